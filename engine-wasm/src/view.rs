@@ -1,0 +1,218 @@
+//! What a page sees and what it may ask for: snapshots and intents.
+//!
+//! These types are the whole contract between the engine and any user interface; the extension's TypeScript types are
+//! generated from them (`cargo xtask bindings`). A snapshot is a picture, not a diff: a page that comes late or back from the dead needs one message.
+
+use serde::{Deserialize, Serialize};
+
+/// What a page asks of the engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum Intent {
+    /// Add a `.torrent` file. One that is there already is answered like a new one and changes nothing.
+    AddTorrent {
+        /// The file's bytes.
+        #[cfg_attr(test, ts(type = "Uint8Array"))]
+        metainfo: Vec<u8>,
+    },
+    /// Name peers by hand, each `address:port`.
+    AddPeers {
+        /// Which torrent, 40 hex digits.
+        info_hash: String,
+        /// Addresses.
+        peers: Vec<String>,
+    },
+    /// Stop a torrent: its peers go, what is verified stays.
+    Pause {
+        /// Which torrent.
+        info_hash: String,
+    },
+    /// Go on with a paused torrent, or try again after a disk error.
+    Resume {
+        /// Which torrent.
+        info_hash: String,
+    },
+    /// Forget a torrent.
+    Remove {
+        /// Which torrent.
+        info_hash: String,
+        /// Delete what it downloaded, too.
+        delete_data: bool,
+    },
+}
+
+/// What came of an intent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum IntentReply {
+    /// Done.
+    Done {
+        /// The torrent it was about.
+        info_hash: String,
+    },
+    /// Not done.
+    Failed {
+        /// Plain words for a person.
+        message: String,
+    },
+}
+
+/// Everything a page shows, at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// All torrents, newest first.
+    pub torrents: Vec<TorrentView>,
+    /// All requests of viewers that are under way.
+    pub streams: Vec<StreamView>,
+}
+
+/// One torrent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct TorrentView {
+    /// Its info hash, 40 hex digits.
+    pub info_hash: String,
+    /// Its name, safe to show as text.
+    pub name: String,
+    /// What it is doing.
+    pub state: TorrentState,
+    /// Plain words about a state that wants them: what is wrong and what to do.
+    pub message: Option<String>,
+    /// Bytes in all.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub length: u64,
+    /// Bytes verified.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub verified: u64,
+    /// Bytes of payload received since it was added in this session, wasted ones included.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub downloaded: u64,
+    /// Bytes received that were of no use: failed a hash, or came twice.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub wasted: u64,
+    /// Length of a piece, bytes.
+    pub piece_length: u32,
+    /// Number of pieces.
+    pub piece_count: u32,
+    /// Payload per second now, bytes.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub down_rate_bps: u64,
+    /// Peers connected.
+    pub peers: u32,
+    /// Peers known.
+    pub known_peers: u32,
+    /// Its files, padding left out.
+    pub files: Vec<FileView>,
+}
+
+/// What a torrent is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum TorrentState {
+    /// Looking at what lies on disk.
+    Checking,
+    /// Fetching.
+    Downloading,
+    /// All of it is there and verified.
+    Complete,
+    /// Stopped by a person.
+    Paused,
+    /// Stopped by trouble; `message` says which.
+    Error,
+}
+
+/// One file of a torrent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct FileView {
+    /// Its place in the torrent's list of files.
+    pub index: u32,
+    /// Its path in the torrent, with `/`.
+    pub path: String,
+    /// Length, bytes.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub length: u64,
+    /// Bytes verified.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub verified: u64,
+    /// Media type by its name.
+    pub content_type: String,
+    /// Whether a browser's player takes this kind of file.
+    pub playable: bool,
+    /// Where it is served, below the daemon's base URL: `/stream/<fileId>?key=…`.
+    pub url: String,
+}
+
+/// One viewer's request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct StreamView {
+    /// Its torrent.
+    pub info_hash: String,
+    /// Its file.
+    pub file_index: u32,
+    /// First byte asked for.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub start: u64,
+    /// Last byte asked for.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub end: u64,
+    /// First byte that the viewer has not drained.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub position: u64,
+    /// What it waits for; `None` while it is fed.
+    pub waiting: Option<WaitView>,
+}
+
+/// What a viewer waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct WaitView {
+    /// Why.
+    pub reason: WaitReason,
+    /// Pieces of the rest of this request that are there.
+    pub have_pieces: u32,
+    /// Pieces of the rest of this request.
+    pub need_pieces: u32,
+    /// When the next byte is expected, milliseconds.
+    pub eta_ms: Option<u32>,
+    /// Connected peers that have the piece at the cursor.
+    pub sources: u32,
+}
+
+/// Why a viewer waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum WaitReason {
+    /// The bytes are being fetched.
+    Downloading,
+    /// What lies on disk is being checked.
+    Checking,
+    /// No peer is connected.
+    NoPeers,
+    /// Peers are connected, but none of them has these bytes.
+    NoSource,
+    /// The torrent is paused or in trouble.
+    Stopped,
+}
+
+/// The pieces of one file, for a strip: as many cells as asked for, or one a piece where there are fewer pieces.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct PiecesView {
+    /// For each cell how much of it is verified, 0–255.
+    pub verified: Vec<u8>,
+    /// For each cell how much of it is asked for or stored and not yet verified, 0–255.
+    pub underway: Vec<u8>,
+}

@@ -1,0 +1,215 @@
+//! The control plane: JSON messages, one a text frame, named by `op`.
+//!
+//! Fields are camelCase; what belongs to a request carries its `requestId`. Unknown *fields* are ignored, so that a
+//! message may grow; an unknown `op` is an error. Offsets are bytes, `end` is inclusive as in RFC 9110 §14.1.2.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{FileId, RequestId, RootKey};
+
+/// What the engine says to the daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum EngineMessage {
+    /// The first frame of every engine, within 5 s of the upgrade.
+    Hello {
+        /// [`crate::PROTOCOL_VERSION`] of the engine.
+        protocol: u32,
+        /// The daemon's session token, 64 hex digits.
+        token: String,
+        /// Name and version of the engine, for people to read.
+        engine: String,
+        /// A random name of this engine's life, for logs.
+        session: String,
+    },
+    /// This file can be asked for at `/stream/<fileId>?key=<key>`. Repeating it replaces it.
+    FileAnnounce {
+        /// Its name in URLs.
+        file_id: FileId,
+        /// The folder it lies in.
+        root: RootKey,
+        /// Its path below the root, component by component.
+        path: Vec<String>,
+        /// Its full length in bytes, also while it is incomplete.
+        length: u64,
+        /// `Content-Type` of replies.
+        content_type: String,
+        /// Strong entity tag, without quotes.
+        etag: String,
+        /// The capability: without it in the URL (or the session token) the file is not served.
+        key: String,
+    },
+    /// 404 from now on; running bodies are cut.
+    FileForget {
+        /// The file.
+        file_id: FileId,
+    },
+    /// Granted up to `end` inclusive (absent: the whole range).
+    RangeAvailable {
+        /// The request.
+        request_id: RequestId,
+        /// Last granted byte.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        end: Option<u64>,
+    },
+    /// Wait: it will come. Each one renews the daemon's patience.
+    RangeBlock {
+        /// The request.
+        request_id: RequestId,
+        /// What it waits for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<BlockReason>,
+        /// When the next bytes are expected, milliseconds from now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        eta_ms: Option<u64>,
+    },
+    /// Granted up to `end` inclusive (absent: the whole range). Repeated, each raises the watermark; a lower `end`
+    /// than before changes nothing.
+    RangeReady {
+        /// The request.
+        request_id: RequestId,
+        /// Last granted byte.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        end: Option<u64>,
+    },
+    /// It will not come. Before the headers a status, after them the body is truncated.
+    RangeReject {
+        /// The request.
+        request_id: RequestId,
+        /// HTTP status; absent: 416 if the range lies outside the file, else 503.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        /// Plain words for a person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// `Retry-After`, seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u64>,
+    },
+    /// These bytes, on disk and granted, will be asked for soon: the daemon may read ahead.
+    RangeHint {
+        /// The file.
+        file_id: FileId,
+        /// First byte.
+        start: u64,
+        /// Last byte.
+        end: u64,
+    },
+    /// The answer to `http_call`.
+    HttpReply {
+        /// The request.
+        request_id: RequestId,
+        /// HTTP status.
+        status: u16,
+        /// Response headers, name and value.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        headers: Vec<(String, String)>,
+        /// The body, UTF-8 text.
+        body: String,
+    },
+    /// The answer to `file_resolve`.
+    FileResolved {
+        /// The request.
+        request_id: RequestId,
+        /// The file (absent: there is none, 404).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file_id: Option<FileId>,
+    },
+}
+
+/// What the daemon says to the engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum DaemonMessage {
+    /// The answer to a `hello` that is accepted.
+    Welcome {
+        /// [`crate::PROTOCOL_VERSION`] of the daemon.
+        protocol: u32,
+        /// Number of this engine's term, rising by one with each engine.
+        epoch: u64,
+        /// The folders that may be used; the first is the default.
+        roots: Vec<Root>,
+        /// What the engine may ask for.
+        limits: Limits,
+    },
+    /// May I send these bytes?
+    RangeRequest {
+        /// Names the request until it ends.
+        request_id: RequestId,
+        /// The file.
+        file_id: FileId,
+        /// First byte.
+        start: u64,
+        /// Last byte.
+        end: u64,
+    },
+    /// The viewer has drained everything before `position`; at most every 250 ms or 1 MiB.
+    RangeProgress {
+        /// The request.
+        request_id: RequestId,
+        /// Offset in the file of the first byte not yet drained.
+        position: u64,
+    },
+    /// The viewer is gone, or the reply is complete: drop the request's demand now.
+    RangeCancel {
+        /// The request.
+        request_id: RequestId,
+    },
+    /// A call of the HTTP API, for the engine to answer.
+    HttpCall {
+        /// The request.
+        request_id: RequestId,
+        /// HTTP method, upper case.
+        method: String,
+        /// Path, still percent-encoded.
+        path: String,
+        /// Query without its `?`, still percent-encoded; empty when there is none.
+        query: String,
+        /// Body as standard base64, absent when empty.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<String>,
+    },
+    /// Which file is `/stream/<path>`?
+    FileResolve {
+        /// The request.
+        request_id: RequestId,
+        /// What follows `/stream/`, still percent-encoded.
+        path: String,
+    },
+}
+
+/// Why a viewer waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockReason {
+    /// The bytes are being fetched.
+    Downloading,
+    /// Data that lies on disk is being checked.
+    Checking,
+    /// Nobody who has the bytes is connected.
+    NoSource,
+}
+
+/// A folder that the user chose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Root {
+    /// Its name on the wire.
+    pub key: RootKey,
+    /// What to call it in front of a person.
+    pub label: String,
+}
+
+/// What the daemon allows, told in `welcome`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Open sockets at once.
+    pub max_conns: u32,
+    /// Open files at once.
+    pub max_files: u32,
+    /// Bytes of I/O frames that may be under way, in each direction, before the receiver gives credit.
+    pub io_window: u32,
+    /// How long a request is held in silence, milliseconds: a `range_block` renews it.
+    pub max_wait_ms: u64,
+}

@@ -1,0 +1,48 @@
+//! What can be wrong with a message, and how a socket is closed for it.
+
+/// WebSocket close codes of this protocol (RFC 6455 §7.4.2 leaves 4000–4999 to applications).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum CloseCode {
+    /// A message over its size limit, of an unknown `op`, of bad shape, or out of turn.
+    Malformed = 4400,
+    /// The token is not the daemon's.
+    Token = 4401,
+    /// No `hello` within its 5 s.
+    HelloTimeout = 4408,
+    /// A newer engine took over.
+    Superseded = 4409,
+    /// The engine speaks another version of the protocol.
+    Protocol = 4426,
+    /// The daemon is stopping.
+    GoingAway = 1001,
+}
+
+impl CloseCode {
+    /// The number on the wire.
+    pub fn code(self) -> u16 {
+        self as u16
+    }
+}
+
+/// Why a frame was refused. Any of these closes the socket with [`CloseCode::Malformed`].
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The frame is larger than the limit of its kind.
+    #[error("frame of {len} bytes is over the limit of {max}")]
+    TooLarge {
+        /// Size of the frame, bytes.
+        len: usize,
+        /// The limit, bytes.
+        max: usize,
+    },
+    /// Not JSON, no or unknown `op`, a missing field or one of a wrong type.
+    #[error("malformed control message: {0}")]
+    Control(#[from] serde_json::Error),
+    /// Not a batch of I/O messages.
+    #[error("malformed I/O batch: {0}")]
+    Io(#[from] postcard::Error),
+    /// A well-formed batch is followed by more bytes.
+    #[error("{0} stray bytes after the I/O batch")]
+    Trailing(usize),
+}

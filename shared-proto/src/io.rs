@@ -1,0 +1,382 @@
+//! The I/O plane: generic primitives, batched in binary frames.
+//!
+//! Commands take effect in the order in which they are sent. An answer comes as [`IoEvent::Done`] with the
+//! command's [`OpId`]; what a socket does comes by its [`ConnId`]. When the engine's socket goes, all its connections are
+//! closed, its open files too, and commands that still run are forgotten.
+//!
+//! **Credit.** Each end may have `io_window` bytes ([`crate::Limits`]) of binary frames under way. The receiver returns credit
+//! ([`IoCommand::Credit`], [`IoEvent::Credit`]) as it works them off; a sender without credit waits: the daemon then stops reading sockets.
+//! A frame may be sent whenever the credit left is above zero. Frames that hold nothing but credit cost none.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ConnId, FileRef, OpId, RootKey};
+
+/// Bytes of one open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// The file.
+    pub file: FileRef,
+    /// First byte.
+    pub offset: u64,
+    /// Number of bytes.
+    pub length: u32,
+}
+
+impl Span {
+    /// Offset of the byte after the last, `None` if it is beyond `u64`.
+    pub fn end(&self) -> Option<u64> {
+        self.offset.checked_add(u64::from(self.length))
+    }
+}
+
+/// Names a diverted frame: the eight bytes after its first.
+pub type DivertKey = [u8; 8];
+
+/// What the engine orders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IoCommand {
+    /// This many more bytes of event frames may come.
+    Credit {
+        /// Bytes worked off.
+        bytes: u32,
+    },
+    /// Open a TCP connection. [`IoEvent::TcpConnected`] or [`IoEvent::TcpClosed`] follows. Nothing is read before a
+    /// [`IoCommand::TcpRaw`] or [`IoCommand::TcpFramed`] says how.
+    TcpConnect {
+        /// The engine's number for it.
+        conn: ConnId,
+        /// Whom to dial; the daemon's policy may refuse.
+        addr: SocketAddr,
+        /// When to give up, milliseconds.
+        timeout_ms: u32,
+    },
+    /// Send bytes, in order, after what was sent before.
+    TcpSend {
+        /// The connection.
+        conn: ConnId,
+        /// The bytes.
+        data: Bytes,
+    },
+    /// Hand up at most this many further bytes as they come ([`IoEvent::TcpData`]), then stop reading: a handshake can be read
+    /// to its last byte and not one further.
+    TcpRaw {
+        /// The connection.
+        conn: ConnId,
+        /// Bytes to read, added to what is left of earlier ones.
+        bytes: u32,
+    },
+    /// From here on the stream is frames: a big-endian `u32` length, then that many bytes. Frames of length zero are swallowed;
+    /// one longer than `max_frame` closes the connection.
+    TcpFramed {
+        /// The connection.
+        conn: ConnId,
+        /// Longest frame, bytes, without its length field.
+        max_frame: u32,
+        /// First byte of the frames whose payload goes to spans: `first byte, key (8), payload`. A frame with this first byte that is
+        /// too short for a key is handed up like any other.
+        divert: Option<u8>,
+    },
+    /// When the diverted frame of this key comes, its payload goes to these spans, in order; then the key is forgotten. The payload must be as
+    /// long as the spans together. Arming a key again replaces its spans.
+    Arm {
+        /// The connection.
+        conn: ConnId,
+        /// The key.
+        key: DivertKey,
+        /// Where the payload goes.
+        spans: Vec<Span>,
+    },
+    /// Forget a key. A later [`IoCommand::Digest`] or read of its spans sees no write of this key after it began.
+    Disarm {
+        /// The connection.
+        conn: ConnId,
+        /// The key.
+        key: DivertKey,
+    },
+    /// Close at once. No event follows, whatever was under way.
+    TcpClose {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Open a file beneath a root, making it and its folders when `create` is set. It is made sparse with `length` bytes; a shorter one is
+    /// extended, a longer one is left as it is. → [`OpOutput::Opened`]
+    FileOpen {
+        /// For the answer.
+        op: OpId,
+        /// The engine's number for it from now on.
+        file: FileRef,
+        /// The folder.
+        root: RootKey,
+        /// Path below it, component by component.
+        path: Vec<String>,
+        /// Full length, bytes.
+        length: u64,
+        /// Make it if it is not there.
+        create: bool,
+    },
+    /// Close an open file. Its number may be used again afterwards. No answer.
+    FileClose {
+        /// The file.
+        file: FileRef,
+    },
+    /// Write bytes. → [`OpOutput::Unit`]
+    FileWrite {
+        /// For the answer.
+        op: OpId,
+        /// The file.
+        file: FileRef,
+        /// First byte.
+        offset: u64,
+        /// The bytes.
+        data: Bytes,
+    },
+    /// Read bytes, at most [`crate::frame::MAX_READ`]. → [`OpOutput::Bytes`], shorter at the end of the file.
+    FileRead {
+        /// For the answer.
+        op: OpId,
+        /// What.
+        span: Span,
+    },
+    /// Make a file's bytes durable. → [`OpOutput::Unit`]
+    FileSync {
+        /// For the answer.
+        op: OpId,
+        /// The file.
+        file: FileRef,
+    },
+    /// Rename within a root; an existing target is an error. → [`OpOutput::Unit`]
+    FileRename {
+        /// For the answer.
+        op: OpId,
+        /// The folder.
+        root: RootKey,
+        /// Path now.
+        from: Vec<String>,
+        /// Path then.
+        to: Vec<String>,
+    },
+    /// Delete a file, and the folders above it that this leaves empty, the root excepted. → [`OpOutput::Unit`]
+    FileDelete {
+        /// For the answer.
+        op: OpId,
+        /// The folder.
+        root: RootKey,
+        /// Path below it.
+        path: Vec<String>,
+    },
+    /// Hash the bytes of the spans, one after the other. → [`OpOutput::Digest`]; an end of file inside a span is
+    /// [`OpErrorKind::NotFound`].
+    Digest {
+        /// For the answer.
+        op: OpId,
+        /// Which hash.
+        kind: DigestKind,
+        /// What.
+        spans: Vec<Span>,
+    },
+    /// Store a value in the daemon's state. → [`OpOutput::Unit`] when it is durable.
+    KvPut {
+        /// For the answer.
+        op: OpId,
+        /// Key, at most [`crate::frame::MAX_KEY`] bytes.
+        key: String,
+        /// Value.
+        value: Bytes,
+    },
+    /// Look a value up. → [`OpOutput::Value`]
+    KvGet {
+        /// For the answer.
+        op: OpId,
+        /// Key.
+        key: String,
+    },
+    /// Forget a value; none is fine. → [`OpOutput::Unit`]
+    KvDelete {
+        /// For the answer.
+        op: OpId,
+        /// Key.
+        key: String,
+    },
+    /// All keys with a prefix, in order, without their values. → [`OpOutput::Keys`]
+    KvScan {
+        /// For the answer.
+        op: OpId,
+        /// Prefix; empty for all.
+        prefix: String,
+    },
+    /// Fetch an `http:` or `https:` URL, following a few redirects. → [`OpOutput::Http`]; a body over `max_bytes` is
+    /// [`OpErrorKind::Limit`].
+    HttpGet {
+        /// For the answer.
+        op: OpId,
+        /// The URL.
+        url: String,
+        /// Longest body taken, bytes.
+        max_bytes: u32,
+        /// When to give up, milliseconds.
+        timeout_ms: u32,
+    },
+}
+
+/// What the daemon reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IoEvent {
+    /// This many more bytes of command frames may come.
+    Credit {
+        /// Bytes worked off.
+        bytes: u32,
+    },
+    /// A connection is open.
+    TcpConnected {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// A connection is closed, or was never open. Nothing further comes from it.
+    TcpClosed {
+        /// The connection.
+        conn: ConnId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Raw bytes, in order.
+    TcpData {
+        /// The connection.
+        conn: ConnId,
+        /// The bytes.
+        data: Bytes,
+    },
+    /// A frame that was not diverted, without its length field, never empty.
+    TcpFrame {
+        /// The connection.
+        conn: ConnId,
+        /// The frame.
+        data: Bytes,
+    },
+    /// A diverted payload is in its spans: readers and digests from now on see it.
+    Stored {
+        /// The connection.
+        conn: ConnId,
+        /// Its key.
+        key: DivertKey,
+    },
+    /// A diverted payload was thrown away.
+    NotStored {
+        /// The connection.
+        conn: ConnId,
+        /// Its key.
+        key: DivertKey,
+        /// Length of the payload, bytes.
+        length: u32,
+        /// Why.
+        reason: NotStored,
+    },
+    /// The answer to a command.
+    Done {
+        /// The command.
+        op: OpId,
+        /// What came of it.
+        result: Result<OpOutput, OpError>,
+    },
+}
+
+/// Which hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DigestKind {
+    /// SHA-1, 20 bytes.
+    Sha1,
+    /// SHA-256, 32 bytes.
+    Sha256,
+    /// SHA-256 of each 16 KiB of the spans taken together (the last may be shorter), 32 bytes each.
+    Sha256Leaves,
+}
+
+/// What a command that succeeded gives back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OpOutput {
+    /// Nothing but that it is done.
+    Unit,
+    /// A file is open.
+    Opened {
+        /// Length before it was extended, bytes; `None` when it is new.
+        existing: Option<u64>,
+    },
+    /// Bytes of a file.
+    Bytes(Bytes),
+    /// A digest, or the leaves' digests one after the other.
+    Digest(Bytes),
+    /// A value, `None` when there is none.
+    Value(Option<Bytes>),
+    /// Keys, in order.
+    Keys(Vec<String>),
+    /// An HTTP reply.
+    Http {
+        /// Status.
+        status: u16,
+        /// Body.
+        body: Bytes,
+    },
+}
+
+/// Why a command failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpError {
+    /// What kind.
+    pub kind: OpErrorKind,
+    /// Plain words, without paths or addresses.
+    pub message: String,
+}
+
+/// The kinds of failure that an engine can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OpErrorKind {
+    /// No such root, file, folder, open file, or bytes.
+    NotFound,
+    /// The target exists.
+    Exists,
+    /// The path, address or URL is not allowed, or the operating system denies it.
+    Denied,
+    /// The disk or the quota is full.
+    Full,
+    /// A limit of the daemon.
+    Limit,
+    /// It took too long.
+    Timeout,
+    /// The other end or the way to it.
+    Network,
+    /// Anything else.
+    Other,
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CloseReason {
+    /// The other end closed it.
+    Remote,
+    /// Nobody listens there.
+    Refused,
+    /// It took too long.
+    Timeout,
+    /// The daemon's policy does not allow the address.
+    Denied,
+    /// A frame over its maximum.
+    Oversized,
+    /// The daemon has too many, or this one had too much unsent.
+    Limit,
+    /// Any other failure of the network.
+    Network,
+}
+
+/// Why a diverted payload was thrown away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NotStored {
+    /// Its key was not armed.
+    Unarmed,
+    /// It was not as long as its spans; the key stays armed.
+    Length,
+    /// The file could not be written; the key is forgotten.
+    Failed(OpError),
+}
