@@ -1,0 +1,392 @@
+//! A row of bits with a known length: which pieces a peer has, which we have, which blocks of a piece are here.
+//!
+//! Owns the bits, their count and the wire form (BEP 3: the first bit is the highest bit of the first byte). It knows
+//! nothing of pieces or peers. Invariant: bits at and beyond `len` are zero, and `ones` is the number of set bits.
+
+use std::fmt;
+
+use thiserror::Error;
+
+const WORD: u32 = u64::BITS;
+
+/// A fixed number of bits.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Bitfield {
+    /// Bit `i` is bit `63 - i % 64` of word `i / 64`, so that words in big-endian order are the wire form.
+    words: Vec<u64>,
+    len: u32,
+    ones: u32,
+}
+
+/// Why bytes are not a bitfield of the expected length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum BitfieldError {
+    /// Not exactly as many bytes as the bits need.
+    #[error("a bitfield of {expected} bytes was expected, {got} came")]
+    Length {
+        /// Bytes needed.
+        expected: usize,
+        /// Bytes given.
+        got: usize,
+    },
+    /// A bit after the last is set.
+    #[error("a spare bit of the bitfield is set")]
+    SpareBit,
+}
+
+impl Bitfield {
+    /// `len` bits, none set.
+    pub fn new(len: u32) -> Self {
+        Self { words: vec![0; words_for(len)], len, ones: 0 }
+    }
+
+    /// `len` bits, all set.
+    pub fn full(len: u32) -> Self {
+        let mut words = vec![u64::MAX; words_for(len)];
+        if let Some(last) = words.last_mut() {
+            *last &= !spare_mask(len);
+        }
+        Self { words, len, ones: len }
+    }
+
+    /// Bits from their wire form.
+    ///
+    /// # Errors
+    /// When the bytes are more or fewer than `len` bits need, or a spare bit is set (BEP 3: drop the connection).
+    pub fn from_wire(bytes: &[u8], len: u32) -> Result<Self, BitfieldError> {
+        let expected = bytes_for(len);
+        if bytes.len() != expected {
+            return Err(BitfieldError::Length { expected, got: bytes.len() });
+        }
+        let words: Vec<u64> = bytes.chunks(8).map(word_from_wire).collect();
+        if words.last().is_some_and(|last| last & spare_mask(len) != 0) {
+            return Err(BitfieldError::SpareBit);
+        }
+        let ones = words.iter().map(|word| word.count_ones()).sum();
+        Ok(Self { words, len, ones })
+    }
+
+    /// The wire form.
+    pub fn to_wire(&self) -> Vec<u8> {
+        let mut bytes: Vec<u8> = self.words.iter().flat_map(|word| word.to_be_bytes()).collect();
+        bytes.truncate(bytes_for(self.len));
+        bytes
+    }
+
+    /// Number of bits.
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether there are no bits at all.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Number of set bits; constant time.
+    pub fn count(&self) -> u32 {
+        self.ones
+    }
+
+    /// Whether every bit is set; constant time.
+    pub fn is_full(&self) -> bool {
+        self.ones == self.len
+    }
+
+    /// Whether no bit is set; constant time.
+    pub fn is_clear(&self) -> bool {
+        self.ones == 0
+    }
+
+    /// Whether the bit is set; beyond the end none is.
+    pub fn get(&self, index: u32) -> bool {
+        index < self.len && self.words[word_of(index)] & mask_of(index) != 0
+    }
+
+    /// Sets a bit.
+    ///
+    /// # Panics
+    /// When the index is not below [`Bitfield::len`]: a stranger's index is checked before it comes here.
+    pub fn set(&mut self, index: u32) {
+        assert!(index < self.len, "bit {index} of a bitfield of {} bits", self.len);
+        let word = &mut self.words[word_of(index)];
+        self.ones += u32::from(*word & mask_of(index) == 0);
+        *word |= mask_of(index);
+    }
+
+    /// Clears a bit.
+    ///
+    /// # Panics
+    /// When the index is not below [`Bitfield::len`].
+    pub fn clear(&mut self, index: u32) {
+        assert!(index < self.len, "bit {index} of a bitfield of {} bits", self.len);
+        let word = &mut self.words[word_of(index)];
+        self.ones -= u32::from(*word & mask_of(index) != 0);
+        *word &= !mask_of(index);
+    }
+
+    /// Sets every bit.
+    pub fn set_all(&mut self) {
+        *self = Self::full(self.len);
+    }
+
+    /// Sets every bit that is set in `other`.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn or(&mut self, other: &Bitfield) {
+        assert_eq!(self.len, other.len, "bitfields of one torrent have one length");
+        for (mine, theirs) in self.words.iter_mut().zip(&other.words) {
+            *mine |= theirs;
+        }
+        self.ones = self.words.iter().map(|word| word.count_ones()).sum();
+    }
+
+    /// The first set bit.
+    pub fn first_set(&self) -> Option<u32> {
+        self.next_set(0)
+    }
+
+    /// The first set bit at or after `from`.
+    pub fn next_set(&self, from: u32) -> Option<u32> {
+        self.next_matching(from, |word| word)
+    }
+
+    /// The first clear bit at or after `from`.
+    pub fn next_unset(&self, from: u32) -> Option<u32> {
+        self.next_matching(from, |word| !word)
+    }
+
+    /// The first bit at or after `from` that is set here and clear in `other`.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn next_set_missing_in(&self, other: &Bitfield, from: u32) -> Option<u32> {
+        assert_eq!(self.len, other.len, "bitfields of one torrent have one length");
+        let mut at = word_of(from);
+        let mut mask = tail_mask(from);
+        while at < self.words.len() {
+            let found = self.words[at] & !other.words[at] & mask;
+            if found != 0 {
+                return Some(index_at(at, found));
+            }
+            mask = u64::MAX;
+            at += 1;
+        }
+        None
+    }
+
+    /// Whether any bit is set here that is clear in `other`: with a peer's bits and ours, whether it interests us.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn has_any_missing_in(&self, other: &Bitfield) -> bool {
+        self.next_set_missing_in(other, 0).is_some()
+    }
+
+    /// Number of set bits in `first..=last`, cut to the length.
+    pub fn count_in(&self, first: u32, last: u32) -> u32 {
+        let Some(end) = self.len.checked_sub(1) else { return 0 };
+        let last = last.min(end);
+        if first > last {
+            return 0;
+        }
+        let (low, high) = (word_of(first), word_of(last));
+        let head = tail_mask(first);
+        let tail = u64::MAX << (WORD - 1 - last % WORD);
+        if low == high {
+            return (self.words[low] & head & tail).count_ones();
+        }
+        let between: u32 = self.words[low + 1..high].iter().map(|word| word.count_ones()).sum();
+        (self.words[low] & head).count_ones() + between + (self.words[high] & tail).count_ones()
+    }
+
+    /// Indexes of the set bits, ascending.
+    pub fn iter_ones(&self) -> impl Iterator<Item = u32> + '_ {
+        successive(move |from| self.next_set(from))
+    }
+
+    /// Indexes of the clear bits, ascending.
+    pub fn iter_zeros(&self) -> impl Iterator<Item = u32> + '_ {
+        successive(move |from| self.next_unset(from))
+    }
+
+    fn next_matching(&self, from: u32, view: impl Fn(u64) -> u64) -> Option<u32> {
+        let mut at = word_of(from);
+        let mut mask = tail_mask(from);
+        while at < self.words.len() {
+            let found = view(self.words[at]) & mask;
+            if found != 0 {
+                let index = index_at(at, found);
+                // Spare bits look clear, and they are the last.
+                return (index < self.len).then_some(index);
+            }
+            mask = u64::MAX;
+            at += 1;
+        }
+        None
+    }
+}
+
+impl fmt::Debug for Bitfield {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bitfield({} of {})", self.ones, self.len)
+    }
+}
+
+fn successive(next: impl Fn(u32) -> Option<u32>) -> impl Iterator<Item = u32> {
+    let mut from = Some(0);
+    std::iter::from_fn(move || {
+        let found = next(from?);
+        from = found.and_then(|index| index.checked_add(1));
+        found
+    })
+}
+
+fn word_of(index: u32) -> usize {
+    (index / WORD) as usize
+}
+
+fn mask_of(index: u32) -> u64 {
+    1 << (WORD - 1 - index % WORD)
+}
+
+/// The bits of a word from `index` on.
+fn tail_mask(index: u32) -> u64 {
+    u64::MAX >> (index % WORD)
+}
+
+/// The bits after the last in the last word.
+fn spare_mask(len: u32) -> u64 {
+    if len.is_multiple_of(WORD) { 0 } else { tail_mask(len) }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "there are at most 2^32 / 64 words")]
+fn index_at(word: usize, bits: u64) -> u32 {
+    (word as u32) * WORD + bits.leading_zeros()
+}
+
+fn words_for(len: u32) -> usize {
+    len.div_ceil(WORD) as usize
+}
+
+fn bytes_for(len: u32) -> usize {
+    len.div_ceil(8) as usize
+}
+
+fn word_from_wire(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    u64::from_be_bytes(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Builds a bitfield from a picture: `x` is set, `.` is clear.
+    fn picture(text: &str) -> Bitfield {
+        let mut bits = Bitfield::new(u32::try_from(text.len()).unwrap());
+        for (index, _) in text.bytes().enumerate().filter(|(_, byte)| *byte == b'x') {
+            bits.set(u32::try_from(index).unwrap());
+        }
+        bits
+    }
+
+    fn check_wire(text: &str, wire: &[u8]) {
+        let bits = picture(text);
+        assert_eq!(bits.to_wire(), wire);
+        assert_eq!(Bitfield::from_wire(wire, bits.len()), Ok(bits));
+    }
+
+    #[test]
+    fn the_first_bit_is_the_highest_of_the_first_byte() {
+        check_wire("", &[]);
+        check_wire("x", &[0x80]);
+        check_wire(".x......x", &[0x40, 0x80]);
+        check_wire("xxxxxxxx", &[0xff]);
+    }
+
+    #[test]
+    fn a_bitfield_of_another_length_or_with_a_spare_bit_is_refused() {
+        assert_eq!(Bitfield::from_wire(&[0, 0], 8), Err(BitfieldError::Length { expected: 1, got: 2 }));
+        assert_eq!(Bitfield::from_wire(&[], 1), Err(BitfieldError::Length { expected: 1, got: 0 }));
+        assert_eq!(Bitfield::from_wire(&[0x01], 7), Err(BitfieldError::SpareBit));
+        assert_eq!(Bitfield::from_wire(&[0, 0, 0, 0, 0, 0, 0, 0, 0x40], 65), Err(BitfieldError::SpareBit));
+    }
+
+    #[test]
+    fn setting_and_clearing_twice_counts_once() {
+        let mut bits = picture("..x");
+        bits.set(2);
+        assert_eq!(bits.count(), 1);
+        bits.clear(2);
+        bits.clear(2);
+        assert!(bits.is_clear());
+        assert!(!bits.get(3) && !bits.get(u32::MAX));
+        bits.set_all();
+        assert!(bits.is_full());
+    }
+
+    #[test]
+    fn a_full_one_has_every_bit_and_no_spare() {
+        for len in [0, 1, 63, 64, 65, 1000] {
+            let bits = Bitfield::full(len);
+            assert!(bits.is_full());
+            assert_eq!(bits.next_unset(0), None);
+            assert_eq!(Bitfield::from_wire(&bits.to_wire(), len), Ok(bits));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "bit 3 of a bitfield of 3 bits")]
+    fn setting_beyond_the_end_is_a_bug_of_ours() {
+        Bitfield::new(3).set(3);
+    }
+
+    #[test]
+    fn a_peer_interests_us_when_it_has_what_we_lack() {
+        assert!(picture("..x").has_any_missing_in(&picture("xx.")));
+        assert!(!picture("x..").has_any_missing_in(&picture("xx.")));
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_a_row_of_booleans(
+            model in prop::collection::vec(any::<bool>(), 0..300),
+            other in prop::collection::vec(any::<bool>(), 300),
+            from in 0u32..310,
+            to in 0u32..310,
+        ) {
+            let text = |row: &[bool]| row.iter().map(|set| if *set { 'x' } else { '.' }).collect::<String>();
+            let bits = picture(&text(&model));
+            let other_bits = picture(&text(&other[..model.len()]));
+            let at = |wanted: &dyn Fn(usize) -> bool| (from as usize..model.len()).find(|i| wanted(*i)).map(|i| u32::try_from(i).unwrap());
+
+            prop_assert_eq!(bits.count() as usize, model.iter().filter(|set| **set).count());
+            prop_assert_eq!(bits.next_set(from), at(&|i| model[i]));
+            prop_assert_eq!(bits.next_unset(from), at(&|i| !model[i]));
+            let mut both = bits.clone();
+            both.or(&other_bits);
+            let either: String = model.iter().zip(&other).map(|(a, b)| if *a || *b { 'x' } else { '.' }).collect();
+            prop_assert_eq!(both, picture(&either));
+            prop_assert_eq!(bits.next_set_missing_in(&other_bits, from), at(&|i| model[i] && !other[i]));
+            let inside = model.iter().enumerate().filter(|(i, set)| **set && (from as usize..=to as usize).contains(i));
+            prop_assert_eq!(bits.count_in(from, to) as usize, inside.count());
+            let ones: Vec<u32> = (0..).zip(&model).filter(|(_, set)| **set).map(|(i, _)| i).collect();
+            let zeros: Vec<u32> = (0..).zip(&model).filter(|(_, set)| !**set).map(|(i, _)| i).collect();
+            prop_assert_eq!(bits.iter_ones().collect::<Vec<_>>(), ones);
+            prop_assert_eq!(bits.iter_zeros().collect::<Vec<_>>(), zeros);
+            prop_assert_eq!(Bitfield::from_wire(&bits.to_wire(), bits.len()), Ok(bits));
+        }
+
+        #[test]
+        fn no_bytes_of_a_stranger_panic(bytes in prop::collection::vec(any::<u8>(), 0..40), len in 0u32..330) {
+            if let Ok(bits) = Bitfield::from_wire(&bytes, len) {
+                prop_assert_eq!(bits.to_wire(), bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Each case says what it is about; the property compares with a map of every single byte.
+#![expect(clippy::cast_possible_truncation, reason = "the numbers are small")]
+
+use proptest::prelude::*;
+
+use super::*;
+
+const KIB: u64 = 1 << 10;
+const GIB: u64 = 1 << 30;
+
+fn geometry(piece_length: u32, files: &[u64]) -> Geometry {
+    Geometry::new(piece_length, files).unwrap()
+}
+
+fn span(file: u32, offset: u64, length: u32) -> FileSpan {
+    FileSpan { file: FileIndex(file), offset, length }
+}
+
+/// Checks the spans of a whole piece.
+fn check_piece(geometry: &Geometry, piece: u32, spans: &[FileSpan]) {
+    assert_eq!(geometry.piece_spans(PieceIndex(piece)).collect::<Vec<_>>(), spans);
+}
+
+#[test]
+fn files_of_length_zero_have_no_span_wherever_they_are() {
+    let geometry = geometry(4, &[0, 3, 0, 0, 3, 0]);
+    assert_eq!(geometry.piece_count(), 2);
+    check_piece(&geometry, 0, &[span(1, 0, 3), span(4, 0, 1)]);
+    check_piece(&geometry, 1, &[span(4, 1, 2)]);
+    for empty in [0, 2, 3, 5] {
+        let file = FileIndex(empty);
+        assert_eq!(geometry.pieces_of_file(file), None);
+        assert_eq!(geometry.locate(file, 0), None);
+        assert_eq!(geometry.range_in_file(PieceIndex(0), file), None);
+        assert_eq!(geometry.piece_end_in_file(file, 0), None);
+    }
+}
+
+#[test]
+fn a_torrent_without_a_byte_has_no_piece() {
+    let geometry = geometry(4, &[0, 0]);
+    assert_eq!(geometry.piece_count(), 0);
+    assert_eq!(geometry.piece(0), None);
+    assert_eq!(geometry.validate(0, 0, 0), None);
+    assert_eq!(geometry.file_offset(0), None);
+}
+
+#[test]
+fn a_file_of_one_byte_is_one_short_piece_of_one_block() {
+    let geometry = geometry(32768, &[1]);
+    assert_eq!((geometry.piece_count(), geometry.piece_len(PieceIndex(0))), (1, 1));
+    assert_eq!(geometry.block_count(PieceIndex(0)), 1);
+    assert!(geometry.validate(0, 0, 1).is_some());
+    assert!(geometry.validate(0, 0, 16384).is_none());
+}
+
+#[test]
+fn a_file_of_exactly_one_piece_does_not_reach_into_the_next() {
+    let geometry = geometry(32768, &[32768, 32768]);
+    assert_eq!(geometry.pieces_of_file(FileIndex(0)), Some(PieceIndex(0)..=PieceIndex(0)));
+    assert_eq!(geometry.pieces_of_file(FileIndex(1)), Some(PieceIndex(1)..=PieceIndex(1)));
+    assert_eq!(geometry.files_of(PieceIndex(1)).collect::<Vec<_>>(), [FileIndex(1)]);
+    assert_eq!(geometry.piece_end_in_file(FileIndex(0), 0), Some(32767));
+}
+
+#[test]
+fn the_last_piece_and_its_last_block_are_as_short_as_what_is_left() {
+    let geometry = geometry(32768, &[32768 + 16384 + 5]);
+    let last = PieceIndex(1);
+    assert_eq!((geometry.piece_len(last), geometry.block_count(last)), (16389, 2));
+    let block = geometry.validate(1, 16384, 5).unwrap();
+    assert_eq!(geometry.block_range(block), (16384, 5));
+    assert_eq!((block.piece, block.index), (last, BlockIndex(1)));
+}
+
+#[test]
+fn only_the_exact_numbers_of_a_block_are_a_block() {
+    let geometry = geometry(40000, &[100_000]);
+    for (piece, begin, length) in [(0, 0, 16384), (0, 16384, 16384), (0, 32768, 7232), (2, 16384, 3616)] {
+        assert!(geometry.validate(piece, begin, length).is_some(), "{piece} {begin} {length}");
+    }
+    for (piece, begin, length) in [
+        (3, 0, 16384),
+        (u32::MAX, u32::MAX, u32::MAX),
+        (0, 1, 16384),
+        (0, 0, 16383),
+        (0, 0, 32768),
+        (0, 0, 0),
+        (0, 32768, 16384),
+        (0, 49152, 0),
+        (2, 16384, 16384),
+    ] {
+        assert!(geometry.validate(piece, begin, length).is_none(), "{piece} {begin} {length}");
+    }
+}
+
+#[test]
+fn offsets_beyond_four_gib_are_exact() {
+    let geometry = geometry(16 << 20, &[5 * GIB, 9 * GIB + 1]);
+    let file = FileIndex(1);
+    assert_eq!(geometry.file_start(file), 5 * GIB);
+    assert_eq!(geometry.torrent_offset(file, 9 * GIB), Some(14 * GIB));
+    assert_eq!(geometry.locate(file, 9 * GIB), Some((PieceIndex(14 * 64), 0)));
+    assert_eq!(geometry.piece_len(PieceIndex(14 * 64)), 1);
+    assert_eq!(geometry.file_offset(14 * GIB), Some((file, 9 * GIB)));
+    assert_eq!(geometry.file_offset(14 * GIB + 1), None);
+    check_piece(&geometry, 0, &[span(0, 0, 16 << 20)]);
+}
+
+#[test]
+fn as_many_pieces_as_allowed_work_and_one_more_does_not() {
+    let most = u64::from(MAX_PIECES);
+    let geometry = geometry(16384, &[most * 16 * KIB]);
+    assert_eq!(geometry.pieces_of_file(FileIndex(0)), Some(PieceIndex(0)..=PieceIndex(MAX_PIECES - 1)));
+    assert_eq!(Geometry::new(16384, &[most * 16 * KIB + 1]), Err(GeometryError::Pieces(most + 1)));
+}
+
+#[test]
+fn lengths_beyond_their_bounds_are_refused() {
+    assert_eq!(Geometry::new(0, &[1]), Err(GeometryError::PieceLength(0)));
+    assert_eq!(Geometry::new(MAX_PIECE_LENGTH + 1, &[1]), Err(GeometryError::PieceLength(MAX_PIECE_LENGTH + 1)));
+    assert_eq!(Geometry::new(1 << 20, &[u64::MAX, 1]), Err(GeometryError::TotalLength));
+    assert_eq!(Geometry::new(1 << 20, &[MAX_TOTAL_LENGTH, 1]), Err(GeometryError::TotalLength));
+    assert_eq!(Geometry::new(1, &vec![0; MAX_FILES + 1]), Err(GeometryError::Files(MAX_FILES + 1)));
+}
+
+#[test]
+fn the_range_of_pieces_is_cut_to_the_file() {
+    let geometry = geometry(10, &[5, 30]);
+    let file = FileIndex(1);
+    assert_eq!(geometry.pieces_of(file, 0, 4), Some(PieceIndex(0)..=PieceIndex(0)));
+    assert_eq!(geometry.pieces_of(file, 5, 5), Some(PieceIndex(1)..=PieceIndex(1)));
+    assert_eq!(geometry.pieces_of(file, 29, u64::MAX), Some(PieceIndex(3)..=PieceIndex(3)));
+    assert_eq!(geometry.pieces_of(file, 30, 30), None);
+    assert_eq!(geometry.pieces_of(file, 5, 4), None);
+}
+
+#[test]
+fn the_verified_prefix_ends_where_the_first_hole_begins() {
+    let geometry = geometry(10, &[5, 30]);
+    let prefix = |offset, limit, have: &[u32]| {
+        geometry.verified_prefix(FileIndex(1), offset, limit, |piece| have.contains(&piece.0))
+    };
+    assert_eq!(prefix(0, 29, &[]), None);
+    assert_eq!(prefix(0, 29, &[1, 2, 3]), None);
+    assert_eq!(prefix(0, 29, &[0]), Some(4));
+    assert_eq!(prefix(0, 29, &[0, 1, 3]), Some(14));
+    assert_eq!(prefix(0, 12, &[0, 1, 3]), Some(12));
+    assert_eq!(prefix(29, 29, &[3]), Some(29));
+    assert_eq!(prefix(0, u64::MAX, &[0, 1, 2, 3]), Some(29));
+}
+
+#[test]
+#[should_panic(expected = "piece 2 of 2")]
+fn a_piece_that_does_not_exist_is_a_bug_of_ours() {
+    geometry(4, &[8]).piece_len(PieceIndex(2));
+}
+
+/// Every byte of a torrent: its file, its offset there.
+fn naive(files: &[u64]) -> Vec<(u32, u64)> {
+    (0..).zip(files).flat_map(|(file, length)| (0..*length).map(move |offset| (file, offset))).collect()
+}
+
+/// The model's bytes of spans.
+fn bytes_of(spans: impl Iterator<Item = FileSpan>) -> Vec<(u32, u64)> {
+    spans.flat_map(|span| (0..u64::from(span.length)).map(move |i| (span.file.0, span.offset + i))).collect()
+}
+
+proptest! {
+    #[test]
+    fn it_agrees_with_a_map_of_every_byte(
+        piece_length in 1u32..40,
+        files in prop::collection::vec(prop_oneof![Just(0u64), 1u64..60], 0..12),
+        begin in 0u32..45,
+        length in 0u32..45,
+        first in 0u64..70,
+        last in 0u64..70,
+    ) {
+        let geometry = geometry(piece_length, &files);
+        let model = naive(&files);
+        let whole = piece_length as usize;
+        prop_assert_eq!(geometry.total_length() as usize, model.len());
+        prop_assert_eq!(geometry.piece_count() as usize, model.chunks(whole).count());
+
+        for (piece, bytes) in geometry.pieces().zip(model.chunks(whole)) {
+            prop_assert_eq!(geometry.piece_len(piece) as usize, bytes.len());
+            prop_assert_eq!(&bytes_of(geometry.piece_spans(piece))[..], bytes);
+            let from = (begin as usize).min(bytes.len());
+            let to = (from + length as usize).min(bytes.len());
+            prop_assert_eq!(&bytes_of(geometry.file_spans(piece, begin, length))[..], &bytes[from..to]);
+            for file in geometry.files() {
+                let inside: Vec<u64> = bytes.iter().filter(|(f, _)| *f == file.0).map(|(_, offset)| *offset).collect();
+                if let Some(first) = inside.first() {
+                    prop_assert_eq!(geometry.piece_start_in_file(file, piece), *first);
+                }
+                let range = geometry.range_in_file(piece, file);
+                prop_assert_eq!(range.map(Vec::from_iter).unwrap_or_default(), inside);
+            }
+        }
+
+        for (at, (file, offset)) in model.iter().enumerate() {
+            let (file, at64) = (FileIndex(*file), at as u64);
+            prop_assert_eq!(geometry.file_offset(at64), Some((file, *offset)));
+            prop_assert_eq!(geometry.torrent_offset(file, *offset), Some(at64));
+            let place = (PieceIndex((at / whole) as u32), (at % whole) as u32);
+            prop_assert_eq!(geometry.locate(file, *offset), Some(place));
+        }
+
+        for file in geometry.files() {
+            let pieces: Vec<u32> = (0u32..).zip(model.chunks(whole))
+                .filter(|(_, bytes)| bytes.iter().any(|(f, o)| *f == file.0 && (first..=last).contains(o)))
+                .map(|(piece, _)| piece)
+                .collect();
+            let got = geometry.pieces_of(file, first, last);
+            prop_assert_eq!(got.map(|range| each_piece(range).map(|p| p.0).collect()).unwrap_or(vec![]), pieces);
+        }
+    }
+
+    #[test]
+    fn the_blocks_of_a_piece_cover_it_and_each_validates(
+        piece_length in 1u32..100_000,
+        total in 1u64..300_000,
+    ) {
+        let geometry = geometry(piece_length, &[total]);
+        for piece in geometry.pieces() {
+            let mut at = 0;
+            for block in geometry.blocks(piece) {
+                let (begin, length) = geometry.block_range(block);
+                prop_assert_eq!(begin, at);
+                prop_assert!(length > 0 && length <= BLOCK_LENGTH);
+                prop_assert_eq!(geometry.validate(piece.0, begin, length), Some(block));
+                let file_offset = geometry.piece_start(piece) + u64::from(begin + length - 1);
+                prop_assert_eq!(geometry.block_at(FileIndex(0), file_offset), Some(block));
+                at += length;
+            }
+            prop_assert_eq!(at, geometry.piece_len(piece));
+        }
+    }
+
+    #[test]
+    fn no_numbers_of_a_stranger_panic(piece: u32, begin: u32, length: u32) {
+        let geometry = geometry(32768, &[1000, 0, 200_000]);
+        if let Some(block) = geometry.validate(piece, begin, length) {
+            prop_assert_eq!(geometry.block_range(block), (begin, length));
+        }
+    }
+}
