@@ -1,2 +1,100 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands: `cargo xtask build`, `run`, `test` and `bindings`.
+//!
+//! Each does everything it needs, from a fresh machine on, and says what it is doing. Whatever it starts ends with it: a
+//! signal drops the command's future, and every child process is killed by its owner's drop.
+#![forbid(unsafe_code)]
+
+mod bindings;
+mod build;
+mod demo;
+mod install;
+mod run;
+mod shell;
+mod tally;
+mod test;
+mod ui;
+mod wasm;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own commands", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build everything: the engine as WebAssembly, the extension, the daemon.
+    Build,
+    /// Play a torrent in Chrome; without one, a demo film from a slow seeder on this machine.
+    Run {
+        /// The torrent to add.
+        torrent: Option<PathBuf>,
+        /// Install nothing: say what is missing and stop.
+        #[arg(long)]
+        no_install: bool,
+        /// Without a window: measure, take pictures, end. The default where there is no display.
+        #[arg(long)]
+        headless: bool,
+        /// Install what is missing without asking.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Run everything that proves the project, as CI does; the last line counts what passed and what failed.
+    Test {
+        /// Only tests whose name contains this.
+        filter: Option<String>,
+        /// Install nothing: say what is missing and stop.
+        #[arg(long)]
+        no_install: bool,
+    },
+    /// Write the TypeScript types of the engine's views into the extension.
+    Bindings,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let work = async {
+        match command {
+            Command::Build => build::all().await.map(|()| true),
+            Command::Run { torrent, no_install, headless, yes } => {
+                run::run(run::Options { torrent, no_install, headless, yes }).await.map(|()| true)
+            }
+            Command::Test { filter, no_install } => test::run(filter.as_deref(), no_install).await,
+            Command::Bindings => bindings::write().await.map(|()| true),
+        }
+    };
+    tokio::select! {
+        result = work => match result {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("\nerror: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        code = stopped() => {
+            eprintln!("\nstopped");
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Waits for Ctrl+C or a request to end; the exit code that a shell expects for it.
+async fn stopped() -> u8 {
+    let mut interrupt = signal(SignalKind::interrupt()).expect("the runtime handles signals");
+    let mut terminate = signal(SignalKind::terminate()).expect("the runtime handles signals");
+    let mut hangup = signal(SignalKind::hangup()).expect("the runtime handles signals");
+    tokio::select! {
+        _ = interrupt.recv() => 130,
+        _ = terminate.recv() => 143,
+        _ = hangup.recv() => 129,
+    }
+}

@@ -1,0 +1,213 @@
+//! Chrome with the extension in a profile to throw away, and the daemon that the extension starts in it.
+//!
+//! The native messaging host is installed by the daemon's own `install`, the extension is loaded over the debugging
+//! pipe (branded Chrome takes it in no other way), and the daemon is configured by environment. When a [`Browser`] is
+//! dropped, the browser, its daemon and every folder are gone.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::cdp::{Cdp, Session};
+use crate::daemon::{self, Endpoint, Reaper};
+use crate::process::{Group, log_to};
+use crate::workspace::{self, Scratch};
+
+/// The extension's id: the key in its manifest fixes it.
+pub const EXTENSION_ID: &str = "cpallhfnafgboofejffacjngdjldepmp";
+
+/// Where browsers lie, best first. Debian's wrapper script adds flags of its own, so its browser is named outright.
+const BROWSERS: &[&str] = &[
+    "/usr/lib/chromium/chromium",
+    "/usr/bin/google-chrome-stable",
+    "/usr/bin/google-chrome",
+    "/opt/google/chrome/chrome",
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
+
+const FLAGS: &[&str] = &[
+    "--remote-debugging-pipe",
+    "--enable-unsafe-extension-debugging",
+    "--disable-quic",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+    "--window-size=1280,860",
+];
+
+/// How to start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Without a window.
+    pub headless: bool,
+    /// Install the native messaging host: without it the extension has no daemon.
+    pub native_host: bool,
+    /// Let the daemon dial peers on this machine.
+    pub loopback_peers: bool,
+    /// More environment for the daemon.
+    pub daemon_env: Vec<(&'static str, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { headless: true, native_host: true, loopback_peers: true, daemon_env: Vec::new() }
+    }
+}
+
+/// A running browser with the extension loaded.
+#[derive(Debug)]
+pub struct Browser {
+    cdp: Cdp,
+    group: Group,
+    _reaper: Reaper,
+    state: PathBuf,
+    downloads: PathBuf,
+    _scratch: Scratch,
+}
+
+/// The browser to use: `$CHROME`, or the first that is installed.
+///
+/// # Errors
+/// There is none.
+pub fn find() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("CHROME") {
+        return Ok(path.into());
+    }
+    match BROWSERS.iter().map(Path::new).find(|path| path.exists()) {
+        Some(path) => Ok(path.to_owned()),
+        None => bail!("no Chrome or Chromium is installed (set CHROME to name one that lies elsewhere)"),
+    }
+}
+
+impl Browser {
+    /// Starts it with default options.
+    ///
+    /// # Errors
+    /// As [`Browser::start`].
+    pub async fn headless() -> Result<Self> {
+        Self::start(Options::default()).await
+    }
+
+    /// Starts it and loads the extension.
+    ///
+    /// # Errors
+    /// There is no browser, the product was not built, or the browser does not take the extension.
+    pub async fn start(options: Options) -> Result<Self> {
+        let scratch = Scratch::new("browser")?;
+        let (profile, state, downloads) = (scratch.dir("profile")?, scratch.dir("state")?, scratch.dir("downloads")?);
+        let extension = workspace::extension()?;
+        if options.native_host {
+            install_native_host(&profile).await?;
+        }
+        let mut command = launch_command(&find()?, &profile, options.headless);
+        command.env("JSTORRENT_STATE", &state).env("JSTORRENT_DOWNLOADS", &downloads);
+        if options.loopback_peers {
+            command.env("JSTORRENT_ALLOW_LOOPBACK_PEERS", "1");
+        }
+        command.envs(options.daemon_env.iter().map(|(name, value)| (*name, value)));
+        command.stderr(log_to(&scratch.path().join("browser.log"))?);
+        let mut group = Group::spawn(&mut command)?;
+        let cdp = Cdp::new(group.stdin()?, group.stdout()?);
+        let browser = Self { cdp, group, _reaper: Reaper(state.clone()), state, downloads, _scratch: scratch };
+        let reply = browser.cdp.call("Extensions.loadUnpacked", json!({ "path": extension })).await?;
+        ensure!(reply["id"] == EXTENSION_ID, "the extension got the id {}", reply["id"]);
+        Ok(browser)
+    }
+
+    /// The browser's protocol connection.
+    pub fn cdp(&self) -> &Cdp {
+        &self.cdp
+    }
+
+    /// The daemon's state folder.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// The folder that it downloads to.
+    pub fn downloads(&self) -> &Path {
+        &self.downloads
+    }
+
+    /// The daemon that the extension started, as soon as it is there.
+    ///
+    /// # Errors
+    /// None came in time.
+    pub async fn daemon(&self) -> Result<Endpoint> {
+        Endpoint::wait(&self.state, Duration::from_secs(20)).await.with_context(|| self.report())
+    }
+
+    /// Opens a page of the extension, in front.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub async fn open(&self, page: &str) -> Result<Session> {
+        let session = self.cdp.open(&extension_url(page)).await?;
+        session.bring_to_front().await?;
+        Ok(session)
+    }
+
+    /// The offscreen document that holds the engine's worker.
+    ///
+    /// # Errors
+    /// There is none in time.
+    pub async fn offscreen(&self) -> Result<Session> {
+        let target = self.cdp.wait_target("background_page", &extension_url("offscreen.html"), WAIT).await?;
+        self.cdp.attach(&target.id).await
+    }
+
+    /// Waits until the user closes the browser.
+    ///
+    /// # Errors
+    /// The operating system does not say.
+    pub async fn closed(&mut self) -> Result<()> {
+        self.group.wait().await.map(drop)
+    }
+
+    /// What is known about a failure: the pages' consoles and the daemon's log.
+    pub fn report(&self) -> String {
+        format!("{}\n{}", self.cdp.console(), daemon::log(&self.state))
+    }
+}
+
+const WAIT: Duration = Duration::from_secs(20);
+
+/// The address of a page of the extension.
+pub fn extension_url(page: &str) -> String {
+    format!("chrome-extension://{EXTENSION_ID}/{page}")
+}
+
+async fn install_native_host(profile: &Path) -> Result<()> {
+    let mut command = Command::new(workspace::daemon()?);
+    command.arg("install").arg("--user-data-dir").arg(profile).stdin(Stdio::null()).stdout(Stdio::null());
+    let status = Group::spawn(&mut command)?.wait().await?;
+    ensure!(status.success(), "the daemon could not install itself as native messaging host: {status}");
+    Ok(())
+}
+
+/// Chrome speaks on descriptors 3 and 4: a shell puts them there, since nothing in safe Rust can.
+fn launch_command(browser: &Path, profile: &Path, headless: bool) -> Command {
+    let mut user_data = OsString::from("--user-data-dir=");
+    user_data.push(profile);
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", r#"exec "$@" 3<&0 4>&1 </dev/null >&2"#, "sh"]).arg(browser).args(FLAGS).arg(user_data);
+    if headless {
+        command.args(["--headless=new", "--disable-gpu", "--mute-audio"]);
+    }
+    if rustix::process::geteuid().is_root() {
+        // Chrome refuses to run its sandbox as root.
+        command.arg("--no-sandbox");
+    }
+    command.arg("about:blank").stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+}

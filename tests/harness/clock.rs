@@ -1,0 +1,31 @@
+//! Waiting for what must happen, with a limit and a story when it does not.
+//!
+//! Scenarios never sleep for a guessed time: they look again until it is so.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+/// How often a condition is looked at.
+const STEP: Duration = Duration::from_millis(50);
+
+/// Calls `look` until it yields a value. `look` says `Ok(None)` for "not yet"; an error ends the wait.
+///
+/// # Errors
+/// What `look` fails with, or the time ran out: the message then names `what`.
+pub async fn until<T, F>(what: &str, limit: Duration, mut look: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<Option<T>>>,
+{
+    let start = Instant::now();
+    loop {
+        if let Some(value) = look().await? {
+            return Ok(value);
+        }
+        if start.elapsed() > limit {
+            bail!("waited {:.1} s for: {what}", limit.as_secs_f64());
+        }
+        tokio::time::sleep(STEP).await;
+    }
+}

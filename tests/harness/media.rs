@@ -1,0 +1,103 @@
+//! Films made by ffmpeg, once, and kept in the target folder.
+//!
+//! Each is big for its length on purpose (noise does not compress), so that a rate-limited swarm cannot finish it before
+//! it is watched.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+use crate::process::Group;
+use crate::workspace;
+
+/// The kinds of film that a browser plays and that differ in where their index lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Film {
+    /// H.264 and AAC in MP4, index first.
+    Mp4MoovFirst,
+    /// H.264 and AAC in MP4, index last: a player asks for the tail first.
+    Mp4MoovLast,
+    /// VP9 and Opus in WebM, cues at the end.
+    Webm,
+    /// H.264 and AAC in Matroska, cues at the end.
+    Matroska,
+}
+
+impl Film {
+    /// Seconds of film.
+    pub const SECONDS: u32 = 60;
+
+    /// Its file name.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Mp4MoovFirst => "moov-first.mp4",
+            Self::Mp4MoovLast => "moov-last.mp4",
+            Self::Webm => "film.webm",
+            Self::Matroska => "film.mkv",
+        }
+    }
+
+    /// The film on disk, made if it is not there yet.
+    ///
+    /// # Errors
+    /// ffmpeg is missing or fails.
+    pub async fn file(self) -> Result<PathBuf> {
+        // Two tests that want the same film at the same time must not make it twice into one file.
+        static MAKING: Mutex<()> = Mutex::const_new(());
+        let _turn = MAKING.lock().await;
+        let folder = workspace::target().join("test-media");
+        let path = folder.join(self.file_name());
+        if path.exists() {
+            return Ok(path);
+        }
+        std::fs::create_dir_all(&folder)?;
+        make(&path, Self::SECONDS, PICTURE, &self.encoding()).await?;
+        Ok(path)
+    }
+
+    fn encoding(self) -> Vec<&'static str> {
+        let (codec, container): (&[&str], &[&str]) = match self {
+            Self::Mp4MoovFirst => (H264, &["-movflags", "+faststart", "-f", "mp4"]),
+            Self::Mp4MoovLast => (H264, &["-f", "mp4"]),
+            Self::Matroska => (H264, &["-f", "matroska"]),
+            Self::Webm => (VP9, &["-f", "webm"]),
+        };
+        let rate = ["-b:v", "2M", "-minrate", "2M", "-maxrate", "2M", "-bufsize", "1M"];
+        [codec, &rate, container].concat()
+    }
+}
+
+/// H.264 and AAC, fast to make, a key frame every two seconds.
+pub const H264: &[&str] =
+    &["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "48", "-c:a", "aac"];
+/// VP9 and Opus, fast to make, a key frame every two seconds.
+const VP9: &[&str] =
+    &["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-row-mt", "1", "-g", "48", "-c:a", "libopus"];
+
+/// A test pattern with a clock running in it, and noise.
+const PICTURE: &str = "testsrc2=size=640x360:rate=24,noise=alls=14:allf=t";
+
+/// Makes a film of a picture (an ffmpeg source) and a tone, and writes it to `path`.
+///
+/// # Errors
+/// ffmpeg is missing or fails.
+pub async fn make(path: &Path, seconds: u32, picture: &str, encoding: &[&str]) -> Result<()> {
+    let folder = path.parent().context("a film lies in a folder")?;
+    std::fs::create_dir_all(folder)?;
+    let name = path.file_name().context("a film has a name")?.display();
+    // Under another name first: a film that was cut short by Ctrl+C must not be taken for one.
+    let part = folder.join(format!("part-{}-{name}", std::process::id()));
+    let mut command = Command::new("ffmpeg");
+    command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi", "-i", picture]);
+    command.args(["-f", "lavfi", "-i", "sine=frequency=330:beep_factor=2", "-t", &seconds.to_string()]);
+    command.args(encoding).arg(&part).stdin(Stdio::null());
+    let status = Group::spawn(&mut command)?.wait().await?;
+    if !status.success() {
+        let _ = std::fs::remove_file(&part);
+        bail!("ffmpeg could not make {name}: {status}");
+    }
+    Ok(std::fs::rename(&part, path)?)
+}

@@ -1,0 +1,331 @@
+//! The extension's pages as a person uses them, by their test ids.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use base64::Engine as _;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::browser::Browser;
+use crate::cdp::Session;
+use crate::clock::until;
+
+/// Finds an element by its test id, also inside shadow roots.
+const FIND: &str = r#"(() => {
+  const find = (root, id) => {
+    const hit = root.querySelector(`[data-testid="${id}"]`);
+    if (hit) return hit;
+    for (const element of root.querySelectorAll("*")) {
+      const inner = element.shadowRoot && find(element.shadowRoot, id);
+      if (inner) return inner;
+    }
+    return null;
+  };
+  globalThis.byTestId = (id) => find(document, id);
+})()"#;
+
+const PAGE_LIMIT: Duration = Duration::from_secs(20);
+
+/// What the engine says of a torrent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TorrentSnapshot {
+    /// 40 hex digits.
+    pub info_hash: String,
+    /// Its name.
+    pub name: String,
+    /// What it is doing.
+    pub state: String,
+    /// Plain words about trouble.
+    pub message: Option<String>,
+    /// Bytes in all.
+    pub length: u64,
+    /// Bytes verified.
+    pub verified: u64,
+    /// Bytes of payload received.
+    pub downloaded: u64,
+    /// Bytes of payload that were of no use.
+    pub wasted: u64,
+    /// Payload per second.
+    pub down_rate_bps: u64,
+    /// Peers connected.
+    pub peers: u32,
+    /// Its files.
+    pub files: Vec<FileSnapshot>,
+}
+
+/// What the engine says of a file.
+#[derive(Clone, Debug, Deserialize)]
+pub struct FileSnapshot {
+    /// Its place in the torrent's list of files.
+    pub index: u32,
+    /// Its path in the torrent.
+    pub path: String,
+    /// Length, bytes.
+    pub length: u64,
+    /// Whether a browser's player takes it.
+    pub playable: bool,
+    /// Bytes verified.
+    pub verified: u64,
+    /// Where it is served, below the daemon's base URL.
+    pub url: String,
+}
+
+async fn prepare(session: Session) -> Result<Session> {
+    session.wait_for("globalThis.jstorrent && document.readyState === 'complete'", PAGE_LIMIT).await?;
+    session.evaluate(FIND).await?;
+    Ok(session)
+}
+
+async fn torrents(session: &Session) -> Result<Vec<TorrentSnapshot>> {
+    Ok(serde_json::from_value(session.evaluate("jstorrent.snapshot()?.snapshot?.torrents ?? []").await?)?)
+}
+
+async fn torrent(session: &Session, info_hash: &str) -> Result<Option<TorrentSnapshot>> {
+    Ok(torrents(session).await?.into_iter().find(|t| t.info_hash == info_hash))
+}
+
+/// The list of torrents.
+#[derive(Clone, Debug)]
+pub struct AppPage {
+    /// The page itself.
+    pub session: Session,
+}
+
+impl AppPage {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// It does not load.
+    pub async fn open(browser: &Browser) -> Result<Self> {
+        let session = browser.open("app.html").await?;
+        Ok(Self { session: prepare(session).await.with_context(|| browser.report())? })
+    }
+
+    /// Waits until the engine is linked with the daemon.
+    ///
+    /// # Errors
+    /// It is not in time.
+    pub async fn linked(&self) -> Result<()> {
+        self.session.wait_for("jstorrent.snapshot()?.link?.kind === 'connected'", PAGE_LIMIT).await
+    }
+
+    /// Adds a `.torrent` file through the file input.
+    ///
+    /// # Errors
+    /// There is no such input.
+    pub async fn choose(&self, file: &Path) -> Result<()> {
+        self.session.wait_for("byTestId('file-input')", PAGE_LIMIT).await?;
+        let input = json!({ "expression": "byTestId('file-input')" });
+        let found = self.session.call("Runtime.evaluate", input).await?;
+        let object = found["result"]["objectId"].as_str().context("a file input")?;
+        self.session.call("DOM.setFileInputFiles", json!({ "files": [file], "objectId": object })).await?;
+        Ok(())
+    }
+
+    /// Adds a `.torrent` file by dropping it on the page.
+    ///
+    /// # Errors
+    /// There is no drop zone.
+    pub async fn drop_file(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.session.wait_for("byTestId('drop-zone')", PAGE_LIMIT).await?;
+        let data = base64::engine::general_purpose::STANDARD.encode(bytes);
+        let script = format!(
+            r#"(() => {{
+              const bytes = Uint8Array.from(atob("{data}"), (c) => c.charCodeAt(0));
+              const dataTransfer = new DataTransfer();
+              dataTransfer.items.add(new File([bytes], {name}, {{ type: "application/x-bittorrent" }}));
+              for (const type of ["dragenter", "dragover", "drop"])
+                byTestId("drop-zone").dispatchEvent(
+                  new DragEvent(type, {{ dataTransfer, bubbles: true, cancelable: true, composed: true }}));
+            }})()"#,
+            name = json!(name),
+        );
+        self.session.evaluate(&script).await.map(drop)
+    }
+
+    /// What the engine says of all torrents, newest first.
+    ///
+    /// # Errors
+    /// The page is gone.
+    pub async fn torrents(&self) -> Result<Vec<TorrentSnapshot>> {
+        torrents(&self.session).await
+    }
+
+    /// What the engine says of a torrent now.
+    ///
+    /// # Errors
+    /// The page is gone.
+    pub async fn torrent(&self, info_hash: &str) -> Result<Option<TorrentSnapshot>> {
+        torrent(&self.session, info_hash).await
+    }
+
+    /// What the engine says of a torrent, as soon as `is_so` holds for it.
+    ///
+    /// # Errors
+    /// It was not so in time; the last state is in the message.
+    pub async fn torrent_when(
+        &self,
+        info_hash: &str,
+        what: &str,
+        limit: Duration,
+        is_so: impl Fn(&TorrentSnapshot) -> bool,
+    ) -> Result<TorrentSnapshot> {
+        let last = std::sync::Mutex::new(None);
+        let (seen, is_so) = (&last, &is_so);
+        until(what, limit, || async move {
+            let torrent = self.torrent(info_hash).await?;
+            let hit = torrent.clone().filter(is_so);
+            *seen.lock().expect("nobody panics while holding it") = torrent;
+            Ok(hit)
+        })
+        .await
+        .with_context(|| format!("last seen: {last:?}"))
+    }
+
+    /// The base URL of the daemon, as the engine published it.
+    ///
+    /// # Errors
+    /// The engine is not linked.
+    pub async fn base_url(&self) -> Result<String> {
+        let value = self.session.evaluate("jstorrent.snapshot().link.baseUrl").await?;
+        Ok(value.as_str().context("a base URL")?.to_owned())
+    }
+
+    /// The text of an element.
+    ///
+    /// # Errors
+    /// There is none in time.
+    pub async fn text_of(&self, test_id: &str) -> Result<String> {
+        self.session.wait_for(&format!("byTestId('{test_id}')"), PAGE_LIMIT).await?;
+        let value = self.session.evaluate(&format!("byTestId('{test_id}').textContent.trim()")).await?;
+        Ok(value.as_str().unwrap_or_default().to_owned())
+    }
+}
+
+/// What a `<video>` is doing.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Playback {
+    /// Where it is, seconds.
+    pub current_time: f64,
+    /// Its length, seconds.
+    pub duration: Option<f64>,
+    /// Frames shown so far.
+    pub frames: u64,
+    /// `HTMLMediaElement.readyState`
+    pub ready_state: u8,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// What is wrong, if anything.
+    pub error: Option<String>,
+}
+
+/// The player with one film.
+#[derive(Clone, Debug)]
+pub struct PlayerPage {
+    /// The page itself.
+    pub session: Session,
+}
+
+impl PlayerPage {
+    /// Opens it and presses play, without sound.
+    ///
+    /// # Errors
+    /// It does not load.
+    pub async fn open(browser: &Browser, info_hash: &str, file_index: u32) -> Result<Self> {
+        let session = browser.open(&format!("player.html?torrent={info_hash}&file={file_index}")).await?;
+        let session = prepare(session).await.with_context(|| browser.report())?;
+        session.wait_for("byTestId('video')?.src || byTestId('video')?.currentSrc", PAGE_LIMIT).await?;
+        session.evaluate("(() => { const v = byTestId('video'); v.muted = true; v.play().catch(() => {}) })()").await?;
+        Ok(Self { session })
+    }
+
+    /// What the `<video>` is doing now.
+    ///
+    /// # Errors
+    /// The page is gone.
+    pub async fn playback(&self) -> Result<Playback> {
+        let script = "(() => { const v = byTestId('video'); return { currentTime: v.currentTime, \
+             duration: Number.isFinite(v.duration) ? v.duration : null, frames: v.getVideoPlaybackQuality().totalVideoFrames, \
+             readyState: v.readyState, paused: v.paused, error: v.error && `${v.error.code} ${v.error.message}` } })()";
+        Ok(serde_json::from_value(self.session.evaluate(script).await?)?)
+    }
+
+    /// Waits until a picture is on the screen; how long that took from now.
+    ///
+    /// # Errors
+    /// There is none in time, or the `<video>` gave up.
+    pub async fn first_frame(&self, limit: Duration) -> Result<Duration> {
+        let start = Instant::now();
+        self.playback_when("the first frame", limit, |p| p.frames > 0 && p.ready_state >= 2).await?;
+        Ok(start.elapsed())
+    }
+
+    /// Waits until the film has run on for so many seconds of its own time.
+    ///
+    /// # Errors
+    /// It stands still, or the `<video>` gave up.
+    pub async fn plays_on(&self, seconds: f64, limit: Duration) -> Result<()> {
+        let from = self.playback().await?.current_time;
+        self.playback_when(&format!("{seconds} s more of film"), limit, |p| p.current_time >= from + seconds).await?;
+        Ok(())
+    }
+
+    /// Seeks and waits until the film runs on from there; how long it took to show the first picture.
+    ///
+    /// # Errors
+    /// It does not in time, or the `<video>` gave up.
+    pub async fn seek(&self, to_s: f64, limit: Duration) -> Result<Duration> {
+        let start = Instant::now();
+        self.session
+            .evaluate(&format!(
+                "(() => {{ const v = byTestId('video'); globalThis.seeked = false; \
+                 v.addEventListener('seeked', () => {{ globalThis.seeked = true }}, {{ once: true }}); \
+                 v.currentTime = {to_s}; v.play().catch(() => {{}}) }})()"
+            ))
+            .await?;
+        let what = format!("the picture at {to_s} s");
+        until(&what, limit, || async {
+            let playback = self.alive().await?;
+            Ok((self.session.evaluate("globalThis.seeked").await? == Value::Bool(true) && playback.ready_state >= 2)
+                .then_some(()))
+        })
+        .await?;
+        let took = start.elapsed();
+        let end = self.playback().await?;
+        ensure!((end.current_time - to_s).abs() < 5.0, "sought {to_s} s and is at {} s", end.current_time);
+        self.plays_on(0.5, limit).await?;
+        Ok(took)
+    }
+
+    /// What the engine says of a torrent now.
+    ///
+    /// # Errors
+    /// The page is gone.
+    pub async fn torrent(&self, info_hash: &str) -> Result<Option<TorrentSnapshot>> {
+        torrent(&self.session, info_hash).await
+    }
+
+    async fn alive(&self) -> Result<Playback> {
+        let playback = self.playback().await?;
+        if let Some(error) = &playback.error {
+            anyhow::bail!("the video gave up: {error}");
+        }
+        Ok(playback)
+    }
+
+    async fn playback_when(&self, what: &str, limit: Duration, is_so: impl Fn(&Playback) -> bool) -> Result<Playback> {
+        let last = std::sync::Mutex::new(None);
+        let (seen, is_so) = (&last, &is_so);
+        until(what, limit, || async move {
+            let playback = self.alive().await?;
+            *seen.lock().expect("nobody panics while holding it") = Some(playback.clone());
+            Ok(Some(playback).filter(is_so))
+        })
+        .await
+        .with_context(|| format!("last seen: {last:?}"))
+    }
+}

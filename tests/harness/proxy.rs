@@ -1,0 +1,207 @@
+//! A TCP proxy that makes a seeder on loopback slow and distant.
+//!
+//! Every byte is passed on `delay` after it came, in both directions; towards the leecher all connections share one link
+//! of `rate` bytes a second. Buffers stay small (about 0.1 s), so that requests wait in the seeder, where a CANCEL still
+//! helps, as with a real client behind a slow line. A client's own upload cap is of no use here: libtorrent's hands
+//! out quota twice a second.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// Read at once on a limited link, bytes.
+const CHUNK: usize = 8 << 10;
+/// A limited link is not read while it has this much to send.
+const BACKLOG: Duration = Duration::from_millis(30);
+/// Kernel buffers of a limited link, bytes.
+const SOCKET_BUFFER: u32 = 32 << 10;
+/// Chunks under way in one direction: bounds memory when the receiver is slow.
+const QUEUE: usize = 256;
+
+/// What the link is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    /// Towards the leecher, bytes a second; 0 is without limit.
+    pub rate_bps: u64,
+    /// One way.
+    pub delay: Duration,
+}
+
+impl Line {
+    /// A line with a rate and a delay of 10 ms.
+    pub fn of_rate(rate_bps: u64) -> Self {
+        Self { rate_bps, delay: Duration::from_millis(10) }
+    }
+}
+
+#[derive(Debug)]
+struct Link {
+    rate_bps: AtomicU64,
+    passed: AtomicU64,
+    free_at: Mutex<Instant>,
+}
+
+/// A running proxy; dropping it cuts all connections.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    link: Arc<Link>,
+    accepting: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// Listens on a free port and passes every connection on to `target`.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub fn start(target: SocketAddr, line: Line) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        if line.rate_bps > 0 {
+            socket.set_send_buffer_size(SOCKET_BUFFER)?;
+        }
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let listener = socket.listen(64)?;
+        let address = listener.local_addr()?;
+        let link = Arc::new(Link {
+            rate_bps: AtomicU64::new(line.rate_bps),
+            passed: AtomicU64::new(0),
+            free_at: Mutex::new(Instant::now()),
+        });
+        let shared = Arc::clone(&link);
+        let accepting = tokio::spawn(async move {
+            // The set is dropped with this task, and every connection with the set.
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((leecher, _)) = listener.accept().await {
+                connections.spawn(carry(leecher, target, line.delay, Arc::clone(&shared)));
+                while connections.try_join_next().is_some() {}
+            }
+        });
+        Ok(Self { address, link, accepting })
+    }
+
+    /// Where leechers dial.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Bytes passed towards leechers so far.
+    pub fn passed(&self) -> u64 {
+        self.link.passed.load(Ordering::Relaxed)
+    }
+
+    /// Changes the rate from now on; 0 is without limit.
+    pub fn set_rate(&self, rate_bps: u64) {
+        self.link.rate_bps.store(rate_bps, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn carry(leecher: TcpStream, target: SocketAddr, delay: Duration, link: Arc<Link>) {
+    let Ok(seeder) = dial(target).await else { return };
+    let _ = (leecher.set_nodelay(true), seeder.set_nodelay(true));
+    let (from_leecher, to_leecher) = leecher.into_split();
+    let (from_seeder, to_seeder) = seeder.into_split();
+    tokio::select! {
+        () = pump(from_leecher, to_seeder, delay, None) => {}
+        () = pump(from_seeder, to_leecher, delay, Some(&link)) => {}
+    }
+}
+
+async fn dial(target: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(SOCKET_BUFFER)?;
+    socket.connect(target).await
+}
+
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration, link: Option<&Link>) {
+    let (queue, mut queued) = mpsc::channel::<(Instant, Vec<u8>)>(QUEUE);
+    let read = async move {
+        let mut buffer = vec![0; CHUNK];
+        while let Ok(n @ 1..) = from.read(&mut buffer).await {
+            let sent_at = match link {
+                Some(link) => link.take(n as u64).await,
+                None => Instant::now(),
+            };
+            if queue.send((sent_at + delay, buffer[..n].to_vec())).await.is_err() {
+                break;
+            }
+        }
+    };
+    let write = async move {
+        while let Some((due, chunk)) = queued.recv().await {
+            tokio::time::sleep_until(due).await;
+            if to.write_all(&chunk).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::join!(read, write);
+}
+
+impl Link {
+    /// When the link has sent `bytes` more; waits while it has too much to send.
+    async fn take(&self, bytes: u64) -> Instant {
+        self.passed.fetch_add(bytes, Ordering::Relaxed);
+        let rate_bps = self.rate_bps.load(Ordering::Relaxed);
+        if rate_bps == 0 {
+            return Instant::now();
+        }
+        let mut free_at = self.free_at.lock().await;
+        tokio::time::sleep_until(*free_at - BACKLOG).await;
+        let micros = bytes * 1_000_000 / rate_bps;
+        *free_at = (*free_at).max(Instant::now()) + Duration::from_micros(micros);
+        *free_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    /// How long `bytes` take through a proxy of that line.
+    async fn check(line: Line, bytes: usize) -> Duration {
+        let origin = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = Proxy::start(origin.local_addr().unwrap(), line).unwrap();
+        let serve = tokio::spawn(async move {
+            let (mut stream, _) = origin.accept().await.unwrap();
+            stream.read_u8().await.unwrap();
+            stream.write_all(&vec![7; bytes]).await.unwrap();
+        });
+        let start = Instant::now();
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        stream.write_u8(1).await.unwrap();
+        let mut got = vec![0; bytes];
+        stream.read_exact(&mut got).await.unwrap();
+        assert!(got.iter().all(|b| *b == 7));
+        serve.await.unwrap();
+        assert_eq!(proxy.passed(), bytes as u64);
+        start.elapsed()
+    }
+
+    #[tokio::test]
+    async fn a_limited_line_takes_the_time_that_its_rate_says() {
+        let took = check(Line { rate_bps: 1 << 20, delay: Duration::ZERO }, 512 << 10).await;
+        assert!((400..900).contains(&took.as_millis()), "512 KiB at 1 MiB/s took {took:?}");
+    }
+
+    #[tokio::test]
+    async fn a_byte_takes_the_delay_there_and_the_delay_back() {
+        let took = check(Line { rate_bps: 0, delay: Duration::from_millis(50) }, 1).await;
+        assert!((100..400).contains(&took.as_millis()), "two ways of 50 ms took {took:?}");
+    }
+}

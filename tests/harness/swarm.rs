@@ -1,0 +1,197 @@
+//! Seeders: real BitTorrent clients on loopback, each behind a line of its own, and the tracker that names them.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{ChildStdin, Command};
+
+use crate::clock::until;
+use crate::process::{Group, log_to, ready_line};
+use crate::proxy::{Line, Proxy};
+use crate::torrent::Torrent;
+use crate::tracker::Tracker;
+use crate::workspace::{self, Scratch};
+
+/// Debian's Python, the one that Debian's libtorrent is installed for.
+const PYTHON: &str = "/usr/bin/python3";
+
+/// Which client seeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// libtorrent (rasterbar), as in qBittorrent and Deluge.
+    Libtorrent,
+    /// aria2.
+    Aria2,
+    /// Transmission.
+    Transmission,
+}
+
+/// A client that seeds one torrent; dropping it kills it.
+#[derive(Debug)]
+pub struct Seeder {
+    address: SocketAddr,
+    _group: Group,
+    /// libtorrent's script ends when its input does.
+    _stdin: Option<ChildStdin>,
+    _scratch: Scratch,
+}
+
+impl Seeder {
+    /// Starts the client and waits until it answers for the torrent.
+    ///
+    /// # Errors
+    /// The client is not installed, refuses the torrent, or is not ready in time.
+    pub async fn start(client: Client, torrent: &Torrent) -> Result<Self> {
+        let scratch = Scratch::new("seeder")?;
+        let file = torrent.write_to(scratch.path())?;
+        match client {
+            Client::Libtorrent => Self::libtorrent(torrent, &file, scratch).await,
+            Client::Aria2 => Self::aria2(torrent, &file, scratch).await,
+            Client::Transmission => Self::transmission(torrent, &file, scratch).await,
+        }
+    }
+
+    /// Where it listens for peers.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    async fn libtorrent(torrent: &Torrent, file: &Path, scratch: Scratch) -> Result<Self> {
+        let script = workspace::root().join("tests/harness/peers/libtorrent_seed.py");
+        let mut command = Command::new(PYTHON);
+        command.arg(script).arg(file).arg(&torrent.folder);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_to(&scratch.path().join("log"))?);
+        let mut group = Group::spawn(&mut command)?;
+        let stdin = group.stdin()?;
+        let stdout = group.stdout()?;
+        let port: u16 = ready_line(stdout, "ready ").await.with_context(|| log_of(&scratch))?.parse()?;
+        Ok(Self { address: ([127, 0, 0, 1], port).into(), _group: group, _stdin: Some(stdin), _scratch: scratch })
+    }
+
+    async fn aria2(torrent: &Torrent, file: &Path, scratch: Scratch) -> Result<Self> {
+        let port = free_port().await?;
+        let mut command = Command::new("aria2c");
+        command.args([
+            "--no-conf",
+            "--seed-ratio=0.0",
+            "--enable-dht=false",
+            "--enable-dht6=false",
+            "--bt-enable-lpd=false",
+        ]);
+        command.args([
+            "--enable-peer-exchange=false",
+            "--bt-exclude-tracker=*",
+            "--check-integrity=true",
+            "--allow-overwrite=true",
+        ]);
+        command.args([
+            "--summary-interval=0",
+            "--console-log-level=warn",
+            "--file-allocation=none",
+            "--interface=127.0.0.1",
+        ]);
+        command.arg(format!("--listen-port={port}")).arg(format!("--dir={}", torrent.folder.display())).arg(file);
+        command.env("HOME", scratch.path());
+        Self::by_port(command, port, torrent, scratch).await
+    }
+
+    async fn transmission(torrent: &Torrent, file: &Path, scratch: Scratch) -> Result<Self> {
+        let port = free_port().await?;
+        let config = scratch.dir("config")?;
+        let settings = serde_json::json!({
+            "bind-address-ipv4": "127.0.0.1", "bind-address-ipv6": "::1", "download-dir": torrent.folder, "peer-port": port,
+            "dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false,
+            "port-forwarding-enabled": false, "rpc-enabled": false, "ratio-limit-enabled": false, "message-level": 2,
+            "watch-dir-enabled": true, "watch-dir": scratch.dir("watch")?, "trash-original-torrent-files": false,
+        });
+        std::fs::write(config.join("settings.json"), settings.to_string())?;
+        // Its tracker names nobody: Transmission must not dial what the torrent's own tracker names.
+        let quiet = Torrent { metainfo: std::fs::read(file)?, ..torrent.clone() };
+        quiet.write_to(&scratch.dir("watch")?)?;
+        let mut command = Command::new("transmission-daemon");
+        command.arg("--foreground").arg("--config-dir").arg(config);
+        Self::by_port(command, port, torrent, scratch).await
+    }
+
+    async fn by_port(mut command: Command, port: u16, torrent: &Torrent, scratch: Scratch) -> Result<Self> {
+        let log = log_to(&scratch.path().join("log"))?;
+        command.stdin(Stdio::null()).stdout(log).stderr(log_to(&scratch.path().join("errors"))?);
+        let mut group = Group::spawn(&mut command)?;
+        let address: SocketAddr = ([127, 0, 0, 1], port).into();
+        let mut ended = false;
+        let ready = until("the seeder to answer a handshake with everything", Duration::from_secs(30), || {
+            ended = group.has_ended();
+            async move {
+                if ended {
+                    bail!("it ended");
+                }
+                Ok(crate::wire::has_everything(address, torrent.info_hash_bytes, torrent.piece_count())
+                    .await
+                    .then_some(()))
+            }
+        });
+        ready.await.with_context(|| log_of(&scratch))?;
+        Ok(Self { address, _group: group, _stdin: None, _scratch: scratch })
+    }
+}
+
+fn log_of(scratch: &Scratch) -> String {
+    let read = |name| std::fs::read_to_string(scratch.path().join(name)).unwrap_or_default();
+    format!("the seeder says: {}{}", read("log"), read("errors"))
+}
+
+/// A port that was free a moment ago, for clients that cannot choose one and tell.
+async fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port())
+}
+
+/// A torrent, seeders behind lines, and a tracker that names the lines' near ends.
+#[derive(Debug)]
+pub struct Swarm {
+    /// The torrent; its metainfo names the tracker.
+    pub torrent: Torrent,
+    /// The tracker.
+    pub tracker: Tracker,
+    /// One a seeder, in order.
+    pub lines: Vec<Proxy>,
+    seeders: Vec<Seeder>,
+}
+
+impl Swarm {
+    /// Seeds a file with these clients, each behind its line.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a client does not come up.
+    pub async fn of_file(file: &Path, piece_length: usize, seeders: &[(Client, Line)]) -> Result<Self> {
+        let tracker = Tracker::start().await?;
+        let torrent = Torrent::of_file(file, piece_length, Some(tracker.url()))?;
+        let mut swarm = Self { torrent, tracker, lines: Vec::new(), seeders: Vec::new() };
+        for (client, line) in seeders {
+            let seeder = Seeder::start(*client, &swarm.torrent).await?;
+            swarm.lines.push(Proxy::start(seeder.address(), *line)?);
+            swarm.seeders.push(seeder);
+        }
+        let near: Vec<_> = swarm.lines.iter().map(Proxy::address).collect();
+        swarm.tracker.name(near).await;
+        Ok(swarm)
+    }
+
+    /// Bytes that the lines passed towards the leecher, protocol overhead included.
+    pub fn passed(&self) -> u64 {
+        self.lines.iter().map(Proxy::passed).sum()
+    }
+
+    /// Changes every line's rate.
+    pub fn set_rate(&self, rate_bps: u64) {
+        self.lines.iter().for_each(|line| line.set_rate(rate_bps));
+    }
+}
+
+/// Whether something listens there.
+pub async fn listens(address: SocketAddr) -> bool {
+    TcpStream::connect(address).await.is_ok()
+}

@@ -1,0 +1,86 @@
+//! `cargo xtask test`: everything that proves the project, on a fresh machine as on an old one.
+//!
+//! It goes on after a failure, so that the summary is complete. The last line is the summary, alone.
+
+use anyhow::Result;
+use jstorrent_tests::workspace;
+
+use crate::install::{Consent, For, ensure};
+use crate::tally::Tally;
+use crate::ui::heading;
+use crate::{bindings, build, shell};
+
+/// Installs, builds, checks and tests; whether all of it passed.
+///
+/// # Errors
+/// Something that is needed is missing and cannot be installed.
+pub(crate) async fn run(filter: Option<&str>, no_install: bool) -> Result<bool> {
+    ensure(For::Tests, if no_install { Consent::Never } else { Consent::Given }).await?;
+    let mut tally = Tally::default();
+    heading("build");
+    tally.check("build", said(build::all().await));
+    if filter.is_none() {
+        checks(&mut tally).await;
+    }
+    heading("extension tests");
+    tally.add(extension_tests(filter).await?);
+    heading("Rust and end to end tests");
+    tally.add(rust_tests(filter).await?);
+    for name in &tally.names {
+        println!("failed: {name}");
+    }
+    println!("\n{} passed, {} failed", tally.passed, tally.failed);
+    Ok(tally.failed == 0)
+}
+
+async fn checks(tally: &mut Tally) {
+    heading("checks");
+    let fmt = shell::step("format", shell::cargo().args(["fmt", "--all", "--check"])).await;
+    tally.check("cargo fmt --check", said(fmt));
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    tally.check("cargo clippy", said(shell::step("lints", shell::cargo().args(clippy)).await));
+    tally.check("TypeScript types are those of the engine", said(bindings::check().await));
+}
+
+async fn extension_tests(filter: Option<&str>) -> Result<Tally> {
+    let report = workspace::target().join("vitest.json");
+    let _ = std::fs::remove_file(&report);
+    let mut command = shell::command("npm");
+    command.args(["test", "--", "--reporter=default", "--reporter=json"]).current_dir(build::folder());
+    command.arg(format!("--outputFile.json={}", report.display()));
+    if let Some(filter) = filter {
+        command.args(["--passWithNoTests", "-t", filter]);
+    }
+    let succeeded = shell::each_line(&mut command, |line| println!("{line}")).await?;
+    let mut tally = Tally::default();
+    let reported = said(tally.vitest_report(&report));
+    blame(&mut tally, "npm test", succeeded && reported);
+    Ok(tally)
+}
+
+async fn rust_tests(filter: Option<&str>) -> Result<Tally> {
+    let mut command = shell::cargo();
+    command.args(["test", "--workspace", "--no-fail-fast"]).args(filter);
+    let mut tally = Tally::default();
+    let succeeded = shell::each_line(&mut command, |line| {
+        println!("{line}");
+        tally.cargo_line(line);
+    })
+    .await?;
+    blame(&mut tally, "cargo test", succeeded);
+    Ok(tally)
+}
+
+/// A command that failed without a failed test (it did not compile, it crashed) is a failure of its own.
+fn blame(tally: &mut Tally, command: &str, succeeded: bool) {
+    if !succeeded && tally.failed == 0 {
+        tally.check(command, false);
+    }
+}
+
+fn said(result: Result<()>) -> bool {
+    if let Err(error) = &result {
+        eprintln!("{error:#}");
+    }
+    result.is_ok()
+}
