@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::process::{ChildStdin, Command};
 
 use crate::clock::until;
@@ -191,7 +191,39 @@ impl Swarm {
     }
 }
 
-/// Whether something listens there.
-pub async fn listens(address: SocketAddr) -> bool {
-    TcpStream::connect(address).await.is_ok()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire;
+
+    /// A client that is ready has checked the content against the metainfo: the torrent maker is right, too.
+    async fn check(client: Client) {
+        let scratch = Scratch::new("swarm").unwrap();
+        let file = scratch.path().join("content.bin");
+        std::fs::write(&file, (0..100_000_u32).flat_map(u32::to_be_bytes).collect::<Vec<u8>>()).unwrap();
+        let swarm = Swarm::of_file(&file, 32 << 10, &[(client, Line::of_rate(0))]).await.unwrap();
+        let torrent = &swarm.torrent;
+        let through_line = swarm.lines[0].address();
+        // Some clients turn a second connection from one address away while the first is being closed.
+        until("the seeder to answer through its line", Duration::from_secs(10), || async {
+            Ok(wire::has_everything(through_line, torrent.info_hash_bytes, torrent.piece_count()).await.then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+
+    #[tokio::test]
+    async fn libtorrent_seeds_what_the_torrent_maker_made() {
+        check(Client::Libtorrent).await;
+    }
+
+    #[tokio::test]
+    async fn aria2_seeds_what_the_torrent_maker_made() {
+        check(Client::Aria2).await;
+    }
+
+    #[tokio::test]
+    async fn transmission_seeds_what_the_torrent_maker_made() {
+        check(Client::Transmission).await;
+    }
 }

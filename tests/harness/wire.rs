@@ -1,6 +1,7 @@
 //! Just enough of the peer protocol (BEP 3) to be a hostile seeder and to ask a seeder what it has.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -87,7 +88,7 @@ fn bits_spare(pieces: usize) -> usize {
 pub async fn has_everything(peer: SocketAddr, info_hash: [u8; 20], pieces: usize) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect(peer).await.context("nobody listens")?;
-        send_handshake(&mut stream, info_hash, b"-JSTEST-000000000000").await?;
+        send_handshake(&mut stream, info_hash, &fresh_peer_id()).await?;
         read_handshake(&mut stream).await?;
         loop {
             let (id, body) = read(&mut stream).await?;
@@ -97,6 +98,13 @@ pub async fn has_everything(peer: SocketAddr, info_hash: [u8; 20], pieces: usize
         }
     };
     matches!(tokio::time::timeout(Duration::from_secs(1), ask).await, Ok(Ok(true)))
+}
+
+/// Clients refuse an id that they know from another connection.
+fn fresh_peer_id() -> [u8; 20] {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let text = format!("-TE0001-{:012}", COUNT.fetch_add(1, Ordering::Relaxed));
+    text.into_bytes().try_into().expect("eight and twelve characters")
 }
 
 #[cfg(test)]
