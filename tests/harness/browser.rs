@@ -166,6 +166,11 @@ impl Browser {
         self.cdp.attach(&target.id).await
     }
 
+    /// Kills the browser at once, as a crash would; the daemon is left alone.
+    pub async fn kill(&mut self) {
+        self.group.kill().await;
+    }
+
     /// Waits until the user closes the browser.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ pub mod media;
 pub mod pages;
 pub mod process;
 pub mod proxy;
+pub mod scene;
 pub mod swarm;
 pub mod torrent;
 pub mod tracker;

@@ -1,0 +1,70 @@
+//! A film plays, plays on and seeks in Chrome while a real client still sends it.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::http;
+use jstorrent_tests::media::Film;
+use jstorrent_tests::scene::{LIMIT, Scene};
+use jstorrent_tests::swarm::Client;
+
+/// Watches a film from a client while it is incomplete, then compares every byte.
+async fn check(film: Film, client: Client) -> Result<()> {
+    let scene = Scene::of(film, client).await?;
+    watch(&scene).await.with_context(|| scene.browser.report())?;
+    scene.swarm.set_rate(0);
+    let whole = http::get(&scene.stream_url().await?).await?;
+    ensure!(whole.status == 200 && whole.whole, "status {}, {} bytes", whole.status, whole.body.len());
+    ensure!(whole.body == scene.truth()?, "the film that was served is not the film that was seeded");
+    Ok(())
+}
+
+async fn watch(scene: &Scene) -> Result<()> {
+    let player = scene.play().await?;
+    player.first_frame(LIMIT).await?;
+    scene.is_incomplete().await.context("at the first frame")?;
+    player.plays_on(2.0, LIMIT).await?;
+    let far = f64::from(Film::SECONDS) * 0.8;
+    player.seek(far, LIMIT).await?;
+    scene.is_incomplete().await.context("after the seek ahead")?;
+    player.plays_on(1.0, LIMIT).await?;
+    player.seek(5.0, LIMIT).await?;
+    scene.is_incomplete().await.context("after the seek back")?;
+    let length = usize::try_from(scene.swarm.torrent.length)?;
+    // One across the start, one across a border of pieces in the middle, one at the very end.
+    scene.range_is_true(0, 70_000).await?;
+    scene.range_is_true(length / 2 - 90_000, length / 2 + 90_000).await?;
+    scene.range_is_true(length - 1000, length - 1).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_mp4_with_its_index_first_plays_and_seeks_while_incomplete() -> Result<()> {
+    check(Film::Mp4MoovFirst, Client::Libtorrent).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_mp4_with_its_index_last_plays_and_seeks_while_incomplete() -> Result<()> {
+    check(Film::Mp4MoovLast, Client::Libtorrent).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webm_from_aria2_plays_and_seeks_while_incomplete() -> Result<()> {
+    check(Film::Webm, Client::Aria2).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_matroska_from_transmission_plays_and_seeks_while_incomplete() -> Result<()> {
+    check(Film::Matroska, Client::Transmission).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_viewer_far_away_does_not_stop_the_first() -> Result<()> {
+    let scene = Scene::of(Film::Mp4MoovFirst, Client::Libtorrent).await?;
+    let player = scene.play().await?;
+    player.first_frame(LIMIT).await.with_context(|| scene.browser.report())?;
+    let length = usize::try_from(scene.swarm.torrent.length)?;
+    let far = length / 4 * 3;
+    scene.range_is_true(far, far + 300_000).await?;
+    scene.is_incomplete().await?;
+    player.plays_on(3.0, Duration::from_secs(30)).await.with_context(|| scene.browser.report())
+}

@@ -1,0 +1,132 @@
+//! The scene that most scenarios start from: a film in a swarm of slow seeders, and a browser in which it was added.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::browser::{Browser, Options};
+use crate::http;
+use crate::media::Film;
+use crate::pages::{AppPage, PlayerPage, TorrentSnapshot};
+use crate::proxy::Line;
+use crate::swarm::{Client, Swarm};
+use crate::workspace::Scratch;
+
+/// Length of the films' pieces, bytes.
+pub const PIECE_LENGTH: usize = 128 << 10;
+/// A line that carries a film about twice as fast as it plays.
+pub const FILM_RATE_BPS: u64 = 600 << 10;
+/// Longest wait for what a person would wait for.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// A film that is being downloaded in a browser. Its one file has the index 0.
+#[derive(Debug)]
+pub struct Scene {
+    /// The torrent and who seeds it.
+    pub swarm: Swarm,
+    /// The browser with the extension.
+    pub browser: Browser,
+    /// The list of torrents, linked, with the film in it.
+    pub app: AppPage,
+}
+
+impl Scene {
+    /// One seeder behind a line on which the film lasts about half of its length.
+    ///
+    /// # Errors
+    /// Anything that is needed for it fails.
+    pub async fn of(film: Film, client: Client) -> Result<Self> {
+        let swarm =
+            Swarm::of_file(&film.file().await?, PIECE_LENGTH, &[(client, Line::of_rate(FILM_RATE_BPS))]).await?;
+        Self::with(swarm, Options::default()).await
+    }
+
+    /// A browser in which a swarm's torrent was added.
+    ///
+    /// # Errors
+    /// The browser, the extension, the daemon or the engine does not come up, or refuses the torrent.
+    pub async fn with(swarm: Swarm, options: Options) -> Result<Self> {
+        let browser = Browser::start(options).await?;
+        let app = AppPage::open(&browser).await?;
+        app.linked().await.with_context(|| browser.report())?;
+        let scratch = Scratch::new("torrent")?;
+        app.choose(&swarm.torrent.write_to(scratch.path())?).await?;
+        let scene = Self { swarm, browser, app };
+        scene.torrent_when("the torrent to be in the list", |_| true).await?;
+        Ok(scene)
+    }
+
+    /// Opens the player and presses play.
+    ///
+    /// # Errors
+    /// The player does not load.
+    pub async fn play(&self) -> Result<PlayerPage> {
+        PlayerPage::open(&self.browser, self.info_hash(), 0).await
+    }
+
+    /// The torrent's info hash.
+    pub fn info_hash(&self) -> &str {
+        &self.swarm.torrent.info_hash
+    }
+
+    /// What the engine says of the torrent now.
+    ///
+    /// # Errors
+    /// It says nothing of it.
+    pub async fn torrent(&self) -> Result<TorrentSnapshot> {
+        self.app.torrent(self.info_hash()).await?.context("the torrent went away")
+    }
+
+    /// What the engine says of the torrent, as soon as `is_so` holds.
+    ///
+    /// # Errors
+    /// It was not so in time; the message holds all that is known.
+    pub async fn torrent_when(&self, what: &str, is_so: impl Fn(&TorrentSnapshot) -> bool) -> Result<TorrentSnapshot> {
+        self.app.torrent_when(self.info_hash(), what, LIMIT, is_so).await.with_context(|| self.browser.report())
+    }
+
+    /// Makes sure that the film is far from complete, or the scenario proves nothing.
+    ///
+    /// # Errors
+    /// It is complete, or nearly.
+    pub async fn is_incomplete(&self) -> Result<()> {
+        let torrent = self.torrent().await?;
+        ensure!(
+            torrent.verified < torrent.length * 9 / 10 && torrent.state == "downloading",
+            "not incomplete any more: {} of {} bytes, {}",
+            torrent.verified,
+            torrent.length,
+            torrent.state
+        );
+        Ok(())
+    }
+
+    /// The film's bytes as they should be.
+    ///
+    /// # Errors
+    /// The film cannot be read.
+    pub fn truth(&self) -> Result<Vec<u8>> {
+        Ok(std::fs::read(&self.swarm.torrent.paths[0])?)
+    }
+
+    /// The film's address at the daemon.
+    ///
+    /// # Errors
+    /// The engine is not linked.
+    pub async fn stream_url(&self) -> Result<String> {
+        let torrent = self.torrent().await?;
+        Ok(self.app.base_url().await? + &torrent.files.first().context("a file")?.url)
+    }
+
+    /// Fetches a range of the film from the daemon, both ends inclusive, and compares it with the truth.
+    ///
+    /// # Errors
+    /// It does not come, or one byte differs.
+    pub async fn range_is_true(&self, start: usize, end: usize) -> Result<()> {
+        let reply = http::get_range(&self.stream_url().await?, start as u64, end as u64).await?;
+        ensure!(reply.status == 206, "status {} for {start}-{end}", reply.status);
+        ensure!(reply.whole, "only {} bytes of {start}-{end} came", reply.body.len());
+        ensure!(reply.body == self.truth()?[start..=end], "the bytes of {start}-{end} are not the film's");
+        Ok(())
+    }
+}

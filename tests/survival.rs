@@ -1,0 +1,87 @@
+//! Every part is killed while a film plays: playback goes on, and no verified byte is fetched again.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::browser::extension_url;
+use jstorrent_tests::media::Film;
+use jstorrent_tests::scene::{LIMIT, Scene};
+use jstorrent_tests::swarm::Client;
+
+/// What is killed.
+#[derive(Clone, Copy, Debug)]
+enum Victim {
+    EngineWorker,
+    OffscreenDocument,
+    ServiceWorker,
+    Daemon,
+}
+
+/// What was under way when something died is fetched again, and every seeder sends a little too much on a CANCEL.
+const FETCHED_AGAIN: u64 = 2 << 20;
+
+async fn kill(victim: Victim, scene: &Scene) -> Result<()> {
+    let cdp = scene.browser.cdp();
+    match victim {
+        Victim::EngineWorker => scene.browser.offscreen().await?.evaluate("engineWorker.terminate()").await.map(drop),
+        Victim::OffscreenDocument => cdp.close(scene.browser.offscreen().await?.target()).await,
+        Victim::ServiceWorker => {
+            let url = extension_url("");
+            let target = cdp.wait_target("service_worker", &url, Duration::from_secs(5)).await?;
+            cdp.close(&target.id).await
+        }
+        Victim::Daemon => {
+            scene.browser.daemon().await?.kill();
+            Ok(())
+        }
+    }
+}
+
+async fn check(victim: Victim) -> Result<()> {
+    let scene = Scene::of(Film::Mp4MoovFirst, Client::Libtorrent).await?;
+    story(victim, &scene).await.with_context(|| scene.browser.report())
+}
+
+async fn story(victim: Victim, scene: &Scene) -> Result<()> {
+    let player = scene.play().await?;
+    player.first_frame(LIMIT).await?;
+    player.plays_on(2.0, LIMIT).await?;
+    scene.is_incomplete().await?;
+    let before = scene.torrent().await?.verified;
+    ensure!(before > 0, "nothing was verified before the death");
+
+    kill(victim, scene).await?;
+
+    player.plays_on(2.0, LIMIT).await.context("playback after the death")?;
+    scene.torrent_when("the download to go on where it was", |t| t.verified > before).await?;
+    player.seek(45.0, LIMIT).await.context("a seek after the death")?;
+    scene.is_incomplete().await?;
+
+    scene.swarm.set_rate(0);
+    scene.torrent_when("the film to be complete", |t| t.state == "complete").await?;
+    let length = scene.swarm.torrent.length;
+    let carried = scene.swarm.passed();
+    ensure!(carried < length + length / 50 + FETCHED_AGAIN, "the line carried {carried} bytes for a film of {length}");
+    let end = usize::try_from(length)? - 1;
+    scene.range_is_true(0, end).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_survives_the_death_of_the_engine() -> Result<()> {
+    check(Victim::EngineWorker).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_survives_the_death_of_the_offscreen_document() -> Result<()> {
+    check(Victim::OffscreenDocument).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_survives_the_death_of_the_service_worker() -> Result<()> {
+    check(Victim::ServiceWorker).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_survives_the_death_of_the_daemon() -> Result<()> {
+    check(Victim::Daemon).await
+}

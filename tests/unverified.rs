@@ -1,0 +1,173 @@
+//! No unverified byte leaves the daemon: not when a seeder lies, and not when the brain disappears.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use futures_util::{SinkExt as _, StreamExt as _};
+use jstorrent_tests::browser::Options;
+use jstorrent_tests::clock::until;
+use jstorrent_tests::daemon::{Daemon, Endpoint};
+use jstorrent_tests::http;
+use jstorrent_tests::liar::{Liar, Lie};
+use jstorrent_tests::media::Film;
+use jstorrent_tests::proxy::Line;
+use jstorrent_tests::scene::{LIMIT, PIECE_LENGTH, Scene};
+use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::workspace::Scratch;
+use shared_proto::frame::{decode_control, encode_control};
+use shared_proto::{DaemonMessage, EngineMessage, FileId, PROTOCOL_VERSION};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+/// How long a viewer is watched that must get nothing.
+const WATCHED: Duration = Duration::from_secs(6);
+
+/// A film in a swarm of honest seeders and one liar.
+async fn swarm_with(lie: Lie, honest: &[(Client, Line)]) -> Result<(Swarm, Liar)> {
+    let swarm = Swarm::of_file(&Film::Mp4MoovFirst.file().await?, PIECE_LENGTH, honest).await?;
+    let liar = Liar::start(&swarm.torrent, lie).await?;
+    let honest = swarm.lines.iter().map(|line| line.address());
+    swarm.tracker.name(honest.chain([liar.address()])).await;
+    Ok((swarm, liar))
+}
+
+async fn is_dropped(liar: &Liar) -> Result<()> {
+    until("the liar to be dropped", LIMIT, || async { Ok((liar.blocks() > 0 && liar.open() == 0).then_some(())) }).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_gets_not_one_byte_from_a_liar() -> Result<()> {
+    let (swarm, liar) = swarm_with(Lie::EveryBlock, &[]).await?;
+    let scene = Scene::with(swarm, Options::default()).await?;
+    let url = scene.stream_url().await?;
+    let viewer = tokio::spawn(async move { tokio::time::timeout(WATCHED, http::get_range(&url, 0, 99_999)).await });
+    is_dropped(&liar).await.with_context(|| scene.browser.report())?;
+    scene.torrent_when("the lies to be counted as waste", |t| t.wasted > 0 && t.verified == 0).await?;
+    // Held, or refused: but no byte of the film.
+    if let Ok(reply) = viewer.await? {
+        let reply = reply?;
+        ensure!(reply.status >= 400, "status {} with {} bytes", reply.status, reply.body.len());
+    }
+    let metrics = scene.browser.daemon().await?.metrics().await?;
+    let served = metrics.get("jstorrent_served_bytes_total").context("a counter of served bytes")?;
+    ensure!(*served == 0.0, "{served} bytes were served");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_liar_and_an_honest_seeder_the_film_is_complete_and_the_liar_dropped() -> Result<()> {
+    let (swarm, liar) = swarm_with(Lie::EveryBlock, &[(Client::Libtorrent, Line::of_rate(2 << 20))]).await?;
+    let scene = Scene::with(swarm, Options::default()).await?;
+    let url = scene.stream_url().await?;
+    let whole = http::get(&url).await?;
+    ensure!(whole.whole && whole.body == scene.truth()?, "the film that was served is not the film that was seeded");
+    is_dropped(&liar).await.with_context(|| scene.browser.report())?;
+    let torrent = scene.torrent_when("the film to be complete", |t| t.state == "complete").await?;
+    ensure!(torrent.wasted < torrent.length / 4, "{} bytes were wasted", torrent.wasted);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seeder_that_never_answers_does_not_hold_a_film_up() -> Result<()> {
+    let (swarm, _silent) = swarm_with(Lie::NoAnswer, &[(Client::Libtorrent, Line::of_rate(1 << 20))]).await?;
+    let scene = Scene::with(swarm, Options::default()).await?;
+    let player = scene.play().await?;
+    player.first_frame(LIMIT).await.with_context(|| scene.browser.report())?;
+    player.plays_on(3.0, LIMIT).await.with_context(|| scene.browser.report())?;
+    player.seek(45.0, LIMIT).await.with_context(|| scene.browser.report()).map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_vanishes_leaves_the_viewer_with_nothing_but_the_truth() -> Result<()> {
+    let mut scene = Scene::of(Film::Mp4MoovFirst, Client::Libtorrent).await?;
+    let mut viewer = http::open(&scene.stream_url().await?, &[("Range", "bytes=0-")]).await?;
+    ensure!(viewer.status == 206, "status {}", viewer.status);
+    let mut body = Vec::new();
+    while body.len() < 1 << 20 {
+        ensure!(viewer.read_some(&mut body).await? > 0, "the body ended after {} bytes", body.len());
+    }
+    scene.is_incomplete().await?;
+    scene.browser.kill().await;
+    let whole = viewer.read_to_end(&mut body).await?;
+    ensure!(!whole, "an incomplete film was sent as whole");
+    let truth = scene.truth()?;
+    ensure!(body.len() < truth.len() && body == truth[..body.len()], "{} bytes came, and they differ", body.len());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn not_one_byte_follows_the_last_grant_of_a_brain_that_disappears() -> Result<()> {
+    let scratch = Scratch::new("brain")?;
+    let (state, downloads) = (scratch.dir("state")?, scratch.dir("downloads")?);
+    let content: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_be_bytes).collect();
+    std::fs::write(downloads.join("film.mp4"), &content)?;
+    let daemon = Daemon::start(&state, &downloads).await?;
+    let mut brain = Brain::connect(&daemon.endpoint, &content).await?;
+    let url = daemon.endpoint.url("/stream/film?key=secret");
+    let viewer = tokio::spawn(async move { http::get_range(&url, 1000, 3_999_999).await });
+    let granted = 1_234_567;
+    brain.grant_next_up_to(granted).await?;
+    // Gone without a goodbye as soon as the viewer is served.
+    until("the viewer to be served", LIMIT, || async {
+        let metrics = daemon.endpoint.metrics().await?;
+        Ok((metrics.get("jstorrent_served_bytes_total").copied().unwrap_or_default() > 0.0).then_some(()))
+    })
+    .await?;
+    drop(brain);
+    let reply = viewer.await??;
+    ensure!(reply.status == 206 && !reply.whole, "status {}, whole: {}", reply.status, reply.whole);
+    let last = usize::try_from(granted)?;
+    ensure!(reply.body == content[1000..=last], "{} bytes came of {} granted", reply.body.len(), last - 999);
+    Ok(())
+}
+
+/// An engine that knows one file and grants by hand.
+struct Brain(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Brain {
+    async fn connect(endpoint: &Endpoint, content: &[u8]) -> Result<Self> {
+        let url = format!("ws://127.0.0.1:{}/control", endpoint.port);
+        let mut brain = Self(tokio_tungstenite::connect_async(url).await?.0);
+        let hello = EngineMessage::Hello {
+            protocol: PROTOCOL_VERSION,
+            token: endpoint.token.clone(),
+            engine: "test".into(),
+            session: "test".into(),
+        };
+        brain.say(&hello).await?;
+        let DaemonMessage::Welcome { roots, .. } = brain.hear().await? else { bail!("no welcome") };
+        let announce = EngineMessage::FileAnnounce {
+            file_id: FileId::from("film"),
+            root: roots.first().context("a root")?.key.clone(),
+            path: vec!["film.mp4".into()],
+            length: content.len() as u64,
+            content_type: "video/mp4".into(),
+            etag: "test".into(),
+            key: "secret".into(),
+        };
+        brain.say(&announce).await?;
+        Ok(brain)
+    }
+
+    async fn grant_next_up_to(&mut self, end: u64) -> Result<()> {
+        loop {
+            if let DaemonMessage::RangeRequest { request_id, .. } = self.hear().await? {
+                return self.say(&EngineMessage::RangeReady { request_id, end: Some(end) }).await;
+            }
+        }
+    }
+
+    async fn say(&mut self, message: &EngineMessage) -> Result<()> {
+        Ok(self.0.send(Message::text(encode_control(message))).await?)
+    }
+
+    async fn hear(&mut self) -> Result<DaemonMessage> {
+        loop {
+            let next = tokio::time::timeout(LIMIT, self.0.next()).await.context("the daemon says nothing")?;
+            if let Message::Text(text) = next.context("the daemon hung up")?? {
+                return Ok(decode_control(&text)?);
+            }
+        }
+    }
+}
