@@ -1,0 +1,79 @@
+//! Writing bencoding (BEP 3): values as the bytes that they become.
+//!
+//! Knows no format's keys. Invariant: what it writes is canonical, since a [`Dict`] sorts its keys by itself.
+
+use std::collections::BTreeMap;
+
+/// A number.
+pub fn int(number: i64) -> Vec<u8> {
+    format!("i{number}e").into_bytes()
+}
+
+/// A byte string.
+pub fn bytes(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    let bytes = bytes.as_ref();
+    let mut out = format!("{}:", bytes.len()).into_bytes();
+    out.extend_from_slice(bytes);
+    out
+}
+
+/// A list of encoded values.
+pub fn list(values: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut out = vec![b'l'];
+    values.into_iter().for_each(|value| out.extend_from_slice(&value));
+    out.push(b'e');
+    out
+}
+
+/// A dictionary that grows key by key, in any order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dict(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl Dict {
+    /// One without keys.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a number.
+    #[must_use]
+    pub fn int(self, key: &str, number: i64) -> Self {
+        self.raw(key, int(number))
+    }
+
+    /// Adds a byte string.
+    #[must_use]
+    pub fn bytes(self, key: &str, value: impl AsRef<[u8]>) -> Self {
+        self.raw(key, bytes(value))
+    }
+
+    /// Adds a value that is encoded already. A key that is there is replaced.
+    #[must_use]
+    pub fn raw(mut self, key: &str, encoded: Vec<u8>) -> Self {
+        self.0.insert(key.as_bytes().to_vec(), encoded);
+        self
+    }
+
+    /// The dictionary's encoding.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![b'd'];
+        for (key, value) in &self.0 {
+            out.extend_from_slice(&bytes(key));
+            out.extend_from_slice(value);
+        }
+        out.push(b'e');
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dictionary_is_sorted_whatever_the_order_of_its_making() {
+        let inner = Dict::new().bytes("b", "x").int("a", -1);
+        let outer = Dict::new().raw("z", inner.encode()).raw("l", list([int(0), bytes("")])).int("l0", 7);
+        assert_eq!(outer.encode(), b"d1:lli0e0:e2:l0i7e1:zd1:ai-1e1:b1:xee");
+    }
+}

@@ -1,0 +1,289 @@
+//! Names from a stranger made safe to write to any disk: component by component, and distinct as paths.
+//!
+//! Owns the rules and the paths given so far; it touches no disk and knows no root. Invariant: whatever comes in, every component
+//! that goes out is 1 to [`MAX_COMPONENT`] bytes without separators, control characters and what Windows reserves, and no two
+//! files have paths that are equal on a disk that ignores case, nor is one the folder of another. The same input gives the
+//! same paths, so that a torrent added again finds its files.
+//!
+//! The daemon checks again what it opens (its own guard, its own rules); this is for names that can exist everywhere.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+/// Longest component, bytes: what Linux and macOS take.
+pub const MAX_COMPONENT: usize = 255;
+/// Longest extension that survives the cutting of a long name, bytes, its dot included.
+const MAX_EXTENSION: usize = 32;
+/// Room for ` (4294967295)`.
+const SUFFIX_ROOM: usize = 13;
+
+/// A safe component that is as near to the name as can be. Bytes that are not UTF-8 become `U+FFFD`, characters that some system does
+/// not take in a name become `_`.
+pub fn component(name: &[u8]) -> String {
+    let name: String = String::from_utf8_lossy(name).chars().map(|c| if is_unsafe(c) { '_' } else { c }).collect();
+    // Windows drops dots and spaces at the end, so that two names would be one; `.` and `..` go this way, too.
+    let name = name.trim_end_matches(['.', ' ']);
+    let (stem, extension) = split_extension(name);
+    let mut safe = with_extension(stem, extension, MAX_COMPONENT - 1);
+    if extension.is_empty() {
+        safe.truncate(safe.trim_end_matches(['.', ' ']).len());
+    }
+    match safe.as_str() {
+        "" => "_".to_owned(),
+        name if is_reserved(name) => format!("_{name}"),
+        _ => safe,
+    }
+}
+
+/// Separators, characters that Windows reserves, control characters, and those that turn the direction of text and so hide
+/// an extension.
+fn is_unsafe(c: char) -> bool {
+    matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|')
+        || c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Names of devices on Windows, with any extension.
+fn is_reserved(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).trim_end_matches(' ').to_ascii_uppercase();
+    if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$") {
+        return true;
+    }
+    let number = stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT"));
+    number.is_some_and(|number| {
+        let mut digits = number.chars();
+        matches!(digits.next(), Some('0'..='9' | '¹' | '²' | '³')) && digits.next().is_none()
+    })
+}
+
+/// A name in two parts, the second with its dot, or empty.
+fn split_extension(name: &str) -> (&str, &str) {
+    match name.rfind('.') {
+        Some(dot) if dot > 0 && name.len() - dot <= MAX_EXTENSION => name.split_at(dot),
+        _ => (name, ""),
+    }
+}
+
+/// The name, its stem cut so that it is at most `most` bytes.
+fn with_extension(stem: &str, extension: &str, most: usize) -> String {
+    let room = most.saturating_sub(extension.len());
+    format!("{}{extension}", &stem[..stem.floor_char_boundary(room)])
+}
+
+/// How a disk that ignores case sees a name.
+fn fold(name: &str) -> String {
+    name.to_uppercase().to_lowercase()
+}
+
+/// A folder that was given a path.
+#[derive(Clone, Debug)]
+struct Folder {
+    id: u32,
+    name: String,
+}
+
+#[derive(Debug)]
+enum Taken {
+    File,
+    Folder(Folder),
+}
+
+/// Hands out paths, file by file.
+#[derive(Debug, Default)]
+pub struct Paths {
+    /// By folder and folded name. Folder 0 is the root.
+    taken: BTreeMap<(u32, String), Taken>,
+    /// Folders that had to take another name, by the one that they wanted.
+    renamed: BTreeMap<(u32, String), Folder>,
+    /// The number to try next, by folder and folded name with room for a number.
+    numbers: BTreeMap<(u32, String), u32>,
+    folders: u32,
+}
+
+impl Paths {
+    /// A safe path for a file, distinct from all that were given before. Nothing at all is a file `_`.
+    pub fn file<'a>(&mut self, components: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
+        let mut names: Vec<String> = components.into_iter().map(component).collect();
+        let name = names.pop().unwrap_or_else(|| component(b""));
+        let mut parent = 0;
+        for name in &mut names {
+            let folder = self.folder(parent, std::mem::take(name));
+            (parent, *name) = (folder.id, folder.name);
+        }
+        names.push(self.claim(parent, name, Taken::File));
+        names
+    }
+
+    /// The folder of this name, which may have to be called otherwise where a file has it.
+    fn folder(&mut self, parent: u32, name: String) -> Folder {
+        let wanted = (parent, fold(&name));
+        if let Some(Taken::Folder(folder)) = self.taken.get(&wanted) {
+            return folder.clone();
+        }
+        if let Some(folder) = self.renamed.get(&wanted) {
+            return folder.clone();
+        }
+        self.folders += 1;
+        let id = self.folders;
+        let given = self.claim(parent, name, Taken::Folder(Folder { id, name: String::new() }));
+        let folder = Folder { id, name: given };
+        let key = (parent, fold(&folder.name));
+        if key != wanted {
+            self.renamed.insert(wanted, folder.clone());
+        }
+        self.taken.insert(key, Taken::Folder(folder.clone()));
+        folder
+    }
+
+    /// Takes the name in the folder, or the next free one made from it.
+    fn claim(&mut self, parent: u32, name: String, taken: Taken) -> String {
+        if let Entry::Vacant(free) = self.taken.entry((parent, fold(&name))) {
+            free.insert(taken);
+            return name;
+        }
+        let (stem, extension) = split_extension(&name);
+        let stem = &stem[..stem.floor_char_boundary(MAX_COMPONENT - SUFFIX_ROOM - extension.len())];
+        // Names that are equal up to their cut share a number, so that many of them are not tried again and again.
+        let number = self.numbers.entry((parent, fold(&format!("{stem}/{extension}")))).or_insert(2);
+        loop {
+            let candidate = format!("{stem} ({number}){extension}");
+            *number += 1;
+            if let Entry::Vacant(free) = self.taken.entry((parent, fold(&candidate))) {
+                free.insert(taken);
+                return candidate;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(name: impl AsRef<[u8]>, expected: &str) {
+        assert_eq!(component(name.as_ref()), expected, "{}", name.as_ref().escape_ascii());
+    }
+
+    /// Gives a path to each file and joins them with `/`.
+    fn check_paths(files: &[&str], expected: &[&str]) {
+        let mut paths = Paths::default();
+        let got: Vec<String> =
+            files.iter().map(|file| paths.file(file.split('/').map(str::as_bytes)).join("/")).collect();
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn ordinary_names_stay_as_they_are() {
+        for name in ["film.mp4", "a..b", "Ünïcödé – 映画.mkv", ".hidden", "a b (c) [d]", "CONSOLE", "COM10", "nul_"]
+        {
+            check(name, name);
+        }
+    }
+
+    #[test]
+    fn names_that_climb_or_vanish_become_an_underscore() {
+        for name in ["", ".", "..", "...", " ", ". .", "../"] {
+            assert!(["_", ".._"].contains(&component(name.as_bytes()).as_str()), "{name}");
+        }
+    }
+
+    #[test]
+    fn separators_and_control_characters_are_replaced() {
+        check("../../etc/passwd", ".._.._etc_passwd");
+        check("C:\\windows\\x", "C__windows_x");
+        check("a\0b\nc\x7fd\u{85}e", "a_b_c_d_e");
+        check("evil\u{202e}4pm.exe", "evil_4pm.exe");
+        check("what?.mp4", "what_.mp4");
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_shown_as_such() {
+        check(b"caf\xe9.mp3", "caf\u{fffd}.mp3");
+    }
+
+    #[test]
+    fn dots_and_spaces_at_the_end_go() {
+        check("film. .", "film");
+        check(" film", " film");
+    }
+
+    #[test]
+    fn names_of_devices_are_not_names() {
+        check("CON", "_CON");
+        check("nul.", "_nul");
+        check("aux.mp4", "_aux.mp4");
+        check("Com1 .x", "_Com1 .x");
+        check("LPT².txt", "_LPT².txt");
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_extension_and_whole_characters() {
+        check("a".repeat(300) + ".mkv", &("a".repeat(250) + ".mkv"));
+        check("é".repeat(200) + ".mkv", &("é".repeat(125) + ".mkv"));
+        check("a".repeat(255), &"a".repeat(254));
+        check(format!("CON{}x", " ".repeat(300)), "_CON");
+        check(format!("a.{}", "b".repeat(300)), &format!("a.{}", "b".repeat(252)));
+    }
+
+    #[test]
+    fn files_of_one_name_are_numbered() {
+        check_paths(&["a.mp4", "A.MP4", "a.mp4", "a (2).mp4"], &["a.mp4", "A (2).MP4", "a (3).mp4", "a (2) (2).mp4"]);
+        check_paths(&["x/a", "y/a", "x/a"], &["x/a", "y/a", "x/a (2)"]);
+    }
+
+    #[test]
+    fn folders_that_differ_in_case_are_one() {
+        check_paths(&["Extras/a", "extras/b", "EXTRAS/A"], &["Extras/a", "Extras/b", "Extras/A (2)"]);
+    }
+
+    #[test]
+    fn a_file_and_a_folder_of_one_name_part() {
+        check_paths(&["a", "a/b", "a/c", "A"], &["a", "a (2)/b", "a (2)/c", "A (3)"]);
+        check_paths(&["a/b", "a"], &["a/b", "a (2)"]);
+    }
+
+    #[test]
+    fn a_hundred_thousand_equal_names_take_no_time_to_part() {
+        let mut paths = Paths::default();
+        let long = "x".repeat(250);
+        let distinct: BTreeSet<_> = (0..100_000).map(|i| paths.file([format!("{long}{}", i / 2).as_bytes()])).collect();
+        assert_eq!(distinct.len(), 100_000);
+    }
+
+    fn hostile_name() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..12),
+            "[abAB./ ]{0,3}".prop_map(String::into_bytes),
+            "(CON|nul|a|A| )[. ]{0,2}( \\([23]\\))?(\\.x)?".prop_map(String::into_bytes),
+            ("[aé]", 240usize..270, ".{0,4}").prop_map(|(c, n, end)| (c.repeat(n) + &end).into_bytes()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_input_yields_safe_distinct_paths(
+            files in prop::collection::vec(prop::collection::vec(hostile_name(), 0..4), 0..40),
+        ) {
+            let mut paths = Paths::default();
+            let given: Vec<Vec<String>> = files.iter().map(|f| paths.file(f.iter().map(Vec::as_slice))).collect();
+            let mut files = BTreeSet::new();
+            let mut folders = BTreeSet::new();
+            for path in &given {
+                prop_assert!(!path.is_empty());
+                for name in path {
+                    prop_assert!((1..=MAX_COMPONENT).contains(&name.len()), "{name:?}");
+                    prop_assert!(!name.chars().any(is_unsafe) && !name.ends_with(['.', ' ']), "{name:?}");
+                    prop_assert!(!is_reserved(name), "{name:?}");
+                }
+                let folded: Vec<String> = path.iter().map(|name| fold(name)).collect();
+                folders.extend((1..folded.len()).map(|depth| folded[..depth].to_vec()));
+                prop_assert!(files.insert(folded), "{path:?} twice");
+            }
+            prop_assert!(files.is_disjoint(&folders));
+        }
+    }
+}

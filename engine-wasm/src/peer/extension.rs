@@ -1,0 +1,179 @@
+//! The handshake of the extension protocol (BEP 10): which extensions a peer speaks and how many requests it takes.
+//!
+//! Owns the fields that we use and their bounds. Invariant: whatever a peer sends, what is kept is small and its numbers are plausible. The
+//! messages that follow belong to their extensions.
+
+use std::collections::BTreeMap;
+
+use crate::metainfo::bencode::{self, BencodeError, Value};
+use crate::metainfo::encode::Dict;
+
+/// Id of this handshake among the extended messages.
+pub const HANDSHAKE_ID: u8 = 0;
+/// Most extensions kept of one peer; real clients have about ten.
+const MAX_EXTENSIONS: usize = 64;
+/// Longest name of an extension kept, bytes.
+const MAX_NAME: usize = 64;
+/// Longest name of a client kept, characters.
+const MAX_CLIENT: usize = 64;
+/// Most requests at once believed.
+const MAX_REQQ: u32 = 10_000;
+/// Longest info dictionary believed, bytes: the hashes of [`crate::geometry::MAX_PIECES`] and the names of as many files.
+const MAX_METADATA: u64 = 32 << 20;
+/// Our name to others.
+const CLIENT: &str = concat!("JSTorrent ", env!("CARGO_PKG_VERSION"));
+
+/// What each end says of its extensions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExtensionHandshake {
+    /// Extensions that the sender understands, with the ids under which it wants them. Never 0.
+    pub messages: BTreeMap<String, u8>,
+    /// The sender's software, without control characters.
+    pub client: Option<String>,
+    /// How many requests the sender keeps at once, at least 1.
+    pub reqq: Option<u32>,
+    /// Where the sender listens.
+    pub port: Option<u16>,
+    /// Whether the sender downloads nothing (BEP 21).
+    pub upload_only: bool,
+    /// Length of the info dictionary, bytes (BEP 9).
+    pub metadata_size: Option<u32>,
+}
+
+impl ExtensionHandshake {
+    /// Ours: no extension yet, and so many requests at once.
+    pub fn ours(reqq: u32) -> Self {
+        Self { client: Some(CLIENT.to_owned()), reqq: Some(reqq), ..Self::default() }
+    }
+
+    /// Reads a payload. Fields of the wrong kind count as absent; `yourip` is nobody's business.
+    ///
+    /// # Errors
+    /// When it is not bencoding. What follows the dictionary is ignored.
+    pub fn parse(payload: &[u8]) -> Result<Self, BencodeError> {
+        let document = bencode::parse_prefix(payload)?;
+        let root = document.root();
+        let number = |key: &str| root.get(key).and_then(Value::uint);
+        Ok(Self {
+            messages: messages(root),
+            client: root.get("v").and_then(Value::bytes).map(client).filter(|name| !name.is_empty()),
+            reqq: number("reqq").map(|reqq| u32::try_from(reqq).unwrap_or(MAX_REQQ).clamp(1, MAX_REQQ)),
+            port: number("p").and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0),
+            upload_only: number("upload_only") == Some(1),
+            metadata_size: number("metadata_size")
+                .filter(|size| (1..=MAX_METADATA).contains(size))
+                .and_then(|size| u32::try_from(size).ok()),
+        })
+    }
+
+    /// Its payload.
+    pub fn encode(&self) -> Vec<u8> {
+        let messages = self.messages.iter().fold(Dict::new(), |dict, (name, id)| dict.int(name, i64::from(*id)));
+        let mut dict = Dict::new().raw("m", messages.encode());
+        if let Some(client) = &self.client {
+            dict = dict.bytes("v", client);
+        }
+        let numbers = [
+            ("reqq", self.reqq.map(i64::from)),
+            ("p", self.port.map(i64::from)),
+            ("upload_only", self.upload_only.then_some(1)),
+            ("metadata_size", self.metadata_size.map(i64::from)),
+        ];
+        for (key, number) in numbers {
+            if let Some(number) = number {
+                dict = dict.int(key, number);
+            }
+        }
+        dict.encode()
+    }
+
+    /// The id under which the sender wants messages of this extension, if it understands it.
+    pub fn id(&self, extension: &str) -> Option<u8> {
+        self.messages.get(extension).copied()
+    }
+}
+
+fn messages(root: Value<'_>) -> BTreeMap<String, u8> {
+    let dict = root.get("m").and_then(Value::dict).into_iter().flatten();
+    let usable = dict.filter_map(|(name, id)| {
+        let name = std::str::from_utf8(name).ok().filter(|name| name.len() <= MAX_NAME)?;
+        let id = id.uint().and_then(|id| u8::try_from(id).ok()).filter(|id| *id != 0)?;
+        Some((name.to_owned(), id))
+    });
+    usable.take(MAX_EXTENSIONS).collect()
+}
+
+fn client(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(&name[..name.len().min(4 * MAX_CLIENT)]);
+    name.chars().filter(|c| !c.is_control()).take(MAX_CLIENT).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What libtorrent sends, shortened.
+    const REAL: &[u8] = b"d12:complete_agoi-1e1:md11:lt_donthavei7e12:ut_holepunchi4e11:ut_metadatai2e6:ut_pexi1ee\
+        13:metadata_sizei31235e1:pi6881e4:reqqi500e11:upload_onlyi1e1:v17:libtorrent/2.0.8 6:yourip4:\x7f\0\0\x01e";
+
+    fn check(payload: &str, expected: ExtensionHandshake) {
+        assert_eq!(ExtensionHandshake::parse(payload.as_bytes()), Ok(expected), "{payload}");
+    }
+
+    #[test]
+    fn a_real_one_is_read() {
+        let real = ExtensionHandshake::parse(REAL).unwrap();
+        assert_eq!((real.id("ut_pex"), real.id("ut_metadata"), real.id("lt_trackers")), (Some(1), Some(2), None));
+        assert_eq!(real.client.as_deref(), Some("libtorrent/2.0.8"));
+        assert_eq!((real.reqq, real.port, real.metadata_size), (Some(500), Some(6881), Some(31235)));
+        assert!(real.upload_only);
+    }
+
+    #[test]
+    fn ours_is_read_back() {
+        let ours = ExtensionHandshake::ours(250);
+        assert_eq!(ExtensionHandshake::parse(&ours.encode()), Ok(ours.clone()));
+        assert!(String::from_utf8_lossy(&ours.encode()).starts_with("d1:mde4:reqqi250e1:v"));
+    }
+
+    #[test]
+    fn numbers_out_of_bounds_are_clamped_or_absent() {
+        let with_reqq = |reqq| ExtensionHandshake { reqq: Some(reqq), ..ExtensionHandshake::default() };
+        check("d4:reqqi0ee", with_reqq(1));
+        check("d4:reqqi9223372036854775807ee", with_reqq(MAX_REQQ));
+        check("d13:metadata_sizei0e1:pi65536e4:reqqi-1ee", ExtensionHandshake::default());
+        check("d13:metadata_sizei9999999999ee", ExtensionHandshake::default());
+        check("d1:md1:ai0e1:bi256e1:c1:de1:v2:\u{1}\u{2}e", ExtensionHandshake::default());
+        check("le", ExtensionHandshake::default());
+    }
+
+    #[test]
+    fn what_is_kept_is_small() {
+        let many = (0..1000).fold(Dict::new(), |dict, i| dict.int(&format!("x{i}"), 1)).int(&"n".repeat(65), 1);
+        let payload = Dict::new().raw("m", many.encode()).bytes("v", "é".repeat(100_000)).encode();
+        let parsed = ExtensionHandshake::parse(&payload).unwrap();
+        assert_eq!(parsed.messages.len(), MAX_EXTENSIONS);
+        assert_eq!(parsed.client.unwrap().chars().count(), MAX_CLIENT);
+    }
+
+    #[test]
+    fn every_truncation_is_an_error() {
+        for length in 0..REAL.len() {
+            assert_eq!(ExtensionHandshake::parse(&REAL[..length]), Err(BencodeError::UnexpectedEnd), "cut to {length}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_payload_of_a_stranger_panics(at in any::<prop::sample::Index>(), bytes in prop::collection::vec(any::<u8>(), 0..8)) {
+            let mut payload = REAL.to_vec();
+            let at = at.index(payload.len());
+            payload.splice(at..at, bytes);
+            if let Ok(parsed) = ExtensionHandshake::parse(&payload) {
+                prop_assert_eq!(ExtensionHandshake::parse(&parsed.encode()), Ok(parsed));
+            }
+        }
+    }
+}

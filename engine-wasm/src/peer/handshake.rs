@@ -1,0 +1,119 @@
+//! The handshake that opens every connection (BEP 3): 68 bytes, both ways.
+//!
+//! Owns its layout and the reserved bits that we know. Invariant: what is parsed and written again is the same but for
+//! reserved bits that we do not know.
+
+use thiserror::Error;
+
+use crate::metainfo::InfoHash;
+
+/// Length of a handshake, bytes.
+pub const HANDSHAKE_LEN: usize = 68;
+
+const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
+/// Reserved byte and bit of the extension protocol (BEP 10).
+const EXTENSIONS: (usize, u8) = (5, 0x10);
+/// Reserved byte and bit of the fast extension (BEP 6).
+const FAST: (usize, u8) = (7, 0x04);
+/// Reserved byte and bit of the DHT (BEP 5).
+const DHT: (usize, u8) = (7, 0x01);
+
+/// Bytes that are not a handshake: encrypted, or another protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not a BitTorrent handshake")]
+pub struct NotAHandshake;
+
+/// What each end says first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// The reserved bytes: what the sender supports.
+    pub reserved: [u8; 8],
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// The sender's name for itself.
+    pub peer_id: [u8; 20],
+}
+
+impl Handshake {
+    /// Ours: with the fast extension and the extension protocol, without the DHT.
+    pub fn ours(info_hash: InfoHash, peer_id: [u8; 20]) -> Self {
+        let mut reserved = [0; 8];
+        for (byte, bit) in [EXTENSIONS, FAST] {
+            reserved[byte] |= bit;
+        }
+        Self { reserved, info_hash, peer_id }
+    }
+
+    /// Reads a handshake.
+    ///
+    /// # Errors
+    /// When it does not begin with the protocol's name.
+    pub fn parse(bytes: &[u8; HANDSHAKE_LEN]) -> Result<Self, NotAHandshake> {
+        let rest = bytes.strip_prefix(PROTOCOL).ok_or(NotAHandshake)?;
+        let (&reserved, rest) = rest.split_first_chunk().ok_or(NotAHandshake)?;
+        let (&info_hash, rest) = rest.split_first_chunk().ok_or(NotAHandshake)?;
+        let peer_id = rest.try_into().map_err(|_| NotAHandshake)?;
+        Ok(Self { reserved, info_hash: InfoHash(info_hash), peer_id })
+    }
+
+    /// Its bytes.
+    pub fn encode(&self) -> [u8; HANDSHAKE_LEN] {
+        let mut bytes = [0; HANDSHAKE_LEN];
+        bytes[..20].copy_from_slice(PROTOCOL);
+        bytes[20..28].copy_from_slice(&self.reserved);
+        bytes[28..48].copy_from_slice(&self.info_hash.0);
+        bytes[48..].copy_from_slice(&self.peer_id);
+        bytes
+    }
+
+    /// Whether the sender speaks the extension protocol (BEP 10).
+    pub fn supports_extensions(&self) -> bool {
+        self.has(EXTENSIONS)
+    }
+
+    /// Whether the sender speaks the fast extension (BEP 6).
+    pub fn supports_fast(&self) -> bool {
+        self.has(FAST)
+    }
+
+    /// Whether the sender has a DHT node (BEP 5).
+    pub fn supports_dht(&self) -> bool {
+        self.has(DHT)
+    }
+
+    fn has(&self, (byte, bit): (usize, u8)) -> bool {
+        self.reserved[byte] & bit != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ours_is_the_protocols_name_our_bits_the_torrent_and_we() {
+        let ours = Handshake::ours(InfoHash([1; 20]), [2; 20]);
+        let expected = [&b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\x04"[..], &[1; 20], &[2; 20]].concat();
+        assert_eq!(ours.encode(), *expected);
+        assert_eq!(Handshake::parse(&ours.encode()), Ok(ours));
+        assert!(ours.supports_extensions() && ours.supports_fast() && !ours.supports_dht());
+    }
+
+    #[test]
+    fn another_protocol_is_refused() {
+        let mut bytes = Handshake::ours(InfoHash([1; 20]), [2; 20]).encode();
+        bytes[19] = b'!';
+        assert_eq!(Handshake::parse(&bytes), Err(NotAHandshake));
+        assert_eq!(Handshake::parse(&[0; HANDSHAKE_LEN]), Err(NotAHandshake));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_written_alike(reserved: [u8; 8], info_hash: [u8; 20], peer_id: [u8; 20]) {
+            let handshake = Handshake { reserved, info_hash: InfoHash(info_hash), peer_id };
+            prop_assert_eq!(Handshake::parse(&handshake.encode()), Ok(handshake));
+        }
+    }
+}
