@@ -1,0 +1,87 @@
+// Made-up states of the engine, for pictures of the pages.
+
+const hash = (number) => number.toString(16).padStart(40, "0");
+const MB = 1e6;
+const GB = 1e9;
+
+function file(index, path, length, share, contentType) {
+  const playable = /^(video|audio)/.test(contentType);
+  return { index, path, length, verified: Math.floor(length * share), contentType, playable, url: `/stream/${hash(index)}?key=k` };
+}
+
+function torrent(number, name, state, share, more = {}) {
+  const files = more.files ?? [file(0, `${name}.mp4`, 1.4 * GB, share, "video/mp4")];
+  const length = files.reduce((sum, one) => sum + one.length, 0);
+  return {
+    infoHash: hash(number),
+    name,
+    state,
+    message: null,
+    length,
+    verified: files.reduce((sum, one) => sum + one.verified, 0),
+    downloaded: Math.floor(length * share),
+    wasted: 0,
+    pieceLength: 1048576,
+    pieceCount: Math.ceil(length / 1048576),
+    downRateBps: 0,
+    peers: 0,
+    knownPeers: 0,
+    ...more,
+    files,
+  };
+}
+
+const series = [
+  file(0, "The Long Night/Season 1/01 – First light.mkv", 731 * MB, 1, "video/x-matroska"),
+  file(1, "The Long Night/Season 1/02 – Harbour.mkv", 688 * MB, 0.42, "video/x-matroska"),
+  file(2, "The Long Night/Season 1/03 – A rather long title that goes on and on until nobody reads it any more, not even here.mkv", 702 * MB, 0, "video/x-matroska"),
+  file(3, "The Long Night/Extras/Soundtrack.flac", 214 * MB, 0.1, "audio/flac"),
+  file(4, "The Long Night/readme.txt", 1843, 1, "text/plain"),
+];
+
+const few = [
+  torrent(1, "The Long Night, Season 1", "downloading", 0.42, { files: series, downRateBps: 8.4 * MB, peers: 23, knownPeers: 61 }),
+  torrent(2, "Sintel (2010) 2K", "downloading", 0.07, { downRateBps: 940_000, peers: 4, knownPeers: 4 }),
+  torrent(3, "Night of the Living Dead, restored by the community, with commentary, subtitles in forty languages and a second disc", "complete", 1, { peers: 2 }),
+  torrent(4, "מסע אל הירח – הסרט המלא", "paused", 0.63),
+  torrent(5, "Big Buck Bunny", "checking", 0.35),
+  torrent(6, "Cosmos Laundromat", "error", 0.18, { message: "The disk is full: free some space, then press resume." }),
+];
+
+const connected = { kind: "connected", baseUrl: "http://127.0.0.1:1", version: "0.1.0" };
+const state = (link, torrents, streams = []) => ({ link, snapshot: { torrents, streams } });
+
+const many = Array.from({ length: 500 }, (_, index) =>
+  torrent(index + 1, `Torrent number ${index + 1}`, index % 3 ? "downloading" : "complete", index % 3 ? (index % 97) / 97 : 1, { peers: index % 40, downRateBps: (index % 7) * 100_000 }),
+);
+const heap = torrent(1, "Two thousand recordings", "downloading", 0.5, {
+  files: Array.from({ length: 2000 }, (_, index) => file(index, `Recordings/${1900 + (index % 90)}/Take ${index}.ogg`, 9 * MB, (index % 11) / 10, "audio/ogg")),
+  peers: 9,
+});
+
+/** Scenes of the app page. `open`: expands the first torrent. */
+export const appScenes = {
+  list: { state: state(connected, few) },
+  open: { state: state(connected, few), open: true, details: true },
+  empty: { state: state(connected, []) },
+  nohost: { state: state({ kind: "down", cause: "no_host", message: "" }, []) },
+  gone: { state: state({ kind: "down", cause: "unreachable", message: "The daemon does not answer." }, few) },
+  superseded: { state: state({ kind: "superseded" }, few.slice(0, 2)) },
+  many: { state: state(connected, many) },
+  heap: { state: state(connected, [heap]), open: true },
+  notes: { state: state(connected, few.slice(1, 3)), notes: true },
+  remove: { state: state(connected, few), remove: true },
+  drop: { state: state(connected, few), drop: true },
+};
+
+const wait = { reason: "downloading", havePieces: 1, needPieces: 4, etaMs: 2100, sources: 3 };
+const stream = (waiting) => [{ infoHash: hash(1), fileIndex: 1, start: 0, end: 1, position: 0, waiting }];
+
+/** Scenes of the player page. `film`: whether there is a real film to show. */
+export const playerScenes = {
+  playing: { film: true, state: state(connected, few, stream(null)) },
+  waiting: { film: false, state: state(connected, few, stream(wait)) },
+  nopeers: { film: false, state: state(connected, few, stream({ ...wait, reason: "no_peers" })) },
+  gone: { film: true, state: state({ kind: "connecting" }, few) },
+  missing: { film: false, state: state(connected, []) },
+};

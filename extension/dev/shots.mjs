@@ -1,0 +1,148 @@
+// Takes pictures of every scene in dev/scenes.mjs, dark and light, wide and narrow: `npm run shots [word…]`.
+//
+// The pages are the real ones of dist/; the engine's part of the channel is played by a script in the page. A film for
+// the player is made with ffmpeg and served from here.
+
+import { execFileSync } from "node:child_process";
+import { createReadStream, existsSync, mkdirSync, statSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { EXTENSION_ID, launch, until } from "../scripts/chromium.mjs";
+import { appScenes, playerScenes } from "./scenes.mjs";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const shots = join(here, "shots");
+const words = process.argv.slice(2);
+const wanted = (name) => words.length === 0 || words.some((word) => name.includes(word));
+const base = `chrome-extension://${EXTENSION_ID}`;
+
+function film() {
+  const path = join(shots, "film.webm");
+  if (!existsSync(path)) {
+    mkdirSync(shots, { recursive: true });
+    execFileSync("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", "mandelbrot=size=1280x720:rate=24", "-f", "lavfi", "-i", "sine=330",
+      "-t", "60", "-c:v", "libvpx", "-b:v", "1M", "-cpu-used", "8", "-deadline", "realtime", "-c:a", "libopus", path]);
+  }
+  return path;
+}
+
+function serve(path) {
+  const total = statSync(path).size;
+  const server = createServer((request, response) => {
+    const [, from = "0", to = ""] = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "") ?? [];
+    const start = Number(from);
+    const end = to ? Number(to) : total - 1;
+    response.writeHead(206, { "Content-Type": "video/webm", "Content-Range": `bytes ${start}-${end}/${total}`, "Content-Length": end - start + 1, "Accept-Ranges": "bytes" });
+    if (request.url.startsWith("/stream/0000000000000000000000000000000000000001")) createReadStream(path, { start, end }).pipe(response);
+  });
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
+}
+
+/** Plays the engine in the page: publishes the state twice a second, answers for pieces. */
+function fakeEngine(state) {
+  return `(() => {
+    const channel = new BroadcastChannel("jstorrent");
+    const state = ${JSON.stringify(state)};
+    const noise = (cell) => { const x = Math.sin(cell * 12.9) * 43758.5; return x - Math.floor(x); };
+    channel.onmessage = ({ data }) => {
+      if (data.kind !== "request") return;
+      const { page, id, request } = data;
+      if (request.kind === "pieces") {
+        const verified = Array.from({ length: request.cells }, (_, cell) => cell < request.cells * 0.3 || noise(cell >> 3) > 0.82 ? 255 : 0);
+        const underway = verified.map((_, cell) => cell > request.cells * 0.3 && cell < request.cells * 0.36 ? 200 : 0);
+        channel.postMessage({ kind: "reply", page, id, reply: { kind: "pieces", pieces: { verified, underway } } });
+      } else if (request.kind === "intent") {
+        channel.postMessage({ kind: "reply", page, id, reply: { kind: "intent", reply: { kind: "failed", message: "The file lacks its list of pieces." } } });
+      }
+    };
+    const publish = () => channel.postMessage({ kind: "state", state });
+    setInterval(publish, 300);
+    publish();
+  })()`;
+}
+
+const server = await serve(film());
+const port = server.address().port;
+const browser = await launch({ extension: join(here, "../dist"), args: ["--autoplay-policy=no-user-gesture-required", "--force-color-profile=srgb"] });
+try {
+  await mkdir(shots, { recursive: true });
+  const background = await browser.attach((target) => target.type === "service_worker" && target.url.startsWith(base));
+  // The real engine would speak as well.
+  await until("the background", () => background.evaluate("typeof chrome !== 'undefined' && !!chrome.offscreen?.closeDocument"));
+  await until("the offscreen document", () => background.evaluate("chrome.offscreen.hasDocument()"));
+  await background.evaluate("chrome.offscreen.createDocument = async () => {}; chrome.offscreen.closeDocument().then(() => 1)");
+
+  for (const [width, height] of [[1280, 800], [400, 800]]) {
+    for (const theme of ["dark", "light"]) {
+      for (const [name, scene] of Object.entries(appScenes)) {
+        const title = `app-${name}-${theme}-${width}`;
+        if (!wanted(title)) continue;
+        const page = await prepared(`${base}/app.html`, width, height, theme, scene.state);
+        await actOut(page, scene);
+        await shoot(page, title);
+      }
+      for (const [name, scene] of Object.entries(playerScenes)) {
+        const title = `player-${name}-${theme}-${width}`;
+        if (!wanted(title)) continue;
+        const state = structuredClone(scene.state);
+        if (state.link.baseUrl) state.link.baseUrl = `http://127.0.0.1:${port}`;
+        const page = await prepared(`${base}/player.html?torrent=${"1".padStart(40, "0")}&file=1&t=12`, width, height, theme, scene.film ? { ...state, link: { kind: "connected", baseUrl: `http://127.0.0.1:${port}`, version: "0" } } : withoutFilm(state));
+        if (scene.film) {
+          await until("the film", () => page.evaluate("document.querySelector('video').currentTime > 12.5"));
+          await page.evaluate("document.querySelector('video').pause()");
+          if (state.link.kind !== "connected") await page.evaluate(fakeEngine(state));
+        }
+        await new Promise((resolve) => setTimeout(resolve, 1300));
+        await shoot(page, title);
+      }
+    }
+  }
+} finally {
+  await browser.close();
+  server.close();
+}
+
+/** A state whose file never answers. */
+function withoutFilm(state) {
+  for (const torrent of state.snapshot.torrents) for (const file of torrent.files) file.url = file.url.replace("0001?", "0009?");
+  return state;
+}
+
+async function prepared(url, width, height, theme, state) {
+  const page = await browser.open("about:blank");
+  await page.size(width, height);
+  await page.theme(theme);
+  await page.send("Page.navigate", { url });
+  await until("the page", () => page.evaluate("!!globalThis.jstorrent"));
+  await page.evaluate(fakeEngine(state));
+  await until("a state", () => page.evaluate("!!jstorrent.snapshot()"));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  return page;
+}
+
+async function actOut(page, scene) {
+  const click = (selector) => page.evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
+  if (scene.open) await click("[data-testid=toggle]");
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  if (scene.details) await click("[data-testid=details]");
+  if (scene.remove) await click("[data-testid=remove]");
+  if (scene.drop) await page.evaluate("dispatchEvent(new DragEvent('dragenter'))");
+  if (scene.notes) {
+    await page.evaluate(`(() => {
+      const data = new DataTransfer();
+      data.items.add(new File(["<html>"], "page.html"));
+      data.items.add(new File(["d4:infod"], "broken.torrent"));
+      data.items.add(new File([new Uint8Array(9e6)], "The film itself, all of it, in one file with a rather long name.mkv"));
+      dispatchEvent(new DragEvent("drop", { dataTransfer: data }));
+    })()`);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 500));
+}
+
+async function shoot(page, title) {
+  await writeFile(join(shots, `${title}.png`), await page.picture());
+  await browser.send("Target.closeTarget", { targetId: page.target.targetId });
+  console.log(title);
+}

@@ -1,0 +1,190 @@
+// The app page: the list of torrents, and everything a person does with them.
+//
+// What it shows is the engine's last snapshot plus a little state of its own (what is open, what was just copied);
+// losing the page loses nothing.
+
+import { html, nothing, render } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import type { FileView } from "../generated/FileView";
+import type { Intent } from "../generated/Intent";
+import { parsePeers } from "../page/address";
+import { connectPage } from "../page/connect";
+import { count } from "../page/format";
+import { linkWords } from "../page/link_words";
+import { streamUrl } from "../page/locations";
+import { Adder } from "./add";
+import { filesOf, watchDrops } from "./drop";
+import type { PageActions } from "./page_view";
+import { dropView, emptyView, headerView, loadingView, noticeView, notesView, removeDialogView } from "./page_view";
+import type { TorrentActions } from "./torrent_view";
+import { FILES_AT_FIRST, FILES_MORE, torrentView } from "./torrent_view";
+
+const COPIED_MS = 1_500;
+
+const root = document.querySelector<HTMLElement>("#app")!;
+const picker = document.querySelector<HTMLInputElement>("#picker")!;
+const dialog = document.querySelector<HTMLDialogElement>("#dialog")!;
+
+const open = new Set<string>();
+const filesShown = new Map<string, number>();
+const peersWords = new Map<string, string>();
+let copied: string | undefined;
+let dragging = false;
+let scheduled = false;
+
+const client = connectPage(() => {
+  adder.setReady(client.link.kind === "connected");
+  update();
+});
+const adder = new Adder((metainfo) => client.intent({ kind: "add_torrent", metainfo }), update, showAdded);
+
+const pageActions: PageActions = {
+  pick: () => picker.click(),
+  noticeAction: (does) => (does === "retry" ? client.retry() : client.takeOver()),
+  copyCommand: (command) => void copyText(command, command),
+  dismiss: (id) => adder.dismiss(id),
+  dismissAll: () => adder.notes.filter((note) => note.kind === "failed").forEach((note) => adder.dismiss(note.id)),
+};
+
+const torrentActions: TorrentActions = {
+  toggle: (infoHash) => {
+    if (!open.delete(infoHash)) open.add(infoHash);
+    update();
+  },
+  pause: (infoHash) => void act({ kind: "pause", infoHash }),
+  resume: (infoHash) => void act({ kind: "resume", infoHash }),
+  remove: (infoHash) => askToRemove(infoHash),
+  moreFiles: (infoHash) => {
+    filesShown.set(infoHash, (filesShown.get(infoHash) ?? FILES_AT_FIRST) + FILES_MORE);
+    update();
+  },
+  copy: (file, key) => void copyAddress(file, key),
+  addPeers: (infoHash, form) => void addPeers(infoHash, form),
+};
+
+picker.addEventListener("change", () => {
+  adder.give([...(picker.files ?? [])]);
+  // The same file can be chosen again.
+  picker.value = "";
+});
+watchDrops({
+  dragging: (over) => {
+    dragging = over;
+    update();
+  },
+  dropped: (data) => {
+    const files = filesOf(data);
+    if (files.length > 0) adder.give(files);
+    else adder.say("That", "is not a .torrent file. Save it first, then drop the file here.");
+  },
+});
+// A click beside the dialog closes it, as Escape does.
+dialog.addEventListener("click", (event) => {
+  if (event.target === dialog) dialog.close();
+});
+
+/** Renders once, soon, however often it is called. */
+function update(): void {
+  if (scheduled) return;
+  scheduled = true;
+  queueMicrotask(() => {
+    scheduled = false;
+    show();
+  });
+}
+
+function show(): void {
+  const { link, state } = client;
+  const words = linkWords(link);
+  const torrents = state?.snapshot.torrents ?? [];
+  const online = link.kind === "connected";
+  const settled = online || words.notice !== undefined;
+  document.title = torrents.length > 0 ? `JSTorrent – ${count(torrents.length, "torrent")}` : "JSTorrent";
+  render(
+    html`${headerView(words, link.kind, pageActions)}
+      <main>
+        ${words.notice ? noticeView(words.notice, copied, pageActions) : nothing} ${notesView(adder.notes, online, pageActions)}
+        ${torrents.length > 0
+          ? html`<ul class="torrents" aria-label="Torrents">
+              ${repeat(
+                torrents,
+                (torrent) => torrent.infoHash,
+                (torrent) =>
+                  torrentView(
+                    torrent,
+                    {
+                      open: open.has(torrent.infoHash),
+                      filesShown: filesShown.get(torrent.infoHash) ?? FILES_AT_FIRST,
+                      online,
+                      copied,
+                      peersWords: peersWords.get(torrent.infoHash),
+                    },
+                    torrentActions,
+                  ),
+              )}
+            </ul>`
+          : settled
+            ? emptyView(pageActions)
+            : loadingView()}
+      </main>
+      ${dragging ? dropView() : nothing}`,
+    root,
+  );
+}
+
+/** A torrent that was just added shows its files. */
+function showAdded(infoHash: string): void {
+  open.add(infoHash);
+  update();
+}
+
+/** Does something to a torrent; words about what went wrong are shown like those about files. */
+async function act(intent: Intent & { infoHash: string }): Promise<void> {
+  const name = client.state?.snapshot.torrents.find((torrent) => torrent.infoHash === intent.infoHash)?.name;
+  const reply = await client.intent(intent);
+  if (reply.kind === "failed") adder.say(name ?? "The torrent", reply.message);
+}
+
+function askToRemove(infoHash: string): void {
+  const torrent = client.state?.snapshot.torrents.find((candidate) => candidate.infoHash === infoHash);
+  if (!torrent) return;
+  const remove = (deleteData: boolean) => {
+    dialog.close();
+    open.delete(infoHash);
+    filesShown.delete(infoHash);
+    peersWords.delete(infoHash);
+    void act({ kind: "remove", infoHash, deleteData });
+  };
+  render(removeDialogView(torrent, remove, () => dialog.close()), dialog);
+  dialog.showModal();
+}
+
+async function addPeers(infoHash: string, form: HTMLFormElement): Promise<void> {
+  const input = form.elements.namedItem("peers") as HTMLInputElement;
+  const parsed = parsePeers(input.value);
+  if ("words" in parsed) {
+    peersWords.set(infoHash, parsed.words);
+  } else {
+    const reply = await client.intent({ kind: "add_peers", infoHash, peers: parsed.peers });
+    peersWords.set(infoHash, reply.kind === "done" ? `${count(parsed.peers.length, "peer")} added.` : reply.message);
+    if (reply.kind === "done") input.value = "";
+  }
+  update();
+}
+
+async function copyAddress(file: FileView, key: string): Promise<void> {
+  const url = streamUrl(client.link, file);
+  if (url) await copyText(url, key);
+}
+
+async function copyText(text: string, key: string): Promise<void> {
+  await navigator.clipboard.writeText(text);
+  copied = key;
+  update();
+  setTimeout(() => {
+    if (copied === key) copied = undefined;
+    update();
+  }, COPIED_MS);
+}
+
+update();

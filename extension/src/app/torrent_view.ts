@@ -1,0 +1,219 @@
+// One torrent in the list: its row, and below it, when opened, its files and details.
+//
+// Pure templates: what they show comes in, what a person does goes out through `TorrentActions`. Foreign text (names,
+// paths, messages) is only ever put in as text, isolated by `bdi` because it can be written right to left.
+
+import type { TemplateResult } from "lit";
+import { html, nothing } from "lit";
+import type { FileView } from "../generated/FileView";
+import type { TorrentView } from "../generated/TorrentView";
+import { count, percent, rate, size, splitPath } from "../page/format";
+import * as icons from "../page/icons";
+import { mainFile, playerPage } from "../page/locations";
+import { progressWords, shareWords, stateWords } from "./torrent_words";
+
+/** So many files are shown at first, and so many more each time a person asks. */
+export const FILES_AT_FIRST = 50;
+export const FILES_MORE = 200;
+
+/** What a person can do with a torrent. */
+export interface TorrentActions {
+  toggle(infoHash: string): void;
+  pause(infoHash: string): void;
+  resume(infoHash: string): void;
+  remove(infoHash: string): void;
+  moreFiles(infoHash: string): void;
+  copy(file: FileView, key: string): void;
+  addPeers(infoHash: string, form: HTMLFormElement): void;
+}
+
+/** What a page knows of a torrent besides the torrent. */
+export interface TorrentUi {
+  open: boolean;
+  filesShown: number;
+  /** Whether its files can be reached now. */
+  online: boolean;
+  /** Which file's address was just copied. */
+  copied: string | undefined;
+  /** What came of adding peers. */
+  peersWords: string | undefined;
+}
+
+/** A torrent's entry in the list. */
+export function torrentView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
+  const { infoHash, name, state } = torrent;
+  return html`<li class="torrent" data-testid="torrent" data-info-hash=${infoHash} data-state=${state} ?data-open=${ui.open}>
+    <div class="torrent-row">
+      ${leadView(torrent)}
+      <div class="torrent-main">
+        <div class="torrent-head">
+          <button
+            class="torrent-name"
+            title=${name}
+            aria-expanded=${ui.open ? "true" : "false"}
+            data-testid="toggle"
+            @click=${() => actions.toggle(infoHash)}
+          >
+            <bdi>${name}</bdi>
+          </button>
+          <span class="torrent-share">${shareWords(torrent)}</span>
+        </div>
+        <progress
+          class="bar"
+          data-testid="torrent-progress"
+          aria-label="Downloaded"
+          max=${Math.max(torrent.length, 1)}
+          .value=${torrent.length > 0 ? torrent.verified : 1}
+        ></progress>
+        <div class="torrent-meta">
+          <span class="torrent-size">${progressWords(torrent)}</span>
+          <span class="torrent-state" data-testid="torrent-state">${stateWords(torrent)}</span>
+          <span class="torrent-rate">${torrent.downRateBps > 0 ? rate(torrent.downRateBps) : ""}</span>
+          <span class="torrent-peers" data-testid="torrent-peers">${count(torrent.peers, "peer")}</span>
+        </div>
+        ${torrent.message
+          ? html`<p class="torrent-message" role="status">${icons.warning}<bdi>${torrent.message}</bdi></p>`
+          : nothing}
+      </div>
+      ${buttonsView(torrent, ui, actions)}
+    </div>
+    ${ui.open ? openView(torrent, ui, actions) : nothing}
+  </li>`;
+}
+
+function leadView(torrent: TorrentView): TemplateResult {
+  const file = mainFile(torrent);
+  if (!file) return html`<span class="lead" title="Nothing in it that a browser plays">${icons.document_}</span>`;
+  return html`<a
+    class="lead lead-play"
+    data-testid="play"
+    data-index=${file.index}
+    href=${playerPage(torrent.infoHash, file.index)}
+    aria-label="Play ${torrent.name}"
+    title="Play ${splitPath(file.path).name}"
+    >${icons.play}</a
+  >`;
+}
+
+function buttonsView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
+  const { infoHash, name, state } = torrent;
+  const stopped = state === "paused" || state === "error";
+  const [label, icon, act] = stopped
+    ? (["Resume", icons.resume, actions.resume] as const)
+    : (["Pause", icons.pause, actions.pause] as const);
+  return html`<div class="torrent-buttons">
+    <button
+      class="icon-button ${state === "complete" ? "absent" : ""}"
+      data-testid=${stopped ? "resume" : "pause"}
+      aria-label="${label} ${name}"
+      title=${label}
+      @click=${() => act(infoHash)}
+    >
+      ${icon}
+    </button>
+    <button
+      class="icon-button"
+      data-testid="remove"
+      aria-label="Remove ${name}"
+      title="Remove…"
+      @click=${() => actions.remove(infoHash)}
+    >
+      ${icons.remove}
+    </button>
+    <button
+      class="icon-button torrent-chevron"
+      aria-label="${ui.open ? "Hide" : "Show"} the files of ${name}"
+      aria-expanded=${ui.open ? "true" : "false"}
+      title=${ui.open ? "Hide files" : "Show files"}
+      @click=${() => actions.toggle(infoHash)}
+    >
+      ${icons.chevron}
+    </button>
+  </div>`;
+}
+
+function openView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
+  const shown = torrent.files.slice(0, ui.filesShown);
+  const left = torrent.files.length - shown.length;
+  return html`<div class="torrent-open">
+    <ul class="files" aria-label="Files">
+      ${shown.map((file) => fileView(torrent, file, ui, actions))}
+    </ul>
+    ${left > 0
+      ? html`<button class="quiet-button" data-testid="more-files" @click=${() => actions.moreFiles(torrent.infoHash)}>
+          Show ${count(Math.min(left, FILES_MORE), "more file", "more files")} of ${left.toLocaleString("en")}
+        </button>`
+      : nothing}
+    ${detailsView(torrent, ui, actions)}
+  </div>`;
+}
+
+function fileView(torrent: TorrentView, file: FileView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
+  const { folder, name } = splitPath(file.path);
+  const key = `${torrent.infoHash}/${file.index}`;
+  const copied = ui.copied === key;
+  const lead = file.playable
+    ? html`<a
+        class="file-play"
+        data-testid="play"
+        data-index=${file.index}
+        href=${playerPage(torrent.infoHash, file.index)}
+        aria-label="Play ${name}"
+        title="Play"
+        >${icons.play}</a
+      >`
+    : html`<span class="file-play file-still">${icons.document_}</span>`;
+  return html`<li class="file" data-testid="file" data-index=${file.index}>
+    ${lead}
+    <span class="file-path" title=${file.path}>
+      <bdi class="file-name">${name}</bdi>${folder ? html`<bdi class="file-folder">${folder.slice(0, -1)}</bdi>` : nothing}
+    </span>
+    <progress class="bar bar-small" aria-label="Downloaded" max=${Math.max(file.length, 1)} .value=${file.length > 0 ? file.verified : 1}></progress>
+    <span class="file-share">${percent(file.verified, file.length)}</span>
+    <span class="file-size">${size(file.length)}</span>
+    <button
+      class="icon-button file-copy"
+      data-testid="copy-url"
+      ?data-copied=${copied}
+      ?disabled=${!ui.online}
+      aria-label="Copy the stream address of ${name}, for VLC or mpv"
+      title=${copied ? "Copied" : "Copy stream address, for VLC or mpv"}
+      @click=${() => actions.copy(file, key)}
+    >
+      ${copied ? icons.check : icons.copy}
+    </button>
+  </li>`;
+}
+
+function detailsView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    actions.addPeers(torrent.infoHash, event.currentTarget as HTMLFormElement);
+  };
+  return html`<details class="more">
+    <summary data-testid="details">Details</summary>
+    <dl class="facts">
+      <div><dt>Info hash</dt><dd class="hash">${torrent.infoHash}</dd></div>
+      <div><dt>Pieces</dt><dd>${torrent.pieceCount.toLocaleString("en")} of ${size(torrent.pieceLength)}</dd></div>
+      <div><dt>Files</dt><dd>${torrent.files.length.toLocaleString("en")}</dd></div>
+      <div><dt>Received</dt><dd>${size(torrent.downloaded)}${torrent.wasted > 0 ? html`, ${size(torrent.wasted)} of it in vain` : nothing}</dd></div>
+      <div><dt>Peers</dt><dd>${torrent.peers} connected, ${torrent.knownPeers} known</dd></div>
+    </dl>
+    <form class="peers" @submit=${submit}>
+      <label for="peers-${torrent.infoHash}">Add a peer by hand</label>
+      <div class="peers-line">
+        <input
+          id="peers-${torrent.infoHash}"
+          name="peers"
+          data-testid="peer-input"
+          type="text"
+          placeholder="192.0.2.7:6881"
+          autocomplete="off"
+          spellcheck="false"
+        />
+        <button class="button" data-testid="peer-add">Add</button>
+      </div>
+      <p class="peers-words" role="status">${ui.peersWords ?? ""}</p>
+    </form>
+  </details>`;
+}

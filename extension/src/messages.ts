@@ -1,0 +1,231 @@
+// Every message between the extension's contexts, one union a direction, and the check each passes at its border.
+//
+//     page ──runtime──► background ◄──runtime── offscreen ◄──port──► worker ◄──BroadcastChannel──► page
+//
+// Nothing here acts. What the engine says of torrents comes from Rust (generated/); its shapes are checked all the
+// same, because a page must not break when an old worker is still alive after an update.
+
+import type { FileView } from "./generated/FileView";
+import type { Intent } from "./generated/Intent";
+import type { IntentReply } from "./generated/IntentReply";
+import type { PiecesView } from "./generated/PiecesView";
+import type { Snapshot } from "./generated/Snapshot";
+import type { StreamView } from "./generated/StreamView";
+import type { TorrentView } from "./generated/TorrentView";
+import type { WaitView } from "./generated/WaitView";
+import type { Shape } from "./shape";
+import { boolean, bytes, integer, list, literal, nullable, object, parse, pattern, quantity, text, variants } from "./shape";
+
+/** Name of the channel between the worker and the pages; only this extension's contexts can join it. */
+export const CHANNEL = "jstorrent";
+
+/** A `.torrent` file larger than this is refused before it is read. */
+export const MAX_METAINFO_BYTES = 8 * 1024 * 1024;
+
+const MAX_TORRENTS = 100_000;
+const MAX_FILES = 1_000_000;
+const MAX_TEXT = 64 * 1024;
+const MAX_CELLS = 4096;
+const MAX_PEERS = 1000;
+
+const infoHash = pattern(/^[0-9a-f]{40}$/);
+const id = integer();
+const words = text(MAX_TEXT);
+
+// ---- to the background, over runtime messages -------------------------------------------------------------------
+
+/** Page or offscreen document → background. */
+export type RuntimeMessage = { kind: "ensure_engine" } | { kind: "get_endpoint" };
+
+/** What came of asking the native host where the daemon is. */
+export type EndpointResult =
+  | { kind: "endpoint"; port: number; token: string; version: string }
+  /** The native messaging host is not installed. */
+  | { kind: "no_host" }
+  /** It is installed for another extension id. */
+  | { kind: "forbidden" }
+  /** It is there, but something went wrong, in plain words. */
+  | { kind: "host_error"; message: string };
+
+const runtimeMessage = variants<RuntimeMessage>({
+  ensure_engine: object({ kind: literal("ensure_engine") }),
+  get_endpoint: object({ kind: literal("get_endpoint") }),
+});
+const endpointResult = variants<EndpointResult>({
+  endpoint: object({
+    kind: literal("endpoint"),
+    port: integer(1, 65535),
+    token: pattern(/^[0-9a-f]{64}$/),
+    version: text(64),
+  }),
+  no_host: object({ kind: literal("no_host") }),
+  forbidden: object({ kind: literal("forbidden") }),
+  host_error: object({ kind: literal("host_error"), message: words }),
+});
+
+export const parseRuntimeMessage = (value: unknown) => parse(runtimeMessage, value);
+export const parseEndpointResult = (value: unknown) => parse(endpointResult, value);
+
+// ---- between the offscreen document and its worker --------------------------------------------------------------
+
+/** Worker → offscreen document. `fatal`: the engine broke an invariant; a new worker is the only way on. */
+export type WorkerMessage =
+  | { kind: "heartbeat" }
+  | { kind: "get_endpoint"; id: number }
+  | { kind: "fatal"; message: string };
+
+/** Offscreen document → worker. */
+export type OffscreenMessage = { kind: "endpoint"; id: number; result: EndpointResult };
+
+const workerMessage = variants<WorkerMessage>({
+  heartbeat: object({ kind: literal("heartbeat") }),
+  get_endpoint: object({ kind: literal("get_endpoint"), id }),
+  fatal: object({ kind: literal("fatal"), message: words }),
+});
+const offscreenMessage = variants<OffscreenMessage>({
+  endpoint: object({ kind: literal("endpoint"), id, result: endpointResult }),
+});
+
+export const parseWorkerMessage = (value: unknown) => parse(workerMessage, value);
+export const parseOffscreenMessage = (value: unknown) => parse(offscreenMessage, value);
+
+// ---- between pages and the worker, over the channel -------------------------------------------------------------
+
+/** How the engine stands with the daemon. */
+export type LinkState =
+  | { kind: "connecting" }
+  /** `baseUrl` has no slash at its end; a file's `url` follows it. */
+  | { kind: "connected"; baseUrl: string; version: string }
+  | { kind: "down"; cause: DownCause; message: string }
+  /** Another engine has the daemon; this one keeps still until a page says otherwise. */
+  | { kind: "superseded" };
+
+/** Why there is no daemon. `no_engine`: the WebAssembly itself could not be loaded. */
+export type DownCause = "no_host" | "forbidden" | "host_error" | "unreachable" | "version" | "no_engine";
+
+/** What the worker tells every page. */
+export type PublishedState = { link: LinkState; snapshot: Snapshot };
+
+/** What a page asks of the worker. */
+export type PageRequest =
+  | { kind: "intent"; intent: Intent }
+  | { kind: "pieces"; infoHash: string; fileIndex: number; cells: number }
+  /** Try the daemon now instead of when the back-off ends. */
+  | { kind: "retry" }
+  /** Be the daemon's engine again after another one took it. */
+  | { kind: "take_over" };
+
+/** The worker's answer to a request. */
+export type PageReply =
+  | { kind: "intent"; reply: IntentReply }
+  | { kind: "pieces"; pieces: PiecesView | null }
+  | { kind: "ok" };
+
+/** Page → worker. A page says `watch` every two seconds; one that stops is forgotten. */
+export type PageMessage =
+  | { kind: "watch"; page: string }
+  | { kind: "leave"; page: string }
+  | { kind: "request"; page: string; id: number; request: PageRequest };
+
+/** Worker → pages. */
+export type EngineMessage =
+  | { kind: "state"; state: PublishedState }
+  | { kind: "reply"; page: string; id: number; reply: PageReply };
+
+const intent = variants<Intent>({
+  add_torrent: object({ kind: literal("add_torrent"), metainfo: bytes(MAX_METAINFO_BYTES) }),
+  add_peers: object({ kind: literal("add_peers"), infoHash, peers: list(text(128), MAX_PEERS) }),
+  pause: object({ kind: literal("pause"), infoHash }),
+  resume: object({ kind: literal("resume"), infoHash }),
+  remove: object({ kind: literal("remove"), infoHash, deleteData: boolean }),
+});
+const intentReply = variants<IntentReply>({
+  done: object({ kind: literal("done"), infoHash }),
+  failed: object({ kind: literal("failed"), message: words }),
+});
+
+const file = object<FileView>({
+  index: integer(),
+  path: words,
+  length: quantity,
+  verified: quantity,
+  contentType: text(256),
+  playable: boolean,
+  // A path, never a scheme or another host: it is put behind the base URL.
+  url: pattern(/^\/stream\/[^\s#]{1,2048}$/),
+});
+const torrent = object<TorrentView>({
+  infoHash,
+  name: words,
+  state: literal("checking", "downloading", "complete", "paused", "error"),
+  message: nullable(words),
+  length: quantity,
+  verified: quantity,
+  downloaded: quantity,
+  wasted: quantity,
+  pieceLength: integer(),
+  pieceCount: integer(),
+  downRateBps: quantity,
+  peers: integer(),
+  knownPeers: integer(),
+  files: list(file, MAX_FILES),
+});
+const wait = object<WaitView>({
+  reason: literal("downloading", "checking", "no_peers", "no_source", "stopped"),
+  havePieces: integer(),
+  needPieces: integer(),
+  etaMs: nullable(quantity),
+  sources: integer(),
+});
+const stream = object<StreamView>({
+  infoHash,
+  fileIndex: integer(),
+  start: quantity,
+  end: quantity,
+  position: quantity,
+  waiting: nullable(wait),
+});
+const snapshot = object<Snapshot>({ torrents: list(torrent, MAX_TORRENTS), streams: list(stream, MAX_TORRENTS) });
+const cell = integer(0, 255);
+const pieces = object<PiecesView>({ verified: list(cell, MAX_CELLS), underway: list(cell, MAX_CELLS) });
+
+const link = variants<LinkState>({
+  connecting: object({ kind: literal("connecting") }),
+  connected: object({
+    kind: literal("connected"),
+    baseUrl: pattern(/^http:\/\/127\.0\.0\.1:\d{1,5}$/),
+    version: text(64),
+  }),
+  down: object({
+    kind: literal("down"),
+    cause: literal("no_host", "forbidden", "host_error", "unreachable", "version", "no_engine"),
+    message: words,
+  }),
+  superseded: object({ kind: literal("superseded") }),
+});
+const state: Shape<PublishedState> = object({ link, snapshot });
+
+const pageId = text(64);
+const pageRequest = variants<PageRequest>({
+  intent: object({ kind: literal("intent"), intent }),
+  pieces: object({ kind: literal("pieces"), infoHash, fileIndex: integer(), cells: integer(1, MAX_CELLS) }),
+  retry: object({ kind: literal("retry") }),
+  take_over: object({ kind: literal("take_over") }),
+});
+const pageReply = variants<PageReply>({
+  intent: object({ kind: literal("intent"), reply: intentReply }),
+  pieces: object({ kind: literal("pieces"), pieces: nullable(pieces) }),
+  ok: object({ kind: literal("ok") }),
+});
+const pageMessage = variants<PageMessage>({
+  watch: object({ kind: literal("watch"), page: pageId }),
+  leave: object({ kind: literal("leave"), page: pageId }),
+  request: object({ kind: literal("request"), page: pageId, id, request: pageRequest }),
+});
+const engineMessage = variants<EngineMessage>({
+  state: object({ kind: literal("state"), state }),
+  reply: object({ kind: literal("reply"), page: pageId, id, reply: pageReply }),
+});
+
+export const parsePageMessage = (value: unknown) => parse(pageMessage, value);
+export const parseEngineMessage = (value: unknown) => parse(engineMessage, value);

@@ -1,0 +1,53 @@
+// The offscreen document: holds the engine's worker, keeps it alive, and carries its questions to the background.
+//
+// A dedicated worker has no `chrome.*`, so `get_endpoint` passes through here. Nothing else does: pages and worker
+// speak over their own channel.
+
+import { realClock } from "./clock";
+import type { EndpointResult, OffscreenMessage } from "./messages";
+import { parseEndpointResult, parseWorkerMessage } from "./messages";
+import { askBackground } from "./platform";
+import { Watchdog } from "./watchdog";
+
+declare global {
+  /** The worker that runs now, to be looked at. */
+  var engineWorker: Worker | undefined;
+}
+
+async function endpoint(): Promise<EndpointResult> {
+  const answer = parseEndpointResult(await askBackground({ kind: "get_endpoint" }));
+  return answer ?? { kind: "host_error", message: "The extension's background did not answer." };
+}
+
+function spawn(): Worker {
+  const worker = new Worker("worker.js", { type: "module", name: "engine" });
+  worker.addEventListener("message", (event: MessageEvent<unknown>) => {
+    const message = parseWorkerMessage(event.data);
+    switch (message?.kind) {
+      case "heartbeat":
+        watchdog.handleHeartbeat(worker);
+        break;
+      case "get_endpoint": {
+        const { id } = message;
+        void endpoint().then((result) => worker.postMessage({ kind: "endpoint", id, result } satisfies OffscreenMessage));
+        break;
+      }
+      case "fatal":
+        console.error("The engine broke and is started anew:", message.message);
+        watchdog.handleFailure(worker);
+        break;
+      case undefined:
+        break;
+    }
+  });
+  worker.addEventListener("error", (event) => {
+    event.preventDefault();
+    console.error("The engine's worker broke and is started anew:", event.message);
+    watchdog.handleFailure(worker);
+  });
+  globalThis.engineWorker = worker;
+  return worker;
+}
+
+const watchdog = new Watchdog(realClock, spawn);
+watchdog.start();

@@ -1,0 +1,19 @@
+// Peer addresses as a person types them.
+
+/** Splits what was typed into addresses `ip:port`; words say what is wrong with the first that is none. */
+export function parsePeers(typed: string): { peers: string[] } | { words: string } {
+  const peers = typed.split(/[\s,;]+/).filter((part) => part !== "");
+  if (peers.length === 0) return { words: "Type an address such as 192.0.2.7:6881." };
+  for (const peer of peers) {
+    if (!isAddress(peer)) return { words: `“${peer}” is not an address with a port, such as 192.0.2.7:6881 or [2001:db8::7]:6881.` };
+  }
+  return { peers };
+}
+
+function isAddress(peer: string): boolean {
+  const match = /^(?:(\d{1,3}(?:\.\d{1,3}){3})|\[([0-9a-fA-F:.]{2,45})\]):(\d{1,5})$/.exec(peer);
+  if (!match) return false;
+  const port = Number(match[3]);
+  const octets = match[1]?.split(".") ?? [];
+  return port >= 1 && port <= 65535 && octets.every((octet) => Number(octet) <= 255);
+}

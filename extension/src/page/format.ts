@@ -1,0 +1,55 @@
+// Numbers as a person reads them. Sizes are decimal, as disks are sold and files are listed.
+
+const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
+
+/** `1.4 GB`; three digits at most before the unit, so that widths stay put. */
+export function size(bytes: number): string {
+  let value = Math.max(0, bytes);
+  let unit = 0;
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 99.95 ? 0 : 1;
+  return `${value.toFixed(digits)} ${UNITS[unit]}`;
+}
+
+/** `3.2 MB/s`. */
+export function rate(bytesPerSecond: number): string {
+  return `${size(bytesPerSecond)}/s`;
+}
+
+/** The share in whole percent; 100 only when nothing is missing. */
+export function percent(part: number, whole: number): string {
+  if (whole <= 0) return "100%";
+  return `${Math.min(part >= whole ? 100 : 99, Math.floor((part / whole) * 100))}%`;
+}
+
+/** `about 2 s`, `about 5 min`, `about 3 h`: no more precise than a forecast is. */
+export function about(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "a long time";
+  if (seconds < 1) return "less than 1 s";
+  if (seconds < 90) return `about ${Math.round(seconds)} s`;
+  if (seconds < 90 * 60) return `about ${Math.round(seconds / 60)} min`;
+  if (seconds < 36 * 3600) return `about ${Math.round(seconds / 3600)} h`;
+  return `about ${Math.round(seconds / 86400)} days`;
+}
+
+/** `1:02:03` or `2:03`, a place in a film. */
+export function timecode(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (value: number) => String(value).padStart(2, "0");
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+/** `1 peer`, `2 peers`. */
+export function count(number: number, one: string, many = `${one}s`): string {
+  return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+}
+
+/** A path as folder (with its slash, or empty) and name. */
+export function splitPath(path: string): { folder: string; name: string } {
+  const cut = path.lastIndexOf("/") + 1;
+  return { folder: path.slice(0, cut), name: path.slice(cut) };
+}

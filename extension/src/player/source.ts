@@ -1,0 +1,135 @@
+// Keeps a `<video>` on its file through everything that interrupts it.
+//
+// It knows addresses, times and errors, not torrents. When the address changes, because the daemon came back elsewhere,
+// or the media fails for a passing reason, the file is opened again at the same place, and plays on if it was playing.
+// While there is no address it waits: a `<video>` that merely lacks bytes resumes by itself, so it is left alone.
+
+import type { Clock } from "../clock";
+import { backoff } from "../clock";
+import { classify, GIVEN_UP } from "./failure";
+
+/** The part of a `<video>` that is used. */
+export interface Media {
+  src: string;
+  currentTime: number;
+  readonly duration: number;
+  readonly paused: boolean;
+  readonly readyState: number;
+  readonly error: { readonly code: number; readonly message: string } | null;
+  load(): void;
+  play(): Promise<void>;
+}
+
+const FIRST_DELAY_MS = 300;
+const MOST_DELAY_MS = 5_000;
+/** So many attempts in a row, with the daemon there, are made before giving up. */
+export const MOST_FAILURES = 8;
+
+/** One file in one `<video>`. */
+export class Source {
+  /** Final trouble, in words. */
+  trouble: string | undefined;
+  /** The file is being opened again after an interruption. */
+  recovering = false;
+  private url: string | undefined;
+  private online = false;
+  private failed = false;
+  private failures = 0;
+  private shown = false;
+  private playing = true;
+  private place: number;
+  private cancelTimer: () => void = () => {};
+
+  constructor(
+    private readonly media: Media,
+    private readonly clock: Clock,
+    private readonly path: () => string,
+    private readonly changed: () => void,
+    /** Where to begin, seconds. */
+    startAt: number,
+  ) {
+    this.place = startAt;
+  }
+
+  /** The file's address now; `undefined` while there is no daemon. */
+  setUrl(url: string | undefined): void {
+    const back = url !== undefined && !this.online;
+    this.online = url !== undefined;
+    if (url === undefined) return;
+    if (url !== this.url) {
+      this.recovering = this.url !== undefined;
+      this.url = url;
+      this.open();
+    } else if (back && this.failed) {
+      this.open();
+    }
+  }
+
+  /** Opens the file again, as a person asks. */
+  reload(): void {
+    this.failures = 0;
+    this.trouble = undefined;
+    if (this.url !== undefined) this.open();
+    this.changed();
+  }
+
+  /** The media knows its duration: go to where it was. */
+  handleMetadata(): void {
+    if (this.place > 0 && this.place < this.media.duration) this.media.currentTime = this.place;
+  }
+
+  /** The media moved, by playing or by a seek. */
+  handleMove(): void {
+    if (this.failed || this.media.readyState === 0) return;
+    this.place = this.media.currentTime;
+  }
+
+  /** The media shows something. */
+  handleShown(): void {
+    this.shown = true;
+    this.failures = 0;
+    this.recovering = false;
+  }
+
+  /** A person, or the page, said play or pause; what a failing media does by itself does not count. */
+  handleWish(playing: boolean): void {
+    if (!this.failed && this.media.readyState > 0) this.playing = playing;
+  }
+
+  /** The media failed. */
+  handleError(): void {
+    const { error } = this.media;
+    if (!error) return;
+    this.failed = true;
+    const failure = classify(error.code, error.message, this.path(), this.shown);
+    if (failure.kind === "final") this.trouble = failure.words;
+    else if (this.online) this.tryAgain();
+    this.changed();
+  }
+
+  private tryAgain(): void {
+    if (this.failures >= MOST_FAILURES) {
+      this.trouble = GIVEN_UP;
+      return;
+    }
+    this.recovering = true;
+    this.cancelTimer();
+    this.cancelTimer = this.clock.after(backoff(this.failures, FIRST_DELAY_MS, MOST_DELAY_MS), () => {
+      if (this.online) this.open();
+    });
+    this.failures += 1;
+  }
+
+  private open(): void {
+    if (this.url === undefined) return;
+    this.cancelTimer();
+    this.failed = false;
+    this.trouble = undefined;
+    const play = this.playing;
+    this.media.src = this.url;
+    this.media.load();
+    this.playing = play;
+    // Whether a browser lets a page play unasked is the page's business, which asks when it can play.
+    if (play) this.media.play().catch(() => {});
+  }
+}

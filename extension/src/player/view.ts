@@ -1,0 +1,88 @@
+// What surrounds the film: the top line, what lies over the picture, and the lines beneath it. Pure templates.
+
+import type { TemplateResult } from "lit";
+import { html, nothing } from "lit";
+import type { FileView } from "../generated/FileView";
+import type { TorrentView } from "../generated/TorrentView";
+import { count, percent, rate, size, splitPath } from "../page/format";
+import * as icons from "../page/icons";
+import type { LinkWords } from "../page/link_words";
+import type { Status } from "./status";
+
+/** What a person can do besides what the video's own controls do. */
+export interface PlayerActions {
+  act(does: NonNullable<Status["action"]>["does"]): void;
+  play(): void;
+  copy(): void;
+}
+
+/** The top line: the way back, the name, the link. */
+export function headView(file: FileView | undefined, torrent: TorrentView | undefined, words: LinkWords, kind: string): TemplateResult {
+  const name = file ? splitPath(file.path).name : (torrent?.name ?? "");
+  return html`<header class="top">
+    <a class="icon-button" href="app.html" aria-label="All torrents" title="All torrents">${icons.back}</a>
+    <h1 class="title" title=${name}><bdi>${name}</bdi></h1>
+    <span class="link" data-testid="link-status" data-state=${kind} data-tone=${words.tone}>
+      <span class="link-dot" aria-hidden="true"></span><span class="link-words">${words.brief}</span>
+    </span>
+  </header>`;
+}
+
+/** What lies over the picture: why it waits, or the button that a browser wants pressed first. */
+export function overlayView(status: Status, starved: boolean, blocked: boolean, actions: PlayerActions): TemplateResult | typeof nothing {
+  if (blocked) {
+    return html`<button class="big-play" data-testid="big-play" aria-label="Play" @click=${() => actions.play()}>${icons.play}</button>`;
+  }
+  if (!starved || status.tone === "quiet") return nothing;
+  return html`<div class="veil" aria-hidden="true">
+    ${status.tone === "waiting" ? html`<span class="spinner"></span>` : icons.warning}<span>${status.text}</span>
+  </div>`;
+}
+
+/** What the lines beneath the film show. */
+export interface Foot {
+  status: Status;
+  torrent: TorrentView | undefined;
+  file: FileView | undefined;
+  /** Something to know that stops nothing. */
+  hint: string | undefined;
+  copied: boolean;
+  online: boolean;
+}
+
+/** The lines beneath the film. */
+export function footView(foot: Foot, actions: PlayerActions): TemplateResult {
+  const { status, torrent, file, hint } = foot;
+  const { action } = status;
+  return html`<div class="line">
+      <p class="status" data-testid="player-status" data-tone=${status.tone} role="status">
+        <span class="status-text">${status.text}</span>
+        ${action
+          ? html`<button class="button" data-testid="status-action" @click=${() => actions.act(action.does)}>${action.label}</button>`
+          : nothing}
+      </p>
+      ${torrent && file ? numbersView(torrent, file) : nothing}
+    </div>
+    ${hint ? html`<p class="hint" role="status">${icons.warning}<span>${hint}</span></p>` : nothing}
+    ${file && torrent ? factsView(torrent, file, foot, actions) : nothing}`;
+}
+
+function numbersView(torrent: TorrentView, file: FileView): TemplateResult {
+  return html`<p class="numbers">
+    <span class="number-share" title="Of this file">${percent(file.verified, file.length)}</span>
+    <span class="number-rate">${rate(torrent.downRateBps)}</span>
+    <span class="number-peers">${count(torrent.peers, "peer")}</span>
+  </p>`;
+}
+
+function factsView(torrent: TorrentView, file: FileView, foot: Foot, actions: PlayerActions): TemplateResult {
+  return html`<div class="line facts">
+    <p class="where">
+      <span class="where-size">${size(file.length)}</span><bdi class="where-name" title=${torrent.name}>${torrent.name}</bdi>
+    </p>
+    <p class="keys" aria-hidden="true"><kbd>space</kbd> play <kbd>←</kbd><kbd>→</kbd> 5 s <kbd>f</kbd> full screen <kbd>m</kbd> mute</p>
+    <button class="quiet-button copy" data-testid="copy-url" ?disabled=${!foot.online} title="For VLC or mpv" @click=${() => actions.copy()}>
+      ${foot.copied ? icons.check : icons.copy}<span>${foot.copied ? "Copied" : "Copy stream address"}</span>
+    </button>
+  </div>`;
+}

@@ -1,0 +1,10 @@
+// One call at a time: whoever asks while it runs gets the same answer.
+
+/** Wraps a function so that calls made while one runs share its outcome. */
+export function singleFlight<T>(call: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined;
+  return () => {
+    running ??= call().finally(() => (running = undefined));
+    return running;
+  };
+}
