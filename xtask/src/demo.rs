@@ -13,7 +13,11 @@ use jstorrent_tests::workspace;
 use crate::ui::Step;
 
 const SECONDS: u32 = 150;
-const PICTURE: &str = "testsrc2=size=1280x720:rate=24,noise=alls=3:allf=t";
+/// A slow play of colours with a clock, and a little noise, which does not compress.
+const PICTURE: &str = "gradients=size=960x540:rate=24:speed=0.012:nb_colors=4:c0=0x0b1d51:c1=0x725cad:c2=0x8ccdeb:\
+    c3=0xd9705f:x0=0:y0=0:x1=960:y1=540,\
+    drawtext=text='%{pts\\:hms}':fontsize=72:fontcolor=white:x=(w-tw)/2:y=(h-th)/2:shadowx=3:shadowy=3,\
+    drawtext=text='JSTorrent demo':fontsize=28:fontcolor=white:x=(w-tw)/2:y=h*0.64,noise=alls=6:allf=t";
 const RATE: &[&str] =
     &["-b:v", "3M", "-minrate", "3M", "-maxrate", "3M", "-bufsize", "3M", "-movflags", "+faststart", "-f", "mp4"];
 const PIECE_LENGTH: usize = 256 << 10;
