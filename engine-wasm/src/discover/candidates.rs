@@ -1,0 +1,390 @@
+//! The addresses of peers that a torrent knows, and which of them to dial next.
+//!
+//! Owns addresses and what came of dialling them; it opens no connection and counts none. Invariant: an address is in exactly one
+//! of three states, *ready*, *waiting* after a failure, or *in use*, and there are at most [`MAX_CANDIDATES`]. Every operation
+//! costs O(log n).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::time::Instant;
+
+/// Most addresses kept: a tracker's answers of a day, ten times what is ever dialled.
+pub const MAX_CANDIDATES: usize = 2_000;
+/// Most banned addresses kept; beyond, the oldest ban ends.
+pub const MAX_BANNED: usize = 1_000;
+/// Wait after the first failure; each further one doubles it.
+pub const FIRST_RETRY: Duration = Duration::from_secs(5);
+/// Longest wait after a failure.
+pub const MAX_RETRY: Duration = Duration::from_secs(600);
+/// A connection that lasted so long makes earlier failures forgotten. A peer that accepts and closes at once fails each time.
+const GOOD_CONNECTION: Duration = Duration::from_secs(60);
+
+/// Who named a peer; the better comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// A person.
+    Hand,
+    /// A tracker.
+    Tracker,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ready,
+    /// Until then.
+    Waiting(Instant),
+    InUse {
+        since: Instant,
+        succeeded: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    source: Source,
+    /// Failures in a row.
+    failures: u32,
+    /// When it was first heard of, as a number that rises: the elder goes first.
+    turn: u64,
+    state: State,
+}
+
+/// Order among the ready: who failed less, then the better source, then the elder.
+type Rank = (u32, Source, u64);
+
+/// The known peers of one torrent.
+#[derive(Debug, Default)]
+pub struct Candidates {
+    known: BTreeMap<SocketAddr, Candidate>,
+    ready: BTreeSet<(Rank, SocketAddr)>,
+    waiting: BTreeSet<(Instant, SocketAddr)>,
+    banned: BTreeSet<SocketAddr>,
+    /// The banned, oldest ban first.
+    bans: VecDeque<SocketAddr>,
+    turns: u64,
+}
+
+impl Candidates {
+    /// Takes note of an address; says whether it is new. One that a person names is ready at once, whatever it did before, unless it is in
+    /// use or banned. What can't be dialled (port 0, multicast …) is dropped. When there is no room, one that failed makes it.
+    pub fn add(&mut self, addr: SocketAddr, source: Source) -> bool {
+        let addr = canonical(addr);
+        if !is_dialable(addr) || self.banned.contains(&addr) {
+            return false;
+        }
+        if let Some(&known) = self.known.get(&addr) {
+            self.name_again(addr, known, source);
+            return false;
+        }
+        if self.known.len() >= MAX_CANDIDATES && !self.make_room() {
+            return false;
+        }
+        self.turns += 1;
+        self.put(addr, Candidate { source, failures: 0, turn: self.turns, state: State::Ready });
+        true
+    }
+
+    /// The best address that may be dialled now. It is in use until [`Candidates::failed`] or [`Candidates::released`].
+    pub fn next_to_dial(&mut self, now: Instant) -> Option<SocketAddr> {
+        self.wake(now);
+        let (_, addr) = *self.ready.first()?;
+        self.update(addr, |candidate| candidate.state = State::InUse { since: now, succeeded: false });
+        Some(addr)
+    }
+
+    /// From when on there is something to dial: [`Instant::default`], long past, when there is now. `None` when all that are known are in use.
+    pub fn next_ready(&self) -> Option<Instant> {
+        if !self.ready.is_empty() {
+            return Some(Instant::default());
+        }
+        self.waiting.first().map(|(until, _)| *until)
+    }
+
+    /// The handshake with an address in use is done.
+    pub fn succeeded(&mut self, addr: SocketAddr) {
+        if let Some(State::InUse { succeeded, .. }) = self.known.get_mut(&canonical(addr)).map(|c| &mut c.state) {
+            *succeeded = true;
+        }
+    }
+
+    /// The dial failed, or the connection ended. It is ready again after 5 s, 10 s, 20 s … up to 10 minutes.
+    pub fn failed(&mut self, addr: SocketAddr, now: Instant) {
+        self.update(canonical(addr), |candidate| {
+            let State::InUse { since, succeeded } = candidate.state else { return };
+            let was_good = succeeded && now.saturating_since(since) >= GOOD_CONNECTION;
+            candidate.failures = if was_good { 1 } else { candidate.failures.saturating_add(1) };
+            candidate.state = State::Waiting(now + retry_after(candidate.failures));
+        });
+    }
+
+    /// The connection ended for a reason of our own: it is ready at once.
+    pub fn released(&mut self, addr: SocketAddr) {
+        self.update(canonical(addr), |candidate| {
+            if matches!(candidate.state, State::InUse { .. }) {
+                candidate.state = State::Ready;
+            }
+        });
+    }
+
+    /// Forgets an address and takes no note of it again. Ours when we dialled ourselves, or one that sent what it should not.
+    pub fn ban(&mut self, addr: SocketAddr) {
+        let addr = canonical(addr);
+        self.take(addr);
+        if self.banned.insert(addr) {
+            self.bans.push_back(addr);
+        }
+        if self.bans.len() > MAX_BANNED
+            && let Some(oldest) = self.bans.pop_front()
+        {
+            self.banned.remove(&oldest);
+        }
+    }
+
+    /// Number of known addresses, those in use included.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    fn name_again(&mut self, addr: SocketAddr, known: Candidate, source: Source) {
+        let by_hand = source == Source::Hand && !matches!(known.state, State::InUse { .. });
+        self.update(addr, |candidate| {
+            candidate.source = candidate.source.min(source);
+            if by_hand {
+                (candidate.failures, candidate.state) = (0, State::Ready);
+            }
+        });
+    }
+
+    /// Makes those ready whose wait is over.
+    fn wake(&mut self, now: Instant) {
+        while let Some(&(until, addr)) = self.waiting.first()
+            && until <= now
+        {
+            self.update(addr, |candidate| candidate.state = State::Ready);
+        }
+    }
+
+    /// Forgets the one that waits longest, or else the ready one that failed most; false when none has failed.
+    fn make_room(&mut self) -> bool {
+        let longest = self.waiting.last().map(|(_, addr)| *addr);
+        let worst = || self.ready.last().filter(|((failures, ..), _)| *failures > 0).map(|(_, addr)| *addr);
+        let Some(addr) = longest.or_else(worst) else { return false };
+        self.take(addr).is_some()
+    }
+
+    fn update(&mut self, addr: SocketAddr, change: impl FnOnce(&mut Candidate)) {
+        if let Some(mut candidate) = self.take(addr) {
+            change(&mut candidate);
+            self.put(addr, candidate);
+        }
+    }
+
+    fn take(&mut self, addr: SocketAddr) -> Option<Candidate> {
+        let candidate = self.known.remove(&addr)?;
+        match candidate.state {
+            State::Ready => self.ready.remove(&(rank(&candidate), addr)),
+            State::Waiting(until) => self.waiting.remove(&(until, addr)),
+            State::InUse { .. } => true,
+        };
+        Some(candidate)
+    }
+
+    fn put(&mut self, addr: SocketAddr, candidate: Candidate) {
+        match candidate.state {
+            State::Ready => self.ready.insert((rank(&candidate), addr)),
+            State::Waiting(until) => self.waiting.insert((until, addr)),
+            State::InUse { .. } => true,
+        };
+        self.known.insert(addr, candidate);
+    }
+}
+
+fn rank(candidate: &Candidate) -> Rank {
+    (candidate.failures, candidate.source, candidate.turn)
+}
+
+fn retry_after(failures: u32) -> Duration {
+    let doubled = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+    FIRST_RETRY.saturating_mul(doubled).min(MAX_RETRY)
+}
+
+/// One form for each address: an IPv4 address may come dressed as IPv6, and a flow label means nothing.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}
+
+fn is_dialable(addr: SocketAddr) -> bool {
+    let ip = addr.ip();
+    let is_broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast() || v4.octets()[0] == 0);
+    addr.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !is_broadcast
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn addr(number: u16) -> SocketAddr {
+        SocketAddr::from(([10, 0, (number >> 8).to_be_bytes()[1], number.to_be_bytes()[1]], 6881))
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant::default() + Duration::from_secs(seconds)
+    }
+
+    fn known(numbers: impl IntoIterator<Item = u16>) -> Candidates {
+        let mut candidates = Candidates::default();
+        for number in numbers {
+            assert!(candidates.add(addr(number), Source::Tracker));
+        }
+        candidates
+    }
+
+    /// Fails the next dial at each of these times, and expects one to be due exactly then.
+    fn check_waits(candidates: &mut Candidates, from: u64, waits: &[u64]) {
+        let mut now = from;
+        for wait in waits {
+            assert!(candidates.next_to_dial(at(now)).is_some(), "at {now} s");
+            candidates.failed(addr(1), at(now));
+            assert_eq!(candidates.next_ready(), Some(at(now + wait)));
+            assert_eq!(candidates.next_to_dial(at(now + wait - 1)), None);
+            now += wait;
+        }
+    }
+
+    #[test]
+    fn each_address_is_dialled_once_in_the_order_of_their_coming() {
+        let mut candidates = known([2, 1]);
+        assert!(!candidates.add(addr(2), Source::Tracker));
+        assert_eq!(candidates.next_ready(), Some(Instant::default()));
+        assert_eq!(candidates.next_to_dial(at(0)), Some(addr(2)));
+        assert_eq!(candidates.next_to_dial(at(0)), Some(addr(1)));
+        assert_eq!(candidates.next_to_dial(at(9999)), None);
+        assert_eq!(candidates.next_ready(), None);
+        assert_eq!(candidates.len(), 2);
+    }
+
+    #[test]
+    fn the_wait_doubles_up_to_ten_minutes() {
+        check_waits(&mut known([1]), 0, &[5, 10, 20, 40, 80, 160, 320, 600, 600]);
+        assert_eq!(retry_after(u32::MAX), MAX_RETRY);
+    }
+
+    #[test]
+    fn a_good_connection_makes_failures_forgotten_and_a_short_one_does_not() {
+        let mut candidates = known([1]);
+        check_waits(&mut candidates, 0, &[5, 10]);
+        candidates.next_to_dial(at(15));
+        candidates.succeeded(addr(1));
+        candidates.failed(addr(1), at(16));
+        assert_eq!(candidates.next_ready(), Some(at(36)));
+        candidates.next_to_dial(at(36));
+        candidates.succeeded(addr(1));
+        candidates.failed(addr(1), at(96));
+        assert_eq!(candidates.next_ready(), Some(at(101)));
+    }
+
+    #[test]
+    fn one_that_was_released_is_ready_at_once() {
+        let mut candidates = known([1]);
+        candidates.next_to_dial(at(0));
+        candidates.released(addr(1));
+        assert_eq!(candidates.next_to_dial(at(0)), Some(addr(1)));
+    }
+
+    #[test]
+    fn those_that_failed_less_and_those_named_by_hand_go_first() {
+        let mut candidates = known([1, 2]);
+        candidates.add(addr(3), Source::Hand);
+        assert_eq!(candidates.next_to_dial(at(0)), Some(addr(3)));
+        candidates.failed(addr(3), at(0));
+        assert_eq!(candidates.next_to_dial(at(60)), Some(addr(1)));
+    }
+
+    #[test]
+    fn a_person_who_names_an_address_again_does_not_wait() {
+        let mut candidates = known([1]);
+        candidates.next_to_dial(at(0));
+        assert!(!candidates.add(addr(1), Source::Hand));
+        assert_eq!(candidates.next_to_dial(at(0)), None, "in use");
+        candidates.failed(addr(1), at(0));
+        assert!(!candidates.add(addr(1), Source::Tracker));
+        assert_eq!(candidates.next_to_dial(at(0)), None);
+        assert!(!candidates.add(addr(1), Source::Hand));
+        assert_eq!(candidates.next_to_dial(at(0)), Some(addr(1)));
+    }
+
+    #[test]
+    fn the_banned_are_forgotten_and_not_taken_again() {
+        let mut candidates = known([1, 2]);
+        candidates.next_to_dial(at(0));
+        candidates.ban(addr(1));
+        candidates.failed(addr(1), at(0));
+        assert!(!candidates.add(addr(1), Source::Hand));
+        assert_eq!(candidates.next_to_dial(at(0)), Some(addr(2)));
+        assert_eq!(candidates.len(), 1);
+    }
+
+    #[test]
+    fn bans_are_bounded() {
+        let mut candidates = Candidates::default();
+        (0..2000).for_each(|number| candidates.ban(addr(number)));
+        assert_eq!((candidates.banned.len(), candidates.bans.len()), (MAX_BANNED, MAX_BANNED));
+        assert!(candidates.add(addr(1), Source::Tracker) && !candidates.add(addr(1999), Source::Tracker));
+    }
+
+    #[test]
+    fn a_full_list_gives_up_one_that_failed_and_else_takes_no_more() {
+        let mut candidates = known(0..2000);
+        assert!(!candidates.add(addr(5000), Source::Hand));
+        let failed = candidates.next_to_dial(at(0)).unwrap();
+        candidates.failed(failed, at(0));
+        assert!(candidates.add(addr(5000), Source::Tracker));
+        assert_eq!(candidates.len(), MAX_CANDIDATES);
+        assert!(!candidates.add(failed, Source::Tracker));
+    }
+
+    #[test]
+    fn what_cannot_be_dialled_is_not_taken() {
+        for text in ["1.2.3.4:0", "0.0.0.0:1", "0.1.2.3:1", "224.0.0.1:1", "255.255.255.255:1", "[::]:1", "[ff02::1]:1"]
+        {
+            assert!(!Candidates::default().add(text.parse().unwrap(), Source::Hand), "{text}");
+        }
+        let mut candidates = known([]);
+        assert!(candidates.add("[::ffff:1.2.3.4]:5".parse().unwrap(), Source::Tracker));
+        assert_eq!(candidates.next_to_dial(at(0)), Some("1.2.3.4:5".parse().unwrap()));
+    }
+
+    proptest! {
+        #[test]
+        fn every_address_stays_in_exactly_one_state(steps in prop::collection::vec((0u8..7, 0u16..6, 0u64..20), 0..80)) {
+            let mut candidates = Candidates::default();
+            let mut now = 0;
+            for (what, number, pause) in steps {
+                now += pause;
+                match what {
+                    0 => drop(candidates.add(addr(number), Source::Tracker)),
+                    1 => drop(candidates.add(addr(number), Source::Hand)),
+                    2 | 3 => drop(candidates.next_to_dial(at(now))),
+                    4 => candidates.failed(addr(number), at(now)),
+                    5 => candidates.released(addr(number)),
+                    _ => candidates.succeeded(addr(number)),
+                }
+                let is = |wanted: fn(&State) -> bool| candidates.known.values().filter(|c| wanted(&c.state)).count();
+                prop_assert_eq!(candidates.ready.len(), is(|state| matches!(state, State::Ready)));
+                prop_assert_eq!(candidates.waiting.len(), is(|state| matches!(state, State::Waiting(_))));
+                for (rank_of, addr) in &candidates.ready {
+                    prop_assert_eq!(*rank_of, rank(&candidates.known[addr]));
+                }
+            }
+        }
+    }
+}
