@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::browser::Options;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
-use jstorrent_tests::scene::{LIMIT, Scene};
-use jstorrent_tests::swarm::Client;
+use jstorrent_tests::proxy::Line;
+use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH, Scene};
+use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::torrent::Recipe;
+use jstorrent_tests::workspace::Scratch;
 
 /// Watches a film from a client while it is incomplete, then compares every byte.
 async fn check(film: Film, client: Client) -> Result<()> {
@@ -30,7 +34,7 @@ async fn watch(scene: &Scene) -> Result<()> {
     player.plays_on(1.0, LIMIT).await?;
     player.seek(5.0, LIMIT).await?;
     scene.is_incomplete().await.context("after the seek back")?;
-    let length = usize::try_from(scene.swarm.torrent.length)?;
+    let length = scene.truth()?.len();
     // One across the start, one across a border of pieces in the middle, one at the very end.
     scene.range_is_true(0, 70_000).await?;
     scene.range_is_true(length / 2 - 90_000, length / 2 + 90_000).await?;
@@ -55,6 +59,27 @@ async fn a_webm_from_aria2_plays_and_seeks_while_incomplete() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_matroska_from_transmission_plays_and_seeks_while_incomplete() -> Result<()> {
     check(Film::Matroska, Client::Transmission).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_between_other_files_of_a_torrent_plays_and_seeks_while_incomplete() -> Result<()> {
+    let folder = Scratch::new("several")?;
+    let set = folder.dir("A film, with extras")?;
+    // Lengths that are no multiple of a piece: the film starts and ends inside of pieces.
+    std::fs::write(set.join("read me.txt"), vec![b'r'; 50_001])?;
+    std::fs::copy(Film::Mp4MoovLast.file().await?, set.join("film.mp4"))?;
+    std::fs::write(set.join("cover.jpg"), vec![b'c'; 300_003])?;
+    let recipe = Recipe {
+        folder: folder.path().to_owned(),
+        name: "A film, with extras".into(),
+        files: vec!["read me.txt".into(), "film.mp4".into(), "cover.jpg".into()],
+        piece_length: PIECE_LENGTH,
+        announce: None,
+    };
+    let swarm = Swarm::of(recipe, &[(Client::Libtorrent, Line::of_rate(FILM_RATE_BPS))]).await?;
+    let mut scene = Scene::with(swarm, Options::default()).await?;
+    scene.film = 1;
+    watch(&scene).await.with_context(|| scene.browser.report())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,7 @@ pub const FILM_RATE_BPS: u64 = 600 << 10;
 /// Longest wait for what a person would wait for.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// A film that is being downloaded in a browser. Its one file has the index 0.
+/// A film that is being downloaded in a browser.
 #[derive(Debug)]
 pub struct Scene {
     /// The torrent and who seeds it.
@@ -28,6 +28,8 @@ pub struct Scene {
     pub browser: Browser,
     /// The list of torrents, linked, with the film in it.
     pub app: AppPage,
+    /// The film's place in the torrent's list of files.
+    pub film: u32,
 }
 
 impl Scene {
@@ -51,7 +53,7 @@ impl Scene {
         app.linked().await.with_context(|| browser.report())?;
         let scratch = Scratch::new("torrent")?;
         app.choose(&swarm.torrent.write_to(scratch.path())?).await?;
-        let scene = Self { swarm, browser, app };
+        let scene = Self { swarm, browser, app, film: 0 };
         scene.torrent_when("the torrent to be in the list", |_| true).await?;
         Ok(scene)
     }
@@ -61,7 +63,7 @@ impl Scene {
     /// # Errors
     /// The player does not load.
     pub async fn play(&self) -> Result<PlayerPage> {
-        PlayerPage::open(&self.browser, self.info_hash(), 0).await
+        PlayerPage::open(&self.browser, self.info_hash(), self.film).await
     }
 
     /// The torrent's info hash.
@@ -106,7 +108,7 @@ impl Scene {
     /// # Errors
     /// The film cannot be read.
     pub fn truth(&self) -> Result<Vec<u8>> {
-        Ok(std::fs::read(&self.swarm.torrent.paths[0])?)
+        Ok(std::fs::read(&self.swarm.torrent.paths[self.film as usize])?)
     }
 
     /// The film's address at the daemon.
@@ -115,7 +117,8 @@ impl Scene {
     /// The engine is not linked.
     pub async fn stream_url(&self) -> Result<String> {
         let torrent = self.torrent().await?;
-        Ok(self.app.base_url().await? + &torrent.files.first().context("a file")?.url)
+        Ok(self.app.base_url().await?
+            + &torrent.files.iter().find(|file| file.index == self.film).context("a file")?.url)
     }
 
     /// Fetches a range of the film from the daemon, both ends inclusive, and compares it with the truth.

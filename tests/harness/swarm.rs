@@ -12,7 +12,7 @@ use tokio::process::{ChildStdin, Command};
 use crate::clock::until;
 use crate::process::{Group, log_to, ready_line};
 use crate::proxy::{Line, Proxy};
-use crate::torrent::Torrent;
+use crate::torrent::{Recipe, Torrent};
 use crate::tracker::Tracker;
 use crate::workspace::{self, Scratch};
 
@@ -167,8 +167,17 @@ impl Swarm {
     /// # Errors
     /// The file cannot be read, or a client does not come up.
     pub async fn of_file(file: &Path, piece_length: usize, seeders: &[(Client, Line)]) -> Result<Self> {
+        Self::of(Recipe::of_file(file, piece_length)?, seeders).await
+    }
+
+    /// Seeds what a recipe names, with a tracker of its own.
+    ///
+    /// # Errors
+    /// A file cannot be read, or a client does not come up.
+    pub async fn of(mut recipe: Recipe, seeders: &[(Client, Line)]) -> Result<Self> {
         let tracker = Tracker::start().await?;
-        let torrent = Torrent::of_file(file, piece_length, Some(tracker.url()))?;
+        recipe.announce = Some(tracker.url());
+        let torrent = Torrent::make(&recipe)?;
         let mut swarm = Self { torrent, tracker, lines: Vec::new(), seeders: Vec::new() };
         for (client, line) in seeders {
             let seeder = Seeder::start(*client, &swarm.torrent).await?;

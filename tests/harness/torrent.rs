@@ -24,6 +24,18 @@ pub struct Recipe {
     pub announce: Option<String>,
 }
 
+impl Recipe {
+    /// A torrent of one file, without a tracker.
+    ///
+    /// # Errors
+    /// The path does not name a file in UTF-8.
+    pub fn of_file(file: &Path, piece_length: usize) -> Result<Self> {
+        let name = file.file_name().and_then(|n| n.to_str()).context("a file name in UTF-8")?.to_owned();
+        let folder = file.parent().context("a file lies in a folder")?.to_owned();
+        Ok(Self { folder, name, files: Vec::new(), piece_length, announce: None })
+    }
+}
+
 /// A torrent whose content lies on disk.
 #[derive(Clone, Debug)]
 pub struct Torrent {
@@ -46,16 +58,6 @@ pub struct Torrent {
 }
 
 impl Torrent {
-    /// A torrent of one file.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn of_file(file: &Path, piece_length: usize, announce: Option<String>) -> Result<Self> {
-        let name = file.file_name().and_then(|n| n.to_str()).context("a file name in UTF-8")?.to_owned();
-        let folder = file.parent().context("a file lies in a folder")?.to_owned();
-        Self::make(&Recipe { folder, name, files: Vec::new(), piece_length, announce })
-    }
-
     /// Reads the content, hashes its pieces and writes the metainfo. The torrent is private: nobody but the tracker
     /// names peers.
     ///
