@@ -10,6 +10,8 @@ use crate::geometry::MAX_PIECES;
 
 /// Longest frame taken, bytes: the bitfield of a torrent of [`MAX_PIECES`]. Blocks and extended messages are far shorter.
 pub const MAX_FRAME: u32 = 1 + MAX_PIECES.div_ceil(8);
+/// First byte of frames that carry a block: what the daemon diverts.
+pub const PIECE_ID: u8 = 7;
 /// A keep-alive: a frame without a byte.
 pub const KEEP_ALIVE: [u8; 4] = [0; 4];
 
@@ -102,9 +104,6 @@ pub enum WireError {
 }
 
 impl<'a> Message<'a> {
-    /// First byte of frames that carry a block: what the daemon diverts.
-    pub const PIECE_ID: u8 = 7;
-
     /// Reads a frame, without its length prefix.
     ///
     /// # Errors
@@ -120,7 +119,7 @@ impl<'a> Message<'a> {
             4 => one(body).map(Self::Have),
             5 => Some(Self::Bitfield(body)),
             6 => three(body).map(|[piece, begin, length]| Self::Request { piece, begin, length }),
-            Self::PIECE_ID => block(body),
+            PIECE_ID => block(body),
             8 => three(body).map(|[piece, begin, length]| Self::Cancel { piece, begin, length }),
             9 => body.try_into().ok().map(|port| Self::Port(u16::from_be_bytes(port))),
             13 => one(body).map(Self::Suggest),
@@ -173,7 +172,7 @@ impl<'a> Message<'a> {
             Self::Have(_) => 4,
             Self::Bitfield(_) => 5,
             Self::Request { .. } => 6,
-            Self::Piece { .. } => Self::PIECE_ID,
+            Self::Piece { .. } => PIECE_ID,
             Self::Cancel { .. } => 8,
             Self::Port(_) => 9,
             Self::Suggest(_) => 13,
