@@ -1,0 +1,99 @@
+//! From what the operating system says to what an engine can tell apart.
+//!
+//! Messages are plain words for a person; they never carry paths.
+
+use std::io::{self, ErrorKind};
+
+use shared_proto::io::{OpError, OpErrorKind};
+
+/// An error of the given kind.
+pub(crate) fn op_error(kind: OpErrorKind, message: impl Into<String>) -> OpError {
+    OpError { kind, message: message.into() }
+}
+
+/// What an error of the file system means to the engine.
+pub(crate) fn from_io(error: &io::Error) -> OpError {
+    if is_link(error) {
+        return op_error(OpErrorKind::Denied, "a link is in the way, and links are not followed");
+    }
+    if is_out_of_descriptors(error) {
+        return op_error(OpErrorKind::Limit, "the daemon has too many files open");
+    }
+    let (kind, message) = match error.kind() {
+        ErrorKind::NotFound => (OpErrorKind::NotFound, "no such file or folder"),
+        ErrorKind::AlreadyExists => (OpErrorKind::Exists, "there is something of that name already"),
+        ErrorKind::NotADirectory => (OpErrorKind::Exists, "a file is where a folder should be"),
+        ErrorKind::IsADirectory => (OpErrorKind::Exists, "a folder is where the file should be"),
+        ErrorKind::PermissionDenied => (OpErrorKind::Denied, "the operating system does not allow it"),
+        ErrorKind::ReadOnlyFilesystem => (OpErrorKind::Denied, "the disk is read-only"),
+        ErrorKind::StorageFull => (OpErrorKind::Full, "the disk is full"),
+        ErrorKind::QuotaExceeded => (OpErrorKind::Full, "the disk quota is used up"),
+        ErrorKind::FileTooLarge => (OpErrorKind::Limit, "the file system does not take files of this size"),
+        ErrorKind::InvalidFilename | ErrorKind::InvalidInput => {
+            (OpErrorKind::Denied, "the file system does not take this name")
+        }
+        _ => return op_error(OpErrorKind::Other, format!("the disk failed: {}", plain(error))),
+    };
+    op_error(kind, message)
+}
+
+/// The system's own words, which never hold a path; wrapped errors might.
+fn plain(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code).to_string(),
+        None => error.kind().to_string(),
+    }
+}
+
+#[cfg(unix)]
+fn is_link(error: &io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP)
+}
+
+#[cfg(not(unix))]
+fn is_link(_: &io::Error) -> bool {
+    false
+}
+
+/// Whether the process has no file descriptors left.
+#[cfg(unix)]
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+/// Whether the process has no file descriptors left.
+#[cfg(not(unix))]
+pub(crate) fn is_out_of_descriptors(_: &io::Error) -> bool {
+    false
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    fn check(errno: Errno, kind: OpErrorKind) {
+        let error = from_io(&io::Error::from(errno));
+        assert_eq!(error.kind, kind, "{errno:?}");
+        assert!(!error.message.is_empty());
+    }
+
+    #[test]
+    fn the_kinds_that_an_engine_can_act_upon_are_told_apart() {
+        check(Errno::NOSPC, OpErrorKind::Full);
+        check(Errno::DQUOT, OpErrorKind::Full);
+        check(Errno::ROFS, OpErrorKind::Denied);
+        check(Errno::ACCESS, OpErrorKind::Denied);
+        check(Errno::PERM, OpErrorKind::Denied);
+        check(Errno::LOOP, OpErrorKind::Denied);
+        check(Errno::NOENT, OpErrorKind::NotFound);
+        check(Errno::EXIST, OpErrorKind::Exists);
+        check(Errno::ISDIR, OpErrorKind::Exists);
+        check(Errno::NOTDIR, OpErrorKind::Exists);
+        check(Errno::MFILE, OpErrorKind::Limit);
+        check(Errno::FBIG, OpErrorKind::Limit);
+        check(Errno::IO, OpErrorKind::Other);
+    }
+}

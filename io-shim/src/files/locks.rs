@@ -1,0 +1,258 @@
+//! Who may touch which bytes now: every read and write claims its spans when its command is handled and waits for the
+//! claims before it that conflict.
+//!
+//! This is what makes "commands take effect in order" true of bytes, and it is half of the invariant that no unverified
+//! byte leaves the daemon: a digest claims its spans, so a write that had begun ends first, and one that begins later waits.
+//! It owns no file and does no I/O. Claims wait only for older ones, so they cannot wait in a circle.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+/// One file in the eyes of the locks.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Identity(u64);
+
+/// Bytes of one file.
+#[derive(Clone, Debug)]
+pub(crate) struct Region {
+    pub(crate) file: Arc<Identity>,
+    pub(crate) start: u64,
+    /// The byte after the last.
+    pub(crate) end: u64,
+}
+
+/// What is done to the bytes. Reads do not conflict with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+/// Someone whose claims do not conflict with each other, because it works them off in order itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owner(pub(crate) u64);
+
+/// All claims on all files.
+#[derive(Default)]
+pub(crate) struct SpanLocks {
+    inner: Mutex<Inner>,
+}
+
+/// A claim; dropping it lets those that wait for it go on.
+pub(crate) struct Claim {
+    locks: Arc<SpanLocks>,
+    id: u64,
+    wake: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Inner {
+    next: u64,
+    claims: HashMap<u64, Entry>,
+    files: HashMap<u64, Vec<Held>>,
+}
+
+struct Entry {
+    blockers: usize,
+    dependents: Vec<u64>,
+    regions: Vec<Region>,
+    wake: Arc<Notify>,
+}
+
+struct Held {
+    claim: u64,
+    owner: Option<Owner>,
+    access: Access,
+    start: u64,
+    end: u64,
+}
+
+impl Identity {
+    pub(crate) fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+impl Region {
+    /// All of a file.
+    pub(crate) fn whole(file: &Arc<Identity>) -> Self {
+        Self { file: Arc::clone(file), start: 0, end: u64::MAX }
+    }
+}
+
+impl SpanLocks {
+    /// Takes a place in the queue of every region at once.
+    pub(crate) fn claim(self: &Arc<Self>, owner: Option<Owner>, access: Access, regions: Vec<Region>) -> Claim {
+        let mut inner = self.lock();
+        inner.next += 1;
+        let id = inner.next;
+        let mut blockers = BTreeSet::new();
+        for region in &regions {
+            let held = inner.files.entry(region.file.0).or_default();
+            blockers.extend(held.iter().filter(|held| held.blocks(owner, access, region)).map(|held| held.claim));
+        }
+        for region in &regions {
+            let held = Held { claim: id, owner, access, start: region.start, end: region.end };
+            inner.files.entry(region.file.0).or_default().push(held);
+        }
+        for blocker in &blockers {
+            inner.claims.get_mut(blocker).expect("held regions belong to live claims").dependents.push(id);
+        }
+        let wake = Arc::new(Notify::new());
+        let entry = Entry { blockers: blockers.len(), dependents: Vec::new(), regions, wake: Arc::clone(&wake) };
+        inner.claims.insert(id, entry);
+        drop(inner);
+        Claim { locks: Arc::clone(self), id, wake }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn release(&self, id: u64) {
+        let mut inner = self.lock();
+        let Some(entry) = inner.claims.remove(&id) else { return };
+        for region in &entry.regions {
+            if let Some(held) = inner.files.get_mut(&region.file.0) {
+                held.retain(|held| held.claim != id);
+                if held.is_empty() {
+                    inner.files.remove(&region.file.0);
+                }
+            }
+        }
+        for dependent in entry.dependents {
+            if let Some(waiting) = inner.claims.get_mut(&dependent) {
+                waiting.blockers -= 1;
+                if waiting.blockers == 0 {
+                    waiting.wake.notify_one();
+                }
+            }
+        }
+    }
+}
+
+impl Held {
+    fn blocks(&self, owner: Option<Owner>, access: Access, region: &Region) -> bool {
+        let conflict = self.access == Access::Write || access == Access::Write;
+        let same_owner = owner.is_some() && self.owner == owner;
+        let overlap = self.start < region.end && region.start < self.end;
+        conflict && !same_owner && overlap
+    }
+}
+
+impl Claim {
+    /// Waits until every older claim that conflicts is dropped.
+    pub(crate) async fn ready(&self) {
+        while self.locks.lock().claims.get(&self.id).is_some_and(|entry| entry.blockers > 0) {
+            self.wake.notified().await;
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.locks.release(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::{
+        Access::{Read, Write},
+        *,
+    };
+
+    struct Bench {
+        locks: Arc<SpanLocks>,
+        files: [Arc<Identity>; 2],
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Self { locks: Arc::default(), files: [1, 2].map(|n| Arc::new(Identity::new(n))) }
+        }
+
+        fn claim(&self, access: Access, spans: &[(usize, u64, u64)]) -> Claim {
+            self.claim_as(None, access, spans)
+        }
+
+        fn claim_as(&self, owner: Option<Owner>, access: Access, spans: &[(usize, u64, u64)]) -> Claim {
+            let region =
+                |&(file, start, end): &(usize, u64, u64)| Region { file: Arc::clone(&self.files[file]), start, end };
+            self.locks.claim(owner, access, spans.iter().map(region).collect())
+        }
+    }
+
+    async fn is_ready(claim: &Claim) -> bool {
+        timeout(Duration::from_millis(10), claim.ready()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_read_waits_for_the_writes_before_it_that_overlap_and_no_others() {
+        let bench = Bench::new();
+        let write = bench.claim(Write, &[(0, 0, 10)]);
+        let other = bench.claim(Write, &[(0, 20, 30)]);
+        let read = bench.claim(Read, &[(0, 9, 20)]);
+        let elsewhere = bench.claim(Read, &[(0, 10, 20), (1, 0, 30)]);
+        assert!(is_ready(&write).await && is_ready(&other).await && is_ready(&elsewhere).await);
+        assert!(!is_ready(&read).await);
+        drop(other);
+        assert!(!is_ready(&read).await);
+        drop(write);
+        assert!(is_ready(&read).await);
+    }
+
+    #[tokio::test]
+    async fn a_write_waits_for_the_reads_before_it() {
+        let bench = Bench::new();
+        let reads = [bench.claim(Read, &[(0, 0, 10)]), bench.claim(Read, &[(0, 5, 15)])];
+        let write = bench.claim(Write, &[(0, 8, 9)]);
+        assert!(is_ready(&reads[0]).await && is_ready(&reads[1]).await);
+        assert!(!is_ready(&write).await);
+        drop(reads);
+        assert!(is_ready(&write).await);
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_is_given_up_while_it_waits_holds_nobody_back() {
+        let bench = Bench::new();
+        let first = bench.claim(Write, &[(0, 0, 10)]);
+        let second = bench.claim(Write, &[(0, 5, 15)]);
+        let third = bench.claim(Write, &[(0, 12, 20)]);
+        assert!(!is_ready(&third).await);
+        drop(second);
+        assert!(is_ready(&third).await);
+        assert!(is_ready(&first).await);
+    }
+
+    #[tokio::test]
+    async fn claims_of_one_owner_do_not_wait_for_each_other() {
+        let bench = Bench::new();
+        let owner = Some(Owner(3));
+        let _first = bench.claim_as(owner, Write, &[(0, 0, 10)]);
+        let second = bench.claim_as(owner, Write, &[(0, 0, 10)]);
+        assert!(is_ready(&second).await);
+        assert!(!is_ready(&bench.claim(Write, &[(0, 0, 10)])).await);
+    }
+
+    #[tokio::test]
+    async fn claims_over_several_files_in_any_order_all_get_through() {
+        let bench = Bench::new();
+        let forth = bench.claim(Write, &[(0, 0, 10), (1, 0, 10)]);
+        let back = bench.claim(Write, &[(1, 0, 10), (0, 0, 10)]);
+        assert!(is_ready(&forth).await && !is_ready(&back).await);
+        drop(forth);
+        assert!(is_ready(&back).await);
+        drop(back);
+        let inner = bench.locks.lock();
+        assert!(inner.claims.is_empty() && inner.files.is_empty(), "nothing is left behind");
+    }
+}

@@ -1,0 +1,59 @@
+//! Files beneath the folders that the user chose.
+//!
+//! [`roots`] confines, [`store`] opens and moves, [`locks`] orders reads and writes of the same bytes, [`table`] keeps
+//! what one engine has open. None of them knows what the files are for.
+
+pub(crate) mod error;
+pub(crate) mod locks;
+pub mod roots;
+pub mod store;
+pub(crate) mod table;
+
+pub use roots::Roots;
+pub use store::FileStore;
+
+use std::{fs::File, io};
+
+/// Reads at an offset until the buffer is full or the file ends; how much was read.
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match read_some_at(file, &mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(unix)]
+fn read_some_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_some_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
+/// Writes all bytes at an offset.
+#[cfg(unix)]
+pub(crate) fn write_all_at(file: &File, data: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, data, offset)
+}
+
+/// Writes all bytes at an offset.
+#[cfg(windows)]
+pub(crate) fn write_all_at(file: &File, mut data: &[u8], mut offset: u64) -> io::Result<()> {
+    while !data.is_empty() {
+        let written = std::os::windows::fs::FileExt::seek_write(file, data, offset)?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        data = &data[written..];
+        offset += written as u64;
+    }
+    Ok(())
+}

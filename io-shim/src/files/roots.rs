@@ -1,0 +1,110 @@
+//! The folders that the user chose, and the confinement beneath them.
+//!
+//! Owns the only use of ambient authority: opening a root. Everything else goes through the directory handle that comes of it, which
+//! the operating system itself keeps from leading out. Invariant: no path that a stranger made up, and no link on the
+//! disk, reaches a file outside the root it was named under.
+
+use std::path::{Path, PathBuf};
+
+use cap_std::{ambient_authority, fs::Dir};
+use shared_proto::{
+    Root, RootKey,
+    io::{OpError, OpErrorKind},
+};
+
+use super::error::{from_io, op_error};
+use crate::limits;
+
+/// The folders that may be used, by key. The first is the default.
+#[derive(Clone, Debug, Default)]
+pub struct Roots {
+    entries: Vec<(Root, PathBuf)>,
+}
+
+impl Roots {
+    /// Key, label in front of a person, and path of each.
+    pub fn new(entries: Vec<(RootKey, String, PathBuf)>) -> Self {
+        let entries = entries.into_iter().map(|(key, label, path)| (Root { key, label }, path)).collect();
+        Self { entries }
+    }
+
+    /// What the engine is told of them.
+    pub fn list(&self) -> Vec<Root> {
+        self.entries.iter().map(|(root, _)| root.clone()).collect()
+    }
+
+    /// A handle to a root's folder, made first if it is to be created. It is opened anew each time, because the folder may be moved or
+    /// its disk changed at any time.
+    pub(crate) fn open(&self, key: &RootKey, create: bool) -> Result<Dir, OpError> {
+        let path = self.path(key)?;
+        if create {
+            std::fs::create_dir_all(path).map_err(|error| from_io(&error))?;
+        }
+        Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| from_io(&error))
+    }
+
+    fn path(&self, key: &RootKey) -> Result<&Path, OpError> {
+        let found = self.entries.iter().find(|(root, _)| root.key == *key);
+        found
+            .map(|(_, path)| path.as_path())
+            .ok_or_else(|| op_error(OpErrorKind::NotFound, "no such folder is configured"))
+    }
+}
+
+/// The components as a relative path, if they are names and nothing else.
+pub(crate) fn checked_path(components: &[String]) -> Result<PathBuf, OpError> {
+    let bytes: usize = components.iter().map(|name| name.len() + 1).sum();
+    if components.is_empty() || components.len() > limits::MAX_PATH_COMPONENTS || bytes > limits::MAX_PATH_BYTES {
+        return Err(op_error(OpErrorKind::Denied, "a path of this length is not allowed"));
+    }
+    if !components.iter().all(|name| is_name(name)) {
+        return Err(op_error(OpErrorKind::Denied, "a name in the path is not allowed"));
+    }
+    Ok(components.iter().collect())
+}
+
+fn is_name(name: &str) -> bool {
+    let separators: &[char] = if cfg!(windows) { &['/', '\0', '\\', ':'] } else { &['/', '\0'] };
+    !name.is_empty()
+        && name != "."
+        && name != ".."
+        && name.len() <= limits::MAX_COMPONENT_BYTES
+        && !name.contains(separators)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(path: &[&str], allowed: bool) {
+        let path: Vec<String> = path.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(checked_path(&path).is_ok(), allowed, "{path:?}");
+    }
+
+    #[test]
+    fn plain_names_are_allowed_however_odd() {
+        check(&["film.mkv"], true);
+        check(&["a..b", "...", " ", "-rf", "~", "C:film", "ünï", "a\\b", "nul"], !cfg!(windows));
+        check(&["..a", "a..", "...."], true);
+    }
+
+    #[test]
+    fn what_is_not_a_name_is_refused() {
+        for name in ["", ".", "..", "/", "/etc/passwd", "a/b", "a/../b", "../x", "a\0b", "\0"] {
+            check(&[name], false);
+            check(&["ok", name], false);
+            check(&[name, "ok"], false);
+        }
+        check(&[], false);
+    }
+
+    #[test]
+    fn lengths_are_bounded() {
+        check(&[&"n".repeat(255)], true);
+        check(&[&"n".repeat(256)], false);
+        check(&["d"; 64], true);
+        check(&["d"; 65], false);
+        check(&["n".repeat(255).as_str(); 16], true);
+        check(&["n".repeat(255).as_str(); 17], false);
+    }
+}

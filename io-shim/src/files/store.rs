@@ -1,0 +1,316 @@
+//! Opening, moving and deleting files beneath the roots.
+//!
+//! Outlives every engine: it also owns what keeps the operations of one engine from those of the next (the locks on spans, one change of
+//! names at a time) and how many blocking jobs run at once. Invariant: it never follows a link at the end of a path, and
+//! never opens anything but a regular file.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::fs::{Dir, OpenOptions};
+use shared_proto::{
+    Root, RootKey,
+    io::{OpError, OpErrorKind},
+};
+use tokio::sync::Semaphore;
+
+use super::{
+    error::{from_io, op_error},
+    locks::{Identity, SpanLocks},
+    roots::{Roots, checked_path},
+};
+use crate::limits;
+
+/// The files of all roots.
+pub struct FileStore {
+    roots: Roots,
+    identities: Mutex<Identities>,
+    locks: Arc<SpanLocks>,
+    names: Arc<tokio::sync::Mutex<()>>,
+    disk_jobs: Semaphore,
+    digest_jobs: Semaphore,
+}
+
+/// Which files are in use, so that everyone who opens the same path shares its locks.
+#[derive(Default)]
+struct Identities {
+    by_path: HashMap<(RootKey, String), Weak<Identity>>,
+    next: u64,
+    prune_at: usize,
+}
+
+impl FileStore {
+    /// A store over these roots; nothing is touched yet.
+    pub fn new(roots: Roots) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            roots,
+            identities: Mutex::default(),
+            locks: Arc::default(),
+            names: Arc::default(),
+            disk_jobs: Semaphore::new(limits::MAX_DISK_JOBS),
+            digest_jobs: Semaphore::new(cores),
+        }
+    }
+
+    /// The roots, for the engine to choose from.
+    pub fn roots(&self) -> Vec<Root> {
+        self.roots.list()
+    }
+
+    /// A file to send to a viewer, read-only. Blocking, but quick on a healthy disk.
+    ///
+    /// # Errors
+    /// [`OpErrorKind::NotFound`] when there is no such root or file, [`OpErrorKind::Denied`] when the path is not
+    /// allowed, leads through a link, or is no regular file.
+    pub fn open_for_serving(&self, root: &RootKey, path: &[String]) -> Result<File, OpError> {
+        let path = checked_path(path)?;
+        let dir = self.roots.open(root, false)?;
+        regular(open_at(&dir, &path, Mode::Read))
+    }
+
+    /// Opens for reading and writing, as [`shared_proto::IoCommand::FileOpen`] says; a file that exists and cannot be
+    /// written is opened for reading. Also its length before it was extended, `None` when it is new.
+    pub(crate) fn open(
+        &self,
+        root: &RootKey,
+        path: &[String],
+        length: u64,
+        create: bool,
+    ) -> Result<(File, Option<u64>), OpError> {
+        let path = checked_path(path)?;
+        let dir = self.roots.open(root, create)?;
+        match open_at(&dir, &path, Mode::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && create => self.create(&dir, &path, length),
+            Err(error) if is_denied(&error) && !create => {
+                let file = regular(open_at(&dir, &path, Mode::Read))?;
+                let existing = length_of(&file)?;
+                Ok((file, Some(existing)))
+            }
+            opened => {
+                let file = regular(opened)?;
+                let existing = length_of(&file)?;
+                if existing < length {
+                    file.set_len(length).map_err(|error| from_io(&error))?;
+                }
+                Ok((file, Some(existing)))
+            }
+        }
+    }
+
+    fn create(&self, dir: &Dir, path: &Path, length: u64) -> Result<(File, Option<u64>), OpError> {
+        make_parents(dir, path)?;
+        let file = regular(open_at(dir, path, Mode::Create))?;
+        if let Err(error) = file.set_len(length) {
+            // An empty stub would look like a download that began.
+            drop(file);
+            let _ = dir.remove_file(path);
+            return Err(from_io(&error));
+        }
+        Ok((file, None))
+    }
+
+    /// Renames within a root, making the target's folders; an existing target is an error.
+    pub(crate) fn rename(&self, root: &RootKey, from: &[String], to: &[String]) -> Result<(), OpError> {
+        let (from, to) = (checked_path(from)?, checked_path(to)?);
+        let dir = self.roots.open(root, false)?;
+        dir.symlink_metadata(&from).map_err(|error| from_io(&error))?;
+        make_parents(&dir, &to)?;
+        let (from_dir, from_name) = parent_of(&dir, &from)?;
+        let (to_dir, to_name) = parent_of(&dir, &to)?;
+        rename_no_replace(&from_dir, from_name, &to_dir, to_name).map_err(|error| from_io(&error))
+    }
+
+    /// Deletes a file and the folders above it that this leaves empty.
+    pub(crate) fn delete(&self, root: &RootKey, path: &[String]) -> Result<(), OpError> {
+        let path = checked_path(path)?;
+        let dir = self.roots.open(root, false)?;
+        if dir.symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
+            return Err(op_error(OpErrorKind::Denied, "it is a folder, and only files are deleted"));
+        }
+        dir.remove_file(&path).map_err(|error| from_io(&error))?;
+        for folder in path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
+            if dir.remove_dir(folder).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Who holds the locks of this path: the same one for all who ask while one of them is alive.
+    pub(crate) fn identity(&self, root: &RootKey, path: &[String]) -> Arc<Identity> {
+        self.identities.lock().unwrap_or_else(PoisonError::into_inner).of(root, path)
+    }
+
+    /// From now on whoever opens `to` shares the locks of those who have `from` open.
+    pub(crate) fn rename_identity(&self, root: &RootKey, from: &[String], to: &[String]) {
+        let mut identities = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
+        let identity = identities.of(root, from);
+        let target = identities.by_path.entry((root.clone(), lock_name(to))).or_default();
+        if target.strong_count() == 0 {
+            *target = Arc::downgrade(&identity);
+        }
+    }
+
+    /// The locks on spans.
+    pub(crate) fn locks(&self) -> &Arc<SpanLocks> {
+        &self.locks
+    }
+
+    /// Runs a blocking job that reads or writes.
+    pub(crate) async fn disk_job<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, OpError> + Send + 'static,
+    ) -> Result<T, OpError> {
+        run_in(&self.disk_jobs, job).await
+    }
+
+    /// Runs a blocking job that hashes.
+    pub(crate) async fn digest_job<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, OpError> + Send + 'static,
+    ) -> Result<T, OpError> {
+        run_in(&self.digest_jobs, job).await
+    }
+
+    /// Runs a blocking job that opens, renames or deletes: one at a time, across engines too.
+    pub(crate) async fn name_job<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, OpError> + Send + 'static,
+    ) -> Result<T, OpError> {
+        let alone = Arc::clone(&self.names).lock_owned().await;
+        let job = move || {
+            let _alone = alone;
+            job()
+        };
+        run_in(&self.disk_jobs, job).await
+    }
+}
+
+async fn run_in<T: Send + 'static>(
+    jobs: &Semaphore,
+    job: impl FnOnce() -> Result<T, OpError> + Send + 'static,
+) -> Result<T, OpError> {
+    let _permit = jobs.acquire().await.expect("job semaphores are never closed");
+    match tokio::task::spawn_blocking(job).await {
+        Ok(result) => result,
+        Err(error) => {
+            tracing::error!(%error, "a file job did not end");
+            Err(op_error(OpErrorKind::Other, "the daemon failed"))
+        }
+    }
+}
+
+impl Identities {
+    fn of(&mut self, root: &RootKey, path: &[String]) -> Arc<Identity> {
+        let key = (root.clone(), lock_name(path));
+        if let Some(identity) = self.by_path.get(&key).and_then(Weak::upgrade) {
+            return identity;
+        }
+        if self.by_path.len() >= self.prune_at {
+            self.by_path.retain(|_, identity| identity.strong_count() > 0);
+            self.prune_at = 2 * self.by_path.len() + 64;
+        }
+        self.next += 1;
+        let identity = Arc::new(Identity::new(self.next));
+        self.by_path.insert(key, Arc::downgrade(&identity));
+        identity
+    }
+}
+
+/// Where the file system does not tell cases apart two spellings are one file; to share locks needlessly is harmless.
+fn lock_name(path: &[String]) -> String {
+    path.join("/").to_lowercase()
+}
+
+enum Mode {
+    Read,
+    Write,
+    Create,
+}
+
+fn open_at(dir: &Dir, path: &Path, mode: Mode) -> io::Result<cap_std::fs::File> {
+    let mut options = OpenOptions::new();
+    // Non-blocking, because opening a pipe that lies in the folder would otherwise wait for its other end.
+    options.read(true).follow(FollowSymlinks::No).nonblock(true);
+    match mode {
+        Mode::Read => {}
+        Mode::Write => drop(options.write(true)),
+        Mode::Create => drop(options.write(true).create_new(true)),
+    }
+    dir.open_with(path, &options)
+}
+
+fn regular(opened: io::Result<cap_std::fs::File>) -> Result<File, OpError> {
+    let file = opened.map_err(|error| from_io(&error))?.into_std();
+    let found = file.metadata().map_err(|error| from_io(&error))?;
+    if found.is_dir() {
+        return Err(from_io(&io::ErrorKind::IsADirectory.into()));
+    }
+    if !found.is_file() {
+        return Err(op_error(OpErrorKind::Denied, "it is not a regular file"));
+    }
+    Ok(file)
+}
+
+fn length_of(file: &File) -> Result<u64, OpError> {
+    file.metadata().map(|found| found.len()).map_err(|error| from_io(&error))
+}
+
+fn is_denied(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+fn make_parents(dir: &Dir, path: &Path) -> Result<(), OpError> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => match dir.create_dir_all(parent) {
+            // Said of the folder, not of the file.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(from_io(&io::ErrorKind::NotADirectory.into()))
+            }
+            made => made.map_err(|error| from_io(&error)),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// A handle to the folder that holds the path's last name, and that name.
+fn parent_of<'a>(dir: &Dir, path: &'a Path) -> Result<(Dir, &'a Path), OpError> {
+    let name = path.file_name().map(Path::new).expect("a checked path ends in a name");
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => dir.open_dir(parent),
+        _ => dir.try_clone(),
+    };
+    Ok((parent.map_err(|error| from_io(&error))?, name))
+}
+
+/// One step where the system has it, so that a target which appears meanwhile is not lost.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn rename_no_replace(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
+    use rustix::{fs::RenameFlags, io::Errno};
+    match rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::NOREPLACE) {
+        // File systems that lack it (some network and FAT drivers) say so in these ways.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => check_and_rename(from_dir, from, to_dir, to),
+        result => Ok(result?),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn rename_no_replace(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
+    check_and_rename(from_dir, from, to_dir, to)
+}
+
+/// In two steps: a target that another program makes in between is replaced.
+fn check_and_rename(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
+    match to_dir.symlink_metadata(to) {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => from_dir.rename(from, to_dir, to),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,363 @@
+//! The files that one engine has open, and the commands on their bytes.
+//!
+//! Every method claims its bytes before it returns, so that commands take effect in the order of the calls; the future
+//! that it gives back does the work and may run at any time. Invariant: no byte of a file is touched without a claim on
+//! it that is ready, and the claim lives in the job that touches it.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use shared_proto::{
+    FileRef, RootKey, Span,
+    frame::MAX_READ,
+    io::{DigestKind, OpError, OpErrorKind, OpOutput},
+};
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    error::{from_io, op_error},
+    locks::{Access, Claim, Identity, Owner, Region},
+    read_at,
+    store::FileStore,
+    write_all_at,
+};
+use crate::{
+    digest::{self, Part},
+    limits,
+    metrics::Metrics,
+};
+
+/// What a command gives back.
+pub(crate) type OpResult = Result<OpOutput, OpError>;
+
+/// The open files of one engine.
+pub(crate) struct FileTable {
+    store: Arc<FileStore>,
+    metrics: Arc<Metrics>,
+    files: HashMap<FileRef, Arc<OpenFile>>,
+    max_files: usize,
+    /// Resolves when the last command on names is done.
+    last_name_job: Option<oneshot::Receiver<()>>,
+    stopped: CancellationToken,
+}
+
+/// One open file, or one that is being opened.
+pub(crate) struct OpenFile {
+    identity: Arc<Identity>,
+    handle: watch::Receiver<Option<Result<Arc<File>, OpError>>>,
+    closed: AtomicBool,
+    metrics: Arc<Metrics>,
+}
+
+/// A span of an open file.
+#[derive(Clone)]
+pub(crate) struct Placed {
+    file: Arc<OpenFile>,
+    offset: u64,
+    length: u32,
+}
+
+impl FileTable {
+    pub(crate) fn new(
+        store: Arc<FileStore>,
+        metrics: Arc<Metrics>,
+        max_files: usize,
+        stopped: CancellationToken,
+    ) -> Self {
+        Self { store, metrics, files: HashMap::new(), max_files, last_name_job: None, stopped }
+    }
+
+    /// [`shared_proto::IoCommand::FileOpen`]
+    pub(crate) fn open(
+        &mut self,
+        file: FileRef,
+        root: RootKey,
+        path: Vec<String>,
+        length: u64,
+        create: bool,
+    ) -> impl Future<Output = OpResult> + use<> {
+        let admitted = self.admit(file);
+        let (told, handle) = watch::channel(None);
+        if admitted.is_ok() {
+            let identity = self.store.identity(&root, &path);
+            self.metrics.files_open.fetch_add(1, Ordering::Relaxed);
+            let open =
+                OpenFile { identity, handle, closed: AtomicBool::new(false), metrics: Arc::clone(&self.metrics) };
+            self.files.insert(file, Arc::new(open));
+        }
+        let store = Arc::clone(&self.store);
+        let opening = self.name_job(Box::new(move || store.open(&root, &path, length, create)));
+        async move {
+            admitted?;
+            match opening.await {
+                Ok((file, existing)) => {
+                    told.send_replace(Some(Ok(Arc::new(file))));
+                    Ok(OpOutput::Opened { existing })
+                }
+                Err(error) => {
+                    told.send_replace(Some(Err(error.clone())));
+                    Err(error)
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, file: FileRef) -> Result<(), OpError> {
+        if self.files.get(&file).is_some_and(|open| !open.has_failed()) {
+            return Err(op_error(OpErrorKind::Exists, "this file number is in use"));
+        }
+        if self.files.len() >= self.max_files {
+            self.files.retain(|_, open| !open.has_failed());
+        }
+        if self.files.len() >= self.max_files {
+            return Err(op_error(OpErrorKind::Limit, "too many files are open"));
+        }
+        Ok(())
+    }
+
+    /// [`shared_proto::IoCommand::FileClose`]
+    pub(crate) fn close(&mut self, file: FileRef) {
+        if let Some(open) = self.files.remove(&file) {
+            open.closed.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Closes all of them.
+    pub(crate) fn clear(&mut self) {
+        for (_, open) in self.files.drain() {
+            open.closed.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// [`shared_proto::IoCommand::FileRename`]
+    pub(crate) fn rename(
+        &mut self,
+        root: RootKey,
+        from: Vec<String>,
+        to: Vec<String>,
+    ) -> impl Future<Output = OpResult> + use<> {
+        self.store.rename_identity(&root, &from, &to);
+        let store = Arc::clone(&self.store);
+        let renaming = self.name_job(Box::new(move || store.rename(&root, &from, &to)));
+        async move { renaming.await.map(|()| OpOutput::Unit) }
+    }
+
+    /// [`shared_proto::IoCommand::FileDelete`]
+    pub(crate) fn delete(&mut self, root: RootKey, path: Vec<String>) -> impl Future<Output = OpResult> + use<> {
+        let store = Arc::clone(&self.store);
+        let deleting = self.name_job(Box::new(move || store.delete(&root, &path)));
+        async move { deleting.await.map(|()| OpOutput::Unit) }
+    }
+
+    /// [`shared_proto::IoCommand::FileWrite`]
+    pub(crate) fn write(&self, file: FileRef, offset: u64, data: Bytes) -> impl Future<Output = OpResult> + use<> {
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let placed = self.resolve(&[Span { file, offset, length }]);
+        let claimed = placed.map(|placed| self.claim(None, Access::Write, placed));
+        let store = Arc::clone(&self.store);
+        async move {
+            let claimed = claimed?.ready().await;
+            let writing = store.disk_job(move || claimed.write(data));
+            writing.await.map(|()| OpOutput::Unit)
+        }
+    }
+
+    /// [`shared_proto::IoCommand::FileRead`]
+    pub(crate) fn read(&self, span: Span) -> impl Future<Output = OpResult> + use<> {
+        let claimed = match span.length {
+            0..=MAX_READ => self.resolve(&[span]).map(|placed| self.claim(None, Access::Read, placed)),
+            _ => Err(op_error(OpErrorKind::Limit, "a read of this length is not allowed")),
+        };
+        let store = Arc::clone(&self.store);
+        async move {
+            let claimed = claimed?.ready().await;
+            store.disk_job(move || claimed.read()).await.map(OpOutput::Bytes)
+        }
+    }
+
+    /// [`shared_proto::IoCommand::FileSync`]
+    pub(crate) fn sync(&self, file: FileRef) -> impl Future<Output = OpResult> + use<> {
+        let found = self.find(file).map(|open| {
+            let claim = self.store.locks().claim(None, Access::Read, vec![Region::whole(&open.identity)]);
+            (open, claim)
+        });
+        let store = Arc::clone(&self.store);
+        async move {
+            let (open, claim) = found?;
+            claim.ready().await;
+            let handle = open.handle().await?;
+            let syncing = store.disk_job(move || {
+                let _claim = claim;
+                handle.sync_data().map_err(|error| from_io(&error))
+            });
+            syncing.await.map(|()| OpOutput::Unit)
+        }
+    }
+
+    /// [`shared_proto::IoCommand::Digest`]
+    pub(crate) fn digest(&self, kind: DigestKind, spans: &[Span]) -> impl Future<Output = OpResult> + use<> {
+        let total: u64 = spans.iter().map(|span| u64::from(span.length)).sum();
+        let claimed = match total {
+            0..=limits::MAX_DIGEST_BYTES => self.resolve(spans).map(|placed| self.claim(None, Access::Read, placed)),
+            _ => Err(op_error(OpErrorKind::Limit, "a digest over so many bytes is not allowed")),
+        };
+        let (store, metrics, stopped) = (Arc::clone(&self.store), Arc::clone(&self.metrics), self.stopped.clone());
+        async move {
+            let claimed = claimed?.ready().await;
+            let hashing = store.digest_job(move || claimed.digest(kind, || stopped.is_cancelled()));
+            let digest = hashing.await?;
+            metrics.digest_bytes.fetch_add(total, Ordering::Relaxed);
+            Ok(OpOutput::Digest(digest))
+        }
+    }
+
+    /// The open files that spans lie in.
+    pub(crate) fn resolve(&self, spans: &[Span]) -> Result<Vec<Placed>, OpError> {
+        if spans.len() > limits::MAX_SPANS {
+            return Err(op_error(OpErrorKind::Limit, "too many spans"));
+        }
+        let place = |span: &Span| {
+            span.end().ok_or_else(|| op_error(OpErrorKind::Denied, "no file is that long"))?;
+            Ok(Placed { file: self.find(span.file)?, offset: span.offset, length: span.length })
+        };
+        spans.iter().map(place).collect()
+    }
+
+    fn find(&self, file: FileRef) -> Result<Arc<OpenFile>, OpError> {
+        self.files.get(&file).cloned().ok_or_else(|| op_error(OpErrorKind::NotFound, "no such open file"))
+    }
+
+    fn claim(&self, owner: Option<Owner>, access: Access, placed: Vec<Placed>) -> Claimed {
+        Claimed::new(&self.store, owner, access, placed)
+    }
+
+    /// Runs a job on names after all earlier ones.
+    fn name_job<T: Send + 'static>(
+        &mut self,
+        job: Box<dyn FnOnce() -> Result<T, OpError> + Send>,
+    ) -> impl Future<Output = Result<T, OpError>> + use<T> {
+        let (done, turn) = oneshot::channel();
+        let before = self.last_name_job.replace(turn);
+        let store = Arc::clone(&self.store);
+        async move {
+            let _done: oneshot::Sender<()> = done;
+            if let Some(before) = before {
+                let _ = before.await;
+            }
+            store.name_job(job).await
+        }
+    }
+}
+
+impl OpenFile {
+    fn has_failed(&self) -> bool {
+        match &*self.handle.borrow() {
+            Some(result) => result.is_err(),
+            // The command that should have opened it was refused or dropped.
+            None => self.handle.has_changed().is_err(),
+        }
+    }
+
+    /// The descriptor, once it is open.
+    async fn handle(&self) -> Result<Arc<File>, OpError> {
+        let mut handle = self.handle.clone();
+        match handle.wait_for(Option::is_some).await {
+            Ok(opened) => opened.clone().expect("waited for"),
+            Err(_) => Err(op_error(OpErrorKind::NotFound, "the file was never opened")),
+        }
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.metrics.files_open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Placed {
+    pub(crate) fn length(&self) -> u32 {
+        self.length
+    }
+
+    /// Whether the engine has closed the file meanwhile.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.file.closed.load(Ordering::SeqCst)
+    }
+}
+
+/// Spans with a claim on them.
+pub(crate) struct Claimed {
+    claim: Claim,
+    placed: Vec<Placed>,
+}
+
+/// Spans whose claim is ready, with their files: good for one job.
+pub(crate) struct Ready {
+    _claim: Claim,
+    parts: Result<Vec<Part>, OpError>,
+}
+
+impl Claimed {
+    /// Queues for the spans.
+    pub(crate) fn new(store: &FileStore, owner: Option<Owner>, access: Access, placed: Vec<Placed>) -> Self {
+        let regions = placed.iter().filter(|placed| placed.length > 0).map(|placed| Region {
+            file: Arc::clone(&placed.file.identity),
+            start: placed.offset,
+            end: placed.offset + u64::from(placed.length),
+        });
+        Self { claim: store.locks().claim(owner, access, regions.collect()), placed }
+    }
+
+    /// Waits for older claims, and for files that are still being opened.
+    pub(crate) async fn ready(self) -> Ready {
+        self.claim.ready().await;
+        let mut parts = Ok(Vec::with_capacity(self.placed.len()));
+        for placed in &self.placed {
+            match (placed.file.handle().await, &mut parts) {
+                (Ok(file), Ok(parts)) => {
+                    parts.push(Part { file, offset: placed.offset, length: u64::from(placed.length) });
+                }
+                (Err(error), _) => parts = Err(error),
+                (Ok(_), Err(_)) => {}
+            }
+        }
+        Ready { _claim: self.claim, parts }
+    }
+}
+
+impl Ready {
+    /// Writes data that is as long as the spans together. Blocking.
+    pub(crate) fn write(self, data: Bytes) -> Result<(), OpError> {
+        let mut rest = &data[..];
+        for part in self.parts? {
+            let length = usize::try_from(part.length).unwrap_or(usize::MAX).min(rest.len());
+            let (now, later) = rest.split_at(length);
+            write_all_at(&part.file, now, part.offset).map_err(|error| from_io(&error))?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    fn read(self) -> Result<Bytes, OpError> {
+        let mut bytes = Vec::new();
+        for part in self.parts? {
+            let start = bytes.len();
+            bytes.resize(start + usize::try_from(part.length).unwrap_or(usize::MAX), 0);
+            let read = read_at(&part.file, &mut bytes[start..], part.offset).map_err(|error| from_io(&error))?;
+            bytes.truncate(start + read);
+        }
+        Ok(bytes.into())
+    }
+
+    fn digest(self, kind: DigestKind, cancelled: impl Fn() -> bool) -> Result<Bytes, OpError> {
+        digest::digest(kind, &self.parts?, cancelled)
+    }
+}

@@ -1,0 +1,249 @@
+//! The I/O plane of one engine: routes commands to the parts that do them and their answers to the engine.
+//!
+//! Owns no algorithm. Commands take effect in the order of [`IoPlane::handle`], which never waits: what a command touches is claimed
+//! before it returns, the work itself runs in a task. Invariant: when the plane is shut down, its sockets and files are closed,
+//! and none of its commands says anything further.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use shared_proto::{
+    IoCommand, IoEvent,
+    ids::OpId,
+    io::{OpErrorKind, OpOutput},
+};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    events::EventSender,
+    files::{
+        FileStore,
+        error::op_error,
+        table::{FileTable, OpResult},
+    },
+    http_client::HttpClient,
+    limits,
+    metrics::Metrics,
+    sockets::{DialPolicy, Sockets},
+    state::{StateRequest, StateStore},
+};
+
+/// What the user sets of the I/O plane.
+#[derive(Clone, Copy, Debug)]
+pub struct IoConfig {
+    /// Whom the engine may dial.
+    pub policy: DialPolicy,
+    /// Connections at once.
+    pub max_conns: usize,
+    /// Open files at once.
+    pub max_files: usize,
+}
+
+/// Sockets, files, digests, state and fetches under the orders of one engine.
+pub struct IoPlane {
+    files: FileTable,
+    sockets: Sockets,
+    state: Arc<StateStore>,
+    http: Arc<HttpClient>,
+    events: EventSender,
+    pending: Arc<Pending>,
+    reads: Arc<Semaphore>,
+    fetches: Arc<Semaphore>,
+    stopped: CancellationToken,
+}
+
+/// How much is under way.
+#[derive(Default)]
+struct Pending {
+    ops: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+/// One command under way.
+struct Admitted {
+    pending: Arc<Pending>,
+    bytes: usize,
+}
+
+impl IoPlane {
+    /// A plane for one engine, to be made within a tokio runtime. Its events go to `events`.
+    pub fn new(
+        config: IoConfig,
+        files: Arc<FileStore>,
+        state: Arc<StateStore>,
+        metrics: Arc<Metrics>,
+        events: EventSender,
+    ) -> Self {
+        let stopped = CancellationToken::new();
+        let sockets = Sockets::new(
+            config.policy,
+            config.max_conns,
+            events.clone(),
+            Arc::clone(&files),
+            Arc::clone(&metrics),
+            stopped.clone(),
+        );
+        Self {
+            files: FileTable::new(files, metrics, config.max_files, stopped.clone()),
+            sockets,
+            state,
+            http: Arc::new(HttpClient::new(config.policy)),
+            events,
+            pending: Arc::default(),
+            reads: Arc::new(Semaphore::new(limits::MAX_READS)),
+            fetches: Arc::new(Semaphore::new(limits::MAX_FETCHES)),
+            stopped,
+        }
+    }
+
+    /// Accepts a command. Whoever calls returns the credit of the command's frame ([`EventSender::return_credit`]) after its
+    /// last command was accepted: what commands hold on to is bounded here.
+    pub fn handle(&mut self, command: IoCommand) {
+        if self.stopped.is_cancelled() {
+            return;
+        }
+        match command {
+            IoCommand::Credit { bytes } => self.events.add_credit(bytes),
+            IoCommand::TcpConnect { conn, addr, timeout_ms } => {
+                self.sockets.connect(conn, addr, Duration::from_millis(timeout_ms.into()));
+            }
+            IoCommand::TcpSend { conn, data } => self.sockets.send(conn, data),
+            IoCommand::TcpRaw { conn, bytes } => self.sockets.raw(conn, bytes),
+            IoCommand::TcpFramed { conn, max_frame, divert } => self.sockets.framed(conn, max_frame, divert),
+            IoCommand::Arm { conn, key, spans } => self.sockets.arm(conn, key, self.files.resolve(&spans)),
+            IoCommand::Disarm { conn, key } => self.sockets.disarm(conn, &key),
+            IoCommand::TcpClose { conn } => self.sockets.close(conn),
+            IoCommand::FileOpen { op, file, root, path, length, create } => {
+                let opening = self.files.open(file, root, path, length, create);
+                self.run(op, 0, opening);
+            }
+            IoCommand::FileClose { file } => self.files.close(file),
+            IoCommand::FileWrite { op, file, offset, data } => {
+                self.run(op, data.len(), self.files.write(file, offset, data))
+            }
+            IoCommand::FileRead { op, span } => self.run_few(op, &self.reads, self.files.read(span)),
+            IoCommand::FileSync { op, file } => self.run(op, 0, self.files.sync(file)),
+            IoCommand::FileRename { op, root, from, to } => {
+                let renaming = self.files.rename(root, from, to);
+                self.run(op, 0, renaming);
+            }
+            IoCommand::FileDelete { op, root, path } => {
+                let deleting = self.files.delete(root, path);
+                self.run(op, 0, deleting);
+            }
+            IoCommand::Digest { op, kind, spans } => self.run(op, 0, self.files.digest(kind, &spans)),
+            IoCommand::KvPut { op, key, value } => self.run_state(op, value.len(), StateRequest::Put { key, value }),
+            IoCommand::KvGet { op, key } => self.run_state(op, 0, StateRequest::Get { key }),
+            IoCommand::KvDelete { op, key } => self.run_state(op, 0, StateRequest::Delete { key }),
+            IoCommand::KvScan { op, prefix } => self.run_state(op, 0, StateRequest::Scan { prefix }),
+            IoCommand::HttpGet { op, url, max_bytes, timeout_ms } => {
+                let http = Arc::clone(&self.http);
+                let timeout = Duration::from_millis(timeout_ms.into());
+                self.run_few(op, &self.fetches, async move { http.get(&url, max_bytes, timeout).await });
+            }
+        }
+    }
+
+    /// Closes all sockets and files at once; commands that still run are forgotten.
+    pub fn shutdown(&mut self) {
+        self.stopped.cancel();
+        self.sockets.clear();
+        self.files.clear();
+        self.events.close();
+    }
+
+    /// Runs a command that carries this many bytes, and tells what came of it.
+    fn run(&self, op: OpId, bytes: usize, work: impl Future<Output = OpResult> + Send + 'static) {
+        self.spawn(op, bytes, None, work);
+    }
+
+    /// Runs a command whose answer is large, a few at a time until they are told.
+    fn run_few(&self, op: OpId, gate: &Arc<Semaphore>, work: impl Future<Output = OpResult> + Send + 'static) {
+        self.spawn(op, 0, Some(Arc::clone(gate)), work);
+    }
+
+    fn run_state(&self, op: OpId, bytes: usize, request: StateRequest) {
+        match self.pending.admit(bytes) {
+            Some(admitted) => self.launch(op, admitted, None, self.state.ask(request)),
+            None => self.refuse(op),
+        }
+    }
+
+    fn spawn(
+        &self,
+        op: OpId,
+        bytes: usize,
+        gate: Option<Arc<Semaphore>>,
+        work: impl Future<Output = OpResult> + Send + 'static,
+    ) {
+        match self.pending.admit(bytes) {
+            Some(admitted) => self.launch(op, admitted, gate, work),
+            None => self.refuse(op),
+        }
+    }
+
+    fn launch(
+        &self,
+        op: OpId,
+        mut admitted: Admitted,
+        gate: Option<Arc<Semaphore>>,
+        work: impl Future<Output = OpResult> + Send + 'static,
+    ) {
+        let (events, stopped) = (self.events.clone(), self.stopped.clone());
+        let whole = async move {
+            let _turn = match &gate {
+                Some(gate) => gate.acquire().await.ok(),
+                None => None,
+            };
+            let result = work.await;
+            admitted.release_bytes();
+            events.send(IoEvent::Done { op, result }).await;
+        };
+        tokio::spawn(async move { stopped.run_until_cancelled(Box::pin(whole)).await });
+    }
+
+    fn refuse(&self, op: OpId) {
+        let error = op_error(OpErrorKind::Limit, "too many commands are under way");
+        self.events.refuse(IoEvent::Done { op, result: Err::<OpOutput, _>(error) });
+    }
+}
+
+impl Drop for IoPlane {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl Pending {
+    fn admit(self: &Arc<Self>, bytes: usize) -> Option<Admitted> {
+        // One caller admits, others only release, so that nothing slips in between.
+        let fits = self.ops.load(Ordering::Relaxed) < limits::MAX_PENDING_OPS
+            && self.bytes.load(Ordering::Relaxed) + bytes <= limits::MAX_PENDING_BYTES;
+        fits.then(|| {
+            self.ops.fetch_add(1, Ordering::Relaxed);
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+            Admitted { pending: Arc::clone(self), bytes }
+        })
+    }
+}
+
+impl Admitted {
+    /// The bytes that the command carried are worked off.
+    fn release_bytes(&mut self) {
+        self.pending.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.release_bytes();
+        self.pending.ops.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,80 @@
+//! Every bound of the I/O plane, each with its reason.
+//!
+//! What the user may set lives in [`crate::io_plane::IoConfig`]; these are the bounds that protect the daemon from its
+//! engine and from strangers, and that nobody needs to tune.
+
+use std::time::Duration;
+
+/// Bytes of events that wait for credit before senders wait too. Enough that a read burst of every busy connection fits,
+/// small enough that an engine that stands still costs megabytes, not the machine.
+pub const EVENT_QUEUE_BYTES: usize = 4 << 20;
+
+/// Events that may be queued before refusals are dropped: far more than any engine that reads its answers lets gather.
+pub const MAX_REFUSALS: usize = 200_000;
+
+/// Commands with an answer that may be under way at once. A full recheck of a large torrent asks for thousands of
+/// digests in one go; each costs a few hundred bytes while it waits.
+pub const MAX_PENDING_OPS: usize = 16_384;
+
+/// Bytes that commands under way may carry (`FileWrite`, `KvPut`): four of the largest values.
+pub const MAX_PENDING_BYTES: usize = 64 << 20;
+
+/// Reads of files whose bytes may be in memory at once; each is at most `MAX_READ`.
+pub const MAX_READS: usize = 32;
+
+/// Blocking file jobs at once. They mostly copy to and from the page cache, so more threads would only contend; but on a
+/// slow disk a few more than cores keep its queue filled.
+pub const MAX_DISK_JOBS: usize = 32;
+
+/// Spans in one command. A block or a piece rarely touches more than a few files, but a torrent of tiny files can put
+/// a thousand into one piece.
+pub const MAX_SPANS: usize = 16_384;
+
+/// Bytes that one digest may cover: the largest sensible unit of verification, and a job of about a second.
+pub const MAX_DIGEST_BYTES: u64 = 1 << 30;
+
+/// Keys armed on one connection: more requests than any peer accepts are outstanding at once.
+pub const MAX_ARMED_KEYS: usize = 8_192;
+
+/// Bytes queued on one connection before it is closed as one that does not read: a full request queue of blocks
+/// (250 × 16 KiB).
+pub const MAX_UNSENT_BYTES: usize = 4 << 20;
+
+/// What a queued send costs besides its bytes, so that a million empty ones are bounded too.
+pub const SEND_OVERHEAD: usize = 64;
+
+/// Longest frame taken, whatever the engine allows: one is buffered whole before it is acted upon.
+pub const MAX_FRAME: usize = 4 << 20;
+
+/// Largest read from a framed socket: many frames come with one system call and go to disk in one job.
+pub const READ_MAX: usize = 256 << 10;
+
+/// Smallest read from a framed socket: a quiet connection should not cost more.
+pub const READ_MIN: usize = 16 << 10;
+
+/// Longest patience with a connection attempt.
+pub const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Components in a path; Linux's own limit on path length allows no sensible tree deeper than this.
+pub const MAX_PATH_COMPONENTS: usize = 64;
+
+/// Bytes in one component: the limit of nearly every file system.
+pub const MAX_COMPONENT_BYTES: usize = 255;
+
+/// Bytes in a path altogether: Linux's `PATH_MAX`.
+pub const MAX_PATH_BYTES: usize = 4_096;
+
+/// Bytes of keys that one scan may return: with [`shared_proto::frame::BATCH_TARGET`] it fits a frame.
+pub const MAX_SCAN_BYTES: usize = 8 << 20;
+
+/// HTTP requests at once: trackers are many, but slow ones should not hold hundreds of sockets.
+pub const MAX_FETCHES: usize = 64;
+
+/// Redirects followed by one fetch.
+pub const MAX_REDIRECTS: usize = 5;
+
+/// Longest URL, bytes.
+pub const MAX_URL_BYTES: usize = 8 << 10;
+
+/// Longest patience with one fetch.
+pub const MAX_FETCH_TIMEOUT: Duration = Duration::from_secs(120);

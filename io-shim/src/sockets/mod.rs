@@ -1,0 +1,152 @@
+//! The TCP connections of one engine.
+//!
+//! Owns the table of connections and what is allowed; [`tcp`] drives one connection, [`framing`] cuts its stream, [`divert`] holds
+//! its armed keys, [`policy`] says who may be dialled. Commands for a connection that is gone are ignored: both sides
+//! can cross on the wire.
+
+pub(crate) mod divert;
+pub(crate) mod framing;
+pub mod policy;
+pub(crate) mod tcp;
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use shared_proto::{
+    ConnId, IoEvent,
+    io::{CloseReason, DivertKey, OpError},
+};
+use tokio_util::sync::CancellationToken;
+
+pub use policy::DialPolicy;
+
+use self::{divert::Diversion, tcp::Conn};
+use crate::{
+    events::EventSender,
+    files::{FileStore, locks::Owner, table::Placed},
+    limits,
+    metrics::Metrics,
+};
+
+/// All connections of one engine.
+pub(crate) struct Sockets {
+    context: Arc<Context>,
+    policy: DialPolicy,
+    max_conns: usize,
+    stopped: CancellationToken,
+}
+
+/// What every connection needs of its surroundings.
+pub(crate) struct Context {
+    conns: Mutex<HashMap<ConnId, Arc<Conn>>>,
+    events: EventSender,
+    store: Arc<FileStore>,
+    metrics: Arc<Metrics>,
+}
+
+impl Sockets {
+    pub(crate) fn new(
+        policy: DialPolicy,
+        max_conns: usize,
+        events: EventSender,
+        store: Arc<FileStore>,
+        metrics: Arc<Metrics>,
+        stopped: CancellationToken,
+    ) -> Self {
+        let context = Context { conns: Mutex::default(), events, store, metrics };
+        Self { context: Arc::new(context), policy, max_conns, stopped }
+    }
+
+    /// [`shared_proto::IoCommand::TcpConnect`]
+    pub(crate) fn connect(&self, id: ConnId, addr: SocketAddr, timeout: Duration) {
+        let mut conns = self.context.conns();
+        if conns.contains_key(&id) {
+            tracing::warn!(conn = %id, "the engine uses a connection's number twice");
+            return;
+        }
+        if !self.policy.allows(addr) {
+            return self.refuse(id, CloseReason::Denied);
+        }
+        if conns.len() >= self.max_conns {
+            return self.refuse(id, CloseReason::Limit);
+        }
+        let diversion = Diversion::new(Arc::clone(&self.context.store), next_owner());
+        let conn = Arc::new(Conn::new(id, diversion, self.stopped.child_token()));
+        conns.insert(id, Arc::clone(&conn));
+        drop(conns);
+        let timeout = timeout.min(limits::MAX_CONNECT_TIMEOUT);
+        tokio::spawn(tcp::run(Arc::clone(&self.context), conn, addr, timeout));
+    }
+
+    fn refuse(&self, conn: ConnId, reason: CloseReason) {
+        self.context.events.refuse(IoEvent::TcpClosed { conn, reason });
+    }
+
+    /// [`shared_proto::IoCommand::TcpSend`]
+    pub(crate) fn send(&self, id: ConnId, data: Bytes) {
+        self.with(id, |conn| conn.send(data));
+    }
+
+    /// [`shared_proto::IoCommand::TcpRaw`]
+    pub(crate) fn raw(&self, id: ConnId, bytes: u32) {
+        self.with(id, |conn| conn.change_framing(|framing| framing.raw(bytes)));
+    }
+
+    /// [`shared_proto::IoCommand::TcpFramed`]
+    pub(crate) fn framed(&self, id: ConnId, max_frame: u32, divert: Option<u8>) {
+        self.with(id, |conn| conn.change_framing(|framing| framing.framed(max_frame, divert)));
+    }
+
+    /// [`shared_proto::IoCommand::Arm`]
+    pub(crate) fn arm(&self, id: ConnId, key: DivertKey, spans: Result<Vec<Placed>, OpError>) {
+        self.with(id, |conn| conn.diversion().arm(key, spans));
+    }
+
+    /// [`shared_proto::IoCommand::Disarm`]
+    pub(crate) fn disarm(&self, id: ConnId, key: &DivertKey) {
+        self.with(id, |conn| conn.diversion().disarm(key));
+    }
+
+    /// [`shared_proto::IoCommand::TcpClose`]
+    pub(crate) fn close(&self, id: ConnId) {
+        let removed = self.context.conns().remove(&id);
+        if let Some(conn) = removed {
+            conn.kill();
+        }
+    }
+
+    /// Closes all of them.
+    pub(crate) fn clear(&self) {
+        let all: Vec<_> = self.context.conns().drain().collect();
+        for (_, conn) in all {
+            conn.kill();
+        }
+    }
+
+    fn with(&self, id: ConnId, act: impl FnOnce(&Conn)) {
+        let conn = self.context.conns().get(&id).cloned();
+        if let Some(conn) = conn {
+            act(&conn);
+        }
+    }
+}
+
+impl Context {
+    fn conns(&self) -> MutexGuard<'_, HashMap<ConnId, Arc<Conn>>> {
+        self.conns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Numbers connections across engines, as their writes meet in one store.
+fn next_owner() -> Owner {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    Owner(NEXT.fetch_add(1, Ordering::Relaxed))
+}
