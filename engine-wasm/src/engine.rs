@@ -1,0 +1,469 @@
+//! The engine: routes inputs to its torrents and owns no algorithm.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, SeedableRng};
+use sha2::{Digest, Sha256};
+use shared_proto::io::{OpError, OpOutput};
+use shared_proto::{DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, OpId, RequestId, RootKey};
+
+use crate::context::{Context, Numbers, Owner};
+use crate::discover::candidates::Source;
+use crate::geometry::FileIndex;
+use crate::io::{Input, Output};
+use crate::limits;
+use crate::metainfo::{InfoHash, Metainfo};
+use crate::time::Instant;
+use crate::torrent::{self, Record, Torrent};
+use crate::view::{Intent, IntentReply, PiecesView, Snapshot};
+
+/// State key of the secret that capabilities are made from.
+const SECRET_KEY: &str = "secret";
+/// Length of that secret, bytes.
+const SECRET_LEN: usize = 32;
+/// First part of the peer id (BEP 20).
+const PEER_ID_PREFIX: &[u8; 8] = b"-JS0100-";
+
+/// What the engine is told once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {}
+
+/// What is still to be read from the daemon's state before the engine can work.
+#[derive(Debug, Default)]
+struct Loading {
+    secret: Option<OpId>,
+    scan: Option<OpId>,
+    metainfos: BTreeMap<OpId, InfoHash>,
+    records: BTreeMap<OpId, (InfoHash, Bytes)>,
+    deferred: VecDeque<(u64, Intent)>,
+}
+
+impl Loading {
+    fn is_done(&self) -> bool {
+        self.secret.is_none() && self.scan.is_none() && self.metainfos.is_empty() && self.records.is_empty()
+    }
+}
+
+/// A complete BitTorrent engine without I/O.
+///
+/// Give it one [`Input`] and the time ([`Engine::handle_input`]), then drain its outputs ([`Engine::poll_output`]) until there are none, then ask when it
+/// wants to be woken ([`Engine::poll_timeout`]) and hand it [`Input::Timeout`] at that moment. It reads no clock, no random source and no
+/// socket: the same seed and the same inputs at the same times give the same outputs.
+#[derive(Debug)]
+pub struct Engine {
+    rng: ChaCha8Rng,
+    peer_id: [u8; 20],
+    numbers: Numbers,
+    out: VecDeque<Output>,
+    root: Option<RootKey>,
+    secret: Option<Bytes>,
+    loading: Loading,
+    loaded: bool,
+    torrents: BTreeMap<InfoHash, Torrent>,
+    files: BTreeMap<FileId, (InfoHash, FileIndex)>,
+    requests: BTreeMap<RequestId, InfoHash>,
+    unsettled: BTreeSet<InfoHash>,
+    added: u64,
+    now: Instant,
+}
+
+impl Engine {
+    /// An engine with no daemon. All its chance comes from `seed`.
+    pub fn new(_config: Config, seed: [u8; 32], now: Instant) -> Self {
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        let mut peer_id = [0; 20];
+        peer_id[..PEER_ID_PREFIX.len()].copy_from_slice(PEER_ID_PREFIX);
+        rng.fill_bytes(&mut peer_id[PEER_ID_PREFIX.len()..]);
+        Self {
+            rng,
+            peer_id,
+            numbers: Numbers::default(),
+            out: VecDeque::new(),
+            root: None,
+            secret: None,
+            loading: Loading::default(),
+            loaded: false,
+            torrents: BTreeMap::new(),
+            files: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            unsettled: BTreeSet::new(),
+            added: 0,
+            now,
+        }
+    }
+
+    /// Something happened. Times never go back.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Linked { roots, .. } => self.link(roots.into_iter().next().map(|root| root.key), now),
+            Input::Unlinked => self.unlink(now),
+            Input::Control(message) => self.handle_control(message, now),
+            Input::Io(event) => self.handle_io(event, now),
+            Input::Intent { id, intent } => self.handle_intent(id, intent, now),
+            Input::Timeout => {}
+        }
+        self.wake_torrents(now);
+        self.now = now;
+    }
+
+    /// What is to be done next; `None` when nothing is. Inputs that came together may all be handed in before the first call: what
+    /// they make possible is then worked out once.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if self.out.is_empty() {
+            self.settle();
+        }
+        self.out.pop_front()
+    }
+
+    /// When to come back with [`Input::Timeout`], if nothing happens before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.torrents.values().filter_map(Torrent::next_wakeup).min()
+    }
+
+    /// Everything, for a page.
+    pub fn snapshot(&self, now: Instant) -> Snapshot {
+        let url = |id: &FileId| format!("/stream/{id}?key={}", self.capability(id));
+        let mut torrents: Vec<&Torrent> = self.torrents.values().collect();
+        torrents.sort_by_key(|torrent| std::cmp::Reverse(torrent.added()));
+        Snapshot {
+            streams: torrents.iter().flat_map(|torrent| torrent.streams(now)).collect(),
+            torrents: torrents.iter().map(|torrent| torrent.view(now, &url)).collect(),
+        }
+    }
+
+    /// The pieces of one file, in at most `cells` cells. `None` when there is no such file, or it is empty.
+    pub fn pieces(&self, info_hash: &str, file: u32, cells: u32) -> Option<PiecesView> {
+        self.torrents.get(&info_hash.parse().ok()?)?.pieces_view(FileIndex(file), cells)
+    }
+
+    fn link(&mut self, root: Option<RootKey>, now: Instant) {
+        self.root = root;
+        if self.loaded {
+            return self.link_torrents(now);
+        }
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        self.loading.secret = Some(cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key: SECRET_KEY.to_owned() }));
+        let prefix = torrent::METAINFO_PREFIX.to_owned();
+        self.loading.scan = Some(cx.ask(Owner::Engine, |op| IoCommand::KvScan { op, prefix }));
+    }
+
+    fn link_torrents(&mut self, now: Instant) {
+        let secret = self.secret.clone().unwrap_or_default();
+        let keys = |id: &FileId| capability(&secret, id);
+        for (&info_hash, torrent) in &mut self.torrents {
+            let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+            torrent.link(&mut cx, &keys);
+            self.unsettled.insert(info_hash);
+        }
+        self.out.push_back(Output::Changed);
+    }
+
+    fn unlink(&mut self, now: Instant) {
+        self.root = None;
+        self.numbers.ops.clear();
+        self.numbers.conns.clear();
+        self.requests.clear();
+        let deferred = std::mem::take(&mut self.loading.deferred);
+        self.loading = Loading { deferred, ..Loading::default() };
+        self.torrents.values_mut().for_each(|torrent| torrent.unlink(now));
+        self.out.clear();
+        self.out.push_back(Output::Changed);
+    }
+
+    fn handle_control(&mut self, message: DaemonMessage, now: Instant) {
+        match message {
+            DaemonMessage::RangeRequest { request_id, file_id, start, end } => {
+                let Some(&(info_hash, file)) = self.files.get(&file_id) else {
+                    let reason = Some("unknown file".to_owned());
+                    let reject =
+                        EngineMessage::RangeReject { request_id, status: Some(404), reason, retry_after: None };
+                    return self.out.push_back(Output::Control(reject));
+                };
+                self.requests.insert(request_id, info_hash);
+                self.with(info_hash, now, |torrent, cx| torrent.range_request(request_id, file, (start, end), cx));
+            }
+            DaemonMessage::RangeProgress { request_id, position } => {
+                if let Some(&info_hash) = self.requests.get(&request_id) {
+                    self.with(info_hash, now, |torrent, cx| torrent.range_progress(request_id, position, cx));
+                }
+            }
+            DaemonMessage::RangeCancel { request_id } => {
+                if let Some(info_hash) = self.requests.remove(&request_id) {
+                    self.with(info_hash, now, |torrent, cx| torrent.range_cancel(request_id, cx));
+                }
+            }
+            DaemonMessage::HttpCall { request_id, .. } => {
+                let body = "{\"error\":\"this engine has no HTTP API\",\"code\":\"not_found\"}".to_owned();
+                let reply = EngineMessage::HttpReply { request_id, status: 404, headers: Vec::new(), body };
+                self.out.push_back(Output::Control(reply));
+            }
+            DaemonMessage::FileResolve { request_id, .. } => {
+                self.out.push_back(Output::Control(EngineMessage::FileResolved { request_id, file_id: None }));
+            }
+            DaemonMessage::Welcome { .. } => {}
+        }
+    }
+
+    fn handle_io(&mut self, event: IoEvent, now: Instant) {
+        let conn = match &event {
+            IoEvent::Credit { .. } => return,
+            IoEvent::Done { .. } => None,
+            IoEvent::TcpConnected { conn }
+            | IoEvent::TcpClosed { conn, .. }
+            | IoEvent::TcpData { conn, .. }
+            | IoEvent::TcpFrame { conn, .. }
+            | IoEvent::Stored { conn, .. }
+            | IoEvent::NotStored { conn, .. } => Some(*conn),
+        };
+        if let IoEvent::Done { op, result } = event {
+            return match self.numbers.ops.remove(&op) {
+                Some(Owner::Torrent(info_hash)) => {
+                    self.with(info_hash, now, |torrent, cx| torrent.handle_done(op, result, cx));
+                }
+                Some(Owner::Engine) => self.handle_done(op, result, now),
+                None => {}
+            };
+        }
+        let Some(&info_hash) = conn.and_then(|conn| self.numbers.conns.get(&conn)) else { return };
+        self.with(info_hash, now, |torrent, cx| match event {
+            IoEvent::TcpConnected { conn } => torrent.connected(conn, cx),
+            IoEvent::TcpClosed { conn, reason } => torrent.closed(conn, reason, cx),
+            IoEvent::TcpData { conn, data } => torrent.data(conn, &data, cx),
+            IoEvent::TcpFrame { conn, data } => torrent.frame(conn, &data, cx),
+            IoEvent::Stored { conn, key } => torrent.stored(conn, key, cx),
+            IoEvent::NotStored { conn, key, length, reason } => torrent.not_stored(conn, key, length, reason, cx),
+            IoEvent::Credit { .. } | IoEvent::Done { .. } => {}
+        });
+    }
+
+    fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, now: Instant) {
+        if self.loaded {
+            return;
+        }
+        if self.loading.secret == Some(op) {
+            self.loading.secret = None;
+            self.got_secret(result, now);
+        } else if self.loading.scan == Some(op) {
+            self.loading.scan = None;
+            self.got_keys(result, now);
+        } else if let Some(info_hash) = self.loading.metainfos.remove(&op) {
+            if let Ok(OpOutput::Value(Some(source))) = result {
+                let [_, key] = torrent::keys(info_hash);
+                let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+                let op = cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key });
+                self.loading.records.insert(op, (info_hash, source));
+            }
+        } else if let Some((info_hash, source)) = self.loading.records.remove(&op) {
+            self.restore(info_hash, source, result, now);
+        }
+        if self.loading.is_done() {
+            self.loaded = true;
+            self.link_torrents(now);
+            for (id, intent) in std::mem::take(&mut self.loading.deferred) {
+                self.handle_intent(id, intent, now);
+            }
+        }
+    }
+
+    fn got_secret(&mut self, result: Result<OpOutput, OpError>, now: Instant) {
+        if let Ok(OpOutput::Value(Some(secret))) = result
+            && secret.len() == SECRET_LEN
+        {
+            self.secret = Some(secret);
+            return;
+        }
+        let mut secret = [0; SECRET_LEN];
+        self.rng.fill_bytes(&mut secret);
+        let value = Bytes::copy_from_slice(&secret);
+        self.secret = Some(value.clone());
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        cx.ask(Owner::Engine, |op| IoCommand::KvPut { op, key: SECRET_KEY.to_owned(), value });
+    }
+
+    fn got_keys(&mut self, result: Result<OpOutput, OpError>, now: Instant) {
+        let Ok(OpOutput::Keys(keys)) = result else { return };
+        for key in keys.into_iter().take(limits::TORRENTS) {
+            let Some(info_hash) =
+                key.strip_prefix(torrent::METAINFO_PREFIX).and_then(|hex| hex.parse::<InfoHash>().ok())
+            else {
+                continue;
+            };
+            let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+            let op = cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key });
+            self.loading.metainfos.insert(op, info_hash);
+        }
+    }
+
+    /// A torrent that an earlier engine wrote down. One that can't be read is left where it is and not touched.
+    fn restore(&mut self, info_hash: InfoHash, source: Bytes, record: Result<OpOutput, OpError>, now: Instant) {
+        let meta = match Metainfo::parse(&source) {
+            Ok(meta) if meta.info_hash == info_hash => meta,
+            _ => return tracing::warn!(%info_hash, "a torrent in the state store can't be read"),
+        };
+        let record = match record {
+            Ok(OpOutput::Value(Some(bytes))) => Record::decode(&bytes, u32::try_from(meta.pieces.len()).unwrap_or(0)),
+            _ => None,
+        };
+        let root = record.as_ref().map(|record| RootKey(record.root.clone())).or_else(|| self.root.clone());
+        let Some(root) = root else { return };
+        let added = record.as_ref().map_or(self.added, |record| record.added);
+        self.added = self.added.max(added + 1);
+        if let Err(error) = self.insert(meta, source, root, added, record, now) {
+            tracing::warn!(%info_hash, %error, "a torrent in the state store can't be used");
+        }
+    }
+
+    fn handle_intent(&mut self, id: u64, intent: Intent, now: Instant) {
+        if !self.loaded {
+            self.loading.deferred.push_back((id, intent));
+            return;
+        }
+        let outcome = self.carry_out(intent, now);
+        let reply = match outcome {
+            Ok(info_hash) => IntentReply::Done { info_hash: info_hash.to_string() },
+            Err(message) => IntentReply::Failed { message },
+        };
+        self.out.push_back(Output::Reply { id, reply });
+        self.out.push_back(Output::Changed);
+    }
+
+    fn carry_out(&mut self, intent: Intent, now: Instant) -> Result<InfoHash, String> {
+        match intent {
+            Intent::AddTorrent { metainfo } => self.add(metainfo, now),
+            Intent::AddPeers { info_hash, peers } => {
+                let info_hash = self.known(&info_hash)?;
+                let peers: Vec<SocketAddr> = peers
+                    .iter()
+                    .map(|peer| {
+                        peer.trim().parse().map_err(|_| format!("“{peer}” is not an address like 192.0.2.1:6881"))
+                    })
+                    .collect::<Result<_, _>>()?;
+                self.with(info_hash, now, |torrent, cx| torrent.add_peers(peers.into_iter(), Source::Hand, cx));
+                Ok(info_hash)
+            }
+            Intent::Pause { info_hash } => {
+                let info_hash = self.known(&info_hash)?;
+                self.with(info_hash, now, Torrent::pause);
+                Ok(info_hash)
+            }
+            Intent::Resume { info_hash } => {
+                let info_hash = self.known(&info_hash)?;
+                let linked = self.root.is_some();
+                self.with(info_hash, now, |torrent, cx| torrent.resume(linked, cx));
+                Ok(info_hash)
+            }
+            Intent::Remove { info_hash, delete_data } => {
+                let info_hash = self.known(&info_hash)?;
+                self.with(info_hash, now, |torrent, cx| torrent.remove(delete_data, cx));
+                self.torrents.remove(&info_hash);
+                self.files.retain(|_, (owner, _)| *owner != info_hash);
+                self.requests.retain(|_, owner| *owner != info_hash);
+                Ok(info_hash)
+            }
+        }
+    }
+
+    fn known(&self, info_hash: &str) -> Result<InfoHash, String> {
+        info_hash
+            .parse::<InfoHash>()
+            .ok()
+            .filter(|info_hash| self.torrents.contains_key(info_hash))
+            .ok_or_else(|| "There is no such torrent.".to_owned())
+    }
+
+    fn add(&mut self, metainfo: Vec<u8>, now: Instant) -> Result<InfoHash, String> {
+        if metainfo.len() > limits::METAINFO {
+            return Err(format!("The file is larger than {} MiB: not a torrent.", limits::METAINFO >> 20));
+        }
+        let meta =
+            Metainfo::parse(&metainfo).map_err(|error| format!("This is not a usable torrent file: {error}."))?;
+        let info_hash = meta.info_hash;
+        if self.torrents.contains_key(&info_hash) {
+            return Ok(info_hash);
+        }
+        if self.torrents.len() >= limits::TORRENTS {
+            return Err(format!("There are {} torrents already: remove one first.", limits::TORRENTS));
+        }
+        let root = self.root.clone().ok_or("The daemon is not there: try again in a moment.")?;
+        let added = self.added;
+        self.added += 1;
+        self.insert(meta, Bytes::from(metainfo), root, added, None, now)
+            .map_err(|error| format!("This torrent can't be used: {error}."))?;
+        let secret = self.secret.clone().unwrap_or_default();
+        let keys = |id: &FileId| capability(&secret, id);
+        self.with(info_hash, now, |torrent, cx| {
+            torrent.save(cx);
+            torrent.link(cx, &keys);
+        });
+        Ok(info_hash)
+    }
+
+    fn insert(
+        &mut self,
+        meta: Metainfo,
+        source: Bytes,
+        root: RootKey,
+        added: u64,
+        record: Option<Record>,
+        now: Instant,
+    ) -> Result<(), String> {
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        let torrent = Torrent::new(meta, source, root, added, record, &mut cx)?;
+        let info_hash = torrent.info_hash();
+        self.files.extend(torrent.file_ids().map(|(file, id)| (id.clone(), (info_hash, file))));
+        self.torrents.insert(info_hash, torrent);
+        Ok(())
+    }
+
+    fn with(&mut self, info_hash: InfoHash, now: Instant, act: impl FnOnce(&mut Torrent, &mut Context<'_>)) {
+        let Some(torrent) = self.torrents.get_mut(&info_hash) else { return };
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        act(torrent, &mut cx);
+        self.unsettled.insert(info_hash);
+    }
+
+    fn wake_torrents(&mut self, now: Instant) {
+        let due: Vec<InfoHash> = self
+            .torrents
+            .iter()
+            .filter(|(_, torrent)| torrent.next_wakeup().is_some_and(|at| at <= now))
+            .map(|(&info_hash, _)| info_hash)
+            .collect();
+        for info_hash in due {
+            self.with(info_hash, now, Torrent::handle_timeout);
+        }
+    }
+
+    fn settle(&mut self) {
+        let now = self.now;
+        for info_hash in std::mem::take(&mut self.unsettled) {
+            if let Some(torrent) = self.torrents.get_mut(&info_hash) {
+                let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+                torrent.settle(&mut cx);
+            }
+        }
+    }
+
+    fn capability(&self, id: &FileId) -> String {
+        capability(self.secret.as_deref().unwrap_or_default(), id)
+    }
+}
+
+/// The key that opens one file: a leaked URL leaks that file and no other.
+fn capability(secret: &[u8], id: &FileId) -> String {
+    let digest = Sha256::new().chain_update(secret).chain_update(id.as_str()).finalize();
+    digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn context<'a>(
+    rng: &'a mut ChaCha8Rng,
+    peer_id: [u8; 20],
+    numbers: &'a mut Numbers,
+    out: &'a mut VecDeque<Output>,
+    now: Instant,
+) -> Context<'a> {
+    Context { now, rng, peer_id, numbers, out }
+}

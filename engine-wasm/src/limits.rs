@@ -1,0 +1,48 @@
+//! Every bound of the engine, each with its reason.
+
+/// Requests of viewers in one torrent: a thousand waiting is ordinary for a server, a hundred times that is an attack.
+pub const REQUESTS_PER_TORRENT: usize = 4_096;
+/// Pieces that viewers' windows name at once: 32 MiB in pieces of 16 KiB.
+pub const WANTS: usize = 2_048;
+/// Read-ahead of a viewer that just began, bytes; also at most 16 pieces.
+pub const WINDOW_MIN: u64 = 4 << 20;
+/// Read-ahead of a viewer that has long read in one go, bytes: what a film of 30 Mbit/s plays in 8 s.
+pub const WINDOW_MAX: u64 = 32 << 20;
+
+/// Torrents at once. Each costs memory for its pieces also while it is idle.
+pub const TORRENTS: usize = 1_000;
+/// Files of a torrent that are held open at once; a torrent with more is refused for now.
+pub const OPEN_FILES: usize = 2_000;
+/// Connections of one torrent, also while they are being made.
+pub const CONNECTIONS_PER_TORRENT: usize = 30;
+/// Connections of one torrent that are being made: half-open ones fill tables in home routers.
+pub const DIALS_PER_TORRENT: usize = 10;
+
+/// Requests under way to one peer before its rate is known.
+pub const FIRST_REQUESTS: u32 = 4;
+/// Requests under way to a peer that does not say how many it takes (the number that libtorrent assumes).
+pub const DEFAULT_REQQ: u32 = 250;
+/// Requests under way to a peer, whatever it says: 8 MiB, a tenth of a second at a gigabyte a second.
+pub const MAX_REQQ: u32 = 512;
+/// Keys armed at one peer, cancelled requests that it may still answer included.
+pub const ARMED_PER_PEER: usize = 2 * MAX_REQQ as usize;
+
+/// Begun pieces that no viewer wants, beyond one for each peer: what is begun is finished first.
+pub const SPARE_BEGUN_PIECES: usize = 8;
+/// How many idle pieces are looked at to find one that a peer has.
+pub const RAREST_SCAN: usize = 2_048;
+/// Bytes being hashed at once when what lies on disk is checked: keeps the disk busy, and leaves room for what just came.
+pub const CHECK_AHEAD: u64 = 64 << 20;
+/// Pieces being checked at once.
+pub const CHECKS: usize = 32;
+/// Pieces whose failed blocks are remembered until they pass, so that the guilty can be told from the innocent.
+pub const SUSPECT_PIECES: usize = 64;
+/// Share of the received bytes that may be asked for twice on purpose, percent.
+pub const DUPLICATE_PERCENT: u64 = 5;
+/// Bytes that may be asked for twice before that share counts.
+pub const DUPLICATE_FLOOR: u64 = 1 << 20;
+
+/// Longest tracker answer, bytes: thousands of peers.
+pub const TRACKER_ANSWER: u32 = 512 << 10;
+/// Longest `.torrent` file, bytes.
+pub const METAINFO: usize = 16 << 20;

@@ -1,0 +1,497 @@
+//! One peer, from the dial to the end: the wire protocol's state, what it has, and what it is asked for.
+//!
+//! It turns bytes and frames into [`PeerEvent`]s and gathers what is to be sent; it never decides what to ask for and never
+//! sees payload. What a peer does wrong is a [`PeerError`], which ends the connection.
+
+pub mod extension;
+pub mod handshake;
+pub mod rate;
+pub mod wire;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::bitfield::Bitfield;
+use crate::geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex};
+use crate::limits;
+use crate::metainfo::InfoHash;
+use crate::time::Instant;
+use handshake::{HANDSHAKE_LEN, Handshake};
+use rate::{RateMeter, ReplyTime};
+use wire::{Message, WireError};
+
+/// A peer that is connected but does not finish its handshake in this time is dropped.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Nothing heard for so long: the peer is gone (BEP 3 asks for a keep-alive every two minutes).
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(150);
+/// Something is sent at least this often.
+const KEEP_ALIVE: Duration = Duration::from_secs(100);
+/// A peer that owes blocks and sends none for so long is snubbing; its blocks go to others.
+const SNUB_AFTER: Duration = Duration::from_secs(10);
+/// Rate to assume before one is known, bytes per second.
+const ASSUMED_RATE_BPS: u64 = 512 << 10;
+
+/// What a peer did wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    /// Its bytes are not the protocol.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// Its handshake is not one.
+    #[error("not a BitTorrent handshake")]
+    Handshake,
+    /// It serves another torrent.
+    #[error("the peer answers for another torrent")]
+    WrongTorrent,
+    /// We dialled ourselves.
+    #[error("connected to ourselves")]
+    Ourselves,
+    /// A message that is only allowed first came late, or twice.
+    #[error("message out of turn")]
+    OutOfTurn,
+    /// A message of an extension that was not agreed on.
+    #[error("fast extension message without the fast extension")]
+    NotAgreed,
+    /// A piece or block that the torrent does not have.
+    #[error("piece out of range")]
+    OutOfRange,
+}
+
+/// What a peer did that matters to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerEvent {
+    /// The handshake is done.
+    Ready,
+    /// It told for the first time what it has; see [`Peer::has`].
+    HasSome,
+    /// It told for the first time what it has: everything.
+    HasAll,
+    /// It has one more piece.
+    Has(PieceIndex),
+    /// It sends no more; these blocks are free again, and it will not send them.
+    Choked(Vec<Block>),
+    /// It sends again.
+    Unchoked,
+    /// It will not send this block.
+    Rejected(Block),
+    /// It sends this piece also when choked.
+    AllowedFast(PieceIndex),
+    /// It told how many requests it takes.
+    Agreed,
+}
+
+/// A block that this peer was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    at: Instant,
+    /// When it should be here, by what was known then.
+    expected: Instant,
+    cancelled: bool,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Connecting,
+    Handshaking { since: Instant, received: Vec<u8> },
+    Ready,
+}
+
+/// One peer.
+#[derive(Debug)]
+pub struct Peer {
+    addr: SocketAddr,
+    stage: Stage,
+    fast: bool,
+    pieces: Option<Bitfield>,
+    has_all: bool,
+    told_bitfield: bool,
+    choked: bool,
+    interested: bool,
+    allowed_fast: Vec<PieceIndex>,
+    reqq: u32,
+    asked: BTreeMap<Block, Asked>,
+    live: u32,
+    received_blocks: u32,
+    rate: RateMeter,
+    reply: ReplyTime,
+    rejects: u32,
+    last_block: Instant,
+    last_heard: Instant,
+    last_sent: Instant,
+    snubbed: bool,
+    out: Vec<u8>,
+}
+
+impl Peer {
+    /// A peer that is being dialled.
+    pub fn dial(addr: SocketAddr, now: Instant) -> Self {
+        Self {
+            addr,
+            stage: Stage::Connecting,
+            fast: false,
+            pieces: None,
+            has_all: false,
+            told_bitfield: false,
+            choked: true,
+            interested: false,
+            allowed_fast: Vec::new(),
+            reqq: limits::DEFAULT_REQQ,
+            asked: BTreeMap::new(),
+            live: 0,
+            received_blocks: 0,
+            rate: RateMeter::new(now),
+            reply: ReplyTime::default(),
+            rejects: 0,
+            last_block: now,
+            last_heard: now,
+            last_sent: now,
+            snubbed: false,
+            out: Vec::new(),
+        }
+    }
+
+    /// Where it is.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Whether it is still being dialled.
+    pub fn is_connecting(&self) -> bool {
+        matches!(self.stage, Stage::Connecting)
+    }
+
+    /// Whether its handshake is done.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.stage, Stage::Ready)
+    }
+
+    /// Whether it has the piece.
+    pub fn has(&self, piece: PieceIndex) -> bool {
+        self.has_all || self.pieces.as_ref().is_some_and(|pieces| pieces.get(piece.0))
+    }
+
+    /// Whether it has everything.
+    pub fn has_all(&self) -> bool {
+        self.has_all
+    }
+
+    /// What it has, when that is known and is not everything.
+    pub fn pieces(&self) -> Option<&Bitfield> {
+        self.pieces.as_ref().filter(|_| !self.has_all)
+    }
+
+    /// Whether it would send a block of this piece if it were asked now.
+    pub fn serves(&self, piece: PieceIndex) -> bool {
+        self.is_ready() && self.has(piece) && (!self.choked || self.allowed_fast.contains(&piece))
+    }
+
+    /// Whether it sends anything at all now.
+    pub fn is_open(&self) -> bool {
+        self.is_ready() && (!self.choked || !self.allowed_fast.is_empty())
+    }
+
+    /// The connection is open: our handshake goes out.
+    pub fn connected(&mut self, info_hash: InfoHash, peer_id: [u8; 20], now: Instant) {
+        self.stage = Stage::Handshaking { since: now, received: Vec::new() };
+        self.last_heard = now;
+        self.out.extend_from_slice(&Handshake::ours(info_hash, peer_id).encode());
+        self.last_sent = now;
+    }
+
+    /// Raw bytes: the handshake, or a part of it.
+    ///
+    /// # Errors
+    /// [`PeerError`]: drop the peer.
+    pub fn handle_data(
+        &mut self,
+        data: &[u8],
+        info_hash: InfoHash,
+        peer_id: [u8; 20],
+        now: Instant,
+    ) -> Result<Option<PeerEvent>, PeerError> {
+        let Stage::Handshaking { received, .. } = &mut self.stage else { return Err(PeerError::OutOfTurn) };
+        received.extend_from_slice(data);
+        let Some(bytes) = received.first_chunk::<HANDSHAKE_LEN>() else { return Ok(None) };
+        let theirs = Handshake::parse(bytes).map_err(|_| PeerError::Handshake)?;
+        if theirs.info_hash != info_hash {
+            return Err(PeerError::WrongTorrent);
+        }
+        if theirs.peer_id == peer_id {
+            return Err(PeerError::Ourselves);
+        }
+        self.stage = Stage::Ready;
+        self.last_heard = now;
+        self.fast = theirs.supports_fast();
+        if self.fast {
+            self.say(&Message::HaveNone, now);
+        }
+        if theirs.supports_extensions() {
+            let hello = extension::ExtensionHandshake::ours(limits::MAX_REQQ).encode();
+            self.say(&Message::Extended { id: 0, payload: &hello }, now);
+        }
+        Ok(Some(PeerEvent::Ready))
+    }
+
+    /// A frame that was not diverted.
+    ///
+    /// # Errors
+    /// [`PeerError`]: drop the peer.
+    pub fn handle_frame(
+        &mut self,
+        frame: &Bytes,
+        geometry: &Geometry,
+        now: Instant,
+    ) -> Result<Option<PeerEvent>, PeerError> {
+        if !self.is_ready() {
+            return Err(PeerError::OutOfTurn);
+        }
+        self.last_heard = now;
+        let message = Message::parse(frame)?;
+        match message {
+            Message::Choke => Ok(self.choke(now)),
+            Message::Unchoke => {
+                self.choked = false;
+                Ok(Some(PeerEvent::Unchoked))
+            }
+            Message::Have(piece) => self.have(piece, geometry),
+            Message::Bitfield(bits) => {
+                let pieces = Bitfield::from_wire(bits, geometry.piece_count()).map_err(|_| PeerError::OutOfRange)?;
+                self.first_pieces(pieces)
+            }
+            Message::HaveAll => {
+                self.agreed()?;
+                let mut pieces = Bitfield::new(geometry.piece_count());
+                pieces.set_all();
+                self.first_pieces(pieces)
+            }
+            Message::HaveNone => {
+                self.agreed()?;
+                self.first_pieces(Bitfield::new(geometry.piece_count()))
+            }
+            Message::Reject { piece, begin, length } => {
+                self.agreed()?;
+                let block = geometry.validate(piece, begin, length).ok_or(PeerError::OutOfRange)?;
+                Ok(self.forget(block).then_some(PeerEvent::Rejected(block)).inspect(|_| self.rejects += 1))
+            }
+            Message::AllowedFast(piece) => {
+                self.agreed()?;
+                self.allow_fast(PieceIndex(piece), geometry)
+            }
+            Message::Extended { id: 0, payload } => {
+                if let Ok(hello) = extension::ExtensionHandshake::parse(payload) {
+                    self.reqq = hello.reqq.unwrap_or(limits::DEFAULT_REQQ).clamp(1, limits::MAX_REQQ);
+                }
+                Ok(Some(PeerEvent::Agreed))
+            }
+            // We choke everybody, so a request is a misunderstanding: rejected where that can be said.
+            Message::Request { piece, begin, length } => {
+                if self.fast {
+                    self.say(&Message::Reject { piece, begin, length }, now);
+                }
+                Ok(None)
+            }
+            // A block too short for its header to be diverted, or what we do not use.
+            _ => Ok(None),
+        }
+    }
+
+    /// Asks for a block that is expected after `eta`.
+    pub fn ask(&mut self, block: Block, geometry: &Geometry, eta: Duration, now: Instant) {
+        let (begin, length) = geometry.block_range(block);
+        if self.live == 0 {
+            self.last_block = now;
+        }
+        if self
+            .asked
+            .insert(block, Asked { at: now, expected: now + eta, cancelled: false })
+            .is_none_or(|old| old.cancelled)
+        {
+            self.live += 1;
+        }
+        self.say(&Message::Request { piece: block.piece.0, begin, length }, now);
+    }
+
+    /// Takes a request back. The block may still come.
+    pub fn cancel(&mut self, block: Block, geometry: &Geometry, now: Instant) {
+        let Some(asked) = self.asked.get_mut(&block).filter(|asked| !asked.cancelled) else { return };
+        asked.cancelled = true;
+        self.live -= 1;
+        let (begin, length) = geometry.block_range(block);
+        self.say(&Message::Cancel { piece: block.piece.0, begin, length }, now);
+    }
+
+    /// A block came, wanted or not. False when it was never asked for.
+    pub fn received(&mut self, block: Block, length: u32, now: Instant) -> bool {
+        self.last_heard = now;
+        self.last_block = now;
+        self.snubbed = false;
+        self.rate.add(u64::from(length), now);
+        let Some(asked) = self.asked.remove(&block) else { return false };
+        if !asked.cancelled {
+            self.live -= 1;
+        }
+        self.received_blocks = self.received_blocks.saturating_add(1);
+        self.reply.add(now.saturating_since(asked.at));
+        true
+    }
+
+    /// It can't send this block any more. True when it was asked for it and not told otherwise.
+    pub fn forget(&mut self, block: Block) -> bool {
+        let live = self.asked.remove(&block).is_some_and(|asked| !asked.cancelled);
+        self.live -= u32::from(live);
+        live
+    }
+
+    /// Blocks that it is asked for and not told otherwise.
+    pub fn live_blocks(&self) -> impl Iterator<Item = Block> + '_ {
+        self.asked.iter().filter(|(_, asked)| !asked.cancelled).map(|(&block, _)| block)
+    }
+
+    /// All blocks that it may send.
+    pub fn armed_blocks(&self) -> impl Iterator<Item = Block> + '_ {
+        self.asked.keys().copied()
+    }
+
+    /// How much longer than expected a block is overdue, zero when it isn't.
+    pub fn overdue(&self, block: Block, now: Instant) -> Duration {
+        self.asked.get(&block).map_or(Duration::ZERO, |asked| now.saturating_since(asked.expected))
+    }
+
+    /// How long until a block that it was asked for is expected, zero when it is overdue.
+    pub fn remaining(&self, block: Block, now: Instant) -> Duration {
+        self.asked.get(&block).map_or(Duration::ZERO, |asked| asked.expected.saturating_since(now))
+    }
+
+    /// How much later than expected is late.
+    pub fn slack(&self) -> Duration {
+        self.reply.slack()
+    }
+
+    /// How long one more block would take from now: `rttMin + (outstanding + block) / rate`.
+    pub fn eta(&self, now: Instant) -> Duration {
+        let bytes = u64::from(self.live + 1) * u64::from(BLOCK_LENGTH);
+        let rate = if self.rate.is_settled(now) { self.rate.rate_bps(now).max(1 << 10) } else { ASSUMED_RATE_BPS };
+        let eta = self.reply.min() + Duration::from_micros(bytes.saturating_mul(1_000_000) / rate);
+        if self.snubbed { eta + SNUB_AFTER } else { eta }
+    }
+
+    /// How many more blocks it may be asked for, when `horizon` of its rate is to be under way.
+    pub fn room(&self, horizon: Duration, now: Instant) -> u32 {
+        if self.snubbed {
+            return u32::from(self.live == 0);
+        }
+        if self.asked.len() >= limits::ARMED_PER_PEER {
+            return 0;
+        }
+        let grown = limits::FIRST_REQUESTS.saturating_add(self.received_blocks);
+        let depth = if self.rate.is_settled(now) {
+            let bytes = self.rate.rate_bps(now).saturating_mul(u64::try_from(horizon.as_millis()).unwrap_or(0)) / 1000;
+            let blocks = u32::try_from(bytes / u64::from(BLOCK_LENGTH)).unwrap_or(u32::MAX);
+            grown.min(blocks.max(limits::FIRST_REQUESTS))
+        } else {
+            grown
+        };
+        depth.min(self.reqq).saturating_sub(self.live)
+    }
+
+    /// Bytes of payload per second now.
+    pub fn rate_bps(&self, now: Instant) -> u64 {
+        self.rate.rate_bps(now)
+    }
+
+    /// Requests that it rejected while it was unchoked; a peer that goes on so is of no use.
+    pub fn rejects(&self) -> u32 {
+        self.rejects
+    }
+
+    /// Tells it whether it has something that we lack.
+    pub fn set_interested(&mut self, interested: bool, now: Instant) {
+        if self.is_ready() && self.interested != interested {
+            self.interested = interested;
+            self.say(if interested { &Message::Interested } else { &Message::NotInterested }, now);
+        }
+    }
+
+    /// Whether the peer has been silent too long to keep.
+    pub fn is_dead(&self, now: Instant) -> bool {
+        match &self.stage {
+            Stage::Connecting => false,
+            Stage::Handshaking { since, .. } => now.saturating_since(*since) > HANDSHAKE_TIMEOUT,
+            Stage::Ready => now.saturating_since(self.last_heard) > SILENCE_TIMEOUT,
+        }
+    }
+
+    /// Once a second: keeps the connection alive. True when the peer snubs: what it owes is to be asked of others.
+    pub fn tick(&mut self, now: Instant) -> bool {
+        if self.is_ready() && now.saturating_since(self.last_sent) > KEEP_ALIVE {
+            self.out.extend_from_slice(&[0; 4]);
+            self.last_sent = now;
+        }
+        let snubs = self.live > 0 && now.saturating_since(self.last_block) > SNUB_AFTER;
+        self.snubbed |= snubs;
+        snubs
+    }
+
+    /// What is to be sent now, all messages together.
+    pub fn take_out(&mut self) -> Option<Bytes> {
+        (!self.out.is_empty()).then(|| Bytes::from(std::mem::take(&mut self.out)))
+    }
+
+    fn say(&mut self, message: &Message<'_>, now: Instant) {
+        message.encode(&mut self.out);
+        self.last_sent = now;
+    }
+
+    fn agreed(&self) -> Result<(), PeerError> {
+        if self.fast { Ok(()) } else { Err(PeerError::NotAgreed) }
+    }
+
+    /// Without the fast extension a choke drops all requests (BEP 3); with it, each is answered or rejected (BEP 6).
+    fn choke(&mut self, _now: Instant) -> Option<PeerEvent> {
+        self.choked = true;
+        let dropped = if self.fast {
+            Vec::new()
+        } else {
+            self.live = 0;
+            std::mem::take(&mut self.asked).into_keys().collect()
+        };
+        Some(PeerEvent::Choked(dropped))
+    }
+
+    fn have(&mut self, piece: u32, geometry: &Geometry) -> Result<Option<PeerEvent>, PeerError> {
+        if piece >= geometry.piece_count() {
+            return Err(PeerError::OutOfRange);
+        }
+        self.told_bitfield = true;
+        let pieces = self.pieces.get_or_insert_with(|| Bitfield::new(geometry.piece_count()));
+        if self.has_all || pieces.get(piece) {
+            return Ok(None);
+        }
+        pieces.set(piece);
+        Ok(Some(PeerEvent::Has(PieceIndex(piece))))
+    }
+
+    fn first_pieces(&mut self, pieces: Bitfield) -> Result<Option<PeerEvent>, PeerError> {
+        if std::mem::replace(&mut self.told_bitfield, true) {
+            return Err(PeerError::OutOfTurn);
+        }
+        self.has_all = pieces.is_full();
+        self.pieces = Some(pieces);
+        Ok(Some(if self.has_all { PeerEvent::HasAll } else { PeerEvent::HasSome }))
+    }
+
+    fn allow_fast(&mut self, piece: PieceIndex, geometry: &Geometry) -> Result<Option<PeerEvent>, PeerError> {
+        const MOST: usize = 64;
+        if piece.0 >= geometry.piece_count() {
+            return Err(PeerError::OutOfRange);
+        }
+        if self.allowed_fast.contains(&piece) || self.allowed_fast.len() >= MOST {
+            return Ok(None);
+        }
+        self.allowed_fast.push(piece);
+        Ok(Some(PeerEvent::AllowedFast(piece)))
+    }
+}

@@ -1,0 +1,6 @@
+//! What to ask for, and whom.
+
+pub mod availability;
+pub mod picker;
+pub mod piece_map;
+pub mod suspects;

@@ -1,0 +1,447 @@
+//! Where every piece and every block of it stands: the ledger of one torrent.
+//!
+//! Only begun pieces have an entry of their own, so that memory follows what is under way and not what there is. It never
+//! knows who is worth asking; its invariant: a piece is `Have` only after [`PieceMap::verified`].
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use shared_proto::ConnId;
+
+use crate::bitfield::Bitfield;
+use crate::geometry::{Block, BlockIndex, Geometry, PieceIndex};
+
+/// Where a piece stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PieceState {
+    /// Nothing of it is there or asked for.
+    Missing,
+    /// The disk may have it; nobody looked yet.
+    Unchecked,
+    /// Some blocks are asked for or stored.
+    Open,
+    /// All of it is on disk and its hash is being computed.
+    Hashing,
+    /// Verified.
+    Have,
+}
+
+/// Who was asked for a block, or who gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum BlockState {
+    /// Nobody is being asked. Connections that were asked once and may yet send it stay listed.
+    Free { armed: Vec<ConnId> },
+    /// These were asked; `armed` are all that may send it, the asked ones included.
+    Asked { asked: Vec<ConnId>, armed: Vec<ConnId> },
+    /// It is on disk, from these addresses (more than one wrote it when two sent it at once).
+    Stored { by: Vec<SocketAddr> },
+}
+
+#[derive(Debug)]
+struct OpenPiece {
+    blocks: Vec<BlockState>,
+    free: u32,
+    stored: u32,
+    hashing: bool,
+    /// Nothing before this block is free.
+    first_free: u32,
+}
+
+/// What a stored block led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Connections that may still send the same block: to be disarmed before anything is hashed.
+    pub disarm: Vec<ConnId>,
+    /// Whether the piece is now all there.
+    pub piece_is_full: bool,
+}
+
+/// The ledger.
+#[derive(Debug)]
+pub struct PieceMap {
+    geometry: Arc<Geometry>,
+    have: Bitfield,
+    unchecked: Bitfield,
+    open: BTreeMap<PieceIndex, OpenPiece>,
+    verified_bytes: u64,
+}
+
+impl PieceMap {
+    /// Nothing is there.
+    pub fn new(geometry: Arc<Geometry>) -> Self {
+        let pieces = geometry.piece_count();
+        Self {
+            have: Bitfield::new(pieces),
+            unchecked: Bitfield::new(pieces),
+            open: BTreeMap::new(),
+            verified_bytes: 0,
+            geometry,
+        }
+    }
+
+    /// Where a piece stands.
+    pub fn state(&self, piece: PieceIndex) -> PieceState {
+        if self.have.get(piece.0) {
+            PieceState::Have
+        } else if self.unchecked.get(piece.0) {
+            PieceState::Unchecked
+        } else {
+            match self.open.get(&piece) {
+                None => PieceState::Missing,
+                Some(open) if open.hashing => PieceState::Hashing,
+                Some(_) => PieceState::Open,
+            }
+        }
+    }
+
+    /// The verified pieces.
+    pub fn have(&self) -> &Bitfield {
+        &self.have
+    }
+
+    /// The pieces that the disk may have.
+    pub fn unchecked(&self) -> &Bitfield {
+        &self.unchecked
+    }
+
+    /// Pieces begun and not yet verified, in order.
+    pub fn begun(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+        self.open.keys().copied()
+    }
+
+    /// Number of pieces begun.
+    pub fn begun_count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Bytes verified.
+    pub fn verified_bytes(&self) -> u64 {
+        self.verified_bytes
+    }
+
+    /// Whether everything is verified.
+    pub fn is_complete(&self) -> bool {
+        self.have.is_full()
+    }
+
+    /// Share of a begun piece's blocks that are asked for or stored, 0–255; 0 for any other piece.
+    pub fn underway(&self, piece: PieceIndex) -> u8 {
+        self.open.get(&piece).map_or(0, |open| {
+            let total = u32::try_from(open.blocks.len()).unwrap_or(u32::MAX).max(1);
+            u8::try_from((total - open.free) * 255 / total).unwrap_or(255)
+        })
+    }
+
+    /// The disk may have this piece: it is to be hashed before it is fetched. Only for a missing piece.
+    pub fn suspect(&mut self, piece: PieceIndex) {
+        if self.state(piece) == PieceState::Missing {
+            self.unchecked.set(piece.0);
+        }
+    }
+
+    /// Hashing of an unchecked piece begins.
+    pub fn begin_check(&mut self, piece: PieceIndex) {
+        self.unchecked.clear(piece.0);
+        self.open.insert(piece, OpenPiece { blocks: Vec::new(), free: 0, stored: 0, hashing: true, first_free: 0 });
+    }
+
+    /// First block of the piece that nobody is asked for. An untouched piece gives its block 0; one that is there, or may be, none.
+    pub fn first_free(&mut self, piece: PieceIndex) -> Option<Block> {
+        match self.state(piece) {
+            PieceState::Missing => Some(Block { piece, index: BlockIndex(0) }),
+            PieceState::Open => {
+                let open = self.open.get_mut(&piece).expect("an open piece has an entry");
+                if open.free == 0 {
+                    return None;
+                }
+                while !matches!(open.blocks[open.first_free as usize], BlockState::Free { .. }) {
+                    open.first_free += 1;
+                }
+                Some(Block { piece, index: BlockIndex(open.first_free) })
+            }
+            PieceState::Unchecked | PieceState::Hashing | PieceState::Have => None,
+        }
+    }
+
+    /// Blocks of a begun piece that are asked for, with those that were asked.
+    pub fn asked(&self, piece: PieceIndex) -> impl Iterator<Item = (Block, &[ConnId])> {
+        let blocks = self.open.get(&piece).map_or(&[][..], |open| &open.blocks[..]);
+        (0u32..).zip(blocks).filter_map(move |(index, state)| match state {
+            BlockState::Asked { asked, .. } => Some((Block { piece, index: BlockIndex(index) }, &asked[..])),
+            BlockState::Free { .. } | BlockState::Stored { .. } => None,
+        })
+    }
+
+    /// Whether `conn` may still send this block.
+    pub fn is_armed(&self, block: Block, conn: ConnId) -> bool {
+        match self.block(block) {
+            Some(BlockState::Free { armed } | BlockState::Asked { armed, .. }) => armed.contains(&conn),
+            _ => false,
+        }
+    }
+
+    /// `conn` is asked for a block of a missing or open piece.
+    pub fn ask(&mut self, block: Block, conn: ConnId) {
+        let count = self.geometry.block_count(block.piece);
+        let open = self.open.entry(block.piece).or_insert_with(|| OpenPiece {
+            blocks: vec![BlockState::Free { armed: Vec::new() }; count as usize],
+            free: count,
+            stored: 0,
+            hashing: false,
+            first_free: 0,
+        });
+        let state = &mut open.blocks[block.index.0 as usize];
+        match state {
+            BlockState::Free { armed } => {
+                let mut armed = std::mem::take(armed);
+                if !armed.contains(&conn) {
+                    armed.push(conn);
+                }
+                *state = BlockState::Asked { asked: vec![conn], armed };
+                open.free -= 1;
+            }
+            BlockState::Asked { asked, armed } => {
+                for list in [asked, armed] {
+                    if !list.contains(&conn) {
+                        list.push(conn);
+                    }
+                }
+            }
+            BlockState::Stored { .. } => {}
+        }
+    }
+
+    /// `conn` is no longer counted on for a block; with `gone` it can't send it any more either. True when nobody is now asked for it.
+    pub fn unask(&mut self, block: Block, conn: ConnId, gone: bool) -> bool {
+        let Some(open) = self.open.get_mut(&block.piece) else { return false };
+        let Some(state) = open.blocks.get_mut(block.index.0 as usize) else { return false };
+        let mut freed = false;
+        match state {
+            BlockState::Free { armed } if gone => armed.retain(|&other| other != conn),
+            BlockState::Asked { asked, armed } => {
+                asked.retain(|&other| other != conn);
+                if gone {
+                    armed.retain(|&other| other != conn);
+                }
+                if asked.is_empty() {
+                    *state = BlockState::Free { armed: std::mem::take(armed) };
+                    open.free += 1;
+                    open.first_free = open.first_free.min(block.index.0);
+                    freed = true;
+                }
+            }
+            BlockState::Free { .. } | BlockState::Stored { .. } => {}
+        }
+        self.close_if_untouched(block.piece);
+        freed
+    }
+
+    /// `conn` at address `by` wrote a block. `None`: nobody counted on it (its piece is done or was given up).
+    pub fn store(&mut self, block: Block, conn: ConnId, by: SocketAddr) -> Option<Stored> {
+        let open = self.open.get_mut(&block.piece).filter(|open| !open.blocks.is_empty())?;
+        let state = open.blocks.get_mut(block.index.0 as usize)?;
+        let disarm = match state {
+            BlockState::Free { armed } => {
+                open.free -= 1;
+                std::mem::take(armed)
+            }
+            BlockState::Asked { armed, .. } => std::mem::take(armed),
+            BlockState::Stored { by: givers } => {
+                givers.push(by);
+                return None;
+            }
+        };
+        *state = BlockState::Stored { by: vec![by] };
+        open.stored += 1;
+        let piece_is_full = open.stored as usize == open.blocks.len();
+        open.hashing |= piece_is_full;
+        Some(Stored { disarm: disarm.into_iter().filter(|&other| other != conn).collect(), piece_is_full })
+    }
+
+    /// The piece's hash is right.
+    pub fn verified(&mut self, piece: PieceIndex) {
+        self.open.remove(&piece);
+        self.unchecked.clear(piece.0);
+        if !self.have.get(piece.0) {
+            self.have.set(piece.0);
+            self.verified_bytes += u64::from(self.geometry.piece_len(piece));
+        }
+    }
+
+    /// A verified piece is no longer there: it is missing.
+    pub fn lose(&mut self, piece: PieceIndex) {
+        if self.have.get(piece.0) {
+            self.have.clear(piece.0);
+            self.verified_bytes -= u64::from(self.geometry.piece_len(piece));
+        }
+    }
+
+    /// Who gave each block of a piece that is being hashed, in order of its blocks; empty for a piece found on disk.
+    pub fn givers(&self, piece: PieceIndex) -> Vec<Vec<SocketAddr>> {
+        let blocks = self.open.get(&piece).map_or(&[][..], |open| &open.blocks[..]);
+        blocks.iter().map(|state| if let BlockState::Stored { by } = state { by.clone() } else { Vec::new() }).collect()
+    }
+
+    /// The piece is given up: it is missing again.
+    pub fn reset(&mut self, piece: PieceIndex) {
+        self.open.remove(&piece);
+    }
+
+    /// The link is gone: nobody is asked for anything. Stored blocks stay; a piece that was being hashed is to be checked again.
+    pub fn unlink(&mut self) {
+        let mut hashing = Vec::new();
+        for (&piece, open) in &mut self.open {
+            if open.hashing {
+                hashing.push(piece);
+                continue;
+            }
+            for state in &mut open.blocks {
+                if !matches!(state, BlockState::Stored { .. }) {
+                    *state = BlockState::Free { armed: Vec::new() };
+                }
+            }
+            open.free = u32::try_from(open.blocks.len()).unwrap_or(u32::MAX) - open.stored;
+            open.first_free = 0;
+        }
+        for piece in hashing {
+            self.open.remove(&piece);
+            self.unchecked.set(piece.0);
+        }
+        let untouched: Vec<_> = self.open.keys().copied().collect();
+        untouched.into_iter().for_each(|piece| self.close_if_untouched(piece));
+    }
+
+    fn block(&self, block: Block) -> Option<&BlockState> {
+        self.open.get(&block.piece)?.blocks.get(block.index.0 as usize)
+    }
+
+    /// A piece with nothing stored and nobody who may send anything is missing again.
+    fn close_if_untouched(&mut self, piece: PieceIndex) {
+        let untouched = self.open.get(&piece).is_some_and(|open| {
+            !open.hashing
+                && open.stored == 0
+                && open.free as usize == open.blocks.len()
+                && open.blocks.iter().all(|state| matches!(state, BlockState::Free { armed } if armed.is_empty()))
+        });
+        if untouched {
+            self.open.remove(&piece);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::BLOCK_LENGTH;
+
+    const A: ConnId = ConnId(1);
+    const B: ConnId = ConnId(2);
+
+    fn map(pieces: u32, blocks: u32) -> PieceMap {
+        let piece = blocks * BLOCK_LENGTH;
+        PieceMap::new(Arc::new(Geometry::new(piece, &[u64::from(pieces * piece)]).unwrap()))
+    }
+
+    fn block(piece: u32, index: u32) -> Block {
+        Block { piece: PieceIndex(piece), index: BlockIndex(index) }
+    }
+
+    fn by(conn: ConnId) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], u16::try_from(conn.0).unwrap()))
+    }
+
+    /// One letter a block: `.` free, `a` asked, `#` stored; pieces `-` missing, `?` unchecked, `%` hashing, `H` have.
+    fn check(map: &PieceMap, expected: &str) {
+        let pieces: Vec<String> = (0..map.geometry.piece_count())
+            .map(|piece| match map.state(PieceIndex(piece)) {
+                PieceState::Missing => "-".to_owned(),
+                PieceState::Unchecked => "?".to_owned(),
+                PieceState::Hashing => "%".to_owned(),
+                PieceState::Have => "H".to_owned(),
+                PieceState::Open => map.open[&PieceIndex(piece)]
+                    .blocks
+                    .iter()
+                    .map(|state| match state {
+                        BlockState::Free { .. } => '.',
+                        BlockState::Asked { .. } => 'a',
+                        BlockState::Stored { .. } => '#',
+                    })
+                    .collect(),
+            })
+            .collect();
+        assert_eq!(pieces.join(" "), expected);
+    }
+
+    #[test]
+    fn a_piece_goes_from_missing_to_have() {
+        let mut map = map(2, 2);
+        check(&map, "- -");
+        map.ask(block(1, 0), A);
+        check(&map, "- a.");
+        assert_eq!(map.first_free(PieceIndex(1)), Some(block(1, 1)));
+        map.ask(block(1, 1), B);
+        assert_eq!(map.first_free(PieceIndex(1)), None);
+        assert!(!map.store(block(1, 1), B, by(B)).unwrap().piece_is_full);
+        check(&map, "- a#");
+        assert!(map.store(block(1, 0), A, by(A)).unwrap().piece_is_full);
+        check(&map, "- %");
+        map.verified(PieceIndex(1));
+        check(&map, "- H");
+        assert_eq!(map.verified_bytes(), u64::from(2 * BLOCK_LENGTH));
+    }
+
+    #[test]
+    fn a_block_that_nobody_is_asked_for_any_more_is_free_and_still_welcome() {
+        let mut map = map(1, 2);
+        map.ask(block(0, 0), A);
+        assert!(map.unask(block(0, 0), A, false));
+        check(&map, "..");
+        assert!(map.is_armed(block(0, 0), A));
+        map.ask(block(0, 0), B);
+        let stored = map.store(block(0, 0), A, by(A)).unwrap();
+        assert_eq!(stored.disarm, [B]);
+        check(&map, "#.");
+    }
+
+    #[test]
+    fn a_piece_that_nobody_can_send_any_more_is_missing_again() {
+        let mut map = map(1, 2);
+        map.ask(block(0, 1), A);
+        map.unask(block(0, 1), A, true);
+        check(&map, "-");
+    }
+
+    #[test]
+    fn both_givers_of_a_block_sent_twice_are_known() {
+        let mut map = map(1, 2);
+        map.ask(block(0, 0), A);
+        map.ask(block(0, 0), B);
+        assert_eq!(map.store(block(0, 0), A, by(A)).unwrap().disarm, [B]);
+        assert_eq!(map.store(block(0, 0), B, by(B)), None);
+        assert_eq!(map.givers(PieceIndex(0)), [vec![by(A), by(B)], vec![]]);
+    }
+
+    #[test]
+    fn without_a_link_stored_blocks_stay_and_hashing_is_to_be_done_again() {
+        let mut map = map(3, 2);
+        map.ask(block(0, 0), A);
+        map.ask(block(1, 0), A);
+        map.ask(block(1, 1), A);
+        map.store(block(1, 0), A, by(A));
+        map.suspect(PieceIndex(2));
+        map.begin_check(PieceIndex(2));
+        map.unlink();
+        check(&map, "- #. ?");
+    }
+
+    #[test]
+    fn a_failed_piece_starts_from_nothing() {
+        let mut map = map(1, 1);
+        map.ask(block(0, 0), A);
+        map.store(block(0, 0), A, by(A));
+        map.reset(PieceIndex(0));
+        check(&map, "-");
+        assert_eq!(map.store(block(0, 0), B, by(B)), None);
+    }
+}

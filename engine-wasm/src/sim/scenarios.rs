@@ -1,0 +1,279 @@
+//! What a swarm must come to, whatever its peers do.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::seeder::Manner;
+use super::world::World;
+use crate::bitfield::Bitfield;
+use crate::metainfo::testing::{Sample, torrent};
+use crate::view::{Intent, IntentReply, TorrentState};
+
+const MIB: u64 = 1 << 20;
+const MIB_USIZE: usize = 1 << 20;
+
+fn film(mib: usize) -> Sample {
+    torrent(1 << 20, &[("film.mp4", mib * MIB_USIZE)])
+}
+
+/// Four seeders of 1 MiB/s, 50 ms away.
+fn four() -> Vec<Manner> {
+    vec![Manner::honest(MIB, 50); 4]
+}
+
+fn finish(world: &mut World, within_s: u64, what: &str) {
+    let took = world.run_until_within(Duration::from_secs(within_s), World::is_complete);
+    assert!(
+        took.is_some(),
+        "{what}: {} of {} bytes\n{:#?}",
+        world.verified(),
+        world.sample.metainfo.total_length(),
+        world.engine
+    );
+}
+
+#[test]
+fn a_torrent_is_downloaded_at_the_rate_of_its_seeders() {
+    let mut world = World::with_torrent(film(40), &four(), 1);
+    let took = world.run_until_within(Duration::from_secs(60), World::is_complete).expect("it completes");
+    assert!(took < Duration::from_secs(12), "40 MiB at 4 MiB/s took {took:?}");
+    assert_eq!(world.received_bytes, 40 * MIB, "nothing came twice");
+}
+
+#[test]
+fn a_film_starts_near_the_floor_of_its_swarm() {
+    let mut world = World::with_torrent(film(40), &four(), 2);
+    let request = world.ask(0, 0, 40 * MIB - 1);
+    let took = world.run_until_within(Duration::from_secs(10), |world| world.viewers[&request].first_at.is_some());
+    // Dial, handshake and unchoke are two and a half round trips; then 1 MiB at 4 MiB/s.
+    let floor = Duration::from_millis(50 * 5 / 2 + 50 + 250);
+    let took = took.expect("it starts");
+    assert!(took < floor * 13 / 10, "{took:?} with a floor of {floor:?}");
+}
+
+#[test]
+fn a_seek_is_near_the_floor_of_its_swarm() {
+    let mut world = World::with_torrent(film(100), &four(), 3);
+    let mut request = world.ask(0, 0, 100 * MIB - 1);
+    world.run_for(Duration::from_secs(3));
+    let floor = Duration::from_millis(50 + 250);
+    let mut all = Vec::new();
+    for mib in [50, 90, 30, 70, 96] {
+        world.leave(request);
+        request = world.ask(0, mib * MIB, 100 * MIB - 1);
+        let took = world.run_until_within(Duration::from_secs(10), |world| world.viewers[&request].first_at.is_some());
+        all.push(took.expect("the seek ends"));
+        world.run_for(Duration::from_secs(1));
+    }
+    let mean = all.iter().sum::<Duration>() / u32::try_from(all.len()).unwrap();
+    assert!(mean < floor * 14 / 10, "{all:?} with a floor of {floor:?}");
+}
+
+#[test]
+fn a_player_that_asks_part_by_part_is_never_starved() {
+    let mut world = World::with_torrent(film(30), &four(), 4);
+    for part in 0..30 {
+        let request = world.ask(0, part * MIB, (part + 1) * MIB - 1);
+        let took = world.run_until_within(Duration::from_secs(5), |world| world.viewers[&request].done_at.is_some());
+        assert!(took.is_some(), "part {part} does not come");
+        world.drain(request, (part + 1) * MIB);
+        world.leave(request);
+    }
+}
+
+#[test]
+fn bytes_outside_the_file_are_refused() {
+    let mut world = World::with_torrent(film(2), &four(), 5);
+    let request = world.ask(0, 2 * MIB, 2 * MIB + 5);
+    assert_eq!(world.viewers[&request].rejected, Some(None));
+}
+
+#[test]
+fn a_lone_liar_is_dropped_and_gives_nothing() {
+    let liar = Manner { corrupts_every: 1, ..Manner::honest(MIB, 10) };
+    let mut world = World::with_torrent(film(4), &[liar], 6);
+    let request = world.ask(0, 0, 4 * MIB - 1);
+    world.run_for(Duration::from_secs(60));
+    assert_eq!(world.viewers[&request].first_at, None);
+    assert_eq!(world.connected(), []);
+    assert_eq!(world.dialled.values().sum::<u32>(), 1, "a liar is not dialled again");
+}
+
+#[test]
+fn a_liar_among_the_honest_is_found_and_nobody_else_is_blamed() {
+    let mut seeders = four();
+    seeders[2].corrupts_every = 3;
+    let mut world = World::with_torrent(film(20), &seeders, 7);
+    let request = world.ask(0, 0, 20 * MIB - 1);
+    finish(&mut world, 60, "the honest are enough");
+    assert!(world.viewers[&request].done_at.is_some());
+    let redialled: Vec<(&SocketAddr, &u32)> = world.dialled.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(redialled.is_empty(), "nobody else was dropped: {redialled:?}");
+    let wasted = world.received_bytes - 20 * MIB;
+    assert!(wasted < 6 * MIB, "{wasted} bytes wasted for one liar");
+}
+
+#[test]
+fn a_seeder_that_stalls_does_not_hold_up_the_viewer() {
+    let mut seeders = four();
+    seeders[0].stalls_after = Some(10);
+    let mut world = World::with_torrent(film(20), &seeders, 8);
+    world.run_for(Duration::from_secs(1));
+    let request = world.ask(0, 10 * MIB, 20 * MIB - 1);
+    let took = world.run_until_within(Duration::from_secs(20), |world| world.viewers[&request].first_at.is_some());
+    assert!(took.is_some_and(|took| took < Duration::from_secs(3)), "{took:?}");
+    finish(&mut world, 60, "what the staller owes is asked of others");
+}
+
+#[test]
+fn chokes_hang_ups_and_partial_seeders_are_lived_with() {
+    let mut pieces = Bitfield::new(20);
+    (0..12).for_each(|piece| pieces.set(piece));
+    for fast in [true, false] {
+        let seeders = [
+            Manner { chokes_every: Some(30), fast, ..Manner::honest(2 * MIB, 20) },
+            Manner { hangs_up_after: Some(50), fast, ..Manner::honest(MIB, 5) },
+            Manner { pieces: Some(pieces.clone()), fast, ..Manner::honest(4 * MIB, 80) },
+        ];
+        let mut world = World::with_torrent(film(20), &seeders, 9);
+        world.ask(0, 3 * MIB, 20 * MIB - 1);
+        finish(&mut world, 200, if fast { "with the fast extension" } else { "without it" });
+    }
+}
+
+#[test]
+fn a_lost_daemon_costs_no_verified_piece() {
+    let mut world = World::with_torrent(film(20), &four(), 10);
+    world.run_for(Duration::from_secs(3));
+    let before = world.verified();
+    assert!(before > 5 * MIB);
+    world.unlink();
+    world.run_for(Duration::from_secs(2));
+    assert_eq!(world.verified(), before);
+    world.link();
+    finish(&mut world, 60, "it goes on");
+    assert!(world.received_bytes < 24 * MIB, "{} bytes for 20 MiB", world.received_bytes);
+}
+
+#[test]
+fn a_new_engine_goes_on_where_the_old_one_died() {
+    let mut world = World::with_torrent(film(20), &four(), 11);
+    for _ in 0..4 {
+        world.run_for(Duration::from_millis(1_300));
+        let before = world.verified();
+        world.replace_engine();
+        world.run_for(Duration::from_millis(500));
+        assert!(world.verified() >= before, "{} after, {before} before", world.verified());
+    }
+    finish(&mut world, 60, "it goes on with the peers that its trackers name");
+}
+
+#[test]
+fn what_was_changed_on_disk_is_found_before_it_is_granted() {
+    let mut world = World::with_torrent(film(8), &four(), 12);
+    finish(&mut world, 30, "it completes");
+    world.vandalise(3 * MIB_USIZE);
+    world.lose_seeders();
+    world.replace_engine();
+    world.run_for(Duration::from_millis(10));
+    let request = world.ask(0, 0, 8 * MIB - 1);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.verified(), 7 * MIB);
+    assert_eq!(world.viewers[&request].next, 3 * MIB, "granted up to the changed piece");
+}
+
+#[test]
+fn many_small_files_with_empty_ones_among_them_are_served() {
+    let files = [("a", 0), ("b/film.mp4", 300_000), ("c", 1), ("d", 0), ("e", 100_000), ("f", 0)];
+    let mut world = World::with_torrent(torrent(32 << 10, &files), &four(), 13);
+    let request = world.ask(1, 299_999, 299_999);
+    finish(&mut world, 30, "it completes");
+    assert!(world.viewers[&request].done_at.is_some());
+}
+
+#[test]
+fn an_added_torrent_can_be_paused_resumed_and_removed() {
+    let mut world = World::with_torrent(film(8), &four(), 14);
+    world.run_for(Duration::from_millis(800));
+    let info_hash = world.info_hash();
+    let request = world.ask(0, 7 * MIB, 8 * MIB - 1);
+    world.intend(Intent::Pause { info_hash: info_hash.clone() });
+    assert_eq!(world.viewers[&request].rejected, Some(Some(503)));
+    assert_eq!(world.connected(), []);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.engine.snapshot(world.now).torrents[0].state, TorrentState::Paused);
+    world.intend(Intent::Resume { info_hash: info_hash.clone() });
+    finish(&mut world, 60, "it goes on");
+    world.intend(Intent::Remove { info_hash: info_hash.clone(), delete_data: true });
+    world.run_for(Duration::from_secs(1));
+    assert!(!world.has_state() && !world.has_files());
+    assert!(world.replies.iter().all(|reply| *reply == IntentReply::Done { info_hash: info_hash.clone() }));
+}
+
+#[test]
+fn what_is_no_torrent_is_answered_in_plain_words() {
+    let mut world = World::new(film(1), &[], 15);
+    world.run_for(Duration::from_millis(10));
+    world.intend(Intent::AddTorrent { metainfo: b"<html>".to_vec() });
+    world.intend(Intent::AddPeers { info_hash: "00".into(), peers: vec![] });
+    assert_eq!(world.replies.len(), 2);
+    assert!(world.replies.iter().all(|reply| matches!(reply, IntentReply::Failed { .. })), "{:?}", world.replies);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let run = |seed| {
+        let mut world = World::with_torrent(film(10), &four(), seed);
+        world.ask(0, 5 * MIB, 10 * MIB - 1);
+        let took = world.run_until_within(Duration::from_secs(60), World::is_complete);
+        (took, world.received_bytes)
+    };
+    assert_eq!(run(16), run(16));
+}
+
+/// Peers of every manner, viewers that come, seek and leave, links and engines that die: it always ends well.
+#[test]
+fn chaos_ends_well() {
+    use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
+    let seeds =
+        std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok()).map_or(0..12u8, |seed| seed..seed + 1);
+    for seed in seeds {
+        println!("SIM_SEED={seed}");
+        let mut rng = ChaCha8Rng::seed_from_u64(u64::from(seed));
+        let mut seeders = vec![Manner::honest(MIB, 30)];
+        for _ in 0..rng.random_range(1..6) {
+            let mut manner = Manner::honest(rng.random_range(20_000..4 * MIB), rng.random_range(1..300));
+            manner.fast = rng.random_bool(0.7);
+            match rng.random_range(0..6) {
+                0 => manner.corrupts_every = rng.random_range(1..20),
+                1 => manner.stalls_after = Some(rng.random_range(0..200)),
+                2 => manner.chokes_every = Some(rng.random_range(5..100)),
+                3 => manner.hangs_up_after = Some(rng.random_range(1..200)),
+                _ => {}
+            }
+            seeders.push(manner);
+        }
+        let piece_length = 16 << rng.random_range(10..17);
+        let sample = torrent(piece_length, &[("a.txt", 70_001), ("film.mp4", 12 * MIB_USIZE + 17), ("z", 5)]);
+        let length = sample.metainfo.files[1].length;
+        let mut world = World::with_torrent(sample, &seeders, seed);
+        for _ in 0..30 {
+            let start = rng.random_range(0..length);
+            let request = world.ask(1, start, rng.random_range(start..length));
+            world.run_for(Duration::from_millis(rng.random_range(0..800)));
+            match rng.random_range(0..12) {
+                0 => {
+                    world.unlink();
+                    world.run_for(Duration::from_millis(300));
+                    world.link();
+                }
+                1 => world.replace_engine(),
+                2..8 => world.leave(request),
+                _ => {}
+            }
+            let peers = (1..=seeders.len()).map(|port| format!("127.0.0.1:{port}")).collect();
+            world.intend(Intent::AddPeers { info_hash: world.info_hash(), peers });
+        }
+        finish(&mut world, 900, "chaos");
+    }
+}

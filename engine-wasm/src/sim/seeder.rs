@@ -1,0 +1,207 @@
+//! A seeder in a simulation: it speaks the wire protocol, answers in order, and its line carries one block at a time.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::bitfield::Bitfield;
+use crate::metainfo::InfoHash;
+use crate::peer::handshake::{HANDSHAKE_LEN, Handshake};
+use crate::peer::wire::Message;
+use crate::time::Instant;
+
+/// How a seeder behaves.
+#[derive(Clone, Debug)]
+pub(super) struct Manner {
+    /// Bytes a second.
+    pub(super) rate_bps: u64,
+    /// There and back.
+    pub(super) rtt: Duration,
+    /// Every so many blocks it lies; 0 for never.
+    pub(super) corrupts_every: u32,
+    /// It stops sending after so many blocks.
+    pub(super) stalls_after: Option<u32>,
+    /// It chokes for a second after so many blocks, again and again.
+    pub(super) chokes_every: Option<u32>,
+    /// It hangs up after so many blocks.
+    pub(super) hangs_up_after: Option<u32>,
+    /// It speaks the fast extension.
+    pub(super) fast: bool,
+    /// Which pieces it has; `None` for all.
+    pub(super) pieces: Option<Bitfield>,
+}
+
+impl Manner {
+    pub(super) fn honest(rate_bps: u64, rtt_ms: u64) -> Self {
+        Self {
+            rate_bps,
+            rtt: Duration::from_millis(rtt_ms),
+            corrupts_every: 0,
+            stalls_after: None,
+            chokes_every: None,
+            hangs_up_after: None,
+            fast: true,
+            pieces: None,
+        }
+    }
+}
+
+/// What a seeder does next.
+#[derive(Debug)]
+pub(super) enum Deed {
+    /// Bytes that arrive at the daemon.
+    Send(Vec<u8>),
+    /// A block that arrives at the daemon.
+    Block { piece: u32, begin: u32, data: Vec<u8> },
+    /// It hangs up.
+    HangUp,
+    /// It unchokes.
+    Unchoke,
+}
+
+/// One connection to a seeder, at the seeder's end.
+#[derive(Debug)]
+pub(super) struct Seeder {
+    manner: Manner,
+    info_hash: InfoHash,
+    received: Vec<u8>,
+    greeted: bool,
+    choking: bool,
+    queue: VecDeque<(u32, u32, u32)>,
+    line_free: Instant,
+    sent: u32,
+}
+
+impl Seeder {
+    pub(super) fn new(manner: Manner, info_hash: InfoHash, now: Instant) -> Self {
+        Self {
+            manner,
+            info_hash,
+            received: Vec::new(),
+            greeted: false,
+            choking: true,
+            queue: VecDeque::new(),
+            line_free: now,
+            sent: 0,
+        }
+    }
+
+    /// Half the way there and back.
+    pub(super) fn one_way(&self) -> Duration {
+        self.manner.rtt / 2
+    }
+
+    /// Bytes arrived: what it answers, with the time at which it leaves.
+    pub(super) fn receive(&mut self, data: &[u8], piece_count: u32, now: Instant) -> Vec<(Instant, Deed)> {
+        self.received.extend_from_slice(data);
+        let mut deeds = Vec::new();
+        if !self.greeted {
+            let Some(hello) = self.received.first_chunk::<HANDSHAKE_LEN>() else { return deeds };
+            let hello = Handshake::parse(hello).expect("the engine's handshake is one");
+            assert_eq!(hello.info_hash, self.info_hash);
+            self.received.drain(..HANDSHAKE_LEN);
+            self.greeted = true;
+            deeds.push((now, Deed::Send(self.greet(piece_count))));
+        }
+        while let Some(frame) = self.take_frame() {
+            self.obey(&frame, now, &mut deeds);
+        }
+        deeds
+    }
+
+    /// The next block, when the line is free for it.
+    pub(super) fn next_block(&mut self, content: &[u8], piece_length: u32, now: Instant) -> Option<(Instant, Deed)> {
+        if self.choking || self.manner.stalls_after.is_some_and(|most| self.sent >= most) || self.line_free > now {
+            return None;
+        }
+        let (piece, begin, length) = self.queue.pop_front()?;
+        let from = piece as usize * piece_length as usize + begin as usize;
+        let mut data = content[from..from + length as usize].to_vec();
+        self.sent += 1;
+        if self.manner.corrupts_every > 0 && self.sent.is_multiple_of(self.manner.corrupts_every) {
+            data[0] ^= 0xff;
+        }
+        self.line_free = now + Duration::from_micros(u64::from(length) * 1_000_000 / self.manner.rate_bps);
+        Some((self.line_free, Deed::Block { piece, begin, data }))
+    }
+
+    /// When the line is free again.
+    pub(super) fn line_free(&self) -> Instant {
+        self.line_free
+    }
+
+    /// What it does besides, after a block.
+    pub(super) fn whim(&mut self, now: Instant) -> Vec<(Instant, Deed)> {
+        if self.manner.hangs_up_after.is_some_and(|most| self.sent >= most) {
+            return vec![(now, Deed::HangUp)];
+        }
+        if self.manner.chokes_every.is_some_and(|every| self.sent.is_multiple_of(every)) && !self.choking {
+            self.choking = true;
+            let mut bytes = encode(&Message::Choke);
+            let dropped = std::mem::take(&mut self.queue);
+            if self.manner.fast {
+                for (piece, begin, length) in dropped {
+                    bytes.extend(encode(&Message::Reject { piece, begin, length }));
+                }
+            }
+            return vec![(now, Deed::Send(bytes)), (now + Duration::from_secs(1), Deed::Unchoke)];
+        }
+        Vec::new()
+    }
+
+    /// It unchokes.
+    pub(super) fn unchoke(&mut self) -> Vec<u8> {
+        self.choking = false;
+        encode(&Message::Unchoke)
+    }
+
+    fn greet(&mut self, piece_count: u32) -> Vec<u8> {
+        let mut hello = Handshake::ours(self.info_hash, *b"-SIM000-abcdefghijkl");
+        if !self.manner.fast {
+            hello.reserved = [0; 8];
+        }
+        let mut out = hello.encode().to_vec();
+        match &self.manner.pieces {
+            Some(pieces) => out.extend(encode(&Message::Bitfield(&pieces.to_wire()))),
+            None if self.manner.fast => out.extend(encode(&Message::HaveAll)),
+            None => out.extend(encode(&Message::Bitfield(&Bitfield::full(piece_count).to_wire()))),
+        }
+        out
+    }
+
+    fn take_frame(&mut self) -> Option<Vec<u8>> {
+        let length = u32::from_be_bytes(*self.received.first_chunk()?) as usize;
+        let frame = self.received.get(4..4 + length)?.to_vec();
+        self.received.drain(..4 + length);
+        Some(frame)
+    }
+
+    fn obey(&mut self, frame: &[u8], now: Instant, deeds: &mut Vec<(Instant, Deed)>) {
+        if frame.is_empty() {
+            return;
+        }
+        match Message::parse(frame).expect("the engine speaks the protocol") {
+            Message::Interested if self.choking => {
+                self.choking = false;
+                deeds.push((now, Deed::Send(encode(&Message::Unchoke))));
+            }
+            Message::Request { piece, begin, length } if !self.choking => self.queue.push_back((piece, begin, length)),
+            Message::Request { piece, begin, length } if self.manner.fast => {
+                deeds.push((now, Deed::Send(encode(&Message::Reject { piece, begin, length }))));
+            }
+            Message::Cancel { piece, begin, length } => {
+                let before = self.queue.len();
+                self.queue.retain(|&request| request != (piece, begin, length));
+                if self.manner.fast && self.queue.len() < before {
+                    deeds.push((now, Deed::Send(encode(&Message::Reject { piece, begin, length }))));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn encode(message: &Message<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    message.encode(&mut out);
+    out
+}

@@ -1,0 +1,514 @@
+//! The world around the engine: a clock, a daemon with a disk in memory, and lines to seeders.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha1::{Digest as _, Sha1};
+use sha2::Sha256;
+use shared_proto::io::{CloseReason, DigestKind, DivertKey, NotStored, OpError, OpErrorKind, OpOutput};
+use shared_proto::{
+    ConnId, DaemonMessage, EngineMessage, FileRef, IoCommand, IoEvent, Limits, OpId, RequestId, Root, RootKey, Span,
+};
+
+use super::seeder::{Deed, Manner, Seeder};
+use crate::engine::{Config, Engine};
+use crate::io::{Input, Output};
+use crate::metainfo::testing::Sample;
+use crate::time::Instant;
+use crate::view::{Intent, IntentReply};
+
+/// One way between engine and daemon, and what the daemon takes for anything.
+const DAEMON_DELAY: Duration = Duration::from_micros(200);
+
+#[derive(Debug)]
+enum Event {
+    Wake,
+    ToEngine(Input),
+    ToSeeder(ConnId, Vec<u8>),
+    Connect(ConnId, SocketAddr),
+    Deed(ConnId, Deed),
+    Line(ConnId),
+}
+
+#[derive(Debug)]
+struct Conn {
+    addr: SocketAddr,
+    seeder: Seeder,
+    armed: BTreeMap<DivertKey, Vec<Span>>,
+    raw_left: u32,
+    framed: bool,
+    held: Vec<u8>,
+}
+
+/// A request of a viewer, as the daemon sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Viewer {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    /// First byte not granted.
+    pub(super) next: u64,
+    /// When the first byte was granted, and the last.
+    pub(super) first_at: Option<Instant>,
+    pub(super) done_at: Option<Instant>,
+    pub(super) rejected: Option<Option<u16>>,
+    file: usize,
+}
+
+/// Everything.
+pub(super) struct World {
+    pub(super) now: Instant,
+    pub(super) engine: Engine,
+    pub(super) sample: Sample,
+    pub(super) viewers: BTreeMap<RequestId, Viewer>,
+    pub(super) replies: Vec<IntentReply>,
+    pub(super) dialled: BTreeMap<SocketAddr, u32>,
+    pub(super) received_bytes: u64,
+    seeders: BTreeMap<SocketAddr, Manner>,
+    disk: BTreeMap<Vec<String>, Vec<u8>>,
+    files: BTreeMap<FileRef, Vec<String>>,
+    state: BTreeMap<String, Bytes>,
+    conns: BTreeMap<ConnId, Conn>,
+    events: BinaryHeap<Reverse<(Instant, u64, usize)>>,
+    pending: BTreeMap<usize, Event>,
+    sequence: u64,
+    linked: bool,
+    epoch: u64,
+    seed: u8,
+}
+
+impl World {
+    pub(super) fn new(sample: Sample, seeders: &[Manner], seed: u8) -> Self {
+        let now = Instant(1_000_000);
+        let addrs = (1u16..).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let mut world = Self {
+            now,
+            engine: Engine::new(Config::default(), [seed; 32], now),
+            sample,
+            viewers: BTreeMap::new(),
+            replies: Vec::new(),
+            dialled: BTreeMap::new(),
+            received_bytes: 0,
+            seeders: addrs.zip(seeders.iter().cloned()).collect(),
+            disk: BTreeMap::new(),
+            files: BTreeMap::new(),
+            state: BTreeMap::new(),
+            conns: BTreeMap::new(),
+            events: BinaryHeap::new(),
+            pending: BTreeMap::new(),
+            sequence: 0,
+            linked: false,
+            epoch: 0,
+            seed,
+        };
+        world.link();
+        world
+    }
+
+    /// A world in which the torrent was added and its seeders named.
+    pub(super) fn with_torrent(sample: Sample, seeders: &[Manner], seed: u8) -> Self {
+        let mut world = Self::new(sample, seeders, seed);
+        world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone() });
+        world.run_for(Duration::from_millis(10));
+        world.name_seeders();
+        world
+    }
+
+    pub(super) fn info_hash(&self) -> String {
+        self.sample.metainfo.info_hash.to_string()
+    }
+
+    pub(super) fn intend(&mut self, intent: Intent) {
+        self.input(Input::Intent { id: 1, intent });
+    }
+
+    /// A viewer asks.
+    pub(super) fn ask(&mut self, file: usize, start: u64, end: u64) -> RequestId {
+        self.sequence += 1;
+        let request_id = RequestId(uuid::Uuid::from_u128(u128::from(self.sequence)));
+        let viewer = Viewer { start, end, next: start, first_at: None, done_at: None, rejected: None, file };
+        self.viewers.insert(request_id, viewer);
+        let file_id = format!("{}.{file}", self.info_hash()).as_str().into();
+        self.input(Input::Control(DaemonMessage::RangeRequest { request_id, file_id, start, end }));
+        request_id
+    }
+
+    /// A viewer has drained so far.
+    pub(super) fn drain(&mut self, request_id: RequestId, position: u64) {
+        self.input(Input::Control(DaemonMessage::RangeProgress { request_id, position }));
+    }
+
+    /// A viewer leaves.
+    pub(super) fn leave(&mut self, request_id: RequestId) {
+        self.input(Input::Control(DaemonMessage::RangeCancel { request_id }));
+    }
+
+    /// Verified bytes, as a page sees them.
+    pub(super) fn verified(&self) -> u64 {
+        self.engine.snapshot(self.now).torrents.first().map_or(0, |torrent| torrent.verified)
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.verified() == self.sample.metainfo.total_length()
+    }
+
+    /// The daemon goes, with its sockets and open files; its disk and state stay.
+    pub(super) fn unlink(&mut self) {
+        self.linked = false;
+        self.conns.clear();
+        self.files.clear();
+        self.pending.retain(|_, event| matches!(event, Event::Wake));
+        self.input(Input::Unlinked);
+    }
+
+    /// A daemon comes.
+    pub(super) fn link(&mut self) {
+        self.linked = true;
+        self.epoch += 1;
+        let roots = vec![Root { key: RootKey("d".into()), label: "Downloads".into() }];
+        let limits = Limits { max_conns: 100, max_files: 100, io_window: 1 << 20, max_wait_ms: 120_000 };
+        self.input(Input::Linked { epoch: self.epoch, roots, limits });
+    }
+
+    /// The engine dies and another one takes its place.
+    pub(super) fn replace_engine(&mut self) {
+        self.unlink();
+        self.viewers.clear();
+        self.seed = self.seed.wrapping_add(1);
+        self.engine = Engine::new(Config::default(), [self.seed; 32], self.now);
+        self.link();
+        self.name_seeders();
+    }
+
+    /// All seeders are gone for good.
+    pub(super) fn lose_seeders(&mut self) {
+        self.seeders.clear();
+        self.conns.clear();
+    }
+
+    fn name_seeders(&mut self) {
+        let peers = self.seeders.keys().map(SocketAddr::to_string).collect();
+        self.intend(Intent::AddPeers { info_hash: self.info_hash(), peers });
+    }
+
+    /// Somebody changes a byte of the first file behind the daemon's back.
+    pub(super) fn vandalise(&mut self, offset: usize) {
+        let file = self.disk.values_mut().next().expect("a file is there");
+        file[offset] ^= 0xff;
+    }
+
+    pub(super) fn run_for(&mut self, span: Duration) {
+        let until = self.now + span;
+        self.run_until(until, |_| false);
+    }
+
+    /// Runs until the condition holds; the time that it took, `None` when it does not hold in time.
+    pub(super) fn run_until_within(&mut self, span: Duration, done: impl FnMut(&World) -> bool) -> Option<Duration> {
+        let from = self.now;
+        self.run_until(from + span, done).then(|| self.now.saturating_since(from))
+    }
+
+    fn run_until(&mut self, until: Instant, mut done: impl FnMut(&World) -> bool) -> bool {
+        loop {
+            if done(self) {
+                return true;
+            }
+            let Some(&Reverse((at, _, id))) = self.events.peek() else { break };
+            if at > until {
+                break;
+            }
+            self.events.pop();
+            let Some(event) = self.pending.remove(&id) else { continue };
+            self.now = self.now.max(at);
+            self.happen(event);
+        }
+        self.now = until;
+        false
+    }
+
+    fn at(&mut self, at: Instant, event: Event) {
+        self.sequence += 1;
+        let id = usize::try_from(self.sequence).expect("a simulation is short");
+        self.events.push(Reverse((at, self.sequence, id)));
+        self.pending.insert(id, event);
+    }
+
+    fn tell(&mut self, event: IoEvent) {
+        self.at(self.now + DAEMON_DELAY, Event::ToEngine(Input::Io(event)));
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Wake => self.input(Input::Timeout),
+            Event::ToEngine(input) => self.input(input),
+            Event::Connect(conn, addr) => self.connect(conn, addr),
+            Event::ToSeeder(conn, data) => {
+                let pieces = u32::try_from(self.sample.metainfo.pieces.len()).expect("a test has few pieces");
+                let now = self.now;
+                let Some(line) = self.conns.get_mut(&conn) else { return };
+                let deeds = line.seeder.receive(&data, pieces, now);
+                self.schedule(conn, deeds);
+                self.serve(conn);
+            }
+            Event::Line(conn) => self.serve(conn),
+            Event::Deed(conn, deed) => self.arrive(conn, deed),
+        }
+    }
+
+    fn connect(&mut self, conn: ConnId, addr: SocketAddr) {
+        *self.dialled.entry(addr).or_default() += 1;
+        let Some(manner) = self.seeders.get(&addr).cloned() else {
+            return self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Refused });
+        };
+        let seeder = Seeder::new(manner, self.sample.metainfo.info_hash, self.now);
+        let line = Conn { addr, seeder, armed: BTreeMap::new(), raw_left: 0, framed: false, held: Vec::new() };
+        self.conns.insert(conn, line);
+        self.tell(IoEvent::TcpConnected { conn });
+    }
+
+    /// The seeder's line takes the next block when it is free.
+    fn serve(&mut self, conn: ConnId) {
+        let piece_length = self.sample.metainfo.piece_length;
+        let Some(line) = self.conns.get_mut(&conn) else { return };
+        let Some((at, deed)) = line.seeder.next_block(&self.sample.content, piece_length, self.now) else { return };
+        let (free, one_way) = (line.seeder.line_free(), line.seeder.one_way());
+        let whims = line.seeder.whim(free);
+        self.at(at + one_way, Event::Deed(conn, deed));
+        self.at(free, Event::Line(conn));
+        self.schedule(conn, whims);
+    }
+
+    fn schedule(&mut self, conn: ConnId, deeds: Vec<(Instant, Deed)>) {
+        let Some(one_way) = self.conns.get(&conn).map(|line| line.seeder.one_way()) else { return };
+        for (at, deed) in deeds {
+            self.at(at + one_way, Event::Deed(conn, deed));
+        }
+    }
+
+    /// What a seeder sent arrives at the daemon.
+    fn arrive(&mut self, conn: ConnId, deed: Deed) {
+        match deed {
+            Deed::Send(bytes) => self.bytes(conn, &bytes),
+            Deed::Unchoke => {
+                let Some(line) = self.conns.get_mut(&conn) else { return };
+                let bytes = line.seeder.unchoke();
+                self.bytes(conn, &bytes);
+                self.serve(conn);
+            }
+            Deed::HangUp => {
+                if self.conns.remove(&conn).is_some() {
+                    self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Remote });
+                }
+            }
+            Deed::Block { piece, begin, data } => self.block(conn, piece, begin, &data),
+        }
+    }
+
+    /// Raw up to the byte that was asked for, then frames.
+    fn bytes(&mut self, conn: ConnId, bytes: &[u8]) {
+        let Some(line) = self.conns.get_mut(&conn) else { return };
+        line.held.extend_from_slice(bytes);
+        let raw = line.held.len().min(line.raw_left as usize);
+        let mut events = Vec::new();
+        if raw > 0 {
+            line.raw_left -= u32::try_from(raw).expect("a handshake is short");
+            let data = Bytes::from(line.held.drain(..raw).collect::<Vec<u8>>());
+            events.push(IoEvent::TcpData { conn, data });
+        }
+        while line.framed {
+            let Some(length) = line.held.first_chunk().map(|&length| u32::from_be_bytes(length) as usize) else {
+                break;
+            };
+            if line.held.len() < 4 + length {
+                break;
+            }
+            let data = Bytes::from(line.held.drain(..4 + length).skip(4).collect::<Vec<u8>>());
+            if !data.is_empty() {
+                events.push(IoEvent::TcpFrame { conn, data });
+            }
+        }
+        events.into_iter().for_each(|event| self.tell(event));
+    }
+
+    fn block(&mut self, conn: ConnId, piece: u32, begin: u32, data: &[u8]) {
+        let mut key = [0; 8];
+        key[..4].copy_from_slice(&piece.to_be_bytes());
+        key[4..].copy_from_slice(&begin.to_be_bytes());
+        let length = u32::try_from(data.len()).expect("a block is short");
+        let Some(line) = self.conns.get_mut(&conn) else { return };
+        self.received_bytes += u64::from(length);
+        let Some(spans) = line.armed.remove(&key) else {
+            return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Unarmed });
+        };
+        let mut rest = data;
+        for span in spans {
+            let (now, later) = rest.split_at(span.length as usize);
+            self.file(span.file)[usize::try_from(span.offset).expect("a test's file is small")..][..now.len()]
+                .copy_from_slice(now);
+            rest = later;
+        }
+        assert!(rest.is_empty(), "the spans of a block are as long as the block");
+        self.tell(IoEvent::Stored { conn, key });
+    }
+
+    fn file(&mut self, file: FileRef) -> &mut Vec<u8> {
+        let path = &self.files[&file];
+        self.disk.get_mut(path).expect("an open file is there")
+    }
+
+    fn input(&mut self, input: Input) {
+        self.engine.handle_input(self.now, input);
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Control(message) if self.linked => self.control(message),
+                Output::Io(command) if self.linked => self.command(command),
+                Output::Control(_) | Output::Io(_) => {}
+                Output::Reply { reply, .. } => self.replies.push(reply),
+                Output::Changed => {}
+            }
+        }
+        if let Some(at) = self.engine.poll_timeout() {
+            self.at(at.max(self.now), Event::Wake);
+        }
+    }
+
+    fn control(&mut self, message: EngineMessage) {
+        match message {
+            EngineMessage::RangeAvailable { request_id, end } | EngineMessage::RangeReady { request_id, end } => {
+                self.granted(request_id, end);
+            }
+            EngineMessage::RangeReject { request_id, status, .. } => {
+                if let Some(viewer) = self.viewers.get_mut(&request_id) {
+                    viewer.rejected = Some(status);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The invariant: what is granted is on the disk, and it is the film.
+    fn granted(&mut self, id: RequestId, end: Option<u64>) {
+        let Some(viewer) = self.viewers.get_mut(&id) else { return };
+        let end = end.unwrap_or(viewer.end);
+        assert!(end <= viewer.end, "granted beyond what was asked");
+        assert!(end + 1 > viewer.next, "a grant that grants nothing");
+        let range = usize::try_from(viewer.next).unwrap()..usize::try_from(end + 1).unwrap();
+        let path = &self.sample.metainfo.files[viewer.file].path;
+        assert_eq!(
+            self.disk[path][range.clone()],
+            self.sample.file(viewer.file)[range],
+            "an unverified byte was granted"
+        );
+        viewer.next = end + 1;
+        viewer.first_at.get_or_insert(self.now);
+        if viewer.next > viewer.end {
+            viewer.done_at.get_or_insert(self.now);
+        }
+    }
+
+    fn command(&mut self, command: IoCommand) {
+        match command {
+            IoCommand::TcpConnect { conn, addr, .. } => {
+                let rtt = self.seeders.get(&addr).map_or(Duration::ZERO, |manner| manner.rtt);
+                self.at(self.now + DAEMON_DELAY + rtt, Event::Connect(conn, addr));
+            }
+            IoCommand::TcpSend { conn, data } => {
+                let Some(line) = self.conns.get(&conn) else { return };
+                let at = self.now + DAEMON_DELAY + line.seeder.one_way();
+                self.at(at, Event::ToSeeder(conn, data.to_vec()));
+            }
+            IoCommand::TcpRaw { conn, bytes } => {
+                if let Some(line) = self.conns.get_mut(&conn) {
+                    line.raw_left += bytes;
+                }
+                self.bytes(conn, &[]);
+            }
+            IoCommand::TcpFramed { conn, .. } => {
+                if let Some(line) = self.conns.get_mut(&conn) {
+                    line.framed = true;
+                }
+                self.bytes(conn, &[]);
+            }
+            IoCommand::Arm { conn, key, spans } => {
+                if let Some(line) = self.conns.get_mut(&conn) {
+                    line.armed.insert(key, spans);
+                }
+            }
+            IoCommand::Disarm { conn, key } => {
+                if let Some(line) = self.conns.get_mut(&conn) {
+                    line.armed.remove(&key);
+                }
+            }
+            IoCommand::TcpClose { conn } => {
+                self.conns.remove(&conn);
+            }
+            IoCommand::FileClose { file } => {
+                self.files.remove(&file);
+            }
+            other => self.answer(other),
+        }
+    }
+
+    fn answer(&mut self, command: IoCommand) {
+        let (op, result): (OpId, Result<OpOutput, OpError>) = match command {
+            IoCommand::FileOpen { op, file, path, length, .. } => {
+                let length = usize::try_from(length).expect("a test's file is small");
+                let existing = self.disk.get(&path).map(|bytes| bytes.len() as u64);
+                let bytes = self.disk.entry(path.clone()).or_default();
+                bytes.resize(length.max(bytes.len()), 0);
+                self.files.insert(file, path);
+                (op, Ok(OpOutput::Opened { existing }))
+            }
+            IoCommand::FileDelete { op, path, .. } => {
+                self.disk.remove(&path);
+                (op, Ok(OpOutput::Unit))
+            }
+            IoCommand::Digest { op, kind, spans } => {
+                let mut bytes = Vec::new();
+                for span in spans {
+                    let from = usize::try_from(span.offset).expect("a test's file is small");
+                    bytes.extend_from_slice(&self.file(span.file)[from..from + span.length as usize]);
+                }
+                let digest = match kind {
+                    DigestKind::Sha1 => Sha1::digest(&bytes).to_vec(),
+                    DigestKind::Sha256 => Sha256::digest(&bytes).to_vec(),
+                    DigestKind::Sha256Leaves => bytes.chunks(16 << 10).flat_map(Sha256::digest).collect(),
+                };
+                (op, Ok(OpOutput::Digest(Bytes::from(digest))))
+            }
+            IoCommand::KvPut { op, key, value } => {
+                self.state.insert(key, value);
+                (op, Ok(OpOutput::Unit))
+            }
+            IoCommand::KvGet { op, key } => (op, Ok(OpOutput::Value(self.state.get(&key).cloned()))),
+            IoCommand::KvDelete { op, key } => {
+                self.state.remove(&key);
+                (op, Ok(OpOutput::Unit))
+            }
+            IoCommand::KvScan { op, prefix } => {
+                let keys = self.state.keys().filter(|key| key.starts_with(&prefix)).cloned().collect();
+                (op, Ok(OpOutput::Keys(keys)))
+            }
+            IoCommand::HttpGet { op, .. } => {
+                (op, Err(OpError { kind: OpErrorKind::Network, message: "no network here".into() }))
+            }
+            other => panic!("the simulated daemon was not expected to see {other:?}"),
+        };
+        self.tell(IoEvent::Done { op, result });
+    }
+
+    /// Connections open now, by the seeder's address.
+    pub(super) fn connected(&self) -> Vec<SocketAddr> {
+        self.conns.values().map(|line| line.addr).collect()
+    }
+
+    pub(super) fn has_state(&self) -> bool {
+        self.state.keys().any(|key| key != "secret")
+    }
+
+    pub(super) fn has_files(&self) -> bool {
+        !self.disk.is_empty()
+    }
+}

@@ -1,0 +1,133 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::geometry::BLOCK_LENGTH;
+
+const FILE: FileIndex = FileIndex(0);
+
+/// A file of so many pieces of one block each, of which those with `#` are verified.
+struct Scene {
+    geometry: Arc<Geometry>,
+    pieces: PieceMap,
+    desk: Desk,
+    now: Instant,
+}
+
+impl Scene {
+    fn new(picture: &str) -> Self {
+        let length = u64::from(BLOCK_LENGTH) * picture.len() as u64;
+        let geometry = Arc::new(Geometry::new(BLOCK_LENGTH, &[length]).unwrap());
+        let mut pieces = PieceMap::new(Arc::clone(&geometry));
+        for (index, _) in picture.chars().enumerate().filter(|(_, mark)| *mark == '#') {
+            pieces.verified(PieceIndex(u32::try_from(index).unwrap()));
+        }
+        Self { geometry, pieces, desk: Desk::default(), now: Instant(0) }
+    }
+
+    fn open(&mut self, id: u128, start: u64, end: u64) -> Answer {
+        let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
+        self.desk.open(request(id), FILE, (start, end), ledger, self.now).0
+    }
+
+    fn verify(&mut self, piece: u32) -> Vec<(RequestId, Grant)> {
+        self.pieces.verified(PieceIndex(piece));
+        let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
+        self.desk.verified(PieceIndex(piece), ledger, self.now)
+    }
+
+    fn wants(&self) -> Vec<u32> {
+        let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
+        self.desk.wants(ledger, self.now).iter().map(|want| want.piece.0).collect()
+    }
+}
+
+fn request(id: u128) -> RequestId {
+    RequestId(uuid::Uuid::from_u128(id))
+}
+
+/// Byte offset of a block.
+fn at(block: u64) -> u64 {
+    block * u64::from(BLOCK_LENGTH)
+}
+
+/// What `####..` answers to a question in blocks.
+fn check(picture: &str, start: u64, end: u64, expected: Answer) {
+    assert_eq!(Scene::new(picture).open(1, start, end), expected, "{picture} {start}–{end}");
+}
+
+#[test]
+fn a_question_is_answered_by_the_verified_prefix() {
+    check("####", 0, at(4) - 1, Answer::Granted(Grant::All));
+    check("##..", 0, at(4) - 1, Answer::Granted(Grant::UpTo(at(2) - 1)));
+    check("##..", 5, at(2) - 1, Answer::Granted(Grant::All));
+    check("..##", 0, 0, Answer::Wait);
+    check("..##", at(2), at(4) - 1, Answer::Granted(Grant::All));
+    check("#.##", at(1) - 1, at(1), Answer::Granted(Grant::UpTo(at(1) - 1)));
+}
+
+#[test]
+fn what_is_not_in_the_file_is_refused() {
+    check("##", 0, at(2), Answer::OutsideFile);
+    check("##", at(2), at(2), Answer::OutsideFile);
+    check("##", 5, 4, Answer::OutsideFile);
+    check("", 0, 0, Answer::OutsideFile);
+}
+
+#[test]
+fn the_watermark_rises_over_all_that_is_already_there() {
+    let mut scene = Scene::new("..#.");
+    assert_eq!(scene.open(1, 10, at(4) - 1), Answer::Wait);
+    assert_eq!(scene.verify(1), [], "the cursor waits for piece 0");
+    assert_eq!(scene.verify(0), [(request(1), Grant::UpTo(at(3) - 1))]);
+    assert_eq!(scene.verify(3), [(request(1), Grant::All)]);
+    assert!(!scene.desk.is_waited());
+}
+
+#[test]
+fn a_cancelled_request_leaves_no_demand() {
+    let mut scene = Scene::new("......");
+    scene.open(1, 0, at(6) - 1);
+    assert_eq!(scene.wants(), [0, 1, 2, 3, 4, 5]);
+    assert!(scene.desk.cancel(request(1), scene.now));
+    assert_eq!(scene.wants(), [] as [u32; 0]);
+    assert_eq!(scene.verify(0), []);
+}
+
+#[test]
+fn a_player_that_asks_part_by_part_is_one_viewer_and_reads_ahead_between_parts() {
+    let mut scene = Scene::new("##....");
+    scene.open(1, 0, at(2) - 1);
+    scene.desk.progress(request(1), at(2), scene.now);
+    assert!(!scene.desk.cancel(request(1), scene.now), "it was granted in full: nothing is given up");
+    assert_eq!(scene.wants(), [2, 3, 4, 5]);
+    scene.open(2, at(2), at(4) - 1);
+    assert_eq!(scene.desk.viewers.len(), 1);
+}
+
+#[test]
+fn those_who_read_come_before_those_who_paused() {
+    let mut scene = Scene::new("#.#######.");
+    scene.open(1, 0, at(1) - 1);
+    scene.desk.cancel(request(1), scene.now);
+    scene.open(2, at(9), at(10) - 1);
+    assert_eq!(scene.wants(), [9, 1]);
+}
+
+#[test]
+fn a_viewer_that_does_not_come_back_is_forgotten() {
+    let mut scene = Scene::new("#...");
+    scene.open(1, 0, at(1) - 1);
+    scene.desk.cancel(request(1), scene.now);
+    assert!(!scene.desk.expire(scene.now + LINGER));
+    assert!(scene.desk.expire(scene.now + LINGER + Duration::from_secs(1)));
+    assert_eq!(scene.wants(), [] as [u32; 0]);
+}
+
+#[test]
+fn a_thousand_wait_for_one_piece_and_are_all_told() {
+    let mut scene = Scene::new("..");
+    for id in 0..1000 {
+        assert_eq!(scene.open(id, 0, at(2) - 1), Answer::Wait);
+    }
+    assert_eq!(scene.verify(0).len(), 1000);
+}

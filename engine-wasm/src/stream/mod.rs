@@ -1,0 +1,4 @@
+//! Viewers: what they may have, what they wait for, and what they will need next.
+
+pub mod desk;
+pub mod viewer;

@@ -1,0 +1,113 @@
+//! One viewer: where it is, how fast it drains, and how far ahead of it to fetch.
+//!
+//! A viewer outlives its requests: a player that asks for a megabyte at a time is one viewer, and while it pauses between two of them its
+//! read-ahead goes on, after everybody else's. It never knows what is verified except through the ledger it is handed.
+
+use std::time::Duration;
+
+use crate::geometry::{FileIndex, PieceIndex};
+use crate::limits;
+use crate::peer::rate::RateMeter;
+use crate::pick::piece_map::PieceState;
+use crate::stream::desk::{LINGER, Ledger};
+use crate::time::Instant;
+
+/// Drain rate to assume before one is known, bytes per second: high, so that what is nearest comes first.
+const ASSUMED_DRAIN_BPS: u64 = 8 << 20;
+/// A request that begins within so many bytes of where the viewer stopped goes on with it.
+const CONTINUES_WITHIN: u64 = 64 << 10;
+
+/// A piece that a viewer needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// Which.
+    pub piece: PieceIndex,
+    /// When the viewer will be there.
+    pub deadline: Instant,
+    /// Nobody reads here now: after all that is needed by those who do.
+    pub idle: bool,
+    /// A request waits for this very piece.
+    pub awaited: bool,
+}
+
+/// One viewer of one file.
+#[derive(Debug)]
+pub struct Viewer {
+    file: FileIndex,
+    /// Where it began to read in one go.
+    origin: u64,
+    /// First byte that it has not drained.
+    position: u64,
+    drain: RateMeter,
+    /// `None` while a request is under way, else since when there is none.
+    idle_since: Option<Instant>,
+}
+
+impl Viewer {
+    /// A viewer begins to read at `start`.
+    pub fn new(file: FileIndex, start: u64, now: Instant) -> Self {
+        Self { file, origin: start, position: start, drain: RateMeter::new(now), idle_since: None }
+    }
+
+    /// Whether a request that begins at `start` is this viewer going on.
+    pub fn continues_at(&self, file: FileIndex, start: u64) -> bool {
+        self.idle_since.is_some() && self.file == file && self.position.abs_diff(start) <= CONTINUES_WITHIN
+    }
+
+    /// It goes on at `start`.
+    pub fn resume(&mut self, start: u64, now: Instant) {
+        self.idle_since = None;
+        self.position = start;
+        self.origin = self.origin.min(start);
+        self.drain.add(0, now);
+    }
+
+    /// It has drained everything before `position`.
+    pub fn advance(&mut self, position: u64, now: Instant) {
+        self.drain.add(position.saturating_sub(self.position), now);
+        self.position = self.position.max(position);
+    }
+
+    /// Its request has ended at `position`.
+    pub fn finish(&mut self, position: u64, now: Instant) {
+        self.advance(position, now);
+        self.idle_since = Some(now);
+    }
+
+    /// Whether it is not expected back.
+    pub fn is_gone(&self, now: Instant) -> bool {
+        self.idle_since.is_some_and(|since| now.saturating_since(since) > LINGER)
+    }
+
+    /// What it needs that is not verified, in order: the piece it is at and the window ahead, which grows with what it reads in one
+    /// go.
+    pub fn wants(&self, ledger: Ledger<'_>, now: Instant) -> Vec<Want> {
+        let length = ledger.geometry.file_len(self.file);
+        if self.position >= length {
+            return Vec::new();
+        }
+        let end = (self.position + self.window(ledger)).min(length - 1);
+        let Some(pieces) = ledger.geometry.pieces_of(self.file, self.position, end) else { return Vec::new() };
+        let drain = if self.drain.is_settled(now) { self.drain.rate_bps(now).max(1) } else { ASSUMED_DRAIN_BPS };
+        (pieces.start().0..=pieces.end().0)
+            .map(PieceIndex)
+            .filter(|&piece| ledger.pieces.state(piece) != PieceState::Have)
+            .take(limits::WANTS)
+            .map(|piece| {
+                let offset = ledger.geometry.piece_start_in_file(self.file, piece).max(self.position);
+                let ms = (offset - self.position).saturating_mul(1000) / drain;
+                Want {
+                    piece,
+                    deadline: now + Duration::from_millis(ms),
+                    idle: self.idle_since.is_some(),
+                    awaited: false,
+                }
+            })
+            .collect()
+    }
+
+    fn window(&self, ledger: Ledger<'_>) -> u64 {
+        let first = limits::WINDOW_MIN.min(16 * u64::from(ledger.geometry.piece_length()));
+        (self.position - self.origin).clamp(first, limits::WINDOW_MAX)
+    }
+}

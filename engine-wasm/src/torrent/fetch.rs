@@ -1,0 +1,180 @@
+//! A torrent and its blocks: asking for what the picker picks, and taking in what comes.
+
+use shared_proto::io::{DivertKey, NotStored};
+use shared_proto::{ConnId, IoCommand};
+
+use super::{Status, Torrent};
+use crate::context::Context;
+use crate::geometry::{BLOCK_LENGTH, Block, PieceIndex};
+use crate::limits;
+use crate::pick::picker::{Pick, Scene};
+use crate::stream::desk::Ledger;
+use crate::time::Instant;
+
+impl Torrent {
+    /// What viewers need is worked out anew.
+    pub(super) fn refresh_wants(&mut self, now: Instant) {
+        let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
+        let wants = self.desk.wants(ledger, now);
+        self.picker.set_wants(wants, self.desk.is_watched());
+        self.wants_are_stale = false;
+    }
+
+    /// Asks every peer with room, the soonest done first.
+    pub(super) fn fill_all(&mut self, cx: &mut Context<'_>) {
+        if self.status != Status::Running {
+            return;
+        }
+        let mut queue = self.picker.queue(&self.peers, cx.now);
+        while let Some(conn) = queue.next_peer() {
+            if self.ask_next(conn, cx)
+                && let Some(peer) = self.peers.get(&conn)
+            {
+                queue.again(conn, peer, cx.now);
+            }
+        }
+        self.refresh_interest(cx.now);
+    }
+
+    /// Asks one peer for as much as it has room for.
+    pub(super) fn fill(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        if self.status == Status::Running {
+            while self.ask_next(conn, cx) {}
+        }
+    }
+
+    fn ask_next(&mut self, conn: ConnId, cx: &mut Context<'_>) -> bool {
+        let budget = limits::DUPLICATE_FLOOR + self.downloaded / 100 * limits::DUPLICATE_PERCENT;
+        let mut scene = Scene {
+            peers: &self.peers,
+            pieces: &mut self.pieces,
+            availability: &self.availability,
+            suspects: &self.suspects,
+            may_duplicate: self.duplicated < budget,
+            now: cx.now,
+        };
+        let Some(pick) = self.picker.pick(conn, &mut scene) else { return false };
+        self.request(pick, cx);
+        true
+    }
+
+    fn request(&mut self, Pick { conn, block, eta, duplicate }: Pick, cx: &mut Context<'_>) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let (begin, length) = self.geometry.block_range(block);
+        self.pieces.ask(block, conn);
+        self.availability.take(block.piece);
+        self.suspects.asked(block.piece, conn);
+        if duplicate {
+            self.duplicated += u64::from(length);
+        }
+        peer.ask(block, &self.geometry, eta, cx.now);
+        let spans = self.spans(block.piece, begin, length);
+        cx.order(IoCommand::Arm { conn, key: key_of(block), spans });
+    }
+
+    /// After a jump: what lies outside all windows is taken back, so that the peers' queues are free for what is needed now.
+    pub(super) fn drop_what_nobody_wants(&mut self, cx: &mut Context<'_>) {
+        let wanted: std::collections::BTreeSet<PieceIndex> =
+            self.picker.wants().iter().filter(|want| !want.idle).map(|want| want.piece).collect();
+        for (&conn, peer) in &mut self.peers {
+            let stray: Vec<Block> = peer.live_blocks().filter(|block| !wanted.contains(&block.piece)).collect();
+            for block in stray {
+                peer.cancel(block, &self.geometry, cx.now);
+                if self.pieces.unask(block, conn, false) {
+                    self.picker.freed();
+                }
+            }
+        }
+    }
+
+    /// `stored`: a block is on disk.
+    pub(crate) fn stored(&mut self, conn: ConnId, key: DivertKey, cx: &mut Context<'_>) {
+        let Some(block) = self.block_of(key) else { return };
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let (_, length) = self.geometry.block_range(block);
+        let addr = peer.addr();
+        peer.received(block, length, cx.now);
+        self.count(length, cx.now);
+        match self.pieces.store(block, conn, addr) {
+            None => self.wasted += u64::from(length),
+            Some(stored) => {
+                for other in stored.disarm {
+                    cx.order(IoCommand::Disarm { conn: other, key });
+                    if let Some(peer) = self.peers.get_mut(&other) {
+                        peer.cancel(block, &self.geometry, cx.now);
+                        peer.forget(block);
+                    }
+                }
+                if stored.piece_is_full {
+                    self.hash(block.piece, cx);
+                }
+            }
+        }
+        self.fill(conn, cx);
+    }
+
+    /// `not_stored`: a block came and was thrown away.
+    pub(crate) fn not_stored(
+        &mut self,
+        conn: ConnId,
+        key: DivertKey,
+        length: u32,
+        reason: NotStored,
+        cx: &mut Context<'_>,
+    ) {
+        self.count(length, cx.now);
+        self.wasted += u64::from(length);
+        match reason {
+            // It crossed with our taking it back, or nobody asked: the former is no fault.
+            NotStored::Unarmed => {
+                if let (Some(block), Some(peer)) = (self.block_of(key), self.peers.get_mut(&conn)) {
+                    peer.received(block, length, cx.now);
+                }
+            }
+            NotStored::Length => self.drop_peer(conn, "a block of the wrong length", cx),
+            NotStored::Failed(error) => self.fail_for(&error, cx),
+        }
+    }
+
+    /// These blocks will not come from this peer.
+    pub(super) fn take_back(&mut self, conn: ConnId, blocks: &[Block], cx: &mut Context<'_>) {
+        for &block in blocks {
+            cx.order(IoCommand::Disarm { conn, key: key_of(block) });
+            self.pieces.unask(block, conn, true);
+            self.tidy(block.piece);
+        }
+        self.picker.freed();
+        self.wants_are_stale = true;
+    }
+
+    /// A piece that is no longer begun can be picked again.
+    pub(super) fn tidy(&mut self, piece: PieceIndex) {
+        if self.pieces.state(piece) == crate::pick::piece_map::PieceState::Missing {
+            self.availability.put_back(piece);
+        }
+    }
+
+    fn count(&mut self, length: u32, now: Instant) {
+        self.downloaded += u64::from(length);
+        self.rate.add(u64::from(length), now);
+    }
+
+    /// The block that a key names: piece and offset, both big-endian, as a `piece` message has them (BEP 3).
+    fn block_of(&self, key: DivertKey) -> Option<Block> {
+        let [a, b, c, d, e, f, g, h] = key;
+        let (piece, begin) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
+        if piece >= self.geometry.piece_count() || begin % BLOCK_LENGTH != 0 {
+            return None;
+        }
+        let left = self.geometry.piece_len(PieceIndex(piece)).checked_sub(begin)?;
+        self.geometry.validate(piece, begin, left.min(BLOCK_LENGTH))
+    }
+}
+
+fn key_of(block: Block) -> DivertKey {
+    let begin = block.index.0 * BLOCK_LENGTH;
+    let mut key = [0; 8];
+    key[..4].copy_from_slice(&block.piece.0.to_be_bytes());
+    key[4..].copy_from_slice(&begin.to_be_bytes());
+    key
+}

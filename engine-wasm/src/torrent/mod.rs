@@ -1,0 +1,336 @@
+//! One torrent: routes what happens to its parts and turns what they return into outputs.
+//!
+//! It owns the parts and the torrent's state; the algorithms are theirs ([`crate::pick`], [`crate::stream`], [`crate::peer`],
+//! [`crate::discover`]). The rest of it is in the files beside this one, by concern.
+
+mod disk;
+mod fetch;
+mod resume;
+mod show;
+mod swarm;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use shared_proto::io::{OpError, OpErrorKind, OpOutput};
+use shared_proto::{ConnId, FileId, FileRef, IoCommand, OpId, RootKey};
+
+use crate::context::{Context, Owner};
+use crate::discover::candidates::Candidates;
+use crate::discover::tracker::TrackerSchedule;
+use crate::geometry::{FileIndex, Geometry, PieceIndex};
+use crate::limits;
+use crate::metainfo::{InfoHash, Metainfo};
+use crate::peer::Peer;
+use crate::peer::rate::RateMeter;
+use crate::pick::availability::Availability;
+use crate::pick::picker::Picker;
+use crate::pick::piece_map::PieceMap;
+use crate::pick::suspects::Suspects;
+use crate::stream::desk::Desk;
+use crate::time::Instant;
+
+pub(crate) use resume::{METAINFO_PREFIX, Record, keys};
+
+/// How often a torrent looks after its peers and viewers.
+const TICK: Duration = Duration::from_secs(1);
+/// The same while a viewer waits: a late block must not stay unnoticed when nothing else happens.
+const TICK_AWAITED: Duration = Duration::from_millis(100);
+
+/// What the torrent is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Status {
+    /// No daemon is there.
+    Unlinked,
+    /// Its files are being opened; so many are left.
+    Opening(usize),
+    /// At work.
+    Running,
+    /// Stopped by a person.
+    Paused,
+    /// Stopped by trouble, in plain words.
+    Failed(String),
+}
+
+/// One of its files, as far as the daemon knows it.
+#[derive(Debug)]
+struct Slot {
+    id: FileId,
+    handle: Option<FileRef>,
+    verified: u64,
+}
+
+/// What an answer is for.
+#[derive(Debug)]
+enum Op {
+    Open(FileIndex),
+    Hash(PieceIndex),
+    Exhibit(PieceIndex, Vec<Vec<SocketAddr>>),
+    Proof(PieceIndex),
+    Announce,
+    SaveRecord,
+    SaveMetainfo,
+}
+
+/// One torrent.
+#[derive(Debug)]
+pub(crate) struct Torrent {
+    meta: Metainfo,
+    source: Bytes,
+    geometry: Arc<Geometry>,
+    root: RootKey,
+    added: u64,
+    status: Status,
+    files: Vec<Slot>,
+    pieces: PieceMap,
+    availability: Availability,
+    picker: Picker,
+    wants_are_stale: bool,
+    suspects: Suspects,
+    desk: Desk,
+    peers: BTreeMap<ConnId, Peer>,
+    candidates: Candidates,
+    trackers: TrackerSchedule,
+    tracker_message: Option<String>,
+    ops: BTreeMap<OpId, Op>,
+    checking: usize,
+    record: resume::Keeper,
+    downloaded: u64,
+    wasted: u64,
+    duplicated: u64,
+    rate: RateMeter,
+    next_tick: Instant,
+}
+
+impl Torrent {
+    /// A torrent from its `.torrent` file, or what is wrong with it in plain words. With a record it was here before.
+    pub(crate) fn new(
+        meta: Metainfo,
+        source: Bytes,
+        root: RootKey,
+        added: u64,
+        record: Option<Record>,
+        cx: &mut Context<'_>,
+    ) -> Result<Self, String> {
+        if meta.files.len() > limits::OPEN_FILES {
+            return Err(format!(
+                "it has {} files; more than {} are not supported yet",
+                meta.files.len(),
+                limits::OPEN_FILES
+            ));
+        }
+        let lengths: Vec<u64> = meta.files.iter().map(|file| file.length).collect();
+        let geometry = Arc::new(meta.geometry());
+        let files = (0..lengths.len())
+            .map(|index| Slot { id: FileId(format!("{}.{index}", meta.info_hash)), handle: None, verified: 0 })
+            .collect();
+        let paused = record.as_ref().is_some_and(|record| record.paused);
+        let trackers = TrackerSchedule::new(meta.trackers.clone(), cx.rng, cx.now);
+        Ok(Self {
+            pieces: PieceMap::new(Arc::clone(&geometry)),
+            availability: Availability::new(geometry.piece_count(), cx.rng),
+            picker: Picker::default(),
+            wants_are_stale: false,
+            suspects: Suspects::default(),
+            desk: Desk::default(),
+            peers: BTreeMap::new(),
+            candidates: Candidates::default(),
+            trackers,
+            tracker_message: None,
+            ops: BTreeMap::new(),
+            checking: 0,
+            record: resume::Keeper::new(record.map(|record| record.pieces)),
+            downloaded: 0,
+            wasted: 0,
+            duplicated: 0,
+            rate: RateMeter::new(cx.now),
+            next_tick: cx.now,
+            status: if paused { Status::Paused } else { Status::Unlinked },
+            meta,
+            source,
+            geometry,
+            root,
+            added,
+            files,
+        })
+    }
+
+    /// Its name in the world.
+    pub(crate) fn info_hash(&self) -> InfoHash {
+        self.meta.info_hash
+    }
+
+    /// When it was added, as a number that rises.
+    pub(crate) fn added(&self) -> u64 {
+        self.added
+    }
+
+    /// The ids under which its files are served.
+    pub(crate) fn file_ids(&self) -> impl Iterator<Item = (FileIndex, &FileId)> {
+        (0u32..).zip(&self.files).map(|(index, slot)| (FileIndex(index), &slot.id))
+    }
+
+    /// A daemon is there: begins, or goes on.
+    pub(crate) fn link(&mut self, cx: &mut Context<'_>, keys: &dyn Fn(&FileId) -> String) {
+        // A paused torrent is served from as well, as far as it goes; it just fetches nothing.
+        if self.status == Status::Unlinked {
+            self.status = Status::Running;
+        }
+        self.open_files(cx);
+        self.announce_files(cx, keys);
+        self.next_tick = cx.now;
+    }
+
+    /// The daemon is gone.
+    pub(crate) fn unlink(&mut self, now: Instant) {
+        for (_, peer) in std::mem::take(&mut self.peers) {
+            self.lose(&peer);
+            self.candidates.released(peer.addr());
+        }
+        self.ops.clear();
+        self.checking = 0;
+        self.record.unlink();
+        self.trackers.unlink(now);
+        self.pieces.unlink();
+        self.desk.unlink(now);
+        self.files.iter_mut().for_each(|slot| slot.handle = None);
+        if matches!(self.status, Status::Running | Status::Opening(_)) {
+            self.status = Status::Unlinked;
+        }
+        self.wants_are_stale = true;
+    }
+
+    /// A person stops it.
+    pub(crate) fn pause(&mut self, cx: &mut Context<'_>) {
+        if self.status != Status::Paused {
+            self.stop(Status::Paused, cx);
+        }
+    }
+
+    /// A person lets it go on.
+    pub(crate) fn resume(&mut self, linked: bool, cx: &mut Context<'_>) {
+        if !matches!(self.status, Status::Paused | Status::Failed(_)) {
+            return;
+        }
+        self.status = Status::Unlinked;
+        self.record.touch(cx.now);
+        self.next_tick = cx.now;
+        if linked {
+            self.status = Status::Running;
+            self.open_files(cx);
+        }
+        cx.changed();
+    }
+
+    /// It is taken out of the engine: closes what is open, and deletes what it wrote if that is wanted.
+    pub(crate) fn remove(&mut self, delete_data: bool, cx: &mut Context<'_>) {
+        self.stop(Status::Paused, cx);
+        for (meta, slot) in self.meta.files.iter().zip(&mut self.files) {
+            cx.say(shared_proto::EngineMessage::FileForget { file_id: slot.id.clone() });
+            if let Some(file) = slot.handle.take() {
+                cx.order(IoCommand::FileClose { file });
+            }
+            if delete_data && !meta.padding {
+                let (root, path) = (self.root.clone(), meta.path.clone());
+                cx.ask(Owner::Engine, |op| IoCommand::FileDelete { op, root, path });
+            }
+        }
+        for key in resume::keys(self.meta.info_hash) {
+            cx.ask(Owner::Engine, |op| IoCommand::KvDelete { op, key });
+        }
+    }
+
+    /// An answer came.
+    pub(crate) fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        let Some(purpose) = self.ops.remove(&op) else { return };
+        match purpose {
+            Op::Open(file) => self.opened(file, result, cx),
+            Op::Hash(piece) => self.hashed(piece, result, cx),
+            Op::Exhibit(piece, givers) => self.exhibited(piece, givers, result, cx),
+            Op::Proof(piece) => self.proved(piece, result, cx),
+            Op::Announce => self.announced(result, cx),
+            Op::SaveRecord => self.record.saved(),
+            Op::SaveMetainfo => {}
+        }
+    }
+
+    /// When it wants to be woken.
+    pub(crate) fn next_wakeup(&self) -> Option<Instant> {
+        let work = (self.is_linked()).then(|| self.record.due()).flatten();
+        let tick = (matches!(self.status, Status::Running | Status::Opening(_))).then_some(self.next_tick);
+        [work, tick].into_iter().flatten().min()
+    }
+
+    /// It is woken: does what is due.
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        if self.is_linked() && self.record.due().is_some_and(|due| due <= cx.now) {
+            self.save_record(cx);
+        }
+        if self.next_tick > cx.now || !matches!(self.status, Status::Running | Status::Opening(_)) {
+            return;
+        }
+        self.tend_peers(cx);
+        self.announce_to_trackers(cx);
+        self.dial(cx);
+        self.tend_viewers(cx);
+        let pause = if self.desk.is_waited() { TICK_AWAITED } else { TICK };
+        self.next_tick = cx.now + pause;
+    }
+
+    /// The end of a turn: everything that became possible is asked for, and what was said goes out.
+    pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
+        if self.wants_are_stale {
+            self.refresh_wants(cx.now);
+            self.next_tick = self.next_tick.min(cx.now + TICK_AWAITED);
+            self.fill_all(cx);
+        }
+        for (&conn, peer) in &mut self.peers {
+            if let Some(data) = peer.take_out() {
+                cx.order(IoCommand::TcpSend { conn, data });
+            }
+        }
+    }
+
+    fn ask(&mut self, purpose: Op, cx: &mut Context<'_>, command: impl FnOnce(OpId) -> IoCommand) {
+        let op = cx.ask(Owner::Torrent(self.meta.info_hash), command);
+        self.ops.insert(op, purpose);
+    }
+
+    /// Peers go and viewers are told; files stay open for those who read what is there.
+    fn stop(&mut self, status: Status, cx: &mut Context<'_>) {
+        self.release_all(cx);
+        self.status = status;
+        self.announce_stopped(cx);
+        self.turn_away(cx);
+        self.record.touch(cx.now);
+        cx.changed();
+    }
+
+    fn fail(&mut self, message: String, cx: &mut Context<'_>) {
+        tracing::warn!(torrent = %self.meta.info_hash, %message, "torrent stopped");
+        self.stop(Status::Failed(message), cx);
+    }
+
+    fn fail_for(&mut self, error: &OpError, cx: &mut Context<'_>) {
+        let what = match error.kind {
+            OpErrorKind::Full => "The disk is full. Make room and press resume.".to_owned(),
+            OpErrorKind::Denied => {
+                "The download folder can't be written. Check its permissions and press resume.".to_owned()
+            }
+            _ => format!("The disk reports a problem: {}. Press resume to try again.", error.message),
+        };
+        self.fail(what, cx);
+    }
+
+    fn is_running(&self) -> bool {
+        self.status == Status::Running
+    }
+
+    fn is_linked(&self) -> bool {
+        self.files.iter().any(|slot| slot.handle.is_some())
+    }
+}

@@ -1,0 +1,125 @@
+//! A torrent as pages see it.
+
+use super::{Status, Torrent};
+use crate::geometry::{FileIndex, PieceIndex};
+use crate::media;
+use crate::peer::Peer;
+use crate::pick::piece_map::PieceState;
+use crate::time::Instant;
+use crate::view::{FileView, PiecesView, StreamView, TorrentState, TorrentView};
+use shared_proto::FileId;
+
+impl Torrent {
+    /// All of it, for a list.
+    pub(crate) fn view(&self, now: Instant, url: &dyn Fn(&FileId) -> String) -> TorrentView {
+        TorrentView {
+            info_hash: self.meta.info_hash.to_string(),
+            name: self.meta.name.clone(),
+            state: self.state(),
+            message: self.message(),
+            length: self.geometry.total_length(),
+            verified: self.pieces.verified_bytes(),
+            downloaded: self.downloaded,
+            wasted: self.wasted,
+            piece_length: self.geometry.piece_length(),
+            piece_count: self.geometry.piece_count(),
+            down_rate_bps: self.rate.rate_bps(now),
+            peers: count(self.peers.values().filter(|peer| peer.is_ready())),
+            known_peers: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
+            files: self.file_views(url),
+        }
+    }
+
+    fn file_views(&self, url: &dyn Fn(&FileId) -> String) -> Vec<FileView> {
+        (0u32..)
+            .zip(self.meta.files.iter().zip(&self.files))
+            .filter(|(_, (file, _))| !file.padding)
+            .map(|(index, (file, slot))| {
+                let name = file.path.last().map_or("", String::as_str);
+                FileView {
+                    index,
+                    path: file.path.join("/"),
+                    length: file.length,
+                    verified: slot.verified,
+                    content_type: media::content_type(name).to_owned(),
+                    playable: media::is_playable(name),
+                    url: url(&slot.id),
+                }
+            })
+            .collect()
+    }
+
+    /// Its viewers' requests.
+    pub(crate) fn streams(&self, now: Instant) -> impl Iterator<Item = StreamView> + '_ {
+        self.desk.requests().map(move |(id, request)| StreamView {
+            info_hash: self.meta.info_hash.to_string(),
+            file_index: request.file.0,
+            start: request.start,
+            end: request.end,
+            position: request.position,
+            waiting: self.waiting(id, now),
+        })
+    }
+
+    /// One file's pieces in at most `cells` cells. `None` when there is no such file, or it is empty.
+    pub(crate) fn pieces_view(&self, file: FileIndex, cells: u32) -> Option<PiecesView> {
+        if file.0 as usize >= self.files.len() {
+            return None;
+        }
+        let last = self.geometry.file_len(file).checked_sub(1)?;
+        let pieces = self.geometry.pieces_of(file, 0, last)?;
+        let (first, count) = (pieces.start().0, pieces.end().0 - pieces.start().0 + 1);
+        let cells = cells.clamp(1, count);
+        let mut view = PiecesView::default();
+        for cell in 0..cells {
+            let bound = |cell: u32| u64::from(cell) * u64::from(count) / u64::from(cells);
+            let (from, to) = (bound(cell), bound(cell + 1));
+            let (mut have, mut underway) = (0u64, 0u64);
+            for piece in from..to {
+                let piece = PieceIndex(first + u32::try_from(piece).unwrap_or(0));
+                match self.pieces.state(piece) {
+                    PieceState::Have => have += 255,
+                    PieceState::Missing => {}
+                    PieceState::Open => underway += u64::from(self.pieces.underway(piece)),
+                    PieceState::Unchecked | PieceState::Hashing => underway += 255,
+                }
+            }
+            let share = |sum: u64| u8::try_from(sum / (to - from).max(1)).unwrap_or(255);
+            view.verified.push(share(have));
+            view.underway.push(share(underway));
+        }
+        Some(view)
+    }
+
+    fn state(&self) -> TorrentState {
+        match &self.status {
+            Status::Paused => TorrentState::Paused,
+            Status::Failed(_) => TorrentState::Error,
+            _ if self.pieces.is_complete() => TorrentState::Complete,
+            Status::Opening(_) => TorrentState::Checking,
+            _ if self.checking > 0 || self.pieces.unchecked().first_set().is_some() => TorrentState::Checking,
+            Status::Unlinked | Status::Running => TorrentState::Downloading,
+        }
+    }
+
+    fn message(&self) -> Option<String> {
+        match &self.status {
+            Status::Failed(message) => Some(message.clone()),
+            Status::Running if !self.pieces.is_complete() && !self.peers.values().any(Peer::is_ready) => {
+                Some(match (&self.tracker_message, self.candidates.len()) {
+                    (Some(message), 0) => format!("No peers: {message}"),
+                    (_, 0) if self.meta.trackers.is_empty() => {
+                        "No peers: this torrent names no tracker. Add a peer by hand.".to_owned()
+                    }
+                    (_, 0) => "Looking for peers".to_owned(),
+                    _ => "Connecting to peers".to_owned(),
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,310 @@
+//! A torrent and its peers: finding, dialling, listening to and parting from them.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use shared_proto::io::{CloseReason, OpError, OpOutput};
+use shared_proto::{ConnId, IoCommand};
+
+use super::{Op, Torrent};
+use crate::context::{Context, Owner};
+use crate::discover::candidates::Source;
+use crate::discover::tracker::{AnnounceParams, Event, parse_response};
+use crate::geometry::Block;
+use crate::limits;
+use crate::peer::handshake::HANDSHAKE_LEN;
+use crate::peer::wire::{MAX_FRAME, PIECE_ID};
+use crate::peer::{Peer, PeerEvent};
+use crate::time::Instant;
+
+/// Dialling gives up after this, milliseconds.
+const DIAL_TIMEOUT_MS: u32 = 10_000;
+/// A tracker has this long, milliseconds.
+const TRACKER_TIMEOUT_MS: u32 = 30_000;
+/// A peer that rejected so many requests while unchoked is let go.
+const MOST_REJECTS: u32 = 200;
+/// Port to announce: none is listened on, and trackers want a number (discard, RFC 863).
+const NO_PORT: u16 = 9;
+
+impl Torrent {
+    /// Peers were named by hand.
+    pub(crate) fn add_peers(&mut self, peers: impl Iterator<Item = SocketAddr>, source: Source, cx: &mut Context<'_>) {
+        for addr in peers {
+            self.candidates.add(addr, source);
+        }
+        if self.is_running() {
+            self.dial(cx);
+        }
+    }
+
+    /// Dials as many as there is room for.
+    pub(super) fn dial(&mut self, cx: &mut Context<'_>) {
+        if !self.is_running() || self.pieces.is_complete() {
+            return;
+        }
+        let mut dialling = self.peers.values().filter(|peer| peer.is_connecting()).count();
+        while self.peers.len() < limits::CONNECTIONS_PER_TORRENT && dialling < limits::DIALS_PER_TORRENT {
+            let Some(addr) = self.candidates.next_to_dial(cx.now) else { break };
+            let conn = cx.new_conn(self.meta.info_hash);
+            self.peers.insert(conn, Peer::dial(addr, cx.now));
+            cx.order(IoCommand::TcpConnect { conn, addr, timeout_ms: DIAL_TIMEOUT_MS });
+            dialling += 1;
+        }
+    }
+
+    /// `tcp_connected`
+    pub(crate) fn connected(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        peer.connected(self.meta.info_hash, cx.peer_id, cx.now);
+        let bytes = u32::try_from(HANDSHAKE_LEN).expect("a handshake is short");
+        cx.order(IoCommand::TcpRaw { conn, bytes });
+    }
+
+    /// `tcp_data`
+    pub(crate) fn data(&mut self, conn: ConnId, data: &Bytes, cx: &mut Context<'_>) {
+        let (info_hash, peer_id, now) = (self.meta.info_hash, cx.peer_id, cx.now);
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        match peer.handle_data(data, info_hash, peer_id, now) {
+            Ok(Some(event)) => {
+                cx.order(IoCommand::TcpFramed { conn, max_frame: MAX_FRAME, divert: Some(PIECE_ID) });
+                self.heard(conn, event, cx);
+            }
+            Ok(None) => {}
+            Err(error) => self.drop_peer(conn, &error.to_string(), cx),
+        }
+    }
+
+    /// `tcp_frame`
+    pub(crate) fn frame(&mut self, conn: ConnId, frame: &Bytes, cx: &mut Context<'_>) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        match peer.handle_frame(frame, &self.geometry, cx.now) {
+            Ok(Some(event)) => self.heard(conn, event, cx),
+            Ok(None) => {}
+            Err(error) => self.drop_peer(conn, &error.to_string(), cx),
+        }
+    }
+
+    fn heard(&mut self, conn: ConnId, event: PeerEvent, cx: &mut Context<'_>) {
+        match event {
+            PeerEvent::Ready => {
+                if let Some(peer) = self.peers.get(&conn) {
+                    self.candidates.succeeded(peer.addr());
+                }
+                cx.changed();
+            }
+            PeerEvent::HasAll => {
+                self.availability.add_everyone();
+                self.learned(conn, cx);
+            }
+            PeerEvent::HasSome => {
+                if let Some(pieces) = self.peers.get(&conn).and_then(Peer::pieces) {
+                    self.availability.add_all(pieces);
+                }
+                self.learned(conn, cx);
+            }
+            PeerEvent::Has(piece) => {
+                self.availability.add(piece);
+                self.learned(conn, cx);
+            }
+            PeerEvent::Choked(dropped) => {
+                self.suspects.release(conn);
+                self.take_back(conn, &dropped, cx);
+            }
+            PeerEvent::Rejected(block) => {
+                self.take_back(conn, &[block], cx);
+                if self.peers.get(&conn).is_some_and(|peer| peer.rejects() > MOST_REJECTS) {
+                    self.drop_peer(conn, "it rejects everything", cx);
+                }
+            }
+            PeerEvent::Unchoked | PeerEvent::AllowedFast(_) | PeerEvent::Agreed => self.wants_are_stale = true,
+        }
+    }
+
+    /// A peer told what it has.
+    fn learned(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        self.refresh_interest_in(conn, cx.now);
+        self.wants_are_stale = true;
+    }
+
+    /// Tells every peer whether it has something that we lack.
+    pub(super) fn refresh_interest(&mut self, now: Instant) {
+        if self.pieces.is_complete() {
+            self.peers.values_mut().for_each(|peer| peer.set_interested(false, now));
+        }
+    }
+
+    fn refresh_interest_in(&mut self, conn: ConnId, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let has_news = if peer.has_all() {
+            !self.pieces.is_complete()
+        } else {
+            peer.pieces().is_some_and(|theirs| theirs.has_any_missing_in(self.pieces.have()))
+        };
+        peer.set_interested(has_news, now);
+    }
+
+    /// `tcp_closed`
+    pub(crate) fn closed(&mut self, conn: ConnId, reason: CloseReason, cx: &mut Context<'_>) {
+        cx.numbers.conns.remove(&conn);
+        let Some(peer) = self.peers.remove(&conn) else { return };
+        tracing::debug!(peer = %peer.addr(), ?reason, "peer gone");
+        self.part(conn, &peer, cx);
+        self.candidates.failed(peer.addr(), cx.now);
+    }
+
+    /// We have had enough of it.
+    pub(super) fn drop_peer(&mut self, conn: ConnId, why: &str, cx: &mut Context<'_>) {
+        let Some(peer) = self.peers.remove(&conn) else { return };
+        tracing::debug!(peer = %peer.addr(), why, "peer dropped");
+        cx.numbers.conns.remove(&conn);
+        cx.order(IoCommand::TcpClose { conn });
+        self.part(conn, &peer, cx);
+        self.candidates.failed(peer.addr(), cx.now);
+    }
+
+    /// It did nothing wrong, but we want nothing more of anybody.
+    pub(super) fn release_all(&mut self, cx: &mut Context<'_>) {
+        for (conn, peer) in std::mem::take(&mut self.peers) {
+            cx.numbers.conns.remove(&conn);
+            cx.order(IoCommand::TcpClose { conn });
+            self.part(conn, &peer, cx);
+            self.candidates.released(peer.addr());
+        }
+    }
+
+    /// It sent a corrupt block: it is dropped and not dialled again.
+    pub(super) fn ban(&mut self, addr: SocketAddr, cx: &mut Context<'_>) {
+        tracing::info!(torrent = %self.meta.info_hash, "a peer sent corrupt data and is banned");
+        self.candidates.ban(addr);
+        let conns: Vec<ConnId> =
+            self.peers.iter().filter(|(_, peer)| peer.addr() == addr).map(|(&conn, _)| conn).collect();
+        for conn in conns {
+            self.drop_peer(conn, "corrupt data", cx);
+        }
+    }
+
+    /// It is gone: what it was asked for is free again.
+    pub(super) fn part(&mut self, conn: ConnId, peer: &Peer, cx: &mut Context<'_>) {
+        let blocks: Vec<Block> = peer.armed_blocks().collect();
+        for &block in &blocks {
+            self.pieces.unask(block, conn, true);
+            self.tidy(block.piece);
+        }
+        self.suspects.release(conn);
+        self.lose(peer);
+        self.picker.freed();
+        self.wants_are_stale = true;
+        cx.changed();
+    }
+
+    /// What a peer had is no longer within reach.
+    pub(super) fn lose(&mut self, peer: &Peer) {
+        if peer.has_all() {
+            self.availability.remove_everyone();
+        } else if let Some(pieces) = peer.pieces() {
+            self.availability.remove_all(pieces);
+        }
+    }
+
+    /// Once a tick: the silent are dropped, what snubbing peers owe goes to others.
+    pub(super) fn tend_peers(&mut self, cx: &mut Context<'_>) {
+        let mut dead = Vec::new();
+        let mut snubbing = Vec::new();
+        for (&conn, peer) in &mut self.peers {
+            if peer.is_dead(cx.now) {
+                dead.push(conn);
+            } else if peer.tick(cx.now) {
+                snubbing.push(conn);
+            }
+        }
+        for conn in dead {
+            self.drop_peer(conn, "silent", cx);
+        }
+        for conn in snubbing {
+            self.suspects.release(conn);
+            let owed: Vec<Block> = self.peers[&conn].live_blocks().collect();
+            for block in owed {
+                if let Some(peer) = self.peers.get_mut(&conn) {
+                    peer.cancel(block, &self.geometry, cx.now);
+                }
+                self.pieces.unask(block, conn, false);
+            }
+            self.picker.freed();
+            self.wants_are_stale = true;
+        }
+    }
+
+    /// Asks the trackers for peers when it is time.
+    pub(super) fn announce_to_trackers(&mut self, cx: &mut Context<'_>) {
+        if !self.is_running() {
+            return;
+        }
+        let Some(next) = self.trackers.poll_announce(cx.now) else { return };
+        let url = next.url(&self.announce_params(next.event, cx));
+        self.ask(Op::Announce, cx, |op| IoCommand::HttpGet {
+            op,
+            url,
+            max_bytes: limits::TRACKER_ANSWER,
+            timeout_ms: TRACKER_TIMEOUT_MS,
+        });
+    }
+
+    fn announce_params(&self, event: Option<Event>, cx: &Context<'_>) -> AnnounceParams {
+        let left = self.geometry.total_length() - self.pieces.verified_bytes();
+        AnnounceParams {
+            info_hash: self.meta.info_hash,
+            peer_id: cx.peer_id,
+            port: NO_PORT,
+            uploaded: 0,
+            downloaded: self.downloaded,
+            left,
+            event,
+            numwant: u32::try_from(limits::CONNECTIONS_PER_TORRENT * 2).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// A tracker answered.
+    pub(super) fn announced(&mut self, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        let answer = match result {
+            Ok(OpOutput::Http { status: 200, body }) => parse_response(&body).map_err(|error| error.to_string()),
+            Ok(OpOutput::Http { status, .. }) => Err(format!("the tracker answered {status}")),
+            Ok(_) => Err("the tracker's answer was lost".to_owned()),
+            Err(error) => Err(error.message),
+        };
+        match answer {
+            Ok(answer) => {
+                self.tracker_message = None;
+                self.trackers.succeeded(answer.interval, cx.now);
+                self.add_peers(answer.peers.into_iter(), Source::Tracker, cx);
+            }
+            Err(message) => {
+                tracing::debug!(torrent = %self.meta.info_hash, %message, "tracker failed");
+                self.tracker_message = Some(message);
+                self.trackers.failed(cx.now);
+                self.next_tick = cx.now;
+            }
+        }
+    }
+
+    /// Everything is there: the trackers hear it, and the peers are let go, since nothing is given yet.
+    pub(super) fn completed(&mut self, cx: &mut Context<'_>) {
+        self.trackers.completed(cx.now);
+        self.refresh_interest(cx.now);
+        self.release_all(cx);
+        self.next_tick = cx.now;
+        cx.changed();
+    }
+
+    /// The trackers that know us hear that we stop.
+    pub(super) fn announce_stopped(&mut self, cx: &mut Context<'_>) {
+        for goodbye in self.trackers.stop(cx.now) {
+            let url = goodbye.url(&self.announce_params(Some(Event::Stopped), cx));
+            cx.ask(Owner::Engine, |op| IoCommand::HttpGet {
+                op,
+                url,
+                max_bytes: limits::TRACKER_ANSWER,
+                timeout_ms: TRACKER_TIMEOUT_MS,
+            });
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! A torrent and its viewers: questions, grants, and plain words for those who wait.
+
+use std::time::Duration;
+
+use shared_proto::{BlockReason, EngineMessage, RequestId};
+
+use super::{Status, Torrent};
+use crate::context::Context;
+use crate::geometry::{FileIndex, PieceIndex};
+use crate::peer::Peer;
+use crate::pick::piece_map::PieceState;
+use crate::stream::desk::{Answer, Grant, Ledger};
+use crate::time::Instant;
+use crate::view::{WaitReason, WaitView};
+
+/// A waiting request is told again that it will come, this often.
+const REMIND: Duration = Duration::from_secs(5);
+/// With nobody connected who has the bytes for so long, they will not come.
+const HOPELESS: Duration = Duration::from_secs(300);
+/// When to ask again for what will not come now, seconds.
+const RETRY_AFTER_S: u64 = 30;
+
+impl Torrent {
+    /// `range_request`
+    pub(crate) fn range_request(&mut self, id: RequestId, file: FileIndex, range: (u64, u64), cx: &mut Context<'_>) {
+        let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
+        let (answer, jumped) = self.desk.open(id, file, range, ledger, cx.now);
+        match answer {
+            Answer::Granted(grant) => cx.say(EngineMessage::RangeAvailable { request_id: id, end: end_of(grant) }),
+            Answer::Wait => {}
+            Answer::OutsideFile => return reject(id, None, "outside the file", None, cx),
+            Answer::Full => return reject(id, Some(503), "too many requests", Some(RETRY_AFTER_S), cx),
+        }
+        let waits = !self.desk.request(id).is_some_and(|request| request.is_granted());
+        if waits && matches!(self.status, Status::Paused | Status::Failed(_)) {
+            self.desk.reject(id);
+            return reject(id, Some(503), "the torrent is stopped", None, cx);
+        }
+        if answer == Answer::Wait {
+            self.remind(id, cx);
+        }
+        self.refresh_wants(cx.now);
+        if jumped {
+            self.drop_what_nobody_wants(cx);
+        }
+        self.check_next(cx);
+        self.wants_are_stale = true;
+        cx.changed();
+    }
+
+    /// `range_progress`
+    pub(crate) fn range_progress(&mut self, id: RequestId, position: u64, cx: &mut Context<'_>) {
+        self.desk.progress(id, position, cx.now);
+        self.wants_are_stale = true;
+    }
+
+    /// `range_cancel`
+    pub(crate) fn range_cancel(&mut self, id: RequestId, cx: &mut Context<'_>) {
+        if self.desk.cancel(id, cx.now) {
+            self.refresh_wants(cx.now);
+            self.drop_what_nobody_wants(cx);
+        }
+        self.wants_are_stale = true;
+        cx.changed();
+    }
+
+    /// A piece is verified: those who waited for it go on.
+    pub(super) fn grant(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
+        let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
+        for (request_id, grant) in self.desk.verified(piece, ledger, cx.now) {
+            cx.say(EngineMessage::RangeReady { request_id, end: end_of(grant) });
+        }
+    }
+
+    /// Once a tick: viewers that did not come back are forgotten, those who wait are told why.
+    pub(super) fn tend_viewers(&mut self, cx: &mut Context<'_>) {
+        if self.desk.expire(cx.now) {
+            self.wants_are_stale = true;
+        }
+        let hopeless: Vec<RequestId> = self
+            .desk
+            .waiting()
+            .filter(|(piece, _)| !self.peers.values().any(|peer| peer.has(*piece)))
+            .filter(|(_, id)| {
+                self.desk.request(*id).is_some_and(|request| cx.now.saturating_since(request.waiting_since) > HOPELESS)
+            })
+            .map(|(_, id)| id)
+            .collect();
+        for id in hopeless {
+            self.desk.reject(id);
+            reject(id, Some(503), "nobody has these bytes", Some(RETRY_AFTER_S), cx);
+        }
+        let before = Instant(cx.now.0.saturating_sub(u64::try_from(REMIND.as_micros()).unwrap_or(0)));
+        for id in self.desk.to_remind(before, cx.now) {
+            self.remind(id, cx);
+        }
+        if self.desk.is_waited() {
+            self.wants_are_stale = true;
+        }
+    }
+
+    /// The torrent stops: those who wait get an answer.
+    pub(super) fn turn_away(&mut self, cx: &mut Context<'_>) {
+        for id in self.desk.drain_waiting() {
+            reject(id, Some(503), "the torrent is stopped", None, cx);
+        }
+    }
+
+    /// What a request waits for, `None` while it is fed.
+    pub(super) fn waiting(&self, id: RequestId, now: Instant) -> Option<WaitView> {
+        let request = self.desk.request(id).filter(|request| !request.is_granted())?;
+        let fed = request.position < request.next;
+        let pieces = self.geometry.pieces_of(request.file, request.next, request.end)?;
+        if fed {
+            return None;
+        }
+        let at = *pieces.start();
+        let (reason, eta) = self.prospects(at, now);
+        let have = (pieces.start().0..=pieces.end().0)
+            .filter(|&piece| self.pieces.state(PieceIndex(piece)) == PieceState::Have)
+            .count();
+        Some(WaitView {
+            reason,
+            have_pieces: u32::try_from(have).unwrap_or(u32::MAX),
+            need_pieces: pieces.end().0 - pieces.start().0 + 1,
+            eta_ms: eta.and_then(|eta| u32::try_from(eta.as_millis()).ok()),
+            sources: u32::try_from(self.sources(at).count()).unwrap_or(u32::MAX),
+        })
+    }
+
+    fn sources(&self, piece: PieceIndex) -> impl Iterator<Item = &Peer> {
+        self.peers.values().filter(move |peer| peer.is_ready() && peer.has(piece))
+    }
+
+    /// Why a piece is not there, and when it may be.
+    fn prospects(&self, piece: PieceIndex, now: Instant) -> (WaitReason, Option<Duration>) {
+        match self.status {
+            Status::Paused | Status::Failed(_) => return (WaitReason::Stopped, None),
+            Status::Unlinked | Status::Opening(_) => return (WaitReason::Checking, None),
+            Status::Running => {}
+        }
+        if self.pieces.state(piece) == PieceState::Unchecked {
+            return (WaitReason::Checking, None);
+        }
+        if !self.peers.values().any(Peer::is_ready) {
+            return (WaitReason::NoPeers, None);
+        }
+        if self.sources(piece).next().is_none() {
+            return (WaitReason::NoSource, None);
+        }
+        let rate: u64 = self.sources(piece).map(|peer| peer.rate_bps(now)).sum();
+        let left = u64::from(self.geometry.piece_len(piece));
+        let eta = (rate > 0).then(|| Duration::from_micros(left.saturating_mul(1_000_000) / rate));
+        (WaitReason::Downloading, eta)
+    }
+
+    fn remind(&self, id: RequestId, cx: &mut Context<'_>) {
+        let Some(request) = self.desk.request(id) else { return };
+        let Some(pieces) = self.geometry.pieces_of(request.file, request.next, request.next) else { return };
+        let (reason, eta) = self.prospects(*pieces.start(), cx.now);
+        let reason = match reason {
+            WaitReason::Checking => BlockReason::Checking,
+            WaitReason::Downloading => BlockReason::Downloading,
+            WaitReason::NoPeers | WaitReason::NoSource | WaitReason::Stopped => BlockReason::NoSource,
+        };
+        cx.say(EngineMessage::RangeBlock {
+            request_id: id,
+            reason: Some(reason),
+            eta_ms: eta.and_then(|eta| u64::try_from(eta.as_millis()).ok()),
+        });
+    }
+}
+
+fn end_of(grant: Grant) -> Option<u64> {
+    match grant {
+        Grant::All => None,
+        Grant::UpTo(end) => Some(end),
+    }
+}
+
+fn reject(request_id: RequestId, status: Option<u16>, why: &str, retry_after: Option<u64>, cx: &mut Context<'_>) {
+    cx.say(EngineMessage::RangeReject { request_id, status, reason: Some(why.to_owned()), retry_after });
+}
