@@ -1,1 +1,35 @@
-//! daemon
+//! JSTorrent's I/O daemon as a library: sockets, files, hashing and HTTP ranges under the orders of a remote engine.
+#![forbid(unsafe_code)]
+
+pub(crate) mod app;
+pub mod auth;
+pub mod conditional;
+pub mod config;
+pub(crate) mod control;
+pub mod daemon;
+pub mod desk;
+pub(crate) mod digest;
+pub mod events;
+pub mod files;
+pub mod folder;
+pub(crate) mod http_client;
+pub mod install;
+pub mod io_plane;
+pub mod limits;
+pub mod metrics;
+pub mod multipart;
+pub mod native_messaging;
+pub mod range;
+pub(crate) mod routes;
+pub(crate) mod serve;
+pub(crate) mod server;
+pub mod sockets;
+pub mod state;
+pub mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
+
+/// Name of this service, as `/health` tells it.
+pub const SERVICE: &str = "jstorrent-io-daemon";
+/// Version of the daemon.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

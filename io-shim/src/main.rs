@@ -1,2 +1,177 @@
-//! daemon
-fn main() {}
+//! `jstorrent-io-daemon`: the command line, the log, and the signals.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use io_shim::config::{Config, Settings};
+use io_shim::daemon::Daemon;
+use io_shim::folder::{make_private_folder, private};
+use io_shim::install::{self, Target};
+use io_shim::native_messaging;
+use tracing_subscriber::EnvFilter;
+
+/// A daemon started by the extension ends after this many idle seconds.
+const DETACHED_IDLE_S: u64 = 60;
+/// A log that has grown beyond this is begun anew, bytes.
+const LOG_MAX: u64 = 8 << 20;
+
+/// JSTorrent's muscle: HTTP, files, sockets and hashing, under the orders of a remote engine.
+#[derive(Parser)]
+#[command(name = "jstorrent-io-daemon", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon
+    Serve {
+        #[command(flatten)]
+        settings: Settings,
+        /// In a session of its own, logging to the state folder
+        #[arg(long, hide = true)]
+        detached: bool,
+    },
+    /// Let browsers start the daemon
+    Install {
+        #[command(flatten)]
+        target: Target,
+        /// A further extension that may start it; may be repeated
+        #[arg(long, value_name = "ORIGIN")]
+        allow_origin: Vec<String>,
+    },
+    /// Undo `install`
+    Uninstall {
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// The settings alone, for when Chrome starts this program with arguments of its own.
+#[derive(Parser)]
+struct EnvironmentOnly {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let done = match native_messaging::caller(&args) {
+        Some(caller) => {
+            log_to_stderr();
+            let settings = EnvironmentOnly::parse_from(&args[..1]).settings;
+            native_messaging::run(caller, &settings)
+        }
+        None => run(Cli::parse().command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve { settings, detached } => {
+            if detached {
+                detach(&settings)?;
+            } else {
+                log_to_stderr();
+            }
+            let served =
+                settings.resolve(if detached { DETACHED_IDLE_S } else { 0 }).map_err(Into::into).and_then(serve);
+            // Nobody reads the standard error of a detached process.
+            served.inspect_err(|error| tracing::error!("{error:#}"))
+        }
+        Command::Install { target, allow_origin } => {
+            let mut origins = vec![io_shim::config::EXTENSION_ORIGIN.to_owned()];
+            origins.extend(allow_origin);
+            for path in install::install(&target, &std::env::current_exe()?, &origins)? {
+                println!("installed {}", path.display());
+            }
+            Ok(())
+        }
+        Command::Uninstall { target } => {
+            for path in install::uninstall(&target)? {
+                println!("removed {}", path.display());
+            }
+            Ok(())
+        }
+    }
+}
+
+fn serve(config: Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let daemon = Daemon::start(config).await?;
+        println!("http://127.0.0.1:{}", daemon.endpoint().port);
+        tokio::select! {
+            () = stop_signal() => {}
+            () = daemon.idle() => tracing::info!("nothing to do"),
+        }
+        tokio::select! {
+            () = daemon.stop() => {}
+            () = stop_signal() => tracing::warn!("second signal: ending at once"),
+        }
+        Ok::<_, anyhow::Error>(())
+    })?;
+    // A blocking job on a stuck disk must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    Ok(())
+}
+
+#[cfg(unix)]
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        tracing::error!("signals cannot be caught");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop_signal() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Leaves the session of whoever started it, and logs to a file.
+fn detach(settings: &Settings) -> anyhow::Result<()> {
+    // It fails where the process leads a session already, which is what is wanted.
+    #[cfg(unix)]
+    let _ = rustix::process::setsid();
+    let folder = settings.state_folder()?;
+    make_private_folder(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    log_to_file(&folder.join("daemon.log"))
+}
+
+fn log_filter() -> EnvFilter {
+    EnvFilter::try_from_env("JSTORRENT_LOG").unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
+fn log_to_stderr() {
+    tracing_subscriber::fmt().with_env_filter(log_filter()).with_writer(std::io::stderr).init();
+}
+
+fn log_to_file(path: &Path) -> anyhow::Result<()> {
+    let is_long = path.metadata().is_ok_and(|metadata| metadata.len() > LOG_MAX);
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).append(!is_long).truncate(is_long);
+    let file = private(&mut options).open(path).with_context(|| format!("cannot write {}", path.display()))?;
+    tracing_subscriber::fmt().with_env_filter(log_filter()).with_ansi(false).with_writer(Mutex::new(file)).init();
+    Ok(())
+}

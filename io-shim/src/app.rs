@@ -1,0 +1,33 @@
+//! What all parts of one running daemon share.
+
+use std::sync::Arc;
+
+use shared_proto::Limits;
+use tokio::sync::Mutex;
+
+use crate::auth::Guard;
+use crate::desk::Desk;
+use crate::files::FileStore;
+use crate::io_plane::IoConfig;
+use crate::metrics::Metrics;
+use crate::serve::Server;
+use crate::state::StateStore;
+
+/// The parts, each behind its own lock or none.
+pub(crate) struct App {
+    pub(crate) guard: Guard,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) files: Arc<FileStore>,
+    pub(crate) state: Arc<StateStore>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) io: IoConfig,
+    pub(crate) limits: Limits,
+    /// Held by the engine whose I/O plane is open: the next one's begins when the former's is closed.
+    pub(crate) chair: Mutex<()>,
+}
+
+impl App {
+    pub(crate) fn server(&self) -> Server {
+        Server { desk: Arc::clone(&self.desk), files: Arc::clone(&self.files), metrics: Arc::clone(&self.metrics) }
+    }
+}

@@ -1,0 +1,274 @@
+//! What the user may set: flags, then the environment, then `daemon.toml` in the state folder, then defaults.
+//!
+//! Owns names, defaults and their merging; reads one file and nothing else. Must never act on a setting.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// The origin of the extension, whose id the key in its manifest fixes.
+pub const EXTENSION_ORIGIN: &str = "chrome-extension://cpallhfnafgboofejffacjngdjldepmp";
+
+/// Why the settings make no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file that cannot be read.
+    #[error("{path}: {error}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A file that is not what it should be.
+    #[error("{path}: {error}")]
+    Unparsable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: Box<toml::de::Error>,
+    },
+    /// An address that the whole network could reach.
+    #[error("{0} is not a loopback address: the daemon serves this machine only")]
+    NotLoopback(SocketAddr),
+    /// A root that is not `LABEL=DIR`.
+    #[error("{0:?} is not LABEL=DIR")]
+    Root(String),
+    /// The same folder twice.
+    #[error("{0} is named as a root twice")]
+    SameRoot(PathBuf),
+    /// No place for state or downloads.
+    #[error("this system names no {0} folder for the user: name one with {1}")]
+    NoFolder(&'static str, &'static str),
+}
+
+/// Settings as they are given, each of them optional. The same names serve as flags and, with `_` for `-`, in the file.
+#[derive(Clone, Debug, Default, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Folder for the daemon's own state
+    #[arg(long, env = "JSTORRENT_STATE", value_name = "DIR")]
+    #[serde(skip)]
+    pub state: Option<PathBuf>,
+    /// Address to listen at; by default 127.0.0.1 and the port of last time
+    #[arg(long, env = "JSTORRENT_LISTEN", value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Folder that files may be stored in, with a name for it; may be repeated
+    #[arg(long, value_name = "LABEL=DIR")]
+    pub root: Vec<String>,
+    /// The one folder that files are stored in
+    #[arg(long, env = "JSTORRENT_DOWNLOADS", value_name = "DIR", conflicts_with = "root")]
+    pub downloads: Option<PathBuf>,
+    /// Connect to this machine as well
+    #[arg(long, env = "JSTORRENT_ALLOW_LOOPBACK_PEERS", value_parser = clap::builder::FalseyValueParser::new())]
+    pub allow_loopback_peers: bool,
+    /// Connect to private addresses as well, this machine included
+    #[arg(long, env = "JSTORRENT_ALLOW_PRIVATE_PEERS", value_parser = clap::builder::FalseyValueParser::new())]
+    pub allow_private_peers: bool,
+    /// A further origin that may connect an engine; may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<String>,
+    /// How long viewers are kept when the engine is gone [default: 3000]
+    #[arg(long, env = "JSTORRENT_GRACE_MS", value_name = "MS")]
+    pub grace_ms: Option<u64>,
+    /// How long the engine may be silent about a waiting viewer [default: 120000]
+    #[arg(long, env = "JSTORRENT_MAX_WAIT_MS", value_name = "MS")]
+    pub max_wait_ms: Option<u64>,
+    /// Exit after so long without engine and viewers; 0 for never [default: 0]
+    #[arg(long, env = "JSTORRENT_IDLE_EXIT_S", value_name = "S")]
+    pub idle_exit_s: Option<u64>,
+    /// How long running replies may go on after a signal to stop [default: 2000]
+    #[arg(long, env = "JSTORRENT_STOP_GRACE_MS", value_name = "MS")]
+    pub stop_grace_ms: Option<u64>,
+    /// Replies at once [default: 64]
+    #[arg(long, env = "JSTORRENT_MAX_REPLIES", value_name = "N")]
+    pub max_replies: Option<usize>,
+    /// Replies at once of one file [default: 16]
+    #[arg(long, env = "JSTORRENT_MAX_REPLIES_PER_FILE", value_name = "N")]
+    pub max_replies_per_file: Option<usize>,
+    /// How long a request's headers may take, and a connection may idle between requests [default: 30000]
+    #[arg(long, env = "JSTORRENT_HEADER_TIMEOUT_MS", value_name = "MS")]
+    pub header_timeout_ms: Option<u64>,
+}
+
+/// A folder that files may be stored in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootFolder {
+    /// What to call it in front of a person.
+    pub label: String,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// Settings as they are used.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Folder for the daemon's own state.
+    pub state: PathBuf,
+    /// Address to listen at, if the user wants a certain one.
+    pub listen: Option<SocketAddr>,
+    /// Folders that files may be stored in; never empty.
+    pub roots: Vec<RootFolder>,
+    /// Whether this machine may be dialled.
+    pub allow_loopback_peers: bool,
+    /// Whether private addresses may be dialled.
+    pub allow_private_peers: bool,
+    /// Origins that may connect an engine.
+    pub origins: Vec<String>,
+    /// How long viewers are kept when the engine is gone.
+    pub grace: Duration,
+    /// How long the engine may be silent about a waiting viewer.
+    pub max_wait: Duration,
+    /// When to exit for want of work.
+    pub idle_exit: Option<Duration>,
+    /// How long running replies may go on when the daemon stops.
+    pub stop_grace: Duration,
+    /// Replies at once.
+    pub max_replies: usize,
+    /// Replies at once of one file.
+    pub max_replies_per_file: usize,
+    /// How long a request's headers may take.
+    pub header_timeout: Duration,
+}
+
+impl Settings {
+    /// The state folder that these settings name.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoFolder`] when none is named and the system has none.
+    pub fn state_folder(&self) -> Result<PathBuf, ConfigError> {
+        let by_default =
+            || directories::ProjectDirs::from("com", "JSTorrent", "jstorrent").map(|dirs| dirs.data_dir().into());
+        self.state.clone().or_else(by_default).ok_or(ConfigError::NoFolder("data", "--state"))
+    }
+
+    /// Fills what is not given from `daemon.toml`, then from the defaults. Who starts the daemon decides how long it idles by default,
+    /// in seconds, zero for ever.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the file or a value makes no sense.
+    pub fn resolve(self, idle_exit_s: u64) -> Result<Config, ConfigError> {
+        let state = self.state_folder()?;
+        let file = read_file(&state.join("daemon.toml"))?;
+        let listen = self.listen.or(file.listen);
+        if let Some(addr) = listen.filter(|addr| !addr.ip().is_loopback()) {
+            return Err(ConfigError::NotLoopback(addr));
+        }
+        let roots = roots(&self, &file)?;
+        let mut origins = vec![EXTENSION_ORIGIN.to_owned()];
+        origins.extend(self.allow_origin.into_iter().chain(file.allow_origin));
+        let ms =
+            |flag: Option<u64>, file: Option<u64>, default| Duration::from_millis(flag.or(file).unwrap_or(default));
+        let idle_exit_s = self.idle_exit_s.or(file.idle_exit_s).unwrap_or(idle_exit_s);
+        Ok(Config {
+            state,
+            listen,
+            roots,
+            allow_loopback_peers: self.allow_loopback_peers || file.allow_loopback_peers,
+            allow_private_peers: self.allow_private_peers || file.allow_private_peers,
+            origins,
+            grace: ms(self.grace_ms, file.grace_ms, 3_000),
+            max_wait: ms(self.max_wait_ms, file.max_wait_ms, 120_000),
+            idle_exit: (idle_exit_s > 0).then(|| Duration::from_secs(idle_exit_s)),
+            stop_grace: ms(self.stop_grace_ms, file.stop_grace_ms, 2_000),
+            max_replies: self.max_replies.or(file.max_replies).unwrap_or(64),
+            max_replies_per_file: self.max_replies_per_file.or(file.max_replies_per_file).unwrap_or(16),
+            header_timeout: ms(self.header_timeout_ms, file.header_timeout_ms, 30_000),
+        })
+    }
+}
+
+/// Where a daemon listens that has never listened before.
+pub fn any_port() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+fn read_file(path: &Path) -> Result<Settings, ConfigError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            toml::from_str(&text).map_err(|error| ConfigError::Unparsable { path: path.into(), error: Box::new(error) })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Settings::default()),
+        Err(error) => Err(ConfigError::Unreadable { path: path.into(), error }),
+    }
+}
+
+/// The first of: flags, environment, file, the user's download folder.
+fn roots(flags: &Settings, file: &Settings) -> Result<Vec<RootFolder>, ConfigError> {
+    let one = |path: PathBuf| vec![RootFolder { label: "Downloads".into(), path }];
+    for settings in [flags, file] {
+        if !settings.root.is_empty() {
+            return labelled(&settings.root);
+        }
+        if let Some(path) = &settings.downloads {
+            return Ok(one(path.clone()));
+        }
+    }
+    let user = directories::UserDirs::new();
+    let downloads = user
+        .as_ref()
+        .map(|user| user.download_dir().map_or_else(|| user.home_dir().join("Downloads"), Path::to_path_buf));
+    downloads.map(|path| one(path.join("JSTorrent"))).ok_or(ConfigError::NoFolder("download", "--downloads"))
+}
+
+fn labelled(specs: &[String]) -> Result<Vec<RootFolder>, ConfigError> {
+    let mut roots: Vec<RootFolder> = Vec::new();
+    for spec in specs {
+        let parts = spec.split_once('=').filter(|(label, path)| !label.is_empty() && !path.is_empty());
+        let (label, path) = parts.ok_or_else(|| ConfigError::Root(spec.clone()))?;
+        let root = RootFolder { label: label.into(), path: path.into() };
+        if roots.iter().any(|other| other.path == root.path) {
+            return Err(ConfigError::SameRoot(root.path));
+        }
+        roots.push(root);
+    }
+    Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TempDir;
+
+    fn folder(toml: &str) -> TempDir {
+        let folder = TempDir::new();
+        std::fs::write(folder.path().join("daemon.toml"), toml).unwrap();
+        folder
+    }
+
+    fn given(folder: &TempDir) -> Settings {
+        Settings { state: Some(folder.path().into()), ..Settings::default() }
+    }
+
+    #[test]
+    fn a_flag_outranks_the_file_and_the_file_outranks_the_default() {
+        let folder = folder("grace_ms = 7\nmax_wait_ms = 8\ndownloads = \"/films\"");
+        let config = Settings { grace_ms: Some(1), ..given(&folder) }.resolve(0).unwrap();
+        assert_eq!((config.grace.as_millis(), config.max_wait.as_millis(), config.max_replies), (1, 8, 64));
+        assert_eq!(config.roots, [RootFolder { label: "Downloads".into(), path: "/films".into() }]);
+        let config = Settings { root: vec!["Films=/other".into()], ..given(&folder) }.resolve(0).unwrap();
+        assert_eq!(config.roots, [RootFolder { label: "Films".into(), path: "/other".into() }]);
+    }
+
+    #[test]
+    fn the_extension_may_always_connect() {
+        let folder = folder("allow_origin = [\"chrome-extension://other\"]");
+        let config = given(&folder).resolve(0).unwrap();
+        assert_eq!(config.origins, [EXTENSION_ORIGIN, "chrome-extension://other"]);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_an_error_that_says_where() {
+        let refused = |settings: Settings| settings.resolve(0).unwrap_err().to_string();
+        let plain = folder("");
+        assert!(
+            refused(Settings { listen: Some("0.0.0.0:80".parse().unwrap()), ..given(&plain) }).contains("0.0.0.0:80")
+        );
+        assert!(refused(Settings { root: vec!["films".into()], ..given(&plain) }).contains("LABEL=DIR"));
+        assert!(refused(Settings { root: vec!["a=/x".into(), "b=/x".into()], ..given(&plain) }).contains("twice"));
+        assert!(refused(given(&folder("colour = \"red\""))).contains("daemon.toml"));
+        assert!(refused(given(&folder("grace_ms = -1"))).contains("grace_ms"));
+    }
+}

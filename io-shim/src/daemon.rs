@@ -1,0 +1,165 @@
+//! One running daemon: put together, found, and ended in order.
+//!
+//! Owns the life of all parts and the order of their end. Invariant: whatever ends the daemon by plan, no viewer is cut before
+//! its grace, the engine hears why, state is on disk, and `endpoint.json` is gone.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use sha2::{Digest, Sha256};
+use shared_proto::{Limits, RootKey};
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::auth::Guard;
+use crate::config::{Config, RootFolder, any_port};
+use crate::desk::{Desk, DeskConfig};
+use crate::files::{FileStore, Roots};
+use crate::folder::{Endpoint, Identity, StateFolder};
+use crate::io_plane::IoConfig;
+use crate::metrics::Metrics;
+use crate::server::{self, Phase};
+use crate::sockets::DialPolicy;
+use crate::state::StateStore;
+
+/// Bytes of I/O frames that may be under way in each direction.
+const IO_WINDOW: u32 = 4 << 20;
+/// Sockets and files that an engine may have open. Together with the viewers they stay below the 1024 descriptors that a
+/// process may open on most systems.
+const MAX_CONNS: u32 = 400;
+const MAX_FILES: u32 = 256;
+/// How often the end of a drain or an idle time is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A daemon that serves until it is told to stop.
+pub struct Daemon {
+    app: Arc<App>,
+    folder: StateFolder,
+    endpoint: Endpoint,
+    phase: watch::Sender<Phase>,
+    serving: JoinHandle<()>,
+    stop_grace: Duration,
+    idle_exit: Option<Duration>,
+}
+
+impl Daemon {
+    /// Takes the state folder, listens, and tells where it can be found.
+    ///
+    /// # Errors
+    /// When the state folder is in use or unusable, or no port can be had.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let folder = StateFolder::take(&config.state)?;
+        let mut identity = folder.identity()?;
+        let listener = listen(config.listen, &identity).context("cannot listen")?;
+        let addr = listener.local_addr()?;
+        if identity.port != Some(addr.port()) {
+            identity.port = Some(addr.port());
+            folder.remember(&identity)?;
+        }
+        let app = Arc::new(assemble(&config, &folder, addr, &identity)?);
+        let (phase, phases) = watch::channel(Phase::Open);
+        let serving = tokio::spawn(server::serve(listener, Arc::clone(&app), config.header_timeout, phases));
+        let endpoint = Endpoint {
+            port: addr.port(),
+            token: identity.token,
+            pid: std::process::id(),
+            version: crate::VERSION.into(),
+        };
+        folder.publish(&endpoint)?;
+        tracing::info!(%addr, state = %config.state.display(), "ready");
+        let (stop_grace, idle_exit) = (config.stop_grace, config.idle_exit);
+        Ok(Self { app, folder, endpoint, phase, serving, stop_grace, idle_exit })
+    }
+
+    /// How to reach it.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Resolves when there was nothing to do for as long as the settings allow; never if they do not.
+    pub async fn idle(&self) {
+        let Some(limit) = self.idle_exit else { return std::future::pending().await };
+        loop {
+            let idle = self.app.desk.idle_for();
+            if idle >= limit {
+                return;
+            }
+            tokio::time::sleep((limit - idle).max(LOOK_EVERY)).await;
+        }
+    }
+
+    /// Ends it: no new viewers, a grace for the running ones, then everything.
+    pub async fn stop(self) {
+        let Self { app, folder, phase, serving, stop_grace, .. } = self;
+        tracing::info!("stopping");
+        app.desk.stop();
+        phase.send_replace(Phase::Draining);
+        let until = Instant::now() + stop_grace;
+        while app.desk.viewers().0 > 0 && Instant::now() < until {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        app.desk.cut_all();
+        // The engine's connection closes its I/O plane before it lets go of the chair.
+        let closed = tokio::time::timeout(Duration::from_secs(1), app.chair.lock()).await.is_ok();
+        tracing::debug!(closed, "I/O plane");
+        phase.send_replace(Phase::Closed);
+        let _ = serving.await;
+        close_state(app).await;
+        folder.remove_endpoint();
+        tracing::info!("stopped");
+    }
+}
+
+/// Closes the state once nobody uses it any more, so that the next daemon can open it.
+async fn close_state(app: Arc<App>) {
+    let until = Instant::now() + Duration::from_secs(2);
+    while Arc::strong_count(&app) > 1 && Instant::now() < until {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let _ = tokio::task::spawn_blocking(move || drop(app)).await;
+}
+
+/// The address that the user wants; else the port of last time, so that viewers find it again; else any.
+fn listen(wanted: Option<SocketAddr>, identity: &Identity) -> std::io::Result<TcpListener> {
+    if let Some(addr) = wanted {
+        return server::listen(addr);
+    }
+    let last = identity.port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    last.and_then(|addr| server::listen(addr).ok()).map_or_else(|| server::listen(any_port()), Ok)
+}
+
+fn assemble(config: &Config, folder: &StateFolder, addr: SocketAddr, identity: &Identity) -> anyhow::Result<App> {
+    let metrics = Arc::new(Metrics::default());
+    let desk = Desk::new(DeskConfig {
+        grace: config.grace,
+        max_wait: config.max_wait,
+        max_replies: config.max_replies,
+        max_replies_per_file: config.max_replies_per_file,
+    });
+    let roots = config.roots.iter().map(|root| (root_key(root), root.label.clone(), root.path.clone())).collect();
+    let policy = DialPolicy { allow_loopback: config.allow_loopback_peers, allow_private: config.allow_private_peers };
+    let io = IoConfig { policy, max_conns: MAX_CONNS as usize, max_files: MAX_FILES as usize };
+    let max_wait_ms = u64::try_from(config.max_wait.as_millis()).unwrap_or(u64::MAX);
+    Ok(App {
+        guard: Guard::new(addr, config.origins.clone(), identity.token.clone()),
+        desk,
+        files: Arc::new(FileStore::new(Roots::new(roots))),
+        state: Arc::new(StateStore::open(folder.path())?),
+        limits: Limits { max_conns: MAX_CONNS, max_files: MAX_FILES, io_window: IO_WINDOW, max_wait_ms },
+        metrics,
+        io,
+        chair: Mutex::new(()),
+    })
+}
+
+/// The same for the same folder, whatever else is configured; says nothing about where it lies.
+fn root_key(root: &RootFolder) -> RootKey {
+    let path = std::path::absolute(&root.path).unwrap_or_else(|_| root.path.clone());
+    let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
+    RootKey(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,495 @@
+//! The desk: which files can be asked for, which viewers wait for which bytes, and which engine answers.
+//!
+//! Owns the announcements of the present engine, the table of running range requests, and the limits on viewers. Must never
+//! know what a file's bytes mean or why they are not there yet. Invariants:
+//!
+//! - a request's watermark only rises, only by the word of the present engine, and never beyond its range;
+//! - announcements end with their engine, requests outlive it: they are put again to the next engine, with the same id and
+//!   from the first byte not yet granted, as soon as that has announced the same file;
+//! - every request that an engine has heard of ends with exactly one `range_cancel`, unless the engine rejected it.
+
+mod ticket;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use shared_proto::{CloseCode, DaemonMessage, EngineMessage, FileId, RequestId, RootKey};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::auth::{Credential, secrets_match};
+use crate::range::ByteRange;
+use ticket::Grant;
+pub use ticket::{End, Ticket};
+
+/// Messages that may wait for an engine's socket. An engine that lets so many gather has stopped reading.
+const OUTBOX: usize = 8192;
+/// Announced files of one engine: a few hundred bytes each.
+const MAX_FILES: usize = 1 << 18;
+
+/// What the user may set about the desk.
+#[derive(Clone, Debug)]
+pub struct DeskConfig {
+    /// How long viewers are kept when the engine is gone.
+    pub grace: Duration,
+    /// How long an engine may be silent about a waiting request.
+    pub max_wait: Duration,
+    /// Viewers at once.
+    pub max_replies: usize,
+    /// Viewers of one file at once.
+    pub max_replies_per_file: usize,
+}
+
+/// A file as the engine announced it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedFile {
+    /// Its name in URLs.
+    pub id: FileId,
+    /// The folder it lies in.
+    pub root: RootKey,
+    /// Its path below the root.
+    pub path: Vec<String>,
+    /// Full length, bytes.
+    pub length: u64,
+    /// `Content-Type` of replies.
+    pub content_type: String,
+    /// Strong entity tag without quotes.
+    pub etag: String,
+    /// The capability that its URLs carry.
+    pub key: String,
+}
+
+impl ServedFile {
+    /// Whether the bytes behind it are the same, so that a running reply may go on.
+    fn same_bytes(&self, other: &Self) -> bool {
+        (&self.root, &self.path, self.length, &self.etag) == (&other.root, &other.path, other.length, &other.etag)
+    }
+
+    fn check(&self) -> Result<(), Breach> {
+        let etag_ok = self.etag.len() <= 256 && self.etag.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
+        match () {
+            () if !self.id.is_valid() => Err(Breach("file_announce: fileId is not a well-formed identifier")),
+            () if self.etag.is_empty() || !etag_ok => Err(Breach("file_announce: etag is not a plain entity tag")),
+            () if self.key.is_empty() || self.key.len() > 256 => Err(Breach("file_announce: key is empty or too long")),
+            () if self.path.is_empty() => Err(Breach("file_announce: path is empty")),
+            () => Ok(()),
+        }
+    }
+}
+
+/// Why a viewer is turned away before it has cost anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No engine is there to answer.
+    NoEngine,
+    /// No such file, or not with this key: a stranger is not told which.
+    Denied,
+    /// No such file, told to someone who holds the session token.
+    Unknown,
+    /// Too many viewers.
+    Busy,
+    /// The daemon is stopping.
+    Stopping,
+}
+
+/// A message that no sound engine sends; it closes the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Breach(pub &'static str);
+
+/// The table. One per daemon.
+pub struct Desk {
+    config: DeskConfig,
+    inner: Mutex<Inner>,
+    /// Rung when a file is announced, an engine comes, or the daemon stops.
+    news: Notify,
+    stopping: AtomicBool,
+}
+
+struct Inner {
+    epoch: u64,
+    brain: Option<Brain>,
+    files: HashMap<FileId, Arc<ServedFile>>,
+    requests: HashMap<RequestId, Request>,
+    viewers: BTreeMap<FileId, usize>,
+    viewers_total: usize,
+    busy_until: Instant,
+}
+
+/// The present engine, as the desk sees it.
+struct Brain {
+    epoch: u64,
+    since: Instant,
+    outbox: mpsc::Sender<DaemonMessage>,
+    dismiss: oneshot::Sender<CloseCode>,
+}
+
+/// What a newly accepted engine's connection holds.
+pub struct Seat {
+    /// The engine's term.
+    pub epoch: u64,
+    /// What to tell it.
+    pub outbox: mpsc::Receiver<DaemonMessage>,
+    /// Resolves when the connection has to end.
+    pub dismissed: oneshot::Receiver<CloseCode>,
+}
+
+struct Request {
+    file: Arc<ServedFile>,
+    range: ByteRange,
+    /// The term in which it was put to an engine.
+    asked: Option<u64>,
+    grant: watch::Sender<Grant>,
+}
+
+/// A viewer's place among the bounded number of viewers; given back when dropped.
+pub struct Slot {
+    desk: Arc<Desk>,
+    file: FileId,
+}
+
+impl Desk {
+    /// An empty desk.
+    pub fn new(config: DeskConfig) -> Arc<Self> {
+        let inner = Inner {
+            epoch: 0,
+            brain: None,
+            files: HashMap::new(),
+            requests: HashMap::new(),
+            viewers: BTreeMap::new(),
+            viewers_total: 0,
+            busy_until: Instant::now(),
+        };
+        Arc::new(Self { config, inner: Mutex::new(inner), news: Notify::new(), stopping: AtomicBool::new(false) })
+    }
+
+    /// A file that the credential opens. While there is no engine, or it has only just come and may still be announcing, the
+    /// question is held for the grace: a `<video>` gives up for good at any status.
+    pub async fn find(&self, id: &FileId, credential: &Credential<'_>) -> Result<Arc<ServedFile>, Refusal> {
+        let until = Instant::now() + self.config.grace;
+        loop {
+            let mut news = std::pin::pin!(self.news.notified());
+            news.as_mut().enable();
+            let refusal = match self.look_up(id, credential, until) {
+                Look::Found(file) => return Ok(file),
+                Look::Now(refusal) => return Err(refusal),
+                Look::Later(refusal) => refusal,
+            };
+            if tokio::time::timeout_at(until, news).await.is_err() {
+                return Err(refusal);
+            }
+        }
+    }
+
+    fn look_up(&self, id: &FileId, credential: &Credential<'_>, until: Instant) -> Look {
+        if self.is_stopping() {
+            return Look::Now(Refusal::Stopping);
+        }
+        let inner = self.lock();
+        if let Some(file) = inner.files.get(id)
+            && (credential.is_session || credential.key.is_some_and(|key| secrets_match(key, &file.key)))
+        {
+            return Look::Found(Arc::clone(file));
+        }
+        let refusal = if credential.is_session { Refusal::Unknown } else { Refusal::Denied };
+        match &inner.brain {
+            None => Look::Later(Refusal::NoEngine),
+            // It came less than a grace before this question was asked.
+            Some(brain) if brain.since + self.config.grace * 2 > until => Look::Later(refusal),
+            Some(_) => Look::Now(refusal),
+        }
+    }
+
+    /// Takes a place for a viewer of the file.
+    pub fn admit(self: &Arc<Self>, file: &FileId) -> Result<Slot, Refusal> {
+        let mut inner = self.lock();
+        if self.is_stopping() {
+            return Err(Refusal::Stopping);
+        }
+        let of_file = inner.viewers.get(file).copied().unwrap_or(0);
+        if inner.viewers_total >= self.config.max_replies || of_file >= self.config.max_replies_per_file {
+            return Err(Refusal::Busy);
+        }
+        inner.viewers_total += 1;
+        *inner.viewers.entry(file.clone()).or_default() += 1;
+        Ok(Slot { desk: Arc::clone(self), file: file.clone() })
+    }
+
+    /// Puts a question to the engine: may these bytes be sent?
+    pub fn ask(self: &Arc<Self>, file: Arc<ServedFile>, range: ByteRange) -> Ticket {
+        let id = RequestId(uuid::Uuid::new_v4());
+        let (grant, receiver) = watch::channel(Grant::nothing(range.start));
+        let ticket = Ticket::new(Arc::clone(self), id, range, receiver);
+        let mut inner = self.lock();
+        let mut request = Request { file, range, asked: None, grant };
+        let mut question = None;
+        if self.is_stopping() {
+            request.finish(End::Stopping);
+        } else if inner.brain.is_some()
+            && inner.files.get(&request.file.id).is_some_and(|f| f.same_bytes(&request.file))
+        {
+            question = Some(request.put(id, inner.epoch));
+        } else {
+            request.orphan(Instant::now());
+        }
+        inner.requests.insert(id, request);
+        if let Some(question) = question {
+            inner.tell(question);
+        }
+        ticket
+    }
+
+    /// A new engine takes the seat; the former one, if any, is dismissed.
+    pub fn enter(&self) -> Seat {
+        let (outbox, receiver) = mpsc::channel(OUTBOX);
+        let (dismiss, dismissed) = oneshot::channel();
+        let mut inner = self.lock();
+        inner.lose_brain(CloseCode::Superseded);
+        inner.epoch += 1;
+        let epoch = inner.epoch;
+        inner.brain = Some(Brain { epoch, since: Instant::now(), outbox, dismiss });
+        drop(inner);
+        self.news.notify_waiters();
+        Seat { epoch, outbox: receiver, dismissed }
+    }
+
+    /// The engine of this term is gone. Nothing happens if it was superseded already.
+    pub fn leave(&self, epoch: u64) {
+        let mut inner = self.lock();
+        if inner.brain.as_ref().is_some_and(|brain| brain.epoch == epoch) {
+            inner.lose_brain(CloseCode::GoingAway);
+        }
+    }
+
+    /// Does what the engine of this term says. What concerns an unknown request, or comes from a former engine, is ignored.
+    ///
+    /// # Errors
+    /// [`Breach`] for a message that is out of turn or out of bounds.
+    pub fn handle(&self, epoch: u64, message: EngineMessage) -> Result<(), Breach> {
+        let mut inner = self.lock();
+        if inner.brain.as_ref().is_none_or(|brain| brain.epoch != epoch) {
+            return Ok(());
+        }
+        match message {
+            EngineMessage::Hello { .. } => return Err(Breach("hello comes once, and first")),
+            EngineMessage::FileAnnounce { file_id, root, path, length, content_type, etag, key } => {
+                let file = ServedFile { id: file_id, root, path, length, content_type, etag, key };
+                file.check()?;
+                inner.announce(file)?;
+                drop(inner);
+                self.news.notify_waiters();
+            }
+            EngineMessage::FileForget { file_id } => inner.forget(&file_id),
+            EngineMessage::RangeAvailable { request_id, end } | EngineMessage::RangeReady { request_id, end } => {
+                inner.of_epoch(request_id, epoch, |request| request.grant(end));
+            }
+            EngineMessage::RangeBlock { request_id, .. } => {
+                inner.of_epoch(request_id, epoch, |request| request.renew())
+            }
+            EngineMessage::RangeReject { request_id, status, reason, retry_after } => {
+                inner.of_epoch(request_id, epoch, |request| {
+                    request.finish(End::Rejected { status, reason, retry_after });
+                });
+            }
+            // Read-ahead is the kernel's business so far; replies and resolutions answer questions that are not asked.
+            EngineMessage::RangeHint { .. } | EngineMessage::HttpReply { .. } | EngineMessage::FileResolved { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// No new viewers; who waits for headers is turned away. Running replies go on until [`Desk::cut_all`].
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        let mut inner = self.lock();
+        for request in inner.requests.values_mut() {
+            request.grant.send_modify(|grant| grant.stopping = true);
+        }
+        drop(inner);
+        self.news.notify_waiters();
+    }
+
+    /// Cuts every running reply and dismisses the engine.
+    pub fn cut_all(&self) {
+        let mut inner = self.lock();
+        for request in inner.requests.values_mut() {
+            request.finish(End::Stopping);
+        }
+        inner.lose_brain(CloseCode::GoingAway);
+    }
+
+    /// Whether [`Desk::stop`] was called.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Viewers now, and those of them whose request waits for its first grant.
+    pub fn viewers(&self) -> (usize, usize) {
+        let inner = self.lock();
+        let waiting =
+            inner.requests.values().filter(|request| !request.grant.borrow().has_begun(request.range)).count();
+        (inner.viewers_total, waiting)
+    }
+
+    /// Whether an engine is connected.
+    pub fn has_engine(&self) -> bool {
+        self.lock().brain.is_some()
+    }
+
+    /// For how long neither an engine was connected nor a viewer served.
+    pub fn idle_for(&self) -> Duration {
+        let mut inner = self.lock();
+        if inner.brain.is_some() || inner.viewers_total > 0 {
+            inner.busy_until = Instant::now();
+        }
+        inner.busy_until.elapsed()
+    }
+
+    fn progress(&self, id: RequestId, position: u64) {
+        let mut inner = self.lock();
+        if inner.is_asked_now(id) {
+            inner.tell(DaemonMessage::RangeProgress { request_id: id, position });
+        }
+    }
+
+    fn finish(&self, id: RequestId) {
+        let mut inner = self.lock();
+        let told = inner.is_asked_now(id);
+        let Some(request) = inner.requests.remove(&id) else { return };
+        let rejected = matches!(request.grant.borrow().end, Some(End::Rejected { .. }));
+        if told && !rejected {
+            inner.tell(DaemonMessage::RangeCancel { request_id: id });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // No code under the lock panics half-way through a change.
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+enum Look {
+    Found(Arc<ServedFile>),
+    Now(Refusal),
+    Later(Refusal),
+}
+
+impl Inner {
+    fn tell(&mut self, message: DaemonMessage) {
+        let Some(brain) = &self.brain else { return };
+        if brain.outbox.try_send(message).is_err() {
+            tracing::warn!(epoch = brain.epoch, "the engine does not read its messages: dismissed");
+            self.lose_brain(CloseCode::GoingAway);
+        }
+    }
+
+    fn lose_brain(&mut self, why: CloseCode) {
+        let Some(brain) = self.brain.take() else { return };
+        // The connection may have ended by itself.
+        let _ = brain.dismiss.send(why);
+        self.files.clear();
+        let now = Instant::now();
+        self.busy_until = now;
+        for request in self.requests.values_mut() {
+            request.orphan(now);
+        }
+    }
+
+    fn announce(&mut self, file: ServedFile) -> Result<(), Breach> {
+        if self.files.len() >= MAX_FILES && !self.files.contains_key(&file.id) {
+            return Err(Breach("file_announce: too many files"));
+        }
+        let file = Arc::new(file);
+        self.files.insert(file.id.clone(), Arc::clone(&file));
+        let epoch = self.epoch;
+        let mut questions = Vec::new();
+        for (&id, request) in self.requests.iter_mut().filter(|(_, request)| request.file.id == file.id) {
+            if !request.file.same_bytes(&file) {
+                request.finish(End::Changed);
+            } else if request.asked != Some(epoch) && !request.is_settled() {
+                questions.push(request.put(id, epoch));
+            }
+        }
+        for question in questions {
+            self.tell(question);
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, id: &FileId) {
+        self.files.remove(id);
+        for request in self.requests.values_mut().filter(|request| request.file.id == *id) {
+            request.finish(End::Forgotten);
+        }
+    }
+
+    fn is_asked_now(&self, id: RequestId) -> bool {
+        self.brain.is_some() && self.requests.get(&id).is_some_and(|request| request.asked == Some(self.epoch))
+    }
+
+    fn of_epoch(&mut self, id: RequestId, epoch: u64, act: impl FnOnce(&mut Request)) {
+        if let Some(request) = self.requests.get_mut(&id).filter(|request| request.asked == Some(epoch)) {
+            act(request);
+        }
+    }
+}
+
+impl Request {
+    /// The question to the engine of this term: everything that is not granted yet.
+    fn put(&mut self, id: RequestId, epoch: u64) -> DaemonMessage {
+        self.asked = Some(epoch);
+        self.grant.send_modify(|grant| {
+            grant.orphaned = None;
+            grant.renewed = Instant::now();
+        });
+        let start = self.grant.borrow().watermark;
+        DaemonMessage::RangeRequest { request_id: id, file_id: self.file.id.clone(), start, end: self.range.end }
+    }
+
+    fn grant(&mut self, end: Option<u64>) {
+        let last = end.unwrap_or(self.range.end).min(self.range.end);
+        self.grant.send_modify(|grant| {
+            grant.renewed = Instant::now();
+            if grant.end.is_none() && last >= grant.watermark {
+                grant.watermark = last + 1;
+            }
+        });
+    }
+
+    fn renew(&mut self) {
+        self.grant.send_modify(|grant| grant.renewed = Instant::now());
+    }
+
+    fn orphan(&mut self, now: Instant) {
+        self.grant.send_modify(|grant| {
+            grant.orphaned.get_or_insert(now);
+        });
+    }
+
+    fn finish(&mut self, end: End) {
+        self.grant.send_modify(|grant| {
+            grant.end.get_or_insert(end);
+        });
+    }
+
+    /// Nothing more is to be asked about it.
+    fn is_settled(&self) -> bool {
+        let grant = self.grant.borrow();
+        grant.end.is_some() || grant.watermark > self.range.end
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut inner = self.desk.lock();
+        inner.viewers_total -= 1;
+        inner.busy_until = Instant::now();
+        if let Some(count) = inner.viewers.get_mut(&self.file) {
+            *count -= 1;
+            if *count == 0 {
+                inner.viewers.remove(&self.file);
+            }
+        }
+    }
+}

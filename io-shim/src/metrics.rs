@@ -1,0 +1,164 @@
+//! Counters and gauges of the daemon, and how `/metrics` shows them (Prometheus text format 0.0.4).
+//!
+//! Everything here is a number that may be shown to anyone on this machine: no names, no addresses, no secrets.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What `/metrics` shows.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// TCP connections that are open or being opened.
+    pub conns_open: AtomicU64,
+    /// Bytes of diverted payload written to files.
+    pub payload_stored_bytes: AtomicU64,
+    /// Bytes of diverted payload thrown away.
+    pub payload_dropped_bytes: AtomicU64,
+    /// Files that the engine has open.
+    pub files_open: AtomicU64,
+    /// Bytes hashed.
+    pub digest_bytes: AtomicU64,
+    /// HTTP connections that are open, WebSockets included.
+    pub http_conns_open: AtomicU64,
+    /// Bytes of files handed to viewers.
+    pub served_bytes: AtomicU64,
+    /// Bytes read from files for viewers.
+    pub read_bytes: AtomicU64,
+    /// Terms of engines that began.
+    pub engines: AtomicU64,
+    /// Bytes of text frames from engines.
+    pub control_text_in: AtomicU64,
+    /// Bytes of text frames to engines.
+    pub control_text_out: AtomicU64,
+    /// Bytes of binary frames from engines.
+    pub control_io_in: AtomicU64,
+    /// Bytes of binary frames to engines.
+    pub control_io_out: AtomicU64,
+    statuses: Mutex<BTreeMap<u16, u64>>,
+}
+
+/// What the desk knows at the moment of a scrape.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Now {
+    /// Viewers.
+    pub viewers: usize,
+    /// Viewers whose request waits for its first grant.
+    pub waiting: usize,
+    /// Whether an engine is connected.
+    pub engine: bool,
+}
+
+impl Metrics {
+    /// Counts a reply.
+    pub fn count_status(&self, status: u16) {
+        *self.statuses.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(status).or_default() += 1;
+    }
+
+    /// The page.
+    pub fn render(&self, now: Now) -> String {
+        let mut page = Page::default();
+        page.gauge("jstorrent_viewers", "Replies that are waiting or running.", now.viewers as u64);
+        page.gauge("jstorrent_viewers_waiting", "Requests that wait for their first grant.", now.waiting as u64);
+        page.gauge("jstorrent_engine_connected", "Whether an engine is connected.", u64::from(now.engine));
+        page.gauge(
+            "jstorrent_http_connections",
+            "Open HTTP connections, WebSockets included.",
+            read(&self.http_conns_open),
+        );
+        page.gauge("jstorrent_tcp_connections", "Connections that the engine has open.", read(&self.conns_open));
+        page.gauge("jstorrent_files_open", "Files that the engine has open.", read(&self.files_open));
+        page.counter("jstorrent_engines_total", "Terms of engines that began.", read(&self.engines));
+        page.counter("jstorrent_served_bytes_total", "Bytes of files handed to viewers.", read(&self.served_bytes));
+        page.counter("jstorrent_read_bytes_total", "Bytes read from files for viewers.", read(&self.read_bytes));
+        page.counter(
+            "jstorrent_stored_bytes_total",
+            "Bytes of diverted payload written to files.",
+            read(&self.payload_stored_bytes),
+        );
+        page.counter(
+            "jstorrent_dropped_bytes_total",
+            "Bytes of diverted payload thrown away.",
+            read(&self.payload_dropped_bytes),
+        );
+        page.counter("jstorrent_digest_bytes_total", "Bytes hashed.", read(&self.digest_bytes));
+        page.head(
+            "jstorrent_control_bytes_total",
+            "counter",
+            "Bytes over the control WebSocket, by direction and plane.",
+        );
+        for (direction, kind, count) in [
+            ("in", "control", &self.control_text_in),
+            ("out", "control", &self.control_text_out),
+            ("in", "io", &self.control_io_in),
+            ("out", "io", &self.control_io_out),
+        ] {
+            let labels = format!("{{direction=\"{direction}\",kind=\"{kind}\"}}");
+            page.sample("jstorrent_control_bytes_total", &labels, read(count));
+        }
+        page.head("jstorrent_http_replies_total", "counter", "HTTP replies by status.");
+        for (status, count) in self.statuses.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+            page.sample("jstorrent_http_replies_total", &format!("{{status=\"{status}\"}}"), *count);
+        }
+        page.0
+    }
+}
+
+/// Adds to a counter.
+pub fn add(counter: &AtomicU64, amount: usize) {
+    counter.fetch_add(amount as u64, Ordering::Relaxed);
+}
+
+fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn gauge(&mut self, name: &str, help: &str, value: u64) {
+        self.head(name, "gauge", help);
+        self.sample(name, "", value);
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.head(name, "counter", help);
+        self.sample(name, "", value);
+    }
+
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        self.line(format_args!("# HELP {name} {help}"));
+        self.line(format_args!("# TYPE {name} {kind}"));
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: u64) {
+        self.line(format_args!("{name}{labels} {value}"));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        writeln!(self.0, "{line}").expect("a string takes every line");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sample_has_its_type_and_help() {
+        let metrics = Metrics::default();
+        metrics.count_status(206);
+        metrics.count_status(206);
+        add(&metrics.control_io_out, 7);
+        let page = metrics.render(Now { viewers: 3, ..Now::default() });
+        assert!(page.contains("jstorrent_http_replies_total{status=\"206\"} 2\n"), "{page}");
+        assert!(page.contains("jstorrent_control_bytes_total{direction=\"out\",kind=\"io\"} 7\n"), "{page}");
+        assert!(page.contains("jstorrent_viewers 3\n"), "{page}");
+        for sample in page.lines().filter(|line| !line.starts_with('#')) {
+            let name = sample.split(['{', ' ']).next().unwrap();
+            assert!(page.contains(&format!("# TYPE {name} ")) && page.contains(&format!("# HELP {name} ")), "{name}");
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! The `Range` header (RFC 9110 §14.1, §14.2): bytes in, a decision out.
+//!
+//! Owns the whole question "which bytes of a file of this length does this header ask for?" and is pure: it never sees a
+//! request, a file or a clock. It decides as nginx does, with one difference that RFC 9110 §14.2 allows: a header that is not
+//! well formed is ignored (200) instead of refused (416), so that a sloppy player still plays.
+//!
+//! Invariant: every range in an answer is non-empty and lies inside the file; together they are no longer than the file.
+
+/// More ranges than this in one header are answered with the whole file: nobody needs them but an attacker.
+pub const MAX_RANGES: usize = 16;
+
+/// Bytes of a file, both ends inclusive as on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteRange {
+    /// First byte.
+    pub start: u64,
+    /// Last byte, never before `start`.
+    pub end: u64,
+}
+
+impl ByteRange {
+    /// All of a file that is not empty, `None` for an empty one.
+    pub fn whole(length: u64) -> Option<Self> {
+        length.checked_sub(1).map(|end| Self { start: 0, end })
+    }
+
+    /// Number of bytes; at least one. (Saturates for the one range that is longer than `u64` can count.)
+    pub fn count(self) -> u64 {
+        (self.end - self.start).saturating_add(1)
+    }
+
+    /// The same range cut to its first `most` bytes; `most` of zero counts as one.
+    pub fn first(self, most: u64) -> Self {
+        Self { end: self.end.min(self.start.saturating_add(most.max(1) - 1)), ..self }
+    }
+}
+
+/// What a `Range` header asks of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Ignore the header: the whole file, 200.
+    Whole,
+    /// One range, 206.
+    One(ByteRange),
+    /// Several, in the order asked: 206 `multipart/byteranges`.
+    Many(Vec<ByteRange>),
+    /// None of them lies in the file: 416.
+    Unsatisfiable,
+}
+
+/// Decides what `header` asks of a file of `length` bytes.
+pub fn parse(header: &[u8], length: u64) -> Asked {
+    let Some(specs) = strip_unit(header).and_then(specs) else { return Asked::Whole };
+    let mut ranges = Vec::new();
+    let mut total = 0u64;
+    for spec in specs {
+        match spec.resolve(length) {
+            Resolved::Inside(range) => {
+                total = total.saturating_add(range.count());
+                ranges.push(range);
+            }
+            Resolved::Outside => {}
+            Resolved::EmptyFile => return Asked::Whole,
+        }
+    }
+    match ranges.len() {
+        0 => Asked::Unsatisfiable,
+        // Overlapping ranges that add up to more than the file are an amplification: the file itself is the cheaper answer.
+        _ if total > length || ranges.len() > MAX_RANGES => Asked::Whole,
+        1 => Asked::One(ranges[0]),
+        _ => Asked::Many(ranges),
+    }
+}
+
+/// One element of the header, before it meets a file.
+#[derive(Clone, Copy)]
+enum Spec {
+    From(u64),
+    FromTo(u64, u64),
+    Last(u64),
+}
+
+enum Resolved {
+    Inside(ByteRange),
+    Outside,
+    /// The file has no bytes and the range asks for its beginning: as nginx, send it whole.
+    EmptyFile,
+}
+
+impl Spec {
+    fn resolve(self, length: u64) -> Resolved {
+        let start = match self {
+            Self::From(start) | Self::FromTo(start, _) => start,
+            Self::Last(count) => length.saturating_sub(count),
+        };
+        let Some(last) = length.checked_sub(1) else {
+            return if start == 0 { Resolved::EmptyFile } else { Resolved::Outside };
+        };
+        let end = if let Self::FromTo(_, end) = self { end.min(last) } else { last };
+        if start <= end { Resolved::Inside(ByteRange { start, end }) } else { Resolved::Outside }
+    }
+}
+
+fn strip_unit(header: &[u8]) -> Option<&[u8]> {
+    let (unit, rest) = header.split_at_checked(6)?;
+    unit.eq_ignore_ascii_case(b"bytes=").then_some(rest)
+}
+
+/// `None` when any element is not well formed: the header as a whole is then ignored.
+fn specs(list: &[u8]) -> Option<Vec<Spec>> {
+    let specs = list.split(|&b| b == b',').map(trim).filter(|s| !s.is_empty()).map(spec);
+    let specs: Vec<Spec> = specs.collect::<Option<_>>()?;
+    (!specs.is_empty()).then_some(specs)
+}
+
+fn spec(text: &[u8]) -> Option<Spec> {
+    let dash = text.iter().position(|&b| b == b'-')?;
+    let (first, last) = (trim(&text[..dash]), trim(&text[dash + 1..]));
+    match (first.is_empty(), last.is_empty()) {
+        (true, true) => None,
+        (true, false) => Some(Spec::Last(number(last)?)),
+        (false, true) => Some(Spec::From(number(first)?)),
+        (false, false) => {
+            let (first, last) = (number(first)?, number(last)?);
+            (first <= last).then_some(Spec::FromTo(first, last))
+        }
+    }
+}
+
+/// Digits only; a number beyond `u64` is beyond every file and counts as the greatest.
+fn number(digits: &[u8]) -> Option<u64> {
+    digits
+        .iter()
+        .try_fold(0u64, |n, &b| b.is_ascii_digit().then(|| n.saturating_mul(10).saturating_add(u64::from(b - b'0'))))
+}
+
+fn trim(text: &[u8]) -> &[u8] {
+    let is_space = |b: &u8| matches!(b, b' ' | b'\t');
+    let start = text.iter().position(|b| !is_space(b)).unwrap_or(text.len());
+    let end = text.iter().rposition(|b| !is_space(b)).map_or(start, |last| last + 1);
+    &text[start..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The answer in one readable word: `whole`, `416`, or the ranges.
+    fn show(asked: &Asked) -> String {
+        let range = |r: &ByteRange| format!("{}-{}", r.start, r.end);
+        match asked {
+            Asked::Whole => "whole".into(),
+            Asked::Unsatisfiable => "416".into(),
+            Asked::One(r) => range(r),
+            Asked::Many(rs) => rs.iter().map(range).collect::<Vec<_>>().join(" "),
+        }
+    }
+
+    #[track_caller]
+    fn check(length: u64, header: &str, expected: &str) {
+        assert_eq!(show(&parse(header.as_bytes(), length)), expected, "Range: {header:?} of {length} bytes");
+    }
+
+    #[test]
+    fn a_single_range_is_clamped_to_the_file() {
+        check(1000, "bytes=0-0", "0-0");
+        check(1000, "bytes=0-499", "0-499");
+        check(1000, "bytes=500-", "500-999");
+        check(1000, "bytes=0-", "0-999");
+        check(1000, "bytes=999-", "999-999");
+        check(1000, "bytes=900-5000", "900-999");
+        check(1000, "bytes=0-18446744073709551615", "0-999");
+        check(1000, "bytes=0-99999999999999999999999", "0-999");
+        check(1000, "BYTES=1-2", "1-2");
+    }
+
+    #[test]
+    fn a_suffix_counts_from_the_end() {
+        check(1000, "bytes=-1", "999-999");
+        check(1000, "bytes=-500", "500-999");
+        check(1000, "bytes=-1000", "0-999");
+        check(1000, "bytes=-99999", "0-999");
+        check(1000, "bytes=-0", "416");
+    }
+
+    #[test]
+    fn a_range_beyond_the_file_is_unsatisfiable() {
+        check(1000, "bytes=1000-", "416");
+        check(1000, "bytes=1000-1001", "416");
+        check(1000, "bytes=99999999999999999999999-", "416");
+        check(1000, "bytes=1000-,-0", "416");
+    }
+
+    #[test]
+    fn what_is_not_well_formed_is_ignored() {
+        for header in [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=,",
+            "bytes=-",
+            "bytes=a-b",
+            "bytes=1",
+            "bytes=1-2-3",
+            "bytes=10-5",
+            "bytes=--5",
+            "items=0-5",
+            "bytes 0-5",
+            "bytes=0x1-5",
+            "bytes=+1-5",
+            "bytes=1-5;",
+            "bytes=0-1,x",
+            "bytes = 0-5",
+            "bytes=1 2-5",
+        ] {
+            check(1000, header, "whole");
+        }
+    }
+
+    #[test]
+    fn spaces_and_empty_elements_are_tolerated() {
+        check(1000, "bytes= 1-2 , 4-5", "1-2 4-5");
+        check(1000, "bytes=1 - 2", "1-2");
+        check(1000, "bytes=,1-2,,4-5,", "1-2 4-5");
+    }
+
+    #[test]
+    fn several_ranges_keep_their_order() {
+        check(1000, "bytes=500-599,0-99", "500-599 0-99");
+        check(1000, "bytes=0-0,-1", "0-0 999-999");
+        check(1000, "bytes=0-0,2000-3000", "0-0");
+        check(1000, "bytes=2000-3000,5-6,7-8", "5-6 7-8");
+    }
+
+    #[test]
+    fn ranges_that_add_up_to_more_than_the_file_get_the_file() {
+        check(1000, "bytes=0-,0-", "whole");
+        check(1000, "bytes=0-999,0-0", "whole");
+        check(1000, "bytes=0-499,500-999", "0-499 500-999");
+        check(1000, &format!("bytes={}", vec!["0-999"; 500].join(",")), "whole");
+    }
+
+    #[test]
+    fn the_number_of_ranges_is_bounded() {
+        let header = |n: u64| format!("bytes={}", (0..n).map(|i| format!("{i}-{i}")).collect::<Vec<_>>().join(","));
+        assert!(matches!(parse(header(16).as_bytes(), 1000), Asked::Many(ranges) if ranges.len() == 16));
+        check(1000, &header(17), "whole");
+    }
+
+    #[test]
+    fn the_beginning_of_an_empty_file_is_the_empty_file() {
+        check(0, "bytes=0-", "whole");
+        check(0, "bytes=0-0", "whole");
+        check(0, "bytes=-5", "whole");
+        check(0, "bytes=5-", "416");
+        check(0, "bytes=5-9", "416");
+    }
+
+    #[test]
+    fn the_longest_possible_file_does_not_overflow() {
+        let length = u64::MAX;
+        check(length, "bytes=0-", "0-18446744073709551614");
+        check(length, "bytes=18446744073709551614-", "18446744073709551614-18446744073709551614");
+        check(length, "bytes=18446744073709551615-", "416");
+        check(length, "bytes=0-,0-", "whole");
+    }
+
+    #[test]
+    fn a_range_is_cut_to_its_first_bytes() {
+        let range = ByteRange { start: 10, end: 99 };
+        assert_eq!(range.first(5), ByteRange { start: 10, end: 14 });
+        assert_eq!(range.first(500), range);
+        assert_eq!(range.first(0), ByteRange { start: 10, end: 10 });
+        assert_eq!(range.first(u64::MAX), range);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic_and_every_answer_lies_in_the_file(header in proptest::collection::vec(any::<u8>(), 0..64), length: u64) {
+            let ranges = match parse(&header, length) {
+                Asked::One(range) => vec![range],
+                Asked::Many(ranges) => ranges,
+                Asked::Whole | Asked::Unsatisfiable => vec![],
+            };
+            for range in ranges {
+                prop_assert!(range.start <= range.end && range.end < length);
+            }
+        }
+
+        #[test]
+        fn a_well_formed_range_gets_the_bytes_that_a_naive_model_selects(length in 1u64..300, a in 0u64..400, b in 0u64..400, form in 0..3) {
+            let (header, wanted): (String, Vec<u64>) = match form {
+                0 => (format!("bytes={a}-"), (0..length).filter(|&i| i >= a).collect()),
+                1 => (format!("bytes=-{a}"), (0..length).filter(|&i| i + a >= length).collect()),
+                _ => (format!("bytes={}-{}", a.min(b), a.max(b)), (0..length).filter(|&i| i >= a.min(b) && i <= a.max(b)).collect()),
+            };
+            let expected = match wanted.as_slice() {
+                [] => Asked::Unsatisfiable,
+                [start, ..] => Asked::One(ByteRange { start: *start, end: wanted[wanted.len() - 1] }),
+            };
+            prop_assert_eq!(parse(header.as_bytes(), length), expected);
+        }
+    }
+}

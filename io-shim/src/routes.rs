@@ -1,0 +1,158 @@
+//! The URLs: which filter answers what.
+//!
+//! Owns paths, methods and the order of the guards; decides nothing else. The host guard stands in front of all of this, in
+//! [`crate::server`].
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use http::{HeaderMap, Method, StatusCode};
+use shared_proto::FileId;
+use warp::reply::Response;
+use warp::{Filter, Rejection, Reply};
+
+use crate::app::App;
+use crate::auth::{Query, Stranger};
+use crate::control;
+use crate::metrics::Now;
+use crate::serve::{Answer, Content, plain, text};
+use crate::stream::StreamBody;
+
+/// A streamed body on its way through warp, whose replies cannot hold a body of ours. The server takes it out again.
+#[derive(Clone)]
+pub(crate) struct Carried(Arc<Mutex<Option<StreamBody>>>);
+
+impl Carried {
+    /// The body; there is one owner.
+    pub(crate) fn take(&self) -> Option<StreamBody> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+}
+
+/// All routes of the daemon.
+pub(crate) fn routes(app: Arc<App>) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone {
+    let with_app = warp::any().map(move || Arc::clone(&app));
+    let read = warp::method().and_then(only_reads).untuple_one();
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+
+    let health = warp::path!("health")
+        .and(read)
+        .and(warp::header::headers_cloned())
+        .and(with_app.clone())
+        .map(|headers: HeaderMap, app: Arc<App>| into_reply(health(&app, &headers)));
+    let metrics = warp::path!("metrics")
+        .and(read)
+        .and(warp::header::headers_cloned())
+        .and(with_app.clone())
+        .map(|headers: HeaderMap, app: Arc<App>| into_reply(metrics(&app, &headers)));
+    let stream = warp::path!("stream" / String)
+        .and(read)
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(query)
+        .and(with_app.clone())
+        .then(|id: String, method, headers, query: String, app| async move {
+            into_reply(stream(id, method, headers, &query, app).await)
+        });
+    let control =
+        warp::path!("control").and(warp::header::headers_cloned()).and(warp::ws()).and(with_app).map(open_control);
+
+    control.or(stream).unify().or(health).unify().or(metrics).unify().recover(explain).unify()
+}
+
+/// What this is and whether it lives, for the native messaging host and for people.
+fn health(app: &App, headers: &HeaderMap) -> Answer {
+    guarded(app, headers, || {
+        let body = serde_json::json!({
+            "service": crate::SERVICE,
+            "version": crate::VERSION,
+            "pid": std::process::id(),
+            "engineConnected": app.desk.has_engine(),
+            "stopping": app.desk.is_stopping(),
+        });
+        text(StatusCode::OK, "application/json", body.to_string())
+    })
+}
+
+fn metrics(app: &App, headers: &HeaderMap) -> Answer {
+    guarded(app, headers, || {
+        let (viewers, waiting) = app.desk.viewers();
+        let page = app.metrics.render(Now { viewers, waiting, engine: app.desk.has_engine() });
+        text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
+    })
+}
+
+/// What programs and the extension may see, but pages of other sites may not even ask for.
+fn guarded(app: &App, headers: &HeaderMap, answer: impl FnOnce() -> Answer) -> Answer {
+    match app.guard.check_origin(headers).and_then(|()| app.guard.check_site(headers)) {
+        Ok(()) => answer(),
+        Err(stranger) => turned_away(stranger),
+    }
+}
+
+async fn stream(id: String, method: Method, headers: HeaderMap, query: &str, app: Arc<App>) -> Answer {
+    let query = Query::parse(query);
+    let credential = app.guard.credential(&headers, &query);
+    app.server().stream(&method, &FileId(id), &headers, &query, &credential).await
+}
+
+fn open_control(headers: HeaderMap, ws: warp::ws::Ws, app: Arc<App>) -> Response {
+    if let Err(stranger) = app.guard.check_origin(&headers) {
+        tracing::warn!(%stranger, "a control connection was refused");
+        return into_reply(turned_away(stranger));
+    }
+    if app.desk.is_stopping() {
+        return into_reply(plain(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping"));
+    }
+    let most = shared_proto::frame::MAX_BINARY;
+    let ws = ws.max_frame_size(most).max_message_size(most);
+    ws.on_upgrade(move |socket| control::run(socket, app)).into_response()
+}
+
+/// The status of a guard's refusal.
+pub(crate) fn turned_away(stranger: Stranger) -> Answer {
+    let status = match stranger {
+        Stranger::Host => StatusCode::MISDIRECTED_REQUEST,
+        Stranger::Origin | Stranger::Site => StatusCode::FORBIDDEN,
+        Stranger::Malformed => StatusCode::BAD_REQUEST,
+    };
+    plain(status, &stranger.to_string())
+}
+
+async fn only_reads(method: Method) -> Result<(), Rejection> {
+    if method == Method::GET || method == Method::HEAD { Ok(()) } else { Err(warp::reject::custom(NotARead)) }
+}
+
+#[derive(Debug)]
+struct NotARead;
+
+impl warp::reject::Reject for NotARead {}
+
+/// Words for what no route took.
+async fn explain(rejection: Rejection) -> Result<Response, Infallible> {
+    let method_refused =
+        rejection.find::<NotARead>().is_some() || rejection.find::<warp::reject::MethodNotAllowed>().is_some();
+    let mut answer = if method_refused {
+        plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here")
+    } else if rejection.is_not_found() {
+        plain(StatusCode::NOT_FOUND, "nothing is here")
+    } else {
+        plain(StatusCode::BAD_REQUEST, "the request makes no sense here")
+    };
+    if method_refused {
+        answer.headers_mut().insert(http::header::ALLOW, http::HeaderValue::from_static("GET, HEAD"));
+    }
+    Ok(into_reply(answer))
+}
+
+fn into_reply(answer: Answer) -> Response {
+    let (parts, content) = answer.into_parts();
+    match content {
+        Content::Text(body) => http::Response::from_parts(parts, body).into_response(),
+        Content::Stream(body) => {
+            let mut reply = http::Response::from_parts(parts, "").into_response();
+            reply.extensions_mut().insert(Carried(Arc::new(Mutex::new(Some(body)))));
+            reply
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! One request for a file, from its headers to a reply (DESIGN: RFC 9110, as nginx does it).
+//!
+//! Owns which status and which headers a request gets, and the order of the decisions: file, preconditions, range, place,
+//! grant. Must never send a byte of the file itself: that is [`crate::stream`]'s.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Response, StatusCode};
+
+use crate::auth::{Credential, Query};
+use crate::conditional::{self, Precondition};
+use crate::desk::{Desk, End, Refusal, ServedFile};
+use crate::files::FileStore;
+use crate::metrics::Metrics;
+use crate::multipart::Multipart;
+use crate::range::{self, Asked, ByteRange};
+use crate::stream::{Part, Reply, StreamBody};
+use shared_proto::FileId;
+
+/// Bounds of `?part=`, bytes: below, headers would outweigh the payload; above, it is no part any more.
+const PART_MIN: u64 = 16 << 10;
+const PART_MAX: u64 = 64 << 20;
+/// `Retry-After` where the engine names none, seconds.
+const RETRY_AFTER: u64 = 2;
+
+/// What a request for a file needs to be answered.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) files: Arc<FileStore>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// A body that is there already, or one that the engine's grants feed.
+pub(crate) enum Content {
+    Text(String),
+    Stream(StreamBody),
+}
+
+pub(crate) type Answer = Response<Content>;
+
+/// What the headers of a request select of a file.
+enum Selected {
+    /// 200 with everything.
+    Whole,
+    /// 206 with one range.
+    One(ByteRange),
+    /// 206 with several.
+    Many(Vec<ByteRange>),
+    /// No part of the file: the answer is a status.
+    Nothing(StatusCode),
+}
+
+impl Server {
+    /// Answers `GET` and `HEAD` of `/stream/<fileId>`.
+    pub(crate) async fn stream(
+        &self,
+        method: &Method,
+        id: &FileId,
+        headers: &HeaderMap,
+        query: &Query,
+        credential: &Credential<'_>,
+    ) -> Answer {
+        let file = match self.desk.find(id, credential).await {
+            Ok(file) => file,
+            Err(refusal) => return refused(refusal),
+        };
+        let selected = select(&file, headers, query);
+        match selected {
+            Selected::Nothing(status) => nothing(&file, status),
+            _ if *method == Method::HEAD || file.length == 0 => head(&file, &selected),
+            _ => self.reply(file, selected).await,
+        }
+    }
+
+    async fn reply(&self, file: Arc<ServedFile>, selected: Selected) -> Answer {
+        let slot = match self.desk.admit(&file.id) {
+            Ok(slot) => slot,
+            Err(refusal) => return refused(refusal),
+        };
+        let (mut parts, tail, answer) = lay_out(&file, &selected);
+        let Some(first) = parts.pop_front() else { return nothing(&file, StatusCode::INTERNAL_SERVER_ERROR) };
+        let mut ticket = self.desk.ask(Arc::clone(&file), first.range);
+        tracing::debug!(request = %ticket.id(), file = %file.id, range = ?first.range, "asked");
+        if let Err(end) = ticket.begin().await {
+            tracing::debug!(request = %ticket.id(), ?end, "refused");
+            return ended(&file, end);
+        }
+        let opened = match self.open(&file).await {
+            Ok(opened) => opened,
+            Err(answer) => return *answer,
+        };
+        let reply = Reply {
+            desk: Arc::clone(&self.desk),
+            metrics: Arc::clone(&self.metrics),
+            slot,
+            served: file,
+            file: opened,
+            ticket,
+            first_head: first.head,
+            rest: parts,
+            tail,
+            length: answer.length,
+        };
+        answer.with(Content::Stream(reply.start()))
+    }
+
+    async fn open(&self, file: &Arc<ServedFile>) -> Result<Arc<std::fs::File>, Box<Answer>> {
+        let (files, served) = (Arc::clone(&self.files), Arc::clone(file));
+        let opened = tokio::task::spawn_blocking(move || files.open_for_serving(&served.root, &served.path)).await;
+        match opened {
+            Ok(Ok(opened)) => Ok(Arc::new(opened)),
+            Ok(Err(error)) => {
+                tracing::warn!(file = %file.id, kind = ?error.kind, "a granted file cannot be opened");
+                Err(Box::new(unavailable("the file cannot be opened", RETRY_AFTER)))
+            }
+            Err(_) => Err(Box::new(unavailable("the file cannot be opened", RETRY_AFTER))),
+        }
+    }
+}
+
+fn select(file: &ServedFile, headers: &HeaderMap, query: &Query) -> Selected {
+    match conditional::evaluate(headers, &file.etag) {
+        Precondition::Holds => {}
+        Precondition::NotModified => return Selected::Nothing(StatusCode::NOT_MODIFIED),
+        Precondition::Failed => return Selected::Nothing(StatusCode::PRECONDITION_FAILED),
+    }
+    if !conditional::range_holds(headers, &file.etag) {
+        return Selected::Whole;
+    }
+    let part = query.value("part").and_then(|part| part.parse::<u64>().ok()).map(|part| part.clamp(PART_MIN, PART_MAX));
+    let asked = headers.get(header::RANGE).map_or(Asked::Whole, |value| range::parse(value.as_bytes(), file.length));
+    match (asked, part, ByteRange::whole(file.length)) {
+        (Asked::Unsatisfiable, ..) => Selected::Nothing(StatusCode::RANGE_NOT_SATISFIABLE),
+        (Asked::Many(ranges), ..) => Selected::Many(ranges),
+        (Asked::One(range), None, _) => Selected::One(range),
+        (Asked::One(range), Some(part), _) | (Asked::Whole, Some(part), Some(range)) => {
+            Selected::One(range.first(part))
+        }
+        (Asked::Whole, ..) => Selected::Whole,
+    }
+}
+
+/// Status and headers of a reply with content, before its body.
+struct Outline {
+    status: StatusCode,
+    headers: HeaderMap,
+    length: u64,
+}
+
+impl Outline {
+    fn with(self, content: Content) -> Answer {
+        let mut answer = Response::new(content);
+        *answer.status_mut() = self.status;
+        *answer.headers_mut() = self.headers;
+        answer
+    }
+}
+
+/// The ranges to send, what follows the last, and the reply's outline.
+fn lay_out(file: &ServedFile, selected: &Selected) -> (VecDeque<Part>, Bytes, Outline) {
+    let mut headers = common_headers(file);
+    let mut status = StatusCode::PARTIAL_CONTENT;
+    let single = |range: ByteRange| VecDeque::from([Part { head: Bytes::new(), range }]);
+    let (parts, tail, length) = match selected {
+        Selected::Many(ranges) => {
+            let boundary = uuid::Uuid::new_v4().simple().to_string();
+            let multipart = Multipart::new(ranges, file.length, &content_type(file), boundary);
+            set(&mut headers, header::CONTENT_TYPE, &multipart.content_type());
+            let parts = ranges.iter().zip(multipart.heads()).map(|(&range, head)| Part { head: head.clone(), range });
+            (parts.collect(), multipart.tail(), multipart.content_length())
+        }
+        Selected::One(range) => {
+            let ByteRange { start, end } = range;
+            set(&mut headers, header::CONTENT_RANGE, &format!("bytes {start}-{end}/{}", file.length));
+            (single(*range), Bytes::new(), range.count())
+        }
+        Selected::Whole | Selected::Nothing(_) => {
+            status = StatusCode::OK;
+            (ByteRange::whole(file.length).map(single).unwrap_or_default(), Bytes::new(), file.length)
+        }
+    };
+    set(&mut headers, header::CONTENT_LENGTH, &length.to_string());
+    (parts, tail, Outline { status, headers, length })
+}
+
+/// A reply without content, but with the headers of one: `HEAD`, or an empty file.
+fn head(file: &ServedFile, selected: &Selected) -> Answer {
+    let (_, _, outline) = lay_out(file, selected);
+    outline.with(Content::Text(String::new()))
+}
+
+/// A reply that sends nothing of the file.
+fn nothing(file: &ServedFile, status: StatusCode) -> Answer {
+    let mut answer = if status == StatusCode::NOT_MODIFIED {
+        let mut answer = Response::new(Content::Text(String::new()));
+        *answer.status_mut() = status;
+        answer
+    } else {
+        plain(status, status.canonical_reason().unwrap_or_default())
+    };
+    let headers = answer.headers_mut();
+    set(headers, header::ETAG, &conditional::quoted(&file.etag));
+    set(headers, header::ACCEPT_RANGES, "bytes");
+    if status == StatusCode::RANGE_NOT_SATISFIABLE {
+        set(headers, header::CONTENT_RANGE, &format!("bytes */{}", file.length));
+    }
+    answer
+}
+
+fn common_headers(file: &ServedFile) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let content_type = content_type(file);
+    set(&mut headers, header::CONTENT_TYPE, &content_type);
+    set(&mut headers, header::ACCEPT_RANGES, "bytes");
+    set(&mut headers, header::ETAG, &conditional::quoted(&file.etag));
+    // Chrome would write the whole film to its cache on disk, next to the film.
+    set(&mut headers, header::CACHE_CONTROL, "no-store");
+    // A stranger wrote this file: whatever it is, it never runs as a page of this origin.
+    set(
+        &mut headers,
+        header::CONTENT_SECURITY_POLICY,
+        "sandbox; default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'",
+    );
+    // The key in the URL is the permission; pages of the extension are of another origin than the daemon.
+    set(&mut headers, HeaderName::from_static("cross-origin-resource-policy"), "cross-origin");
+    if !is_media(&content_type) {
+        set(&mut headers, header::CONTENT_DISPOSITION, &attachment(file.path.last().map_or("", String::as_str)));
+    }
+    headers
+}
+
+/// The announced type, or bytes if it is not one that a header can carry.
+fn content_type(file: &ServedFile) -> String {
+    let plain = file.content_type.bytes().all(|b| (b' '..=b'~').contains(&b)) && file.content_type.len() <= 256;
+    if plain && file.content_type.contains('/') { file.content_type.clone() } else { "application/octet-stream".into() }
+}
+
+/// What a browser shows without running anything in it.
+fn is_media(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let kind = essence.split('/').next().unwrap_or_default();
+    matches!(kind, "video" | "audio" | "image") && essence != "image/svg+xml"
+}
+
+fn attachment(name: &str) -> String {
+    let encoded: String = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).collect();
+    format!("attachment; filename*=UTF-8''{encoded}")
+}
+
+/// The answer to a viewer that costs nothing yet.
+fn refused(refusal: Refusal) -> Answer {
+    match refusal {
+        Refusal::NoEngine => unavailable("no engine is connected", RETRY_AFTER),
+        Refusal::Denied => plain(StatusCode::FORBIDDEN, "no such file, or not with this key"),
+        Refusal::Unknown => plain(StatusCode::NOT_FOUND, "no such file"),
+        Refusal::Busy => unavailable("too many viewers", RETRY_AFTER),
+        Refusal::Stopping => unavailable("the daemon is stopping", RETRY_AFTER),
+    }
+}
+
+/// The answer to a viewer whose first byte never came.
+fn ended(file: &ServedFile, end: End) -> Answer {
+    match end {
+        End::Rejected { status, reason, retry_after } => rejected(file, status, reason.as_deref(), retry_after),
+        End::Forgotten => plain(StatusCode::NOT_FOUND, "the file was removed"),
+        End::Changed => unavailable("the file has changed", RETRY_AFTER),
+        End::EngineGone => unavailable("the engine is gone", RETRY_AFTER),
+        End::Stopping => unavailable("the daemon is stopping", RETRY_AFTER),
+        End::Silence => plain(StatusCode::GATEWAY_TIMEOUT, "the engine did not answer in time"),
+    }
+}
+
+fn rejected(file: &ServedFile, status: Option<u16>, reason: Option<&str>, retry_after: Option<u64>) -> Answer {
+    // A range outside the file is refused before the engine is asked, so what is left without a status is "not now".
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok()).filter(|status| status.as_u16() >= 400);
+    let status = status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let mut answer = plain(status, reason.unwrap_or("not available"));
+    if status == StatusCode::RANGE_NOT_SATISFIABLE {
+        set(answer.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{}", file.length));
+    }
+    let wait = retry_after.or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER));
+    if let Some(wait) = wait {
+        set(answer.headers_mut(), header::RETRY_AFTER, &wait.to_string());
+    }
+    answer
+}
+
+fn unavailable(reason: &str, retry_after: u64) -> Answer {
+    let mut answer = plain(StatusCode::SERVICE_UNAVAILABLE, reason);
+    set(answer.headers_mut(), header::RETRY_AFTER, &retry_after.to_string());
+    answer
+}
+
+/// A status with a line of words.
+pub(crate) fn plain(status: StatusCode, words: &str) -> Answer {
+    text(status, "text/plain; charset=utf-8", format!("{words}\n"))
+}
+
+/// A status with a short text.
+pub(crate) fn text(status: StatusCode, content_type: &str, body: String) -> Answer {
+    let mut answer = Response::new(Content::Text(body));
+    *answer.status_mut() = status;
+    set(answer.headers_mut(), header::CONTENT_TYPE, content_type);
+    set(answer.headers_mut(), header::CACHE_CONTROL, "no-store");
+    answer
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    let value = HeaderValue::from_str(value).expect("every value is made of visible ASCII");
+    headers.insert(name, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_runs_nothing_is_shown_in_the_browser() {
+        for media in ["video/mp4", "audio/mpeg", "image/png", "VIDEO/webm; codecs=vp9"] {
+            assert!(is_media(media), "{media}");
+        }
+        for other in [
+            "text/html",
+            "image/svg+xml",
+            "IMAGE/SVG+XML; charset=utf-8",
+            "application/javascript",
+            "",
+            "video",
+            "text/plain",
+        ] {
+            assert!(!is_media(other) || other == "video", "{other}");
+        }
+    }
+
+    #[test]
+    fn any_file_name_fits_the_header() {
+        assert_eq!(
+            attachment("a \"b\"\r\nSet-Cookie: x.htm"),
+            "attachment; filename*=UTF-8''a%20%22b%22%0D%0ASet%2DCookie%3A%20x%2Ehtm"
+        );
+        assert_eq!(attachment("日本"), "attachment; filename*=UTF-8''%E6%97%A5%E6%9C%AC");
+    }
+}
