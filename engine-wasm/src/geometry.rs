@@ -313,20 +313,6 @@ impl Geometry {
         self.range_in_file(piece, file).map(|range| *range.end())
     }
 
-    /// The last byte of a file that can be granted from `offset` on when exactly the pieces are verified for which `verified`
-    /// says so; looks no further than `limit`. `None` when the piece at `offset` is not, or the file has no such byte.
-    pub fn verified_prefix(
-        &self,
-        file: FileIndex,
-        offset: u64,
-        limit: u64,
-        verified: impl Fn(PieceIndex) -> bool,
-    ) -> Option<u64> {
-        let pieces = self.pieces_of(file, offset, limit)?;
-        let last = each_piece(pieces).take_while(|piece| verified(*piece)).last()?;
-        self.range_in_file(last, file).map(|range| (*range.end()).min(limit))
-    }
-
     fn file_bounds(&self, file: FileIndex) -> (u64, u64) {
         assert!(file.0 < self.file_count(), "file {file} of {}", self.file_count());
         (self.starts[file.as_usize()], self.starts[file.as_usize() + 1])

@@ -136,18 +136,12 @@ fn the_range_of_pieces_is_cut_to_the_file() {
 }
 
 #[test]
-fn the_verified_prefix_ends_where_the_first_hole_begins() {
+fn a_verified_piece_reaches_to_its_end_or_that_of_the_file() {
     let geometry = geometry(10, &[5, 30]);
-    let prefix = |offset, limit, have: &[u32]| {
-        geometry.verified_prefix(FileIndex(1), offset, limit, |piece| have.contains(&piece.0))
-    };
-    assert_eq!(prefix(0, 29, &[]), None);
-    assert_eq!(prefix(0, 29, &[1, 2, 3]), None);
-    assert_eq!(prefix(0, 29, &[0]), Some(4));
-    assert_eq!(prefix(0, 29, &[0, 1, 3]), Some(14));
-    assert_eq!(prefix(0, 12, &[0, 1, 3]), Some(12));
-    assert_eq!(prefix(29, 29, &[3]), Some(29));
-    assert_eq!(prefix(0, u64::MAX, &[0, 1, 2, 3]), Some(29));
+    let end = |offset| geometry.piece_end_in_file(FileIndex(1), offset);
+    assert_eq!([end(0), end(4), end(5), end(14)], [Some(4), Some(4), Some(14), Some(14)]);
+    assert_eq!([end(25), end(29), end(30)], [Some(29), Some(29), None]);
+    assert_eq!(geometry.piece_end_in_file(FileIndex(0), 0), Some(4));
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! has at least one byte, safe and distinct paths, and exactly one hash for each piece of its [`Geometry`]. A hybrid torrent
 //! (BEP 52) is taken for its v1 part.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
 use thiserror::Error;
@@ -210,20 +212,18 @@ fn path_components<'d>(path: Value<'d>) -> Option<Vec<&'d [u8]>> {
 }
 
 fn trackers(root: Value<'_>) -> Vec<Vec<String>> {
-    let mut seen = Vec::new();
+    let mut seen = BTreeSet::new();
     let mut tiers = Vec::new();
     for tier in root.get("announce-list").and_then(Value::list).into_iter().flatten() {
-        let tier: Vec<String> = urls(tier).filter(|url| !seen.contains(url)).take(MAX_URLS - seen.len()).collect();
+        let tier: Vec<String> = urls(tier).filter(|url| seen.len() < MAX_URLS && seen.insert(url.clone())).collect();
         if !tier.is_empty() {
-            seen.extend_from_slice(&tier);
             tiers.push(tier);
-        }
-        if seen.len() == MAX_URLS {
-            break;
         }
     }
     if tiers.is_empty() {
-        tiers.extend(root.get("announce").map(|url| urls(url).collect::<Vec<_>>()).filter(|tier| !tier.is_empty()));
+        tiers.extend(
+            root.get("announce").map(|url| urls(url).take(1).collect::<Vec<_>>()).filter(|tier| !tier.is_empty()),
+        );
     }
     tiers
 }

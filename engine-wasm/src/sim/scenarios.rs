@@ -25,10 +25,9 @@ fn finish(world: &mut World, within_s: u64, what: &str) {
     let took = world.run_until_within(Duration::from_secs(within_s), World::is_complete);
     assert!(
         took.is_some(),
-        "{what}: {} of {} bytes\n{:#?}",
+        "{what}: {} of {} bytes",
         world.verified(),
-        world.sample.metainfo.total_length(),
-        world.engine
+        world.sample.metainfo.total_length()
     );
 }
 

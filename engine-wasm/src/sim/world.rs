@@ -46,7 +46,6 @@ struct Conn {
 /// A request of a viewer, as the daemon sees it.
 #[derive(Clone, Debug)]
 pub(super) struct Viewer {
-    pub(super) start: u64,
     pub(super) end: u64,
     /// First byte not granted.
     pub(super) next: u64,
@@ -128,7 +127,7 @@ impl World {
     pub(super) fn ask(&mut self, file: usize, start: u64, end: u64) -> RequestId {
         self.sequence += 1;
         let request_id = RequestId(uuid::Uuid::from_u128(u128::from(self.sequence)));
-        let viewer = Viewer { start, end, next: start, first_at: None, done_at: None, rejected: None, file };
+        let viewer = Viewer { end, next: start, first_at: None, done_at: None, rejected: None, file };
         self.viewers.insert(request_id, viewer);
         let file_id = format!("{}.{file}", self.info_hash()).as_str().into();
         self.input(Input::Control(DaemonMessage::RangeRequest { request_id, file_id, start, end }));

@@ -187,7 +187,8 @@ impl Torrent {
 
     /// The daemon is gone.
     pub(crate) fn unlink(&mut self, now: Instant) {
-        for (_, peer) in std::mem::take(&mut self.peers) {
+        for (conn, peer) in std::mem::take(&mut self.peers) {
+            self.suspects.release(conn);
             self.lose(&peer);
             self.candidates.released(peer.addr());
         }

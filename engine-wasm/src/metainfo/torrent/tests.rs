@@ -110,7 +110,7 @@ fn a_hybrid_is_taken_for_its_v1_part_and_a_v2_torrent_is_not() {
 fn trackers_come_in_tiers_and_announce_is_for_those_without() {
     let tier = |urls: &[&str]| encode::list(urls.iter().map(encode::bytes));
     let list = encode::list([
-        tier(&["http://a/announce", " udp://b:1 ", "not a url"]),
+        tier(&["http://a/announce", " udp://b:1 ", "not a url", "udp://b:1"]),
         tier(&[]),
         tier(&["http://a/announce"]),
         encode::bytes("https://c/x"),
