@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use tokio::process::Command;
 
@@ -95,8 +95,14 @@ impl Daemon {
         command.arg("serve").arg("--state").arg(state).arg("--downloads").arg(downloads);
         command.args(["--listen", "127.0.0.1:0", "--allow-loopback-peers"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(process::log_to(&state.join("daemon.err"))?);
-        let group = Group::spawn(&mut command)?;
-        let endpoint = Endpoint::wait(state, Duration::from_secs(15)).await.with_context(|| log(state))?;
+        let mut group = Group::spawn(&mut command)?;
+        let endpoint = until("the daemon to publish its endpoint", Duration::from_secs(15), || {
+            let found = Endpoint::read(state);
+            let ended = found.is_none() && group.has_ended();
+            async move { if ended { bail!("the daemon ended at once") } else { Ok(found) } }
+        })
+        .await
+        .with_context(|| log(state))?;
         Ok(Self { endpoint, _group: group })
     }
 }
