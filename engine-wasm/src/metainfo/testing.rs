@@ -17,12 +17,6 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// The bytes of a piece.
-    pub(crate) fn piece(&self, piece: u32) -> &[u8] {
-        let length = self.metainfo.piece_length as usize;
-        self.content.chunks(length).nth(piece as usize).expect("the piece exists")
-    }
-
     /// The bytes of a file.
     pub(crate) fn file(&self, file: usize) -> &[u8] {
         let length = |file: &super::File| usize::try_from(file.length).expect("a test's file fits into memory");

@@ -222,7 +222,9 @@ fn trackers(root: Value<'_>) -> Vec<Vec<String>> {
     }
     if tiers.is_empty() {
         tiers.extend(
-            root.get("announce").map(|url| urls(url).take(1).collect::<Vec<_>>()).filter(|tier| !tier.is_empty()),
+            root.get("announce")
+                .map(|url| urls(url).take(MAX_URLS).collect::<Vec<_>>())
+                .filter(|tier| !tier.is_empty()),
         );
     }
     tiers
