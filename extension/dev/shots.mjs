@@ -58,7 +58,8 @@ function fakeEngine(state) {
       }
     };
     const publish = () => channel.postMessage({ kind: "state", state });
-    setInterval(publish, 300);
+    clearInterval(globalThis.publishing);
+    globalThis.publishing = setInterval(publish, 300);
     publish();
   })()`;
 }

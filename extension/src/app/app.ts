@@ -75,7 +75,7 @@ watchDrops({
   dropped: (data) => {
     const files = filesOf(data);
     if (files.length > 0) adder.give(files);
-    else adder.say("That", "is not a .torrent file. Save it first, then drop the file here.");
+    else adder.say("That was no file", "Links can’t be added yet: save the .torrent file first, then drop it here.");
   },
 });
 // A click beside the dialog closes it, as Escape does.

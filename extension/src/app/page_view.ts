@@ -24,7 +24,7 @@ export function headerView(words: LinkWords, kind: string, actions: PageActions)
     <span class="link" data-testid="link-status" data-state=${kind} data-tone=${words.tone} role="status">
       <span class="link-dot" aria-hidden="true"></span>${words.brief}
     </span>
-    <button class="button primary" data-testid="add" @click=${() => actions.pick()}>${icons.plus}<span>Add torrent</span></button>
+    <button class="button primary" data-testid="add" @click=${() => actions.pick()}>${icons.plus}<span>Add<span class="add-what"> torrent</span></span></button>
   </header>`;
 }
 
@@ -76,7 +76,7 @@ export function notesView(notes: Note[], online: boolean, actions: PageActions):
     ${failed.slice(0, NOTES_SHOWN).map(
       (note) => html`<p class="note" data-kind="failed" data-testid="note">
         ${icons.warning}
-        <span class="note-text"><bdi class="note-name">${note.name}</bdi> <bdi>${note.words}</bdi></span>
+        <span class="note-text"><bdi class="note-name">${note.name}</bdi><bdi class="note-words">${note.words}</bdi></span>
         <button class="icon-button" aria-label="Dismiss" title="Dismiss" @click=${() => actions.dismiss(note.id)}>${icons.cross}</button>
       </p>`,
     )}
@@ -130,7 +130,7 @@ export function removeDialogView(torrent: TorrentView, remove: (deleteData: bool
     <p class="dialog-name"><bdi>${torrent.name}</bdi></p>
     <p>
       ${torrent.verified > 0
-        ? html`${size(torrent.verified)} of it are on your disk. Keep them, or delete them, too?`
+        ? html`${size(torrent.verified)} of it is on your disk. Keep that, or delete it as well?`
         : html`Nothing of it has been downloaded yet.`}
     </p>
     <div class="dialog-buttons">

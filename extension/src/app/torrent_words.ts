@@ -14,7 +14,7 @@ export function progressWords(torrent: TorrentView): string {
 export function stateWords(torrent: TorrentView): string {
   switch (torrent.state) {
     case "checking":
-      return "Checking what is on disk";
+      return "Checking files";
     case "complete":
       return "Complete";
     case "paused":

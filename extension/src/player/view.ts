@@ -18,7 +18,7 @@ export interface PlayerActions {
 
 /** The top line: the way back, the name, the link. */
 export function headView(file: FileView | undefined, torrent: TorrentView | undefined, words: LinkWords, kind: string): TemplateResult {
-  const name = file ? splitPath(file.path).name : (torrent?.name ?? "");
+  const name = file ? splitPath(file.path).name : (torrent?.name ?? "JSTorrent");
   return html`<header class="top">
     <a class="icon-button" href="app.html" aria-label="All torrents" title="All torrents">${icons.back}</a>
     <h1 class="title" title=${name}><bdi>${name}</bdi></h1>

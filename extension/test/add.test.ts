@@ -1,0 +1,87 @@
+import { expect, test } from "vitest";
+import type { GivenFile } from "../src/app/add";
+import { Adder, MOST_FILES, readMetainfo } from "../src/app/add";
+import type { IntentReply } from "../src/generated/IntentReply";
+import { settle } from "./fake_clock";
+import { HASH } from "./samples";
+
+function given(content: string, more: Partial<GivenFile> = {}): GivenFile {
+  const bytes = new TextEncoder().encode(content);
+  return { name: "a.torrent", size: bytes.length, arrayBuffer: async () => bytes.buffer as ArrayBuffer, ...more };
+}
+
+function rig(answer: (metainfo: Uint8Array) => Promise<IntentReply> = async () => ({ kind: "done", infoHash: HASH })) {
+  const added: string[] = [];
+  const adder = new Adder(answer, () => {}, (infoHash) => added.push(infoHash));
+  return { adder, added, words: () => adder.notes.map((note) => `${note.kind}: ${note.name}`) };
+}
+
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await settle();
+}
+
+test("a file that can be a torrent is read", async () => expect(await readMetainfo(given("d4:info"))).toBeInstanceOf(Uint8Array));
+
+test.each([
+  ["an empty file", given(""), /empty/],
+  ["a page", given("<html>"), /not a \.torrent/],
+  ["a film", given("d", { size: 4e9 }), /4\.0 GB/],
+  ["a folder", given("", { arrayBuffer: () => Promise.reject(new Error("NotFoundError")) }), /folder/],
+])("%s is refused in plain words", async (_, file, words) => expect(await readMetainfo(file)).toMatch(words));
+
+test("a film is refused without being read", async () => {
+  const file = given("d", { size: 4e9, arrayBuffer: () => Promise.reject(new Error("must not be read")) });
+  expect(await readMetainfo(file)).toMatch(/Is it the film itself/);
+});
+
+test("what was added needs no note any more", async () => {
+  const { adder, added } = rig();
+  adder.setReady(true);
+  adder.give([given("d"), given("d")]);
+  await settled();
+  expect(adder.notes).toEqual([]);
+  expect(added).toEqual([HASH, HASH]);
+});
+
+test("each file that could not be added says why", async () => {
+  const { adder, words } = rig(async () => ({ kind: "failed", message: "It lacks its pieces." }));
+  adder.setReady(true);
+  adder.give([given("d", { name: "bad.torrent" }), given("x", { name: "other.txt" })]);
+  await settled();
+  expect(words()).toEqual(["failed: bad.torrent", "failed: other.txt"]);
+  adder.dismiss(adder.notes[0]!.id);
+  expect(words()).toEqual(["failed: other.txt"]);
+});
+
+test("files wait for the daemon", async () => {
+  const { adder, added, words } = rig();
+  adder.give([given("d")]);
+  await settled();
+  expect(words()).toEqual(["waiting: a.torrent"]);
+  adder.setReady(true);
+  await settled();
+  expect(added).toEqual([HASH]);
+});
+
+test("many files are added a few at a time, and all of them", async () => {
+  let running = 0;
+  let most = 0;
+  const { adder, added } = rig(async () => {
+    most = Math.max(most, ++running);
+    await settle();
+    running -= 1;
+    return { kind: "done", infoHash: HASH };
+  });
+  adder.setReady(true);
+  adder.give(Array.from({ length: 50 }, () => given("d")));
+  for (let turn = 0; turn < 60; turn++) await settled();
+  expect(added).toHaveLength(50);
+  expect(most).toBeLessThanOrEqual(4);
+});
+
+test("a folder full of files by mistake is bounded", () => {
+  const { adder } = rig();
+  adder.give(Array.from({ length: MOST_FILES + 5 }, () => given("d")));
+  expect(adder.notes).toHaveLength(MOST_FILES + 1);
+  expect(adder.notes.at(-1)).toMatchObject({ kind: "failed", name: "5 more files" });
+});

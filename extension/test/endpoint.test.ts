@@ -1,0 +1,56 @@
+import { expect, test, vi } from "vitest";
+import { requestEndpoint } from "../src/endpoint";
+import type { EndpointResult } from "../src/messages";
+import { NativeHostError } from "../src/platform";
+import { singleFlight } from "../src/single_flight";
+
+const TOKEN = "0f".repeat(32);
+
+async function check(host: () => Promise<unknown>, expected: EndpointResult | EndpointResult["kind"]): Promise<void> {
+  const result = await requestEndpoint(host);
+  if (typeof expected === "string") expect(result.kind).toBe(expected);
+  else expect(result).toEqual(expected);
+}
+
+const fails = (words: string) => () => Promise.reject(new NativeHostError(words));
+
+test("the host's endpoint is handed on", () =>
+  check(async () => ({ type: "endpoint", port: 1, token: TOKEN, version: "0.1.0" }), { kind: "endpoint", port: 1, token: TOKEN, version: "0.1.0" }));
+
+test("the host's own words are handed on", () =>
+  check(async () => ({ type: "error", message: "No room." }), { kind: "host_error", message: "No room." }));
+
+test("a host that is not installed", () => check(fails("Specified native messaging host not found."), "no_host"));
+test("a host that is for another extension", () => check(fails("Access to the specified native messaging host is forbidden."), "forbidden"));
+test("a host that ends", () => check(fails("Native host has exited."), "host_error"));
+test("a host that does not start", () => check(fails("Failed to start native messaging host."), "host_error"));
+
+test.each([null, 7, "endpoint", {}, { type: "endpoint" }, { type: "endpoint", port: 99999, token: TOKEN, version: "" }, { type: "error" }])(
+  "an answer such as %o is not understood",
+  (answer) => check(async () => answer, "host_error"),
+);
+
+test("a host that says nothing is given up", async () => {
+  vi.useFakeTimers();
+  const result = requestEndpoint(() => new Promise(() => {}));
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect((await result).kind).toBe("host_error");
+  vi.useRealTimers();
+});
+
+test("calls made while one runs share its outcome; later ones are new", async () => {
+  let calls = 0;
+  const call = singleFlight(async () => ++calls);
+  expect(await Promise.all([call(), call(), call()])).toEqual([1, 1, 1]);
+  expect(await call()).toBe(2);
+});
+
+test("a call that fails does not block the next", async () => {
+  let calls = 0;
+  const call = singleFlight(async () => {
+    if (++calls === 1) throw new Error("first");
+    return calls;
+  });
+  await expect(call()).rejects.toThrow("first");
+  expect(await call()).toBe(2);
+});

@@ -1,0 +1,214 @@
+import { describe, expect, test } from "vitest";
+import { ATTEMPT_MS, FIRST_DELAY_MS, GOOD_MS, Link, MOST_DELAY_MS } from "../src/link";
+import type { EndpointResult, LinkState } from "../src/messages";
+import { FakeClock, settle } from "./fake_clock";
+
+const ENDPOINT: EndpointResult = { kind: "endpoint", port: 4000, token: "t", version: "0.1.0" };
+
+/** A link with a native host and an engine that a test plays. */
+class Rig {
+  clock = new FakeClock();
+  answer: EndpointResult | Promise<EndpointResult> = ENDPOINT;
+  asked: number[] = [];
+  connects: string[] = [];
+  states: LinkState[] = [];
+  link = new Link(this.clock, {
+    endpoint: async () => {
+      this.asked.push(this.clock.now());
+      return this.answer;
+    },
+    connect: (url) => this.connects.push(url),
+    changed: (state) => this.states.push(state),
+  });
+
+  async connected(): Promise<void> {
+    await settle();
+    this.link.handle({ kind: "connected", epoch: 1 });
+  }
+
+  lost(code = 1006, reason = ""): void {
+    this.link.handle({ kind: "disconnected", code, reason });
+  }
+}
+
+function rig(answer: EndpointResult = ENDPOINT, watched = true): Rig {
+  const made = new Rig();
+  made.answer = answer;
+  made.link.setWatched(watched);
+  made.link.start();
+  return made;
+}
+
+describe("connecting", () => {
+  test("the daemon is asked for, then connected to, and the base URL is known", async () => {
+    const { link, connects, ...rest } = rig();
+    await settle();
+    expect(connects).toEqual(["ws://127.0.0.1:4000/control"]);
+    link.handle({ kind: "connected", epoch: 1 });
+    expect(link.state).toEqual({ kind: "connected", baseUrl: "http://127.0.0.1:4000", version: "0.1.0" });
+    expect(rest.asked).toHaveLength(1);
+  });
+
+  test("a connection that opens for nobody changes nothing", () => {
+    const { link } = rig();
+    link.handle({ kind: "connected", epoch: 1 });
+    expect(link.state.kind).toBe("connecting");
+  });
+
+  test("an attempt that comes to nothing is given up and made again", async () => {
+    const it = rig();
+    await it.clock.advance(ATTEMPT_MS + FIRST_DELAY_MS);
+    expect(it.connects).toHaveLength(2);
+  });
+
+  test("the state never carries the token", async () => {
+    const it = rig({ ...ENDPOINT, token: "secret" });
+    await it.connected();
+    expect(JSON.stringify(it.states)).not.toContain("secret");
+  });
+});
+
+describe("a lost connection", () => {
+  test("is made again after 0.2 s, at the daemon's new port", async () => {
+    const it = rig();
+    await it.connected();
+    await it.clock.advance(GOOD_MS);
+    it.lost();
+    expect(it.link.state.kind).toBe("connecting");
+    it.answer = { ...ENDPOINT, port: 5000 };
+    await it.clock.advance(FIRST_DELAY_MS);
+    await it.connected();
+    expect(it.link.state).toMatchObject({ kind: "connected", baseUrl: "http://127.0.0.1:5000" });
+  });
+
+  test("pauses double up to five seconds", async () => {
+    const it = rig();
+    for (let failure = 0; failure < 8; failure++) {
+      await settle();
+      it.lost();
+      await it.clock.advance(Math.min(MOST_DELAY_MS, FIRST_DELAY_MS * 2 ** failure));
+    }
+    const pauses = it.asked.slice(1).map((at, index) => at - it.asked[index]!);
+    expect(pauses).toEqual([200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
+  });
+
+  test("a daemon that closes at once each time is not hammered", async () => {
+    const it = rig();
+    const pauses: number[] = [];
+    for (let round = 0; round < 6; round++) {
+      await it.connected();
+      const lostAt = it.clock.now();
+      it.lost(4400, "malformed");
+      while (it.asked.length === round + 1) await it.clock.advance(100);
+      pauses.push(it.asked.at(-1)! - lostAt);
+    }
+    expect(pauses).toEqual([200, 400, 800, 1600, 3200, 5000]);
+  });
+
+  test("a person hears of it after a few attempts, not at once, and it does not flicker", async () => {
+    const it = rig();
+    await it.connected();
+    await it.clock.advance(GOOD_MS);
+    for (let failure = 0; failure < 6; failure++) {
+      it.lost();
+      await it.clock.advance(MOST_DELAY_MS);
+    }
+    expect(it.states.map((state) => state.kind)).toEqual(["connected", "connecting", "down"]);
+  });
+
+  test("two reports of one loss make one new attempt", async () => {
+    const it = rig();
+    await it.connected();
+    it.lost();
+    it.lost();
+    await it.clock.advance(FIRST_DELAY_MS);
+    expect(it.asked).toHaveLength(2);
+  });
+});
+
+describe("a newer engine", () => {
+  test("is left in charge: no attempt is made by itself, nor by a retry", async () => {
+    const it = rig();
+    await it.connected();
+    it.lost(4409, "superseded");
+    it.link.start();
+    await it.clock.advance(10 * 60_000);
+    expect(it.link.state).toEqual({ kind: "superseded" });
+    expect(it.asked).toHaveLength(1);
+    expect(it.clock.pending).toBe(0);
+  });
+
+  test("gives way when a page takes over", async () => {
+    const it = rig();
+    await it.connected();
+    it.lost(4409, "superseded");
+    it.link.takeOver();
+    await it.connected();
+    expect(it.link.state.kind).toBe("connected");
+  });
+
+  test("taking over is nothing while the link works", async () => {
+    const it = rig();
+    await it.connected();
+    it.link.takeOver();
+    await settle();
+    expect(it.asked).toHaveLength(1);
+  });
+});
+
+describe("a daemon that is not installed", () => {
+  test("is looked for every five seconds while a page looks", async () => {
+    const it = rig({ kind: "no_host" });
+    await it.clock.advance(3 * MOST_DELAY_MS);
+    expect(it.link.state).toMatchObject({ kind: "down", cause: "no_host" });
+    expect(it.asked).toHaveLength(4);
+  });
+
+  test("is not looked for when no page looks, and at once when one comes", async () => {
+    const it = rig({ kind: "no_host" }, false);
+    await it.clock.advance(60_000);
+    expect(it.asked).toHaveLength(1);
+    it.answer = ENDPOINT;
+    it.link.setWatched(true);
+    await it.connected();
+    expect(it.link.state.kind).toBe("connected");
+  });
+
+  test("a person's retry does not wait", async () => {
+    const it = rig({ kind: "no_host" });
+    await settle();
+    it.answer = ENDPOINT;
+    it.link.start();
+    await it.connected();
+    expect(it.link.state.kind).toBe("connected");
+    expect(it.clock.now()).toBe(0);
+  });
+});
+
+describe("words", () => {
+  test("the host's own words reach a person", async () => {
+    const it = rig({ kind: "host_error", message: "The port is taken." });
+    await settle();
+    expect(it.link.state).toEqual({ kind: "down", cause: "host_error", message: "The port is taken." });
+  });
+
+  test("another protocol version is said at once", async () => {
+    const it = rig();
+    await settle();
+    it.lost(4426);
+    expect(it.link.state).toMatchObject({ kind: "down", cause: "version" });
+  });
+});
+
+test("an answer that comes after a retry made it pointless changes nothing", async () => {
+  const it = rig({ kind: "no_host" });
+  let late: (result: EndpointResult) => void = () => {};
+  await it.clock.advance(0);
+  it.answer = new Promise((resolve) => (late = resolve));
+  it.link.start();
+  it.link.start();
+  await settle();
+  late(ENDPOINT);
+  await settle();
+  expect(it.connects).toHaveLength(1);
+});

@@ -1,0 +1,143 @@
+import { describe, expect, test } from "vitest";
+import {
+  MAX_METAINFO_BYTES,
+  parseEndpointResult,
+  parseEngineMessage,
+  parseOffscreenMessage,
+  parsePageMessage,
+  parseRuntimeMessage,
+  parseWorkerMessage,
+} from "../src/messages";
+import { file, HASH, stream, torrent, wait } from "./samples";
+
+const TOKEN = "ab".repeat(32);
+const PARSERS = { parseEndpointResult, parseEngineMessage, parseOffscreenMessage, parsePageMessage, parseRuntimeMessage, parseWorkerMessage };
+
+function check(parse: (value: unknown) => unknown, value: unknown, accepted: boolean): void {
+  expect(parse(value) !== undefined).toBe(accepted);
+}
+
+const state = (more: object = {}, link: object = { kind: "connected", baseUrl: "http://127.0.0.1:80", version: "1" }) => ({
+  kind: "state",
+  state: { link, snapshot: { torrents: [torrent(more)], streams: [stream({ waiting: wait() })] } },
+});
+const request = (body: unknown) => ({ kind: "request", page: "p", id: 1, request: body });
+const intent = (body: unknown) => request({ kind: "intent", intent: body });
+
+describe("every border", () => {
+  test.each(Object.entries(PARSERS))("%s refuses what is no message at all", (_, parse) => {
+    for (const value of [undefined, null, 0, "ensure_engine", [], {}, { kind: 7 }, { kind: "nonsense" }, [{ kind: "watch" }], () => 1]) {
+      check(parse, value, false);
+    }
+  });
+
+  test.each(Object.entries(PARSERS))("%s is not fooled by names that every object has", (_, parse) => {
+    for (const kind of ["constructor", "__proto__", "toString", "hasOwnProperty"]) check(parse, { kind }, false);
+  });
+});
+
+describe("messages to the background", () => {
+  test("both kinds are accepted", () => {
+    check(parseRuntimeMessage, { kind: "ensure_engine" }, true);
+    check(parseRuntimeMessage, { kind: "get_endpoint" }, true);
+  });
+});
+
+describe("the endpoint", () => {
+  const endpoint = { kind: "endpoint", port: 4000, token: TOKEN, version: "0.1.0" };
+
+  test("a good one is accepted, and so are the ways to have none", () => {
+    check(parseEndpointResult, endpoint, true);
+    check(parseEndpointResult, { kind: "no_host" }, true);
+    check(parseEndpointResult, { kind: "forbidden" }, true);
+    check(parseEndpointResult, { kind: "host_error", message: "no" }, true);
+  });
+
+  test.each([{ port: 0 }, { port: 65536 }, { port: 1.5 }, { port: "80" }, { token: "short" }, { token: TOKEN + "\n" }, { version: 1 }])(
+    "one with %o is refused",
+    (wrong) => check(parseEndpointResult, { ...endpoint, ...wrong }, false),
+  );
+
+  test("it is checked inside the worker's message, too", () => {
+    check(parseOffscreenMessage, { kind: "endpoint", id: 1, result: endpoint }, true);
+    check(parseOffscreenMessage, { kind: "endpoint", id: 1, result: { ...endpoint, port: -1 } }, false);
+    check(parseOffscreenMessage, { kind: "endpoint", id: -1, result: endpoint }, false);
+  });
+});
+
+describe("the worker's messages", () => {
+  test("heartbeat, question and death are accepted", () => {
+    check(parseWorkerMessage, { kind: "heartbeat" }, true);
+    check(parseWorkerMessage, { kind: "get_endpoint", id: 0 }, true);
+    check(parseWorkerMessage, { kind: "fatal", message: "unreachable" }, true);
+  });
+
+  test("an id must be a whole number", () => check(parseWorkerMessage, { kind: "get_endpoint", id: NaN }, false));
+});
+
+describe("a page's messages", () => {
+  test("watching and leaving are accepted", () => {
+    check(parsePageMessage, { kind: "watch", page: "p" }, true);
+    check(parsePageMessage, { kind: "leave", page: "p" }, true);
+    check(parsePageMessage, { kind: "watch", page: "p".repeat(65) }, false);
+  });
+
+  test("every intent is accepted", () => {
+    check(parsePageMessage, intent({ kind: "add_torrent", metainfo: new Uint8Array(3) }), true);
+    check(parsePageMessage, intent({ kind: "add_peers", infoHash: HASH, peers: ["127.0.0.1:1"] }), true);
+    check(parsePageMessage, intent({ kind: "pause", infoHash: HASH }), true);
+    check(parsePageMessage, intent({ kind: "resume", infoHash: HASH }), true);
+    check(parsePageMessage, intent({ kind: "remove", infoHash: HASH, deleteData: false }), true);
+  });
+
+  test("an intent of a wrong shape is refused", () => {
+    check(parsePageMessage, intent({ kind: "add_torrent", metainfo: [1, 2, 3] }), false);
+    check(parsePageMessage, intent({ kind: "add_torrent", metainfo: new Uint8Array(MAX_METAINFO_BYTES + 1) }), false);
+    check(parsePageMessage, intent({ kind: "add_peers", infoHash: HASH, peers: Array(1001).fill("127.0.0.1:1") }), false);
+    check(parsePageMessage, intent({ kind: "pause", infoHash: HASH.slice(1) }), false);
+    check(parsePageMessage, intent({ kind: "pause", infoHash: HASH.toUpperCase() }), false);
+    check(parsePageMessage, intent({ kind: "remove", infoHash: HASH, deleteData: "false" }), false);
+    check(parsePageMessage, intent({ kind: "remove", infoHash: HASH }), false);
+  });
+
+  test("a strip can't be asked for in more cells than anybody sees", () => {
+    const pieces = (cells: number) => request({ kind: "pieces", infoHash: HASH, fileIndex: 0, cells });
+    check(parsePageMessage, pieces(1024), true);
+    check(parsePageMessage, pieces(0), false);
+    check(parsePageMessage, pieces(1e9), false);
+  });
+});
+
+describe("the engine's messages", () => {
+  test("a state is accepted, with null or undefined for what is missing", () => {
+    check(parseEngineMessage, state(), true);
+    check(parseEngineMessage, state({ message: undefined }), true);
+    check(parseEngineMessage, state({ message: "words" }), true);
+  });
+
+  test.each([{ length: NaN }, { length: -1 }, { state: "happy" }, { name: 5 }, { peers: 0.5 }, { files: [{}] }, { files: null }])(
+    "a torrent with %o is refused",
+    (wrong) => check(parseEngineMessage, state(wrong), false),
+  );
+
+  test.each(["javascript:alert(1)", "//elsewhere/stream/x", "@elsewhere/", "/other/x", "/stream/a b", "http://elsewhere/stream/x"])(
+    "a file's address %s is refused: it is put behind the base URL",
+    (url) => check(parseEngineMessage, state({ files: [file({ url })] }), false),
+  );
+
+  test.each(["http://elsewhere:80", "https://127.0.0.1:80", "http://127.0.0.1", "http://127.0.0.1:80/", "http://127.0.0.1:80@elsewhere"])(
+    "the base URL %s is refused: the daemon is on this machine",
+    (baseUrl) => check(parseEngineMessage, state({}, { kind: "connected", baseUrl, version: "1" }), false),
+  );
+
+  test("a reply is accepted only with a shape that is known", () => {
+    const reply = (body: unknown) => ({ kind: "reply", page: "p", id: 0, reply: body });
+    check(parseEngineMessage, reply({ kind: "ok" }), true);
+    check(parseEngineMessage, reply({ kind: "intent", reply: { kind: "done", infoHash: HASH } }), true);
+    check(parseEngineMessage, reply({ kind: "intent", reply: { kind: "failed", message: "no" } }), true);
+    check(parseEngineMessage, reply({ kind: "pieces", pieces: null }), true);
+    check(parseEngineMessage, reply({ kind: "pieces", pieces: { verified: [0, 255], underway: [1, 2] } }), true);
+    check(parseEngineMessage, reply({ kind: "pieces", pieces: { verified: [256], underway: [0] } }), false);
+    check(parseEngineMessage, reply({ kind: "intent", reply: { kind: "done" } }), false);
+  });
+});

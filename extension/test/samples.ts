@@ -1,0 +1,40 @@
+// Well-formed views of a torrent, to be varied by tests.
+
+import type { FileView } from "../src/generated/FileView";
+import type { StreamView } from "../src/generated/StreamView";
+import type { TorrentView } from "../src/generated/TorrentView";
+import type { WaitView } from "../src/generated/WaitView";
+
+export const HASH = "0123456789abcdef0123456789abcdef01234567";
+
+export function file(more: Partial<FileView> = {}): FileView {
+  return { index: 0, path: "film.mp4", length: 1000, verified: 10, contentType: "video/mp4", playable: true, url: "/stream/f?key=k", ...more };
+}
+
+export function torrent(more: Partial<TorrentView> = {}): TorrentView {
+  return {
+    infoHash: HASH,
+    name: "A film",
+    state: "downloading",
+    message: null,
+    length: 1000,
+    verified: 10,
+    downloaded: 12,
+    wasted: 0,
+    pieceLength: 100,
+    pieceCount: 10,
+    downRateBps: 0,
+    peers: 0,
+    knownPeers: 0,
+    files: [file()],
+    ...more,
+  };
+}
+
+export function wait(more: Partial<WaitView> = {}): WaitView {
+  return { reason: "downloading", havePieces: 1, needPieces: 4, etaMs: 2000, sources: 1, ...more };
+}
+
+export function stream(more: Partial<StreamView> = {}): StreamView {
+  return { infoHash: HASH, fileIndex: 0, start: 0, end: 999, position: 0, waiting: null, ...more };
+}

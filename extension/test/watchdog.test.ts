@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import { SETTLED_MS, SILENCE_MS, Watchdog } from "../src/watchdog";
+import { FakeClock } from "./fake_clock";
+
+class FakeWorker {
+  alive = true;
+  terminate(): void {
+    this.alive = false;
+  }
+}
+
+function rig() {
+  const clock = new FakeClock();
+  const born: { at: number; worker: FakeWorker }[] = [];
+  const dog = new Watchdog(clock, () => {
+    expect(born.every(({ worker }) => !worker.alive), "at most one lives").toBe(true);
+    const worker = new FakeWorker();
+    born.push({ at: clock.now(), worker });
+    return worker;
+  });
+  dog.start();
+  return { clock, born, dog };
+}
+
+test("a worker that shows life is left alone", async () => {
+  const { clock, born, dog } = rig();
+  for (let second = 0; second < 120; second++) {
+    await clock.advance(1_000);
+    dog.handleHeartbeat(dog.worker!);
+  }
+  expect(born).toHaveLength(1);
+});
+
+test("a silent worker is terminated after five seconds and replaced", async () => {
+  const { clock, born, dog } = rig();
+  await clock.advance(SILENCE_MS);
+  expect(born[0]!.worker.alive).toBe(false);
+  await clock.advance(200);
+  expect(born).toHaveLength(2);
+  expect(dog.worker).toBe(born[1]!.worker);
+});
+
+test("a broken worker is replaced soon, and one that keeps breaking ever later", async () => {
+  const { clock, born, dog } = rig();
+  const pauses: number[] = [];
+  for (let round = 0; round < 9; round++) {
+    const brokeAt = clock.now();
+    dog.handleFailure(dog.worker!);
+    while (!dog.worker) await clock.advance(100);
+    pauses.push(born.at(-1)!.at - brokeAt);
+  }
+  expect(pauses).toEqual([200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000]);
+});
+
+test("a long life is a fresh start", async () => {
+  const { clock, born, dog } = rig();
+  dog.handleFailure(dog.worker!);
+  await clock.advance(200);
+  for (let second = 0; second < SETTLED_MS / 1_000; second++) {
+    dog.handleHeartbeat(dog.worker!);
+    await clock.advance(1_000);
+  }
+  const brokeAt = clock.now();
+  dog.handleFailure(dog.worker!);
+  await clock.advance(200);
+  expect(born.at(-1)!.at - brokeAt).toBe(200);
+});
+
+test("what a replaced worker still says is ignored", async () => {
+  const { clock, born, dog } = rig();
+  const first = dog.worker!;
+  dog.handleFailure(first);
+  dog.handleFailure(first);
+  await clock.advance(200);
+  dog.handleFailure(first);
+  dog.handleHeartbeat(first);
+  expect(born).toHaveLength(2);
+  expect(dog.worker).toBe(born[1]!.worker);
+});
