@@ -103,14 +103,27 @@ impl Hasher {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::{fs::OpenOptions, io::Write};
 
     use super::*;
+    use crate::testing::TempDir;
+
+    /// An empty file that is open and has no name any more.
+    fn unnamed_file() -> File {
+        let dir = TempDir::new();
+        let path = dir.path().join("file");
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .expect("the temporary folder can be written")
+    }
 
     /// The digest of `data`, laid into two files with strange bytes around it and split at `at`.
     fn digest_of(kind: DigestKind, data: &[u8], at: usize) -> Result<Bytes, OpError> {
         let part = |bytes: &[u8]| {
-            let mut file = crate::testing::unnamed_file();
+            let mut file = unnamed_file();
             file.write_all(b"before").unwrap();
             file.write_all(bytes).unwrap();
             file.write_all(b"behind").unwrap();
@@ -159,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_file_that_ends_early_has_no_digest() {
-        let part = Part { file: Arc::new(crate::testing::unnamed_file()), offset: 0, length: 1 };
+        let part = Part { file: Arc::new(unnamed_file()), offset: 0, length: 1 };
         assert_eq!(digest(DigestKind::Sha1, &[part], || false).unwrap_err().kind, OpErrorKind::NotFound);
     }
 }

@@ -17,7 +17,7 @@ use shared_proto::{
     ids::OpId,
     io::{OpErrorKind, OpOutput},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -127,7 +127,7 @@ impl IoPlane {
             IoCommand::FileWrite { op, file, offset, data } => {
                 self.run(op, data.len(), self.files.write(file, offset, data))
             }
-            IoCommand::FileRead { op, span } => self.run_few(op, &self.reads, self.files.read(span)),
+            IoCommand::FileRead { op, span } => self.run_bulky(op, self.files.read(span, Arc::clone(&self.reads))),
             IoCommand::FileSync { op, file } => self.run(op, 0, self.files.sync(file)),
             IoCommand::FileRename { op, root, from, to } => {
                 let renaming = self.files.rename(root, from, to);
@@ -143,9 +143,12 @@ impl IoPlane {
             IoCommand::KvDelete { op, key } => self.run_state(op, 0, StateRequest::Delete { key }),
             IoCommand::KvScan { op, prefix } => self.run_state(op, 0, StateRequest::Scan { prefix }),
             IoCommand::HttpGet { op, url, max_bytes, timeout_ms } => {
-                let http = Arc::clone(&self.http);
+                let (http, turns) = (Arc::clone(&self.http), Arc::clone(&self.fetches));
                 let timeout = Duration::from_millis(timeout_ms.into());
-                self.run_few(op, &self.fetches, async move { http.get(&url, max_bytes, timeout).await });
+                self.run_bulky(op, async move {
+                    let turn = turns.acquire_owned().await.ok();
+                    (http.get(&url, max_bytes, timeout).await, turn)
+                });
             }
         }
     }
@@ -160,30 +163,31 @@ impl IoPlane {
 
     /// Runs a command that carries this many bytes, and tells what came of it.
     fn run(&self, op: OpId, bytes: usize, work: impl Future<Output = OpResult> + Send + 'static) {
-        self.spawn(op, bytes, None, work);
-    }
-
-    /// Runs a command whose answer is large, a few at a time until they are told.
-    fn run_few(&self, op: OpId, gate: &Arc<Semaphore>, work: impl Future<Output = OpResult> + Send + 'static) {
-        self.spawn(op, 0, Some(Arc::clone(gate)), work);
-    }
-
-    fn run_state(&self, op: OpId, bytes: usize, request: StateRequest) {
         match self.pending.admit(bytes) {
-            Some(admitted) => self.launch(op, admitted, None, self.state.ask(request)),
+            Some(admitted) => self.launch(op, admitted, async move { (work.await, None) }),
             None => self.refuse(op),
         }
     }
 
-    fn spawn(
+    /// Runs a command whose answer is large: it comes with a permit that is held until it is told.
+    fn run_bulky(
         &self,
         op: OpId,
-        bytes: usize,
-        gate: Option<Arc<Semaphore>>,
-        work: impl Future<Output = OpResult> + Send + 'static,
+        work: impl Future<Output = (OpResult, Option<OwnedSemaphorePermit>)> + Send + 'static,
     ) {
+        match self.pending.admit(0) {
+            Some(admitted) => self.launch(op, admitted, work),
+            None => self.refuse(op),
+        }
+    }
+
+    /// Asks the state store, which keeps the order of what it is asked.
+    fn run_state(&self, op: OpId, bytes: usize, request: StateRequest) {
         match self.pending.admit(bytes) {
-            Some(admitted) => self.launch(op, admitted, gate, work),
+            Some(admitted) => {
+                let asked = self.state.ask(request);
+                self.launch(op, admitted, async move { (asked.await, None) });
+            }
             None => self.refuse(op),
         }
     }
@@ -192,16 +196,11 @@ impl IoPlane {
         &self,
         op: OpId,
         mut admitted: Admitted,
-        gate: Option<Arc<Semaphore>>,
-        work: impl Future<Output = OpResult> + Send + 'static,
+        work: impl Future<Output = (OpResult, Option<OwnedSemaphorePermit>)> + Send + 'static,
     ) {
         let (events, stopped) = (self.events.clone(), self.stopped.clone());
         let whole = async move {
-            let _turn = match &gate {
-                Some(gate) => gate.acquire().await.ok(),
-                None => None,
-            };
-            let result = work.await;
+            let (result, _turn) = work.await;
             admitted.release_bytes();
             events.send(IoEvent::Done { op, result }).await;
         };

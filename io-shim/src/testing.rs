@@ -1,7 +1,7 @@
 //! What the unit tests of this crate share.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -27,11 +27,4 @@ impl Drop for TempDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
-}
-
-/// An empty file that is open and has no name any more.
-pub(crate) fn unnamed_file() -> File {
-    let dir = TempDir::new();
-    let path = dir.path().join("file");
-    OpenOptions::new().read(true).write(true).create_new(true).open(path).expect("the temporary folder can be written")
 }

@@ -19,7 +19,7 @@ use shared_proto::{
     frame::MAX_READ,
     io::{DigestKind, OpError, OpErrorKind, OpOutput},
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -170,16 +170,25 @@ impl FileTable {
         }
     }
 
-    /// [`shared_proto::IoCommand::FileRead`]
-    pub(crate) fn read(&self, span: Span) -> impl Future<Output = OpResult> + use<> {
+    /// [`shared_proto::IoCommand::FileRead`]. What is read is in memory as long as the permit of `turns` that comes with it
+    /// is held. The permit is taken after the claim is ready: whoever holds one waits for no other read.
+    pub(crate) fn read(
+        &self,
+        span: Span,
+        turns: Arc<Semaphore>,
+    ) -> impl Future<Output = (OpResult, Option<OwnedSemaphorePermit>)> + use<> {
         let claimed = match span.length {
             0..=MAX_READ => self.resolve(&[span]).map(|placed| self.claim(None, Access::Read, placed)),
             _ => Err(op_error(OpErrorKind::Limit, "a read of this length is not allowed")),
         };
         let store = Arc::clone(&self.store);
         async move {
-            let claimed = claimed?.ready().await;
-            store.disk_job(move || claimed.read()).await.map(OpOutput::Bytes)
+            let claimed = match claimed {
+                Ok(claimed) => claimed.ready().await,
+                Err(error) => return (Err(error), None),
+            };
+            let turn = turns.acquire_owned().await.ok();
+            (store.disk_job(move || claimed.read()).await.map(OpOutput::Bytes), turn)
         }
     }
 

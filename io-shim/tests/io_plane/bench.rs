@@ -1,0 +1,260 @@
+//! A plane with a folder of its own, driven by hand.
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use io_shim::{
+    events::{EventReceiver, event_channel},
+    files::{FileStore, Roots},
+    io_plane::{IoConfig, IoPlane},
+    metrics::Metrics,
+    sockets::DialPolicy,
+    state::StateStore,
+};
+use shared_proto::{
+    ConnId, FileRef, IoCommand, IoEvent, OpId, RootKey, Span,
+    frame::decode_batch,
+    io::{CloseReason, DigestKind, OpError, OpErrorKind, OpOutput},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+
+use crate::testing::TempDir;
+
+/// Nothing on loopback takes this long.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Long enough for something unwanted to show up.
+const MOMENT: Duration = Duration::from_millis(50);
+
+pub(crate) struct Bench {
+    pub(crate) plane: IoPlane,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) files: Arc<FileStore>,
+    state: Arc<StateStore>,
+    config: IoConfig,
+    receiver: EventReceiver,
+    waiting: VecDeque<IoEvent>,
+    /// Whether every frame's credit is given back at once.
+    pub(crate) generous: bool,
+    next_op: u64,
+    dir: TempDir,
+}
+
+pub(crate) fn config() -> IoConfig {
+    let policy = DialPolicy { allow_loopback: true, allow_private: false };
+    IoConfig { policy, max_conns: 16, max_files: 16 }
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(config(), 1 << 20)
+    }
+
+    pub(crate) fn with(config: IoConfig, window: u32) -> Self {
+        let dir = TempDir::new();
+        let roots = vec![
+            (RootKey::from("root"), "Downloads".to_owned(), dir.path().join("root")),
+            (RootKey::from("other"), "Other".to_owned(), dir.path().join("other")),
+        ];
+        let files = Arc::new(FileStore::new(Roots::new(roots)));
+        let state = Arc::new(StateStore::open(&dir.path().join("state")).expect("a state"));
+        let metrics = Arc::new(Metrics::default());
+        let (sender, receiver) = event_channel(window);
+        let plane = IoPlane::new(config, Arc::clone(&files), Arc::clone(&state), Arc::clone(&metrics), sender);
+        Self {
+            plane,
+            metrics,
+            files,
+            state,
+            config,
+            receiver,
+            waiting: VecDeque::new(),
+            generous: true,
+            next_op: 0,
+            dir,
+        }
+    }
+
+    /// A new engine takes over the same files and state.
+    pub(crate) fn next_epoch(&mut self) {
+        let (sender, receiver) = event_channel(1 << 20);
+        self.plane.shutdown();
+        self.plane = IoPlane::new(
+            self.config,
+            Arc::clone(&self.files),
+            Arc::clone(&self.state),
+            Arc::clone(&self.metrics),
+            sender,
+        );
+        self.receiver = receiver;
+        self.waiting.clear();
+    }
+
+    /// A path in the bench's own folder; the roots are `root` and `other` in it.
+    pub(crate) fn disk(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    pub(crate) fn tell(&mut self, command: IoCommand) {
+        self.plane.handle(command);
+    }
+
+    /// Gives a command that has an answer.
+    pub(crate) fn start(&mut self, command: impl FnOnce(OpId) -> IoCommand) -> OpId {
+        self.next_op += 1;
+        let op = OpId(self.next_op);
+        self.plane.handle(command(op));
+        op
+    }
+
+    /// Waits for an answer; other events stay for later.
+    pub(crate) async fn finish(&mut self, op: OpId) -> Result<OpOutput, OpError> {
+        let is_mine = |event: &IoEvent| matches!(event, IoEvent::Done { op: done, .. } if *done == op);
+        loop {
+            if let Some(at) = self.waiting.iter().position(is_mine) {
+                match self.waiting.remove(at) {
+                    Some(IoEvent::Done { result, .. }) => return result,
+                    other => panic!("{other:?}"),
+                }
+            }
+            self.receive().await;
+        }
+    }
+
+    pub(crate) async fn ask(&mut self, command: impl FnOnce(OpId) -> IoCommand) -> Result<OpOutput, OpError> {
+        let op = self.start(command);
+        self.finish(op).await
+    }
+
+    /// The next event.
+    pub(crate) async fn event(&mut self) -> IoEvent {
+        while self.waiting.is_empty() {
+            self.receive().await;
+        }
+        self.waiting.pop_front().expect("not empty")
+    }
+
+    /// Whether nothing comes.
+    pub(crate) async fn is_silent(&mut self) -> bool {
+        self.waiting.is_empty() && timeout(MOMENT, self.batch()).await.is_err()
+    }
+
+    /// The next frame as it would go to the engine.
+    pub(crate) async fn batch(&mut self) -> Vec<u8> {
+        let batch = self.receiver.next_batch().await.expect("the plane is open");
+        if self.generous {
+            self.receiver.add_credit(u32::try_from(batch.len()).expect("a frame's length"));
+        }
+        batch
+    }
+
+    async fn receive(&mut self) {
+        let batch = timeout(PATIENCE, self.batch()).await.expect("an event in time");
+        let events: Vec<IoEvent> = decode_batch(&batch).expect("a batch");
+        self.waiting.extend(events);
+    }
+
+    // Files.
+
+    pub(crate) async fn open_in(
+        &mut self,
+        root: &str,
+        file: u32,
+        path: &[&str],
+        length: u64,
+        create: bool,
+    ) -> Result<Option<u64>, OpErrorKind> {
+        let path = path.iter().map(|name| (*name).to_owned()).collect();
+        let root = RootKey::from(root);
+        let opened = self.ask(|op| IoCommand::FileOpen { op, file: FileRef(file), root, path, length, create }).await;
+        match opened {
+            Ok(OpOutput::Opened { existing }) => Ok(existing),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.kind),
+        }
+    }
+
+    /// Makes a file in the first root.
+    pub(crate) async fn create(&mut self, file: u32, name: &str, length: u64) {
+        assert_eq!(self.open_in("root", file, &[name], length, true).await, Ok(None));
+    }
+
+    pub(crate) async fn write(&mut self, file: u32, offset: u64, data: &[u8]) -> Result<OpOutput, OpError> {
+        let data = Bytes::copy_from_slice(data);
+        self.ask(|op| IoCommand::FileWrite { op, file: FileRef(file), offset, data }).await
+    }
+
+    pub(crate) async fn read(&mut self, span: Span) -> Result<Bytes, OpErrorKind> {
+        match self.ask(|op| IoCommand::FileRead { op, span }).await {
+            Ok(OpOutput::Bytes(bytes)) => Ok(bytes),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.kind),
+        }
+    }
+
+    pub(crate) async fn digest(&mut self, kind: DigestKind, spans: &[Span]) -> Result<Bytes, OpErrorKind> {
+        let spans = spans.to_vec();
+        match self.ask(|op| IoCommand::Digest { op, kind, spans }).await {
+            Ok(OpOutput::Digest(bytes)) => Ok(bytes),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.kind),
+        }
+    }
+
+    // Sockets.
+
+    /// A connection and its other end.
+    pub(crate) async fn connect(&mut self, conn: u64) -> TcpStream {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        self.dial(conn, listener.local_addr().expect("bound"));
+        // Earlier connections may still have something to say.
+        while self.event().await != (IoEvent::TcpConnected { conn: ConnId(conn) }) {}
+        let (stream, _) = listener.accept().await.expect("dialled");
+        stream.set_nodelay(true).expect("a TCP socket");
+        stream
+    }
+
+    pub(crate) fn dial(&mut self, conn: u64, addr: SocketAddr) {
+        self.tell(IoCommand::TcpConnect { conn: ConnId(conn), addr, timeout_ms: 5_000 });
+    }
+
+    /// Reads frames, diverting those that begin with 7.
+    pub(crate) fn framed(&mut self, conn: u64, max_frame: u32) {
+        self.tell(IoCommand::TcpFramed { conn: ConnId(conn), max_frame, divert: Some(7) });
+    }
+
+    pub(crate) fn arm(&mut self, conn: u64, key: &[u8; 8], spans: &[Span]) {
+        self.tell(IoCommand::Arm { conn: ConnId(conn), key: *key, spans: spans.to_vec() });
+    }
+
+    pub(crate) async fn closed(&mut self, conn: u64) -> CloseReason {
+        match self.event().await {
+            IoEvent::TcpClosed { conn: closed, reason } if closed == ConnId(conn) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn conns_open(&self) -> u64 {
+        self.metrics.conns_open.load(Ordering::Relaxed)
+    }
+}
+
+pub(crate) fn span(file: u32, offset: u64, length: u32) -> Span {
+    Span { file: FileRef(file), offset, length }
+}
+
+/// A frame of the wire.
+pub(crate) fn frame(parts: &[&[u8]]) -> Vec<u8> {
+    let body = parts.concat();
+    let mut wire = u32::try_from(body.len()).expect("a short frame").to_be_bytes().to_vec();
+    wire.extend(body);
+    wire
+}
