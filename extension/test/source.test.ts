@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { classify } from "../src/player/failure";
-import { MOST_FAILURES, Source } from "../src/player/source";
+import { classify, lackWords } from "../src/player/failure";
+import { MOST_DOUBTS, MOST_FAILURES, Source } from "../src/player/source";
 import { FakeClock } from "./fake_clock";
 
 class FakeVideo {
@@ -9,7 +9,7 @@ class FakeVideo {
   duration = 100;
   paused = true;
   readyState = 0;
-  error: { code: number; message: string } | null = null;
+  error: { code: number } | null = null;
   #src = "";
 
   get src(): string {
@@ -29,10 +29,10 @@ class FakeVideo {
   }
 }
 
-function rig(startAt = 0) {
+function rig(startAt = 0, path = "film.mp4") {
   const clock = new FakeClock();
   const video = new FakeVideo();
-  const source = new Source(video, clock, () => "film.mp4", () => {}, startAt);
+  const source = new Source(video, clock, () => path, () => {}, startAt);
   const metadata = () => {
     video.readyState = 1;
     source.handleMetadata();
@@ -43,15 +43,16 @@ function rig(startAt = 0) {
     source.handleMove();
     source.handleShown();
   };
-  const fail = (code: number, message = "") => {
-    video.error = { code, message };
+  const fail = (code: number) => {
+    video.error = { code };
     source.handleError();
   };
   return { clock, video, source, metadata, showing, fail };
 }
 
 const NETWORK = 2;
-const SOURCE = 4;
+const DECODE = 3;
+const NOT_SUPPORTED = 4;
 
 test("a film is opened once, however often its address is said", () => {
   const { video, source } = rig();
@@ -123,38 +124,73 @@ test("a network error with the daemon there is tried again, ever later, and give
     await clock.advance(5_000);
   }
   fail(NETWORK);
-  expect(source.trouble).toMatch(/could not be played/);
+  expect(source.trouble).toMatch(/can’t be played/);
   expect(video.opened).toHaveLength(1 + MOST_FAILURES);
   source.reload();
   expect(source.trouble).toBeUndefined();
   expect(video.opened).toHaveLength(2 + MOST_FAILURES);
 });
 
-test("what was shown in between makes the count start anew", async () => {
+test("a film that goes on after a failure has all attempts again", async () => {
   const { clock, source, showing, fail } = rig();
   source.setUrl("a");
-  for (let failure = 0; failure < 3 * MOST_FAILURES; failure++) {
+  for (let failure = 1; failure <= 3 * MOST_FAILURES; failure++) {
     fail(NETWORK);
     await clock.advance(5_000);
-    showing(failure);
+    showing(failure * 3);
   }
   expect(source.trouble).toBeUndefined();
 });
 
-test("a codec that Chrome lacks is said at once and not tried again", async () => {
+test("a damaged place that is shown each time before it fails is given up, too", async () => {
+  const { clock, source, showing, fail } = rig();
+  source.setUrl("a");
+  showing(50);
+  for (let failure = 0; failure <= MOST_FAILURES; failure++) {
+    fail(DECODE);
+    await clock.advance(5_000);
+    if (!source.trouble) showing(50);
+  }
+  expect(source.trouble).toMatch(/jump past it/);
+});
+
+test("a file that never showed anything is doubted after a few attempts", async () => {
   const { clock, video, source, fail } = rig();
   source.setUrl("a");
-  fail(SOURCE, "DEMUXER_ERROR_NO_SUPPORTED_STREAMS: FFmpegDemuxer: no supported streams");
+  for (let failure = 0; failure < MOST_DOUBTS; failure++) {
+    fail(NOT_SUPPORTED);
+    expect(source.trouble).toBeUndefined();
+    await clock.advance(1_000);
+  }
+  fail(NOT_SUPPORTED);
+  expect(source.trouble).toMatch(/no decoder/);
+  expect(video.opened).toHaveLength(1 + MOST_DOUBTS);
+});
+
+test("a kind of file that Chrome never plays is said at once", async () => {
+  const { clock, video, source, fail } = rig(0, "old film.avi");
+  source.setUrl("a");
+  fail(NOT_SUPPORTED);
   await clock.advance(60_000);
-  expect(source.trouble).toMatch(/HEVC/);
+  expect(source.trouble).toMatch(/AVI/);
   expect(video.opened).toHaveLength(1);
 });
 
 describe("an error means", () => {
-  test("an interruption when the network broke", () => expect(classify(2, "", "a.mp4", true).kind).toBe("interrupted"));
-  test("an interruption when nothing could be read", () => expect(classify(4, "MEDIA_ELEMENT_ERROR: Format error", "a.mp4", true).kind).toBe("interrupted"));
-  test("a damaged file when nothing was shown", () => expect(classify(3, "PIPELINE_ERROR_DECODE", "a.mp4", false).kind).toBe("final"));
-  test("a container that Chrome lacks", () => {
-    expect(classify(4, "DEMUXER_ERROR_COULD_NOT_OPEN", "a.avi", false)).toMatchObject({ words: expect.stringMatching(/AVI/) });
+  const check = (code: number, shown: boolean, kind: string) => expect(classify(code, "a.mp4", shown).kind).toBe(kind);
+  test("an interruption when the network broke", () => check(NETWORK, false, "interrupted"));
+  test("an interruption when the film was shown before, whatever Chrome says", () => {
+    check(DECODE, true, "interrupted");
+    check(NOT_SUPPORTED, true, "interrupted");
   });
+  test("perhaps a codec that Chrome lacks, when nothing was ever shown", () => {
+    check(DECODE, false, "doubtful");
+    check(NOT_SUPPORTED, false, "doubtful");
+  });
+});
+
+test("what a film lacks is said, the picture first", () => {
+  expect(lackWords({ picture: true, sound: true })).toMatch(/HEVC/);
+  expect(lackWords({ picture: false, sound: true })).toMatch(/AC-3/);
+  expect(lackWords({ picture: false, sound: false })).toBeUndefined();
 });

@@ -10,6 +10,8 @@ import { connectPage } from "../page/connect";
 import { percent, splitPath } from "../page/format";
 import { linkWords } from "../page/link_words";
 import { playerUrl, streamUrl } from "../page/locations";
+import type { Lack } from "./failure";
+import { lackWords } from "./failure";
 import { watchKeys } from "./keys";
 import { recall, remember } from "./places";
 import { Source } from "./source";
@@ -22,10 +24,8 @@ import { footView, headView, overlayView } from "./view";
 const PIECES_MS = 1_000;
 const REMEMBER_MS = 5_000;
 const COPIED_MS = 1_500;
-/** A film that has played for so long without a decoded byte of sound will have none. */
-const SILENT_AFTER_S = 3;
-const SILENT_WORDS =
-  "No sound: this film has no audio track, or one that Chrome can’t decode (AC-3 or DTS, often). With VLC or mpv it has.";
+/** What a film lacks is told by what was not decoded in so many seconds of playing. */
+const LACK_AFTER_S = 3;
 
 /** Chrome counts what it decoded; the standard has no word for it. */
 type CountingVideo = HTMLVideoElement & { readonly webkitAudioDecodedByteCount?: number };
@@ -46,7 +46,7 @@ const video = find<CountingVideo>("#video");
 let pieces: PiecesView | undefined;
 let blocked = false;
 let copied = false;
-let silent = false;
+let lack: Lack = { picture: false, sound: false };
 let wasConnected = false;
 let playedS = 0;
 let lastTime = 0;
@@ -126,7 +126,7 @@ function show(): void {
   render(headView(file, torrent, linkWords(link), link.kind), head);
   render(overlayView(now, starved, blocked, actions), overlay);
   const online = link.kind === "connected";
-  render(footView({ status: now, torrent, file, hint: silent ? SILENT_WORDS : undefined, copied, online }, actions), foot);
+  render(footView({ status: now, torrent, file, hint: lackWords(lack), copied, online }, actions), foot);
   paintStrip();
 }
 
@@ -186,8 +186,10 @@ function handleTime(): void {
   const step = video.currentTime - lastTime;
   lastTime = video.currentTime;
   if (step > 0 && step < 1) playedS += step;
-  const soundless = video.videoWidth > 0 && video.webkitAudioDecodedByteCount === 0;
-  silent = soundless && playedS > SILENT_AFTER_S;
+  if (playedS < LACK_AFTER_S) return;
+  const isVideo = current().file?.contentType.startsWith("video/") ?? false;
+  const picture = isVideo && video.videoWidth === 0;
+  lack = { picture, sound: !picture && video.webkitAudioDecodedByteCount === 0 };
 }
 
 function rememberPlace(): void {

@@ -15,7 +15,7 @@ export interface Media {
   readonly duration: number;
   readonly paused: boolean;
   readonly readyState: number;
-  readonly error: { readonly code: number; readonly message: string } | null;
+  readonly error: { readonly code: number } | null;
   load(): void;
   play(): Promise<void>;
 }
@@ -24,6 +24,10 @@ const FIRST_DELAY_MS = 300;
 const MOST_DELAY_MS = 5_000;
 /** So many attempts in a row, with the daemon there, are made before giving up. */
 export const MOST_FAILURES = 8;
+/** So many where it is doubtful that the file can be played at all. */
+export const MOST_DOUBTS = 2;
+/** A film that went on for so long after a failure has overcome it, seconds. */
+const OVERCOME_S = 2;
 
 /** One file in one `<video>`. */
 export class Source {
@@ -38,6 +42,7 @@ export class Source {
   private shown = false;
   private playing = true;
   private place: number;
+  private failedAt = 0;
   private cancelTimer: () => void = () => {};
 
   constructor(
@@ -82,12 +87,12 @@ export class Source {
   handleMove(): void {
     if (this.failed || this.media.readyState === 0) return;
     this.place = this.media.currentTime;
+    if (this.shown && Math.abs(this.place - this.failedAt) > OVERCOME_S) this.failures = 0;
   }
 
   /** The media shows something. */
   handleShown(): void {
     this.shown = true;
-    this.failures = 0;
     this.recovering = false;
   }
 
@@ -101,15 +106,17 @@ export class Source {
     const { error } = this.media;
     if (!error) return;
     this.failed = true;
-    const failure = classify(error.code, error.message, this.path(), this.shown);
+    this.failedAt = this.place;
+    const failure = classify(error.code, this.path(), this.shown);
     if (failure.kind === "final") this.trouble = failure.words;
-    else if (this.online) this.tryAgain();
+    else if (this.online && failure.kind === "doubtful") this.tryAgain(MOST_DOUBTS, failure.words);
+    else if (this.online) this.tryAgain(MOST_FAILURES, GIVEN_UP);
     this.changed();
   }
 
-  private tryAgain(): void {
-    if (this.failures >= MOST_FAILURES) {
-      this.trouble = GIVEN_UP;
+  private tryAgain(most: number, words: string): void {
+    if (this.failures >= most) {
+      this.trouble = words;
       return;
     }
     this.recovering = true;
