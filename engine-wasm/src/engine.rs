@@ -374,7 +374,7 @@ impl Engine {
             .ok_or_else(|| "There is no such torrent.".to_owned())
     }
 
-    fn add(&mut self, metainfo: Vec<u8>, now: Instant) -> Result<InfoHash, String> {
+    fn add(&mut self, metainfo: Bytes, now: Instant) -> Result<InfoHash, String> {
         if metainfo.len() > limits::METAINFO {
             return Err(format!("The file is larger than {} MiB: not a torrent.", limits::METAINFO >> 20));
         }
@@ -390,7 +390,7 @@ impl Engine {
         let root = self.root.clone().ok_or("The daemon is not there: try again in a moment.")?;
         let added = self.added;
         self.added += 1;
-        self.insert(meta, Bytes::from(metainfo), root, added, None, now)
+        self.insert(meta, metainfo, root, added, None, now)
             .map_err(|error| format!("This torrent can't be used: {error}."))?;
         let secret = self.secret.clone().unwrap_or_default();
         let keys = |id: &FileId| capability(&secret, id);

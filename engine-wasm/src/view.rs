@@ -3,6 +3,7 @@
 //! These types are the whole contract between the engine and any user interface; the extension's TypeScript types are
 //! generated from them (`cargo xtask bindings`). A snapshot is a picture, not a diff: a page that comes late or back from the dead needs one message.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// What a page asks of the engine.
@@ -14,7 +15,7 @@ pub enum Intent {
     AddTorrent {
         /// The file's bytes.
         #[cfg_attr(test, ts(type = "Uint8Array"))]
-        metainfo: Vec<u8>,
+        metainfo: Bytes,
     },
     /// Name peers by hand, each `address:port`.
     AddPeers {

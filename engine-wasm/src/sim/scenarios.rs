@@ -23,12 +23,7 @@ fn four() -> Vec<Manner> {
 
 fn finish(world: &mut World, within_s: u64, what: &str) {
     let took = world.run_until_within(Duration::from_secs(within_s), World::is_complete);
-    assert!(
-        took.is_some(),
-        "{what}: {} of {} bytes",
-        world.verified(),
-        world.sample.metainfo.total_length()
-    );
+    assert!(took.is_some(), "{what}: {} of {} bytes", world.verified(), world.sample.metainfo.total_length());
 }
 
 #[test]
@@ -213,7 +208,7 @@ fn an_added_torrent_can_be_paused_resumed_and_removed() {
 fn what_is_no_torrent_is_answered_in_plain_words() {
     let mut world = World::new(film(1), &[], 15);
     world.run_for(Duration::from_millis(10));
-    world.intend(Intent::AddTorrent { metainfo: b"<html>".to_vec() });
+    world.intend(Intent::AddTorrent { metainfo: b"<html>".as_slice().into() });
     world.intend(Intent::AddPeers { info_hash: "00".into(), peers: vec![] });
     assert_eq!(world.replies.len(), 2);
     assert!(world.replies.iter().all(|reply| matches!(reply, IntentReply::Failed { .. })), "{:?}", world.replies);

@@ -109,7 +109,7 @@ impl World {
     /// A world in which the torrent was added and its seeders named.
     pub(super) fn with_torrent(sample: Sample, seeders: &[Manner], seed: u8) -> Self {
         let mut world = Self::new(sample, seeders, seed);
-        world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone() });
+        world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
         world.run_for(Duration::from_millis(10));
         world.name_seeders();
         world
