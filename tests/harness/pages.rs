@@ -185,6 +185,12 @@ impl AppPage {
         .with_context(|| format!("last seen: {last:?}"))
     }
 
+    /// What the page shows, as text, for the report of a failure.
+    pub async fn shows(&self) -> String {
+        let text = self.session.evaluate("document.body.innerText").await.unwrap_or_default();
+        format!("the page shows:\n{}", text.as_str().unwrap_or_default())
+    }
+
     /// The base URL of the daemon, as the engine published it.
     ///
     /// # Errors

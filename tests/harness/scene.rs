@@ -84,7 +84,10 @@ impl Scene {
     /// # Errors
     /// It was not so in time; the message holds all that is known.
     pub async fn torrent_when(&self, what: &str, is_so: impl Fn(&TorrentSnapshot) -> bool) -> Result<TorrentSnapshot> {
-        self.app.torrent_when(self.info_hash(), what, LIMIT, is_so).await.with_context(|| self.browser.report())
+        match self.app.torrent_when(self.info_hash(), what, LIMIT, is_so).await {
+            Ok(torrent) => Ok(torrent),
+            Err(error) => Err(error.context(format!("{}\n{}", self.app.shows().await, self.browser.report()))),
+        }
     }
 
     /// Makes sure that the film is far from complete, or the scenario proves nothing.
