@@ -1,7 +1,7 @@
 //! Hashing of spans: blocking code for a thread of its own kind, one digest at a time.
 //!
-//! Owns no threads and no files. The hash crates find SHA instructions at run time. Invariant: the result covers every byte asked for, or
-//! there is no result.
+//! Owns no threads and no files. The hash crates find SHA instructions at run time. Invariant: the result covers every
+//! byte asked for, or there is no result.
 
 use std::{fs::File, sync::Arc};
 
@@ -17,7 +17,8 @@ use crate::files::{
 
 /// Bytes under one leaf of [`DigestKind::Sha256Leaves`].
 const LEAF: usize = 16 << 10;
-/// Bytes read at once: whole leaves, enough that the system calls do not count, small enough for the second-level cache.
+/// Bytes read at once: whole leaves, enough that the system calls do not count, small enough for the second-level
+/// cache.
 const CHUNK: usize = 512 << 10;
 
 /// Bytes of an open file to hash.

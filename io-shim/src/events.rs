@@ -105,8 +105,8 @@ impl EventSender {
         self.life.0.add_credit(bytes);
     }
 
-    /// Tells the engine that this many bytes of its command frames are worked off. It goes out with the next batch, or by
-    /// itself once enough has gathered that the engine could otherwise stall.
+    /// Tells the engine that this many bytes of its command frames are worked off. It goes out with the next batch, or
+    /// by itself once enough has gathered that the engine could otherwise stall.
     pub fn return_credit(&self, bytes: u32) {
         let mut queue = self.life.0.lock();
         queue.owed = queue.owed.saturating_add(bytes);

@@ -1,7 +1,8 @@
 //! Fetching of URLs that come from strangers, under the same dial policy as sockets.
 //!
-//! Owns the HTTP client and the few rules around it: `http` and `https` only, every address checked after name resolution and at each redirect,
-//! few redirects, a bounded body. It never sends cookies and knows nothing of what it fetches.
+//! Owns the HTTP client and the few rules around it: `http` and `https` only, every address checked after name
+//! resolution and at each redirect, few redirects, a bounded body. It never sends cookies and knows nothing of what it
+//! fetches.
 
 use std::{
     error::Error,
@@ -42,8 +43,8 @@ impl HttpClient {
     /// [`shared_proto::IoCommand::HttpGet`]
     ///
     /// # Errors
-    /// [`OpErrorKind::Denied`] for what the policy does not allow, [`OpErrorKind::Limit`] for too long a URL or body or too
-    /// many redirects, [`OpErrorKind::Timeout`], [`OpErrorKind::Network`].
+    /// [`OpErrorKind::Denied`] for what the policy does not allow, [`OpErrorKind::Limit`] for too long a URL or body or
+    /// too many redirects, [`OpErrorKind::Timeout`], [`OpErrorKind::Network`].
     pub(crate) async fn get(&self, url: &str, max_bytes: u32, timeout: Duration) -> Result<OpOutput, OpError> {
         let timeout = timeout.min(limits::MAX_FETCH_TIMEOUT);
         match tokio::time::timeout(timeout, self.get_in_time(url, max_bytes)).await {

@@ -1,8 +1,8 @@
 //! The I/O plane of one engine: routes commands to the parts that do them and their answers to the engine.
 //!
-//! Owns no algorithm. Commands take effect in the order of [`IoPlane::handle`], which never waits: what a command touches is claimed
-//! before it returns, the work itself runs in a task. Invariant: when the plane is shut down, its sockets and files are closed,
-//! and none of its commands says anything further.
+//! Owns no algorithm. Commands take effect in the order of [`IoPlane::handle`], which never waits: what a command
+//! touches is claimed before it returns, the work itself runs in a task. Invariant: when the plane is shut down, its
+//! sockets and files are closed, and none of its commands says anything further.
 
 use std::{
     sync::{
@@ -102,8 +102,8 @@ impl IoPlane {
         }
     }
 
-    /// Accepts a command. Whoever calls returns the credit of the command's frame ([`EventSender::return_credit`]) after its
-    /// last command was accepted: what commands hold on to is bounded here.
+    /// Accepts a command. Whoever calls returns the credit of the command's frame ([`EventSender::return_credit`])
+    /// after its last command was accepted: what commands hold on to is bounded here.
     pub fn handle(&mut self, command: IoCommand) {
         if self.stopped.is_cancelled() {
             return;

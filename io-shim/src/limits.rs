@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-/// Bytes of events that wait for credit before senders wait too. Enough that a read burst of every busy connection fits,
-/// small enough that an engine that stands still costs megabytes, not the machine.
+/// Bytes of events that wait for credit before senders wait too. Enough that a read burst of every busy connection
+/// fits, small enough that an engine that stands still costs megabytes, not the machine.
 pub const EVENT_QUEUE_BYTES: usize = 4 << 20;
 
 /// Events that may be queued before refusals are dropped: far more than any engine that reads its answers lets gather.
@@ -22,8 +22,8 @@ pub const MAX_PENDING_BYTES: usize = 64 << 20;
 /// Reads of files whose bytes may be in memory at once; each is at most `MAX_READ`.
 pub const MAX_READS: usize = 32;
 
-/// Blocking file jobs at once. They mostly copy to and from the page cache, so more threads would only contend; but on a
-/// slow disk a few more than cores keep its queue filled.
+/// Blocking file jobs at once. They mostly copy to and from the page cache, so more threads would only contend; but on
+/// a slow disk a few more than cores keep its queue filled.
 pub const MAX_DISK_JOBS: usize = 32;
 
 /// Spans in one command. A block or a piece rarely touches more than a few files, but a torrent of tiny files can put

@@ -1,8 +1,8 @@
 //! The daemon's durable state: one table of keys and values in `state.redb`.
 //!
-//! Owns a thread that works requests off in order and commits all that have gathered in one transaction, so that many small puts cost one
-//! sync. It never looks into a value. Invariants: a put is answered when it is durable; a file that cannot be read is moved aside, never
-//! deleted.
+//! Owns a thread that works requests off in order and commits all that have gathered in one transaction, so that many
+//! small puts cost one sync. It never looks into a value. Invariants: a put is answered when it is durable; a file that
+//! cannot be read is moved aside, never deleted.
 
 use std::{
     fs, io, iter,
@@ -60,8 +60,8 @@ pub enum StateError {
 }
 
 impl StateStore {
-    /// Opens `state.redb` in a folder, making both as needed. A damaged file is moved aside to `state.redb.corrupt-<n>` and a
-    /// new one begun.
+    /// Opens `state.redb` in a folder, making both as needed. A damaged file is moved aside to `state.redb.corrupt-<n>`
+    /// and a new one begun.
     ///
     /// # Errors
     /// When another daemon has it open, or the folder cannot be read or written.
@@ -72,7 +72,8 @@ impl StateStore {
             Some(database) => database,
             None => {
                 let aside = move_aside(&path)?;
-                tracing::error!(kept_as = %aside.display(), "the state was damaged; it was moved aside and a new one begun");
+                let kept_as = aside.file_name();
+                tracing::error!(?kept_as, "the state was damaged; it was moved aside and a new one begun");
                 open_database(&path)?.ok_or_else(|| io::Error::other("a new state file is damaged, too"))?
             }
         };

@@ -2,8 +2,8 @@
 //! claims before it that conflict.
 //!
 //! This is what makes "commands take effect in order" true of bytes, and it is half of the invariant that no unverified
-//! byte leaves the daemon: a digest claims its spans, so a write that had begun ends first, and one that begins later waits.
-//! It owns no file and does no I/O. Claims wait only for older ones, so they cannot wait in a circle.
+//! byte leaves the daemon: a digest claims its spans, so a write that had begun ends first, and one that begins later
+//! waits. It owns no file and does no I/O. Claims wait only for older ones, so they cannot wait in a circle.
 
 use std::{
     collections::{BTreeSet, HashMap},

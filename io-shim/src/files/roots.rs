@@ -1,8 +1,8 @@
 //! The folders that the user chose, and the confinement beneath them.
 //!
-//! Owns the only use of ambient authority: opening a root. Everything else goes through the directory handle that comes of it, which
-//! the operating system itself keeps from leading out. Invariant: no path that a stranger made up, and no link on the
-//! disk, reaches a file outside the root it was named under.
+//! Owns the only use of ambient authority: opening a root. Everything else goes through the directory handle that comes
+//! of it, which the operating system itself keeps from leading out. Invariant: no path that a stranger made up, and no
+//! link on the disk, reaches a file outside the root it was named under.
 
 use std::path::{Path, PathBuf};
 
@@ -33,8 +33,8 @@ impl Roots {
         self.entries.iter().map(|(root, _)| root.clone()).collect()
     }
 
-    /// A handle to a root's folder, made first if it is to be created. It is opened anew each time, because the folder may be moved or
-    /// its disk changed at any time.
+    /// A handle to a root's folder, made first if it is to be created. It is opened anew each time, because the folder
+    /// may be moved or its disk changed at any time.
     pub(crate) fn open(&self, key: &RootKey, create: bool) -> Result<Dir, OpError> {
         let path = self.path(key)?;
         if create {

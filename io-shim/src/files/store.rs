@@ -1,8 +1,8 @@
 //! Opening, moving and deleting files beneath the roots.
 //!
-//! Outlives every engine: it also owns what keeps the operations of one engine from those of the next (the locks on spans, one change of
-//! names at a time) and how many blocking jobs run at once. Invariant: it never follows a link at the end of a path, and
-//! never opens anything but a regular file.
+//! Outlives every engine: it also owns what keeps the operations of one engine from those of the next (the locks on
+//! spans, one change of names at a time) and how many blocking jobs run at once. Invariant: it never follows a link at
+//! the end of a path, and never opens anything but a regular file.
 
 use std::{
     collections::HashMap,
@@ -312,5 +312,39 @@ fn check_and_rename(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io:
         Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => from_dir.rename(from, to_dir, to),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(path: &str) -> Vec<String> {
+        path.split('/').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn whoever_uses_the_same_file_shares_its_locks_whatever_engine_or_name() {
+        let store = FileStore::new(Roots::default());
+        let (root, other) = (RootKey::from("a"), RootKey::from("b"));
+        let first = store.identity(&root, &path("folder/film"));
+        assert_eq!(first, store.identity(&root, &path("folder/film")));
+        assert_eq!(first, store.identity(&root, &path("Folder/FILM")), "the file system may not tell them apart");
+        assert_ne!(first, store.identity(&root, &path("folder/other")));
+        assert_ne!(first, store.identity(&other, &path("folder/film")));
+        store.rename_identity(&root, &path("folder/film"), &path("new"));
+        assert_eq!(first, store.identity(&root, &path("new")));
+    }
+
+    #[test]
+    fn files_that_nobody_uses_are_forgotten() {
+        let store = FileStore::new(Roots::default());
+        let root = RootKey::from("a");
+        let kept = store.identity(&root, &path("kept"));
+        for n in 0..10_000 {
+            store.identity(&root, &[n.to_string()]);
+        }
+        assert!(store.identities.lock().unwrap().by_path.len() < 200);
+        assert_eq!(kept, store.identity(&root, &path("kept")));
     }
 }

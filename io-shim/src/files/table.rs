@@ -170,8 +170,8 @@ impl FileTable {
         }
     }
 
-    /// [`shared_proto::IoCommand::FileRead`]. What is read is in memory as long as the permit of `turns` that comes with it
-    /// is held. The permit is taken after the claim is ready: whoever holds one waits for no other read.
+    /// [`shared_proto::IoCommand::FileRead`]. What is read is in memory as long as the permit of `turns` that comes
+    /// with it is held. The permit is taken after the claim is ready: whoever holds one waits for no other read.
     pub(crate) fn read(
         &self,
         span: Span,
@@ -202,11 +202,10 @@ impl FileTable {
         async move {
             let (open, claim) = found?;
             claim.ready().await;
+            // The writes before it are in the file; those after it need not wait for a slow disk.
+            drop(claim);
             let handle = open.handle().await?;
-            let syncing = store.disk_job(move || {
-                let _claim = claim;
-                handle.sync_data().map_err(|error| from_io(&error))
-            });
+            let syncing = store.disk_job(move || handle.sync_data().map_err(|error| from_io(&error)));
             syncing.await.map(|()| OpOutput::Unit)
         }
     }

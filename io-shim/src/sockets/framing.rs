@@ -1,8 +1,8 @@
 //! From a stream of bytes to raw runs, frames and diverted payloads.
 //!
-//! Pure: it owns the reading mode of one connection and cuts items off the front of a buffer that someone else fills. It never
-//! looks into a frame beyond its first nine bytes. Invariant: how the stream is cut into reads changes only how raw bytes are cut, never
-//! the frames.
+//! Pure: it owns the reading mode of one connection and cuts items off the front of a buffer that someone else fills.
+//! It never looks into a frame beyond its first nine bytes. Invariant: how the stream is cut into reads changes only
+//! how raw bytes are cut, never the frames.
 
 use bytes::{Buf, Bytes, BytesMut};
 use shared_proto::io::DivertKey;

@@ -1,8 +1,8 @@
 //! The TCP connections of one engine.
 //!
-//! Owns the table of connections and what is allowed; [`tcp`] drives one connection, [`framing`] cuts its stream, [`divert`] holds
-//! its armed keys, [`policy`] says who may be dialled. Commands for a connection that is gone are ignored: both sides
-//! can cross on the wire.
+//! Owns the table of connections and what is allowed; [`tcp`] drives one connection, [`framing`] cuts its stream,
+//! [`divert`] holds its armed keys, [`policy`] says who may be dialled. Commands for a connection that is gone are
+//! ignored: both sides can cross on the wire.
 
 pub(crate) mod divert;
 pub(crate) mod framing;

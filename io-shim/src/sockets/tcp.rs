@@ -1,8 +1,8 @@
 //! One TCP connection: dialled, read in bursts, written from a queue, closed once.
 //!
-//! Owns the stream and the order of its events. It acts on frames only as [`super::framing`] cuts them and [`super::divert`]
-//! allows. Invariants: events come in the order of the stream, and `Stored` only after its bytes are in the file;
-//! while the engine takes no events the socket is not read; memory is bounded in both directions.
+//! Owns the stream and the order of its events. It acts on frames only as [`super::framing`] cuts them and
+//! [`super::divert`] allows. Invariants: events come in the order of the stream, and `Stored` only after its bytes are
+//! in the file; while the engine takes no events the socket is not read; memory is bounded in both directions.
 
 use std::{
     collections::VecDeque,
@@ -17,13 +17,13 @@ use shared_proto::{
     ConnId, IoEvent,
     io::{CloseReason, DivertKey, NotStored, OpError},
 };
-use tokio::{net::TcpStream, select, sync::Notify, time};
+use tokio::{join, net::TcpStream, select, sync::Notify, time};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Context,
     divert::Diversion,
-    framing::{Framing, Item},
+    framing::{Framing, Item, Oversized},
 };
 use crate::{
     files::{error::is_out_of_descriptors, table::Claimed},
@@ -157,21 +157,26 @@ impl Session<'_> {
         reason
     }
 
+    /// While one burst goes to disk the next is read, so that neither waits for the other.
     async fn read_all(&self, stop: &CancellationToken) -> CloseReason {
         let mut buffer = BytesMut::new();
         let mut size = limits::READ_MIN;
+        let mut burst = Burst::default();
         loop {
-            if let Err(reason) = self.work_off(&mut buffer).await {
-                return reason;
-            }
             if buffer.is_empty() && size == limits::READ_MIN {
                 // A quiet connection holds no buffer.
                 buffer = BytesMut::new();
             }
-            match self.read_some(&mut buffer, &mut size, stop).await {
-                Ok(()) => {}
-                Err(reason) => return reason,
+            let ((), read) = join!(self.deliver(burst), self.read_some(&mut buffer, &mut size, stop));
+            if let Err(reason) = read {
+                return reason;
             }
+            let (next, end) = self.cut(&mut buffer);
+            if let Err(Oversized) = end {
+                self.deliver(next).await;
+                return CloseReason::Oversized;
+            }
+            burst = next;
         }
     }
 
@@ -207,20 +212,23 @@ impl Session<'_> {
         }
     }
 
-    /// Acts on everything that the buffer holds whole: one disk job and one group of events.
-    async fn work_off(&self, buffer: &mut BytesMut) -> Result<(), CloseReason> {
+    /// Takes everything that the buffer holds whole. Writes begin here: in the order of the stream.
+    fn cut(&self, buffer: &mut BytesMut) -> (Burst, Result<(), Oversized>) {
         let mut burst = Burst::default();
-        let end = loop {
+        loop {
             let next = lock(&self.conn.framing).next(buffer);
             match next {
                 Ok(Some(item)) => burst.add(self.conn, item),
-                Ok(None) => break Ok(()),
-                Err(_) => break Err(CloseReason::Oversized),
+                Ok(None) => return (burst, Ok(())),
+                Err(oversized) => return (burst, Err(oversized)),
             }
-        };
+        }
+    }
+
+    /// One disk job and one group of events.
+    async fn deliver(&self, burst: Burst) {
         let events = burst.settle(self.context).await;
         self.context.events.send_all(events).await;
-        end
     }
 
     async fn write_all(&self) -> io::Error {

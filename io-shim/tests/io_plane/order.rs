@@ -65,8 +65,8 @@ enum Stop {
     NewEngine,
 }
 
-/// A peer pours blocks into one span as fast as it can, while the engine arms, stops and digests over and over: whatever the digest
-/// covered has to be what is in the file from then on.
+/// A peer pours blocks into one span as fast as it can, while the engine arms, stops and digests over and over:
+/// whatever the digest covered has to be what is in the file from then on.
 async fn hammer(stop: Stop, rounds: u64) {
     let mut bench = Bench::new();
     bench.create(1, "f", u64::from(BLOCK)).await;
