@@ -41,7 +41,7 @@ export async function launch({ extension, args = [] } = {}) {
 
 class Browser {
   #child;
-  #profile;
+  profile;
   #nextId = 1;
   #waiting = new Map();
   #buffer = "";
@@ -49,7 +49,7 @@ class Browser {
 
   constructor(child, profile) {
     this.#child = child;
-    this.#profile = profile;
+    this.profile = profile;
     child.stdio[4].setEncoding("utf8").on("data", (chunk) => this.#read(chunk));
   }
 
@@ -100,7 +100,7 @@ class Browser {
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), 3000);
     await gone;
     clearTimeout(timer);
-    await rm(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+    await rm(this.profile, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

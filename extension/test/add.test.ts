@@ -12,8 +12,12 @@ function given(content: string, more: Partial<GivenFile> = {}): GivenFile {
 
 function rig(answer: (metainfo: Uint8Array) => Promise<IntentReply> = async () => ({ kind: "done", infoHash: HASH })) {
   const added: string[] = [];
-  const adder = new Adder(answer, () => {}, (infoHash) => added.push(infoHash));
-  return { adder, added, words: () => adder.notes.map((note) => `${note.kind}: ${note.name}`) };
+  const alone: boolean[] = [];
+  const adder = new Adder(answer, () => {}, (infoHash, only) => {
+    added.push(infoHash);
+    alone.push(only);
+  });
+  return { adder, added, alone, words: () => adder.notes.map((note) => `${note.kind}: ${note.name}`) };
 }
 
 async function settled(): Promise<void> {
@@ -41,6 +45,15 @@ test("what was added needs no note any more", async () => {
   await settled();
   expect(adder.notes).toEqual([]);
   expect(added).toEqual([HASH, HASH]);
+});
+
+test("a torrent that comes alone is told from one of many", async () => {
+  const { adder, alone } = rig();
+  adder.setReady(true);
+  adder.give([given("d")]);
+  adder.give([given("d"), given("d")]);
+  await settled();
+  expect(alone).toEqual([true, false, false]);
 });
 
 test("each file that could not be added says why", async () => {

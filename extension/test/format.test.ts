@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { parsePeers } from "../src/page/address";
-import { about, count, percent, rate, size, splitPath, timecode } from "../src/page/format";
+import { about, count, percent, rate, size, splitPath } from "../src/page/format";
 
 test.each([
   [0, "0 B"], [999, "999 B"], [1000, "1.0 kB"], [99_949, "99.9 kB"], [99_951, "100 kB"], [999_499, "999 kB"], [999_500, "1.0 MB"],
@@ -16,8 +16,6 @@ test.each([[0, 10, "0%"], [999, 1000, "99%"], [1000, 1000, "100%"], [0, 0, "100%
 test.each([[0.2, "less than 1 s"], [2.1, "about 2 s"], [89, "about 89 s"], [300, "about 5 min"], [7_200, "about 2 h"], [400_000, "about 5 days"], [Infinity, "a long time"]])(
   "%d seconds are %s", (seconds, words) => expect(about(seconds)).toBe(words),
 );
-
-test.each([[0, "0:00"], [65.9, "1:05"], [3_723, "1:02:03"]])("%d seconds into a film is %s", (seconds, words) => expect(timecode(seconds)).toBe(words));
 
 test("one is not many", () => {
   expect(count(1, "peer")).toBe("1 peer");

@@ -34,12 +34,13 @@ export class Adder {
   private nextId = 0;
   private running = 0;
   private ready = false;
-  private readonly queue: { note: Note; file: GivenFile }[] = [];
+  private readonly queue: { note: Note; file: GivenFile; alone: boolean }[] = [];
 
   constructor(
     private readonly add: (metainfo: Uint8Array) => Promise<IntentReply>,
     private readonly changed: () => void,
-    private readonly added: (infoHash: string) => void,
+    /** Hears of each torrent that was added; `alone`: its file was the only one given. */
+    private readonly added: (infoHash: string, alone: boolean) => void,
   ) {}
 
   /** Takes files, in their order. */
@@ -47,7 +48,7 @@ export class Adder {
     for (const file of files.slice(0, MOST_FILES)) {
       const note: Note = { id: this.nextId++, name: file.name, kind: "waiting", words: "" };
       this.notes.push(note);
-      this.queue.push({ note, file });
+      this.queue.push({ note, file, alone: files.length === 1 });
     }
     const left = files.length - MOST_FILES;
     if (left > 0) this.say(`${left} more files`, `At most ${MOST_FILES} files are added at a time.`);
@@ -79,7 +80,7 @@ export class Adder {
       if (!next) return;
       this.running += 1;
       next.note.kind = "adding";
-      void this.addOne(next.note, next.file).finally(() => {
+      void this.addOne(next.note, next.file, next.alone).finally(() => {
         this.running -= 1;
         this.proceed();
         this.changed();
@@ -87,7 +88,7 @@ export class Adder {
     }
   }
 
-  private async addOne(note: Note, file: GivenFile): Promise<void> {
+  private async addOne(note: Note, file: GivenFile, alone: boolean): Promise<void> {
     const read = await readMetainfo(file);
     if (typeof read === "string") {
       this.fail(note, read);
@@ -99,7 +100,7 @@ export class Adder {
       return;
     }
     this.dismiss(note.id);
-    this.added(reply.infoHash);
+    this.added(reply.infoHash, alone);
   }
 
   private fail(note: Note, words: string): void {

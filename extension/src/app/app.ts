@@ -132,9 +132,9 @@ function show(): void {
   );
 }
 
-/** A torrent that was just added shows its files. */
-function showAdded(infoHash: string): void {
-  open.add(infoHash);
+/** A torrent that was just added shows its files; of many at a time that would be a heap. */
+function showAdded(infoHash: string, alone: boolean): void {
+  if (alone) open.add(infoHash);
   update();
 }
 

@@ -35,14 +35,6 @@ export function about(seconds: number): string {
   return `about ${Math.round(seconds / 86400)} days`;
 }
 
-/** `1:02:03` or `2:03`, a place in a film. */
-export function timecode(seconds: number): string {
-  const whole = Math.max(0, Math.floor(seconds));
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const two = (value: number) => String(value).padStart(2, "0");
-  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
-}
-
 /** `1 peer`, `2 peers`. */
 export function count(number: number, one: string, many = `${one}s`): string {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
