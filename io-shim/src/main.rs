@@ -160,7 +160,12 @@ fn detach(settings: &Settings) -> anyhow::Result<()> {
 }
 
 fn log_filter() -> EnvFilter {
-    EnvFilter::try_from_env("JSTORRENT_LOG").unwrap_or_else(|_| EnvFilter::new("info"))
+    let mut filter = EnvFilter::try_from_env("JSTORRENT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // Below this they log what passes through them, the session token included.
+    for carrier in ["tungstenite=info", "tokio_tungstenite=info", "hyper=info", "warp=info", "reqwest=info"] {
+        filter = filter.add_directive(carrier.parse().expect("a name and a level"));
+    }
+    filter
 }
 
 fn log_to_stderr() {

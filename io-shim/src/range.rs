@@ -52,11 +52,11 @@ pub enum Asked {
 pub fn parse(header: &[u8], length: u64) -> Asked {
     let Some(specs) = strip_unit(header).and_then(specs) else { return Asked::Whole };
     let mut ranges = Vec::new();
-    let mut total = 0u64;
+    let mut total = Some(0u64);
     for spec in specs {
         match spec.resolve(length) {
             Resolved::Inside(range) => {
-                total = total.saturating_add(range.count());
+                total = total.and_then(|total| total.checked_add(range.count()));
                 ranges.push(range);
             }
             Resolved::Outside => {}
@@ -66,7 +66,7 @@ pub fn parse(header: &[u8], length: u64) -> Asked {
     match ranges.len() {
         0 => Asked::Unsatisfiable,
         // Overlapping ranges that add up to more than the file are an amplification: the file itself is the cheaper answer.
-        _ if total > length || ranges.len() > MAX_RANGES => Asked::Whole,
+        _ if total.is_none_or(|total| total > length) || ranges.len() > MAX_RANGES => Asked::Whole,
         1 => Asked::One(ranges[0]),
         _ => Asked::Many(ranges),
     }

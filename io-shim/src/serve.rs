@@ -167,7 +167,8 @@ fn lay_out(file: &ServedFile, selected: &Selected) -> (VecDeque<Part>, Bytes, Ou
     let single = |range: ByteRange| VecDeque::from([Part { head: Bytes::new(), range }]);
     let (parts, tail, length) = match selected {
         Selected::Many(ranges) => {
-            let boundary = uuid::Uuid::new_v4().simple().to_string();
+            // Random, so that no file can contain it by intent; twenty digits, as nginx does it.
+            let boundary = format!("{:020}", uuid::Uuid::new_v4().as_u64_pair().0);
             let multipart = Multipart::new(ranges, file.length, &content_type(file), boundary);
             set(&mut headers, header::CONTENT_TYPE, &multipart.content_type());
             let parts = ranges.iter().zip(multipart.heads()).map(|(&range, head)| Part { head: head.clone(), range });

@@ -32,8 +32,10 @@ const MAX_CONNECTIONS: usize = 256;
 /// What the kernel may hold of a reply that the viewer has not taken, bytes. Left to itself it grows to megabytes, all of
 /// which would look like progress.
 const SEND_BUFFER: u32 = 512 << 10;
-/// Most that the HTTP layer holds itself: request headers, and what of a reply is not yet with the kernel.
+/// Most that the HTTP layer holds itself of a reply that is not yet with the kernel, beyond the chunk that it is at.
 const HTTP_BUFFER: usize = 64 << 10;
+/// Longest headers of a request; no player comes near it.
+const MAX_HEADERS: usize = 32 << 10;
 
 type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -110,7 +112,11 @@ async fn connection(stream: TcpStream, app: Arc<App>, header_timeout: Duration, 
     let guarded = Arc::clone(&app);
     let service = service_fn(move |request| answer(Arc::clone(&guarded), routes.clone(), request));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(HTTP_BUFFER);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_buf_size(HTTP_BUFFER)
+        .max_header_size(MAX_HEADERS);
     let served = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {

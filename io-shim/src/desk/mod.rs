@@ -73,6 +73,7 @@ impl ServedFile {
             () if !self.id.is_valid() => Err(Breach("file_announce: fileId is not a well-formed identifier")),
             () if self.etag.is_empty() || !etag_ok => Err(Breach("file_announce: etag is not a plain entity tag")),
             () if self.key.is_empty() || self.key.len() > 256 => Err(Breach("file_announce: key is empty or too long")),
+            () if i64::try_from(self.length).is_err() => Err(Breach("file_announce: no file is that long")),
             () if self.path.is_empty() => Err(Breach("file_announce: path is empty")),
             () => Ok(()),
         }

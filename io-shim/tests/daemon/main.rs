@@ -1,0 +1,12 @@
+//! The daemon as its neighbours see it: viewers over HTTP, engines over the control WebSocket, strangers over both.
+//!
+//! Every test starts a daemon of its own on a free port, with an engine made of a few lines ([`rig`]).
+
+mod attacks;
+mod grants;
+mod life;
+mod nginx;
+mod patience;
+mod pressure;
+mod replies;
+mod rig;
