@@ -12,7 +12,7 @@ pub const EVENT_QUEUE_BYTES: usize = 4 << 20;
 /// Events that may be queued before refusals are dropped: far more than any engine that reads its answers lets gather.
 pub const MAX_REFUSALS: usize = 200_000;
 
-/// Commands with an answer that may be under way at once. A full recheck of a large torrent asks for thousands of
+/// Commands with an answer that may be under way at once. An engine that checks a large folder asks for thousands of
 /// digests in one go; each costs a few hundred bytes while it waits.
 pub const MAX_PENDING_OPS: usize = 16_384;
 
@@ -26,18 +26,17 @@ pub const MAX_READS: usize = 32;
 /// a slow disk a few more than cores keep its queue filled.
 pub const MAX_DISK_JOBS: usize = 32;
 
-/// Spans in one command. A block or a piece rarely touches more than a few files, but a torrent of tiny files can put
-/// a thousand into one piece.
+/// Spans in one command. A payload rarely touches more than a few files, but a unit of verification over tiny files can
+/// touch thousands.
 pub const MAX_SPANS: usize = 16_384;
 
 /// Bytes that one digest may cover: the largest sensible unit of verification, and a job of about a second.
 pub const MAX_DIGEST_BYTES: u64 = 1 << 30;
 
-/// Keys armed on one connection: more requests than any peer accepts are outstanding at once.
+/// Keys armed on one connection: 128 MiB under way in frames of 16 KiB, more than any connection's round trip holds.
 pub const MAX_ARMED_KEYS: usize = 8_192;
 
-/// Bytes queued on one connection before it is closed as one that does not read: a full request queue of blocks
-/// (250 × 16 KiB).
+/// Bytes queued on one connection before it is closed as one that does not read: 250 frames of 16 KiB.
 pub const MAX_UNSENT_BYTES: usize = 4 << 20;
 
 /// What a queued send costs besides its bytes, so that a million empty ones are bounded too.
@@ -67,7 +66,7 @@ pub const MAX_PATH_BYTES: usize = 4_096;
 /// Bytes of keys that one scan may return: with [`shared_proto::frame::BATCH_TARGET`] it fits a frame.
 pub const MAX_SCAN_BYTES: usize = 8 << 20;
 
-/// HTTP requests at once: trackers are many, but slow ones should not hold hundreds of sockets.
+/// HTTP requests at once: servers are many, but slow ones should not hold hundreds of sockets.
 pub const MAX_FETCHES: usize = 64;
 
 /// Redirects followed by one fetch.

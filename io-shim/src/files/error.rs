@@ -30,7 +30,7 @@ pub(crate) fn from_io(error: &io::Error) -> OpError {
         ErrorKind::QuotaExceeded => (OpErrorKind::Full, "the disk quota is used up"),
         ErrorKind::FileTooLarge => (OpErrorKind::Limit, "the file system does not take files of this size"),
         ErrorKind::InvalidFilename | ErrorKind::InvalidInput => {
-            (OpErrorKind::Denied, "the file system does not take this name")
+            (OpErrorKind::Denied, "the file system does not take this name or length")
         }
         _ => return op_error(OpErrorKind::Other, format!("the disk failed: {}", plain(error))),
     };

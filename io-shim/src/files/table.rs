@@ -35,6 +35,9 @@ use crate::{
     metrics::Metrics,
 };
 
+/// Largest length of a file: operating systems count with signed numbers.
+const LONGEST: u64 = i64::MAX as u64;
+
 /// What a command gives back.
 pub(crate) type OpResult = Result<OpOutput, OpError>;
 
@@ -233,7 +236,8 @@ impl FileTable {
             return Err(op_error(OpErrorKind::Limit, "too many spans"));
         }
         let place = |span: &Span| {
-            span.end().ok_or_else(|| op_error(OpErrorKind::Denied, "no file is that long"))?;
+            let end = span.end().filter(|end| *end <= LONGEST);
+            end.ok_or_else(|| op_error(OpErrorKind::Denied, "no file is that long"))?;
             Ok(Placed { file: self.find(span.file)?, offset: span.offset, length: span.length })
         };
         spans.iter().map(place).collect()

@@ -55,20 +55,25 @@ fn strict() -> Bench {
 async fn a_fetch_gives_status_and_body_and_says_who_asks() {
     let addr = serve(|head| reply("200 OK", "", head)).await;
     let mut bench = Bench::new();
-    let (status, head) =
-        get(&mut bench, &format!("http://user:word@{addr}/announce?info_hash=%ff%00&x=1"), 9999).await.unwrap();
+    let (status, head) = get(&mut bench, &format!("http://user:word@{addr}/ask?key=%ff%00&x=1"), 9999).await.unwrap();
     assert_eq!(status, 200);
-    assert!(head.starts_with("GET /announce?info_hash=%ff%00&x=1 HTTP/1.1\r\n"), "{head}");
+    assert!(head.starts_with("GET /ask?key=%ff%00&x=1 HTTP/1.1\r\n"), "{head}");
     let head = head.to_lowercase();
-    assert!(head.contains("user-agent: jstorrent/0.1.0\r\n"), "{head}");
+    assert!(head.contains("user-agent: jsthing/0.1.0\r\n"), "{head}");
     assert!(head.contains("authorization: basic dxnlcjp3b3jk\r\n"), "{head}");
     assert!(!head.contains("accept-encoding") && !head.contains("cookie"), "{head}");
 }
 
 #[tokio::test]
+async fn what_does_not_speak_tls_is_not_spoken_to_in_the_clear() {
+    let addr = serve(|_| reply("200 OK", "", "in the clear")).await;
+    assert_eq!(get(&mut Bench::new(), &format!("https://{addr}/"), 99).await, Err(OpErrorKind::Network));
+}
+
+#[tokio::test]
 async fn errors_of_the_server_are_answers_too() {
-    let addr = serve(|_| reply("404 Not Found", "", "no such torrent")).await;
-    assert_eq!(get(&mut Bench::new(), &format!("http://{addr}/"), 99).await, Ok((404, "no such torrent".into())));
+    let addr = serve(|_| reply("404 Not Found", "", "no such thing")).await;
+    assert_eq!(get(&mut Bench::new(), &format!("http://{addr}/"), 99).await, Ok((404, "no such thing".into())));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use bytes::Bytes;
 use shared_proto::{
-    FileRef, IoCommand, RootKey,
+    FileRef, IoCommand, IoEvent, RootKey,
     frame::MAX_READ,
     io::{DigestKind, OpErrorKind, OpOutput},
 };
@@ -248,17 +248,55 @@ async fn open_files_are_bounded_and_numbers_are_not_mixed_up() {
 }
 
 #[tokio::test]
+async fn a_length_that_no_disk_has_leaves_no_stub_behind() {
+    let mut bench = Bench::new();
+    for length in [1 << 62, u64::MAX] {
+        let opened = bench.open_in("root", 1, &["huge"], length, true).await;
+        assert!(matches!(opened, Err(OpErrorKind::Limit | OpErrorKind::Denied)), "{opened:?}");
+        assert!(!bench.disk("root/huge").exists());
+    }
+    bench.create(1, "f", 1).await;
+    assert_eq!(bench.read(span(1, 1 << 63, 1)).await, Err(OpErrorKind::Denied));
+}
+
+#[tokio::test]
+async fn too_many_commands_at_once_are_refused_and_every_one_is_answered() {
+    let mut bench = Bench::new();
+    bench.create(1, "f", 100).await;
+    let most = io_shim::limits::MAX_PENDING_OPS;
+    for n in 0..most + 50 {
+        let at = u64::try_from(n).unwrap() << 14;
+        bench.start(|op| IoCommand::FileRead { op, span: span(1, at, 1 << 14) });
+    }
+    let mut refused = 0;
+    for _ in 0..most + 50 {
+        match bench.event().await {
+            IoEvent::Done { result: Ok(OpOutput::Bytes(bytes)), .. } => assert!(bytes.len() <= 100),
+            IoEvent::Done { result: Err(error), .. } if error.kind == OpErrorKind::Limit => refused += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(refused, 50);
+    let data = Bytes::from(vec![1; 8 << 20]);
+    let file = FileRef(1);
+    let ops: Vec<_> =
+        (0..9).map(|_| bench.start(|op| IoCommand::FileWrite { op, file, offset: 0, data: data.clone() })).collect();
+    let mut kinds = Vec::new();
+    for op in ops {
+        kinds.push(bench.finish(op).await.map_err(|error| error.kind));
+    }
+    assert_eq!(kinds.iter().filter(|kind| **kind == Err(OpErrorKind::Limit)).count(), 1, "64 MiB fit, 72 do not");
+}
+
+#[tokio::test]
 async fn the_state_outlives_the_engine() {
     let mut bench = Bench::new();
     let value = Bytes::from_static(b"resume");
-    bench.ask(|op| IoCommand::KvPut { op, key: "torrent/1".into(), value: value.clone() }).await.unwrap();
+    bench.ask(|op| IoCommand::KvPut { op, key: "thing/1".into(), value: value.clone() }).await.unwrap();
     bench.next_epoch();
-    assert_eq!(
-        bench.ask(|op| IoCommand::KvGet { op, key: "torrent/1".into() }).await,
-        Ok(OpOutput::Value(Some(value)))
-    );
-    let keys = bench.ask(|op| IoCommand::KvScan { op, prefix: "torrent/".into() }).await;
-    assert_eq!(keys, Ok(OpOutput::Keys(vec!["torrent/1".into()])));
-    bench.ask(|op| IoCommand::KvDelete { op, key: "torrent/1".into() }).await.unwrap();
-    assert_eq!(bench.ask(|op| IoCommand::KvGet { op, key: "torrent/1".into() }).await, Ok(OpOutput::Value(None)));
+    assert_eq!(bench.ask(|op| IoCommand::KvGet { op, key: "thing/1".into() }).await, Ok(OpOutput::Value(Some(value))));
+    let keys = bench.ask(|op| IoCommand::KvScan { op, prefix: "thing/".into() }).await;
+    assert_eq!(keys, Ok(OpOutput::Keys(vec!["thing/1".into()])));
+    bench.ask(|op| IoCommand::KvDelete { op, key: "thing/1".into() }).await.unwrap();
+    assert_eq!(bench.ask(|op| IoCommand::KvGet { op, key: "thing/1".into() }).await, Ok(OpOutput::Value(None)));
 }

@@ -84,8 +84,8 @@ async fn frames_come_whole_however_they_arrive() {
     let stream =
         [frame(&[b"a"]), frame(&[]), frame(&[b"bc"]), frame(&[]), frame(&[&large]), frame(&[b"7short"])].concat();
     let writing = async {
-        for piece in stream[..40].chunks(1) {
-            peer.write_all(piece).await.unwrap();
+        for byte in stream[..40].chunks(1) {
+            peer.write_all(byte).await.unwrap();
         }
         peer.write_all(&stream[40..]).await.unwrap();
     };
