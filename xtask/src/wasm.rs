@@ -28,13 +28,13 @@ pub(crate) async fn build() -> Result<()> {
     // A folder of its own: two compilers in one would rebuild everything in turns.
     let folder = workspace::target().join("wasm");
     let mut command = toolchain.cargo().await?;
-    command.args(["build", "--release", "--package", "engine-wasm", "--lib", "--target", TARGET]);
+    command.args(["build", "--profile", "wasm", "--package", "engine-wasm", "--lib", "--target", TARGET]);
     command.arg("--target-dir").arg(&folder);
     if toolchain == Toolchain::Debian {
         command.arg("-Zbuild-std=std,panic_abort");
     }
     shell::step(&format!("engine to WebAssembly ({})", toolchain.describe()), &mut command).await?;
-    glue(&folder.join(TARGET).join("release/engine_wasm.wasm"), &workspace::root().join("extension/dist/engine"))
+    glue(&folder.join(TARGET).join("wasm/engine_wasm.wasm"), &workspace::root().join("extension/dist/engine"))
 }
 
 /// Whether building needs Debian's compiler, which then has to be installed.
