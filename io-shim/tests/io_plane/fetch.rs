@@ -59,7 +59,7 @@ async fn a_fetch_gives_status_and_body_and_says_who_asks() {
     assert_eq!(status, 200);
     assert!(head.starts_with("GET /ask?key=%ff%00&x=1 HTTP/1.1\r\n"), "{head}");
     let head = head.to_lowercase();
-    assert!(head.contains("user-agent: jsthing/0.1.0\r\n"), "{head}");
+    assert!(head.contains("user-agent: jstorrent/0.1.0\r\n"), "{head}");
     assert!(head.contains("authorization: basic dxnlcjp3b3jk\r\n"), "{head}");
     assert!(!head.contains("accept-encoding") && !head.contains("cookie"), "{head}");
 }
