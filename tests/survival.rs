@@ -9,7 +9,7 @@ use jstorrent_tests::scene::{LIMIT, Scene};
 use jstorrent_tests::swarm::Client;
 
 /// What is killed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Victim {
     EngineWorker,
     OffscreenDocument,
@@ -37,6 +37,13 @@ async fn kill(victim: Victim, scene: &Scene) -> Result<()> {
     }
 }
 
+/// Which daemon runs, and how many engines it has seen.
+async fn lives(scene: &Scene) -> Result<(u32, f64)> {
+    let daemon = scene.browser.daemon().await?;
+    let metrics = daemon.metrics().await?;
+    Ok((daemon.pid, *metrics.get("jstorrent_engines_total").context("a counter of engines")?))
+}
+
 async fn check(victim: Victim) -> Result<()> {
     let scene = Scene::of(Film::Mp4MoovFirst, Client::Libtorrent).await?;
     story(victim, &scene).await.with_context(|| scene.browser.report())
@@ -50,10 +57,14 @@ async fn story(victim: Victim, scene: &Scene) -> Result<()> {
     let before = scene.torrent().await?.verified;
     ensure!(before > 0, "nothing was verified before the death");
 
+    let life = lives(scene).await?;
     kill(victim, scene).await?;
 
     player.plays_on(2.0, LIMIT).await.context("playback after the death")?;
     scene.torrent_when("the download to go on where it was", |t| t.verified > before).await?;
+    if victim != Victim::ServiceWorker {
+        ensure!(lives(scene).await? != life, "nothing died: the same engine still speaks with the same daemon");
+    }
     player.seek(45.0, LIMIT).await.context("a seek after the death")?;
     scene.is_incomplete().await?;
 

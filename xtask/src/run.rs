@@ -68,14 +68,17 @@ fn has_display() -> bool {
         || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()))
 }
 
-async fn add(browser: &Browser, file: &Path) -> Result<(AppPage, TorrentSnapshot)> {
+async fn open_app(browser: &Browser) -> Result<AppPage> {
     let app = AppPage::open(browser).await?;
     app.linked().await.with_context(|| browser.report())?;
+    Ok(app)
+}
+
+async fn add(browser: &Browser, app: &AppPage, file: &Path) -> Result<TorrentSnapshot> {
     app.choose(file).await?;
     let torrent =
         until("the torrent to be in the list", LIMIT, || async { Ok(app.torrents().await?.into_iter().next()) });
-    let torrent = torrent.await.with_context(|| browser.report())?;
-    Ok((app, torrent))
+    torrent.await.with_context(|| browser.report())
 }
 
 fn film_of(torrent: &TorrentSnapshot) -> Result<u32> {
@@ -84,7 +87,8 @@ fn film_of(torrent: &TorrentSnapshot) -> Result<u32> {
 }
 
 async fn show(browser: &mut Browser, file: &Path) -> Result<()> {
-    let (_, torrent) = add(browser, file).await?;
+    let app = open_app(browser).await?;
+    let torrent = add(browser, &app, file).await?;
     PlayerPage::open(browser, &torrent.info_hash, film_of(&torrent)?).await?;
     println!(
         "\n“{}” plays. Close the window or press Ctrl+C to end; everything downloaded is deleted then.",
@@ -94,9 +98,11 @@ async fn show(browser: &mut Browser, file: &Path) -> Result<()> {
 }
 
 async fn tell(browser: &Browser, file: &Path, swarm: Option<&Swarm>) -> Result<()> {
-    println!("\n{:>8}  {:<22} {:>12} {:>12}", "time", "event", "verified", "rate");
-    let (app, torrent) = add(browser, file).await?;
-    let story = Story { start: Instant::now(), app, info_hash: torrent.info_hash.clone() };
+    println!("\n{:>8}  {:<24} {:>14} {:>12}", "time", "event", "verified", "rate");
+    let app = open_app(browser).await?;
+    let start = Instant::now();
+    let torrent = add(browser, &app, file).await?;
+    let story = Story { start, app, info_hash: torrent.info_hash.clone() };
     story.line("added").await?;
     story.app.torrent_when(&torrent.info_hash, "the first byte", LIMIT, |t| t.downloaded > 0).await?;
     story.line("first byte").await?;
@@ -134,7 +140,7 @@ impl Story {
         let torrent = self.app.torrent(&self.info_hash).await?.context("the torrent went away")?;
         let share = 100.0 * torrent.verified as f64 / torrent.length.max(1) as f64;
         let verified = format!("{:.1} MB {share:>3.0} %", mega(torrent.verified));
-        println!("{time:>6.2} s  {event:<22} {verified:>12} {:>7.2} MB/s", mega(torrent.down_rate_bps));
+        println!("{time:>6.2} s  {event:<24} {verified:>14} {:>7.2} MB/s", mega(torrent.down_rate_bps));
         Ok(())
     }
 }
