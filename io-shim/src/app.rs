@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shared_proto::Limits;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::auth::Guard;
 use crate::desk::Desk;
@@ -22,9 +22,14 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) io: IoConfig,
     pub(crate) limits: Limits,
+    /// Control connections at once, greeted or not: an upgraded connection counts among no others.
+    pub(crate) control_places: Arc<Semaphore>,
     /// Held by the engine whose I/O plane is open: the next one's begins when the former's is closed.
     pub(crate) chair: Mutex<()>,
 }
+
+/// There is one engine; the rest is room for those that come while it goes, and a wall for floods.
+pub(crate) const MAX_CONTROL: usize = 32;
 
 impl App {
     pub(crate) fn server(&self) -> Server {

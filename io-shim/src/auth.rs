@@ -50,8 +50,9 @@ impl Guard {
     /// The guard of a daemon that listens at `addr`.
     pub fn new(addr: SocketAddr, origins: Vec<String>, token: String) -> Self {
         let port = addr.port();
-        let hosts = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{port}"));
-        Self { hosts: hosts.to_vec(), origins, token }
+        let mut hosts = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{port}")).to_vec();
+        hosts.push(addr.to_string());
+        Self { hosts, origins, token }
     }
 
     /// Whether the request is addressed to this daemon by one of its own names.

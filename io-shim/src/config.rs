@@ -59,7 +59,7 @@ pub struct Settings {
     #[arg(long, value_name = "LABEL=DIR")]
     pub root: Vec<String>,
     /// The one folder that files are stored in
-    #[arg(long, env = "JSTORRENT_DOWNLOADS", value_name = "DIR", conflicts_with = "root")]
+    #[arg(long, env = "JSTORRENT_DOWNLOADS", value_name = "DIR")]
     pub downloads: Option<PathBuf>,
     /// Connect to this machine as well
     #[arg(long, env = "JSTORRENT_ALLOW_LOOPBACK_PEERS", value_parser = clap::builder::FalseyValueParser::new())]

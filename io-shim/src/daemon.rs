@@ -11,11 +11,11 @@ use anyhow::Context;
 use sha2::{Digest, Sha256};
 use shared_proto::{Limits, RootKey};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::app::App;
+use crate::app::{App, MAX_CONTROL};
 use crate::auth::Guard;
 use crate::config::{Config, RootFolder, any_port};
 use crate::desk::{Desk, DeskConfig};
@@ -153,6 +153,7 @@ fn assemble(config: &Config, folder: &StateFolder, addr: SocketAddr, identity: &
         limits: Limits { max_conns: MAX_CONNS, max_files: MAX_FILES, io_window: IO_WINDOW, max_wait_ms },
         metrics,
         io,
+        control_places: Arc::new(Semaphore::new(MAX_CONTROL)),
         chair: Mutex::new(()),
     })
 }

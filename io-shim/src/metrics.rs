@@ -20,7 +20,7 @@ pub struct Metrics {
     pub files_open: AtomicU64,
     /// Bytes hashed.
     pub digest_bytes: AtomicU64,
-    /// HTTP connections that are open, WebSockets included.
+    /// HTTP connections that are open, without those that became WebSockets.
     pub http_conns_open: AtomicU64,
     /// Bytes of files handed to viewers.
     pub served_bytes: AtomicU64,
@@ -64,7 +64,7 @@ impl Metrics {
         page.gauge("jstorrent_engine_connected", "Whether an engine is connected.", u64::from(now.engine));
         page.gauge(
             "jstorrent_http_connections",
-            "Open HTTP connections, WebSockets included.",
+            "Open HTTP connections, without WebSockets.",
             read(&self.http_conns_open),
         );
         page.gauge("jstorrent_tcp_connections", "Connections that the engine has open.", read(&self.conns_open));

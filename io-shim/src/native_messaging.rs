@@ -47,10 +47,9 @@ pub fn caller(args: &[String]) -> Option<&str> {
 /// Talks to the extension until it hangs up.
 ///
 /// # Errors
-/// When stdio breaks or the caller is not allowed.
-pub fn run(caller: &str, settings: &Settings) -> anyhow::Result<()> {
-    let folder = settings.state_folder()?;
-    let config = settings.clone().resolve(0);
+/// When stdio breaks. Everything else, settings that make no sense included, is told to the extension.
+pub fn run(caller: &str, settings: anyhow::Result<Settings>) -> anyhow::Result<()> {
+    let config = settings.and_then(|settings| Ok(settings.resolve(0)?));
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     while let Some(message) = read_message(&mut input)? {
         let answer = serde_json::from_slice::<Request>(&message).context("not a message of this host").and_then(|_| {
@@ -58,7 +57,7 @@ pub fn run(caller: &str, settings: &Settings) -> anyhow::Result<()> {
             if !config.origins.iter().any(|origin| origin == caller.trim_end_matches('/')) {
                 bail!("this extension may not use the daemon");
             }
-            find_or_start(&folder)
+            find_or_start(&config.state)
         });
         let reply = match answer {
             Ok(Endpoint { port, token, version, .. }) => Reply::Endpoint { port, token, version },

@@ -104,9 +104,16 @@ fn open_control(headers: HeaderMap, ws: warp::ws::Ws, app: Arc<App>) -> Response
     if app.desk.is_stopping() {
         return into_reply(plain(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping"));
     }
+    let Ok(place) = Arc::clone(&app.control_places).try_acquire_owned() else {
+        return into_reply(plain(StatusCode::SERVICE_UNAVAILABLE, "too many control connections"));
+    };
     let most = shared_proto::frame::MAX_BINARY;
     let ws = ws.max_frame_size(most).max_message_size(most);
-    ws.on_upgrade(move |socket| control::run(socket, app)).into_response()
+    ws.on_upgrade(move |socket| async move {
+        control::run(socket, app).await;
+        drop(place);
+    })
+    .into_response()
 }
 
 /// The status of a guard's refusal.

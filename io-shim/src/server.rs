@@ -104,6 +104,8 @@ async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
     let _ = phase.wait_for(|phase| *phase >= wanted).await;
 }
 
+/// Serves one connection. A viewer that closes its sending half counts as gone (hyper's default): on the wire it looks just like one that
+/// has left, and no browser or player does it.
 async fn connection(stream: TcpStream, app: Arc<App>, header_timeout: Duration, mut phase: watch::Receiver<Phase>) {
     // Headers of a grant must not wait for a full segment.
     let _ = stream.set_nodelay(true);

@@ -266,3 +266,28 @@ async fn oversized_and_garbled_requests_are_refused() {
     }
     assert_eq!(rig.get("/health", &[]).await.status, 200);
 }
+
+#[tokio::test]
+async fn control_connections_that_say_nothing_cannot_keep_an_engine_out() {
+    let rig = Rig::start().await;
+    let mut silent = Vec::new();
+    let refused = loop {
+        match Brain::connect(rig.port, None).await {
+            Ok(stranger) => silent.push(stranger),
+            Err(refused) => break refused,
+        }
+        assert!(silent.len() <= 100, "there is a limit");
+    };
+    assert!(matches!(refused, tungstenite::Error::Http(reply) if reply.status() == 503));
+    drop(silent.pop());
+    let mut brain = soon(async {
+        loop {
+            if let Ok(brain) = Brain::connect(rig.port, None).await {
+                break brain;
+            }
+        }
+    })
+    .await;
+    brain.hello(&rig.token).await;
+    soon(brain.welcomed()).await;
+}

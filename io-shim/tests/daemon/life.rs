@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use io_shim::folder::{Endpoint, running_endpoint};
+use shared_proto::{ConnId, IoCommand, IoEvent};
 
 use crate::rig::{Brain, Folders, Rig, TempDir, Viewer, film, soon};
 
@@ -267,6 +268,8 @@ async fn native_messaging_says_in_plain_words_what_is_wrong() {
     std::fs::write(folders.state.path().join("daemon.toml"), "colour = 1").unwrap();
     let answer = Chrome::start(&folders, CALLER, "1").ask(r#"{"type":"connect"}"#);
     assert!(answer["message"].as_str().unwrap().contains("daemon.toml"), "{answer}");
+    let answer = Chrome::start(&folders, CALLER, "soon").ask(r#"{"type":"connect"}"#);
+    assert!(answer["message"].as_str().unwrap().contains("idle-exit-s"), "{answer}");
 }
 
 #[tokio::test]
@@ -292,6 +295,24 @@ fn installing_into_a_profile_folder_points_to_this_program() {
     assert_eq!(manifest["path"], program.to_str().unwrap());
     assert_eq!(manifest["allowed_origins"], serde_json::json!([CALLER]));
     assert!(String::from_utf8_lossy(&run("uninstall").stdout).contains("removed"));
+}
+
+#[tokio::test]
+async fn settings_come_from_the_environment_too() {
+    let folders = Folders::new();
+    let mut command = program(&folders);
+    command.arg("serve").env("JSTORRENT_ALLOW_LOOPBACK_PEERS", "1").env("JSTORRENT_ALLOW_PRIVATE_PEERS", "0");
+    command.env("JSTORRENT_LISTEN", "127.0.0.1:0").env("JSTORRENT_GRACE_MS", "0");
+    let _daemon = Process(command.spawn().unwrap());
+    let endpoint = endpoint_of(folders.state.path()).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut brain = Brain::connect(endpoint.port, None).await.unwrap();
+    brain.hello(&endpoint.token).await;
+    brain.welcomed().await;
+    assert_eq!(brain.roots[0].label, "Downloads");
+    let addr = listener.local_addr().unwrap();
+    brain.order(&[IoCommand::TcpConnect { conn: ConnId(1), addr, timeout_ms: 5_000 }]).await;
+    assert_eq!(brain.event().await, IoEvent::TcpConnected { conn: ConnId(1) });
 }
 
 #[test]

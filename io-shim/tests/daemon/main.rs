@@ -7,6 +7,7 @@ mod grants;
 mod life;
 mod nginx;
 mod patience;
+mod planes;
 mod pressure;
 mod replies;
 mod rig;

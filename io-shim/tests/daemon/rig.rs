@@ -8,8 +8,9 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use io_shim::config::Settings;
 use io_shim::daemon::Daemon;
-use shared_proto::frame::{decode_control, encode_control};
-use shared_proto::{DaemonMessage, EngineMessage, FileId, PROTOCOL_VERSION, RequestId, Root};
+use shared_proto::frame::{decode_batch, decode_control, encode_batch, encode_control};
+use shared_proto::io::OpOutput;
+use shared_proto::{DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, OpId, PROTOCOL_VERSION, RequestId, Root};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -185,6 +186,11 @@ pub(crate) struct Brain {
     pub(crate) roots: Vec<Root>,
     /// Everything heard so far.
     pub(crate) heard: Vec<DaemonMessage>,
+    /// Every event so far, and how many of them were looked at.
+    pub(crate) events: Vec<IoEvent>,
+    seen: usize,
+    /// Bytes of frames of commands so far, those of nothing but credit excepted.
+    pub(crate) ordered: usize,
 }
 
 impl Brain {
@@ -194,7 +200,7 @@ impl Brain {
             request.headers_mut().insert("origin", origin.parse().unwrap());
         }
         let (socket, _) = tokio_tungstenite::connect_async(request).await?;
-        Ok(Self { socket, epoch: 0, roots: vec![], heard: vec![] })
+        Ok(Self { socket, epoch: 0, roots: vec![], heard: vec![], events: vec![], seen: 0, ordered: 0 })
     }
 
     pub(crate) async fn hello(&mut self, token: &str) {
@@ -284,6 +290,48 @@ impl Brain {
 
     pub(crate) async fn reject(&mut self, id: RequestId, status: Option<u16>) {
         self.tell(EngineMessage::RangeReject { request_id: id, status, reason: None, retry_after: None }).await;
+    }
+
+    /// Sends a batch of commands.
+    pub(crate) async fn order(&mut self, commands: &[IoCommand]) {
+        let frame = encode_batch(commands);
+        if !commands.iter().all(|command| matches!(command, IoCommand::Credit { .. })) {
+            self.ordered += frame.len();
+        }
+        self.send(Message::binary(frame)).await;
+    }
+
+    /// Takes the next frame of events; its size. Frames of nothing but credit cost nothing and count as nothing.
+    pub(crate) async fn io_frame(&mut self) -> usize {
+        loop {
+            let frame = self.socket.next().await.expect("the daemon has closed").expect("the connection broke");
+            let Message::Binary(frame) = frame else { continue };
+            let batch: Vec<IoEvent> = decode_batch(&frame).unwrap();
+            let is_free = batch.iter().all(|event| matches!(event, IoEvent::Credit { .. }));
+            self.events.extend(batch);
+            return if is_free { 0 } else { frame.len() };
+        }
+    }
+
+    /// The next event that is not credit.
+    pub(crate) async fn event(&mut self) -> IoEvent {
+        loop {
+            while let Some(event) = self.events.get(self.seen) {
+                self.seen += 1;
+                if !matches!(event, IoEvent::Credit { .. }) {
+                    return event.clone();
+                }
+            }
+            soon(self.io_frame()).await;
+        }
+    }
+
+    /// What came of a command, once it is the next event.
+    pub(crate) async fn done(&mut self, wanted: OpId) -> OpOutput {
+        match self.event().await {
+            IoEvent::Done { op, result: Ok(output) } if op == wanted => output,
+            other => panic!("instead of {wanted}: {other:?}"),
+        }
     }
 
     /// Asserts that no question comes for a while.
