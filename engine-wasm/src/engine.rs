@@ -15,9 +15,9 @@ use crate::discover::candidates::Source;
 use crate::geometry::FileIndex;
 use crate::io::{Input, Output};
 use crate::limits;
-use crate::metainfo::{InfoHash, Metainfo};
+use crate::metainfo::{InfoHash, Metainfo, sanitise};
 use crate::time::Instant;
-use crate::torrent::{self, Record, Torrent};
+use crate::torrent::{self, Place, Record, Torrent};
 use crate::view::{Intent, IntentReply, PiecesView, Snapshot};
 
 /// State key of the secret that capabilities are made from.
@@ -307,11 +307,16 @@ impl Engine {
             Ok(OpOutput::Value(Some(bytes))) => Record::decode(&bytes, u32::try_from(meta.pieces.len()).unwrap_or(0)),
             _ => None,
         };
-        let root = record.as_ref().map(|record| RootKey(record.root.clone())).or_else(|| self.root.clone());
-        let Some(root) = root else { return };
+        let place = match &record {
+            Some(record) => Place { root: RootKey(record.root.clone()), name: record.place.clone() },
+            None => match self.root.clone() {
+                Some(root) => self.free_place(&meta, root),
+                None => return,
+            },
+        };
         let added = record.as_ref().map_or(self.added, |record| record.added);
         self.added = self.added.max(added + 1);
-        if let Err(error) = self.insert(meta, source, root, added, record, now) {
+        if let Err(error) = self.insert(meta, source, place, added, record, now) {
             tracing::warn!(%info_hash, %error, "a torrent in the state store can't be used");
         }
     }
@@ -388,9 +393,10 @@ impl Engine {
             return Err(format!("There are {} torrents already: remove one first.", limits::TORRENTS));
         }
         let root = self.root.clone().ok_or("The daemon is not there: try again in a moment.")?;
+        let place = self.free_place(&meta, root);
         let added = self.added;
         self.added += 1;
-        self.insert(meta, metainfo, root, added, None, now)
+        self.insert(meta, metainfo, place, added, None, now)
             .map_err(|error| format!("This torrent can't be used: {error}."))?;
         let secret = self.secret.clone().unwrap_or_default();
         let keys = |id: &FileId| capability(&secret, id);
@@ -401,17 +407,34 @@ impl Engine {
         Ok(info_hash)
     }
 
+    /// A name that no other torrent has in that folder: its own, or that with a number.
+    fn free_place(&self, meta: &Metainfo, root: RootKey) -> Place {
+        let top = meta.files.first().and_then(|file| file.path.first()).map_or("", String::as_str);
+        let taken = |name: &str| {
+            self.torrents.values().any(|torrent| {
+                let (other_root, other) = torrent.lies_at();
+                *other_root == root && other.to_lowercase() == name.to_lowercase()
+            })
+        };
+        if !taken(top) {
+            return Place { root, name: None };
+        }
+        let is_file = meta.files.len() == 1 && meta.files[0].path.len() == 1;
+        let name = (2u32..).map(|number| sanitise::numbered(top, number, is_file)).find(|name| !taken(name));
+        Place { root, name }
+    }
+
     fn insert(
         &mut self,
         meta: Metainfo,
         source: Bytes,
-        root: RootKey,
+        place: Place,
         added: u64,
         record: Option<Record>,
         now: Instant,
     ) -> Result<(), String> {
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
-        let torrent = Torrent::new(meta, source, root, added, record, &mut cx)?;
+        let torrent = Torrent::new(meta, source, place, added, record, &mut cx)?;
         let info_hash = torrent.info_hash();
         self.files.extend(torrent.file_ids().map(|(file, id)| (id.clone(), (info_hash, file))));
         self.torrents.insert(info_hash, torrent);

@@ -18,6 +18,9 @@ pub const CONNECTIONS_PER_TORRENT: usize = 30;
 /// Connections of one torrent that are being made: half-open ones fill tables in home routers.
 pub const DIALS_PER_TORRENT: usize = 10;
 
+/// Peers of a torrent that are written down for the next engine: enough to begin with, until a tracker answers.
+pub const KEPT_PEERS: usize = 50;
+
 /// Requests under way to one peer before its rate is known.
 pub const FIRST_REQUESTS: u32 = 4;
 /// Requests under way to a peer that does not say how many it takes (the number that libtorrent assumes).

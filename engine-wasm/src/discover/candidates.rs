@@ -26,6 +26,8 @@ const GOOD_CONNECTION: Duration = Duration::from_secs(60);
 pub enum Source {
     /// A person.
     Hand,
+    /// An earlier engine, which wrote it down.
+    Record,
     /// A tracker.
     Tracker,
 }
@@ -140,6 +142,19 @@ impl Candidates {
         {
             self.banned.remove(&oldest);
         }
+    }
+
+    /// Addresses worth trying again after a restart, at most so many: those in use, those named by hand, those that never
+    /// failed.
+    pub fn worth_keeping(&self, most: usize) -> Vec<SocketAddr> {
+        let mut kept: Vec<(bool, Rank, SocketAddr)> = self
+            .known
+            .iter()
+            .filter(|(_, known)| known.failures == 0 || known.source == Source::Hand)
+            .map(|(&addr, known)| (!matches!(known.state, State::InUse { .. }), rank(known), addr))
+            .collect();
+        kept.sort_unstable();
+        kept.into_iter().take(most).map(|(.., addr)| addr).collect()
     }
 
     /// Number of known addresses, those in use included.

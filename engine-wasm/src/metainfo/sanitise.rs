@@ -35,6 +35,12 @@ pub fn component(name: &[u8]) -> String {
     }
 }
 
+/// A safe name with a number: `film (2).mp4` for a file, `Film. (2)` for a folder. It is safe, too.
+pub fn numbered(name: &str, number: u32, is_file: bool) -> String {
+    let (stem, extension) = if is_file { split_extension(name) } else { (name, "") };
+    with_extension(stem, &format!(" ({number}){extension}"), MAX_COMPONENT)
+}
+
 /// Separators, characters that Windows reserves, control characters, and those that turn the direction of text and so hide
 /// an extension.
 fn is_unsafe(c: char) -> bool {
@@ -227,6 +233,14 @@ mod tests {
         check("a".repeat(255), &"a".repeat(254));
         check(format!("CON{}x", " ".repeat(300)), "_CON");
         check(format!("a.{}", "b".repeat(300)), &format!("a.{}", "b".repeat(252)));
+    }
+
+    #[test]
+    fn a_number_goes_before_the_extension_of_a_file_and_fits() {
+        assert_eq!(numbered("film.mp4", 2, true), "film (2).mp4");
+        assert_eq!(numbered("Film 1.5", 3, false), "Film 1.5 (3)");
+        let long = numbered(&format!("{}.mp4", "é".repeat(125)), 17, true);
+        assert!(long.ends_with("é (17).mp4") && long.len() <= MAX_COMPONENT, "{long}");
     }
 
     #[test]

@@ -159,7 +159,7 @@ fn a_new_engine_goes_on_where_the_old_one_died() {
         world.run_for(Duration::from_millis(500));
         assert!(world.verified() >= before, "{} after, {before} before", world.verified());
     }
-    finish(&mut world, 60, "it goes on with the peers that its trackers name");
+    finish(&mut world, 60, "it goes on with the peers that were written down");
 }
 
 #[test]
@@ -202,6 +202,21 @@ fn an_added_torrent_can_be_paused_resumed_and_removed() {
     world.run_for(Duration::from_secs(1));
     assert!(!world.has_state() && !world.has_files());
     assert!(world.replies.iter().all(|reply| *reply == IntentReply::Done { info_hash: info_hash.clone() }));
+}
+
+#[test]
+fn two_torrents_of_one_name_lie_apart_also_after_a_restart() {
+    let mut world = World::with_torrent(film(2), &four(), 17);
+    let other = torrent(32 << 10, &[("film.mp4", 100_000)]);
+    let third = torrent(32 << 10, &[("FILM.mp4", 50_000)]);
+    world.intend(Intent::AddTorrent { metainfo: other.torrent.into() });
+    world.intend(Intent::AddTorrent { metainfo: third.torrent.into() });
+    world.run_for(Duration::from_secs(1));
+    let apart = ["FILM (3).mp4", "film (2).mp4", "film.mp4"];
+    assert_eq!(world.paths(), apart);
+    world.replace_engine();
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.paths(), apart);
 }
 
 #[test]

@@ -178,7 +178,6 @@ impl World {
         self.seed = self.seed.wrapping_add(1);
         self.engine = Engine::new(Config::default(), [self.seed; 32], self.now);
         self.link();
-        self.name_seeders();
     }
 
     /// All seeders are gone for good.
@@ -505,6 +504,11 @@ impl World {
 
     pub(super) fn has_state(&self) -> bool {
         self.state.keys().any(|key| key != "secret")
+    }
+
+    /// Paths of all files on the disk.
+    pub(super) fn paths(&self) -> Vec<String> {
+        self.disk.keys().map(|path| path.join("/")).collect()
     }
 
     pub(super) fn has_files(&self) -> bool {

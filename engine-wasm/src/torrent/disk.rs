@@ -24,7 +24,7 @@ impl Torrent {
             let handle = cx.new_file();
             self.files[index].handle = Some(handle);
             let (root, path, length) =
-                (self.root.clone(), self.meta.files[index].path.clone(), self.meta.files[index].length);
+                (self.place.root.clone(), self.meta.files[index].path.clone(), self.meta.files[index].length);
             let file = FileIndex(u32::try_from(index).expect("files are counted in 32 bits"));
             self.ask(Op::Open(file), cx, |op| IoCommand::FileOpen {
                 op,
@@ -46,7 +46,7 @@ impl Torrent {
         for (slot, file) in self.files.iter().zip(&self.meta.files).filter(|(_, file)| !file.padding) {
             cx.say(EngineMessage::FileAnnounce {
                 file_id: slot.id.clone(),
-                root: self.root.clone(),
+                root: self.place.root.clone(),
                 path: file.path.clone(),
                 length: file.length,
                 content_type: media::content_type(file.path.last().map_or("", String::as_str)).to_owned(),

@@ -20,7 +20,7 @@ use shared_proto::io::{OpError, OpErrorKind, OpOutput};
 use shared_proto::{ConnId, FileId, FileRef, IoCommand, OpId, RootKey};
 
 use crate::context::{Context, Owner};
-use crate::discover::candidates::Candidates;
+use crate::discover::candidates::{Candidates, Source};
 use crate::discover::tracker::TrackerSchedule;
 use crate::geometry::{FileIndex, Geometry, PieceIndex};
 use crate::limits;
@@ -56,6 +56,15 @@ enum Status {
     Failed(String),
 }
 
+/// Where a torrent lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The folder.
+    pub(crate) root: RootKey,
+    /// What its file or folder is called there, where that is not its own name: another torrent has that.
+    pub(crate) name: Option<String>,
+}
+
 /// One of its files, as far as the daemon knows it.
 #[derive(Debug)]
 struct Slot {
@@ -82,7 +91,7 @@ pub(crate) struct Torrent {
     meta: Metainfo,
     source: Bytes,
     geometry: Arc<Geometry>,
-    root: RootKey,
+    place: Place,
     added: u64,
     status: Status,
     files: Vec<Slot>,
@@ -109,9 +118,9 @@ pub(crate) struct Torrent {
 impl Torrent {
     /// A torrent from its `.torrent` file, or what is wrong with it in plain words. With a record it was here before.
     pub(crate) fn new(
-        meta: Metainfo,
+        mut meta: Metainfo,
         source: Bytes,
-        root: RootKey,
+        place: Place,
         added: u64,
         record: Option<Record>,
         cx: &mut Context<'_>,
@@ -128,7 +137,14 @@ impl Torrent {
         let files = (0..lengths.len())
             .map(|index| Slot { id: FileId(format!("{}.{index}", meta.info_hash)), handle: None, verified: 0 })
             .collect();
+        if let Some(name) = &place.name {
+            meta.files.iter_mut().filter_map(|file| file.path.first_mut()).for_each(|top| top.clone_from(name));
+        }
         let paused = record.as_ref().is_some_and(|record| record.paused);
+        let mut candidates = Candidates::default();
+        for &addr in record.iter().flat_map(|record| &record.peers) {
+            candidates.add(addr, Source::Record);
+        }
         let trackers = TrackerSchedule::new(meta.trackers.clone(), cx.rng, cx.now);
         Ok(Self {
             pieces: PieceMap::new(Arc::clone(&geometry)),
@@ -138,7 +154,7 @@ impl Torrent {
             suspects: Suspects::default(),
             desk: Desk::default(),
             peers: BTreeMap::new(),
-            candidates: Candidates::default(),
+            candidates,
             trackers,
             tracker_message: None,
             ops: BTreeMap::new(),
@@ -153,7 +169,7 @@ impl Torrent {
             meta,
             source,
             geometry,
-            root,
+            place,
             added,
             files,
         })
@@ -162,6 +178,12 @@ impl Torrent {
     /// Its name in the world.
     pub(crate) fn info_hash(&self) -> InfoHash {
         self.meta.info_hash
+    }
+
+    /// Where its files lie: the folder, and the name of its file or folder in there.
+    pub(crate) fn lies_at(&self) -> (&RootKey, &str) {
+        let top = self.meta.files.first().and_then(|file| file.path.first());
+        (&self.place.root, top.map_or("", String::as_str))
     }
 
     /// When it was added, as a number that rises.
@@ -236,7 +258,7 @@ impl Torrent {
                 cx.order(IoCommand::FileClose { file });
             }
             if delete_data && !meta.padding {
-                let (root, path) = (self.root.clone(), meta.path.clone());
+                let (root, path) = (self.place.root.clone(), meta.path.clone());
                 cx.ask(Owner::Engine, |op| IoCommand::FileDelete { op, root, path });
             }
         }

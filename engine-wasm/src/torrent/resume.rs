@@ -4,6 +4,7 @@
 //! the verified ones and those under way. Whoever reads it hashes them before they count, so a record may promise too much
 //! and never does harm.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use super::{Op, Torrent};
 use crate::bitfield::Bitfield;
 use crate::context::Context;
 use crate::geometry::PieceIndex;
+use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
@@ -38,21 +40,27 @@ pub(crate) const METAINFO_PREFIX: &str = "torrent/";
 pub(crate) struct Record {
     /// The folder it lies in.
     pub(crate) root: String,
+    /// What its file or folder is called there, where that is not its own name.
+    pub(crate) place: Option<String>,
     /// When it was added.
     pub(crate) added: u64,
     /// Whether a person stopped it.
     pub(crate) paused: bool,
     /// Pieces that the disk may hold.
     pub(crate) pieces: Bitfield,
+    /// Peers to begin with.
+    pub(crate) peers: Vec<SocketAddr>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Wire {
     version: u8,
     root: String,
+    place: Option<String>,
     added: u64,
     paused: bool,
     pieces: Bytes,
+    peers: Vec<SocketAddr>,
 }
 
 impl Record {
@@ -61,9 +69,11 @@ impl Record {
         let wire = Wire {
             version: VERSION,
             root: self.root.clone(),
+            place: self.place.clone(),
             added: self.added,
             paused: self.paused,
             pieces: Bytes::from(self.pieces.to_wire()),
+            peers: self.peers.clone(),
         };
         Bytes::from(postcard::to_stdvec(&wire).expect("a record has a postcard form"))
     }
@@ -72,7 +82,14 @@ impl Record {
     pub(crate) fn decode(bytes: &[u8], piece_count: u32) -> Option<Self> {
         let wire: Wire = postcard::from_bytes(bytes).ok()?;
         let pieces = Bitfield::from_wire(&wire.pieces, piece_count).ok()?;
-        (wire.version == VERSION).then_some(Self { root: wire.root, added: wire.added, paused: wire.paused, pieces })
+        (wire.version == VERSION).then_some(Self {
+            root: wire.root,
+            place: wire.place,
+            added: wire.added,
+            paused: wire.paused,
+            pieces,
+            peers: wire.peers,
+        })
     }
 }
 
@@ -147,10 +164,12 @@ impl Torrent {
         }
         debug_assert!(self.pieces.begun().all(|piece| self.pieces.state(piece) != PieceState::Missing));
         let record = Record {
-            root: self.root.0.clone(),
+            root: self.place.root.0.clone(),
+            place: self.place.name.clone(),
             added: self.added,
             paused: self.status == super::Status::Paused,
             pieces,
+            peers: self.candidates.worth_keeping(limits::KEPT_PEERS),
         };
         let [_, key] = keys(self.meta.info_hash);
         let value = record.encode();

@@ -32,6 +32,9 @@ impl Torrent {
         for addr in peers {
             self.candidates.add(addr, source);
         }
+        if source == Source::Hand {
+            self.record.touch(cx.now);
+        }
         if self.is_running() {
             self.dial(cx);
         }
@@ -89,6 +92,7 @@ impl Torrent {
             PeerEvent::Ready => {
                 if let Some(peer) = self.peers.get(&conn) {
                     self.candidates.succeeded(peer.addr());
+                    self.record.touch(cx.now);
                 }
                 cx.changed();
             }
