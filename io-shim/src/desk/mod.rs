@@ -8,6 +8,8 @@
 //!   from the first byte not yet granted, as soon as that has announced the same file;
 //! - every request that an engine has heard of ends with exactly one `range_cancel`, unless the engine rejected it.
 
+mod file;
+mod request;
 mod ticket;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,12 +17,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use shared_proto::{CloseCode, DaemonMessage, EngineMessage, FileId, RequestId, RootKey};
+use shared_proto::{CloseCode, DaemonMessage, EngineMessage, FileId, RequestId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::auth::{Credential, secrets_match};
 use crate::range::ByteRange;
+pub use file::{Breach, ServedFile};
+use request::Request;
 use ticket::Grant;
 pub use ticket::{End, Ticket};
 
@@ -42,44 +46,6 @@ pub struct DeskConfig {
     pub max_replies_per_file: usize,
 }
 
-/// A file as the engine announced it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServedFile {
-    /// Its name in URLs.
-    pub id: FileId,
-    /// The folder it lies in.
-    pub root: RootKey,
-    /// Its path below the root.
-    pub path: Vec<String>,
-    /// Full length, bytes.
-    pub length: u64,
-    /// `Content-Type` of replies.
-    pub content_type: String,
-    /// Strong entity tag without quotes.
-    pub etag: String,
-    /// The capability that its URLs carry.
-    pub key: String,
-}
-
-impl ServedFile {
-    /// Whether the bytes behind it are the same, so that a running reply may go on.
-    fn same_bytes(&self, other: &Self) -> bool {
-        (&self.root, &self.path, self.length, &self.etag) == (&other.root, &other.path, other.length, &other.etag)
-    }
-
-    fn check(&self) -> Result<(), Breach> {
-        let etag_ok = self.etag.len() <= 256 && self.etag.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
-        match () {
-            () if !self.id.is_valid() => Err(Breach("file_announce: fileId is not a well-formed identifier")),
-            () if self.etag.is_empty() || !etag_ok => Err(Breach("file_announce: etag is not a plain entity tag")),
-            () if self.key.is_empty() || self.key.len() > 256 => Err(Breach("file_announce: key is empty or too long")),
-            () if i64::try_from(self.length).is_err() => Err(Breach("file_announce: no file is that long")),
-            () if self.path.is_empty() => Err(Breach("file_announce: path is empty")),
-            () => Ok(()),
-        }
-    }
-}
-
 /// Why a viewer is turned away before it has cost anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -94,11 +60,6 @@ pub enum Refusal {
     /// The daemon is stopping.
     Stopping,
 }
-
-/// A message that no sound engine sends; it closes the socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Breach(pub &'static str);
 
 /// The table. One per daemon.
 pub struct Desk {
@@ -135,14 +96,6 @@ pub struct Seat {
     pub outbox: mpsc::Receiver<DaemonMessage>,
     /// Resolves when the connection has to end.
     pub dismissed: oneshot::Receiver<CloseCode>,
-}
-
-struct Request {
-    file: Arc<ServedFile>,
-    range: ByteRange,
-    /// The term in which it was put to an engine.
-    asked: Option<u64>,
-    grant: watch::Sender<Grant>,
 }
 
 /// A viewer's place among the bounded number of viewers; given back when dropped.
@@ -433,51 +386,6 @@ impl Inner {
         if let Some(request) = self.requests.get_mut(&id).filter(|request| request.asked == Some(epoch)) {
             act(request);
         }
-    }
-}
-
-impl Request {
-    /// The question to the engine of this term: everything that is not granted yet.
-    fn put(&mut self, id: RequestId, epoch: u64) -> DaemonMessage {
-        self.asked = Some(epoch);
-        self.grant.send_modify(|grant| {
-            grant.orphaned = None;
-            grant.renewed = Instant::now();
-        });
-        let start = self.grant.borrow().watermark;
-        DaemonMessage::RangeRequest { request_id: id, file_id: self.file.id.clone(), start, end: self.range.end }
-    }
-
-    fn grant(&mut self, end: Option<u64>) {
-        let last = end.unwrap_or(self.range.end).min(self.range.end);
-        self.grant.send_modify(|grant| {
-            grant.renewed = Instant::now();
-            if grant.end.is_none() && last >= grant.watermark {
-                grant.watermark = last + 1;
-            }
-        });
-    }
-
-    fn renew(&mut self) {
-        self.grant.send_modify(|grant| grant.renewed = Instant::now());
-    }
-
-    fn orphan(&mut self, now: Instant) {
-        self.grant.send_modify(|grant| {
-            grant.orphaned.get_or_insert(now);
-        });
-    }
-
-    fn finish(&mut self, end: End) {
-        self.grant.send_modify(|grant| {
-            grant.end.get_or_insert(end);
-        });
-    }
-
-    /// Nothing more is to be asked about it.
-    fn is_settled(&self) -> bool {
-        let grant = self.grant.borrow();
-        grant.end.is_some() || grant.watermark > self.range.end
     }
 }
 

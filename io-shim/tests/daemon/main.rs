@@ -3,6 +3,7 @@
 //! Every test starts a daemon of its own on a free port, with an engine made of a few lines ([`rig`]).
 
 mod attacks;
+mod brain;
 mod grants;
 mod life;
 mod nginx;
@@ -11,3 +12,4 @@ mod planes;
 mod pressure;
 mod replies;
 mod rig;
+mod viewer;

@@ -1,0 +1,46 @@
+//! A file that can be asked for, and what makes an announcement of one acceptable.
+
+use shared_proto::{FileId, RootKey};
+
+/// A file as the engine announced it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedFile {
+    /// Its name in URLs.
+    pub id: FileId,
+    /// The folder it lies in.
+    pub root: RootKey,
+    /// Its path below the root.
+    pub path: Vec<String>,
+    /// Full length, bytes.
+    pub length: u64,
+    /// `Content-Type` of replies.
+    pub content_type: String,
+    /// Strong entity tag without quotes.
+    pub etag: String,
+    /// The capability that its URLs carry.
+    pub key: String,
+}
+
+impl ServedFile {
+    /// Whether the bytes behind it are the same, so that a running reply may go on.
+    pub(super) fn same_bytes(&self, other: &Self) -> bool {
+        (&self.root, &self.path, self.length, &self.etag) == (&other.root, &other.path, other.length, &other.etag)
+    }
+
+    pub(super) fn check(&self) -> Result<(), Breach> {
+        let etag_ok = self.etag.len() <= 256 && self.etag.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
+        match () {
+            () if !self.id.is_valid() => Err(Breach("file_announce: fileId is not a well-formed identifier")),
+            () if self.etag.is_empty() || !etag_ok => Err(Breach("file_announce: etag is not a plain entity tag")),
+            () if self.key.is_empty() || self.key.len() > 256 => Err(Breach("file_announce: key is empty or too long")),
+            () if i64::try_from(self.length).is_err() => Err(Breach("file_announce: no file is that long")),
+            () if self.path.is_empty() => Err(Breach("file_announce: path is empty")),
+            () => Ok(()),
+        }
+    }
+}
+
+/// A message that no sound engine sends; it closes the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Breach(pub &'static str);

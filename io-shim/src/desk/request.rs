@@ -1,0 +1,74 @@
+//! A range request in the desk's table: what the engine's words do to it.
+//!
+//! Invariant: the watermark only rises, and never beyond the range.
+
+use std::sync::Arc;
+
+use shared_proto::{DaemonMessage, RequestId};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::ServedFile;
+use super::ticket::{End, Grant};
+use crate::range::ByteRange;
+
+/// A question to the engine that has not ended.
+pub(super) struct Request {
+    /// The file, as it was when it was asked for.
+    pub(super) file: Arc<ServedFile>,
+    /// The bytes asked for.
+    pub(super) range: ByteRange,
+    /// The term in which it was put to an engine.
+    pub(super) asked: Option<u64>,
+    /// What its [`super::Ticket`] sees.
+    pub(super) grant: watch::Sender<Grant>,
+}
+
+impl Request {
+    /// The question to the engine of this term: everything that is not granted yet.
+    pub(super) fn put(&mut self, id: RequestId, epoch: u64) -> DaemonMessage {
+        self.asked = Some(epoch);
+        self.grant.send_modify(|grant| {
+            grant.orphaned = None;
+            grant.renewed = Instant::now();
+        });
+        let start = self.grant.borrow().watermark;
+        DaemonMessage::RangeRequest { request_id: id, file_id: self.file.id.clone(), start, end: self.range.end }
+    }
+
+    /// The engine grants up to `end` inclusive, or everything.
+    pub(super) fn grant(&mut self, end: Option<u64>) {
+        let last = end.unwrap_or(self.range.end).min(self.range.end);
+        self.grant.send_modify(|grant| {
+            grant.renewed = Instant::now();
+            if grant.end.is_none() && last >= grant.watermark {
+                grant.watermark = last + 1;
+            }
+        });
+    }
+
+    /// The engine asks for patience.
+    pub(super) fn renew(&mut self) {
+        self.grant.send_modify(|grant| grant.renewed = Instant::now());
+    }
+
+    /// The engine that it was put to is gone.
+    pub(super) fn orphan(&mut self, now: Instant) {
+        self.grant.send_modify(|grant| {
+            grant.orphaned.get_or_insert(now);
+        });
+    }
+
+    /// Nothing more will be granted. The first reason stands.
+    pub(super) fn finish(&mut self, end: End) {
+        self.grant.send_modify(|grant| {
+            grant.end.get_or_insert(end);
+        });
+    }
+
+    /// Nothing more is to be asked about it.
+    pub(super) fn is_settled(&self) -> bool {
+        let grant = self.grant.borrow();
+        grant.end.is_some() || grant.watermark > self.range.end
+    }
+}
