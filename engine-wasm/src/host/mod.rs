@@ -3,6 +3,8 @@
 //! A host moves bytes and numbers and decides nothing. This part owns the engine and the link of the moment and passes one's outputs to the
 //! other; what is left for the host are frames to send, notices for whoever watches, and one timer.
 
+#[cfg(not(target_arch = "wasm32"))]
+pub mod native;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
 

@@ -1,0 +1,137 @@
+//! Which file of a torrent is meant.
+
+use engine_wasm::view::FileView;
+
+/// Why no file can be chosen. The texts are for people.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ChoiceError {
+    /// Nobody has this number or name.
+    #[error("there is no file {0:?} in this torrent: `jstorrent info` shows what there is")]
+    Unknown(String),
+    /// Several have it.
+    #[error(
+        "{wanted:?} could be any of {count} files, such as {first:?} and {second:?}: give more of the name, or a number"
+    )]
+    Ambiguous { wanted: String, count: usize, first: String, second: String },
+    /// Nothing to play.
+    #[error("there is no film and no sound in this torrent: name a file with --file")]
+    NothingToPlay,
+}
+
+/// The number under which people know a file: they count from one.
+pub(crate) fn number(file: &FileView) -> u32 {
+    file.index + 1
+}
+
+/// The file of this number or name; without one the largest that a player takes.
+///
+/// # Errors
+/// [`ChoiceError`].
+pub(crate) fn choose<'a>(files: &'a [FileView], wanted: Option<&str>) -> Result<&'a FileView, ChoiceError> {
+    match wanted {
+        Some(wanted) => named(files, wanted),
+        None => {
+            largest(files, |file| file.playable).or_else(|| largest(files, is_media)).ok_or(ChoiceError::NothingToPlay)
+        }
+    }
+}
+
+fn named<'a>(files: &'a [FileView], wanted: &str) -> Result<&'a FileView, ChoiceError> {
+    let with_number = wanted.parse::<u32>().ok();
+    if let Some(file) = files.iter().find(|file| Some(number(file)) == with_number) {
+        return Ok(file);
+    }
+    let lower = wanted.to_lowercase();
+    let tests: [&dyn Fn(&FileView) -> bool; 4] = [
+        &|file| file.path == wanted,
+        &|file| name(file) == wanted,
+        &|file| name(file).to_lowercase().contains(&lower),
+        &|file| file.path.to_lowercase().contains(&lower),
+    ];
+    for test in tests {
+        let found: Vec<&FileView> = files.iter().filter(|file| test(file)).collect();
+        match found[..] {
+            [] => {}
+            [file] => return Ok(file),
+            [first, second, ..] => {
+                let (first, second) = (first.path.clone(), second.path.clone());
+                return Err(ChoiceError::Ambiguous { wanted: wanted.to_owned(), count: found.len(), first, second });
+            }
+        }
+    }
+    Err(ChoiceError::Unknown(wanted.to_owned()))
+}
+
+fn name(file: &FileView) -> &str {
+    file.path.rsplit('/').next().unwrap_or_default()
+}
+
+fn is_media(file: &FileView) -> bool {
+    file.content_type.starts_with("video/") || file.content_type.starts_with("audio/")
+}
+
+/// The largest; of several such the first.
+fn largest(files: &[FileView], test: impl Fn(&FileView) -> bool) -> Option<&FileView> {
+    files
+        .iter()
+        .filter(|file| test(file) && file.length > 0)
+        .max_by_key(|file| (file.length, std::cmp::Reverse(file.index)))
+}
+
+#[cfg(test)]
+mod tests {
+    use engine_wasm::media;
+
+    use super::*;
+
+    /// A torrent from a picture: `path:length`, separated by spaces.
+    fn files(picture: &str) -> Vec<FileView> {
+        (0..)
+            .zip(picture.split(' '))
+            .map(|(index, entry)| {
+                let (path, length) = entry.split_once(':').unwrap();
+                FileView {
+                    index,
+                    path: path.to_owned(),
+                    length: length.parse().unwrap(),
+                    verified: 0,
+                    content_type: media::content_type(path).to_owned(),
+                    playable: media::is_playable(path),
+                    url: String::new(),
+                }
+            })
+            .collect()
+    }
+
+    fn check(picture: &str, wanted: Option<&str>, expected: &str) {
+        let files = files(picture);
+        match choose(&files, wanted) {
+            Ok(file) => assert_eq!(file.path, expected, "{picture} {wanted:?}"),
+            Err(error) => assert!(error.to_string().contains(expected), "{picture} {wanted:?}: {error}"),
+        }
+    }
+
+    #[test]
+    fn the_largest_film_is_the_default() {
+        check("a/x.zip:900 a/film.mkv:500 a/sample.mp4:5", None, "a/film.mkv");
+        check("a/1.mp3:7 a/2.mp3:7", None, "a/1.mp3");
+        check("old.avi:9 new.mp4:1", None, "new.mp4");
+        check("old.avi:9 notes.txt:10", None, "old.avi");
+        check("x.zip:9 empty.mp4:0", None, "no film and no sound");
+    }
+
+    #[test]
+    fn a_file_is_meant_by_number_or_by_name() {
+        let show = "show/S01E01.mkv:5 show/S01E02.mkv:6 show/s01e02.srt:1 show/12.mkv:4";
+        check(show, Some("1"), "show/S01E01.mkv");
+        check(show, Some("4"), "show/12.mkv");
+        check(show, Some("12.mkv"), "show/12.mkv");
+        check(show, Some("12"), "show/12.mkv");
+        check(show, Some("show/S01E02.mkv"), "show/S01E02.mkv");
+        check(show, Some("e01"), "show/S01E01.mkv");
+        check(show, Some("S01E02"), "2 files");
+        check(show, Some("0"), "3 files");
+        check(show, Some("9"), "there is no file \"9\"");
+        check(show, Some("film"), "there is no file");
+    }
+}

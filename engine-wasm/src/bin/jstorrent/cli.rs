@@ -1,0 +1,198 @@
+//! The command line: names, help and examples. It decides nothing.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::config::Settings;
+
+const EXAMPLES: &str = "\
+Examples:
+  jstorrent info film.torrent                   what is in it
+  jstorrent stream film.torrent                 print a URL that any player takes
+  jstorrent stream film.torrent --player mpv    watch it while it comes
+  jstorrent get film.torrent --dir ~/Films      download it
+
+Settings come from flags, then from the environment, then from a file:
+  Linux    ~/.config/jstorrent/config.toml
+  macOS    ~/Library/Application Support/com.JSTorrent.jstorrent/config.toml
+  Windows  %APPDATA%\\JSTorrent\\jstorrent\\config\\config.toml
+
+It holds lines such as
+  dir = \"/home/me/Films\"
+  player = \"mpv --fs\"";
+
+const STREAM_EXAMPLES: &str = "\
+The URL is valid at once: a player that asks for bytes that are not there yet waits, and what it asks for is fetched first. Seeking works.
+What was fetched is removed at the end, unless --keep is given or it was there before.
+
+Examples:
+  jstorrent stream film.torrent --player 'mpv --fs'
+  jstorrent stream show.torrent --file 3 --open
+  jstorrent stream show.torrent --file S01E02 --keep --dir ~/Films
+  jstorrent stream film.torrent --json | jq -r 'select(.event == \"ready\").url'";
+
+const GET_EXAMPLES: &str = "\
+What lies in the folder already is checked and not fetched again, so an interrupted download goes on where it was.
+
+Exit status: 0 when everything is there and verified, 130 after Ctrl+C, 1 when something went wrong.
+
+Examples:
+  jstorrent get film.torrent
+  jstorrent get film.torrent --dir ~/Films --json";
+
+const INFO_EXAMPLES: &str = "\
+Examples:
+  jstorrent info film.torrent
+  jstorrent info film.torrent --json | jq '.files[].path'";
+
+/// Play and download torrents
+#[derive(Debug, Parser)]
+#[command(name = "jstorrent", version, about, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve a file at a URL for a player, while it is downloaded
+    Stream(Stream),
+    /// Download everything
+    Get(Get),
+    /// Show files, sizes, pieces and trackers
+    Info(Info),
+    /// Write completions for a shell to standard output
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Write a man page to standard output
+    Man {
+        /// The page of this command
+        command: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = STREAM_EXAMPLES)]
+pub(crate) struct Stream {
+    #[command(flatten)]
+    pub(crate) source: SourceArg,
+    /// Which file: its number as in `info`, its name, or a part of its name [default: the largest film or sound]
+    #[arg(long, short, value_name = "N|NAME")]
+    pub(crate) file: Option<String>,
+    /// Open the URL with the system's player or browser
+    #[arg(long, conflicts_with = "player")]
+    pub(crate) open: bool,
+    /// Run this command with the URL (in place of {}, or at its end), and end when it ends
+    #[arg(long, value_name = "CMD", env = "JSTORRENT_PLAYER")]
+    pub(crate) player: Option<String>,
+    /// Keep what was downloaded
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// One line of JSON for each event, on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) peers: Peers,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = GET_EXAMPLES)]
+pub(crate) struct Get {
+    #[command(flatten)]
+    pub(crate) source: SourceArg,
+    /// One line of JSON for each event, on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) peers: Peers,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = INFO_EXAMPLES)]
+pub(crate) struct Info {
+    #[command(flatten)]
+    pub(crate) source: SourceArg,
+    /// One JSON object on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) peers: Peers,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SourceArg {
+    /// A .torrent file, a magnet link, or the http(s) URL of a .torrent file
+    #[arg(id = "source", value_name = "SOURCE")]
+    pub(crate) text: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Peers {
+    /// A peer to begin with; may be repeated
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) peer: Vec<SocketAddr>,
+}
+
+/// Where the configuration file lies, from flag or environment.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ConfigArg {
+    /// Read this file in place of the user's config.toml
+    #[arg(long, value_name = "FILE", env = "JSTORRENT_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn check(args: &[&str], expected: Result<(), ErrorKind>) {
+        let parsed = Cli::try_parse_from(std::iter::once(&"jstorrent").chain(args));
+        assert_eq!(parsed.map(drop).map_err(|error| error.kind()), expected, "{args:?}");
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_makes_sense_is_taken() {
+        check(&["info", "a.torrent"], Ok(()));
+        check(&["info", "a.torrent", "--json"], Ok(()));
+        check(&["stream", "a.torrent", "--file", "2", "--player", "mpv --fs", "--keep"], Ok(()));
+        check(&["stream", "--open", "a.torrent", "--dir", "/films", "--allow-private-peers"], Ok(()));
+        check(&["get", "a.torrent", "--allow-private-peers=no", "--listen", "127.0.0.1:4000"], Ok(()));
+        check(&["get", "a.torrent", "--peer", "192.0.2.1:6881", "--peer", "[2001:db8::1]:1"], Ok(()));
+        check(&["completions", "bash"], Ok(()));
+        check(&["man", "stream"], Ok(()));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        check(&[], Err(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand));
+        check(&["play", "a.torrent"], Err(ErrorKind::InvalidSubcommand));
+        check(&["get"], Err(ErrorKind::MissingRequiredArgument));
+        check(&["get", "a", "b"], Err(ErrorKind::UnknownArgument));
+        check(&["get", "a", "--open"], Err(ErrorKind::UnknownArgument));
+        check(&["get", "a", "--listen", "4000"], Err(ErrorKind::ValueValidation));
+        check(&["get", "a", "--peer", "somewhere"], Err(ErrorKind::ValueValidation));
+        check(&["get", "a", "--allow-private-peers=perhaps"], Err(ErrorKind::ValueValidation));
+        check(&["stream", "a", "--open", "--player", "mpv"], Err(ErrorKind::ArgumentConflict));
+        check(&["stream", "a", "--file"], Err(ErrorKind::InvalidValue));
+        check(&["completions", "cobol"], Err(ErrorKind::InvalidValue));
+    }
+}

@@ -1,0 +1,243 @@
+//! The commands: what each does with a session, and with which status it ends.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use engine_wasm::metainfo::Metainfo;
+use engine_wasm::view::{FileView, StreamView, TorrentState, TorrentView};
+use indicatif::HumanBytes;
+use serde_json::{Value, json};
+use tokio::process::Child;
+
+use crate::choose::{choose, number};
+use crate::cli::{Get, Info, Stream};
+use crate::config::Config;
+use crate::place::Keep;
+use crate::player;
+use crate::report::{Report, SHOW_EVERY, say};
+use crate::session::Session;
+use crate::source::Source;
+use crate::stop::Stop;
+
+/// How a session's work ended.
+enum Ending {
+    /// By itself.
+    Done,
+    /// By a signal with this exit status.
+    Stopped(u8),
+}
+
+/// `jstorrent stream`
+pub(crate) async fn stream(args: Stream) -> Result<ExitCode> {
+    let source = Source::parse(&args.source.text)?;
+    if let Source::Torrent { meta, .. } = &source {
+        // Said before anything is started.
+        choose(&files(meta), args.file.as_deref())?;
+    }
+    let config = args.settings.resolve()?;
+    let keep = if args.keep { Keep::Yes } else { Keep::No };
+    let player = args.player.clone().or_else(|| config.player.clone()).filter(|_| !args.open);
+    let mut report = Report::new(args.json);
+    let ending = with_session(config, &source, keep, async |session: &mut Session| {
+        session.add(&source, &args.peers).await?;
+        play(session, &args, player.as_deref(), &mut report).await
+    })
+    .await;
+    report.finish();
+    ending?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn play(session: &mut Session, args: &Stream, player: Option<&str>, report: &mut Report) -> Result<()> {
+    let torrent = until(session, report, |torrent| !torrent.files.is_empty()).await?;
+    let file = choose(&torrent.files, args.file.as_deref())?;
+    let url = session.url(file);
+    let fields = json!({
+        "url": url, "infoHash": torrent.info_hash, "name": torrent.name, "file": file_fields(file),
+        "dir": session.downloads(),
+    });
+    report.note(&format!("{} ({}). Ctrl+C ends it.", file.path, HumanBytes(file.length)));
+    report.result("ready", &url, fields)?;
+    let mut child: Option<Child> = None;
+    if args.open {
+        player::open(&url)?;
+    } else if let Some(command) = player {
+        child = Some(player::run(command, &url)?);
+    }
+    let watch = until(session, report, |_| false);
+    match child.as_mut() {
+        None => watch.await.map(drop),
+        Some(child) => tokio::select! {
+            watched = watch => watched.map(drop),
+            ended = child.wait() => {
+                ended?;
+                Ok(())
+            }
+        },
+    }
+}
+
+/// `jstorrent get`
+pub(crate) async fn get(args: Get) -> Result<ExitCode> {
+    let source = Source::parse(&args.source.text)?;
+    let mut report = Report::new(args.json);
+    let ending = with_session(args.settings.resolve()?, &source, Keep::Yes, async |session: &mut Session| {
+        session.add(&source, &args.peers).await?;
+        let torrent = until(session, &mut report, |torrent| torrent.state == TorrentState::Complete).await?;
+        session.done();
+        report.finish();
+        let words = format!("{} is complete in {}", torrent.name, session.downloads().display());
+        let fields = json!({ "infoHash": torrent.info_hash, "name": torrent.name, "length": torrent.length,
+            "dir": session.downloads(), "files": torrent.files.iter().map(file_fields).collect::<Vec<_>>() });
+        report.result("complete", &words, fields)
+    })
+    .await;
+    report.finish();
+    match ending? {
+        Ending::Done => Ok(ExitCode::SUCCESS),
+        Ending::Stopped(status) => {
+            report.note("Not complete yet: the same command goes on from here.");
+            Ok(ExitCode::from(status))
+        }
+    }
+}
+
+/// `jstorrent info`
+pub(crate) async fn info(args: Info) -> Result<ExitCode> {
+    let source = Source::parse(&args.source.text)?;
+    let config = args.settings.resolve()?;
+    let Source::Torrent { meta, .. } = &source else { return remote_info(&source, &args, config).await };
+    let (files, length) = (files(meta), meta.files.iter().map(|file| file.length).sum());
+    let mut fields = overview(&meta.info_hash.to_string(), &meta.name, length, meta.piece_length, &files);
+    fields["pieceCount"] = meta.pieces.len().into();
+    fields["trackers"] = json!(meta.trackers);
+    fields["webSeeds"] = json!(meta.web_seeds);
+    fields["private"] = meta.private.into();
+    show(&fields, &files, args.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What peers or a server know of it.
+async fn remote_info(source: &Source, args: &Info, config: Config) -> Result<ExitCode> {
+    let mut report = Report::new(args.json);
+    let config = Config { dir: None, ..config };
+    let ending = with_session(config, source, Keep::No, async |session: &mut Session| {
+        session.add(source, &args.peers).await?;
+        let torrent = until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
+        report.finish();
+        let TorrentView { info_hash, name, length, piece_length, files, .. } = &torrent;
+        let mut fields = overview(info_hash, name, *length, *piece_length, files);
+        fields["pieceCount"] = torrent.piece_count.into();
+        show(&fields, files, args.json)
+    })
+    .await;
+    report.finish();
+    match ending? {
+        Ending::Done => Ok(ExitCode::SUCCESS),
+        Ending::Stopped(status) => Ok(ExitCode::from(status)),
+    }
+}
+
+/// Does something with a session and ends the session in order, whatever happens.
+async fn with_session(
+    config: Config,
+    source: &Source,
+    keep: Keep,
+    work: impl AsyncFnOnce(&mut Session) -> Result<()>,
+) -> Result<Ending> {
+    let mut stop = Stop::catch()?;
+    let hurry = stop.hurry.clone();
+    let mut session = tokio::select! {
+        session = Session::start(config, source, keep, hurry) => session?,
+        status = stop.wanted() => return Ok(Ending::Stopped(status)),
+    };
+    let ending = tokio::select! {
+        done = work(&mut session) => done.map(|()| Ending::Done),
+        status = stop.wanted() => Ok(Ending::Stopped(status)),
+    };
+    if stop.unless_again(session.end()).await.is_none() {
+        return Ok(Ending::Stopped(130));
+    }
+    ending
+}
+
+/// Shows progress until the torrent is as wanted.
+async fn until(
+    session: &mut Session,
+    report: &mut Report,
+    is_so: impl Fn(&TorrentView) -> bool,
+) -> Result<TorrentView> {
+    let mut tick = tokio::time::interval(SHOW_EVERY);
+    loop {
+        let (torrent, streams): (TorrentView, Vec<StreamView>) = session.torrent().await?;
+        if torrent.state == TorrentState::Error {
+            bail!("{}", torrent.message.as_deref().unwrap_or("the torrent has stopped"));
+        }
+        report.progress(&torrent, &streams)?;
+        if is_so(&torrent) {
+            return Ok(torrent);
+        }
+        let event = tokio::select! {
+            event = session.events.recv() => event,
+            _ = tick.tick() => continue,
+        };
+        session.handle(event).await?;
+    }
+}
+
+/// The files of a torrent file as the engine will show them, before it does.
+fn files(meta: &Metainfo) -> Vec<FileView> {
+    (0..)
+        .zip(&meta.files)
+        .filter(|(_, file)| !file.padding)
+        .map(|(index, file)| {
+            let name = file.path.last().map_or("", String::as_str);
+            FileView {
+                index,
+                path: file.path.join("/"),
+                length: file.length,
+                verified: 0,
+                content_type: engine_wasm::media::content_type(name).to_owned(),
+                playable: engine_wasm::media::is_playable(name),
+                url: String::new(),
+            }
+        })
+        .collect()
+}
+
+fn overview(info_hash: &str, name: &str, length: u64, piece_length: u32, files: &[FileView]) -> Value {
+    json!({
+        "infoHash": info_hash, "name": name, "length": length, "pieceLength": piece_length,
+        "files": files.iter().map(file_fields).collect::<Vec<_>>(),
+    })
+}
+
+fn file_fields(file: &FileView) -> Value {
+    json!({
+        "number": number(file), "path": file.path, "length": file.length, "contentType": file.content_type,
+        "playable": file.playable,
+    })
+}
+
+fn show(fields: &Value, files: &[FileView], json: bool) -> Result<()> {
+    if json {
+        return say(&fields.to_string());
+    }
+    let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
+    let bytes = |name: &str| HumanBytes(fields[name].as_u64().unwrap_or_default());
+    say(&format!("name       {}", text("name")))?;
+    say(&format!("info hash  {}", text("infoHash")))?;
+    say(&format!("size       {}", bytes("length")))?;
+    say(&format!("pieces     {} of {}", fields["pieceCount"], bytes("pieceLength")))?;
+    if fields["private"] == true {
+        say("private    yes: peers come from its trackers only")?;
+    }
+    for (at, tier) in fields["trackers"].as_array().into_iter().flatten().enumerate() {
+        let urls: Vec<&str> = tier.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        say(&format!("{}{}", if at == 0 { "trackers   " } else { "           " }, urls.join(", ")))?;
+    }
+    say("\n   #        size  file")?;
+    files.iter().try_for_each(|file| {
+        say(&format!("{:>4}  {:>10}  {}", number(file), HumanBytes(file.length).to_string(), file.path))
+    })
+}

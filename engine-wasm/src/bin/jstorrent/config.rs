@@ -1,0 +1,161 @@
+//! What the user may set: flags, then the environment, then `config.toml`, then defaults.
+//!
+//! Owns names, defaults and their merging; reads one file and acts on nothing. Flags and the environment are told apart by clap.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::builder::BoolishValueParser;
+use serde::Deserialize;
+
+use crate::cli::ConfigArg;
+
+/// Settings as they are given, each of them optional.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Settings {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// Folder to download to [default: the current one; for a stream that is not kept, one to throw away]
+    #[arg(long, short, value_name = "DIR", env = "JSTORRENT_DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Folder for what has to be remembered between runs
+    #[arg(long, value_name = "DIR", env = "JSTORRENT_STATE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Address that players connect to [default: 127.0.0.1 and any free port]
+    #[arg(long, value_name = "ADDR:PORT", env = "JSTORRENT_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Connect to peers at private addresses too, this machine included
+    #[arg(
+        long,
+        value_name = "YES|NO",
+        env = "JSTORRENT_ALLOW_PRIVATE_PEERS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(crate) allow_private_peers: Option<bool>,
+}
+
+/// What the file may say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    dir: Option<PathBuf>,
+    state: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    allow_private_peers: Option<bool>,
+    player: Option<String>,
+}
+
+/// Settings as they are used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// Folder to download to, if one was named.
+    pub(crate) dir: Option<PathBuf>,
+    /// Folder for what has to be remembered.
+    pub(crate) state: PathBuf,
+    /// Where players connect, if it matters.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Whether private addresses may be dialled.
+    pub(crate) allow_private_peers: bool,
+    /// The player named in the file.
+    pub(crate) player: Option<String>,
+}
+
+impl Settings {
+    /// Fills what is not given from the file, then from the defaults.
+    ///
+    /// # Errors
+    /// In plain words, when the file or a value makes no sense.
+    pub(crate) fn resolve(&self) -> Result<Config> {
+        let dirs = directories::ProjectDirs::from("com", "JSTorrent", "jstorrent");
+        let file = match (&self.config.config, &dirs) {
+            (Some(path), _) => {
+                read(path).with_context(|| format!("cannot read the configuration {}", path.display()))?
+            }
+            (None, Some(dirs)) => read_if_there(&dirs.config_dir().join("config.toml"))?,
+            (None, None) => File::default(),
+        };
+        let listen = self.listen.or(file.listen);
+        if let Some(address) = listen.filter(|address| !address.ip().is_loopback()) {
+            bail!("{address} is not an address of this machine alone: use 127.0.0.1 or [::1]");
+        }
+        let by_default = || dirs.map(|dirs| dirs.data_dir().join("terminal"));
+        let state = self.state.clone().or(file.state).or_else(by_default);
+        Ok(Config {
+            dir: self.dir.clone().or(file.dir),
+            state: state.context("this system names no folder for the user's data: name one with --state")?,
+            listen,
+            allow_private_peers: self.allow_private_peers.or(file.allow_private_peers).unwrap_or(false),
+            player: file.player,
+        })
+    }
+}
+
+fn read_if_there(path: &Path) -> Result<File> {
+    if path.exists() { read(path) } else { Ok(File::default()) }
+}
+
+fn read(path: &Path) -> Result<File> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    toml::from_str(&text).with_context(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A configuration file, removed at the end.
+    struct Toml(PathBuf);
+
+    impl Toml {
+        fn new(name: &str, text: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("jstorrent-{}-{name}.toml", std::process::id()));
+            std::fs::write(&path, text).unwrap();
+            Self(path)
+        }
+
+        fn settings(&self) -> Settings {
+            Settings { config: ConfigArg { config: Some(self.0.clone()) }, ..Settings::default() }
+        }
+    }
+
+    impl Drop for Toml {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_flag_outranks_the_file_and_the_file_outranks_the_default() {
+        let file =
+            Toml::new("rank", "dir = \"/films\"\nstate = \"/state\"\nallow_private_peers = true\nplayer = \"mpv\"");
+        let config = file.settings().resolve().unwrap();
+        let expected = Config {
+            dir: Some("/films".into()),
+            state: "/state".into(),
+            listen: None,
+            allow_private_peers: true,
+            player: Some("mpv".into()),
+        };
+        assert_eq!(config, expected);
+        let flags = Settings { dir: Some("/other".into()), allow_private_peers: Some(false), ..file.settings() };
+        let config = flags.resolve().unwrap();
+        assert_eq!((config.dir, config.allow_private_peers), (Some("/other".into()), false));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_an_error_that_says_where() {
+        let refused = |settings: Settings| format!("{:#}", settings.resolve().unwrap_err());
+        let unknown = Toml::new("unknown", "colour = \"red\"");
+        assert!(refused(unknown.settings()).contains("colour"));
+        let broken = Toml::new("broken", "dir = 7");
+        assert!(refused(broken.settings()).contains("broken.toml"));
+        let world = Toml::new("world", "listen = \"0.0.0.0:80\"");
+        assert!(refused(world.settings()).contains("0.0.0.0:80"));
+        let missing = ConfigArg { config: Some("/nowhere/config.toml".into()) };
+        assert!(refused(Settings { config: missing, ..Settings::default() }).contains("/nowhere/config.toml"));
+    }
+}

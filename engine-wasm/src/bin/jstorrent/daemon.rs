@@ -1,0 +1,203 @@
+//! The I/O daemon as a child: found, started, and never left behind.
+//!
+//! Owns the process; speaks to it only through its command line, its `endpoint.json` and a signal. The child leads a process group of its
+//! own: Ctrl+C reaches this program alone, which ends the daemon after the engine has written down what it knows. Should this
+//! program be killed, the daemon finds itself idle and ends.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde::Deserialize;
+
+use crate::config::Config;
+
+/// The daemon's file name.
+const PROGRAM: &str = if cfg!(windows) { "jstorrent-io-daemon.exe" } else { "jstorrent-io-daemon" };
+/// Where else it may be, outright.
+const PROGRAM_ENV: &str = "JSTORRENT_IO_DAEMON";
+/// How long it may take to start.
+const READY_WITHIN: Duration = Duration::from_secs(15);
+/// How long it may take to end before it is killed.
+const ENDED_WITHIN: Duration = Duration::from_secs(5);
+/// How often one looks whether it is so.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// A daemon without an engine ends after so long, seconds.
+const IDLE_EXIT_S: &str = "5";
+/// Players get so long to take what is under way when the daemon ends.
+const STOP_GRACE_MS: &str = "300";
+
+/// How to reach the daemon.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Endpoint {
+    pub(crate) port: u16,
+    pub(crate) token: String,
+    pid: u32,
+}
+
+/// A running daemon. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    child: Child,
+    pub(crate) endpoint: Endpoint,
+    hurry: Arc<AtomicBool>,
+}
+
+impl Daemon {
+    /// Starts a daemon with its state and its downloads in these folders, and waits until it is ready. With `hurry` set, it is killed
+    /// rather than asked when it is dropped.
+    ///
+    /// # Errors
+    /// In plain words.
+    pub(crate) async fn start(config: &Config, state: &Path, downloads: &Path, hurry: Arc<AtomicBool>) -> Result<Self> {
+        end_orphan(state).await;
+        let log_path = state.join("daemon.log");
+        let log = File::create(&log_path).with_context(|| format!("cannot write {}", log_path.display()))?;
+        let mut command = Command::new(find()?);
+        command.arg("serve").arg("--state").arg(state).arg("--downloads").arg(downloads);
+        command.args(["--idle-exit-s", IDLE_EXIT_S, "--stop-grace-ms", STOP_GRACE_MS]);
+        if let Some(address) = config.listen {
+            command.arg("--listen").arg(address.to_string());
+        }
+        if config.allow_private_peers {
+            command.arg("--allow-private-peers");
+        }
+        // What is meant for a daemon that somebody else starts must not change this one.
+        for name in ["LISTEN", "ALLOW_LOOPBACK_PEERS", "ALLOW_PRIVATE_PEERS", "GRACE_MS", "MAX_WAIT_MS"] {
+            command.env_remove(format!("JSTORRENT_{name}"));
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        own_group(&mut command);
+        let child = command.spawn().context("the daemon could not be started")?;
+        let endpoint = Endpoint { port: 0, token: String::new(), pid: child.id() };
+        let mut daemon = Self { child, endpoint, hurry };
+        daemon.wait_ready(config, state).await?;
+        Ok(daemon)
+    }
+
+    async fn wait_ready(&mut self, config: &Config, state: &Path) -> Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < READY_WITHIN {
+            if let Some(endpoint) = read_endpoint(state).filter(|endpoint| endpoint.pid == self.child.id()) {
+                self.endpoint = endpoint;
+                return Ok(());
+            }
+            if self.has_ended() {
+                return Err(why_it_ended(config, state));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        bail!("the daemon is not ready after {} s; see {}", READY_WITHIN.as_secs(), state.join("daemon.log").display())
+    }
+
+    /// Whether it is gone.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Asks it to end and waits until it has.
+    pub(crate) async fn stop(mut self) {
+        self.ask_to_end();
+        let began = Instant::now();
+        while !self.has_ended() && began.elapsed() < ENDED_WITHIN {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn ask_to_end(&mut self) {
+        if !self.has_ended() {
+            terminate(self.child.id());
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if !self.hurry.load(Ordering::Relaxed) {
+            self.ask_to_end();
+            let began = Instant::now();
+            while !self.has_ended() && began.elapsed() < ENDED_WITHIN {
+                std::thread::sleep(LOOK_EVERY);
+            }
+        }
+        if !self.has_ended() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Beside this program, then in the path, then where the environment says.
+fn find() -> Result<PathBuf> {
+    let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join(PROGRAM)));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&path).map(|folder| folder.join(PROGRAM));
+    let named = std::env::var_os(PROGRAM_ENV).map(PathBuf::from);
+    beside.into_iter().chain(in_path).chain(named).find(|program| program.is_file()).ok_or_else(|| {
+        anyhow!(
+            "{PROGRAM} is neither beside this program nor in the PATH: install it, or set {PROGRAM_ENV} to where it is"
+        )
+    })
+}
+
+/// The last words of a daemon that ended instead of getting ready.
+fn why_it_ended(config: &Config, state: &Path) -> anyhow::Error {
+    let log = fs::read_to_string(state.join("daemon.log")).unwrap_or_default();
+    let words = log.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it did not say why");
+    match config.listen {
+        Some(address) if words.contains("cannot listen") && words.contains("in use") => {
+            anyhow!("port {} is in use by another program: choose another one with --listen", address.port())
+        }
+        Some(address) if words.contains("cannot listen") => anyhow!("{address} can't be used: {words}"),
+        _ => anyhow!("the daemon did not start: {words}"),
+    }
+}
+
+/// Ends the daemon of an earlier run that was killed. Its folder is ours alone, so nobody else's daemon can live there.
+async fn end_orphan(state: &Path) {
+    let holds = |state: &Path| {
+        let lock = File::options().write(true).open(state.join("lock")).ok()?;
+        // Shared, as everybody does who only wants to know.
+        matches!(lock.try_lock_shared(), Err(fs::TryLockError::WouldBlock)).then(|| read_endpoint(state)).flatten()
+    };
+    let Some(orphan) = holds(state) else { return };
+    terminate(orphan.pid);
+    let began = Instant::now();
+    while holds(state).is_some() && began.elapsed() < ENDED_WITHIN {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn read_endpoint(state: &Path) -> Option<Endpoint> {
+    serde_json::from_slice(&fs::read(state.join("endpoint.json")).ok()?).ok()
+}
+
+#[cfg(unix)]
+fn own_group(command: &mut Command) {
+    std::os::unix::process::CommandExt::process_group(command, 0);
+}
+
+#[cfg(windows)]
+fn own_group(command: &mut Command) {
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+    std::os::windows::process::CommandExt::creation_flags(command, CREATE_NEW_PROCESS_GROUP);
+}
+
+#[cfg(unix)]
+fn terminate(pid: u32) {
+    use rustix::process::{Pid, Signal, kill_process};
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // It may have ended this very moment.
+        let _ = kill_process(pid, Signal::TERM);
+    }
+}
+
+/// Windows has no gentle way to end a process without a window: what is not on disk by now is hashed again next time.
+#[cfg(windows)]
+fn terminate(pid: u32) {
+    let _ = Command::new("taskkill").args(["/F", "/PID", &pid.to_string()]).output();
+}

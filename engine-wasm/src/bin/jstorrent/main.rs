@@ -1,0 +1,79 @@
+//! `jstorrent`: the engine at a terminal. It starts `jstorrent-io-daemon` and speaks to it as the browser's engine does.
+
+mod choose;
+mod cli;
+mod commands;
+mod config;
+mod daemon;
+mod place;
+mod player;
+mod report;
+mod session;
+mod source;
+mod stop;
+
+use std::io;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{CommandFactory as _, Parser as _};
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    log();
+    match run(Cli::parse().command) {
+        Ok(status) => status,
+        // Whoever read the output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "jstorrent", &mut io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { command } => {
+            man(command.as_deref())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Stream(args) => block_on(commands::stream(args)),
+        Command::Get(args) => block_on(commands::get(args)),
+        Command::Info(args) => block_on(commands::info(args)),
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+fn man(command: Option<&str>) -> Result<()> {
+    let mut cli = Cli::command();
+    cli.build();
+    let page = match command {
+        None => cli,
+        Some(name) => cli.find_subcommand(name).with_context(|| format!("there is no command {name:?}"))?.clone(),
+    };
+    Ok(clap_mangen::Man::new(page).render(&mut io::stdout())?)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Silent unless it is asked for: what people are to know is said by the commands.
+fn log() {
+    let Ok(mut filter) = EnvFilter::try_from_env("JSTORRENT_LOG") else { return };
+    // Below this they log what passes through them, the session token included.
+    for carrier in ["tungstenite=info", "tokio_tungstenite=info"] {
+        filter = filter.add_directive(carrier.parse().expect("a name and a level"));
+    }
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+}

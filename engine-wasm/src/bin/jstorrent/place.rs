@@ -1,0 +1,261 @@
+//! Where a run keeps its state and its downloads, and what of it may be removed.
+//!
+//! Every pair of torrent and download folder has a state folder of its own, held by at most one `jstorrent`. Invariant: what lay in the
+//! download folder before the torrent was added is never removed, not even after a crash: what lay there is written down first.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use engine_wasm::view::FileView;
+
+use crate::config::Config;
+use crate::source::Source;
+
+/// Names of what lay in the download folder before, as a JSON list. There while the downloads are to be removed at the end.
+const BEFORE: &str = "before.json";
+
+/// Whether downloads outlive the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// They stay.
+    Yes,
+    /// They go, unless they were there before.
+    No,
+}
+
+/// The folders of one run.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The state folder of the daemon.
+    pub(crate) state: PathBuf,
+    /// Where downloads go.
+    pub(crate) downloads: PathBuf,
+    before: Option<BTreeSet<String>>,
+    /// Whether no earlier run left anything here.
+    pub(crate) is_fresh: bool,
+    /// Unlocked when dropped.
+    _lock: File,
+}
+
+impl Place {
+    /// Makes the folders and takes them for this process.
+    ///
+    /// # Errors
+    /// In plain words: they can't be written, or another `jstorrent` uses them.
+    pub(crate) fn take(config: &Config, source: &Source, keep: Keep) -> Result<Self> {
+        let named = match (&config.dir, keep) {
+            (Some(dir), _) => Some(writable(dir)?),
+            (None, Keep::Yes) => Some(writable(Path::new("."))?),
+            (None, Keep::No) => None,
+        };
+        let state = config.state.join(source.key(named.as_deref().unwrap_or(Path::new(""))));
+        let is_fresh = !state.exists();
+        private_folder(&state).with_context(|| format!("cannot make the state folder {}", state.display()))?;
+        let lock = hold(&state)?;
+        let downloads = match named {
+            Some(named) => named,
+            None => writable(&state.join("downloads"))?,
+        };
+        let before = match keep {
+            Keep::No => Some(written_down(&state, &downloads)?),
+            Keep::Yes => {
+                // From now on they are to be kept, whatever an earlier run thought of them.
+                let _ = fs::remove_file(state.join(BEFORE));
+                None
+            }
+        };
+        Ok(Self { state, downloads, before, is_fresh, _lock: lock })
+    }
+
+    /// Whether these files came with this run or its crashed predecessors, and are to go with it.
+    pub(crate) fn may_remove(&self, files: &[FileView]) -> bool {
+        let is_new = |before: &BTreeSet<String>| files.iter().all(|file| !before.contains(&key(top(file))));
+        self.before.as_ref().is_some_and(is_new)
+    }
+
+    /// The run ends in order and its downloads stay: the next run looks anew at what is there.
+    pub(crate) fn leave(&self) {
+        let _ = fs::remove_file(self.state.join(BEFORE));
+    }
+
+    /// Whether any of these files is still there.
+    pub(crate) fn has_any(&self, files: &[FileView]) -> bool {
+        files.iter().any(|file| self.downloads.join(&file.path).exists())
+    }
+
+    /// Removes the folders that these files left behind, as far as they are empty.
+    pub(crate) fn remove_empty_folders(&self, files: &[FileView]) {
+        let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
+        for file in files {
+            let mut folder = Path::new(&file.path).parent();
+            while let Some(path) = folder.filter(|path| !path.as_os_str().is_empty()) {
+                folders.insert(self.downloads.join(path));
+                folder = path.parent();
+            }
+        }
+        // A folder sorts before what is in it. One that is not empty stays.
+        folders.iter().rev().for_each(|folder| drop(fs::remove_dir(folder)));
+    }
+
+    /// There is nothing to come back to: removes the state. The daemon has to be gone.
+    pub(crate) fn forget(self) {
+        let _ = fs::remove_dir_all(&self.state);
+    }
+}
+
+fn top(file: &FileView) -> &str {
+    file.path.split('/').next().unwrap_or_default()
+}
+
+/// Names that some file system takes for the same are the same.
+fn key(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// What an earlier run wrote down before it crashed; else what is there now, written down.
+fn written_down(state: &Path, downloads: &Path) -> Result<BTreeSet<String>> {
+    let path = state.join(BEFORE);
+    if let Some(before) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+        return Ok(before);
+    }
+    let entries = fs::read_dir(downloads).with_context(|| format!("cannot read {}", downloads.display()))?;
+    let before: BTreeSet<String> = entries
+        .map(|entry| Ok(key(&entry?.file_name().to_string_lossy())))
+        .collect::<std::io::Result<_>>()
+        .with_context(|| format!("cannot read {}", downloads.display()))?;
+    fs::write(&path, serde_json::to_vec(&before)?).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(before)
+}
+
+/// The folder, made if need be, with its full path.
+fn writable(dir: &Path) -> Result<PathBuf> {
+    let name = dir.display();
+    fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {name}"))?;
+    let dir = dir.canonicalize().with_context(|| format!("cannot use the folder {name}"))?;
+    let probe = dir.join(format!(".jstorrent-{}", std::process::id()));
+    File::create(&probe).with_context(|| format!("the folder {name} can't be written"))?;
+    let _ = fs::remove_file(&probe);
+    Ok(dir)
+}
+
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+fn hold(state: &Path) -> Result<File> {
+    let path = state.join("terminal.lock");
+    let lock = File::options().write(true).create(true).truncate(false).open(&path);
+    let lock = lock.with_context(|| format!("cannot write {}", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "another jstorrent is at work on this torrent in this folder (its state folder is {})",
+                state.display()
+            )
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder for one test, removed at the end.
+    struct Ground(PathBuf);
+
+    impl Ground {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("jstorrent-{}-{name}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir_all(path.join("dir")).unwrap();
+            Self(path)
+        }
+
+        fn take(&self, keep: Keep) -> Result<Place> {
+            let (dir, state) = (Some(self.0.join("dir")), self.0.join("state"));
+            let config = Config { dir, state, listen: None, allow_private_peers: false, player: None };
+            Place::take(&config, &Source::Url { url: "http://example.com/a".into() }, keep)
+        }
+
+        fn write(&self, path: &str) {
+            let path = self.0.join("dir").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+    }
+
+    impl Drop for Ground {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn file(path: &str) -> FileView {
+        FileView {
+            index: 0,
+            path: path.into(),
+            length: 1,
+            verified: 0,
+            content_type: String::new(),
+            playable: true,
+            url: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_was_there_before_is_not_removed_even_after_a_crash() {
+        let ground = Ground::new("before");
+        ground.write("Old/film.mp4");
+        let place = ground.take(Keep::No).unwrap();
+        ground.write("New/film.mp4");
+        let (old, other_case, new) = (file("Old/film.mp4"), file("old/other.mp4"), file("New/film.mp4"));
+        for _crashes in 0..2 {
+            assert!(!place.may_remove(std::slice::from_ref(&old)));
+            assert!(!place.may_remove(std::slice::from_ref(&other_case)));
+            assert!(!place.may_remove(&[old.clone(), new.clone()]));
+            assert!(place.may_remove(std::slice::from_ref(&new)));
+        }
+        drop(place);
+        let place = ground.take(Keep::No).unwrap();
+        assert!(place.may_remove(std::slice::from_ref(&new)) && !place.may_remove(std::slice::from_ref(&old)));
+    }
+
+    #[test]
+    fn what_was_once_to_be_kept_is_kept() {
+        let ground = Ground::new("kept");
+        drop(ground.take(Keep::No).unwrap());
+        ground.write("New/film.mp4");
+        let place = ground.take(Keep::Yes).unwrap();
+        assert!(!place.may_remove(&[file("New/film.mp4")]));
+        drop(place);
+        assert!(!ground.take(Keep::No).unwrap().may_remove(&[file("New/film.mp4")]));
+    }
+
+    #[test]
+    fn one_place_is_for_one_process() {
+        let ground = Ground::new("lock");
+        let first = ground.take(Keep::Yes).unwrap();
+        assert!(ground.take(Keep::Yes).unwrap_err().to_string().contains("another jstorrent"));
+        drop(first);
+        ground.take(Keep::Yes).unwrap();
+    }
+
+    #[test]
+    fn only_empty_folders_go() {
+        let ground = Ground::new("empty");
+        let place = ground.take(Keep::No).unwrap();
+        ground.write("New/extras/other.txt");
+        fs::create_dir_all(ground.0.join("dir/New/season/1")).unwrap();
+        place.remove_empty_folders(&[file("New/season/1/a.mp4"), file("New/extras/b.mp4")]);
+        assert!(!ground.0.join("dir/New/season").exists());
+        assert!(ground.0.join("dir/New/extras/other.txt").exists());
+    }
+}

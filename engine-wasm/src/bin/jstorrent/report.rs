@@ -1,0 +1,224 @@
+//! What a run shows: a progress bar at a terminal, plain lines elsewhere, or lines of JSON for a program.
+//!
+//! What is asked for (a URL, JSON) goes to standard output; what is told along the way goes to standard error.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use engine_wasm::view::{StreamView, TorrentState, TorrentView, WaitReason};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+/// How often progress is shown.
+pub(crate) const SHOW_EVERY: Duration = Duration::from_millis(250);
+/// How often where every line stays.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+/// How often to a program.
+const JSON_EVERY: Duration = Duration::from_secs(1);
+
+/// Where progress goes.
+#[derive(Debug)]
+pub(crate) struct Report {
+    form: Form,
+    last: Option<(Instant, TorrentState)>,
+}
+
+#[derive(Debug)]
+enum Form {
+    Bar(ProgressBar),
+    Lines,
+    Json,
+}
+
+impl Report {
+    /// The form that suits where the output goes.
+    pub(crate) fn new(json: bool) -> Self {
+        let form = match (json, io::stderr().is_terminal()) {
+            (true, _) => Form::Json,
+            (false, false) => Form::Lines,
+            (false, true) => {
+                let style = ProgressStyle::with_template("{bar:28} {percent:>3}%  {msg}").expect("a template");
+                Form::Bar(ProgressBar::new(0).with_style(style))
+            }
+        };
+        Self { form, last: None }
+    }
+
+    /// The state of things; shown if it is time for it.
+    ///
+    /// # Errors
+    /// Nobody reads any more.
+    pub(crate) fn progress(&mut self, torrent: &TorrentView, streams: &[StreamView]) -> Result<()> {
+        let pause = match self.form {
+            Form::Bar(_) => Duration::ZERO,
+            Form::Lines => LINE_EVERY,
+            Form::Json => JSON_EVERY,
+        };
+        if self.last.is_some_and(|(at, state)| at.elapsed() < pause && state == torrent.state) {
+            return Ok(());
+        }
+        self.last = Some((Instant::now(), torrent.state));
+        match &self.form {
+            Form::Bar(bar) => {
+                bar.set_length(torrent.length);
+                bar.set_position(torrent.verified);
+                bar.set_message(words(torrent, streams));
+            }
+            Form::Lines => {
+                let percent = percent(torrent.verified, torrent.length);
+                eprintln!("{percent:>3}%  {}", words(torrent, streams).replace("\n    ", "; "));
+            }
+            Form::Json => say(&event("progress", progress(torrent, streams)))?,
+        }
+        Ok(())
+    }
+
+    /// Something for people only.
+    pub(crate) fn note(&self, words: &str) {
+        match &self.form {
+            Form::Bar(bar) => bar.suspend(|| eprintln!("{words}")),
+            Form::Lines => eprintln!("{words}"),
+            Form::Json => {}
+        }
+    }
+
+    /// A result: words for people, fields for programs.
+    ///
+    /// # Errors
+    /// Nobody reads any more.
+    pub(crate) fn result(&self, name: &str, words: &str, fields: Value) -> Result<()> {
+        match &self.form {
+            Form::Bar(bar) => bar.suspend(|| say(words)),
+            Form::Lines => say(words),
+            Form::Json => say(&event(name, fields)),
+        }
+    }
+
+    /// The last word: the bar goes.
+    pub(crate) fn finish(&self) {
+        if let Form::Bar(bar) = &self.form {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// One line on standard output, at once.
+///
+/// # Errors
+/// Nobody reads any more.
+pub(crate) fn say(line: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+/// Number of pieces that are verified. Only the last one may be shorter than the others.
+fn pieces(torrent: &TorrentView) -> u64 {
+    torrent.verified.div_ceil(u64::from(torrent.piece_length.max(1)))
+}
+
+fn percent(part: u64, whole: u64) -> u64 {
+    (part * 100).checked_div(whole).unwrap_or(100)
+}
+
+fn words(torrent: &TorrentView, streams: &[StreamView]) -> String {
+    let mut words = format!(
+        "{} of {}, {}/{} pieces, {}/s, {} {}",
+        HumanBytes(torrent.verified),
+        HumanBytes(torrent.length),
+        pieces(torrent),
+        torrent.piece_count,
+        HumanBytes(torrent.down_rate_bps),
+        torrent.peers,
+        if torrent.peers == 1 { "peer" } else { "peers" },
+    );
+    if torrent.state == TorrentState::Checking {
+        words.push_str(", checking what is there");
+    }
+    if let Some(message) = &torrent.message {
+        words.push_str(&format!(" ({message})"));
+    }
+    for stream in streams {
+        words.push_str("\n    ");
+        words.push_str(&viewer(torrent, stream));
+    }
+    words
+}
+
+fn viewer(torrent: &TorrentView, stream: &StreamView) -> String {
+    let length = torrent.files.iter().find(|file| file.index == stream.file_index).map_or(0, |file| file.length);
+    let place = format!("viewer at {}%", percent(stream.position, length));
+    let Some(wait) = &stream.waiting else { return format!("{place} is served") };
+    match wait.reason {
+        WaitReason::Downloading => match wait.eta_ms {
+            Some(eta) => format!("{place} waits for bytes, about {:.1} s more", f64::from(eta) / 1000.0),
+            None => format!("{place} waits for bytes"),
+        },
+        WaitReason::Checking => format!("{place} waits until what is on disk is checked"),
+        WaitReason::NoPeers => format!("{place} waits: no peer is connected"),
+        WaitReason::NoSource => format!("{place} waits: no peer has these bytes"),
+        WaitReason::Stopped => format!("{place} waits: the torrent is stopped"),
+    }
+}
+
+fn progress(torrent: &TorrentView, streams: &[StreamView]) -> Value {
+    json!({
+        "state": torrent.state, "message": torrent.message, "infoHash": torrent.info_hash,
+        "length": torrent.length, "verified": torrent.verified, "pieceCount": torrent.piece_count,
+        "verifiedPieces": pieces(torrent), "downRateBps": torrent.down_rate_bps, "peers": torrent.peers,
+        "streams": streams,
+    })
+}
+
+fn event(name: &str, mut fields: Value) -> String {
+    fields["event"] = name.into();
+    fields.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use engine_wasm::view::WaitView;
+
+    use super::*;
+
+    fn torrent() -> TorrentView {
+        serde_json::from_value(json!({
+            "infoHash": "ab", "name": "film", "state": "downloading", "message": null, "length": 2_500_000,
+            "verified": 1_048_576, "downloaded": 0, "wasted": 0, "pieceLength": 1_048_576, "pieceCount": 3,
+            "downRateBps": 2048, "peers": 1, "knownPeers": 1, "files": [],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn progress_names_pieces_rate_peers_and_what_is_wrong() {
+        let mut torrent = torrent();
+        assert_eq!(words(&torrent, &[]), "1.00 MiB of 2.38 MiB, 1/3 pieces, 2.00 KiB/s, 1 peer");
+        torrent.peers = 0;
+        torrent.message = Some("Looking for peers".into());
+        assert!(words(&torrent, &[]).ends_with("0 peers (Looking for peers)"));
+        torrent.verified = torrent.length;
+        assert_eq!(pieces(&torrent), 3);
+    }
+
+    #[test]
+    fn each_viewer_says_what_it_waits_for() {
+        let waiting = |waiting| {
+            let stream = StreamView { info_hash: "ab".into(), file_index: 0, start: 0, end: 9, position: 0, waiting };
+            viewer(&torrent(), &stream)
+        };
+        let wait = |reason, eta_ms| Some(WaitView { reason, have_pieces: 0, need_pieces: 1, eta_ms, sources: 0 });
+        assert!(waiting(None).ends_with("is served"));
+        assert!(waiting(wait(WaitReason::Downloading, Some(1500))).ends_with("about 1.5 s more"));
+        assert!(waiting(wait(WaitReason::NoPeers, None)).ends_with("no peer is connected"));
+    }
+
+    #[test]
+    fn an_event_is_one_line_that_names_itself() {
+        let line = event("progress", progress(&torrent(), &[]));
+        assert!(!line.contains('\n'));
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&value["event"], &value["verifiedPieces"]), (&json!("progress"), &json!(1)));
+    }
+}

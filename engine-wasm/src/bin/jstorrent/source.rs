@@ -1,0 +1,111 @@
+//! What the user names: a `.torrent` file, a magnet link, or the URL of a `.torrent` file.
+//!
+//! Owns telling them apart and reading the file; fetches nothing.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use bytes::Bytes;
+use engine_wasm::limits;
+use engine_wasm::metainfo::Metainfo;
+use sha1::{Digest as _, Sha1};
+
+/// What is to be streamed, downloaded or shown.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// A `.torrent` file.
+    Torrent { bytes: Bytes, meta: Box<Metainfo> },
+    /// A magnet link.
+    Magnet { uri: String },
+    /// Where a `.torrent` file can be fetched.
+    Url { url: String },
+}
+
+impl Source {
+    /// Tells what the user named, and reads it if it is a file.
+    ///
+    /// # Errors
+    /// In plain words, when it is nothing of the kind.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let starts_with = |prefix: &str| text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+        if starts_with("magnet:") {
+            return Ok(Self::Magnet { uri: text.to_owned() });
+        }
+        if starts_with("http://") || starts_with("https://") {
+            return Ok(Self::Url { url: text.to_owned() });
+        }
+        let path = Path::new(text);
+        if !path.exists() && text.contains("://") {
+            bail!("{text}: only http and https are known");
+        }
+        Self::read(path)
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let name = path.display();
+        let length = std::fs::metadata(path).with_context(|| format!("cannot read {name}"))?.len();
+        if length > limits::METAINFO as u64 {
+            bail!("{name} is larger than {} MiB: not a torrent file", limits::METAINFO >> 20);
+        }
+        let bytes = Bytes::from(std::fs::read(path).with_context(|| format!("cannot read {name}"))?);
+        let meta = Metainfo::parse(&bytes).with_context(|| format!("{name} is not a usable torrent file"))?;
+        Ok(Self::Torrent { bytes, meta: Box::new(meta) })
+    }
+
+    /// A name for a folder that belongs to this source and this place on disk, the same in every run.
+    pub(crate) fn key(&self, dir: &Path) -> String {
+        let mut digest = Sha1::new();
+        match self {
+            Self::Torrent { meta, .. } => digest.update(meta.info_hash.to_string()),
+            Self::Magnet { uri } => digest.update(info_hash(uri).unwrap_or_else(|| uri.clone())),
+            Self::Url { url } => digest.update(url),
+        }
+        digest.update([0]);
+        digest.update(dir.as_os_str().as_encoded_bytes());
+        digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The info hash in a magnet link, so that links which differ in trackers only are the same torrent.
+fn info_hash(uri: &str) -> Option<String> {
+    let (_, rest) = uri.split_once("urn:btih:")?;
+    Some(rest.split('&').next()?.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        format!("{:#}", Source::parse(text).unwrap_err())
+    }
+
+    #[test]
+    fn links_are_known_by_their_scheme() {
+        assert!(matches!(Source::parse("magnet:?xt=urn:btih:00").unwrap(), Source::Magnet { .. }));
+        assert!(matches!(Source::parse("MAGNET:?xt=urn:btih:00").unwrap(), Source::Magnet { .. }));
+        assert!(matches!(Source::parse("https://example.com/a.torrent").unwrap(), Source::Url { .. }));
+        assert!(matches!(Source::parse("HTTP://example.com/a").unwrap(), Source::Url { .. }));
+        assert!(refused("ftp://example.com/a.torrent").contains("only http and https"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_torrent_is_refused_by_name() {
+        assert!(refused("/nowhere/film.torrent").contains("/nowhere/film.torrent"));
+        assert!(refused("/").contains('/'));
+        let path = std::env::temp_dir().join(format!("jstorrent-{}-no.torrent", std::process::id()));
+        std::fs::write(&path, "not a torrent").unwrap();
+        let words = refused(path.to_str().unwrap());
+        let _ = std::fs::remove_file(&path);
+        assert!(words.contains("is not a usable torrent file"), "{words}");
+    }
+
+    #[test]
+    fn a_key_tells_places_apart_and_not_trackers() {
+        let magnet = |uri: &str| Source::Magnet { uri: uri.to_owned() };
+        let key = |uri: &str, dir: &str| magnet(uri).key(Path::new(dir));
+        assert_eq!(key("magnet:?xt=urn:btih:AB&tr=x", "/a"), key("magnet:?dn=n&xt=urn:btih:ab", "/a"));
+        assert_ne!(key("magnet:?xt=urn:btih:ab", "/a"), key("magnet:?xt=urn:btih:ab", "/b"));
+        assert_ne!(key("magnet:?xt=urn:btih:ab", "/a"), key("magnet:?xt=urn:btih:cd", "/a"));
+    }
+}
