@@ -197,11 +197,17 @@ impl Engine {
             }
             DaemonMessage::HttpCall { request_id, .. } => {
                 let body = "{\"error\":\"this engine has no HTTP API\",\"code\":\"not_found\"}".to_owned();
-                let reply = EngineMessage::HttpReply { request_id, status: 404, headers: Vec::new(), body };
+                let reply =
+                    EngineMessage::HttpReply { request_id, status: 404, headers: Vec::new(), body, more: false };
                 self.out.push_back(Output::Control(reply));
             }
             DaemonMessage::FileResolve { request_id, .. } => {
-                self.out.push_back(Output::Control(EngineMessage::FileResolved { request_id, file_id: None }));
+                self.out.push_back(Output::Control(EngineMessage::FileResolved {
+                    request_id,
+                    file_id: None,
+                    status: None,
+                    body: None,
+                }));
             }
             DaemonMessage::Welcome { .. } => {}
         }

@@ -113,6 +113,7 @@ impl IoPlane {
             IoCommand::TcpConnect { conn, addr, timeout_ms } => {
                 self.sockets.connect(conn, addr, Duration::from_millis(timeout_ms.into()));
             }
+            IoCommand::TcpGroup { .. } => {}
             IoCommand::TcpSend { conn, data } => self.sockets.send(conn, data),
             IoCommand::TcpRaw { conn, bytes } => self.sockets.raw(conn, bytes),
             IoCommand::TcpFramed { conn, max_frame, divert } => self.sockets.framed(conn, max_frame, divert),

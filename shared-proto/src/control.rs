@@ -95,25 +95,46 @@ pub enum EngineMessage {
         /// Last byte.
         end: u64,
     },
-    /// The answer to `http_call`.
+    /// The answer to `http_call`, or a part of it.
     HttpReply {
         /// The request.
         request_id: RequestId,
-        /// HTTP status.
+        /// HTTP status; counts in the first part only.
         status: u16,
-        /// Response headers, name and value.
+        /// Response headers, name and value; count in the first part only.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         headers: Vec<(String, String)>,
-        /// The body, UTF-8 text.
+        /// The body, UTF-8 text, or the next part of it.
         body: String,
+        /// Whether further parts follow, as for server-sent events. Until the last one the client may leave, which is told by
+        /// `range_cancel`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        more: bool,
     },
-    /// The answer to `file_resolve`.
+    /// The answer to `file_resolve`: a file, or the reply to send instead of one.
     FileResolved {
         /// The request.
         request_id: RequestId,
-        /// The file (absent: there is none, 404).
+        /// The file; absent: there is none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         file_id: Option<FileId>,
+        /// Without a file: the HTTP status; absent: 404.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        /// Without a file: the body, JSON.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<String>,
+    },
+    /// At most this many bytes a second through all connections of a group, each direction on its own.
+    RateLimit {
+        /// The group of connections; see [`crate::io::IoCommand::TcpGroup`]. 0 is all of them together.
+        group: u32,
+        /// Bytes a second from the network; absent: no limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        down_bps: Option<u64>,
+        /// Bytes a second to the network; absent: no limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        up_bps: Option<u64>,
     },
 }
 
@@ -150,7 +171,8 @@ pub enum DaemonMessage {
         /// Offset in the file of the first byte not yet drained.
         position: u64,
     },
-    /// The viewer is gone, or the reply is complete: drop the request's demand now.
+    /// The viewer is gone, or the reply is complete: drop the request's demand now. Also for an `http_call` whose client left
+    /// before its reply was complete.
     RangeCancel {
         /// The request.
         request_id: RequestId,
@@ -165,6 +187,12 @@ pub enum DaemonMessage {
         path: String,
         /// Query without its `?`, still percent-encoded; empty when there is none.
         query: String,
+        /// The `Host` that the client named, for replies that hold absolute URLs.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        host: String,
+        /// The body's `Content-Type`, absent when there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        content_type: Option<String>,
         /// Body as standard base64, absent when empty.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<String>,

@@ -54,6 +54,13 @@ pub enum IoCommand {
         /// When to give up, milliseconds.
         timeout_ms: u32,
     },
+    /// Count a connection to a group of the rate limits ([`crate::EngineMessage::RateLimit`]); 0, the beginning, is none.
+    TcpGroup {
+        /// The connection.
+        conn: ConnId,
+        /// The group.
+        group: u32,
+    },
     /// Send bytes, in order, after what was sent before.
     TcpSend {
         /// The connection.

@@ -56,9 +56,19 @@ fn engine_messages() -> Vec<EngineMessage> {
             status: 200,
             headers: vec![("content-type".into(), "application/json".into())],
             body: "{}".into(),
+            more: false,
         },
-        EngineMessage::FileResolved { request_id: id(), file_id: Some(file()) },
-        EngineMessage::FileResolved { request_id: id(), file_id: None },
+        EngineMessage::HttpReply {
+            request_id: id(),
+            status: 200,
+            headers: vec![("content-type".into(), "text/event-stream".into())],
+            body: "data: {}\n\n".into(),
+            more: true,
+        },
+        EngineMessage::FileResolved { request_id: id(), file_id: Some(file()), status: None, body: None },
+        EngineMessage::FileResolved { request_id: id(), file_id: None, status: None, body: None },
+        EngineMessage::FileResolved { request_id: id(), file_id: None, status: Some(409), body: Some("{}".into()) },
+        EngineMessage::RateLimit { group: 0, down_bps: Some(1_000_000), up_bps: None },
     ]
 }
 
@@ -78,6 +88,8 @@ fn daemon_messages() -> Vec<DaemonMessage> {
             method: "GET".into(),
             path: "/torrents".into(),
             query: String::new(),
+            host: String::new(),
+            content_type: None,
             body: None,
         },
         DaemonMessage::HttpCall {
@@ -85,6 +97,8 @@ fn daemon_messages() -> Vec<DaemonMessage> {
             method: "POST".into(),
             path: "/add".into(),
             query: "keep=1".into(),
+            host: "127.0.0.1:3000".into(),
+            content_type: Some("application/json".into()),
             body: Some("e30=".into()),
         },
         DaemonMessage::FileResolve { request_id: id(), path: "2f5a/film.mp4".into() },

@@ -248,7 +248,10 @@ impl Desk {
                 });
             }
             // Read-ahead is the kernel's business so far; replies and resolutions answer questions that are not asked.
-            EngineMessage::RangeHint { .. } | EngineMessage::HttpReply { .. } | EngineMessage::FileResolved { .. } => {}
+            EngineMessage::RangeHint { .. }
+            | EngineMessage::HttpReply { .. }
+            | EngineMessage::FileResolved { .. }
+            | EngineMessage::RateLimit { .. } => {}
         }
         Ok(())
     }
