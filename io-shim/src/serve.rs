@@ -226,8 +226,6 @@ fn common_headers(file: &ServedFile) -> HeaderMap {
         header::CONTENT_SECURITY_POLICY,
         "sandbox; default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'",
     );
-    // The key in the URL is the permission; pages of the extension are of another origin than the daemon.
-    set(&mut headers, HeaderName::from_static("cross-origin-resource-policy"), "cross-origin");
     if !is_media(&content_type) {
         set(&mut headers, header::CONTENT_DISPOSITION, &attachment(file.path.last().map_or("", String::as_str)));
     }

@@ -141,6 +141,7 @@ async fn answer<S>(app: Arc<App>, routes: S, request: Request<Incoming>) -> Resu
 where
     S: Service<Request<Incoming>, Response = warp::reply::Response, Error = Infallible>,
 {
+    let is_film = request.uri().path().starts_with("/stream/");
     let reply = match refuse(&app, &request) {
         Some(refusal) => refusal,
         None => {
@@ -152,7 +153,7 @@ where
         }
     };
     app.metrics.count_status(reply.status().as_u16());
-    Ok(sealed(reply))
+    Ok(sealed(reply, is_film))
 }
 
 /// What is refused whatever it asks for.
@@ -182,11 +183,13 @@ fn has_content(headers: &HeaderMap) -> bool {
         || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0")
 }
 
-/// Adds what every reply carries.
-fn sealed(mut reply: Response<Body>) -> Response<Body> {
+/// Adds what every reply carries. A `<video>` of the extension's page, which is of another origin than the daemon, may load whatever
+/// is answered below `/stream`: a refusal that the browser blocked would look like a broken network.
+fn sealed(mut reply: Response<Body>, is_film: bool) -> Response<Body> {
     let headers = reply.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.entry("cross-origin-resource-policy").or_insert(HeaderValue::from_static("same-origin"));
+    let loadable_by = if is_film { "cross-origin" } else { "same-origin" };
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static(loadable_by));
     reply
 }

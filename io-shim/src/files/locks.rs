@@ -294,6 +294,9 @@ mod tests {
         assert!(inner.claims.is_empty() && inner.files.is_empty(), "nothing is left behind");
     }
 
+    /// File, start and end of each.
+    type Spans = Vec<(usize, u64, u64)>;
+
     proptest! {
         /// The naive model: a claim is ready when no older live one of another owner overlaps it and either of them writes.
         #[test]
@@ -305,11 +308,11 @@ mod tests {
         ) {
             const STEP: u64 = NARROW / 2;
             let bench = Bench::new();
-            let mut live: Vec<(Claim, Access, Option<Owner>, Vec<(usize, u64, u64)>)> = Vec::new();
+            let mut live: Vec<(Claim, Access, Option<Owner>, Spans)> = Vec::new();
             for (write, owner, spans, gone) in steps {
                 let access = if write { Write } else { Read };
                 let owner = (owner > 0).then_some(Owner(owner));
-                let spans: Vec<_> = spans.into_iter().map(|(file, at, len)| (file, at * STEP, (at + len) * STEP + 1)).collect();
+                let spans: Spans = spans.into_iter().map(|(file, at, len)| (file, at * STEP, (at + len) * STEP + 1)).collect();
                 live.push((bench.claim_as(owner, access, &spans), access, owner, spans));
                 if live.len() > 8 {
                     live.remove(gone.index(live.len()));

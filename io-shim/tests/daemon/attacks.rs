@@ -6,7 +6,7 @@ use shared_proto::frame::{MAX_BINARY, MAX_TEXT, encode_batch};
 use shared_proto::{CloseCode, ConnId, EngineMessage, FileId, IoCommand, OpId};
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use crate::rig::{Brain, Rig, Viewer, soon};
+use crate::rig::{Brain, Reply, Rig, Viewer, soon};
 
 const EXTENSION: &str = "chrome-extension://cpallhfnafgboofejffacjngdjldepmp";
 const URL: &str = "/stream/film?key=key-of-the-film";
@@ -234,6 +234,26 @@ async fn a_video_of_an_extension_page_is_served_although_it_is_cross_site() {
     let reply =
         rig.get(URL, &[("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Dest", "video"), ("Range", "bytes=0-")]).await;
     assert_eq!((reply.status, reply.headers["cross-origin-resource-policy"].as_str()), (206, "cross-origin"));
+}
+
+#[tokio::test]
+async fn refusals_of_a_film_can_be_loaded_by_the_extensions_page_too() {
+    let (rig, mut brain) = Rig::with_film_and(10, |settings| settings.grace_ms = Some(0)).await;
+    let check = |reply: Reply, status: u16| {
+        let policy = reply.headers.get("cross-origin-resource-policy").map(String::as_str);
+        assert_eq!((reply.status, policy), (status, Some("cross-origin")));
+    };
+    check(rig.get("/stream/film?key=wrong", &[]).await, 403);
+    check(rig.get(URL, &[("Range", "bytes=10-")]).await, 416);
+    check(rig.get(URL, &[("If-None-Match", "\"v1\"")]).await, 304);
+    check(rig.get(URL, &[("Content-Length", "1")]).await, 400);
+    check(soon(async { rig.send("POST", URL, &[]).await.reply().await }).await, 405);
+    let mut viewer = rig.watch("").await;
+    let (id, ..) = brain.asked().await;
+    brain.reject(id, Some(503)).await;
+    check(viewer.reply().await, 503);
+    drop(brain);
+    check(rig.watch("").await.reply().await, 503);
 }
 
 #[tokio::test]

@@ -156,9 +156,15 @@ async fn what_the_engine_says_of_unknown_or_finished_requests_is_ignored() {
     }
     brain.tell(EngineMessage::FileForget { file_id: FileId::from("nothing") }).await;
     brain
-        .tell(EngineMessage::HttpReply { request_id: unknown, status: 200, headers: vec![], body: String::new() })
+        .tell(EngineMessage::HttpReply {
+            request_id: unknown,
+            status: 200,
+            headers: vec![],
+            body: String::new(),
+            more: false,
+        })
         .await;
-    brain.tell(EngineMessage::FileResolved { request_id: unknown, file_id: None }).await;
+    brain.tell(EngineMessage::FileResolved { request_id: unknown, file_id: None, status: None, body: None }).await;
     brain.tell(EngineMessage::RangeHint { file_id: FileId::from("film"), start: 0, end: u64::MAX }).await;
     rig.settled(&mut brain).await;
 }
