@@ -1,5 +1,7 @@
 //! The engine: routes inputs to its torrents and owns no algorithm.
 
+mod magnets;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
@@ -15,10 +17,11 @@ use crate::discover::candidates::Source;
 use crate::geometry::FileIndex;
 use crate::io::{Input, Output};
 use crate::limits;
+use crate::magnet::{self, Patience, Pending};
 use crate::metainfo::{InfoHash, Metainfo, sanitise};
 use crate::time::Instant;
 use crate::torrent::{self, Place, Record, Torrent};
-use crate::view::{Intent, IntentReply, PiecesView, Snapshot};
+use crate::view::{Intent, PiecesView, Snapshot, TorrentView};
 
 /// State key of the secret that capabilities are made from.
 const SECRET_KEY: &str = "secret";
@@ -29,13 +32,18 @@ const PEER_ID_PREFIX: &[u8; 8] = b"-JS0100-";
 
 /// What the engine is told once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Config {}
+pub struct Config {
+    /// When to give up on a magnet link that nobody describes; `None` for never.
+    pub magnet_patience: Option<Patience>,
+}
 
 /// What is still to be read from the daemon's state before the engine can work.
 #[derive(Debug, Default)]
 struct Loading {
     secret: Option<OpId>,
     scan: Option<OpId>,
+    magnet_scan: Option<OpId>,
+    magnets: BTreeMap<OpId, InfoHash>,
     metainfos: BTreeMap<OpId, InfoHash>,
     records: BTreeMap<OpId, (InfoHash, Bytes)>,
     deferred: VecDeque<(u64, Intent)>,
@@ -43,7 +51,8 @@ struct Loading {
 
 impl Loading {
     fn is_done(&self) -> bool {
-        self.secret.is_none() && self.scan.is_none() && self.metainfos.is_empty() && self.records.is_empty()
+        let asked = [self.secret, self.scan, self.magnet_scan];
+        asked == [None; 3] && self.metainfos.is_empty() && self.records.is_empty() && self.magnets.is_empty()
     }
 }
 
@@ -54,6 +63,7 @@ impl Loading {
 /// socket: the same seed and the same inputs at the same times give the same outputs.
 #[derive(Debug)]
 pub struct Engine {
+    config: Config,
     rng: ChaCha8Rng,
     peer_id: [u8; 20],
     numbers: Numbers,
@@ -63,6 +73,9 @@ pub struct Engine {
     loading: Loading,
     loaded: bool,
     torrents: BTreeMap<InfoHash, Torrent>,
+    magnets: BTreeMap<InfoHash, Pending>,
+    /// Fetches of `.torrent` files, with the intents that want them.
+    fetches: BTreeMap<OpId, u64>,
     files: BTreeMap<FileId, (InfoHash, FileIndex)>,
     requests: BTreeMap<RequestId, InfoHash>,
     unsettled: BTreeSet<InfoHash>,
@@ -72,12 +85,13 @@ pub struct Engine {
 
 impl Engine {
     /// An engine with no daemon. All its chance comes from `seed`.
-    pub fn new(_config: Config, seed: [u8; 32], now: Instant) -> Self {
+    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let mut rng = ChaCha8Rng::from_seed(seed);
         let mut peer_id = [0; 20];
         peer_id[..PEER_ID_PREFIX.len()].copy_from_slice(PEER_ID_PREFIX);
         rng.fill_bytes(&mut peer_id[PEER_ID_PREFIX.len()..]);
         Self {
+            config,
             rng,
             peer_id,
             numbers: Numbers::default(),
@@ -87,6 +101,8 @@ impl Engine {
             loading: Loading::default(),
             loaded: false,
             torrents: BTreeMap::new(),
+            magnets: BTreeMap::new(),
+            fetches: BTreeMap::new(),
             files: BTreeMap::new(),
             requests: BTreeMap::new(),
             unsettled: BTreeSet::new(),
@@ -120,7 +136,8 @@ impl Engine {
 
     /// When to come back with [`Input::Timeout`], if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.torrents.values().filter_map(Torrent::next_wakeup).min()
+        let torrents = self.torrents.values().filter_map(Torrent::next_wakeup);
+        torrents.chain(self.magnets.values().filter_map(Pending::next_wakeup)).min()
     }
 
     /// Everything, for a page.
@@ -128,9 +145,13 @@ impl Engine {
         let url = |id: &FileId| format!("/stream/{id}?key={}", self.capability(id));
         let mut torrents: Vec<&Torrent> = self.torrents.values().collect();
         torrents.sort_by_key(|torrent| std::cmp::Reverse(torrent.added()));
+        let mut views: Vec<(u64, TorrentView)> =
+            torrents.iter().map(|torrent| (torrent.added(), torrent.view(now, &url))).collect();
+        views.extend(self.magnets.values().map(|pending| (pending.added(), pending.view())));
+        views.sort_by_key(|(added, _)| std::cmp::Reverse(*added));
         Snapshot {
             streams: torrents.iter().flat_map(|torrent| torrent.streams(now)).collect(),
-            torrents: torrents.iter().map(|torrent| torrent.view(now, &url)).collect(),
+            torrents: views.into_iter().map(|(_, view)| view).collect(),
         }
     }
 
@@ -148,6 +169,8 @@ impl Engine {
         self.loading.secret = Some(cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key: SECRET_KEY.to_owned() }));
         let prefix = torrent::METAINFO_PREFIX.to_owned();
         self.loading.scan = Some(cx.ask(Owner::Engine, |op| IoCommand::KvScan { op, prefix }));
+        let prefix = magnet::PREFIX.to_owned();
+        self.loading.magnet_scan = Some(cx.ask(Owner::Engine, |op| IoCommand::KvScan { op, prefix }));
     }
 
     fn link_torrents(&mut self, now: Instant) {
@@ -158,6 +181,7 @@ impl Engine {
             torrent.link(&mut cx, &keys);
             self.unsettled.insert(info_hash);
         }
+        self.link_magnets(now);
         self.out.push_back(Output::Changed);
     }
 
@@ -169,7 +193,9 @@ impl Engine {
         let deferred = std::mem::take(&mut self.loading.deferred);
         self.loading = Loading { deferred, ..Loading::default() };
         self.torrents.values_mut().for_each(|torrent| torrent.unlink(now));
+        self.magnets.values_mut().for_each(|pending| pending.unlink(now));
         self.out.clear();
+        self.lose_fetches();
         self.out.push_back(Output::Changed);
     }
 
@@ -226,6 +252,9 @@ impl Engine {
         };
         if let IoEvent::Done { op, result } = event {
             return match self.numbers.ops.remove(&op) {
+                Some(Owner::Torrent(info_hash)) if self.magnets.contains_key(&info_hash) => {
+                    self.with_magnet(info_hash, now, |pending, cx| pending.handle_done(op, result, cx));
+                }
                 Some(Owner::Torrent(info_hash)) => {
                     self.with(info_hash, now, |torrent, cx| torrent.handle_done(op, result, cx));
                 }
@@ -234,6 +263,17 @@ impl Engine {
             };
         }
         let Some(&info_hash) = conn.and_then(|conn| self.numbers.conns.get(&conn)) else { return };
+        if self.magnets.contains_key(&info_hash) {
+            return self.with_magnet(info_hash, now, |pending, cx| match event {
+                IoEvent::TcpConnected { conn } => pending.connected(conn, cx),
+                IoEvent::TcpClosed { conn, reason } => pending.closed(conn, reason, cx),
+                IoEvent::TcpData { conn, data } => pending.data(conn, &data, cx),
+                IoEvent::TcpFrame { conn, data } => pending.frame(conn, &data, cx),
+                // No block was asked for.
+                IoEvent::Stored { .. } | IoEvent::NotStored { .. } => {}
+                IoEvent::Credit { .. } | IoEvent::Done { .. } => {}
+            });
+        }
         self.with(info_hash, now, |torrent, cx| match event {
             IoEvent::TcpConnected { conn } => torrent.connected(conn, cx),
             IoEvent::TcpClosed { conn, reason } => torrent.closed(conn, reason, cx),
@@ -246,7 +286,7 @@ impl Engine {
     }
 
     fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, now: Instant) {
-        if self.loaded {
+        if self.fetched(op, &result, now) || self.loaded {
             return;
         }
         if self.loading.secret == Some(op) {
@@ -254,7 +294,12 @@ impl Engine {
             self.got_secret(result, now);
         } else if self.loading.scan == Some(op) {
             self.loading.scan = None;
-            self.got_keys(result, now);
+            self.loading.metainfos = self.read_all(result, torrent::METAINFO_PREFIX, now);
+        } else if self.loading.magnet_scan == Some(op) {
+            self.loading.magnet_scan = None;
+            self.loading.magnets = self.read_all(result, magnet::PREFIX, now);
+        } else if let Some(info_hash) = self.loading.magnets.remove(&op) {
+            self.restore_magnet(info_hash, result, now);
         } else if let Some(info_hash) = self.loading.metainfos.remove(&op) {
             if let Ok(OpOutput::Value(Some(source))) = result {
                 let [_, key] = torrent::keys(info_hash);
@@ -289,18 +334,15 @@ impl Engine {
         cx.ask(Owner::Engine, |op| IoCommand::KvPut { op, key: SECRET_KEY.to_owned(), value });
     }
 
-    fn got_keys(&mut self, result: Result<OpOutput, OpError>, now: Instant) {
-        let Ok(OpOutput::Keys(keys)) = result else { return };
-        for key in keys.into_iter().take(limits::TORRENTS) {
-            let Some(info_hash) =
-                key.strip_prefix(torrent::METAINFO_PREFIX).and_then(|hex| hex.parse::<InfoHash>().ok())
-            else {
-                continue;
-            };
-            let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
-            let op = cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key });
-            self.loading.metainfos.insert(op, info_hash);
-        }
+    /// Asks for the values of all keys that are a prefix and an info hash.
+    fn read_all(&mut self, keys: Result<OpOutput, OpError>, prefix: &str, now: Instant) -> BTreeMap<OpId, InfoHash> {
+        let Ok(OpOutput::Keys(keys)) = keys else { return BTreeMap::new() };
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        let named = keys.into_iter().take(limits::TORRENTS).filter_map(|key| {
+            let info_hash = key.strip_prefix(prefix)?.parse::<InfoHash>().ok()?;
+            Some((cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key }), info_hash))
+        });
+        named.collect()
     }
 
     /// A torrent that an earlier engine wrote down. One that can't be read is left where it is and not touched.
@@ -332,18 +374,20 @@ impl Engine {
             self.loading.deferred.push_back((id, intent));
             return;
         }
-        let outcome = self.carry_out(intent, now);
-        let reply = match outcome {
-            Ok(info_hash) => IntentReply::Done { info_hash: info_hash.to_string() },
-            Err(message) => IntentReply::Failed { message },
-        };
-        self.out.push_back(Output::Reply { id, reply });
-        self.out.push_back(Output::Changed);
+        if let Some(outcome) = self.carry_out(id, intent, now).transpose() {
+            self.reply(id, outcome);
+        }
     }
 
-    fn carry_out(&mut self, intent: Intent, now: Instant) -> Result<InfoHash, String> {
-        match intent {
-            Intent::AddTorrent { metainfo } => self.add(metainfo, now),
+    /// Which torrent it was about; `None` when the answer comes later.
+    fn carry_out(&mut self, id: u64, intent: Intent, now: Instant) -> Result<Option<InfoHash>, String> {
+        let info_hash = match intent {
+            Intent::AddTorrent { metainfo } => self.add(metainfo, now)?,
+            Intent::AddMagnet { uri } => self.add_magnet(&uri, now)?,
+            Intent::AddUrl { url } => {
+                self.fetch(id, url, now)?;
+                return Ok(None);
+            }
             Intent::AddPeers { info_hash, peers } => {
                 let info_hash = self.known(&info_hash)?;
                 let peers: Vec<SocketAddr> = peers
@@ -352,36 +396,42 @@ impl Engine {
                         peer.trim().parse().map_err(|_| format!("“{peer}” is not an address like 192.0.2.1:6881"))
                     })
                     .collect::<Result<_, _>>()?;
-                self.with(info_hash, now, |torrent, cx| torrent.add_peers(peers.into_iter(), Source::Hand, cx));
-                Ok(info_hash)
+                self.with(info_hash, now, |torrent, cx| torrent.add_peers(peers.iter().copied(), Source::Hand, cx));
+                self.with_magnet(info_hash, now, |it, cx| it.add_peers(peers.into_iter(), Source::Hand, cx));
+                info_hash
             }
             Intent::Pause { info_hash } => {
                 let info_hash = self.known(&info_hash)?;
                 self.with(info_hash, now, Torrent::pause);
-                Ok(info_hash)
+                self.with_magnet(info_hash, now, Pending::pause);
+                info_hash
             }
             Intent::Resume { info_hash } => {
                 let info_hash = self.known(&info_hash)?;
                 let linked = self.root.is_some();
                 self.with(info_hash, now, |torrent, cx| torrent.resume(linked, cx));
-                Ok(info_hash)
+                self.with_magnet(info_hash, now, Pending::resume);
+                info_hash
             }
             Intent::Remove { info_hash, delete_data } => {
                 let info_hash = self.known(&info_hash)?;
                 self.with(info_hash, now, |torrent, cx| torrent.remove(delete_data, cx));
                 self.torrents.remove(&info_hash);
+                self.with_magnet(info_hash, now, Pending::remove);
+                self.magnets.remove(&info_hash);
                 self.files.retain(|_, (owner, _)| *owner != info_hash);
                 self.requests.retain(|_, owner| *owner != info_hash);
-                Ok(info_hash)
+                info_hash
             }
-        }
+        };
+        Ok(Some(info_hash))
     }
 
     fn known(&self, info_hash: &str) -> Result<InfoHash, String> {
         info_hash
             .parse::<InfoHash>()
             .ok()
-            .filter(|info_hash| self.torrents.contains_key(info_hash))
+            .filter(|info_hash| self.torrents.contains_key(info_hash) || self.magnets.contains_key(info_hash))
             .ok_or_else(|| "There is no such torrent.".to_owned())
     }
 
@@ -395,22 +445,39 @@ impl Engine {
         if self.torrents.contains_key(&info_hash) {
             return Ok(info_hash);
         }
-        if self.torrents.len() >= limits::TORRENTS {
-            return Err(format!("There are {} torrents already: remove one first.", limits::TORRENTS));
-        }
-        let root = self.root.clone().ok_or("The daemon is not there: try again in a moment.")?;
+        let added = match self.magnets.get(&info_hash) {
+            Some(pending) => pending.added(),
+            None => {
+                self.check_room()?;
+                self.added += 1;
+                self.added - 1
+            }
+        };
+        self.add_new(meta, metainfo, added, now).map_err(|error| format!("This torrent can't be used: {error}."))?;
+        Ok(info_hash)
+    }
+
+    /// Begins with a torrent; a magnet link for it gives way.
+    fn add_new(&mut self, meta: Metainfo, source: Bytes, added: u64, now: Instant) -> Result<(), String> {
+        let info_hash = meta.info_hash;
+        let root = self.root.clone().ok_or("the daemon is not there")?;
         let place = self.free_place(&meta, root);
-        let added = self.added;
-        self.added += 1;
-        self.insert(meta, metainfo, place, added, None, now)
-            .map_err(|error| format!("This torrent can't be used: {error}."))?;
+        self.insert(meta, source, place, added, None, now)?;
         let secret = self.secret.clone().unwrap_or_default();
         let keys = |id: &FileId| capability(&secret, id);
+        let pending = self.magnets.remove(&info_hash);
         self.with(info_hash, now, |torrent, cx| {
-            torrent.save(cx);
+            if let Some(pending) = pending {
+                let (candidates, trackers) = pending.hand_over(cx);
+                torrent.take_over(candidates, trackers, cx.now);
+                torrent.save(cx);
+                magnet::forget(info_hash, cx);
+            } else {
+                torrent.save(cx);
+            }
             torrent.link(cx, &keys);
         });
-        Ok(info_hash)
+        Ok(())
     }
 
     /// A name that no other torrent has in that folder: its own, or that with a number.
@@ -464,14 +531,21 @@ impl Engine {
         for info_hash in due {
             self.with(info_hash, now, Torrent::handle_timeout);
         }
+        let due = self.magnets.values().filter(|pending| pending.next_wakeup().is_some_and(|at| at <= now));
+        let due: Vec<InfoHash> = due.map(Pending::info_hash).collect();
+        for info_hash in due {
+            self.with_magnet(info_hash, now, Pending::handle_timeout);
+        }
     }
 
     fn settle(&mut self) {
         let now = self.now;
         for info_hash in std::mem::take(&mut self.unsettled) {
+            let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
             if let Some(torrent) = self.torrents.get_mut(&info_hash) {
-                let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
                 torrent.settle(&mut cx);
+            } else if let Some(pending) = self.magnets.get_mut(&info_hash) {
+                pending.settle(&mut cx);
             }
         }
     }

@@ -27,6 +27,7 @@ pub mod host;
 pub mod io;
 pub mod limits;
 pub mod link;
+mod magnet;
 pub mod media;
 pub mod metainfo;
 pub mod peer;
@@ -40,3 +41,4 @@ pub mod view;
 
 pub use engine::{Config, Engine};
 pub use io::{Input, Output};
+pub use magnet::Patience;

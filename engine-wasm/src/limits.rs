@@ -17,6 +17,8 @@ pub const OPEN_FILES: usize = 2_000;
 pub const CONNECTIONS_PER_TORRENT: usize = 30;
 /// Connections of one torrent that are being made: half-open ones fill tables in home routers.
 pub const DIALS_PER_TORRENT: usize = 10;
+/// Dialling gives up after this, milliseconds.
+pub const DIAL_TIMEOUT_MS: u32 = 10_000;
 
 /// Peers of a torrent that are written down for the next engine: enough to begin with, until a tracker answers.
 pub const KEPT_PEERS: usize = 50;
@@ -49,3 +51,11 @@ pub const DUPLICATE_FLOOR: u64 = 1 << 20;
 pub const TRACKER_ANSWER: u32 = 512 << 10;
 /// Longest `.torrent` file, bytes.
 pub const METAINFO: usize = 16 << 20;
+/// Longest info dictionary taken from peers, bytes: what becomes of it, with its trackers around it, must be a `.torrent` within [`METAINFO`].
+pub const METADATA: u32 = (16 << 20) - (512 << 10);
+/// Sizes of one torrent's info dictionary that are fetched at once, when peers say different ones: each may cost [`METADATA`] of memory.
+pub const METADATA_SIZES: usize = 3;
+/// Blocks of an info dictionary asked of one peer at once: clients that give them ration them.
+pub const METADATA_REQUESTS: usize = 4;
+/// `.torrent` files being fetched from URLs at once: each may be [`METAINFO`] long.
+pub const FETCHES: usize = 8;

@@ -17,6 +17,17 @@ pub enum Intent {
         #[cfg_attr(test, ts(type = "Uint8Array"))]
         metainfo: Bytes,
     },
+    /// Add a magnet link: the torrent's description is fetched from its peers. Answered at once. For a torrent that is there already, the link's trackers and
+    /// peers are added to it.
+    AddMagnet {
+        /// The link.
+        uri: String,
+    },
+    /// Add a `.torrent` file that the daemon fetches. Answered when it is added, or when that failed.
+    AddUrl {
+        /// Its address, `http:` or `https:`.
+        url: String,
+    },
     /// Name peers by hand, each `address:port`.
     AddPeers {
         /// Which torrent, 40 hex digits.
@@ -116,6 +127,8 @@ pub struct TorrentView {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum TorrentState {
+    /// Getting its description from peers: of a magnet link nothing but a name is known.
+    Metadata,
     /// Looking at what lies on disk.
     Checking,
     /// Fetching.

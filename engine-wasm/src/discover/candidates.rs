@@ -130,6 +130,14 @@ impl Candidates {
         });
     }
 
+    /// What failed so far was for another purpose: none is in use, all are ready and as good as new. The banned stay banned.
+    pub(crate) fn renew(&mut self) {
+        let all: Vec<SocketAddr> = self.known.keys().copied().collect();
+        for addr in all {
+            self.update(addr, |candidate| (candidate.failures, candidate.state) = (0, State::Ready));
+        }
+    }
+
     /// Forgets an address and takes no note of it again. Ours when we dialled ourselves, or one that sent what it should not.
     pub fn ban(&mut self, addr: SocketAddr) {
         let addr = canonical(addr);

@@ -1,6 +1,6 @@
 //! HTTP trackers (BEP 3, 7, 23): the URL of an announce, and what its answer says. When to announce to which is [`schedule`]'s.
 //!
-//! Owns the query's form and the answer's bounds; it fetches nothing. Invariant: whatever a tracker answers, the next announce is between
+//! Owns the query's form and the answer's bounds; it fetches nothing itself. Invariant: whatever a tracker answers, the next announce is between
 //! [`MIN_INTERVAL`] and [`MAX_INTERVAL`] away, and at most [`MAX_PEERS`] addresses come out.
 
 pub mod schedule;
@@ -9,8 +9,11 @@ use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use shared_proto::io::{OpError, OpOutput};
+use shared_proto::{IoCommand, OpId};
 use thiserror::Error;
 
+use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::metainfo::bencode::{self, BencodeError, Value};
 
@@ -24,6 +27,10 @@ pub const MAX_INTERVAL: Duration = Duration::from_secs(3600);
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(1800);
 /// Most addresses taken of one answer.
 pub const MAX_PEERS: usize = 2_000;
+/// Port to announce: none is listened on, and trackers want a number (discard, RFC 863).
+pub const NO_PORT: u16 = 9;
+/// A tracker has this long, milliseconds.
+const TIMEOUT_MS: u32 = 30_000;
 /// Longest text of a tracker's that is shown, characters.
 const MAX_MESSAGE: usize = 200;
 
@@ -115,13 +122,28 @@ pub fn announce_url(tracker: &str, params: &AnnounceParams, key: u32) -> String 
 }
 
 /// All but the unreserved characters of RFC 3986 §2.3 as `%XX`.
-fn percent_encode(bytes: &[u8], out: &mut String) {
+pub(crate) fn percent_encode(bytes: &[u8], out: &mut String) {
     for &byte in bytes {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             out.push(char::from(byte));
         } else {
             write!(out, "%{byte:02X}").expect("a string takes everything");
         }
+    }
+}
+
+/// The command that makes an announce.
+pub(crate) fn fetch(op: OpId, url: String) -> IoCommand {
+    IoCommand::HttpGet { op, url, max_bytes: limits::TRACKER_ANSWER, timeout_ms: TIMEOUT_MS }
+}
+
+/// What came of [`fetch`], or why nothing did, in plain words.
+pub(crate) fn answer(result: Result<OpOutput, OpError>) -> Result<AnnounceResponse, String> {
+    match result {
+        Ok(OpOutput::Http { status: 200, body }) => parse_response(&body).map_err(|error| error.to_string()),
+        Ok(OpOutput::Http { status, .. }) => Err(format!("the tracker answered {status}")),
+        Ok(_) => Err("the tracker's answer was lost".to_owned()),
+        Err(error) => Err(error.message),
     }
 }
 

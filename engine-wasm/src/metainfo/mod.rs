@@ -1,8 +1,9 @@
-//! What a `.torrent` file says: bencoding in ([`bencode`]) and out ([`encode`]), the fields ([`torrent`]), and names that are
-//! safe to write to a disk ([`sanitise`]).
+//! What a `.torrent` file says: bencoding in ([`bencode`]) and out ([`encode`]), the fields ([`torrent`]), links to
+//! torrents ([`magnet`]), and names that are safe to write to a disk ([`sanitise`]).
 
 pub mod bencode;
 pub mod encode;
+pub mod magnet;
 pub mod sanitise;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -11,6 +12,7 @@ pub mod torrent;
 use std::fmt;
 use std::str::FromStr;
 
+pub use magnet::{Magnet, MagnetError};
 pub use torrent::{File, Metainfo, MetainfoError};
 
 /// The SHA-1 of a torrent's info dictionary: its name in the world (BEP 3).

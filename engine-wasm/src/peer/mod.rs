@@ -5,6 +5,7 @@
 
 pub mod extension;
 pub mod handshake;
+pub mod metadata;
 pub mod rate;
 pub mod wire;
 
@@ -58,6 +59,12 @@ pub enum PeerError {
     /// A piece or block that the torrent does not have.
     #[error("piece out of range")]
     OutOfRange,
+    /// It does not speak the extension by which metadata is given.
+    #[error("the peer can't give metadata")]
+    NoMetadata,
+    /// What it says about metadata can't be read.
+    #[error("a metadata message that can't be read")]
+    Metadata,
 }
 
 /// What a peer did that matters to others.

@@ -3,11 +3,37 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::bitfield::Bitfield;
-use crate::metainfo::InfoHash;
+use crate::metainfo::{InfoHash, Metainfo};
+use crate::peer::extension::ExtensionHandshake;
 use crate::peer::handshake::{HANDSHAKE_LEN, Handshake};
+use crate::peer::metadata::{self, MetadataMessage, block_length};
 use crate::peer::wire::Message;
 use crate::time::Instant;
+
+/// The id under which seeders want messages about metadata: another one than the engine's.
+const SEEDERS_ID: u8 = 3;
+
+/// How a seeder deals with those who ask for the info dictionary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Describes {
+    /// It gives it.
+    Honestly,
+    /// It knows nothing of the extension.
+    Never,
+    /// It rejects so many requests, and gives from then on.
+    Reluctantly(u32),
+    /// It offers and sends nothing.
+    Silently,
+    /// Every block is wrong.
+    Falsely,
+    /// It says that it is of this size, and sends zeros.
+    OfSize(u32),
+    /// It hangs up after so many blocks.
+    Briefly(u32),
+}
 
 /// How a seeder behaves.
 #[derive(Clone, Debug)]
@@ -28,6 +54,8 @@ pub(super) struct Manner {
     pub(super) fast: bool,
     /// Which pieces it has; `None` for all.
     pub(super) pieces: Option<Bitfield>,
+    /// What it makes of metadata.
+    pub(super) describes: Describes,
 }
 
 impl Manner {
@@ -41,7 +69,12 @@ impl Manner {
             hangs_up_after: None,
             fast: true,
             pieces: None,
+            describes: Describes::Honestly,
         }
+    }
+
+    pub(super) fn describing(describes: Describes) -> Self {
+        Self { describes, ..Self::honest(4 << 20, 20) }
     }
 }
 
@@ -63,6 +96,9 @@ pub(super) enum Deed {
 pub(super) struct Seeder {
     manner: Manner,
     info_hash: InfoHash,
+    info: Bytes,
+    metadata_id: u8,
+    metadata_asked: u32,
     received: Vec<u8>,
     greeted: bool,
     choking: bool,
@@ -72,10 +108,13 @@ pub(super) struct Seeder {
 }
 
 impl Seeder {
-    pub(super) fn new(manner: Manner, info_hash: InfoHash, now: Instant) -> Self {
+    pub(super) fn new(manner: Manner, metainfo: &Metainfo, now: Instant) -> Self {
         Self {
             manner,
-            info_hash,
+            info_hash: metainfo.info_hash,
+            info: metainfo.info.clone(),
+            metadata_id: 0,
+            metadata_asked: 0,
             received: Vec::new(),
             greeted: false,
             choking: true,
@@ -157,9 +196,22 @@ impl Seeder {
     fn greet(&mut self, piece_count: u32) -> Vec<u8> {
         let mut hello = Handshake::ours(self.info_hash, *b"-SIM000-abcdefghijkl");
         if !self.manner.fast {
-            hello.reserved = [0; 8];
+            hello.reserved[7] = 0;
+        }
+        let metadata_size = match self.manner.describes {
+            Describes::Never => None,
+            Describes::OfSize(size) => Some(size),
+            _ => u32::try_from(self.info.len()).ok(),
+        };
+        if metadata_size.is_none() {
+            hello.reserved[5] = 0;
         }
         let mut out = hello.encode().to_vec();
+        if metadata_size.is_some() {
+            let messages = [(metadata::EXTENSION.to_owned(), SEEDERS_ID)].into();
+            let hello = ExtensionHandshake { messages, metadata_size, ..ExtensionHandshake::default() };
+            out.extend(encode(&Message::Extended { id: 0, payload: &hello.encode() }));
+        }
         match &self.manner.pieces {
             Some(pieces) => out.extend(encode(&Message::Bitfield(&pieces.to_wire()))),
             None if self.manner.fast => out.extend(encode(&Message::HaveAll)),
@@ -195,8 +247,43 @@ impl Seeder {
                     deeds.push((now, Deed::Send(encode(&Message::Reject { piece, begin, length }))));
                 }
             }
+            Message::Extended { id: 0, payload } => {
+                let hello = ExtensionHandshake::parse(payload).expect("the engine speaks the extension protocol");
+                self.metadata_id = hello.id(metadata::EXTENSION).unwrap_or(0);
+            }
+            Message::Extended { id: SEEDERS_ID, payload } => {
+                let message = MetadataMessage::parse(payload).expect("the engine speaks of metadata");
+                let MetadataMessage::Request { block } = message else { return };
+                self.describe(block, now, deeds);
+            }
             _ => {}
         }
+    }
+
+    fn describe(&mut self, block: u32, now: Instant, deeds: &mut Vec<(Instant, Deed)>) {
+        self.metadata_asked += 1;
+        let total = match self.manner.describes {
+            Describes::OfSize(size) => size,
+            _ => u32::try_from(self.info.len()).expect("a test's torrent is small"),
+        };
+        let length = block_length(total, block) as usize;
+        assert!(length > 0, "a block beyond the end is not asked for");
+        let from = (block * metadata::BLOCK) as usize;
+        let mut data: Vec<u8> = self.info.iter().copied().skip(from).take(length).collect();
+        match self.manner.describes {
+            Describes::Silently => return,
+            Describes::Reluctantly(times) if self.metadata_asked <= times => {
+                let payload = MetadataMessage::Reject { block }.encode();
+                return deeds
+                    .push((now, Deed::Send(encode(&Message::Extended { id: self.metadata_id, payload: &payload }))));
+            }
+            Describes::Briefly(most) if self.metadata_asked > most => return deeds.push((now, Deed::HangUp)),
+            Describes::Falsely => data[0] ^= 0xff,
+            Describes::OfSize(_) => data = vec![0; length],
+            _ => {}
+        }
+        let payload = MetadataMessage::Data { block, total, data: &data }.encode();
+        deeds.push((now, Deed::Send(encode(&Message::Extended { id: self.metadata_id, payload: &payload }))));
     }
 }
 

@@ -16,9 +16,10 @@ use shared_proto::{
 use super::seeder::{Deed, Manner, Seeder};
 use crate::engine::{Config, Engine};
 use crate::io::{Input, Output};
+use crate::metainfo::Magnet;
 use crate::metainfo::testing::Sample;
 use crate::time::Instant;
-use crate::view::{Intent, IntentReply};
+use crate::view::{Intent, IntentReply, TorrentView};
 
 /// One way between engine and daemon, and what the daemon takes for anything.
 const DAEMON_DELAY: Duration = Duration::from_micros(200);
@@ -65,6 +66,9 @@ pub(super) struct World {
     pub(super) replies: Vec<IntentReply>,
     pub(super) dialled: BTreeMap<SocketAddr, u32>,
     pub(super) received_bytes: u64,
+    /// What can be fetched, by URL without its query.
+    pub(super) web: BTreeMap<String, Bytes>,
+    pub(super) fetched: Vec<String>,
     seeders: BTreeMap<SocketAddr, Manner>,
     disk: BTreeMap<Vec<String>, Vec<u8>>,
     files: BTreeMap<FileRef, Vec<String>>,
@@ -90,6 +94,8 @@ impl World {
             replies: Vec::new(),
             dialled: BTreeMap::new(),
             received_bytes: 0,
+            web: BTreeMap::new(),
+            fetched: Vec::new(),
             seeders: addrs.zip(seeders.iter().cloned()).collect(),
             disk: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -113,6 +119,31 @@ impl World {
         world.run_for(Duration::from_millis(10));
         world.name_seeders();
         world
+    }
+
+    /// A world in which a magnet link was added that names its seeders.
+    pub(super) fn with_magnet(sample: Sample, seeders: &[Manner], seed: u8) -> Self {
+        let mut world = Self::new(sample, seeders, seed);
+        world.intend(Intent::AddMagnet { uri: world.magnet() });
+        world
+    }
+
+    /// A magnet link that names all seeders.
+    pub(super) fn magnet(&self) -> String {
+        let mut link = Magnet::new(self.sample.metainfo.info_hash);
+        link.name = Some("A film".to_owned());
+        link.peers.extend(self.seeders.keys());
+        link.to_string()
+    }
+
+    /// The first torrent, as a page sees it.
+    pub(super) fn view(&self) -> TorrentView {
+        self.engine.snapshot(self.now).torrents.remove(0)
+    }
+
+    /// Keys in the daemon's state that begin so.
+    pub(super) fn keys(&self, prefix: &str) -> usize {
+        self.state.keys().filter(|key| key.starts_with(prefix)).count()
     }
 
     pub(super) fn info_hash(&self) -> String {
@@ -180,13 +211,22 @@ impl World {
         self.link();
     }
 
+    /// At the same addresses others listen now; those who are connected are gone.
+    pub(super) fn replace_seeders(&mut self, seeders: &[Manner]) {
+        let addrs = (1u16..).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        self.seeders = addrs.zip(seeders.iter().cloned()).collect();
+        for conn in std::mem::take(&mut self.conns).into_keys() {
+            self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Remote });
+        }
+    }
+
     /// All seeders are gone for good.
     pub(super) fn lose_seeders(&mut self) {
         self.seeders.clear();
         self.conns.clear();
     }
 
-    fn name_seeders(&mut self) {
+    pub(super) fn name_seeders(&mut self) {
         let peers = self.seeders.keys().map(SocketAddr::to_string).collect();
         self.intend(Intent::AddPeers { info_hash: self.info_hash(), peers });
     }
@@ -260,7 +300,7 @@ impl World {
         let Some(manner) = self.seeders.get(&addr).cloned() else {
             return self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Refused });
         };
-        let seeder = Seeder::new(manner, self.sample.metainfo.info_hash, self.now);
+        let seeder = Seeder::new(manner, &self.sample.metainfo, self.now);
         let line = Conn { addr, seeder, armed: BTreeMap::new(), raw_left: 0, framed: false, held: Vec::new() };
         self.conns.insert(conn, line);
         self.tell(IoEvent::TcpConnected { conn });
@@ -489,8 +529,12 @@ impl World {
                 let keys = self.state.keys().filter(|key| key.starts_with(&prefix)).cloned().collect();
                 (op, Ok(OpOutput::Keys(keys)))
             }
-            IoCommand::HttpGet { op, .. } => {
-                (op, Err(OpError { kind: OpErrorKind::Network, message: "no network here".into() }))
+            IoCommand::HttpGet { op, url, max_bytes, .. } => {
+                let body = url.split('?').next().and_then(|page| self.web.get(page)).cloned();
+                self.fetched.push(url);
+                let refused = OpError { kind: OpErrorKind::Network, message: "nobody answers".into() };
+                let body = body.filter(|body| body.len() <= max_bytes as usize).ok_or(refused);
+                (op, body.map(|body| OpOutput::Http { status: 200, body }))
             }
             other => panic!("the simulated daemon was not expected to see {other:?}"),
         };

@@ -8,23 +8,18 @@ use shared_proto::{ConnId, IoCommand};
 
 use super::{Op, Torrent};
 use crate::context::{Context, Owner};
-use crate::discover::candidates::Source;
-use crate::discover::tracker::{AnnounceParams, Event, parse_response};
+use crate::discover::candidates::{Candidates, Source};
+use crate::discover::tracker::{self, AnnounceParams, Event, TrackerSchedule};
 use crate::geometry::Block;
 use crate::limits;
+use crate::metainfo::Magnet;
 use crate::peer::handshake::HANDSHAKE_LEN;
 use crate::peer::wire::{MAX_FRAME, PIECE_ID};
 use crate::peer::{Peer, PeerEvent};
 use crate::time::Instant;
 
-/// Dialling gives up after this, milliseconds.
-const DIAL_TIMEOUT_MS: u32 = 10_000;
-/// A tracker has this long, milliseconds.
-const TRACKER_TIMEOUT_MS: u32 = 30_000;
 /// A peer that rejected so many requests while unchoked is let go.
 const MOST_REJECTS: u32 = 200;
-/// Port to announce: none is listened on, and trackers want a number (discard, RFC 863).
-const NO_PORT: u16 = 9;
 
 impl Torrent {
     /// Peers were named by hand.
@@ -40,6 +35,24 @@ impl Torrent {
         }
     }
 
+    /// Takes over what a magnet link knew before this torrent was described.
+    pub(crate) fn take_over(&mut self, candidates: Candidates, mut trackers: TrackerSchedule, now: Instant) {
+        self.candidates = candidates;
+        if !self.meta.private {
+            trackers.add(self.meta.trackers.clone(), now);
+            self.trackers = trackers;
+        }
+    }
+
+    /// A magnet link names this torrent: its trackers and peers are added, unless the torrent's own trackers are to be the only source (BEP 27).
+    pub(crate) fn merge(&mut self, link: &Magnet, cx: &mut Context<'_>) {
+        if !self.meta.private {
+            self.trackers.add(link.trackers.iter().map(|url| vec![url.clone()]).collect(), cx.now);
+            self.add_peers(link.peers.iter().copied(), Source::Hand, cx);
+            self.next_tick = cx.now;
+        }
+    }
+
     /// Dials as many as there is room for.
     pub(super) fn dial(&mut self, cx: &mut Context<'_>) {
         if !self.is_running() || self.pieces.is_complete() {
@@ -50,7 +63,7 @@ impl Torrent {
             let Some(addr) = self.candidates.next_to_dial(cx.now) else { break };
             let conn = cx.new_conn(self.meta.info_hash);
             self.peers.insert(conn, Peer::dial(addr, cx.now));
-            cx.order(IoCommand::TcpConnect { conn, addr, timeout_ms: DIAL_TIMEOUT_MS });
+            cx.order(IoCommand::TcpConnect { conn, addr, timeout_ms: limits::DIAL_TIMEOUT_MS });
             dialling += 1;
         }
     }
@@ -245,12 +258,7 @@ impl Torrent {
         }
         let Some(next) = self.trackers.poll_announce(cx.now) else { return };
         let url = next.url(&self.announce_params(next.event, cx));
-        self.ask(Op::Announce, cx, |op| IoCommand::HttpGet {
-            op,
-            url,
-            max_bytes: limits::TRACKER_ANSWER,
-            timeout_ms: TRACKER_TIMEOUT_MS,
-        });
+        self.ask(Op::Announce, cx, |op| tracker::fetch(op, url));
     }
 
     fn announce_params(&self, event: Option<Event>, cx: &Context<'_>) -> AnnounceParams {
@@ -258,7 +266,7 @@ impl Torrent {
         AnnounceParams {
             info_hash: self.meta.info_hash,
             peer_id: cx.peer_id,
-            port: NO_PORT,
+            port: tracker::NO_PORT,
             uploaded: 0,
             downloaded: self.downloaded,
             left,
@@ -269,13 +277,7 @@ impl Torrent {
 
     /// A tracker answered.
     pub(super) fn announced(&mut self, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
-        let answer = match result {
-            Ok(OpOutput::Http { status: 200, body }) => parse_response(&body).map_err(|error| error.to_string()),
-            Ok(OpOutput::Http { status, .. }) => Err(format!("the tracker answered {status}")),
-            Ok(_) => Err("the tracker's answer was lost".to_owned()),
-            Err(error) => Err(error.message),
-        };
-        match answer {
+        match tracker::answer(result) {
             Ok(answer) => {
                 self.tracker_message = None;
                 self.trackers.succeeded(answer.interval, cx.now);
@@ -303,12 +305,7 @@ impl Torrent {
     pub(super) fn announce_stopped(&mut self, cx: &mut Context<'_>) {
         for goodbye in self.trackers.stop(cx.now) {
             let url = goodbye.url(&self.announce_params(Some(Event::Stopped), cx));
-            cx.ask(Owner::Engine, |op| IoCommand::HttpGet {
-                op,
-                url,
-                max_bytes: limits::TRACKER_ANSWER,
-                timeout_ms: TRACKER_TIMEOUT_MS,
-            });
+            cx.ask(Owner::Engine, |op| tracker::fetch(op, url));
         }
     }
 }

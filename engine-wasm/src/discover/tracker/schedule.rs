@@ -11,6 +11,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt};
 
 use super::{AnnounceParams, Event, announce_url};
+use crate::metainfo::torrent::MAX_URLS;
 use crate::time::Instant;
 
 /// A tracker that failed is left alone for so long; each further failure doubles it.
@@ -81,6 +82,21 @@ impl TrackerSchedule {
     /// Whether there is no tracker.
     pub fn is_empty(&self) -> bool {
         self.tiers.is_empty()
+    }
+
+    /// More tiers, behind those that are there; a tracker that is known is left out. Due at once if no tracker answered yet.
+    pub(crate) fn add(&mut self, tiers: Vec<Vec<String>>, now: Instant) {
+        for tier in tiers {
+            let room = MAX_URLS.saturating_sub(self.all().count());
+            let fresh = tier.into_iter().filter(|url| self.all().all(|known| known.url != *url)).take(room).collect();
+            let fresh = http_only(fresh);
+            if !fresh.is_empty() {
+                self.tiers.push(fresh);
+            }
+        }
+        if self.all().all(|tracker| !tracker.started) {
+            self.due = now;
+        }
     }
 
     /// The announce that is due now. [`TrackerSchedule::succeeded`] or [`TrackerSchedule::failed`] must follow before there is another.
@@ -281,6 +297,18 @@ mod tests {
         succeed(&mut schedule, 3);
         assert_eq!(poll(&mut schedule, 102), "-");
         assert_eq!(poll(&mut schedule, 103), "a");
+    }
+
+    #[test]
+    fn trackers_that_are_added_later_come_last_and_once() {
+        let mut schedule = schedule("a");
+        check_failures(&mut schedule, &[(0, "a started")]);
+        assert_eq!(poll(&mut schedule, 0), "-");
+        schedule.add(vec![vec!["http://a".into(), "udp://u".into(), "http://b".into()]], at(1));
+        assert_eq!(poll(&mut schedule, 1), "b started");
+        succeed(&mut schedule, 1);
+        schedule.add(vec![vec!["http://c".into()]], at(2));
+        assert_eq!(poll(&mut schedule, 2), "-", "one that answers is enough");
     }
 
     #[test]

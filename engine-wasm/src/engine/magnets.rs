@@ -1,0 +1,159 @@
+//! The engine's magnet links and fetched `.torrent` files: what is not a torrent yet.
+
+use bytes::Bytes;
+use shared_proto::io::{OpError, OpOutput};
+use shared_proto::{IoCommand, OpId};
+
+use super::{Engine, context};
+use crate::context::{Context, Owner};
+use crate::io::Output;
+use crate::limits;
+use crate::magnet::{self, Pending};
+use crate::metainfo::{InfoHash, Magnet, Metainfo};
+use crate::time::Instant;
+use crate::view::IntentReply;
+
+/// A server has this long for a `.torrent` file, milliseconds.
+const FETCH_TIMEOUT_MS: u32 = 60_000;
+
+impl Engine {
+    /// Takes a magnet link. One for a torrent that is there adds what it knows to it.
+    pub(super) fn add_magnet(&mut self, uri: &str, now: Instant) -> Result<InfoHash, String> {
+        let link = Magnet::parse(uri).map_err(|error| format!("This can't be added: {error}."))?;
+        let info_hash = link.info_hash;
+        if self.torrents.contains_key(&info_hash) {
+            self.with(info_hash, now, |torrent, cx| torrent.merge(&link, cx));
+        } else if self.magnets.contains_key(&info_hash) {
+            self.with_magnet(info_hash, now, |pending, cx| pending.merge(&link, cx));
+        } else {
+            self.check_room()?;
+            let (added, linked) = (self.added, self.root.is_some());
+            self.added += 1;
+            let patience = self.config.magnet_patience;
+            let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+            self.magnets.insert(info_hash, Pending::new(link, added, patience, &mut cx));
+            self.with_magnet(info_hash, now, |pending, cx| {
+                if linked {
+                    pending.link(cx);
+                }
+            });
+        }
+        Ok(info_hash)
+    }
+
+    /// Has the daemon fetch a `.torrent` file; the intent is answered when it is there.
+    pub(super) fn fetch(&mut self, id: u64, url: String, now: Instant) -> Result<(), String> {
+        let url = url.trim().to_owned();
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            return Err("This is not an address that begins with http:// or https://.".to_owned());
+        }
+        if self.root.is_none() {
+            return Err("The daemon is not there: try again in a moment.".to_owned());
+        }
+        if self.fetches.len() >= limits::FETCHES {
+            return Err(format!("{} torrent files are being fetched already: try again in a moment.", limits::FETCHES));
+        }
+        let max_bytes = u32::try_from(limits::METAINFO).unwrap_or(u32::MAX);
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        let op = cx.ask(Owner::Engine, |op| IoCommand::HttpGet { op, url, max_bytes, timeout_ms: FETCH_TIMEOUT_MS });
+        self.fetches.insert(op, id);
+        Ok(())
+    }
+
+    /// A fetch ended. False when the answer is none of a fetch.
+    pub(super) fn fetched(&mut self, op: OpId, result: &Result<OpOutput, OpError>, now: Instant) -> bool {
+        let Some(id) = self.fetches.remove(&op) else { return false };
+        let outcome = match result {
+            Ok(OpOutput::Http { status: 200, body }) => self.add(body.clone(), now),
+            Ok(OpOutput::Http { status, .. }) => {
+                Err(format!("The torrent file can't be fetched: the server answered {status}."))
+            }
+            Ok(_) => Err("The torrent file can't be fetched: the answer was lost.".to_owned()),
+            Err(error) => Err(format!("The torrent file can't be fetched: {}.", error.message)),
+        };
+        self.reply(id, outcome);
+        true
+    }
+
+    /// The daemon is gone, and what it was fetching with it.
+    pub(super) fn lose_fetches(&mut self) {
+        for id in std::mem::take(&mut self.fetches).into_values() {
+            self.reply(id, Err("The daemon went away while it fetched the torrent file: try again.".to_owned()));
+        }
+    }
+
+    /// Says what came of an intent.
+    pub(super) fn reply(&mut self, id: u64, outcome: Result<InfoHash, String>) {
+        let reply = match outcome {
+            Ok(info_hash) => IntentReply::Done { info_hash: info_hash.to_string() },
+            Err(message) => IntentReply::Failed { message },
+        };
+        self.out.push_back(Output::Reply { id, reply });
+        self.out.push_back(Output::Changed);
+    }
+
+    /// Whether there is room for one more.
+    pub(super) fn check_room(&self) -> Result<(), String> {
+        if self.torrents.len() + self.magnets.len() >= limits::TORRENTS {
+            return Err(format!("There are {} torrents already: remove one first.", limits::TORRENTS));
+        }
+        Ok(())
+    }
+
+    /// A link that an earlier engine wrote down. One whose torrent is described by now is forgotten.
+    pub(super) fn restore_magnet(&mut self, info_hash: InfoHash, result: Result<OpOutput, OpError>, now: Instant) {
+        let Ok(OpOutput::Value(Some(bytes))) = result else { return };
+        let record = magnet::Record::decode(&bytes).filter(|record| record.link.info_hash == info_hash);
+        let Some(record) = record else {
+            return tracing::warn!(%info_hash, "a magnet link in the state store can't be read");
+        };
+        self.added = self.added.max(record.added + 1);
+        let patience = self.config.magnet_patience;
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        self.magnets.insert(info_hash, Pending::restore(record, patience, &mut cx));
+    }
+
+    /// All that was written down is read: begins with the links whose torrents are not there.
+    pub(super) fn link_magnets(&mut self, now: Instant) {
+        let described: Vec<InfoHash> =
+            self.magnets.keys().filter(|info_hash| self.torrents.contains_key(info_hash)).copied().collect();
+        for info_hash in described {
+            self.with_magnet(info_hash, now, Pending::remove);
+            self.magnets.remove(&info_hash);
+        }
+        let links: Vec<InfoHash> = self.magnets.keys().copied().collect();
+        for info_hash in links {
+            self.with_magnet(info_hash, now, Pending::link);
+        }
+    }
+
+    /// Does something with a link; if that brought the info dictionary, it becomes a torrent.
+    pub(super) fn with_magnet(
+        &mut self,
+        info_hash: InfoHash,
+        now: Instant,
+        act: impl FnOnce(&mut Pending, &mut Context<'_>),
+    ) {
+        let Some(pending) = self.magnets.get_mut(&info_hash) else { return };
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        act(pending, &mut cx);
+        self.unsettled.insert(info_hash);
+        if let Some(info) = pending.take_found() {
+            let source = pending.torrent_file(&info);
+            self.described(info_hash, source, now);
+        }
+    }
+
+    fn described(&mut self, info_hash: InfoHash, source: Bytes, now: Instant) {
+        let added = self.magnets.get(&info_hash).map_or(self.added, Pending::added);
+        let outcome = Metainfo::parse(&source)
+            .map_err(|error| error.to_string())
+            .and_then(|meta| self.add_new(meta, source, added, now));
+        if let Err(error) = outcome {
+            let message = format!("This torrent can't be used: {error}.");
+            self.with_magnet(info_hash, now, |pending, cx| pending.fail(message, cx));
+        }
+        self.out.push_back(Output::Changed);
+    }
+}

@@ -1,0 +1,584 @@
+//! How an info dictionary is put together out of blocks from peers that nobody vouches for.
+//!
+//! Owns who offers which size, who was asked for which block, and what came; it sends nothing and reads no message. Invariant: what is
+//! [`Progress::Found`] hashes to the torrent's name, and a peer is [`Progress::Guilty`] only if all of a wrong dictionary came from it.
+//!
+//! Peers may lie about the size, so each size is put together by itself, the most popular [`limits::METADATA_SIZES`] of them at once. When
+//! the whole of a size is wrong and several peers gave it, nobody is guilty yet: from then on that size is fetched from one peer alone,
+//! and then from the next, until one is right.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha1::{Digest, Sha1};
+use shared_proto::ConnId;
+
+use crate::limits;
+use crate::metainfo::InfoHash;
+use crate::peer::metadata::{block_count, block_length};
+use crate::time::Instant;
+
+/// A peer that owes blocks and sends none for so long is of no use now.
+const STALLED_AFTER: Duration = Duration::from_secs(15);
+/// A block that is so late is asked of a second peer that has nothing better to do.
+const LATE_AFTER: Duration = Duration::from_secs(2);
+/// A peer that rejected a request is left alone for so long: it rations what it gives.
+const REST: Duration = Duration::from_secs(5);
+/// A peer that rejected so often, with no block between, is of no use now.
+const MOST_REJECTS: u32 = 3;
+
+/// What a block brought about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// More is missing.
+    More,
+    /// The info dictionary, proved.
+    Found(Bytes),
+    /// All of a wrong one came from this peer.
+    Guilty(SocketAddr),
+    /// A wrong one came from several peers: it is fetched again, from one of them at a time.
+    Mixed,
+}
+
+/// A block that is not what it says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a metadata block of another size than was offered")]
+pub(super) struct WrongBlock;
+
+#[derive(Debug)]
+struct Offer {
+    addr: SocketAddr,
+    size: u32,
+    asked: BTreeSet<u32>,
+    /// When it last did what it was asked to do, or was asked while it owed nothing.
+    last_progress: Instant,
+    rests_until: Instant,
+    rejects: u32,
+}
+
+/// From whom a size is fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Givers {
+    All,
+    Only(Option<ConnId>),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    given: Option<(Bytes, SocketAddr)>,
+    askers: u8,
+    asked_at: Instant,
+}
+
+/// One size.
+#[derive(Debug)]
+struct Fetch {
+    slots: Vec<Slot>,
+    missing: usize,
+    givers: Givers,
+}
+
+impl Fetch {
+    fn new(size: u32) -> Self {
+        let slots = vec![Slot::default(); block_count(size) as usize];
+        Self { missing: slots.len(), slots, givers: Givers::All }
+    }
+
+    fn clear(&mut self) {
+        self.slots.fill(Slot::default());
+        self.missing = self.slots.len();
+    }
+
+    /// What this peer is best asked for: what nobody was asked for, or else what is late.
+    fn next_block(&self, asked: &BTreeSet<u32>, now: Instant) -> Option<u32> {
+        let open = || (0u32..).zip(&self.slots).filter(|(_, slot)| slot.given.is_none());
+        let fresh = open().find(|(_, slot)| slot.askers == 0);
+        let is_late = |slot: &Slot| slot.askers == 1 && now.saturating_since(slot.asked_at) >= LATE_AFTER;
+        fresh.or_else(|| open().find(|(block, slot)| is_late(slot) && !asked.contains(block))).map(|(block, _)| block)
+    }
+}
+
+/// The info dictionary of one torrent while it is fetched.
+#[derive(Debug)]
+pub(super) struct Assembly {
+    info_hash: InfoHash,
+    offers: BTreeMap<ConnId, Offer>,
+    fetches: BTreeMap<u32, Fetch>,
+}
+
+impl Assembly {
+    pub(super) fn new(info_hash: InfoHash) -> Self {
+        Self { info_hash, offers: BTreeMap::new(), fetches: BTreeMap::new() }
+    }
+
+    /// A peer says how long the dictionary is that it would give. It may say so again; another size starts it anew.
+    pub(super) fn offer(&mut self, conn: ConnId, addr: SocketAddr, size: u32, now: Instant) {
+        if !(1..=limits::METADATA).contains(&size) || self.offers.get(&conn).is_some_and(|offer| offer.size == size) {
+            return;
+        }
+        self.leave(conn);
+        let offer = Offer { addr, size, asked: BTreeSet::new(), last_progress: now, rests_until: now, rejects: 0 };
+        self.offers.insert(conn, offer);
+        self.choose_sizes();
+    }
+
+    /// A peer is gone: what it was asked for is free again. What it gave stays.
+    pub(super) fn leave(&mut self, conn: ConnId) {
+        let Some(offer) = self.offers.remove(&conn) else { return };
+        if let Some(fetch) = self.fetches.get_mut(&offer.size) {
+            offer.asked.iter().for_each(|&block| release(fetch, block));
+            if fetch.givers == Givers::Only(Some(conn)) {
+                fetch.givers = Givers::Only(None);
+                self.start_over(offer.size);
+            }
+        }
+        self.choose_sizes();
+    }
+
+    /// All peers are gone.
+    pub(super) fn leave_all(&mut self) {
+        while let Some(&conn) = self.offers.keys().next() {
+            self.leave(conn);
+        }
+    }
+
+    /// What to ask of whom, now: one block each, round after round, until everybody has enough to do.
+    pub(super) fn next_requests(&mut self, now: Instant) -> Vec<(ConnId, u32)> {
+        self.choose_givers();
+        let mut requests = Vec::new();
+        loop {
+            let before = requests.len();
+            for (&conn, offer) in &mut self.offers {
+                let Some(fetch) = self.fetches.get_mut(&offer.size) else { continue };
+                let may_give = matches!(fetch.givers, Givers::All) || fetch.givers == Givers::Only(Some(conn));
+                if !may_give || offer.rests_until > now || offer.asked.len() >= limits::METADATA_REQUESTS {
+                    continue;
+                }
+                let Some(block) = fetch.next_block(&offer.asked, now) else { continue };
+                let slot = &mut fetch.slots[block as usize];
+                (slot.askers, slot.asked_at) = (slot.askers + 1, now);
+                if offer.asked.is_empty() {
+                    offer.last_progress = now;
+                }
+                offer.asked.insert(block);
+                requests.push((conn, block));
+            }
+            if requests.len() == before {
+                return requests;
+            }
+        }
+    }
+
+    /// A block came. One that was not asked for, or no longer, changes nothing.
+    ///
+    /// # Errors
+    /// [`WrongBlock`]: drop the peer.
+    pub(super) fn data(
+        &mut self,
+        conn: ConnId,
+        block: u32,
+        total: u32,
+        data: &[u8],
+        now: Instant,
+    ) -> Result<Progress, WrongBlock> {
+        let Some(offer) = self.offers.get_mut(&conn) else { return Ok(Progress::More) };
+        if !offer.asked.remove(&block) {
+            return Ok(Progress::More);
+        }
+        let Some(fetch) = self.fetches.get_mut(&offer.size) else { return Ok(Progress::More) };
+        release(fetch, block);
+        if total != offer.size || data.len() != block_length(offer.size, block) as usize {
+            return Err(WrongBlock);
+        }
+        (offer.last_progress, offer.rejects) = (now, 0);
+        let slot = &mut fetch.slots[block as usize];
+        if slot.given.is_none() {
+            // A copy: a slice would keep the whole frame, of which a peer may make it a small part.
+            slot.given = Some((Bytes::copy_from_slice(data), offer.addr));
+            fetch.missing -= 1;
+        }
+        let size = offer.size;
+        Ok(if fetch.missing == 0 { self.judge(size) } else { Progress::More })
+    }
+
+    /// A peer will not give a block. True when it has said so too often.
+    pub(super) fn reject(&mut self, conn: ConnId, block: u32, now: Instant) -> bool {
+        let Some(offer) = self.offers.get_mut(&conn) else { return false };
+        if !offer.asked.remove(&block) {
+            return false;
+        }
+        if let Some(fetch) = self.fetches.get_mut(&offer.size) {
+            release(fetch, block);
+        }
+        // Several requests under way are rejected one by one: that counts once.
+        if offer.rests_until <= now {
+            offer.rejects += 1;
+        }
+        offer.rests_until = now + REST;
+        offer.rejects >= MOST_REJECTS
+    }
+
+    /// Peers that owe blocks and send none.
+    pub(super) fn stalled(&self, now: Instant) -> Vec<ConnId> {
+        let is_stalled =
+            |offer: &Offer| !offer.asked.is_empty() && now.saturating_since(offer.last_progress) >= STALLED_AFTER;
+        self.offers.iter().filter(|(_, offer)| is_stalled(offer)).map(|(&conn, _)| conn).collect()
+    }
+
+    /// Blocks that are there, and blocks in all, of the size that is nearest to its end.
+    pub(super) fn progress(&self) -> Option<(usize, usize)> {
+        let counts = self.fetches.values().map(|fetch| (fetch.slots.len() - fetch.missing, fetch.slots.len()));
+        counts.max_by_key(|&(have, all)| (have * 1_000 / all, have))
+    }
+
+    /// All blocks of a size are there.
+    fn judge(&mut self, size: u32) -> Progress {
+        let fetch = self.fetches.get_mut(&size).expect("a size that is judged is being fetched");
+        let given: Vec<(Bytes, SocketAddr)> = fetch.slots.iter_mut().filter_map(|slot| slot.given.take()).collect();
+        let whole = given.iter().fold(Vec::with_capacity(size as usize), |mut whole, (data, _)| {
+            whole.extend_from_slice(data);
+            whole
+        });
+        if *Sha1::digest(&whole) == self.info_hash.0 {
+            return Progress::Found(whole.into());
+        }
+        let givers: BTreeSet<SocketAddr> = given.into_iter().map(|(_, addr)| addr).collect();
+        let mut givers = givers.into_iter();
+        let progress = match (givers.next(), givers.next()) {
+            (Some(only), None) => Progress::Guilty(only),
+            _ => {
+                fetch.givers = Givers::Only(None);
+                Progress::Mixed
+            }
+        };
+        self.start_over(size);
+        progress
+    }
+
+    /// What came of a size is thrown away, and what is under way is not waited for.
+    fn start_over(&mut self, size: u32) {
+        if let Some(fetch) = self.fetches.get_mut(&size) {
+            fetch.clear();
+        }
+        self.offers.values_mut().filter(|offer| offer.size == size).for_each(|offer| offer.asked.clear());
+    }
+
+    /// The most popular sizes are fetched; among equals those that are being fetched, then the smaller.
+    fn choose_sizes(&mut self) {
+        let mut popular: BTreeMap<u32, usize> = self.fetches.keys().map(|&size| (size, 0)).collect();
+        for offer in self.offers.values() {
+            *popular.entry(offer.size).or_default() += 1;
+        }
+        let mut ranked: Vec<(usize, bool, u32)> =
+            popular.into_iter().map(|(size, peers)| (peers, self.fetches.contains_key(&size), size)).collect();
+        ranked.sort_by_key(|&(peers, underway, size)| (std::cmp::Reverse((peers, underway)), size));
+        let unchosen = ranked.split_off(ranked.len().min(limits::METADATA_SIZES));
+        for (_, _, size) in unchosen.into_iter().filter(|(_, underway, _)| *underway) {
+            self.start_over(size);
+            self.fetches.remove(&size);
+        }
+        for (_, _, size) in ranked {
+            self.fetches.entry(size).or_insert_with(|| Fetch::new(size));
+        }
+    }
+
+    /// A size that is fetched from one peer alone needs one: who has rejected least.
+    fn choose_givers(&mut self) {
+        for (&size, fetch) in self.fetches.iter_mut().filter(|(_, fetch)| fetch.givers == Givers::Only(None)) {
+            let offers = self.offers.iter().filter(|(_, offer)| offer.size == size);
+            fetch.givers = Givers::Only(offers.min_by_key(|(_, offer)| offer.rejects).map(|(&conn, _)| conn));
+        }
+    }
+}
+
+fn release(fetch: &mut Fetch, block: u32) {
+    if let Some(slot) = fetch.slots.get_mut(block as usize) {
+        slot.askers = slot.askers.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metainfo::testing::content;
+    use crate::peer::metadata::BLOCK;
+
+    const SIZE: u32 = 4 * BLOCK + 100;
+
+    /// An assembly, the dictionary that it wants, and a clock in seconds.
+    struct Table {
+        assembly: Assembly,
+        dictionary: Vec<u8>,
+        now: Instant,
+    }
+
+    impl Table {
+        /// Peers 1, 2, 3 … offer these sizes.
+        fn with_offers(sizes: &[u32]) -> Self {
+            let dictionary = content(SIZE as usize);
+            let assembly = Assembly::new(InfoHash(Sha1::digest(&dictionary).into()));
+            let mut table = Self { assembly, dictionary, now: Instant(0) };
+            (1u64..).zip(sizes).for_each(|(peer, &size)| table.offer(peer, size));
+            table
+        }
+
+        fn offer(&mut self, peer: u64, size: u32) {
+            self.assembly.offer(ConnId(peer), addr(peer), size, self.now);
+        }
+
+        fn wait(&mut self, seconds: u64) {
+            self.now = self.now + Duration::from_secs(seconds);
+        }
+
+        /// What is asked, as `peer:block …`.
+        fn ask(&mut self) -> String {
+            let requests = self.assembly.next_requests(self.now);
+            requests.iter().map(|(conn, block)| format!("{}:{block}", conn.0)).collect::<Vec<_>>().join(" ")
+        }
+
+        fn block(&self, block: u32) -> Vec<u8> {
+            let from = (block * BLOCK) as usize;
+            self.dictionary[from..from + block_length(SIZE, block) as usize].to_vec()
+        }
+
+        fn give(&mut self, peer: u64, block: u32) -> Progress {
+            let data = self.block(block);
+            self.assembly.data(ConnId(peer), block, SIZE, &data, self.now).unwrap()
+        }
+
+        fn lie(&mut self, peer: u64, block: u32) -> Progress {
+            let mut data = self.block(block);
+            data[0] ^= 1;
+            self.assembly.data(ConnId(peer), block, SIZE, &data, self.now).unwrap()
+        }
+
+        fn found(&self) -> Progress {
+            Progress::Found(self.dictionary.clone().into())
+        }
+    }
+
+    fn addr(peer: u64) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 1], u16::try_from(peer).unwrap()))
+    }
+
+    #[test]
+    fn one_peer_gives_all_a_few_blocks_at_a_time() {
+        let mut table = Table::with_offers(&[SIZE]);
+        assert_eq!(table.ask(), "1:0 1:1 1:2 1:3");
+        assert_eq!(table.ask(), "");
+        assert_eq!(table.give(1, 1), Progress::More);
+        assert_eq!(table.assembly.progress(), Some((1, 5)));
+        assert_eq!(table.ask(), "1:4");
+        for block in [4, 0, 3] {
+            assert_eq!(table.give(1, block), Progress::More);
+        }
+        assert_eq!(table.give(1, 2), table.found());
+    }
+
+    #[test]
+    fn several_peers_share_the_work() {
+        let mut table = Table::with_offers(&[SIZE; 3]);
+        assert_eq!(table.ask(), "1:0 2:1 3:2 1:3 2:4");
+    }
+
+    #[test]
+    fn a_late_block_is_asked_of_one_other_and_the_first_to_come_counts() {
+        let mut table = Table::with_offers(&[SIZE; 3]);
+        table.ask();
+        for (peer, block) in [(2, 1), (3, 2), (1, 3), (2, 4)] {
+            table.give(peer, block);
+        }
+        assert_eq!(table.ask(), "");
+        table.wait(2);
+        assert_eq!(table.ask(), "2:0");
+        table.wait(2);
+        assert_eq!(table.ask(), "", "two are enough");
+        assert_eq!(table.give(2, 0), table.found());
+    }
+
+    #[test]
+    fn what_a_lost_peer_was_asked_for_is_free_and_what_it_gave_stays() {
+        let mut table = Table::with_offers(&[SIZE; 2]);
+        assert_eq!(table.ask(), "1:0 2:1 1:2 2:3 1:4");
+        table.give(1, 2);
+        table.assembly.leave(ConnId(1));
+        assert_eq!(table.ask(), "2:0 2:4");
+        table.assembly.leave(ConnId(2));
+        table.offer(3, SIZE);
+        assert_eq!(table.ask(), "3:0 3:1 3:3 3:4");
+    }
+
+    #[test]
+    fn a_lone_liar_is_guilty_at_once() {
+        let mut table = Table::with_offers(&[SIZE]);
+        table.ask();
+        table.lie(1, 0);
+        (1..4).for_each(|block| assert_eq!(table.give(1, block), Progress::More));
+        table.ask();
+        assert_eq!(table.give(1, 4), Progress::Guilty(addr(1)));
+    }
+
+    #[test]
+    fn a_liar_among_others_is_found_by_asking_one_alone() {
+        let mut table = Table::with_offers(&[SIZE; 2]);
+        table.ask();
+        table.lie(1, 0);
+        for (peer, block) in [(1, 2), (1, 4), (2, 1)] {
+            table.give(peer, block);
+        }
+        assert_eq!(table.give(2, 3), Progress::Mixed);
+        assert_eq!(table.ask(), "1:0 1:1 1:2 1:3");
+        table.lie(1, 0);
+        (1..4).for_each(|block| assert_eq!(table.give(1, block), Progress::More));
+        table.ask();
+        assert_eq!(table.give(1, 4), Progress::Guilty(addr(1)));
+        table.assembly.leave(ConnId(1));
+        assert_eq!(table.ask(), "2:0 2:1 2:2 2:3");
+        (0..4).for_each(|block| assert_eq!(table.give(2, block), Progress::More));
+        table.ask();
+        assert_eq!(table.give(2, 4), table.found());
+    }
+
+    #[test]
+    fn a_peer_that_is_asked_alone_and_goes_makes_room_for_the_next() {
+        let mut table = Table::with_offers(&[SIZE; 3]);
+        table.ask();
+        for (peer, block) in [(1, 0), (2, 1), (1, 3), (2, 4)] {
+            table.give(peer, block);
+        }
+        assert_eq!(table.lie(3, 2), Progress::Mixed);
+        table.ask();
+        table.give(1, 0);
+        table.assembly.leave(ConnId(1));
+        assert_eq!(table.ask(), "2:0 2:1 2:2 2:3", "what the first gave alone is not mixed with what the second gives");
+    }
+
+    #[test]
+    fn blocks_of_a_wrong_size_are_refused_and_unasked_ones_ignored() {
+        let mut table = Table::with_offers(&[SIZE]);
+        table.ask();
+        assert_eq!(table.assembly.data(ConnId(1), 0, SIZE + 1, &table.block(0), table.now), Err(WrongBlock));
+        assert_eq!(table.assembly.data(ConnId(1), 1, SIZE, b"short", table.now), Err(WrongBlock));
+        assert_eq!(table.assembly.data(ConnId(1), 4, SIZE, b"short", table.now), Ok(Progress::More));
+        assert_eq!(table.assembly.data(ConnId(7), 0, SIZE, b"", table.now), Ok(Progress::More));
+        assert_eq!(table.assembly.data(ConnId(1), 1_000_000, SIZE, b"", table.now), Ok(Progress::More));
+    }
+
+    #[test]
+    fn a_peer_that_rejects_rests_and_is_of_no_use_after_a_few_times() {
+        let mut table = Table::with_offers(&[SIZE]);
+        for round in 1..=MOST_REJECTS {
+            assert_eq!(table.ask(), "1:0 1:1 1:2 1:3", "round {round}");
+            assert_eq!(table.assembly.reject(ConnId(1), 0, table.now), round == MOST_REJECTS);
+            for block in 1..4 {
+                table.assembly.reject(ConnId(1), block, table.now);
+            }
+            table.wait(4);
+            assert_eq!(table.ask(), "");
+            table.wait(1);
+        }
+        assert!(!table.assembly.reject(ConnId(1), 9, table.now), "what was not asked can't be rejected");
+    }
+
+    #[test]
+    fn a_peer_that_sends_nothing_is_stalled_and_one_that_owes_nothing_is_not() {
+        let mut table = Table::with_offers(&[SIZE, SIZE + 1]);
+        table.assembly.reject(ConnId(2), 0, table.now);
+        table.ask();
+        table.wait(10);
+        table.give(1, 0);
+        table.wait(14);
+        assert_eq!(table.assembly.stalled(table.now), [ConnId(2)]);
+        table.wait(1);
+        assert_eq!(table.assembly.stalled(table.now), [ConnId(1), ConnId(2)]);
+        assert!(Table::with_offers(&[SIZE]).assembly.stalled(table.now).is_empty());
+    }
+
+    #[test]
+    fn each_size_is_put_together_by_itself_the_popular_ones_first() {
+        let mut table = Table::with_offers(&[7, 8, 9, SIZE]);
+        assert_eq!(table.ask(), "1:0 2:0 3:0", "three sizes at once");
+        table.offer(5, SIZE);
+        assert_eq!(table.ask(), "4:0 5:1 4:2 5:3 4:4", "the size that two peers offer takes the place of one");
+        table.assembly.leave(ConnId(1));
+        assert!(table.ask().starts_with("3:0"), "which comes back when there is room");
+    }
+
+    #[test]
+    fn sizes_out_of_bounds_are_no_offers() {
+        let mut table = Table::with_offers(&[0, limits::METADATA + 1, u32::MAX]);
+        assert_eq!(table.ask(), "");
+        assert_eq!(table.assembly.progress(), None);
+    }
+
+    #[test]
+    fn a_peer_may_correct_itself() {
+        let mut table = Table::with_offers(&[8]);
+        table.ask();
+        table.offer(1, SIZE);
+        assert_eq!(table.ask(), "1:0 1:1 1:2 1:3");
+    }
+
+    mod model {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        proptest! {
+            /// Whatever peers do: an honest one that stays is never guilty, and in the end the dictionary is found.
+            #[test]
+            fn one_honest_peer_is_enough(deeds in prop::collection::vec((2u64..6, 0u8..7, 0u32..6), 0..60)) {
+                let mut table = Table::with_offers(&[SIZE; 3]);
+                let mut banned = BTreeSet::new();
+                for (peer, deed, block) in deeds {
+                    table.ask();
+                    if banned.contains(&addr(peer)) {
+                        continue;
+                    }
+                    let progress = match deed {
+                        0 => { table.offer(peer, [SIZE, 7, SIZE + 5, limits::METADATA, BLOCK, SIZE - 1][block as usize]); continue }
+                        1 => { table.assembly.leave(ConnId(peer)); continue }
+                        2 => { table.assembly.reject(ConnId(peer), block, table.now); continue }
+                        3 => { table.wait(u64::from(block)); continue }
+                        4 if block < 5 => table.assembly.data(ConnId(peer), block, SIZE, &table.block(block), table.now),
+                        5 if block < 5 => table.assembly.data(ConnId(peer), block, SIZE, &vec![0; block_length(SIZE, block) as usize], table.now),
+                        _ => table.assembly.data(ConnId(1), block, SIZE, &table.dictionary.iter().copied().skip((block * BLOCK) as usize).take(BLOCK as usize).collect::<Vec<_>>(), table.now),
+                    };
+                    match progress {
+                        Ok(Progress::Guilty(guilty)) => {
+                            prop_assert_ne!(guilty, addr(1));
+                            banned.insert(guilty);
+                            table.assembly.leave(ConnId(u64::from(guilty.port())));
+                        }
+                        Ok(Progress::Found(whole)) => {
+                            prop_assert_eq!(&whole[..], &table.dictionary[..]);
+                            return Ok(());
+                        }
+                        Err(WrongBlock) => table.assembly.leave(ConnId(peer)),
+                        Ok(Progress::More | Progress::Mixed) => {}
+                    }
+                }
+                for _ in 0..40 {
+                    table.ask();
+                    let asked = table.assembly.offers[&ConnId(1)].asked.clone();
+                    for block in asked {
+                        match table.give(1, block) {
+                            Progress::Found(_) => return Ok(()),
+                            Progress::Guilty(guilty) => {
+                                prop_assert_ne!(guilty, addr(1));
+                                table.assembly.leave(ConnId(u64::from(guilty.port())));
+                            }
+                            Progress::More | Progress::Mixed => {}
+                        }
+                    }
+                    table.wait(5);
+                    let stalled = table.assembly.stalled(table.now);
+                    stalled.into_iter().filter(|conn| *conn != ConnId(1)).for_each(|conn| table.assembly.leave(conn));
+                }
+                prop_assert!(false, "it is not found");
+            }
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! A magnet link whose torrent is not described yet: it looks for peers and gets the info dictionary from them.
+//!
+//! Owns its peers, trackers and times; how blocks become a dictionary is [`assembly`]'s. It knows no files and no pieces, and writes nothing to the
+//! disk. Invariant: what [`Pending::take_found`] gives hashes to the link's info hash. It never gives up by itself, unless it
+//! is told how much patience to have.
+
+mod assembly;
+mod peer;
+mod record;
+mod show;
+mod swarm;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use shared_proto::io::{OpError, OpOutput};
+use shared_proto::{ConnId, IoCommand, OpId};
+
+use crate::context::Context;
+use crate::discover::candidates::{Candidates, Source};
+use crate::discover::tracker::TrackerSchedule;
+use crate::metainfo::encode::{self, Dict};
+use crate::metainfo::{InfoHash, Magnet};
+use crate::time::Instant;
+use assembly::Assembly;
+use peer::MetadataPeer;
+
+pub(crate) use record::{PREFIX, Record, forget};
+
+/// How often it looks after its peers.
+const TICK: Duration = Duration::from_secs(1);
+
+/// When to give up on a magnet link that nobody describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How often it is tried; at least once.
+    pub attempts: u32,
+    /// How long each time.
+    pub attempt_time: Duration,
+    /// How long to rest in between.
+    pub retry_delay: Duration,
+}
+
+/// What it is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Status {
+    /// No daemon is there.
+    Unlinked,
+    /// At work.
+    Seeking {
+        /// Since when.
+        since: Instant,
+    },
+    /// An attempt failed, and the next begins then.
+    Resting(Instant),
+    /// Stopped by a person.
+    Paused,
+    /// Stopped by trouble, in plain words.
+    Failed(String),
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    link: Magnet,
+    added: u64,
+    status: Status,
+    peers: BTreeMap<ConnId, MetadataPeer>,
+    candidates: Candidates,
+    trackers: TrackerSchedule,
+    tracker_message: Option<String>,
+    announce: Option<OpId>,
+    assembly: Assembly,
+    found: Option<Bytes>,
+    patience: Option<Patience>,
+    /// Attempts that failed.
+    failed: u32,
+    linked: bool,
+    unsaved: bool,
+    next_tick: Instant,
+}
+
+impl Pending {
+    /// One that is new.
+    pub(crate) fn new(link: Magnet, added: u64, patience: Option<Patience>, cx: &mut Context<'_>) -> Self {
+        let mut candidates = Candidates::default();
+        for &addr in &link.peers {
+            candidates.add(addr, Source::Hand);
+        }
+        Self {
+            trackers: TrackerSchedule::new(tiers(&link.trackers), cx.rng, cx.now),
+            assembly: Assembly::new(link.info_hash),
+            link,
+            added,
+            status: Status::Unlinked,
+            peers: BTreeMap::new(),
+            candidates,
+            tracker_message: None,
+            announce: None,
+            found: None,
+            patience,
+            failed: 0,
+            linked: false,
+            unsaved: true,
+            next_tick: cx.now,
+        }
+    }
+
+    /// One that an earlier engine wrote down.
+    pub(crate) fn restore(record: Record, patience: Option<Patience>, cx: &mut Context<'_>) -> Self {
+        let mut pending = Self::new(record.link, record.added, patience, cx);
+        for addr in record.peers {
+            pending.candidates.add(addr, Source::Record);
+        }
+        if record.paused {
+            pending.status = Status::Paused;
+        }
+        pending.unsaved = false;
+        pending
+    }
+
+    /// The torrent.
+    pub(crate) fn info_hash(&self) -> InfoHash {
+        self.link.info_hash
+    }
+
+    /// When it was added, as a number that rises.
+    pub(crate) fn added(&self) -> u64 {
+        self.added
+    }
+
+    /// A daemon is there: begins, or goes on.
+    pub(crate) fn link(&mut self, cx: &mut Context<'_>) {
+        self.linked = true;
+        if self.status == Status::Unlinked {
+            self.seek(cx);
+        }
+    }
+
+    /// The daemon is gone. Blocks that came are kept.
+    pub(crate) fn unlink(&mut self, now: Instant) {
+        self.linked = false;
+        self.assembly.leave_all();
+        for peer in std::mem::take(&mut self.peers).into_values() {
+            self.candidates.released(peer.addr());
+        }
+        self.announce = None;
+        self.trackers.unlink(now);
+        if matches!(self.status, Status::Seeking { .. } | Status::Resting(_)) {
+            self.status = Status::Unlinked;
+        }
+    }
+
+    /// Another link for the same torrent: what it knows is added.
+    pub(crate) fn merge(&mut self, other: &Magnet, cx: &mut Context<'_>) {
+        self.link.merge(other);
+        self.trackers.add(tiers(&other.trackers), cx.now);
+        self.add_peers(other.peers.iter().copied(), Source::Hand, cx);
+        self.unsaved = true;
+        self.next_tick = cx.now;
+    }
+
+    /// A person stops it.
+    pub(crate) fn pause(&mut self, cx: &mut Context<'_>) {
+        if self.status != Status::Paused {
+            self.stop(Status::Paused, cx);
+            self.unsaved = true;
+        }
+    }
+
+    /// A person lets it go on.
+    pub(crate) fn resume(&mut self, cx: &mut Context<'_>) {
+        if !matches!(self.status, Status::Paused | Status::Failed(_) | Status::Resting(_)) {
+            return;
+        }
+        self.failed = 0;
+        self.status = Status::Unlinked;
+        self.unsaved = true;
+        if self.linked {
+            self.seek(cx);
+        }
+        cx.changed();
+    }
+
+    /// It can't go on, for this reason in plain words.
+    pub(crate) fn fail(&mut self, message: String, cx: &mut Context<'_>) {
+        tracing::warn!(torrent = %self.link.info_hash, %message, "magnet link stopped");
+        self.stop(Status::Failed(message), cx);
+    }
+
+    /// It is taken out of the engine, and out of the daemon's state.
+    pub(crate) fn remove(&mut self, cx: &mut Context<'_>) {
+        self.stop(Status::Paused, cx);
+        self.unsaved = false;
+        forget(self.link.info_hash, cx);
+    }
+
+    /// The info dictionary, once it is there.
+    pub(crate) fn take_found(&mut self) -> Option<Bytes> {
+        self.found.take()
+    }
+
+    /// The `.torrent` file that an info dictionary and the link's addresses make.
+    pub(crate) fn torrent_file(&self, info: &[u8]) -> Bytes {
+        let tiers = self.link.trackers.iter().map(|url| encode::list([encode::bytes(url)]));
+        let seeds = self.link.web_seeds.iter().map(encode::bytes);
+        let mut file = Dict::new().raw("info", info.to_vec());
+        if !self.link.trackers.is_empty() {
+            file = file.raw("announce-list", encode::list(tiers));
+        }
+        if !self.link.web_seeds.is_empty() {
+            file = file.raw("url-list", encode::list(seeds));
+        }
+        file.encode().into()
+    }
+
+    /// What it knows of the world, for its torrent: its connections are closed, and their peers can be dialled again at once.
+    pub(crate) fn hand_over(mut self, cx: &mut Context<'_>) -> (Candidates, TrackerSchedule) {
+        self.release_all(cx);
+        self.trackers.unlink(cx.now);
+        self.candidates.renew();
+        (self.candidates, self.trackers)
+    }
+
+    /// An answer came.
+    pub(crate) fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        if self.announce == Some(op) {
+            self.announce = None;
+            self.announced(result, cx);
+        }
+    }
+
+    /// When it wants to be woken.
+    pub(crate) fn next_wakeup(&self) -> Option<Instant> {
+        match self.status {
+            Status::Seeking { .. } => Some(self.next_tick),
+            Status::Resting(until) => Some(until),
+            Status::Unlinked | Status::Paused | Status::Failed(_) => None,
+        }
+    }
+
+    /// It is woken: does what is due.
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        match self.status {
+            Status::Resting(until) if until <= cx.now => self.seek(cx),
+            Status::Seeking { since } if self.next_tick <= cx.now => {
+                if self.patience.is_some_and(|patience| cx.now.saturating_since(since) >= patience.attempt_time) {
+                    return self.attempt_failed(cx);
+                }
+                self.tend_peers(cx);
+                self.announce_to_trackers(cx);
+                self.dial(cx);
+                self.next_tick = cx.now + TICK;
+            }
+            _ => {}
+        }
+    }
+
+    /// The end of a turn: what became possible is asked for, and what was said goes out.
+    pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
+        if self.linked && std::mem::take(&mut self.unsaved) {
+            self.save(cx);
+        }
+        if self.is_seeking() {
+            self.ask_for_blocks(cx);
+        }
+        for (&conn, peer) in &mut self.peers {
+            if let Some(data) = peer.take_out() {
+                cx.order(IoCommand::TcpSend { conn, data });
+            }
+        }
+    }
+
+    fn seek(&mut self, cx: &mut Context<'_>) {
+        self.status = Status::Seeking { since: cx.now };
+        self.next_tick = cx.now;
+        self.handle_timeout(cx);
+    }
+
+    fn attempt_failed(&mut self, cx: &mut Context<'_>) {
+        let Some(patience) = self.patience else { return };
+        self.failed += 1;
+        if self.failed >= patience.attempts {
+            let seconds = patience.attempt_time.as_secs();
+            let times = if self.failed == 1 { "once".to_owned() } else { format!("{} times", self.failed) };
+            return self.fail(format!("No peer described this torrent; it was tried {times} for {seconds} s."), cx);
+        }
+        self.stop(Status::Resting(cx.now + patience.retry_delay), cx);
+    }
+
+    fn stop(&mut self, status: Status, cx: &mut Context<'_>) {
+        self.release_all(cx);
+        self.announce_stopped(cx);
+        self.status = status;
+        cx.changed();
+    }
+
+    fn is_seeking(&self) -> bool {
+        matches!(self.status, Status::Seeking { .. })
+    }
+}
+
+/// Each tracker of a link is a tier of its own: the link's order is kept.
+pub(crate) fn tiers(trackers: &[String]) -> Vec<Vec<String>> {
+    trackers.iter().map(|url| vec![url.clone()]).collect()
+}

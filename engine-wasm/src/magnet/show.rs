@@ -1,0 +1,65 @@
+//! A magnet link as pages see it: a torrent without files.
+
+use super::peer::MetadataPeer;
+use super::{Pending, Status};
+use crate::view::{TorrentState, TorrentView};
+
+impl Pending {
+    /// All of it, for a list.
+    pub(crate) fn view(&self) -> TorrentView {
+        let peers = self.peers.values().filter(|peer| peer.is_ready()).count();
+        TorrentView {
+            info_hash: self.link.info_hash.to_string(),
+            name: self.link.name.clone().unwrap_or_else(|| self.link.info_hash.to_string()),
+            state: self.state(),
+            message: self.message(),
+            length: 0,
+            verified: 0,
+            downloaded: 0,
+            wasted: 0,
+            piece_length: 0,
+            piece_count: 0,
+            down_rate_bps: 0,
+            peers: u32::try_from(peers).unwrap_or(u32::MAX),
+            known_peers: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
+            files: Vec::new(),
+        }
+    }
+
+    fn state(&self) -> TorrentState {
+        match &self.status {
+            Status::Paused => TorrentState::Paused,
+            Status::Failed(_) => TorrentState::Error,
+            Status::Unlinked | Status::Seeking { .. } | Status::Resting(_) => TorrentState::Metadata,
+        }
+    }
+
+    fn message(&self) -> Option<String> {
+        match &self.status {
+            Status::Failed(message) => Some(message.clone()),
+            Status::Resting(_) => Some("No peer described this torrent yet; it is tried again soon".to_owned()),
+            Status::Seeking { .. } => Some(self.seeking_words()),
+            Status::Unlinked | Status::Paused => None,
+        }
+    }
+
+    fn seeking_words(&self) -> String {
+        match self.assembly.progress() {
+            Some((have, all)) if have > 0 => return format!("Getting the description: {have} of {all} parts"),
+            Some(_) => return "Asking peers for the description".to_owned(),
+            None => {}
+        }
+        if self.peers.values().any(MetadataPeer::is_ready) {
+            return "Asking peers for the description".to_owned();
+        }
+        match (&self.tracker_message, self.candidates.len()) {
+            (Some(message), 0) => format!("No peers: {message}"),
+            (None, 0) if !self.trackers.is_empty() => "Looking for peers".to_owned(),
+            (None, 0) if self.link.hosts > 0 => {
+                "No peers: this link names them by host, which is not supported yet. Add a peer by hand.".to_owned()
+            }
+            (None, 0) => "No peers: this link names no HTTP tracker and no peer. Add a peer by hand.".to_owned(),
+            _ => "Connecting to peers".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! A magnet link and its peers: finding, dialling, asking and parting from them.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use shared_proto::io::{CloseReason, OpError, OpOutput};
+use shared_proto::{ConnId, IoCommand};
+
+use super::Pending;
+use super::assembly::{Progress, WrongBlock};
+use super::peer::{Heard, MetadataPeer};
+use crate::context::{Context, Owner};
+use crate::discover::candidates::Source;
+use crate::discover::tracker::{self, AnnounceParams, Event};
+use crate::limits;
+use crate::peer::handshake::HANDSHAKE_LEN;
+use crate::peer::wire::{MAX_FRAME, PIECE_ID};
+
+/// Bytes missing, as trackers are told: how many is not known, and none would make us a seeder.
+const LEFT: u64 = 1;
+
+impl Pending {
+    /// Peers were named.
+    pub(crate) fn add_peers(&mut self, peers: impl Iterator<Item = SocketAddr>, source: Source, cx: &mut Context<'_>) {
+        for addr in peers {
+            self.candidates.add(addr, source);
+        }
+        self.unsaved |= source == Source::Hand;
+        self.dial(cx);
+    }
+
+    /// Dials as many as there is room for.
+    pub(super) fn dial(&mut self, cx: &mut Context<'_>) {
+        if !self.is_seeking() {
+            return;
+        }
+        let mut dialling = self.peers.values().filter(|peer| peer.is_connecting()).count();
+        while self.peers.len() < limits::CONNECTIONS_PER_TORRENT && dialling < limits::DIALS_PER_TORRENT {
+            let Some(addr) = self.candidates.next_to_dial(cx.now) else { break };
+            let conn = cx.new_conn(self.link.info_hash);
+            self.peers.insert(conn, MetadataPeer::dial(addr, cx.now));
+            cx.order(IoCommand::TcpConnect { conn, addr, timeout_ms: limits::DIAL_TIMEOUT_MS });
+            dialling += 1;
+        }
+    }
+
+    /// `tcp_connected`
+    pub(crate) fn connected(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        peer.connected(self.link.info_hash, cx.peer_id, cx.now);
+        let bytes = u32::try_from(HANDSHAKE_LEN).expect("a handshake is short");
+        cx.order(IoCommand::TcpRaw { conn, bytes });
+    }
+
+    /// `tcp_data`
+    pub(crate) fn data(&mut self, conn: ConnId, data: &Bytes, cx: &mut Context<'_>) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        match peer.handle_data(data, self.link.info_hash, cx.peer_id, cx.now) {
+            Ok(true) => {
+                // Blocks of files are not asked for; should one come, it is thrown away where it came.
+                cx.order(IoCommand::TcpFramed { conn, max_frame: MAX_FRAME, divert: Some(PIECE_ID) });
+                self.candidates.succeeded(peer.addr());
+                cx.changed();
+            }
+            Ok(false) => {}
+            Err(error) => self.drop_peer(conn, &error.to_string(), cx),
+        }
+    }
+
+    /// `tcp_frame`
+    pub(crate) fn frame(&mut self, conn: ConnId, frame: &Bytes, cx: &mut Context<'_>) {
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let addr = peer.addr();
+        match peer.handle_frame(frame, cx.now) {
+            Ok(Some(Heard::Offer(size))) => self.assembly.offer(conn, addr, size, cx.now),
+            Ok(Some(Heard::Data { block, total, data })) => {
+                let progress = self.assembly.data(conn, block, total, data, cx.now);
+                self.progressed(conn, progress, cx);
+            }
+            Ok(Some(Heard::Reject(block))) => {
+                if self.assembly.reject(conn, block, cx.now) {
+                    self.drop_peer(conn, "it rejects everything", cx);
+                }
+            }
+            Ok(None) => {}
+            Err(error) => self.drop_peer(conn, &error.to_string(), cx),
+        }
+    }
+
+    fn progressed(&mut self, conn: ConnId, progress: Result<Progress, WrongBlock>, cx: &mut Context<'_>) {
+        match progress {
+            Ok(Progress::More) => {}
+            Ok(Progress::Found(info)) => self.found = Some(info),
+            Ok(Progress::Mixed) => tracing::info!(torrent = %self.link.info_hash, "peers gave a wrong info dictionary"),
+            Ok(Progress::Guilty(addr)) => self.ban(addr, cx),
+            Err(error) => self.drop_peer(conn, &error.to_string(), cx),
+        }
+        cx.changed();
+    }
+
+    /// Asks peers for what is missing.
+    pub(super) fn ask_for_blocks(&mut self, cx: &mut Context<'_>) {
+        for (conn, block) in self.assembly.next_requests(cx.now) {
+            if let Some(peer) = self.peers.get_mut(&conn) {
+                peer.ask(block, cx.now);
+            }
+        }
+    }
+
+    /// `tcp_closed`
+    pub(crate) fn closed(&mut self, conn: ConnId, reason: CloseReason, cx: &mut Context<'_>) {
+        cx.numbers.conns.remove(&conn);
+        let Some(peer) = self.peers.remove(&conn) else { return };
+        tracing::debug!(peer = %peer.addr(), ?reason, "peer gone");
+        self.assembly.leave(conn);
+        self.candidates.failed(peer.addr(), cx.now);
+        cx.changed();
+    }
+
+    fn drop_peer(&mut self, conn: ConnId, why: &str, cx: &mut Context<'_>) {
+        if !self.peers.contains_key(&conn) {
+            return;
+        }
+        tracing::debug!(why, "peer dropped");
+        cx.order(IoCommand::TcpClose { conn });
+        self.closed(conn, CloseReason::Remote, cx);
+    }
+
+    /// It gave a wrong info dictionary: it is dropped and not dialled again.
+    fn ban(&mut self, addr: SocketAddr, cx: &mut Context<'_>) {
+        tracing::info!(torrent = %self.link.info_hash, "a peer gave a wrong info dictionary and is banned");
+        self.candidates.ban(addr);
+        let conns: Vec<ConnId> =
+            self.peers.iter().filter(|(_, peer)| peer.addr() == addr).map(|(&conn, _)| conn).collect();
+        for conn in conns {
+            self.drop_peer(conn, "a wrong info dictionary", cx);
+        }
+    }
+
+    /// They did nothing wrong, but we want nothing more of anybody.
+    pub(super) fn release_all(&mut self, cx: &mut Context<'_>) {
+        self.assembly.leave_all();
+        for (conn, peer) in std::mem::take(&mut self.peers) {
+            cx.numbers.conns.remove(&conn);
+            cx.order(IoCommand::TcpClose { conn });
+            self.candidates.released(peer.addr());
+        }
+    }
+
+    /// Once a tick: those who are of no use make room.
+    pub(super) fn tend_peers(&mut self, cx: &mut Context<'_>) {
+        let idle = self.peers.iter().filter(|(_, peer)| peer.is_idle(cx.now)).map(|(&conn, _)| conn);
+        let mut useless: Vec<ConnId> = idle.collect();
+        useless.extend(self.assembly.stalled(cx.now));
+        for conn in useless {
+            self.drop_peer(conn, "it gives nothing", cx);
+        }
+        self.peers.values_mut().for_each(|peer| peer.tick(cx.now));
+    }
+
+    /// Asks the trackers for peers when it is time.
+    pub(super) fn announce_to_trackers(&mut self, cx: &mut Context<'_>) {
+        if !self.is_seeking() {
+            return;
+        }
+        let Some(next) = self.trackers.poll_announce(cx.now) else { return };
+        let url = next.url(&self.announce_params(next.event, cx));
+        self.announce = Some(cx.ask(Owner::Torrent(self.link.info_hash), |op| tracker::fetch(op, url)));
+    }
+
+    fn announce_params(&self, event: Option<Event>, cx: &Context<'_>) -> AnnounceParams {
+        AnnounceParams {
+            info_hash: self.link.info_hash,
+            peer_id: cx.peer_id,
+            port: tracker::NO_PORT,
+            uploaded: 0,
+            downloaded: 0,
+            left: LEFT,
+            event,
+            numwant: u32::try_from(limits::CONNECTIONS_PER_TORRENT * 2).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// A tracker answered.
+    pub(super) fn announced(&mut self, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        match tracker::answer(result) {
+            Ok(answer) => {
+                self.tracker_message = None;
+                self.trackers.succeeded(answer.interval, cx.now);
+                self.add_peers(answer.peers.into_iter(), Source::Tracker, cx);
+            }
+            Err(message) => {
+                tracing::debug!(torrent = %self.link.info_hash, %message, "tracker failed");
+                self.tracker_message = Some(message);
+                self.trackers.failed(cx.now);
+                self.next_tick = cx.now;
+            }
+        }
+        cx.changed();
+    }
+
+    /// The trackers that know us hear that we stop.
+    pub(super) fn announce_stopped(&mut self, cx: &mut Context<'_>) {
+        self.announce = None;
+        for goodbye in self.trackers.stop(cx.now) {
+            let url = goodbye.url(&self.announce_params(Some(Event::Stopped), cx));
+            cx.ask(Owner::Engine, |op| tracker::fetch(op, url));
+        }
+    }
+}
