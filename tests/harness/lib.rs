@@ -20,6 +20,7 @@ pub mod process;
 pub mod proxy;
 pub mod scene;
 pub mod swarm;
+pub mod terminal;
 pub mod torrent;
 pub mod tracker;
 pub mod wire;

@@ -111,6 +111,13 @@ pub fn terminate_pid(pid: u32) {
     }
 }
 
+/// Does what Ctrl+C does to a process.
+pub fn interrupt_pid(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, Signal::INT);
+    }
+}
+
 /// Whether there is such a process.
 pub fn is_alive(pid: u32) -> bool {
     i32::try_from(pid).ok().and_then(Pid::from_raw).is_some_and(|pid| test_kill_process(pid).is_ok())

@@ -31,6 +31,14 @@ pub fn daemon() -> Result<PathBuf> {
     built(target().join("release/jstorrent-io-daemon"))
 }
 
+/// The terminal host, as `cargo xtask build` made it.
+///
+/// # Errors
+/// It was not built.
+pub fn terminal() -> Result<PathBuf> {
+    built(target().join("release/jstorrent"))
+}
+
 /// The extension, ready to be loaded, as `cargo xtask build` made it.
 ///
 /// # Errors

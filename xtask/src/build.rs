@@ -1,4 +1,4 @@
-//! `cargo xtask build`: the engine, the extension and the daemon, in that order, each only if it is not up to date.
+//! `cargo xtask build`: the engine, the extension, and the native programs, in that order, each only if it is not up to date.
 
 use anyhow::{Context as _, Result};
 use jstorrent_tests::workspace;
@@ -6,16 +6,16 @@ use jstorrent_tests::workspace;
 use crate::ui::Step;
 use crate::{shell, wasm};
 
-/// Builds everything that the browser and the tests load.
+/// Builds everything that the browser, the terminal and the tests load.
 ///
 /// # Errors
 /// A step fails; what it wrote has been shown.
 pub(crate) async fn all() -> Result<()> {
     wasm::build().await?;
     extension().await?;
-    let mut daemon = shell::cargo();
-    daemon.args(["build", "--release", "--package", "io-shim"]);
-    shell::step("daemon", &mut daemon).await
+    let mut native = shell::cargo();
+    native.args(["build", "--release", "--package", "io-shim", "--package", "engine-wasm", "--bins"]);
+    shell::step("daemon and terminal", &mut native).await
 }
 
 async fn extension() -> Result<()> {

@@ -1,0 +1,176 @@
+//! `jstorrent` as a person or a script at a terminal runs it: its lines, its exit status, and what it leaves behind.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::daemon::Endpoint;
+use crate::process::{self, Group};
+use crate::workspace;
+
+/// Longest wait for a line or an end.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A running `jstorrent` with `--json`; dropping it kills it and its daemon.
+#[derive(Debug)]
+pub struct Terminal {
+    group: Group,
+    lines: Lines<BufReader<ChildStdout>>,
+    state: PathBuf,
+}
+
+impl Terminal {
+    /// Starts a command with its state in this folder.
+    ///
+    /// # Errors
+    /// It was not built.
+    pub fn start<A: AsRef<OsStr>>(state: &Path, args: impl IntoIterator<Item = A>) -> Result<Self> {
+        let mut command = command(state)?;
+        command.args(args).args(["--json", "--allow-private-peers"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::log_to(&state.join("terminal.err"))?);
+        let mut group = Group::spawn(&mut command)?;
+        let lines = BufReader::new(group.stdout()?).lines();
+        Ok(Self { group, lines, state: state.to_owned() })
+    }
+
+    /// The next event for which `is_it` holds.
+    ///
+    /// # Errors
+    /// It ended or the time ran out first.
+    pub async fn event(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Result<Value> {
+        let find = async {
+            while let Some(line) = self.lines.next_line().await? {
+                let event: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
+                if is_it(&event) {
+                    return Ok(event);
+                }
+            }
+            bail!("it ended")
+        };
+        let found = timeout(LIMIT, find).await.unwrap_or_else(|_| Err(anyhow::anyhow!("the time ran out")));
+        found.with_context(|| format!("waiting for {what}; it said: {}", errors(&self.state)))
+    }
+
+    /// Where a player finds the file.
+    ///
+    /// # Errors
+    /// As [`Terminal::event`].
+    pub async fn url(&mut self) -> Result<String> {
+        let ready = self.event("the URL", |event| event["event"] == "ready").await?;
+        Ok(ready["url"].as_str().context("a URL")?.to_owned())
+    }
+
+    /// Bytes verified, once they are at least `floor` and nothing is left to check.
+    ///
+    /// # Errors
+    /// As [`Terminal::event`].
+    pub async fn verified(&mut self, floor: u64) -> Result<u64> {
+        let is_so = |event: &Value| {
+            event["event"] == "progress"
+                && event["state"] != "checking"
+                && event["verified"].as_u64().is_some_and(|verified| verified >= floor)
+        };
+        let event = self.event(&format!("{floor} verified bytes"), is_so).await?;
+        event["verified"].as_u64().context("a number")
+    }
+
+    /// The daemon that it started.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn daemon(&self) -> Result<Endpoint> {
+        daemons(&self.state).pop().context("no daemon runs")
+    }
+
+    /// Its own process.
+    pub fn pid(&self) -> u32 {
+        self.group.pid()
+    }
+
+    /// Presses Ctrl+C and waits for the end.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub async fn interrupt(&mut self) -> Result<ExitStatus> {
+        process::interrupt_pid(self.pid());
+        self.ended().await
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// It does not come in time.
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
+        let drain = async { while let Ok(Some(_)) = self.lines.next_line().await {} };
+        timeout(LIMIT, drain).await.with_context(|| format!("it goes on; it said: {}", errors(&self.state)))?;
+        timeout(LIMIT, self.group.wait()).await.context("it does not end")?
+    }
+
+    /// Kills it at once, as a crash would; its daemon lives on.
+    pub async fn kill(&mut self) {
+        self.group.kill().await;
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        process::kill_pid(self.pid());
+        daemons(&self.state).iter().for_each(Endpoint::kill);
+    }
+}
+
+/// Runs a command to its end: exit code, standard output, standard error.
+///
+/// # Errors
+/// It was not built, or does not end.
+pub async fn run<A: AsRef<OsStr>>(state: &Path, args: impl IntoIterator<Item = A>) -> Result<(i32, String, String)> {
+    let mut command = command(state)?;
+    output(command.args(args)).await
+}
+
+/// Runs a command of any making to its end.
+///
+/// # Errors
+/// It can't be started, or does not end.
+pub async fn output(command: &mut Command) -> Result<(i32, String, String)> {
+    let output = timeout(LIMIT, command.stdin(Stdio::null()).kill_on_drop(true).output()).await.context("no end")??;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ok((output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr)))
+}
+
+/// `jstorrent` with nobody's settings and its state in this folder.
+///
+/// # Errors
+/// It was not built.
+pub fn command(state: &Path) -> Result<Command> {
+    workspace::daemon()?;
+    let mut command = Command::new(workspace::terminal()?);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("JSTORRENT_")) {
+        command.env_remove(name);
+    }
+    command.env("JSTORRENT_STATE", state).env("XDG_CONFIG_HOME", state);
+    Ok(command)
+}
+
+/// The daemons that live below a state folder.
+pub fn daemons(state: &Path) -> Vec<Endpoint> {
+    let folders = std::fs::read_dir(state).into_iter().flatten().flatten();
+    folders.filter_map(|folder| Endpoint::read(&folder.path())).collect()
+}
+
+/// What runs below a state folder have left to come back to.
+pub fn remembered(state: &Path) -> usize {
+    let folders = std::fs::read_dir(state).into_iter().flatten().flatten();
+    folders.filter(|folder| folder.path().is_dir()).count()
+}
+
+fn errors(state: &Path) -> String {
+    std::fs::read_to_string(state.join("terminal.err")).unwrap_or_default()
+}

@@ -1,0 +1,315 @@
+//! The engine at a terminal: a film is read while it comes, a download completes, and nothing is left behind or lost.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::clock::until;
+use jstorrent_tests::http;
+use jstorrent_tests::media::Film;
+use jstorrent_tests::process;
+use jstorrent_tests::proxy::Line;
+use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH};
+use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::terminal::{Terminal, command, daemons, output, remembered, run};
+use jstorrent_tests::workspace::{self, Scratch};
+use serde_json::Value;
+use tokio::process::Command;
+
+/// A film that one slow seeder has, and folders for who wants it.
+struct Stage {
+    swarm: Swarm,
+    truth: Vec<u8>,
+    torrent: PathBuf,
+    state: PathBuf,
+    dir: PathBuf,
+    _scratch: Scratch,
+}
+
+impl Stage {
+    async fn new() -> Result<Self> {
+        let film = Film::Mp4MoovLast.file().await?;
+        let seeder = (Client::Libtorrent, Line::of_rate(FILM_RATE_BPS));
+        let swarm = Swarm::of_file(&film, PIECE_LENGTH, &[seeder]).await?;
+        let scratch = Scratch::new("terminal")?;
+        let torrent = swarm.torrent.write_to(scratch.path())?;
+        let (state, dir) = (scratch.dir("state")?, scratch.dir("downloads")?);
+        Ok(Self { swarm, truth: std::fs::read(film)?, torrent, state, dir, _scratch: scratch })
+    }
+
+    fn start(&self, command: &str, further: &[&str]) -> Result<Terminal> {
+        let args = [Path::new(command), &self.torrent].into_iter().chain(further.iter().map(Path::new));
+        Terminal::start(&self.state, args)
+    }
+
+    fn get(&self) -> Result<Terminal> {
+        self.start("get", &["--dir", self.dir_text()])
+    }
+
+    fn dir_text(&self) -> &str {
+        self.dir.to_str().expect("the target folder has a plain name")
+    }
+
+    fn downloaded(&self) -> PathBuf {
+        self.dir.join(Film::Mp4MoovLast.file_name())
+    }
+
+    fn is_true(&self) -> Result<()> {
+        ensure!(std::fs::read(self.downloaded())? == self.truth, "what was downloaded is not what was seeded");
+        Ok(())
+    }
+
+    /// A daemon ends a moment after it was asked to.
+    async fn nothing_runs(&self) -> Result<()> {
+        until("every daemon to end", Duration::from_secs(10), || async {
+            Ok(daemons(&self.state).is_empty().then_some(()))
+        })
+        .await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_read_by_other_programs_while_it_comes_and_is_gone_afterwards() -> Result<()> {
+    let stage = Stage::new().await?;
+    let mut terminal = stage.start("stream", &[])?;
+    let url = terminal.url().await?;
+    let mut probe = Command::new("ffprobe");
+    probe.args(["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0"]).arg(&url);
+    let (status, duration, errors) = output(&mut probe).await?;
+    ensure!(status == 0, "ffprobe: {errors}");
+    ensure!(duration.trim().parse::<f64>()?.round() == f64::from(Film::SECONDS), "ffprobe says {duration}");
+    let middle = stage.truth.len() / 2;
+    let mut curl = Command::new("curl");
+    curl.args(["-sS", "-o"])
+        .arg(stage.dir.join("part"))
+        .arg("-r")
+        .arg(format!("{middle}-{}", middle + 99_999))
+        .arg(&url);
+    ensure!(output(&mut curl).await?.0 == 0, "curl failed");
+    ensure!(std::fs::read(stage.dir.join("part"))? == stage.truth[middle..middle + 100_000], "wrong bytes");
+    let progress = terminal.event("progress", |event| event["event"] == "progress").await?;
+    ensure!(progress["verified"].as_u64() < Some(stage.truth.len() as u64 * 9 / 10), "not incomplete: {progress}");
+    stage.swarm.set_rate(0);
+    let whole = http::get(&url).await?;
+    ensure!(whole.whole && whole.body == stage.truth, "the film that was served is not the film that was seeded");
+    ensure!(terminal.interrupt().await?.code() == Some(0), "Ctrl+C is the way to end a stream");
+    stage.nothing_runs().await?;
+    ensure!(remembered(&stage.state) == 0, "a stream that is not kept leaves nothing behind");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_says_what_its_viewer_waits_for_and_ends_with_its_player() -> Result<()> {
+    let stage = Stage::new().await?;
+    stage.swarm.set_rate(100 << 10);
+    let player = "curl -sS -r 4000000-4400000 -o /dev/null";
+    let mut terminal = stage.start("stream", &["--player", player, "--file", "1"])?;
+    let waits = |event: &Value| event["streams"][0]["waiting"]["reason"] == "downloading";
+    terminal.event("a viewer that waits", waits).await?;
+    stage.swarm.set_rate(0);
+    ensure!(terminal.ended().await?.code() == Some(0), "it ends in order when the player does");
+    stage.nothing_runs().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_completes_and_goes_on_where_ctrl_c_left_it() -> Result<()> {
+    let stage = Stage::new().await?;
+    let mut terminal = stage.get()?;
+    let before = terminal.verified(1_000_000).await?;
+    ensure!(terminal.interrupt().await?.code() == Some(130), "it is not complete");
+    stage.nothing_runs().await?;
+    stage.swarm.set_rate(0);
+    let passed = stage.swarm.passed();
+    let mut terminal = stage.get()?;
+    ensure!(terminal.ended().await?.code() == Some(0), "it completes");
+    stage.is_true()?;
+    let (fetched, rest) = (stage.swarm.passed() - passed, stage.truth.len() as u64 - before);
+    ensure!(fetched < rest + rest / 10, "{fetched} bytes were fetched for the last {rest}");
+    stage.nothing_runs().await?;
+    ensure!(remembered(&stage.state) == 0, "what is complete needs no state");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_verified_piece_is_lost_when_everything_is_killed() -> Result<()> {
+    let stage = Stage::new().await?;
+    let mut terminal = stage.get()?;
+    let before = terminal.verified(1_500_000).await?;
+    let daemon = terminal.daemon()?;
+    terminal.kill().await;
+    daemon.kill();
+    // Nothing new can come: what is verified now was there.
+    stage.swarm.tracker.name([]).await;
+    let mut terminal = stage.get()?;
+    let after = terminal.verified(0).await?;
+    ensure!(after >= before, "{before} bytes were verified, and {after} are");
+    ensure!(terminal.interrupt().await?.code() == Some(130), "it is not complete");
+    stage.nothing_runs().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_whose_terminal_was_killed_is_no_obstacle_and_ends_by_itself() -> Result<()> {
+    let stage = Stage::new().await?;
+    let mut terminal = stage.get()?;
+    terminal.verified(500_000).await?;
+    let orphan = terminal.daemon()?;
+    terminal.kill().await;
+    let mut next = stage.get()?;
+    next.verified(500_000).await?;
+    let heir = next.daemon()?;
+    ensure!(heir.pid != orphan.pid, "the orphan is ended by whoever comes next");
+    next.kill().await;
+    // Nobody but init is left to notice their ends, and it takes its time.
+    for pid in [orphan.pid, heir.pid] {
+        until("the orphan to end", LIMIT, || async { Ok((!process::is_alive(pid)).then_some(())) }).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_dies_is_started_again_for_the_player() -> Result<()> {
+    let stage = Stage::new().await?;
+    let mut terminal = stage.start("stream", &[])?;
+    let url = terminal.url().await?;
+    terminal.verified(500_000).await?;
+    let daemon = terminal.daemon()?;
+    daemon.kill();
+    stage.swarm.set_rate(0);
+    let is_new = || async { Ok(terminal.daemon().ok().filter(|new| new.pid != daemon.pid)) };
+    until("another daemon", LIMIT, is_new).await?;
+    let whole = http::get(&url).await?;
+    ensure!(whole.whole && whole.body == stage.truth, "the same URL serves the film again");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_there_before_is_never_removed() -> Result<()> {
+    let stage = Stage::new().await?;
+    stage.swarm.set_rate(0);
+    std::fs::write(stage.dir.join("other.txt"), "mine")?;
+    let mut terminal = stage.start("stream", &["--dir", stage.dir_text()])?;
+    terminal.verified(stage.truth.len() as u64).await?;
+    ensure!(stage.downloaded().exists() && terminal.interrupt().await?.code() == Some(0), "it was downloaded");
+    ensure!(
+        !stage.downloaded().exists() && stage.dir.join("other.txt").exists(),
+        "what came with the run goes with it"
+    );
+    std::fs::write(stage.downloaded(), &stage.truth)?;
+    let mut terminal = stage.start("stream", &["--dir", stage.dir_text()])?;
+    terminal.verified(stage.truth.len() as u64).await?;
+    ensure!(terminal.interrupt().await?.code() == Some(0), "it ends in order");
+    stage.is_true()?;
+    let mut terminal = stage.start("stream", &["--dir", stage.dir_text(), "--keep"])?;
+    terminal.verified(stage.truth.len() as u64).await?;
+    process::interrupt_pid(terminal.pid());
+    terminal.interrupt().await?;
+    stage.is_true()?;
+    stage.nothing_runs().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_done_is_said_in_plain_words() -> Result<()> {
+    let stage = Stage::new().await?;
+    let torrent = stage.torrent.to_str().context("a plain name")?;
+    let busy = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let busy = busy.local_addr()?.to_string();
+    let below_a_file = format!("{torrent}/folder");
+    let table: &[(&[&str], i32, &str)] = &[
+        (&[], 2, "Usage"),
+        (&["fly"], 2, "unrecognized subcommand"),
+        (&["get"], 2, "SOURCE"),
+        (&["get", torrent, "--file", "1"], 2, "unexpected argument"),
+        (&["stream", torrent, "--open", "--player", "mpv"], 2, "cannot be used with"),
+        (&["get", "/nowhere.torrent"], 1, "cannot read /nowhere.torrent"),
+        (&["get", "ftp://example.com/a.torrent"], 1, "only http and https"),
+        (&["info", "/dev/null"], 1, "not a usable torrent file"),
+        (&["stream", torrent, "--file", "7"], 1, "there is no file \"7\""),
+        (&["stream", torrent, "--file", "other.mkv"], 1, "there is no file"),
+        (&["stream", torrent, "--player", "/nowhere/player"], 1, "could not be started"),
+        (&["get", torrent, "--dir", &below_a_file], 1, "cannot make the folder"),
+        (&["get", torrent, "--dir", "/proc"], 1, "can't be written"),
+        (&["get", torrent, "--dir", stage.dir_text(), "--state", &below_a_file], 1, "cannot make the state folder"),
+        (&["get", torrent, "--dir", stage.dir_text(), "--listen", &busy], 1, "is in use by another program"),
+        (
+            &["get", torrent, "--dir", stage.dir_text(), "--listen", "0.0.0.0:0"],
+            1,
+            "not an address of this machine alone",
+        ),
+        (&["get", torrent, "--config", "/nowhere.toml"], 1, "/nowhere.toml"),
+        (&["man", "fly"], 1, "there is no command"),
+    ];
+    for (args, expected, words) in table {
+        let (status, _, errors) = run(&stage.state, *args).await?;
+        ensure!(status == *expected && errors.contains(words), "{args:?}: status {status}, {errors}");
+    }
+    stage.nothing_runs().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_torrent_in_one_folder_is_one_process_at_a_time() -> Result<()> {
+    let stage = Stage::new().await?;
+    let mut first = stage.get()?;
+    first.verified(1).await?;
+    let args = ["get", stage.torrent.to_str().context("a plain name")?, "--dir", stage.dir_text()];
+    let (status, _, errors) = run(&stage.state, args).await?;
+    ensure!(status == 1 && errors.contains("another jstorrent is at work"), "status {status}, {errors}");
+    ensure!(first.interrupt().await?.code() == Some(130), "the first one is not disturbed");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_daemon_it_says_where_it_looked() -> Result<()> {
+    let stage = Stage::new().await?;
+    let alone = stage.dir.join("jstorrent");
+    std::fs::copy(workspace::terminal()?, &alone)?;
+    let mut command = Command::new(alone);
+    command.arg("get").arg(&stage.torrent).arg("--dir").arg(&stage.dir).arg("--state").arg(&stage.state);
+    let (status, _, errors) = output(command.env("PATH", "").env_remove("JSTORRENT_IO_DAEMON")).await?;
+    ensure!(status == 1 && errors.contains("JSTORRENT_IO_DAEMON"), "status {status}, {errors}");
+    let daemon = workspace::daemon()?;
+    let mut named = command;
+    named.env("JSTORRENT_IO_DAEMON", daemon).args(["--allow-private-peers"]);
+    stage.swarm.set_rate(0);
+    let (status, _, errors) = output(&mut named).await?;
+    ensure!(status == 0, "status {status}, {errors}");
+    stage.is_true()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torrent_is_described_for_people_and_for_programs() -> Result<()> {
+    let stage = Stage::new().await?;
+    let (status, text, _) = run(&stage.state, [Path::new("info"), &stage.torrent]).await?;
+    ensure!(status == 0 && text.contains("moov-last.mp4") && text.contains("/announce"), "{text}");
+    let (status, text, _) = run(&stage.state, [Path::new("info"), &stage.torrent, Path::new("--json")]).await?;
+    let info: Value = serde_json::from_str(&text)?;
+    ensure!(status == 0 && info["infoHash"] == stage.swarm.torrent.info_hash.as_str(), "{info}");
+    ensure!(info["files"][0]["length"] == stage.truth.len() && info["files"][0]["number"] == 1, "{info}");
+    ensure!(info["pieceCount"] == stage.swarm.torrent.piece_count(), "{info}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn help_completions_and_man_pages_are_there() -> Result<()> {
+    let scratch = Scratch::new("help")?;
+    for (args, words) in [
+        (&["--help"][..], "jstorrent stream film.torrent --player mpv"),
+        (&["stream", "--help"], "Examples:"),
+        (&["get", "--help"], "Exit status"),
+        (&["completions", "bash"], "complete -F"),
+        (&["completions", "fish"], "allow-private-peers"),
+        (&["completions", "zsh"], "#compdef jstorrent"),
+        (&["man"], ".TH"),
+        (&["man", "stream"], "player"),
+    ] {
+        let (status, text, errors) = run(scratch.path(), args).await?;
+        ensure!(status == 0 && text.contains(words), "{args:?}: {text}{errors}");
+    }
+    // A reader that has seen enough is no error.
+    let mut piped = command(scratch.path())?;
+    let mut child = piped.args(["completions", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().await?;
+    ensure!(ended.stderr.is_empty(), "{}", String::from_utf8_lossy(&ended.stderr));
+    Ok(())
+}
