@@ -134,6 +134,8 @@ export type EngineMessage =
 
 const intent = variants<Intent>({
   add_torrent: object({ kind: literal("add_torrent"), metainfo: bytes(MAX_METAINFO_BYTES) }),
+  add_magnet: object({ kind: literal("add_magnet"), uri: words }),
+  add_url: object({ kind: literal("add_url"), url: words }),
   add_peers: object({ kind: literal("add_peers"), infoHash, peers: list(text(128), MAX_PEERS) }),
   pause: object({ kind: literal("pause"), infoHash }),
   resume: object({ kind: literal("resume"), infoHash }),
@@ -157,7 +159,7 @@ const file = object<FileView>({
 const torrent = object<TorrentView>({
   infoHash,
   name: words,
-  state: literal("checking", "downloading", "complete", "paused", "error"),
+  state: literal("metadata", "checking", "downloading", "complete", "paused", "error"),
   message: nullable(words),
   length: quantity,
   verified: quantity,

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::app::{App, MAX_CONTROL};
 use crate::auth::Guard;
 use crate::config::{Config, RootFolder, any_port};
+use crate::descriptors::Shares;
 use crate::desk::{Desk, DeskConfig};
 use crate::files::{FileStore, Roots};
 use crate::folder::{Endpoint, Identity, StateFolder};
@@ -29,10 +30,6 @@ use crate::state::StateStore;
 
 /// Bytes of I/O frames that may be under way in each direction.
 const IO_WINDOW: u32 = 4 << 20;
-/// Sockets and files that an engine may have open. Together with the viewers they stay below the 1024 descriptors that a
-/// process may open on most systems.
-const MAX_CONNS: u32 = 400;
-const MAX_FILES: u32 = 256;
 /// How often the end of a drain or an idle time is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -61,9 +58,12 @@ impl Daemon {
             identity.port = Some(addr.port());
             folder.remember(&identity)?;
         }
-        let app = Arc::new(assemble(&config, &folder, addr, &identity)?);
+        let shares = Shares::of_process(config.max_replies);
+        tracing::debug!(?shares, "descriptors");
+        let app = Arc::new(assemble(&config, &folder, addr, &identity, shares)?);
         let (phase, phases) = watch::channel(Phase::Open);
-        let serving = tokio::spawn(server::serve(listener, Arc::clone(&app), config.header_timeout, phases));
+        let bounds = server::Bounds { connections: shares.http as usize, header_timeout: config.header_timeout };
+        let serving = tokio::spawn(server::serve(listener, Arc::clone(&app), bounds, phases));
         let endpoint = Endpoint {
             port: addr.port(),
             token: identity.token,
@@ -133,24 +133,30 @@ fn listen(wanted: Option<SocketAddr>, identity: &Identity) -> std::io::Result<Tc
     last.and_then(|addr| server::listen(addr).ok()).map_or_else(|| server::listen(any_port()), Ok)
 }
 
-fn assemble(config: &Config, folder: &StateFolder, addr: SocketAddr, identity: &Identity) -> anyhow::Result<App> {
+fn assemble(
+    config: &Config,
+    folder: &StateFolder,
+    addr: SocketAddr,
+    identity: &Identity,
+    shares: Shares,
+) -> anyhow::Result<App> {
     let metrics = Arc::new(Metrics::default());
     let desk = Desk::new(DeskConfig {
         grace: config.grace,
         max_wait: config.max_wait,
-        max_replies: config.max_replies,
+        max_replies: shares.replies as usize,
         max_replies_per_file: config.max_replies_per_file,
     });
     let roots = config.roots.iter().map(|root| (root_key(root), root.label.clone(), root.path.clone())).collect();
     let policy = DialPolicy { allow_loopback: config.allow_loopback_peers, allow_private: config.allow_private_peers };
-    let io = IoConfig { policy, max_conns: MAX_CONNS as usize, max_files: MAX_FILES as usize };
+    let io = IoConfig { policy, max_conns: shares.conns as usize, max_files: shares.files as usize };
     let max_wait_ms = u64::try_from(config.max_wait.as_millis()).unwrap_or(u64::MAX);
     Ok(App {
         guard: Guard::new(addr, config.origins.clone(), identity.token.clone()),
         desk,
         files: Arc::new(FileStore::new(Roots::new(roots))),
         state: Arc::new(StateStore::open(folder.path())?),
-        limits: Limits { max_conns: MAX_CONNS, max_files: MAX_FILES, io_window: IO_WINDOW, max_wait_ms },
+        limits: Limits { max_conns: shares.conns, max_files: shares.files, io_window: IO_WINDOW, max_wait_ms },
         metrics,
         io,
         control_places: Arc::new(Semaphore::new(MAX_CONTROL)),

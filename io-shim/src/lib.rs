@@ -7,6 +7,7 @@ pub mod conditional;
 pub mod config;
 pub(crate) mod control;
 pub mod daemon;
+pub mod descriptors;
 pub mod desk;
 pub(crate) mod digest;
 pub mod events;

@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use io_shim::config::{Config, Settings};
 use io_shim::daemon::Daemon;
+use io_shim::descriptors;
 use io_shim::folder::{make_private_folder, private};
 use io_shim::install::{self, Target};
 use io_shim::native_messaging;
@@ -16,9 +17,6 @@ use tracing_subscriber::EnvFilter;
 
 /// A daemon started by the extension ends after this many idle seconds.
 const DETACHED_IDLE_S: u64 = 60;
-/// Open files that leave room for every limit of the daemon at once.
-#[cfg(unix)]
-const FILES_WANTED: u64 = 4096;
 /// A log that has grown beyond this is begun anew, bytes.
 const LOG_MAX: u64 = 8 << 20;
 
@@ -112,7 +110,7 @@ fn run(command: Command) -> anyhow::Result<()> {
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {
-    raise_file_limit();
+    descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let daemon = Daemon::start(config).await?;
@@ -130,20 +128,6 @@ fn serve(config: Config) -> anyhow::Result<()> {
     // A blocking job on a stuck disk must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     Ok(())
-}
-
-/// Many systems start processes with room for 256 or 1024 open files, but let them ask for more.
-fn raise_file_limit() {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-        let wanted = maximum.unwrap_or(FILES_WANTED).min(FILES_WANTED);
-        if current.is_some_and(|current| current < wanted) {
-            // Without it there is less room, no more.
-            let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
-        }
-    }
 }
 
 #[cfg(unix)]

@@ -27,8 +27,8 @@ use crate::app::App;
 use crate::routes::{self, Carried};
 use crate::serve::{Content, plain};
 
-/// Connections at once. Chrome opens six and a WebSocket; the rest is room for other players, and a wall for floods.
-const MAX_CONNECTIONS: usize = 256;
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 512;
 /// What the kernel may hold of a reply that the viewer has not taken, bytes. Left to itself it grows to megabytes, all of
 /// which would look like progress.
 const SEND_BUFFER: u32 = 512 << 10;
@@ -38,6 +38,15 @@ const HTTP_BUFFER: usize = 64 << 10;
 const MAX_HEADERS: usize = 32 << 10;
 
 type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+/// What strangers may cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Connections at once.
+    pub(crate) connections: usize,
+    /// How long a request's headers may take.
+    pub(crate) header_timeout: Duration,
+}
 
 /// How far the stopping of the daemon has come, for its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,17 +68,12 @@ pub(crate) fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
     // Accepted connections inherit it.
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(addr)?;
-    socket.listen(128)
+    socket.listen(BACKLOG)
 }
 
 /// Accepts and serves until the phase says otherwise; returns when all connections are gone.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    app: Arc<App>,
-    header_timeout: Duration,
-    mut phase: watch::Receiver<Phase>,
-) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, bounds: Bounds, mut phase: watch::Receiver<Phase>) {
+    let places = Arc::new(Semaphore::new(bounds.connections));
     let connections = TaskTracker::new();
     loop {
         let accepted = async {
@@ -80,7 +84,7 @@ pub(crate) async fn serve(
             () = reached(&mut phase, Phase::Draining) => break,
             (place, accepted) = accepted => match accepted {
                 Ok((stream, _)) => {
-                    let connection = connection(stream, Arc::clone(&app), header_timeout, phase.clone());
+                    let connection = connection(stream, Arc::clone(&app), bounds.header_timeout, phase.clone());
                     connections.spawn(async move {
                         connection.await;
                         drop(place);

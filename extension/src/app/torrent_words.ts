@@ -6,6 +6,7 @@ import { about, percent, size } from "../page/format";
 /** How far it is, in words. */
 export function progressWords(torrent: TorrentView): string {
   const { verified, length } = torrent;
+  if (length === 0) return "";
   if (torrent.state === "complete") return size(length);
   return `${size(verified)} of ${size(length)}`;
 }
@@ -13,6 +14,8 @@ export function progressWords(torrent: TorrentView): string {
 /** What it is doing, in words. */
 export function stateWords(torrent: TorrentView): string {
   switch (torrent.state) {
+    case "metadata":
+      return "Getting its description";
     case "checking":
       return "Checking files";
     case "complete":
@@ -35,5 +38,5 @@ function downloadingWords(torrent: TorrentView): string {
 
 /** The share in percent, or nothing where it says nothing. */
 export function shareWords(torrent: TorrentView): string {
-  return torrent.state === "complete" ? "" : percent(torrent.verified, torrent.length);
+  return torrent.state === "complete" || torrent.length === 0 ? "" : percent(torrent.verified, torrent.length);
 }

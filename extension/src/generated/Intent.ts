@@ -7,7 +7,15 @@ export type Intent = { "kind": "add_torrent",
 /**
  * The file's bytes.
  */
-metainfo: Uint8Array, } | { "kind": "add_peers", 
+metainfo: Uint8Array, } | { "kind": "add_magnet", 
+/**
+ * The link.
+ */
+uri: string, } | { "kind": "add_url", 
+/**
+ * Its address, `http:` or `https:`.
+ */
+url: string, } | { "kind": "add_peers", 
 /**
  * Which torrent, 40 hex digits.
  */

@@ -3,7 +3,9 @@
 use futures_util::{SinkExt, StreamExt};
 use shared_proto::frame::{decode_batch, decode_control, encode_batch, encode_control};
 use shared_proto::io::OpOutput;
-use shared_proto::{DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, OpId, PROTOCOL_VERSION, RequestId, Root};
+use shared_proto::{
+    DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, Limits, OpId, PROTOCOL_VERSION, RequestId, Root,
+};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest};
@@ -16,6 +18,7 @@ pub(crate) struct Brain {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     pub(crate) epoch: u64,
     pub(crate) roots: Vec<Root>,
+    pub(crate) limits: Option<Limits>,
     /// Everything heard so far.
     pub(crate) heard: Vec<DaemonMessage>,
     /// Every event so far, and how many of them were looked at.
@@ -32,7 +35,7 @@ impl Brain {
             request.headers_mut().insert("origin", origin.parse().unwrap());
         }
         let (socket, _) = tokio_tungstenite::connect_async(request).await?;
-        Ok(Self { socket, epoch: 0, roots: vec![], heard: vec![], events: vec![], seen: 0, ordered: 0 })
+        Ok(Self { socket, epoch: 0, roots: vec![], limits: None, heard: vec![], events: vec![], seen: 0, ordered: 0 })
     }
 
     pub(crate) async fn hello(&mut self, token: &str) {
@@ -45,13 +48,13 @@ impl Brain {
     }
 
     pub(crate) async fn welcomed(&mut self) {
-        let (epoch, roots) = self
+        let (epoch, roots, limits) = self
             .next(|message| match message {
-                DaemonMessage::Welcome { epoch, roots, .. } => Some((*epoch, roots.clone())),
+                DaemonMessage::Welcome { epoch, roots, limits, .. } => Some((*epoch, roots.clone(), limits.clone())),
                 _ => None,
             })
             .await;
-        (self.epoch, self.roots) = (epoch, roots);
+        (self.epoch, self.roots, self.limits) = (epoch, roots, Some(limits));
     }
 
     pub(crate) async fn tell(&mut self, message: EngineMessage) {

@@ -1,7 +1,7 @@
 //! The I/O plane over the control WebSocket: order, credit in both directions, and its end with the engine.
 
 use bytes::Bytes;
-use shared_proto::io::{DigestKind, OpOutput};
+use shared_proto::io::{DigestKind, OpErrorKind, OpOutput};
 use shared_proto::{CloseCode, ConnId, FileRef, IoCommand, IoEvent, OpId, Span};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -119,4 +119,37 @@ async fn state_outlives_engines_and_daemons() {
     let mut brain = rig.brain().await;
     brain.order(&[IoCommand::KvGet { op: OpId(1), key: "a/b".into() }]).await;
     assert_eq!(brain.done(OpId(1)).await, OpOutput::Value(Some(value)));
+}
+
+#[tokio::test]
+async fn an_engine_may_open_as_many_files_as_it_was_told() {
+    io_shim::descriptors::raise_limit();
+    let rig = Rig::start().await;
+    let mut brain = rig.brain().await;
+    let limits = brain.limits.clone().unwrap();
+    // A machine that allows 16,384 descriptors gives the most; on a smaller one it is what there is room for.
+    let told = (limits.max_conns, limits.max_files);
+    assert!(told.0 <= 1_000 && told.1 <= 4_096 && told.0 >= 16, "{told:?}");
+    let root = brain.roots[0].key.clone();
+    let open = |n: u32| IoCommand::FileOpen {
+        op: OpId(n.into()),
+        file: FileRef(n),
+        root: root.clone(),
+        path: vec!["many".into(), format!("{n}")],
+        length: 1,
+        create: true,
+    };
+    for batch in (0..=limits.max_files).collect::<Vec<_>>().chunks(512) {
+        brain.order(&batch.iter().map(|&n| open(n)).collect::<Vec<_>>()).await;
+    }
+    let mut refused = 0;
+    for _ in 0..=limits.max_files {
+        match brain.event().await {
+            IoEvent::Done { result: Ok(OpOutput::Opened { .. }), .. } => {}
+            IoEvent::Done { result: Err(error), .. } if error.kind == OpErrorKind::Limit => refused += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(refused, 1);
+    rig.settled(&mut brain).await;
 }

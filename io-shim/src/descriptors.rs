@@ -1,0 +1,129 @@
+//! File descriptors: how many this process may hold, and who gets how many of them.
+//!
+//! Owns the raising of the process's own limit and the sharing out of what it allows. Invariant: all shares together stay below the limit,
+//! so that a full house is told so by a limit of ours and not by the operating system, in the middle of something.
+
+/// Descriptors that leave room for every share at its fullest.
+#[cfg(unix)]
+const WANTED: u64 = 16_384;
+/// Where a system refuses [`WANTED`] although its hard limit is higher: macOS stops at its `OPEN_MAX`.
+#[cfg(unix)]
+const WANTED_OR: [u64; 2] = [10_240, 4_096];
+
+/// Connections of an engine at the most.
+const MAX_CONNS: u64 = 1_000;
+/// Open files of an engine at the most: a few folders of thousands of small files.
+const MAX_FILES: u64 = 4_096;
+/// HTTP connections at the most. Chrome opens six and a WebSocket; the rest is room for other players, and a wall for floods.
+const MAX_HTTP: u64 = 1_024;
+/// What is left over for everything else: log and state, fetches, upgraded connections, the runtime's own.
+const SPARE: u64 = 192;
+
+/// How many descriptors each part may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shares {
+    /// Connections of an engine.
+    pub conns: u32,
+    /// Open files of an engine.
+    pub files: u32,
+    /// HTTP connections.
+    pub http: u32,
+    /// Replies, each with its file.
+    pub replies: u32,
+}
+
+impl Shares {
+    /// Shares out what this process may hold now, to so many replies if possible.
+    pub fn of_process(replies: usize) -> Self {
+        Self::of(limit().unwrap_or(u64::MAX), replies as u64)
+    }
+
+    /// Shares out so many descriptors.
+    fn of(limit: u64, replies: u64) -> Self {
+        let replies = replies.min(limit / 8);
+        let left = limit.saturating_sub(SPARE + replies);
+        let http = share(left / 4, MAX_HTTP);
+        let conns = share((left - left.min(http)) / 3, MAX_CONNS);
+        let files = share(left - left.min(http + conns), MAX_FILES);
+        let narrow = |share: u64| u32::try_from(share).unwrap_or(u32::MAX);
+        Self { conns: narrow(conns), files: narrow(files), http: narrow(http), replies: narrow(replies) }
+    }
+}
+
+/// With fewer than 16 of anything nothing would work, and a system that has not even those can say so itself.
+fn share(available: u64, most: u64) -> u64 {
+    available.clamp(16, most)
+}
+
+/// Many systems start processes with room for 256 or 1024 descriptors, but let them ask for more.
+#[cfg(unix)]
+pub fn raise_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    for wanted in std::iter::once(WANTED).chain(WANTED_OR) {
+        let wanted = maximum.unwrap_or(wanted).min(wanted);
+        let is_enough = current.is_none_or(|current| current >= wanted);
+        // Without it there is less room, no more.
+        if is_enough || setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).is_ok() {
+            return;
+        }
+    }
+}
+
+/// There is no such limit here.
+#[cfg(not(unix))]
+pub fn raise_limit() {}
+
+#[cfg(unix)]
+fn limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+#[cfg(not(unix))]
+fn limit() -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(limit: u64, expected: (u32, u32, u32)) {
+        let Shares { conns, files, http, .. } = Shares::of(limit, 64);
+        assert_eq!((conns, files, http), expected, "{limit}");
+    }
+
+    #[test]
+    fn where_there_is_room_everybody_gets_the_most() {
+        check(u64::MAX, (1_000, 4_096, 1_024));
+        check(16_384, (1_000, 4_096, 1_024));
+        check(10_240, (1_000, 4_096, 1_024));
+    }
+
+    #[test]
+    fn where_there_is_little_everybody_gets_less() {
+        check(4_096, (960, 1_920, 960));
+        check(1_024, (192, 384, 192));
+        check(0, (16, 16, 16));
+    }
+
+    #[test]
+    fn the_shares_together_stay_below_the_limit() {
+        for limit in (512..20_000).step_by(7) {
+            for replies in [0, 64, 1_000, 100_000] {
+                let Shares { conns, files, http, replies } = Shares::of(limit, replies);
+                let held = u64::from(conns + files + http + replies);
+                assert!(held <= limit - SPARE / 2, "{held} of {limit}");
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_limit_is_raised_as_far_as_it_goes() {
+        use rustix::process::{Resource, getrlimit};
+        raise_limit();
+        let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+        assert!(limit().is_none_or(|limit| limit >= hard.min(4_096)));
+    }
+}
