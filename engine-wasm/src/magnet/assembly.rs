@@ -241,12 +241,10 @@ impl Assembly {
             whole.extend_from_slice(data);
             whole
         });
-        if *Sha1::digest(&whole) == self.info_hash.0 {
-            return Progress::Found(whole.into());
-        }
         let givers: BTreeSet<SocketAddr> = given.into_iter().map(|(_, addr)| addr).collect();
         let mut givers = givers.into_iter();
         let progress = match (givers.next(), givers.next()) {
+            _ if *Sha1::digest(&whole) == self.info_hash.0 => Progress::Found(whole.into()),
             (Some(only), None) => Progress::Guilty(only),
             _ => {
                 fetch.givers = Givers::Only(None);

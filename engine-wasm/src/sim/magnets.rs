@@ -204,6 +204,10 @@ fn a_description_that_can_not_be_used_is_shown_until_it_is_removed() {
     assert_eq!(view.state, TorrentState::Error);
     assert!(view.message.as_ref().is_some_and(|message| message.starts_with("This torrent can't be used")), "{view:?}");
     assert_eq!(world.connected(), []);
+    world.intend(Intent::Resume { info_hash: world.info_hash() });
+    assert_eq!(world.view().state, TorrentState::Metadata);
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.view(), view, "trying again changes nothing");
     world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: false });
     world.run_for(Duration::from_secs(1));
     assert!(!world.has_state());
