@@ -129,6 +129,11 @@ impl Browser {
         &self.cdp
     }
 
+    /// The browser's process, the leader of the group of all its processes.
+    pub fn pid(&self) -> u32 {
+        self.group.pid()
+    }
+
     /// The daemon's state folder.
     pub fn state(&self) -> &Path {
         &self.state

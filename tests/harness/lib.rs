@@ -11,10 +11,13 @@
 pub mod browser;
 pub mod cdp;
 pub mod clock;
+pub mod cpu;
 pub mod daemon;
+pub mod floor;
 pub mod http;
 pub mod liar;
 pub mod media;
+pub mod nginx;
 pub mod pages;
 pub mod process;
 pub mod proxy;

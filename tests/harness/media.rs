@@ -85,15 +85,33 @@ const PICTURE: &str = "testsrc2=size=640x360:rate=24,noise=alls=14:allf=t";
 /// # Errors
 /// ffmpeg is missing or fails.
 pub async fn make(path: &Path, seconds: u32, picture: &str, encoding: &[&str]) -> Result<()> {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi", "-i", picture]);
+    command.args(["-f", "lavfi", "-i", "sine=frequency=330:beep_factor=2", "-t", &seconds.to_string()]);
+    command.args(encoding);
+    finish(command, path).await
+}
+
+/// Makes a long film of a short one, shown again and again, without encoding it anew; MP4 with its index first.
+///
+/// # Errors
+/// ffmpeg is missing or fails.
+pub async fn repeat(path: &Path, clip: &Path, times: u32) -> Result<()> {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"]);
+    command.args(["-stream_loop", &times.saturating_sub(1).to_string(), "-i"]).arg(clip);
+    command.args(["-c", "copy", "-movflags", "+faststart", "-f", "mp4"]);
+    finish(command, path).await
+}
+
+/// Lets ffmpeg write to `path`.
+async fn finish(mut command: Command, path: &Path) -> Result<()> {
     let folder = path.parent().context("a film lies in a folder")?;
     std::fs::create_dir_all(folder)?;
     let name = path.file_name().context("a film has a name")?.display();
     // Under another name first: a film that was cut short by Ctrl+C must not be taken for one.
     let part = folder.join(format!("part-{}-{name}", std::process::id()));
-    let mut command = Command::new("ffmpeg");
-    command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi", "-i", picture]);
-    command.args(["-f", "lavfi", "-i", "sine=frequency=330:beep_factor=2", "-t", &seconds.to_string()]);
-    command.args(encoding).arg(&part).stdin(Stdio::null());
+    command.arg(&part).stdin(Stdio::null());
     let status = Group::spawn(&mut command)?.wait().await?;
     if !status.success() {
         let _ = std::fs::remove_file(&part);

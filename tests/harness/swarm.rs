@@ -17,7 +17,7 @@ use crate::tracker::Tracker;
 use crate::workspace::{self, Scratch};
 
 /// Debian's Python, the one that Debian's libtorrent is installed for.
-const PYTHON: &str = "/usr/bin/python3";
+pub const PYTHON: &str = "/usr/bin/python3";
 
 /// Which client seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +49,20 @@ impl Seeder {
         let scratch = Scratch::new("seeder")?;
         let file = torrent.write_to(scratch.path())?;
         match client {
-            Client::Libtorrent => Self::libtorrent(torrent, &file, scratch).await,
+            Client::Libtorrent => Self::libtorrent(torrent, &file, &[], scratch).await,
             Client::Aria2 => Self::aria2(torrent, &file, scratch).await,
             Client::Transmission => Self::transmission(torrent, &file, scratch).await,
         }
+    }
+
+    /// Starts libtorrent without the small buffers that a slow line wants: as fast as it can.
+    ///
+    /// # Errors
+    /// As [`Seeder::start`].
+    pub async fn start_wide(torrent: &Torrent) -> Result<Self> {
+        let scratch = Scratch::new("seeder")?;
+        let file = torrent.write_to(scratch.path())?;
+        Self::libtorrent(torrent, &file, &["wide"], scratch).await
     }
 
     /// Where it listens for peers.
@@ -60,10 +70,10 @@ impl Seeder {
         self.address
     }
 
-    async fn libtorrent(torrent: &Torrent, file: &Path, scratch: Scratch) -> Result<Self> {
+    async fn libtorrent(torrent: &Torrent, file: &Path, options: &[&str], scratch: Scratch) -> Result<Self> {
         let script = workspace::root().join("tests/harness/peers/libtorrent_seed.py");
         let mut command = Command::new(PYTHON);
-        command.arg(script).arg(file).arg(&torrent.folder);
+        command.arg(script).arg(file).arg(&torrent.folder).args(options);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_to(&scratch.path().join("log"))?);
         let mut group = Group::spawn(&mut command)?;
         let stdin = group.stdin()?;

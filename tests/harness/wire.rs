@@ -101,7 +101,7 @@ pub async fn has_everything(peer: SocketAddr, info_hash: [u8; 20], pieces: usize
 }
 
 /// Clients refuse an id that they know from another connection.
-fn fresh_peer_id() -> [u8; 20] {
+pub(crate) fn fresh_peer_id() -> [u8; 20] {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let text = format!("-TE0001-{:012}", COUNT.fetch_add(1, Ordering::Relaxed));
     text.into_bytes().try_into().expect("eight and twelve characters")

@@ -36,6 +36,8 @@ pub(crate) enum For {
     Demo,
     /// All tests.
     Tests,
+    /// The benchmark.
+    Bench,
 }
 
 /// How to go about it.
@@ -85,6 +87,7 @@ async fn missing(purpose: For) -> Vec<String> {
     let needs: &[Need] = match purpose {
         For::Playing => &[BROWSER],
         For::Demo => &[BROWSER, FFMPEG, LIBTORRENT],
+        For::Bench => &[BROWSER, FFMPEG, LIBTORRENT, NGINX],
         For::Tests => &[BROWSER, FFMPEG, LIBTORRENT, ARIA2, TRANSMISSION, NGINX],
     };
     let mut packages: Vec<String> =

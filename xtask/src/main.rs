@@ -4,6 +4,7 @@
 //! signal drops the command's future, and every child process is killed by its owner's drop.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod bindings;
 mod build;
 mod demo;
@@ -54,6 +55,21 @@ enum Command {
         #[arg(long)]
         no_install: bool,
     },
+    /// Measure what a person feels in Chrome, beside what the swarm and other programs allow: 3 minutes or so.
+    Bench {
+        /// Fewer and smaller, in under a minute.
+        #[arg(long)]
+        quick: bool,
+        /// One line of JSON at the end instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Measure what is built already.
+        #[arg(long)]
+        no_build: bool,
+        /// Install nothing: say what is missing and stop.
+        #[arg(long)]
+        no_install: bool,
+    },
     /// Write the TypeScript types of the engine's views into the extension.
     Bindings,
 }
@@ -68,6 +84,9 @@ async fn main() -> ExitCode {
                 run::run(run::Options { torrent, no_install, headless, yes }).await.map(|()| true)
             }
             Command::Test { filter, no_install } => test::run(filter.as_deref(), no_install).await,
+            Command::Bench { quick, json, no_build, no_install } => {
+                bench::run(bench::Options { quick, json, no_build, no_install }).await.map(|()| true)
+            }
             Command::Bindings => bindings::write().await.map(|()| true),
         }
     };

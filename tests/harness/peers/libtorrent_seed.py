@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Seeds torrents with libtorrent, on loopback, and says when it is ready.
 
-usage: libtorrent_seed.py FILE.torrent FOLDER
+usage: libtorrent_seed.py FILE.torrent FOLDER [wide]
 Prints "ready PORT" once the content is checked and it seeds. Ends at the end of its input. DHT, LSD, PEX, UPnP and
-NAT-PMP are off, and it announces nowhere. There is no upload cap here: the harness' proxy is the slow line.
+NAT-PMP are off, and it announces nowhere. There is no upload cap here: the harness' proxy is the slow line. Buffers are
+small, so that requests wait where a CANCEL still helps; "wide" has them as libtorrent wants them for speed.
 """
 
 import sys
@@ -11,10 +12,13 @@ import time
 
 import libtorrent as lt
 
+NARROW = {"send_socket_buffer_size": 32768, "send_buffer_watermark": 32768, "send_buffer_low_watermark": 16384}
+
 
 def main():
     torrent, folder = sys.argv[1:3]
-    session = lt.session({
+    wide = sys.argv[3:] == ["wide"]
+    session = lt.session((lt.high_performance_seed() if wide else NARROW) | {
         "listen_interfaces": "127.0.0.1:0",
         "enable_dht": False,
         "enable_lsd": False,
@@ -24,9 +28,6 @@ def main():
         "enable_outgoing_utp": False,
         "allow_multiple_connections_per_ip": True,
         "unchoke_slots_limit": -1,
-        "send_socket_buffer_size": 32768,
-        "send_buffer_watermark": 32768,
-        "send_buffer_low_watermark": 16384,
         "alert_mask": 0,
     })
     params = lt.add_torrent_params()

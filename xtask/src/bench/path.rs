@@ -1,0 +1,165 @@
+//! The data path alone: a plain HTTP client in place of the `<video>`, at places that were not downloaded.
+//!
+//! This is what compares with the floor: the same swarm, the same bytes, through engine, daemon, disk and hash.
+
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::browser::{Browser, Options};
+use jstorrent_tests::cdp::Session;
+use jstorrent_tests::http;
+use jstorrent_tests::pages::AppPage;
+use jstorrent_tests::swarm::Swarm;
+use jstorrent_tests::torrent::Torrent;
+use serde::Deserialize;
+
+use super::film::{Chance, untouched};
+use super::report::{Report, Unit};
+use super::{Floor, MIB, Plan};
+use crate::ui::Step;
+
+/// Between two seeks: as quick as a person drags.
+pub(super) const PAUSE: Duration = Duration::from_millis(300);
+
+/// A browser whose extension is linked with its daemon, without a torrent.
+pub(super) struct Warm {
+    pub(super) browser: Browser,
+    pub(super) app: AppPage,
+}
+
+/// What came of adding a torrent.
+#[derive(Deserialize)]
+pub(super) struct Added {
+    /// From dropping the file on the page until it is in the list.
+    pub(super) seconds: f64,
+    /// The largest file at the daemon.
+    pub(super) url: String,
+}
+
+impl Warm {
+    /// Starts it.
+    pub(super) async fn start() -> Result<Self> {
+        let browser = Browser::start(Options::default()).await?;
+        let app = AppPage::open(&browser).await?;
+        app.linked().await.with_context(|| browser.report())?;
+        Ok(Self { browser, app })
+    }
+
+    /// Drops a torrent on the page; returns as soon as the page has heard of it.
+    pub(super) async fn add(&self, torrent: &Torrent) -> Result<Added> {
+        let start = Instant::now();
+        self.app.drop_file(&format!("{}.torrent", torrent.name), &torrent.metainfo).await?;
+        // Asked in the page, closely: from outside the waiting itself would show in the figure.
+        let script = format!(
+            "(async () => {{ for (;;) {{ const state = jstorrent.snapshot(); \
+             const url = state?.snapshot?.torrents?.find((t) => t.infoHash === '{}')?.files?.[0]?.url; \
+             if (url && state.link.baseUrl) return state.link.baseUrl + url; \
+             await new Promise((done) => setTimeout(done, 4)); }} }})()",
+            torrent.info_hash
+        );
+        let url = self.app.session.evaluate(&script).await.with_context(|| self.browser.report())?;
+        Ok(Added { seconds: start.elapsed().as_secs_f64(), url: url.as_str().context("a URL")?.to_owned() })
+    }
+
+    /// Makes sure that what was measured was measured on an incomplete torrent; the share of bytes that were of no use.
+    pub(super) async fn wasted_while_incomplete(&self, page: &Session, torrent: &Torrent) -> Result<f64> {
+        let state = AppPage { session: page.clone() }.torrent(&torrent.info_hash).await?.context("the torrent went")?;
+        ensure!(state.verified < state.length * 9 / 10, "the film is complete: {} bytes", state.verified);
+        Ok(100.0 * state.wasted as f64 / state.downloaded.max(1) as f64)
+    }
+}
+
+#[derive(Default)]
+struct Samples {
+    added: Vec<f64>,
+    cold_first: Vec<f64>,
+    cold_all: Vec<f64>,
+    aligned_first: Vec<f64>,
+    aligned_all: Vec<f64>,
+    anywhere_first: Vec<f64>,
+    anywhere_all: Vec<f64>,
+    wasted: Vec<f64>,
+}
+
+/// Measures it in as many browsers as there are rounds.
+pub(super) async fn measure(swarm: &Swarm, plan: &Plan, floor: &Floor, report: &mut Report) -> Result<()> {
+    let mut samples = Samples::default();
+    for round in 0..plan.rounds {
+        let step = Step::start(format!("data path: round {} of {}", round + 1, plan.rounds));
+        let warm = Warm::start().await?;
+        measure_round(&warm, swarm, plan, round, &mut samples).await.with_context(|| warm.browser.report())?;
+        step.done();
+    }
+    let cold = Some(("floor", floor.cold_s));
+    report.add("add to URL in the page", Unit::Seconds, &samples.added, None);
+    report.add("GET cold: add to first byte", Unit::Seconds, &samples.cold_first, cold);
+    report.add("GET cold: add to 1 MiB", Unit::Seconds, &samples.cold_all, cold);
+    let one = Some(("floor", floor.piece_s));
+    report.add("GET seek to a piece's start: first byte", Unit::Seconds, &samples.aligned_first, one);
+    report.add("GET seek to a piece's start: 1 MiB", Unit::Seconds, &samples.aligned_all, one);
+    report.add(
+        "GET seek anywhere: first byte",
+        Unit::Seconds,
+        &samples.anywhere_first,
+        Some(("floor", floor.first_of_two_s)),
+    );
+    report.add("GET seek anywhere: 1 MiB", Unit::Seconds, &samples.anywhere_all, Some(("floor", floor.two_s)));
+    report.add("GET: bytes of no use", Unit::Percent, &samples.wasted, None);
+    Ok(())
+}
+
+async fn measure_round(warm: &Warm, swarm: &Swarm, plan: &Plan, round: usize, samples: &mut Samples) -> Result<()> {
+    let torrent = &swarm.torrent;
+    let start = Instant::now();
+    let added = warm.add(torrent).await?;
+    samples.added.push(added.seconds);
+    let truth = std::fs::File::open(&torrent.paths[0])?;
+    let until_asked = start.elapsed();
+    let (first, all) = fetch(&added.url, &truth, 0).await?;
+    samples.cold_first.push((until_asked + first).as_secs_f64());
+    samples.cold_all.push((until_asked + all).as_secs_f64());
+    let mut chance = Chance::of(round);
+    for seek in 0..2 * plan.seeks {
+        tokio::time::sleep(PAUSE).await;
+        let aligned = seek % 2 == 0;
+        let offset = untouched(warm.browser.downloads(), &torrent.name, &mut chance, aligned)?;
+        let (first, all) = fetch(&added.url, &truth, offset).await?;
+        let (firsts, alls) = if aligned {
+            (&mut samples.aligned_first, &mut samples.aligned_all)
+        } else {
+            (&mut samples.anywhere_first, &mut samples.anywhere_all)
+        };
+        firsts.push(first.as_secs_f64());
+        alls.push(all.as_secs_f64());
+    }
+    samples.wasted.push(warm.wasted_while_incomplete(&warm.app.session, torrent).await?);
+    Ok(())
+}
+
+/// GET from an offset on; when the first byte came, and the first MiB, whose bytes have to be right. Then it hangs up.
+async fn fetch(url: &str, truth: &std::fs::File, offset: u64) -> Result<(Duration, Duration)> {
+    let start = Instant::now();
+    let mut reply = http::open(url, &[("Range", &format!("bytes={offset}-"))]).await?;
+    ensure!(reply.status == 206, "status {} at {offset}", reply.status);
+    let wanted = usize::try_from(MIB)?;
+    let mut body = Vec::with_capacity(wanted + (1 << 20));
+    let mut first = None;
+    while body.len() < wanted {
+        ensure!(reply.read_some(&mut body).await? > 0, "the body ended after {} bytes", body.len());
+        first.get_or_insert_with(|| start.elapsed());
+    }
+    let all = start.elapsed();
+    let mut expected = vec![0; wanted];
+    truth.read_exact_at(&mut expected, offset)?;
+    ensure!(body[..wanted] == expected, "wrong bytes at {offset}");
+    Ok((first.unwrap_or(all), all))
+}
+
+/// A finished file, what serves it, and what it was downloaded to.
+pub(super) struct Finished {
+    pub(super) warm: Warm,
+    pub(super) url: String,
+    pub(super) file: PathBuf,
+}
