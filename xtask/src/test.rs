@@ -18,14 +18,15 @@ pub(crate) async fn run(filter: Option<&str>, no_install: bool) -> Result<bool> 
     ensure(For::Tests, if no_install { Consent::Never } else { Consent::Given }).await?;
     let mut tally = Tally::default();
     heading("build");
-    tally.check("build", said(build::all().await));
+    let built = said(build::all().await);
+    tally.check("build", built);
     if filter.is_none() {
         checks(&mut tally).await;
     }
     heading("extension tests");
     tally.add(extension_tests(filter).await?);
     heading("Rust and end to end tests");
-    tally.add(rust_tests(filter).await?);
+    tally.add(rust_tests(filter, built).await?);
     for name in &tally.names {
         println!("failed: {name}");
     }
@@ -58,9 +59,16 @@ async fn extension_tests(filter: Option<&str>) -> Result<Tally> {
     Ok(tally)
 }
 
-async fn rust_tests(filter: Option<&str>) -> Result<Tally> {
+async fn rust_tests(filter: Option<&str>, built: bool) -> Result<Tally> {
     let mut command = shell::cargo();
-    command.args(["test", "--workspace", "--no-fail-fast"]).args(filter);
+    command.args(["test", "--workspace", "--no-fail-fast"]);
+    if !built {
+        // An old daemon with a new engine fails in ways that say nothing about either.
+        println!("the build failed: no end to end tests");
+        command.args(["--exclude", "jstorrent-tests"]);
+    }
+    // A scenario's failure tells its own story; a backtrace of the harness hides it.
+    command.args(filter).env("RUST_LIB_BACKTRACE", "0");
     let mut tally = Tally::default();
     let succeeded = shell::each_line(&mut command, |line| {
         println!("{line}");
