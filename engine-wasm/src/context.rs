@@ -2,22 +2,53 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use bytes::Bytes;
 use rand::rngs::ChaCha8Rng;
-use shared_proto::{ConnId, EngineMessage, FileRef, IoCommand, OpId};
+use sha2::{Digest, Sha256};
+use shared_proto::{ConnId, EngineMessage, FileId, FileRef, IoCommand, OpId, RootKey};
 
 use crate::io::Output;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 
-/// Fresh numbers, and whose they are.
+/// What the torrents of an engine share: fresh numbers and whose they are, names on disk and whose they are, and the secret that
+/// capabilities are made from.
 #[derive(Debug, Default)]
-pub(crate) struct Numbers {
+pub(crate) struct Shared {
     next: u64,
     next_file: u32,
     /// Commands that wait for their answer.
     pub(crate) ops: BTreeMap<OpId, Owner>,
     /// Connections.
     pub(crate) conns: BTreeMap<ConnId, InfoHash>,
+    /// The engine's secret, empty until it is known.
+    pub(crate) secret: Bytes,
+    /// Which torrent has a name below a root; names as a disk sees them that ignores case.
+    places: BTreeMap<(RootKey, String), InfoHash>,
+}
+
+impl Shared {
+    /// The key that opens one file: a leaked URL leaks that file and no other.
+    pub(crate) fn capability(&self, id: &FileId) -> String {
+        let digest = Sha256::new().chain_update(&self.secret).chain_update(id.as_str()).finalize();
+        digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether another torrent has this name below this root.
+    pub(crate) fn is_taken(&self, root: &RootKey, name: &str, by_other_than: InfoHash) -> bool {
+        self.places.get(&(root.clone(), name.to_lowercase())).is_some_and(|owner| *owner != by_other_than)
+    }
+
+    /// A torrent lies under this name, and no longer under another one.
+    pub(crate) fn claim(&mut self, root: &RootKey, name: &str, torrent: InfoHash) {
+        self.release(torrent);
+        self.places.insert((root.clone(), name.to_lowercase()), torrent);
+    }
+
+    /// A torrent lies nowhere any more.
+    pub(crate) fn release(&mut self, torrent: InfoHash) {
+        self.places.retain(|_, owner| *owner != torrent);
+    }
 }
 
 /// Whose answer it is.
@@ -34,7 +65,7 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Instant,
     pub(crate) rng: &'a mut ChaCha8Rng,
     pub(crate) peer_id: [u8; 20],
-    pub(crate) numbers: &'a mut Numbers,
+    pub(crate) shared: &'a mut Shared,
     pub(crate) out: &'a mut VecDeque<Output>,
 }
 
@@ -52,7 +83,7 @@ impl Context<'_> {
     /// Orders I/O that has an answer.
     pub(crate) fn ask(&mut self, owner: Owner, command: impl FnOnce(OpId) -> IoCommand) -> OpId {
         let op = OpId(self.fresh());
-        self.numbers.ops.insert(op, owner);
+        self.shared.ops.insert(op, owner);
         self.order(command(op));
         op
     }
@@ -60,14 +91,14 @@ impl Context<'_> {
     /// A number for a connection of this torrent.
     pub(crate) fn new_conn(&mut self, torrent: InfoHash) -> ConnId {
         let conn = ConnId(self.fresh());
-        self.numbers.conns.insert(conn, torrent);
+        self.shared.conns.insert(conn, torrent);
         conn
     }
 
     /// A number for a file. It comes round after 2³² files, when the first is long closed.
     pub(crate) fn new_file(&mut self) -> FileRef {
-        self.numbers.next_file = self.numbers.next_file.wrapping_add(1);
-        FileRef(self.numbers.next_file)
+        self.shared.next_file = self.shared.next_file.wrapping_add(1);
+        FileRef(self.shared.next_file)
     }
 
     /// The snapshot differs in more than numbers.
@@ -78,7 +109,7 @@ impl Context<'_> {
     }
 
     fn fresh(&mut self) -> u64 {
-        self.numbers.next += 1;
-        self.numbers.next
+        self.shared.next += 1;
+        self.shared.next
     }
 }

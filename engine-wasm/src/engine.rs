@@ -8,11 +8,10 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
-use sha2::{Digest, Sha256};
 use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, OpId, RequestId, RootKey};
 
-use crate::context::{Context, Numbers, Owner};
+use crate::context::{Context, Owner, Shared};
 use crate::discover::candidates::Source;
 use crate::geometry::FileIndex;
 use crate::io::{Input, Output};
@@ -66,10 +65,9 @@ pub struct Engine {
     config: Config,
     rng: ChaCha8Rng,
     peer_id: [u8; 20],
-    numbers: Numbers,
+    shared: Shared,
     out: VecDeque<Output>,
     root: Option<RootKey>,
-    secret: Option<Bytes>,
     loading: Loading,
     loaded: bool,
     torrents: BTreeMap<InfoHash, Torrent>,
@@ -94,10 +92,9 @@ impl Engine {
             config,
             rng,
             peer_id,
-            numbers: Numbers::default(),
+            shared: Shared::default(),
             out: VecDeque::new(),
             root: None,
-            secret: None,
             loading: Loading::default(),
             loaded: false,
             torrents: BTreeMap::new(),
@@ -142,7 +139,7 @@ impl Engine {
 
     /// Everything, for a page.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
-        let url = |id: &FileId| format!("/stream/{id}?key={}", self.capability(id));
+        let url = |id: &FileId| format!("/stream/{id}?key={}", self.shared.capability(id));
         let mut torrents: Vec<&Torrent> = self.torrents.values().collect();
         torrents.sort_by_key(|torrent| std::cmp::Reverse(torrent.added()));
         let mut views: Vec<(u64, TorrentView)> =
@@ -165,7 +162,7 @@ impl Engine {
         if self.loaded {
             return self.link_torrents(now);
         }
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         self.loading.secret = Some(cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key: SECRET_KEY.to_owned() }));
         let prefix = torrent::METAINFO_PREFIX.to_owned();
         self.loading.scan = Some(cx.ask(Owner::Engine, |op| IoCommand::KvScan { op, prefix }));
@@ -174,11 +171,9 @@ impl Engine {
     }
 
     fn link_torrents(&mut self, now: Instant) {
-        let secret = self.secret.clone().unwrap_or_default();
-        let keys = |id: &FileId| capability(&secret, id);
         for (&info_hash, torrent) in &mut self.torrents {
-            let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
-            torrent.link(&mut cx, &keys);
+            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            torrent.link(&mut cx);
             self.unsettled.insert(info_hash);
         }
         self.link_magnets(now);
@@ -187,8 +182,8 @@ impl Engine {
 
     fn unlink(&mut self, now: Instant) {
         self.root = None;
-        self.numbers.ops.clear();
-        self.numbers.conns.clear();
+        self.shared.ops.clear();
+        self.shared.conns.clear();
         self.requests.clear();
         let deferred = std::mem::take(&mut self.loading.deferred);
         self.loading = Loading { deferred, ..Loading::default() };
@@ -251,7 +246,7 @@ impl Engine {
             | IoEvent::NotStored { conn, .. } => Some(*conn),
         };
         if let IoEvent::Done { op, result } = event {
-            return match self.numbers.ops.remove(&op) {
+            return match self.shared.ops.remove(&op) {
                 Some(Owner::Torrent(info_hash)) if self.magnets.contains_key(&info_hash) => {
                     self.with_magnet(info_hash, now, |pending, cx| pending.handle_done(op, result, cx));
                 }
@@ -262,7 +257,7 @@ impl Engine {
                 None => {}
             };
         }
-        let Some(&info_hash) = conn.and_then(|conn| self.numbers.conns.get(&conn)) else { return };
+        let Some(&info_hash) = conn.and_then(|conn| self.shared.conns.get(&conn)) else { return };
         if self.magnets.contains_key(&info_hash) {
             return self.with_magnet(info_hash, now, |pending, cx| match event {
                 IoEvent::TcpConnected { conn } => pending.connected(conn, cx),
@@ -303,7 +298,7 @@ impl Engine {
         } else if let Some(info_hash) = self.loading.metainfos.remove(&op) {
             if let Ok(OpOutput::Value(Some(source))) = result {
                 let [_, key] = torrent::keys(info_hash);
-                let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+                let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
                 let op = cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key });
                 self.loading.records.insert(op, (info_hash, source));
             }
@@ -323,21 +318,21 @@ impl Engine {
         if let Ok(OpOutput::Value(Some(secret))) = result
             && secret.len() == SECRET_LEN
         {
-            self.secret = Some(secret);
+            self.shared.secret = secret;
             return;
         }
         let mut secret = [0; SECRET_LEN];
         self.rng.fill_bytes(&mut secret);
         let value = Bytes::copy_from_slice(&secret);
-        self.secret = Some(value.clone());
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        self.shared.secret = value.clone();
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         cx.ask(Owner::Engine, |op| IoCommand::KvPut { op, key: SECRET_KEY.to_owned(), value });
     }
 
     /// Asks for the values of all keys that are a prefix and an info hash.
     fn read_all(&mut self, keys: Result<OpOutput, OpError>, prefix: &str, now: Instant) -> BTreeMap<OpId, InfoHash> {
         let Ok(OpOutput::Keys(keys)) = keys else { return BTreeMap::new() };
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         let named = keys.into_iter().take(limits::TORRENTS).filter_map(|key| {
             let info_hash = key.strip_prefix(prefix)?.parse::<InfoHash>().ok()?;
             Some((cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key }), info_hash))
@@ -419,6 +414,7 @@ impl Engine {
                 self.torrents.remove(&info_hash);
                 self.with_magnet(info_hash, now, Pending::remove);
                 self.magnets.remove(&info_hash);
+                self.shared.release(info_hash);
                 self.files.retain(|_, (owner, _)| *owner != info_hash);
                 self.requests.retain(|_, owner| *owner != info_hash);
                 info_hash
@@ -463,8 +459,6 @@ impl Engine {
         let root = self.root.clone().ok_or("the daemon is not there")?;
         let place = self.free_place(&meta, root);
         self.insert(meta, source, place, added, None, now)?;
-        let secret = self.secret.clone().unwrap_or_default();
-        let keys = |id: &FileId| capability(&secret, id);
         let pending = self.magnets.remove(&info_hash);
         self.with(info_hash, now, |torrent, cx| {
             if let Some(pending) = pending {
@@ -475,7 +469,7 @@ impl Engine {
             } else {
                 torrent.save(cx);
             }
-            torrent.link(cx, &keys);
+            torrent.link(cx);
         });
         Ok(())
     }
@@ -483,16 +477,11 @@ impl Engine {
     /// A name that no other torrent has in that folder: its own, or that with a number.
     fn free_place(&self, meta: &Metainfo, root: RootKey) -> Place {
         let top = meta.files.first().and_then(|file| file.path.first()).map_or("", String::as_str);
-        let taken = |name: &str| {
-            self.torrents.values().any(|torrent| {
-                let (other_root, other) = torrent.lies_at();
-                *other_root == root && other.to_lowercase() == name.to_lowercase()
-            })
-        };
+        let taken = |name: &str| self.shared.is_taken(&root, name, meta.info_hash);
         if !taken(top) {
             return Place { root, name: None };
         }
-        let is_file = meta.files.len() == 1 && meta.files[0].path.len() == 1;
+        let is_file = meta.files.iter().all(|file| file.path.len() == 1);
         let name = (2u32..).map(|number| sanitise::numbered(top, number, is_file)).find(|name| !taken(name));
         Place { root, name }
     }
@@ -506,17 +495,20 @@ impl Engine {
         record: Option<Record>,
         now: Instant,
     ) -> Result<(), String> {
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         let torrent = Torrent::new(meta, source, place, added, record, &mut cx)?;
         let info_hash = torrent.info_hash();
         self.files.extend(torrent.file_ids().map(|(file, id)| (id.clone(), (info_hash, file))));
+        let (root, name) = torrent.lies_at();
+        let (root, name) = (root.clone(), name.to_owned());
+        self.shared.claim(&root, &name, info_hash);
         self.torrents.insert(info_hash, torrent);
         Ok(())
     }
 
     fn with(&mut self, info_hash: InfoHash, now: Instant, act: impl FnOnce(&mut Torrent, &mut Context<'_>)) {
         let Some(torrent) = self.torrents.get_mut(&info_hash) else { return };
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         act(torrent, &mut cx);
         self.unsettled.insert(info_hash);
     }
@@ -541,7 +533,7 @@ impl Engine {
     fn settle(&mut self) {
         let now = self.now;
         for info_hash in std::mem::take(&mut self.unsettled) {
-            let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
             if let Some(torrent) = self.torrents.get_mut(&info_hash) {
                 torrent.settle(&mut cx);
             } else if let Some(pending) = self.magnets.get_mut(&info_hash) {
@@ -549,24 +541,14 @@ impl Engine {
             }
         }
     }
-
-    fn capability(&self, id: &FileId) -> String {
-        capability(self.secret.as_deref().unwrap_or_default(), id)
-    }
-}
-
-/// The key that opens one file: a leaked URL leaks that file and no other.
-fn capability(secret: &[u8], id: &FileId) -> String {
-    let digest = Sha256::new().chain_update(secret).chain_update(id.as_str()).finalize();
-    digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn context<'a>(
     rng: &'a mut ChaCha8Rng,
     peer_id: [u8; 20],
-    numbers: &'a mut Numbers,
+    shared: &'a mut Shared,
     out: &'a mut VecDeque<Output>,
     now: Instant,
 ) -> Context<'a> {
-    Context { now, rng, peer_id, numbers, out }
+    Context { now, rng, peer_id, shared, out }
 }

@@ -30,7 +30,7 @@ impl Engine {
             let (added, linked) = (self.added, self.root.is_some());
             self.added += 1;
             let patience = self.config.magnet_patience;
-            let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
             self.magnets.insert(info_hash, Pending::new(link, added, patience, &mut cx));
             self.with_magnet(info_hash, now, |pending, cx| {
                 if linked {
@@ -55,7 +55,7 @@ impl Engine {
             return Err(format!("{} torrent files are being fetched already: try again in a moment.", limits::FETCHES));
         }
         let max_bytes = u32::try_from(limits::METAINFO).unwrap_or(u32::MAX);
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         let op = cx.ask(Owner::Engine, |op| IoCommand::HttpGet { op, url, max_bytes, timeout_ms: FETCH_TIMEOUT_MS });
         self.fetches.insert(op, id);
         Ok(())
@@ -110,7 +110,7 @@ impl Engine {
         };
         self.added = self.added.max(record.added + 1);
         let patience = self.config.magnet_patience;
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         self.magnets.insert(info_hash, Pending::restore(record, patience, &mut cx));
     }
 
@@ -136,7 +136,7 @@ impl Engine {
         act: impl FnOnce(&mut Pending, &mut Context<'_>),
     ) {
         let Some(pending) = self.magnets.get_mut(&info_hash) else { return };
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.numbers, &mut self.out, now);
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         act(pending, &mut cx);
         self.unsettled.insert(info_hash);
         if let Some(info) = pending.take_found() {

@@ -109,7 +109,7 @@ impl Pending {
 
     /// `tcp_closed`
     pub(crate) fn closed(&mut self, conn: ConnId, reason: CloseReason, cx: &mut Context<'_>) {
-        cx.numbers.conns.remove(&conn);
+        cx.shared.conns.remove(&conn);
         let Some(peer) = self.peers.remove(&conn) else { return };
         tracing::debug!(peer = %peer.addr(), ?reason, "peer gone");
         self.assembly.leave(conn);
@@ -141,7 +141,7 @@ impl Pending {
     pub(super) fn release_all(&mut self, cx: &mut Context<'_>) {
         self.assembly.leave_all();
         for (conn, peer) in std::mem::take(&mut self.peers) {
-            cx.numbers.conns.remove(&conn);
+            cx.shared.conns.remove(&conn);
             cx.order(IoCommand::TcpClose { conn });
             self.candidates.released(peer.addr());
         }

@@ -220,6 +220,59 @@ fn two_torrents_of_one_name_lie_apart_also_after_a_restart() {
 }
 
 #[test]
+fn a_copy_that_lies_there_is_used_and_not_deleted_with_the_torrent() {
+    let mut world = World::new(film(8), &four(), 18);
+    let copy = world.sample.content[..5 * MIB_USIZE].to_vec();
+    world.plant("film.mp4", &copy);
+    world.add();
+    world.run_for(Duration::from_millis(20));
+    assert!(world.verified() >= 5 * MIB);
+    finish(&mut world, 30, "the rest is fetched");
+    assert!(world.received_bytes <= 3 * MIB, "{} bytes were fetched", world.received_bytes);
+    world.replace_engine();
+    world.run_for(Duration::from_secs(1));
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.paths(), ["film.mp4"]);
+}
+
+#[test]
+fn somebody_elses_file_of_the_same_name_is_left_alone() {
+    let mut world = World::new(film(4), &four(), 19);
+    let theirs = vec![7; 6 * MIB_USIZE];
+    world.plant("film.mp4", &theirs);
+    world.plant("film (2).mp4", b"short");
+    world.add();
+    finish(&mut world, 30, "it lies elsewhere");
+    assert_eq!(world.paths(), ["film (2).mp4", "film (3).mp4", "film.mp4"]);
+    assert_eq!(world.read("film (3).mp4"), Some(&world.sample.content[..]));
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.read("film.mp4"), Some(&theirs[..]));
+    assert_eq!(world.read("film (2).mp4"), Some(&b"short"[..]));
+    assert_eq!(world.read("film (3).mp4"), None);
+}
+
+#[test]
+fn a_torrent_that_is_stopped_while_its_place_is_looked_at_begins_anew() {
+    let mut world = World::new(film(4), &four(), 20);
+    let copy = world.sample.content.clone();
+    world.plant("film.mp4", &copy);
+    world.run_for(Duration::from_millis(10));
+    world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
+    world.run_for(Duration::from_micros(300));
+    let info_hash = world.info_hash();
+    world.intend(Intent::Pause { info_hash: info_hash.clone() });
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.verified(), 0);
+    world.replace_engine();
+    world.run_for(Duration::from_secs(1));
+    world.intend(Intent::Resume { info_hash });
+    finish(&mut world, 5, "the copy is found");
+    assert_eq!(world.received_bytes, 0);
+}
+
+#[test]
 fn what_is_no_torrent_is_answered_in_plain_words() {
     let mut world = World::new(film(1), &[], 15);
     world.run_for(Duration::from_millis(10));

@@ -115,9 +115,7 @@ impl World {
     /// A world in which the torrent was added and its seeders named.
     pub(super) fn with_torrent(sample: Sample, seeders: &[Manner], seed: u8) -> Self {
         let mut world = Self::new(sample, seeders, seed);
-        world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
-        world.run_for(Duration::from_millis(10));
-        world.name_seeders();
+        world.add();
         world
     }
 
@@ -144,6 +142,14 @@ impl World {
     /// Keys in the daemon's state that begin so.
     pub(super) fn keys(&self, prefix: &str) -> usize {
         self.state.keys().filter(|key| key.starts_with(prefix)).count()
+    }
+
+    /// The torrent is added and its seeders named.
+    pub(super) fn add(&mut self) {
+        self.run_for(Duration::from_millis(10));
+        self.intend(Intent::AddTorrent { metainfo: self.sample.torrent.clone().into() });
+        self.run_for(Duration::from_millis(10));
+        self.name_seeders();
     }
 
     pub(super) fn info_hash(&self) -> String {
@@ -491,6 +497,14 @@ impl World {
 
     fn answer(&mut self, command: IoCommand) {
         let (op, result): (OpId, Result<OpOutput, OpError>) = match command {
+            IoCommand::FileOpen { op, file, path, create: false, .. } => {
+                let existing = self.disk.get(&path).map(|bytes| bytes.len() as u64);
+                if existing.is_some() {
+                    self.files.insert(file, path);
+                }
+                let missing = OpError { kind: OpErrorKind::NotFound, message: "no such file".into() };
+                (op, existing.map(|length| OpOutput::Opened { existing: Some(length) }).ok_or(missing))
+            }
             IoCommand::FileOpen { op, file, path, length, .. } => {
                 let length = usize::try_from(length).expect("a test's file is small");
                 let existing = self.disk.get(&path).map(|bytes| bytes.len() as u64);
@@ -548,6 +562,17 @@ impl World {
 
     pub(super) fn has_state(&self) -> bool {
         self.state.keys().any(|key| key != "secret")
+    }
+
+    /// A file that was there before any torrent.
+    pub(super) fn plant(&mut self, path: &str, bytes: &[u8]) {
+        self.disk.insert(path.split('/').map(str::to_owned).collect(), bytes.to_vec());
+    }
+
+    /// A file on the disk.
+    pub(super) fn read(&self, path: &str) -> Option<&[u8]> {
+        let path: Vec<String> = path.split('/').map(str::to_owned).collect();
+        self.disk.get(&path).map(Vec::as_slice)
     }
 
     /// Paths of all files on the disk.

@@ -1,7 +1,7 @@
 //! A torrent and its files: opening them, looking at what they hold, hashing what came.
 
 use shared_proto::io::{DigestKind, OpError, OpOutput};
-use shared_proto::{EngineMessage, FileId, IoCommand, Span};
+use shared_proto::{EngineMessage, IoCommand, Span};
 
 use super::{Op, Status, Torrent};
 use crate::context::Context;
@@ -42,7 +42,7 @@ impl Torrent {
     }
 
     /// Tells the daemon under which names the files are served.
-    pub(super) fn announce_files(&self, cx: &mut Context<'_>, keys: &dyn Fn(&FileId) -> String) {
+    pub(super) fn announce_files(&self, cx: &mut Context<'_>) {
         for (slot, file) in self.files.iter().zip(&self.meta.files).filter(|(_, file)| !file.padding) {
             cx.say(EngineMessage::FileAnnounce {
                 file_id: slot.id.clone(),
@@ -51,7 +51,7 @@ impl Torrent {
                 length: file.length,
                 content_type: media::content_type(file.path.last().map_or("", String::as_str)).to_owned(),
                 etag: slot.id.0.clone(),
-                key: keys(&slot.id),
+                key: cx.shared.capability(&slot.id),
             });
         }
     }

@@ -3,6 +3,7 @@
 //! It owns the parts and the torrent's state; the algorithms are theirs ([`crate::pick`], [`crate::stream`], [`crate::peer`],
 //! [`crate::discover`]). The rest of it is in the files beside this one, by concern.
 
+mod adopt;
 mod disk;
 mod fetch;
 mod resume;
@@ -33,6 +34,7 @@ use crate::pick::piece_map::PieceMap;
 use crate::pick::suspects::Suspects;
 use crate::stream::desk::Desk;
 use crate::time::Instant;
+use adopt::Adoption;
 
 pub(crate) use resume::{METAINFO_PREFIX, Record, keys};
 
@@ -46,6 +48,8 @@ const TICK_AWAITED: Duration = Duration::from_millis(100);
 enum Status {
     /// No daemon is there.
     Unlinked,
+    /// What lies where it is to lie is being looked at.
+    Looking,
     /// Its files are being opened; so many are left.
     Opening(usize),
     /// At work.
@@ -76,6 +80,8 @@ struct Slot {
 /// What an answer is for.
 #[derive(Debug)]
 enum Op {
+    Look(FileIndex),
+    Compare(PieceIndex),
     Open(FileIndex),
     Hash(PieceIndex),
     Exhibit(PieceIndex, Vec<Vec<SocketAddr>>),
@@ -92,6 +98,9 @@ pub(crate) struct Torrent {
     source: Bytes,
     geometry: Arc<Geometry>,
     place: Place,
+    /// The name of its file or folder, if nothing else has it.
+    own_top: String,
+    adoption: Adoption,
     added: u64,
     status: Status,
     files: Vec<Slot>,
@@ -134,9 +143,10 @@ impl Torrent {
         }
         let lengths: Vec<u64> = meta.files.iter().map(|file| file.length).collect();
         let geometry = Arc::new(meta.geometry());
-        let files = (0..lengths.len())
+        let files: Vec<Slot> = (0..lengths.len())
             .map(|index| Slot { id: FileId(format!("{}.{index}", meta.info_hash)), handle: None, verified: 0 })
             .collect();
+        let own_top = meta.files.first().and_then(|file| file.path.first()).cloned().unwrap_or_default();
         if let Some(name) = &place.name {
             meta.files.iter_mut().filter_map(|file| file.path.first_mut()).for_each(|top| top.clone_from(name));
         }
@@ -145,6 +155,7 @@ impl Torrent {
         for &addr in record.iter().flat_map(|record| &record.peers) {
             candidates.add(addr, Source::Record);
         }
+        let adoption = Adoption::from_record(record.as_ref(), files.len());
         let trackers = TrackerSchedule::new(meta.trackers.clone(), cx.rng, cx.now);
         Ok(Self {
             pieces: PieceMap::new(Arc::clone(&geometry)),
@@ -159,7 +170,7 @@ impl Torrent {
             tracker_message: None,
             ops: BTreeMap::new(),
             checking: 0,
-            record: resume::Keeper::new(record.map(|record| record.pieces)),
+            record: resume::Keeper::new(record.filter(|record| record.before.is_some()).map(|record| record.pieces)),
             downloaded: 0,
             wasted: 0,
             duplicated: 0,
@@ -170,6 +181,8 @@ impl Torrent {
             source,
             geometry,
             place,
+            own_top,
+            adoption,
             added,
             files,
         })
@@ -197,13 +210,13 @@ impl Torrent {
     }
 
     /// A daemon is there: begins, or goes on.
-    pub(crate) fn link(&mut self, cx: &mut Context<'_>, keys: &dyn Fn(&FileId) -> String) {
+    pub(crate) fn link(&mut self, cx: &mut Context<'_>) {
         // A paused torrent is served from as well, as far as it goes; it just fetches nothing.
         if self.status == Status::Unlinked {
             self.status = Status::Running;
         }
-        self.open_files(cx);
-        self.announce_files(cx, keys);
+        self.announce_files(cx);
+        self.begin(cx);
         self.next_tick = cx.now;
     }
 
@@ -221,7 +234,8 @@ impl Torrent {
         self.pieces.unlink();
         self.desk.unlink(now);
         self.files.iter_mut().for_each(|slot| slot.handle = None);
-        if matches!(self.status, Status::Running | Status::Opening(_)) {
+        self.adoption.restart();
+        if matches!(self.status, Status::Running | Status::Opening(_) | Status::Looking) {
             self.status = Status::Unlinked;
         }
         self.wants_are_stale = true;
@@ -244,7 +258,7 @@ impl Torrent {
         self.next_tick = cx.now;
         if linked {
             self.status = Status::Running;
-            self.open_files(cx);
+            self.begin(cx);
         }
         cx.changed();
     }
@@ -252,12 +266,12 @@ impl Torrent {
     /// It is taken out of the engine: closes what is open, and deletes what it wrote if that is wanted.
     pub(crate) fn remove(&mut self, delete_data: bool, cx: &mut Context<'_>) {
         self.stop(Status::Paused, cx);
-        for (meta, slot) in self.meta.files.iter().zip(&mut self.files) {
+        for (index, (meta, slot)) in self.meta.files.iter().zip(&mut self.files).enumerate() {
             cx.say(shared_proto::EngineMessage::FileForget { file_id: slot.id.clone() });
             if let Some(file) = slot.handle.take() {
                 cx.order(IoCommand::FileClose { file });
             }
-            if delete_data && !meta.padding {
+            if delete_data && !self.adoption.was_before(index) {
                 let (root, path) = (self.place.root.clone(), meta.path.clone());
                 cx.ask(Owner::Engine, |op| IoCommand::FileDelete { op, root, path });
             }
@@ -271,6 +285,8 @@ impl Torrent {
     pub(crate) fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
         let Some(purpose) = self.ops.remove(&op) else { return };
         match purpose {
+            Op::Look(file) => self.looked(file, result, cx),
+            Op::Compare(piece) => self.compared(piece, result, cx),
             Op::Open(file) => self.opened(file, result, cx),
             Op::Hash(piece) => self.hashed(piece, result, cx),
             Op::Exhibit(piece, givers) => self.exhibited(piece, givers, result, cx),
@@ -318,6 +334,15 @@ impl Torrent {
         }
     }
 
+    /// Looks where it is to lie, or opens its files if that was done.
+    fn begin(&mut self, cx: &mut Context<'_>) {
+        if self.adoption.is_settled() {
+            self.open_files(cx);
+        } else if self.status == Status::Running {
+            self.look(cx);
+        }
+    }
+
     fn ask(&mut self, purpose: Op, cx: &mut Context<'_>, command: impl FnOnce(OpId) -> IoCommand) {
         let op = cx.ask(Owner::Torrent(self.meta.info_hash), command);
         self.ops.insert(op, purpose);
@@ -326,6 +351,10 @@ impl Torrent {
     /// Peers go and viewers are told; files stay open for those who read what is there.
     fn stop(&mut self, status: Status, cx: &mut Context<'_>) {
         self.release_all(cx);
+        if !self.adoption.is_settled() {
+            self.adoption.restart();
+            self.close_files(cx);
+        }
         self.status = status;
         self.announce_stopped(cx);
         self.turn_away(cx);

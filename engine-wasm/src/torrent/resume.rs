@@ -48,6 +48,8 @@ pub(crate) struct Record {
     pub(crate) paused: bool,
     /// Pieces that the disk may hold.
     pub(crate) pieces: Bitfield,
+    /// Which files were there before the torrent, by index; `None` when nobody has looked yet.
+    pub(crate) before: Option<Vec<u32>>,
     /// Peers to begin with.
     pub(crate) peers: Vec<SocketAddr>,
 }
@@ -60,6 +62,7 @@ struct Wire {
     added: u64,
     paused: bool,
     pieces: Bytes,
+    before: Option<Vec<u32>>,
     peers: Vec<SocketAddr>,
 }
 
@@ -73,6 +76,7 @@ impl Record {
             added: self.added,
             paused: self.paused,
             pieces: Bytes::from(self.pieces.to_wire()),
+            before: self.before.clone(),
             peers: self.peers.clone(),
         };
         Bytes::from(postcard::to_stdvec(&wire).expect("a record has a postcard form"))
@@ -88,6 +92,7 @@ impl Record {
             added: wire.added,
             paused: wire.paused,
             pieces,
+            before: wire.before,
             peers: wire.peers,
         })
     }
@@ -169,6 +174,7 @@ impl Torrent {
             added: self.added,
             paused: self.status == super::Status::Paused,
             pieces,
+            before: self.adoption.before(),
             peers: self.candidates.worth_keeping(limits::KEPT_PEERS),
         };
         let [_, key] = keys(self.meta.info_hash);

@@ -96,7 +96,7 @@ impl Torrent {
             Status::Paused => TorrentState::Paused,
             Status::Failed(_) => TorrentState::Error,
             _ if self.pieces.is_complete() => TorrentState::Complete,
-            Status::Opening(_) => TorrentState::Checking,
+            Status::Opening(_) | Status::Looking => TorrentState::Checking,
             _ if self.checking > 0 || self.pieces.unchecked().first_set().is_some() => TorrentState::Checking,
             Status::Unlinked | Status::Running => TorrentState::Downloading,
         }

@@ -162,7 +162,7 @@ impl Torrent {
 
     /// `tcp_closed`
     pub(crate) fn closed(&mut self, conn: ConnId, reason: CloseReason, cx: &mut Context<'_>) {
-        cx.numbers.conns.remove(&conn);
+        cx.shared.conns.remove(&conn);
         let Some(peer) = self.peers.remove(&conn) else { return };
         tracing::debug!(peer = %peer.addr(), ?reason, "peer gone");
         self.part(conn, &peer, cx);
@@ -173,7 +173,7 @@ impl Torrent {
     pub(super) fn drop_peer(&mut self, conn: ConnId, why: &str, cx: &mut Context<'_>) {
         let Some(peer) = self.peers.remove(&conn) else { return };
         tracing::debug!(peer = %peer.addr(), why, "peer dropped");
-        cx.numbers.conns.remove(&conn);
+        cx.shared.conns.remove(&conn);
         cx.order(IoCommand::TcpClose { conn });
         self.part(conn, &peer, cx);
         self.candidates.failed(peer.addr(), cx.now);
@@ -182,7 +182,7 @@ impl Torrent {
     /// It did nothing wrong, but we want nothing more of anybody.
     pub(super) fn release_all(&mut self, cx: &mut Context<'_>) {
         for (conn, peer) in std::mem::take(&mut self.peers) {
-            cx.numbers.conns.remove(&conn);
+            cx.shared.conns.remove(&conn);
             cx.order(IoCommand::TcpClose { conn });
             self.part(conn, &peer, cx);
             self.candidates.released(peer.addr());

@@ -136,7 +136,7 @@ impl Torrent {
     fn prospects(&self, piece: PieceIndex, now: Instant) -> (WaitReason, Option<Duration>) {
         match self.status {
             Status::Paused | Status::Failed(_) => return (WaitReason::Stopped, None),
-            Status::Unlinked | Status::Opening(_) => return (WaitReason::Checking, None),
+            Status::Unlinked | Status::Opening(_) | Status::Looking => return (WaitReason::Checking, None),
             Status::Running => {}
         }
         if self.pieces.state(piece) == PieceState::Unchecked {
