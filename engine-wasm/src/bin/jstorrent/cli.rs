@@ -14,6 +14,7 @@ Examples:
   jstorrent stream film.torrent                 print a URL that any player takes
   jstorrent stream film.torrent --player mpv    watch it while it comes
   jstorrent get film.torrent --dir ~/Films      download it
+  jstorrent stream 'magnet:?xt=urn:btih:…'      the same from a link (the quotes matter)
 
 Settings come from flags, then from the environment, then from a file:
   Linux    ~/.config/jstorrent/config.toml

@@ -128,6 +128,9 @@ async fn remote_info(source: &Source, args: &Info, config: Config) -> Result<Exi
         let TorrentView { info_hash, name, length, piece_length, files, .. } = &torrent;
         let mut fields = overview(info_hash, name, *length, *piece_length, files);
         fields["pieceCount"] = torrent.piece_count.into();
+        if let Source::Magnet { link, .. } = source {
+            fields["trackers"] = json!(link.trackers.iter().map(|tracker| [tracker]).collect::<Vec<_>>());
+        }
         show(&fields, files, args.json)
     })
     .await;

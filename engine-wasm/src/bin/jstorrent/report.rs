@@ -119,10 +119,13 @@ fn pieces(torrent: &TorrentView) -> u64 {
 }
 
 fn percent(part: u64, whole: u64) -> u64 {
-    (part * 100).checked_div(whole).unwrap_or(100)
+    (part * 100).checked_div(whole).unwrap_or(0)
 }
 
 fn words(torrent: &TorrentView, streams: &[StreamView]) -> String {
+    if torrent.state == TorrentState::Metadata {
+        return torrent.message.clone().unwrap_or_else(|| "Asking peers what is in it".to_owned());
+    }
     let mut words = format!(
         "{} of {}, {}/{} pieces, {}/s, {} {}",
         HumanBytes(torrent.verified),
@@ -200,6 +203,8 @@ mod tests {
         assert!(words(&torrent, &[]).ends_with("0 peers (Looking for peers)"));
         torrent.verified = torrent.length;
         assert_eq!(pieces(&torrent), 3);
+        torrent.state = TorrentState::Metadata;
+        assert_eq!(words(&torrent, &[]), "Looking for peers");
     }
 
     #[test]

@@ -74,8 +74,8 @@ impl Session {
     pub(crate) async fn add(&mut self, source: &Source, peers: &Peers) -> Result<()> {
         let intent = match source {
             Source::Torrent { bytes, .. } => Intent::AddTorrent { metainfo: bytes.clone() },
-            Source::Magnet { .. } => bail!("magnet links are not supported yet"),
-            Source::Url { .. } => bail!("URLs are not supported yet: fetch the torrent file first"),
+            Source::Magnet { uri, .. } => Intent::AddMagnet { uri: uri.clone() },
+            Source::Url { url } => Intent::AddUrl { url: url.clone() },
         };
         let info_hash = self.ask(intent).await?;
         self.info_hash = Some(info_hash.clone());

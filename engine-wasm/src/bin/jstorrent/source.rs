@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use engine_wasm::limits;
 use engine_wasm::metainfo::Metainfo;
+use engine_wasm::metainfo::magnet::Magnet;
 use sha1::{Digest as _, Sha1};
 
 /// What is to be streamed, downloaded or shown.
@@ -16,7 +17,7 @@ pub(crate) enum Source {
     /// A `.torrent` file.
     Torrent { bytes: Bytes, meta: Box<Metainfo> },
     /// A magnet link.
-    Magnet { uri: String },
+    Magnet { uri: String, link: Box<Magnet> },
     /// Where a `.torrent` file can be fetched.
     Url { url: String },
 }
@@ -29,7 +30,8 @@ impl Source {
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let starts_with = |prefix: &str| text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
         if starts_with("magnet:") {
-            return Ok(Self::Magnet { uri: text.to_owned() });
+            let link = Magnet::parse(text).context("this is not a usable magnet link")?;
+            return Ok(Self::Magnet { uri: text.to_owned(), link: Box::new(link) });
         }
         if starts_with("http://") || starts_with("https://") {
             return Ok(Self::Url { url: text.to_owned() });
@@ -57,7 +59,7 @@ impl Source {
         let mut digest = Sha1::new();
         match self {
             Self::Torrent { meta, .. } => digest.update(meta.info_hash.to_string()),
-            Self::Magnet { uri } => digest.update(info_hash(uri).unwrap_or_else(|| uri.clone())),
+            Self::Magnet { link, .. } => digest.update(link.info_hash.to_string()),
             Self::Url { url } => digest.update(url),
         }
         digest.update([0]);
@@ -66,15 +68,14 @@ impl Source {
     }
 }
 
-/// The info hash in a magnet link, so that links which differ in trackers only are the same torrent.
-fn info_hash(uri: &str) -> Option<String> {
-    let (_, rest) = uri.split_once("urn:btih:")?;
-    Some(rest.split('&').next()?.to_ascii_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A link to the torrent whose info hash is this byte, again and again.
+    fn magnet(byte: &str, further: &str) -> String {
+        format!("magnet:?xt=urn:btih:{}{further}", byte.repeat(20))
+    }
 
     fn refused(text: &str) -> String {
         format!("{:#}", Source::parse(text).unwrap_err())
@@ -82,8 +83,9 @@ mod tests {
 
     #[test]
     fn links_are_known_by_their_scheme() {
-        assert!(matches!(Source::parse("magnet:?xt=urn:btih:00").unwrap(), Source::Magnet { .. }));
-        assert!(matches!(Source::parse("MAGNET:?xt=urn:btih:00").unwrap(), Source::Magnet { .. }));
+        assert!(matches!(Source::parse(&magnet("0a", "")).unwrap(), Source::Magnet { .. }));
+        assert!(matches!(Source::parse(&magnet("0a", "").replace("magnet", "MAGNET")).unwrap(), Source::Magnet { .. }));
+        assert!(refused("magnet:?xt=urn:btih:00").contains("not a usable magnet link"));
         assert!(matches!(Source::parse("https://example.com/a.torrent").unwrap(), Source::Url { .. }));
         assert!(matches!(Source::parse("HTTP://example.com/a").unwrap(), Source::Url { .. }));
         assert!(refused("ftp://example.com/a.torrent").contains("only http and https"));
@@ -102,10 +104,10 @@ mod tests {
 
     #[test]
     fn a_key_tells_places_apart_and_not_trackers() {
-        let magnet = |uri: &str| Source::Magnet { uri: uri.to_owned() };
-        let key = |uri: &str, dir: &str| magnet(uri).key(Path::new(dir));
-        assert_eq!(key("magnet:?xt=urn:btih:AB&tr=x", "/a"), key("magnet:?dn=n&xt=urn:btih:ab", "/a"));
-        assert_ne!(key("magnet:?xt=urn:btih:ab", "/a"), key("magnet:?xt=urn:btih:ab", "/b"));
-        assert_ne!(key("magnet:?xt=urn:btih:ab", "/a"), key("magnet:?xt=urn:btih:cd", "/a"));
+        let key = |uri: &str, dir: &str| Source::parse(uri).unwrap().key(Path::new(dir));
+        let link = magnet("ab", "");
+        assert_eq!(key(&magnet("AB", "&dn=n&tr=http://example.com/"), "/a"), key(&link, "/a"));
+        assert_ne!(key(&link, "/a"), key(&link, "/b"));
+        assert_ne!(key(&link, "/a"), key(&magnet("cd", ""), "/a"));
     }
 }
