@@ -24,6 +24,8 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     /// Control connections at once, greeted or not: an upgraded connection counts among no others.
     pub(crate) control_places: Arc<Semaphore>,
+    /// Room for the bodies of calls, bytes.
+    pub(crate) call_bytes: Arc<Semaphore>,
     /// Held by the engine whose I/O plane is open: the next one's begins when the former's is closed.
     pub(crate) chair: Mutex<()>,
 }

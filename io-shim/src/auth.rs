@@ -6,11 +6,14 @@
 use std::net::SocketAddr;
 
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Method, Uri};
 use subtle::ConstantTimeEq;
 
-/// Length of a session token, hex digits (256 bits).
+/// Length of a session token that is made here, hex digits (256 bits).
 pub const TOKEN_DIGITS: usize = 64;
+/// Lengths of a token that a user chose.
+const CHOSEN_MIN: usize = 16;
+const CHOSEN_MAX: usize = 256;
 
 /// Why a request is not even looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,11 +33,57 @@ pub enum Stranger {
 }
 
 /// Guards of one daemon.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Guard {
     hosts: Vec<String>,
     origins: Vec<String>,
     token: String,
+    is_open: bool,
+}
+
+/// A session token that the user chose: it fits a URL as it is, and is not shown by accident.
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct Token(String);
+
+/// The user chose no good token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a token is {CHOSEN_MIN} to {CHOSEN_MAX} characters of A-Z a-z 0-9 - . _ ~")]
+pub struct BadToken;
+
+impl Token {
+    /// The token itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl TryFrom<String> for Token {
+    type Error = BadToken;
+
+    fn try_from(text: String) -> Result<Self, BadToken> {
+        if is_token(&text) { Ok(Self(text)) } else { Err(BadToken) }
+    }
+}
+
+impl std::str::FromStr for Token {
+    type Err = BadToken;
+
+    fn from_str(text: &str) -> Result<Self, BadToken> {
+        text.to_owned().try_into()
+    }
+}
+
+/// Whether a text can be a session token.
+pub(crate) fn is_token(text: &str) -> bool {
+    (CHOSEN_MIN..=CHOSEN_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~'))
 }
 
 /// What a request shows to open a file.
@@ -52,7 +101,12 @@ impl Guard {
         let port = addr.port();
         let mut hosts = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{port}")).to_vec();
         hosts.push(addr.to_string());
-        Self { hosts, origins, token }
+        Self { hosts, origins, token, is_open: false }
+    }
+
+    /// The same, but calls and what they name need no token.
+    pub fn open(self, is_open: bool) -> Self {
+        Self { is_open, ..self }
     }
 
     /// Whether the request is addressed to this daemon by one of its own names.
@@ -89,6 +143,30 @@ impl Guard {
         }
     }
 
+    /// Whether a call may come from where it says that it comes from: a program, the daemon's own page, or an origin on the list. Pages of
+    /// other sites may only lead people to the front page.
+    ///
+    /// # Errors
+    /// [`Stranger`] if not.
+    pub fn check_call(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Stranger> {
+        let own_host = headers.get(HOST).map(http::HeaderValue::as_bytes);
+        let is_own = |origin: &[u8]| match (origin.strip_prefix(b"http://"), own_host) {
+            (Some(host), Some(own)) => host.eq_ignore_ascii_case(own),
+            _ => false,
+        };
+        let is_listed = |origin: &[u8]| self.origins.iter().any(|listed| listed.as_bytes() == origin);
+        let mut origins = headers.get_all(ORIGIN).iter().map(http::HeaderValue::as_bytes);
+        if !origins.all(|origin| is_own(origin) || is_listed(origin)) {
+            return Err(Stranger::Origin);
+        }
+        if is_arrival(method, path, headers) { Ok(()) } else { self.check_site(headers) }
+    }
+
+    /// Whether a call with this credential may be made.
+    pub fn admits(&self, credential: &Credential<'_>) -> bool {
+        self.is_open || credential.is_session
+    }
+
     /// Whether this is the session token.
     pub fn is_token(&self, claimed: &str) -> bool {
         secrets_match(claimed, &self.token)
@@ -105,6 +183,12 @@ impl Guard {
     }
 }
 
+/// Whether a browser opens the front page in a tab of its own.
+fn is_arrival(method: &Method, path: &str, headers: &HeaderMap) -> bool {
+    let says = |name: &str, value: &str| headers.get(name).is_some_and(|said| said.as_bytes() == value.as_bytes());
+    *method == Method::GET && path == "/" && says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document")
+}
+
 /// Compares secrets in a time that depends on their lengths only.
 pub fn secrets_match(a: &str, b: &str) -> bool {
     a.as_bytes().ct_eq(b.as_bytes()).into()
@@ -118,6 +202,12 @@ pub fn new_token() -> Result<String, getrandom::Error> {
     let mut bytes = [0u8; TOKEN_DIGITS / 2];
     getrandom::fill(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A raw query without its session token.
+pub fn without_token(query: &str) -> String {
+    let is_token = |pair: &str| form_urlencoded::parse(pair.as_bytes()).any(|(name, _)| name == "token");
+    query.split('&').filter(|pair| !is_token(pair)).collect::<Vec<_>>().join("&")
 }
 
 /// The query of a URL, decoded.
@@ -223,6 +313,52 @@ mod tests {
         assert_eq!(show(&[("authorization", &format!("Bearer {TOKEN}"))], "key=k"), (true, Some("k".into())));
         assert_eq!(show(&[("authorization", &format!("Basic {TOKEN}"))], "token="), (false, None));
         assert_eq!(show(&[], &format!("token={}", &TOKEN[1..])), (false, None));
+    }
+
+    #[test]
+    fn calls_come_from_programs_and_own_pages_and_strangers_only_knock() {
+        let check = |method: Method, path: &str, lines: &[(&'static str, &str)]| {
+            let lines = [&[("host", "LocalHost:4000")], lines].concat();
+            guard().check_call(&method, path, &headers(&lines)).is_ok()
+        };
+        assert!(check(Method::POST, "/add", &[]));
+        for own in ["http://localhost:4000", EXTENSION] {
+            assert!(check(Method::POST, "/add", &[("origin", own), ("sec-fetch-site", "same-origin")]), "{own}");
+        }
+        for foreign in
+            ["null", "http://localhost:4001", "http://127.0.0.1:4000", "https://localhost:4000", "http://evil"]
+        {
+            assert!(!check(Method::POST, "/add", &[("origin", foreign)]), "{foreign}");
+        }
+        let navigation =
+            [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+        assert!(check(Method::GET, "/", &navigation));
+        assert!(!check(Method::GET, "/add/x", &navigation) && !check(Method::POST, "/", &navigation));
+        assert!(!check(Method::GET, "/", &[navigation[0], navigation[1], ("sec-fetch-dest", "iframe")]));
+        assert!(!check(Method::GET, "/", &navigation[..1]));
+        assert!(check(Method::GET, "/add/x", &[("sec-fetch-site", "none")]));
+    }
+
+    #[test]
+    fn the_token_leaves_a_query_and_nothing_else_does() {
+        for (query, left) in [
+            ("", ""),
+            ("token=x", ""),
+            ("a=%20b&token=x&c", "a=%20b&c"),
+            ("%74oken=x&tokens=y&keep=1", "tokens=y&keep=1"),
+        ] {
+            assert_eq!(without_token(query), left);
+        }
+    }
+
+    #[test]
+    fn a_chosen_token_is_long_enough_fits_a_url_and_is_not_shown() {
+        for bad in ["", "fifteen-letters", "sixteen letters!", "sixteen&letters=", &"x".repeat(257)] {
+            assert_eq!(bad.parse::<Token>(), Err(BadToken), "{bad}");
+        }
+        let token: Token = "sixteen-letters_".parse().unwrap();
+        assert_eq!(format!("{token:?}"), "Token(…)");
+        assert!(is_token(&new_token().unwrap()));
     }
 
     #[test]

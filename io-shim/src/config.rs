@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::auth::Token;
+
 /// The origin of the extension, whose id the key in its manifest fixes.
 pub const EXTENSION_ORIGIN: &str = "chrome-extension://cpallhfnafgboofejffacjngdjldepmp";
 
@@ -55,6 +57,13 @@ pub struct Settings {
     /// Address to listen at; by default 127.0.0.1 and the port of last time
     #[arg(long, env = "JSTORRENT_LISTEN", value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
+    /// Session token, at least 16 characters; by default one is made up and kept. Other users of this machine can see it in the
+    /// list of processes: the environment keeps it from them
+    #[arg(long, env = "JSTORRENT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<Token>,
+    /// Let programs of this machine use the HTTP API without the token
+    #[arg(long, env = "JSTORRENT_NO_TOKEN", value_parser = clap::builder::FalseyValueParser::new())]
+    pub no_token: bool,
     /// Folder that files may be stored in, with a name for it; may be repeated
     #[arg(long, value_name = "LABEL=DIR")]
     pub root: Vec<String>,
@@ -109,6 +118,10 @@ pub struct Config {
     pub state: PathBuf,
     /// Address to listen at, if the user wants a certain one.
     pub listen: Option<SocketAddr>,
+    /// Session token, if the user chose one.
+    pub token: Option<Token>,
+    /// Whether the HTTP API needs no token.
+    pub no_token: bool,
     /// Folders that files may be stored in; never empty.
     pub roots: Vec<RootFolder>,
     /// Whether this machine may be dialled.
@@ -165,6 +178,8 @@ impl Settings {
         Ok(Config {
             state,
             listen,
+            token: self.token.or(file.token),
+            no_token: self.no_token || file.no_token,
             roots,
             allow_loopback_peers: self.allow_loopback_peers || file.allow_loopback_peers,
             allow_private_peers: self.allow_private_peers || file.allow_private_peers,
@@ -266,6 +281,9 @@ mod tests {
         assert!(
             refused(Settings { listen: Some("0.0.0.0:80".parse().unwrap()), ..given(&plain) }).contains("0.0.0.0:80")
         );
+        let everyone = Settings { listen: Some("[::]:80".parse().unwrap()), no_token: true, ..given(&plain) };
+        assert!(refused(everyone).contains("[::]:80"), "without a token above all");
+        assert!(refused(given(&folder("token = \"short\""))).contains("16"));
         assert!(refused(Settings { root: vec!["films".into()], ..given(&plain) }).contains("LABEL=DIR"));
         assert!(refused(Settings { root: vec!["a=/x".into(), "b=/x".into()], ..given(&plain) }).contains("twice"));
         assert!(refused(given(&folder("colour = \"red\""))).contains("daemon.toml"));

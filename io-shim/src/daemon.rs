@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::app::{App, MAX_CONTROL};
 use crate::auth::Guard;
+use crate::calls::MAX_BODIES;
 use crate::config::{Config, RootFolder, any_port};
 use crate::descriptors::Shares;
 use crate::desk::{Desk, DeskConfig};
@@ -57,6 +58,10 @@ impl Daemon {
         if identity.port != Some(addr.port()) {
             identity.port = Some(addr.port());
             folder.remember(&identity)?;
+        }
+        if let Some(token) = &config.token {
+            // It holds for as long as it is named; the one that was made up is kept for when it is not.
+            token.as_str().clone_into(&mut identity.token);
         }
         let shares = Shares::of_process(config.max_replies);
         tracing::debug!(?shares, "descriptors");
@@ -152,7 +157,7 @@ fn assemble(
     let io = IoConfig { policy, max_conns: shares.conns as usize, max_files: shares.files as usize };
     let max_wait_ms = u64::try_from(config.max_wait.as_millis()).unwrap_or(u64::MAX);
     Ok(App {
-        guard: Guard::new(addr, config.origins.clone(), identity.token.clone()),
+        guard: Guard::new(addr, config.origins.clone(), identity.token.clone()).open(config.no_token),
         desk,
         files: Arc::new(FileStore::new(Roots::new(roots))),
         state: Arc::new(StateStore::open(folder.path())?),
@@ -160,6 +165,7 @@ fn assemble(
         metrics,
         io,
         control_places: Arc::new(Semaphore::new(MAX_CONTROL)),
+        call_bytes: Arc::new(Semaphore::new(MAX_BODIES)),
         chair: Mutex::new(()),
     })
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::auth::{TOKEN_DIGITS, new_token};
+use crate::auth::{is_token, new_token};
 
 /// How long a prober may hold the lock before a starting daemon takes it for another daemon.
 const LOCK_WITHIN: Duration = Duration::from_millis(500);
@@ -178,10 +178,6 @@ pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 
 fn open_lock(path: &Path) -> io::Result<File> {
     private(OpenOptions::new().write(true).create(true).truncate(false)).open(path.join("lock"))
-}
-
-fn is_token(text: &str) -> bool {
-    text.len() == TOKEN_DIGITS && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 pub(crate) mod app;
 pub mod auth;
+pub(crate) mod calls;
 pub mod conditional;
 pub mod config;
 pub(crate) mod control;

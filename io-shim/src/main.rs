@@ -33,7 +33,7 @@ enum Command {
     /// Run the daemon
     Serve {
         #[command(flatten)]
-        settings: Settings,
+        settings: Box<Settings>,
         /// In a session of its own, logging to the state folder
         #[arg(long, hide = true)]
         detached: bool,

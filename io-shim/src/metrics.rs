@@ -46,6 +46,8 @@ pub struct Now {
     pub viewers: usize,
     /// Viewers whose request waits for its first grant.
     pub waiting: usize,
+    /// Calls of the HTTP API.
+    pub calls: usize,
     /// Whether an engine is connected.
     pub engine: bool,
 }
@@ -61,6 +63,7 @@ impl Metrics {
         let mut page = Page::default();
         page.gauge("jstorrent_viewers", "Replies that are waiting or running.", now.viewers as u64);
         page.gauge("jstorrent_viewers_waiting", "Requests that wait for their first grant.", now.waiting as u64);
+        page.gauge("jstorrent_calls", "Calls of the HTTP API that are waiting or running.", now.calls as u64);
         page.gauge("jstorrent_engine_connected", "Whether an engine is connected.", u64::from(now.engine));
         page.gauge(
             "jstorrent_http_connections",

@@ -8,23 +8,24 @@ use std::sync::{Arc, Mutex};
 
 use http::{HeaderMap, Method, StatusCode};
 use shared_proto::FileId;
+use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
 use crate::app::App;
-use crate::auth::{Query, Stranger};
+use crate::auth::{Credential, Query, Stranger};
+use crate::calls::{self, Request};
 use crate::control;
 use crate::metrics::Now;
-use crate::serve::{Answer, Content, plain, text};
-use crate::stream::StreamBody;
+use crate::serve::{Answer, Body, Content, plain, text};
 
 /// A streamed body on its way through warp, whose replies cannot hold a body of ours. The server takes it out again.
 #[derive(Clone)]
-pub(crate) struct Carried(Arc<Mutex<Option<StreamBody>>>);
+pub(crate) struct Carried(Arc<Mutex<Option<Body>>>);
 
 impl Carried {
     /// The body; there is one owner.
-    pub(crate) fn take(&self) -> Option<StreamBody> {
+    pub(crate) fn take(&self) -> Option<Body> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
     }
 }
@@ -45,19 +46,34 @@ pub(crate) fn routes(app: Arc<App>) -> impl Filter<Extract = (impl Reply,), Erro
         .and(warp::header::headers_cloned())
         .and(with_app.clone())
         .map(|headers: HeaderMap, app: Arc<App>| into_reply(metrics(&app, &headers)));
-    let stream = warp::path!("stream" / String)
+    let stream = warp::path!("stream" / ..)
         .and(read)
         .and(warp::method())
+        .and(warp::path::full())
         .and(warp::header::headers_cloned())
         .and(query)
         .and(with_app.clone())
-        .then(|id: String, method, headers, query: String, app| async move {
-            into_reply(stream(id, method, headers, &query, app).await)
+        .then(|method, path: FullPath, headers, query: String, app| async move {
+            into_reply(stream(method, path.as_str(), &headers, &query, app).await)
         });
-    let control =
-        warp::path!("control").and(warp::header::headers_cloned()).and(warp::ws()).and(with_app).map(open_control);
+    let control = warp::path!("control")
+        .and(warp::header::headers_cloned())
+        .and(warp::ws())
+        .and(with_app.clone())
+        .map(open_control);
+    let call = warp::path::full()
+        .and_then(only_calls)
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(query)
+        .and(warp::body::stream())
+        .and(with_app)
+        .then(|path: FullPath, method, headers: HeaderMap, query: String, body, app: Arc<App>| async move {
+            let request = Request { method, path: path.as_str(), query: &query, headers: &headers };
+            into_reply(calls::call(&app, request, body).await)
+        });
 
-    control.or(stream).unify().or(health).unify().or(metrics).unify().recover(explain).unify()
+    control.or(stream).unify().or(health).unify().or(metrics).unify().or(call).unify().recover(explain).unify()
 }
 
 /// What this is and whether it lives, for the native messaging host and for people.
@@ -77,7 +93,7 @@ fn health(app: &App, headers: &HeaderMap) -> Answer {
 fn metrics(app: &App, headers: &HeaderMap) -> Answer {
     guarded(app, headers, || {
         let (viewers, waiting) = app.desk.viewers();
-        let page = app.metrics.render(Now { viewers, waiting, engine: app.desk.has_engine() });
+        let page = app.metrics.render(Now { viewers, waiting, calls: app.desk.calls(), engine: app.desk.has_engine() });
         text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
     })
 }
@@ -90,10 +106,36 @@ fn guarded(app: &App, headers: &HeaderMap, answer: impl FnOnce() -> Answer) -> A
     }
 }
 
-async fn stream(id: String, method: Method, headers: HeaderMap, query: &str, app: Arc<App>) -> Answer {
-    let query = Query::parse(query);
-    let credential = app.guard.credential(&headers, &query);
-    app.server().stream(&method, &FileId(id), &headers, &query, &credential).await
+/// `/stream/<fileId>`, or `/stream/` and a path that the engine knows the file of.
+async fn stream(method: Method, path: &str, headers: &HeaderMap, query: &str, app: Arc<App>) -> Answer {
+    let name = path.strip_prefix("/stream/").unwrap_or_default();
+    let parsed = Query::parse(query);
+    let credential = app.guard.credential(headers, &parsed);
+    let id = name.strip_suffix('/').unwrap_or(name);
+    if id.is_empty() {
+        return plain(StatusCode::NOT_FOUND, "nothing is here");
+    }
+    if !id.contains('/') {
+        return app.server().stream(&method, &FileId::from(id), headers, &parsed, &credential).await;
+    }
+    let request = Request { method, path, query, headers };
+    let mut answer = match calls::resolve(&app, &request, name).await {
+        Ok(id) => {
+            let admitted = Credential { is_session: true, key: None };
+            app.server().stream(&request.method, &id, headers, &parsed, &admitted).await
+        }
+        Err(refusal) => refusal,
+    };
+    if !credential.is_session {
+        // Nothing in such a URL is secret, so that pages of other sites could load it.
+        let same_origin = http::HeaderValue::from_static("same-origin");
+        answer.headers_mut().insert("cross-origin-resource-policy", same_origin);
+    }
+    answer
+}
+
+async fn only_calls(path: FullPath) -> Result<FullPath, Rejection> {
+    if calls::is_own(path.as_str()) { Err(warp::reject::not_found()) } else { Ok(path) }
 }
 
 fn open_control(headers: HeaderMap, ws: warp::ws::Ws, app: Arc<App>) -> Response {

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::auth::{Credential, Query};
 use crate::conditional::{self, Precondition};
@@ -17,7 +19,7 @@ use crate::files::FileStore;
 use crate::metrics::Metrics;
 use crate::multipart::Multipart;
 use crate::range::{self, Asked, ByteRange};
-use crate::stream::{Part, Reply, StreamBody};
+use crate::stream::{Part, Reply};
 use shared_proto::FileId;
 
 /// Bounds of `?part=`, bytes: below, headers would outweigh the payload; above, it is no part any more.
@@ -37,8 +39,13 @@ pub(crate) struct Server {
 /// A body that is there already, or one that the engine's grants feed.
 pub(crate) enum Content {
     Text(String),
-    Stream(StreamBody),
+    Stream(Body),
 }
+
+/// What can go wrong with a body, for the log.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// The body of any reply.
+pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 pub(crate) type Answer = Response<Content>;
 
@@ -105,7 +112,7 @@ impl Server {
             tail,
             length: answer.length,
         };
-        answer.with(Content::Stream(reply.start()))
+        answer.with(Content::Stream(reply.start().map_err(Into::into).boxed_unsync()))
     }
 
     async fn open(&self, file: &Arc<ServedFile>) -> Result<Arc<std::fs::File>, Box<Answer>> {

@@ -9,11 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -25,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::routes::{self, Carried};
-use crate::serve::{Content, plain};
+use crate::serve::{Body, Content, plain};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 512;
@@ -36,8 +34,6 @@ const SEND_BUFFER: u32 = 512 << 10;
 const HTTP_BUFFER: usize = 64 << 10;
 /// Longest headers of a request; no player comes near it.
 const MAX_HEADERS: usize = 32 << 10;
-
-type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
 /// What strangers may cost.
 #[derive(Clone, Copy, Debug)]
@@ -151,7 +147,7 @@ where
         None => {
             let mut reply = routes.call(request).await?;
             match reply.extensions_mut().remove::<Carried>().and_then(|carried| carried.take()) {
-                Some(body) => reply.map(|_| body.map_err(Into::into).boxed_unsync()),
+                Some(body) => reply.map(|_| body),
                 None => reply.map(|body| body.map_err(Into::into).boxed_unsync()),
             }
         }
@@ -194,6 +190,6 @@ fn sealed(mut reply: Response<Body>, is_film: bool) -> Response<Body> {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     let loadable_by = if is_film { "cross-origin" } else { "same-origin" };
-    headers.insert("cross-origin-resource-policy", HeaderValue::from_static(loadable_by));
+    headers.entry("cross-origin-resource-policy").or_insert(HeaderValue::from_static(loadable_by));
     reply
 }

@@ -1,6 +1,6 @@
 //! The desk: which files can be asked for, which viewers wait for which bytes, and which engine answers.
 //!
-//! Owns the announcements of the present engine, the table of running range requests, and the limits on viewers. Must never
+//! Owns the announcements of the present engine, the tables of running range requests and [calls](call), and the limits on both. Must never
 //! know what a file's bytes mean or why they are not there yet. Invariants:
 //!
 //! - a request's watermark only rises, only by the word of the present engine, and never beyond its range;
@@ -8,6 +8,7 @@
 //!   from the first byte not yet granted, as soon as that has announced the same file;
 //! - every request that an engine has heard of ends with exactly one `range_cancel`, unless the engine rejected it.
 
+mod call;
 mod file;
 mod request;
 mod ticket;
@@ -23,6 +24,8 @@ use tokio::time::Instant;
 
 use crate::auth::{Credential, secrets_match};
 use crate::range::ByteRange;
+use call::Call;
+pub use call::{CallTicket, Part, Question, Unanswered};
 pub use file::{Breach, ServedFile};
 use request::Request;
 use ticket::Grant;
@@ -75,6 +78,7 @@ struct Inner {
     brain: Option<Brain>,
     files: HashMap<FileId, Arc<ServedFile>>,
     requests: HashMap<RequestId, Request>,
+    calls: HashMap<RequestId, Call>,
     viewers: BTreeMap<FileId, usize>,
     viewers_total: usize,
     busy_until: Instant,
@@ -112,6 +116,7 @@ impl Desk {
             brain: None,
             files: HashMap::new(),
             requests: HashMap::new(),
+            calls: HashMap::new(),
             viewers: BTreeMap::new(),
             viewers_total: 0,
             busy_until: Instant::now(),
@@ -204,6 +209,7 @@ impl Desk {
         inner.epoch += 1;
         let epoch = inner.epoch;
         inner.brain = Some(Brain { epoch, since: Instant::now(), outbox, dismiss });
+        inner.put_calls();
         drop(inner);
         self.news.notify_waiters();
         Seat { epoch, outbox: receiver, dismissed }
@@ -240,18 +246,23 @@ impl Desk {
                 inner.of_epoch(request_id, epoch, |request| request.grant(end));
             }
             EngineMessage::RangeBlock { request_id, .. } => {
-                inner.of_epoch(request_id, epoch, |request| request.renew())
+                inner.of_epoch(request_id, epoch, |request| request.renew());
+                inner.renew_call(epoch, request_id);
             }
             EngineMessage::RangeReject { request_id, status, reason, retry_after } => {
                 inner.of_epoch(request_id, epoch, |request| {
                     request.finish(End::Rejected { status, reason, retry_after });
                 });
             }
-            // Read-ahead is the kernel's business so far; replies and resolutions answer questions that are not asked.
-            EngineMessage::RangeHint { .. }
-            | EngineMessage::HttpReply { .. }
-            | EngineMessage::FileResolved { .. }
-            | EngineMessage::RateLimit { .. } => {}
+            EngineMessage::HttpReply { request_id, status, headers, body, more } => {
+                inner.answer_call(epoch, request_id, Part::Reply { status, headers, body, more });
+            }
+            EngineMessage::FileResolved { request_id, file_id, status, body } => {
+                let part = file_id.map_or(Part::NoFile { status, body }, Part::File);
+                inner.answer_call(epoch, request_id, part);
+            }
+            // Read-ahead is the kernel's business so far; rates are the I/O plane's.
+            EngineMessage::RangeHint { .. } | EngineMessage::RateLimit { .. } => {}
         }
         Ok(())
     }
@@ -263,6 +274,7 @@ impl Desk {
         for request in inner.requests.values_mut() {
             request.grant.send_modify(|grant| grant.stopping = true);
         }
+        inner.stop_calls();
         drop(inner);
         self.news.notify_waiters();
     }
@@ -297,7 +309,7 @@ impl Desk {
     /// For how long neither an engine was connected nor a viewer served.
     pub fn idle_for(&self) -> Duration {
         let mut inner = self.lock();
-        if inner.brain.is_some() || inner.viewers_total > 0 {
+        if inner.brain.is_some() || inner.viewers_total > 0 || !inner.calls.is_empty() {
             inner.busy_until = Instant::now();
         }
         inner.busy_until.elapsed()
@@ -351,6 +363,7 @@ impl Inner {
         for request in self.requests.values_mut() {
             request.orphan(now);
         }
+        self.orphan_calls(now);
     }
 
     fn announce(&mut self, file: ServedFile) -> Result<(), Breach> {

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod brain;
+mod calls;
 mod grants;
 mod life;
 mod nginx;
