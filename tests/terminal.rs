@@ -9,12 +9,13 @@ use jstorrent_tests::clock::until;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
 use jstorrent_tests::process;
-use jstorrent_tests::proxy::Line;
+use jstorrent_tests::proxy::{Line, Proxy};
 use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH};
-use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::swarm::{Client, Seeder, Swarm};
 use jstorrent_tests::terminal::{Terminal, command, daemons, output, remembered, run};
 use jstorrent_tests::workspace::{self, Scratch};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
 /// A film that one slow seeder has, and folders for who wants it.
@@ -223,6 +224,7 @@ async fn what_can_not_be_done_is_said_in_plain_words() -> Result<()> {
         (&["stream", torrent, "--open", "--player", "mpv"], 2, "cannot be used with"),
         (&["get", "/nowhere.torrent"], 1, "cannot read /nowhere.torrent"),
         (&["get", "ftp://example.com/a.torrent"], 1, "only http and https"),
+        (&["get", "magnet:?xt=urn:btih:00"], 1, "not a usable magnet link"),
         (&["info", "/dev/null"], 1, "not a usable torrent file"),
         (&["stream", torrent, "--file", "7"], 1, "there is no file \"7\""),
         (&["stream", torrent, "--file", "other.mkv"], 1, "there is no file"),
@@ -287,6 +289,57 @@ async fn a_torrent_is_described_for_people_and_for_programs() -> Result<()> {
     ensure!(info["files"][0]["length"] == stage.truth.len() && info["files"][0]["number"] == 1, "{info}");
     ensure!(info["pieceCount"] == stage.swarm.torrent.piece_count(), "{info}");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_magnet_link_is_described_streamed_and_downloaded() -> Result<()> {
+    let stage = Stage::new().await?;
+    let torrent = stage.swarm.torrent.public();
+    let seeder = Seeder::start(Client::Libtorrent, &torrent).await?;
+    let line = Proxy::start(seeder.address(), Line::of_rate(FILM_RATE_BPS))?;
+    let link = format!("magnet:?xt=urn:btih:{}&x.pe={}", torrent.info_hash, line.address());
+    let (status, text, errors) = run(&stage.state, ["info", &link, "--json", "--allow-private-peers"]).await?;
+    ensure!(status == 0, "status {status}, {errors}");
+    let info: Value = serde_json::from_str(&text)?;
+    ensure!(info["files"][0]["length"] == stage.truth.len(), "{info}");
+    ensure!(remembered(&stage.state) == 0, "looking leaves nothing behind");
+    let mut terminal = Terminal::start(&stage.state, ["stream", &link])?;
+    let part = http::get_range(&terminal.url().await?, 1_000_000, 1_099_999).await?;
+    ensure!(part.body == stage.truth[1_000_000..1_100_000], "wrong bytes");
+    ensure!(terminal.interrupt().await?.code() == Some(0), "it ends in order");
+    line.set_rate(0);
+    let mut terminal = Terminal::start(&stage.state, ["get", &link, "--dir", stage.dir_text()])?;
+    ensure!(terminal.ended().await?.code() == Some(0), "it completes");
+    stage.is_true()?;
+    stage.nothing_runs().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torrent_file_is_fetched_from_its_url() -> Result<()> {
+    let stage = Stage::new().await?;
+    stage.swarm.set_rate(0);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let (address, body) = (listener.local_addr()?, std::fs::read(&stage.torrent)?);
+    let server = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).await.unwrap_or(0);
+            let is_known = request[..read].starts_with(b"GET /film.torrent ");
+            let (status, body) = if is_known { ("200 OK", &body[..]) } else { ("404 Not Found", &b"no"[..]) };
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(&[head.as_bytes(), body].concat()).await;
+        }
+    });
+    let url = format!("http://{address}/film.torrent");
+    let mut terminal = Terminal::start(&stage.state, ["get", &url, "--dir", stage.dir_text()])?;
+    ensure!(terminal.ended().await?.code() == Some(0), "it completes");
+    stage.is_true()?;
+    let wrong = format!("http://{address}/other.torrent");
+    let (status, _, errors) =
+        run(&stage.state, ["get", &wrong, "--dir", stage.dir_text(), "--allow-private-peers"]).await?;
+    ensure!(status == 1 && errors.contains("404"), "status {status}, {errors}");
+    server.abort();
+    stage.nothing_runs().await
 }
 
 #[tokio::test]

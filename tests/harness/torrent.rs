@@ -99,6 +99,20 @@ impl Torrent {
         })
     }
 
+    /// The same content in a torrent that is not private: real clients describe none that is to somebody who has a link only.
+    ///
+    /// # Panics
+    /// Never: every torrent made here has an info dictionary that says whether it is private.
+    pub fn public(&self) -> Self {
+        const PRIVATE: &[u8] = b"7:privatei1e";
+        let at = |needle: &[u8]| self.metainfo.windows(needle.len()).position(|window| window == needle);
+        let (info, private) = (at(b"4:info").expect("an info dictionary"), at(PRIVATE).expect("a private torrent"));
+        let metainfo = [&self.metainfo[..private], &self.metainfo[private + PRIVATE.len()..]].concat();
+        // The info dictionary is the last entry: what follows it is the end of the outer one.
+        let info_hash_bytes: [u8; 20] = Sha1::digest(&metainfo[info + 6..metainfo.len() - 1]).into();
+        Self { metainfo, info_hash: hex(&info_hash_bytes), info_hash_bytes, ..self.clone() }
+    }
+
     /// Writes the `.torrent` file into a folder.
     ///
     /// # Errors

@@ -119,7 +119,8 @@ pub(crate) async fn info(args: Info) -> Result<ExitCode> {
 
 /// What peers or a server know of it.
 async fn remote_info(source: &Source, args: &Info, config: Config) -> Result<ExitCode> {
-    let mut report = Report::new(args.json);
+    // Standard output is for the one object: progress goes to standard error.
+    let mut report = Report::new(false);
     let config = Config { dir: None, ..config };
     let ending = with_session(config, source, Keep::No, async |session: &mut Session| {
         session.add(source, &args.peers).await?;
