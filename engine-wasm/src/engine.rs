@@ -1,5 +1,6 @@
 //! The engine: routes inputs to its torrents and owns no algorithm.
 
+mod http;
 mod magnets;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -11,6 +12,7 @@ use rand::{Rng, SeedableRng};
 use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, OpId, RequestId, RootKey};
 
+use crate::api::{Api, ApiConfig, temporary};
 use crate::context::{Context, Owner, Shared};
 use crate::discover::candidates::Source;
 use crate::geometry::FileIndex;
@@ -30,10 +32,20 @@ const SECRET_LEN: usize = 32;
 const PEER_ID_PREFIX: &[u8; 8] = b"-JS0100-";
 
 /// What the engine is told once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// When to give up on a magnet link that nobody describes; `None` for never.
     pub magnet_patience: Option<Patience>,
+    /// The plain HTTP API.
+    pub api: ApiConfig,
+    /// Connections of one torrent.
+    pub max_connections: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { magnet_patience: None, api: ApiConfig::default(), max_connections: limits::CONNECTIONS_PER_TORRENT }
+    }
 }
 
 /// What is still to be read from the daemon's state before the engine can work.
@@ -42,6 +54,7 @@ struct Loading {
     secret: Option<OpId>,
     scan: Option<OpId>,
     magnet_scan: Option<OpId>,
+    temporary_scan: Option<OpId>,
     magnets: BTreeMap<OpId, InfoHash>,
     metainfos: BTreeMap<OpId, InfoHash>,
     records: BTreeMap<OpId, (InfoHash, Bytes)>,
@@ -50,8 +63,8 @@ struct Loading {
 
 impl Loading {
     fn is_done(&self) -> bool {
-        let asked = [self.secret, self.scan, self.magnet_scan];
-        asked == [None; 3] && self.metainfos.is_empty() && self.records.is_empty() && self.magnets.is_empty()
+        let asked = [self.secret, self.scan, self.magnet_scan, self.temporary_scan];
+        asked == [None; 4] && self.metainfos.is_empty() && self.records.is_empty() && self.magnets.is_empty()
     }
 }
 
@@ -77,6 +90,7 @@ pub struct Engine {
     files: BTreeMap<FileId, (InfoHash, FileIndex)>,
     requests: BTreeMap<RequestId, InfoHash>,
     unsettled: BTreeSet<InfoHash>,
+    api: Api,
     added: u64,
     now: Instant,
 }
@@ -103,6 +117,7 @@ impl Engine {
             files: BTreeMap::new(),
             requests: BTreeMap::new(),
             unsettled: BTreeSet::new(),
+            api: Api::default(),
             added: 0,
             now,
         }
@@ -116,9 +131,10 @@ impl Engine {
             Input::Control(message) => self.handle_control(message, now),
             Input::Io(event) => self.handle_io(event, now),
             Input::Intent { id, intent } => self.handle_intent(id, intent, now),
-            Input::Timeout => {}
+            Input::Timeout => self.tend_api(now),
         }
         self.wake_torrents(now);
+        self.tend_adding(now);
         self.now = now;
     }
 
@@ -134,12 +150,12 @@ impl Engine {
     /// When to come back with [`Input::Timeout`], if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let torrents = self.torrents.values().filter_map(Torrent::next_wakeup);
-        torrents.chain(self.magnets.values().filter_map(Pending::next_wakeup)).min()
+        torrents.chain(self.magnets.values().filter_map(Pending::next_wakeup)).chain(self.api_timeout()).min()
     }
 
     /// Everything, for a page.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
-        let url = |id: &FileId| format!("/stream/{id}?key={}", self.shared.capability(id));
+        let url = |id: &FileId| self.stream_url(id);
         let mut torrents: Vec<&Torrent> = self.torrents.values().collect();
         torrents.sort_by_key(|torrent| std::cmp::Reverse(torrent.added()));
         let mut views: Vec<(u64, TorrentView)> =
@@ -159,6 +175,7 @@ impl Engine {
 
     fn link(&mut self, root: Option<RootKey>, now: Instant) {
         self.root = root;
+        self.api.temporary.touch_all(now);
         if self.loaded {
             return self.link_torrents(now);
         }
@@ -168,6 +185,8 @@ impl Engine {
         self.loading.scan = Some(cx.ask(Owner::Engine, |op| IoCommand::KvScan { op, prefix }));
         let prefix = magnet::PREFIX.to_owned();
         self.loading.magnet_scan = Some(cx.ask(Owner::Engine, |op| IoCommand::KvScan { op, prefix }));
+        let prefix = temporary::PREFIX.to_owned();
+        self.loading.temporary_scan = Some(cx.ask(Owner::Engine, |op| IoCommand::KvScan { op, prefix }));
     }
 
     fn link_torrents(&mut self, now: Instant) {
@@ -185,6 +204,7 @@ impl Engine {
         self.shared.ops.clear();
         self.shared.conns.clear();
         self.requests.clear();
+        self.api.unlink();
         let deferred = std::mem::take(&mut self.loading.deferred);
         self.loading = Loading { deferred, ..Loading::default() };
         self.torrents.values_mut().for_each(|torrent| torrent.unlink(now));
@@ -214,21 +234,12 @@ impl Engine {
             DaemonMessage::RangeCancel { request_id } => {
                 if let Some(info_hash) = self.requests.remove(&request_id) {
                     self.with(info_hash, now, |torrent, cx| torrent.range_cancel(request_id, cx));
+                } else {
+                    self.cancel_call(request_id);
                 }
             }
-            DaemonMessage::HttpCall { request_id, .. } => {
-                let body = "{\"error\":\"this engine has no HTTP API\",\"code\":\"not_found\"}".to_owned();
-                let reply =
-                    EngineMessage::HttpReply { request_id, status: 404, headers: Vec::new(), body, more: false };
-                self.out.push_back(Output::Control(reply));
-            }
-            DaemonMessage::FileResolve { request_id, .. } => {
-                self.out.push_back(Output::Control(EngineMessage::FileResolved {
-                    request_id,
-                    file_id: None,
-                    status: None,
-                    body: None,
-                }));
+            question @ (DaemonMessage::HttpCall { .. } | DaemonMessage::FileResolve { .. }) => {
+                self.handle_question(question, now);
             }
             DaemonMessage::Welcome { .. } => {}
         }
@@ -293,6 +304,11 @@ impl Engine {
         } else if self.loading.magnet_scan == Some(op) {
             self.loading.magnet_scan = None;
             self.loading.magnets = self.read_all(result, magnet::PREFIX, now);
+        } else if self.loading.temporary_scan == Some(op) {
+            self.loading.temporary_scan = None;
+            if let Ok(OpOutput::Keys(keys)) = result {
+                self.restore_temporary(keys, now);
+            }
         } else if let Some(info_hash) = self.loading.magnets.remove(&op) {
             self.restore_magnet(info_hash, result, now);
         } else if let Some(info_hash) = self.loading.metainfos.remove(&op) {
@@ -311,6 +327,7 @@ impl Engine {
             for (id, intent) in std::mem::take(&mut self.loading.deferred) {
                 self.handle_intent(id, intent, now);
             }
+            self.begin_api(now);
         }
     }
 
@@ -377,8 +394,16 @@ impl Engine {
     /// Which torrent it was about; `None` when the answer comes later.
     fn carry_out(&mut self, id: u64, intent: Intent, now: Instant) -> Result<Option<InfoHash>, String> {
         let info_hash = match intent {
-            Intent::AddTorrent { metainfo } => self.add(metainfo, now)?,
-            Intent::AddMagnet { uri } => self.add_magnet(&uri, now)?,
+            Intent::AddTorrent { metainfo } => {
+                let info_hash = self.add(metainfo, now)?;
+                self.keep(info_hash, now);
+                info_hash
+            }
+            Intent::AddMagnet { uri } => {
+                let info_hash = self.add_magnet(&uri, now)?;
+                self.keep(info_hash, now);
+                info_hash
+            }
             Intent::AddUrl { url } => {
                 self.fetch(id, url, now)?;
                 return Ok(None);
@@ -417,6 +442,7 @@ impl Engine {
                 self.shared.release(info_hash);
                 self.files.retain(|_, (owner, _)| *owner != info_hash);
                 self.requests.retain(|_, owner| *owner != info_hash);
+                self.keep(info_hash, now);
                 info_hash
             }
         };
@@ -496,7 +522,8 @@ impl Engine {
         now: Instant,
     ) -> Result<(), String> {
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-        let torrent = Torrent::new(meta, source, place, added, record, &mut cx)?;
+        let mut torrent = Torrent::new(meta, source, place, added, record, &mut cx)?;
+        torrent.set_max_connections(self.config.max_connections);
         let info_hash = torrent.info_hash();
         self.files.extend(torrent.file_ids().map(|(file, id)| (id.clone(), (info_hash, file))));
         let (root, name) = torrent.lies_at();
@@ -540,6 +567,10 @@ impl Engine {
                 pending.settle(&mut cx);
             }
         }
+    }
+
+    fn stream_url(&self, id: &FileId) -> String {
+        format!("/stream/{id}?key={}", self.shared.capability(id))
     }
 }
 

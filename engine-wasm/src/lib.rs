@@ -18,6 +18,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod api;
 pub mod bitfield;
 mod context;
 pub mod discover;
@@ -39,6 +40,7 @@ pub mod time;
 mod torrent;
 pub mod view;
 
+pub use api::ApiConfig;
 pub use engine::{Config, Engine};
 pub use io::{Input, Output};
 pub use magnet::Patience;

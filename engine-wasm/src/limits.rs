@@ -59,3 +59,12 @@ pub const METADATA_SIZES: usize = 3;
 pub const METADATA_REQUESTS: usize = 4;
 /// `.torrent` files being fetched from URLs at once: each may be [`METAINFO`] long.
 pub const FETCHES: usize = 8;
+
+/// Longest path or query of an API call, bytes: a magnet link with a hundred trackers is shorter.
+pub const API_URI: usize = 64 << 10;
+/// Longest answer of the API, bytes: it must fit, written as JSON in JSON, into a control message.
+pub const API_REPLY: usize = 4 << 20;
+/// API calls that wait at once for magnet links' descriptions.
+pub const API_WAITING: usize = 100;
+/// Followers of the API's events at once: each hears twice a second.
+pub const API_FOLLOWERS: usize = 64;

@@ -120,6 +120,16 @@ impl Pending {
         pending
     }
 
+    /// When to give up on it.
+    pub(crate) fn set_patience(&mut self, patience: Patience) {
+        self.patience = Some(patience);
+    }
+
+    /// Whether it was given up.
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self.status, Status::Failed(_))
+    }
+
     /// The torrent.
     pub(crate) fn info_hash(&self) -> InfoHash {
         self.link.info_hash

@@ -217,7 +217,7 @@ fn a_description_that_can_not_be_used_is_shown_until_it_is_removed() {
 fn an_engine_with_little_patience_gives_up_and_says_so() {
     let mut world = World::new(film(), &[], 54);
     let patience = Patience { attempts: 3, attempt_time: Duration::from_secs(10), retry_delay: Duration::from_secs(5) };
-    world.engine = Engine::new(Config { magnet_patience: Some(patience) }, [54; 32], world.now);
+    world.engine = Engine::new(Config { magnet_patience: Some(patience), ..Config::default() }, [54; 32], world.now);
     world.link();
     world.intend(Intent::AddMagnet { uri: world.magnet() });
     world.run_for(Duration::from_secs(39));

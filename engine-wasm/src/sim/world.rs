@@ -64,6 +64,8 @@ pub(super) struct World {
     pub(super) sample: Sample,
     pub(super) viewers: BTreeMap<RequestId, Viewer>,
     pub(super) replies: Vec<IntentReply>,
+    /// What was said to `http_call`s and `file_resolve`s.
+    pub(super) answers: Vec<EngineMessage>,
     pub(super) dialled: BTreeMap<SocketAddr, u32>,
     pub(super) received_bytes: u64,
     /// What can be fetched, by URL without its query.
@@ -92,6 +94,7 @@ impl World {
             sample,
             viewers: BTreeMap::new(),
             replies: Vec::new(),
+            answers: Vec::new(),
             dialled: BTreeMap::new(),
             received_bytes: 0,
             web: BTreeMap::new(),
@@ -168,6 +171,14 @@ impl World {
         self.viewers.insert(request_id, viewer);
         let file_id = format!("{}.{file}", self.info_hash()).as_str().into();
         self.input(Input::Control(DaemonMessage::RangeRequest { request_id, file_id, start, end }));
+        request_id
+    }
+
+    /// Somebody calls the HTTP API.
+    pub(super) fn question(&mut self, question: impl FnOnce(RequestId) -> DaemonMessage) -> RequestId {
+        self.sequence += 1;
+        let request_id = RequestId(uuid::Uuid::from_u128(u128::from(self.sequence)));
+        self.input(Input::Control(question(request_id)));
         request_id
     }
 
@@ -428,6 +439,9 @@ impl World {
                     viewer.rejected = Some(status);
                 }
             }
+            EngineMessage::HttpReply { .. }
+            | EngineMessage::FileResolved { .. }
+            | EngineMessage::RangeBlock { reason: None, .. } => self.answers.push(message),
             _ => {}
         }
     }

@@ -217,6 +217,11 @@ impl Desk {
         self.requests.get(&id)
     }
 
+    /// Whether a request is under way.
+    pub fn is_read(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
     /// Whether anybody waits.
     pub fn is_waited(&self) -> bool {
         !self.waiting.is_empty()

@@ -122,6 +122,8 @@ pub(crate) struct Torrent {
     duplicated: u64,
     rate: RateMeter,
     next_tick: Instant,
+    max_connections: usize,
+    unread_since: Option<Instant>,
 }
 
 impl Torrent {
@@ -176,6 +178,8 @@ impl Torrent {
             duplicated: 0,
             rate: RateMeter::new(cx.now),
             next_tick: cx.now,
+            max_connections: limits::CONNECTIONS_PER_TORRENT,
+            unread_since: Some(cx.now),
             status: if paused { Status::Paused } else { Status::Unlinked },
             meta,
             source,
@@ -186,6 +190,16 @@ impl Torrent {
             added,
             files,
         })
+    }
+
+    /// At most so many peers at once, those being dialled included.
+    pub(crate) fn set_max_connections(&mut self, max_connections: usize) {
+        self.max_connections = max_connections;
+    }
+
+    /// Since when no request of a viewer is under way; `None` while one is.
+    pub(crate) fn unread_since(&self) -> Option<Instant> {
+        self.unread_since
     }
 
     /// Its name in the world.
@@ -327,6 +341,7 @@ impl Torrent {
             self.next_tick = self.next_tick.min(cx.now + TICK_AWAITED);
             self.fill_all(cx);
         }
+        self.unread_since = if self.desk.is_read() { None } else { self.unread_since.or(Some(cx.now)) };
         for (&conn, peer) in &mut self.peers {
             if let Some(data) = peer.take_out() {
                 cx.order(IoCommand::TcpSend { conn, data });

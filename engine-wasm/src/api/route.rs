@@ -1,0 +1,178 @@
+//! From a call to what it asks for.
+//!
+//! Owns paths, methods and the forms of parameters and bodies. It never knows what is there: an [`Action`] that comes out is well formed,
+//! and nothing more.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::error::{Code, Failure};
+use super::url;
+use crate::limits;
+use crate::metainfo::InfoHash;
+
+/// Every path with its methods, as the document of the API names them. `HEAD` goes where `GET` goes, but to `/add/{magnet}`.
+pub(crate) const ROUTES: &[(&str, &[&str])] = &[
+    (PAGE, &["GET"]),
+    (OPENAPI, &["GET"]),
+    (EVENTS, &["GET"]),
+    (ADD, &["POST"]),
+    (ADD_LINK, &["GET"]),
+    (TORRENTS, &["GET"]),
+    (TORRENT, &["GET", "DELETE"]),
+    (PLAYLIST, &["GET"]),
+];
+
+const PAGE: &str = "/";
+const OPENAPI: &str = "/openapi.json";
+const EVENTS: &str = "/events";
+const ADD: &str = "/add";
+const ADD_LINK: &str = "/add/{magnet}";
+const TORRENTS: &str = "/torrents";
+const TORRENT: &str = "/torrents/{infoHash}";
+const PLAYLIST: &str = "/torrents/{infoHash}/playlist.m3u8";
+
+/// A `.torrent` file as a body.
+const TORRENT_TYPE: &str = "application/x-bittorrent";
+const JSON_TYPE: &str = "application/json";
+
+/// A call as it came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a str,
+    pub(crate) content_type: Option<&'a str>,
+    pub(crate) body: Option<&'a str>,
+}
+
+/// What a call asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Page,
+    OpenApi,
+    /// Follow what happens; with `HEAD` only to see whether one could.
+    Events {
+        follow: bool,
+    },
+    List,
+    Show(InfoHash),
+    Remove {
+        info_hash: InfoHash,
+        delete_data: bool,
+    },
+    Playlist(InfoHash),
+    AddMagnet {
+        link: String,
+        keep: bool,
+    },
+    AddTorrent {
+        metainfo: Bytes,
+        keep: bool,
+    },
+}
+
+/// What a call asks for, or why it makes no sense.
+pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
+    if call.path.len() > limits::API_URI || call.query.len() > limits::API_URI {
+        return Err(Failure::new(Code::UriTooLong, "this address is too long"));
+    }
+    let pattern = pattern(call.path).ok_or_else(|| Failure::new(Code::NotFound, "nothing is here"))?;
+    check_method(pattern, call.method)?;
+    let query = url::parameters(call.query).ok_or_else(|| malformed("the query is not percent-encoded UTF-8"))?;
+    match pattern {
+        PAGE => Ok(Action::Page),
+        OPENAPI => Ok(Action::OpenApi),
+        EVENTS => Ok(Action::Events { follow: call.method == "GET" }),
+        ADD => add(call, flag(&query, "keep")?),
+        ADD_LINK => add_link(call, &query),
+        TORRENTS => Ok(Action::List),
+        PLAYLIST => Ok(Action::Playlist(info_hash(call.path)?)),
+        _ if call.method == "DELETE" => {
+            Ok(Action::Remove { info_hash: info_hash(call.path)?, delete_data: flag(&query, "data")? })
+        }
+        _ => Ok(Action::Show(info_hash(call.path)?)),
+    }
+}
+
+/// The path of [`ROUTES`] that this is one of.
+fn pattern(path: &str) -> Option<&'static str> {
+    if let Some((fixed, _)) = ROUTES.iter().find(|(fixed, _)| *fixed == path && !fixed.contains('{')) {
+        return Some(fixed);
+    }
+    if path.strip_prefix("/add/").is_some_and(|link| !link.is_empty()) {
+        return Some(ADD_LINK);
+    }
+    match path.strip_prefix("/torrents/")?.split('/').collect::<Vec<_>>()[..] {
+        [hash] if !hash.is_empty() => Some(TORRENT),
+        [hash, "playlist.m3u8"] if !hash.is_empty() => Some(PLAYLIST),
+        _ => None,
+    }
+}
+
+fn check_method(pattern: &str, method: &str) -> Result<(), Failure> {
+    let methods = ROUTES.iter().find(|(path, _)| *path == pattern).map_or(&[][..], |(_, methods)| *methods);
+    let mut allowed = methods.to_vec();
+    if methods.contains(&"GET") && pattern != ADD_LINK {
+        allowed.insert(1, "HEAD");
+    }
+    if allowed.contains(&method) { Ok(()) } else { Err(Failure::method(allowed.join(", "))) }
+}
+
+fn info_hash(path: &str) -> Result<InfoHash, Failure> {
+    let hash = path.split('/').nth(2).unwrap_or_default();
+    hash.parse().map_err(|_| malformed("an info hash is 40 hex digits"))
+}
+
+/// The link as one encoded segment, or as it stands: then the query is its own.
+fn add_link(call: Call<'_>, query: &[(String, String)]) -> Result<Action, Failure> {
+    let encoded = call.path.strip_prefix("/add/").unwrap_or_default();
+    let link = url::decode(encoded).ok_or_else(|| malformed("the link is not percent-encoded UTF-8"))?;
+    if link.eq_ignore_ascii_case("magnet:") {
+        return Ok(Action::AddMagnet { link: format!("magnet:?{}", call.query), keep: false });
+    }
+    Ok(Action::AddMagnet { link, keep: flag(query, "keep")? })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AddBody {
+    magnet: String,
+    #[serde(default)]
+    keep: bool,
+}
+
+fn add(call: Call<'_>, keep: bool) -> Result<Action, Failure> {
+    let content_type = call.content_type.unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if ![TORRENT_TYPE, JSON_TYPE].contains(&media_type.as_str()) {
+        let message = format!("send a .torrent file as {TORRENT_TYPE}, or a magnet link as {JSON_TYPE}");
+        return Err(Failure::new(Code::UnsupportedMediaType, message));
+    }
+    let body = call.body.unwrap_or_default();
+    if body.len() / 4 * 3 > limits::METAINFO {
+        return Err(Failure::new(Code::TooLarge, "the body is too long"));
+    }
+    let body = STANDARD.decode(body).map_err(|_| malformed("the body did not come through"))?;
+    if media_type == TORRENT_TYPE {
+        return Ok(Action::AddTorrent { metainfo: body.into(), keep });
+    }
+    let body: AddBody = serde_json::from_slice(&body)
+        .map_err(|error| malformed(&format!("the body is not {{\"magnet\": …, \"keep\": …}}: {error}")))?;
+    Ok(Action::AddMagnet { link: body.magnet, keep: keep || body.keep })
+}
+
+/// A switch in the query: absent is off.
+fn flag(query: &[(String, String)], name: &str) -> Result<bool, Failure> {
+    match query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()) {
+        None | Some("0" | "false") => Ok(false),
+        Some("1" | "true" | "") => Ok(true),
+        Some(_) => Err(malformed(&format!("“{name}” is 0 or 1"))),
+    }
+}
+
+fn malformed(message: &str) -> Failure {
+    Failure::new(Code::Malformed, message)
+}

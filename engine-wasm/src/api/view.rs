@@ -1,0 +1,175 @@
+//! The API's JSON: torrents, files and streams as programs see them.
+//!
+//! Owns the names of fields, which `openapi.json` describes and a test compares. It is made from [`crate::view`], so both tell the same.
+
+use serde::Serialize;
+
+use crate::view::{FileView, StreamView, TorrentState, TorrentView, WaitView};
+
+/// The answer to an added torrent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Added {
+    info_hash: String,
+    name: String,
+    files: Vec<AddedFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct AddedFile {
+    index: u32,
+    name: String,
+    path: String,
+    length: u64,
+    r#type: String,
+    playable: bool,
+    url: String,
+}
+
+/// All torrents.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct List {
+    pub(crate) torrents: Vec<Status>,
+}
+
+/// What a torrent is doing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Status {
+    info_hash: String,
+    name: String,
+    state: TorrentState,
+    message: Option<String>,
+    temporary: bool,
+    length: u64,
+    verified: u64,
+    progress: f64,
+    downloaded: u64,
+    download_rate: u64,
+    peers: u32,
+    known_peers: u32,
+    file_count: usize,
+    streams: Vec<Stream>,
+}
+
+/// The same, with its files.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Detail {
+    #[serde(flatten)]
+    status: Status,
+    piece_length: u32,
+    piece_count: u32,
+    files: Vec<StatusFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct StatusFile {
+    #[serde(flatten)]
+    file: AddedFile,
+    verified: u64,
+    progress: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stream {
+    file_index: u32,
+    start: u64,
+    end: u64,
+    position: u64,
+    waiting: Option<WaitView>,
+}
+
+impl Added {
+    /// `base` begins its URLs.
+    pub(crate) fn new(torrent: &TorrentView, base: &str) -> Self {
+        Self {
+            info_hash: torrent.info_hash.clone(),
+            name: torrent.name.clone(),
+            files: torrent.files.iter().map(|file| added_file(file, base)).collect(),
+        }
+    }
+}
+
+impl Status {
+    /// A torrent and those of all streams that are its own.
+    pub(crate) fn new(torrent: &TorrentView, streams: &[StreamView], temporary: bool) -> Self {
+        let own = streams.iter().filter(|stream| stream.info_hash == torrent.info_hash);
+        Self {
+            info_hash: torrent.info_hash.clone(),
+            name: torrent.name.clone(),
+            state: torrent.state,
+            message: torrent.message.clone(),
+            temporary,
+            length: torrent.length,
+            verified: torrent.verified,
+            progress: share(torrent.verified, torrent.length),
+            downloaded: torrent.downloaded,
+            download_rate: torrent.down_rate_bps,
+            peers: torrent.peers,
+            known_peers: torrent.known_peers,
+            file_count: torrent.files.len(),
+            streams: own.map(stream).collect(),
+        }
+    }
+}
+
+impl Detail {
+    /// The same with its files; `base` begins their URLs.
+    pub(crate) fn new(torrent: &TorrentView, streams: &[StreamView], temporary: bool, base: &str) -> Self {
+        let file = |file: &FileView| StatusFile {
+            file: added_file(file, base),
+            verified: file.verified,
+            progress: if file.length == 0 { 1.0 } else { share(file.verified, file.length) },
+        };
+        Self {
+            status: Status::new(torrent, streams, temporary),
+            piece_length: torrent.piece_length,
+            piece_count: torrent.piece_count,
+            files: torrent.files.iter().map(file).collect(),
+        }
+    }
+}
+
+/// Where a file is served. The key in it opens that file and no other, so any player can be given it.
+pub(crate) fn stream_url(file: &FileView, base: &str) -> String {
+    format!("{base}{}", file.url)
+}
+
+/// What follows the last slash of a path.
+pub(crate) fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn added_file(file: &FileView, base: &str) -> AddedFile {
+    AddedFile {
+        index: file.index,
+        name: name_of(&file.path).to_owned(),
+        path: file.path.clone(),
+        length: file.length,
+        r#type: file.content_type.clone(),
+        playable: file.playable,
+        url: stream_url(file, base),
+    }
+}
+
+fn stream(stream: &StreamView) -> Stream {
+    Stream {
+        file_index: stream.file_index,
+        start: stream.start,
+        end: stream.end,
+        position: stream.position,
+        waiting: stream.waiting,
+    }
+}
+
+/// 0 to 1, and 1 only when nothing is missing.
+fn share(part: u64, whole: u64) -> f64 {
+    const STEPS: u64 = 1_000_000;
+    if whole == 0 {
+        return 0.0;
+    }
+    let steps = u128::from(part.min(whole)) * u128::from(STEPS) / u128::from(whole);
+    f64::from(u32::try_from(steps).unwrap_or(0)) / f64::from(u32::try_from(STEPS).unwrap_or(1))
+}

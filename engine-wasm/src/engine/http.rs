@@ -1,0 +1,369 @@
+//! The plain HTTP API, carried out: actions become answers, and what outlives a call is tended.
+//!
+//! The forms are [`crate::api`]'s; this part connects them with the engine's torrents and decides what a call does to them.
+
+use bytes::Bytes;
+use shared_proto::{DaemonMessage, EngineMessage, IoCommand, RequestId};
+
+use super::{Engine, context};
+use crate::api::error::{Code, Failure};
+use crate::api::view::{Added, Detail, List, Status};
+use crate::api::{Action, Call, Reply, events, openapi, page, playlist, resolve, route, temporary, url};
+use crate::context::Owner;
+use crate::io::Output;
+use crate::limits;
+use crate::magnet::{Patience, Pending};
+use crate::metainfo::{InfoHash, Magnet, Metainfo};
+use crate::time::Instant;
+use crate::torrent::Torrent;
+use crate::view::{Intent, TorrentState, TorrentView};
+
+/// Who calls, and what begins URLs in the answer.
+struct Caller {
+    id: RequestId,
+    base: String,
+}
+
+impl Engine {
+    /// `http_call` and `file_resolve`. What comes before the engine knows what is there waits for that.
+    pub(super) fn handle_question(&mut self, question: DaemonMessage, now: Instant) {
+        if !self.loaded && self.api.early.len() < limits::API_WAITING {
+            return self.api.early.push(question);
+        }
+        match question {
+            DaemonMessage::HttpCall { request_id, method, path, query, host, content_type, body } => {
+                let caller = Caller { id: request_id, base: url::base(&host) };
+                let (content_type, body) = (content_type.as_deref(), body.as_deref());
+                let call = Call { method: &method, path: &path, query: &query, content_type, body };
+                self.handle_call(&caller, call, now);
+            }
+            DaemonMessage::FileResolve { request_id, path } => {
+                let answer = match self.resolve(&path, now) {
+                    Ok(file_id) => EngineMessage::FileResolved {
+                        request_id,
+                        file_id: Some(file_id.as_str().into()),
+                        status: None,
+                        body: None,
+                    },
+                    Err(failure) => failure.unresolved(request_id),
+                };
+                self.say(answer);
+            }
+            _ => {}
+        }
+    }
+
+    /// The engine knows what is there: what came too early is answered, and what nobody asked to keep and is gone is forgotten.
+    pub(super) fn begin_api(&mut self, now: Instant) {
+        let gone: Vec<InfoHash> =
+            self.api.temporary.all().map(|(info_hash, _)| info_hash).filter(|hash| !self.is_known(*hash)).collect();
+        gone.into_iter().for_each(|info_hash| self.keep(info_hash, now));
+        for question in std::mem::take(&mut self.api.early) {
+            self.handle_question(question, now);
+        }
+    }
+
+    /// Keys of torrents that an earlier engine was to keep only while they are read.
+    pub(super) fn restore_temporary(&mut self, keys: Vec<String>, now: Instant) {
+        let named = keys.iter().filter_map(|key| key.strip_prefix(temporary::PREFIX)?.parse::<InfoHash>().ok());
+        named.for_each(|info_hash| self.api.temporary.touch(info_hash, now));
+    }
+
+    /// A caller is gone.
+    pub(super) fn cancel_call(&mut self, request_id: RequestId) {
+        self.api.adding.leave(request_id);
+        self.api.events.leave(request_id);
+        self.api.early.retain(|question| {
+            !matches!(question, DaemonMessage::HttpCall { request_id: id, .. } | DaemonMessage::FileResolve { request_id: id, .. }
+                if *id == request_id)
+        });
+    }
+
+    /// Somebody wants this torrent for good.
+    pub(super) fn keep(&mut self, info_hash: InfoHash, now: Instant) {
+        self.api.adding.disown(info_hash);
+        if self.api.temporary.forget(info_hash) {
+            let key = temporary::key(info_hash);
+            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            cx.ask(Owner::Engine, |op| IoCommand::KvDelete { op, key });
+        }
+    }
+
+    /// When the API has something to do.
+    pub(super) fn api_timeout(&self) -> Option<Instant> {
+        if !self.loaded || self.root.is_none() {
+            return None;
+        }
+        let waits = self.api.adding.deadlines().map(|(_, deadline)| deadline).chain(self.api.adding.next_reminder());
+        waits.chain(self.cleanups().map(|(_, due)| due)).chain(self.api.events.next()).min()
+    }
+
+    /// After every input: those who wait for a description hear what became of it.
+    pub(super) fn tend_adding(&mut self, now: Instant) {
+        let due: Vec<InfoHash> = self
+            .api
+            .adding
+            .deadlines()
+            .filter(|(info_hash, deadline)| {
+                *deadline <= now || self.magnets.get(info_hash).is_none_or(Pending::has_failed)
+            })
+            .map(|(info_hash, _)| info_hash)
+            .collect();
+        for info_hash in due {
+            self.end_wait(info_hash, now);
+        }
+    }
+
+    /// When its time has come: torrents that nobody reads go, followers hear the news.
+    pub(super) fn tend_api(&mut self, now: Instant) {
+        if !self.loaded || self.root.is_none() {
+            return;
+        }
+        let due: Vec<InfoHash> =
+            self.cleanups().filter(|(_, due)| *due <= now).map(|(info_hash, _)| info_hash).collect();
+        for info_hash in due {
+            tracing::info!(torrent = %info_hash, "nobody reads this temporary torrent: it goes");
+            self.remove(info_hash, true, now);
+        }
+        if self.api.adding.next_reminder().is_some_and(|next| next <= now) {
+            for request_id in self.api.adding.remind(now) {
+                self.say(EngineMessage::RangeBlock { request_id, reason: None, eta_ms: None });
+            }
+        }
+        if self.api.events.next().is_some_and(|next| next <= now) {
+            let status = self.list(now).body;
+            let news = self.api.events.tell(status, now);
+            self.out.extend(news.into_iter().map(Output::Control));
+        }
+    }
+
+    /// Temporary torrents that nobody reads, and when they go.
+    fn cleanups(&self) -> impl Iterator<Item = (InfoHash, Instant)> + '_ {
+        let idle = self.api.temporary.all().filter(|(info_hash, _)| !self.api.adding.has(*info_hash));
+        idle.filter_map(|(info_hash, wanted)| {
+            let unread = match self.torrents.get(&info_hash) {
+                Some(torrent) => torrent.unread_since()?.max(wanted),
+                None => wanted,
+            };
+            Some((info_hash, unread + self.config.api.cleanup_delay))
+        })
+    }
+
+    fn handle_call(&mut self, caller: &Caller, call: Call<'_>, now: Instant) {
+        let outcome = route(call).and_then(|action| self.act(caller, action, now));
+        if let Some(answer) = outcome.unwrap_or_else(|failure| Some(failure.reply().to(caller.id))) {
+            self.say(answer);
+        }
+    }
+
+    /// The answer; `None` when it comes later.
+    fn act(&mut self, caller: &Caller, action: Action, now: Instant) -> Result<Option<EngineMessage>, Failure> {
+        let reply = match action {
+            Action::Page => page::page(),
+            Action::OpenApi => Reply::ok("application/json", openapi::DOCUMENT.to_owned()),
+            Action::Events { follow: false } => events::preview(),
+            Action::Events { follow: true } => {
+                let status = self.list(now);
+                if status.status != 200 {
+                    return Ok(Some(status.to(caller.id)));
+                }
+                return self.api.events.follow(caller.id, status.body, now).map(Some);
+            }
+            Action::List => self.list(now),
+            Action::Show(info_hash) => {
+                let view = self.view(info_hash, now)?;
+                let streams: Vec<_> = self.torrents.get(&info_hash).iter().flat_map(|it| it.streams(now)).collect();
+                let is_temporary = self.api.temporary.has(info_hash);
+                Reply::json(&Detail::new(&view, &streams, is_temporary, &caller.base))
+            }
+            Action::Playlist(info_hash) => {
+                let view = self.described_view(info_hash, now)?;
+                Reply::ok(playlist::CONTENT_TYPE, playlist::playlist(&view, &caller.base))
+            }
+            Action::Remove { info_hash, delete_data } => {
+                self.check_known(info_hash)?;
+                self.remove(info_hash, delete_data, now);
+                Reply::nothing()
+            }
+            Action::AddTorrent { metainfo, keep } => {
+                let info_hash = self.take_torrent(metainfo, keep, now)?;
+                Reply::json(&Added::new(&self.view(info_hash, now)?, &caller.base))
+            }
+            Action::AddMagnet { link, keep } => return self.take_magnet(caller, &link, keep, now),
+        };
+        Ok(Some(reply.to(caller.id)))
+    }
+
+    fn take_torrent(&mut self, metainfo: Bytes, keep: bool, now: Instant) -> Result<InfoHash, Failure> {
+        let info_hash = Metainfo::parse(&metainfo)
+            .map_err(|error| Failure::new(Code::Malformed, format!("this is not a usable torrent file: {error}")))?
+            .info_hash;
+        let is_new = self.make_room(info_hash)?;
+        self.want(info_hash, keep, is_new, now);
+        if let Err(message) = self.add(metainfo, now) {
+            if is_new {
+                self.keep(info_hash, now);
+            }
+            return Err(Failure::new(Code::Unusable, message));
+        }
+        self.out.push_back(Output::Changed);
+        Ok(info_hash)
+    }
+
+    fn take_magnet(
+        &mut self,
+        caller: &Caller,
+        link: &str,
+        keep: bool,
+        now: Instant,
+    ) -> Result<Option<EngineMessage>, Failure> {
+        let info_hash =
+            Magnet::parse(link).map_err(|error| Failure::new(Code::Malformed, error.to_string()))?.info_hash;
+        let is_new = self.make_room(info_hash)?;
+        if !self.torrents.contains_key(&info_hash) {
+            self.api.adding.check_room()?;
+        }
+        self.want(info_hash, keep, is_new, now);
+        if let Err(message) = self.add_magnet(link, now) {
+            if is_new {
+                self.keep(info_hash, now);
+            }
+            return Err(Failure::new(Code::Unusable, message));
+        }
+        self.out.push_back(Output::Changed);
+        if self.torrents.contains_key(&info_hash) {
+            let added = Added::new(&self.view(info_hash, now)?, &caller.base);
+            return Ok(Some(Reply::json(&added).to(caller.id)));
+        }
+        if is_new {
+            let patience = self.api_patience();
+            self.with_magnet(info_hash, now, |pending, _| pending.set_patience(patience));
+        }
+        let deadline = now + self.config.api.patience();
+        self.api.adding.join(info_hash, (caller.id, caller.base.clone()), is_new, deadline);
+        Ok(None)
+    }
+
+    fn api_patience(&self) -> Patience {
+        let api = &self.config.api;
+        Patience { attempts: api.retries.max(1), attempt_time: api.metadata_timeout, retry_delay: api.retry_delay }
+    }
+
+    /// Whether a torrent would be new here, if there is room for it.
+    fn make_room(&self, info_hash: InfoHash) -> Result<bool, Failure> {
+        let is_new = !self.is_known(info_hash);
+        let most = self.config.api.max_torrents.min(limits::TORRENTS);
+        if is_new && self.torrents.len() + self.magnets.len() >= most {
+            return Err(Failure::new(Code::Full, format!("there are {most} torrents already: remove one first")));
+        }
+        Ok(is_new)
+    }
+
+    /// A call wants a torrent: for good, or for as long as it is read. One that was to be kept before stays so.
+    fn want(&mut self, info_hash: InfoHash, keep: bool, is_new: bool, now: Instant) {
+        if keep {
+            // A call that fails takes along what it brought, kept or not.
+            if self.api.temporary.has(info_hash) {
+                self.keep(info_hash, now);
+            }
+        } else if is_new {
+            self.api.temporary.touch(info_hash, now);
+            let key = temporary::key(info_hash);
+            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            cx.ask(Owner::Engine, |op| IoCommand::KvPut { op, key, value: Bytes::new() });
+        } else if self.api.temporary.has(info_hash) {
+            self.api.temporary.touch(info_hash, now);
+        }
+    }
+
+    /// A wait is over, one way or the other.
+    fn end_wait(&mut self, info_hash: InfoHash, now: Instant) {
+        let Some(wait) = self.api.adding.take(info_hash) else { return };
+        if self.api.temporary.has(info_hash) {
+            self.api.temporary.touch(info_hash, now);
+        }
+        let view = self.described_view(info_hash, now).map_err(|failure| match failure.code {
+            Code::NotFound => Failure::new(Code::Removed, "the torrent was removed while it was looked for"),
+            _ => Failure::new(Code::MetadataTimeout, self.why_not(info_hash)),
+        });
+        if wait.is_ours && view.as_ref().is_err_and(|failure| failure.code == Code::MetadataTimeout) {
+            self.remove(info_hash, true, now);
+        }
+        for (request_id, base) in wait.callers {
+            let reply = match &view {
+                Ok(view) => Reply::json(&Added::new(view, &base)),
+                Err(failure) => failure.reply(),
+            };
+            self.say(reply.to(request_id));
+        }
+    }
+
+    fn why_not(&self, info_hash: InfoHash) -> String {
+        let said = self.magnets.get(&info_hash).and_then(|pending| pending.view().message);
+        let said = said.map(|message| format!(" ({message})")).unwrap_or_default();
+        format!("no peer described this torrent in time{said}")
+    }
+
+    fn resolve(&self, path: &str, now: Instant) -> Result<String, Failure> {
+        if path.len() > limits::API_URI {
+            return Err(Failure::new(Code::UriTooLong, "this address is too long"));
+        }
+        let (info_hash, name) = resolve::split(path)?;
+        let view = self.described_view(info_hash, now)?;
+        let file = resolve::file(&view, &name)?;
+        Ok(format!("{info_hash}.{}", file.index))
+    }
+
+    fn list(&self, now: Instant) -> Reply {
+        let snapshot = self.snapshot(now);
+        let torrents = snapshot.torrents.iter().map(|torrent| {
+            let is_temporary = torrent.info_hash.parse().is_ok_and(|info_hash| self.api.temporary.has(info_hash));
+            Status::new(torrent, &snapshot.streams, is_temporary)
+        });
+        Reply::json(&List { torrents: torrents.collect() })
+    }
+
+    fn view(&self, info_hash: InfoHash, now: Instant) -> Result<TorrentView, Failure> {
+        self.check_known(info_hash)?;
+        let url = |id: &_| self.stream_url(id);
+        let torrent = self.torrents.get(&info_hash).map(|torrent: &Torrent| torrent.view(now, &url));
+        let pending = || self.magnets.get(&info_hash).map(Pending::view);
+        torrent.or_else(pending).ok_or_else(unknown)
+    }
+
+    /// A torrent whose files are known.
+    fn described_view(&self, info_hash: InfoHash, now: Instant) -> Result<TorrentView, Failure> {
+        let view = self.view(info_hash, now)?;
+        if !self.torrents.contains_key(&info_hash) || view.state == TorrentState::Metadata {
+            return Err(Failure::new(Code::NotReady, "this torrent's files are not known yet"));
+        }
+        Ok(view)
+    }
+
+    fn remove(&mut self, info_hash: InfoHash, delete_data: bool, now: Instant) {
+        let intent = Intent::Remove { info_hash: info_hash.to_string(), delete_data };
+        if let Err(message) = self.carry_out(NO_INTENT, intent, now) {
+            tracing::warn!(torrent = %info_hash, message, "a torrent could not be removed");
+        }
+        self.out.push_back(Output::Changed);
+    }
+
+    fn is_known(&self, info_hash: InfoHash) -> bool {
+        self.torrents.contains_key(&info_hash) || self.magnets.contains_key(&info_hash)
+    }
+
+    fn check_known(&self, info_hash: InfoHash) -> Result<(), Failure> {
+        if self.is_known(info_hash) { Ok(()) } else { Err(unknown()) }
+    }
+
+    fn say(&mut self, message: EngineMessage) {
+        self.out.push_back(Output::Control(message));
+    }
+}
+
+/// The number of no intent: what is removed here is answered by its call.
+const NO_INTENT: u64 = 0;
+
+fn unknown() -> Failure {
+    Failure::new(Code::NotFound, "there is no such torrent")
+}

@@ -1,0 +1,285 @@
+//! `openapi.json` held to the truth: its paths and methods are the router's, and every answer has exactly the fields that it says.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Answer, series, world};
+use crate::api::openapi::DOCUMENT;
+use crate::api::route::ROUTES;
+use crate::metainfo::testing::torrent;
+use crate::sim::seeder::Manner;
+use crate::sim::world::World;
+
+/// The one path that is not the API's: its failures are.
+const STREAM: &str = "/stream/{infoHash}/{fileName}";
+
+fn document() -> Value {
+    serde_json::from_str(DOCUMENT).expect("the document is JSON")
+}
+
+/// What is wrong with a value, against its schema; what was seen of the document is noted.
+fn differences(document: &Value, schema: &Value, value: &Value, at: &str, seen: &mut BTreeSet<String>) -> Vec<String> {
+    if let Some(name) = schema["$ref"].as_str() {
+        let schema = document.pointer(name.trim_start_matches('#')).unwrap_or_else(|| panic!("{name} is not there"));
+        return differences(document, schema, value, name.rsplit('/').next().unwrap_or_default(), seen);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let tries = choices.iter().map(|schema| {
+            let mut noted = seen.clone();
+            (differences(document, schema, value, at, &mut noted), noted)
+        });
+        let Some((_, noted)) = tries.into_iter().find(|(wrong, _)| wrong.is_empty()) else {
+            return vec![format!("{at}: none fits {value}")];
+        };
+        *seen = noted;
+        return Vec::new();
+    }
+    if !types(schema).contains(&kind(value)) {
+        return vec![format!("{at}: {value} is not {}", schema["type"])];
+    }
+    let mut wrong = Vec::new();
+    if let Some(allowed) = schema["enum"].as_array()
+        && !allowed.contains(value)
+    {
+        wrong.push(format!("{at}: {value} is not among {allowed:?}"));
+    }
+    let number = value.as_f64().unwrap_or(0.0);
+    if schema["minimum"].as_f64().is_some_and(|least| number < least)
+        || schema["maximum"].as_f64().is_some_and(|most| number > most)
+    {
+        wrong.push(format!("{at}: {value} is out of bounds"));
+    }
+    for item in value.as_array().into_iter().flatten() {
+        wrong.extend(differences(document, &schema["items"], item, at, seen));
+    }
+    if let (Some(fields), Some(properties)) = (value.as_object(), schema["properties"].as_object()) {
+        for (name, value) in fields {
+            let Some(schema) = properties.get(name) else {
+                wrong.push(format!("{at}: {name} is not documented"));
+                continue;
+            };
+            seen.insert(format!("{at}.{name}"));
+            wrong.extend(differences(document, schema, value, &format!("{at}.{name}"), seen));
+        }
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        wrong.extend(required.filter(|name| !fields.contains_key(*name)).map(|name| format!("{at}: no {name}")));
+    }
+    wrong
+}
+
+fn types(schema: &Value) -> Vec<&str> {
+    match &schema["type"] {
+        Value::String(one) => vec![one.as_str()],
+        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+        _ => panic!("a schema without a type: {schema}"),
+    }
+    .into_iter()
+    .flat_map(|name| if name == "number" { vec!["number", "integer"] } else { vec![name] })
+    .collect()
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_u64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// Calls made, and what of the document they have shown to be true.
+struct Proof {
+    document: Value,
+    seen: BTreeSet<String>,
+    answers: BTreeSet<String>,
+}
+
+impl Proof {
+    fn new() -> Self {
+        Self { document: document(), seen: BTreeSet::new(), answers: BTreeSet::new() }
+    }
+
+    /// The answer is one that the document names for this path and method, and has its form.
+    fn check(&mut self, path: &str, method: &str, answer: &Answer) {
+        let what = format!("{method} {path} {}", answer.status);
+        let responses = &self.document["paths"][path][method]["responses"];
+        let response = responses.get(answer.status.to_string()).unwrap_or_else(|| panic!("{what} is not documented"));
+        self.answers.insert(what.clone());
+        let Some(content) = response["content"].as_object() else {
+            return assert_eq!(answer.body, "", "{what}");
+        };
+        let content_type = answer.header("content-type").expect("a body has a type").split(';').next().unwrap_or("");
+        let form = content.get(content_type).unwrap_or_else(|| panic!("{what}: {content_type} is not documented"));
+        let value = match content_type {
+            "application/json" => answer.json(),
+            "text/event-stream" => {
+                let data = answer.body.lines().find_map(|line| line.strip_prefix("data: ")).expect("an event has data");
+                serde_json::from_str(data).expect("an event is JSON")
+            }
+            _ => return,
+        };
+        let wrong = differences(&self.document, &form["schema"], &value, "body", &mut self.seen);
+        assert!(wrong.is_empty(), "{what}: {wrong:#?}");
+    }
+}
+
+#[test]
+fn paths_and_methods_are_those_of_the_router() {
+    let document = document();
+    let mut documented = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for method in item.as_object().expect("a path has methods").keys().filter(|key| *key != "parameters") {
+            if path != STREAM {
+                documented.insert(format!("{} {path}", method.to_uppercase()));
+            }
+        }
+    }
+    let routed = ROUTES.iter().flat_map(|(path, methods)| methods.iter().map(move |method| format!("{method} {path}")));
+    assert_eq!(documented, routed.collect());
+}
+
+#[test]
+fn every_answer_has_the_documented_form() {
+    let mut proof = Proof::new();
+    let sample = torrent(32 << 10, &[("film.mp4", 4 << 20)]);
+    let mut world = World::with_torrent(sample, &[Manner::honest(1 << 18, 20)], 80);
+    world.ask(0, 0, (4 << 20) - 1);
+    world.run_for(Duration::from_millis(1_500));
+    // One that is fed, and one that waits.
+    world.ask(0, 3 << 20, (4 << 20) - 1);
+    let hash = world.info_hash();
+    let unknown = "0".repeat(40);
+    let (torrent_path, playlist_path) = ("/torrents/{infoHash}", "/torrents/{infoHash}/playlist.m3u8");
+    for path in ["/", "/openapi.json", "/events", "/torrents"] {
+        let answer = world.call("GET", path);
+        proof.check(path, "get", &answer);
+    }
+    for hash in [&hash, "x", &unknown] {
+        let answer = world.call("GET", &format!("/torrents/{hash}"));
+        proof.check(torrent_path, "get", &answer);
+        let answer = world.call("GET", &format!("/torrents/{hash}/playlist.m3u8"));
+        proof.check(playlist_path, "get", &answer);
+    }
+    let metainfo = world.sample.torrent.clone();
+    for (content_type, body) in
+        [("application/x-bittorrent", &metainfo[..]), ("application/json", b"{}"), ("text/plain", b"x")]
+    {
+        let answer = world.post(content_type, body);
+        proof.check("/add", "post", &answer);
+    }
+    let huge = vec![0; crate::limits::METAINFO + 8];
+    let answer = world.post("application/x-bittorrent", &huge);
+    proof.check("/add", "post", &answer);
+    for link in ["x".to_owned(), "x".repeat(70_000), format!("magnet%3A%3Fxt%3Durn%3Abtih%3A{hash}")] {
+        let answer = world.call("GET", &format!("/add/{link}"));
+        proof.check("/add/{magnet}", "get", &answer);
+    }
+    prove_waiting(&mut proof, &mut world, &unknown);
+    for hash in [&hash, "x", &unknown] {
+        let answer = world.call("DELETE", &format!("/torrents/{hash}"));
+        proof.check(torrent_path, "delete", &answer);
+    }
+    prove_busy(&mut proof);
+    let all = all_answers(&proof.document);
+    assert_eq!(all.difference(&proof.answers).collect::<Vec<_>>(), Vec::<&String>::new(), "documented, never seen");
+    let unseen: Vec<String> = all_fields(&proof.document).difference(&proof.seen).cloned().collect();
+    // Of requests, not of answers; and of the daemon's path.
+    assert_eq!(unseen, ["AddRequest.keep", "AddRequest.magnet", "Choice.index", "Choice.path", "Error.files"]);
+}
+
+/// What a magnet link that nobody describes, or that is removed, is answered.
+fn prove_waiting(proof: &mut Proof, world: &mut World, unknown: &str) {
+    let link = format!("magnet:?xt=urn:btih:{unknown}");
+    for removes in [true, false] {
+        let get = world.send("GET", &format!("/add/{link}"), None, b"");
+        let body = json!({ "magnet": link }).to_string();
+        let post = world.send("POST", "/add", Some("application/json"), body.as_bytes());
+        let playlist = world.call("GET", &format!("/torrents/{unknown}/playlist.m3u8"));
+        proof.check("/torrents/{infoHash}/playlist.m3u8", "get", &playlist);
+        if removes {
+            world.call("DELETE", &format!("/torrents/{unknown}"));
+        }
+        world.run_for(Duration::from_secs(110));
+        proof.check("/add/{magnet}", "get", &world.heard(get).expect("it is answered"));
+        proof.check("/add", "post", &world.heard(post).expect("it is answered"));
+    }
+}
+
+/// What is answered when there is no more room.
+fn prove_busy(proof: &mut Proof) {
+    let mut full = world(series());
+    let mut config = crate::engine::Config::default();
+    config.api.max_torrents = 0;
+    full.unlink();
+    full.engine = crate::engine::Engine::new(config, [3; 32], full.now);
+    full.link();
+    full.run_for(Duration::from_millis(10));
+    let link = |number: usize| format!("magnet:?xt=urn:btih:{number:040}");
+    proof.check("/add", "post", &full.add_file());
+    proof.check("/add/{magnet}", "get", &full.call("GET", &format!("/add/{}", link(1))));
+    let mut busy = world(series());
+    for _ in 0..crate::limits::API_FOLLOWERS {
+        busy.call("GET", "/events");
+    }
+    proof.check("/events", "get", &busy.call("GET", "/events"));
+    for number in 0..crate::limits::API_WAITING {
+        busy.send("GET", &format!("/add/{}", link(number)), None, b"");
+    }
+    proof.check("/add/{magnet}", "get", &busy.call("GET", &format!("/add/{}", link(200))));
+    let body = json!({ "magnet": link(200) }).to_string();
+    proof.check("/add", "post", &busy.post("application/json", body.as_bytes()));
+}
+
+fn all_answers(document: &Value) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().expect("paths").iter().filter(|(path, _)| *path != STREAM) {
+        for (method, call) in item.as_object().expect("methods").iter().filter(|(key, _)| *key != "parameters") {
+            let statuses = call["responses"].as_object().expect("responses").keys();
+            all.extend(statuses.map(|status| format!("{method} {path} {status}")));
+        }
+    }
+    all
+}
+
+fn all_fields(document: &Value) -> BTreeSet<String> {
+    let schemas = document["components"]["schemas"].as_object().expect("schemas");
+    let fields = |(name, schema): (&String, &Value)| {
+        let fields: Vec<String> =
+            schema["properties"].as_object().expect("fields").keys().map(|field| format!("{name}.{field}")).collect();
+        fields
+    };
+    schemas.iter().flat_map(fields).collect()
+}
+
+#[test]
+fn a_name_that_is_no_file_is_answered_in_the_documented_form() {
+    let mut world = world(series());
+    world.add_file();
+    let document = document();
+    let hash = world.info_hash();
+    let mut seen = BTreeSet::new();
+    for (name, expected) in [("one%20two.mkv", 409), ("x", 404), ("%", 400), (&"x".repeat(70_000), 414)] {
+        let (_, status, body) = world.resolve(&format!("{hash}/{name}"));
+        assert_eq!(status, Some(expected));
+        let response = &document["paths"][STREAM]["get"]["responses"][expected.to_string()];
+        let schema = &response["content"]["application/json"]["schema"];
+        let body = serde_json::from_str(&body).expect("a failure is JSON");
+        assert_eq!(differences(&document, schema, &body, "body", &mut seen), Vec::<String>::new(), "{expected}");
+    }
+    assert!(seen.contains("Choice.path") && seen.contains("Error.files"));
+}
+
+#[test]
+fn every_code_is_documented() {
+    let document = document();
+    let codes = document.pointer("/components/schemas/Error/properties/code/enum").expect("codes");
+    let documented: BTreeSet<String> =
+        codes.as_array().expect("a list").iter().filter_map(|code| code.as_str().map(str::to_owned)).collect();
+    let real = crate::api::Code::ALL.iter().map(|code| json!(code).as_str().expect("a code is a word").to_owned());
+    assert_eq!(documented, real.collect());
+}

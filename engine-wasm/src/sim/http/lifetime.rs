@@ -1,0 +1,172 @@
+//! How long what the API adds stays: while it is read, and no longer.
+
+use std::time::Duration;
+
+use super::{series, world};
+use crate::metainfo::testing::torrent;
+use crate::sim::seeder::Manner;
+use crate::sim::world::World;
+use crate::view::Intent;
+
+fn count(world: &World) -> usize {
+    world.engine.snapshot(world.now).torrents.len()
+}
+
+/// Whether the torrent is there after so many seconds more.
+fn check(world: &mut World, seconds: u64, is_there: bool, what: &str) {
+    world.run_for(Duration::from_secs(seconds));
+    assert_eq!(count(world) == 1, is_there, "{what}");
+    if !is_there {
+        world.run_for(Duration::from_secs(1));
+        assert!(!world.has_state() && !world.has_files(), "{what}: something stays behind");
+    }
+}
+
+fn magnet(world: &World) -> String {
+    format!("/add/magnet%3A%3Fxt%3Durn%3Abtih%3A{}%26x.pe%3D127.0.0.1%3A1", world.info_hash())
+}
+
+#[test]
+fn what_nobody_reads_goes_with_its_data() {
+    let mut world = world(series());
+    world.add_file();
+    check(&mut world, 119, true, "the delay is not over");
+    check(&mut world, 2, false, "nobody came");
+}
+
+#[test]
+fn what_is_kept_stays() {
+    for how in ["query", "again", "page"] {
+        let mut world = world(series());
+        let torrent = world.sample.torrent.clone();
+        if how == "query" {
+            world.send("POST", "/add?keep=1", Some("application/x-bittorrent"), &torrent);
+        } else {
+            world.add_file();
+        }
+        world.run_for(Duration::from_secs(100));
+        match how {
+            "again" => drop(world.send("POST", "/add?keep=1", Some("application/x-bittorrent"), &torrent)),
+            "page" => world.intend(Intent::AddTorrent { metainfo: torrent.into() }),
+            _ => {}
+        }
+        check(&mut world, 1_000, true, how);
+        world.add_file();
+        check(&mut world, 1_000, true, "adding it again does not make it temporary");
+        assert_eq!(world.keys("temporary/"), 0, "{how}");
+    }
+}
+
+#[test]
+fn a_reader_that_comes_in_time_keeps_it_as_long_as_it_reads() {
+    let mut world = world(series());
+    world.add_file();
+    world.run_for(Duration::from_secs(110));
+    let request = world.ask(0, 0, 99_999);
+    check(&mut world, 280, true, "somebody waits");
+    world.leave(request);
+    world.run_for(Duration::from_secs(60));
+    let request = world.ask(0, 5, 10);
+    world.run_for(Duration::from_secs(10));
+    world.leave(request);
+    check(&mut world, 119, true, "somebody read a moment ago");
+    check(&mut world, 2, false, "the last one is gone");
+}
+
+#[test]
+fn a_reader_that_is_turned_away_does_not_keep_it() {
+    let mut world = world(series());
+    world.add_file();
+    world.run_for(Duration::from_secs(1));
+    let request = world.ask(0, 0, 99_999);
+    world.run_for(Duration::from_secs(310));
+    assert_eq!(world.viewers[&request].rejected, Some(Some(503)), "nobody has it");
+    check(&mut world, 125, false, "there is no reader any more");
+}
+
+#[test]
+fn asking_for_it_again_starts_the_delay_again() {
+    let mut world = world(series());
+    for _ in 0..5 {
+        world.add_file();
+        check(&mut world, 100, true, "it was asked for a moment ago");
+    }
+    check(&mut world, 21, false, "it was asked for long ago");
+}
+
+#[test]
+fn a_new_engine_knows_what_is_temporary() {
+    let mut world = World::new(torrent(32 << 10, &[("film.mp4", 2 << 20)]), &[Manner::honest(1 << 20, 10)], 70);
+    world.run_for(Duration::from_millis(10));
+    world.add_file();
+    world.run_for(Duration::from_secs(100));
+    world.replace_engine();
+    check(&mut world, 119, true, "readers have the whole delay to come back");
+    check(&mut world, 2, false, "nobody came back");
+}
+
+#[test]
+fn a_lost_daemon_gives_readers_the_whole_delay_again() {
+    let mut world = world(series());
+    world.add_file();
+    world.run_for(Duration::from_secs(100));
+    world.unlink();
+    check(&mut world, 1_000, true, "nothing can be removed without a daemon");
+    world.link();
+    check(&mut world, 119, true, "readers may come back");
+    check(&mut world, 2, false, "nobody came back");
+}
+
+#[test]
+fn a_magnet_link_that_nobody_describes_is_given_up_and_leaves_nothing() {
+    for keep in ["", "%26keep%3D1", "?keep=1"] {
+        let mut world = world(series());
+        let id = world.send("GET", &format!("{}{keep}", magnet(&world)), None, b"");
+        world.run_for(Duration::from_secs(99));
+        assert!(world.heard(id).is_none() && world.has_state(), "three times thirty seconds, and ten between them");
+        assert!((19..=20).contains(&world.answers.len()), "every five seconds the call is said to be alive");
+        world.run_for(Duration::from_secs(2));
+        assert_eq!(world.heard(id).expect("it is answered").failure(), (504, "metadata_timeout".into()), "{keep}");
+        check(&mut world, 0, false, "nothing stays behind");
+    }
+}
+
+#[test]
+fn all_who_wait_for_a_magnet_link_are_answered() {
+    let mut world = world(series());
+    let first = world.send("GET", &magnet(&world), None, b"");
+    world.run_for(Duration::from_secs(50));
+    let gone = world.send("GET", &magnet(&world), None, b"");
+    let second = world.send("GET", &magnet(&world), None, b"");
+    world.leave(gone);
+    assert_eq!(count(&world), 1);
+    assert_eq!(world.resolve(&format!("{}/7", world.info_hash())).1, Some(409), "its files are not known yet");
+    let playlist = world.call("GET", &format!("/torrents/{}/playlist.m3u8", world.info_hash()));
+    assert_eq!(playlist.failure(), (409, "not_ready".into()));
+    // Somebody has the file itself.
+    world.add_file();
+    for id in [first, second] {
+        assert_eq!(world.heard(id).expect("it is answered").status, 200);
+    }
+    assert!(world.heard(gone).is_none());
+    check(&mut world, 121, false, "it is temporary all the same");
+}
+
+#[test]
+fn a_torrent_removed_while_it_is_looked_for_is_answered() {
+    let mut world = world(series());
+    let id = world.send("GET", &magnet(&world), None, b"");
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.call("DELETE", &format!("/torrents/{}", world.info_hash())).status, 204);
+    assert_eq!(world.heard(id).expect("it is answered").failure(), (410, "removed".into()));
+}
+
+#[test]
+fn a_magnet_link_of_a_page_is_not_given_up_for_a_call() {
+    let mut world = world(series());
+    world.intend(Intent::AddMagnet { uri: format!("magnet:?xt=urn:btih:{}", world.info_hash()) });
+    let id = world.send("GET", &magnet(&world), None, b"");
+    world.run_for(Duration::from_secs(101));
+    assert_eq!(world.heard(id).expect("it is answered").status, 504);
+    check(&mut world, 1_000, true, "the page wants it still");
+}
