@@ -1,7 +1,7 @@
 //! The `/control` WebSocket: one engine's connection, from `hello` to its end.
 //!
 //! Owns the order of the conversation, the close codes, and the carrying of both planes: text frames to and from the
-//! [desk](crate::desk), binary frames to and from the I/O plane. Understands neither. Invariants: nothing an engine
+//! [desk](crate::desk), binary frames and rates to and from the I/O plane. Understands neither. Invariants: nothing an engine
 //! sends is acted upon before its token is checked; at most one engine's I/O plane is open at any time; a stranger's frame
 //! closes the socket and never panics.
 
@@ -155,6 +155,7 @@ async fn hear(
         if let Ok(text) = frame.to_str() {
             add(&app.metrics.control_text_in, text.len());
             match decode_control(text) {
+                Ok(EngineMessage::RateLimit { group, down_bps, up_bps }) => plane.limit_rate(group, down_bps, up_bps),
                 Ok(message) => {
                     if let Err(breach) = app.desk.handle(epoch, message) {
                         return Some(Closing::malformed(breach));

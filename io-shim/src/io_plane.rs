@@ -113,7 +113,7 @@ impl IoPlane {
             IoCommand::TcpConnect { conn, addr, timeout_ms } => {
                 self.sockets.connect(conn, addr, Duration::from_millis(timeout_ms.into()));
             }
-            IoCommand::TcpGroup { .. } => {}
+            IoCommand::TcpGroup { conn, group } => self.sockets.group(conn, group),
             IoCommand::TcpSend { conn, data } => self.sockets.send(conn, data),
             IoCommand::TcpRaw { conn, bytes } => self.sockets.raw(conn, bytes),
             IoCommand::TcpFramed { conn, max_frame, divert } => self.sockets.framed(conn, max_frame, divert),
@@ -152,6 +152,11 @@ impl IoPlane {
                 });
             }
         }
+    }
+
+    /// Limits all connections of a group together, each direction on its own; group 0 is all connections. It ends with this plane.
+    pub fn limit_rate(&self, group: u32, down_bps: Option<u64>, up_bps: Option<u64>) {
+        self.sockets.limit(group, down_bps, up_bps);
     }
 
     /// Closes all sockets and files at once; commands that still run are forgotten.

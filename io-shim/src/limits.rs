@@ -42,6 +42,9 @@ pub const MAX_UNSENT_BYTES: usize = 4 << 20;
 /// What a queued send costs besides its bytes, so that a million empty ones are bounded too.
 pub const SEND_OVERHEAD: usize = 64;
 
+/// Groups of connections that a limit of their own may be set for: more than any engine has tasks.
+pub const MAX_GROUPS: usize = 16_384;
+
 /// Longest frame taken, whatever the engine allows: one is buffered whole before it is acted upon.
 pub const MAX_FRAME: usize = 4 << 20;
 

@@ -261,7 +261,7 @@ impl Desk {
                 let part = file_id.map_or(Part::NoFile { status, body }, Part::File);
                 inner.answer_call(epoch, request_id, part);
             }
-            // Read-ahead is the kernel's business so far; rates are the I/O plane's.
+            // Read-ahead is the kernel's business so far; rates go to the I/O plane.
             EngineMessage::RangeHint { .. } | EngineMessage::RateLimit { .. } => {}
         }
         Ok(())

@@ -1,12 +1,13 @@
 //! The TCP connections of one engine.
 //!
 //! Owns the table of connections and what is allowed; [`tcp`] drives one connection, [`framing`] cuts its stream,
-//! [`divert`] holds its armed keys, [`policy`] says who may be dialled. Commands for a connection that is gone are
+//! [`divert`] holds its armed keys, [`rate`] slows it down, [`policy`] says who may be dialled. Commands for a connection that is gone are
 //! ignored: both sides can cross on the wire.
 
 pub(crate) mod divert;
 pub(crate) mod framing;
 pub mod policy;
+pub(crate) mod rate;
 pub(crate) mod tcp;
 
 use std::{
@@ -28,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use policy::DialPolicy;
 
-use self::{divert::Diversion, tcp::Conn};
+use self::{divert::Diversion, rate::Rates, tcp::Conn};
 use crate::{
     events::EventSender,
     files::{FileStore, locks::Owner, table::Placed},
@@ -50,6 +51,7 @@ pub(crate) struct Context {
     events: EventSender,
     store: Arc<FileStore>,
     metrics: Arc<Metrics>,
+    rates: Rates,
 }
 
 impl Sockets {
@@ -61,7 +63,7 @@ impl Sockets {
         metrics: Arc<Metrics>,
         stopped: CancellationToken,
     ) -> Self {
-        let context = Context { conns: Mutex::default(), events, store, metrics };
+        let context = Context { conns: Mutex::default(), events, store, metrics, rates: Rates::default() };
         Self { context: Arc::new(context), policy, max_conns, stopped }
     }
 
@@ -88,6 +90,16 @@ impl Sockets {
 
     fn refuse(&self, conn: ConnId, reason: CloseReason) {
         self.context.events.refuse(IoEvent::TcpClosed { conn, reason });
+    }
+
+    /// [`shared_proto::IoCommand::TcpGroup`]
+    pub(crate) fn group(&self, id: ConnId, group: u32) {
+        self.with(id, |conn| conn.join(self.context.rates.group(group)));
+    }
+
+    /// [`shared_proto::EngineMessage::RateLimit`]
+    pub(crate) fn limit(&self, group: u32, down_bps: Option<u64>, up_bps: Option<u64>) {
+        self.context.rates.limit(group, down_bps, up_bps);
     }
 
     /// [`shared_proto::IoCommand::TcpSend`]

@@ -2,7 +2,7 @@
 //!
 //! Owns the stream and the order of its events. It acts on frames only as [`super::framing`] cuts them and
 //! [`super::divert`] allows. Invariants: events come in the order of the stream, and `Stored` only after its bytes are
-//! in the file; while the engine takes no events the socket is not read; memory is bounded in both directions.
+//! in the file; while the engine takes no events, or the rate is used up, the socket is not read; memory is bounded in both directions.
 
 use std::{
     collections::VecDeque,
@@ -24,6 +24,7 @@ use super::{
     Context,
     divert::Diversion,
     framing::{Framing, Item, Oversized},
+    rate::{Direction, Group, Membership},
 };
 use crate::{
     files::{error::is_out_of_descriptors, table::Claimed},
@@ -41,6 +42,7 @@ pub(crate) struct Conn {
     outbox: Mutex<Outbox>,
     outbox_filled: Notify,
     diversion: Diversion,
+    group: Membership,
     /// Ends the connection at once and silently.
     killed: CancellationToken,
     /// Ends it after the burst that is being worked off, with an event.
@@ -62,6 +64,7 @@ impl Conn {
             outbox: Mutex::default(),
             outbox_filled: Notify::new(),
             diversion,
+            group: Membership::new(None),
             overfull: killed.child_token(),
             killed,
         }
@@ -87,6 +90,11 @@ impl Conn {
     pub(super) fn change_framing(&self, change: impl FnOnce(&mut Framing)) {
         change(&mut lock(&self.framing));
         self.framing_changed.notify_one();
+    }
+
+    /// Counts to a group of the rate limits from here on.
+    pub(super) fn join(&self, group: Option<Arc<Group>>) {
+        self.group.send_replace(group);
     }
 
     /// Its armed keys.
@@ -200,8 +208,18 @@ impl Session<'_> {
         if want == 0 {
             return Ok(());
         }
-        buffer.reserve(want);
-        match self.stream.try_read_buf(&mut (&mut *buffer).limit(want)) {
+        let read = |allowed| {
+            buffer.reserve(allowed);
+            let read = self.stream.try_read_buf(&mut (&mut *buffer).limit(allowed));
+            (*read.as_ref().unwrap_or(&0), read)
+        };
+        let read = select! {
+            biased;
+            read = self.context.rates.pass(&self.conn.group, Direction::Down, want, read) => read,
+            () = stop.cancelled() => return Err(CloseReason::Remote),
+            () = self.conn.framing_changed.notified() => return Ok(()),
+        };
+        match read {
             Ok(0) => Err(CloseReason::Remote),
             Ok(read) => {
                 *size = next_size(*size, read);
@@ -241,8 +259,12 @@ impl Session<'_> {
             if let Err(error) = self.stream.writable().await {
                 return error;
             }
-            let slices: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
-            match self.stream.try_write_vectored(&slices) {
+            let want = chunks.iter().map(Bytes::len).sum();
+            let write = |allowed| {
+                let written = self.stream.try_write_vectored(&slices(&chunks, allowed));
+                (*written.as_ref().unwrap_or(&0), written)
+            };
+            match self.context.rates.pass(&self.conn.group, Direction::Up, want, write).await {
                 Ok(written) => lock(&self.conn.outbox).advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return error,
@@ -337,6 +359,20 @@ impl Outbox {
             }
         }
     }
+}
+
+/// The first so many bytes of the chunks.
+fn slices(chunks: &[Bytes], mut most: usize) -> Vec<IoSlice<'_>> {
+    let mut slices = Vec::with_capacity(chunks.len());
+    for chunk in chunks {
+        let now = most.min(chunk.len());
+        if now == 0 {
+            break;
+        }
+        slices.push(IoSlice::new(&chunk[..now]));
+        most -= now;
+    }
+    slices
 }
 
 /// Reads grow with what comes and shrink slowly, so that a fast stream takes few system calls.

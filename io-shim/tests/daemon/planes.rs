@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use shared_proto::io::{DigestKind, OpErrorKind, OpOutput};
-use shared_proto::{CloseCode, ConnId, FileRef, IoCommand, IoEvent, OpId, Span};
-use tokio::io::AsyncReadExt;
+use shared_proto::{CloseCode, ConnId, EngineMessage, FileRef, IoCommand, IoEvent, OpId, Span};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -152,4 +152,38 @@ async fn an_engine_may_open_as_many_files_as_it_was_told() {
     }
     assert_eq!(refused, 1);
     rig.settled(&mut brain).await;
+}
+
+#[tokio::test]
+async fn an_engine_limits_rates_while_its_connections_run() {
+    let rig = Rig::start_with(|settings| settings.allow_loopback_peers = true).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut brain = rig.brain().await;
+    let addr = listener.local_addr().unwrap();
+    let limit = |group, down_bps| EngineMessage::RateLimit { group, down_bps, up_bps: None };
+    brain.tell(limit(0, Some(0))).await;
+    brain.order(&[IoCommand::TcpConnect { conn: ConnId(1), addr, timeout_ms: 5_000 }]).await;
+    let (mut peer, _) = soon(listener.accept()).await.unwrap();
+    assert_eq!(brain.event().await, IoEvent::TcpConnected { conn: ConnId(1) });
+    brain.order(&[IoCommand::TcpRaw { conn: ConnId(1), bytes: 100 }]).await;
+    peer.write_all(b"held").await.unwrap();
+    assert!(timeout(QUIET, brain.event()).await.is_err(), "nothing may pass");
+    brain.tell(limit(0, Some(1_000_000))).await;
+    assert_eq!(brain.event().await, IoEvent::TcpData { conn: ConnId(1), data: Bytes::from_static(b"held") });
+    brain.tell(limit(3, Some(0))).await;
+    rig.settled(&mut brain).await;
+    brain.order(&[IoCommand::TcpGroup { conn: ConnId(1), group: 3 }]).await;
+    peer.write_all(b"more").await.unwrap();
+    assert!(timeout(QUIET, brain.event()).await.is_err(), "nothing of the group may pass");
+    brain.order(&[IoCommand::TcpGroup { conn: ConnId(1), group: 0 }]).await;
+    assert_eq!(brain.event().await, IoEvent::TcpData { conn: ConnId(1), data: Bytes::from_static(b"more") });
+    // The next engine begins without limits.
+    brain.tell(limit(0, Some(0))).await;
+    let mut next = rig.brain().await;
+    next.order(&[IoCommand::TcpConnect { conn: ConnId(1), addr, timeout_ms: 5_000 }]).await;
+    let (mut peer, _) = soon(listener.accept()).await.unwrap();
+    next.event().await;
+    next.order(&[IoCommand::TcpRaw { conn: ConnId(1), bytes: 100 }]).await;
+    peer.write_all(b"free").await.unwrap();
+    assert_eq!(next.event().await, IoEvent::TcpData { conn: ConnId(1), data: Bytes::from_static(b"free") });
 }

@@ -331,3 +331,50 @@ async fn the_end_of_an_engine_is_the_end_of_its_sockets() {
     assert!(bench.is_silent().await);
     let _peer = bench.connect(1).await;
 }
+
+/// Bytes that the engine gets of a peer that sends all it can, in so many milliseconds.
+async fn received_within(bench: &mut Bench, ms: u64) -> f64 {
+    let until = tokio::time::Instant::now() + Duration::from_millis(ms);
+    let mut received = 0;
+    while let Ok(event) = tokio::time::timeout_at(until, bench.event()).await {
+        received += match event {
+            IoEvent::TcpData { data, .. } => data.len(),
+            other => panic!("{other:?}"),
+        };
+    }
+    received as f64
+}
+
+#[tokio::test]
+async fn a_rate_limit_holds_on_a_real_socket_in_both_directions() {
+    const RATE: u64 = 400_000;
+    const WINDOW_MS: u64 = 1_500;
+    let expected = RATE as f64 * WINDOW_MS as f64 / 1_000.0;
+    let mut bench = Bench::new();
+    let (mut reading, mut writing) = bench.connect(1).await.into_split();
+    let pushing = tokio::spawn(async move { while writing.write_all(&[7; 64 << 10]).await.is_ok() {} });
+    bench.plane.limit_rate(5, Some(RATE), Some(RATE));
+    bench.tell(IoCommand::TcpGroup { conn: ConnId(1), group: 5 });
+    bench.tell(IoCommand::TcpRaw { conn: ConnId(1), bytes: u32::MAX });
+    let ratio = received_within(&mut bench, WINDOW_MS).await / expected;
+    assert!((0.6..1.1).contains(&ratio), "down: {ratio} of the rate");
+
+    bench.tell(IoCommand::TcpSend { conn: ConnId(1), data: Bytes::from(vec![1; 2 << 20]) });
+    let mut sent = 0;
+    let until = tokio::time::Instant::now() + Duration::from_millis(WINDOW_MS);
+    let mut chunk = vec![0; 64 << 10];
+    loop {
+        tokio::select! {
+            read = reading.read(&mut chunk) => sent += read.unwrap(),
+            _ = bench.event() => {}
+            () = tokio::time::sleep_until(until) => break,
+        }
+    }
+    let ratio = sent as f64 / expected;
+    assert!((0.6..1.1).contains(&ratio), "up: {ratio} of the rate");
+
+    bench.plane.limit_rate(5, None, None);
+    let ratio = received_within(&mut bench, WINDOW_MS).await / expected;
+    assert!(ratio > 3.0, "the limit is lifted: {ratio}");
+    pushing.abort();
+}
