@@ -51,9 +51,14 @@ pub struct Brain {
 impl Brain {
     /// A brain without a link. `seed` is all the chance that it gets.
     pub fn new(seed: [u8; 32], now: Instant) -> Self {
+        Self::with_config(Config::default(), seed, now)
+    }
+
+    /// The same, with other settings than the usual ones.
+    pub fn with_config(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let session = seed[..8].iter().map(|byte| format!("{:02x}", byte ^ 0x5a)).collect();
         Self {
-            engine: Engine::new(Config::default(), seed, now),
+            engine: Engine::new(config, seed, now),
             link: None,
             linked: false,
             session,
