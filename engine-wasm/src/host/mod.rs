@@ -57,13 +57,7 @@ impl Brain {
     /// The same, with other settings than the usual ones.
     pub fn with_config(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let session = seed[..8].iter().map(|byte| format!("{:02x}", byte ^ 0x5a)).collect();
-        Self {
-            engine: Engine::new(config, seed, now),
-            link: None,
-            linked: false,
-            session,
-            notices: VecDeque::new(),
-        }
+        Self { engine: Engine::new(config, seed, now), link: None, linked: false, session, notices: VecDeque::new() }
     }
 
     /// A socket to the daemon is open.
