@@ -10,6 +10,7 @@ use crate::desk::Desk;
 use crate::files::FileStore;
 use crate::io_plane::IoConfig;
 use crate::metrics::Metrics;
+use crate::read_ahead::ReadAhead;
 use crate::serve::Server;
 use crate::state::StateStore;
 
@@ -20,6 +21,7 @@ pub(crate) struct App {
     pub(crate) files: Arc<FileStore>,
     pub(crate) state: Arc<StateStore>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) read_ahead: ReadAhead,
     pub(crate) io: IoConfig,
     pub(crate) limits: Limits,
     /// Control connections at once, greeted or not: an upgraded connection counts among no others.

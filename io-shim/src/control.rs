@@ -156,6 +156,11 @@ async fn hear(
             add(&app.metrics.control_text_in, text.len());
             match decode_control(text) {
                 Ok(EngineMessage::RateLimit { group, down_bps, up_bps }) => plane.limit_rate(group, down_bps, up_bps),
+                Ok(EngineMessage::RangeHint { file_id, start, end }) => {
+                    if let Some(file) = app.desk.announced(epoch, &file_id) {
+                        app.read_ahead.hint(file, start, end);
+                    }
+                }
                 Ok(message) => {
                     if let Err(breach) = app.desk.handle(epoch, message) {
                         return Some(Closing::malformed(breach));

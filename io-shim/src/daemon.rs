@@ -25,6 +25,7 @@ use crate::files::{FileStore, Roots};
 use crate::folder::{Endpoint, Identity, StateFolder};
 use crate::io_plane::IoConfig;
 use crate::metrics::Metrics;
+use crate::read_ahead::ReadAhead;
 use crate::server::{self, Phase};
 use crate::sockets::DialPolicy;
 use crate::state::StateStore;
@@ -156,10 +157,12 @@ fn assemble(
     let policy = DialPolicy { allow_loopback: config.allow_loopback_peers, allow_private: config.allow_private_peers };
     let io = IoConfig { policy, max_conns: shares.conns as usize, max_files: shares.files as usize };
     let max_wait_ms = u64::try_from(config.max_wait.as_millis()).unwrap_or(u64::MAX);
+    let files = Arc::new(FileStore::new(Roots::new(roots)));
     Ok(App {
+        read_ahead: ReadAhead::new(Arc::clone(&files), Arc::clone(&metrics)),
         guard: Guard::new(addr, config.origins.clone(), identity.token.clone()).open(config.no_token),
         desk,
-        files: Arc::new(FileStore::new(Roots::new(roots))),
+        files,
         state: Arc::new(StateStore::open(folder.path())?),
         limits: Limits { max_conns: shares.conns, max_files: shares.files, io_window: IO_WINDOW, max_wait_ms },
         metrics,

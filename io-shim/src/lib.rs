@@ -1,4 +1,13 @@
 //! JSTorrent's I/O daemon as a library: sockets, files, hashing and HTTP ranges under the orders of a remote engine.
+//!
+//! Where to look:
+//!
+//! - its life: [`daemon`], [`config`], [`folder`] (state folder), [`descriptors`] (how many), [`install`], [`native_messaging`], [`metrics`]
+//! - HTTP: `server` (connections) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
+//!   [`multipart`]) → [`stream`] (its bytes), or → `calls` (what the engine answers in words); [`auth`] says who may
+//! - the engine: `control` (its WebSocket) → [`desk`] (who waits for what) and [`io_plane`] → [`sockets`] (with rate limits), [`files`],
+//!   `digest`, [`state`], `http_client`; [`events`] is the way back; `read_ahead` follows hints
+//! - [`limits`]: every bound of the I/O plane
 #![forbid(unsafe_code)]
 
 pub(crate) mod app;
@@ -22,6 +31,7 @@ pub mod metrics;
 pub mod multipart;
 pub mod native_messaging;
 pub mod range;
+pub(crate) mod read_ahead;
 pub(crate) mod routes;
 pub(crate) mod serve;
 pub(crate) mod server;

@@ -26,6 +26,8 @@ pub struct Metrics {
     pub served_bytes: AtomicU64,
     /// Bytes read from files for viewers.
     pub read_bytes: AtomicU64,
+    /// Bytes that the kernel was advised to read ahead.
+    pub hinted_bytes: AtomicU64,
     /// Terms of engines that began.
     pub engines: AtomicU64,
     /// Bytes of text frames from engines.
@@ -75,6 +77,11 @@ impl Metrics {
         page.counter("jstorrent_engines_total", "Terms of engines that began.", read(&self.engines));
         page.counter("jstorrent_served_bytes_total", "Bytes of files handed to viewers.", read(&self.served_bytes));
         page.counter("jstorrent_read_bytes_total", "Bytes read from files for viewers.", read(&self.read_bytes));
+        page.counter(
+            "jstorrent_hinted_bytes_total",
+            "Bytes that the kernel was advised to read ahead.",
+            read(&self.hinted_bytes),
+        );
         page.counter(
             "jstorrent_stored_bytes_total",
             "Bytes of diverted payload written to files.",

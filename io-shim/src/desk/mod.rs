@@ -161,6 +161,13 @@ impl Desk {
         }
     }
 
+    /// A file as the engine of this term has announced it.
+    pub fn announced(&self, epoch: u64, id: &FileId) -> Option<Arc<ServedFile>> {
+        let inner = self.lock();
+        let is_present = inner.brain.as_ref().is_some_and(|brain| brain.epoch == epoch);
+        inner.files.get(id).filter(|_| is_present).map(Arc::clone)
+    }
+
     /// Takes a place for a viewer of the file.
     pub fn admit(self: &Arc<Self>, file: &FileId) -> Result<Slot, Refusal> {
         let mut inner = self.lock();
@@ -261,7 +268,7 @@ impl Desk {
                 let part = file_id.map_or(Part::NoFile { status, body }, Part::File);
                 inner.answer_call(epoch, request_id, part);
             }
-            // Read-ahead is the kernel's business so far; rates go to the I/O plane.
+            // The control connection takes these itself.
             EngineMessage::RangeHint { .. } | EngineMessage::RateLimit { .. } => {}
         }
         Ok(())

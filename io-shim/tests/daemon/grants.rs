@@ -233,3 +233,20 @@ async fn a_stalled_viewers_position_is_told_without_its_moving() {
     .await;
     assert!(tokio::time::timeout(QUIET * 3, brain.next(|_| Some(()))).await.is_err(), "nothing new, nothing told");
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_hint_is_followed_within_the_file_and_for_files_that_are_announced() {
+    let (rig, mut brain) = Rig::with_film(10_000).await;
+    let hint = |file: &str, start, end| EngineMessage::RangeHint { file_id: FileId::from(file), start, end };
+    for nowhere in
+        [hint("nothing", 0, 9), hint("film", 10_000, 20_000), hint("film", 9, 8), hint("film", u64::MAX, u64::MAX)]
+    {
+        brain.tell(nowhere).await;
+    }
+    brain.announce("gone", "gone.mp4", 10).await;
+    brain.tell(hint("gone", 0, 9)).await;
+    rig.settled(&mut brain).await;
+    brain.tell(hint("film", 9_000, u64::MAX)).await;
+    rig.metric_becomes("jstorrent_hinted_bytes_total", 1_000).await;
+}
