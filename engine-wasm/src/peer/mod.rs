@@ -32,6 +32,12 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(150);
 const KEEP_ALIVE: Duration = Duration::from_secs(100);
 /// A peer that owes blocks and sends none for so long is snubbing; its blocks go to others.
 const SNUB_AFTER: Duration = Duration::from_secs(10);
+/// How much of a peer's rate is under way while nobody watches.
+const HORIZON: Duration = Duration::from_secs(3);
+/// While somebody does: a round trip and so much more, for the way to the daemon and for jitter.
+const WATCHED_SLACK: Duration = Duration::from_millis(100);
+/// And at least so many blocks.
+const LEAST_WATCHED: u32 = 2;
 /// Rate to assume before one is known, bytes per second.
 const ASSUMED_RATE_BPS: u64 = 512 << 10;
 
@@ -385,8 +391,9 @@ impl Peer {
         if self.snubbed { eta + SNUB_AFTER } else { eta }
     }
 
-    /// How many more blocks it may be asked for, when `horizon` of its rate is to be under way.
-    pub fn room(&self, horizon: Duration, now: Instant) -> u32 {
+    /// How many more blocks it may be asked for. While somebody watches, no more is under way than keeps its line busy: a seek
+    /// waits behind all that a peer has begun to send, and no `cancel` takes that back.
+    pub fn room(&self, watched: bool, now: Instant) -> u32 {
         if self.snubbed {
             return u32::from(self.live == 0);
         }
@@ -395,9 +402,14 @@ impl Peer {
         }
         let grown = limits::FIRST_REQUESTS.saturating_add(self.received_blocks);
         let depth = if self.rate.is_settled(now) {
+            let (horizon, least) = if watched {
+                (self.reply.min() + WATCHED_SLACK, LEAST_WATCHED)
+            } else {
+                (HORIZON, limits::FIRST_REQUESTS)
+            };
             let bytes = self.rate.rate_bps(now).saturating_mul(u64::try_from(horizon.as_millis()).unwrap_or(0)) / 1000;
-            let blocks = u32::try_from(bytes / u64::from(BLOCK_LENGTH)).unwrap_or(u32::MAX);
-            grown.min(blocks.max(limits::FIRST_REQUESTS))
+            let blocks = u32::try_from(bytes.div_ceil(u64::from(BLOCK_LENGTH))).unwrap_or(u32::MAX);
+            grown.min(blocks.max(least))
         } else {
             grown
         };

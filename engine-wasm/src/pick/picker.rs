@@ -19,10 +19,8 @@ use crate::pick::suspects::Suspects;
 use crate::stream::viewer::Want;
 use crate::time::Instant;
 
-/// How much of a peer's rate is under way while somebody watches: a seek has no more than this to drain.
-pub const HORIZON_WATCHED: Duration = Duration::from_secs(1);
-/// The same while nobody does.
-pub const HORIZON: Duration = Duration::from_secs(3);
+/// How long after the last viewer left the torrent still counts as watched: a player that seeks leaves first and comes back.
+const WATCHED_FOR: Duration = Duration::from_secs(15);
 /// A peer that would take this much longer than twice the best is not given the piece that somebody waits for.
 const TOO_SLOW: Duration = Duration::from_millis(100);
 /// Peers asked for one block at the cursor, and when its viewer already waits.
@@ -66,15 +64,17 @@ pub struct Picker {
     wants: Vec<Want>,
     /// No want before this one has a free block.
     exhausted: usize,
-    watched: bool,
+    watched_until: Instant,
 }
 
 impl Picker {
     /// Demand changed.
-    pub fn set_wants(&mut self, wants: Vec<Want>, watched: bool) {
+    pub fn set_wants(&mut self, wants: Vec<Want>, watched: bool, now: Instant) {
         self.wants = wants;
         self.exhausted = 0;
-        self.watched = watched;
+        if watched {
+            self.watched_until = now + WATCHED_FOR;
+        }
     }
 
     /// A block became free that was not.
@@ -92,7 +92,7 @@ impl Picker {
         if !peer.is_open() {
             return 0;
         }
-        peer.room(if self.watched { HORIZON_WATCHED } else { HORIZON }, now)
+        peer.room(now < self.watched_until, now)
     }
 
     /// The peers with room, to be asked the soonest done first. Feed every [`Pick`] back with [`Queue::again`].

@@ -16,7 +16,7 @@ impl Torrent {
     pub(super) fn refresh_wants(&mut self, now: Instant) {
         let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
         let wants = self.desk.wants(ledger, now);
-        self.picker.set_wants(wants, self.desk.is_watched());
+        self.picker.set_wants(wants, self.desk.is_watched(), now);
         self.wants_are_stale = false;
     }
 
