@@ -72,10 +72,11 @@ impl Torrent {
         cx.order(IoCommand::Arm { conn, key: key_of(block), spans });
     }
 
-    /// After a jump: what lies outside all windows is taken back, so that the peers' queues are free for what is needed now.
-    pub(super) fn drop_what_nobody_wants(&mut self, cx: &mut Context<'_>) {
+    /// After a jump: all that nobody waits for right now is taken back, also what lies ahead of somebody: peers answer in
+    /// order, and what is waited for must not stand behind it. Most of it is asked for again in the same turn, after that.
+    pub(super) fn drop_what_nobody_awaits(&mut self, cx: &mut Context<'_>) {
         let wanted: std::collections::BTreeSet<PieceIndex> =
-            self.picker.wants().iter().filter(|want| !want.idle).map(|want| want.piece).collect();
+            self.picker.wants().iter().filter(|want| want.awaited).map(|want| want.piece).collect();
         for (&conn, peer) in &mut self.peers {
             let stray: Vec<Block> = peer.live_blocks().filter(|block| !wanted.contains(&block.piece)).collect();
             for block in stray {

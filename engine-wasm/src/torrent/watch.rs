@@ -41,7 +41,7 @@ impl Torrent {
         }
         self.refresh_wants(cx.now);
         if jumped {
-            self.drop_what_nobody_wants(cx);
+            self.drop_what_nobody_awaits(cx);
         }
         self.check_next(cx);
         self.wants_are_stale = true;
@@ -58,7 +58,7 @@ impl Torrent {
     pub(crate) fn range_cancel(&mut self, id: RequestId, cx: &mut Context<'_>) {
         if self.desk.cancel(id, cx.now) {
             self.refresh_wants(cx.now);
-            self.drop_what_nobody_wants(cx);
+            self.drop_what_nobody_awaits(cx);
         }
         self.wants_are_stale = true;
         cx.changed();
