@@ -12,7 +12,9 @@ export interface Mortal {
 }
 
 /** A worker whose last sign of life is this old is replaced. */
-export const SILENCE_MS = 5_000;
+export const SILENCE_MS = 2_500;
+/** The first may take longer: a worker has to be loaded. */
+export const BIRTH_MS = 5_000;
 /** A worker that lived this long owes nothing to its predecessors' failures. */
 export const SETTLED_MS = 30_000;
 const FIRST_DELAY_MS = 200;
@@ -35,7 +37,7 @@ export class Watchdog<W extends Mortal> {
   start(): void {
     this.worker = this.spawn();
     this.startedAt = this.clock.now();
-    this.expectLife();
+    this.expectLife(BIRTH_MS);
   }
 
   /** A sign of life; one from a worker that was replaced is ignored. */
@@ -55,11 +57,14 @@ export class Watchdog<W extends Mortal> {
     this.cancelTimer = this.clock.after(delayMs, () => this.start());
   }
 
-  private expectLife(): void {
+  private expectLife(withinMs = SILENCE_MS): void {
     const watched = this.worker;
+    const due = this.clock.now() + withinMs;
     this.cancelTimer();
-    this.cancelTimer = this.clock.after(SILENCE_MS, () => {
-      if (watched) this.handleFailure(watched);
+    this.cancelTimer = this.clock.after(withinMs, () => {
+      // A timer that rings this late says that everything stood still (the computer slept), not that the worker did.
+      if (this.clock.now() - due >= SILENCE_MS) this.expectLife();
+      else if (watched) this.handleFailure(watched);
     });
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { SETTLED_MS, SILENCE_MS, Watchdog } from "../src/watchdog";
+import { BIRTH_MS, SETTLED_MS, SILENCE_MS, Watchdog } from "../src/watchdog";
 import { FakeClock } from "./fake_clock";
 
 class FakeWorker {
@@ -31,13 +31,34 @@ test("a worker that shows life is left alone", async () => {
   expect(born).toHaveLength(1);
 });
 
-test("a silent worker is terminated after five seconds and replaced", async () => {
+test("a silent worker is terminated after two and a half seconds and replaced", async () => {
   const { clock, born, dog } = rig();
-  await clock.advance(SILENCE_MS);
+  dog.handleHeartbeat(dog.worker!);
+  await clock.advance(SILENCE_MS - 1);
+  expect(born[0]!.worker.alive).toBe(true);
+  await clock.advance(1);
   expect(born[0]!.worker.alive).toBe(false);
   await clock.advance(200);
   expect(born).toHaveLength(2);
   expect(dog.worker).toBe(born[1]!.worker);
+});
+
+test("a worker has longer for its first sign of life, and not forever", async () => {
+  const { clock, born } = rig();
+  await clock.advance(BIRTH_MS - 1);
+  expect(born[0]!.worker.alive).toBe(true);
+  await clock.advance(1);
+  expect(born[0]!.worker.alive).toBe(false);
+});
+
+test("a worker is not blamed for the sleep of the computer", async () => {
+  const { clock, born, dog } = rig();
+  dog.handleHeartbeat(dog.worker!);
+  clock.stall(3_600_000);
+  await clock.advance(SILENCE_MS - 1);
+  expect(born[0]!.worker.alive).toBe(true);
+  await clock.advance(1);
+  expect(born[0]!.worker.alive).toBe(false);
 });
 
 test("a broken worker is replaced soon, and one that keeps breaking ever later", async () => {
