@@ -48,6 +48,15 @@ const few = [
   torrent(6, "Cosmos Laundromat", "error", 0.18, { message: "The disk is full: free some space, then press resume." }),
 ];
 
+const bare = { files: [], pieceCount: 0, pieceLength: 0 };
+const magnets = [
+  torrent(11, "Sintel (2010) 2K", "metadata", 0, { ...bare, message: "Getting the description: 3 of 17 parts", peers: 4, knownPeers: 31 }),
+  torrent(12, hash(0xbeef), "metadata", 0, { ...bare, message: "No peers: this link names no HTTP tracker and no peer. Add a peer by hand." }),
+  torrent(13, "Tears of Steel", "paused", 0, bare),
+  torrent(14, "Elephants Dream", "error", 0, { ...bare, message: "What its peers gave is not a torrent’s description: press resume to ask again." }),
+  ...few.slice(1, 2),
+];
+
 const connected = { kind: "connected", baseUrl: "http://127.0.0.1:1", version: "0.1.0" };
 const state = (link, torrents, streams = []) => ({ link, snapshot: { torrents, streams } });
 
@@ -72,6 +81,11 @@ export const appScenes = {
   notes: { state: state(connected, few.slice(1, 3)), notes: true },
   remove: { state: state(connected, few), remove: true },
   drop: { state: state(connected, few), drop: true },
+  magnets: { state: state(connected, magnets) },
+  magnetopen: { state: state(connected, magnets), open: true },
+  linkfield: { state: state(connected, few.slice(1, 3)), link: "" },
+  linkwrong: { state: state(connected, few.slice(1, 3)), link: "ftp://example.org/film.torrent" },
+  linkrefused: { state: state(connected, few.slice(1, 3)), paste: "https://example.org/films/A%20film.torrent" },
 };
 
 const wait = { reason: "downloading", havePieces: 1, needPieces: 4, etaMs: 2100, sources: 3 };

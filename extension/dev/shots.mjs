@@ -54,6 +54,10 @@ function fakeEngine(state) {
         const underway = verified.map((_, cell) => cell > request.cells * 0.3 && cell < request.cells * 0.36 ? 200 : 0);
         channel.postMessage({ kind: "reply", page, id, reply: { kind: "pieces", pieces: { verified, underway } } });
       } else if (request.kind === "intent") {
+        if (request.intent.kind === "add_url") {
+          channel.postMessage({ kind: "reply", page, id, reply: { kind: "intent", reply: { kind: "failed", message: "The torrent file can't be fetched: the server answered 404." } } });
+          return;
+        }
         channel.postMessage({ kind: "reply", page, id, reply: { kind: "intent", reply: { kind: "failed", message: "The file lacks its list of pieces." } } });
       }
     };
@@ -130,6 +134,18 @@ async function actOut(page, scene) {
   if (scene.details) await click("[data-testid=details]");
   if (scene.remove) await click("[data-testid=remove]");
   if (scene.drop) await page.evaluate("dispatchEvent(new DragEvent('dragenter'))");
+  if (scene.link !== undefined) {
+    await click("[data-testid=add-link]");
+    await page.evaluate(`document.querySelector("[data-testid=link-input]").value = ${JSON.stringify(scene.link)}`);
+    if (scene.link) await click("[data-testid=link-add]");
+  }
+  if (scene.paste) {
+    await page.evaluate(`(() => {
+      const clipboardData = new DataTransfer();
+      clipboardData.setData("text/plain", ${JSON.stringify(scene.paste)});
+      dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+    })()`);
+  }
   if (scene.notes) {
     await page.evaluate(`(() => {
       const data = new DataTransfer();

@@ -1,10 +1,24 @@
-// The service worker: keeps the offscreen document alive, opens the app page, asks the native host for the daemon.
+// The service worker: keeps the offscreen document alive, opens the app page, hands it links from the context menu, asks
+// the native host for the daemon.
 //
 // It holds no state and knows no torrents: Chrome ends it after 30 s of silence, and the next event starts it anew.
 
+import { realClock } from "./clock";
 import { NATIVE_HOST, requestEndpoint } from "./endpoint";
+import { handOver } from "./hand_over";
 import type { EndpointResult } from "./messages";
-import { callNativeHost, ensureOffscreenDocument, onRuntimeMessage, onStart, onToolbarAction, showApp } from "./platform";
+import {
+  callNativeHost,
+  createLinkMenu,
+  ensureOffscreenDocument,
+  onInstalled,
+  onLinkMenu,
+  onRuntimeMessage,
+  onStart,
+  onToolbarAction,
+  showApp,
+  tellApp,
+} from "./platform";
 import { singleFlight } from "./single_flight";
 
 const ensureEngine = singleFlight(ensureOffscreenDocument);
@@ -15,9 +29,16 @@ function startEngine(): void {
 }
 
 onStart(startEngine);
+onInstalled(createLinkMenu);
 onToolbarAction(() => {
   startEngine();
   showApp().catch((error: unknown) => console.error("The app page could not be opened.", error));
+});
+onLinkMenu((link) => {
+  startEngine();
+  handOver(link, { clock: realClock, showApp, tellApp }).catch((error: unknown) =>
+    console.error("The link could not be handed over.", error),
+  );
 });
 onRuntimeMessage(async (message) => {
   switch (message.kind) {

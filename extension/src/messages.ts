@@ -1,6 +1,6 @@
 // Every message between the extension's contexts, one union a direction, and the check each passes at its border.
 //
-//     page ──runtime──► background ◄──runtime── offscreen ◄──port──► worker ◄──BroadcastChannel──► page
+//     page ◄──runtime──► background ◄──runtime── offscreen ◄──port──► worker ◄──BroadcastChannel──► page
 //
 // Nothing here acts. What the engine says of torrents comes from Rust (generated/); its shapes are checked all the
 // same, because a page must not break when an old worker is still alive after an update.
@@ -15,6 +15,7 @@ import type { TorrentView } from "./generated/TorrentView";
 import type { WaitView } from "./generated/WaitView";
 import type { Shape } from "./shape";
 import { boolean, bytes, integer, list, literal, nullable, object, parse, pattern, quantity, text, variants } from "./shape";
+import { isMagnet } from "./torrent_link";
 
 /** Name of the channel between the worker and the pages; only this extension's contexts can join it. */
 export const CHANNEL = "jstorrent";
@@ -32,10 +33,13 @@ const infoHash = pattern(/^[0-9a-f]{40}$/);
 const id = integer();
 const words = text(MAX_TEXT);
 
-// ---- to the background, over runtime messages -------------------------------------------------------------------
+// ---- to and from the background, over runtime messages ----------------------------------------------------------
 
 /** Page or offscreen document → background. */
 export type RuntimeMessage = { kind: "ensure_engine" } | { kind: "get_endpoint" };
+
+/** Background → the app page: a person chose this magnet link in the context menu. The page answers `true`. */
+export type AppMessage = { kind: "add_link"; link: string };
 
 /** What came of asking the native host where the daemon is. */
 export type EndpointResult =
@@ -63,6 +67,12 @@ const endpointResult = variants<EndpointResult>({
   host_error: object({ kind: literal("host_error"), message: words }),
 });
 
+const appMessage = object<AppMessage>({
+  kind: literal("add_link"),
+  link: (value): value is string => typeof value === "string" && isMagnet(value),
+});
+
+export const parseAppMessage = (value: unknown) => parse(appMessage, value);
 export const parseRuntimeMessage = (value: unknown) => parse(runtimeMessage, value);
 export const parseEndpointResult = (value: unknown) => parse(endpointResult, value);
 

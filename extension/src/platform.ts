@@ -3,11 +3,12 @@
 // It knows no torrents and no engine; it turns Chrome's callbacks and error strings into values. Listeners are handed
 // over at top level by their owners, because a service worker that registers late misses the event that woke it.
 
-import type { RuntimeMessage } from "./messages";
-import { parseRuntimeMessage } from "./messages";
+import type { AppMessage, RuntimeMessage } from "./messages";
+import { parseAppMessage, parseRuntimeMessage } from "./messages";
 
 const OFFSCREEN_PAGE = "offscreen.html";
 const APP_PAGE = "app.html";
+const ADD_LINK_MENU = "add-link";
 
 /** The words a native host, or Chrome in its place, gave for not answering. */
 export class NativeHostError extends Error {}
@@ -36,17 +37,61 @@ export async function ensureOffscreenDocument(): Promise<void> {
   }
 }
 
-/** Shows the app page: the tab that has it, or a new one. */
-export async function showApp(): Promise<void> {
+/** Shows the app page: the tab that has it, or a new one. Returns the tab's id. */
+export async function showApp(): Promise<number> {
   const url = chrome.runtime.getURL(APP_PAGE);
   const contexts = await chrome.runtime.getContexts({ contextTypes: [chrome.runtime.ContextType.TAB] });
   const open = contexts.find((context) => context.documentUrl?.split(/[?#]/)[0] === url);
   if (open) {
     await chrome.tabs.update(open.tabId, { active: true });
     await chrome.windows.update(open.windowId, { focused: true });
-  } else {
-    await chrome.tabs.create({ url });
+    return open.tabId;
   }
+  const tab = await chrome.tabs.create({ url });
+  return tab.id ?? chrome.tabs.TAB_ID_NONE;
+}
+
+/** Says something to the app page in a tab; true if it was there to hear it. */
+export async function tellApp(tabId: number, message: AppMessage): Promise<boolean> {
+  try {
+    return (await chrome.tabs.sendMessage<AppMessage, unknown>(tabId, message)) === true;
+  } catch {
+    return false;
+  }
+}
+
+/** In the app page: calls back with links that were chosen in the context menu. Only the background can send them. */
+export function onAddLink(listener: (link: string) => void): void {
+  chrome.runtime.onMessage.addListener((raw: unknown, sender, respond) => {
+    const message = sender.id === chrome.runtime.id && !sender.tab ? parseAppMessage(raw) : undefined;
+    if (!message) return;
+    listener(message.link);
+    respond(true);
+  });
+}
+
+/** Puts "Add to JSTorrent" into the context menu of magnet links. Chrome remembers it, so once an installation is enough. */
+export function createLinkMenu(): void {
+  chrome.contextMenus.removeAll(() => {
+    chrome.contextMenus.create({
+      id: ADD_LINK_MENU,
+      title: "Add to JSTorrent",
+      contexts: ["link"],
+      targetUrlPatterns: ["magnet:*"],
+    });
+  });
+}
+
+/** Calls back with the link on which "Add to JSTorrent" was chosen. */
+export function onLinkMenu(listener: (link: string) => void): void {
+  chrome.contextMenus.onClicked.addListener((info) => {
+    if (info.menuItemId === ADD_LINK_MENU && info.linkUrl) listener(info.linkUrl);
+  });
+}
+
+/** Calls back when the extension was installed or updated. */
+export function onInstalled(listener: () => void): void {
+  chrome.runtime.onInstalled.addListener(listener);
 }
 
 /** Calls back when the extension was installed or updated, and when the browser starts. */

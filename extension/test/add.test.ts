@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { GivenFile } from "../src/app/add";
 import { Adder, MOST_FILES, readMetainfo } from "../src/app/add";
+import type { Intent } from "../src/generated/Intent";
 import type { IntentReply } from "../src/generated/IntentReply";
 import { settle } from "./fake_clock";
 import { HASH } from "./samples";
@@ -10,7 +11,7 @@ function given(content: string, more: Partial<GivenFile> = {}): GivenFile {
   return { name: "a.torrent", size: bytes.length, arrayBuffer: async () => bytes.buffer as ArrayBuffer, ...more };
 }
 
-function rig(answer: (metainfo: Uint8Array) => Promise<IntentReply> = async () => ({ kind: "done", infoHash: HASH })) {
+function rig(answer: (intent: Intent) => Promise<IntentReply> = async () => ({ kind: "done", infoHash: HASH })) {
   const added: string[] = [];
   const alone: boolean[] = [];
   const adder = new Adder(answer, () => {}, (infoHash, only) => {
@@ -64,6 +65,37 @@ test("each file that could not be added says why", async () => {
   expect(words()).toEqual(["failed: bad.torrent", "failed: other.txt"]);
   adder.dismiss(adder.notes[0]!.id);
   expect(words()).toEqual(["failed: other.txt"]);
+});
+
+test("links and files are handed over as what they are", async () => {
+  const intents: string[] = [];
+  const { adder, added } = rig(async (intent) => {
+    intents.push(intent.kind);
+    return { kind: "done", infoHash: HASH };
+  });
+  adder.setReady(true);
+  adder.giveLinks([`magnet:?xt=urn:btih:${HASH}`]);
+  adder.giveLinks(["https://example.org/a.torrent"]);
+  adder.give([given("d")]);
+  await settled();
+  expect(intents).toEqual(["add_magnet", "add_url", "add_torrent"]);
+  expect(added).toHaveLength(3);
+});
+
+test("a link that the engine refuses says why, by a name that a person knows", async () => {
+  const { adder } = rig(async () => ({ kind: "failed", message: "The server answered 404." }));
+  adder.setReady(true);
+  adder.giveLinks(["https://example.org/films/A%20film.torrent"]);
+  await settled();
+  expect(adder.notes).toMatchObject([{ kind: "failed", name: "A film.torrent", words: "The server answered 404." }]);
+});
+
+test("a link that is none never reaches the engine", async () => {
+  const { adder, words } = rig(() => Promise.reject(new Error("must not be asked")));
+  adder.setReady(true);
+  adder.giveLinks(["javascript:alert(1)"]);
+  await settled();
+  expect(words()).toEqual(["failed: That link"]);
 });
 
 test("files wait for the daemon", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   MAX_METAINFO_BYTES,
+  parseAppMessage,
   parseEndpointResult,
   parseEngineMessage,
   parseOffscreenMessage,
@@ -11,7 +12,7 @@ import {
 import { file, HASH, stream, torrent, wait } from "./samples";
 
 const TOKEN = "ab".repeat(32);
-const PARSERS = { parseEndpointResult, parseEngineMessage, parseOffscreenMessage, parsePageMessage, parseRuntimeMessage, parseWorkerMessage };
+const PARSERS = { parseAppMessage, parseEndpointResult, parseEngineMessage, parseOffscreenMessage, parsePageMessage, parseRuntimeMessage, parseWorkerMessage };
 
 function check(parse: (value: unknown) => unknown, value: unknown, accepted: boolean): void {
   expect(parse(value) !== undefined).toBe(accepted);
@@ -41,6 +42,15 @@ describe("messages to the background", () => {
     check(parseRuntimeMessage, { kind: "ensure_engine" }, true);
     check(parseRuntimeMessage, { kind: "get_endpoint" }, true);
   });
+});
+
+describe("messages to the app page", () => {
+  test("a magnet link is accepted", () => check(parseAppMessage, { kind: "add_link", link: `magnet:?xt=urn:btih:${HASH}` }, true));
+
+  test.each(["https://example.org/a.torrent", "javascript:alert(1)", "magnet:", ` magnet:?xt=${HASH}`, `magnet:?dn=${"x".repeat(70_000)}`, 7])(
+    "the link %s is refused",
+    (link) => check(parseAppMessage, { kind: "add_link", link }, false),
+  );
 });
 
 describe("the endpoint", () => {

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::browser::Browser;
+use crate::browser::{Browser, extension_url};
 use crate::cdp::Session;
 use crate::clock::until;
 
@@ -144,6 +144,44 @@ impl AppPage {
             name = json!(name),
         );
         self.session.evaluate(&script).await.map(drop)
+    }
+
+    /// Types a link into the field that the page shows for it, and adds it.
+    ///
+    /// # Errors
+    /// There is no such field.
+    pub async fn add_link(&self, link: &str) -> Result<()> {
+        self.session.wait_for("byTestId('add-link')", PAGE_LIMIT).await?;
+        self.session.evaluate("byTestId('add-link').click()").await?;
+        self.session.wait_for("document.activeElement === byTestId('link-input')", PAGE_LIMIT).await?;
+        self.session.call("Input.insertText", json!({ "text": link })).await?;
+        self.session.evaluate("byTestId('link-add').click()").await.map(drop)
+    }
+
+    /// Pastes a text on the page, beside its fields.
+    ///
+    /// # Errors
+    /// The page is gone.
+    pub async fn paste(&self, text: &str) -> Result<()> {
+        let script = format!(
+            r#"(() => {{
+              const clipboardData = new DataTransfer();
+              clipboardData.setData("text/plain", {text});
+              document.body.dispatchEvent(new ClipboardEvent("paste", {{ clipboardData, bubbles: true, cancelable: true }}));
+            }})()"#,
+            text = json!(text),
+        );
+        self.session.evaluate(&script).await.map(drop)
+    }
+
+    /// The app page in the only tab that has it, opened by the extension itself.
+    ///
+    /// # Errors
+    /// None opens in time.
+    pub async fn opened(browser: &Browser) -> Result<Self> {
+        let target = browser.cdp().wait_target("page", &extension_url("app.html"), PAGE_LIMIT).await?;
+        let session = browser.cdp().attach(&target.id).await?;
+        Ok(Self { session: prepare(session).await.with_context(|| browser.report())? })
     }
 
     /// What the engine says of all torrents, newest first.

@@ -12,8 +12,12 @@ import { connectPage } from "../page/connect";
 import { count } from "../page/format";
 import { linkWords } from "../page/link_words";
 import { streamUrl } from "../page/locations";
+import { onAddLink } from "../platform";
+import { parseLink } from "../torrent_link";
 import { Adder } from "./add";
-import { filesOf, watchDrops } from "./drop";
+import { filesOf, linksIn, watchDrops, watchPastes } from "./drop";
+import { linkFieldView } from "./link_field";
+import { Newcomers } from "./newcomers";
 import type { PageActions } from "./page_view";
 import { dropView, emptyView, headerView, loadingView, noticeView, notesView, removeDialogView } from "./page_view";
 import type { TorrentActions } from "./torrent_view";
@@ -26,20 +30,25 @@ const picker = document.querySelector<HTMLInputElement>("#picker")!;
 const dialog = document.querySelector<HTMLDialogElement>("#dialog")!;
 
 const open = new Set<string>();
+const newcomers = new Newcomers();
 const filesShown = new Map<string, number>();
 const peersWords = new Map<string, string>();
 let copied: string | undefined;
 let dragging = false;
+let linkField = false;
+let linkWrong = "";
 let scheduled = false;
 
 const client = connectPage(() => {
   adder.setReady(client.link.kind === "connected");
+  for (const infoHash of newcomers.arrived(client.state?.snapshot.torrents ?? [])) open.add(infoHash);
   update();
 });
-const adder = new Adder((metainfo) => client.intent({ kind: "add_torrent", metainfo }), update, showAdded);
+const adder = new Adder((intent) => client.intent(intent), update, showAdded);
 
 const pageActions: PageActions = {
   pick: () => picker.click(),
+  link: () => showLinkField(!linkField),
   noticeAction: (does) => (does === "retry" ? client.retry() : client.takeOver()),
   copyCommand: (command) => void copyText(command, command),
   dismiss: (id) => adder.dismiss(id),
@@ -48,6 +57,7 @@ const pageActions: PageActions = {
 
 const torrentActions: TorrentActions = {
   toggle: (infoHash) => {
+    newcomers.forget(infoHash);
     if (!open.delete(infoHash)) open.add(infoHash);
     update();
   },
@@ -74,10 +84,14 @@ watchDrops({
   },
   dropped: (data) => {
     const files = filesOf(data);
+    const links = files.length > 0 ? [] : linksIn(data);
     if (files.length > 0) adder.give(files);
-    else adder.say("That was no file", "Links can’t be added yet: save the .torrent file first, then drop it here.");
+    else if (links.length > 0) adder.giveLinks(links);
+    else adder.say("That can’t be added", "Drop .torrent files, magnet links, or addresses of .torrent files.");
   },
 });
+watchPastes((links) => adder.giveLinks(links));
+onAddLink((link) => adder.giveLinks([link]));
 // A click beside the dialog closes it, as Escape does.
 dialog.addEventListener("click", (event) => {
   if (event.target === dialog) dialog.close();
@@ -101,8 +115,9 @@ function show(): void {
   const settled = online || words.notice !== undefined;
   document.title = torrents.length > 0 ? `JSTorrent – ${count(torrents.length, "torrent")}` : "JSTorrent";
   render(
-    html`${headerView(words, link.kind, pageActions)}
+    html`${headerView(words, link.kind, linkField, pageActions)}
       <main>
+        ${linkField ? linkFieldView(linkWrong, { submit: submitLink, close: () => showLinkField(false) }) : nothing}
         ${words.notice ? noticeView(words.notice, copied, pageActions) : nothing} ${notesView(adder.notes, online, pageActions)}
         ${torrents.length > 0
           ? html`<ul class="torrents" aria-label="Torrents">
@@ -132,10 +147,30 @@ function show(): void {
   );
 }
 
-/** A torrent that was just added shows its files; of many at a time that would be a heap. */
+/** A torrent that was just added shows its files once it has them; of many at a time that would be a heap. */
 function showAdded(infoHash: string, alone: boolean): void {
-  if (alone) open.add(infoHash);
+  if (alone) newcomers.expect(infoHash);
+  for (const arrived of newcomers.arrived(client.state?.snapshot.torrents ?? [])) open.add(arrived);
   update();
+}
+
+function showLinkField(shown: boolean): void {
+  linkField = shown;
+  linkWrong = "";
+  show();
+  const next = shown ? "[data-testid=link-input]" : "[data-testid=add-link]";
+  document.querySelector<HTMLElement>(next)?.focus();
+}
+
+function submitLink(typed: string): void {
+  const parsed = parseLink(typed);
+  if ("words" in parsed) {
+    linkWrong = parsed.words;
+    update();
+    return;
+  }
+  showLinkField(false);
+  adder.giveLinks([typed]);
 }
 
 /** Does something to a torrent; words about what went wrong are shown like those about files. */
@@ -151,6 +186,7 @@ function askToRemove(infoHash: string): void {
   const remove = (deleteData: boolean) => {
     dialog.close();
     open.delete(infoHash);
+    newcomers.forget(infoHash);
     filesShown.delete(infoHash);
     peersWords.delete(infoHash);
     void act({ kind: "remove", infoHash, deleteData });

@@ -1,10 +1,12 @@
-// Files held over the page and dropped on it, anywhere.
+// What is given to the page as a whole: files and links held over it and dropped, links pasted on it.
 //
-// Without this Chrome would leave the page and show the file that was dropped.
+// Without this Chrome would leave the page and show what was dropped. Fields keep what is pasted into them.
+
+import { linksOf } from "../torrent_link";
 
 /** What is told of drags. */
 export interface DropListener {
-  /** Whether files are held over the page. */
+  /** Whether something is held over the page. */
   dragging(over: boolean): void;
   dropped(data: DataTransfer): void;
 }
@@ -34,7 +36,27 @@ export function watchDrops(listener: DropListener): void {
   });
 }
 
+/** Calls back with links that are pasted anywhere but into a field. */
+export function watchPastes(pasted: (links: string[]) => void): void {
+  addEventListener("paste", (event) => {
+    if (event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement) return;
+    const links = event.clipboardData ? linksIn(event.clipboardData) : [];
+    if (links.length === 0) return;
+    event.preventDefault();
+    pasted(links);
+  });
+}
+
 /** The files in what was dropped. */
 export function filesOf(data: DataTransfer): File[] {
   return [...data.files];
+}
+
+/** The links in what was dropped or pasted, if it is nothing else. */
+export function linksIn(data: Pick<DataTransfer, "getData">): string[] {
+  for (const type of ["text/uri-list", "text/plain"]) {
+    const links = linksOf(data.getData(type));
+    if (links.length > 0) return links;
+  }
+  return [];
 }

@@ -1,4 +1,4 @@
-// The app page around its list: header, notices, notes about files, the empty page that teaches, the remove dialog.
+// The app page around its list: header, notices, notes about what was given, the empty page that teaches, the remove dialog.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
@@ -11,6 +11,8 @@ import type { Note } from "./add";
 /** What a person can do on the page as a whole. */
 export interface PageActions {
   pick(): void;
+  /** Shows the field for a link, or hides it. */
+  link(): void;
   noticeAction(does: LinkNotice["action"]["does"]): void;
   copyCommand(command: string): void;
   dismiss(id: number): void;
@@ -18,12 +20,22 @@ export interface PageActions {
 }
 
 /** The top of the page. */
-export function headerView(words: LinkWords, kind: string, actions: PageActions): TemplateResult {
+export function headerView(words: LinkWords, kind: string, linkField: boolean, actions: PageActions): TemplateResult {
   return html`<header class="top">
     <h1 class="brand">${icons.mark}<span>JSTorrent</span></h1>
     <span class="link" data-testid="link-status" data-state=${kind} data-tone=${words.tone} role="status">
       <span class="link-dot" aria-hidden="true"></span>${words.brief}
     </span>
+    <button
+      class="button"
+      data-testid="add-link"
+      aria-label="Add link"
+      aria-expanded=${linkField ? "true" : "false"}
+      title="Add a magnet link, or the address of a .torrent file"
+      @click=${() => actions.link()}
+    >
+      ${icons.link}<span class="add-what">Add link</span>
+    </button>
     <button class="button primary" data-testid="add" @click=${() => actions.pick()}>${icons.plus}<span>Add<span class="add-what"> torrent</span></span></button>
   </header>`;
 }
@@ -61,7 +73,7 @@ export function noticeView(notice: LinkNotice, copied: string | undefined, actio
 /** More notes than this are summed up. */
 const NOTES_SHOWN = 5;
 
-/** What became of the files that a person gave. */
+/** What became of the files and links that a person gave. */
 export function notesView(notes: Note[], online: boolean, actions: PageActions): TemplateResult {
   const failed = notes.filter((note) => note.kind === "failed");
   const pending = notes.length - failed.length;
@@ -91,7 +103,7 @@ export function notesView(notes: Note[], online: boolean, actions: PageActions):
 
 function pendingWords(notes: Note[], pending: number, online: boolean): TemplateResult {
   const first = notes.find((note) => note.kind !== "failed");
-  const what = pending === 1 && first ? html`<bdi class="note-name">${first.name}</bdi>` : html`${pending} files`;
+  const what = pending === 1 && first ? html`<bdi class="note-name">${first.name}</bdi>` : html`${pending} torrents`;
   return online ? html`Adding ${what}…` : html`${what} will be added as soon as the daemon is there.`;
 }
 
@@ -102,10 +114,11 @@ export function emptyView(actions: PageActions): TemplateResult {
     <h2>Play it before it’s here</h2>
     <p>
       Drop a <strong>.torrent</strong> file anywhere on this page, or
-      <button class="text-button" @click=${() => actions.pick()}>choose one</button>.
+      <button class="text-button" @click=${() => actions.pick()}>choose one</button>. A <strong>magnet link</strong> can be
+      dropped or pasted, too.
     </p>
     <ol class="steps">
-      <li><strong>Add</strong> a .torrent. Its films and music appear here.</li>
+      <li><strong>Add</strong> a torrent. Its films and music appear here.</li>
       <li><strong>Press play.</strong> It starts as soon as the first pieces have come.</li>
       <li><strong>Jump anywhere.</strong> What you want to see is fetched first.</li>
     </ol>

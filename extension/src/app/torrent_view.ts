@@ -6,11 +6,12 @@
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
 import type { FileView } from "../generated/FileView";
+import type { TorrentState } from "../generated/TorrentState";
 import type { TorrentView } from "../generated/TorrentView";
 import { count, percent, rate, size, splitPath } from "../page/format";
 import * as icons from "../page/icons";
 import { mainFile, playerPage } from "../page/locations";
-import { progressWords, shareWords, stateWords } from "./torrent_words";
+import { isDescribed, progressWords, share, shareWords, stateWords } from "./torrent_words";
 
 /** So many files are shown at first, and so many more each time a person asks. */
 export const FILES_AT_FIRST = 50;
@@ -62,8 +63,8 @@ export function torrentView(torrent: TorrentView, ui: TorrentUi, actions: Torren
           class="bar"
           data-testid="torrent-progress"
           aria-label="Downloaded"
-          max=${Math.max(torrent.length, 1)}
-          .value=${torrent.length > 0 ? torrent.verified : 1}
+          max="1"
+          .value=${share(torrent)}
         ></progress>
         <div class="torrent-meta">
           <span class="torrent-size">${progressWords(torrent)}</span>
@@ -71,9 +72,7 @@ export function torrentView(torrent: TorrentView, ui: TorrentUi, actions: Torren
           <span class="torrent-rate">${torrent.downRateBps > 0 ? rate(torrent.downRateBps) : ""}</span>
           <span class="torrent-peers" data-testid="torrent-peers">${count(torrent.peers, "peer")}</span>
         </div>
-        ${torrent.message
-          ? html`<p class="torrent-message" role="status">${icons.warning}<bdi>${torrent.message}</bdi></p>`
-          : nothing}
+        ${torrent.message ? messageView(torrent.state, torrent.message) : nothing}
       </div>
       ${buttonsView(torrent, ui, actions)}
     </div>
@@ -81,7 +80,15 @@ export function torrentView(torrent: TorrentView, ui: TorrentUi, actions: Torren
   </li>`;
 }
 
+/** What a torrent says of itself: trouble, but while its description is fetched only how that goes. */
+function messageView(state: TorrentState, message: string): TemplateResult {
+  return html`<p class="torrent-message" data-testid="torrent-message" role="status">
+    ${state === "metadata" ? nothing : icons.warning}<bdi>${message}</bdi>
+  </p>`;
+}
+
 function leadView(torrent: TorrentView): TemplateResult {
+  if (!isDescribed(torrent)) return html`<span class="lead" title="What is in it is not known yet">${icons.link}</span>`;
   const file = mainFile(torrent);
   if (!file) return html`<span class="lead" title="Nothing in it that a browser plays">${icons.document_}</span>`;
   return html`<a
@@ -101,6 +108,7 @@ function buttonsView(torrent: TorrentView, ui: TorrentUi, actions: TorrentAction
   const [label, icon, act] = stopped
     ? (["Resume", icons.resume, actions.resume] as const)
     : (["Pause", icons.pause, actions.pause] as const);
+  const what = isDescribed(torrent) ? "files" : "details";
   return html`<div class="torrent-buttons">
     <button
       class="icon-button ${state === "complete" ? "absent" : ""}"
@@ -122,9 +130,9 @@ function buttonsView(torrent: TorrentView, ui: TorrentUi, actions: TorrentAction
     </button>
     <button
       class="icon-button torrent-chevron"
-      aria-label="${ui.open ? "Hide" : "Show"} the files of ${name}"
+      aria-label="${ui.open ? "Hide" : "Show"} the ${what} of ${name}"
       aria-expanded=${ui.open ? "true" : "false"}
-      title=${ui.open ? "Hide files" : "Show files"}
+      title="${ui.open ? "Hide" : "Show"} ${what}"
       @click=${() => actions.toggle(infoHash)}
     >
       ${icons.chevron}
@@ -136,9 +144,11 @@ function openView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions):
   const shown = torrent.files.slice(0, ui.filesShown);
   const left = torrent.files.length - shown.length;
   return html`<div class="torrent-open">
-    <ul class="files" aria-label="Files">
-      ${shown.map((file) => fileView(torrent, file, ui, actions))}
-    </ul>
+    ${shown.length > 0
+      ? html`<ul class="files" aria-label="Files">
+          ${shown.map((file) => fileView(torrent, file, ui, actions))}
+        </ul>`
+      : nothing}
     ${left > 0
       ? html`<button class="quiet-button" data-testid="more-files" @click=${() => actions.moreFiles(torrent.infoHash)}>
           Show ${count(Math.min(left, FILES_MORE), "more file", "more files")} of ${left.toLocaleString("en")}
@@ -185,18 +195,24 @@ function fileView(torrent: TorrentView, file: FileView, ui: TorrentUi, actions: 
   </li>`;
 }
 
+function contentFacts(torrent: TorrentView): TemplateResult {
+  const { pieceCount, pieceLength, files, downloaded, wasted } = torrent;
+  return html`<div><dt>Pieces</dt><dd>${pieceCount.toLocaleString("en")} of ${size(pieceLength)}</dd></div>
+    <div><dt>Files</dt><dd>${files.length.toLocaleString("en")}</dd></div>
+    <div><dt>Received</dt><dd>${size(downloaded)}${wasted > 0 ? html`, ${size(wasted)} of it in vain` : nothing}</dd></div>`;
+}
+
 function detailsView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     actions.addPeers(torrent.infoHash, event.currentTarget as HTMLFormElement);
   };
-  return html`<details class="more">
+  // There is nothing else to see before the description comes.
+  return html`<details class="more" ?open=${!isDescribed(torrent)}>
     <summary data-testid="details">Details</summary>
     <dl class="facts">
       <div><dt>Info hash</dt><dd class="hash">${torrent.infoHash}</dd></div>
-      <div><dt>Pieces</dt><dd>${torrent.pieceCount.toLocaleString("en")} of ${size(torrent.pieceLength)}</dd></div>
-      <div><dt>Files</dt><dd>${torrent.files.length.toLocaleString("en")}</dd></div>
-      <div><dt>Received</dt><dd>${size(torrent.downloaded)}${torrent.wasted > 0 ? html`, ${size(torrent.wasted)} of it in vain` : nothing}</dd></div>
+      ${isDescribed(torrent) ? contentFacts(torrent) : nothing}
       <div><dt>Peers</dt><dd>${torrent.peers} connected, ${torrent.knownPeers} known</dd></div>
     </dl>
     <form class="peers" @submit=${submit}>

@@ -15,7 +15,7 @@ export function progressWords(torrent: TorrentView): string {
 export function stateWords(torrent: TorrentView): string {
   switch (torrent.state) {
     case "metadata":
-      return "Getting its description";
+      return "Getting the torrent’s description";
     case "checking":
       return "Checking files";
     case "complete":
@@ -34,6 +34,17 @@ function downloadingWords(torrent: TorrentView): string {
   if (downRateBps > 0) return `${about((length - verified) / downRateBps)} left`;
   if (peers > 0) return "Waiting for peers to send";
   return knownPeers > 0 ? "Connecting to peers" : "Looking for peers";
+}
+
+/** Whether it is known what is in it; of a magnet link that is not, until its description comes. */
+export function isDescribed(torrent: TorrentView): boolean {
+  return torrent.pieceCount > 0 || torrent.files.length > 0;
+}
+
+/** How full its bar is, from 0 to 1. An empty torrent is all there; of one without a description nothing is. */
+export function share(torrent: TorrentView): number {
+  if (torrent.length > 0) return torrent.verified / torrent.length;
+  return isDescribed(torrent) ? 1 : 0;
 }
 
 /** The share in percent, or nothing where it says nothing. */

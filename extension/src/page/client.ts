@@ -14,6 +14,8 @@ const WATCH_MS = 2_000;
 /** With no state for so long, the engine is taken to be gone. */
 export const SILENCE_MS = 3_000;
 const REPLY_MS = 15_000;
+/** The daemon fetches a file before this is answered, and has given up itself by then. */
+const FETCH_REPLY_MS = 90_000;
 
 /** The link as a page sees it: the engine's own words, or its silence. */
 export type PageLink = LinkState | { kind: "starting" } | { kind: "reconnecting" };
@@ -53,7 +55,7 @@ export class Client {
 
   /** Asks the engine to do something; never throws. */
   async intent(intent: Intent): Promise<IntentReply> {
-    const reply = await this.request({ kind: "intent", intent });
+    const reply = await this.request({ kind: "intent", intent }, intent.kind === "add_url" ? FETCH_REPLY_MS : REPLY_MS);
     return reply?.kind === "intent" ? reply.reply : { kind: "failed", message: "The engine did not answer." };
   }
 
@@ -88,10 +90,10 @@ export class Client {
     this.clock.after(WATCH_MS, () => this.watch());
   }
 
-  private request(request: PageRequest): Promise<PageReply | undefined> {
+  private request(request: PageRequest, patienceMs = REPLY_MS): Promise<PageReply | undefined> {
     const id = this.nextId++;
     return new Promise((resolve) => {
-      const cancel = this.clock.after(REPLY_MS, () => settle(undefined));
+      const cancel = this.clock.after(patienceMs, () => settle(undefined));
       const settle = (reply: PageReply | undefined) => {
         cancel();
         this.waiting.delete(id);

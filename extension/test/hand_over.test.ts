@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { handOver, PATIENCE_MS } from "../src/hand_over";
+import type { AppMessage } from "../src/messages";
+import { FakeClock, settle } from "./fake_clock";
+import { HASH } from "./samples";
+
+const MAGNET = `magnet:?xt=urn:btih:${HASH}`;
+
+/** Hands a link to a page that listens from the `listens`th time on. */
+function rig(link: string, listens: number) {
+  const clock = new FakeClock();
+  const told: [number, AppMessage][] = [];
+  let outcome = "running";
+  let shown = 0;
+  const actions = {
+    clock,
+    showApp: async () => {
+      shown += 1;
+      return 7;
+    },
+    tellApp: async (tab: number, message: AppMessage) => told.push([tab, message]) >= listens,
+  };
+  void handOver(link, actions).then(
+    () => (outcome = "done"),
+    (error: Error) => (outcome = error.message),
+  );
+  return { clock, told, shown: () => shown, outcome: () => outcome };
+}
+
+test("a page that is open hears of the link at once, and once", async () => {
+  const it = rig(MAGNET, 1);
+  await settle();
+  expect(it.outcome()).toBe("done");
+  expect(it.told).toEqual([[7, { kind: "add_link", link: MAGNET }]]);
+});
+
+test("a page that is being opened hears of it when it listens; one is opened", async () => {
+  const it = rig(MAGNET, 5);
+  await it.clock.advance(1_000);
+  expect([it.outcome(), it.told.length, it.shown()]).toEqual(["done", 5, 1]);
+});
+
+test("a page that never listens is given up", async () => {
+  const it = rig(MAGNET, Infinity);
+  await it.clock.advance(PATIENCE_MS + 100);
+  expect(it.outcome()).toMatch(/did not open/);
+});
+
+test.each(["https://example.org/a.torrent", "javascript:alert(1)", ""])("%o opens nothing", async (link) => {
+  const it = rig(link, 1);
+  await settle();
+  expect([it.outcome(), it.shown()]).toEqual(["It is not a magnet link.", 0]);
+});

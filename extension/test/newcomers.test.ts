@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { Newcomers } from "../src/app/newcomers";
+import { HASH, torrent } from "./samples";
+
+function rig(): Newcomers {
+  const newcomers = new Newcomers();
+  newcomers.expect(HASH);
+  return newcomers;
+}
+
+const bare = torrent({ state: "metadata", files: [], pieceCount: 0 });
+
+test("a torrent that came alone opens once, when it has files", () => {
+  const newcomers = rig();
+  expect(newcomers.arrived([])).toEqual([]);
+  expect(newcomers.arrived([bare])).toEqual([]);
+  expect(newcomers.arrived([torrent()])).toEqual([HASH]);
+  expect(newcomers.arrived([torrent()])).toEqual([]);
+});
+
+test("what nobody waits for does not open", () => expect(new Newcomers().arrived([torrent()])).toEqual([]));
+
+test("what a person saw to is theirs", () => {
+  const newcomers = rig();
+  newcomers.forget(HASH);
+  expect(newcomers.arrived([torrent()])).toEqual([]);
+});

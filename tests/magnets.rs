@@ -1,0 +1,185 @@
+//! A link is all that a person has: typed, pasted, or chosen in the context menu.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::browser::{Browser, extension_url};
+use jstorrent_tests::cdp::Session;
+use jstorrent_tests::clock::until;
+use jstorrent_tests::media::Film;
+use jstorrent_tests::pages::{AppPage, PlayerPage};
+use jstorrent_tests::proxy::{Line, Proxy};
+use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH};
+use jstorrent_tests::swarm::{Client, Seeder, Swarm};
+use jstorrent_tests::torrent::Torrent;
+use serde_json::{Value, json};
+
+/// A film that only a link leads to: a seeder behind a line, no tracker.
+struct Linked {
+    torrent: Torrent,
+    link: String,
+    _line: Proxy,
+    _seeder: Seeder,
+}
+
+impl Linked {
+    async fn new() -> Result<Self> {
+        let swarm = Swarm::of_file(&Film::Mp4MoovFirst.file().await?, PIECE_LENGTH, &[]).await?;
+        // Clients keep the description of a private torrent to themselves.
+        let torrent = swarm.torrent.public();
+        let seeder = Seeder::start(Client::Libtorrent, &torrent).await?;
+        let line = Proxy::start(seeder.address(), Line::of_rate(FILM_RATE_BPS))?;
+        let link = format!("magnet:?xt=urn:btih:{}&dn=Linked&x.pe={}", torrent.info_hash, line.address());
+        Ok(Self { torrent, link, _line: line, _seeder: seeder })
+    }
+
+    fn info_hash(&self) -> &str {
+        &self.torrent.info_hash
+    }
+}
+
+/// The service worker, awake, with its script run.
+async fn background(browser: &Browser) -> Result<Session> {
+    let url = extension_url("background.js");
+    let target = browser.cdp().wait_target("service_worker", &url, Duration::from_secs(10)).await?;
+    let session = browser.cdp().attach(&target.id).await?;
+    session.wait_for("chrome.contextMenus.onClicked.hasListeners()", LIMIT).await?;
+    Ok(session)
+}
+
+/// What Chrome calls when a person chooses the extension's entry in a link's context menu.
+async fn choose_in_menu(background: &Session, link: &str) -> Result<()> {
+    let click =
+        json!({ "menuItemId": "add-link", "linkUrl": link, "pageUrl": "http://example.org/", "editable": false });
+    background.evaluate(&format!("chrome.contextMenus.onClicked.dispatch({click}, undefined)")).await.map(drop)
+}
+
+async fn app_tabs(background: &Session) -> Result<Value> {
+    background.evaluate("chrome.runtime.getContexts({ contextTypes: ['TAB'] }).then((tabs) => tabs.length)").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_plays_from_a_magnet_link_that_was_typed() -> Result<()> {
+    let linked = Linked::new().await?;
+    let browser = Browser::headless().await?;
+    let app = AppPage::open(&browser).await?;
+    app.linked().await.with_context(|| browser.report())?;
+    app.add_link(&linked.link).await?;
+    let described = app
+        .torrent_when(linked.info_hash(), "the description to come", LIMIT, |t| !t.files.is_empty())
+        .await
+        .with_context(|| browser.report())?;
+    ensure!(described.name == linked.torrent.name, "it is called {}", described.name);
+    app.session.wait_for("byTestId('file') && !byTestId('link-form')", LIMIT).await.context("its files open")?;
+    let player = PlayerPage::open(&browser, linked.info_hash(), described.files[0].index).await?;
+    player.first_frame(LIMIT).await.with_context(|| browser.report())?;
+    let now = player.torrent(linked.info_hash()).await?.context("the torrent went away")?;
+    ensure!(now.verified < now.length * 9 / 10, "{} of {} bytes: nothing is proved", now.verified, now.length);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pasted_link_waits_for_its_description_and_can_be_paused_and_removed() -> Result<()> {
+    let browser = Browser::headless().await?;
+    let app = AppPage::open(&browser).await?;
+    app.linked().await.with_context(|| browser.report())?;
+    let hash = "0123456789abcdef0123456789abcdef01234567";
+    app.paste(&format!("magnet:?xt=urn:btih:{hash}&dn=Nobody")).await?;
+    app.torrent_when(hash, "the link to be in the list", LIMIT, |t| t.state == "metadata" && t.name == "Nobody")
+        .await?;
+    let page = &app.session;
+    page.wait_for("/Getting the torrent’s description/.test(byTestId('torrent').textContent)", LIMIT).await?;
+    page.wait_for("/No peers/.test(byTestId('torrent-message').textContent)", LIMIT).await?;
+    page.evaluate("byTestId('pause').click()").await?;
+    app.torrent_when(hash, "it to be paused", LIMIT, |t| t.state == "paused").await?;
+    page.wait_for("byTestId('resume')", LIMIT).await?;
+    page.evaluate("byTestId('resume').click()").await?;
+    app.torrent_when(hash, "it to go on", LIMIT, |t| t.state == "metadata").await?;
+    page.evaluate("byTestId('remove').click()").await?;
+    page.wait_for("byTestId('remove-keep')", LIMIT).await?;
+    page.evaluate("byTestId('remove-keep').click()").await?;
+    page.wait_for("jstorrent.snapshot().snapshot.torrents.length === 0", LIMIT).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_torrent_is_refused_in_plain_words() -> Result<()> {
+    let browser = Browser::headless().await?;
+    let app = AppPage::open(&browser).await?;
+    app.linked().await.with_context(|| browser.report())?;
+    app.add_link("ftp://example.org/film.torrent").await?;
+    let words = app.text_of("link-words").await?;
+    ensure!(words.contains("no link to a torrent"), "it says: {words}");
+    app.paste("magnet:?xt=urn:sha1:x&dn=Something%20else").await?;
+    let words = app.text_of("note").await.with_context(|| browser.report())?;
+    ensure!(words.contains("Something else") && words.contains("names no torrent"), "it says: {words}");
+    ensure!(app.torrents().await?.is_empty(), "something was added");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_chosen_in_the_context_menu_opens_the_list_and_is_added() -> Result<()> {
+    let linked = Linked::new().await?;
+    let browser = Browser::headless().await?;
+    let background = background(&browser).await?;
+    let entry = "new Promise((done) => chrome.contextMenus.update('add-link', {}, () => done(chrome.runtime.lastError?.message ?? '')))";
+    until("the entry to be in the menu", LIMIT, || async {
+        Ok((background.evaluate(entry).await? == "").then_some(()))
+    })
+    .await
+    .with_context(|| browser.report())?;
+    choose_in_menu(&background, "https://example.org/film.torrent").await?;
+    choose_in_menu(&background, &linked.link).await?;
+    let app = AppPage::opened(&browser).await?;
+    app.torrent_when(linked.info_hash(), "the link's torrent", LIMIT, |t| !t.files.is_empty())
+        .await
+        .with_context(|| browser.report())?;
+    let other = "89abcdef0123456789abcdef0123456789abcdef";
+    choose_in_menu(&background, &format!("magnet:?xt=urn:btih:{other}")).await?;
+    app.torrent_when(other, "the second link in the same page", LIMIT, |t| t.state == "metadata").await?;
+    ensure!(app.torrents().await?.len() == 2, "something else was added");
+    ensure!(app_tabs(&background).await? == 1, "more than one tab");
+    Ok(())
+}
+
+/// All that a page of the web can try: the engine's channel, the list in a frame, the list in a window.
+fn attempts(link: &str) -> String {
+    let app = json!(extension_url(&format!("app.html?add={link}")));
+    let intent = json!({ "kind": "add_magnet", "uri": link });
+    let request =
+        json!({ "kind": "request", "page": "web", "id": 0, "request": { "kind": "intent", "intent": intent } });
+    format!(
+        "(() => {{ new BroadcastChannel('jstorrent').postMessage({request}); \
+         const frame = document.createElement('iframe'); frame.src = {app}; document.body.append(frame); \
+         const other = window.open({app}); \
+         for (const target of [frame.contentWindow, other]) target?.postMessage({{ kind: 'add_link', link: {link} }}, '*') }})()",
+        link = json!(link)
+    )
+}
+
+/// It can neither open the list with a link for it nor speak to the extension or the engine.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_the_web_can_add_nothing() -> Result<()> {
+    let browser = Browser::headless().await?;
+    let app = AppPage::open(&browser).await?;
+    app.linked().await.with_context(|| browser.report())?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let server = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let page = "<!doctype html><title>web</title>";
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n", page.len());
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, format!("{head}{page}").as_bytes()).await;
+        }
+    });
+    let web = browser.cdp().open(&format!("http://{address}/")).await?;
+    web.wait_for("document.title === 'web'", LIMIT).await?;
+    let link = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567";
+    let spoken = web.evaluate("typeof globalThis.chrome?.runtime?.sendMessage").await?;
+    ensure!(spoken == "undefined", "it can speak to the extension: {spoken}");
+    web.evaluate(&attempts(link)).await?;
+    app.session.bring_to_front().await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    server.abort();
+    ensure!(app.torrents().await?.is_empty(), "the web added something");
+    Ok(())
+}
