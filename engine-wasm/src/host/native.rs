@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use super::{Brain, Notice};
+use crate::engine::Config;
 use crate::link::Frame;
 use crate::time::Instant;
 use crate::view::{Intent, IntentReply, Snapshot};
@@ -78,13 +79,13 @@ impl Host {
     ///
     /// # Errors
     /// [`HostError::Random`].
-    pub fn start() -> Result<(Self, mpsc::UnboundedReceiver<HostEvent>), HostError> {
+    pub fn start(config: Config) -> Result<(Self, mpsc::UnboundedReceiver<HostEvent>), HostError> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
         let (orders, inbox) = mpsc::unbounded_channel();
         let (events, happened) = mpsc::unbounded_channel();
         let carrier = Carrier {
-            brain: Brain::new(seed, Instant(0)),
+            brain: Brain::with_config(config, seed, Instant(0)),
             began: Clock::now(),
             link: None,
             events,
@@ -290,7 +291,7 @@ mod tests {
     async fn linked() -> (Host, mpsc::UnboundedReceiver<HostEvent>, Daemon) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}/control", listener.local_addr().unwrap());
-        let (host, mut events) = Host::start().unwrap();
+        let (host, mut events) = Host::start(Config::default()).unwrap();
         let accept = async { tokio_tungstenite::accept_async(listener.accept().await.unwrap().0).await.unwrap() };
         let (connected, mut daemon) = tokio::join!(host.connect(&url, "secret".into()), accept);
         connected.unwrap();
@@ -335,7 +336,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_at_the_address_is_an_error_of_that_attempt_only() {
-        let (host, _events) = Host::start().unwrap();
+        let (host, _events) = Host::start(Config::default()).unwrap();
         assert!(matches!(
             host.connect("ws://127.0.0.1:1/control", String::new()).await,
             Err(HostError::Unreachable(_))

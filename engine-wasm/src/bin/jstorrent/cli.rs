@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::Settings;
+use crate::config::server::ServerSettings;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,6 +16,7 @@ Examples:
   jstorrent stream film.torrent --player mpv    watch it while it comes
   jstorrent get film.torrent --dir ~/Films      download it
   jstorrent stream 'magnet:?xt=urn:btih:…'      the same from a link (the quotes matter)
+  jstorrent serve                               a page and an HTTP API at http://127.0.0.1:3000
 
 Settings come from flags, then from the environment, then from a file:
   Linux    ~/.config/jstorrent/config.toml
@@ -44,6 +46,16 @@ Examples:
   jstorrent get film.torrent
   jstorrent get film.torrent --dir ~/Films --json";
 
+const SERVE_EXAMPLES: &str = "\
+Open the printed address in a browser, or call it from a program (the address of all calls: /openapi.json). A call shows the token as
+?token=TOKEN or as a header Authorization: Bearer TOKEN; addresses of films carry a key of their own. Torrents that are added go again,
+with what was fetched of them, when nobody has read them for --cleanup-delay, unless the call says keep. Ctrl+C ends it in order and gives
+readers five seconds; a second one ends it at once.
+
+Examples:
+  jstorrent serve --dir ~/Films
+  jstorrent serve --listen 127.0.0.1:8000 --no-token --cleanup-delay 600";
+
 const INFO_EXAMPLES: &str = "\
 Examples:
   jstorrent info film.torrent
@@ -63,6 +75,8 @@ pub(crate) enum Command {
     Stream(Stream),
     /// Download everything
     Get(Get),
+    /// Serve a page and an HTTP API that adds, streams and removes torrents
+    Serve(Serve),
     /// Show files, sizes, pieces and trackers
     Info(Info),
     /// Write completions for a shell to standard output
@@ -115,6 +129,16 @@ pub(crate) struct Get {
     pub(crate) peers: Peers,
     #[command(flatten)]
     pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub(crate) struct Serve {
+    /// One line of JSON for each event, on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) settings: ServerSettings,
 }
 
 #[derive(Debug, Args)]
@@ -178,6 +202,8 @@ mod tests {
         check(&["stream", "--open", "a.torrent", "--dir", "/films", "--allow-private-peers"], Ok(()));
         check(&["get", "a.torrent", "--allow-private-peers=no", "--listen", "127.0.0.1:4000"], Ok(()));
         check(&["get", "a.torrent", "--peer", "192.0.2.1:6881", "--peer", "[2001:db8::1]:1"], Ok(()));
+        check(&["serve"], Ok(()));
+        check(&["serve", "--no-token", "--retries", "1", "--cleanup-delay", "9", "--json"], Ok(()));
         check(&["completions", "bash"], Ok(()));
         check(&["man", "stream"], Ok(()));
     }
@@ -193,6 +219,9 @@ mod tests {
         check(&["get", "a", "--peer", "somewhere"], Err(ErrorKind::ValueValidation));
         check(&["get", "a", "--allow-private-peers=perhaps"], Err(ErrorKind::ValueValidation));
         check(&["stream", "a", "--open", "--player", "mpv"], Err(ErrorKind::ArgumentConflict));
+        check(&["serve", "a.torrent"], Err(ErrorKind::UnknownArgument));
+        check(&["serve", "--retries", "-1"], Err(ErrorKind::UnknownArgument));
+        check(&["serve", "--retry-delay", "soon"], Err(ErrorKind::ValueValidation));
         check(&["stream", "a", "--file"], Err(ErrorKind::InvalidValue));
         check(&["completions", "cobol"], Err(ErrorKind::InvalidValue));
     }

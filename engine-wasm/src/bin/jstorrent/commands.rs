@@ -182,7 +182,7 @@ async fn until(
             return Ok(torrent);
         }
         let event = tokio::select! {
-            event = session.events.recv() => event,
+            event = session.event() => event,
             _ = tick.tick() => continue,
         };
         session.handle(event).await?;

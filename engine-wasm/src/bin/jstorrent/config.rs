@@ -1,6 +1,8 @@
-//! What the user may set: flags, then the environment, then `config.toml`, then defaults.
+//! What the user may set: flags, then the environment, then `config.toml`, then defaults. What only the server knows is in [`server`].
 //!
 //! Owns names, defaults and their merging; reads one file and acts on nothing. Flags and the environment are told apart by clap.
+
+pub(crate) mod server;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,7 +24,7 @@ pub(crate) struct Settings {
     /// Folder for what has to be remembered between runs
     #[arg(long, value_name = "DIR", env = "JSTORRENT_STATE")]
     pub(crate) state: Option<PathBuf>,
-    /// Address that players connect to [default: 127.0.0.1 and any free port]
+    /// Address that players connect to [default: 127.0.0.1 and any free port; for `serve`, port 3000]
     #[arg(long, value_name = "ADDR:PORT", env = "JSTORRENT_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,
     /// Connect to peers at private addresses too, this machine included
@@ -47,6 +49,12 @@ struct File {
     listen: Option<SocketAddr>,
     allow_private_peers: Option<bool>,
     player: Option<String>,
+    retries: Option<u32>,
+    retry_delay: Option<u32>,
+    cleanup_delay: Option<u32>,
+    max_connections: Option<u32>,
+    token: Option<String>,
+    no_token: Option<bool>,
 }
 
 /// Settings as they are used.
@@ -70,6 +78,10 @@ impl Settings {
     /// # Errors
     /// In plain words, when the file or a value makes no sense.
     pub(crate) fn resolve(&self) -> Result<Config> {
+        self.resolve_with_file().map(|(config, _)| config)
+    }
+
+    fn resolve_with_file(&self) -> Result<(Config, File)> {
         let dirs = directories::ProjectDirs::from("com", "JSTorrent", "jstorrent");
         let file = match (&self.config.config, &dirs) {
             (Some(path), _) => {
@@ -83,14 +95,15 @@ impl Settings {
             bail!("{address} is not an address of this machine alone: use 127.0.0.1 or [::1]");
         }
         let by_default = || dirs.map(|dirs| dirs.data_dir().join("terminal"));
-        let state = self.state.clone().or(file.state).or_else(by_default);
-        Ok(Config {
-            dir: self.dir.clone().or(file.dir),
+        let state = self.state.clone().or_else(|| file.state.clone()).or_else(by_default);
+        let config = Config {
+            dir: self.dir.clone().or_else(|| file.dir.clone()),
             state: state.context("this system names no folder for the user's data: name one with --state")?,
             listen,
             allow_private_peers: self.allow_private_peers.or(file.allow_private_peers).unwrap_or(false),
-            player: file.player,
-        })
+            player: file.player.clone(),
+        };
+        Ok((config, file))
     }
 }
 
@@ -108,16 +121,16 @@ mod tests {
     use super::*;
 
     /// A configuration file, removed at the end.
-    struct Toml(PathBuf);
+    pub(super) struct Toml(PathBuf);
 
     impl Toml {
-        fn new(name: &str, text: &str) -> Self {
+        pub(super) fn new(name: &str, text: &str) -> Self {
             let path = std::env::temp_dir().join(format!("jstorrent-{}-{name}.toml", std::process::id()));
             std::fs::write(&path, text).unwrap();
             Self(path)
         }
 
-        fn settings(&self) -> Settings {
+        pub(super) fn settings(&self) -> Settings {
             Settings { config: ConfigArg { config: Some(self.0.clone()) }, ..Settings::default() }
         }
     }

@@ -5,6 +5,7 @@
 //! program be killed, the daemon finds itself idle and ends.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -14,22 +15,72 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Deserialize;
 
-use crate::config::Config;
-
 /// The daemon's file name.
 const PROGRAM: &str = if cfg!(windows) { "jstorrent-io-daemon.exe" } else { "jstorrent-io-daemon" };
 /// Where else it may be, outright.
 const PROGRAM_ENV: &str = "JSTORRENT_IO_DAEMON";
 /// How long it may take to start.
 const READY_WITHIN: Duration = Duration::from_secs(15);
-/// How long it may take to end before it is killed.
+/// How long it may take to end, after the grace for its readers, before it is killed.
 const ENDED_WITHIN: Duration = Duration::from_secs(5);
 /// How often one looks whether it is so.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// A daemon without an engine ends after so long, seconds.
 const IDLE_EXIT_S: &str = "5";
-/// Players get so long to take what is under way when the daemon ends.
-const STOP_GRACE_MS: &str = "300";
+/// What is meant for a daemon that somebody else starts.
+const NOT_OURS: [&str; 11] = [
+    "LISTEN",
+    "TOKEN",
+    "NO_TOKEN",
+    "ALLOW_LOOPBACK_PEERS",
+    "ALLOW_PRIVATE_PEERS",
+    "GRACE_MS",
+    "MAX_WAIT_MS",
+    "STOP_GRACE_MS",
+    "MAX_REPLIES",
+    "MAX_REPLIES_PER_FILE",
+    "HEADER_TIMEOUT_MS",
+];
+
+/// Who may use the daemon's HTTP API.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Whoever has the token that the daemon made up, and keeps.
+    Kept,
+    /// Whoever has this one.
+    Token(String),
+    /// Every program of this machine.
+    Anyone,
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Kept => "Kept",
+            Self::Token(_) => "Token(…)",
+            Self::Anyone => "Anyone",
+        })
+    }
+}
+
+/// What a daemon is told when it is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    /// Its state folder.
+    pub(crate) state: PathBuf,
+    /// Where downloads go.
+    pub(crate) downloads: PathBuf,
+    /// Where it listens, if that matters.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Whether private addresses may be dialled.
+    pub(crate) allow_private_peers: bool,
+    /// Who may use its HTTP API.
+    pub(crate) access: Access,
+    /// Readers get so long to take what is under way when it ends.
+    pub(crate) stop_grace: Duration,
+    /// Replies at once: all, and of one file. `None` for the daemon's own idea of it.
+    pub(crate) max_replies: Option<(u32, u32)>,
+}
 
 /// How to reach the daemon.
 #[derive(Clone, Debug, Deserialize)]
@@ -44,42 +95,32 @@ pub(crate) struct Endpoint {
 pub(crate) struct Daemon {
     child: Child,
     pub(crate) endpoint: Endpoint,
+    stop_grace: Duration,
     hurry: Arc<AtomicBool>,
 }
 
 impl Daemon {
-    /// Starts a daemon with its state and its downloads in these folders, and waits until it is ready. With `hurry` set, it is killed
-    /// rather than asked when it is dropped.
+    /// Starts a daemon and waits until it is ready. With `hurry` set, it is killed rather than asked when it is dropped.
     ///
     /// # Errors
     /// In plain words.
-    pub(crate) async fn start(config: &Config, state: &Path, downloads: &Path, hurry: Arc<AtomicBool>) -> Result<Self> {
-        end_orphan(state).await;
-        let log_path = state.join("daemon.log");
+    pub(crate) async fn start(launch: &Launch, hurry: Arc<AtomicBool>) -> Result<Self> {
+        end_orphan(&launch.state).await;
+        let log_path = launch.state.join("daemon.log");
         let log = File::create(&log_path).with_context(|| format!("cannot write {}", log_path.display()))?;
         let mut command = Command::new(find()?);
-        command.arg("serve").arg("--state").arg(state).arg("--downloads").arg(downloads);
-        command.args(["--idle-exit-s", IDLE_EXIT_S, "--stop-grace-ms", STOP_GRACE_MS]);
-        if let Some(address) = config.listen {
-            command.arg("--listen").arg(address.to_string());
-        }
-        if config.allow_private_peers {
-            command.arg("--allow-private-peers");
-        }
-        // What is meant for a daemon that somebody else starts must not change this one.
-        for name in ["LISTEN", "ALLOW_LOOPBACK_PEERS", "ALLOW_PRIVATE_PEERS", "GRACE_MS", "MAX_WAIT_MS"] {
-            command.env_remove(format!("JSTORRENT_{name}"));
-        }
+        tell(&mut command, launch);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         own_group(&mut command);
         let child = command.spawn().context("the daemon could not be started")?;
         let endpoint = Endpoint { port: 0, token: String::new(), pid: child.id() };
-        let mut daemon = Self { child, endpoint, hurry };
-        daemon.wait_ready(config, state).await?;
+        let mut daemon = Self { child, endpoint, stop_grace: launch.stop_grace, hurry };
+        daemon.wait_ready(launch).await?;
         Ok(daemon)
     }
 
-    async fn wait_ready(&mut self, config: &Config, state: &Path) -> Result<()> {
+    async fn wait_ready(&mut self, launch: &Launch) -> Result<()> {
+        let state = &launch.state;
         let began = Instant::now();
         while began.elapsed() < READY_WITHIN {
             if let Some(endpoint) = read_endpoint(state).filter(|endpoint| endpoint.pid == self.child.id()) {
@@ -87,7 +128,7 @@ impl Daemon {
                 return Ok(());
             }
             if self.has_ended() {
-                return Err(why_it_ended(config, state));
+                return Err(why_it_ended(launch));
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -103,7 +144,7 @@ impl Daemon {
     pub(crate) async fn stop(mut self) {
         self.ask_to_end();
         let began = Instant::now();
-        while !self.has_ended() && began.elapsed() < ENDED_WITHIN {
+        while !self.has_ended() && began.elapsed() < self.stop_grace + ENDED_WITHIN {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -120,7 +161,7 @@ impl Drop for Daemon {
         if !self.hurry.load(Ordering::Relaxed) {
             self.ask_to_end();
             let began = Instant::now();
-            while !self.has_ended() && began.elapsed() < ENDED_WITHIN {
+            while !self.has_ended() && began.elapsed() < self.stop_grace + ENDED_WITHIN {
                 std::thread::sleep(LOOK_EVERY);
             }
         }
@@ -128,6 +169,29 @@ impl Drop for Daemon {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
+    }
+}
+
+fn tell(command: &mut Command, launch: &Launch) {
+    command.arg("serve").arg("--state").arg(&launch.state).arg("--downloads").arg(&launch.downloads);
+    command.args(["--idle-exit-s", IDLE_EXIT_S, "--stop-grace-ms", &launch.stop_grace.as_millis().to_string()]);
+    for name in NOT_OURS {
+        command.env_remove(format!("JSTORRENT_{name}"));
+    }
+    if let Some(address) = launch.listen {
+        command.arg("--listen").arg(address.to_string());
+    }
+    if launch.allow_private_peers {
+        command.arg("--allow-private-peers");
+    }
+    if let Some((all, of_one_file)) = launch.max_replies {
+        command.args(["--max-replies", &all.to_string(), "--max-replies-per-file", &of_one_file.to_string()]);
+    }
+    match &launch.access {
+        Access::Kept => {}
+        // Everybody on this machine can read a command line.
+        Access::Token(token) => drop(command.env("JSTORRENT_TOKEN", token)),
+        Access::Anyone => drop(command.arg("--no-token")),
     }
 }
 
@@ -145,10 +209,10 @@ fn find() -> Result<PathBuf> {
 }
 
 /// The last words of a daemon that ended instead of getting ready.
-fn why_it_ended(config: &Config, state: &Path) -> anyhow::Error {
-    let log = fs::read_to_string(state.join("daemon.log")).unwrap_or_default();
+fn why_it_ended(launch: &Launch) -> anyhow::Error {
+    let log = fs::read_to_string(launch.state.join("daemon.log")).unwrap_or_default();
     let words = log.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it did not say why");
-    match config.listen {
+    match launch.listen {
         Some(address) if words.contains("cannot listen") && words.contains("in use") => {
             anyhow!("port {} is in use by another program: choose another one with --listen", address.port())
         }

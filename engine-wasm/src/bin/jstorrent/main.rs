@@ -5,9 +5,11 @@ mod cli;
 mod commands;
 mod config;
 mod daemon;
+mod linked;
 mod place;
 mod player;
 mod report;
+mod server;
 mod session;
 mod source;
 mod stop;
@@ -48,6 +50,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Stream(args) => block_on(commands::stream(args)),
         Command::Get(args) => block_on(commands::get(args)),
+        Command::Serve(args) => block_on(server::serve(args)),
         Command::Info(args) => block_on(commands::info(args)),
     }
 }

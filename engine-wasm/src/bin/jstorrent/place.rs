@@ -1,6 +1,7 @@
 //! Where a run keeps its state and its downloads, and what of it may be removed.
 //!
-//! Every pair of torrent and download folder has a state folder of its own, held by at most one `jstorrent`. Invariant: what lay in the
+//! Every pair of torrent and download folder has a state folder of its own, held by at most one `jstorrent`, and so has every server's
+//! download folder. Invariant: what lay in the
 //! download folder before the torrent was added is never removed, not even after a crash: what lay there is written down first.
 
 use std::collections::BTreeSet;
@@ -11,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use engine_wasm::view::FileView;
 
 use crate::config::Config;
-use crate::source::Source;
+use crate::source::{Source, key_of};
 
 /// Names of what lay in the download folder before, as a JSON list. There while the downloads are to be removed at the end.
 const BEFORE: &str = "before.json";
@@ -53,7 +54,7 @@ impl Place {
         let state = config.state.join(source.key(named.as_deref().unwrap_or(Path::new(""))));
         let is_fresh = !state.exists();
         private_folder(&state).with_context(|| format!("cannot make the state folder {}", state.display()))?;
-        let lock = hold(&state)?;
+        let lock = hold(&state, "is at work on this torrent")?;
         let downloads = match named {
             Some(named) => named,
             None => writable(&state.join("downloads"))?,
@@ -67,6 +68,19 @@ impl Place {
             }
         };
         Ok(Self { state, downloads, before, is_fresh, _lock: lock })
+    }
+
+    /// Makes the folders of a server and takes them for this process. What is removed from them is the engine's to decide.
+    ///
+    /// # Errors
+    /// As [`Place::take`].
+    pub(crate) fn of_server(config: &Config) -> Result<Self> {
+        let downloads = writable(config.dir.as_deref().unwrap_or(Path::new(".")))?;
+        let state = config.state.join(format!("server-{}", key_of("server", &downloads)));
+        let is_fresh = !state.exists();
+        private_folder(&state).with_context(|| format!("cannot make the state folder {}", state.display()))?;
+        let lock = hold(&state, "serves")?;
+        Ok(Self { state, downloads, before: None, is_fresh, _lock: lock })
     }
 
     /// Whether these files came with this run or its crashed predecessors, and are to go with it.
@@ -148,17 +162,14 @@ fn private_folder(path: &Path) -> std::io::Result<()> {
     builder.create(path)
 }
 
-fn hold(state: &Path) -> Result<File> {
+fn hold(state: &Path, what: &str) -> Result<File> {
     let path = state.join("terminal.lock");
     let lock = File::options().write(true).create(true).truncate(false).open(&path);
     let lock = lock.with_context(|| format!("cannot write {}", path.display()))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {
-            bail!(
-                "another jstorrent is at work on this torrent in this folder (its state folder is {})",
-                state.display()
-            )
+            bail!("another jstorrent {what} in this folder (its state folder is {})", state.display())
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }

@@ -1,28 +1,25 @@
-//! One run: a place on disk, a daemon, an engine in its host, and one torrent in it.
+//! One run: a place on disk, a daemon linked to an engine, and one torrent in it.
 //!
-//! Owns their order at the beginning and at the end. A daemon that dies is started again, on the same port and with the same token, so that
-//! players go on. It shows nothing.
+//! Owns their order at the beginning and at the end. It shows nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
-use engine_wasm::host::native::{Host, HostEvent};
+use anyhow::{Context as _, Result};
+use engine_wasm::Config as EngineConfig;
+use engine_wasm::host::native::HostEvent;
 use engine_wasm::view::{FileView, Intent, IntentReply, StreamView, TorrentView};
-use shared_proto::CloseCode;
-use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::cli::Peers;
 use crate::config::Config;
-use crate::daemon::Daemon;
+use crate::daemon::{Access, Launch};
+use crate::linked::Linked;
 use crate::place::{Keep, Place};
 use crate::source::Source;
 
-/// A daemon that dies more often than this is not started again.
-const RESTARTS: u32 = 5;
-/// The first pause before it is; each further one is twice as long.
-const RESTART_PAUSE: Duration = Duration::from_millis(200);
+/// Players get so long to take what is under way at the end.
+const STOP_GRACE: Duration = Duration::from_millis(300);
 /// What the engine learned last is written down within this time.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(300);
 /// How long the removal of files may take.
@@ -31,16 +28,10 @@ const REMOVED_WITHIN: Duration = Duration::from_secs(5);
 /// A running engine with its daemon.
 #[derive(Debug)]
 pub(crate) struct Session {
-    config: Config,
     place: Place,
-    daemon: Option<Daemon>,
-    host: Host,
-    /// What happens to the engine; each event goes to [`Session::handle`].
-    pub(crate) events: UnboundedReceiver<HostEvent>,
+    linked: Linked,
     info_hash: Option<String>,
-    restarts: u32,
     is_done: bool,
-    hurry: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -50,21 +41,17 @@ impl Session {
     /// In plain words.
     pub(crate) async fn start(config: Config, source: &Source, keep: Keep, hurry: Arc<AtomicBool>) -> Result<Self> {
         let place = Place::take(&config, source, keep)?;
-        let (host, events) = Host::start()?;
-        let mut session =
-            Self { config, place, daemon: None, host, events, info_hash: None, restarts: 0, is_done: false, hurry };
-        session.link().await?;
-        Ok(session)
-    }
-
-    async fn link(&mut self) -> Result<()> {
-        // The former one has to be gone before its folder can be taken again.
-        self.daemon = None;
-        let hurry = Arc::clone(&self.hurry);
-        let daemon = Daemon::start(&self.config, &self.place.state, &self.place.downloads, hurry).await?;
-        let endpoint = daemon.endpoint.clone();
-        self.daemon = Some(daemon);
-        Ok(self.host.connect(&format!("ws://127.0.0.1:{}/control", endpoint.port), endpoint.token).await?)
+        let launch = Launch {
+            state: place.state.clone(),
+            downloads: place.downloads.clone(),
+            listen: config.listen,
+            allow_private_peers: config.allow_private_peers,
+            access: Access::Kept,
+            stop_grace: STOP_GRACE,
+            max_replies: None,
+        };
+        let linked = Linked::start(launch, EngineConfig::default(), hurry).await?;
+        Ok(Self { place, linked, info_hash: None, is_done: false })
     }
 
     /// Adds the torrent; what an earlier run fetched of it is looked at first.
@@ -87,7 +74,7 @@ impl Session {
     }
 
     async fn ask(&mut self, intent: Intent) -> Result<String> {
-        let host = self.host.clone();
+        let host = self.linked.host.clone();
         let mut answer = std::pin::pin!(host.intent(intent));
         loop {
             tokio::select! {
@@ -95,33 +82,22 @@ impl Session {
                     IntentReply::Done { info_hash } => Ok(info_hash),
                     IntentReply::Failed { message } => Err(anyhow::anyhow!(message)),
                 },
-                event = self.events.recv() => self.handle(event).await?,
+                event = self.event() => self.handle(event).await?,
             }
         }
     }
 
-    /// Follows up what happened: a daemon that died is started again.
+    /// The next thing that happens to the engine; it goes to [`Session::handle`].
+    pub(crate) async fn event(&mut self) -> Option<HostEvent> {
+        self.linked.event().await
+    }
+
+    /// Follows up what happened.
     ///
     /// # Errors
-    /// It dies again and again, or the engine has failed.
+    /// As [`Linked::handle`].
     pub(crate) async fn handle(&mut self, event: Option<HostEvent>) -> Result<()> {
-        let (code, reason) = match event.context("the engine has failed")? {
-            HostEvent::Connected { .. } | HostEvent::Changed => return Ok(()),
-            HostEvent::Disconnected { code, reason } => (code, reason),
-        };
-        if code == CloseCode::Superseded.code() || code == CloseCode::Protocol.code() {
-            bail!("the daemon has turned away: {reason}");
-        }
-        let mut trouble = anyhow::anyhow!("the daemon is gone: {reason}");
-        while self.restarts < RESTARTS {
-            tokio::time::sleep(RESTART_PAUSE * 2_u32.pow(self.restarts)).await;
-            self.restarts += 1;
-            match self.link().await {
-                Ok(()) => return Ok(()),
-                Err(error) => trouble = error,
-            }
-        }
-        Err(trouble)
+        self.linked.handle(event).await.map(drop)
     }
 
     /// The torrent and its viewers now.
@@ -129,7 +105,7 @@ impl Session {
     /// # Errors
     /// The engine has failed, or the torrent has run into trouble: then in the engine's words.
     pub(crate) async fn torrent(&self) -> Result<(TorrentView, Vec<StreamView>)> {
-        let snapshot = self.host.snapshot().await?;
+        let snapshot = self.linked.host.snapshot().await?;
         let is_ours = |torrent: &TorrentView| Some(&torrent.info_hash) == self.info_hash.as_ref();
         let torrent = snapshot.torrents.into_iter().find(is_ours).context("the torrent is gone")?;
         Ok((torrent, snapshot.streams))
@@ -137,8 +113,7 @@ impl Session {
 
     /// Where a player finds a file.
     pub(crate) fn url(&self, file: &FileView) -> String {
-        let port = self.daemon.as_ref().map_or(0, |daemon| daemon.endpoint.port);
-        format!("http://127.0.0.1:{port}{}", file.url)
+        format!("http://{}{}", self.linked.address(), file.url)
     }
 
     /// Where the downloads go.
@@ -163,9 +138,7 @@ impl Session {
                 tokio::time::sleep(WRITTEN_WITHIN).await;
             }
         }
-        if let Some(daemon) = self.daemon.take() {
-            daemon.stop().await;
-        }
+        self.linked.stop().await;
         if forget {
             self.place.forget();
         }
@@ -174,7 +147,7 @@ impl Session {
     /// Whether all of it is gone.
     async fn remove(&mut self, torrent: &TorrentView) -> bool {
         let intent = Intent::Remove { info_hash: torrent.info_hash.clone(), delete_data: true };
-        if self.host.intent(intent).await.is_err() {
+        if self.linked.host.intent(intent).await.is_err() {
             return false;
         }
         let began = Instant::now();

@@ -56,16 +56,21 @@ impl Source {
 
     /// A name for a folder that belongs to this source and this place on disk, the same in every run.
     pub(crate) fn key(&self, dir: &Path) -> String {
-        let mut digest = Sha1::new();
         match self {
-            Self::Torrent { meta, .. } => digest.update(meta.info_hash.to_string()),
-            Self::Magnet { link, .. } => digest.update(link.info_hash.to_string()),
-            Self::Url { url } => digest.update(url),
+            Self::Torrent { meta, .. } => key_of(&meta.info_hash.to_string(), dir),
+            Self::Magnet { link, .. } => key_of(&link.info_hash.to_string(), dir),
+            Self::Url { url } => key_of(url, dir),
         }
-        digest.update([0]);
-        digest.update(dir.as_os_str().as_encoded_bytes());
-        digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// A name for a folder that belongs to this work in this place on disk.
+pub(crate) fn key_of(work: &str, dir: &Path) -> String {
+    let mut digest = Sha1::new();
+    digest.update(work);
+    digest.update([0]);
+    digest.update(dir.as_os_str().as_encoded_bytes());
+    digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

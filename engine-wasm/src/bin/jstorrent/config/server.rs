@@ -1,0 +1,180 @@
+//! What the user may set for `jstorrent serve` alone.
+//!
+//! As its parent: names, defaults and their merging, and nothing else. Bounds are checked here, wherever a value comes from.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::builder::BoolishValueParser;
+use engine_wasm::{ApiConfig, Config as EngineConfig};
+
+use super::{Config, File, Settings};
+use crate::daemon::Access;
+
+/// Where it listens unless told otherwise.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3000);
+const DAY: u32 = 24 * 60 * 60;
+
+/// Settings as they are given, each of them optional.
+#[derive(Clone, Default, clap::Args)]
+pub(crate) struct ServerSettings {
+    #[command(flatten)]
+    pub(crate) common: Settings,
+    /// How often a magnet link is tried before its call fails [default: 3]
+    #[arg(long, value_name = "N", env = "JSTORRENT_RETRIES")]
+    pub(crate) retries: Option<u32>,
+    /// Seconds between two of these [default: 5]
+    #[arg(long, value_name = "S", env = "JSTORRENT_RETRY_DELAY")]
+    pub(crate) retry_delay: Option<u32>,
+    /// A torrent that is not kept goes, with what was fetched of it, when nobody has read it for so many seconds [default: 120]
+    #[arg(long, value_name = "S", env = "JSTORRENT_CLEANUP_DELAY")]
+    pub(crate) cleanup_delay: Option<u32>,
+    /// Connections of one torrent to peers [default: 30]
+    #[arg(long, value_name = "N", env = "JSTORRENT_MAX_CONNECTIONS")]
+    pub(crate) max_connections: Option<u32>,
+    /// What calls have to show, 16 characters or more; by default one is made up and kept. Other users of this machine can see it in
+    /// the list of processes: the environment keeps it from them
+    #[arg(long, value_name = "TOKEN", env = "JSTORRENT_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Let every program of this machine call, without a token; other web sites still can't
+    #[arg(
+        long,
+        value_name = "YES|NO",
+        env = "JSTORRENT_NO_TOKEN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(crate) no_token: Option<bool>,
+}
+
+impl std::fmt::Debug for ServerSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the token.
+        f.debug_struct("ServerSettings").field("common", &self.common).finish_non_exhaustive()
+    }
+}
+
+/// Settings as they are used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ServerConfig {
+    /// What every command knows; it listens somewhere.
+    pub(crate) common: Config,
+    /// What the engine is told.
+    pub(crate) engine: EngineConfig,
+    /// Who may call.
+    pub(crate) access: Access,
+}
+
+impl ServerSettings {
+    /// Fills what is not given from the file, then from the defaults.
+    ///
+    /// # Errors
+    /// In plain words, when the file or a value makes no sense.
+    pub(crate) fn resolve(&self) -> Result<ServerConfig> {
+        let (common, file) = self.common.resolve_with_file()?;
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let usual = EngineConfig::default();
+        let api = ApiConfig {
+            retries: within("retries", self.retries.or(file.retries), 1..=100)?.unwrap_or(usual.api.retries),
+            retry_delay: within("retry-delay", self.retry_delay.or(file.retry_delay), 0..=DAY)?
+                .map_or(usual.api.retry_delay, seconds),
+            cleanup_delay: within("cleanup-delay", self.cleanup_delay.or(file.cleanup_delay), 0..=365 * DAY)?
+                .map_or(usual.api.cleanup_delay, seconds),
+            ..usual.api
+        };
+        let connections = within("max-connections", self.max_connections.or(file.max_connections), 1..=500)?;
+        let max_connections = connections.map_or(usual.max_connections, |number| number as usize);
+        Ok(ServerConfig {
+            common: Config { listen: common.listen.or(Some(LISTEN)), ..common },
+            engine: EngineConfig { api, max_connections, ..usual },
+            access: self.access(file)?,
+        })
+    }
+
+    /// What flags and the environment say outranks what the file says.
+    fn access(&self, file: File) -> Result<Access> {
+        let decide = |token: Option<String>, no_token: Option<bool>| match (token, no_token) {
+            (Some(_), Some(true)) => bail!("a token and no token: which one is it to be?"),
+            (Some(token), _) => Ok(Some(Access::Token(token))),
+            (None, Some(true)) => Ok(Some(Access::Anyone)),
+            (None, _) => Ok(None),
+        };
+        let no_token_in_file = file.no_token.filter(|_| self.no_token.is_none());
+        let given = decide(self.token.clone(), self.no_token)?;
+        Ok(match given {
+            Some(access) => access,
+            None => decide(file.token, no_token_in_file)?.unwrap_or(Access::Kept),
+        })
+    }
+}
+
+fn within(name: &str, value: Option<u32>, range: RangeInclusive<u32>) -> Result<Option<u32>> {
+    match value {
+        Some(value) if !range.contains(&value) => {
+            bail!("{name} is {value}: it can be {} to {}", range.start(), range.end())
+        }
+        value => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Toml;
+    use super::*;
+
+    fn settings(file: &Toml) -> ServerSettings {
+        ServerSettings { common: file.settings(), ..ServerSettings::default() }
+    }
+
+    fn access(text: &str, token: Option<&str>, no_token: Option<bool>) -> Option<Access> {
+        let file = Toml::new(&format!("access-{}", text.len()), &format!("state = \"/state\"\n{text}"));
+        let given = ServerSettings { token: token.map(str::to_owned), no_token, ..settings(&file) };
+        given.resolve().ok().map(|config| config.access)
+    }
+
+    #[test]
+    fn without_a_word_it_is_as_the_help_says() {
+        let file = Toml::new("server-plain", "state = \"/state\"");
+        let config = settings(&file).resolve().unwrap();
+        assert_eq!(config.common.listen, Some("127.0.0.1:3000".parse().unwrap()));
+        assert_eq!((config.engine.api.retries, config.engine.max_connections), (3, 30));
+        assert_eq!((config.engine.api.retry_delay.as_secs(), config.engine.api.cleanup_delay.as_secs()), (5, 120));
+        assert_eq!(config.access, Access::Kept);
+    }
+
+    #[test]
+    fn a_flag_outranks_the_file() {
+        let file =
+            Toml::new("server-rank", "state = \"/state\"\nretries = 7\ncleanup_delay = 9\nlisten = \"[::1]:4000\"");
+        let config = ServerSettings { retries: Some(1), ..settings(&file) }.resolve().unwrap();
+        assert_eq!((config.engine.api.retries, config.engine.api.cleanup_delay.as_secs()), (1, 9));
+        assert_eq!(config.common.listen, Some("[::1]:4000".parse().unwrap()));
+    }
+
+    #[test]
+    fn who_may_call_is_decided_by_the_nearest_word() {
+        let token = |text: &str| Some(Access::Token(text.into()));
+        assert_eq!(access("", Some("a"), None), token("a"));
+        assert_eq!(access("", None, Some(true)), Some(Access::Anyone));
+        assert_eq!(access("no_token = true", None, None), Some(Access::Anyone));
+        assert_eq!(access("no_token = true", None, Some(false)), Some(Access::Kept));
+        assert_eq!(access("no_token = true", Some("a"), None), token("a"));
+        assert_eq!(access("token = \"b\"", Some("a"), None), token("a"));
+        assert_eq!(access("token = \"b\"", None, Some(true)), Some(Access::Anyone));
+        assert_eq!(access("token = \"b\"", None, None), token("b"));
+        assert_eq!(access("", Some("a"), Some(true)), None, "a contradiction is no wish");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_wherever_it_comes_from() {
+        let file = Toml::new("server-bounds", "state = \"/state\"\nmax_connections = 0");
+        assert!(settings(&file).resolve().unwrap_err().to_string().contains("max-connections"));
+        let file = Toml::new("server-bounds-flag", "state = \"/state\"");
+        let refused = ServerSettings { retries: Some(0), ..settings(&file) }.resolve().unwrap_err();
+        assert!(refused.to_string().contains("1 to 100"), "{refused}");
+    }
+}

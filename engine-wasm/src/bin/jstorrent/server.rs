@@ -1,0 +1,165 @@
+//! `jstorrent serve`: the plain HTTP server. The daemon listens, the engine answers; this says where, and what happens.
+//!
+//! It knows no route. Words of strangers (names, trouble) are shown without their control characters.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::Result;
+use engine_wasm::host::native::HostEvent;
+use engine_wasm::view::{Snapshot, TorrentState, TorrentView};
+use indicatif::HumanBytes;
+use serde_json::json;
+
+use crate::cli::Serve;
+use crate::config::server::ServerConfig;
+use crate::daemon::Launch;
+use crate::linked::Linked;
+use crate::place::Place;
+use crate::report::{Report, SHOW_EVERY};
+use crate::stop::Stop;
+
+/// Readers get so long to take what is under way at the end: less than whoever stops services usually waits.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+/// Replies at once, and of one file: a server has more readers than a player at a desk.
+const MAX_REPLIES: (u32, u32) = (512, 256);
+/// Exit status of an end at once.
+const AT_ONCE: u8 = 130;
+
+/// `jstorrent serve`
+pub(crate) async fn serve(args: Serve) -> Result<ExitCode> {
+    let config = args.settings.resolve()?;
+    let report = Report::new(args.json);
+    let mut stop = Stop::catch()?;
+    let started = tokio::select! {
+        started = Server::start(config, Arc::clone(&stop.hurry)) => Some(started?),
+        _ = stop.wanted() => None,
+    };
+    let Some(mut server) = started else { return Ok(ExitCode::SUCCESS) };
+    let outcome = tokio::select! {
+        outcome = server.run(&report) => outcome,
+        _ = stop.wanted() => {
+            report.note(&format!("Readers have {} s to end; Ctrl+C ends at once.", STOP_GRACE.as_secs()));
+            Ok(())
+        }
+    };
+    if stop.unless_again(server.linked.stop()).await.is_none() {
+        return Ok(ExitCode::from(AT_ONCE));
+    }
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+struct Server {
+    place: Place,
+    linked: Linked,
+    needs_token: bool,
+    /// What was last said of each torrent.
+    said: BTreeMap<String, (TorrentState, String)>,
+}
+
+impl Server {
+    async fn start(config: ServerConfig, hurry: Arc<AtomicBool>) -> Result<Self> {
+        let place = Place::of_server(&config.common)?;
+        let needs_token = config.access != crate::daemon::Access::Anyone;
+        let launch = Launch {
+            state: place.state.clone(),
+            downloads: place.downloads.clone(),
+            listen: config.common.listen,
+            allow_private_peers: config.common.allow_private_peers,
+            access: config.access,
+            stop_grace: STOP_GRACE,
+            max_replies: Some(MAX_REPLIES),
+        };
+        let mut linked = Linked::start(launch, config.engine, hurry).await?;
+        // An address is given away when there is somebody who answers.
+        loop {
+            let event = linked.event().await;
+            if matches!(event, Some(HostEvent::Connected { .. })) {
+                break;
+            }
+            linked.handle(event).await?;
+        }
+        Ok(Self { place, linked, needs_token, said: BTreeMap::new() })
+    }
+
+    /// Says what happens until something goes wrong.
+    async fn run(&mut self, report: &Report) -> Result<()> {
+        self.greet(report)?;
+        let mut tick = tokio::time::interval(SHOW_EVERY);
+        let mut has_changed = true;
+        loop {
+            tokio::select! {
+                event = self.linked.event() => {
+                    if self.linked.handle(event).await? {
+                        report.result("restarted", "The daemon died and was started again", json!({}))?;
+                    }
+                    has_changed = true;
+                }
+                // Many things may happen at once.
+                _ = tick.tick(), if has_changed => {
+                    has_changed = false;
+                    let snapshot = self.linked.host.snapshot().await?;
+                    self.tell(&snapshot, report)?;
+                }
+            }
+        }
+    }
+
+    fn greet(&self, report: &Report) -> Result<()> {
+        let base = format!("http://{}/", self.linked.address());
+        let token = self.needs_token.then(|| self.linked.token());
+        let url = token.map_or_else(|| base.clone(), |token| format!("{base}?token={token}"));
+        report.note(&format!("Torrents lie in {}. Ctrl+C ends it.", self.place.downloads.display()));
+        let fields = json!({ "url": url, "base": base, "token": token, "dir": self.place.downloads });
+        report.result("ready", &url, fields)
+    }
+
+    /// What is other than last time.
+    fn tell(&mut self, snapshot: &Snapshot, report: &Report) -> Result<()> {
+        let is_there = |info_hash: &String| snapshot.torrents.iter().any(|torrent| torrent.info_hash == *info_hash);
+        let gone: Vec<String> = self.said.keys().filter(|info_hash| !is_there(info_hash)).cloned().collect();
+        for info_hash in gone {
+            let name = self.said.remove(&info_hash).map(|(_, name)| name).unwrap_or_default();
+            let fields = json!({ "infoHash": info_hash, "name": name });
+            report.result("removed", &format!("{name} ({info_hash}): removed"), fields)?;
+        }
+        for torrent in &snapshot.torrents {
+            let now = (torrent.state, plain(&torrent.name));
+            if self.said.insert(torrent.info_hash.clone(), now).is_none_or(|(state, _)| state != torrent.state) {
+                let fields = json!({ "infoHash": torrent.info_hash, "name": torrent.name, "state": torrent.state,
+                    "message": torrent.message });
+                report.result("torrent", &line(torrent), fields)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn line(torrent: &TorrentView) -> String {
+    let state = match torrent.state {
+        TorrentState::Metadata => "asking peers what is in it".to_owned(),
+        TorrentState::Checking => "looking at what is there already".to_owned(),
+        TorrentState::Downloading => format!("{} to be had", HumanBytes(torrent.length)),
+        TorrentState::Complete => "complete".to_owned(),
+        TorrentState::Paused => "stopped".to_owned(),
+        TorrentState::Error => plain(torrent.message.as_deref().unwrap_or("stopped by trouble")),
+    };
+    format!("{} ({}): {state}", plain(&torrent.name), torrent.info_hash)
+}
+
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strangers_words_do_not_command_the_terminal() {
+        assert_eq!(plain("a\u{1b}[2Jb\nc\u{9b}d"), "a [2Jb c d");
+    }
+}

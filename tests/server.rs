@@ -1,0 +1,259 @@
+//! The plain HTTP server: torrents are added, streamed and removed by programs that know HTTP and nothing else.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::clock::until;
+use jstorrent_tests::http;
+use jstorrent_tests::media::Film;
+use jstorrent_tests::process;
+use jstorrent_tests::proxy::{Line, Proxy};
+use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH};
+use jstorrent_tests::swarm::{Client, Seeder};
+use jstorrent_tests::terminal::{Terminal, daemons, output, run};
+use jstorrent_tests::torrent::{Recipe, Torrent};
+use jstorrent_tests::workspace::Scratch;
+use serde_json::Value;
+use tokio::process::Command;
+
+/// A film that one slow seeder has, and folders for a server.
+struct Stage {
+    truth: Vec<u8>,
+    torrent: Torrent,
+    line: Proxy,
+    state: PathBuf,
+    dir: PathBuf,
+    _seeder: Seeder,
+    scratch: Scratch,
+}
+
+impl Stage {
+    async fn new() -> Result<Self> {
+        let film = Film::Mp4MoovLast.file().await?;
+        let torrent = Torrent::make(&Recipe::of_file(&film, PIECE_LENGTH)?)?.public();
+        let seeder = Seeder::start(Client::Libtorrent, &torrent).await?;
+        let line = Proxy::start(seeder.address(), Line::of_rate(FILM_RATE_BPS))?;
+        let scratch = Scratch::new("server")?;
+        let (state, dir) = (scratch.dir("state")?, scratch.dir("downloads")?);
+        Ok(Self { truth: std::fs::read(film)?, torrent, line, state, dir, _seeder: seeder, scratch })
+    }
+
+    async fn serve(&self, further: &[&str]) -> Result<Server> {
+        let dir = self.dir.to_str().context("a plain name")?;
+        let args = ["serve", "--listen", "127.0.0.1:0", "--dir", dir].into_iter().chain(further.iter().copied());
+        let mut terminal = Terminal::start(&self.state, args)?;
+        let ready = terminal.event("the address", |event| event["event"] == "ready").await?;
+        let text = |name: &str| ready[name].as_str().unwrap_or_default().to_owned();
+        Ok(Server { terminal, base: text("base"), token: text("token") })
+    }
+
+    fn magnet(&self) -> String {
+        format!("magnet:?xt=urn:btih:{}&x.pe={}", self.torrent.info_hash, self.line.address())
+    }
+
+    fn downloaded(&self) -> PathBuf {
+        self.dir.join(Film::Mp4MoovLast.file_name())
+    }
+
+    async fn nothing_runs(&self) -> Result<()> {
+        until("every daemon to end", Duration::from_secs(10), || async {
+            Ok(daemons(&self.state).is_empty().then_some(()))
+        })
+        .await
+    }
+}
+
+struct Server {
+    terminal: Terminal,
+    base: String,
+    token: String,
+}
+
+impl Server {
+    /// What curl gets for a path, with the token.
+    async fn curl(&self, path: &str, options: &[&str]) -> Result<(u16, String)> {
+        let authorization = format!("Authorization: Bearer {}", self.token);
+        let options: Vec<&str> = ["-H", &authorization].into_iter().chain(options.iter().copied()).collect();
+        curl(&format!("{}{path}", self.base), &options).await
+    }
+
+    async fn json(&self, path: &str, options: &[&str]) -> Result<Value> {
+        let (status, body) = self.curl(path, options).await?;
+        ensure!(status == 200, "{path}: {status} {body}");
+        Ok(serde_json::from_str(&body)?)
+    }
+
+    async fn add(&self, magnet: &str) -> Result<Value> {
+        self.json(&format!("add/{}", encoded(magnet)), &[]).await
+    }
+
+    async fn verified(&self, info_hash: &str, floor: u64) -> Result<u64> {
+        let path = format!("torrents/{info_hash}");
+        let look = || async {
+            let torrent = self.json(&path, &[]).await?;
+            Ok(torrent["verified"].as_u64().filter(|verified| torrent["state"] != "checking" && *verified >= floor))
+        };
+        until(&format!("{floor} verified bytes"), LIMIT, look).await
+    }
+}
+
+/// Status and body.
+async fn curl(url: &str, options: &[&str]) -> Result<(u16, String)> {
+    let mut command = Command::new("curl");
+    command.args(["-sS", "-m", "60", "-w", "\n%{http_code}"]).args(options).arg(url);
+    let (status, text, errors) = output(&mut command).await?;
+    ensure!(status == 0, "curl {url}: {errors}");
+    let (body, code) = text.rsplit_once('\n').context("a status")?;
+    Ok((code.parse()?, body.to_owned()))
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn url_of(added: &Value) -> Result<&str> {
+    added["files"][0]["url"].as_str().context("a URL")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_becomes_a_film_that_other_programs_read_while_it_comes() -> Result<()> {
+    let stage = Stage::new().await?;
+    let mut server = stage.serve(&[]).await?;
+    let added = server.add(&stage.magnet()).await?;
+    ensure!(added["infoHash"] == stage.torrent.info_hash.as_str(), "{added}");
+    ensure!(added["files"][0]["length"] == stage.truth.len() && added["files"][0]["playable"] == true, "{added}");
+    ensure!(server.add(&stage.magnet()).await? == added, "adding twice answers the same");
+    let list = server.json("torrents", &[]).await?;
+    ensure!(list["torrents"].as_array().map(Vec::len) == Some(1), "{list}");
+    let url = url_of(&added)?;
+    let mut probe = Command::new("ffprobe");
+    probe.args(["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0"]).arg(url);
+    let (status, duration, errors) = output(&mut probe).await?;
+    ensure!(status == 0, "ffprobe: {errors}");
+    ensure!(duration.trim().parse::<f64>()?.round() == f64::from(Film::SECONDS), "ffprobe says {duration}");
+    let (middle, part) = (stage.truth.len() / 2, stage.scratch.path().join("part"));
+    let range = format!("{middle}-{}", middle + 99_999);
+    let (status, _) = curl(url, &["-r", &range, "-o", part.to_str().context("a plain name")?]).await?;
+    ensure!(status == 206 && std::fs::read(part)? == stage.truth[middle..middle + 100_000], "wrong bytes");
+    let info = server.json(&format!("torrents/{}", stage.torrent.info_hash), &[]).await?;
+    ensure!(info["progress"].as_f64().is_some_and(|progress| progress > 0.0 && progress < 0.9), "{info}");
+    let (status, list) = server.curl(&format!("torrents/{}/playlist.m3u8", stage.torrent.info_hash), &[]).await?;
+    ensure!(status == 200 && list.starts_with("#EXTM3U") && list.contains(url), "{list}");
+    stage.line.set_rate(0);
+    let whole = http::get(url).await?;
+    ensure!(whole.whole && whole.body == stage.truth, "the film that was served is not the film that was seeded");
+    let by_name =
+        format!("{}stream/{}/{}?token={}", server.base, stage.torrent.info_hash, stage.torrent.name, server.token);
+    ensure!(http::get_range(&by_name, 0, 999).await?.body == stage.truth[..1000], "a file has a name, too");
+    let path = format!("torrents/{}?data=1", stage.torrent.info_hash);
+    ensure!(server.curl(&path, &["-X", "DELETE"]).await?.0 == 204, "it can be removed");
+    ensure!(server.curl(&path, &[]).await?.0 == 404, "it is gone");
+    until("the film to go", LIMIT, || async { Ok((!stage.downloaded().exists()).then_some(())) }).await?;
+    ensure!(server.terminal.interrupt().await?.code() == Some(0), "Ctrl+C is the way to end a server");
+    stage.nothing_runs().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torrent_that_nobody_reads_goes_and_what_was_there_before_stays() -> Result<()> {
+    let stage = Stage::new().await?;
+    stage.line.set_rate(0);
+    std::fs::write(stage.dir.join("other.txt"), "mine")?;
+    let mut server = stage.serve(&["--cleanup-delay", "2"]).await?;
+    let added = server.add(&stage.magnet()).await?;
+    ensure!(http::get(url_of(&added)?).await?.body == stage.truth, "wrong bytes");
+    ensure!(stage.downloaded().exists(), "it is stored where it was told");
+    server.terminal.event("its removal", |event| event["event"] == "removed").await?;
+    until("the film to go", LIMIT, || async { Ok((!stage.downloaded().exists()).then_some(())) }).await?;
+    std::fs::write(stage.downloaded(), &stage.truth)?;
+    server.add(&stage.magnet()).await?;
+    server.terminal.event("its removal", |event| event["event"] == "removed").await?;
+    // Whatever was to be deleted is deleted by the end.
+    ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
+    ensure!(std::fs::read(stage.downloaded())? == stage.truth, "a film that was there before is nobody's to remove");
+    ensure!(std::fs::read_to_string(stage.dir.join("other.txt"))? == "mine", "nor is anything else");
+    stage.nothing_runs().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_it_in_order_while_somebody_reads_and_the_next_run_goes_on() -> Result<()> {
+    let stage = Stage::new().await?;
+    let mut server = stage.serve(&[]).await?;
+    let file = stage.torrent.write_to(stage.scratch.path())?;
+    let body = format!("@{}", file.display());
+    let post = ["-H", "Content-Type: application/x-bittorrent", "--data-binary", &body];
+    let added = server.json("add?keep=1", &post).await?;
+    // The file names no tracker: the link names the peer.
+    ensure!(server.add(&stage.magnet()).await? == added, "a file and a link of one torrent are the same");
+    let mut reader = http::open(url_of(&added)?, &[]).await?;
+    let mut read = Vec::new();
+    while read.len() < 500_000 {
+        ensure!(reader.read_some(&mut read).await? > 0, "the stream ended");
+    }
+    let before = server.verified(&stage.torrent.info_hash, 500_000).await?;
+    process::terminate_pid(server.terminal.pid());
+    let refused = || async { Ok(http::get(&server.base).await.is_err().then_some(())) };
+    until("new readers to be turned away", Duration::from_secs(3), refused).await?;
+    let more = read.len();
+    ensure!(reader.read_some(&mut read).await? > 0 && read.len() > more, "who reads already has a grace");
+    ensure!(server.terminal.ended().await?.code() == Some(0), "it ends in order");
+    ensure!(stage.truth.starts_with(&read), "wrong bytes");
+    stage.nothing_runs().await?;
+    let server = stage.serve(&["--no-token"]).await?;
+    let after = server.verified(&stage.torrent.info_hash, 1).await?;
+    ensure!(after >= before, "{before} bytes were verified, and {after} are");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once() -> Result<()> {
+    let stage = Stage::new().await?;
+    let mut server = stage.serve(&[]).await?;
+    let added = server.add(&stage.magnet()).await?;
+    let _reader = http::open(url_of(&added)?, &[]).await?;
+    process::terminate_pid(server.terminal.pid());
+    let refused = || async { Ok(http::get(&server.base).await.is_err().then_some(())) };
+    until("new readers to be turned away", Duration::from_secs(3), refused).await?;
+    let began = std::time::Instant::now();
+    ensure!(server.terminal.interrupt().await?.code() == Some(130), "it did not end in order");
+    ensure!(began.elapsed() < Duration::from_secs(3), "it took {:?}", began.elapsed());
+    stage.nothing_runs().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_call_and_what_makes_no_sense_is_refused_in_plain_words() -> Result<()> {
+    let stage = Stage::new().await?;
+    let server = stage.serve(&["--token", "a-token-of-my-own"]).await?;
+    ensure!(server.token == "a-token-of-my-own", "the user chooses");
+    let torrents = format!("{}torrents", server.base);
+    ensure!(curl(&torrents, &[]).await?.0 == 401, "no token");
+    ensure!(curl(&torrents, &["-H", "Authorization: Bearer a-token-of-another"]).await?.0 == 401, "a wrong token");
+    ensure!(curl(&format!("{torrents}?token={}", server.token), &[]).await?.0 == 200, "the token");
+    for garbage in ["garbage", "magnet:?xt=urn:btih:00", "%FF"] {
+        let (status, body) = server.curl(&format!("add/{garbage}"), &[]).await?;
+        let body: Value = serde_json::from_str(&body)?;
+        ensure!(
+            status == 400 && body["error"].is_string() && body["code"] == "malformed",
+            "{garbage}: {status} {body}"
+        );
+    }
+    let address = server.base.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let dir = stage.dir.to_str().context("a plain name")?;
+    let elsewhere = stage.scratch.dir("elsewhere")?;
+    let elsewhere = elsewhere.to_str().context("a plain name")?;
+    let table: &[(&[&str], &str)] = &[
+        (&["--dir", dir], "another jstorrent serves in this folder"),
+        (&["--dir", elsewhere, "--listen", &address], "is in use by another program"),
+        (&["--dir", elsewhere, "--listen", "0.0.0.0:0"], "not an address of this machine alone"),
+        (&["--dir", elsewhere, "--retries", "0"], "1 to 100"),
+        (&["--dir", elsewhere, "--token", "short"], "16"),
+        (&["--dir", elsewhere, "--token", "a-token-of-my-own", "--no-token"], "which one"),
+    ];
+    for (args, words) in table {
+        let (status, _, errors) = run(&stage.state, ["serve"].iter().chain(*args).map(Path::new)).await?;
+        ensure!(status == 1 && errors.contains(words), "{args:?}: status {status}, {errors}");
+    }
+    Ok(())
+}
