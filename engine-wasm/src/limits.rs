@@ -45,7 +45,7 @@ pub const SUSPECT_PIECES: usize = 64;
 /// Share of the received bytes that may be asked for twice on purpose, percent.
 pub const DUPLICATE_PERCENT: u64 = 5;
 /// Bytes that may be asked for twice before that share counts.
-pub const DUPLICATE_FLOOR: u64 = 1 << 20;
+pub const DUPLICATE_FLOOR: u64 = 512 << 10;
 
 /// Longest tracker answer, bytes: thousands of peers.
 pub const TRACKER_ANSWER: u32 = 512 << 10;

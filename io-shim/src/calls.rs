@@ -364,7 +364,7 @@ mod tests {
     #[test]
     fn an_engine_sets_the_allowed_headers_and_no_others() {
         check(&[("Content-Type", "application/json")], "content-type", Some("application/json"));
-        check(&[("LOCATION", "/torrents")], "location", Some("/torrents"));
+        check(&[("LOCATION", "/things")], "location", Some("/things"));
         check(&[("Set-Cookie", "a=b")], "set-cookie", None);
         check(&[("Access-Control-Allow-Origin", "*")], "access-control-allow-origin", None);
         check(&[("Content-Length", "7")], "content-length", None);
@@ -389,7 +389,7 @@ mod tests {
         {
             assert!(is_own(own), "{own}");
         }
-        for other in ["/", "/add/x", "/healthy", "/health/x", "/streams/x", "/torrents"] {
+        for other in ["/", "/add/x", "/healthy", "/health/x", "/streams/x", "/things"] {
             assert!(!is_own(other), "{other}");
         }
     }

@@ -24,7 +24,7 @@ Settings come from flags, then from the environment, then from a file:
   Windows  %APPDATA%\\JSTorrent\\jstorrent\\config\\config.toml
 
 It holds lines such as
-  dir = \"/home/me/Films\"
+  dir = \"/media/films\"
   player = \"mpv --fs\"";
 
 const STREAM_EXAMPLES: &str = "\
