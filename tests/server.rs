@@ -223,6 +223,21 @@ async fn a_second_signal_ends_it_at_once() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_dies_is_started_again_at_the_same_address() -> Result<()> {
+    let stage = Stage::new().await?;
+    let mut server = stage.serve(&[]).await?;
+    let added = server.add(&stage.magnet()).await?;
+    server.verified(&stage.torrent.info_hash, 500_000).await?;
+    server.terminal.daemon()?.kill();
+    server.terminal.event("another daemon", |event| event["event"] == "restarted").await?;
+    stage.line.set_rate(0);
+    let whole = http::get(url_of(&added)?).await?;
+    ensure!(whole.whole && whole.body == stage.truth, "the same URL serves the film again");
+    ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
+    stage.nothing_runs().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_call_and_what_makes_no_sense_is_refused_in_plain_words() -> Result<()> {
     let stage = Stage::new().await?;
     let server = stage.serve(&["--token", "a-token-of-my-own"]).await?;
