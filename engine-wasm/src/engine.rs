@@ -31,6 +31,9 @@ const SECRET_LEN: usize = 32;
 /// First part of the peer id (BEP 20).
 const PEER_ID_PREFIX: &[u8; 8] = b"-JS0100-";
 
+/// The group of all connections in [`EngineMessage::RateLimit`].
+const ALL_CONNECTIONS: u32 = 0;
+
 /// What the engine is told once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -40,11 +43,21 @@ pub struct Config {
     pub api: ApiConfig,
     /// Connections of one torrent.
     pub max_connections: usize,
+    /// Bytes a second from all peers of all torrents together; `None` for no limit.
+    pub download_limit_bps: Option<u64>,
+    /// Bytes a second to all of them; `None` for no limit.
+    pub upload_limit_bps: Option<u64>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { magnet_patience: None, api: ApiConfig::default(), max_connections: limits::CONNECTIONS_PER_TORRENT }
+        Self {
+            magnet_patience: None,
+            api: ApiConfig::default(),
+            max_connections: limits::CONNECTIONS_PER_TORRENT,
+            download_limit_bps: None,
+            upload_limit_bps: None,
+        }
     }
 }
 
@@ -176,6 +189,7 @@ impl Engine {
     fn link(&mut self, root: Option<RootKey>, now: Instant) {
         self.root = root;
         self.api.temporary.touch_all(now);
+        self.say_limits();
         if self.loaded {
             return self.link_torrents(now);
         }
@@ -187,6 +201,14 @@ impl Engine {
         self.loading.magnet_scan = Some(cx.ask(Owner::Engine, |op| IoCommand::KvScan { op, prefix }));
         let prefix = temporary::PREFIX.to_owned();
         self.loading.temporary_scan = Some(cx.ask(Owner::Engine, |op| IoCommand::KvScan { op, prefix }));
+    }
+
+    /// The daemon forgets limits with the engine that set them.
+    fn say_limits(&mut self) {
+        let (down_bps, up_bps) = (self.config.download_limit_bps, self.config.upload_limit_bps);
+        if down_bps.is_some() || up_bps.is_some() {
+            self.out.push_back(Output::Control(EngineMessage::RateLimit { group: ALL_CONNECTIONS, down_bps, up_bps }));
+        }
     }
 
     fn link_torrents(&mut self, now: Instant) {

@@ -273,6 +273,24 @@ fn a_torrent_that_is_stopped_while_its_place_is_looked_at_begins_anew() {
 }
 
 #[test]
+fn limits_are_told_to_every_daemon_that_comes() {
+    use shared_proto::{EngineMessage, Limits, Root, RootKey};
+
+    use crate::{Config, Engine, Input, Output, time::Instant};
+    let config = Config { download_limit_bps: Some(1_000), ..Config::default() };
+    let mut engine = Engine::new(config, [21; 32], Instant(0));
+    for epoch in 1..=2 {
+        let roots = vec![Root { key: RootKey("d".into()), label: "Downloads".into() }];
+        let limits = Limits { max_conns: 1, max_files: 1, io_window: 1, max_wait_ms: 1 };
+        engine.handle_input(Instant(epoch), Input::Linked { epoch, roots, limits });
+        let said = EngineMessage::RateLimit { group: 0, down_bps: Some(1_000), up_bps: None };
+        let outputs: Vec<Output> = std::iter::from_fn(|| engine.poll_output()).collect();
+        assert!(outputs.contains(&Output::Control(said)), "{outputs:?}");
+        engine.handle_input(Instant(epoch), Input::Unlinked);
+    }
+}
+
+#[test]
 fn what_is_no_torrent_is_answered_in_plain_words() {
     let mut world = World::new(film(1), &[], 15);
     world.run_for(Duration::from_millis(10));

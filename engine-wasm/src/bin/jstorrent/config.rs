@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::builder::BoolishValueParser;
+use engine_wasm::Config as EngineConfig;
 use serde::Deserialize;
 
 use crate::cli::ConfigArg;
@@ -38,6 +39,12 @@ pub(crate) struct Settings {
         value_parser = BoolishValueParser::new()
     )]
     pub(crate) allow_private_peers: Option<bool>,
+    /// Bytes a second from all peers together, such as 500K or 2M [default: no limit]
+    #[arg(long, value_name = "RATE", env = "JSTORRENT_DOWNLOAD_LIMIT", value_parser = parse_rate)]
+    pub(crate) download_limit: Option<u64>,
+    /// Bytes a second to all peers together [default: no limit]
+    #[arg(long, value_name = "RATE", env = "JSTORRENT_UPLOAD_LIMIT", value_parser = parse_rate)]
+    pub(crate) upload_limit: Option<u64>,
 }
 
 /// What the file may say.
@@ -48,6 +55,8 @@ struct File {
     state: Option<PathBuf>,
     listen: Option<SocketAddr>,
     allow_private_peers: Option<bool>,
+    download_limit: Option<String>,
+    upload_limit: Option<String>,
     player: Option<String>,
     retries: Option<u32>,
     retry_delay: Option<u32>,
@@ -68,8 +77,23 @@ pub(crate) struct Config {
     pub(crate) listen: Option<SocketAddr>,
     /// Whether private addresses may be dialled.
     pub(crate) allow_private_peers: bool,
+    /// Bytes a second from all peers together.
+    pub(crate) download_limit_bps: Option<u64>,
+    /// Bytes a second to all peers together.
+    pub(crate) upload_limit_bps: Option<u64>,
     /// The player named in the file.
     pub(crate) player: Option<String>,
+}
+
+impl Config {
+    /// What every command tells its engine.
+    pub(crate) fn engine(&self) -> EngineConfig {
+        EngineConfig {
+            download_limit_bps: self.download_limit_bps,
+            upload_limit_bps: self.upload_limit_bps,
+            ..EngineConfig::default()
+        }
+    }
 }
 
 impl Settings {
@@ -101,10 +125,33 @@ impl Settings {
             state: state.context("this system names no folder for the user's data: name one with --state")?,
             listen,
             allow_private_peers: self.allow_private_peers.or(file.allow_private_peers).unwrap_or(false),
+            download_limit_bps: self
+                .download_limit
+                .map_or_else(|| rate(file.download_limit.as_deref()), |rate| Ok(Some(rate)))?,
+            upload_limit_bps: self
+                .upload_limit
+                .map_or_else(|| rate(file.upload_limit.as_deref()), |rate| Ok(Some(rate)))?,
             player: file.player.clone(),
         };
         Ok((config, file))
     }
+}
+
+/// Bytes a second: a number, or one with `K`, `M` or `G` for so many times 1024.
+fn parse_rate(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.trim().strip_suffix(['k', 'K']).map(|number| (number, 10)) {
+        Some(parts) => parts,
+        None => match text.trim().strip_suffix(['m', 'M']) {
+            Some(number) => (number, 20),
+            None => text.trim().strip_suffix(['g', 'G']).map_or((text.trim(), 0), |number| (number, 30)),
+        },
+    };
+    let rate = number.trim().parse::<u64>().ok().and_then(|number| number.checked_mul(1 << unit));
+    rate.filter(|&rate| rate > 0).ok_or_else(|| format!("“{text}” is not a rate such as 500K or 2M"))
+}
+
+fn rate(text: Option<&str>) -> Result<Option<u64>> {
+    text.map(parse_rate).transpose().map_err(anyhow::Error::msg)
 }
 
 fn read_if_there(path: &Path) -> Result<File> {
@@ -142,15 +189,31 @@ mod tests {
     }
 
     #[test]
+    fn rates_have_units_and_nonsense_is_refused() {
+        let check = |text: &str, expected: Option<u64>| assert_eq!(parse_rate(text).ok(), expected, "{text}");
+        check("1000", Some(1000));
+        check("500K", Some(500 << 10));
+        check(" 2m ", Some(2 << 20));
+        check("1G", Some(1 << 30));
+        for nonsense in ["", "0", "-1", "M", "1.5M", "2MB", "99999999999G"] {
+            check(nonsense, None);
+        }
+    }
+
+    #[test]
     fn a_flag_outranks_the_file_and_the_file_outranks_the_default() {
-        let file =
-            Toml::new("rank", "dir = \"/films\"\nstate = \"/state\"\nallow_private_peers = true\nplayer = \"mpv\"");
+        let file = Toml::new(
+            "rank",
+            "dir = \"/films\"\nstate = \"/state\"\nallow_private_peers = true\nplayer = \"mpv\"\ndownload_limit = \"2M\"",
+        );
         let config = file.settings().resolve().unwrap();
         let expected = Config {
             dir: Some("/films".into()),
             state: "/state".into(),
             listen: None,
             allow_private_peers: true,
+            download_limit_bps: Some(2 << 20),
+            upload_limit_bps: None,
             player: Some("mpv".into()),
         };
         assert_eq!(config, expected);

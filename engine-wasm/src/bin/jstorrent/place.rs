@@ -192,7 +192,15 @@ mod tests {
 
         fn take(&self, keep: Keep) -> Result<Place> {
             let (dir, state) = (Some(self.0.join("dir")), self.0.join("state"));
-            let config = Config { dir, state, listen: None, allow_private_peers: false, player: None };
+            let config = Config {
+                dir,
+                state,
+                listen: None,
+                allow_private_peers: false,
+                download_limit_bps: None,
+                upload_limit_bps: None,
+                player: None,
+            };
             Place::take(&config, &Source::Url { url: "http://example.com/a".into() }, keep)
         }
 

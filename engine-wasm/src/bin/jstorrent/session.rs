@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use engine_wasm::Config as EngineConfig;
 use engine_wasm::host::native::HostEvent;
 use engine_wasm::view::{FileView, Intent, IntentReply, StreamView, TorrentView};
 
@@ -50,7 +49,7 @@ impl Session {
             stop_grace: STOP_GRACE,
             max_replies: None,
         };
-        let linked = Linked::start(launch, EngineConfig::default(), hurry).await?;
+        let linked = Linked::start(launch, config.engine(), hurry).await?;
         Ok(Self { place, linked, info_hash: None, is_done: false })
     }
 

@@ -77,7 +77,7 @@ impl ServerSettings {
     pub(crate) fn resolve(&self) -> Result<ServerConfig> {
         let (common, file) = self.common.resolve_with_file()?;
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        let usual = EngineConfig::default();
+        let usual = common.engine();
         let api = ApiConfig {
             retries: within("retries", self.retries.or(file.retries), 1..=100)?.unwrap_or(usual.api.retries),
             retry_delay: within("retry-delay", self.retry_delay.or(file.retry_delay), 0..=DAY)?
