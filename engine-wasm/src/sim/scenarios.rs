@@ -163,6 +163,20 @@ fn a_new_engine_goes_on_where_the_old_one_died() {
 }
 
 #[test]
+fn an_engine_that_dies_in_the_moment_of_a_verification_loses_nothing() {
+    let mut world = World::with_torrent(torrent(64 << 10, &[("film.mp4", 20 * MIB_USIZE)]), &four(), 22);
+    for _ in 0..20 {
+        let before = world.verified();
+        let more = world.run_until_within(Duration::from_secs(5), |world| world.verified() > before);
+        assert!(more.is_some(), "it goes on");
+        let known = world.verified();
+        world.replace_engine();
+        let back = world.run_until_within(Duration::from_millis(300), |world| world.verified() >= known);
+        assert!(back.is_some(), "{} after, {known} before", world.verified());
+    }
+}
+
+#[test]
 fn what_was_changed_on_disk_is_found_before_it_is_granted() {
     let mut world = World::with_torrent(film(8), &four(), 12);
     finish(&mut world, 30, "it completes");

@@ -75,8 +75,12 @@ impl Torrent {
                     if existing <= in_file {
                         self.lose_piece(piece);
                     }
-                } else if existing > in_file && self.record.may_hold(piece) {
+                } else if existing > in_file {
+                    // Also what no record names: a piece that was verified just before a sudden end may not be in it.
                     self.pieces.suspect(piece);
+                    if self.record.names(piece) {
+                        self.check_first.push_back(piece);
+                    }
                     self.availability.take(piece);
                 }
             }
@@ -108,8 +112,11 @@ impl Torrent {
         let ahead =
             usize::try_from(limits::CHECK_AHEAD / u64::from(self.geometry.piece_length())).unwrap_or(usize::MAX);
         while self.checking < limits::CHECKS.min(ahead.max(2)) {
-            let Some(piece) = self.pieces.unchecked().first_set() else { break };
-            self.check(PieceIndex(piece), cx);
+            let named = self.check_first.pop_front();
+            let Some(piece) = named.or_else(|| self.pieces.unchecked().first_set().map(PieceIndex)) else { break };
+            if self.pieces.state(piece) == PieceState::Unchecked {
+                self.check(piece, cx);
+            }
         }
     }
 

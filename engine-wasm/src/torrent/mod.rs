@@ -11,7 +11,7 @@ mod show;
 mod swarm;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,6 +116,8 @@ pub(crate) struct Torrent {
     tracker_message: Option<String>,
     ops: BTreeMap<OpId, Op>,
     checking: usize,
+    /// Unchecked pieces that a record names: the likeliest to be there.
+    check_first: VecDeque<PieceIndex>,
     record: resume::Keeper,
     downloaded: u64,
     wasted: u64,
@@ -172,6 +174,7 @@ impl Torrent {
             tracker_message: None,
             ops: BTreeMap::new(),
             checking: 0,
+            check_first: VecDeque::new(),
             record: resume::Keeper::new(record.filter(|record| record.before.is_some()).map(|record| record.pieces)),
             downloaded: 0,
             wasted: 0,
@@ -243,6 +246,7 @@ impl Torrent {
         }
         self.ops.clear();
         self.checking = 0;
+        self.check_first.clear();
         self.record.unlink();
         self.trackers.unlink(now);
         self.pieces.unlink();

@@ -1,8 +1,8 @@
 //! What a torrent writes down, so that any engine that comes after can go on with it.
 //!
-//! Two values in the daemon's state: the `.torrent` file as it was given, and a [`Record`]. The record names the pieces that the disk may hold:
-//! the verified ones and those under way. Whoever reads it hashes them before they count, so a record may promise too much
-//! and never does harm.
+//! Two values in the daemon's state: the `.torrent` file as it was given, and a [`Record`]. The record names the pieces that the disk probably
+//! holds: the verified ones and those under way. Whoever reads it hashes them first, and then all else that lies there: a record may promise too much
+//! or too little and never does harm.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -118,9 +118,9 @@ impl Keeper {
         self.recorded.as_ref()
     }
 
-    /// Whether the disk may hold a piece of a file that is there: as the record says, and without one always.
-    pub(super) fn may_hold(&self, piece: PieceIndex) -> bool {
-        self.recorded.as_ref().is_none_or(|recorded| recorded.get(piece.0))
+    /// Whether an earlier engine wrote down that the disk holds a piece.
+    pub(super) fn names(&self, piece: PieceIndex) -> bool {
+        self.recorded.as_ref().is_some_and(|recorded| recorded.get(piece.0))
     }
 
     /// It was looked at.
