@@ -513,9 +513,7 @@ impl World {
         let (op, result): (OpId, Result<OpOutput, OpError>) = match command {
             IoCommand::FileOpen { op, file, path, create: false, .. } => {
                 let existing = self.disk.get(&path).map(|bytes| bytes.len() as u64);
-                if existing.is_some() {
-                    self.files.insert(file, path);
-                }
+                self.files.insert(file, path);
                 let missing = OpError { kind: OpErrorKind::NotFound, message: "no such file".into() };
                 (op, existing.map(|length| OpOutput::Opened { existing: Some(length) }).ok_or(missing))
             }
@@ -587,6 +585,11 @@ impl World {
     pub(super) fn read(&self, path: &str) -> Option<&[u8]> {
         let path: Vec<String> = path.split('/').map(str::to_owned).collect();
         self.disk.get(&path).map(Vec::as_slice)
+    }
+
+    /// File numbers that the engine has not given back.
+    pub(super) fn numbers_in_use(&self) -> usize {
+        self.files.len()
     }
 
     /// Paths of all files on the disk.

@@ -97,7 +97,10 @@ impl Torrent {
             Ok(OpOutput::Opened { existing }) => existing,
             Ok(_) => None,
             Err(error) => {
-                self.files[file.as_usize()].handle = None;
+                // Its number is given back: the daemon keeps it until then.
+                if let Some(file) = self.files[file.as_usize()].handle.take() {
+                    cx.order(IoCommand::FileClose { file });
+                }
                 match error.kind {
                     OpErrorKind::NotFound => None,
                     // Something is there that can't be read, or is no file: that is not ours.

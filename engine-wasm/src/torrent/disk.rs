@@ -62,7 +62,9 @@ impl Torrent {
             Ok(OpOutput::Opened { existing }) => existing.unwrap_or(0),
             Ok(_) => 0,
             Err(error) => {
-                self.files[file.0 as usize].handle = None;
+                if let Some(file) = self.files[file.0 as usize].handle.take() {
+                    cx.order(IoCommand::FileClose { file });
+                }
                 return self.fail_for(&error, cx);
             }
         };
