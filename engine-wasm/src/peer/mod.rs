@@ -34,10 +34,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(100);
 const SNUB_AFTER: Duration = Duration::from_secs(10);
 /// How much of a peer's rate is under way while nobody watches.
 const HORIZON: Duration = Duration::from_secs(3);
-/// While somebody does: a round trip and so much more, for the way to the daemon and for jitter.
-const WATCHED_SLACK: Duration = Duration::from_millis(100);
+/// While somebody does: a round trip and so much more. Clients that send in pulses of half a second (Transmission) would starve with less.
+const WATCHED_SLACK: Duration = Duration::from_millis(500);
 /// And at least so many blocks.
-const LEAST_WATCHED: u32 = 2;
+const LEAST_WATCHED: u32 = limits::FIRST_REQUESTS;
 /// Rate to assume before one is known, bytes per second.
 const ASSUMED_RATE_BPS: u64 = 512 << 10;
 
