@@ -277,6 +277,8 @@ impl Engine {
             | IoEvent::TcpFrame { conn, .. }
             | IoEvent::Stored { conn, .. }
             | IoEvent::NotStored { conn, .. } => Some(*conn),
+            // Nothing is listened on.
+            IoEvent::TcpAccepted { .. } | IoEvent::UdpReceived { .. } => None,
         };
         if let IoEvent::Done { op, result } = event {
             return match self.shared.ops.remove(&op) {
@@ -299,7 +301,10 @@ impl Engine {
                 IoEvent::TcpFrame { conn, data } => pending.frame(conn, &data, cx),
                 // No block was asked for.
                 IoEvent::Stored { .. } | IoEvent::NotStored { .. } => {}
-                IoEvent::Credit { .. } | IoEvent::Done { .. } => {}
+                IoEvent::Credit { .. }
+                | IoEvent::Done { .. }
+                | IoEvent::TcpAccepted { .. }
+                | IoEvent::UdpReceived { .. } => {}
             });
         }
         self.with(info_hash, now, |torrent, cx| match event {
@@ -309,7 +314,10 @@ impl Engine {
             IoEvent::TcpFrame { conn, data } => torrent.frame(conn, &data, cx),
             IoEvent::Stored { conn, key } => torrent.stored(conn, key, cx),
             IoEvent::NotStored { conn, key, length, reason } => torrent.not_stored(conn, key, length, reason, cx),
-            IoEvent::Credit { .. } | IoEvent::Done { .. } => {}
+            IoEvent::Credit { .. }
+            | IoEvent::Done { .. }
+            | IoEvent::TcpAccepted { .. }
+            | IoEvent::UdpReceived { .. } => {}
         });
     }
 

@@ -215,12 +215,19 @@ impl Shared {
 fn cost(event: &IoEvent) -> u32 {
     const BASE: usize = 32;
     let data = match event {
-        IoEvent::TcpData { data, .. } | IoEvent::TcpFrame { data, .. } => data.len(),
+        IoEvent::TcpData { data, .. } | IoEvent::TcpFrame { data, .. } | IoEvent::UdpReceived { data, .. } => {
+            data.len()
+        }
         IoEvent::Done { result: Ok(output), .. } => match output {
             OpOutput::Bytes(data) | OpOutput::Digest(data) | OpOutput::Http { body: data, .. } => data.len(),
             OpOutput::Value(value) => value.as_ref().map_or(0, bytes::Bytes::len),
             OpOutput::Keys(keys) => keys.iter().map(|key| key.len() + 4).sum(),
-            OpOutput::Unit | OpOutput::Opened { .. } => 0,
+            OpOutput::Addresses(addresses) => addresses.len() * 20,
+            OpOutput::Unit
+            | OpOutput::Opened { .. }
+            | OpOutput::Bound { .. }
+            | OpOutput::Stat(_)
+            | OpOutput::Mapped { .. } => 0,
         },
         IoEvent::Done { result: Err(error), .. } => error.message.len(),
         _ => 0,

@@ -130,9 +130,28 @@ impl IoPlane {
             }
             IoCommand::FileRead { op, span } => self.run_bulky(op, self.files.read(span, Arc::clone(&self.reads))),
             IoCommand::FileSync { op, file } => self.run(op, 0, self.files.sync(file)),
-            IoCommand::FileRename { op, root, from, to } => {
+            IoCommand::FileMove { op, root, from, to_root, to } if root == to_root => {
                 let renaming = self.files.rename(root, from, to);
                 self.run(op, 0, renaming);
+            }
+            IoCommand::UtpConnect { conn, .. } => {
+                self.events.refuse(IoEvent::TcpClosed { conn, reason: shared_proto::io::CloseReason::Denied });
+            }
+            IoCommand::UdpSend { .. }
+            | IoCommand::SocketClose { .. }
+            | IoCommand::TcpCipher { .. }
+            | IoCommand::Cancel { .. } => {}
+            IoCommand::FileMove { op, .. }
+            | IoCommand::FileStat { op, .. }
+            | IoCommand::TcpListen { op, .. }
+            | IoCommand::UdpBind { op, .. }
+            | IoCommand::UtpListen { op, .. }
+            | IoCommand::TcpSendSpan { op, .. }
+            | IoCommand::HttpFetch { op, .. }
+            | IoCommand::Resolve { op, .. }
+            | IoCommand::PortMap { op, .. } => {
+                let error = op_error(OpErrorKind::Denied, "this daemon can't do that yet");
+                self.events.refuse(IoEvent::Done { op, result: Err(error) });
             }
             IoCommand::FileDelete { op, root, path } => {
                 let deleting = self.files.delete(root, path);

@@ -14,6 +14,10 @@ pub const MAX_BINARY: usize = 17 << 20;
 pub const BATCH_TARGET: usize = 256 << 10;
 /// Longest [`crate::IoCommand::FileRead`], bytes.
 pub const MAX_READ: u32 = 1 << 20;
+/// Longest datagram handed up, bytes: longer ones are cut, and no protocol over UDP sends them.
+pub const MAX_DATAGRAM: usize = 4 << 10;
+/// Most bytes of a key stream passed over at once ([`crate::io::Rc4Start`]).
+pub const MAX_RC4_SKIP: u32 = 64 << 10;
 /// Longest state key, bytes.
 pub const MAX_KEY: usize = 512;
 /// Longest state value, bytes.

@@ -83,8 +83,18 @@ impl fmt::Display for RequestId {
 }
 
 number_id! {
-    /// A socket, numbered by the engine, never reused within one epoch.
+    /// A connection, numbered by whoever opened it, never reused within one epoch.
     ConnId(u64)
+}
+
+impl ConnId {
+    /// The first number for connections that others opened: below it the engine numbers, from it on the daemon.
+    pub const ACCEPTED: Self = Self(1 << 63);
+}
+
+number_id! {
+    /// A listening or UDP socket, numbered by the engine, never reused within one epoch.
+    SocketId(u32)
 }
 number_id! {
     /// An I/O command that has an answer ([`crate::io::IoEvent::Done`]), numbered by the engine.

@@ -8,12 +8,12 @@
 //! ([`IoCommand::Credit`], [`IoEvent::Credit`]) as it works them off; a sender without credit waits: the daemon then stops reading sockets.
 //! A frame may be sent whenever the credit left is above zero. Frames that hold nothing but credit cost none.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ConnId, FileRef, OpId, RootKey};
+use crate::ids::{ConnId, FileRef, OpId, RootKey, SocketId};
 
 /// Bytes of one open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,33 @@ impl Span {
     pub fn end(&self) -> Option<u64> {
         self.offset.checked_add(u64::from(self.length))
     }
+}
+
+/// A family of internet addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6, and nothing but.
+    V6,
+}
+
+/// Where one direction of an RC4 transform begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rc4Start {
+    /// The key, 1 to 256 bytes.
+    pub key: Bytes,
+    /// Bytes of the key stream that are used up already, those that a protocol discards included; at most [`crate::frame::MAX_RC4_SKIP`].
+    pub skip: u32,
+}
+
+/// What a port is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
 }
 
 /// Names a diverted frame: the eight bytes after its first.
@@ -53,6 +80,86 @@ pub enum IoCommand {
         addr: SocketAddr,
         /// When to give up, milliseconds.
         timeout_ms: u32,
+    },
+    /// Listen for TCP connections at the addresses that the user allows; an IPv6 socket takes IPv6 only. → [`OpOutput::Bound`], then
+    /// [`IoEvent::TcpAccepted`] for each connection.
+    TcpListen {
+        /// For the answer.
+        op: OpId,
+        /// The engine's number for it.
+        socket: SocketId,
+        /// Which addresses.
+        family: Family,
+        /// Port; 0 for any.
+        port: u16,
+    },
+    /// Bind a UDP socket at the addresses that the user allows. → [`OpOutput::Bound`], then [`IoEvent::UdpReceived`] for each datagram.
+    UdpBind {
+        /// For the answer.
+        op: OpId,
+        /// The engine's number for it.
+        socket: SocketId,
+        /// Which addresses.
+        family: Family,
+        /// Port; 0 for any.
+        port: u16,
+        /// A multicast group to join, on every interface that the user allows. The port is then shared with others who did.
+        group: Option<IpAddr>,
+    },
+    /// Send a datagram; the daemon's policy may refuse the address. No answer: it may be lost like any other.
+    UdpSend {
+        /// The socket.
+        socket: SocketId,
+        /// To whom.
+        to: SocketAddr,
+        /// The datagram.
+        data: Bytes,
+    },
+    /// From here on the datagrams of a UDP socket that are uTP's (BEP 29: version 1, a known type) are connections and no longer
+    /// handed up. Others' connections come as [`IoEvent::TcpAccepted`]. → [`OpOutput::Unit`]
+    UtpListen {
+        /// For the answer.
+        op: OpId,
+        /// The socket.
+        socket: SocketId,
+    },
+    /// Open a uTP connection over such a socket. What follows is as with [`IoCommand::TcpConnect`], and the connection takes the same commands.
+    UtpConnect {
+        /// The engine's number for it.
+        conn: ConnId,
+        /// The socket.
+        socket: SocketId,
+        /// Whom to dial; the daemon's policy may refuse.
+        addr: SocketAddr,
+        /// When to give up, milliseconds.
+        timeout_ms: u32,
+    },
+    /// Close a listening or UDP socket; uTP connections over it close, too. No event follows. Its number may not be used again.
+    SocketClose {
+        /// The socket.
+        socket: SocketId,
+    },
+    /// Transform what is read or sent from here on with RC4. Reading: bytes that the engine has not been handed yet. Once for each direction; `None`
+    /// leaves a direction as it is.
+    TcpCipher {
+        /// The connection.
+        conn: ConnId,
+        /// What is read.
+        read: Option<Rc4Start>,
+        /// What is sent.
+        write: Option<Rc4Start>,
+    },
+    /// Send bytes and then bytes of a file, in order, after what was sent before. → [`OpOutput::Unit`] when the last of them
+    /// is handed to the operating system. If the file can't be read, nothing of it is sent and the connection closes.
+    TcpSendSpan {
+        /// For the answer.
+        op: OpId,
+        /// The connection.
+        conn: ConnId,
+        /// The bytes before.
+        head: Bytes,
+        /// The bytes of files, one span after the other; together at most [`crate::frame::MAX_READ`].
+        spans: Vec<Span>,
     },
     /// Count a connection to a group of the rate limits ([`crate::EngineMessage::RateLimit`]); 0, the beginning, is none.
     TcpGroup {
@@ -155,16 +262,28 @@ pub enum IoCommand {
         /// The file.
         file: FileRef,
     },
-    /// Rename within a root; an existing target is an error. → [`OpOutput::Unit`]
-    FileRename {
+    /// Rename, also into another root, by copying where that is another disk; an existing target is an error, and then
+    /// nothing has changed. Open handles go on with the same bytes. Folders that this leaves empty are deleted. → [`OpOutput::Unit`]
+    FileMove {
         /// For the answer.
         op: OpId,
         /// The folder.
         root: RootKey,
         /// Path now.
         from: Vec<String>,
+        /// The folder then.
+        to_root: RootKey,
         /// Path then.
         to: Vec<String>,
+    },
+    /// What a path holds. → [`OpOutput::Stat`]
+    FileStat {
+        /// For the answer.
+        op: OpId,
+        /// The folder.
+        root: RootKey,
+        /// Path below it.
+        path: Vec<String>,
     },
     /// Delete a file, and the folders above it that this leaves empty, the root excepted. → [`OpOutput::Unit`]
     FileDelete {
@@ -227,6 +346,48 @@ pub enum IoCommand {
         /// When to give up, milliseconds.
         timeout_ms: u32,
     },
+    /// Fetch a range of an `http:` or `https:` URL, as long as the spans together, and write it to them as it comes. → [`OpOutput::Http`] with an empty
+    /// body: 206, or 200 from a server that knows no ranges for a file that is just this range, and all of it is written; any other
+    /// status, and nothing is. A body of another length is [`OpErrorKind::Network`]; the spans may then hold anything.
+    HttpFetch {
+        /// For the answer.
+        op: OpId,
+        /// The URL.
+        url: String,
+        /// First byte.
+        offset: u64,
+        /// Where it goes.
+        spans: Vec<Span>,
+        /// Group of the rate limits that it counts to; 0 for none.
+        group: u32,
+        /// When to give up, milliseconds.
+        timeout_ms: u32,
+    },
+    /// Forget a command that is under way: an [`IoCommand::HttpGet`], [`IoCommand::HttpFetch`] or [`IoCommand::Resolve`]. It ends with [`OpErrorKind::Timeout`] unless it is
+    /// done already; nothing is written afterwards.
+    Cancel {
+        /// The command.
+        op: OpId,
+    },
+    /// The addresses of a host, those that the policy refuses left out. → [`OpOutput::Addresses`]
+    Resolve {
+        /// For the answer.
+        op: OpId,
+        /// A name, or an address as text.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// Ask the router to let a port in, by whichever of PCP, NAT-PMP and UPnP it knows, and go on renewing it until the engine goes.
+    /// → [`OpOutput::Mapped`]
+    PortMap {
+        /// For the answer.
+        op: OpId,
+        /// What for.
+        transport: Transport,
+        /// The port here, and wanted there.
+        port: u16,
+    },
 }
 
 /// What the daemon reports.
@@ -241,6 +402,24 @@ pub enum IoEvent {
     TcpConnected {
         /// The connection.
         conn: ConnId,
+    },
+    /// Somebody connected. It is open; nothing is read before the engine says how.
+    TcpAccepted {
+        /// The listening socket, or the UDP socket of a uTP connection.
+        socket: SocketId,
+        /// The connection: a number of the daemon's, from [`ConnId::ACCEPTED`] on.
+        conn: ConnId,
+        /// Who.
+        addr: SocketAddr,
+    },
+    /// A datagram came.
+    UdpReceived {
+        /// The socket.
+        socket: SocketId,
+        /// From whom.
+        from: SocketAddr,
+        /// The datagram, at most [`crate::frame::MAX_DATAGRAM`] bytes.
+        data: Bytes,
     },
     /// A connection is closed, or was never open. Nothing further comes from it.
     TcpClosed {
@@ -311,6 +490,22 @@ pub enum OpOutput {
         /// Length before it was extended, bytes; `None` when it is new.
         existing: Option<u64>,
     },
+    /// A socket is bound.
+    Bound {
+        /// Its port.
+        port: u16,
+    },
+    /// What a path holds; `None` for nothing.
+    Stat(Option<FileStat>),
+    /// The addresses of a host, never empty.
+    Addresses(Vec<SocketAddr>),
+    /// A router lets a port in.
+    Mapped {
+        /// The port there.
+        port: u16,
+        /// Our address there, if the router says.
+        address: Option<IpAddr>,
+    },
     /// Bytes of a file.
     Bytes(Bytes),
     /// A digest, or the leaves' digests one after the other.
@@ -326,6 +521,15 @@ pub enum OpOutput {
         /// Body.
         body: Bytes,
     },
+}
+
+/// A file on disk, as far as it tells whether somebody changed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileStat {
+    /// Length, bytes.
+    pub length: u64,
+    /// Last change of its content, nanoseconds since 1970.
+    pub modified_ns: u64,
 }
 
 /// Why a command failed.

@@ -19,9 +19,9 @@ pub mod io;
 
 pub use control::{BlockReason, DaemonMessage, EngineMessage, Limits, Root};
 pub use error::{CloseCode, FrameError};
-pub use ids::{ConnId, FileId, FileRef, OpId, RequestId, RootKey};
+pub use ids::{ConnId, FileId, FileRef, OpId, RequestId, RootKey, SocketId};
 pub use io::{IoCommand, IoEvent, Span};
 
 /// Version of this protocol. `hello` names it; a daemon of another version closes with
 /// [`CloseCode::Protocol`].
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;

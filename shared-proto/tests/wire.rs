@@ -8,8 +8,10 @@ use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 use shared_proto::control::{BlockReason, DaemonMessage, EngineMessage, Limits, Root};
 use shared_proto::frame::{self, MAX_BINARY, MAX_TEXT};
-use shared_proto::io::{CloseReason, DigestKind, IoCommand, IoEvent, NotStored, OpError, OpErrorKind, OpOutput, Span};
-use shared_proto::{ConnId, FileId, FileRef, FrameError, OpId, PROTOCOL_VERSION, RequestId, RootKey};
+use shared_proto::io::{
+    CloseReason, DigestKind, Family, IoCommand, IoEvent, NotStored, OpError, OpErrorKind, OpOutput, Rc4Start, Span,
+};
+use shared_proto::{ConnId, FileId, FileRef, FrameError, OpId, PROTOCOL_VERSION, RequestId, RootKey, SocketId};
 
 fn id() -> RequestId {
     RequestId(uuid::Uuid::from_u128(0x0123_4567_89ab_4def_8123_4567_89ab_cdef))
@@ -205,6 +207,20 @@ fn command() -> impl Strategy<Value = IoCommand> {
             IoCommand::TcpConnect { conn: ConnId(conn), addr: addr.into(), timeout_ms }
         }),
         (any::<u64>(), bytes()).prop_map(|(conn, data)| IoCommand::TcpSend { conn: ConnId(conn), data }),
+        (any::<[u64; 2]>(), bytes(), spans()).prop_map(|([op, conn], head, spans)| IoCommand::TcpSendSpan {
+            op: OpId(op),
+            conn: ConnId(conn),
+            head,
+            spans
+        }),
+        (any::<u64>(), prop::option::of((bytes(), any::<u32>()))).prop_map(|(conn, start)| IoCommand::TcpCipher {
+            conn: ConnId(conn),
+            read: start.map(|(key, skip)| Rc4Start { key, skip }),
+            write: None
+        }),
+        (any::<u64>(), any::<u32>(), any::<Option<std::net::IpAddr>>()).prop_map(|(op, socket, group)| {
+            IoCommand::UdpBind { op: OpId(op), socket: SocketId(socket), family: Family::V6, port: 6771, group }
+        }),
         (any::<u64>(), any::<u32>(), any::<Option<u8>>()).prop_map(|(conn, max_frame, divert)| IoCommand::TcpFramed {
             conn: ConnId(conn),
             max_frame,
@@ -229,6 +245,9 @@ fn event() -> impl Strategy<Value = IoEvent> {
     prop_oneof![
         any::<u64>().prop_map(|conn| IoEvent::TcpClosed { conn: ConnId(conn), reason: CloseReason::Oversized }),
         (any::<u64>(), bytes()).prop_map(|(conn, data)| IoEvent::TcpFrame { conn: ConnId(conn), data }),
+        (any::<u32>(), any::<(std::net::IpAddr, u16)>(), bytes()).prop_map(|(socket, from, data)| {
+            IoEvent::UdpReceived { socket: SocketId(socket), from: from.into(), data }
+        }),
         (any::<u64>(), any::<[u8; 8]>(), any::<u32>(), error()).prop_map(|(conn, key, length, error)| {
             IoEvent::NotStored { conn: ConnId(conn), key, length, reason: NotStored::Failed(error) }
         }),

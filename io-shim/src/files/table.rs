@@ -140,7 +140,7 @@ impl FileTable {
         }
     }
 
-    /// [`shared_proto::IoCommand::FileRename`]
+    /// [`shared_proto::IoCommand::FileMove`]
     pub(crate) fn rename(
         &mut self,
         root: RootKey,

@@ -51,7 +51,13 @@ async fn names_change_in_the_order_of_their_commands() {
     bench.start(|op| IoCommand::FileOpen { op, file, root: root(), path: name(0), length: 5, create: true });
     let mut last = None;
     for n in 0..100 {
-        last = Some(bench.start(|op| IoCommand::FileRename { op, root: root(), from: name(n), to: name(n + 1) }));
+        last = Some(bench.start(|op| IoCommand::FileMove {
+            op,
+            root: root(),
+            from: name(n),
+            to_root: root(),
+            to: name(n + 1),
+        }));
     }
     assert_eq!(bench.finish(last.unwrap()).await, Ok(OpOutput::Unit));
     assert_eq!(std::fs::metadata(bench.disk("root/name 100")).unwrap().len(), 5);
