@@ -57,7 +57,15 @@ pub async fn get_range(url: &str, start: u64, end: u64) -> Result<Reply> {
 /// # Errors
 /// Nobody listens, the head is no HTTP, or nothing came for too long. A truncated body is no error.
 pub async fn request(url: &str, headers: &[(&str, &str)]) -> Result<Reply> {
-    let mut open = open(url, headers).await?;
+    send("GET", url, headers, &[]).await
+}
+
+/// A request of any method, with a body if there is one.
+///
+/// # Errors
+/// As [`request`].
+pub async fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Reply> {
+    let mut open = open_with(method, url, headers, body).await?;
     let mut body = Vec::new();
     let whole = open.read_to_end(&mut body).await?;
     Ok(Reply { status: open.status, headers: open.headers, body, whole })
@@ -79,15 +87,23 @@ pub struct Open {
 /// # Errors
 /// Nobody listens, the head is no HTTP, or it did not come in time.
 pub async fn open(url: &str, headers: &[(&str, &str)]) -> Result<Open> {
+    open_with("GET", url, headers, &[]).await
+}
+
+async fn open_with(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Open> {
     let rest = url.strip_prefix("http://").with_context(|| format!("not an http URL: {url}"))?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(host).await.with_context(|| format!("connecting to {host}"))?;
-    let mut head = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+    let mut head = format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+    if !body.is_empty() {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str("\r\n");
     stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body).await?;
     let mut stream = BufReader::new(stream);
     let (status, headers) = tokio::time::timeout(PATIENCE, read_head(&mut stream)).await.context("no reply")??;
     let left = headers.iter().find(|(n, _)| n == "content-length").map(|(_, v)| v.parse()).transpose()?;

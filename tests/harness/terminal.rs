@@ -46,16 +46,24 @@ impl Terminal {
     /// It ended or the time ran out first.
     pub async fn event(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Result<Value> {
         let find = async {
-            while let Some(line) = self.lines.next_line().await? {
-                let event: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
+            loop {
+                let event = self.next().await?;
                 if is_it(&event) {
                     return Ok(event);
                 }
             }
-            bail!("it ended")
         };
         let found = timeout(LIMIT, find).await.unwrap_or_else(|_| Err(anyhow::anyhow!("the time ran out")));
         found.with_context(|| format!("waiting for {what}; it said: {}", errors(&self.state)))
+    }
+
+    /// The next event, whenever it comes. Nothing is lost when the wait is given up.
+    ///
+    /// # Errors
+    /// It ended, or said what is no event.
+    pub async fn next(&mut self) -> Result<Value> {
+        let Some(line) = self.lines.next_line().await? else { bail!("it ended") };
+        serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))
     }
 
     /// Where a player finds the file.

@@ -1,0 +1,110 @@
+//! The adapter for side-by-side benchmarks keeps to its protocol: a real torrent, a real seeder, bytes compared.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::clock::until;
+use jstorrent_tests::http;
+use jstorrent_tests::media::Film;
+use jstorrent_tests::process::{Group, is_alive, log_to, terminate_pid};
+use jstorrent_tests::proxy::Line;
+use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH};
+use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::workspace::Scratch;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::TcpListener;
+use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// A running adapter, as a benchmark sees it.
+struct Adapter {
+    group: Group,
+    input: Option<ChildStdin>,
+    output: Lines<BufReader<ChildStdout>>,
+    server: u32,
+}
+
+impl Adapter {
+    async fn start(scratch: &Scratch, dir: &Path) -> Result<Self> {
+        let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_contender"));
+        command.env("BENCH_HTTP_PORT", port.to_string()).env("BENCH_PEER_PORT", "1").env("BENCH_DIR", dir);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_to(&scratch.path().join("adapter.err"))?);
+        let mut group = Group::spawn(&mut command)?;
+        let (input, output) = (Some(group.stdin()?), BufReader::new(group.stdout()?).lines());
+        let mut adapter = Self { group, input, output, server: 0 };
+        let pid = adapter.said("ready").await?["pid"].as_u64().context("a pid")?;
+        adapter.server = u32::try_from(pid)?;
+        ensure!(is_alive(adapter.server), "there is a process to measure");
+        Ok(adapter)
+    }
+
+    async fn add(&mut self, torrent: &Path, dir: &Path, complete: bool) -> Result<String> {
+        let command = json!({ "cmd": "add", "torrent": torrent, "dir": dir, "complete": complete });
+        let input = self.input.as_mut().context("its input is open")?;
+        input.write_all(format!("{command}\n").as_bytes()).await?;
+        Ok(self.said("added").await?["url"].as_str().context("a URL")?.to_owned())
+    }
+
+    /// The next line that says this.
+    async fn said(&mut self, word: &str) -> Result<Value> {
+        let find = async {
+            loop {
+                let line = self.output.next_line().await?.context("it ended")?;
+                let message: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
+                ensure!(message["error"].is_null(), "{message}");
+                if !message[word].is_null() {
+                    return Ok(message);
+                }
+            }
+        };
+        timeout(LIMIT, find).await.with_context(|| format!("it does not say {word}"))?
+    }
+
+    /// It ends, and its server with it.
+    async fn ends(mut self) -> Result<()> {
+        let status = timeout(LIMIT, self.group.wait()).await.context("it goes on")??;
+        ensure!(status.success(), "it ended with {status}");
+        let server = self.server;
+        until("the server to end", Duration::from_secs(10), || async { Ok((!is_alive(server)).then_some(())) }).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_benchmark_gets_a_stream_at_once_and_hears_when_all_of_it_is_verified() -> Result<()> {
+    let film = Film::Mp4MoovFirst.file().await?;
+    let truth = std::fs::read(&film)?;
+    let line = Line::of_rate(FILM_RATE_BPS);
+    let swarm = Swarm::of_file(&film, PIECE_LENGTH, &[(Client::Libtorrent, line)]).await?;
+    let scratch = Scratch::new("side-by-side")?;
+    let (dir, torrent) = (scratch.dir("downloads")?, swarm.torrent.write_to(scratch.path())?);
+    let mut adapter = Adapter::start(&scratch, &dir).await?;
+    let url = adapter.add(&torrent, &dir, false).await?;
+    let middle = truth.len() / 2;
+    let part = http::get_range(&url, middle as u64, middle as u64 + 99_999).await?;
+    ensure!(part.status == 206 && part.body == truth[middle..middle + 100_000], "the URL streams while it downloads");
+    swarm.set_rate(0);
+    adapter.said("done").await?;
+    ensure!(std::fs::read(dir.join(&swarm.torrent.name))? == truth, "what is done is the film");
+    drop(adapter.input.take());
+    adapter.ends().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_benchmark_gets_a_finished_file_served_where_it_lies() -> Result<()> {
+    let film = Film::Mp4MoovFirst.file().await?;
+    // Nobody seeds it: what is served was there.
+    let swarm = Swarm::of_file(&film, PIECE_LENGTH, &[]).await?;
+    let scratch = Scratch::new("side-by-side")?;
+    let (dir, torrent) = (scratch.dir("downloads")?, swarm.torrent.write_to(scratch.path())?);
+    std::fs::hard_link(&film, dir.join(&swarm.torrent.name))?;
+    let mut adapter = Adapter::start(&scratch, &dir).await?;
+    let url = adapter.add(&torrent, &dir, true).await?;
+    ensure!(http::get(&url).await?.body == std::fs::read(&film)?, "the film is served");
+    ensure!(std::fs::read_dir(&dir)?.count() == 1, "nothing was copied");
+    terminate_pid(adapter.group.pid());
+    adapter.ends().await
+}
