@@ -9,6 +9,7 @@ use shared_proto::{ConnId, EngineMessage, FileId, FileRef, IoCommand, OpId, Root
 
 use crate::io::Output;
 use crate::metainfo::InfoHash;
+use crate::net::Net;
 use crate::time::Instant;
 
 /// What the torrents of an engine share: fresh numbers and whose they are, names on disk and whose they are, and the secret that
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) ops: BTreeMap<OpId, Owner>,
     /// Connections.
     pub(crate) conns: BTreeMap<ConnId, InfoHash>,
+    /// The engine's own sockets.
+    pub(crate) net: Net,
     /// The engine's secret, empty until it is known.
     pub(crate) secret: Bytes,
     /// Which torrent has a name below a root; names as a disk sees them that ignores case.
@@ -28,6 +31,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Nothing is numbered and nothing taken yet.
+    pub(crate) fn new(net: Net) -> Self {
+        Self { net, ..Self::default() }
+    }
+
     /// The key that opens one file: a leaked URL leaks that file and no other.
     pub(crate) fn capability(&self, id: &FileId) -> String {
         let digest = Sha256::new().chain_update(&self.secret).chain_update(id.as_str()).finalize();
@@ -82,9 +90,15 @@ impl Context<'_> {
 
     /// Orders I/O that has an answer.
     pub(crate) fn ask(&mut self, owner: Owner, command: impl FnOnce(OpId) -> IoCommand) -> OpId {
+        let op = self.new_op(owner);
+        self.order(command(op));
+        op
+    }
+
+    /// A number for a command whose answer is this owner's.
+    pub(crate) fn new_op(&mut self, owner: Owner) -> OpId {
         let op = OpId(self.fresh());
         self.shared.ops.insert(op, owner);
-        self.order(command(op));
         op
     }
 

@@ -2,6 +2,7 @@
 
 mod http;
 mod magnets;
+mod sockets;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use crate::io::{Input, Output};
 use crate::limits;
 use crate::magnet::{self, Patience, Pending};
 use crate::metainfo::{InfoHash, Metainfo, sanitise};
+use crate::net::{Net, NetConfig};
 use crate::time::Instant;
 use crate::torrent::{self, Place, Record, Torrent};
 use crate::view::{Intent, PiecesView, Snapshot, TorrentView};
@@ -47,6 +49,8 @@ pub struct Config {
     pub download_limit_bps: Option<u64>,
     /// Bytes a second to all of them; `None` for no limit.
     pub upload_limit_bps: Option<u64>,
+    /// The engine's own sockets.
+    pub net: NetConfig,
 }
 
 impl Default for Config {
@@ -57,6 +61,7 @@ impl Default for Config {
             max_connections: limits::CONNECTIONS_PER_TORRENT,
             download_limit_bps: None,
             upload_limit_bps: None,
+            net: NetConfig::default(),
         }
     }
 }
@@ -116,10 +121,10 @@ impl Engine {
         peer_id[..PEER_ID_PREFIX.len()].copy_from_slice(PEER_ID_PREFIX);
         rng.fill_bytes(&mut peer_id[PEER_ID_PREFIX.len()..]);
         Self {
+            shared: Shared::new(Net::new(config.net)),
             config,
             rng,
             peer_id,
-            shared: Shared::default(),
             out: VecDeque::new(),
             root: None,
             loading: Loading::default(),
@@ -190,6 +195,8 @@ impl Engine {
         self.root = root;
         self.api.temporary.touch_all(now);
         self.say_limits();
+        self.shared.net.link();
+        self.open_sockets(now);
         if self.loaded {
             return self.link_torrents(now);
         }
@@ -225,6 +232,7 @@ impl Engine {
         self.root = None;
         self.shared.ops.clear();
         self.shared.conns.clear();
+        self.shared.net.unlink();
         self.requests.clear();
         self.api.unlink();
         let deferred = std::mem::take(&mut self.loading.deferred);
@@ -268,6 +276,11 @@ impl Engine {
     }
 
     fn handle_io(&mut self, event: IoEvent, now: Instant) {
+        let event = match event {
+            IoEvent::TcpAccepted { socket, conn, addr } => return self.accepted(socket, conn, addr, now),
+            IoEvent::UdpReceived { socket, from, data } => return self.datagram(socket, from, &data, now),
+            event => event,
+        };
         let conn = match &event {
             IoEvent::Credit { .. } => return,
             IoEvent::Done { .. } => None,
@@ -277,7 +290,6 @@ impl Engine {
             | IoEvent::TcpFrame { conn, .. }
             | IoEvent::Stored { conn, .. }
             | IoEvent::NotStored { conn, .. } => Some(*conn),
-            // Nothing is listened on.
             IoEvent::TcpAccepted { .. } | IoEvent::UdpReceived { .. } => None,
         };
         if let IoEvent::Done { op, result } = event {
@@ -322,6 +334,9 @@ impl Engine {
     }
 
     fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, now: Instant) {
+        if self.shared.net.answered(op, &result) {
+            return self.open_sockets(now);
+        }
         if self.fetched(op, &result, now) || self.loaded {
             return;
         }

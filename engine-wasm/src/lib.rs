@@ -31,6 +31,7 @@ pub mod link;
 mod magnet;
 pub mod media;
 pub mod metainfo;
+pub mod net;
 pub mod peer;
 pub mod pick;
 #[cfg(test)]

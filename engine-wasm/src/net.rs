@@ -1,0 +1,207 @@
+//! The engine's own sockets: where others reach it, and where its datagrams come and go.
+//!
+//! Owns which sockets are wanted, which are open, and on which port; it never looks into what they carry: the engine hands that to whom it belongs to.
+//! Invariant: TCP and UDP share one port in both families where they can, so that one number is true for trackers, DHT, peers and routers.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use shared_proto::io::{Family, OpError, OpOutput};
+use shared_proto::{IoCommand, OpId, SocketId};
+
+/// What sockets the engine opens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetConfig {
+    /// Where peers can connect: 0 for any port; `None` to listen nowhere. A port that is taken is replaced by any other.
+    pub listen_port: Option<u16>,
+    /// Whether datagrams are sent and received: UDP trackers, DHT and uTP need them.
+    pub udp: bool,
+}
+
+/// What a socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Peers connect to it.
+    Listen,
+    /// Datagrams of all kinds.
+    Datagrams,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Opening {
+    socket: SocketId,
+    role: Role,
+    family: Family,
+    port: u16,
+}
+
+/// The sockets of one link.
+#[derive(Debug, Default)]
+pub(crate) struct Net {
+    config: NetConfig,
+    next: u32,
+    opening: BTreeMap<OpId, Opening>,
+    open: BTreeMap<SocketId, (Role, Family, u16)>,
+    to_open: Vec<(Role, Family, u16)>,
+}
+
+impl Net {
+    /// Sockets as configured, none of them open.
+    pub(crate) fn new(config: NetConfig) -> Self {
+        Self { config, ..Self::default() }
+    }
+
+    /// A daemon is there: what is wanted is to be opened. The first socket settles the port, the others follow it.
+    pub(crate) fn link(&mut self) {
+        self.unlink();
+        match self.config.listen_port {
+            Some(port) => self.to_open.push((Role::Listen, Family::V4, port)),
+            None => self.datagrams(0),
+        }
+    }
+
+    /// The daemon is gone, and the sockets with it.
+    pub(crate) fn unlink(&mut self) {
+        self.opening.clear();
+        self.open.clear();
+        self.to_open.clear();
+    }
+
+    /// The next socket to open; `None` for now.
+    pub(crate) fn next_command(&mut self, op: OpId) -> Option<IoCommand> {
+        let (role, family, port) = self.to_open.pop()?;
+        self.next += 1;
+        let socket = SocketId(self.next);
+        self.opening.insert(op, Opening { socket, role, family, port });
+        Some(match role {
+            Role::Listen => IoCommand::TcpListen { op, socket, family, port },
+            Role::Datagrams => IoCommand::UdpBind { op, socket, family, port, group: None },
+        })
+    }
+
+    /// Whether [`Net::next_command`] has one.
+    pub(crate) fn has_command(&self) -> bool {
+        !self.to_open.is_empty()
+    }
+
+    /// An answer; false when it is to nothing that was asked here.
+    pub(crate) fn answered(&mut self, op: OpId, result: &Result<OpOutput, OpError>) -> bool {
+        let Some(Opening { socket, role, family, port }) = self.opening.remove(&op) else { return false };
+        match result {
+            Ok(OpOutput::Bound { port: bound }) => {
+                let bound = *bound;
+                tracing::debug!(?role, ?family, port = bound, "socket open");
+                self.open.insert(socket, (role, family, bound));
+                if (role, family) == (Role::Listen, Family::V4) {
+                    self.to_open.push((Role::Listen, Family::V6, bound));
+                    self.datagrams(bound);
+                }
+            }
+            _ if port != 0 && (role, family) != (Role::Listen, Family::V6) => self.to_open.push((role, family, 0)),
+            // A machine may well lack a family.
+            _ if (role, family) == (Role::Listen, Family::V4) => {
+                self.to_open.push((Role::Listen, Family::V6, self.config.listen_port.unwrap_or(0)));
+                self.datagrams(0);
+            }
+            _ => tracing::debug!(?role, ?family, ?result, "no such socket"),
+        }
+        true
+    }
+
+    /// The port at which peers reach us; `None` when they can't.
+    pub(crate) fn listen_port(&self) -> Option<u16> {
+        self.port_of(Role::Listen)
+    }
+
+    /// The port of our datagrams.
+    pub(crate) fn udp_port(&self) -> Option<u16> {
+        self.port_of(Role::Datagrams)
+    }
+
+    /// The socket from which a datagram reaches this address.
+    pub(crate) fn udp_towards(&self, to: SocketAddr) -> Option<SocketId> {
+        let wanted = if to.is_ipv4() { Family::V4 } else { Family::V6 };
+        let mut open = self.open.iter();
+        open.find(|(_, (role, family, _))| *role == Role::Datagrams && *family == wanted).map(|(&socket, _)| socket)
+    }
+
+    /// What an open socket is for.
+    pub(crate) fn role(&self, socket: SocketId) -> Option<Role> {
+        self.open.get(&socket).map(|&(role, ..)| role)
+    }
+
+    fn port_of(&self, wanted: Role) -> Option<u16> {
+        self.open.values().find(|(role, ..)| *role == wanted).map(|&(.., port)| port)
+    }
+
+    fn datagrams(&mut self, port: u16) {
+        if self.config.udp {
+            self.to_open.extend([(Role::Datagrams, Family::V6, port), (Role::Datagrams, Family::V4, port)]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared_proto::io::OpErrorKind;
+
+    use super::*;
+
+    const TAKEN: u16 = 6881;
+    const FREE: u16 = 40_000;
+
+    /// What is asked for, when only IPv4 works (or both do) and one port is taken; and the net afterwards.
+    fn run(config: NetConfig, has_v6: bool) -> (Vec<(bool, Family, u16)>, Net) {
+        let mut net = Net::new(config);
+        net.link();
+        let mut asked = Vec::new();
+        for op in 1.. {
+            let op = OpId(op);
+            let Some(command) = net.next_command(op) else { break };
+            let (is_tcp, family, port) = match command {
+                IoCommand::TcpListen { family, port, .. } => (true, family, port),
+                IoCommand::UdpBind { family, port, .. } => (false, family, port),
+                other => panic!("{other:?}"),
+            };
+            asked.push((is_tcp, family, port));
+            let works = port != TAKEN && (has_v6 || family == Family::V4);
+            let error = OpError { kind: OpErrorKind::Other, message: "no".into() };
+            let bound = OpOutput::Bound { port: if port == 0 { FREE } else { port } };
+            assert!(net.answered(op, &if works { Ok(bound) } else { Err(error) }));
+        }
+        assert!(!net.answered(OpId(0), &Ok(OpOutput::Unit)));
+        (asked, net)
+    }
+
+    #[test]
+    fn all_sockets_share_the_port_of_the_first() {
+        let (asked, net) = run(NetConfig { listen_port: Some(0), udp: true }, true);
+        let expected =
+            [(true, Family::V4, 0), (false, Family::V4, FREE), (false, Family::V6, FREE), (true, Family::V6, FREE)];
+        assert_eq!(asked, expected);
+        assert_eq!((net.listen_port(), net.udp_port()), (Some(FREE), Some(FREE)));
+        let towards = |to: &str| net.udp_towards(to.parse().unwrap()).unwrap();
+        assert_ne!(towards("1.2.3.4:5"), towards("[::1]:5"));
+        assert_eq!(net.role(towards("1.2.3.4:5")), Some(Role::Datagrams));
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_replaced_by_any_other() {
+        let (_, net) = run(NetConfig { listen_port: Some(TAKEN), udp: false }, true);
+        assert_eq!((net.listen_port(), net.udp_port()), (Some(FREE), None));
+    }
+
+    #[test]
+    fn a_machine_without_ipv6_listens_all_the_same() {
+        let (asked, net) = run(NetConfig { listen_port: Some(FREE), udp: true }, false);
+        assert!(asked.len() <= 6, "{asked:?}");
+        assert_eq!(net.udp_port(), Some(FREE));
+        assert_eq!(net.udp_towards("[::1]:5".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn nothing_is_opened_that_was_not_configured() {
+        let (asked, net) = run(NetConfig::default(), true);
+        assert!(asked.is_empty() && net.listen_port().is_none());
+    }
+}
