@@ -2,7 +2,7 @@
 //!
 //! Owns names, defaults and their merging; reads one file and nothing else. Must never act on a setting.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -76,6 +76,9 @@ pub struct Settings {
     /// Connect to private addresses as well, this machine included
     #[arg(long, env = "JSTORRENT_ALLOW_PRIVATE_PEERS", value_parser = clap::builder::FalseyValueParser::new())]
     pub allow_private_peers: bool,
+    /// Take connections and datagrams of peers at this address of this machine, and not at all of them; may be repeated
+    #[arg(long, env = "JSTORRENT_PEER_ADDRESS", value_delimiter = ',', value_name = "IP")]
+    pub peer_address: Vec<IpAddr>,
     /// A further origin that may connect an engine; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
@@ -128,6 +131,8 @@ pub struct Config {
     pub allow_loopback_peers: bool,
     /// Whether private addresses may be dialled.
     pub allow_private_peers: bool,
+    /// Addresses of this machine at which peers may connect; none for all.
+    pub peer_addresses: Vec<IpAddr>,
     /// Origins that may connect an engine.
     pub origins: Vec<String>,
     /// How long viewers are kept when the engine is gone.
@@ -183,6 +188,7 @@ impl Settings {
             roots,
             allow_loopback_peers: self.allow_loopback_peers || file.allow_loopback_peers,
             allow_private_peers: self.allow_private_peers || file.allow_private_peers,
+            peer_addresses: if self.peer_address.is_empty() { file.peer_address } else { self.peer_address },
             origins,
             grace: ms(self.grace_ms, file.grace_ms, 3_000),
             max_wait: ms(self.max_wait_ms, file.max_wait_ms, 120_000),
@@ -265,6 +271,16 @@ mod tests {
         assert_eq!(config.roots, [RootFolder { label: "Downloads".into(), path: "/films".into() }]);
         let config = Settings { root: vec!["Films=/other".into()], ..given(&folder) }.resolve(0).unwrap();
         assert_eq!(config.roots, [RootFolder { label: "Films".into(), path: "/other".into() }]);
+    }
+
+    #[test]
+    fn addresses_for_peers_come_from_the_nearest_word() {
+        let folder = folder("peer_address = [\"10.0.0.1\", \"::1\"]");
+        let of_file: [IpAddr; 2] = [Ipv4Addr::new(10, 0, 0, 1).into(), std::net::Ipv6Addr::LOCALHOST.into()];
+        assert_eq!(given(&folder).resolve(0).unwrap().peer_addresses, of_file);
+        let local = vec![Ipv4Addr::LOCALHOST.into()];
+        let flag = Settings { peer_address: local.clone(), ..given(&folder) };
+        assert_eq!(flag.resolve(0).unwrap().peer_addresses, local);
     }
 
     #[test]

@@ -127,7 +127,7 @@ async fn converse(
     let _chair = app.chair.lock().await;
     let (events, receiver) = event_channel(app.limits.io_window);
     let (files, state, metrics) = (Arc::clone(&app.files), Arc::clone(&app.state), Arc::clone(&app.metrics));
-    let mut plane = IoPlane::new(app.io, files, state, metrics, events.clone());
+    let mut plane = IoPlane::new(app.io.clone(), files, state, metrics, events.clone());
     let roots = app.files.roots();
     let welcome = DaemonMessage::Welcome { protocol: PROTOCOL_VERSION, epoch, roots, limits: app.limits.clone() };
     if let Err(gone) = say(sink, app, &welcome).await {

@@ -155,7 +155,12 @@ fn assemble(
     });
     let roots = config.roots.iter().map(|root| (root_key(root), root.label.clone(), root.path.clone())).collect();
     let policy = DialPolicy { allow_loopback: config.allow_loopback_peers, allow_private: config.allow_private_peers };
-    let io = IoConfig { policy, max_conns: shares.conns as usize, max_files: shares.files as usize };
+    let io = IoConfig {
+        policy,
+        addresses: config.peer_addresses.clone(),
+        max_conns: shares.conns as usize,
+        max_files: shares.files as usize,
+    };
     let max_wait_ms = u64::try_from(config.max_wait.as_millis()).unwrap_or(u64::MAX);
     let files = Arc::new(FileStore::new(Roots::new(roots)));
     Ok(App {

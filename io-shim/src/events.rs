@@ -18,6 +18,9 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::limits;
 
+/// What [`EventSender::room`] waits for, bytes.
+const ROOM: u32 = 64 << 10;
+
 /// A queue whose receiver may hand out `window` bytes before more credit comes.
 pub fn event_channel(window: u32) -> (EventSender, EventReceiver) {
     let shared = Arc::new(Shared {
@@ -85,6 +88,25 @@ impl EventSender {
         });
         self.life.0.lock().events.extend(costed);
         self.life.0.wake.notify_one();
+    }
+
+    /// Queues an event if at least half of the room stays free for those that wait for it; else it is dropped.
+    pub(crate) fn offer(&self, event: IoEvent) {
+        let own = cost(&event);
+        let room = &self.life.0.room;
+        if room.available_permits() < limits::EVENT_QUEUE_BYTES / 2 + own as usize {
+            return;
+        }
+        let Ok(taken) = room.try_acquire_many(own) else { return };
+        taken.forget();
+        self.life.0.lock().events.push_back((event, own));
+        self.life.0.wake.notify_one();
+    }
+
+    /// Waits until an event would not have to wait.
+    pub(crate) async fn room(&self) {
+        // Dropped at once: it is the place in the queue that was waited for.
+        let _ = self.life.0.room.acquire_many(ROOM).await;
     }
 
     /// Queues a small event without waiting: the refusal of a command. An engine that goes on ordering what is refused

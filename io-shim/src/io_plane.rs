@@ -5,8 +5,10 @@
 //! sockets and files are closed, and none of its commands says anything further.
 
 use std::{
+    collections::HashMap,
+    net::IpAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -30,15 +32,18 @@ use crate::{
     http_client::HttpClient,
     limits,
     metrics::Metrics,
+    resolve::Lookup,
     sockets::{DialPolicy, Sockets},
     state::{StateRequest, StateStore},
 };
 
 /// What the user sets of the I/O plane.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct IoConfig {
-    /// Whom the engine may dial.
+    /// Whom the engine may dial, and who may connect.
     pub policy: DialPolicy,
+    /// Addresses of this machine at which others may connect; none for all.
+    pub addresses: Vec<IpAddr>,
     /// Connections at once.
     pub max_conns: usize,
     /// Open files at once.
@@ -51,6 +56,8 @@ pub struct IoPlane {
     sockets: Sockets,
     state: Arc<StateStore>,
     http: Arc<HttpClient>,
+    lookup: Arc<Lookup>,
+    cancels: Cancels,
     events: EventSender,
     pending: Arc<Pending>,
     reads: Arc<Semaphore>,
@@ -81,19 +88,14 @@ impl IoPlane {
         events: EventSender,
     ) -> Self {
         let stopped = CancellationToken::new();
-        let sockets = Sockets::new(
-            config.policy,
-            config.max_conns,
-            events.clone(),
-            Arc::clone(&files),
-            Arc::clone(&metrics),
-            stopped.clone(),
-        );
+        let sockets = Sockets::new(&config, events.clone(), Arc::clone(&files), Arc::clone(&metrics), stopped.clone());
         Self {
             files: FileTable::new(files, metrics, config.max_files, stopped.clone()),
             sockets,
             state,
             http: Arc::new(HttpClient::new(config.policy)),
+            lookup: Arc::new(Lookup::new(config.policy)),
+            cancels: Cancels::default(),
             events,
             pending: Arc::default(),
             reads: Arc::new(Semaphore::new(limits::MAX_READS)),
@@ -113,6 +115,17 @@ impl IoPlane {
             IoCommand::TcpConnect { conn, addr, timeout_ms } => {
                 self.sockets.connect(conn, addr, Duration::from_millis(timeout_ms.into()));
             }
+            IoCommand::TcpListen { op, socket, family, port } => self.sockets.ports.listen(op, socket, family, port),
+            IoCommand::UdpBind { op, socket, family, port, group } => {
+                self.sockets.ports.bind(op, socket, family, port, group);
+            }
+            IoCommand::UdpSend { socket, to, data } => self.sockets.ports.send(socket, to, data),
+            IoCommand::SocketClose { socket } => self.sockets.ports.close(socket),
+            IoCommand::Resolve { op, host, port } => {
+                let lookup = Arc::clone(&self.lookup);
+                self.run_until_cancelled(op, async move { (lookup.resolve(host, port).await, None) });
+            }
+            IoCommand::Cancel { op } => self.cancels.cancel(op),
             IoCommand::TcpGroup { conn, group } => self.sockets.group(conn, group),
             IoCommand::TcpSend { conn, data } => self.sockets.send(conn, data),
             IoCommand::TcpRaw { conn, bytes } => self.sockets.raw(conn, bytes),
@@ -137,18 +150,12 @@ impl IoPlane {
             IoCommand::UtpConnect { conn, .. } => {
                 self.events.refuse(IoEvent::TcpClosed { conn, reason: shared_proto::io::CloseReason::Denied });
             }
-            IoCommand::UdpSend { .. }
-            | IoCommand::SocketClose { .. }
-            | IoCommand::TcpCipher { .. }
-            | IoCommand::Cancel { .. } => {}
+            IoCommand::TcpCipher { .. } => {}
             IoCommand::FileMove { op, .. }
             | IoCommand::FileStat { op, .. }
-            | IoCommand::TcpListen { op, .. }
-            | IoCommand::UdpBind { op, .. }
             | IoCommand::UtpListen { op, .. }
             | IoCommand::TcpSendSpan { op, .. }
             | IoCommand::HttpFetch { op, .. }
-            | IoCommand::Resolve { op, .. }
             | IoCommand::PortMap { op, .. } => {
                 let error = op_error(OpErrorKind::Denied, "this daemon can't do that yet");
                 self.events.refuse(IoEvent::Done { op, result: Err(error) });
@@ -165,7 +172,7 @@ impl IoPlane {
             IoCommand::HttpGet { op, url, max_bytes, timeout_ms } => {
                 let (http, turns) = (Arc::clone(&self.http), Arc::clone(&self.fetches));
                 let timeout = Duration::from_millis(timeout_ms.into());
-                self.run_bulky(op, async move {
+                self.run_until_cancelled(op, async move {
                     let turn = turns.acquire_owned().await.ok();
                     (http.get(&url, max_bytes, timeout).await, turn)
                 });
@@ -206,6 +213,19 @@ impl IoPlane {
         }
     }
 
+    /// Runs a command that the engine may cancel. Where it waits, it is dropped.
+    fn run_until_cancelled(
+        &self,
+        op: OpId,
+        work: impl Future<Output = (OpResult, Option<OwnedSemaphorePermit>)> + Send + 'static,
+    ) {
+        let cancelled = self.cancels.register(op);
+        self.run_bulky(op, async move {
+            let outcome = cancelled.token.run_until_cancelled(Box::pin(work)).await;
+            outcome.unwrap_or_else(|| (Err(op_error(OpErrorKind::Timeout, "given up")), None))
+        });
+    }
+
     /// Asks the state store, which keeps the order of what it is asked.
     fn run_state(&self, op: OpId, bytes: usize, request: StateRequest) {
         match self.pending.admit(bytes) {
@@ -241,6 +261,41 @@ impl IoPlane {
 impl Drop for IoPlane {
     fn drop(&mut self) {
         self.shutdown();
+    }
+}
+
+/// What may be cancelled, by its number.
+#[derive(Clone, Default)]
+struct Cancels(Arc<Mutex<HashMap<OpId, CancellationToken>>>);
+
+/// One command that may be cancelled, until it is done.
+struct Cancellable {
+    op: OpId,
+    token: CancellationToken,
+    cancels: Cancels,
+}
+
+impl Cancels {
+    fn register(&self, op: OpId) -> Cancellable {
+        let token = CancellationToken::new();
+        self.lock().insert(op, token.clone());
+        Cancellable { op, token, cancels: self.clone() }
+    }
+
+    fn cancel(&self, op: OpId) {
+        if let Some(token) = self.lock().get(&op) {
+            token.cancel();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<OpId, CancellationToken>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Cancellable {
+    fn drop(&mut self) {
+        self.cancels.lock().remove(&self.op);
     }
 }
 

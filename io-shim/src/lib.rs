@@ -6,7 +6,7 @@
 //! - HTTP: `server` (connections) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
 //!   [`multipart`]) → [`stream`] (its bytes), or → `calls` (what the engine answers in words); [`auth`] says who may
 //! - the engine: `control` (its WebSocket) → [`desk`] (who waits for what) and [`io_plane`] → [`sockets`] (with rate limits), [`files`],
-//!   `digest`, [`state`], `http_client`; [`events`] is the way back; `read_ahead` follows hints
+//!   `digest`, [`state`], `http_client`, `resolve`; [`events`] is the way back; `read_ahead` follows hints
 //! - [`limits`]: every bound of the I/O plane
 #![forbid(unsafe_code)]
 
@@ -32,6 +32,7 @@ pub mod multipart;
 pub mod native_messaging;
 pub mod range;
 pub(crate) mod read_ahead;
+pub(crate) mod resolve;
 pub(crate) mod routes;
 pub(crate) mod serve;
 pub(crate) mod server;

@@ -80,3 +80,24 @@ pub const MAX_URL_BYTES: usize = 8 << 10;
 
 /// Longest patience with one fetch.
 pub const MAX_FETCH_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Listening and UDP sockets of one engine: a few protocols in two families, and room.
+pub const MAX_PORTS: usize = 16;
+
+/// Addresses of this machine that one port is opened at.
+pub const MAX_INTERFACES: usize = 16;
+
+/// Datagrams that wait to be sent from one socket. What does not fit is lost, as it may be anywhere on its way.
+pub const MAX_UNSENT_DATAGRAMS: usize = 1_024;
+
+/// Share of the connections that only the engine opens: strangers who connect can't take them all.
+pub const DIALLED_SHARE: usize = 8;
+
+/// Names looked up at once. Each holds a thread.
+pub const MAX_LOOKUPS: usize = 16;
+
+/// Longest name of a host, bytes (RFC 1035 §2.3.4).
+pub const MAX_HOST_BYTES: usize = 255;
+
+/// Addresses given back for one name.
+pub const MAX_ADDRESSES: usize = 32;

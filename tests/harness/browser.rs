@@ -52,7 +52,7 @@ pub struct Options {
     pub headless: bool,
     /// Install the native messaging host: without it the extension has no daemon.
     pub native_host: bool,
-    /// Let the daemon dial peers on this machine.
+    /// Let the daemon dial peers on this machine, and take none from elsewhere.
     pub loopback_peers: bool,
     /// More environment for the daemon.
     pub daemon_env: Vec<(&'static str, String)>,
@@ -113,6 +113,7 @@ impl Browser {
         command.env("JSTORRENT_STATE", &state).env("JSTORRENT_DOWNLOADS", &downloads);
         if options.loopback_peers {
             command.env("JSTORRENT_ALLOW_LOOPBACK_PEERS", "1");
+            command.env("JSTORRENT_PEER_ADDRESS", workspace::LOOPBACK);
         }
         command.envs(options.daemon_env.iter().map(|(name, value)| (*name, value)));
         command.stderr(log_to(&scratch.path().join("browser.log"))?);

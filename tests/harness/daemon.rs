@@ -94,6 +94,7 @@ impl Daemon {
         let mut command = Command::new(workspace::daemon()?);
         command.arg("serve").arg("--state").arg(state).arg("--downloads").arg(downloads);
         command.args(["--listen", "127.0.0.1:0", "--allow-loopback-peers"]);
+        command.args(["--peer-address", workspace::LOOPBACK]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(process::log_to(&state.join("daemon.err"))?);
         let mut group = Group::spawn(&mut command)?;
         let endpoint = until("the daemon to publish its endpoint", Duration::from_secs(15), || {

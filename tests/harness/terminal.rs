@@ -163,7 +163,10 @@ pub fn command(state: &Path) -> Result<Command> {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("JSTORRENT_")) {
         command.env_remove(name);
     }
-    command.env("JSTORRENT_STATE", state).env("XDG_CONFIG_HOME", state);
+    command
+        .env("JSTORRENT_PEER_ADDRESS", workspace::LOOPBACK)
+        .env("JSTORRENT_STATE", state)
+        .env("XDG_CONFIG_HOME", state);
     Ok(command)
 }
 

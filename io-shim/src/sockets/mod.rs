@@ -1,14 +1,19 @@
-//! The TCP connections of one engine.
+//! The connections and ports of one engine.
 //!
 //! Owns the table of connections and what is allowed; [`tcp`] drives one connection, [`framing`] cuts its stream,
-//! [`divert`] holds its armed keys, [`rate`] slows it down, [`policy`] says who may be dialled. Commands for a connection that is gone are
+//! [`divert`] holds its armed keys, [`rate`] slows it down, [`policy`] says who may be dialled and who may come. [`ports`] keeps what is open to others:
+//! [`binding`] opens it, [`listen`] accepts, [`udp`] carries datagrams. Commands for a connection that is gone are
 //! ignored: both sides can cross on the wire.
 
+pub(crate) mod binding;
 pub(crate) mod divert;
 pub(crate) mod framing;
+pub(crate) mod listen;
 pub mod policy;
+pub(crate) mod ports;
 pub(crate) mod rate;
 pub(crate) mod tcp;
+pub(crate) mod udp;
 
 use std::{
     collections::HashMap,
@@ -29,10 +34,11 @@ use tokio_util::sync::CancellationToken;
 
 pub use policy::DialPolicy;
 
-use self::{divert::Diversion, rate::Rates, tcp::Conn};
+use self::{divert::Diversion, ports::Ports, rate::Rates, tcp::Conn};
 use crate::{
     events::EventSender,
     files::{FileStore, locks::Owner, table::Placed},
+    io_plane::IoConfig,
     limits,
     metrics::Metrics,
 };
@@ -40,9 +46,8 @@ use crate::{
 /// All connections of one engine.
 pub(crate) struct Sockets {
     context: Arc<Context>,
-    policy: DialPolicy,
-    max_conns: usize,
-    stopped: CancellationToken,
+    /// What is open to others.
+    pub(crate) ports: Ports,
 }
 
 /// What every connection needs of its surroundings.
@@ -52,44 +57,40 @@ pub(crate) struct Context {
     store: Arc<FileStore>,
     metrics: Arc<Metrics>,
     rates: Rates,
+    policy: DialPolicy,
+    max_conns: usize,
+    strangers: AtomicU64,
+    stopped: CancellationToken,
 }
 
 impl Sockets {
     pub(crate) fn new(
-        policy: DialPolicy,
-        max_conns: usize,
+        config: &IoConfig,
         events: EventSender,
         store: Arc<FileStore>,
         metrics: Arc<Metrics>,
         stopped: CancellationToken,
     ) -> Self {
-        let context = Context { conns: Mutex::default(), events, store, metrics, rates: Rates::default() };
-        Self { context: Arc::new(context), policy, max_conns, stopped }
+        let context = Arc::new(Context {
+            conns: Mutex::default(),
+            events,
+            store,
+            metrics,
+            rates: Rates::default(),
+            policy: config.policy,
+            max_conns: config.max_conns,
+            strangers: AtomicU64::new(ConnId::ACCEPTED.0),
+            stopped,
+        });
+        Self { ports: Ports::new(Arc::clone(&context), config.addresses.clone()), context }
     }
 
     /// [`shared_proto::IoCommand::TcpConnect`]
     pub(crate) fn connect(&self, id: ConnId, addr: SocketAddr, timeout: Duration) {
-        let mut conns = self.context.conns();
-        if conns.contains_key(&id) {
-            tracing::warn!(conn = %id, "the engine uses a connection's number twice");
-            return;
+        if let Some(conn) = self.context.admit_dialled(id, addr) {
+            let opening = tcp::dial(addr, timeout.min(limits::MAX_CONNECT_TIMEOUT));
+            tokio::spawn(tcp::run(Arc::clone(&self.context), conn, IoEvent::TcpConnected { conn: id }, opening));
         }
-        if !self.policy.allows(addr) {
-            return self.refuse(id, CloseReason::Denied);
-        }
-        if conns.len() >= self.max_conns {
-            return self.refuse(id, CloseReason::Limit);
-        }
-        let diversion = Diversion::new(Arc::clone(&self.context.store), next_owner());
-        let conn = Arc::new(Conn::new(id, diversion, self.stopped.child_token()));
-        conns.insert(id, Arc::clone(&conn));
-        drop(conns);
-        let timeout = timeout.min(limits::MAX_CONNECT_TIMEOUT);
-        tokio::spawn(tcp::run(Arc::clone(&self.context), conn, addr, timeout));
-    }
-
-    fn refuse(&self, conn: ConnId, reason: CloseReason) {
-        self.context.events.refuse(IoEvent::TcpClosed { conn, reason });
     }
 
     /// [`shared_proto::IoCommand::TcpGroup`]
@@ -136,7 +137,8 @@ impl Sockets {
     }
 
     /// Closes all of them.
-    pub(crate) fn clear(&self) {
+    pub(crate) fn clear(&mut self) {
+        self.ports.clear();
         let all: Vec<_> = self.context.conns().drain().collect();
         for (_, conn) in all {
             conn.kill();
@@ -152,6 +154,41 @@ impl Sockets {
 }
 
 impl Context {
+    /// A place for a connection that the engine wants to this address; if there is none, the engine hears why.
+    fn admit_dialled(&self, id: ConnId, addr: SocketAddr) -> Option<Arc<Conn>> {
+        let mut conns = self.conns();
+        if id >= ConnId::ACCEPTED || conns.contains_key(&id) {
+            tracing::warn!(conn = %id, "the engine uses a connection's number that is not free");
+            return None;
+        }
+        let reason = if !self.policy.allows(addr) {
+            CloseReason::Denied
+        } else if conns.len() >= self.max_conns {
+            CloseReason::Limit
+        } else {
+            return Some(self.admit(&mut conns, id));
+        };
+        self.events.refuse(IoEvent::TcpClosed { conn: id, reason });
+        None
+    }
+
+    /// A place for a connection that somebody else opened, if there is one.
+    fn admit_stranger(&self) -> Option<Arc<Conn>> {
+        let mut conns = self.conns();
+        let has_room = conns.len() < self.max_conns - self.max_conns / limits::DIALLED_SHARE;
+        (has_room && !self.stopped.is_cancelled()).then(|| {
+            let id = ConnId(self.strangers.fetch_add(1, Ordering::Relaxed));
+            self.admit(&mut conns, id)
+        })
+    }
+
+    fn admit(&self, conns: &mut HashMap<ConnId, Arc<Conn>>, id: ConnId) -> Arc<Conn> {
+        let diversion = Diversion::new(Arc::clone(&self.store), next_owner());
+        let conn = Arc::new(Conn::new(id, diversion, self.stopped.child_token()));
+        conns.insert(id, Arc::clone(&conn));
+        conn
+    }
+
     fn conns(&self) -> MutexGuard<'_, HashMap<ConnId, Arc<Conn>>> {
         self.conns.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -70,6 +70,11 @@ impl Conn {
         }
     }
 
+    /// Its number.
+    pub(super) fn id(&self) -> ConnId {
+        self.id
+    }
+
     /// Queues bytes to send; one that does not read them is closed in the end.
     pub(super) fn send(&self, data: Bytes) {
         let mut outbox = lock(&self.outbox);
@@ -109,22 +114,32 @@ impl Conn {
     }
 }
 
-/// The connection's whole life.
-pub(super) async fn run(context: Arc<Context>, conn: Arc<Conn>, addr: SocketAddr, timeout: Duration) {
+/// The connection's whole life; `opened` is what the engine hears when it is open.
+pub(super) async fn run(
+    context: Arc<Context>,
+    conn: Arc<Conn>,
+    opened: IoEvent,
+    opening: impl Future<Output = Result<TcpStream, CloseReason>>,
+) {
     context.metrics.conns_open.fetch_add(1, Ordering::Relaxed);
     let killed = conn.killed.clone();
     select! {
         biased;
         () = killed.cancelled() => {}
-        () = live(&context, &conn, addr, timeout) => {}
+        () = live(&context, &conn, opened, opening) => {}
     }
     context.metrics.conns_open.fetch_sub(1, Ordering::Relaxed);
 }
 
-async fn live(context: &Context, conn: &Conn, addr: SocketAddr, timeout: Duration) {
-    let reason = match dial(addr, timeout).await {
+async fn live(
+    context: &Context,
+    conn: &Conn,
+    opened: IoEvent,
+    opening: impl Future<Output = Result<TcpStream, CloseReason>>,
+) {
+    let reason = match opening.await {
         Ok(stream) => {
-            context.events.send(IoEvent::TcpConnected { conn: conn.id }).await;
+            context.events.send(opened).await;
             Session { context, conn, stream }.serve().await
         }
         Err(reason) => reason,
@@ -134,7 +149,8 @@ async fn live(context: &Context, conn: &Conn, addr: SocketAddr, timeout: Duratio
     context.events.send(IoEvent::TcpClosed { conn: conn.id, reason }).await;
 }
 
-async fn dial(addr: SocketAddr, timeout: Duration) -> Result<TcpStream, CloseReason> {
+/// Opens a connection to somebody else.
+pub(super) async fn dial(addr: SocketAddr, timeout: Duration) -> Result<TcpStream, CloseReason> {
     let stream = match time::timeout(timeout, TcpStream::connect(addr)).await {
         Ok(connected) => connected.map_err(|error| reason_of(&error))?,
         Err(_) => return Err(CloseReason::Timeout),

@@ -1,5 +1,6 @@
 //! A daemon of one's own, with its folders, its engine and its viewers at hand.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -83,6 +84,7 @@ impl Folders {
             downloads: Some(self.downloads.path().into()),
             grace_ms: Some(400),
             stop_grace_ms: Some(300),
+            peer_address: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             ..Settings::default()
         }
     }

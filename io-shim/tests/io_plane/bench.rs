@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -20,7 +20,8 @@ use io_shim::{
 use shared_proto::{
     ConnId, FileRef, IoCommand, IoEvent, OpId, RootKey, Span,
     frame::decode_batch,
-    io::{CloseReason, DigestKind, OpError, OpErrorKind, OpOutput},
+    ids::SocketId,
+    io::{CloseReason, DigestKind, Family, OpError, OpErrorKind, OpOutput},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -50,7 +51,8 @@ pub(crate) struct Bench {
 
 pub(crate) fn config() -> IoConfig {
     let policy = DialPolicy { allow_loopback: true, allow_private: false };
-    IoConfig { policy, max_conns: 16, max_files: 16 }
+    let addresses = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    IoConfig { policy, addresses, max_conns: 16, max_files: 16 }
 }
 
 impl Bench {
@@ -68,7 +70,7 @@ impl Bench {
         let state = Arc::new(StateStore::open(&dir.path().join("state")).expect("a state"));
         let metrics = Arc::new(Metrics::default());
         let (sender, receiver) = event_channel(window);
-        let plane = IoPlane::new(config, Arc::clone(&files), Arc::clone(&state), Arc::clone(&metrics), sender);
+        let plane = IoPlane::new(config.clone(), Arc::clone(&files), Arc::clone(&state), Arc::clone(&metrics), sender);
         Self {
             plane,
             metrics,
@@ -88,7 +90,7 @@ impl Bench {
         let (sender, receiver) = event_channel(1 << 20);
         self.plane.shutdown();
         self.plane = IoPlane::new(
-            self.config,
+            self.config.clone(),
             Arc::clone(&self.files),
             Arc::clone(&self.state),
             Arc::clone(&self.metrics),
@@ -242,8 +244,48 @@ impl Bench {
         }
     }
 
+    /// Listens at this machine's own address of the family.
+    pub(crate) async fn listen(&mut self, socket: u32, family: Family, port: u16) -> Result<SocketAddr, OpErrorKind> {
+        let socket = SocketId(socket);
+        let bound = self.ask(|op| IoCommand::TcpListen { op, socket, family, port }).await;
+        bound_at(family, bound)
+    }
+
+    /// Binds a UDP socket at this machine's own address of the family.
+    pub(crate) async fn bind(
+        &mut self,
+        socket: u32,
+        family: Family,
+        port: u16,
+        group: Option<IpAddr>,
+    ) -> Result<SocketAddr, OpErrorKind> {
+        let socket = SocketId(socket);
+        let bound = self.ask(|op| IoCommand::UdpBind { op, socket, family, port, group }).await;
+        bound_at(family, bound)
+    }
+
+    /// The next connection that somebody else opened: its number and who.
+    pub(crate) async fn accepted(&mut self, socket: u32) -> (u64, SocketAddr) {
+        match self.event().await {
+            IoEvent::TcpAccepted { socket: at, conn, addr } if at == SocketId(socket) => {
+                assert!(conn >= ConnId::ACCEPTED);
+                (conn.0, addr)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(crate) fn conns_open(&self) -> u64 {
         self.metrics.conns_open.load(Ordering::Relaxed)
+    }
+}
+
+fn bound_at(family: Family, bound: Result<OpOutput, OpError>) -> Result<SocketAddr, OpErrorKind> {
+    match bound {
+        Ok(OpOutput::Bound { port }) if family == Family::V4 => Ok((Ipv4Addr::LOCALHOST, port).into()),
+        Ok(OpOutput::Bound { port }) => Ok((Ipv6Addr::LOCALHOST, port).into()),
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err(error.kind),
     }
 }
 

@@ -4,6 +4,8 @@ mod bench;
 mod fetch;
 mod files;
 mod order;
+mod ports;
+mod resolve;
 mod sockets;
 #[path = "../../src/testing.rs"]
 mod testing;

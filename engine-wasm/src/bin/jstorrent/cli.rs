@@ -202,6 +202,7 @@ mod tests {
         check(&["stream", "--open", "a.torrent", "--dir", "/films", "--allow-private-peers"], Ok(()));
         check(&["get", "a.torrent", "--allow-private-peers=no", "--listen", "127.0.0.1:4000"], Ok(()));
         check(&["get", "a.torrent", "--peer", "192.0.2.1:6881", "--peer", "[2001:db8::1]:1"], Ok(()));
+        check(&["get", "a.torrent", "--peer-address", "127.0.0.1", "--peer-address", "::1"], Ok(()));
         check(&["serve"], Ok(()));
         check(&["serve", "--no-token", "--retries", "1", "--cleanup-delay", "9", "--json"], Ok(()));
         check(&["completions", "bash"], Ok(()));

@@ -4,7 +4,7 @@
 
 pub(crate) mod server;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -39,6 +39,9 @@ pub(crate) struct Settings {
         value_parser = BoolishValueParser::new()
     )]
     pub(crate) allow_private_peers: Option<bool>,
+    /// Take connections of peers at this address of this machine, and not at all of them; may be repeated
+    #[arg(long, value_name = "IP", env = "JSTORRENT_PEER_ADDRESS", value_delimiter = ',')]
+    pub(crate) peer_address: Vec<IpAddr>,
     /// Bytes a second from all peers together, such as 500K or 2M [default: no limit]
     #[arg(long, value_name = "RATE", env = "JSTORRENT_DOWNLOAD_LIMIT", value_parser = parse_rate)]
     pub(crate) download_limit: Option<u64>,
@@ -55,6 +58,7 @@ struct File {
     state: Option<PathBuf>,
     listen: Option<SocketAddr>,
     allow_private_peers: Option<bool>,
+    peer_address: Vec<IpAddr>,
     download_limit: Option<String>,
     upload_limit: Option<String>,
     player: Option<String>,
@@ -77,6 +81,8 @@ pub(crate) struct Config {
     pub(crate) listen: Option<SocketAddr>,
     /// Whether private addresses may be dialled.
     pub(crate) allow_private_peers: bool,
+    /// Addresses of this machine at which peers may connect; none for all.
+    pub(crate) peer_addresses: Vec<IpAddr>,
     /// Bytes a second from all peers together.
     pub(crate) download_limit_bps: Option<u64>,
     /// Bytes a second to all peers together.
@@ -125,6 +131,7 @@ impl Settings {
             state: state.context("this system names no folder for the user's data: name one with --state")?,
             listen,
             allow_private_peers: self.allow_private_peers.or(file.allow_private_peers).unwrap_or(false),
+            peer_addresses: if self.peer_address.is_empty() { &file.peer_address } else { &self.peer_address }.clone(),
             download_limit_bps: self
                 .download_limit
                 .map_or_else(|| rate(file.download_limit.as_deref()), |rate| Ok(Some(rate)))?,
@@ -204,7 +211,7 @@ mod tests {
     fn a_flag_outranks_the_file_and_the_file_outranks_the_default() {
         let file = Toml::new(
             "rank",
-            "dir = \"/films\"\nstate = \"/state\"\nallow_private_peers = true\nplayer = \"mpv\"\ndownload_limit = \"2M\"",
+            "dir = \"/films\"\nstate = \"/state\"\nallow_private_peers = true\npeer_address = [\"127.0.0.1\"]\nplayer = \"mpv\"\ndownload_limit = \"2M\"",
         );
         let config = file.settings().resolve().unwrap();
         let expected = Config {
@@ -212,6 +219,7 @@ mod tests {
             state: "/state".into(),
             listen: None,
             allow_private_peers: true,
+            peer_addresses: vec![std::net::Ipv4Addr::LOCALHOST.into()],
             download_limit_bps: Some(2 << 20),
             upload_limit_bps: None,
             player: Some("mpv".into()),

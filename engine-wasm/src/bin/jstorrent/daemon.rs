@@ -5,7 +5,7 @@
 //! program be killed, the daemon finds itself idle and ends.
 
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -28,12 +28,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// A daemon without an engine ends after so long, seconds.
 const IDLE_EXIT_S: &str = "5";
 /// What is meant for a daemon that somebody else starts.
-const NOT_OURS: [&str; 11] = [
+const NOT_OURS: [&str; 12] = [
     "LISTEN",
     "TOKEN",
     "NO_TOKEN",
     "ALLOW_LOOPBACK_PEERS",
     "ALLOW_PRIVATE_PEERS",
+    "PEER_ADDRESS",
     "GRACE_MS",
     "MAX_WAIT_MS",
     "STOP_GRACE_MS",
@@ -74,6 +75,8 @@ pub(crate) struct Launch {
     pub(crate) listen: Option<SocketAddr>,
     /// Whether private addresses may be dialled.
     pub(crate) allow_private_peers: bool,
+    /// Addresses of this machine at which peers may connect; none for all.
+    pub(crate) peer_addresses: Vec<IpAddr>,
     /// Who may use its HTTP API.
     pub(crate) access: Access,
     /// Readers get so long to take what is under way when it ends.
@@ -183,6 +186,9 @@ fn tell(command: &mut Command, launch: &Launch) {
     }
     if launch.allow_private_peers {
         command.arg("--allow-private-peers");
+    }
+    for address in &launch.peer_addresses {
+        command.arg("--peer-address").arg(address.to_string());
     }
     if let Some((all, of_one_file)) = launch.max_replies {
         command.args(["--max-replies", &all.to_string(), "--max-replies-per-file", &of_one_file.to_string()]);

@@ -197,6 +197,7 @@ mod tests {
                 state,
                 listen: None,
                 allow_private_peers: false,
+                peer_addresses: Vec::new(),
                 download_limit_bps: None,
                 upload_limit_bps: None,
                 player: None,

@@ -69,6 +69,7 @@ impl Server {
             downloads: place.downloads.clone(),
             listen: config.common.listen,
             allow_private_peers: config.common.allow_private_peers,
+            peer_addresses: config.common.peer_addresses,
             access: config.access,
             stop_grace: STOP_GRACE,
             max_replies: Some(MAX_REPLIES),

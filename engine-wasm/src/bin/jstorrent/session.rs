@@ -45,6 +45,7 @@ impl Session {
             downloads: place.downloads.clone(),
             listen: config.listen,
             allow_private_peers: config.allow_private_peers,
+            peer_addresses: config.peer_addresses.clone(),
             access: Access::Kept,
             stop_grace: STOP_GRACE,
             max_replies: None,
