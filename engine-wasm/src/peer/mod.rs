@@ -6,6 +6,7 @@
 pub mod extension;
 pub mod handshake;
 pub mod metadata;
+pub mod mse;
 pub mod rate;
 pub mod wire;
 

@@ -1,0 +1,345 @@
+//! Message stream encryption, also called protocol encryption (no BEP; the description is that of the Azureus wiki): the handshake before the handshake.
+//!
+//! A pure state machine for either end: it says how many bytes to read, takes them, and gathers what is to be sent. It never reads a byte that
+//! belongs to what follows; the ciphers go on elsewhere ([`Outcome`]). Invariant: whatever a stranger sends, it asks for at most
+//! [`MOST_READ`] bytes in all, and ends.
+
+mod keys;
+mod sync;
+
+use rand::Rng;
+use shared_proto::io::Rc4Start;
+use thiserror::Error;
+
+use crate::metainfo::InfoHash;
+use keys::{KEY_LEN, PRIVATE_LEN, Private, Secret, Stream};
+use sync::{MAX_PADDING, Search};
+
+/// Most bytes that a handshake reads: key, padding, marks, padding again, first payload.
+pub const MOST_READ: usize = KEY_LEN + MAX_PADDING + 40 + 14 + MAX_PADDING + 2 + MAX_EARLY;
+/// Longest first payload that is taken, bytes: a handshake of BEP 3 has 68.
+const MAX_EARLY: usize = 1 << 10;
+/// Eight zeroes, encrypted: by them the dialling end finds where padding is over.
+const VERIFICATION: [u8; 8] = [0; 8];
+/// Bit of no encryption after the handshake.
+const PLAIN: u32 = 1;
+/// Bit of RC4 after the handshake.
+const RC4: u32 = 2;
+
+/// How connections are encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encryption {
+    /// Not at all.
+    Off,
+    /// Where the other end wants it: dialled plainly at first, and encrypted when that is refused.
+    #[default]
+    Allowed,
+    /// Wherever the other end can: dialled encrypted at first, and plainly when that fails.
+    Preferred,
+    /// Always, with RC4, or there is no connection.
+    Forced,
+}
+
+impl Encryption {
+    /// What may follow the handshake.
+    fn methods(self) -> u32 {
+        if self == Self::Forced { RC4 } else { PLAIN | RC4 }
+    }
+}
+
+/// Why a handshake failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum MseError {
+    /// A public key of another form.
+    #[error("a public key that gives its secret away")]
+    Key,
+    /// The mark after the padding did not come.
+    #[error("not an encrypted handshake")]
+    NoMark,
+    /// The torrent is none of ours.
+    #[error("an encrypted handshake for another torrent")]
+    UnknownTorrent,
+    /// What should be zero is not: the other end has other keys.
+    #[error("an encrypted handshake that can't be decrypted")]
+    Verification,
+    /// Padding or payload over its bound.
+    #[error("an encrypted handshake over its bounds")]
+    Length,
+    /// No common method.
+    #[error("no common method of encryption")]
+    Method,
+}
+
+/// What both ends agreed on.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// Payload that came with the handshake, decrypted: the first bytes of the stream.
+    pub early: Vec<u8>,
+    /// How to read on; `None` for plainly.
+    pub read: Option<Rc4Start>,
+    /// How to send on; `None` for plainly.
+    pub write: Option<Rc4Start>,
+}
+
+/// Where a handshake is.
+#[derive(Debug)]
+pub enum Step {
+    /// So many more bytes are to be read.
+    Read(usize),
+    /// It is over.
+    Done(Box<Outcome>),
+}
+
+enum Stage {
+    /// The other end's public key.
+    Key,
+    /// The dialling end: the verification after the padding.
+    Verify { search: Search, ours: Stream, theirs: Stream },
+    /// The dialling end: method and length of more padding.
+    Selection { ours: Stream, theirs: Stream },
+    /// The dialling end: that padding.
+    LastPadding { method: u32, ours: Stream, theirs: Stream },
+    /// The answering end: the first mark after the padding.
+    Mark { search: Search, secret: Secret },
+    /// The answering end: which torrent.
+    Torrent { secret: Secret },
+    /// The answering end: verification, methods, length of more padding.
+    Offer { info_hash: InfoHash, ours: Stream, theirs: Stream },
+    /// The answering end: that padding, and the length of the first payload.
+    OfferPadding { info_hash: InfoHash, method: u32, ours: Stream, theirs: Stream },
+    /// The answering end: the first payload.
+    Early { info_hash: InfoHash, method: u32, ours: Stream, theirs: Stream },
+}
+
+enum Role {
+    Dialled { info_hash: InfoHash, early: Vec<u8> },
+    Accepted,
+}
+
+/// One handshake.
+pub struct Handshake {
+    role: Role,
+    methods: u32,
+    private: Private,
+    padding: [Vec<u8>; 2],
+    stage: Option<Stage>,
+    wanted: usize,
+    held: Vec<u8>,
+    out: Vec<u8>,
+}
+
+impl std::fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handshake").field("wanted", &self.wanted).finish_non_exhaustive()
+    }
+}
+
+impl Handshake {
+    /// Dialled: `early` is what is to be said first, once it can be said in secret.
+    pub fn dial(info_hash: InfoHash, early: Vec<u8>, encryption: Encryption, rng: &mut impl Rng) -> Self {
+        let mut handshake = Self::new(Role::Dialled { info_hash, early }, encryption, rng);
+        handshake.say_key();
+        handshake
+    }
+
+    /// Accepted: the first bytes were none of a plain handshake.
+    pub fn accept(encryption: Encryption, rng: &mut impl Rng) -> Self {
+        Self::new(Role::Accepted, encryption, rng)
+    }
+
+    fn new(role: Role, encryption: Encryption, rng: &mut impl Rng) -> Self {
+        let mut private = [0; PRIVATE_LEN];
+        rng.fill_bytes(&mut private);
+        let padding = [(); 2].map(|()| {
+            let length = usize::from(rng.next_u32().to_be_bytes()[0]) * 2 % (MAX_PADDING + 1);
+            let mut bytes = vec![0; length];
+            rng.fill_bytes(&mut bytes);
+            bytes
+        });
+        Self {
+            role,
+            methods: encryption.methods(),
+            private: Private::new(private),
+            padding,
+            stage: Some(Stage::Key),
+            wanted: KEY_LEN,
+            held: Vec::new(),
+            out: Vec::new(),
+        }
+    }
+
+    /// Bytes to read first.
+    pub fn wanted(&self) -> usize {
+        self.wanted - self.held.len()
+    }
+
+    /// What is to be sent now.
+    pub fn take_out(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// Bytes came, no more than were wanted. `torrents` are those that the answering end knows.
+    ///
+    /// # Errors
+    /// [`MseError`]: close the connection.
+    pub fn handle_data(&mut self, data: &[u8], torrents: impl Iterator<Item = InfoHash>) -> Result<Step, MseError> {
+        self.held.extend_from_slice(data);
+        let mut torrents = Some(torrents);
+        while self.held.len() >= self.wanted {
+            let bytes: Vec<u8> = self.held.drain(..self.wanted).collect();
+            // Without a stage it was over.
+            let stage = self.stage.take().ok_or(MseError::Length)?;
+            if let Some(outcome) = self.advance(stage, bytes, &mut torrents)? {
+                return Ok(Step::Done(Box::new(outcome)));
+            }
+        }
+        Ok(Step::Read(self.wanted()))
+    }
+
+    fn advance(
+        &mut self,
+        stage: Stage,
+        mut bytes: Vec<u8>,
+        torrents: &mut Option<impl Iterator<Item = InfoHash>>,
+    ) -> Result<Option<Outcome>, MseError> {
+        match stage {
+            Stage::Key => {
+                let theirs = bytes.first_chunk().ok_or(MseError::Key)?;
+                let secret = self.private.secret(theirs).ok_or(MseError::Key)?;
+                self.got_secret(secret);
+            }
+            Stage::Verify { mut search, ours, mut theirs } => {
+                search.take(&bytes).map_err(|_| MseError::NoMark)?;
+                if search.wanted() > 0 {
+                    self.read(search.wanted(), Stage::Verify { search, ours, theirs });
+                } else {
+                    theirs.apply(&mut VERIFICATION.clone());
+                    self.read(6, Stage::Selection { ours, theirs });
+                }
+            }
+            Stage::Selection { ours, mut theirs } => {
+                theirs.apply(&mut bytes);
+                let (method, padding) = method_and_length(&bytes)?;
+                if ![PLAIN, RC4].contains(&method) || method & self.methods == 0 {
+                    return Err(MseError::Method);
+                }
+                if padding == 0 {
+                    return self.end(method, Vec::new(), ours, theirs, None).map(Some);
+                }
+                self.read(padding, Stage::LastPadding { method, ours, theirs });
+            }
+            Stage::LastPadding { method, ours, mut theirs } => {
+                theirs.apply(&mut bytes);
+                return self.end(method, Vec::new(), ours, theirs, None).map(Some);
+            }
+            Stage::Mark { mut search, secret } => {
+                search.take(&bytes).map_err(|_| MseError::NoMark)?;
+                if search.wanted() > 0 {
+                    self.read(search.wanted(), Stage::Mark { search, secret });
+                } else {
+                    self.read(20, Stage::Torrent { secret });
+                }
+            }
+            Stage::Torrent { secret } => {
+                let mut known = torrents.take().into_iter().flatten();
+                let info_hash = known.find(|torrent| secret.torrent_mark(torrent)[..] == bytes[..]);
+                let info_hash = info_hash.ok_or(MseError::UnknownTorrent)?;
+                let [theirs, ours] = secret.streams(&info_hash);
+                self.read(14, Stage::Offer { info_hash, ours, theirs });
+            }
+            Stage::Offer { info_hash, ours, mut theirs } => {
+                theirs.apply(&mut bytes);
+                let rest = bytes.strip_prefix(&VERIFICATION).ok_or(MseError::Verification)?;
+                let (offered, padding) = method_and_length(rest)?;
+                let common = offered & self.methods;
+                // Encrypted where both can.
+                let method = [RC4, PLAIN].into_iter().find(|method| common & method != 0).ok_or(MseError::Method)?;
+                self.read(padding + 2, Stage::OfferPadding { info_hash, method, ours, theirs });
+            }
+            Stage::OfferPadding { info_hash, method, mut ours, mut theirs } => {
+                theirs.apply(&mut bytes);
+                let &[.., high, low] = &bytes[..] else { return Err(MseError::Length) };
+                let early = usize::from(u16::from_be_bytes([high, low]));
+                if early > MAX_EARLY {
+                    return Err(MseError::Length);
+                }
+                let mut answer = VERIFICATION.to_vec();
+                push_method(&mut answer, method, &self.padding[1]);
+                self.out.extend(ours.applied(&answer));
+                if early == 0 {
+                    return self.end(method, Vec::new(), ours, theirs, Some(info_hash)).map(Some);
+                }
+                self.read(early, Stage::Early { info_hash, method, ours, theirs });
+            }
+            Stage::Early { info_hash, method, ours, mut theirs } => {
+                theirs.apply(&mut bytes);
+                return self.end(method, bytes, ours, theirs, Some(info_hash)).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn say_key(&mut self) {
+        self.out.extend_from_slice(&self.private.public());
+        self.out.extend_from_slice(&self.padding[0]);
+    }
+
+    fn got_secret(&mut self, secret: Secret) {
+        let Role::Dialled { info_hash, early } = &self.role else {
+            self.say_key();
+            let search = Search::new(&secret.sync_mark());
+            return self.read(search.wanted(), Stage::Mark { search, secret });
+        };
+        let [mut ours, theirs] = secret.streams(info_hash);
+        self.out.extend_from_slice(&secret.sync_mark());
+        self.out.extend_from_slice(&secret.torrent_mark(info_hash));
+        let mut offer = VERIFICATION.to_vec();
+        push_method(&mut offer, self.methods, &self.padding[1]);
+        offer.extend_from_slice(&u16::try_from(early.len()).unwrap_or(0).to_be_bytes());
+        offer.extend_from_slice(early);
+        self.out.extend(ours.applied(&offer));
+        // Eight zeroes as the other end sends them, with a stream of its own: `theirs` is at the same place still when they are found.
+        let [_, mut ahead] = secret.streams(info_hash);
+        let search = Search::new(&ahead.applied(&VERIFICATION));
+        self.read(search.wanted(), Stage::Verify { search, ours, theirs });
+    }
+
+    fn read(&mut self, wanted: usize, stage: Stage) {
+        self.wanted = wanted;
+        self.stage = Some(stage);
+    }
+
+    fn end(
+        &self,
+        method: u32,
+        early: Vec<u8>,
+        ours: Stream,
+        theirs: Stream,
+        named: Option<InfoHash>,
+    ) -> Result<Outcome, MseError> {
+        let info_hash = match (&self.role, named) {
+            (Role::Dialled { info_hash, .. }, _) => *info_hash,
+            (Role::Accepted, Some(info_hash)) => info_hash,
+            (Role::Accepted, None) => return Err(MseError::UnknownTorrent),
+        };
+        let [read, write] = [&theirs, &ours].map(|stream| (method == RC4).then(|| stream.hand_over()));
+        Ok(Outcome { info_hash, early, read, write })
+    }
+}
+
+fn push_method(message: &mut Vec<u8>, methods: u32, padding: &[u8]) {
+    message.extend_from_slice(&methods.to_be_bytes());
+    message.extend_from_slice(&u16::try_from(padding.len()).unwrap_or(0).to_be_bytes());
+    message.extend_from_slice(padding);
+}
+
+fn method_and_length(bytes: &[u8]) -> Result<(u32, usize), MseError> {
+    let &[a, b, c, d, high, low] = bytes else { return Err(MseError::Length) };
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    if length > MAX_PADDING { Err(MseError::Length) } else { Ok((u32::from_be_bytes([a, b, c, d]), length)) }
+}
+
+#[cfg(test)]
+mod tests;

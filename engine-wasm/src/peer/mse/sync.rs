@@ -1,0 +1,77 @@
+//! Finds a mark after padding of unknown length, and never reads a byte beyond it: what follows may be for somebody else to decrypt.
+//!
+//! Owns what it has read of the padding. Invariant: it asks for no more bytes than are certainly padding or mark.
+
+/// Longest padding, bytes.
+pub(super) const MAX_PADDING: usize = 512;
+
+/// A mark that is looked for.
+#[derive(Debug)]
+pub(super) struct Search {
+    mark: Vec<u8>,
+    read: Vec<u8>,
+}
+
+/// The mark did not come within the longest padding.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NotFound;
+
+impl Search {
+    pub(super) fn new(mark: &[u8]) -> Self {
+        Self { mark: mark.to_vec(), read: Vec::new() }
+    }
+
+    /// Bytes to read next; 0 once the mark is there.
+    pub(super) fn wanted(&self) -> usize {
+        self.mark.len() - self.overlap()
+    }
+
+    /// Takes what came, at most as much as was wanted.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), NotFound> {
+        self.read.extend_from_slice(bytes);
+        let could_end = self.read.len() + self.wanted();
+        if could_end > MAX_PADDING + self.mark.len() { Err(NotFound) } else { Ok(()) }
+    }
+
+    /// The longest beginning of the mark that what was read ends with.
+    fn overlap(&self) -> usize {
+        let most = self.mark.len().min(self.read.len());
+        (0..=most).rev().find(|&length| self.read.ends_with(&self.mark[..length])).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// How many bytes of a stream are read until the mark is found.
+    fn read_until_found(mark: &[u8], stream: &[u8], at_once: usize) -> Result<usize, NotFound> {
+        let mut search = Search::new(mark);
+        let mut at = 0;
+        while search.wanted() > 0 {
+            let take = search.wanted().min(at_once);
+            search.take(&stream[at..at + take])?;
+            at += take;
+        }
+        Ok(at)
+    }
+
+    proptest! {
+        #[test]
+        fn it_stops_right_after_the_mark(padding in prop::collection::vec(0u8..3, 0..MAX_PADDING), at_once in 1usize..9) {
+            let mark = [1, 2, 1, 1, 2, 1, 0, 2];
+            let stream = [&padding[..], &mark, &[1; 600]].concat();
+            let expected = stream.windows(mark.len()).position(|window| window == mark).unwrap() + mark.len();
+            prop_assert_eq!(read_until_found(&mark, &stream, at_once), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn padding_has_an_end() {
+        assert_eq!(read_until_found(b"mark", &[0; 2000], 4), Err(NotFound));
+        let late = [&[0; MAX_PADDING][..], b"mark"].concat();
+        assert_eq!(read_until_found(b"mark", &late, 4), Ok(MAX_PADDING + 4));
+    }
+}
