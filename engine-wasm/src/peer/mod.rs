@@ -3,6 +3,7 @@
 //! It turns bytes and frames into [`PeerEvent`]s and gathers what is to be sent; it never decides what to ask for and never
 //! sees payload. What a peer does wrong is a [`PeerError`], which ends the connection.
 
+pub mod allowed_fast;
 pub mod extension;
 pub mod handshake;
 pub mod metadata;

@@ -1,6 +1,7 @@
 //! What to ask for, and whom.
 
 pub mod availability;
+pub mod choker;
 pub mod picker;
 pub mod piece_map;
 pub mod suspects;

@@ -1,0 +1,76 @@
+//! The pieces that a peer may ask for while it is choked (BEP 6, “allowed fast set generation”).
+//!
+//! Owns the rule that makes the set; who may ask for what is decided by [`super::upload`]. Invariant: the set depends on nothing but the
+//! peer's network, the torrent and the number of pieces, so that a peer that comes back, or comes many times, gets no more.
+
+use std::net::IpAddr;
+
+use sha1::{Digest as _, Sha1};
+
+use crate::geometry::PieceIndex;
+use crate::metainfo::InfoHash;
+
+/// Pieces in a set, what BEP 6 suggests.
+pub const SET_LENGTH: usize = 10;
+
+/// The set of a peer at this address, at most `length` pieces, in the order of the rule.
+///
+/// BEP 6 defines it for IPv4, by the first three bytes of the address. IPv6 is taken by its first eight: what one customer has.
+pub fn allowed_fast(ip: IpAddr, info_hash: InfoHash, pieces: u32, length: usize) -> Vec<PieceIndex> {
+    let length = length.min(pieces as usize);
+    let mut set: Vec<PieceIndex> = Vec::with_capacity(length);
+    let mut digest = Sha1::new().chain_update(network(ip)).chain_update(info_hash.0).finalize();
+    while set.len() < length {
+        for &index in digest.as_chunks().0 {
+            let piece = PieceIndex(u32::from_be_bytes(index) % pieces);
+            if set.len() < length && !set.contains(&piece) {
+                set.push(piece);
+            }
+        }
+        digest = Sha1::digest(digest);
+    }
+    set
+}
+
+/// The part of an address that is the same for all machines of one owner.
+fn network(ip: IpAddr) -> Vec<u8> {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
+            vec![a, b, c, 0]
+        }
+        IpAddr::V6(ip) => ip.octets()[..8].to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(ip: &str, pieces: u32, length: usize, expected: &[u32]) {
+        let set = allowed_fast(ip.parse().unwrap(), InfoHash([0xaa; 20]), pieces, length);
+        assert_eq!(set.iter().map(|piece| piece.0).collect::<Vec<_>>(), expected, "{ip}");
+    }
+
+    #[test]
+    fn the_examples_of_bep_6_come_out() {
+        check("80.4.4.200", 1313, 7, &[1059, 431, 808, 1217, 287, 376, 1188]);
+        check("80.4.4.200", 1313, 9, &[1059, 431, 808, 1217, 287, 376, 1188, 353, 508]);
+        check("::ffff:80.4.4.9", 1313, 2, &[1059, 431]);
+    }
+
+    #[test]
+    fn a_small_torrent_is_all_allowed_and_an_empty_one_has_nothing_to_allow() {
+        let set = allowed_fast("1.2.3.4".parse().unwrap(), InfoHash([1; 20]), 3, SET_LENGTH);
+        assert_eq!(set.len(), 3);
+        check("1.2.3.4", 0, SET_LENGTH, &[]);
+    }
+
+    #[test]
+    fn neighbours_share_a_set_and_other_networks_have_another() {
+        let set = |ip: &str| allowed_fast(ip.parse().unwrap(), InfoHash([7; 20]), 5000, SET_LENGTH);
+        assert_eq!(set("2001:db8::1"), set("2001:db8:0:0:ffff::2"));
+        assert_ne!(set("2001:db8::1"), set("2001:db8:0:1::1"));
+        assert_ne!(set("10.0.0.1"), set("10.0.1.1"));
+    }
+}

@@ -1,0 +1,273 @@
+//! Whom to give to (BEP 3, “choking”).
+//!
+//! Every ten seconds the slots go to those who gave most, while we want something; to everybody in turn, when we have all. One slot is
+//! *optimistic*: for thirty seconds somebody has it who did nothing for it, the new ones thrice as likely, and whoever then gives well stays.
+//! Slots that nobody else wants are given at once. It knows numbers of bytes, and neither pieces nor messages: its owner tells the peers.
+//!
+//! Invariant: of those who are interested at most `slots` have one after a round.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use rand::{Rng, RngExt};
+use shared_proto::ConnId;
+
+use crate::time::Instant;
+
+/// Time between two rounds (BEP 3).
+pub const ROUND: Duration = Duration::from_secs(10);
+/// How long somebody has the optimistic slot (BEP 3).
+pub const OPTIMISTIC: Duration = Duration::from_secs(30);
+/// Who has just come is likelier to get the optimistic slot, for so long.
+const NEW_FOR: Duration = Duration::from_secs(60);
+/// How much likelier (BEP 3).
+const NEW_WEIGHT: u32 = 3;
+/// Rates are means over so many rounds: twenty seconds (BEP 3).
+const MEAN_ROUNDS: usize = 2;
+/// Whose giving is below this, bytes a second, gives nothing worth a slot.
+const LEAST_BPS: u64 = 512;
+/// A turn of somebody who gave nothing, when others wait.
+const TURN: Duration = Duration::from_secs(60);
+/// Who has taken nothing for so long does not need the slot.
+const IDLE_TURN: Duration = Duration::from_secs(20);
+
+/// Slots without a limit of the rate: a line is rarely so wide that ten streams don't fill it.
+const FREE_SLOTS: usize = 10;
+/// Fewest slots: one that is earned, and the optimistic one.
+const LEAST_SLOTS: usize = 2;
+/// Most slots.
+const MOST_SLOTS: usize = 50;
+
+/// How many peers to give to at once when this many bytes a second may go up: each is to get a rate that is worth it. The rule is that
+/// of the first client.
+pub fn slots(limit_bps: Option<u64>) -> usize {
+    let Some(limit) = limit_bps else { return FREE_SLOTS };
+    let earned = (limit / 1024).saturating_mul(6) / 10;
+    usize::try_from(earned.isqrt()).unwrap_or(MOST_SLOTS).saturating_add(1).clamp(LEAST_SLOTS, MOST_SLOTS)
+}
+
+/// What decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mood {
+    /// We want something: who gives is given to.
+    Trading,
+    /// We want nothing: everybody has a turn.
+    Giving,
+}
+
+/// Somebody who may get a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contender {
+    /// Who.
+    pub conn: ConnId,
+    /// Whether it wants something of us.
+    pub interested: bool,
+    /// Whether it owes us blocks and sends none.
+    pub snubs: bool,
+    /// Bytes that it gave us so far.
+    pub received: u64,
+    /// Bytes that we gave it so far.
+    pub given: u64,
+}
+
+/// Bytes at the beginning of a round.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    at: Instant,
+    received: u64,
+    given: u64,
+}
+
+/// What is remembered of somebody.
+#[derive(Debug)]
+struct Standing {
+    came: Instant,
+    /// The last rounds, the oldest first.
+    marks: VecDeque<Mark>,
+    /// Since when it has a slot.
+    serving: Option<Instant>,
+    /// Since when it has none.
+    waiting: Instant,
+}
+
+impl Standing {
+    /// Bytes a second that it gave and took lately.
+    fn rates(&self, contender: &Contender, now: Instant) -> (u64, u64) {
+        let Some(mark) = self.marks.front() else { return (0, 0) };
+        let millis = u64::try_from(now.saturating_since(mark.at).as_millis()).unwrap_or(u64::MAX).max(1000);
+        let rate = |bytes: u64| bytes.saturating_mul(1000) / millis;
+        (rate(contender.received.saturating_sub(mark.received)), rate(contender.given.saturating_sub(mark.given)))
+    }
+
+    /// Whether its turn is over.
+    fn has_had_its_turn(&self, taken_bps: u64, now: Instant) -> bool {
+        let served = self.serving.map_or(Duration::ZERO, |since| now.saturating_since(since));
+        served >= TURN || served >= IDLE_TURN && taken_bps == 0
+    }
+}
+
+/// Where somebody stands among those who gave nothing, or all of them when we want nothing: first whose turn is not over, then those
+/// who wait, the longest first, then those whose turn is over, the fastest first.
+type Place = (u8, Instant, Reverse<u64>, ConnId);
+
+/// Who has a slot in one torrent.
+#[derive(Debug)]
+pub struct Choker {
+    standings: BTreeMap<ConnId, Standing>,
+    next_round: Instant,
+    optimistic: Option<ConnId>,
+    next_optimistic: Instant,
+}
+
+impl Choker {
+    /// Nobody has a slot. The first round is due at once.
+    pub fn new(now: Instant) -> Self {
+        Self { standings: BTreeMap::new(), next_round: now, optimistic: None, next_optimistic: now }
+    }
+
+    /// Who has a slot from now on. Between two rounds nobody loses one, and free ones are given to those who wait longest.
+    pub fn choose(
+        &mut self,
+        mood: Mood,
+        slots: usize,
+        contenders: &[Contender],
+        rng: &mut impl Rng,
+        now: Instant,
+    ) -> BTreeSet<ConnId> {
+        self.meet(contenders, now);
+        let chosen = if now < self.next_round {
+            self.fill(slots, contenders)
+        } else {
+            self.next_round = now + ROUND;
+            let chosen = self.round(mood, slots, contenders, rng, now);
+            self.mark(contenders, now);
+            chosen
+        };
+        self.settle(&chosen, now);
+        chosen
+    }
+
+    /// Takes note of who is there.
+    fn meet(&mut self, contenders: &[Contender], now: Instant) {
+        let present: BTreeSet<ConnId> = contenders.iter().map(|contender| contender.conn).collect();
+        self.standings.retain(|conn, _| present.contains(conn));
+        for contender in contenders {
+            let mark = Mark { at: now, received: contender.received, given: contender.given };
+            let newcomer = || Standing { came: now, marks: VecDeque::from([mark]), serving: None, waiting: now };
+            self.standings.entry(contender.conn).or_insert_with(newcomer);
+        }
+    }
+
+    /// Free slots are given away.
+    fn fill(&self, slots: usize, contenders: &[Contender]) -> BTreeSet<ConnId> {
+        let serves = |contender: &Contender| self.standings[&contender.conn].serving.is_some();
+        let mut chosen: BTreeSet<ConnId> = contenders.iter().filter(|it| serves(it)).map(|it| it.conn).collect();
+        let taken = contenders.iter().filter(|it| it.interested && serves(it)).count();
+        let mut waiting: Vec<(Instant, ConnId)> = contenders
+            .iter()
+            .filter(|it| it.interested && !it.snubs && !serves(it))
+            .map(|it| (self.standings[&it.conn].waiting, it.conn))
+            .collect();
+        waiting.sort_unstable();
+        chosen.extend(waiting.into_iter().take(slots.saturating_sub(taken)).map(|(_, conn)| conn));
+        chosen
+    }
+
+    fn round(
+        &mut self,
+        mood: Mood,
+        slots: usize,
+        contenders: &[Contender],
+        rng: &mut impl Rng,
+        now: Instant,
+    ) -> BTreeSet<ConnId> {
+        let mut ranked: Vec<(Reverse<u64>, Place)> = contenders
+            .iter()
+            .filter(|contender| contender.interested && !contender.snubs)
+            .map(|contender| self.rank(mood, contender, now))
+            .collect();
+        ranked.sort_unstable();
+        let earned = if mood == Mood::Trading { slots.saturating_sub(1) } else { slots };
+        let mut chosen: BTreeSet<ConnId> = ranked.iter().take(earned).map(|(_, (.., conn))| *conn).collect();
+        self.optimistic = match mood {
+            Mood::Trading => self.draw(contenders, &chosen, rng, now),
+            Mood::Giving => None,
+        };
+        chosen.extend(self.optimistic);
+        chosen
+    }
+
+    fn rank(&self, mood: Mood, contender: &Contender, now: Instant) -> (Reverse<u64>, Place) {
+        let standing = &self.standings[&contender.conn];
+        let (gives, takes) = standing.rates(contender, now);
+        let place = match standing.serving {
+            None => (1, standing.waiting, Reverse(0), contender.conn),
+            Some(since) if !standing.has_had_its_turn(takes, now) => (0, since, Reverse(takes), contender.conn),
+            Some(_) => (2, Instant::default(), Reverse(takes), contender.conn),
+        };
+        let earns = if mood == Mood::Trading && gives >= LEAST_BPS { gives } else { 0 };
+        (Reverse(earns), place)
+    }
+
+    /// Who has the optimistic slot: whoever had it, for its time, unless it earns another one now.
+    fn draw(
+        &mut self,
+        contenders: &[Contender],
+        earned: &BTreeSet<ConnId>,
+        rng: &mut impl Rng,
+        now: Instant,
+    ) -> Option<ConnId> {
+        let may = |contender: &&Contender| contender.interested && !earned.contains(&contender.conn);
+        let stays = self.optimistic.filter(|conn| contenders.iter().filter(may).any(|it| it.conn == *conn));
+        if stays.is_some() && now < self.next_optimistic {
+            return stays;
+        }
+        self.next_optimistic = now + OPTIMISTIC;
+        let weight = |conn: ConnId| {
+            let is_new = now.saturating_since(self.standings[&conn].came) < NEW_FOR;
+            if is_new { NEW_WEIGHT } else { 1 }
+        };
+        let hat: Vec<(ConnId, u32)> = contenders
+            .iter()
+            .filter(may)
+            .filter(|contender| Some(contender.conn) != stays)
+            .map(|contender| (contender.conn, weight(contender.conn)))
+            .collect();
+        let all: u32 = hat.iter().map(|(_, weight)| weight).sum();
+        if all == 0 {
+            return stays;
+        }
+        let mut ticket = rng.random_range(0..all);
+        hat.into_iter()
+            .find(|(_, weight)| {
+                let drawn = ticket < *weight;
+                ticket = ticket.saturating_sub(*weight);
+                drawn
+            })
+            .map(|(conn, _)| conn)
+    }
+
+    fn mark(&mut self, contenders: &[Contender], now: Instant) {
+        for contender in contenders {
+            let Some(standing) = self.standings.get_mut(&contender.conn) else { continue };
+            standing.marks.push_back(Mark { at: now, received: contender.received, given: contender.given });
+            if standing.marks.len() > MEAN_ROUNDS {
+                standing.marks.pop_front();
+            }
+        }
+    }
+
+    fn settle(&mut self, chosen: &BTreeSet<ConnId>, now: Instant) {
+        for (conn, standing) in &mut self.standings {
+            match (chosen.contains(conn), standing.serving) {
+                (true, None) => standing.serving = Some(now),
+                (false, Some(_)) => (standing.serving, standing.waiting) = (None, now),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
