@@ -213,6 +213,7 @@ impl Engine {
     /// The daemon forgets limits with the engine that set them.
     fn say_limits(&mut self) {
         let (down_bps, up_bps) = (self.config.download_limit_bps, self.config.upload_limit_bps);
+        self.shared.upload_limit_bps = up_bps;
         if down_bps.is_some() || up_bps.is_some() {
             self.out.push_back(Output::Control(EngineMessage::RateLimit { group: ALL_CONNECTIONS, down_bps, up_bps }));
         }

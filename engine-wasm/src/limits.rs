@@ -29,6 +29,12 @@ pub const FIRST_REQUESTS: u32 = 4;
 pub const DEFAULT_REQQ: u32 = 250;
 /// Requests under way to a peer, whatever it says: 8 MiB, a tenth of a second at a gigabyte a second.
 pub const MAX_REQQ: u32 = 512;
+/// Requests of one peer that wait for an answer, as we announce them.
+pub const REQUESTS_PER_PEER: usize = 512;
+/// How often a peer may ask for the same info dictionary over one connection: once, and again if something was lost.
+pub const METADATA_COPIES: u32 = 3;
+/// Blocks of info dictionaries given to one peer a second: a megabyte, which leaves room for what else the brain has to say.
+pub const METADATA_PER_SECOND: usize = 64;
 /// Keys armed at one peer, cancelled requests that it may still answer included.
 pub const ARMED_PER_PEER: usize = 2 * MAX_REQQ as usize;
 

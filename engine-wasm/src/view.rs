@@ -104,6 +104,9 @@ pub struct TorrentView {
     /// Bytes of payload received since it was added in this session, wasted ones included.
     #[cfg_attr(test, ts(type = "number"))]
     pub downloaded: u64,
+    /// Bytes of payload given to others, those of earlier sessions included.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub uploaded: u64,
     /// Bytes received that were of no use: failed a hash, or came twice.
     #[cfg_attr(test, ts(type = "number"))]
     pub wasted: u64,
@@ -114,6 +117,9 @@ pub struct TorrentView {
     /// Payload per second now, bytes.
     #[cfg_attr(test, ts(type = "number"))]
     pub down_rate_bps: u64,
+    /// Payload given per second now, bytes.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub up_rate_bps: u64,
     /// Peers connected.
     pub peers: u32,
     /// Peers known.

@@ -18,6 +18,8 @@ pub const MAX_BANNED: usize = 1_000;
 pub const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// Longest wait after a failure.
 pub const MAX_RETRY: Duration = Duration::from_secs(600);
+/// How long a peer that has everything is left alone when we have everything, too.
+pub const SEED_RETRY: Duration = Duration::from_secs(3600);
 /// A connection that lasted so long makes earlier failures forgotten. A peer that accepts and closes at once fails each time.
 const GOOD_CONNECTION: Duration = Duration::from_secs(60);
 
@@ -118,6 +120,15 @@ impl Candidates {
             let was_good = succeeded && now.saturating_since(since) >= GOOD_CONNECTION;
             candidate.failures = if was_good { 1 } else { candidate.failures.saturating_add(1) };
             candidate.state = State::Waiting(now + retry_after(candidate.failures));
+        });
+    }
+
+    /// It has everything, and so have we: it is left alone for long.
+    pub fn has_everything(&mut self, addr: SocketAddr, now: Instant) {
+        self.update(canonical(addr), |candidate| {
+            if matches!(candidate.state, State::InUse { .. }) {
+                candidate.state = State::Waiting(now + SEED_RETRY);
+            }
         });
     }
 

@@ -5,10 +5,12 @@
 
 pub mod allowed_fast;
 pub mod extension;
+pub mod give;
 pub mod handshake;
 pub mod metadata;
 pub mod mse;
 pub mod rate;
+pub mod upload;
 pub mod wire;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use handshake::{HANDSHAKE_LEN, Handshake};
 use rate::{RateMeter, ReplyTime};
+use upload::{Request, Upload};
 use wire::{Message, WireError};
 
 /// A peer that is connected but does not finish its handshake in this time is dropped.
@@ -67,6 +70,9 @@ pub enum PeerError {
     /// A piece or block that the torrent does not have.
     #[error("piece out of range")]
     OutOfRange,
+    /// It asks again and again for what it can't have.
+    #[error("too many requests for what it can't have")]
+    Nuisance,
     /// It does not speak the extension by which metadata is given.
     #[error("the peer can't give metadata")]
     NoMetadata,
@@ -96,6 +102,14 @@ pub enum PeerEvent {
     AllowedFast(PieceIndex),
     /// It told how many requests it takes.
     Agreed,
+    /// It wants something that we have, or no longer does.
+    Interest,
+    /// It asks for a block.
+    Asks(Request),
+    /// It takes a request back.
+    TakesBack(Request),
+    /// It asks for a block of the info dictionary.
+    AsksMetadata(u32),
 }
 
 /// A block that this peer was asked for.
@@ -138,14 +152,35 @@ pub struct Peer {
     last_sent: Instant,
     snubbed: bool,
     out: Vec<u8>,
+    dialled: bool,
+    id: Option<[u8; 20]>,
+    speaks_extensions: bool,
+    introduced: bool,
+    upload_only: bool,
+    upload: Upload,
+    received_bytes: u64,
+    metadata: give::MetadataQueue,
 }
 
 impl Peer {
     /// A peer that is being dialled.
     pub fn dial(addr: SocketAddr, now: Instant) -> Self {
+        Self::new(addr, Stage::Connecting, now)
+    }
+
+    /// A peer that dialled us, and named this torrent in the first `received` bytes of its handshake: ours goes out.
+    pub fn accept(addr: SocketAddr, received: &[u8], info_hash: InfoHash, peer_id: [u8; 20], now: Instant) -> Self {
+        let mut peer = Self::new(addr, Stage::Connecting, now);
+        peer.dialled = false;
+        peer.connected(info_hash, peer_id, now);
+        peer.stage = Stage::Handshaking { since: now, received: received.to_vec() };
+        peer
+    }
+
+    fn new(addr: SocketAddr, stage: Stage, now: Instant) -> Self {
         Self {
             addr,
-            stage: Stage::Connecting,
+            stage,
             fast: false,
             pieces: None,
             has_all: false,
@@ -165,7 +200,50 @@ impl Peer {
             last_sent: now,
             snubbed: false,
             out: Vec::new(),
+            dialled: true,
+            id: None,
+            speaks_extensions: false,
+            introduced: false,
+            upload_only: false,
+            upload: Upload::new(now),
+            received_bytes: 0,
+            metadata: give::MetadataQueue::default(),
         }
+    }
+
+    /// Whether we dialled it, and not it us: only then its address is one where it listens.
+    pub fn is_dialled(&self) -> bool {
+        self.dialled
+    }
+
+    /// Its name for itself, once its handshake is done.
+    pub fn id(&self) -> Option<[u8; 20]> {
+        self.id
+    }
+
+    /// Whether it wants nothing of anybody: it has everything, or all that it wants (BEP 21).
+    pub fn is_upload_only(&self) -> bool {
+        self.upload_only || self.has_all
+    }
+
+    /// What it gets of us.
+    pub fn upload(&self) -> &Upload {
+        &self.upload
+    }
+
+    /// What it gets of us, to change it.
+    pub fn upload_mut(&mut self) -> &mut Upload {
+        &mut self.upload
+    }
+
+    /// Bytes of payload that it gave.
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes
+    }
+
+    /// Whether it owes blocks and sends none.
+    pub fn is_snubbing(&self) -> bool {
+        self.snubbed
     }
 
     /// Where it is.
@@ -239,14 +317,9 @@ impl Peer {
         }
         self.stage = Stage::Ready;
         self.last_heard = now;
+        self.id = Some(theirs.peer_id);
         self.fast = theirs.supports_fast();
-        if self.fast {
-            self.say(&Message::HaveNone, now);
-        }
-        if theirs.supports_extensions() {
-            let hello = extension::ExtensionHandshake::ours(limits::MAX_REQQ).encode();
-            self.say(&Message::Extended { id: 0, payload: &hello }, now);
-        }
+        self.speaks_extensions = theirs.supports_extensions();
         Ok(Some(PeerEvent::Ready))
     }
 
@@ -298,15 +371,23 @@ impl Peer {
             Message::Extended { id: 0, payload } => {
                 if let Ok(hello) = extension::ExtensionHandshake::parse(payload) {
                     self.reqq = hello.reqq.unwrap_or(limits::DEFAULT_REQQ).clamp(1, limits::MAX_REQQ);
+                    self.upload_only = hello.upload_only;
+                    self.hear_metadata_id(hello.id(metadata::EXTENSION));
                 }
                 Ok(Some(PeerEvent::Agreed))
             }
-            // We choke everybody, so a request is a misunderstanding: rejected where that can be said.
-            Message::Request { piece, begin, length } => {
-                if self.fast {
-                    self.say(&Message::Reject { piece, begin, length }, now);
+            Message::Extended { id: metadata::OUR_ID, payload } => {
+                match metadata::MetadataMessage::parse(payload).map_err(|_| PeerError::Metadata)? {
+                    metadata::MetadataMessage::Request { block } => Ok(Some(PeerEvent::AsksMetadata(block))),
+                    // We asked for none.
+                    _ => Ok(None),
                 }
-                Ok(None)
+            }
+            Message::Interested => Ok(self.upload.set_interested(true).then_some(PeerEvent::Interest)),
+            Message::NotInterested => Ok(self.upload.set_interested(false).then_some(PeerEvent::Interest)),
+            Message::Request { piece, begin, length } => Ok(Some(PeerEvent::Asks(Request { piece, begin, length }))),
+            Message::Cancel { piece, begin, length } => {
+                Ok(Some(PeerEvent::TakesBack(Request { piece, begin, length })))
             }
             // A block too short for its header to be diverted, or what we do not use.
             _ => Ok(None),
@@ -344,6 +425,7 @@ impl Peer {
         self.last_block = now;
         self.snubbed = false;
         self.rate.add(u64::from(length), now);
+        self.received_bytes += u64::from(length);
         let Some(asked) = self.asked.remove(&block) else { return false };
         if !asked.cancelled {
             self.live -= 1;

@@ -179,6 +179,7 @@ impl Torrent {
         self.record.touch(cx.now);
         self.wants_are_stale = true;
         self.grant(piece, cx);
+        self.tell_have(piece, cx.now);
         if self.suspects.wants_proof(piece) {
             let spans = self.spans(piece, 0, self.geometry.piece_len(piece));
             self.ask(Op::Proof(piece), cx, |op| IoCommand::Digest { op, kind: DigestKind::Sha256Leaves, spans });

@@ -6,6 +6,7 @@
 mod adopt;
 mod disk;
 mod fetch;
+mod give;
 mod resume;
 mod show;
 mod swarm;
@@ -87,6 +88,7 @@ enum Op {
     Exhibit(PieceIndex, Vec<Vec<SocketAddr>>),
     Proof(PieceIndex),
     Announce,
+    Give(ConnId, u32),
     SaveRecord,
     SaveMetainfo,
 }
@@ -126,6 +128,7 @@ pub(crate) struct Torrent {
     next_tick: Instant,
     max_connections: usize,
     unread_since: Option<Instant>,
+    giving: give::Giving,
 }
 
 impl Torrent {
@@ -183,6 +186,7 @@ impl Torrent {
             next_tick: cx.now,
             max_connections: limits::CONNECTIONS_PER_TORRENT,
             unread_since: Some(cx.now),
+            giving: give::Giving::new(cx.now),
             status: if paused { Status::Paused } else { Status::Unlinked },
             meta,
             source,
@@ -310,6 +314,7 @@ impl Torrent {
             Op::Exhibit(piece, givers) => self.exhibited(piece, givers, result, cx),
             Op::Proof(piece) => self.proved(piece, result, cx),
             Op::Announce => self.announced(result, cx),
+            Op::Give(conn, length) => self.gave(conn, length, result, cx),
             Op::SaveRecord => self.record.saved(),
             Op::SaveMetainfo => {}
         }
@@ -331,6 +336,7 @@ impl Torrent {
             return;
         }
         self.tend_peers(cx);
+        self.tend_giving(cx);
         self.announce_to_trackers(cx);
         self.dial(cx);
         self.tend_viewers(cx);

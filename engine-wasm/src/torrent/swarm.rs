@@ -15,7 +15,7 @@ use crate::limits;
 use crate::metainfo::Magnet;
 use crate::peer::handshake::HANDSHAKE_LEN;
 use crate::peer::wire::{MAX_FRAME, PIECE_ID};
-use crate::peer::{Peer, PeerEvent};
+use crate::peer::{Peer, PeerError, PeerEvent};
 use crate::time::Instant;
 
 /// A peer that rejected so many requests while unchoked is let go.
@@ -55,7 +55,7 @@ impl Torrent {
 
     /// Dials as many as there is room for.
     pub(super) fn dial(&mut self, cx: &mut Context<'_>) {
-        if !self.is_running() || self.pieces.is_complete() {
+        if !self.is_running() {
             return;
         }
         let mut dialling = self.peers.values().filter(|peer| peer.is_connecting()).count();
@@ -86,7 +86,13 @@ impl Torrent {
                 self.heard(conn, event, cx);
             }
             Ok(None) => {}
-            Err(error) => self.drop_peer(conn, &error.to_string(), cx),
+            Err(error) => {
+                if matches!(error, PeerError::Ourselves) && peer.is_dialled() {
+                    // Trackers name us, too.
+                    self.candidates.ban(peer.addr());
+                }
+                self.drop_peer(conn, &error.to_string(), cx);
+            }
         }
     }
 
@@ -101,12 +107,16 @@ impl Torrent {
     }
 
     fn heard(&mut self, conn: ConnId, event: PeerEvent, cx: &mut Context<'_>) {
+        if self.heard_of_giving(conn, &event, cx) {
+            return;
+        }
         match event {
             PeerEvent::Ready => {
                 if let Some(peer) = self.peers.get(&conn) {
                     self.candidates.succeeded(peer.addr());
                     self.record.touch(cx.now);
                 }
+                self.greet(conn, cx);
                 cx.changed();
             }
             PeerEvent::HasAll => {
@@ -133,13 +143,22 @@ impl Torrent {
                     self.drop_peer(conn, "it rejects everything", cx);
                 }
             }
-            PeerEvent::Unchoked | PeerEvent::AllowedFast(_) | PeerEvent::Agreed => self.wants_are_stale = true,
+            PeerEvent::Agreed => {
+                self.part_from_seeds(cx);
+                self.wants_are_stale = true;
+            }
+            PeerEvent::Unchoked | PeerEvent::AllowedFast(_) => self.wants_are_stale = true,
+            PeerEvent::Interest
+            | PeerEvent::Asks(_)
+            | PeerEvent::TakesBack(_)
+            | PeerEvent::AsksMetadata(_) => {}
         }
     }
 
     /// A peer told what it has.
     fn learned(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         self.refresh_interest_in(conn, cx.now);
+        self.part_from_seeds(cx);
         self.wants_are_stale = true;
     }
 
@@ -266,8 +285,8 @@ impl Torrent {
         AnnounceParams {
             info_hash: self.meta.info_hash,
             peer_id: cx.peer_id,
-            port: tracker::NO_PORT,
-            uploaded: 0,
+            port: cx.shared.listen_port.unwrap_or(tracker::NO_PORT),
+            uploaded: self.giving.uploaded(),
             downloaded: self.downloaded,
             left,
             event,
@@ -292,11 +311,15 @@ impl Torrent {
         }
     }
 
-    /// Everything is there: the trackers hear it, and the peers are let go, since nothing is given yet.
+    /// Everything is there: trackers and peers hear it, and those go who have everything, too.
     pub(super) fn completed(&mut self, cx: &mut Context<'_>) {
-        self.trackers.completed(cx.now);
+        // What lay on the disk was completed some other time.
+        if self.downloaded > 0 {
+            self.trackers.completed(cx.now);
+        }
         self.refresh_interest(cx.now);
-        self.release_all(cx);
+        self.part_from_seeds(cx);
+        self.say_that_we_are_done(cx);
         self.next_tick = cx.now;
         cx.changed();
     }

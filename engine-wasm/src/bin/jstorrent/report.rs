@@ -136,6 +136,10 @@ fn words(torrent: &TorrentView, streams: &[StreamView]) -> String {
         torrent.peers,
         if torrent.peers == 1 { "peer" } else { "peers" },
     );
+    if torrent.uploaded > 0 {
+        let (given, rate) = (HumanBytes(torrent.uploaded), HumanBytes(torrent.up_rate_bps));
+        words.push_str(&format!(", {given} given, {rate}/s"));
+    }
     if torrent.state == TorrentState::Checking {
         words.push_str(", checking what is there");
     }
@@ -169,7 +173,8 @@ fn progress(torrent: &TorrentView, streams: &[StreamView]) -> Value {
     json!({
         "state": torrent.state, "message": torrent.message, "infoHash": torrent.info_hash,
         "length": torrent.length, "verified": torrent.verified, "pieceCount": torrent.piece_count,
-        "verifiedPieces": pieces(torrent), "downRateBps": torrent.down_rate_bps, "peers": torrent.peers,
+        "verifiedPieces": pieces(torrent), "downRateBps": torrent.down_rate_bps,
+        "uploaded": torrent.uploaded, "upRateBps": torrent.up_rate_bps, "peers": torrent.peers,
         "streams": streams,
     })
 }

@@ -1,0 +1,163 @@
+//! The giving half of a peer: how we introduce ourselves, what we say of our pieces, and what becomes of its requests.
+//!
+//! As its parent: it turns what comes into words and numbers, and decides nothing. What we have is told by the caller.
+
+use std::collections::VecDeque;
+
+use super::extension::{self, ExtensionHandshake};
+use super::metadata::{self, MetadataMessage};
+use super::upload::{Request, Verdict};
+use super::wire::Message;
+use super::{Peer, PeerError};
+use crate::bitfield::Bitfield;
+use crate::geometry::PieceIndex;
+use crate::limits;
+use crate::time::Instant;
+
+/// What a peer is told of us first.
+#[derive(Clone, Copy, Debug)]
+pub struct Introduction<'a> {
+    /// What we have.
+    pub have: &'a Bitfield,
+    /// Length of the info dictionary that we give, bytes (BEP 9); `None` when we don't.
+    pub metadata_size: Option<u32>,
+    /// Where we listen.
+    pub port: Option<u16>,
+    /// Whether we want nothing (BEP 21).
+    pub upload_only: bool,
+}
+
+/// Blocks of the info dictionary that a peer waits for.
+#[derive(Debug, Default)]
+pub(super) struct MetadataQueue {
+    /// The id under which it wants them.
+    id: Option<u8>,
+    waiting: VecDeque<u32>,
+    /// How many it has had.
+    given: u32,
+}
+
+impl Peer {
+    /// The handshakes are done: we say what we have and which extensions we speak.
+    pub fn introduce(&mut self, us: &Introduction<'_>, now: Instant) {
+        // BEP 3 and 6: what we have comes before anything else. Without the fast extension saying nothing means having nothing.
+        match (self.fast, us.have.is_clear(), us.have.is_full()) {
+            (true, true, _) => self.say(&Message::HaveNone, now),
+            (true, _, true) => self.say(&Message::HaveAll, now),
+            (false, true, _) => {}
+            _ => self.say(&Message::Bitfield(&us.have.to_wire()), now),
+        }
+        self.introduced = true;
+        self.say_extensions(us, now);
+    }
+
+    /// Which extensions we speak; may be said again when it has changed (BEP 10).
+    pub fn say_extensions(&mut self, us: &Introduction<'_>, now: Instant) {
+        if !self.speaks_extensions || !self.introduced {
+            return;
+        }
+        let reqq = u32::try_from(limits::REQUESTS_PER_PEER).unwrap_or(u32::MAX);
+        let mut hello = ExtensionHandshake::ours(reqq);
+        hello.messages.insert(metadata::EXTENSION.to_owned(), metadata::OUR_ID);
+        hello.metadata_size = us.metadata_size;
+        hello.port = us.port;
+        hello.upload_only = us.upload_only;
+        self.say(&Message::Extended { id: extension::HANDSHAKE_ID, payload: &hello.encode() }, now);
+    }
+
+    /// We have one more piece. One that has everything does not want to know.
+    pub fn tell_have(&mut self, piece: PieceIndex, now: Instant) {
+        if self.introduced && !self.has_all {
+            self.say(&Message::Have(piece.0), now);
+        }
+    }
+
+    /// These pieces it may ask for while it is choked (BEP 6). Said once.
+    pub fn allow(&mut self, pieces: Vec<PieceIndex>, now: Instant) {
+        if self.fast {
+            pieces.iter().for_each(|piece| self.say(&Message::AllowedFast(piece.0), now));
+            self.upload.allow(pieces);
+        }
+    }
+
+    /// Whether it speaks the fast extension (BEP 6).
+    pub fn is_fast(&self) -> bool {
+        self.fast
+    }
+
+    /// It has a slot from now on, or none. With the fast extension each request that is dropped is rejected.
+    pub fn set_choked(&mut self, choked: bool, now: Instant) {
+        if !choked {
+            if self.upload.unchoke() {
+                self.say(&Message::Unchoke, now);
+            }
+        } else if !self.upload.is_choking() {
+            let dropped = self.upload.choke();
+            self.say(&Message::Choke, now);
+            dropped.into_iter().for_each(|request| self.refuse(request, now));
+        }
+    }
+
+    /// It asks for a block. `can_give`: the bytes are valid, verified and at hand.
+    ///
+    /// # Errors
+    /// [`PeerError::Nuisance`]: drop the peer.
+    pub fn handle_request(&mut self, request: Request, can_give: bool, now: Instant) -> Result<(), PeerError> {
+        if self.upload.ask(request, can_give) == Verdict::Refused {
+            self.refuse(request, now);
+        }
+        if self.upload.is_a_nuisance() { Err(PeerError::Nuisance) } else { Ok(()) }
+    }
+
+    /// It takes a request back. BEP 6 wants an answer all the same.
+    pub fn handle_cancel(&mut self, request: Request, now: Instant) {
+        if self.upload.cancel(request) {
+            self.refuse(request, now);
+        }
+    }
+
+    /// This request will not be answered. Without the fast extension there are no words for it.
+    pub fn refuse(&mut self, Request { piece, begin, length }: Request, now: Instant) {
+        if self.fast {
+            self.say(&Message::Reject { piece, begin, length }, now);
+        }
+    }
+
+    /// The id under which it wants messages about metadata (BEP 9). A later handshake may leave it out.
+    pub(super) fn hear_metadata_id(&mut self, id: Option<u8>) {
+        self.metadata.id = id.or(self.metadata.id);
+    }
+
+    /// It asks for a block of an info dictionary of so many bytes. One that asks for far more than there is is refused.
+    pub fn handle_metadata_request(&mut self, block: u32, size: Option<u32>, now: Instant) {
+        let blocks = size.map_or(0, metadata::block_count);
+        let waiting = u32::try_from(self.metadata.waiting.len()).unwrap_or(u32::MAX);
+        let is_too_much = self.metadata.given.saturating_add(waiting) >= blocks.saturating_mul(limits::METADATA_COPIES);
+        if block >= blocks || is_too_much {
+            return self.say_metadata(MetadataMessage::Reject { block }, now);
+        }
+        self.metadata.waiting.push_back(block);
+    }
+
+    /// Sends blocks of the info dictionary that it waits for, at most so many.
+    pub fn give_metadata(&mut self, info: &[u8], most: usize, now: Instant) {
+        let Ok(total) = u32::try_from(info.len()) else { return };
+        for _ in 0..most {
+            let Some(block) = self.metadata.waiting.pop_front() else { return };
+            let begin = block as usize * metadata::BLOCK as usize;
+            let end = begin + metadata::block_length(total, block) as usize;
+            self.metadata.given += 1;
+            let Some(data) = info.get(begin..end) else { continue };
+            self.say_metadata(MetadataMessage::Data { block, total, data }, now);
+        }
+    }
+
+    fn say_metadata(&mut self, message: MetadataMessage<'_>, now: Instant) {
+        if let Some(id) = self.metadata.id {
+            self.say(&Message::Extended { id, payload: &message.encode() }, now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! A torrent and what it gives: introductions, slots, and blocks that go from the disk to a peer without passing through here.
+//!
+//! Only verified pieces are given. Who gets a slot is the choker's to say, in which order a peer is answered is its upload's; here both
+//! become commands.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use shared_proto::io::{OpError, OpOutput};
+use shared_proto::{ConnId, IoCommand, Span};
+
+use super::{Op, Torrent};
+use crate::context::Context;
+use crate::geometry::PieceIndex;
+use crate::limits;
+use crate::peer::allowed_fast::{SET_LENGTH, allowed_fast};
+use crate::peer::give::Introduction;
+use crate::peer::handshake::HANDSHAKE_LEN;
+use crate::peer::rate::RateMeter;
+use crate::peer::upload::Request;
+use crate::peer::wire::PIECE_ID;
+use crate::peer::{Peer, PeerEvent};
+use crate::pick::choker::{self, Choker, Contender, Mood};
+use crate::pick::piece_map::PieceState;
+use crate::time::Instant;
+
+/// Blocks of the info dictionary that a peer is given at once when it asks; the rest of its share of a second follows with the tick.
+const METADATA_AT_ONCE: usize = 8;
+
+/// What a torrent remembers of its giving.
+#[derive(Debug)]
+pub(super) struct Giving {
+    choker: Choker,
+    uploaded: u64,
+    rate: RateMeter,
+    tended: Instant,
+}
+
+impl Giving {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { choker: Choker::new(now), uploaded: 0, rate: RateMeter::new(now), tended: now }
+    }
+
+    /// Bytes of payload given.
+    pub(super) fn uploaded(&self) -> u64 {
+        self.uploaded
+    }
+
+    /// Bytes of payload given a second now.
+    pub(super) fn rate_bps(&self, now: Instant) -> u64 {
+        self.rate.rate_bps(now)
+    }
+}
+
+impl Torrent {
+    /// Somebody dialled us and named this torrent in the first `received` bytes of its handshake. False when it is to be turned away.
+    pub(crate) fn accept(&mut self, conn: ConnId, addr: SocketAddr, received: &[u8], cx: &mut Context<'_>) -> bool {
+        if !self.is_running() || self.peers.len() >= self.max_connections {
+            return false;
+        }
+        cx.shared.conns.insert(conn, self.meta.info_hash);
+        self.peers.insert(conn, Peer::accept(addr, received, self.meta.info_hash, cx.peer_id, cx.now));
+        let rest = u32::try_from(HANDSHAKE_LEN - received.len().min(HANDSHAKE_LEN)).expect("a handshake is short");
+        cx.order(IoCommand::TcpRaw { conn, bytes: rest });
+        true
+    }
+
+    /// Whether nothing more is wanted.
+    pub(super) fn is_done(&self) -> bool {
+        self.pieces.is_complete()
+    }
+
+    /// A handshake is done: the peer hears who we are, unless it is here already.
+    pub(super) fn greet(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        if let Some(other) = self.twin_of(conn, cx.peer_id) {
+            return self.drop_peer(other, "it is here twice", cx);
+        }
+        let us = introduction(&self.pieces, &self.meta.info, self.is_done(), cx);
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        peer.introduce(&us, cx.now);
+        if peer.is_fast() && !self.pieces.have().is_clear() {
+            let set = allowed_fast(peer.addr().ip(), self.meta.info_hash, self.geometry.piece_count(), SET_LENGTH);
+            let at_hand = |piece: &PieceIndex| self.pieces.state(*piece) == PieceState::Have;
+            peer.allow(set.into_iter().filter(at_hand).collect(), cx.now);
+        }
+    }
+
+    /// Which of two connections to one peer is to go. Both ends must come to the same answer: the one that the lower name dialled stays.
+    fn twin_of(&self, conn: ConnId, our_id: [u8; 20]) -> Option<ConnId> {
+        let peer = self.peers.get(&conn)?;
+        let id = peer.id()?;
+        let is_twin = |other: &Peer| other.id() == Some(id) && other.addr().ip() == peer.addr().ip();
+        let (&other, twin) = self.peers.iter().find(|(other, twin)| **other != conn && is_twin(twin))?;
+        let newer_stays = peer.is_dialled() != twin.is_dialled() && peer.is_dialled() == (our_id < id);
+        Some(if newer_stays { other } else { conn })
+    }
+
+    /// What a peer says that is about giving. True when it was.
+    pub(super) fn heard_of_giving(&mut self, conn: ConnId, event: &PeerEvent, cx: &mut Context<'_>) -> bool {
+        match *event {
+            PeerEvent::Interest => self.choose(cx),
+            PeerEvent::Asks(request) => self.asked(conn, request, cx),
+            PeerEvent::TakesBack(request) => {
+                if let Some(peer) = self.peers.get_mut(&conn) {
+                    peer.handle_cancel(request, cx.now);
+                }
+            }
+            PeerEvent::AsksMetadata(block) => {
+                let size = u32::try_from(self.meta.info.len()).ok();
+                if let Some(peer) = self.peers.get_mut(&conn) {
+                    peer.handle_metadata_request(block, size, cx.now);
+                    peer.give_metadata(&self.meta.info, METADATA_AT_ONCE, cx.now);
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn asked(&mut self, conn: ConnId, request: Request, cx: &mut Context<'_>) {
+        let can_give = self.can_give(request);
+        let Some(peer) = self.peers.get_mut(&conn) else { return };
+        match peer.handle_request(request, can_give, cx.now) {
+            Ok(()) => self.serve(conn, cx),
+            Err(error) => self.drop_peer(conn, &error.to_string(), cx),
+        }
+    }
+
+    fn can_give(&self, request: Request) -> bool {
+        self.is_running()
+            && request.is_valid(&self.geometry)
+            && self.pieces.state(PieceIndex(request.piece)) == PieceState::Have
+    }
+
+    /// Sends a peer what is next for it, as long as there is room on its line.
+    pub(super) fn serve(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        while let Some(request) = self.peers.get_mut(&conn).and_then(|peer| peer.upload_mut().next_to_send(cx.now)) {
+            // It may have been lost since it was asked for.
+            let can_give = self.can_give(request);
+            let spans = self.spans(PieceIndex(request.piece), request.begin, request.length);
+            let Some(peer) = self.peers.get_mut(&conn) else { return };
+            if !can_give {
+                peer.upload_mut().sent(request.length, false, cx.now);
+                peer.refuse(request, cx.now);
+                continue;
+            }
+            // What was said before goes first.
+            if let Some(data) = peer.take_out() {
+                cx.order(IoCommand::TcpSend { conn, data });
+            }
+            self.send(conn, request, spans, cx);
+        }
+    }
+
+    fn send(&mut self, conn: ConnId, request: Request, spans: Vec<Span>, cx: &mut Context<'_>) {
+        let padding = request.length - spans.iter().map(|span| span.length).sum::<u32>().min(request.length);
+        let head = block_head(request);
+        self.ask(Op::Give(conn, request.length), cx, |op| IoCommand::TcpSendSpan { op, conn, head, spans });
+        if padding > 0 {
+            // Padding lies at the end of a piece and nowhere on the disk (BEP 47).
+            cx.order(IoCommand::TcpSend { conn, data: Bytes::from(vec![0; padding as usize]) });
+        }
+    }
+
+    /// A block is on its way, or came to nothing.
+    pub(super) fn gave(
+        &mut self,
+        conn: ConnId,
+        length: u32,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
+        if result.is_ok() {
+            self.giving.uploaded += u64::from(length);
+            self.giving.rate.add(u64::from(length), cx.now);
+        }
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.upload_mut().sent(length, result.is_ok(), cx.now);
+            self.serve(conn, cx);
+        }
+    }
+
+    /// A piece is verified: everybody hears it.
+    pub(super) fn tell_have(&mut self, piece: PieceIndex, now: Instant) {
+        self.peers.values_mut().for_each(|peer| peer.tell_have(piece, now));
+    }
+
+    /// Gives the slots away.
+    pub(super) fn choose(&mut self, cx: &mut Context<'_>) {
+        if !self.is_running() {
+            return;
+        }
+        let contenders: Vec<Contender> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.is_ready())
+            .map(|(&conn, peer)| Contender {
+                conn,
+                interested: peer.upload().is_interested(),
+                snubs: peer.is_snubbing(),
+                received: peer.received_bytes(),
+                given: peer.upload().given(),
+            })
+            .collect();
+        let mood = if self.is_done() { Mood::Giving } else { Mood::Trading };
+        let slots = choker::slots(cx.shared.upload_limit_bps);
+        let chosen = self.giving.choker.choose(mood, slots, &contenders, cx.rng, cx.now);
+        for contender in contenders {
+            if let Some(peer) = self.peers.get_mut(&contender.conn) {
+                peer.set_choked(!chosen.contains(&contender.conn), cx.now);
+            }
+        }
+    }
+
+    /// Once a tick: slots, descriptions, and what interests us.
+    pub(super) fn tend_giving(&mut self, cx: &mut Context<'_>) {
+        if cx.now.saturating_since(self.giving.tended) < Duration::from_secs(1) {
+            return;
+        }
+        self.giving.tended = cx.now;
+        self.choose(cx);
+        let have = self.pieces.have();
+        for peer in self.peers.values_mut() {
+            peer.give_metadata(&self.meta.info, limits::METADATA_PER_SECOND, cx.now);
+            if peer.pieces().is_some_and(|theirs| !theirs.has_any_missing_in(have)) {
+                peer.set_interested(false, cx.now);
+            }
+        }
+    }
+
+    /// Lets those go who have nothing to ask of us, when we have nothing to ask of them.
+    pub(super) fn part_from_seeds(&mut self, cx: &mut Context<'_>) {
+        if !self.is_done() {
+            return;
+        }
+        let seeds: Vec<ConnId> =
+            self.peers.iter().filter(|(_, peer)| peer.is_upload_only()).map(|(&conn, _)| conn).collect();
+        for conn in seeds {
+            if let Some(peer) = self.peers.get(&conn) {
+                self.candidates.has_everything(peer.addr(), cx.now);
+            }
+            self.drop_peer(conn, "both of us have everything", cx);
+        }
+    }
+
+    /// Everybody hears that we want nothing more.
+    pub(super) fn say_that_we_are_done(&mut self, cx: &mut Context<'_>) {
+        let us = introduction(&self.pieces, &self.meta.info, true, cx);
+        self.peers.values_mut().for_each(|peer| peer.say_extensions(&us, cx.now));
+    }
+}
+
+fn introduction<'a>(
+    pieces: &'a crate::pick::piece_map::PieceMap,
+    info: &Bytes,
+    upload_only: bool,
+    cx: &Context<'_>,
+) -> Introduction<'a> {
+    let metadata_size = u32::try_from(info.len()).ok().filter(|size| (1..=limits::METADATA).contains(size));
+    Introduction { have: pieces.have(), metadata_size, port: cx.shared.listen_port, upload_only }
+}
+
+/// Everything of a `piece` message but its payload (BEP 3).
+fn block_head(Request { piece, begin, length }: Request) -> Bytes {
+    let mut head = Vec::with_capacity(13);
+    head.extend_from_slice(&(9 + length).to_be_bytes());
+    head.push(PIECE_ID);
+    head.extend_from_slice(&piece.to_be_bytes());
+    head.extend_from_slice(&begin.to_be_bytes());
+    Bytes::from(head)
+}
