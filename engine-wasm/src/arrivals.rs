@@ -72,9 +72,9 @@ impl Arrivals {
         Some(step)
     }
 
-    /// It is gone.
-    pub(crate) fn closed(&mut self, conn: ConnId) {
-        self.waiting.remove(&conn);
+    /// It is gone; false when the connection is no arrival.
+    pub(crate) fn closed(&mut self, conn: ConnId) -> bool {
+        self.waiting.remove(&conn).is_some()
     }
 
     /// All are gone.
@@ -91,7 +91,7 @@ impl Arrivals {
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<ConnId> {
         let late = self.waiting.iter().filter(|(_, arrival)| arrival.since + HANDSHAKE_TIMEOUT <= now);
         let late: Vec<ConnId> = late.map(|(&conn, _)| conn).collect();
-        late.iter().for_each(|conn| self.closed(*conn));
+        late.iter().for_each(|conn| drop(self.waiting.remove(conn)));
         late
     }
 }
@@ -162,7 +162,7 @@ mod tests {
         let first = Instant(0) + HANDSHAKE_TIMEOUT;
         assert_eq!(arrivals.next_wakeup(), Some(first));
         assert_eq!(arrivals.expire(first), [ConnId(0)]);
-        arrivals.closed(ConnId(1));
+        assert!(arrivals.closed(ConnId(1)) && !arrivals.closed(ConnId(1)));
         assert_eq!(arrivals.data(ConnId(1), &[0]), None);
         assert_eq!(arrivals.accepted(ConnId(999), addr(), first), Step::Read(20));
     }

@@ -26,8 +26,6 @@ pub(crate) struct Shared {
     pub(crate) net: Net,
     /// The engine's secret, empty until it is known.
     pub(crate) secret: Bytes,
-    /// The port at which others reach us, while we listen.
-    pub(crate) listen_port: Option<u16>,
     /// Bytes a second that all torrents together may give; `None` for no limit.
     pub(crate) upload_limit_bps: Option<u64>,
     /// Which torrent has a name below a root; names as a disk sees them that ignores case.

@@ -1,6 +1,7 @@
 //! The engine: routes inputs to its torrents and owns no algorithm.
 
 mod http;
+mod incoming;
 mod magnets;
 mod sockets;
 
@@ -14,6 +15,7 @@ use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, OpId, RequestId, RootKey};
 
 use crate::api::{Api, ApiConfig, temporary};
+use crate::arrivals::Arrivals;
 use crate::context::{Context, Owner, Shared};
 use crate::discover::candidates::Source;
 use crate::geometry::FileIndex;
@@ -97,6 +99,7 @@ pub struct Engine {
     rng: ChaCha8Rng,
     peer_id: [u8; 20],
     shared: Shared,
+    arrivals: Arrivals,
     out: VecDeque<Output>,
     root: Option<RootKey>,
     loading: Loading,
@@ -125,6 +128,7 @@ impl Engine {
             config,
             rng,
             peer_id,
+            arrivals: Arrivals::default(),
             out: VecDeque::new(),
             root: None,
             loading: Loading::default(),
@@ -151,6 +155,7 @@ impl Engine {
             Input::Intent { id, intent } => self.handle_intent(id, intent, now),
             Input::Timeout => self.tend_api(now),
         }
+        self.tend_arrivals(now);
         self.wake_torrents(now);
         self.tend_adding(now);
         self.now = now;
@@ -168,7 +173,8 @@ impl Engine {
     /// When to come back with [`Input::Timeout`], if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let torrents = self.torrents.values().filter_map(Torrent::next_wakeup);
-        torrents.chain(self.magnets.values().filter_map(Pending::next_wakeup)).chain(self.api_timeout()).min()
+        let magnets = self.magnets.values().filter_map(Pending::next_wakeup);
+        torrents.chain(magnets).chain(self.api_timeout()).chain(self.arrivals.next_wakeup()).min()
     }
 
     /// Everything, for a page.
@@ -234,6 +240,7 @@ impl Engine {
         self.shared.ops.clear();
         self.shared.conns.clear();
         self.shared.net.unlink();
+        self.arrivals.clear();
         self.requests.clear();
         self.api.unlink();
         let deferred = std::mem::take(&mut self.loading.deferred);
@@ -280,6 +287,8 @@ impl Engine {
         let event = match event {
             IoEvent::TcpAccepted { socket, conn, addr } => return self.accepted(socket, conn, addr, now),
             IoEvent::UdpReceived { socket, from, data } => return self.datagram(socket, from, &data, now),
+            IoEvent::TcpData { conn, data } if self.arrival_data(conn, &data, now) => return,
+            IoEvent::TcpClosed { conn, .. } if self.arrivals.closed(conn) => return,
             event => event,
         };
         let conn = match &event {

@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod arrivals;
 pub mod bitfield;
 mod context;
 pub mod discover;

@@ -17,6 +17,8 @@ pub const OPEN_FILES: usize = 2_000;
 pub const CONNECTIONS_PER_TORRENT: usize = 30;
 /// Connections of one torrent that are being made: half-open ones fill tables in home routers.
 pub const DIALS_PER_TORRENT: usize = 10;
+/// Connections that others opened and that have not yet said which torrent they want: each is given ten seconds.
+pub const ARRIVALS: usize = 100;
 /// Dialling gives up after this, milliseconds.
 pub const DIAL_TIMEOUT_MS: u32 = 10_000;
 

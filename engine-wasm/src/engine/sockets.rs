@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use shared_proto::{ConnId, IoCommand, OpId, SocketId};
+use shared_proto::{ConnId, OpId, SocketId};
 
 use super::{Engine, context};
 use crate::context::Owner;
@@ -24,10 +24,7 @@ impl Engine {
 
     /// Somebody connected.
     pub(super) fn accepted(&mut self, _socket: SocketId, conn: ConnId, addr: SocketAddr, now: Instant) {
-        // Nothing is given yet.
-        tracing::debug!(peer = %addr, "turned away");
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-        cx.order(IoCommand::TcpClose { conn });
+        self.arrive(conn, addr, now);
     }
 
     /// A datagram came. DHT's are bencoded dictionaries (BEP 5) and begin with `d`; an answer of a UDP tracker begins with an action below 4 (BEP 15).

@@ -7,10 +7,13 @@ use thiserror::Error;
 
 use crate::metainfo::InfoHash;
 
+/// Length of the part of a handshake that names the torrent, bytes.
+pub const NAMED_LEN: usize = 48;
 /// Length of a handshake, bytes.
 pub const HANDSHAKE_LEN: usize = 68;
 
-const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
+/// The first bytes of every handshake.
+pub const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
 /// Reserved byte and bit of the extension protocol (BEP 10).
 const EXTENSIONS: (usize, u8) = (5, 0x10);
 /// Reserved byte and bit of the fast extension (BEP 6).
@@ -32,6 +35,11 @@ pub struct Handshake {
     pub info_hash: InfoHash,
     /// The sender's name for itself.
     pub peer_id: [u8; 20],
+}
+
+/// The torrent that a handshake names, as soon as so much of it is there.
+pub fn named_torrent(bytes: &[u8]) -> Option<InfoHash> {
+    bytes.get(NAMED_LEN - 20..)?.first_chunk().copied().map(InfoHash)
 }
 
 impl Handshake {

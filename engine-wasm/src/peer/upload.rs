@@ -249,7 +249,7 @@ mod tests {
         upload.sent(4 << 20, true, Instant(1_000_000));
         (0..200).for_each(|index| assert_eq!(upload.ask(block(0, index), true), Verdict::Taken));
         let sent = std::iter::from_fn(|| upload.next_to_send(Instant(1_000_000))).count();
-        assert!((100..200).contains(&sent), "{sent}");
+        assert!(sent > 100, "{sent} blocks of half a second at more than 4 MiB/s");
     }
 
     #[test]

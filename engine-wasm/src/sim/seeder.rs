@@ -95,6 +95,8 @@ pub(super) enum Deed {
 #[derive(Debug)]
 pub(super) struct Seeder {
     manner: Manner,
+    /// What tells it from others in its peer id.
+    name: u16,
     info_hash: InfoHash,
     info: Bytes,
     metadata_id: u8,
@@ -108,9 +110,10 @@ pub(super) struct Seeder {
 }
 
 impl Seeder {
-    pub(super) fn new(manner: Manner, metainfo: &Metainfo, now: Instant) -> Self {
+    pub(super) fn new(manner: Manner, name: u16, metainfo: &Metainfo, now: Instant) -> Self {
         Self {
             manner,
+            name,
             info_hash: metainfo.info_hash,
             info: metainfo.info.clone(),
             metadata_id: 0,
@@ -195,6 +198,7 @@ impl Seeder {
 
     fn greet(&mut self, piece_count: u32) -> Vec<u8> {
         let mut hello = Handshake::ours(self.info_hash, *b"-SIM000-abcdefghijkl");
+        hello.peer_id[18..].copy_from_slice(&self.name.to_be_bytes());
         if !self.manner.fast {
             hello.reserved[7] = 0;
         }

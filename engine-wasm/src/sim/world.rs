@@ -317,7 +317,7 @@ impl World {
         let Some(manner) = self.seeders.get(&addr).cloned() else {
             return self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Refused });
         };
-        let seeder = Seeder::new(manner, &self.sample.metainfo, self.now);
+        let seeder = Seeder::new(manner, addr.port(), &self.sample.metainfo, self.now);
         let line = Conn { addr, seeder, armed: BTreeMap::new(), raw_left: 0, framed: false, held: Vec::new() };
         self.conns.insert(conn, line);
         self.tell(IoEvent::TcpConnected { conn });

@@ -61,8 +61,12 @@ impl Torrent {
         }
         cx.shared.conns.insert(conn, self.meta.info_hash);
         self.peers.insert(conn, Peer::accept(addr, received, self.meta.info_hash, cx.peer_id, cx.now));
-        let rest = u32::try_from(HANDSHAKE_LEN - received.len().min(HANDSHAKE_LEN)).expect("a handshake is short");
-        cx.order(IoCommand::TcpRaw { conn, bytes: rest });
+        let rest = HANDSHAKE_LEN.saturating_sub(received.len());
+        if rest > 0 {
+            cx.order(IoCommand::TcpRaw { conn, bytes: u32::try_from(rest).expect("a handshake is short") });
+        } else {
+            self.data(conn, &Bytes::new(), cx);
+        }
         true
     }
 
@@ -258,7 +262,7 @@ fn introduction<'a>(
     cx: &Context<'_>,
 ) -> Introduction<'a> {
     let metadata_size = u32::try_from(info.len()).ok().filter(|size| (1..=limits::METADATA).contains(size));
-    Introduction { have: pieces.have(), metadata_size, port: cx.shared.listen_port, upload_only }
+    Introduction { have: pieces.have(), metadata_size, port: cx.shared.net.listen_port(), upload_only }
 }
 
 /// Everything of a `piece` message but its payload (BEP 3).

@@ -285,7 +285,7 @@ impl Torrent {
         AnnounceParams {
             info_hash: self.meta.info_hash,
             peer_id: cx.peer_id,
-            port: cx.shared.listen_port.unwrap_or(tracker::NO_PORT),
+            port: cx.shared.net.listen_port().unwrap_or(tracker::NO_PORT),
             uploaded: self.giving.uploaded(),
             downloaded: self.downloaded,
             left,

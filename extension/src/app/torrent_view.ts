@@ -8,10 +8,10 @@ import { html, nothing } from "lit";
 import type { FileView } from "../generated/FileView";
 import type { TorrentState } from "../generated/TorrentState";
 import type { TorrentView } from "../generated/TorrentView";
-import { count, percent, rate, size, splitPath } from "../page/format";
+import { count, percent, size, splitPath } from "../page/format";
 import * as icons from "../page/icons";
 import { mainFile, playerPage } from "../page/locations";
-import { isDescribed, progressWords, share, shareWords, stateWords } from "./torrent_words";
+import { givenWords, isDescribed, progressWords, rateWords, share, shareWords, stateWords } from "./torrent_words";
 
 /** So many files are shown at first, and so many more each time a person asks. */
 export const FILES_AT_FIRST = 50;
@@ -69,7 +69,7 @@ export function torrentView(torrent: TorrentView, ui: TorrentUi, actions: Torren
         <div class="torrent-meta">
           <span class="torrent-size">${progressWords(torrent)}</span>
           <span class="torrent-state" data-testid="torrent-state">${stateWords(torrent)}</span>
-          <span class="torrent-rate">${torrent.downRateBps > 0 ? rate(torrent.downRateBps) : ""}</span>
+          <span class="torrent-rate" title=${givenWords(torrent)}>${rateWords(torrent)}</span>
           <span class="torrent-peers" data-testid="torrent-peers">${count(torrent.peers, "peer")}</span>
         </div>
         ${torrent.message ? messageView(torrent.state, torrent.message) : nothing}

@@ -1,7 +1,7 @@
 // What a row says of its torrent.
 
 import type { TorrentView } from "../generated/TorrentView";
-import { about, percent, size } from "../page/format";
+import { about, percent, rate, size } from "../page/format";
 
 /** How far it is, in words. */
 export function progressWords(torrent: TorrentView): string {
@@ -34,6 +34,20 @@ function downloadingWords(torrent: TorrentView): string {
   if (downRateBps > 0) return `${about((length - verified) / downRateBps)} left`;
   if (peers > 0) return "Waiting for peers to send";
   return knownPeers > 0 ? "Connecting to peers" : "Looking for peers";
+}
+
+/** How fast bytes come and go, in words; nothing while none do. */
+export function rateWords(torrent: TorrentView): string {
+  const { downRateBps, upRateBps } = torrent;
+  return [downRateBps > 0 ? `↓ ${rate(downRateBps)}` : "", upRateBps > 0 ? `↑ ${rate(upRateBps)}` : ""].filter(Boolean).join(" ");
+}
+
+/** How much of it was given to others, in words; nothing before the first byte. */
+export function givenWords(torrent: TorrentView): string {
+  const { uploaded, verified } = torrent;
+  if (uploaded === 0) return "";
+  const ratio = verified > 0 ? `, ratio ${(uploaded / verified).toFixed(2)}` : "";
+  return `${size(uploaded)} given${ratio}`;
 }
 
 /** Whether it is known what is in it; of a magnet link that is not, until its description comes. */

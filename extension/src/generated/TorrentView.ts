@@ -35,6 +35,10 @@ verified: number,
  */
 downloaded: number, 
 /**
+ * Bytes of payload given to others, those of earlier sessions included.
+ */
+uploaded: number, 
+/**
  * Bytes received that were of no use: failed a hash, or came twice.
  */
 wasted: number, 
@@ -50,6 +54,10 @@ pieceCount: number,
  * Payload per second now, bytes.
  */
 downRateBps: number, 
+/**
+ * Payload given per second now, bytes.
+ */
+upRateBps: number, 
 /**
  * Peers connected.
  */

@@ -1,0 +1,55 @@
+//! Connections that others opened: read until they name a torrent, then handed to it.
+
+use std::net::SocketAddr;
+
+use shared_proto::{ConnId, IoCommand};
+
+use super::{Engine, context};
+use crate::arrivals::{Named, Step};
+use crate::time::Instant;
+
+impl Engine {
+    /// Somebody connected.
+    pub(super) fn arrive(&mut self, conn: ConnId, addr: SocketAddr, now: Instant) {
+        let step = self.arrivals.accepted(conn, addr, now);
+        self.follow(conn, step, now);
+    }
+
+    /// Bytes came on a connection; false when it is no arrival.
+    pub(super) fn arrival_data(&mut self, conn: ConnId, data: &[u8], now: Instant) -> bool {
+        let Some(step) = self.arrivals.data(conn, data) else { return false };
+        self.follow(conn, step, now);
+        true
+    }
+
+    /// Those who said nothing are closed.
+    pub(super) fn tend_arrivals(&mut self, now: Instant) {
+        for conn in self.arrivals.expire(now) {
+            self.turn_away(conn, now);
+        }
+    }
+
+    fn follow(&mut self, conn: ConnId, step: Step, now: Instant) {
+        match step {
+            Step::Read(0) => {}
+            Step::Read(bytes) => {
+                let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+                cx.order(IoCommand::TcpRaw { conn, bytes });
+            }
+            Step::Refuse => self.turn_away(conn, now),
+            Step::Named(Named { addr, info_hash, received }) => {
+                let mut taken = false;
+                self.with(info_hash, now, |torrent, cx| taken = torrent.accept(conn, addr, &received, cx));
+                if !taken {
+                    self.turn_away(conn, now);
+                }
+            }
+        }
+    }
+
+    fn turn_away(&mut self, conn: ConnId, now: Instant) {
+        tracing::debug!(%conn, "an arrival is turned away");
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        cx.order(IoCommand::TcpClose { conn });
+    }
+}
