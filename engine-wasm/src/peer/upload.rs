@@ -130,7 +130,8 @@ impl Upload {
         if !std::mem::replace(&mut self.choking, true) {
             self.refused = 0;
         }
-        let (kept, dropped) = std::mem::take(&mut self.queue).into_iter().partition(|request| self.is_allowed(*request));
+        let (kept, dropped) =
+            std::mem::take(&mut self.queue).into_iter().partition(|request| self.is_allowed(*request));
         self.queue = kept;
         Vec::from(dropped)
     }

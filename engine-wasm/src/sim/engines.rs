@@ -11,9 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 use shared_proto::io::{CloseReason, DivertKey, NotStored, OpError, OpErrorKind, OpOutput};
-use shared_proto::{
-    ConnId, EngineMessage, FileRef, IoCommand, IoEvent, Limits, OpId, Root, RootKey, SocketId, Span,
-};
+use shared_proto::{ConnId, EngineMessage, FileRef, IoCommand, IoEvent, Limits, OpId, Root, RootKey, SocketId, Span};
 
 use crate::engine::{Config, Engine};
 use crate::io::{Input, Output};
@@ -173,9 +171,9 @@ impl Engines {
     /// Whether a node's files are the torrent's, byte for byte.
     pub(super) fn is_right(&self, node: usize) -> bool {
         let files = self.sample.metainfo.files.iter().enumerate();
-        files.map(|(at, file)| (at, &file.path)).all(|(at, path)| {
-            self.nodes[node].disk.get(path).is_some_and(|bytes| bytes == self.sample.file(at))
-        })
+        files
+            .map(|(at, file)| (at, &file.path))
+            .all(|(at, path)| self.nodes[node].disk.get(path).is_some_and(|bytes| bytes == self.sample.file(at)))
     }
 
     pub(super) fn connections(&self, node: usize) -> usize {
@@ -284,14 +282,7 @@ impl Engines {
         };
         self.accepted += 1;
         let theirs = ConnId(ConnId::ACCEPTED.0 + self.accepted);
-        let end = |other| End {
-            other,
-            raw_left: 0,
-            framed: None,
-            held: Vec::new(),
-            armed: BTreeMap::new(),
-            group: 0,
-        };
+        let end = |other| End { other, raw_left: 0, framed: None, held: Vec::new(), armed: BTreeMap::new(), group: 0 };
         self.nodes[node].conns.insert(conn, end((other, theirs)));
         self.nodes[other].conns.insert(theirs, end((node, conn)));
         self.tell(node, IoEvent::TcpConnected { conn });
@@ -477,7 +468,9 @@ impl Engines {
                 let keys = it.state.keys().filter(|key| key.starts_with(&prefix)).cloned().collect();
                 (op, Ok(OpOutput::Keys(keys)))
             }
-            IoCommand::HttpGet { op, url, .. } => (op, Ok(OpOutput::Http { status: 200, body: self.track(node, &url) })),
+            IoCommand::HttpGet { op, url, .. } => {
+                (op, Ok(OpOutput::Http { status: 200, body: self.track(node, &url) }))
+            }
             other => panic!("the simulated daemon was not expected to see {other:?}"),
         }
     }

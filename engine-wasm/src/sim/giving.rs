@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::engines::{Engines, TRACKER};
-use crate::metainfo::testing::{Sample, torrent_with_trackers};
 use crate::metainfo::Magnet;
+use crate::metainfo::testing::{Sample, torrent_with_trackers};
 use crate::view::{Intent, TorrentState};
 
 const MIB: u64 = 1 << 20;

@@ -168,13 +168,7 @@ impl Torrent {
     }
 
     /// A block is on its way, or came to nothing.
-    pub(super) fn gave(
-        &mut self,
-        conn: ConnId,
-        length: u32,
-        result: Result<OpOutput, OpError>,
-        cx: &mut Context<'_>,
-    ) {
+    pub(super) fn gave(&mut self, conn: ConnId, length: u32, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
         if result.is_ok() {
             self.giving.uploaded += u64::from(length);
             self.giving.rate.add(u64::from(length), cx.now);

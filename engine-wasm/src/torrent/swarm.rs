@@ -148,10 +148,7 @@ impl Torrent {
                 self.wants_are_stale = true;
             }
             PeerEvent::Unchoked | PeerEvent::AllowedFast(_) => self.wants_are_stale = true,
-            PeerEvent::Interest
-            | PeerEvent::Asks(_)
-            | PeerEvent::TakesBack(_)
-            | PeerEvent::AsksMetadata(_) => {}
+            PeerEvent::Interest | PeerEvent::Asks(_) | PeerEvent::TakesBack(_) | PeerEvent::AsksMetadata(_) => {}
         }
     }
 
