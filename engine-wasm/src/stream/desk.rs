@@ -35,6 +35,8 @@ pub struct Request {
     pub position: u64,
     /// When it began to wait for `next`.
     pub waiting_since: Instant,
+    /// When it began, or last moved: when it has drained all that it was granted, since then it has nothing.
+    moved: Instant,
     /// When the daemon was last told to wait.
     pub told: Instant,
     /// The piece at `next`, while it waits.
@@ -45,6 +47,11 @@ impl Request {
     /// Whether the viewer has been granted all that it asked for.
     pub fn is_granted(&self) -> bool {
         self.next > self.end
+    }
+
+    /// The piece that it waits for with nothing left to drain, and since when.
+    fn starves(&self) -> Option<(PieceIndex, Instant)> {
+        self.awaits.filter(|_| self.position == self.next).map(|piece| (piece, self.moved))
     }
 }
 
@@ -121,8 +128,18 @@ impl Desk {
         self.close(id);
         let (viewer, jumped) = self.viewer_for(file, start, now);
         let next = ledger.verified_until(file, start, end);
-        let mut request =
-            Request { viewer, file, start, end, next, position: start, waiting_since: now, told: now, awaits: None };
+        let mut request = Request {
+            viewer,
+            file,
+            start,
+            end,
+            next,
+            position: start,
+            waiting_since: now,
+            moved: now,
+            told: now,
+            awaits: None,
+        };
         let answer = if request.is_granted() {
             Answer::Granted(Grant::All)
         } else if next > start {
@@ -139,7 +156,9 @@ impl Desk {
     pub fn progress(&mut self, id: RequestId, position: u64, now: Instant) {
         let Some(request) = self.requests.get_mut(&id) else { return };
         let position = position.clamp(request.position, request.next);
-        request.position = position;
+        if position > request.position {
+            (request.position, request.moved) = (position, now);
+        }
         if let Some(viewer) = self.viewers.get_mut(&request.viewer) {
             viewer.advance(position, now);
         }
@@ -253,8 +272,20 @@ impl Desk {
 
     /// What viewers need that is not verified, the most urgent first: earliest deadline first among those who read, then the
     /// read-ahead of those who paused.
+    ///
+    /// Who has nothing left has a deadline that has passed, and it stays where it is: whoever starves longest comes first, and who was
+    /// fed goes to the end. So viewers take turns, wherever in the file they are and however many come after them.
     pub fn wants(&self, ledger: Ledger<'_>, now: Instant) -> Vec<Want> {
         let mut wants: Vec<Want> = self.viewers.values().flat_map(|viewer| viewer.wants(ledger, now)).collect();
+        let mut starving: BTreeMap<PieceIndex, Instant> = BTreeMap::new();
+        for (piece, since) in self.requests.values().filter_map(Request::starves) {
+            starving.entry(piece).and_modify(|first| *first = since.min(*first)).or_insert(since);
+        }
+        for want in &mut wants {
+            if let Some(&since) = starving.get(&want.piece) {
+                want.deadline = want.deadline.min(since);
+            }
+        }
         wants.sort_by_key(|want| (want.idle, want.deadline, want.piece));
         let mut seen = BTreeSet::new();
         wants.retain(|want| seen.insert(want.piece));
