@@ -31,7 +31,9 @@ impl Engine {
             self.added += 1;
             let patience = self.config.magnet_patience;
             let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-            self.magnets.insert(info_hash, Pending::new(link, added, patience, &mut cx));
+            let mut pending = Pending::new(link, added, patience, &mut cx);
+            pending.set_max_connections(self.config.max_connections);
+            self.magnets.insert(info_hash, pending);
             self.with_magnet(info_hash, now, |pending, cx| {
                 if linked {
                     pending.link(cx);
@@ -117,7 +119,9 @@ impl Engine {
         self.added = self.added.max(record.added + 1);
         let patience = self.config.magnet_patience;
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-        self.magnets.insert(info_hash, Pending::restore(record, patience, &mut cx));
+        let mut pending = Pending::restore(record, patience, &mut cx);
+        pending.set_max_connections(self.config.max_connections);
+        self.magnets.insert(info_hash, pending);
     }
 
     /// All that was written down is read: begins with the links whose torrents are not there.

@@ -20,6 +20,7 @@ use shared_proto::{ConnId, IoCommand, OpId};
 use crate::context::Context;
 use crate::discover::candidates::{Candidates, Source};
 use crate::discover::tracker::TrackerSchedule;
+use crate::limits;
 use crate::metainfo::encode::{self, Dict};
 use crate::metainfo::{InfoHash, Magnet};
 use crate::time::Instant;
@@ -79,6 +80,7 @@ pub(crate) struct Pending {
     linked: bool,
     unsaved: bool,
     next_tick: Instant,
+    max_connections: usize,
 }
 
 impl Pending {
@@ -104,6 +106,7 @@ impl Pending {
             linked: false,
             unsaved: true,
             next_tick: cx.now,
+            max_connections: limits::CONNECTIONS_PER_TORRENT,
         }
     }
 
@@ -118,6 +121,11 @@ impl Pending {
         }
         pending.unsaved = false;
         pending
+    }
+
+    /// At most so many peers at once, those being dialled included.
+    pub(crate) fn set_max_connections(&mut self, max_connections: usize) {
+        self.max_connections = max_connections;
     }
 
     /// When to give up on it.

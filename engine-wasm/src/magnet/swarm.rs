@@ -35,7 +35,7 @@ impl Pending {
             return;
         }
         let mut dialling = self.peers.values().filter(|peer| peer.is_connecting()).count();
-        while self.peers.len() < limits::CONNECTIONS_PER_TORRENT && dialling < limits::DIALS_PER_TORRENT {
+        while self.peers.len() < self.max_connections && dialling < limits::DIALS_PER_TORRENT {
             let Some(addr) = self.candidates.next_to_dial(cx.now) else { break };
             let conn = cx.new_conn(self.link.info_hash);
             self.peers.insert(conn, MetadataPeer::dial(addr, cx.now));
@@ -177,7 +177,7 @@ impl Pending {
             downloaded: 0,
             left: LEFT,
             event,
-            numwant: u32::try_from(limits::CONNECTIONS_PER_TORRENT * 2).unwrap_or(u32::MAX),
+            numwant: u32::try_from(self.max_connections * 2).unwrap_or(u32::MAX),
         }
     }
 

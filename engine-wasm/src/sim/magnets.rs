@@ -277,3 +277,19 @@ fn a_text_that_is_no_link_is_answered_in_plain_words() {
     assert_eq!(world.replies.len(), 3);
     assert!(world.replies.iter().all(|reply| matches!(reply, IntentReply::Failed { .. })), "{:?}", world.replies);
 }
+
+#[test]
+fn an_engine_that_may_have_few_connections_has_few_while_it_asks_for_a_description() {
+    let mut world = World::new(film(), &describing(&[Describes::Silently; 8]), 57);
+    world.engine = Engine::new(Config { max_connections: 3, ..Config::default() }, [57; 32], world.now);
+    world.link();
+    world.intend(Intent::AddMagnet { uri: world.magnet() });
+    for _ in 0..20 {
+        world.run_for(Duration::from_secs(1));
+        assert!(world.connected().len() <= 3, "{:?}", world.connected());
+    }
+    assert_eq!(world.connected().len(), 3);
+    world.replace_engine();
+    world.run_for(Duration::from_secs(2));
+    assert_eq!(world.connected().len(), 8, "another engine may have more");
+}
