@@ -82,6 +82,10 @@ impl Engine {
     /// Somebody wants this torrent for good.
     pub(super) fn keep(&mut self, info_hash: InfoHash, now: Instant) {
         self.api.adding.disown(info_hash);
+        self.is_not_temporary(info_hash, now);
+    }
+
+    fn is_not_temporary(&mut self, info_hash: InfoHash, now: Instant) {
         if self.api.temporary.forget(info_hash) {
             let key = temporary::key(info_hash);
             let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
@@ -262,10 +266,8 @@ impl Engine {
     /// A call wants a torrent: for good, or for as long as it is read. One that was to be kept before stays so.
     fn want(&mut self, info_hash: InfoHash, keep: bool, is_new: bool, now: Instant) {
         if keep {
-            // A call that fails takes along what it brought, kept or not.
-            if self.api.temporary.has(info_hash) {
-                self.keep(info_hash, now);
-            }
+            // Calls that fail take along what they brought, kept or not: nobody is told that it stays.
+            self.is_not_temporary(info_hash, now);
         } else if is_new {
             self.api.temporary.touch(info_hash, now);
             let key = temporary::key(info_hash);

@@ -153,6 +153,25 @@ fn all_who_wait_for_a_magnet_link_are_answered() {
 }
 
 #[test]
+fn what_calls_wanted_for_good_and_nobody_describes_leaves_nothing_behind_either() {
+    for keeps in [[false, true], [true, false], [true, true]] {
+        let mut world = world(series());
+        let target = |world: &World, keep: bool| format!("{}?keep={}", magnet(world), u8::from(keep));
+        let calls = keeps.map(|keep| {
+            let target = target(&world, keep);
+            let id = world.send("GET", &target, None, b"");
+            world.run_for(Duration::from_secs(5));
+            id
+        });
+        world.run_for(Duration::from_secs(200));
+        for id in calls {
+            assert_eq!(world.heard(id).expect("it is answered").failure(), (504, "metadata_timeout".into()));
+        }
+        check(&mut world, 1, false, &format!("{keeps:?}"));
+    }
+}
+
+#[test]
 fn a_torrent_removed_while_it_is_looked_for_is_answered() {
     let mut world = world(series());
     let id = world.send("GET", &magnet(&world), None, b"");
