@@ -25,6 +25,8 @@ const READY_WITHIN: Duration = Duration::from_secs(15);
 const ENDED_WITHIN: Duration = Duration::from_secs(5);
 /// How often one looks whether it is so.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// What a daemon says whose state folder another one holds.
+const FOLDER_IS_TAKEN: &str = "another daemon is running";
 /// A daemon without an engine ends after so long, seconds.
 const IDLE_EXIT_S: &str = "5";
 /// What is meant for a daemon that somebody else starts.
@@ -108,7 +110,18 @@ impl Daemon {
     /// # Errors
     /// In plain words.
     pub(crate) async fn start(launch: &Launch, hurry: Arc<AtomicBool>) -> Result<Self> {
-        end_orphan(&launch.state).await;
+        let began = Instant::now();
+        loop {
+            end_orphan(launch).await;
+            match Self::spawn(launch, Arc::clone(&hurry)).await {
+                // An orphan that was itself only starting was faster.
+                Err(_) if last_words(launch).contains(FOLDER_IS_TAKEN) && began.elapsed() < READY_WITHIN => {}
+                started => return started,
+            }
+        }
+    }
+
+    async fn spawn(launch: &Launch, hurry: Arc<AtomicBool>) -> Result<Self> {
         let log_path = launch.state.join("daemon.log");
         let log = File::create(&log_path).with_context(|| format!("cannot write {}", log_path.display()))?;
         let mut command = Command::new(find()?);
@@ -214,10 +227,15 @@ fn find() -> Result<PathBuf> {
     })
 }
 
-/// The last words of a daemon that ended instead of getting ready.
+/// What a daemon said that ended instead of getting ready.
+fn last_words(launch: &Launch) -> String {
+    let log = fs::read(launch.state.join("daemon.log")).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    log.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it did not say why").to_owned()
+}
+
 fn why_it_ended(launch: &Launch) -> anyhow::Error {
-    let log = fs::read_to_string(launch.state.join("daemon.log")).unwrap_or_default();
-    let words = log.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it did not say why");
+    let words = last_words(launch);
     match launch.listen {
         Some(address) if words.contains("cannot listen") && words.contains("in use") => {
             anyhow!("port {} is in use by another program: choose another one with --listen", address.port())
@@ -227,17 +245,23 @@ fn why_it_ended(launch: &Launch) -> anyhow::Error {
     }
 }
 
-/// Ends the daemon of an earlier run that was killed. Its folder is ours alone, so nobody else's daemon can live there.
-async fn end_orphan(state: &Path) {
-    let holds = |state: &Path| {
-        let lock = File::options().write(true).open(state.join("lock")).ok()?;
+/// Ends the daemon of an earlier run that was killed. Its folder is ours alone, so nobody else's daemon can live there. It may have been
+/// started a moment ago: it holds the folder first, and says then who it is.
+async fn end_orphan(launch: &Launch) {
+    let state = &launch.state;
+    let is_held = || {
+        let lock = File::options().write(true).open(state.join("lock"));
         // Shared, as everybody does who only wants to know.
-        matches!(lock.try_lock_shared(), Err(fs::TryLockError::WouldBlock)).then(|| read_endpoint(state)).flatten()
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
     };
-    let Some(orphan) = holds(state) else { return };
-    terminate(orphan.pid);
     let began = Instant::now();
-    while holds(state).is_some() && began.elapsed() < ENDED_WITHIN {
+    let mut asked = None;
+    while is_held() && began.elapsed() < launch.stop_grace + ENDED_WITHIN {
+        let orphan = read_endpoint(state).map(|endpoint| endpoint.pid).filter(|pid| asked != Some(*pid));
+        if let Some(pid) = orphan {
+            terminate(pid);
+            asked = orphan;
+        }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
