@@ -17,12 +17,13 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt;
+use shared_proto::FileId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
-use crate::auth::{self, Query, Stranger};
+use crate::auth::{self, Credential, Query, Stranger};
 use crate::desk::{CallTicket, Part, Question, Refusal, Unanswered};
-use crate::serve::{Answer, BoxError, Content, text};
+use crate::serve::{Answer, BoxError, Content, refused, text};
 
 /// Largest body of a call, bytes: as base64 it fits a control message.
 const MAX_BODY: usize = 8 << 20;
@@ -241,26 +242,42 @@ async fn read_body<B: Buf, E>(
     Ok((whole, taken))
 }
 
-/// Which file is at this path below `/stream/`? `Err` is the reply for when there is none, or none for this client.
-pub(crate) async fn resolve(app: &App, request: &Request<'_>, path: &str) -> Result<shared_proto::FileId, Answer> {
-    let query = Query::parse(request.query);
-    let credential = app.guard.credential(request.headers, &query);
-    let unfit = |failure: Failure| failure.answer();
+/// What lets a client have a file that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// The session token.
+    Token,
+    /// Nobody needs a token here.
+    Open,
+    /// The key of a file: whether it is that of this one is still to be seen.
+    Key,
+}
+
+/// What this client shows, if it may name a file at all.
+pub(crate) fn admission(app: &App, request: &Request<'_>, credential: &Credential<'_>) -> Result<Admission, Failure> {
     // Who holds the token may embed the film anywhere, as with a file's key; who comes without may not.
-    if !credential.is_session {
-        app.guard
-            .check_call(&request.method, request.path, request.headers)
-            .map_err(|stranger| unfit(stranger.into()))?;
-        if !app.guard.admits(&credential) {
-            return Err(unfit(Failure::Token));
-        }
+    if credential.is_session {
+        return Ok(Admission::Token);
     }
+    let known = app.guard.check_call(&request.method, request.path, request.headers);
+    match known {
+        Ok(()) if app.guard.admits(credential) => Ok(Admission::Open),
+        _ if credential.key.is_some() => Ok(Admission::Key),
+        Ok(()) => Err(Failure::Token),
+        Err(stranger) => Err(stranger.into()),
+    }
+}
+
+/// Which file is at this path below `/stream/`? `Err` is the reply for when there is none, or none for this client. Who shows but a key is
+/// told the same whether there is no such file or the key is another's: nobody learns names by guessing.
+pub(crate) async fn resolve(app: &App, path: &str, admission: Admission) -> Result<FileId, Answer> {
     let question = Question::File { path: path.to_owned() };
-    let mut ticket = app.desk.call(question).map_err(|refusal| unfit(refusal.into()))?;
-    match ticket.answer().await.map_err(|why| unfit(why.into()))? {
+    let mut ticket = app.desk.call(question).map_err(|refusal| Failure::from(refusal).answer())?;
+    match ticket.answer().await.map_err(|why| Failure::from(why).answer())? {
         Part::File(id) => Ok(id),
+        Part::NoFile { .. } if admission == Admission::Key => Err(refused(Refusal::Denied)),
         Part::NoFile { status, body } => Err(no_file(status, body)),
-        Part::Reply { .. } => Err(unfit(Failure::Nonsense)),
+        Part::Reply { .. } => Err(Failure::Nonsense.answer()),
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Now {
     pub calls: usize,
     /// Whether an engine is connected.
     pub engine: bool,
+    /// Tasks of the runtime: what never ends shows here.
+    pub tasks: usize,
 }
 
 impl Metrics {
@@ -66,6 +68,7 @@ impl Metrics {
         page.gauge("jstorrent_viewers", "Replies that are waiting or running.", now.viewers as u64);
         page.gauge("jstorrent_viewers_waiting", "Requests that wait for their first grant.", now.waiting as u64);
         page.gauge("jstorrent_calls", "Calls of the HTTP API that are waiting or running.", now.calls as u64);
+        page.gauge("jstorrent_tasks", "Tasks that are waiting or running.", now.tasks as u64);
         page.gauge("jstorrent_engine_connected", "Whether an engine is connected.", u64::from(now.engine));
         page.gauge(
             "jstorrent_http_connections",

@@ -14,7 +14,7 @@ use warp::{Filter, Rejection, Reply};
 
 use crate::app::App;
 use crate::auth::{Credential, Query, Stranger};
-use crate::calls::{self, Request};
+use crate::calls::{self, Admission, Request};
 use crate::control;
 use crate::metrics::Now;
 use crate::serve::{Answer, Body, Content, plain, text};
@@ -93,7 +93,9 @@ fn health(app: &App, headers: &HeaderMap) -> Answer {
 fn metrics(app: &App, headers: &HeaderMap) -> Answer {
     guarded(app, headers, || {
         let (viewers, waiting) = app.desk.viewers();
-        let page = app.metrics.render(Now { viewers, waiting, calls: app.desk.calls(), engine: app.desk.has_engine() });
+        let (calls, engine) = (app.desk.calls(), app.desk.has_engine());
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        let page = app.metrics.render(Now { viewers, waiting, calls, engine, tasks });
         text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
     })
 }
@@ -119,14 +121,20 @@ async fn stream(method: Method, path: &str, headers: &HeaderMap, query: &str, ap
         return app.server().stream(&method, &FileId::from(id), headers, &parsed, &credential).await;
     }
     let request = Request { method, path, query, headers };
-    let mut answer = match calls::resolve(&app, &request, name).await {
+    let admission = calls::admission(&app, &request, &credential);
+    let resolved = match admission {
+        Ok(admission) => calls::resolve(&app, name, admission).await,
+        Err(failure) => Err(failure.answer()),
+    };
+    let mut answer = match resolved {
         Ok(id) => {
-            let admitted = Credential { is_session: true, key: None };
-            app.server().stream(&request.method, &id, headers, &parsed, &admitted).await
+            let is_session = admission != Ok(Admission::Key);
+            let shown = Credential { is_session, ..credential };
+            app.server().stream(&request.method, &id, headers, &parsed, &shown).await
         }
         Err(refusal) => refusal,
     };
-    if !credential.is_session {
+    if !matches!(admission, Ok(Admission::Token | Admission::Key)) {
         // Nothing in such a URL is secret, so that pages of other sites could load it.
         let same_origin = http::HeaderValue::from_static("same-origin");
         answer.headers_mut().insert("cross-origin-resource-policy", same_origin);

@@ -258,7 +258,7 @@ fn attachment(name: &str) -> String {
 }
 
 /// The answer to a viewer that costs nothing yet.
-fn refused(refusal: Refusal) -> Answer {
+pub(crate) fn refused(refusal: Refusal) -> Answer {
     match refusal {
         Refusal::NoEngine => unavailable("no engine is connected", RETRY_AFTER),
         Refusal::Denied => plain(StatusCode::FORBIDDEN, "no such file, or not with this key"),

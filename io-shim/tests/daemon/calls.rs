@@ -358,6 +358,50 @@ async fn without_a_file_the_engines_words_are_the_reply() {
     brain.cancelled(id).await;
 }
 
+#[tokio::test]
+async fn a_file_is_served_by_its_path_to_who_shows_its_key_and_nobody_learns_names() {
+    let (rig, mut brain) = rig().await;
+    rig.folders.write("film.mp4", &film(5_000));
+    rig.folders.write("other.mp4", &film(10));
+    brain.announce("film", "film.mp4", 5_000).await;
+    let mut other = brain.announcement("other", "other.mp4", 10);
+    if let EngineMessage::FileAnnounce { key, .. } = &mut other {
+        *key = "key-of-the-other".into();
+    }
+    brain.tell(other).await;
+    tokio::time::sleep(Duration::from_millis(450)).await;
+    let with_key = format!("{BY_NAME}?key=key-of-the-film");
+    // As with a film by its id: whoever has the key may embed it anywhere.
+    let mut viewer = rig.send("GET", &with_key, &[("Range", "bytes=0-9"), ("Sec-Fetch-Site", "cross-site")]).await;
+    resolved(&mut brain, Some("film"), None, None).await;
+    let (id, ..) = brain.asked().await;
+    brain.available(id).await;
+    let reply = viewer.reply().await;
+    assert_eq!((reply.status, &reply.body[..]), (206, &film(5_000)[..10]));
+    assert_eq!(reply.headers["cross-origin-resource-policy"], "cross-origin");
+    let mut refusals = Vec::new();
+    for (key, to) in [
+        ("key-of-the-other", Some("film")),
+        ("", Some("film")),
+        ("key-of-the-film", Some("other")),
+        ("key-of-the-film", None),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let mut viewer = rig.send(method, &format!("{BY_NAME}?key={key}"), &[]).await;
+            resolved(&mut brain, to, Some(409), Some("{\"files\":[1,2]}")).await;
+            if method == "HEAD" {
+                assert_eq!(viewer.head().await.status, 403, "{key} {to:?}");
+                continue;
+            }
+            let reply = viewer.reply().await;
+            assert_eq!(reply.status, 403, "{key} {to:?}");
+            refusals.push((reply.body, reply.headers.get("content-type").cloned()));
+        }
+    }
+    refusals.dedup();
+    assert_eq!(refusals.len(), 1, "no file, two files and a wrong key look alike: {refusals:?}");
+}
+
 /// What hostile pages send; nothing of it may reach the engine.
 async fn check_refused(rig: &Rig, brain: &mut Brain, request: (&str, &str), headers: &[(&str, &str)], status: u16) {
     let mut client = rig.send(request.0, request.1, headers).await;
