@@ -7,11 +7,12 @@ use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::clock::until;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
+use jstorrent_tests::plain::{Server, curl, url_of};
 use jstorrent_tests::process;
 use jstorrent_tests::proxy::{Line, Proxy};
 use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH};
 use jstorrent_tests::swarm::{Client, Seeder};
-use jstorrent_tests::terminal::{Terminal, daemons, output, run};
+use jstorrent_tests::terminal::{daemons, output, run};
 use jstorrent_tests::torrent::{Recipe, Torrent};
 use jstorrent_tests::workspace::Scratch;
 use serde_json::Value;
@@ -40,12 +41,7 @@ impl Stage {
     }
 
     async fn serve(&self, further: &[&str]) -> Result<Server> {
-        let dir = self.dir.to_str().context("a plain name")?;
-        let args = ["serve", "--listen", "127.0.0.1:0", "--dir", dir].into_iter().chain(further.iter().copied());
-        let mut terminal = Terminal::start(&self.state, args)?;
-        let ready = terminal.event("the address", |event| event["event"] == "ready").await?;
-        let text = |name: &str| ready[name].as_str().unwrap_or_default().to_owned();
-        Ok(Server { terminal, base: text("base"), token: text("token") })
+        Server::start(&self.state, &self.dir, further).await
     }
 
     fn magnet(&self) -> String {
@@ -62,60 +58,6 @@ impl Stage {
         })
         .await
     }
-}
-
-struct Server {
-    terminal: Terminal,
-    base: String,
-    token: String,
-}
-
-impl Server {
-    /// What curl gets for a path, with the token.
-    async fn curl(&self, path: &str, options: &[&str]) -> Result<(u16, String)> {
-        let authorization = format!("Authorization: Bearer {}", self.token);
-        let options: Vec<&str> = ["-H", &authorization].into_iter().chain(options.iter().copied()).collect();
-        curl(&format!("{}{path}", self.base), &options).await
-    }
-
-    async fn json(&self, path: &str, options: &[&str]) -> Result<Value> {
-        let (status, body) = self.curl(path, options).await?;
-        ensure!(status == 200, "{path}: {status} {body}");
-        Ok(serde_json::from_str(&body)?)
-    }
-
-    async fn add(&self, magnet: &str) -> Result<Value> {
-        self.json(&format!("add/{}", encoded(magnet)), &[]).await
-    }
-
-    async fn verified(&self, info_hash: &str, floor: u64) -> Result<u64> {
-        let path = format!("torrents/{info_hash}");
-        let look = || async {
-            let torrent = self.json(&path, &[]).await?;
-            Ok(torrent["verified"].as_u64().filter(|verified| torrent["state"] != "checking" && *verified >= floor))
-        };
-        until(&format!("{floor} verified bytes"), LIMIT, look).await
-    }
-}
-
-/// Status and body.
-async fn curl(url: &str, options: &[&str]) -> Result<(u16, String)> {
-    let mut command = Command::new("curl");
-    command.args(["-sS", "-m", "60", "-w", "\n%{http_code}"]).args(options).arg(url);
-    let (status, text, errors) = output(&mut command).await?;
-    ensure!(status == 0, "curl {url}: {errors}");
-    let (body, code) = text.rsplit_once('\n').context("a status")?;
-    Ok((code.parse()?, body.to_owned()))
-}
-
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
-}
-
-fn url_of(added: &Value) -> Result<&str> {
-    added["files"][0]["url"].as_str().context("a URL")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,9 +124,7 @@ async fn a_signal_ends_it_in_order_while_somebody_reads_and_the_next_run_goes_on
     let stage = Stage::new().await?;
     let mut server = stage.serve(&[]).await?;
     let file = stage.torrent.write_to(stage.scratch.path())?;
-    let body = format!("@{}", file.display());
-    let post = ["-H", "Content-Type: application/x-bittorrent", "--data-binary", &body];
-    let added = server.json("add?keep=1", &post).await?;
+    let added = server.add_file(&file, "?keep=1").await?;
     // The file names no tracker: the link names the peer.
     ensure!(server.add(&stage.magnet()).await? == added, "a file and a link of one torrent are the same");
     let mut reader = http::open(url_of(&added)?, &[]).await?;

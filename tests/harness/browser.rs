@@ -54,13 +54,15 @@ pub struct Options {
     pub native_host: bool,
     /// Let the daemon dial peers on this machine, and take none from elsewhere.
     pub loopback_peers: bool,
+    /// Load the extension.
+    pub extension: bool,
     /// More environment for the daemon.
     pub daemon_env: Vec<(&'static str, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { headless: true, native_host: true, loopback_peers: true, daemon_env: Vec::new() }
+        Self { headless: true, native_host: true, loopback_peers: true, extension: true, daemon_env: Vec::new() }
     }
 }
 
@@ -98,6 +100,14 @@ impl Browser {
         Self::start(Options::default()).await
     }
 
+    /// A browser as it comes, without the extension.
+    ///
+    /// # Errors
+    /// As [`Browser::start`].
+    pub async fn bare() -> Result<Self> {
+        Self::start(Options { extension: false, native_host: false, ..Options::default() }).await
+    }
+
     /// Starts it and loads the extension.
     ///
     /// # Errors
@@ -105,7 +115,7 @@ impl Browser {
     pub async fn start(options: Options) -> Result<Self> {
         let scratch = Scratch::new("browser")?;
         let (profile, state, downloads) = (scratch.dir("profile")?, scratch.dir("state")?, scratch.dir("downloads")?);
-        let extension = workspace::extension()?;
+        let extension = options.extension.then(workspace::extension).transpose()?;
         if options.native_host {
             install_native_host(&profile).await?;
         }
@@ -120,8 +130,10 @@ impl Browser {
         let mut group = Group::spawn(&mut command)?;
         let cdp = Cdp::new(group.stdin()?, group.stdout()?);
         let browser = Self { cdp, group, _reaper: Reaper(state.clone()), state, downloads, _scratch: scratch };
-        let reply = browser.cdp.call("Extensions.loadUnpacked", json!({ "path": extension })).await?;
-        ensure!(reply["id"] == EXTENSION_ID, "the extension got the id {}", reply["id"]);
+        if let Some(extension) = extension {
+            let reply = browser.cdp.call("Extensions.loadUnpacked", json!({ "path": extension })).await?;
+            ensure!(reply["id"] == EXTENSION_ID, "the extension got the id {}", reply["id"]);
+        }
         Ok(browser)
     }
 

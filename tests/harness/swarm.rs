@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use tokio::net::TcpListener;
 use tokio::process::{ChildStdin, Command};
 
@@ -30,7 +30,7 @@ pub enum Client {
     Transmission,
 }
 
-/// A client that seeds one torrent; dropping it kills it.
+/// A client that seeds one torrent, or several; dropping it kills it.
 #[derive(Debug)]
 pub struct Seeder {
     address: SocketAddr,
@@ -63,6 +63,21 @@ impl Seeder {
         let scratch = Scratch::new("seeder")?;
         let file = torrent.write_to(scratch.path())?;
         Self::libtorrent(torrent, &file, &["wide"], scratch).await
+    }
+
+    /// Starts one libtorrent for several torrents, whose content lies in one folder.
+    ///
+    /// # Errors
+    /// As [`Seeder::start`].
+    pub async fn start_several(torrents: &[Torrent]) -> Result<Self> {
+        let first = torrents.first().context("a torrent")?;
+        let scratch = Scratch::new("seeder")?;
+        let files = scratch.dir("torrents")?;
+        for torrent in torrents {
+            ensure!(torrent.folder == first.folder, "{} lies elsewhere", torrent.name);
+            torrent.write_to(&files)?;
+        }
+        Self::libtorrent(first, &files, &[], scratch).await
     }
 
     /// Where it listens for peers.

@@ -1,0 +1,288 @@
+//! What programs say to the plain HTTP server and what they hear: forms, names, keys, failures, other clients than curl, and its page.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::browser::Browser;
+use jstorrent_tests::clock::until;
+use jstorrent_tests::dice::Dice;
+use jstorrent_tests::http;
+use jstorrent_tests::media::Film;
+use jstorrent_tests::plain::{Server, curl, encoded, url_of};
+use jstorrent_tests::process;
+use jstorrent_tests::proxy::{Line, Proxy};
+use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH};
+use jstorrent_tests::swarm::{Client, PYTHON, Seeder};
+use jstorrent_tests::terminal::output;
+use jstorrent_tests::torrent::{Recipe, Torrent};
+use jstorrent_tests::workspace::{self, Scratch};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+/// A torrent, one who seeds it, and folders for a server.
+struct Stage {
+    torrent: Torrent,
+    truths: Vec<Vec<u8>>,
+    line: Proxy,
+    state: PathBuf,
+    dir: PathBuf,
+    _seeder: Seeder,
+    scratch: Scratch,
+}
+
+impl Stage {
+    async fn of(recipe: &Recipe, rate_bps: u64, scratch: Scratch) -> Result<Self> {
+        let torrent = Torrent::make(recipe)?.public();
+        let truths = torrent.paths.iter().map(std::fs::read).collect::<Result<_, _>>()?;
+        let seeder = Seeder::start(Client::Libtorrent, &torrent).await?;
+        let line = Proxy::start(seeder.address(), Line::of_rate(rate_bps))?;
+        let (state, dir) = (scratch.dir("state")?, scratch.dir("downloads")?);
+        Ok(Self { torrent, truths, line, state, dir, _seeder: seeder, scratch })
+    }
+
+    /// A film that comes twice as fast as it plays.
+    async fn film() -> Result<Self> {
+        let film = Film::Mp4MoovFirst.file().await?;
+        Self::of(&Recipe::of_file(&film, PIECE_LENGTH)?, FILM_RATE_BPS, Scratch::new("api")?).await
+    }
+
+    /// Folders, a name that is there twice, and one that addresses can't hold as it is.
+    async fn series() -> Result<Self> {
+        let scratch = Scratch::new("api")?;
+        let folder = scratch.dir("content")?;
+        let files = ["S1/one two.mkv", "S2/one two.mkv", "S2/ü&#%.mp3"].map(str::to_owned).to_vec();
+        let mut dice = Dice::new(3);
+        for file in &files {
+            let path = folder.join("Series").join(file);
+            std::fs::create_dir_all(path.parent().context("a folder")?)?;
+            std::fs::write(path, dice.bytes(100_000))?;
+        }
+        let recipe = Recipe { folder, name: "Series".into(), files, piece_length: 32 << 10, announce: None };
+        Self::of(&recipe, 0, scratch).await
+    }
+
+    async fn serve(&self, further: &[&str]) -> Result<Server> {
+        Server::start(&self.state, &self.dir, further).await
+    }
+
+    fn magnet(&self) -> String {
+        format!("magnet:?xt=urn:btih:{}&x.pe={}", self.torrent.info_hash, self.line.address())
+    }
+
+    fn is_dir_empty(&self) -> Result<bool> {
+        Ok(std::fs::read_dir(&self.dir)?.next().is_none())
+    }
+}
+
+async fn torrents(server: &Server) -> Result<Vec<Value>> {
+    let list = server.json("torrents", &[]).await?;
+    Ok(list["torrents"].as_array().context("a list")?.clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_is_added_as_json_for_good_or_for_as_long_as_it_is_read() -> Result<()> {
+    let stage = Stage::film().await?;
+    let server = stage.serve(&[]).await?;
+    let (status, added) = server.post(&json!({ "magnet": stage.magnet() })).await?;
+    ensure!(status == 200 && added["infoHash"] == stage.torrent.info_hash.as_str(), "{status} {added}");
+    let file = &added["files"][0];
+    ensure!(file["index"] == 0 && file["name"] == "moov-first.mp4" && file["path"] == "moov-first.mp4", "{added}");
+    ensure!(file["type"] == "video/mp4" && file["playable"] == true, "{added}");
+    ensure!(torrents(&server).await?[0]["temporary"] == true, "it is for as long as it is read");
+    let (status, again) = server.post(&json!({ "magnet": stage.magnet(), "keep": true })).await?;
+    ensure!(status == 200 && again == added, "adding twice answers the same: {again}");
+    ensure!(torrents(&server).await?[0]["temporary"] == false, "now it is for good");
+    for nonsense in [json!({}), json!({ "magnet": 7 }), json!({ "magnet": "x" }), json!(["magnet"])] {
+        let (status, answer) = server.post(&nonsense).await?;
+        ensure!(status == 400 && answer["code"] == "malformed", "{nonsense}: {status} {answer}");
+    }
+    let (status, _) = server.curl("add", &["-d", "magnet=x"]).await?;
+    ensure!(status == 415, "a form is no link: {status}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_describes_is_given_up_and_leaves_nothing_behind() -> Result<()> {
+    let stage = Stage::film().await?;
+    // Nobody listens at a proxy that is gone.
+    let gone = Proxy::start(stage.line.address(), Line::of_rate(0))?.address();
+    let magnet = format!("magnet:?xt=urn:btih:{}&x.pe={gone}", stage.torrent.info_hash);
+    let mut server = stage.serve(&["--retries", "1", "--retry-delay", "0"]).await?;
+    let first = json!({ "magnet": magnet });
+    let second = json!({ "magnet": magnet, "keep": true });
+    let is_there = || async { Ok((torrents(&server).await?.len() == 1).then_some(())) };
+    let (first, second) = tokio::try_join!(server.post(&first), async {
+        until("the link to be in the list", LIMIT, is_there).await?;
+        server.post(&second).await
+    })?;
+    for (status, answer) in [first, second] {
+        ensure!(status == 504 && answer["code"] == "metadata_timeout", "{status} {answer}");
+        ensure!(answer["error"].as_str().is_some_and(|error| error.contains("no peer")), "{answer}");
+    }
+    ensure!(torrents(&server).await?.is_empty() && stage.is_dir_empty()?, "something stays behind");
+    ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
+    let server = stage.serve(&[]).await?;
+    ensure!(torrents(&server).await?.is_empty() && stage.is_dir_empty()?, "the next run knows nothing of it");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_temporary_outlives_the_server_and_goes_when_nobody_reads_it() -> Result<()> {
+    let stage = Stage::film().await?;
+    let mut server = stage.serve(&[]).await?;
+    server.add(&stage.magnet()).await?;
+    let before = server.verified(&stage.torrent.info_hash, 300_000).await?;
+    process::terminate_pid(server.terminal.pid());
+    ensure!(server.terminal.ended().await?.code() == Some(0), "it ends in order");
+    let server = stage.serve(&["--cleanup-delay", "3"]).await?;
+    let after = server.verified(&stage.torrent.info_hash, 1).await?;
+    ensure!(after >= before, "{before} bytes were verified, and {after} are");
+    ensure!(torrents(&server).await?[0]["temporary"] == true, "nobody asked to keep it");
+    until("it to go", LIMIT, || async { Ok(torrents(&server).await?.is_empty().then_some(())) }).await?;
+    until("its data to go", LIMIT, || async { Ok(stage.is_dir_empty()?.then_some(())) }).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_has_a_path_a_name_if_no_other_is_called_so_and_a_key() -> Result<()> {
+    let stage = Stage::series().await?;
+    let server = stage.serve(&[]).await?;
+    let added = server.add(&stage.magnet()).await?;
+    let hash = &stage.torrent.info_hash;
+    let key_of = |index: usize| {
+        let url = added["files"][index]["url"].as_str().context("a URL")?;
+        Ok::<_, anyhow::Error>(url.split_once("key=").context("a key")?.1.to_owned())
+    };
+    for (name, index) in [
+        ("Series%2FS1%2Fone%20two.mkv", 0),
+        ("S2/one%20two.mkv", 1),
+        ("%C3%BC%26%23%25.mp3", 2),
+        ("S2/%C3%bc&%23%25.mp3", 2),
+    ] {
+        let url = format!("{}stream/{hash}/{name}", server.base);
+        for shown in [format!("token={}", server.token), format!("key={}", key_of(index)?)] {
+            let reply = http::get(&format!("{url}?{shown}")).await?;
+            ensure!(reply.status == 200 && reply.body == stage.truths[index], "{name}: {} {shown}", reply.status);
+        }
+        let (status, head) = curl(&format!("{url}?key={}", key_of(index)?), &["-I"]).await?;
+        let head = head.to_lowercase();
+        ensure!(status == 200 && head.contains("content-length: 100000"), "{name}: {head}");
+        ensure!(head.contains("accept-ranges: bytes") && head.contains("etag: "), "{name}: {head}");
+        for wrong in ["", "0123456789abcdef0123456789abcdef", &key_of((index + 1) % 3)?] {
+            let reply = http::get(&format!("{url}?key={wrong}")).await?;
+            ensure!(reply.status == 403, "{name} with the key {wrong:?}: {}", reply.status);
+        }
+        ensure!(http::get(&url).await?.status == 401, "nothing is shown");
+    }
+    let (status, body) = server.curl(&format!("stream/{hash}/one%20two.mkv"), &[]).await?;
+    let body: Value = serde_json::from_str(&body)?;
+    ensure!(status == 409 && body["code"] == "ambiguous", "{status} {body}");
+    let expected =
+        json!([{"index": 0, "path": "Series/S1/one two.mkv"}, {"index": 1, "path": "Series/S2/one two.mkv"}]);
+    ensure!(body["files"] == expected, "{body}");
+    let guess = format!("{}stream/{hash}/one%20two.mkv?key={}", server.base, key_of(0)?);
+    ensure!(http::get(&guess).await?.status == 403, "a key is for one file and tells nothing of others");
+    for (path, status) in [("nothing.mkv", 404), ("S3/one%20two.mkv", 404), ("%FF", 400)] {
+        let (heard, body) = server.curl(&format!("stream/{hash}/{path}"), &[]).await?;
+        ensure!(
+            heard == status && serde_json::from_str::<Value>(&body)?["error"].is_string(),
+            "{path}: {heard} {body}"
+        );
+    }
+    Ok(())
+}
+
+/// Adds, reads and removes over one connection that is kept open.
+const OTHER_CLIENT: &str = r#"
+import http.client, json, sys
+host, token, magnet = sys.argv[1:4]
+server = http.client.HTTPConnection(host, timeout=60)
+def call(method, path, body=None, **headers):
+    headers["Authorization"] = "Bearer " + token
+    server.request(method, path, body, headers)
+    reply = server.getresponse()
+    return reply.status, reply.headers, reply.read()
+status, _, body = call("POST", "/add", json.dumps({"magnet": magnet}), **{"Content-Type": "application/json"})
+assert status == 200, body
+file = json.loads(body)["files"][0]
+path = "/" + file["url"].split("/", 3)[3]
+status, headers, body = call("HEAD", path)
+assert (status, body) == (200, b"") and int(headers["Content-Length"]) == file["length"], (status, body)
+film = b""
+while len(film) < file["length"]:
+    last = min(len(film) + 999_999, file["length"] - 1)
+    status, headers, body = call("GET", path, Range=f"bytes={len(film)}-{last}")
+    assert status == 206 and headers["Content-Range"] == f"bytes {len(film)}-{last}/{file['length']}", status
+    film += body
+status, headers, body = call("GET", path, Range=f"bytes={file['length']}-")
+assert status == 416 and headers["Content-Range"] == f"bytes */{file['length']}", status
+with open(sys.argv[4], "wb") as out:
+    out.write(film)
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_clients_are_served_too() -> Result<()> {
+    let stage = Stage::film().await?;
+    stage.line.set_rate(0);
+    let server = stage.serve(&[]).await?;
+    let host = server.base.trim_start_matches("http://").trim_end_matches('/');
+    let copy = stage.scratch.path().join("python.mp4");
+    let mut python = Command::new(PYTHON);
+    python.args(["-c", OTHER_CLIENT, host, &server.token, &stage.magnet()]).arg(&copy);
+    let (status, _, errors) = output(&mut python).await?;
+    ensure!(status == 0, "http.client: {errors}");
+    ensure!(std::fs::read(&copy)? == stage.truths[0], "http.client got other bytes");
+    server.remove(&stage.torrent.info_hash).await?;
+    // Four parts at once of what is not there yet.
+    let added = server.add(&stage.magnet()).await?;
+    let mut aria2 = Command::new("aria2c");
+    aria2.args(["--no-conf", "-q", "-s4", "-x4", "-k1M", "--file-allocation=none", "-o", "aria2.mp4", "-d"]);
+    aria2.arg(stage.scratch.path()).arg(url_of(&added)?);
+    let (status, _, errors) = output(&mut aria2).await?;
+    ensure!(status == 0, "aria2: {errors}");
+    ensure!(std::fs::read(stage.scratch.path().join("aria2.mp4"))? == stage.truths[0], "aria2 got other bytes");
+    Ok(())
+}
+
+/// Where the page's picture is left.
+fn picture() -> Result<PathBuf> {
+    let folder = workspace::target().join("pictures");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder.join("plain-server.png"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_without_the_extension_adds_plays_and_removes_on_its_page() -> Result<()> {
+    let stage = Stage::film().await?;
+    let server = stage.serve(&[]).await?;
+    let browser = Browser::bare().await?;
+    let page = browser.cdp().open(&format!("{}?token={}", server.base, server.token)).await?;
+    page.bring_to_front().await?;
+    page.wait_for("document.getElementById('link')?.textContent === 'Connected'", LIMIT).await?;
+    let link = json!(stage.magnet());
+    page.evaluate(&format!("document.getElementById('magnet').value = {link}")).await?;
+    page.evaluate("document.querySelector('#add button[type=submit]').click()").await?;
+    let play = "[...document.querySelectorAll('.file button')].find((it) => it.textContent === 'Play')";
+    page.wait_for(&format!("{play} !== undefined"), LIMIT).await.with_context(|| browser.report())?;
+    page.evaluate(&format!("{play}.click()")).await?;
+    page.wait_for("document.getElementById('video').currentTime > 1", LIMIT).await.with_context(|| browser.report())?;
+    // Far ahead of what is there.
+    page.evaluate("document.getElementById('video').currentTime = 50").await?;
+    page.wait_for("document.getElementById('video').currentTime > 51", LIMIT)
+        .await
+        .with_context(|| browser.report())?;
+    std::fs::write(picture()?, page.screenshot().await?)?;
+    let torrent = server.json(&format!("torrents/{}", stage.torrent.info_hash), &[]).await?;
+    ensure!(torrent["streams"].as_array().is_some_and(|streams| !streams.is_empty()), "{torrent}");
+    page.evaluate("globalThis.confirm = () => true").await?;
+    let remove = "[...document.querySelectorAll('.torrent button')].find((it) => it.textContent === 'Remove')";
+    page.evaluate(&format!("{remove}.click()")).await?;
+    page.wait_for("!document.getElementById('empty').hidden", LIMIT).await?;
+    until("its data to go", LIMIT, || async { Ok(stage.is_dir_empty()?.then_some(())) }).await?;
+    let console = browser.cdp().console();
+    ensure!(!console.contains("Content Security Policy"), "{console}");
+    // Without the token there is nothing to see.
+    ensure!(http::get(&server.base).await?.status == 401, "the page needs the token");
+    let unknown = http::get(&format!("{}?token={}", server.base, encoded("a-token-of-another"))).await?;
+    ensure!(unknown.status == 401, "another token is none");
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! `jstorrent serve` as programs that know HTTP and nothing else use it.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::clock::until;
+use crate::scene::LIMIT;
+use crate::terminal::{Terminal, output};
+
+/// A running server; dropping it kills it and its daemon.
+#[derive(Debug)]
+pub struct Server {
+    /// The process.
+    pub terminal: Terminal,
+    /// Its address, with a slash at the end.
+    pub base: String,
+    /// What calls have to show, empty when none is needed.
+    pub token: String,
+}
+
+impl Server {
+    /// Starts one on a free port, with its state and its downloads in these folders.
+    ///
+    /// # Errors
+    /// It was not built, or does not come up.
+    pub async fn start(state: &Path, dir: &Path, further: &[&str]) -> Result<Self> {
+        let dir = dir.to_str().context("a plain name")?;
+        let args = ["serve", "--listen", "127.0.0.1:0", "--dir", dir].into_iter().chain(further.iter().copied());
+        let mut terminal = Terminal::start(state, args)?;
+        let ready = terminal.event("the address", |event| event["event"] == "ready").await?;
+        let text = |name: &str| ready[name].as_str().unwrap_or_default().to_owned();
+        Ok(Self { terminal, base: text("base"), token: text("token") })
+    }
+
+    /// Status and body that curl gets for a path, with the token.
+    ///
+    /// # Errors
+    /// As [`curl`].
+    pub async fn curl(&self, path: &str, options: &[&str]) -> Result<(u16, String)> {
+        let authorization = format!("Authorization: Bearer {}", self.token);
+        let options: Vec<&str> = ["-H", &authorization].into_iter().chain(options.iter().copied()).collect();
+        curl(&format!("{}{path}", self.base), &options).await
+    }
+
+    /// The JSON that is answered for a path.
+    ///
+    /// # Errors
+    /// Anything but 200 is answered.
+    pub async fn json(&self, path: &str, options: &[&str]) -> Result<Value> {
+        let (status, body) = self.curl(path, options).await?;
+        ensure!(status == 200, "{path}: {status} {body}");
+        Ok(serde_json::from_str(&body)?)
+    }
+
+    /// Adds a magnet link by its address alone; what is answered.
+    ///
+    /// # Errors
+    /// It is refused, or its description does not come.
+    pub async fn add(&self, magnet: &str) -> Result<Value> {
+        self.json(&format!("add/{}", encoded(magnet)), &[]).await
+    }
+
+    /// Adds a `.torrent` file.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub async fn add_file(&self, file: &Path, query: &str) -> Result<Value> {
+        let body = format!("@{}", file.display());
+        let post = ["-H", "Content-Type: application/x-bittorrent", "--data-binary", &body];
+        self.json(&format!("add{query}"), &post).await
+    }
+
+    /// Adds a magnet link as JSON; status and answer.
+    ///
+    /// # Errors
+    /// As [`curl`].
+    pub async fn post(&self, body: &Value) -> Result<(u16, Value)> {
+        let body = body.to_string();
+        let (status, answer) = self.curl("add", &["-H", "Content-Type: application/json", "-d", &body]).await?;
+        Ok((status, serde_json::from_str(&answer).with_context(|| format!("not JSON: {answer}"))?))
+    }
+
+    /// Bytes verified, once they are at least `floor` and nothing is left to check.
+    ///
+    /// # Errors
+    /// It is not so in time.
+    pub async fn verified(&self, info_hash: &str, floor: u64) -> Result<u64> {
+        let path = format!("torrents/{info_hash}");
+        let look = || async {
+            let (status, body) = self.curl(&path, &[]).await?;
+            match status {
+                200 => {}
+                404 => return Ok(None),
+                _ => bail!("{path}: {status} {body}"),
+            }
+            let torrent: Value = serde_json::from_str(&body)?;
+            Ok(torrent["verified"].as_u64().filter(|verified| torrent["state"] != "checking" && *verified >= floor))
+        };
+        until(&format!("{floor} verified bytes"), LIMIT, look).await
+    }
+
+    /// Removes a torrent and its data.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub async fn remove(&self, info_hash: &str) -> Result<()> {
+        let (status, said) = self.curl(&format!("torrents/{info_hash}?data=1"), &["-X", "DELETE"]).await?;
+        ensure!(status == 204, "{status} {said}");
+        Ok(())
+    }
+}
+
+/// Status and body that curl gets.
+///
+/// # Errors
+/// It gets nothing.
+pub async fn curl(url: &str, options: &[&str]) -> Result<(u16, String)> {
+    let mut command = Command::new("curl");
+    command.args(["-sS", "-m", "60", "-w", "\n%{http_code}"]).args(options).arg(url);
+    let (status, text, errors) = output(&mut command).await?;
+    ensure!(status == 0, "curl {url}: {errors}");
+    let (body, code) = text.rsplit_once('\n').context("a status")?;
+    Ok((code.parse()?, body.to_owned()))
+}
+
+/// Percent-encoded, for a path.
+pub fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        plain if plain.is_ascii_alphanumeric() => char::from(plain).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+/// The URL of the first file of what was added.
+///
+/// # Errors
+/// It has none.
+pub fn url_of(added: &Value) -> Result<&str> {
+    added["files"][0]["url"].as_str().context("a URL")
+}

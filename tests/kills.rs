@@ -1,0 +1,94 @@
+//! `kill -9` at any moment: the next start loses no verified piece, and no viewer ever gets a byte that differs.
+//!
+//! `KILLS` says how often, `KILLS_SEED` repeats a run.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::dice::Dice;
+use jstorrent_tests::http;
+use jstorrent_tests::plain::{Server, url_of};
+use jstorrent_tests::proxy::{Line, Proxy};
+use jstorrent_tests::swarm::{Client, Seeder};
+use jstorrent_tests::terminal::daemons;
+use jstorrent_tests::torrent::{Recipe, Torrent};
+use jstorrent_tests::workspace::Scratch;
+use serde_json::json;
+
+const LENGTH: usize = 24 << 20;
+const PIECE_LENGTH: usize = 64 << 10;
+const KILLS: u64 = 3;
+/// A kill comes so long after a start, or sooner.
+const LIFE_MS: u64 = 2_500;
+
+/// Reads on from somewhere until the connection breaks; how many bytes came, or what was wrong.
+async fn view(url: String, truth: std::sync::Arc<Vec<u8>>, start: usize) -> Result<usize> {
+    // The kill may come before the head of the reply does.
+    let Ok(mut reply) = http::open(&url, &[("Range", &format!("bytes={start}-"))]).await else { return Ok(0) };
+    ensure!(reply.status == 206, "status {}", reply.status);
+    let mut bytes = Vec::new();
+    reply.read_to_end(&mut bytes).await?;
+    ensure!(truth[start..].starts_with(&bytes), "other bytes after {start}");
+    Ok(bytes.len())
+}
+
+/// Adds it to be kept; its URL.
+async fn add(server: &Server, magnet: &str) -> Result<String> {
+    let (status, added) = server.post(&json!({ "magnet": magnet, "keep": true })).await?;
+    ensure!(status == 200, "{status} {added}");
+    Ok(url_of(&added)?.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_at_any_moment_loses_no_verified_piece_and_serves_no_other_byte() -> Result<()> {
+    let kills = std::env::var("KILLS").map_or(Ok(KILLS), |kills| kills.parse())?;
+    let mut dice = Dice::from_env("KILLS_SEED");
+    let scratch = Scratch::new("kills")?;
+    let (content, state, dir) = (scratch.dir("content")?, scratch.dir("state")?, scratch.dir("downloads")?);
+    let path = content.join("film.mp4");
+    let truth = std::sync::Arc::new(dice.bytes(LENGTH));
+    std::fs::write(&path, &*truth)?;
+    let torrent = Torrent::make(&Recipe::of_file(&path, PIECE_LENGTH)?)?.public();
+    let seeder = Seeder::start(Client::Libtorrent, &torrent).await?;
+    // The last kill still meets a download.
+    let rate = LENGTH as u64 * 1_000 / (kills.max(1) * LIFE_MS);
+    let line = Proxy::start(seeder.address(), Line::of_rate(rate))?;
+    let magnet = format!("magnet:?xt=urn:btih:{}&x.pe={}", torrent.info_hash, line.address());
+    let (mut told, mut served, mut regained) = (0, 0, 0);
+    for kill in 0..kills {
+        let mut server = Server::start(&state, &dir, &[]).await?;
+        if kill > 0 {
+            // It remembers the torrent by itself.
+            let verified = server.verified(&torrent.info_hash, 0).await?;
+            ensure!(verified >= told, "kill {kill}: {told} bytes were verified, and {verified} are");
+            regained = verified;
+        }
+        let url = add(&server, &magnet).await?;
+        let start = usize::try_from(dice.below(LENGTH as u64))?;
+        let viewer = tokio::spawn(view(url, std::sync::Arc::clone(&truth), start));
+        tokio::time::sleep(Duration::from_millis(dice.below(LIFE_MS))).await;
+        told = server.verified(&torrent.info_hash, 0).await?;
+        let daemon = daemons(&state).pop().context("no daemon runs")?;
+        if dice.below(2) == 0 {
+            server.terminal.kill().await;
+            daemon.kill();
+        } else {
+            daemon.kill();
+            server.terminal.kill().await;
+        }
+        // Another daemon may have been started in between.
+        drop(server);
+        served += viewer.await?.with_context(|| format!("kill {kill}"))?;
+    }
+    println!("{kills} kills: {served} bytes served, {regained} verified at the last start, {told} at the last kill");
+    ensure!(told < LENGTH as u64, "the download was over before the last kill: it proves less than it should");
+    let server = Server::start(&state, &dir, &[]).await?;
+    let verified = server.verified(&torrent.info_hash, 0).await?;
+    ensure!(verified >= told, "{told} bytes were verified, and {verified} are");
+    line.set_rate(0);
+    let url = add(&server, &magnet).await?;
+    let whole = http::get(&url).await?;
+    ensure!(whole.whole && whole.body == *truth, "what is served at last is not what was seeded");
+    ensure!(std::fs::read(dir.join("film.mp4"))? == *truth, "what lies there is not what was seeded");
+    Ok(())
+}
