@@ -149,12 +149,11 @@ impl Pump {
     async fn read(&self, position: u64, count: usize) -> Result<Bytes, Stop> {
         let file = Arc::clone(&self.file);
         let job = tokio::task::spawn_blocking(move || {
-            let mut buffer = vec![0; count];
-            let read = files::read_at(&file, &mut buffer, position)?;
-            if read < count {
+            let bytes = files::read_bytes_at(&file, count, position)?;
+            if bytes.len() < count {
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than what was granted"));
             }
-            Ok(Bytes::from(buffer))
+            Ok(Bytes::from(bytes))
         });
         let read = job.await.unwrap_or_else(|_| Err(io::Error::other("the reading thread is gone")));
         add(&self.metrics.read_bytes, count);

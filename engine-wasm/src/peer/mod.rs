@@ -9,6 +9,7 @@ pub mod give;
 pub mod handshake;
 pub mod metadata;
 pub mod mse;
+pub mod pipe;
 pub mod rate;
 pub mod upload;
 pub mod wire;
@@ -25,6 +26,7 @@ use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use handshake::{HANDSHAKE_LEN, Handshake};
+use pipe::Pipe;
 use rate::{RateMeter, ReplyTime};
 use upload::{Request, Upload};
 use wire::{Message, WireError};
@@ -39,9 +41,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(100);
 const SNUB_AFTER: Duration = Duration::from_secs(10);
 /// How much of a peer's rate is under way while nobody watches.
 const HORIZON: Duration = Duration::from_secs(3);
-/// While somebody does: a round trip and so much more. With 100 ms a film seeded by Transmission came three times as slowly.
-const WATCHED_SLACK: Duration = Duration::from_millis(500);
-/// And at least so many blocks.
+/// While somebody does, at least so many blocks.
 const LEAST_WATCHED: u32 = limits::FIRST_REQUESTS;
 /// Rate to assume before one is known, bytes per second.
 const ASSUMED_RATE_BPS: u64 = 512 << 10;
@@ -146,6 +146,9 @@ pub struct Peer {
     received_blocks: u32,
     rate: RateMeter,
     reply: ReplyTime,
+    /// From our handshake to theirs, where it answered ours.
+    round_trip: Duration,
+    pipe: Pipe,
     rejects: u32,
     last_block: Instant,
     last_heard: Instant,
@@ -194,6 +197,8 @@ impl Peer {
             received_blocks: 0,
             rate: RateMeter::new(now),
             reply: ReplyTime::default(),
+            round_trip: Duration::MAX,
+            pipe: Pipe::new(now),
             rejects: 0,
             last_block: now,
             last_heard: now,
@@ -305,7 +310,7 @@ impl Peer {
         peer_id: [u8; 20],
         now: Instant,
     ) -> Result<Option<PeerEvent>, PeerError> {
-        let Stage::Handshaking { received, .. } = &mut self.stage else { return Err(PeerError::OutOfTurn) };
+        let Stage::Handshaking { received, since } = &mut self.stage else { return Err(PeerError::OutOfTurn) };
         received.extend_from_slice(data);
         let Some(bytes) = received.first_chunk::<HANDSHAKE_LEN>() else { return Ok(None) };
         let theirs = Handshake::parse(bytes).map_err(|_| PeerError::Handshake)?;
@@ -315,6 +320,8 @@ impl Peer {
         if theirs.peer_id == peer_id {
             return Err(PeerError::Ourselves);
         }
+        // One that dialled us had said so much already.
+        self.round_trip = if self.dialled { now.saturating_since(*since) } else { Duration::MAX };
         self.stage = Stage::Ready;
         self.last_heard = now;
         self.id = Some(theirs.peer_id);
@@ -342,6 +349,7 @@ impl Peer {
             Message::Choke => Ok(self.choke(now)),
             Message::Unchoke => {
                 self.choked = false;
+                self.last_block = now;
                 Ok(Some(PeerEvent::Unchoked))
             }
             Message::Have(piece) => self.have(piece, geometry),
@@ -421,6 +429,7 @@ impl Peer {
 
     /// A block came, wanted or not. False when it was never asked for.
     pub fn received(&mut self, block: Block, length: u32, now: Instant) -> bool {
+        let silent = now.saturating_since(self.last_block);
         self.last_heard = now;
         self.last_block = now;
         self.snubbed = false;
@@ -431,7 +440,11 @@ impl Peer {
             self.live -= 1;
         }
         self.received_blocks = self.received_blocks.saturating_add(1);
-        self.reply.add(now.saturating_since(asked.at));
+        let took = now.saturating_since(asked.at);
+        self.reply.add(took);
+        // Not before it had been asked and its answer could be here. The fastest reply is no measure: it may have waited, too.
+        let silent = silent.min(took.saturating_sub(self.round_trip.min(self.reply.min())));
+        self.pipe.received(silent, self.block_time(now), now);
         true
     }
 
@@ -475,8 +488,12 @@ impl Peer {
         if self.snubbed { eta + SNUB_AFTER } else { eta }
     }
 
-    /// How many more blocks it may be asked for. While somebody watches, no more is under way than keeps its line busy: a seek
-    /// waits behind all that a peer has begun to send, and no `cancel` takes that back.
+    fn block_time(&self, now: Instant) -> Duration {
+        Duration::from_micros(u64::from(BLOCK_LENGTH) * 1_000_000 / self.rate.rate_bps(now).max(1))
+    }
+
+    /// How many more blocks it may be asked for. While somebody watches, no more is under way than keeps its line busy ([`Pipe`]): a
+    /// seek waits behind all that a peer has begun to send, and no `cancel` takes that back.
     pub fn room(&self, watched: bool, now: Instant) -> u32 {
         if self.snubbed {
             return u32::from(self.live == 0);
@@ -487,7 +504,7 @@ impl Peer {
         let grown = limits::FIRST_REQUESTS.saturating_add(self.received_blocks);
         let depth = if self.rate.is_settled(now) {
             let (horizon, least) = if watched {
-                (self.reply.min() + WATCHED_SLACK, LEAST_WATCHED)
+                (self.pipe.horizon(self.reply.min()), LEAST_WATCHED)
             } else {
                 (HORIZON, limits::FIRST_REQUESTS)
             };

@@ -63,6 +63,40 @@ fn a_seek_is_near_the_floor_of_its_swarm() {
     assert!(mean < floor * 14 / 10, "{all:?} with a floor of {floor:?}");
 }
 
+/// What comes of a seeder while somebody watches: its share of the line after the first seconds, and the longest queue in that time.
+fn watched(seeder: Manner, seed: u8) -> (f64, usize) {
+    let rate_bps = seeder.rate_bps;
+    let mut world = World::with_torrent(film(100), &[seeder], seed);
+    world.ask(0, 0, 100 * MIB - 1);
+    world.run_for(Duration::from_secs(5));
+    let (before, mut longest) = (world.received_bytes, 0);
+    for _ in 0..2_000 {
+        world.run_for(Duration::from_millis(10));
+        longest = longest.max(world.longest_queue());
+    }
+    let received = f64::from(u32::try_from(world.received_bytes - before).unwrap());
+    (received / (20.0 * f64::from(u32::try_from(rate_bps).unwrap())), longest)
+}
+
+#[test]
+fn a_seeder_that_sends_in_pulses_is_not_starved_while_somebody_watches() {
+    for (pulse_ms, rtt_ms) in [(500, 20), (500, 100), (250, 20), (700, 40)] {
+        let pulsing = Manner { pulse: Some(Duration::from_millis(pulse_ms)), ..Manner::honest(2 * MIB, rtt_ms) };
+        let (share, _) = watched(pulsing, 23);
+        assert!(share > 0.9, "{share} of its line with a pulse of {pulse_ms} ms, {rtt_ms} ms away");
+    }
+}
+
+#[test]
+fn a_steady_seeder_keeps_a_short_queue_while_somebody_watches() {
+    for rtt_ms in [5, 50, 150] {
+        let (share, longest) = watched(Manner::honest(2 * MIB, rtt_ms), 24);
+        assert!(share > 0.99, "{share} of its line, {rtt_ms} ms away");
+        // A tenth of a second is 13 blocks.
+        assert!(longest <= 16, "{longest} requests wait, {rtt_ms} ms away");
+    }
+}
+
 #[test]
 fn a_player_that_asks_part_by_part_is_never_starved() {
     let mut world = World::with_torrent(film(30), &four(), 4);

@@ -50,6 +50,8 @@ pub(super) struct Manner {
     pub(super) chokes_every: Option<u32>,
     /// It hangs up after so many blocks.
     pub(super) hangs_up_after: Option<u32>,
+    /// It looks at its requests so often, and then begins to send all of them; else it does when they come.
+    pub(super) pulse: Option<Duration>,
     /// It speaks the fast extension.
     pub(super) fast: bool,
     /// Which pieces it has; `None` for all.
@@ -67,6 +69,7 @@ impl Manner {
             stalls_after: None,
             chokes_every: None,
             hangs_up_after: None,
+            pulse: None,
             fast: true,
             pieces: None,
             describes: Describes::Honestly,
@@ -105,6 +108,9 @@ pub(super) struct Seeder {
     greeted: bool,
     choking: bool,
     queue: VecDeque<(u32, u32, u32)>,
+    /// What it has begun to send: no cancel takes it back.
+    begun: VecDeque<(u32, u32, u32)>,
+    next_pulse: Instant,
     line_free: Instant,
     sent: u32,
 }
@@ -122,6 +128,8 @@ impl Seeder {
             greeted: false,
             choking: true,
             queue: VecDeque::new(),
+            begun: VecDeque::new(),
+            next_pulse: now,
             line_free: now,
             sent: 0,
         }
@@ -155,7 +163,7 @@ impl Seeder {
         if self.choking || self.manner.stalls_after.is_some_and(|most| self.sent >= most) || self.line_free > now {
             return None;
         }
-        let (piece, begin, length) = self.queue.pop_front()?;
+        let (piece, begin, length) = self.next_request(now)?;
         let from = piece as usize * piece_length as usize + begin as usize;
         let mut data = content[from..from + length as usize].to_vec();
         self.sent += 1;
@@ -164,6 +172,25 @@ impl Seeder {
         }
         self.line_free = now + Duration::from_micros(u64::from(length) * 1_000_000 / self.manner.rate_bps);
         Some((self.line_free, Deed::Block { piece, begin, data }))
+    }
+
+    fn next_request(&mut self, now: Instant) -> Option<(u32, u32, u32)> {
+        let Some(pulse) = self.manner.pulse else { return self.queue.pop_front() };
+        if now >= self.next_pulse {
+            self.begun.append(&mut self.queue);
+            self.next_pulse = now + pulse;
+        }
+        self.begun.pop_front()
+    }
+
+    /// When it looks at its requests again.
+    pub(super) fn looks_at(&self) -> Option<Instant> {
+        self.manner.pulse.map(|_| self.next_pulse)
+    }
+
+    /// Requests that it was sent and has not answered.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.len() + self.begun.len()
     }
 
     /// When the line is free again.

@@ -42,6 +42,8 @@ struct Conn {
     raw_left: u32,
     framed: bool,
     held: Vec<u8>,
+    /// When its seeder will look at its requests.
+    looks_at: Option<Instant>,
 }
 
 /// A request of a viewer, as the daemon sees it.
@@ -318,7 +320,8 @@ impl World {
             return self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Refused });
         };
         let seeder = Seeder::new(manner, addr.port(), &self.sample.metainfo, self.now);
-        let line = Conn { addr, seeder, armed: BTreeMap::new(), raw_left: 0, framed: false, held: Vec::new() };
+        let line =
+            Conn { addr, seeder, armed: BTreeMap::new(), raw_left: 0, framed: false, held: Vec::new(), looks_at: None };
         self.conns.insert(conn, line);
         self.tell(IoEvent::TcpConnected { conn });
     }
@@ -327,7 +330,14 @@ impl World {
     fn serve(&mut self, conn: ConnId) {
         let piece_length = self.sample.metainfo.piece_length;
         let Some(line) = self.conns.get_mut(&conn) else { return };
-        let Some((at, deed)) = line.seeder.next_block(&self.sample.content, piece_length, self.now) else { return };
+        let Some((at, deed)) = line.seeder.next_block(&self.sample.content, piece_length, self.now) else {
+            // A line without a pulse is looked at when something comes.
+            if let Some(at) = line.seeder.looks_at().filter(|&at| at > self.now && line.looks_at != Some(at)) {
+                line.looks_at = Some(at);
+                self.at(at, Event::Line(conn));
+            }
+            return;
+        };
         let (free, one_way) = (line.seeder.line_free(), line.seeder.one_way());
         let whims = line.seeder.whim(free);
         self.at(at + one_way, Event::Deed(conn, deed));
@@ -565,6 +575,11 @@ impl World {
             other => panic!("the simulated daemon was not expected to see {other:?}"),
         };
         self.tell(IoEvent::Done { op, result });
+    }
+
+    /// Requests at the seeder that has most of them.
+    pub(super) fn longest_queue(&self) -> usize {
+        self.conns.values().map(|line| line.seeder.queued()).max().unwrap_or(0)
     }
 
     /// Connections open now, by the seeder's address.
