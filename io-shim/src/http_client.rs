@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::{
     Client, Response, Url,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::LOCATION,
+    header::{LOCATION, RANGE},
     redirect::Policy,
 };
 use shared_proto::{
@@ -54,6 +54,16 @@ impl HttpClient {
     }
 
     async fn get_in_time(&self, url: &str, max_bytes: u32) -> Result<OpOutput, OpError> {
+        let response = self.open(url, None).await?;
+        let status = response.status().as_u16();
+        Ok(OpOutput::Http { status, body: body_of(response, max_bytes).await? })
+    }
+
+    /// The reply to a GET of all or of a range, first and last byte, when no redirect follows.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) async fn open(&self, url: &str, range: Option<(u64, u64)>) -> Result<Response, OpError> {
         if url.len() > limits::MAX_URL_BYTES {
             return Err(op_error(OpErrorKind::Limit, "the URL is too long"));
         }
@@ -63,13 +73,14 @@ impl HttpClient {
         let mut url = Url::parse(url).map_err(|_| op_error(OpErrorKind::Denied, "it is not a URL"))?;
         for _ in 0..=limits::MAX_REDIRECTS {
             self.check(&url)?;
-            let response = client.get(url.clone()).send().await.map_err(|error| failure_of(&error))?;
+            let mut request = client.get(url.clone());
+            if let Some((first, last)) = range {
+                request = request.header(RANGE, format!("bytes={first}-{last}"));
+            }
+            let response = request.send().await.map_err(|error| failure_of(&error))?;
             match redirect_of(&url, &response)? {
                 Some(next) => url = next,
-                None => {
-                    let status = response.status().as_u16();
-                    return Ok(OpOutput::Http { status, body: body_of(response, max_bytes).await? });
-                }
+                None => return Ok(response),
             }
         }
         Err(op_error(OpErrorKind::Limit, "too many redirects"))
@@ -155,7 +166,8 @@ fn denied() -> OpError {
     op_error(OpErrorKind::Denied, "the address is not allowed")
 }
 
-fn failure_of(error: &reqwest::Error) -> OpError {
+/// What went wrong on the way.
+pub(crate) fn failure_of(error: &reqwest::Error) -> OpError {
     let mut cause = error.source();
     while let Some(error) = cause {
         if error.is::<AddressDenied>() {

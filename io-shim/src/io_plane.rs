@@ -30,6 +30,7 @@ use crate::{
         table::{FileTable, OpResult},
     },
     http_client::HttpClient,
+    http_fetch::{self, Target},
     limits,
     metrics::Metrics,
     resolve::Lookup,
@@ -62,6 +63,9 @@ pub struct IoPlane {
     pending: Arc<Pending>,
     reads: Arc<Semaphore>,
     fetches: Arc<Semaphore>,
+    transfers: Arc<Semaphore>,
+    store: Arc<FileStore>,
+    metrics: Arc<Metrics>,
     stopped: CancellationToken,
 }
 
@@ -90,7 +94,7 @@ impl IoPlane {
         let stopped = CancellationToken::new();
         let sockets = Sockets::new(&config, events.clone(), Arc::clone(&files), Arc::clone(&metrics), stopped.clone());
         Self {
-            files: FileTable::new(files, metrics, config.max_files, stopped.clone()),
+            files: FileTable::new(Arc::clone(&files), Arc::clone(&metrics), config.max_files, stopped.clone()),
             sockets,
             state,
             http: Arc::new(HttpClient::new(config.policy)),
@@ -100,6 +104,9 @@ impl IoPlane {
             pending: Arc::default(),
             reads: Arc::new(Semaphore::new(limits::MAX_READS)),
             fetches: Arc::new(Semaphore::new(limits::MAX_FETCHES)),
+            transfers: Arc::new(Semaphore::new(limits::MAX_TRANSFERS)),
+            store: files,
+            metrics,
             stopped,
         }
     }
@@ -127,6 +134,10 @@ impl IoPlane {
             }
             IoCommand::Cancel { op } => self.cancels.cancel(op),
             IoCommand::TcpGroup { conn, group } => self.sockets.group(conn, group),
+            IoCommand::TcpCipher { conn, read, write } => self.sockets.transform(conn, read, write),
+            IoCommand::TcpSendSpan { op, conn, head, spans } => {
+                self.sockets.send_spans(op, conn, head, self.files.resolve(&spans));
+            }
             IoCommand::TcpSend { conn, data } => self.sockets.send(conn, data),
             IoCommand::TcpRaw { conn, bytes } => self.sockets.raw(conn, bytes),
             IoCommand::TcpFramed { conn, max_frame, divert } => self.sockets.framed(conn, max_frame, divert),
@@ -150,15 +161,13 @@ impl IoPlane {
             IoCommand::UtpConnect { conn, .. } => {
                 self.events.refuse(IoEvent::TcpClosed { conn, reason: shared_proto::io::CloseReason::Denied });
             }
-            IoCommand::TcpCipher { .. } => {}
-            IoCommand::FileMove { op, .. }
-            | IoCommand::FileStat { op, .. }
-            | IoCommand::UtpListen { op, .. }
-            | IoCommand::TcpSendSpan { op, .. }
-            | IoCommand::HttpFetch { op, .. }
-            | IoCommand::PortMap { op, .. } => {
+            IoCommand::FileMove { op, .. } | IoCommand::UtpListen { op, .. } | IoCommand::PortMap { op, .. } => {
                 let error = op_error(OpErrorKind::Denied, "this daemon can't do that yet");
                 self.events.refuse(IoEvent::Done { op, result: Err(error) });
+            }
+            IoCommand::FileStat { op, root, path } => {
+                let looking = self.files.stat(root, path);
+                self.run(op, 0, looking);
             }
             IoCommand::FileDelete { op, root, path } => {
                 let deleting = self.files.delete(root, path);
@@ -175,6 +184,23 @@ impl IoPlane {
                 self.run_until_cancelled(op, async move {
                     let turn = turns.acquire_owned().await.ok();
                     (http.get(&url, max_bytes, timeout).await, turn)
+                });
+            }
+            IoCommand::HttpFetch { op, url, offset, spans, group, timeout_ms } => {
+                let spans = self.files.resolve(&spans);
+                let (http, turns) = (Arc::clone(&self.http), Arc::clone(&self.transfers));
+                let (store, metrics) = (Arc::clone(&self.store), Arc::clone(&self.metrics));
+                let (meter, timeout) = (self.sockets.meter(group), Duration::from_millis(timeout_ms.into()));
+                self.run_until_cancelled(op, async move {
+                    let turn = turns.acquire_owned().await.ok();
+                    let fetched = match spans {
+                        Ok(spans) => {
+                            http_fetch::fetch(&http, &url, offset, Target { store, metrics, meter, spans }, timeout)
+                                .await
+                        }
+                        Err(error) => Err(error),
+                    };
+                    (fetched, turn)
                 });
             }
         }

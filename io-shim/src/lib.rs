@@ -6,7 +6,7 @@
 //! - HTTP: `server` (connections) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
 //!   [`multipart`]) → [`stream`] (its bytes), or → `calls` (what the engine answers in words); [`auth`] says who may
 //! - the engine: `control` (its WebSocket) → [`desk`] (who waits for what) and [`io_plane`] → [`sockets`] (with rate limits), [`files`],
-//!   `digest`, [`state`], `http_client`, `resolve`; [`events`] is the way back; `read_ahead` follows hints
+//!   `digest`, [`state`], `http_client` (with `http_fetch`), `resolve`; [`events`] is the way back; `read_ahead` follows hints
 //! - [`limits`]: every bound of the I/O plane
 #![forbid(unsafe_code)]
 
@@ -24,6 +24,7 @@ pub mod events;
 pub mod files;
 pub mod folder;
 pub(crate) mod http_client;
+pub(crate) mod http_fetch;
 pub mod install;
 pub mod io_plane;
 pub mod limits;

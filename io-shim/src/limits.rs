@@ -101,3 +101,15 @@ pub const MAX_HOST_BYTES: usize = 255;
 
 /// Addresses given back for one name.
 pub const MAX_ADDRESSES: usize = 32;
+
+/// Bytes of one connection that are read from files ahead of its socket: enough for one vectored write, little enough for a thousand slow readers.
+pub const SEND_STEP: usize = 256 << 10;
+
+/// Bytes of a fetched body that are written at once.
+pub const FETCH_STEP: usize = 256 << 10;
+
+/// Fetches into files at once, besides those of [`MAX_FETCHES`]: slow ones do not keep short questions waiting.
+pub const MAX_TRANSFERS: usize = 64;
+
+/// Longest patience with a fetch into files. A rate limit may make a large one last.
+pub const MAX_TRANSFER_TIMEOUT: Duration = Duration::from_secs(3_600);

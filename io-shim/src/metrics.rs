@@ -16,6 +16,8 @@ pub struct Metrics {
     pub payload_stored_bytes: AtomicU64,
     /// Bytes of diverted payload thrown away.
     pub payload_dropped_bytes: AtomicU64,
+    /// Bytes of files handed to connections.
+    pub payload_sent_bytes: AtomicU64,
     /// Files that the engine has open.
     pub files_open: AtomicU64,
     /// Bytes hashed.
@@ -95,6 +97,7 @@ impl Metrics {
             "Bytes of diverted payload thrown away.",
             read(&self.payload_dropped_bytes),
         );
+        page.counter("jstorrent_sent_bytes_total", "Bytes of files sent to others.", read(&self.payload_sent_bytes));
         page.counter("jstorrent_digest_bytes_total", "Bytes hashed.", read(&self.digest_bytes));
         page.head(
             "jstorrent_control_bytes_total",

@@ -182,9 +182,14 @@ impl Held {
 }
 
 impl Claim {
+    /// Whether there is nothing to wait for.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.locks.lock().claims.get(&self.id).is_none_or(|entry| entry.blockers == 0)
+    }
+
     /// Waits until every older claim that conflicts is dropped.
     pub(crate) async fn ready(&self) {
-        while self.locks.lock().claims.get(&self.id).is_some_and(|entry| entry.blockers > 0) {
+        while !self.is_ready() {
             self.wake.notified().await;
         }
     }

@@ -43,6 +43,15 @@ impl Roots {
         Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| from_io(&error))
     }
 
+    /// A handle to a root's folder, `None` while there is no folder.
+    pub(crate) fn open_if_there(&self, key: &RootKey) -> Result<Option<Dir>, OpError> {
+        match Dir::open_ambient_dir(self.path(key)?, ambient_authority()) {
+            Ok(dir) => Ok(Some(dir)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(from_io(&error)),
+        }
+    }
+
     fn path(&self, key: &RootKey) -> Result<&Path, OpError> {
         let found = self.entries.iter().find(|(root, _)| root.key == *key);
         found

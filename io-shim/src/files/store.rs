@@ -10,13 +10,14 @@ use std::{
     io,
     path::Path,
     sync::{Arc, Mutex, PoisonError, Weak},
+    time::SystemTime,
 };
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::fs::{Dir, OpenOptions};
 use shared_proto::{
     Root, RootKey,
-    io::{OpError, OpErrorKind},
+    io::{FileStat, OpError, OpErrorKind},
 };
 use tokio::sync::Semaphore;
 
@@ -125,6 +126,28 @@ impl FileStore {
         let (from_dir, from_name) = parent_of(&dir, &from)?;
         let (to_dir, to_name) = parent_of(&dir, &to)?;
         rename_no_replace(&from_dir, from_name, &to_dir, to_name).map_err(|error| from_io(&error))
+    }
+
+    /// What a path holds, `None` for nothing.
+    pub(crate) fn stat(&self, root: &RootKey, path: &[String]) -> Result<Option<FileStat>, OpError> {
+        let path = checked_path(path)?;
+        let Some(dir) = self.roots.open_if_there(root)? else { return Ok(None) };
+        let found = match dir.symlink_metadata(&path) {
+            Ok(found) => found,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(from_io(&error)),
+        };
+        if found.is_dir() {
+            return Err(from_io(&io::ErrorKind::IsADirectory.into()));
+        }
+        if !found.is_file() {
+            return Err(op_error(OpErrorKind::Denied, "it is not a regular file"));
+        }
+        let since = found.modified().ok().and_then(|at| at.into_std().duration_since(SystemTime::UNIX_EPOCH).ok());
+        let modified_ns = since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0);
+        Ok(Some(FileStat { length: found.len(), modified_ns }))
     }
 
     /// Deletes a file and the folders above it that this leaves empty.

@@ -153,6 +153,20 @@ impl FileTable {
         async move { renaming.await.map(|()| OpOutput::Unit) }
     }
 
+    /// [`shared_proto::IoCommand::FileStat`]
+    pub(crate) fn stat(&mut self, root: RootKey, path: Vec<String>) -> impl Future<Output = OpResult> + use<> {
+        let whole = Region::whole(&self.store.identity(&root, &path));
+        let claim = self.store.locks().claim(None, Access::Read, vec![whole]);
+        let store = Arc::clone(&self.store);
+        let looking = self.name_job(Box::new(move || store.stat(&root, &path)));
+        async move {
+            // It tells of the writes before it.
+            claim.ready().await;
+            drop(claim);
+            looking.await.map(OpOutput::Stat)
+        }
+    }
+
     /// [`shared_proto::IoCommand::FileDelete`]
     pub(crate) fn delete(&mut self, root: RootKey, path: Vec<String>) -> impl Future<Output = OpResult> + use<> {
         let store = Arc::clone(&self.store);
@@ -299,6 +313,17 @@ impl Placed {
         self.length
     }
 
+    /// The first so many bytes, and what is left of it.
+    pub(crate) fn split_at(mut self, bytes: u32) -> (Self, Option<Self>) {
+        if bytes >= self.length {
+            return (self, None);
+        }
+        let rest =
+            Self { file: Arc::clone(&self.file), offset: self.offset + u64::from(bytes), length: self.length - bytes };
+        self.length = bytes;
+        (self, Some(rest))
+    }
+
     /// Whether the engine has closed the file meanwhile.
     pub(crate) fn is_closed(&self) -> bool {
         self.file.closed.load(Ordering::SeqCst)
@@ -326,6 +351,11 @@ impl Claimed {
             end: placed.offset + u64::from(placed.length),
         });
         Self { claim: store.locks().claim(owner, access, regions.collect()), placed }
+    }
+
+    /// Whether there is nothing to wait for.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.claim.is_ready() && self.placed.iter().all(|placed| placed.file.handle.borrow().is_some())
     }
 
     /// Waits for older claims, and for files that are still being opened.
@@ -369,7 +399,30 @@ impl Ready {
         Ok(bytes.into())
     }
 
+    /// The bytes of so many spans each, or why they can't be had whole. Blocking.
+    pub(crate) fn read_groups(self, spans: &[usize]) -> Vec<Result<Bytes, OpError>> {
+        let parts = match self.parts {
+            Ok(parts) => parts,
+            Err(error) => return spans.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let mut parts = parts.into_iter();
+        spans.iter().map(|count| read_whole(parts.by_ref().take(*count))).collect()
+    }
+
     fn digest(self, kind: DigestKind, cancelled: impl Fn() -> bool) -> Result<Bytes, OpError> {
         digest::digest(kind, &self.parts?, cancelled)
     }
+}
+
+fn read_whole(parts: impl Iterator<Item = Part>) -> Result<Bytes, OpError> {
+    let mut bytes = Vec::new();
+    for part in parts {
+        let start = bytes.len();
+        bytes.resize(start + usize::try_from(part.length).unwrap_or(usize::MAX), 0);
+        let read = read_at(&part.file, &mut bytes[start..], part.offset).map_err(|error| from_io(&error))?;
+        if start + read < bytes.len() {
+            return Err(op_error(OpErrorKind::NotFound, "the file ends before these bytes do"));
+        }
+    }
+    Ok(bytes.into())
 }

@@ -9,7 +9,7 @@ use shared_proto::{IoEvent, OpId, ids::SocketId, io::OpError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, ports::bound, tcp};
+use super::{Context, conn, ports::bound};
 use crate::files::error::from_io;
 
 /// How long one that could not accept waits: mostly for descriptors, which do not come back sooner if one asks for them all the time.
@@ -55,8 +55,8 @@ fn accept(context: &Arc<Context>, socket: SocketId, stream: TcpStream, addr: Soc
     if !context.policy.allows(addr) || stream.set_nodelay(true).is_err() {
         return;
     }
-    if let Some(conn) = context.admit_stranger() {
-        let event = IoEvent::TcpAccepted { socket, conn: conn.id(), addr };
-        tokio::spawn(tcp::run(Arc::clone(context), conn, event, async { Ok(stream) }));
+    if let Some(stranger) = context.admit_stranger() {
+        let event = IoEvent::TcpAccepted { socket, conn: stranger.id(), addr };
+        tokio::spawn(conn::run(Arc::clone(context), stranger, event, async { Ok(stream) }));
     }
 }

@@ -1,19 +1,26 @@
 //! The connections and ports of one engine.
 //!
-//! Owns the table of connections and what is allowed; [`tcp`] drives one connection, [`framing`] cuts its stream,
-//! [`divert`] holds its armed keys, [`rate`] slows it down, [`policy`] says who may be dialled and who may come. [`ports`] keeps what is open to others:
+//! Owns the table of connections and what is allowed. [`conn`] drives one connection over a [`byte_stream`], which [`tcp`] opens. What comes goes through [`reading`] (with
+//! a [`cipher`] and [`framing`]) and [`burst`], by the keys of [`divert`]; what goes waits in its [`outbox`] for its [`writer`]. [`rate`] slows both down, [`policy`] says who may be dialled and who may come. [`ports`] keeps what is open to others:
 //! [`binding`] opens it, [`listen`] accepts, [`udp`] carries datagrams. Commands for a connection that is gone are
 //! ignored: both sides can cross on the wire.
 
 pub(crate) mod binding;
+mod burst;
+mod byte_stream;
+mod cipher;
+pub(crate) mod conn;
 pub(crate) mod divert;
 pub(crate) mod framing;
 pub(crate) mod listen;
+mod outbox;
 pub mod policy;
 pub(crate) mod ports;
 pub(crate) mod rate;
+mod reading;
 pub(crate) mod tcp;
 pub(crate) mod udp;
+mod writer;
 
 use std::{
     collections::HashMap,
@@ -27,17 +34,22 @@ use std::{
 
 use bytes::Bytes;
 use shared_proto::{
-    ConnId, IoEvent,
-    io::{CloseReason, DivertKey, OpError},
+    ConnId, IoEvent, OpId,
+    io::{CloseReason, DivertKey, OpError, OpErrorKind, Rc4Start},
 };
 use tokio_util::sync::CancellationToken;
 
 pub use policy::DialPolicy;
 
-use self::{divert::Diversion, ports::Ports, rate::Rates, tcp::Conn};
+use self::{
+    conn::Conn,
+    divert::Diversion,
+    ports::Ports,
+    rate::{Direction, Membership, Rates},
+};
 use crate::{
     events::EventSender,
-    files::{FileStore, locks::Owner, table::Placed},
+    files::{FileStore, error::op_error, locks::Owner, table::Placed},
     io_plane::IoConfig,
     limits,
     metrics::Metrics,
@@ -61,6 +73,23 @@ pub(crate) struct Context {
     max_conns: usize,
     strangers: AtomicU64,
     stopped: CancellationToken,
+}
+
+/// The rate limits of a group, for bytes that come by another way.
+pub(crate) struct Meter {
+    context: Arc<Context>,
+    membership: Membership,
+}
+
+impl Meter {
+    /// Waits until so many bytes may have come.
+    pub(crate) async fn down(&self, bytes: usize) {
+        let mut left = bytes;
+        while left > 0 {
+            let pass = |allowed| (allowed, allowed);
+            left -= self.context.rates.pass(&self.membership, Direction::Down, left, pass).await;
+        }
+    }
 }
 
 impl Sockets {
@@ -89,7 +118,7 @@ impl Sockets {
     pub(crate) fn connect(&self, id: ConnId, addr: SocketAddr, timeout: Duration) {
         if let Some(conn) = self.context.admit_dialled(id, addr) {
             let opening = tcp::dial(addr, timeout.min(limits::MAX_CONNECT_TIMEOUT));
-            tokio::spawn(tcp::run(Arc::clone(&self.context), conn, IoEvent::TcpConnected { conn: id }, opening));
+            tokio::spawn(conn::run(Arc::clone(&self.context), conn, IoEvent::TcpConnected { conn: id }, opening));
         }
     }
 
@@ -106,6 +135,27 @@ impl Sockets {
     /// [`shared_proto::IoCommand::TcpSend`]
     pub(crate) fn send(&self, id: ConnId, data: Bytes) {
         self.with(id, |conn| conn.send(data));
+    }
+
+    /// [`shared_proto::IoCommand::TcpSendSpan`]
+    pub(crate) fn send_spans(&self, op: OpId, id: ConnId, head: Bytes, spans: Result<Vec<Placed>, OpError>) {
+        let mut is_queued = false;
+        self.with(id, |conn| is_queued = conn.send_spans(op, head, spans));
+        if !is_queued {
+            let error = op_error(OpErrorKind::Network, "the connection is closed");
+            self.context.events.refuse(IoEvent::Done { op, result: Err(error) });
+        }
+    }
+
+    /// [`shared_proto::IoCommand::TcpCipher`]
+    pub(crate) fn transform(&self, id: ConnId, read: Option<Rc4Start>, write: Option<Rc4Start>) {
+        self.with(id, |conn| conn.transform(read, write));
+    }
+
+    /// Counts what comes by another way to a group.
+    pub(crate) fn meter(&self, group: u32) -> Meter {
+        let membership = Membership::new(self.context.rates.group(group));
+        Meter { context: Arc::clone(&self.context), membership }
     }
 
     /// [`shared_proto::IoCommand::TcpRaw`]

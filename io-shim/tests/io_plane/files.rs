@@ -302,3 +302,47 @@ async fn the_state_outlives_the_engine() {
     bench.ask(|op| IoCommand::KvDelete { op, key: "thing/1".into() }).await.unwrap();
     assert_eq!(bench.ask(|op| IoCommand::KvGet { op, key: "thing/1".into() }).await, Ok(OpOutput::Value(None)));
 }
+
+async fn stat(bench: &mut Bench, path: &[&str]) -> Result<Option<(u64, u64)>, OpErrorKind> {
+    let path = path.iter().map(|name| (*name).to_owned()).collect();
+    match bench.ask(|op| IoCommand::FileStat { op, root: "root".into(), path }).await {
+        Ok(OpOutput::Stat(found)) => Ok(found.map(|found| (found.length, found.modified_ns))),
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err(error.kind),
+    }
+}
+
+#[tokio::test]
+async fn a_look_at_a_file_tells_whether_somebody_changed_it() {
+    let mut bench = Bench::new();
+    assert_eq!(stat(&mut bench, &["film"]).await, Ok(None), "not even the root is there");
+    bench.create(1, "film", 10).await;
+    let (length, made) = stat(&mut bench, &["film"]).await.unwrap().unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    assert_eq!(length, 10);
+    assert!(u128::from(made) <= now && u128::from(made) + 60_000_000_000 > now);
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let data = bytes::Bytes::from_static(b"more than ten");
+    let write = bench.start(|op| IoCommand::FileWrite { op, file: FileRef(1), offset: 0, data });
+    let (length, changed) = stat(&mut bench, &["film"]).await.unwrap().unwrap();
+    assert_eq!(length, 13, "it sees the writes before it");
+    assert!(changed > made);
+    bench.finish(write).await.unwrap();
+    assert_eq!(stat(&mut bench, &["film"]).await.unwrap().unwrap(), (length, changed), "looking changes nothing");
+    assert_eq!(stat(&mut bench, &["other"]).await, Ok(None));
+    assert_eq!(stat(&mut bench, &["film", "inside"]).await, Ok(None));
+    assert_eq!(stat(&mut bench, &["..", "root", "film"]).await, Err(OpErrorKind::Denied));
+    std::fs::create_dir(bench.disk("root/folder")).unwrap();
+    assert_eq!(stat(&mut bench, &["folder"]).await, Err(OpErrorKind::Exists));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_look_follows_no_link() {
+    let mut bench = Bench::new();
+    bench.create(1, "film", 10).await;
+    std::os::unix::fs::symlink("/etc/passwd", bench.disk("root/link")).unwrap();
+    assert_eq!(stat(&mut bench, &["link"]).await, Err(OpErrorKind::Denied));
+    std::os::unix::fs::symlink("/etc", bench.disk("root/away")).unwrap();
+    assert!(stat(&mut bench, &["away", "passwd"]).await.is_err());
+}
