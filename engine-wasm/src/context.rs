@@ -7,6 +7,7 @@ use rand::rngs::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 use shared_proto::{ConnId, EngineMessage, FileId, FileRef, IoCommand, OpId, RootKey};
 
+use crate::discover::dht::errands::{Errands, Wish};
 use crate::io::Output;
 use crate::metainfo::InfoHash;
 use crate::net::Net;
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) conns: BTreeMap<ConnId, InfoHash>,
     /// The engine's own sockets.
     pub(crate) net: Net,
+    /// What torrents ask of the DHT.
+    pub(crate) errands: Errands,
     /// The engine's secret, empty until it is known.
     pub(crate) secret: Bytes,
     /// Bytes a second that all torrents together may give; `None` for no limit.
@@ -102,6 +105,11 @@ impl Context<'_> {
         let op = OpId(self.fresh());
         self.shared.ops.insert(op, owner);
         op
+    }
+
+    /// A torrent that is not private wants the DHT's help (BEP 27).
+    pub(crate) fn ask_dht(&mut self, torrent: InfoHash, wish: Wish) {
+        self.shared.errands.ask(torrent, wish, self.now);
     }
 
     /// A number for a connection of this torrent.

@@ -1,5 +1,6 @@
 //! The engine: routes inputs to its torrents and owns no algorithm.
 
+mod dht;
 mod http;
 mod incoming;
 mod magnets;
@@ -18,6 +19,7 @@ use crate::api::{Api, ApiConfig, temporary};
 use crate::arrivals::Arrivals;
 use crate::context::{Context, Owner, Shared};
 use crate::discover::candidates::Source;
+use crate::discover::dht::DhtConfig;
 use crate::geometry::FileIndex;
 use crate::io::{Input, Output};
 use crate::limits;
@@ -53,6 +55,8 @@ pub struct Config {
     pub upload_limit_bps: Option<u64>,
     /// The engine's own sockets.
     pub net: NetConfig,
+    /// The DHT, which needs the datagrams of [`Config::net`]; `None` for none.
+    pub dht: Option<DhtConfig>,
 }
 
 impl Default for Config {
@@ -64,6 +68,7 @@ impl Default for Config {
             download_limit_bps: None,
             upload_limit_bps: None,
             net: NetConfig::default(),
+            dht: None,
         }
     }
 }
@@ -112,6 +117,7 @@ pub struct Engine {
     requests: BTreeMap<RequestId, InfoHash>,
     unsettled: BTreeSet<InfoHash>,
     api: Api,
+    node: Option<Box<dht::Node>>,
     added: u64,
     now: Instant,
 }
@@ -140,6 +146,7 @@ impl Engine {
             requests: BTreeMap::new(),
             unsettled: BTreeSet::new(),
             api: Api::default(),
+            node: None,
             added: 0,
             now,
         }
@@ -157,6 +164,7 @@ impl Engine {
         }
         self.tend_arrivals(now);
         self.wake_torrents(now);
+        self.tend_dht(now);
         self.tend_adding(now);
         self.now = now;
     }
@@ -174,7 +182,8 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let torrents = self.torrents.values().filter_map(Torrent::next_wakeup);
         let magnets = self.magnets.values().filter_map(Pending::next_wakeup);
-        torrents.chain(magnets).chain(self.api_timeout()).chain(self.arrivals.next_wakeup()).min()
+        let others = [self.api_timeout(), self.arrivals.next_wakeup(), self.dht_timeout()];
+        torrents.chain(magnets).chain(others.into_iter().flatten()).min()
     }
 
     /// Everything, for a page.
@@ -203,6 +212,7 @@ impl Engine {
         self.say_limits();
         self.shared.net.link();
         self.open_sockets(now);
+        self.link_dht(now);
         if self.loaded {
             return self.link_torrents(now);
         }
@@ -241,6 +251,7 @@ impl Engine {
         self.shared.conns.clear();
         self.shared.net.unlink();
         self.arrivals.clear();
+        self.unlink_dht();
         self.requests.clear();
         self.api.unlink();
         let deferred = std::mem::take(&mut self.loading.deferred);
@@ -346,6 +357,9 @@ impl Engine {
     fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, now: Instant) {
         if self.shared.net.answered(op, &result) {
             return self.open_sockets(now);
+        }
+        if self.dht_answered(op, &result, now) {
+            return;
         }
         if self.fetched(op, &result, now) || self.loaded {
             return;

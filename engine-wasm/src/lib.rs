@@ -43,6 +43,7 @@ mod torrent;
 pub mod view;
 
 pub use api::ApiConfig;
+pub use discover::dht::DhtConfig;
 pub use engine::{Config, Engine};
 pub use io::{Input, Output};
 pub use magnet::Patience;

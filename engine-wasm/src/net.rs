@@ -125,6 +125,11 @@ impl Net {
         open.find(|(_, (role, family, _))| *role == Role::Datagrams && *family == wanted).map(|(&socket, _)| socket)
     }
 
+    /// Whether datagrams of a family can be sent.
+    pub(crate) fn has_udp(&self, wanted: Family) -> bool {
+        self.open.values().any(|(role, family, _)| *role == Role::Datagrams && *family == wanted)
+    }
+
     /// What an open socket is for.
     pub(crate) fn role(&self, socket: SocketId) -> Option<Role> {
         self.open.get(&socket).map(|&(role, ..)| role)

@@ -92,13 +92,14 @@ impl IoPlane {
         events: EventSender,
     ) -> Self {
         let stopped = CancellationToken::new();
+        let lookup = Arc::new(Lookup::new(config.policy, &config.addresses));
         let sockets = Sockets::new(&config, events.clone(), Arc::clone(&files), Arc::clone(&metrics), stopped.clone());
         Self {
             files: FileTable::new(Arc::clone(&files), Arc::clone(&metrics), config.max_files, stopped.clone()),
             sockets,
             state,
             http: Arc::new(HttpClient::new(config.policy)),
-            lookup: Arc::new(Lookup::new(config.policy)),
+            lookup,
             cancels: Cancels::default(),
             events,
             pending: Arc::default(),

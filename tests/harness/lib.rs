@@ -13,6 +13,7 @@ pub mod cdp;
 pub mod clock;
 pub mod cpu;
 pub mod daemon;
+pub mod dht;
 pub mod dice;
 pub mod floor;
 pub mod http;

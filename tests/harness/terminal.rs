@@ -165,6 +165,7 @@ pub fn command(state: &Path) -> Result<Command> {
     }
     command
         .env("JSTORRENT_PEER_ADDRESS", workspace::LOOPBACK)
+        .env("JSTORRENT_NO_DHT", "yes")
         .env("JSTORRENT_STATE", state)
         .env("XDG_CONFIG_HOME", state);
     Ok(command)

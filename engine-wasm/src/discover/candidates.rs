@@ -32,6 +32,8 @@ pub enum Source {
     Record,
     /// A tracker.
     Tracker,
+    /// The DHT.
+    Dht,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

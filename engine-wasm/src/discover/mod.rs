@@ -1,4 +1,5 @@
-//! Where peers come from: what trackers say ([`tracker`]), and who is worth a dial ([`candidates`]).
+//! Where peers come from: what trackers say ([`tracker`]), what a network of nodes says ([`dht`]), and who is worth a dial ([`candidates`]).
 
 pub mod candidates;
+pub mod dht;
 pub mod tracker;

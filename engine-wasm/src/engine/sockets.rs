@@ -28,12 +28,12 @@ impl Engine {
     }
 
     /// A datagram came. DHT's are bencoded dictionaries (BEP 5) and begin with `d`; an answer of a UDP tracker begins with an action below 4 (BEP 15).
-    pub(super) fn datagram(&mut self, socket: SocketId, from: SocketAddr, data: &Bytes, _now: Instant) {
+    pub(super) fn datagram(&mut self, socket: SocketId, from: SocketAddr, data: &Bytes, now: Instant) {
         if self.shared.net.role(socket) != Some(Role::Datagrams) {
             return;
         }
         match data.first() {
-            Some(b'd') => tracing::trace!(%from, "a DHT message"),
+            Some(b'd') => self.dht_packet(from, data, now),
             Some(0) => tracing::trace!(%from, "a tracker's answer"),
             _ => {}
         }

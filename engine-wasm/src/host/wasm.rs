@@ -12,7 +12,10 @@ use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, CloseEvent, DedicatedWorkerGlobalScope, MessageEvent, WebSocket};
 
 use super::{Brain, Notice};
+use crate::discover::dht::DhtConfig;
+use crate::engine::Config;
 use crate::link::Frame;
+use crate::net::NetConfig;
 use crate::time::Instant;
 use crate::view::Intent;
 
@@ -64,6 +67,12 @@ struct Inner {
     on_timer: Option<Closure<dyn FnMut()>>,
 }
 
+/// The settings of the extension's engine.
+fn config() -> Config {
+    let net = NetConfig { udp: true, ..NetConfig::default() };
+    Config { net, dht: Some(DhtConfig::default()), ..Config::default() }
+}
+
 /// The engine in a worker.
 #[wasm_bindgen]
 pub struct EngineHost {
@@ -86,7 +95,7 @@ impl EngineHost {
         getrandom::fill(&mut seed).map_err(|error| JsError::new(&error.to_string()))?;
         let now = clock(&scope);
         let inner = Rc::new(RefCell::new(Inner {
-            brain: Brain::new(seed, now),
+            brain: Brain::with_config(config(), seed, now),
             scope,
             socket: None,
             on_event,

@@ -19,6 +19,7 @@ use shared_proto::{ConnId, IoCommand, OpId};
 
 use crate::context::Context;
 use crate::discover::candidates::{Candidates, Source};
+use crate::discover::dht::errands::Wish;
 use crate::discover::tracker::TrackerSchedule;
 use crate::limits;
 use crate::metainfo::encode::{self, Dict};
@@ -268,6 +269,7 @@ impl Pending {
                 }
                 self.tend_peers(cx);
                 self.announce_to_trackers(cx);
+                cx.ask_dht(self.link.info_hash, Wish::Peers);
                 self.dial(cx);
                 self.next_tick = cx.now + TICK;
             }

@@ -4,6 +4,7 @@
 //! The same seed gives the same run to the last byte. At every grant the world compares the granted bytes on the disk with the film:
 //! the invariant that no unverified byte leaves is checked in every simulation, whatever it is about.
 
+mod dht;
 mod engines;
 mod fairness;
 mod giving;

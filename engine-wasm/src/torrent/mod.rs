@@ -338,6 +338,7 @@ impl Torrent {
         self.tend_peers(cx);
         self.tend_giving(cx);
         self.announce_to_trackers(cx);
+        self.ask_dht(cx);
         self.dial(cx);
         self.tend_viewers(cx);
         let pause = if self.desk.is_waited() { TICK_AWAITED } else { TICK };

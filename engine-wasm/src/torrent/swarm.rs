@@ -9,6 +9,7 @@ use shared_proto::{ConnId, IoCommand};
 use super::{Op, Torrent};
 use crate::context::{Context, Owner};
 use crate::discover::candidates::{Candidates, Source};
+use crate::discover::dht::errands::Wish;
 use crate::discover::tracker::{self, AnnounceParams, Event, TrackerSchedule};
 use crate::geometry::Block;
 use crate::limits;
@@ -275,6 +276,14 @@ impl Torrent {
         let Some(next) = self.trackers.poll_announce(cx.now) else { return };
         let url = next.url(&self.announce_params(next.event, cx));
         self.ask(Op::Announce, cx, |op| tracker::fetch(op, url));
+    }
+
+    /// Says what the DHT could do for it, unless its trackers are to be the only source (BEP 27).
+    pub(super) fn ask_dht(&self, cx: &mut Context<'_>) {
+        if self.is_running() && !self.meta.private {
+            let wish = if self.pieces.is_complete() { Wish::BeFound } else { Wish::Peers };
+            cx.ask_dht(self.meta.info_hash, wish);
+        }
     }
 
     fn announce_params(&self, event: Option<Event>, cx: &Context<'_>) -> AnnounceParams {

@@ -44,8 +44,19 @@ async fn what_the_policy_refuses_is_left_out() {
 }
 
 #[tokio::test]
-async fn what_is_no_name_has_no_address() {
+async fn who_takes_connections_at_this_machine_alone_asks_no_name_server() {
     let mut bench = Bench::new();
+    for host in ["name.invalid", "example.org", "localhost.example.org"] {
+        assert_eq!(resolve(&mut bench, host).await, Err(OpErrorKind::Denied), "{host}");
+    }
+    for host in ["localhost", "127.0.0.1", "[::1]"] {
+        assert!(resolve(&mut bench, host).await.is_ok(), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_name_has_no_address() {
+    let mut bench = Bench::with(IoConfig { addresses: Vec::new(), ..config() }, 1 << 20);
     for host in ["", "..", "a\0b"] {
         assert_eq!(resolve(&mut bench, host).await, Err(OpErrorKind::Network), "{host:?}");
     }

@@ -203,6 +203,8 @@ mod tests {
         check(&["get", "a.torrent", "--allow-private-peers=no", "--listen", "127.0.0.1:4000"], Ok(()));
         check(&["get", "a.torrent", "--peer", "192.0.2.1:6881", "--peer", "[2001:db8::1]:1"], Ok(()));
         check(&["get", "a.torrent", "--peer-address", "127.0.0.1", "--peer-address", "::1"], Ok(()));
+        check(&["get", "a.torrent", "--no-dht"], Ok(()));
+        check(&["get", "a.torrent", "--no-dht=no", "--dht-bootstrap", "a:1", "--dht-bootstrap", "[::1]:2"], Ok(()));
         check(&["serve"], Ok(()));
         check(&["serve", "--no-token", "--retries", "1", "--cleanup-delay", "9", "--json"], Ok(()));
         check(&["completions", "bash"], Ok(()));
@@ -217,6 +219,7 @@ mod tests {
         check(&["get", "a", "b"], Err(ErrorKind::UnknownArgument));
         check(&["get", "a", "--open"], Err(ErrorKind::UnknownArgument));
         check(&["get", "a", "--listen", "4000"], Err(ErrorKind::ValueValidation));
+        check(&["get", "a", "--dht-bootstrap", "somewhere"], Err(ErrorKind::ValueValidation));
         check(&["get", "a", "--peer", "somewhere"], Err(ErrorKind::ValueValidation));
         check(&["get", "a", "--allow-private-peers=perhaps"], Err(ErrorKind::ValueValidation));
         check(&["stream", "a", "--open", "--player", "mpv"], Err(ErrorKind::ArgumentConflict));

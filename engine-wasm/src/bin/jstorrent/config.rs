@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::builder::BoolishValueParser;
-use engine_wasm::Config as EngineConfig;
+use engine_wasm::net::NetConfig;
+use engine_wasm::{Config as EngineConfig, DhtConfig};
 use serde::Deserialize;
 
 use crate::cli::ConfigArg;
@@ -42,6 +43,20 @@ pub(crate) struct Settings {
     /// Take connections of peers at this address of this machine, and not at all of them; may be repeated
     #[arg(long, value_name = "IP", env = "JSTORRENT_PEER_ADDRESS", value_delimiter = ',')]
     pub(crate) peer_address: Vec<IpAddr>,
+    /// Find no peers by way of the distributed hash table (DHT)
+    #[arg(
+        long,
+        value_name = "YES|NO",
+        env = "JSTORRENT_NO_DHT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(crate) no_dht: Option<bool>,
+    /// A node of the DHT to begin with in place of the usual ones; may be repeated
+    #[arg(long, value_name = "HOST:PORT", env = "JSTORRENT_DHT_BOOTSTRAP", value_delimiter = ',', value_parser = parse_node)]
+    pub(crate) dht_bootstrap: Vec<String>,
     /// Bytes a second from all peers together, such as 500K or 2M [default: no limit]
     #[arg(long, value_name = "RATE", env = "JSTORRENT_DOWNLOAD_LIMIT", value_parser = parse_rate)]
     pub(crate) download_limit: Option<u64>,
@@ -59,6 +74,8 @@ struct File {
     listen: Option<SocketAddr>,
     allow_private_peers: Option<bool>,
     peer_address: Vec<IpAddr>,
+    no_dht: Option<bool>,
+    dht_bootstrap: Vec<String>,
     download_limit: Option<String>,
     upload_limit: Option<String>,
     player: Option<String>,
@@ -83,6 +100,8 @@ pub(crate) struct Config {
     pub(crate) allow_private_peers: bool,
     /// Addresses of this machine at which peers may connect; none for all.
     pub(crate) peer_addresses: Vec<IpAddr>,
+    /// The DHT, unless it is not wanted.
+    pub(crate) dht: Option<DhtConfig>,
     /// Bytes a second from all peers together.
     pub(crate) download_limit_bps: Option<u64>,
     /// Bytes a second to all peers together.
@@ -95,6 +114,8 @@ impl Config {
     /// What every command tells its engine.
     pub(crate) fn engine(&self) -> EngineConfig {
         EngineConfig {
+            net: NetConfig { udp: self.dht.is_some(), ..NetConfig::default() },
+            dht: self.dht.clone(),
             download_limit_bps: self.download_limit_bps,
             upload_limit_bps: self.upload_limit_bps,
             ..EngineConfig::default()
@@ -132,6 +153,7 @@ impl Settings {
             listen,
             allow_private_peers: self.allow_private_peers.or(file.allow_private_peers).unwrap_or(false),
             peer_addresses: if self.peer_address.is_empty() { &file.peer_address } else { &self.peer_address }.clone(),
+            dht: self.dht(&file)?,
             download_limit_bps: self
                 .download_limit
                 .map_or_else(|| rate(file.download_limit.as_deref()), |rate| Ok(Some(rate)))?,
@@ -142,6 +164,25 @@ impl Settings {
         };
         Ok((config, file))
     }
+
+    fn dht(&self, file: &File) -> Result<Option<DhtConfig>> {
+        if self.no_dht.or(file.no_dht).unwrap_or(false) {
+            return Ok(None);
+        }
+        let of_file = file.dht_bootstrap.iter().map(|node| parse_node(node).map_err(anyhow::Error::msg));
+        let of_file = of_file.collect::<Result<Vec<String>>>()?;
+        let given = if self.dht_bootstrap.is_empty() { of_file } else { self.dht_bootstrap.clone() };
+        Ok(Some(if given.is_empty() { DhtConfig::default() } else { DhtConfig { bootstrap: given } }))
+    }
+}
+
+/// A host and a port.
+fn parse_node(text: &str) -> Result<String, String> {
+    let is_node = |(host, port): (&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0);
+    let is_node = text.trim().rsplit_once(':').is_some_and(is_node);
+    is_node
+        .then(|| text.trim().to_owned())
+        .ok_or_else(|| format!("“{text}” is not a host and a port such as router.example:6881"))
 }
 
 /// Bytes a second: a number, or one with `K`, `M` or `G` for so many times 1024.
@@ -220,6 +261,7 @@ mod tests {
             listen: None,
             allow_private_peers: true,
             peer_addresses: vec![std::net::Ipv4Addr::LOCALHOST.into()],
+            dht: Some(DhtConfig::default()),
             download_limit_bps: Some(2 << 20),
             upload_limit_bps: None,
             player: Some("mpv".into()),
@@ -231,6 +273,23 @@ mod tests {
     }
 
     #[test]
+    fn the_dht_is_on_with_the_usual_nodes_unless_somebody_says_otherwise() {
+        let nodes = |config: Config| config.dht.map(|dht| dht.bootstrap);
+        let usual = || Some(DhtConfig::default().bootstrap);
+        let plain = Toml::new("dht-plain", "state = \"/state\"");
+        assert_eq!(nodes(plain.settings().resolve().unwrap()), usual());
+        let own = Toml::new("dht-own", "state = \"/state\"\ndht_bootstrap = [\"a.example:1\"]");
+        assert_eq!(nodes(own.settings().resolve().unwrap()), Some(vec!["a.example:1".to_owned()]));
+        let flag = Settings { dht_bootstrap: vec!["[::1]:2".to_owned()], ..own.settings() };
+        assert_eq!(nodes(flag.resolve().unwrap()), Some(vec!["[::1]:2".to_owned()]));
+        let off = Toml::new("dht-off", "state = \"/state\"\nno_dht = true");
+        let config = off.settings().resolve().unwrap();
+        assert_eq!((config.engine().dht, config.engine().net.udp), (None, false));
+        let flag = Settings { no_dht: Some(false), ..off.settings() };
+        assert_eq!(nodes(flag.resolve().unwrap()), usual());
+    }
+
+    #[test]
     fn what_makes_no_sense_is_an_error_that_says_where() {
         let refused = |settings: Settings| format!("{:#}", settings.resolve().unwrap_err());
         let unknown = Toml::new("unknown", "colour = \"red\"");
@@ -239,6 +298,8 @@ mod tests {
         assert!(refused(broken.settings()).contains("broken.toml"));
         let world = Toml::new("world", "listen = \"0.0.0.0:80\"");
         assert!(refused(world.settings()).contains("0.0.0.0:80"));
+        let nowhere = Toml::new("nowhere", "state = \"/state\"\ndht_bootstrap = [\"a.example\"]");
+        assert!(refused(nowhere.settings()).contains("a.example"));
         let missing = ConfigArg { config: Some("/nowhere/config.toml".into()) };
         assert!(refused(Settings { config: missing, ..Settings::default() }).contains("/nowhere/config.toml"));
     }

@@ -198,6 +198,7 @@ mod tests {
                 listen: None,
                 allow_private_peers: false,
                 peer_addresses: Vec::new(),
+                dht: None,
                 download_limit_bps: None,
                 upload_limit_bps: None,
                 player: None,

@@ -1,0 +1,544 @@
+//! KRPC, the messages of the DHT (BEP 5, 32, 42, 43): bytes to values and back.
+//!
+//! Knows no table and no time. Invariant: what it gives out is bounded by the packet's length, addresses come canonical, and a message that it wrote reads as
+//! the same message.
+//!
+//! Lenient about what others leave out or add, strict about names and transactions: without these a message is of no use.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use bytes::Bytes;
+use shared_proto::io::Family;
+use thiserror::Error;
+
+use super::node_id::NodeId;
+use crate::metainfo::InfoHash;
+use crate::metainfo::bencode::{self, BencodeError, Value};
+use crate::metainfo::encode::{self, Dict};
+
+/// Longest packet that is read, bytes: what fits an Ethernet frame with room to spare.
+pub const MAX_PACKET: usize = 2_048;
+/// Longest transaction number of others, bytes. Two are usual.
+const MAX_TRANSACTION: usize = 32;
+/// Longest token of others, bytes. Eight are usual.
+const MAX_TOKEN: usize = 128;
+/// Our name and version in each message: `JS` and two bytes (BEP 5).
+const VERSION: &[u8; 4] = b"JS\x01\x00";
+
+/// The family of an address. Each has its own network of nodes (BEP 32).
+pub fn family_of(addr: SocketAddr) -> Family {
+    if addr.is_ipv4() { Family::V4 } else { Family::V6 }
+}
+
+/// A node and where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Contact {
+    /// Its name.
+    pub id: NodeId,
+    /// Its address.
+    pub addr: SocketAddr,
+}
+
+/// Which nodes the asker wants to hear of (BEP 32).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Want {
+    /// Those of IPv4.
+    pub v4: bool,
+    /// Those of IPv6.
+    pub v6: bool,
+}
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// Are you there?
+    Ping,
+    /// Who is near this name?
+    FindNode {
+        /// The name.
+        target: NodeId,
+    },
+    /// Who has this torrent, or is near it?
+    GetPeers {
+        /// The torrent.
+        info_hash: InfoHash,
+    },
+    /// I have this torrent.
+    AnnouncePeer {
+        /// The torrent.
+        info_hash: InfoHash,
+        /// Where the asker listens; `None` for the port that the packet came from.
+        port: Option<u16>,
+        /// What an earlier answer gave to prove the asker's address.
+        token: Vec<u8>,
+    },
+}
+
+/// An answer. Which fields it has depends on the question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Who answers.
+    pub id: NodeId,
+    /// Nodes that it names, of both families.
+    pub nodes: Vec<Contact>,
+    /// Peers of the torrent.
+    pub peers: Vec<SocketAddr>,
+    /// What an announce must bring along.
+    pub token: Option<Vec<u8>>,
+}
+
+/// The kinds of refusal (BEP 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// 201.
+    Generic,
+    /// 202.
+    Server,
+    /// 203: malformed, or a bad token.
+    Protocol,
+    /// 204.
+    MethodUnknown,
+}
+
+impl ErrorCode {
+    fn number(self) -> i64 {
+        match self {
+            ErrorCode::Generic => 201,
+            ErrorCode::Server => 202,
+            ErrorCode::Protocol => 203,
+            ErrorCode::MethodUnknown => 204,
+        }
+    }
+
+    fn from_number(number: i64) -> Self {
+        match number {
+            202 => ErrorCode::Server,
+            203 => ErrorCode::Protocol,
+            204 => ErrorCode::MethodUnknown,
+            _ => ErrorCode::Generic,
+        }
+    }
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A question.
+    Query {
+        /// Who asks.
+        id: NodeId,
+        /// What.
+        query: Query,
+        /// Which nodes it wants to hear of; the family of its packet if it doesn't say.
+        want: Option<Want>,
+        /// It answers nobody, so nobody should remember it (BEP 43).
+        read_only: bool,
+    },
+    /// An answer.
+    Response(Response),
+    /// A refusal.
+    Error(ErrorCode),
+}
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The asker's number for the question, which the answer repeats.
+    pub transaction: Vec<u8>,
+    /// In an answer: the asker's address as the answerer sees it (BEP 42).
+    pub seen_as: Option<SocketAddr>,
+    /// What it says.
+    pub body: Body,
+}
+
+/// Why a packet is no message.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum MessageError {
+    /// Longer than [`MAX_PACKET`].
+    #[error("a packet of {0} bytes")]
+    TooLong(usize),
+    /// Not bencoding.
+    #[error("a packet that can't be read: {0}")]
+    Bencode(#[from] BencodeError),
+    /// Bencoding, but no message.
+    #[error("a packet that is no message")]
+    NotAMessage,
+    /// A question that can't be answered but with this refusal.
+    #[error("a question that can't be answered: {code:?}")]
+    BadQuery {
+        /// The asker's number.
+        transaction: Vec<u8>,
+        /// What is wrong with it.
+        code: ErrorCode,
+    },
+}
+
+impl Message {
+    /// Reads a packet.
+    ///
+    /// # Errors
+    /// [`MessageError`] says what is wrong with it.
+    pub fn parse(packet: &[u8]) -> Result<Self, MessageError> {
+        if packet.len() > MAX_PACKET {
+            return Err(MessageError::TooLong(packet.len()));
+        }
+        let document = bencode::parse(packet)?;
+        let root = document.root();
+        let transaction = root.get("t").and_then(Value::bytes).filter(|number| number.len() <= MAX_TRANSACTION);
+        let transaction = transaction.ok_or(MessageError::NotAMessage)?.to_vec();
+        let body = match root.get("y").and_then(Value::bytes) {
+            Some(b"q") => query(root).map_err(|code| {
+                let transaction = transaction.clone();
+                MessageError::BadQuery { transaction, code }
+            })?,
+            Some(b"r") => response(root).ok_or(MessageError::NotAMessage)?,
+            Some(b"e") => error(root),
+            _ => return Err(MessageError::NotAMessage),
+        };
+        let seen_as = root.get("ip").and_then(Value::bytes).and_then(address);
+        Ok(Self { transaction, seen_as, body })
+    }
+
+    /// The packet.
+    pub fn encode(&self) -> Bytes {
+        let mut dict = Dict::new().bytes("t", &self.transaction).bytes("v", VERSION);
+        if let Some(addr) = self.seen_as {
+            dict = dict.bytes("ip", compact(addr));
+        }
+        dict = match &self.body {
+            Body::Query { id, query, want, read_only } => {
+                if *read_only {
+                    dict = dict.int("ro", 1);
+                }
+                let (name, arguments) = query_arguments(*id, query, *want);
+                dict.bytes("y", "q").bytes("q", name).raw("a", arguments.encode())
+            }
+            Body::Response(response) => dict.bytes("y", "r").raw("r", response_arguments(response).encode()),
+            Body::Error(code) => {
+                let list = [encode::int(code.number()), encode::bytes(error_text(*code))];
+                dict.bytes("y", "e").raw("e", encode::list(list))
+            }
+        };
+        dict.encode().into()
+    }
+}
+
+fn query(root: Value<'_>) -> Result<Body, ErrorCode> {
+    let arguments = root.get("a").ok_or(ErrorCode::Protocol)?;
+    let bytes = |key| arguments.get(key).and_then(Value::bytes);
+    let id = bytes("id").and_then(|id| NodeId::try_from(id).ok()).ok_or(ErrorCode::Protocol)?;
+    let info_hash = || info_hash(bytes("info_hash")).ok_or(ErrorCode::Protocol);
+    let target = || bytes("target").and_then(|target| NodeId::try_from(target).ok()).ok_or(ErrorCode::Protocol);
+    let query = match root.get("q").and_then(Value::bytes).ok_or(ErrorCode::Protocol)? {
+        b"ping" => Query::Ping,
+        b"find_node" => Query::FindNode { target: target()? },
+        b"get_peers" => Query::GetPeers { info_hash: info_hash()? },
+        b"announce_peer" => announce(arguments, info_hash()?)?,
+        // What later BEPs ask of nodes near something is answered with such nodes: who asks gets nearer to those who know more.
+        _ => {
+            let target = target().or_else(|_| info_hash().map(NodeId::from)).map_err(|_| ErrorCode::MethodUnknown)?;
+            Query::FindNode { target }
+        }
+    };
+    let want = arguments.get("want").and_then(Value::list).map(|list| {
+        list.filter_map(Value::bytes)
+            .fold(Want::default(), |want, word| Want { v4: want.v4 || word == b"n4", v6: want.v6 || word == b"n6" })
+    });
+    let read_only = root.get("ro").and_then(Value::int) == Some(1);
+    Ok(Body::Query { id, query, want, read_only })
+}
+
+fn announce(arguments: Value<'_>, info_hash: InfoHash) -> Result<Query, ErrorCode> {
+    let number = |key| arguments.get(key).and_then(Value::int);
+    let port = match number("implied_port") {
+        Some(implied) if implied != 0 => None,
+        _ => {
+            let port = number("port").and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
+            Some(port.ok_or(ErrorCode::Protocol)?)
+        }
+    };
+    let token = arguments.get("token").and_then(Value::bytes).filter(|token| token.len() <= MAX_TOKEN);
+    Ok(Query::AnnouncePeer { info_hash, port, token: token.ok_or(ErrorCode::Protocol)?.to_vec() })
+}
+
+fn response(root: Value<'_>) -> Option<Body> {
+    let fields = root.get("r")?;
+    let bytes = |key| fields.get(key).and_then(Value::bytes);
+    let id = NodeId::try_from(bytes("id")?).ok()?;
+    let nodes = compact_nodes(bytes("nodes"), 26).chain(compact_nodes(bytes("nodes6"), 38)).collect();
+    let peers = fields.get("values").and_then(Value::list).into_iter().flatten();
+    let peers = peers.filter_map(|peer| address(peer.bytes()?)).collect();
+    let token = bytes("token").filter(|token| token.len() <= MAX_TOKEN).map(<[u8]>::to_vec);
+    Some(Body::Response(Response { id, nodes, peers, token }))
+}
+
+fn error(root: Value<'_>) -> Body {
+    let number = root.get("e").and_then(Value::list).and_then(|mut list| list.next()?.int());
+    Body::Error(number.map_or(ErrorCode::Generic, ErrorCode::from_number))
+}
+
+fn info_hash(bytes: Option<&[u8]>) -> Option<InfoHash> {
+    bytes?.try_into().ok().map(InfoHash)
+}
+
+/// Nodes of `size` bytes each; what is left over at the end is no node.
+pub(super) fn compact_nodes(bytes: Option<&[u8]>, size: usize) -> impl Iterator<Item = Contact> {
+    bytes.unwrap_or_default().chunks_exact(size).filter_map(|node| {
+        let (id, addr) = node.split_at(20);
+        Some(Contact { id: NodeId::try_from(id).ok()?, addr: address(addr)? })
+    })
+}
+
+/// Nodes of one family in a row.
+pub(super) fn write_nodes<'a>(nodes: impl IntoIterator<Item = &'a Contact>, family: Family) -> Vec<u8> {
+    let of_family = nodes.into_iter().filter(|node| family_of(node.addr) == family);
+    of_family.flat_map(|node| [&node.id.0[..], &compact(node.addr)].concat()).collect()
+}
+
+/// An address of 6 or 18 bytes.
+pub(super) fn address(bytes: &[u8]) -> Option<SocketAddr> {
+    let (ip, port) = bytes.split_last_chunk::<2>()?;
+    let ip = if let Ok(v4) = <[u8; 4]>::try_from(ip) {
+        Ipv4Addr::from(v4).into()
+    } else {
+        Ipv6Addr::from(<[u8; 16]>::try_from(ip).ok()?).into()
+    };
+    Some(SocketAddr::new(ip, u16::from_be_bytes(*port)))
+}
+
+/// An address in 6 or 18 bytes.
+pub(super) fn compact(addr: SocketAddr) -> Vec<u8> {
+    let mut bytes = match addr {
+        SocketAddr::V4(v4) => v4.ip().octets().to_vec(),
+        SocketAddr::V6(v6) => v6.ip().octets().to_vec(),
+    };
+    bytes.extend_from_slice(&addr.port().to_be_bytes());
+    bytes
+}
+
+fn query_arguments(id: NodeId, query: &Query, want: Option<Want>) -> (&'static str, Dict) {
+    let dict = Dict::new().bytes("id", id.0);
+    let (name, dict) = match query {
+        Query::Ping => ("ping", dict),
+        Query::FindNode { target } => ("find_node", dict.bytes("target", target.0)),
+        Query::GetPeers { info_hash } => ("get_peers", dict.bytes("info_hash", info_hash.0)),
+        Query::AnnouncePeer { info_hash, port, token } => {
+            let dict = dict.bytes("info_hash", info_hash.0).bytes("token", token);
+            let implied = i64::from(port.is_none());
+            // BEP 5 wants a port also where it is implied.
+            let port = i64::from(port.unwrap_or(1));
+            ("announce_peer", dict.int("implied_port", implied).int("port", port))
+        }
+    };
+    let Some(want) = want else { return (name, dict) };
+    let words = [("n4", want.v4), ("n6", want.v6)].into_iter().filter(|(_, wanted)| *wanted);
+    (name, dict.raw("want", encode::list(words.map(|(word, _)| encode::bytes(word)))))
+}
+
+fn response_arguments(response: &Response) -> Dict {
+    let mut dict = Dict::new().bytes("id", response.id.0);
+    for (key, family) in [("nodes", Family::V4), ("nodes6", Family::V6)] {
+        let nodes = write_nodes(&response.nodes, family);
+        if !nodes.is_empty() {
+            dict = dict.bytes(key, nodes);
+        }
+    }
+    if let Some(token) = &response.token {
+        dict = dict.bytes("token", token);
+    }
+    if !response.peers.is_empty() {
+        let peers = response.peers.iter().map(|peer| encode::bytes(compact(*peer)));
+        dict = dict.raw("values", encode::list(peers));
+    }
+    dict
+}
+
+fn error_text(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::Generic => "Generic Error",
+        ErrorCode::Server => "Server Error",
+        ErrorCode::Protocol => "Protocol Error",
+        ErrorCode::MethodUnknown => "Method Unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ASKER: NodeId = NodeId(*b"abcdefghij0123456789");
+    const OTHER: NodeId = NodeId(*b"mnopqrstuvwxyz123456");
+
+    fn asks(query: Query) -> Body {
+        Body::Query { id: ASKER, query, want: None, read_only: false }
+    }
+
+    fn answers(id: NodeId, nodes: &[Contact], peers: &[&str], token: Option<&[u8]>) -> Body {
+        let peers = peers.iter().map(|peer| peer.parse().unwrap()).collect();
+        Body::Response(Response { id, nodes: nodes.to_vec(), peers, token: token.map(<[u8]>::to_vec) })
+    }
+
+    /// The packet reads as this, with transaction `aa`.
+    fn check(packet: &[u8], expected: Body) {
+        let message = Message::parse(packet).unwrap_or_else(|error| panic!("{}: {error}", packet.escape_ascii()));
+        assert_eq!(message, Message { transaction: b"aa".to_vec(), seen_as: None, body: expected });
+    }
+
+    fn check_refused(packet: &[u8], expected: &str) {
+        let error = Message::parse(packet).expect_err("it is refused");
+        assert_eq!(error.to_string(), expected, "{}", packet.escape_ascii());
+    }
+
+    #[test]
+    fn the_examples_of_bep_5_are_read() {
+        check(b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe", asks(Query::Ping));
+        check(b"d1:rd2:id20:mnopqrstuvwxyz123456e1:t2:aa1:y1:re", answers(OTHER, &[], &[], None));
+        check(
+            b"d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz123456e1:q9:find_node1:t2:aa1:y1:qe",
+            asks(Query::FindNode { target: OTHER }),
+        );
+        check(
+            b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz123456e1:q9:get_peers1:t2:aa1:y1:qe",
+            asks(Query::GetPeers { info_hash: InfoHash(OTHER.0) }),
+        );
+        check(
+            b"d1:rd2:id20:abcdefghij01234567895:token8:aoeusnth6:valuesl6:axje.u6:idhtnmee1:t2:aa1:y1:re",
+            answers(ASKER, &[], &["97.120.106.101:11893", "105.100.104.116:28269"], Some(b"aoeusnth")),
+        );
+        let announce =
+            |port| asks(Query::AnnouncePeer { info_hash: InfoHash(OTHER.0), port, token: b"aoeusnth".to_vec() });
+        check(
+            b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz1234564:porti6881e5:token8:aoeusnthe1:q13:announce_peer1:t2:aa1:y1:qe",
+            announce(Some(6881)),
+        );
+        check(
+            b"d1:ad2:id20:abcdefghij012345678912:implied_porti1e9:info_hash20:mnopqrstuvwxyz1234564:porti6881e5:token8:aoeusnthe1:q13:announce_peer1:t2:aa1:y1:qe",
+            announce(None),
+        );
+        check(b"d1:eli201e23:A Generic Error Ocurrede1:t2:aa1:y1:ee", Body::Error(ErrorCode::Generic));
+    }
+
+    #[test]
+    fn nodes_of_both_families_are_read_and_a_rest_is_no_node() {
+        let nodes = [
+            Contact { id: OTHER, addr: "1.2.3.4:5".parse().unwrap() },
+            Contact { id: ASKER, addr: "[2001:db8::1]:6".parse().unwrap() },
+        ];
+        let packet = Message { transaction: b"aa".to_vec(), seen_as: None, body: answers(ASKER, &nodes, &[], None) };
+        check(&packet.encode(), answers(ASKER, &nodes, &[], None));
+        check(
+            b"d1:rd2:id20:mnopqrstuvwxyz1234565:nodes27:mnopqrstuvwxyz123456\x01\x02\x03\x04\x00\x05?e1:t2:aa1:y1:re",
+            answers(OTHER, &nodes[..1], &[], None),
+        );
+    }
+
+    #[test]
+    fn what_the_asker_wants_and_that_it_answers_nobody_is_read() {
+        check(
+            b"d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz1234564:wantl2:n42:n6ee1:q9:find_node2:roi1e1:t2:aa1:y1:qe",
+            Body::Query {
+                id: ASKER,
+                query: Query::FindNode { target: OTHER },
+                want: Some(Want { v4: true, v6: true }),
+                read_only: true,
+            },
+        );
+    }
+
+    #[test]
+    fn what_is_unknown_is_taken_for_a_question_about_nodes_if_it_can_be() {
+        check(
+            b"d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz123456e1:q17:sample_infohashes1:t2:aa1:y1:qe",
+            asks(Query::FindNode { target: OTHER }),
+        );
+        check_refused(
+            b"d1:ad2:id20:abcdefghij0123456789e1:q4:vote1:t2:aa1:y1:qe",
+            "a question that can't be answered: MethodUnknown",
+        );
+    }
+
+    #[test]
+    fn questions_without_what_they_need_are_refused() {
+        for packet in [
+            &b"d1:q4:ping1:t2:aa1:y1:qe"[..],
+            b"d1:ad2:id3:abce1:q4:ping1:t2:aa1:y1:qe",
+            b"d1:ad2:id20:abcdefghij0123456789e1:t2:aa1:y1:qe",
+            b"d1:ad2:id20:abcdefghij0123456789e1:q9:find_node1:t2:aa1:y1:qe",
+            b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz1234564:porti0e5:token1:ae1:q13:announce_peer1:t2:aa1:y1:qe",
+            b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz1234564:porti1ee1:q13:announce_peer1:t2:aa1:y1:qe",
+        ] {
+            check_refused(packet, "a question that can't be answered: Protocol");
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        check_refused(b"hello", "a packet that can't be read: unexpected byte at 0");
+        check_refused(&vec![b'd'; MAX_PACKET + 1], "a packet of 2049 bytes");
+        for packet in
+            [&b"de"[..], b"d1:y1:qe", b"d1:t2:aae", b"d1:t2:aa1:y1:xe", b"d1:rd2:id2:xxe1:t2:aa1:y1:re", b"i1e"]
+        {
+            check_refused(packet, "a packet that is no message");
+        }
+    }
+
+    fn any_contact() -> impl Strategy<Value = Contact> {
+        (any::<[u8; 20]>(), any_addr()).prop_map(|(id, addr)| Contact { id: NodeId(id), addr })
+    }
+
+    fn any_addr() -> impl Strategy<Value = SocketAddr> {
+        (any::<std::net::IpAddr>(), any::<u16>()).prop_map(|(ip, port)| SocketAddr::new(ip, port))
+    }
+
+    fn any_query() -> impl Strategy<Value = Query> {
+        prop_oneof![
+            Just(Query::Ping),
+            any::<[u8; 20]>().prop_map(|id| Query::FindNode { target: NodeId(id) }),
+            any::<[u8; 20]>().prop_map(|id| Query::GetPeers { info_hash: InfoHash(id) }),
+            (any::<[u8; 20]>(), option::of(1u16..), vec(any::<u8>(), 0..9))
+                .prop_map(|(id, port, token)| { Query::AnnouncePeer { info_hash: InfoHash(id), port, token } }),
+        ]
+    }
+
+    fn any_body() -> impl Strategy<Value = Body> {
+        let want = option::of((any::<bool>(), any::<bool>()).prop_map(|(v4, v6)| Want { v4, v6 }));
+        let response =
+            (any::<[u8; 20]>(), vec(any_contact(), 0..17), vec(any_addr(), 0..50), option::of(vec(any::<u8>(), 0..9)));
+        prop_oneof![
+            (any::<[u8; 20]>(), any_query(), want, any::<bool>())
+                .prop_map(|(id, query, want, read_only)| Body::Query { id: NodeId(id), query, want, read_only }),
+            response.prop_map(|(id, mut nodes, peers, token)| {
+                nodes.sort_by_key(|node| family_of(node.addr));
+                Body::Response(Response { id: NodeId(id), nodes, peers, token })
+            }),
+            (200i64..206).prop_map(|number| Body::Error(ErrorCode::from_number(number))),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_the_same(
+            transaction in vec(any::<u8>(), 0..=MAX_TRANSACTION), seen_as in option::of(any_addr()), body in any_body()
+        ) {
+            let message = Message { transaction, seen_as, body };
+            prop_assert_eq!(Message::parse(&message.encode()), Ok(message));
+        }
+
+        #[test]
+        fn no_bytes_of_a_stranger_panic(packet in vec(any::<u8>(), 0..200)) {
+            let _ = Message::parse(&packet);
+        }
+
+        #[test]
+        fn nor_do_messages_with_a_byte_that_is_another(body in any_body(), at: prop::sample::Index, byte: u8) {
+            let mut packet = Message { transaction: b"aa".to_vec(), seen_as: None, body }.encode().to_vec();
+            let at = at.index(packet.len());
+            packet[at] = byte;
+            let _ = Message::parse(&packet);
+        }
+    }
+}

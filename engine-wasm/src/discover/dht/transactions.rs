@@ -1,0 +1,190 @@
+//! Questions under way: which answer belongs to which, and when one is late.
+//!
+//! Knows no message. Invariant: an answer counts only if it comes from the address that was asked, with the number of that question, which nobody can guess;
+//! at most [`MAX_PENDING`] are under way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rand::{Rng, RngExt};
+
+use super::node_id::NodeId;
+use crate::time::Instant;
+
+/// Questions of one network under way at once.
+pub const MAX_PENDING: usize = 512;
+/// A question without answer for so long is slow: others need not wait for it.
+pub const SLOW_AFTER: Duration = Duration::from_secs(2);
+/// A question without answer for so long is lost.
+pub const LOST_AFTER: Duration = Duration::from_secs(8);
+
+/// What an answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To know that a node is there.
+    Ping,
+    /// For the search of this number.
+    Search(u64),
+    /// To leave word with a node.
+    Announce,
+}
+
+/// A question under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Whom it went to.
+    pub to: SocketAddr,
+    /// The name that is expected there.
+    pub expected: Option<NodeId>,
+    /// What it is for.
+    pub purpose: Purpose,
+    sent: Instant,
+    slow: bool,
+}
+
+impl Pending {
+    fn deadline(&self) -> Instant {
+        self.sent + if self.slow { LOST_AFTER } else { SLOW_AFTER }
+    }
+}
+
+/// What became of a question whose time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// It may still be answered.
+    Slow(Pending),
+    /// It is forgotten.
+    Lost(Pending),
+}
+
+/// The questions under way in one network.
+#[derive(Clone, Debug, Default)]
+pub struct Transactions {
+    pending: BTreeMap<u16, Pending>,
+    deadlines: BTreeSet<(Instant, u16)>,
+}
+
+impl Transactions {
+    /// Whether there is room for one more.
+    pub fn has_room(&self) -> bool {
+        self.pending.len() < MAX_PENDING
+    }
+
+    /// How many are under way for a purpose.
+    pub fn count(&self, purpose: Purpose) -> usize {
+        self.pending.values().filter(|pending| pending.purpose == purpose).count()
+    }
+
+    /// Whether this address is being asked something.
+    pub fn is_asking(&self, addr: SocketAddr) -> bool {
+        self.pending.values().any(|pending| pending.to == addr)
+    }
+
+    /// The number of a new question; `None` when there is no room.
+    pub fn begin(
+        &mut self,
+        to: SocketAddr,
+        expected: Option<NodeId>,
+        purpose: Purpose,
+        rng: &mut impl Rng,
+        now: Instant,
+    ) -> Option<[u8; 2]> {
+        if !self.has_room() {
+            return None;
+        }
+        let number =
+            std::iter::repeat_with(|| rng.random::<u16>()).find(|number| !self.pending.contains_key(number))?;
+        let pending = Pending { to, expected, purpose, sent: now, slow: false };
+        self.deadlines.insert((pending.deadline(), number));
+        self.pending.insert(number, pending);
+        Some(number.to_be_bytes())
+    }
+
+    /// An answer came: the question it belongs to, if it belongs to one.
+    pub fn end(&mut self, from: SocketAddr, number: &[u8]) -> Option<Pending> {
+        let number = u16::from_be_bytes(number.try_into().ok()?);
+        self.pending.get(&number).filter(|pending| pending.to == from)?;
+        let pending = self.pending.remove(&number)?;
+        self.deadlines.remove(&(pending.deadline(), number));
+        Some(pending)
+    }
+
+    /// The next one that is late.
+    pub fn poll_late(&mut self, now: Instant) -> Option<Late> {
+        let &(deadline, number) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now)?;
+        self.deadlines.remove(&(deadline, number));
+        let pending = self.pending.get_mut(&number).expect("each deadline is a question's");
+        if pending.slow {
+            return self.pending.remove(&number).map(Late::Lost);
+        }
+        pending.slow = true;
+        self.deadlines.insert((pending.deadline(), number));
+        Some(Late::Slow(*pending))
+    }
+
+    /// When the next one is late.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Forgets all: no answer can come any more.
+    pub fn clear(&mut self) {
+        self.pending.clear();
+        self.deadlines.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::ChaCha8Rng;
+
+    use super::*;
+
+    fn addr(port: u16) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 1], port))
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant(0) + Duration::from_secs(seconds)
+    }
+
+    fn begin(transactions: &mut Transactions, seed: u64, port: u16) -> Option<[u8; 2]> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        transactions.begin(addr(port), None, Purpose::Ping, &mut rng, at(0))
+    }
+
+    #[test]
+    fn only_who_was_asked_answers_and_only_once() {
+        let mut transactions = Transactions::default();
+        let number = begin(&mut transactions, 1, 1).unwrap();
+        assert_eq!(transactions.end(addr(2), &number), None);
+        assert_eq!(transactions.end(addr(1), b"xyz"), None);
+        assert_eq!(transactions.end(addr(1), &[number[0], !number[1]]), None);
+        assert_eq!(transactions.end(addr(1), &number).map(|pending| pending.to), Some(addr(1)));
+        assert_eq!(transactions.end(addr(1), &number), None);
+        assert_eq!(transactions.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_question_is_slow_and_then_lost() {
+        let mut transactions = Transactions::default();
+        let number = begin(&mut transactions, 1, 1).unwrap();
+        assert_eq!(transactions.next_deadline(), Some(at(2)));
+        assert_eq!(transactions.poll_late(at(1)), None);
+        assert!(matches!(transactions.poll_late(at(2)), Some(Late::Slow(_))));
+        assert_eq!((transactions.poll_late(at(7)), transactions.is_asking(addr(1))), (None, true));
+        assert!(matches!(transactions.poll_late(at(8)), Some(Late::Lost(_))));
+        assert_eq!(transactions.end(addr(1), &number), None);
+    }
+
+    #[test]
+    fn numbers_differ_and_there_are_only_so_many() {
+        let mut transactions = Transactions::default();
+        let first = begin(&mut transactions, 1, 1);
+        assert_ne!(first, begin(&mut transactions, 1, 2), "the same chance gives another number");
+        let more = (0..).take_while(|seed| begin(&mut transactions, *seed, 3).is_some()).count();
+        assert_eq!(more, MAX_PENDING - 2);
+    }
+}

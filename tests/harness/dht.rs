@@ -1,0 +1,84 @@
+//! A private DHT on loopback: libtorrent clients that find others in no other way.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result};
+use tokio::process::{ChildStdin, Command};
+
+use crate::process::{Group, log_to, ready_line};
+use crate::swarm::PYTHON;
+use crate::torrent::Torrent;
+use crate::workspace::{self, Scratch};
+
+/// A libtorrent client; dropping it kills it.
+#[derive(Debug)]
+pub struct Node {
+    address: SocketAddr,
+    _group: Group,
+    /// The script ends when its input does.
+    _stdin: ChildStdin,
+    scratch: Scratch,
+}
+
+impl Node {
+    /// The first node of a DHT.
+    ///
+    /// # Errors
+    /// libtorrent is not installed, or is not ready in time.
+    pub async fn first() -> Result<Self> {
+        Self::start(None, "node", |_| Ok(Vec::new())).await
+    }
+
+    /// A client that has a torrent.
+    ///
+    /// # Errors
+    /// As [`Node::first`], or it refuses the torrent.
+    pub async fn seed(router: SocketAddr, torrent: &Torrent) -> Result<Self> {
+        let args = |folder: &Path| {
+            Ok(vec![torrent.write_to(folder)?.into_os_string(), torrent.folder.clone().into_os_string()])
+        };
+        Self::start(Some(router), "seed", args).await
+    }
+
+    /// A client that wants what a magnet link names, in a folder of its own.
+    ///
+    /// # Errors
+    /// As [`Node::first`].
+    pub async fn get(router: SocketAddr, link: &str) -> Result<Self> {
+        Self::start(Some(router), "get", |folder| Ok(vec![OsString::from(link), folder.into()])).await
+    }
+
+    /// Where it listens, for peers and for nodes.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The folder that [`Node::get`] downloads to.
+    pub fn folder(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    async fn start(
+        router: Option<SocketAddr>,
+        role: &str,
+        args: impl FnOnce(&Path) -> Result<Vec<OsString>>,
+    ) -> Result<Self> {
+        let scratch = Scratch::new("dht")?;
+        let mut command = Command::new(PYTHON);
+        command.arg(workspace::root().join("tests/harness/peers/libtorrent_dht.py"));
+        command
+            .arg(router.map_or("none".to_owned(), |router| router.to_string()))
+            .arg(role)
+            .args(args(scratch.path())?);
+        let log = scratch.path().join("log");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_to(&log)?);
+        let mut group = Group::spawn(&mut command)?;
+        let stdin = group.stdin()?;
+        let ready = ready_line(group.stdout()?, "ready ").await;
+        let port: u16 = ready.with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?.parse()?;
+        Ok(Self { address: ([127, 0, 0, 1], port).into(), _group: group, _stdin: stdin, scratch })
+    }
+}
