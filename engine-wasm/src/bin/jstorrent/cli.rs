@@ -63,7 +63,7 @@ Examples:
 
 /// Play and download torrents
 #[derive(Debug, Parser)]
-#[command(name = "jstorrent", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "jstorrent", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -192,6 +192,7 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+        assert_eq!(Cli::command().get_about().map(ToString::to_string).as_deref(), Some("Play and download torrents"));
     }
 
     #[test]
