@@ -19,8 +19,11 @@ use crate::time::Instant;
 pub(crate) struct Shared {
     next: u64,
     next_file: u32,
+    next_group: u32,
     /// Commands that wait for their answer.
     pub(crate) ops: BTreeMap<OpId, Owner>,
+    /// Something happened that may change whose turn it is.
+    pub(crate) queue_is_stale: bool,
     /// Connections.
     pub(crate) conns: BTreeMap<ConnId, InfoHash>,
     /// The engine's own sockets.
@@ -125,8 +128,15 @@ impl Context<'_> {
         FileRef(self.shared.next_file)
     }
 
+    /// A number for a group of the rate limits; the group of all connections is 0.
+    pub(crate) fn new_group(&mut self) -> u32 {
+        self.shared.next_group += 1;
+        self.shared.next_group
+    }
+
     /// The snapshot differs in more than numbers.
     pub(crate) fn changed(&mut self) {
+        self.shared.queue_is_stale = true;
         if !matches!(self.out.back(), Some(Output::Changed)) {
             self.out.push_back(Output::Changed);
         }

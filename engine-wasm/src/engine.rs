@@ -8,6 +8,7 @@ mod sockets;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rand::rngs::ChaCha8Rng;
@@ -26,8 +27,9 @@ use crate::limits;
 use crate::magnet::{self, Patience, Pending};
 use crate::metainfo::{InfoHash, Metainfo, sanitise};
 use crate::net::{Net, NetConfig};
+use crate::queue::{self, QueueConfig};
 use crate::time::Instant;
-use crate::torrent::{self, Place, Record, Torrent};
+use crate::torrent::{self, Goals, Place, Record, Torrent};
 use crate::view::{Intent, PiecesView, Snapshot, TorrentView};
 
 /// State key of the secret that capabilities are made from.
@@ -36,6 +38,9 @@ const SECRET_KEY: &str = "secret";
 const SECRET_LEN: usize = 32;
 /// First part of the peer id (BEP 20).
 const PEER_ID_PREFIX: &[u8; 8] = b"-JS0100-";
+
+/// Whose turn it is is looked at this often when nothing happens: viewers leave silently.
+const QUEUE_EVERY: Duration = Duration::from_secs(1);
 
 /// The group of all connections in [`EngineMessage::RateLimit`].
 const ALL_CONNECTIONS: u32 = 0;
@@ -57,6 +62,10 @@ pub struct Config {
     pub net: NetConfig,
     /// The DHT, which needs the datagrams of [`Config::net`]; `None` for none.
     pub dht: Option<DhtConfig>,
+    /// When a torrent has given enough.
+    pub goals: Goals,
+    /// How many torrents are at work at once.
+    pub queue: QueueConfig,
 }
 
 impl Default for Config {
@@ -69,6 +78,8 @@ impl Default for Config {
             upload_limit_bps: None,
             net: NetConfig::default(),
             dht: None,
+            goals: Goals::default(),
+            queue: QueueConfig::default(),
         }
     }
 }
@@ -119,6 +130,7 @@ pub struct Engine {
     api: Api,
     node: Option<Box<dht::Node>>,
     added: u64,
+    queued: Instant,
     now: Instant,
 }
 
@@ -148,6 +160,7 @@ impl Engine {
             api: Api::default(),
             node: None,
             added: 0,
+            queued: now,
             now,
         }
     }
@@ -163,6 +176,7 @@ impl Engine {
             Input::Timeout => self.tend_api(now),
         }
         self.tend_arrivals(now);
+        self.tend_queue(now);
         self.wake_torrents(now);
         self.tend_dht(now);
         self.tend_adding(now);
@@ -198,6 +212,7 @@ impl Engine {
         Snapshot {
             streams: torrents.iter().flat_map(|torrent| torrent.streams(now)).collect(),
             torrents: views.into_iter().map(|(_, view)| view).collect(),
+            listen_port: self.shared.net.listen_port(),
         }
     }
 
@@ -489,6 +504,14 @@ impl Engine {
                 self.with_magnet(info_hash, now, |it, cx| it.add_peers(peers.into_iter(), Source::Hand, cx));
                 info_hash
             }
+            Intent::SetSharing { info_hash, sharing } => {
+                let info_hash = self.known(&info_hash)?;
+                if self.magnets.contains_key(&info_hash) {
+                    return Err("It is not known yet what is in this torrent.".to_owned());
+                }
+                self.with(info_hash, now, |torrent, cx| torrent.set_sharing(sharing, cx));
+                info_hash
+            }
             Intent::Pause { info_hash } => {
                 let info_hash = self.known(&info_hash)?;
                 self.with(info_hash, now, Torrent::pause);
@@ -593,6 +616,7 @@ impl Engine {
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         let mut torrent = Torrent::new(meta, source, place, added, record, &mut cx)?;
         torrent.set_max_connections(self.config.max_connections);
+        torrent.set_goals(self.config.goals);
         let info_hash = torrent.info_hash();
         self.files.extend(torrent.file_ids().map(|(file, id)| (id.clone(), (info_hash, file))));
         let (root, name) = torrent.lies_at();
@@ -623,6 +647,23 @@ impl Engine {
         let due: Vec<InfoHash> = due.map(Pending::info_hash).collect();
         for info_hash in due {
             self.with_magnet(info_hash, now, Pending::handle_timeout);
+        }
+    }
+
+    /// Whose turn it is, when not all torrents may be at work at once.
+    fn tend_queue(&mut self, now: Instant) {
+        let is_time = self.shared.queue_is_stale || now.saturating_since(self.queued) >= QUEUE_EVERY;
+        if !self.config.queue.is_limited() || self.root.is_none() || !is_time {
+            return;
+        }
+        (self.shared.queue_is_stale, self.queued) = (false, now);
+        let entries: Vec<queue::Entry> = self.torrents.values().filter_map(Torrent::queue_entry).collect();
+        let turns = queue::turns(self.config.queue, entries.clone());
+        for queue::Entry { torrent, .. } in entries {
+            let turn = turns.contains(&torrent);
+            if self.torrents.get(&torrent).is_some_and(|it| it.is_at_work() != turn) {
+                self.with(torrent, now, |it, cx| it.take_turn(turn, cx));
+            }
         }
     }
 

@@ -35,6 +35,7 @@ pub mod metainfo;
 pub mod net;
 pub mod peer;
 pub mod pick;
+pub mod queue;
 #[cfg(test)]
 mod sim;
 pub mod stream;
@@ -47,3 +48,5 @@ pub use discover::dht::DhtConfig;
 pub use engine::{Config, Engine};
 pub use io::{Input, Output};
 pub use magnet::Patience;
+pub use queue::QueueConfig;
+pub use torrent::Goals;

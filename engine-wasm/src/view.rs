@@ -35,6 +35,13 @@ pub enum Intent {
         /// Addresses.
         peers: Vec<String>,
     },
+    /// Say how a torrent shares: limits of its own, and when it has given enough.
+    SetSharing {
+        /// Which torrent.
+        info_hash: String,
+        /// How.
+        sharing: Sharing,
+    },
     /// Stop a torrent: its peers go, what is verified stays.
     Pause {
         /// Which torrent.
@@ -52,6 +59,23 @@ pub enum Intent {
         /// Delete what it downloaded, too.
         delete_data: bool,
     },
+}
+
+/// How a torrent shares with others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sharing {
+    /// Bytes a second that it may take; `None` for no limit but that of all together.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub down_limit_bps: Option<u64>,
+    /// Bytes a second that it may give; `None` for no limit but that of all together.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub up_limit_bps: Option<u64>,
+    /// It rests when it has given so many bytes for each hundred that it has; `None` for what is usual.
+    pub ratio_percent: Option<u32>,
+    /// It rests when it has offered everything for so many seconds; `None` for what is usual.
+    pub seed_s: Option<u32>,
 }
 
 /// What came of an intent.
@@ -80,6 +104,8 @@ pub struct Snapshot {
     pub torrents: Vec<TorrentView>,
     /// All requests of viewers that are under way.
     pub streams: Vec<StreamView>,
+    /// The port at which peers reach us; `None` when they don't.
+    pub listen_port: Option<u16>,
 }
 
 /// One torrent.
@@ -120,6 +146,10 @@ pub struct TorrentView {
     /// Payload given per second now, bytes.
     #[cfg_attr(test, ts(type = "number"))]
     pub up_rate_bps: u64,
+    /// How it shares.
+    pub sharing: Sharing,
+    /// Whether others get something of it.
+    pub giving: Giving,
     /// Peers connected.
     pub peers: u32,
     /// Peers known.
@@ -137,6 +167,8 @@ pub enum TorrentState {
     Metadata,
     /// Looking at what lies on disk.
     Checking,
+    /// Waiting until it is its turn.
+    Queued,
     /// Fetching.
     Downloading,
     /// All of it is there and verified.
@@ -145,6 +177,22 @@ pub enum TorrentState {
     Paused,
     /// Stopped by trouble; `message` says which.
     Error,
+}
+
+/// Whether others get something of a torrent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum Giving {
+    /// Nobody does: it is stopped, or there is no daemon.
+    #[default]
+    Closed,
+    /// Whoever asks does.
+    Open,
+    /// It waits until it is its turn.
+    Queued,
+    /// It has given enough.
+    Sated,
 }
 
 /// One file of a torrent.

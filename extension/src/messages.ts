@@ -9,6 +9,7 @@ import type { FileView } from "./generated/FileView";
 import type { Intent } from "./generated/Intent";
 import type { IntentReply } from "./generated/IntentReply";
 import type { PiecesView } from "./generated/PiecesView";
+import type { Sharing } from "./generated/Sharing";
 import type { Snapshot } from "./generated/Snapshot";
 import type { StreamView } from "./generated/StreamView";
 import type { TorrentView } from "./generated/TorrentView";
@@ -142,11 +143,18 @@ export type EngineMessage =
   | { kind: "state"; state: PublishedState }
   | { kind: "reply"; page: string; id: number; reply: PageReply };
 
+const sharing = object<Sharing>({
+  downLimitBps: nullable(quantity),
+  upLimitBps: nullable(quantity),
+  ratioPercent: nullable(integer()),
+  seedS: nullable(integer()),
+});
 const intent = variants<Intent>({
   add_torrent: object({ kind: literal("add_torrent"), metainfo: bytes(MAX_METAINFO_BYTES) }),
   add_magnet: object({ kind: literal("add_magnet"), uri: words }),
   add_url: object({ kind: literal("add_url"), url: words }),
   add_peers: object({ kind: literal("add_peers"), infoHash, peers: list(text(128), MAX_PEERS) }),
+  set_sharing: object({ kind: literal("set_sharing"), infoHash, sharing }),
   pause: object({ kind: literal("pause"), infoHash }),
   resume: object({ kind: literal("resume"), infoHash }),
   remove: object({ kind: literal("remove"), infoHash, deleteData: boolean }),
@@ -169,7 +177,7 @@ const file = object<FileView>({
 const torrent = object<TorrentView>({
   infoHash,
   name: words,
-  state: literal("metadata", "checking", "downloading", "complete", "paused", "error"),
+  state: literal("metadata", "checking", "queued", "downloading", "complete", "paused", "error"),
   message: nullable(words),
   length: quantity,
   verified: quantity,
@@ -180,6 +188,8 @@ const torrent = object<TorrentView>({
   pieceCount: integer(),
   downRateBps: quantity,
   upRateBps: quantity,
+  sharing,
+  giving: literal("closed", "open", "queued", "sated"),
   peers: integer(),
   knownPeers: integer(),
   files: list(file, MAX_FILES),
@@ -199,7 +209,11 @@ const stream = object<StreamView>({
   position: quantity,
   waiting: nullable(wait),
 });
-const snapshot = object<Snapshot>({ torrents: list(torrent, MAX_TORRENTS), streams: list(stream, MAX_TORRENTS) });
+const snapshot = object<Snapshot>({
+  torrents: list(torrent, MAX_TORRENTS),
+  streams: list(stream, MAX_TORRENTS),
+  listenPort: nullable(integer(0, 65535)),
+});
 const cell = integer(0, 255);
 const pieces = object<PiecesView>({ verified: list(cell, MAX_CELLS), underway: list(cell, MAX_CELLS) });
 

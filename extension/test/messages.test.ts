@@ -20,7 +20,7 @@ function check(parse: (value: unknown) => unknown, value: unknown, accepted: boo
 
 const state = (more: object = {}, link: object = { kind: "connected", baseUrl: "http://127.0.0.1:80", version: "1" }) => ({
   kind: "state",
-  state: { link, snapshot: { torrents: [torrent(more)], streams: [stream({ waiting: wait() })] } },
+  state: { link, snapshot: { torrents: [torrent(more)], streams: [stream({ waiting: wait() })], listenPort: 6881 } },
 });
 const request = (body: unknown) => ({ kind: "request", page: "p", id: 1, request: body });
 const intent = (body: unknown) => request({ kind: "intent", intent: body });

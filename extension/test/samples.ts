@@ -26,6 +26,8 @@ export function torrent(more: Partial<TorrentView> = {}): TorrentView {
     pieceCount: 10,
     downRateBps: 0,
     upRateBps: 0,
+    sharing: { downLimitBps: null, upLimitBps: null, ratioPercent: null, seedS: null },
+    giving: "open",
     peers: 0,
     knownPeers: 0,
     files: [file()],

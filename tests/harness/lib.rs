@@ -17,6 +17,7 @@ pub mod dht;
 pub mod dice;
 pub mod floor;
 pub mod http;
+pub mod leecher;
 pub mod liar;
 pub mod media;
 pub mod nginx;

@@ -164,13 +164,13 @@ impl Seeder {
     }
 }
 
-fn log_of(scratch: &Scratch) -> String {
+pub(crate) fn log_of(scratch: &Scratch) -> String {
     let read = |name| std::fs::read_to_string(scratch.path().join(name)).unwrap_or_default();
     format!("the seeder says: {}{}", read("log"), read("errors"))
 }
 
 /// A port that was free a moment ago, for clients that cannot choose one and tell.
-async fn free_port() -> Result<u16> {
+pub(crate) async fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port())
 }
 

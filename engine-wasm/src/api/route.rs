@@ -12,6 +12,7 @@ use super::error::{Code, Failure};
 use super::url;
 use crate::limits;
 use crate::metainfo::InfoHash;
+use crate::view::Sharing;
 
 /// Every path with its methods, as the document of the API names them. `HEAD` goes where `GET` goes, but to `/add/{magnet}`.
 pub(crate) const ROUTES: &[(&str, &[&str])] = &[
@@ -23,6 +24,7 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     (TORRENTS, &["GET"]),
     (TORRENT, &["GET", "DELETE"]),
     (PLAYLIST, &["GET"]),
+    (SHARING, &["PUT"]),
 ];
 
 const PAGE: &str = "/";
@@ -33,6 +35,11 @@ const ADD_LINK: &str = "/add/{magnet}";
 const TORRENTS: &str = "/torrents";
 const TORRENT: &str = "/torrents/{infoHash}";
 const PLAYLIST: &str = "/torrents/{infoHash}/playlist.m3u8";
+
+const SHARING: &str = "/torrents/{infoHash}/sharing";
+
+/// Longest body that is neither a link nor a torrent file, characters in base64.
+const MAX_SETTINGS: usize = 4 << 10;
 
 /// A `.torrent` file as a body.
 const TORRENT_TYPE: &str = "application/x-bittorrent";
@@ -64,6 +71,10 @@ pub(crate) enum Action {
         delete_data: bool,
     },
     Playlist(InfoHash),
+    Share {
+        info_hash: InfoHash,
+        sharing: Sharing,
+    },
     AddMagnet {
         link: String,
         keep: bool,
@@ -89,6 +100,7 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
         ADD => add(call, flag(&query, "keep")?),
         ADD_LINK => add_link(call, &query),
         TORRENTS => Ok(Action::List),
+        SHARING => Ok(Action::Share { info_hash: info_hash(call.path)?, sharing: sharing(call)? }),
         PLAYLIST => Ok(Action::Playlist(info_hash(call.path)?)),
         _ if call.method == "DELETE" => {
             Ok(Action::Remove { info_hash: info_hash(call.path)?, delete_data: flag(&query, "data")? })
@@ -107,6 +119,7 @@ fn pattern(path: &str) -> Option<&'static str> {
     }
     match path.strip_prefix("/torrents/")?.split('/').collect::<Vec<_>>()[..] {
         [hash] if !hash.is_empty() => Some(TORRENT),
+        [hash, "sharing"] if !hash.is_empty() => Some(SHARING),
         [hash, "playlist.m3u8"] if !hash.is_empty() => Some(PLAYLIST),
         _ => None,
     }
@@ -162,6 +175,15 @@ fn add(call: Call<'_>, keep: bool) -> Result<Action, Failure> {
     let body: AddBody = serde_json::from_slice(&body)
         .map_err(|error| malformed(&format!("the body is not {{\"magnet\": …, \"keep\": …}}: {error}")))?;
     Ok(Action::AddMagnet { link: body.magnet, keep: keep || body.keep })
+}
+
+fn sharing(call: Call<'_>) -> Result<Sharing, Failure> {
+    let body = call.body.unwrap_or_default();
+    if body.len() > MAX_SETTINGS {
+        return Err(Failure::new(Code::TooLarge, "the body is too long"));
+    }
+    let body = STANDARD.decode(body).map_err(|_| malformed("the body did not come through"))?;
+    serde_json::from_slice(&body).map_err(|error| malformed(&format!("the body does not say how to share: {error}")))
 }
 
 /// A switch in the query: absent is off.

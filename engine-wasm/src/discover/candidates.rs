@@ -165,6 +165,12 @@ impl Candidates {
         }
     }
 
+    /// Whether any port of this host is banned.
+    pub fn is_banned_host(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.banned.range(SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX)).next().is_some()
+    }
+
     /// Addresses worth trying again after a restart, at most so many: those in use, those named by hand, those that never
     /// failed.
     pub fn worth_keeping(&self, most: usize) -> Vec<SocketAddr> {

@@ -184,6 +184,11 @@ impl Engine {
                 let view = self.described_view(info_hash, now)?;
                 Reply::ok(playlist::CONTENT_TYPE, playlist::playlist(&view, &caller.base))
             }
+            Action::Share { info_hash, sharing } => {
+                self.described_view(info_hash, now)?;
+                self.with(info_hash, now, |torrent, cx| torrent.set_sharing(sharing, cx));
+                Reply::nothing()
+            }
             Action::Remove { info_hash, delete_data } => {
                 self.check_known(info_hash)?;
                 self.remove(info_hash, delete_data, now);

@@ -2,7 +2,7 @@
 
 use super::peer::MetadataPeer;
 use super::{Pending, Status};
-use crate::view::{TorrentState, TorrentView};
+use crate::view::{Giving, Sharing, TorrentState, TorrentView};
 
 impl Pending {
     /// All of it, for a list.
@@ -22,6 +22,8 @@ impl Pending {
             piece_count: 0,
             down_rate_bps: 0,
             up_rate_bps: 0,
+            sharing: Sharing::default(),
+            giving: Giving::Closed,
             peers: u32::try_from(peers).unwrap_or(u32::MAX),
             known_peers: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
             files: Vec::new(),

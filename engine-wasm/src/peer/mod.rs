@@ -391,8 +391,8 @@ impl Peer {
                     _ => Ok(None),
                 }
             }
-            Message::Interested => Ok(self.upload.set_interested(true).then_some(PeerEvent::Interest)),
-            Message::NotInterested => Ok(self.upload.set_interested(false).then_some(PeerEvent::Interest)),
+            Message::Interested => Ok(self.upload.set_interested(true, now).then_some(PeerEvent::Interest)),
+            Message::NotInterested => Ok(self.upload.set_interested(false, now).then_some(PeerEvent::Interest)),
             Message::Request { piece, begin, length } => Ok(Some(PeerEvent::Asks(Request { piece, begin, length }))),
             Message::Cancel { piece, begin, length } => {
                 Ok(Some(PeerEvent::TakesBack(Request { piece, begin, length })))

@@ -62,6 +62,7 @@ pub enum Verdict {
 pub struct Upload {
     choking: bool,
     interested: bool,
+    interest_changed: Instant,
     allowed: Vec<PieceIndex>,
     queue: VecDeque<Request>,
     underway: u64,
@@ -76,6 +77,7 @@ impl Upload {
         Self {
             choking: true,
             interested: false,
+            interest_changed: now,
             allowed: Vec::new(),
             queue: VecDeque::new(),
             underway: 0,
@@ -96,8 +98,17 @@ impl Upload {
     }
 
     /// It says whether it does. False when it said so before.
-    pub fn set_interested(&mut self, interested: bool) -> bool {
-        std::mem::replace(&mut self.interested, interested) != interested
+    pub fn set_interested(&mut self, interested: bool, now: Instant) -> bool {
+        let changed = std::mem::replace(&mut self.interested, interested) != interested;
+        if changed {
+            self.interest_changed = now;
+        }
+        changed
+    }
+
+    /// Since when it has wanted nothing; `None` while it does.
+    pub fn idle_since(&self) -> Option<Instant> {
+        (!self.interested).then_some(self.interest_changed)
     }
 
     /// These pieces it may ask for while it is choked.

@@ -154,6 +154,11 @@ impl Engines {
         self.input(node, Input::Intent { id: 1, intent });
     }
 
+    /// Something is told to a node's engine.
+    pub(super) fn hear(&mut self, node: usize, input: Input) {
+        self.input(node, input);
+    }
+
     pub(super) fn info_hash(&self) -> String {
         self.sample.metainfo.info_hash.to_string()
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::engines::{Engines, TRACKER};
 use crate::metainfo::Magnet;
 use crate::metainfo::testing::{Sample, torrent_with_trackers};
-use crate::view::{Intent, TorrentState};
+use crate::view::{Giving, Intent, Sharing, TorrentState};
+use crate::{Config, Goals};
 
 const MIB: u64 = 1 << 20;
 
@@ -118,4 +119,99 @@ fn a_paused_or_unknown_torrent_turns_arrivals_away() {
     engines.intend(0, Intent::Resume { info_hash: engines.info_hash() });
     finish(&mut engines, &[1], 60);
     assert_eq!(engines.view(0).state, TorrentState::Complete);
+}
+
+#[test]
+fn a_torrent_rests_when_it_has_given_enough_and_goes_on_when_a_person_insists() {
+    let goals = Goals { ratio_percent: Some(150), ..Goals::default() };
+    let config = move |node| Config { goals: if node == 0 { goals } else { Goals::default() }, ..Config::default() };
+    let mut engines = Engines::configured(film(4), &[2 * MIB, 2 * MIB, 2 * MIB], 57, config);
+    engines.seed(0);
+    engines.add(1);
+    finish(&mut engines, &[1], 20);
+    engines.intend(1, Intent::Pause { info_hash: engines.info_hash() });
+    engines.add(2);
+    let rests = |engines: &Engines| engines.view(0).giving == Giving::Sated;
+    assert!(engines.run_until_within(Duration::from_secs(30), rests).is_some());
+    let given = engines.nodes[0].given;
+    assert!((6 * MIB..7 * MIB).contains(&given), "{given} bytes of {}", 4 * MIB);
+    assert_eq!((engines.connections(0), engines.view(0).state), (0, TorrentState::Complete));
+    engines.run_for(Duration::from_secs(1));
+    engines.replace(0, 99);
+    engines.run_for(Duration::from_secs(3));
+    assert_eq!(engines.view(0).giving, Giving::Sated, "the next engine remembers");
+    assert_eq!(engines.view(0).uploaded, given);
+    engines.intend(0, Intent::Resume { info_hash: engines.info_hash() });
+    finish(&mut engines, &[2], 60);
+}
+
+#[test]
+fn a_torrent_rests_when_it_has_offered_everything_for_long_enough() {
+    let goals = Goals { seed_time: Some(Duration::from_secs(60)), ..Goals::default() };
+    let mut engines = Engines::configured(film(1), &[MIB], 58, move |_| Config { goals, ..Config::default() });
+    engines.seed(0);
+    engines.run_for(Duration::from_secs(50));
+    assert_eq!(engines.view(0).giving, Giving::Open);
+    engines.replace(0, 98);
+    engines.run_for(Duration::from_secs(60));
+    assert_eq!(engines.view(0).giving, Giving::Sated);
+    let stopped = engines.announces.iter().filter(|(_, query)| query.contains("event=stopped")).count();
+    assert_eq!(stopped, 1);
+}
+
+#[test]
+fn limits_of_a_torrent_are_a_group_of_their_own() {
+    let mut engines = Engines::new(film(8), &[MIB, MIB], 59);
+    engines.seed(0);
+    engines.add(1);
+    engines.run_for(Duration::from_secs(2));
+    assert_eq!(engines.groups(0), [0]);
+    let sharing = Sharing { up_limit_bps: Some(5_000), ..Sharing::default() };
+    engines.intend(0, Intent::SetSharing { info_hash: engines.info_hash(), sharing });
+    engines.run_for(Duration::from_secs(1));
+    let [group] = engines.groups(0)[..] else { panic!("one connection") };
+    assert_eq!(engines.nodes[0].limits.get(&group), Some(&(None, Some(5_000))));
+    assert!(group != 0);
+    assert_eq!(engines.view(0).sharing, sharing);
+    engines.replace(0, 97);
+    engines.run_for(Duration::from_secs(70));
+    assert_eq!((engines.view(0).sharing, engines.groups(0).len()), (sharing, 1), "the next engine remembers");
+    assert!(!engines.groups(0).contains(&0));
+}
+
+#[test]
+fn torrents_wait_for_their_turn_and_what_is_watched_does_not() {
+    use shared_proto::{DaemonMessage, RequestId};
+
+    use crate::Input;
+    use crate::queue::QueueConfig;
+    let queue = QueueConfig { max_downloads: Some(1), max_seeds: Some(1) };
+    let mut engines = Engines::configured(film(1), &[MIB, MIB], 60, move |_| Config { queue, ..Config::default() });
+    let others: Vec<Sample> = (1..=2)
+        .map(|at| torrent_with_trackers(256 << 10, &[(format!("{at}.mp4").as_str(), 100_000 * at)], &[TRACKER]))
+        .collect();
+    engines.add(0);
+    for other in &others {
+        engines.intend(0, Intent::AddTorrent { metainfo: other.torrent.clone().into() });
+    }
+    engines.run_for(Duration::from_secs(2));
+    // Newest first.
+    let states = |engines: &Engines| {
+        let torrents = engines.nodes[0].engine.snapshot(engines.now).torrents;
+        torrents.iter().map(|torrent| torrent.state).collect::<Vec<_>>()
+    };
+    use TorrentState::{Complete, Downloading, Queued};
+    assert_eq!(states(&engines), [Queued, Queued, Downloading]);
+    let file_id = format!("{}.0", others[1].metainfo.info_hash).as_str().into();
+    let request_id = RequestId(uuid::Uuid::from_u128(1));
+    let question = DaemonMessage::RangeRequest { request_id, file_id, start: 0, end: 9 };
+    engines.hear(0, Input::Control(question));
+    engines.run_for(Duration::from_secs(1));
+    assert_eq!(states(&engines), [Downloading, Queued, Queued], "somebody watches");
+    engines.hear(0, Input::Control(DaemonMessage::RangeCancel { request_id }));
+    engines.run_for(Duration::from_secs(20));
+    assert_eq!(states(&engines), [Queued, Queued, Downloading]);
+    engines.seed(1);
+    engines.run_for(Duration::from_secs(120));
+    assert_eq!(states(&engines), [Queued, Downloading, Complete], "the next one follows");
 }

@@ -3,12 +3,13 @@
 //! Only verified pieces are given. Who gets a slot is the choker's to say, in which order a peer is answered is its upload's; here both
 //! become commands.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use shared_proto::io::{OpError, OpOutput};
-use shared_proto::{ConnId, IoCommand, Span};
+use shared_proto::{ConnId, IoCommand, OpId, Span};
 
 use super::{Op, Torrent};
 use crate::context::Context;
@@ -27,6 +28,9 @@ use crate::time::Instant;
 
 /// Blocks of the info dictionary that a peer is given at once when it asks; the rest of its share of a second follows with the tick.
 const METADATA_AT_ONCE: usize = 8;
+
+/// A peer that has wanted nothing for so long is let go when we want nothing either.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// What a torrent remembers of its giving.
 #[derive(Debug)]
@@ -56,11 +60,12 @@ impl Giving {
 impl Torrent {
     /// Somebody dialled us and named this torrent in the first `received` bytes of its handshake. False when it is to be turned away.
     pub(crate) fn accept(&mut self, conn: ConnId, addr: SocketAddr, received: &[u8], cx: &mut Context<'_>) -> bool {
-        if !self.is_running() || self.peers.len() >= self.max_connections {
+        if !self.is_running() || self.is_banned_host(addr) || !self.has_room_for_arrivals() {
             return false;
         }
         cx.shared.conns.insert(conn, self.meta.info_hash);
         self.peers.insert(conn, Peer::accept(addr, received, self.meta.info_hash, cx.peer_id, cx.now));
+        self.join_group(conn, cx);
         let rest = HANDSHAKE_LEN.saturating_sub(received.len());
         if rest > 0 {
             cx.order(IoCommand::TcpRaw { conn, bytes: u32::try_from(rest).expect("a handshake is short") });
@@ -68,6 +73,18 @@ impl Torrent {
             self.data(conn, &Bytes::new(), cx);
         }
         true
+    }
+
+    /// While something is wanted a third of the room is kept for those whom we choose to dial.
+    fn has_room_for_arrivals(&self) -> bool {
+        let arrivals = self.peers.values().filter(|peer| !peer.is_dialled()).count();
+        let room = if self.is_done() { self.max_connections } else { (self.max_connections * 2).div_ceil(3) };
+        self.peers.len() < self.max_connections && arrivals < room
+    }
+
+    /// Whether somebody at this address was banned: the port of who dials us says nothing about who it is.
+    fn is_banned_host(&self, addr: SocketAddr) -> bool {
+        self.candidates.is_banned_host(addr.ip())
     }
 
     /// Whether nothing more is wanted.
@@ -172,10 +189,21 @@ impl Torrent {
         if result.is_ok() {
             self.giving.uploaded += u64::from(length);
             self.giving.rate.add(u64::from(length), cx.now);
+            self.note_given();
         }
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.upload_mut().sent(length, result.is_ok(), cx.now);
             self.serve(conn, cx);
+        }
+    }
+
+    /// Nothing more is heard of what a peer was being sent.
+    pub(super) fn forget_gifts(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        let is_its = |op: &Op| matches!(op, Op::Give(to, _) if *to == conn);
+        let gone: Vec<OpId> = self.ops.iter().filter(|(_, op)| is_its(op)).map(|(&id, _)| id).collect();
+        for op in gone {
+            self.ops.remove(&op);
+            cx.shared.ops.remove(&op);
         }
     }
 
@@ -202,8 +230,12 @@ impl Torrent {
             })
             .collect();
         let mood = if self.is_done() { Mood::Giving } else { Mood::Trading };
-        let slots = choker::slots(cx.shared.upload_limit_bps);
-        let chosen = self.giving.choker.choose(mood, slots, &contenders, cx.rng, cx.now);
+        let slots = choker::slots(self.upload_limit(cx));
+        let chosen = if self.gives_slots() {
+            self.giving.choker.choose(mood, slots, &contenders, cx.rng, cx.now)
+        } else {
+            BTreeSet::new()
+        };
         for contender in contenders {
             if let Some(peer) = self.peers.get_mut(&contender.conn) {
                 peer.set_choked(!chosen.contains(&contender.conn), cx.now);
@@ -225,6 +257,7 @@ impl Torrent {
                 peer.set_interested(false, cx.now);
             }
         }
+        self.part_from_idlers(cx);
     }
 
     /// Lets those go who have nothing to ask of us, when we have nothing to ask of them.
@@ -239,6 +272,18 @@ impl Torrent {
                 self.candidates.has_everything(peer.addr(), cx.now);
             }
             self.drop_peer(conn, "both of us have everything", cx);
+        }
+    }
+
+    /// Lets those go who have long wanted nothing of us, when we want nothing of anybody: others may.
+    fn part_from_idlers(&mut self, cx: &mut Context<'_>) {
+        if !self.is_done() {
+            return;
+        }
+        let idle = |peer: &Peer| peer.is_ready() && peer.upload().idle_since().is_some_and(|since| cx.now.saturating_since(since) > IDLE_TIMEOUT);
+        let idlers: Vec<ConnId> = self.peers.iter().filter(|(_, peer)| idle(peer)).map(|(&conn, _)| conn).collect();
+        for conn in idlers {
+            self.drop_peer(conn, "neither of us wants anything", cx);
         }
     }
 

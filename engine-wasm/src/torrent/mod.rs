@@ -8,6 +8,7 @@ mod disk;
 mod fetch;
 mod give;
 mod resume;
+mod sharing;
 mod show;
 mod swarm;
 mod watch;
@@ -37,6 +38,7 @@ use crate::stream::desk::Desk;
 use crate::time::Instant;
 use adopt::Adoption;
 
+pub use sharing::Goals;
 pub(crate) use resume::{METAINFO_PREFIX, Record, keys};
 
 /// How often a torrent looks after its peers and viewers.
@@ -55,6 +57,8 @@ enum Status {
     Opening(usize),
     /// At work.
     Running,
+    /// It is not its turn, or it has given enough.
+    Resting(sharing::Rest),
     /// Stopped by a person.
     Paused,
     /// Stopped by trouble, in plain words.
@@ -89,6 +93,7 @@ enum Op {
     Proof(PieceIndex),
     Announce,
     Give(ConnId, u32),
+    LoadSharing,
     SaveRecord,
     SaveMetainfo,
 }
@@ -129,6 +134,9 @@ pub(crate) struct Torrent {
     max_connections: usize,
     unread_since: Option<Instant>,
     giving: give::Giving,
+    account: sharing::Account,
+    goals: Goals,
+    own_group: u32,
 }
 
 impl Torrent {
@@ -187,6 +195,9 @@ impl Torrent {
             max_connections: limits::CONNECTIONS_PER_TORRENT,
             unread_since: Some(cx.now),
             giving: give::Giving::new(cx.now),
+            account: sharing::Account::default(),
+            goals: Goals::default(),
+            own_group: cx.new_group(),
             status: if paused { Status::Paused } else { Status::Unlinked },
             meta,
             source,
@@ -202,6 +213,11 @@ impl Torrent {
     /// At most so many peers at once, those being dialled included.
     pub(crate) fn set_max_connections(&mut self, max_connections: usize) {
         self.max_connections = max_connections;
+    }
+
+    /// When it has given enough, unless a person says otherwise for it.
+    pub(crate) fn set_goals(&mut self, goals: Goals) {
+        self.goals = goals;
     }
 
     /// Since when no request of a viewer is under way; `None` while one is.
@@ -237,6 +253,7 @@ impl Torrent {
             self.status = Status::Running;
         }
         self.announce_files(cx);
+        self.link_sharing(cx);
         self.begin(cx);
         self.next_tick = cx.now;
     }
@@ -257,7 +274,7 @@ impl Torrent {
         self.desk.unlink(now);
         self.files.iter_mut().for_each(|slot| slot.handle = None);
         self.adoption.restart();
-        if matches!(self.status, Status::Running | Status::Opening(_) | Status::Looking) {
+        if matches!(self.status, Status::Running | Status::Opening(_) | Status::Looking | Status::Resting(_)) {
             self.status = Status::Unlinked;
         }
         self.wants_are_stale = true;
@@ -272,7 +289,7 @@ impl Torrent {
 
     /// A person lets it go on.
     pub(crate) fn resume(&mut self, linked: bool, cx: &mut Context<'_>) {
-        if !matches!(self.status, Status::Paused | Status::Failed(_)) {
+        if self.insist(cx) || !matches!(self.status, Status::Paused | Status::Failed(_)) {
             return;
         }
         self.status = Status::Unlinked;
@@ -298,7 +315,7 @@ impl Torrent {
                 cx.ask(Owner::Engine, |op| IoCommand::FileDelete { op, root, path });
             }
         }
-        for key in resume::keys(self.meta.info_hash) {
+        for key in resume::keys(self.meta.info_hash).into_iter().chain([sharing::key(self.meta.info_hash)]) {
             cx.ask(Owner::Engine, |op| IoCommand::KvDelete { op, key });
         }
     }
@@ -314,6 +331,7 @@ impl Torrent {
             Op::Exhibit(piece, givers) => self.exhibited(piece, givers, result, cx),
             Op::Proof(piece) => self.proved(piece, result, cx),
             Op::Announce => self.announced(result, cx),
+            Op::LoadSharing => self.loaded_sharing(result.ok(), cx),
             Op::Give(conn, length) => self.gave(conn, length, result, cx),
             Op::SaveRecord => self.record.saved(),
             Op::SaveMetainfo => {}
@@ -337,6 +355,7 @@ impl Torrent {
         }
         self.tend_peers(cx);
         self.tend_giving(cx);
+        self.tend_sharing(cx);
         self.announce_to_trackers(cx);
         self.ask_dht(cx);
         self.dial(cx);

@@ -1,12 +1,13 @@
 //! A torrent as pages see it.
 
+use super::sharing::Rest;
 use super::{Status, Torrent};
 use crate::geometry::{FileIndex, PieceIndex};
 use crate::media;
 use crate::peer::Peer;
 use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
-use crate::view::{FileView, PiecesView, StreamView, TorrentState, TorrentView};
+use crate::view::{FileView, Giving, PiecesView, StreamView, TorrentState, TorrentView};
 use shared_proto::FileId;
 
 impl Torrent {
@@ -20,12 +21,14 @@ impl Torrent {
             length: self.geometry.total_length(),
             verified: self.pieces.verified_bytes(),
             downloaded: self.downloaded,
-            uploaded: self.giving.uploaded(),
+            uploaded: self.uploaded(),
             wasted: self.wasted,
             piece_length: self.geometry.piece_length(),
             piece_count: self.geometry.piece_count(),
             down_rate_bps: self.rate.rate_bps(now),
             up_rate_bps: self.giving.rate_bps(now),
+            sharing: self.sharing(),
+            giving: self.giving_view(),
             peers: count(self.peers.values().filter(|peer| peer.is_ready())),
             known_peers: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
             files: self.file_views(url),
@@ -93,11 +96,21 @@ impl Torrent {
         Some(view)
     }
 
+    fn giving_view(&self) -> Giving {
+        match self.status {
+            Status::Running => Giving::Open,
+            Status::Resting(Rest::Queued) => Giving::Queued,
+            Status::Resting(Rest::Sated) => Giving::Sated,
+            _ => Giving::Closed,
+        }
+    }
+
     fn state(&self) -> TorrentState {
         match &self.status {
             Status::Paused => TorrentState::Paused,
             Status::Failed(_) => TorrentState::Error,
             _ if self.pieces.is_complete() => TorrentState::Complete,
+            Status::Resting(_) => TorrentState::Queued,
             Status::Opening(_) | Status::Looking => TorrentState::Checking,
             _ if self.checking > 0 || self.pieces.unchecked().first_set().is_some() => TorrentState::Checking,
             Status::Unlinked | Status::Running => TorrentState::Downloading,
@@ -107,6 +120,8 @@ impl Torrent {
     fn message(&self) -> Option<String> {
         match &self.status {
             Status::Failed(message) => Some(message.clone()),
+            Status::Resting(Rest::Queued) if self.is_done() => Some("Waiting for its turn to give".to_owned()),
+            Status::Resting(Rest::Queued) => Some("Waiting for its turn".to_owned()),
             Status::Running if !self.pieces.is_complete() && !self.peers.values().any(Peer::is_ready) => {
                 Some(match (&self.tracker_message, self.candidates.len()) {
                     (Some(message), 0) => format!("No peers: {message}"),

@@ -65,6 +65,7 @@ impl Torrent {
             let conn = cx.new_conn(self.meta.info_hash);
             self.peers.insert(conn, Peer::dial(addr, cx.now));
             cx.order(IoCommand::TcpConnect { conn, addr, timeout_ms: limits::DIAL_TIMEOUT_MS });
+            self.join_group(conn, cx);
             dialling += 1;
         }
     }
@@ -219,6 +220,7 @@ impl Torrent {
 
     /// It is gone: what it was asked for is free again.
     pub(super) fn part(&mut self, conn: ConnId, peer: &Peer, cx: &mut Context<'_>) {
+        self.forget_gifts(conn, cx);
         let blocks: Vec<Block> = peer.armed_blocks().collect();
         for &block in &blocks {
             self.pieces.unask(block, conn, true);

@@ -36,6 +36,10 @@ impl Torrent {
             self.desk.reject(id);
             return reject(id, Some(503), "the torrent is stopped", None, cx);
         }
+        if waits {
+            // Whoever watches is not kept waiting for others.
+            self.wake(cx);
+        }
         if answer == Answer::Wait {
             self.remind(id, cx);
         }
@@ -135,7 +139,7 @@ impl Torrent {
     /// Why a piece is not there, and when it may be.
     fn prospects(&self, piece: PieceIndex, now: Instant) -> (WaitReason, Option<Duration>) {
         match self.status {
-            Status::Paused | Status::Failed(_) => return (WaitReason::Stopped, None),
+            Status::Paused | Status::Failed(_) | Status::Resting(_) => return (WaitReason::Stopped, None),
             Status::Unlinked | Status::Opening(_) | Status::Looking => return (WaitReason::Checking, None),
             Status::Running => {}
         }

@@ -18,8 +18,10 @@ export function stateWords(torrent: TorrentView): string {
       return "Getting the torrent’s description";
     case "checking":
       return "Checking files";
+    case "queued":
+      return "Waiting for its turn";
     case "complete":
-      return "Complete";
+      return torrent.giving === "open" && torrent.upRateBps > 0 ? "Complete, giving" : "Complete";
     case "paused":
       return "Paused";
     case "error":

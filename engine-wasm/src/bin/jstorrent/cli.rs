@@ -44,7 +44,8 @@ Exit status: 0 when everything is there and verified, 130 after Ctrl+C, 1 when s
 
 Examples:
   jstorrent get film.torrent
-  jstorrent get film.torrent --dir ~/Films --json";
+  jstorrent get film.torrent --dir ~/Films --json
+  jstorrent get film.torrent --seed --ratio 2 --upload-limit 500K";
 
 const SERVE_EXAMPLES: &str = "\
 Open the printed address in a browser, or call it from a program (the address of all calls: /openapi.json). A call shows the token as
@@ -122,6 +123,9 @@ pub(crate) struct Stream {
 pub(crate) struct Get {
     #[command(flatten)]
     pub(crate) source: SourceArg,
+    /// Stay when everything is there, and give it to others until --ratio or --seed-time is reached, or Ctrl+C
+    #[arg(long)]
+    pub(crate) seed: bool,
     /// One line of JSON for each event, on standard output
     #[arg(long)]
     pub(crate) json: bool,
@@ -206,7 +210,9 @@ mod tests {
         check(&["get", "a.torrent", "--peer-address", "127.0.0.1", "--peer-address", "::1"], Ok(()));
         check(&["get", "a.torrent", "--no-dht"], Ok(()));
         check(&["get", "a.torrent", "--no-dht=no", "--dht-bootstrap", "a:1", "--dht-bootstrap", "[::1]:2"], Ok(()));
+        check(&["get", "a.torrent", "--seed", "--ratio", "1.5", "--seed-time", "60", "--port", "6881"], Ok(()));
         check(&["serve"], Ok(()));
+        check(&["serve", "--max-active", "3", "--max-active-seeds", "5"], Ok(()));
         check(&["serve", "--no-token", "--retries", "1", "--cleanup-delay", "9", "--json"], Ok(()));
         check(&["completions", "bash"], Ok(()));
         check(&["man", "stream"], Ok(()));
@@ -219,6 +225,9 @@ mod tests {
         check(&["get"], Err(ErrorKind::MissingRequiredArgument));
         check(&["get", "a", "b"], Err(ErrorKind::UnknownArgument));
         check(&["get", "a", "--open"], Err(ErrorKind::UnknownArgument));
+        check(&["get", "a", "--ratio", "-1"], Err(ErrorKind::UnknownArgument));
+        check(&["get", "a", "--ratio", "much"], Err(ErrorKind::ValueValidation));
+        check(&["get", "a", "--port", "65536"], Err(ErrorKind::ValueValidation));
         check(&["get", "a", "--listen", "4000"], Err(ErrorKind::ValueValidation));
         check(&["get", "a", "--dht-bootstrap", "somewhere"], Err(ErrorKind::ValueValidation));
         check(&["get", "a", "--peer", "somewhere"], Err(ErrorKind::ValueValidation));

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use engine_wasm::metainfo::Metainfo;
-use engine_wasm::view::{FileView, StreamView, TorrentState, TorrentView};
+use engine_wasm::view::{FileView, Giving, TorrentState, TorrentView};
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use tokio::process::Child;
@@ -81,25 +81,38 @@ async fn play(session: &mut Session, args: &Stream, player: Option<&str>, report
 pub(crate) async fn get(args: Get) -> Result<ExitCode> {
     let source = Source::parse(&args.source.text)?;
     let mut report = Report::new(args.json);
+    let mut is_complete = false;
     let ending = with_session(args.settings.resolve()?, &source, Keep::Yes, async |session: &mut Session| {
         session.add(&source, &args.peers).await?;
         let torrent = until(session, &mut report, |torrent| torrent.state == TorrentState::Complete).await?;
         session.done();
+        is_complete = true;
         report.finish();
         let words = format!("{} is complete in {}", torrent.name, session.downloads().display());
         let fields = json!({ "infoHash": torrent.info_hash, "name": torrent.name, "length": torrent.length,
             "dir": session.downloads(), "files": torrent.files.iter().map(file_fields).collect::<Vec<_>>() });
-        report.result("complete", &words, fields)
+        report.result("complete", &words, fields)?;
+        if args.seed { give(session, &mut report).await } else { Ok(()) }
     })
     .await;
     report.finish();
     match ending? {
         Ending::Done => Ok(ExitCode::SUCCESS),
+        Ending::Stopped(_) if is_complete => Ok(ExitCode::SUCCESS),
         Ending::Stopped(status) => {
             report.note("Not complete yet: the same command goes on from here.");
             Ok(ExitCode::from(status))
         }
     }
+}
+
+/// Gives to others until it was enough.
+async fn give(session: &mut Session, report: &mut Report) -> Result<()> {
+    report.note("Giving it to others. Ctrl+C ends it.");
+    let torrent = until(session, report, |torrent| torrent.giving == Giving::Sated).await?;
+    report.finish();
+    let words = format!("{} was given: enough", HumanBytes(torrent.uploaded));
+    report.result("given", &words, json!({ "infoHash": torrent.info_hash, "uploaded": torrent.uploaded }))
 }
 
 /// `jstorrent info`
@@ -173,13 +186,14 @@ async fn until(
 ) -> Result<TorrentView> {
     let mut tick = tokio::time::interval(SHOW_EVERY);
     loop {
-        let (torrent, streams): (TorrentView, Vec<StreamView>) = session.torrent().await?;
+        let now = session.torrent().await?;
+        let torrent = &now.torrent;
         if torrent.state == TorrentState::Error {
             bail!("{}", torrent.message.as_deref().unwrap_or("the torrent has stopped"));
         }
-        report.progress(&torrent, &streams)?;
-        if is_so(&torrent) {
-            return Ok(torrent);
+        report.progress(&now)?;
+        if is_so(torrent) {
+            return Ok(now.torrent);
         }
         let event = tokio::select! {
             event = session.event() => event,

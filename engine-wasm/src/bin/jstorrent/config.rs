@@ -3,6 +3,7 @@
 //! Owns names, defaults and their merging; reads one file and acts on nothing. Flags and the environment are told apart by clap.
 
 pub(crate) mod server;
+mod sharing;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -10,10 +11,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::builder::BoolishValueParser;
 use engine_wasm::net::NetConfig;
-use engine_wasm::{Config as EngineConfig, DhtConfig};
+use engine_wasm::{Config as EngineConfig, DhtConfig, Goals, QueueConfig};
 use serde::Deserialize;
 
 use crate::cli::ConfigArg;
+use sharing::SharingSettings;
 
 /// Settings as they are given, each of them optional.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -63,6 +65,11 @@ pub(crate) struct Settings {
     /// Bytes a second to all peers together [default: no limit]
     #[arg(long, value_name = "RATE", env = "JSTORRENT_UPLOAD_LIMIT", value_parser = parse_rate)]
     pub(crate) upload_limit: Option<u64>,
+    /// Port at which peers connect; when it is taken, another one [default: any]
+    #[arg(long, value_name = "PORT", env = "JSTORRENT_PORT")]
+    pub(crate) port: Option<u16>,
+    #[command(flatten)]
+    pub(crate) sharing: SharingSettings,
 }
 
 /// What the file may say.
@@ -78,6 +85,11 @@ struct File {
     dht_bootstrap: Vec<String>,
     download_limit: Option<String>,
     upload_limit: Option<String>,
+    port: Option<u16>,
+    ratio: Option<f64>,
+    seed_time: Option<u32>,
+    max_active: Option<usize>,
+    max_active_seeds: Option<usize>,
     player: Option<String>,
     retries: Option<u32>,
     retry_delay: Option<u32>,
@@ -106,6 +118,12 @@ pub(crate) struct Config {
     pub(crate) download_limit_bps: Option<u64>,
     /// Bytes a second to all peers together.
     pub(crate) upload_limit_bps: Option<u64>,
+    /// Port at which peers connect; 0 for any.
+    pub(crate) port: u16,
+    /// When a torrent has given enough.
+    pub(crate) goals: Goals,
+    /// How many torrents are at work at once.
+    pub(crate) queue: QueueConfig,
     /// The player named in the file.
     pub(crate) player: Option<String>,
 }
@@ -114,10 +132,12 @@ impl Config {
     /// What every command tells its engine.
     pub(crate) fn engine(&self) -> EngineConfig {
         EngineConfig {
-            net: NetConfig { udp: self.dht.is_some(), ..NetConfig::default() },
+            net: NetConfig { listen_port: Some(self.port), udp: self.dht.is_some() },
             dht: self.dht.clone(),
             download_limit_bps: self.download_limit_bps,
             upload_limit_bps: self.upload_limit_bps,
+            goals: self.goals,
+            queue: self.queue,
             ..EngineConfig::default()
         }
     }
@@ -160,6 +180,9 @@ impl Settings {
             upload_limit_bps: self
                 .upload_limit
                 .map_or_else(|| rate(file.upload_limit.as_deref()), |rate| Ok(Some(rate)))?,
+            port: self.port.or(file.port).unwrap_or(0),
+            goals: self.sharing.goals(&file).map_err(anyhow::Error::msg)?,
+            queue: self.sharing.queue(&file),
             player: file.player.clone(),
         };
         Ok((config, file))
@@ -252,7 +275,7 @@ mod tests {
     fn a_flag_outranks_the_file_and_the_file_outranks_the_default() {
         let file = Toml::new(
             "rank",
-            "dir = \"/films\"\nstate = \"/state\"\nallow_private_peers = true\npeer_address = [\"127.0.0.1\"]\nplayer = \"mpv\"\ndownload_limit = \"2M\"",
+            "dir = \"/films\"\nstate = \"/state\"\nallow_private_peers = true\npeer_address = [\"127.0.0.1\"]\nplayer = \"mpv\"\ndownload_limit = \"2M\"\nport = 6881\nratio = 1.5",
         );
         let config = file.settings().resolve().unwrap();
         let expected = Config {
@@ -264,6 +287,9 @@ mod tests {
             dht: Some(DhtConfig::default()),
             download_limit_bps: Some(2 << 20),
             upload_limit_bps: None,
+            port: 6881,
+            goals: Goals { ratio_percent: Some(150), seed_time: None },
+            queue: QueueConfig::default(),
             player: Some("mpv".into()),
         };
         assert_eq!(config, expected);

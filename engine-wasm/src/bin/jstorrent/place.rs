@@ -201,6 +201,9 @@ mod tests {
                 dht: None,
                 download_limit_bps: None,
                 upload_limit_bps: None,
+                port: 0,
+                goals: engine_wasm::Goals::default(),
+                queue: engine_wasm::QueueConfig::default(),
                 player: None,
             };
             Place::take(&config, &Source::Url { url: "http://example.com/a".into() }, keep)

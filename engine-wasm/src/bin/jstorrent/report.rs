@@ -10,6 +10,8 @@ use engine_wasm::view::{StreamView, TorrentState, TorrentView, WaitReason};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use crate::session::Now;
+
 /// How often progress is shown.
 pub(crate) const SHOW_EVERY: Duration = Duration::from_millis(250);
 /// How often where every line stays.
@@ -49,7 +51,8 @@ impl Report {
     ///
     /// # Errors
     /// Nobody reads any more.
-    pub(crate) fn progress(&mut self, torrent: &TorrentView, streams: &[StreamView]) -> Result<()> {
+    pub(crate) fn progress(&mut self, now: &Now) -> Result<()> {
+        let Now { torrent, streams, .. } = now;
         let pause = match self.form {
             Form::Bar(_) => Duration::ZERO,
             Form::Lines => LINE_EVERY,
@@ -69,7 +72,7 @@ impl Report {
                 let percent = percent(torrent.verified, torrent.length);
                 eprintln!("{percent:>3}%  {}", words(torrent, streams).replace("\n    ", "; "));
             }
-            Form::Json => say(&event("progress", progress(torrent, streams)))?,
+            Form::Json => say(&event("progress", progress(now)))?,
         }
         Ok(())
     }
@@ -169,12 +172,13 @@ fn viewer(torrent: &TorrentView, stream: &StreamView) -> String {
     }
 }
 
-fn progress(torrent: &TorrentView, streams: &[StreamView]) -> Value {
+fn progress(Now { torrent, streams, port }: &Now) -> Value {
     json!({
+        "port": port,
         "state": torrent.state, "message": torrent.message, "infoHash": torrent.info_hash,
         "length": torrent.length, "verified": torrent.verified, "pieceCount": torrent.piece_count,
         "verifiedPieces": pieces(torrent), "downRateBps": torrent.down_rate_bps,
-        "uploaded": torrent.uploaded, "upRateBps": torrent.up_rate_bps, "peers": torrent.peers,
+        "uploaded": torrent.uploaded, "giving": torrent.giving, "upRateBps": torrent.up_rate_bps, "peers": torrent.peers,
         "streams": streams,
     })
 }
@@ -194,7 +198,8 @@ mod tests {
         serde_json::from_value(json!({
             "infoHash": "ab", "name": "film", "state": "downloading", "message": null, "length": 2_500_000,
             "verified": 1_048_576, "downloaded": 0, "wasted": 0, "pieceLength": 1_048_576, "pieceCount": 3,
-            "downRateBps": 2048, "peers": 1, "knownPeers": 1, "files": [],
+            "downRateBps": 2048, "uploaded": 0, "upRateBps": 0, "sharing": {}, "giving": "open", "peers": 1,
+            "knownPeers": 1, "files": [],
         }))
         .unwrap()
     }
@@ -226,7 +231,8 @@ mod tests {
 
     #[test]
     fn an_event_is_one_line_that_names_itself() {
-        let line = event("progress", progress(&torrent(), &[]));
+        let now = Now { torrent: torrent(), streams: Vec::new(), port: Some(6881) };
+        let line = event("progress", progress(&now));
         assert!(!line.contains('\n'));
         let value: Value = serde_json::from_str(&line).unwrap();
         assert_eq!((&value["event"], &value["verifiedPieces"]), (&json!("progress"), &json!(1)));

@@ -143,6 +143,7 @@ fn line(torrent: &TorrentView) -> String {
     let state = match torrent.state {
         TorrentState::Metadata => "asking peers what is in it".to_owned(),
         TorrentState::Checking => "looking at what is there already".to_owned(),
+        TorrentState::Queued => "waiting for its turn".to_owned(),
         TorrentState::Downloading => format!("{} to be had", HumanBytes(torrent.length)),
         TorrentState::Complete => "complete".to_owned(),
         TorrentState::Paused => "stopped".to_owned(),

@@ -24,6 +24,17 @@ const WRITTEN_WITHIN: Duration = Duration::from_millis(300);
 /// How long the removal of files may take.
 const REMOVED_WITHIN: Duration = Duration::from_secs(5);
 
+/// The torrent as it is now.
+#[derive(Clone, Debug)]
+pub(crate) struct Now {
+    /// It.
+    pub(crate) torrent: TorrentView,
+    /// Its viewers.
+    pub(crate) streams: Vec<StreamView>,
+    /// The port at which peers reach us.
+    pub(crate) port: Option<u16>,
+}
+
 /// A running engine with its daemon.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -104,11 +115,11 @@ impl Session {
     ///
     /// # Errors
     /// The engine has failed, or the torrent has run into trouble: then in the engine's words.
-    pub(crate) async fn torrent(&self) -> Result<(TorrentView, Vec<StreamView>)> {
+    pub(crate) async fn torrent(&self) -> Result<Now> {
         let snapshot = self.linked.host.snapshot().await?;
         let is_ours = |torrent: &TorrentView| Some(&torrent.info_hash) == self.info_hash.as_ref();
         let torrent = snapshot.torrents.into_iter().find(is_ours).context("the torrent is gone")?;
-        Ok((torrent, snapshot.streams))
+        Ok(Now { torrent, streams: snapshot.streams, port: snapshot.listen_port })
     }
 
     /// Where a player finds a file.
@@ -130,7 +141,7 @@ impl Session {
     pub(crate) async fn end(mut self) {
         // Without a torrent there is nothing to come back to either.
         let mut forget = self.is_done || (self.info_hash.is_none() && self.place.is_fresh);
-        if let Ok((torrent, _)) = self.torrent().await {
+        if let Ok(Now { torrent, .. }) = self.torrent().await {
             if self.place.may_remove(&torrent.files) {
                 forget = self.remove(&torrent).await;
             } else {

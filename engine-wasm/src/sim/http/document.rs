@@ -164,6 +164,12 @@ fn every_answer_has_the_documented_form() {
         proof.check(torrent_path, "get", &answer);
         let answer = world.call("GET", &format!("/torrents/{hash}/playlist.m3u8"));
         proof.check(playlist_path, "get", &answer);
+        let answer = world.put(&format!("/torrents/{hash}/sharing"), b"{\"upLimitBps\": 9}");
+        proof.check("/torrents/{infoHash}/sharing", "put", &answer);
+    }
+    for body in [b"{\"down\": 1}".to_vec(), vec![b' '; 10_000]] {
+        let answer = world.put(&format!("/torrents/{hash}/sharing"), &body);
+        proof.check("/torrents/{infoHash}/sharing", "put", &answer);
     }
     let metainfo = world.sample.torrent.clone();
     for (content_type, body) in
@@ -189,7 +195,9 @@ fn every_answer_has_the_documented_form() {
     assert_eq!(all.difference(&proof.answers).collect::<Vec<_>>(), Vec::<&String>::new(), "documented, never seen");
     let unseen: Vec<String> = all_fields(&proof.document).difference(&proof.seen).cloned().collect();
     // Of requests, not of answers; and of the daemon's path.
-    assert_eq!(unseen, ["AddRequest.keep", "AddRequest.magnet", "Choice.index", "Choice.path", "Error.files"]);
+    let expected = "AddRequest.keep AddRequest.magnet Choice.index Choice.path Error.files \
+        Sharing.downLimitBps Sharing.ratioPercent Sharing.seedS Sharing.upLimitBps";
+    assert_eq!(unseen.join(" "), expected);
 }
 
 /// What a magnet link that nobody describes, or that is removed, is answered.
@@ -201,6 +209,8 @@ fn prove_waiting(proof: &mut Proof, world: &mut World, unknown: &str) {
         let post = world.send("POST", "/add", Some("application/json"), body.as_bytes());
         let playlist = world.call("GET", &format!("/torrents/{unknown}/playlist.m3u8"));
         proof.check("/torrents/{infoHash}/playlist.m3u8", "get", &playlist);
+        let sharing = world.put(&format!("/torrents/{unknown}/sharing"), b"{}");
+        proof.check("/torrents/{infoHash}/sharing", "put", &sharing);
         if removes {
             world.call("DELETE", &format!("/torrents/{unknown}"));
         }

@@ -90,6 +90,11 @@ impl World {
         self.heard(id).unwrap_or_else(|| panic!("a {content_type} is not answered"))
     }
 
+    fn put(&mut self, target: &str, body: &[u8]) -> Answer {
+        let id = self.send("PUT", target, Some("application/json"), body);
+        self.heard(id).unwrap_or_else(|| panic!("{target} is not answered"))
+    }
+
     fn add_file(&mut self) -> Answer {
         let torrent = self.sample.torrent.clone();
         self.post("application/x-bittorrent", &torrent)

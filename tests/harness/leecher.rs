@@ -1,0 +1,95 @@
+//! Leechers: real BitTorrent clients on loopback that want a torrent and know one peer, or a tracker that names it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::process::Command;
+
+use crate::clock::until;
+use crate::process::{Group, log_to};
+use crate::swarm::{Client, PYTHON, free_port, log_of};
+use crate::torrent::Torrent;
+use crate::workspace::{self, Scratch};
+
+/// A client that downloads one torrent; dropping it kills it.
+#[derive(Debug)]
+pub struct Leecher {
+    group: Group,
+    folder: PathBuf,
+    scratch: Scratch,
+}
+
+impl Leecher {
+    /// Starts a client that finds its peers by the torrent's tracker; libtorrent is told the one peer outright.
+    ///
+    /// # Errors
+    /// The client is not installed.
+    pub async fn start(client: Client, torrent: &Torrent, peer: SocketAddr) -> Result<Self> {
+        let scratch = Scratch::new("leecher")?;
+        let folder = scratch.dir("downloads")?;
+        let file = torrent.write_to(scratch.path())?;
+        let mut command = match client {
+            Client::Libtorrent => libtorrent(&file, &folder, peer),
+            Client::Aria2 => aria2(&file, &folder, &scratch, free_port().await?),
+            Client::Transmission => transmission(torrent, &folder, &scratch, free_port().await?)?,
+        };
+        let log = log_to(&scratch.path().join("log"))?;
+        command.stdin(Stdio::null()).stdout(log).stderr(log_to(&scratch.path().join("errors"))?);
+        let group = Group::spawn(&mut command)?;
+        Ok(Self { group, folder, scratch })
+    }
+
+    /// Waits until what it has is what the torrent holds, byte for byte.
+    ///
+    /// # Errors
+    /// It ends with less, or the time runs out.
+    pub async fn complete(&mut self, torrent: &Torrent, limit: Duration) -> Result<()> {
+        let truth: Vec<(PathBuf, Vec<u8>)> = torrent
+            .paths
+            .iter()
+            .map(|path| Ok((self.folder.join(path.strip_prefix(&torrent.folder)?), std::fs::read(path)?)))
+            .collect::<Result<_>>()?;
+        let mut ended = false;
+        let done = until("the leecher to have everything", limit, || {
+            let is_there = truth.iter().all(|(path, bytes)| std::fs::read(path).is_ok_and(|have| have == *bytes));
+            let gave_up = std::mem::replace(&mut ended, self.group.has_ended()) && !is_there;
+            async move { if gave_up { bail!("it ended with less") } else { Ok(is_there.then_some(())) } }
+        });
+        done.await.with_context(|| log_of(&self.scratch))
+    }
+}
+
+fn libtorrent(file: &Path, folder: &Path, peer: SocketAddr) -> Command {
+    let script = workspace::root().join("tests/harness/peers/libtorrent_leech.py");
+    let mut command = Command::new(PYTHON);
+    command.arg(script).arg(file).arg(folder).args([peer.ip().to_string(), peer.port().to_string()]);
+    command
+}
+
+fn aria2(file: &Path, folder: &Path, scratch: &Scratch, port: u16) -> Command {
+    let mut command = Command::new("aria2c");
+    command.args(["--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false", "--seed-time=0"]);
+    command.args(["--enable-peer-exchange=false", "--summary-interval=0", "--console-log-level=notice"]);
+    command.args(["--file-allocation=none", "--interface=127.0.0.1"]);
+    command.arg(format!("--listen-port={port}")).arg(format!("--dir={}", folder.display())).arg(file);
+    command.env("HOME", scratch.path());
+    command
+}
+
+fn transmission(torrent: &Torrent, folder: &Path, scratch: &Scratch, port: u16) -> Result<Command> {
+    let (config, watch) = (scratch.dir("config")?, scratch.dir("watch")?);
+    let settings = serde_json::json!({
+        "bind-address-ipv4": "127.0.0.1", "bind-address-ipv6": "::1", "download-dir": folder, "peer-port": port,
+        "dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false,
+        "port-forwarding-enabled": false, "rpc-enabled": false, "ratio-limit-enabled": false, "message-level": 4,
+        "watch-dir-enabled": true, "watch-dir": watch, "trash-original-torrent-files": false,
+    });
+    std::fs::write(config.join("settings.json"), settings.to_string())?;
+    torrent.write_to(&watch)?;
+    let mut command = Command::new("transmission-daemon");
+    command.arg("--foreground").arg("--config-dir").arg(config);
+    Ok(command)
+}
