@@ -20,10 +20,14 @@ function torrent(number, name, state, share, more = {}) {
     length,
     verified: files.reduce((sum, one) => sum + one.verified, 0),
     downloaded: Math.floor(length * share),
+    uploaded: 0,
     wasted: 0,
     pieceLength: 1048576,
     pieceCount: Math.ceil(length / 1048576),
     downRateBps: 0,
+    upRateBps: 0,
+    sharing: { downLimitBps: null, upLimitBps: null, ratioPercent: null, seedS: null },
+    giving: "open",
     peers: 0,
     knownPeers: 0,
     ...more,
@@ -58,7 +62,7 @@ const magnets = [
 ];
 
 const connected = { kind: "connected", baseUrl: "http://127.0.0.1:1", version: "0.1.0" };
-const state = (link, torrents, streams = []) => ({ link, snapshot: { torrents, streams } });
+const state = (link, torrents, streams = []) => ({ link, snapshot: { torrents, streams, listenPort: null } });
 
 const many = Array.from({ length: 500 }, (_, index) =>
   torrent(index + 1, `Torrent number ${index + 1}`, index % 3 ? "downloading" : "complete", index % 3 ? (index % 97) / 97 : 1, { peers: index % 40, downRateBps: (index % 7) * 100_000 }),

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isDescribed, progressWords, share, shareWords, stateWords } from "../src/app/torrent_words";
+import { givenWords, isDescribed, progressWords, rateWords, share, shareWords, stateWords } from "../src/app/torrent_words";
 import { torrent } from "./samples";
 
 const bare = torrent({ state: "metadata", files: [], pieceCount: 0, length: 0, verified: 0 });
@@ -16,4 +16,13 @@ test("a torrent of empty files is all there", () => {
 test("a torrent under way says how far it is", () => {
   const halfway = torrent({ verified: 500 });
   expect([progressWords(halfway), shareWords(halfway), share(halfway)]).toEqual(["500 B of 1.0 kB", "50%", 0.5]);
+});
+
+test("what is given is told apart from what comes", () => {
+  expect(rateWords(torrent())).toBe("");
+  expect(rateWords(torrent({ downRateBps: 2000, upRateBps: 1000 }))).toBe("↓ 2.0 kB/s ↑ 1.0 kB/s");
+  expect(givenWords(torrent())).toBe("");
+  expect(givenWords(torrent({ uploaded: 25, verified: 10 }))).toBe("25 B given, ratio 2.50");
+  expect(stateWords(torrent({ state: "queued" }))).toBe("Waiting for its turn");
+  expect(stateWords(torrent({ state: "complete", upRateBps: 5, giving: "open" }))).toBe("Complete, giving");
 });

@@ -48,6 +48,12 @@ struct End {
     group: u32,
 }
 
+impl End {
+    fn to(other: (usize, ConnId)) -> Self {
+        Self { other, raw_left: 0, framed: None, held: Vec::new(), armed: BTreeMap::new(), group: 0 }
+    }
+}
+
 /// An engine and what is around it.
 pub(super) struct Node {
     pub(super) engine: Engine,
@@ -67,6 +73,19 @@ pub(super) struct Node {
     config: Config,
 }
 
+/// Somebody without an engine, whose every byte is the test's.
+#[derive(Debug, Default)]
+pub(super) struct Stranger {
+    /// What it was sent.
+    pub(super) heard: Vec<u8>,
+    pub(super) closed: bool,
+    /// Its connection at the node that it dialled.
+    at: Option<(usize, ConnId)>,
+}
+
+/// The index of those who have no engine.
+const STRANGERS: usize = usize::MAX;
+
 /// Everything.
 pub(super) struct Engines {
     pub(super) now: Instant,
@@ -74,6 +93,7 @@ pub(super) struct Engines {
     pub(super) nodes: Vec<Node>,
     /// The queries of all announces, by who made them.
     pub(super) announces: Vec<(usize, String)>,
+    pub(super) strangers: BTreeMap<ConnId, Stranger>,
     known: Vec<SocketAddr>,
     events: BinaryHeap<Reverse<(Instant, u64, usize)>>,
     pending: BTreeMap<usize, (usize, Event)>,
@@ -100,6 +120,7 @@ impl Engines {
             sample,
             nodes: Vec::new(),
             announces: Vec::new(),
+            strangers: BTreeMap::new(),
             known: Vec::new(),
             events: BinaryHeap::new(),
             pending: BTreeMap::new(),
@@ -152,6 +173,26 @@ impl Engines {
 
     pub(super) fn intend(&mut self, node: usize, intent: Intent) {
         self.input(node, Input::Intent { id: 1, intent });
+    }
+
+    /// Somebody dials a node.
+    pub(super) fn dial(&mut self, node: usize) -> ConnId {
+        self.accepted += 1;
+        let (conn, theirs) = (ConnId(self.accepted), ConnId(ConnId::ACCEPTED.0 + self.accepted));
+        self.strangers.insert(conn, Stranger { at: Some((node, theirs)), ..Stranger::default() });
+        let socket = self.nodes[node].listens.expect("it listens");
+        self.nodes[node].conns.insert(theirs, End::to((STRANGERS, conn)));
+        let port = u16::try_from(50_000 + self.accepted % 10_000).expect("it is a port");
+        let addr = SocketAddr::from(([10, 9, 9, 9], port));
+        self.tell(node, IoEvent::TcpAccepted { socket, conn: theirs, addr });
+        conn
+    }
+
+    /// A stranger sends bytes.
+    pub(super) fn say(&mut self, stranger: ConnId, bytes: Vec<u8>) {
+        let Some((node, theirs)) = self.strangers[&stranger].at else { return };
+        self.at(self.now + LATENCY, node, Event::Bytes(theirs, bytes));
+        self.run_for(LATENCY * 3);
     }
 
     /// Something is told to a node's engine.
@@ -227,6 +268,10 @@ impl Engines {
             let Some((node, event)) = self.pending.remove(&id) else { continue };
             self.now = self.now.max(at);
             match event {
+                Event::Bytes(conn, bytes) if node == STRANGERS => {
+                    self.strangers.entry(conn).or_default().heard.extend(bytes);
+                }
+                Event::HungUp(conn) if node == STRANGERS => self.strangers.entry(conn).or_default().closed = true,
                 Event::Wake => self.input(node, Input::Timeout),
                 Event::ToEngine(input) => self.input(node, input),
                 Event::Connect(conn, addr) => self.connect(node, conn, addr),
@@ -287,9 +332,8 @@ impl Engines {
         };
         self.accepted += 1;
         let theirs = ConnId(ConnId::ACCEPTED.0 + self.accepted);
-        let end = |other| End { other, raw_left: 0, framed: None, held: Vec::new(), armed: BTreeMap::new(), group: 0 };
-        self.nodes[node].conns.insert(conn, end((other, theirs)));
-        self.nodes[other].conns.insert(theirs, end((node, conn)));
+        self.nodes[node].conns.insert(conn, End::to((other, theirs)));
+        self.nodes[other].conns.insert(theirs, End::to((node, conn)));
         self.tell(node, IoEvent::TcpConnected { conn });
         let ephemeral = u16::try_from(40_000 + self.accepted % 20_000).expect("it is a port");
         let addr = SocketAddr::new(addr_of(node).ip(), ephemeral);

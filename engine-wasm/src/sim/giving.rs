@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::engines::{Engines, TRACKER};
-use crate::metainfo::Magnet;
+use crate::metainfo::{InfoHash, Magnet};
 use crate::metainfo::testing::{Sample, torrent_with_trackers};
+use crate::peer::handshake::Handshake;
+use crate::peer::wire::Message;
 use crate::view::{Giving, Intent, Sharing, TorrentState};
 use crate::{Config, Goals};
 
@@ -161,7 +163,7 @@ fn a_torrent_rests_when_it_has_offered_everything_for_long_enough() {
 
 #[test]
 fn limits_of_a_torrent_are_a_group_of_their_own() {
-    let mut engines = Engines::new(film(8), &[MIB, MIB], 59);
+    let mut engines = Engines::new(film(8), &[64 << 10, 64 << 10], 59);
     engines.seed(0);
     engines.add(1);
     engines.run_for(Duration::from_secs(2));
@@ -214,4 +216,94 @@ fn torrents_wait_for_their_turn_and_what_is_watched_does_not() {
     engines.seed(1);
     engines.run_for(Duration::from_secs(120));
     assert_eq!(states(&engines), [Queued, Downloading, Complete], "the next one follows");
+}
+
+/// A stranger who has shaken hands.
+fn greeted(engines: &mut Engines) -> shared_proto::ConnId {
+    let stranger = engines.dial(0);
+    let hello = Handshake::ours(engines.sample.metainfo.info_hash, *b"-XX0001-a-stranger!!");
+    engines.say(stranger, hello.encode().to_vec());
+    stranger
+}
+
+fn wire(messages: &[Message<'_>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    messages.iter().for_each(|message| message.encode(&mut out));
+    out
+}
+
+/// The messages that a stranger heard since the last time, by their kinds; its handshake left out.
+fn kinds(engines: &mut Engines, stranger: shared_proto::ConnId) -> Vec<u8> {
+    let heard = std::mem::take(&mut engines.strangers.get_mut(&stranger).unwrap().heard);
+    let mut rest = if heard.first() == Some(&19) { &heard[68..] } else { &heard[..] };
+    let mut kinds = Vec::new();
+    while let Some(length) = rest.first_chunk().map(|&length| u32::from_be_bytes(length) as usize) {
+        kinds.extend(rest.get(4).filter(|_| length > 0));
+        rest = &rest[4 + length..];
+    }
+    kinds
+}
+
+#[test]
+fn a_stranger_hears_what_it_may_have_and_gets_what_it_asks_for() {
+    let mut engines = Engines::new(film(4), &[4 * MIB], 61);
+    engines.seed(0);
+    let stranger = greeted(&mut engines);
+    // Everything, the extensions, and ten pieces that are free for all.
+    assert_eq!(kinds(&mut engines, stranger), [&[14, 20][..], &[17; 10]].concat());
+    let ask = |begin, length| Message::Request { piece: 15, begin, length };
+    engines.say(stranger, wire(&[Message::Interested, ask(0, 16384)]));
+    engines.run_for(Duration::from_secs(1));
+    assert_eq!(kinds(&mut engines, stranger), [1, 7], "a free slot is given at once");
+    engines.say(stranger, wire(&[ask(0, 16384), ask(100, 131_072), ask(0, 131_073), ask(262_143, 2)]));
+    engines.run_for(Duration::from_secs(1));
+    let mut heard = kinds(&mut engines, stranger);
+    heard.sort_unstable();
+    assert_eq!(heard, [7, 7, 16, 16], "what does not exist and what is too long is refused");
+    let bogus = Message::Request { piece: u32::MAX, begin: u32::MAX, length: u32::MAX };
+    for _ in 0..3 {
+        engines.say(stranger, wire(&[bogus; 101]));
+    }
+    engines.run_for(Duration::from_secs(1));
+    assert!(engines.strangers[&stranger].closed, "a nuisance is let go");
+}
+
+#[test]
+fn arrivals_that_make_no_sense_are_closed() {
+    let mut engines = Engines::new(film(1), &[MIB], 62);
+    engines.seed(0);
+    let unknown = Handshake::ours(InfoHash([9; 20]), [1; 20]).encode().to_vec();
+    let real = Handshake::ours(engines.sample.metainfo.info_hash, *b"-XX0001-a-stranger!!").encode().to_vec();
+    let short = [&real[..], &[0, 0, 0, 1, 6]].concat();
+    for bytes in [b"GET / HTTP/1.1\r\n\r\n\r\n".to_vec(), vec![0; 96], unknown, short] {
+        let stranger = engines.dial(0);
+        engines.say(stranger, bytes.clone());
+        engines.run_for(Duration::from_secs(1));
+        assert!(engines.strangers[&stranger].closed, "{bytes:?}");
+    }
+    let silent = engines.dial(0);
+    engines.run_for(Duration::from_secs(9));
+    assert!(!engines.strangers[&silent].closed);
+    engines.run_for(Duration::from_secs(2));
+    assert!(engines.strangers[&silent].closed, "who says nothing is not waited for");
+    assert_eq!(engines.connections(0), 0);
+}
+
+#[test]
+fn there_is_no_room_for_more_than_there_may_be() {
+    let config = |_| Config { max_connections: 3, ..Config::default() };
+    let mut engines = Engines::configured(film(1), &[MIB], 63, config);
+    engines.seed(0);
+    let strangers: Vec<_> = (0..5)
+        .map(|at: u8| {
+            let stranger = engines.dial(0);
+            let hello = Handshake::ours(engines.sample.metainfo.info_hash, [b'a' + at; 20]);
+            engines.say(stranger, hello.encode().to_vec());
+            stranger
+        })
+        .collect();
+    let closed: Vec<bool> = strangers.iter().map(|stranger| engines.strangers[stranger].closed).collect();
+    assert_eq!(closed, [false, false, false, true, true]);
+    engines.run_for(Duration::from_secs(310));
+    assert_eq!(engines.connections(0), 0, "who wants nothing is not kept for ever");
 }

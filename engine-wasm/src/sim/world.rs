@@ -509,6 +509,7 @@ impl World {
                     line.armed.remove(&key);
                 }
             }
+            IoCommand::TcpGroup { .. } => {}
             IoCommand::TcpClose { conn } => {
                 self.conns.remove(&conn);
             }

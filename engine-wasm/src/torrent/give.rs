@@ -189,7 +189,7 @@ impl Torrent {
         if result.is_ok() {
             self.giving.uploaded += u64::from(length);
             self.giving.rate.add(u64::from(length), cx.now);
-            self.note_given();
+            self.note_given(cx.now);
         }
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.upload_mut().sent(length, result.is_ok(), cx.now);
@@ -224,7 +224,7 @@ impl Torrent {
             .map(|(&conn, peer)| Contender {
                 conn,
                 interested: peer.upload().is_interested(),
-                snubs: peer.is_snubbing(),
+                snubs: !self.is_done() && peer.is_snubbing(),
                 received: peer.received_bytes(),
                 given: peer.upload().given(),
             })

@@ -194,9 +194,12 @@ impl Torrent {
         self.account.enough_since.is_none()
     }
 
-    /// Something was given.
-    pub(super) fn note_given(&mut self) {
+    /// Something was given; it may have been enough.
+    pub(super) fn note_given(&mut self, now: Instant) {
         self.account.unsaved = true;
+        if self.account.enough_since.is_none() && self.is_done() && self.has_given_enough(now) {
+            self.next_tick = now;
+        }
     }
 
     fn has_given_enough(&self, now: Instant) -> bool {

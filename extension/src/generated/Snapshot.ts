@@ -13,4 +13,8 @@ torrents: Array<TorrentView>,
 /**
  * All requests of viewers that are under way.
  */
-streams: Array<StreamView>, };
+streams: Array<StreamView>, 
+/**
+ * The port at which peers reach us; `None` when they don't.
+ */
+listenPort: number | null, };

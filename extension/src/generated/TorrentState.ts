@@ -3,4 +3,4 @@
 /**
  * What a torrent is doing.
  */
-export type TorrentState = "metadata" | "checking" | "downloading" | "complete" | "paused" | "error";
+export type TorrentState = "metadata" | "checking" | "queued" | "downloading" | "complete" | "paused" | "error";
