@@ -149,8 +149,11 @@ impl Upload {
 
     /// It has a slot. False when it had one before.
     pub fn unchoke(&mut self) -> bool {
-        self.refused = 0;
-        std::mem::replace(&mut self.choking, false)
+        let changed = std::mem::replace(&mut self.choking, false);
+        if changed {
+            self.refused = 0;
+        }
+        changed
     }
 
     /// Whether it asks again and again for what it can't have.
