@@ -21,7 +21,9 @@ const SHARE: f64 = 0.05;
 const FILES: [(&str, usize); 3] = [("a.bin", 3_000_001), ("b/c.bin", 70_000), ("d.bin", 5_000_003)];
 
 fn content(length: usize, salt: u32) -> Vec<u8> {
-    (0..u32::try_from(length).expect("a test's file is small")).map(|at| (at.wrapping_mul(2_654_435_761 ^ salt) >> 13) as u8).collect()
+    (0..u32::try_from(length).expect("a test's file is small"))
+        .map(|at| (at.wrapping_mul(2_654_435_761 ^ salt) >> 13) as u8)
+        .collect()
 }
 
 /// A torrent whose files lie ready, and a tracker.
@@ -43,7 +45,8 @@ impl Stage {
         }
         let tracker = Tracker::start().await?;
         let files = FILES.iter().map(|(path, _)| (*path).to_owned()).collect();
-        let recipe = Recipe { folder, name: "Album".into(), files, piece_length: 64 << 10, announce: Some(tracker.url()) };
+        let recipe =
+            Recipe { folder, name: "Album".into(), files, piece_length: 64 << 10, announce: Some(tracker.url()) };
         let torrent = Torrent::make(&recipe)?;
         let file = torrent.write_to(scratch.path())?;
         Ok(Self { torrent, file, tracker, scratch })

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::engines::{Engines, TRACKER};
-use crate::metainfo::{InfoHash, Magnet};
 use crate::metainfo::testing::{Sample, torrent_with_trackers};
+use crate::metainfo::{InfoHash, Magnet};
 use crate::peer::handshake::Handshake;
 use crate::peer::wire::Message;
 use crate::view::{Giving, Intent, Sharing, TorrentState};

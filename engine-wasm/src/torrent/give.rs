@@ -280,7 +280,10 @@ impl Torrent {
         if !self.is_done() {
             return;
         }
-        let idle = |peer: &Peer| peer.is_ready() && peer.upload().idle_since().is_some_and(|since| cx.now.saturating_since(since) > IDLE_TIMEOUT);
+        let idle = |peer: &Peer| {
+            peer.is_ready()
+                && peer.upload().idle_since().is_some_and(|since| cx.now.saturating_since(since) > IDLE_TIMEOUT)
+        };
         let idlers: Vec<ConnId> = self.peers.iter().filter(|(_, peer)| idle(peer)).map(|(&conn, _)| conn).collect();
         for conn in idlers {
             self.drop_peer(conn, "neither of us wants anything", cx);

@@ -38,8 +38,8 @@ use crate::stream::desk::Desk;
 use crate::time::Instant;
 use adopt::Adoption;
 
-pub use sharing::Goals;
 pub(crate) use resume::{METAINFO_PREFIX, Record, keys};
+pub use sharing::Goals;
 
 /// How often a torrent looks after its peers and viewers.
 const TICK: Duration = Duration::from_secs(1);

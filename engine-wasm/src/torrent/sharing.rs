@@ -36,9 +36,9 @@ pub struct Goals {
 impl Goals {
     /// Whether so much is enough.
     fn are_reached(self, uploaded: u64, has: u64, seeded: Duration) -> bool {
-        let by_ratio = self.ratio_percent.is_some_and(|percent| {
-            u128::from(uploaded) * 100 >= u128::from(has) * u128::from(percent)
-        });
+        let by_ratio = self
+            .ratio_percent
+            .is_some_and(|percent| u128::from(uploaded) * 100 >= u128::from(has) * u128::from(percent));
         by_ratio || self.seed_time.is_some_and(|time| seeded >= time)
     }
 }
