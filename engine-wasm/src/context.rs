@@ -110,9 +110,10 @@ impl Context<'_> {
         op
     }
 
-    /// A torrent that is not private wants the DHT's help (BEP 27).
-    pub(crate) fn ask_dht(&mut self, torrent: InfoHash, wish: Wish) {
+    /// A torrent that is not private wants the DHT's help (BEP 27). False when there is no node to ask.
+    pub(crate) fn ask_dht(&mut self, torrent: InfoHash, wish: Wish) -> bool {
         self.shared.errands.ask(torrent, wish, self.now);
+        self.shared.errands.has_node()
     }
 
     /// A number for a connection of this torrent.

@@ -1,6 +1,6 @@
 //! The engine's node of the DHT: what it hears of sockets, names and torrents, and what becomes of what it finds.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -36,7 +36,8 @@ pub(super) struct Node {
     config: DhtConfig,
     loading: Option<OpId>,
     loaded: bool,
-    resolving: BTreeSet<OpId>,
+    /// Names under way: those to begin with (true), and those that torrents name.
+    resolving: BTreeMap<OpId, bool>,
     resolve_at: Option<Instant>,
     retry: Duration,
     save_at: Instant,
@@ -49,7 +50,7 @@ impl Engine {
         if self.node.is_none()
             && let Some(config) = self.config.dht.clone()
         {
-            let (dht, resolving) = (Dht::new(cx.rng, now), BTreeSet::new());
+            let (dht, resolving) = (Dht::new(cx.rng, now), BTreeMap::new());
             let (retry, save_at) = (FIRST_RETRY, now + FIRST_SAVE);
             let loading = None;
             let node = Node { dht, config, loading, loaded: false, resolving, resolve_at: None, retry, save_at };
@@ -67,6 +68,7 @@ impl Engine {
         node.dht.close(Family::V6);
         node.resolving.clear();
         (node.loading, node.resolve_at) = (None, None);
+        self.shared.errands.set_node(None);
     }
 
     /// An answer; false when it is to nothing that was asked here.
@@ -80,9 +82,12 @@ impl Engine {
             {
                 tracing::warn!("the DHT's nodes in the state store can't be read");
             }
-        } else if node.resolving.remove(&op) {
+        } else if let Some(is_router) = node.resolving.remove(&op) {
             match result {
-                Ok(OpOutput::Addresses(addrs)) => addrs.iter().for_each(|addr| node.dht.add_router(*addr, now)),
+                Ok(OpOutput::Addresses(addrs)) if is_router => {
+                    addrs.iter().for_each(|addr| node.dht.add_router(*addr, now));
+                }
+                Ok(OpOutput::Addresses(addrs)) => addrs.iter().for_each(|addr| self.shared.errands.name_node(*addr)),
                 Ok(_) => {}
                 Err(error) => tracing::debug!(error = error.message, "a node to begin with is not found"),
             }
@@ -143,7 +148,10 @@ impl Engine {
                 node.dht.close(family);
             }
         }
-        node.dht.set_read_only(self.shared.net.listen_port().is_none());
+        let is_reachable = self.shared.net.listen_port().is_some();
+        node.dht.set_read_only(!is_reachable);
+        let port = self.shared.net.udp_port();
+        self.shared.errands.set_node(port.map(|port| Some(port).filter(|_| is_reachable)));
     }
 
     fn dht_errands(&mut self, now: Instant) {
@@ -151,6 +159,11 @@ impl Engine {
         let port = self.shared.net.listen_port();
         while let Some(addr) = self.shared.errands.poll_node() {
             node.dht.add_node(addr, now, &mut self.rng);
+        }
+        while let Some((host, port)) = self.shared.errands.poll_host() {
+            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            let op = cx.ask(Owner::Engine, |op| IoCommand::Resolve { op, host, port });
+            node.resolving.insert(op, false);
         }
         while let Some(info_hash) = self.shared.errands.poll_forgotten(now) {
             node.dht.cancel(info_hash);
@@ -177,7 +190,7 @@ impl Engine {
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         for (host, port) in node.config.bootstrap.iter().filter_map(|router| split(router)) {
             let op = cx.ask(Owner::Engine, |op| IoCommand::Resolve { op, host: host.to_owned(), port });
-            node.resolving.insert(op);
+            node.resolving.insert(op, true);
         }
     }
 

@@ -72,6 +72,8 @@ pub(crate) struct Pending {
     candidates: Candidates,
     trackers: TrackerSchedule,
     tracker_message: Option<String>,
+    /// Whether the DHT is looking for peers of it.
+    asks_dht: bool,
     announce: Option<OpId>,
     assembly: Assembly,
     found: Option<Bytes>,
@@ -100,6 +102,7 @@ impl Pending {
             peers: BTreeMap::new(),
             candidates,
             tracker_message: None,
+            asks_dht: false,
             announce: None,
             found: None,
             patience,
@@ -269,7 +272,7 @@ impl Pending {
                 }
                 self.tend_peers(cx);
                 self.announce_to_trackers(cx);
-                cx.ask_dht(self.link.info_hash, Wish::Peers);
+                self.asks_dht = cx.ask_dht(self.link.info_hash, Wish::Peers);
                 self.dial(cx);
                 self.next_tick = cx.now + TICK;
             }

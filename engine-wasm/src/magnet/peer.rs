@@ -31,6 +31,8 @@ pub(super) enum Heard<'a> {
     Data { block: u32, total: u32, data: &'a [u8] },
     /// A block that it will not give.
     Reject(u32),
+    /// It has a DHT node at this UDP port (BEP 5).
+    DhtNode(u16),
 }
 
 #[derive(Debug)]
@@ -71,10 +73,14 @@ impl MetadataPeer {
         matches!(self.stage, Stage::Ready { .. })
     }
 
-    /// The connection is open: our handshake goes out.
-    pub(super) fn connected(&mut self, info_hash: InfoHash, peer_id: [u8; 20], now: Instant) {
+    /// The connection is open: our handshake goes out, and says whether we have a DHT node.
+    pub(super) fn connected(&mut self, info_hash: InfoHash, peer_id: [u8; 20], now: Instant, has_node: bool) {
         self.stage = Stage::Handshaking { since: now, received: Vec::new() };
-        self.out.extend_from_slice(&Handshake::ours(info_hash, peer_id).encode());
+        let mut ours = Handshake::ours(info_hash, peer_id).encode();
+        if has_node {
+            Handshake::offer_dht(&mut ours);
+        }
+        self.out.extend_from_slice(&ours);
         self.last_sent = now;
     }
 
@@ -122,6 +128,7 @@ impl MetadataPeer {
         }
         match Message::parse(frame)? {
             Message::Extended { id: extension::HANDSHAKE_ID, payload } => self.extensions(payload),
+            Message::Port(port) => Ok(Some(Heard::DhtNode(port))),
             Message::Extended { id: metadata::OUR_ID, payload } => {
                 Ok(match MetadataMessage::parse(payload).map_err(|_| PeerError::Metadata)? {
                     MetadataMessage::Data { block, total, data } => Some(Heard::Data { block, total, data }),
@@ -218,7 +225,7 @@ mod tests {
 
     fn ready() -> MetadataPeer {
         let mut peer = MetadataPeer::dial(SocketAddr::from(([1, 2, 3, 4], 5)), Instant(0));
-        peer.connected(HASH, US, Instant(0));
+        peer.connected(HASH, US, Instant(0), false);
         assert_eq!(sent(&mut peer), Handshake::ours(HASH, US).encode());
         let hello = Handshake::ours(HASH, THEY).encode();
         assert!(!peer.handle_data(&hello[..60], HASH, US, Instant(0)).unwrap());
@@ -228,7 +235,7 @@ mod tests {
 
     fn check_refused(hello: Handshake, expected: &str) {
         let mut peer = MetadataPeer::dial(SocketAddr::from(([1, 2, 3, 4], 5)), Instant(0));
-        peer.connected(HASH, US, Instant(0));
+        peer.connected(HASH, US, Instant(0), false);
         let error = peer.handle_data(&hello.encode(), HASH, US, Instant(0)).unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
@@ -271,6 +278,15 @@ mod tests {
         assert!(!peer.is_idle(Instant(20_000_000)) && peer.is_idle(Instant(21_000_000)));
         peer.handle_frame(&extended(0, b"d1:md11:ut_metadatai7ee13:metadata_sizei9ee"), Instant(0)).unwrap();
         assert!(!peer.is_idle(Instant(999_000_000)));
+    }
+
+    #[test]
+    fn a_dht_node_is_offered_and_heard_of() {
+        let mut peer = MetadataPeer::dial(SocketAddr::from(([1, 2, 3, 4], 5)), Instant(0));
+        peer.connected(HASH, US, Instant(0), true);
+        let hello: [u8; HANDSHAKE_LEN] = sent(&mut peer).try_into().unwrap();
+        assert!(Handshake::parse(&hello).unwrap().supports_dht());
+        assert_eq!(ready().handle_frame(&frame(Message::Port(7)), Instant(0)).unwrap(), Some(Heard::DhtNode(7)));
     }
 
     #[test]

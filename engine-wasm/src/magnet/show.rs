@@ -58,7 +58,7 @@ impl Pending {
         }
         match (&self.tracker_message, self.candidates.len()) {
             (Some(message), 0) => format!("No peers: {message}"),
-            (None, 0) if !self.trackers.is_empty() => "Looking for peers".to_owned(),
+            (None, 0) if self.asks_dht || !self.trackers.is_empty() => "Looking for peers".to_owned(),
             (None, 0) if self.link.hosts > 0 => {
                 "No peers: this link names them by host, which is not supported yet. Add a peer by hand.".to_owned()
             }

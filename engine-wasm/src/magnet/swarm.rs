@@ -47,7 +47,7 @@ impl Pending {
     /// `tcp_connected`
     pub(crate) fn connected(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        peer.connected(self.link.info_hash, cx.peer_id, cx.now);
+        peer.connected(self.link.info_hash, cx.peer_id, cx.now, cx.shared.errands.has_node());
         let bytes = u32::try_from(HANDSHAKE_LEN).expect("a handshake is short");
         cx.order(IoCommand::TcpRaw { conn, bytes });
     }
@@ -77,6 +77,7 @@ impl Pending {
                 let progress = self.assembly.data(conn, block, total, data, cx.now);
                 self.progressed(conn, progress, cx);
             }
+            Ok(Some(Heard::DhtNode(port))) => cx.shared.errands.name_node(SocketAddr::new(addr.ip(), port)),
             Ok(Some(Heard::Reject(block))) => {
                 if self.assembly.reject(conn, block, cx.now) {
                     self.drop_peer(conn, "it rejects everything", cx);

@@ -21,6 +21,10 @@ pub const MAX_PATH_DEPTH: usize = 64;
 pub const MAX_URLS: usize = 100;
 /// Longest URL taken, bytes.
 pub const MAX_URL_LENGTH: usize = 2_000;
+/// Most nodes of the DHT taken.
+pub const MAX_NODES: usize = 16;
+/// Longest name of a host (RFC 1035, §2.3.4), bytes.
+const MAX_HOST_LENGTH: usize = 255;
 
 const HASH_LENGTH: usize = 20;
 
@@ -41,6 +45,8 @@ pub struct Metainfo {
     pub trackers: Vec<Vec<String>>,
     /// URLs of web seeds (BEP 19).
     pub web_seeds: Vec<String>,
+    /// Nodes of the DHT that the maker names, host and port (BEP 5).
+    pub nodes: Vec<(String, u16)>,
     /// Whether peers may come from trackers only (BEP 27).
     pub private: bool,
     /// The info dictionary as it stands in the file.
@@ -119,6 +125,7 @@ impl Metainfo {
             files,
             trackers: trackers(root),
             web_seeds: web_seeds(root),
+            nodes: nodes(root),
             private: info.get("private").and_then(Value::int) == Some(1),
             info: Bytes::copy_from_slice(info.raw()),
         };
@@ -228,6 +235,17 @@ fn trackers(root: Value<'_>) -> Vec<Vec<String>> {
         );
     }
     tiers
+}
+
+fn nodes(root: Value<'_>) -> Vec<(String, u16)> {
+    let pairs = root.get("nodes").and_then(Value::list).into_iter().flatten();
+    let nodes = pairs.filter_map(|pair| {
+        let mut fields = pair.list()?;
+        let host = fields.next()?.text().filter(|host| !host.is_empty() && host.len() <= MAX_HOST_LENGTH)?;
+        let port = fields.next()?.uint().and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0)?;
+        Some((host.to_owned(), port))
+    });
+    nodes.take(MAX_NODES).collect()
 }
 
 fn web_seeds(root: Value<'_>) -> Vec<String> {

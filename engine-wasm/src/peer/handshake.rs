@@ -52,6 +52,15 @@ impl Handshake {
         Self { reserved, info_hash, peer_id }
     }
 
+    /// Adds to an encoded handshake that its sender has a DHT node. Anything else stays as it is.
+    pub fn offer_dht(encoded: &mut [u8]) {
+        if let Some(bytes) = encoded.first_chunk_mut::<HANDSHAKE_LEN>()
+            && bytes.starts_with(PROTOCOL)
+        {
+            bytes[PROTOCOL.len() + DHT.0] |= DHT.1;
+        }
+    }
+
     /// Reads a handshake.
     ///
     /// # Errors
@@ -107,6 +116,17 @@ mod tests {
         assert_eq!(ours.encode(), *expected);
         assert_eq!(Handshake::parse(&ours.encode()), Ok(ours));
         assert!(ours.supports_extensions() && ours.supports_fast() && !ours.supports_dht());
+    }
+
+    #[test]
+    fn that_we_have_a_dht_node_is_said_only_in_a_handshake() {
+        let mut bytes = Handshake::ours(InfoHash([1; 20]), [2; 20]).encode();
+        Handshake::offer_dht(&mut bytes);
+        assert!(Handshake::parse(&bytes).unwrap().supports_dht());
+        let mut other = [0; HANDSHAKE_LEN];
+        Handshake::offer_dht(&mut other);
+        assert_eq!(other, [0; HANDSHAKE_LEN]);
+        Handshake::offer_dht(&mut other[..10]);
     }
 
     #[test]

@@ -108,6 +108,8 @@ pub enum PeerEvent {
     Asks(Request),
     /// It takes a request back.
     TakesBack(Request),
+    /// It has a DHT node at this UDP port (BEP 5).
+    DhtNode(u16),
     /// It asks for a block of the info dictionary.
     AsksMetadata(u32),
 }
@@ -158,6 +160,7 @@ pub struct Peer {
     dialled: bool,
     id: Option<[u8; 20]>,
     speaks_extensions: bool,
+    has_dht: bool,
     introduced: bool,
     upload_only: bool,
     upload: Upload,
@@ -208,6 +211,7 @@ impl Peer {
             dialled: true,
             id: None,
             speaks_extensions: false,
+            has_dht: false,
             introduced: false,
             upload_only: false,
             upload: Upload::new(now),
@@ -299,6 +303,18 @@ impl Peer {
         self.last_sent = now;
     }
 
+    /// Our handshake, which has not been taken out yet, is to say that we have a DHT node (BEP 5).
+    pub fn offer_dht(&mut self) {
+        Handshake::offer_dht(&mut self.out);
+    }
+
+    /// Where our DHT node listens, if it has one, too (BEP 5).
+    pub fn tell_dht_port(&mut self, port: u16, now: Instant) {
+        if self.has_dht {
+            self.say(&Message::Port(port), now);
+        }
+    }
+
     /// Raw bytes: the handshake, or a part of it.
     ///
     /// # Errors
@@ -327,6 +343,7 @@ impl Peer {
         self.id = Some(theirs.peer_id);
         self.fast = theirs.supports_fast();
         self.speaks_extensions = theirs.supports_extensions();
+        self.has_dht = theirs.supports_dht();
         Ok(Some(PeerEvent::Ready))
     }
 
@@ -347,6 +364,7 @@ impl Peer {
         let message = Message::parse(frame)?;
         match message {
             Message::Choke => Ok(self.choke(now)),
+            Message::Port(port) => Ok(Some(PeerEvent::DhtNode(port))),
             Message::Unchoke => {
                 self.choked = false;
                 self.last_block = now;

@@ -66,6 +66,7 @@ impl Torrent {
         cx.shared.conns.insert(conn, self.meta.info_hash);
         self.peers.insert(conn, Peer::accept(addr, received, self.meta.info_hash, cx.peer_id, cx.now));
         self.join_group(conn, cx);
+        self.offer_dht(conn, cx);
         let rest = HANDSHAKE_LEN.saturating_sub(received.len());
         if rest > 0 {
             cx.order(IoCommand::TcpRaw { conn, bytes: u32::try_from(rest).expect("a handshake is short") });

@@ -121,6 +121,8 @@ pub(crate) struct Torrent {
     candidates: Candidates,
     trackers: TrackerSchedule,
     tracker_message: Option<String>,
+    /// Whether the DHT is looking for peers of it.
+    asks_dht: bool,
     ops: BTreeMap<OpId, Op>,
     checking: usize,
     /// Unchecked pieces that a record names: the likeliest to be there.
@@ -170,6 +172,9 @@ impl Torrent {
         for &addr in record.iter().flat_map(|record| &record.peers) {
             candidates.add(addr, Source::Record);
         }
+        if !meta.private {
+            meta.nodes.iter().for_each(|(host, port)| cx.shared.errands.name_host(host, *port));
+        }
         let adoption = Adoption::from_record(record.as_ref(), files.len());
         let trackers = TrackerSchedule::new(meta.trackers.clone(), cx.rng, cx.now);
         Ok(Self {
@@ -183,6 +188,7 @@ impl Torrent {
             candidates,
             trackers,
             tracker_message: None,
+            asks_dht: false,
             ops: BTreeMap::new(),
             checking: 0,
             check_first: VecDeque::new(),

@@ -125,6 +125,7 @@ impl Torrent {
             Status::Running if !self.pieces.is_complete() && !self.peers.values().any(Peer::is_ready) => {
                 Some(match (&self.tracker_message, self.candidates.len()) {
                     (Some(message), 0) => format!("No peers: {message}"),
+                    (_, 0) if self.asks_dht => "Looking for peers".to_owned(),
                     (_, 0) if self.meta.trackers.is_empty() => {
                         "No peers: this torrent names no tracker. Add a peer by hand.".to_owned()
                     }

@@ -74,6 +74,7 @@ impl Torrent {
     pub(crate) fn connected(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.connected(self.meta.info_hash, cx.peer_id, cx.now);
+        self.offer_dht(conn, cx);
         let bytes = u32::try_from(HANDSHAKE_LEN).expect("a handshake is short");
         cx.order(IoCommand::TcpRaw { conn, bytes });
     }
@@ -119,7 +120,13 @@ impl Torrent {
                     self.record.touch(cx.now);
                 }
                 self.greet(conn, cx);
+                self.tell_dht_port(conn, cx);
                 cx.changed();
+            }
+            PeerEvent::DhtNode(port) => {
+                if let Some(peer) = self.peers.get(&conn).filter(|_| !self.meta.private) {
+                    cx.shared.errands.name_node(SocketAddr::new(peer.addr().ip(), port));
+                }
             }
             PeerEvent::HasAll => {
                 self.availability.add_everyone();
@@ -280,11 +287,30 @@ impl Torrent {
         self.ask(Op::Announce, cx, |op| tracker::fetch(op, url));
     }
 
+    /// Our handshake says that we have a DHT node.
+    pub(super) fn offer_dht(&mut self, conn: ConnId, cx: &Context<'_>) {
+        if let Some(peer) = self.peers.get_mut(&conn)
+            && cx.shared.errands.has_node()
+            && !self.meta.private
+        {
+            peer.offer_dht();
+        }
+    }
+
+    fn tell_dht_port(&mut self, conn: ConnId, cx: &Context<'_>) {
+        if let Some(peer) = self.peers.get_mut(&conn)
+            && let Some(port) = cx.shared.errands.node_port()
+            && !self.meta.private
+        {
+            peer.tell_dht_port(port, cx.now);
+        }
+    }
+
     /// Says what the DHT could do for it, unless its trackers are to be the only source (BEP 27).
-    pub(super) fn ask_dht(&self, cx: &mut Context<'_>) {
+    pub(super) fn ask_dht(&mut self, cx: &mut Context<'_>) {
         if self.is_running() && !self.meta.private {
             let wish = if self.pieces.is_complete() { Wish::BeFound } else { Wish::Peers };
-            cx.ask_dht(self.meta.info_hash, wish);
+            self.asks_dht = cx.ask_dht(self.meta.info_hash, wish);
         }
     }
 

@@ -3,7 +3,7 @@
 //! Knows no node and no packet. Invariant: a torrent is looked for at most every [`FIRST_AGAIN`], and forgotten when it no longer asks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::limits;
@@ -20,6 +20,8 @@ pub const ANNOUNCE_AGAIN: Duration = Duration::from_secs(15 * 60);
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 /// Nodes named by peers that wait to be asked.
 const MAX_NODES: usize = 64;
+/// Names of nodes that wait to be looked up.
+const MAX_HOSTS: usize = 16;
 
 /// What a torrent wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +46,9 @@ struct Errand {
 pub struct Errands {
     errands: BTreeMap<InfoHash, Errand>,
     nodes: BTreeSet<SocketAddr>,
+    hosts: BTreeSet<(String, u16)>,
+    /// Whether there is a node, and the port at which it answers others.
+    node: Option<Option<u16>>,
 }
 
 impl Errands {
@@ -65,6 +70,35 @@ impl Errands {
         if self.nodes.len() < MAX_NODES {
             self.nodes.insert(addr);
         }
+    }
+
+    /// The same with a host's name, or an address as text.
+    pub fn name_host(&mut self, host: &str, port: u16) {
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            self.name_node(SocketAddr::new(ip, port));
+        } else if self.hosts.len() < MAX_HOSTS {
+            self.hosts.insert((host.to_owned(), port));
+        }
+    }
+
+    /// The next name.
+    pub fn poll_host(&mut self) -> Option<(String, u16)> {
+        self.hosts.pop_first()
+    }
+
+    /// There is a node, which answers others at this port, if at any; or there is none.
+    pub fn set_node(&mut self, node: Option<Option<u16>>) {
+        self.node = node;
+    }
+
+    /// Whether there is a node.
+    pub fn has_node(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// Where it answers others.
+    pub fn node_port(&self) -> Option<u16> {
+        self.node.flatten()
     }
 
     /// The next address that was named.
@@ -190,5 +224,9 @@ mod tests {
         errands.name_node(node(1));
         let named: Vec<SocketAddr> = std::iter::from_fn(|| errands.poll_node()).collect();
         assert_eq!((named.len(), named[0]), (MAX_NODES, node(1)));
+        errands.name_host("10.0.0.1", 5);
+        errands.name_host("node.example", 6);
+        assert_eq!(errands.poll_node(), Some("10.0.0.1:5".parse().unwrap()));
+        assert_eq!((errands.poll_host(), errands.poll_host()), (Some(("node.example".to_owned(), 6)), None));
     }
 }

@@ -127,6 +127,17 @@ fn trackers_come_in_tiers_and_announce_is_for_those_without() {
 }
 
 #[test]
+fn nodes_of_the_dht_are_read_and_the_odd_ones_skipped() {
+    let node = |host: &str, port| encode::list([encode::bytes(host), encode::int(port)]);
+    let odd = [node("", 1), node("a", 0), node("a", 70_000), encode::list([]), encode::int(1)];
+    let list = encode::list([node("node.example", 6881), node("::1", 2)].into_iter().chain(odd));
+    let expected = [("node.example".to_owned(), 6881), ("::1".to_owned(), 2)];
+    assert_eq!(parse_with(Dict::new().raw("nodes", list)).nodes, expected);
+    let many = encode::list((1..100).map(|port| node("a", port)));
+    assert_eq!(parse_with(Dict::new().raw("nodes", many)).nodes.len(), MAX_NODES);
+}
+
+#[test]
 fn web_seeds_and_privacy_are_read() {
     let list = encode::list(["http://a/", "ftp://b/", "https://c/d"].map(encode::bytes));
     assert_eq!(parse_with(Dict::new().raw("url-list", list)).web_seeds, ["http://a/", "https://c/d"]);

@@ -122,7 +122,7 @@ impl Network {
             if node != ROUTER {
                 dht.add_router(addr(ROUTER, families[0]), now);
                 // Half of them have to find the second network by way of the first.
-                let known = if node % 2 == 0 { &families[..] } else { &[] };
+                let known = if node.is_multiple_of(2) { &families[..] } else { &[] };
                 known.iter().for_each(|family| dht.add_router(addr(ROUTER, *family), now));
             }
             dht.handle_timeout(now, rng);
