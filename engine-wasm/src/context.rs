@@ -1,6 +1,7 @@
 //! What a part of the engine needs to act: the time, chance, fresh numbers, and the place where outputs gather.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use rand::rngs::ChaCha8Rng;
@@ -8,6 +9,10 @@ use sha2::{Digest, Sha256};
 use shared_proto::{ConnId, EngineMessage, FileId, FileRef, IoCommand, OpId, RootKey};
 
 use crate::discover::dht::errands::{Errands, Wish};
+use crate::discover::Sources;
+use crate::discover::external::External;
+use crate::discover::tracker::exchange::Exchanges;
+use crate::discover::tracker::udp::Question;
 use crate::io::Output;
 use crate::metainfo::InfoHash;
 use crate::net::Net;
@@ -24,6 +29,12 @@ pub(crate) struct Shared {
     pub(crate) ops: BTreeMap<OpId, Owner>,
     /// Something happened that may change whose turn it is.
     pub(crate) queue_is_stale: bool,
+    /// Conversations with UDP trackers.
+    pub(crate) trackers: Exchanges,
+    /// Where peers may come from.
+    pub(crate) sources: Sources,
+    /// Our own address as others see it.
+    pub(crate) external: External,
     /// Connections.
     pub(crate) conns: BTreeMap<ConnId, InfoHash>,
     /// The engine's own sockets.
@@ -40,8 +51,8 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Nothing is numbered and nothing taken yet.
-    pub(crate) fn new(net: Net) -> Self {
-        Self { net, ..Self::default() }
+    pub(crate) fn new(net: Net, sources: Sources) -> Self {
+        Self { net, sources, ..Self::default() }
     }
 
     /// The key that opens one file: a leaked URL leaks that file and no other.
@@ -114,6 +125,20 @@ impl Context<'_> {
     pub(crate) fn ask_dht(&mut self, torrent: InfoHash, wish: Wish) -> bool {
         self.shared.errands.ask(torrent, wish, self.now);
         self.shared.errands.has_node()
+    }
+
+    /// Asks a UDP tracker; its answer comes as [`shared_proto::io::OpOutput::Bytes`].
+    pub(crate) fn ask_tracker(&mut self, owner: Owner, tracker: SocketAddr, question: Question) -> OpId {
+        let op = self.new_op(owner);
+        self.shared.trackers.ask(op, tracker, question, self.rng, self.now);
+        op
+    }
+
+    /// Where others see us, and at which port.
+    pub(crate) fn own_addresses(&self) -> [Option<SocketAddr>; 2] {
+        let port = self.shared.net.listen_port().unwrap_or_default();
+        let v4 = self.shared.external.v4().map(|ip| SocketAddr::from((ip, port)));
+        [v4, self.shared.external.v6().map(|ip| SocketAddr::from((ip, port)))]
     }
 
     /// A number for a connection of this torrent.

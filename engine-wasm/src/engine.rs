@@ -5,6 +5,7 @@ mod http;
 mod incoming;
 mod magnets;
 mod sockets;
+mod trackers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use shared_proto::{DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, OpI
 use crate::api::{Api, ApiConfig, temporary};
 use crate::arrivals::Arrivals;
 use crate::context::{Context, Owner, Shared};
+use crate::discover::Sources;
 use crate::discover::candidates::Source;
 use crate::discover::dht::DhtConfig;
 use crate::geometry::FileIndex;
@@ -54,6 +56,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// Connections of one torrent.
     pub max_connections: usize,
+    /// Where peers may come from.
+    pub sources: Sources,
     /// Bytes a second from all peers of all torrents together; `None` for no limit.
     pub download_limit_bps: Option<u64>,
     /// Bytes a second to all of them; `None` for no limit.
@@ -74,6 +78,7 @@ impl Default for Config {
             magnet_patience: None,
             api: ApiConfig::default(),
             max_connections: limits::CONNECTIONS_PER_TORRENT,
+            sources: Sources::default(),
             download_limit_bps: None,
             upload_limit_bps: None,
             net: NetConfig::default(),
@@ -142,7 +147,7 @@ impl Engine {
         peer_id[..PEER_ID_PREFIX.len()].copy_from_slice(PEER_ID_PREFIX);
         rng.fill_bytes(&mut peer_id[PEER_ID_PREFIX.len()..]);
         Self {
-            shared: Shared::new(Net::new(config.net)),
+            shared: Shared::new(Net::new(config.net), config.sources),
             config,
             rng,
             peer_id,
@@ -179,6 +184,7 @@ impl Engine {
         self.tend_queue(now);
         self.wake_torrents(now);
         self.tend_dht(now);
+        self.tend_trackers(now);
         self.tend_adding(now);
         self.now = now;
     }
@@ -196,7 +202,8 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let torrents = self.torrents.values().filter_map(Torrent::next_wakeup);
         let magnets = self.magnets.values().filter_map(Pending::next_wakeup);
-        let others = [self.api_timeout(), self.arrivals.next_wakeup(), self.dht_timeout()];
+        let others =
+            [self.api_timeout(), self.arrivals.next_wakeup(), self.dht_timeout(), self.shared.trackers.poll_timeout()];
         torrents.chain(magnets).chain(others.into_iter().flatten()).min()
     }
 
@@ -207,7 +214,7 @@ impl Engine {
         torrents.sort_by_key(|torrent| std::cmp::Reverse(torrent.added()));
         let mut views: Vec<(u64, TorrentView)> =
             torrents.iter().map(|torrent| (torrent.added(), torrent.view(now, &url))).collect();
-        views.extend(self.magnets.values().map(|pending| (pending.added(), pending.view())));
+        views.extend(self.magnets.values().map(|pending| (pending.added(), pending.view(now))));
         views.sort_by_key(|(added, _)| std::cmp::Reverse(*added));
         Snapshot {
             streams: torrents.iter().flat_map(|torrent| torrent.streams(now)).collect(),
@@ -267,6 +274,7 @@ impl Engine {
         self.shared.net.unlink();
         self.arrivals.clear();
         self.unlink_dht();
+        self.shared.trackers.unlink();
         self.requests.clear();
         self.api.unlink();
         let deferred = std::mem::take(&mut self.loading.deferred);
@@ -329,16 +337,7 @@ impl Engine {
             IoEvent::TcpAccepted { .. } | IoEvent::UdpReceived { .. } => None,
         };
         if let IoEvent::Done { op, result } = event {
-            return match self.shared.ops.remove(&op) {
-                Some(Owner::Torrent(info_hash)) if self.magnets.contains_key(&info_hash) => {
-                    self.with_magnet(info_hash, now, |pending, cx| pending.handle_done(op, result, cx));
-                }
-                Some(Owner::Torrent(info_hash)) => {
-                    self.with(info_hash, now, |torrent, cx| torrent.handle_done(op, result, cx));
-                }
-                Some(Owner::Engine) => self.handle_done(op, result, now),
-                None => {}
-            };
+            return self.answered(op, result, now);
         }
         let Some(&info_hash) = conn.and_then(|conn| self.shared.conns.get(&conn)) else { return };
         if self.magnets.contains_key(&info_hash) {
@@ -367,6 +366,19 @@ impl Engine {
             | IoEvent::TcpAccepted { .. }
             | IoEvent::UdpReceived { .. } => {}
         });
+    }
+
+    fn answered(&mut self, op: OpId, result: Result<OpOutput, OpError>, now: Instant) {
+        match self.shared.ops.remove(&op) {
+            Some(Owner::Torrent(info_hash)) if self.magnets.contains_key(&info_hash) => {
+                self.with_magnet(info_hash, now, |pending, cx| pending.handle_done(op, result, cx));
+            }
+            Some(Owner::Torrent(info_hash)) => {
+                self.with(info_hash, now, |torrent, cx| torrent.handle_done(op, result, cx));
+            }
+            Some(Owner::Engine) => self.handle_done(op, result, now),
+            None => {}
+        }
     }
 
     fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, now: Instant) {
@@ -581,7 +593,7 @@ impl Engine {
         self.with(info_hash, now, |torrent, cx| {
             if let Some(pending) = pending {
                 let (candidates, trackers) = pending.hand_over(cx);
-                torrent.take_over(candidates, trackers, cx.now);
+                torrent.take_over(candidates, trackers, cx);
                 torrent.save(cx);
                 magnet::forget(info_hash, cx);
             } else {

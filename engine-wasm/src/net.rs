@@ -108,6 +108,11 @@ impl Net {
         true
     }
 
+    /// Whether sockets are being opened.
+    pub(crate) fn is_opening(&self) -> bool {
+        self.has_command() || !self.opening.is_empty()
+    }
+
     /// The port at which peers reach us; `None` when they can't.
     pub(crate) fn listen_port(&self) -> Option<u16> {
         self.port_of(Role::Listen)

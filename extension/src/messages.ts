@@ -13,6 +13,7 @@ import type { Sharing } from "./generated/Sharing";
 import type { Snapshot } from "./generated/Snapshot";
 import type { StreamView } from "./generated/StreamView";
 import type { TorrentView } from "./generated/TorrentView";
+import type { TrackerView } from "./generated/TrackerView";
 import type { WaitView } from "./generated/WaitView";
 import type { Shape } from "./shape";
 import { boolean, bytes, integer, list, literal, nullable, object, parse, pattern, quantity, text, variants } from "./shape";
@@ -25,6 +26,7 @@ export const CHANNEL = "jstorrent";
 export const MAX_METAINFO_BYTES = 8 * 1024 * 1024;
 
 const MAX_TORRENTS = 100_000;
+const MAX_TRACKERS = 1_000;
 const MAX_FILES = 1_000_000;
 const MAX_TEXT = 64 * 1024;
 const MAX_CELLS = 4096;
@@ -174,6 +176,15 @@ const file = object<FileView>({
   // A path, never a scheme or another host: it is put behind the base URL.
   url: pattern(/^\/stream\/[^\s#]{1,2048}$/),
 });
+const tracker = object<TrackerView>({
+  url: words,
+  tier: integer(),
+  state: literal("idle", "asking", "working", "failing"),
+  nextAnnounceS: nullable(integer()),
+  seeders: nullable(integer()),
+  leechers: nullable(integer()),
+  message: nullable(words),
+});
 const torrent = object<TorrentView>({
   infoHash,
   name: words,
@@ -192,6 +203,7 @@ const torrent = object<TorrentView>({
   giving: literal("closed", "open", "queued", "sated"),
   peers: integer(),
   knownPeers: integer(),
+  trackers: list(tracker, MAX_TRACKERS),
   files: list(file, MAX_FILES),
 });
 const wait = object<WaitView>({

@@ -30,6 +30,7 @@ export function torrent(more: Partial<TorrentView> = {}): TorrentView {
     giving: "open",
     peers: 0,
     knownPeers: 0,
+    trackers: [],
     files: [file()],
     ...more,
   };

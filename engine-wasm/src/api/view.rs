@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::view::{FileView, StreamView, TorrentState, TorrentView, WaitView};
+use crate::view::{FileView, StreamView, TorrentState, TorrentView, TrackerView, WaitView};
 
 /// The answer to an added torrent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -62,6 +62,7 @@ pub(crate) struct Detail {
     status: Status,
     piece_length: u32,
     piece_count: u32,
+    trackers: Vec<TrackerView>,
     files: Vec<StatusFile>,
 }
 
@@ -131,6 +132,7 @@ impl Detail {
             status: Status::new(torrent, streams, temporary),
             piece_length: torrent.piece_length,
             piece_count: torrent.piece_count,
+            trackers: torrent.trackers.clone(),
             files: torrent.files.iter().map(file).collect(),
         }
     }

@@ -4,14 +4,18 @@
 //! of three states, *ready*, *waiting* after a failure, or *in use*, and there are at most [`MAX_CANDIDATES`]. Every operation
 //! costs O(log n).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::discover::priority;
 use crate::time::Instant;
 
 /// Most addresses kept: a tracker's answers of a day, ten times what is ever dialled.
 pub const MAX_CANDIDATES: usize = 2_000;
+/// Most addresses kept that only other peers named: they must not crowd out what better sources name.
+pub const MAX_FROM_PEX: usize = 1_000;
 /// Most banned addresses kept; beyond, the oldest ban ends.
 pub const MAX_BANNED: usize = 1_000;
 /// Wait after the first failure; each further one doubles it.
@@ -28,12 +32,16 @@ const GOOD_CONNECTION: Duration = Duration::from_secs(60);
 pub enum Source {
     /// A person.
     Hand,
+    /// The local network: near, and so fast.
+    Local,
     /// An earlier engine, which wrote it down.
     Record,
     /// A tracker.
     Tracker,
     /// The DHT.
     Dht,
+    /// Another peer, who may say what it likes: the least trusted.
+    Pex,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,13 +60,15 @@ struct Candidate {
     source: Source,
     /// Failures in a row.
     failures: u32,
+    /// Canonical priority (BEP 40), 0 while our own address is not known.
+    priority: u32,
     /// When it was first heard of, as a number that rises: the elder goes first.
     turn: u64,
     state: State,
 }
 
-/// Order among the ready: who failed less, then the better source, then the elder.
-type Rank = (u32, Source, u64);
+/// Order among the ready: who failed less, then the better source, then the higher priority, then the elder.
+type Rank = (u32, Source, Reverse<u32>, u64);
 
 /// The known peers of one torrent.
 #[derive(Debug, Default)]
@@ -70,7 +80,13 @@ pub struct Candidates {
     /// The banned, oldest ban first.
     bans: VecDeque<SocketAddr>,
     turns: u64,
+    from_pex: usize,
+    /// Where others see us.
+    own: Own,
 }
+
+/// Our own addresses as others see them, with the port at which we are reached.
+pub type Own = [Option<SocketAddr>; 2];
 
 impl Candidates {
     /// Takes note of an address; says whether it is new. One that a person names is ready at once, whatever it did before, unless it is in
@@ -84,11 +100,15 @@ impl Candidates {
             self.name_again(addr, known, source);
             return false;
         }
+        if source == Source::Pex && self.from_pex >= MAX_FROM_PEX {
+            return false;
+        }
         if self.known.len() >= MAX_CANDIDATES && !self.make_room() {
             return false;
         }
         self.turns += 1;
-        self.put(addr, Candidate { source, failures: 0, turn: self.turns, state: State::Ready });
+        let priority = self.priority_of(addr);
+        self.put(addr, Candidate { source, failures: 0, priority, turn: self.turns, state: State::Ready });
         true
     }
 
@@ -184,6 +204,24 @@ impl Candidates {
         kept.into_iter().take(most).map(|(.., addr)| addr).collect()
     }
 
+    /// Where others see us: who goes first depends on it (BEP 40). Costs O(n log n) when it changes.
+    pub fn set_own(&mut self, own: Own) {
+        if self.own == own {
+            return;
+        }
+        self.own = own;
+        let all: Vec<SocketAddr> = self.known.keys().copied().collect();
+        for addr in all {
+            let priority = self.priority_of(addr);
+            self.update(addr, |candidate| candidate.priority = priority);
+        }
+    }
+
+    /// Who named an address, if it is known.
+    pub fn source(&self, addr: SocketAddr) -> Option<Source> {
+        self.known.get(&canonical(addr)).map(|candidate| candidate.source)
+    }
+
     /// Number of known addresses, those in use included.
     pub fn len(&self) -> usize {
         self.known.len()
@@ -192,6 +230,10 @@ impl Candidates {
     /// Whether none is known.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
+    }
+
+    fn priority_of(&self, addr: SocketAddr) -> u32 {
+        self.own.iter().flatten().find_map(|&own| priority::priority(own, addr)).unwrap_or(0)
     }
 
     fn name_again(&mut self, addr: SocketAddr, known: Candidate, source: Source) {
@@ -230,6 +272,7 @@ impl Candidates {
 
     fn take(&mut self, addr: SocketAddr) -> Option<Candidate> {
         let candidate = self.known.remove(&addr)?;
+        self.from_pex -= usize::from(candidate.source == Source::Pex);
         match candidate.state {
             State::Ready => self.ready.remove(&(rank(&candidate), addr)),
             State::Waiting(until) => self.waiting.remove(&(until, addr)),
@@ -244,12 +287,13 @@ impl Candidates {
             State::Waiting(until) => self.waiting.insert((until, addr)),
             State::InUse { .. } => true,
         };
+        self.from_pex += usize::from(candidate.source == Source::Pex);
         self.known.insert(addr, candidate);
     }
 }
 
 fn rank(candidate: &Candidate) -> Rank {
-    (candidate.failures, candidate.source, candidate.turn)
+    (candidate.failures, candidate.source, Reverse(candidate.priority), candidate.turn)
 }
 
 fn retry_after(failures: u32) -> Duration {
@@ -392,6 +436,30 @@ mod tests {
         assert!(candidates.add(addr(5000), Source::Tracker));
         assert_eq!(candidates.len(), MAX_CANDIDATES);
         assert!(!candidates.add(failed, Source::Tracker));
+    }
+
+    #[test]
+    fn among_equals_the_canonical_priority_decides_once_we_know_where_we_are() {
+        let mut candidates = Candidates::default();
+        for peer in ["123.213.32.234:1", "98.76.54.32:1", "[2001:db8::1]:1"] {
+            candidates.add(peer.parse().unwrap(), Source::Tracker);
+        }
+        candidates.set_own([Some("123.213.32.10:9".parse().unwrap()), None]);
+        candidates.add("123.213.32.10:5".parse().unwrap(), Source::Hand);
+        let order: Vec<String> =
+            std::iter::from_fn(|| candidates.next_to_dial(at(0))).map(|addr| addr.to_string()).collect();
+        assert_eq!(order, ["123.213.32.10:5", "98.76.54.32:1", "123.213.32.234:1", "[2001:db8::1]:1"]);
+    }
+
+    #[test]
+    fn what_only_peers_name_comes_last_and_does_not_crowd_out_the_rest() {
+        let mut candidates = Candidates::default();
+        let named = (0..2000).filter(|&number| candidates.add(addr(number), Source::Pex)).count();
+        assert_eq!(named, MAX_FROM_PEX);
+        assert!(candidates.add(addr(1999), Source::Tracker) && !candidates.add(addr(3), Source::Tracker));
+        assert!(candidates.add(addr(1500), Source::Pex), "one of them turned out to be a tracker's");
+        assert_eq!(candidates.next_to_dial(at(0)), Some(addr(3)));
+        assert_eq!((candidates.source(addr(4)), candidates.source(addr(1600))), (Some(Source::Pex), None));
     }
 
     #[test]

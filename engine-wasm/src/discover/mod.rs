@@ -2,4 +2,25 @@
 
 pub mod candidates;
 pub mod dht;
+pub(crate) mod external;
+pub mod priority;
 pub mod tracker;
+
+/// Where peers may come from; a person may rule each of them out. What a person, a link or a record names is always taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sources {
+    /// Trackers (BEP 3, 15).
+    pub trackers: bool,
+    /// Other peers (BEP 11).
+    pub pex: bool,
+    /// The local network (BEP 14).
+    pub lsd: bool,
+    /// Web servers that hold the files (BEP 19).
+    pub web_seeds: bool,
+}
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self { trackers: true, pex: true, lsd: true, web_seeds: true }
+    }
+}

@@ -306,7 +306,7 @@ impl Engine {
     }
 
     fn why_not(&self, info_hash: InfoHash) -> String {
-        let said = self.magnets.get(&info_hash).and_then(|pending| pending.view().message);
+        let said = self.magnets.get(&info_hash).and_then(|pending| pending.message());
         let said = said.map(|message| format!(" ({message})")).unwrap_or_default();
         format!("no peer described this torrent in time{said}")
     }
@@ -334,7 +334,7 @@ impl Engine {
         self.check_known(info_hash)?;
         let url = |id: &_| self.stream_url(id);
         let torrent = self.torrents.get(&info_hash).map(|torrent: &Torrent| torrent.view(now, &url));
-        let pending = || self.magnets.get(&info_hash).map(Pending::view);
+        let pending = || self.magnets.get(&info_hash).map(|pending| pending.view(now));
         torrent.or_else(pending).ok_or_else(unknown)
     }
 

@@ -34,7 +34,7 @@ impl Engine {
         }
         match data.first() {
             Some(b'd') => self.dht_packet(from, data, now),
-            Some(0) => tracing::trace!(%from, "a tracker's answer"),
+            Some(0) => self.tracker_datagram(from, data, now),
             _ => {}
         }
     }

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use crate::engine::{Config, Engine};
 use crate::io::{Input, Output};
 use crate::link::{Frame, Link, LinkError};
+use crate::net::NetConfig;
 use crate::time::Instant;
 use crate::view::{Intent, IntentReply, PiecesView, Snapshot};
 
@@ -49,9 +50,10 @@ pub struct Brain {
 }
 
 impl Brain {
-    /// A brain without a link. `seed` is all the chance that it gets.
+    /// A brain without a link, with the usual settings and sockets for datagrams. `seed` is all the chance that it gets.
     pub fn new(seed: [u8; 32], now: Instant) -> Self {
-        Self::with_config(Config::default(), seed, now)
+        let net = NetConfig { udp: true, ..NetConfig::default() };
+        Self::with_config(Config { net, ..Config::default() }, seed, now)
     }
 
     /// The same, with other settings than the usual ones.

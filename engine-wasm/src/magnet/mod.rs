@@ -20,7 +20,7 @@ use shared_proto::{ConnId, IoCommand, OpId};
 use crate::context::Context;
 use crate::discover::candidates::{Candidates, Source};
 use crate::discover::dht::errands::Wish;
-use crate::discover::tracker::TrackerSchedule;
+use crate::discover::tracker::announcer::Announcer;
 use crate::limits;
 use crate::metainfo::encode::{self, Dict};
 use crate::metainfo::{InfoHash, Magnet};
@@ -70,11 +70,9 @@ pub(crate) struct Pending {
     status: Status,
     peers: BTreeMap<ConnId, MetadataPeer>,
     candidates: Candidates,
-    trackers: TrackerSchedule,
-    tracker_message: Option<String>,
+    trackers: Announcer,
     /// Whether the DHT is looking for peers of it.
     asks_dht: bool,
-    announce: Option<OpId>,
     assembly: Assembly,
     found: Option<Bytes>,
     patience: Option<Patience>,
@@ -94,16 +92,14 @@ impl Pending {
             candidates.add(addr, Source::Hand);
         }
         Self {
-            trackers: TrackerSchedule::new(tiers(&link.trackers), cx.rng, cx.now),
+            trackers: Announcer::new(link.info_hash, tiers(&link.trackers), cx),
             assembly: Assembly::new(link.info_hash),
             link,
             added,
             status: Status::Unlinked,
             peers: BTreeMap::new(),
             candidates,
-            tracker_message: None,
             asks_dht: false,
-            announce: None,
             found: None,
             patience,
             failed: 0,
@@ -167,7 +163,6 @@ impl Pending {
         for peer in std::mem::take(&mut self.peers).into_values() {
             self.candidates.released(peer.addr());
         }
-        self.announce = None;
         self.trackers.unlink(now);
         if matches!(self.status, Status::Seeking { .. } | Status::Resting(_)) {
             self.status = Status::Unlinked;
@@ -177,7 +172,7 @@ impl Pending {
     /// Another link for the same torrent: what it knows is added.
     pub(crate) fn merge(&mut self, other: &Magnet, cx: &mut Context<'_>) {
         self.link.merge(other);
-        self.trackers.add(tiers(&other.trackers), cx.now);
+        self.trackers.add(tiers(&other.trackers), cx);
         self.add_peers(other.peers.iter().copied(), Source::Hand, cx);
         self.unsaved = true;
         self.next_tick = cx.now;
@@ -238,7 +233,7 @@ impl Pending {
     }
 
     /// What it knows of the world, for its torrent: its connections are closed, and their peers can be dialled again at once.
-    pub(crate) fn hand_over(mut self, cx: &mut Context<'_>) -> (Candidates, TrackerSchedule) {
+    pub(crate) fn hand_over(mut self, cx: &mut Context<'_>) -> (Candidates, Announcer) {
         self.release_all(cx);
         self.trackers.unlink(cx.now);
         self.candidates.renew();
@@ -247,10 +242,7 @@ impl Pending {
 
     /// An answer came.
     pub(crate) fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
-        if self.announce == Some(op) {
-            self.announce = None;
-            self.announced(result, cx);
-        }
+        self.announced(op, result, cx);
     }
 
     /// When it wants to be woken.

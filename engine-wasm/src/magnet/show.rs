@@ -2,11 +2,12 @@
 
 use super::peer::MetadataPeer;
 use super::{Pending, Status};
+use crate::time::Instant;
 use crate::view::{Giving, Sharing, TorrentState, TorrentView};
 
 impl Pending {
     /// All of it, for a list.
-    pub(crate) fn view(&self) -> TorrentView {
+    pub(crate) fn view(&self, now: Instant) -> TorrentView {
         let peers = self.peers.values().filter(|peer| peer.is_ready()).count();
         TorrentView {
             info_hash: self.link.info_hash.to_string(),
@@ -26,6 +27,7 @@ impl Pending {
             giving: Giving::Closed,
             peers: u32::try_from(peers).unwrap_or(u32::MAX),
             known_peers: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
+            trackers: self.trackers.views(now),
             files: Vec::new(),
         }
     }
@@ -38,7 +40,8 @@ impl Pending {
         }
     }
 
-    fn message(&self) -> Option<String> {
+    /// Plain words about what it does.
+    pub(crate) fn message(&self) -> Option<String> {
         match &self.status {
             Status::Failed(message) => Some(message.clone()),
             Status::Resting(_) => Some("No peer described this torrent yet; it is tried again soon".to_owned()),
@@ -56,13 +59,13 @@ impl Pending {
         if self.peers.values().any(MetadataPeer::is_ready) {
             return "Asking peers for the description".to_owned();
         }
-        match (&self.tracker_message, self.candidates.len()) {
+        match (self.trackers.trouble(), self.candidates.len()) {
             (Some(message), 0) => format!("No peers: {message}"),
             (None, 0) if self.asks_dht || !self.trackers.is_empty() => "Looking for peers".to_owned(),
             (None, 0) if self.link.hosts > 0 => {
                 "No peers: this link names them by host, which is not supported yet. Add a peer by hand.".to_owned()
             }
-            (None, 0) => "No peers: this link names no HTTP tracker and no peer. Add a peer by hand.".to_owned(),
+            (None, 0) => "No peers: this link names no tracker that can be asked and no peer. Add a peer by hand.".to_owned(),
             _ => "Connecting to peers".to_owned(),
         }
     }

@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use shared_proto::io::{CloseReason, OpError, OpOutput};
-use shared_proto::{ConnId, IoCommand};
+use shared_proto::{ConnId, IoCommand, OpId};
 
 use super::Pending;
 use super::assembly::{Progress, WrongBlock};
 use super::peer::{Heard, MetadataPeer};
-use crate::context::{Context, Owner};
+use crate::context::Context;
 use crate::discover::candidates::Source;
-use crate::discover::tracker::{self, AnnounceParams, Event};
+use crate::discover::tracker::{self, AnnounceParams};
 use crate::limits;
 use crate::peer::handshake::HANDSHAKE_LEN;
 use crate::peer::wire::{MAX_FRAME, PIECE_ID};
@@ -34,6 +34,7 @@ impl Pending {
         if !self.is_seeking() {
             return;
         }
+        self.candidates.set_own(cx.own_addresses());
         let mut dialling = self.peers.values().filter(|peer| peer.is_connecting()).count();
         while self.peers.len() < self.max_connections && dialling < limits::DIALS_PER_TORRENT {
             let Some(addr) = self.candidates.next_to_dial(cx.now) else { break };
@@ -161,51 +162,38 @@ impl Pending {
 
     /// Asks the trackers for peers when it is time.
     pub(super) fn announce_to_trackers(&mut self, cx: &mut Context<'_>) {
-        if !self.is_seeking() {
-            return;
+        if self.is_seeking() {
+            let params = self.announce_params(cx);
+            self.trackers.tend(&params, cx);
         }
-        let Some(next) = self.trackers.poll_announce(cx.now) else { return };
-        let url = next.url(&self.announce_params(next.event, cx));
-        self.announce = Some(cx.ask(Owner::Torrent(self.link.info_hash), |op| tracker::fetch(op, url)));
     }
 
-    fn announce_params(&self, event: Option<Event>, cx: &Context<'_>) -> AnnounceParams {
+    fn announce_params(&self, cx: &Context<'_>) -> AnnounceParams {
         AnnounceParams {
             info_hash: self.link.info_hash,
             peer_id: cx.peer_id,
-            port: tracker::NO_PORT,
+            port: cx.shared.net.listen_port().unwrap_or(tracker::NO_PORT),
             uploaded: 0,
             downloaded: 0,
             left: LEFT,
-            event,
+            event: None,
             numwant: u32::try_from(self.max_connections * 2).unwrap_or(u32::MAX),
         }
     }
 
-    /// A tracker answered.
-    pub(super) fn announced(&mut self, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
-        match tracker::answer(result) {
-            Ok(answer) => {
-                self.tracker_message = None;
-                self.trackers.succeeded(answer.interval, cx.now);
-                self.add_peers(answer.peers.into_iter(), Source::Tracker, cx);
-            }
-            Err(message) => {
-                tracing::debug!(torrent = %self.link.info_hash, %message, "tracker failed");
-                self.tracker_message = Some(message);
-                self.trackers.failed(cx.now);
-                self.next_tick = cx.now;
-            }
+    /// A tracker answered, maybe.
+    pub(super) fn announced(&mut self, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        if let Some(peers) = self.trackers.handle_done(op, result, cx) {
+            self.add_peers(peers.into_iter(), Source::Tracker, cx);
+            // One that failed makes room for the next.
+            self.announce_to_trackers(cx);
+            cx.changed();
         }
-        cx.changed();
     }
 
     /// The trackers that know us hear that we stop.
     pub(super) fn announce_stopped(&mut self, cx: &mut Context<'_>) {
-        self.announce = None;
-        for goodbye in self.trackers.stop(cx.now) {
-            let url = goodbye.url(&self.announce_params(Some(Event::Stopped), cx));
-            cx.ask(Owner::Engine, |op| tracker::fetch(op, url));
-        }
+        let params = self.announce_params(cx);
+        self.trackers.stop(&params, cx);
     }
 }

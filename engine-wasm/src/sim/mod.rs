@@ -7,9 +7,11 @@
 mod dht;
 mod engines;
 mod fairness;
+mod finding;
 mod giving;
 mod http;
 mod magnets;
 mod scenarios;
 mod seeder;
+mod tracker;
 mod world;

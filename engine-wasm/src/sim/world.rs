@@ -1,8 +1,8 @@
 //! The world around the engine: a clock, a daemon with a disk in memory, and lines to seeders.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use shared_proto::{
 };
 
 use super::seeder::{Deed, Manner, Seeder};
+use super::tracker::UdpTracker;
 use crate::engine::{Config, Engine};
 use crate::io::{Input, Output};
 use crate::metainfo::Magnet;
@@ -73,6 +74,12 @@ pub(super) struct World {
     /// What can be fetched, by URL without its query.
     pub(super) web: BTreeMap<String, Bytes>,
     pub(super) fetched: Vec<String>,
+    /// URLs without their query that are asked for in vain and for ever.
+    pub(super) hanging: BTreeSet<String>,
+    /// UDP trackers.
+    pub(super) trackers: BTreeMap<SocketAddr, UdpTracker>,
+    names: BTreeMap<String, Vec<IpAddr>>,
+    config: Config,
     seeders: BTreeMap<SocketAddr, Manner>,
     disk: BTreeMap<Vec<String>, Vec<u8>>,
     files: BTreeMap<FileRef, Vec<String>>,
@@ -88,11 +95,17 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(sample: Sample, seeders: &[Manner], seed: u8) -> Self {
+        Self::configured(Config::default(), sample, seeders, seed)
+    }
+
+    /// A world whose engines have these settings.
+    pub(super) fn configured(config: Config, sample: Sample, seeders: &[Manner], seed: u8) -> Self {
         let now = Instant(1_000_000);
         let addrs = (1u16..).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let mut world = Self {
             now,
-            engine: Engine::new(Config::default(), [seed; 32], now),
+            engine: Engine::new(config.clone(), [seed; 32], now),
+            config,
             sample,
             viewers: BTreeMap::new(),
             replies: Vec::new(),
@@ -101,6 +114,9 @@ impl World {
             received_bytes: 0,
             web: BTreeMap::new(),
             fetched: Vec::new(),
+            hanging: BTreeSet::new(),
+            trackers: BTreeMap::new(),
+            names: BTreeMap::new(),
             seeders: addrs.zip(seeders.iter().cloned()).collect(),
             disk: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -226,7 +242,7 @@ impl World {
         self.unlink();
         self.viewers.clear();
         self.seed = self.seed.wrapping_add(1);
-        self.engine = Engine::new(Config::default(), [self.seed; 32], self.now);
+        self.engine = Engine::new(self.config.clone(), [self.seed; 32], self.now);
         self.link();
     }
 
@@ -237,6 +253,12 @@ impl World {
         for conn in std::mem::take(&mut self.conns).into_keys() {
             self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Remote });
         }
+    }
+
+    /// A name has these addresses.
+    pub(super) fn name(&mut self, name: &str, ips: &[&str]) {
+        let ips = ips.iter().map(|ip| ip.parse().expect("an address")).collect();
+        self.names.insert(name.to_owned(), ips);
     }
 
     /// All seeders are gone for good.
@@ -516,6 +538,14 @@ impl World {
             IoCommand::FileClose { file } => {
                 self.files.remove(&file);
             }
+            IoCommand::UdpSend { socket, to, data } => {
+                if let Some(answer) = self.trackers.get_mut(&to).and_then(|tracker| tracker.receive(&data)) {
+                    self.tell(IoEvent::UdpReceived { socket, from: to, data: answer.into() });
+                }
+            }
+            IoCommand::HttpGet { url, .. } if self.hanging.contains(url.split('?').next().unwrap_or_default()) => {
+                self.fetched.push(url);
+            }
             other => self.answer(other),
         }
     }
@@ -572,6 +602,14 @@ impl World {
                 let refused = OpError { kind: OpErrorKind::Network, message: "nobody answers".into() };
                 let body = body.filter(|body| body.len() <= max_bytes as usize).ok_or(refused);
                 (op, body.map(|body| OpOutput::Http { status: 200, body }))
+            }
+            IoCommand::TcpListen { op, port, .. } | IoCommand::UdpBind { op, port, .. } => {
+                (op, Ok(OpOutput::Bound { port }))
+            }
+            IoCommand::Resolve { op, host, port } => {
+                let found = self.names.get(&host).map(|ips| ips.iter().map(|&ip| (ip, port).into()).collect());
+                let unknown = OpError { kind: OpErrorKind::Network, message: "nobody has this name".into() };
+                (op, found.map(OpOutput::Addresses).ok_or(unknown))
             }
             other => panic!("the simulated daemon was not expected to see {other:?}"),
         };

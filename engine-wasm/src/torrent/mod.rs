@@ -24,7 +24,7 @@ use shared_proto::{ConnId, FileId, FileRef, IoCommand, OpId, RootKey};
 
 use crate::context::{Context, Owner};
 use crate::discover::candidates::{Candidates, Source};
-use crate::discover::tracker::TrackerSchedule;
+use crate::discover::tracker::announcer::Announcer;
 use crate::geometry::{FileIndex, Geometry, PieceIndex};
 use crate::limits;
 use crate::metainfo::{InfoHash, Metainfo};
@@ -91,7 +91,6 @@ enum Op {
     Hash(PieceIndex),
     Exhibit(PieceIndex, Vec<Vec<SocketAddr>>),
     Proof(PieceIndex),
-    Announce,
     Give(ConnId, u32),
     LoadSharing,
     SaveRecord,
@@ -119,8 +118,7 @@ pub(crate) struct Torrent {
     desk: Desk,
     peers: BTreeMap<ConnId, Peer>,
     candidates: Candidates,
-    trackers: TrackerSchedule,
-    tracker_message: Option<String>,
+    trackers: Announcer,
     /// Whether the DHT is looking for peers of it.
     asks_dht: bool,
     ops: BTreeMap<OpId, Op>,
@@ -176,7 +174,7 @@ impl Torrent {
             meta.nodes.iter().for_each(|(host, port)| cx.shared.errands.name_host(host, *port));
         }
         let adoption = Adoption::from_record(record.as_ref(), files.len());
-        let trackers = TrackerSchedule::new(meta.trackers.clone(), cx.rng, cx.now);
+        let trackers = Announcer::new(meta.info_hash, meta.trackers.clone(), cx);
         Ok(Self {
             pieces: PieceMap::new(Arc::clone(&geometry)),
             availability: Availability::new(geometry.piece_count(), cx.rng),
@@ -187,7 +185,6 @@ impl Torrent {
             peers: BTreeMap::new(),
             candidates,
             trackers,
-            tracker_message: None,
             asks_dht: false,
             ops: BTreeMap::new(),
             checking: 0,
@@ -328,7 +325,7 @@ impl Torrent {
 
     /// An answer came.
     pub(crate) fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
-        let Some(purpose) = self.ops.remove(&op) else { return };
+        let Some(purpose) = self.ops.remove(&op) else { return self.announced(op, result, cx) };
         match purpose {
             Op::Look(file) => self.looked(file, result, cx),
             Op::Compare(piece) => self.compared(piece, result, cx),
@@ -336,7 +333,6 @@ impl Torrent {
             Op::Hash(piece) => self.hashed(piece, result, cx),
             Op::Exhibit(piece, givers) => self.exhibited(piece, givers, result, cx),
             Op::Proof(piece) => self.proved(piece, result, cx),
-            Op::Announce => self.announced(result, cx),
             Op::LoadSharing => self.loaded_sharing(result.ok(), cx),
             Op::Give(conn, length) => self.gave(conn, length, result, cx),
             Op::SaveRecord => self.record.saved(),

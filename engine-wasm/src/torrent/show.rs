@@ -31,6 +31,7 @@ impl Torrent {
             giving: self.giving_view(),
             peers: count(self.peers.values().filter(|peer| peer.is_ready())),
             known_peers: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
+            trackers: self.trackers.views(now),
             files: self.file_views(url),
         }
     }
@@ -123,11 +124,11 @@ impl Torrent {
             Status::Resting(Rest::Queued) if self.is_done() => Some("Waiting for its turn to give".to_owned()),
             Status::Resting(Rest::Queued) => Some("Waiting for its turn".to_owned()),
             Status::Running if !self.pieces.is_complete() && !self.peers.values().any(Peer::is_ready) => {
-                Some(match (&self.tracker_message, self.candidates.len()) {
+                Some(match (self.trackers.trouble(), self.candidates.len()) {
                     (Some(message), 0) => format!("No peers: {message}"),
                     (_, 0) if self.asks_dht => "Looking for peers".to_owned(),
-                    (_, 0) if self.meta.trackers.is_empty() => {
-                        "No peers: this torrent names no tracker. Add a peer by hand.".to_owned()
+                    (_, 0) if self.trackers.is_empty() => {
+                        "No peers: this torrent names no tracker that can be asked. Add a peer by hand.".to_owned()
                     }
                     (_, 0) => "Looking for peers".to_owned(),
                     _ => "Connecting to peers".to_owned(),

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use shared_proto::io::{CloseReason, OpError, OpOutput};
-use shared_proto::{ConnId, IoCommand};
+use shared_proto::{ConnId, IoCommand, OpId};
 
-use super::{Op, Torrent};
-use crate::context::{Context, Owner};
+use super::Torrent;
+use crate::context::Context;
 use crate::discover::candidates::{Candidates, Source};
 use crate::discover::dht::errands::Wish;
-use crate::discover::tracker::{self, AnnounceParams, Event, TrackerSchedule};
+use crate::discover::tracker::announcer::Announcer;
+use crate::discover::tracker::{self, AnnounceParams};
 use crate::geometry::Block;
 use crate::limits;
 use crate::metainfo::Magnet;
@@ -37,10 +38,10 @@ impl Torrent {
     }
 
     /// Takes over what a magnet link knew before this torrent was described.
-    pub(crate) fn take_over(&mut self, candidates: Candidates, mut trackers: TrackerSchedule, now: Instant) {
+    pub(crate) fn take_over(&mut self, candidates: Candidates, mut trackers: Announcer, cx: &mut Context<'_>) {
         self.candidates = candidates;
         if !self.meta.private {
-            trackers.add(self.meta.trackers.clone(), now);
+            trackers.add(self.meta.trackers.clone(), cx);
             self.trackers = trackers;
         }
     }
@@ -48,7 +49,7 @@ impl Torrent {
     /// A magnet link names this torrent: its trackers and peers are added, unless the torrent's own trackers are to be the only source (BEP 27).
     pub(crate) fn merge(&mut self, link: &Magnet, cx: &mut Context<'_>) {
         if !self.meta.private {
-            self.trackers.add(link.trackers.iter().map(|url| vec![url.clone()]).collect(), cx.now);
+            self.trackers.add(link.trackers.iter().map(|url| vec![url.clone()]).collect(), cx);
             self.add_peers(link.peers.iter().copied(), Source::Hand, cx);
             self.next_tick = cx.now;
         }
@@ -59,6 +60,7 @@ impl Torrent {
         if !self.is_running() {
             return;
         }
+        self.candidates.set_own(cx.own_addresses());
         let mut dialling = self.peers.values().filter(|peer| peer.is_connecting()).count();
         while self.peers.len() < self.max_connections && dialling < limits::DIALS_PER_TORRENT {
             let Some(addr) = self.candidates.next_to_dial(cx.now) else { break };
@@ -279,12 +281,10 @@ impl Torrent {
 
     /// Asks the trackers for peers when it is time.
     pub(super) fn announce_to_trackers(&mut self, cx: &mut Context<'_>) {
-        if !self.is_running() {
-            return;
+        if self.is_running() {
+            let params = self.announce_params(cx);
+            self.trackers.tend(&params, cx);
         }
-        let Some(next) = self.trackers.poll_announce(cx.now) else { return };
-        let url = next.url(&self.announce_params(next.event, cx));
-        self.ask(Op::Announce, cx, |op| tracker::fetch(op, url));
     }
 
     /// Our handshake says that we have a DHT node.
@@ -314,7 +314,7 @@ impl Torrent {
         }
     }
 
-    fn announce_params(&self, event: Option<Event>, cx: &Context<'_>) -> AnnounceParams {
+    fn announce_params(&self, cx: &Context<'_>) -> AnnounceParams {
         let left = self.geometry.total_length() - self.pieces.verified_bytes();
         AnnounceParams {
             info_hash: self.meta.info_hash,
@@ -323,25 +323,17 @@ impl Torrent {
             uploaded: self.giving.uploaded(),
             downloaded: self.downloaded,
             left,
-            event,
+            event: None,
             numwant: u32::try_from(self.max_connections * 2).unwrap_or(u32::MAX),
         }
     }
 
-    /// A tracker answered.
-    pub(super) fn announced(&mut self, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
-        match tracker::answer(result) {
-            Ok(answer) => {
-                self.tracker_message = None;
-                self.trackers.succeeded(answer.interval, cx.now);
-                self.add_peers(answer.peers.into_iter(), Source::Tracker, cx);
-            }
-            Err(message) => {
-                tracing::debug!(torrent = %self.meta.info_hash, %message, "tracker failed");
-                self.tracker_message = Some(message);
-                self.trackers.failed(cx.now);
-                self.next_tick = cx.now;
-            }
+    /// A tracker answered, maybe.
+    pub(super) fn announced(&mut self, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        if let Some(peers) = self.trackers.handle_done(op, result, cx) {
+            self.add_peers(peers.into_iter(), Source::Tracker, cx);
+            // One that failed makes room for the next.
+            self.announce_to_trackers(cx);
         }
     }
 
@@ -349,7 +341,7 @@ impl Torrent {
     pub(super) fn completed(&mut self, cx: &mut Context<'_>) {
         // What lay on the disk was completed some other time.
         if self.downloaded > 0 {
-            self.trackers.completed(cx.now);
+            self.trackers.completed();
         }
         self.refresh_interest(cx.now);
         self.part_from_seeds(cx);
@@ -360,9 +352,7 @@ impl Torrent {
 
     /// The trackers that know us hear that we stop.
     pub(super) fn announce_stopped(&mut self, cx: &mut Context<'_>) {
-        for goodbye in self.trackers.stop(cx.now) {
-            let url = goodbye.url(&self.announce_params(Some(Event::Stopped), cx));
-            cx.ask(Owner::Engine, |op| tracker::fetch(op, url));
-        }
+        let params = self.announce_params(cx);
+        self.trackers.stop(&params, cx);
     }
 }

@@ -3,6 +3,7 @@ import type { FileView } from "./FileView";
 import type { Giving } from "./Giving";
 import type { Sharing } from "./Sharing";
 import type { TorrentState } from "./TorrentState";
+import type { TrackerView } from "./TrackerView";
 
 /**
  * One torrent.
@@ -76,6 +77,10 @@ peers: number,
  * Peers known.
  */
 knownPeers: number, 
+/**
+ * Its trackers, tier by tier.
+ */
+trackers: Array<TrackerView>, 
 /**
  * Its files, padding left out.
  */

@@ -211,6 +211,7 @@ mod tests {
         check(&["get", "a.torrent", "--no-dht"], Ok(()));
         check(&["get", "a.torrent", "--no-dht=no", "--dht-bootstrap", "a:1", "--dht-bootstrap", "[::1]:2"], Ok(()));
         check(&["get", "a.torrent", "--seed", "--ratio", "1.5", "--seed-time", "60", "--port", "6881"], Ok(()));
+        check(&["get", "a.torrent", "--no-trackers", "--no-pex=no", "--no-lsd=yes", "--no-web-seeds"], Ok(()));
         check(&["serve"], Ok(()));
         check(&["serve", "--max-active", "3", "--max-active-seeds", "5"], Ok(()));
         check(&["serve", "--no-token", "--retries", "1", "--cleanup-delay", "9", "--json"], Ok(()));

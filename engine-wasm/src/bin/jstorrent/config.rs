@@ -4,18 +4,21 @@
 
 pub(crate) mod server;
 mod sharing;
+pub(crate) mod sources;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::builder::BoolishValueParser;
+use engine_wasm::discover::Sources;
 use engine_wasm::net::NetConfig;
 use engine_wasm::{Config as EngineConfig, DhtConfig, Goals, QueueConfig};
 use serde::Deserialize;
 
 use crate::cli::ConfigArg;
 use sharing::SharingSettings;
+use sources::SourceSettings;
 
 /// Settings as they are given, each of them optional.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -70,6 +73,8 @@ pub(crate) struct Settings {
     pub(crate) port: Option<u16>,
     #[command(flatten)]
     pub(crate) sharing: SharingSettings,
+    #[command(flatten)]
+    pub(crate) sources: SourceSettings,
 }
 
 /// What the file may say.
@@ -90,6 +95,10 @@ struct File {
     seed_time: Option<u32>,
     max_active: Option<usize>,
     max_active_seeds: Option<usize>,
+    no_trackers: Option<bool>,
+    no_pex: Option<bool>,
+    no_lsd: Option<bool>,
+    no_web_seeds: Option<bool>,
     player: Option<String>,
     retries: Option<u32>,
     retry_delay: Option<u32>,
@@ -124,6 +133,8 @@ pub(crate) struct Config {
     pub(crate) goals: Goals,
     /// How many torrents are at work at once.
     pub(crate) queue: QueueConfig,
+    /// Where peers may come from.
+    pub(crate) sources: Sources,
     /// The player named in the file.
     pub(crate) player: Option<String>,
 }
@@ -132,8 +143,9 @@ impl Config {
     /// What every command tells its engine.
     pub(crate) fn engine(&self) -> EngineConfig {
         EngineConfig {
-            net: NetConfig { listen_port: Some(self.port), udp: self.dht.is_some() },
+            net: NetConfig { listen_port: Some(self.port), udp: true },
             dht: self.dht.clone(),
+            sources: self.sources,
             download_limit_bps: self.download_limit_bps,
             upload_limit_bps: self.upload_limit_bps,
             goals: self.goals,
@@ -183,6 +195,7 @@ impl Settings {
             port: self.port.or(file.port).unwrap_or(0),
             goals: self.sharing.goals(&file).map_err(anyhow::Error::msg)?,
             queue: self.sharing.queue(&file),
+            sources: self.sources.resolve(&file),
             player: file.player.clone(),
         };
         Ok((config, file))
@@ -290,6 +303,7 @@ mod tests {
             port: 6881,
             goals: Goals { ratio_percent: Some(150), seed_time: None },
             queue: QueueConfig::default(),
+            sources: Sources::default(),
             player: Some("mpv".into()),
         };
         assert_eq!(config, expected);
@@ -310,7 +324,7 @@ mod tests {
         assert_eq!(nodes(flag.resolve().unwrap()), Some(vec!["[::1]:2".to_owned()]));
         let off = Toml::new("dht-off", "state = \"/state\"\nno_dht = true");
         let config = off.settings().resolve().unwrap();
-        assert_eq!((config.engine().dht, config.engine().net.udp), (None, false));
+        assert_eq!((config.engine().dht, config.engine().net.udp), (None, true));
         let flag = Settings { no_dht: Some(false), ..off.settings() };
         assert_eq!(nodes(flag.resolve().unwrap()), usual());
     }

@@ -204,6 +204,7 @@ mod tests {
                 port: 0,
                 goals: engine_wasm::Goals::default(),
                 queue: engine_wasm::QueueConfig::default(),
+                sources: engine_wasm::discover::Sources::default(),
                 player: None,
             };
             Place::take(&config, &Source::Url { url: "http://example.com/a".into() }, keep)

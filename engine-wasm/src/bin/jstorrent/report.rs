@@ -179,7 +179,7 @@ fn progress(Now { torrent, streams, port }: &Now) -> Value {
         "length": torrent.length, "verified": torrent.verified, "pieceCount": torrent.piece_count,
         "verifiedPieces": pieces(torrent), "downRateBps": torrent.down_rate_bps,
         "uploaded": torrent.uploaded, "giving": torrent.giving, "upRateBps": torrent.up_rate_bps, "peers": torrent.peers,
-        "streams": streams,
+        "trackers": torrent.trackers, "streams": streams,
     })
 }
 
@@ -199,7 +199,7 @@ mod tests {
             "infoHash": "ab", "name": "film", "state": "downloading", "message": null, "length": 2_500_000,
             "verified": 1_048_576, "downloaded": 0, "wasted": 0, "pieceLength": 1_048_576, "pieceCount": 3,
             "downRateBps": 2048, "uploaded": 0, "upRateBps": 0, "sharing": {}, "giving": "open", "peers": 1,
-            "knownPeers": 1, "files": [],
+            "knownPeers": 1, "trackers": [], "files": [],
         }))
         .unwrap()
     }

@@ -1,82 +1,142 @@
-//! When to announce to which tracker (BEP 12).
+//! When to announce to which tracker (BEP 12), and when to scrape (BEP 48).
 //!
-//! Owns the tiers and the times, never a socket or a clock. Invariant: at most one announce is under way, a tracker that failed is left alone for
-//! its back-off, and a tracker hears `stopped` only if it may have heard `started`.
+//! Owns the tiers, the times and what each tracker said last, never a socket or a clock. Invariants: one announce at most is under way with each tracker; a
+//! tracker that failed is left alone for its back-off, or for as long as it asks (BEP 31); it hears `stopped` only if it may have heard
+//! `started`.
 //!
-//! Trackers are tried in order, tier by tier, until one answers; that one moves to the front of its tier and sets the time of the next
-//! round. Only HTTP trackers are kept.
+//! A *round* asks trackers in order, tier by tier, until one names peers. The next one is asked when one fails, and also when it has been silent for
+//! [`STAGGER`]: who hangs holds up nobody. The one that answers moves to the front of its tier and sets the time of the next round.
 
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-use super::{AnnounceParams, Event, announce_url};
+use super::url::TrackerUrl;
+use super::{AnnounceResponse, Counts, Event, Retry, TrackerError};
 use crate::metainfo::torrent::MAX_URLS;
 use crate::time::Instant;
+use crate::view::{TrackerState, TrackerView};
 
 /// A tracker that failed is left alone for so long; each further failure doubles it.
 pub const FIRST_RETRY: Duration = Duration::from_secs(15);
-/// Longest time that a tracker is left alone.
+/// Longest time that a tracker is left alone, but for those that ask for more.
 pub const MAX_RETRY: Duration = Duration::from_secs(1800);
+/// Longest time that a tracker may ask to be left alone, short of for ever.
+const MAX_ASKED_RETRY: Duration = Duration::from_secs(24 * 3600);
+/// A tracker that was silent for so long is not waited for: the next one is asked as well.
+pub const STAGGER: Duration = Duration::from_millis(1500);
+/// A tracker's numbers are asked for this often, where no announce brings them.
+const SCRAPE_EVERY: Duration = Duration::from_secs(1800);
+
+/// A tracker of one torrent, numbered in the order in which they came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TrackerId(u32);
 
 /// One announce to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announce {
+    /// Which tracker.
+    pub id: TrackerId,
     /// What it tells.
     pub event: Option<Event>,
-    tracker: String,
-    key: u32,
+    /// Where it is.
+    pub url: TrackerUrl,
+    /// What it said before and wants to hear again.
+    pub tracker_id: Option<Vec<u8>>,
+    /// Failures in a row: another of its addresses may be better.
+    pub failures: u32,
 }
 
-impl Announce {
-    /// The tracker's own URL.
-    pub fn tracker(&self) -> &str {
-        &self.tracker
-    }
-
-    /// The URL to fetch.
-    pub fn url(&self, params: &AnnounceParams) -> String {
-        announce_url(&self.tracker, params, self.key)
-    }
+/// One scrape to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scrape {
+    /// Which tracker.
+    pub id: TrackerId,
+    /// Where it is.
+    pub url: TrackerUrl,
 }
 
 #[derive(Debug)]
 struct Tracker {
-    url: String,
+    id: TrackerId,
+    url: TrackerUrl,
     /// Whether it knows us.
     started: bool,
+    /// The last byte has come, and it knew us then and has not heard of it.
+    completion_untold: bool,
+    underway: bool,
+    /// Whether it was asked in this round.
+    tried: bool,
     /// Failures in a row.
     failures: u32,
+    /// It failed: not before then.
     retry_at: Instant,
+    /// It asked never to be asked again.
+    gone: bool,
+    /// It answered: not before then.
+    next_at: Option<Instant>,
+    tracker_id: Option<Vec<u8>>,
+    counts: Counts,
+    /// When its numbers came, or were asked for.
+    counted_at: Option<Instant>,
+    message: Option<String>,
 }
 
-/// The announce that is under way.
-#[derive(Clone, Copy, Debug)]
-struct Underway {
-    tier: usize,
-    index: usize,
-    /// Whether it was sent after the last byte had come, if that has.
-    tells_completion: bool,
+impl Tracker {
+    fn new(id: TrackerId, url: TrackerUrl) -> Self {
+        Self {
+            id,
+            url,
+            started: false,
+            completion_untold: false,
+            underway: false,
+            tried: false,
+            failures: 0,
+            retry_at: Instant::default(),
+            gone: false,
+            next_at: None,
+            tracker_id: None,
+            counts: Counts::default(),
+            counted_at: None,
+            message: None,
+        }
+    }
+
+    fn is_usable(&self, now: Instant) -> bool {
+        !self.gone && !self.underway && self.retry_at <= now
+    }
+
+    /// When it may be asked again, `None` for never.
+    fn next_turn(&self) -> Option<Instant> {
+        (!self.gone).then(|| self.next_at.unwrap_or_default().max(self.retry_at))
+    }
+
+    fn announce(&self, event: Option<Event>) -> Announce {
+        let Self { id, ref url, ref tracker_id, failures, .. } = *self;
+        Announce { id, event, url: url.clone(), tracker_id: tracker_id.clone(), failures }
+    }
 }
 
 /// The trackers of one torrent.
 #[derive(Debug)]
 pub struct TrackerSchedule {
     tiers: Vec<Vec<Tracker>>,
-    key: u32,
-    /// When the next round begins, or goes on.
+    count: u32,
+    /// When the next round begins.
     due: Instant,
-    underway: Option<Underway>,
-    /// The last byte has come and no tracker has heard of it.
-    completion_untold: bool,
+    /// In a round: when the next tracker is asked though one is under way.
+    round: Option<Instant>,
 }
 
 impl TrackerSchedule {
     /// The trackers of a torrent, each tier shuffled. The first announce is due at once.
     pub fn new(tiers: Vec<Vec<String>>, rng: &mut impl Rng, now: Instant) -> Self {
-        let mut tiers: Vec<Vec<Tracker>> = tiers.into_iter().map(http_only).filter(|tier| !tier.is_empty()).collect();
-        tiers.iter_mut().for_each(|tier| shuffle(tier, rng));
-        Self { tiers, key: rng.random(), due: now, underway: None, completion_untold: false }
+        let mut schedule = Self { tiers: Vec::new(), count: 0, due: now, round: None };
+        for mut tier in tiers {
+            shuffle(&mut tier, rng);
+            schedule.push(tier);
+        }
+        schedule
     }
 
     /// Whether there is no tracker.
@@ -86,113 +146,213 @@ impl TrackerSchedule {
 
     /// More tiers, behind those that are there; a tracker that is known is left out. Due at once if no tracker answered yet.
     pub(crate) fn add(&mut self, tiers: Vec<Vec<String>>, now: Instant) {
-        for tier in tiers {
-            let room = MAX_URLS.saturating_sub(self.all().count());
-            let fresh = tier.into_iter().filter(|url| self.all().all(|known| known.url != *url)).take(room).collect();
-            let fresh = http_only(fresh);
-            if !fresh.is_empty() {
-                self.tiers.push(fresh);
-            }
-        }
+        tiers.into_iter().for_each(|tier| self.push(tier));
         if self.all().all(|tracker| !tracker.started) {
             self.due = now;
         }
     }
 
-    /// The announce that is due now. [`TrackerSchedule::succeeded`] or [`TrackerSchedule::failed`] must follow before there is another.
+    /// The announce that is due now, to be asked for until there is none. [`TrackerSchedule::succeeded`] or [`TrackerSchedule::failed`] must follow each.
     pub fn poll_announce(&mut self, now: Instant) -> Option<Announce> {
-        if self.underway.is_some() || now < self.due {
+        if let Some(tracker) = self.all_mut().find(|tracker| tracker.completion_untold && tracker.is_usable(now)) {
+            (tracker.underway, tracker.completion_untold) = (true, false);
+            return Some(tracker.announce(Some(Event::Completed)));
+        }
+        let Some(next_start) = self.round else {
+            if now < self.due || self.is_empty() {
+                return None;
+            }
+            self.all_mut().for_each(|tracker| tracker.tried = false);
+            self.round = Some(now);
+            return self.poll_announce(now);
+        };
+        if now < next_start && self.is_asking() {
             return None;
         }
-        let Some((tier, index)) = self.first_usable(now) else {
-            self.due = self.all().map(|tracker| tracker.retry_at).min()?;
+        let is_due = |tracker: &&mut Tracker| {
+            !tracker.tried && tracker.is_usable(now) && tracker.next_at.is_none_or(|at| at <= now)
+        };
+        let Some(tracker) = self.tiers.iter_mut().flatten().find(is_due) else {
+            if !self.is_asking() {
+                self.end_round(None, now);
+            }
             return None;
         };
-        self.underway = Some(Underway { tier, index, tells_completion: self.completion_untold });
-        let tracker = &self.tiers[tier][index];
-        let event = match (tracker.started, self.completion_untold) {
-            (false, _) => Some(Event::Started),
-            (true, true) => Some(Event::Completed),
-            (true, false) => None,
+        (tracker.tried, tracker.underway) = (true, true);
+        let announce = tracker.announce((!tracker.started).then_some(Event::Started));
+        self.round = Some(now + STAGGER);
+        Some(announce)
+    }
+
+    /// The scrape that is due now: of the first tracker of a tier that no announce reaches, now and then.
+    pub fn poll_scrape(&mut self, now: Instant) -> Option<Scrape> {
+        if self.round.is_some() || self.all().all(|tracker| !tracker.started) {
+            return None;
+        }
+        let fresh = |tracker: &Tracker| {
+            tracker.counted_at.is_some_and(|at| now.saturating_since(at) < SCRAPE_EVERY)
         };
-        Some(self.announce(tracker, event))
+        let firsts = self.tiers.iter_mut().filter_map(|tier| tier.first_mut());
+        let tracker = firsts.into_iter().find(|tracker| tracker.is_usable(now) && !fresh(tracker))?;
+        tracker.counted_at = Some(now);
+        Some(Scrape { id: tracker.id, url: tracker.url.clone() })
     }
 
-    /// When [`TrackerSchedule::poll_announce`] may have something next. `None` while an announce is under way, or without trackers.
+    /// When [`TrackerSchedule::poll_announce`] may have something next, if nothing happens before. `None` without trackers.
     pub fn next_announce(&self) -> Option<Instant> {
-        (self.underway.is_none() && !self.is_empty()).then_some(self.due)
+        (!self.is_empty()).then(|| self.round.unwrap_or(self.due))
     }
 
-    /// The tracker answered, and wants to be asked again after `interval`.
-    pub fn succeeded(&mut self, interval: Duration, now: Instant) {
-        let Some(Underway { tier, index, tells_completion }) = self.underway.take() else { return };
-        let tier = &mut self.tiers[tier];
-        (tier[index].started, tier[index].failures) = (true, 0);
-        tier[..=index].rotate_right(1);
-        self.completion_untold &= !tells_completion;
-        self.due = if self.completion_untold { now } else { now + interval };
+    /// The tracker answered.
+    pub fn succeeded(&mut self, id: TrackerId, answer: &AnnounceResponse, now: Instant) {
+        let next_at = now + answer.interval;
+        let Some(tracker) = self.answered(id) else { return };
+        (tracker.started, tracker.failures, tracker.next_at) = (true, 0, Some(next_at));
+        tracker.message.clone_from(&answer.warning);
+        if answer.tracker_id.is_some() {
+            tracker.tracker_id.clone_from(&answer.tracker_id);
+        }
+        if answer.counts != Counts::default() {
+            (tracker.counts, tracker.counted_at) = (answer.counts, Some(now));
+        }
+        self.move_to_front(id);
+        // One that knows nobody is no reason not to ask the others.
+        if self.round.is_some() && !answer.peers.is_empty() {
+            self.end_round(Some(next_at), now);
+        }
     }
 
     /// The tracker did not answer, or refused. The next one is due at once; when none is left, the first whose back-off ends.
-    pub fn failed(&mut self, now: Instant) {
-        let Some(Underway { tier, index, .. }) = self.underway.take() else { return };
-        let tracker = &mut self.tiers[tier][index];
+    pub fn failed(&mut self, id: TrackerId, error: &TrackerError, now: Instant) {
+        let Some(tracker) = self.answered(id) else { return };
         tracker.failures = tracker.failures.saturating_add(1);
-        tracker.retry_at = now + retry_after(tracker.failures);
-        self.due = now;
+        tracker.message = Some(error.to_string());
+        match error.retry() {
+            Some(Retry::Never) => tracker.gone = true,
+            Some(Retry::In(pause)) => tracker.retry_at = now + pause.clamp(FIRST_RETRY, MAX_ASKED_RETRY),
+            None => tracker.retry_at = now + retry_after(tracker.failures),
+        }
+        if self.round.is_some() {
+            self.round = Some(now);
+        }
     }
 
-    /// The last byte has come: due at once.
-    pub fn completed(&mut self, now: Instant) {
-        self.completion_untold = true;
-        self.due = now;
+    /// A tracker told its numbers.
+    pub fn scraped(&mut self, id: TrackerId, counts: Counts) {
+        if let Some(tracker) = self.all_mut().find(|tracker| tracker.id == id) {
+            tracker.counts = counts;
+        }
     }
 
-    /// The way to the trackers is gone, and with it what was under way, whose tracker is not to blame: it is due at once.
+    /// The last byte has come: those who know us are to hear it.
+    pub fn completed(&mut self) {
+        for tracker in self.all_mut() {
+            tracker.completion_untold = tracker.started || tracker.underway;
+        }
+    }
+
+    /// The way to the trackers is gone, and with it what was under way, whose trackers are not to blame: it is due at once.
     pub fn unlink(&mut self, now: Instant) {
-        if self.underway.take().is_some() {
+        self.round = None;
+        if self.is_asking() {
             self.due = now;
         }
+        self.all_mut().for_each(|tracker| tracker.underway = false);
     }
 
     /// The torrent stops: goodbyes to those who know us or are about to. It begins anew, at once, when it is polled again.
     pub fn stop(&mut self, now: Instant) -> Vec<Announce> {
-        if let Some(Underway { tier, index, .. }) = self.underway.take() {
-            self.tiers[tier][index].started = true;
+        let knowing = self.all().filter(|tracker| tracker.started || tracker.underway);
+        let goodbyes = knowing.map(|tracker| tracker.announce(Some(Event::Stopped))).collect();
+        for tracker in self.all_mut() {
+            (tracker.started, tracker.underway, tracker.completion_untold, tracker.next_at) = (false, false, false, None);
         }
-        let goodbyes =
-            self.all().filter(|tracker| tracker.started).map(|t| self.announce(t, Some(Event::Stopped))).collect();
-        self.tiers.iter_mut().flatten().for_each(|tracker| tracker.started = false);
-        self.completion_untold = false;
-        self.due = now;
+        (self.round, self.due) = (None, now);
         goodbyes
     }
 
-    fn announce(&self, tracker: &Tracker, event: Option<Event>) -> Announce {
-        Announce { event, tracker: tracker.url.clone(), key: self.key }
+    /// What the first tracker that failed said, when none works and none is being asked for the first time.
+    pub fn trouble(&self) -> Option<&str> {
+        let hopeful = self.all().any(|tracker| tracker.failures == 0 && (tracker.started || tracker.underway));
+        let failed = self.all().find(|tracker| tracker.failures > 0);
+        failed.filter(|_| !hopeful).and_then(|tracker| tracker.message.as_deref())
+    }
+
+    /// The trackers as pages see them.
+    pub fn views(&self, now: Instant) -> Vec<TrackerView> {
+        let tiers = (0u32..).zip(&self.tiers);
+        let all = tiers.flat_map(|(tier, trackers)| trackers.iter().map(move |tracker| (tier, tracker)));
+        all.map(|(tier, tracker)| view(tier, tracker, now)).collect()
     }
 
     fn all(&self) -> impl Iterator<Item = &Tracker> {
         self.tiers.iter().flatten()
     }
 
-    fn first_usable(&self, now: Instant) -> Option<(usize, usize)> {
-        self.tiers.iter().enumerate().find_map(|(tier, trackers)| {
-            trackers.iter().position(|tracker| tracker.retry_at <= now).map(|index| (tier, index))
-        })
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Tracker> {
+        self.tiers.iter_mut().flatten()
+    }
+
+    fn is_asking(&self) -> bool {
+        self.all().any(|tracker| tracker.underway)
+    }
+
+    /// The tracker of that number, if it is being asked; it is no longer.
+    fn answered(&mut self, id: TrackerId) -> Option<&mut Tracker> {
+        let tracker = self.all_mut().find(|tracker| tracker.id == id)?;
+        std::mem::take(&mut tracker.underway).then_some(tracker)
+    }
+
+    fn move_to_front(&mut self, id: TrackerId) {
+        for tier in &mut self.tiers {
+            if let Some(at) = tier.iter().position(|tracker| tracker.id == id) {
+                tier[..=at].rotate_right(1);
+            }
+        }
+    }
+
+    /// The next one begins then, or else as soon as a tracker may be asked again.
+    fn end_round(&mut self, due: Option<Instant>, now: Instant) {
+        self.round = None;
+        let next = self.all().filter_map(Tracker::next_turn).min();
+        self.due = due.or(next).unwrap_or(now + MAX_ASKED_RETRY).max(now);
+    }
+
+    fn push(&mut self, tier: Vec<String>) {
+        let mut fresh: Vec<Tracker> = Vec::new();
+        for url in tier.iter().filter_map(|url| TrackerUrl::parse(url)) {
+            let known = self.all().chain(&fresh).any(|tracker| tracker.url == url);
+            if !known && self.all().count() + fresh.len() < MAX_URLS {
+                fresh.push(Tracker::new(TrackerId(self.count), url));
+                self.count += 1;
+            }
+        }
+        if !fresh.is_empty() {
+            self.tiers.push(fresh);
+        }
     }
 }
 
-fn http_only(urls: Vec<String>) -> Vec<Tracker> {
-    let is_http = |url: &String| {
-        let scheme = url.split("://").next().unwrap_or_default();
-        scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+fn view(tier: u32, tracker: &Tracker, now: Instant) -> TrackerView {
+    let state = match tracker {
+        Tracker { underway: true, .. } => TrackerState::Asking,
+        Tracker { failures: 1.., .. } => TrackerState::Failing,
+        Tracker { started: true, .. } => TrackerState::Working,
+        _ => TrackerState::Idle,
     };
-    let fresh = |url| Tracker { url, started: false, failures: 0, retry_at: Instant::default() };
-    urls.into_iter().filter(is_http).map(fresh).collect()
+    let next = tracker.next_turn().filter(|_| state == TrackerState::Working || state == TrackerState::Failing);
+    TrackerView {
+        url: tracker.url.as_str().to_owned(),
+        tier,
+        state,
+        next_announce_s: next.map(|at| u32::try_from(at.saturating_since(now).as_secs()).unwrap_or(u32::MAX)),
+        seeders: tracker.counts.seeders,
+        leechers: tracker.counts.leechers,
+        message: tracker.message.clone(),
+    }
 }
 
-fn shuffle(tier: &mut [Tracker], rng: &mut impl Rng) {
+fn shuffle<T>(tier: &mut [T], rng: &mut impl Rng) {
     for at in (1..tier.len()).rev() {
         tier.swap(at, rng.random_range(0..=at));
     }
@@ -204,167 +364,4 @@ fn retry_after(failures: u32) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use rand::SeedableRng;
-    use rand::rngs::ChaCha8Rng;
-
-    use super::*;
-
-    fn at(seconds: u64) -> Instant {
-        Instant::default() + Duration::from_secs(seconds)
-    }
-
-    /// A schedule from a picture: tiers separated by `|`, one letter a tracker. Tiers of one letter can't be shuffled.
-    fn schedule(tiers: &str) -> TrackerSchedule {
-        let url = |letter: char| format!("http://{letter}");
-        let tiers = tiers.split('|').map(|tier| tier.chars().map(url).collect()).collect();
-        TrackerSchedule::new(tiers, &mut ChaCha8Rng::seed_from_u64(1), at(0))
-    }
-
-    /// Whom it announces to at this time, and what: `a started`, `b`, or `-`.
-    fn poll(schedule: &mut TrackerSchedule, seconds: u64) -> String {
-        schedule.poll_announce(at(seconds)).as_ref().map_or("-".into(), show)
-    }
-
-    fn show(announce: &Announce) -> String {
-        let letter = announce.tracker().trim_start_matches("http://");
-        announce.event.map_or(letter.to_owned(), |event| format!("{letter} {event:?}").to_lowercase())
-    }
-
-    /// Expects these announces at these times, all of which fail.
-    fn check_failures(schedule: &mut TrackerSchedule, expected: &[(u64, &str)]) {
-        for (seconds, announce) in expected {
-            assert_eq!(poll(schedule, *seconds), *announce, "at {seconds} s");
-            schedule.failed(at(*seconds));
-        }
-    }
-
-    fn succeed(schedule: &mut TrackerSchedule, seconds: u64) {
-        schedule.succeeded(Duration::from_secs(100), at(seconds));
-    }
-
-    #[test]
-    fn the_first_tracker_hears_started_and_then_regular_announces() {
-        let mut schedule = schedule("a|b");
-        assert_eq!(poll(&mut schedule, 0), "a started");
-        assert_eq!(schedule.next_announce(), None);
-        assert_eq!(poll(&mut schedule, 50), "-", "one is under way");
-        succeed(&mut schedule, 50);
-        assert_eq!(schedule.next_announce(), Some(at(150)));
-        assert_eq!(poll(&mut schedule, 149), "-");
-        assert_eq!(poll(&mut schedule, 150), "a");
-    }
-
-    #[test]
-    fn the_next_tracker_is_tried_at_once_and_each_backs_off() {
-        let mut schedule = schedule("a|b");
-        check_failures(&mut schedule, &[(0, "a started"), (0, "b started"), (0, "-"), (14, "-")]);
-        check_failures(&mut schedule, &[(15, "a started"), (15, "b started"), (44, "-"), (45, "a started")]);
-        assert_eq!(retry_after(8), MAX_RETRY);
-        assert_eq!(retry_after(u32::MAX), MAX_RETRY);
-    }
-
-    #[test]
-    fn the_one_that_answers_moves_to_the_front_of_its_tier() {
-        let mut schedule = schedule("xyz|b");
-        let first = poll(&mut schedule, 0);
-        schedule.failed(at(0));
-        let second = poll(&mut schedule, 0);
-        assert_ne!(first, second);
-        succeed(&mut schedule, 0);
-        assert_eq!(poll(&mut schedule, 100), second[..1]);
-    }
-
-    #[test]
-    fn a_better_tier_is_tried_again_first_in_the_next_round() {
-        let mut schedule = schedule("a|b");
-        check_failures(&mut schedule, &[(0, "a started")]);
-        assert_eq!(poll(&mut schedule, 0), "b started");
-        succeed(&mut schedule, 0);
-        check_failures(&mut schedule, &[(50, "-"), (100, "a started")]);
-        assert_eq!(poll(&mut schedule, 100), "b");
-    }
-
-    #[test]
-    fn completion_is_told_once_to_a_tracker_that_knows_us() {
-        let mut schedule = schedule("a");
-        poll(&mut schedule, 0);
-        schedule.completed(at(1));
-        succeed(&mut schedule, 2);
-        assert_eq!(poll(&mut schedule, 2), "a completed", "what was under way did not tell it");
-        succeed(&mut schedule, 3);
-        assert_eq!(poll(&mut schedule, 102), "-");
-        assert_eq!(poll(&mut schedule, 103), "a");
-    }
-
-    #[test]
-    fn trackers_that_are_added_later_come_last_and_once() {
-        let mut schedule = schedule("a");
-        check_failures(&mut schedule, &[(0, "a started")]);
-        assert_eq!(poll(&mut schedule, 0), "-");
-        schedule.add(vec![vec!["http://a".into(), "udp://u".into(), "http://b".into()]], at(1));
-        assert_eq!(poll(&mut schedule, 1), "b started");
-        succeed(&mut schedule, 1);
-        schedule.add(vec![vec!["http://c".into()]], at(2));
-        assert_eq!(poll(&mut schedule, 2), "-", "one that answers is enough");
-    }
-
-    #[test]
-    fn a_tracker_that_is_new_to_us_hears_started_and_never_completed() {
-        let mut schedule = schedule("a");
-        schedule.completed(at(0));
-        assert_eq!(poll(&mut schedule, 0), "a started");
-        succeed(&mut schedule, 0);
-        assert_eq!(poll(&mut schedule, 100), "a");
-    }
-
-    #[test]
-    fn only_those_who_may_know_us_hear_that_we_stop() {
-        let mut schedule = schedule("a|b|c");
-        assert_eq!(schedule.stop(at(0)), []);
-        check_failures(&mut schedule, &[(0, "a started")]);
-        poll(&mut schedule, 0);
-        succeed(&mut schedule, 0);
-        assert_eq!(poll(&mut schedule, 100), "a started", "its back-off is over");
-        let goodbyes = schedule.stop(at(101));
-        assert_eq!(goodbyes.iter().map(show).collect::<Vec<_>>(), ["a stopped", "b stopped"]);
-        assert_eq!(schedule.stop(at(102)), []);
-        assert_eq!(poll(&mut schedule, 103), "a started");
-    }
-
-    #[test]
-    fn what_was_lost_with_the_link_is_due_again_and_nobody_is_to_blame() {
-        let mut schedule = schedule("a|b");
-        poll(&mut schedule, 0);
-        schedule.unlink(at(5));
-        schedule.failed(at(5));
-        assert_eq!(poll(&mut schedule, 5), "a started");
-        succeed(&mut schedule, 5);
-        schedule.unlink(at(6));
-        assert_eq!(schedule.next_announce(), Some(at(105)));
-    }
-
-    #[test]
-    fn without_an_http_tracker_there_is_nothing_to_announce() {
-        let tiers = vec![vec!["udp://a:1".to_owned(), "wss://b".into()], vec![]];
-        let mut schedule = TrackerSchedule::new(tiers, &mut ChaCha8Rng::seed_from_u64(1), at(0));
-        assert!(schedule.is_empty());
-        assert_eq!((schedule.poll_announce(at(0)), schedule.next_announce()), (None, None));
-        let mixed = vec![vec!["HTTPS://a".to_owned(), "udp://b".into()]];
-        let mut schedule = TrackerSchedule::new(mixed, &mut ChaCha8Rng::seed_from_u64(1), at(0));
-        assert_eq!(schedule.poll_announce(at(0)).unwrap().tracker(), "HTTPS://a");
-    }
-
-    #[test]
-    fn tiers_are_shuffled_by_the_seed() {
-        let order = |seed| {
-            let tier = vec!["http://a".to_owned(), "http://b".into(), "http://c".into()];
-            let schedule = TrackerSchedule::new(vec![tier], &mut ChaCha8Rng::seed_from_u64(seed), at(0));
-            schedule.all().map(|tracker| tracker.url.clone()).collect::<Vec<_>>()
-        };
-        assert_eq!(order(7), order(7));
-        assert_eq!((0..100).map(order).collect::<BTreeSet<_>>().len(), 6);
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Answer, series, world};
 use crate::api::openapi::DOCUMENT;
 use crate::api::route::ROUTES;
-use crate::metainfo::testing::torrent;
+use crate::metainfo::testing::torrent_with_trackers;
 use crate::sim::seeder::Manner;
 use crate::sim::world::World;
 
@@ -146,7 +146,7 @@ fn paths_and_methods_are_those_of_the_router() {
 #[test]
 fn every_answer_has_the_documented_form() {
     let mut proof = Proof::new();
-    let sample = torrent(32 << 10, &[("film.mp4", 4 << 20)]);
+    let sample = torrent_with_trackers(32 << 10, &[("film.mp4", 4 << 20)], &["http://t/announce"]);
     let mut world = World::with_torrent(sample, &[Manner::honest(1 << 18, 20)], 80);
     world.ask(0, 0, (4 << 20) - 1);
     world.run_for(Duration::from_millis(1_500));

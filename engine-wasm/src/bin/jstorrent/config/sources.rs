@@ -1,0 +1,96 @@
+//! What the user may rule out of the ways to find peers.
+//!
+//! As its parent: names, defaults and their merging, and nothing else. Each is a flag, a variable and a line of the file, of which the first
+//! that says something counts.
+
+use clap::builder::BoolishValueParser;
+use engine_wasm::discover::Sources;
+
+use super::File;
+
+/// Switches as they are given, each of them optional.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct SourceSettings {
+    /// Ask no tracker
+    #[arg(
+        long,
+        value_name = "YES|NO",
+        env = "JSTORRENT_NO_TRACKERS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(crate) no_trackers: Option<bool>,
+    /// Exchange no addresses with peers
+    #[arg(
+        long,
+        value_name = "YES|NO",
+        env = "JSTORRENT_NO_PEX",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(crate) no_pex: Option<bool>,
+    /// Look for no peers in the local network
+    #[arg(
+        long,
+        value_name = "YES|NO",
+        env = "JSTORRENT_NO_LSD",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(crate) no_lsd: Option<bool>,
+    /// Fetch nothing from web servers that a torrent names
+    #[arg(
+        long,
+        value_name = "YES|NO",
+        env = "JSTORRENT_NO_WEB_SEEDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(crate) no_web_seeds: Option<bool>,
+}
+
+impl SourceSettings {
+    /// Fills what is not given from the file; what neither rules out is used.
+    pub(super) fn resolve(&self, file: &File) -> Sources {
+        let is_used = |given: Option<bool>, in_file: Option<bool>| !given.or(in_file).unwrap_or(false);
+        Sources {
+            trackers: is_used(self.no_trackers, file.no_trackers),
+            pex: is_used(self.no_pex, file.no_pex),
+            lsd: is_used(self.no_lsd, file.no_lsd),
+            web_seeds: is_used(self.no_web_seeds, file.no_web_seeds),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::super::tests::Toml;
+    use super::*;
+
+    #[test]
+    fn everything_is_used_that_nobody_rules_out() {
+        let file = Toml::new("sources-plain", "state = \"/state\"");
+        assert_eq!(file.settings().resolve().unwrap().sources, Sources::default());
+    }
+
+    #[test]
+    fn a_flag_outranks_the_file() {
+        let text = "state = \"/state\"\nno_trackers = true\nno_pex = true\nno_lsd = true\nno_web_seeds = true";
+        let file = Toml::new("sources-rank", text);
+        let none = Sources { trackers: false, pex: false, lsd: false, web_seeds: false };
+        assert_eq!(file.settings().resolve().unwrap().sources, none);
+        let sources = SourceSettings { no_pex: Some(false), ..SourceSettings::default() };
+        let config = Settings { sources, ..file.settings() }.resolve().unwrap();
+        assert_eq!(config.sources, Sources { pex: true, ..none });
+        assert_eq!(config.engine().sources, config.sources, "the engine is told");
+    }
+}

@@ -1,0 +1,298 @@
+//! One torrent's trackers at work: what [`TrackerSchedule`] says is due is asked, over HTTP or UDP, and what comes back is taken in.
+//!
+//! Owns the questions that are under way and the addresses of UDP trackers. It is the same for torrents and magnet links. A UDP tracker's name is
+//! looked up for each announce, and it is asked over IPv4 and IPv6, each of which has peers of its own (BEP 7); the first that answers sets
+//! the time, and both name peers.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use rand::RngExt;
+use shared_proto::io::{Family, OpError, OpOutput};
+use shared_proto::{IoCommand, OpId};
+
+use super::schedule::{Announce, TrackerId, TrackerSchedule};
+use super::udp::{self, Question};
+use super::url::{TrackerUrl, UdpUrl};
+use super::{AnnounceParams, AnnounceResponse, Counts, Event, TrackerError, http};
+use crate::context::{Context, Owner};
+use crate::metainfo::InfoHash;
+use crate::time::Instant;
+use crate::view::TrackerView;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+enum Goal {
+    Announce(AnnounceParams),
+    Scrape,
+}
+
+/// How far it is.
+#[derive(Debug)]
+enum Step {
+    /// An HTTP tracker is asked.
+    Fetch,
+    /// A UDP tracker's name is being looked up. Of several addresses another one is tried after each failure.
+    Resolve { url: UdpUrl, failures: u32 },
+    /// A UDP tracker is asked over this family.
+    Ask(Family),
+}
+
+#[derive(Debug)]
+struct Job {
+    tracker: TrackerId,
+    goal: Goal,
+    step: Step,
+}
+
+/// The trackers of one torrent.
+#[derive(Debug)]
+pub(crate) struct Announcer {
+    info_hash: InfoHash,
+    /// By which trackers know us when our address changes.
+    key: u32,
+    schedule: TrackerSchedule,
+    jobs: BTreeMap<OpId, Job>,
+    /// Where UDP trackers were found last: goodbyes do not wait for a look-up.
+    addresses: BTreeMap<TrackerId, Vec<SocketAddr>>,
+}
+
+impl Announcer {
+    /// The trackers of a torrent, each tier shuffled; none where the user wants none. The first announce is due at once.
+    pub(crate) fn new(info_hash: InfoHash, tiers: Vec<Vec<String>>, cx: &mut Context<'_>) -> Self {
+        let tiers = if cx.shared.sources.trackers { tiers } else { Vec::new() };
+        let schedule = TrackerSchedule::new(tiers, cx.rng, cx.now);
+        Self { info_hash, key: cx.rng.random(), schedule, jobs: BTreeMap::new(), addresses: BTreeMap::new() }
+    }
+
+    /// Whether there is no tracker that can be asked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.schedule.is_empty()
+    }
+
+    /// More tiers, behind those that are there.
+    pub(crate) fn add(&mut self, tiers: Vec<Vec<String>>, cx: &mut Context<'_>) {
+        if cx.shared.sources.trackers {
+            self.schedule.add(tiers, cx.now);
+        }
+    }
+
+    /// Asks whoever is due. `params.event` is filled in here.
+    pub(crate) fn tend(&mut self, params: &AnnounceParams, cx: &mut Context<'_>) {
+        while let Some(announce) = self.schedule.poll_announce(cx.now) {
+            self.announce(announce, params, cx);
+        }
+        if let Some(scrape) = self.schedule.poll_scrape(cx.now) {
+            match scrape.url {
+                TrackerUrl::Http(url) => {
+                    if let Some(url) = http::scrape_url(&url, self.info_hash) {
+                        self.ask(scrape.id, Goal::Scrape, Step::Fetch, cx, |op| http::fetch(op, url));
+                    }
+                }
+                TrackerUrl::Udp(url) => self.resolve(scrape.id, Goal::Scrape, url, 0, cx),
+            }
+        }
+    }
+
+    /// An answer came: the peers that it names. `None` when it is none of a tracker.
+    pub(crate) fn handle_done(
+        &mut self,
+        op: OpId,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) -> Option<Vec<SocketAddr>> {
+        let job = self.jobs.remove(&op)?;
+        if let Step::Resolve { url, failures } = &job.step {
+            self.resolved(&job, url, *failures, result, cx);
+            return Some(Vec::new());
+        }
+        Some(match job.goal {
+            Goal::Scrape => {
+                if let Ok(counts) = counts(&job.step, result, self.info_hash) {
+                    self.schedule.scraped(job.tracker, counts);
+                }
+                Vec::new()
+            }
+            Goal::Announce(_) => match answer(&job.step, result) {
+                Ok(answer) => {
+                    self.schedule.succeeded(job.tracker, &answer, cx.now);
+                    if let Some(address) = answer.external {
+                        cx.shared.external.hear(address);
+                    }
+                    answer.peers
+                }
+                Err(error) => {
+                    self.failed(job.tracker, &error, cx.now);
+                    Vec::new()
+                }
+            },
+        })
+    }
+
+    /// The last byte has come: those who know us are to hear it.
+    pub(crate) fn completed(&mut self) {
+        self.schedule.completed();
+    }
+
+    /// The daemon is gone, and what was under way with it.
+    pub(crate) fn unlink(&mut self, now: Instant) {
+        self.jobs.clear();
+        self.schedule.unlink(now);
+    }
+
+    /// The torrent stops: those who know us hear it, and nobody waits for their answers.
+    pub(crate) fn stop(&mut self, params: &AnnounceParams, cx: &mut Context<'_>) {
+        self.jobs.clear();
+        for goodbye in self.schedule.stop(cx.now) {
+            let params = AnnounceParams { event: goodbye.event, numwant: 0, ..*params };
+            match goodbye.url {
+                TrackerUrl::Http(url) => {
+                    let url = http::announce_url(&url, &params, self.key, goodbye.tracker_id.as_deref());
+                    cx.ask(Owner::Engine, |op| http::fetch(op, url));
+                }
+                TrackerUrl::Udp(url) => {
+                    for addr in self.addresses.remove(&goodbye.id).unwrap_or_default() {
+                        cx.ask_tracker(Owner::Engine, addr, Question::announce(&params, self.key, &url.request));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Why there is no tracker that works, in plain words.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.schedule.trouble()
+    }
+
+    /// The trackers as pages see them.
+    pub(crate) fn views(&self, now: Instant) -> Vec<TrackerView> {
+        self.schedule.views(now)
+    }
+
+    fn announce(&mut self, announce: Announce, params: &AnnounceParams, cx: &mut Context<'_>) {
+        let numwant = if announce.event == Some(Event::Completed) { 0 } else { params.numwant };
+        let params = AnnounceParams { event: announce.event, numwant, ..*params };
+        let (id, goal) = (announce.id, Goal::Announce(params));
+        match announce.url {
+            TrackerUrl::Http(url) => {
+                let url = http::announce_url(&url, &params, self.key, announce.tracker_id.as_deref());
+                self.ask(id, goal, Step::Fetch, cx, |op| http::fetch(op, url));
+            }
+            TrackerUrl::Udp(url) => self.resolve(id, goal, url, announce.failures, cx),
+        }
+    }
+
+    fn resolve(&mut self, tracker: TrackerId, goal: Goal, url: UdpUrl, failures: u32, cx: &mut Context<'_>) {
+        let (host, port) = (url.host.clone(), url.port);
+        let step = Step::Resolve { url, failures };
+        self.ask(tracker, goal, step, cx, |op| IoCommand::Resolve { op, host, port });
+    }
+
+    fn resolved(
+        &mut self,
+        job: &Job,
+        url: &UdpUrl,
+        failures: u32,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
+        let addresses = match result {
+            Ok(OpOutput::Addresses(addresses)) => addresses,
+            Ok(_) => Vec::new(),
+            Err(error) => return self.failed(job.tracker, &TrackerError::Lost(error.message), cx.now),
+        };
+        let net = &cx.shared.net;
+        let can_ask = |addr: &SocketAddr| net.is_opening() || net.udp_towards(*addr).is_some();
+        let addresses: Vec<SocketAddr> = choose(&addresses, failures).into_iter().filter(can_ask).collect();
+        if addresses.is_empty() {
+            let error = TrackerError::Lost("no datagram can be sent to this tracker".to_owned());
+            return self.failed(job.tracker, &error, cx.now);
+        }
+        for &addr in &addresses {
+            let question = match job.goal {
+                Goal::Announce(params) => Question::announce(&params, self.key, &url.request),
+                Goal::Scrape => Question::scrape(self.info_hash),
+            };
+            let op = cx.ask_tracker(Owner::Torrent(self.info_hash), addr, question);
+            let job = Job { tracker: job.tracker, goal: job.goal, step: Step::Ask(family_of(addr)) };
+            self.jobs.insert(op, job);
+        }
+        self.addresses.insert(job.tracker, addresses);
+    }
+
+    /// It counts as a failure when nothing else of it is under way.
+    fn failed(&mut self, tracker: TrackerId, error: &TrackerError, now: Instant) {
+        let is_announce = |job: &Job| job.tracker == tracker && matches!(job.goal, Goal::Announce(_));
+        if !self.jobs.values().any(is_announce) {
+            tracing::debug!(torrent = %self.info_hash, %error, "tracker failed");
+            self.schedule.failed(tracker, error, now);
+        }
+    }
+
+    fn ask(
+        &mut self,
+        tracker: TrackerId,
+        goal: Goal,
+        step: Step,
+        cx: &mut Context<'_>,
+        command: impl FnOnce(OpId) -> IoCommand,
+    ) {
+        let op = cx.ask(Owner::Torrent(self.info_hash), command);
+        self.jobs.insert(op, Job { tracker, goal, step });
+    }
+}
+
+/// One address of each family.
+fn choose(addresses: &[SocketAddr], failures: u32) -> Vec<SocketAddr> {
+    let of = |family| {
+        let all: Vec<SocketAddr> = addresses.iter().copied().filter(|addr| family_of(*addr) == family).collect();
+        let turn = usize::try_from(failures).unwrap_or(0).checked_rem(all.len())?;
+        all.get(turn).copied()
+    };
+    [Family::V4, Family::V6].into_iter().filter_map(of).collect()
+}
+
+fn family_of(addr: SocketAddr) -> Family {
+    if addr.ip().to_canonical().is_ipv4() { Family::V4 } else { Family::V6 }
+}
+
+fn answer(step: &Step, result: Result<OpOutput, OpError>) -> Result<AnnounceResponse, TrackerError> {
+    match step {
+        Step::Ask(family) => udp::parse_response(&datagram(result)?, *family),
+        Step::Fetch | Step::Resolve { .. } => http::parse_response(&http::body(result)?),
+    }
+}
+
+fn counts(step: &Step, result: Result<OpOutput, OpError>, info_hash: InfoHash) -> Result<Counts, TrackerError> {
+    match step {
+        Step::Ask(_) => udp::parse_scrape(&datagram(result)?),
+        Step::Fetch | Step::Resolve { .. } => http::parse_scrape(&http::body(result)?, info_hash),
+    }
+}
+
+/// What a UDP tracker answered.
+fn datagram(result: Result<OpOutput, OpError>) -> Result<bytes::Bytes, TrackerError> {
+    match result {
+        Ok(OpOutput::Bytes(body)) => Ok(body),
+        Ok(_) => Err(TrackerError::Lost("the tracker's answer was lost".to_owned())),
+        Err(error) => Err(TrackerError::Lost(error.message)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_of_each_family_is_asked_and_another_one_after_a_failure() {
+        let check = |failures, expected: &[&str]| {
+            let all = ["192.0.2.1:1", "[2001:db8::1]:1", "192.0.2.2:1"].map(|addr| addr.parse().unwrap());
+            let chosen: Vec<String> = choose(&all, failures).iter().map(ToString::to_string).collect();
+            assert_eq!(chosen, expected);
+        };
+        check(0, &["192.0.2.1:1", "[2001:db8::1]:1"]);
+        check(1, &["192.0.2.2:1", "[2001:db8::1]:1"]);
+        check(2, &["192.0.2.1:1", "[2001:db8::1]:1"]);
+        assert_eq!(choose(&[], 1), []);
+    }
+}

@@ -1,0 +1,380 @@
+//! HTTP trackers (BEP 3, 7, 23, 24, 31, 48): the URLs of an announce and of a scrape, and what their answers say.
+//!
+//! Owns the query's form and the fields of the answer that are taken; it fetches nothing.
+
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use shared_proto::io::{OpError, OpOutput};
+use shared_proto::{IoCommand, OpId};
+
+use super::{AnnounceParams, AnnounceResponse, Counts, Event, MAX_PEERS, Retry, TrackerError};
+use super::{bounded, compact_v4, compact_v6, shown};
+use crate::limits;
+use crate::metainfo::InfoHash;
+use crate::metainfo::bencode::{self, Value};
+
+/// A tracker has this long, milliseconds. Others are asked meanwhile.
+const TIMEOUT_MS: u32 = 30_000;
+/// Longest `trackerid` that is kept, bytes.
+const MAX_TRACKER_ID: usize = 256;
+
+/// The URL to fetch: the tracker's, its own query kept, with ours appended. `key` tells the tracker that we are the same when our address changes;
+/// `tracker_id` is what it said before.
+pub fn announce_url(tracker: &str, params: &AnnounceParams, key: u32, tracker_id: Option<&[u8]>) -> String {
+    let mut url = with_info_hash(tracker, params.info_hash);
+    url.push_str("&peer_id=");
+    percent_encode(&params.peer_id, &mut url);
+    let AnnounceParams { port, uploaded, downloaded, left, numwant, .. } = params;
+    let numbers = format!(
+        "&port={port}&uploaded={uploaded}&downloaded={downloaded}&left={left}&compact=1&numwant={numwant}&key={key:08x}"
+    );
+    url.push_str(&numbers);
+    if let Some(tracker_id) = tracker_id {
+        url.push_str("&trackerid=");
+        percent_encode(tracker_id, &mut url);
+    }
+    match params.event {
+        None => {}
+        Some(Event::Started) => url.push_str("&event=started"),
+        Some(Event::Completed) => url.push_str("&event=completed"),
+        Some(Event::Stopped) => url.push_str("&event=stopped"),
+    }
+    url
+}
+
+/// The URL of a scrape: `announce` at the beginning of the last component of the path becomes `scrape`. `None` for a tracker whose URL
+/// says that it has none (BEP 48).
+pub fn scrape_url(tracker: &str, info_hash: InfoHash) -> Option<String> {
+    let end = tracker.find(['?', '#']).unwrap_or(tracker.len());
+    let last = tracker[..end].rfind('/')? + 1;
+    let rest = tracker[last..].strip_prefix("announce")?;
+    Some(with_info_hash(&format!("{}scrape{rest}", &tracker[..last]), info_hash))
+}
+
+/// All but the unreserved characters of RFC 3986 §2.3 as `%XX`.
+pub(crate) fn percent_encode(bytes: &[u8], out: &mut String) {
+    for &byte in bytes {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            write!(out, "%{byte:02X}").expect("a string takes everything");
+        }
+    }
+}
+
+/// The command that fetches what a tracker answers.
+pub(crate) fn fetch(op: OpId, url: String) -> IoCommand {
+    IoCommand::HttpGet { op, url, max_bytes: limits::TRACKER_ANSWER, timeout_ms: TIMEOUT_MS }
+}
+
+/// The body that [`fetch`] brought.
+///
+/// # Errors
+/// [`TrackerError`], with a text for people.
+pub(crate) fn body(result: Result<OpOutput, OpError>) -> Result<bytes::Bytes, TrackerError> {
+    match result {
+        Ok(OpOutput::Http { status: 200, body }) => Ok(body),
+        // Some say why in the body.
+        Ok(OpOutput::Http { status, body }) => match parse_response(&body) {
+            Err(error @ TrackerError::Failure { .. }) => Err(error),
+            _ => Err(TrackerError::Lost(format!("the tracker answered {status}"))),
+        },
+        Ok(_) => Err(TrackerError::Lost("the tracker's answer was lost".to_owned())),
+        Err(error) => Err(TrackerError::Lost(error.message)),
+    }
+}
+
+/// Reads the answer to an announce.
+///
+/// # Errors
+/// [`TrackerError`], with a text for people.
+pub fn parse_response(body: &[u8]) -> Result<AnnounceResponse, TrackerError> {
+    let document = bencode::parse(body.trim_ascii_end())?;
+    let root = document.root();
+    check(root)?;
+    let number = |key: &str| root.get(key).and_then(Value::uint);
+    let asked = [number("interval"), number("min interval")].into_iter().flatten().max();
+    let v4 = root.get("peers").into_iter().flat_map(peers);
+    let v6 = root.get("peers6").and_then(Value::bytes).into_iter().flat_map(compact_v6);
+    Ok(AnnounceResponse {
+        interval: bounded(asked),
+        warning: root.get("warning message").and_then(Value::bytes).map(shown),
+        counts: counts(root),
+        tracker_id: root
+            .get("tracker id")
+            .or_else(|| root.get("trackerid"))
+            .and_then(Value::bytes)
+            .filter(|id| (1..=MAX_TRACKER_ID).contains(&id.len()))
+            .map(<[u8]>::to_vec),
+        external: root.get("external ip").and_then(Value::bytes).and_then(address),
+        peers: v4.chain(v6).take(MAX_PEERS).collect(),
+    })
+}
+
+/// Reads the answer to a scrape.
+///
+/// # Errors
+/// [`TrackerError`], with a text for people.
+pub fn parse_scrape(body: &[u8], info_hash: InfoHash) -> Result<Counts, TrackerError> {
+    let document = bencode::parse(body.trim_ascii_end())?;
+    let root = document.root();
+    check(root)?;
+    let mut files = root.get("files").and_then(Value::dict).into_iter().flatten();
+    let ours = files.find(|(hash, _)| *hash == info_hash.0);
+    ours.map(|(_, file)| counts(file)).ok_or(TrackerError::NotAnAnswer)
+}
+
+/// Whether it is a dictionary that says no failure.
+fn check(root: Value<'_>) -> Result<(), TrackerError> {
+    if root.dict().is_none() {
+        return Err(TrackerError::NotAnAnswer);
+    }
+    let Some(reason) = root.get("failure reason").and_then(Value::bytes) else { return Ok(()) };
+    Err(TrackerError::Failure { reason: shown(reason), retry: root.get("retry in").and_then(retry) })
+}
+
+/// Minutes, or `never` (BEP 31).
+fn retry(value: Value<'_>) -> Option<Retry> {
+    match (value.uint(), value.bytes()) {
+        (Some(minutes), _) => Some(Retry::In(Duration::from_secs(minutes.saturating_mul(60)))),
+        (None, Some(b"never")) => Some(Retry::Never),
+        (None, Some(text)) => {
+            let minutes: u64 = std::str::from_utf8(text).ok()?.trim().parse().ok()?;
+            Some(Retry::In(Duration::from_secs(minutes.saturating_mul(60))))
+        }
+        (None, None) => None,
+    }
+}
+
+fn counts(dict: Value<'_>) -> Counts {
+    let count = |key: &str| Some(u32::try_from(dict.get(key)?.uint()?).unwrap_or(u32::MAX));
+    Counts { seeders: count("complete"), leechers: count("incomplete") }
+}
+
+/// Four bytes or sixteen, the more significant first.
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
+    v4().or_else(|| <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)).map(|ip| ip.to_canonical())
+}
+
+/// Peers in either form: six bytes each (BEP 23), or a dictionary each.
+fn peers(value: Value<'_>) -> impl Iterator<Item = SocketAddr> {
+    let compact = value.bytes().into_iter().flat_map(compact_v4);
+    let dicts = value.list().into_iter().flatten().filter_map(|peer| {
+        // A name instead of an address would have to be resolved; nobody sends one any more.
+        let ip: IpAddr = peer.get("ip")?.text()?.parse().ok()?;
+        let port = u16::try_from(peer.get("port")?.uint()?).ok()?;
+        Some(SocketAddr::new(ip, port))
+    });
+    compact.chain(dicts)
+}
+
+fn with_info_hash(tracker: &str, info_hash: InfoHash) -> String {
+    let mut url = tracker.split('#').next().unwrap_or(tracker).to_owned();
+    match url.find('?') {
+        None => url.push('?'),
+        Some(_) if url.ends_with(['?', '&']) => {}
+        Some(_) => url.push('&'),
+    }
+    url.push_str("info_hash=");
+    percent_encode(&info_hash.0, &mut url);
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use std::net::Ipv6Addr;
+
+    use super::super::testing::PARAMS;
+    use super::super::{MAX_INTERVAL, MAX_MESSAGE, MIN_INTERVAL};
+    use super::*;
+    use crate::metainfo::bencode::BencodeError;
+    use crate::metainfo::encode::{self, Dict};
+
+    /// The URL up to our query, and the whole of it where that matters.
+    fn check_url(tracker: &str, expected: &str) {
+        let url = announce_url(tracker, &PARAMS, 0xbeef, None);
+        assert_eq!(url.split("info_hash=").next(), Some(expected));
+    }
+
+    fn parse(dict: Dict) -> Result<AnnounceResponse, TrackerError> {
+        parse_response(&dict.encode())
+    }
+
+    fn check_peers(dict: Dict, expected: &[&str]) {
+        let peers: Vec<String> = parse(dict).unwrap().peers.iter().map(ToString::to_string).collect();
+        assert_eq!(peers, expected);
+    }
+
+    fn check_interval(dict: Dict, seconds: u64) {
+        assert_eq!(parse(dict).unwrap().interval, Duration::from_secs(seconds));
+    }
+
+    #[test]
+    fn the_query_is_that_of_bep_3_with_every_other_byte_escaped() {
+        let url = announce_url("http://t/announce", &PARAMS, 0xbeef, None);
+        assert_eq!(
+            url,
+            "http://t/announce?info_hash=%124Vx%9A%BC%DE%F1%23Eg%89%AB%CD%EF%124Vx%9A\
+             &peer_id=-JS0100-~_.%20%2F%3F%26%3D%25%2B%00%FF\
+             &port=6881&uploaded=1&downloaded=2&left=18446744073709551615&compact=1&numwant=60&key=0000beef"
+        );
+        let stopped = AnnounceParams { event: Some(Event::Stopped), ..PARAMS };
+        let url = announce_url("http://t/", &stopped, 1, Some(b"x/y"));
+        assert!(url.ends_with("&key=00000001&trackerid=x%2Fy&event=stopped"), "{url}");
+    }
+
+    #[test]
+    fn a_trackers_own_query_is_kept_and_its_fragment_is_not() {
+        check_url("http://t/announce", "http://t/announce?");
+        check_url("http://t/announce?passkey=x%2fy", "http://t/announce?passkey=x%2fy&");
+        check_url("http://t/a?", "http://t/a?");
+        check_url("http://t/a?x=1&", "http://t/a?x=1&");
+        check_url("http://t/a#top", "http://t/a?");
+    }
+
+    #[test]
+    fn compact_peers_of_both_families_are_read() {
+        let mut v6 = Ipv6Addr::LOCALHOST.octets().to_vec();
+        v6.extend([0x1a, 0xe1, 0xff]);
+        let dict =
+            Dict::new().bytes("peers", [127, 0, 0, 1, 0x1a, 0xe1, 10, 0, 0, 9, 0, 80, 1, 2, 3]).bytes("peers6", v6);
+        check_peers(dict, &["127.0.0.1:6881", "10.0.0.9:80", "[::1]:6881"]);
+    }
+
+    #[test]
+    fn peers_as_dictionaries_are_read_and_the_odd_ones_skipped() {
+        let peer = |ip: &str, port| Dict::new().bytes("ip", ip).int("port", port).encode();
+        let list = encode::list([
+            peer("1.2.3.4", 5),
+            peer("::1", 6),
+            peer("tracker.example", 7),
+            peer("1.2.3.4", 65536),
+            peer("1.2.3.4", -1),
+            encode::int(3),
+        ]);
+        check_peers(Dict::new().raw("peers", list), &["1.2.3.4:5", "[::1]:6"]);
+        check_peers(Dict::new().int("peers", 3), &[]);
+        check_peers(Dict::new(), &[]);
+    }
+
+    #[test]
+    fn more_peers_than_allowed_are_cut() {
+        assert_eq!(parse(Dict::new().bytes("peers", vec![1; 6 * (MAX_PEERS + 1)])).unwrap().peers.len(), MAX_PEERS);
+    }
+
+    #[test]
+    fn the_interval_stays_within_our_bounds() {
+        check_interval(Dict::new(), 1800);
+        check_interval(Dict::new().int("interval", 900), 900);
+        check_interval(Dict::new().int("interval", 60).int("min interval", 300), 300);
+        check_interval(Dict::new().int("interval", 0), 30);
+        check_interval(Dict::new().int("interval", i64::MAX), 3600);
+        check_interval(Dict::new().int("interval", -5), 1800);
+    }
+
+    #[test]
+    fn counts_and_warnings_are_passed_on() {
+        let dict =
+            Dict::new().int("complete", 3).int("incomplete", i64::MAX).bytes("warning message", "slow\x1b[31m down");
+        let response = parse(dict).unwrap();
+        assert_eq!(response.counts, Counts { seeders: Some(3), leechers: Some(u32::MAX) });
+        assert_eq!(response.warning.as_deref(), Some("slow[31m down"));
+    }
+
+    #[test]
+    fn a_refusal_is_an_error_in_the_trackers_words() {
+        let refused = parse(Dict::new().bytes("failure reason", "unknown torrent").bytes("peers", [1; 6]));
+        assert_eq!(refused, Err(TrackerError::Failure { reason: "unknown torrent".into(), retry: None }));
+        let Err(TrackerError::Failure { reason, .. }) = parse(Dict::new().bytes("failure reason", [0xe2; 5000])) else {
+            panic!()
+        };
+        assert_eq!(reason.chars().count(), MAX_MESSAGE);
+    }
+
+    #[test]
+    fn a_refusal_may_say_when_to_come_again() {
+        let retry = |dict: Dict| parse(dict.bytes("failure reason", "busy")).unwrap_err().retry();
+        assert_eq!(retry(Dict::new().int("retry in", 5)), Some(Retry::In(Duration::from_secs(300))));
+        assert_eq!(retry(Dict::new().bytes("retry in", "5")), Some(Retry::In(Duration::from_secs(300))));
+        assert_eq!(retry(Dict::new().bytes("retry in", "never")), Some(Retry::Never));
+        assert_eq!(retry(Dict::new().bytes("retry in", "later")), None);
+        assert_eq!(retry(Dict::new().int("retry in", -1)), None);
+        assert_eq!(retry(Dict::new().int("retry in", i64::MAX)), Some(Retry::In(Duration::from_secs(u64::MAX))));
+    }
+
+    #[test]
+    fn our_own_address_and_the_trackers_id_are_taken_as_far_as_they_make_sense() {
+        let external = |bytes: &[u8]| parse(Dict::new().bytes("external ip", bytes)).unwrap().external;
+        assert_eq!(external(&[192, 0, 2, 1]), Some("192.0.2.1".parse().unwrap()));
+        assert_eq!(external(&Ipv6Addr::LOCALHOST.octets()), Some("::1".parse().unwrap()));
+        assert_eq!(external(b"192.0.2.1"), None);
+        let id = |id: &[u8]| parse(Dict::new().bytes("tracker id", id)).unwrap().tracker_id;
+        assert_eq!((id(b"x"), id(b""), id(&[1; 257])), (Some(b"x".to_vec()), None, None));
+    }
+
+    #[test]
+    fn a_scrape_is_asked_where_the_announce_is() {
+        let check = |tracker: &str, expected: Option<&str>| {
+            let url = scrape_url(tracker, PARAMS.info_hash);
+            assert_eq!(url.as_deref().and_then(|url| url.split("info_hash=").next()), expected, "{tracker}");
+        };
+        check("http://example.com/announce", Some("http://example.com/scrape?"));
+        check("http://example.com/x/announce", Some("http://example.com/x/scrape?"));
+        check("http://example.com/announce.php", Some("http://example.com/scrape.php?"));
+        check("http://example.com/a", None);
+        check("http://example.com/announce?x2%0644", Some("http://example.com/scrape?x2%0644&"));
+        check("http://example.com/announce?x=2/4", Some("http://example.com/scrape?x=2/4&"));
+        check("http://example.com/x%064announce", None);
+    }
+
+    #[test]
+    fn a_scrape_tells_the_numbers_of_our_torrent() {
+        let file = |seeds| Dict::new().int("complete", seeds).int("downloaded", 50).int("incomplete", 10).encode();
+        let files = |hash: &[u8]| {
+            [&b"d5:filesd20:"[..], hash, &file(5), b"ee"].concat()
+        };
+        let counts = Counts { seeders: Some(5), leechers: Some(10) };
+        assert_eq!(parse_scrape(&files(&PARAMS.info_hash.0), PARAMS.info_hash), Ok(counts));
+        assert_eq!(parse_scrape(&files(&[1; 20]), PARAMS.info_hash), Err(TrackerError::NotAnAnswer));
+        assert_eq!(parse_scrape(b"d5:filesi1ee", PARAMS.info_hash), Err(TrackerError::NotAnAnswer));
+        assert!(parse_scrape(b"d14:failure reason2:noe", PARAMS.info_hash).is_err());
+    }
+
+    #[test]
+    fn what_is_no_answer_is_an_error() {
+        assert_eq!(parse_response(b"<html>"), Err(BencodeError::UnexpectedByte(0).into()));
+        assert_eq!(parse_response(b""), Err(BencodeError::UnexpectedEnd.into()));
+        assert_eq!(parse_response(b"le"), Err(TrackerError::NotAnAnswer));
+        assert!(parse_response(b"d5:peers0:e\r\n").is_ok());
+    }
+
+    #[test]
+    fn every_truncation_is_an_error() {
+        let body = Dict::new().int("interval", 60).bytes("peers", [1; 12]).bytes("peers6", [2; 18]).encode();
+        for length in 0..body.len() {
+            assert_eq!(parse_response(&body[..length]), Err(BencodeError::UnexpectedEnd.into()), "cut to {length}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_of_a_stranger_panics(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..5),
+        ) {
+            let peer = Dict::new().bytes("ip", "1.2.3.4").int("port", 5).encode();
+            let mut body = Dict::new().int("interval", 60).raw("peers", encode::list([peer])).bytes("peers6", [2; 18]).encode();
+            for (at, byte) in changes {
+                let at = at.index(body.len());
+                body[at] = byte;
+            }
+            if let Ok(response) = parse_response(&body) {
+                prop_assert!((MIN_INTERVAL..=MAX_INTERVAL).contains(&response.interval));
+            }
+        }
+    }
+}
