@@ -8,8 +8,8 @@ use rand::rngs::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 use shared_proto::{ConnId, EngineMessage, FileId, FileRef, IoCommand, OpId, RootKey};
 
-use crate::discover::dht::errands::{Errands, Wish};
 use crate::discover::Sources;
+use crate::discover::dht::errands::{Errands, Wish};
 use crate::discover::external::External;
 use crate::discover::tracker::exchange::Exchanges;
 use crate::discover::tracker::udp::Question;

@@ -65,7 +65,9 @@ impl Pending {
             (None, 0) if self.link.hosts > 0 => {
                 "No peers: this link names them by host, which is not supported yet. Add a peer by hand.".to_owned()
             }
-            (None, 0) => "No peers: this link names no tracker that can be asked and no peer. Add a peer by hand.".to_owned(),
+            (None, 0) => {
+                "No peers: this link names no tracker that can be asked and no peer. Add a peer by hand.".to_owned()
+            }
             _ => "Connecting to peers".to_owned(),
         }
     }

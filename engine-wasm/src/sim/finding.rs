@@ -96,7 +96,8 @@ fn lost_datagrams_are_sent_again_and_a_dead_tracker_is_told_from_a_slow_one() {
 
 #[test]
 fn a_tracker_that_hangs_costs_nobody_half_a_minute() {
-    let trackers = ["udp://dead.example:1", "http://hangs/announce", "http://unknown/announce", "udp://tracker.example:80"];
+    let trackers =
+        ["udp://dead.example:1", "http://hangs/announce", "http://unknown/announce", "udp://tracker.example:80"];
     let mut world = world(&trackers, config(), 104);
     world.name("dead.example", &["192.0.2.66"]);
     world.hanging.insert("http://hangs/announce".into());

@@ -323,7 +323,10 @@ mod tests {
         assert!(!bench.hear(TRACKER, 0, connect ^ 1, &7u64.to_be_bytes()), "another transaction");
         assert!(!bench.hear(TRACKER, 2, connect, &[0; 12]), "another action");
         assert!(!bench.hear(TRACKER, 0, connect, &[0; 7]), "cut off");
-        assert!(bench.hear("[::ffff:192.0.2.1]:80", 0, connect, &7u64.to_be_bytes()), "the same address in other clothes");
+        assert!(
+            bench.hear("[::ffff:192.0.2.1]:80", 0, connect, &7u64.to_be_bytes()),
+            "the same address in other clothes"
+        );
         let scrape = bench.sent()[0].2;
         assert!(!bench.hear("192.0.2.2:80", 2, scrape, &[0; 12]) && !bench.hear(TRACKER, 1, scrape, &[0; 12]));
         assert!(!bench.hear(TRACKER, 0, scrape, &[0; 8]));

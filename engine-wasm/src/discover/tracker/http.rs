@@ -335,9 +335,7 @@ mod tests {
     #[test]
     fn a_scrape_tells_the_numbers_of_our_torrent() {
         let file = |seeds| Dict::new().int("complete", seeds).int("downloaded", 50).int("incomplete", 10).encode();
-        let files = |hash: &[u8]| {
-            [&b"d5:filesd20:"[..], hash, &file(5), b"ee"].concat()
-        };
+        let files = |hash: &[u8]| [&b"d5:filesd20:"[..], hash, &file(5), b"ee"].concat();
         let counts = Counts { seeders: Some(5), leechers: Some(10) };
         assert_eq!(parse_scrape(&files(&PARAMS.info_hash.0), PARAMS.info_hash), Ok(counts));
         assert_eq!(parse_scrape(&files(&[1; 20]), PARAMS.info_hash), Err(TrackerError::NotAnAnswer));

@@ -189,9 +189,7 @@ impl TrackerSchedule {
         if self.round.is_some() || self.all().all(|tracker| !tracker.started) {
             return None;
         }
-        let fresh = |tracker: &Tracker| {
-            tracker.counted_at.is_some_and(|at| now.saturating_since(at) < SCRAPE_EVERY)
-        };
+        let fresh = |tracker: &Tracker| tracker.counted_at.is_some_and(|at| now.saturating_since(at) < SCRAPE_EVERY);
         let firsts = self.tiers.iter_mut().filter_map(|tier| tier.first_mut());
         let tracker = firsts.into_iter().find(|tracker| tracker.is_usable(now) && !fresh(tracker))?;
         tracker.counted_at = Some(now);
@@ -265,7 +263,8 @@ impl TrackerSchedule {
         let knowing = self.all().filter(|tracker| tracker.started || tracker.underway);
         let goodbyes = knowing.map(|tracker| tracker.announce(Some(Event::Stopped))).collect();
         for tracker in self.all_mut() {
-            (tracker.started, tracker.underway, tracker.completion_untold, tracker.next_at) = (false, false, false, None);
+            (tracker.started, tracker.underway, tracker.completion_untold, tracker.next_at) =
+                (false, false, false, None);
         }
         (self.round, self.due) = (None, now);
         goodbyes

@@ -211,7 +211,10 @@ mod tests {
         assert_eq!(announce("/?foo=bar")[98..], *b"\x02\x09/?foo=bar\x00");
         assert_eq!(announce("/dir?foo=bar")[98..], *b"\x02\x0c/dir?foo=bar\x00");
         let long = announce(&format!("/{}", "x".repeat(299)));
-        assert_eq!((&long[98..101], &long[355..357], long.len()), (&b"\x02\xff/"[..], &b"\x02\x2d"[..], 98 + 4 + 300 + 1));
+        assert_eq!(
+            (&long[98..101], &long[355..357], long.len()),
+            (&b"\x02\xff/"[..], &b"\x02\x2d"[..], 98 + 4 + 300 + 1)
+        );
         assert_eq!(announce(&"x".repeat(MAX_REQUEST + 1)).len(), 98);
     }
 

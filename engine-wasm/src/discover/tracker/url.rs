@@ -100,7 +100,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_announced_to_is_no_tracker() {
-        for url in ["", "x", "wss://t/", "ftp://t:1", "udp:/t:80", "udp://t", "udp://t:0", "udp://t:65536", "udp://t:8a/"] {
+        for url in
+            ["", "x", "wss://t/", "ftp://t:1", "udp:/t:80", "udp://t", "udp://t:0", "udp://t:65536", "udp://t:8a/"]
+        {
             check(url, "-");
         }
         for url in ["udp://:80", "udp://[x]:80", "udp://u@t:80", "udp://[::1:80", "udp://a b:80"] {
