@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
+use jstorrent_tests::clock::until;
 use jstorrent_tests::dht::Node;
+use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::terminal::Terminal;
 use jstorrent_tests::torrent::{Recipe, Torrent};
 use jstorrent_tests::workspace::Scratch;
@@ -59,4 +61,23 @@ async fn a_link_without_a_tracker_leads_to_a_seeder_by_way_of_the_dht() -> Resul
     let stage = Stage::new().await?;
     let _seeder = Node::seed(stage.router.address(), &stage.torrent).await?;
     stage.download(&[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_everything_is_found_by_way_of_the_dht() -> Result<()> {
+    let stage = Stage::new().await?;
+    let (state, dir) = (stage.scratch.dir("state")?, stage.scratch.dir("given")?);
+    std::fs::write(dir.join("content.bin"), &stage.truth)?;
+    let file = stage.torrent.write_to(stage.scratch.path())?;
+    let router = stage.router.address().to_string();
+    let text = |path: &Path| path.to_str().expect("the target folder has a plain name").to_owned();
+    let args = ["get", &text(&file), "--seed", "--dir", &text(&dir), "--no-dht=no", "--dht-bootstrap", &router];
+    let mut giver = Terminal::start(&state, args)?;
+    giver.event("everything to be there", |event| event["event"] == "complete").await?;
+    let getter = Node::get(stage.router.address(), &stage.link()).await?;
+    until("the other client to have everything", LIMIT, || async {
+        let got = std::fs::read(getter.folder().join("content.bin"));
+        Ok(got.is_ok_and(|got| got == stage.truth).then_some(()))
+    })
+    .await
 }
