@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask build`, `run`, `test` and `bindings`.
+//! The project's own commands: `cargo xtask build`, `run`, `test`, `bench`, `fuzz` and `bindings`.
 //!
 //! Each does everything it needs, from a fresh machine on, and says what it is doing. Whatever it starts ends with it: a
 //! signal drops the command's future, and every child process is killed by its owner's drop.
@@ -8,6 +8,7 @@ mod bench;
 mod bindings;
 mod build;
 mod demo;
+mod fuzz;
 mod install;
 mod run;
 mod shell;
@@ -70,6 +71,14 @@ enum Command {
         #[arg(long)]
         no_install: bool,
     },
+    /// Let a fuzzer look for bytes that make the engine panic; what it learns goes into tests/fuzz/corpus.
+    Fuzz {
+        /// Only targets whose name contains this.
+        filter: Option<String>,
+        /// For all targets together.
+        #[arg(long, default_value_t = 3_600)]
+        seconds: u64,
+    },
     /// Write the TypeScript types of the engine's views into the extension.
     Bindings,
 }
@@ -87,6 +96,7 @@ async fn main() -> ExitCode {
             Command::Bench { quick, json, no_build, no_install } => {
                 bench::run(bench::Options { quick, json, no_build, no_install }).await.map(|()| true)
             }
+            Command::Fuzz { filter, seconds } => fuzz::run(fuzz::Options { filter, seconds }).await.map(|()| true),
             Command::Bindings => bindings::write().await.map(|()| true),
         }
     };

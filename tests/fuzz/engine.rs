@@ -1,0 +1,239 @@
+//! The whole engine with one torrent, and bytes that decide what happens to it: what peers send, what is stored, what viewers ask, how time goes.
+//!
+//! The daemon here grants everything at once and says of every digest what the torrent wants to hear, so that the fuzzer gets far.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use engine_wasm::net::NetConfig;
+use engine_wasm::time::Instant;
+use engine_wasm::view::Intent;
+use engine_wasm::{Config, Engine, Input, Output};
+use shared_proto::io::{CloseReason, DigestKind, DivertKey, NotStored, OpError, OpErrorKind, OpOutput};
+use shared_proto::{
+    ConnId, DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, Limits, OpId, RequestId, Root, RootKey, SocketId,
+};
+
+/// Length of the file, bytes: seven pieces of one block, the last one short.
+const LENGTH: u64 = 100_000;
+/// Inputs of one run.
+const MOST_INPUTS: usize = 2_000;
+
+/// Fuzzed bytes, taken from the front.
+struct Source<'a>(&'a [u8]);
+
+impl<'a> Source<'a> {
+    fn byte(&mut self) -> Option<u8> {
+        let (&first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(first)
+    }
+
+    fn number(&mut self) -> u64 {
+        let high = self.byte().unwrap_or_default();
+        u64::from(u16::from_be_bytes([high, self.byte().unwrap_or_default()]))
+    }
+
+    fn bytes(&mut self) -> &'a [u8] {
+        let length = usize::from(self.byte().unwrap_or_default()).min(self.0.len());
+        let (now, later) = self.0.split_at(length);
+        self.0 = later;
+        now
+    }
+}
+
+struct World {
+    engine: Engine,
+    now: Instant,
+    conns: Vec<ConnId>,
+    sockets: Vec<SocketId>,
+    armed: BTreeMap<ConnId, Vec<DivertKey>>,
+    todo: VecDeque<Input>,
+    requests: u128,
+    info_hash: String,
+    inputs: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        let config = Config { net: NetConfig { listen_port: Some(0), udp: true }, ..Config::default() };
+        let now = Instant(1_000_000);
+        let engine = Engine::new(config, [7; 32], now);
+        let (conns, sockets, todo) = (Vec::new(), Vec::new(), VecDeque::new());
+        let armed = BTreeMap::new();
+        let mut world =
+            Self { engine, now, conns, sockets, armed, todo, requests: 0, info_hash: String::new(), inputs: 0 };
+        let roots = vec![Root { key: RootKey("d".into()), label: "d".into() }];
+        let limits = Limits { max_conns: 100, max_files: 100, io_window: 1 << 20, max_wait_ms: 120_000 };
+        world.put(Input::Linked { epoch: 1, roots, limits });
+        world.put(Input::Intent { id: 1, intent: Intent::AddTorrent { metainfo: torrent() } });
+        let torrents = world.engine.snapshot(now).torrents;
+        world.info_hash = torrents.first().expect("the torrent was added").info_hash.clone();
+        let peers = (1..9).map(|port| format!("127.0.0.1:{port}")).collect();
+        world.put(Input::Intent { id: 2, intent: Intent::AddPeers { info_hash: world.info_hash.clone(), peers } });
+        world
+    }
+
+    /// An input, and all that follows from it at once.
+    fn put(&mut self, input: Input) {
+        self.todo.push_back(input);
+        while let Some(input) = self.todo.pop_front() {
+            self.inputs += 1;
+            if self.inputs > MOST_INPUTS {
+                return;
+            }
+            self.engine.handle_input(self.now, input);
+            while let Some(output) = self.engine.poll_output() {
+                match output {
+                    Output::Io(command) => self.carry_out(command),
+                    Output::Control(EngineMessage::RangeAvailable { end: Some(end), .. }) => assert!(end < LENGTH),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn done(&mut self, op: OpId, output: OpOutput) {
+        self.todo.push_back(Input::Io(IoEvent::Done { op, result: Ok(output) }));
+    }
+
+    fn carry_out(&mut self, command: IoCommand) {
+        match command {
+            IoCommand::TcpConnect { conn, .. } | IoCommand::UtpConnect { conn, .. } => {
+                self.conns.push(conn);
+                self.todo.push_back(Input::Io(IoEvent::TcpConnected { conn }));
+            }
+            IoCommand::TcpClose { conn } => self.conns.retain(|open| *open != conn),
+            IoCommand::Arm { conn, key, .. } => self.armed.entry(conn).or_default().push(key),
+            IoCommand::Disarm { conn, key } => self.armed.entry(conn).or_default().retain(|armed| *armed != key),
+            IoCommand::TcpListen { op, socket, port, .. } | IoCommand::UdpBind { op, socket, port, .. } => {
+                self.sockets.push(socket);
+                self.done(op, OpOutput::Bound { port: port.max(1) });
+            }
+            IoCommand::FileOpen { op, .. } => self.done(op, OpOutput::Opened { existing: None }),
+            IoCommand::FileStat { op, .. } => self.done(op, OpOutput::Stat(None)),
+            IoCommand::FileRead { op, span } => {
+                self.done(op, OpOutput::Bytes(vec![0; span.length as usize].into()));
+            }
+            IoCommand::Digest { op, kind, spans } => {
+                let bytes: u64 = spans.iter().map(|span| u64::from(span.length)).sum();
+                let length = match kind {
+                    DigestKind::Sha1 => 20,
+                    DigestKind::Sha256 => 32,
+                    DigestKind::Sha256Leaves => 32 * usize::try_from(bytes.div_ceil(16 << 10)).unwrap_or(0),
+                };
+                self.done(op, OpOutput::Digest(vec![0; length].into()));
+            }
+            IoCommand::KvGet { op, .. } => self.done(op, OpOutput::Value(None)),
+            IoCommand::KvScan { op, .. } => self.done(op, OpOutput::Keys(Vec::new())),
+            IoCommand::Resolve { op, port, .. } => {
+                self.done(op, OpOutput::Addresses(vec![SocketAddr::from(([127, 0, 0, 1], port))]));
+            }
+            IoCommand::HttpGet { op, .. } | IoCommand::HttpFetch { op, .. } | IoCommand::PortMap { op, .. } => {
+                let error = OpError { kind: OpErrorKind::Network, message: "no".into() };
+                self.todo.push_back(Input::Io(IoEvent::Done { op, result: Err(error) }));
+            }
+            IoCommand::FileWrite { op, .. }
+            | IoCommand::FileSync { op, .. }
+            | IoCommand::FileMove { op, .. }
+            | IoCommand::FileDelete { op, .. }
+            | IoCommand::KvPut { op, .. }
+            | IoCommand::KvDelete { op, .. }
+            | IoCommand::UtpListen { op, .. }
+            | IoCommand::TcpSendSpan { op, .. } => self.done(op, OpOutput::Unit),
+            _ => {}
+        }
+    }
+
+    fn conn(&self, at: u8) -> ConnId {
+        self.conns.get(usize::from(at) % self.conns.len().max(1)).copied().unwrap_or(ConnId(u64::from(at)))
+    }
+
+    fn handshake(&self, source: &mut Source<'_>) -> Bytes {
+        let mut bytes = b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\x05".to_vec();
+        let digits = self.info_hash.as_bytes().chunks(2);
+        bytes.extend(digits.filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()));
+        bytes.resize(47, 0);
+        bytes.extend([source.byte().unwrap_or_default(); 21]);
+        bytes.into()
+    }
+
+    /// One thing happens. `None` when there is nothing left to decide.
+    fn step(&mut self, source: &mut Source<'_>) -> Option<()> {
+        let (kind, at) = (source.byte()?, source.byte()?);
+        let conn = self.conn(at);
+        let input = match kind % 12 {
+            0 => Input::Io(IoEvent::TcpData { conn, data: Bytes::copy_from_slice(source.bytes()) }),
+            1 => Input::Io(IoEvent::TcpData { conn, data: self.handshake(source) }),
+            2 | 3 => match source.bytes() {
+                // The daemon hands up no empty frame.
+                [] => return Some(()),
+                data => Input::Io(IoEvent::TcpFrame { conn, data: Bytes::copy_from_slice(data) }),
+            },
+            4 => {
+                let key = self.armed.get_mut(&conn).and_then(Vec::pop)?;
+                Input::Io(IoEvent::Stored { conn, key })
+            }
+            5 => {
+                let mut key = DivertKey::default();
+                key.iter_mut().for_each(|byte| *byte = source.byte().unwrap_or_default());
+                let length = u32::try_from(source.number()).unwrap_or_default();
+                Input::Io(IoEvent::NotStored { conn, key, length, reason: NotStored::Unarmed })
+            }
+            6 => {
+                self.conns.retain(|open| *open != conn);
+                Input::Io(IoEvent::TcpClosed { conn, reason: CloseReason::Remote })
+            }
+            7 => {
+                self.now = self.now + Duration::from_millis(source.number());
+                Input::Timeout
+            }
+            8 => {
+                let socket = self.sockets.get(usize::from(at) % self.sockets.len().max(1)).copied()?;
+                let from = SocketAddr::from(([127, 0, 0, at], 6881));
+                Input::Io(IoEvent::UdpReceived { socket, from, data: Bytes::copy_from_slice(source.bytes()) })
+            }
+            9 => {
+                let (socket, conn) = (*self.sockets.first()?, ConnId(ConnId::ACCEPTED.0 + u64::from(at)));
+                self.conns.push(conn);
+                Input::Io(IoEvent::TcpAccepted { socket, conn, addr: SocketAddr::from(([127, 0, 1, at], 9)) })
+            }
+            10 => {
+                self.requests += 1;
+                let start = source.number() * 2 % LENGTH;
+                Input::Control(DaemonMessage::RangeRequest {
+                    request_id: request(self.requests),
+                    file_id: FileId(format!("{}.0", self.info_hash)),
+                    start,
+                    end: LENGTH - 1,
+                })
+            }
+            _ => Input::Control(DaemonMessage::RangeCancel { request_id: request(u128::from(at)) }),
+        };
+        self.put(input);
+        Some(())
+    }
+}
+
+fn request(number: u128) -> RequestId {
+    RequestId(uuid::Uuid::from_u128(number))
+}
+
+/// A torrent of which every piece has the digest zero.
+fn torrent() -> Bytes {
+    let mut text = format!("d4:infod6:lengthi{LENGTH}e4:name4:film12:piece lengthi16384e6:pieces140:").into_bytes();
+    text.extend([0; 140]);
+    text.extend(b"ee");
+    text.into()
+}
+
+/// Lets the bytes decide.
+pub(crate) fn run(data: &[u8]) {
+    let mut world = World::new();
+    let mut source = Source(data);
+    while world.step(&mut source).is_some() && world.inputs < MOST_INPUTS {}
+    let _ = world.engine.snapshot(world.now);
+    let _ = world.engine.poll_timeout();
+}

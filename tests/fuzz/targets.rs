@@ -1,0 +1,110 @@
+//! Everything that reads a stranger's bytes, each as a function that may do anything but panic.
+//!
+//! Where a parser has a writer, what was read and written is read again: it must be the same. [`engine`] is the whole state machine.
+#![forbid(unsafe_code)]
+
+mod engine;
+
+use engine_wasm::discover::tracker;
+use engine_wasm::metainfo::{InfoHash, Magnet, Metainfo, bencode};
+use engine_wasm::peer::mse;
+use engine_wasm::peer::{extension::ExtensionHandshake, metadata::MetadataMessage, wire};
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+
+/// A function that reads a stranger's bytes.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// Its name, also that of its corpus.
+    pub name: &'static str,
+    /// Reads.
+    pub run: fn(&[u8]),
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target { name: "bencode", run: bencode },
+    Target { name: "metainfo", run: metainfo },
+    Target { name: "magnet", run: magnet },
+    Target { name: "wire", run: wire },
+    Target { name: "extension", run: extension },
+    Target { name: "metadata", run: metadata },
+    Target { name: "tracker", run: tracker },
+    Target { name: "encryption", run: encryption },
+    Target { name: "engine", run: engine::run },
+];
+
+fn bencode(data: &[u8]) {
+    if let Ok(document) = bencode::parse(data) {
+        assert_eq!(document.root().raw(), data, "a document is its root");
+    }
+    if let Ok(document) = bencode::parse_prefix(data) {
+        assert!(bencode::parse(&data[..document.end()]).is_ok(), "a prefix is a document");
+    }
+}
+
+fn metainfo(data: &[u8]) {
+    let Ok(meta) = Metainfo::parse(data) else { return };
+    let geometry = meta.geometry();
+    assert!(geometry.piece_count() > 0 || meta.total_length() == 0);
+    for file in &meta.files {
+        assert!(!file.path.is_empty());
+        for part in &file.path {
+            assert!(!part.is_empty() && part != "." && part != ".." && !part.contains(['/', '\\', '\0']), "{part:?}");
+        }
+    }
+}
+
+fn magnet(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(link) = Magnet::parse(text) else { return };
+    let again = Magnet::parse(&link.to_string()).expect("what is written can be read");
+    assert_eq!(again.info_hash, link.info_hash);
+    assert_eq!((again.trackers, again.peers), (link.trackers, link.peers));
+}
+
+fn wire(data: &[u8]) {
+    let Ok(message) = wire::Message::parse(data) else { return };
+    if matches!(message, wire::Message::Unknown(_)) {
+        return;
+    }
+    let mut written = Vec::new();
+    message.encode(&mut written);
+    let again = written.get(4..).map(wire::Message::parse);
+    assert_eq!(again, Some(Ok(message)));
+}
+
+fn extension(data: &[u8]) {
+    let _ = ExtensionHandshake::parse(data);
+}
+
+fn metadata(data: &[u8]) {
+    let _ = MetadataMessage::parse(data);
+}
+
+fn tracker(data: &[u8]) {
+    if let Ok(answer) = tracker::parse_response(data) {
+        assert!((tracker::MIN_INTERVAL..=tracker::MAX_INTERVAL).contains(&answer.interval));
+        assert!(answer.peers.len() <= tracker::MAX_PEERS);
+    }
+}
+
+fn encryption(data: &[u8]) {
+    let Some((&first, mut rest)) = data.split_first() else { return };
+    let mut rng = ChaCha8Rng::from_seed([first; 32]);
+    let torrent = InfoHash([7; 20]);
+    let mut handshake = match first & 1 {
+        0 => mse::Handshake::dial(torrent, vec![first; 68], mse::Encryption::Preferred, &mut rng),
+        _ => mse::Handshake::accept(mse::Encryption::Allowed, &mut rng),
+    };
+    let mut read = 0;
+    while !rest.is_empty() {
+        let length = handshake.wanted().min(rest.len());
+        let (now, later) = rest.split_at(length);
+        (read, rest) = (read + length, later);
+        match handshake.handle_data(now, [torrent].into_iter()) {
+            Ok(mse::Step::Read(_)) => assert!(read <= mse::MOST_READ),
+            Ok(mse::Step::Done(_)) | Err(_) => return,
+        }
+    }
+}
