@@ -5,6 +5,7 @@
 
 mod engine;
 
+use engine_wasm::discover::dht::message::Message;
 use engine_wasm::discover::tracker;
 use engine_wasm::metainfo::{InfoHash, Magnet, Metainfo, bencode};
 use engine_wasm::peer::mse;
@@ -31,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "metadata", run: metadata },
     Target { name: "tracker", run: tracker },
     Target { name: "encryption", run: encryption },
+    Target { name: "dht", run: dht },
     Target { name: "engine", run: engine::run },
 ];
 
@@ -83,9 +85,15 @@ fn metadata(data: &[u8]) {
 }
 
 fn tracker(data: &[u8]) {
-    if let Ok(answer) = tracker::parse_response(data) {
+    if let Ok(answer) = tracker::http::parse_response(data) {
         assert!((tracker::MIN_INTERVAL..=tracker::MAX_INTERVAL).contains(&answer.interval));
         assert!(answer.peers.len() <= tracker::MAX_PEERS);
+    }
+}
+
+fn dht(data: &[u8]) {
+    if let Ok(message) = Message::parse(data) {
+        assert!(Message::parse(&message.encode()).is_ok(), "what is written can be read");
     }
 }
 

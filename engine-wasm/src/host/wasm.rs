@@ -69,7 +69,8 @@ struct Inner {
 
 /// The settings of the extension's engine.
 fn config() -> Config {
-    let net = NetConfig { udp: true, ..NetConfig::default() };
+    // Two browsers of one machine can't have the same port, and nobody remembers one for an extension.
+    let net = NetConfig { listen_port: Some(0), udp: true };
     Config { net, dht: Some(DhtConfig::default()), ..Config::default() }
 }
 
