@@ -30,7 +30,7 @@ fn content(length: usize, salt: u32) -> Vec<u8> {
 struct Stage {
     torrent: Torrent,
     file: PathBuf,
-    tracker: Tracker,
+    _tracker: Tracker,
     scratch: Scratch,
 }
 
@@ -49,7 +49,7 @@ impl Stage {
             Recipe { folder, name: "Album".into(), files, piece_length: 64 << 10, announce: Some(tracker.url()) };
         let torrent = Torrent::make(&recipe)?;
         let file = torrent.write_to(scratch.path())?;
-        Ok(Self { torrent, file, tracker, scratch })
+        Ok(Self { torrent, file, _tracker: tracker, scratch })
     }
 
     /// `jstorrent get --seed` where the files lie; it tells the port at which it listens.
@@ -63,7 +63,6 @@ impl Stage {
         let is_announced = |event: &serde_json::Value| event["port"].as_u64().is_some_and(|port| port != 0);
         let event = terminal.event("its port", is_announced).await?;
         let port = u16::try_from(event["port"].as_u64().context("a port")?)?;
-        self.tracker.name([([127, 0, 0, 1], port).into()]).await;
         Ok((terminal, port))
     }
 }
@@ -71,8 +70,14 @@ impl Stage {
 /// A real client gets everything from us, and no payload goes through the engine.
 async fn check(client: Client) -> Result<()> {
     let stage = Stage::new().await?;
-    let (mut terminal, port) = stage.seed(&[]).await?;
-    let mut leecher = Leecher::start(client, &stage.torrent, ([127, 0, 0, 1], port).into()).await?;
+    let (mut terminal, mut leecher) = if client == Client::Libtorrent {
+        let (terminal, port) = stage.seed(&[]).await?;
+        (terminal, Leecher::dialling(&stage.torrent, ([127, 0, 0, 1], port).into()).await?)
+    } else {
+        let leecher = Leecher::waiting(client, &stage.torrent).await?;
+        let (terminal, _) = stage.seed(&["--peer", &leecher.address().to_string()]).await?;
+        (terminal, leecher)
+    };
     leecher.complete(&stage.torrent, LIMIT).await?;
     let length = stage.torrent.length;
     let given = |event: &serde_json::Value| event["uploaded"].as_u64().is_some_and(|given| given >= length);
@@ -106,7 +111,7 @@ async fn aria2_gets_everything_from_us() -> Result<()> {
 async fn it_stops_when_it_has_given_enough() -> Result<()> {
     let stage = Stage::new().await?;
     let (mut terminal, port) = stage.seed(&["--ratio", "1"]).await?;
-    let mut leecher = Leecher::start(Client::Libtorrent, &stage.torrent, ([127, 0, 0, 1], port).into()).await?;
+    let mut leecher = Leecher::dialling(&stage.torrent, ([127, 0, 0, 1], port).into()).await?;
     leecher.complete(&stage.torrent, LIMIT).await?;
     ensure!(terminal.ended().await?.code() == Some(0), "it ends by itself");
     Ok(())
@@ -134,8 +139,7 @@ async fn what_it_downloads_it_gives_on_while_it_comes() -> Result<()> {
     let port = u16::try_from(event["port"].as_u64().context("a port")?)?;
     // Its own tracker would name the seeder.
     let blind = Torrent { metainfo: stage.torrent.metainfo.clone(), ..swarm.torrent.clone() };
-    stage.tracker.name([([127, 0, 0, 1], port).into()]).await;
-    let mut leecher = Leecher::start(Client::Libtorrent, &blind, ([127, 0, 0, 1], port).into()).await?;
+    let mut leecher = Leecher::dialling(&blind, ([127, 0, 0, 1], port).into()).await?;
     leecher.complete(&blind, LIMIT).await?;
     Ok(())
 }

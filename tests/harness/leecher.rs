@@ -1,4 +1,6 @@
-//! Leechers: real BitTorrent clients on loopback that want a torrent and know one peer, or a tracker that names it.
+//! Leechers: real BitTorrent clients on loopback that want a torrent.
+//!
+//! libtorrent dials the one peer that it is told of. The others don't dial this machine itself, so they listen and are dialled.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,28 +20,48 @@ use crate::workspace::{self, Scratch};
 #[derive(Debug)]
 pub struct Leecher {
     group: Group,
+    port: u16,
     folder: PathBuf,
     scratch: Scratch,
 }
 
 impl Leecher {
-    /// Starts a client that finds its peers by the torrent's tracker; libtorrent is told the one peer outright.
+    /// Starts libtorrent, which dials this peer.
     ///
     /// # Errors
     /// The client is not installed.
-    pub async fn start(client: Client, torrent: &Torrent, peer: SocketAddr) -> Result<Self> {
+    pub async fn dialling(torrent: &Torrent, peer: SocketAddr) -> Result<Self> {
+        Self::start(Client::Libtorrent, torrent, Some(peer)).await
+    }
+
+    /// Starts a client that waits until it is dialled.
+    ///
+    /// # Errors
+    /// The client is not installed, or can't be told to wait.
+    pub async fn waiting(client: Client, torrent: &Torrent) -> Result<Self> {
+        Self::start(client, torrent, None).await
+    }
+
+    /// Where it listens, if it does.
+    pub fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
+    async fn start(client: Client, torrent: &Torrent, peer: Option<SocketAddr>) -> Result<Self> {
         let scratch = Scratch::new("leecher")?;
         let folder = scratch.dir("downloads")?;
         let file = torrent.write_to(scratch.path())?;
-        let mut command = match client {
-            Client::Libtorrent => libtorrent(&file, &folder, peer),
-            Client::Aria2 => aria2(&file, &folder, &scratch, free_port().await?),
-            Client::Transmission => transmission(torrent, &folder, &scratch, free_port().await?)?,
+        let port = free_port().await?;
+        let mut command = match (client, peer) {
+            (Client::Libtorrent, Some(peer)) => libtorrent(&file, &folder, peer),
+            (Client::Libtorrent, None) => bail!("this libtorrent dials and does not listen"),
+            (Client::Aria2, _) => aria2(&file, &folder, &scratch, port),
+            (Client::Transmission, _) => transmission(torrent, &folder, &scratch, port)?,
         };
         let log = log_to(&scratch.path().join("log"))?;
         command.stdin(Stdio::null()).stdout(log).stderr(log_to(&scratch.path().join("errors"))?);
         let group = Group::spawn(&mut command)?;
-        Ok(Self { group, folder, scratch })
+        Ok(Self { group, port, folder, scratch })
     }
 
     /// Waits until what it has is what the torrent holds, byte for byte.

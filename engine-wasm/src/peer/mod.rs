@@ -92,6 +92,8 @@ pub enum PeerEvent {
     HasAll,
     /// It has one more piece.
     Has(PieceIndex),
+    /// It has several more.
+    HasMore(Vec<PieceIndex>),
     /// It sends no more; these blocks are free again, and it will not send them.
     Choked(Vec<Block>),
     /// It sends again.
@@ -232,7 +234,7 @@ impl Peer {
 
     /// Whether it wants nothing of anybody: it has everything, or all that it wants (BEP 21).
     pub fn is_upload_only(&self) -> bool {
-        self.upload_only || self.has_all
+        self.upload_only || self.has_all || self.pieces.as_ref().is_some_and(Bitfield::is_full)
     }
 
     /// What it gets of us.
@@ -373,7 +375,8 @@ impl Peer {
             Message::Have(piece) => self.have(piece, geometry),
             Message::Bitfield(bits) => {
                 let pieces = Bitfield::from_wire(bits, geometry.piece_count()).map_err(|_| PeerError::OutOfRange)?;
-                self.first_pieces(pieces)
+                // aria2 says so what many `have`s would say.
+                if self.told_bitfield { Ok(self.more_pieces(&pieces)) } else { self.first_pieces(pieces) }
             }
             Message::HaveAll => {
                 self.agreed()?;
@@ -610,6 +613,17 @@ impl Peer {
         }
         pieces.set(piece);
         Ok(Some(PeerEvent::Has(PieceIndex(piece))))
+    }
+
+    /// A bitfield that comes late adds to what is known; what it leaves out is not taken back.
+    fn more_pieces(&mut self, pieces: &Bitfield) -> Option<PeerEvent> {
+        if self.has_all {
+            return None;
+        }
+        let known = self.pieces.get_or_insert_with(|| Bitfield::new(pieces.len()));
+        let news: Vec<PieceIndex> = pieces.iter_ones().filter(|&piece| !known.get(piece)).map(PieceIndex).collect();
+        news.iter().for_each(|piece| known.set(piece.0));
+        (!news.is_empty()).then_some(PeerEvent::HasMore(news))
     }
 
     fn first_pieces(&mut self, pieces: Bitfield) -> Result<Option<PeerEvent>, PeerError> {

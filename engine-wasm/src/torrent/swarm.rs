@@ -144,6 +144,10 @@ impl Torrent {
                 self.availability.add(piece);
                 self.learned(conn, cx);
             }
+            PeerEvent::HasMore(pieces) => {
+                pieces.into_iter().for_each(|piece| self.availability.add(piece));
+                self.learned(conn, cx);
+            }
             PeerEvent::Choked(dropped) => {
                 self.suspects.release(conn);
                 self.take_back(conn, &dropped, cx);

@@ -110,6 +110,19 @@ fn new_pieces_are_told_after_the_introduction_and_not_to_those_who_have_all() {
 }
 
 #[test]
+fn a_bitfield_that_comes_late_adds_to_what_is_known() {
+    let mut peer = arrived(FAST);
+    assert_eq!(hear(&mut peer, Message::HaveNone), Some(PeerEvent::HasSome));
+    assert_eq!(hear(&mut peer, Message::Have(3)), Some(PeerEvent::Has(PieceIndex(3))));
+    let news = vec![PieceIndex(0), PieceIndex(1)];
+    assert_eq!(hear(&mut peer, Message::Bitfield(&[0xc0])), Some(PeerEvent::HasMore(news)));
+    assert_eq!(hear(&mut peer, Message::Bitfield(&[0x80])), None);
+    assert!([0, 1, 3].into_iter().all(|piece| peer.has(PieceIndex(piece))) && !peer.is_upload_only());
+    hear(&mut peer, Message::Have(2));
+    assert!(peer.is_upload_only(), "it has everything, piece by piece");
+}
+
+#[test]
 fn interest_requests_and_cancels_are_passed_on() {
     let mut peer = arrived(FAST);
     assert_eq!(hear(&mut peer, Message::Interested), Some(PeerEvent::Interest));
