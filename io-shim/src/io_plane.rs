@@ -128,6 +128,10 @@ impl IoPlane {
                 self.sockets.ports.bind(op, socket, family, port, group);
             }
             IoCommand::UdpSend { socket, to, data } => self.sockets.ports.send(socket, to, data),
+            IoCommand::UtpListen { op, socket } => self.sockets.ports.listen_utp(op, socket),
+            IoCommand::UtpConnect { conn, socket, addr, timeout_ms } => {
+                self.sockets.ports.connect_utp(conn, socket, addr, Duration::from_millis(timeout_ms.into()));
+            }
             IoCommand::SocketClose { socket } => self.sockets.ports.close(socket),
             IoCommand::Resolve { op, host, port } => {
                 let lookup = Arc::clone(&self.lookup);
@@ -155,14 +159,11 @@ impl IoPlane {
             }
             IoCommand::FileRead { op, span } => self.run_bulky(op, self.files.read(span, Arc::clone(&self.reads))),
             IoCommand::FileSync { op, file } => self.run(op, 0, self.files.sync(file)),
-            IoCommand::FileMove { op, root, from, to_root, to } if root == to_root => {
-                let renaming = self.files.rename(root, from, to);
+            IoCommand::FileMove { op, root, from, to_root, to } => {
+                let renaming = self.files.rename(root, from, to_root, to);
                 self.run(op, 0, renaming);
             }
-            IoCommand::UtpConnect { conn, .. } => {
-                self.events.refuse(IoEvent::TcpClosed { conn, reason: shared_proto::io::CloseReason::Denied });
-            }
-            IoCommand::FileMove { op, .. } | IoCommand::UtpListen { op, .. } | IoCommand::PortMap { op, .. } => {
+            IoCommand::PortMap { op, .. } => {
                 let error = op_error(OpErrorKind::Denied, "this daemon can't do that yet");
                 self.events.refuse(IoEvent::Done { op, result: Err(error) });
             }

@@ -113,3 +113,15 @@ pub const MAX_TRANSFERS: usize = 64;
 
 /// Longest patience with a fetch into files. A rate limit may make a large one last.
 pub const MAX_TRANSFER_TIMEOUT: Duration = Duration::from_secs(3_600);
+
+/// Datagrams of uTP that wait to be worked off. What does not fit is lost, and sent again by who sent it.
+pub const MAX_UTP_INBOX: usize = 1_024;
+
+/// Bytes that one uTP connection may hold in each direction: what is under way on a line of 40 Mbit/s with a round trip of 100 ms.
+pub const UTP_BUFFER: usize = 512 << 10;
+
+/// Bytes of datagrams that the system keeps for one socket.
+pub const UDP_BUFFER: usize = 1 << 20;
+
+/// Bytes that a connection over another protocol than TCP is read ahead: half of [`UTP_BUFFER`], so that its window opens by as much.
+pub const POLLED_LUMP: usize = UTP_BUFFER / 2;

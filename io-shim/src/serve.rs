@@ -96,6 +96,7 @@ impl Server {
             tracing::debug!(request = %ticket.id(), ?end, "refused");
             return ended(&file, end);
         }
+        let place = self.files.place(&file.root, &file.path);
         let opened = match self.open(&file).await {
             Ok(opened) => opened,
             Err(answer) => return *answer,
@@ -106,6 +107,7 @@ impl Server {
             slot,
             served: file,
             file: opened,
+            place,
             ticket,
             first_head: first.head,
             rest: parts,

@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::desk::{Desk, ServedFile, Slot, Ticket};
-use crate::files;
+use crate::files::{self, store::Place};
 use crate::metrics::{Metrics, add};
 use crate::range::ByteRange;
 
@@ -45,6 +45,8 @@ pub(crate) struct Reply {
     pub(crate) slot: Slot,
     pub(crate) served: Arc<ServedFile>,
     pub(crate) file: Arc<File>,
+    /// Where the file was when it was opened.
+    pub(crate) place: Place,
     /// The question about the first part.
     pub(crate) ticket: Ticket,
     pub(crate) first_head: Bytes,
@@ -73,7 +75,14 @@ impl Reply {
         let out = Outlet { sender, taken, sent: 0 };
         tokio::spawn(async move {
             let (request, _slot) = (self.ticket.id(), self.slot);
-            let mut pump = Pump { desk: self.desk, metrics: self.metrics, served: self.served, file: self.file, out };
+            let mut pump = Pump {
+                desk: self.desk,
+                metrics: self.metrics,
+                served: self.served,
+                file: self.file,
+                place: self.place,
+                out,
+            };
             let ended = pump.run(self.first_head, self.ticket, self.rest, self.tail).await;
             match ended {
                 Ok(()) => tracing::debug!(%request, "reply complete"),
@@ -97,6 +106,7 @@ struct Pump {
     metrics: Arc<Metrics>,
     served: Arc<ServedFile>,
     file: Arc<File>,
+    place: Place,
     out: Outlet,
 }
 
@@ -147,6 +157,10 @@ impl Pump {
     }
 
     async fn read(&self, position: u64, count: usize) -> Result<Bytes, Stop> {
+        // What was granted is in the file that is now, and maybe not in the one that was opened.
+        if !self.place.is_current() {
+            return Err(Stop::Unreadable(io::Error::other("the file was moved to another disk")));
+        }
         let file = Arc::clone(&self.file);
         let job = tokio::task::spawn_blocking(move || {
             let bytes = files::read_bytes_at(&file, count, position)?;

@@ -7,7 +7,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::sync::Notify;
@@ -17,8 +20,11 @@ use tokio::sync::Notify;
 const NARROW: u64 = 16 << 20;
 
 /// One file in the eyes of the locks.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Identity(u64);
+#[derive(Debug)]
+pub(crate) struct Identity {
+    number: u64,
+    moves: AtomicU64,
+}
 
 /// Bytes of one file.
 #[derive(Clone, Debug)]
@@ -84,9 +90,27 @@ struct Held {
 
 impl Identity {
     pub(crate) fn new(number: u64) -> Self {
-        Self(number)
+        Self { number, moves: AtomicU64::new(0) }
+    }
+
+    /// Its bytes are on another disk now: handles from before are of what it was. To be said while a claim keeps writers away.
+    pub(crate) fn count_move(&self) {
+        self.moves.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How often that was said.
+    pub(crate) fn moves(&self) -> u64 {
+        self.moves.load(Ordering::SeqCst)
     }
 }
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Identity {}
 
 impl Region {
     /// All of a file.
@@ -103,14 +127,14 @@ impl SpanLocks {
         let id = inner.next;
         let mut blockers = BTreeSet::new();
         for region in &regions {
-            if let Some(line) = inner.files.get(&region.file.0) {
+            if let Some(line) = inner.files.get(&region.file.number) {
                 blockers
                     .extend(line.near(region).filter(|held| held.blocks(owner, access, region)).map(|held| held.claim));
             }
         }
         for region in &regions {
             let held = Held { claim: id, owner, access, start: region.start, end: region.end };
-            inner.files.entry(region.file.0).or_default().insert(held);
+            inner.files.entry(region.file.number).or_default().insert(held);
         }
         for blocker in &blockers {
             inner.claims.get_mut(blocker).expect("held regions belong to live claims").dependents.push(id);
@@ -130,10 +154,10 @@ impl SpanLocks {
         let mut inner = self.lock();
         let Some(entry) = inner.claims.remove(&id) else { return };
         for region in &entry.regions {
-            if let Some(line) = inner.files.get_mut(&region.file.0) {
+            if let Some(line) = inner.files.get_mut(&region.file.number) {
                 line.remove(id, region);
                 if line.narrow.is_empty() && line.wide.is_empty() {
-                    inner.files.remove(&region.file.0);
+                    inner.files.remove(&region.file.number);
                 }
             }
         }

@@ -1,10 +1,11 @@
 //! Files beneath the folders that the user chose.
 //!
-//! [`roots`] confines, [`store`] opens and moves, [`locks`] orders reads and writes of the same bytes, [`table`] keeps
+//! [`roots`] confines, [`store`] opens and moves ([`moving`] from disk to disk), [`locks`] orders reads and writes of the same bytes, [`table`] keeps
 //! what one engine has open. None of them knows what the files are for.
 
 pub(crate) mod error;
 pub(crate) mod locks;
+mod moving;
 pub mod roots;
 pub mod store;
 pub(crate) mod table;

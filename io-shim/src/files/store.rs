@@ -24,6 +24,7 @@ use tokio::sync::Semaphore;
 use super::{
     error::{from_io, op_error},
     locks::{Identity, SpanLocks},
+    moving,
     roots::{Roots, checked_path},
 };
 use crate::limits;
@@ -36,6 +37,7 @@ pub struct FileStore {
     names: Arc<tokio::sync::Mutex<()>>,
     disk_jobs: Semaphore,
     digest_jobs: Semaphore,
+    move_jobs: Semaphore,
 }
 
 /// Which files are in use, so that everyone who opens the same path shares its locks.
@@ -44,6 +46,19 @@ struct Identities {
     by_path: HashMap<(RootKey, String), Weak<Identity>>,
     next: u64,
     prune_at: usize,
+}
+
+/// Where a file was when somebody looked.
+pub(crate) struct Place {
+    identity: Arc<Identity>,
+    moves: u64,
+}
+
+impl Place {
+    /// Whether a handle from then is still of the file: what was written before this call is in it.
+    pub(crate) fn is_current(&self) -> bool {
+        self.identity.moves() == self.moves
+    }
 }
 
 impl FileStore {
@@ -57,6 +72,7 @@ impl FileStore {
             names: Arc::default(),
             disk_jobs: Semaphore::new(limits::MAX_DISK_JOBS),
             digest_jobs: Semaphore::new(cores),
+            move_jobs: Semaphore::new(1),
         }
     }
 
@@ -74,6 +90,12 @@ impl FileStore {
         let path = checked_path(path)?;
         let dir = self.roots.open(root, false)?;
         regular(open_at(&dir, &path, Mode::Read))
+    }
+
+    /// Where the file is now; to be asked before it is opened for serving.
+    pub(crate) fn place(&self, root: &RootKey, path: &[String]) -> Place {
+        let identity = self.identity(root, path);
+        Place { moves: identity.moves(), identity }
     }
 
     /// Opens for reading and writing, as [`shared_proto::IoCommand::FileOpen`] says; a file that exists and cannot be
@@ -117,15 +139,39 @@ impl FileStore {
         Ok((file, None))
     }
 
-    /// Renames within a root, making the target's folders; an existing target is an error.
-    pub(crate) fn rename(&self, root: &RootKey, from: &[String], to: &[String]) -> Result<(), OpError> {
+    /// Renames, making the target's folders; an existing target is an error. From disk to disk it is copied, and gives the file
+    /// that is now there. Blocking; to be called outside of a name job, because a copy takes its time.
+    pub(crate) fn rename(
+        &self,
+        (root, from): (&RootKey, &[String]),
+        (to_root, to): (&RootKey, &[String]),
+        cancelled: impl Fn() -> bool,
+    ) -> Result<Option<File>, OpError> {
         let (from, to) = (checked_path(from)?, checked_path(to)?);
-        let dir = self.roots.open(root, false)?;
-        dir.symlink_metadata(&from).map_err(|error| from_io(&error))?;
-        make_parents(&dir, &to)?;
-        let (from_dir, from_name) = parent_of(&dir, &from)?;
-        let (to_dir, to_name) = parent_of(&dir, &to)?;
-        rename_no_replace(&from_dir, from_name, &to_dir, to_name).map_err(|error| from_io(&error))
+        let source = self.roots.open(root, false)?;
+        source.symlink_metadata(&from).map_err(|error| from_io(&error))?;
+        let target = if root == to_root { source.try_clone() } else { Ok(self.roots.open(to_root, true)?) };
+        let target = target.map_err(|error| from_io(&error))?;
+        let renamed = {
+            let _alone = self.names.blocking_lock();
+            make_parents(&target, &to)?;
+            let (from_dir, from_name) = parent_of(&source, &from)?;
+            let (to_dir, to_name) = parent_of(&target, &to)?;
+            rename_no_replace(&from_dir, from_name, &to_dir, to_name)
+        };
+        let moved = match renamed {
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                let alone = || self.names.blocking_lock();
+                moving::copy_over(&source, &from, &target, &to, cancelled, alone).map(Some)
+            }
+            renamed => renamed.map(|()| None).map_err(|error| from_io(&error)),
+        };
+        if moved.is_ok() {
+            remove_empty_parents(&source, &from);
+        } else {
+            remove_empty_parents(&target, &to);
+        }
+        moved
     }
 
     /// What a path holds, `None` for nothing.
@@ -158,11 +204,7 @@ impl FileStore {
             return Err(op_error(OpErrorKind::Denied, "it is a folder, and only files are deleted"));
         }
         dir.remove_file(&path).map_err(|error| from_io(&error))?;
-        for folder in path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
-            if dir.remove_dir(folder).is_err() {
-                break;
-            }
-        }
+        remove_empty_parents(&dir, &path);
         Ok(())
     }
 
@@ -172,10 +214,10 @@ impl FileStore {
     }
 
     /// From now on whoever opens `to` shares the locks of those who have `from` open.
-    pub(crate) fn rename_identity(&self, root: &RootKey, from: &[String], to: &[String]) {
+    pub(crate) fn rename_identity(&self, root: &RootKey, from: &[String], to_root: &RootKey, to: &[String]) {
         let mut identities = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
         let identity = identities.of(root, from);
-        let target = identities.by_path.entry((root.clone(), lock_name(to))).or_default();
+        let target = identities.by_path.entry((to_root.clone(), lock_name(to))).or_default();
         if target.strong_count() == 0 {
             *target = Arc::downgrade(&identity);
         }
@@ -192,6 +234,14 @@ impl FileStore {
         job: impl FnOnce() -> Result<T, OpError> + Send + 'static,
     ) -> Result<T, OpError> {
         run_in(&self.disk_jobs, job).await
+    }
+
+    /// Runs a blocking job that moves a file, maybe from disk to disk: one at a time, because they would only slow each other down.
+    pub(crate) async fn move_job<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, OpError> + Send + 'static,
+    ) -> Result<T, OpError> {
+        run_in(&self.move_jobs, job).await
     }
 
     /// Runs a blocking job that hashes.
@@ -248,17 +298,27 @@ impl Identities {
 }
 
 /// Where the file system does not tell cases apart two spellings are one file; to share locks needlessly is harmless.
-fn lock_name(path: &[String]) -> String {
+pub(super) fn lock_name(path: &[String]) -> String {
     path.join("/").to_lowercase()
 }
 
-enum Mode {
+/// The folders above a path, as far as they are empty.
+fn remove_empty_parents(dir: &Dir, path: &Path) {
+    for folder in path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
+        if dir.remove_dir(folder).is_err() {
+            break;
+        }
+    }
+}
+
+/// How to open.
+pub(super) enum Mode {
     Read,
     Write,
     Create,
 }
 
-fn open_at(dir: &Dir, path: &Path, mode: Mode) -> io::Result<cap_std::fs::File> {
+pub(super) fn open_at(dir: &Dir, path: &Path, mode: Mode) -> io::Result<cap_std::fs::File> {
     let mut options = OpenOptions::new();
     // Non-blocking, because opening a pipe that lies in the folder would otherwise wait for its other end.
     options.read(true).follow(FollowSymlinks::No).nonblock(true);
@@ -270,7 +330,7 @@ fn open_at(dir: &Dir, path: &Path, mode: Mode) -> io::Result<cap_std::fs::File> 
     dir.open_with(path, &options)
 }
 
-fn regular(opened: io::Result<cap_std::fs::File>) -> Result<File, OpError> {
+pub(super) fn regular(opened: io::Result<cap_std::fs::File>) -> Result<File, OpError> {
     let file = opened.map_err(|error| from_io(&error))?.into_std();
     let found = file.metadata().map_err(|error| from_io(&error))?;
     if found.is_dir() {
@@ -304,7 +364,7 @@ fn make_parents(dir: &Dir, path: &Path) -> Result<(), OpError> {
 }
 
 /// A handle to the folder that holds the path's last name, and that name.
-fn parent_of<'a>(dir: &Dir, path: &'a Path) -> Result<(Dir, &'a Path), OpError> {
+pub(super) fn parent_of<'a>(dir: &Dir, path: &'a Path) -> Result<(Dir, &'a Path), OpError> {
     let name = path.file_name().map(Path::new).expect("a checked path ends in a name");
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => dir.open_dir(parent),
@@ -315,7 +375,7 @@ fn parent_of<'a>(dir: &Dir, path: &'a Path) -> Result<(Dir, &'a Path), OpError> 
 
 /// One step where the system has it, so that a target which appears meanwhile is not lost.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn rename_no_replace(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
+pub(super) fn rename_no_replace(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
     use rustix::{fs::RenameFlags, io::Errno};
     match rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::NOREPLACE) {
         // File systems that lack it (some network and FAT drivers) say so in these ways.
@@ -325,7 +385,7 @@ fn rename_no_replace(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-fn rename_no_replace(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
+pub(super) fn rename_no_replace(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
     check_and_rename(from_dir, from, to_dir, to)
 }
 
@@ -355,7 +415,7 @@ mod tests {
         assert_eq!(first, store.identity(&root, &path("Folder/FILM")), "the file system may not tell them apart");
         assert_ne!(first, store.identity(&root, &path("folder/other")));
         assert_ne!(first, store.identity(&other, &path("folder/film")));
-        store.rename_identity(&root, &path("folder/film"), &path("new"));
+        store.rename_identity(&root, &path("folder/film"), &root, &path("new"));
         assert_eq!(first, store.identity(&root, &path("new")));
     }
 

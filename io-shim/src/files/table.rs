@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     fs::File,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -26,7 +26,7 @@ use super::{
     error::{from_io, op_error},
     locks::{Access, Claim, Identity, Owner, Region},
     read_at,
-    store::FileStore,
+    store::{FileStore, lock_name},
     write_all_at,
 };
 use crate::{
@@ -49,6 +49,8 @@ pub(crate) struct FileTable {
     max_files: usize,
     /// Resolves when the last command on names is done.
     last_name_job: Option<oneshot::Receiver<()>>,
+    /// Moves take their time, so only those who name the same paths wait for them.
+    moves: Moves,
     stopped: CancellationToken,
 }
 
@@ -57,6 +59,8 @@ pub(crate) struct OpenFile {
     identity: Arc<Identity>,
     handle: watch::Receiver<Option<Result<Arc<File>, OpError>>>,
     closed: AtomicBool,
+    /// Where its bytes are now, once they were moved to another disk.
+    moved: Mutex<Option<Arc<File>>>,
     metrics: Arc<Metrics>,
 }
 
@@ -75,7 +79,7 @@ impl FileTable {
         max_files: usize,
         stopped: CancellationToken,
     ) -> Self {
-        Self { store, metrics, files: HashMap::new(), max_files, last_name_job: None, stopped }
+        Self { store, metrics, files: HashMap::new(), max_files, last_name_job: None, moves: Moves::default(), stopped }
     }
 
     /// [`shared_proto::IoCommand::FileOpen`]
@@ -92,12 +96,18 @@ impl FileTable {
         if admitted.is_ok() {
             let identity = self.store.identity(&root, &path);
             self.metrics.files_open.fetch_add(1, Ordering::Relaxed);
-            let open =
-                OpenFile { identity, handle, closed: AtomicBool::new(false), metrics: Arc::clone(&self.metrics) };
+            let open = OpenFile {
+                identity,
+                handle,
+                closed: AtomicBool::new(false),
+                moved: Mutex::default(),
+                metrics: Arc::clone(&self.metrics),
+            };
             self.files.insert(file, Arc::new(open));
         }
         let store = Arc::clone(&self.store);
-        let opening = self.name_job(Box::new(move || store.open(&root, &path, length, create)));
+        let name = name_of(&root, &path);
+        let opening = self.name_job(&name, Box::new(move || store.open(&root, &path, length, create)));
         async move {
             admitted?;
             match opening.await {
@@ -145,12 +155,38 @@ impl FileTable {
         &mut self,
         root: RootKey,
         from: Vec<String>,
+        to_root: RootKey,
         to: Vec<String>,
     ) -> impl Future<Output = OpResult> + use<> {
-        self.store.rename_identity(&root, &from, &to);
-        let store = Arc::clone(&self.store);
-        let renaming = self.name_job(Box::new(move || store.rename(&root, &from, &to)));
-        async move { renaming.await.map(|()| OpOutput::Unit) }
+        let identity = self.store.identity(&root, &from);
+        self.store.rename_identity(&root, &from, &to_root, &to);
+        let open_now = self.files.values().filter(|open| Arc::ptr_eq(&open.identity, &identity));
+        let open_now: Vec<_> = open_now.cloned().collect();
+        // Writes wait meanwhile, so that none of them is missing from a copy.
+        let claim = self.store.locks().claim(None, Access::Read, vec![Region::whole(&identity)]);
+        let names = vec![name_of(&root, &from), name_of(&to_root, &to)];
+        let (done, conflicting) = self.moves.begin(names);
+        let earlier = self.stand_in_line();
+        let (store, stopped) = (Arc::clone(&self.store), self.stopped.clone());
+        async move {
+            let _done = done;
+            earlier.await;
+            conflicting.await;
+            claim.ready().await;
+            let mover = Arc::clone(&store);
+            let job = move || {
+                let _claim = claim;
+                let moved = mover.rename((&root, &from), (&to_root, &to), || stopped.is_cancelled())?;
+                if let Some(file) = moved.map(Arc::new) {
+                    identity.count_move();
+                    for open in open_now {
+                        *open.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&file));
+                    }
+                }
+                Ok(OpOutput::Unit)
+            };
+            store.move_job(job).await
+        }
     }
 
     /// [`shared_proto::IoCommand::FileStat`]
@@ -158,7 +194,8 @@ impl FileTable {
         let whole = Region::whole(&self.store.identity(&root, &path));
         let claim = self.store.locks().claim(None, Access::Read, vec![whole]);
         let store = Arc::clone(&self.store);
-        let looking = self.name_job(Box::new(move || store.stat(&root, &path)));
+        let name = name_of(&root, &path);
+        let looking = self.name_job(&name, Box::new(move || store.stat(&root, &path)));
         async move {
             // It tells of the writes before it.
             claim.ready().await;
@@ -170,7 +207,8 @@ impl FileTable {
     /// [`shared_proto::IoCommand::FileDelete`]
     pub(crate) fn delete(&mut self, root: RootKey, path: Vec<String>) -> impl Future<Output = OpResult> + use<> {
         let store = Arc::clone(&self.store);
-        let deleting = self.name_job(Box::new(move || store.delete(&root, &path)));
+        let name = name_of(&root, &path);
+        let deleting = self.name_job(&name, Box::new(move || store.delete(&root, &path)));
         async move { deleting.await.map(|()| OpOutput::Unit) }
     }
 
@@ -265,11 +303,13 @@ impl FileTable {
         Claimed::new(&self.store, owner, access, placed)
     }
 
-    /// Runs a job on names after all earlier ones.
+    /// Runs a job on a name after all earlier ones, of moves those that touch the name.
     fn name_job<T: Send + 'static>(
         &mut self,
+        name: &str,
         job: Box<dyn FnOnce() -> Result<T, OpError> + Send>,
     ) -> impl Future<Output = Result<T, OpError>> + use<T> {
+        let conflicting = self.moves.conflicting(&[name]);
         let (done, turn) = oneshot::channel();
         let before = self.last_name_job.replace(turn);
         let store = Arc::clone(&self.store);
@@ -278,9 +318,55 @@ impl FileTable {
             if let Some(before) = before {
                 let _ = before.await;
             }
+            conflicting.await;
             store.name_job(job).await
         }
     }
+
+    /// Resolves when all earlier jobs on names are done, and holds no later one back.
+    fn stand_in_line(&mut self) -> impl Future<Output = ()> + use<> {
+        let (done, turn) = oneshot::channel::<()>();
+        let before = self.last_name_job.replace(turn);
+        async move {
+            let _done = done;
+            if let Some(before) = before {
+                let _ = before.await;
+            }
+        }
+    }
+}
+
+/// Moves under way, each with the names that it touches.
+#[derive(Default)]
+struct Moves(Vec<(Vec<String>, watch::Receiver<()>)>);
+
+impl Moves {
+    /// One more; it is done when the sender is dropped. Also what it has to wait for.
+    fn begin(&mut self, names: Vec<String>) -> (watch::Sender<()>, impl Future<Output = ()> + use<>) {
+        self.0.retain(|(_, done)| done.has_changed().is_ok());
+        let named: Vec<&str> = names.iter().map(String::as_str).collect();
+        let conflicting = self.conflicting(&named);
+        let (sender, done) = watch::channel(());
+        self.0.push((names, done));
+        (sender, conflicting)
+    }
+
+    /// Resolves when the moves are done that touch one of these names, or a folder above or beneath.
+    fn conflicting(&self, names: &[&str]) -> impl Future<Output = ()> + use<> {
+        let touches = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let conflict = |moved: &str| names.iter().any(|name| touches(moved, name) || touches(name, moved));
+        let moves = self.0.iter().filter(|(moved, _)| moved.iter().any(|moved| conflict(moved)));
+        let waiting: Vec<_> = moves.map(|(_, done)| done.clone()).collect();
+        async move {
+            for mut done in waiting {
+                while done.changed().await.is_ok() {}
+            }
+        }
+    }
+}
+
+fn name_of(root: &RootKey, path: &[String]) -> String {
+    format!("{root}\0{}", lock_name(path))
 }
 
 impl OpenFile {
@@ -296,7 +382,11 @@ impl OpenFile {
     async fn handle(&self) -> Result<Arc<File>, OpError> {
         let mut handle = self.handle.clone();
         match handle.wait_for(Option::is_some).await {
-            Ok(opened) => opened.clone().expect("waited for"),
+            Ok(opened) => {
+                let opened = opened.clone().expect("waited for");
+                let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                opened.map(|file| moved.unwrap_or(file))
+            }
             Err(_) => Err(op_error(OpErrorKind::NotFound, "the file was never opened")),
         }
     }

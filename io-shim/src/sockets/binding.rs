@@ -42,6 +42,8 @@ pub(super) fn listen(addresses: &[IpAddr], family: Family, port: u16) -> Result<
 pub(super) fn bind(addresses: &[IpAddr], family: Family, port: u16) -> Result<(Vec<UdpSocket>, u16), OpError> {
     at_each(addresses, family, port, |addr| {
         let socket = open(addr, Type::DGRAM, Protocol::UDP)?;
+        // Bursts that come while nobody looks are kept, as far as the system allows.
+        let _ = socket.set_recv_buffer_size(limits::UDP_BUFFER);
         socket.bind(&addr.into())?;
         let socket = UdpSocket::from(socket);
         let port = socket.local_addr()?.port();

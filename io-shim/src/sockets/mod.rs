@@ -2,7 +2,7 @@
 //!
 //! Owns the table of connections and what is allowed. [`conn`] drives one connection over a [`byte_stream`], which [`tcp`] opens. What comes goes through [`reading`] (with
 //! a [`cipher`] and [`framing`]) and [`burst`], by the keys of [`divert`]; what goes waits in its [`outbox`] for its [`writer`]. [`rate`] slows both down, [`policy`] says who may be dialled and who may come. [`ports`] keeps what is open to others:
-//! [`binding`] opens it, [`listen`] accepts, [`udp`] carries datagrams. Commands for a connection that is gone are
+//! [`binding`] opens it, [`listen`] accepts, [`udp`] carries datagrams, and with [`utp`] connections over them ([`polled`] like any other). Commands for a connection that is gone are
 //! ignored: both sides can cross on the wire.
 
 pub(crate) mod binding;
@@ -15,11 +15,13 @@ pub(crate) mod framing;
 pub(crate) mod listen;
 mod outbox;
 pub mod policy;
+mod polled;
 pub(crate) mod ports;
 pub(crate) mod rate;
 mod reading;
 pub(crate) mod tcp;
 pub(crate) mod udp;
+mod utp;
 mod writer;
 
 use std::{

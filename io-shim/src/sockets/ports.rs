@@ -3,17 +3,22 @@
 //! Owns the table; [`super::binding`] opens sockets, [`super::listen`] and [`super::udp`] drive them. Invariant: whatever ends a port, by order or
 //! with its engine, ends its tasks and closes its sockets.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use shared_proto::{
-    IoEvent, OpId,
+    ConnId, IoEvent, OpId,
     ids::SocketId,
-    io::{Family, OpError, OpErrorKind, OpOutput},
+    io::{CloseReason, Family, OpError, OpErrorKind, OpOutput},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, binding, listen, udp};
+use super::{Context, binding, conn, listen, udp};
 use crate::{files::error::op_error, limits};
 
 /// All ports of one engine.
@@ -70,9 +75,33 @@ impl Ports {
     }
 
     /// [`shared_proto::IoCommand::UdpSend`]
-    pub(crate) fn send(&self, socket: SocketId, to: std::net::SocketAddr, data: Bytes) {
+    pub(crate) fn send(&self, socket: SocketId, to: SocketAddr, data: Bytes) {
         if let Some(Port { kind: Kind::Udp(udp), .. }) = self.open.get(&socket) {
             udp.send(to, data);
+        }
+    }
+
+    /// [`shared_proto::IoCommand::UtpListen`]
+    pub(crate) fn listen_utp(&mut self, op: OpId, socket: SocketId) {
+        let started = match self.open.get_mut(&socket) {
+            Some(Port { kind: Kind::Udp(udp), closed }) => udp.start_utp(&self.context, socket, closed),
+            Some(Port { kind: Kind::Tcp, .. }) | None => Err(op_error(OpErrorKind::NotFound, "no such UDP socket")),
+        };
+        self.context.events.refuse(IoEvent::Done { op, result: started.map(|()| OpOutput::Unit) });
+    }
+
+    /// [`shared_proto::IoCommand::UtpConnect`]
+    pub(crate) fn connect_utp(&self, id: ConnId, socket: SocketId, addr: SocketAddr, timeout: Duration) {
+        let utp = match self.open.get(&socket) {
+            Some(Port { kind: Kind::Udp(udp), .. }) => udp.utp(),
+            Some(Port { kind: Kind::Tcp, .. }) | None => None,
+        };
+        let Some(utp) = utp else {
+            return self.context.events.refuse(IoEvent::TcpClosed { conn: id, reason: CloseReason::Denied });
+        };
+        if let Some(admitted) = self.context.admit_dialled(id, addr) {
+            let opening = utp.dial(addr, timeout.min(limits::MAX_CONNECT_TIMEOUT));
+            tokio::spawn(conn::run(Arc::clone(&self.context), admitted, IoEvent::TcpConnected { conn: id }, opening));
         }
     }
 

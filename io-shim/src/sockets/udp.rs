@@ -6,17 +6,31 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr, UdpSocket as StdSocket},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use bytes::Bytes;
-use shared_proto::{IoEvent, OpId, frame::MAX_DATAGRAM, ids::SocketId, io::OpError};
+use shared_proto::{
+    IoEvent, OpId,
+    frame::MAX_DATAGRAM,
+    ids::SocketId,
+    io::{OpError, OpErrorKind},
+};
 use tokio::{net::UdpSocket, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, DialPolicy, binding::GroupSockets, ports::bound};
-use crate::{files::error::from_io, limits};
+use super::{
+    Context, DialPolicy,
+    binding::GroupSockets,
+    conn,
+    ports::bound,
+    utp::{Utp, is_utp},
+};
+use crate::{
+    files::error::{from_io, op_error},
+    limits,
+};
 
 /// How long one that failed to receive waits. Some systems report there that an earlier datagram did not arrive.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -38,6 +52,9 @@ pub(super) struct Udp {
     policy: DialPolicy,
     group: Option<SocketAddr>,
     outbox: mpsc::Sender<(SocketAddr, Bytes)>,
+    sockets: Vec<Arc<UdpSocket>>,
+    /// Once it is spoken: what is uTP's is no longer handed up.
+    utp: Arc<OnceLock<Utp>>,
 }
 
 impl Sockets {
@@ -71,16 +88,18 @@ pub(super) fn start(
 ) -> Udp {
     let (outbox, orders) = mpsc::channel(limits::MAX_UNSENT_DATAGRAMS);
     let Sockets { listeners, speakers, group, port } = sockets;
-    let (hearing, closing) = (Arc::clone(context), closed.clone());
+    let utp = Arc::new(OnceLock::new());
+    let (hearing, closing, sorting) = (Arc::clone(context), closed.clone(), Arc::clone(&utp));
     tokio::spawn(closed.clone().run_until_cancelled_owned(async move {
         hearing.events.send(bound(op, port)).await;
         for listener in listeners {
-            let receiving = receive_all(Arc::clone(&hearing), socket, listener);
+            let receiving = receive_all(Arc::clone(&hearing), socket, listener, Arc::clone(&sorting));
             tokio::spawn(closing.clone().run_until_cancelled_owned(receiving));
         }
     }));
-    tokio::spawn(closed.clone().run_until_cancelled_owned(send_all(speakers, orders, group.is_some())));
-    Udp { policy: context.policy, group, outbox }
+    let sending = send_all(speakers.clone(), orders, group.is_some());
+    tokio::spawn(closed.clone().run_until_cancelled_owned(sending));
+    Udp { policy: context.policy, group, outbox, sockets: speakers, utp }
 }
 
 impl Udp {
@@ -91,14 +110,53 @@ impl Udp {
             let _ = self.outbox.try_send((to, data));
         }
     }
+
+    /// From here on datagrams of uTP are connections.
+    pub(super) fn start_utp(
+        &mut self,
+        context: &Arc<Context>,
+        socket: SocketId,
+        closed: &CancellationToken,
+    ) -> Result<(), OpError> {
+        if self.group.is_some() {
+            return Err(op_error(OpErrorKind::Denied, "a group has no connections"));
+        }
+        if self.utp.get().is_none() {
+            let utp = Utp::start(self.sockets.clone(), context.max_conns, closed)?;
+            let accepting = accept_all(Arc::clone(context), socket, utp.clone());
+            tokio::spawn(closed.clone().run_until_cancelled_owned(accepting));
+            let _ = self.utp.set(utp);
+        }
+        Ok(())
+    }
+
+    /// uTP, if it is spoken here.
+    pub(super) fn utp(&self) -> Option<Utp> {
+        self.utp.get().cloned()
+    }
 }
 
-async fn receive_all(context: Arc<Context>, socket: SocketId, listener: Arc<UdpSocket>) {
+/// Those for whom there is no room are shut out: dropping a connection says goodbye.
+async fn accept_all(context: Arc<Context>, socket: SocketId, utp: Utp) {
+    while let Some((addr, stream)) = utp.accept().await {
+        if let Some(stranger) = context.admit_stranger() {
+            let event = IoEvent::TcpAccepted { socket, conn: stranger.id(), addr };
+            tokio::spawn(conn::run(Arc::clone(&context), stranger, event, async { Ok(stream) }));
+        }
+        context.events.room().await;
+    }
+}
+
+async fn receive_all(context: Arc<Context>, socket: SocketId, listener: Arc<UdpSocket>, utp: Arc<OnceLock<Utp>>) {
     // Room for any, because some systems give back an error in place of one that is cut.
     let mut buffer = vec![0; LONGEST];
     loop {
         match listener.recv_from(&mut buffer).await {
             Ok((length, from)) if context.policy.allows(from) => {
+                if let Some(utp) = utp.get().filter(|_| is_utp(&buffer[..length])) {
+                    utp.receive(from, &buffer[..length]);
+                    continue;
+                }
                 let data = Bytes::copy_from_slice(&buffer[..length.min(MAX_DATAGRAM)]);
                 context.events.offer(IoEvent::UdpReceived { socket, from, data });
             }

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -47,6 +47,24 @@ pub(crate) struct Bench {
     pub(crate) generous: bool,
     next_op: u64,
     dir: TempDir,
+    elsewhere: Elsewhere,
+}
+
+/// A folder on another disk, where there is one; removed at the end.
+struct Elsewhere(PathBuf);
+
+impl Elsewhere {
+    fn new(dir: &TempDir) -> Self {
+        let memory = Path::new("/dev/shm");
+        let name = dir.path().file_name().expect("a folder of its own");
+        if memory.is_dir() { Self(memory.join(name)) } else { Self(dir.path().join("elsewhere")) }
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 pub(crate) fn config() -> IoConfig {
@@ -62,9 +80,11 @@ impl Bench {
 
     pub(crate) fn with(config: IoConfig, window: u32) -> Self {
         let dir = TempDir::new();
+        let elsewhere = Elsewhere::new(&dir);
         let roots = vec![
             (RootKey::from("root"), "Downloads".to_owned(), dir.path().join("root")),
             (RootKey::from("other"), "Other".to_owned(), dir.path().join("other")),
+            (RootKey::from("elsewhere"), "Elsewhere".to_owned(), elsewhere.0.clone()),
         ];
         let files = Arc::new(FileStore::new(Roots::new(roots)));
         let state = Arc::new(StateStore::open(&dir.path().join("state")).expect("a state"));
@@ -82,6 +102,7 @@ impl Bench {
             generous: true,
             next_op: 0,
             dir,
+            elsewhere,
         }
     }
 
@@ -103,6 +124,11 @@ impl Bench {
     /// A path in the bench's own folder; the roots are `root` and `other` in it.
     pub(crate) fn disk(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
+    }
+
+    /// A path in the root `elsewhere`.
+    pub(crate) fn elsewhere(&self, path: &str) -> PathBuf {
+        self.elsewhere.0.join(path)
     }
 
     pub(crate) fn tell(&mut self, command: IoCommand) {

@@ -5,6 +5,7 @@ mod cipher;
 mod fetch;
 mod fetch_range;
 mod files;
+mod moving;
 mod order;
 mod ports;
 mod resolve;
@@ -12,3 +13,4 @@ mod sending;
 mod sockets;
 #[path = "../../src/testing.rs"]
 mod testing;
+mod utp;

@@ -1,0 +1,209 @@
+//! Moving a file to another disk: a copy under a temporary name, made durable, then the change of names.
+//!
+//! Blocking code over directory handles; knows no roots and no locks. Invariants: until the target has its name the source is as it was, and
+//! afterwards the target is whole on disk; what ends early leaves no target.
+
+use std::{
+    fs::{File, FileTimes},
+    io,
+    path::{Path, PathBuf},
+};
+
+use cap_std::fs::Dir;
+use sha2::{Digest, Sha256};
+use shared_proto::io::{OpError, OpErrorKind};
+
+use super::{
+    error::{from_io, op_error},
+    read_at,
+    store::{Mode, open_at, parent_of, regular, rename_no_replace},
+    write_all_at,
+};
+
+/// Bytes copied at once. Holes in a file are kept where all of these are zero.
+const CHUNK: usize = 1 << 20;
+
+/// Copies the file and gives the copy its name; the source is gone then. `cancelled` is asked between chunks, and `alone` holds back other changes of
+/// names while this one happens.
+pub(super) fn copy_over<G>(
+    from_dir: &Dir,
+    from: &Path,
+    to_dir: &Dir,
+    to: &Path,
+    cancelled: impl Fn() -> bool,
+    alone: impl FnOnce() -> G,
+) -> Result<File, OpError> {
+    let source = regular(open_at(from_dir, from, Mode::Read))?;
+    let (target_dir, target_name) = parent_of(to_dir, to)?;
+    if target_dir.symlink_metadata(target_name).is_ok() {
+        return Err(from_io(&io::ErrorKind::AlreadyExists.into()));
+    }
+    let temporary = temporary_name(to);
+    // What an earlier attempt left when the machine went down.
+    let _ = target_dir.remove_file(&temporary);
+    let copied = copy(&source, &target_dir, &temporary, cancelled);
+    let moved = copied.and_then(|copy| {
+        let _alone = alone();
+        rename_no_replace(&target_dir, &temporary, &target_dir, target_name).map_err(|error| from_io(&error))?;
+        Ok(copy)
+    });
+    if moved.is_err() {
+        let _ = target_dir.remove_file(&temporary);
+        return moved;
+    }
+    sync_folder(&target_dir);
+    from_dir.remove_file(from).map_err(|error| from_io(&error))?;
+    moved
+}
+
+/// The same for the same target, so that nothing gathers.
+fn temporary_name(to: &Path) -> PathBuf {
+    let digest = Sha256::digest(to.as_os_str().as_encoded_bytes());
+    let name: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!(".moving-{name}.part").into()
+}
+
+fn copy(source: &File, dir: &Dir, name: &Path, cancelled: impl Fn() -> bool) -> Result<File, OpError> {
+    let copy = regular(open_at(dir, name, Mode::Create))?;
+    let found = source.metadata().map_err(|error| from_io(&error))?;
+    let filled = copy.set_len(found.len()).map_err(|error| from_io(&error));
+    filled.and_then(|()| copy_bytes(source, &copy, found.len(), cancelled))?;
+    if let Ok(modified) = found.modified() {
+        // It is how one tells whether somebody changed it; not every disk keeps it.
+        let _ = copy.set_times(FileTimes::new().set_modified(modified));
+    }
+    copy.sync_all().map_err(|error| from_io(&error))?;
+    Ok(copy)
+}
+
+fn copy_bytes(source: &File, copy: &File, length: u64, cancelled: impl Fn() -> bool) -> Result<(), OpError> {
+    let mut buffer = vec![0; CHUNK.min(usize::try_from(length).unwrap_or(CHUNK))];
+    let mut done = 0;
+    while done < length {
+        if cancelled() {
+            return Err(op_error(OpErrorKind::Other, "given up"));
+        }
+        let wanted = buffer.len().min(usize::try_from(length - done).unwrap_or(usize::MAX));
+        let read = read_at(source, &mut buffer[..wanted], done).map_err(|error| from_io(&error))?;
+        if read < wanted {
+            return Err(op_error(OpErrorKind::Other, "the file changed while it was copied"));
+        }
+        if buffer[..read].iter().any(|byte| *byte != 0) {
+            write_all_at(copy, &buffer[..read], done).map_err(|error| from_io(&error))?;
+        }
+        done += read as u64;
+    }
+    Ok(())
+}
+
+/// Makes a change of names durable, where folders can be synced at all.
+fn sync_folder(dir: &Dir) {
+    #[cfg(unix)]
+    let _ = rustix::fs::openat(
+        dir,
+        ".",
+        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY,
+        rustix::fs::Mode::empty(),
+    )
+    .and_then(rustix::fs::fsync);
+    #[cfg(not(unix))]
+    let _ = dir;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::Cell,
+        fs::{self, OpenOptions},
+        io::Write,
+    };
+
+    use cap_std::ambient_authority;
+
+    use super::*;
+    use crate::testing::TempDir;
+
+    struct Disks {
+        _dir: TempDir,
+        from: Dir,
+        to: Dir,
+        from_path: PathBuf,
+        to_path: PathBuf,
+    }
+
+    impl Disks {
+        /// Two folders that pass for disks, and a film on one of them.
+        fn new(film: &[u8]) -> Self {
+            let dir = TempDir::new();
+            let (from_path, to_path) = (dir.path().join("from"), dir.path().join("to"));
+            for path in [&from_path, &to_path] {
+                fs::create_dir(path).unwrap();
+            }
+            fs::write(from_path.join("film"), film).unwrap();
+            let open = |path| Dir::open_ambient_dir(path, ambient_authority()).unwrap();
+            Self { from: open(&from_path), to: open(&to_path), from_path, to_path, _dir: dir }
+        }
+
+        fn copy_over(&self, cancelled: impl Fn() -> bool) -> Result<File, OpErrorKind> {
+            let (from, to) = (Path::new("film"), Path::new("new"));
+            copy_over(&self.from, from, &self.to, to, cancelled, || ()).map_err(|error| error.kind)
+        }
+
+        fn names(path: &Path) -> Vec<String> {
+            let mut names: Vec<_> =
+                fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    #[test]
+    fn a_file_arrives_whole_with_its_holes_and_its_time() {
+        let film = [vec![1; 3], vec![0; 5 * CHUNK], b"end".to_vec()].concat();
+        let disks = Disks::new(&film);
+        let modified = fs::metadata(disks.from_path.join("film")).unwrap().modified().unwrap();
+        disks.copy_over(|| false).unwrap();
+        assert!(fs::read(disks.to_path.join("new")).unwrap() == film);
+        let found = fs::metadata(disks.to_path.join("new")).unwrap();
+        assert_eq!(found.modified().unwrap(), modified);
+        #[cfg(unix)]
+        assert!(std::os::unix::fs::MetadataExt::blocks(&found) * 512 < 3 * CHUNK as u64, "its hole was filled");
+        assert!(Disks::names(&disks.from_path).is_empty());
+        assert_eq!(Disks::names(&disks.to_path), ["new"]);
+    }
+
+    #[test]
+    fn what_is_given_up_leaves_the_source_and_nothing_else() {
+        let disks = Disks::new(&vec![7; 3 * CHUNK]);
+        let asked = Cell::new(0);
+        let given_up = disks.copy_over(|| asked.replace(asked.get() + 1) == 2);
+        assert_eq!(given_up.unwrap_err(), OpErrorKind::Other);
+        assert_eq!(fs::read(disks.from_path.join("film")).unwrap(), vec![7; 3 * CHUNK]);
+        assert!(Disks::names(&disks.to_path).is_empty());
+    }
+
+    #[test]
+    fn a_target_is_never_replaced_not_even_one_that_appears_meanwhile() {
+        let disks = Disks::new(b"film");
+        fs::write(disks.to_path.join("new"), b"other").unwrap();
+        assert_eq!(disks.copy_over(|| false).unwrap_err(), OpErrorKind::Exists);
+        fs::remove_file(disks.to_path.join("new")).unwrap();
+        let appears = || {
+            fs::write(disks.to_path.join("new"), b"other").unwrap();
+            false
+        };
+        assert_eq!(disks.copy_over(appears).unwrap_err(), OpErrorKind::Exists);
+        assert_eq!(fs::read(disks.to_path.join("new")).unwrap(), b"other");
+        assert_eq!(fs::read(disks.from_path.join("film")).unwrap(), b"film");
+        assert_eq!(Disks::names(&disks.to_path), ["new"]);
+    }
+
+    #[test]
+    fn what_a_sudden_end_left_is_no_hindrance() {
+        let disks = Disks::new(b"film");
+        let left = disks.to_path.join(temporary_name(Path::new("new")));
+        OpenOptions::new().write(true).create(true).truncate(true).open(&left).unwrap().write_all(b"half").unwrap();
+        disks.copy_over(|| false).unwrap();
+        assert_eq!(Disks::names(&disks.to_path), ["new"]);
+    }
+}

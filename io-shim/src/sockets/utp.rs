@@ -1,0 +1,225 @@
+//! uTP (BEP 29): connections over a UDP socket.
+//!
+//! The protocol is the crate librqbit-utp's; this carries its datagrams and bounds it. Knows nothing of what connections say. Invariants: the
+//! protocol never waits for the network: what the socket does not take at once is lost, as it may be anywhere, so that nothing gathers; and it never sees
+//! an error that is not about its own datagram, so that one stranger's address does not end everybody's connections.
+
+use std::{
+    io::{self, IoSlice},
+    net::{Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use dontfrag::UdpSocketExt;
+use librqbit_dualstack_sockets::PollSendToVectored;
+use librqbit_utp::{SocketOpts, Transport, UtpSocket, UtpSocketUdp, UtpStream, UtpStreamReadHalf, UtpStreamWriteHalf};
+use shared_proto::io::{CloseReason, OpError, OpErrorKind};
+use tokio::{
+    net::UdpSocket,
+    sync::{Mutex, mpsc},
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::polled::Polled;
+use crate::{files::error::op_error, limits};
+
+/// Shortest datagram: a header without extensions (BEP 29).
+const HEADER: usize = 20;
+/// Version of the protocol.
+const VERSION: u8 = 1;
+/// The last of its types, SYN.
+const LAST_TYPE: u8 = 4;
+/// A connection ends when nothing was heard for so long: longer than any protocol's keep-alive. One that owes an answer is given up much
+/// sooner, by its retransmissions.
+const SILENCE: Duration = Duration::from_secs(180);
+/// The first patience with a call for a connection before it is called again, and how often that doubles.
+const FIRST_CALL: Duration = Duration::from_secs(1);
+
+/// A connection.
+pub(super) type Stream = Polled<UtpStreamReadHalf, UtpStreamWriteHalf>;
+
+/// The crate names its own clock only here.
+trait Parts {
+    type Environment;
+}
+
+impl<T, E> Parts for UtpSocket<T, E> {
+    type Environment = E;
+}
+
+type Environment = <UtpSocketUdp as Parts>::Environment;
+
+/// uTP over one port. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Utp {
+    socket: Arc<UtpSocket<Carrier, Environment>>,
+    inbox: mpsc::Sender<(SocketAddr, Bytes)>,
+}
+
+/// Whether a datagram is of this protocol.
+pub(super) fn is_utp(datagram: &[u8]) -> bool {
+    datagram.len() >= HEADER && datagram[0] & 0x0f == VERSION && datagram[0] >> 4 <= LAST_TYPE
+}
+
+impl Utp {
+    /// Speaks over these sockets until `closed`, in so many connections at the most.
+    pub(super) fn start(
+        sockets: Vec<Arc<UdpSocket>>,
+        max_conns: usize,
+        closed: &CancellationToken,
+    ) -> Result<Self, OpError> {
+        for socket in &sockets {
+            let is_v4 = socket.local_addr().is_ok_and(|addr| addr.is_ipv4());
+            // Without it a network may cut datagrams to pieces, which costs speed and no more.
+            let _ = if is_v4 { socket.set_dontfrag_v4(true) } else { socket.set_dontfrag_v6(true) };
+        }
+        let (inbox, received) = mpsc::channel(limits::MAX_UTP_INBOX);
+        let carrier = Carrier { sockets, received: Mutex::new(received) };
+        let options = SocketOpts {
+            vsock_rx_bufsize_bytes: NonZeroUsize::new(limits::UTP_BUFFER),
+            vsock_tx_bufsize_bytes_max: NonZeroUsize::new(limits::UTP_BUFFER),
+            // Requests are small and each waits for nothing but the network.
+            disable_nagle: true,
+            remote_inactivity_timeout: Some(SILENCE),
+            max_live_vsocks: NonZeroUsize::new(max_conns),
+            cancellation_token: closed.child_token(),
+            ..SocketOpts::default()
+        };
+        let socket = UtpSocket::new_with_opts(carrier, Environment::default(), options)
+            .map_err(|_| op_error(OpErrorKind::Other, "uTP can't be spoken here"))?;
+        Ok(Self { socket, inbox })
+    }
+
+    /// A datagram came. When there is no room for it, it is lost.
+    pub(super) fn receive(&self, from: SocketAddr, datagram: &[u8]) {
+        let _ = self.inbox.try_send((from, Bytes::copy_from_slice(datagram)));
+    }
+
+    /// The next connection that somebody else opens; `None` when it is closed.
+    pub(super) async fn accept(&self) -> Option<(SocketAddr, Stream)> {
+        let stream = self.socket.accept().await.ok()?;
+        Some((stream.remote_addr(), stream_of(stream)))
+    }
+
+    /// Opens a connection. The call may be lost, so it is repeated.
+    pub(super) async fn dial(self, addr: SocketAddr, timeout: Duration) -> Result<Stream, CloseReason> {
+        let give_up = Instant::now() + timeout;
+        let mut patience = FIRST_CALL;
+        while Instant::now() < give_up {
+            let until = give_up.min(Instant::now() + patience);
+            match timeout_at(until, self.socket.connect(addr)).await {
+                Ok(Ok(stream)) => return Ok(stream_of(stream)),
+                Ok(Err(librqbit_utp::Error::TooManyActiveConnections)) => return Err(CloseReason::Limit),
+                Ok(Err(_)) => return Err(CloseReason::Network),
+                Err(_) => patience *= 2,
+            }
+        }
+        Err(CloseReason::Timeout)
+    }
+}
+
+fn stream_of(stream: UtpStream) -> Stream {
+    let (reader, writer) = stream.split();
+    Polled::new(reader, writer)
+}
+
+/// The protocol's way to the network: datagrams that somebody else sorted out come, and go by the port's own sockets.
+struct Carrier {
+    sockets: Vec<Arc<UdpSocket>>,
+    received: Mutex<mpsc::Receiver<(SocketAddr, Bytes)>>,
+}
+
+impl Carrier {
+    /// Sends from the first address that has a way there.
+    fn pass(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
+        for socket in &self.sockets {
+            match socket.try_send_to(datagram, to) {
+                Ok(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if is_too_long(&error) => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(datagram.len())
+    }
+}
+
+/// Whether a datagram is longer than the way to its end takes: what the protocol probes for.
+#[cfg(unix)]
+fn is_too_long(error: &io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::MSGSIZE)
+}
+
+/// Whether a datagram is longer than the way to its end takes: what the protocol probes for.
+#[cfg(not(unix))]
+fn is_too_long(error: &io::Error) -> bool {
+    const WSAEMSGSIZE: i32 = 10_040;
+    error.raw_os_error() == Some(WSAEMSGSIZE)
+}
+
+impl Transport for Carrier {
+    async fn recv_from<'a>(&'a self, buf: &'a mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        match self.received.lock().await.recv().await {
+            Some((from, datagram)) => {
+                let length = datagram.len().min(buf.len());
+                buf[..length].copy_from_slice(&datagram[..length]);
+                Ok((length, from))
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn send_to<'a>(&'a self, buf: &'a [u8], target: SocketAddr) -> io::Result<usize> {
+        self.pass(buf, target)
+    }
+
+    fn poll_send_to(&self, _: &mut Context<'_>, buf: &[u8], target: SocketAddr) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.pass(buf, target))
+    }
+
+    fn bind_addr(&self) -> SocketAddr {
+        let first = self.sockets.first().and_then(|socket| socket.local_addr().ok());
+        first.unwrap_or((Ipv4Addr::UNSPECIFIED, 0).into())
+    }
+}
+
+impl PollSendToVectored for Carrier {
+    fn poll_send_to_vectored(
+        &self,
+        _: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+        target: SocketAddr,
+    ) -> Poll<io::Result<usize>> {
+        let datagram: Vec<u8> = bufs.iter().flat_map(|part| part.iter().copied()).collect();
+        Poll::Ready(self.pass(&datagram, target))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_datagrams_are_of_the_protocol() {
+        let check = |first: u8, length: usize, expected| {
+            let mut datagram = vec![0; length];
+            datagram.first_mut().into_iter().for_each(|byte| *byte = first);
+            assert_eq!(is_utp(&datagram), expected, "{first:#x} {length}");
+        };
+        for first in [0x01, 0x11, 0x21, 0x31, 0x41] {
+            check(first, 20, true);
+            check(first, 1400, true);
+            check(first, 19, false);
+        }
+        // Other versions and types, a tracker's answer, a dictionary.
+        for first in [0x00, 0x02, 0x51, 0xf1, b'd'] {
+            check(first, 100, false);
+        }
+        check(0, 0, false);
+    }
+}
