@@ -21,9 +21,9 @@ const LEAF: usize = 16 << 10;
 /// cache.
 const CHUNK: usize = 512 << 10;
 
-/// Bytes of an open file to hash.
+/// Bytes of an open file to hash, or zeros.
 pub(crate) struct Part {
-    pub(crate) file: Arc<File>,
+    pub(crate) file: Option<Arc<File>>,
     pub(crate) offset: u64,
     pub(crate) length: u64,
 }
@@ -44,8 +44,13 @@ pub(crate) fn digest(kind: DigestKind, parts: &[Part], cancelled: impl Fn() -> b
             }
             let wanted = buffer.len().min(usize::try_from(part.length - done).unwrap_or(usize::MAX));
             let chunk = &mut buffer[..wanted];
-            if read_at(&part.file, chunk, part.offset + done).map_err(|error| from_io(&error))? < wanted {
-                return Err(op_error(OpErrorKind::NotFound, "the file ends before these bytes do"));
+            match &part.file {
+                None => chunk.fill(0),
+                Some(file) => {
+                    if read_at(file, chunk, part.offset + done).map_err(|error| from_io(&error))? < wanted {
+                        return Err(op_error(OpErrorKind::NotFound, "the file ends before these bytes do"));
+                    }
+                }
             }
             hasher.update(chunk);
             done += wanted as u64;
@@ -128,7 +133,7 @@ mod tests {
             file.write_all(b"before").unwrap();
             file.write_all(bytes).unwrap();
             file.write_all(b"behind").unwrap();
-            Part { file: Arc::new(file), offset: 6, length: bytes.len() as u64 }
+            Part { file: Some(Arc::new(file)), offset: 6, length: bytes.len() as u64 }
         };
         let (head, tail) = data.split_at(at);
         digest(kind, &[part(head), part(tail)], || false)
@@ -172,8 +177,18 @@ mod tests {
     }
 
     #[test]
+    fn zeros_are_hashed_like_bytes_of_a_file() {
+        let mut file = unnamed_file();
+        file.write_all(&[7; 10]).unwrap();
+        let file = Part { file: Some(Arc::new(file)), offset: 0, length: 10 };
+        let parts = [file, Part { file: None, offset: 1 << 40, length: CHUNK as u64 + 3 }];
+        let expected = Sha1::digest([&[7; 10][..], &vec![0; CHUNK + 3]].concat());
+        assert_eq!(digest(DigestKind::Sha1, &parts, || false).unwrap(), expected.as_slice());
+    }
+
+    #[test]
     fn a_file_that_ends_early_has_no_digest() {
-        let part = Part { file: Arc::new(unnamed_file()), offset: 0, length: 1 };
+        let part = Part { file: Some(Arc::new(unnamed_file())), offset: 0, length: 1 };
         assert_eq!(digest(DigestKind::Sha1, &[part], || false).unwrap_err().kind, OpErrorKind::NotFound);
     }
 }

@@ -104,3 +104,8 @@ number_id! {
     /// An open file, numbered by the engine; spans name files by it.
     FileRef(u32)
 }
+
+impl FileRef {
+    /// No file but zeros without end: a span of it reads as zeros, and what is written there is thrown away. It is never opened.
+    pub const ZEROS: Self = Self(u32::MAX);
+}

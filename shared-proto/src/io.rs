@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ConnId, FileRef, OpId, RootKey, SocketId};
 
-/// Bytes of one open file.
+/// Bytes of one open file, or of [`FileRef::ZEROS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// The file.

@@ -67,7 +67,8 @@ pub(crate) struct OpenFile {
 /// A span of an open file.
 #[derive(Clone)]
 pub(crate) struct Placed {
-    file: Arc<OpenFile>,
+    /// `None` for zeros.
+    file: Option<Arc<OpenFile>>,
     offset: u64,
     length: u32,
 }
@@ -124,7 +125,7 @@ impl FileTable {
     }
 
     fn admit(&mut self, file: FileRef) -> Result<(), OpError> {
-        if self.files.get(&file).is_some_and(|open| !open.has_failed()) {
+        if file == FileRef::ZEROS || self.files.get(&file).is_some_and(|open| !open.has_failed()) {
             return Err(op_error(OpErrorKind::Exists, "this file number is in use"));
         }
         if self.files.len() >= self.max_files {
@@ -290,7 +291,8 @@ impl FileTable {
         let place = |span: &Span| {
             let end = span.end().filter(|end| *end <= LONGEST);
             end.ok_or_else(|| op_error(OpErrorKind::Denied, "no file is that long"))?;
-            Ok(Placed { file: self.find(span.file)?, offset: span.offset, length: span.length })
+            let file = (span.file != FileRef::ZEROS).then(|| self.find(span.file)).transpose()?;
+            Ok(Placed { file, offset: span.offset, length: span.length })
         };
         spans.iter().map(place).collect()
     }
@@ -416,7 +418,7 @@ impl Placed {
 
     /// Whether the engine has closed the file meanwhile.
     pub(crate) fn is_closed(&self) -> bool {
-        self.file.closed.load(Ordering::SeqCst)
+        self.file.as_ref().is_some_and(|file| file.closed.load(Ordering::SeqCst))
     }
 }
 
@@ -435,10 +437,9 @@ pub(crate) struct Ready {
 impl Claimed {
     /// Queues for the spans.
     pub(crate) fn new(store: &FileStore, owner: Option<Owner>, access: Access, placed: Vec<Placed>) -> Self {
-        let regions = placed.iter().filter(|placed| placed.length > 0).map(|placed| Region {
-            file: Arc::clone(&placed.file.identity),
-            start: placed.offset,
-            end: placed.offset + u64::from(placed.length),
+        let regions = placed.iter().filter(|placed| placed.length > 0).filter_map(|placed| {
+            let file = Arc::clone(&placed.file.as_ref()?.identity);
+            Some(Region { file, start: placed.offset, end: placed.offset + u64::from(placed.length) })
         });
         Self { claim: store.locks().claim(owner, access, regions.collect()), placed }
     }
@@ -453,7 +454,11 @@ impl Claimed {
         self.claim.ready().await;
         let mut parts = Ok(Vec::with_capacity(self.placed.len()));
         for placed in &self.placed {
-            match (placed.file.handle().await, &mut parts) {
+            let file = match &placed.file {
+                Some(file) => file.handle().await.map(Some),
+                None => Ok(None),
+            };
+            match (file, &mut parts) {
                 (Ok(file), Ok(parts)) => {
                     parts.push(Part { file, offset: placed.offset, length: u64::from(placed.length) });
                 }
@@ -472,7 +477,9 @@ impl Ready {
         for part in self.parts? {
             let length = usize::try_from(part.length).unwrap_or(usize::MAX).min(rest.len());
             let (now, later) = rest.split_at(length);
-            write_all_at(&part.file, now, part.offset).map_err(|error| from_io(&error))?;
+            if let Some(file) = &part.file {
+                write_all_at(file, now, part.offset).map_err(|error| from_io(&error))?;
+            }
             rest = later;
         }
         Ok(())
@@ -483,8 +490,10 @@ impl Ready {
         for part in self.parts? {
             let start = bytes.len();
             bytes.resize(start + usize::try_from(part.length).unwrap_or(usize::MAX), 0);
-            let read = read_at(&part.file, &mut bytes[start..], part.offset).map_err(|error| from_io(&error))?;
-            bytes.truncate(start + read);
+            if let Some(file) = &part.file {
+                let read = read_at(file, &mut bytes[start..], part.offset).map_err(|error| from_io(&error))?;
+                bytes.truncate(start + read);
+            }
         }
         Ok(bytes.into())
     }

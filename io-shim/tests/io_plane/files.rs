@@ -3,6 +3,7 @@
 use std::fs;
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 use shared_proto::{
     FileRef, IoCommand, IoEvent, RootKey,
     frame::MAX_READ,
@@ -30,6 +31,19 @@ async fn a_new_file_is_sparse_and_of_full_length_with_its_folders() {
     bench.write(1, 1000, b"film").await.unwrap();
     bench.ask(|op| IoCommand::FileSync { op, file: FileRef(1) }).await.unwrap();
     assert_eq!(bench.read(span(1, 998, 8)).await.unwrap(), &b"\0\0film\0\0"[..]);
+}
+
+#[tokio::test]
+async fn zeros_are_read_and_hashed_and_what_is_written_there_is_gone() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.open_in("root", u32::MAX, &["zeros"], 4, true).await, Err(OpErrorKind::Exists), "it is no file");
+    bench.open_in("root", 1, &["f"], 4, true).await.unwrap();
+    bench.write(1, 0, b"film").await.unwrap();
+    bench.write(u32::MAX, 5, b"lost").await.unwrap();
+    assert_eq!(bench.read(span(u32::MAX, 4, 5)).await.unwrap(), &[0; 5][..]);
+    let spans = vec![span(1, 0, 4), span(u32::MAX, 0, 3), span(1, 0, 1)];
+    let digest = bench.ask(|op| IoCommand::Digest { op, kind: DigestKind::Sha256, spans }).await;
+    assert_eq!(digest, Ok(OpOutput::Digest(Bytes::copy_from_slice(&Sha256::digest(b"film\0\0\0f")))));
 }
 
 #[tokio::test]
