@@ -150,7 +150,8 @@ impl Context<'_> {
 
     /// A number for a file. It comes round after 2³² files, when the first is long closed.
     pub(crate) fn new_file(&mut self) -> FileRef {
-        self.shared.next_file = self.shared.next_file.wrapping_add(1);
+        // The last number is no file's.
+        self.shared.next_file = (self.shared.next_file + 1) % FileRef::ZEROS.0;
         FileRef(self.shared.next_file)
     }
 

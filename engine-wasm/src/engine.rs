@@ -456,11 +456,14 @@ impl Engine {
     /// A torrent that an earlier engine wrote down. One that can't be read is left where it is and not touched.
     fn restore(&mut self, info_hash: InfoHash, source: Bytes, record: Result<OpOutput, OpError>, now: Instant) {
         let meta = match Metainfo::parse(&source) {
-            Ok(meta) if meta.info_hash == info_hash => meta,
+            Ok(mut meta) if meta.identity().answers_to(info_hash) => {
+                meta.know_as(info_hash);
+                meta
+            }
             _ => return tracing::warn!(%info_hash, "a torrent in the state store can't be read"),
         };
         let record = match record {
-            Ok(OpOutput::Value(Some(bytes))) => Record::decode(&bytes, u32::try_from(meta.pieces.len()).unwrap_or(0)),
+            Ok(OpOutput::Value(Some(bytes))) => Record::decode(&bytes, meta.geometry().piece_count()),
             _ => None,
         };
         let place = match &record {
@@ -565,9 +568,10 @@ impl Engine {
         if metainfo.len() > limits::METAINFO {
             return Err(format!("The file is larger than {} MiB: not a torrent.", limits::METAINFO >> 20));
         }
-        let meta =
+        let mut meta =
             Metainfo::parse(&metainfo).map_err(|error| format!("This is not a usable torrent file: {error}."))?;
-        let info_hash = meta.info_hash;
+        let info_hash = self.known_name(meta.identity());
+        meta.know_as(info_hash);
         if self.torrents.contains_key(&info_hash) {
             return Ok(info_hash);
         }

@@ -1,8 +1,9 @@
 //! Where everything lies: the one place that converts between bytes, files, pieces and blocks.
 //!
 //! Owns the lengths of a torrent's files and of its pieces, nothing else: not which of them are there, not their names.
-//! Invariant: the files lie end to end in one row of bytes, the pieces cut the same row into equal parts, the last of
-//! which may be shorter. Offsets in a file and offsets in the torrent are `u64`, offsets in a piece `u32`; `end` and `last`
+//! Invariant: the files lie in one row of bytes, the pieces cut the same row into equal parts. In a torrent of v1 they lie end to end, in one of v2
+//! (BEP 52) each begins with a piece. What fills the row up behind the last file of a piece, be it nothing or a padding file (BEP 47), is no part of the
+//! piece: it is neither asked for nor stored, and zeros stand for it in a hash of v1. Offsets in a file and offsets in the torrent are `u64`, offsets in a piece `u32`; `end` and `last`
 //! are inclusive, as in HTTP. Indexes that come from our own parts are trusted (a wrong one panics); those of a stranger
 //! go through [`Geometry::piece`] and [`Geometry::validate`].
 
@@ -105,33 +106,71 @@ pub enum GeometryError {
 pub struct Geometry {
     piece_length: u32,
     piece_count: u32,
-    /// Where each file starts in the torrent, and the torrent's length as the last entry.
+    /// Where each file starts in the row.
     starts: Vec<u64>,
+    /// Where each file ends in the row.
+    ends: Vec<u64>,
+    /// Length of the row.
+    row: u64,
+    /// Bytes of all files that are no padding.
+    total: u64,
+    /// Where the files lie that have bytes and are no padding, if there is anything else in the row.
+    solid: Option<Vec<(u64, u64)>>,
+    padding: Vec<FileIndex>,
 }
 
 impl Geometry {
-    /// A layout of pieces of this length over files of these lengths, any of which may be zero.
+    /// A layout of pieces of this length over files of these lengths, any of which may be zero, end to end.
     ///
     /// # Errors
     /// When a length or a count is beyond its bound.
     pub fn new(piece_length: u32, file_lengths: &[u64]) -> Result<Self, GeometryError> {
+        let files: Vec<(u64, bool)> = file_lengths.iter().map(|&length| (length, false)).collect();
+        Self::padded(piece_length, &files)
+    }
+
+    /// The same, where some files are padding (BEP 47).
+    ///
+    /// # Errors
+    /// When a length or a count is beyond its bound.
+    pub fn padded(piece_length: u32, files: &[(u64, bool)]) -> Result<Self, GeometryError> {
+        Self::lay(piece_length, files, 1)
+    }
+
+    /// A layout in which every file begins with a piece (BEP 52).
+    ///
+    /// # Errors
+    /// When a length or a count is beyond its bound.
+    pub fn aligned(piece_length: u32, file_lengths: &[u64]) -> Result<Self, GeometryError> {
+        let files: Vec<(u64, bool)> = file_lengths.iter().map(|&length| (length, false)).collect();
+        Self::lay(piece_length, &files, piece_length)
+    }
+
+    fn lay(piece_length: u32, files: &[(u64, bool)], align: u32) -> Result<Self, GeometryError> {
         if piece_length == 0 || piece_length > MAX_PIECE_LENGTH {
             return Err(GeometryError::PieceLength(piece_length));
         }
-        if file_lengths.len() > MAX_FILES {
-            return Err(GeometryError::Files(file_lengths.len()));
+        if files.len() > MAX_FILES {
+            return Err(GeometryError::Files(files.len()));
         }
-        let mut starts = Vec::with_capacity(file_lengths.len() + 1);
-        starts.push(0);
-        let mut total = 0u64;
-        for &length in file_lengths {
-            total = total.checked_add(length).filter(|t| *t <= MAX_TOTAL_LENGTH).ok_or(GeometryError::TotalLength)?;
-            starts.push(total);
+        let (mut starts, mut ends) = (Vec::with_capacity(files.len()), Vec::with_capacity(files.len()));
+        let (mut row, mut total) = (0u64, 0u64);
+        for &(length, is_padding) in files {
+            // An empty file has no place: it stands where the one before it ends.
+            let start = if length > 0 { row.next_multiple_of(u64::from(align)) } else { row };
+            row = start.checked_add(length).filter(|row| *row <= MAX_TOTAL_LENGTH).ok_or(GeometryError::TotalLength)?;
+            total += if is_padding { 0 } else { length };
+            starts.push(start);
+            ends.push(row);
         }
-        let pieces = total.div_ceil(u64::from(piece_length));
+        let pieces = row.div_ceil(u64::from(piece_length));
         let piece_count = u32::try_from(pieces).ok().filter(|count| *count <= MAX_PIECES);
         let piece_count = piece_count.ok_or(GeometryError::Pieces(pieces))?;
-        Ok(Self { piece_length, piece_count, starts })
+        let places = starts.iter().zip(&ends).zip(files).filter(|((start, end), (_, padding))| start < end && !padding);
+        let solid = (total < row).then(|| places.map(|((&start, &end), _)| (start, end)).collect());
+        let padding =
+            (0u32..).zip(files).filter(|(_, (_, padding))| *padding).map(|(file, _)| FileIndex(file)).collect();
+        Ok(Self { piece_length, piece_count, starts, ends, row, total, solid, padding })
     }
 
     /// Length of every piece but the last, bytes.
@@ -144,9 +183,9 @@ impl Geometry {
         self.piece_count
     }
 
-    /// Bytes in all.
+    /// Bytes in all, without padding.
     pub fn total_length(&self) -> u64 {
-        *self.starts.last().expect("the torrent's length is always the last entry")
+        self.total
     }
 
     /// The piece of this number, if there is one.
@@ -165,13 +204,43 @@ impl Geometry {
         u64::from(piece.0) * u64::from(self.piece_length)
     }
 
-    /// Length of a piece, bytes.
+    /// Length of a piece, bytes, without what fills it up. Zero for one that is padding only.
     pub fn piece_len(&self, piece: PieceIndex) -> u32 {
-        let left = self.total_length() - self.piece_start(piece);
-        u32::try_from(left).map_or(self.piece_length, |left| left.min(self.piece_length))
+        let start = self.piece_start(piece);
+        let end = (start + u64::from(self.piece_length)).min(self.row);
+        let end = match &self.solid {
+            None => end,
+            Some(solid) => {
+                let before = solid.partition_point(|(from, _)| *from < end);
+                solid[..before].last().map_or(start, |(_, to)| end.min(*to)).max(start)
+            }
+        };
+        u32::try_from(end - start).expect("a piece is no longer than the piece length")
     }
 
-    /// Number of blocks of a piece, never zero.
+    /// Zeros behind a piece that a hash of v1 counts: what padding files fill it up with.
+    pub fn zeros_after(&self, piece: PieceIndex) -> u32 {
+        if self.padding.is_empty() {
+            return 0;
+        }
+        let whole = (self.row - self.piece_start(piece)).min(u64::from(self.piece_length));
+        u32::try_from(whole).expect("a piece is no longer than the piece length") - self.piece_len(piece)
+    }
+
+    /// Bytes of a piece that are no padding, neither behind nor between files.
+    pub fn content_len(&self, piece: PieceIndex) -> u32 {
+        if self.padding.is_empty() {
+            return self.piece_len(piece);
+        }
+        self.piece_spans(piece).filter(|span| !self.is_padding(span.file)).map(|span| span.length).sum()
+    }
+
+    /// Whether a file is padding.
+    pub fn is_padding(&self, file: FileIndex) -> bool {
+        self.padding.binary_search(&file).is_ok()
+    }
+
+    /// Number of blocks of a piece, zero only for one that is padding only.
     pub fn block_count(&self, piece: PieceIndex) -> u32 {
         self.piece_len(piece).div_ceil(BLOCK_LENGTH)
     }
@@ -201,7 +270,7 @@ impl Geometry {
 
     /// Number of files.
     pub fn file_count(&self) -> u32 {
-        u32::try_from(self.starts.len() - 1).expect("files are bounded by MAX_FILES")
+        u32::try_from(self.starts.len()).expect("files are bounded by MAX_FILES")
     }
 
     /// The file of this number, if there is one.
@@ -233,13 +302,10 @@ impl Geometry {
 
     /// The file and the offset in it of a byte of the torrent, if there is one.
     pub fn file_offset(&self, torrent_offset: u64) -> Option<(FileIndex, u64)> {
-        if torrent_offset >= self.total_length() {
-            return None;
-        }
         // The last file that starts here or before: the ones of length zero at the same place come before it.
-        let after = self.starts.partition_point(|start| *start <= torrent_offset);
-        let file = FileIndex(u32::try_from(after - 1).expect("files are bounded by MAX_FILES"));
-        Some((file, torrent_offset - self.starts[after - 1]))
+        let at = self.starts.partition_point(|start| *start <= torrent_offset).checked_sub(1)?;
+        let file = FileIndex(u32::try_from(at).expect("files are bounded by MAX_FILES"));
+        (torrent_offset < self.ends[at]).then(|| (file, torrent_offset - self.starts[at]))
     }
 
     /// The piece of a byte of a file and the byte's offset in it, if the file has it.
@@ -254,7 +320,8 @@ impl Geometry {
         Some(Block { piece, index: BlockIndex(begin / BLOCK_LENGTH) })
     }
 
-    /// The spans of `length` bytes of a piece from `begin`, in order, without files of length zero. Cut to the piece.
+    /// The spans of `length` bytes of a piece from `begin`, in order, without files of length zero. Cut to the piece. Padding between files has
+    /// spans, too.
     pub fn file_spans(&self, piece: PieceIndex, begin: u32, length: u32) -> FileSpans<'_> {
         let whole = self.piece_len(piece);
         let begin = begin.min(whole);
@@ -315,7 +382,7 @@ impl Geometry {
 
     fn file_bounds(&self, file: FileIndex) -> (u64, u64) {
         assert!(file.0 < self.file_count(), "file {file} of {}", self.file_count());
-        (self.starts[file.as_usize()], self.starts[file.as_usize() + 1])
+        (self.starts[file.as_usize()], self.ends[file.as_usize()])
     }
 
     /// The piece of a byte that the torrent has.

@@ -55,6 +55,15 @@ pub const DUPLICATE_PERCENT: u64 = 5;
 /// Bytes that may be asked for twice before that share counts.
 pub const DUPLICATE_FLOOR: u64 = 512 << 10;
 
+/// Pieces whose blocks' digests are kept, so that each block can be judged alone: of 64 MiB they take 8 MiB.
+pub const LEAF_PIECES: usize = 64;
+/// Requests for hashes under way to one peer: 64 KiB of answers.
+pub const HASH_REQUESTS: usize = 4;
+/// Refusals of hashes that are remembered: a peer that rejects everything is asked for something again, now and then.
+pub const HASH_REFUSALS: usize = 4_096;
+/// Digests computed at once for peers that ask for hashes: each reads a piece.
+pub const HASH_ANSWERS: usize = 8;
+
 /// Longest tracker answer, bytes: thousands of peers.
 pub const TRACKER_ANSWER: u32 = 512 << 10;
 /// Longest `.torrent` file, bytes.

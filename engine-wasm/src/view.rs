@@ -6,6 +6,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::metainfo::Version;
+
 /// What a page asks of the engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
@@ -117,6 +119,8 @@ pub struct TorrentView {
     pub info_hash: String,
     /// Its name, safe to show as text.
     pub name: String,
+    /// Whose hashes it has; `None` while that is not known.
+    pub version: Option<TorrentVersion>,
     /// What it is doing.
     pub state: TorrentState,
     /// Plain words about a state that wants them: what is wrong and what to do.
@@ -293,6 +297,29 @@ pub struct WaitView {
     pub eta_ms: Option<u32>,
     /// Connected peers that have the piece at the cursor.
     pub sources: u32,
+}
+
+/// Whose hashes a torrent has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum TorrentVersion {
+    /// Those of BitTorrent v1.
+    V1,
+    /// Those of both.
+    Hybrid,
+    /// Those of BitTorrent v2 (BEP 52).
+    V2,
+}
+
+impl From<Version> for TorrentVersion {
+    fn from(version: Version) -> Self {
+        match version {
+            Version::V1 => Self::V1,
+            Version::Hybrid => Self::Hybrid,
+            Version::V2 => Self::V2,
+        }
+    }
 }
 
 /// Why a viewer waits.

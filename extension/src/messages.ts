@@ -188,6 +188,7 @@ const tracker = object<TrackerView>({
 const torrent = object<TorrentView>({
   infoHash,
   name: words,
+  version: nullable(literal("v1", "hybrid", "v2")),
   state: literal("metadata", "checking", "queued", "downloading", "complete", "paused", "error"),
   message: nullable(words),
   length: quantity,

@@ -15,6 +15,7 @@ export function torrent(more: Partial<TorrentView> = {}): TorrentView {
   return {
     infoHash: HASH,
     name: "A film",
+    version: "v1",
     state: "downloading",
     message: null,
     length: 1000,

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::view::{FileView, StreamView, TorrentState, TorrentView, TrackerView, WaitView};
+use crate::view::{FileView, StreamView, TorrentState, TorrentVersion, TorrentView, TrackerView, WaitView};
 
 /// The answer to an added torrent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,6 +60,7 @@ pub(crate) struct Status {
 pub(crate) struct Detail {
     #[serde(flatten)]
     status: Status,
+    version: Option<TorrentVersion>,
     piece_length: u32,
     piece_count: u32,
     trackers: Vec<TrackerView>,
@@ -130,6 +131,7 @@ impl Detail {
         };
         Self {
             status: Status::new(torrent, streams, temporary),
+            version: torrent.version,
             piece_length: torrent.piece_length,
             piece_count: torrent.piece_count,
             trackers: torrent.trackers.clone(),

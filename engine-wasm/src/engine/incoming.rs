@@ -7,6 +7,7 @@ use shared_proto::{ConnId, IoCommand};
 use super::{Engine, context};
 use crate::arrivals::{Named, Step};
 use crate::time::Instant;
+use crate::torrent::Torrent;
 
 impl Engine {
     /// Somebody connected.
@@ -39,6 +40,9 @@ impl Engine {
             Step::Refuse => self.turn_away(conn, now),
             Step::Named(Named { addr, info_hash, received }) => {
                 let mut taken = false;
+                // A hybrid may be called by either of its names.
+                let called = self.torrents.values().find(|torrent| torrent.answers_to(info_hash));
+                let info_hash = called.map_or(info_hash, Torrent::info_hash);
                 self.with(info_hash, now, |torrent, cx| taken = torrent.accept(conn, addr, &received, cx));
                 if !taken {
                     self.turn_away(conn, now);

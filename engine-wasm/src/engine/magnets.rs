@@ -9,7 +9,7 @@ use crate::context::{Context, Owner};
 use crate::io::Output;
 use crate::limits;
 use crate::magnet::{self, Pending};
-use crate::metainfo::{InfoHash, Magnet, Metainfo};
+use crate::metainfo::{Identity, InfoHash, Magnet, Metainfo};
 use crate::time::Instant;
 use crate::view::IntentReply;
 
@@ -20,7 +20,7 @@ impl Engine {
     /// Takes a magnet link. One for a torrent that is there adds what it knows to it.
     pub(super) fn add_magnet(&mut self, uri: &str, now: Instant) -> Result<InfoHash, String> {
         let link = Magnet::parse(uri).map_err(|error| format!("This can't be added: {error}."))?;
-        let info_hash = link.info_hash;
+        let info_hash = self.known_name(link.identity());
         if self.torrents.contains_key(&info_hash) {
             self.with(info_hash, now, |torrent, cx| torrent.merge(&link, cx));
         } else if self.magnets.contains_key(&info_hash) {
@@ -101,6 +101,13 @@ impl Engine {
         self.out.push_back(Output::Changed);
     }
 
+    /// What a torrent is called here: a hybrid may be known by its v2 hash already.
+    pub(super) fn known_name(&self, identity: Identity) -> InfoHash {
+        let second = identity.v2.map(|v2| v2.truncated());
+        let is_known = |name: &InfoHash| self.torrents.contains_key(name) || self.magnets.contains_key(name);
+        second.filter(|second| !is_known(&identity.key) && is_known(second)).unwrap_or(identity.key)
+    }
+
     /// Whether there is room for one more.
     pub(super) fn check_room(&self) -> Result<(), String> {
         if self.torrents.len() + self.magnets.len() >= limits::TORRENTS {
@@ -157,9 +164,10 @@ impl Engine {
 
     fn described(&mut self, info_hash: InfoHash, source: Bytes, now: Instant) {
         let added = self.magnets.get(&info_hash).map_or(self.added, Pending::added);
-        let outcome = Metainfo::parse(&source)
-            .map_err(|error| error.to_string())
-            .and_then(|meta| self.add_new(meta, source, added, now));
+        let outcome = Metainfo::parse(&source).map_err(|error| error.to_string()).and_then(|mut meta| {
+            meta.know_as(info_hash);
+            self.add_new(meta, source, added, now)
+        });
         if let Err(error) = outcome {
             let message = format!("This torrent can't be used: {error}.");
             self.with_magnet(info_hash, now, |pending, cx| pending.fail(message, cx));

@@ -145,6 +145,41 @@ fn a_verified_piece_reaches_to_its_end_or_that_of_the_file() {
 }
 
 #[test]
+fn what_fills_a_piece_up_is_no_part_of_it() {
+    let geometry = Geometry::padded(10, &[(13, false), (7, true), (0, false), (25, false), (5, true)]).unwrap();
+    assert_eq!((geometry.total_length(), geometry.piece_count()), (38, 5));
+    let lengths: Vec<(u32, u32)> =
+        geometry.pieces().map(|piece| (geometry.piece_len(piece), geometry.zeros_after(piece))).collect();
+    assert_eq!(lengths, [(10, 0), (3, 7), (10, 0), (10, 0), (5, 5)]);
+    check_piece(&geometry, 1, &[span(0, 10, 3)]);
+    assert_eq!(geometry.pieces_of_file(FileIndex(3)), Some(PieceIndex(2)..=PieceIndex(4)));
+    assert!(geometry.validate(1, 0, 3).is_some() && geometry.validate(1, 0, 10).is_none());
+}
+
+#[test]
+fn padding_between_files_of_one_piece_is_part_of_it_but_no_content() {
+    let geometry = Geometry::padded(100, &[(10, false), (20, true), (30, false), (40, true), (100, true)]).unwrap();
+    assert_eq!((geometry.piece_count(), geometry.total_length()), (2, 40));
+    check_piece(&geometry, 0, &[span(0, 0, 10), span(1, 0, 20), span(2, 0, 30)]);
+    let all = |piece| (geometry.piece_len(piece), geometry.content_len(piece), geometry.zeros_after(piece));
+    assert_eq!([all(PieceIndex(0)), all(PieceIndex(1))], [(60, 40, 40), (0, 0, 100)]);
+    assert_eq!(geometry.block_count(PieceIndex(1)), 0);
+    assert_eq!(geometry.validate(1, 0, 0), None);
+}
+
+#[test]
+fn in_v2_every_file_begins_with_a_piece_and_empty_ones_have_none() {
+    let geometry = Geometry::aligned(10, &[0, 13, 0, 10, 1]).unwrap();
+    assert_eq!((geometry.piece_count(), geometry.total_length()), (4, 24));
+    check_piece(&geometry, 1, &[span(1, 10, 3)]);
+    check_piece(&geometry, 2, &[span(3, 0, 10)]);
+    check_piece(&geometry, 3, &[span(4, 0, 1)]);
+    assert_eq!(geometry.locate(FileIndex(4), 0), Some((PieceIndex(3), 0)));
+    assert_eq!(geometry.file_offset(13), None);
+    assert_eq!(geometry.zeros_after(PieceIndex(3)), 0);
+}
+
+#[test]
 #[should_panic(expected = "piece 2 of 2")]
 fn a_piece_that_does_not_exist_is_a_bug_of_ours() {
     geometry(4, &[8]).piece_len(PieceIndex(2));
@@ -207,6 +242,45 @@ proptest! {
                 .collect();
             let got = geometry.pieces_of(file, first, last);
             prop_assert_eq!(got.map(|range| each_piece(range).map(|p| p.0).collect()).unwrap_or(vec![]), pieces);
+        }
+    }
+
+    #[test]
+    fn a_row_with_holes_agrees_with_a_map_of_every_byte(
+        piece_length in 1u32..40,
+        files in prop::collection::vec((prop_oneof![Just(0u64), 1u64..60], any::<bool>()), 0..12),
+        align in any::<bool>(),
+    ) {
+        let lengths: Vec<u64> = files.iter().map(|file| file.0).collect();
+        let (geometry, files) = if align {
+            (Geometry::aligned(piece_length, &lengths).unwrap(), lengths.iter().map(|&length| (length, false)).collect())
+        } else {
+            (Geometry::padded(piece_length, &files).unwrap(), files)
+        };
+        // Each byte of the row: file, offset and whether it is content; `None` where nothing lies.
+        let mut row: Vec<Option<(u32, u64, bool)>> = Vec::new();
+        for (file, &(length, padding)) in (0u32..).zip(&files) {
+            if align && length > 0 {
+                row.resize(row.len().next_multiple_of(piece_length as usize), None);
+            }
+            row.extend((0..length).map(|offset| Some((file, offset, !padding))));
+        }
+        let is_content = |byte: &Option<(u32, u64, bool)>| byte.is_some_and(|(_, _, content)| content);
+        let pieces: Vec<&[Option<(u32, u64, bool)>]> = row.chunks(piece_length as usize).collect();
+        prop_assert_eq!(geometry.piece_count() as usize, pieces.len());
+        prop_assert_eq!(geometry.total_length() as usize, row.iter().filter(|byte| is_content(byte)).count());
+        for (piece, bytes) in geometry.pieces().zip(pieces) {
+            let length = bytes.iter().rposition(is_content).map_or(0, |last| last + 1);
+            prop_assert_eq!(geometry.piece_len(piece) as usize, length);
+            let zeros = bytes[length..].iter().flatten().count();
+            prop_assert_eq!(geometry.zeros_after(piece) as usize, zeros);
+            prop_assert_eq!(geometry.content_len(piece) as usize, bytes.iter().filter(|byte| is_content(byte)).count());
+            let expected: Vec<(u32, u64)> = bytes[..length].iter().flatten().map(|byte| (byte.0, byte.1)).collect();
+            prop_assert_eq!(bytes_of(geometry.piece_spans(piece)), expected);
+        }
+        for (at, byte) in row.iter().enumerate().filter_map(|(at, byte)| Some((at as u64, (*byte)?))) {
+            prop_assert_eq!(geometry.file_offset(at), Some((FileIndex(byte.0), byte.1)));
+            prop_assert_eq!(geometry.torrent_offset(FileIndex(byte.0), byte.1), Some(at));
         }
     }
 

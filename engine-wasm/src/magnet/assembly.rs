@@ -12,11 +12,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sha1::{Digest, Sha1};
 use shared_proto::ConnId;
 
 use crate::limits;
-use crate::metainfo::InfoHash;
+use crate::metainfo::Identity;
 use crate::peer::metadata::{block_count, block_length};
 use crate::time::Instant;
 
@@ -103,14 +102,14 @@ impl Fetch {
 /// The info dictionary of one torrent while it is fetched.
 #[derive(Debug)]
 pub(super) struct Assembly {
-    info_hash: InfoHash,
+    identity: Identity,
     offers: BTreeMap<ConnId, Offer>,
     fetches: BTreeMap<u32, Fetch>,
 }
 
 impl Assembly {
-    pub(super) fn new(info_hash: InfoHash) -> Self {
-        Self { info_hash, offers: BTreeMap::new(), fetches: BTreeMap::new() }
+    pub(super) fn new(identity: Identity) -> Self {
+        Self { identity, offers: BTreeMap::new(), fetches: BTreeMap::new() }
     }
 
     /// A peer says how long the dictionary is that it would give. It may say so again; another size starts it anew.
@@ -244,7 +243,7 @@ impl Assembly {
         let givers: BTreeSet<SocketAddr> = given.into_iter().map(|(_, addr)| addr).collect();
         let mut givers = givers.into_iter();
         let progress = match (givers.next(), givers.next()) {
-            _ if *Sha1::digest(&whole) == self.info_hash.0 => Progress::Found(whole.into()),
+            _ if self.identity.names(&whole) => Progress::Found(whole.into()),
             (Some(only), None) => Progress::Guilty(only),
             _ => {
                 fetch.givers = Givers::Only(None);
@@ -299,7 +298,10 @@ fn release(fetch: &mut Fetch, block: u32) {
 
 #[cfg(test)]
 mod tests {
+    use sha1::{Digest, Sha1};
+
     use super::*;
+    use crate::metainfo::InfoHash;
     use crate::metainfo::testing::content;
     use crate::peer::metadata::BLOCK;
 
@@ -316,7 +318,7 @@ mod tests {
         /// Peers 1, 2, 3 … offer these sizes.
         fn with_offers(sizes: &[u32]) -> Self {
             let dictionary = content(SIZE as usize);
-            let assembly = Assembly::new(InfoHash(Sha1::digest(&dictionary).into()));
+            let assembly = Assembly::new(InfoHash(Sha1::digest(&dictionary).into()).into());
             let mut table = Self { assembly, dictionary, now: Instant(0) };
             (1u64..).zip(sizes).for_each(|(peer, &size)| table.offer(peer, size));
             table

@@ -93,7 +93,7 @@ impl Pending {
         }
         Self {
             trackers: Announcer::new(link.info_hash, tiers(&link.trackers), cx),
-            assembly: Assembly::new(link.info_hash),
+            assembly: Assembly::new(link.identity()),
             link,
             added,
             status: Status::Unlinked,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::limits;
-use crate::metainfo::InfoHash;
+use crate::metainfo::Identity;
 use crate::peer::extension::{self, ExtensionHandshake};
 use crate::peer::handshake::{HANDSHAKE_LEN, Handshake};
 use crate::peer::metadata::{self, MetadataMessage};
@@ -74,9 +74,9 @@ impl MetadataPeer {
     }
 
     /// The connection is open: our handshake goes out, and says whether we have a DHT node.
-    pub(super) fn connected(&mut self, info_hash: InfoHash, peer_id: [u8; 20], now: Instant, has_node: bool) {
+    pub(super) fn connected(&mut self, identity: Identity, peer_id: [u8; 20], now: Instant, has_node: bool) {
         self.stage = Stage::Handshaking { since: now, received: Vec::new() };
-        let mut ours = Handshake::ours(info_hash, peer_id).encode();
+        let mut ours = Handshake::ours(identity.key, peer_id).with_v2(identity.v2.is_some()).encode();
         if has_node {
             Handshake::offer_dht(&mut ours);
         }
@@ -91,7 +91,7 @@ impl MetadataPeer {
     pub(super) fn handle_data(
         &mut self,
         data: &[u8],
-        info_hash: InfoHash,
+        identity: Identity,
         peer_id: [u8; 20],
         now: Instant,
     ) -> Result<bool, PeerError> {
@@ -99,7 +99,7 @@ impl MetadataPeer {
         received.extend_from_slice(data);
         let Some(bytes) = received.first_chunk::<HANDSHAKE_LEN>() else { return Ok(false) };
         let theirs = Handshake::parse(bytes).map_err(|_| PeerError::Handshake)?;
-        if theirs.info_hash != info_hash {
+        if !identity.answers_to(theirs.info_hash) {
             return Err(PeerError::WrongTorrent);
         }
         if theirs.peer_id == peer_id {
@@ -205,6 +205,8 @@ impl MetadataPeer {
 mod tests {
     use super::*;
 
+    use crate::metainfo::InfoHash;
+
     const HASH: InfoHash = InfoHash([1; 20]);
     const US: [u8; 20] = [2; 20];
     const THEY: [u8; 20] = [3; 20];
@@ -225,18 +227,18 @@ mod tests {
 
     fn ready() -> MetadataPeer {
         let mut peer = MetadataPeer::dial(SocketAddr::from(([1, 2, 3, 4], 5)), Instant(0));
-        peer.connected(HASH, US, Instant(0), false);
+        peer.connected(HASH.into(), US, Instant(0), false);
         assert_eq!(sent(&mut peer), Handshake::ours(HASH, US).encode());
         let hello = Handshake::ours(HASH, THEY).encode();
-        assert!(!peer.handle_data(&hello[..60], HASH, US, Instant(0)).unwrap());
-        assert!(peer.handle_data(&hello[60..], HASH, US, Instant(0)).unwrap());
+        assert!(!peer.handle_data(&hello[..60], HASH.into(), US, Instant(0)).unwrap());
+        assert!(peer.handle_data(&hello[60..], HASH.into(), US, Instant(0)).unwrap());
         peer
     }
 
     fn check_refused(hello: Handshake, expected: &str) {
         let mut peer = MetadataPeer::dial(SocketAddr::from(([1, 2, 3, 4], 5)), Instant(0));
-        peer.connected(HASH, US, Instant(0), false);
-        let error = peer.handle_data(&hello.encode(), HASH, US, Instant(0)).unwrap_err();
+        peer.connected(HASH.into(), US, Instant(0), false);
+        let error = peer.handle_data(&hello.encode(), HASH.into(), US, Instant(0)).unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
 

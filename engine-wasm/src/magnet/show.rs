@@ -12,6 +12,7 @@ impl Pending {
         TorrentView {
             info_hash: self.link.info_hash.to_string(),
             name: self.link.name.clone().unwrap_or_else(|| self.link.info_hash.to_string()),
+            version: None,
             state: self.state(),
             message: self.message(),
             length: 0,

@@ -48,7 +48,7 @@ impl Pending {
     /// `tcp_connected`
     pub(crate) fn connected(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        peer.connected(self.link.info_hash, cx.peer_id, cx.now, cx.shared.errands.has_node());
+        peer.connected(self.link.identity(), cx.peer_id, cx.now, cx.shared.errands.has_node());
         let bytes = u32::try_from(HANDSHAKE_LEN).expect("a handshake is short");
         cx.order(IoCommand::TcpRaw { conn, bytes });
     }
@@ -56,7 +56,7 @@ impl Pending {
     /// `tcp_data`
     pub(crate) fn data(&mut self, conn: ConnId, data: &Bytes, cx: &mut Context<'_>) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        match peer.handle_data(data, self.link.info_hash, cx.peer_id, cx.now) {
+        match peer.handle_data(data, self.link.identity(), cx.peer_id, cx.now) {
             Ok(true) => {
                 // Blocks of files are not asked for; should one come, it is thrown away where it came.
                 cx.order(IoCommand::TcpFramed { conn, max_frame: MAX_FRAME, divert: Some(PIECE_ID) });

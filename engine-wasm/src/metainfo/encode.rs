@@ -49,8 +49,8 @@ impl Dict {
 
     /// Adds a value that is encoded already. A key that is there is replaced.
     #[must_use]
-    pub fn raw(mut self, key: &str, encoded: Vec<u8>) -> Self {
-        self.0.insert(key.as_bytes().to_vec(), encoded);
+    pub fn raw(mut self, key: impl AsRef<[u8]>, encoded: Vec<u8>) -> Self {
+        self.0.insert(key.as_ref().to_vec(), encoded);
         self
     }
 

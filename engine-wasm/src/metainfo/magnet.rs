@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use thiserror::Error;
 
 use super::torrent::{MAX_URL_LENGTH, MAX_URLS};
-use super::{InfoHash, sanitise};
+use super::{Identity, InfoHash, InfoHashV2, sanitise};
 use crate::discover::tracker::percent_encode;
 
 /// Longest link taken, bytes: a hundred trackers and as many peers are far shorter.
@@ -25,12 +25,16 @@ const MAX_PARAMETERS: usize = 2_000;
 const SCHEME: &str = "magnet:";
 const V1: &str = "urn:btih:";
 const V2: &str = "urn:btmh:";
+/// What a multihash begins with that is a SHA-256: its number and its 32 bytes, in hex.
+const SHA256: &str = "1220";
 
 /// What a magnet link says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Magnet {
-    /// The torrent.
+    /// The torrent, by what it is known here: its v1 hash if the link has it, else the v2 hash, cut short.
     pub info_hash: InfoHash,
+    /// Its v2 hash (BEP 52), if the link has it.
+    pub info_hash_v2: Option<InfoHashV2>,
     /// What to call it until its own name is known, safe as that is.
     pub name: Option<String>,
     /// Announce URLs, distinct, in their order.
@@ -60,16 +64,18 @@ pub enum MagnetError {
     /// An info hash that is none.
     #[error("the info hash in this magnet link is neither 40 hex digits nor 32 letters of base32")]
     BadHash,
-    /// Only a hash of BitTorrent v2.
-    #[error("v2-only magnet links are not supported yet")]
-    V2Only,
+    /// A hash of v2 that is none.
+    #[error("the v2 info hash in this magnet link is not “1220” and 64 hex digits")]
+    BadHashV2,
 }
 
 impl Magnet {
     /// A link that says nothing but which torrent.
-    pub fn new(info_hash: InfoHash) -> Self {
+    pub fn new(identity: impl Into<Identity>) -> Self {
+        let Identity { key, v2 } = identity.into();
         Self {
-            info_hash,
+            info_hash: key,
+            info_hash_v2: v2,
             name: None,
             trackers: Vec::new(),
             peers: Vec::new(),
@@ -90,9 +96,14 @@ impl Magnet {
         }
         let query = without_prefix(link, SCHEME).and_then(|rest| rest.strip_prefix('?')).ok_or(MagnetError::Scheme)?;
         let parameters: Vec<(String, Vec<u8>)> = query.split('&').take(MAX_PARAMETERS).filter_map(parameter).collect();
-        let mut magnet = Self::new(info_hash(&parameters)?);
+        let mut magnet = Self::new(identity(&parameters)?);
         parameters.iter().for_each(|(key, value)| magnet.take(key, value));
         Ok(magnet)
+    }
+
+    /// All that the link says of the torrent's name.
+    pub fn identity(&self) -> Identity {
+        Identity { key: self.info_hash, v2: self.info_hash_v2 }
     }
 
     /// Adds what another link for the same torrent knows of trackers, peers and web seeds.
@@ -101,6 +112,7 @@ impl Magnet {
         other.web_seeds.iter().for_each(|url| add(&mut self.web_seeds, url.clone(), MAX_URLS));
         other.peers.iter().for_each(|&peer| add(&mut self.peers, peer, MAX_PEERS));
         self.name = self.name.take().or_else(|| other.name.clone());
+        self.info_hash_v2 = self.info_hash_v2.or(other.info_hash_v2);
         self.hosts = self.hosts.max(other.hosts);
     }
 
@@ -130,7 +142,10 @@ impl Magnet {
 
 impl fmt::Display for Magnet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut link = format!("{SCHEME}?xt={V1}{}", self.info_hash);
+        let v1 = self.info_hash_v2.is_none_or(|v2| v2.truncated() != self.info_hash);
+        let v1 = v1.then(|| format!("xt={V1}{}", self.info_hash));
+        let v2 = self.info_hash_v2.map(|v2| format!("xt={V2}{SHA256}{v2}"));
+        let mut link = format!("{SCHEME}?{}", [v1, v2].into_iter().flatten().collect::<Vec<_>>().join("&"));
         let mut put = |key: &str, value: &str| {
             link.push('&');
             link.push_str(key);
@@ -149,22 +164,32 @@ impl fmt::Display for Magnet {
     }
 }
 
-/// The first v1 hash among the exact topics: the one of a hybrid torrent is taken, too.
-fn info_hash(parameters: &[(String, Vec<u8>)]) -> Result<InfoHash, MagnetError> {
+/// The first v1 hash and the first v2 hash among the exact topics: a hybrid torrent has both.
+fn identity(parameters: &[(String, Vec<u8>)]) -> Result<Identity, MagnetError> {
+    let (mut v1, mut v2) = (None, None);
     let mut otherwise = MagnetError::NoHash;
     for (_, topic) in parameters.iter().filter(|(key, _)| key == "xt") {
         let Ok(topic) = std::str::from_utf8(topic) else { continue };
         let topic = topic.trim();
         if let Some(hash) = without_prefix(topic, V1) {
-            match hash.parse().ok().or_else(|| base32(hash)) {
-                Some(hash) => return Ok(hash),
-                None => otherwise = MagnetError::BadHash,
-            }
-        } else if without_prefix(topic, V2).is_some() && otherwise == MagnetError::NoHash {
-            otherwise = MagnetError::V2Only;
+            v1 = v1.or_else(|| hash.parse().ok()).or_else(|| base32(hash));
+            otherwise = MagnetError::BadHash;
+        } else if let Some(hash) = without_prefix(topic, V2) {
+            v2 = v2.or_else(|| multihash(hash));
+            otherwise = MagnetError::BadHashV2;
         }
     }
-    Err(otherwise)
+    let key = v1.or_else(|| v2.map(|v2: InfoHashV2| v2.truncated())).ok_or(otherwise)?;
+    Ok(Identity { key, v2 })
+}
+
+/// A SHA-256 as a multihash in hex; there is no other kind in links.
+fn multihash(text: &str) -> Option<InfoHashV2> {
+    let digits = without_prefix(text, SHA256)?.as_bytes();
+    let (pairs, []) = digits.as_chunks::<2>() else { return None };
+    let bytes: Option<Vec<u8>> =
+        pairs.iter().map(|&[high, low]| Some(super::hex_digit(high)? << 4 | super::hex_digit(low)?)).collect();
+    bytes?.try_into().ok().map(InfoHashV2)
 }
 
 /// Key and value of `key=value`, the key in lower case and without a number. Links out of web pages may be escaped as HTML.
@@ -282,6 +307,19 @@ mod tests {
         check(&format!("magnet:?xt=urn%3Abtih%3A{HEX}"), Ok(HEX));
         check(&format!("magnet:?xt.1=urn:sha1:x&xt.2=urn:btih:{HEX}"), Ok(HEX));
         check(&format!("magnet:?xt=urn:btmh:1220aa&amp;xt=urn:btih:{HEX}"), Ok(HEX));
+        check(&format!("magnet:?xt=urn:btmh:1220{HEX}{}", "0".repeat(24)), Ok(HEX));
+        check(&format!("magnet:?xt=urn:btih:x&xt=URN:BTMH:1220{}{}", HEX.to_uppercase(), "F".repeat(24)), Ok(HEX));
+    }
+
+    #[test]
+    fn a_link_of_a_hybrid_names_it_twice() {
+        let v2 = format!("1220{}", "5a".repeat(32));
+        let magnet = parse(&format!("&xt=urn:btmh:{v2}&xt=urn:btmh:1220{}", "00".repeat(32)));
+        assert_eq!((magnet.info_hash.to_string(), magnet.info_hash_v2), (HEX.to_owned(), Some(InfoHashV2([0x5a; 32]))));
+        assert_eq!(magnet.to_string(), format!("magnet:?xt=urn:btih:{HEX}&xt=urn:btmh:{v2}"));
+        let only = Magnet::parse(&format!("magnet:?xt=urn:btmh:{v2}")).unwrap();
+        assert_eq!(only.to_string(), format!("magnet:?xt=urn:btmh:{v2}"));
+        assert_eq!(only.identity().key, InfoHashV2([0x5a; 32]).truncated());
     }
 
     #[test]
@@ -295,9 +333,10 @@ mod tests {
         for hash in ["", &HEX[1..], &BASE32[1..], &"1".repeat(32), &"é".repeat(16), &"é".repeat(20)] {
             check(&format!("magnet:?xt=urn:btih:{hash}"), Err(MagnetError::BadHash));
         }
-        check("magnet:?xt=urn:btmh:1220aabb", Err(MagnetError::V2Only));
+        for hash in ["1220aabb", "", &format!("1120{}", "0".repeat(64)), &format!("1220{}", "é".repeat(32))] {
+            check(&format!("magnet:?xt=urn:btmh:{hash}"), Err(MagnetError::BadHashV2));
+        }
         check(&format!("magnet:?xt=urn:btih:{HEX}&dn={}", "x".repeat(MAX_LENGTH)), Err(MagnetError::TooLong));
-        assert_eq!(MagnetError::V2Only.to_string(), "v2-only magnet links are not supported yet");
     }
 
     #[test]

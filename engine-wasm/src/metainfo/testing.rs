@@ -1,9 +1,13 @@
 //! Valid `.torrent` files for tests, with contents that can be made again at will.
 
+use std::collections::BTreeMap;
+
 use sha1::{Digest, Sha1};
 
-use super::Metainfo;
 use super::encode::{self, Dict};
+use super::merkle::{self, Shape};
+use super::{Metainfo, Version};
+use crate::geometry::FileIndex;
 
 /// A torrent made for a test.
 #[derive(Clone, Debug)]
@@ -12,16 +16,18 @@ pub(crate) struct Sample {
     pub(crate) torrent: Vec<u8>,
     /// The same, parsed.
     pub(crate) metainfo: Metainfo,
-    /// The bytes of all files, one after the other.
+    /// The bytes of the row that the files lie in, zeros where there is nothing.
     pub(crate) content: Vec<u8>,
 }
 
 impl Sample {
     /// The bytes of a file.
     pub(crate) fn file(&self, file: usize) -> &[u8] {
-        let length = |file: &super::File| usize::try_from(file.length).expect("a test's file fits into memory");
-        let start: usize = self.metainfo.files[..file].iter().map(length).sum();
-        &self.content[start..start + length(&self.metainfo.files[file])]
+        let index = FileIndex(u32::try_from(file).expect("a test has few files"));
+        let start = self.metainfo.geometry().file_start(index);
+        let place = [start, start + self.metainfo.files[file].length];
+        let [start, end] = place.map(|at| usize::try_from(at).expect("a test's file fits into memory"));
+        &self.content[start..end]
     }
 }
 
@@ -41,6 +47,85 @@ pub(crate) fn torrent_with_trackers(piece_length: u32, files: &[(&str, usize)], 
     Sample { torrent, metainfo, content }
 }
 
+/// A torrent with a v2 part, its files in the order of their paths; a hybrid has padding files between them.
+pub(crate) fn torrent_of(version: Version, piece_length: u32, files: &[(&str, usize)]) -> Sample {
+    let piece = piece_length as usize;
+    let all = content(files.iter().map(|(_, length)| length).sum());
+    let (mut row, mut taken) = (Vec::new(), 0);
+    let (mut tree, mut layers, mut v1) = (Tree::default(), Dict::new(), Vec::new());
+    for &(path, length) in files {
+        let bytes = &all[taken..taken + length];
+        taken += length;
+        let gap = if length > 0 { row.len().next_multiple_of(piece) - row.len() } else { 0 };
+        if gap > 0 {
+            v1.push((format!(".pad/{gap}"), gap, true));
+            row.resize(row.len() + gap, 0);
+        }
+        row.extend_from_slice(bytes);
+        v1.push((path.to_owned(), length, false));
+        let mut file = Dict::new().int("length", number(length));
+        if length > 0 {
+            let (root, layer) = trees(bytes, piece_length);
+            file = file.bytes("pieces root", root);
+            if length > piece {
+                layers = layers.raw(root, encode::bytes(layer));
+            }
+        }
+        tree.insert(&path.split('/').collect::<Vec<_>>(), file);
+    }
+    let mut info = Dict::new().int("piece length", i64::from(piece_length)).int("meta version", 2);
+    info = info.raw("file tree", tree.encode());
+    let is_single = files.len() == 1 && !files[0].0.contains('/');
+    info = info.bytes("name", if is_single { files[0].0 } else { "Sample" });
+    if version == Version::Hybrid {
+        info = info.bytes("pieces", row.chunks(piece).flat_map(Sha1::digest).collect::<Vec<u8>>());
+        info = match files {
+            [(_, length)] if is_single => info.int("length", number(*length)),
+            _ => info.raw(
+                "files",
+                encode::list(v1.iter().map(|(path, length, padding)| {
+                    let entry = file_dict(path, *length);
+                    if *padding { entry.bytes("attr", "p").encode() } else { entry.encode() }
+                })),
+            ),
+        };
+    }
+    let torrent = Dict::new().raw("info", info.encode()).raw("piece layers", layers.encode()).encode();
+    let metainfo = Metainfo::parse(&torrent).expect("a test's torrent is valid");
+    Sample { torrent, metainfo, content: row }
+}
+
+/// The root of a file, and the hashes of its pieces.
+pub(crate) fn trees(bytes: &[u8], piece_length: u32) -> (merkle::Hash, Vec<u8>) {
+    let shape = Shape::new(bytes.len() as u64, piece_length);
+    let pieces: Vec<merkle::Hash> =
+        bytes.chunks(piece_length as usize).map(|piece| shape.piece(&merkle::leaves(piece))).collect();
+    (shape.root(&pieces), pieces.concat())
+}
+
+/// A tree of files while it is made.
+#[derive(Default)]
+struct Tree {
+    folders: BTreeMap<String, Tree>,
+    files: BTreeMap<String, Dict>,
+}
+
+impl Tree {
+    fn insert(&mut self, path: &[&str], file: Dict) {
+        match path {
+            [name] => drop(self.files.insert((*name).to_owned(), file)),
+            [folder, rest @ ..] => self.folders.entry((*folder).to_owned()).or_default().insert(rest, file),
+            [] => {}
+        }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let files = self.files.iter().map(|(name, file)| (name, Dict::new().raw("", file.encode()).encode()));
+        let folders = self.folders.iter().map(|(name, folder)| (name, folder.encode()));
+        files.chain(folders).fold(Dict::new(), |dict, (name, entry)| dict.raw(name, entry)).encode()
+    }
+}
+
 /// The info dictionary of a torrent.
 pub(crate) fn info(piece_length: u32, files: &[(&str, usize)], content: &[u8]) -> Dict {
     let pieces: Vec<u8> = content.chunks(piece_length as usize).flat_map(Sha1::digest).collect();
@@ -52,8 +137,12 @@ pub(crate) fn info(piece_length: u32, files: &[(&str, usize)], content: &[u8]) -
 }
 
 fn file_entry((path, length): &(&str, usize)) -> Vec<u8> {
+    file_dict(path, *length).encode()
+}
+
+fn file_dict(path: &str, length: usize) -> Dict {
     let path = encode::list(path.split('/').map(encode::bytes));
-    Dict::new().int("length", number(*length)).raw("path", path).encode()
+    Dict::new().int("length", number(length)).raw("path", path)
 }
 
 /// Bytes that look random, are the same every time, and differ from block to block.

@@ -1,18 +1,23 @@
-//! The `.torrent` file: BEP 3, with BEP 12 (tiers of trackers), 19 (web seeds), 27 (private) and 47 (padding files).
+//! The `.torrent` file: BEP 3, with BEP 12 (tiers of trackers), 19 (web seeds), 27 (private), 47 (padding files) and 52 (v2 and hybrids, in
+//! [`v2`]).
 //!
 //! Owns which fields are taken and within which bounds; it fetches nothing and asks nobody. Invariant: a [`Metainfo`] that exists
-//! has at least one byte, safe and distinct paths, and exactly one hash for each piece of its [`Geometry`]. A hybrid torrent
-//! (BEP 52) is taken for its v1 part.
+//! has at least one file, safe and distinct paths, exactly one SHA-1 for each piece of its [`Geometry`] if it has a v1 part, a root for
+//! each file that is not empty if it has a v2 part, and both parts say the same.
 
-use std::collections::BTreeSet;
+mod v2;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
+use sha2::Sha256;
 use thiserror::Error;
 
-use super::InfoHash;
 use super::bencode::{self, BencodeError, Value};
+use super::merkle::Hash;
 use super::sanitise::{self, Paths};
+use super::{Identity, InfoHash, InfoHashV2};
 use crate::geometry::{Geometry, GeometryError, MAX_FILES};
 
 /// Longest path of a file, components: nobody's folders are so deep, and each costs a system call.
@@ -28,16 +33,34 @@ const MAX_HOST_LENGTH: usize = 255;
 
 const HASH_LENGTH: usize = 20;
 
+pub(crate) use v2::with_layers;
+
+/// Hashes of a file's pieces one after the other, by the root of the file.
+pub type PieceLayers = BTreeMap<Hash, Bytes>;
+
+/// Which of the two protocols' hashes a torrent has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// SHA-1 of its pieces.
+    V1,
+    /// Both.
+    Hybrid,
+    /// SHA-256 of its files' blocks.
+    V2,
+}
+
 /// What a `.torrent` file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metainfo {
-    /// SHA-1 of the info dictionary as it stands in the file.
+    /// What it is known by: SHA-1 of the info dictionary as it stands in the file, or of a torrent without a v1 part the SHA-256, cut short.
     pub info_hash: InfoHash,
+    /// SHA-256 of the info dictionary, if it has a v2 part.
+    pub info_hash_v2: Option<InfoHashV2>,
     /// Its name, safe as a component of a path.
     pub name: String,
     /// Length of every piece but the last, bytes.
     pub piece_length: u32,
-    /// SHA-1 of each piece.
+    /// SHA-1 of each piece, none of a torrent without a v1 part.
     pub pieces: Vec<[u8; HASH_LENGTH]>,
     /// The files in their order; those of length zero and padding included.
     pub files: Vec<File>,
@@ -49,6 +72,9 @@ pub struct Metainfo {
     pub nodes: Vec<(String, u16)>,
     /// Whether peers may come from trackers only (BEP 27).
     pub private: bool,
+    /// The layers of pieces that are known, each proved by its root.
+    pub layers: PieceLayers,
+    has_v1: bool,
     /// The info dictionary as it stands in the file.
     pub info: Bytes,
 }
@@ -63,6 +89,17 @@ pub struct File {
     pub length: u64,
     /// Whether it only fills up a piece (BEP 47): zeros that nobody wants to see.
     pub padding: bool,
+    /// The root of its hash tree (BEP 52), if the torrent has a v2 part and it is not empty.
+    pub root: Option<Hash>,
+}
+
+/// A file as it stands in either list.
+struct Entry<'d> {
+    /// Component by component, without the torrent's name.
+    path: Vec<&'d [u8]>,
+    length: u64,
+    padding: bool,
+    root: Option<Hash>,
 }
 
 /// Why a file is not a torrent that can be taken. The texts are for people.
@@ -77,10 +114,27 @@ pub enum MetainfoError {
     /// A field is of the wrong kind or out of bounds.
     #[error("the torrent file has a bad {0:?}")]
     Bad(&'static str),
-    /// Only BitTorrent v2.
-    #[error("v2-only torrents are not supported yet")]
-    V2Only,
-    /// Not one byte.
+    /// A version of the future.
+    #[error("torrents of version {0} are not supported")]
+    Version(i64),
+    /// Pieces that no tree of blocks fits.
+    #[error("pieces of {0} bytes are not allowed in a v2 torrent")]
+    PieceLength(u64),
+    /// A hybrid whose parts are of different torrents.
+    #[error("the v1 and v2 parts of the torrent differ in the {0}")]
+    Inconsistent(&'static str),
+    /// A layer of pieces with too few hashes, or too many.
+    #[error("a piece layer has {got} bytes where {expected} are due")]
+    LayerLength {
+        /// Bytes that its file's pieces make.
+        expected: usize,
+        /// Bytes that it has.
+        got: usize,
+    },
+    /// A layer of pieces of another file.
+    #[error("a piece layer does not fit its file")]
+    LayerRoot,
+    /// Not one file.
     #[error("the torrent has no content")]
     Empty,
     /// Lengths or counts out of bounds.
@@ -109,28 +163,72 @@ impl Metainfo {
         if info.dict().is_none() {
             return Err(MetainfoError::Bad("info"));
         }
+        let has_v2 = v2::meta_version(info)? == 2;
         let pieces = match info.get("pieces") {
-            Some(pieces) => hashes(pieces)?,
-            None if is_v2(info) => return Err(MetainfoError::V2Only),
+            Some(pieces) => Some(hashes(pieces)?),
+            None if has_v2 => None,
             None => return Err(MetainfoError::Missing("pieces")),
         };
         let name = localised(info, "name.utf-8", "name", Value::bytes).ok_or(MetainfoError::Missing("name"))?;
         let piece_length = required(info, "piece length", Value::uint)?;
-        let files = files(info, name)?;
-        let metainfo = Self {
-            info_hash: InfoHash(Sha1::digest(info.raw()).into()),
+        if has_v2 {
+            v2::check_piece_length(piece_length)?;
+        }
+        let (entries, is_single) = match (&pieces, has_v2) {
+            (Some(_), false) => files(info, name)?,
+            (None, _) => v2::files(info)?,
+            (Some(_), true) => {
+                let (mut entries, is_single) = files(info, name)?;
+                v2::unite(&mut entries, &v2::files(info)?.0, piece_length)?;
+                (entries, is_single)
+            }
+        };
+        let sha256 = has_v2.then(|| InfoHashV2(Sha256::digest(info.raw()).into()));
+        let info_hash = match sha256 {
+            Some(sha256) if pieces.is_none() => sha256.truncated(),
+            _ => InfoHash(Sha1::digest(info.raw()).into()),
+        };
+        let mut metainfo = Self {
+            info_hash,
+            info_hash_v2: sha256,
             name: sanitise::component(name),
             piece_length: u32::try_from(piece_length).unwrap_or(u32::MAX),
-            pieces,
-            files,
+            has_v1: pieces.is_some(),
+            pieces: pieces.unwrap_or_default(),
+            files: place(entries, (!is_single).then_some(name)),
             trackers: trackers(root),
             web_seeds: web_seeds(root),
             nodes: nodes(root),
             private: info.get("private").and_then(Value::int) == Some(1),
+            layers: PieceLayers::new(),
             info: Bytes::copy_from_slice(info.raw()),
         };
         metainfo.check()?;
+        if has_v2 {
+            metainfo.layers = v2::layers(root, &metainfo.files, metainfo.piece_length)?;
+        }
         Ok(metainfo)
+    }
+
+    /// Which hashes it has.
+    pub fn version(&self) -> Version {
+        match self.info_hash_v2 {
+            None => Version::V1,
+            Some(_) if self.has_v1 => Version::Hybrid,
+            Some(_) => Version::V2,
+        }
+    }
+
+    /// All that is known of its name.
+    pub fn identity(&self) -> Identity {
+        Identity { key: self.info_hash, v2: self.info_hash_v2 }
+    }
+
+    /// It is known by the hash of its v2 part, if that is this one: to those who know only that, a hybrid is a v2 torrent.
+    pub fn know_as(&mut self, key: InfoHash) {
+        if self.info_hash_v2.is_some_and(|v2| v2.truncated() == key) {
+            self.info_hash = key;
+        }
     }
 
     /// Where its bytes lie.
@@ -141,31 +239,32 @@ impl Metainfo {
         self.layout().expect("the lengths were checked when the torrent was parsed")
     }
 
-    /// Bytes in all.
+    /// Bytes in all, without padding.
     pub fn total_length(&self) -> u64 {
-        self.files.iter().map(|file| file.length).sum()
-    }
-
-    /// The SHA-1 of a piece.
-    ///
-    /// # Panics
-    /// When there is no such piece.
-    pub fn piece_hash(&self, piece: u32) -> &[u8] {
-        &self.pieces[piece as usize]
+        self.files.iter().filter(|file| !file.padding).map(|file| file.length).sum()
     }
 
     fn layout(&self) -> Result<Geometry, GeometryError> {
-        let lengths: Vec<u64> = self.files.iter().map(|file| file.length).collect();
-        Geometry::new(self.piece_length, &lengths)
+        if self.version() == Version::V2 {
+            let lengths: Vec<u64> = self.files.iter().map(|file| file.length).collect();
+            return Geometry::aligned(self.piece_length, &lengths);
+        }
+        let files: Vec<(u64, bool)> = self.files.iter().map(|file| (file.length, file.padding)).collect();
+        Geometry::padded(self.piece_length, &files)
     }
 
     fn check(&self) -> Result<(), MetainfoError> {
         let geometry = self.layout()?;
-        if geometry.total_length() == 0 {
+        if self.files.iter().all(|file| file.padding) {
             return Err(MetainfoError::Empty);
         }
         let (expected, got) = (geometry.piece_count(), self.pieces.len());
-        if expected as usize == got { Ok(()) } else { Err(MetainfoError::PieceCount { expected, got }) }
+        match self.version() {
+            Version::V2 => Ok(()),
+            _ if expected as usize != got => Err(MetainfoError::PieceCount { expected, got }),
+            Version::Hybrid => v2::check_pieces(&geometry, &self.files),
+            Version::V1 => Ok(()),
+        }
     }
 }
 
@@ -176,40 +275,44 @@ fn hashes(pieces: Value<'_>) -> Result<Vec<[u8; HASH_LENGTH]>, MetainfoError> {
     }
 }
 
-fn is_v2(info: Value<'_>) -> bool {
-    info.get("meta version").and_then(Value::int) == Some(2) || info.get("file tree").is_some()
-}
-
-/// The files of either form of an info dictionary.
-fn files(info: Value<'_>, name: &[u8]) -> Result<Vec<File>, MetainfoError> {
-    let mut paths = Paths::default();
+/// The files of either form of a v1 list, and whether it is that of a single file.
+fn files<'d>(info: Value<'d>, name: &'d [u8]) -> Result<(Vec<Entry<'d>>, bool), MetainfoError> {
     match (info.get("files"), info.get("length")) {
         (Some(_), Some(_)) => Err(MetainfoError::Bad("files")),
         (Some(files), None) => {
             let files = files.list().ok_or(MetainfoError::Bad("files"))?;
             // One more than allowed is enough to see that there are too many.
-            files.take(MAX_FILES + 1).map(|entry| file_of_several(entry, name, &mut paths)).collect()
+            let entries: Result<_, _> = files.take(MAX_FILES + 1).map(file_of_several).collect();
+            Ok((entries?, false))
         }
         (None, Some(_)) => {
             let length = required(info, "length", Value::uint)?;
-            Ok(vec![File { path: paths.file([name]), length, padding: false }])
+            Ok((vec![Entry { path: vec![name], length, padding: false, root: None }], true))
         }
         (None, None) => Err(MetainfoError::Missing("files")),
     }
 }
 
-fn file_of_several(entry: Value<'_>, name: &[u8], paths: &mut Paths) -> Result<File, MetainfoError> {
+fn file_of_several(entry: Value<'_>) -> Result<Entry<'_>, MetainfoError> {
     let attributes = entry.get("attr").and_then(Value::bytes).unwrap_or_default();
     let length = match entry.get("length") {
         // A symbolic link has no bytes of its own; it becomes an empty file.
         None if attributes.contains(&b'l') => 0,
         _ => required(entry, "length", Value::uint)?,
     };
-    let components = localised(entry, "path.utf-8", "path", path_components).ok_or(MetainfoError::Bad("path"))?;
-    let padding =
-        attributes.contains(&b'p') || components.last().is_some_and(|last| last.starts_with(b"_____padding_file"));
-    let path = paths.file(std::iter::once(name).chain(components));
-    Ok(File { path, length, padding })
+    let path = localised(entry, "path.utf-8", "path", path_components).ok_or(MetainfoError::Bad("path"))?;
+    let padding = attributes.contains(&b'p') || path.last().is_some_and(|last| last.starts_with(b"_____padding_file"));
+    Ok(Entry { path, length, padding, root: None })
+}
+
+/// Gives each file a safe path, in this folder if there is one.
+fn place(entries: Vec<Entry<'_>>, folder: Option<&[u8]>) -> Vec<File> {
+    let mut paths = Paths::default();
+    let place = |Entry { path, length, padding, root }: Entry<'_>| {
+        let path = paths.file(folder.into_iter().chain(path));
+        File { path, length, padding, root }
+    };
+    entries.into_iter().map(place).collect()
 }
 
 /// The components of a path that has some, and not too many.

@@ -21,10 +21,20 @@ const FAST: (usize, u8) = (7, 0x04);
 /// Reserved byte and bit of the DHT (BEP 5).
 const DHT: (usize, u8) = (7, 0x01);
 
+/// Reserved byte and bit of v2 (BEP 52): who is called by the v1 hash of a hybrid may answer with the v2 hash.
+const V2: (usize, u8) = (7, 0x10);
+
 /// Bytes that are not a handshake: encrypted, or another protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not a BitTorrent handshake")]
 pub struct NotAHandshake;
+
+/// Whether the first bytes of a handshake, up to the hash that it calls, go on by this v2 hash: it calls it, or would.
+pub fn goes_on_by(received: &[u8], v2: InfoHash) -> bool {
+    let would = received.get(20 + V2.0).is_some_and(|reserved| reserved & V2.1 != 0);
+    let calls = received.get(28..48).is_some_and(|called| *called == v2.0);
+    would || calls
+}
 
 /// What each end says first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +69,13 @@ impl Handshake {
         {
             bytes[PROTOCOL.len() + DHT.0] |= DHT.1;
         }
+    }
+
+    /// The same, by one who knows the v2 hash of the torrent, too.
+    #[must_use]
+    pub fn with_v2(mut self, knows: bool) -> Self {
+        self.reserved[V2.0] |= if knows { V2.1 } else { 0 };
+        self
     }
 
     /// Reads a handshake.
@@ -98,6 +115,11 @@ impl Handshake {
         self.has(DHT)
     }
 
+    /// Whether the sender would go on by the v2 hash (BEP 52).
+    pub fn supports_v2(&self) -> bool {
+        self.has(V2)
+    }
+
     fn has(&self, (byte, bit): (usize, u8)) -> bool {
         self.reserved[byte] & bit != 0
     }
@@ -115,7 +137,20 @@ mod tests {
         let expected = [&b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\x04"[..], &[1; 20], &[2; 20]].concat();
         assert_eq!(ours.encode(), *expected);
         assert_eq!(Handshake::parse(&ours.encode()), Ok(ours));
-        assert!(ours.supports_extensions() && ours.supports_fast() && !ours.supports_dht());
+        assert!(ours.supports_extensions() && ours.supports_fast() && !ours.supports_dht() && !ours.supports_v2());
+        assert!(
+            ours.with_v2(true).supports_v2()
+                && ours.with_v2(true).supports_fast()
+                && !ours.with_v2(false).supports_v2()
+        );
+    }
+
+    #[test]
+    fn who_calls_a_v2_hash_or_would_goes_on_by_it() {
+        let ours = |hash| Handshake::ours(InfoHash([hash; 20]), [2; 20]);
+        let goes_on = |hello: Handshake| goes_on_by(&hello.encode()[..48], InfoHash([9; 20]));
+        assert!(goes_on(ours(1).with_v2(true)) && goes_on(ours(9)) && !goes_on(ours(1)));
+        assert!(!goes_on_by(&[0xff; 20], InfoHash([9; 20])));
     }
 
     #[test]

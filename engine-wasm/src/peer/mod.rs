@@ -22,8 +22,9 @@ use bytes::Bytes;
 
 use crate::bitfield::Bitfield;
 use crate::geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex};
+use crate::hashes::request::{HashRequest, REQUEST_LENGTH};
 use crate::limits;
-use crate::metainfo::InfoHash;
+use crate::metainfo::Identity;
 use crate::time::Instant;
 use handshake::{HANDSHAKE_LEN, Handshake};
 use pipe::Pipe;
@@ -114,6 +115,12 @@ pub enum PeerEvent {
     DhtNode(u16),
     /// It asks for a block of the info dictionary.
     AsksMetadata(u32),
+    /// It wants hashes.
+    WantsHashes(HashRequest),
+    /// It gives hashes.
+    Hashes(HashRequest, Bytes),
+    /// It will not give these hashes.
+    HashesRejected(HashRequest),
 }
 
 /// A block that this peer was asked for.
@@ -138,6 +145,8 @@ pub struct Peer {
     addr: SocketAddr,
     stage: Stage,
     fast: bool,
+    /// It knows the torrent by its v2 hash.
+    v2: bool,
     pieces: Option<Bitfield>,
     has_all: bool,
     told_bitfield: bool,
@@ -177,10 +186,14 @@ impl Peer {
     }
 
     /// A peer that dialled us, and named this torrent in the first `received` bytes of its handshake: ours goes out.
-    pub fn accept(addr: SocketAddr, received: &[u8], info_hash: InfoHash, peer_id: [u8; 20], now: Instant) -> Self {
+    pub fn accept(addr: SocketAddr, received: &[u8], identity: Identity, peer_id: [u8; 20], now: Instant) -> Self {
         let mut peer = Self::new(addr, Stage::Connecting, now);
         peer.dialled = false;
-        peer.connected(info_hash, peer_id, now);
+        // Whoever knows v2 goes on by the v2 hash, by whichever it called (BEP 52).
+        let v2 = identity.v2.filter(|v2| handshake::goes_on_by(received, v2.truncated()));
+        let key = v2.map_or(identity.key, |v2| v2.truncated());
+        peer.v2 = v2.is_some();
+        peer.connected(Identity { key, ..identity }, peer_id, now);
         peer.stage = Stage::Handshaking { since: now, received: received.to_vec() };
         peer
     }
@@ -190,6 +203,7 @@ impl Peer {
             addr,
             stage,
             fast: false,
+            v2: false,
             pieces: None,
             has_all: false,
             told_bitfield: false,
@@ -298,10 +312,11 @@ impl Peer {
     }
 
     /// The connection is open: our handshake goes out.
-    pub fn connected(&mut self, info_hash: InfoHash, peer_id: [u8; 20], now: Instant) {
+    pub fn connected(&mut self, identity: Identity, peer_id: [u8; 20], now: Instant) {
         self.stage = Stage::Handshaking { since: now, received: Vec::new() };
         self.last_heard = now;
-        self.out.extend_from_slice(&Handshake::ours(info_hash, peer_id).encode());
+        let hello = Handshake::ours(identity.key, peer_id).with_v2(identity.v2.is_some());
+        self.out.extend_from_slice(&hello.encode());
         self.last_sent = now;
     }
 
@@ -324,7 +339,7 @@ impl Peer {
     pub fn handle_data(
         &mut self,
         data: &[u8],
-        info_hash: InfoHash,
+        identity: Identity,
         peer_id: [u8; 20],
         now: Instant,
     ) -> Result<Option<PeerEvent>, PeerError> {
@@ -332,9 +347,10 @@ impl Peer {
         received.extend_from_slice(data);
         let Some(bytes) = received.first_chunk::<HANDSHAKE_LEN>() else { return Ok(None) };
         let theirs = Handshake::parse(bytes).map_err(|_| PeerError::Handshake)?;
-        if theirs.info_hash != info_hash {
+        if !identity.answers_to(theirs.info_hash) {
             return Err(PeerError::WrongTorrent);
         }
+        self.v2 |= identity.v2.is_some_and(|v2| v2.truncated() == theirs.info_hash);
         if theirs.peer_id == peer_id {
             return Err(PeerError::Ourselves);
         }
@@ -418,6 +434,11 @@ impl Peer {
             Message::Cancel { piece, begin, length } => {
                 Ok(Some(PeerEvent::TakesBack(Request { piece, begin, length })))
             }
+            Message::HashRequest(request) => Ok(self.v2.then_some(PeerEvent::WantsHashes(request))),
+            Message::Hashes { request, .. } => {
+                Ok(self.v2.then(|| PeerEvent::Hashes(request, frame.slice(1 + REQUEST_LENGTH..))))
+            }
+            Message::HashReject(request) => Ok(self.v2.then_some(PeerEvent::HashesRejected(request))),
             // A block too short for its header to be diverted, or what we do not use.
             _ => Ok(None),
         }
@@ -437,6 +458,24 @@ impl Peer {
             self.live += 1;
         }
         self.say(&Message::Request { piece: block.piece.0, begin, length }, now);
+    }
+
+    /// Whether it gives and wants hashes.
+    pub fn speaks_v2(&self) -> bool {
+        self.is_ready() && self.v2
+    }
+
+    /// Asks for hashes.
+    pub fn ask_for_hashes(&mut self, request: HashRequest, now: Instant) {
+        self.say(&Message::HashRequest(request), now);
+    }
+
+    /// Gives hashes that it asked for, or refuses.
+    pub fn give_hashes(&mut self, request: HashRequest, hashes: Option<&[u8]>, now: Instant) {
+        match hashes {
+            Some(hashes) => self.say(&Message::Hashes { request, hashes }, now),
+            None => self.say(&Message::HashReject(request), now),
+        }
     }
 
     /// Takes a request back. The block may still come.

@@ -40,7 +40,9 @@ impl Request {
     pub fn is_valid(&self, geometry: &Geometry) -> bool {
         let inside = |piece| {
             let end = self.begin.checked_add(self.length);
-            end.is_some_and(|end| end <= geometry.piece_len(piece))
+            // To v1 a piece is as long as the padding makes it (BEP 47).
+            let whole = geometry.piece_len(piece) + geometry.zeros_after(piece);
+            end.is_some_and(|end| end <= whole)
         };
         (1..=MAX_BLOCK).contains(&self.length) && geometry.piece(self.piece).is_some_and(inside)
     }

@@ -1,4 +1,4 @@
-//! The messages of the wire protocol (BEP 3, 6 and 10), one a frame.
+//! The messages of the wire protocol (BEP 3, 6, 10 and 52), one a frame.
 //!
 //! Owns shapes and sizes: what a number means for a torrent is checked by whoever knows its geometry. Invariant: what is parsed has exactly
 //! the size that its kind has, and encoding it gives the same bytes. The length prefix is the frame's, not the message's: parsing
@@ -7,6 +7,7 @@
 use thiserror::Error;
 
 use crate::geometry::MAX_PIECES;
+use crate::hashes::request::HashRequest;
 
 /// Longest frame taken, bytes: the bitfield of a torrent of [`MAX_PIECES`]. Blocks and extended messages are far shorter.
 pub const MAX_FRAME: u32 = 1 + MAX_PIECES.div_ceil(8);
@@ -83,6 +84,17 @@ pub enum Message<'a> {
         /// What it says.
         payload: &'a [u8],
     },
+    /// Asks for hashes of a file's tree (BEP 52).
+    HashRequest(HashRequest),
+    /// Hashes that were asked for, and the uncles that prove them (BEP 52).
+    Hashes {
+        /// What was asked.
+        request: HashRequest,
+        /// The hashes, one after the other.
+        hashes: &'a [u8],
+    },
+    /// Hashes that will not be given (BEP 52).
+    HashReject(HashRequest),
     /// A kind that is not known: to be ignored.
     Unknown(u8),
 }
@@ -128,6 +140,9 @@ impl<'a> Message<'a> {
             16 => three(body).map(|[piece, begin, length]| Self::Reject { piece, begin, length }),
             17 => one(body).map(Self::AllowedFast),
             20 => body.split_first().map(|(&id, payload)| Self::Extended { id, payload }),
+            21 => hash_request(body).map(Self::HashRequest),
+            22 => HashRequest::parse(body).map(|(request, hashes)| Self::Hashes { request, hashes }),
+            23 => hash_request(body).map(Self::HashReject),
             _ => Some(Self::Unknown(id)),
         };
         message.ok_or(size)
@@ -158,6 +173,11 @@ impl<'a> Message<'a> {
                 out.push(id);
                 out.extend_from_slice(payload);
             }
+            Self::HashRequest(request) | Self::HashReject(request) => request.encode(out),
+            Self::Hashes { request, hashes } => {
+                request.encode(out);
+                out.extend_from_slice(hashes);
+            }
         }
         let length = u32::try_from(out.len() - prefix - 4).expect("our messages are short");
         out[prefix..prefix + 4].copy_from_slice(&length.to_be_bytes());
@@ -181,6 +201,9 @@ impl<'a> Message<'a> {
             Self::Reject { .. } => 16,
             Self::AllowedFast(_) => 17,
             Self::Extended { .. } => 20,
+            Self::HashRequest(_) => 21,
+            Self::Hashes { .. } => 22,
+            Self::HashReject(_) => 23,
             Self::Unknown(id) => id,
         }
     }
@@ -205,6 +228,10 @@ fn block(body: &[u8]) -> Option<Message<'_>> {
     let (&piece, rest) = body.split_first_chunk()?;
     let (&begin, data) = rest.split_first_chunk()?;
     Some(Message::Piece { piece: u32::from_be_bytes(piece), begin: u32::from_be_bytes(begin), data })
+}
+
+fn hash_request(body: &[u8]) -> Option<HashRequest> {
+    HashRequest::parse(body).filter(|(_, rest)| rest.is_empty()).map(|(request, _)| request)
 }
 
 fn put(out: &mut Vec<u8>, numbers: &[u32]) {
@@ -257,6 +284,11 @@ mod tests {
         check(Message::HaveNone, &[0, 0, 0, 1, 15]);
         check(Message::AllowedFast(5), &[0, 0, 0, 5, 17, 0, 0, 0, 5]);
         check(Message::Extended { id: 3, payload: b"de" }, &[0, 0, 0, 4, 20, 3, b'd', b'e']);
+        let request = HashRequest { root: [7; 32], base: 6, index: 0x200, length: 2, proof_layers: 9 };
+        let body = [&[7; 32][..], &[0, 0, 0, 6, 0, 0, 2, 0, 0, 0, 0, 2, 0, 0, 0, 9]].concat();
+        check(Message::HashRequest(request), &[&[0, 0, 0, 49, 21][..], &body].concat());
+        check(Message::Hashes { request, hashes: &[5; 64] }, &[&[0, 0, 0, 113, 22][..], &body, &[5; 64]].concat());
+        check(Message::HashReject(request), &[&[0, 0, 0, 49, 23][..], &body].concat());
     }
 
     #[test]
@@ -284,12 +316,18 @@ mod tests {
         check_error(&[7, 0, 0, 0, 0, 0, 0, 0], 7);
         check_error(&[9, 0], 1);
         check_error(&[20], 0);
+        for id in [21, 22, 23] {
+            check_error(&[&[id][..], &[0; 47]].concat(), 47);
+        }
+        for id in [21, 23] {
+            check_error(&[&[id][..], &[0; 49]].concat(), 49);
+        }
     }
 
     #[test]
     fn an_unknown_kind_is_named_and_not_refused() {
         assert_eq!(Message::parse(&[99, 1, 2]), Ok(Message::Unknown(99)));
-        assert_eq!(Message::parse(&[21]), Ok(Message::Unknown(21)));
+        assert_eq!(Message::parse(&[24]), Ok(Message::Unknown(24)));
     }
 
     #[test]
@@ -301,8 +339,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_frame_of_a_stranger_panics_and_what_is_read_is_written_alike(
-            id in 0u8..24,
-            body in prop::collection::vec(any::<u8>(), 0..20),
+            id in 0u8..26,
+            body in prop::collection::vec(any::<u8>(), 0..60),
         ) {
             let frame = [&[id][..], &body].concat();
             match Message::parse(&frame) {

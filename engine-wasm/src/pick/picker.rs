@@ -127,7 +127,7 @@ impl Picker {
             if !peer.serves(want.piece) || !scene.suspects.may_ask(want.piece, conn) {
                 continue;
             }
-            let Some(block) = scene.pieces.first_free(want.piece) else { continue };
+            let Some(block) = scene.pieces.first_free_from(want.piece, want.first) else { continue };
             if want.awaited && is_too_slow(conn, eta, want.piece, scene) {
                 continue;
             }

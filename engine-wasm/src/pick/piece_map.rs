@@ -36,6 +36,8 @@ enum BlockState {
     Asked { asked: Vec<ConnId>, armed: Vec<ConnId> },
     /// It is on disk, from these addresses (more than one wrote it when two sent it at once).
     Stored { by: Vec<SocketAddr> },
+    /// It is on disk, and a hash of its own vouches for it.
+    Proved,
 }
 
 #[derive(Debug)]
@@ -63,6 +65,9 @@ pub struct PieceMap {
     geometry: Arc<Geometry>,
     have: Bitfield,
     unchecked: Bitfield,
+    /// Pieces whose hash is not known yet; `None` when there are none.
+    sealed: Option<Bitfield>,
+    by_block: bool,
     open: BTreeMap<PieceIndex, OpenPiece>,
     verified_bytes: u64,
 }
@@ -71,13 +76,46 @@ impl PieceMap {
     /// Nothing is there.
     pub fn new(geometry: Arc<Geometry>) -> Self {
         let pieces = geometry.piece_count();
+        let mut have = Bitfield::new(pieces);
+        // Of a piece that is padding only there is nothing to fetch.
+        geometry.pieces().filter(|&piece| geometry.piece_len(piece) == 0).for_each(|piece| have.set(piece.0));
         Self {
-            have: Bitfield::new(pieces),
+            have,
             unchecked: Bitfield::new(pieces),
+            sealed: None,
+            by_block: false,
             open: BTreeMap::new(),
             verified_bytes: 0,
             geometry,
         }
+    }
+
+    /// Blocks may be proved one by one: who reads from the middle of a piece is served from there.
+    pub fn judge_by_block(&mut self) {
+        self.by_block = true;
+    }
+
+    /// Whether blocks may be proved one by one.
+    pub fn is_by_block(&self) -> bool {
+        self.by_block
+    }
+
+    /// The hash of a piece is not known: it is not asked for until it is.
+    pub fn seal(&mut self, piece: PieceIndex) {
+        self.sealed.get_or_insert_with(|| Bitfield::new(self.geometry.piece_count())).set(piece.0);
+    }
+
+    /// The hash of a piece is known.
+    pub fn unseal(&mut self, piece: PieceIndex) {
+        if let Some(sealed) = &mut self.sealed {
+            sealed.clear(piece.0);
+        }
+        self.sealed.take_if(|sealed| sealed.is_clear());
+    }
+
+    /// Whether the hash of a piece is not known yet.
+    pub fn is_sealed(&self, piece: PieceIndex) -> bool {
+        self.sealed.as_ref().is_some_and(|sealed| sealed.get(piece.0))
     }
 
     /// Where a piece stands.
@@ -146,9 +184,25 @@ impl PieceMap {
         self.open.insert(piece, OpenPiece { blocks: Vec::new(), free: 0, stored: 0, hashing: true, first_free: 0 });
     }
 
+    /// First block of the piece from this one on that nobody is asked for, or else the first before it.
+    pub fn first_free_from(&mut self, piece: PieceIndex, from: BlockIndex) -> Option<Block> {
+        let first = self.first_free(piece)?;
+        let blocks = self.open.get(&piece).map_or(&[][..], |open| &open.blocks[..]);
+        if from <= first.index {
+            return Some(first);
+        }
+        if blocks.is_empty() {
+            return self.geometry.block(piece, from).or(Some(first));
+        }
+        let later = (from.0..).zip(blocks.iter().skip(from.0 as usize));
+        let free = later.into_iter().find(|(_, state)| matches!(state, BlockState::Free { .. }));
+        Some(free.map_or(first, |(index, _)| Block { piece, index: BlockIndex(index) }))
+    }
+
     /// First block of the piece that nobody is asked for. An untouched piece gives its block 0; one that is there, or may be, none.
     pub fn first_free(&mut self, piece: PieceIndex) -> Option<Block> {
         match self.state(piece) {
+            _ if self.is_sealed(piece) => None,
             PieceState::Missing => Some(Block { piece, index: BlockIndex(0) }),
             PieceState::Open => {
                 let open = self.open.get_mut(&piece).expect("an open piece has an entry");
@@ -169,8 +223,44 @@ impl PieceMap {
         let blocks = self.open.get(&piece).map_or(&[][..], |open| &open.blocks[..]);
         (0u32..).zip(blocks).filter_map(move |(index, state)| match state {
             BlockState::Asked { asked, .. } => Some((Block { piece, index: BlockIndex(index) }, &asked[..])),
-            BlockState::Free { .. } | BlockState::Stored { .. } => None,
+            BlockState::Free { .. } | BlockState::Stored { .. } | BlockState::Proved => None,
         })
+    }
+
+    /// Blocks of a begun piece that are on disk and not proved.
+    pub fn unproved(&self, piece: PieceIndex) -> impl Iterator<Item = Block> {
+        let blocks = self.open.get(&piece).map_or(&[][..], |open| &open.blocks[..]);
+        let stored = (0u32..).zip(blocks).filter(|(_, state)| matches!(state, BlockState::Stored { .. }));
+        stored.map(move |(index, _)| Block { piece, index: BlockIndex(index) })
+    }
+
+    /// A block that is on disk is what it should be. True when with it the whole piece is.
+    pub fn prove(&mut self, block: Block) -> bool {
+        let Some(open) = self.open.get_mut(&block.piece) else { return false };
+        if let Some(state @ BlockState::Stored { .. }) = open.blocks.get_mut(block.index.0 as usize) {
+            *state = BlockState::Proved;
+        }
+        !open.blocks.is_empty() && open.blocks.iter().all(|state| *state == BlockState::Proved)
+    }
+
+    /// A block that is on disk is not what it should be: nobody is asked for it. Who gave it.
+    pub fn refute(&mut self, block: Block) -> Vec<SocketAddr> {
+        let Some(open) = self.open.get_mut(&block.piece) else { return Vec::new() };
+        let Some(state @ BlockState::Stored { .. }) = open.blocks.get_mut(block.index.0 as usize) else {
+            return Vec::new();
+        };
+        let before = std::mem::replace(state, BlockState::Free { armed: Vec::new() });
+        (open.free, open.stored, open.hashing) = (open.free + 1, open.stored - 1, false);
+        open.first_free = open.first_free.min(block.index.0);
+        self.close_if_untouched(block.piece);
+        if let BlockState::Stored { by } = before { by } else { Vec::new() }
+    }
+
+    /// The first block of a begun piece from this one on that is not proved; `None` when all are. Of another piece it is this one.
+    pub fn first_unproved(&self, piece: PieceIndex, from: BlockIndex) -> Option<BlockIndex> {
+        let Some(open) = self.open.get(&piece).filter(|open| !open.blocks.is_empty()) else { return Some(from) };
+        let later = (from.0..).zip(open.blocks.iter().skip(from.0 as usize));
+        later.into_iter().find(|(_, state)| **state != BlockState::Proved).map(|(index, _)| BlockIndex(index))
     }
 
     /// Whether `conn` may still send this block.
@@ -208,7 +298,7 @@ impl PieceMap {
                     }
                 }
             }
-            BlockState::Stored { .. } => {}
+            BlockState::Stored { .. } | BlockState::Proved => {}
         }
     }
 
@@ -231,7 +321,7 @@ impl PieceMap {
                     freed = true;
                 }
             }
-            BlockState::Free { .. } | BlockState::Stored { .. } => {}
+            BlockState::Free { .. } | BlockState::Stored { .. } | BlockState::Proved => {}
         }
         self.close_if_untouched(block.piece);
         freed
@@ -251,6 +341,7 @@ impl PieceMap {
                 givers.push(by);
                 return None;
             }
+            BlockState::Proved => return None,
         };
         *state = BlockState::Stored { by: vec![by] };
         open.stored += 1;
@@ -265,7 +356,7 @@ impl PieceMap {
         self.unchecked.clear(piece.0);
         if !self.have.get(piece.0) {
             self.have.set(piece.0);
-            self.verified_bytes += u64::from(self.geometry.piece_len(piece));
+            self.verified_bytes += u64::from(self.geometry.content_len(piece));
         }
     }
 
@@ -273,7 +364,7 @@ impl PieceMap {
     pub fn lose(&mut self, piece: PieceIndex) {
         if self.have.get(piece.0) {
             self.have.clear(piece.0);
-            self.verified_bytes -= u64::from(self.geometry.piece_len(piece));
+            self.verified_bytes -= u64::from(self.geometry.content_len(piece));
         }
     }
 
@@ -283,9 +374,18 @@ impl PieceMap {
         blocks.iter().map(|state| if let BlockState::Stored { by } = state { by.clone() } else { Vec::new() }).collect()
     }
 
-    /// The piece is given up: it is missing again.
+    /// The piece is given up: it is missing again, but for blocks that are proved: somebody may be reading them.
     pub fn reset(&mut self, piece: PieceIndex) {
-        self.open.remove(&piece);
+        let Some(open) = self.open.get_mut(&piece) else { return };
+        if !open.blocks.contains(&BlockState::Proved) {
+            self.open.remove(&piece);
+            return;
+        }
+        for state in open.blocks.iter_mut().filter(|state| **state != BlockState::Proved) {
+            *state = BlockState::Free { armed: Vec::new() };
+        }
+        open.free = count(open.blocks.iter().filter(|state| **state != BlockState::Proved));
+        (open.stored, open.hashing, open.first_free) = (count(open.blocks.iter()) - open.free, false, 0);
     }
 
     /// The link is gone: nobody is asked for anything. Stored blocks stay; a piece that was being hashed is to be checked again.
@@ -297,7 +397,7 @@ impl PieceMap {
                 continue;
             }
             for state in &mut open.blocks {
-                if !matches!(state, BlockState::Stored { .. }) {
+                if !matches!(state, BlockState::Stored { .. } | BlockState::Proved) {
                     *state = BlockState::Free { armed: Vec::new() };
                 }
             }
@@ -328,6 +428,10 @@ impl PieceMap {
             self.open.remove(&piece);
         }
     }
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(items.count()).expect("a piece has few blocks")
 }
 
 #[cfg(test)]
@@ -366,6 +470,7 @@ mod tests {
                         BlockState::Free { .. } => '.',
                         BlockState::Asked { .. } => 'a',
                         BlockState::Stored { .. } => '#',
+                        BlockState::Proved => '=',
                     })
                     .collect(),
             })
@@ -389,6 +494,63 @@ mod tests {
         map.verified(PieceIndex(1));
         check(&map, "- H");
         assert_eq!(map.verified_bytes(), u64::from(2 * BLOCK_LENGTH));
+    }
+
+    /// Asked of A and stored.
+    fn store(map: &mut PieceMap, block: Block) {
+        map.ask(block, A);
+        map.store(block, A, by(A));
+    }
+
+    #[test]
+    fn blocks_are_proved_and_refuted_one_by_one() {
+        let mut map = map(1, 4);
+        for index in [2, 1, 3] {
+            store(&mut map, block(0, index));
+        }
+        assert!(!map.prove(block(0, 1)) && !map.prove(block(0, 2)) && !map.prove(block(0, 0)));
+        check(&map, ".==#");
+        assert_eq!(map.unproved(PieceIndex(0)).collect::<Vec<_>>(), [block(0, 3)]);
+        let unproved = |map: &PieceMap, from| map.first_unproved(PieceIndex(0), BlockIndex(from)).map(|index| index.0);
+        assert_eq!([unproved(&map, 0), unproved(&map, 1), unproved(&map, 3)], [Some(0), Some(3), Some(3)]);
+        assert_eq!(map.refute(block(0, 3)), [by(A)]);
+        assert_eq!(map.refute(block(0, 1)), [], "what is proved stays so");
+        check(&map, ".==.");
+        store(&mut map, block(0, 3));
+        map.ask(block(0, 0), B);
+        assert!(map.store(block(0, 0), B, by(B)).unwrap().piece_is_full);
+        check(&map, "%");
+        map.reset(PieceIndex(0));
+        check(&map, ".==.");
+        store(&mut map, block(0, 0));
+        store(&mut map, block(0, 3));
+        assert!(!map.prove(block(0, 0)) && map.prove(block(0, 3)));
+        assert_eq!(unproved(&map, 0), None);
+    }
+
+    #[test]
+    fn a_reader_in_the_middle_of_a_piece_comes_first() {
+        let mut map = map(2, 4);
+        let free =
+            |map: &mut PieceMap, from| map.first_free_from(PieceIndex(0), BlockIndex(from)).map(|block| block.index.0);
+        assert_eq!([free(&mut map, 0), free(&mut map, 2)], [Some(0), Some(2)]);
+        map.ask(block(0, 2), A);
+        assert_eq!([free(&mut map, 2), free(&mut map, 3)], [Some(3), Some(3)]);
+        map.ask(block(0, 3), A);
+        assert_eq!(free(&mut map, 2), Some(0));
+        map.ask(block(0, 0), A);
+        map.ask(block(0, 1), A);
+        assert_eq!(free(&mut map, 2), None);
+    }
+
+    #[test]
+    fn a_sealed_piece_is_not_asked_for() {
+        let mut map = map(2, 1);
+        map.seal(PieceIndex(0));
+        assert_eq!(map.first_free(PieceIndex(0)), None);
+        assert_eq!(map.first_free(PieceIndex(1)), Some(block(1, 0)));
+        map.unseal(PieceIndex(0));
+        assert_eq!(map.first_free(PieceIndex(0)), Some(block(0, 0)));
     }
 
     #[test]

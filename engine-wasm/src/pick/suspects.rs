@@ -36,6 +36,11 @@ impl Suspects {
         self.pieces.get(&piece).and_then(|suspect| suspect.only).is_none_or(|only| only == conn)
     }
 
+    /// The pieces that failed and did not pass since.
+    pub fn pieces(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+        self.pieces.keys().copied()
+    }
+
     /// Whether the piece may be asked of everybody.
     pub fn is_free(&self, piece: PieceIndex) -> bool {
         !self.pieces.contains_key(&piece)

@@ -14,4 +14,5 @@ mod magnets;
 mod scenarios;
 mod seeder;
 mod tracker;
+mod v2;
 mod world;

@@ -6,7 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::bitfield::Bitfield;
-use crate::metainfo::{InfoHash, Metainfo};
+use crate::hashes::request::HashRequest;
+use crate::hashes::trees::{Answer, Trees};
+use crate::metainfo::testing::Sample;
+use crate::metainfo::{Identity, Metainfo, merkle};
 use crate::peer::extension::ExtensionHandshake;
 use crate::peer::handshake::{HANDSHAKE_LEN, Handshake};
 use crate::peer::metadata::{self, MetadataMessage, block_length};
@@ -58,6 +61,25 @@ pub(super) struct Manner {
     pub(super) pieces: Option<Bitfield>,
     /// What it makes of metadata.
     pub(super) describes: Describes,
+    /// What it makes of requests for hashes.
+    pub(super) hashes: Hashes,
+}
+
+/// How a seeder deals with those who ask for hashes (BEP 52).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hashes {
+    /// It knows the torrent by its v2 hash, and gives them.
+    Given,
+    /// It rejects every request.
+    Rejected,
+    /// It gives those of pieces, and rejects those of blocks.
+    OfPieces,
+    /// Every answer is wrong.
+    Wrong,
+    /// It never answers.
+    Silent,
+    /// It knows nothing of v2.
+    Unknown,
 }
 
 impl Manner {
@@ -73,6 +95,7 @@ impl Manner {
             fast: true,
             pieces: None,
             describes: Describes::Honestly,
+            hashes: Hashes::Given,
         }
     }
 
@@ -100,12 +123,14 @@ pub(super) struct Seeder {
     manner: Manner,
     /// What tells it from others in its peer id.
     name: u16,
-    info_hash: InfoHash,
+    identity: Identity,
+    trees: Trees,
     info: Bytes,
     metadata_id: u8,
     metadata_asked: u32,
     received: Vec<u8>,
     greeted: bool,
+    called: Handshake,
     choking: bool,
     queue: VecDeque<(u32, u32, u32)>,
     /// What it has begun to send: no cancel takes it back.
@@ -120,12 +145,14 @@ impl Seeder {
         Self {
             manner,
             name,
-            info_hash: metainfo.info_hash,
+            identity: metainfo.identity(),
+            trees: Trees::new(metainfo, &metainfo.geometry()),
             info: metainfo.info.clone(),
             metadata_id: 0,
             metadata_asked: 0,
             received: Vec::new(),
             greeted: false,
+            called: Handshake::ours(metainfo.info_hash, [0; 20]),
             choking: true,
             queue: VecDeque::new(),
             begun: VecDeque::new(),
@@ -141,19 +168,21 @@ impl Seeder {
     }
 
     /// Bytes arrived: what it answers, with the time at which it leaves.
-    pub(super) fn receive(&mut self, data: &[u8], piece_count: u32, now: Instant) -> Vec<(Instant, Deed)> {
+    pub(super) fn receive(&mut self, data: &[u8], sample: &Sample, now: Instant) -> Vec<(Instant, Deed)> {
         self.received.extend_from_slice(data);
         let mut deeds = Vec::new();
         if !self.greeted {
             let Some(hello) = self.received.first_chunk::<HANDSHAKE_LEN>() else { return deeds };
             let hello = Handshake::parse(hello).expect("the engine's handshake is one");
-            assert_eq!(hello.info_hash, self.info_hash);
+            assert!(self.identity.answers_to(hello.info_hash));
+            self.called = hello;
             self.received.drain(..HANDSHAKE_LEN);
             self.greeted = true;
-            deeds.push((now, Deed::Send(self.greet(piece_count))));
+            let pieces = sample.metainfo.geometry().piece_count();
+            deeds.push((now, Deed::Send(self.greet(pieces))));
         }
         while let Some(frame) = self.take_frame() {
-            self.obey(&frame, now, &mut deeds);
+            self.obey(&frame, sample, now, &mut deeds);
         }
         deeds
     }
@@ -224,7 +253,10 @@ impl Seeder {
     }
 
     fn greet(&mut self, piece_count: u32) -> Vec<u8> {
-        let mut hello = Handshake::ours(self.info_hash, *b"-SIM000-abcdefghijkl");
+        // Who is called by the v1 hash of a hybrid answers with the v2 hash to those who would go on by it.
+        let second = self.identity.v2.filter(|_| self.called.supports_v2() && self.manner.hashes != Hashes::Unknown);
+        let called = second.map_or(self.called.info_hash, |v2| v2.truncated());
+        let mut hello = Handshake::ours(called, *b"-SIM000-abcdefghijkl");
         hello.peer_id[18..].copy_from_slice(&self.name.to_be_bytes());
         if !self.manner.fast {
             hello.reserved[7] = 0;
@@ -258,7 +290,7 @@ impl Seeder {
         Some(frame)
     }
 
-    fn obey(&mut self, frame: &[u8], now: Instant, deeds: &mut Vec<(Instant, Deed)>) {
+    fn obey(&mut self, frame: &[u8], sample: &Sample, now: Instant, deeds: &mut Vec<(Instant, Deed)>) {
         if frame.is_empty() {
             return;
         }
@@ -282,6 +314,16 @@ impl Seeder {
                 let hello = ExtensionHandshake::parse(payload).expect("the engine speaks the extension protocol");
                 self.metadata_id = hello.id(metadata::EXTENSION).unwrap_or(0);
             }
+            Message::HashRequest(request) => {
+                assert_ne!(self.manner.hashes, Hashes::Unknown, "who knows nothing of v2 is not asked for hashes");
+                let hashes = self.hashes(&request, sample);
+                let answer = match &hashes {
+                    None if self.manner.hashes == Hashes::Silent => return,
+                    None => Message::HashReject(request),
+                    Some(hashes) => Message::Hashes { request, hashes },
+                };
+                deeds.push((now, Deed::Send(encode(&answer))));
+            }
             Message::Extended { id: SEEDERS_ID, payload } => {
                 let message = MetadataMessage::parse(payload).expect("the engine speaks of metadata");
                 let MetadataMessage::Request { block } = message else { return };
@@ -289,6 +331,29 @@ impl Seeder {
             }
             _ => {}
         }
+    }
+
+    fn hashes(&self, request: &HashRequest, sample: &Sample) -> Option<Vec<u8>> {
+        let of_blocks = request.base == 0;
+        match self.manner.hashes {
+            Hashes::OfPieces if of_blocks => return None,
+            Hashes::Rejected | Hashes::Silent => return None,
+            _ => {}
+        }
+        let answer = match self.trees.answer(request) {
+            Answer::Blocks(piece) => {
+                let geometry = sample.metainfo.geometry();
+                let start = usize::try_from(geometry.piece_start(piece)).expect("a test's torrent is small");
+                let piece = &sample.content[start..start + geometry.piece_len(piece) as usize];
+                self.trees.answer_with(request, &merkle::leaves(piece))
+            }
+            answer => answer,
+        };
+        let Answer::Hashes(mut hashes) = answer else { panic!("{request:?} can't be answered") };
+        if self.manner.hashes == Hashes::Wrong {
+            hashes[0] ^= 1;
+        }
+        Some(hashes)
     }
 
     fn describe(&mut self, block: u32, now: Instant, deeds: &mut Vec<(Instant, Deed)>) {

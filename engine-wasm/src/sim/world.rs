@@ -149,7 +149,7 @@ impl World {
 
     /// A magnet link that names all seeders.
     pub(super) fn magnet(&self) -> String {
-        let mut link = Magnet::new(self.sample.metainfo.info_hash);
+        let mut link = Magnet::new(self.sample.metainfo.identity());
         link.name = Some("A film".to_owned());
         link.peers.extend(self.seeders.keys());
         link.to_string()
@@ -324,10 +324,9 @@ impl World {
             Event::ToEngine(input) => self.input(input),
             Event::Connect(conn, addr) => self.connect(conn, addr),
             Event::ToSeeder(conn, data) => {
-                let pieces = u32::try_from(self.sample.metainfo.pieces.len()).expect("a test has few pieces");
                 let now = self.now;
                 let Some(line) = self.conns.get_mut(&conn) else { return };
-                let deeds = line.seeder.receive(&data, pieces, now);
+                let deeds = line.seeder.receive(&data, &self.sample, now);
                 self.schedule(conn, deeds);
                 self.serve(conn);
             }
@@ -432,9 +431,12 @@ impl World {
         let mut rest = data;
         for span in spans {
             let (now, later) = rest.split_at(span.length as usize);
+            rest = later;
+            if span.file == FileRef::ZEROS {
+                continue;
+            }
             self.file(span.file)[usize::try_from(span.offset).expect("a test's file is small")..][..now.len()]
                 .copy_from_slice(now);
-            rest = later;
         }
         assert!(rest.is_empty(), "the spans of a block are as long as the block");
         self.tell(IoEvent::Stored { conn, key });
@@ -573,6 +575,10 @@ impl World {
             IoCommand::Digest { op, kind, spans } => {
                 let mut bytes = Vec::new();
                 for span in spans {
+                    if span.file == FileRef::ZEROS {
+                        bytes.resize(bytes.len() + span.length as usize, 0);
+                        continue;
+                    }
                     let from = usize::try_from(span.offset).expect("a test's file is small");
                     bytes.extend_from_slice(&self.file(span.file)[from..from + span.length as usize]);
                 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use shared_proto::RequestId;
 
-use crate::geometry::{FileIndex, Geometry, PieceIndex};
+use crate::geometry::{BLOCK_LENGTH, Block, FileIndex, Geometry, PieceIndex};
 use crate::limits;
 use crate::pick::piece_map::PieceMap;
 use crate::stream::viewer::{Viewer, Want};
@@ -92,9 +92,28 @@ impl Ledger<'_> {
         let Some(pieces) = self.geometry.pieces_of(file, offset, end) else { return offset };
         match self.pieces.have().next_unset(pieces.start().0) {
             Some(missing) if missing <= pieces.end().0 => {
-                self.geometry.piece_start_in_file(file, PieceIndex(missing)).max(offset)
+                let at = self.geometry.piece_start_in_file(file, PieceIndex(missing)).max(offset);
+                match self.proved_until(file, at, end) {
+                    // A piece whose last blocks are proved may be followed by one that is verified.
+                    until if until > at && until <= end => self.verified_until(file, until, end),
+                    until => until,
+                }
             }
             _ => end + 1,
+        }
+    }
+
+    /// First byte at or after `offset`, within its piece, whose block is not proved by itself.
+    pub(super) fn proved_until(&self, file: FileIndex, offset: u64, end: u64) -> u64 {
+        let Some(Block { piece, index }) = self.geometry.block_at(file, offset) else { return offset };
+        match self.pieces.first_unproved(piece, index) {
+            Some(unproved) if unproved == index => offset,
+            // A piece whose blocks are proved one by one lies in one file.
+            Some(unproved) => {
+                let start = self.geometry.piece_start_in_file(file, piece);
+                (start + u64::from(unproved.0) * u64::from(BLOCK_LENGTH)).min(end + 1)
+            }
+            None => self.geometry.piece_end_in_file(file, offset).map_or(offset, |last| last.min(end) + 1),
         }
     }
 }
@@ -195,14 +214,16 @@ impl Desk {
         ids
     }
 
-    /// A piece is verified: who may go on, and how far.
+    /// A piece is verified, or one of its blocks: who may go on, and how far.
     pub fn verified(&mut self, piece: PieceIndex, ledger: Ledger<'_>, now: Instant) -> Vec<(RequestId, Grant)> {
         let mut grants = Vec::new();
         for id in self.waiting.remove(&piece).unwrap_or_default() {
             let Some(mut request) = self.requests.remove(&id) else { continue };
-            request.next = ledger.verified_until(request.file, request.next, request.end);
-            request.waiting_since = now;
-            grants.push((id, if request.is_granted() { Grant::All } else { Grant::UpTo(request.next - 1) }));
+            let next = ledger.verified_until(request.file, request.next, request.end);
+            if next > request.next {
+                (request.next, request.waiting_since) = (next, now);
+                grants.push((id, if request.is_granted() { Grant::All } else { Grant::UpTo(request.next - 1) }));
+            }
             self.wait(id, &mut request, ledger);
             self.requests.insert(id, request);
         }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::geometry::{FileIndex, PieceIndex};
+use crate::geometry::{BlockIndex, FileIndex, PieceIndex};
 use crate::limits;
 use crate::peer::rate::RateMeter;
 use crate::pick::piece_map::PieceState;
@@ -22,6 +22,8 @@ const CONTINUES_WITHIN: u64 = 64 << 10;
 pub struct Want {
     /// Which.
     pub piece: PieceIndex,
+    /// Its first block that is needed; the others before it later.
+    pub first: BlockIndex,
     /// When the viewer will be there.
     pub deadline: Instant,
     /// Nobody reads here now: after all that is needed by those who do.
@@ -95,9 +97,14 @@ impl Viewer {
             .take(limits::WANTS)
             .map(|piece| {
                 let offset = ledger.geometry.piece_start_in_file(self.file, piece).max(self.position);
+                // What is proved by itself is there already: a viewer is as urgent as what it lacks.
+                let offset = ledger.proved_until(self.file, offset, end);
                 let ms = (offset - self.position).saturating_mul(1000) / drain;
+                let at = ledger.geometry.block_at(self.file, offset);
+                let at = at.filter(|at| ledger.pieces.is_by_block() && at.piece == piece);
                 Want {
                     piece,
+                    first: at.map_or(BlockIndex(0), |block| block.index),
                     deadline: now + Duration::from_millis(ms),
                     idle: self.idle_since.is_some(),
                     awaited: false,

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use shared_proto::IoCommand;
-use shared_proto::io::{DigestKind, OpError, OpErrorKind, OpOutput};
+use shared_proto::io::{OpError, OpErrorKind, OpOutput};
 
 use super::{Op, Record, Status, Torrent};
 use crate::context::Context;
@@ -74,8 +74,9 @@ impl Torrent {
     /// Looks for files where the torrent is to lie.
     pub(super) fn look(&mut self, cx: &mut Context<'_>) {
         self.status = Status::Looking;
-        self.adoption = Adoption::Looking { left: self.files.len(), found: vec![None; self.files.len()] };
-        for index in 0..self.files.len() {
+        let wanted: Vec<usize> = (0..self.files.len()).filter(|&index| !self.meta.files[index].padding).collect();
+        self.adoption = Adoption::Looking { left: wanted.len(), found: vec![None; self.files.len()] };
+        for index in wanted {
             let handle = cx.new_file();
             self.files[index].handle = Some(handle);
             let (root, path) = (self.place.root.clone(), self.meta.files[index].path.clone());
@@ -129,35 +130,37 @@ impl Torrent {
         self.geometry
             .pieces()
             .filter(|&piece| {
-                self.geometry.piece_spans(piece).all(|span| {
+                self.geometry.piece_spans(piece).filter(|span| !self.geometry.is_padding(span.file)).all(|span| {
                     found[span.file.as_usize()].is_some_and(|length| length >= span.offset + u64::from(span.length))
                 })
             })
             .collect()
     }
 
-    fn compare(&mut self, cx: &mut Context<'_>) {
+    /// Hashes the next pieces of what was found. Those whose hash is not known wait for it.
+    pub(super) fn compare(&mut self, cx: &mut Context<'_>) {
         loop {
             let Adoption::Comparing { queue, underway, .. } = &mut self.adoption else { return };
             if *underway >= COMPARED_AT_ONCE {
                 return;
             }
-            let Some(piece) = queue.pop_front() else {
+            if queue.is_empty() {
                 if *underway == 0 {
                     self.move_on(cx);
                 }
                 return;
-            };
+            }
+            let Some(at) = queue.iter().position(|&piece| !self.pieces.is_sealed(piece)) else { return };
+            let Some(piece) = queue.remove(at) else { return };
             *underway += 1;
-            let spans = self.spans(piece, 0, self.geometry.piece_len(piece));
-            self.ask(Op::Compare(piece), cx, |op| IoCommand::Digest { op, kind: DigestKind::Sha1, spans });
+            let (kind, spans) = self.digest_of(piece);
+            self.ask(Op::Compare(piece), cx, |op| IoCommand::Digest { op, kind, spans });
         }
     }
 
     /// A piece of what was found is hashed.
     pub(super) fn compared(&mut self, piece: PieceIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
-        let is_right =
-            matches!(&result, Ok(OpOutput::Digest(digest)) if self.meta.piece_hash(piece.0) == digest.as_ref());
+        let is_right = matches!(&result, Ok(OpOutput::Digest(digest)) if self.is_right(piece, digest));
         let Adoption::Comparing { underway, found, .. } = &mut self.adoption else { return };
         *underway -= 1;
         if is_right {

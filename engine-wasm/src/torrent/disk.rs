@@ -1,7 +1,7 @@
 //! A torrent and its files: opening them, looking at what they hold, hashing what came.
 
 use shared_proto::io::{DigestKind, OpError, OpOutput};
-use shared_proto::{EngineMessage, IoCommand, Span};
+use shared_proto::{EngineMessage, FileRef, IoCommand, Span};
 
 use super::{Op, Status, Torrent};
 use crate::context::Context;
@@ -18,7 +18,7 @@ impl Torrent {
     pub(super) fn open_files(&mut self, cx: &mut Context<'_>) {
         let mut left = 0;
         for index in 0..self.files.len() {
-            if self.files[index].handle.is_some() {
+            if self.files[index].handle.is_some() || self.meta.files[index].padding {
                 continue;
             }
             let handle = cx.new_file();
@@ -107,7 +107,8 @@ impl Torrent {
     pub(super) fn check_next(&mut self, cx: &mut Context<'_>) {
         let wanted: Vec<PieceIndex> = self.picker.wants().iter().map(|want| want.piece).collect();
         for piece in wanted {
-            if self.checking < limits::CHECKS && self.pieces.state(piece) == PieceState::Unchecked {
+            let can_be = self.pieces.state(piece) == PieceState::Unchecked && !self.pieces.is_sealed(piece);
+            if self.checking < limits::CHECKS && can_be {
                 self.check(piece, cx);
             }
         }
@@ -115,11 +116,17 @@ impl Torrent {
             usize::try_from(limits::CHECK_AHEAD / u64::from(self.geometry.piece_length())).unwrap_or(usize::MAX);
         while self.checking < limits::CHECKS.min(ahead.max(2)) {
             let named = self.check_first.pop_front();
-            let Some(piece) = named.or_else(|| self.pieces.unchecked().first_set().map(PieceIndex)) else { break };
-            if self.pieces.state(piece) == PieceState::Unchecked {
+            let Some(piece) = named.or_else(|| self.next_unchecked()) else { break };
+            if self.pieces.state(piece) == PieceState::Unchecked && !self.pieces.is_sealed(piece) {
                 self.check(piece, cx);
             }
         }
+    }
+
+    /// The first piece that can be checked.
+    fn next_unchecked(&self) -> Option<PieceIndex> {
+        let unchecked = self.pieces.unchecked().iter_ones().map(PieceIndex);
+        unchecked.into_iter().find(|&piece| !self.pieces.is_sealed(piece))
     }
 
     fn check(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
@@ -130,16 +137,17 @@ impl Torrent {
 
     /// Has the daemon hash a piece.
     pub(super) fn hash(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
-        let spans = self.spans(piece, 0, self.geometry.piece_len(piece));
-        self.ask(Op::Hash(piece), cx, |op| IoCommand::Digest { op, kind: DigestKind::Sha1, spans });
+        let (kind, spans) = self.digest_of(piece);
+        self.ask(Op::Hash(piece), cx, |op| IoCommand::Digest { op, kind, spans });
     }
 
-    /// Where bytes of a piece lie.
+    /// Where bytes of a piece lie; those of padding nowhere.
     pub(super) fn spans(&self, piece: PieceIndex, begin: u32, length: u32) -> Vec<Span> {
         self.geometry
             .file_spans(piece, begin, length)
             .filter_map(|span| {
-                let file = self.files[span.file.0 as usize].handle?;
+                let is_padding = self.geometry.is_padding(span.file);
+                let file = self.files[span.file.as_usize()].handle.or(is_padding.then_some(FileRef::ZEROS))?;
                 Some(Span { file, offset: span.offset, length: span.length })
             })
             .collect()
@@ -151,10 +159,10 @@ impl Torrent {
         let was_on_disk = givers.is_empty();
         self.checking -= usize::from(was_on_disk);
         match result {
-            Ok(OpOutput::Digest(digest)) if self.meta.piece_hash(piece.0) == digest.as_ref() => {
-                self.verified(piece, cx)
-            }
+            Ok(OpOutput::Digest(digest)) if self.is_right(piece, &digest) => self.verified(piece, cx),
             Ok(OpOutput::Digest(_)) if was_on_disk => self.give_up(piece),
+            // Each of its blocks is judged by itself: the wrong ones are found that way.
+            Ok(OpOutput::Digest(_)) if self.judges_by_block(piece) => {}
             Ok(OpOutput::Digest(_)) => self.failed(piece, givers, cx),
             // What a check can't read isn't there; what was just written and can't be read is trouble.
             _ if was_on_disk => self.give_up(piece),
@@ -170,8 +178,9 @@ impl Torrent {
         }
     }
 
-    fn verified(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
+    pub(super) fn verified(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         self.pieces.verified(piece);
+        self.trees.forget_blocks(piece);
         self.availability.take(piece);
         for span in self.geometry.file_spans(piece, 0, self.geometry.piece_len(piece)) {
             self.files[span.file.0 as usize].verified += u64::from(span.length);
@@ -230,7 +239,7 @@ impl Torrent {
         }
     }
 
-    fn give_up(&mut self, piece: PieceIndex) {
+    pub(super) fn give_up(&mut self, piece: PieceIndex) {
         self.pieces.reset(piece);
         self.availability.put_back(piece);
         self.wants_are_stale = true;

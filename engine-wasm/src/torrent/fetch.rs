@@ -106,7 +106,8 @@ impl Torrent {
                         peer.forget(block);
                     }
                 }
-                if stored.piece_is_full {
+                let is_judged = self.judge(block, cx);
+                if stored.piece_is_full && !(is_judged && self.judges_by_block(block.piece)) {
                     self.hash(block.piece, cx);
                 }
             }

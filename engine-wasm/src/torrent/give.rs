@@ -64,7 +64,7 @@ impl Torrent {
             return false;
         }
         cx.shared.conns.insert(conn, self.meta.info_hash);
-        self.peers.insert(conn, Peer::accept(addr, received, self.meta.info_hash, cx.peer_id, cx.now));
+        self.peers.insert(conn, Peer::accept(addr, received, self.meta.identity(), cx.peer_id, cx.now));
         self.join_group(conn, cx);
         self.offer_dht(conn, cx);
         let rest = HANDSHAKE_LEN.saturating_sub(received.len());

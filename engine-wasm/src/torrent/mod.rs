@@ -7,6 +7,7 @@ mod adopt;
 mod disk;
 mod fetch;
 mod give;
+mod prove;
 mod resume;
 mod sharing;
 mod show;
@@ -25,14 +26,17 @@ use shared_proto::{ConnId, FileId, FileRef, IoCommand, OpId, RootKey};
 use crate::context::{Context, Owner};
 use crate::discover::candidates::{Candidates, Source};
 use crate::discover::tracker::announcer::Announcer;
-use crate::geometry::{FileIndex, Geometry, PieceIndex};
+use crate::geometry::{Block, FileIndex, Geometry, PieceIndex};
+use crate::hashes::asking::Asking;
+use crate::hashes::request::HashRequest;
+use crate::hashes::trees::Trees;
 use crate::limits;
 use crate::metainfo::{InfoHash, Metainfo};
 use crate::peer::Peer;
 use crate::peer::rate::RateMeter;
 use crate::pick::availability::Availability;
 use crate::pick::picker::Picker;
-use crate::pick::piece_map::PieceMap;
+use crate::pick::piece_map::{PieceMap, PieceState};
 use crate::pick::suspects::Suspects;
 use crate::stream::desk::Desk;
 use crate::time::Instant;
@@ -91,6 +95,10 @@ enum Op {
     Hash(PieceIndex),
     Exhibit(PieceIndex, Vec<Vec<SocketAddr>>),
     Proof(PieceIndex),
+    /// A block by itself.
+    Judge(Block),
+    /// The digests of a piece's blocks, for a peer.
+    Blocks(ConnId, HashRequest),
     Give(ConnId, u32),
     LoadSharing,
     SaveRecord,
@@ -115,6 +123,10 @@ pub(crate) struct Torrent {
     picker: Picker,
     wants_are_stale: bool,
     suspects: Suspects,
+    trees: Trees,
+    asking: Asking,
+    /// The last digest that was ordered of each block that is judged by itself.
+    judging: BTreeMap<Block, OpId>,
     desk: Desk,
     peers: BTreeMap<ConnId, Peer>,
     candidates: Candidates,
@@ -149,7 +161,7 @@ impl Torrent {
         record: Option<Record>,
         cx: &mut Context<'_>,
     ) -> Result<Self, String> {
-        if meta.files.len() > limits::OPEN_FILES {
+        if meta.files.iter().filter(|file| !file.padding).count() > limits::OPEN_FILES {
             return Err(format!(
                 "it has {} files; more than {} are not supported yet",
                 meta.files.len(),
@@ -175,9 +187,21 @@ impl Torrent {
         }
         let adoption = Adoption::from_record(record.as_ref(), files.len());
         let trackers = Announcer::new(meta.info_hash, meta.trackers.clone(), cx);
+        let trees = Trees::new(&meta, &geometry);
+        let mut pieces = PieceMap::new(Arc::clone(&geometry));
+        let mut availability = Availability::new(geometry.piece_count(), cx.rng);
+        if meta.info_hash_v2.is_some() {
+            pieces.judge_by_block();
+        }
+        geometry.pieces().filter(|&piece| trees.is_sealed(piece)).for_each(|piece| pieces.seal(piece));
+        let idle = |piece: &PieceIndex| pieces.is_sealed(*piece) || pieces.state(*piece) == PieceState::Have;
+        geometry.pieces().filter(idle).for_each(|piece| availability.take(piece));
         Ok(Self {
-            pieces: PieceMap::new(Arc::clone(&geometry)),
-            availability: Availability::new(geometry.piece_count(), cx.rng),
+            pieces,
+            availability,
+            trees,
+            asking: Asking::default(),
+            judging: BTreeMap::new(),
             picker: Picker::default(),
             wants_are_stale: false,
             suspects: Suspects::default(),
@@ -233,6 +257,11 @@ impl Torrent {
         self.meta.info_hash
     }
 
+    /// Whether a handshake with this hash is one for it.
+    pub(crate) fn answers_to(&self, info_hash: InfoHash) -> bool {
+        self.meta.identity().answers_to(info_hash)
+    }
+
     /// Where its files lie: the folder, and the name of its file or folder in there.
     pub(crate) fn lies_at(&self) -> (&RootKey, &str) {
         let top = self.meta.files.first().and_then(|file| file.path.first());
@@ -265,10 +294,12 @@ impl Torrent {
     pub(crate) fn unlink(&mut self, now: Instant) {
         for (conn, peer) in std::mem::take(&mut self.peers) {
             self.suspects.release(conn);
+            self.asking.leave(conn);
             self.lose(&peer);
             self.candidates.released(peer.addr());
         }
         self.ops.clear();
+        self.judging.clear();
         self.checking = 0;
         self.check_first.clear();
         self.record.unlink();
@@ -308,7 +339,8 @@ impl Torrent {
     /// It is taken out of the engine: closes what is open, and deletes what it wrote if that is wanted.
     pub(crate) fn remove(&mut self, delete_data: bool, cx: &mut Context<'_>) {
         self.stop(Status::Paused, cx);
-        for (index, (meta, slot)) in self.meta.files.iter().zip(&mut self.files).enumerate() {
+        let files = self.meta.files.iter().zip(&mut self.files).enumerate();
+        for (index, (meta, slot)) in files.filter(|(_, (meta, _))| !meta.padding) {
             cx.say(shared_proto::EngineMessage::FileForget { file_id: slot.id.clone() });
             if let Some(file) = slot.handle.take() {
                 cx.order(IoCommand::FileClose { file });
@@ -333,6 +365,8 @@ impl Torrent {
             Op::Hash(piece) => self.hashed(piece, result, cx),
             Op::Exhibit(piece, givers) => self.exhibited(piece, givers, result, cx),
             Op::Proof(piece) => self.proved(piece, result, cx),
+            Op::Judge(block) => self.judged(op, block, result, cx),
+            Op::Blocks(conn, request) => self.hashes_computed(conn, request, result, cx),
             Op::LoadSharing => self.loaded_sharing(result.ok(), cx),
             Op::Give(conn, length) => self.gave(conn, length, result, cx),
             Op::SaveRecord => self.record.saved(),
@@ -343,7 +377,7 @@ impl Torrent {
     /// When it wants to be woken.
     pub(crate) fn next_wakeup(&self) -> Option<Instant> {
         let work = (self.is_linked()).then(|| self.record.due()).flatten();
-        let tick = (matches!(self.status, Status::Running | Status::Opening(_))).then_some(self.next_tick);
+        let tick = self.ticks().then_some(self.next_tick);
         [work, tick].into_iter().flatten().min()
     }
 
@@ -352,10 +386,13 @@ impl Torrent {
         if self.is_linked() && self.record.due().is_some_and(|due| due <= cx.now) {
             self.save_record(cx);
         }
-        if self.next_tick > cx.now || !matches!(self.status, Status::Running | Status::Opening(_)) {
+        if self.next_tick > cx.now || !self.ticks() {
             return;
         }
         self.tend_peers(cx);
+        if self.trees.lacks_layers() {
+            self.ask_for_hashes(cx);
+        }
         self.tend_giving(cx);
         self.tend_sharing(cx);
         self.announce_to_trackers(cx);
@@ -370,6 +407,7 @@ impl Torrent {
     pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
         if self.wants_are_stale {
             self.refresh_wants(cx.now);
+            self.ask_for_hashes(cx);
             self.next_tick = self.next_tick.min(cx.now + TICK_AWAITED);
             self.fill_all(cx);
         }
@@ -427,6 +465,11 @@ impl Torrent {
 
     fn is_running(&self) -> bool {
         self.status == Status::Running
+    }
+
+    /// Whether it looks after its peers.
+    fn ticks(&self) -> bool {
+        matches!(self.status, Status::Running | Status::Opening(_)) || self.awaits_hashes()
     }
 
     fn is_linked(&self) -> bool {

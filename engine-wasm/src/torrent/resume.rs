@@ -154,10 +154,14 @@ impl Keeper {
 impl Torrent {
     /// Writes the `.torrent` file down, and the record.
     pub(crate) fn save(&mut self, cx: &mut Context<'_>) {
+        self.save_metainfo(cx);
+        self.save_record(cx);
+    }
+
+    pub(super) fn save_metainfo(&mut self, cx: &mut Context<'_>) {
         let [key, _] = keys(self.meta.info_hash);
         let value = self.source.clone();
         self.ask(Op::SaveMetainfo, cx, |op| IoCommand::KvPut { op, key, value });
-        self.save_record(cx);
     }
 
     pub(super) fn save_record(&mut self, cx: &mut Context<'_>) {

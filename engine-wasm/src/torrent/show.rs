@@ -16,6 +16,7 @@ impl Torrent {
         TorrentView {
             info_hash: self.meta.info_hash.to_string(),
             name: self.meta.name.clone(),
+            version: Some(self.meta.version().into()),
             state: self.state(),
             message: self.message(),
             length: self.geometry.total_length(),

@@ -32,9 +32,7 @@ impl Torrent {
         if source == Source::Hand {
             self.record.touch(cx.now);
         }
-        if self.is_running() {
-            self.dial(cx);
-        }
+        self.dial(cx);
     }
 
     /// Takes over what a magnet link knew before this torrent was described.
@@ -57,7 +55,7 @@ impl Torrent {
 
     /// Dials as many as there is room for.
     pub(super) fn dial(&mut self, cx: &mut Context<'_>) {
-        if !self.is_running() {
+        if !(self.is_running() || self.awaits_hashes()) {
             return;
         }
         self.candidates.set_own(cx.own_addresses());
@@ -75,7 +73,7 @@ impl Torrent {
     /// `tcp_connected`
     pub(crate) fn connected(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        peer.connected(self.meta.info_hash, cx.peer_id, cx.now);
+        peer.connected(self.meta.identity(), cx.peer_id, cx.now);
         self.offer_dht(conn, cx);
         let bytes = u32::try_from(HANDSHAKE_LEN).expect("a handshake is short");
         cx.order(IoCommand::TcpRaw { conn, bytes });
@@ -83,9 +81,9 @@ impl Torrent {
 
     /// `tcp_data`
     pub(crate) fn data(&mut self, conn: ConnId, data: &Bytes, cx: &mut Context<'_>) {
-        let (info_hash, peer_id, now) = (self.meta.info_hash, cx.peer_id, cx.now);
+        let (identity, peer_id, now) = (self.meta.identity(), cx.peer_id, cx.now);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        match peer.handle_data(data, info_hash, peer_id, now) {
+        match peer.handle_data(data, identity, peer_id, now) {
             Ok(Some(event)) => {
                 cx.order(IoCommand::TcpFramed { conn, max_frame: MAX_FRAME, divert: Some(PIECE_ID) });
                 self.heard(conn, event, cx);
@@ -121,6 +119,7 @@ impl Torrent {
                     self.candidates.succeeded(peer.addr());
                     self.record.touch(cx.now);
                 }
+                self.wants_are_stale |= self.peers.get(&conn).is_some_and(Peer::speaks_v2);
                 self.greet(conn, cx);
                 self.tell_dht_port(conn, cx);
                 cx.changed();
@@ -163,6 +162,9 @@ impl Torrent {
                 self.wants_are_stale = true;
             }
             PeerEvent::Unchoked | PeerEvent::AllowedFast(_) => self.wants_are_stale = true,
+            PeerEvent::WantsHashes(request) => self.hashes_wanted(conn, request, cx),
+            PeerEvent::Hashes(request, hashes) => self.hashes_came(conn, &request, &hashes, cx),
+            PeerEvent::HashesRejected(request) => self.hashes_rejected(conn, &request, cx),
             PeerEvent::Interest | PeerEvent::Asks(_) | PeerEvent::TakesBack(_) | PeerEvent::AsksMetadata(_) => {}
         }
     }
@@ -240,6 +242,7 @@ impl Torrent {
             self.tidy(block.piece);
         }
         self.suspects.release(conn);
+        self.asking.leave(conn);
         self.lose(peer);
         self.picker.freed();
         self.wants_are_stale = true;
@@ -285,7 +288,7 @@ impl Torrent {
 
     /// Asks the trackers for peers when it is time.
     pub(super) fn announce_to_trackers(&mut self, cx: &mut Context<'_>) {
-        if self.is_running() {
+        if self.is_running() || self.awaits_hashes() {
             let params = self.announce_params(cx);
             self.trackers.tend(&params, cx);
         }

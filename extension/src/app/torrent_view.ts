@@ -196,8 +196,10 @@ function fileView(torrent: TorrentView, file: FileView, ui: TorrentUi, actions: 
 }
 
 function contentFacts(torrent: TorrentView): TemplateResult {
-  const { pieceCount, pieceLength, files, downloaded, wasted } = torrent;
-  return html`<div><dt>Pieces</dt><dd>${pieceCount.toLocaleString("en")} of ${size(pieceLength)}</dd></div>
+  const { version, pieceCount, pieceLength, files, downloaded, wasted } = torrent;
+  const kind = version === "v2" ? "BitTorrent v2" : version === "hybrid" ? "BitTorrent v1 and v2" : "BitTorrent v1";
+  return html`<div><dt>Kind</dt><dd>${kind}</dd></div>
+    <div><dt>Pieces</dt><dd>${pieceCount.toLocaleString("en")} of ${size(pieceLength)}</dd></div>
     <div><dt>Files</dt><dd>${files.length.toLocaleString("en")}</dd></div>
     <div><dt>Received</dt><dd>${size(downloaded)}${wasted > 0 ? html`, ${size(wasted)} of it in vain` : nothing}</dd></div>`;
 }

@@ -3,6 +3,7 @@ import type { FileView } from "./FileView";
 import type { Giving } from "./Giving";
 import type { Sharing } from "./Sharing";
 import type { TorrentState } from "./TorrentState";
+import type { TorrentVersion } from "./TorrentVersion";
 import type { TrackerView } from "./TrackerView";
 
 /**
@@ -17,6 +18,10 @@ infoHash: string,
  * Its name, safe to show as text.
  */
 name: string, 
+/**
+ * Whose hashes it has; `None` while that is not known.
+ */
+version: TorrentVersion | null, 
 /**
  * What it is doing.
  */

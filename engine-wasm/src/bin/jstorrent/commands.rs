@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use engine_wasm::metainfo::Metainfo;
-use engine_wasm::view::{FileView, Giving, TorrentState, TorrentView};
+use engine_wasm::view::{FileView, Giving, TorrentState, TorrentVersion, TorrentView};
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use tokio::process::Child;
@@ -120,9 +120,11 @@ pub(crate) async fn info(args: Info) -> Result<ExitCode> {
     let source = Source::parse(&args.source.text)?;
     let config = args.settings.resolve()?;
     let Source::Torrent { meta, .. } = &source else { return remote_info(&source, &args, config).await };
-    let (files, length) = (files(meta), meta.files.iter().map(|file| file.length).sum());
+    let (files, length) = (files(meta), meta.total_length());
     let mut fields = overview(&meta.info_hash.to_string(), &meta.name, length, meta.piece_length, &files);
-    fields["pieceCount"] = meta.pieces.len().into();
+    fields["pieceCount"] = meta.geometry().piece_count().into();
+    fields["version"] = json!(TorrentVersion::from(meta.version()));
+    fields["infoHashV2"] = meta.info_hash_v2.map(|hash| hash.to_string()).into();
     fields["trackers"] = json!(meta.trackers);
     fields["webSeeds"] = json!(meta.web_seeds);
     fields["private"] = meta.private.into();
@@ -142,6 +144,7 @@ async fn remote_info(source: &Source, args: &Info, config: Config) -> Result<Exi
         let TorrentView { info_hash, name, length, piece_length, files, .. } = &torrent;
         let mut fields = overview(info_hash, name, *length, *piece_length, files);
         fields["pieceCount"] = torrent.piece_count.into();
+        fields["version"] = json!(torrent.version);
         if let Source::Magnet { link, .. } = source {
             fields["trackers"] = json!(link.trackers.iter().map(|tracker| [tracker]).collect::<Vec<_>>());
         }
@@ -245,6 +248,10 @@ fn show(fields: &Value, files: &[FileView], json: bool) -> Result<()> {
     let bytes = |name: &str| HumanBytes(fields[name].as_u64().unwrap_or_default());
     say(&format!("name       {}", text("name")))?;
     say(&format!("info hash  {}", text("infoHash")))?;
+    if let Some(hash) = fields["infoHashV2"].as_str() {
+        say(&format!("v2 hash    {hash}"))?;
+    }
+    say(&format!("version    {}", text("version")))?;
     say(&format!("size       {}", bytes("length")))?;
     say(&format!("pieces     {} of {}", fields["pieceCount"], bytes("pieceLength")))?;
     if fields["private"] == true {

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+mod v2;
+
 use super::*;
 use crate::metainfo::encode::{self, Dict};
 use crate::metainfo::testing;
@@ -40,11 +42,11 @@ fn several(entries: &[Dict]) -> Dict {
 fn a_torrent_of_one_file_has_its_name_as_path() {
     let meta = parse(&single()).unwrap();
     assert_eq!(meta.name, "film.mp4");
-    assert_eq!(meta.files, [File { path: vec!["film.mp4".into()], length: 100_000, padding: false }]);
+    assert_eq!(meta.files, [File { path: vec!["film.mp4".into()], length: 100_000, padding: false, root: None }]);
     assert_eq!((meta.piece_length, meta.pieces.len(), meta.geometry().piece_count()), (32768, 4, 4));
     assert_eq!(meta.info, single().encode());
     let last = Sha1::digest(&testing::content(100_000)[3 * 32768..]);
-    assert_eq!(meta.piece_hash(3), last.as_slice());
+    assert_eq!(meta.pieces[3], *last);
 }
 
 #[test]
@@ -97,13 +99,9 @@ fn padding_and_links_are_known() {
 }
 
 #[test]
-fn a_hybrid_is_taken_for_its_v1_part_and_a_v2_torrent_is_not() {
-    let tree = Dict::new().raw("film.mp4", Dict::new().encode()).encode();
-    let hybrid = single().int("meta version", 2).raw("file tree", tree.clone());
-    assert_eq!(parse(&hybrid).unwrap().files.len(), 1);
-    let v2 = Dict::new().bytes("name", "x").int("piece length", 16384).int("meta version", 2).raw("file tree", tree);
-    check_error(&v2, MetainfoError::V2Only);
-    assert_eq!(MetainfoError::V2Only.to_string(), "v2-only torrents are not supported yet");
+fn files_without_a_byte_make_a_torrent_without_a_piece() {
+    let meta = parse(&several(&[entry(0, &["a"]), entry(0, &["b"])]).bytes("pieces", "")).unwrap();
+    assert_eq!((meta.files.len(), meta.total_length(), meta.geometry().piece_count()), (2, 0, 0));
 }
 
 #[test]
@@ -178,7 +176,7 @@ fn bounds_are_checked() {
         GeometryError::Pieces(1 << 32).into(),
     );
     check_error(&several(&[]).bytes("pieces", ""), MetainfoError::Empty);
-    check_error(&several(&[entry(0, &["a"])]).bytes("pieces", ""), MetainfoError::Empty);
+    check_error(&several(&[entry(9, &["a"]).bytes("attr", "p")]), MetainfoError::Empty);
     check_error(&several(&[entry(101, &["a"])]), MetainfoError::PieceCount { expected: 2, got: 1 });
     let many = vec![entry(0, &["a"]); MAX_FILES + 1];
     check_error(&several(&many), GeometryError::Files(MAX_FILES + 1).into());

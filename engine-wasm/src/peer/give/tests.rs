@@ -38,9 +38,9 @@ fn hear(peer: &mut Peer, message: Message<'_>) -> Option<PeerEvent> {
 /// A peer that dialled us, its handshake done; `reserved` is what it supports.
 fn arrived(reserved: [u8; 8]) -> Peer {
     let hello = Handshake { reserved, ..Handshake::ours(HASH, THEY) }.encode();
-    let mut peer = Peer::accept(addr(), &hello[..48], HASH, US, Instant(0));
+    let mut peer = Peer::accept(addr(), &hello[..48], HASH.into(), US, Instant(0));
     assert_eq!(sent(&mut peer), Handshake::ours(HASH, US).encode());
-    assert_eq!(peer.handle_data(&hello[48..], HASH, US, Instant(0)).unwrap(), Some(PeerEvent::Ready));
+    assert_eq!(peer.handle_data(&hello[48..], HASH.into(), US, Instant(0)).unwrap(), Some(PeerEvent::Ready));
     peer
 }
 
@@ -89,8 +89,8 @@ fn our_extensions_are_said_to_those_who_speak_them() {
 fn a_handshake_in_parts_is_the_same_as_one_in_one_part() {
     let hello = Handshake::ours(HASH, THEY).encode();
     for cut in 0..HANDSHAKE_LEN {
-        let mut peer = Peer::accept(addr(), &hello[..cut], HASH, US, Instant(0));
-        assert_eq!(peer.handle_data(&hello[cut..], HASH, US, Instant(0)).unwrap(), Some(PeerEvent::Ready), "{cut}");
+        let mut peer = Peer::accept(addr(), &hello[..cut], HASH.into(), US, Instant(0));
+        assert_eq!(peer.handle_data(&hello[cut..], HASH.into(), US, Instant(0)).unwrap(), Some(PeerEvent::Ready), "{cut}");
         assert!(peer.id() == Some(THEY) && !peer.is_dialled());
     }
 }

@@ -1,0 +1,141 @@
+//! Whom to ask for which hashes, and what is being asked.
+//!
+//! Owns the requests under way and who refused which; it proves nothing and sends nothing. Invariant: a request is under way to one peer at a
+//! time, and to no peer more than [`limits::HASH_REQUESTS`] are. It never gives up by itself: who refused is asked again after
+//! [`FORGIVE_AFTER`], others before that.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use shared_proto::ConnId;
+
+use super::request::HashRequest;
+use crate::limits;
+use crate::time::Instant;
+
+/// A peer that does not answer in this time is taken to refuse.
+const LATE_AFTER: Duration = Duration::from_secs(5);
+/// A refusal is forgotten after this: the peer may have got what it lacked.
+const FORGIVE_AFTER: Duration = Duration::from_secs(60);
+
+/// What is being asked of whom.
+#[derive(Debug, Default)]
+pub struct Asking {
+    underway: BTreeMap<HashRequest, (ConnId, Instant)>,
+    refused: BTreeMap<(ConnId, HashRequest), Instant>,
+}
+
+impl Asking {
+    /// What to ask of whom, now: the first needs first, of the first peers first.
+    pub fn plan(
+        &mut self,
+        needs: impl Iterator<Item = HashRequest>,
+        peers: &[ConnId],
+        now: Instant,
+    ) -> Vec<(ConnId, HashRequest)> {
+        self.give_up_late(now);
+        let mut room: Vec<(ConnId, usize)> = peers.iter().map(|&conn| (conn, self.room(conn))).collect();
+        let mut plan = Vec::new();
+        for need in needs {
+            if room.iter().all(|(_, room)| *room == 0) {
+                break;
+            }
+            if self.underway.contains_key(&need) {
+                continue;
+            }
+            let willing = room.iter_mut().find(|(conn, room)| *room > 0 && !self.refused.contains_key(&(*conn, need)));
+            if let Some((conn, room)) = willing {
+                *room -= 1;
+                self.underway.insert(need, (*conn, now));
+                plan.push((*conn, need));
+            }
+        }
+        plan
+    }
+
+    /// A peer answered. False when it was not asked.
+    pub fn answered(&mut self, conn: ConnId, request: &HashRequest) -> bool {
+        let is_asked = self.underway.get(request).is_some_and(|(asked, _)| *asked == conn);
+        if is_asked {
+            self.underway.remove(request);
+        }
+        is_asked
+    }
+
+    /// A peer will not answer.
+    pub fn rejected(&mut self, conn: ConnId, request: &HashRequest, now: Instant) {
+        if self.answered(conn, request) {
+            self.refuse(conn, *request, now);
+        }
+    }
+
+    /// A peer is gone.
+    pub fn leave(&mut self, conn: ConnId) {
+        self.underway.retain(|_, (asked, _)| *asked != conn);
+        self.refused.retain(|(refused, _), _| *refused != conn);
+    }
+
+    /// When to plan again although nothing happens.
+    pub fn next_wakeup(&self) -> Option<Instant> {
+        self.underway.values().map(|(_, at)| *at + LATE_AFTER).min()
+    }
+
+    fn give_up_late(&mut self, now: Instant) {
+        let is_late = |at: Instant| now.saturating_since(at) >= LATE_AFTER;
+        let late: Vec<(ConnId, HashRequest)> =
+            self.underway.iter().filter(|(_, (_, at))| is_late(*at)).map(|(need, (conn, _))| (*conn, *need)).collect();
+        late.iter().for_each(|(conn, need)| self.rejected(*conn, need, now));
+        self.refused.retain(|_, at| now.saturating_since(*at) < FORGIVE_AFTER);
+    }
+
+    fn refuse(&mut self, conn: ConnId, request: HashRequest, now: Instant) {
+        if self.refused.len() < limits::HASH_REFUSALS {
+            self.refused.insert((conn, request), now);
+        }
+    }
+
+    fn room(&self, conn: ConnId) -> usize {
+        limits::HASH_REQUESTS.saturating_sub(self.underway.values().filter(|(asked, _)| *asked == conn).count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: ConnId = ConnId(1);
+    const B: ConnId = ConnId(2);
+
+    fn need(index: u32) -> HashRequest {
+        HashRequest { root: [0; 32], base: 0, index, length: 2, proof_layers: 0 }
+    }
+
+    /// What is planned for so many needs, as `peer:index`.
+    fn check(asking: &mut Asking, needs: u32, seconds: u64, expected: &str) {
+        let plan = asking.plan((0..needs).map(need), &[A, B], Instant(seconds * 1_000_000));
+        let plan: Vec<String> = plan.iter().map(|(conn, need)| format!("{conn}:{}", need.index)).collect();
+        assert_eq!(plan.join(" "), expected);
+    }
+
+    #[test]
+    fn each_need_is_asked_of_one_and_nobody_is_asked_for_too_much() {
+        let mut asking = Asking::default();
+        check(&mut asking, 6, 0, "1:0 1:1 1:2 1:3 2:4 2:5");
+        check(&mut asking, 6, 1, "");
+        assert!(asking.answered(A, &need(1)) && !asking.answered(A, &need(1)) && !asking.answered(A, &need(4)));
+        check(&mut asking, 9, 1, "1:1 2:6 2:7");
+    }
+
+    #[test]
+    fn who_rejects_or_is_silent_is_asked_last_and_forgiven() {
+        let mut asking = Asking::default();
+        check(&mut asking, 1, 0, "1:0");
+        asking.rejected(A, &need(0), Instant(0));
+        check(&mut asking, 1, 1, "2:0");
+        assert_eq!(asking.next_wakeup(), Some(Instant(6_000_000)));
+        check(&mut asking, 1, 7, "");
+        check(&mut asking, 1, 61, "1:0");
+        asking.leave(A);
+        check(&mut asking, 1, 62, "1:0");
+    }
+}

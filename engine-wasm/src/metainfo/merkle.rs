@@ -1,0 +1,231 @@
+//! The hash trees of BitTorrent v2 (BEP 52): one for each file, over SHA-256 of its blocks of 16 KiB.
+//!
+//! Owns the arithmetic of layers, roots and proofs; it reads no file and believes nobody. Heights count from the leaves, which are at 0.
+//! Invariant: a tree has 2ʰ leaves, of which those beyond the file's end are zero, so that every missing node of a layer is known
+//! ([`zero`]).
+
+use sha2::{Digest, Sha256};
+
+use crate::geometry::BLOCK_LENGTH;
+
+/// A node: SHA-256, 32 bytes.
+pub type Hash = [u8; 32];
+
+/// Length of a [`Hash`], bytes.
+pub const HASH_LENGTH: usize = 32;
+
+/// The node above two others.
+pub fn parent(left: &Hash, right: &Hash) -> Hash {
+    Sha256::new().chain_update(left).chain_update(right).finalize().into()
+}
+
+/// The node at this height above leaves that are all beyond the file's end.
+pub fn zero(height: u32) -> Hash {
+    (0..height).fold([0; HASH_LENGTH], |below, _| parent(&below, &below))
+}
+
+/// How many layers lie above so many nodes, up to the single one at the top.
+pub fn layers_above(nodes: u64) -> u32 {
+    nodes.max(1).next_power_of_two().trailing_zeros()
+}
+
+/// The node `layers` above nodes of this height, the first of its 2^`layers` being these and the rest beyond the file's end.
+///
+/// # Panics
+/// When there are more than 2^`layers` of them, or none.
+pub fn root(nodes: &[Hash], height: u32, layers: u32) -> Hash {
+    assert!(!nodes.is_empty() && nodes.len() as u64 <= 1 << layers, "{} nodes below {layers} layers", nodes.len());
+    let mut row = nodes.to_vec();
+    let mut beyond = zero(height);
+    for _ in 0..layers {
+        row = row.chunks(2).map(|pair| parent(&pair[0], pair.get(1).unwrap_or(&beyond))).collect();
+        beyond = parent(&beyond, &beyond);
+    }
+    row[0]
+}
+
+/// The node that a proof leads to: from `node`, the `index`-th of its layer, past one uncle a layer, the lowest first.
+pub fn climb(node: Hash, index: u64, uncles: &[Hash]) -> Hash {
+    let step = |(node, index): (Hash, u64), uncle: &Hash| {
+        let above = if index % 2 == 0 { parent(&node, uncle) } else { parent(uncle, &node) };
+        (above, index / 2)
+    };
+    uncles.iter().fold((node, index), step).0
+}
+
+/// The uncles of a node in a layer of a tree, up to the root: what [`climb`] takes. `layer` are the known nodes of that layer, at this
+/// height; the rest are beyond the file's end.
+pub fn uncles(layer: &[Hash], height: u32, index: u64, layers: u32) -> Vec<Hash> {
+    let mut row = layer.to_vec();
+    let mut beyond = zero(height);
+    let mut at = usize::try_from(index).expect("a layer is in memory");
+    let mut uncles = Vec::new();
+    for _ in 0..layers {
+        uncles.push(row.get(at ^ 1).copied().unwrap_or(beyond));
+        row = row.chunks(2).map(|pair| parent(&pair[0], pair.get(1).unwrap_or(&beyond))).collect();
+        beyond = parent(&beyond, &beyond);
+        at /= 2;
+    }
+    uncles
+}
+
+/// Hashes that lie one after the other, as they do in a `.torrent` file and on the wire.
+pub fn split(bytes: &[u8]) -> Vec<Hash> {
+    bytes.as_chunks().0.to_vec()
+}
+
+/// How high the tree of a file is, and where its pieces lie in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Blocks of the file.
+    pub blocks: u64,
+    /// Pieces of the file.
+    pub pieces: u32,
+    /// Height of the root.
+    pub height: u32,
+    /// Height of the nodes that stand for pieces; the root's where the file is one piece or less.
+    pub piece_height: u32,
+}
+
+impl Shape {
+    /// The tree of a file that is not empty, in pieces of this length.
+    pub fn new(length: u64, piece_length: u32) -> Self {
+        let blocks = length.div_ceil(u64::from(BLOCK_LENGTH));
+        let height = layers_above(blocks);
+        Self {
+            blocks,
+            pieces: u32::try_from(length.div_ceil(u64::from(piece_length))).unwrap_or(u32::MAX),
+            height,
+            piece_height: layers_above(u64::from(piece_length / BLOCK_LENGTH)).min(height),
+        }
+    }
+
+    /// Whether there is a layer of pieces below the root.
+    pub fn has_layer(&self) -> bool {
+        self.pieces > 1
+    }
+
+    /// The root over the hashes of all pieces.
+    ///
+    /// # Panics
+    /// When it is not given one hash a piece.
+    pub fn root(&self, pieces: &[Hash]) -> Hash {
+        assert_eq!(pieces.len(), self.pieces as usize, "one hash a piece");
+        root(pieces, self.piece_height, self.height - self.piece_height)
+    }
+
+    /// The hash of a piece over the digests of its blocks.
+    ///
+    /// # Panics
+    /// When it is given none, or more than a piece has.
+    pub fn piece(&self, blocks: &[Hash]) -> Hash {
+        root(blocks, 0, self.piece_height)
+    }
+}
+
+/// The digests of the blocks of some bytes.
+pub fn leaves(bytes: &[u8]) -> Vec<Hash> {
+    bytes.chunks(BLOCK_LENGTH as usize).map(|block| Sha256::digest(block).into()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BLOCK: usize = BLOCK_LENGTH as usize;
+
+    /// The model: the whole tree, by recursion over a row of a power of two.
+    fn model(leaves: &[Hash]) -> Hash {
+        match leaves {
+            [] => unreachable!("a row has a leaf"),
+            [leaf] => *leaf,
+            _ => {
+                let (left, right) = leaves.split_at(leaves.len() / 2);
+                Sha256::digest([model(left), model(right)].concat()).into()
+            }
+        }
+    }
+
+    /// A row of leaves, filled up with zeros.
+    fn row(leaves: &[Hash], length: usize) -> Vec<Hash> {
+        let mut row = leaves.to_vec();
+        row.resize(length, [0; 32]);
+        row
+    }
+
+    fn some(count: usize) -> Vec<Hash> {
+        (0..count).map(|at| Sha256::digest(at.to_le_bytes()).into()).collect()
+    }
+
+    /// Checks a file's shape: blocks, pieces, height, height of its pieces.
+    fn check_shape(length: u64, piece_length: u32, expected: (u64, u32, u32, u32)) {
+        let shape = Shape::new(length, piece_length);
+        assert_eq!((shape.blocks, shape.pieces, shape.height, shape.piece_height), expected, "{length} {piece_length}");
+    }
+
+    #[test]
+    fn the_tree_of_one_block_is_the_digest_of_that_block() {
+        let leaf = leaves(b"a file of one block")[0];
+        assert_eq!(<[u8; 32]>::from(Sha256::digest(b"a file of one block")), leaf);
+        check_shape(19, 1 << 20, (1, 1, 0, 0));
+        assert_eq!(Shape::new(19, 1 << 20).piece(&[leaf]), leaf);
+        assert_eq!(Shape::new(19, 1 << 20).root(&[leaf]), leaf);
+    }
+
+    #[test]
+    fn a_file_smaller_than_a_piece_has_a_tree_no_higher_than_its_blocks_need() {
+        check_shape(3 * BLOCK as u64, 1 << 20, (3, 1, 2, 2));
+        check_shape(1 << 20, 1 << 20, (64, 1, 6, 6));
+        check_shape((1 << 20) + 1, 1 << 20, (65, 2, 7, 6));
+        check_shape(5 << 30, 16 << 20, (327_680, 320, 19, 10));
+        assert!(!Shape::new(1 << 20, 1 << 20).has_layer() && Shape::new((1 << 20) + 1, 1 << 20).has_layer());
+    }
+
+    #[test]
+    fn a_piece_of_one_block_is_its_own_leaf() {
+        check_shape(5 * BLOCK as u64, BLOCK_LENGTH, (5, 5, 3, 0));
+        let leaves = some(5);
+        assert_eq!(Shape::new(5 * BLOCK as u64, BLOCK_LENGTH).root(&leaves), model(&row(&leaves, 8)));
+    }
+
+    #[test]
+    fn missing_nodes_of_a_layer_are_the_roots_of_zeros() {
+        assert_eq!(zero(0), [0; 32]);
+        assert_eq!(zero(3), model(&[[0; 32]; 8]));
+    }
+
+    #[test]
+    #[should_panic(expected = "5 nodes below 2 layers")]
+    fn more_nodes_than_a_tree_has_are_a_bug_of_ours() {
+        root(&some(5), 0, 2);
+    }
+
+    proptest! {
+        #[test]
+        fn roots_by_way_of_pieces_agree_with_the_whole_tree(blocks in 1usize..80, piece_blocks in 0u32..5) {
+            let piece_length = BLOCK_LENGTH << piece_blocks;
+            let shape = Shape::new((blocks * BLOCK) as u64, piece_length);
+            let leaves = some(blocks);
+            let pieces: Vec<Hash> = leaves.chunks(1 << piece_blocks).map(|piece| shape.piece(piece)).collect();
+            prop_assert_eq!(shape.root(&pieces), model(&row(&leaves, blocks.next_power_of_two())));
+        }
+
+        #[test]
+        fn a_proof_leads_to_the_root_and_one_for_another_place_does_not(
+            blocks in 2usize..80,
+            at in any::<prop::sample::Index>(),
+            height in 0u32..3,
+        ) {
+            let shape = Shape::new((blocks * BLOCK) as u64, BLOCK_LENGTH << height);
+            prop_assume!(shape.has_layer());
+            let pieces: Vec<Hash> = some(blocks).chunks(1 << height).map(|piece| shape.piece(piece)).collect();
+            let at = at.index(pieces.len());
+            let uncles = uncles(&pieces, shape.piece_height, at as u64, shape.height - shape.piece_height);
+            prop_assert_eq!(climb(pieces[at], at as u64, &uncles), shape.root(&pieces));
+            prop_assert_ne!(climb(pieces[at], at as u64 ^ 1, &uncles), shape.root(&pieces));
+            prop_assert_ne!(climb([7; 32], at as u64, &uncles), shape.root(&pieces));
+        }
+    }
+}
