@@ -90,7 +90,11 @@ fn a_handshake_in_parts_is_the_same_as_one_in_one_part() {
     let hello = Handshake::ours(HASH, THEY).encode();
     for cut in 0..HANDSHAKE_LEN {
         let mut peer = Peer::accept(addr(), &hello[..cut], HASH.into(), US, Instant(0));
-        assert_eq!(peer.handle_data(&hello[cut..], HASH.into(), US, Instant(0)).unwrap(), Some(PeerEvent::Ready), "{cut}");
+        assert_eq!(
+            peer.handle_data(&hello[cut..], HASH.into(), US, Instant(0)).unwrap(),
+            Some(PeerEvent::Ready),
+            "{cut}"
+        );
         assert!(peer.id() == Some(THEY) && !peer.is_dialled());
     }
 }
