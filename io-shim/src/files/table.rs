@@ -411,7 +411,7 @@ impl Placed {
             return (self, None);
         }
         let rest =
-            Self { file: Arc::clone(&self.file), offset: self.offset + u64::from(bytes), length: self.length - bytes };
+            Self { file: self.file.clone(), offset: self.offset + u64::from(bytes), length: self.length - bytes };
         self.length = bytes;
         (self, Some(rest))
     }
@@ -446,7 +446,8 @@ impl Claimed {
 
     /// Whether there is nothing to wait for.
     pub(crate) fn is_ready(&self) -> bool {
-        self.claim.is_ready() && self.placed.iter().all(|placed| placed.file.handle.borrow().is_some())
+        let is_open = |placed: &Placed| placed.file.as_ref().is_none_or(|file| file.handle.borrow().is_some());
+        self.claim.is_ready() && self.placed.iter().all(is_open)
     }
 
     /// Waits for older claims, and for files that are still being opened.
@@ -518,7 +519,9 @@ fn read_whole(parts: impl Iterator<Item = Part>) -> Result<Bytes, OpError> {
     for part in parts {
         let start = bytes.len();
         bytes.resize(start + usize::try_from(part.length).unwrap_or(usize::MAX), 0);
-        let read = read_at(&part.file, &mut bytes[start..], part.offset).map_err(|error| from_io(&error))?;
+        // What was made room for is zeros already.
+        let Some(file) = &part.file else { continue };
+        let read = read_at(file, &mut bytes[start..], part.offset).map_err(|error| from_io(&error))?;
         if start + read < bytes.len() {
             return Err(op_error(OpErrorKind::NotFound, "the file ends before these bytes do"));
         }
