@@ -66,10 +66,10 @@ pub const HASH_ANSWERS: usize = 8;
 
 /// Longest tracker answer, bytes: thousands of peers.
 pub const TRACKER_ANSWER: u32 = 512 << 10;
-/// Longest `.torrent` file, bytes.
-pub const METAINFO: usize = 16 << 20;
+/// Longest `.torrent` file, bytes: of a hybrid of [`crate::geometry::MAX_PIECES`] the hashes alone are 52 MiB.
+pub const METAINFO: usize = 55 << 20;
 /// Longest info dictionary taken from peers, bytes: what becomes of it, with its trackers around it, must be a `.torrent` within [`METAINFO`].
-pub const METADATA: u32 = (16 << 20) - (512 << 10);
+pub const METADATA: u32 = 22 << 20;
 /// Sizes of one torrent's info dictionary that are fetched at once, when peers say different ones: each may cost [`METADATA`] of memory.
 pub const METADATA_SIZES: usize = 3;
 /// Blocks of an info dictionary asked of one peer at once: clients that give them ration them.

@@ -16,7 +16,7 @@ pub const MAX_REFUSALS: usize = 200_000;
 /// digests in one go; each costs a few hundred bytes while it waits.
 pub const MAX_PENDING_OPS: usize = 16_384;
 
-/// Bytes that commands under way may carry (`FileWrite`, `KvPut`): four of the largest values.
+/// Bytes that commands under way may carry (`FileWrite`, `KvPut`): one of the largest values, and what else is written meanwhile.
 pub const MAX_PENDING_BYTES: usize = 64 << 20;
 
 /// Reads of files whose bytes may be in memory at once; each is at most `MAX_READ`.

@@ -9,7 +9,7 @@ use crate::error::FrameError;
 /// Largest text frame, bytes: room for a [`crate::DaemonMessage::HttpCall`] that carries a `.torrent` of 8 MiB as base64.
 pub const MAX_TEXT: usize = 12 << 20;
 /// Largest binary frame, bytes: room for a state value or tracker answer of [`MAX_VALUE`].
-pub const MAX_BINARY: usize = 17 << 20;
+pub const MAX_BINARY: usize = 57 << 20;
 /// Where a batch stops growing, bytes: a sender ends a batch with the message that passes this.
 pub const BATCH_TARGET: usize = 256 << 10;
 /// Longest [`crate::IoCommand::FileRead`], bytes.
@@ -20,8 +20,8 @@ pub const MAX_DATAGRAM: usize = 4 << 10;
 pub const MAX_RC4_SKIP: u32 = 64 << 10;
 /// Longest state key, bytes.
 pub const MAX_KEY: usize = 512;
-/// Longest state value, bytes.
-pub const MAX_VALUE: usize = 16 << 20;
+/// Longest state value, bytes: a description with two hashes for each of a million parts.
+pub const MAX_VALUE: usize = 56 << 20;
 
 /// A control message as a text frame.
 ///

@@ -19,6 +19,7 @@ pub mod floor;
 pub mod http;
 pub mod leecher;
 pub mod liar;
+pub mod made;
 pub mod media;
 pub mod nginx;
 pub mod pages;

@@ -15,4 +15,5 @@ mod scenarios;
 mod seeder;
 mod tracker;
 mod v2;
+mod vast;
 mod world;
