@@ -134,6 +134,7 @@ fn a_reader_of_v2_starts_after_one_block() {
         let took = world.run_until_within(Duration::from_secs(30), |world| world.viewers[&request].first_at.is_some());
         // Dial, handshake and unchoke, then a block in a quarter of a second; a piece would take sixteen.
         assert!(took.is_some_and(|took| took < Duration::from_millis(800)), "{version:?}: {took:?}");
+        world.leave(request);
         let request = world.ask(0, 2 * MIB + 700 * KIB, 4 * MIB - 1);
         let took = world.run_until_within(Duration::from_secs(30), |world| world.viewers[&request].first_at.is_some());
         assert!(
