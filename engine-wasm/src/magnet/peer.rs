@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn a_dht_node_is_offered_and_heard_of() {
         let mut peer = MetadataPeer::dial(SocketAddr::from(([1, 2, 3, 4], 5)), Instant(0));
-        peer.connected(HASH, US, Instant(0), true);
+        peer.connected(HASH.into(), US, Instant(0), true);
         let hello: [u8; HANDSHAKE_LEN] = sent(&mut peer).try_into().unwrap();
         assert!(Handshake::parse(&hello).unwrap().supports_dht());
         assert_eq!(ready().handle_frame(&frame(Message::Port(7)), Instant(0)).unwrap(), Some(Heard::DhtNode(7)));
