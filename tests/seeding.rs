@@ -20,10 +20,9 @@ const SHARE: f64 = 0.05;
 /// Three files, of which blocks lie in more than one.
 const FILES: [(&str, usize); 3] = [("a.bin", 3_000_001), ("b/c.bin", 70_000), ("d.bin", 5_000_003)];
 
-fn content(length: usize, salt: u32) -> Vec<u8> {
-    (0..u32::try_from(length).expect("a test's file is small"))
-        .map(|at| (at.wrapping_mul(2_654_435_761 ^ salt) >> 13) as u8)
-        .collect()
+fn content(length: usize, salt: u64) -> Vec<u8> {
+    let words = (0u64..).map(|at| (at ^ salt << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    words.flatten().take(length).collect()
 }
 
 /// A torrent whose files lie ready, and a tracker.
