@@ -266,7 +266,7 @@ proptest! {
             row.extend((0..length).map(|offset| Some((file, offset, !padding))));
         }
         let is_content = |byte: &Option<(u32, u64, bool)>| byte.is_some_and(|(_, _, content)| content);
-        let pieces: Vec<&[Option<(u32, u64, bool)>]> = row.chunks(piece_length as usize).collect();
+        let pieces: Vec<_> = row.chunks(piece_length as usize).collect();
         prop_assert_eq!(geometry.piece_count() as usize, pieces.len());
         prop_assert_eq!(geometry.total_length() as usize, row.iter().filter(|byte| is_content(byte)).count());
         for (piece, bytes) in geometry.pieces().zip(pieces) {

@@ -129,7 +129,7 @@ fn what_lies_on_the_disk_is_adopted_once_the_layers_are_there() {
 fn a_reader_of_v2_starts_after_one_block() {
     let slow = Manner { hashes: Hashes::Given, ..Manner::honest(64 * KIB, 20) };
     for version in [Version::V2, Version::Hybrid] {
-        let mut world = World::with_torrent(film(version, 4), &[slow.clone()], 8);
+        let mut world = World::with_torrent(film(version, 4), std::slice::from_ref(&slow), 8);
         let request = world.ask(0, 0, 4 * MIB - 1);
         let took = world.run_until_within(Duration::from_secs(30), |world| world.viewers[&request].first_at.is_some());
         // Dial, handshake and unchoke, then a block in a quarter of a second; a piece would take sixteen.
@@ -165,7 +165,7 @@ fn who_sends_a_wrong_block_of_v2_is_banned_after_that_one() {
     assert_eq!(world.dialled[&SocketAddr::from(([127, 0, 0, 1], 1))], 1, "the liar is not dialled again");
     let wasted = world.received_bytes - 8 * MIB;
     assert!(wasted <= 16 * 16 * KIB, "{wasted} bytes came in vain: only what was under way");
-    assert_eq!(world.connected().len() <= 1, true);
+    assert!(world.connected().len() <= 1);
 }
 
 #[test]
