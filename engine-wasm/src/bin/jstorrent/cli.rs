@@ -210,7 +210,7 @@ mod tests {
         check(&["get", "a.torrent", "--peer-address", "127.0.0.1", "--peer-address", "::1"], Ok(()));
         check(&["get", "a.torrent", "--no-dht"], Ok(()));
         check(&["get", "a.torrent", "--no-dht=no", "--dht-bootstrap", "a:1", "--dht-bootstrap", "[::1]:2"], Ok(()));
-        check(&["get", "a.torrent", "--seed", "--ratio", "1.5", "--seed-time", "60", "--port", "6881"], Ok(()));
+        check(&["get", "a.torrent", "--seed", "--ratio", "1.5", "--seed-time", "60", "--listen-port", "6881"], Ok(()));
         check(&["get", "a.torrent", "--no-trackers", "--no-pex=no", "--no-lsd=yes", "--no-web-seeds"], Ok(()));
         check(&["serve"], Ok(()));
         check(&["serve", "--max-active", "3", "--max-active-seeds", "5"], Ok(()));
@@ -228,7 +228,7 @@ mod tests {
         check(&["get", "a", "--open"], Err(ErrorKind::UnknownArgument));
         check(&["get", "a", "--ratio", "-1"], Err(ErrorKind::UnknownArgument));
         check(&["get", "a", "--ratio", "much"], Err(ErrorKind::ValueValidation));
-        check(&["get", "a", "--port", "65536"], Err(ErrorKind::ValueValidation));
+        check(&["get", "a", "--listen-port", "65536"], Err(ErrorKind::ValueValidation));
         check(&["get", "a", "--listen", "4000"], Err(ErrorKind::ValueValidation));
         check(&["get", "a", "--dht-bootstrap", "somewhere"], Err(ErrorKind::ValueValidation));
         check(&["get", "a", "--peer", "somewhere"], Err(ErrorKind::ValueValidation));

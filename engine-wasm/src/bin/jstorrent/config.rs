@@ -7,6 +7,7 @@ mod sharing;
 pub(crate) mod sources;
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -69,8 +70,11 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "RATE", env = "JSTORRENT_UPLOAD_LIMIT", value_parser = parse_rate)]
     pub(crate) upload_limit: Option<u64>,
     /// Port at which peers connect; when it is taken, another one [default: any]
-    #[arg(long, value_name = "PORT", env = "JSTORRENT_PORT")]
-    pub(crate) port: Option<u16>,
+    #[arg(long, value_name = "PORT", env = "JSTORRENT_LISTEN_PORT")]
+    pub(crate) listen_port: Option<u16>,
+    /// Connections of one torrent to peers [default: 30]
+    #[arg(long, value_name = "N", env = "JSTORRENT_MAX_CONNECTIONS")]
+    pub(crate) max_connections: Option<u32>,
     #[command(flatten)]
     pub(crate) sharing: SharingSettings,
     #[command(flatten)]
@@ -90,7 +94,7 @@ struct File {
     dht_bootstrap: Vec<String>,
     download_limit: Option<String>,
     upload_limit: Option<String>,
-    port: Option<u16>,
+    listen_port: Option<u16>,
     ratio: Option<f64>,
     seed_time: Option<u32>,
     max_active: Option<usize>,
@@ -128,7 +132,9 @@ pub(crate) struct Config {
     /// Bytes a second to all peers together.
     pub(crate) upload_limit_bps: Option<u64>,
     /// Port at which peers connect; 0 for any.
-    pub(crate) port: u16,
+    pub(crate) listen_port: u16,
+    /// Connections of one torrent, if that was said.
+    pub(crate) max_connections: Option<u32>,
     /// When a torrent has given enough.
     pub(crate) goals: Goals,
     /// How many torrents are at work at once.
@@ -142,15 +148,17 @@ pub(crate) struct Config {
 impl Config {
     /// What every command tells its engine.
     pub(crate) fn engine(&self) -> EngineConfig {
+        let usual = EngineConfig::default();
         EngineConfig {
-            net: NetConfig { listen_port: Some(self.port), udp: true },
+            net: NetConfig { listen_port: Some(self.listen_port), udp: true },
             dht: self.dht.clone(),
             sources: self.sources,
             download_limit_bps: self.download_limit_bps,
             upload_limit_bps: self.upload_limit_bps,
             goals: self.goals,
             queue: self.queue,
-            ..EngineConfig::default()
+            max_connections: self.max_connections.map_or(usual.max_connections, |number| number as usize),
+            ..usual
         }
     }
 }
@@ -192,7 +200,8 @@ impl Settings {
             upload_limit_bps: self
                 .upload_limit
                 .map_or_else(|| rate(file.upload_limit.as_deref()), |rate| Ok(Some(rate)))?,
-            port: self.port.or(file.port).unwrap_or(0),
+            listen_port: self.listen_port.or(file.listen_port).unwrap_or(0),
+            max_connections: within("max-connections", self.max_connections.or(file.max_connections), 1..=500)?,
             goals: self.sharing.goals(&file).map_err(anyhow::Error::msg)?,
             queue: self.sharing.queue(&file),
             sources: self.sources.resolve(&file),
@@ -247,6 +256,16 @@ fn read(path: &Path) -> Result<File> {
     toml::from_str(&text).with_context(|| path.display().to_string())
 }
 
+/// A value within its bounds, wherever it comes from.
+fn within(name: &str, value: Option<u32>, range: RangeInclusive<u32>) -> Result<Option<u32>> {
+    match value {
+        Some(value) if !range.contains(&value) => {
+            bail!("{name} is {value}: it can be {} to {}", range.start(), range.end())
+        }
+        value => Ok(value),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,7 +307,7 @@ mod tests {
     fn a_flag_outranks_the_file_and_the_file_outranks_the_default() {
         let file = Toml::new(
             "rank",
-            "dir = \"/films\"\nstate = \"/state\"\nallow_private_peers = true\npeer_address = [\"127.0.0.1\"]\nplayer = \"mpv\"\ndownload_limit = \"2M\"\nport = 6881\nratio = 1.5",
+            "dir = \"/films\"\nstate = \"/state\"\nallow_private_peers = true\npeer_address = [\"127.0.0.1\"]\nplayer = \"mpv\"\ndownload_limit = \"2M\"\nlisten_port = 6881\nmax_connections = 7\nratio = 1.5",
         );
         let config = file.settings().resolve().unwrap();
         let expected = Config {
@@ -300,7 +319,8 @@ mod tests {
             dht: Some(DhtConfig::default()),
             download_limit_bps: Some(2 << 20),
             upload_limit_bps: None,
-            port: 6881,
+            listen_port: 6881,
+            max_connections: Some(7),
             goals: Goals { ratio_percent: Some(150), seed_time: None },
             queue: QueueConfig::default(),
             sources: Sources::default(),

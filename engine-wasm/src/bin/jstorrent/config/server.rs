@@ -3,14 +3,13 @@
 //! As its parent: names, defaults and their merging, and nothing else. Bounds are checked here, wherever a value comes from.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::builder::BoolishValueParser;
 use engine_wasm::{ApiConfig, Config as EngineConfig};
 
-use super::{Config, File, Settings};
+use super::{Config, File, Settings, within};
 use crate::daemon::Access;
 
 /// Where it listens unless told otherwise.
@@ -31,9 +30,6 @@ pub(crate) struct ServerSettings {
     /// A torrent that is not kept goes, with what was fetched of it, when nobody has read it for so many seconds [default: 120]
     #[arg(long, value_name = "S", env = "JSTORRENT_CLEANUP_DELAY")]
     pub(crate) cleanup_delay: Option<u32>,
-    /// Connections of one torrent to peers [default: 30]
-    #[arg(long, value_name = "N", env = "JSTORRENT_MAX_CONNECTIONS")]
-    pub(crate) max_connections: Option<u32>,
     /// What calls have to show, 16 characters or more; by default one is made up and kept. Other users of this machine can see it in
     /// the list of processes: the environment keeps it from them
     #[arg(long, value_name = "TOKEN", env = "JSTORRENT_TOKEN", hide_env_values = true)]
@@ -86,11 +82,9 @@ impl ServerSettings {
                 .map_or(usual.api.cleanup_delay, seconds),
             ..usual.api
         };
-        let connections = within("max-connections", self.max_connections.or(file.max_connections), 1..=500)?;
-        let max_connections = connections.map_or(usual.max_connections, |number| number as usize);
         Ok(ServerConfig {
             common: Config { listen: common.listen.or(Some(LISTEN)), ..common },
-            engine: EngineConfig { api, max_connections, ..usual },
+            engine: EngineConfig { api, ..usual },
             access: self.access(file)?,
         })
     }
@@ -109,15 +103,6 @@ impl ServerSettings {
             Some(access) => access,
             None => decide(file.token, no_token_in_file)?.unwrap_or(Access::Kept),
         })
-    }
-}
-
-fn within(name: &str, value: Option<u32>, range: RangeInclusive<u32>) -> Result<Option<u32>> {
-    match value {
-        Some(value) if !range.contains(&value) => {
-            bail!("{name} is {value}: it can be {} to {}", range.start(), range.end())
-        }
-        value => Ok(value),
     }
 }
 
