@@ -19,6 +19,8 @@ FLAGS = lt.torrent_flags.override_trackers | lt.torrent_flags.disable_lsd | lt.t
 def main():
     router, role, *args = sys.argv[1:]
     session = lt.session({
+        # Plainly at the first try: an encrypted one that is refused costs seconds.
+        "out_enc_policy": int(lt.enc_policy.disabled),
         "listen_interfaces": "127.0.0.1:0",
         "enable_dht": True,
         "dht_bootstrap_nodes": "" if router == "none" else router,
