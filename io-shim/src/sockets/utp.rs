@@ -75,7 +75,7 @@ impl Utp {
     ) -> Result<Self, OpError> {
         for socket in &sockets {
             let is_v4 = socket.local_addr().is_ok_and(|addr| addr.is_ipv4());
-            // Without it a network may cut datagrams to pieces, which costs speed and no more.
+            // Without it a network may cut datagrams up, which costs speed and no more.
             let _ = if is_v4 { socket.set_dontfrag_v4(true) } else { socket.set_dontfrag_v6(true) };
         }
         let (inbox, received) = mpsc::channel(limits::MAX_UTP_INBOX);
@@ -216,7 +216,7 @@ mod tests {
             check(first, 1400, true);
             check(first, 19, false);
         }
-        // Other versions and types, a tracker's answer, a dictionary.
+        // Other versions and types, another protocol, a dictionary.
         for first in [0x00, 0x02, 0x51, 0xf1, b'd'] {
             check(first, 100, false);
         }
