@@ -96,6 +96,21 @@ impl Processes {
         self.daemon.metrics().await?.get(name).copied().with_context(|| format!("no {name}"))
     }
 
+    /// What they hold, once it has not changed for a second: a server that begins still opens its sockets.
+    async fn at_rest(&self) -> Result<Both> {
+        let end = Instant::now() + SETTLE;
+        let mut last = self.hold().await?;
+        let mut since = Instant::now();
+        while since.elapsed() < Duration::from_secs(1) && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let now = self.hold().await?;
+            if (now.daemon.descriptors, now.tasks) != (last.daemon.descriptors, last.tasks) {
+                (last, since) = (now, Instant::now());
+            }
+        }
+        Ok(last)
+    }
+
     /// What they hold, once they hold no more than before and nobody is served.
     async fn settle(&self, what: &str, before: Both) -> Result<Both> {
         let end = Instant::now() + SETTLE;
@@ -174,7 +189,7 @@ async fn two_hundred_viewers_get_the_right_bytes_and_leave_nothing_behind() -> R
     let line = Proxy::start(seeder.address(), Line::of_rate((TORRENTS * LENGTH) as u64 / seconds))?;
     let server = Server::start(&state, &dir, &[]).await?;
     let processes = Processes { engine: server.terminal.pid(), daemon: server.terminal.daemon()? };
-    let empty = processes.hold().await?;
+    let empty = processes.at_rest().await?;
     let mut films = Vec::new();
     for torrent in &torrents {
         let magnet = format!("magnet:?xt=urn:btih:{}&x.pe={}", torrent.info_hash, line.address());
