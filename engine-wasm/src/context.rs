@@ -148,6 +148,11 @@ impl Context<'_> {
         conn
     }
 
+    /// A number like a connection's, for something that is none.
+    pub(crate) fn new_number(&mut self) -> ConnId {
+        ConnId(self.fresh())
+    }
+
     /// A number for a file. It comes round after 2³² files, when the first is long closed.
     pub(crate) fn new_file(&mut self) -> FileRef {
         // The last number is no file's.

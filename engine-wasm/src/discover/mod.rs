@@ -5,6 +5,7 @@ pub mod dht;
 pub(crate) mod external;
 pub mod priority;
 pub mod tracker;
+pub(crate) mod web_seed;
 
 /// Where peers may come from; a person may rule each of them out. What a person, a link or a record names is always taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

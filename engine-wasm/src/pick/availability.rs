@@ -112,6 +112,12 @@ impl Availability {
         self.order[skip..idle].iter().map(|&piece| PieceIndex(piece))
     }
 
+    /// Idle pieces, the rarest first, and before them those that no peer has.
+    pub fn rarest_of_all(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+        let idle = *self.ends.last().expect("there is always the bucket of count 0") as usize;
+        self.order[..idle].iter().map(|&piece| PieceIndex(piece))
+    }
+
     fn is_idle(&self, piece: PieceIndex) -> bool {
         self.place[piece.0 as usize] < *self.ends.last().expect("there is always the bucket of count 0")
     }

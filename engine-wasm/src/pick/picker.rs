@@ -52,6 +52,8 @@ pub struct Scene<'a> {
     pub availability: &'a Availability,
     /// Pieces that failed.
     pub suspects: &'a Suspects,
+    /// When connections that are no peers should be done: web seeds.
+    pub web: &'a BTreeMap<ConnId, Instant>,
     /// Whether one more block may be asked for twice.
     pub may_duplicate: bool,
     /// Now.
@@ -80,6 +82,11 @@ impl Picker {
     /// A block became free that was not.
     pub fn freed(&mut self) {
         self.exhausted = 0;
+    }
+
+    /// Whether somebody watches, or did a moment ago.
+    pub fn is_watched(&self, now: Instant) -> bool {
+        now < self.watched_until
     }
 
     /// What viewers need, in order.
@@ -148,9 +155,15 @@ impl Picker {
                     return None;
                 }
                 let late = |holder: &ConnId| {
+                    if let Some(expected) = scene.web.get(holder) {
+                        return *expected < scene.now;
+                    }
                     scene.peers.get(holder).is_none_or(|peer| peer.overdue(block, scene.now) > peer.slack())
                 };
                 let slow = |holder: &ConnId| {
+                    if let Some(expected) = scene.web.get(holder) {
+                        return expected.saturating_since(scene.now) > 2 * eta;
+                    }
                     scene.peers.get(holder).is_none_or(|peer| peer.remaining(block, scene.now) > 2 * eta)
                 };
                 let all_late = asked.iter().all(late);

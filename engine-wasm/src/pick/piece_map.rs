@@ -218,6 +218,15 @@ impl PieceMap {
         }
     }
 
+    /// Whether nobody is asked for a block of a missing or open piece.
+    pub fn is_free(&self, block: Block) -> bool {
+        match self.state(block.piece) {
+            PieceState::Missing => !self.is_sealed(block.piece),
+            PieceState::Open => matches!(self.block(block), Some(BlockState::Free { .. })),
+            PieceState::Unchecked | PieceState::Hashing | PieceState::Have => false,
+        }
+    }
+
     /// Blocks of a begun piece that are asked for, with those that were asked.
     pub fn asked(&self, piece: PieceIndex) -> impl Iterator<Item = (Block, &[ConnId])> {
         let blocks = self.open.get(&piece).map_or(&[][..], |open| &open.blocks[..]);

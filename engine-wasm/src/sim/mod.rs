@@ -16,4 +16,5 @@ mod seeder;
 mod tracker;
 mod v2;
 mod vast;
+mod web_seeds;
 mod world;

@@ -617,6 +617,26 @@ impl World {
                 let unknown = OpError { kind: OpErrorKind::Network, message: "nobody has this name".into() };
                 (op, found.map(OpOutput::Addresses).ok_or(unknown))
             }
+            IoCommand::HttpFetch { op, url, offset, spans, .. } => {
+                self.fetched.push(url.clone());
+                let length: usize = spans.iter().map(|span| span.length as usize).sum();
+                let from = usize::try_from(offset).expect("a test's file is small");
+                let file = self.web.get(&url).cloned();
+                let part = file.as_ref().and_then(|file| file.get(from..from + length));
+                if let Some(mut part) = part {
+                    for span in spans {
+                        let (now, later) = part.split_at(span.length as usize);
+                        let at = usize::try_from(span.offset).expect("a test's file is small");
+                        self.file(span.file)[at..][..now.len()].copy_from_slice(now);
+                        part = later;
+                    }
+                }
+                let status = if part.is_some() { 206 } else { 404 };
+                let at = self.now + Duration::from_millis(20) + Duration::from_micros(length as u64 / 4);
+                let result = Ok(OpOutput::Http { status, body: Bytes::new() });
+                return self.at(at, Event::ToEngine(Input::Io(IoEvent::Done { op, result })));
+            }
+            IoCommand::Cancel { .. } => return,
             other => panic!("the simulated daemon was not expected to see {other:?}"),
         };
         self.tell(IoEvent::Done { op, result });

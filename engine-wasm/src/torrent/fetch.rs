@@ -1,12 +1,13 @@
 //! A torrent and its blocks: asking for what the picker picks, and taking in what comes.
 
+use std::net::SocketAddr;
+
 use shared_proto::io::{DivertKey, NotStored};
 use shared_proto::{ConnId, IoCommand};
 
 use super::{Status, Torrent};
 use crate::context::Context;
 use crate::geometry::{BLOCK_LENGTH, Block, PieceIndex};
-use crate::limits;
 use crate::pick::picker::{Pick, Scene};
 use crate::stream::desk::Ledger;
 use crate::time::Instant;
@@ -33,6 +34,7 @@ impl Torrent {
                 queue.again(conn, peer, cx.now);
             }
         }
+        self.fill_web(cx);
         self.refresh_interest(cx.now);
     }
 
@@ -44,13 +46,15 @@ impl Torrent {
     }
 
     fn ask_next(&mut self, conn: ConnId, cx: &mut Context<'_>) -> bool {
-        let budget = limits::DUPLICATE_FLOOR + self.downloaded / 100 * limits::DUPLICATE_PERCENT;
+        let may_duplicate = self.may_duplicate();
+        let web = self.web.expectations();
         let mut scene = Scene {
             peers: &self.peers,
             pieces: &mut self.pieces,
             availability: &self.availability,
             suspects: &self.suspects,
-            may_duplicate: self.duplicated < budget,
+            web: &web,
+            may_duplicate,
             now: cx.now,
         };
         let Some(pick) = self.picker.pick(conn, &mut scene) else { return false };
@@ -77,6 +81,7 @@ impl Torrent {
     pub(super) fn drop_what_nobody_awaits(&mut self, cx: &mut Context<'_>) {
         let wanted: std::collections::BTreeSet<PieceIndex> =
             self.picker.wants().iter().filter(|want| want.awaited).map(|want| want.piece).collect();
+        self.drop_runs_nobody_awaits(&wanted, cx);
         for (&conn, peer) in &mut self.peers {
             let stray: Vec<Block> = peer.live_blocks().filter(|block| !wanted.contains(&block.piece)).collect();
             for block in stray {
@@ -95,12 +100,21 @@ impl Torrent {
         let (_, length) = self.geometry.block_range(block);
         let addr = peer.addr();
         peer.received(block, length, cx.now);
+        self.block_came(block, conn, addr, length, cx);
+        self.fill(conn, cx);
+    }
+
+    /// A block is on disk, from a peer or the web: nobody else writes it any more, and a piece that is full is hashed.
+    pub(super) fn block_came(&mut self, block: Block, conn: ConnId, by: SocketAddr, length: u32, cx: &mut Context<'_>) {
         self.count(length, cx.now);
-        match self.pieces.store(block, conn, addr) {
+        match self.pieces.store(block, conn, by) {
             None => self.wasted += u64::from(length),
             Some(stored) => {
                 for other in stored.disarm {
-                    cx.order(IoCommand::Disarm { conn: other, key });
+                    if self.disarm_web(other, block, cx) {
+                        continue;
+                    }
+                    cx.order(IoCommand::Disarm { conn: other, key: key_of(block) });
                     if let Some(peer) = self.peers.get_mut(&other) {
                         peer.cancel(block, &self.geometry, cx.now);
                         peer.forget(block);
@@ -112,7 +126,6 @@ impl Torrent {
                 }
             }
         }
-        self.fill(conn, cx);
     }
 
     /// `not_stored`: a block came and was thrown away.

@@ -13,6 +13,7 @@ mod sharing;
 mod show;
 mod swarm;
 mod watch;
+mod web;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -101,6 +102,7 @@ enum Op {
     Blocks(ConnId, HashRequest),
     Give(ConnId, u32),
     LoadSharing,
+    Web(u64),
     SaveRecord,
     SaveMetainfo,
 }
@@ -131,6 +133,7 @@ pub(crate) struct Torrent {
     peers: BTreeMap<ConnId, Peer>,
     candidates: Candidates,
     trackers: Announcer,
+    web: web::Web,
     /// Whether the DHT is looking for peers of it.
     asks_dht: bool,
     ops: BTreeMap<OpId, Op>,
@@ -196,6 +199,7 @@ impl Torrent {
         geometry.pieces().filter(|&piece| trees.is_sealed(piece)).for_each(|piece| pieces.seal(piece));
         let idle = |piece: &PieceIndex| pieces.is_sealed(*piece) || pieces.state(*piece) == PieceState::Have;
         geometry.pieces().filter(idle).for_each(|piece| availability.take(piece));
+        let web = web::Web::new(&meta, cx);
         Ok(Self {
             pieces,
             availability,
@@ -209,6 +213,7 @@ impl Torrent {
             peers: BTreeMap::new(),
             candidates,
             trackers,
+            web,
             asks_dht: false,
             ops: BTreeMap::new(),
             checking: 0,
@@ -304,6 +309,7 @@ impl Torrent {
         self.check_first.clear();
         self.record.unlink();
         self.trackers.unlink(now);
+        self.web.unlink();
         self.pieces.unlink();
         self.desk.unlink(now);
         self.files.iter_mut().for_each(|slot| slot.handle = None);
@@ -369,6 +375,7 @@ impl Torrent {
             Op::Blocks(conn, request) => self.hashes_computed(conn, request, result, cx),
             Op::LoadSharing => self.loaded_sharing(result.ok(), cx),
             Op::Give(conn, length) => self.gave(conn, length, result, cx),
+            Op::Web(run) => self.fetched(run, op, result, cx),
             Op::SaveRecord => self.record.saved(),
             Op::SaveMetainfo => {}
         }
@@ -398,6 +405,7 @@ impl Torrent {
         self.announce_to_trackers(cx);
         self.ask_dht(cx);
         self.dial(cx);
+        self.wants_are_stale |= self.web.is_due(cx.now) && !self.pieces.is_complete();
         self.tend_viewers(cx);
         let pause = if self.desk.is_waited() { TICK_AWAITED } else { TICK };
         self.next_tick = cx.now + pause;
@@ -428,13 +436,15 @@ impl Torrent {
         }
     }
 
-    fn ask(&mut self, purpose: Op, cx: &mut Context<'_>, command: impl FnOnce(OpId) -> IoCommand) {
+    fn ask(&mut self, purpose: Op, cx: &mut Context<'_>, command: impl FnOnce(OpId) -> IoCommand) -> OpId {
         let op = cx.ask(Owner::Torrent(self.meta.info_hash), command);
         self.ops.insert(op, purpose);
+        op
     }
 
     /// Peers go and viewers are told; files stay open for those who read what is there.
     fn stop(&mut self, status: Status, cx: &mut Context<'_>) {
+        self.end_runs(cx);
         self.release_all(cx);
         if !self.adoption.is_settled() {
             self.adoption.restart();

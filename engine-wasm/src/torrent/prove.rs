@@ -123,7 +123,8 @@ impl Torrent {
                 if busy < limits::HASH_ANSWERS {
                     let spans = self.spans(piece, 0, self.geometry.piece_len(piece));
                     let kind = DigestKind::Sha256Leaves;
-                    return self.ask(Op::Blocks(conn, request), cx, |op| IoCommand::Digest { op, kind, spans });
+                    self.ask(Op::Blocks(conn, request), cx, |op| IoCommand::Digest { op, kind, spans });
+                    return;
                 }
                 Answer::Reject
             }

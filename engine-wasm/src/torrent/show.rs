@@ -124,7 +124,9 @@ impl Torrent {
             Status::Failed(message) => Some(message.clone()),
             Status::Resting(Rest::Queued) if self.is_done() => Some("Waiting for its turn to give".to_owned()),
             Status::Resting(Rest::Queued) => Some("Waiting for its turn".to_owned()),
-            Status::Running if !self.pieces.is_complete() && !self.peers.values().any(Peer::is_ready) => {
+            Status::Running
+                if !self.pieces.is_complete() && !self.web.is_hopeful() && !self.peers.values().any(Peer::is_ready) =>
+            {
                 Some(match (self.trackers.trouble(), self.candidates.len()) {
                     (Some(message), 0) => format!("No peers: {message}"),
                     (_, 0) if self.asks_dht => "Looking for peers".to_owned(),

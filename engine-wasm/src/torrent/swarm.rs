@@ -48,6 +48,7 @@ impl Torrent {
     pub(crate) fn merge(&mut self, link: &Magnet, cx: &mut Context<'_>) {
         if !self.meta.private {
             self.trackers.add(link.trackers.iter().map(|url| vec![url.clone()]).collect(), cx);
+            self.add_web_seeds(&link.web_seeds);
             self.add_peers(link.peers.iter().copied(), Source::Hand, cx);
             self.next_tick = cx.now;
         }
@@ -225,6 +226,9 @@ impl Torrent {
     /// It sent a corrupt block: it is dropped and not dialled again.
     pub(super) fn ban(&mut self, addr: SocketAddr, cx: &mut Context<'_>) {
         tracing::info!(torrent = %self.meta.info_hash, "a peer sent corrupt data and is banned");
+        if self.ban_web(addr, cx) {
+            return;
+        }
         self.candidates.ban(addr);
         let conns: Vec<ConnId> =
             self.peers.iter().filter(|(_, peer)| peer.addr() == addr).map(|(&conn, _)| conn).collect();

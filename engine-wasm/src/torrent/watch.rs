@@ -84,7 +84,7 @@ impl Torrent {
         let hopeless: Vec<RequestId> = self
             .desk
             .waiting()
-            .filter(|(piece, _)| !self.peers.values().any(|peer| peer.has(*piece)))
+            .filter(|(piece, _)| !self.is_on_web(*piece) && !self.peers.values().any(|peer| peer.has(*piece)))
             .filter(|(_, id)| {
                 self.desk.request(*id).is_some_and(|request| cx.now.saturating_since(request.waiting_since) > HOPELESS)
             })
@@ -146,13 +146,14 @@ impl Torrent {
         if self.pieces.state(piece) == PieceState::Unchecked {
             return (WaitReason::Checking, None);
         }
-        if !self.peers.values().any(Peer::is_ready) {
+        let is_on_web = self.is_on_web(piece);
+        if !is_on_web && !self.peers.values().any(Peer::is_ready) {
             return (WaitReason::NoPeers, None);
         }
-        if self.sources(piece).next().is_none() {
+        if !is_on_web && self.sources(piece).next().is_none() {
             return (WaitReason::NoSource, None);
         }
-        let rate: u64 = self.sources(piece).map(|peer| peer.rate_bps(now)).sum();
+        let rate = self.sources(piece).map(|peer| peer.rate_bps(now)).sum::<u64>() + self.web.rate_bps();
         let left = u64::from(self.geometry.piece_len(piece));
         let eta = (rate > 0).then(|| Duration::from_micros(left.saturating_mul(1_000_000) / rate));
         (WaitReason::Downloading, eta)

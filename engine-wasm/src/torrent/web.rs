@@ -1,0 +1,382 @@
+//! A torrent and its web seeds: runs of missing blocks are fetched over HTTP into their places, and verified like any others.
+//!
+//! A *run* is consecutive blocks that one seed is asked for at once, in one fetch for each file that they touch. To the ledger a seed is a connection
+//! like a peer's, so blocks that a run covers are asked of nobody else but where a viewer waits too long, and what it gave counts as given by it.
+//! Invariant: no fetch is under way into a block that is being hashed: whoever stores a block of a run first cancels the run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use shared_proto::io::{OpError, OpOutput};
+use shared_proto::{ConnId, IoCommand, OpId, Span};
+
+use super::{Op, Status, Torrent};
+use crate::context::Context;
+use crate::discover::web_seed::{Failure, Layout, MAX_SEEDS, WebSeed, host_of};
+use crate::geometry::{Block, BlockIndex, FileIndex, PieceIndex};
+use crate::limits;
+use crate::metainfo::Metainfo;
+use crate::pick::piece_map::PieceState;
+use crate::time::Instant;
+
+/// Runs of one seed at once: while one comes the next is on its way there.
+const RUNS: usize = 2;
+/// Fetches of one run: a torrent of tiny files is better fetched from peers.
+const FETCHES: usize = 16;
+/// A fetch that takes longer is given up, milliseconds.
+const TIMEOUT_MS: u32 = 60_000;
+/// A run that is later than expected by so much is late: others may be asked for what a viewer waits for.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// Consecutive blocks that are being fetched.
+#[derive(Debug)]
+struct Run {
+    conn: ConnId,
+    blocks: Vec<Block>,
+    bytes: u64,
+    began: Instant,
+    /// Fetches under way, with the file that each is from.
+    fetches: BTreeMap<OpId, FileIndex>,
+}
+
+/// The web seeds of a torrent.
+#[derive(Debug, Default)]
+pub(super) struct Web {
+    layout: Option<Layout>,
+    seeds: BTreeMap<ConnId, WebSeed>,
+    /// By their numbers.
+    runs: BTreeMap<u64, Run>,
+    next: u64,
+    hosts: Vec<String>,
+    /// URLs that wait for a daemon to number them.
+    fresh: Vec<String>,
+}
+
+/// When the runs of a seed are done, as far as it is known: what the picker has to know of seeds.
+pub(crate) type Expectations = BTreeMap<ConnId, Instant>;
+
+impl Web {
+    /// The seeds that a torrent names; none where the user wants none.
+    pub(super) fn new(meta: &Metainfo, cx: &Context<'_>) -> Self {
+        let layout = if cx.shared.sources.web_seeds { Layout::of(&meta.info) } else { None };
+        let mut web = Self { layout, ..Self::default() };
+        web.add(&meta.web_seeds);
+        web
+    }
+
+    /// More of them.
+    fn add(&mut self, urls: &[String]) {
+        for url in urls {
+            let known = self.seeds.values().map(WebSeed::url).chain(self.fresh.iter().map(String::as_str));
+            let (is_known, count) = (known.clone().any(|other| other == url), known.count());
+            if self.layout.is_some() && !is_known && count < MAX_SEEDS {
+                self.fresh.push(url.clone());
+            }
+        }
+    }
+
+    /// Whether anything may come from the web.
+    pub(super) fn is_hopeful(&self) -> bool {
+        !self.fresh.is_empty() || self.seeds.values().any(WebSeed::is_hopeful)
+    }
+
+    /// Bytes a second that are to be expected.
+    pub(super) fn rate_bps(&self) -> u64 {
+        self.seeds.values().filter(|seed| seed.is_hopeful()).filter_map(WebSeed::rate_bps).sum()
+    }
+
+    /// Whether a back-off ended by now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        let is_idle = |conn: &ConnId| self.runs.values().all(|run| run.conn != *conn);
+        self.seeds.iter().any(|(conn, seed)| seed.is_usable(now) && is_idle(conn))
+    }
+
+    /// When what each seed was asked for should be there.
+    pub(super) fn expectations(&self) -> Expectations {
+        let mut all = Expectations::new();
+        for run in self.runs.values() {
+            let expected = self.seeds.get(&run.conn).map_or(SLACK, |seed| seed.expected(run.bytes));
+            let at = all.entry(run.conn).or_insert(run.began);
+            *at = (*at).max(run.began + expected + SLACK);
+        }
+        all
+    }
+
+    /// The daemon is gone, and all fetches with it.
+    pub(super) fn unlink(&mut self) {
+        self.runs.clear();
+    }
+
+    fn run_of(&self, conn: ConnId, block: Block) -> Option<u64> {
+        self.runs.iter().find(|(_, run)| run.conn == conn && run.blocks.contains(&block)).map(|(&number, _)| number)
+    }
+}
+
+impl Torrent {
+    /// A link names further web seeds.
+    pub(super) fn add_web_seeds(&mut self, urls: &[String]) {
+        self.web.add(urls);
+        self.wants_are_stale = true;
+    }
+
+    /// Asks every web seed that has time.
+    pub(super) fn fill_web(&mut self, cx: &mut Context<'_>) {
+        if self.status != Status::Running || self.pieces.is_complete() {
+            return;
+        }
+        for url in std::mem::take(&mut self.web.fresh) {
+            let host = host_of(&url);
+            let at = self.web.hosts.iter().position(|known| *known == host).unwrap_or_else(|| {
+                self.web.hosts.push(host);
+                self.web.hosts.len() - 1
+            });
+            // It belongs to no torrent's connections: nothing comes by it.
+            let conn = cx.new_number();
+            self.web.seeds.insert(conn, WebSeed::new(url, u16::try_from(at + 1).unwrap_or(u16::MAX)));
+        }
+        let usable: Vec<ConnId> =
+            self.web.seeds.iter().filter(|(_, seed)| seed.is_usable(cx.now)).map(|(&conn, _)| conn).collect();
+        for conn in usable {
+            while self.web.runs.values().filter(|run| run.conn == conn).count() < RUNS {
+                let Some(blocks) = self.choose_run(conn, cx.now) else { break };
+                self.begin_run(conn, blocks, cx);
+            }
+        }
+    }
+
+    /// What a web seed is to be asked for: first what viewers need, then what is begun, then what nobody else has.
+    fn choose_run(&mut self, conn: ConnId, now: Instant) -> Option<Vec<Block>> {
+        let wanted: Vec<(PieceIndex, bool)> =
+            self.picker.wants().iter().map(|want| (want.piece, want.awaited)).collect();
+        let pieces: BTreeSet<PieceIndex> = wanted.iter().map(|(piece, _)| *piece).collect();
+        for &(piece, awaited) in &wanted {
+            let late = awaited && self.may_duplicate();
+            let run = self.run_from(conn, piece, late, |piece| pieces.contains(&piece), now);
+            if run.is_some() {
+                return run;
+            }
+        }
+        let begun: Vec<PieceIndex> = self.pieces.begun().take(limits::RAREST_SCAN).collect();
+        let idle: Vec<PieceIndex> = self.availability.rarest_of_all().take(limits::RAREST_SCAN).collect();
+        begun.into_iter().chain(idle).find_map(|piece| self.run_from(conn, piece, false, |_| true, now))
+    }
+
+    /// Free blocks from the first of a piece on, into those pieces that follow and are meant. With `late` also blocks that others are late with.
+    fn run_from(
+        &mut self,
+        conn: ConnId,
+        piece: PieceIndex,
+        late: bool,
+        is_meant: impl Fn(PieceIndex) -> bool,
+        now: Instant,
+    ) -> Option<Vec<Block>> {
+        let most = self.web.seeds.get(&conn)?.run_bytes(self.picker.is_watched(now));
+        let first = match self.pieces.first_free(piece) {
+            Some(first) => first,
+            None if late => self.late_block(conn, piece, now)?,
+            None => return None,
+        };
+        let (mut blocks, mut bytes, mut files) = (Vec::new(), 0, BTreeSet::new());
+        let mut next = Some(first);
+        while let Some(block) = next
+            && bytes < most
+            && (block == first || (self.pieces.is_free(block) && is_meant(block.piece)))
+            && self.suspects.may_ask(block.piece, conn)
+            && self.web_has(conn, block, &mut files)
+        {
+            bytes += u64::from(self.geometry.block_range(block).1);
+            blocks.push(block);
+            next = self.block_after(block);
+        }
+        (!blocks.is_empty()).then_some(blocks)
+    }
+
+    /// A block at the cursor that everybody who was asked for it is late with.
+    fn late_block(&self, conn: ConnId, piece: PieceIndex, now: Instant) -> Option<Block> {
+        let eta = self.web.seeds.get(&conn)?.expected(u64::from(self.geometry.piece_length().min(64 << 10)));
+        let mut asked = self.pieces.asked(piece);
+        let late = asked.find(|(block, holders)| {
+            let is_late = |holder: &ConnId| {
+                self.peers.get(holder).is_some_and(|peer| {
+                    peer.overdue(*block, now) > peer.slack() || peer.remaining(*block, now) > 2 * eta
+                })
+            };
+            holders.len() < 2 && holders.iter().all(is_late)
+        });
+        late.map(|(block, _)| block)
+    }
+
+    /// Whether a seed has all files of a block, and asking for them would not take too many fetches.
+    fn web_has(&self, conn: ConnId, block: Block, files: &mut BTreeSet<FileIndex>) -> bool {
+        let Some(seed) = self.web.seeds.get(&conn) else { return false };
+        let spans = self.geometry.block_spans(block);
+        let real = spans.map(|span| span.file).filter(|file| !self.meta.files[file.as_usize()].padding);
+        let own: BTreeSet<FileIndex> = real.collect();
+        let all = files.union(&own).count();
+        let is_there = all <= FETCHES && own.iter().all(|file| seed.has(*file));
+        if is_there {
+            files.extend(own);
+        }
+        is_there
+    }
+
+    fn block_after(&self, block: Block) -> Option<Block> {
+        let next = BlockIndex(block.index.0 + 1);
+        let follows = |piece: u32| self.geometry.block(self.geometry.piece(piece)?, BlockIndex(0));
+        self.geometry.block(block.piece, next).or_else(|| follows(block.piece.0 + 1))
+    }
+
+    fn begin_run(&mut self, conn: ConnId, blocks: Vec<Block>, cx: &mut Context<'_>) {
+        let number = self.web.next;
+        self.web.next += 1;
+        let mut bytes = 0;
+        // One stretch for each file: where it begins in it, and its spans on disk.
+        let mut stretches: Vec<(FileIndex, u64, Vec<Span>)> = Vec::new();
+        for &block in &blocks {
+            let (begin, length) = self.geometry.block_range(block);
+            bytes += u64::from(length);
+            if !self.pieces.is_free(block) {
+                self.duplicated += u64::from(length);
+            }
+            self.pieces.ask(block, conn);
+            self.availability.take(block.piece);
+            self.suspects.asked(block.piece, conn);
+            for span in self.geometry.file_spans(block.piece, begin, length) {
+                // Padding is on no server, and nowhere else.
+                if self.meta.files[span.file.as_usize()].padding {
+                    continue;
+                }
+                let Some(file) = self.files[span.file.as_usize()].handle else { continue };
+                let on_disk = Span { file, offset: span.offset, length: span.length };
+                match stretches.last_mut().filter(|(last, ..)| *last == span.file) {
+                    Some((.., spans)) => spans.push(on_disk),
+                    None => stretches.push((span.file, span.offset, vec![on_disk])),
+                }
+            }
+        }
+        let mut fetches = BTreeMap::new();
+        for (file, offset, spans) in stretches {
+            let url = self.web.seeds.get(&conn).map(WebSeed::url);
+            let url = url.and_then(|base| self.web.layout.as_ref()?.url(base, file)).unwrap_or_default();
+            let spans = joined(spans);
+            let op = self.ask(Op::Web(number), cx, |op| IoCommand::HttpFetch {
+                op,
+                url,
+                offset,
+                spans,
+                group: 0,
+                timeout_ms: TIMEOUT_MS,
+            });
+            fetches.insert(op, file);
+        }
+        let nothing_to_fetch = fetches.is_empty();
+        self.web.runs.insert(number, Run { conn, blocks, bytes, began: cx.now, fetches });
+        if nothing_to_fetch {
+            self.run_came(number, cx);
+        }
+    }
+
+    /// A fetch of a run ended.
+    pub(super) fn fetched(&mut self, number: u64, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        let Some(run) = self.web.runs.get_mut(&number) else { return };
+        let Some(file) = run.fetches.remove(&op) else { return };
+        let failure = match result {
+            Ok(OpOutput::Http { status: 200 | 206, .. }) if run.fetches.is_empty() => return self.run_came(number, cx),
+            Ok(OpOutput::Http { status: 200 | 206, .. }) => return,
+            Ok(OpOutput::Http { status, .. }) => Failure::Status(status),
+            Ok(_) | Err(_) => Failure::Broken,
+        };
+        let conn = run.conn;
+        self.end_run(number, cx);
+        if let Some(seed) = self.web.seeds.get_mut(&conn) {
+            tracing::info!(torrent = %self.meta.info_hash, ?failure, "a web seed failed");
+            seed.failed(file, failure, cx.now);
+            if self.meta.files.len() == 1 && !seed.has(file) {
+                seed.give_up();
+            }
+        }
+    }
+
+    /// All of a run is on disk.
+    fn run_came(&mut self, number: u64, cx: &mut Context<'_>) {
+        let Some(run) = self.web.runs.remove(&number) else { return };
+        let Some(seed) = self.web.seeds.get_mut(&run.conn) else { return };
+        let identity = seed.identity();
+        seed.succeeded(run.bytes, cx.now.saturating_since(run.began));
+        for block in run.blocks {
+            let (_, length) = self.geometry.block_range(block);
+            self.block_came(block, run.conn, identity, length, cx);
+        }
+        self.wants_are_stale = true;
+    }
+
+    /// A run ends before all of it came: its fetches are cancelled, its blocks are free again.
+    fn end_run(&mut self, number: u64, cx: &mut Context<'_>) {
+        let Some(run) = self.web.runs.remove(&number) else { return };
+        for op in run.fetches.into_keys() {
+            cx.order(IoCommand::Cancel { op });
+        }
+        self.suspects.release(run.conn);
+        for block in run.blocks {
+            self.pieces.unask(block, run.conn, true);
+            self.tidy(block.piece);
+        }
+        self.picker.freed();
+        self.wants_are_stale = true;
+    }
+
+    /// Somebody else stored a block that a web seed may be writing. False when it is none of a web seed.
+    pub(super) fn disarm_web(&mut self, conn: ConnId, block: Block, cx: &mut Context<'_>) -> bool {
+        if let Some(number) = self.web.run_of(conn, block) {
+            self.end_run(number, cx);
+        }
+        self.web.seeds.contains_key(&conn)
+    }
+
+    /// After a jump: runs that nobody waits for are taken back.
+    pub(super) fn drop_runs_nobody_awaits(&mut self, awaited: &BTreeSet<PieceIndex>, cx: &mut Context<'_>) {
+        let is_stray = |run: &Run| run.blocks.iter().all(|block| !awaited.contains(&block.piece));
+        let stray: Vec<u64> =
+            self.web.runs.iter().filter(|(_, run)| is_stray(run)).map(|(&number, _)| number).collect();
+        stray.into_iter().for_each(|number| self.end_run(number, cx));
+    }
+
+    /// The torrent stops.
+    pub(super) fn end_runs(&mut self, cx: &mut Context<'_>) {
+        let all: Vec<u64> = self.web.runs.keys().copied().collect();
+        all.into_iter().for_each(|number| self.end_run(number, cx));
+    }
+
+    /// A host gave corrupt data: its seeds are not asked again. False when the address is none of a web seed.
+    pub(super) fn ban_web(&mut self, identity: SocketAddr, cx: &mut Context<'_>) -> bool {
+        let of_host = self.web.seeds.iter_mut().filter(|(_, seed)| seed.identity() == identity);
+        let conns: Vec<ConnId> = of_host.map(|(&conn, seed)| (conn, seed.give_up()).0).collect();
+        let is_theirs = |run: &Run| conns.contains(&run.conn);
+        let runs: Vec<u64> = self.web.runs.iter().filter(|(_, run)| is_theirs(run)).map(|(&at, _)| at).collect();
+        runs.into_iter().for_each(|number| self.end_run(number, cx));
+        !conns.is_empty()
+    }
+
+    /// Whether one more block may be asked for twice.
+    pub(super) fn may_duplicate(&self) -> bool {
+        self.duplicated < limits::DUPLICATE_FLOOR + self.downloaded / 100 * limits::DUPLICATE_PERCENT
+    }
+
+    /// Whether a piece is missing and comes from the web if it comes at all.
+    pub(super) fn is_on_web(&self, piece: PieceIndex) -> bool {
+        self.web.is_hopeful() && self.pieces.state(piece) != PieceState::Unchecked
+    }
+}
+
+/// Spans that follow each other in one file become one.
+fn joined(spans: Vec<Span>) -> Vec<Span> {
+    let mut all: Vec<Span> = Vec::new();
+    for span in spans {
+        match all.last_mut().filter(|last| last.file == span.file && last.end() == Some(span.offset)) {
+            Some(last) if last.length.checked_add(span.length).is_some() => last.length += span.length,
+            _ => all.push(span),
+        }
+    }
+    all
+}
