@@ -22,7 +22,7 @@ pub const MAX_BANNED: usize = 1_000;
 pub const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// Longest wait after a failure.
 pub const MAX_RETRY: Duration = Duration::from_secs(600);
-/// How long a peer that has everything is left alone when we have everything, too.
+/// How long a peer that is of no use now is left alone.
 pub const SEED_RETRY: Duration = Duration::from_secs(3600);
 /// A connection that lasted so long makes earlier failures forgotten. A peer that accepts and closes at once fails each time.
 const GOOD_CONNECTION: Duration = Duration::from_secs(60);
@@ -145,8 +145,8 @@ impl Candidates {
         });
     }
 
-    /// It has everything, and so have we: it is left alone for long.
-    pub fn has_everything(&mut self, addr: SocketAddr, now: Instant) {
+    /// It is of no use now, and not to blame: it has everything, as we have, or it is ourselves. It is left alone for long.
+    pub fn leave_alone(&mut self, addr: SocketAddr, now: Instant) {
         self.update(canonical(addr), |candidate| {
             if matches!(candidate.state, State::InUse { .. }) {
                 candidate.state = State::Waiting(now + SEED_RETRY);

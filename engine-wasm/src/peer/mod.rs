@@ -391,14 +391,13 @@ impl Peer {
             Message::Have(piece) => self.have(piece, geometry),
             Message::Bitfield(bits) => {
                 let pieces = Bitfield::from_wire(bits, geometry.piece_count()).map_err(|_| PeerError::OutOfRange)?;
-                // aria2 says so what many `have`s would say.
+                // aria2 says so what many `have`s would say, and with the next message that it has everything now.
                 if self.told_bitfield { Ok(self.more_pieces(&pieces)) } else { self.first_pieces(pieces) }
             }
             Message::HaveAll => {
                 self.agreed()?;
-                let mut pieces = Bitfield::new(geometry.piece_count());
-                pieces.set_all();
-                self.first_pieces(pieces)
+                let pieces = Bitfield::full(geometry.piece_count());
+                if self.told_bitfield { Ok(self.more_pieces(&pieces)) } else { self.first_pieces(pieces) }
             }
             Message::HaveNone => {
                 self.agreed()?;

@@ -93,7 +93,7 @@ impl Torrent {
             Err(error) => {
                 if matches!(error, PeerError::Ourselves) && peer.is_dialled() {
                     // Trackers name us, too.
-                    self.candidates.ban(peer.addr());
+                    self.candidates.leave_alone(peer.addr(), cx.now);
                 }
                 self.drop_peer(conn, &error.to_string(), cx);
             }
