@@ -113,6 +113,24 @@ impl Torrent {
         Self { metainfo, info_hash: hex(&info_hash_bytes), info_hash_bytes, ..self.clone() }
     }
 
+    /// The same torrent with a tracker's URL; it must have had none.
+    #[must_use]
+    pub fn with_tracker(&self, url: &str) -> Self {
+        let entry = [text("announce").encode(), text(url).encode()].concat();
+        // "announce" comes before all other keys that are written here or by libtorrent.
+        let metainfo = [b"d".as_slice(), &entry, &self.metainfo[1..]].concat();
+        Self { metainfo, ..self.clone() }
+    }
+
+    /// The same torrent with a web seed's URL (BEP 19); it must have had none.
+    #[must_use]
+    pub fn with_web_seed(&self, url: &str) -> Self {
+        let entry = [text("url-list").encode(), Bencode::List(vec![text(url)]).encode()].concat();
+        // "url-list" comes after all other keys.
+        let metainfo = [&self.metainfo[..self.metainfo.len() - 1], &entry, b"e"].concat();
+        Self { metainfo, ..self.clone() }
+    }
+
     /// Writes the `.torrent` file into a folder.
     ///
     /// # Errors

@@ -1,0 +1,227 @@
+//! A real client as one side of a transfer: what it has or wants, how it talks, and where it may look for others.
+//!
+//! It talks in the way that was asked for or not at all, as far as the client can be told so; what can't be told is for the other side to insist on.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::process::{ChildStdin, Command};
+
+use crate::clock::until;
+use crate::process::{Group, log_to, ready_line};
+use crate::swarm::{Client, PYTHON, free_port, log_of};
+use crate::terminal;
+use crate::torrent::Torrent;
+use crate::workspace::{self, Scratch};
+
+/// Longest wait for a client to listen.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What a client is told.
+#[derive(Clone, Debug)]
+pub struct Part<'a> {
+    /// Which client.
+    pub client: Client,
+    /// The torrent; its content lies in its folder.
+    pub torrent: &'a Torrent,
+    /// A magnet link, known in place of the torrent file.
+    pub link: Option<&'a str>,
+    /// Whether it has everything; else it wants it, in a folder of its own.
+    pub seeds: bool,
+    /// The address of this machine that libtorrent listens at.
+    pub address: &'a str,
+    /// RC4 or nothing; else plain.
+    pub encrypted: bool,
+    /// uTP; else TCP.
+    pub utp: bool,
+    /// A node of the DHT; without one it takes no part in it.
+    pub dht: Option<SocketAddr>,
+    /// Whether it exchanges addresses with peers.
+    pub pex: bool,
+    /// Whether it gives what it has.
+    pub gives: bool,
+    /// Peers that libtorrent dials; the others can't be told.
+    pub peers: &'a [SocketAddr],
+}
+
+impl<'a> Part<'a> {
+    /// Plain TCP, and nobody known but those that the torrent's own trackers name.
+    pub fn new(client: Client, torrent: &'a Torrent, seeds: bool) -> Self {
+        Self {
+            client,
+            torrent,
+            link: None,
+            seeds,
+            address: "127.0.0.1",
+            encrypted: false,
+            utp: false,
+            dht: None,
+            pex: false,
+            gives: true,
+            peers: &[],
+        }
+    }
+}
+
+/// A running client; dropping it kills it.
+#[derive(Debug)]
+pub struct Party {
+    address: SocketAddr,
+    folder: PathBuf,
+    group: Group,
+    /// libtorrent's script ends when its input does.
+    _stdin: Option<ChildStdin>,
+    scratch: Scratch,
+}
+
+impl Party {
+    /// Starts it and waits until it listens.
+    ///
+    /// # Errors
+    /// It is not installed, refuses the torrent, or does not come up.
+    pub async fn start(part: &Part<'_>) -> Result<Self> {
+        let scratch = Scratch::new("party")?;
+        let folder = if part.seeds { part.torrent.folder.clone() } else { scratch.dir("downloads")? };
+        match part.client {
+            Client::Libtorrent => Self::libtorrent(part, folder, scratch).await,
+            Client::Aria2 => {
+                let port = free_port().await?;
+                let command = aria2(part, &folder, &scratch, port).await?;
+                Self::by_port(command, port, folder, scratch).await
+            }
+            Client::Transmission => Self::transmission(part, folder, scratch).await,
+        }
+    }
+
+    /// Where it listens for peers.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its files lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What it said.
+    pub fn log(&self) -> String {
+        log_of(&self.scratch)
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.group.has_ended()
+    }
+
+    async fn libtorrent(part: &Part<'_>, folder: PathBuf, scratch: Scratch) -> Result<Self> {
+        let peers: Vec<Value> = part.peers.iter().map(|peer| json!([peer.ip().to_string(), peer.port()])).collect();
+        let mut what = json!({
+            "folder": folder, "seeds": part.seeds, "address": part.address, "encrypted": part.encrypted, "utp": part.utp,
+            "dht": part.dht.map(|node| node.to_string()), "pex": part.pex, "gives": part.gives, "peers": peers,
+        });
+        match part.link {
+            Some(link) => what["link"] = link.into(),
+            None => what["torrent"] = json!(part.torrent.write_to(scratch.path())?),
+        }
+        let mut command = Command::new(PYTHON);
+        command.arg(workspace::root().join("tests/harness/peers/libtorrent_party.py")).arg(what.to_string());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_to(&scratch.path().join("log"))?);
+        let mut group = Group::spawn(&mut command)?;
+        let stdin = Some(group.stdin()?);
+        let ready = ready_line(group.stdout()?, "ready ").await;
+        let port: u16 = ready.with_context(|| log_of(&scratch))?.parse()?;
+        let address = (part.address.parse::<std::net::IpAddr>()?, port).into();
+        Ok(Self { address, folder, group, _stdin: stdin, scratch })
+    }
+
+    async fn transmission(part: &Part<'_>, folder: PathBuf, scratch: Scratch) -> Result<Self> {
+        let (port, rpc) = (free_port().await?, free_port().await?);
+        let (config, watch) = (scratch.dir("config")?, scratch.dir("watch")?);
+        ensure!(part.dht.is_none(), "Transmission knows no node of the DHT here");
+        let settings = json!({
+            "bind-address-ipv4": "127.0.0.1", "bind-address-ipv6": "::1", "download-dir": folder, "peer-port": port,
+            "dht-enabled": false, "lpd-enabled": false, "pex-enabled": part.pex, "utp-enabled": part.utp,
+            "encryption": if part.encrypted { 2 } else { 0 }, "port-forwarding-enabled": false,
+            "speed-limit-up": 0, "speed-limit-up-enabled": !part.gives, "ratio-limit-enabled": false, "message-level": 2,
+            "rpc-enabled": part.link.is_some(), "rpc-bind-address": "127.0.0.1", "rpc-port": rpc, "rpc-authentication-required": false,
+            "watch-dir-enabled": true, "watch-dir": watch, "trash-original-torrent-files": false,
+        });
+        std::fs::write(config.join("settings.json"), settings.to_string())?;
+        if part.link.is_none() {
+            part.torrent.write_to(&watch)?;
+        }
+        let mut command = Command::new("transmission-daemon");
+        command.arg("--foreground").arg("--config-dir").arg(config);
+        let party = Self::by_port(command, port, folder, scratch).await?;
+        if let Some(link) = part.link {
+            add_link(rpc, link).await.with_context(|| party.log())?;
+        }
+        Ok(party)
+    }
+
+    async fn by_port(mut command: Command, port: u16, folder: PathBuf, scratch: Scratch) -> Result<Self> {
+        let log = log_to(&scratch.path().join("log"))?;
+        command.stdin(Stdio::null()).stdout(log).stderr(log_to(&scratch.path().join("errors"))?);
+        let mut group = Group::spawn(&mut command)?;
+        let address: SocketAddr = ([127, 0, 0, 1], port).into();
+        let listening = until("the client to listen", LIMIT, || {
+            let ended = group.has_ended();
+            async move { if ended { bail!("it ended") } else { Ok(TcpStream::connect(address).await.ok()) } }
+        });
+        listening.await.with_context(|| log_of(&scratch))?;
+        Ok(Self { address, folder, group, _stdin: None, scratch })
+    }
+}
+
+async fn aria2(part: &Part<'_>, folder: &Path, scratch: &Scratch, port: u16) -> Result<Command> {
+    ensure!(!part.utp, "aria2 speaks no uTP");
+    let mut command = Command::new("aria2c");
+    command.args(["--no-conf", "--bt-enable-lpd=false", "--enable-dht6=false", "--summary-interval=0"]);
+    command.args(["--console-log-level=notice", "--file-allocation=none", "--interface=127.0.0.1"]);
+    command.arg(format!("--enable-peer-exchange={}", part.pex)).arg(format!("--enable-dht={}", part.dht.is_some()));
+    if let Some(node) = part.dht {
+        let table = scratch.path().join("dht.dat");
+        command.arg(format!("--dht-entry-point={node}")).arg(format!("--dht-listen-port={}", free_port().await?));
+        command.arg(format!("--dht-file-path={}", table.display()));
+    }
+    if part.encrypted {
+        command.arg("--bt-force-encryption=true");
+    }
+    if !part.gives {
+        command.arg("--max-upload-limit=1");
+    }
+    if part.seeds {
+        command.args(["--seed-ratio=0.0", "--check-integrity=true", "--allow-overwrite=true"]);
+    } else {
+        command.arg("--seed-time=0");
+    }
+    command.arg(format!("--listen-port={port}")).arg(format!("--dir={}", folder.display()));
+    match part.link {
+        Some(link) => command.arg(link),
+        None => command.arg(part.torrent.write_to(scratch.path())?),
+    };
+    command.env("HOME", scratch.path());
+    Ok(command)
+}
+
+/// Transmission takes links by its remote control alone, which wants a number that it tells whoever asks without.
+async fn add_link(port: u16, link: &str) -> Result<()> {
+    const NUMBER: &str = "X-Transmission-Session-Id";
+    let url = format!("http://127.0.0.1:{port}/transmission/rpc");
+    let curl = |further: Vec<String>| {
+        let mut command = Command::new("curl");
+        command.args(["-sS", "-m", "20"]).args(further).arg(&url);
+        async move { terminal::output(&mut command).await }
+    };
+    let (_, refusal, _) = curl(vec!["-D".into(), "-".into()]).await?;
+    let number = refusal.lines().find(|line| line.starts_with(NUMBER)).context("no number")?.trim().to_owned();
+    let add = json!({ "method": "torrent-add", "arguments": { "filename": link } }).to_string();
+    let (_, answer, errors) = curl(vec!["-H".into(), number, "-d".into(), add]).await?;
+    ensure!(answer.contains("\"success\""), "Transmission: {answer}{errors}");
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! A UDP tracker (BEP 15) that names the peers it was given, to everybody; an open one names who announces, too.
+//!
+//! It is as strict as trackers of the wild: who has no conversation with it, or writes too little, gets an error or nothing.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::Result;
+use tokio::net::UdpSocket;
+use tokio::sync::RwLock;
+use tokio::task::JoinHandle;
+
+use crate::tracker::{Register, compact};
+
+/// The number that every conversation begins with.
+const PROTOCOL_ID: u64 = 0x0417_2710_1980;
+const CONNECT: u32 = 0;
+const ANNOUNCE: u32 = 1;
+const SCRAPE: u32 = 2;
+const ERROR: u32 = 3;
+/// Length of an announce without options, bytes.
+const ANNOUNCE_LENGTH: usize = 98;
+/// The event of an announce that takes leave.
+const STOPPED: u32 = 3;
+/// Seconds until one may ask again.
+const INTERVAL: u32 = 60;
+
+/// A running tracker; dropping it stops it.
+#[derive(Debug)]
+pub struct UdpTracker {
+    address: SocketAddr,
+    register: Arc<RwLock<Register>>,
+    announces: Arc<AtomicU32>,
+    answering: JoinHandle<()>,
+}
+
+impl UdpTracker {
+    /// Listens on a free port. It names nobody yet.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub async fn start() -> Result<Self> {
+        Self::serve(Register::new(false)).await
+    }
+
+    /// One that also names everybody who announces, whatever the torrent.
+    ///
+    /// # Errors
+    /// As [`UdpTracker::start`].
+    pub async fn open() -> Result<Self> {
+        Self::serve(Register::new(true)).await
+    }
+
+    async fn serve(register: Arc<RwLock<Register>>) -> Result<Self> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = socket.local_addr()?;
+        let announces = Arc::new(AtomicU32::new(0));
+        let desk = Desk { register: Arc::clone(&register), announces: Arc::clone(&announces), conversations: 0 };
+        let answering = tokio::spawn(desk.answer_all(socket));
+        Ok(Self { address, register, announces, answering })
+    }
+
+    /// The announce URL.
+    pub fn url(&self) -> String {
+        format!("udp://{}/announce", self.address)
+    }
+
+    /// Names these peers from now on.
+    pub async fn name(&self, peers: impl IntoIterator<Item = SocketAddr>) {
+        self.register.write().await.give(peers);
+    }
+
+    /// How often somebody announced.
+    pub fn announces(&self) -> u32 {
+        self.announces.load(Ordering::Relaxed)
+    }
+
+    /// Who announced to an open one, and did not leave since.
+    pub async fn announced(&self) -> Vec<SocketAddr> {
+        self.register.read().await.announced()
+    }
+}
+
+impl Drop for UdpTracker {
+    fn drop(&mut self) {
+        self.answering.abort();
+    }
+}
+
+/// What answers.
+struct Desk {
+    register: Arc<RwLock<Register>>,
+    announces: Arc<AtomicU32>,
+    /// Conversations begun; each has its number, shifted so that none is the protocol's.
+    conversations: u64,
+}
+
+impl Desk {
+    async fn answer_all(mut self, socket: UdpSocket) {
+        let mut datagram = [0; 2048];
+        loop {
+            // An error is a refusal by somebody who was answered and is gone.
+            let Ok((length, from)) = socket.recv_from(&mut datagram).await else { continue };
+            if let Some(answer) = self.answer(&datagram[..length], from).await {
+                let _ = socket.send_to(&answer, from).await;
+            }
+        }
+    }
+
+    async fn answer(&mut self, datagram: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
+        let conversation = u64::from_be_bytes(datagram.get(..8)?.try_into().ok()?);
+        let (action, transaction) = (word(datagram, 8)?, word(datagram, 12)?);
+        if action == CONNECT {
+            if conversation != PROTOCOL_ID {
+                return None;
+            }
+            self.conversations += 1;
+            let number = self.conversations << 32;
+            return Some([&head(CONNECT, transaction)[..], &number.to_be_bytes()].concat());
+        }
+        let number = conversation >> 32;
+        if number == 0 || number > self.conversations || conversation << 32 != 0 {
+            return Some([&head(ERROR, transaction)[..], b"no such conversation"].concat());
+        }
+        match action {
+            ANNOUNCE if datagram.len() >= ANNOUNCE_LENGTH => {
+                self.announces.fetch_add(1, Ordering::Relaxed);
+                let port = u16::from_be_bytes([datagram[96], datagram[97]]);
+                let leaves = word(datagram, 80)? == STOPPED;
+                let peers = self.register.write().await.announce((from.ip(), port).into(), leaves);
+                let numbers = [INTERVAL, 0, u32::try_from(peers.len()).ok()?].map(u32::to_be_bytes).concat();
+                Some([head(ANNOUNCE, transaction), numbers, compact(&peers)].concat())
+            }
+            SCRAPE => {
+                let torrents = (datagram.len() - 16) / 20;
+                let seeders_completed_leechers = [1, 0, 0].map(u32::to_be_bytes).concat();
+                Some([head(SCRAPE, transaction), seeders_completed_leechers.repeat(torrents)].concat())
+            }
+            _ => Some([&head(ERROR, transaction)[..], b"no such action"].concat()),
+        }
+    }
+}
+
+fn head(action: u32, transaction: u32) -> Vec<u8> {
+    [action.to_be_bytes(), transaction.to_be_bytes()].concat()
+}
+
+fn word(datagram: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(datagram.get(at..at + 4)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Somebody who asks.
+    struct Asker(UdpSocket);
+
+    impl Asker {
+        async fn of(tracker: &UdpTracker) -> Self {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            socket.connect(tracker.address).await.unwrap();
+            Self(socket)
+        }
+
+        async fn ask(&self, conversation: u64, action: u32, body: &[u8]) -> Vec<u8> {
+            let datagram = [&conversation.to_be_bytes()[..], &head(action, 77), body].concat();
+            self.0.send(&datagram).await.unwrap();
+            let mut answer = vec![0; 2048];
+            let length = timeout(Duration::from_secs(5), self.0.recv(&mut answer)).await.unwrap().unwrap();
+            answer.truncate(length);
+            assert_eq!(word(&answer, 4), Some(77), "the transaction");
+            answer
+        }
+
+        async fn conversation(&self) -> u64 {
+            let answer = self.ask(PROTOCOL_ID, CONNECT, &[]).await;
+            u64::from_be_bytes(answer[8..16].try_into().unwrap())
+        }
+    }
+
+    fn announce(port: u16, event: u32) -> Vec<u8> {
+        let mut body = vec![0; ANNOUNCE_LENGTH - 16];
+        body[64..68].copy_from_slice(&event.to_be_bytes());
+        body[80..82].copy_from_slice(&port.to_be_bytes());
+        body
+    }
+
+    #[tokio::test]
+    async fn who_has_a_conversation_hears_of_the_others() {
+        let tracker = UdpTracker::open().await.unwrap();
+        tracker.name(["127.0.0.1:6881".parse().unwrap()]).await;
+        let asker = Asker::of(&tracker).await;
+        let conversation = asker.conversation().await;
+        let answer = asker.ask(conversation, ANNOUNCE, &announce(256, 2)).await;
+        assert_eq!((word(&answer, 0), &answer[20..]), (Some(ANNOUNCE), &[127, 0, 0, 1, 0x1a, 0xe1][..]));
+        let answer = asker.ask(conversation, ANNOUNCE, &announce(257, 0)).await;
+        assert_eq!(answer[20..], [127, 0, 0, 1, 1, 0, 127, 0, 0, 1, 0x1a, 0xe1]);
+        asker.ask(conversation, ANNOUNCE, &announce(256, STOPPED)).await;
+        let answer = asker.ask(conversation, ANNOUNCE, &announce(257, 0)).await;
+        assert_eq!(answer.len(), 26, "who left is not named");
+        assert_eq!(asker.ask(conversation, SCRAPE, &[0; 40]).await.len(), 8 + 24);
+        assert_eq!(tracker.announces(), 4);
+    }
+
+    #[tokio::test]
+    async fn who_has_none_is_refused() {
+        let tracker = UdpTracker::start().await.unwrap();
+        let asker = Asker::of(&tracker).await;
+        let conversation = asker.conversation().await;
+        assert_eq!(word(&asker.ask(conversation + 1, ANNOUNCE, &announce(1, 0)).await, 0), Some(ERROR));
+        assert_eq!(word(&asker.ask(conversation, ANNOUNCE, &[0; 10]).await, 0), Some(ERROR));
+        assert_eq!(tracker.announces(), 0);
+    }
+}
