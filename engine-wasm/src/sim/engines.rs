@@ -3,8 +3,7 @@
 //! As in [`super::world`] the same seed gives the same run. The invariant that is checked in every run, whatever it is about: what an engine
 //! says and hears holds no payload.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use sha1::{Digest as _, Sha1};
 use shared_proto::io::{CloseReason, DivertKey, NotStored, OpError, OpErrorKind, OpOutput};
 use shared_proto::{ConnId, EngineMessage, FileRef, IoCommand, IoEvent, Limits, OpId, Root, RootKey, SocketId, Span};
 
+use super::timeline::Timeline;
 use crate::engine::{Config, Engine};
 use crate::io::{Input, Output};
 use crate::metainfo::testing::Sample;
@@ -95,9 +95,7 @@ pub(super) struct Engines {
     pub(super) announces: Vec<(usize, String)>,
     pub(super) strangers: BTreeMap<ConnId, Stranger>,
     known: Vec<SocketAddr>,
-    events: BinaryHeap<Reverse<(Instant, u64, usize)>>,
-    pending: BTreeMap<usize, (usize, Event)>,
-    sequence: u64,
+    events: Timeline<(usize, Event)>,
     accepted: u64,
 }
 
@@ -122,9 +120,7 @@ impl Engines {
             announces: Vec::new(),
             strangers: BTreeMap::new(),
             known: Vec::new(),
-            events: BinaryHeap::new(),
-            pending: BTreeMap::new(),
-            sequence: 0,
+            events: Timeline::default(),
             accepted: 0,
         };
         for (at, &up_bps) in up_bps.iter().enumerate() {
@@ -241,7 +237,7 @@ impl Engines {
         it.listens = None;
         it.engine = Engine::new(it.config.clone(), [seed; 32], self.now);
         let at = node;
-        self.pending.retain(|_, (node, event)| *node != at || !matches!(event, Event::ToEngine(_)));
+        self.events.retain(|(node, event)| *node != at || !matches!(event, Event::ToEngine(_)));
         self.link(node);
     }
 
@@ -260,12 +256,7 @@ impl Engines {
             if done(self) {
                 return true;
             }
-            let Some(&Reverse((at, _, id))) = self.events.peek() else { break };
-            if at > until {
-                break;
-            }
-            self.events.pop();
-            let Some((node, event)) = self.pending.remove(&id) else { continue };
+            let Some((at, (node, event))) = self.events.next_by(until) else { break };
             self.now = self.now.max(at);
             match event {
                 Event::Bytes(conn, bytes) if node == STRANGERS => {
@@ -288,10 +279,7 @@ impl Engines {
     }
 
     fn at(&mut self, at: Instant, node: usize, event: Event) {
-        self.sequence += 1;
-        let id = usize::try_from(self.sequence).expect("a simulation is short");
-        self.events.push(Reverse((at, self.sequence, id)));
-        self.pending.insert(id, (node, event));
+        self.events.put(at, (node, event));
     }
 
     fn tell(&mut self, node: usize, event: IoEvent) {

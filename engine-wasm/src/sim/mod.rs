@@ -13,6 +13,7 @@ mod http;
 mod magnets;
 mod scenarios;
 mod seeder;
+mod timeline;
 mod tracker;
 mod v2;
 mod vast;

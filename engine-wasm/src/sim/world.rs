@@ -1,7 +1,6 @@
 //! The world around the engine: a clock, a daemon with a disk in memory, and lines to seeders.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use shared_proto::{
 };
 
 use super::seeder::{Deed, Manner, Seeder};
+use super::timeline::Timeline;
 use super::tracker::UdpTracker;
 use crate::engine::{Config, Engine};
 use crate::io::{Input, Output};
@@ -85,9 +85,8 @@ pub(super) struct World {
     files: BTreeMap<FileRef, Vec<String>>,
     state: BTreeMap<String, Bytes>,
     conns: BTreeMap<ConnId, Conn>,
-    events: BinaryHeap<Reverse<(Instant, u64, usize)>>,
-    pending: BTreeMap<usize, Event>,
-    sequence: u64,
+    events: Timeline<Event>,
+    asked: u128,
     linked: bool,
     epoch: u64,
     seed: u8,
@@ -122,9 +121,8 @@ impl World {
             files: BTreeMap::new(),
             state: BTreeMap::new(),
             conns: BTreeMap::new(),
-            events: BinaryHeap::new(),
-            pending: BTreeMap::new(),
-            sequence: 0,
+            events: Timeline::default(),
+            asked: 0,
             linked: false,
             epoch: 0,
             seed,
@@ -183,8 +181,8 @@ impl World {
 
     /// A viewer asks.
     pub(super) fn ask(&mut self, file: usize, start: u64, end: u64) -> RequestId {
-        self.sequence += 1;
-        let request_id = RequestId(uuid::Uuid::from_u128(u128::from(self.sequence)));
+        self.asked += 1;
+        let request_id = RequestId(uuid::Uuid::from_u128(self.asked));
         let viewer = Viewer { end, next: start, first_at: None, done_at: None, rejected: None, file };
         self.viewers.insert(request_id, viewer);
         let file_id = format!("{}.{file}", self.info_hash()).as_str().into();
@@ -194,8 +192,8 @@ impl World {
 
     /// Somebody calls the HTTP API.
     pub(super) fn question(&mut self, question: impl FnOnce(RequestId) -> DaemonMessage) -> RequestId {
-        self.sequence += 1;
-        let request_id = RequestId(uuid::Uuid::from_u128(u128::from(self.sequence)));
+        self.asked += 1;
+        let request_id = RequestId(uuid::Uuid::from_u128(self.asked));
         self.input(Input::Control(question(request_id)));
         request_id
     }
@@ -224,7 +222,7 @@ impl World {
         self.linked = false;
         self.conns.clear();
         self.files.clear();
-        self.pending.retain(|_, event| matches!(event, Event::Wake));
+        self.events.retain(|event| matches!(event, Event::Wake));
         self.input(Input::Unlinked);
     }
 
@@ -294,12 +292,7 @@ impl World {
             if done(self) {
                 return true;
             }
-            let Some(&Reverse((at, _, id))) = self.events.peek() else { break };
-            if at > until {
-                break;
-            }
-            self.events.pop();
-            let Some(event) = self.pending.remove(&id) else { continue };
+            let Some((at, event)) = self.events.next_by(until) else { break };
             self.now = self.now.max(at);
             self.happen(event);
         }
@@ -308,10 +301,7 @@ impl World {
     }
 
     fn at(&mut self, at: Instant, event: Event) {
-        self.sequence += 1;
-        let id = usize::try_from(self.sequence).expect("a simulation is short");
-        self.events.push(Reverse((at, self.sequence, id)));
-        self.pending.insert(id, event);
+        self.events.put(at, event);
     }
 
     fn tell(&mut self, event: IoEvent) {
