@@ -1,0 +1,93 @@
+//! Beginning with a torrent whose description is there.
+//!
+//! Every torrent lies under a name of its own: no two ever share a place.
+
+use bytes::Bytes;
+use shared_proto::RootKey;
+
+use super::{Engine, context};
+use crate::limits;
+use crate::magnet;
+use crate::metainfo::{InfoHash, Metainfo, sanitise};
+use crate::time::Instant;
+use crate::torrent::{Place, Record, Torrent};
+
+impl Engine {
+    pub(super) fn add(&mut self, metainfo: Bytes, now: Instant) -> Result<InfoHash, String> {
+        if metainfo.len() > limits::METAINFO {
+            return Err(format!("The file is larger than {} MiB: not a torrent.", limits::METAINFO >> 20));
+        }
+        let mut meta =
+            Metainfo::parse(&metainfo).map_err(|error| format!("This is not a usable torrent file: {error}."))?;
+        let info_hash = self.known_name(meta.identity());
+        meta.know_as(info_hash);
+        if self.torrents.contains_key(&info_hash) {
+            return Ok(info_hash);
+        }
+        let added = match self.magnets.get(&info_hash) {
+            Some(pending) => pending.added(),
+            None => {
+                self.check_room()?;
+                self.added += 1;
+                self.added - 1
+            }
+        };
+        self.add_new(meta, metainfo, added, now).map_err(|error| format!("This torrent can't be used: {error}."))?;
+        Ok(info_hash)
+    }
+
+    /// Begins with a torrent; a magnet link for it gives way.
+    pub(super) fn add_new(&mut self, meta: Metainfo, source: Bytes, added: u64, now: Instant) -> Result<(), String> {
+        let info_hash = meta.info_hash;
+        let root = self.root.clone().ok_or("the daemon is not there")?;
+        let place = self.free_place(&meta, root);
+        self.insert(meta, source, place, added, None, now)?;
+        let pending = self.magnets.remove(&info_hash);
+        self.with(info_hash, now, |torrent, cx| {
+            if let Some(pending) = pending {
+                let (candidates, trackers) = pending.hand_over(cx);
+                torrent.take_over(candidates, trackers, cx);
+                torrent.save(cx);
+                magnet::forget(info_hash, cx);
+            } else {
+                torrent.save(cx);
+            }
+            torrent.link(cx);
+        });
+        Ok(())
+    }
+
+    /// A name that no other torrent has in that folder: its own, or that with a number.
+    pub(super) fn free_place(&self, meta: &Metainfo, root: RootKey) -> Place {
+        let top = meta.files.first().and_then(|file| file.path.first()).map_or("", String::as_str);
+        let taken = |name: &str| self.shared.is_taken(&root, name, meta.info_hash);
+        if !taken(top) {
+            return Place { root, name: None };
+        }
+        let is_file = meta.files.iter().all(|file| file.path.len() == 1);
+        let name = (2u32..).map(|number| sanitise::numbered(top, number, is_file)).find(|name| !taken(name));
+        Place { root, name }
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        meta: Metainfo,
+        source: Bytes,
+        place: Place,
+        added: u64,
+        record: Option<Record>,
+        now: Instant,
+    ) -> Result<(), String> {
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let mut torrent = Torrent::new(meta, source, place, added, record, &mut cx)?;
+        torrent.set_max_connections(self.config.max_connections);
+        torrent.set_goals(self.config.goals);
+        let info_hash = torrent.info_hash();
+        self.files.extend(torrent.file_ids().map(|(file, id)| (id.clone(), (info_hash, file))));
+        let (root, name) = torrent.lies_at();
+        let (root, name) = (root.clone(), name.to_owned());
+        self.shared.claim(&root, &name, info_hash);
+        self.torrents.insert(info_hash, torrent);
+        Ok(())
+    }
+}

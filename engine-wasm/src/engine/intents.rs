@@ -1,0 +1,97 @@
+//! What pages and the terminal want done.
+
+use std::net::SocketAddr;
+
+use super::Engine;
+use crate::discover::candidates::Source;
+use crate::magnet::Pending;
+use crate::metainfo::InfoHash;
+use crate::time::Instant;
+use crate::torrent::Torrent;
+use crate::view::Intent;
+
+impl Engine {
+    pub(super) fn handle_intent(&mut self, id: u64, intent: Intent, now: Instant) {
+        if !self.loaded {
+            self.loading.deferred.push_back((id, intent));
+            return;
+        }
+        if let Some(outcome) = self.carry_out(id, intent, now).transpose() {
+            self.reply(id, outcome);
+        }
+    }
+
+    /// Which torrent it was about; `None` when the answer comes later.
+    pub(super) fn carry_out(&mut self, id: u64, intent: Intent, now: Instant) -> Result<Option<InfoHash>, String> {
+        let info_hash = match intent {
+            Intent::AddTorrent { metainfo } => {
+                let info_hash = self.add(metainfo, now)?;
+                self.keep(info_hash, now);
+                info_hash
+            }
+            Intent::AddMagnet { uri } => {
+                let info_hash = self.add_magnet(&uri, now)?;
+                self.keep(info_hash, now);
+                info_hash
+            }
+            Intent::AddUrl { url } => {
+                self.fetch(id, url, now)?;
+                return Ok(None);
+            }
+            Intent::AddPeers { info_hash, peers } => {
+                let info_hash = self.known(&info_hash)?;
+                let peers: Vec<SocketAddr> = peers
+                    .iter()
+                    .map(|peer| {
+                        peer.trim().parse().map_err(|_| format!("“{peer}” is not an address like 192.0.2.1:6881"))
+                    })
+                    .collect::<Result<_, _>>()?;
+                self.with(info_hash, now, |torrent, cx| torrent.add_peers(peers.iter().copied(), Source::Hand, cx));
+                self.with_magnet(info_hash, now, |it, cx| it.add_peers(peers.into_iter(), Source::Hand, cx));
+                info_hash
+            }
+            Intent::SetSharing { info_hash, sharing } => {
+                let info_hash = self.known(&info_hash)?;
+                if self.magnets.contains_key(&info_hash) {
+                    return Err("It is not known yet what is in this torrent.".to_owned());
+                }
+                self.with(info_hash, now, |torrent, cx| torrent.set_sharing(sharing, cx));
+                info_hash
+            }
+            Intent::Pause { info_hash } => {
+                let info_hash = self.known(&info_hash)?;
+                self.with(info_hash, now, Torrent::pause);
+                self.with_magnet(info_hash, now, Pending::pause);
+                info_hash
+            }
+            Intent::Resume { info_hash } => {
+                let info_hash = self.known(&info_hash)?;
+                let linked = self.root.is_some();
+                self.with(info_hash, now, |torrent, cx| torrent.resume(linked, cx));
+                self.with_magnet(info_hash, now, Pending::resume);
+                info_hash
+            }
+            Intent::Remove { info_hash, delete_data } => {
+                let info_hash = self.known(&info_hash)?;
+                self.with(info_hash, now, |torrent, cx| torrent.remove(delete_data, cx));
+                self.torrents.remove(&info_hash);
+                self.with_magnet(info_hash, now, Pending::remove);
+                self.magnets.remove(&info_hash);
+                self.shared.release(info_hash);
+                self.files.retain(|_, (owner, _)| *owner != info_hash);
+                self.requests.retain(|_, owner| *owner != info_hash);
+                self.keep(info_hash, now);
+                info_hash
+            }
+        };
+        Ok(Some(info_hash))
+    }
+
+    pub(super) fn known(&self, info_hash: &str) -> Result<InfoHash, String> {
+        info_hash
+            .parse::<InfoHash>()
+            .ok()
+            .filter(|info_hash| self.torrents.contains_key(info_hash) || self.magnets.contains_key(info_hash))
+            .ok_or_else(|| "There is no such torrent.".to_owned())
+    }
+}

@@ -1,0 +1,62 @@
+//! The daemon comes, and goes.
+
+use shared_proto::{EngineMessage, RootKey};
+
+use super::{Engine, context};
+use crate::io::Output;
+use crate::time::Instant;
+
+/// The group of all connections in [`EngineMessage::RateLimit`].
+const ALL_CONNECTIONS: u32 = 0;
+
+impl Engine {
+    pub(super) fn link(&mut self, root: Option<RootKey>, now: Instant) {
+        self.root = root;
+        self.api.temporary.touch_all(now);
+        self.say_limits();
+        self.shared.net.link();
+        self.open_sockets(now);
+        self.link_dht(now);
+        if self.loaded {
+            return self.link_torrents(now);
+        }
+        self.begin_loading(now);
+    }
+
+    /// The daemon forgets limits with the engine that set them.
+    pub(super) fn say_limits(&mut self) {
+        let (down_bps, up_bps) = (self.config.download_limit_bps, self.config.upload_limit_bps);
+        self.shared.upload_limit_bps = up_bps;
+        if down_bps.is_some() || up_bps.is_some() {
+            self.out.push_back(Output::Control(EngineMessage::RateLimit { group: ALL_CONNECTIONS, down_bps, up_bps }));
+        }
+    }
+
+    pub(super) fn link_torrents(&mut self, now: Instant) {
+        for (&info_hash, torrent) in &mut self.torrents {
+            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            torrent.link(&mut cx);
+            self.unsettled.insert(info_hash);
+        }
+        self.link_magnets(now);
+        self.out.push_back(Output::Changed);
+    }
+
+    pub(super) fn unlink(&mut self, now: Instant) {
+        self.root = None;
+        self.shared.ops.clear();
+        self.shared.conns.clear();
+        self.shared.net.unlink();
+        self.arrivals.clear();
+        self.unlink_dht();
+        self.shared.trackers.unlink();
+        self.requests.clear();
+        self.api.unlink();
+        self.loading.unlink();
+        self.torrents.values_mut().for_each(|torrent| torrent.unlink(now));
+        self.magnets.values_mut().for_each(|pending| pending.unlink(now));
+        self.out.clear();
+        self.lose_fetches();
+        self.out.push_back(Output::Changed);
+    }
+}
