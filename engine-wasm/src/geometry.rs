@@ -220,11 +220,13 @@ impl Geometry {
 
     /// Zeros behind a piece that a hash of v1 counts: what padding files fill it up with.
     pub fn zeros_after(&self, piece: PieceIndex) -> u32 {
-        if self.padding.is_empty() {
-            return 0;
-        }
+        if self.padding.is_empty() { 0 } else { self.filled_len(piece) - self.piece_len(piece) }
+    }
+
+    /// Length of a piece with what fills it up, be it a padding file or, in v2, nothing but the beginning of the next file.
+    pub fn filled_len(&self, piece: PieceIndex) -> u32 {
         let whole = (self.row - self.piece_start(piece)).min(u64::from(self.piece_length));
-        u32::try_from(whole).expect("a piece is no longer than the piece length") - self.piece_len(piece)
+        u32::try_from(whole).expect("a piece is no longer than the piece length")
     }
 
     /// Bytes of a piece that are no padding, neither behind nor between files.

@@ -183,11 +183,16 @@ async fn aria2(part: &Part<'_>, folder: &Path, scratch: &Scratch, port: u16) -> 
     let mut command = Command::new("aria2c");
     command.args(["--no-conf", "--bt-enable-lpd=false", "--enable-dht6=false", "--summary-interval=0"]);
     command.args(["--console-log-level=notice", "--file-allocation=none", "--interface=127.0.0.1"]);
-    command.arg(format!("--enable-peer-exchange={}", part.pex)).arg(format!("--enable-dht={}", part.dht.is_some()));
+    // Without the DHT it has no socket for UDP trackers. It knows no node unless it is told of one.
+    let has_udp = part.dht.is_some() || part.torrent.metainfo.windows(6).any(|window| window == b"udp://");
+    let table = scratch.path().join("dht.dat");
+    command.arg(format!("--enable-peer-exchange={}", part.pex)).arg(format!("--enable-dht={has_udp}"));
+    command.arg(format!("--dht-file-path={}", table.display()));
+    if has_udp {
+        command.arg(format!("--dht-listen-port={}", free_port().await?));
+    }
     if let Some(node) = part.dht {
-        let table = scratch.path().join("dht.dat");
-        command.arg(format!("--dht-entry-point={node}")).arg(format!("--dht-listen-port={}", free_port().await?));
-        command.arg(format!("--dht-file-path={}", table.display()));
+        command.arg(format!("--dht-entry-point={node}"));
     }
     if part.encrypted {
         command.arg("--bt-force-encryption=true");

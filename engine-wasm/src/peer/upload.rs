@@ -40,9 +40,8 @@ impl Request {
     pub fn is_valid(&self, geometry: &Geometry) -> bool {
         let inside = |piece| {
             let end = self.begin.checked_add(self.length);
-            // To v1 a piece is as long as the padding makes it (BEP 47).
-            let whole = geometry.piece_len(piece) + geometry.zeros_after(piece);
-            end.is_some_and(|end| end <= whole)
+            // To v1 a piece is as long as the padding makes it (BEP 47); and in v2 libtorrent asks for the zeros behind a file, too.
+            end.is_some_and(|end| end <= geometry.filled_len(piece))
         };
         (1..=MAX_BLOCK).contains(&self.length) && geometry.piece(self.piece).is_some_and(inside)
     }
@@ -248,6 +247,14 @@ mod tests {
         check_valid(1, 0, 101, false);
         check_valid(2, 0, 1, false);
         check_valid(0, u32::MAX, 2, false);
+    }
+
+    #[test]
+    fn what_fills_a_piece_of_v2_up_may_be_asked_for_and_nothing_behind_the_last_file() {
+        let geometry = Geometry::aligned(2 * BLOCK, &[100, 100]).unwrap();
+        let valid = |piece, begin, length| Request { piece, begin, length }.is_valid(&geometry);
+        assert!(valid(0, 0, 100) && valid(0, 0, BLOCK) && valid(0, BLOCK, BLOCK) && !valid(0, BLOCK, BLOCK + 1));
+        assert!(valid(1, 0, 100) && !valid(1, 0, BLOCK));
     }
 
     #[test]

@@ -4,4 +4,6 @@ pub mod availability;
 pub mod choker;
 pub mod picker;
 pub mod piece_map;
+#[cfg(test)]
+mod simulation;
 pub mod suspects;

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 mod v2;
+mod vectors;
 
 use super::*;
 use crate::metainfo::encode::{self, Dict};

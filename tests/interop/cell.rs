@@ -1,0 +1,162 @@
+//! The cells of the matrix: which there are, which of them are run, and what the other client can't do.
+
+use std::fmt;
+
+use jstorrent_tests::made::Version;
+use jstorrent_tests::swarm::Client;
+
+/// How two clients come to know of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// An HTTP tracker names who announced.
+    Http,
+    /// A UDP tracker does.
+    Udp,
+    /// The DHT, and nothing else.
+    Dht,
+    /// Peer exchange: somebody who gives nothing knows somebody who does.
+    Pex,
+    /// The wanting side has a link with a tracker, and no torrent file.
+    Magnet,
+    /// No peers at all, but a web server.
+    WebSeed,
+}
+
+impl Source {
+    pub(crate) const ALL: [Self; 6] = [Self::Http, Self::Udp, Self::Dht, Self::Pex, Self::Magnet, Self::WebSeed];
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP tracker",
+            Self::Udp => "UDP tracker",
+            Self::Dht => "DHT only",
+            Self::Pex => "PEX only",
+            Self::Magnet => "magnet only",
+            Self::WebSeed => "web seed only",
+        }
+    }
+}
+
+/// Which way the content goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// We download from the other client.
+    Down,
+    /// It downloads from us.
+    Up,
+}
+
+/// One transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cell {
+    pub(crate) other: Other,
+    pub(crate) version: Version,
+    pub(crate) encrypted: bool,
+    pub(crate) utp: bool,
+    pub(crate) source: Source,
+    pub(crate) direction: Direction,
+}
+
+/// Who is on the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Other {
+    /// A BitTorrent client.
+    Client(Client),
+    /// A web server, which none of the clients is.
+    Nginx,
+}
+
+impl Other {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Client(Client::Libtorrent),
+        Self::Client(Client::Transmission),
+        Self::Client(Client::Aria2),
+        Self::Nginx,
+    ];
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Client(Client::Libtorrent) => "libtorrent",
+            Self::Client(Client::Transmission) => "Transmission",
+            Self::Client(Client::Aria2) => "aria2",
+            Self::Nginx => "nginx",
+        }
+    }
+}
+
+/// Plain and encrypted, over TCP and uTP: `(encrypted, utp)`.
+pub(crate) const WAYS: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
+
+impl Cell {
+    /// The full product.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for other in Other::ALL {
+            for version in Version::ALL {
+                for (encrypted, utp) in WAYS {
+                    for source in Source::ALL {
+                        for direction in [Direction::Down, Direction::Up] {
+                            all.push(Self { other, version, encrypted, utp, source, direction });
+                        }
+                    }
+                }
+            }
+        }
+        all.retain(|cell| cell.other != Other::Nginx || cell.is_of_a_web_server());
+        all
+    }
+
+    fn is_of_a_web_server(&self) -> bool {
+        self.source == Source::WebSeed && self.direction == Direction::Down && !self.encrypted && !self.utp
+    }
+
+    /// Whether it belongs to the short form: every way to talk with peers from an HTTP tracker, every source with v1 over plain TCP.
+    pub(crate) fn is_in_short_form(&self) -> bool {
+        let is_simple = self.version == Version::V1 && !self.encrypted && !self.utp;
+        self.source == Source::Http || is_simple
+    }
+
+    /// What keeps the other client from this, `None` when nothing does.
+    pub(crate) fn cannot(&self) -> Option<&'static str> {
+        let Other::Client(client) = self.other else { return None };
+        match (client, self.source) {
+            (Client::Aria2 | Client::Transmission, _) if self.version == Version::V2 => Some("it knows no v2"),
+            (Client::Transmission, _) if self.version == Version::Hybrid => Some("it calls hybrids corrupt"),
+            (Client::Aria2, _) if self.version == Version::Hybrid => {
+                Some("it takes hybrids for other torrents: it writes their keys anew, and forgets empty ones")
+            }
+            (_, Source::WebSeed) if self.encrypted || self.utp => Some("without peers there is no peer protocol"),
+            (_, Source::WebSeed) if self.direction == Direction::Down => Some("it serves no HTTP; nginx does"),
+            (Client::Libtorrent, Source::WebSeed) => {
+                Some("it names a web server's host without its port, which ours takes for somebody else's name")
+            }
+            (Client::Aria2, _) if self.utp => Some("it speaks no uTP"),
+            (Client::Transmission, Source::Dht) => Some("its DHT takes no nodes of 127.*"),
+            _ => None,
+        }
+    }
+
+    /// Whether the other client makes files of nothing.
+    pub(crate) fn it_makes_empty_files(&self) -> bool {
+        self.other != Other::Client(Client::Transmission)
+    }
+
+    /// Whether the other client can dial us: it must be told of us, then.
+    pub(crate) fn it_dials(&self) -> bool {
+        // Transmission takes no peers of 127.*, whoever names them.
+        self.direction == Direction::Up && self.other != Other::Client(Client::Transmission)
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encrypted = if self.encrypted { "encrypted" } else { "plain" };
+        let transport = if self.utp { "uTP" } else { "TCP" };
+        let way = match self.direction {
+            Direction::Down => "from",
+            Direction::Up => "to",
+        };
+        let (other, version, source) = (self.other.word(), self.version.word(), self.source.word());
+        write!(f, "{way} {other}, {version}, {encrypted} {transport}, {source}")
+    }
+}

@@ -1,0 +1,298 @@
+//! The interoperability matrix: real transfers between `jstorrent` and other clients on loopback, in both directions, byte for byte.
+//!
+//! What is run by default: every way to talk, in every version, with peers that an HTTP tracker names; and every source of peers with v1 over plain
+//! TCP. `INTEROP=full` runs the whole product; `INTEROP_ONLY=words` those cells whose names hold all of the words. The table is printed, and lies
+//! in `target/interop.txt`.
+
+mod cell;
+mod stage;
+mod table;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use cell::{Cell, Direction, Other, Source};
+use futures_util::StreamExt as _;
+use jstorrent_tests::clock::until;
+use jstorrent_tests::dht::Node;
+use jstorrent_tests::nginx::Nginx;
+use jstorrent_tests::party::{Part, Party};
+use jstorrent_tests::plain::Server;
+use jstorrent_tests::swarm::Client;
+use jstorrent_tests::torrent::Torrent;
+use jstorrent_tests::tracker::Tracker;
+use jstorrent_tests::udp_tracker::UdpTracker;
+use jstorrent_tests::workspace;
+use stage::{LIMIT, Ours, Stage};
+use table::{Outcome, Table};
+
+/// Cells at once: most of their time they wait.
+const AT_ONCE: usize = 5;
+
+/// How `jstorrent` is told to talk.
+pub(crate) fn flags(cell: &Cell) -> Vec<&'static str> {
+    let mut flags = Vec::new();
+    if cell.source != Source::Pex {
+        flags.push("--no-pex");
+    }
+    flags
+}
+
+/// What `jstorrent` itself can't do yet.
+fn not_yet(cell: &Cell) -> Option<&'static str> {
+    if cell.encrypted {
+        return Some("jstorrent does not encrypt yet");
+    }
+    if cell.utp {
+        return Some("jstorrent does not speak uTP yet");
+    }
+    match cell.source {
+        Source::Pex => Some("jstorrent does not exchange peers yet"),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_passes_between_us_and_other_clients_in_every_way_that_both_know() -> Result<()> {
+    let variable = |name| std::env::var(name).unwrap_or_default();
+    let (is_full, only) = (variable("INTEROP") == "full", variable("INTEROP_ONLY"));
+    let is_chosen = |cell: &Cell| only.split_whitespace().all(|word| cell.to_string().contains(word));
+    let mut cells: Vec<Cell> =
+        Cell::all().into_iter().filter(|cell| (is_full || cell.is_in_short_form()) && is_chosen(cell)).collect();
+    // What takes long begins first.
+    cells.sort_by_key(|cell| cell.it_dials() || cell.direction == Direction::Down);
+    let network = Network::new().await?;
+    let run = |(number, cell): (usize, Cell)| {
+        let network = &network;
+        async move { (cell, look(number as u64, &cell, network).await) }
+    };
+    let mut outcomes: Vec<(Cell, Outcome)> =
+        futures_util::stream::iter(cells.into_iter().enumerate().map(run)).buffer_unordered(AT_ONCE).collect().await;
+    outcomes.sort_by_key(|(cell, _)| cell.to_string());
+    let mut table = Table::default();
+    outcomes.into_iter().for_each(|(cell, outcome)| table.add(cell, outcome));
+    let (drawn, failures) = (table.draw(), table.failures());
+    println!("{drawn}");
+    std::fs::write(workspace::target().join("interop.txt"), drawn)?;
+    assert!(failures.is_empty(), "broken cells:\n{}", failures.join("\n"));
+    Ok(())
+}
+
+/// A private DHT that all cells share.
+struct Network {
+    router: Node,
+    _other: Node,
+    _stage: Stage,
+}
+
+impl Network {
+    async fn new() -> Result<Self> {
+        let router = Node::first().await?;
+        let stage = Stage::new(u64::MAX, jstorrent_tests::made::Version::V1).await?;
+        let other = Node::seed(router.address(), &stage.torrent).await?;
+        Ok(Self { router, _other: other, _stage: stage })
+    }
+}
+
+async fn look(number: u64, cell: &Cell, network: &Network) -> Outcome {
+    if let Some(reason) = cell.cannot().or_else(|| not_yet(cell)) {
+        return Outcome::Skipped(reason);
+    }
+    let begun = Instant::now();
+    let transfer = async {
+        let stage = Stage::new(number, cell.version).await?;
+        match cell.direction {
+            Direction::Down => down(&stage, cell, network).await,
+            Direction::Up => up(&stage, cell, network).await,
+        }
+    };
+    match tokio::time::timeout(2 * LIMIT, transfer).await {
+        Ok(Ok(())) => Outcome::Passed(begun.elapsed()),
+        Ok(Err(error)) => Outcome::Failed(format!("{error:#}")),
+        Err(_) => Outcome::Failed("it takes too long".into()),
+    }
+}
+
+/// We download from the other side.
+async fn down(stage: &Stage, cell: &Cell, network: &Network) -> Result<()> {
+    let Other::Client(client) = cell.other else { return from_web_server(stage, cell).await };
+    let part = |torrent| Part { encrypted: cell.encrypted, utp: cell.utp, ..Part::new(client, torrent, true) };
+    match cell.source {
+        Source::Http | Source::Udp | Source::Magnet => {
+            let known = Known::new(stage, cell.source).await?;
+            let party = Party::start(&part(&known.torrent)).await?;
+            known.announced(party.address().port()).await.with_context(|| party.log())?;
+            let source = if cell.source == Source::Magnet { known.link } else { known.file };
+            Ours::get(stage, &source, cell, &[])?.complete(stage).await
+        }
+        Source::Dht => {
+            let router = network.router.address();
+            let _party = Party::start(&Part { dht: Some(router), ..part(&stage.torrent) }).await?;
+            Ours::get(stage, &file(stage, &stage.torrent)?, cell, &in_dht(router))?.complete(stage).await
+        }
+        Source::Pex => {
+            let introducer = Part { seeds: false, pex: true, gives: false, ..part(&stage.torrent) };
+            // aria2 tells of nobody at the address of whom it tells.
+            let (giver, introducer) = acquainted(stage, &introducer, "127.0.0.2").await?;
+            let peer = ["--peer".to_owned(), introducer.address().to_string()];
+            let got = Ours::get(stage, &file(stage, &stage.torrent)?, cell, &peer)?.complete(stage).await;
+            got.with_context(|| format!("the giver: {}; the introducer: {}", giver.log(), introducer.log()))
+        }
+        Source::WebSeed => unreachable!("no client serves HTTP"),
+    }
+}
+
+/// The other side downloads from us.
+async fn up(stage: &Stage, cell: &Cell, network: &Network) -> Result<()> {
+    let Other::Client(client) = cell.other else { unreachable!("a web server wants nothing") };
+    let part = |torrent| Part { encrypted: cell.encrypted, utp: cell.utp, ..Part::new(client, torrent, false) };
+    match cell.source {
+        Source::Http | Source::Udp | Source::Magnet => {
+            let known = Known::new(stage, cell.source).await?;
+            let link = (cell.source == Source::Magnet).then_some(known.link.as_str());
+            let part = Part { link, ..part(&known.torrent) };
+            if cell.it_dials() {
+                let (_ours, port) = Ours::seed(stage, &known.file, cell, &[]).await?;
+                known.announced(port).await?;
+                let mut party = Party::start(&part).await?;
+                stage.complete(&mut party, cell).await
+            } else {
+                let mut party = Party::start(&part).await?;
+                known.announced(party.address().port()).await.with_context(|| party.log())?;
+                let (_ours, _) = Ours::seed(stage, &known.file, cell, &[]).await?;
+                stage.complete(&mut party, cell).await
+            }
+        }
+        Source::Dht => {
+            let router = network.router.address();
+            let (_ours, _) = Ours::seed(stage, &file(stage, &stage.torrent)?, cell, &in_dht(router)).await?;
+            let mut party = Party::start(&Part { dht: Some(router), ..part(&stage.torrent) }).await?;
+            stage.complete(&mut party, cell).await
+        }
+        Source::Pex => introduced(stage, cell, &Part { pex: true, ..part(&stage.torrent) }).await,
+        Source::WebSeed => {
+            let state = stage.scratch.dir("server")?;
+            let server = Server::start(&state, &stage.torrent.folder, &["--no-token"]).await?;
+            let path = stage.torrent.write_to(stage.scratch.path())?;
+            server.add_file(&path, "?keep=1").await?;
+            server.verified(&stage.torrent.info_hash, stage.length()).await?;
+            let url = format!("{}stream/{}/", server.base, stage.torrent.info_hash);
+            let torrent = stage.torrent.with_web_seed(&url);
+            let mut party = Party::start(&part(&torrent)).await?;
+            stage.complete(&mut party, cell).await
+        }
+    }
+}
+
+/// A client gets from us what somebody else, who is one of us and gives nothing, told one of us about.
+async fn introduced(stage: &Stage, cell: &Cell, part: &Part<'_>) -> Result<()> {
+    let source = file(stage, &stage.torrent)?;
+    // Another address than the introducer's, as in life.
+    let elsewhere = ["--peer-address", "127.0.0.2"].map(str::to_owned);
+    let (_ours, port) = Ours::seed(stage, &source, cell, &elsewhere).await?;
+    let us = ["--peer".to_owned(), SocketAddr::from(([127, 0, 0, 2], port)).to_string()];
+    if cell.it_dials() {
+        let (_introducer, port) = Ours::introduce(stage, &source, cell, &us).await?;
+        let tracker = Tracker::start().await?;
+        tracker.name([([127, 0, 0, 1], port).into()]).await;
+        let torrent = stage.torrent.with_tracker(&tracker.url());
+        let mut party = Party::start(&Part { torrent: &torrent, ..part.clone() }).await?;
+        stage.complete(&mut party, cell).await
+    } else {
+        let mut party = Party::start(part).await?;
+        let it = ["--peer".to_owned(), party.address().to_string()];
+        let _introducer = Ours::introduce(stage, &source, cell, &[us, it].concat()).await?;
+        stage.complete(&mut party, cell).await
+    }
+}
+
+/// A client that gives nothing, and a giver that it is connected to.
+async fn acquainted(stage: &Stage, introducer: &Part<'_>, address: &str) -> Result<(Party, Party)> {
+    let giver = |peers| Part {
+        address,
+        encrypted: introducer.encrypted,
+        utp: introducer.utp,
+        pex: true,
+        peers,
+        ..Part::new(Client::Libtorrent, &stage.torrent, true)
+    };
+    if introducer.client == Client::Transmission {
+        // It dials nobody here.
+        let party = Party::start(introducer).await?;
+        let giver = Party::start(&giver(&[party.address()])).await?;
+        return Ok((giver, party));
+    }
+    let giver = Party::start(&giver(&[])).await?;
+    let tracker = Tracker::start().await?;
+    tracker.name([giver.address()]).await;
+    let torrent = stage.torrent.with_tracker(&tracker.url());
+    let party = Party::start(&Part { torrent: &torrent, ..introducer.clone() }).await?;
+    until("it to ask its tracker", LIMIT, || async { Ok((tracker.announces() > 0).then_some(())) }).await?;
+    Ok((giver, party))
+}
+
+/// What a web server has.
+async fn from_web_server(stage: &Stage, cell: &Cell) -> Result<()> {
+    let nginx = Nginx::start(&stage.torrent.folder).await?;
+    let torrent = stage.torrent.with_web_seed(&nginx.url(""));
+    Ours::get(stage, &file(stage, &torrent)?, cell, &[])?.complete(stage).await
+}
+
+fn in_dht(router: SocketAddr) -> [String; 3] {
+    ["--no-dht=no".into(), "--dht-bootstrap".into(), router.to_string()]
+}
+
+/// The torrent as a file of its own, for us.
+fn file(stage: &Stage, torrent: &Torrent) -> Result<String> {
+    path_text(&torrent.write_to(&stage.scratch.dir("torrent")?)?)
+}
+
+fn path_text(path: &Path) -> Result<String> {
+    Ok(path.to_str().context("a plain path")?.to_owned())
+}
+
+/// A tracker, and a torrent and a link that name it.
+struct Known {
+    tracker: Announced,
+    torrent: Torrent,
+    file: String,
+    link: String,
+}
+
+enum Announced {
+    Http(Tracker),
+    Udp(UdpTracker),
+}
+
+impl Known {
+    async fn new(stage: &Stage, source: Source) -> Result<Self> {
+        let (tracker, url) = if source == Source::Udp {
+            let tracker = UdpTracker::open().await?;
+            let url = tracker.url();
+            (Announced::Udp(tracker), url)
+        } else {
+            let tracker = Tracker::open().await?;
+            let url = tracker.url();
+            (Announced::Http(tracker), url)
+        };
+        let torrent = stage.torrent.with_tracker(&url);
+        let file = file(stage, &torrent)?;
+        let link = format!("{}&tr={}", stage.link, jstorrent_tests::plain::encoded(&url));
+        Ok(Self { tracker, torrent, file, link })
+    }
+
+    /// Waits until somebody announced with this port.
+    async fn announced(&self, port: u16) -> Result<()> {
+        const SOON: Duration = Duration::from_secs(30);
+        until("an announce", SOON, || async {
+            let known = match &self.tracker {
+                Announced::Http(tracker) => tracker.announced().await,
+                Announced::Udp(tracker) => tracker.announced().await,
+            };
+            Ok(known.iter().any(|peer| peer.port() == port).then_some(()))
+        })
+        .await
+    }
+}
