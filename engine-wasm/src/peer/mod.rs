@@ -11,10 +11,10 @@ pub mod metadata;
 pub mod mse;
 pub mod pipe;
 pub mod rate;
+mod requests;
 pub mod upload;
 pub mod wire;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use crate::time::Instant;
 use handshake::{HANDSHAKE_LEN, Handshake};
 use pipe::Pipe;
 use rate::{RateMeter, ReplyTime};
+use requests::Requests;
 use upload::{Request, Upload};
 use wire::{Message, WireError};
 
@@ -123,15 +124,6 @@ pub enum PeerEvent {
     HashesRejected(HashRequest),
 }
 
-/// A block that this peer was asked for.
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    at: Instant,
-    /// When it should be here, by what was known then.
-    expected: Instant,
-    cancelled: bool,
-}
-
 #[derive(Debug)]
 enum Stage {
     Connecting,
@@ -154,15 +146,13 @@ pub struct Peer {
     interested: bool,
     allowed_fast: Vec<PieceIndex>,
     reqq: u32,
-    asked: BTreeMap<Block, Asked>,
-    live: u32,
+    requests: Requests,
     received_blocks: u32,
     rate: RateMeter,
     reply: ReplyTime,
     /// From our handshake to theirs, where it answered ours.
     round_trip: Duration,
     pipe: Pipe,
-    rejects: u32,
     last_block: Instant,
     last_heard: Instant,
     last_sent: Instant,
@@ -211,14 +201,12 @@ impl Peer {
             interested: false,
             allowed_fast: Vec::new(),
             reqq: limits::DEFAULT_REQQ,
-            asked: BTreeMap::new(),
-            live: 0,
+            requests: Requests::default(),
             received_blocks: 0,
             rate: RateMeter::new(now),
             reply: ReplyTime::default(),
             round_trip: Duration::MAX,
             pipe: Pipe::new(now),
-            rejects: 0,
             last_block: now,
             last_heard: now,
             last_sent: now,
@@ -406,7 +394,7 @@ impl Peer {
             Message::Reject { piece, begin, length } => {
                 self.agreed()?;
                 let block = geometry.validate(piece, begin, length).ok_or(PeerError::OutOfRange)?;
-                Ok(self.forget(block).then_some(PeerEvent::Rejected(block)).inspect(|_| self.rejects += 1))
+                Ok(self.requests.rejected(block).then_some(PeerEvent::Rejected(block)))
             }
             Message::AllowedFast(piece) => {
                 self.agreed()?;
@@ -446,16 +434,10 @@ impl Peer {
     /// Asks for a block that is expected after `eta`.
     pub fn ask(&mut self, block: Block, geometry: &Geometry, eta: Duration, now: Instant) {
         let (begin, length) = geometry.block_range(block);
-        if self.live == 0 {
+        if self.requests.live() == 0 {
             self.last_block = now;
         }
-        if self
-            .asked
-            .insert(block, Asked { at: now, expected: now + eta, cancelled: false })
-            .is_none_or(|old| old.cancelled)
-        {
-            self.live += 1;
-        }
+        self.requests.ask(block, now + eta, now);
         self.say(&Message::Request { piece: block.piece.0, begin, length }, now);
     }
 
@@ -479,59 +461,60 @@ impl Peer {
 
     /// Takes a request back. The block may still come.
     pub fn cancel(&mut self, block: Block, geometry: &Geometry, now: Instant) {
-        let Some(asked) = self.asked.get_mut(&block).filter(|asked| !asked.cancelled) else { return };
-        asked.cancelled = true;
-        self.live -= 1;
-        let (begin, length) = geometry.block_range(block);
-        self.say(&Message::Cancel { piece: block.piece.0, begin, length }, now);
+        if self.requests.cancel(block, now) {
+            self.say_cancel(block, geometry, now);
+        }
     }
 
-    /// A block came, wanted or not. False when it was never asked for.
-    pub fn received(&mut self, block: Block, length: u32, now: Instant) -> bool {
+    /// A block came, wanted or not.
+    pub fn received(&mut self, block: Block, geometry: &Geometry, now: Instant) {
+        let (_, length) = geometry.block_range(block);
         let silent = now.saturating_since(self.last_block);
         self.last_heard = now;
         self.last_block = now;
         self.snubbed = false;
         self.rate.add(u64::from(length), now);
         self.received_bytes += u64::from(length);
-        let Some(asked) = self.asked.remove(&block) else { return false };
-        if !asked.cancelled {
-            self.live -= 1;
+        let Some(received) = self.requests.received(block) else { return };
+        if received.comes_again {
+            self.say_cancel(block, geometry, now);
         }
         self.received_blocks = self.received_blocks.saturating_add(1);
-        let took = now.saturating_since(asked.at);
+        let took = now.saturating_since(received.asked_at);
         self.reply.add(took);
         // Not before it had been asked and its answer could be here. The fastest reply is no measure: it may have waited, too.
         let silent = silent.min(took.saturating_sub(self.round_trip.min(self.reply.min())));
         self.pipe.received(silent, self.block_time(now), now);
-        true
     }
 
     /// It can't send this block any more. True when it was asked for it and not told otherwise.
     pub fn forget(&mut self, block: Block) -> bool {
-        let live = self.asked.remove(&block).is_some_and(|asked| !asked.cancelled);
-        self.live -= u32::from(live);
-        live
+        self.requests.forget(block)
+    }
+
+    /// Blocks that were taken back long ago, and are no longer counted with.
+    pub fn forget_late(&mut self, now: Instant) -> Vec<Block> {
+        self.requests.forget_late(now)
     }
 
     /// Blocks that it is asked for and not told otherwise.
     pub fn live_blocks(&self) -> impl Iterator<Item = Block> + '_ {
-        self.asked.iter().filter(|(_, asked)| !asked.cancelled).map(|(&block, _)| block)
+        self.requests.live_blocks()
     }
 
     /// All blocks that it may send.
     pub fn armed_blocks(&self) -> impl Iterator<Item = Block> + '_ {
-        self.asked.keys().copied()
+        self.requests.blocks()
     }
 
     /// How much longer than expected a block is overdue, zero when it isn't.
     pub fn overdue(&self, block: Block, now: Instant) -> Duration {
-        self.asked.get(&block).map_or(Duration::ZERO, |asked| now.saturating_since(asked.expected))
+        self.requests.expected(block).map_or(Duration::ZERO, |expected| now.saturating_since(expected))
     }
 
     /// How long until a block that it was asked for is expected, zero when it is overdue.
     pub fn remaining(&self, block: Block, now: Instant) -> Duration {
-        self.asked.get(&block).map_or(Duration::ZERO, |asked| asked.expected.saturating_since(now))
+        self.requests.expected(block).map_or(Duration::ZERO, |expected| expected.saturating_since(now))
     }
 
     /// How much later than expected is late.
@@ -541,7 +524,7 @@ impl Peer {
 
     /// How long one more block would take from now: `rttMin + (outstanding + block) / rate`.
     pub fn eta(&self, now: Instant) -> Duration {
-        let bytes = u64::from(self.live + 1) * u64::from(BLOCK_LENGTH);
+        let bytes = u64::from(self.requests.live() + 1) * u64::from(BLOCK_LENGTH);
         let rate = if self.rate.is_settled(now) { self.rate.rate_bps(now).max(1 << 10) } else { ASSUMED_RATE_BPS };
         let eta = self.reply.min() + Duration::from_micros(bytes.saturating_mul(1_000_000) / rate);
         if self.snubbed { eta + SNUB_AFTER } else { eta }
@@ -555,9 +538,9 @@ impl Peer {
     /// seek waits behind all that a peer has begun to send, and no `cancel` takes that back.
     pub fn room(&self, watched: bool, now: Instant) -> u32 {
         if self.snubbed {
-            return u32::from(self.live == 0);
+            return u32::from(self.requests.live() == 0);
         }
-        if self.asked.len() >= limits::ARMED_PER_PEER {
+        if self.requests.blocks().len() >= limits::ARMED_PER_PEER {
             return 0;
         }
         let grown = limits::FIRST_REQUESTS.saturating_add(self.received_blocks);
@@ -573,7 +556,7 @@ impl Peer {
         } else {
             grown
         };
-        depth.min(self.reqq).saturating_sub(self.live)
+        depth.min(self.reqq).saturating_sub(self.requests.live())
     }
 
     /// Bytes of payload per second now.
@@ -581,9 +564,9 @@ impl Peer {
         self.rate.rate_bps(now)
     }
 
-    /// Requests that it rejected while it was unchoked; a peer that goes on so is of no use.
-    pub fn rejects(&self) -> u32 {
-        self.rejects
+    /// Requests that it rejected since it gave a block; a peer that goes on so is of no use.
+    pub fn rejections(&self) -> u32 {
+        self.requests.rejections()
     }
 
     /// Tells it whether it has something that we lack.
@@ -609,7 +592,7 @@ impl Peer {
             self.out.extend_from_slice(&[0; 4]);
             self.last_sent = now;
         }
-        let snubs = self.live > 0 && now.saturating_since(self.last_block) > SNUB_AFTER;
+        let snubs = self.requests.live() > 0 && now.saturating_since(self.last_block) > SNUB_AFTER;
         self.snubbed |= snubs;
         snubs
     }
@@ -624,6 +607,11 @@ impl Peer {
         self.last_sent = now;
     }
 
+    fn say_cancel(&mut self, block: Block, geometry: &Geometry, now: Instant) {
+        let (begin, length) = geometry.block_range(block);
+        self.say(&Message::Cancel { piece: block.piece.0, begin, length }, now);
+    }
+
     fn agreed(&self) -> Result<(), PeerError> {
         if self.fast { Ok(()) } else { Err(PeerError::NotAgreed) }
     }
@@ -631,12 +619,7 @@ impl Peer {
     /// Without the fast extension a choke drops all requests (BEP 3); with it, each is answered or rejected (BEP 6).
     fn choke(&mut self, _now: Instant) -> Option<PeerEvent> {
         self.choked = true;
-        let dropped = if self.fast {
-            Vec::new()
-        } else {
-            self.live = 0;
-            std::mem::take(&mut self.asked).into_keys().collect()
-        };
+        let dropped = if self.fast { Vec::new() } else { self.requests.forget_all() };
         Some(PeerEvent::Choked(dropped))
     }
 

@@ -109,6 +109,23 @@ fn a_player_that_asks_part_by_part_is_never_starved() {
     }
 }
 
+/// Every jump takes requests back, and makes most of them again: rejections that answer the former are no refusal of the latter.
+#[test]
+fn a_seeder_that_rejects_what_was_taken_back_is_not_taken_for_one_that_gives_nothing() {
+    let mut world = World::with_torrent(film(200), &[Manner::honest(40 * MIB, 20)], 25);
+    world.run_for(Duration::from_secs(1));
+    for jump in [150, 20, 180, 60, 120, 90] {
+        let request = world.ask(0, jump * MIB, 200 * MIB - 1);
+        let took = world.run_until_within(Duration::from_secs(2), |world| world.viewers[&request].first_at.is_some());
+        assert!(took.is_some(), "nothing at {jump} MiB");
+        world.run_for(Duration::from_millis(100));
+        world.leave(request);
+    }
+    assert_eq!(world.dialled.values().sum::<u32>(), 1, "it was dropped");
+    let wasted = world.received_bytes.saturating_sub(world.verified());
+    assert!(wasted < 2 * MIB, "{wasted} bytes of no use");
+}
+
 #[test]
 fn bytes_outside_the_file_are_refused() {
     let mut world = World::with_torrent(film(2), &four(), 5);

@@ -99,7 +99,7 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         let (_, length) = self.geometry.block_range(block);
         let addr = peer.addr();
-        peer.received(block, length, cx.now);
+        peer.received(block, &self.geometry, cx.now);
         self.block_came(block, conn, addr, length, cx);
         self.fill(conn, cx);
     }
@@ -143,7 +143,7 @@ impl Torrent {
             // It crossed with our taking it back, or nobody asked: the former is no fault.
             NotStored::Unarmed => {
                 if let (Some(block), Some(peer)) = (self.block_of(key), self.peers.get_mut(&conn)) {
-                    peer.received(block, length, cx.now);
+                    peer.received(block, &self.geometry, cx.now);
                 }
             }
             NotStored::Length => self.drop_peer(conn, "a block of the wrong length", cx),

@@ -20,7 +20,7 @@ use crate::peer::wire::{MAX_FRAME, PIECE_ID};
 use crate::peer::{Peer, PeerError, PeerEvent};
 use crate::time::Instant;
 
-/// A peer that rejected so many requests while unchoked is let go.
+/// A peer that rejected so many requests on end is let go.
 const MOST_REJECTS: u32 = 200;
 
 impl Torrent {
@@ -154,7 +154,7 @@ impl Torrent {
             }
             PeerEvent::Rejected(block) => {
                 self.take_back(conn, &[block], cx);
-                if self.peers.get(&conn).is_some_and(|peer| peer.rejects() > MOST_REJECTS) {
+                if self.peers.get(&conn).is_some_and(|peer| peer.rejections() > MOST_REJECTS) {
                     self.drop_peer(conn, "it rejects everything", cx);
                 }
             }
@@ -266,12 +266,20 @@ impl Torrent {
     pub(super) fn tend_peers(&mut self, cx: &mut Context<'_>) {
         let mut dead = Vec::new();
         let mut snubbing = Vec::new();
+        let mut late = Vec::new();
         for (&conn, peer) in &mut self.peers {
+            let blocks = peer.forget_late(cx.now);
+            if !blocks.is_empty() {
+                late.push((conn, blocks));
+            }
             if peer.is_dead(cx.now) {
                 dead.push(conn);
             } else if peer.tick(cx.now) {
                 snubbing.push(conn);
             }
+        }
+        for (conn, blocks) in late {
+            self.take_back(conn, &blocks, cx);
         }
         for conn in dead {
             self.drop_peer(conn, "silent", cx);

@@ -1,0 +1,217 @@
+//! What one peer was asked for, and which answers it still owes.
+//!
+//! Whoever speaks the fast extension answers every request once, with the block or a rejection, also one that was taken back (BEP 6). A block
+//! that was taken back and is asked for again has two answers to come, then: the first rejection says nothing of the second request.
+//! Without the extension what was taken back is dropped in silence, and forgotten here after a while.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::geometry::Block;
+use crate::time::Instant;
+
+/// A block that was taken back and did not come in this time will not come: it would have had to lie in the peer's socket all the while.
+const LATE_FOR: Duration = Duration::from_secs(60);
+
+/// A block that the peer was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    at: Instant,
+    /// When it should be here, by what was known then.
+    expected: Instant,
+    /// When it was taken back, if it was.
+    cancelled: Option<Instant>,
+    /// Earlier requests for it that were taken back and not answered yet.
+    rejections_due: u32,
+}
+
+/// A block came that had been asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Received {
+    /// When it was asked for, the last time.
+    pub(super) asked_at: Instant,
+    /// It was asked for again, and would come a second time.
+    pub(super) comes_again: bool,
+}
+
+/// The requests of one peer.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    asked: BTreeMap<Block, Asked>,
+    live: u32,
+    rejected: u32,
+}
+
+impl Requests {
+    /// A request that should be answered by `expected`.
+    pub(super) fn ask(&mut self, block: Block, expected: Instant, now: Instant) {
+        let old = self.asked.get(&block);
+        let rejections_due = old.map_or(0, |old| old.rejections_due + u32::from(old.cancelled.is_some()));
+        self.live += u32::from(old.is_none_or(|old| old.cancelled.is_some()));
+        self.asked.insert(block, Asked { at: now, expected, cancelled: None, rejections_due });
+    }
+
+    /// Takes a request back. False when there is none.
+    pub(super) fn cancel(&mut self, block: Block, now: Instant) -> bool {
+        let Some(asked) = self.asked.get_mut(&block).filter(|asked| asked.cancelled.is_none()) else { return false };
+        asked.cancelled = Some(now);
+        self.live -= 1;
+        true
+    }
+
+    /// A block came. `None` when it was not asked for.
+    pub(super) fn received(&mut self, block: Block) -> Option<Received> {
+        let asked = self.asked.remove(&block)?;
+        let is_live = asked.cancelled.is_none();
+        self.live -= u32::from(is_live);
+        self.rejected = 0;
+        Some(Received { asked_at: asked.at, comes_again: is_live && asked.rejections_due > 0 })
+    }
+
+    /// A request is rejected. True when it had not been taken back.
+    pub(super) fn rejected(&mut self, block: Block) -> bool {
+        if let Some(asked) = self.asked.get_mut(&block).filter(|asked| asked.rejections_due > 0) {
+            asked.rejections_due -= 1;
+            return false;
+        }
+        let is_live = self.forget(block);
+        self.rejected += u32::from(is_live);
+        is_live
+    }
+
+    /// The block will not come. True when it was asked for and not taken back.
+    pub(super) fn forget(&mut self, block: Block) -> bool {
+        let is_live = self.asked.remove(&block).is_some_and(|asked| asked.cancelled.is_none());
+        self.live -= u32::from(is_live);
+        is_live
+    }
+
+    /// Nothing of what was asked for will come.
+    pub(super) fn forget_all(&mut self) -> Vec<Block> {
+        self.live = 0;
+        std::mem::take(&mut self.asked).into_keys().collect()
+    }
+
+    /// Forgets what was taken back long ago.
+    pub(super) fn forget_late(&mut self, now: Instant) -> Vec<Block> {
+        let is_late = |asked: &Asked| asked.cancelled.is_some_and(|at| now.saturating_since(at) > LATE_FOR);
+        self.asked.extract_if(.., |_, asked| is_late(asked)).map(|(block, _)| block).collect()
+    }
+
+    /// Requests that were not taken back.
+    pub(super) fn live(&self) -> u32 {
+        self.live
+    }
+
+    /// Rejections since a block came.
+    pub(super) fn rejections(&self) -> u32 {
+        self.rejected
+    }
+
+    /// All blocks that may come.
+    pub(super) fn blocks(&self) -> impl ExactSizeIterator<Item = Block> + '_ {
+        self.asked.keys().copied()
+    }
+
+    /// Blocks whose requests were not taken back.
+    pub(super) fn live_blocks(&self) -> impl Iterator<Item = Block> + '_ {
+        self.asked.iter().filter(|(_, asked)| asked.cancelled.is_none()).map(|(&block, _)| block)
+    }
+
+    /// When a block should be here.
+    pub(super) fn expected(&self, block: Block) -> Option<Instant> {
+        self.asked.get(&block).map(|asked| asked.expected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::geometry::{BlockIndex, PieceIndex};
+
+    fn block(index: u32) -> Block {
+        Block { piece: PieceIndex(0), index: BlockIndex(index) }
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant(0) + Duration::from_secs(seconds)
+    }
+
+    fn asked(requests: &mut Requests, index: u32) {
+        requests.ask(block(index), at(2), at(1));
+    }
+
+    #[test]
+    fn a_rejection_answers_the_request_that_was_taken_back_and_not_the_one_after_it() {
+        let mut requests = Requests::default();
+        asked(&mut requests, 0);
+        assert!(requests.cancel(block(0), at(1)));
+        asked(&mut requests, 0);
+        assert!(!requests.rejected(block(0)), "that of the first request");
+        assert_eq!((requests.live(), requests.rejections()), (1, 0));
+        assert!(requests.rejected(block(0)), "that of the second");
+        assert_eq!((requests.live(), requests.rejections()), (0, 1));
+    }
+
+    #[test]
+    fn what_came_in_spite_of_being_taken_back_would_come_twice() {
+        let mut requests = Requests::default();
+        asked(&mut requests, 0);
+        requests.cancel(block(0), at(1));
+        asked(&mut requests, 0);
+        assert_eq!(requests.received(block(0)), Some(Received { asked_at: at(1), comes_again: true }));
+        assert_eq!(requests.received(block(0)), None);
+        assert!(!requests.rejected(block(0)), "nobody waits for it");
+    }
+
+    #[test]
+    fn a_block_between_rejections_says_that_the_peer_gives() {
+        let mut requests = Requests::default();
+        for index in 0..4 {
+            asked(&mut requests, index);
+        }
+        assert!(requests.rejected(block(0)) && requests.rejected(block(1)));
+        assert_eq!(requests.rejections(), 2);
+        assert!(requests.received(block(2)).is_some());
+        assert_eq!(requests.rejections(), 0);
+    }
+
+    #[test]
+    fn what_was_taken_back_is_forgotten_after_a_while_and_what_was_not_never() {
+        let mut requests = Requests::default();
+        asked(&mut requests, 0);
+        asked(&mut requests, 1);
+        requests.cancel(block(0), at(1));
+        assert_eq!(requests.forget_late(at(60)), []);
+        assert_eq!(requests.forget_late(at(62)), [block(0)]);
+        assert_eq!((requests.live(), requests.blocks().len()), (1, 1));
+    }
+
+    proptest! {
+        /// A peer with the fast extension answers each request once, in any order and in any mixture of ways.
+        #[test]
+        fn every_answer_is_told_from_every_other(deeds in prop::collection::vec((0..4u32, 0..4u8), 0..200)) {
+            let mut requests = Requests::default();
+            let mut owed = [0u32; 4];
+            for (index, deed) in deeds {
+                let is_live = requests.live_blocks().any(|it| it == block(index));
+                match deed {
+                    0 if !is_live => {
+                        asked(&mut requests, index);
+                        owed[index as usize] += 1;
+                    }
+                    1 => prop_assert_eq!(requests.cancel(block(index), at(1)), is_live),
+                    2 if owed[index as usize] > 0 => {
+                        owed[index as usize] -= 1;
+                        let is_last = owed[index as usize] == 0;
+                        prop_assert_eq!(requests.rejected(block(index)), is_live && is_last);
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(requests.live() as usize, requests.live_blocks().count());
+            }
+        }
+    }
+}
