@@ -264,7 +264,7 @@ impl World {
         let is_armed = self.pieces.is_armed(block, conn);
         let peer = self.peers.get_mut(&conn).unwrap();
         let addr = peer.addr();
-        peer.received(block, length, self.now);
+        peer.received(block, &self.geometry, self.now);
         if !is_armed {
             return;
         }

@@ -30,10 +30,23 @@ fn main() -> ExitCode {
         // Whoever read the output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", words(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes, none said twice: some quote theirs.
+fn words(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| {
+        if said.is_empty() {
+            cause
+        } else if said.ends_with(&cause) {
+            said
+        } else {
+            format!("{said}: {cause}")
+        }
+    })
 }
 
 fn run(command: Command) -> Result<ExitCode> {
@@ -81,4 +94,17 @@ fn log() {
         filter = filter.add_directive(carrier.parse().expect("a name and a level"));
     }
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine_wasm::metainfo::Metainfo;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = Metainfo::parse(b"garbage").context("x is not a usable torrent file").unwrap_err();
+        assert_eq!(words(&error), "x is not a usable torrent file: not a torrent file: unexpected byte at 0");
+        assert_eq!(words(&anyhow::anyhow!("inner").context("outer")), "outer: inner");
+    }
 }

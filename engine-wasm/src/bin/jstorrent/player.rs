@@ -8,7 +8,7 @@ use tokio::process::{Child, Command};
 /// Stands for the URL in a player's command.
 const PLACE: &str = "{}";
 
-/// Runs a command with the URL. The player ends with the value.
+/// Runs a command with the URL. The player ends with the value. What it prints goes to standard error: standard output is for programs.
 ///
 /// # Errors
 /// The command makes no sense or can't be started.
@@ -18,7 +18,7 @@ pub(crate) fn run(command: &str, url: &str) -> Result<Child> {
     Command::new(&program)
         .args(words)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(std::io::stderr())
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("the player {program:?} could not be started"))
