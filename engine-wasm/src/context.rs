@@ -13,6 +13,7 @@ use crate::discover::dht::errands::{Errands, Wish};
 use crate::discover::external::External;
 use crate::discover::tracker::exchange::Exchanges;
 use crate::discover::tracker::udp::Question;
+use crate::handles::Handles;
 use crate::io::Output;
 use crate::metainfo::InfoHash;
 use crate::net::Net;
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) secret: Bytes,
     /// Bytes a second that all torrents together may give; `None` for no limit.
     pub(crate) upload_limit_bps: Option<u64>,
+    /// The open files of all torrents.
+    pub(crate) handles: Handles,
     /// Which torrent has a name below a root; names as a disk sees them that ignores case.
     places: BTreeMap<(RootKey, String), InfoHash>,
 }

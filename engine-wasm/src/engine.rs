@@ -6,6 +6,7 @@ mod dht;
 mod http;
 mod incoming;
 mod intents;
+mod keeping;
 mod link;
 mod loading;
 mod magnets;
@@ -105,7 +106,10 @@ impl Engine {
     /// Something happened. Times never go back.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match input {
-            Input::Linked { roots, .. } => self.link(roots.into_iter().next().map(|root| root.key), now),
+            Input::Linked { roots, limits, .. } => {
+                self.shared.handles.set_most(limits.max_files);
+                self.link(roots.into_iter().next().map(|root| root.key), now);
+            }
             Input::Unlinked => self.unlink(now),
             Input::Control(message) => self.handle_control(message, now),
             Input::Io(event) => self.handle_io(event, now),

@@ -25,6 +25,7 @@ mod context;
 pub mod discover;
 mod engine;
 pub mod geometry;
+mod handles;
 pub mod hashes;
 pub mod host;
 pub mod io;

@@ -11,8 +11,12 @@ pub const WINDOW_MAX: u64 = 32 << 20;
 
 /// Torrents at once. Each costs memory for its pieces also while it is idle.
 pub const TORRENTS: usize = 1_000;
-/// Files of a torrent that are held open at once; a torrent with more is refused for now.
+/// Files of all torrents that are held open at once, if the daemon allows so many: the least recently used gives way.
 pub const OPEN_FILES: usize = 2_000;
+/// Files of one torrent being looked at at once: keeps the disk busy, and a hundred thousand of them from filling the daemon's queue.
+pub const LOOKS: u32 = 256;
+/// Files without bytes being made at once in one torrent.
+pub const CREATED_AT_ONCE: usize = 64;
 /// Connections of one torrent, also while they are being made.
 pub const CONNECTIONS_PER_TORRENT: usize = 30;
 /// Connections of one torrent that are being made: half-open ones fill tables in home routers.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::metainfo::Version;
+pub use crate::pick::priority::Priority;
 
 /// What a page asks of the engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +55,23 @@ pub enum Intent {
         /// Which torrent.
         info_hash: String,
     },
+    /// Want files of a torrent more or less than before. What viewers ask for is fetched whatever is wanted.
+    SetPriorities {
+        /// Which torrent.
+        info_hash: String,
+        /// Which files, and how much.
+        files: Vec<FilePriority>,
+    },
+    /// Hash again all that lies there.
+    Recheck {
+        /// Which torrent.
+        info_hash: String,
+    },
+    /// Call such a check off: what was not hashed again counts as before.
+    CancelRecheck {
+        /// Which torrent.
+        info_hash: String,
+    },
     /// Forget a torrent.
     Remove {
         /// Which torrent.
@@ -78,6 +96,17 @@ pub struct Sharing {
     pub ratio_percent: Option<u32>,
     /// It rests when it has offered everything for so many seconds; `None` for what is usual.
     pub seed_s: Option<u32>,
+}
+
+/// How much a file is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct FilePriority {
+    /// Its place in the torrent's list of files.
+    pub index: u32,
+    /// How much.
+    pub priority: Priority,
 }
 
 /// What came of an intent.
@@ -131,6 +160,14 @@ pub struct TorrentView {
     /// Bytes verified.
     #[cfg_attr(test, ts(type = "number"))]
     pub verified: u64,
+    /// Bytes of the files that are wanted: these are what it is complete with.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub wanted: u64,
+    /// How many of these are verified.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub wanted_verified: u64,
+    /// How much of what is to be hashed is hashed, 0 to 1; `None` when nothing is.
+    pub check_progress: Option<f64>,
     /// Bytes of payload received since it was added in this session, wasted ones included.
     #[cfg_attr(test, ts(type = "number"))]
     pub downloaded: u64,
@@ -213,7 +250,7 @@ pub enum TorrentState {
     Queued,
     /// Fetching.
     Downloading,
-    /// All of it is there and verified.
+    /// All of it that is wanted is there and verified.
     Complete,
     /// Stopped by a person.
     Paused,
@@ -252,6 +289,8 @@ pub struct FileView {
     /// Bytes verified.
     #[cfg_attr(test, ts(type = "number"))]
     pub verified: u64,
+    /// How much it is wanted.
+    pub priority: Priority,
     /// Media type by its name.
     pub content_type: String,
     /// Whether a browser's player takes this kind of file.

@@ -530,6 +530,9 @@ pub struct FileStat {
     pub length: u64,
     /// Last change of its content, nanoseconds since 1970.
     pub modified_ns: u64,
+    /// Last change of anything about it, names and times included, nanoseconds since 1970: nobody can set this one back. Zero where the system does
+    /// not say.
+    pub changed_ns: u64,
 }
 
 /// Why a command failed.

@@ -79,6 +79,8 @@ pub struct Candidates {
     banned: BTreeSet<SocketAddr>,
     /// The banned, oldest ban first.
     bans: VecDeque<SocketAddr>,
+    /// Those that are left alone because they have everything, and so had we.
+    left_alone: BTreeSet<SocketAddr>,
     turns: u64,
     from_pex: usize,
     /// Where others see us.
@@ -152,6 +154,20 @@ impl Candidates {
                 candidate.state = State::Waiting(now + SEED_RETRY);
             }
         });
+        if self.left_alone.len() < MAX_CANDIDATES {
+            self.left_alone.insert(canonical(addr));
+        }
+    }
+
+    /// We lack something again: those that have everything are ready at once.
+    pub fn seeds_are_needed(&mut self) {
+        for addr in std::mem::take(&mut self.left_alone) {
+            self.update(addr, |candidate| {
+                if matches!(candidate.state, State::Waiting(_)) {
+                    candidate.state = State::Ready;
+                }
+            });
+        }
     }
 
     /// The connection ended for a reason of our own: it is ready at once.

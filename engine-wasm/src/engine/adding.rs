@@ -47,10 +47,10 @@ impl Engine {
             if let Some(pending) = pending {
                 let (candidates, trackers) = pending.hand_over(cx);
                 torrent.take_over(candidates, trackers, cx);
-                torrent.save(cx);
+                torrent.save_all(cx);
                 magnet::forget(info_hash, cx);
             } else {
-                torrent.save(cx);
+                torrent.save_all(cx);
             }
             torrent.link(cx);
         });
@@ -62,11 +62,11 @@ impl Engine {
         let top = meta.files.first().and_then(|file| file.path.first()).map_or("", String::as_str);
         let taken = |name: &str| self.shared.is_taken(&root, name, meta.info_hash);
         if !taken(top) {
-            return Place { root, name: None };
+            return Place::new(root, None);
         }
         let is_file = meta.files.iter().all(|file| file.path.len() == 1);
         let name = (2u32..).map(|number| sanitise::numbered(top, number, is_file)).find(|name| !taken(name));
-        Place { root, name }
+        Place::new(root, name)
     }
 
     pub(super) fn insert(
@@ -85,7 +85,6 @@ impl Engine {
         let info_hash = torrent.info_hash();
         self.files.extend(torrent.file_ids().map(|(file, id)| (id.clone(), (info_hash, file))));
         let (root, name) = torrent.lies_at();
-        let (root, name) = (root.clone(), name.to_owned());
         self.shared.claim(&root, &name, info_hash);
         self.torrents.insert(info_hash, torrent);
         Ok(())

@@ -71,6 +71,9 @@ impl Engine {
                 self.with_magnet(info_hash, now, Pending::resume);
                 info_hash
             }
+            Intent::SetPriorities { info_hash, files } => self.set_priorities(&info_hash, &files, now)?,
+            Intent::Recheck { info_hash } => self.recheck(&info_hash, now)?,
+            Intent::CancelRecheck { info_hash } => self.cancel_recheck(&info_hash, now)?,
             Intent::Remove { info_hash, delete_data } => {
                 let info_hash = self.known(&info_hash)?;
                 self.with(info_hash, now, |torrent, cx| torrent.remove(delete_data, cx));

@@ -50,6 +50,7 @@ impl Engine {
         self.arrivals.clear();
         self.unlink_dht();
         self.shared.trackers.unlink();
+        self.shared.handles.clear();
         self.requests.clear();
         self.api.unlink();
         self.loading.unlink();

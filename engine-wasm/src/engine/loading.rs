@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use rand::Rng;
 use shared_proto::io::{OpError, OpOutput};
-use shared_proto::{IoCommand, OpId, RootKey};
+use shared_proto::{IoCommand, OpId};
 
 use super::{Engine, context};
 use crate::api::temporary;
@@ -16,7 +16,7 @@ use crate::limits;
 use crate::magnet;
 use crate::metainfo::{InfoHash, Metainfo};
 use crate::time::Instant;
-use crate::torrent::{self, Place, Record};
+use crate::torrent::{self, Record};
 use crate::view::Intent;
 
 /// State key of the secret that capabilities are made from.
@@ -141,7 +141,7 @@ impl Engine {
             _ => None,
         };
         let place = match &record {
-            Some(record) => Place { root: RootKey(record.root.clone()), name: record.place.clone() },
+            Some(record) => record.place.clone(),
             None => match self.root.clone() {
                 Some(root) => self.free_place(&meta, root),
                 None => return,

@@ -158,16 +158,18 @@ impl Engine {
         self.unsettled.insert(info_hash);
         if let Some(info) = pending.take_found() {
             let source = pending.torrent_file(&info);
-            self.described(info_hash, source, now);
+            self.describe(info_hash, source, now);
         }
     }
 
-    fn described(&mut self, info_hash: InfoHash, source: Bytes, now: Instant) {
+    fn describe(&mut self, info_hash: InfoHash, source: Bytes, now: Instant) {
         let added = self.magnets.get(&info_hash).map_or(self.added, Pending::added);
+        let meant = self.magnets.get(&info_hash).map(|pending| pending.meant_files().to_vec()).unwrap_or_default();
         let outcome = Metainfo::parse(&source).map_err(|error| error.to_string()).and_then(|mut meta| {
             meta.know_as(info_hash);
             self.add_new(meta, source, added, now)
         });
+        self.with(info_hash, now, |torrent, cx| torrent.select_only(&meant, cx));
         if let Err(error) = outcome {
             let message = format!("This torrent can't be used: {error}.");
             self.with_magnet(info_hash, now, |pending, cx| pending.fail(message, cx));

@@ -218,6 +218,11 @@ impl Pending {
         self.found.take()
     }
 
+    /// Which files the link means (BEP 53), by index; empty for all.
+    pub(crate) fn meant_files(&self) -> &[std::ops::RangeInclusive<u32>] {
+        &self.link.files
+    }
+
     /// The `.torrent` file that an info dictionary and the link's addresses make.
     pub(crate) fn torrent_file(&self, info: &[u8]) -> Bytes {
         let tiers = self.link.trackers.iter().map(|url| encode::list([encode::bytes(url)]));

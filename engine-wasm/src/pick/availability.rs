@@ -1,26 +1,34 @@
-//! How many peers have each piece, and which of the pieces not yet begun is the rarest.
+//! How many peers have each piece, and which of the pieces not yet begun is to be fetched first.
 //!
-//! Owns the counts and an order of the *idle* pieces (missing and not begun) by count; never knows peers or blocks. Every change of one
-//! count costs one swap, so that a `have` costs the same with ten pieces as with 2²⁰. Peers that have everything are counted apart: they
-//! change no order.
+//! Owns the counts, each piece's priority, and an order of the *idle* pieces (missing, wanted and not begun): by priority, then by count; never
+//! knows peers or blocks. Every change of one count costs one swap, so that a `have` costs the same with ten pieces as with 2²⁰. Peers that have
+//! everything are counted apart: they change no order.
 
 use rand::{Rng, RngExt};
 
 use crate::bitfield::Bitfield;
 use crate::geometry::PieceIndex;
+use crate::pick::priority::Priority;
 
-/// Counts and order. The order is `[count 0 | count 1 | … | not idle]`; `ends[c]` is where the bucket of count `c` ends.
+/// Counts that are told apart in the order; a piece that more peers have is not rare.
+const LEVELS: usize = 64;
+/// Priorities that are fetched.
+const CLASSES: usize = 3;
+const BUCKETS: usize = CLASSES * LEVELS;
+
+/// Counts and order. The order is `[high: count 0 | count 1 | … | normal: count 0 | … | low … | not idle]`; `ends[b]` is where bucket `b` ends.
 #[derive(Debug)]
 pub struct Availability {
     everyone: u32,
     counts: Vec<u16>,
+    priorities: Vec<Priority>,
     order: Vec<u32>,
     place: Vec<u32>,
-    ends: Vec<u32>,
+    ends: [u32; BUCKETS],
 }
 
 impl Availability {
-    /// `pieces` idle pieces that nobody has, in a random order.
+    /// `pieces` idle pieces of normal priority that nobody has, in a random order.
     pub fn new(pieces: u32, rng: &mut impl Rng) -> Self {
         let mut order: Vec<u32> = (0..pieces).collect();
         for at in (1..order.len()).rev() {
@@ -30,12 +38,30 @@ impl Availability {
         for (at, &piece) in order.iter().enumerate() {
             place[piece as usize] = index(at);
         }
-        Self { everyone: 0, counts: vec![0; order.len()], ends: vec![pieces], order, place }
+        let mut ends = [pieces; BUCKETS];
+        let normal = class(Priority::Normal).unwrap_or(0) * LEVELS;
+        ends[..normal].fill(0);
+        let (counts, priorities) = (vec![0; order.len()], vec![Priority::Normal; order.len()]);
+        Self { everyone: 0, counts, priorities, ends, order, place }
     }
 
     /// How many peers have the piece.
     pub fn count(&self, piece: PieceIndex) -> u32 {
         self.everyone + u32::from(self.counts[piece.0 as usize])
+    }
+
+    /// Whether the piece is to be fetched without anybody asking for it.
+    pub fn is_wanted(&self, piece: PieceIndex) -> bool {
+        self.priorities[piece.0 as usize] != Priority::Skip
+    }
+
+    /// The piece is to be fetched sooner or later than others, or not at all. Whether it is idle only its ledger knows.
+    pub fn set_priority(&mut self, piece: PieceIndex, priority: Priority, is_idle: bool) {
+        self.take(piece);
+        self.priorities[piece.0 as usize] = priority;
+        if is_idle {
+            self.put_back(piece);
+        }
     }
 
     /// A peer that has everything came.
@@ -52,12 +78,9 @@ impl Availability {
     pub fn add(&mut self, piece: PieceIndex) {
         let count = self.counts[piece.0 as usize];
         let Some(more) = count.checked_add(1) else { return };
-        if self.is_idle(piece) {
-            if self.ends.len() <= usize::from(more) {
-                let last = *self.ends.last().expect("there is always the bucket of count 0");
-                self.ends.push(last);
-            }
-            self.move_up(piece, usize::from(count));
+        if self.is_idle(piece) && usize::from(more) < LEVELS {
+            let bucket = self.bucket(piece);
+            self.move_up(piece, bucket);
         }
         self.counts[piece.0 as usize] = more;
     }
@@ -66,8 +89,9 @@ impl Availability {
     pub fn remove(&mut self, piece: PieceIndex) {
         let count = self.counts[piece.0 as usize];
         let Some(fewer) = count.checked_sub(1) else { return };
-        if self.is_idle(piece) {
-            self.move_down(piece, usize::from(fewer));
+        if self.is_idle(piece) && usize::from(count) < LEVELS {
+            let bucket = self.bucket(piece) - 1;
+            self.move_down(piece, bucket);
         }
         self.counts[piece.0 as usize] = fewer;
     }
@@ -82,34 +106,34 @@ impl Availability {
         pieces.iter_ones().for_each(|piece| self.remove(PieceIndex(piece)));
     }
 
-    /// The piece is begun, being checked or there: it is not to be picked. Cost: one swap for each count that occurs above its own.
+    /// The piece is begun, being checked or there: it is not to be picked. Cost: at most one swap for each bucket.
     pub fn take(&mut self, piece: PieceIndex) {
         if self.is_idle(piece) {
-            for bucket in usize::from(self.counts[piece.0 as usize])..self.ends.len() {
+            for bucket in self.bucket(piece)..BUCKETS {
                 self.move_up(piece, bucket);
             }
         }
     }
 
-    /// The piece is missing and not begun.
+    /// The piece is missing and not begun. One that nobody wants stays out of the order.
     pub fn put_back(&mut self, piece: PieceIndex) {
-        if !self.is_idle(piece) {
-            let count = usize::from(self.counts[piece.0 as usize]);
-            while self.ends.len() <= count {
-                let last = *self.ends.last().expect("there is always the bucket of count 0");
-                self.ends.push(last);
-            }
-            for bucket in (count..self.ends.len()).rev() {
+        if !self.is_idle(piece) && self.is_wanted(piece) {
+            for bucket in (self.bucket(piece)..BUCKETS).rev() {
                 self.move_down(piece, bucket);
             }
         }
     }
 
-    /// Idle pieces, the rarest first.
+    /// Idle pieces, those of high priority first, and of each priority the rarest first.
     pub fn rarest(&self) -> impl Iterator<Item = PieceIndex> + '_ {
-        let skip = if self.everyone > 0 { 0 } else { self.ends[0] as usize };
-        let idle = *self.ends.last().expect("there is always the bucket of count 0") as usize;
-        self.order[skip..idle].iter().map(|&piece| PieceIndex(piece))
+        let has_seeds = self.everyone > 0;
+        let of_class = move |class: usize| {
+            let first = class * LEVELS;
+            let begin =
+                if has_seeds { first.checked_sub(1).map_or(0, |before| self.ends[before]) } else { self.ends[first] };
+            &self.order[begin as usize..self.ends[first + LEVELS - 1] as usize]
+        };
+        (0..CLASSES).flat_map(of_class).map(|&piece| PieceIndex(piece))
     }
 
     /// Idle pieces, the rarest first, and before them those that no peer has.
@@ -119,7 +143,13 @@ impl Availability {
     }
 
     fn is_idle(&self, piece: PieceIndex) -> bool {
-        self.place[piece.0 as usize] < *self.ends.last().expect("there is always the bucket of count 0")
+        self.place[piece.0 as usize] < self.ends[BUCKETS - 1]
+    }
+
+    /// Where a wanted piece belongs.
+    fn bucket(&self, piece: PieceIndex) -> usize {
+        let level = usize::from(self.counts[piece.0 as usize]).min(LEVELS - 1);
+        class(self.priorities[piece.0 as usize]).unwrap_or(CLASSES - 1) * LEVELS + level
     }
 
     /// From `bucket`, where it is, to the one above.
@@ -138,6 +168,16 @@ impl Availability {
         self.order.swap(a as usize, b as usize);
         self.place[self.order[a as usize] as usize] = a;
         self.place[self.order[b as usize] as usize] = b;
+    }
+}
+
+/// The place of a priority in the order; `None` for what is not fetched.
+fn class(priority: Priority) -> Option<usize> {
+    match priority {
+        Priority::High => Some(0),
+        Priority::Normal => Some(1),
+        Priority::Low => Some(2),
+        Priority::Skip => None,
     }
 }
 
@@ -176,25 +216,50 @@ mod tests {
         assert_eq!(rarest(&availability)[2..], [2, 1]);
     }
 
+    #[test]
+    fn what_is_wanted_more_comes_first_and_what_nobody_wants_never() {
+        let mut availability = Availability::new(4, &mut ChaCha8Rng::seed_from_u64(1));
+        (0..4).for_each(|piece| (0..=piece).for_each(|_| availability.add(PieceIndex(piece))));
+        availability.set_priority(PieceIndex(3), Priority::High, true);
+        availability.set_priority(PieceIndex(0), Priority::Low, true);
+        availability.set_priority(PieceIndex(1), Priority::Skip, true);
+        assert_eq!(rarest(&availability), [3, 2, 0]);
+        availability.put_back(PieceIndex(1));
+        assert_eq!(rarest(&availability), [3, 2, 0], "it is missing, and still not wanted");
+        availability.take(PieceIndex(2));
+        availability.set_priority(PieceIndex(2), Priority::High, false);
+        assert_eq!(rarest(&availability), [3, 0], "it is begun, whatever its priority");
+        availability.set_priority(PieceIndex(1), Priority::Normal, true);
+        assert_eq!(rarest(&availability), [3, 1, 0]);
+    }
+
     proptest! {
         #[test]
-        fn the_order_agrees_with_a_naive_model(steps in prop::collection::vec((0u8..4, 0u32..12), 0..200)) {
+        fn the_order_agrees_with_a_naive_model(steps in prop::collection::vec((0u8..8, 0u32..12), 0..300)) {
             let mut clever = Availability::new(12, &mut ChaCha8Rng::seed_from_u64(2));
             let mut counts = [0u32; 12];
             let mut idle = [true; 12];
+            let mut priorities = [Priority::Normal; 12];
             for (what, piece) in steps {
                 let at = piece as usize;
                 match what {
                     0 => { clever.add(PieceIndex(piece)); counts[at] += 1; }
                     1 => { clever.remove(PieceIndex(piece)); counts[at] = counts[at].saturating_sub(1); }
                     2 => { clever.take(PieceIndex(piece)); idle[at] = false; }
-                    _ => { clever.put_back(PieceIndex(piece)); idle[at] = true; }
+                    3 => { clever.put_back(PieceIndex(piece)); idle[at] = true; }
+                    other => {
+                        let priority = Priority::ALL[usize::from(other - 4)];
+                        priorities[at] = priority;
+                        clever.set_priority(PieceIndex(piece), priority, idle[at]);
+                    }
                 }
                 let order: Vec<u32> = rarest(&clever);
-                prop_assert!(order.windows(2).all(|pair| counts[pair[0] as usize] <= counts[pair[1] as usize]));
+                let rank = |p: u32| (class(priorities[p as usize]), counts[p as usize]);
+                prop_assert!(order.windows(2).all(|pair| rank(pair[0]) <= rank(pair[1])));
                 let mut members = order.clone();
                 members.sort_unstable();
-                let expected: Vec<u32> = (0..12).filter(|&p| idle[p as usize] && counts[p as usize] > 0).collect();
+                let belongs = |&p: &u32| idle[p as usize] && counts[p as usize] > 0 && priorities[p as usize] != Priority::Skip;
+                let expected: Vec<u32> = (0..12).filter(belongs).collect();
                 prop_assert_eq!(members, expected);
                 prop_assert!((0..12).all(|p| clever.count(PieceIndex(p)) == counts[p as usize]));
             }

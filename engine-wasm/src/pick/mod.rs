@@ -4,6 +4,7 @@ pub mod availability;
 pub mod choker;
 pub mod picker;
 pub mod piece_map;
+pub mod priority;
 #[cfg(test)]
 mod simulation;
 pub mod suspects;

@@ -188,9 +188,10 @@ fn is_too_slow(conn: ConnId, eta: Duration, piece: PieceIndex, scene: &Scene<'_>
     best.is_some_and(|best| eta > 2 * best + TOO_SLOW)
 }
 
-/// What nobody watches: begun pieces first, so that they get done, then the rarest.
+/// What nobody watches and somebody wants to have: begun pieces first, so that they get done, then by priority the rarest.
 fn spare(conn: ConnId, peer: &Peer, scene: &mut Scene<'_>) -> Option<Block> {
-    let begun: Vec<PieceIndex> = scene.pieces.begun().filter(|&piece| peer.serves(piece)).collect();
+    let begun: Vec<PieceIndex> =
+        scene.pieces.begun().filter(|&piece| peer.serves(piece) && scene.availability.is_wanted(piece)).collect();
     for piece in begun {
         if scene.suspects.may_ask(piece, conn)
             && let Some(block) = scene.pieces.first_free(piece)

@@ -48,6 +48,8 @@ struct OpenPiece {
     hashing: bool,
     /// Nothing before this block is free.
     first_free: u32,
+    /// Connections that may send a block, one for each block.
+    armed: usize,
 }
 
 /// What a stored block led to.
@@ -68,7 +70,11 @@ pub struct PieceMap {
     /// Pieces whose hash is not known yet; `None` when there are none.
     sealed: Option<Bitfield>,
     by_block: bool,
+    /// Pieces that are there or that nobody wants.
+    unneeded: Bitfield,
     open: BTreeMap<PieceIndex, OpenPiece>,
+    /// Pieces that may have been armed or disarmed since somebody looked.
+    armed_news: Vec<PieceIndex>,
     verified_bytes: u64,
 }
 
@@ -79,12 +85,15 @@ impl PieceMap {
         let mut have = Bitfield::new(pieces);
         // Of a piece that is padding only there is nothing to fetch.
         geometry.pieces().filter(|&piece| geometry.piece_len(piece) == 0).for_each(|piece| have.set(piece.0));
+        let unneeded = have.clone();
         Self {
             have,
             unchecked: Bitfield::new(pieces),
             sealed: None,
             by_block: false,
+            unneeded,
             open: BTreeMap::new(),
+            armed_news: Vec::new(),
             verified_bytes: 0,
             geometry,
         }
@@ -163,6 +172,33 @@ impl PieceMap {
         self.have.is_full()
     }
 
+    /// Which pieces somebody wants to have; in the beginning all.
+    pub fn set_wanted(&mut self, is_wanted: impl Fn(PieceIndex) -> bool) {
+        let mut unneeded = self.have.clone();
+        self.geometry.pieces().filter(|&piece| !is_wanted(piece)).for_each(|piece| unneeded.set(piece.0));
+        self.unneeded = unneeded;
+    }
+
+    /// Pieces that are verified or that nobody wants.
+    pub fn unneeded(&self) -> &Bitfield {
+        &self.unneeded
+    }
+
+    /// Whether all that is wanted is verified.
+    pub fn is_done(&self) -> bool {
+        self.unneeded.is_full()
+    }
+
+    /// Whether a connection may yet write to the piece.
+    pub fn has_armed(&self, piece: PieceIndex) -> bool {
+        self.open.get(&piece).is_some_and(|open| open.armed > 0)
+    }
+
+    /// Pieces of which [`PieceMap::has_armed`] may have changed since the last call.
+    pub fn take_armed_news(&mut self) -> Vec<PieceIndex> {
+        std::mem::take(&mut self.armed_news)
+    }
+
     /// Share of a begun piece's blocks that are asked for or stored, 0–255; 0 for any other piece.
     pub fn underway(&self, piece: PieceIndex) -> u8 {
         self.open.get(&piece).map_or(0, |open| {
@@ -178,10 +214,22 @@ impl PieceMap {
         }
     }
 
+    /// An unchecked piece is not to be hashed after all: it is missing. False when it was not unchecked.
+    pub fn unsuspect(&mut self, piece: PieceIndex) -> bool {
+        let was = self.unchecked.get(piece.0);
+        if was {
+            self.unchecked.clear(piece.0);
+        }
+        was
+    }
+
     /// Hashing of an unchecked piece begins.
     pub fn begin_check(&mut self, piece: PieceIndex) {
         self.unchecked.clear(piece.0);
-        self.open.insert(piece, OpenPiece { blocks: Vec::new(), free: 0, stored: 0, hashing: true, first_free: 0 });
+        self.open.insert(
+            piece,
+            OpenPiece { blocks: Vec::new(), free: 0, stored: 0, hashing: true, first_free: 0, armed: 0 },
+        );
     }
 
     /// First block of the piece from this one on that nobody is asked for, or else the first before it.
@@ -289,22 +337,29 @@ impl PieceMap {
             stored: 0,
             hashing: false,
             first_free: 0,
+            armed: 0,
         });
+        if open.armed == 0 {
+            self.armed_news.push(block.piece);
+        }
         let state = &mut open.blocks[block.index.0 as usize];
         match state {
             BlockState::Free { armed } => {
                 let mut armed = std::mem::take(armed);
                 if !armed.contains(&conn) {
                     armed.push(conn);
+                    open.armed += 1;
                 }
                 *state = BlockState::Asked { asked: vec![conn], armed };
                 open.free -= 1;
             }
             BlockState::Asked { asked, armed } => {
-                for list in [asked, armed] {
-                    if !list.contains(&conn) {
-                        list.push(conn);
-                    }
+                if !armed.contains(&conn) {
+                    armed.push(conn);
+                    open.armed += 1;
+                }
+                if !asked.contains(&conn) {
+                    asked.push(conn);
                 }
             }
             BlockState::Stored { .. } | BlockState::Proved => {}
@@ -316,13 +371,17 @@ impl PieceMap {
         let Some(open) = self.open.get_mut(&block.piece) else { return false };
         let Some(state) = open.blocks.get_mut(block.index.0 as usize) else { return false };
         let mut freed = false;
+        if gone
+            && let BlockState::Free { armed } | BlockState::Asked { armed, .. } = state
+            && armed.contains(&conn)
+        {
+            armed.retain(|&other| other != conn);
+            open.armed -= 1;
+            self.armed_news.push(block.piece);
+        }
         match state {
-            BlockState::Free { armed } if gone => armed.retain(|&other| other != conn),
             BlockState::Asked { asked, armed } => {
                 asked.retain(|&other| other != conn);
-                if gone {
-                    armed.retain(|&other| other != conn);
-                }
                 if asked.is_empty() {
                     *state = BlockState::Free { armed: std::mem::take(armed) };
                     open.free += 1;
@@ -353,6 +412,8 @@ impl PieceMap {
             BlockState::Proved => return None,
         };
         *state = BlockState::Stored { by: vec![by] };
+        open.armed -= disarm.len();
+        self.armed_news.push(block.piece);
         open.stored += 1;
         let piece_is_full = open.stored as usize == open.blocks.len();
         open.hashing |= piece_is_full;
@@ -365,14 +426,18 @@ impl PieceMap {
         self.unchecked.clear(piece.0);
         if !self.have.get(piece.0) {
             self.have.set(piece.0);
+            self.unneeded.set(piece.0);
             self.verified_bytes += u64::from(self.geometry.content_len(piece));
         }
     }
 
     /// A verified piece is no longer there: it is missing.
-    pub fn lose(&mut self, piece: PieceIndex) {
+    pub fn lose(&mut self, piece: PieceIndex, is_wanted: bool) {
         if self.have.get(piece.0) {
             self.have.clear(piece.0);
+            if is_wanted {
+                self.unneeded.clear(piece.0);
+            }
             self.verified_bytes -= u64::from(self.geometry.content_len(piece));
         }
     }
@@ -385,6 +450,7 @@ impl PieceMap {
 
     /// The piece is given up: it is missing again, but for blocks that are proved: somebody may be reading them.
     pub fn reset(&mut self, piece: PieceIndex) {
+        self.armed_news.push(piece);
         let Some(open) = self.open.get_mut(&piece) else { return };
         if !open.blocks.contains(&BlockState::Proved) {
             self.open.remove(&piece);
@@ -393,6 +459,7 @@ impl PieceMap {
         for state in open.blocks.iter_mut().filter(|state| **state != BlockState::Proved) {
             *state = BlockState::Free { armed: Vec::new() };
         }
+        open.armed = 0;
         open.free = count(open.blocks.iter().filter(|state| **state != BlockState::Proved));
         (open.stored, open.hashing, open.first_free) = (count(open.blocks.iter()) - open.free, false, 0);
     }
@@ -405,6 +472,7 @@ impl PieceMap {
                 hashing.push(piece);
                 continue;
             }
+            open.armed = 0;
             for state in &mut open.blocks {
                 if !matches!(state, BlockState::Stored { .. } | BlockState::Proved) {
                     *state = BlockState::Free { armed: Vec::new() };

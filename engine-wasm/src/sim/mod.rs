@@ -5,11 +5,13 @@
 //! the invariant that no unverified byte leaves is checked in every simulation, whatever it is about.
 
 mod dht;
+mod disk;
 mod engines;
 mod fairness;
 mod finding;
 mod giving;
 mod http;
+mod keeping;
 mod magnets;
 mod scenarios;
 mod seeder;

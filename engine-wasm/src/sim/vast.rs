@@ -105,6 +105,7 @@ impl Vast {
             IoCommand::KvGet { op, .. } => done(op, Ok(OpOutput::Value(None))),
             IoCommand::KvScan { op, .. } => done(op, Ok(OpOutput::Keys(Vec::new()))),
             IoCommand::KvPut { op, .. } => done(op, Ok(OpOutput::Unit)),
+            IoCommand::FileStat { op, .. } => done(op, Ok(OpOutput::Stat(None))),
             IoCommand::FileOpen { op, create: false, .. } => {
                 done(op, Err(OpError { kind: OpErrorKind::NotFound, message: "no such file".into() }))
             }

@@ -12,6 +12,7 @@ use shared_proto::{
     ConnId, DaemonMessage, EngineMessage, FileRef, IoCommand, IoEvent, Limits, OpId, RequestId, Root, RootKey, Span,
 };
 
+use super::disk::{Disk, path_in};
 use super::seeder::{Deed, Manner, Seeder};
 use super::timeline::Timeline;
 use super::tracker::UdpTracker;
@@ -81,7 +82,7 @@ pub(super) struct World {
     names: BTreeMap<String, Vec<IpAddr>>,
     config: Config,
     seeders: BTreeMap<SocketAddr, Manner>,
-    disk: BTreeMap<Vec<String>, Vec<u8>>,
+    pub(super) disk: Disk,
     files: BTreeMap<FileRef, Vec<String>>,
     state: BTreeMap<String, Bytes>,
     conns: BTreeMap<ConnId, Conn>,
@@ -90,6 +91,15 @@ pub(super) struct World {
     linked: bool,
     epoch: u64,
     seed: u8,
+    /// Where each file is served from.
+    served: BTreeMap<usize, Vec<String>>,
+    /// How many files the daemon lets be open, and how many ever were.
+    pub(super) max_files: u32,
+    pub(super) most_open: usize,
+    /// Digests, looks and moves that were ordered.
+    pub(super) digests: u32,
+    pub(super) stats: u32,
+    pub(super) moves: u32,
 }
 
 impl World {
@@ -117,7 +127,7 @@ impl World {
             trackers: BTreeMap::new(),
             names: BTreeMap::new(),
             seeders: addrs.zip(seeders.iter().cloned()).collect(),
-            disk: BTreeMap::new(),
+            disk: Disk::default(),
             files: BTreeMap::new(),
             state: BTreeMap::new(),
             conns: BTreeMap::new(),
@@ -126,6 +136,12 @@ impl World {
             linked: false,
             epoch: 0,
             seed,
+            served: BTreeMap::new(),
+            max_files: 100,
+            most_open: 0,
+            digests: 0,
+            stats: 0,
+            moves: 0,
         };
         world.link();
         world
@@ -167,6 +183,17 @@ impl World {
     pub(super) fn add(&mut self) {
         self.run_for(Duration::from_millis(10));
         self.intend(Intent::AddTorrent { metainfo: self.sample.torrent.clone().into() });
+        self.run_for(Duration::from_millis(10));
+        self.name_seeders();
+    }
+
+    /// The same with files wanted so before anybody is named.
+    pub(super) fn add_choosing(&mut self, priorities: &[(u32, crate::view::Priority)]) {
+        self.run_for(Duration::from_millis(10));
+        self.intend(Intent::AddTorrent { metainfo: self.sample.torrent.clone().into() });
+        let file = |&(index, priority)| crate::view::FilePriority { index, priority };
+        let files = priorities.iter().map(file).collect();
+        self.intend(Intent::SetPriorities { info_hash: self.info_hash(), files });
         self.run_for(Duration::from_millis(10));
         self.name_seeders();
     }
@@ -230,8 +257,9 @@ impl World {
     pub(super) fn link(&mut self) {
         self.linked = true;
         self.epoch += 1;
-        let roots = vec![Root { key: RootKey("d".into()), label: "Downloads".into() }];
-        let limits = Limits { max_conns: 100, max_files: 100, io_window: 1 << 20, max_wait_ms: 120_000 };
+        let root = |key: &str, label: &str| Root { key: RootKey(key.into()), label: label.into() };
+        let roots = vec![root("d", "Downloads"), root("e", "Another disk")];
+        let limits = Limits { max_conns: 100, max_files: self.max_files, io_window: 1 << 20, max_wait_ms: 120_000 };
         self.input(Input::Linked { epoch: self.epoch, roots, limits });
     }
 
@@ -272,8 +300,8 @@ impl World {
 
     /// Somebody changes a byte of the first file behind the daemon's back.
     pub(super) fn vandalise(&mut self, offset: usize) {
-        let file = self.disk.values_mut().next().expect("a file is there");
-        file[offset] ^= 0xff;
+        let path = self.disk.paths().next().expect("a file is there").clone();
+        self.disk.change(&path, offset, self.now);
     }
 
     pub(super) fn run_for(&mut self, span: Duration) {
@@ -425,16 +453,16 @@ impl World {
             if span.file == FileRef::ZEROS {
                 continue;
             }
-            self.file(span.file)[usize::try_from(span.offset).expect("a test's file is small")..][..now.len()]
-                .copy_from_slice(now);
+            let Some(path) = self.files.get(&span.file) else {
+                let closed = OpError { kind: OpErrorKind::NotFound, message: "the file was closed".into() };
+                return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Failed(closed) });
+            };
+            if let Err(error) = self.disk.write(path, span.offset, now, self.now) {
+                return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Failed(error) });
+            }
         }
         assert!(rest.is_empty(), "the spans of a block are as long as the block");
         self.tell(IoEvent::Stored { conn, key });
-    }
-
-    fn file(&mut self, file: FileRef) -> &mut Vec<u8> {
-        let path = &self.files[&file];
-        self.disk.get_mut(path).expect("an open file is there")
     }
 
     fn input(&mut self, input: Input) {
@@ -463,6 +491,10 @@ impl World {
                     viewer.rejected = Some(status);
                 }
             }
+            EngineMessage::FileAnnounce { file_id, root, path, .. } => {
+                let number = file_id.as_str().rsplit('.').next().and_then(|number| number.parse().ok());
+                self.served.insert(number.expect("a file has a number"), path_in(&root, path));
+            }
             EngineMessage::HttpReply { .. }
             | EngineMessage::FileResolved { .. }
             | EngineMessage::RangeBlock { reason: None, .. } => self.answers.push(message),
@@ -477,9 +509,9 @@ impl World {
         assert!(end <= viewer.end, "granted beyond what was asked");
         assert!(end + 1 > viewer.next, "a grant that grants nothing");
         let range = usize::try_from(viewer.next).unwrap()..usize::try_from(end + 1).unwrap();
-        let path = &self.sample.metainfo.files[viewer.file].path;
+        let path = self.served.get(&viewer.file).expect("a file that is granted was announced");
         assert_eq!(
-            self.disk[path][range.clone()],
+            self.disk.read(path).expect("a file that is granted is there")[range.clone()],
             self.sample.file(viewer.file)[range],
             "an unverified byte was granted"
         );
@@ -544,44 +576,45 @@ impl World {
 
     fn answer(&mut self, command: IoCommand) {
         let (op, result): (OpId, Result<OpOutput, OpError>) = match command {
-            IoCommand::FileOpen { op, file, path, create: false, .. } => {
-                let existing = self.disk.get(&path).map(|bytes| bytes.len() as u64);
-                self.files.insert(file, path);
-                let missing = OpError { kind: OpErrorKind::NotFound, message: "no such file".into() };
-                (op, existing.map(|length| OpOutput::Opened { existing: Some(length) }).ok_or(missing))
+            IoCommand::FileOpen { op, file, root, path, length, create } => {
+                let path = path_in(&root, path);
+                let opened = self.disk.open(&path, length, create, self.now);
+                assert!(self.files.insert(file, path).is_none(), "a number is used twice");
+                assert!(self.files.len() <= self.max_files as usize, "more files are open than may be");
+                self.most_open = self.most_open.max(self.files.len());
+                (op, opened.map(|existing| OpOutput::Opened { existing }))
             }
-            IoCommand::FileOpen { op, file, path, length, .. } => {
-                let length = usize::try_from(length).expect("a test's file is small");
-                let existing = self.disk.get(&path).map(|bytes| bytes.len() as u64);
-                let bytes = self.disk.entry(path.clone()).or_default();
-                bytes.resize(length.max(bytes.len()), 0);
-                self.files.insert(file, path);
-                (op, Ok(OpOutput::Opened { existing }))
+            IoCommand::FileStat { op, root, path } => {
+                self.stats += 1;
+                (op, Ok(OpOutput::Stat(self.disk.stat(&path_in(&root, path)))))
             }
-            IoCommand::FileDelete { op, path, .. } => {
-                self.disk.remove(&path);
+            IoCommand::FileSync { op, file } => {
+                let synced = self.files.get(&file).map(|_| OpOutput::Unit).ok_or_else(not_open);
+                (op, synced)
+            }
+            IoCommand::FileMove { op, root, from, to_root, to } => {
+                let (from, to) = (path_in(&root, from), path_in(&to_root, to));
+                let moved = self.disk.rename(&from, &to, self.now);
+                if moved.is_ok() {
+                    self.files.values_mut().filter(|path| **path == from).for_each(|path| path.clone_from(&to));
+                }
+                self.moves += 1;
+                (op, moved.map(|()| OpOutput::Unit))
+            }
+            IoCommand::FileDelete { op, root, path } => {
+                self.disk.remove(&path_in(&root, path));
                 (op, Ok(OpOutput::Unit))
             }
             IoCommand::Digest { op, kind, spans } => {
-                let mut bytes = Vec::new();
-                for span in spans {
-                    if span.file == FileRef::ZEROS {
-                        bytes.resize(bytes.len() + span.length as usize, 0);
-                        continue;
-                    }
-                    let from = usize::try_from(span.offset).expect("a test's file is small");
-                    bytes.extend_from_slice(&self.file(span.file)[from..from + span.length as usize]);
-                }
-                let digest = match kind {
-                    DigestKind::Sha1 => Sha1::digest(&bytes).to_vec(),
-                    DigestKind::Sha256 => Sha256::digest(&bytes).to_vec(),
-                    DigestKind::Sha256Leaves => bytes.chunks(16 << 10).flat_map(Sha256::digest).collect(),
-                };
-                (op, Ok(OpOutput::Digest(Bytes::from(digest))))
+                self.digests += 1;
+                (op, self.digest(kind, &spans))
             }
             IoCommand::KvPut { op, key, value } => {
-                self.state.insert(key, value);
-                (op, Ok(OpOutput::Unit))
+                let room = self.disk.check_room(0);
+                if room.is_ok() {
+                    self.state.insert(key, value);
+                }
+                (op, room.map(|()| OpOutput::Unit))
             }
             IoCommand::KvGet { op, key } => (op, Ok(OpOutput::Value(self.state.get(&key).cloned()))),
             IoCommand::KvDelete { op, key } => {
@@ -616,8 +649,9 @@ impl World {
                 if let Some(mut part) = part {
                     for span in spans {
                         let (now, later) = part.split_at(span.length as usize);
-                        let at = usize::try_from(span.offset).expect("a test's file is small");
-                        self.file(span.file)[at..][..now.len()].copy_from_slice(now);
+                        if let Some(path) = self.files.get(&span.file) {
+                            let _ = self.disk.write(path, span.offset, now, self.now);
+                        }
                         part = later;
                     }
                 }
@@ -648,13 +682,14 @@ impl World {
 
     /// A file that was there before any torrent.
     pub(super) fn plant(&mut self, path: &str, bytes: &[u8]) {
-        self.disk.insert(path.split('/').map(str::to_owned).collect(), bytes.to_vec());
+        let path: Vec<String> = path.split('/').map(str::to_owned).collect();
+        self.disk.plant(path, bytes.to_vec(), self.now);
     }
 
     /// A file on the disk.
     pub(super) fn read(&self, path: &str) -> Option<&[u8]> {
         let path: Vec<String> = path.split('/').map(str::to_owned).collect();
-        self.disk.get(&path).map(Vec::as_slice)
+        self.disk.read(&path)
     }
 
     /// File numbers that the engine has not given back.
@@ -664,10 +699,34 @@ impl World {
 
     /// Paths of all files on the disk.
     pub(super) fn paths(&self) -> Vec<String> {
-        self.disk.keys().map(|path| path.join("/")).collect()
+        self.disk.paths().map(|path| path.join("/")).collect()
     }
 
     pub(super) fn has_files(&self) -> bool {
-        !self.disk.is_empty()
+        self.disk.paths().next().is_some()
     }
+
+    fn digest(&self, kind: DigestKind, spans: &[Span]) -> Result<OpOutput, OpError> {
+        let mut bytes = Vec::new();
+        for span in spans {
+            if span.file == FileRef::ZEROS {
+                bytes.resize(bytes.len() + span.length as usize, 0);
+                continue;
+            }
+            let path = self.files.get(&span.file).ok_or_else(not_open)?;
+            let from = usize::try_from(span.offset).expect("a test's file is small");
+            let held = self.disk.read(path).and_then(|held| held.get(from..from + span.length as usize));
+            bytes.extend_from_slice(held.ok_or_else(not_open)?);
+        }
+        let digest = match kind {
+            DigestKind::Sha1 => Sha1::digest(&bytes).to_vec(),
+            DigestKind::Sha256 => Sha256::digest(&bytes).to_vec(),
+            DigestKind::Sha256Leaves => bytes.chunks(16 << 10).flat_map(Sha256::digest).collect(),
+        };
+        Ok(OpOutput::Digest(Bytes::from(digest)))
+    }
+}
+
+fn not_open() -> OpError {
+    OpError { kind: OpErrorKind::NotFound, message: "no such open file, or not so many bytes".into() }
 }

@@ -1,17 +1,19 @@
 //! A torrent and what lies where it is to lie: a copy of it is adopted, anything else is left alone.
 //!
-//! Before the first byte of a new torrent is written its files are looked for, and opened without changing them. If none is there, it
+//! Before the first byte of a new torrent is written its files are looked for. If none is there, it
 //! begins. If some are, their pieces are hashed until one is right: then this is the torrent's own data, and it is used. If none is right, the
 //! torrent lies elsewhere, under its name with a number. Files that were there before are never deleted with it.
 
 use std::collections::VecDeque;
 
 use shared_proto::IoCommand;
-use shared_proto::io::{OpError, OpErrorKind, OpOutput};
+use shared_proto::io::{OpError, OpOutput};
 
-use super::{Op, Record, Status, Torrent};
+use super::look::Found;
+use super::{Op, Record, Torrent};
 use crate::context::Context;
 use crate::geometry::{FileIndex, PieceIndex};
+use crate::handles::Access;
 use crate::metainfo::sanitise;
 
 /// Pieces hashed at once while looking for one that is right.
@@ -22,10 +24,8 @@ const COMPARED_AT_ONCE: usize = 4;
 pub(super) enum Adoption {
     /// Nobody looked yet, or the look was cut short.
     Open,
-    /// Files are being looked for; so many answers are missing. Lengths of those found so far.
-    Looking { left: usize, found: Vec<Option<u64>> },
     /// Pieces of what was found are being hashed.
-    Comparing { queue: VecDeque<PieceIndex>, underway: usize, found: Vec<Option<u64>> },
+    Comparing { queue: VecDeque<PieceIndex>, underway: usize, found: Vec<Found> },
     /// It lies here. Which of its files were there before it.
     Settled { before: Vec<bool> },
 }
@@ -71,54 +71,19 @@ impl Adoption {
 }
 
 impl Torrent {
-    /// Looks for files where the torrent is to lie.
-    pub(super) fn look(&mut self, cx: &mut Context<'_>) {
-        self.status = Status::Looking;
-        let wanted: Vec<usize> = (0..self.files.len()).filter(|&index| !self.meta.files[index].padding).collect();
-        self.adoption = Adoption::Looking { left: wanted.len(), found: vec![None; self.files.len()] };
-        for index in wanted {
-            let handle = cx.new_file();
-            self.files[index].handle = Some(handle);
-            let (root, path) = (self.place.root.clone(), self.meta.files[index].path.clone());
-            let file = FileIndex(u32::try_from(index).expect("files are counted in 32 bits"));
-            self.ask(Op::Look(file), cx, |op| IoCommand::FileOpen {
-                op,
-                file: handle,
-                root,
-                path,
-                length: 0,
-                create: false,
-            });
+    /// A file whose place was thought empty turned out to be there before.
+    pub(super) fn found_late(&mut self, file: FileIndex) {
+        if let Adoption::Settled { before } = &mut self.adoption
+            && let Some(flag) = before.get_mut(file.as_usize())
+        {
+            *flag = true;
         }
     }
 
-    /// A file is there, or is not.
-    pub(super) fn looked(&mut self, file: FileIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
-        let existing = match result {
-            Ok(OpOutput::Opened { existing }) => existing,
-            Ok(_) => None,
-            Err(error) => {
-                // Its number is given back: the daemon keeps it until then.
-                if let Some(file) = self.files[file.as_usize()].handle.take() {
-                    cx.order(IoCommand::FileClose { file });
-                }
-                match error.kind {
-                    OpErrorKind::NotFound => None,
-                    // Something is there that can't be read, or is no file: that is not ours.
-                    OpErrorKind::Denied | OpErrorKind::Exists | OpErrorKind::Other => Some(0),
-                    _ => return self.fail_for(&error, cx),
-                }
-            }
-        };
-        let Adoption::Looking { left, found } = &mut self.adoption else { return };
-        found[file.as_usize()] = existing;
-        *left -= 1;
-        if *left > 0 {
-            return;
-        }
-        let found = std::mem::take(found);
-        if found.iter().all(Option::is_none) {
-            return self.settle_here(found, cx);
+    /// What lies where the torrent is to lie was looked at.
+    pub(super) fn found_before(&mut self, found: Vec<Found>, cx: &mut Context<'_>) {
+        if found.iter().all(|found| *found == Found::Nothing) {
+            return self.settle_here(&found, cx);
         }
         let queue = self.whole_pieces(&found);
         self.adoption = Adoption::Comparing { queue, underway: 0, found };
@@ -126,12 +91,14 @@ impl Torrent {
     }
 
     /// Pieces that lie whole in what was found.
-    fn whole_pieces(&self, found: &[Option<u64>]) -> VecDeque<PieceIndex> {
+    fn whole_pieces(&self, found: &[Found]) -> VecDeque<PieceIndex> {
         self.geometry
             .pieces()
             .filter(|&piece| {
                 self.geometry.piece_spans(piece).filter(|span| !self.geometry.is_padding(span.file)).all(|span| {
-                    found[span.file.as_usize()].is_some_and(|length| length >= span.offset + u64::from(span.length))
+                    found[span.file.as_usize()]
+                        .stat()
+                        .is_some_and(|stat| stat.length >= span.offset + u64::from(span.length))
                 })
             })
             .collect()
@@ -153,19 +120,28 @@ impl Torrent {
             let Some(at) = queue.iter().position(|&piece| !self.pieces.is_sealed(piece)) else { return };
             let Some(piece) = queue.remove(at) else { return };
             *underway += 1;
-            let (kind, spans) = self.digest_of(piece);
+            let Some((kind, spans)) = self.digest_of(piece, Access::Read, cx) else {
+                // More files than may be open now: tried again in a moment.
+                if let Adoption::Comparing { queue, underway, .. } = &mut self.adoption {
+                    *underway -= 1;
+                    queue.push_front(piece);
+                }
+                return;
+            };
+            self.pin(piece, cx);
             self.ask(Op::Compare(piece), cx, |op| IoCommand::Digest { op, kind, spans });
         }
     }
 
     /// A piece of what was found is hashed.
     pub(super) fn compared(&mut self, piece: PieceIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        self.unpin(piece, cx);
         let is_right = matches!(&result, Ok(OpOutput::Digest(digest)) if self.is_right(piece, digest));
         let Adoption::Comparing { underway, found, .. } = &mut self.adoption else { return };
         *underway -= 1;
         if is_right {
             let found = std::mem::take(found);
-            return self.settle_here(found, cx);
+            return self.settle_here(&found, cx);
         }
         self.compare(cx);
     }
@@ -174,7 +150,7 @@ impl Torrent {
     fn move_on(&mut self, cx: &mut Context<'_>) {
         self.close_files(cx);
         let root = self.place.root.clone();
-        let own = self.own_top.clone();
+        let own = self.own_top();
         let is_file = self.meta.files.iter().all(|file| file.path.len() == 1);
         let now_at = self.place.name.clone().unwrap_or_else(|| own.clone());
         let name = (2u32..)
@@ -184,31 +160,16 @@ impl Torrent {
             .expect("numbers do not run out");
         tracing::info!(torrent = %self.meta.info_hash, "another file has the torrent's name");
         cx.shared.claim(&root, &name, self.meta.info_hash);
-        self.lie_at(name);
+        self.place.name = Some(name);
         self.announce_files(cx);
-        self.look(cx);
+        self.look(false, cx);
     }
 
-    fn settle_here(&mut self, found: Vec<Option<u64>>, cx: &mut Context<'_>) {
+    fn settle_here(&mut self, found: &[Found], cx: &mut Context<'_>) {
         self.close_files(cx);
-        self.adoption = Adoption::Settled { before: found.iter().map(Option::is_some).collect() };
+        self.adoption = Adoption::Settled { before: found.iter().map(|found| *found != Found::Nothing).collect() };
         // First written down, then created: the next engine must not take its predecessor's file for somebody else's.
         self.save_record(cx);
-        self.status = Status::Running;
-        self.open_files(cx);
-    }
-
-    /// Closes what is open.
-    pub(super) fn close_files(&mut self, cx: &mut Context<'_>) {
-        for slot in &mut self.files {
-            if let Some(file) = slot.handle.take() {
-                cx.order(IoCommand::FileClose { file });
-            }
-        }
-    }
-
-    fn lie_at(&mut self, name: String) {
-        self.meta.files.iter_mut().filter_map(|file| file.path.first_mut()).for_each(|top| top.clone_from(&name));
-        self.place.name = Some(name);
+        self.take_in(found, false, cx);
     }
 }

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 use shared_proto::io::{DivertKey, NotStored};
-use shared_proto::{ConnId, IoCommand};
+use shared_proto::{ConnId, IoCommand, Span};
 
 use super::{Status, Torrent};
 use crate::context::Context;
 use crate::geometry::{BLOCK_LENGTH, Block, PieceIndex};
+use crate::handles::Access;
 use crate::pick::picker::{Pick, Scene};
 use crate::stream::desk::Ledger;
 use crate::time::Instant;
@@ -23,7 +24,7 @@ impl Torrent {
 
     /// Asks every peer with room, the soonest done first.
     pub(super) fn fill_all(&mut self, cx: &mut Context<'_>) {
-        if self.status != Status::Running {
+        if self.status != Status::Running || self.is_relocating() {
             return;
         }
         let mut queue = self.picker.queue(&self.peers, cx.now);
@@ -40,7 +41,7 @@ impl Torrent {
 
     /// Asks one peer for as much as it has room for.
     pub(super) fn fill(&mut self, conn: ConnId, cx: &mut Context<'_>) {
-        if self.status == Status::Running {
+        if self.status == Status::Running && !self.is_relocating() {
             while self.ask_next(conn, cx) {}
         }
     }
@@ -58,13 +59,14 @@ impl Torrent {
             now: cx.now,
         };
         let Some(pick) = self.picker.pick(conn, &mut scene) else { return false };
-        self.request(pick, cx);
-        true
+        self.request(pick, cx)
     }
 
-    fn request(&mut self, Pick { conn, block, eta, duplicate }: Pick, cx: &mut Context<'_>) {
-        let Some(peer) = self.peers.get_mut(&conn) else { return };
-        let (begin, length) = self.geometry.block_range(block);
+    /// False when its files can't be open now.
+    fn request(&mut self, Pick { conn, block, eta, duplicate }: Pick, cx: &mut Context<'_>) -> bool {
+        let (_, length) = self.geometry.block_range(block);
+        let Some(spans) = self.spans_to_fill(block, cx) else { return false };
+        let Some(peer) = self.peers.get_mut(&conn) else { return false };
         self.pieces.ask(block, conn);
         self.availability.take(block.piece);
         self.suspects.asked(block.piece, conn);
@@ -72,8 +74,24 @@ impl Torrent {
             self.duplicated += u64::from(length);
         }
         peer.ask(block, &self.geometry, eta, cx.now);
-        let spans = self.spans(block.piece, begin, length);
         cx.order(IoCommand::Arm { conn, key: key_of(block), spans });
+        let geometry = std::sync::Arc::clone(&self.geometry);
+        geometry.block_spans(block).for_each(|span| self.wrote(span.file, cx.now));
+        true
+    }
+
+    /// Where a block is to be written, its files open until nobody may write to its piece. `None` when they can't be open now.
+    pub(super) fn spans_to_fill(&mut self, block: Block, cx: &mut Context<'_>) -> Option<Vec<Span>> {
+        let (begin, length) = self.geometry.block_range(block);
+        let is_wanted = self.picker.wants().iter().any(|want| want.piece == block.piece);
+        if !self.pin_for_blocks(block.piece, is_wanted, cx) {
+            return None;
+        }
+        let spans = self.spans(block.piece, begin, length, Access::Write, cx);
+        if spans.is_none() {
+            self.unpin_idle(block.piece, cx);
+        }
+        spans
     }
 
     /// After a jump: all that nobody waits for right now is taken back, also what lies ahead of somebody: peers answer in
@@ -91,6 +109,42 @@ impl Torrent {
                 }
             }
         }
+    }
+
+    /// Takes back what nobody wants any more: neither viewers nor the selection.
+    pub(super) fn drop_what_nobody_wants(&mut self, cx: &mut Context<'_>) {
+        let wanted: std::collections::BTreeSet<PieceIndex> =
+            self.picker.wants().iter().map(|want| want.piece).collect();
+        self.drop_runs_nobody_wants(&wanted, cx);
+        for (&conn, peer) in &mut self.peers {
+            let is_stray = |block: &Block| !wanted.contains(&block.piece) && !self.availability.is_wanted(block.piece);
+            let stray: Vec<Block> = peer.live_blocks().filter(is_stray).collect();
+            for block in stray {
+                peer.cancel(block, &self.geometry, cx.now);
+                if self.pieces.unask(block, conn, false) {
+                    self.picker.freed();
+                }
+            }
+        }
+    }
+
+    /// Nobody may write to these pieces any more: what was asked for is taken back for good.
+    pub(super) fn withdraw(&mut self, pieces: impl Iterator<Item = PieceIndex>, cx: &mut Context<'_>) {
+        let pieces: std::collections::BTreeSet<PieceIndex> =
+            pieces.filter(|&piece| self.pieces.has_armed(piece)).collect();
+        self.end_runs_into(&pieces, cx);
+        for (&conn, peer) in &mut self.peers {
+            let theirs: Vec<Block> = peer.armed_blocks().filter(|block| pieces.contains(&block.piece)).collect();
+            for block in theirs {
+                cx.order(IoCommand::Disarm { conn, key: key_of(block) });
+                peer.cancel(block, &self.geometry, cx.now);
+                peer.forget(block);
+                self.pieces.unask(block, conn, true);
+            }
+        }
+        pieces.into_iter().for_each(|piece| self.tidy(piece));
+        self.picker.freed();
+        self.wants_are_stale = true;
     }
 
     /// `stored`: a block is on disk.

@@ -14,6 +14,7 @@ use shared_proto::{ConnId, IoCommand, OpId, Span};
 use super::{Op, Torrent};
 use crate::context::Context;
 use crate::geometry::PieceIndex;
+use crate::handles::Access;
 use crate::limits;
 use crate::peer::allowed_fast::{SET_LENGTH, allowed_fast};
 use crate::peer::give::Introduction;
@@ -88,11 +89,6 @@ impl Torrent {
         self.candidates.is_banned_host(addr.ip())
     }
 
-    /// Whether nothing more is wanted.
-    pub(super) fn is_done(&self) -> bool {
-        self.pieces.is_complete()
-    }
-
     /// A handshake is done: the peer hears who we are, unless it is here already.
     pub(super) fn greet(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         if let Some(other) = self.twin_of(conn, cx.peer_id) {
@@ -160,13 +156,15 @@ impl Torrent {
         while let Some(request) = self.peers.get_mut(&conn).and_then(|peer| peer.upload_mut().next_to_send(cx.now)) {
             // It may have been lost since it was asked for.
             let can_give = self.can_give(request);
-            let spans = self.spans(PieceIndex(request.piece), request.begin, request.length);
+            let piece = PieceIndex(request.piece);
+            let spans =
+                if can_give { self.spans(piece, request.begin, request.length, Access::Read, cx) } else { None };
             let Some(peer) = self.peers.get_mut(&conn) else { return };
-            if !can_give {
+            let Some(spans) = spans else {
                 peer.upload_mut().sent(request.length, false, cx.now);
                 peer.refuse(request, cx.now);
                 continue;
-            }
+            };
             // What was said before goes first.
             if let Some(data) = peer.take_out() {
                 cx.order(IoCommand::TcpSend { conn, data });
@@ -252,9 +250,10 @@ impl Torrent {
         self.giving.tended = cx.now;
         self.choose(cx);
         let have = self.pieces.have();
+        let unneeded = if self.picker.wants().is_empty() { self.pieces.unneeded() } else { have };
         for peer in self.peers.values_mut() {
             peer.give_metadata(&self.meta.info, limits::METADATA_PER_SECOND, cx.now);
-            if peer.pieces().is_some_and(|theirs| !theirs.has_any_missing_in(have)) {
+            if peer.pieces().is_some_and(|theirs| !theirs.has_any_missing_in(unneeded)) {
                 peer.set_interested(false, cx.now);
             }
         }
@@ -263,7 +262,7 @@ impl Torrent {
 
     /// Lets those go who have nothing to ask of us, when we have nothing to ask of them.
     pub(super) fn part_from_seeds(&mut self, cx: &mut Context<'_>) {
-        if !self.is_done() {
+        if self.needs_peers() {
             return;
         }
         let seeds: Vec<ConnId> =

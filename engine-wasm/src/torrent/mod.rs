@@ -6,16 +6,22 @@
 mod adopt;
 mod disk;
 mod fetch;
+mod files;
 mod give;
+mod look;
+mod place;
 mod prove;
+mod recheck;
 mod resume;
+mod selection;
 mod sharing;
 mod show;
+mod stamps;
 mod swarm;
 mod watch;
 mod web;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +34,7 @@ use crate::context::{Context, Owner};
 use crate::discover::candidates::{Candidates, Source};
 use crate::discover::tracker::announcer::Announcer;
 use crate::geometry::{Block, FileIndex, Geometry, PieceIndex};
+use crate::handles::Access;
 use crate::hashes::asking::Asking;
 use crate::hashes::request::HashRequest;
 use crate::hashes::trees::Trees;
@@ -42,7 +49,13 @@ use crate::pick::suspects::Suspects;
 use crate::stream::desk::Desk;
 use crate::time::Instant;
 use adopt::Adoption;
+use files::Slot;
+use look::Look;
+use recheck::Recheck;
+use selection::Selection;
+use stamps::Stamps;
 
+pub(crate) use place::Place;
 pub(crate) use resume::{METAINFO_PREFIX, Record, keys};
 pub use sharing::Goals;
 
@@ -58,8 +71,6 @@ enum Status {
     Unlinked,
     /// What lies where it is to lie is being looked at.
     Looking,
-    /// Its files are being opened; so many are left.
-    Opening(usize),
     /// At work.
     Running,
     /// It is not its turn, or it has given enough.
@@ -70,29 +81,16 @@ enum Status {
     Failed(String),
 }
 
-/// Where a torrent lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// The folder.
-    pub(crate) root: RootKey,
-    /// What its file or folder is called there, where that is not its own name: another torrent has that.
-    pub(crate) name: Option<String>,
-}
-
-/// One of its files, as far as the daemon knows it.
-#[derive(Debug)]
-struct Slot {
-    id: FileId,
-    handle: Option<FileRef>,
-    verified: u64,
-}
-
 /// What an answer is for.
 #[derive(Debug)]
 enum Op {
-    Look(FileIndex),
+    Look(FileIndex, u32),
     Compare(PieceIndex),
-    Open(FileIndex),
+    Open(FileIndex, FileRef, Access),
+    Create(FileRef),
+    Sync(FileIndex),
+    Stamp(FileIndex),
+    Glance(FileIndex),
     Hash(PieceIndex),
     Exhibit(PieceIndex, Vec<Vec<SocketAddr>>),
     Proof(PieceIndex),
@@ -114,9 +112,22 @@ pub(crate) struct Torrent {
     source: Bytes,
     geometry: Arc<Geometry>,
     place: Place,
-    /// The name of its file or folder, if nothing else has it.
-    own_top: String,
     adoption: Adoption,
+    selection: Selection,
+    looking: Option<Look>,
+    /// Rounds of looking so far: an answer of an earlier one is of no use.
+    looks: u32,
+    recheck: Recheck,
+    stamps: Stamps,
+    /// Pieces whose files stay open because somebody may write to them.
+    pinned: BTreeSet<PieceIndex>,
+    /// Full pieces that wait until their files can be open.
+    to_hash: VecDeque<PieceIndex>,
+    /// Files without bytes that are to be made, and how many are being made.
+    empties: VecDeque<FileIndex>,
+    creating: usize,
+    /// Whether a daemon is there.
+    linked: bool,
     added: u64,
     status: Status,
     files: Vec<Slot>,
@@ -157,29 +168,22 @@ pub(crate) struct Torrent {
 impl Torrent {
     /// A torrent from its `.torrent` file, or what is wrong with it in plain words. With a record it was here before.
     pub(crate) fn new(
-        mut meta: Metainfo,
+        meta: Metainfo,
         source: Bytes,
         place: Place,
         added: u64,
         record: Option<Record>,
         cx: &mut Context<'_>,
     ) -> Result<Self, String> {
-        if meta.files.iter().filter(|file| !file.padding).count() > limits::OPEN_FILES {
-            return Err(format!(
-                "it has {} files; more than {} are not supported yet",
-                meta.files.len(),
-                limits::OPEN_FILES
-            ));
-        }
-        let lengths: Vec<u64> = meta.files.iter().map(|file| file.length).collect();
         let geometry = Arc::new(meta.geometry());
-        let files: Vec<Slot> = (0..lengths.len())
-            .map(|index| Slot { id: FileId(format!("{}.{index}", meta.info_hash)), handle: None, verified: 0 })
-            .collect();
-        let own_top = meta.files.first().and_then(|file| file.path.first()).cloned().unwrap_or_default();
-        if let Some(name) = &place.name {
-            meta.files.iter_mut().filter_map(|file| file.path.first_mut()).for_each(|top| top.clone_from(name));
+        let mut files: Vec<Slot> =
+            (0..meta.files.len()).map(|index| Slot::new(FileId(format!("{}.{index}", meta.info_hash)))).collect();
+        for &(file, stamp) in record.iter().flat_map(|record| &record.stamps) {
+            if let Some(slot) = files.get_mut(file as usize) {
+                slot.stamp = Some(stamp);
+            }
         }
+        let priorities = record.as_ref().map(|record| record.priorities.clone()).unwrap_or_default();
         let paused = record.as_ref().is_some_and(|record| record.paused);
         let mut candidates = Candidates::default();
         for &addr in record.iter().flat_map(|record| &record.peers) {
@@ -200,7 +204,17 @@ impl Torrent {
         let idle = |piece: &PieceIndex| pieces.is_sealed(*piece) || pieces.state(*piece) == PieceState::Have;
         geometry.pieces().filter(idle).for_each(|piece| availability.take(piece));
         let web = web::Web::new(&meta, cx);
-        Ok(Self {
+        let mut torrent = Self {
+            selection: Selection::new(&meta),
+            looking: None,
+            looks: 0,
+            recheck: Recheck::default(),
+            stamps: Stamps::default(),
+            pinned: BTreeSet::new(),
+            to_hash: VecDeque::new(),
+            empties: VecDeque::new(),
+            creating: 0,
+            linked: false,
             pieces,
             availability,
             trees,
@@ -218,7 +232,7 @@ impl Torrent {
             ops: BTreeMap::new(),
             checking: 0,
             check_first: VecDeque::new(),
-            record: resume::Keeper::new(record.filter(|record| record.before.is_some()).map(|record| record.pieces)),
+            record: resume::Keeper::new(record.filter(|record| record.before.is_some())),
             downloaded: 0,
             wasted: 0,
             duplicated: 0,
@@ -235,11 +249,12 @@ impl Torrent {
             source,
             geometry,
             place,
-            own_top,
             adoption,
             added,
             files,
-        })
+        };
+        torrent.restore_priorities(&priorities);
+        Ok(torrent)
     }
 
     /// At most so many peers at once, those being dialled included.
@@ -267,15 +282,24 @@ impl Torrent {
         self.meta.identity().answers_to(info_hash)
     }
 
-    /// Where its files lie: the folder, and the name of its file or folder in there.
-    pub(crate) fn lies_at(&self) -> (&RootKey, &str) {
-        let top = self.meta.files.first().and_then(|file| file.path.first());
-        (&self.place.root, top.map_or("", String::as_str))
+    /// Where its files lie: the folder, and the way to its file or folder in there.
+    pub(crate) fn lies_at(&self) -> (RootKey, String) {
+        (self.place.root.clone(), self.place.top(&self.own_top()))
+    }
+
+    /// The name of its file or folder, if nothing else has it.
+    fn own_top(&self) -> String {
+        self.meta.files.first().and_then(|file| file.path.first()).cloned().unwrap_or_default()
     }
 
     /// When it was added, as a number that rises.
     pub(crate) fn added(&self) -> u64 {
         self.added
+    }
+
+    /// How many files it has.
+    pub(crate) fn file_count(&self) -> u32 {
+        self.geometry.file_count()
     }
 
     /// The ids under which its files are served.
@@ -289,6 +313,7 @@ impl Torrent {
         if self.status == Status::Unlinked {
             self.status = Status::Running;
         }
+        self.linked = true;
         self.announce_files(cx);
         self.link_sharing(cx);
         self.begin(cx);
@@ -312,9 +337,16 @@ impl Torrent {
         self.web.unlink();
         self.pieces.unlink();
         self.desk.unlink(now);
-        self.files.iter_mut().for_each(|slot| slot.handle = None);
+        self.linked = false;
+        self.looking = None;
+        self.stamps.unlink();
+        self.pinned.clear();
+        self.to_hash.clear();
+        self.empties.clear();
+        self.creating = 0;
+        self.files.iter_mut().for_each(|slot| slot.is_stamping = false);
         self.adoption.restart();
-        if matches!(self.status, Status::Running | Status::Opening(_) | Status::Looking | Status::Resting(_)) {
+        if matches!(self.status, Status::Running | Status::Looking | Status::Resting(_)) {
             self.status = Status::Unlinked;
         }
         self.wants_are_stale = true;
@@ -345,14 +377,12 @@ impl Torrent {
     /// It is taken out of the engine: closes what is open, and deletes what it wrote if that is wanted.
     pub(crate) fn remove(&mut self, delete_data: bool, cx: &mut Context<'_>) {
         self.stop(Status::Paused, cx);
-        let files = self.meta.files.iter().zip(&mut self.files).enumerate();
-        for (index, (meta, slot)) in files.filter(|(_, (meta, _))| !meta.padding) {
-            cx.say(shared_proto::EngineMessage::FileForget { file_id: slot.id.clone() });
-            if let Some(file) = slot.handle.take() {
-                cx.order(IoCommand::FileClose { file });
-            }
-            if delete_data && !self.adoption.was_before(index) {
-                let (root, path) = (self.place.root.clone(), meta.path.clone());
+        self.close_files(cx);
+        let geometry = Arc::clone(&self.geometry);
+        for file in geometry.files().filter(|file| !self.meta.files[file.as_usize()].padding) {
+            cx.say(shared_proto::EngineMessage::FileForget { file_id: self.files[file.as_usize()].id.clone() });
+            if delete_data && !self.adoption.was_before(file.as_usize()) {
+                let (root, path) = self.location(file);
                 cx.ask(Owner::Engine, |op| IoCommand::FileDelete { op, root, path });
             }
         }
@@ -365,9 +395,13 @@ impl Torrent {
     pub(crate) fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
         let Some(purpose) = self.ops.remove(&op) else { return self.announced(op, result, cx) };
         match purpose {
-            Op::Look(file) => self.looked(file, result, cx),
+            Op::Look(file, round) => self.looked((file, round), result, cx),
             Op::Compare(piece) => self.compared(piece, result, cx),
-            Op::Open(file) => self.opened(file, result, cx),
+            Op::Open(file, handle, access) => self.opened((file, handle, access), result, cx),
+            Op::Create(handle) => self.created(handle, result, cx),
+            Op::Sync(file) => self.synced(file, result, cx),
+            Op::Stamp(file) => self.stamped(file, result, cx),
+            Op::Glance(file) => self.glanced(file, result, cx),
             Op::Hash(piece) => self.hashed(piece, result, cx),
             Op::Exhibit(piece, givers) => self.exhibited(piece, givers, result, cx),
             Op::Proof(piece) => self.proved(piece, result, cx),
@@ -376,24 +410,34 @@ impl Torrent {
             Op::LoadSharing => self.loaded_sharing(result.ok(), cx),
             Op::Give(conn, length) => self.gave(conn, length, result, cx),
             Op::Web(run) => self.fetched(run, op, result, cx),
-            Op::SaveRecord => self.record.saved(),
-            Op::SaveMetainfo => {}
+            Op::SaveRecord => self.record.saved(result.is_ok(), cx.now),
+            Op::SaveMetainfo => self.record.saved_metainfo(result.is_ok(), cx.now),
         }
     }
 
     /// When it wants to be woken.
     pub(crate) fn next_wakeup(&self) -> Option<Instant> {
-        let work = (self.is_linked()).then(|| self.record.due()).flatten();
+        let work = self.linked.then(|| [self.record.due(), self.stamps.due()].into_iter().flatten().min()).flatten();
         let tick = self.ticks().then_some(self.next_tick);
         [work, tick].into_iter().flatten().min()
     }
 
     /// It is woken: does what is due.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
-        if self.is_linked() && self.record.due().is_some_and(|due| due <= cx.now) {
-            self.save_record(cx);
+        if self.linked && self.record.due().is_some_and(|due| due <= cx.now) {
+            self.save(cx);
+        }
+        if self.stamps.due().is_some_and(|due| due <= cx.now) {
+            self.tend_stamps(cx);
         }
         if self.next_tick > cx.now || !self.ticks() {
+            return;
+        }
+        if self.is_comparing() {
+            self.compare(cx);
+            self.next_tick = cx.now + TICK;
+        }
+        if self.status != Status::Running && !self.awaits_hashes() {
             return;
         }
         self.tend_peers(cx);
@@ -405,7 +449,7 @@ impl Torrent {
         self.announce_to_trackers(cx);
         self.ask_dht(cx);
         self.dial(cx);
-        self.wants_are_stale |= self.web.is_due(cx.now) && !self.pieces.is_complete();
+        self.wants_are_stale |= self.web.is_due(cx.now) && self.needs_peers();
         self.tend_viewers(cx);
         let pause = if self.desk.is_waited() { TICK_AWAITED } else { TICK };
         self.next_tick = cx.now + pause;
@@ -413,6 +457,8 @@ impl Torrent {
 
     /// The end of a turn: everything that became possible is asked for, and what was said goes out.
     pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
+        self.settle_pins(cx);
+        self.hash_delayed(cx);
         if self.wants_are_stale {
             self.refresh_wants(cx.now);
             self.ask_for_hashes(cx);
@@ -429,10 +475,8 @@ impl Torrent {
 
     /// Looks where it is to lie, or opens its files if that was done.
     fn begin(&mut self, cx: &mut Context<'_>) {
-        if self.adoption.is_settled() {
-            self.open_files(cx);
-        } else if self.status == Status::Running {
-            self.look(cx);
+        if self.adoption.is_settled() || self.status == Status::Running {
+            self.look(false, cx);
         }
     }
 
@@ -447,6 +491,7 @@ impl Torrent {
         self.end_runs(cx);
         self.release_all(cx);
         if !self.adoption.is_settled() {
+            self.looking = None;
             self.adoption.restart();
             self.close_files(cx);
         }
@@ -477,12 +522,27 @@ impl Torrent {
         self.status == Status::Running
     }
 
-    /// Whether it looks after its peers.
+    /// Whether it looks after its peers, or after what it could not do for want of open files.
     fn ticks(&self) -> bool {
-        matches!(self.status, Status::Running | Status::Opening(_)) || self.awaits_hashes()
+        self.status == Status::Running || self.awaits_hashes() || self.is_comparing()
     }
 
-    fn is_linked(&self) -> bool {
-        self.files.iter().any(|slot| slot.handle.is_some())
+    fn is_comparing(&self) -> bool {
+        matches!(self.adoption, Adoption::Comparing { .. })
+    }
+
+    /// Where the torrent lies with this file: during a move some are there already and some are not.
+    fn place_of(&self, _file: FileIndex) -> &Place {
+        &self.place
+    }
+
+    fn is_relocating(&self) -> bool {
+        false
+    }
+
+    /// The path of a file as people see it: without the folders that the torrent was moved to.
+    fn shown_path(&self, file: FileIndex) -> Vec<String> {
+        let place = self.place_of(file);
+        place.path(file.0, &self.meta.files[file.as_usize()].path).split_off(place.folder.len())
     }
 }

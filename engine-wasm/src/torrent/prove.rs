@@ -11,6 +11,7 @@ use shared_proto::{ConnId, FileRef, IoCommand, OpId, Span};
 use super::{Op, Status, Torrent};
 use crate::context::{Context, Owner};
 use crate::geometry::{Block, BlockIndex, PieceIndex};
+use crate::handles::Access;
 use crate::hashes::request::{CHUNK, HashRequest};
 use crate::hashes::trees::Answer;
 use crate::limits;
@@ -27,16 +28,22 @@ const JUDGED_BY_BLOCK: usize = 4;
 impl Torrent {
     /// How the daemon is to hash a piece: the digests of its blocks where the piece's v2 hash is known, else the piece as v1 has it, zeros for
     /// padding included.
-    pub(super) fn digest_of(&self, piece: PieceIndex) -> (DigestKind, Vec<Span>) {
-        let mut spans = self.spans(piece, 0, self.geometry.piece_len(piece));
+    /// `None` when its files can't all be open now.
+    pub(super) fn digest_of(
+        &mut self,
+        piece: PieceIndex,
+        access: Access,
+        cx: &mut Context<'_>,
+    ) -> Option<(DigestKind, Vec<Span>)> {
+        let mut spans = self.spans(piece, 0, self.geometry.piece_len(piece), access, cx)?;
         if self.trees.piece(piece).is_some() {
-            return (DigestKind::Sha256Leaves, spans);
+            return Some((DigestKind::Sha256Leaves, spans));
         }
         let zeros = self.geometry.zeros_after(piece);
         if zeros > 0 {
             spans.push(Span { file: FileRef::ZEROS, offset: 0, length: zeros });
         }
-        (DigestKind::Sha1, spans)
+        Some((DigestKind::Sha1, spans))
     }
 
     /// Whether what [`Self::digest_of`] came to is what the torrent says.
@@ -120,8 +127,9 @@ impl Torrent {
         let answer = match self.trees.answer(&request) {
             Answer::Blocks(piece) if self.pieces.state(piece) == PieceState::Have => {
                 let busy = self.ops.values().filter(|op| matches!(op, Op::Blocks(..))).count();
-                if busy < limits::HASH_ANSWERS {
-                    let spans = self.spans(piece, 0, self.geometry.piece_len(piece));
+                if busy < limits::HASH_ANSWERS
+                    && let Some(spans) = self.spans(piece, 0, self.geometry.piece_len(piece), Access::Read, cx)
+                {
                     let kind = DigestKind::Sha256Leaves;
                     self.ask(Op::Blocks(conn, request), cx, |op| IoCommand::Digest { op, kind, spans });
                     return;
@@ -162,7 +170,7 @@ impl Torrent {
             return false;
         }
         let (begin, length) = self.geometry.block_range(block);
-        let spans = self.spans(block.piece, begin, length);
+        let Some(spans) = self.spans(block.piece, begin, length, Access::Write, cx) else { return false };
         let owner = Owner::Torrent(self.meta.info_hash);
         let op = cx.ask(owner, |op| IoCommand::Digest { op, kind: DigestKind::Sha256, spans });
         self.ops.insert(op, Op::Judge(block));

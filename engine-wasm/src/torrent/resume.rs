@@ -1,8 +1,9 @@
 //! What a torrent writes down, so that any engine that comes after can go on with it.
 //!
 //! Two values in the daemon's state: the `.torrent` file as it was given, and a [`Record`]. The record names the pieces that the disk probably
-//! holds: the verified ones and those under way. Whoever reads it hashes them first, and then all else that lies there: a record may promise too much
-//! or too little and never does harm.
+//! holds, those of them that were verified, and what the files looked like then ([`super::stamps`]). Whoever reads it believes the verified ones in files
+//! that still look so; of all other files it hashes first what the record names, and then all else that lies there. So a record may be older
+//! than the data, promise too much or too little, and never does harm.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,21 +12,26 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use shared_proto::IoCommand;
 
-use super::{Op, Torrent};
+use super::stamps::Stamp;
+use super::{Op, Place, Torrent};
 use crate::bitfield::Bitfield;
 use crate::context::Context;
 use crate::geometry::PieceIndex;
 use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::pick::piece_map::PieceState;
+use crate::pick::priority::Priority;
 use crate::time::Instant;
 
 /// The form of the record; another one is not read.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Changes gather for so long before they are written.
 const GATHER: Duration = Duration::from_millis(100);
 /// And for so much longer with every byte of the record, so that a huge torrent does not write all the time: 128 KiB/s.
 const GATHER_PER_BYTE: Duration = Duration::from_micros(8);
+
+/// When a write failed, it is tried again after this.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Keys of the `.torrent` file and of the record.
 pub(crate) fn keys(info_hash: InfoHash) -> [String; 2] {
@@ -38,16 +44,20 @@ pub(crate) const METAINFO_PREFIX: &str = "torrent/";
 /// What is written about a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
-    /// The folder it lies in.
-    pub(crate) root: String,
-    /// What its file or folder is called there, where that is not its own name.
-    pub(crate) place: Option<String>,
+    /// Where it lies.
+    pub(crate) place: Place,
     /// When it was added.
     pub(crate) added: u64,
     /// Whether a person stopped it.
     pub(crate) paused: bool,
     /// Pieces that the disk may hold.
     pub(crate) pieces: Bitfield,
+    /// Those of them that were verified.
+    pub(crate) verified: Bitfield,
+    /// What files looked like when what was verified of them was durable.
+    pub(crate) stamps: Vec<(u32, Stamp)>,
+    /// The files that are wanted more or less than usual.
+    pub(crate) priorities: Vec<(u32, Priority)>,
     /// Which files were there before the torrent, by index; `None` when nobody has looked yet.
     pub(crate) before: Option<Vec<u32>>,
     /// Peers to begin with.
@@ -57,11 +67,13 @@ pub(crate) struct Record {
 #[derive(Serialize, Deserialize)]
 struct Wire {
     version: u8,
-    root: String,
-    place: Option<String>,
+    place: Place,
     added: u64,
     paused: bool,
     pieces: Bytes,
+    verified: Bytes,
+    stamps: Vec<(u32, Stamp)>,
+    priorities: Vec<(u32, Priority)>,
     before: Option<Vec<u32>>,
     peers: Vec<SocketAddr>,
 }
@@ -71,11 +83,13 @@ impl Record {
     pub(crate) fn encode(&self) -> Bytes {
         let wire = Wire {
             version: VERSION,
-            root: self.root.clone(),
             place: self.place.clone(),
             added: self.added,
             paused: self.paused,
             pieces: Bytes::from(self.pieces.to_wire()),
+            verified: Bytes::from(self.verified.to_wire()),
+            stamps: self.stamps.clone(),
+            priorities: self.priorities.clone(),
             before: self.before.clone(),
             peers: self.peers.clone(),
         };
@@ -86,12 +100,15 @@ impl Record {
     pub(crate) fn decode(bytes: &[u8], piece_count: u32) -> Option<Self> {
         let wire: Wire = postcard::from_bytes(bytes).ok()?;
         let pieces = Bitfield::from_wire(&wire.pieces, piece_count).ok()?;
+        let verified = Bitfield::from_wire(&wire.verified, piece_count).ok()?;
         (wire.version == VERSION).then_some(Self {
-            root: wire.root,
             place: wire.place,
             added: wire.added,
             paused: wire.paused,
             pieces,
+            verified,
+            stamps: wire.stamps,
+            priorities: wire.priorities,
             before: wire.before,
             peers: wire.peers,
         })
@@ -101,26 +118,33 @@ impl Record {
 /// Whether and when the record is to be written.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    recorded: Option<Bitfield>,
+    recorded: Option<Box<Record>>,
     due: Option<Instant>,
     writing: bool,
+    /// Whether the `.torrent` file is still to be written, too.
+    owes_metainfo: bool,
     size: u32,
 }
 
 impl Keeper {
-    /// `recorded`: the pieces that an earlier engine wrote down.
-    pub(super) fn new(recorded: Option<Bitfield>) -> Self {
-        Self { recorded, due: None, writing: false, size: 0 }
+    /// `recorded`: what an earlier engine wrote down.
+    pub(super) fn new(recorded: Option<Record>) -> Self {
+        Self { recorded: recorded.map(Box::new), due: None, writing: false, owes_metainfo: false, size: 0 }
     }
 
     /// What an earlier engine wrote down, until it was looked at.
-    pub(super) fn recorded(&self) -> Option<&Bitfield> {
-        self.recorded.as_ref()
+    pub(super) fn recorded(&self) -> Option<&Record> {
+        self.recorded.as_deref()
     }
 
-    /// Whether an earlier engine wrote down that the disk holds a piece.
+    /// Whether an earlier engine wrote down that the disk may hold a piece.
     pub(super) fn names(&self, piece: PieceIndex) -> bool {
-        self.recorded.as_ref().is_some_and(|recorded| recorded.get(piece.0))
+        self.recorded.as_ref().is_some_and(|recorded| recorded.pieces.get(piece.0))
+    }
+
+    /// Whether an earlier engine wrote down that it verified a piece.
+    pub(super) fn believes(&self, piece: PieceIndex) -> bool {
+        self.recorded.as_ref().is_some_and(|recorded| recorded.verified.get(piece.0))
     }
 
     /// It was looked at.
@@ -138,9 +162,20 @@ impl Keeper {
         self.due.filter(|_| !self.writing)
     }
 
-    /// A write is done.
-    pub(super) fn saved(&mut self) {
+    /// A write has ended. One that failed, as on a full disk, is tried again.
+    pub(super) fn saved(&mut self, is_saved: bool, now: Instant) {
         self.writing = false;
+        if !is_saved {
+            self.due = Some(now + AGAIN);
+        }
+    }
+
+    /// The same for the `.torrent` file.
+    pub(super) fn saved_metainfo(&mut self, is_saved: bool, now: Instant) {
+        if !is_saved {
+            self.owes_metainfo = true;
+            self.due = Some(now + AGAIN);
+        }
     }
 
     /// The link is gone, and a write with it.
@@ -153,8 +188,16 @@ impl Keeper {
 
 impl Torrent {
     /// Writes the `.torrent` file down, and the record.
-    pub(crate) fn save(&mut self, cx: &mut Context<'_>) {
-        self.save_metainfo(cx);
+    pub(crate) fn save_all(&mut self, cx: &mut Context<'_>) {
+        self.record.owes_metainfo = true;
+        self.save(cx);
+    }
+
+    /// Writes down what is due.
+    pub(super) fn save(&mut self, cx: &mut Context<'_>) {
+        if std::mem::take(&mut self.record.owes_metainfo) {
+            self.save_metainfo(cx);
+        }
         self.save_record(cx);
     }
 
@@ -165,19 +208,25 @@ impl Torrent {
     }
 
     pub(super) fn save_record(&mut self, cx: &mut Context<'_>) {
-        let mut pieces = self.pieces.have().clone();
+        let mut verified = self.pieces.have().clone();
+        let mut pieces = verified.clone();
         pieces.or(self.pieces.unchecked());
         self.pieces.begun().for_each(|piece| pieces.set(piece.0));
+        // Until the files were looked at, what is known is what was known before.
         if let Some(recorded) = self.record.recorded() {
-            pieces.or(recorded);
+            pieces.or(&recorded.pieces);
+            verified.or(&recorded.verified);
         }
         debug_assert!(self.pieces.begun().all(|piece| self.pieces.state(piece) != PieceState::Missing));
+        let stamps = (0..).zip(&self.files).filter_map(|(file, slot)| Some((file, slot.stamp?)));
         let record = Record {
-            root: self.place.root.0.clone(),
-            place: self.place.name.clone(),
+            place: self.place.clone(),
             added: self.added,
             paused: self.status == super::Status::Paused,
             pieces,
+            verified,
+            stamps: stamps.collect(),
+            priorities: self.selection.unusual(),
             before: self.adoption.before(),
             peers: self.candidates.worth_keeping(limits::KEPT_PEERS),
         };

@@ -13,7 +13,11 @@ use shared_proto::FileId;
 impl Torrent {
     /// All of it, for a list.
     pub(crate) fn view(&self, now: Instant, url: &dyn Fn(&FileId) -> String) -> TorrentView {
+        let (wanted, wanted_verified) = self.wanted_bytes();
         TorrentView {
+            wanted,
+            wanted_verified,
+            check_progress: self.check_progress(),
             info_hash: self.meta.info_hash.to_string(),
             name: self.meta.name.clone(),
             version: Some(self.meta.version().into()),
@@ -42,12 +46,14 @@ impl Torrent {
             .zip(self.meta.files.iter().zip(&self.files))
             .filter(|(_, (file, _))| !file.padding)
             .map(|(index, (file, slot))| {
-                let name = file.path.last().map_or("", String::as_str);
+                let path = self.shown_path(FileIndex(index));
+                let name = path.last().map_or("", String::as_str);
                 FileView {
                     index,
-                    path: file.path.join("/"),
+                    path: path.join("/"),
                     length: file.length,
                     verified: slot.verified,
+                    priority: self.selection.priority(FileIndex(index)),
                     content_type: media::content_type(name).to_owned(),
                     playable: media::is_playable(name),
                     url: url(&slot.id),
@@ -111,9 +117,9 @@ impl Torrent {
         match &self.status {
             Status::Paused => TorrentState::Paused,
             Status::Failed(_) => TorrentState::Error,
-            _ if self.pieces.is_complete() => TorrentState::Complete,
+            Status::Looking => TorrentState::Checking,
+            _ if self.is_done() && self.checking == 0 && self.pieces.unchecked().is_clear() => TorrentState::Complete,
             Status::Resting(_) => TorrentState::Queued,
-            Status::Opening(_) | Status::Looking => TorrentState::Checking,
             _ if self.checking > 0 || self.pieces.unchecked().first_set().is_some() => TorrentState::Checking,
             Status::Unlinked | Status::Running => TorrentState::Downloading,
         }
@@ -125,7 +131,7 @@ impl Torrent {
             Status::Resting(Rest::Queued) if self.is_done() => Some("Waiting for its turn to give".to_owned()),
             Status::Resting(Rest::Queued) => Some("Waiting for its turn".to_owned()),
             Status::Running
-                if !self.pieces.is_complete() && !self.web.is_hopeful() && !self.peers.values().any(Peer::is_ready) =>
+                if self.needs_peers() && !self.web.is_hopeful() && !self.peers.values().any(Peer::is_ready) =>
             {
                 Some(match (self.trackers.trouble(), self.candidates.len()) {
                     (Some(message), 0) => format!("No peers: {message}"),

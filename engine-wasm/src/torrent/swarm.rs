@@ -60,6 +60,9 @@ impl Torrent {
             return;
         }
         self.candidates.set_own(cx.own_addresses());
+        if self.needs_peers() {
+            self.candidates.seeds_are_needed();
+        }
         let mut dialling = self.peers.values().filter(|peer| peer.is_connecting()).count();
         while self.peers.len() < self.max_connections && dialling < limits::DIALS_PER_TORRENT {
             let Some(addr) = self.candidates.next_to_dial(cx.now) else { break };
@@ -177,19 +180,28 @@ impl Torrent {
         self.wants_are_stale = true;
     }
 
-    /// Tells every peer whether it has something that we lack.
+    /// Tells every peer that it has nothing that we lack, once that is so.
     pub(super) fn refresh_interest(&mut self, now: Instant) {
-        if self.pieces.is_complete() {
+        if !self.needs_peers() {
             self.peers.values_mut().for_each(|peer| peer.set_interested(false, now));
         }
     }
 
+    /// Tells every peer whether it has something that we lack.
+    pub(super) fn refresh_all_interest(&mut self, now: Instant) {
+        let conns: Vec<ConnId> = self.peers.keys().copied().collect();
+        conns.into_iter().for_each(|conn| self.refresh_interest_in(conn, now));
+    }
+
     fn refresh_interest_in(&mut self, conn: ConnId, now: Instant) {
+        let needs_peers = self.needs_peers();
         let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let for_viewers =
+            || self.picker.wants().iter().any(|want| peer.has(want.piece) && !self.pieces.have().get(want.piece.0));
         let has_news = if peer.has_all() {
-            !self.pieces.is_complete()
+            needs_peers
         } else {
-            peer.pieces().is_some_and(|theirs| theirs.has_any_missing_in(self.pieces.have()))
+            peer.pieces().is_some_and(|theirs| theirs.has_any_missing_in(self.pieces.unneeded())) || for_viewers()
         };
         peer.set_interested(has_news, now);
     }

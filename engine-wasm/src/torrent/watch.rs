@@ -48,6 +48,8 @@ impl Torrent {
             self.drop_what_nobody_awaits(cx);
         }
         self.check_next(cx);
+        self.glance(file, cx);
+        self.refresh_all_interest(cx.now);
         self.wants_are_stale = true;
         cx.changed();
     }
@@ -140,7 +142,7 @@ impl Torrent {
     fn prospects(&self, piece: PieceIndex, now: Instant) -> (WaitReason, Option<Duration>) {
         match self.status {
             Status::Paused | Status::Failed(_) | Status::Resting(_) => return (WaitReason::Stopped, None),
-            Status::Unlinked | Status::Opening(_) | Status::Looking => return (WaitReason::Checking, None),
+            Status::Unlinked | Status::Looking => return (WaitReason::Checking, None),
             Status::Running => {}
         }
         if self.pieces.state(piece) == PieceState::Unchecked {

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use shared_proto::io::{OpError, OpOutput};
-use shared_proto::{ConnId, IoCommand, OpId, Span};
+use shared_proto::io::{OpError, OpErrorKind, OpOutput};
+use shared_proto::{ConnId, FileRef, IoCommand, OpId, Span};
 
 use super::{Op, Status, Torrent};
 use crate::context::Context;
@@ -122,7 +122,7 @@ impl Torrent {
 
     /// Asks every web seed that has time.
     pub(super) fn fill_web(&mut self, cx: &mut Context<'_>) {
-        if self.status != Status::Running || self.pieces.is_complete() {
+        if self.status != Status::Running || !self.needs_peers() {
             return;
         }
         for url in std::mem::take(&mut self.web.fresh) {
@@ -140,13 +140,15 @@ impl Torrent {
         for conn in usable {
             while self.web.runs.values().filter(|run| run.conn == conn).count() < RUNS {
                 let Some(blocks) = self.choose_run(conn, cx.now) else { break };
-                self.begin_run(conn, blocks, cx);
+                if !self.begin_run(conn, blocks, cx) {
+                    break;
+                }
             }
         }
     }
 
     /// What a web seed is to be asked for: first what viewers need, then what is begun, then what nobody else has.
-    fn choose_run(&mut self, conn: ConnId, now: Instant) -> Option<Vec<Block>> {
+    fn choose_run(&self, conn: ConnId, now: Instant) -> Option<Vec<Block>> {
         let wanted: Vec<(PieceIndex, bool)> =
             self.picker.wants().iter().map(|want| (want.piece, want.awaited)).collect();
         let pieces: BTreeSet<PieceIndex> = wanted.iter().map(|(piece, _)| *piece).collect();
@@ -157,14 +159,16 @@ impl Torrent {
                 return run;
             }
         }
-        let begun: Vec<PieceIndex> = self.pieces.begun().take(limits::RAREST_SCAN).collect();
+        let is_wanted = |piece: &PieceIndex| self.availability.is_wanted(*piece);
+        let begun: Vec<PieceIndex> = self.pieces.begun().filter(is_wanted).take(limits::RAREST_SCAN).collect();
         let idle: Vec<PieceIndex> = self.availability.rarest_of_all().take(limits::RAREST_SCAN).collect();
-        begun.into_iter().chain(idle).find_map(|piece| self.run_from(conn, piece, false, |_| true, now))
+        let meant = |piece| self.availability.is_wanted(piece);
+        begun.into_iter().chain(idle).find_map(|piece| self.run_from(conn, piece, false, meant, now))
     }
 
     /// Free blocks from the first of a piece on, into those pieces that follow and are meant. With `late` also blocks that others are late with.
     fn run_from(
-        &mut self,
+        &self,
         conn: ConnId,
         piece: PieceIndex,
         late: bool,
@@ -227,14 +231,20 @@ impl Torrent {
         self.geometry.block(block.piece, next).or_else(|| follows(block.piece.0 + 1))
     }
 
-    fn begin_run(&mut self, conn: ConnId, blocks: Vec<Block>, cx: &mut Context<'_>) {
+    /// False when the files of its first block can't be open now.
+    fn begin_run(&mut self, conn: ConnId, mut blocks: Vec<Block>, cx: &mut Context<'_>) -> bool {
         let number = self.web.next;
         self.web.next += 1;
         let mut bytes = 0;
         // One stretch for each file: where it begins in it, and its spans on disk.
         let mut stretches: Vec<(FileIndex, u64, Vec<Span>)> = Vec::new();
-        for &block in &blocks {
+        for at in 0..blocks.len() {
+            let block = blocks[at];
             let (begin, length) = self.geometry.block_range(block);
+            let Some(on_disk) = self.spans_to_fill(block, cx) else {
+                blocks.truncate(at);
+                break;
+            };
             bytes += u64::from(length);
             if !self.pieces.is_free(block) {
                 self.duplicated += u64::from(length);
@@ -242,18 +252,21 @@ impl Torrent {
             self.pieces.ask(block, conn);
             self.availability.take(block.piece);
             self.suspects.asked(block.piece, conn);
-            for span in self.geometry.file_spans(block.piece, begin, length) {
+            let geometry = std::sync::Arc::clone(&self.geometry);
+            for (span, on_disk) in geometry.file_spans(block.piece, begin, length).zip(on_disk) {
                 // Padding is on no server, and nowhere else.
-                if self.meta.files[span.file.as_usize()].padding {
+                if on_disk.file == FileRef::ZEROS {
                     continue;
                 }
-                let Some(file) = self.files[span.file.as_usize()].handle else { continue };
-                let on_disk = Span { file, offset: span.offset, length: span.length };
+                self.wrote(span.file, cx.now);
                 match stretches.last_mut().filter(|(last, ..)| *last == span.file) {
                     Some((.., spans)) => spans.push(on_disk),
                     None => stretches.push((span.file, span.offset, vec![on_disk])),
                 }
             }
+        }
+        if blocks.is_empty() {
+            return false;
         }
         let mut fetches = BTreeMap::new();
         for (file, offset, spans) in stretches {
@@ -275,6 +288,7 @@ impl Torrent {
         if nothing_to_fetch {
             self.run_came(number, cx);
         }
+        true
     }
 
     /// A fetch of a run ended.
@@ -285,6 +299,10 @@ impl Torrent {
             Ok(OpOutput::Http { status: 200 | 206, .. }) if run.fetches.is_empty() => return self.run_came(number, cx),
             Ok(OpOutput::Http { status: 200 | 206, .. }) => return,
             Ok(OpOutput::Http { status, .. }) => Failure::Status(status),
+            // The disk failed, and not the server.
+            Err(error) if matches!(error.kind, OpErrorKind::Full | OpErrorKind::Denied) => {
+                return self.fail_for(&error, cx);
+            }
             Ok(_) | Err(_) => Failure::Broken,
         };
         let conn = run.conn;
@@ -340,6 +358,21 @@ impl Torrent {
         let stray: Vec<u64> =
             self.web.runs.iter().filter(|(_, run)| is_stray(run)).map(|(&number, _)| number).collect();
         stray.into_iter().for_each(|number| self.end_run(number, cx));
+    }
+
+    /// Runs into pieces that are wanted neither by viewers, which want these, nor by the selection are taken back.
+    pub(super) fn drop_runs_nobody_wants(&mut self, wanted: &BTreeSet<PieceIndex>, cx: &mut Context<'_>) {
+        let is_stray = |block: &Block| !wanted.contains(&block.piece) && !self.availability.is_wanted(block.piece);
+        let stray = self.web.runs.iter().filter(|(_, run)| run.blocks.iter().all(is_stray));
+        let stray: Vec<u64> = stray.map(|(&number, _)| number).collect();
+        stray.into_iter().for_each(|number| self.end_run(number, cx));
+    }
+
+    /// Nobody may write to these pieces any more.
+    pub(super) fn end_runs_into(&mut self, pieces: &BTreeSet<PieceIndex>, cx: &mut Context<'_>) {
+        let touches = |run: &Run| run.blocks.iter().any(|block| pieces.contains(&block.piece));
+        let all: Vec<u64> = self.web.runs.iter().filter(|(_, run)| touches(run)).map(|(&number, _)| number).collect();
+        all.into_iter().for_each(|number| self.end_run(number, cx));
     }
 
     /// The torrent stops.

@@ -39,6 +39,18 @@ length: number,
  */
 verified: number, 
 /**
+ * Bytes of the files that are wanted: these are what it is complete with.
+ */
+wanted: number, 
+/**
+ * How many of these are verified.
+ */
+wantedVerified: number, 
+/**
+ * How much of what is to be hashed is hashed, 0 to 1; `None` when nothing is.
+ */
+checkProgress: number | null, 
+/**
  * Bytes of payload received since it was added in this session, wasted ones included.
  */
 downloaded: number, 

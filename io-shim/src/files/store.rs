@@ -193,7 +193,7 @@ impl FileStore {
         }
         let since = found.modified().ok().and_then(|at| at.into_std().duration_since(SystemTime::UNIX_EPOCH).ok());
         let modified_ns = since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0);
-        Ok(Some(FileStat { length: found.len(), modified_ns }))
+        Ok(Some(FileStat { length: found.len(), modified_ns, changed_ns: changed_ns(&found) }))
     }
 
     /// Deletes a file and the folders above it that this leaves empty.
@@ -344,6 +344,18 @@ pub(super) fn regular(opened: io::Result<cap_std::fs::File>) -> Result<File, OpE
 
 fn length_of(file: &File) -> Result<u64, OpError> {
     file.metadata().map(|found| found.len()).map_err(|error| from_io(&error))
+}
+
+#[cfg(unix)]
+fn changed_ns(metadata: &cap_std::fs::Metadata) -> u64 {
+    use cap_std::fs::MetadataExt;
+    let seconds = u64::try_from(metadata.ctime()).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(metadata.ctime_nsec()).unwrap_or(0))
+}
+
+#[cfg(not(unix))]
+fn changed_ns(_: &cap_std::fs::Metadata) -> u64 {
+    0
 }
 
 fn is_denied(error: &io::Error) -> bool {

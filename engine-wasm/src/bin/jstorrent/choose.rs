@@ -95,6 +95,7 @@ mod tests {
                     path: path.to_owned(),
                     length: length.parse().unwrap(),
                     verified: 0,
+                    priority: engine_wasm::view::Priority::Normal,
                     content_type: media::content_type(path).to_owned(),
                     playable: media::is_playable(path),
                     url: String::new(),

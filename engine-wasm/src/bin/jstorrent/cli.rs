@@ -40,10 +40,11 @@ Examples:
 const GET_EXAMPLES: &str = "\
 What lies in the folder already is checked and not fetched again, so an interrupted download goes on where it was.
 
-Exit status: 0 when everything is there and verified, 130 after Ctrl+C, 1 when something went wrong.
+Exit status: 0 when everything that is wanted is there and verified, 130 after Ctrl+C, 1 when something went wrong.
 
 Examples:
   jstorrent get film.torrent
+  jstorrent get show.torrent --file S01E01 --file 7
   jstorrent get film.torrent --dir ~/Films --json
   jstorrent get film.torrent --seed --ratio 2 --upload-limit 500K";
 
@@ -123,6 +124,9 @@ pub(crate) struct Stream {
 pub(crate) struct Get {
     #[command(flatten)]
     pub(crate) source: SourceArg,
+    /// Only this file, and others if given more than once: its number as in `info`, its name, or a part of its name
+    #[arg(long, short, value_name = "N|NAME")]
+    pub(crate) file: Vec<String>,
     /// Stay when everything is there, and give it to others until --ratio or --seed-time is reached, or Ctrl+C
     #[arg(long)]
     pub(crate) seed: bool,
@@ -166,7 +170,7 @@ pub(crate) struct SourceArg {
     pub(crate) text: String,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Peers {
     /// A peer to begin with; may be repeated
     #[arg(long, value_name = "ADDR:PORT")]

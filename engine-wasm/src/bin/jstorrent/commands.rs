@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::process::Child;
 
 use crate::choose::{choose, number};
-use crate::cli::{Get, Info, Stream};
+use crate::cli::{Get, Info, Peers, Stream};
 use crate::config::Config;
 use crate::place::Keep;
 use crate::player;
@@ -80,10 +80,24 @@ async fn play(session: &mut Session, args: &Stream, player: Option<&str>, report
 /// `jstorrent get`
 pub(crate) async fn get(args: Get) -> Result<ExitCode> {
     let source = Source::parse(&args.source.text)?;
+    if let Source::Torrent { meta, .. } = &source {
+        // Said before anything is started.
+        chosen(&files(meta), &args.file)?;
+    }
     let mut report = Report::new(args.json);
     let mut is_complete = false;
+    let nobody = Peers::default();
     let ending = with_session(args.settings.resolve()?, &source, Keep::Yes, async |session: &mut Session| {
-        session.add(&source, &args.peers).await?;
+        let is_described = matches!(source, Source::Torrent { .. });
+        session.add(&source, if is_described { &nobody } else { &args.peers }).await?;
+        if !args.file.is_empty() {
+            let torrent = until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
+            session.want(&torrent, &chosen(&torrent.files, &args.file)?).await?;
+        }
+        if is_described {
+            // Named when it is known what to ask them for.
+            session.name_peers(&args.peers).await?;
+        }
         let torrent = until(session, &mut report, |torrent| torrent.state == TorrentState::Complete).await?;
         session.done();
         is_complete = true;
@@ -113,6 +127,12 @@ async fn give(session: &mut Session, report: &mut Report) -> Result<()> {
     report.finish();
     let words = format!("{} was given: enough", HumanBytes(torrent.uploaded));
     report.result("given", &words, json!({ "infoHash": torrent.info_hash, "uploaded": torrent.uploaded }))
+}
+
+/// The indexes of the files that are meant.
+fn chosen(files: &[FileView], wanted: &[String]) -> Result<Vec<u32>> {
+    let indexes = wanted.iter().map(|wanted| Ok(choose(files, Some(wanted))?.index));
+    indexes.collect()
 }
 
 /// `jstorrent info`
@@ -218,6 +238,7 @@ fn files(meta: &Metainfo) -> Vec<FileView> {
                 path: file.path.join("/"),
                 length: file.length,
                 verified: 0,
+                priority: engine_wasm::view::Priority::Normal,
                 content_type: engine_wasm::media::content_type(name).to_owned(),
                 playable: engine_wasm::media::is_playable(name),
                 url: String::new(),

@@ -230,6 +230,7 @@ mod tests {
             path: path.into(),
             length: 1,
             verified: 0,
+            priority: engine_wasm::view::Priority::Normal,
             content_type: String::new(),
             playable: true,
             url: String::new(),

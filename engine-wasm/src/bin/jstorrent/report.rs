@@ -64,12 +64,12 @@ impl Report {
         self.last = Some((Instant::now(), torrent.state));
         match &self.form {
             Form::Bar(bar) => {
-                bar.set_length(torrent.length);
-                bar.set_position(torrent.verified);
+                bar.set_length(torrent.wanted);
+                bar.set_position(torrent.wanted_verified);
                 bar.set_message(words(torrent, streams));
             }
             Form::Lines => {
-                let percent = percent(torrent.verified, torrent.length);
+                let percent = percent(torrent.wanted_verified, torrent.wanted);
                 eprintln!("{percent:>3}%  {}", words(torrent, streams).replace("\n    ", "; "));
             }
             Form::Json => say(&event("progress", progress(now)))?,
@@ -131,8 +131,8 @@ fn words(torrent: &TorrentView, streams: &[StreamView]) -> String {
     }
     let mut words = format!(
         "{} of {}, {}/{} pieces, {}/s, {} {}",
-        HumanBytes(torrent.verified),
-        HumanBytes(torrent.length),
+        HumanBytes(torrent.wanted_verified),
+        HumanBytes(torrent.wanted),
         pieces(torrent),
         torrent.piece_count,
         HumanBytes(torrent.down_rate_bps),
@@ -145,6 +145,9 @@ fn words(torrent: &TorrentView, streams: &[StreamView]) -> String {
     }
     if torrent.state == TorrentState::Checking {
         words.push_str(", checking what is there");
+        if let Some(progress) = torrent.check_progress {
+            words.push_str(&format!(" ({:.0}%)", progress * 100.0));
+        }
     }
     if let Some(message) = &torrent.message {
         words.push_str(&format!(" ({message})"));
@@ -176,8 +179,9 @@ fn progress(Now { torrent, streams, port }: &Now) -> Value {
     json!({
         "port": port,
         "state": torrent.state, "message": torrent.message, "infoHash": torrent.info_hash,
-        "length": torrent.length, "verified": torrent.verified, "pieceCount": torrent.piece_count,
-        "verifiedPieces": pieces(torrent), "downRateBps": torrent.down_rate_bps,
+        "length": torrent.length, "verified": torrent.verified, "wanted": torrent.wanted,
+        "wantedVerified": torrent.wanted_verified, "checkProgress": torrent.check_progress,
+        "pieceCount": torrent.piece_count, "verifiedPieces": pieces(torrent), "downRateBps": torrent.down_rate_bps,
         "uploaded": torrent.uploaded, "giving": torrent.giving, "upRateBps": torrent.up_rate_bps, "peers": torrent.peers,
         "trackers": torrent.trackers, "streams": streams,
     })
@@ -197,6 +201,7 @@ mod tests {
     fn torrent() -> TorrentView {
         serde_json::from_value(json!({
             "infoHash": "ab", "name": "film", "version": "v1", "state": "downloading", "message": null, "length": 2_500_000,
+            "wanted": 2_500_000, "wantedVerified": 1_048_576, "checkProgress": null,
             "verified": 1_048_576, "downloaded": 0, "wasted": 0, "pieceLength": 1_048_576, "pieceCount": 3,
             "downRateBps": 2048, "uploaded": 0, "upRateBps": 0, "sharing": {}, "giving": "open", "peers": 1,
             "knownPeers": 1, "trackers": [], "files": [],
@@ -211,7 +216,7 @@ mod tests {
         torrent.peers = 0;
         torrent.message = Some("Looking for peers".into());
         assert!(words(&torrent, &[]).ends_with("0 peers (Looking for peers)"));
-        torrent.verified = torrent.length;
+        (torrent.verified, torrent.wanted_verified) = (torrent.length, torrent.length);
         assert_eq!(pieces(&torrent), 3);
         torrent.state = TorrentState::Metadata;
         assert_eq!(words(&torrent, &[]), "Looking for peers");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use engine_wasm::host::native::HostEvent;
-use engine_wasm::view::{FileView, Intent, IntentReply, StreamView, TorrentView};
+use engine_wasm::view::{FilePriority, FileView, Intent, IntentReply, Priority, StreamView, TorrentView};
 
 use crate::cli::Peers;
 use crate::config::Config;
@@ -76,12 +76,31 @@ impl Session {
             Source::Url { url } => Intent::AddUrl { url: url.clone() },
         };
         let info_hash = self.ask(intent).await?;
-        self.info_hash = Some(info_hash.clone());
-        if !peers.peer.is_empty() {
+        self.info_hash = Some(info_hash);
+        self.name_peers(peers).await
+    }
+
+    /// Names peers by hand.
+    ///
+    /// # Errors
+    /// The engine's own words, if it doesn't take them.
+    pub(crate) async fn name_peers(&mut self, peers: &Peers) -> Result<()> {
+        if let (Some(info_hash), false) = (self.info_hash.clone(), peers.peer.is_empty()) {
             let peers = peers.peer.iter().map(ToString::to_string).collect();
             self.ask(Intent::AddPeers { info_hash, peers }).await?;
         }
         Ok(())
+    }
+
+    /// Wants these files of the torrent and no others.
+    ///
+    /// # Errors
+    /// The engine's own words, if it doesn't take them.
+    pub(crate) async fn want(&mut self, torrent: &TorrentView, wanted: &[u32]) -> Result<()> {
+        let priority = |index| if wanted.contains(&index) { Priority::Normal } else { Priority::Skip };
+        let files = torrent.files.iter().map(|file| FilePriority { index: file.index, priority: priority(file.index) });
+        let intent = Intent::SetPriorities { info_hash: torrent.info_hash.clone(), files: files.collect() };
+        self.ask(intent).await.map(drop)
     }
 
     async fn ask(&mut self, intent: Intent) -> Result<String> {

@@ -178,6 +178,8 @@ fn bounds_are_checked() {
     );
     check_error(&several(&[]).bytes("pieces", ""), MetainfoError::Empty);
     check_error(&several(&[entry(9, &["a"]).bytes("attr", "p")]), MetainfoError::Empty);
+    let empty = several(&[entry(0, &["a"])]).bytes("pieces", "");
+    assert_eq!(parse(&empty).unwrap().total_length(), 0, "files without bytes are files");
     check_error(&several(&[entry(101, &["a"])]), MetainfoError::PieceCount { expected: 2, got: 1 });
     let many = vec![entry(0, &["a"]); MAX_FILES + 1];
     check_error(&several(&many), GeometryError::Files(MAX_FILES + 1).into());

@@ -143,9 +143,8 @@ fn a_playlist_names_what_players_play() {
 #[test]
 fn a_removed_torrent_is_gone_and_its_data_if_that_was_wanted() {
     for (query, leaves_files) in [("", true), ("?data=0", true), ("?data=1", false)] {
-        let mut world = world(series());
-        world.add_file();
-        world.run_for(Duration::from_millis(10));
+        let mut world = World::with_torrent(series(), &[Manner::honest(1 << 20, 10)], 60);
+        world.run_for(Duration::from_secs(2));
         let path = format!("/torrents/{}", world.info_hash());
         let answer = world.call("DELETE", &format!("{path}{query}"));
         assert_eq!((answer.status, answer.body.as_str()), (204, ""));

@@ -1,0 +1,258 @@
+//! A torrent and its open files: opening them when they are needed, and keeping them open while somebody may write to them.
+//!
+//! Owns which pieces pin their files in [`crate::handles`]. Invariant: a key is armed, and a digest under way, only on files that are pinned. Files of
+//! which nothing is wanted come into being only when a piece that they share with a wanted one is written, and then they are as
+//! long as what was written: the rest of them is neither made nor paid for. (Some clients keep such shares in a file of their own; then a
+//! file that is wanted later has to be put together first, and nobody else can adopt what lies there.)
+
+use shared_proto::io::{FileStat, OpError, OpOutput};
+use shared_proto::{EngineMessage, FileId, FileRef, IoCommand, RootKey, Span};
+
+use super::stamps::Stamp;
+use super::{Op, Torrent};
+use crate::context::Context;
+use crate::geometry::{FileIndex, PieceIndex};
+use crate::handles::{Access, Key};
+use crate::media;
+use crate::pick::priority::Priority;
+use crate::time::Instant;
+
+/// One of its files, as far as the daemon knows it.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) id: FileId,
+    /// Bytes verified.
+    pub(super) verified: u64,
+    /// As it was when its content was known and durable; `None` once it is written to.
+    pub(super) stamp: Option<Stamp>,
+    /// As it was seen last, with nothing written to it by us since.
+    pub(super) known: Option<FileStat>,
+    /// When it was last written to, or found.
+    pub(super) written: Option<Instant>,
+    /// Whether it waits for a stamp.
+    pub(super) is_dirty: bool,
+    /// Whether its stamp is under way, and nothing was written to it since that began.
+    pub(super) is_stamping: bool,
+    /// Whether it is on the disk, as far as we know.
+    pub(super) is_there: bool,
+    /// When its viewers last had it looked at.
+    pub(super) glanced: Option<Instant>,
+}
+
+impl Slot {
+    pub(super) fn new(id: FileId) -> Self {
+        Self {
+            id,
+            verified: 0,
+            stamp: None,
+            known: None,
+            written: None,
+            is_dirty: false,
+            is_stamping: false,
+            is_there: false,
+            glanced: None,
+        }
+    }
+}
+
+impl Torrent {
+    /// The file's number for the engine's table of open files.
+    pub(super) fn key(&self, file: FileIndex) -> Key {
+        (self.meta.info_hash, file)
+    }
+
+    /// Where a file lies now.
+    pub(super) fn location(&self, file: FileIndex) -> (RootKey, Vec<String>) {
+        let place = self.place_of(file);
+        (place.root.clone(), place.path(file.0, &self.meta.files[file.as_usize()].path))
+    }
+
+    /// Tells the daemon under which names the files are served.
+    pub(super) fn announce_files(&self, cx: &mut Context<'_>) {
+        for file in self.geometry.files().filter(|file| !self.meta.files[file.as_usize()].padding) {
+            self.announce_file(file, cx);
+        }
+    }
+
+    /// Tells the daemon where a file lies that is served.
+    pub(super) fn announce_file(&self, file: FileIndex, cx: &mut Context<'_>) {
+        let (root, path) = self.location(file);
+        let id = self.files[file.as_usize()].id.clone();
+        cx.say(EngineMessage::FileAnnounce {
+            root,
+            length: self.geometry.file_len(file),
+            content_type: media::content_type(path.last().map_or("", String::as_str)).to_owned(),
+            etag: id.0.clone(),
+            key: cx.shared.capability(&id),
+            path,
+            file_id: id,
+        });
+    }
+
+    /// The number of an open file, opening it if need be. `None` when everything that is open must stay so.
+    pub(super) fn handle(&mut self, file: FileIndex, access: Access, cx: &mut Context<'_>) -> Option<FileRef> {
+        let key = self.key(file);
+        if let Some(handle) = cx.shared.handles.find(key, access) {
+            return Some(handle);
+        }
+        if let Some(handle) = cx.shared.handles.close(key) {
+            cx.order(IoCommand::FileClose { file: handle });
+        }
+        if let Some(handle) = cx.shared.handles.make_room().ok()? {
+            cx.order(IoCommand::FileClose { file: handle });
+        }
+        let handle = cx.new_file();
+        cx.shared.handles.insert(key, handle, access);
+        let (root, path) = self.location(file);
+        let is_wanted = self.selection.priority(file) != Priority::Skip;
+        let create = access == Access::Write;
+        let length = if create && is_wanted { self.geometry.file_len(file) } else { 0 };
+        self.ask(Op::Open(file, handle, access), cx, |op| IoCommand::FileOpen {
+            op,
+            file: handle,
+            root,
+            path,
+            length,
+            create,
+        });
+        Some(handle)
+    }
+
+    /// A file is open, or is not. What was ordered with its number meanwhile fares as it does.
+    pub(super) fn opened(
+        &mut self,
+        (file, handle, access): (FileIndex, FileRef, Access),
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
+        let error = match result {
+            Ok(output) => {
+                let is_new = access == Access::Write && !self.files[file.as_usize()].is_there;
+                if is_new && matches!(output, OpOutput::Opened { existing: Some(1..) }) {
+                    // Somebody put it there since we looked: it is not ours to delete.
+                    self.found_late(file);
+                }
+                self.files[file.as_usize()].is_there = true;
+                return;
+            }
+            Err(error) => error,
+        };
+        if cx.shared.handles.failed(self.key(file), handle) {
+            cx.order(IoCommand::FileClose { file: handle });
+        }
+        if access == Access::Write {
+            self.fail_for(&error, cx);
+        }
+    }
+
+    /// Where bytes of a piece lie, all files of it open at once; those of padding nowhere. `None` when so many can't be open now.
+    pub(super) fn spans(
+        &mut self,
+        piece: PieceIndex,
+        begin: u32,
+        length: u32,
+        access: Access,
+        cx: &mut Context<'_>,
+    ) -> Option<Vec<Span>> {
+        let geometry = std::sync::Arc::clone(&self.geometry);
+        let mut spans = Vec::new();
+        let mut is_all = true;
+        let mut pinned = Vec::new();
+        for span in geometry.file_spans(piece, begin, length) {
+            if geometry.is_padding(span.file) {
+                spans.push(Span { file: FileRef::ZEROS, offset: span.offset, length: span.length });
+                continue;
+            }
+            let Some(file) = self.handle(span.file, access, cx) else {
+                is_all = false;
+                break;
+            };
+            // What is opened next must not close it.
+            let key = self.key(span.file);
+            cx.shared.handles.pin(key);
+            pinned.push(key);
+            spans.push(Span { file, offset: span.offset, length: span.length });
+        }
+        pinned.into_iter().for_each(|key| cx.shared.handles.unpin(key));
+        is_all.then_some(spans)
+    }
+
+    /// The files of a piece stay open until [`Torrent::unpin`].
+    pub(super) fn pin(&self, piece: PieceIndex, cx: &mut Context<'_>) {
+        self.geometry.files_of(piece).for_each(|file| cx.shared.handles.pin(self.key(file)));
+    }
+
+    /// The files of a piece need not stay open, once less.
+    pub(super) fn unpin(&self, piece: PieceIndex, cx: &mut Context<'_>) {
+        self.geometry.files_of(piece).for_each(|file| cx.shared.handles.unpin(self.key(file)));
+    }
+
+    /// Whether blocks of this piece can be armed: some of what may be open is left for digests, and some of the rest for what viewers wait for. If
+    /// so, its files are pinned until nothing of it is armed.
+    pub(super) fn pin_for_blocks(&mut self, piece: PieceIndex, is_wanted: bool, cx: &mut Context<'_>) -> bool {
+        if self.pinned.contains(&piece) {
+            return true;
+        }
+        let most = cx.shared.handles.most();
+        let room = if is_wanted { most - most / 4 } else { most / 2 };
+        if cx.shared.handles.pinned() + self.geometry.files_of(piece).count() > room.max(1) {
+            return false;
+        }
+        self.pinned.insert(piece);
+        self.pin(piece, cx);
+        true
+    }
+
+    /// A piece that nobody may write to lets go of its files.
+    pub(super) fn unpin_idle(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
+        if !self.pieces.has_armed(piece) && self.pinned.remove(&piece) {
+            self.unpin(piece, cx);
+        }
+    }
+
+    /// Pieces that nobody may write to any more let go of their files.
+    pub(super) fn settle_pins(&mut self, cx: &mut Context<'_>) {
+        let mut freed = false;
+        for piece in self.pieces.take_armed_news() {
+            if !self.pieces.has_armed(piece) && self.pinned.remove(&piece) {
+                self.unpin(piece, cx);
+                freed = true;
+            }
+        }
+        if freed && self.files.len() > cx.shared.handles.most() {
+            self.wants_are_stale = true;
+        }
+    }
+
+    /// Closes what is open.
+    pub(super) fn close_files(&mut self, cx: &mut Context<'_>) {
+        self.pinned.clear();
+        for file in cx.shared.handles.close_all_of(self.meta.info_hash) {
+            cx.order(IoCommand::FileClose { file });
+        }
+    }
+
+    /// Closes one file, if it is open: what lies under its name may be another by now. Nothing may be armed on it.
+    pub(super) fn close_file(&mut self, file: FileIndex, cx: &mut Context<'_>) {
+        if let Some(handle) = cx.shared.handles.close(self.key(file)) {
+            cx.order(IoCommand::FileClose { file: handle });
+        }
+    }
+
+    /// The most files that any piece has bytes of.
+    pub(super) fn most_files_of_a_piece(&self) -> usize {
+        let mut most = 0;
+        let mut here = (u32::MAX, 0);
+        for file in self.geometry.files() {
+            let Some(pieces) = self.geometry.pieces_of_file(file) else { continue };
+            let (first, last) = (pieces.start().0, pieces.end().0);
+            // Only the first and the last piece of a file can have others, too.
+            here = if here.0 == first { (first, here.1 + 1) } else { (first, 1) };
+            most = most.max(here.1);
+            if last != first {
+                here = (last, 1);
+            }
+        }
+        most
+    }
+}

@@ -1,0 +1,298 @@
+//! A torrent and what its files look like: at the beginning, after every return of the daemon, and when somebody wants all of it hashed again.
+//!
+//! Owns the round over all files and what follows from it: which pieces are believed, which are to be hashed, which can't be there. Believed are those
+//! that the record names as verified and all of whose files look as they were stamped; a file that looks otherwise is hashed. The
+//! opposite is believed, too: a piece that the record does not name is not looked for in files that nobody touched.
+
+use shared_proto::IoCommand;
+use shared_proto::io::{FileStat, OpError, OpErrorKind, OpOutput};
+
+use super::{Op, Status, Torrent};
+use crate::context::Context;
+use crate::geometry::{FileIndex, PieceIndex, each_piece};
+use crate::limits;
+use crate::pick::piece_map::PieceState;
+
+/// What is at a file's path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing.
+    Nothing,
+    /// A file.
+    File(FileStat),
+    /// Something that can't be read, or is no file.
+    Foreign,
+}
+
+impl Found {
+    /// What a look came to; an error that says nothing about the path is handed back.
+    pub(super) fn from_result(result: Result<OpOutput, OpError>) -> Result<Self, OpError> {
+        match result {
+            Ok(OpOutput::Stat(Some(stat))) => Ok(Self::File(stat)),
+            Ok(_) => Ok(Self::Nothing),
+            Err(error) => match error.kind {
+                OpErrorKind::NotFound => Ok(Self::Nothing),
+                OpErrorKind::Denied | OpErrorKind::Exists | OpErrorKind::Other => Ok(Self::Foreign),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// The file, if it is one.
+    pub(super) fn stat(&self) -> Option<FileStat> {
+        if let Self::File(stat) = self { Some(*stat) } else { None }
+    }
+}
+
+/// A round over all files.
+#[derive(Debug)]
+pub(super) struct Look {
+    next: u32,
+    left: u32,
+    found: Vec<Found>,
+    /// Whether everything is to be hashed whatever it looks like.
+    is_recheck: bool,
+}
+
+impl Torrent {
+    /// Looks at all files.
+    pub(super) fn look(&mut self, is_recheck: bool, cx: &mut Context<'_>) {
+        if self.status == Status::Running {
+            self.status = Status::Looking;
+        }
+        if let Some(look) = &mut self.looking {
+            look.is_recheck |= is_recheck;
+            return;
+        }
+        self.looks += 1;
+        let count = self.geometry.file_count();
+        let found = vec![Found::Nothing; self.files.len()];
+        self.looking = Some(Look { next: 0, left: count, found, is_recheck });
+        self.look_on(cx);
+    }
+
+    fn look_on(&mut self, cx: &mut Context<'_>) {
+        loop {
+            let Some(look) = &mut self.looking else { return };
+            let underway = look.next - (self.geometry.file_count() - look.left);
+            if underway >= limits::LOOKS || look.next >= self.geometry.file_count() {
+                return;
+            }
+            let file = FileIndex(look.next);
+            look.next += 1;
+            if self.meta.files[file.as_usize()].padding {
+                // Padding lies nowhere.
+                look.left -= 1;
+                continue;
+            }
+            let (root, path) = self.location(file);
+            let round = self.looks;
+            self.ask(Op::Look(file, round), cx, |op| IoCommand::FileStat { op, root, path });
+        }
+    }
+
+    /// A file was looked at.
+    pub(super) fn looked(
+        &mut self,
+        (file, round): (FileIndex, u32),
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(look) = self.looking.as_mut().filter(|_| round == self.looks) else { return };
+        match Found::from_result(result) {
+            Ok(found) => look.found[file.as_usize()] = found,
+            Err(error) => {
+                self.looking = None;
+                return self.fail_for(&error, cx);
+            }
+        }
+        look.left -= 1;
+        self.look_on(cx);
+        if self.looking.as_ref().is_none_or(|look| look.left > 0) {
+            return;
+        }
+        let Some(look) = self.looking.take() else { return };
+        if self.adoption.is_settled() {
+            self.take_in(&look.found, look.is_recheck, cx);
+        } else {
+            self.found_before(look.found, cx);
+        }
+    }
+
+    /// Takes in what was found.
+    pub(super) fn take_in(&mut self, found: &[Found], is_recheck: bool, cx: &mut Context<'_>) {
+        let agrees = self.files.iter().zip(found).map(|(slot, found)| match (&slot.stamp, found) {
+            _ if is_recheck => false,
+            (Some(stamp), Found::File(stat)) => stamp.agrees(stat),
+            (None, Found::Nothing) => true,
+            _ => false,
+        });
+        let agrees: Vec<bool> = agrees.collect();
+        for piece in self.geometry.pieces() {
+            self.appraise(piece, found, &agrees, is_recheck, cx);
+        }
+        self.note_files(found, &agrees, cx);
+        if self.status == Status::Looking {
+            self.status = Status::Running;
+        }
+        if self.most_files_of_a_piece() > (cx.shared.handles.most() / 4).max(1) {
+            let message = "Its pieces have more files each than may be open at once here.".to_owned();
+            return self.fail(message, cx);
+        }
+        self.record.forget_recorded();
+        self.record.touch(cx.now);
+        self.wants_are_stale = true;
+        self.next_tick = cx.now;
+        self.create_empty(cx);
+        if self.is_done() {
+            self.completed(cx);
+        }
+        self.check_next(cx);
+        cx.changed();
+    }
+
+    /// What is to be thought of a piece whose files were looked at.
+    fn appraise(
+        &mut self,
+        piece: PieceIndex,
+        found: &[Found],
+        agrees: &[bool],
+        is_recheck: bool,
+        cx: &mut Context<'_>,
+    ) {
+        let (mut is_readable, mut is_untouched, mut is_stale) = (true, true, false);
+        for span in self.geometry.piece_spans(piece).filter(|span| !self.geometry.is_padding(span.file)) {
+            let at = span.file.as_usize();
+            let length = found[at].stat().map_or(0, |stat| stat.length);
+            is_readable &= length >= span.offset + u64::from(span.length);
+            is_untouched &= agrees[at];
+            is_stale |= !agrees[at] && self.files[at].stamp.is_some();
+        }
+        let state = self.pieces.state(piece);
+        match state {
+            PieceState::Have if !is_readable => self.lose_piece(piece),
+            PieceState::Have if is_recheck || is_stale => {
+                if is_recheck {
+                    self.recheck.doubted.push(piece);
+                }
+                self.lose_piece(piece);
+                self.suspect(piece, false);
+            }
+            PieceState::Missing if !is_readable => {}
+            PieceState::Missing if is_untouched && self.record.believes(piece) => self.believe(piece, cx),
+            PieceState::Missing if is_untouched && !self.record.names(piece) => {}
+            PieceState::Missing => self.suspect(piece, self.record.names(piece)),
+            PieceState::Unchecked if !is_readable => {
+                self.pieces.unsuspect(piece);
+                self.put_back(piece);
+            }
+            _ => {}
+        }
+    }
+
+    /// The disk may hold a piece: it is hashed before it is fetched.
+    pub(super) fn suspect(&mut self, piece: PieceIndex, is_likely: bool) {
+        self.pieces.suspect(piece);
+        self.availability.take(piece);
+        self.recheck.total += 1;
+        if is_likely {
+            self.check_first.push_back(piece);
+        }
+    }
+
+    /// Remembers what the files look like, and which are to be stamped and made.
+    fn note_files(&mut self, found: &[Found], agrees: &[bool], cx: &mut Context<'_>) {
+        let geometry = std::sync::Arc::clone(&self.geometry);
+        for file in geometry.files().filter(|&file| !geometry.is_padding(file)) {
+            let at = file.as_usize();
+            let slot = &mut self.files[at];
+            slot.known = found[at].stat();
+            slot.is_there = found[at] != Found::Nothing;
+            if found[at].stat().is_some() && !agrees[at] {
+                slot.stamp = None;
+                self.wants_stamp(file, cx.now);
+            } else if found[at] == Found::Nothing {
+                self.files[at].stamp = None;
+                if self.geometry.file_len(file) == 0 {
+                    self.empties.push_back(file);
+                }
+            }
+        }
+    }
+
+    /// Makes the files that have no bytes and are wanted, a few at a time.
+    pub(super) fn create_empty(&mut self, cx: &mut Context<'_>) {
+        while self.creating < limits::CREATED_AT_ONCE {
+            let Some(file) = self.empties.pop_front() else { return };
+            if !self.selection.is_wanted(file) || self.is_relocating() {
+                continue;
+            }
+            let handle = cx.new_file();
+            let (root, path) = self.location(file);
+            self.creating += 1;
+            self.ask(Op::Create(handle), cx, |op| IoCommand::FileOpen {
+                op,
+                file: handle,
+                root,
+                path,
+                length: 0,
+                create: true,
+            });
+        }
+    }
+
+    /// A file without bytes was made.
+    pub(super) fn created(
+        &mut self,
+        handle: shared_proto::FileRef,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
+        self.creating = self.creating.saturating_sub(1);
+        cx.order(IoCommand::FileClose { file: handle });
+        match result {
+            Ok(_) => self.create_empty(cx),
+            Err(error) => self.fail_for(&error, cx),
+        }
+    }
+
+    /// A file is not as we left it: what was verified of it is hashed again.
+    pub(super) fn doubt(&mut self, file: FileIndex, stat: Option<FileStat>, cx: &mut Context<'_>) {
+        tracing::info!(torrent = %self.meta.info_hash, file = file.0, "a file was changed by somebody else");
+        let length = stat.map_or(0, |stat| stat.length);
+        let Some(pieces) = self.geometry.pieces_of_file(file) else { return };
+        self.withdraw(each_piece(pieces.clone()), cx);
+        self.settle_pins(cx);
+        // What is open may be another file than what lies there.
+        self.close_file(file, cx);
+        for piece in each_piece(pieces) {
+            let needs = self.geometry.range_in_file(piece, file).map_or(0, |range| range.end() + 1);
+            if self.pieces.state(piece) == PieceState::Have {
+                self.lose_piece(piece);
+            }
+            if needs <= length && self.pieces.state(piece) == PieceState::Missing {
+                self.suspect(piece, false);
+            }
+        }
+        let slot = &mut self.files[file.as_usize()];
+        (slot.known, slot.stamp, slot.is_stamping) = (stat, None, false);
+        if stat.is_some() {
+            self.wants_stamp(file, cx.now);
+        }
+        self.wants_are_stale = true;
+        self.record.touch(cx.now);
+        self.refresh_all_interest(cx.now);
+        self.next_tick = cx.now;
+        self.check_next(cx);
+        cx.changed();
+    }
+
+    /// Bytes of a file could be read neither for a check nor for a peer: has it looked at.
+    pub(super) fn distrust(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
+        let files: Vec<FileIndex> = self.geometry.files_of(piece).collect();
+        for file in files {
+            self.files[file.as_usize()].glanced = None;
+            self.glance(file, cx);
+        }
+    }
+}

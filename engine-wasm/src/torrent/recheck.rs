@@ -1,0 +1,80 @@
+//! Hashing everything again because a person wants it, and how far any hashing of what lies there has come.
+//!
+//! Owns what was verified before, so that a check that is called off leaves things as they were. While it goes on viewers are served
+//! from what is hashed already, and what they wait for is hashed first.
+
+use super::{Status, Torrent};
+use crate::context::Context;
+use crate::geometry::PieceIndex;
+
+/// A check of what lies on disk.
+#[derive(Debug, Default)]
+pub(super) struct Recheck {
+    /// Pieces that were verified before the check began.
+    pub(super) doubted: Vec<PieceIndex>,
+    /// Pieces to hash since nothing was left to hash.
+    pub(super) total: u32,
+    /// Whether a person asked for it.
+    is_asked: bool,
+}
+
+impl Torrent {
+    /// Hashes all that lies there, whatever it looks like.
+    ///
+    /// # Errors
+    /// In plain words, when it can't be done now.
+    pub(crate) fn recheck(&mut self, cx: &mut Context<'_>) -> Result<(), String> {
+        if !self.linked || !self.adoption.is_settled() || self.is_relocating() {
+            return Err("The torrent is not ready for a check: try again in a moment.".to_owned());
+        }
+        if self.looking.is_none() {
+            self.recheck.doubted.clear();
+            self.recheck.is_asked = true;
+            self.look(true, cx);
+            cx.changed();
+        }
+        Ok(())
+    }
+
+    /// Calls a check off that a person asked for: what was verified before and was not hashed again counts as before, the rest is not looked at.
+    pub(crate) fn cancel_recheck(&mut self, cx: &mut Context<'_>) {
+        if !self.recheck.is_asked {
+            return;
+        }
+        if self.looking.take().is_some() && self.status == Status::Looking {
+            self.status = Status::Running;
+        }
+        for piece in std::mem::take(&mut self.recheck.doubted) {
+            if self.pieces.unsuspect(piece) {
+                self.believe(piece, cx);
+            }
+        }
+        let left: Vec<PieceIndex> = self.pieces.unchecked().iter_ones().map(PieceIndex).collect();
+        for piece in left {
+            self.pieces.unsuspect(piece);
+            self.put_back(piece);
+        }
+        self.check_first.clear();
+        self.end_of_check();
+        self.wants_are_stale = true;
+        self.next_tick = cx.now;
+        cx.changed();
+    }
+
+    /// Nothing is left to hash: the next check begins to count anew.
+    pub(super) fn end_of_check(&mut self) {
+        if self.checking == 0 && self.pieces.unchecked().is_clear() {
+            self.recheck = Recheck::default();
+        }
+    }
+
+    /// How much of what is to be hashed is hashed, 0 to 1; `None` when nothing is.
+    pub(super) fn check_progress(&self) -> Option<f64> {
+        let left = self.pieces.unchecked().count() + u32::try_from(self.checking).unwrap_or(0);
+        if self.looking.is_none() && left == 0 {
+            return None;
+        }
+        let total = self.recheck.total.max(left).max(1);
+        Some(if self.looking.is_some() { 0.0 } else { f64::from(total - left) / f64::from(total) })
+    }
+}

@@ -1,0 +1,137 @@
+//! Which files of a torrent are wanted, and how much.
+//!
+//! Owns the priority of each file and what follows from it for pieces: a piece is wanted as much as the most wanted file that has bytes of it. It never
+//! knows what is there. What viewers ask for is fetched whatever is selected; that is the desk's.
+
+use super::Torrent;
+use crate::context::Context;
+use crate::geometry::{FileIndex, Geometry, PieceIndex, each_piece};
+use crate::metainfo::Metainfo;
+use crate::pick::piece_map::PieceState;
+use crate::pick::priority::Priority;
+
+/// The priorities of a torrent's files.
+#[derive(Debug)]
+pub(super) struct Selection {
+    files: Vec<Priority>,
+}
+
+impl Selection {
+    /// Everything is wanted; padding (BEP 47) for its own sake never is.
+    pub(super) fn new(meta: &Metainfo) -> Self {
+        let of = |padding: bool| if padding { Priority::Skip } else { Priority::Normal };
+        Self { files: meta.files.iter().map(|file| of(file.padding)).collect() }
+    }
+
+    /// How much a file is wanted.
+    pub(super) fn priority(&self, file: FileIndex) -> Priority {
+        self.files.get(file.as_usize()).copied().unwrap_or_default()
+    }
+
+    /// How much a piece is wanted.
+    pub(super) fn of_piece(&self, geometry: &Geometry, piece: PieceIndex) -> Priority {
+        geometry.files_of(piece).map(|file| self.priority(file)).max().unwrap_or(Priority::Skip)
+    }
+
+    /// Whether a file is wanted.
+    pub(super) fn is_wanted(&self, file: FileIndex) -> bool {
+        self.priority(file) != Priority::Skip
+    }
+
+    /// The files whose priority is not the usual one, for the record.
+    pub(super) fn unusual(&self) -> Vec<(u32, Priority)> {
+        (0..)
+            .zip(&self.files)
+            .filter(|(_, priority)| **priority != Priority::Normal)
+            .map(|(at, &it)| (at, it))
+            .collect()
+    }
+
+    /// Takes new priorities. True when any is another one than before.
+    fn set(&mut self, meta: &Metainfo, changes: &[(FileIndex, Priority)]) -> Vec<FileIndex> {
+        let mut changed = Vec::new();
+        for &(file, priority) in changes {
+            let is_padding = meta.files.get(file.as_usize()).is_none_or(|file| file.padding);
+            if !is_padding && self.files[file.as_usize()] != priority {
+                self.files[file.as_usize()] = priority;
+                changed.push(file);
+            }
+        }
+        changed
+    }
+}
+
+impl Torrent {
+    /// Wants files more or less than before.
+    pub(crate) fn set_priorities(&mut self, changes: &[(FileIndex, Priority)], cx: &mut Context<'_>) {
+        let changed = self.selection.set(&self.meta, changes);
+        if changed.is_empty() {
+            return;
+        }
+        self.apply_priorities(&changed);
+        if self.is_running() {
+            for &file in changed.iter().filter(|&&file| self.geometry.file_len(file) == 0) {
+                self.empties.push_back(file);
+            }
+            self.create_empty(cx);
+        }
+        self.after_selection(cx);
+    }
+
+    /// As an earlier engine wrote it down, or as a link names it, before anything begins.
+    pub(super) fn restore_priorities(&mut self, priorities: &[(u32, Priority)]) {
+        let known = priorities.iter().filter_map(|&(file, priority)| Some((self.geometry.file(file)?, priority)));
+        let changes: Vec<(FileIndex, Priority)> = known.collect();
+        self.selection.set(&self.meta, &changes);
+        let all: Vec<FileIndex> = self.geometry.files().collect();
+        self.apply_priorities(&all);
+    }
+
+    /// Only these files are wanted (BEP 53).
+    pub(crate) fn select_only(&mut self, ranges: &[std::ops::RangeInclusive<u32>], cx: &mut Context<'_>) {
+        let is_meant = |file: FileIndex| ranges.iter().any(|range| range.contains(&file.0));
+        if !self.geometry.files().any(is_meant) {
+            return;
+        }
+        let of = |file| if is_meant(file) { Priority::Normal } else { Priority::Skip };
+        let changes: Vec<(FileIndex, Priority)> = self.geometry.files().map(|file| (file, of(file))).collect();
+        self.set_priorities(&changes, cx);
+    }
+
+    fn apply_priorities(&mut self, changed: &[FileIndex]) {
+        for piece in changed.iter().filter_map(|&file| self.geometry.pieces_of_file(file)).flat_map(each_piece) {
+            let is_idle = self.pieces.state(piece) == PieceState::Missing && !self.pieces.is_sealed(piece);
+            self.availability.set_priority(piece, self.selection.of_piece(&self.geometry, piece), is_idle);
+        }
+        let availability = &self.availability;
+        self.pieces.set_wanted(|piece| availability.is_wanted(piece));
+    }
+
+    /// What is no longer wanted is no longer asked for; what is wanted now is.
+    fn after_selection(&mut self, cx: &mut Context<'_>) {
+        self.drop_what_nobody_wants(cx);
+        self.refresh_all_interest(cx.now);
+        self.wants_are_stale = true;
+        self.next_tick = cx.now;
+        self.record.touch(cx.now);
+        cx.changed();
+    }
+
+    /// Bytes of the files that are wanted, and how many of these are verified.
+    pub(super) fn wanted_bytes(&self) -> (u64, u64) {
+        let wanted = self.geometry.files().filter(|&file| self.selection.is_wanted(file));
+        wanted.fold((0, 0), |(length, verified), file| {
+            (length + self.geometry.file_len(file), verified + self.files[file.as_usize()].verified)
+        })
+    }
+
+    /// Whether all that is wanted is there. What no file of the selection is made of does not count.
+    pub(crate) fn is_done(&self) -> bool {
+        self.pieces.is_done()
+    }
+
+    /// Whether peers have anything to give that somebody wants.
+    pub(super) fn needs_peers(&self) -> bool {
+        !self.is_done() || self.picker.wants().iter().any(|want| self.pieces.state(want.piece) != PieceState::Have)
+    }
+}

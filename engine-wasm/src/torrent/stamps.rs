@@ -1,0 +1,211 @@
+//! Stamps: what a file looked like when its content was known and durable, so that the next engine need not hash it.
+//!
+//! Owns when a file is stamped and when a stamp is believed. The order decides: first nothing can be written to the file any more (no key is armed),
+//! then it is synced, then looked at. So whoever finds the file as the stamp says finds every piece that was verified when the stamp was taken, also
+//! after a power cut: what was written to it later is of other pieces. A key that is armed takes the stamp away, and the record that names what is
+//! verified through that key is written without it.
+//!
+//! What a stamp can't tell: a stranger's write between our own ones, and one within the same tick of the file system's clock as our last. The
+//! first is as invisible to the engine that runs. Against the second a stamp is *settled* when nothing was written for [`QUIET`], and where
+//! ticks are as long as seconds no other is believed.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use shared_proto::IoCommand;
+use shared_proto::io::{FileStat, OpError, OpOutput};
+
+use super::{Op, Status, Torrent};
+use crate::context::Context;
+use crate::geometry::FileIndex;
+use crate::handles::Access;
+use crate::time::Instant;
+
+/// A file that was not written to for so long is stamped: longer than the longest tick of a file system's clock, which is FAT's two seconds.
+const QUIET: Duration = Duration::from_secs(3);
+/// Files being stamped at once: syncing is slow, and others want the disk, too.
+const STAMPED_AT_ONCE: usize = 8;
+/// Files that wait which are looked at in one go.
+const LOOKED_AT: usize = 64;
+/// How often those that wait are looked at.
+const PAUSE: Duration = Duration::from_millis(500);
+/// A viewer that begins to read has the file looked at, unless that was done so short a time ago.
+const GLANCE_EVERY: Duration = Duration::from_secs(5);
+
+/// What a file looked like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stamp {
+    length: u64,
+    modified_ns: u64,
+    changed_ns: u64,
+    is_settled: bool,
+}
+
+impl Stamp {
+    fn new(stat: FileStat, is_settled: bool) -> Self {
+        Self { length: stat.length, modified_ns: stat.modified_ns, changed_ns: stat.changed_ns, is_settled }
+    }
+
+    /// Whether a file that looks so holds what it held then.
+    pub(super) fn agrees(&self, stat: &FileStat) -> bool {
+        const SECOND_NS: u64 = 1_000_000_000;
+        let is_coarse = stat.modified_ns % SECOND_NS == 0;
+        let same = (self.length, self.modified_ns, self.changed_ns) == (stat.length, stat.modified_ns, stat.changed_ns);
+        same && (self.is_settled || !is_coarse)
+    }
+}
+
+/// The files that wait for a stamp.
+#[derive(Debug, Default)]
+pub(super) struct Stamps {
+    dirty: VecDeque<FileIndex>,
+    underway: usize,
+    next: Option<Instant>,
+}
+
+impl Stamps {
+    /// When to look after them.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.next.filter(|_| !self.dirty.is_empty())
+    }
+
+    /// The link is gone, and what was under way with it.
+    pub(super) fn unlink(&mut self) {
+        self.underway = 0;
+    }
+}
+
+impl Torrent {
+    /// A file is written to, or may be: what it looked like says nothing any more.
+    pub(super) fn wrote(&mut self, file: FileIndex, now: Instant) {
+        let slot = &mut self.files[file.as_usize()];
+        slot.stamp = None;
+        slot.known = None;
+        slot.is_stamping = false;
+        self.wants_stamp(file, now);
+    }
+
+    /// The file is to be stamped when nothing was written to it for a while.
+    pub(super) fn wants_stamp(&mut self, file: FileIndex, now: Instant) {
+        let slot = &mut self.files[file.as_usize()];
+        slot.written = Some(now);
+        if !std::mem::replace(&mut slot.is_dirty, true) {
+            self.stamps.dirty.push_back(file);
+            self.stamps.next.get_or_insert(now + PAUSE);
+        }
+    }
+
+    /// Stamps what is ready for it.
+    pub(super) fn tend_stamps(&mut self, cx: &mut Context<'_>) {
+        self.stamps.next = Some(cx.now + PAUSE);
+        if !self.linked || !self.adoption.is_settled() || self.looking.is_some() {
+            return;
+        }
+        for _ in 0..self.stamps.dirty.len().min(LOOKED_AT) {
+            if self.stamps.underway >= STAMPED_AT_ONCE {
+                return;
+            }
+            let Some(file) = self.stamps.dirty.pop_front() else { return };
+            let written = self.files[file.as_usize()].written.unwrap_or(cx.now);
+            // A torrent that is stopped may be taken away at any moment; what it wrote last is not settled, and says so.
+            let is_quiet = written + QUIET <= cx.now || matches!(self.status, Status::Paused | Status::Failed(_));
+            let is_held = cx.shared.handles.is_pinned(self.key(file)) || self.is_relocating();
+            if !is_quiet || is_held || !self.stamp(file, cx) {
+                self.stamps.dirty.push_back(file);
+            }
+        }
+    }
+
+    fn stamp(&mut self, file: FileIndex, cx: &mut Context<'_>) -> bool {
+        let Some(handle) = self.handle(file, Access::Read, cx) else { return false };
+        let slot = &mut self.files[file.as_usize()];
+        slot.is_dirty = false;
+        slot.is_stamping = true;
+        self.stamps.underway += 1;
+        self.ask(Op::Sync(file), cx, |op| IoCommand::FileSync { op, file: handle });
+        true
+    }
+
+    /// A file's bytes are durable.
+    pub(super) fn synced(&mut self, file: FileIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        if result.is_err() || !self.files[file.as_usize()].is_stamping {
+            // It has no stamp then: the next engine hashes it.
+            self.stamps.underway = self.stamps.underway.saturating_sub(1);
+            self.files[file.as_usize()].is_stamping = false;
+            return;
+        }
+        let (root, path) = self.location(file);
+        self.ask(Op::Stamp(file), cx, |op| IoCommand::FileStat { op, root, path });
+    }
+
+    /// A synced file was looked at.
+    pub(super) fn stamped(&mut self, file: FileIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        self.stamps.underway = self.stamps.underway.saturating_sub(1);
+        let slot = &mut self.files[file.as_usize()];
+        if std::mem::take(&mut slot.is_stamping)
+            && let Ok(OpOutput::Stat(stat)) = result
+        {
+            let is_settled = slot.written.is_none_or(|written| written + QUIET <= cx.now);
+            match (slot.known, stat) {
+                (Some(known), stat) if Some(known) != stat => return self.doubt(file, stat, cx),
+                (_, None) => return self.doubt(file, None, cx),
+                (_, Some(stat)) => {
+                    slot.known = Some(stat);
+                    slot.stamp = Some(Stamp::new(stat, is_settled));
+                    self.record.touch(cx.now);
+                }
+            }
+        }
+        self.tend_stamps(cx);
+    }
+
+    /// Somebody begins to read a file: has it looked at, in case it was changed meanwhile.
+    pub(super) fn glance(&mut self, file: FileIndex, cx: &mut Context<'_>) {
+        let slot = &self.files[file.as_usize()];
+        let is_fresh = slot.glanced.is_some_and(|at| at + GLANCE_EVERY > cx.now);
+        if slot.known.is_none() || is_fresh || self.is_relocating() || !self.linked {
+            return;
+        }
+        self.files[file.as_usize()].glanced = Some(cx.now);
+        let (root, path) = self.location(file);
+        self.ask(Op::Glance(file), cx, |op| IoCommand::FileStat { op, root, path });
+    }
+
+    /// It was looked at.
+    pub(super) fn glanced(&mut self, file: FileIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        let known = self.files[file.as_usize()].known;
+        if let (Ok(OpOutput::Stat(stat)), Some(known)) = (result, known)
+            && Some(known) != stat
+            && !self.is_relocating()
+        {
+            self.doubt(file, stat, cx);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a stamp of `then` agrees with `now`, each `length modified changed`.
+    fn check(then: [u64; 3], is_settled: bool, now: [u64; 3], expected: bool) {
+        let stat = |[length, modified_ns, changed_ns]: [u64; 3]| FileStat { length, modified_ns, changed_ns };
+        assert_eq!(Stamp::new(stat(then), is_settled).agrees(&stat(now)), expected, "{then:?} {now:?}");
+    }
+
+    #[test]
+    fn a_stamp_agrees_with_the_same_file_only() {
+        check([9, 1_500, 1_600], true, [9, 1_500, 1_600], true);
+        check([9, 1_500, 1_600], false, [9, 1_500, 1_600], true);
+        check([9, 1_500, 1_600], true, [8, 1_500, 1_600], false);
+        check([9, 1_500, 1_600], true, [9, 1_501, 1_600], false);
+        check([9, 1_500, 1_600], true, [9, 1_500, 1_601], false);
+    }
+
+    #[test]
+    fn where_ticks_are_seconds_a_stamp_must_have_settled() {
+        check([9, 4_000_000_000, 0], false, [9, 4_000_000_000, 0], false);
+        check([9, 4_000_000_000, 0], true, [9, 4_000_000_000, 0], true);
+    }
+}
