@@ -1,5 +1,6 @@
 //! The engine at a terminal: a film is read while it comes, a download completes, and nothing is left behind or lost.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use jstorrent_tests::proxy::{Line, Proxy};
 use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH};
 use jstorrent_tests::swarm::{Client, Seeder, Swarm};
 use jstorrent_tests::terminal::{Terminal, command, daemons, output, remembered, run};
+use jstorrent_tests::torrent::Recipe;
 use jstorrent_tests::workspace::{self, Scratch};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -220,7 +222,7 @@ async fn what_can_not_be_done_is_said_in_plain_words() -> Result<()> {
         (&[], 2, "Usage"),
         (&["fly"], 2, "unrecognized subcommand"),
         (&["get"], 2, "SOURCE"),
-        (&["get", torrent, "--file", "1"], 2, "unexpected argument"),
+        (&["get", torrent, "--file", "7"], 1, "there is no file \"7\""),
         (&["stream", torrent, "--open", "--player", "mpv"], 2, "cannot be used with"),
         (&["get", "/nowhere.torrent"], 1, "cannot read /nowhere.torrent"),
         (&["get", "ftp://example.com/a.torrent"], 1, "only http and https"),
@@ -246,6 +248,46 @@ async fn what_can_not_be_done_is_said_in_plain_words() -> Result<()> {
         ensure!(status == *expected && errors.contains(words), "{args:?}: status {status}, {errors}");
     }
     stage.nothing_runs().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chosen_file_comes_alone_and_the_others_when_they_are_wanted() -> Result<()> {
+    let scratch = Scratch::new("chosen")?;
+    let (state, dir, content) = (scratch.dir("state")?, scratch.dir("downloads")?, scratch.dir("content")?);
+    let names = ["one.bin", "two.bin", "three.bin"];
+    let truth: Vec<Vec<u8>> = (1..).zip(names).map(|(seed, _)| noise(seed, 1_500_000)).collect();
+    std::fs::create_dir(content.join("show"))?;
+    for (name, bytes) in names.iter().zip(&truth) {
+        std::fs::write(content.join("show").join(name), bytes)?;
+    }
+    let files = names.map(str::to_owned).to_vec();
+    let recipe = Recipe { folder: content, name: "show".into(), files, piece_length: PIECE_LENGTH, announce: None };
+    let swarm = Swarm::of(recipe, &[(Client::Libtorrent, Line::of_rate(0))]).await?;
+    let torrent = swarm.torrent.write_to(scratch.path())?;
+    let lies = |at: usize| std::fs::read(dir.join("show").join(names[at])).unwrap_or_default();
+    let get = |files: &[&str]| {
+        let args = ["get", torrent.to_str().unwrap_or_default(), "--dir", dir.to_str().unwrap_or_default()];
+        Terminal::start(&state, args.iter().chain(files))
+    };
+    ensure!(get(&["--file", "two.bin"])?.ended().await?.code() == Some(0), "the chosen file is all that is wanted");
+    ensure!(lies(1) == truth[1], "what was chosen is not what was seeded");
+    for other in [0, 2] {
+        // Of its neighbours no more lies there than what shares a piece with it.
+        let stored = std::fs::metadata(dir.join("show").join(names[other])).map_or(0, |file| file.blocks() * 512);
+        ensure!(stored <= 2 * PIECE_LENGTH as u64, "{stored} bytes of a file that nobody wants");
+        ensure!(lies(other) != truth[other], "a file came that nobody wants");
+    }
+    let most = truth[1].len() + 3 * PIECE_LENGTH;
+    ensure!(swarm.passed() < most as u64, "{} bytes passed", swarm.passed());
+    ensure!(get(&["--file", "1", "--file", "three"])?.ended().await?.code() == Some(0), "the others come later");
+    ensure!((0..3).all(|at| lies(at) == truth[at]), "what is there is not what was seeded");
+    Ok(())
+}
+
+/// Bytes that no two files have in common.
+fn noise(seed: u32, length: u32) -> Vec<u8> {
+    let mixed = |at: u32| (at ^ seed.wrapping_mul(0x9e37_79b9)).wrapping_mul(0x85eb_ca6b);
+    (0..length).map(|at| mixed(at).to_be_bytes()[0]).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

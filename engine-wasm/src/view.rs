@@ -101,7 +101,7 @@ pub struct Sharing {
 /// How much a file is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FilePriority {
     /// Its place in the torrent's list of files.
     pub index: u32,

@@ -6,12 +6,13 @@ const GB = 1e9;
 
 function file(index, path, length, share, contentType) {
   const playable = /^(video|audio)/.test(contentType);
-  return { index, path, length, verified: Math.floor(length * share), contentType, playable, url: `/stream/${hash(index)}?key=k` };
+  return { index, path, length, verified: Math.floor(length * share), priority: "normal", contentType, playable, url: `/stream/${hash(index)}?key=k` };
 }
 
 function torrent(number, name, state, share, more = {}) {
   const files = more.files ?? [file(0, `${name}.mp4`, 1.4 * GB, share, "video/mp4")];
   const length = files.reduce((sum, one) => sum + one.length, 0);
+  const chosen = files.filter((one) => one.priority !== "skip");
   return {
     infoHash: hash(number),
     name,
@@ -19,6 +20,9 @@ function torrent(number, name, state, share, more = {}) {
     message: null,
     length,
     verified: files.reduce((sum, one) => sum + one.verified, 0),
+    wanted: chosen.reduce((sum, one) => sum + one.length, 0),
+    wantedVerified: chosen.reduce((sum, one) => sum + one.verified, 0),
+    checkProgress: state === "checking" ? share : null,
     downloaded: Math.floor(length * share),
     uploaded: 0,
     wasted: 0,
@@ -43,13 +47,16 @@ const series = [
   file(4, "The Long Night/readme.txt", 1843, 1, "text/plain"),
 ];
 
+series[0].priority = "high";
+series[2].priority = series[3].priority = "skip";
+
 const few = [
   torrent(1, "The Long Night, Season 1", "downloading", 0.42, { files: series, downRateBps: 8.4 * MB, peers: 23, knownPeers: 61 }),
   torrent(2, "Sintel (2010) 2K", "downloading", 0.07, { downRateBps: 940_000, peers: 4, knownPeers: 4 }),
   torrent(3, "Night of the Living Dead, restored by the community, with commentary, subtitles in forty languages and a second disc", "complete", 1, { peers: 2 }),
   torrent(4, "מסע אל הירח – הסרט המלא", "paused", 0.63),
   torrent(5, "Big Buck Bunny", "checking", 0.35),
-  torrent(6, "Cosmos Laundromat", "error", 0.18, { message: "The disk is full: free some space, then press resume." }),
+  torrent(6, "Cosmos Laundromat", "error", 0.18, { message: "The disk is full. Make room: it then goes on by itself, or at once with resume." }),
 ];
 
 const bare = { files: [], pieceCount: 0, pieceLength: 0 };

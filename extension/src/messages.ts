@@ -5,6 +5,7 @@
 // Nothing here acts. What the engine says of torrents comes from Rust (generated/); its shapes are checked all the
 // same, because a page must not break when an old worker is still alive after an update.
 
+import type { FilePriority } from "./generated/FilePriority";
 import type { FileView } from "./generated/FileView";
 import type { Intent } from "./generated/Intent";
 import type { IntentReply } from "./generated/IntentReply";
@@ -151,6 +152,8 @@ const sharing = object<Sharing>({
   ratioPercent: nullable(integer()),
   seedS: nullable(integer()),
 });
+const priority = literal("skip", "low", "normal", "high");
+const filePriority = object<FilePriority>({ index: integer(), priority });
 const intent = variants<Intent>({
   add_torrent: object({ kind: literal("add_torrent"), metainfo: bytes(MAX_METAINFO_BYTES) }),
   add_magnet: object({ kind: literal("add_magnet"), uri: words }),
@@ -159,6 +162,9 @@ const intent = variants<Intent>({
   set_sharing: object({ kind: literal("set_sharing"), infoHash, sharing }),
   pause: object({ kind: literal("pause"), infoHash }),
   resume: object({ kind: literal("resume"), infoHash }),
+  set_priorities: object({ kind: literal("set_priorities"), infoHash, files: list(filePriority, MAX_FILES) }),
+  recheck: object({ kind: literal("recheck"), infoHash }),
+  cancel_recheck: object({ kind: literal("cancel_recheck"), infoHash }),
   remove: object({ kind: literal("remove"), infoHash, deleteData: boolean }),
 });
 const intentReply = variants<IntentReply>({
@@ -171,6 +177,7 @@ const file = object<FileView>({
   path: words,
   length: quantity,
   verified: quantity,
+  priority,
   contentType: text(256),
   playable: boolean,
   // A path, never a scheme or another host: it is put behind the base URL.
@@ -193,6 +200,9 @@ const torrent = object<TorrentView>({
   message: nullable(words),
   length: quantity,
   verified: quantity,
+  wanted: quantity,
+  wantedVerified: quantity,
+  checkProgress: nullable(quantity),
   downloaded: quantity,
   uploaded: quantity,
   wasted: quantity,

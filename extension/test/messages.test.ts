@@ -95,6 +95,9 @@ describe("a page's messages", () => {
   test("every intent is accepted", () => {
     check(parsePageMessage, intent({ kind: "add_torrent", metainfo: new Uint8Array(3) }), true);
     check(parsePageMessage, intent({ kind: "add_peers", infoHash: HASH, peers: ["127.0.0.1:1"] }), true);
+    check(parsePageMessage, intent({ kind: "set_priorities", infoHash: HASH, files: [{ index: 3, priority: "skip" }] }), true);
+    check(parsePageMessage, intent({ kind: "recheck", infoHash: HASH }), true);
+    check(parsePageMessage, intent({ kind: "cancel_recheck", infoHash: HASH }), true);
     check(parsePageMessage, intent({ kind: "pause", infoHash: HASH }), true);
     check(parsePageMessage, intent({ kind: "resume", infoHash: HASH }), true);
     check(parsePageMessage, intent({ kind: "remove", infoHash: HASH, deleteData: false }), true);
@@ -104,6 +107,7 @@ describe("a page's messages", () => {
     check(parsePageMessage, intent({ kind: "add_torrent", metainfo: [1, 2, 3] }), false);
     check(parsePageMessage, intent({ kind: "add_torrent", metainfo: new Uint8Array(MAX_METAINFO_BYTES + 1) }), false);
     check(parsePageMessage, intent({ kind: "add_peers", infoHash: HASH, peers: Array(1001).fill("127.0.0.1:1") }), false);
+    check(parsePageMessage, intent({ kind: "set_priorities", infoHash: HASH, files: [{ index: 3, priority: "never" }] }), false);
     check(parsePageMessage, intent({ kind: "pause", infoHash: HASH.slice(1) }), false);
     check(parsePageMessage, intent({ kind: "pause", infoHash: HASH.toUpperCase() }), false);
     check(parsePageMessage, intent({ kind: "remove", infoHash: HASH, deleteData: "false" }), false);

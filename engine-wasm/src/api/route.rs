@@ -12,7 +12,7 @@ use super::error::{Code, Failure};
 use super::url;
 use crate::limits;
 use crate::metainfo::InfoHash;
-use crate::view::Sharing;
+use crate::view::{FilePriority, Sharing};
 
 /// Every path with its methods, as the document of the API names them. `HEAD` goes where `GET` goes, but to `/add/{magnet}`.
 pub(crate) const ROUTES: &[(&str, &[&str])] = &[
@@ -25,6 +25,8 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     (TORRENT, &["GET", "DELETE"]),
     (PLAYLIST, &["GET"]),
     (SHARING, &["PUT"]),
+    (FILES, &["PATCH"]),
+    (RECHECK, &["POST", "DELETE"]),
 ];
 
 const PAGE: &str = "/";
@@ -35,11 +37,14 @@ const ADD_LINK: &str = "/add/{magnet}";
 const TORRENTS: &str = "/torrents";
 const TORRENT: &str = "/torrents/{infoHash}";
 const PLAYLIST: &str = "/torrents/{infoHash}/playlist.m3u8";
-
 const SHARING: &str = "/torrents/{infoHash}/sharing";
+const FILES: &str = "/torrents/{infoHash}/files";
+const RECHECK: &str = "/torrents/{infoHash}/recheck";
 
-/// Longest body that is neither a link nor a torrent file, characters in base64.
+/// Longest body that says how to share, characters in base64.
 const MAX_SETTINGS: usize = 4 << 10;
+/// Longest body that says how much files are wanted, characters in base64: a hundred thousand files.
+const MAX_PRIORITIES: usize = 8 << 20;
 
 /// A `.torrent` file as a body.
 const TORRENT_TYPE: &str = "application/x-bittorrent";
@@ -75,6 +80,16 @@ pub(crate) enum Action {
         info_hash: InfoHash,
         sharing: Sharing,
     },
+    /// Want files more or less.
+    Want {
+        info_hash: InfoHash,
+        files: Vec<FilePriority>,
+    },
+    /// Hash everything again, or call that off.
+    Recheck {
+        info_hash: InfoHash,
+        begin: bool,
+    },
     AddMagnet {
         link: String,
         keep: bool,
@@ -100,7 +115,15 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
         ADD => add(call, flag(&query, "keep")?),
         ADD_LINK => add_link(call, &query),
         TORRENTS => Ok(Action::List),
-        SHARING => Ok(Action::Share { info_hash: info_hash(call.path)?, sharing: sharing(call)? }),
+        SHARING => Ok(Action::Share {
+            info_hash: info_hash(call.path)?,
+            sharing: settings(call, MAX_SETTINGS, "how to share")?,
+        }),
+        FILES => Ok(Action::Want {
+            info_hash: info_hash(call.path)?,
+            files: settings(call, MAX_PRIORITIES, "how much files are wanted")?,
+        }),
+        RECHECK => Ok(Action::Recheck { info_hash: info_hash(call.path)?, begin: call.method == "POST" }),
         PLAYLIST => Ok(Action::Playlist(info_hash(call.path)?)),
         _ if call.method == "DELETE" => {
             Ok(Action::Remove { info_hash: info_hash(call.path)?, delete_data: flag(&query, "data")? })
@@ -120,6 +143,8 @@ fn pattern(path: &str) -> Option<&'static str> {
     match path.strip_prefix("/torrents/")?.split('/').collect::<Vec<_>>()[..] {
         [hash] if !hash.is_empty() => Some(TORRENT),
         [hash, "sharing"] if !hash.is_empty() => Some(SHARING),
+        [hash, "files"] if !hash.is_empty() => Some(FILES),
+        [hash, "recheck"] if !hash.is_empty() => Some(RECHECK),
         [hash, "playlist.m3u8"] if !hash.is_empty() => Some(PLAYLIST),
         _ => None,
     }
@@ -177,13 +202,14 @@ fn add(call: Call<'_>, keep: bool) -> Result<Action, Failure> {
     Ok(Action::AddMagnet { link: body.magnet, keep: keep || body.keep })
 }
 
-fn sharing(call: Call<'_>) -> Result<Sharing, Failure> {
+/// A body that says something about a torrent, at most so many characters in base64.
+fn settings<T: serde::de::DeserializeOwned>(call: Call<'_>, most: usize, what: &str) -> Result<T, Failure> {
     let body = call.body.unwrap_or_default();
-    if body.len() > MAX_SETTINGS {
+    if body.len() > most {
         return Err(Failure::new(Code::TooLarge, "the body is too long"));
     }
     let body = STANDARD.decode(body).map_err(|_| malformed("the body did not come through"))?;
-    serde_json::from_slice(&body).map_err(|error| malformed(&format!("the body does not say how to share: {error}")))
+    serde_json::from_slice(&body).map_err(|error| malformed(&format!("the body does not say {what}: {error}")))
 }
 
 /// A switch in the query: absent is off.

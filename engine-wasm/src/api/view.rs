@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::view::{FileView, StreamView, TorrentState, TorrentVersion, TorrentView, TrackerView, WaitView};
+use crate::view::{FileView, Priority, StreamView, TorrentState, TorrentVersion, TorrentView, TrackerView, WaitView};
 
 /// The answer to an added torrent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,6 +44,9 @@ pub(crate) struct Status {
     length: u64,
     verified: u64,
     progress: f64,
+    wanted: u64,
+    wanted_verified: u64,
+    check_progress: Option<f64>,
     downloaded: u64,
     download_rate: u64,
     uploaded: u64,
@@ -73,6 +76,7 @@ struct StatusFile {
     file: AddedFile,
     verified: u64,
     progress: f64,
+    priority: Priority,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -109,6 +113,9 @@ impl Status {
             length: torrent.length,
             verified: torrent.verified,
             progress: share(torrent.verified, torrent.length),
+            wanted: torrent.wanted,
+            wanted_verified: torrent.wanted_verified,
+            check_progress: torrent.check_progress,
             downloaded: torrent.downloaded,
             download_rate: torrent.down_rate_bps,
             uploaded: torrent.uploaded,
@@ -128,6 +135,7 @@ impl Detail {
             file: added_file(file, base),
             verified: file.verified,
             progress: if file.length == 0 { 1.0 } else { share(file.verified, file.length) },
+            priority: file.priority,
         };
         Self {
             status: Status::new(torrent, streams, temporary),

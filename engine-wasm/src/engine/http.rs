@@ -189,6 +189,18 @@ impl Engine {
                 self.with(info_hash, now, |torrent, cx| torrent.set_sharing(sharing, cx));
                 Reply::nothing()
             }
+            Action::Want { info_hash, files } => {
+                self.described_view(info_hash, now)?;
+                self.set_priorities(&info_hash.to_string(), &files, now).map_err(unfit)?;
+                Reply::nothing()
+            }
+            Action::Recheck { info_hash, begin } => {
+                self.described_view(info_hash, now)?;
+                let info_hash = info_hash.to_string();
+                let done = if begin { self.recheck(&info_hash, now) } else { self.cancel_recheck(&info_hash, now) };
+                done.map_err(|message| Failure::new(Code::NotReady, message))?;
+                Reply::nothing()
+            }
             Action::Remove { info_hash, delete_data } => {
                 self.check_known(info_hash)?;
                 self.remove(info_hash, delete_data, now);
@@ -370,6 +382,11 @@ impl Engine {
 
 /// The number of no intent: what is removed here is answered by its call.
 const NO_INTENT: u64 = 0;
+
+/// What was asked for can't be done with this torrent.
+fn unfit(message: String) -> Failure {
+    Failure::new(Code::Unusable, message)
+}
 
 fn unknown() -> Failure {
     Failure::new(Code::NotFound, "there is no such torrent")

@@ -17,6 +17,7 @@ mod scenarios;
 mod seeder;
 mod timeline;
 mod tracker;
+mod trouble;
 mod v2;
 mod vast;
 mod web_seeds;

@@ -119,6 +119,9 @@ impl Torrent {
     }
 
     pub(super) fn verified(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
+        if !self.pieces.givers(piece).is_empty() {
+            self.trouble.is_over();
+        }
         self.believe(piece, cx);
         self.record.touch(cx.now);
         self.wants_are_stale = true;

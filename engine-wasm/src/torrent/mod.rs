@@ -18,6 +18,7 @@ mod sharing;
 mod show;
 mod stamps;
 mod swarm;
+mod trouble;
 mod watch;
 mod web;
 
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use shared_proto::io::{OpError, OpErrorKind, OpOutput};
+use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{ConnId, FileId, FileRef, IoCommand, OpId, RootKey};
 
 use crate::context::{Context, Owner};
@@ -54,6 +55,7 @@ use look::Look;
 use recheck::Recheck;
 use selection::Selection;
 use stamps::Stamps;
+use trouble::Trouble;
 
 pub(crate) use place::Place;
 pub(crate) use resume::{METAINFO_PREFIX, Record, keys};
@@ -119,6 +121,7 @@ pub(crate) struct Torrent {
     looks: u32,
     recheck: Recheck,
     stamps: Stamps,
+    trouble: Trouble,
     /// Pieces whose files stay open because somebody may write to them.
     pinned: BTreeSet<PieceIndex>,
     /// Full pieces that wait until their files can be open.
@@ -210,6 +213,7 @@ impl Torrent {
             looks: 0,
             recheck: Recheck::default(),
             stamps: Stamps::default(),
+            trouble: Trouble::default(),
             pinned: BTreeSet::new(),
             to_hash: VecDeque::new(),
             empties: VecDeque::new(),
@@ -364,6 +368,11 @@ impl Torrent {
         if self.insist(cx) || !matches!(self.status, Status::Paused | Status::Failed(_)) {
             return;
         }
+        self.trouble.is_over();
+        self.go_on(linked, cx);
+    }
+
+    fn go_on(&mut self, linked: bool, cx: &mut Context<'_>) {
         self.status = Status::Unlinked;
         self.record.touch(cx.now);
         self.next_tick = cx.now;
@@ -419,7 +428,7 @@ impl Torrent {
     pub(crate) fn next_wakeup(&self) -> Option<Instant> {
         let work = self.linked.then(|| [self.record.due(), self.stamps.due()].into_iter().flatten().min()).flatten();
         let tick = self.ticks().then_some(self.next_tick);
-        [work, tick].into_iter().flatten().min()
+        [work, tick, self.tried_again_at()].into_iter().flatten().min()
     }
 
     /// It is woken: does what is due.
@@ -429,6 +438,9 @@ impl Torrent {
         }
         if self.stamps.due().is_some_and(|due| due <= cx.now) {
             self.tend_stamps(cx);
+        }
+        if self.tried_again_at().is_some_and(|at| at <= cx.now) {
+            self.try_again(cx);
         }
         if self.next_tick > cx.now || !self.ticks() {
             return;
@@ -500,22 +512,6 @@ impl Torrent {
         self.turn_away(cx);
         self.record.touch(cx.now);
         cx.changed();
-    }
-
-    fn fail(&mut self, message: String, cx: &mut Context<'_>) {
-        tracing::warn!(torrent = %self.meta.info_hash, %message, "torrent stopped");
-        self.stop(Status::Failed(message), cx);
-    }
-
-    fn fail_for(&mut self, error: &OpError, cx: &mut Context<'_>) {
-        let what = match error.kind {
-            OpErrorKind::Full => "The disk is full. Make room and press resume.".to_owned(),
-            OpErrorKind::Denied => {
-                "The download folder can't be written. Check its permissions and press resume.".to_owned()
-            }
-            _ => format!("The disk reports a problem: {}. Press resume to try again.", error.message),
-        };
-        self.fail(what, cx);
     }
 
     fn is_running(&self) -> bool {

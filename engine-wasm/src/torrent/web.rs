@@ -148,13 +148,13 @@ impl Torrent {
     }
 
     /// What a web seed is to be asked for: first what viewers need, then what is begun, then what nobody else has.
-    fn choose_run(&self, conn: ConnId, now: Instant) -> Option<Vec<Block>> {
+    fn choose_run(&mut self, conn: ConnId, now: Instant) -> Option<Vec<Block>> {
         let wanted: Vec<(PieceIndex, bool)> =
             self.picker.wants().iter().map(|want| (want.piece, want.awaited)).collect();
         let pieces: BTreeSet<PieceIndex> = wanted.iter().map(|(piece, _)| *piece).collect();
         for &(piece, awaited) in &wanted {
             let late = awaited && self.may_duplicate();
-            let run = self.run_from(conn, piece, late, |piece| pieces.contains(&piece), now);
+            let run = self.run_from(conn, piece, late, |_, piece| pieces.contains(&piece), now);
             if run.is_some() {
                 return run;
             }
@@ -162,17 +162,17 @@ impl Torrent {
         let is_wanted = |piece: &PieceIndex| self.availability.is_wanted(*piece);
         let begun: Vec<PieceIndex> = self.pieces.begun().filter(is_wanted).take(limits::RAREST_SCAN).collect();
         let idle: Vec<PieceIndex> = self.availability.rarest_of_all().take(limits::RAREST_SCAN).collect();
-        let meant = |piece| self.availability.is_wanted(piece);
+        let meant = |torrent: &Self, piece| torrent.availability.is_wanted(piece);
         begun.into_iter().chain(idle).find_map(|piece| self.run_from(conn, piece, false, meant, now))
     }
 
     /// Free blocks from the first of a piece on, into those pieces that follow and are meant. With `late` also blocks that others are late with.
     fn run_from(
-        &self,
+        &mut self,
         conn: ConnId,
         piece: PieceIndex,
         late: bool,
-        is_meant: impl Fn(PieceIndex) -> bool,
+        is_meant: impl Fn(&Self, PieceIndex) -> bool,
         now: Instant,
     ) -> Option<Vec<Block>> {
         let most = self.web.seeds.get(&conn)?.run_bytes(self.picker.is_watched(now));
@@ -185,7 +185,7 @@ impl Torrent {
         let mut next = Some(first);
         while let Some(block) = next
             && bytes < most
-            && (block == first || (self.pieces.is_free(block) && is_meant(block.piece)))
+            && (block == first || (self.pieces.is_free(block) && is_meant(self, block.piece)))
             && self.suspects.may_ask(block.piece, conn)
             && self.web_has(conn, block, &mut files)
         {

@@ -70,6 +70,8 @@ const torrentActions: TorrentActions = {
   },
   copy: (file, key) => void copyAddress(file, key),
   addPeers: (infoHash, form) => void addPeers(infoHash, form),
+  want: (infoHash, files) => void act({ kind: "set_priorities", infoHash, files }),
+  recheck: (infoHash, begin) => void act({ kind: begin ? "recheck" : "cancel_recheck", infoHash }),
 };
 
 picker.addEventListener("change", () => {

@@ -5,7 +5,10 @@
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
+import { live } from "lit/directives/live.js";
+import type { FilePriority } from "../generated/FilePriority";
 import type { FileView } from "../generated/FileView";
+import type { Priority } from "../generated/Priority";
 import type { TorrentState } from "../generated/TorrentState";
 import type { TorrentView } from "../generated/TorrentView";
 import { count, percent, size, splitPath } from "../page/format";
@@ -26,6 +29,10 @@ export interface TorrentActions {
   moreFiles(infoHash: string): void;
   copy(file: FileView, key: string): void;
   addPeers(infoHash: string, form: HTMLFormElement): void;
+  /** Wants files more or less. */
+  want(infoHash: string, files: FilePriority[]): void;
+  /** Hashes everything again, or calls that off. */
+  recheck(infoHash: string, begin: boolean): void;
 }
 
 /** What a page knows of a torrent besides the torrent. */
@@ -144,8 +151,9 @@ function openView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions):
   const shown = torrent.files.slice(0, ui.filesShown);
   const left = torrent.files.length - shown.length;
   return html`<div class="torrent-open">
+    ${torrent.files.length > 1 ? chooseAllView(torrent, actions) : nothing}
     ${shown.length > 0
-      ? html`<ul class="files" aria-label="Files">
+      ? html`<ul class="files" ?data-several=${torrent.files.length > 1} aria-label="Files">
           ${shown.map((file) => fileView(torrent, file, ui, actions))}
         </ul>`
       : nothing}
@@ -158,8 +166,69 @@ function openView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions):
   </div>`;
 }
 
+/** Chooses all files, or none. */
+function chooseAllView(torrent: TorrentView, actions: TorrentActions): TemplateResult {
+  const all = torrent.files.length;
+  const chosen = torrent.files.filter(isWanted).length;
+  const change = (event: Event) => {
+    const box = event.currentTarget as HTMLInputElement;
+    const priority = box.checked ? "normal" : "skip";
+    const changed = torrent.files.filter((file) => isWanted(file) !== box.checked);
+    actions.want(torrent.infoHash, changed.map(({ index }) => ({ index, priority })));
+  };
+  return html`<label class="choose-all">
+    <input
+      type="checkbox"
+      data-testid="want-all"
+      .checked=${live(chosen === all)}
+      .indeterminate=${live(chosen > 0 && chosen < all)}
+      @change=${change}
+    />
+    ${chosen === all ? `All ${all.toLocaleString("en")} files` : `${chosen.toLocaleString("en")} of ${all.toLocaleString("en")} files`}
+  </label>`;
+}
+
+function isWanted(file: FileView): boolean {
+  return file.priority !== "skip";
+}
+
+/** Whether a file is wanted, and how much. */
+function wantView(torrent: TorrentView, file: FileView, name: string, actions: TorrentActions): TemplateResult {
+  const want = (priority: Priority) => actions.want(torrent.infoHash, [{ index: file.index, priority }]);
+  return html`<input
+      type="checkbox"
+      class="file-want"
+      data-testid="want"
+      aria-label="Download ${name}"
+      title="Download this file"
+      .checked=${live(isWanted(file))}
+      @change=${(event: Event) => want((event.currentTarget as HTMLInputElement).checked ? "normal" : "skip")}
+    />`;
+}
+
+function priorityView(torrent: TorrentView, file: FileView, name: string, actions: TorrentActions): TemplateResult {
+  const change = (event: Event) => {
+    const priority = (event.currentTarget as HTMLSelectElement).value as Priority;
+    actions.want(torrent.infoHash, [{ index: file.index, priority }]);
+  };
+  return html`<select
+    class="file-priority"
+    data-testid="priority"
+    aria-label="When ${name} is downloaded"
+    title="When it is downloaded"
+    ?disabled=${!isWanted(file)}
+    .value=${live(isWanted(file) ? file.priority : "normal")}
+    @change=${change}
+  >
+    <option value="high">First</option>
+    <option value="normal">Normal</option>
+    <option value="low">Last</option>
+  </select>`;
+}
+
 function fileView(torrent: TorrentView, file: FileView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
   const { folder, name } = splitPath(file.path);
+  const several = torrent.files.length > 1;
   const key = `${torrent.infoHash}/${file.index}`;
   const copied = ui.copied === key;
   const lead = file.playable
@@ -173,14 +242,15 @@ function fileView(torrent: TorrentView, file: FileView, ui: TorrentUi, actions: 
         >${icons.play}</a
       >`
     : html`<span class="file-play file-still">${icons.document_}</span>`;
-  return html`<li class="file" data-testid="file" data-index=${file.index}>
-    ${lead}
+  return html`<li class="file" data-testid="file" data-index=${file.index} data-priority=${file.priority}>
+    ${several ? wantView(torrent, file, name, actions) : nothing} ${lead}
     <span class="file-path" title=${file.path}>
       <bdi class="file-name">${name}</bdi>${folder ? html`<bdi class="file-folder">${folder.slice(0, -1)}</bdi>` : nothing}
     </span>
     <progress class="bar bar-small" aria-label="Downloaded" max=${Math.max(file.length, 1)} .value=${file.length > 0 ? file.verified : 1}></progress>
     <span class="file-share">${percent(file.verified, file.length)}</span>
     <span class="file-size">${size(file.length)}</span>
+    ${several ? priorityView(torrent, file, name, actions) : nothing}
     <button
       class="icon-button file-copy"
       data-testid="copy-url"
@@ -204,6 +274,25 @@ function contentFacts(torrent: TorrentView): TemplateResult {
     <div><dt>Received</dt><dd>${size(downloaded)}${wasted > 0 ? html`, ${size(wasted)} of it in vain` : nothing}</dd></div>`;
 }
 
+function recheckView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
+  const { infoHash, checkProgress } = torrent;
+  const checking = checkProgress !== null;
+  return html`<div class="recheck">
+    <button
+      class="button"
+      data-testid=${checking ? "recheck-stop" : "recheck"}
+      ?disabled=${!ui.online}
+      @click=${() => actions.recheck(infoHash, !checking)}
+    >
+      ${checking ? "Stop checking" : "Check files again"}
+    </button>
+    ${checking
+      ? html`<progress class="bar" data-testid="recheck-progress" aria-label="Checked" max="1" .value=${checkProgress}></progress>
+          <span class="recheck-share">${percent(checkProgress, 1)}</span>`
+      : html`<span class="recheck-words">Hashes everything that lies on the disk, in case it was damaged.</span>`}
+  </div>`;
+}
+
 function detailsView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
@@ -217,6 +306,7 @@ function detailsView(torrent: TorrentView, ui: TorrentUi, actions: TorrentAction
       ${isDescribed(torrent) ? contentFacts(torrent) : nothing}
       <div><dt>Peers</dt><dd>${torrent.peers} connected, ${torrent.knownPeers} known</dd></div>
     </dl>
+    ${isDescribed(torrent) ? recheckView(torrent, ui, actions) : nothing}
     <form class="peers" @submit=${submit}>
       <label for="peers-${torrent.infoHash}">Add a peer by hand</label>
       <div class="peers-line">

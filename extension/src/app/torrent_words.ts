@@ -5,10 +5,11 @@ import { about, percent, rate, size } from "../page/format";
 
 /** How far it is, in words. */
 export function progressWords(torrent: TorrentView): string {
-  const { verified, length } = torrent;
+  const { wanted, wantedVerified, length } = torrent;
   if (length === 0) return "";
-  if (torrent.state === "complete") return size(length);
-  return `${size(verified)} of ${size(length)}`;
+  const chosen = wanted < length ? ` chosen of ${size(length)}` : "";
+  if (torrent.state === "complete") return `${size(wanted)}${chosen}`;
+  return `${size(wantedVerified)} of ${size(wanted)}${chosen}`;
 }
 
 /** What it is doing, in words. */
@@ -17,7 +18,7 @@ export function stateWords(torrent: TorrentView): string {
     case "metadata":
       return "Getting the torrent’s description";
     case "checking":
-      return "Checking files";
+      return torrent.checkProgress === null ? "Checking files" : `Checking files, ${Math.floor(torrent.checkProgress * 100)}%`;
     case "queued":
       return "Waiting for its turn";
     case "complete":
@@ -32,8 +33,8 @@ export function stateWords(torrent: TorrentView): string {
 }
 
 function downloadingWords(torrent: TorrentView): string {
-  const { verified, length, downRateBps, peers, knownPeers } = torrent;
-  if (downRateBps > 0) return `${about((length - verified) / downRateBps)} left`;
+  const { wanted, wantedVerified, downRateBps, peers, knownPeers } = torrent;
+  if (downRateBps > 0) return `${about((wanted - wantedVerified) / downRateBps)} left`;
   if (peers > 0) return "Waiting for peers to send";
   return knownPeers > 0 ? "Connecting to peers" : "Looking for peers";
 }
@@ -57,13 +58,13 @@ export function isDescribed(torrent: TorrentView): boolean {
   return torrent.pieceCount > 0 || torrent.files.length > 0;
 }
 
-/** How full its bar is, from 0 to 1. An empty torrent is all there; of one without a description nothing is. */
+/** How full its bar is, from 0 to 1. One of which nothing is wanted is all there; of one without a description nothing is. */
 export function share(torrent: TorrentView): number {
-  if (torrent.length > 0) return torrent.verified / torrent.length;
+  if (torrent.wanted > 0) return torrent.wantedVerified / torrent.wanted;
   return isDescribed(torrent) ? 1 : 0;
 }
 
 /** The share in percent, or nothing where it says nothing. */
 export function shareWords(torrent: TorrentView): string {
-  return torrent.state === "complete" || torrent.length === 0 ? "" : percent(torrent.verified, torrent.length);
+  return torrent.state === "complete" || torrent.wanted === 0 ? "" : percent(torrent.wantedVerified, torrent.wanted);
 }

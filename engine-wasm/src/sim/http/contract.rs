@@ -156,6 +156,29 @@ fn a_removed_torrent_is_gone_and_its_data_if_that_was_wanted() {
 }
 
 #[test]
+fn files_are_chosen_and_checked_again_by_calls() {
+    let mut world = World::new(torrent(32 << 10, &[("a", 4 << 20), ("b", 100_000)]), &[Manner::honest(4 << 20, 10)], 65);
+    world.run_for(Duration::from_millis(10));
+    world.add_file();
+    let path = format!("/torrents/{}", world.info_hash());
+    let answer = world.give("PATCH", &format!("{path}/files"), b"[{\"index\": 1, \"priority\": \"skip\"}]");
+    assert_eq!((answer.status, answer.body.as_str()), (204, ""));
+    world.name_seeders();
+    world.run_for(Duration::from_secs(10));
+    let body = world.call("GET", &path).json();
+    assert_eq!((&body["state"], &body["wanted"], &body["wantedVerified"]), (&json!("complete"), &json!(4 << 20), &json!(4 << 20)));
+    assert_eq!((&body["files"][1]["priority"], &body["checkProgress"]), (&json!("skip"), &json!(null)));
+    let digests = world.digests;
+    assert_eq!(world.call("POST", &format!("{path}/recheck")).status, 204);
+    assert!(world.call("GET", &path).json()["checkProgress"].is_number());
+    world.run_for(Duration::from_secs(5));
+    let body = world.call("GET", &path).json();
+    assert_eq!((&body["state"], &body["checkProgress"]), (&json!("complete"), &json!(null)));
+    assert!(world.digests >= digests + 128, "{digests} and then {}", world.digests);
+    assert_eq!(world.call("DELETE", &format!("{path}/recheck")).status, 204, "there is nothing to call off");
+}
+
+#[test]
 fn other_methods_are_told_which_there_are() {
     let mut world = world(series());
     let hash = world.info_hash();
@@ -168,6 +191,8 @@ fn other_methods_are_told_which_there_are() {
     check("GET", "/add", "POST");
     check("HEAD", "/add/magnet%3A", "GET");
     check("PUT", &format!("/torrents/{hash}"), "GET, HEAD, DELETE");
+    check("GET", &format!("/torrents/{hash}/files"), "PATCH");
+    check("PUT", &format!("/torrents/{hash}/recheck"), "POST, DELETE");
     check("OPTIONS", "/", "GET, HEAD");
 }
 

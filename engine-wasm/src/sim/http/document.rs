@@ -171,6 +171,7 @@ fn every_answer_has_the_documented_form() {
         let answer = world.put(&format!("/torrents/{hash}/sharing"), &body);
         proof.check("/torrents/{infoHash}/sharing", "put", &answer);
     }
+    prove_keeping(&mut proof, &mut world, &[&hash, "x", &unknown]);
     let metainfo = world.sample.torrent.clone();
     for (content_type, body) in
         [("application/x-bittorrent", &metainfo[..]), ("application/json", b"{}"), ("text/plain", b"x")]
@@ -195,10 +196,40 @@ fn every_answer_has_the_documented_form() {
     assert_eq!(all.difference(&proof.answers).collect::<Vec<_>>(), Vec::<&String>::new(), "documented, never seen");
     let unseen: Vec<String> = all_fields(&proof.document).difference(&proof.seen).cloned().collect();
     // Of requests, not of answers; and of the daemon's path.
-    let expected = "AddRequest.keep AddRequest.magnet Choice.index Choice.path Error.files \
+    let expected = "AddRequest.keep AddRequest.magnet Choice.index Choice.path Error.files FilePriority.index FilePriority.priority \
         Sharing.downLimitBps Sharing.ratioPercent Sharing.seedS Sharing.upLimitBps";
     assert_eq!(unseen.join(" "), expected);
 }
+
+/// What is asked for about files, of one torrent, of nonsense and of one that is not there.
+fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
+    let (files, recheck) = ("/torrents/{infoHash}/files", "/torrents/{infoHash}/recheck");
+    for hash in hashes {
+        let answer = world.give("PATCH", &files.replace("{infoHash}", hash), WANT);
+        proof.check(files, "patch", &answer);
+        for method in ["POST", "DELETE"] {
+            let answer = world.call(method, &recheck.replace("{infoHash}", hash));
+            proof.check(recheck, &method.to_lowercase(), &answer);
+        }
+    }
+    for body in [&b"[{\"index\": 1, \"priority\": \"high\"}]"[..], b"[{\"index\": 0}]", &vec![b' '; 7 << 20]] {
+        let answer = world.give("PATCH", &files.replace("{infoHash}", hashes[0]), body);
+        proof.check(files, "patch", &answer);
+    }
+}
+
+/// The same of one that is not described yet.
+fn prove_keeping_early(proof: &mut Proof, world: &mut World, hash: &str) {
+    let (files, recheck) = ("/torrents/{infoHash}/files", "/torrents/{infoHash}/recheck");
+    let answer = world.give("PATCH", &files.replace("{infoHash}", hash), WANT);
+    proof.check(files, "patch", &answer);
+    for method in ["POST", "DELETE"] {
+        let answer = world.call(method, &recheck.replace("{infoHash}", hash));
+        proof.check(recheck, &method.to_lowercase(), &answer);
+    }
+}
+
+const WANT: &[u8] = b"[{\"index\": 0, \"priority\": \"high\"}]";
 
 /// What a magnet link that nobody describes, or that is removed, is answered.
 fn prove_waiting(proof: &mut Proof, world: &mut World, unknown: &str) {
@@ -211,6 +242,7 @@ fn prove_waiting(proof: &mut Proof, world: &mut World, unknown: &str) {
         proof.check("/torrents/{infoHash}/playlist.m3u8", "get", &playlist);
         let sharing = world.put(&format!("/torrents/{unknown}/sharing"), b"{}");
         proof.check("/torrents/{infoHash}/sharing", "put", &sharing);
+        prove_keeping_early(proof, world, unknown);
         if removes {
             world.call("DELETE", &format!("/torrents/{unknown}"));
         }

@@ -91,7 +91,12 @@ impl World {
     }
 
     fn put(&mut self, target: &str, body: &[u8]) -> Answer {
-        let id = self.send("PUT", target, Some("application/json"), body);
+        self.give("PUT", target, body)
+    }
+
+    /// A call with JSON that is answered at once.
+    fn give(&mut self, method: &str, target: &str, body: &[u8]) -> Answer {
+        let id = self.send(method, target, Some("application/json"), body);
         self.heard(id).unwrap_or_else(|| panic!("{target} is not answered"))
     }
 

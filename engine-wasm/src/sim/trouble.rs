@@ -1,0 +1,139 @@
+//! Disks that are full, read-only or worn: torrents stop with plain words, lose nothing, and go on when they can.
+
+use std::time::Duration;
+
+use super::seeder::Manner;
+use super::world::World;
+use crate::metainfo::testing::torrent;
+use crate::view::{Intent, TorrentState};
+
+const KIB: u64 = 1 << 10;
+const PIECE: u64 = 64 << 10;
+const FILM: usize = 4 << 20;
+/// What was on its way when the disk said no comes twice.
+const UNDER_WAY: u64 = 2 << 20;
+
+/// A film that comes at a megabyte a second.
+fn film(seed: u8) -> World {
+    World::new(torrent(64 << 10, &[("film.mp4", FILM)]), &vec![Manner::honest(512 * KIB, 10); 2], seed)
+}
+
+impl World {
+    fn until_trouble(&mut self, words: &str) {
+        let came = self.run_until_within(Duration::from_secs(60), |world| world.view().state == TorrentState::Error);
+        assert!(came.is_some(), "trouble: {:?}", self.view().state);
+        let message = self.view().message.expect("trouble has words");
+        assert!(message.contains(words), "{message}");
+    }
+
+    fn until_complete(&mut self, seconds: u64) {
+        let took = self.run_until_within(Duration::from_secs(seconds), World::is_complete);
+        assert!(took.is_some(), "{:?} {:?}", self.view().state, self.view().message);
+        assert_eq!(self.read("film.mp4").unwrap(), self.sample.file(0));
+    }
+}
+
+#[test]
+fn a_full_disk_stops_it_and_it_goes_on_by_itself_when_there_is_room() {
+    let mut world = film(130);
+    world.disk.room = Some(1_500_000);
+    world.add();
+    world.until_trouble("disk is full");
+    let before = world.verified();
+    assert!((1 << 20..=1_500_000).contains(&before), "{before}");
+    let pieces = world.engine.pieces(&world.info_hash(), 0, u32::MAX).expect("the film has pieces").verified;
+    let there = pieces.iter().position(|share| *share == 255).expect("a piece is there") as u64;
+    let request = world.ask(0, there * PIECE, (there + 1) * PIECE - 1);
+    world.run_for(Duration::from_millis(100));
+    assert!(world.viewers[&request].done_at.is_some(), "what is there is served");
+    world.disk.room = None;
+    world.until_complete(30);
+    assert!(world.received_bytes < FILM as u64 + UNDER_WAY, "{} bytes came for {FILM}", world.received_bytes);
+}
+
+#[test]
+fn resume_goes_on_at_once() {
+    let mut world = film(131);
+    world.disk.room = Some(1 << 20);
+    world.add();
+    world.until_trouble("disk is full");
+    // By now the next try is far away.
+    world.run_for(Duration::from_secs(600));
+    world.disk.room = None;
+    world.intend(Intent::Resume { info_hash: world.info_hash() });
+    world.until_complete(10);
+}
+
+#[test]
+fn a_disk_that_stays_full_is_not_tried_all_the_time() {
+    let mut world = film(132);
+    world.disk.room = Some(1 << 20);
+    world.add();
+    world.until_trouble("disk is full");
+    let looks = world.stats;
+    world.run_for(Duration::from_secs(3_600));
+    assert!((8..60).contains(&(world.stats - looks)), "{} looks in an hour", world.stats - looks);
+    assert_eq!(world.view().state, TorrentState::Error);
+}
+
+#[test]
+fn what_a_person_pauses_stays_so() {
+    let mut world = film(133);
+    world.disk.room = Some(1 << 20);
+    world.add();
+    world.until_trouble("disk is full");
+    world.intend(Intent::Pause { info_hash: world.info_hash() });
+    world.disk.room = None;
+    world.run_for(Duration::from_secs(1_000));
+    assert_eq!(world.view().state, TorrentState::Paused);
+    world.intend(Intent::Resume { info_hash: world.info_hash() });
+    world.until_complete(20);
+}
+
+#[test]
+fn a_folder_that_can_not_be_written_stops_it_at_the_beginning_and_in_the_middle() {
+    for after in [Duration::ZERO, Duration::from_secs(2)] {
+        let mut world = film(134);
+        world.disk.is_read_only = after.is_zero();
+        world.add();
+        world.run_for(after);
+        world.disk.is_read_only = true;
+        world.until_trouble("can't be written");
+        let before = world.verified();
+        world.disk.is_read_only = false;
+        world.until_complete(60);
+        assert!(world.received_bytes < FILM as u64 + UNDER_WAY, "{} bytes came", world.received_bytes);
+        assert!(before > 0 || after.is_zero());
+    }
+}
+
+#[test]
+fn an_engine_that_ends_while_the_disk_is_full_loses_nothing() {
+    let mut world = film(135);
+    world.disk.room = Some(2 << 20);
+    world.add();
+    world.until_trouble("disk is full");
+    let before = world.verified();
+    world.lose_seeders();
+    world.replace_engine();
+    world.run_for(Duration::from_secs(2));
+    assert!(world.verified() >= before, "{} of {before}", world.verified());
+    world.disk.room = None;
+    world.run_for(Duration::from_secs(10));
+    world.replace_seeders(&vec![Manner::honest(512 * KIB, 10); 2]);
+    world.name_seeders();
+    world.until_complete(60);
+}
+
+#[test]
+fn trouble_that_comes_again_and_again_is_overcome() {
+    let mut world = film(136);
+    world.add();
+    for room in 1..4 {
+        world.disk.room = Some(room << 20);
+        world.until_trouble("disk is full");
+    }
+    world.disk.room = None;
+    world.until_complete(60);
+    assert!(world.received_bytes < FILM as u64 + 3 * UNDER_WAY, "{} bytes came", world.received_bytes);
+}

@@ -1,0 +1,124 @@
+//! A torrent and trouble with its disk: the words for it, and going on by itself when it may be over.
+//!
+//! A torrent in trouble is stopped as a paused one is: nothing is asked for, what is verified is served, and what was begun is neither forgotten nor
+//! fetched again. What may pass without anybody's doing here (a full disk, a folder that can't be written or is not there) is tried again, soon
+//! at first and then seldom. A person's resume tries at once.
+
+use std::time::Duration;
+
+use shared_proto::io::{OpError, OpErrorKind};
+
+use super::{Status, Torrent};
+use crate::context::Context;
+use crate::time::Instant;
+
+/// The first try comes after this.
+const FIRST: Duration = Duration::from_secs(5);
+/// Each further one after twice as long, and never after longer than this: looking at many files is work.
+const LAST: Duration = Duration::from_secs(300);
+
+/// When it is tried again.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    again: Option<Instant>,
+    /// How long the last wait was.
+    wait: Option<Duration>,
+}
+
+impl Trouble {
+    /// Something could be written: the next trouble is a new one.
+    pub(super) fn is_over(&mut self) {
+        *self = Self::default();
+    }
+
+    fn wait(&mut self, now: Instant) {
+        let wait = self.wait.map_or(FIRST, |wait| LAST.min(wait * 2));
+        (self.wait, self.again) = (Some(wait), Some(now + wait));
+    }
+}
+
+impl Torrent {
+    /// Stops it, with these words.
+    pub(super) fn fail(&mut self, message: String, cx: &mut Context<'_>) {
+        tracing::warn!(torrent = %self.meta.info_hash, %message, "torrent stopped");
+        self.trouble.again = None;
+        self.stop(Status::Failed(message), cx);
+    }
+
+    /// Stops it because of what the disk said.
+    pub(super) fn fail_for(&mut self, error: &OpError, cx: &mut Context<'_>) {
+        if self.status == Status::Paused {
+            // It was stopped already; what was under way then says nothing new.
+            return;
+        }
+        let is_in_trouble = matches!(self.status, Status::Failed(_));
+        let (words, may_pass) = words(error);
+        if is_in_trouble && self.trouble.again.is_some() {
+            // One full disk fails many writes at once.
+            return;
+        }
+        self.fail(words, cx);
+        if may_pass {
+            self.trouble.wait(cx.now);
+        }
+    }
+
+    /// When it is tried again by itself.
+    pub(super) fn tried_again_at(&self) -> Option<Instant> {
+        self.trouble.again.filter(|_| self.linked && matches!(self.status, Status::Failed(_)))
+    }
+
+    /// Tries again.
+    pub(super) fn try_again(&mut self, cx: &mut Context<'_>) {
+        tracing::info!(torrent = %self.meta.info_hash, "tries again");
+        self.trouble.again = None;
+        self.go_on(true, cx);
+    }
+}
+
+/// What to tell a person, and whether it may pass by itself.
+fn words(error: &OpError) -> (String, bool) {
+    match error.kind {
+        OpErrorKind::Full => ("The disk is full. Make room: it then goes on by itself, or at once with resume.".into(), true),
+        OpErrorKind::Denied => {
+            let words = "The download folder can't be written. Once that is allowed it goes on by itself, or at once with resume.";
+            (format!("{words} ({})", error.message), true)
+        }
+        OpErrorKind::NotFound => {
+            let words = "The download folder is not there. Once it is back it goes on by itself, or at once with resume.";
+            (words.into(), true)
+        }
+        _ => (format!("The disk reports a problem: {}. Press resume to try again.", error.message), false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_become_rarer_until_one_succeeds() {
+        let mut trouble = Trouble::default();
+        let waits: Vec<u64> = (0..9)
+            .map(|_| {
+                trouble.wait(Instant(0));
+                trouble.again.unwrap().0 / 1_000_000
+            })
+            .collect();
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+        trouble.is_over();
+        trouble.wait(Instant(0));
+        assert_eq!(trouble.again, Some(Instant(0) + FIRST));
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        let check = |kind, may_pass| assert_eq!(words(&OpError { kind, message: "x".into() }).1, may_pass, "{kind:?}");
+        check(OpErrorKind::Full, true);
+        check(OpErrorKind::Denied, true);
+        check(OpErrorKind::NotFound, true);
+        check(OpErrorKind::Exists, false);
+        check(OpErrorKind::Limit, false);
+        check(OpErrorKind::Other, false);
+    }
+}
