@@ -154,6 +154,11 @@ impl Candidates {
                 candidate.state = State::Waiting(now + SEED_RETRY);
             }
         });
+    }
+
+    /// It has everything, and so have we: it is left alone until we lack something again.
+    pub fn has_everything(&mut self, addr: SocketAddr, now: Instant) {
+        self.leave_alone(addr, now);
         if self.left_alone.len() < MAX_CANDIDATES {
             self.left_alone.insert(canonical(addr));
         }

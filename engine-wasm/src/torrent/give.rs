@@ -269,7 +269,7 @@ impl Torrent {
             self.peers.iter().filter(|(_, peer)| peer.is_upload_only()).map(|(&conn, _)| conn).collect();
         for conn in seeds {
             if let Some(peer) = self.peers.get(&conn) {
-                self.candidates.leave_alone(peer.addr(), cx.now);
+                self.candidates.has_everything(peer.addr(), cx.now);
             }
             self.drop_peer(conn, "both of us have everything", cx);
         }

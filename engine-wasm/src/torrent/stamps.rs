@@ -50,7 +50,7 @@ impl Stamp {
     /// Whether a file that looks so holds what it held then.
     pub(super) fn agrees(&self, stat: &FileStat) -> bool {
         const SECOND_NS: u64 = 1_000_000_000;
-        let is_coarse = stat.modified_ns % SECOND_NS == 0;
+        let is_coarse = stat.modified_ns.is_multiple_of(SECOND_NS);
         let same = (self.length, self.modified_ns, self.changed_ns) == (stat.length, stat.modified_ns, stat.changed_ns);
         same && (self.is_settled || !is_coarse)
     }
