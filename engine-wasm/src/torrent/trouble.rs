@@ -79,13 +79,16 @@ impl Torrent {
 /// What to tell a person, and whether it may pass by itself.
 fn words(error: &OpError) -> (String, bool) {
     match error.kind {
-        OpErrorKind::Full => ("The disk is full. Make room: it then goes on by itself, or at once with resume.".into(), true),
+        OpErrorKind::Full => {
+            ("The disk is full. Make room: it then goes on by itself, or at once with resume.".into(), true)
+        }
         OpErrorKind::Denied => {
             let words = "The download folder can't be written. Once that is allowed it goes on by itself, or at once with resume.";
             (format!("{words} ({})", error.message), true)
         }
         OpErrorKind::NotFound => {
-            let words = "The download folder is not there. Once it is back it goes on by itself, or at once with resume.";
+            let words =
+                "The download folder is not there. Once it is back it goes on by itself, or at once with resume.";
             (words.into(), true)
         }
         _ => (format!("The disk reports a problem: {}. Press resume to try again.", error.message), false),

@@ -157,7 +157,8 @@ fn a_removed_torrent_is_gone_and_its_data_if_that_was_wanted() {
 
 #[test]
 fn files_are_chosen_and_checked_again_by_calls() {
-    let mut world = World::new(torrent(32 << 10, &[("a", 4 << 20), ("b", 100_000)]), &[Manner::honest(4 << 20, 10)], 65);
+    let mut world =
+        World::new(torrent(32 << 10, &[("a", 4 << 20), ("b", 100_000)]), &[Manner::honest(4 << 20, 10)], 65);
     world.run_for(Duration::from_millis(10));
     world.add_file();
     let path = format!("/torrents/{}", world.info_hash());
@@ -166,7 +167,10 @@ fn files_are_chosen_and_checked_again_by_calls() {
     world.name_seeders();
     world.run_for(Duration::from_secs(10));
     let body = world.call("GET", &path).json();
-    assert_eq!((&body["state"], &body["wanted"], &body["wantedVerified"]), (&json!("complete"), &json!(4 << 20), &json!(4 << 20)));
+    assert_eq!(
+        (&body["state"], &body["wanted"], &body["wantedVerified"]),
+        (&json!("complete"), &json!(4 << 20), &json!(4 << 20))
+    );
     assert_eq!((&body["files"][1]["priority"], &body["checkProgress"]), (&json!("skip"), &json!(null)));
     let digests = world.digests;
     assert_eq!(world.call("POST", &format!("{path}/recheck")).status, 204);
