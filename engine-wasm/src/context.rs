@@ -11,6 +11,7 @@ use shared_proto::{ConnId, EngineMessage, FileId, FileRef, IoCommand, OpId, Root
 use crate::discover::Sources;
 use crate::discover::dht::errands::{Errands, Wish};
 use crate::discover::external::External;
+use crate::discover::lsd::Neighbourhood;
 use crate::discover::tracker::exchange::Exchanges;
 use crate::discover::tracker::udp::Question;
 use crate::handles::Handles;
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) net: Net,
     /// What torrents ask of the DHT.
     pub(crate) errands: Errands,
+    /// What they ask of the local network.
+    pub(crate) lsd: Neighbourhood,
     /// The engine's secret, empty until it is known.
     pub(crate) secret: Bytes,
     /// Bytes a second that all torrents together may give; `None` for no limit.
@@ -54,7 +57,10 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Nothing is numbered and nothing taken yet.
-    pub(crate) fn new(net: Net, sources: Sources) -> Self {
+    pub(crate) fn new(mut net: Net, sources: Sources) -> Self {
+        if sources.lsd {
+            net.join_groups();
+        }
         Self { net, sources, ..Self::default() }
     }
 

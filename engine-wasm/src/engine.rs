@@ -9,6 +9,7 @@ mod intents;
 mod keeping;
 mod link;
 mod loading;
+mod lsd;
 mod magnets;
 mod sockets;
 mod trackers;
@@ -121,6 +122,7 @@ impl Engine {
         self.wake_torrents(now);
         self.tend_dht(now);
         self.tend_trackers(now);
+        self.tend_lsd(now);
         self.tend_adding(now);
         self.now = now;
     }
@@ -138,9 +140,9 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let torrents = self.torrents.values().filter_map(Torrent::next_wakeup);
         let magnets = self.magnets.values().filter_map(Pending::next_wakeup);
-        let others =
-            [self.api_timeout(), self.arrivals.next_wakeup(), self.dht_timeout(), self.shared.trackers.poll_timeout()];
-        torrents.chain(magnets).chain(others.into_iter().flatten()).min()
+        let others = [self.api_timeout(), self.arrivals.next_wakeup(), self.dht_timeout(), self.lsd_timeout()];
+        let others = others.into_iter().chain([self.shared.trackers.poll_timeout()]);
+        torrents.chain(magnets).chain(others.flatten()).min()
     }
 
     /// Everything, for a page.

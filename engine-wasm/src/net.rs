@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use shared_proto::io::{Family, OpError, OpOutput};
 use shared_proto::{IoCommand, OpId, SocketId};
 
+use crate::discover::lsd;
+
 /// What sockets the engine opens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NetConfig {
@@ -25,6 +27,8 @@ pub(crate) enum Role {
     Listen,
     /// Datagrams of all kinds.
     Datagrams,
+    /// Datagrams to everybody in the local network (BEP 14).
+    Group,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +47,8 @@ pub(crate) struct Net {
     opening: BTreeMap<OpId, Opening>,
     open: BTreeMap<SocketId, (Role, Family, u16)>,
     to_open: Vec<(Role, Family, u16)>,
+    /// Whether the groups of the local network are wanted, too.
+    joins_groups: bool,
 }
 
 impl Net {
@@ -51,11 +57,22 @@ impl Net {
         Self { config, ..Self::default() }
     }
 
+    /// The groups of the local network are wanted, too, if others may connect and datagrams may be sent.
+    pub(crate) fn join_groups(&mut self) {
+        self.joins_groups = self.config.udp && self.config.listen_port.is_some();
+    }
+
     /// A daemon is there: what is wanted is to be opened. The first socket settles the port, the others follow it.
     pub(crate) fn link(&mut self) {
         self.unlink();
         match self.config.listen_port {
-            Some(port) => self.to_open.push((Role::Listen, Family::V4, port)),
+            Some(port) => {
+                // The last of the list is the first to be opened.
+                if self.joins_groups {
+                    self.to_open.extend([Family::V6, Family::V4].map(|family| (Role::Group, family, lsd::PORT)));
+                }
+                self.to_open.push((Role::Listen, Family::V4, port));
+            }
             None => self.datagrams(0),
         }
     }
@@ -76,6 +93,7 @@ impl Net {
         Some(match role {
             Role::Listen => IoCommand::TcpListen { op, socket, family, port },
             Role::Datagrams => IoCommand::UdpBind { op, socket, family, port, group: None },
+            Role::Group => IoCommand::UdpBind { op, socket, family, port, group: Some(lsd::group(family).ip()) },
         })
     }
 
@@ -97,6 +115,8 @@ impl Net {
                     self.datagrams(bound);
                 }
             }
+            // Who may speak to no network joins no group.
+            _ if role == Role::Group => tracing::debug!(?family, ?result, "no group"),
             _ if port != 0 && (role, family) != (Role::Listen, Family::V6) => self.to_open.push((role, family, 0)),
             // A machine may well lack a family.
             _ if (role, family) == (Role::Listen, Family::V4) => {
@@ -133,6 +153,12 @@ impl Net {
     /// Whether datagrams of a family can be sent.
     pub(crate) fn has_udp(&self, wanted: Family) -> bool {
         self.open.values().any(|(role, family, _)| *role == Role::Datagrams && *family == wanted)
+    }
+
+    /// The sockets of groups.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (SocketId, Family)> + '_ {
+        let groups = self.open.iter().filter(|(_, (role, ..))| *role == Role::Group);
+        groups.map(|(&socket, &(_, family, _))| (socket, family))
     }
 
     /// What an open socket is for.

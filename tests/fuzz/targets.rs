@@ -6,12 +6,15 @@
 mod engine;
 
 use engine_wasm::discover::dht::message::Message;
+use engine_wasm::discover::lsd::LsdMessage;
+use engine_wasm::discover::pex::{MAX_FIRST, PexMessage};
 use engine_wasm::discover::tracker;
 use engine_wasm::metainfo::{InfoHash, Magnet, Metainfo, bencode};
 use engine_wasm::peer::mse;
 use engine_wasm::peer::{extension::ExtensionHandshake, metadata::MetadataMessage, wire};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
+use shared_proto::io::Family;
 
 /// A function that reads a stranger's bytes.
 #[derive(Clone, Copy)]
@@ -30,7 +33,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "wire", run: wire },
     Target { name: "extension", run: extension },
     Target { name: "metadata", run: metadata },
+    Target { name: "exchange", run: exchange },
     Target { name: "tracker", run: tracker },
+    Target { name: "local", run: local },
     Target { name: "encryption", run: encryption },
     Target { name: "dht", run: dht },
     Target { name: "engine", run: engine::run },
@@ -82,6 +87,19 @@ fn extension(data: &[u8]) {
 
 fn metadata(data: &[u8]) {
     let _ = MetadataMessage::parse(data);
+}
+
+fn exchange(data: &[u8]) {
+    let Ok(message) = PexMessage::parse(data) else { return };
+    assert!(message.added.len() <= MAX_FIRST && message.dropped.len() <= MAX_FIRST);
+    assert_eq!(PexMessage::parse(&message.encode()), Ok(message), "what is written is read again");
+}
+
+fn local(data: &[u8]) {
+    let Ok(message) = LsdMessage::parse(data) else { return };
+    for family in [Family::V4, Family::V6] {
+        assert!(LsdMessage::parse(&message.encode(family)).is_ok(), "what is written can be read");
+    }
 }
 
 fn tracker(data: &[u8]) {

@@ -45,6 +45,14 @@ impl Terminal {
     /// # Errors
     /// It ended or the time ran out first.
     pub async fn event(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Result<Value> {
+        self.event_within(LIMIT, what, is_it).await
+    }
+
+    /// The same with a longest wait of its own.
+    ///
+    /// # Errors
+    /// As [`Terminal::event`].
+    pub async fn event_within(&mut self, limit: Duration, what: &str, is_it: impl Fn(&Value) -> bool) -> Result<Value> {
         let find = async {
             loop {
                 let event = self.next().await?;
@@ -53,7 +61,7 @@ impl Terminal {
                 }
             }
         };
-        let found = timeout(LIMIT, find).await.unwrap_or_else(|_| Err(anyhow::anyhow!("the time ran out")));
+        let found = timeout(limit, find).await.unwrap_or_else(|_| Err(anyhow::anyhow!("the time ran out")));
         found.with_context(|| format!("waiting for {what}; it said: {}", errors(&self.state)))
     }
 
@@ -166,6 +174,7 @@ pub fn command(state: &Path) -> Result<Command> {
     command
         .env("JSTORRENT_PEER_ADDRESS", workspace::LOOPBACK)
         .env("JSTORRENT_NO_DHT", "yes")
+        .env("JSTORRENT_NO_LSD", "yes")
         .env("JSTORRENT_STATE", state)
         .env("XDG_CONFIG_HOME", state);
     Ok(command)

@@ -192,6 +192,14 @@ impl Candidates {
         }
     }
 
+    /// Forgets those whom a source named that is not to be used.
+    pub(crate) fn keep(&mut self, is_kept: impl Fn(Source) -> bool) {
+        let unwanted = self.known.iter().filter(|(_, candidate)| !is_kept(candidate.source)).map(|(&addr, _)| addr);
+        for addr in unwanted.collect::<Vec<_>>() {
+            self.take(addr);
+        }
+    }
+
     /// Forgets an address and takes no note of it again. Ours when we dialled ourselves, or one that sent what it should not.
     pub fn ban(&mut self, addr: SocketAddr) {
         let addr = canonical(addr);

@@ -1,8 +1,11 @@
-//! Where peers come from: what trackers say ([`tracker`]), what a network of nodes says ([`dht`]), and who is worth a dial ([`candidates`]).
+//! Where peers come from: what trackers say ([`tracker`]), what a network of nodes says ([`dht`]), other peers ([`pex`]) and the local network
+//! ([`lsd`]), and who is worth a dial ([`candidates`]).
 
 pub mod candidates;
 pub mod dht;
 pub(crate) mod external;
+pub mod lsd;
+pub mod pex;
 pub mod priority;
 pub mod tracker;
 pub(crate) mod web_seed;

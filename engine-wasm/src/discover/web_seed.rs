@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::discover::tracker::percent_encode;
 use crate::geometry::FileIndex;
 use crate::metainfo::bencode::{self, Value};
+use crate::metainfo::torrent::MAX_PATH_DEPTH;
 use crate::time::Instant;
 
 /// Web seeds of a torrent that are used.
@@ -172,8 +173,14 @@ impl Layout {
         };
         let paths = match root.get("files").and_then(Value::list) {
             Some(files) => Some(files.map(components).collect::<Option<Vec<_>>>()?),
-            // Without either it is of v2 alone, and its paths stand in a tree: such torrents name no web seeds yet.
-            None => root.get("length").and_then(Value::uint).map(|_| None)?,
+            None if root.get("length").is_some() => None,
+            // It is of v2 alone (BEP 52).
+            None => {
+                let mut paths = Vec::new();
+                walk(root.get("file tree")?, &mut Vec::new(), &mut paths)?;
+                let is_single = matches!(&paths[..], [path] if path.len() == 1);
+                Some(paths).filter(|_| !is_single)
+            }
         };
         Some(Self { name, paths })
     }
@@ -200,6 +207,23 @@ impl Layout {
     }
 }
 
+/// The paths of a tree of files, in its order; `None` when it is no tree, or a far too deep one.
+fn walk(folder: Value<'_>, path: &mut Vec<Vec<u8>>, out: &mut Vec<Vec<Vec<u8>>>) -> Option<()> {
+    for (name, child) in folder.dict()? {
+        if path.len() >= MAX_PATH_DEPTH {
+            return None;
+        }
+        path.push(name.to_vec());
+        if child.get("").is_some() {
+            out.push(path.clone())
+        } else {
+            walk(child, path, out)?
+        }
+        path.pop();
+    }
+    Some(())
+}
+
 /// Host and port of a URL, in lower case: who answers for it.
 pub(crate) fn host_of(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -210,7 +234,9 @@ pub(crate) fn host_of(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metainfo::Version;
     use crate::metainfo::encode::{self, Dict};
+    use crate::metainfo::testing::torrent_of;
 
     fn layout(name: &str, files: &[&[&str]]) -> Layout {
         let path =
@@ -245,6 +271,19 @@ mod tests {
         check(&set, "http://w/", 2, Some("http://w/s%C3%A9t/../x"));
         check(&set, "http://w/", 3, None);
         assert_eq!(Layout::of(b"de"), None);
+    }
+
+    #[test]
+    fn a_torrent_of_v2_alone_has_its_files_where_its_tree_has_them() {
+        let of = |files: &[(&str, usize)]| {
+            let sample = torrent_of(Version::V2, 32 << 10, files);
+            let layout = Layout::of(&sample.metainfo.info).unwrap();
+            let count = u32::try_from(sample.metainfo.files.len()).unwrap();
+            (0..count).map(|file| layout.url("http://w/", FileIndex(file)).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&[("film.mkv", 70_000)]), ["http://w/film.mkv"]);
+        let several = of(&[("a.mkv", 70_000), ("b/c d", 5), ("b/empty", 0), ("e", 1)]);
+        assert_eq!(several, ["a.mkv", "b/c%20d", "b/empty", "e"].map(|path| format!("http://w/Sample/{path}")));
     }
 
     #[test]

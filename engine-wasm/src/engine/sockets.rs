@@ -29,8 +29,10 @@ impl Engine {
 
     /// A datagram came. DHT's are bencoded dictionaries (BEP 5) and begin with `d`; an answer of a UDP tracker begins with an action below 4 (BEP 15).
     pub(super) fn datagram(&mut self, socket: SocketId, from: SocketAddr, data: &Bytes, now: Instant) {
-        if self.shared.net.role(socket) != Some(Role::Datagrams) {
-            return;
+        match self.shared.net.role(socket) {
+            Some(Role::Datagrams) => {}
+            Some(Role::Group) => return self.lsd_datagram(from, data, now),
+            Some(Role::Listen) | None => return,
         }
         match data.first() {
             Some(b'd') => self.dht_packet(from, data, now),

@@ -270,6 +270,9 @@ impl Pending {
                 self.tend_peers(cx);
                 self.announce_to_trackers(cx);
                 self.asks_dht = cx.ask_dht(self.link.info_hash, Wish::Peers);
+                if cx.shared.sources.lsd {
+                    cx.shared.lsd.ask(self.link.info_hash, cx.now);
+                }
                 self.dial(cx);
                 self.next_tick = cx.now + TICK;
             }

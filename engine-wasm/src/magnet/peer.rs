@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::discover::pex::exchange::{Exchange, Nuisance};
+use crate::discover::pex::{self, PexMessage};
 use crate::limits;
 use crate::metainfo::Identity;
 use crate::peer::extension::{self, ExtensionHandshake};
@@ -23,7 +25,7 @@ const OFFER_TIMEOUT: Duration = Duration::from_secs(20);
 const KEEP_ALIVE: Duration = Duration::from_secs(100);
 
 /// What a peer did that matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Heard<'a> {
     /// It would give an info dictionary of this length.
     Offer(u32),
@@ -33,6 +35,8 @@ pub(super) enum Heard<'a> {
     Reject(u32),
     /// It has a DHT node at this UDP port (BEP 5).
     DhtNode(u16),
+    /// It names others (BEP 11).
+    Names(Vec<SocketAddr>),
 }
 
 #[derive(Debug)]
@@ -50,6 +54,8 @@ pub(super) struct MetadataPeer {
     /// The id under which it wants messages about metadata.
     id: Option<u8>,
     offered: bool,
+    /// What it tells of others; `None` where that is not wanted.
+    exchange: Option<Exchange>,
     last_sent: Instant,
     out: Vec<u8>,
 }
@@ -57,7 +63,20 @@ pub(super) struct MetadataPeer {
 impl MetadataPeer {
     /// A peer that is being dialled.
     pub(super) fn dial(addr: SocketAddr, now: Instant) -> Self {
-        Self { addr, stage: Stage::Connecting, id: None, offered: false, last_sent: now, out: Vec::new() }
+        Self {
+            addr,
+            stage: Stage::Connecting,
+            id: None,
+            offered: false,
+            exchange: None,
+            last_sent: now,
+            out: Vec::new(),
+        }
+    }
+
+    /// Whether it may tell of others.
+    pub(super) fn let_exchange(&mut self, is_wanted: bool) {
+        self.exchange = is_wanted.then(Exchange::default);
     }
 
     /// Where it is.
@@ -114,6 +133,9 @@ impl MetadataPeer {
         }
         let mut hello = ExtensionHandshake::ours(limits::MAX_REQQ);
         hello.messages.insert(metadata::EXTENSION.to_owned(), metadata::OUR_ID);
+        if self.exchange.is_some() {
+            hello.messages.insert(pex::EXTENSION.to_owned(), pex::OUR_ID);
+        }
         self.say(&Message::Extended { id: extension::HANDSHAKE_ID, payload: &hello.encode() }, now);
         Ok(true)
     }
@@ -129,6 +151,7 @@ impl MetadataPeer {
         match Message::parse(frame)? {
             Message::Extended { id: extension::HANDSHAKE_ID, payload } => self.extensions(payload),
             Message::Port(port) => Ok(Some(Heard::DhtNode(port))),
+            Message::Extended { id: pex::OUR_ID, payload } => self.names(payload, now),
             Message::Extended { id: metadata::OUR_ID, payload } => {
                 Ok(match MetadataMessage::parse(payload).map_err(|_| PeerError::Metadata)? {
                     MetadataMessage::Data { block, total, data } => Some(Heard::Data { block, total, data }),
@@ -170,6 +193,13 @@ impl MetadataPeer {
     /// What is to be sent now, all messages together.
     pub(super) fn take_out(&mut self) -> Option<Bytes> {
         (!self.out.is_empty()).then(|| Bytes::from(std::mem::take(&mut self.out)))
+    }
+
+    fn names<'f>(&mut self, payload: &[u8], now: Instant) -> Result<Option<Heard<'f>>, PeerError> {
+        let Some(exchange) = &mut self.exchange else { return Ok(None) };
+        let message = PexMessage::parse(payload).map_err(|_| PeerError::Exchange)?;
+        let named = exchange.heard(&message, self.addr, now).map_err(|Nuisance| PeerError::Flood)?;
+        Ok((!named.is_empty()).then_some(Heard::Names(named)))
     }
 
     /// Which extensions it speaks. One that lacks the dictionary itself may say so again when it has it.
@@ -289,6 +319,17 @@ mod tests {
         let hello: [u8; HANDSHAKE_LEN] = sent(&mut peer).try_into().unwrap();
         assert!(Handshake::parse(&hello).unwrap().supports_dht());
         assert_eq!(ready().handle_frame(&frame(Message::Port(7)), Instant(0)).unwrap(), Some(Heard::DhtNode(7)));
+    }
+
+    #[test]
+    fn who_names_others_is_heard_where_that_is_wanted() {
+        let naming = extended(pex::OUR_ID, b"d5:added6:\x01\x02\x03\x04\0\x05e");
+        let mut peer = ready();
+        assert_eq!(peer.handle_frame(&naming, Instant(0)).unwrap(), None, "it was not wanted");
+        peer.let_exchange(true);
+        let named = Heard::Names(vec![SocketAddr::from(([1, 2, 3, 4], 5))]);
+        assert_eq!(peer.handle_frame(&naming, Instant(0)).unwrap(), Some(named));
+        assert!(peer.handle_frame(&extended(pex::OUR_ID, b"rubbish"), Instant(0)).is_err());
     }
 
     #[test]

@@ -49,6 +49,7 @@ impl Pending {
     pub(crate) fn connected(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.connected(self.link.identity(), cx.peer_id, cx.now, cx.shared.errands.has_node());
+        peer.let_exchange(cx.shared.sources.pex);
         let bytes = u32::try_from(HANDSHAKE_LEN).expect("a handshake is short");
         cx.order(IoCommand::TcpRaw { conn, bytes });
     }
@@ -78,6 +79,7 @@ impl Pending {
                 let progress = self.assembly.data(conn, block, total, data, cx.now);
                 self.progressed(conn, progress, cx);
             }
+            Ok(Some(Heard::Names(peers))) => self.add_peers(peers.into_iter(), Source::Pex, cx),
             Ok(Some(Heard::DhtNode(port))) => cx.shared.errands.name_node(SocketAddr::new(addr.ip(), port)),
             Ok(Some(Heard::Reject(block))) => {
                 if self.assembly.reject(conn, block, cx.now) {

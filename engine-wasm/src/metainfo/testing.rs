@@ -47,6 +47,16 @@ pub(crate) fn torrent_with_trackers(piece_length: u32, files: &[(&str, usize)], 
     Sample { torrent, metainfo, content }
 }
 
+/// The same torrent, but private (BEP 27).
+pub(crate) fn private(piece_length: u32, files: &[(&str, usize)], trackers: &[&str]) -> Sample {
+    let content = content(files.iter().map(|(_, length)| length).sum());
+    let info = info(piece_length, files, &content).int("private", 1).encode();
+    let tiers = trackers.iter().map(|url| encode::list([encode::bytes(url)]));
+    let torrent = Dict::new().raw("info", info).raw("announce-list", encode::list(tiers)).encode();
+    let metainfo = Metainfo::parse(&torrent).expect("a test's torrent is valid");
+    Sample { torrent, metainfo, content }
+}
+
 /// A torrent with a v2 part, its files in the order of their paths; a hybrid has padding files between them.
 pub(crate) fn torrent_of(version: Version, piece_length: u32, files: &[(&str, usize)]) -> Sample {
     let piece = piece_length as usize;

@@ -25,6 +25,8 @@ pub struct Introduction<'a> {
     pub port: Option<u16>,
     /// Whether we want nothing (BEP 21).
     pub upload_only: bool,
+    /// Whether we tell each other of third ones (BEP 11).
+    pub exchanges_peers: bool,
 }
 
 /// Blocks of the info dictionary that a peer waits for.
@@ -62,6 +64,7 @@ impl Peer {
         hello.metadata_size = us.metadata_size;
         hello.port = us.port;
         hello.upload_only = us.upload_only;
+        self.talk.offer(&mut hello, us.exchanges_peers);
         self.say(&Message::Extended { id: extension::HANDSHAKE_ID, payload: &hello.encode() }, now);
     }
 

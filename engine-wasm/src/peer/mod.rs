@@ -4,6 +4,7 @@
 //! sees payload. What a peer does wrong is a [`PeerError`], which ends the connection.
 
 pub mod allowed_fast;
+mod exchange;
 pub mod extension;
 pub mod give;
 pub mod handshake;
@@ -81,6 +82,12 @@ pub enum PeerError {
     /// What it says about metadata can't be read.
     #[error("a metadata message that can't be read")]
     Metadata,
+    /// What it says about others can't be read.
+    #[error("a peer exchange message that can't be read")]
+    Exchange,
+    /// It names others far too often.
+    #[error("too many peer exchange messages")]
+    Flood,
 }
 
 /// What a peer did that matters to others.
@@ -114,6 +121,8 @@ pub enum PeerEvent {
     TakesBack(Request),
     /// It has a DHT node at this UDP port (BEP 5).
     DhtNode(u16),
+    /// It names others that it is connected to (BEP 11).
+    Names(Vec<SocketAddr>),
     /// It asks for a block of the info dictionary.
     AsksMetadata(u32),
     /// It wants hashes.
@@ -167,6 +176,7 @@ pub struct Peer {
     upload: Upload,
     received_bytes: u64,
     metadata: give::MetadataQueue,
+    talk: exchange::Talk,
 }
 
 impl Peer {
@@ -221,6 +231,7 @@ impl Peer {
             upload: Upload::new(now),
             received_bytes: 0,
             metadata: give::MetadataQueue::default(),
+            talk: exchange::Talk::default(),
         }
     }
 
@@ -405,9 +416,11 @@ impl Peer {
                     self.reqq = hello.reqq.unwrap_or(limits::DEFAULT_REQQ).clamp(1, limits::MAX_REQQ);
                     self.upload_only = hello.upload_only;
                     self.hear_metadata_id(hello.id(metadata::EXTENSION));
+                    self.talk.hear(&hello);
                 }
                 Ok(Some(PeerEvent::Agreed))
             }
+            Message::Extended { id: crate::discover::pex::OUR_ID, payload } => self.hear_peers(payload, now),
             Message::Extended { id: metadata::OUR_ID, payload } => {
                 match metadata::MetadataMessage::parse(payload).map_err(|_| PeerError::Metadata)? {
                     metadata::MetadataMessage::Request { block } => Ok(Some(PeerEvent::AsksMetadata(block))),

@@ -100,7 +100,7 @@ impl Bench {
             }
             IoCommand::KvScan { op, .. } => self.done(op, OpOutput::Keys(Vec::new())),
             IoCommand::TcpListen { op, port, .. } => self.done(op, OpOutput::Bound { port }),
-            IoCommand::UdpBind { op, socket, family: Family::V4, .. } => {
+            IoCommand::UdpBind { op, socket, family: Family::V4, group: None, .. } => {
                 self.sockets.insert(socket, Family::V4);
                 self.done(op, OpOutput::Bound { port: us().port() });
             }

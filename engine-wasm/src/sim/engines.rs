@@ -3,6 +3,8 @@
 //! As in [`super::world`] the same seed gives the same run. The invariant that is checked in every run, whatever it is about: what an engine
 //! says and hears holds no payload.
 
+mod datagrams;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -69,6 +71,7 @@ pub(super) struct Node {
     state: BTreeMap<String, Bytes>,
     conns: BTreeMap<ConnId, End>,
     listens: Option<SocketId>,
+    sockets: Vec<datagrams::Socket>,
     linked: bool,
     config: Config,
 }
@@ -94,12 +97,14 @@ pub(super) struct Engines {
     /// The queries of all announces, by who made them.
     pub(super) announces: Vec<(usize, String)>,
     pub(super) strangers: BTreeMap<ConnId, Stranger>,
+    /// All datagrams, by who sent them, with where they went.
+    pub(super) datagrams: Vec<(usize, SocketAddr, Bytes)>,
     known: Vec<SocketAddr>,
     events: Timeline<(usize, Event)>,
     accepted: u64,
 }
 
-fn addr_of(node: usize) -> SocketAddr {
+pub(super) fn addr_of(node: usize) -> SocketAddr {
     let host = u8::try_from(node + 1).expect("a test has few engines");
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, host, 1)), PORT)
 }
@@ -119,6 +124,7 @@ impl Engines {
             nodes: Vec::new(),
             announces: Vec::new(),
             strangers: BTreeMap::new(),
+            datagrams: Vec::new(),
             known: Vec::new(),
             events: Timeline::default(),
             accepted: 0,
@@ -139,6 +145,7 @@ impl Engines {
                 state: BTreeMap::new(),
                 conns: BTreeMap::new(),
                 listens: None,
+                sockets: Vec::new(),
                 linked: false,
                 config,
             });
@@ -235,6 +242,7 @@ impl Engines {
         let it = &mut self.nodes[node];
         it.files.clear();
         it.listens = None;
+        it.sockets.clear();
         it.engine = Engine::new(it.config.clone(), [seed; 32], self.now);
         let at = node;
         self.events.retain(|(node, event)| *node != at || !matches!(event, Event::ToEngine(_)));
@@ -456,6 +464,7 @@ impl Engines {
                 }
             }
             IoCommand::TcpClose { conn } => self.close(node, conn),
+            IoCommand::UdpSend { socket, to, data } => self.datagram(node, socket, to, data),
             IoCommand::FileClose { file } => drop(self.nodes[node].files.remove(&file)),
             other => {
                 let (op, result) = self.answer(node, other);
@@ -470,6 +479,9 @@ impl Engines {
             IoCommand::Digest { spans, .. } => self.read(node, spans),
             _ => Vec::new(),
         };
+        if matches!(command, IoCommand::UdpBind { .. } | IoCommand::Resolve { .. }) {
+            return self.bind(node, command);
+        }
         let it = &mut self.nodes[node];
         match command {
             IoCommand::TcpListen { op, family: shared_proto::io::Family::V4, socket, port } => {

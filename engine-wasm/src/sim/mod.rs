@@ -7,6 +7,7 @@
 mod dht;
 mod disk;
 mod engines;
+mod exchange;
 mod fairness;
 mod finding;
 mod giving;

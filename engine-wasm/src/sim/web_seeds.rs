@@ -8,8 +8,9 @@ use crate::discover::Sources;
 use crate::engine::Config;
 use crate::metainfo::Magnet;
 use crate::metainfo::Metainfo;
+use crate::metainfo::Version;
 use crate::metainfo::encode;
-use crate::metainfo::testing::{Sample, torrent};
+use crate::metainfo::testing::{Sample, torrent, torrent_of};
 use crate::view::Intent;
 
 const MIB: usize = 1 << 20;
@@ -59,6 +60,22 @@ fn files_lie_below_the_torrents_name_and_runs_end_at_their_borders() {
         world.web.insert(format!("http://w/Sample/{url}"), world.sample.file(file).to_vec().into());
     }
     finish(&mut world, 20, "several files");
+}
+
+#[test]
+fn torrents_of_v2_and_hybrids_have_web_seeds_too() {
+    for (version, seed) in [(Version::V2, 127), (Version::Hybrid, 128)] {
+        let files = [("a film.mkv", 1_000_001), ("b/c", 5), ("b/empty", 0), ("d", 65_536)];
+        let sample = torrent_of(version, 64 << 10, &files);
+        let real: Vec<usize> =
+            (0..sample.metainfo.files.len()).filter(|&at| !sample.metainfo.files[at].padding).collect();
+        let mut world = world(Config::default(), seeded(sample, &["http://w/"]), &[], seed);
+        for (file, url) in real.into_iter().zip(["a%20film.mkv", "b/c", "b/empty", "d"]) {
+            world.web.insert(format!("http://w/Sample/{url}"), world.sample.file(file).to_vec().into());
+        }
+        finish(&mut world, 30, "of v2");
+        assert!(world.fetched.iter().all(|url| !url.contains(".pad")), "padding is on no server");
+    }
 }
 
 #[test]

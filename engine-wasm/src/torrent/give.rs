@@ -11,11 +11,12 @@ use bytes::Bytes;
 use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{ConnId, IoCommand, OpId, Span};
 
-use super::{Op, Torrent};
+use super::{Op, Torrent, exchange};
 use crate::context::Context;
 use crate::geometry::PieceIndex;
 use crate::handles::Access;
 use crate::limits;
+use crate::metainfo::Metainfo;
 use crate::peer::allowed_fast::{SET_LENGTH, allowed_fast};
 use crate::peer::give::Introduction;
 use crate::peer::handshake::HANDSHAKE_LEN;
@@ -24,7 +25,7 @@ use crate::peer::upload::Request;
 use crate::peer::wire::PIECE_ID;
 use crate::peer::{Peer, PeerEvent};
 use crate::pick::choker::{self, Choker, Contender, Mood};
-use crate::pick::piece_map::PieceState;
+use crate::pick::piece_map::{PieceMap, PieceState};
 use crate::time::Instant;
 
 /// Blocks of the info dictionary that a peer is given at once when it asks; the rest of its share of a second follows with the tick.
@@ -94,7 +95,7 @@ impl Torrent {
         if let Some(other) = self.twin_of(conn, cx.peer_id) {
             return self.drop_peer(other, "it is here twice", cx);
         }
-        let us = introduction(&self.pieces, &self.meta.info, self.is_done(), cx);
+        let us = introduction(&self.pieces, &self.meta, self.is_done(), cx);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.introduce(&us, cx.now);
         if peer.is_fast() && !self.pieces.have().is_clear() {
@@ -292,19 +293,16 @@ impl Torrent {
 
     /// Everybody hears that we want nothing more.
     pub(super) fn say_that_we_are_done(&mut self, cx: &mut Context<'_>) {
-        let us = introduction(&self.pieces, &self.meta.info, true, cx);
+        let us = introduction(&self.pieces, &self.meta, true, cx);
         self.peers.values_mut().for_each(|peer| peer.say_extensions(&us, cx.now));
     }
 }
 
-fn introduction<'a>(
-    pieces: &'a crate::pick::piece_map::PieceMap,
-    info: &Bytes,
-    upload_only: bool,
-    cx: &Context<'_>,
-) -> Introduction<'a> {
-    let metadata_size = u32::try_from(info.len()).ok().filter(|size| (1..=limits::METADATA).contains(size));
-    Introduction { have: pieces.have(), metadata_size, port: cx.shared.net.listen_port(), upload_only }
+fn introduction<'a>(pieces: &'a PieceMap, meta: &Metainfo, upload_only: bool, cx: &Context<'_>) -> Introduction<'a> {
+    let metadata_size = u32::try_from(meta.info.len()).ok().filter(|size| (1..=limits::METADATA).contains(size));
+    let exchanges_peers = exchange::is_wanted(meta, cx);
+    let port = cx.shared.net.listen_port();
+    Introduction { have: pieces.have(), metadata_size, port, upload_only, exchanges_peers }
 }
 
 /// Everything of a `piece` message but its payload (BEP 3).

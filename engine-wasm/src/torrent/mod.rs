@@ -5,6 +5,7 @@
 
 mod adopt;
 mod disk;
+mod exchange;
 mod fetch;
 mod files;
 mod give;
@@ -460,6 +461,8 @@ impl Torrent {
         self.tend_sharing(cx);
         self.announce_to_trackers(cx);
         self.ask_dht(cx);
+        self.ask_lsd(cx);
+        self.tend_exchange(cx);
         self.dial(cx);
         self.wants_are_stale |= self.web.is_due(cx.now) && self.needs_peers();
         self.tend_viewers(cx);

@@ -38,7 +38,10 @@ impl Torrent {
     /// Takes over what a magnet link knew before this torrent was described.
     pub(crate) fn take_over(&mut self, candidates: Candidates, mut trackers: Announcer, cx: &mut Context<'_>) {
         self.candidates = candidates;
-        if !self.meta.private {
+        if self.meta.private {
+            // Nobody knew that it is.
+            self.candidates.keep(|source| !matches!(source, Source::Dht | Source::Pex | Source::Local));
+        } else {
             trackers.add(self.meta.trackers.clone(), cx);
             self.trackers = trackers;
         }
@@ -66,6 +69,10 @@ impl Torrent {
         let mut dialling = self.peers.values().filter(|peer| peer.is_connecting()).count();
         while self.peers.len() < self.max_connections && dialling < limits::DIALS_PER_TORRENT {
             let Some(addr) = self.candidates.next_to_dial(cx.now) else { break };
+            if self.is_here(addr) {
+                self.candidates.failed(addr, cx.now);
+                continue;
+            }
             let conn = cx.new_conn(self.meta.info_hash);
             self.peers.insert(conn, Peer::dial(addr, cx.now));
             cx.order(IoCommand::TcpConnect { conn, addr, timeout_ms: limits::DIAL_TIMEOUT_MS });
@@ -133,6 +140,7 @@ impl Torrent {
                     cx.shared.errands.name_node(SocketAddr::new(peer.addr().ip(), port));
                 }
             }
+            PeerEvent::Names(peers) => self.add_peers(peers.into_iter(), Source::Pex, cx),
             PeerEvent::HasAll => {
                 self.availability.add_everyone();
                 self.learned(conn, cx);
@@ -342,6 +350,13 @@ impl Torrent {
         if self.is_running() && !self.meta.private {
             let wish = if self.pieces.is_complete() { Wish::BeFound } else { Wish::Peers };
             self.asks_dht = cx.ask_dht(self.meta.info_hash, wish);
+        }
+    }
+
+    /// Says that it is to be named in the local network, unless its trackers are to be the only source (BEP 27).
+    pub(super) fn ask_lsd(&self, cx: &mut Context<'_>) {
+        if self.is_running() && !self.meta.private && cx.shared.sources.lsd {
+            cx.shared.lsd.ask(self.meta.info_hash, cx.now);
         }
     }
 

@@ -272,13 +272,13 @@ impl Torrent {
         for (file, offset, spans) in stretches {
             let url = self.web.seeds.get(&conn).map(WebSeed::url);
             let url = url.and_then(|base| self.web.layout.as_ref()?.url(base, file)).unwrap_or_default();
-            let spans = joined(spans);
+            let (spans, group) = (joined(spans), self.group());
             let op = self.ask(Op::Web(number), cx, |op| IoCommand::HttpFetch {
                 op,
                 url,
                 offset,
                 spans,
-                group: 0,
+                group,
                 timeout_ms: TIMEOUT_MS,
             });
             fetches.insert(op, file);

@@ -167,6 +167,8 @@ async fn remote_info(source: &Source, args: &Info, config: Config) -> Result<Exi
         fields["version"] = json!(torrent.version);
         if let Source::Magnet { link, .. } = source {
             fields["trackers"] = json!(link.trackers.iter().map(|tracker| [tracker]).collect::<Vec<_>>());
+            fields["trackerStates"] = json!(torrent.trackers);
+            fields["webSeeds"] = json!(link.web_seeds);
         }
         show(&fields, files, args.json)
     })
@@ -279,11 +281,43 @@ fn show(fields: &Value, files: &[FileView], json: bool) -> Result<()> {
         say("private    yes: peers come from its trackers only")?;
     }
     for (at, tier) in fields["trackers"].as_array().into_iter().flatten().enumerate() {
-        let urls: Vec<&str> = tier.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let urls = tier.as_array().into_iter().flatten().filter_map(Value::as_str);
+        let urls: Vec<String> = urls.map(|url| with_state(url, &fields["trackerStates"])).collect();
         say(&format!("{}{}", if at == 0 { "trackers   " } else { "           " }, urls.join(", ")))?;
+    }
+    for (at, url) in fields["webSeeds"].as_array().into_iter().flatten().filter_map(Value::as_str).enumerate() {
+        say(&format!("{}{url}", if at == 0 { "web seeds  " } else { "           " }))?;
     }
     say("\n   #        size  file")?;
     files.iter().try_for_each(|file| {
         say(&format!("{:>4}  {:>10}  {}", number(file), HumanBytes(file.length).to_string(), file.path))
     })
+}
+
+/// A tracker's URL, and what it said if it was asked.
+fn with_state(url: &str, states: &Value) -> String {
+    let Some(state) = states.as_array().into_iter().flatten().find(|state| state["url"] == url) else {
+        return url.to_owned();
+    };
+    let count = |name: &str| state[name].as_u64().map(|count| format!(", {count} {name}")).unwrap_or_default();
+    let message = state["message"].as_str().map(|message| format!(": {message}")).unwrap_or_default();
+    let word = state["state"].as_str().unwrap_or_default();
+    format!("{url} ({word}{}{}{message})", count("seeders"), count("leechers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tracker_that_was_asked_says_how_it_went() {
+        let states = json!([
+            { "url": "http://a", "state": "working", "seeders": 3, "leechers": null, "message": null },
+            { "url": "http://b", "state": "failing", "seeders": null, "leechers": null, "message": "no answer" },
+        ]);
+        let check = |url: &str, expected: &str| assert_eq!(with_state(url, &states), expected);
+        check("http://a", "http://a (working, 3 seeders)");
+        check("http://b", "http://b (failing: no answer)");
+        check("http://c", "http://c");
+    }
 }

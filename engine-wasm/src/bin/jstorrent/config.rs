@@ -187,12 +187,13 @@ impl Settings {
         }
         let by_default = || dirs.map(|dirs| dirs.data_dir().join("terminal"));
         let state = self.state.clone().or_else(|| file.state.clone()).or_else(by_default);
+        let peer_addresses = if self.peer_address.is_empty() { &file.peer_address } else { &self.peer_address }.clone();
         let config = Config {
             dir: self.dir.clone().or_else(|| file.dir.clone()),
             state: state.context("this system names no folder for the user's data: name one with --state")?,
             listen,
             allow_private_peers: self.allow_private_peers.or(file.allow_private_peers).unwrap_or(false),
-            peer_addresses: if self.peer_address.is_empty() { &file.peer_address } else { &self.peer_address }.clone(),
+            peer_addresses: peer_addresses.clone(),
             dht: self.dht(&file)?,
             download_limit_bps: self
                 .download_limit
@@ -204,7 +205,7 @@ impl Settings {
             max_connections: within("max-connections", self.max_connections.or(file.max_connections), 1..=500)?,
             goals: self.sharing.goals(&file).map_err(anyhow::Error::msg)?,
             queue: self.sharing.queue(&file),
-            sources: self.sources.resolve(&file),
+            sources: self.sources.resolve(&file, &peer_addresses),
             player: file.player.clone(),
         };
         Ok((config, file))
@@ -323,7 +324,8 @@ mod tests {
             max_connections: Some(7),
             goals: Goals { ratio_percent: Some(150), seed_time: None },
             queue: QueueConfig::default(),
-            sources: Sources::default(),
+            // Peers connect from this machine only.
+            sources: Sources { lsd: false, ..Sources::default() },
             player: Some("mpv".into()),
         };
         assert_eq!(config, expected);

@@ -51,7 +51,7 @@ fn have(pieces: &[u32]) -> Bitfield {
 }
 
 fn us(have: &Bitfield) -> Introduction<'_> {
-    Introduction { have, metadata_size: Some(20_000), port: Some(6881), upload_only: false }
+    Introduction { have, metadata_size: Some(20_000), port: Some(6881), upload_only: false, exchanges_peers: false }
 }
 
 const FAST: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 4];

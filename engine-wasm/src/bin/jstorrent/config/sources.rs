@@ -3,6 +3,8 @@
 //! As its parent: names, defaults and their merging, and nothing else. Each is a flag, a variable and a line of the file, of which the first
 //! that says something counts.
 
+use std::net::IpAddr;
+
 use clap::builder::BoolishValueParser;
 use engine_wasm::discover::Sources;
 
@@ -33,7 +35,7 @@ pub(crate) struct SourceSettings {
         value_parser = BoolishValueParser::new()
     )]
     pub(crate) no_pex: Option<bool>,
-    /// Look for no peers in the local network
+    /// Look for no peers in the local network; where peers can connect from this machine only, that is so unless `--no-lsd=no` is said
     #[arg(
         long,
         value_name = "YES|NO",
@@ -58,13 +60,14 @@ pub(crate) struct SourceSettings {
 }
 
 impl SourceSettings {
-    /// Fills what is not given from the file; what neither rules out is used.
-    pub(super) fn resolve(&self, file: &File) -> Sources {
+    /// Fills what is not given from the file; what neither rules out is used. Who listens at these addresses of this machine alone has no local network.
+    pub(super) fn resolve(&self, file: &File, addresses: &[IpAddr]) -> Sources {
+        let is_alone = !addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback);
         let is_used = |given: Option<bool>, in_file: Option<bool>| !given.or(in_file).unwrap_or(false);
         Sources {
             trackers: is_used(self.no_trackers, file.no_trackers),
             pex: is_used(self.no_pex, file.no_pex),
-            lsd: is_used(self.no_lsd, file.no_lsd),
+            lsd: !self.no_lsd.or(file.no_lsd).unwrap_or(is_alone),
             web_seeds: is_used(self.no_web_seeds, file.no_web_seeds),
         }
     }
@@ -80,6 +83,21 @@ mod tests {
     fn everything_is_used_that_nobody_rules_out() {
         let file = Toml::new("sources-plain", "state = \"/state\"");
         assert_eq!(file.settings().resolve().unwrap().sources, Sources::default());
+    }
+
+    #[test]
+    fn who_listens_on_this_machine_alone_has_no_local_network_unless_told_otherwise() {
+        let text = "state = \"/state\"\npeer_address = [\"127.0.0.1\", \"::1\"]";
+        let check = |name: &str, text: &str, no_lsd: Option<bool>, expected: bool| {
+            let file = Toml::new(name, text);
+            let sources = SourceSettings { no_lsd, ..SourceSettings::default() };
+            let config = Settings { sources, ..file.settings() }.resolve().unwrap();
+            assert_eq!(config.sources.lsd, expected, "{text} {no_lsd:?}");
+        };
+        check("sources-alone", text, None, false);
+        check("sources-alone-asked", text, Some(false), true);
+        check("sources-alone-file", &format!("{text}\nno_lsd = false"), None, true);
+        check("sources-wide", &text.replace("::1", "192.0.2.1"), None, true);
     }
 
     #[test]

@@ -1,0 +1,251 @@
+//! What one peer was told about others, and what it told: the pace, the differences and the limits of an exchange.
+//!
+//! Knows no torrent and no connection. Invariants: at most one message a minute goes out, and none before there is something to tell; one that names
+//! too many, or too often, is not listened to, and in the end is a nuisance.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Flags, MAX_FIRST, MAX_NAMED, PexMessage};
+use crate::discover::dht::node_id::is_local;
+use crate::time::Instant;
+
+/// Least time between two messages to a peer (BEP 11).
+const INTERVAL: Duration = Duration::from_secs(60);
+/// A message may come so much sooner: their clocks are not ours.
+const TOLERANCE: Duration = Duration::from_secs(10);
+/// Messages that may come at once: the first, one at an occasion, and one that waited on its way.
+const BURST: u32 = 3;
+/// Messages beyond that which are passed over before the peer is a nuisance.
+const MOST_EARLY: u32 = 10;
+/// Addresses at a time that are taken of one peer: more than it can be connected to in earnest, and too few to crowd out what others name.
+const MAX_TAKEN: usize = 200;
+
+/// Whom we could name, with what we know of them.
+pub(crate) type Peers = BTreeMap<SocketAddr, Flags>;
+
+/// Whoever names too often is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Nuisance;
+
+/// The exchange with one peer.
+#[derive(Debug, Default)]
+pub(crate) struct Exchange {
+    /// The id under which it wants messages.
+    id: Option<u8>,
+    /// Whom we told it of, and did not take back.
+    told: BTreeSet<SocketAddr>,
+    last_sent: Option<Instant>,
+    /// Whom it told us of, and did not take back.
+    taken: BTreeSet<SocketAddr>,
+    /// Messages that were taken of the present burst, and since when.
+    burst: u32,
+    burst_since: Instant,
+    early: u32,
+}
+
+impl Exchange {
+    /// It wants messages under this id (BEP 10). A later handshake may leave it out.
+    pub(crate) fn hear_id(&mut self, id: Option<u8>) {
+        self.id = id.or(self.id);
+    }
+
+    /// Whether it may be told something now.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.id.is_some() && self.last_sent.is_none_or(|at| at + INTERVAL <= now)
+    }
+
+    /// What has changed since it was told last, with the id to say it under; `None` when nothing has, or it is too soon.
+    pub(crate) fn next_message(&mut self, peers: &Peers, itself: SocketAddr, now: Instant) -> Option<(u8, PexMessage)> {
+        let id = self.id.filter(|_| self.is_due(now))?;
+        let most = if self.last_sent.is_none() { MAX_FIRST } else { MAX_NAMED };
+        // What lies in our own network is of use to those who are in it, too.
+        let is_fit = |addr: SocketAddr| addr != itself && (is_local(itself.ip()) || !is_local(addr.ip()));
+        let fresh = peers.iter().filter(|(addr, _)| is_fit(**addr) && !self.told.contains(addr));
+        let added: Vec<(SocketAddr, Flags)> = fresh.map(|(&addr, &flags)| (addr, flags)).take(most).collect();
+        let gone = self.told.iter().filter(|addr| !peers.contains_key(addr));
+        let dropped: Vec<SocketAddr> = gone.copied().take(MAX_NAMED).collect();
+        let message = PexMessage { added, dropped };
+        if message.is_empty() {
+            return None;
+        }
+        self.told.extend(message.added.iter().map(|(addr, _)| *addr));
+        self.told.retain(|addr| !message.dropped.contains(addr));
+        self.last_sent = Some(now);
+        Some((id, message))
+    }
+
+    /// It named others: those that are worth a try.
+    ///
+    /// # Errors
+    /// [`Nuisance`]: drop the peer.
+    pub(crate) fn heard(
+        &mut self,
+        message: &PexMessage,
+        itself: SocketAddr,
+        now: Instant,
+    ) -> Result<Vec<SocketAddr>, Nuisance> {
+        if !self.is_in_time(now) {
+            self.early += 1;
+            return if self.early > MOST_EARLY { Err(Nuisance) } else { Ok(Vec::new()) };
+        }
+        self.taken.retain(|addr| !message.dropped.contains(addr));
+        let mut news = Vec::new();
+        for &(addr, _) in &message.added {
+            // Nobody is asked at a stranger's word about an address in our own network.
+            let is_fit = is_local(itself.ip()) || !is_local(addr.ip());
+            if is_fit && self.taken.len() < MAX_TAKEN && self.taken.insert(addr) {
+                news.push(addr);
+            }
+        }
+        Ok(news)
+    }
+
+    fn is_in_time(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_since(self.burst_since).as_secs() / (INTERVAL - TOLERANCE).as_secs();
+        if passed > 0 {
+            self.burst = self.burst.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
+            self.burst_since = now;
+        }
+        let is_in_time = self.burst < BURST;
+        self.burst += u32::from(is_in_time);
+        is_in_time
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn addr(number: u16) -> SocketAddr {
+        let [high, low] = number.to_be_bytes();
+        SocketAddr::from(([203, 0, high, low], 6881))
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant(0) + Duration::from_secs(seconds)
+    }
+
+    fn peers(numbers: impl IntoIterator<Item = u16>) -> Peers {
+        numbers.into_iter().map(|number| (addr(number), Flags::OUTGOING)).collect()
+    }
+
+    fn willing() -> Exchange {
+        let mut exchange = Exchange::default();
+        exchange.hear_id(Some(7));
+        exchange
+    }
+
+    /// Who came and who went in the message of this second, if there is one.
+    fn check(exchange: &mut Exchange, seconds: u64, peers: &Peers, expected: Option<(&[u16], &[u16])>) {
+        let said = exchange.next_message(peers, addr(0), at(seconds)).map(|(id, message)| {
+            assert_eq!(id, 7);
+            (message.added.into_iter().map(|(addr, _)| addr).collect(), message.dropped)
+        });
+        let of = |numbers: &[u16]| numbers.iter().copied().map(addr).collect::<Vec<_>>();
+        assert_eq!(said, expected.map(|(added, dropped)| (of(added), of(dropped))), "at {seconds} s");
+    }
+
+    #[test]
+    fn a_peer_hears_at_most_once_a_minute_who_came_and_who_went() {
+        let mut exchange = willing();
+        check(&mut exchange, 0, &peers([]), None);
+        check(&mut exchange, 1, &peers([0, 1, 2]), Some((&[1, 2], &[])));
+        check(&mut exchange, 2, &peers([0, 2, 3]), None);
+        check(&mut exchange, 60, &peers([0, 2, 3]), None);
+        check(&mut exchange, 61, &peers([0, 2, 3]), Some((&[3], &[1])));
+        check(&mut exchange, 200, &peers([0, 2, 3]), None);
+        check(&mut exchange, 201, &peers([]), Some((&[], &[2, 3])));
+    }
+
+    #[test]
+    fn who_does_not_speak_it_hears_nothing() {
+        assert_eq!(Exchange::default().next_message(&peers([1]), addr(0), at(0)), None);
+        assert!(!Exchange::default().is_due(at(0)));
+    }
+
+    #[test]
+    fn the_first_message_may_be_longer_than_the_others_and_nobody_is_forgotten() {
+        let (mut exchange, all) = (willing(), peers(1..=170));
+        let mut said = |seconds| exchange.next_message(&all, addr(0), at(seconds)).map(|(_, it)| it.added.len());
+        assert_eq!([said(0), said(60), said(120), said(180)], [Some(100), Some(50), Some(20), None]);
+    }
+
+    #[test]
+    fn what_lies_in_our_own_network_is_not_told_outside_and_not_believed_from_there() {
+        let local: SocketAddr = "192.168.1.2:6881".parse().unwrap();
+        let known: Peers = [(local, Flags::default())].into();
+        assert_eq!(willing().next_message(&known, addr(0), at(0)), None);
+        assert!(willing().next_message(&known, "192.168.1.3:1".parse().unwrap(), at(0)).is_some());
+        let message = PexMessage { added: vec![(local, Flags::default())], dropped: Vec::new() };
+        assert_eq!(willing().heard(&message, addr(0), at(0)), Ok(Vec::new()));
+        assert_eq!(willing().heard(&message, "127.0.0.1:1".parse().unwrap(), at(0)), Ok(vec![local]));
+    }
+
+    #[test]
+    fn who_names_too_often_is_not_listened_to_and_then_a_nuisance() {
+        let mut exchange = willing();
+        let naming = |number| PexMessage { added: vec![(addr(number), Flags::default())], dropped: Vec::new() };
+        let mut heard = |number, seconds| exchange.heard(&naming(number), addr(0), at(seconds));
+        for number in 1..=3 {
+            assert_eq!(heard(number, 0), Ok(vec![addr(number)]));
+        }
+        for number in 4..14 {
+            assert_eq!(heard(number, 1), Ok(Vec::new()));
+        }
+        assert_eq!(heard(20, 51), Ok(vec![addr(20)]), "patience pays");
+        assert_eq!(heard(21, 52), Err(Nuisance));
+    }
+
+    #[test]
+    fn one_peer_names_so_many_and_no_more() {
+        let mut exchange = willing();
+        let mut taken = 0;
+        for round in 0..20 {
+            let added = (0..100).map(|number| (addr(round * 100 + number), Flags::default())).collect();
+            let message = PexMessage { added, dropped: Vec::new() };
+            taken += exchange.heard(&message, addr(0), at(u64::from(round) * 60)).unwrap().len();
+        }
+        assert_eq!(taken, MAX_TAKEN);
+        let message = PexMessage { added: vec![(addr(9999), Flags::default())], dropped: vec![addr(1)] };
+        assert_eq!(exchange.heard(&message, addr(0), at(9999)), Ok(vec![addr(9999)]), "one for one that went");
+    }
+
+    proptest! {
+        /// A listener that believes every message knows whom we know, some minutes after the last change.
+        #[test]
+        fn whoever_adds_up_all_messages_knows_whom_we_know(
+            changes in prop::collection::vec((0u64..90, prop::collection::btree_set(1u16..200, 0..60)), 1..20),
+        ) {
+            let mut exchange = willing();
+            let (mut now, mut last, mut known) = (0, None, BTreeSet::new());
+            let mut numbers = BTreeSet::new();
+            let mut tell = |exchange: &mut Exchange, now: u64, numbers: &BTreeSet<u16>| {
+                let Some((_, message)) = exchange.next_message(&peers(numbers.iter().copied()), addr(0), at(now)) else {
+                    return Ok(known.clone());
+                };
+                prop_assert!(last.is_none_or(|last| now - last >= 60));
+                let most = if last.is_none() { MAX_FIRST } else { MAX_NAMED };
+                prop_assert!(message.added.len() <= most && message.dropped.len() <= MAX_NAMED);
+                last = Some(now);
+                known.extend(message.added.iter().map(|(addr, _)| *addr));
+                known.retain(|addr| !message.dropped.contains(addr));
+                Ok(known.clone())
+            };
+            for (pause, change) in changes {
+                now += pause;
+                numbers = change;
+                tell(&mut exchange, now, &numbers)?;
+            }
+            let mut end = BTreeSet::new();
+            for _ in 0..8 {
+                now += 60;
+                end = tell(&mut exchange, now, &numbers)?;
+            }
+            prop_assert_eq!(end, numbers.into_iter().map(addr).collect::<BTreeSet<_>>());
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The half of a peer that speaks of others (BEP 11): where it can be reached, and what it and we tell each other about third ones.
+//!
+//! As its parent: it turns what comes into words and decides nothing. The pace is [`Exchange`]'s, who is worth naming the torrent's to say.
+
+use std::net::SocketAddr;
+
+use super::extension::ExtensionHandshake;
+use super::wire::Message;
+use super::{Peer, PeerError, PeerEvent};
+use crate::discover::pex::exchange::{Exchange, Nuisance, Peers};
+use crate::discover::pex::{self, Flags, PexMessage};
+use crate::time::Instant;
+
+/// What a peer and we tell each other.
+#[derive(Debug, Default)]
+pub(super) struct Talk {
+    /// Where it says that it listens.
+    port: Option<u16>,
+    /// Whether we said that we understand such messages.
+    offered: bool,
+    exchange: Exchange,
+}
+
+impl Talk {
+    /// Its handshake of extensions.
+    pub(super) fn hear(&mut self, hello: &ExtensionHandshake) {
+        self.port = hello.port.or(self.port);
+        self.exchange.hear_id(hello.id(pex::EXTENSION));
+    }
+
+    /// In ours we say that we understand such messages, or we don't.
+    pub(super) fn offer(&mut self, hello: &mut ExtensionHandshake, is_wanted: bool) {
+        self.offered |= is_wanted;
+        if self.offered {
+            hello.messages.insert(pex::EXTENSION.to_owned(), pex::OUR_ID);
+        }
+    }
+}
+
+impl Peer {
+    /// Where others can dial it, as far as it is known: where we did, or where it says that it listens.
+    pub fn listens_at(&self) -> Option<SocketAddr> {
+        match self.talk.port {
+            _ if self.dialled => Some(self.addr),
+            port => port.map(|port| SocketAddr::new(self.addr.ip(), port)),
+        }
+    }
+
+    /// What others are told of it beside its address.
+    pub fn flags(&self) -> Flags {
+        Flags::default().with(Flags::SEED, self.is_upload_only()).with(Flags::OUTGOING, self.dialled)
+    }
+
+    /// Whether it may be told of others now.
+    pub(crate) fn wants_peers(&self, now: Instant) -> bool {
+        self.is_ready() && self.talk.offered && self.talk.exchange.is_due(now)
+    }
+
+    /// Tells it who came and went, if it is time.
+    pub(crate) fn tell_peers(&mut self, peers: &Peers, now: Instant) {
+        let itself = self.listens_at().unwrap_or(self.addr);
+        if self.wants_peers(now)
+            && let Some((id, message)) = self.talk.exchange.next_message(peers, itself, now)
+        {
+            self.say(&Message::Extended { id, payload: &message.encode() }, now);
+        }
+    }
+
+    /// It names others. What we did not ask for is passed over.
+    pub(super) fn hear_peers(&mut self, payload: &[u8], now: Instant) -> Result<Option<PeerEvent>, PeerError> {
+        if !self.talk.offered {
+            return Ok(None);
+        }
+        let message = PexMessage::parse(payload).map_err(|_| PeerError::Exchange)?;
+        let named = self.talk.exchange.heard(&message, self.addr, now);
+        let named = named.map_err(|Nuisance| PeerError::Flood)?;
+        Ok((!named.is_empty()).then_some(PeerEvent::Names(named)))
+    }
+}

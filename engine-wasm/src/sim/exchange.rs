@@ -1,0 +1,210 @@
+//! Finding without trackers: other peers and the local network alone, and private torrents, which are found by neither.
+
+use std::time::Duration;
+
+use super::engines::{Engines, TRACKER, addr_of};
+use crate::discover::Sources;
+use crate::discover::dht::DhtConfig;
+use crate::discover::pex::{self, PexMessage};
+use crate::engine::Config;
+use crate::metainfo::Magnet;
+use crate::metainfo::encode::Dict;
+use crate::metainfo::testing::{Sample, private, torrent};
+use crate::net::NetConfig;
+use crate::peer::handshake::Handshake;
+use crate::peer::wire::Message;
+use crate::view::Intent;
+
+const MIB: u64 = 1 << 20;
+const FILES: &[(&str, usize)] = &[("film.mp4", 8 << 20)];
+
+fn film() -> Sample {
+    torrent(256 << 10, FILES)
+}
+
+fn sources(pex: bool, lsd: bool) -> Config {
+    Config { sources: Sources { pex, lsd, ..Sources::default() }, ..Config::default() }
+}
+
+/// With datagrams, and a DHT whose first node is engine 0.
+fn everything() -> Config {
+    let dht = Some(DhtConfig { bootstrap: vec![addr_of(0).to_string()] });
+    Config { net: NetConfig { listen_port: None, udp: true }, dht, ..Config::default() }
+}
+
+fn name(engines: &mut Engines, node: usize, other: usize) {
+    let (info_hash, peers) = (engines.info_hash(), vec![addr_of(other).to_string()]);
+    engines.intend(node, Intent::AddPeers { info_hash, peers });
+}
+
+/// Engine 0 has everything, 1 knows 0, and 2 knows 1, who has nothing and gives little. Whether 2 and 0 meet.
+fn meet(sample: Sample, config: impl Fn(usize) -> Config, seed: u8) -> (bool, Engines) {
+    let mut engines = Engines::configured(sample, &[64 << 10, 32 << 10, MIB], seed, config);
+    engines.seed(0);
+    engines.add(1);
+    engines.add(2);
+    engines.run_for(Duration::from_secs(1));
+    name(&mut engines, 1, 0);
+    name(&mut engines, 2, 1);
+    engines.run_for(Duration::from_secs(70));
+    (engines.view(2).peers == 2, engines)
+}
+
+/// Whether a stranger who connects hears that it may tell of others.
+fn is_asked_for_others(engines: &mut Engines, node: usize) -> bool {
+    let stranger = engines.dial(node);
+    engines.say(stranger, Handshake::ours(engines.sample.metainfo.info_hash, [8; 20]).encode().to_vec());
+    // Its line may be slow, and others come first.
+    engines.run_for(Duration::from_secs(5));
+    let heard = &engines.strangers[&stranger].heard;
+    assert!(heard.windows(11).any(|window| window == b"ut_metadata"), "it was greeted");
+    heard.windows(6).any(|window| window == b"ut_pex")
+}
+
+#[test]
+fn an_engine_finds_a_third_one_by_what_a_peer_says() {
+    let (met, mut engines) = meet(film(), |_| Config::default(), 130);
+    assert!(met, "{:?}", engines.view(2));
+    assert!(is_asked_for_others(&mut engines, 0));
+    let done = |engines: &Engines| engines.is_complete(1) && engines.is_complete(2);
+    assert!(engines.run_until_within(Duration::from_secs(400), done).is_some());
+    assert!(engines.is_right(2));
+}
+
+#[test]
+fn who_exchanges_no_addresses_neither_tells_nor_hears_of_any() {
+    for silent in 0..3 {
+        let (met, mut engines) = meet(film(), |node| sources(node != silent, false), 131);
+        // The one in the middle tells one end of the other: that is enough.
+        let expected = silent != 1;
+        assert_eq!(met, expected, "without {silent}");
+        assert!(!is_asked_for_others(&mut engines, silent));
+    }
+}
+
+#[test]
+fn a_link_that_names_one_peer_leads_to_those_whom_it_knows() {
+    let mut engines = Engines::configured(film(), &[MIB, 32 << 10, MIB], 132, |_| Config::default());
+    engines.seed(0);
+    engines.add(1);
+    engines.run_for(Duration::from_secs(1));
+    name(&mut engines, 1, 0);
+    let mut link = Magnet::new(engines.sample.metainfo.info_hash);
+    link.peers = vec![addr_of(1)];
+    engines.intend(2, Intent::AddMagnet { uri: link.to_string() });
+    assert!(engines.run_until_within(Duration::from_secs(100), |engines| engines.is_complete(2)).is_some());
+}
+
+#[test]
+fn a_stranger_that_names_many_is_believed_for_a_while_and_then_dropped() {
+    let mut engines = Engines::configured(film(), &[MIB], 133, |_| Config::default());
+    engines.add(0);
+    engines.run_for(Duration::from_secs(1));
+    let stranger = engines.dial(0);
+    engines.say(stranger, Handshake::ours(engines.sample.metainfo.info_hash, [8; 20]).encode().to_vec());
+    let frame = |payload: &[u8]| {
+        let mut bytes = Vec::new();
+        Message::Extended { id: pex::OUR_ID, payload }.encode(&mut bytes);
+        bytes
+    };
+    let naming = |round: u8| {
+        let addrs: Vec<u8> = (0..200).flat_map(|host| [10, 50, round, host, 0x1a, 0xe1]).collect();
+        frame(&Dict::new().bytes("added", addrs).encode())
+    };
+    engines.say(stranger, naming(0));
+    assert_eq!(engines.view(0).known_peers, u32::try_from(pex::MAX_FIRST).unwrap());
+    for round in 1..13 {
+        engines.say(stranger, naming(round));
+    }
+    assert_eq!(engines.view(0).known_peers, 200, "one peer can name so many");
+    assert!(!engines.strangers[&stranger].closed);
+    engines.say(stranger, frame(&PexMessage::default().encode()));
+    assert!(engines.strangers[&stranger].closed, "it floods us");
+}
+
+#[test]
+fn neighbours_find_each_other_and_say_so_once_in_five_minutes() {
+    let config = |_| Config { net: NetConfig { listen_port: None, udp: true }, ..Config::default() };
+    let mut engines = Engines::configured(film(), &[MIB, MIB], 134, config);
+    engines.seed(0);
+    engines.add(1);
+    assert!(engines.run_until_within(Duration::from_secs(30), |engines| engines.is_complete(1)).is_some());
+    engines.run_for(Duration::from_secs(590));
+    let said = |node| engines.datagrams.iter().filter(|(by, ..)| *by == node).count();
+    assert!((2..=3).contains(&said(0)) && (2..=3).contains(&said(1)), "{} {}", said(0), said(1));
+}
+
+#[test]
+fn who_does_not_look_in_the_local_network_neither_speaks_nor_hears_there() {
+    let config = |node| Config { net: NetConfig { listen_port: None, udp: true }, ..sources(true, node == 0) };
+    let mut engines = Engines::configured(film(), &[MIB, MIB], 135, config);
+    engines.seed(0);
+    engines.add(1);
+    engines.run_for(Duration::from_secs(60));
+    assert_eq!((engines.connections(0), engines.view(1).known_peers), (0, 0));
+    assert!(engines.datagrams.iter().all(|(node, ..)| *node == 0));
+}
+
+#[test]
+fn the_dht_leads_to_a_public_torrent_and_knows_nothing_of_a_private_one() {
+    for (sample, expected) in [(film(), true), (private(256 << 10, FILES, &[]), false)] {
+        let hash = sample.metainfo.info_hash;
+        let config = |node| Config { sources: Sources { lsd: node > 9, ..Sources::default() }, ..everything() };
+        let mut engines = Engines::configured(sample, &[MIB, MIB, MIB], 136, config);
+        engines.seed(1);
+        engines.run_for(Duration::from_secs(30));
+        engines.add(2);
+        engines.run_for(Duration::from_secs(120));
+        let speaks_of_it = engines.datagrams.iter().any(|(.., data)| data.windows(20).any(|it| it == hash.0));
+        assert_eq!((engines.is_complete(2), speaks_of_it), (expected, expected));
+    }
+}
+
+#[test]
+fn a_private_torrent_is_found_by_its_tracker_and_by_nothing_else() {
+    // Of several that would be found in every other way those meet whom the tracker names.
+    let sample = private(256 << 10, FILES, &[TRACKER]);
+    let hash = sample.metainfo.info_hash;
+    let hex = hash.to_string();
+    let mut engines = Engines::configured(sample, &[MIB, MIB], 137, |_| everything());
+    engines.seed(0);
+    engines.add(1);
+    assert!(engines.run_until_within(Duration::from_secs(60), |engines| engines.is_complete(1)).is_some());
+    engines.run_for(Duration::from_secs(400));
+    let speaks_of_it =
+        |data: &[u8]| data.windows(20).any(|it| it == hash.0) || String::from_utf8_lossy(data).contains(&hex);
+    assert!(!engines.datagrams.iter().any(|(.., data)| speaks_of_it(data)));
+    assert!(!is_asked_for_others(&mut engines, 0));
+    let (met, mut engines) = meet(private(256 << 10, FILES, &[]), |_| Config::default(), 138);
+    assert!(!met, "a peer told of another");
+    assert!(!is_asked_for_others(&mut engines, 1));
+}
+
+#[test]
+fn a_link_names_no_peer_of_a_private_torrent_that_is_here_already() {
+    let mut engines = Engines::configured(private(256 << 10, FILES, &[]), &[MIB, MIB], 139, |_| everything());
+    engines.seed(0);
+    engines.add(1);
+    engines.run_for(Duration::from_secs(1));
+    let mut link = Magnet::new(engines.sample.metainfo.info_hash);
+    link.peers = vec![addr_of(0)];
+    engines.intend(1, Intent::AddMagnet { uri: link.to_string() });
+    engines.run_for(Duration::from_secs(60));
+    assert_eq!((engines.view(1).known_peers, engines.connections(1)), (0, 0));
+}
+
+#[test]
+fn what_a_link_found_by_the_way_is_forgotten_when_its_torrent_is_private() {
+    let mut engines = Engines::configured(private(256 << 10, FILES, &[]), &[64 << 10, MIB, MIB], 140, |_| Config {
+        net: NetConfig { listen_port: None, udp: true },
+        ..Config::default()
+    });
+    engines.seed(0);
+    let mut link = Magnet::new(engines.sample.metainfo.info_hash);
+    link.peers = vec![addr_of(0)];
+    // Two who know nothing but the link hear of each other in the local network.
+    engines.intend(1, Intent::AddMagnet { uri: link.to_string() });
+    engines.intend(2, Intent::AddMagnet { uri: link.to_string() });
+    engines.run_for(Duration::from_secs(60));
+    assert_eq!((engines.view(1).known_peers, engines.view(2).known_peers), (1, 1), "the one of the link");
+}
