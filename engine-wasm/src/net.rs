@@ -240,4 +240,27 @@ mod tests {
         let (asked, net) = run(NetConfig::default(), true);
         assert!(asked.is_empty() && net.listen_port().is_none());
     }
+    #[test]
+    fn groups_are_joined_beside_the_other_sockets_and_may_be_missing() {
+        for has_groups in [true, false] {
+            let mut net = Net::new(NetConfig { listen_port: Some(TAKEN), udp: true });
+            net.join_groups();
+            net.link();
+            let mut groups = Vec::new();
+            for op in 1..50 {
+                let Some(command) = net.next_command(OpId(op)) else { break };
+                let IoCommand::UdpBind { group: Some(group), port, .. } = command else {
+                    net.answered(OpId(op), &Ok(OpOutput::Bound { port: TAKEN }));
+                    continue;
+                };
+                groups.push(SocketAddr::new(group, port).to_string());
+                let error = OpError { kind: OpErrorKind::Denied, message: "no".into() };
+                let bound = OpOutput::Bound { port: lsd::PORT };
+                net.answered(OpId(op), &if has_groups { Ok(bound) } else { Err(error) });
+            }
+            groups.sort();
+            assert_eq!(groups, ["239.192.152.143:6771", "[ff15::efc0:988f]:6771"], "each once");
+            assert_eq!((net.groups().count(), net.udp_port()), (if has_groups { 2 } else { 0 }, Some(TAKEN)));
+        }
+    }
 }
