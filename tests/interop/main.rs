@@ -48,10 +48,7 @@ fn not_yet(cell: &Cell) -> Option<&'static str> {
     if cell.utp {
         return Some("jstorrent does not speak uTP yet");
     }
-    match cell.source {
-        Source::Pex => Some("jstorrent does not exchange peers yet"),
-        _ => None,
-    }
+    None
 }
 
 #[tokio::test(flavor = "multi_thread")]

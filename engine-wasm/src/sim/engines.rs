@@ -47,12 +47,11 @@ struct End {
     framed: Option<u8>,
     held: Vec<u8>,
     armed: BTreeMap<DivertKey, Vec<Span>>,
-    group: u32,
 }
 
 impl End {
     fn to(other: (usize, ConnId)) -> Self {
-        Self { other, raw_left: 0, framed: None, held: Vec::new(), armed: BTreeMap::new(), group: 0 }
+        Self { other, raw_left: 0, framed: None, held: Vec::new(), armed: BTreeMap::new() }
     }
 }
 
@@ -72,6 +71,8 @@ pub(super) struct Node {
     conns: BTreeMap<ConnId, End>,
     listens: Option<SocketId>,
     sockets: Vec<datagrams::Socket>,
+    /// Of connections, those that are being made included.
+    groups: BTreeMap<ConnId, u32>,
     linked: bool,
     config: Config,
 }
@@ -146,6 +147,7 @@ impl Engines {
                 conns: BTreeMap::new(),
                 listens: None,
                 sockets: Vec::new(),
+                groups: BTreeMap::new(),
                 linked: false,
                 config,
             });
@@ -231,7 +233,8 @@ impl Engines {
 
     /// Groups of the rate limits that a node's connections are in.
     pub(super) fn groups(&self, node: usize) -> Vec<u32> {
-        self.nodes[node].conns.values().map(|end| end.group).collect()
+        let it = &self.nodes[node];
+        it.conns.keys().map(|conn| it.groups.get(conn).copied().unwrap_or_default()).collect()
     }
 
     /// A node's engine dies and another takes its place.
@@ -243,6 +246,7 @@ impl Engines {
         it.files.clear();
         it.listens = None;
         it.sockets.clear();
+        it.groups.clear();
         it.engine = Engine::new(it.config.clone(), [seed; 32], self.now);
         let at = node;
         self.events.retain(|(node, event)| *node != at || !matches!(event, Event::ToEngine(_)));
@@ -449,9 +453,7 @@ impl Engines {
                 self.bytes(node, conn, &[]);
             }
             IoCommand::TcpGroup { conn, group } => {
-                if let Some(end) = self.nodes[node].conns.get_mut(&conn) {
-                    end.group = group;
-                }
+                self.nodes[node].groups.insert(conn, group);
             }
             IoCommand::Arm { conn, key, spans } => {
                 if let Some(end) = self.nodes[node].conns.get_mut(&conn) {
