@@ -152,7 +152,7 @@ async fn a_viewer_reads_and_seeks_while_a_web_server_gives() -> Result<()> {
     let file = stage.torrent.write_to(stage.scratch.path())?;
     let file = file.to_str().context("a plain path")?;
     // Slow enough for seeks to come before the end.
-    let args = ["stream", file, "--download-limit", "500K"];
+    let args = ["stream", file, "--file", "1", "--download-limit", "500K"];
     let mut terminal = Terminal::start(&stage.scratch.dir("state")?, args)?;
     let url = terminal.url().await?;
     for start in [0, LENGTH - 100_000, LENGTH / 2, 1_000_000] {
