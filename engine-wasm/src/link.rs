@@ -129,7 +129,7 @@ impl Link {
 
     /// The next frame to send, `None` when there is none, or none that the credit allows.
     pub fn poll_frame(&mut self) -> Option<Frame> {
-        if self.welcomed && self.owed >= self.window / CREDIT_SHARE {
+        if self.owed > 0 && self.owed >= self.window / CREDIT_SHARE {
             let bytes = u32::try_from(self.owed).unwrap_or(u32::MAX);
             self.owed -= i64::from(bytes);
             return Some(Frame::Binary(frame::encode_batch(&[IoCommand::Credit { bytes }])));

@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 mod engine;
+mod frames;
+mod hashes;
 
 use engine_wasm::discover::dht::message::Message;
 use engine_wasm::discover::lsd::LsdMessage;
@@ -36,6 +38,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "exchange", run: exchange },
     Target { name: "tracker", run: tracker },
     Target { name: "local", run: local },
+    Target { name: "scrape", run: scrape },
+    Target { name: "udp_tracker", run: udp_tracker },
+    Target { name: "hashes", run: hashes::run },
+    Target { name: "frames", run: frames::run },
     Target { name: "encryption", run: encryption },
     Target { name: "dht", run: dht },
     Target { name: "engine", run: engine::run },
@@ -106,6 +112,28 @@ fn tracker(data: &[u8]) {
     if let Ok(answer) = tracker::http::parse_response(data) {
         assert!((tracker::MIN_INTERVAL..=tracker::MAX_INTERVAL).contains(&answer.interval));
         assert!(answer.peers.len() <= tracker::MAX_PEERS);
+    }
+}
+
+fn scrape(data: &[u8]) {
+    let _ = tracker::http::parse_scrape(data, InfoHash([7; 20]));
+}
+
+fn udp_tracker(data: &[u8]) {
+    let Ok((transaction, reply)) = tracker::udp::Reply::parse(data) else { return };
+    assert_eq!(data.get(4..8), Some(&transaction.to_be_bytes()[..]));
+    match reply {
+        tracker::udp::Reply::Answer(tracker::udp::Action::Announce, body) => {
+            for family in [Family::V4, Family::V6] {
+                let Ok(answer) = tracker::udp::parse_response(body, family) else { continue };
+                assert!((tracker::MIN_INTERVAL..=tracker::MAX_INTERVAL).contains(&answer.interval));
+                assert!(answer.peers.len() <= tracker::MAX_PEERS);
+                assert!(answer.peers.iter().all(|peer| peer.is_ipv4() == (family == Family::V4)));
+            }
+        }
+        tracker::udp::Reply::Answer(_, body) => drop(tracker::udp::parse_scrape(body)),
+        tracker::udp::Reply::Error(words) => assert!(!words.contains(char::is_control)),
+        tracker::udp::Reply::Connected(_) => {}
     }
 }
 

@@ -186,6 +186,10 @@ impl Trees {
     /// # Errors
     /// [`Unproved`]: its giver lies.
     pub fn learn(&mut self, request: &HashRequest, hashes: &[u8]) -> Result<Vec<Gain>, Unproved> {
+        // What was never asked for may name any height and any number: it is not even computed.
+        if !self.files.iter().any(|tree| tree.root == request.root && tree.is_ours(request)) {
+            return Ok(Vec::new());
+        }
         let (hashes, []) = hashes.as_chunks::<HASH_LENGTH>() else { return Err(Unproved) };
         if hashes.len() as u64 != u64::from(request.length) + u64::from(request.uncles()) {
             return Err(Unproved);
@@ -410,6 +414,20 @@ mod tests {
         check(16 * KIB, &[("many pieces", 700 * BLOCK_LENGTH as usize)]);
         check(16 * KIB, &[("twice", 100_000), ("twice again", 100_000)]);
         check(16 << 20, &[("a large piece and a bit", (16 << 20) + 20_000)]);
+    }
+
+    #[test]
+    fn what_was_never_asked_for_costs_nothing() {
+        let sample = torrent_of(Version::V2, 16 * KIB, &[("a", 100_000)]);
+        let mut trees = trees(&sample, false);
+        let request = trees.layer_requests().next().unwrap();
+        for odd in [
+            HashRequest { base: u32::MAX, ..request },
+            HashRequest { length: 3, proof_layers: 0, ..request },
+            HashRequest { length: 1 << 31, ..request },
+        ] {
+            assert_eq!(trees.learn(&odd, &[7; 4 * HASH_LENGTH]), Ok(Vec::new()), "{odd:?}");
+        }
     }
 
     #[test]
