@@ -2,6 +2,9 @@
 
 /// Requests of viewers in one torrent: a thousand waiting is ordinary for a server, a hundred times that is an attack.
 pub const REQUESTS_PER_TORRENT: usize = 4_096;
+/// Viewers of one torrent that are expected back: one that reads here and there leaves one behind at each place, and all of them are looked at whenever
+/// somebody asks.
+pub const IDLE_VIEWERS: usize = 32;
 /// Pieces that viewers' windows name at once: 32 MiB in pieces of 16 KiB.
 pub const WANTS: usize = 2_048;
 /// Read-ahead of a viewer that just began, bytes; also at most 16 pieces.

@@ -32,6 +32,19 @@ const CHUNK: usize = 256 << 10;
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 const PROGRESS_BYTES: u64 = 1 << 20;
 
+/// The first bytes of a reply, where they are granted and can be read. They are read with the opening of the file, so that a short reply takes one turn of the
+/// threads that may wait for a disk. What goes wrong is found again when they are read in their turn.
+pub(crate) fn read_ahead(file: &File, place: &Place, from: u64, granted: u64) -> Bytes {
+    let count = usize::try_from(granted.saturating_sub(from)).unwrap_or(CHUNK).min(CHUNK);
+    if count == 0 || !place.is_current() {
+        return Bytes::new();
+    }
+    match files::read_bytes_at(file, count, from) {
+        Ok(bytes) if bytes.len() == count => Bytes::from(bytes),
+        _ => Bytes::new(),
+    }
+}
+
 /// One range of a reply and the text that goes before it.
 pub(crate) struct Part {
     pub(crate) head: Bytes,
@@ -50,6 +63,8 @@ pub(crate) struct Reply {
     /// The question about the first part.
     pub(crate) ticket: Ticket,
     pub(crate) first_head: Bytes,
+    /// The first bytes of the first part, if it has no head: they go with the headers.
+    pub(crate) ahead: Bytes,
     /// The further parts, each asked for when its turn comes.
     pub(crate) rest: VecDeque<Part>,
     pub(crate) tail: Bytes,
@@ -72,7 +87,12 @@ impl Reply {
         let taken = Arc::new(AtomicU64::new(0));
         let body =
             StreamBody { chunks, taken: Arc::clone(&taken), metrics: Arc::clone(&self.metrics), left: self.length };
-        let out = Outlet { sender, taken, sent: 0 };
+        let mut out = Outlet { sender, taken, sent: 0 };
+        let ahead = self.ahead.len() as u64;
+        // The channel is empty: there is room for one.
+        if ahead > 0 && out.sender.try_send(self.ahead).is_ok() {
+            out.sent = ahead;
+        }
         tokio::spawn(async move {
             let (request, _slot) = (self.ticket.id(), self.slot);
             let mut pump = Pump {
@@ -119,19 +139,21 @@ struct Outlet {
 
 impl Pump {
     async fn run(&mut self, head: Bytes, first: Ticket, rest: VecDeque<Part>, tail: Bytes) -> Result<(), Stop> {
-        self.part(head, first).await?;
+        let ahead = self.out.sent;
+        self.part(head, first, ahead).await?;
         for part in rest {
             let ticket = self.desk.ask(Arc::clone(&self.served), part.range);
-            self.part(part.head, ticket).await?;
+            self.part(part.head, ticket, 0).await?;
         }
         self.out.send(tail, None).await
     }
 
-    async fn part(&mut self, head: Bytes, mut ticket: Ticket) -> Result<(), Stop> {
+    /// The first `ahead` bytes of it are sent already.
+    async fn part(&mut self, head: Bytes, mut ticket: Ticket, ahead: u64) -> Result<(), Stop> {
         self.out.send(head, None).await?;
         let ByteRange { start, end } = ticket.range();
-        let mut viewer = Viewer { start, before: self.out.sent, reported: start, at: Instant::now() };
-        let mut position = start;
+        let mut viewer = Viewer { start, before: self.out.sent - ahead, reported: start, at: Instant::now() };
+        let mut position = start + ahead;
         while position <= end {
             let watermark = self.wait(&mut ticket, &mut viewer, position).await?;
             let count = usize::try_from(watermark - position).unwrap_or(CHUNK).min(CHUNK);

@@ -55,10 +55,14 @@ struct Plan {
     payload_mib: u64,
     downloads: usize,
     serves: usize,
+    /// Small ranges in each turn.
+    small_ranges: usize,
 }
 
-const FULL: Plan = Plan { rounds: 3, seeks: 4, film_repeats: 18, payload_mib: 512, downloads: 3, serves: 5 };
-const QUICK: Plan = Plan { rounds: 1, seeks: 3, film_repeats: 7, payload_mib: 128, downloads: 1, serves: 3 };
+const FULL: Plan =
+    Plan { rounds: 3, seeks: 4, film_repeats: 18, payload_mib: 512, downloads: 3, serves: 5, small_ranges: 900 };
+const QUICK: Plan =
+    Plan { rounds: 1, seeks: 3, film_repeats: 7, payload_mib: 128, downloads: 1, serves: 3, small_ranges: 500 };
 
 /// Installs, builds, measures, and prints.
 ///

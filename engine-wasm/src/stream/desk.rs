@@ -190,6 +190,7 @@ impl Desk {
         let Some(viewer) = self.viewers.get_mut(&request.viewer) else { return false };
         if request.is_granted() {
             viewer.finish(request.end + 1, now);
+            self.bound_idle();
             false
         } else {
             self.viewers.remove(&request.viewer);
@@ -291,12 +292,25 @@ impl Desk {
         self.viewers.len() != before
     }
 
+    /// Whoever has been away longest is not expected back when there are too many.
+    fn bound_idle(&mut self) {
+        let idle = || self.viewers.iter().filter_map(|(&id, viewer)| Some((viewer.idle_since()?, id)));
+        if idle().count() > limits::IDLE_VIEWERS
+            && let Some((_, id)) = idle().min()
+        {
+            self.viewers.remove(&id);
+        }
+    }
+
     /// What viewers need that is not verified, the most urgent first: earliest deadline first among those who read, then the
     /// read-ahead of those who paused.
     ///
     /// Who has nothing left has a deadline that has passed, and it stays where it is: whoever starves longest comes first, and who was
     /// fed goes to the end. So viewers take turns, wherever in the file they are and however many come after them.
     pub fn wants(&self, ledger: Ledger<'_>, now: Instant) -> Vec<Want> {
+        if ledger.pieces.is_complete() {
+            return Vec::new();
+        }
         let mut wants: Vec<Want> = self.viewers.values().flat_map(|viewer| viewer.wants(ledger, now)).collect();
         let mut starving: BTreeMap<PieceIndex, Instant> = BTreeMap::new();
         for (piece, since) in self.requests.values().filter_map(Request::starves) {

@@ -76,6 +76,11 @@ impl Viewer {
         self.idle_since = Some(now);
     }
 
+    /// Since when it asks for nothing; `None` while it does.
+    pub fn idle_since(&self) -> Option<Instant> {
+        self.idle_since
+    }
+
     /// Whether it is not expected back.
     pub fn is_gone(&self, now: Instant) -> bool {
         self.idle_since.is_some_and(|since| now.saturating_since(since) > LINGER)

@@ -102,6 +102,12 @@ impl Ticket {
         }
     }
 
+    /// Up to where (exclusive) bytes may be sent now; the range's start for none.
+    pub fn granted(&self) -> u64 {
+        let now = self.grant.borrow();
+        if now.end.as_ref().is_some_and(End::cuts) { self.range.start } else { now.watermark.min(self.range.end + 1) }
+    }
+
     /// Waits until the byte at `position` may be sent, and says up to where (exclusive) bytes may be sent then. Patience is counted
     /// from `began`, or from the engine's last word, whichever is later.
     ///

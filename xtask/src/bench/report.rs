@@ -14,6 +14,8 @@ use crate::shell;
 pub(super) enum Unit {
     /// Less is better.
     Seconds,
+    /// Less is better.
+    Milliseconds,
     /// More is better.
     MibPerSecond,
     /// Processor time; less is better.
@@ -28,6 +30,7 @@ impl Unit {
     fn sign(self) -> &'static str {
         match self {
             Self::Seconds => "s",
+            Self::Milliseconds => "ms",
             Self::MibPerSecond => "MiB/s",
             Self::CpuSeconds => "CPU s",
             Self::Percent => "%",
@@ -37,7 +40,7 @@ impl Unit {
 
     fn digits(self) -> usize {
         match self {
-            Self::Seconds => 3,
+            Self::Seconds | Self::Milliseconds => 3,
             Self::CpuSeconds | Self::Percent => 2,
             Self::MibPerSecond | Self::Kib => 0,
         }

@@ -1,4 +1,4 @@
-//! A finished file in the page cache: one big GET from the daemon, beside nginx with the same file.
+//! A finished file in the page cache: one big GET from the daemon, then small ranges here and there, beside nginx with the same file.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -14,6 +14,8 @@ use crate::ui::Step;
 
 /// Read at once: the client should cost as little as it can.
 const CHUNK: usize = 256 << 10;
+/// Length of a small range.
+const SMALL: u64 = 64 << 10;
 
 /// Measures both in turns.
 pub(super) async fn measure(finished: &Finished, plan: &Plan, report: &mut Report) -> Result<()> {
@@ -35,7 +37,73 @@ pub(super) async fn measure(finished: &Finished, plan: &Plan, report: &mut Repor
     step.done();
     let other = report.add("nginx: one big GET", Unit::MibPerSecond, &theirs, None);
     report.add("serving: one big GET", Unit::MibPerSecond, &ours, Some(("nginx", other)));
+    small_ranges(&nginx.url(name), finished, length, plan, report).await
+}
+
+/// Small ranges, one after the other on one connection, as a player asks that looks for an index; each turn's first ones against its last ones show
+/// whether they cost more the more there were.
+async fn small_ranges(other: &str, finished: &Finished, length: u64, plan: &Plan, report: &mut Report) -> Result<()> {
+    let step = Step::start("small ranges of it, and nginx doing so");
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for turn in 0..plan.serves {
+        let seed = u64::try_from(turn)?;
+        theirs.extend(ask(other.to_owned(), length, plan.small_ranges, seed).await?);
+        let own = ask(finished.url.clone(), length, plan.small_ranges, seed).await;
+        ours.extend(own.with_context(|| finished.warm.browser.report())?);
+    }
+    step.done();
+    let other = report.add("nginx: a range of 64 KiB", Unit::Milliseconds, &theirs, None);
+    report.add("serving: a range of 64 KiB", Unit::Milliseconds, &ours, Some(("nginx", other)));
+    let first: Vec<f64> = ours.iter().take(plan.small_ranges / 4).copied().collect();
+    let last: Vec<f64> = ours.iter().rev().take(plan.small_ranges / 4).copied().collect();
+    let first = report.add("serving: the first of these", Unit::Milliseconds, &first, None);
+    report.add("serving: the last of these", Unit::Milliseconds, &last, Some(("first", first)));
     Ok(())
+}
+
+/// Milliseconds from asking to the last byte, of each.
+async fn ask(url: String, length: u64, count: usize, seed: u64) -> Result<Vec<f64>> {
+    tokio::task::spawn_blocking(move || ask_blocking(&url, length, count, seed)).await?
+}
+
+fn ask_blocking(url: &str, length: u64, count: usize, seed: u64) -> Result<Vec<f64>> {
+    let (host, path) = parts(url)?;
+    let mut stream = TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.set_nodelay(true)?;
+    let (mut chunk, mut took) = (vec![0; CHUNK], Vec::with_capacity(count));
+    let mut state = seed.wrapping_add(1);
+    for _ in 0..count {
+        // A generator of chance that is good enough to hop about with (Knuth's constants for 64 bits).
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let from = (state >> 16) % length.saturating_sub(SMALL).max(1);
+        let last = from + SMALL.min(length) - 1;
+        let start = Instant::now();
+        let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nRange: bytes={from}-{last}\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        let (mut head, mut body) = (Vec::new(), None);
+        while body.is_none_or(|came| came < SMALL.min(length)) {
+            let read = stream.read(&mut chunk)?;
+            ensure!(read > 0, "the connection ended");
+            if let Some(came) = &mut body {
+                *came += read as u64;
+                continue;
+            }
+            head.extend_from_slice(&chunk[..read]);
+            if let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") {
+                ensure!(head.starts_with(b"HTTP/1.1 206"), "{}", String::from_utf8_lossy(&head[..end]));
+                body = Some((head.len() - end - 4) as u64);
+            }
+        }
+        took.push(start.elapsed().as_secs_f64() * 1000.0);
+    }
+    Ok(took)
+}
+
+/// Host and port, and the path without its slash.
+fn parts(url: &str) -> Result<(&str, &str)> {
+    let rest = url.strip_prefix("http://").context("an http URL")?;
+    rest.split_once('/').context("a path")
 }
 
 /// Reads a whole resource and forgets it; MiB per second.
@@ -45,8 +113,7 @@ async fn drain(url: String, length: u64) -> Result<f64> {
 }
 
 fn drain_blocking(url: &str, length: u64) -> Result<f64> {
-    let rest = url.strip_prefix("http://").context("an http URL")?;
-    let (host, path) = rest.split_once('/').context("a path")?;
+    let (host, path) = parts(url)?;
     let start = Instant::now();
     let mut stream = TcpStream::connect(host)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;

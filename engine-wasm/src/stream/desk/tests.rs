@@ -131,3 +131,18 @@ fn a_thousand_wait_for_one_piece_and_are_all_told() {
     }
     assert_eq!(scene.verify(0).len(), 1000);
 }
+
+#[test]
+fn a_reader_that_jumps_about_leaves_few_viewers_behind() {
+    let mut scene = Scene::new(&"#".repeat(2_000));
+    for id in 0..400 {
+        let start = at(u64::try_from(id).unwrap() * 5);
+        scene.open(id, start, start);
+        scene.now = scene.now + Duration::from_millis(1);
+        scene.desk.cancel(request(id), scene.now);
+    }
+    assert_eq!(scene.desk.viewers.len(), limits::IDLE_VIEWERS);
+    // The last one is still expected back.
+    scene.open(1_000, at(399 * 5), at(399 * 5) + 9);
+    assert_eq!(scene.desk.viewers.len(), limits::IDLE_VIEWERS);
+}
