@@ -74,26 +74,53 @@ mod tests {
 
     use super::*;
 
-    fn check(errno: Errno, kind: OpErrorKind) {
+    /// An error of the system is of this kind, and its words name what is wrong.
+    fn check(errno: Errno, kind: OpErrorKind, words: &str) {
         let error = from_io(&io::Error::from(errno));
         assert_eq!(error.kind, kind, "{errno:?}");
-        assert!(!error.message.is_empty());
+        assert!(error.message.contains(words), "{errno:?}: {}", error.message);
     }
 
     #[test]
     fn the_kinds_that_an_engine_can_act_upon_are_told_apart() {
-        check(Errno::NOSPC, OpErrorKind::Full);
-        check(Errno::DQUOT, OpErrorKind::Full);
-        check(Errno::ROFS, OpErrorKind::Denied);
-        check(Errno::ACCESS, OpErrorKind::Denied);
-        check(Errno::PERM, OpErrorKind::Denied);
-        check(Errno::LOOP, OpErrorKind::Denied);
-        check(Errno::NOENT, OpErrorKind::NotFound);
-        check(Errno::EXIST, OpErrorKind::Exists);
-        check(Errno::ISDIR, OpErrorKind::Exists);
-        check(Errno::NOTDIR, OpErrorKind::Exists);
-        check(Errno::MFILE, OpErrorKind::Limit);
-        check(Errno::FBIG, OpErrorKind::Limit);
-        check(Errno::IO, OpErrorKind::Other);
+        check(Errno::NOSPC, OpErrorKind::Full, "disk is full");
+        check(Errno::DQUOT, OpErrorKind::Full, "quota");
+        check(Errno::ROFS, OpErrorKind::Denied, "read-only");
+        check(Errno::ACCESS, OpErrorKind::Denied, "does not allow");
+        check(Errno::PERM, OpErrorKind::Denied, "does not allow");
+        check(Errno::LOOP, OpErrorKind::Denied, "link");
+        check(Errno::NAMETOOLONG, OpErrorKind::Denied, "name");
+        check(Errno::INVAL, OpErrorKind::Denied, "name");
+        check(Errno::NOENT, OpErrorKind::NotFound, "no such");
+        check(Errno::EXIST, OpErrorKind::Exists, "already");
+        check(Errno::ISDIR, OpErrorKind::Exists, "a folder is where");
+        check(Errno::NOTDIR, OpErrorKind::Exists, "a file is where");
+        check(Errno::MFILE, OpErrorKind::Limit, "too many files");
+        check(Errno::NFILE, OpErrorKind::Limit, "too many files");
+        check(Errno::FBIG, OpErrorKind::Limit, "of this size");
+        check(Errno::IO, OpErrorKind::Other, "the disk failed");
+        check(Errno::NODEV, OpErrorKind::Other, "the disk failed");
+    }
+
+    #[test]
+    fn each_says_what_it_is_in_words_of_its_own() {
+        let causes = [
+            Errno::NOSPC,
+            Errno::DQUOT,
+            Errno::ROFS,
+            Errno::ACCESS,
+            Errno::LOOP,
+            Errno::NAMETOOLONG,
+            Errno::NOENT,
+            Errno::EXIST,
+            Errno::ISDIR,
+            Errno::NOTDIR,
+            Errno::MFILE,
+            Errno::FBIG,
+            Errno::IO,
+        ];
+        let words: std::collections::BTreeSet<String> =
+            causes.iter().map(|&errno| from_io(&io::Error::from(errno)).message).collect();
+        assert_eq!(words.len(), causes.len(), "{words:?}");
     }
 }
