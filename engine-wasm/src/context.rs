@@ -145,7 +145,7 @@ impl Context<'_> {
 
     /// Where others see us, and at which port.
     pub(crate) fn own_addresses(&self) -> [Option<SocketAddr>; 2] {
-        let port = self.shared.net.listen_port().unwrap_or_default();
+        let port = self.shared.net.public_port().unwrap_or_default();
         let v4 = self.shared.external.v4().map(|ip| SocketAddr::from((ip, port)));
         [v4, self.shared.external.v6().map(|ip| SocketAddr::from((ip, port)))]
     }

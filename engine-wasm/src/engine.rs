@@ -158,6 +158,7 @@ impl Engine {
             streams: torrents.iter().flat_map(|torrent| torrent.streams(now)).collect(),
             torrents: views.into_iter().map(|(_, view)| view).collect(),
             listen_port: self.shared.net.listen_port(),
+            port_mapping: self.shared.net.mapping_view(),
         }
     }
 
@@ -201,6 +202,7 @@ impl Engine {
         let event = match event {
             IoEvent::TcpAccepted { socket, conn, addr } => return self.accepted(socket, conn, addr, now),
             IoEvent::UdpReceived { socket, from, data } => return self.datagram(socket, from, &data, now),
+            IoEvent::PortMapped { socket, result } => return self.port_mapped(socket, result, now),
             IoEvent::TcpData { conn, data } if self.arrival_data(conn, &data, now) => return,
             IoEvent::TcpClosed { conn, .. } if self.arrivals.closed(conn) => return,
             event => event,
@@ -214,7 +216,7 @@ impl Engine {
             | IoEvent::TcpFrame { conn, .. }
             | IoEvent::Stored { conn, .. }
             | IoEvent::NotStored { conn, .. } => Some(*conn),
-            IoEvent::TcpAccepted { .. } | IoEvent::UdpReceived { .. } => None,
+            IoEvent::TcpAccepted { .. } | IoEvent::UdpReceived { .. } | IoEvent::PortMapped { .. } => None,
         };
         if let IoEvent::Done { op, result } = event {
             return self.answered(op, result, now);
@@ -231,7 +233,8 @@ impl Engine {
                 IoEvent::Credit { .. }
                 | IoEvent::Done { .. }
                 | IoEvent::TcpAccepted { .. }
-                | IoEvent::UdpReceived { .. } => {}
+                | IoEvent::UdpReceived { .. }
+                | IoEvent::PortMapped { .. } => {}
             });
         }
         self.with(info_hash, now, |torrent, cx| match event {
@@ -244,7 +247,8 @@ impl Engine {
             IoEvent::Credit { .. }
             | IoEvent::Done { .. }
             | IoEvent::TcpAccepted { .. }
-            | IoEvent::UdpReceived { .. } => {}
+            | IoEvent::UdpReceived { .. }
+            | IoEvent::PortMapped { .. } => {}
         });
     }
 

@@ -32,6 +32,7 @@ pub mod io;
 pub mod limits;
 pub mod link;
 mod magnet;
+mod mapping;
 pub mod media;
 pub mod metainfo;
 pub mod net;

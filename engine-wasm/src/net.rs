@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use shared_proto::io::{Family, OpError, OpOutput};
+use shared_proto::io::{Family, Mapping, OpError, OpOutput};
 use shared_proto::{IoCommand, OpId, SocketId};
 
 use crate::discover::lsd;
+use crate::mapping::Mappings;
+use crate::view::PortMappingView;
 
 /// What sockets the engine opens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct NetConfig {
     pub listen_port: Option<u16>,
     /// Whether datagrams are sent and received: UDP trackers, DHT and uTP need them.
     pub udp: bool,
+    /// Whether the router is asked to let in who wants to reach us.
+    pub port_mapping: bool,
 }
 
 /// What a socket is for.
@@ -49,6 +53,8 @@ pub(crate) struct Net {
     to_open: Vec<(Role, Family, u16)>,
     /// Whether the groups of the local network are wanted, too.
     joins_groups: bool,
+    /// What the router lets in.
+    mappings: Mappings,
 }
 
 impl Net {
@@ -82,6 +88,7 @@ impl Net {
         self.opening.clear();
         self.open.clear();
         self.to_open.clear();
+        self.mappings.unlink();
     }
 
     /// The next socket to open; `None` for now.
@@ -110,6 +117,10 @@ impl Net {
                 let bound = *bound;
                 tracing::debug!(?role, ?family, port = bound, "socket open");
                 self.open.insert(socket, (role, family, bound));
+                let is_for_others = role != Role::Group && self.config.listen_port.is_some();
+                if self.config.port_mapping && family == Family::V4 && is_for_others {
+                    self.mappings.want(socket);
+                }
                 if (role, family) == (Role::Listen, Family::V4) {
                     self.to_open.push((Role::Listen, Family::V6, bound));
                     self.datagrams(bound);
@@ -133,7 +144,28 @@ impl Net {
         self.has_command() || !self.opening.is_empty()
     }
 
-    /// The port at which peers reach us; `None` when they can't.
+    /// The next thing to ask the router for.
+    pub(crate) fn next_to_map(&mut self) -> Option<IoCommand> {
+        self.mappings.next_command()
+    }
+
+    /// The daemon tells what the router lets in.
+    pub(crate) fn port_mapped(&mut self, socket: SocketId, result: Result<Mapping, OpError>) {
+        self.mappings.hear(socket, result);
+    }
+
+    /// What the router lets in for those who connect; `None` where it is not asked.
+    pub(crate) fn mapping_view(&self) -> Option<PortMappingView> {
+        self.mappings.view(self.listener()?)
+    }
+
+    /// The port at which those reach us who are not in our network: the router's, if it let one in. `None` when they can't.
+    pub(crate) fn public_port(&self) -> Option<u16> {
+        let mapped = self.listener().and_then(|socket| self.mappings.of(socket));
+        mapped.map(|mapping| mapping.port).or_else(|| self.listen_port())
+    }
+
+    /// The port at which peers connect here; `None` when they can't.
     pub(crate) fn listen_port(&self) -> Option<u16> {
         self.port_of(Role::Listen)
     }
@@ -166,6 +198,11 @@ impl Net {
         self.open.get(&socket).map(|&(role, ..)| role)
     }
 
+    fn listener(&self) -> Option<SocketId> {
+        let is_listener = |role, family| (role, family) == (Role::Listen, Family::V4);
+        self.open.iter().find(|(_, (role, family, _))| is_listener(*role, *family)).map(|(&socket, _)| socket)
+    }
+
     fn port_of(&self, wanted: Role) -> Option<u16> {
         self.open.values().find(|(role, ..)| *role == wanted).map(|&(.., port)| port)
     }
@@ -179,7 +216,7 @@ impl Net {
 
 #[cfg(test)]
 mod tests {
-    use shared_proto::io::OpErrorKind;
+    use shared_proto::io::{MappedBy, OpErrorKind};
 
     use super::*;
 
@@ -211,7 +248,7 @@ mod tests {
 
     #[test]
     fn all_sockets_share_the_port_of_the_first() {
-        let (asked, net) = run(NetConfig { listen_port: Some(0), udp: true }, true);
+        let (asked, net) = run(NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, true);
         let expected =
             [(true, Family::V4, 0), (false, Family::V4, FREE), (false, Family::V6, FREE), (true, Family::V6, FREE)];
         assert_eq!(asked, expected);
@@ -223,16 +260,35 @@ mod tests {
 
     #[test]
     fn a_port_that_is_taken_is_replaced_by_any_other() {
-        let (_, net) = run(NetConfig { listen_port: Some(TAKEN), udp: false }, true);
+        let (_, net) = run(NetConfig { listen_port: Some(TAKEN), ..NetConfig::default() }, true);
         assert_eq!((net.listen_port(), net.udp_port()), (Some(FREE), None));
     }
 
     #[test]
     fn a_machine_without_ipv6_listens_all_the_same() {
-        let (asked, net) = run(NetConfig { listen_port: Some(FREE), udp: true }, false);
+        let (asked, net) = run(NetConfig { listen_port: Some(FREE), udp: true, ..NetConfig::default() }, false);
         assert!(asked.len() <= 6, "{asked:?}");
         assert_eq!(net.udp_port(), Some(FREE));
         assert_eq!(net.udp_towards("[::1]:5".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn the_router_is_asked_for_what_others_reach_over_ipv4() {
+        let config = NetConfig { listen_port: Some(FREE), udp: true, port_mapping: true };
+        let (_, mut net) = run(config, true);
+        let asked: Vec<SocketId> = std::iter::from_fn(|| net.next_to_map())
+            .map(|command| match command {
+                IoCommand::PortMap { socket } => socket,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let roles: Vec<_> = asked.iter().map(|socket| net.role(*socket)).collect();
+        assert_eq!(roles, [Some(Role::Datagrams), Some(Role::Listen)]);
+        assert_eq!((net.public_port(), net.listen_port()), (Some(FREE), Some(FREE)));
+        net.port_mapped(asked[1], Ok(Mapping { port: 7, address: None, by: MappedBy::Upnp }));
+        assert_eq!((net.public_port(), net.listen_port()), (Some(7), Some(FREE)));
+        let (_, mut unasked) = run(NetConfig { listen_port: None, ..config }, true);
+        assert_eq!(unasked.next_to_map(), None, "nobody is to reach us");
     }
 
     #[test]
@@ -243,7 +299,7 @@ mod tests {
     #[test]
     fn groups_are_joined_beside_the_other_sockets_and_may_be_missing() {
         for has_groups in [true, false] {
-            let mut net = Net::new(NetConfig { listen_port: Some(TAKEN), udp: true });
+            let mut net = Net::new(NetConfig { listen_port: Some(TAKEN), udp: true, ..NetConfig::default() });
             net.join_groups();
             net.link();
             let mut groups = Vec::new();

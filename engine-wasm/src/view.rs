@@ -135,8 +135,53 @@ pub struct Snapshot {
     pub torrents: Vec<TorrentView>,
     /// All requests of viewers that are under way.
     pub streams: Vec<StreamView>,
-    /// The port at which peers reach us; `None` when they don't.
+    /// The port at which peers connect; `None` when they don't.
     pub listen_port: Option<u16>,
+    /// Whether the router lets them in; `None` where it is not asked.
+    pub port_mapping: Option<PortMappingView>,
+}
+
+/// What the router lets in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct PortMappingView {
+    /// How far it is.
+    pub state: MappingState,
+    /// The port at the router.
+    pub port: Option<u16>,
+    /// Its address out there, if it says; one behind another router may have one that is not the internet's.
+    pub address: Option<String>,
+    /// How it was asked.
+    pub by: Option<MappedBy>,
+    /// Why it lets nothing in, in plain words.
+    pub message: Option<String>,
+}
+
+/// How far the router is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum MappingState {
+    /// It is being asked.
+    Asking,
+    /// It lets the port in.
+    Mapped,
+    /// It does not, or there is none.
+    Failed,
+}
+
+/// How a router was asked to let a port in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum MappedBy {
+    /// Port Control Protocol (RFC 6887).
+    Pcp,
+    /// NAT Port Mapping Protocol (RFC 6886).
+    NatPmp,
+    /// UPnP's Internet Gateway Device.
+    Upnp,
 }
 
 /// One torrent.

@@ -10,6 +10,7 @@ import type { FileView } from "./generated/FileView";
 import type { Intent } from "./generated/Intent";
 import type { IntentReply } from "./generated/IntentReply";
 import type { PiecesView } from "./generated/PiecesView";
+import type { PortMappingView } from "./generated/PortMappingView";
 import type { Sharing } from "./generated/Sharing";
 import type { Snapshot } from "./generated/Snapshot";
 import type { StreamView } from "./generated/StreamView";
@@ -232,10 +233,18 @@ const stream = object<StreamView>({
   position: quantity,
   waiting: nullable(wait),
 });
+const portMapping = object<PortMappingView>({
+  state: literal("asking", "mapped", "failed"),
+  port: nullable(integer(0, 65535)),
+  address: nullable(text(64)),
+  by: nullable(literal("pcp", "nat_pmp", "upnp")),
+  message: nullable(words),
+});
 const snapshot = object<Snapshot>({
   torrents: list(torrent, MAX_TORRENTS),
   streams: list(stream, MAX_TORRENTS),
   listenPort: nullable(integer(0, 65535)),
+  portMapping: nullable(portMapping),
 });
 const cell = integer(0, 255);
 const pieces = object<PiecesView>({ verified: list(cell, MAX_CELLS), underway: list(cell, MAX_CELLS) });

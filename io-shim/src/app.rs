@@ -10,6 +10,7 @@ use crate::desk::Desk;
 use crate::files::FileStore;
 use crate::io_plane::IoConfig;
 use crate::metrics::Metrics;
+use crate::port_map::PortMaps;
 use crate::read_ahead::ReadAhead;
 use crate::serve::Server;
 use crate::state::StateStore;
@@ -23,6 +24,7 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) read_ahead: ReadAhead,
     pub(crate) io: IoConfig,
+    pub(crate) port_maps: Arc<PortMaps>,
     pub(crate) limits: Limits,
     /// Control connections at once, greeted or not: an upgraded connection counts among no others.
     pub(crate) control_places: Arc<Semaphore>,

@@ -79,6 +79,9 @@ pub struct Settings {
     /// Take connections and datagrams of peers at this address of this machine, and not at all of them; may be repeated
     #[arg(long, env = "JSTORRENT_PEER_ADDRESS", value_delimiter = ',', value_name = "IP")]
     pub peer_address: Vec<IpAddr>,
+    /// Ask no router to let peers in
+    #[arg(long, env = "JSTORRENT_NO_PORT_MAPPING", value_parser = clap::builder::FalseyValueParser::new())]
+    pub no_port_mapping: bool,
     /// A further origin that may connect an engine; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
@@ -133,6 +136,8 @@ pub struct Config {
     pub allow_private_peers: bool,
     /// Addresses of this machine at which peers may connect; none for all.
     pub peer_addresses: Vec<IpAddr>,
+    /// Whether no router is asked to let peers in.
+    pub no_port_mapping: bool,
     /// Origins that may connect an engine.
     pub origins: Vec<String>,
     /// How long viewers are kept when the engine is gone.
@@ -189,6 +194,7 @@ impl Settings {
             allow_loopback_peers: self.allow_loopback_peers || file.allow_loopback_peers,
             allow_private_peers: self.allow_private_peers || file.allow_private_peers,
             peer_addresses: if self.peer_address.is_empty() { file.peer_address } else { self.peer_address },
+            no_port_mapping: self.no_port_mapping || file.no_port_mapping,
             origins,
             grace: ms(self.grace_ms, file.grace_ms, 3_000),
             max_wait: ms(self.max_wait_ms, file.max_wait_ms, 120_000),

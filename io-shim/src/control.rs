@@ -127,7 +127,8 @@ async fn converse(
     let _chair = app.chair.lock().await;
     let (events, receiver) = event_channel(app.limits.io_window);
     let (files, state, metrics) = (Arc::clone(&app.files), Arc::clone(&app.state), Arc::clone(&app.metrics));
-    let mut plane = IoPlane::new(app.io.clone(), files, state, metrics, events.clone());
+    let maps = Arc::clone(&app.port_maps);
+    let mut plane = IoPlane::new(app.io.clone(), files, state, metrics, maps, events.clone());
     let roots = app.files.roots();
     let welcome = DaemonMessage::Welcome { protocol: PROTOCOL_VERSION, epoch, roots, limits: app.limits.clone() };
     if let Err(gone) = say(sink, app, &welcome).await {

@@ -25,6 +25,7 @@ use crate::files::{FileStore, Roots};
 use crate::folder::{Endpoint, Identity, StateFolder};
 use crate::io_plane::IoConfig;
 use crate::metrics::Metrics;
+use crate::port_map::{MapConfig, PortMaps};
 use crate::read_ahead::ReadAhead;
 use crate::server::{self, Phase};
 use crate::sockets::DialPolicy;
@@ -32,6 +33,8 @@ use crate::state::StateStore;
 
 /// Bytes of I/O frames that may be under way in each direction.
 const IO_WINDOW: u32 = 4 << 20;
+/// How long a router may take to forget the ports that it let in.
+const FORGOTTEN_WITHIN: Duration = Duration::from_secs(3);
 /// How often the end of a drain or an idle time is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -113,6 +116,8 @@ impl Daemon {
         // The engine's connection closes its I/O plane before it lets go of the chair.
         let closed = tokio::time::timeout(Duration::from_secs(1), app.chair.lock()).await.is_ok();
         tracing::debug!(closed, "I/O plane");
+        let forgotten = tokio::time::timeout(FORGOTTEN_WITHIN, app.port_maps.settled()).await.is_ok();
+        tracing::debug!(forgotten, "ports");
         phase.send_replace(Phase::Closed);
         let _ = serving.await;
         close_state(app).await;
@@ -161,6 +166,7 @@ fn assemble(
         max_conns: shares.conns as usize,
         max_files: shares.files as usize,
     };
+    let maps = MapConfig { enabled: !config.no_port_mapping, ..MapConfig::default() };
     let max_wait_ms = u64::try_from(config.max_wait.as_millis()).unwrap_or(u64::MAX);
     let files = Arc::new(FileStore::new(Roots::new(roots)));
     Ok(App {
@@ -172,6 +178,7 @@ fn assemble(
         limits: Limits { max_conns: shares.conns, max_files: shares.files, io_window: IO_WINDOW, max_wait_ms },
         metrics,
         io,
+        port_maps: Arc::new(PortMaps::new(maps)),
         control_places: Arc::new(Semaphore::new(MAX_CONTROL)),
         call_bytes: Arc::new(Semaphore::new(MAX_BODIES)),
         chair: Mutex::new(()),

@@ -245,11 +245,7 @@ fn cost(event: &IoEvent) -> u32 {
             OpOutput::Value(value) => value.as_ref().map_or(0, bytes::Bytes::len),
             OpOutput::Keys(keys) => keys.iter().map(|key| key.len() + 4).sum(),
             OpOutput::Addresses(addresses) => addresses.len() * 20,
-            OpOutput::Unit
-            | OpOutput::Opened { .. }
-            | OpOutput::Bound { .. }
-            | OpOutput::Stat(_)
-            | OpOutput::Mapped { .. } => 0,
+            OpOutput::Unit | OpOutput::Opened { .. } | OpOutput::Bound { .. } | OpOutput::Stat(_) => 0,
         },
         IoEvent::Done { result: Err(error), .. } => error.message.len(),
         _ => 0,

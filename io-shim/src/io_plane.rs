@@ -33,6 +33,7 @@ use crate::{
     http_fetch::{self, Target},
     limits,
     metrics::Metrics,
+    port_map::PortMaps,
     resolve::Lookup,
     sockets::{DialPolicy, Sockets},
     state::{StateRequest, StateStore},
@@ -89,11 +90,13 @@ impl IoPlane {
         files: Arc<FileStore>,
         state: Arc<StateStore>,
         metrics: Arc<Metrics>,
+        maps: Arc<PortMaps>,
         events: EventSender,
     ) -> Self {
         let stopped = CancellationToken::new();
         let lookup = Arc::new(Lookup::new(config.policy, &config.addresses));
-        let sockets = Sockets::new(&config, events.clone(), Arc::clone(&files), Arc::clone(&metrics), stopped.clone());
+        let sockets =
+            Sockets::new(&config, events.clone(), Arc::clone(&files), Arc::clone(&metrics), maps, stopped.clone());
         Self {
             files: FileTable::new(Arc::clone(&files), Arc::clone(&metrics), config.max_files, stopped.clone()),
             sockets,
@@ -163,10 +166,8 @@ impl IoPlane {
                 let renaming = self.files.rename(root, from, to_root, to);
                 self.run(op, 0, renaming);
             }
-            IoCommand::PortMap { op, .. } => {
-                let error = op_error(OpErrorKind::Denied, "this daemon can't do that yet");
-                self.events.refuse(IoEvent::Done { op, result: Err(error) });
-            }
+            IoCommand::PortMap { socket } => self.sockets.ports.map(socket),
+            IoCommand::PortUnmap { socket } => self.sockets.ports.unmap(socket),
             IoCommand::FileStat { op, root, path } => {
                 let looking = self.files.stat(root, path);
                 self.run(op, 0, looking);

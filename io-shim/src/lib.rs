@@ -6,7 +6,7 @@
 //! - HTTP: `server` (connections) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
 //!   [`multipart`]) → [`stream`] (its bytes), or → `calls` (what the engine answers in words); [`auth`] says who may
 //! - the engine: `control` (its WebSocket) → [`desk`] (who waits for what) and [`io_plane`] → [`sockets`] (with rate limits), [`files`],
-//!   `digest`, [`state`], `http_client` (with `http_fetch`), `resolve`; [`events`] is the way back; `read_ahead` follows hints
+//!   `digest`, [`state`], `http_client` (with `http_fetch`), `resolve`, [`port_map`]; [`events`] is the way back; `read_ahead` follows hints
 //! - [`limits`]: every bound of the I/O plane
 #![forbid(unsafe_code)]
 
@@ -31,6 +31,7 @@ pub mod limits;
 pub mod metrics;
 pub mod multipart;
 pub mod native_messaging;
+pub mod port_map;
 pub mod range;
 pub(crate) mod read_ahead;
 pub(crate) mod resolve;

@@ -125,3 +125,12 @@ pub const UDP_BUFFER: usize = 1 << 20;
 
 /// Bytes that a connection over another protocol than TCP is read ahead: half of [`UTP_BUFFER`], so that its window opens by as much.
 pub const POLLED_LUMP: usize = UTP_BUFFER / 2;
+
+/// Ports that a router is asked for at once, those included that it is just asked to forget.
+pub const MAX_MAPPINGS: usize = 2 * MAX_PORTS;
+
+/// Longest patience with a router that is asked to let a port in: all protocols, one after the other.
+pub const MAP_WITHIN: Duration = Duration::from_secs(30);
+
+/// Longest patience with one that is asked to forget it. It forgets by itself when nobody asks again.
+pub const UNMAP_WITHIN: Duration = Duration::from_secs(2);

@@ -51,13 +51,26 @@ pub struct Rc4Start {
     pub skip: u32,
 }
 
-/// What a port is for.
+/// What a router lets in for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapping {
+    /// The port there.
+    pub port: u16,
+    /// Our address there, if the router says.
+    pub address: Option<IpAddr>,
+    /// How it was asked.
+    pub by: MappedBy,
+}
+
+/// How a router was asked to let a port in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Transport {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
+pub enum MappedBy {
+    /// Port Control Protocol (RFC 6887).
+    Pcp,
+    /// NAT Port Mapping Protocol (RFC 6886).
+    NatPmp,
+    /// UPnP's Internet Gateway Device.
+    Upnp,
 }
 
 /// Names a diverted frame: the eight bytes after its first.
@@ -378,15 +391,16 @@ pub enum IoCommand {
         /// Port.
         port: u16,
     },
-    /// Ask the router to let a port in, by whichever of PCP, NAT-PMP and UPnP it knows, and go on renewing it until the engine goes.
-    /// → [`OpOutput::Mapped`]
+    /// Ask the router to let in what comes for an IPv4 socket of the engine's, by whichever of PCP, NAT-PMP and UPnP it knows, and go on asking until the
+    /// socket closes. Port and protocol are the socket's. → [`IoEvent::PortMapped`], whenever something else is true than before
     PortMap {
-        /// For the answer.
-        op: OpId,
-        /// What for.
-        transport: Transport,
-        /// The port here, and wanted there.
-        port: u16,
+        /// A listening socket, or a UDP socket.
+        socket: SocketId,
+    },
+    /// Ask the router to let nothing in any more. No answer: the router may be gone, and forgets by itself.
+    PortUnmap {
+        /// The socket.
+        socket: SocketId,
     },
 }
 
@@ -467,6 +481,14 @@ pub enum IoEvent {
         /// What came of it.
         result: Result<OpOutput, OpError>,
     },
+    /// What the router lets in for a socket, when it is something else than before. An error of the kind [`OpErrorKind::Denied`] or
+    /// [`OpErrorKind::Limit`] is the last word; after any other one the router is asked again.
+    PortMapped {
+        /// The socket.
+        socket: SocketId,
+        /// What now.
+        result: Result<Mapping, OpError>,
+    },
 }
 
 /// Which hash.
@@ -499,13 +521,6 @@ pub enum OpOutput {
     Stat(Option<FileStat>),
     /// The addresses of a host, never empty.
     Addresses(Vec<SocketAddr>),
-    /// A router lets a port in.
-    Mapped {
-        /// The port there.
-        port: u16,
-        /// Our address there, if the router says.
-        address: Option<IpAddr>,
-    },
     /// Bytes of a file.
     Bytes(Bytes),
     /// A digest, or the leaves' digests one after the other.

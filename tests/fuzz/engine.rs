@@ -58,7 +58,8 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let config = Config { net: NetConfig { listen_port: Some(0), udp: true }, ..Config::default() };
+        let config =
+            Config { net: NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, ..Config::default() };
         let now = Instant(1_000_000);
         let engine = Engine::new(config, [7; 32], now);
         let (conns, sockets, todo) = (Vec::new(), Vec::new(), VecDeque::new());
@@ -131,7 +132,7 @@ impl World {
             IoCommand::Resolve { op, port, .. } => {
                 self.done(op, OpOutput::Addresses(vec![SocketAddr::from(([127, 0, 0, 1], port))]));
             }
-            IoCommand::HttpGet { op, .. } | IoCommand::HttpFetch { op, .. } | IoCommand::PortMap { op, .. } => {
+            IoCommand::HttpGet { op, .. } | IoCommand::HttpFetch { op, .. } => {
                 let error = OpError { kind: OpErrorKind::Network, message: "no".into() };
                 self.todo.push_back(Input::Io(IoEvent::Done { op, result: Err(error) }));
             }

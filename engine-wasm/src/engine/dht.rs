@@ -156,7 +156,7 @@ impl Engine {
 
     fn dht_errands(&mut self, now: Instant) {
         let Some(node) = &mut self.node else { return };
-        let port = self.shared.net.listen_port();
+        let port = self.shared.net.public_port();
         while let Some(addr) = self.shared.errands.poll_node() {
             node.dht.add_node(addr, now, &mut self.rng);
         }

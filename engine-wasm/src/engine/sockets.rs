@@ -3,12 +3,18 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use shared_proto::io::{Mapping, OpError};
 use shared_proto::{ConnId, OpId, SocketId};
 
 use super::{Engine, context};
 use crate::context::Owner;
+use crate::discover::dht::node_id::is_local;
+use crate::io::Output;
+use crate::magnet::Pending;
+use crate::metainfo::InfoHash;
 use crate::net::Role;
 use crate::time::Instant;
+use crate::torrent::Torrent;
 
 impl Engine {
     /// Opens what is wanted and not open yet.
@@ -20,6 +26,30 @@ impl Engine {
                 cx.order(command);
             }
         }
+        while let Some(command) = cx.shared.net.next_to_map() {
+            cx.order(command);
+        }
+    }
+
+    /// The router lets something else in than before. Those who were told another port hear of it.
+    pub(super) fn port_mapped(&mut self, socket: SocketId, result: Result<Mapping, OpError>, now: Instant) {
+        let net = &mut self.shared.net;
+        let before = net.public_port();
+        if let Ok(Mapping { address: Some(address), .. }) = result
+            && !is_local(address)
+        {
+            self.shared.external.hear(address);
+        }
+        net.port_mapped(socket, result);
+        if net.public_port() != before {
+            self.shared.errands.hurry(now);
+            let all: Vec<InfoHash> = self.torrents.keys().chain(self.magnets.keys()).copied().collect();
+            for info_hash in all {
+                self.with(info_hash, now, Torrent::port_moved);
+                self.with_magnet(info_hash, now, Pending::port_moved);
+            }
+        }
+        self.out.push_back(Output::Changed);
     }
 
     /// Somebody connected.

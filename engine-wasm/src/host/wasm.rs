@@ -70,7 +70,7 @@ struct Inner {
 /// The settings of the extension's engine.
 fn config() -> Config {
     // Two browsers of one machine can't have the same port, and nobody remembers one for an extension.
-    let net = NetConfig { listen_port: Some(0), udp: true };
+    let net = NetConfig { listen_port: Some(0), udp: true, port_mapping: true };
     Config { net, dht: Some(DhtConfig::default()), ..Config::default() }
 }
 

@@ -162,6 +162,12 @@ impl Pending {
         self.peers.values_mut().for_each(|peer| peer.tick(cx.now));
     }
 
+    /// Others reach us at another port than the trackers know.
+    pub(crate) fn port_moved(&mut self, cx: &mut Context<'_>) {
+        self.trackers.moved();
+        self.announce_to_trackers(cx);
+    }
+
     /// Asks the trackers for peers when it is time.
     pub(super) fn announce_to_trackers(&mut self, cx: &mut Context<'_>) {
         if self.is_seeking() {
@@ -174,7 +180,7 @@ impl Pending {
         AnnounceParams {
             info_hash: self.link.info_hash,
             peer_id: cx.peer_id,
-            port: cx.shared.net.listen_port().unwrap_or(tracker::NO_PORT),
+            port: cx.shared.net.public_port().unwrap_or(tracker::NO_PORT),
             uploaded: 0,
             downloaded: 0,
             left: LEFT,

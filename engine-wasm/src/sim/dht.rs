@@ -52,7 +52,8 @@ impl Bench {
         other.open(Family::V4, Instant(0));
         other.set_read_only(false);
         let dht = Some(DhtConfig { bootstrap: vec!["router.example:6881".to_owned()] });
-        let config = Config { net: NetConfig { listen_port, udp: true }, dht, ..Config::default() };
+        let config =
+            Config { net: NetConfig { listen_port, udp: true, ..NetConfig::default() }, dht, ..Config::default() };
         let mut bench = Self {
             engine: Engine::new(config, [1; 32], Instant(0)),
             other,

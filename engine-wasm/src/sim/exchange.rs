@@ -29,7 +29,7 @@ fn sources(pex: bool, lsd: bool) -> Config {
 /// With datagrams, and a DHT whose first node is engine 0.
 fn everything() -> Config {
     let dht = Some(DhtConfig { bootstrap: vec![addr_of(0).to_string()] });
-    Config { net: NetConfig { listen_port: None, udp: true }, dht, ..Config::default() }
+    Config { net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() }, dht, ..Config::default() }
 }
 
 fn name(engines: &mut Engines, node: usize, other: usize) {
@@ -124,7 +124,7 @@ fn a_stranger_that_names_many_is_believed_for_a_while_and_then_dropped() {
 
 #[test]
 fn neighbours_find_each_other_and_say_so_once_in_five_minutes() {
-    let config = |_| Config { net: NetConfig { listen_port: None, udp: true }, ..Config::default() };
+    let config = |_| Config { net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() }, ..Config::default() };
     let mut engines = Engines::configured(film(), &[MIB, MIB], 134, config);
     engines.seed(0);
     engines.add(1);
@@ -136,7 +136,7 @@ fn neighbours_find_each_other_and_say_so_once_in_five_minutes() {
 
 #[test]
 fn who_does_not_look_in_the_local_network_neither_speaks_nor_hears_there() {
-    let config = |node| Config { net: NetConfig { listen_port: None, udp: true }, ..sources(true, node == 0) };
+    let config = |node| Config { net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() }, ..sources(true, node == 0) };
     let mut engines = Engines::configured(film(), &[MIB, MIB], 135, config);
     engines.seed(0);
     engines.add(1);
@@ -196,7 +196,7 @@ fn a_link_names_no_peer_of_a_private_torrent_that_is_here_already() {
 #[test]
 fn what_a_link_found_by_the_way_is_forgotten_when_its_torrent_is_private() {
     let mut engines = Engines::configured(private(256 << 10, FILES, &[]), &[64 << 10, MIB, MIB], 140, |_| Config {
-        net: NetConfig { listen_port: None, udp: true },
+        net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() },
         ..Config::default()
     });
     engines.seed(0);

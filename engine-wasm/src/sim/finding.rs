@@ -27,7 +27,7 @@ fn addr(text: &str) -> SocketAddr {
 }
 
 fn config() -> Config {
-    Config { net: NetConfig { listen_port: Some(6881), udp: true }, ..Config::default() }
+    Config { net: NetConfig { listen_port: Some(6881), udp: true, ..NetConfig::default() }, ..Config::default() }
 }
 
 /// A world with one seeder, which nobody names, and the torrent.

@@ -14,6 +14,7 @@ mod giving;
 mod http;
 mod keeping;
 mod magnets;
+mod mapping;
 mod scenarios;
 mod seeder;
 mod timeline;

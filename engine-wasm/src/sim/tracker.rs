@@ -14,6 +14,8 @@ pub(super) struct UdpTracker {
     pub(super) lies: bool,
     /// The events that it heard, in order: 0 none, 1 completed, 2 started, 3 stopped.
     pub(super) events: Vec<u32>,
+    /// The ports that it heard of, in order.
+    pub(super) ports: Vec<u16>,
     /// Torrents whose numbers were asked for.
     pub(super) scrapes: u32,
     /// What followed the announces: options of BEP 41.
@@ -47,6 +49,7 @@ impl UdpTracker {
         answer.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
         if action == 1 {
             self.events.push(word(80));
+            self.ports.push(u16::from_be_bytes([data[96], data[97]]));
             self.options.insert(data[98..].to_vec());
             for peer in &self.peers {
                 match peer.ip() {

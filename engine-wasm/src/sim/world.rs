@@ -7,9 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
-use shared_proto::io::{CloseReason, DigestKind, DivertKey, NotStored, OpError, OpErrorKind, OpOutput};
+use shared_proto::io::{CloseReason, DigestKind, DivertKey, Mapping, NotStored, OpError, OpErrorKind, OpOutput};
 use shared_proto::{
-    ConnId, DaemonMessage, EngineMessage, FileRef, IoCommand, IoEvent, Limits, OpId, RequestId, Root, RootKey, Span,
+    ConnId, DaemonMessage, EngineMessage, FileRef, IoCommand, IoEvent, Limits, OpId, RequestId, Root, RootKey,
+    SocketId, Span,
 };
 
 use super::disk::{Disk, path_in};
@@ -79,6 +80,8 @@ pub(super) struct World {
     pub(super) hanging: BTreeSet<String>,
     /// UDP trackers.
     pub(super) trackers: BTreeMap<SocketAddr, UdpTracker>,
+    /// Sockets that the router is to let others reach.
+    asked_router: Vec<SocketId>,
     names: BTreeMap<String, Vec<IpAddr>>,
     config: Config,
     seeders: BTreeMap<SocketAddr, Manner>,
@@ -125,6 +128,7 @@ impl World {
             fetched: Vec::new(),
             hanging: BTreeSet::new(),
             trackers: BTreeMap::new(),
+            asked_router: Vec::new(),
             names: BTreeMap::new(),
             seeders: addrs.zip(seeders.iter().cloned()).collect(),
             disk: Disk::default(),
@@ -660,10 +664,19 @@ impl World {
                 let result = Ok(OpOutput::Http { status, body: Bytes::new() });
                 return self.at(at, Event::ToEngine(Input::Io(IoEvent::Done { op, result })));
             }
+            IoCommand::PortMap { socket } => return self.asked_router.push(socket),
             IoCommand::Cancel { .. } => return,
             other => panic!("the simulated daemon was not expected to see {other:?}"),
         };
         self.tell(IoEvent::Done { op, result });
+    }
+
+    /// The router answers for all sockets that it was asked for; how many that are.
+    pub(super) fn router_says(&mut self, result: &Result<Mapping, OpError>) -> usize {
+        for socket in self.asked_router.clone() {
+            self.tell(IoEvent::PortMapped { socket, result: result.clone() });
+        }
+        self.asked_router.len()
     }
 
     /// Requests at the seeder that has most of them.

@@ -301,7 +301,7 @@ impl Torrent {
 fn introduction<'a>(pieces: &'a PieceMap, meta: &Metainfo, upload_only: bool, cx: &Context<'_>) -> Introduction<'a> {
     let metadata_size = u32::try_from(meta.info.len()).ok().filter(|size| (1..=limits::METADATA).contains(size));
     let exchanges_peers = exchange::is_wanted(meta, cx);
-    let port = cx.shared.net.listen_port();
+    let port = cx.shared.net.public_port();
     Introduction { have: pieces.have(), metadata_size, port, upload_only, exchanges_peers }
 }
 

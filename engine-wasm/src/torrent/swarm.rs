@@ -318,6 +318,12 @@ impl Torrent {
         }
     }
 
+    /// Others reach us at another port than the trackers know.
+    pub(crate) fn port_moved(&mut self, cx: &mut Context<'_>) {
+        self.trackers.moved();
+        self.announce_to_trackers(cx);
+    }
+
     /// Asks the trackers for peers when it is time.
     pub(super) fn announce_to_trackers(&mut self, cx: &mut Context<'_>) {
         if self.is_running() || self.awaits_hashes() {
@@ -365,7 +371,7 @@ impl Torrent {
         AnnounceParams {
             info_hash: self.meta.info_hash,
             peer_id: cx.peer_id,
-            port: cx.shared.net.listen_port().unwrap_or(tracker::NO_PORT),
+            port: cx.shared.net.public_port().unwrap_or(tracker::NO_PORT),
             uploaded: self.giving.uploaded(),
             downloaded: self.downloaded,
             left,

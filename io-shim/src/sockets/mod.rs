@@ -55,6 +55,7 @@ use crate::{
     io_plane::IoConfig,
     limits,
     metrics::Metrics,
+    port_map::PortMaps,
 };
 
 /// All connections of one engine.
@@ -74,6 +75,7 @@ pub(crate) struct Context {
     policy: DialPolicy,
     max_conns: usize,
     strangers: AtomicU64,
+    maps: Arc<PortMaps>,
     stopped: CancellationToken,
 }
 
@@ -100,6 +102,7 @@ impl Sockets {
         events: EventSender,
         store: Arc<FileStore>,
         metrics: Arc<Metrics>,
+        maps: Arc<PortMaps>,
         stopped: CancellationToken,
     ) -> Self {
         let context = Arc::new(Context {
@@ -111,6 +114,7 @@ impl Sockets {
             policy: config.policy,
             max_conns: config.max_conns,
             strangers: AtomicU64::new(ConnId::ACCEPTED.0),
+            maps,
             stopped,
         });
         Self { ports: Ports::new(Arc::clone(&context), config.addresses.clone()), context }

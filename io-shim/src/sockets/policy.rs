@@ -41,6 +41,16 @@ impl DialPolicy {
     }
 }
 
+/// Whether an address is one of the internet's.
+pub(crate) fn is_public(ip: IpAddr) -> bool {
+    reach(ip) == Reach::Public
+}
+
+/// Whether somebody, somewhere else, could connect to an address.
+pub(crate) fn is_dialable(ip: IpAddr) -> bool {
+    matches!(reach(ip), Reach::Public | Reach::Private)
+}
+
 fn reach(ip: IpAddr) -> Reach {
     match ip {
         IpAddr::V4(ip) => reach_v4(ip),

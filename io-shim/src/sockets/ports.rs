@@ -19,7 +19,11 @@ use shared_proto::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Context, binding, conn, listen, udp};
-use crate::{files::error::op_error, limits};
+use crate::{
+    files::error::op_error,
+    limits,
+    port_map::{Target, Transport},
+};
 
 /// All ports of one engine.
 pub(crate) struct Ports {
@@ -31,6 +35,10 @@ pub(crate) struct Ports {
 /// One of them. Dropping it closes it.
 struct Port {
     kind: Kind,
+    /// What a router could let in for it.
+    target: Option<Target>,
+    /// Ends what the router is asked, if it is.
+    mapped: Option<CancellationToken>,
     closed: CancellationToken,
 }
 
@@ -50,7 +58,8 @@ impl Ports {
         let bound = self.admit(socket).and_then(|closed| {
             let (listeners, port) = binding::listen(&self.addresses, family, port)?;
             listen::start(&self.context, socket, op, listeners, port, &closed)?;
-            Ok(Port { kind: Kind::Tcp, closed })
+            let target = (family == Family::V4).then_some(Target { transport: Transport::Tcp, port });
+            Ok(Port { kind: Kind::Tcp, target, mapped: None, closed })
         });
         self.settle(op, socket, bound);
     }
@@ -58,18 +67,19 @@ impl Ports {
     /// [`shared_proto::IoCommand::UdpBind`]
     pub(crate) fn bind(&mut self, op: OpId, socket: SocketId, family: Family, port: u16, group: Option<IpAddr>) {
         let bound = self.admit(socket).and_then(|closed| {
-            let sockets = match group {
+            let (sockets, target) = match group {
                 None => {
                     let (sockets, port) = binding::bind(&self.addresses, family, port)?;
-                    udp::Sockets::plain(sockets, port)
+                    let target = (family == Family::V4).then_some(Target { transport: Transport::Udp, port });
+                    (udp::Sockets::plain(sockets, port), target)
                 }
                 Some(group) => {
                     let joined = binding::join(&self.addresses, self.context.policy, family, port, group)?;
-                    udp::Sockets::of_group(joined, group)
+                    (udp::Sockets::of_group(joined, group), None)
                 }
             };
             let udp = udp::start(&self.context, socket, op, sockets?, &closed);
-            Ok(Port { kind: Kind::Udp(udp), closed })
+            Ok(Port { kind: Kind::Udp(udp), target, mapped: None, closed })
         });
         self.settle(op, socket, bound);
     }
@@ -84,7 +94,7 @@ impl Ports {
     /// [`shared_proto::IoCommand::UtpListen`]
     pub(crate) fn listen_utp(&mut self, op: OpId, socket: SocketId) {
         let started = match self.open.get_mut(&socket) {
-            Some(Port { kind: Kind::Udp(udp), closed }) => udp.start_utp(&self.context, socket, closed),
+            Some(Port { kind: Kind::Udp(udp), closed, .. }) => udp.start_utp(&self.context, socket, closed),
             Some(Port { kind: Kind::Tcp, .. }) | None => Err(op_error(OpErrorKind::NotFound, "no such UDP socket")),
         };
         self.context.events.refuse(IoEvent::Done { op, result: started.map(|()| OpOutput::Unit) });
@@ -102,6 +112,33 @@ impl Ports {
         if let Some(admitted) = self.context.admit_dialled(id, addr) {
             let opening = utp.dial(addr, timeout.min(limits::MAX_CONNECT_TIMEOUT));
             tokio::spawn(conn::run(Arc::clone(&self.context), admitted, IoEvent::TcpConnected { conn: id }, opening));
+        }
+    }
+
+    /// [`shared_proto::IoCommand::PortMap`]
+    pub(crate) fn map(&mut self, socket: SocketId) {
+        if let Err(error) = self.ask_router(socket) {
+            self.context.events.refuse(IoEvent::PortMapped { socket, result: Err(error) });
+        }
+    }
+
+    fn ask_router(&mut self, socket: SocketId) -> Result<(), OpError> {
+        let no_target = || op_error(OpErrorKind::Denied, "no IPv4 socket that a router could let others reach");
+        let port = self.open.get_mut(&socket).ok_or_else(no_target)?;
+        let target = port.target.ok_or_else(no_target)?;
+        if port.mapped.as_ref().is_some_and(|asked| !asked.is_cancelled()) {
+            return Ok(());
+        }
+        let asked = port.closed.child_token();
+        self.context.maps.start(target, socket, &self.addresses, self.context.events.clone(), asked.clone())?;
+        port.mapped = Some(asked);
+        Ok(())
+    }
+
+    /// [`shared_proto::IoCommand::PortUnmap`]
+    pub(crate) fn unmap(&mut self, socket: SocketId) {
+        if let Some(asked) = self.open.get_mut(&socket).and_then(|port| port.mapped.take()) {
+            asked.cancel();
         }
     }
 

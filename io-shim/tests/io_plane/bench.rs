@@ -14,6 +14,7 @@ use io_shim::{
     files::{FileStore, Roots},
     io_plane::{IoConfig, IoPlane},
     metrics::Metrics,
+    port_map::{MapConfig, PortMaps},
     sockets::DialPolicy,
     state::StateStore,
 };
@@ -40,6 +41,7 @@ pub(crate) struct Bench {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) files: Arc<FileStore>,
     state: Arc<StateStore>,
+    pub(crate) maps: Arc<PortMaps>,
     config: IoConfig,
     receiver: EventReceiver,
     waiting: VecDeque<IoEvent>,
@@ -79,6 +81,12 @@ impl Bench {
     }
 
     pub(crate) fn with(config: IoConfig, window: u32) -> Self {
+        Self::mapping(config, window, MapConfig::default())
+    }
+
+    /// One whose ports a router may let in.
+    pub(crate) fn mapping(config: IoConfig, window: u32, mapping: MapConfig) -> Self {
+        let maps = Arc::new(PortMaps::new(mapping));
         let dir = TempDir::new();
         let elsewhere = Elsewhere::new(&dir);
         let roots = vec![
@@ -90,12 +98,20 @@ impl Bench {
         let state = Arc::new(StateStore::open(&dir.path().join("state")).expect("a state"));
         let metrics = Arc::new(Metrics::default());
         let (sender, receiver) = event_channel(window);
-        let plane = IoPlane::new(config.clone(), Arc::clone(&files), Arc::clone(&state), Arc::clone(&metrics), sender);
+        let plane = IoPlane::new(
+            config.clone(),
+            Arc::clone(&files),
+            Arc::clone(&state),
+            Arc::clone(&metrics),
+            Arc::clone(&maps),
+            sender,
+        );
         Self {
             plane,
             metrics,
             files,
             state,
+            maps,
             config,
             receiver,
             waiting: VecDeque::new(),
@@ -115,6 +131,7 @@ impl Bench {
             Arc::clone(&self.files),
             Arc::clone(&self.state),
             Arc::clone(&self.metrics),
+            Arc::clone(&self.maps),
             sender,
         );
         self.receiver = receiver;

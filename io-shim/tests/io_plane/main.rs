@@ -7,8 +7,13 @@ mod fetch_range;
 mod files;
 mod moving;
 mod order;
+// Addresses in 127/8 besides the first are Linux's.
+#[cfg(target_os = "linux")]
+mod port_map;
 mod ports;
 mod resolve;
+#[cfg(target_os = "linux")]
+mod routers;
 mod sending;
 mod sockets;
 #[path = "../../src/testing.rs"]

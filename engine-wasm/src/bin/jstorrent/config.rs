@@ -72,6 +72,17 @@ pub(crate) struct Settings {
     /// Port at which peers connect; when it is taken, another one [default: any]
     #[arg(long, value_name = "PORT", env = "JSTORRENT_LISTEN_PORT")]
     pub(crate) listen_port: Option<u16>,
+    /// Do not ask the router to let peers in
+    #[arg(
+        long,
+        value_name = "YES|NO",
+        env = "JSTORRENT_NO_PORT_MAPPING",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(crate) no_port_mapping: Option<bool>,
     /// Connections of one torrent to peers [default: 30]
     #[arg(long, value_name = "N", env = "JSTORRENT_MAX_CONNECTIONS")]
     pub(crate) max_connections: Option<u32>,
@@ -103,6 +114,7 @@ struct File {
     no_pex: Option<bool>,
     no_lsd: Option<bool>,
     no_web_seeds: Option<bool>,
+    no_port_mapping: Option<bool>,
     player: Option<String>,
     retries: Option<u32>,
     retry_delay: Option<u32>,
@@ -133,6 +145,8 @@ pub(crate) struct Config {
     pub(crate) upload_limit_bps: Option<u64>,
     /// Port at which peers connect; 0 for any.
     pub(crate) listen_port: u16,
+    /// Whether the router is asked to let peers in.
+    pub(crate) port_mapping: bool,
     /// Connections of one torrent, if that was said.
     pub(crate) max_connections: Option<u32>,
     /// When a torrent has given enough.
@@ -150,7 +164,7 @@ impl Config {
     pub(crate) fn engine(&self) -> EngineConfig {
         let usual = EngineConfig::default();
         EngineConfig {
-            net: NetConfig { listen_port: Some(self.listen_port), udp: true },
+            net: NetConfig { listen_port: Some(self.listen_port), udp: true, port_mapping: self.port_mapping },
             dht: self.dht.clone(),
             sources: self.sources,
             download_limit_bps: self.download_limit_bps,
@@ -202,6 +216,7 @@ impl Settings {
                 .upload_limit
                 .map_or_else(|| rate(file.upload_limit.as_deref()), |rate| Ok(Some(rate)))?,
             listen_port: self.listen_port.or(file.listen_port).unwrap_or(0),
+            port_mapping: !self.no_port_mapping.or(file.no_port_mapping).unwrap_or(false),
             max_connections: within("max-connections", self.max_connections.or(file.max_connections), 1..=500)?,
             goals: self.sharing.goals(&file).map_err(anyhow::Error::msg)?,
             queue: self.sharing.queue(&file),
@@ -321,6 +336,7 @@ mod tests {
             download_limit_bps: Some(2 << 20),
             upload_limit_bps: None,
             listen_port: 6881,
+            port_mapping: true,
             max_connections: Some(7),
             goals: Goals { ratio_percent: Some(150), seed_time: None },
             queue: QueueConfig::default(),
@@ -349,6 +365,16 @@ mod tests {
         assert_eq!((config.engine().dht, config.engine().net.udp), (None, true));
         let flag = Settings { no_dht: Some(false), ..off.settings() };
         assert_eq!(nodes(flag.resolve().unwrap()), usual());
+    }
+
+    #[test]
+    fn the_router_is_asked_unless_somebody_says_otherwise() {
+        let mapping = |settings: Settings| settings.resolve().unwrap().engine().net.port_mapping;
+        let plain = Toml::new("map-plain", "state = \"/state\"");
+        assert!(mapping(plain.settings()));
+        let off = Toml::new("map-off", "state = \"/state\"\nno_port_mapping = true");
+        assert!(!mapping(off.settings()));
+        assert!(mapping(Settings { no_port_mapping: Some(false), ..off.settings() }));
     }
 
     #[test]

@@ -30,13 +30,14 @@ const FOLDER_IS_TAKEN: &str = "another daemon is running";
 /// A daemon without an engine ends after so long, seconds.
 const IDLE_EXIT_S: &str = "5";
 /// What is meant for a daemon that somebody else starts.
-const NOT_OURS: [&str; 12] = [
+const NOT_OURS: [&str; 13] = [
     "LISTEN",
     "TOKEN",
     "NO_TOKEN",
     "ALLOW_LOOPBACK_PEERS",
     "ALLOW_PRIVATE_PEERS",
     "PEER_ADDRESS",
+    "NO_PORT_MAPPING",
     "GRACE_MS",
     "MAX_WAIT_MS",
     "STOP_GRACE_MS",

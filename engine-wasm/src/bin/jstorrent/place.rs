@@ -202,6 +202,7 @@ mod tests {
                 download_limit_bps: None,
                 upload_limit_bps: None,
                 listen_port: 0,
+                port_mapping: false,
                 max_connections: None,
                 goals: engine_wasm::Goals::default(),
                 queue: engine_wasm::QueueConfig::default(),

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use engine_wasm::view::{StreamView, TorrentState, TorrentView, WaitReason};
+use engine_wasm::view::{MappedBy, PortMappingView, StreamView, TorrentState, TorrentView, WaitReason};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -24,6 +24,8 @@ const JSON_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Report {
     form: Form,
     last: Option<(Instant, TorrentState)>,
+    /// What was last said of the router.
+    router: Option<String>,
 }
 
 #[derive(Debug)]
@@ -44,7 +46,7 @@ impl Report {
                 Form::Bar(ProgressBar::new(0).with_style(style))
             }
         };
-        Self { form, last: None }
+        Self { form, last: None, router: None }
     }
 
     /// The state of things; shown if it is time for it.
@@ -52,7 +54,12 @@ impl Report {
     /// # Errors
     /// Nobody reads any more.
     pub(crate) fn progress(&mut self, now: &Now) -> Result<()> {
-        let Now { torrent, streams, .. } = now;
+        let Now { torrent, streams, mapping, .. } = now;
+        let router = mapping.as_ref().and_then(router);
+        if router != self.router {
+            router.iter().for_each(|words| self.note(words));
+            self.router = router;
+        }
         let pause = match self.form {
             Form::Bar(_) => Duration::ZERO,
             Form::Lines => LINE_EVERY,
@@ -175,9 +182,23 @@ fn viewer(torrent: &TorrentView, stream: &StreamView) -> String {
     }
 }
 
-fn progress(Now { torrent, streams, port }: &Now) -> Value {
+/// Where the router lets peers in. That it does not is no news to most, and stands in the JSON.
+fn router(mapping: &PortMappingView) -> Option<String> {
+    let by = match mapping.by? {
+        MappedBy::Pcp => "PCP",
+        MappedBy::NatPmp => "NAT-PMP",
+        MappedBy::Upnp => "UPnP",
+    };
+    let port = mapping.port?;
+    Some(match &mapping.address {
+        Some(address) => format!("Peers reach this machine at {address}:{port} ({by})"),
+        None => format!("The router lets peers in at port {port} ({by})"),
+    })
+}
+
+fn progress(Now { torrent, streams, port, mapping }: &Now) -> Value {
     json!({
-        "port": port,
+        "port": port, "portMapping": mapping,
         "state": torrent.state, "message": torrent.message, "infoHash": torrent.info_hash,
         "length": torrent.length, "verified": torrent.verified, "wanted": torrent.wanted,
         "wantedVerified": torrent.wanted_verified, "checkProgress": torrent.check_progress,
@@ -235,8 +256,22 @@ mod tests {
     }
 
     #[test]
+    fn what_the_router_lets_in_is_said_when_it_is_known() {
+        let mapping = |fields: Value| router(&serde_json::from_value(fields).unwrap());
+        let asking = json!({ "state": "asking", "port": null, "address": null, "by": null, "message": null });
+        assert_eq!(mapping(asking), None);
+        let mut mapped =
+            json!({ "state": "mapped", "port": 6881, "address": "192.0.2.1", "by": "nat_pmp", "message": null });
+        assert_eq!(mapping(mapped.clone()).unwrap(), "Peers reach this machine at 192.0.2.1:6881 (NAT-PMP)");
+        mapped["address"] = Value::Null;
+        assert_eq!(mapping(mapped).unwrap(), "The router lets peers in at port 6881 (NAT-PMP)");
+        let failed = json!({ "state": "failed", "port": null, "address": null, "by": null, "message": "no gateway" });
+        assert_eq!(mapping(failed), None);
+    }
+
+    #[test]
     fn an_event_is_one_line_that_names_itself() {
-        let now = Now { torrent: torrent(), streams: Vec::new(), port: Some(6881) };
+        let now = Now { torrent: torrent(), streams: Vec::new(), port: Some(6881), mapping: None };
         let line = event("progress", progress(&now));
         assert!(!line.contains('\n'));
         let value: Value = serde_json::from_str(&line).unwrap();

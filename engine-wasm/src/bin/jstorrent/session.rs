@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use engine_wasm::host::native::HostEvent;
-use engine_wasm::view::{FilePriority, FileView, Intent, IntentReply, Priority, StreamView, TorrentView};
+use engine_wasm::view::{
+    FilePriority, FileView, Intent, IntentReply, PortMappingView, Priority, StreamView, TorrentView,
+};
 
 use crate::cli::Peers;
 use crate::config::Config;
@@ -31,8 +33,10 @@ pub(crate) struct Now {
     pub(crate) torrent: TorrentView,
     /// Its viewers.
     pub(crate) streams: Vec<StreamView>,
-    /// The port at which peers reach us.
+    /// The port at which peers connect.
     pub(crate) port: Option<u16>,
+    /// Whether the router lets them in.
+    pub(crate) mapping: Option<PortMappingView>,
 }
 
 /// A running engine with its daemon.
@@ -138,7 +142,7 @@ impl Session {
         let snapshot = self.linked.host.snapshot().await?;
         let is_ours = |torrent: &TorrentView| Some(&torrent.info_hash) == self.info_hash.as_ref();
         let torrent = snapshot.torrents.into_iter().find(is_ours).context("the torrent is gone")?;
-        Ok(Now { torrent, streams: snapshot.streams, port: snapshot.listen_port })
+        Ok(Now { torrent, streams: snapshot.streams, port: snapshot.listen_port, mapping: snapshot.port_mapping })
     }
 
     /// Where a player finds a file.

@@ -114,6 +114,11 @@ impl Errands {
         Some(info_hash)
     }
 
+    /// Others reach us elsewhere: all that is wanted is due again.
+    pub fn hurry(&mut self, now: Instant) {
+        self.errands.values_mut().for_each(|errand| errand.due = errand.due.min(now));
+    }
+
     /// A search ended.
     pub fn searched(&mut self, info_hash: InfoHash, peers: usize, now: Instant) {
         let Some(errand) = self.errands.get_mut(&info_hash) else { return };

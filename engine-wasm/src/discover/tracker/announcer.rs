@@ -134,6 +134,11 @@ impl Announcer {
         self.schedule.completed();
     }
 
+    /// Others reach us at another port: those who know us are to hear it.
+    pub(crate) fn moved(&mut self) {
+        self.schedule.moved();
+    }
+
     /// The daemon is gone, and what was under way with it.
     pub(crate) fn unlink(&mut self, now: Instant) {
         self.jobs.clear();

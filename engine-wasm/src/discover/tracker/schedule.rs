@@ -64,6 +64,8 @@ struct Tracker {
     started: bool,
     /// The last byte has come, and it knew us then and has not heard of it.
     completion_untold: bool,
+    /// It knows us, but not where others reach us now.
+    move_untold: bool,
     underway: bool,
     /// Whether it was asked in this round.
     tried: bool,
@@ -89,6 +91,7 @@ impl Tracker {
             url,
             started: false,
             completion_untold: false,
+            move_untold: false,
             underway: false,
             tried: false,
             failures: 0,
@@ -155,8 +158,13 @@ impl TrackerSchedule {
     /// The announce that is due now, to be asked for until there is none. [`TrackerSchedule::succeeded`] or [`TrackerSchedule::failed`] must follow each.
     pub fn poll_announce(&mut self, now: Instant) -> Option<Announce> {
         if let Some(tracker) = self.all_mut().find(|tracker| tracker.completion_untold && tracker.is_usable(now)) {
-            (tracker.underway, tracker.completion_untold) = (true, false);
+            (tracker.underway, tracker.completion_untold, tracker.move_untold) = (true, false, false);
             return Some(tracker.announce(Some(Event::Completed)));
+        }
+        let is_moved = |tracker: &&mut Tracker| tracker.move_untold && tracker.started && tracker.is_usable(now);
+        if let Some(tracker) = self.all_mut().find(is_moved) {
+            (tracker.underway, tracker.move_untold) = (true, false);
+            return Some(tracker.announce(None));
         }
         let Some(next_start) = self.round else {
             if now < self.due || self.is_empty() {
@@ -249,6 +257,13 @@ impl TrackerSchedule {
         }
     }
 
+    /// Others reach us elsewhere: those who know us are to hear it.
+    pub fn moved(&mut self) {
+        for tracker in self.all_mut() {
+            tracker.move_untold = tracker.started || tracker.underway;
+        }
+    }
+
     /// The way to the trackers is gone, and with it what was under way, whose trackers are not to blame: it is due at once.
     pub fn unlink(&mut self, now: Instant) {
         self.round = None;
@@ -263,8 +278,8 @@ impl TrackerSchedule {
         let knowing = self.all().filter(|tracker| tracker.started || tracker.underway);
         let goodbyes = knowing.map(|tracker| tracker.announce(Some(Event::Stopped))).collect();
         for tracker in self.all_mut() {
-            (tracker.started, tracker.underway, tracker.completion_untold, tracker.next_at) =
-                (false, false, false, None);
+            (tracker.started, tracker.underway, tracker.next_at) = (false, false, None);
+            (tracker.completion_untold, tracker.move_untold) = (false, false);
         }
         (self.round, self.due) = (None, now);
         goodbyes

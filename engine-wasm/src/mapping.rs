@@ -1,0 +1,115 @@
+//! What the router lets in for the engine's own sockets, as the daemon tells.
+//!
+//! Owns which sockets it is asked for and what came of that. It asks nobody: the daemon speaks to the router, renews, and asks again by itself. Invariant: what
+//! is told of a socket that is not open counts for nothing.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use shared_proto::io::{MappedBy, Mapping, OpError};
+use shared_proto::{IoCommand, SocketId};
+
+use crate::view::{MappingState, PortMappingView};
+
+/// The answers about the sockets of one link. Bounded by the number of sockets, of which the engine opens four.
+#[derive(Debug, Default)]
+pub(crate) struct Mappings {
+    to_ask: Vec<SocketId>,
+    told: BTreeMap<SocketId, Option<Result<Mapping, OpError>>>,
+}
+
+impl Mappings {
+    /// A socket is open that others should reach.
+    pub(crate) fn want(&mut self, socket: SocketId) {
+        self.to_ask.push(socket);
+        self.told.insert(socket, None);
+    }
+
+    /// The daemon is gone, and the sockets with it.
+    pub(crate) fn unlink(&mut self) {
+        *self = Self::default();
+    }
+
+    /// What to order next.
+    pub(crate) fn next_command(&mut self) -> Option<IoCommand> {
+        Some(IoCommand::PortMap { socket: self.to_ask.pop()? })
+    }
+
+    /// The daemon tells what the router lets in.
+    pub(crate) fn hear(&mut self, socket: SocketId, result: Result<Mapping, OpError>) {
+        if let Some(told) = self.told.get_mut(&socket) {
+            *told = Some(result);
+        }
+    }
+
+    /// What the router lets in for a socket.
+    pub(crate) fn of(&self, socket: SocketId) -> Option<Mapping> {
+        self.told.get(&socket)?.as_ref()?.as_ref().ok().copied()
+    }
+
+    /// The state of things for a socket that peers connect to; `None` where the router is not asked.
+    pub(crate) fn view(&self, socket: SocketId) -> Option<PortMappingView> {
+        let told = self.told.get(&socket)?;
+        let mut view =
+            PortMappingView { state: MappingState::Asking, port: None, address: None, by: None, message: None };
+        match told {
+            None => {}
+            Some(Ok(mapping)) => {
+                view.state = MappingState::Mapped;
+                (view.port, view.by) = (Some(mapping.port), Some(mapping.by.into()));
+                view.address = mapping.address.map(|address: IpAddr| address.to_string());
+            }
+            Some(Err(error)) => {
+                view.state = MappingState::Failed;
+                view.message = Some(error.message.clone());
+            }
+        }
+        Some(view)
+    }
+}
+
+impl From<MappedBy> for crate::view::MappedBy {
+    fn from(by: MappedBy) -> Self {
+        match by {
+            MappedBy::Pcp => Self::Pcp,
+            MappedBy::NatPmp => Self::NatPmp,
+            MappedBy::Upnp => Self::Upnp,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared_proto::io::OpErrorKind;
+
+    use super::*;
+
+    const SOCKET: SocketId = SocketId(1);
+
+    #[test]
+    fn what_was_told_last_counts_until_the_daemon_goes() {
+        let mut mappings = Mappings::default();
+        assert_eq!(mappings.view(SOCKET), None);
+        mappings.want(SOCKET);
+        assert_eq!(mappings.next_command(), Some(IoCommand::PortMap { socket: SOCKET }));
+        assert_eq!(mappings.next_command(), None);
+        let state = |mappings: &Mappings| mappings.view(SOCKET).map(|view| view.state);
+        assert_eq!(state(&mappings), Some(MappingState::Asking));
+        let mapping = Mapping { port: 7, address: Some("192.0.2.1".parse().unwrap()), by: MappedBy::Pcp };
+        mappings.hear(SOCKET, Ok(mapping));
+        assert_eq!((state(&mappings), mappings.of(SOCKET)), (Some(MappingState::Mapped), Some(mapping)));
+        mappings.hear(SOCKET, Err(OpError { kind: OpErrorKind::Network, message: "no gateway".into() }));
+        let view = mappings.view(SOCKET).unwrap();
+        assert_eq!((view.state, view.message.as_deref()), (MappingState::Failed, Some("no gateway")));
+        assert_eq!(mappings.of(SOCKET), None);
+        mappings.unlink();
+        assert_eq!(mappings.view(SOCKET), None);
+    }
+
+    #[test]
+    fn nothing_is_believed_of_a_socket_that_was_not_asked_about() {
+        let mut mappings = Mappings::default();
+        mappings.hear(SOCKET, Ok(Mapping { port: 7, address: None, by: MappedBy::Upnp }));
+        assert_eq!((mappings.of(SOCKET), mappings.view(SOCKET)), (None, None));
+    }
+}
