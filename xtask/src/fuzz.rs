@@ -1,7 +1,8 @@
 //! `cargo xtask fuzz`: the targets of `tests/fuzz` under libFuzzer, for as long as one likes.
 //!
-//! What is found anew and covers more is merged into the corpora of the repository; an input that panics is kept beside them and ends the run. The instrumentation
-//! is the compiler's own and needs no nightly one; no sanitizer runs, since the engine has no unsafe code.
+//! Of what covers more than the corpora of the repository a few inputs are added to them, as long as they stay small; the rest is kept in the target folder
+//! for the next run. An input that panics is kept beside the corpora and ends the run. The instrumentation is the compiler's own and needs no nightly one; no
+//! sanitizer runs, since the engine has no unsafe code.
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,11 @@ const INSTRUMENTATION: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-cov
      -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions -Coverflow-checks";
 /// Longest input, bytes.
 const LONGEST: u32 = 4 << 10;
+
+/// Bytes that the corpus of one target may grow to by itself.
+const CORPUS_BYTES: u64 = 32 << 10;
+/// Inputs added to it in one run.
+const MOST_ADDED: usize = 48;
 
 /// How to run.
 pub(crate) struct Options {
@@ -91,9 +97,42 @@ async fn fuzz(program: &Path, name: &str, seconds: u64) -> Result<()> {
     if !passed {
         bail!("{name} fails: {last}");
     }
-    let mut merging = command();
-    merging.args(["-merge=1", &format!("-max_len={LONGEST}")]).arg(&corpus).arg(&working);
-    shell::step("merge what is new", &mut merging).await?;
+    let chosen = workspace::target().join("fuzz/chosen").join(name);
+    let _ = std::fs::remove_dir_all(&chosen);
+    std::fs::create_dir_all(&chosen)?;
+    let mut choosing = command();
+    choosing.args(["-set_cover_merge=1", &format!("-max_len={LONGEST}")]).args([&chosen, &corpus, &working]);
+    shell::step("choose what covers most", &mut choosing).await?;
+    let added = adopt(&chosen, &corpus)?;
+    println!("{added} inputs added to the corpus");
     let _ = std::fs::remove_dir(&crashes);
     Ok(())
+}
+
+/// Copies some of the inputs that are new, of all lengths, the shortest first, while the corpus stays within [`CORPUS_BYTES`]; how many.
+fn adopt(chosen: &Path, corpus: &Path) -> Result<usize> {
+    let inputs = |folder: &Path| -> Result<Vec<(u64, PathBuf)>> {
+        let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+        entries.map(|entry| entry.and_then(|it| Ok((it.metadata()?.len(), it.path()))).map_err(Into::into)).collect()
+    };
+    let known: Vec<Vec<u8>> =
+        inputs(corpus)?.iter().map(|(_, path)| std::fs::read(path)).collect::<std::io::Result<_>>()?;
+    let mut bytes: u64 = known.iter().map(|input| input.len() as u64).sum();
+    let mut found = inputs(chosen)?;
+    found.sort();
+    let mut added = 0;
+    let every = found.len().div_ceil(MOST_ADDED).max(1);
+    for (length, path) in found.into_iter().step_by(every) {
+        let (input, name) = (std::fs::read(&path)?, path.file_name().context("a file has a name")?);
+        if known.contains(&input) {
+            continue;
+        }
+        bytes += length;
+        if bytes > CORPUS_BYTES {
+            break;
+        }
+        std::fs::write(corpus.join(name), input)?;
+        added += 1;
+    }
+    Ok(added)
 }
