@@ -124,7 +124,8 @@ fn a_stranger_that_names_many_is_believed_for_a_while_and_then_dropped() {
 
 #[test]
 fn neighbours_find_each_other_and_say_so_once_in_five_minutes() {
-    let config = |_| Config { net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() }, ..Config::default() };
+    let config =
+        |_| Config { net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() }, ..Config::default() };
     let mut engines = Engines::configured(film(), &[MIB, MIB], 134, config);
     engines.seed(0);
     engines.add(1);
@@ -136,7 +137,10 @@ fn neighbours_find_each_other_and_say_so_once_in_five_minutes() {
 
 #[test]
 fn who_does_not_look_in_the_local_network_neither_speaks_nor_hears_there() {
-    let config = |node| Config { net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() }, ..sources(true, node == 0) };
+    let config = |node| Config {
+        net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() },
+        ..sources(true, node == 0)
+    };
     let mut engines = Engines::configured(film(), &[MIB, MIB], 135, config);
     engines.seed(0);
     engines.add(1);
