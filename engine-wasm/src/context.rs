@@ -81,6 +81,11 @@ impl Shared {
         self.places.insert((root.clone(), name.to_lowercase()), torrent);
     }
 
+    /// A torrent is about to lie under this name, too.
+    pub(crate) fn claim_too(&mut self, root: &RootKey, name: &str, torrent: InfoHash) {
+        self.places.insert((root.clone(), name.to_lowercase()), torrent);
+    }
+
     /// A torrent lies nowhere any more.
     pub(crate) fn release(&mut self, torrent: InfoHash) {
         self.places.retain(|_, owner| *owner != torrent);

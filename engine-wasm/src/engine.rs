@@ -14,13 +14,15 @@ mod magnets;
 mod sockets;
 mod trackers;
 
+pub(crate) use keeping::Target;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 use shared_proto::io::{OpError, OpOutput};
-use shared_proto::{DaemonMessage, EngineMessage, FileId, IoEvent, OpId, RequestId, RootKey};
+use shared_proto::{DaemonMessage, EngineMessage, FileId, IoEvent, OpId, RequestId, Root, RootKey};
 
 pub use self::config::Config;
 use self::loading::Loading;
@@ -35,7 +37,7 @@ use crate::net::Net;
 use crate::queue;
 use crate::time::Instant;
 use crate::torrent::Torrent;
-use crate::view::{PiecesView, Snapshot, TorrentView};
+use crate::view::{PiecesView, RootView, Snapshot, TorrentView};
 
 /// First part of the peer id (BEP 20).
 const PEER_ID_PREFIX: &[u8; 8] = b"-JS0100-";
@@ -57,6 +59,8 @@ pub struct Engine {
     arrivals: Arrivals,
     out: VecDeque<Output>,
     root: Option<RootKey>,
+    /// All folders that the daemon lets torrents lie in; the first is where new ones do.
+    roots: Vec<Root>,
     loading: Loading,
     loaded: bool,
     torrents: BTreeMap<InfoHash, Torrent>,
@@ -88,6 +92,7 @@ impl Engine {
             arrivals: Arrivals::default(),
             out: VecDeque::new(),
             root: None,
+            roots: Vec::new(),
             loading: Loading::default(),
             loaded: false,
             torrents: BTreeMap::new(),
@@ -109,6 +114,7 @@ impl Engine {
         match input {
             Input::Linked { roots, limits, .. } => {
                 self.shared.handles.set_most(limits.max_files);
+                self.roots.clone_from(&roots);
                 self.link(roots.into_iter().next().map(|root| root.key), now);
             }
             Input::Unlinked => self.unlink(now),
@@ -157,6 +163,11 @@ impl Engine {
         Snapshot {
             streams: torrents.iter().flat_map(|torrent| torrent.streams(now)).collect(),
             torrents: views.into_iter().map(|(_, view)| view).collect(),
+            roots: self
+                .roots
+                .iter()
+                .map(|root| RootView { key: root.key.0.clone(), label: root.label.clone() })
+                .collect(),
             listen_port: self.shared.net.listen_port(),
             port_mapping: self.shared.net.mapping_view(),
         }
@@ -320,14 +331,17 @@ impl Engine {
 
     fn settle(&mut self) {
         let now = self.now;
+        let mut answers = Vec::new();
         for info_hash in std::mem::take(&mut self.unsettled) {
             let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
             if let Some(torrent) = self.torrents.get_mut(&info_hash) {
                 torrent.settle(&mut cx);
+                answers.extend(torrent.take_answer().map(|answer| (info_hash, answer)));
             } else if let Some(pending) = self.magnets.get_mut(&info_hash) {
                 pending.settle(&mut cx);
             }
         }
+        self.answer_movers(answers);
     }
 
     fn stream_url(&self, id: &FileId) -> String {

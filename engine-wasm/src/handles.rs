@@ -75,6 +75,11 @@ impl Handles {
         self.pins.contains_key(&key)
     }
 
+    /// Whether a file is open, or being opened.
+    pub(crate) fn is_open(&self, key: Key) -> bool {
+        self.open.contains_key(&key)
+    }
+
     /// The daemon is gone, and with it all that was open.
     pub(crate) fn clear(&mut self) {
         self.open.clear();

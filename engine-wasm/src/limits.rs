@@ -18,6 +18,8 @@ pub const TORRENTS: usize = 1_000;
 pub const OPEN_FILES: usize = 2_000;
 /// Files of one torrent being looked at at once: keeps the disk busy, and a hundred thousand of them from filling the daemon's queue.
 pub const LOOKS: u32 = 256;
+/// Folders below each other that a torrent may be moved into: paths have a longest length everywhere.
+pub const FOLDERS: usize = 32;
 /// Files without bytes being made at once in one torrent.
 pub const CREATED_AT_ONCE: usize = 64;
 /// Connections of one torrent, also while they are being made.

@@ -72,6 +72,26 @@ pub enum Intent {
         /// Which torrent.
         info_hash: String,
     },
+    /// Move a torrent's files. What is not given stays as it is. Answered when the move begins, or with what is in its way.
+    Move {
+        /// Which torrent.
+        info_hash: String,
+        /// To which of the daemon's folders.
+        root: Option<String>,
+        /// Into which folder below it, with `/`; empty for none.
+        folder: Option<String>,
+        /// What its file or folder is called there.
+        name: Option<String>,
+    },
+    /// Give a file of a torrent another name. Answered as a move is.
+    RenameFile {
+        /// Which torrent.
+        info_hash: String,
+        /// Which file.
+        index: u32,
+        /// Its new name, without folders.
+        name: String,
+    },
     /// Forget a torrent.
     Remove {
         /// Which torrent.
@@ -133,6 +153,8 @@ pub enum IntentReply {
 pub struct Snapshot {
     /// All torrents, newest first.
     pub torrents: Vec<TorrentView>,
+    /// The folders that the daemon lets torrents lie in.
+    pub roots: Vec<RootView>,
     /// All requests of viewers that are under way.
     pub streams: Vec<StreamView>,
     /// The port at which peers connect; `None` when they don't.
@@ -184,6 +206,17 @@ pub enum MappedBy {
     Upnp,
 }
 
+/// A folder that torrents may lie in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct RootView {
+    /// Its name for programs.
+    pub key: String,
+    /// Its name for people.
+    pub label: String,
+}
+
 /// One torrent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
@@ -213,6 +246,12 @@ pub struct TorrentView {
     pub wanted_verified: u64,
     /// How much of what is to be hashed is hashed, 0 to 1; `None` when nothing is.
     pub check_progress: Option<f64>,
+    /// How much of it has moved to where it is going, 0 to 1; `None` while it stays.
+    pub move_progress: Option<f64>,
+    /// Which of the daemon's folders it lies in.
+    pub root: String,
+    /// The path of its file or folder below that, with `/`.
+    pub lies_at: String,
     /// Bytes of payload received since it was added in this session, wasted ones included.
     #[cfg_attr(test, ts(type = "number"))]
     pub downloaded: u64,

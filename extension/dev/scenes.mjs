@@ -16,6 +16,7 @@ function torrent(number, name, state, share, more = {}) {
   return {
     infoHash: hash(number),
     name,
+    version: "v1",
     state,
     message: null,
     length,
@@ -23,6 +24,9 @@ function torrent(number, name, state, share, more = {}) {
     wanted: chosen.reduce((sum, one) => sum + one.length, 0),
     wantedVerified: chosen.reduce((sum, one) => sum + one.verified, 0),
     checkProgress: state === "checking" ? share : null,
+    moveProgress: null,
+    root: "downloads",
+    liesAt: `films/${name}`,
     downloaded: Math.floor(length * share),
     uploaded: 0,
     wasted: 0,
@@ -34,6 +38,7 @@ function torrent(number, name, state, share, more = {}) {
     giving: "open",
     peers: 0,
     knownPeers: 0,
+    trackers: [],
     ...more,
     files,
   };
@@ -69,7 +74,7 @@ const magnets = [
 ];
 
 const connected = { kind: "connected", baseUrl: "http://127.0.0.1:1", version: "0.1.0" };
-const state = (link, torrents, streams = []) => ({ link, snapshot: { torrents, streams, listenPort: null } });
+const state = (link, torrents, streams = []) => ({ link, snapshot: { torrents, roots: [{ key: "downloads", label: "Downloads" }, { key: "disk", label: "Big disk" }], streams, listenPort: null } });
 
 const many = Array.from({ length: 500 }, (_, index) =>
   torrent(index + 1, `Torrent number ${index + 1}`, index % 3 ? "downloading" : "complete", index % 3 ? (index % 97) / 97 : 1, { peers: index % 40, downRateBps: (index % 7) * 100_000 }),

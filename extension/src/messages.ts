@@ -11,6 +11,7 @@ import type { Intent } from "./generated/Intent";
 import type { IntentReply } from "./generated/IntentReply";
 import type { PiecesView } from "./generated/PiecesView";
 import type { PortMappingView } from "./generated/PortMappingView";
+import type { RootView } from "./generated/RootView";
 import type { Sharing } from "./generated/Sharing";
 import type { Snapshot } from "./generated/Snapshot";
 import type { StreamView } from "./generated/StreamView";
@@ -30,6 +31,7 @@ export const MAX_METAINFO_BYTES = 8 * 1024 * 1024;
 const MAX_TORRENTS = 100_000;
 const MAX_TRACKERS = 1_000;
 const MAX_FILES = 1_000_000;
+const MAX_ROOTS = 1_000;
 const MAX_TEXT = 64 * 1024;
 const MAX_CELLS = 4096;
 const MAX_PEERS = 1000;
@@ -166,6 +168,8 @@ const intent = variants<Intent>({
   set_priorities: object({ kind: literal("set_priorities"), infoHash, files: list(filePriority, MAX_FILES) }),
   recheck: object({ kind: literal("recheck"), infoHash }),
   cancel_recheck: object({ kind: literal("cancel_recheck"), infoHash }),
+  move: object({ kind: literal("move"), infoHash, root: nullable(words), folder: nullable(words), name: nullable(words) }),
+  rename_file: object({ kind: literal("rename_file"), infoHash, index: integer(), name: words }),
   remove: object({ kind: literal("remove"), infoHash, deleteData: boolean }),
 });
 const intentReply = variants<IntentReply>({
@@ -204,6 +208,9 @@ const torrent = object<TorrentView>({
   wanted: quantity,
   wantedVerified: quantity,
   checkProgress: nullable(quantity),
+  moveProgress: nullable(quantity),
+  root: words,
+  liesAt: words,
   downloaded: quantity,
   uploaded: quantity,
   wasted: quantity,
@@ -243,6 +250,7 @@ const portMapping = object<PortMappingView>({
 const snapshot = object<Snapshot>({
   torrents: list(torrent, MAX_TORRENTS),
   streams: list(stream, MAX_TORRENTS),
+  roots: list(object<RootView>({ key: words, label: words }), MAX_ROOTS),
   listenPort: nullable(integer(0, 65535)),
   portMapping: nullable(portMapping),
 });

@@ -21,7 +21,7 @@ function check(parse: (value: unknown) => unknown, value: unknown, accepted: boo
 const portMapping = { state: "mapped", port: 6881, address: "192.0.2.1", by: "pcp", message: null };
 const state = (more: object = {}, link: object = { kind: "connected", baseUrl: "http://127.0.0.1:80", version: "1" }) => ({
   kind: "state",
-  state: { link, snapshot: { torrents: [torrent(more)], streams: [stream({ waiting: wait() })], listenPort: 6881, portMapping } },
+  state: { link, snapshot: { torrents: [torrent(more)], roots: [{ key: "downloads", label: "Downloads" }], streams: [stream({ waiting: wait() })], listenPort: 6881, portMapping } },
 });
 const request = (body: unknown) => ({ kind: "request", page: "p", id: 1, request: body });
 const intent = (body: unknown) => request({ kind: "intent", intent: body });
@@ -98,6 +98,8 @@ describe("a page's messages", () => {
     check(parsePageMessage, intent({ kind: "add_peers", infoHash: HASH, peers: ["127.0.0.1:1"] }), true);
     check(parsePageMessage, intent({ kind: "set_priorities", infoHash: HASH, files: [{ index: 3, priority: "skip" }] }), true);
     check(parsePageMessage, intent({ kind: "recheck", infoHash: HASH }), true);
+    check(parsePageMessage, intent({ kind: "move", infoHash: HASH, root: null, folder: "films", name: "A film" }), true);
+    check(parsePageMessage, intent({ kind: "rename_file", infoHash: HASH, index: 0, name: "film.mp4" }), true);
     check(parsePageMessage, intent({ kind: "cancel_recheck", infoHash: HASH }), true);
     check(parsePageMessage, intent({ kind: "pause", infoHash: HASH }), true);
     check(parsePageMessage, intent({ kind: "resume", infoHash: HASH }), true);
@@ -109,6 +111,7 @@ describe("a page's messages", () => {
     check(parsePageMessage, intent({ kind: "add_torrent", metainfo: new Uint8Array(MAX_METAINFO_BYTES + 1) }), false);
     check(parsePageMessage, intent({ kind: "add_peers", infoHash: HASH, peers: Array(1001).fill("127.0.0.1:1") }), false);
     check(parsePageMessage, intent({ kind: "set_priorities", infoHash: HASH, files: [{ index: 3, priority: "never" }] }), false);
+    check(parsePageMessage, intent({ kind: "move", infoHash: HASH, folder: 7 }), false);
     check(parsePageMessage, intent({ kind: "pause", infoHash: HASH.slice(1) }), false);
     check(parsePageMessage, intent({ kind: "pause", infoHash: HASH.toUpperCase() }), false);
     check(parsePageMessage, intent({ kind: "remove", infoHash: HASH, deleteData: "false" }), false);

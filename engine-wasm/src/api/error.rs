@@ -23,6 +23,8 @@ pub(crate) enum Code {
     Ambiguous,
     /// The torrent's description is not there yet.
     NotReady,
+    /// What is there is in the way.
+    Conflict,
     /// The torrent was removed while the call waited.
     Removed,
     /// The body, or the answer, is too long.
@@ -42,13 +44,14 @@ pub(crate) enum Code {
 impl Code {
     /// All of them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Malformed,
         Self::Unusable,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Ambiguous,
         Self::NotReady,
+        Self::Conflict,
         Self::Removed,
         Self::TooLarge,
         Self::UriTooLong,
@@ -64,7 +67,7 @@ impl Code {
             Self::Malformed | Self::Unusable => 400,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::Ambiguous | Self::NotReady => 409,
+            Self::Ambiguous | Self::NotReady | Self::Conflict => 409,
             Self::Removed => 410,
             Self::TooLarge => 413,
             Self::UriTooLong => 414,

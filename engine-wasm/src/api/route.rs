@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::error::{Code, Failure};
 use super::url;
+use crate::engine::Target;
 use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::view::{FilePriority, Sharing};
@@ -27,6 +28,8 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     (SHARING, &["PUT"]),
     (FILES, &["PATCH"]),
     (RECHECK, &["POST", "DELETE"]),
+    (LOCATION, &["PUT"]),
+    (FILE_NAME, &["PUT"]),
 ];
 
 const PAGE: &str = "/";
@@ -40,6 +43,9 @@ const PLAYLIST: &str = "/torrents/{infoHash}/playlist.m3u8";
 const SHARING: &str = "/torrents/{infoHash}/sharing";
 const FILES: &str = "/torrents/{infoHash}/files";
 const RECHECK: &str = "/torrents/{infoHash}/recheck";
+
+const LOCATION: &str = "/torrents/{infoHash}/location";
+const FILE_NAME: &str = "/torrents/{infoHash}/files/{index}/name";
 
 /// Longest body that says how to share, characters in base64.
 const MAX_SETTINGS: usize = 4 << 10;
@@ -90,6 +96,17 @@ pub(crate) enum Action {
         info_hash: InfoHash,
         begin: bool,
     },
+    /// Move it, or give it another name.
+    Move {
+        info_hash: InfoHash,
+        target: Target,
+    },
+    /// Give a file another name.
+    RenameFile {
+        info_hash: InfoHash,
+        index: u32,
+        name: String,
+    },
     AddMagnet {
         link: String,
         keep: bool,
@@ -123,6 +140,15 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
             info_hash: info_hash(call.path)?,
             files: settings(call, MAX_PRIORITIES, "how much files are wanted")?,
         }),
+        LOCATION => Ok(Action::Move {
+            info_hash: info_hash(call.path)?,
+            target: settings(call, MAX_SETTINGS, "where it is to lie")?,
+        }),
+        FILE_NAME => Ok(Action::RenameFile {
+            info_hash: info_hash(call.path)?,
+            index: index(call.path)?,
+            name: settings(call, MAX_SETTINGS, "its name, a text")?,
+        }),
         RECHECK => Ok(Action::Recheck { info_hash: info_hash(call.path)?, begin: call.method == "POST" }),
         PLAYLIST => Ok(Action::Playlist(info_hash(call.path)?)),
         _ if call.method == "DELETE" => {
@@ -145,6 +171,8 @@ fn pattern(path: &str) -> Option<&'static str> {
         [hash, "sharing"] if !hash.is_empty() => Some(SHARING),
         [hash, "files"] if !hash.is_empty() => Some(FILES),
         [hash, "recheck"] if !hash.is_empty() => Some(RECHECK),
+        [hash, "location"] if !hash.is_empty() => Some(LOCATION),
+        [hash, "files", _, "name"] if !hash.is_empty() => Some(FILE_NAME),
         [hash, "playlist.m3u8"] if !hash.is_empty() => Some(PLAYLIST),
         _ => None,
     }
@@ -162,6 +190,11 @@ fn check_method(pattern: &str, method: &str) -> Result<(), Failure> {
 fn info_hash(path: &str) -> Result<InfoHash, Failure> {
     let hash = path.split('/').nth(2).unwrap_or_default();
     hash.parse().map_err(|_| malformed("an info hash is 40 hex digits"))
+}
+
+fn index(path: &str) -> Result<u32, Failure> {
+    let index = path.split('/').nth(4).unwrap_or_default();
+    index.parse().map_err(|_| malformed("a file's index is a number"))
 }
 
 /// The link as one encoded segment, or as it stands: then the query is its own.

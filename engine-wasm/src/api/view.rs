@@ -47,6 +47,7 @@ pub(crate) struct Status {
     wanted: u64,
     wanted_verified: u64,
     check_progress: Option<f64>,
+    move_progress: Option<f64>,
     downloaded: u64,
     download_rate: u64,
     uploaded: u64,
@@ -66,6 +67,8 @@ pub(crate) struct Detail {
     version: Option<TorrentVersion>,
     piece_length: u32,
     piece_count: u32,
+    root: String,
+    lies_at: String,
     trackers: Vec<TrackerView>,
     files: Vec<StatusFile>,
 }
@@ -116,6 +119,7 @@ impl Status {
             wanted: torrent.wanted,
             wanted_verified: torrent.wanted_verified,
             check_progress: torrent.check_progress,
+            move_progress: torrent.move_progress,
             downloaded: torrent.downloaded,
             download_rate: torrent.down_rate_bps,
             uploaded: torrent.uploaded,
@@ -142,6 +146,8 @@ impl Detail {
             version: torrent.version,
             piece_length: torrent.piece_length,
             piece_count: torrent.piece_count,
+            root: torrent.root.clone(),
+            lies_at: torrent.lies_at.clone(),
             trackers: torrent.trackers.clone(),
             files: torrent.files.iter().map(file).collect(),
         }

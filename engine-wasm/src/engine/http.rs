@@ -15,7 +15,7 @@ use crate::limits;
 use crate::magnet::{Patience, Pending};
 use crate::metainfo::{InfoHash, Magnet, Metainfo};
 use crate::time::Instant;
-use crate::torrent::Torrent;
+use crate::torrent::{Asker, Torrent};
 use crate::view::{Intent, TorrentState, TorrentView};
 
 /// Who calls, and what begins URLs in the answer.
@@ -200,6 +200,17 @@ impl Engine {
                 let done = if begin { self.recheck(&info_hash, now) } else { self.cancel_recheck(&info_hash, now) };
                 done.map_err(|message| Failure::new(Code::NotReady, message))?;
                 Reply::nothing()
+            }
+            Action::Move { info_hash, target } => {
+                self.described_view(info_hash, now)?;
+                self.relocate(&info_hash.to_string(), target, Asker::Call(caller.id), now).map_err(unfit)?;
+                return Ok(None);
+            }
+            Action::RenameFile { info_hash, index, name } => {
+                self.described_view(info_hash, now)?;
+                let asker = Asker::Call(caller.id);
+                self.rename_file(&info_hash.to_string(), (index, &name), asker, now).map_err(unfit)?;
+                return Ok(None);
             }
             Action::Remove { info_hash, delete_data } => {
                 self.check_known(info_hash)?;

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use super::Engine;
+use super::{Engine, Target};
 use crate::discover::candidates::Source;
 use crate::magnet::Pending;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
-use crate::torrent::Torrent;
+use crate::torrent::{Asker, Torrent};
 use crate::view::Intent;
 
 impl Engine {
@@ -74,8 +74,23 @@ impl Engine {
             Intent::SetPriorities { info_hash, files } => self.set_priorities(&info_hash, &files, now)?,
             Intent::Recheck { info_hash } => self.recheck(&info_hash, now)?,
             Intent::CancelRecheck { info_hash } => self.cancel_recheck(&info_hash, now)?,
+            Intent::Move { info_hash, root, folder, name } => {
+                let target = Target { root, folder, name };
+                self.relocate(&info_hash, target, Asker::Intent(id), now)?;
+                return Ok(None);
+            }
+            Intent::RenameFile { info_hash, index, name } => {
+                self.rename_file(&info_hash, (index, &name), Asker::Intent(id), now)?;
+                return Ok(None);
+            }
             Intent::Remove { info_hash, delete_data } => {
                 let info_hash = self.known(&info_hash)?;
+                if self.root.is_none() {
+                    // What is written down, and what lies on the disk, would be back with it.
+                    return Err("The daemon is not there. Remove it when it is back.".to_owned());
+                }
+                let answer = self.torrents.get_mut(&info_hash).and_then(Torrent::end_move);
+                self.answer_movers(answer.map(|answer| (info_hash, answer)).into_iter().collect());
                 self.with(info_hash, now, |torrent, cx| torrent.remove(delete_data, cx));
                 self.torrents.remove(&info_hash);
                 self.with_magnet(info_hash, now, Pending::remove);

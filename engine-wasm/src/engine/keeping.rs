@@ -2,12 +2,38 @@
 //!
 //! Owns what is checked before a torrent hears of it, and the words for what can't be done.
 
+use serde::Deserialize;
+
 use super::Engine;
+use crate::api::{Code, Failure, Reply};
 use crate::geometry::FileIndex;
-use crate::metainfo::InfoHash;
+use crate::io::Output;
+use crate::limits;
+use crate::metainfo::{InfoHash, sanitise};
 use crate::time::Instant;
-use crate::torrent::Torrent;
+use crate::torrent::{Answer, Asker, Torrent};
 use crate::view::FilePriority;
+
+/// Where a torrent is to lie; what is not given stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Target {
+    /// Which of the daemon's folders.
+    #[serde(default)]
+    pub(crate) root: Option<String>,
+    /// The folder below that, with `/`.
+    #[serde(default)]
+    pub(crate) folder: Option<String>,
+    /// What its file or folder is called.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+}
+
+/// A name that any disk takes, or which one would do.
+fn fit(name: &str) -> Result<String, String> {
+    let safe = sanitise::component(name.as_bytes());
+    if safe == name { Ok(safe) } else { Err(format!("“{name}” can't be a name here. “{safe}” can.")) }
+}
 
 impl Engine {
     /// Wants files more or less than before.
@@ -41,6 +67,66 @@ impl Engine {
         let info_hash = self.described(info_hash)?.info_hash();
         self.with(info_hash, now, Torrent::cancel_recheck);
         Ok(info_hash)
+    }
+
+    /// Moves a torrent, or gives it another name. The answer comes later.
+    pub(super) fn relocate(&mut self, info_hash: &str, target: Target, asker: Asker, now: Instant) -> Result<(), String> {
+        let torrent = self.described(info_hash)?;
+        let info_hash = torrent.info_hash();
+        let mut place = torrent.place().clone();
+        if let Some(root) = target.root {
+            let known = self.roots.iter().find(|known| known.key.0 == root);
+            place.root = known.map(|known| known.key.clone()).ok_or("There is no such download folder.")?;
+        }
+        if let Some(folder) = target.folder {
+            let names = folder.split('/').filter(|name| !name.is_empty());
+            place.folder = names.map(fit).collect::<Result<_, _>>()?;
+            if place.folder.len() > limits::FOLDERS {
+                return Err("That are too many folders below each other.".to_owned());
+            }
+        }
+        if let Some(name) = target.name {
+            place.name = Some(fit(&name)?).filter(|name| *name != torrent.own_top());
+            if torrent.is_one_file() {
+                place.renamed.clear();
+            }
+        }
+        self.with(info_hash, now, |torrent, cx| torrent.relocate(place, asker, cx));
+        Ok(())
+    }
+
+    /// Gives a file another name. The answer comes later.
+    pub(super) fn rename_file(
+        &mut self,
+        info_hash: &str,
+        (index, name): (u32, &str),
+        asker: Asker,
+        now: Instant,
+    ) -> Result<(), String> {
+        let torrent = self.described(info_hash)?;
+        let info_hash = torrent.info_hash();
+        if index >= torrent.file_count() {
+            return Err(format!("There is no file {index} in this torrent."));
+        }
+        let place = torrent.renamed(FileIndex(index), fit(name)?)?;
+        self.with(info_hash, now, |torrent, cx| torrent.relocate(place, asker, cx));
+        Ok(())
+    }
+
+    /// Says to those who wanted torrents moved whether it began.
+    pub(super) fn answer_movers(&mut self, answers: Vec<(InfoHash, Answer)>) {
+        for (info_hash, (asker, outcome)) in answers {
+            match asker {
+                Asker::Intent(id) => self.reply(id, outcome.map(|()| info_hash)),
+                Asker::Call(id) => {
+                    let reply = match outcome {
+                        Ok(()) => Reply::nothing(),
+                        Err(message) => Failure::new(Code::Conflict, message).reply(),
+                    };
+                    self.out.push_back(Output::Control(reply.to(id)));
+                }
+            }
+        }
     }
 
     /// A torrent whose files are known.

@@ -58,6 +58,9 @@ impl Engine {
         self.magnets.values_mut().for_each(|pending| pending.unlink(now));
         self.out.clear();
         self.lose_fetches();
+        let movers = self.torrents.iter_mut();
+        let answers = movers.filter_map(|(&info_hash, torrent)| Some((info_hash, torrent.take_answer()?))).collect();
+        self.answer_movers(answers);
         self.out.push_back(Output::Changed);
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Disk {
     pub(super) room: Option<u64>,
     /// Whether nothing can be written.
     pub(super) is_read_only: bool,
+    /// Where nothing can be moved to, and why.
+    pub(super) barred: BTreeMap<Vec<String>, OpErrorKind>,
 }
 
 /// A path on the disk: what lies in the first root has no prefix, so that tests read well.
@@ -116,6 +118,9 @@ impl Disk {
         self.check_writable()?;
         if self.files.contains_key(to) {
             return Err(error(OpErrorKind::Exists, "there is something of that name already"));
+        }
+        if let Some(&kind) = self.barred.get(to) {
+            return Err(error(kind, "it can't lie there"));
         }
         let mut file = self.files.remove(from).ok_or_else(|| error(OpErrorKind::NotFound, "no such file"))?;
         file.changed_ns = ns(now);

@@ -15,6 +15,8 @@ mod http;
 mod keeping;
 mod magnets;
 mod mapping;
+mod moving;
+mod removing;
 mod scenarios;
 mod seeder;
 mod timeline;

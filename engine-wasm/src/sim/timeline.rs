@@ -29,6 +29,12 @@ impl<E> Timeline<E> {
         (first.key().0 <= until).then(|| (first.key().0, first.remove()))
     }
 
+    /// Events that are not to happen when they were to.
+    pub(super) fn take(&mut self, mut is_it: impl FnMut(&E) -> bool) -> Vec<E> {
+        let keys: Vec<_> = self.events.iter().filter(|(_, event)| is_it(event)).map(|(&key, _)| key).collect();
+        keys.into_iter().filter_map(|key| self.events.remove(&key)).collect()
+    }
+
     /// What is not to be kept does not happen.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&E) -> bool) {
         self.events.retain(|_, event| keep(event));

@@ -35,6 +35,8 @@ enum Event {
     Connect(ConnId, SocketAddr),
     Deed(ConnId, Deed),
     Line(ConnId),
+    /// A file is to be at its new path now.
+    Moved(OpId, Vec<String>, Vec<String>),
 }
 
 #[derive(Debug)]
@@ -103,6 +105,8 @@ pub(super) struct World {
     pub(super) digests: u32,
     pub(super) stats: u32,
     pub(super) moves: u32,
+    /// How long it takes to move a file.
+    pub(super) move_time: Duration,
 }
 
 impl World {
@@ -146,6 +150,7 @@ impl World {
             digests: 0,
             stats: 0,
             moves: 0,
+            move_time: Duration::ZERO,
         };
         world.link();
         world
@@ -354,6 +359,25 @@ impl World {
             }
             Event::Line(conn) => self.serve(conn),
             Event::Deed(conn, deed) => self.arrive(conn, deed),
+            Event::Moved(op, from, to) => self.moved(op, &from, &to),
+        }
+    }
+
+    /// Whoever has the file open goes on with the same bytes, and so do its viewers.
+    fn moved(&mut self, op: OpId, from: &[String], to: &[String]) {
+        let moved = self.disk.rename(from, to, self.now);
+        if moved.is_ok() {
+            let known = self.files.values_mut().chain(self.served.values_mut());
+            known.filter(|path| *path == from).for_each(|path| *path = to.to_vec());
+        }
+        self.tell(IoEvent::Done { op, result: moved.map(|()| OpOutput::Unit) });
+    }
+
+    /// Who names a path that is being moved waits for that.
+    fn finish_moves(&mut self, path: &[String]) {
+        let touches = |event: &Event| matches!(event, Event::Moved(_, from, to) if from == path || to == path);
+        for event in self.events.take(touches) {
+            self.happen(event);
         }
     }
 
@@ -582,6 +606,7 @@ impl World {
         let (op, result): (OpId, Result<OpOutput, OpError>) = match command {
             IoCommand::FileOpen { op, file, root, path, length, create } => {
                 let path = path_in(&root, path);
+                self.finish_moves(&path);
                 let opened = self.disk.open(&path, length, create, self.now);
                 assert!(self.files.insert(file, path).is_none(), "a number is used twice");
                 assert!(self.files.len() <= self.max_files as usize, "more files are open than may be");
@@ -590,7 +615,9 @@ impl World {
             }
             IoCommand::FileStat { op, root, path } => {
                 self.stats += 1;
-                (op, Ok(OpOutput::Stat(self.disk.stat(&path_in(&root, path)))))
+                let path = path_in(&root, path);
+                self.finish_moves(&path);
+                (op, Ok(OpOutput::Stat(self.disk.stat(&path))))
             }
             IoCommand::FileSync { op, file } => {
                 let synced = self.files.get(&file).map(|_| OpOutput::Unit).ok_or_else(not_open);
@@ -598,15 +625,13 @@ impl World {
             }
             IoCommand::FileMove { op, root, from, to_root, to } => {
                 let (from, to) = (path_in(&root, from), path_in(&to_root, to));
-                let moved = self.disk.rename(&from, &to, self.now);
-                if moved.is_ok() {
-                    self.files.values_mut().filter(|path| **path == from).for_each(|path| path.clone_from(&to));
-                }
                 self.moves += 1;
-                (op, moved.map(|()| OpOutput::Unit))
+                return self.at(self.now + self.move_time, Event::Moved(op, from, to));
             }
             IoCommand::FileDelete { op, root, path } => {
-                self.disk.remove(&path_in(&root, path));
+                let path = path_in(&root, path);
+                self.finish_moves(&path);
+                self.disk.remove(&path);
                 (op, Ok(OpOutput::Unit))
             }
             IoCommand::Digest { op, kind, spans } => {

@@ -16,7 +16,7 @@ const LEAF: usize = 32;
 impl Torrent {
     /// Hashes what lies on disk, what viewers need first.
     pub(super) fn check_next(&mut self, cx: &mut Context<'_>) {
-        if !self.linked || self.looking.is_some() || self.is_relocating() {
+        if !self.linked || self.looking.is_some() {
             return;
         }
         let wanted: Vec<PieceIndex> = self.picker.wants().iter().map(|want| want.piece).collect();

@@ -24,7 +24,7 @@ impl Torrent {
 
     /// Asks every peer with room, the soonest done first.
     pub(super) fn fill_all(&mut self, cx: &mut Context<'_>) {
-        if self.status != Status::Running || self.is_relocating() {
+        if self.status != Status::Running {
             return;
         }
         let mut queue = self.picker.queue(&self.peers, cx.now);
@@ -41,7 +41,7 @@ impl Torrent {
 
     /// Asks one peer for as much as it has room for.
     pub(super) fn fill(&mut self, conn: ConnId, cx: &mut Context<'_>) {
-        if self.status == Status::Running && !self.is_relocating() {
+        if self.status == Status::Running {
             while self.ask_next(conn, cx) {}
         }
     }

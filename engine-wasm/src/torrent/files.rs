@@ -89,11 +89,15 @@ impl Torrent {
         });
     }
 
-    /// The number of an open file, opening it if need be. `None` when everything that is open must stay so.
+    /// The number of an open file, opening it if need be. `None` when everything that is open must stay so, or the file is being moved.
     pub(super) fn handle(&mut self, file: FileIndex, access: Access, cx: &mut Context<'_>) -> Option<FileRef> {
         let key = self.key(file);
         if let Some(handle) = cx.shared.handles.find(key, access) {
             return Some(handle);
+        }
+        if self.mover.holds(file) {
+            // Whether it would be found, and where, depends on the move.
+            return None;
         }
         if let Some(handle) = cx.shared.handles.close(key) {
             cx.order(IoCommand::FileClose { file: handle });

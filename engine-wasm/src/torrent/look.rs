@@ -64,6 +64,9 @@ impl Torrent {
             look.is_recheck |= is_recheck;
             return;
         }
+        if self.postpones_look(is_recheck) {
+            return;
+        }
         self.looks += 1;
         let count = self.geometry.file_count();
         let found = vec![Found::Nothing; self.files.len()];
@@ -148,6 +151,7 @@ impl Torrent {
             self.completed(cx);
         }
         self.check_next(cx);
+        self.move_next(cx);
         cx.changed();
     }
 
@@ -222,15 +226,18 @@ impl Torrent {
 
     /// Makes the files that have no bytes and are wanted, a few at a time.
     pub(super) fn create_empty(&mut self, cx: &mut Context<'_>) {
+        if self.mover.is_moving() {
+            return;
+        }
         while self.creating < limits::CREATED_AT_ONCE {
             let Some(file) = self.empties.pop_front() else { return };
-            if !self.selection.is_wanted(file) || self.is_relocating() {
+            if !self.selection.is_wanted(file) {
                 continue;
             }
             let handle = cx.new_file();
             let (root, path) = self.location(file);
             self.creating += 1;
-            self.ask(Op::Create(handle), cx, |op| IoCommand::FileOpen {
+            self.ask(Op::Create(file, handle), cx, |op| IoCommand::FileOpen {
                 op,
                 file: handle,
                 root,
@@ -244,6 +251,7 @@ impl Torrent {
     /// A file without bytes was made.
     pub(super) fn created(
         &mut self,
+        file: FileIndex,
         handle: shared_proto::FileRef,
         result: Result<OpOutput, OpError>,
         cx: &mut Context<'_>,
@@ -251,7 +259,10 @@ impl Torrent {
         self.creating = self.creating.saturating_sub(1);
         cx.order(IoCommand::FileClose { file: handle });
         match result {
-            Ok(_) => self.create_empty(cx),
+            Ok(_) => {
+                self.files[file.as_usize()].is_there = true;
+                self.create_empty(cx);
+            }
             Err(error) => self.fail_for(&error, cx),
         }
     }

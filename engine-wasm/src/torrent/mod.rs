@@ -13,6 +13,7 @@ mod look;
 mod place;
 mod prove;
 mod recheck;
+mod relocate;
 mod resume;
 mod selection;
 mod sharing;
@@ -54,11 +55,13 @@ use adopt::Adoption;
 use files::Slot;
 use look::Look;
 use recheck::Recheck;
+use relocate::Mover;
 use selection::Selection;
 use stamps::Stamps;
 use trouble::Trouble;
 
 pub(crate) use place::Place;
+pub(crate) use relocate::{Answer, Asker};
 pub(crate) use resume::{METAINFO_PREFIX, Record, keys};
 pub use sharing::Goals;
 
@@ -90,7 +93,7 @@ enum Op {
     Look(FileIndex, u32),
     Compare(PieceIndex),
     Open(FileIndex, FileRef, Access),
-    Create(FileRef),
+    Create(FileIndex, FileRef),
     Sync(FileIndex),
     Stamp(FileIndex),
     Glance(FileIndex),
@@ -106,6 +109,12 @@ enum Op {
     Web(u64),
     SaveRecord,
     SaveMetainfo,
+    /// That it moves.
+    SaveMove,
+    /// What lies at a file's new path, and at its old one.
+    LookAhead(FileIndex, u32),
+    LookBack(FileIndex, u32),
+    Move(FileIndex),
 }
 
 /// One torrent.
@@ -123,6 +132,7 @@ pub(crate) struct Torrent {
     recheck: Recheck,
     stamps: Stamps,
     trouble: Trouble,
+    mover: Mover,
     /// Pieces whose files stay open because somebody may write to them.
     pinned: BTreeSet<PieceIndex>,
     /// Full pieces that wait until their files can be open.
@@ -215,6 +225,7 @@ impl Torrent {
             recheck: Recheck::default(),
             stamps: Stamps::default(),
             trouble: Trouble::default(),
+            mover: Mover::restored(record.as_ref().and_then(|record| record.moving.clone()), files.len()),
             pinned: BTreeSet::new(),
             to_hash: VecDeque::new(),
             empties: VecDeque::new(),
@@ -293,7 +304,7 @@ impl Torrent {
     }
 
     /// The name of its file or folder, if nothing else has it.
-    fn own_top(&self) -> String {
+    pub(crate) fn own_top(&self) -> String {
         self.meta.files.first().and_then(|file| file.path.first()).cloned().unwrap_or_default()
     }
 
@@ -319,6 +330,7 @@ impl Torrent {
             self.status = Status::Running;
         }
         self.linked = true;
+        self.claim_own(cx);
         self.announce_files(cx);
         self.link_sharing(cx);
         self.begin(cx);
@@ -350,6 +362,7 @@ impl Torrent {
         self.empties.clear();
         self.creating = 0;
         self.files.iter_mut().for_each(|slot| slot.is_stamping = false);
+        self.unlink_move();
         self.adoption.restart();
         if matches!(self.status, Status::Running | Status::Looking | Status::Resting(_)) {
             self.status = Status::Unlinked;
@@ -359,6 +372,7 @@ impl Torrent {
 
     /// A person stops it.
     pub(crate) fn pause(&mut self, cx: &mut Context<'_>) {
+        self.mover.notice = None;
         if self.status != Status::Paused {
             self.stop(Status::Paused, cx);
         }
@@ -388,12 +402,16 @@ impl Torrent {
     pub(crate) fn remove(&mut self, delete_data: bool, cx: &mut Context<'_>) {
         self.stop(Status::Paused, cx);
         self.close_files(cx);
+        for purpose in self.ops.values() {
+            if let Op::Create(_, file) = purpose {
+                cx.order(IoCommand::FileClose { file: *file });
+            }
+        }
         let geometry = Arc::clone(&self.geometry);
         for file in geometry.files().filter(|file| !self.meta.files[file.as_usize()].padding) {
             cx.say(shared_proto::EngineMessage::FileForget { file_id: self.files[file.as_usize()].id.clone() });
             if delete_data && !self.adoption.was_before(file.as_usize()) {
-                let (root, path) = self.location(file);
-                cx.ask(Owner::Engine, |op| IoCommand::FileDelete { op, root, path });
+                self.delete_file(file, cx);
             }
         }
         for key in resume::keys(self.meta.info_hash).into_iter().chain([sharing::key(self.meta.info_hash)]) {
@@ -408,7 +426,7 @@ impl Torrent {
             Op::Look(file, round) => self.looked((file, round), result, cx),
             Op::Compare(piece) => self.compared(piece, result, cx),
             Op::Open(file, handle, access) => self.opened((file, handle, access), result, cx),
-            Op::Create(handle) => self.created(handle, result, cx),
+            Op::Create(file, handle) => self.created(file, handle, result, cx),
             Op::Sync(file) => self.synced(file, result, cx),
             Op::Stamp(file) => self.stamped(file, result, cx),
             Op::Glance(file) => self.glanced(file, result, cx),
@@ -422,6 +440,10 @@ impl Torrent {
             Op::Web(run) => self.fetched(run, op, result, cx),
             Op::SaveRecord => self.record.saved(result.is_ok(), cx.now),
             Op::SaveMetainfo => self.record.saved_metainfo(result.is_ok(), cx.now),
+            Op::SaveMove => self.saved_move(result, cx),
+            Op::LookAhead(file, round) => self.looked_ahead((file, round), result, cx),
+            Op::LookBack(file, round) => self.looked_back((file, round), result, cx),
+            Op::Move(file) => self.file_moved(file, result, cx),
         }
     }
 
@@ -490,6 +512,9 @@ impl Torrent {
 
     /// Looks where it is to lie, or opens its files if that was done.
     fn begin(&mut self, cx: &mut Context<'_>) {
+        if self.find_moved(cx) {
+            return;
+        }
         if self.adoption.is_settled() || self.status == Status::Running {
             self.look(false, cx);
         }
@@ -531,12 +556,8 @@ impl Torrent {
     }
 
     /// Where the torrent lies with this file: during a move some are there already and some are not.
-    fn place_of(&self, _file: FileIndex) -> &Place {
-        &self.place
-    }
-
-    fn is_relocating(&self) -> bool {
-        false
+    fn place_of(&self, file: FileIndex) -> &Place {
+        self.mover.place_of(file).unwrap_or(&self.place)
     }
 
     /// The path of a file as people see it: without the folders that the torrent was moved to.

@@ -24,7 +24,7 @@ impl Torrent {
     /// # Errors
     /// In plain words, when it can't be done now.
     pub(crate) fn recheck(&mut self, cx: &mut Context<'_>) -> Result<(), String> {
-        if !self.linked || !self.adoption.is_settled() || self.is_relocating() {
+        if !self.linked || !self.adoption.is_settled() {
             return Err("The torrent is not ready for a check: try again in a moment.".to_owned());
         }
         if self.looking.is_none() {

@@ -24,7 +24,7 @@ use crate::pick::priority::Priority;
 use crate::time::Instant;
 
 /// The form of the record; another one is not read.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// Changes gather for so long before they are written.
 const GATHER: Duration = Duration::from_millis(100);
 /// And for so much longer with every byte of the record, so that a huge torrent does not write all the time: 128 KiB/s.
@@ -46,6 +46,8 @@ pub(crate) const METAINFO_PREFIX: &str = "torrent/";
 pub(crate) struct Record {
     /// Where it lies.
     pub(crate) place: Place,
+    /// Where it is being moved to: some of its files may lie there already.
+    pub(crate) moving: Option<Place>,
     /// When it was added.
     pub(crate) added: u64,
     /// Whether a person stopped it.
@@ -68,6 +70,7 @@ pub(crate) struct Record {
 struct Wire {
     version: u8,
     place: Place,
+    moving: Option<Place>,
     added: u64,
     paused: bool,
     pieces: Bytes,
@@ -84,6 +87,7 @@ impl Record {
         let wire = Wire {
             version: VERSION,
             place: self.place.clone(),
+            moving: self.moving.clone(),
             added: self.added,
             paused: self.paused,
             pieces: Bytes::from(self.pieces.to_wire()),
@@ -103,6 +107,7 @@ impl Record {
         let verified = Bitfield::from_wire(&wire.verified, piece_count).ok()?;
         (wire.version == VERSION).then_some(Self {
             place: wire.place,
+            moving: wire.moving,
             added: wire.added,
             paused: wire.paused,
             pieces,
@@ -208,6 +213,13 @@ impl Torrent {
     }
 
     pub(super) fn save_record(&mut self, cx: &mut Context<'_>) {
+        self.record.due = None;
+        self.record.writing = true;
+        self.put_record(Op::SaveRecord, cx);
+    }
+
+    /// Writes the record down; the answer is this one's.
+    pub(super) fn put_record(&mut self, purpose: Op, cx: &mut Context<'_>) {
         let mut verified = self.pieces.have().clone();
         let mut pieces = verified.clone();
         pieces.or(self.pieces.unchecked());
@@ -221,6 +233,7 @@ impl Torrent {
         let stamps = (0..).zip(&self.files).filter_map(|(file, slot)| Some((file, slot.stamp?)));
         let record = Record {
             place: self.place.clone(),
+            moving: self.mover.target().cloned(),
             added: self.added,
             paused: self.status == super::Status::Paused,
             pieces,
@@ -233,8 +246,6 @@ impl Torrent {
         let [_, key] = keys(self.meta.info_hash);
         let value = record.encode();
         self.record.size = u32::try_from(value.len()).unwrap_or(u32::MAX);
-        self.record.due = None;
-        self.record.writing = true;
-        self.ask(Op::SaveRecord, cx, |op| IoCommand::KvPut { op, key, value });
+        self.ask(purpose, cx, |op| IoCommand::KvPut { op, key, value });
     }
 }

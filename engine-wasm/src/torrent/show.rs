@@ -18,6 +18,9 @@ impl Torrent {
             wanted,
             wanted_verified,
             check_progress: self.check_progress(),
+            move_progress: self.mover.progress(),
+            root: self.place.root.0.clone(),
+            lies_at: self.lies_at().1,
             info_hash: self.meta.info_hash.to_string(),
             name: self.meta.name.clone(),
             version: Some(self.meta.version().into()),
@@ -126,8 +129,10 @@ impl Torrent {
     }
 
     fn message(&self) -> Option<String> {
+        let moving = self.mover.message();
         match &self.status {
             Status::Failed(message) => Some(message.clone()),
+            _ if moving.is_some() => moving,
             Status::Resting(Rest::Queued) if self.is_done() => Some("Waiting for its turn to give".to_owned()),
             Status::Resting(Rest::Queued) => Some("Waiting for its turn".to_owned()),
             Status::Running

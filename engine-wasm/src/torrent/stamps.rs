@@ -110,7 +110,7 @@ impl Torrent {
             let written = self.files[file.as_usize()].written.unwrap_or(cx.now);
             // A torrent that is stopped may be taken away at any moment; what it wrote last is not settled, and says so.
             let is_quiet = written + QUIET <= cx.now || matches!(self.status, Status::Paused | Status::Failed(_));
-            let is_held = cx.shared.handles.is_pinned(self.key(file)) || self.is_relocating();
+            let is_held = cx.shared.handles.is_pinned(self.key(file)) || self.mover.holds(file);
             if !is_quiet || is_held || !self.stamp(file, cx) {
                 self.stamps.dirty.push_back(file);
             }
@@ -164,7 +164,7 @@ impl Torrent {
     pub(super) fn glance(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         let slot = &self.files[file.as_usize()];
         let is_fresh = slot.glanced.is_some_and(|at| at + GLANCE_EVERY > cx.now);
-        if slot.known.is_none() || is_fresh || self.is_relocating() || !self.linked {
+        if slot.known.is_none() || is_fresh || self.mover.holds(file) || !self.linked {
             return;
         }
         self.files[file.as_usize()].glanced = Some(cx.now);
@@ -177,7 +177,7 @@ impl Torrent {
         let known = self.files[file.as_usize()].known;
         if let (Ok(OpOutput::Stat(stat)), Some(known)) = (result, known)
             && Some(known) != stat
-            && !self.is_relocating()
+            && !self.mover.holds(file)
         {
             self.doubt(file, stat, cx);
         }

@@ -33,6 +33,7 @@ const open = new Set<string>();
 const newcomers = new Newcomers();
 const filesShown = new Map<string, number>();
 const peersWords = new Map<string, string>();
+const moveWords = new Map<string, string>();
 let copied: string | undefined;
 let dragging = false;
 let linkField = false;
@@ -71,6 +72,7 @@ const torrentActions: TorrentActions = {
   copy: (file, key) => void copyAddress(file, key),
   addPeers: (infoHash, form) => void addPeers(infoHash, form),
   want: (infoHash, files) => void act({ kind: "set_priorities", infoHash, files }),
+  move: (infoHash, form) => void move(infoHash, form),
   recheck: (infoHash, begin) => void act({ kind: begin ? "recheck" : "cancel_recheck", infoHash }),
 };
 
@@ -135,6 +137,8 @@ function show(): void {
                       online,
                       copied,
                       peersWords: peersWords.get(torrent.infoHash),
+                      roots: state?.snapshot.roots ?? [],
+                      moveWords: moveWords.get(torrent.infoHash),
                     },
                     torrentActions,
                   ),
@@ -191,6 +195,7 @@ function askToRemove(infoHash: string): void {
     newcomers.forget(infoHash);
     filesShown.delete(infoHash);
     peersWords.delete(infoHash);
+    moveWords.delete(infoHash);
     void act({ kind: "remove", infoHash, deleteData });
   };
   render(removeDialogView(torrent, remove, () => dialog.close()), dialog);
@@ -207,6 +212,13 @@ async function addPeers(infoHash: string, form: HTMLFormElement): Promise<void> 
     peersWords.set(infoHash, reply.kind === "done" ? `${count(parsed.peers.length, "peer")} added.` : reply.message);
     if (reply.kind === "done") input.value = "";
   }
+  update();
+}
+
+async function move(infoHash: string, form: HTMLFormElement): Promise<void> {
+  const field = (name: string) => (form.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement | null)?.value ?? null;
+  const reply = await client.intent({ kind: "move", infoHash, root: field("root"), folder: field("folder"), name: field("name") });
+  moveWords.set(infoHash, reply.kind === "done" ? "" : reply.message);
   update();
 }
 

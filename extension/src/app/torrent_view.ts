@@ -9,6 +9,7 @@ import { live } from "lit/directives/live.js";
 import type { FilePriority } from "../generated/FilePriority";
 import type { FileView } from "../generated/FileView";
 import type { Priority } from "../generated/Priority";
+import type { RootView } from "../generated/RootView";
 import type { TorrentState } from "../generated/TorrentState";
 import type { TorrentView } from "../generated/TorrentView";
 import { count, percent, size, splitPath } from "../page/format";
@@ -33,6 +34,8 @@ export interface TorrentActions {
   want(infoHash: string, files: FilePriority[]): void;
   /** Hashes everything again, or calls that off. */
   recheck(infoHash: string, begin: boolean): void;
+  /** Moves it, or gives it another name. */
+  move(infoHash: string, form: HTMLFormElement): void;
 }
 
 /** What a page knows of a torrent besides the torrent. */
@@ -45,6 +48,10 @@ export interface TorrentUi {
   copied: string | undefined;
   /** What came of adding peers. */
   peersWords: string | undefined;
+  /** Where it may lie. */
+  roots: RootView[];
+  /** What came of moving it. */
+  moveWords: string | undefined;
 }
 
 /** A torrent's entry in the list. */
@@ -293,6 +300,32 @@ function recheckView(torrent: TorrentView, ui: TorrentUi, actions: TorrentAction
   </div>`;
 }
 
+function moveView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
+  const { infoHash, root, liesAt, moveProgress } = torrent;
+  const { folder, name } = splitPath(liesAt);
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    actions.move(infoHash, event.currentTarget as HTMLFormElement);
+  };
+  const id = `move-${infoHash}`;
+  return html`<form class="peers" @submit=${submit}>
+    <label for=${id}>Where it lies: a folder, and its name there</label>
+    <div class="peers-line move-line">
+      ${ui.roots.length > 1
+        ? html`<select name="root" data-testid="move-root" aria-label="Download folder">
+            ${ui.roots.map(({ key, label }) => html`<option value=${key} ?selected=${key === root}>${label}</option>`)}
+          </select>`
+        : nothing}
+      <input id=${id} name="folder" data-testid="move-folder" type="text" .defaultValue=${folder.slice(0, -1)} placeholder="No folder" autocomplete="off" spellcheck="false" />
+      <input name="name" data-testid="move-name" type="text" aria-label="Name" .defaultValue=${name} autocomplete="off" spellcheck="false" required />
+      <button class="button" data-testid="move" ?disabled=${!ui.online || moveProgress !== null}>Move</button>
+    </div>
+    ${moveProgress === null
+      ? html`<p class="peers-words" role="status">${ui.moveWords ?? ""}</p>`
+      : html`<progress class="bar" data-testid="move-progress" aria-label="Moved" max="1" .value=${moveProgress}></progress>`}
+  </form>`;
+}
+
 function detailsView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
@@ -306,7 +339,7 @@ function detailsView(torrent: TorrentView, ui: TorrentUi, actions: TorrentAction
       ${isDescribed(torrent) ? contentFacts(torrent) : nothing}
       <div><dt>Peers</dt><dd>${torrent.peers} connected, ${torrent.knownPeers} known</dd></div>
     </dl>
-    ${isDescribed(torrent) ? recheckView(torrent, ui, actions) : nothing}
+    ${isDescribed(torrent) ? html`${recheckView(torrent, ui, actions)}${moveView(torrent, ui, actions)}` : nothing}
     <form class="peers" @submit=${submit}>
       <label for="peers-${torrent.infoHash}">Add a peer by hand</label>
       <div class="peers-line">

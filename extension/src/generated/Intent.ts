@@ -57,7 +57,35 @@ infoHash: string, } | { "kind": "cancel_recheck",
 /**
  * Which torrent.
  */
-infoHash: string, } | { "kind": "remove", 
+infoHash: string, } | { "kind": "move", 
+/**
+ * Which torrent.
+ */
+infoHash: string, 
+/**
+ * To which of the daemon's folders.
+ */
+root: string | null, 
+/**
+ * Into which folder below it, with `/`; empty for none.
+ */
+folder: string | null, 
+/**
+ * What its file or folder is called there.
+ */
+name: string | null, } | { "kind": "rename_file", 
+/**
+ * Which torrent.
+ */
+infoHash: string, 
+/**
+ * Which file.
+ */
+index: number, 
+/**
+ * Its new name, without folders.
+ */
+name: string, } | { "kind": "remove", 
 /**
  * Which torrent.
  */

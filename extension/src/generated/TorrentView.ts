@@ -51,6 +51,18 @@ wantedVerified: number,
  */
 checkProgress: number | null, 
 /**
+ * How much of it has moved to where it is going, 0 to 1; `None` while it stays.
+ */
+moveProgress: number | null, 
+/**
+ * Which of the daemon's folders it lies in.
+ */
+root: string, 
+/**
+ * The path of its file or folder below that, with `/`.
+ */
+liesAt: string, 
+/**
  * Bytes of payload received since it was added in this session, wasted ones included.
  */
 downloaded: number, 

@@ -222,7 +222,7 @@ mod tests {
     fn torrent() -> TorrentView {
         serde_json::from_value(json!({
             "infoHash": "ab", "name": "film", "version": "v1", "state": "downloading", "message": null, "length": 2_500_000,
-            "wanted": 2_500_000, "wantedVerified": 1_048_576, "checkProgress": null,
+            "wanted": 2_500_000, "wantedVerified": 1_048_576, "checkProgress": null, "moveProgress": null, "root": "downloads", "liesAt": "film",
             "verified": 1_048_576, "downloaded": 0, "wasted": 0, "pieceLength": 1_048_576, "pieceCount": 3,
             "downRateBps": 2048, "uploaded": 0, "upRateBps": 0, "sharing": {}, "giving": "open", "peers": 1,
             "knownPeers": 1, "trackers": [], "files": [],

@@ -197,14 +197,16 @@ fn every_answer_has_the_documented_form() {
     let unseen: Vec<String> = all_fields(&proof.document).difference(&proof.seen).cloned().collect();
     // Of requests, not of answers; and of the daemon's path.
     let expected = "AddRequest.keep AddRequest.magnet Choice.index Choice.path Error.files FilePriority.index FilePriority.priority \
-        Sharing.downLimitBps Sharing.ratioPercent Sharing.seedS Sharing.upLimitBps";
+        Location.folder Location.name Location.root Sharing.downLimitBps Sharing.ratioPercent Sharing.seedS Sharing.upLimitBps";
     assert_eq!(unseen.join(" "), expected);
 }
 
 /// What is asked for about files, of one torrent, of nonsense and of one that is not there.
 fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
     let (files, recheck) = ("/torrents/{infoHash}/files", "/torrents/{infoHash}/recheck");
+    let huge = vec![b' '; 10_000];
     for hash in hashes {
+        prove_moving(proof, world, hash, &[b"{\"folder\": \"films\"}", b"{\"root\": \"x\"}", &huge]);
         let answer = world.give("PATCH", &files.replace("{infoHash}", hash), WANT);
         proof.check(files, "patch", &answer);
         for method in ["POST", "DELETE"] {
@@ -221,11 +223,27 @@ fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
 /// The same of one that is not described yet.
 fn prove_keeping_early(proof: &mut Proof, world: &mut World, hash: &str) {
     let (files, recheck) = ("/torrents/{infoHash}/files", "/torrents/{infoHash}/recheck");
+    prove_moving(proof, world, hash, &[b"{}"]);
     let answer = world.give("PATCH", &files.replace("{infoHash}", hash), WANT);
     proof.check(files, "patch", &answer);
     for method in ["POST", "DELETE"] {
         let answer = world.call(method, &recheck.replace("{infoHash}", hash));
         proof.check(recheck, &method.to_lowercase(), &answer);
+    }
+}
+
+/// What a torrent is answered that is moved, and whose first file is given another name.
+fn prove_moving(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8]]) {
+    let (location, name) = ("/torrents/{infoHash}/location", "/torrents/{infoHash}/files/{index}/name");
+    for body in bodies {
+        let id = world.send("PUT", &location.replace("{infoHash}", hash), Some("application/json"), body);
+        world.run_for(Duration::from_millis(100));
+        proof.check(location, "put", &world.heard(id).expect("it is answered"));
+        let body = if body.len() < 100 { &b"\"renamed.mp4\""[..] } else { body };
+        let path = name.replace("{infoHash}", hash).replace("{index}", "0");
+        let id = world.send("PUT", &path, Some("application/json"), body);
+        world.run_for(Duration::from_millis(100));
+        proof.check(name, "put", &world.heard(id).expect("it is answered"));
     }
 }
 
