@@ -58,7 +58,8 @@ impl Stage {
 
     fn lies_below(&self, folder: &Path) -> Result<()> {
         for (name, truth) in NAMES.iter().zip(&self.truth) {
-            let found = std::fs::read(folder.join(name)).with_context(|| format!("{name} below {}", folder.display()))?;
+            let found =
+                std::fs::read(folder.join(name)).with_context(|| format!("{name} below {}", folder.display()))?;
             ensure!(found == *truth, "{name} is not what was seeded");
         }
         Ok(())
@@ -147,14 +148,20 @@ async fn nothing_is_hashed_again_but_what_was_changed_and_that_is_mended() -> Re
     let cases: [(&str, &dyn Fn(&Stage) -> Result<()>, u64); 5] = [
         ("nothing", untouched, 0),
         ("one byte", &|stage| damage(&stage.path(1)), 1),
-        ("one byte and the time set back", &|stage| {
-            let modified = std::fs::metadata(stage.path(0))?.modified()?;
-            damage(&stage.path(0))?;
-            Ok(std::fs::File::options().write(true).open(stage.path(0))?.set_modified(modified)?)
-        }, 1),
-        ("a file cut short", &|stage| {
-            Ok(std::fs::File::options().write(true).open(stage.path(2))?.set_len(1_000_000)?)
-        }, 1),
+        (
+            "one byte and the time set back",
+            &|stage| {
+                let modified = std::fs::metadata(stage.path(0))?.modified()?;
+                damage(&stage.path(0))?;
+                Ok(std::fs::File::options().write(true).open(stage.path(0))?.set_modified(modified)?)
+            },
+            1,
+        ),
+        (
+            "a file cut short",
+            &|stage| Ok(std::fs::File::options().write(true).open(stage.path(2))?.set_len(1_000_000)?),
+            1,
+        ),
         ("a file that is gone", &|stage| Ok(std::fs::remove_file(stage.path(1))?), 1),
     ];
     for (what, change, files) in cases {
@@ -245,7 +252,9 @@ async fn it_moves_within_a_disk_and_to_another_one_while_it_downloads_and_is_rea
         let (status, said) = stage.put(&server, "location", &json!({ "folder": folder })).await?;
         ensure!(status == 204, "{folder}: {status} {said}");
         let lies_at = Path::new(folder).join("show");
-        let is_there = |torrent: &Value| torrent["moveProgress"].is_null() && torrent["liesAt"] == lies_at.to_str().unwrap_or_default();
+        let is_there = |torrent: &Value| {
+            torrent["moveProgress"].is_null() && torrent["liesAt"] == lies_at.to_str().unwrap_or_default()
+        };
         let torrent = stage.torrent(&server, "it to lie there", is_there).await?;
         ensure!(torrent["state"] == "downloading" || torrent["state"] == "complete", "{torrent}");
     }
@@ -287,10 +296,8 @@ async fn what_lies_in_the_way_of_a_move_is_named_and_nothing_is_lost() -> Result
         ensure!(status == 204, "{status} {said}");
     }
     stage.torrent(&server, "a file's new name", |torrent| torrent["files"][0]["path"] == "The Show/pilot.bin").await?;
-    until("the file to have it", LIMIT, || async {
-        Ok(stage.dir.join("The Show/pilot.bin").exists().then_some(()))
-    })
-    .await?;
+    until("the file to have it", LIMIT, || async { Ok(stage.dir.join("The Show/pilot.bin").exists().then_some(())) })
+        .await?;
     ensure!(std::fs::read(stage.dir.join("The Show/pilot.bin"))? == stage.truth[0], "it is another file");
     Ok(())
 }

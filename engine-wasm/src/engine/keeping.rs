@@ -70,7 +70,13 @@ impl Engine {
     }
 
     /// Moves a torrent, or gives it another name. The answer comes later.
-    pub(super) fn relocate(&mut self, info_hash: &str, target: Target, asker: Asker, now: Instant) -> Result<(), String> {
+    pub(super) fn relocate(
+        &mut self,
+        info_hash: &str,
+        target: Target,
+        asker: Asker,
+        now: Instant,
+    ) -> Result<(), String> {
         let torrent = self.described(info_hash)?;
         let info_hash = torrent.info_hash();
         let mut place = torrent.place().clone();

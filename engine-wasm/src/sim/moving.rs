@@ -19,8 +19,11 @@ fn film() -> Sample {
 /// Files that share pieces, some of them empty.
 fn show() -> Sample {
     let names: Vec<String> = (0..20).map(|file| format!("S{}/{file}.mkv", file / 10)).collect();
-    let files: Vec<(&str, usize)> =
-        names.iter().enumerate().map(|(at, name)| (name.as_str(), if at % 7 == 3 { 0 } else { 100_000 + at })).collect();
+    let files: Vec<(&str, usize)> = names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| (name.as_str(), if at % 7 == 3 { 0 } else { 100_000 + at }))
+        .collect();
     torrent(PIECE, &files)
 }
 

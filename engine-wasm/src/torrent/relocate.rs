@@ -225,12 +225,16 @@ impl Torrent {
         } else {
             place.renamed.insert(file.0, name);
         }
-        let path = |file: FileIndex| place.path(file.0, &self.meta.files[file.as_usize()].path).join("/").to_lowercase();
+        let path =
+            |file: FileIndex| place.path(file.0, &self.meta.files[file.as_usize()].path).join("/").to_lowercase();
         let new = path(file);
         let folder = format!("{new}/");
         let mut others = self.geometry.files().filter(|other| *other != file && !self.geometry.is_padding(*other));
         if others.any(|other| path(other) == new || path(other).starts_with(&folder)) {
-            return Err(format!("The torrent has “{}” already.", place.path(file.0, &self.meta.files[file.as_usize()].path).join("/")));
+            return Err(format!(
+                "The torrent has “{}” already.",
+                place.path(file.0, &self.meta.files[file.as_usize()].path).join("/")
+            ));
         }
         Ok(place)
     }
@@ -244,8 +248,7 @@ impl Torrent {
     fn movable(&self, to: &Place) -> VecDeque<FileIndex> {
         let own = |file: FileIndex| &self.meta.files[file.as_usize()];
         let differs = |file: &FileIndex| {
-            let (here, there) =
-                (self.place.path(file.0, &own(*file).path), to.path(file.0, &own(*file).path));
+            let (here, there) = (self.place.path(file.0, &own(*file).path), to.path(file.0, &own(*file).path));
             !own(*file).padding && (&self.place.root, here) != (&to.root, there)
         };
         self.geometry.files().filter(differs).collect()
@@ -314,12 +317,15 @@ impl Torrent {
             }
             (Stage::Looking, false) => {
                 let path = relocation.to.path(file.0, &self.meta.files[file.as_usize()].path).join("/");
-                return self.call_off(match result {
-                    Err(error) if error.kind != OpErrorKind::Exists => {
-                        format!("It can't be moved there: {}.", error.message)
-                    }
-                    _ => format!("Something lies at “{path}” already: nothing was moved."),
-                }, cx);
+                return self.call_off(
+                    match result {
+                        Err(error) if error.kind != OpErrorKind::Exists => {
+                            format!("It can't be moved there: {}.", error.message)
+                        }
+                        _ => format!("Something lies at “{path}” already: nothing was moved."),
+                    },
+                    cx,
+                );
             }
             _ => {}
         }
@@ -444,8 +450,7 @@ impl Torrent {
             let own = &self.meta.files[file.as_usize()].path;
             let (here, there) = (self.place.clone(), relocation.to.clone());
             let (from, to) = if is_back { (&there, &here) } else { (&here, &there) };
-            let (from, to) =
-                ((from.root.clone(), from.path(file.0, own)), (to.root.clone(), to.path(file.0, own)));
+            let (from, to) = ((from.root.clone(), from.path(file.0, own)), (to.root.clone(), to.path(file.0, own)));
             self.ask(Op::Move(file), cx, |op| IoCommand::FileMove {
                 op,
                 root: from.0,
@@ -513,7 +518,9 @@ impl Torrent {
             Stage::Moving => Stage::Returning(why),
             // It was on its way when another one turned all round, and is where it was.
             stage if !was_moved => stage.clone(),
-            _ => Stage::Stuck(format!("{why} Some of its files lie at the old place and some at the new one: move it again.")),
+            _ => Stage::Stuck(format!(
+                "{why} Some of its files lie at the old place and some at the new one: move it again."
+            )),
         };
         self.fill_queue();
         cx.changed();
