@@ -48,6 +48,10 @@ fn not_yet(cell: &Cell) -> Option<&'static str> {
     if cell.utp {
         return Some("jstorrent does not speak uTP yet");
     }
+    let is_transmissions = cell.other == Other::Client(Client::Transmission);
+    if cell.source == Source::Pex && (cell.direction == Direction::Up || is_transmissions) {
+        return Some("the one in the middle has everything, and parts from who gives, before it can tell of it");
+    }
     None
 }
 
