@@ -9,7 +9,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use shared_proto::control::{BlockReason, DaemonMessage, EngineMessage, Limits, Root};
 use shared_proto::frame::{self, MAX_BINARY, MAX_TEXT};
 use shared_proto::io::{
-    CloseReason, DigestKind, Family, IoCommand, IoEvent, MappedBy, Mapping, NotStored, OpError, OpErrorKind, OpOutput, Rc4Start, Span,
+    CloseReason, DigestKind, Family, IoCommand, IoEvent, MappedBy, Mapping, NotStored, OpError, OpErrorKind, OpOutput,
+    Rc4Start, Span,
 };
 use shared_proto::{ConnId, FileId, FileRef, FrameError, OpId, PROTOCOL_VERSION, RequestId, RootKey, SocketId};
 
@@ -254,10 +255,7 @@ fn event() -> impl Strategy<Value = IoEvent> {
         }),
         (any::<u64>(), error()).prop_map(|(op, error)| IoEvent::Done { op: OpId(op), result: Err(error) }),
         (any::<u32>(), any::<u16>(), any::<Option<std::net::IpAddr>>()).prop_map(|(socket, port, address)| {
-            IoEvent::PortMapped {
-                socket: SocketId(socket),
-                result: Ok(Mapping { port, address, by: MappedBy::Upnp }),
-            }
+            IoEvent::PortMapped { socket: SocketId(socket), result: Ok(Mapping { port, address, by: MappedBy::Upnp }) }
         }),
         (any::<u64>(), prop::option::of(bytes()))
             .prop_map(|(op, value)| IoEvent::Done { op: OpId(op), result: Ok(OpOutput::Value(value)) }),
