@@ -1,18 +1,21 @@
 //! Connections that others opened, until they say whose they are.
 //!
-//! An arrival belongs to nobody: it is read byte by exact byte until it names a torrent, and handed over with what was read. It knows no torrents;
-//! which of them is run is its caller's to say. Invariant: arrivals are bounded in number and time, and one that speaks another protocol
-//! costs twenty bytes.
+//! An arrival belongs to nobody: it is read byte by exact byte until it names a torrent, plainly or behind an encrypted handshake, and handed over
+//! with what was read. Invariant: arrivals are bounded in number and time, one that speaks another protocol is read no further than
+//! [`mse::MOST_READ`], and what it said is neither lost nor decrypted twice.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use rand::Rng;
 use shared_proto::ConnId;
+use shared_proto::io::Rc4Start;
 
 use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::peer::HANDSHAKE_TIMEOUT;
 use crate::peer::handshake::{NAMED_LEN, PROTOCOL, named_torrent};
+use crate::peer::mse::{self, Encryption, Outcome};
 use crate::time::Instant;
 
 /// Somebody who connected.
@@ -21,6 +24,20 @@ struct Arrival {
     addr: SocketAddr,
     since: Instant,
     received: Vec<u8>,
+    /// Bytes that are being read and have not come.
+    coming: usize,
+    secret: Secret,
+}
+
+/// Whether an arrival is encrypted.
+#[derive(Debug)]
+enum Secret {
+    /// It is plain, or has not said.
+    No,
+    /// Its handshake is under way.
+    Shaking(Box<mse::Handshake>),
+    /// Its handshake is done.
+    Yes,
 }
 
 /// An arrival that says what it wants.
@@ -30,7 +47,7 @@ pub(crate) struct Named {
     pub(crate) addr: SocketAddr,
     /// Which torrent.
     pub(crate) info_hash: InfoHash,
-    /// The bytes that were read: a handshake without its end.
+    /// The bytes that were read: a handshake, or the most of it.
     pub(crate) received: Vec<u8>,
 }
 
@@ -38,7 +55,16 @@ pub(crate) struct Named {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Read so many bytes.
-    Read(u32),
+    Read(usize),
+    /// Send these.
+    Say(Vec<u8>),
+    /// Encrypt from here on, in the directions that are named.
+    Transform {
+        /// What is read.
+        read: Option<Rc4Start>,
+        /// What is sent.
+        write: Option<Rc4Start>,
+    },
     /// It is a torrent's now.
     Named(Named),
     /// Close it.
@@ -53,23 +79,31 @@ pub(crate) struct Arrivals {
 
 impl Arrivals {
     /// Somebody connected. Its first bytes decide what it speaks.
-    pub(crate) fn accepted(&mut self, conn: ConnId, addr: SocketAddr, now: Instant) -> Step {
+    pub(crate) fn accepted(&mut self, conn: ConnId, addr: SocketAddr, now: Instant) -> Vec<Step> {
         if self.waiting.len() >= limits::ARRIVALS {
-            return Step::Refuse;
+            return vec![Step::Refuse];
         }
-        self.waiting.insert(conn, Arrival { addr, since: now, received: Vec::new() });
-        Step::Read(len(PROTOCOL))
+        let mut arrival = Arrival { addr, since: now, received: Vec::new(), coming: 0, secret: Secret::No };
+        let step = arrival.read_up_to(PROTOCOL.len());
+        self.waiting.insert(conn, arrival);
+        step
     }
 
-    /// Bytes came; `None` when the connection is no arrival.
-    pub(crate) fn data(&mut self, conn: ConnId, data: &[u8]) -> Option<Step> {
+    /// Bytes came; `None` when the connection is no arrival. `torrents` are those that an encrypted handshake may mean.
+    pub(crate) fn data(
+        &mut self,
+        conn: ConnId,
+        data: &[u8],
+        encryption: Encryption,
+        torrents: impl Iterator<Item = InfoHash>,
+        rng: &mut impl Rng,
+    ) -> Option<Vec<Step>> {
         let arrival = self.waiting.get_mut(&conn)?;
-        arrival.received.extend_from_slice(data);
-        let step = step(arrival);
-        if !matches!(step, Step::Read(_)) {
+        let steps = arrival.data(data, encryption, torrents, rng);
+        if steps.iter().any(|step| matches!(step, Step::Named(_) | Step::Refuse)) {
             self.waiting.remove(&conn);
         }
-        Some(step)
+        Some(steps)
     }
 
     /// It is gone; false when the connection is no arrival.
@@ -96,74 +130,241 @@ impl Arrivals {
     }
 }
 
-/// The first twenty bytes are the protocol's name (BEP 3), or those of an encrypted handshake, which are any others.
-fn step(arrival: &mut Arrival) -> Step {
-    let received = arrival.received.as_slice();
-    if received.len() < PROTOCOL.len() {
-        return Step::Read(0);
-    }
-    if !received.starts_with(PROTOCOL) {
-        return Step::Refuse;
-    }
-    match named_torrent(received) {
-        Some(info_hash) => {
-            Step::Named(Named { addr: arrival.addr, info_hash, received: std::mem::take(&mut arrival.received) })
+impl Arrival {
+    fn data(
+        &mut self,
+        data: &[u8],
+        encryption: Encryption,
+        torrents: impl Iterator<Item = InfoHash>,
+        rng: &mut impl Rng,
+    ) -> Vec<Step> {
+        if let Secret::Shaking(_) = self.secret {
+            return self.shake(data, torrents);
         }
-        None if received.len() == PROTOCOL.len() => Step::Read(len(&[0; NAMED_LEN - PROTOCOL.len()])),
-        None => Step::Read(0),
+        self.coming = self.coming.saturating_sub(data.len());
+        self.received.extend_from_slice(data);
+        let is_plain = matches!(self.secret, Secret::No);
+        if !is_plain || self.received.len() < PROTOCOL.len() {
+            return self.go_on();
+        }
+        match (self.received.starts_with(PROTOCOL), encryption) {
+            (true, Encryption::Forced) | (false, Encryption::Off) => vec![Step::Refuse],
+            (true, _) => self.go_on(),
+            (false, _) => {
+                self.secret = Secret::Shaking(Box::new(mse::Handshake::accept(encryption, rng)));
+                let first = std::mem::take(&mut self.received);
+                self.shake(&first, torrents)
+            }
+        }
     }
-}
 
-fn len(bytes: &[u8]) -> u32 {
-    u32::try_from(bytes.len()).expect("a handshake is short")
+    /// The first twenty bytes are the protocol's name (BEP 3), or those of an encrypted handshake, which are any others.
+    fn go_on(&mut self) -> Vec<Step> {
+        if self.received.len() < PROTOCOL.len() {
+            return self.read_up_to(PROTOCOL.len());
+        }
+        if !self.received.starts_with(PROTOCOL) {
+            return vec![Step::Refuse];
+        }
+        match named_torrent(&self.received) {
+            Some(info_hash) => {
+                let received = std::mem::take(&mut self.received);
+                vec![Step::Named(Named { addr: self.addr, info_hash, received })]
+            }
+            None => self.read_up_to(NAMED_LEN),
+        }
+    }
+
+    fn shake(&mut self, data: &[u8], torrents: impl Iterator<Item = InfoHash>) -> Vec<Step> {
+        let Secret::Shaking(handshake) = &mut self.secret else { return Vec::new() };
+        let step = match handshake.handle_data(data, torrents) {
+            Ok(step) => step,
+            Err(error) => {
+                tracing::debug!(addr = %self.addr, %error, "no arrival of ours");
+                return vec![Step::Refuse];
+            }
+        };
+        let say = handshake.take_out();
+        let mut steps = Vec::new();
+        if !say.is_empty() {
+            steps.push(Step::Say(say));
+        }
+        match step {
+            mse::Step::Read(_) => steps.extend(Some(handshake.to_read()).filter(|&more| more > 0).map(Step::Read)),
+            mse::Step::Done(outcome) => {
+                let Outcome { early, read, write, .. } = *outcome;
+                steps.push(Step::Transform { read, write });
+                (self.secret, self.received) = (Secret::Yes, early);
+                steps.extend(self.go_on());
+            }
+        }
+        steps
+    }
+
+    fn read_up_to(&mut self, length: usize) -> Vec<Step> {
+        let more = length.saturating_sub(self.received.len() + self.coming);
+        self.coming += more;
+        Some(more).filter(|&more| more > 0).map(Step::Read).into_iter().collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand::rngs::ChaCha8Rng;
+    use rc4::{KeyInit, Rc4, StreamCipher};
+
     use super::*;
     use crate::peer::handshake::Handshake;
+
+    const TORRENT: InfoHash = InfoHash([7; 20]);
+    const SECOND: InfoHash = InfoHash([9; 20]);
 
     fn addr() -> SocketAddr {
         SocketAddr::from(([1, 2, 3, 4], 5))
     }
 
     fn hello() -> [u8; 68] {
-        Handshake::ours(InfoHash([7; 20]), [8; 20]).encode()
+        Handshake::ours(TORRENT, [8; 20]).encode()
+    }
+
+    fn rng(seed: u8) -> ChaCha8Rng {
+        ChaCha8Rng::from_seed([seed; 32])
+    }
+
+    fn data(arrivals: &mut Arrivals, data: &[u8], encryption: Encryption) -> Option<Vec<Step>> {
+        arrivals.data(ConnId(1), data, encryption, [TORRENT, SECOND].into_iter(), &mut rng(1))
     }
 
     #[test]
     fn an_arrival_is_read_up_to_the_torrents_name_and_not_further() {
         let mut arrivals = Arrivals::default();
-        assert_eq!(arrivals.accepted(ConnId(1), addr(), Instant(0)), Step::Read(20));
-        assert_eq!(arrivals.data(ConnId(1), &hello()[..7]), Some(Step::Read(0)), "the rest of it is on its way");
-        assert_eq!(arrivals.data(ConnId(1), &hello()[7..20]), Some(Step::Read(28)));
-        assert_eq!(arrivals.data(ConnId(1), &hello()[20..30]), Some(Step::Read(0)));
+        assert_eq!(arrivals.accepted(ConnId(1), addr(), Instant(0)), [Step::Read(20)]);
+        let mut hear = |bytes: &[u8]| data(&mut arrivals, bytes, Encryption::Allowed);
+        assert_eq!(hear(&hello()[..7]), Some(vec![]), "the rest of it is on its way");
+        assert_eq!(hear(&hello()[7..20]), Some(vec![Step::Read(28)]));
+        assert_eq!(hear(&hello()[20..30]), Some(vec![]));
         let received = hello()[..48].to_vec();
-        let named = Named { addr: addr(), info_hash: InfoHash([7; 20]), received };
-        assert_eq!(arrivals.data(ConnId(1), &hello()[30..48]), Some(Step::Named(named)));
-        assert_eq!(arrivals.data(ConnId(1), &hello()[48..]), None, "it is somebody's now");
+        let named = Named { addr: addr(), info_hash: TORRENT, received };
+        assert_eq!(hear(&hello()[30..48]), Some(vec![Step::Named(named)]));
+        assert_eq!(hear(&hello()[48..]), None, "it is somebody's now");
+    }
+
+    /// What becomes of first bytes under a policy.
+    fn check_first(bytes: &[u8; 20], encryption: Encryption, expected: Step) {
+        let mut arrivals = Arrivals::default();
+        arrivals.accepted(ConnId(1), addr(), Instant(0));
+        let steps = data(&mut arrivals, bytes, encryption).unwrap();
+        assert_eq!(steps.last(), Some(&expected), "{encryption:?}");
+        assert_eq!(arrivals.next_wakeup().is_none(), expected == Step::Refuse);
     }
 
     #[test]
-    fn who_speaks_something_else_is_refused() {
+    fn the_first_bytes_and_the_policy_decide() {
+        let other = b"GET / HTTP/1.1\r\nHost";
+        check_first(PROTOCOL, Encryption::Off, Step::Read(28));
+        check_first(PROTOCOL, Encryption::Allowed, Step::Read(28));
+        check_first(PROTOCOL, Encryption::Preferred, Step::Read(28));
+        check_first(PROTOCOL, Encryption::Forced, Step::Refuse);
+        check_first(other, Encryption::Off, Step::Refuse);
+        check_first(other, Encryption::Allowed, Step::Read(76));
+        check_first(other, Encryption::Forced, Step::Read(76));
+    }
+
+    /// Somebody dials with an encrypted handshake and says `early` with it, `later` when it is done. Both lines hand over at most `at_once` bytes at a
+    /// time, and never more than was ordered. What the arrival came to, and what follows it, decrypted.
+    fn shake(called: InfoHash, early: &[u8], later: &[u8], at_once: usize, seed: u8) -> (Option<Step>, Vec<u8>) {
+        let mut dialling = mse::Handshake::dial(called, early.to_vec(), Encryption::Forced, &mut rng(seed));
         let mut arrivals = Arrivals::default();
-        arrivals.accepted(ConnId(1), addr(), Instant(0));
-        assert_eq!(arrivals.data(ConnId(1), b"GET / HTTP/1.1\r\nHost"), Some(Step::Refuse));
-        assert_eq!(arrivals.next_wakeup(), None);
+        let mut ordered = 0;
+        let (mut forth, mut back) = (dialling.take_out(), Vec::new());
+        let mut cipher: Option<Rc4> = None;
+        let mut todo = arrivals.accepted(ConnId(1), addr(), Instant(0));
+        let (mut is_over, mut end) = (false, None);
+        for _ in 0..100_000 {
+            for step in std::mem::take(&mut todo) {
+                match step {
+                    Step::Read(bytes) => ordered += bytes,
+                    Step::Say(bytes) => back.extend(bytes),
+                    Step::Transform { read, .. } => {
+                        let start = read.expect("forced");
+                        let mut stream = Rc4::new_from_slice(&start.key).unwrap();
+                        stream.apply_keystream(&mut vec![0; start.skip as usize]);
+                        cipher = Some(stream);
+                    }
+                    step => end = Some(step),
+                }
+            }
+            if end == Some(Step::Refuse) || (end.is_some() && is_over) {
+                cipher.iter_mut().for_each(|cipher| cipher.apply_keystream(&mut forth));
+                return (end, forth);
+            }
+            let length = ordered.min(at_once).min(forth.len());
+            if length > 0 && end.is_none() {
+                let mut bytes: Vec<u8> = forth.drain(..length).collect();
+                ordered -= length;
+                cipher.iter_mut().for_each(|cipher| cipher.apply_keystream(&mut bytes));
+                let torrents = [SECOND, TORRENT].into_iter();
+                todo = arrivals.data(ConnId(1), &bytes, Encryption::Allowed, torrents, &mut rng(seed ^ 1)).unwrap();
+            }
+            if !is_over {
+                let length = dialling.wanted().min(at_once).min(back.len());
+                let bytes: Vec<u8> = back.drain(..length).collect();
+                match dialling.handle_data(&bytes, std::iter::empty()).unwrap() {
+                    mse::Step::Read(_) => {}
+                    mse::Step::Done(outcome) => {
+                        is_over = true;
+                        let start = outcome.write.unwrap();
+                        let mut stream = Rc4::new_from_slice(&start.key).unwrap();
+                        stream.apply_keystream(&mut vec![0; start.skip as usize]);
+                        let mut later = later.to_vec();
+                        stream.apply_keystream(&mut later);
+                        forth.extend(later);
+                    }
+                }
+                forth.extend(dialling.take_out());
+            }
+        }
+        (None, forth)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// However much of the handshake is said early, and however the lines cut what they carry.
+        #[test]
+        fn not_a_byte_of_an_encrypted_arrival_is_lost_or_decrypted_twice(
+            early in 0usize..=148, at_once in 1usize..200, seed: u8,
+        ) {
+            let words = [&hello()[..], &(0..80).collect::<Vec<u8>>()].concat();
+            let (end, rest) = shake(TORRENT, &words[..early], &words[early..], at_once, seed);
+            let Some(Step::Named(named)) = end else { panic!("{end:?}") };
+            prop_assert_eq!(named.info_hash, TORRENT);
+            prop_assert!((48..=68).contains(&named.received.len()));
+            prop_assert_eq!([named.received, rest].concat(), words);
+        }
+    }
+
+    #[test]
+    fn a_torrent_that_is_not_ours_is_refused_behind_encryption_as_well() {
+        assert_eq!(shake(InfoHash([1; 20]), &hello(), b"", 99, 5).0, Some(Step::Refuse));
+        let (end, _) = shake(SECOND, b"no handshake, but twenty bytes and more", b"", 99, 5);
+        assert_eq!(end, Some(Step::Refuse));
     }
 
     #[test]
     fn the_silent_are_closed_and_too_many_are_refused() {
         let mut arrivals = Arrivals::default();
         for conn in 0..limits::ARRIVALS as u64 {
-            assert_eq!(arrivals.accepted(ConnId(conn), addr(), Instant(conn)), Step::Read(20));
+            assert_eq!(arrivals.accepted(ConnId(conn), addr(), Instant(conn)), [Step::Read(20)]);
         }
-        assert_eq!(arrivals.accepted(ConnId(999), addr(), Instant(0)), Step::Refuse);
+        assert_eq!(arrivals.accepted(ConnId(999), addr(), Instant(0)), [Step::Refuse]);
         let first = Instant(0) + HANDSHAKE_TIMEOUT;
         assert_eq!(arrivals.next_wakeup(), Some(first));
         assert_eq!(arrivals.expire(first), [ConnId(0)]);
         assert!(arrivals.closed(ConnId(1)) && !arrivals.closed(ConnId(1)));
-        assert_eq!(arrivals.data(ConnId(1), &[0]), None);
-        assert_eq!(arrivals.accepted(ConnId(999), addr(), first), Step::Read(20));
+        assert_eq!(data(&mut arrivals, &[0], Encryption::Allowed), None);
+        assert_eq!(arrivals.accepted(ConnId(999), addr(), first), [Step::Read(20)]);
     }
 }

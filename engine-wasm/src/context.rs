@@ -8,6 +8,7 @@ use rand::rngs::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 use shared_proto::{ConnId, EngineMessage, FileId, FileRef, IoCommand, OpId, RootKey};
 
+use crate::calls::Calls;
 use crate::discover::Sources;
 use crate::discover::dht::errands::{Errands, Wish};
 use crate::discover::external::External;
@@ -16,8 +17,11 @@ use crate::discover::tracker::exchange::Exchanges;
 use crate::discover::tracker::udp::Question;
 use crate::handles::Handles;
 use crate::io::Output;
+use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::net::Net;
+use crate::peer::mse;
+use crate::peer::way::{Transport, Way, Ways};
 use crate::time::Instant;
 
 /// What the torrents of an engine share: fresh numbers and whose they are, names on disk and whose they are, and the secret that
@@ -38,7 +42,9 @@ pub(crate) struct Shared {
     /// Our own address as others see it.
     pub(crate) external: External,
     /// Connections.
-    pub(crate) conns: BTreeMap<ConnId, InfoHash>,
+    pub(crate) conns: Calls,
+    /// How peers may be reached.
+    pub(crate) ways: Ways,
     /// The engine's own sockets.
     pub(crate) net: Net,
     /// What torrents ask of the DHT.
@@ -57,11 +63,11 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Nothing is numbered and nothing taken yet.
-    pub(crate) fn new(mut net: Net, sources: Sources) -> Self {
+    pub(crate) fn new(mut net: Net, sources: Sources, ways: Ways) -> Self {
         if sources.lsd {
             net.join_groups();
         }
-        Self { net, sources, ..Self::default() }
+        Self { net, sources, ways, ..Self::default() }
     }
 
     /// The key that opens one file: a leaked URL leaks that file and no other.
@@ -165,6 +171,43 @@ impl Context<'_> {
     /// A number like a connection's, for something that is none.
     pub(crate) fn new_number(&mut self) -> ConnId {
         ConnId(self.fresh())
+    }
+
+    /// The ways by which this address may be dialled now.
+    pub(crate) fn ways_to(&self, addr: SocketAddr) -> Ways {
+        let utp = self.shared.ways.utp && self.shared.net.utp_towards(addr).is_some();
+        Ways { utp, ..self.shared.ways }
+    }
+
+    /// Dials a peer. With another way in reserve it is not waited for as long.
+    pub(crate) fn dial(&mut self, torrent: InfoHash, addr: SocketAddr, way: Way, has_other: bool) -> ConnId {
+        let conn = self.new_conn(torrent);
+        let timeout_ms = match (way.transport, has_other) {
+            (_, true) => limits::FIRST_DIAL_TIMEOUT_MS,
+            (Transport::Tcp, false) => limits::DIAL_TIMEOUT_MS,
+            (Transport::Utp, false) => limits::UTP_DIAL_TIMEOUT_MS,
+        };
+        self.order(match self.shared.net.utp_towards(addr).filter(|_| way.transport == Transport::Utp) {
+            Some(socket) => IoCommand::UtpConnect { conn, socket, addr, timeout_ms },
+            None => IoCommand::TcpConnect { conn, addr, timeout_ms },
+        });
+        conn
+    }
+
+    /// Says hello on a connection that is open now, behind an encrypted handshake; the answer's bytes come when that is over.
+    pub(crate) fn say_in_secret(&mut self, conn: ConnId, torrent: InfoHash, hello: Option<Bytes>) {
+        let hello = hello.map(Vec::from).unwrap_or_default();
+        let handshake = mse::Handshake::dial(torrent, hello, self.shared.ways.encryption, self.rng);
+        let (first, bytes) = self.shared.conns.shake(conn, handshake);
+        self.order(IoCommand::TcpSend { conn, data: first.into() });
+        self.read_raw(conn, bytes);
+    }
+
+    /// Has so many more bytes of a connection handed up.
+    pub(crate) fn read_raw(&mut self, conn: ConnId, bytes: usize) {
+        if bytes > 0 {
+            self.order(IoCommand::TcpRaw { conn, bytes: u32::try_from(bytes).expect("a handshake is short") });
+        }
     }
 
     /// A number for a file. It comes round after 2³² files, when the first is long closed.

@@ -11,6 +11,7 @@ mod link;
 mod loading;
 mod lsd;
 mod magnets;
+mod secrets;
 mod sockets;
 mod trackers;
 
@@ -85,7 +86,7 @@ impl Engine {
         peer_id[..PEER_ID_PREFIX.len()].copy_from_slice(PEER_ID_PREFIX);
         rng.fill_bytes(&mut peer_id[PEER_ID_PREFIX.len()..]);
         Self {
-            shared: Shared::new(Net::new(config.net), config.sources),
+            shared: Shared::new(Net::new(config.net, config.ways), config.sources, config.ways),
             config,
             rng,
             peer_id,
@@ -216,6 +217,7 @@ impl Engine {
             IoEvent::PortMapped { socket, result } => return self.port_mapped(socket, result, now),
             IoEvent::TcpData { conn, data } if self.arrival_data(conn, &data, now) => return,
             IoEvent::TcpClosed { conn, .. } if self.arrivals.closed(conn) => return,
+            IoEvent::TcpData { conn, data } if self.secret_data(conn, &data, now) => return,
             event => event,
         };
         let conn = match &event {

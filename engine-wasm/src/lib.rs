@@ -21,6 +21,7 @@
 mod api;
 mod arrivals;
 pub mod bitfield;
+mod calls;
 mod context;
 pub mod discover;
 mod engine;

@@ -30,6 +30,10 @@ pub const DIALS_PER_TORRENT: usize = 10;
 pub const ARRIVALS: usize = 100;
 /// Dialling gives up after this, milliseconds.
 pub const DIAL_TIMEOUT_MS: u32 = 10_000;
+/// Dialling over one transport gives up after this when there is another one, milliseconds: time for two lost packets of TCP's.
+pub const FIRST_DIAL_TIMEOUT_MS: u32 = 4_000;
+/// Dialling over uTP gives up after this, milliseconds: both transports together take no longer than one.
+pub const UTP_DIAL_TIMEOUT_MS: u32 = 6_000;
 
 /// Peers of a torrent that are written down for the next engine: enough to begin with, until a tracker answers.
 pub const KEPT_PEERS: usize = 50;

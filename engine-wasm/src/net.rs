@@ -1,9 +1,9 @@
 //! The engine's own sockets: where others reach it, and where its datagrams come and go.
 //!
 //! Owns which sockets are wanted, which are open, and on which port; it never looks into what they carry: the engine hands that to whom it belongs to.
-//! Invariant: TCP and UDP share one port in both families where they can, so that one number is true for trackers, DHT, peers and routers.
+//! Invariant: TCP and UDP share one port in both families where they can, so that one number is true for trackers, DHT, peers over both transports, and routers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use shared_proto::io::{Family, Mapping, OpError, OpOutput};
@@ -11,6 +11,7 @@ use shared_proto::{IoCommand, OpId, SocketId};
 
 use crate::discover::lsd;
 use crate::mapping::Mappings;
+use crate::peer::way::Ways;
 use crate::view::PortMappingView;
 
 /// What sockets the engine opens.
@@ -43,14 +44,28 @@ struct Opening {
     port: u16,
 }
 
+/// What is to be opened next.
+#[derive(Clone, Copy, Debug)]
+enum Todo {
+    Open(Role, Family, u16),
+    /// Connections over this socket for datagrams.
+    Utp(SocketId),
+}
+
 /// The sockets of one link.
 #[derive(Debug, Default)]
 pub(crate) struct Net {
     config: NetConfig,
+    /// Whether peers connect over TCP, and over uTP.
+    transports: (bool, bool),
     next: u32,
     opening: BTreeMap<OpId, Opening>,
+    /// Sockets that are about to speak uTP, too.
+    learning: BTreeMap<OpId, SocketId>,
     open: BTreeMap<SocketId, (Role, Family, u16)>,
-    to_open: Vec<(Role, Family, u16)>,
+    /// Those of them that speak uTP.
+    utp: BTreeSet<SocketId>,
+    todo: Vec<Todo>,
     /// Whether the groups of the local network are wanted, too.
     joins_groups: bool,
     /// What the router lets in.
@@ -59,8 +74,8 @@ pub(crate) struct Net {
 
 impl Net {
     /// Sockets as configured, none of them open.
-    pub(crate) fn new(config: NetConfig) -> Self {
-        Self { config, ..Self::default() }
+    pub(crate) fn new(config: NetConfig, ways: Ways) -> Self {
+        Self { config, transports: (ways.tcp, ways.utp && config.udp), ..Self::default() }
     }
 
     /// The groups of the local network are wanted, too, if others may connect and datagrams may be sent.
@@ -71,29 +86,41 @@ impl Net {
     /// A daemon is there: what is wanted is to be opened. The first socket settles the port, the others follow it.
     pub(crate) fn link(&mut self) {
         self.unlink();
-        match self.config.listen_port {
-            Some(port) => {
-                // The last of the list is the first to be opened.
-                if self.joins_groups {
-                    self.to_open.extend([Family::V6, Family::V4].map(|family| (Role::Group, family, lsd::PORT)));
-                }
-                self.to_open.push((Role::Listen, Family::V4, port));
-            }
-            None => self.datagrams(0),
+        // The last of the list is the first to be opened.
+        if self.joins_groups {
+            self.todo.extend([Family::V6, Family::V4].map(|family| Todo::Open(Role::Group, family, lsd::PORT)));
         }
+        match self.config.listen_port {
+            Some(port) if self.transports.0 => self.todo.push(Todo::Open(Role::Listen, Family::V4, port)),
+            port if self.config.udp => self.todo.push(Todo::Open(Role::Datagrams, Family::V4, port.unwrap_or(0))),
+            _ => {}
+        }
+    }
+
+    /// Whether the sockets for datagrams come first, and not after one that listens.
+    fn begins_with_datagrams(&self) -> bool {
+        self.config.listen_port.is_none() || !self.transports.0
     }
 
     /// The daemon is gone, and the sockets with it.
     pub(crate) fn unlink(&mut self) {
         self.opening.clear();
+        self.learning.clear();
         self.open.clear();
-        self.to_open.clear();
+        self.utp.clear();
+        self.todo.clear();
         self.mappings.unlink();
     }
 
     /// The next socket to open; `None` for now.
     pub(crate) fn next_command(&mut self, op: OpId) -> Option<IoCommand> {
-        let (role, family, port) = self.to_open.pop()?;
+        let (role, family, port) = match self.todo.pop()? {
+            Todo::Open(role, family, port) => (role, family, port),
+            Todo::Utp(socket) => {
+                self.learning.insert(op, socket);
+                return Some(IoCommand::UtpListen { op, socket });
+            }
+        };
         self.next += 1;
         let socket = SocketId(self.next);
         self.opening.insert(op, Opening { socket, role, family, port });
@@ -106,11 +133,18 @@ impl Net {
 
     /// Whether [`Net::next_command`] has one.
     pub(crate) fn has_command(&self) -> bool {
-        !self.to_open.is_empty()
+        !self.todo.is_empty()
     }
 
     /// An answer; false when it is to nothing that was asked here.
     pub(crate) fn answered(&mut self, op: OpId, result: &Result<OpOutput, OpError>) -> bool {
+        if let Some(socket) = self.learning.remove(&op) {
+            match result {
+                Ok(_) => drop(self.utp.insert(socket)),
+                Err(error) => tracing::debug!(%socket, ?error, "no uTP"),
+            }
+            return true;
+        }
         let Some(Opening { socket, role, family, port }) = self.opening.remove(&op) else { return false };
         match result {
             Ok(OpOutput::Bound { port: bound }) => {
@@ -121,18 +155,35 @@ impl Net {
                 if self.config.port_mapping && family == Family::V4 && is_for_others {
                     self.mappings.want(socket);
                 }
-                if (role, family) == (Role::Listen, Family::V4) {
-                    self.to_open.push((Role::Listen, Family::V6, bound));
-                    self.datagrams(bound);
+                match (role, family) {
+                    (Role::Listen, Family::V4) => {
+                        self.todo.push(Todo::Open(Role::Listen, Family::V6, bound));
+                        self.datagrams(bound);
+                    }
+                    // Without IPv4 this one settles the port.
+                    (Role::Listen, Family::V6) if !self.listens_at(Family::V4) => self.datagrams(bound),
+                    (Role::Listen, Family::V6) | (Role::Group, _) => {}
+                    (Role::Datagrams, family) => {
+                        if family == Family::V4 && self.begins_with_datagrams() {
+                            self.todo.push(Todo::Open(Role::Datagrams, Family::V6, bound));
+                        }
+                        self.todo.extend(self.transports.1.then_some(Todo::Utp(socket)));
+                    }
                 }
             }
             // Who may speak to no network joins no group.
             _ if role == Role::Group => tracing::debug!(?family, ?result, "no group"),
-            _ if port != 0 && (role, family) != (Role::Listen, Family::V6) => self.to_open.push((role, family, 0)),
+            _ if port != 0 && (role, family) != (Role::Listen, Family::V6) => {
+                self.todo.push(Todo::Open(role, family, 0));
+            }
             // A machine may well lack a family.
             _ if (role, family) == (Role::Listen, Family::V4) => {
-                self.to_open.push((Role::Listen, Family::V6, self.config.listen_port.unwrap_or(0)));
-                self.datagrams(0);
+                let port = self.config.listen_port.unwrap_or(0);
+                self.todo.push(Todo::Open(Role::Listen, Family::V6, port));
+            }
+            _ if (role, family) == (Role::Listen, Family::V6) && !self.listens_at(Family::V4) => self.datagrams(0),
+            _ if (role, family) == (Role::Datagrams, Family::V4) && self.begins_with_datagrams() => {
+                self.todo.push(Todo::Open(Role::Datagrams, Family::V6, self.config.listen_port.unwrap_or(0)));
             }
             _ => tracing::debug!(?role, ?family, ?result, "no such socket"),
         }
@@ -141,7 +192,7 @@ impl Net {
 
     /// Whether sockets are being opened.
     pub(crate) fn is_opening(&self) -> bool {
-        self.has_command() || !self.opening.is_empty()
+        self.has_command() || !self.opening.is_empty() || !self.learning.is_empty()
     }
 
     /// The next thing to ask the router for.
@@ -167,7 +218,13 @@ impl Net {
 
     /// The port at which peers connect here; `None` when they can't.
     pub(crate) fn listen_port(&self) -> Option<u16> {
-        self.port_of(Role::Listen)
+        let over_utp = || self.port_of(Role::Datagrams).filter(|_| self.takes_arrivals() && !self.utp.is_empty());
+        self.port_of(Role::Listen).or_else(over_utp)
+    }
+
+    /// Whether peers may connect at all.
+    pub(crate) fn takes_arrivals(&self) -> bool {
+        self.config.listen_port.is_some()
     }
 
     /// The port of our datagrams.
@@ -180,6 +237,11 @@ impl Net {
         let wanted = if to.is_ipv4() { Family::V4 } else { Family::V6 };
         let mut open = self.open.iter();
         open.find(|(_, (role, family, _))| *role == Role::Datagrams && *family == wanted).map(|(&socket, _)| socket)
+    }
+
+    /// The socket by which this address can be reached over uTP.
+    pub(crate) fn utp_towards(&self, to: SocketAddr) -> Option<SocketId> {
+        self.udp_towards(to).filter(|socket| self.utp.contains(socket))
     }
 
     /// Whether datagrams of a family can be sent.
@@ -203,13 +265,17 @@ impl Net {
         self.open.iter().find(|(_, (role, family, _))| is_listener(*role, *family)).map(|(&socket, _)| socket)
     }
 
+    fn listens_at(&self, wanted: Family) -> bool {
+        self.open.values().any(|(role, family, _)| (*role, *family) == (Role::Listen, wanted))
+    }
+
     fn port_of(&self, wanted: Role) -> Option<u16> {
         self.open.values().find(|(role, ..)| *role == wanted).map(|&(.., port)| port)
     }
 
     fn datagrams(&mut self, port: u16) {
         if self.config.udp {
-            self.to_open.extend([(Role::Datagrams, Family::V6, port), (Role::Datagrams, Family::V4, port)]);
+            self.todo.extend([Family::V6, Family::V4].map(|family| Todo::Open(Role::Datagrams, family, port)));
         }
     }
 }
@@ -225,7 +291,11 @@ mod tests {
 
     /// What is asked for, when only IPv4 works (or both do) and one port is taken; and the net afterwards.
     fn run(config: NetConfig, has_v6: bool) -> (Vec<(bool, Family, u16)>, Net) {
-        let mut net = Net::new(config);
+        run_with(config, Ways::default(), has_v6)
+    }
+
+    fn run_with(config: NetConfig, ways: Ways, has_v6: bool) -> (Vec<(bool, Family, u16)>, Net) {
+        let mut net = Net::new(config, ways);
         net.link();
         let mut asked = Vec::new();
         for op in 1.. {
@@ -234,6 +304,10 @@ mod tests {
             let (is_tcp, family, port) = match command {
                 IoCommand::TcpListen { family, port, .. } => (true, family, port),
                 IoCommand::UdpBind { family, port, .. } => (false, family, port),
+                IoCommand::UtpListen { .. } => {
+                    assert!(net.answered(op, &Ok(OpOutput::Unit)));
+                    continue;
+                }
                 other => panic!("{other:?}"),
             };
             asked.push((is_tcp, family, port));
@@ -289,6 +363,50 @@ mod tests {
         assert_eq!((net.public_port(), net.listen_port()), (Some(7), Some(FREE)));
         let (_, mut unasked) = run(NetConfig { listen_port: None, ..config }, true);
         assert_eq!(unasked.next_to_map(), None, "nobody is to reach us");
+    }
+
+    #[test]
+    fn a_machine_without_ipv4_has_one_port_as_well() {
+        let mut net = Net::new(NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, Ways::default());
+        net.link();
+        let mut ports = Vec::new();
+        for op in 1.. {
+            let op = OpId(op);
+            let Some(command) = net.next_command(op) else { break };
+            let (IoCommand::TcpListen { family, port, .. } | IoCommand::UdpBind { family, port, .. }) = command else {
+                panic!("{command:?}");
+            };
+            let error = OpError { kind: OpErrorKind::Other, message: "no".into() };
+            let bound = OpOutput::Bound { port: if port == 0 { FREE + u16::try_from(op.0).unwrap() } else { port } };
+            net.answered(op, &if family == Family::V6 { Ok(bound) } else { Err(error) });
+            ports.extend((family == Family::V6).then(|| net.port_of(Role::Listen).or(net.udp_port())));
+        }
+        assert_eq!(ports.len(), 2);
+        assert!(ports.iter().all(|port| *port == net.udp_port()), "{ports:?}");
+    }
+
+    #[test]
+    fn utp_shares_the_sockets_for_datagrams() {
+        let both = Ways { utp: true, ..Ways::default() };
+        let (_, net) = run_with(NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, both, true);
+        for to in ["1.2.3.4:5", "[::1]:5"].map(|to| to.parse().unwrap()) {
+            assert_eq!(net.utp_towards(to), net.udp_towards(to));
+            assert!(net.utp_towards(to).is_some());
+        }
+        let (_, net) = run(NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, true);
+        assert_eq!(net.utp_towards("1.2.3.4:5".parse().unwrap()), None);
+        let (_, net) = run_with(NetConfig { listen_port: Some(0), udp: false, ..NetConfig::default() }, both, true);
+        assert_eq!(net.utp_towards("1.2.3.4:5".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn without_tcp_peers_connect_at_the_port_for_datagrams() {
+        let only_utp = Ways { tcp: false, utp: true, ..Ways::default() };
+        let (asked, net) = run_with(NetConfig { listen_port: Some(FREE), udp: true, ..NetConfig::default() }, only_utp, true);
+        assert!(asked.iter().all(|(is_tcp, ..)| !is_tcp), "{asked:?}");
+        assert_eq!((net.listen_port(), net.takes_arrivals()), (Some(FREE), true));
+        let (_, net) = run_with(NetConfig { listen_port: None, udp: true, ..NetConfig::default() }, only_utp, true);
+        assert_eq!((net.listen_port(), net.takes_arrivals()), (None, false), "it dials, and listens nowhere");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine_wasm::net::NetConfig;
+use engine_wasm::peer::way::Ways;
 use engine_wasm::time::Instant;
 use engine_wasm::view::Intent;
 use engine_wasm::{Config, Engine, Input, Output};
@@ -58,8 +59,8 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let config =
-            Config { net: NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, ..Config::default() };
+        let ways = Ways { utp: true, ..Ways::default() };
+        let config = Config { net: NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, ways, ..Config::default() };
         let now = Instant(1_000_000);
         let engine = Engine::new(config, [7; 32], now);
         let (conns, sockets, todo) = (Vec::new(), Vec::new(), VecDeque::new());

@@ -151,14 +151,40 @@ fn encryption(data: &[u8]) {
         0 => mse::Handshake::dial(torrent, vec![first; 68], mse::Encryption::Preferred, &mut rng),
         _ => mse::Handshake::accept(mse::Encryption::Allowed, &mut rng),
     };
-    let mut read = 0;
-    while !rest.is_empty() {
-        let length = handshake.wanted().min(rest.len());
-        let (now, later) = rest.split_at(length);
-        (read, rest) = (read + length, later);
-        match handshake.handle_data(now, [torrent].into_iter()) {
+    // An honest other end, so that what comes is now and then right; the bytes say from where on it is theirs.
+    let mut honest = match first & 1 {
+        0 => mse::Handshake::accept(mse::Encryption::Allowed, &mut rng),
+        _ => mse::Handshake::dial(torrent, vec![first; 68], mse::Encryption::Preferred, &mut rng),
+    };
+    let turns_at = usize::from(first >> 1) * 8;
+    let (mut read, mut line) = (0, Vec::new());
+    loop {
+        line.extend(honest.take_out());
+        let wanted = handshake.wanted();
+        let now: Vec<u8> = if read < turns_at && !line.is_empty() {
+            line.drain(..wanted.min(line.len())).collect()
+        } else {
+            let (now, later) = rest.split_at(wanted.min(rest.len()));
+            rest = later;
+            now.to_vec()
+        };
+        if now.is_empty() {
+            return;
+        }
+        read += now.len();
+        match handshake.handle_data(&now, [torrent].into_iter()) {
             Ok(mse::Step::Read(_)) => assert!(read <= mse::MOST_READ),
-            Ok(mse::Step::Done(_)) | Err(_) => return,
+            Ok(mse::Step::Done(outcome)) => return assert!(outcome.early.len() <= 68),
+            Err(_) => return,
+        }
+        let said = handshake.take_out();
+        let mut said = &said[..];
+        while !said.is_empty() {
+            let (now, later) = said.split_at(honest.wanted().min(said.len()));
+            said = later;
+            if now.is_empty() || !matches!(honest.handle_data(now, [torrent].into_iter()), Ok(mse::Step::Read(_))) {
+                break;
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::discover::priority;
+use crate::peer::way::{Reached, Tries, Way, Ways};
 use crate::time::Instant;
 
 /// Most addresses kept: a tracker's answers of a day, ten times what is ever dialled.
@@ -51,7 +52,7 @@ enum State {
     Waiting(Instant),
     InUse {
         since: Instant,
-        succeeded: bool,
+        reached: Reached,
     },
 }
 
@@ -65,6 +66,7 @@ struct Candidate {
     /// When it was first heard of, as a number that rises: the elder goes first.
     turn: u64,
     state: State,
+    tries: Tries,
 }
 
 /// Order among the ready: who failed less, then the better source, then the higher priority, then the elder.
@@ -110,7 +112,10 @@ impl Candidates {
         }
         self.turns += 1;
         let priority = self.priority_of(addr);
-        self.put(addr, Candidate { source, failures: 0, priority, turn: self.turns, state: State::Ready });
+        self.put(
+            addr,
+            Candidate { source, failures: 0, priority, turn: self.turns, state: State::Ready, tries: Tries::default() },
+        );
         true
     }
 
@@ -118,7 +123,7 @@ impl Candidates {
     pub fn next_to_dial(&mut self, now: Instant) -> Option<SocketAddr> {
         self.wake(now);
         let (_, addr) = *self.ready.first()?;
-        self.update(addr, |candidate| candidate.state = State::InUse { since: now, succeeded: false });
+        self.update(addr, |candidate| candidate.state = State::InUse { since: now, reached: Reached::Nothing });
         Some(addr)
     }
 
@@ -130,21 +135,43 @@ impl Candidates {
         self.waiting.first().map(|(until, _)| *until)
     }
 
-    /// The handshake with an address in use is done.
-    pub fn succeeded(&mut self, addr: SocketAddr) {
-        if let Some(State::InUse { succeeded, .. }) = self.known.get_mut(&canonical(addr)).map(|c| &mut c.state) {
-            *succeeded = true;
+    /// How an address in use is to be dialled, if only these ways are open, and whether another transport is left in case that this one leads nowhere.
+    /// `None` when no way is open.
+    pub fn choose_way(&mut self, addr: SocketAddr, allowed: Ways) -> Option<(Way, bool)> {
+        let tries = &mut self.known.get_mut(&canonical(addr))?.tries;
+        let way = tries.begin(allowed)?;
+        Some((way, tries.has_other_transport()))
+    }
+
+    /// Whether the connection to an address in use begins with an encrypted handshake.
+    pub fn is_encrypted(&self, addr: SocketAddr) -> bool {
+        let known = self.known.get(&canonical(addr));
+        known.and_then(|known| known.tries.current()).is_some_and(|way| way.encrypted)
+    }
+
+    /// An address in use came so far.
+    pub fn reached(&mut self, addr: SocketAddr, far: Reached) {
+        if let Some(State::InUse { reached, .. }) = self.known.get_mut(&canonical(addr)).map(|c| &mut c.state) {
+            *reached = far.max(*reached);
         }
     }
 
-    /// The dial failed, or the connection ended. It is ready again after 5 s, 10 s, 20 s … up to 10 minutes.
-    pub fn failed(&mut self, addr: SocketAddr, now: Instant) {
+    /// The dial failed, or the connection ended. Where another way is left to be tried it is ready at once, and that is what is returned; else
+    /// after 5 s, 10 s, 20 s … up to 10 minutes.
+    pub fn failed(&mut self, addr: SocketAddr, now: Instant) -> bool {
+        let mut goes_on = false;
         self.update(canonical(addr), |candidate| {
-            let State::InUse { since, succeeded } = candidate.state else { return };
-            let was_good = succeeded && now.saturating_since(since) >= GOOD_CONNECTION;
+            let State::InUse { since, reached } = candidate.state else { return };
+            goes_on = candidate.tries.ended(reached);
+            if goes_on {
+                candidate.state = State::Ready;
+                return;
+            }
+            let was_good = reached == Reached::Peer && now.saturating_since(since) >= GOOD_CONNECTION;
             candidate.failures = if was_good { 1 } else { candidate.failures.saturating_add(1) };
             candidate.state = State::Waiting(now + retry_after(candidate.failures));
         });
+        goes_on
     }
 
     /// It is of no use now, and not to blame: it has everything, as we have, or it is ourselves. It is left alone for long.
@@ -346,6 +373,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::peer::mse::Encryption;
+    use crate::peer::way::Transport;
 
     fn addr(number: u16) -> SocketAddr {
         SocketAddr::from(([10, 0, (number >> 8).to_be_bytes()[1], number.to_be_bytes()[1]], 6881))
@@ -398,13 +427,31 @@ mod tests {
         let mut candidates = known([1]);
         check_waits(&mut candidates, 0, &[5, 10]);
         candidates.next_to_dial(at(15));
-        candidates.succeeded(addr(1));
+        candidates.reached(addr(1), Reached::Peer);
         candidates.failed(addr(1), at(16));
         assert_eq!(candidates.next_ready(), Some(at(36)));
         candidates.next_to_dial(at(36));
-        candidates.succeeded(addr(1));
+        candidates.reached(addr(1), Reached::Peer);
         candidates.failed(addr(1), at(96));
         assert_eq!(candidates.next_ready(), Some(at(101)));
+    }
+
+    #[test]
+    fn another_way_is_tried_at_once_and_costs_no_wait() {
+        let ways = Ways { encryption: Encryption::Allowed, tcp: true, utp: true };
+        let mut candidates = known([1]);
+        let mut dial = |now| {
+            let addr = candidates.next_to_dial(at(now)).unwrap();
+            let (way, more) = candidates.choose_way(addr, ways).unwrap();
+            assert_eq!(candidates.is_encrypted(addr), way.encrypted);
+            candidates
+                .reached(addr, if way.transport == Transport::Tcp { Reached::Nothing } else { Reached::Connection });
+            (way.transport, way.encrypted, more, candidates.failed(addr, at(now)))
+        };
+        assert_eq!(dial(0), (Transport::Tcp, false, true, true));
+        assert_eq!(dial(0), (Transport::Utp, false, false, true));
+        assert_eq!(dial(0), (Transport::Utp, true, false, false));
+        assert_eq!(candidates.next_ready(), Some(at(5)));
     }
 
     #[test]
@@ -513,9 +560,9 @@ mod tests {
                     0 => drop(candidates.add(addr(number), Source::Tracker)),
                     1 => drop(candidates.add(addr(number), Source::Hand)),
                     2 | 3 => drop(candidates.next_to_dial(at(now))),
-                    4 => candidates.failed(addr(number), at(now)),
+                    4 => _ = candidates.failed(addr(number), at(now)),
                     5 => candidates.released(addr(number)),
-                    _ => candidates.succeeded(addr(number)),
+                    _ => candidates.reached(addr(number), Reached::Peer),
                 }
                 let is = |wanted: fn(&State) -> bool| candidates.known.values().filter(|c| wanted(&c.state)).count();
                 prop_assert_eq!(candidates.ready.len(), is(|state| matches!(state, State::Ready)));

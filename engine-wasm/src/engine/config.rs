@@ -6,6 +6,7 @@ use crate::discover::dht::DhtConfig;
 use crate::limits;
 use crate::magnet::Patience;
 use crate::net::NetConfig;
+use crate::peer::way::Ways;
 use crate::queue::QueueConfig;
 use crate::torrent::Goals;
 
@@ -26,6 +27,8 @@ pub struct Config {
     pub upload_limit_bps: Option<u64>,
     /// The engine's own sockets.
     pub net: NetConfig,
+    /// How peers are talked to.
+    pub ways: Ways,
     /// The DHT, which needs the datagrams of [`Config::net`]; `None` for none.
     pub dht: Option<DhtConfig>,
     /// When a torrent has given enough.
@@ -44,6 +47,7 @@ impl Default for Config {
             download_limit_bps: None,
             upload_limit_bps: None,
             net: NetConfig::default(),
+            ways: Ways::default(),
             dht: None,
             goals: Goals::default(),
             queue: QueueConfig::default(),

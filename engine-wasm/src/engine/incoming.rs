@@ -12,14 +12,17 @@ use crate::torrent::Torrent;
 impl Engine {
     /// Somebody connected.
     pub(super) fn arrive(&mut self, conn: ConnId, addr: SocketAddr, now: Instant) {
-        let step = self.arrivals.accepted(conn, addr, now);
-        self.follow(conn, step, now);
+        let steps = self.arrivals.accepted(conn, addr, now);
+        self.follow(conn, steps, now);
     }
 
     /// Bytes came on a connection; false when it is no arrival.
     pub(super) fn arrival_data(&mut self, conn: ConnId, data: &[u8], now: Instant) -> bool {
-        let Some(step) = self.arrivals.data(conn, data) else { return false };
-        self.follow(conn, step, now);
+        let names = self.torrents.values().flat_map(Torrent::names);
+        let Some(steps) = self.arrivals.data(conn, data, self.config.ways.encryption, names, &mut self.rng) else {
+            return false;
+        };
+        self.follow(conn, steps, now);
         true
     }
 
@@ -30,24 +33,28 @@ impl Engine {
         }
     }
 
-    fn follow(&mut self, conn: ConnId, step: Step, now: Instant) {
-        match step {
-            Step::Read(0) => {}
-            Step::Read(bytes) => {
-                let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-                cx.order(IoCommand::TcpRaw { conn, bytes });
+    fn follow(&mut self, conn: ConnId, steps: Vec<Step>, now: Instant) {
+        for step in steps {
+            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            match step {
+                Step::Read(bytes) => cx.read_raw(conn, bytes),
+                Step::Say(bytes) => cx.say_raw(conn, bytes),
+                Step::Transform { read, write } => cx.transform(conn, read, write),
+                Step::Refuse => self.turn_away(conn, now),
+                Step::Named(named) => self.hand_over(conn, &named, now),
             }
-            Step::Refuse => self.turn_away(conn, now),
-            Step::Named(Named { addr, info_hash, received }) => {
-                let mut taken = false;
-                // A hybrid may be called by either of its names.
-                let called = self.torrents.values().find(|torrent| torrent.answers_to(info_hash));
-                let info_hash = called.map_or(info_hash, Torrent::info_hash);
-                self.with(info_hash, now, |torrent, cx| taken = torrent.accept(conn, addr, &received, cx));
-                if !taken {
-                    self.turn_away(conn, now);
-                }
-            }
+        }
+    }
+
+    fn hand_over(&mut self, conn: ConnId, named: &Named, now: Instant) {
+        let Named { addr, info_hash, received } = named;
+        let mut taken = false;
+        // A hybrid may be called by either of its names.
+        let called = self.torrents.values().find(|torrent| torrent.answers_to(*info_hash));
+        let info_hash = called.map_or(*info_hash, Torrent::info_hash);
+        self.with(info_hash, now, |torrent, cx| taken = torrent.accept(conn, *addr, received, cx));
+        if !taken {
+            self.turn_away(conn, now);
         }
     }
 

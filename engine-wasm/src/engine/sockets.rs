@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use shared_proto::io::{Mapping, OpError};
-use shared_proto::{ConnId, OpId, SocketId};
+use shared_proto::{ConnId, IoCommand, OpId, SocketId};
 
 use super::{Engine, context};
 use crate::context::Owner;
@@ -54,7 +54,12 @@ impl Engine {
 
     /// Somebody connected.
     pub(super) fn accepted(&mut self, _socket: SocketId, conn: ConnId, addr: SocketAddr, now: Instant) {
-        self.arrive(conn, addr, now);
+        if self.shared.net.takes_arrivals() {
+            return self.arrive(conn, addr, now);
+        }
+        // uTP can't dial without being there for others, too.
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        cx.order(IoCommand::TcpClose { conn });
     }
 
     /// A datagram came. DHT's are bencoded dictionaries (BEP 5) and begin with `d`; an answer of a UDP tracker begins with an action below 4 (BEP 15).

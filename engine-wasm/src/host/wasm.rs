@@ -16,6 +16,7 @@ use crate::discover::dht::DhtConfig;
 use crate::engine::Config;
 use crate::link::Frame;
 use crate::net::NetConfig;
+use crate::peer::way::Ways;
 use crate::time::Instant;
 use crate::view::Intent;
 
@@ -71,7 +72,8 @@ struct Inner {
 fn config() -> Config {
     // Two browsers of one machine can't have the same port, and nobody remembers one for an extension.
     let net = NetConfig { listen_port: Some(0), udp: true, port_mapping: true };
-    Config { net, dht: Some(DhtConfig::default()), ..Config::default() }
+    let ways = Ways { utp: true, ..Ways::default() };
+    Config { net, ways, dht: Some(DhtConfig::default()), ..Config::default() }
 }
 
 /// The engine in a worker.

@@ -13,7 +13,9 @@ use crate::context::Context;
 use crate::discover::candidates::Source;
 use crate::discover::tracker::{self, AnnounceParams};
 use crate::limits;
+use crate::peer::PeerError;
 use crate::peer::handshake::HANDSHAKE_LEN;
+use crate::peer::way::Reached;
 use crate::peer::wire::{MAX_FRAME, PIECE_ID};
 
 /// Bytes missing, as trackers are told: how many is not known, and none would make us a seeder.
@@ -38,9 +40,12 @@ impl Pending {
         let mut dialling = self.peers.values().filter(|peer| peer.is_connecting()).count();
         while self.peers.len() < self.max_connections && dialling < limits::DIALS_PER_TORRENT {
             let Some(addr) = self.candidates.next_to_dial(cx.now) else { break };
-            let conn = cx.new_conn(self.link.info_hash);
+            let Some((way, has_other)) = self.candidates.choose_way(addr, cx.ways_to(addr)) else {
+                self.candidates.leave_alone(addr, cx.now);
+                continue;
+            };
+            let conn = cx.dial(self.link.info_hash, addr, way, has_other);
             self.peers.insert(conn, MetadataPeer::dial(addr, cx.now));
-            cx.order(IoCommand::TcpConnect { conn, addr, timeout_ms: limits::DIAL_TIMEOUT_MS });
             dialling += 1;
         }
     }
@@ -50,8 +55,13 @@ impl Pending {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.connected(self.link.identity(), cx.peer_id, cx.now, cx.shared.errands.has_node());
         peer.let_exchange(cx.shared.sources.pex);
-        let bytes = u32::try_from(HANDSHAKE_LEN).expect("a handshake is short");
-        cx.order(IoCommand::TcpRaw { conn, bytes });
+        self.candidates.reached(peer.addr(), Reached::Connection);
+        if self.candidates.is_encrypted(peer.addr()) {
+            let hello = peer.take_out();
+            cx.say_in_secret(conn, self.link.info_hash, hello);
+        } else {
+            cx.read_raw(conn, HANDSHAKE_LEN);
+        }
     }
 
     /// `tcp_data`
@@ -61,11 +71,16 @@ impl Pending {
             Ok(true) => {
                 // Blocks of files are not asked for; should one come, it is thrown away where it came.
                 cx.order(IoCommand::TcpFramed { conn, max_frame: MAX_FRAME, divert: Some(PIECE_ID) });
-                self.candidates.succeeded(peer.addr());
+                self.candidates.reached(peer.addr(), Reached::Peer);
                 cx.changed();
             }
             Ok(false) => {}
-            Err(error) => self.drop_peer(conn, &error.to_string(), cx),
+            Err(error) => {
+                if !matches!(error, PeerError::Handshake) {
+                    self.candidates.reached(peer.addr(), Reached::Peer);
+                }
+                self.drop_peer(conn, &error.to_string(), cx);
+            }
         }
     }
 
@@ -117,7 +132,9 @@ impl Pending {
         let Some(peer) = self.peers.remove(&conn) else { return };
         tracing::debug!(peer = %peer.addr(), ?reason, "peer gone");
         self.assembly.leave(conn);
-        self.candidates.failed(peer.addr(), cx.now);
+        if self.candidates.failed(peer.addr(), cx.now) {
+            self.dial(cx);
+        }
         cx.changed();
     }
 

@@ -14,6 +14,7 @@ pub mod pipe;
 pub mod rate;
 mod requests;
 pub mod upload;
+pub mod way;
 pub mod wire;
 
 use std::net::SocketAddr;

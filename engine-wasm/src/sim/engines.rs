@@ -10,14 +10,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rc4::{KeyInit, Rc4, StreamCipher};
 use sha1::{Digest as _, Sha1};
-use shared_proto::io::{CloseReason, DivertKey, FileStat, NotStored, OpError, OpErrorKind, OpOutput};
+use shared_proto::io::{CloseReason, DivertKey, FileStat, NotStored, OpError, OpErrorKind, OpOutput, Rc4Start};
 use shared_proto::{ConnId, EngineMessage, FileRef, IoCommand, IoEvent, Limits, OpId, Root, RootKey, SocketId, Span};
 
 use super::timeline::Timeline;
 use crate::engine::{Config, Engine};
 use crate::io::{Input, Output};
 use crate::metainfo::testing::Sample;
+use crate::peer::handshake::PROTOCOL;
 use crate::time::Instant;
 use crate::view::{Intent, IntentReply, TorrentView};
 
@@ -27,6 +29,8 @@ const DAEMON_DELAY: Duration = Duration::from_micros(200);
 const LATENCY: Duration = Duration::from_millis(10);
 /// Where everybody listens.
 const PORT: u16 = 6881;
+/// What is shorter is sent in crumbs, bytes.
+const CRUMBLED: usize = 3_000;
 /// Where the tracker is.
 pub(super) const TRACKER: &str = "http://tracker/announce";
 
@@ -34,9 +38,16 @@ pub(super) const TRACKER: &str = "http://tracker/announce";
 enum Event {
     Wake,
     ToEngine(Input),
-    Connect(ConnId, SocketAddr),
+    Connect(ConnId, SocketAddr, Carried),
     Bytes(ConnId, Vec<u8>),
     HungUp(ConnId),
+}
+
+/// What a dial goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carried {
+    ByTcp,
+    ByUtp,
 }
 
 /// One end of a connection.
@@ -47,12 +58,39 @@ struct End {
     framed: Option<u8>,
     held: Vec<u8>,
     armed: BTreeMap<DivertKey, Vec<Span>>,
+    ciphers: Ciphers,
 }
 
 impl End {
     fn to(other: (usize, ConnId)) -> Self {
-        Self { other, raw_left: 0, framed: None, held: Vec::new(), armed: BTreeMap::new() }
+        Self {
+            other,
+            raw_left: 0,
+            framed: None,
+            held: Vec::new(),
+            armed: BTreeMap::new(),
+            ciphers: Ciphers::default(),
+        }
     }
+}
+
+/// The transforms of what an end reads and sends.
+#[derive(Default)]
+struct Ciphers {
+    read: Option<Rc4>,
+    write: Option<Rc4>,
+}
+
+impl std::fmt::Debug for Ciphers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ciphers").finish_non_exhaustive()
+    }
+}
+
+fn cipher(start: &Rc4Start) -> Rc4 {
+    let mut cipher = Rc4::new_from_slice(&start.key).expect("the engine's keys are keys");
+    cipher.apply_keystream(&mut vec![0; start.skip as usize]);
+    cipher
 }
 
 /// An engine and what is around it.
@@ -73,6 +111,8 @@ pub(super) struct Node {
     sockets: Vec<datagrams::Socket>,
     /// Of connections, those that are being made included.
     groups: BTreeMap<ConnId, u32>,
+    /// The socket over which it speaks uTP.
+    utp: Option<SocketId>,
     linked: bool,
     config: Config,
 }
@@ -100,6 +140,14 @@ pub(super) struct Engines {
     pub(super) strangers: BTreeMap<ConnId, Stranger>,
     /// All datagrams, by who sent them, with where they went.
     pub(super) datagrams: Vec<(usize, SocketAddr, Bytes)>,
+    /// What is sent while connections are new comes in parts of so many bytes; 0 for in one piece.
+    pub(super) crumbs: usize,
+    /// No TCP connection is made.
+    pub(super) without_tcp: bool,
+    /// Connections that were made, by who dialled whom; the tracker names everybody to themselves, too.
+    pub(super) connected: Vec<(usize, usize)>,
+    /// Handshakes that anybody could read on the way, by who said them to whom.
+    pub(super) overheard: Vec<(usize, usize)>,
     known: Vec<SocketAddr>,
     events: Timeline<(usize, Event)>,
     accepted: u64,
@@ -126,6 +174,10 @@ impl Engines {
             announces: Vec::new(),
             strangers: BTreeMap::new(),
             datagrams: Vec::new(),
+            crumbs: 0,
+            without_tcp: false,
+            connected: Vec::new(),
+            overheard: Vec::new(),
             known: Vec::new(),
             events: Timeline::default(),
             accepted: 0,
@@ -148,6 +200,7 @@ impl Engines {
                 listens: None,
                 sockets: Vec::new(),
                 groups: BTreeMap::new(),
+                utp: None,
                 linked: false,
                 config,
             });
@@ -244,7 +297,7 @@ impl Engines {
         }
         let it = &mut self.nodes[node];
         it.files.clear();
-        it.listens = None;
+        (it.listens, it.utp) = (None, None);
         it.sockets.clear();
         it.groups.clear();
         it.engine = Engine::new(it.config.clone(), [seed; 32], self.now);
@@ -277,7 +330,7 @@ impl Engines {
                 Event::HungUp(conn) if node == STRANGERS => self.strangers.entry(conn).or_default().closed = true,
                 Event::Wake => self.input(node, Input::Timeout),
                 Event::ToEngine(input) => self.input(node, input),
-                Event::Connect(conn, addr) => self.connect(node, conn, addr),
+                Event::Connect(conn, addr, carried) => self.connect(node, conn, addr, carried),
                 Event::Bytes(conn, bytes) => self.bytes(node, conn, &bytes),
                 Event::HungUp(conn) => {
                     if self.nodes[node].conns.remove(&conn).is_some() {
@@ -325,12 +378,17 @@ impl Engines {
         }
     }
 
-    fn connect(&mut self, node: usize, conn: ConnId, addr: SocketAddr) {
+    fn connect(&mut self, node: usize, conn: ConnId, addr: SocketAddr, carried: Carried) {
         let other = (0..self.nodes.len()).find(|other| addr_of(*other) == addr);
-        let Some((other, socket)) = other.and_then(|other| Some((other, self.nodes[other].listens?))) else {
+        let socket = |node: &Node| match carried {
+            Carried::ByTcp => node.listens.filter(|_| !self.without_tcp),
+            Carried::ByUtp => node.utp,
+        };
+        let Some((other, socket)) = other.and_then(|other| Some((other, socket(&self.nodes[other])?))) else {
             return self.tell(node, IoEvent::TcpClosed { conn, reason: CloseReason::Refused });
         };
         self.accepted += 1;
+        self.connected.push((node, other));
         let theirs = ConnId(ConnId::ACCEPTED.0 + self.accepted);
         self.nodes[node].conns.insert(conn, End::to((other, theirs)));
         self.nodes[other].conns.insert(theirs, End::to((node, conn)));
@@ -347,20 +405,29 @@ impl Engines {
     }
 
     /// Bytes go down a node's line, one after the other; when the last of them has left.
-    fn send(&mut self, node: usize, conn: ConnId, bytes: Vec<u8>) -> Instant {
+    fn send(&mut self, node: usize, conn: ConnId, mut bytes: Vec<u8>) -> Instant {
         let it = &mut self.nodes[node];
-        let Some(end) = it.conns.get(&conn) else { return self.now };
+        let Some(end) = it.conns.get_mut(&conn) else { return self.now };
+        end.ciphers.write.iter_mut().for_each(|cipher| cipher.apply_keystream(&mut bytes));
+        if bytes.windows(PROTOCOL.len()).any(|window| window == PROTOCOL) {
+            self.overheard.push((node, end.other.0));
+        }
         let took = Duration::from_micros(bytes.len() as u64 * 1_000_000 / it.up_bps);
         it.line_free = it.line_free.max(self.now) + took;
         let ((other, theirs), left) = (end.other, it.line_free);
-        self.at(left + LATENCY, other, Event::Bytes(theirs, bytes));
+        let part = if self.crumbs > 0 && bytes.len() < CRUMBLED { self.crumbs } else { bytes.len().max(1) };
+        for bytes in bytes.chunks(part) {
+            self.at(left + LATENCY, other, Event::Bytes(theirs, bytes.to_vec()));
+        }
         left
     }
 
     /// Raw up to the byte that was asked for, then frames; those that are diverted go to the disk.
     fn bytes(&mut self, node: usize, conn: ConnId, bytes: &[u8]) {
         let Some(end) = self.nodes[node].conns.get_mut(&conn) else { return };
+        let from = end.held.len();
         end.held.extend_from_slice(bytes);
+        end.ciphers.read.iter_mut().for_each(|cipher| cipher.apply_keystream(&mut end.held[from..]));
         let raw = end.held.len().min(end.raw_left as usize);
         let mut events = Vec::new();
         if raw > 0 {
@@ -423,10 +490,16 @@ impl Engines {
     fn command(&mut self, node: usize, command: IoCommand) {
         match command {
             IoCommand::TcpConnect { conn, addr, .. } => {
-                self.at(self.now + LATENCY * 2, node, Event::Connect(conn, addr));
+                self.at(self.now + LATENCY * 2, node, Event::Connect(conn, addr, Carried::ByTcp));
+            }
+            IoCommand::UtpConnect { conn, addr, socket, .. } => {
+                assert_eq!(self.nodes[node].utp, Some(socket), "uTP is spoken there");
+                self.at(self.now + LATENCY * 2, node, Event::Connect(conn, addr, Carried::ByUtp));
             }
             IoCommand::TcpSend { conn, data } => {
-                let mut rest = &data[..];
+                // What comes before frames is no message, and may be encrypted.
+                let is_framed = self.nodes[node].conns.get(&conn).is_some_and(|end| end.framed.is_some());
+                let mut rest = if is_framed { &data[..] } else { &[] };
                 while let Some(length) = rest.first_chunk().map(|&length| u32::from_be_bytes(length) as usize) {
                     assert!(length < 5_000 || rest[4] != 7, "the brain says no payload");
                     rest = rest.get(4 + length..).unwrap_or_default();
@@ -451,6 +524,13 @@ impl Engines {
                     end.framed = divert;
                 }
                 self.bytes(node, conn, &[]);
+            }
+            IoCommand::TcpCipher { conn, read, write } => {
+                let Some(end) = self.nodes[node].conns.get_mut(&conn) else { return };
+                assert!(end.ciphers.read.is_none() && end.ciphers.write.is_none(), "once for each direction");
+                end.ciphers = Ciphers { read: read.as_ref().map(cipher), write: write.as_ref().map(cipher) };
+                // What had come and was not handed up.
+                end.ciphers.read.iter_mut().for_each(|cipher| cipher.apply_keystream(&mut end.held));
             }
             IoCommand::TcpGroup { conn, group } => {
                 self.nodes[node].groups.insert(conn, group);
@@ -490,7 +570,6 @@ impl Engines {
                 it.listens = Some(socket);
                 (op, Ok(OpOutput::Bound { port }))
             }
-            IoCommand::TcpListen { op, .. } => (op, failed(OpErrorKind::Other)),
             // Nobody changes anything behind this daemon's back.
             IoCommand::FileStat { op, path, .. } => {
                 let length = it.disk.get(&path).map(|bytes| bytes.len() as u64);
@@ -498,6 +577,11 @@ impl Engines {
                 (op, Ok(OpOutput::Stat(length.map(stat))))
             }
             IoCommand::FileSync { op, .. } => (op, Ok(OpOutput::Unit)),
+            IoCommand::UtpListen { op, socket } => {
+                it.utp = Some(socket);
+                (op, Ok(OpOutput::Unit))
+            }
+            IoCommand::TcpListen { op, .. } => (op, failed(OpErrorKind::Other)),
             IoCommand::FileOpen { op, file, path, create: false, .. } => {
                 let existing = it.disk.get(&path).map(|bytes| bytes.len() as u64);
                 it.files.insert(file, path);

@@ -19,6 +19,7 @@ mod moving;
 mod removing;
 mod scenarios;
 mod seeder;
+mod talking;
 mod timeline;
 mod tracker;
 mod trouble;

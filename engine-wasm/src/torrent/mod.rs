@@ -42,7 +42,7 @@ use crate::hashes::asking::Asking;
 use crate::hashes::request::HashRequest;
 use crate::hashes::trees::Trees;
 use crate::limits;
-use crate::metainfo::{InfoHash, Metainfo};
+use crate::metainfo::{Identity, InfoHash, Metainfo};
 use crate::peer::Peer;
 use crate::peer::rate::RateMeter;
 use crate::pick::availability::Availability;
@@ -296,6 +296,12 @@ impl Torrent {
     /// Whether a handshake with this hash is one for it.
     pub(crate) fn answers_to(&self, info_hash: InfoHash) -> bool {
         self.meta.identity().answers_to(info_hash)
+    }
+
+    /// The hashes by which a handshake may call it: a hybrid has two.
+    pub(crate) fn names(&self) -> impl Iterator<Item = InfoHash> + use<> {
+        let Identity { key, v2 } = self.meta.identity();
+        [Some(key), v2.map(|v2| v2.truncated()).filter(|second| *second != key)].into_iter().flatten()
     }
 
     /// Where its files lie: the folder, and the way to its file or folder in there.

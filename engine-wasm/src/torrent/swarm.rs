@@ -16,6 +16,7 @@ use crate::geometry::Block;
 use crate::limits;
 use crate::metainfo::Magnet;
 use crate::peer::handshake::HANDSHAKE_LEN;
+use crate::peer::way::Reached;
 use crate::peer::wire::{MAX_FRAME, PIECE_ID};
 use crate::peer::{Peer, PeerError, PeerEvent};
 use crate::time::Instant;
@@ -73,9 +74,12 @@ impl Torrent {
                 self.candidates.failed(addr, cx.now);
                 continue;
             }
-            let conn = cx.new_conn(self.meta.info_hash);
+            let Some((way, has_other)) = self.candidates.choose_way(addr, cx.ways_to(addr)) else {
+                self.candidates.leave_alone(addr, cx.now);
+                continue;
+            };
+            let conn = cx.dial(self.meta.info_hash, addr, way, has_other);
             self.peers.insert(conn, Peer::dial(addr, cx.now));
-            cx.order(IoCommand::TcpConnect { conn, addr, timeout_ms: limits::DIAL_TIMEOUT_MS });
             self.join_group(conn, cx);
             dialling += 1;
         }
@@ -84,10 +88,16 @@ impl Torrent {
     /// `tcp_connected`
     pub(crate) fn connected(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
+        let addr = peer.addr();
         peer.connected(self.meta.identity(), cx.peer_id, cx.now);
         self.offer_dht(conn, cx);
-        let bytes = u32::try_from(HANDSHAKE_LEN).expect("a handshake is short");
-        cx.order(IoCommand::TcpRaw { conn, bytes });
+        self.candidates.reached(addr, Reached::Connection);
+        if self.candidates.is_encrypted(addr) {
+            let hello = self.peers.get_mut(&conn).and_then(Peer::take_out);
+            cx.say_in_secret(conn, self.meta.info_hash, hello);
+        } else {
+            cx.read_raw(conn, HANDSHAKE_LEN);
+        }
     }
 
     /// `tcp_data`
@@ -101,9 +111,12 @@ impl Torrent {
             }
             Ok(None) => {}
             Err(error) => {
+                let addr = peer.addr();
                 if matches!(error, PeerError::Ourselves) && peer.is_dialled() {
                     // Trackers name us, too.
-                    self.candidates.leave_alone(peer.addr(), cx.now);
+                    self.candidates.leave_alone(addr, cx.now);
+                } else if !matches!(error, PeerError::Handshake) {
+                    self.candidates.reached(addr, Reached::Peer);
                 }
                 self.drop_peer(conn, &error.to_string(), cx);
             }
@@ -127,7 +140,7 @@ impl Torrent {
         match event {
             PeerEvent::Ready => {
                 if let Some(peer) = self.peers.get(&conn) {
-                    self.candidates.succeeded(peer.addr());
+                    self.candidates.reached(peer.addr(), Reached::Peer);
                     self.record.touch(cx.now);
                 }
                 self.wants_are_stale |= self.peers.get(&conn).is_some_and(Peer::speaks_v2);
@@ -220,7 +233,9 @@ impl Torrent {
         let Some(peer) = self.peers.remove(&conn) else { return };
         tracing::debug!(peer = %peer.addr(), ?reason, "peer gone");
         self.part(conn, &peer, cx);
-        self.candidates.failed(peer.addr(), cx.now);
+        if peer.is_dialled() && self.candidates.failed(peer.addr(), cx.now) {
+            self.dial(cx);
+        }
     }
 
     /// We have had enough of it.
@@ -230,7 +245,9 @@ impl Torrent {
         cx.shared.conns.remove(&conn);
         cx.order(IoCommand::TcpClose { conn });
         self.part(conn, &peer, cx);
-        self.candidates.failed(peer.addr(), cx.now);
+        if peer.is_dialled() {
+            self.candidates.failed(peer.addr(), cx.now);
+        }
     }
 
     /// It did nothing wrong, but we want nothing more of anybody.

@@ -32,7 +32,7 @@ def settings(what):
         "enable_outgoing_tcp": not what["utp"],
         "enable_incoming_utp": what["utp"],
         "enable_outgoing_utp": what["utp"],
-        "listen_interfaces": what["address"] + ":0",
+        "listen_interfaces": f"[{what['address']}]:0" if ":" in what["address"] else f"{what['address']}:0",
         "enable_dht": what["dht"] is not None,
         "dht_bootstrap_nodes": what["dht"] or "",
         # All nodes share one address here, which libtorrent would take for an attack.

@@ -5,6 +5,7 @@
 pub(crate) mod server;
 mod sharing;
 pub(crate) mod sources;
+pub(crate) mod talking;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -14,12 +15,14 @@ use anyhow::{Context as _, Result, bail};
 use clap::builder::BoolishValueParser;
 use engine_wasm::discover::Sources;
 use engine_wasm::net::NetConfig;
+use engine_wasm::peer::way::Ways;
 use engine_wasm::{Config as EngineConfig, DhtConfig, Goals, QueueConfig};
 use serde::Deserialize;
 
 use crate::cli::ConfigArg;
 use sharing::SharingSettings;
 use sources::SourceSettings;
+use talking::{EncryptionWord, TalkSettings};
 
 /// Settings as they are given, each of them optional.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -90,6 +93,8 @@ pub(crate) struct Settings {
     pub(crate) sharing: SharingSettings,
     #[command(flatten)]
     pub(crate) sources: SourceSettings,
+    #[command(flatten)]
+    pub(crate) talking: TalkSettings,
 }
 
 /// What the file may say.
@@ -115,6 +120,9 @@ struct File {
     no_lsd: Option<bool>,
     no_web_seeds: Option<bool>,
     no_port_mapping: Option<bool>,
+    encryption: Option<EncryptionWord>,
+    no_tcp: Option<bool>,
+    no_utp: Option<bool>,
     player: Option<String>,
     retries: Option<u32>,
     retry_delay: Option<u32>,
@@ -155,6 +163,8 @@ pub(crate) struct Config {
     pub(crate) queue: QueueConfig,
     /// Where peers may come from.
     pub(crate) sources: Sources,
+    /// How peers are talked to.
+    pub(crate) ways: Ways,
     /// The player named in the file.
     pub(crate) player: Option<String>,
 }
@@ -167,6 +177,7 @@ impl Config {
             net: NetConfig { listen_port: Some(self.listen_port), udp: true, port_mapping: self.port_mapping },
             dht: self.dht.clone(),
             sources: self.sources,
+            ways: self.ways,
             download_limit_bps: self.download_limit_bps,
             upload_limit_bps: self.upload_limit_bps,
             goals: self.goals,
@@ -221,6 +232,7 @@ impl Settings {
             goals: self.sharing.goals(&file).map_err(anyhow::Error::msg)?,
             queue: self.sharing.queue(&file),
             sources: self.sources.resolve(&file, &peer_addresses),
+            ways: self.talking.resolve(&file)?,
             player: file.player.clone(),
         };
         Ok((config, file))
@@ -342,6 +354,7 @@ mod tests {
             queue: QueueConfig::default(),
             // Peers connect from this machine only.
             sources: Sources { lsd: false, ..Sources::default() },
+            ways: Ways { utp: true, ..Ways::default() },
             player: Some("mpv".into()),
         };
         assert_eq!(config, expected);

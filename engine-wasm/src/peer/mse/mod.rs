@@ -11,14 +11,15 @@ use rand::Rng;
 use shared_proto::io::Rc4Start;
 use thiserror::Error;
 
+use super::handshake::HANDSHAKE_LEN;
 use crate::metainfo::InfoHash;
 use keys::{KEY_LEN, PRIVATE_LEN, Private, Secret, Stream};
 use sync::{MAX_PADDING, Search};
 
 /// Most bytes that a handshake reads: key, padding, marks, padding again, first payload.
-pub const MOST_READ: usize = KEY_LEN + MAX_PADDING + 40 + 14 + MAX_PADDING + 2 + MAX_EARLY;
-/// Longest first payload that is taken, bytes: a handshake of BEP 3 has 68.
-const MAX_EARLY: usize = 1 << 10;
+pub const MOST_READ: usize = KEY_LEN + MAX_PADDING + 40 + 14 + MAX_PADDING + 2 + MOST_EARLY;
+/// Most bytes of the first payload that are read: a handshake of BEP 3. What follows is left to whoever reads on, with the same cipher.
+const MOST_EARLY: usize = HANDSHAKE_LEN;
 /// Eight zeroes, encrypted: by them the dialling end finds where padding is over.
 const VERIFICATION: [u8; 8] = [0; 8];
 /// Bit of no encryption after the handshake.
@@ -75,7 +76,7 @@ pub enum MseError {
 pub struct Outcome {
     /// The torrent.
     pub info_hash: InfoHash,
-    /// Payload that came with the handshake, decrypted: the first bytes of the stream.
+    /// Payload that came with the handshake, decrypted: the first bytes of the stream, at most a handshake of BEP 3.
     pub early: Vec<u8>,
     /// How to read on; `None` for plainly.
     pub read: Option<Rc4Start>,
@@ -127,6 +128,8 @@ pub struct Handshake {
     stage: Option<Stage>,
     wanted: usize,
     held: Vec<u8>,
+    /// Bytes that are being read and have not come.
+    coming: usize,
     out: Vec<u8>,
 }
 
@@ -137,7 +140,7 @@ impl std::fmt::Debug for Handshake {
 }
 
 impl Handshake {
-    /// Dialled: `early` is what is to be said first, once it can be said in secret.
+    /// Dialled: `early` is what is to be said first, once it can be said in secret; at most 64 KiB.
     pub fn dial(info_hash: InfoHash, early: Vec<u8>, encryption: Encryption, rng: &mut impl Rng) -> Self {
         let mut handshake = Self::new(Role::Dialled { info_hash, early }, encryption, rng);
         handshake.say_key();
@@ -166,13 +169,21 @@ impl Handshake {
             stage: Some(Stage::Key),
             wanted: KEY_LEN,
             held: Vec::new(),
+            coming: 0,
             out: Vec::new(),
         }
     }
 
-    /// Bytes to read first.
+    /// Bytes that are wanted next.
     pub fn wanted(&self) -> usize {
-        self.wanted - self.held.len()
+        self.wanted.saturating_sub(self.held.len())
+    }
+
+    /// How many of them are not being read yet; from now on they are.
+    pub fn to_read(&mut self) -> usize {
+        let more = self.wanted().saturating_sub(self.coming);
+        self.coming += more;
+        more
     }
 
     /// What is to be sent now.
@@ -185,6 +196,7 @@ impl Handshake {
     /// # Errors
     /// [`MseError`]: close the connection.
     pub fn handle_data(&mut self, data: &[u8], torrents: impl Iterator<Item = InfoHash>) -> Result<Step, MseError> {
+        self.coming = self.coming.saturating_sub(data.len());
         self.held.extend_from_slice(data);
         let mut torrents = Some(torrents);
         while self.held.len() >= self.wanted {
@@ -262,7 +274,8 @@ impl Handshake {
                 theirs.apply(&mut bytes);
                 let &[.., high, low] = &bytes[..] else { return Err(MseError::Length) };
                 let early = usize::from(u16::from_be_bytes([high, low]));
-                if early > MAX_EARLY {
+                if early > MOST_EARLY && method == PLAIN {
+                    // What is read on is transformed or not, and can't be both.
                     return Err(MseError::Length);
                 }
                 let mut answer = VERIFICATION.to_vec();
@@ -271,7 +284,7 @@ impl Handshake {
                 if early == 0 {
                     return self.end(method, Vec::new(), ours, theirs, Some(info_hash)).map(Some);
                 }
-                self.read(early, Stage::Early { info_hash, method, ours, theirs });
+                self.read(early.min(MOST_EARLY), Stage::Early { info_hash, method, ours, theirs });
             }
             Stage::Early { info_hash, method, ours, mut theirs } => {
                 theirs.apply(&mut bytes);

@@ -113,6 +113,38 @@ fn an_end_that_offers_plain_text_only_gets_it_unless_it_is_forced() {
 }
 
 #[test]
+fn what_is_said_early_beyond_a_handshake_is_left_to_the_stream() {
+    let words: Vec<u8> = (0..200).collect();
+    let mut dialling = Handshake::dial(TORRENT, words.clone(), Encryption::Forced, &mut rng(3));
+    let mut accepting = Handshake::accept(Encryption::Allowed, &mut rng(4));
+    let (mut forth, mut back) = (Line::default(), Line::default());
+    let outcome = loop {
+        forth.0.extend(dialling.take_out());
+        let data = forth.take(accepting.wanted(), 31);
+        if let Step::Done(outcome) = accepting.handle_data(&data, [TORRENT].into_iter()).unwrap() {
+            break outcome;
+        }
+        back.0.extend(accepting.take_out());
+        let data = back.take(dialling.wanted(), 31);
+        dialling.handle_data(&data, std::iter::empty()).unwrap();
+    };
+    assert_eq!(outcome.early, words[..68]);
+    let rest: Vec<u8> = forth.0.into_iter().collect();
+    assert_eq!(applied(outcome.read.as_ref().unwrap(), &rest), words[68..], "not a byte twice, not a byte lost");
+}
+
+#[test]
+fn bytes_are_ordered_once() {
+    let mut end = Handshake::accept(Encryption::Allowed, &mut rng(1));
+    assert_eq!((end.to_read(), end.to_read()), (96, 0));
+    let key = Handshake::dial(TORRENT, Vec::new(), Encryption::Allowed, &mut rng(2)).take_out();
+    end.handle_data(&key[..90], std::iter::empty()).unwrap();
+    assert_eq!(end.to_read(), 0, "six are on their way");
+    end.handle_data(&key[90..96], std::iter::empty()).unwrap();
+    assert_eq!(end.to_read(), 20);
+}
+
+#[test]
 fn a_torrent_that_is_not_ours_ends_it() {
     let (_, accepted, _) = shake([Encryption::Forced; 2], &[InfoHash([1; 20])], 9, 1000);
     assert_eq!(accepted.err(), Some(MseError::UnknownTorrent));

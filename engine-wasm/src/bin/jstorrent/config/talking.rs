@@ -1,0 +1,116 @@
+//! How peers are talked to: encryption, and over which transports.
+//!
+//! As its parent: names, defaults and their merging, and nothing else.
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use clap::builder::BoolishValueParser;
+use engine_wasm::peer::mse::Encryption;
+use engine_wasm::peer::way::Ways;
+use serde::Deserialize;
+
+use super::File;
+
+/// The words for [`Encryption`].
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EncryptionWord {
+    /// No connection is encrypted
+    Off,
+    /// Those are that others want so
+    Allowed,
+    /// All are where others can
+    Preferred,
+    /// All are, and others have none
+    Forced,
+}
+
+impl From<EncryptionWord> for Encryption {
+    fn from(word: EncryptionWord) -> Self {
+        match word {
+            EncryptionWord::Off => Self::Off,
+            EncryptionWord::Allowed => Self::Allowed,
+            EncryptionWord::Preferred => Self::Preferred,
+            EncryptionWord::Forced => Self::Forced,
+        }
+    }
+}
+
+/// Settings as they are given, each of them optional.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct TalkSettings {
+    /// Whether connections to peers are encrypted [default: allowed]
+    #[arg(long, value_name = "WHEN", env = "JSTORRENT_ENCRYPTION")]
+    pub(crate) encryption: Option<EncryptionWord>,
+    /// Connect to no peer over TCP, and take no such connection
+    #[arg(
+        long,
+        value_name = "YES|NO",
+        env = "JSTORRENT_NO_TCP",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(crate) no_tcp: Option<bool>,
+    /// Connect to no peer over uTP, and take no such connection
+    #[arg(
+        long,
+        value_name = "YES|NO",
+        env = "JSTORRENT_NO_UTP",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(crate) no_utp: Option<bool>,
+}
+
+impl TalkSettings {
+    /// Fills what is not given from the file; what neither says is as usual.
+    ///
+    /// # Errors
+    /// When no transport is left.
+    pub(super) fn resolve(&self, file: &File) -> Result<Ways> {
+        let is_used = |given: Option<bool>, in_file: Option<bool>| !given.or(in_file).unwrap_or(false);
+        let encryption = self.encryption.or(file.encryption).map(Encryption::from).unwrap_or_default();
+        let ways = Ways { encryption, tcp: is_used(self.no_tcp, file.no_tcp), utp: is_used(self.no_utp, file.no_utp) };
+        if !ways.tcp && !ways.utp {
+            bail!("no-tcp and no-utp together leave no way to any peer");
+        }
+        Ok(ways)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::super::tests::Toml;
+    use super::*;
+
+    #[test]
+    fn both_transports_are_used_and_encryption_is_allowed_unless_somebody_says_otherwise() {
+        let file = Toml::new("talking-plain", "state = \"/state\"");
+        let config = file.settings().resolve().unwrap();
+        assert_eq!(config.ways, Ways { encryption: Encryption::Allowed, tcp: true, utp: true });
+        assert_eq!(config.engine().ways, config.ways, "the engine is told");
+    }
+
+    #[test]
+    fn a_flag_outranks_the_file() {
+        let file = Toml::new("talking-rank", "state = \"/state\"\nencryption = \"forced\"\nno_tcp = true");
+        let ways = Ways { encryption: Encryption::Forced, tcp: false, utp: true };
+        assert_eq!(file.settings().resolve().unwrap().ways, ways);
+        let talking = TalkSettings { encryption: Some(EncryptionWord::Off), no_tcp: Some(false), no_utp: Some(true) };
+        let config = Settings { talking, ..file.settings() }.resolve().unwrap();
+        assert_eq!(config.ways, Ways { encryption: Encryption::Off, tcp: true, utp: false });
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let neither = Toml::new("talking-neither", "state = \"/state\"\nno_tcp = true\nno_utp = true");
+        assert!(neither.settings().resolve().unwrap_err().to_string().contains("no-utp"));
+        let unknown = Toml::new("talking-unknown", "state = \"/state\"\nencryption = \"strong\"");
+        assert!(unknown.settings().resolve().is_err());
+    }
+}

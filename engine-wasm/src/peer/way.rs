@@ -1,0 +1,249 @@
+//! The ways to a peer, over TCP or uTP, plainly or encrypted, and in which order they are tried.
+//!
+//! Owns what a person allows ([`Ways`]) and what is known of one peer ([`Tries`]); it dials nobody. Invariant: within one round each way is tried at
+//! most once, and a round ends.
+
+use super::mse::Encryption;
+
+/// What carries the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// uTP (BEP 29).
+    Utp,
+}
+
+/// One way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// What carries it.
+    pub transport: Transport,
+    /// Whether the encrypted handshake comes first ([`super::mse`]).
+    pub encrypted: bool,
+}
+
+/// All ways, by their index.
+const ALL: [Way; 4] = [
+    Way { transport: Transport::Tcp, encrypted: false },
+    Way { transport: Transport::Tcp, encrypted: true },
+    Way { transport: Transport::Utp, encrypted: false },
+    Way { transport: Transport::Utp, encrypted: true },
+];
+
+/// What is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ways {
+    /// How connections are encrypted.
+    pub encryption: Encryption,
+    /// TCP, both ways.
+    pub tcp: bool,
+    /// uTP, both ways. It needs sockets for datagrams ([`crate::net::NetConfig`]).
+    pub utp: bool,
+}
+
+impl Default for Ways {
+    fn default() -> Self {
+        Self { encryption: Encryption::default(), tcp: true, utp: false }
+    }
+}
+
+impl Ways {
+    /// The best first. TCP goes before uTP: it is the faster one where both work, and a daemon has it from the operating system.
+    fn in_order(self) -> impl Iterator<Item = Way> {
+        let encrypted: &[bool] = match self.encryption {
+            Encryption::Off => &[false],
+            Encryption::Allowed => &[false, true],
+            Encryption::Preferred => &[true, false],
+            Encryption::Forced => &[true],
+        };
+        let transports = [(Transport::Tcp, self.tcp), (Transport::Utp, self.utp)];
+        let transports = transports.into_iter().filter_map(|(transport, allowed)| allowed.then_some(transport));
+        transports.flat_map(|transport| encrypted.iter().map(move |&encrypted| Way { transport, encrypted }))
+    }
+}
+
+/// How far a dial came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reached {
+    /// There is no connection.
+    #[default]
+    Nothing,
+    /// There is one, and no more than that was heard of the peer.
+    Connection,
+    /// The peer shook hands: another way would lead to the same.
+    Peer,
+}
+
+/// What is known of the ways to one peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tries {
+    allowed: Ways,
+    current: Option<Way>,
+    /// The one that led to a handshake last.
+    good: Option<Way>,
+    /// Those that are not worth trying before the next round, by their index in [`ALL`].
+    failed: [bool; ALL.len()],
+}
+
+impl Tries {
+    /// The peer is dialled, if only these ways are open: this one is next. `None` when none of them is.
+    pub fn begin(&mut self, allowed: Ways) -> Option<Way> {
+        self.allowed = allowed;
+        self.current = self.next();
+        if self.current.is_none() {
+            // Those that were left are closed by now.
+            self.failed = <_>::default();
+            self.current = self.next();
+        }
+        self.current
+    }
+
+    /// The way by which it is being dialled, or was.
+    pub fn current(&self) -> Option<Way> {
+        self.current
+    }
+
+    /// Whether another transport is left to be tried when the current one leads nowhere.
+    pub fn has_other_transport(&self) -> bool {
+        let is_other = |way: Way| self.current.is_some_and(|current| way.transport != current.transport);
+        self.left().any(is_other)
+    }
+
+    /// The dial ended, or the connection. Whether another way is to be tried at once; else the round is over.
+    pub fn ended(&mut self, reached: Reached) -> bool {
+        let Some(way) = self.current.take() else { return false };
+        for (other, failed) in ALL.iter().zip(&mut self.failed) {
+            *failed |= match reached {
+                Reached::Nothing => other.transport == way.transport,
+                // libtorrent takes connections over a transport that it does not want, and hangs up.
+                Reached::Connection => *other == way,
+                Reached::Peer => true,
+            };
+        }
+        if reached == Reached::Peer {
+            self.good = Some(way);
+        }
+        let goes_on = self.next().is_some();
+        if !goes_on {
+            self.failed = <_>::default();
+        }
+        goes_on
+    }
+
+    fn next(&self) -> Option<Way> {
+        self.left().next()
+    }
+
+    fn left(&self) -> impl Iterator<Item = Way> {
+        let good = self.good.filter(|good| self.allowed.in_order().any(|way| way == *good));
+        let failed = |way: &Way| ALL.iter().zip(self.failed).any(|(other, failed)| other == way && failed);
+        good.into_iter().chain(self.allowed.in_order()).filter(move |way| !failed(way))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const POLICIES: [Encryption; 4] = [Encryption::Off, Encryption::Allowed, Encryption::Preferred, Encryption::Forced];
+
+    fn word(way: Way) -> &'static str {
+        match (way.transport, way.encrypted) {
+            (Transport::Tcp, false) => "tcp",
+            (Transport::Tcp, true) => "TCP",
+            (Transport::Utp, false) => "utp",
+            (Transport::Utp, true) => "UTP",
+        }
+    }
+
+    /// The ways of one round, in order, capitals for encryption, when each of them comes so far.
+    fn round(tries: &mut Tries, allowed: Ways, reached: &[Reached]) -> String {
+        let mut words = Vec::new();
+        for &reached in reached {
+            words.extend(tries.begin(allowed).map(word));
+            if !tries.ended(reached) {
+                break;
+            }
+        }
+        words.join(" ")
+    }
+
+    fn check(encryption: Encryption, utp: bool, reached: &[Reached], expected: &str) {
+        let allowed = Ways { encryption, tcp: true, utp };
+        assert_eq!(round(&mut Tries::default(), allowed, reached), expected, "{allowed:?} {reached:?}");
+    }
+
+    #[test]
+    fn who_hangs_up_is_called_again_the_other_way() {
+        use Reached::{Connection, Nothing, Peer};
+        check(Encryption::Off, true, &[Connection; 4], "tcp utp");
+        check(Encryption::Allowed, true, &[Connection; 4], "tcp TCP utp UTP");
+        check(Encryption::Preferred, true, &[Connection; 4], "TCP tcp UTP utp");
+        check(Encryption::Forced, false, &[Connection; 4], "TCP");
+        check(Encryption::Allowed, true, &[Nothing, Connection, Connection], "tcp utp UTP");
+        check(Encryption::Allowed, true, &[Connection, Nothing, Connection, Connection], "tcp TCP utp UTP");
+        check(Encryption::Allowed, true, &[Peer; 4], "tcp");
+    }
+
+    #[test]
+    fn who_is_not_there_is_called_over_the_other_transport() {
+        check(Encryption::Preferred, true, &[Reached::Nothing; 4], "TCP UTP");
+        check(Encryption::Forced, true, &[Reached::Nothing; 4], "TCP UTP");
+        check(Encryption::Allowed, false, &[Reached::Nothing; 4], "tcp");
+    }
+
+    #[test]
+    fn a_way_that_was_good_is_the_first_of_the_next_round() {
+        let allowed = Ways { encryption: Encryption::Allowed, tcp: true, utp: true };
+        let mut tries = Tries::default();
+        assert_eq!(round(&mut tries, allowed, &[Reached::Nothing, Reached::Connection, Reached::Peer]), "tcp utp UTP");
+        assert_eq!(round(&mut tries, allowed, &[Reached::Nothing; 4]), "UTP tcp");
+        let without = Ways { utp: false, ..allowed };
+        assert_eq!(
+            round(&mut tries, without, &[Reached::Nothing; 4]),
+            "tcp",
+            "what is not allowed any more is not used"
+        );
+    }
+
+    #[test]
+    fn nothing_is_tried_where_nothing_is_allowed() {
+        let none = Ways { tcp: false, utp: false, ..Ways::default() };
+        assert_eq!(Tries::default().begin(none), None);
+        assert!(!Tries::default().ended(Reached::Nothing));
+    }
+
+    #[test]
+    fn it_is_known_when_another_transport_is_left() {
+        let mut tries = Tries::default();
+        assert!(!tries.has_other_transport());
+        tries.begin(Ways { utp: true, ..Ways::default() });
+        assert!(tries.has_other_transport());
+        tries.ended(Reached::Nothing);
+        tries.begin(Ways { utp: true, ..Ways::default() });
+        assert!(!tries.has_other_transport());
+    }
+
+    proptest! {
+        #[test]
+        fn a_round_tries_each_way_once_and_ends(
+            (policy, tcp, utp) in (0usize..4, any::<bool>(), any::<bool>()),
+            reached in prop::collection::vec(0usize..3, 1..40),
+        ) {
+            let allowed = Ways { encryption: POLICIES[policy], tcp, utp };
+            let (mut tries, mut tried) = (Tries::default(), Vec::new());
+            for reached in reached {
+                let Some(way) = tries.begin(allowed) else { break };
+                prop_assert!(allowed.in_order().any(|one| one == way));
+                prop_assert!(!tried.contains(&word(way)));
+                tried.push(word(way));
+                if !tries.ended([Reached::Nothing, Reached::Connection, Reached::Peer][reached]) {
+                    tried.clear();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! How engines come to talk: plainly or in secret, as each of them allows.
+
+use std::time::Duration;
+
+use super::engines::{Engines, TRACKER};
+use crate::Config;
+use crate::metainfo::testing::torrent_with_trackers;
+use crate::net::NetConfig;
+use crate::peer::mse::Encryption::{self, Allowed, Forced, Off, Preferred};
+use crate::peer::way::Ways;
+use crate::view::Intent;
+
+const MIB: u64 = 1 << 20;
+
+/// One that has everything, and one that wants it; only the second dials. What was sent came in parts of so many bytes.
+fn talk(dials: Encryption, answers: Encryption, crumbs: usize, seed: u8) -> Engines {
+    let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[TRACKER]);
+    let policy = move |node| if node == 0 { answers } else { dials };
+    let config = move |node| Config { ways: Ways { encryption: policy(node), ..Ways::default() }, ..Config::default() };
+    let mut engines = Engines::configured(sample, &[4 * MIB, MIB], seed, config);
+    engines.crumbs = crumbs;
+    engines.seed(0);
+    engines.add(1);
+    engines.run_until_within(Duration::from_secs(20), |engines| engines.is_complete(1));
+    engines
+}
+
+/// How often the second dialled the first.
+fn dials_of(engines: &Engines) -> usize {
+    engines.connected.iter().filter(|pair| **pair == (1, 0)).count()
+}
+
+/// Whether somebody on the way could read what they said first.
+fn is_overheard(engines: &Engines) -> bool {
+    engines.overheard.iter().any(|pair| [(0, 1), (1, 0)].contains(pair))
+}
+
+/// Whether they come together, at which dial, and whether anybody could read along.
+fn check(dials: Encryption, answers: Encryption, expected: Option<(usize, bool)>) {
+    let engines = talk(dials, answers, 0, 70);
+    assert_eq!(engines.is_complete(1), expected.is_some(), "{dials:?} to {answers:?}");
+    let Some((dialled, in_the_clear)) = expected else { return };
+    assert!(engines.is_right(1));
+    assert_eq!(dials_of(&engines), dialled, "{dials:?} to {answers:?}");
+    assert_eq!(is_overheard(&engines), in_the_clear, "{dials:?} to {answers:?}");
+}
+
+#[test]
+fn engines_talk_as_both_of_them_allow() {
+    let (plain, secret) = (Some((1, true)), Some((1, false)));
+    for dials in [Off, Allowed] {
+        for answers in [Off, Allowed, Preferred] {
+            check(dials, answers, plain);
+        }
+    }
+    for dials in [Preferred, Forced] {
+        for answers in [Allowed, Preferred, Forced] {
+            check(dials, answers, secret);
+        }
+    }
+    // The second dial goes the other way; the first was to be read.
+    check(Allowed, Forced, Some((2, true)));
+    check(Preferred, Off, Some((2, true)));
+    check(Off, Forced, None);
+    check(Forced, Off, None);
+}
+
+#[test]
+fn however_the_bytes_of_a_handshake_are_cut_they_mean_the_same() {
+    for crumbs in [1, 2, 3, 7, 19, 20, 21, 67, 95, 96, 97, 131] {
+        for seed in 0..3 {
+            let engines = talk(Forced, Forced, crumbs, 71 + seed);
+            assert!(engines.is_complete(1) && engines.is_right(1), "in parts of {crumbs} bytes, seed {seed}");
+            assert_eq!((dials_of(&engines), is_overheard(&engines)), (1, false));
+        }
+    }
+}
+
+#[test]
+fn a_magnet_link_is_described_in_secret() {
+    let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[TRACKER]);
+    let ways = Ways { encryption: Forced, ..Ways::default() };
+    let config = move |_| Config { ways, ..Config::default() };
+    let mut engines = Engines::configured(sample, &[4 * MIB, MIB], 75, config);
+    engines.seed(0);
+    let uri = format!("magnet:?xt=urn:btih:{}&tr={TRACKER}", engines.info_hash());
+    engines.intend(1, Intent::AddMagnet { uri });
+    engines.run_until_within(Duration::from_secs(40), |engines| engines.is_complete(1));
+    assert!(engines.is_right(1));
+    assert!(!is_overheard(&engines));
+}
+
+#[test]
+fn a_stranger_without_secrets_is_not_heard_where_they_are_demanded() {
+    let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[TRACKER]);
+    let ways = Ways { encryption: Forced, ..Ways::default() };
+    let mut engines = Engines::configured(sample, &[MIB], 76, move |_| Config { ways, ..Config::default() });
+    engines.seed(0);
+    let stranger = engines.dial(0);
+    engines.say(stranger, b"\x13BitTorrent protocol".to_vec());
+    assert!(engines.strangers[&stranger].closed && engines.strangers[&stranger].heard.is_empty());
+}
+
+#[test]
+fn who_is_not_there_over_tcp_is_reached_over_utp() {
+    for encryption in [Off, Allowed, Forced] {
+        for tcp in [true, false] {
+            let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[TRACKER]);
+            let config = move |_| {
+                let net = NetConfig { udp: true, ..NetConfig::default() };
+                Config { net, ways: Ways { encryption, tcp, utp: true }, ..Config::default() }
+            };
+            let mut engines = Engines::configured(sample, &[4 * MIB, MIB], 77, config);
+            engines.without_tcp = true;
+            engines.seed(0);
+            engines.add(1);
+            let took = engines.run_until_within(Duration::from_secs(20), |engines| engines.is_complete(1));
+            assert!(engines.is_right(1) && dials_of(&engines) == 1, "{encryption:?}");
+            assert!(took.is_some_and(|took| took < Duration::from_secs(3)), "{took:?}: it is tried at once");
+        }
+    }
+}
