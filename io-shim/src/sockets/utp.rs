@@ -25,6 +25,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+mod shut;
+
+use self::shut::Shut;
 use super::polled::Polled;
 use crate::{files::error::op_error, limits};
 
@@ -58,6 +61,7 @@ type Environment = <UtpSocketUdp as Parts>::Environment;
 #[derive(Clone)]
 pub(super) struct Utp {
     socket: Arc<UtpSocket<Carrier, Environment>>,
+    shut: Arc<Shut>,
     inbox: mpsc::Sender<(SocketAddr, Bytes)>,
 }
 
@@ -79,7 +83,9 @@ impl Utp {
             let _ = if is_v4 { socket.set_dontfrag_v4(true) } else { socket.set_dontfrag_v6(true) };
         }
         let (inbox, received) = mpsc::channel(limits::MAX_UTP_INBOX);
-        let carrier = Carrier { sockets, received: Mutex::new(received) };
+        let shut = Arc::new(Shut::new(max_conns));
+        let carrier = Carrier { sockets, received: Mutex::new(received), shut: Arc::clone(&shut) };
+        tokio::spawn(closed.clone().run_until_cancelled_owned(knock(Arc::clone(&shut), inbox.clone())));
         let options = SocketOpts {
             vsock_rx_bufsize_bytes: NonZeroUsize::new(limits::UTP_BUFFER),
             vsock_tx_bufsize_bytes_max: NonZeroUsize::new(limits::UTP_BUFFER),
@@ -92,11 +98,12 @@ impl Utp {
         };
         let socket = UtpSocket::new_with_opts(carrier, Environment::default(), options)
             .map_err(|_| op_error(OpErrorKind::Other, "uTP can't be spoken here"))?;
-        Ok(Self { socket, inbox })
+        Ok(Self { socket, shut, inbox })
     }
 
     /// A datagram came. When there is no room for it, it is lost.
     pub(super) fn receive(&self, from: SocketAddr, datagram: &[u8]) {
+        self.shut.heard(from, datagram);
         let _ = self.inbox.try_send((from, Bytes::copy_from_slice(datagram)));
     }
 
@@ -123,6 +130,14 @@ impl Utp {
     }
 }
 
+async fn knock(shut: Arc<Shut>, inbox: mpsc::Sender<(SocketAddr, Bytes)>) {
+    loop {
+        for knock in shut.knocks().await {
+            let _ = inbox.try_send(knock);
+        }
+    }
+}
+
 fn stream_of(stream: UtpStream) -> Stream {
     let (reader, writer) = stream.split();
     Polled::new(reader, writer)
@@ -132,11 +147,13 @@ fn stream_of(stream: UtpStream) -> Stream {
 struct Carrier {
     sockets: Vec<Arc<UdpSocket>>,
     received: Mutex<mpsc::Receiver<(SocketAddr, Bytes)>>,
+    shut: Arc<Shut>,
 }
 
 impl Carrier {
     /// Sends from the first address that has a way there.
     fn pass(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
+        self.shut.sent(to, datagram);
         for socket in &self.sockets {
             match socket.try_send_to(datagram, to) {
                 Ok(_) => break,

@@ -105,6 +105,57 @@ async fn megabytes_of_a_file_arrive_whole_in_the_files_of_another() {
     assert!(std::fs::read(far.disk("root/film")).unwrap() == bytes);
 }
 
+/// A stranger's datagram, by its type, number, segment and what it acknowledges.
+fn datagram(kind: u8, id: u16, seq: u16, ack: u16, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![kind << 4 | 1, 0];
+    bytes.extend(id.to_be_bytes());
+    bytes.extend([0; 8]);
+    bytes.extend((1_u32 << 20).to_be_bytes());
+    bytes.extend([seq.to_be_bytes(), ack.to_be_bytes()].concat());
+    bytes.extend(payload);
+    bytes
+}
+
+#[tokio::test]
+async fn a_window_that_was_shut_with_some_room_left_opens_again() {
+    const DATA: u8 = 0;
+    const STATE: u8 = 2;
+    const SYN: u8 = 4;
+    let (mut far, to) = speaking(Family::V4).await;
+    let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    stranger.connect(to).await.unwrap();
+    let window = async || {
+        let mut buffer = [0; 2000];
+        loop {
+            let length = timeout(Duration::from_secs(5), stranger.recv(&mut buffer)).await.expect("a word").unwrap();
+            if length >= 20 && buffer[0] >> 4 == STATE {
+                let number = |at: usize| u16::from_be_bytes([buffer[at], buffer[at + 1]]);
+                return (number(16), number(18), u32::from_be_bytes(buffer[12..16].try_into().unwrap()));
+            }
+        }
+    };
+    stranger.send(&datagram(SYN, 100, 1, 0, &[])).await.unwrap();
+    let (theirs, ..) = window().await;
+    let (conn, _) = far.accepted(SOCKET.0).await;
+    // One of the largest, and then small ones, so that at the end there is room for one of these and none for a large one.
+    let lengths = [&[1452][..], &[1000; 522]].concat();
+    let (mut seq, mut wide) = (1_u16, 0);
+    for lengths in lengths.chunks(12) {
+        for &length in lengths {
+            seq += 1;
+            stranger.send(&datagram(DATA, 101, seq, theirs.wrapping_sub(1), &vec![7; length])).await.unwrap();
+        }
+        let mut heard_of = 0;
+        while heard_of != seq {
+            (_, heard_of, wide) = window().await;
+        }
+    }
+    assert_eq!(wide, 0, "it is shut");
+    let sent = u32::try_from(lengths.iter().sum::<usize>()).unwrap();
+    assert_eq!(heard(&mut far, conn, sent).await.len(), sent as usize);
+    while window().await.2 == 0 {}
+}
+
 #[tokio::test]
 async fn the_download_limit_holds_and_the_sender_waits() {
     const RATE: u64 = 400_000;
