@@ -173,7 +173,8 @@ impl Seeder {
         let mut deeds = Vec::new();
         if !self.greeted {
             let Some(hello) = self.received.first_chunk::<HANDSHAKE_LEN>() else { return deeds };
-            let hello = Handshake::parse(hello).expect("the engine's handshake is one");
+            // It knows no secrets.
+            let Ok(hello) = Handshake::parse(hello) else { return vec![(now, Deed::HangUp)] };
             assert!(self.identity.answers_to(hello.info_hash));
             self.called = hello;
             self.received.drain(..HANDSHAKE_LEN);
