@@ -417,7 +417,7 @@ mod tests {
     #[test]
     fn groups_are_joined_beside_the_other_sockets_and_may_be_missing() {
         for has_groups in [true, false] {
-            let mut net = Net::new(NetConfig { listen_port: Some(TAKEN), udp: true, ..NetConfig::default() });
+            let mut net = Net::new(NetConfig { listen_port: Some(TAKEN), udp: true, ..NetConfig::default() }, Ways::default());
             net.join_groups();
             net.link();
             let mut groups = Vec::new();

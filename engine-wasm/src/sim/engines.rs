@@ -63,14 +63,7 @@ struct End {
 
 impl End {
     fn to(other: (usize, ConnId)) -> Self {
-        Self {
-            other,
-            raw_left: 0,
-            framed: None,
-            held: Vec::new(),
-            armed: BTreeMap::new(),
-            ciphers: Ciphers::default(),
-        }
+        Self { other, raw_left: 0, framed: None, held: Vec::new(), armed: BTreeMap::new(), ciphers: Ciphers::default() }
     }
 }
 
