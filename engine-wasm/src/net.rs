@@ -402,7 +402,8 @@ mod tests {
     #[test]
     fn without_tcp_peers_connect_at_the_port_for_datagrams() {
         let only_utp = Ways { tcp: false, utp: true, ..Ways::default() };
-        let (asked, net) = run_with(NetConfig { listen_port: Some(FREE), udp: true, ..NetConfig::default() }, only_utp, true);
+        let (asked, net) =
+            run_with(NetConfig { listen_port: Some(FREE), udp: true, ..NetConfig::default() }, only_utp, true);
         assert!(asked.iter().all(|(is_tcp, ..)| !is_tcp), "{asked:?}");
         assert_eq!((net.listen_port(), net.takes_arrivals()), (Some(FREE), true));
         let (_, net) = run_with(NetConfig { listen_port: None, udp: true, ..NetConfig::default() }, only_utp, true);
@@ -417,7 +418,8 @@ mod tests {
     #[test]
     fn groups_are_joined_beside_the_other_sockets_and_may_be_missing() {
         for has_groups in [true, false] {
-            let mut net = Net::new(NetConfig { listen_port: Some(TAKEN), udp: true, ..NetConfig::default() }, Ways::default());
+            let mut net =
+                Net::new(NetConfig { listen_port: Some(TAKEN), udp: true, ..NetConfig::default() }, Ways::default());
             net.join_groups();
             net.link();
             let mut groups = Vec::new();

@@ -60,7 +60,11 @@ struct World {
 impl World {
     fn new() -> Self {
         let ways = Ways { utp: true, ..Ways::default() };
-        let config = Config { net: NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, ways, ..Config::default() };
+        let config = Config {
+            net: NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() },
+            ways,
+            ..Config::default()
+        };
         let now = Instant(1_000_000);
         let engine = Engine::new(config, [7; 32], now);
         let (conns, sockets, todo) = (Vec::new(), Vec::new(), VecDeque::new());
