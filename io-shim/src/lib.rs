@@ -4,7 +4,7 @@
 //!
 //! - its life: [`daemon`], [`config`], [`folder`] (state folder), [`descriptors`] (how many), [`install`], [`native_messaging`], [`metrics`]
 //! - HTTP: `server` (connections) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
-//!   [`multipart`]) → [`stream`] (its bytes), or → `calls` (what the engine answers in words); [`auth`] says who may
+//!   [`multipart`]) → [`stream`] (its bytes, found by `opener`), or → `calls` (what the engine answers in words); [`auth`] says who may
 //! - the engine: `control` (its WebSocket) → [`desk`] (who waits for what) and [`io_plane`] → [`sockets`] (with rate limits), [`files`],
 //!   `digest`, [`state`], `http_client` (with `http_fetch`), `resolve`, [`port_map`]; [`events`] is the way back; `read_ahead` follows hints
 //! - [`limits`]: every bound of the I/O plane
@@ -31,6 +31,7 @@ pub mod limits;
 pub mod metrics;
 pub mod multipart;
 pub mod native_messaging;
+pub(crate) mod opener;
 pub mod port_map;
 pub mod range;
 pub(crate) mod read_ahead;

@@ -16,13 +16,12 @@ use crate::auth::{Credential, Query};
 use crate::conditional::{self, Precondition};
 use crate::desk::{Desk, End, Refusal, ServedFile};
 use crate::files::FileStore;
-use crate::files::store::Place;
 use crate::metrics::{Metrics, add};
 use crate::multipart::Multipart;
+use crate::opener::Opener;
 use crate::range::{self, Asked, ByteRange};
-use crate::stream::{self, Part, Reply};
+use crate::stream::{Part, Reply};
 use shared_proto::FileId;
-use shared_proto::io::OpError;
 
 /// Bounds of `?part=`, bytes: below, headers would outweigh the payload; above, it is no part any more.
 const PART_MIN: u64 = 16 << 10;
@@ -99,9 +98,9 @@ impl Server {
             return ended(&file, end);
         }
         let wanted = if first.head.is_empty() { ticket.granted() } else { first.range.start };
-        let (opened, place, ahead) = match self.open(&file, first.range.start, wanted).await {
-            Ok(opened) => opened,
-            Err(answer) => return *answer,
+        let opener = Opener { desk: Arc::clone(&self.desk), files: Arc::clone(&self.files) };
+        let Ok((opened, place, ahead)) = opener.open(&file, first.range.start, wanted).await else {
+            return unavailable("the file cannot be opened", RETRY_AFTER);
         };
         add(&self.metrics.read_bytes, ahead.len());
         let reply = Reply {
@@ -111,6 +110,7 @@ impl Server {
             served: file,
             file: opened,
             place,
+            opener,
             ticket,
             first_head: first.head,
             ahead,
@@ -119,30 +119,6 @@ impl Server {
             length: answer.length,
         };
         answer.with(Content::Stream(reply.start().map_err(Into::into).boxed_unsync()))
-    }
-
-    /// The file, where it was when it was opened, and its bytes from `from` up to `granted`, as far as they are there at once.
-    async fn open(
-        &self,
-        file: &Arc<ServedFile>,
-        from: u64,
-        granted: u64,
-    ) -> Result<(Arc<std::fs::File>, Place, Bytes), Box<Answer>> {
-        let (files, served) = (Arc::clone(&self.files), Arc::clone(file));
-        let place = self.files.place(&file.root, &file.path);
-        let opened = tokio::task::spawn_blocking(move || {
-            let opened = files.open_for_serving(&served.root, &served.path)?;
-            let ahead = stream::read_ahead(&opened, &place, from, granted);
-            Ok::<_, OpError>((Arc::new(opened), place, ahead))
-        });
-        match opened.await {
-            Ok(Ok(opened)) => Ok(opened),
-            Ok(Err(error)) => {
-                tracing::warn!(file = %file.id, kind = ?error.kind, "a granted file cannot be opened");
-                Err(Box::new(unavailable("the file cannot be opened", RETRY_AFTER)))
-            }
-            Err(_) => Err(Box::new(unavailable("the file cannot be opened", RETRY_AFTER))),
-        }
     }
 }
 

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use crate::desk::{Desk, ServedFile, Slot, Ticket};
 use crate::files::{self, store::Place};
 use crate::metrics::{Metrics, add};
+use crate::opener::Opener;
 use crate::range::ByteRange;
 
 /// Bytes read at a time: large enough that the system calls do not count, small enough that 64 slow viewers cost little.
@@ -60,6 +61,8 @@ pub(crate) struct Reply {
     pub(crate) file: Arc<File>,
     /// Where the file was when it was opened.
     pub(crate) place: Place,
+    /// What opens it again once it lies elsewhere.
+    pub(crate) opener: Opener,
     /// The question about the first part.
     pub(crate) ticket: Ticket,
     pub(crate) first_head: Bytes,
@@ -101,6 +104,7 @@ impl Reply {
                 served: self.served,
                 file: self.file,
                 place: self.place,
+                opener: self.opener,
                 out,
             };
             let ended = pump.run(self.first_head, self.ticket, self.rest, self.tail).await;
@@ -127,6 +131,7 @@ struct Pump {
     served: Arc<ServedFile>,
     file: Arc<File>,
     place: Place,
+    opener: Opener,
     out: Outlet,
 }
 
@@ -178,10 +183,12 @@ impl Pump {
         }
     }
 
-    async fn read(&self, position: u64, count: usize) -> Result<Bytes, Stop> {
+    async fn read(&mut self, position: u64, count: usize) -> Result<Bytes, Stop> {
         // What was granted is in the file that is now, and maybe not in the one that was opened.
         if !self.place.is_current() {
-            return Err(Stop::Unreadable(io::Error::other("the file was moved to another disk")));
+            let again = self.opener.open(&self.served, position, position).await;
+            let gone = |_| Stop::Unreadable(io::Error::other("the file was moved to another disk and is not there"));
+            (self.file, self.place, _) = again.map_err(gone)?;
         }
         let file = Arc::clone(&self.file);
         let job = tokio::task::spawn_blocking(move || {

@@ -161,6 +161,13 @@ impl Desk {
         }
     }
 
+    /// The file as it was announced last, if its bytes are still the same: it may lie elsewhere by now.
+    pub(crate) fn where_now(&self, file: &Arc<ServedFile>) -> Arc<ServedFile> {
+        let inner = self.lock();
+        let now = inner.files.get(&file.id).filter(|now| now.same_bytes(file));
+        Arc::clone(now.unwrap_or(file))
+    }
+
     /// A file as the engine of this term has announced it.
     pub fn announced(&self, epoch: u64, id: &FileId) -> Option<Arc<ServedFile>> {
         let inner = self.lock();

@@ -135,7 +135,10 @@ async fn other_bytes_under_the_same_name_cut_the_old_ones() {
     brain.announce("film", "film.mp4", 10_000).await;
     brain.ready(id, 5_999).await;
     assert_eq!(viewer.take(6_000).await.len(), 6_000, "the same announcement changes nothing");
-    brain.announce("film", "other.mp4", 10_000).await;
+    brain.announce("film", "elsewhere.mp4", 10_000).await;
+    brain.ready(id, 6_999).await;
+    assert_eq!(viewer.take(1_000).await.len(), 1_000, "the same bytes may lie elsewhere");
+    brain.announce("film", "other.mp4", 9_999).await;
     brain.available(id).await;
     assert!(viewer.take(10_000).await.is_empty());
 }
