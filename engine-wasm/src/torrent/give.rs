@@ -92,8 +92,8 @@ impl Torrent {
 
     /// A handshake is done: the peer hears who we are, unless it is here already.
     pub(super) fn greet(&mut self, conn: ConnId, cx: &mut Context<'_>) {
-        if let Some(other) = self.twin_of(conn, cx.peer_id) {
-            return self.drop_peer(other, "it is here twice", cx);
+        if let Some(one) = self.twin_of(conn, cx.peer_id) {
+            self.drop_peer(one, "it is here twice", cx);
         }
         let us = introduction(&self.pieces, &self.meta, self.is_done(), cx);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
