@@ -139,13 +139,14 @@ async fn nothing_is_hashed_again_but_what_was_changed_and_that_is_mended() -> Re
     stage.complete(&server).await?;
     stage.lies_below(&stage.dir.join("show"))?;
     // What is done to the files while nothing runs, and how many of them are hashed then.
-    let untouched: &dyn Fn(&Stage) -> Result<()> = &|_| Ok(());
+    type Deed<'a> = &'a dyn Fn(&Stage) -> Result<()>;
+    let untouched: Deed<'_> = &|_| Ok(());
     let damage = |path: &Path| -> Result<()> {
         let mut bytes = std::fs::read(path)?;
         bytes[700_000] ^= 1;
         Ok(std::fs::write(path, bytes)?)
     };
-    let cases: [(&str, &dyn Fn(&Stage) -> Result<()>, u64); 5] = [
+    let cases: [(&str, Deed<'_>, u64); 5] = [
         ("nothing", untouched, 0),
         ("one byte", &|stage| damage(&stage.path(1)), 1),
         (
