@@ -43,7 +43,7 @@ pub struct Part<'a> {
     pub dht: Option<SocketAddr>,
     /// Whether it exchanges addresses with peers.
     pub pex: bool,
-    /// Whether it gives what it has.
+    /// Whether it gives what it has; else next to nothing, and aria2 and Transmission take next to nothing, so that they stay.
     pub gives: bool,
     /// Peers that libtorrent dials; the others can't be told.
     pub peers: &'a [SocketAddr],
@@ -147,7 +147,8 @@ impl Party {
             "bind-address-ipv4": "127.0.0.1", "bind-address-ipv6": "::1", "download-dir": folder, "peer-port": port,
             "dht-enabled": false, "lpd-enabled": false, "pex-enabled": part.pex, "utp-enabled": part.utp,
             "encryption": if part.encrypted { 2 } else { 0 }, "port-forwarding-enabled": false,
-            "speed-limit-up": 0, "speed-limit-up-enabled": !part.gives, "ratio-limit-enabled": false, "message-level": 2,
+            "speed-limit-up": 2, "speed-limit-up-enabled": !part.gives, "speed-limit-down": 8, "speed-limit-down-enabled": !part.gives,
+            "ratio-limit-enabled": false, "message-level": 2,
             "rpc-enabled": part.link.is_some(), "rpc-bind-address": "127.0.0.1", "rpc-port": rpc, "rpc-authentication-required": false,
             "watch-dir-enabled": true, "watch-dir": watch, "trash-original-torrent-files": false,
         });
@@ -198,7 +199,7 @@ async fn aria2(part: &Part<'_>, folder: &Path, scratch: &Scratch, port: u16) -> 
         command.arg("--bt-force-encryption=true");
     }
     if !part.gives {
-        command.arg("--max-upload-limit=1");
+        command.args(["--max-upload-limit=1K", "--max-download-limit=1K"]);
     }
     if part.seeds {
         command.args(["--seed-ratio=0.0", "--check-integrity=true", "--allow-overwrite=true"]);

@@ -1,6 +1,7 @@
 //! The cells of the matrix: which there are, which of them are run, and what the other client can't do.
 
 use std::fmt;
+use std::time::Duration;
 
 use jstorrent_tests::made::Version;
 use jstorrent_tests::swarm::Client;
@@ -134,6 +135,11 @@ impl Cell {
             (Client::Transmission, Source::Dht) => Some("its DHT takes no nodes of 127.*"),
             _ => None,
         }
+    }
+
+    /// Longest wait for the transfer: peers tell of others once a minute.
+    pub(crate) fn limit(&self) -> Duration {
+        Duration::from_secs(if self.source == Source::Pex { 130 } else { 60 })
     }
 
     /// Whether the other client makes files of nothing.

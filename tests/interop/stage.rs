@@ -1,9 +1,8 @@
 //! What one cell needs: a torrent whose content no other cell has, and `jstorrent` on one side of it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use jstorrent_tests::clock::until;
 use jstorrent_tests::dice::Dice;
 use jstorrent_tests::made::{Made, Version};
@@ -11,11 +10,10 @@ use jstorrent_tests::party::Party;
 use jstorrent_tests::terminal::Terminal;
 use jstorrent_tests::torrent::{Recipe, Torrent};
 use jstorrent_tests::workspace::Scratch;
+use serde_json::Value;
 
 use crate::cell::Cell;
 
-/// Longest wait for a transfer.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 const KIB: usize = 1 << 10;
 /// Small, so that there are many pieces, and files end within them.
 const PIECE_LENGTH: usize = 32 * KIB;
@@ -69,7 +67,7 @@ impl Stage {
     pub(crate) async fn complete(&self, party: &mut Party, cell: &Cell) -> Result<()> {
         let folder = party.folder().to_owned();
         let mut ended = false;
-        let done = until("it to have everything", LIMIT, || {
+        let done = until("it to have everything", cell.limit(), || {
             let missing = self.differs(&folder, cell.it_makes_empty_files());
             let gave_up = std::mem::replace(&mut ended, party.has_ended()) && missing.is_some();
             async move {
@@ -122,19 +120,27 @@ impl Ours {
         Ok((Self { terminal, folder }, port))
     }
 
-    /// Wants everything, gives one byte a second, and tells others of others; its port for peers.
+    /// Wants everything, takes and gives next to nothing, and tells others of others; its port for peers.
     pub(crate) async fn introduce(stage: &Stage, source: &str, cell: &Cell, further: &[String]) -> Result<(Self, u16)> {
         let (state, folder) = (stage.scratch.dir("introducing-state")?, stage.scratch.dir("introducing")?);
-        let further = [&["--seed", "--upload-limit", "1"].map(str::to_owned), further].concat();
+        let further =
+            [&["--seed", "--upload-limit", "1K", "--download-limit", "1K"].map(str::to_owned), further].concat();
         let mut terminal = start(&state, &folder, source, cell, &further)?;
         let port = port(&mut terminal).await?;
         Ok((Self { terminal, folder }, port))
     }
 
     /// Waits until everything is there, byte for byte.
-    pub(crate) async fn complete(&mut self, stage: &Stage) -> Result<()> {
-        let complete = self.terminal.event("everything", |event| event["event"] == "complete");
-        tokio::time::timeout(LIMIT, complete).await.context("it takes too long")??;
+    pub(crate) async fn complete(&mut self, stage: &Stage, cell: &Cell) -> Result<()> {
+        let mut last = None;
+        let complete = async {
+            while last.as_ref().is_none_or(|event: &Value| event["event"] != "complete") {
+                last = Some(self.terminal.next().await?);
+            }
+            Ok::<(), anyhow::Error>(())
+        };
+        let done = tokio::time::timeout(cell.limit(), complete).await;
+        done.map_err(|_| anyhow!("it takes too long")).flatten().with_context(|| format!("last heard: {last:?}"))?;
         let status = self.terminal.ended().await?;
         ensure!(status.success(), "it ended with {status}");
         match stage.differs(&self.folder, true) {

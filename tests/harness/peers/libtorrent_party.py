@@ -5,7 +5,7 @@ usage: libtorrent_party.py JSON
   torrent or link   what it is about
   folder            where its files lie, or are to lie
   seeds             whether it has everything: it is ready when that is checked
-  address           of this machine, to listen at
+  address           of this machine, to listen at and to dial from
   encrypted         talk RC4 or not at all; else plainly or not at all
   utp               talk uTP or not at all; else TCP or not at all
   dht               HOST:PORT of a node, or null for no DHT
@@ -33,6 +33,8 @@ def settings(what):
         "enable_incoming_utp": what["utp"],
         "enable_outgoing_utp": what["utp"],
         "listen_interfaces": f"[{what['address']}]:0" if ":" in what["address"] else f"{what['address']}:0",
+        # Transmission takes one connection from each address.
+        "outgoing_interfaces": what["address"],
         "enable_dht": what["dht"] is not None,
         "dht_bootstrap_nodes": what["dht"] or "",
         # All nodes share one address here, which libtorrent would take for an attack.
