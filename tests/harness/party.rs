@@ -92,7 +92,8 @@ impl Party {
             Client::Aria2 => {
                 let port = free_port().await?;
                 let command = aria2(part, &folder, &scratch, port).await?;
-                Self::by_port(command, port, folder, scratch).await
+                // Who wants a small torrent may have it, and be gone, before anybody looked.
+                Self::by_port(command, port, folder, scratch, !part.seeds).await
             }
             Client::Transmission => Self::transmission(part, folder, scratch).await,
         }
@@ -158,21 +159,33 @@ impl Party {
         }
         let mut command = Command::new("transmission-daemon");
         command.arg("--foreground").arg("--config-dir").arg(config);
-        let party = Self::by_port(command, port, folder, scratch).await?;
+        let party = Self::by_port(command, port, folder, scratch, false).await?;
         if let Some(link) = part.link {
             add_link(rpc, link).await.with_context(|| party.log())?;
         }
         Ok(party)
     }
 
-    async fn by_port(mut command: Command, port: u16, folder: PathBuf, scratch: Scratch) -> Result<Self> {
+    async fn by_port(
+        mut command: Command,
+        port: u16,
+        folder: PathBuf,
+        scratch: Scratch,
+        may_end: bool,
+    ) -> Result<Self> {
         let log = log_to(&scratch.path().join("log"))?;
         command.stdin(Stdio::null()).stdout(log).stderr(log_to(&scratch.path().join("errors"))?);
         let mut group = Group::spawn(&mut command)?;
         let address: SocketAddr = ([127, 0, 0, 1], port).into();
         let listening = until("the client to listen", LIMIT, || {
             let ended = group.has_ended();
-            async move { if ended { bail!("it ended") } else { Ok(TcpStream::connect(address).await.ok()) } }
+            async move {
+                if ended && !may_end {
+                    bail!("it ended");
+                }
+                let is_there = ended || TcpStream::connect(address).await.is_ok();
+                Ok(is_there.then_some(()))
+            }
         });
         listening.await.with_context(|| log_of(&scratch))?;
         Ok(Self { address, folder, group, _stdin: None, scratch })
