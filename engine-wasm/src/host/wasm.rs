@@ -284,6 +284,7 @@ fn clock(scope: &DedicatedWorkerGlobalScope) -> Instant {
 }
 
 fn to_js(value: &impl Serialize) -> Result<JsValue, JsError> {
-    let serializer = serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true);
+    let serializer =
+        serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true).serialize_missing_as_null(true);
     value.serialize(&serializer).map_err(|error| JsError::new(&error.to_string()))
 }
