@@ -3,10 +3,12 @@
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, Options, extension_url};
 use jstorrent_tests::media::Film;
-use jstorrent_tests::pages::AppPage;
+use jstorrent_tests::pages::{AppPage, TorrentSnapshot};
 use jstorrent_tests::proxy::Line;
 use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH, Scene};
 use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::torrent::Recipe;
+use jstorrent_tests::workspace::Scratch;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chosen_torrent_shows_its_progress_its_peers_and_a_way_to_play_it() -> Result<()> {
@@ -49,6 +51,62 @@ async fn a_file_that_is_no_torrent_is_refused_in_plain_words() -> Result<()> {
     ensure!(words.contains("notes.torrent"), "it says: {words}");
     ensure!(app.torrents().await?.is_empty(), "something was added");
     Ok(())
+}
+
+/// Three files that one slow seeder has.
+async fn several() -> Result<(Swarm, Scratch)> {
+    let scratch = Scratch::new("several")?;
+    let folder = scratch.dir("content")?;
+    std::fs::create_dir(folder.join("show"))?;
+    let files = ["one.bin", "two.bin", "three.bin"];
+    for (salt, name) in (1u32..).zip(files) {
+        let bytes: Vec<u8> = (0..500_000u32).flat_map(|at| (at ^ salt << 24).wrapping_mul(0x85eb_ca6b).to_be_bytes()).collect();
+        std::fs::write(folder.join("show").join(name), bytes)?;
+    }
+    let files = files.map(str::to_owned).to_vec();
+    let recipe = Recipe { folder, name: "show".into(), files, piece_length: PIECE_LENGTH, announce: None };
+    Ok((Swarm::of(recipe, &[(Client::Libtorrent, Line::of_rate(FILM_RATE_BPS))]).await?, scratch))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_chosen_checked_again_and_moved_on_the_page() -> Result<()> {
+    let (swarm, _content) = several().await?;
+    let scene = Scene::with(swarm, Options::default()).await?;
+    let page = &scene.app.session;
+    let of = |file: u32, part: &str| {
+        format!("document.querySelector('[data-testid=file][data-index=\"{file}\"] [data-testid={part}]')")
+    };
+    page.wait_for(&of(2, "want"), LIMIT).await?;
+    for file in [0, 2] {
+        page.evaluate(&format!("{}.click()", of(file, "want"))).await?;
+    }
+    scene.swarm.set_rate(0);
+    let chosen = |torrent: &TorrentSnapshot| torrent.state == "complete" && torrent.files[1].verified == 2_000_000;
+    let torrent = scene.torrent_when("the chosen file to be complete", chosen).await?;
+    ensure!(torrent.files[0].priority == "skip" && torrent.files[0].verified < 2_000_000, "{torrent:?}");
+    page.wait_for("byTestId('want-all').indeterminate", LIMIT).await?;
+    page.evaluate("byTestId('want-all').click()").await?;
+    scene.torrent_when("all files to be complete", |torrent| torrent.verified == torrent.length).await?;
+    page.evaluate(&format!(
+        "(() => {{ const select = {}; select.value = 'high'; select.dispatchEvent(new Event('change', {{ bubbles: true }})); }})()",
+        of(2, "priority")
+    ))
+    .await?;
+    scene.torrent_when("a file to come first", |torrent| torrent.files[2].priority == "high").await?;
+    page.evaluate("byTestId('details').click()").await?;
+    page.wait_for("byTestId('recheck')", LIMIT).await?;
+    let damaged = scene.browser.downloads().join("show/two.bin");
+    let truth = std::fs::read(&damaged)?;
+    std::fs::write(&damaged, [&[!truth[0]], &truth[1..]].concat())?;
+    let before = scene.torrent_when("the torrent", |_| true).await?.downloaded;
+    page.evaluate("byTestId('recheck').click()").await?;
+    let mended = |torrent: &TorrentSnapshot| {
+        torrent.downloaded > before && torrent.verified == torrent.length && torrent.check_progress.is_none()
+    };
+    scene.torrent_when("the damaged piece to be found and fetched again", mended).await?;
+    ensure!(std::fs::read(&damaged)? == truth, "it is not mended");
+    page.evaluate("byTestId('move-folder').value = 'films'; byTestId('move').click()").await?;
+    scene.torrent_when("it to lie elsewhere", |torrent| torrent.lies_at == "films/show").await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,6 +44,10 @@ pub struct TorrentSnapshot {
     pub length: u64,
     /// Bytes verified.
     pub verified: u64,
+    /// How much of what is to be hashed is hashed.
+    pub check_progress: Option<f64>,
+    /// The path of its file or folder below the folder that it lies in.
+    pub lies_at: String,
     /// Bytes of payload received.
     pub downloaded: u64,
     /// Bytes of payload that were of no use.
@@ -69,6 +73,8 @@ pub struct FileSnapshot {
     pub playable: bool,
     /// Bytes verified.
     pub verified: u64,
+    /// How much it is wanted.
+    pub priority: String,
     /// Where it is served, below the daemon's base URL.
     pub url: String,
 }
