@@ -23,6 +23,8 @@ def main():
     session = lt.session({
         # Plainly at the first try: an encrypted one that is refused costs seconds.
         "out_enc_policy": int(lt.enc_policy.disabled),
+        # It parts from us when we part from the seeder, and is to come back while the test still waits.
+        "min_reconnect_time": 1,
         "listen_interfaces": "127.0.0.1:0",
         "enable_dht": False,
         "enable_lsd": False,
