@@ -60,7 +60,8 @@ async fn several() -> Result<(Swarm, Scratch)> {
     std::fs::create_dir(folder.join("show"))?;
     let files = ["one.bin", "two.bin", "three.bin"];
     for (salt, name) in (1u32..).zip(files) {
-        let bytes: Vec<u8> = (0..500_000u32).flat_map(|at| (at ^ salt << 24).wrapping_mul(0x85eb_ca6b).to_be_bytes()).collect();
+        let bytes: Vec<u8> =
+            (0..500_000u32).flat_map(|at| (at ^ salt << 24).wrapping_mul(0x85eb_ca6b).to_be_bytes()).collect();
         std::fs::write(folder.join("show").join(name), bytes)?;
     }
     let files = files.map(str::to_owned).to_vec();
