@@ -34,7 +34,7 @@ pub(crate) async fn stream(args: Stream) -> Result<ExitCode> {
         // Said before anything is started.
         choose(&files(meta), args.file.as_deref())?;
     }
-    let config = args.settings.resolve()?;
+    let config = args.settings.resolve_with(&args.peers.peer)?;
     let keep = if args.keep { Keep::Yes } else { Keep::No };
     let player = args.player.clone().or_else(|| config.player.clone()).filter(|_| !args.open);
     let mut report = Report::new(args.json);
@@ -87,27 +87,32 @@ pub(crate) async fn get(args: Get) -> Result<ExitCode> {
     let mut report = Report::new(args.json);
     let mut is_complete = false;
     let nobody = Peers::default();
-    let ending = with_session(args.settings.resolve()?, &source, Keep::Yes, async |session: &mut Session| {
-        let is_described = matches!(source, Source::Torrent { .. });
-        session.add(&source, if is_described { &nobody } else { &args.peers }).await?;
-        if !args.file.is_empty() {
-            let torrent = until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
-            session.want(&torrent, &chosen(&torrent.files, &args.file)?).await?;
-        }
-        if is_described {
-            // Named when it is known what to ask them for.
-            session.name_peers(&args.peers).await?;
-        }
-        let torrent = until(session, &mut report, |torrent| torrent.state == TorrentState::Complete).await?;
-        session.done();
-        is_complete = true;
-        report.finish();
-        let words = format!("{} is complete in {}", torrent.name, session.downloads().display());
-        let fields = json!({ "infoHash": torrent.info_hash, "name": torrent.name, "length": torrent.length,
+    let ending = with_session(
+        args.settings.resolve_with(&args.peers.peer)?,
+        &source,
+        Keep::Yes,
+        async |session: &mut Session| {
+            let is_described = matches!(source, Source::Torrent { .. });
+            session.add(&source, if is_described { &nobody } else { &args.peers }).await?;
+            if !args.file.is_empty() {
+                let torrent = until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
+                session.want(&torrent, &chosen(&torrent.files, &args.file)?).await?;
+            }
+            if is_described {
+                // Named when it is known what to ask them for.
+                session.name_peers(&args.peers).await?;
+            }
+            let torrent = until(session, &mut report, |torrent| torrent.state == TorrentState::Complete).await?;
+            session.done();
+            is_complete = true;
+            report.finish();
+            let words = format!("{} is complete in {}", torrent.name, session.downloads().display());
+            let fields = json!({ "infoHash": torrent.info_hash, "name": torrent.name, "length": torrent.length,
             "dir": session.downloads(), "files": torrent.files.iter().map(file_fields).collect::<Vec<_>>() });
-        report.result("complete", &words, fields)?;
-        if args.seed { give(session, &mut report).await } else { Ok(()) }
-    })
+            report.result("complete", &words, fields)?;
+            if args.seed { give(session, &mut report).await } else { Ok(()) }
+        },
+    )
     .await;
     report.finish();
     match ending? {
@@ -138,7 +143,7 @@ fn chosen(files: &[FileView], wanted: &[String]) -> Result<Vec<u32>> {
 /// `jstorrent info`
 pub(crate) async fn info(args: Info) -> Result<ExitCode> {
     let source = Source::parse(&args.source.text)?;
-    let config = args.settings.resolve()?;
+    let config = args.settings.resolve_with(&args.peers.peer)?;
     let Source::Torrent { meta, .. } = &source else { return remote_info(&source, &args, config).await };
     let (files, length) = (files(meta), meta.total_length());
     let mut fields = overview(&meta.info_hash.to_string(), &meta.name, length, meta.piece_length, &files);

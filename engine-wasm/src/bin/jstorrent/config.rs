@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::builder::BoolishValueParser;
 use engine_wasm::discover::Sources;
+use engine_wasm::discover::dht::node_id::is_local;
 use engine_wasm::net::NetConfig;
 use engine_wasm::peer::way::Ways;
 use engine_wasm::{Config as EngineConfig, DhtConfig, Goals, QueueConfig};
@@ -197,6 +198,18 @@ impl Settings {
         self.resolve_with_file().map(|(config, _)| config)
     }
 
+    /// What counts where these peers are to be dialled: in a private network none would be, and nobody would say so, unless that is allowed.
+    ///
+    /// # Errors
+    /// In plain words, as [`Settings::resolve`], and when a peer is such.
+    pub(crate) fn resolve_with(&self, peers: &[SocketAddr]) -> Result<Config> {
+        let config = self.resolve()?;
+        match peers.iter().find(|peer| is_local(peer.ip()) && !config.allow_private_peers) {
+            Some(peer) => bail!("{peer} is in a private network: such peers are dialled with --allow-private-peers"),
+            None => Ok(config),
+        }
+    }
+
     fn resolve_with_file(&self) -> Result<(Config, File)> {
         let dirs = directories::ProjectDirs::from("com", "JSTorrent", "jstorrent");
         let file = match (&self.config.config, &dirs) {
@@ -297,6 +310,20 @@ fn within(name: &str, value: Option<u32>, range: RangeInclusive<u32>) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_peer_in_a_private_network_wants_a_word_more() {
+        let check = |peer: &str, allowed: bool, is_fine: bool| {
+            let settings = Settings { state: Some("/state".into()), ..Settings::default() };
+            let settings = Settings { allow_private_peers: Some(allowed), ..settings };
+            let peers = ["8.8.8.8:6881", peer].map(|peer| peer.parse().expect("an address"));
+            assert_eq!(settings.resolve_with(&peers).is_ok(), is_fine, "{peer}");
+        };
+        check("127.0.0.1:6881", false, false);
+        check("[fd00::1]:6881", false, false);
+        check("192.168.1.2:6881", true, true);
+        check("1.2.3.4:6881", false, true);
+    }
 
     /// A configuration file, removed at the end.
     pub(super) struct Toml(PathBuf);
