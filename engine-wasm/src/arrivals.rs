@@ -16,12 +16,14 @@ use crate::metainfo::InfoHash;
 use crate::peer::HANDSHAKE_TIMEOUT;
 use crate::peer::handshake::{NAMED_LEN, PROTOCOL, named_torrent};
 use crate::peer::mse::{self, Encryption, Outcome};
+use crate::peer::way::Transport;
 use crate::time::Instant;
 
 /// Somebody who connected.
 #[derive(Debug)]
 struct Arrival {
     addr: SocketAddr,
+    over: Transport,
     since: Instant,
     received: Vec<u8>,
     /// Bytes that are being read and have not come.
@@ -45,6 +47,8 @@ enum Secret {
 pub(crate) struct Named {
     /// Who.
     pub(crate) addr: SocketAddr,
+    /// What carries the connection.
+    pub(crate) over: Transport,
     /// Which torrent.
     pub(crate) info_hash: InfoHash,
     /// The bytes that were read: a handshake, or the most of it.
@@ -79,11 +83,11 @@ pub(crate) struct Arrivals {
 
 impl Arrivals {
     /// Somebody connected. Its first bytes decide what it speaks.
-    pub(crate) fn accepted(&mut self, conn: ConnId, addr: SocketAddr, now: Instant) -> Vec<Step> {
+    pub(crate) fn accepted(&mut self, conn: ConnId, addr: SocketAddr, over: Transport, now: Instant) -> Vec<Step> {
         if self.waiting.len() >= limits::ARRIVALS {
             return vec![Step::Refuse];
         }
-        let mut arrival = Arrival { addr, since: now, received: Vec::new(), coming: 0, secret: Secret::No };
+        let mut arrival = Arrival { addr, over, since: now, received: Vec::new(), coming: 0, secret: Secret::No };
         let step = arrival.read_up_to(PROTOCOL.len());
         self.waiting.insert(conn, arrival);
         step
@@ -169,7 +173,7 @@ impl Arrival {
         match named_torrent(&self.received) {
             Some(info_hash) => {
                 let received = std::mem::take(&mut self.received);
-                vec![Step::Named(Named { addr: self.addr, info_hash, received })]
+                vec![Step::Named(Named { addr: self.addr, over: self.over, info_hash, received })]
             }
             None => self.read_up_to(NAMED_LEN),
         }
@@ -240,13 +244,13 @@ mod tests {
     #[test]
     fn an_arrival_is_read_up_to_the_torrents_name_and_not_further() {
         let mut arrivals = Arrivals::default();
-        assert_eq!(arrivals.accepted(ConnId(1), addr(), Instant(0)), [Step::Read(20)]);
+        assert_eq!(arrivals.accepted(ConnId(1), addr(), Transport::Utp, Instant(0)), [Step::Read(20)]);
         let mut hear = |bytes: &[u8]| data(&mut arrivals, bytes, Encryption::Allowed);
         assert_eq!(hear(&hello()[..7]), Some(vec![]), "the rest of it is on its way");
         assert_eq!(hear(&hello()[7..20]), Some(vec![Step::Read(28)]));
         assert_eq!(hear(&hello()[20..30]), Some(vec![]));
         let received = hello()[..48].to_vec();
-        let named = Named { addr: addr(), info_hash: TORRENT, received };
+        let named = Named { addr: addr(), over: Transport::Utp, info_hash: TORRENT, received };
         assert_eq!(hear(&hello()[30..48]), Some(vec![Step::Named(named)]));
         assert_eq!(hear(&hello()[48..]), None, "it is somebody's now");
     }
@@ -254,7 +258,7 @@ mod tests {
     /// What becomes of first bytes under a policy.
     fn check_first(bytes: &[u8; 20], encryption: Encryption, expected: Step) {
         let mut arrivals = Arrivals::default();
-        arrivals.accepted(ConnId(1), addr(), Instant(0));
+        arrivals.accepted(ConnId(1), addr(), Transport::Utp, Instant(0));
         let steps = data(&mut arrivals, bytes, encryption).unwrap();
         assert_eq!(steps.last(), Some(&expected), "{encryption:?}");
         assert_eq!(arrivals.next_wakeup().is_none(), expected == Step::Refuse);
@@ -280,7 +284,7 @@ mod tests {
         let mut ordered = 0;
         let (mut forth, mut back) = (dialling.take_out(), Vec::new());
         let mut cipher: Option<Rc4> = None;
-        let mut todo = arrivals.accepted(ConnId(1), addr(), Instant(0));
+        let mut todo = arrivals.accepted(ConnId(1), addr(), Transport::Utp, Instant(0));
         let (mut is_over, mut end) = (false, None);
         for _ in 0..100_000 {
             for step in std::mem::take(&mut todo) {
@@ -357,14 +361,14 @@ mod tests {
     fn the_silent_are_closed_and_too_many_are_refused() {
         let mut arrivals = Arrivals::default();
         for conn in 0..limits::ARRIVALS as u64 {
-            assert_eq!(arrivals.accepted(ConnId(conn), addr(), Instant(conn)), [Step::Read(20)]);
+            assert_eq!(arrivals.accepted(ConnId(conn), addr(), Transport::Utp, Instant(conn)), [Step::Read(20)]);
         }
-        assert_eq!(arrivals.accepted(ConnId(999), addr(), Instant(0)), [Step::Refuse]);
+        assert_eq!(arrivals.accepted(ConnId(999), addr(), Transport::Utp, Instant(0)), [Step::Refuse]);
         let first = Instant(0) + HANDSHAKE_TIMEOUT;
         assert_eq!(arrivals.next_wakeup(), Some(first));
         assert_eq!(arrivals.expire(first), [ConnId(0)]);
         assert!(arrivals.closed(ConnId(1)) && !arrivals.closed(ConnId(1)));
         assert_eq!(data(&mut arrivals, &[0], Encryption::Allowed), None);
-        assert_eq!(arrivals.accepted(ConnId(999), addr(), first), [Step::Read(20)]);
+        assert_eq!(arrivals.accepted(ConnId(999), addr(), Transport::Utp, first), [Step::Read(20)]);
     }
 }

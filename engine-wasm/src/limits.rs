@@ -1,5 +1,7 @@
 //! Every bound of the engine, each with its reason.
 
+use std::time::Duration;
+
 /// Requests of viewers in one torrent: a thousand waiting is ordinary for a server, a hundred times that is an attack.
 pub const REQUESTS_PER_TORRENT: usize = 4_096;
 /// Viewers of one torrent that are expected back: one that reads here and there leaves one behind at each place, and all of them are looked at whenever
@@ -34,6 +36,19 @@ pub const DIAL_TIMEOUT_MS: u32 = 10_000;
 pub const FIRST_DIAL_TIMEOUT_MS: u32 = 4_000;
 /// Dialling over uTP gives up after this, milliseconds: both transports together take no longer than one.
 pub const UTP_DIAL_TIMEOUT_MS: u32 = 6_000;
+
+/// Rendezvous (BEP 55) that one peer may ask of us, so many at once and then one in a while: as many as we name peers to it in one go. Each has us send a
+/// short message to another one, and one back.
+pub const RENDEZVOUS: (u32, Duration) = (30, Duration::from_secs(2));
+/// Those asked for beyond that which are passed over before the peer is a nuisance.
+pub const RENDEZVOUS_BEYOND: u32 = 300;
+/// Introductions to one peer, whoever asks for them: each has it call somebody, and many could be one.
+pub const INTRODUCTIONS: (u32, Duration) = (20, Duration::from_secs(5));
+/// Dials at the word of one peer whom we did not ask: each is some datagrams of 20 bytes to an address that it may choose, fewer than it has us send by
+/// naming peers.
+pub const UNASKED_CONNECTS: (u32, Duration) = (10, Duration::from_secs(10));
+/// Dials of one torrent at the word of others that are under way, beside [`DIALS_PER_TORRENT`]: they can't wait for room.
+pub const PUNCHES_PER_TORRENT: usize = 5;
 
 /// Peers of a torrent that are written down for the next engine: enough to begin with, until a tracker answers.
 pub const KEPT_PEERS: usize = 50;

@@ -244,6 +244,11 @@ impl Net {
         self.udp_towards(to).filter(|socket| self.utp.contains(socket))
     }
 
+    /// Whether uTP is spoken at all.
+    pub(crate) fn speaks_utp(&self) -> bool {
+        !self.utp.is_empty()
+    }
+
     /// Whether datagrams of a family can be sent.
     pub(crate) fn has_udp(&self, wanted: Family) -> bool {
         self.open.values().any(|(role, family, _)| *role == Role::Datagrams && *family == wanted)

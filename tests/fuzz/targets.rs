@@ -8,6 +8,7 @@ mod frames;
 mod hashes;
 
 use engine_wasm::discover::dht::message::Message;
+use engine_wasm::discover::holepunch::HolepunchMessage;
 use engine_wasm::discover::lsd::LsdMessage;
 use engine_wasm::discover::pex::{MAX_FIRST, PexMessage};
 use engine_wasm::discover::tracker;
@@ -36,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "extension", run: extension },
     Target { name: "metadata", run: metadata },
     Target { name: "exchange", run: exchange },
+    Target { name: "holepunch", run: holepunch },
     Target { name: "tracker", run: tracker },
     Target { name: "local", run: local },
     Target { name: "scrape", run: scrape },
@@ -99,6 +101,11 @@ fn exchange(data: &[u8]) {
     let Ok(message) = PexMessage::parse(data) else { return };
     assert!(message.added.len() <= MAX_FIRST && message.dropped.len() <= MAX_FIRST);
     assert_eq!(PexMessage::parse(&message.encode()), Ok(message), "what is written is read again");
+}
+
+fn holepunch(data: &[u8]) {
+    let Ok(message) = HolepunchMessage::parse(data) else { return };
+    assert_eq!(HolepunchMessage::parse(&message.encode()), Ok(message), "what is written is read again");
 }
 
 fn local(data: &[u8]) {

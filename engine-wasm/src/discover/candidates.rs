@@ -143,6 +143,25 @@ impl Candidates {
         Some((way, tries.has_other_transport()))
     }
 
+    /// Whoever is at an address dials us at this moment, at the word of a third one: the way over uTP by which it is dialled now, whatever came of
+    /// it before. It is in use then. `None` when it is in use already, is not to be dialled, or no such way is open.
+    pub(crate) fn punch(&mut self, addr: SocketAddr, allowed: Ways, now: Instant) -> Option<Way> {
+        let addr = canonical(addr);
+        self.add(addr, Source::Pex);
+        let is_free = !matches!(self.known.get(&addr)?.state, State::InUse { .. });
+        if !is_free || self.left_alone.contains(&addr) {
+            return None;
+        }
+        let mut way = None;
+        self.update(addr, |candidate| {
+            way = candidate.tries.punch(allowed);
+            if way.is_some() {
+                candidate.state = State::InUse { since: now, reached: Reached::Nothing };
+            }
+        });
+        way
+    }
+
     /// Whether the connection to an address in use begins with an encrypted handshake.
     pub fn is_encrypted(&self, addr: SocketAddr) -> bool {
         let known = self.known.get(&canonical(addr));
@@ -452,6 +471,25 @@ mod tests {
         assert_eq!(dial(0), (Transport::Utp, false, false, true));
         assert_eq!(dial(0), (Transport::Utp, true, false, false));
         assert_eq!(candidates.next_ready(), Some(at(5)));
+    }
+
+    #[test]
+    fn who_dials_us_is_dialled_though_it_failed_before_unless_it_is_in_use_banned_or_left_alone() {
+        let ways = Ways { utp: true, ..Ways::default() };
+        let mut candidates = known([1, 2, 3, 4]);
+        (0..4).for_each(|_| _ = candidates.next_to_dial(at(0)));
+        candidates.failed(addr(1), at(0));
+        candidates.ban(addr(3));
+        candidates.has_everything(addr(4), at(0));
+        let mut punch = |number| candidates.punch(addr(number), ways, at(1)).map(|way| way.transport);
+        assert_eq!(
+            [1, 1, 2, 3, 4, 5].map(&mut punch),
+            [Some(Transport::Utp), None, None, None, None, Some(Transport::Utp)]
+        );
+        assert_eq!(candidates.source(addr(5)), Some(Source::Pex));
+        assert!(!candidates.failed(addr(1), at(2)), "no other way is tried");
+        assert_eq!(candidates.punch(addr(6), Ways::default(), at(3)), None);
+        assert_eq!(candidates.next_to_dial(at(3)), Some(addr(6)), "it may be dialled otherwise");
     }
 
     #[test]

@@ -6,13 +6,14 @@ use shared_proto::{ConnId, IoCommand};
 
 use super::{Engine, context};
 use crate::arrivals::{Named, Step};
+use crate::peer::way::Transport;
 use crate::time::Instant;
 use crate::torrent::Torrent;
 
 impl Engine {
     /// Somebody connected.
-    pub(super) fn arrive(&mut self, conn: ConnId, addr: SocketAddr, now: Instant) {
-        let steps = self.arrivals.accepted(conn, addr, now);
+    pub(super) fn arrive(&mut self, conn: ConnId, addr: SocketAddr, over: Transport, now: Instant) {
+        let steps = self.arrivals.accepted(conn, addr, over, now);
         self.follow(conn, steps, now);
     }
 
@@ -47,12 +48,11 @@ impl Engine {
     }
 
     fn hand_over(&mut self, conn: ConnId, named: &Named, now: Instant) {
-        let Named { addr, info_hash, received } = named;
         let mut taken = false;
         // A hybrid may be called by either of its names.
-        let called = self.torrents.values().find(|torrent| torrent.answers_to(*info_hash));
-        let info_hash = called.map_or(*info_hash, Torrent::info_hash);
-        self.with(info_hash, now, |torrent, cx| taken = torrent.accept(conn, *addr, received, cx));
+        let called = self.torrents.values().find(|torrent| torrent.answers_to(named.info_hash));
+        let info_hash = called.map_or(named.info_hash, Torrent::info_hash);
+        self.with(info_hash, now, |torrent, cx| taken = torrent.accept(conn, named, cx));
         if !taken {
             self.turn_away(conn, now);
         }

@@ -13,6 +13,7 @@ use crate::io::Output;
 use crate::magnet::Pending;
 use crate::metainfo::InfoHash;
 use crate::net::Role;
+use crate::peer::way::Transport;
 use crate::time::Instant;
 use crate::torrent::Torrent;
 
@@ -53,9 +54,10 @@ impl Engine {
     }
 
     /// Somebody connected.
-    pub(super) fn accepted(&mut self, _socket: SocketId, conn: ConnId, addr: SocketAddr, now: Instant) {
+    pub(super) fn accepted(&mut self, socket: SocketId, conn: ConnId, addr: SocketAddr, now: Instant) {
         if self.shared.net.takes_arrivals() {
-            return self.arrive(conn, addr, now);
+            let over_utp = self.shared.net.role(socket) == Some(Role::Datagrams);
+            return self.arrive(conn, addr, if over_utp { Transport::Utp } else { Transport::Tcp }, now);
         }
         // uTP can't dial without being there for others, too.
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use super::extension::ExtensionHandshake;
+use super::way::Transport;
 use super::wire::Message;
 use super::{Peer, PeerError, PeerEvent};
 use crate::discover::pex::exchange::{Exchange, Nuisance, Peers};
@@ -28,6 +29,11 @@ impl Talk {
         self.exchange.hear_id(hello.id(pex::EXTENSION));
     }
 
+    /// What it said of somebody whom it named.
+    pub(super) fn named(&self, addr: SocketAddr) -> Option<Flags> {
+        self.exchange.named(addr)
+    }
+
     /// In ours we say that we understand such messages, or we don't.
     pub(super) fn offer(&mut self, hello: &mut ExtensionHandshake, is_wanted: bool) {
         self.offered |= is_wanted;
@@ -48,7 +54,9 @@ impl Peer {
 
     /// What others are told of it beside its address.
     pub fn flags(&self) -> Flags {
-        Flags::default().with(Flags::SEED, self.is_upload_only()).with(Flags::OUTGOING, self.dialled)
+        let flags = Flags::default().with(Flags::SEED, self.is_upload_only()).with(Flags::OUTGOING, self.dialled);
+        let over_utp = self.transport() == Transport::Utp;
+        flags.with(Flags::UTP, over_utp).with(Flags::HOLEPUNCH, self.speaks_holepunch())
     }
 
     /// Whether it may be told of others now.

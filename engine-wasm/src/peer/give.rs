@@ -27,6 +27,8 @@ pub struct Introduction<'a> {
     pub upload_only: bool,
     /// Whether we tell each other of third ones (BEP 11).
     pub exchanges_peers: bool,
+    /// Whether we bring each other together with third ones (BEP 55).
+    pub punches: bool,
 }
 
 /// Blocks of the info dictionary that a peer waits for.
@@ -65,6 +67,7 @@ impl Peer {
         hello.port = us.port;
         hello.upload_only = us.upload_only;
         self.talk.offer(&mut hello, us.exchanges_peers);
+        self.punching.offer(&mut hello, us.punches);
         self.say(&Message::Extended { id: extension::HANDSHAKE_ID, payload: &hello.encode() }, now);
     }
 

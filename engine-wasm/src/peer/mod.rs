@@ -11,6 +11,7 @@ pub mod handshake;
 pub mod metadata;
 pub mod mse;
 pub mod pipe;
+mod punch;
 pub mod rate;
 mod requests;
 pub mod upload;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::bitfield::Bitfield;
+use crate::discover::holepunch::{self, HolepunchMessage};
 use crate::geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex};
 use crate::hashes::request::{HashRequest, REQUEST_LENGTH};
 use crate::limits;
@@ -89,6 +91,9 @@ pub enum PeerError {
     /// It names others far too often.
     #[error("too many peer exchange messages")]
     Flood,
+    /// It wants to be introduced far too often.
+    #[error("too many rendezvous asked for")]
+    PunchFlood,
 }
 
 /// What a peer did that matters to others.
@@ -124,6 +129,8 @@ pub enum PeerEvent {
     DhtNode(u16),
     /// It names others that it is connected to (BEP 11).
     Names(Vec<SocketAddr>),
+    /// It speaks of a rendezvous (BEP 55).
+    Punch(HolepunchMessage),
     /// It asks for a block of the info dictionary.
     AsksMetadata(u32),
     /// It wants hashes.
@@ -178,6 +185,7 @@ pub struct Peer {
     received_bytes: u64,
     metadata: give::MetadataQueue,
     talk: exchange::Talk,
+    punching: punch::Punching,
 }
 
 impl Peer {
@@ -233,6 +241,7 @@ impl Peer {
             received_bytes: 0,
             metadata: give::MetadataQueue::default(),
             talk: exchange::Talk::default(),
+            punching: punch::Punching::new(now),
         }
     }
 
@@ -418,10 +427,12 @@ impl Peer {
                     self.upload_only = hello.upload_only;
                     self.hear_metadata_id(hello.id(metadata::EXTENSION));
                     self.talk.hear(&hello);
+                    self.punching.hear(&hello);
                 }
                 Ok(Some(PeerEvent::Agreed))
             }
             Message::Extended { id: crate::discover::pex::OUR_ID, payload } => self.hear_peers(payload, now),
+            Message::Extended { id: holepunch::OUR_ID, payload } => self.hear_punch(payload, now),
             Message::Extended { id: metadata::OUR_ID, payload } => {
                 match metadata::MetadataMessage::parse(payload).map_err(|_| PeerError::Metadata)? {
                     metadata::MetadataMessage::Request { block } => Ok(Some(PeerEvent::AsksMetadata(block))),

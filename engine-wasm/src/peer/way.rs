@@ -99,6 +99,15 @@ impl Tries {
         self.current
     }
 
+    /// Whoever is there dials us, too, so that routers let both in: which way over uTP is next, whatever came of it before. `None` when none is open.
+    pub fn punch(&mut self, allowed: Ways) -> Option<Way> {
+        if !allowed.utp {
+            return None;
+        }
+        self.failed = ALL.map(|way| way.transport != Transport::Utp);
+        self.begin(allowed)
+    }
+
     /// The way by which it is being dialled, or was.
     pub fn current(&self) -> Option<Way> {
         self.current
@@ -214,6 +223,27 @@ mod tests {
         let none = Ways { tcp: false, utp: false, ..Ways::default() };
         assert_eq!(Tries::default().begin(none), None);
         assert!(!Tries::default().ended(Reached::Nothing));
+    }
+
+    #[test]
+    fn who_dials_us_is_dialled_over_utp_alone() {
+        let check = |encryption, reached: &[Reached], expected: &str| {
+            let allowed = Ways { encryption, tcp: true, utp: true };
+            let mut tries = Tries { good: Some(ALL[0]), ..Tries::default() };
+            let mut words = Vec::from_iter(tries.punch(allowed).map(word));
+            for &reached in reached {
+                if !tries.ended(reached) {
+                    break;
+                }
+                words.extend(tries.begin(allowed).map(word));
+            }
+            assert_eq!(words.join(" "), expected, "{encryption:?} {reached:?}");
+        };
+        check(Encryption::Allowed, &[Reached::Nothing; 3], "utp");
+        check(Encryption::Allowed, &[Reached::Connection; 3], "utp UTP");
+        check(Encryption::Forced, &[Reached::Connection; 3], "UTP");
+        check(Encryption::Allowed, &[Reached::Peer; 3], "utp");
+        assert_eq!(Tries::default().punch(Ways { utp: false, ..Ways::default() }), None);
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! says and hears holds no payload.
 
 mod datagrams;
+mod routers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use crate::metainfo::testing::Sample;
 use crate::peer::handshake::PROTOCOL;
 use crate::time::Instant;
 use crate::view::{Intent, IntentReply, TorrentView};
+pub(super) use routers::Carried;
+use routers::{Call, Routers};
 
 /// One way between an engine and its daemon.
 const DAEMON_DELAY: Duration = Duration::from_micros(200);
@@ -38,16 +41,9 @@ pub(super) const TRACKER: &str = "http://tracker/announce";
 enum Event {
     Wake,
     ToEngine(Input),
-    Connect(ConnId, SocketAddr, Carried),
+    Connect(Call),
     Bytes(ConnId, Vec<u8>),
     HungUp(ConnId),
-}
-
-/// What a dial goes over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Carried {
-    ByTcp,
-    ByUtp,
 }
 
 /// One end of a connection.
@@ -100,6 +96,8 @@ pub(super) struct Node {
     files: BTreeMap<FileRef, Vec<String>>,
     state: BTreeMap<String, Bytes>,
     conns: BTreeMap<ConnId, End>,
+    /// Connections that it dials.
+    calling: BTreeSet<ConnId>,
     listens: Option<SocketId>,
     sockets: Vec<datagrams::Socket>,
     /// Of connections, those that are being made included.
@@ -137,6 +135,9 @@ pub(super) struct Engines {
     pub(super) crumbs: usize,
     /// No TCP connection is made.
     pub(super) without_tcp: bool,
+    pub(super) routers: Routers,
+    /// All dials, by who dialled where.
+    pub(super) dialled: Vec<(usize, SocketAddr, Carried)>,
     /// Connections that were made, by who dialled whom; the tracker names everybody to themselves, too.
     pub(super) connected: Vec<(usize, usize)>,
     /// Handshakes that anybody could read on the way, by who said them to whom.
@@ -169,6 +170,8 @@ impl Engines {
             datagrams: Vec::new(),
             crumbs: 0,
             without_tcp: false,
+            routers: Routers::default(),
+            dialled: Vec::new(),
             connected: Vec::new(),
             overheard: Vec::new(),
             known: Vec::new(),
@@ -190,6 +193,7 @@ impl Engines {
                 files: BTreeMap::new(),
                 state: BTreeMap::new(),
                 conns: BTreeMap::new(),
+                calling: BTreeSet::new(),
                 listens: None,
                 sockets: Vec::new(),
                 groups: BTreeMap::new(),
@@ -292,6 +296,7 @@ impl Engines {
         it.files.clear();
         (it.listens, it.utp) = (None, None);
         it.sockets.clear();
+        it.calling.clear();
         it.groups.clear();
         it.engine = Engine::new(it.config.clone(), [seed; 32], self.now);
         let at = node;
@@ -323,7 +328,7 @@ impl Engines {
                 Event::HungUp(conn) if node == STRANGERS => self.strangers.entry(conn).or_default().closed = true,
                 Event::Wake => self.input(node, Input::Timeout),
                 Event::ToEngine(input) => self.input(node, input),
-                Event::Connect(conn, addr, carried) => self.connect(node, conn, addr, carried),
+                Event::Connect(call) => self.connect(node, call),
                 Event::Bytes(conn, bytes) => self.bytes(node, conn, &bytes),
                 Event::HungUp(conn) => {
                     if self.nodes[node].conns.remove(&conn).is_some() {
@@ -371,15 +376,8 @@ impl Engines {
         }
     }
 
-    fn connect(&mut self, node: usize, conn: ConnId, addr: SocketAddr, carried: Carried) {
-        let other = (0..self.nodes.len()).find(|other| addr_of(*other) == addr);
-        let socket = |node: &Node| match carried {
-            Carried::ByTcp => node.listens.filter(|_| !self.without_tcp),
-            Carried::ByUtp => node.utp,
-        };
-        let Some((other, socket)) = other.and_then(|other| Some((other, socket(&self.nodes[other])?))) else {
-            return self.tell(node, IoEvent::TcpClosed { conn, reason: CloseReason::Refused });
-        };
+    /// A dial came to its end.
+    fn join(&mut self, (node, conn): (usize, ConnId), (other, socket): (usize, SocketId), carried: Carried) {
         self.accepted += 1;
         self.connected.push((node, other));
         let theirs = ConnId(ConnId::ACCEPTED.0 + self.accepted);
@@ -387,11 +385,15 @@ impl Engines {
         self.nodes[other].conns.insert(theirs, End::to((node, conn)));
         self.tell(node, IoEvent::TcpConnected { conn });
         let ephemeral = u16::try_from(40_000 + self.accepted % 20_000).expect("it is a port");
-        let addr = SocketAddr::new(addr_of(node).ip(), ephemeral);
+        let addr = match carried {
+            Carried::ByTcp => SocketAddr::new(addr_of(node).ip(), ephemeral),
+            Carried::ByUtp => self.routers.outside(node),
+        };
         self.tell(other, IoEvent::TcpAccepted { socket, conn: theirs, addr });
     }
 
     fn close(&mut self, node: usize, conn: ConnId) {
+        self.nodes[node].calling.remove(&conn);
         let Some(end) = self.nodes[node].conns.remove(&conn) else { return };
         let free = self.nodes[node].line_free.max(self.now);
         self.at(free + LATENCY, end.other.0, Event::HungUp(end.other.1));
@@ -482,12 +484,14 @@ impl Engines {
 
     fn command(&mut self, node: usize, command: IoCommand) {
         match command {
-            IoCommand::TcpConnect { conn, addr, .. } => {
-                self.at(self.now + LATENCY * 2, node, Event::Connect(conn, addr, Carried::ByTcp));
+            IoCommand::TcpConnect { conn, addr, timeout_ms } => {
+                let give_up = self.now + Duration::from_millis(timeout_ms.into());
+                self.call(node, Call { conn, addr, carried: Carried::ByTcp, give_up });
             }
-            IoCommand::UtpConnect { conn, addr, socket, .. } => {
+            IoCommand::UtpConnect { conn, addr, socket, timeout_ms } => {
                 assert_eq!(self.nodes[node].utp, Some(socket), "uTP is spoken there");
-                self.at(self.now + LATENCY * 2, node, Event::Connect(conn, addr, Carried::ByUtp));
+                let give_up = self.now + Duration::from_millis(timeout_ms.into());
+                self.call(node, Call { conn, addr, carried: Carried::ByUtp, give_up });
             }
             IoCommand::TcpSend { conn, data } => {
                 // What comes before frames is no message, and may be encrypted.

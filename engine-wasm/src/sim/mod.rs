@@ -16,6 +16,7 @@ mod keeping;
 mod magnets;
 mod mapping;
 mod moving;
+mod punching;
 mod removing;
 mod scenarios;
 mod seeder;

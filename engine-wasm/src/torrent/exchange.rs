@@ -30,6 +30,6 @@ impl Torrent {
     /// Whether somebody who dialled us can be reached at this address, too: to dial it would be in vain.
     pub(super) fn is_here(&self, addr: SocketAddr) -> bool {
         let dialled_us = |peer: &&Peer| !peer.is_dialled() && peer.is_ready();
-        self.peers.values().filter(dialled_us).any(|peer| peer.listens_at() == Some(addr))
+        self.peers.values().filter(dialled_us).any(|peer| peer.is_at(addr))
     }
 }

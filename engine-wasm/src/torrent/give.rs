@@ -11,7 +11,8 @@ use bytes::Bytes;
 use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{ConnId, IoCommand, OpId, Span};
 
-use super::{Op, Torrent, exchange};
+use super::{Op, Torrent, exchange, punch};
+use crate::arrivals::Named;
 use crate::context::Context;
 use crate::geometry::PieceIndex;
 use crate::handles::Access;
@@ -60,13 +61,15 @@ impl Giving {
 }
 
 impl Torrent {
-    /// Somebody dialled us and named this torrent in the first `received` bytes of its handshake. False when it is to be turned away.
-    pub(crate) fn accept(&mut self, conn: ConnId, addr: SocketAddr, received: &[u8], cx: &mut Context<'_>) -> bool {
+    /// Somebody dialled us and named this torrent. False when it is to be turned away.
+    pub(crate) fn accept(&mut self, conn: ConnId, named: &Named, cx: &mut Context<'_>) -> bool {
+        let Named { addr, over, ref received, .. } = *named;
         if !self.is_running() || self.is_banned_host(addr) || !self.has_room_for_arrivals() {
             return false;
         }
         cx.shared.conns.insert(conn, self.meta.info_hash);
-        self.peers.insert(conn, Peer::accept(addr, received, self.meta.identity(), cx.peer_id, cx.now));
+        let peer = Peer::accept(addr, received, self.meta.identity(), cx.peer_id, cx.now).over(over);
+        self.peers.insert(conn, peer);
         self.join_group(conn, cx);
         self.offer_dht(conn, cx);
         let rest = HANDSHAKE_LEN.saturating_sub(received.len());
@@ -300,9 +303,9 @@ impl Torrent {
 
 fn introduction<'a>(pieces: &'a PieceMap, meta: &Metainfo, upload_only: bool, cx: &Context<'_>) -> Introduction<'a> {
     let metadata_size = u32::try_from(meta.info.len()).ok().filter(|size| (1..=limits::METADATA).contains(size));
-    let exchanges_peers = exchange::is_wanted(meta, cx);
+    let (exchanges_peers, punches) = (exchange::is_wanted(meta, cx), punch::is_wanted(meta, cx));
     let port = cx.shared.net.public_port();
-    Introduction { have: pieces.have(), metadata_size, port, upload_only, exchanges_peers }
+    Introduction { have: pieces.have(), metadata_size, port, upload_only, exchanges_peers, punches }
 }
 
 /// Everything of a `piece` message but its payload (BEP 3).

@@ -12,6 +12,7 @@ mod give;
 mod look;
 mod place;
 mod prove;
+mod punch;
 mod recheck;
 mod relocate;
 mod resume;
@@ -35,6 +36,7 @@ use shared_proto::{ConnId, FileId, FileRef, IoCommand, OpId, RootKey};
 
 use crate::context::{Context, Owner};
 use crate::discover::candidates::{Candidates, Source};
+use crate::discover::holepunch::seeking::Seeking;
 use crate::discover::tracker::announcer::Announcer;
 use crate::geometry::{Block, FileIndex, Geometry, PieceIndex};
 use crate::handles::Access;
@@ -157,6 +159,7 @@ pub(crate) struct Torrent {
     desk: Desk,
     peers: BTreeMap<ConnId, Peer>,
     candidates: Candidates,
+    seeking: Seeking,
     trackers: Announcer,
     web: web::Web,
     /// Whether the DHT is looking for peers of it.
@@ -242,6 +245,7 @@ impl Torrent {
             desk: Desk::default(),
             peers: BTreeMap::new(),
             candidates,
+            seeking: Seeking::default(),
             trackers,
             web,
             asks_dht: false,
@@ -356,6 +360,7 @@ impl Torrent {
         self.checking = 0;
         self.check_first.clear();
         self.record.unlink();
+        self.seeking.clear();
         self.trackers.unlink(now);
         self.web.unlink();
         self.pieces.unlink();

@@ -16,7 +16,7 @@ use crate::geometry::Block;
 use crate::limits;
 use crate::metainfo::Magnet;
 use crate::peer::handshake::HANDSHAKE_LEN;
-use crate::peer::way::Reached;
+use crate::peer::way::{Reached, Way};
 use crate::peer::wire::{MAX_FRAME, PIECE_ID};
 use crate::peer::{Peer, PeerError, PeerEvent};
 use crate::time::Instant;
@@ -78,11 +78,22 @@ impl Torrent {
                 self.candidates.leave_alone(addr, cx.now);
                 continue;
             };
-            let conn = cx.dial(self.meta.info_hash, addr, way, has_other);
-            self.peers.insert(conn, Peer::dial(addr, cx.now));
-            self.join_group(conn, cx);
+            self.dial_by(addr, way, has_other, |peer| peer, cx);
             dialling += 1;
         }
+    }
+
+    pub(super) fn dial_by(
+        &mut self,
+        addr: SocketAddr,
+        way: Way,
+        has_other: bool,
+        mark: impl FnOnce(Peer) -> Peer,
+        cx: &mut Context<'_>,
+    ) {
+        let conn = cx.dial(self.meta.info_hash, addr, way, has_other);
+        self.peers.insert(conn, mark(Peer::dial(addr, cx.now).over(way.transport)));
+        self.join_group(conn, cx);
     }
 
     /// `tcp_connected`
@@ -141,6 +152,7 @@ impl Torrent {
             PeerEvent::Ready => {
                 if let Some(peer) = self.peers.get(&conn) {
                     self.candidates.reached(peer.addr(), Reached::Peer);
+                    self.seeking.found(peer.addr());
                     self.record.touch(cx.now);
                 }
                 self.wants_are_stale |= self.peers.get(&conn).is_some_and(Peer::speaks_v2);
@@ -154,6 +166,7 @@ impl Torrent {
                 }
             }
             PeerEvent::Names(peers) => self.add_peers(peers.into_iter(), Source::Pex, cx),
+            PeerEvent::Punch(message) => self.heard_of_punching(conn, message, cx),
             PeerEvent::HasAll => {
                 self.availability.add_everyone();
                 self.learned(conn, cx);
@@ -235,6 +248,8 @@ impl Torrent {
         self.part(conn, &peer, cx);
         if peer.is_dialled() && self.candidates.failed(peer.addr(), cx.now) {
             self.dial(cx);
+        } else if peer.is_connecting() {
+            self.seek_introduction(peer.addr(), cx);
         }
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Exchange {
     told: BTreeSet<SocketAddr>,
     last_sent: Option<Instant>,
     /// Whom it told us of, and did not take back.
-    taken: BTreeSet<SocketAddr>,
+    taken: Peers,
     /// Messages that were taken of the present burst, and since when.
     burst: u32,
     burst_since: Instant,
@@ -90,16 +90,22 @@ impl Exchange {
             self.early += 1;
             return if self.early > MOST_EARLY { Err(Nuisance) } else { Ok(Vec::new()) };
         }
-        self.taken.retain(|addr| !message.dropped.contains(addr));
+        self.taken.retain(|addr, _| !message.dropped.contains(addr));
         let mut news = Vec::new();
-        for &(addr, _) in &message.added {
+        for &(addr, flags) in &message.added {
             // Nobody is asked at a stranger's word about an address in our own network.
             let is_fit = is_local(itself.ip()) || !is_local(addr.ip());
-            if is_fit && self.taken.len() < MAX_TAKEN && self.taken.insert(addr) {
+            let has_room = self.taken.len() < MAX_TAKEN || self.taken.contains_key(&addr);
+            if is_fit && has_room && self.taken.insert(addr, flags).is_none() {
                 news.push(addr);
             }
         }
         Ok(news)
+    }
+
+    /// What it said of somebody whom it named and did not take back.
+    pub(crate) fn named(&self, addr: SocketAddr) -> Option<Flags> {
+        self.taken.get(&addr).copied()
     }
 
     fn is_in_time(&mut self, now: Instant) -> bool {
@@ -198,6 +204,20 @@ mod tests {
         }
         assert_eq!(heard(20, 51), Ok(vec![addr(20)]), "patience pays");
         assert_eq!(heard(21, 52), Err(Nuisance));
+    }
+
+    #[test]
+    fn what_it_says_of_those_whom_it_names_is_kept_until_it_takes_them_back() {
+        let mut exchange = willing();
+        let mut say = |flags: Option<Flags>| {
+            let added = flags.map(|flags| (addr(1), flags)).into_iter().collect();
+            let dropped = if flags.is_none() { vec![addr(1)] } else { Vec::new() };
+            exchange.heard(&PexMessage { added, dropped }, addr(0), at(0)).unwrap();
+            exchange.named(addr(1))
+        };
+        assert_eq!(say(Some(Flags::SEED)), Some(Flags::SEED));
+        assert_eq!(say(Some(Flags::HOLEPUNCH)), Some(Flags::HOLEPUNCH));
+        assert_eq!(say(None), None);
     }
 
     #[test]

@@ -51,7 +51,8 @@ fn have(pieces: &[u32]) -> Bitfield {
 }
 
 fn us(have: &Bitfield) -> Introduction<'_> {
-    Introduction { have, metadata_size: Some(20_000), port: Some(6881), upload_only: false, exchanges_peers: false }
+    let (port, upload_only) = (Some(6881), false);
+    Introduction { have, metadata_size: Some(20_000), port, upload_only, exchanges_peers: false, punches: false }
 }
 
 const FAST: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 4];

@@ -1,0 +1,91 @@
+//! Whether two peers are to be brought together by us.
+//!
+//! A rule and no state: who is connected, and how often somebody asks, is the caller's to know. Invariant: nobody hears by this of an address in our own
+//! network who is not in it.
+
+use std::net::SocketAddr;
+
+use super::Refusal;
+use crate::discover::dht::node_id::is_local;
+
+/// The peer that is asked for, as we know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Where its datagrams come from, as far as we know.
+    pub(crate) endpoint: SocketAddr,
+    /// Whether it speaks the extension.
+    pub(crate) speaks: bool,
+    /// Whether it is the one who asks.
+    pub(crate) is_asker: bool,
+}
+
+/// Judges a rendezvous that the peer at `asker` wants with whom it believes at `addr`; `own` is where others see us.
+///
+/// # Errors
+/// [`Refusal`]: what the asker is told.
+pub(crate) fn judge(
+    addr: SocketAddr,
+    asker: SocketAddr,
+    own: [Option<SocketAddr>; 2],
+    target: Option<Target>,
+) -> Result<Target, Refusal> {
+    if addr.port() == 0 || addr.ip().is_unspecified() || addr.ip().is_multicast() {
+        return Err(Refusal::NoSuchPeer);
+    }
+    if own.contains(&Some(addr)) {
+        return Err(Refusal::NoSelf);
+    }
+    let target = target.ok_or(Refusal::NotConnected)?;
+    if target.is_asker {
+        // So does libtorrent, though it is not the relay's own.
+        return Err(Refusal::NoSelf);
+    }
+    let (one, other) = (asker.ip(), target.endpoint.ip());
+    if one.is_ipv4() != other.is_ipv4() || is_local(one) != is_local(other) {
+        // What either would send could not reach the other.
+        return Err(Refusal::NotConnected);
+    }
+    if target.speaks { Ok(target) } else { Err(Refusal::NoSupport) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = "198.51.100.9:6881";
+
+    /// A rendezvous with somebody at an address, whom we know by an endpoint.
+    fn check(addr: &str, asker: &str, endpoint: Option<&str>, expected: Option<Refusal>) {
+        let parse = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let target = endpoint.map(|it| Target { endpoint: parse(it), speaks: true, is_asker: it == asker });
+        let judged = judge(parse(addr), parse(asker), [Some(parse(OWN)), None], target);
+        assert_eq!(judged.err(), expected, "{asker} wants {addr}");
+    }
+
+    #[test]
+    fn two_who_are_connected_are_brought_together() {
+        check("1.2.3.4:5", "6.7.8.9:10", Some("1.2.3.4:77"), None);
+        check("[2001:db8::1]:5", "[2001:db8::2]:5", Some("[2001:db8::1]:5"), None);
+        check("192.168.0.2:5", "192.168.0.3:5", Some("192.168.0.2:5"), None);
+    }
+
+    #[test]
+    fn each_refusal_has_its_reason() {
+        check("1.2.3.4:5", "6.7.8.9:10", None, Some(Refusal::NotConnected));
+        check("1.2.3.4:0", "6.7.8.9:10", None, Some(Refusal::NoSuchPeer));
+        check("0.0.0.0:5", "6.7.8.9:10", None, Some(Refusal::NoSuchPeer));
+        check("224.0.0.1:5", "6.7.8.9:10", None, Some(Refusal::NoSuchPeer));
+        check(OWN, "6.7.8.9:10", None, Some(Refusal::NoSelf));
+        check("6.7.8.9:10", "6.7.8.9:10", Some("6.7.8.9:10"), Some(Refusal::NoSelf));
+        let (addr, asker) = ("1.2.3.4:5".parse().unwrap(), "6.7.8.9:10".parse().unwrap());
+        let target = Target { endpoint: addr, speaks: false, is_asker: false };
+        assert_eq!(judge(addr, asker, [None; 2], Some(target)), Err(Refusal::NoSupport));
+    }
+
+    #[test]
+    fn nobody_is_sent_where_it_can_not_get() {
+        check("192.168.0.2:5", "6.7.8.9:10", Some("192.168.0.2:5"), Some(Refusal::NotConnected));
+        check("6.7.8.9:10", "192.168.0.2:5", Some("6.7.8.9:10"), Some(Refusal::NotConnected));
+        check("6.7.8.9:10", "[2001:db8::1]:5", Some("6.7.8.9:10"), Some(Refusal::NotConnected));
+    }
+}
