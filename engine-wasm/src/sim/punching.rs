@@ -57,7 +57,7 @@ fn two_behind_routers_come_together_through_a_third() {
 
 #[test]
 fn without_a_third_that_helps_they_do_not() {
-    for seed in 180..184 {
+    for seed in 180..182 {
         let (done, engines) = meet(config(false, true), seed);
         assert!(!done && engines.connected.contains(&(2, 1)), "seed {seed}");
         assert!(!engines.connected.iter().any(|pair| [(0, 2), (2, 0)].contains(pair)), "{:?}", engines.connected);
