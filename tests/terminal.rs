@@ -143,7 +143,7 @@ async fn no_verified_piece_is_lost_when_everything_is_killed() -> Result<()> {
     terminal.kill().await;
     daemon.kill();
     // Nothing new can come: what is verified now was there.
-    stage.swarm.tracker.name([]).await;
+    stage.swarm.tracker.name([]);
     let mut terminal = stage.get()?;
     let after = terminal.verified(0).await?;
     ensure!(after >= before, "{before} bytes were verified, and {after} are");

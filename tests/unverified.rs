@@ -28,7 +28,7 @@ async fn swarm_with(lie: Lie, honest: &[(Client, Line)]) -> Result<(Swarm, Liar)
     let swarm = Swarm::of_file(&Film::Mp4MoovFirst.file().await?, PIECE_LENGTH, honest).await?;
     let liar = Liar::start(&swarm.torrent, lie).await?;
     let honest = swarm.lines.iter().map(|line| line.address());
-    swarm.tracker.name(honest.chain([liar.address()])).await;
+    swarm.tracker.name(honest.chain([liar.address()]));
     Ok((swarm, liar))
 }
 

@@ -32,6 +32,5 @@ pub mod swarm;
 pub mod terminal;
 pub mod torrent;
 pub mod tracker;
-pub mod udp_tracker;
 pub mod wire;
 pub mod workspace;

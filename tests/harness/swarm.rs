@@ -210,7 +210,7 @@ impl Swarm {
             swarm.seeders.push(seeder);
         }
         let near: Vec<_> = swarm.lines.iter().map(Proxy::address).collect();
-        swarm.tracker.name(near).await;
+        swarm.tracker.name(near);
         Ok(swarm)
     }
 

@@ -22,8 +22,7 @@ use jstorrent_tests::party::{Part, Party};
 use jstorrent_tests::plain::Server;
 use jstorrent_tests::swarm::Client;
 use jstorrent_tests::torrent::Torrent;
-use jstorrent_tests::tracker::Tracker;
-use jstorrent_tests::udp_tracker::UdpTracker;
+use jstorrent_tests::tracker::{Front, Tracker};
 use jstorrent_tests::workspace;
 use stage::{Ours, Stage};
 use table::{Outcome, Table};
@@ -190,7 +189,7 @@ async fn introduced(stage: &Stage, cell: &Cell, part: &Part<'_>) -> Result<()> {
         let us = ["--peer".to_owned(), us.to_string()];
         let (_introducer, port) = Ours::introduce(stage, &source, cell, &us).await?;
         let tracker = Tracker::start().await?;
-        tracker.name([([127, 0, 0, 1], port).into()]).await;
+        tracker.name([([127, 0, 0, 1], port).into()]);
         let torrent = stage.torrent.with_tracker(&tracker.url());
         let mut party = Party::start(&Part { torrent: &torrent, ..part.clone() }).await?;
         return stage.complete(&mut party, cell).await;
@@ -222,7 +221,7 @@ async fn acquainted(stage: &Stage, introducer: &Part<'_>, address: &str) -> Resu
     }
     let giver = Party::start(&giver(&[])).await?;
     let tracker = Tracker::start().await?;
-    tracker.name([giver.address()]).await;
+    tracker.name([giver.address()]);
     let torrent = stage.torrent.with_tracker(&tracker.url());
     let party = Party::start(&Part { torrent: &torrent, ..introducer.clone() }).await?;
     until("it to ask its tracker", Duration::from_secs(30), || async { Ok((tracker.announces() > 0).then_some(())) })
@@ -252,28 +251,16 @@ fn path_text(path: &Path) -> Result<String> {
 
 /// A tracker, and a torrent and a link that name it.
 struct Known {
-    tracker: Announced,
+    tracker: Tracker,
     torrent: Torrent,
     file: String,
     link: String,
 }
 
-enum Announced {
-    Http(Tracker),
-    Udp(UdpTracker),
-}
-
 impl Known {
     async fn new(stage: &Stage, source: Source) -> Result<Self> {
-        let (tracker, url) = if source == Source::Udp {
-            let tracker = UdpTracker::open().await?;
-            let url = tracker.url();
-            (Announced::Udp(tracker), url)
-        } else {
-            let tracker = Tracker::open().await?;
-            let url = tracker.url();
-            (Announced::Http(tracker), url)
-        };
+        let tracker = Tracker::open(if source == Source::Udp { Front::Udp } else { Front::Http }).await?;
+        let url = tracker.url();
         let torrent = stage.torrent.with_tracker(&url);
         let file = file(stage, &torrent)?;
         let link = format!("{}&tr={}", stage.link, jstorrent_tests::plain::encoded(&url));
@@ -284,11 +271,7 @@ impl Known {
     async fn announced(&self, port: u16) -> Result<()> {
         const SOON: Duration = Duration::from_secs(30);
         until("an announce", SOON, || async {
-            let known = match &self.tracker {
-                Announced::Http(tracker) => tracker.announced().await,
-                Announced::Udp(tracker) => tracker.announced().await,
-            };
-            Ok(known.iter().any(|peer| peer.port() == port).then_some(()))
+            Ok(self.tracker.announced().iter().any(|peer| peer.port() == port).then_some(()))
         })
         .await
     }

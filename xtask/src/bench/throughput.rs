@@ -38,7 +38,7 @@ pub(super) async fn measure(plan: &Plan, report: &mut Report) -> Result<Finished
     recipe.announce = Some(tracker.url());
     let torrent = Torrent::make(&recipe)?;
     let seeder = Seeder::start_wide(&torrent).await?;
-    tracker.name([seeder.address()]).await;
+    tracker.name([seeder.address()]);
     step.done();
     let mut samples = Samples::default();
     let mut finished = None;

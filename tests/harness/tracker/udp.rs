@@ -1,17 +1,14 @@
-//! A UDP tracker (BEP 15) that names the peers it was given, to everybody; an open one names who announces, too.
+//! How a UDP tracker talks (BEP 15).
 //!
 //! It is as strict as trackers of the wild: who has no conversation with it, or writes too little, gets an error or nothing.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Result;
 use tokio::net::UdpSocket;
-use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
 
-use crate::tracker::{Register, compact};
+use super::{SharedRegister, compact};
 
 /// The number that every conversation begins with.
 const PROTOCOL_ID: u64 = 0x0417_2710_1980;
@@ -26,72 +23,17 @@ const STOPPED: u32 = 3;
 /// Seconds until one may ask again.
 const INTERVAL: u32 = 60;
 
-/// A running tracker; dropping it stops it.
-#[derive(Debug)]
-pub struct UdpTracker {
-    address: SocketAddr,
-    register: Arc<RwLock<Register>>,
-    announces: Arc<AtomicU32>,
-    answering: JoinHandle<()>,
-}
-
-impl UdpTracker {
-    /// Listens on a free port. It names nobody yet.
-    ///
-    /// # Errors
-    /// No port is free.
-    pub async fn start() -> Result<Self> {
-        Self::serve(Register::new(false)).await
-    }
-
-    /// One that also names everybody who announces, whatever the torrent.
-    ///
-    /// # Errors
-    /// As [`UdpTracker::start`].
-    pub async fn open() -> Result<Self> {
-        Self::serve(Register::new(true)).await
-    }
-
-    async fn serve(register: Arc<RwLock<Register>>) -> Result<Self> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = socket.local_addr()?;
-        let announces = Arc::new(AtomicU32::new(0));
-        let desk = Desk { register: Arc::clone(&register), announces: Arc::clone(&announces), conversations: 0 };
-        let answering = tokio::spawn(desk.answer_all(socket));
-        Ok(Self { address, register, announces, answering })
-    }
-
-    /// The announce URL.
-    pub fn url(&self) -> String {
-        format!("udp://{}/announce", self.address)
-    }
-
-    /// Names these peers from now on.
-    pub async fn name(&self, peers: impl IntoIterator<Item = SocketAddr>) {
-        self.register.write().await.give(peers);
-    }
-
-    /// How often somebody announced.
-    pub fn announces(&self) -> u32 {
-        self.announces.load(Ordering::Relaxed)
-    }
-
-    /// Who announced to an open one, and did not leave since.
-    pub async fn announced(&self) -> Vec<SocketAddr> {
-        self.register.read().await.announced()
-    }
-}
-
-impl Drop for UdpTracker {
-    fn drop(&mut self) {
-        self.answering.abort();
-    }
+/// Answers on a free port.
+pub(super) async fn serve(register: SharedRegister) -> Result<(SocketAddr, JoinHandle<()>)> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = socket.local_addr()?;
+    let answering = tokio::spawn(Desk { register, conversations: 0 }.answer_all(socket));
+    Ok((address, answering))
 }
 
 /// What answers.
 struct Desk {
-    register: Arc<RwLock<Register>>,
-    announces: Arc<AtomicU32>,
+    register: SharedRegister,
     /// Conversations begun; each has its number, shifted so that none is the protocol's.
     conversations: u64,
 }
@@ -102,13 +44,13 @@ impl Desk {
         loop {
             // An error is a refusal by somebody who was answered and is gone.
             let Ok((length, from)) = socket.recv_from(&mut datagram).await else { continue };
-            if let Some(answer) = self.answer(&datagram[..length], from).await {
+            if let Some(answer) = self.answer(&datagram[..length], from) {
                 let _ = socket.send_to(&answer, from).await;
             }
         }
     }
 
-    async fn answer(&mut self, datagram: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
+    fn answer(&mut self, datagram: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
         let conversation = u64::from_be_bytes(datagram.get(..8)?.try_into().ok()?);
         let (action, transaction) = (word(datagram, 8)?, word(datagram, 12)?);
         if action == CONNECT {
@@ -125,10 +67,9 @@ impl Desk {
         }
         match action {
             ANNOUNCE if datagram.len() >= ANNOUNCE_LENGTH => {
-                self.announces.fetch_add(1, Ordering::Relaxed);
                 let port = u16::from_be_bytes([datagram[96], datagram[97]]);
                 let leaves = word(datagram, 80)? == STOPPED;
-                let peers = self.register.write().await.announce((from.ip(), port).into(), leaves);
+                let peers = self.register.announce((from.ip(), port).into(), leaves);
                 let numbers = [INTERVAL, 0, u32::try_from(peers.len()).ok()?].map(u32::to_be_bytes).concat();
                 Some([head(ANNOUNCE, transaction), numbers, compact(&peers)].concat())
             }
@@ -157,12 +98,13 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::tracker::{Front, Tracker};
 
     /// Somebody who asks.
     struct Asker(UdpSocket);
 
     impl Asker {
-        async fn of(tracker: &UdpTracker) -> Self {
+        async fn of(tracker: &Tracker) -> Self {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             socket.connect(tracker.address).await.unwrap();
             Self(socket)
@@ -193,8 +135,8 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_a_conversation_hears_of_the_others() {
-        let tracker = UdpTracker::open().await.unwrap();
-        tracker.name(["127.0.0.1:6881".parse().unwrap()]).await;
+        let tracker = Tracker::open(Front::Udp).await.unwrap();
+        tracker.name(["127.0.0.1:6881".parse().unwrap()]);
         let asker = Asker::of(&tracker).await;
         let conversation = asker.conversation().await;
         let answer = asker.ask(conversation, ANNOUNCE, &announce(256, 2)).await;
@@ -210,7 +152,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_none_is_refused() {
-        let tracker = UdpTracker::start().await.unwrap();
+        let tracker = Tracker::open(Front::Udp).await.unwrap();
         let asker = Asker::of(&tracker).await;
         let conversation = asker.conversation().await;
         assert_eq!(word(&asker.ask(conversation + 1, ANNOUNCE, &announce(1, 0)).await, 0), Some(ERROR));
