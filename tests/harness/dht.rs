@@ -3,15 +3,14 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 
-use anyhow::{Context as _, Result};
-use tokio::process::{ChildStdin, Command};
+use anyhow::Result;
+use tokio::process::ChildStdin;
 
-use crate::process::{Group, log_to, ready_line};
-use crate::swarm::PYTHON;
+use crate::peers;
+use crate::process::Group;
 use crate::torrent::Torrent;
-use crate::workspace::{self, Scratch};
+use crate::workspace::Scratch;
 
 /// A libtorrent client; dropping it kills it.
 #[derive(Debug)]
@@ -67,18 +66,12 @@ impl Node {
         args: impl FnOnce(&Path) -> Result<Vec<OsString>>,
     ) -> Result<Self> {
         let scratch = Scratch::new("dht")?;
-        let mut command = Command::new(PYTHON);
-        command.arg(workspace::root().join("tests/harness/peers/libtorrent_dht.py"));
+        let mut command = peers::script("libtorrent_dht.py");
         command
             .arg(router.map_or("none".to_owned(), |router| router.to_string()))
             .arg(role)
             .args(args(scratch.path())?);
-        let log = scratch.path().join("log");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_to(&log)?);
-        let mut group = Group::spawn(&mut command)?;
-        let stdin = group.stdin()?;
-        let ready = ready_line(group.stdout()?, "ready ").await;
-        let port: u16 = ready.with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?.parse()?;
+        let (group, stdin, port) = peers::start(command, &scratch).await?;
         Ok(Self { address: ([127, 0, 0, 1], port).into(), _group: group, _stdin: stdin, scratch })
     }
 }

@@ -11,10 +11,11 @@ use anyhow::{Context as _, Result, bail};
 use tokio::process::Command;
 
 use crate::clock::until;
+use crate::peers;
 use crate::process::{Group, log_to};
-use crate::swarm::{Client, PYTHON, free_port, log_of};
+use crate::swarm::{Client, free_port, log_of};
 use crate::torrent::Torrent;
-use crate::workspace::{self, Scratch};
+use crate::workspace::Scratch;
 
 /// A client that downloads one torrent; dropping it kills it.
 #[derive(Debug)]
@@ -85,9 +86,8 @@ impl Leecher {
 }
 
 fn libtorrent(file: &Path, folder: &Path, peer: SocketAddr) -> Command {
-    let script = workspace::root().join("tests/harness/peers/libtorrent_leech.py");
-    let mut command = Command::new(PYTHON);
-    command.arg(script).arg(file).arg(folder).args([peer.ip().to_string(), peer.port().to_string()]);
+    let mut command = peers::script("libtorrent_leech.py");
+    command.arg(file).arg(folder).args([peer.ip().to_string(), peer.port().to_string()]);
     command
 }
 

@@ -24,6 +24,7 @@ pub mod media;
 pub mod nginx;
 pub mod pages;
 pub mod party;
+pub mod peers;
 pub mod plain;
 pub mod process;
 pub mod proxy;

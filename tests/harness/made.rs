@@ -3,11 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use tokio::process::Command;
 
-use crate::swarm::PYTHON;
 use crate::torrent::{Torrent, hex};
-use crate::{terminal, workspace};
+use crate::{peers, terminal, workspace};
 
 /// Whose hashes a torrent has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +47,10 @@ impl Made {
     /// # Errors
     /// libtorrent is not installed, or can't.
     pub async fn new(folder: &Path, name: &str, piece_length: usize, version: Version) -> Result<Self> {
-        let script = workspace::root().join("tests/harness/peers/libtorrent_make.py");
         let scratch = workspace::Scratch::new("made")?;
         let path = scratch.path().join("made.torrent");
-        let mut command = Command::new(PYTHON);
-        command.arg(script).arg(folder).arg(name).arg(piece_length.to_string()).arg(version.word()).arg(&path);
+        let mut command = peers::script("libtorrent_make.py");
+        command.arg(folder).arg(name).arg(piece_length.to_string()).arg(version.word()).arg(&path);
         let (status, out, errors) = terminal::output(&mut command).await?;
         ensure!(status == 0, "libtorrent makes no torrent: {errors}");
         let (v1, v2) = out.trim().split_once(' ').context("two hashes")?;

@@ -13,11 +13,12 @@ use tokio::net::TcpStream;
 use tokio::process::{ChildStdin, Command};
 
 use crate::clock::until;
-use crate::process::{Group, log_to, ready_line};
-use crate::swarm::{Client, PYTHON, free_port, log_of};
+use crate::peers;
+use crate::process::{Group, log_to};
+use crate::swarm::{Client, free_port, log_of};
 use crate::terminal;
 use crate::torrent::Torrent;
-use crate::workspace::{self, Scratch};
+use crate::workspace::Scratch;
 
 /// Longest wait for a client to listen.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -129,15 +130,11 @@ impl Party {
             Some(link) => what["link"] = link.into(),
             None => what["torrent"] = json!(part.torrent.write_to(scratch.path())?),
         }
-        let mut command = Command::new(PYTHON);
-        command.arg(workspace::root().join("tests/harness/peers/libtorrent_party.py")).arg(what.to_string());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_to(&scratch.path().join("log"))?);
-        let mut group = Group::spawn(&mut command)?;
-        let stdin = Some(group.stdin()?);
-        let ready = ready_line(group.stdout()?, "ready ").await;
-        let port: u16 = ready.with_context(|| log_of(&scratch))?.parse()?;
+        let mut command = peers::script("libtorrent_party.py");
+        command.arg(what.to_string());
+        let (group, stdin, port) = peers::start(command, &scratch).await?;
         let address = (part.address.parse::<std::net::IpAddr>()?, port).into();
-        Ok(Self { address, folder, group, _stdin: stdin, scratch })
+        Ok(Self { address, folder, group, _stdin: Some(stdin), scratch })
     }
 
     async fn transmission(part: &Part<'_>, folder: PathBuf, scratch: Scratch) -> Result<Self> {

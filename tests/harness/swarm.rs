@@ -10,14 +10,12 @@ use tokio::net::TcpListener;
 use tokio::process::{ChildStdin, Command};
 
 use crate::clock::until;
-use crate::process::{Group, log_to, ready_line};
+use crate::peers;
+use crate::process::{Group, log_to};
 use crate::proxy::{Line, Proxy};
 use crate::torrent::{Recipe, Torrent};
 use crate::tracker::Tracker;
-use crate::workspace::{self, Scratch};
-
-/// Debian's Python, the one that Debian's libtorrent is installed for.
-pub const PYTHON: &str = "/usr/bin/python3";
+use crate::workspace::Scratch;
 
 /// Which client seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,14 +84,9 @@ impl Seeder {
     }
 
     async fn libtorrent(torrent: &Torrent, file: &Path, options: &[&str], scratch: Scratch) -> Result<Self> {
-        let script = workspace::root().join("tests/harness/peers/libtorrent_seed.py");
-        let mut command = Command::new(PYTHON);
-        command.arg(script).arg(file).arg(&torrent.folder).args(options);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_to(&scratch.path().join("log"))?);
-        let mut group = Group::spawn(&mut command)?;
-        let stdin = group.stdin()?;
-        let stdout = group.stdout()?;
-        let port: u16 = ready_line(stdout, "ready ").await.with_context(|| log_of(&scratch))?.parse()?;
+        let mut command = peers::script("libtorrent_seed.py");
+        command.arg(file).arg(&torrent.folder).args(options);
+        let (group, stdin, port) = peers::start(command, &scratch).await?;
         Ok(Self { address: ([127, 0, 0, 1], port).into(), _group: group, _stdin: Some(stdin), _scratch: scratch })
     }
 

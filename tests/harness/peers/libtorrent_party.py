@@ -17,14 +17,15 @@ Prints "ready PORT". Ends at the end of its input. Of others it hears nowhere el
 
 import json
 import sys
-import time
 
 import libtorrent as lt
+
+import quiet
 
 
 def settings(what):
     policy = int(lt.enc_policy.forced if what["encrypted"] else lt.enc_policy.disabled)
-    return {
+    return quiet.SETTINGS | quiet.DHT_OF_ONE_ADDRESS | {
         "out_enc_policy": policy,
         "in_enc_policy": policy,
         "allowed_enc_level": int(lt.enc_level.rc4 if what["encrypted"] else lt.enc_level.both),
@@ -37,48 +38,27 @@ def settings(what):
         "outgoing_interfaces": what["address"],
         "enable_dht": what["dht"] is not None,
         "dht_bootstrap_nodes": what["dht"] or "",
-        # All nodes share one address here, which libtorrent would take for an attack.
-        "dht_restrict_routing_ips": False,
-        "dht_restrict_search_ips": False,
-        "dht_announce_interval": 2,
-        "enable_lsd": False,
-        "enable_upnp": False,
-        "enable_natpmp": False,
         "allow_multiple_connections_per_ip": True,
         "min_reconnect_time": 1,
         "unchoke_slots_limit": -1 if what["gives"] else 0,
-        "alert_mask": 0,
     }
 
 
 def main():
     what = json.loads(sys.argv[1])
     session = lt.session(settings(what))
-    while session.listen_port() == 0:
-        time.sleep(0.02)
-    if "link" in what:
-        params = lt.parse_magnet_uri(what["link"])
-    else:
-        params = lt.add_torrent_params()
-        params.ti = lt.torrent_info(what["torrent"])
-    params.save_path = what["folder"]
-    flags = params.flags | lt.torrent_flags.disable_lsd
-    flags &= ~lt.torrent_flags.auto_managed & ~lt.torrent_flags.paused
+    params = lt.parse_magnet_uri(what["link"]) if "link" in what else quiet.of_file(what["torrent"])
+    flags = lt.torrent_flags.disable_lsd
     if not what["pex"]:
         flags |= lt.torrent_flags.disable_pex
     if what["dht"] is None:
         flags |= lt.torrent_flags.disable_dht
-    params.flags = flags
-    handle = session.add_torrent(params)
-    while what["seeds"] and not handle.status().is_seeding:
-        error = handle.status().errc
-        if error.value() != 0:
-            sys.exit(f"libtorrent: {error.message()}")
-        time.sleep(0.02)
+    handle = quiet.add(session, params, what["folder"], flags)
+    if what["seeds"]:
+        quiet.wait_until_seeding(handle)
     for host, port in what["peers"]:
         handle.connect_peer((host, port))
-    print("ready", session.listen_port(), flush=True)
-    sys.stdin.read()
+    quiet.serve(session)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,12 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use jstorrent_tests::cpu;
 use jstorrent_tests::process::{Group, log_to, ready_line};
-use jstorrent_tests::swarm::{PYTHON, Seeder};
+use jstorrent_tests::swarm::Seeder;
 use jstorrent_tests::torrent::{Recipe, Torrent};
 use jstorrent_tests::tracker::Tracker;
-use jstorrent_tests::workspace::{self, Scratch};
-use tokio::process::Command;
+use jstorrent_tests::workspace::Scratch;
+use jstorrent_tests::{cpu, peers};
 
 use super::path::{Finished, Warm};
 use super::report::{Report, Unit};
@@ -105,8 +104,8 @@ fn control_bytes(metrics: &BTreeMap<String, f64>) -> f64 {
 async fn libtorrent(torrent: &Torrent, seeder: &Seeder, samples: &mut Samples) -> Result<()> {
     let scratch = Scratch::new("leecher")?;
     let file = torrent.write_to(scratch.path())?;
-    let mut command = Command::new(PYTHON);
-    command.arg(workspace::root().join("tests/harness/peers/libtorrent_leech.py")).arg(file).arg(scratch.path());
+    let mut command = peers::script("libtorrent_leech.py");
+    command.arg(file).arg(scratch.path());
     command.arg(seeder.address().ip().to_string()).arg(seeder.address().port().to_string());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_to(&scratch.path().join("log"))?);
     let mut group = Group::spawn(&mut command)?;

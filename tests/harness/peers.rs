@@ -1,0 +1,34 @@
+//! libtorrent as a client: the Python scripts in `peers/`, each of which does one thing for a scenario.
+
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result};
+use tokio::process::{ChildStdin, Command};
+
+use crate::process::{Group, log_to, ready_line};
+use crate::swarm::log_of;
+use crate::workspace::{self, Scratch};
+
+/// Debian's Python, the one that Debian's libtorrent is installed for.
+pub const PYTHON: &str = "/usr/bin/python3";
+
+/// Runs one of the scripts; its arguments are the caller's to add.
+pub fn script(name: &str) -> Command {
+    let mut command = Command::new(PYTHON);
+    command.arg(workspace::root().join("tests/harness/peers").join(name));
+    // What scripts share would else be left compiled in the source tree.
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+/// Starts a script that says on which port it is ready. It ends when its input does.
+///
+/// # Errors
+/// libtorrent is not installed, or not ready in time; what the script said of it lies in `scratch`.
+pub(crate) async fn start(mut command: Command, scratch: &Scratch) -> Result<(Group, ChildStdin, u16)> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_to(&scratch.path().join("log"))?);
+    let mut group = Group::spawn(&mut command)?;
+    let stdin = group.stdin()?;
+    let port = ready_line(group.stdout()?, "ready ").await.with_context(|| log_of(scratch))?.parse()?;
+    Ok((group, stdin, port))
+}
