@@ -1,0 +1,216 @@
+//! The daemon: it carries commands out on a disk in memory.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha1::{Digest as _, Sha1};
+use sha2::Sha256;
+use shared_proto::io::{DigestKind, Mapping, OpError, OpErrorKind, OpOutput};
+use shared_proto::{FileRef, IoCommand, IoEvent, OpId, Span};
+
+use super::{DAEMON_DELAY, Event, World};
+use crate::io::Input;
+use crate::sim::disk::path_in;
+
+impl World {
+    pub(super) fn command(&mut self, command: IoCommand) {
+        match command {
+            IoCommand::TcpConnect { conn, addr, .. } => {
+                let rtt = self.seeders.get(&addr).map_or(Duration::ZERO, |manner| manner.rtt);
+                self.at(self.now + DAEMON_DELAY + rtt, Event::Connect(conn, addr));
+            }
+            IoCommand::TcpSend { conn, data } => {
+                let Some(line) = self.conns.get(&conn) else { return };
+                let at = self.now + DAEMON_DELAY + line.seeder.one_way();
+                self.at(at, Event::ToSeeder(conn, data.to_vec()));
+            }
+            IoCommand::TcpRaw { conn, bytes } => {
+                if let Some(line) = self.conns.get_mut(&conn) {
+                    line.raw_left += bytes;
+                }
+                self.bytes(conn, &[]);
+            }
+            IoCommand::TcpFramed { conn, .. } => {
+                if let Some(line) = self.conns.get_mut(&conn) {
+                    line.framed = true;
+                }
+                self.bytes(conn, &[]);
+            }
+            IoCommand::Arm { conn, key, spans } => {
+                if let Some(line) = self.conns.get_mut(&conn) {
+                    line.armed.insert(key, spans);
+                }
+            }
+            IoCommand::Disarm { conn, key } => {
+                if let Some(line) = self.conns.get_mut(&conn) {
+                    line.armed.remove(&key);
+                }
+            }
+            IoCommand::TcpGroup { .. } => {}
+            IoCommand::TcpClose { conn } => {
+                self.conns.remove(&conn);
+            }
+            IoCommand::FileClose { file } => {
+                self.files.remove(&file);
+            }
+            IoCommand::UdpSend { socket, to, data } => {
+                if let Some(answer) = self.trackers.get_mut(&to).and_then(|tracker| tracker.receive(&data)) {
+                    self.tell(IoEvent::UdpReceived { socket, from: to, data: answer.into() });
+                }
+            }
+            IoCommand::HttpGet { url, .. } if self.hanging.contains(url.split('?').next().unwrap_or_default()) => {
+                self.fetched.push(url);
+            }
+            other => self.answer(other),
+        }
+    }
+
+    fn answer(&mut self, command: IoCommand) {
+        let (op, result): (OpId, Result<OpOutput, OpError>) = match command {
+            IoCommand::FileOpen { op, file, root, path, length, create } => {
+                let path = path_in(&root, path);
+                self.finish_moves(&path);
+                let opened = self.disk.open(&path, length, create, self.now);
+                assert!(self.files.insert(file, path).is_none(), "a number is used twice");
+                assert!(self.files.len() <= self.max_files as usize, "more files are open than may be");
+                self.most_open = self.most_open.max(self.files.len());
+                (op, opened.map(|existing| OpOutput::Opened { existing }))
+            }
+            IoCommand::FileStat { op, root, path } => {
+                self.stats += 1;
+                let path = path_in(&root, path);
+                self.finish_moves(&path);
+                (op, Ok(OpOutput::Stat(self.disk.stat(&path))))
+            }
+            IoCommand::FileSync { op, file } => {
+                let synced = self.files.get(&file).map(|_| OpOutput::Unit).ok_or_else(not_open);
+                (op, synced)
+            }
+            IoCommand::FileMove { op, root, from, to_root, to } => {
+                let (from, to) = (path_in(&root, from), path_in(&to_root, to));
+                self.moves += 1;
+                return self.at(self.now + self.move_time, Event::Moved(op, from, to));
+            }
+            IoCommand::FileDelete { op, root, path } => {
+                let path = path_in(&root, path);
+                self.finish_moves(&path);
+                self.disk.remove(&path);
+                (op, Ok(OpOutput::Unit))
+            }
+            IoCommand::Digest { op, kind, spans } => {
+                self.digests += 1;
+                (op, self.digest(kind, &spans))
+            }
+            IoCommand::KvPut { op, key, value } => {
+                let room = self.disk.check_room(0);
+                if room.is_ok() {
+                    self.state.insert(key, value);
+                }
+                (op, room.map(|()| OpOutput::Unit))
+            }
+            IoCommand::KvGet { op, key } => (op, Ok(OpOutput::Value(self.state.get(&key).cloned()))),
+            IoCommand::KvDelete { op, key } => {
+                self.state.remove(&key);
+                (op, Ok(OpOutput::Unit))
+            }
+            IoCommand::KvScan { op, prefix } => {
+                let keys = self.state.keys().filter(|key| key.starts_with(&prefix)).cloned().collect();
+                (op, Ok(OpOutput::Keys(keys)))
+            }
+            IoCommand::HttpGet { op, url, max_bytes, .. } => {
+                let body = url.split('?').next().and_then(|page| self.web.get(page)).cloned();
+                self.fetched.push(url);
+                let refused = OpError { kind: OpErrorKind::Network, message: "nobody answers".into() };
+                let body = body.filter(|body| body.len() <= max_bytes as usize).ok_or(refused);
+                (op, body.map(|body| OpOutput::Http { status: 200, body }))
+            }
+            IoCommand::TcpListen { op, port, .. } | IoCommand::UdpBind { op, port, .. } => {
+                (op, Ok(OpOutput::Bound { port }))
+            }
+            IoCommand::Resolve { op, host, port } => {
+                let found = self.names.get(&host).map(|ips| ips.iter().map(|&ip| (ip, port).into()).collect());
+                let unknown = OpError { kind: OpErrorKind::Network, message: "nobody has this name".into() };
+                (op, found.map(OpOutput::Addresses).ok_or(unknown))
+            }
+            IoCommand::HttpFetch { op, url, offset, spans, .. } => {
+                self.fetched.push(url.clone());
+                let length: usize = spans.iter().map(|span| span.length as usize).sum();
+                let from = usize::try_from(offset).expect("a test's file is small");
+                let file = self.web.get(&url).cloned();
+                let part = file.as_ref().and_then(|file| file.get(from..from + length));
+                if let Some(mut part) = part {
+                    for span in spans {
+                        let (now, later) = part.split_at(span.length as usize);
+                        if let Some(path) = self.files.get(&span.file) {
+                            let _ = self.disk.write(path, span.offset, now, self.now);
+                        }
+                        part = later;
+                    }
+                }
+                let status = if part.is_some() { 206 } else { 404 };
+                let at = self.now + Duration::from_millis(20) + Duration::from_micros(length as u64 / 4);
+                let result = Ok(OpOutput::Http { status, body: Bytes::new() });
+                return self.at(at, Event::ToEngine(Input::Io(IoEvent::Done { op, result })));
+            }
+            IoCommand::PortMap { socket } => return self.asked_router.push(socket),
+            IoCommand::Cancel { .. } => return,
+            other => panic!("the simulated daemon was not expected to see {other:?}"),
+        };
+        self.tell(IoEvent::Done { op, result });
+    }
+
+    /// Whoever has the file open goes on with the same bytes, and so do its viewers.
+    pub(super) fn moved(&mut self, op: OpId, from: &[String], to: &[String]) {
+        let moved = self.disk.rename(from, to, self.now);
+        if moved.is_ok() {
+            let known = self.files.values_mut().chain(self.served.values_mut());
+            known.filter(|path| *path == from).for_each(|path| *path = to.to_vec());
+        }
+        self.tell(IoEvent::Done { op, result: moved.map(|()| OpOutput::Unit) });
+    }
+
+    /// Who names a path that is being moved waits for that.
+    fn finish_moves(&mut self, path: &[String]) {
+        let touches = |event: &Event| matches!(event, Event::Moved(_, from, to) if from == path || to == path);
+        for event in self.events.take(touches) {
+            self.happen(event);
+        }
+    }
+
+    fn digest(&self, kind: DigestKind, spans: &[Span]) -> Result<OpOutput, OpError> {
+        let mut bytes = Vec::new();
+        for span in spans {
+            if span.file == FileRef::ZEROS {
+                bytes.resize(bytes.len() + span.length as usize, 0);
+                continue;
+            }
+            let path = self.files.get(&span.file).ok_or_else(not_open)?;
+            let from = usize::try_from(span.offset).expect("a test's file is small");
+            let held = self.disk.read(path).and_then(|held| held.get(from..from + span.length as usize));
+            bytes.extend_from_slice(held.ok_or_else(not_open)?);
+        }
+        let digest = match kind {
+            DigestKind::Sha1 => Sha1::digest(&bytes).to_vec(),
+            DigestKind::Sha256 => Sha256::digest(&bytes).to_vec(),
+            DigestKind::Sha256Leaves => bytes.chunks(16 << 10).flat_map(Sha256::digest).collect(),
+        };
+        Ok(OpOutput::Digest(Bytes::from(digest)))
+    }
+
+    /// The router answers for all sockets that it was asked for; how many that are.
+    pub(in crate::sim) fn router_says(&mut self, result: &Result<Mapping, OpError>) -> usize {
+        for socket in self.asked_router.clone() {
+            self.tell(IoEvent::PortMapped { socket, result: result.clone() });
+        }
+        self.asked_router.len()
+    }
+
+    /// File numbers that the engine has not given back.
+    pub(in crate::sim) fn numbers_in_use(&self) -> usize {
+        self.files.len()
+    }
+}
+
+fn not_open() -> OpError {
+    OpError { kind: OpErrorKind::NotFound, message: "no such open file, or not so many bytes".into() }
+}

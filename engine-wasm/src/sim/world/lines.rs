@@ -1,0 +1,172 @@
+//! Lines to seeders: the daemon cuts what comes over them as it was told to.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use shared_proto::io::{CloseReason, DivertKey, NotStored, OpError, OpErrorKind};
+use shared_proto::{ConnId, FileRef, IoEvent, Span};
+
+use super::{Event, World};
+use crate::sim::seeder::{Deed, Manner, Seeder};
+use crate::time::Instant;
+
+#[derive(Debug)]
+pub(super) struct Conn {
+    addr: SocketAddr,
+    pub(super) seeder: Seeder,
+    pub(super) armed: BTreeMap<DivertKey, Vec<Span>>,
+    pub(super) raw_left: u32,
+    pub(super) framed: bool,
+    held: Vec<u8>,
+    /// When its seeder will look at its requests.
+    looks_at: Option<Instant>,
+}
+
+impl World {
+    /// At the same addresses others listen now; those who are connected are gone.
+    pub(in crate::sim) fn replace_seeders(&mut self, seeders: &[Manner]) {
+        let addrs = (1u16..).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        self.seeders = addrs.zip(seeders.iter().cloned()).collect();
+        for conn in std::mem::take(&mut self.conns).into_keys() {
+            self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Remote });
+        }
+    }
+
+    /// All seeders are gone for good.
+    pub(in crate::sim) fn lose_seeders(&mut self) {
+        self.seeders.clear();
+        self.conns.clear();
+    }
+
+    /// Connections open now, by the seeder's address.
+    pub(in crate::sim) fn connected(&self) -> Vec<SocketAddr> {
+        self.conns.values().map(|line| line.addr).collect()
+    }
+
+    /// Requests at the seeder that has most of them.
+    pub(in crate::sim) fn longest_queue(&self) -> usize {
+        self.conns.values().map(|line| line.seeder.queued()).max().unwrap_or(0)
+    }
+
+    pub(super) fn connect(&mut self, conn: ConnId, addr: SocketAddr) {
+        *self.dialled.entry(addr).or_default() += 1;
+        let Some(manner) = self.seeders.get(&addr).cloned() else {
+            return self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Refused });
+        };
+        let seeder = Seeder::new(manner, addr.port(), &self.sample.metainfo, self.now);
+        let line =
+            Conn { addr, seeder, armed: BTreeMap::new(), raw_left: 0, framed: false, held: Vec::new(), looks_at: None };
+        self.conns.insert(conn, line);
+        self.tell(IoEvent::TcpConnected { conn });
+    }
+
+    /// What the engine sent arrives at a seeder.
+    pub(super) fn reach(&mut self, conn: ConnId, data: &[u8]) {
+        let now = self.now;
+        let Some(line) = self.conns.get_mut(&conn) else { return };
+        let deeds = line.seeder.receive(data, &self.sample, now);
+        self.schedule(conn, deeds);
+        self.serve(conn);
+    }
+
+    /// The seeder's line takes the next block when it is free.
+    pub(super) fn serve(&mut self, conn: ConnId) {
+        let piece_length = self.sample.metainfo.piece_length;
+        let Some(line) = self.conns.get_mut(&conn) else { return };
+        let Some((at, deed)) = line.seeder.next_block(&self.sample.content, piece_length, self.now) else {
+            // A line without a pulse is looked at when something comes.
+            if let Some(at) = line.seeder.looks_at().filter(|&at| at > self.now && line.looks_at != Some(at)) {
+                line.looks_at = Some(at);
+                self.at(at, Event::Line(conn));
+            }
+            return;
+        };
+        let (free, one_way) = (line.seeder.line_free(), line.seeder.one_way());
+        let whims = line.seeder.whim(free);
+        self.at(at + one_way, Event::Deed(conn, deed));
+        self.at(free, Event::Line(conn));
+        self.schedule(conn, whims);
+    }
+
+    fn schedule(&mut self, conn: ConnId, deeds: Vec<(Instant, Deed)>) {
+        let Some(one_way) = self.conns.get(&conn).map(|line| line.seeder.one_way()) else { return };
+        for (at, deed) in deeds {
+            self.at(at + one_way, Event::Deed(conn, deed));
+        }
+    }
+
+    /// What a seeder sent arrives at the daemon.
+    pub(super) fn arrive(&mut self, conn: ConnId, deed: Deed) {
+        match deed {
+            Deed::Send(bytes) => self.bytes(conn, &bytes),
+            Deed::Unchoke => {
+                let Some(line) = self.conns.get_mut(&conn) else { return };
+                let bytes = line.seeder.unchoke();
+                self.bytes(conn, &bytes);
+                self.serve(conn);
+            }
+            Deed::HangUp => {
+                if self.conns.remove(&conn).is_some() {
+                    self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Remote });
+                }
+            }
+            Deed::Block { piece, begin, data } => self.block(conn, piece, begin, &data),
+        }
+    }
+
+    /// Raw up to the byte that was asked for, then frames.
+    pub(super) fn bytes(&mut self, conn: ConnId, bytes: &[u8]) {
+        let Some(line) = self.conns.get_mut(&conn) else { return };
+        line.held.extend_from_slice(bytes);
+        let raw = line.held.len().min(line.raw_left as usize);
+        let mut events = Vec::new();
+        if raw > 0 {
+            line.raw_left -= u32::try_from(raw).expect("a handshake is short");
+            let data = Bytes::from(line.held.drain(..raw).collect::<Vec<u8>>());
+            events.push(IoEvent::TcpData { conn, data });
+        }
+        while line.framed {
+            let Some(length) = line.held.first_chunk().map(|&length| u32::from_be_bytes(length) as usize) else {
+                break;
+            };
+            if line.held.len() < 4 + length {
+                break;
+            }
+            let data = Bytes::from(line.held.drain(..4 + length).skip(4).collect::<Vec<u8>>());
+            if !data.is_empty() {
+                events.push(IoEvent::TcpFrame { conn, data });
+            }
+        }
+        events.into_iter().for_each(|event| self.tell(event));
+    }
+
+    fn block(&mut self, conn: ConnId, piece: u32, begin: u32, data: &[u8]) {
+        let mut key = [0; 8];
+        key[..4].copy_from_slice(&piece.to_be_bytes());
+        key[4..].copy_from_slice(&begin.to_be_bytes());
+        let length = u32::try_from(data.len()).expect("a block is short");
+        let Some(line) = self.conns.get_mut(&conn) else { return };
+        self.received_bytes += u64::from(length);
+        let Some(spans) = line.armed.remove(&key) else {
+            return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Unarmed });
+        };
+        let mut rest = data;
+        for span in spans {
+            let (now, later) = rest.split_at(span.length as usize);
+            rest = later;
+            if span.file == FileRef::ZEROS {
+                continue;
+            }
+            let Some(path) = self.files.get(&span.file) else {
+                let closed = OpError { kind: OpErrorKind::NotFound, message: "the file was closed".into() };
+                return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Failed(closed) });
+            };
+            if let Err(error) = self.disk.write(path, span.offset, now, self.now) {
+                return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Failed(error) });
+            }
+        }
+        assert!(rest.is_empty(), "the spans of a block are as long as the block");
+        self.tell(IoEvent::Stored { conn, key });
+    }
+}

@@ -1,0 +1,93 @@
+//! Viewers, as the daemon sees them: whatever they are granted is held against the film.
+
+use shared_proto::{DaemonMessage, EngineMessage, RequestId};
+
+use super::World;
+use crate::io::Input;
+use crate::sim::disk::path_in;
+use crate::time::Instant;
+
+/// A request of a viewer, as the daemon sees it.
+#[derive(Clone, Debug)]
+pub(in crate::sim) struct Viewer {
+    pub(in crate::sim) end: u64,
+    /// First byte not granted.
+    pub(in crate::sim) next: u64,
+    /// When the first byte was granted, and the last.
+    pub(in crate::sim) first_at: Option<Instant>,
+    pub(in crate::sim) done_at: Option<Instant>,
+    pub(in crate::sim) rejected: Option<Option<u16>>,
+    file: usize,
+}
+
+impl World {
+    /// A viewer asks.
+    pub(in crate::sim) fn ask(&mut self, file: usize, start: u64, end: u64) -> RequestId {
+        self.asked += 1;
+        let request_id = RequestId(uuid::Uuid::from_u128(self.asked));
+        let viewer = Viewer { end, next: start, first_at: None, done_at: None, rejected: None, file };
+        self.viewers.insert(request_id, viewer);
+        let file_id = format!("{}.{file}", self.info_hash()).as_str().into();
+        self.input(Input::Control(DaemonMessage::RangeRequest { request_id, file_id, start, end }));
+        request_id
+    }
+
+    /// Somebody calls the HTTP API.
+    pub(in crate::sim) fn question(&mut self, question: impl FnOnce(RequestId) -> DaemonMessage) -> RequestId {
+        self.asked += 1;
+        let request_id = RequestId(uuid::Uuid::from_u128(self.asked));
+        self.input(Input::Control(question(request_id)));
+        request_id
+    }
+
+    /// A viewer has drained so far.
+    pub(in crate::sim) fn drain(&mut self, request_id: RequestId, position: u64) {
+        self.input(Input::Control(DaemonMessage::RangeProgress { request_id, position }));
+    }
+
+    /// A viewer leaves.
+    pub(in crate::sim) fn leave(&mut self, request_id: RequestId) {
+        self.input(Input::Control(DaemonMessage::RangeCancel { request_id }));
+    }
+
+    pub(super) fn control(&mut self, message: EngineMessage) {
+        match message {
+            EngineMessage::RangeAvailable { request_id, end } | EngineMessage::RangeReady { request_id, end } => {
+                self.granted(request_id, end);
+            }
+            EngineMessage::RangeReject { request_id, status, .. } => {
+                if let Some(viewer) = self.viewers.get_mut(&request_id) {
+                    viewer.rejected = Some(status);
+                }
+            }
+            EngineMessage::FileAnnounce { file_id, root, path, .. } => {
+                let number = file_id.as_str().rsplit('.').next().and_then(|number| number.parse().ok());
+                self.served.insert(number.expect("a file has a number"), path_in(&root, path));
+            }
+            EngineMessage::HttpReply { .. }
+            | EngineMessage::FileResolved { .. }
+            | EngineMessage::RangeBlock { reason: None, .. } => self.answers.push(message),
+            _ => {}
+        }
+    }
+
+    /// The invariant: what is granted is on the disk, and it is the film.
+    fn granted(&mut self, id: RequestId, end: Option<u64>) {
+        let Some(viewer) = self.viewers.get_mut(&id) else { return };
+        let end = end.unwrap_or(viewer.end);
+        assert!(end <= viewer.end, "granted beyond what was asked");
+        assert!(end + 1 > viewer.next, "a grant that grants nothing");
+        let range = usize::try_from(viewer.next).unwrap()..usize::try_from(end + 1).unwrap();
+        let path = self.served.get(&viewer.file).expect("a file that is granted was announced");
+        assert_eq!(
+            self.disk.read(path).expect("a file that is granted is there")[range.clone()],
+            self.sample.file(viewer.file)[range],
+            "an unverified byte was granted"
+        );
+        viewer.next = end + 1;
+        viewer.first_at.get_or_insert(self.now);
+        if viewer.next > viewer.end {
+            viewer.done_at.get_or_insert(self.now);
+        }
+    }
+}
