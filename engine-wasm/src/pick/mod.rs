@@ -5,6 +5,7 @@ pub mod choker;
 pub mod picker;
 pub mod piece_map;
 pub mod priority;
+pub mod scheduler;
 #[cfg(test)]
 mod simulation;
 pub mod suspects;

@@ -29,6 +29,11 @@ const HOLDERS_AWAITED: usize = 3;
 /// Wanted pieces that are looked through for a late block.
 const LATE_SCAN: usize = 4;
 
+/// Whether one more block may be asked for twice, after so many bytes that were and so many that came.
+pub fn may_duplicate(duplicated: u64, downloaded: u64) -> bool {
+    duplicated < limits::DUPLICATE_FLOOR + downloaded / 100 * limits::DUPLICATE_PERCENT
+}
+
 /// A decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pick {

@@ -9,7 +9,9 @@ use super::{Status, Torrent};
 use crate::context::Context;
 use crate::geometry::{BLOCK_LENGTH, Block, PieceIndex};
 use crate::handles::Access;
-use crate::pick::picker::{Pick, Scene};
+use crate::pick::availability::Availability;
+use crate::pick::picker::Pick;
+use crate::pick::scheduler::Scheduler;
 use crate::stream::desk::Ledger;
 use crate::time::Instant;
 
@@ -47,33 +49,33 @@ impl Torrent {
     }
 
     fn ask_next(&mut self, conn: ConnId, cx: &mut Context<'_>) -> bool {
-        let may_duplicate = self.may_duplicate();
-        let web = self.web.expectations();
-        let mut scene = Scene {
-            peers: &self.peers,
+        let (may_duplicate, web) = (self.may_duplicate(), self.web.expectations());
+        let pick = self.scheduler().pick(conn, &web, may_duplicate, cx.now);
+        pick.is_some_and(|pick| self.request(pick, cx))
+    }
+
+    /// What knows who is asked for which block.
+    pub(super) fn scheduler(&mut self) -> Scheduler<'_> {
+        Scheduler {
+            geometry: &self.geometry,
+            picker: &mut self.picker,
             pieces: &mut self.pieces,
-            availability: &self.availability,
-            suspects: &self.suspects,
-            web: &web,
-            may_duplicate,
-            now: cx.now,
-        };
-        let Some(pick) = self.picker.pick(conn, &mut scene) else { return false };
-        self.request(pick, cx)
+            availability: &mut self.availability,
+            suspects: &mut self.suspects,
+            peers: &mut self.peers,
+        }
     }
 
     /// False when its files can't be open now.
-    fn request(&mut self, Pick { conn, block, eta, duplicate }: Pick, cx: &mut Context<'_>) -> bool {
-        let (_, length) = self.geometry.block_range(block);
+    fn request(&mut self, pick: Pick, cx: &mut Context<'_>) -> bool {
+        let Pick { conn, block, duplicate, .. } = pick;
         let Some(spans) = self.spans_to_fill(block, cx) else { return false };
-        let Some(peer) = self.peers.get_mut(&conn) else { return false };
-        self.pieces.ask(block, conn);
-        self.availability.take(block.piece);
-        self.suspects.asked(block.piece, conn);
-        if duplicate {
-            self.duplicated += u64::from(length);
+        if !self.scheduler().ask(pick, cx.now) {
+            return false;
         }
-        peer.ask(block, &self.geometry, eta, cx.now);
+        if duplicate {
+            self.duplicated += u64::from(self.geometry.block_range(block).1);
+        }
         cx.order(IoCommand::Arm { conn, key: key_of(block), spans });
         let geometry = std::sync::Arc::clone(&self.geometry);
         geometry.block_spans(block).for_each(|span| self.wrote(span.file, cx.now));
@@ -100,15 +102,7 @@ impl Torrent {
         let wanted: std::collections::BTreeSet<PieceIndex> =
             self.picker.wants().iter().filter(|want| want.awaited).map(|want| want.piece).collect();
         self.drop_runs_nobody_awaits(&wanted, cx);
-        for (&conn, peer) in &mut self.peers {
-            let stray: Vec<Block> = peer.live_blocks().filter(|block| !wanted.contains(&block.piece)).collect();
-            for block in stray {
-                peer.cancel(block, &self.geometry, cx.now);
-                if self.pieces.unask(block, conn, false) {
-                    self.picker.freed();
-                }
-            }
-        }
+        self.scheduler().cancel(|_, block| !wanted.contains(&block.piece), cx.now);
     }
 
     /// Takes back what nobody wants any more: neither viewers nor the selection.
@@ -116,16 +110,10 @@ impl Torrent {
         let wanted: std::collections::BTreeSet<PieceIndex> =
             self.picker.wants().iter().map(|want| want.piece).collect();
         self.drop_runs_nobody_wants(&wanted, cx);
-        for (&conn, peer) in &mut self.peers {
-            let is_stray = |block: &Block| !wanted.contains(&block.piece) && !self.availability.is_wanted(block.piece);
-            let stray: Vec<Block> = peer.live_blocks().filter(is_stray).collect();
-            for block in stray {
-                peer.cancel(block, &self.geometry, cx.now);
-                if self.pieces.unask(block, conn, false) {
-                    self.picker.freed();
-                }
-            }
-        }
+        let is_stray = |selection: &Availability, Block { piece, .. }: Block| {
+            !wanted.contains(&piece) && !selection.is_wanted(piece)
+        };
+        self.scheduler().cancel(is_stray, cx.now);
     }
 
     /// Nobody may write to these pieces any more: what was asked for is taken back for good.
@@ -161,17 +149,12 @@ impl Torrent {
     /// A block is on disk, from a peer or the web: nobody else writes it any more, and a piece that is full is hashed.
     pub(super) fn block_came(&mut self, block: Block, conn: ConnId, by: SocketAddr, length: u32, cx: &mut Context<'_>) {
         self.count(length, cx.now);
-        match self.pieces.store(block, conn, by) {
+        match self.scheduler().store(block, conn, by, cx.now) {
             None => self.wasted += u64::from(length),
             Some(stored) => {
                 for other in stored.disarm {
-                    if self.disarm_web(other, block, cx) {
-                        continue;
-                    }
-                    cx.order(IoCommand::Disarm { conn: other, key: key_of(block) });
-                    if let Some(peer) = self.peers.get_mut(&other) {
-                        peer.cancel(block, &self.geometry, cx.now);
-                        peer.forget(block);
+                    if !self.disarm_web(other, block, cx) {
+                        cx.order(IoCommand::Disarm { conn: other, key: key_of(block) });
                     }
                 }
                 let is_judged = self.judge(block, cx);
@@ -209,18 +192,14 @@ impl Torrent {
     pub(super) fn take_back(&mut self, conn: ConnId, blocks: &[Block], cx: &mut Context<'_>) {
         for &block in blocks {
             cx.order(IoCommand::Disarm { conn, key: key_of(block) });
-            self.pieces.unask(block, conn, true);
-            self.tidy(block.piece);
         }
-        self.picker.freed();
+        self.scheduler().take_back(conn, blocks);
         self.wants_are_stale = true;
     }
 
     /// A piece that is no longer begun can be picked again.
     pub(super) fn tidy(&mut self, piece: PieceIndex) {
-        if self.pieces.state(piece) == crate::pick::piece_map::PieceState::Missing {
-            self.availability.put_back(piece);
-        }
+        self.scheduler().tidy(piece);
     }
 
     fn count(&mut self, length: u32, now: Instant) {

@@ -17,6 +17,7 @@ use crate::discover::web_seed::{Failure, Layout, MAX_SEEDS, WebSeed, host_of};
 use crate::geometry::{Block, BlockIndex, FileIndex, PieceIndex};
 use crate::limits;
 use crate::metainfo::Metainfo;
+use crate::pick::picker;
 use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
 
@@ -249,9 +250,7 @@ impl Torrent {
             if !self.pieces.is_free(block) {
                 self.duplicated += u64::from(length);
             }
-            self.pieces.ask(block, conn);
-            self.availability.take(block.piece);
-            self.suspects.asked(block.piece, conn);
+            self.scheduler().begin(block, conn);
             let geometry = std::sync::Arc::clone(&self.geometry);
             for (span, on_disk) in geometry.file_spans(block.piece, begin, length).zip(on_disk) {
                 // Padding is on no server, and nowhere else.
@@ -336,11 +335,7 @@ impl Torrent {
             cx.order(IoCommand::Cancel { op });
         }
         self.suspects.release(run.conn);
-        for block in run.blocks {
-            self.pieces.unask(block, run.conn, true);
-            self.tidy(block.piece);
-        }
-        self.picker.freed();
+        self.scheduler().take_back(run.conn, &run.blocks);
         self.wants_are_stale = true;
     }
 
@@ -393,7 +388,7 @@ impl Torrent {
 
     /// Whether one more block may be asked for twice.
     pub(super) fn may_duplicate(&self) -> bool {
-        self.duplicated < limits::DUPLICATE_FLOOR + self.downloaded / 100 * limits::DUPLICATE_PERCENT
+        picker::may_duplicate(self.duplicated, self.downloaded)
     }
 
     /// Whether a piece is missing and comes from the web if it comes at all.
