@@ -4,6 +4,7 @@
 //! The same seed gives the same run to the last byte. At every grant the world compares the granted bytes on the disk with the film:
 //! the invariant that no unverified byte leaves is checked in every simulation, whatever it is about.
 
+mod cutter;
 mod dht;
 mod disk;
 mod engines;
@@ -20,6 +21,7 @@ mod punching;
 mod removing;
 mod scenarios;
 mod seeder;
+mod state;
 mod talking;
 mod timeline;
 mod tracker;

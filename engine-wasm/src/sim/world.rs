@@ -18,6 +18,7 @@ use self::lines::Conn;
 pub(super) use self::viewers::Viewer;
 use super::disk::Disk;
 use super::seeder::{Deed, Manner};
+use super::state::State;
 use super::timeline::Timeline;
 use super::tracker::UdpTracker;
 use crate::engine::{Config, Engine};
@@ -66,7 +67,7 @@ pub(super) struct World {
     seeders: BTreeMap<SocketAddr, Manner>,
     pub(super) disk: Disk,
     files: BTreeMap<FileRef, Vec<String>>,
-    state: BTreeMap<String, Bytes>,
+    state: State,
     conns: BTreeMap<ConnId, Conn>,
     events: Timeline<Event>,
     asked: u128,
@@ -114,7 +115,7 @@ impl World {
             seeders: addrs.zip(seeders.iter().cloned()).collect(),
             disk: Disk::default(),
             files: BTreeMap::new(),
-            state: BTreeMap::new(),
+            state: State::default(),
             conns: BTreeMap::new(),
             events: Timeline::default(),
             asked: 0,

@@ -26,13 +26,13 @@ impl World {
             }
             IoCommand::TcpRaw { conn, bytes } => {
                 if let Some(line) = self.conns.get_mut(&conn) {
-                    line.raw_left += bytes;
+                    line.cutter.raw(bytes);
                 }
                 self.bytes(conn, &[]);
             }
-            IoCommand::TcpFramed { conn, .. } => {
+            IoCommand::TcpFramed { conn, divert, .. } => {
                 if let Some(line) = self.conns.get_mut(&conn) {
-                    line.framed = true;
+                    line.cutter.framed(divert);
                 }
                 self.bytes(conn, &[]);
             }
@@ -61,7 +61,13 @@ impl World {
             IoCommand::HttpGet { url, .. } if self.hanging.contains(url.split('?').next().unwrap_or_default()) => {
                 self.fetched.push(url);
             }
-            other => self.answer(other),
+            IoCommand::KvPut { op, .. } if let Err(error) = self.disk.check_room(0) => {
+                self.tell(IoEvent::Done { op, result: Err(error) });
+            }
+            other => match self.state.answer(other) {
+                Ok((op, output)) => self.tell(IoEvent::Done { op, result: Ok(output) }),
+                Err(other) => self.answer(other),
+            },
         }
     }
 
@@ -100,22 +106,6 @@ impl World {
             IoCommand::Digest { op, kind, spans } => {
                 self.digests += 1;
                 (op, self.digest(kind, &spans))
-            }
-            IoCommand::KvPut { op, key, value } => {
-                let room = self.disk.check_room(0);
-                if room.is_ok() {
-                    self.state.insert(key, value);
-                }
-                (op, room.map(|()| OpOutput::Unit))
-            }
-            IoCommand::KvGet { op, key } => (op, Ok(OpOutput::Value(self.state.get(&key).cloned()))),
-            IoCommand::KvDelete { op, key } => {
-                self.state.remove(&key);
-                (op, Ok(OpOutput::Unit))
-            }
-            IoCommand::KvScan { op, prefix } => {
-                let keys = self.state.keys().filter(|key| key.starts_with(&prefix)).cloned().collect();
-                (op, Ok(OpOutput::Keys(keys)))
             }
             IoCommand::HttpGet { op, url, max_bytes, .. } => {
                 let body = url.split('?').next().and_then(|page| self.web.get(page)).cloned();

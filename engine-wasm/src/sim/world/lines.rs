@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use bytes::Bytes;
 use shared_proto::io::{CloseReason, DivertKey, NotStored, OpError, OpErrorKind};
 use shared_proto::{ConnId, FileRef, IoEvent, Span};
 
 use super::{Event, World};
+use crate::sim::cutter::{Cut, Cutter};
 use crate::sim::seeder::{Deed, Manner, Seeder};
 use crate::time::Instant;
 
@@ -16,9 +16,7 @@ pub(super) struct Conn {
     addr: SocketAddr,
     pub(super) seeder: Seeder,
     pub(super) armed: BTreeMap<DivertKey, Vec<Span>>,
-    pub(super) raw_left: u32,
-    pub(super) framed: bool,
-    held: Vec<u8>,
+    pub(super) cutter: Cutter,
     /// When its seeder will look at its requests.
     looks_at: Option<Instant>,
 }
@@ -55,8 +53,7 @@ impl World {
             return self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Refused });
         };
         let seeder = Seeder::new(manner, addr.port(), &self.sample.metainfo, self.now);
-        let line =
-            Conn { addr, seeder, armed: BTreeMap::new(), raw_left: 0, framed: false, held: Vec::new(), looks_at: None };
+        let line = Conn { addr, seeder, armed: BTreeMap::new(), cutter: Cutter::default(), looks_at: None };
         self.conns.insert(conn, line);
         self.tell(IoEvent::TcpConnected { conn });
     }
@@ -111,40 +108,29 @@ impl World {
                     self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Remote });
                 }
             }
-            Deed::Block { piece, begin, data } => self.block(conn, piece, begin, &data),
+            Deed::Block { piece, begin, data } => {
+                let mut key = [0; 8];
+                key[..4].copy_from_slice(&piece.to_be_bytes());
+                key[4..].copy_from_slice(&begin.to_be_bytes());
+                self.block(conn, key, &data);
+            }
         }
     }
 
-    /// Raw up to the byte that was asked for, then frames.
+    /// Bytes arrive at the daemon.
     pub(super) fn bytes(&mut self, conn: ConnId, bytes: &[u8]) {
         let Some(line) = self.conns.get_mut(&conn) else { return };
-        line.held.extend_from_slice(bytes);
-        let raw = line.held.len().min(line.raw_left as usize);
-        let mut events = Vec::new();
-        if raw > 0 {
-            line.raw_left -= u32::try_from(raw).expect("a handshake is short");
-            let data = Bytes::from(line.held.drain(..raw).collect::<Vec<u8>>());
-            events.push(IoEvent::TcpData { conn, data });
-        }
-        while line.framed {
-            let Some(length) = line.held.first_chunk().map(|&length| u32::from_be_bytes(length) as usize) else {
-                break;
-            };
-            if line.held.len() < 4 + length {
-                break;
-            }
-            let data = Bytes::from(line.held.drain(..4 + length).skip(4).collect::<Vec<u8>>());
-            if !data.is_empty() {
-                events.push(IoEvent::TcpFrame { conn, data });
+        line.cutter.held.extend_from_slice(bytes);
+        for cut in line.cutter.cut() {
+            match cut {
+                Cut::Raw(data) => self.tell(IoEvent::TcpData { conn, data }),
+                Cut::Frame(data) => self.tell(IoEvent::TcpFrame { conn, data }),
+                Cut::Diverted(key, payload) => self.block(conn, key, &payload),
             }
         }
-        events.into_iter().for_each(|event| self.tell(event));
     }
 
-    fn block(&mut self, conn: ConnId, piece: u32, begin: u32, data: &[u8]) {
-        let mut key = [0; 8];
-        key[..4].copy_from_slice(&piece.to_be_bytes());
-        key[4..].copy_from_slice(&begin.to_be_bytes());
+    fn block(&mut self, conn: ConnId, key: DivertKey, data: &[u8]) {
         let length = u32::try_from(data.len()).expect("a block is short");
         let Some(line) = self.conns.get_mut(&conn) else { return };
         self.received_bytes += u64::from(length);
