@@ -1,0 +1,163 @@
+//! Pictures of pieces with their blocks: `.` free, `a` asked, `#` stored, `=` proved.
+
+use super::*;
+use crate::geometry::BLOCK_LENGTH;
+
+const A: ConnId = ConnId(1);
+const B: ConnId = ConnId(2);
+
+fn map(pieces: u32, blocks: u32) -> PieceMap {
+    let piece = blocks * BLOCK_LENGTH;
+    PieceMap::new(Arc::new(Geometry::new(piece, &[u64::from(pieces * piece)]).unwrap()))
+}
+
+fn block(piece: u32, index: u32) -> Block {
+    Block { piece: PieceIndex(piece), index: BlockIndex(index) }
+}
+
+fn by(conn: ConnId) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], u16::try_from(conn.0).unwrap()))
+}
+
+/// Open pieces block by block, others `-` missing, `?` unchecked, `%` hashing, `H` have.
+fn check(map: &PieceMap, expected: &str) {
+    let pieces: Vec<String> = (0..map.geometry.piece_count())
+        .map(|piece| match map.state(PieceIndex(piece)) {
+            PieceState::Missing => "-".to_owned(),
+            PieceState::Unchecked => "?".to_owned(),
+            PieceState::Hashing => "%".to_owned(),
+            PieceState::Have => "H".to_owned(),
+            PieceState::Open => map.open[&PieceIndex(piece)].picture(),
+        })
+        .collect();
+    assert_eq!(pieces.join(" "), expected);
+}
+
+#[test]
+fn a_piece_goes_from_missing_to_have() {
+    let mut map = map(2, 2);
+    check(&map, "- -");
+    map.ask(block(1, 0), A);
+    check(&map, "- a.");
+    assert_eq!(map.first_free(PieceIndex(1)), Some(block(1, 1)));
+    map.ask(block(1, 1), B);
+    assert_eq!(map.first_free(PieceIndex(1)), None);
+    assert!(!map.store(block(1, 1), B, by(B)).unwrap().piece_is_full);
+    check(&map, "- a#");
+    assert!(map.store(block(1, 0), A, by(A)).unwrap().piece_is_full);
+    check(&map, "- %");
+    map.verified(PieceIndex(1));
+    check(&map, "- H");
+    assert_eq!(map.verified_bytes(), u64::from(2 * BLOCK_LENGTH));
+}
+
+/// Asked of A and stored.
+fn store(map: &mut PieceMap, block: Block) {
+    map.ask(block, A);
+    map.store(block, A, by(A));
+}
+
+#[test]
+fn blocks_are_proved_and_refuted_one_by_one() {
+    let mut map = map(1, 4);
+    for index in [2, 1, 3] {
+        store(&mut map, block(0, index));
+    }
+    assert!(!map.prove(block(0, 1)) && !map.prove(block(0, 2)) && !map.prove(block(0, 0)));
+    check(&map, ".==#");
+    assert_eq!(map.unproved(PieceIndex(0)).collect::<Vec<_>>(), [block(0, 3)]);
+    let unproved = |map: &PieceMap, from| map.first_unproved(PieceIndex(0), BlockIndex(from)).map(|index| index.0);
+    assert_eq!([unproved(&map, 0), unproved(&map, 1), unproved(&map, 3)], [Some(0), Some(3), Some(3)]);
+    assert_eq!(map.refute(block(0, 3)), [by(A)]);
+    assert_eq!(map.refute(block(0, 1)), [], "what is proved stays so");
+    check(&map, ".==.");
+    store(&mut map, block(0, 3));
+    map.ask(block(0, 0), B);
+    assert!(map.store(block(0, 0), B, by(B)).unwrap().piece_is_full);
+    check(&map, "%");
+    map.reset(PieceIndex(0));
+    check(&map, ".==.");
+    store(&mut map, block(0, 0));
+    store(&mut map, block(0, 3));
+    assert!(!map.prove(block(0, 0)) && map.prove(block(0, 3)));
+    assert_eq!(unproved(&map, 0), None);
+}
+
+#[test]
+fn a_reader_in_the_middle_of_a_piece_comes_first() {
+    let mut map = map(2, 4);
+    let free =
+        |map: &mut PieceMap, from| map.first_free_from(PieceIndex(0), BlockIndex(from)).map(|block| block.index.0);
+    assert_eq!([free(&mut map, 0), free(&mut map, 2)], [Some(0), Some(2)]);
+    map.ask(block(0, 2), A);
+    assert_eq!([free(&mut map, 2), free(&mut map, 3)], [Some(3), Some(3)]);
+    map.ask(block(0, 3), A);
+    assert_eq!(free(&mut map, 2), Some(0));
+    map.ask(block(0, 0), A);
+    map.ask(block(0, 1), A);
+    assert_eq!(free(&mut map, 2), None);
+}
+
+#[test]
+fn a_sealed_piece_is_not_asked_for() {
+    let mut map = map(2, 1);
+    map.seal(PieceIndex(0));
+    assert_eq!(map.first_free(PieceIndex(0)), None);
+    assert_eq!(map.first_free(PieceIndex(1)), Some(block(1, 0)));
+    map.unseal(PieceIndex(0));
+    assert_eq!(map.first_free(PieceIndex(0)), Some(block(0, 0)));
+}
+
+#[test]
+fn a_block_that_nobody_is_asked_for_any_more_is_free_and_still_welcome() {
+    let mut map = map(1, 2);
+    map.ask(block(0, 0), A);
+    assert!(map.unask(block(0, 0), A, false));
+    check(&map, "..");
+    assert!(map.is_armed(block(0, 0), A));
+    map.ask(block(0, 0), B);
+    let stored = map.store(block(0, 0), A, by(A)).unwrap();
+    assert_eq!(stored.disarm, [B]);
+    check(&map, "#.");
+}
+
+#[test]
+fn a_piece_that_nobody_can_send_any_more_is_missing_again() {
+    let mut map = map(1, 2);
+    map.ask(block(0, 1), A);
+    map.unask(block(0, 1), A, true);
+    check(&map, "-");
+}
+
+#[test]
+fn both_givers_of_a_block_sent_twice_are_known() {
+    let mut map = map(1, 2);
+    map.ask(block(0, 0), A);
+    map.ask(block(0, 0), B);
+    assert_eq!(map.store(block(0, 0), A, by(A)).unwrap().disarm, [B]);
+    assert_eq!(map.store(block(0, 0), B, by(B)), None);
+    assert_eq!(map.givers(PieceIndex(0)), [vec![by(A), by(B)], vec![]]);
+}
+
+#[test]
+fn without_a_link_stored_blocks_stay_and_hashing_is_to_be_done_again() {
+    let mut map = map(3, 2);
+    map.ask(block(0, 0), A);
+    map.ask(block(1, 0), A);
+    map.ask(block(1, 1), A);
+    map.store(block(1, 0), A, by(A));
+    map.suspect(PieceIndex(2));
+    map.begin_check(PieceIndex(2));
+    map.unlink();
+    check(&map, "- #. ?");
+}
+
+#[test]
+fn a_failed_piece_starts_from_nothing() {
+    let mut map = map(1, 1);
+    map.ask(block(0, 0), A);
+    map.store(block(0, 0), A, by(A));
+    map.reset(PieceIndex(0));
+    check(&map, "-");
+    assert_eq!(map.store(block(0, 0), B, by(B)), None);
+}
