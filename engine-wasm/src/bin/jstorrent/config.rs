@@ -5,6 +5,7 @@
 pub(crate) mod server;
 mod sharing;
 pub(crate) mod sources;
+mod switch;
 pub(crate) mod talking;
 
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +13,6 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use clap::builder::BoolishValueParser;
 use engine_wasm::discover::Sources;
 use engine_wasm::discover::dht::node_id::is_local;
 use engine_wasm::net::NetConfig;
@@ -23,6 +23,7 @@ use serde::Deserialize;
 use crate::cli::ConfigArg;
 use sharing::SharingSettings;
 use sources::SourceSettings;
+use switch::Switch as _;
 use talking::{EncryptionWord, TalkSettings};
 
 /// Settings as they are given, each of them optional.
@@ -40,29 +41,13 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "ADDR:PORT", env = "JSTORRENT_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,
     /// Connect to peers at private addresses too, this machine included
-    #[arg(
-        long,
-        value_name = "YES|NO",
-        env = "JSTORRENT_ALLOW_PRIVATE_PEERS",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "yes",
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "JSTORRENT_ALLOW_PRIVATE_PEERS", yes_or_no())]
     pub(crate) allow_private_peers: Option<bool>,
     /// Take connections of peers at this address of this machine, and not at all of them; may be repeated
     #[arg(long, value_name = "IP", env = "JSTORRENT_PEER_ADDRESS", value_delimiter = ',')]
     pub(crate) peer_address: Vec<IpAddr>,
     /// Find no peers by way of the distributed hash table (DHT)
-    #[arg(
-        long,
-        value_name = "YES|NO",
-        env = "JSTORRENT_NO_DHT",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "yes",
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "JSTORRENT_NO_DHT", yes_or_no())]
     pub(crate) no_dht: Option<bool>,
     /// A node of the DHT to begin with in place of the usual ones; may be repeated
     #[arg(long, value_name = "HOST:PORT", env = "JSTORRENT_DHT_BOOTSTRAP", value_delimiter = ',', value_parser = parse_node)]
@@ -77,15 +62,7 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "PORT", env = "JSTORRENT_LISTEN_PORT")]
     pub(crate) listen_port: Option<u16>,
     /// Do not ask the router to let peers in
-    #[arg(
-        long,
-        value_name = "YES|NO",
-        env = "JSTORRENT_NO_PORT_MAPPING",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "yes",
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "JSTORRENT_NO_PORT_MAPPING", yes_or_no())]
     pub(crate) no_port_mapping: Option<bool>,
     /// Connections of one torrent to peers [default: 30]
     #[arg(long, value_name = "N", env = "JSTORRENT_MAX_CONNECTIONS")]

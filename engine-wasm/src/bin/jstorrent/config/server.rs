@@ -6,9 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use clap::builder::BoolishValueParser;
 use engine_wasm::{ApiConfig, Config as EngineConfig};
 
+use super::switch::Switch as _;
 use super::{Config, File, Settings, within};
 use crate::daemon::Access;
 
@@ -35,15 +35,7 @@ pub(crate) struct ServerSettings {
     #[arg(long, value_name = "TOKEN", env = "JSTORRENT_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
     /// Let every program of this machine call, without a token; other web sites still can't
-    #[arg(
-        long,
-        value_name = "YES|NO",
-        env = "JSTORRENT_NO_TOKEN",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "yes",
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "JSTORRENT_NO_TOKEN", yes_or_no())]
     pub(crate) no_token: Option<bool>,
 }
 

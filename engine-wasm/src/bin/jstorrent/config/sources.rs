@@ -5,57 +5,25 @@
 
 use std::net::IpAddr;
 
-use clap::builder::BoolishValueParser;
 use engine_wasm::discover::Sources;
 
 use super::File;
+use super::switch::Switch as _;
 
 /// Switches as they are given, each of them optional.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SourceSettings {
     /// Ask no tracker
-    #[arg(
-        long,
-        value_name = "YES|NO",
-        env = "JSTORRENT_NO_TRACKERS",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "yes",
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "JSTORRENT_NO_TRACKERS", yes_or_no())]
     pub(crate) no_trackers: Option<bool>,
     /// Exchange no addresses with peers
-    #[arg(
-        long,
-        value_name = "YES|NO",
-        env = "JSTORRENT_NO_PEX",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "yes",
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "JSTORRENT_NO_PEX", yes_or_no())]
     pub(crate) no_pex: Option<bool>,
     /// Look for no peers in the local network; where peers can connect from this machine only, that is so unless `--no-lsd=no` is said
-    #[arg(
-        long,
-        value_name = "YES|NO",
-        env = "JSTORRENT_NO_LSD",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "yes",
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "JSTORRENT_NO_LSD", yes_or_no())]
     pub(crate) no_lsd: Option<bool>,
     /// Fetch nothing from web servers that a torrent names
-    #[arg(
-        long,
-        value_name = "YES|NO",
-        env = "JSTORRENT_NO_WEB_SEEDS",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "yes",
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "JSTORRENT_NO_WEB_SEEDS", yes_or_no())]
     pub(crate) no_web_seeds: Option<bool>,
 }
 

@@ -4,12 +4,12 @@
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use clap::builder::BoolishValueParser;
 use engine_wasm::peer::mse::Encryption;
 use engine_wasm::peer::way::Ways;
 use serde::Deserialize;
 
 use super::File;
+use super::switch::Switch as _;
 
 /// The words for [`Encryption`].
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
@@ -43,26 +43,10 @@ pub(crate) struct TalkSettings {
     #[arg(long, value_name = "WHEN", env = "JSTORRENT_ENCRYPTION")]
     pub(crate) encryption: Option<EncryptionWord>,
     /// Connect to no peer over TCP, and take no such connection
-    #[arg(
-        long,
-        value_name = "YES|NO",
-        env = "JSTORRENT_NO_TCP",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "yes",
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "JSTORRENT_NO_TCP", yes_or_no())]
     pub(crate) no_tcp: Option<bool>,
     /// Connect to no peer over uTP, and take no such connection
-    #[arg(
-        long,
-        value_name = "YES|NO",
-        env = "JSTORRENT_NO_UTP",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "yes",
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "JSTORRENT_NO_UTP", yes_or_no())]
     pub(crate) no_utp: Option<bool>,
 }
 
