@@ -12,67 +12,27 @@ use jstorrent_tests::peers::PYTHON;
 use jstorrent_tests::plain::{Server, curl, encoded, url_of};
 use jstorrent_tests::process;
 use jstorrent_tests::proxy::{Line, Proxy};
-use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH};
-use jstorrent_tests::swarm::{Client, Seeder};
+use jstorrent_tests::scene::LIMIT;
+use jstorrent_tests::stage::Stage;
 use jstorrent_tests::terminal::output;
-use jstorrent_tests::torrent::{Recipe, Torrent};
+use jstorrent_tests::torrent::Recipe;
 use jstorrent_tests::workspace::{self, Scratch};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-/// A torrent, one who seeds it, and folders for a server.
-struct Stage {
-    torrent: Torrent,
-    truths: Vec<Vec<u8>>,
-    line: Proxy,
-    state: PathBuf,
-    dir: PathBuf,
-    _seeder: Seeder,
-    scratch: Scratch,
-}
-
-impl Stage {
-    async fn of(recipe: &Recipe, rate_bps: u64, scratch: Scratch) -> Result<Self> {
-        let torrent = Torrent::make(recipe)?.public();
-        let truths = torrent.paths.iter().map(std::fs::read).collect::<Result<_, _>>()?;
-        let seeder = Seeder::start(Client::Libtorrent, &torrent).await?;
-        let line = Proxy::start(seeder.address(), Line::of_rate(rate_bps))?;
-        let (state, dir) = (scratch.dir("state")?, scratch.dir("downloads")?);
-        Ok(Self { torrent, truths, line, state, dir, _seeder: seeder, scratch })
+/// Folders, a name that is there twice, and one that addresses can't hold as it is.
+async fn series() -> Result<Stage> {
+    let scratch = Scratch::new("api")?;
+    let folder = scratch.dir("content")?;
+    let files = ["S1/one two.mkv", "S2/one two.mkv", "S2/ü&#%.mp3"].map(str::to_owned).to_vec();
+    let mut dice = Dice::new(3);
+    for file in &files {
+        let path = folder.join("Series").join(file);
+        std::fs::create_dir_all(path.parent().context("a folder")?)?;
+        std::fs::write(path, dice.bytes(100_000))?;
     }
-
-    /// A film that comes twice as fast as it plays.
-    async fn film() -> Result<Self> {
-        let film = Film::Mp4MoovFirst.file().await?;
-        Self::of(&Recipe::of_file(&film, PIECE_LENGTH)?, FILM_RATE_BPS, Scratch::new("api")?).await
-    }
-
-    /// Folders, a name that is there twice, and one that addresses can't hold as it is.
-    async fn series() -> Result<Self> {
-        let scratch = Scratch::new("api")?;
-        let folder = scratch.dir("content")?;
-        let files = ["S1/one two.mkv", "S2/one two.mkv", "S2/ü&#%.mp3"].map(str::to_owned).to_vec();
-        let mut dice = Dice::new(3);
-        for file in &files {
-            let path = folder.join("Series").join(file);
-            std::fs::create_dir_all(path.parent().context("a folder")?)?;
-            std::fs::write(path, dice.bytes(100_000))?;
-        }
-        let recipe = Recipe { folder, name: "Series".into(), files, piece_length: 32 << 10, announce: None };
-        Self::of(&recipe, 0, scratch).await
-    }
-
-    async fn serve(&self, further: &[&str]) -> Result<Server> {
-        Server::start(&self.state, &self.dir, further).await
-    }
-
-    fn magnet(&self) -> String {
-        format!("magnet:?xt=urn:btih:{}&x.pe={}", self.torrent.info_hash, self.line.address())
-    }
-
-    fn is_dir_empty(&self) -> Result<bool> {
-        Ok(std::fs::read_dir(&self.dir)?.next().is_none())
-    }
+    let recipe = Recipe { folder, name: "Series".into(), files, piece_length: 32 << 10, announce: None };
+    Stage::of(&recipe, 0, scratch).await
 }
 
 async fn torrents(server: &Server) -> Result<Vec<Value>> {
@@ -82,7 +42,7 @@ async fn torrents(server: &Server) -> Result<Vec<Value>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_is_added_as_json_for_good_or_for_as_long_as_it_is_read() -> Result<()> {
-    let stage = Stage::film().await?;
+    let stage = Stage::film(Film::Mp4MoovFirst).await?;
     let server = stage.serve(&[]).await?;
     let (status, added) = server.post(&json!({ "magnet": stage.magnet() })).await?;
     ensure!(status == 200 && added["infoHash"] == stage.torrent.info_hash.as_str(), "{status} {added}");
@@ -104,7 +64,7 @@ async fn a_link_is_added_as_json_for_good_or_for_as_long_as_it_is_read() -> Resu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_describes_is_given_up_and_leaves_nothing_behind() -> Result<()> {
-    let stage = Stage::film().await?;
+    let stage = Stage::film(Film::Mp4MoovFirst).await?;
     // Nobody listens at a proxy that is gone.
     let gone = Proxy::start(stage.line.address(), Line::of_rate(0))?.address();
     let magnet = format!("magnet:?xt=urn:btih:{}&x.pe={gone}", stage.torrent.info_hash);
@@ -129,7 +89,7 @@ async fn what_nobody_describes_is_given_up_and_leaves_nothing_behind() -> Result
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_temporary_outlives_the_server_and_goes_when_nobody_reads_it() -> Result<()> {
-    let stage = Stage::film().await?;
+    let stage = Stage::film(Film::Mp4MoovFirst).await?;
     let mut server = stage.serve(&[]).await?;
     server.add(&stage.magnet()).await?;
     let before = server.verified(&stage.torrent.info_hash, 300_000).await?;
@@ -145,7 +105,7 @@ async fn what_is_temporary_outlives_the_server_and_goes_when_nobody_reads_it() -
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_has_a_path_a_name_if_no_other_is_called_so_and_a_key() -> Result<()> {
-    let stage = Stage::series().await?;
+    let stage = series().await?;
     let server = stage.serve(&[]).await?;
     let added = server.add(&stage.magnet()).await?;
     let hash = &stage.torrent.info_hash;
@@ -222,7 +182,7 @@ with open(sys.argv[4], "wb") as out:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_clients_are_served_too() -> Result<()> {
-    let stage = Stage::film().await?;
+    let stage = Stage::film(Film::Mp4MoovFirst).await?;
     stage.line.set_rate(0);
     let server = stage.serve(&[]).await?;
     let host = server.base.trim_start_matches("http://").trim_end_matches('/');
@@ -253,7 +213,7 @@ fn picture() -> Result<PathBuf> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_without_the_extension_adds_plays_and_removes_on_its_page() -> Result<()> {
-    let stage = Stage::film().await?;
+    let stage = Stage::film(Film::Mp4MoovFirst).await?;
     let server = stage.serve(&[]).await?;
     let browser = Browser::bare().await?;
     let page = browser.cdp().open(&format!("{}?token={}", server.base, server.token)).await?;

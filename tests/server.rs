@@ -1,72 +1,27 @@
 //! The plain HTTP server: torrents are added, streamed and removed by programs that know HTTP and nothing else.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::clock::until;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
-use jstorrent_tests::plain::{Server, curl, url_of};
+use jstorrent_tests::plain::{curl, url_of};
 use jstorrent_tests::process;
-use jstorrent_tests::proxy::{Line, Proxy};
-use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH};
-use jstorrent_tests::swarm::{Client, Seeder};
-use jstorrent_tests::terminal::{daemons, output, run};
-use jstorrent_tests::torrent::{Recipe, Torrent};
-use jstorrent_tests::workspace::Scratch;
+use jstorrent_tests::scene::LIMIT;
+use jstorrent_tests::stage::Stage;
+use jstorrent_tests::terminal::{nothing_runs, output, run};
 use serde_json::Value;
 use tokio::process::Command;
 
-/// A film that one slow seeder has, and folders for a server.
-struct Stage {
-    truth: Vec<u8>,
-    torrent: Torrent,
-    line: Proxy,
-    state: PathBuf,
-    dir: PathBuf,
-    _seeder: Seeder,
-    scratch: Scratch,
-}
-
-impl Stage {
-    async fn new() -> Result<Self> {
-        let film = Film::Mp4MoovLast.file().await?;
-        let torrent = Torrent::make(&Recipe::of_file(&film, PIECE_LENGTH)?)?.public();
-        let seeder = Seeder::start(Client::Libtorrent, &torrent).await?;
-        let line = Proxy::start(seeder.address(), Line::of_rate(FILM_RATE_BPS))?;
-        let scratch = Scratch::new("server")?;
-        let (state, dir) = (scratch.dir("state")?, scratch.dir("downloads")?);
-        Ok(Self { truth: std::fs::read(film)?, torrent, line, state, dir, _seeder: seeder, scratch })
-    }
-
-    async fn serve(&self, further: &[&str]) -> Result<Server> {
-        Server::start(&self.state, &self.dir, further).await
-    }
-
-    fn magnet(&self) -> String {
-        format!("magnet:?xt=urn:btih:{}&x.pe={}", self.torrent.info_hash, self.line.address())
-    }
-
-    fn downloaded(&self) -> PathBuf {
-        self.dir.join(Film::Mp4MoovLast.file_name())
-    }
-
-    async fn nothing_runs(&self) -> Result<()> {
-        until("every daemon to end", Duration::from_secs(10), || async {
-            Ok(daemons(&self.state).is_empty().then_some(()))
-        })
-        .await
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_becomes_a_film_that_other_programs_read_while_it_comes() -> Result<()> {
-    let stage = Stage::new().await?;
+    let stage = Stage::film(Film::Mp4MoovLast).await?;
     let mut server = stage.serve(&[]).await?;
     let added = server.add(&stage.magnet()).await?;
     ensure!(added["infoHash"] == stage.torrent.info_hash.as_str(), "{added}");
-    ensure!(added["files"][0]["length"] == stage.truth.len() && added["files"][0]["playable"] == true, "{added}");
+    ensure!(added["files"][0]["length"] == stage.truths[0].len() && added["files"][0]["playable"] == true, "{added}");
     ensure!(server.add(&stage.magnet()).await? == added, "adding twice answers the same");
     let list = server.json("torrents", &[]).await?;
     ensure!(list["torrents"].as_array().map(Vec::len) == Some(1), "{list}");
@@ -76,52 +31,55 @@ async fn a_link_becomes_a_film_that_other_programs_read_while_it_comes() -> Resu
     let (status, duration, errors) = output(&mut probe).await?;
     ensure!(status == 0, "ffprobe: {errors}");
     ensure!(duration.trim().parse::<f64>()?.round() == f64::from(Film::SECONDS), "ffprobe says {duration}");
-    let (middle, part) = (stage.truth.len() / 2, stage.scratch.path().join("part"));
+    let (middle, part) = (stage.truths[0].len() / 2, stage.scratch.path().join("part"));
     let range = format!("{middle}-{}", middle + 99_999);
     let (status, _) = curl(url, &["-r", &range, "-o", part.to_str().context("a plain name")?]).await?;
-    ensure!(status == 206 && std::fs::read(part)? == stage.truth[middle..middle + 100_000], "wrong bytes");
+    ensure!(status == 206 && std::fs::read(part)? == stage.truths[0][middle..middle + 100_000], "wrong bytes");
     let info = server.json(&format!("torrents/{}", stage.torrent.info_hash), &[]).await?;
     ensure!(info["progress"].as_f64().is_some_and(|progress| progress > 0.0 && progress < 0.9), "{info}");
     let (status, list) = server.curl(&format!("torrents/{}/playlist.m3u8", stage.torrent.info_hash), &[]).await?;
     ensure!(status == 200 && list.starts_with("#EXTM3U") && list.contains(url), "{list}");
     stage.line.set_rate(0);
     let whole = http::get(url).await?;
-    ensure!(whole.whole && whole.body == stage.truth, "the film that was served is not the film that was seeded");
+    ensure!(whole.whole && whole.body == stage.truths[0], "the film that was served is not the film that was seeded");
     let by_name =
         format!("{}stream/{}/{}?token={}", server.base, stage.torrent.info_hash, stage.torrent.name, server.token);
-    ensure!(http::get_range(&by_name, 0, 999).await?.body == stage.truth[..1000], "a file has a name, too");
+    ensure!(http::get_range(&by_name, 0, 999).await?.body == stage.truths[0][..1000], "a file has a name, too");
     let path = format!("torrents/{}?data=1", stage.torrent.info_hash);
     ensure!(server.curl(&path, &["-X", "DELETE"]).await?.0 == 204, "it can be removed");
     ensure!(server.curl(&path, &[]).await?.0 == 404, "it is gone");
     until("the film to go", LIMIT, || async { Ok((!stage.downloaded().exists()).then_some(())) }).await?;
     ensure!(server.terminal.interrupt().await?.code() == Some(0), "Ctrl+C is the way to end a server");
-    stage.nothing_runs().await
+    nothing_runs(&stage.state).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torrent_that_nobody_reads_goes_and_what_was_there_before_stays() -> Result<()> {
-    let stage = Stage::new().await?;
+    let stage = Stage::film(Film::Mp4MoovLast).await?;
     stage.line.set_rate(0);
     std::fs::write(stage.dir.join("other.txt"), "mine")?;
     let mut server = stage.serve(&["--cleanup-delay", "2"]).await?;
     let added = server.add(&stage.magnet()).await?;
-    ensure!(http::get(url_of(&added)?).await?.body == stage.truth, "wrong bytes");
+    ensure!(http::get(url_of(&added)?).await?.body == stage.truths[0], "wrong bytes");
     ensure!(stage.downloaded().exists(), "it is stored where it was told");
     server.terminal.event("its removal", |event| event["event"] == "removed").await?;
     until("the film to go", LIMIT, || async { Ok((!stage.downloaded().exists()).then_some(())) }).await?;
-    std::fs::write(stage.downloaded(), &stage.truth)?;
+    std::fs::write(stage.downloaded(), &stage.truths[0])?;
     server.add(&stage.magnet()).await?;
     server.terminal.event("its removal", |event| event["event"] == "removed").await?;
     // Whatever was to be deleted is deleted by the end.
     ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
-    ensure!(std::fs::read(stage.downloaded())? == stage.truth, "a film that was there before is nobody's to remove");
+    ensure!(
+        std::fs::read(stage.downloaded())? == stage.truths[0],
+        "a film that was there before is nobody's to remove"
+    );
     ensure!(std::fs::read_to_string(stage.dir.join("other.txt"))? == "mine", "nor is anything else");
-    stage.nothing_runs().await
+    nothing_runs(&stage.state).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_ends_it_in_order_while_somebody_reads_and_the_next_run_goes_on() -> Result<()> {
-    let stage = Stage::new().await?;
+    let stage = Stage::film(Film::Mp4MoovLast).await?;
     let mut server = stage.serve(&[]).await?;
     let file = stage.torrent.write_to(stage.scratch.path())?;
     let added = server.add_file(&file, "?keep=1").await?;
@@ -139,8 +97,8 @@ async fn a_signal_ends_it_in_order_while_somebody_reads_and_the_next_run_goes_on
     let more = read.len();
     ensure!(reader.read_some(&mut read).await? > 0 && read.len() > more, "who reads already has a grace");
     ensure!(server.terminal.ended().await?.code() == Some(0), "it ends in order");
-    ensure!(stage.truth.starts_with(&read), "wrong bytes");
-    stage.nothing_runs().await?;
+    ensure!(stage.truths[0].starts_with(&read), "wrong bytes");
+    nothing_runs(&stage.state).await?;
     let server = stage.serve(&["--no-token"]).await?;
     let after = server.verified(&stage.torrent.info_hash, 1).await?;
     ensure!(after >= before, "{before} bytes were verified, and {after} are");
@@ -149,7 +107,7 @@ async fn a_signal_ends_it_in_order_while_somebody_reads_and_the_next_run_goes_on
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_it_at_once() -> Result<()> {
-    let stage = Stage::new().await?;
+    let stage = Stage::film(Film::Mp4MoovLast).await?;
     let mut server = stage.serve(&[]).await?;
     let added = server.add(&stage.magnet()).await?;
     let _reader = http::open(url_of(&added)?, &[]).await?;
@@ -159,12 +117,12 @@ async fn a_second_signal_ends_it_at_once() -> Result<()> {
     let began = std::time::Instant::now();
     ensure!(server.terminal.interrupt().await?.code() == Some(130), "it did not end in order");
     ensure!(began.elapsed() < Duration::from_secs(3), "it took {:?}", began.elapsed());
-    stage.nothing_runs().await
+    nothing_runs(&stage.state).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_dies_is_started_again_at_the_same_address() -> Result<()> {
-    let stage = Stage::new().await?;
+    let stage = Stage::film(Film::Mp4MoovLast).await?;
     let mut server = stage.serve(&[]).await?;
     let added = server.add(&stage.magnet()).await?;
     server.verified(&stage.torrent.info_hash, 500_000).await?;
@@ -172,14 +130,14 @@ async fn a_daemon_that_dies_is_started_again_at_the_same_address() -> Result<()>
     server.terminal.event("another daemon", |event| event["event"] == "restarted").await?;
     stage.line.set_rate(0);
     let whole = http::get(url_of(&added)?).await?;
-    ensure!(whole.whole && whole.body == stage.truth, "the same URL serves the film again");
+    ensure!(whole.whole && whole.body == stage.truths[0], "the same URL serves the film again");
     ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
-    stage.nothing_runs().await
+    nothing_runs(&stage.state).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_call_and_what_makes_no_sense_is_refused_in_plain_words() -> Result<()> {
-    let stage = Stage::new().await?;
+    let stage = Stage::film(Film::Mp4MoovLast).await?;
     let server = stage.serve(&["--token", "a-token-of-my-own"]).await?;
     ensure!(server.token == "a-token-of-my-own", "the user chooses");
     let torrents = format!("{}torrents", server.base);

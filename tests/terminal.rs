@@ -3,7 +3,6 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::clock::until;
@@ -13,7 +12,7 @@ use jstorrent_tests::process;
 use jstorrent_tests::proxy::{Line, Proxy};
 use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH};
 use jstorrent_tests::swarm::{Client, Seeder, Swarm};
-use jstorrent_tests::terminal::{Terminal, command, daemons, output, remembered, run};
+use jstorrent_tests::terminal::{Terminal, command, nothing_runs, output, remembered, run};
 use jstorrent_tests::torrent::Recipe;
 use jstorrent_tests::workspace::{self, Scratch};
 use serde_json::Value;
@@ -62,14 +61,6 @@ impl Stage {
         ensure!(std::fs::read(self.downloaded())? == self.truth, "what was downloaded is not what was seeded");
         Ok(())
     }
-
-    /// A daemon ends a moment after it was asked to.
-    async fn nothing_runs(&self) -> Result<()> {
-        until("every daemon to end", Duration::from_secs(10), || async {
-            Ok(daemons(&self.state).is_empty().then_some(()))
-        })
-        .await
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +88,7 @@ async fn a_stream_is_read_by_other_programs_while_it_comes_and_is_gone_afterward
     let whole = http::get(&url).await?;
     ensure!(whole.whole && whole.body == stage.truth, "the film that was served is not the film that was seeded");
     ensure!(terminal.interrupt().await?.code() == Some(0), "Ctrl+C is the way to end a stream");
-    stage.nothing_runs().await?;
+    nothing_runs(&stage.state).await?;
     ensure!(remembered(&stage.state) == 0, "a stream that is not kept leaves nothing behind");
     Ok(())
 }
@@ -112,7 +103,7 @@ async fn a_stream_says_what_its_viewer_waits_for_and_ends_with_its_player() -> R
     terminal.event("a viewer that waits", waits).await?;
     stage.swarm.set_rate(0);
     ensure!(terminal.ended().await?.code() == Some(0), "it ends in order when the player does");
-    stage.nothing_runs().await
+    nothing_runs(&stage.state).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +112,7 @@ async fn a_download_completes_and_goes_on_where_ctrl_c_left_it() -> Result<()> {
     let mut terminal = stage.get()?;
     let before = terminal.verified(1_000_000).await?;
     ensure!(terminal.interrupt().await?.code() == Some(130), "it is not complete");
-    stage.nothing_runs().await?;
+    nothing_runs(&stage.state).await?;
     stage.swarm.set_rate(0);
     let passed = stage.swarm.passed();
     let mut terminal = stage.get()?;
@@ -129,7 +120,7 @@ async fn a_download_completes_and_goes_on_where_ctrl_c_left_it() -> Result<()> {
     stage.is_true()?;
     let (fetched, rest) = (stage.swarm.passed() - passed, stage.truth.len() as u64 - before);
     ensure!(fetched < rest + rest / 10, "{fetched} bytes were fetched for the last {rest}");
-    stage.nothing_runs().await?;
+    nothing_runs(&stage.state).await?;
     ensure!(remembered(&stage.state) == 0, "what is complete needs no state");
     Ok(())
 }
@@ -148,7 +139,7 @@ async fn no_verified_piece_is_lost_when_everything_is_killed() -> Result<()> {
     let after = terminal.verified(0).await?;
     ensure!(after >= before, "{before} bytes were verified, and {after} are");
     ensure!(terminal.interrupt().await?.code() == Some(130), "it is not complete");
-    stage.nothing_runs().await
+    nothing_runs(&stage.state).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,7 +199,7 @@ async fn what_was_there_before_is_never_removed() -> Result<()> {
     process::interrupt_pid(terminal.pid());
     terminal.interrupt().await?;
     stage.is_true()?;
-    stage.nothing_runs().await
+    nothing_runs(&stage.state).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,7 +238,7 @@ async fn what_can_not_be_done_is_said_in_plain_words() -> Result<()> {
         let (status, _, errors) = run(&stage.state, *args).await?;
         ensure!(status == *expected && errors.contains(words), "{args:?}: status {status}, {errors}");
     }
-    stage.nothing_runs().await
+    nothing_runs(&stage.state).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -353,7 +344,7 @@ async fn a_magnet_link_is_described_streamed_and_downloaded() -> Result<()> {
     let mut terminal = Terminal::start(&stage.state, ["get", &link, "--dir", stage.dir_text()])?;
     ensure!(terminal.ended().await?.code() == Some(0), "it completes");
     stage.is_true()?;
-    stage.nothing_runs().await
+    nothing_runs(&stage.state).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -381,7 +372,7 @@ async fn a_torrent_file_is_fetched_from_its_url() -> Result<()> {
         run(&stage.state, ["get", &wrong, "--dir", stage.dir_text(), "--allow-private-peers"]).await?;
     ensure!(status == 1 && errors.contains("404"), "status {status}, {errors}");
     server.abort();
-    stage.nothing_runs().await
+    nothing_runs(&stage.state).await
 }
 
 #[tokio::test]

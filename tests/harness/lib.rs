@@ -29,6 +29,7 @@ pub mod plain;
 pub mod process;
 pub mod proxy;
 pub mod scene;
+pub mod stage;
 pub mod swarm;
 pub mod terminal;
 pub mod torrent;

@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{ChildStdout, Command};
 use tokio::time::timeout;
 
+use crate::clock::until;
 use crate::daemon::Endpoint;
 use crate::process::{self, Group};
 use crate::workspace;
@@ -184,6 +185,15 @@ pub fn command(state: &Path) -> Result<Command> {
 pub fn daemons(state: &Path) -> Vec<Endpoint> {
     let folders = std::fs::read_dir(state).into_iter().flatten().flatten();
     folders.filter_map(|folder| Endpoint::read(&folder.path())).collect()
+}
+
+/// Waits until no daemon lives below a state folder: one ends a moment after it was asked to.
+///
+/// # Errors
+/// One lives on.
+pub async fn nothing_runs(state: &Path) -> Result<()> {
+    const SOON: Duration = Duration::from_secs(10);
+    until("every daemon to end", SOON, || async { Ok(daemons(state).is_empty().then_some(())) }).await
 }
 
 /// What runs below a state folder have left to come back to.

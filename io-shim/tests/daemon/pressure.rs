@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use shared_proto::RequestId;
+
+use crate::brain::Brain;
 use crate::rig::{QUIET, Rig, film, soon};
+use crate::viewer::Viewer;
 
 const BIG: usize = 48 << 20;
 
@@ -33,17 +37,22 @@ async fn a_viewer_that_does_not_read_costs_a_bounded_buffer() {
     brain.cancelled(id).await;
 }
 
+/// A viewer leaves, and everybody hears of it within a second.
+async fn is_noticed(rig: &Rig, brain: &mut Brain, viewer: Viewer, id: RequestId) {
+    let left = Instant::now();
+    viewer.leave();
+    brain.cancelled(id).await;
+    assert!(left.elapsed() < Duration::from_secs(1));
+    rig.metric_becomes("jstorrent_viewers", 0).await;
+}
+
 #[tokio::test]
 async fn a_viewer_that_leaves_before_its_headers_is_noticed_within_a_second() {
     let (rig, mut brain) = Rig::with_film(10_000).await;
     let viewer = rig.watch("").await;
     let (id, ..) = brain.asked().await;
     brain.block(id).await;
-    let left = Instant::now();
-    viewer.leave();
-    brain.cancelled(id).await;
-    assert!(left.elapsed() < Duration::from_secs(1));
-    rig.metric_becomes("jstorrent_viewers", 0).await;
+    is_noticed(&rig, &mut brain, viewer, id).await;
 }
 
 #[tokio::test]
@@ -54,11 +63,7 @@ async fn a_viewer_that_leaves_a_stalled_body_is_noticed_within_a_second() {
     brain.ready(id, 999).await;
     viewer.head().await;
     viewer.take(1_000).await;
-    let left = Instant::now();
-    viewer.leave();
-    brain.cancelled(id).await;
-    assert!(left.elapsed() < Duration::from_secs(1));
-    rig.metric_becomes("jstorrent_viewers", 0).await;
+    is_noticed(&rig, &mut brain, viewer, id).await;
 }
 
 #[tokio::test]
@@ -69,11 +74,7 @@ async fn a_viewer_that_leaves_under_backpressure_is_noticed_within_a_second() {
     brain.available(id).await;
     viewer.head().await;
     tokio::time::sleep(QUIET).await;
-    let left = Instant::now();
-    viewer.leave();
-    brain.cancelled(id).await;
-    assert!(left.elapsed() < Duration::from_secs(1));
-    rig.metric_becomes("jstorrent_viewers", 0).await;
+    is_noticed(&rig, &mut brain, viewer, id).await;
 }
 
 #[tokio::test]
