@@ -65,7 +65,6 @@ fn parameter(request: &[u8], name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::http;
     use crate::tracker::{Front, Tracker};
 
