@@ -12,6 +12,7 @@ mod loading;
 mod lsd;
 mod magnets;
 mod secrets;
+mod settings;
 mod sockets;
 mod trackers;
 
@@ -73,6 +74,7 @@ pub struct Engine {
     unsettled: BTreeSet<InfoHash>,
     api: Api,
     node: Option<Box<dht::Node>>,
+    saving: settings::Saving,
     added: u64,
     queued: Instant,
     now: Instant,
@@ -104,6 +106,7 @@ impl Engine {
             unsettled: BTreeSet::new(),
             api: Api::default(),
             node: None,
+            saving: settings::Saving::default(),
             added: 0,
             queued: now,
             now,
@@ -171,6 +174,7 @@ impl Engine {
                 .collect(),
             listen_port: self.shared.net.listen_port(),
             port_mapping: self.shared.net.mapping_view(),
+            settings: self.settings(),
         }
     }
 
@@ -282,7 +286,7 @@ impl Engine {
         if self.shared.net.answered(op, &result) {
             return self.open_sockets(now);
         }
-        if self.dht_answered(op, &result, now) {
+        if self.dht_answered(op, &result, now) || self.settings_answered(op, &result) {
             return;
         }
         if !self.fetched(op, &result, now) && !self.loaded {
@@ -328,6 +332,15 @@ impl Engine {
             if self.torrents.get(&torrent).is_some_and(|it| it.is_at_work() != turn) {
                 self.with(torrent, now, |it, cx| it.take_turn(turn, cx));
             }
+        }
+    }
+
+    /// Another number of torrents may be at work at once.
+    fn queue_changed(&mut self, now: Instant) {
+        self.shared.queue_is_stale = true;
+        if !self.config.queue.is_limited() {
+            let all: Vec<InfoHash> = self.torrents.keys().copied().collect();
+            all.into_iter().for_each(|info_hash| self.with(info_hash, now, |it, cx| it.take_turn(true, cx)));
         }
     }
 

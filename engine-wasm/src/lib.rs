@@ -40,6 +40,7 @@ pub mod net;
 pub mod peer;
 pub mod pick;
 pub mod queue;
+mod settings;
 #[cfg(test)]
 mod sim;
 pub mod stream;

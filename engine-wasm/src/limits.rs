@@ -26,6 +26,10 @@ pub const FOLDERS: usize = 32;
 pub const CREATED_AT_ONCE: usize = 64;
 /// Connections of one torrent, also while they are being made.
 pub const CONNECTIONS_PER_TORRENT: usize = 30;
+/// Most connections that a person may allow a torrent: each costs the daemon a socket, and beyond so many none gives faster.
+pub const MOST_CONNECTIONS_PER_TORRENT: u32 = 500;
+/// Lowest rate that all connections together may be limited to, bytes a second: at a lower one no block would come before its peer is given up.
+pub const LEAST_RATE_LIMIT: u64 = 1_000;
 /// Connections of one torrent that are being made: half-open ones fill tables in home routers.
 pub const DIALS_PER_TORRENT: usize = 10;
 /// Connections that others opened and that have not yet said which torrent they want: each is given ten seconds.

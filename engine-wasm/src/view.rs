@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::metainfo::Version;
+pub use crate::peer::mse::Encryption;
 pub use crate::pick::priority::Priority;
 
 /// What a page asks of the engine.
@@ -44,6 +45,11 @@ pub enum Intent {
         info_hash: String,
         /// How.
         sharing: Sharing,
+    },
+    /// Set what counts for all torrents. It counts at once, and is kept; answered when it is written down.
+    Configure {
+        /// How it is to be.
+        settings: Settings,
     },
     /// Stop a torrent: its peers go, what is verified stays.
     Pause {
@@ -118,6 +124,43 @@ pub struct Sharing {
     pub seed_s: Option<u32>,
 }
 
+/// What a person sets for all torrents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Settings {
+    /// Bytes a second from all peers and web servers together; `None` for no limit.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub down_limit_bps: Option<u64>,
+    /// Bytes a second to all peers together; `None` for no limit.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub up_limit_bps: Option<u64>,
+    /// Connections of one torrent, 1 to [`crate::limits::MOST_CONNECTIONS_PER_TORRENT`].
+    pub max_connections: u32,
+    /// How new connections are encrypted.
+    pub encryption: Encryption,
+    /// Whether new connections, both ways, may be over TCP.
+    pub tcp: bool,
+    /// Whether they may be over uTP (BEP 29). One of both is needed.
+    pub utp: bool,
+    /// Whether the DHT is asked for peers, and answers others (BEP 5).
+    pub dht: bool,
+    /// Whether trackers are asked for peers (BEP 3, 15).
+    pub trackers: bool,
+    /// Whether peers are asked for further ones, and told of them (BEP 11).
+    pub pex: bool,
+    /// Whether web servers that a torrent names are fetched from (BEP 19).
+    pub web_seeds: bool,
+    /// A torrent rests when it has given so many bytes for each hundred that it has; `None` for never. What is set for one torrent goes before.
+    pub ratio_percent: Option<u32>,
+    /// A torrent rests when it has offered everything for so many seconds; `None` for never. What is set for one torrent goes before.
+    pub seed_s: Option<u32>,
+    /// Torrents that fetch at once; `None` for all.
+    pub max_downloads: Option<u32>,
+    /// Complete torrents that give at once; `None` for all.
+    pub max_seeds: Option<u32>,
+}
+
 /// How much a file is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
@@ -139,6 +182,8 @@ pub enum IntentReply {
         /// The torrent it was about.
         info_hash: String,
     },
+    /// The settings are as they were asked for, and written down.
+    Configured,
     /// Not done.
     Failed {
         /// Plain words for a person.
@@ -161,6 +206,8 @@ pub struct Snapshot {
     pub listen_port: Option<u16>,
     /// Whether the router lets them in; `None` where it is not asked.
     pub port_mapping: Option<PortMappingView>,
+    /// What counts for all torrents; `None` where it can't be changed, or is not known yet.
+    pub settings: Option<Settings>,
 }
 
 /// What the router lets in.

@@ -14,6 +14,8 @@ pub(crate) mod web_seed;
 /// Where peers may come from; a person may rule each of them out. What a person, a link or a record names is always taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sources {
+    /// The DHT (BEP 5), if there is a node of it.
+    pub dht: bool,
     /// Trackers (BEP 3, 15).
     pub trackers: bool,
     /// Other peers (BEP 11).
@@ -26,6 +28,6 @@ pub struct Sources {
 
 impl Default for Sources {
     fn default() -> Self {
-        Self { trackers: true, pex: true, lsd: true, web_seeds: true }
+        Self { dht: true, trackers: true, pex: true, lsd: true, web_seeds: true }
     }
 }

@@ -35,6 +35,9 @@ pub struct Config {
     pub goals: Goals,
     /// How many torrents are at work at once.
     pub queue: QueueConfig,
+    /// Whether a person changes what [`crate::view::Settings`] names while the engine runs. That is then kept in the state, and outranks what is said here.
+    /// In the terminal flags decide, and nothing else.
+    pub adjustable: bool,
 }
 
 impl Default for Config {
@@ -51,6 +54,7 @@ impl Default for Config {
             dht: None,
             goals: Goals::default(),
             queue: QueueConfig::default(),
+            adjustable: false,
         }
     }
 }

@@ -138,8 +138,10 @@ impl Engine {
     /// The node has the sockets that the engine has. It answers others only where they reach us.
     fn dht_sockets(&mut self, now: Instant) {
         let Some(node) = &mut self.node else { return };
+        // What a person ruled out is known when all is read.
+        let is_wanted = self.loaded && self.shared.sources.dht;
         for family in [Family::V4, Family::V6] {
-            let has_socket = self.shared.net.has_udp(family);
+            let has_socket = is_wanted && self.shared.net.has_udp(family);
             if has_socket && !node.dht.is_open(family) {
                 node.dht.open(family, now);
                 let wait = if node.dht.knows_nobody() { Duration::ZERO } else { HEAD_START };
@@ -150,7 +152,7 @@ impl Engine {
         }
         let is_reachable = self.shared.net.listen_port().is_some();
         node.dht.set_read_only(!is_reachable);
-        let port = self.shared.net.udp_port();
+        let port = self.shared.net.udp_port().filter(|_| is_wanted);
         self.shared.errands.set_node(port.map(|port| Some(port).filter(|_| is_reachable)));
     }
 

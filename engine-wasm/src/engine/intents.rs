@@ -58,6 +58,10 @@ impl Engine {
                 self.with(info_hash, now, |torrent, cx| torrent.set_sharing(sharing, cx));
                 info_hash
             }
+            Intent::Configure { settings } => {
+                self.configure(id, &settings, now)?;
+                return Ok(None);
+            }
             Intent::Pause { info_hash } => {
                 let info_hash = self.known(&info_hash)?;
                 self.with(info_hash, now, Torrent::pause);

@@ -13,23 +13,24 @@ impl Engine {
     pub(super) fn link(&mut self, root: Option<RootKey>, now: Instant) {
         self.root = root;
         self.api.temporary.touch_all(now);
-        self.say_limits();
+        if (self.config.download_limit_bps, self.config.upload_limit_bps) != (None, None) {
+            self.say_limits();
+        }
         self.shared.net.link();
         self.open_sockets(now);
         self.link_dht(now);
+        self.link_settings(now);
         if self.loaded {
             return self.link_torrents(now);
         }
         self.begin_loading(now);
     }
 
-    /// The daemon forgets limits with the engine that set them.
+    /// The daemon forgets limits with the engine that set them; without one there are none.
     pub(super) fn say_limits(&mut self) {
         let (down_bps, up_bps) = (self.config.download_limit_bps, self.config.upload_limit_bps);
         self.shared.upload_limit_bps = up_bps;
-        if down_bps.is_some() || up_bps.is_some() {
-            self.out.push_back(Output::Control(EngineMessage::RateLimit { group: ALL_CONNECTIONS, down_bps, up_bps }));
-        }
+        self.out.push_back(Output::Control(EngineMessage::RateLimit { group: ALL_CONNECTIONS, down_bps, up_bps }));
     }
 
     pub(super) fn link_torrents(&mut self, now: Instant) {
@@ -58,6 +59,7 @@ impl Engine {
         self.magnets.values_mut().for_each(|pending| pending.unlink(now));
         self.out.clear();
         self.lose_fetches();
+        self.unlink_settings();
         let movers = self.torrents.iter_mut();
         let answers = movers.filter_map(|(&info_hash, torrent)| Some((info_hash, torrent.take_answer()?))).collect();
         self.answer_movers(answers);

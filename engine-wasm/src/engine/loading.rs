@@ -15,6 +15,7 @@ use crate::context::Owner;
 use crate::limits;
 use crate::magnet;
 use crate::metainfo::{InfoHash, Metainfo};
+use crate::settings;
 use crate::time::Instant;
 use crate::torrent::{self, Record};
 use crate::view::Intent;
@@ -31,6 +32,7 @@ pub(super) struct Loading {
     scan: Option<OpId>,
     magnet_scan: Option<OpId>,
     temporary_scan: Option<OpId>,
+    settings: Option<OpId>,
     magnets: BTreeMap<OpId, InfoHash>,
     metainfos: BTreeMap<OpId, InfoHash>,
     records: BTreeMap<OpId, (InfoHash, Bytes)>,
@@ -45,8 +47,8 @@ impl Loading {
     }
 
     fn is_done(&self) -> bool {
-        let asked = [self.secret, self.scan, self.magnet_scan, self.temporary_scan];
-        asked == [None; 4] && self.metainfos.is_empty() && self.records.is_empty() && self.magnets.is_empty()
+        let asked = [self.secret, self.scan, self.magnet_scan, self.temporary_scan, self.settings];
+        asked == [None; 5] && self.metainfos.is_empty() && self.records.is_empty() && self.magnets.is_empty()
     }
 }
 
@@ -55,6 +57,10 @@ impl Engine {
     pub(super) fn begin_loading(&mut self, now: Instant) {
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         self.loading.secret = Some(cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key: SECRET_KEY.to_owned() }));
+        if self.config.adjustable {
+            let key = settings::KEY.to_owned();
+            self.loading.settings = Some(cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key }));
+        }
         let prefix = torrent::METAINFO_PREFIX.to_owned();
         self.loading.scan = Some(cx.ask(Owner::Engine, |op| IoCommand::KvScan { op, prefix }));
         let prefix = magnet::PREFIX.to_owned();
@@ -79,6 +85,9 @@ impl Engine {
             if let Ok(OpOutput::Keys(keys)) = result {
                 self.restore_temporary(keys, now);
             }
+        } else if self.loading.settings == Some(op) {
+            self.loading.settings = None;
+            self.restore_settings(result, now);
         } else if let Some(info_hash) = self.loading.magnets.remove(&op) {
             self.restore_magnet(info_hash, result, now);
         } else if let Some(info_hash) = self.loading.metainfos.remove(&op) {

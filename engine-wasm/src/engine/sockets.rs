@@ -55,11 +55,12 @@ impl Engine {
 
     /// Somebody connected.
     pub(super) fn accepted(&mut self, socket: SocketId, conn: ConnId, addr: SocketAddr, now: Instant) {
-        if self.shared.net.takes_arrivals() {
-            let over_utp = self.shared.net.role(socket) == Some(Role::Datagrams);
-            return self.arrive(conn, addr, if over_utp { Transport::Utp } else { Transport::Tcp }, now);
+        let is_utp = self.shared.net.role(socket) == Some(Role::Datagrams);
+        let over = if is_utp { Transport::Utp } else { Transport::Tcp };
+        if self.takes_arrivals_over(over) {
+            return self.arrive(conn, addr, over, now);
         }
-        // uTP can't dial without being there for others, too.
+        // uTP can't dial without being there for others, too, and sockets stay open when a transport is ruled out.
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         cx.order(IoCommand::TcpClose { conn });
     }

@@ -68,12 +68,12 @@ struct Inner {
     on_timer: Option<Closure<dyn FnMut()>>,
 }
 
-/// The settings of the extension's engine.
+/// The settings that the extension's engine begins with; a person may change them.
 fn config() -> Config {
     // Two browsers of one machine can't have the same port, and nobody remembers one for an extension.
     let net = NetConfig { listen_port: Some(0), udp: true, port_mapping: true };
     let ways = Ways { utp: true, ..Ways::default() };
-    Config { net, ways, dht: Some(DhtConfig::default()), ..Config::default() }
+    Config { net, ways, dht: Some(DhtConfig::default()), adjustable: true, ..Config::default() }
 }
 
 /// The engine in a worker.

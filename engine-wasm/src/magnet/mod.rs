@@ -128,6 +128,14 @@ impl Pending {
         self.max_connections = max_connections;
     }
 
+    /// What a person sets for all torrents is other than before.
+    pub(crate) fn settings_changed(&mut self, max_connections: usize, cx: &mut Context<'_>) {
+        self.max_connections = max_connections;
+        self.keep_peers(max_connections, cx);
+        let params = self.announce_params(cx);
+        self.trackers.allow(cx.shared.sources.trackers, &params, cx);
+    }
+
     /// When to give up on it.
     pub(crate) fn set_patience(&mut self, patience: Patience) {
         self.patience = Some(patience);

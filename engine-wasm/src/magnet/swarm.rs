@@ -94,6 +94,8 @@ impl Pending {
                 let progress = self.assembly.data(conn, block, total, data, cx.now);
                 self.progressed(conn, progress, cx);
             }
+            // Who was once told that we listen goes on telling.
+            Ok(Some(Heard::Names(_))) if !cx.shared.sources.pex => {}
             Ok(Some(Heard::Names(peers))) => self.add_peers(peers.into_iter(), Source::Pex, cx),
             Ok(Some(Heard::DhtNode(port))) => cx.shared.errands.name_node(SocketAddr::new(addr.ip(), port)),
             Ok(Some(Heard::Reject(block))) => {
@@ -179,6 +181,14 @@ impl Pending {
         self.peers.values_mut().for_each(|peer| peer.tick(cx.now));
     }
 
+    /// Keeps no more than so many peers: the newest go, who have given least.
+    pub(super) fn keep_peers(&mut self, most: usize, cx: &mut Context<'_>) {
+        let beyond: Vec<ConnId> = self.peers.keys().skip(most).copied().collect();
+        for conn in beyond {
+            self.drop_peer(conn, "there may be fewer", cx);
+        }
+    }
+
     /// Others reach us at another port than the trackers know.
     pub(crate) fn port_moved(&mut self, cx: &mut Context<'_>) {
         self.trackers.moved();
@@ -193,7 +203,7 @@ impl Pending {
         }
     }
 
-    fn announce_params(&self, cx: &Context<'_>) -> AnnounceParams {
+    pub(super) fn announce_params(&self, cx: &Context<'_>) -> AnnounceParams {
         AnnounceParams {
             info_hash: self.link.info_hash,
             peer_id: cx.peer_id,

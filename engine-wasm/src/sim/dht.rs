@@ -19,7 +19,7 @@ use crate::metainfo::InfoHash;
 use crate::metainfo::encode::Dict;
 use crate::net::NetConfig;
 use crate::time::Instant;
-use crate::view::Intent;
+use crate::view::{Intent, Settings};
 
 const TORRENT: InfoHash = InfoHash([7; 20]);
 
@@ -52,8 +52,8 @@ impl Bench {
         other.open(Family::V4, Instant(0));
         other.set_read_only(false);
         let dht = Some(DhtConfig { bootstrap: vec!["router.example:6881".to_owned()] });
-        let config =
-            Config { net: NetConfig { listen_port, udp: true, ..NetConfig::default() }, dht, ..Config::default() };
+        let net = NetConfig { listen_port, udp: true, ..NetConfig::default() };
+        let config = Config { net, dht, adjustable: true, ..Config::default() };
         let mut bench = Self {
             engine: Engine::new(config, [1; 32], Instant(0)),
             other,
@@ -136,6 +136,11 @@ impl Bench {
             self.tell(Input::Timeout);
         }
         self.now = until;
+    }
+
+    fn want_dht(&mut self, dht: bool) {
+        let settings = self.engine.snapshot(self.now).settings.expect("they can be changed");
+        self.tell(Input::Intent { id: 2, intent: Intent::Configure { settings: Settings { dht, ..settings } } });
     }
 
     fn add_magnet(&mut self) {
@@ -228,5 +233,26 @@ fn after_a_lost_link_the_node_goes_on() {
     bench.announce("22.0.0.1:7000");
     bench.link();
     bench.wait(60);
+    assert_eq!(bench.dialled, ["22.0.0.1:7000".parse().unwrap()]);
+}
+
+#[test]
+fn a_person_rules_it_out_and_wants_it_again() {
+    let mut bench = Bench::new(None, BTreeMap::new());
+    bench.wait(5);
+    bench.want_dht(false);
+    bench.asked.clear();
+    bench.announce("22.0.0.1:7000");
+    bench.add_magnet();
+    bench.wait(600);
+    assert_eq!((bench.asked.len(), bench.dialled.len()), (0, 0));
+    let mut bench = Bench::new(None, bench.state);
+    bench.announce("22.0.0.1:7000");
+    bench.add_magnet();
+    bench.wait(600);
+    assert_eq!((bench.asked.len(), bench.dialled.len()), (0, 0), "it is remembered");
+    bench.want_dht(true);
+    bench.announce("22.0.0.1:7000");
+    bench.wait(120);
     assert_eq!(bench.dialled, ["22.0.0.1:7000".parse().unwrap()]);
 }

@@ -21,6 +21,7 @@ mod punching;
 mod removing;
 mod scenarios;
 mod seeder;
+mod settings;
 mod state;
 mod talking;
 mod timeline;

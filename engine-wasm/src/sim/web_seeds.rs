@@ -25,7 +25,7 @@ fn seeded(sample: Sample, urls: &[&str]) -> Sample {
     Sample { torrent, metainfo, ..sample }
 }
 
-fn film(urls: &[&str]) -> Sample {
+pub(super) fn film(urls: &[&str]) -> Sample {
     seeded(torrent(256 << 10, &[("a film.mp4", 4 * MIB)]), urls)
 }
 

@@ -18,6 +18,9 @@ pub(super) fn is_wanted(meta: &Metainfo, cx: &Context<'_>) -> bool {
 impl Torrent {
     /// Once a tick: those whose turn it is hear who came and who went.
     pub(super) fn tend_exchange(&mut self, cx: &Context<'_>) {
+        if !is_wanted(&self.meta, cx) {
+            return;
+        }
         let is_due = self.peers.values().any(|peer| peer.wants_peers(cx.now));
         if !is_due || !self.is_running() {
             return;

@@ -294,6 +294,12 @@ impl Torrent {
         }
     }
 
+    /// Everybody hears again which extensions we speak.
+    pub(super) fn say_extensions_again(&mut self, cx: &mut Context<'_>) {
+        let us = introduction(&self.pieces, &self.meta, self.is_done(), cx);
+        self.peers.values_mut().for_each(|peer| peer.say_extensions(&us, cx.now));
+    }
+
     /// Everybody hears that we want nothing more.
     pub(super) fn say_that_we_are_done(&mut self, cx: &mut Context<'_>) {
         let us = introduction(&self.pieces, &self.meta, true, cx);

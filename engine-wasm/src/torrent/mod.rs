@@ -17,6 +17,7 @@ mod recheck;
 mod relocate;
 mod resume;
 mod selection;
+mod settings;
 mod sharing;
 mod show;
 mod stamps;

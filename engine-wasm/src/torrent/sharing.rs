@@ -100,6 +100,14 @@ impl Torrent {
         cx.changed();
     }
 
+    /// What is usual is other than before, where nothing is said for this torrent.
+    pub(super) fn change_goals(&mut self, goals: Goals, cx: &mut Context<'_>) {
+        self.set_goals(goals);
+        if self.status == Status::Resting(Rest::Sated) && !self.has_given_enough(cx.now) {
+            self.wake(cx);
+        }
+    }
+
     /// How it shares.
     pub(crate) fn sharing(&self) -> Sharing {
         self.account.sharing

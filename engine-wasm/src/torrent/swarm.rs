@@ -6,7 +6,7 @@ use bytes::Bytes;
 use shared_proto::io::{CloseReason, OpError, OpOutput};
 use shared_proto::{ConnId, IoCommand, OpId};
 
-use super::Torrent;
+use super::{Torrent, exchange};
 use crate::context::Context;
 use crate::discover::candidates::{Candidates, Source};
 use crate::discover::dht::errands::Wish;
@@ -165,6 +165,8 @@ impl Torrent {
                     cx.shared.errands.name_node(SocketAddr::new(peer.addr().ip(), port));
                 }
             }
+            // Who was once told that we listen goes on telling.
+            PeerEvent::Names(_) if !exchange::is_wanted(&self.meta, cx) => {}
             PeerEvent::Names(peers) => self.add_peers(peers.into_iter(), Source::Pex, cx),
             PeerEvent::Punch(message) => self.heard_of_punching(conn, message, cx),
             PeerEvent::HasAll => {
@@ -265,7 +267,16 @@ impl Torrent {
         }
     }
 
-    /// It did nothing wrong, but we want nothing more of anybody.
+    /// It did nothing wrong, but there is no room for it any more.
+    pub(super) fn release(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        let Some(peer) = self.peers.remove(&conn) else { return };
+        cx.shared.conns.remove(&conn);
+        cx.order(IoCommand::TcpClose { conn });
+        self.part(conn, &peer, cx);
+        self.candidates.released(peer.addr());
+    }
+
+    /// They did nothing wrong, but we want nothing more of anybody.
     pub(super) fn release_all(&mut self, cx: &mut Context<'_>) {
         for (conn, peer) in std::mem::take(&mut self.peers) {
             cx.shared.conns.remove(&conn);
@@ -398,7 +409,7 @@ impl Torrent {
         }
     }
 
-    fn announce_params(&self, cx: &Context<'_>) -> AnnounceParams {
+    pub(super) fn announce_params(&self, cx: &Context<'_>) -> AnnounceParams {
         let left = self.geometry.total_length() - self.pieces.verified_bytes();
         AnnounceParams {
             info_hash: self.meta.info_hash,

@@ -44,6 +44,8 @@ struct Run {
 /// The web seeds of a torrent.
 #[derive(Debug, Default)]
 pub(super) struct Web {
+    /// Whether a person wants any of it.
+    allowed: bool,
     layout: Option<Layout>,
     seeds: BTreeMap<ConnId, WebSeed>,
     /// By their numbers.
@@ -58,10 +60,10 @@ pub(super) struct Web {
 pub(crate) type Expectations = BTreeMap<ConnId, Instant>;
 
 impl Web {
-    /// The seeds that a torrent names; none where the user wants none.
+    /// The seeds that a torrent names.
     pub(super) fn new(meta: &Metainfo, cx: &Context<'_>) -> Self {
-        let layout = if cx.shared.sources.web_seeds { Layout::of(&meta.info) } else { None };
-        let mut web = Self { layout, ..Self::default() };
+        let (allowed, layout) = (cx.shared.sources.web_seeds, Layout::of(&meta.info));
+        let mut web = Self { allowed, layout, ..Self::default() };
         web.add(&meta.web_seeds);
         web
     }
@@ -79,18 +81,19 @@ impl Web {
 
     /// Whether anything may come from the web.
     pub(super) fn is_hopeful(&self) -> bool {
-        !self.fresh.is_empty() || self.seeds.values().any(WebSeed::is_hopeful)
+        self.allowed && (!self.fresh.is_empty() || self.seeds.values().any(WebSeed::is_hopeful))
     }
 
     /// Bytes a second that are to be expected.
     pub(super) fn rate_bps(&self) -> u64 {
-        self.seeds.values().filter(|seed| seed.is_hopeful()).filter_map(WebSeed::rate_bps).sum()
+        let hopeful = self.seeds.values().filter(|seed| self.allowed && seed.is_hopeful());
+        hopeful.filter_map(WebSeed::rate_bps).sum()
     }
 
     /// Whether a back-off ended by now.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         let is_idle = |conn: &ConnId| self.runs.values().all(|run| run.conn != *conn);
-        self.seeds.iter().any(|(conn, seed)| seed.is_usable(now) && is_idle(conn))
+        self.allowed && self.seeds.iter().any(|(conn, seed)| seed.is_usable(now) && is_idle(conn))
     }
 
     /// When what each seed was asked for should be there.
@@ -121,9 +124,18 @@ impl Torrent {
         self.wants_are_stale = true;
     }
 
+    /// A person wants web servers asked, or none of them.
+    pub(super) fn allow_web(&mut self, allowed: bool, cx: &mut Context<'_>) {
+        if self.web.allowed && !allowed {
+            self.end_runs(cx);
+        }
+        self.web.allowed = allowed;
+        self.wants_are_stale = true;
+    }
+
     /// Asks every web seed that has time.
     pub(super) fn fill_web(&mut self, cx: &mut Context<'_>) {
-        if self.status != Status::Running || !self.needs_peers() {
+        if self.status != Status::Running || !self.needs_peers() || !self.web.allowed {
             return;
         }
         for url in std::mem::take(&mut self.web.fresh) {

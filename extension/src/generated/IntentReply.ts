@@ -7,7 +7,7 @@ export type IntentReply = { "kind": "done",
 /**
  * The torrent it was about.
  */
-infoHash: string, } | { "kind": "failed", 
+infoHash: string, } | { "kind": "configured" } | { "kind": "failed", 
 /**
  * Plain words for a person.
  */

@@ -52,33 +52,44 @@ pub(crate) struct Announcer {
     /// By which trackers know us when our address changes.
     key: u32,
     schedule: TrackerSchedule,
+    /// Whether a person wants any asked.
+    allowed: bool,
     jobs: BTreeMap<OpId, Job>,
     /// Where UDP trackers were found last: goodbyes do not wait for a look-up.
     addresses: BTreeMap<TrackerId, Vec<SocketAddr>>,
 }
 
 impl Announcer {
-    /// The trackers of a torrent, each tier shuffled; none where the user wants none. The first announce is due at once.
+    /// The trackers of a torrent, each tier shuffled. The first announce is due at once.
     pub(crate) fn new(info_hash: InfoHash, tiers: Vec<Vec<String>>, cx: &mut Context<'_>) -> Self {
-        let tiers = if cx.shared.sources.trackers { tiers } else { Vec::new() };
         let schedule = TrackerSchedule::new(tiers, cx.rng, cx.now);
-        Self { info_hash, key: cx.rng.random(), schedule, jobs: BTreeMap::new(), addresses: BTreeMap::new() }
+        let (allowed, key) = (cx.shared.sources.trackers, cx.rng.random());
+        Self { info_hash, key, schedule, allowed, jobs: BTreeMap::new(), addresses: BTreeMap::new() }
     }
 
     /// Whether there is no tracker that can be asked.
     pub(crate) fn is_empty(&self) -> bool {
-        self.schedule.is_empty()
+        !self.allowed || self.schedule.is_empty()
+    }
+
+    /// A person wants trackers asked, or none of them: those who know us then hear that we stop.
+    pub(crate) fn allow(&mut self, allowed: bool, params: &AnnounceParams, cx: &mut Context<'_>) {
+        if self.allowed && !allowed {
+            self.stop(params, cx);
+        }
+        self.allowed = allowed;
     }
 
     /// More tiers, behind those that are there.
     pub(crate) fn add(&mut self, tiers: Vec<Vec<String>>, cx: &mut Context<'_>) {
-        if cx.shared.sources.trackers {
-            self.schedule.add(tiers, cx.now);
-        }
+        self.schedule.add(tiers, cx.now);
     }
 
     /// Asks whoever is due. `params.event` is filled in here.
     pub(crate) fn tend(&mut self, params: &AnnounceParams, cx: &mut Context<'_>) {
+        if !self.allowed {
+            return;
+        }
         while let Some(announce) = self.schedule.poll_announce(cx.now) {
             self.announce(announce, params, cx);
         }
@@ -166,12 +177,12 @@ impl Announcer {
 
     /// Why there is no tracker that works, in plain words.
     pub(crate) fn trouble(&self) -> Option<&str> {
-        self.schedule.trouble()
+        self.schedule.trouble().filter(|_| self.allowed)
     }
 
     /// The trackers as pages see them.
     pub(crate) fn views(&self, now: Instant) -> Vec<TrackerView> {
-        self.schedule.views(now)
+        if self.allowed { self.schedule.views(now) } else { Vec::new() }
     }
 
     fn announce(&mut self, announce: Announce, params: &AnnounceParams, cx: &mut Context<'_>) {

@@ -8,6 +8,7 @@ mod keys;
 mod sync;
 
 use rand::Rng;
+use serde::{Deserialize, Serialize};
 use shared_proto::io::Rc4Start;
 use thiserror::Error;
 
@@ -28,7 +29,9 @@ const PLAIN: u32 = 1;
 const RC4: u32 = 2;
 
 /// How connections are encrypted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
 pub enum Encryption {
     /// Not at all.
     Off,

@@ -33,6 +33,8 @@ impl SourceSettings {
         let is_alone = !addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback);
         let is_used = |given: Option<bool>, in_file: Option<bool>| !given.or(in_file).unwrap_or(false);
         Sources {
+            // Without it there is no node.
+            dht: true,
             trackers: is_used(self.no_trackers, file.no_trackers),
             pex: is_used(self.no_pex, file.no_pex),
             lsd: !self.no_lsd.or(file.no_lsd).unwrap_or(is_alone),
@@ -72,7 +74,7 @@ mod tests {
     fn a_flag_outranks_the_file() {
         let text = "state = \"/state\"\nno_trackers = true\nno_pex = true\nno_lsd = true\nno_web_seeds = true";
         let file = Toml::new("sources-rank", text);
-        let none = Sources { trackers: false, pex: false, lsd: false, web_seeds: false };
+        let none = Sources { dht: true, trackers: false, pex: false, lsd: false, web_seeds: false };
         assert_eq!(file.settings().resolve().unwrap().sources, none);
         let sources = SourceSettings { no_pex: Some(false), ..SourceSettings::default() };
         let config = Settings { sources, ..file.settings() }.resolve().unwrap();

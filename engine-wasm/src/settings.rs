@@ -1,0 +1,196 @@
+//! What a person sets for all torrents, where that can be changed while the engine runs: which values make sense, how they are written down, and what of
+//! an engine's configuration they are.
+//!
+//! It knows no torrent and changes none. Invariant: what [`check`] accepts can be carried out at once, and a record that was decoded has passed it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::engine::Config;
+use crate::limits;
+use crate::view::Settings;
+
+/// State key of what is written down.
+pub(crate) const KEY: &str = "settings";
+/// The form of what is written down; another one is not read.
+const VERSION: u64 = 1;
+/// Most bytes given for each hundred that makes sense: a million times the whole.
+const MAX_RATIO_PERCENT: u32 = 100_000_000;
+
+/// Whether they make sense.
+///
+/// # Errors
+/// Why not, in plain words.
+pub(crate) fn check(settings: &Settings) -> Result<(), String> {
+    for (name, limit) in [("download", settings.down_limit_bps), ("upload", settings.up_limit_bps)] {
+        if limit.is_some_and(|bps| bps < limits::LEAST_RATE_LIMIT) {
+            return Err(format!("The {name} limit is too low: 1 kB/s is the least, and none at all is no limit."));
+        }
+    }
+    let connections = 1..=limits::MOST_CONNECTIONS_PER_TORRENT;
+    if !connections.contains(&settings.max_connections) {
+        return Err(format!("A torrent can have 1 to {} connections.", connections.end()));
+    }
+    if !settings.tcp && !settings.utp {
+        return Err("Without TCP and uTP there is no way to any peer: leave one of them on.".to_owned());
+    }
+    if settings.ratio_percent.is_some_and(|percent| percent > MAX_RATIO_PERCENT) {
+        return Err("Nobody gives a torrent more than a million times: choose a lower ratio.".to_owned());
+    }
+    Ok(())
+}
+
+/// What is written down.
+pub(crate) fn encode(settings: &Settings) -> Vec<u8> {
+    json!({ "version": VERSION, "settings": settings }).to_string().into_bytes()
+}
+
+/// What an earlier engine wrote down; `None` when that can't be read, or makes no sense. What it does not say is as usual, and what it says beyond what is
+/// known here is passed over: engines of other ages wrote it, too.
+pub(crate) fn decode(bytes: &[u8], usual: &Settings) -> Option<Settings> {
+    let mut record: Value = serde_json::from_slice(bytes).ok()?;
+    if record.get("version")?.as_u64()? != VERSION {
+        return None;
+    }
+    let said = record.get_mut("settings")?.as_object_mut()?;
+    let mut all = serde_json::to_value(usual).ok()?;
+    for (name, value) in all.as_object_mut()? {
+        if let Some(said) = said.get_mut(name) {
+            *value = said.take();
+        }
+    }
+    serde_json::from_value(all).ok().filter(|settings| check(settings).is_ok())
+}
+
+/// What of a configuration can be changed.
+pub(crate) fn of(config: &Config) -> Settings {
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let (sources, ways, queue) = (config.sources, config.ways, config.queue);
+    Settings {
+        down_limit_bps: config.download_limit_bps,
+        up_limit_bps: config.upload_limit_bps,
+        max_connections: number(config.max_connections),
+        encryption: ways.encryption,
+        tcp: ways.tcp,
+        utp: ways.utp,
+        dht: sources.dht,
+        trackers: sources.trackers,
+        pex: sources.pex,
+        web_seeds: sources.web_seeds,
+        ratio_percent: config.goals.ratio_percent,
+        seed_s: config.goals.seed_time.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX)),
+        max_downloads: queue.max_downloads.map(number),
+        max_seeds: queue.max_seeds.map(number),
+    }
+}
+
+/// Makes them part of a configuration.
+pub(crate) fn put_into(settings: &Settings, config: &mut Config) {
+    let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    config.download_limit_bps = settings.down_limit_bps;
+    config.upload_limit_bps = settings.up_limit_bps;
+    config.max_connections = number(settings.max_connections);
+    let (ways, sources) = (&mut config.ways, &mut config.sources);
+    (ways.encryption, ways.tcp, ways.utp) = (settings.encryption, settings.tcp, settings.utp);
+    (sources.dht, sources.trackers) = (settings.dht, settings.trackers);
+    (sources.pex, sources.web_seeds) = (settings.pex, settings.web_seeds);
+    config.goals.ratio_percent = settings.ratio_percent;
+    config.goals.seed_time = settings.seed_s.map(|seconds| Duration::from_secs(seconds.into()));
+    config.queue.max_downloads = settings.max_downloads.map(number);
+    config.queue.max_seeds = settings.max_seeds.map(number);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::peer::mse::Encryption;
+
+    fn usual() -> Settings {
+        of(&Config::default())
+    }
+
+    fn check_refused(change: impl FnOnce(&mut Settings), words: &str) {
+        let mut settings = usual();
+        change(&mut settings);
+        let refused = check(&settings).unwrap_err();
+        assert!(refused.contains(words), "{refused}");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_in_plain_words() {
+        assert_eq!(check(&usual()), Ok(()));
+        check_refused(|it| it.down_limit_bps = Some(0), "download limit is too low");
+        check_refused(|it| it.up_limit_bps = Some(999), "upload limit is too low");
+        check_refused(|it| it.max_connections = 0, "1 to 500 connections");
+        check_refused(|it| it.max_connections = 501, "1 to 500 connections");
+        check_refused(|it| (it.tcp, it.utp) = (false, false), "no way to any peer");
+        check_refused(|it| it.ratio_percent = Some(u32::MAX), "ratio");
+    }
+
+    /// What a record in JSON is read as.
+    fn check_read(record: &str, expected: Option<Settings>) {
+        assert_eq!(decode(record.as_bytes(), &usual()), expected, "{record}");
+    }
+
+    #[test]
+    fn records_of_other_ages_are_read_as_far_as_they_are_understood() {
+        check_read(r#"{"version":1,"settings":{}}"#, Some(usual()));
+        let limited = Settings { down_limit_bps: Some(2_000), encryption: Encryption::Forced, ..usual() };
+        let record = r#"{"version":1,"settings":{"downLimitBps":2000,"encryption":"forced","later":[1]},"more":2}"#;
+        check_read(record, Some(limited));
+        for unreadable in [
+            "",
+            "rubbish",
+            "[]",
+            r#"{"settings":{}}"#,
+            r#"{"version":2,"settings":{}}"#,
+            r#"{"version":1}"#,
+            r#"{"version":1,"settings":{"maxConnections":"many"}}"#,
+            r#"{"version":1,"settings":{"maxConnections":0}}"#,
+            r#"{"version":1,"settings":{"encryption":"strong"}}"#,
+        ] {
+            check_read(unreadable, None);
+        }
+    }
+
+    prop_compose! {
+        fn any_settings()(
+            (down_limit_bps, up_limit_bps) in any::<(Option<u64>, Option<u64>)>(),
+            max_connections in 0u32..600,
+            encryption in prop::sample::select(vec![
+                Encryption::Off, Encryption::Allowed, Encryption::Preferred, Encryption::Forced,
+            ]),
+            (tcp, utp, dht, trackers, pex, web_seeds) in any::<(bool, bool, bool, bool, bool, bool)>(),
+            (ratio_percent, seed_s) in any::<(Option<u32>, Option<u32>)>(),
+            (max_downloads, max_seeds) in any::<(Option<u32>, Option<u32>)>(),
+        ) -> Settings {
+            Settings {
+                down_limit_bps, up_limit_bps, max_connections, encryption, tcp, utp, dht, trackers, pex, web_seeds,
+                ratio_percent, seed_s, max_downloads, max_seeds,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_down_is_read_again_unless_it_makes_no_sense(settings in any_settings()) {
+            let read = decode(&encode(&settings), &usual());
+            prop_assert_eq!(read, Some(settings.clone()).filter(|it| check(it).is_ok()));
+        }
+
+        #[test]
+        fn what_is_put_into_a_configuration_is_what_it_then_says(settings in any_settings()) {
+            let mut config = Config::default();
+            put_into(&settings, &mut config);
+            prop_assert_eq!(of(&config), settings);
+        }
+
+        #[test]
+        fn a_record_may_be_anything(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode(&bytes, &usual());
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! What a person sets for all torrents: it counts at once, is there after a restart, and what makes no sense changes nothing.
+
+use std::time::Duration;
+
+use super::engines::{Engines, TRACKER};
+use super::seeder::Manner;
+use super::web_seeds;
+use super::world::World;
+use crate::engine::Config;
+use crate::metainfo::testing::{Sample, torrent, torrent_with_trackers};
+use crate::peer::handshake::Handshake;
+use crate::peer::mse::Encryption;
+use crate::peer::way::Ways;
+use crate::view::{Giving, Intent, IntentReply, Settings, TorrentState};
+
+const MIB: u64 = 1 << 20;
+
+fn adjustable() -> Config {
+    Config { adjustable: true, ..Config::default() }
+}
+
+fn film(mib: usize) -> Sample {
+    torrent_with_trackers(256 << 10, &[("film.mp4", mib << 20)], &[TRACKER])
+}
+
+/// Engines whose settings can be changed; 0 has the torrent.
+fn engines(sample: Sample, up_bps: &[u64], seed: u8) -> Engines {
+    let mut engines = Engines::configured(sample, up_bps, seed, |_| adjustable());
+    engines.seed(0);
+    engines
+}
+
+fn settings(engines: &Engines, node: usize) -> Settings {
+    engines.nodes[node].engine.snapshot(engines.now).settings.expect("they can be changed")
+}
+
+/// A person changes something at a node, and it is done.
+fn change(engines: &mut Engines, node: usize, change: impl FnOnce(&mut Settings)) {
+    let mut wanted = settings(engines, node);
+    change(&mut wanted);
+    engines.intend(node, Intent::Configure { settings: wanted.clone() });
+    engines.run_for(Duration::from_millis(100));
+    assert_eq!(engines.nodes[node].replies.last(), Some(&IntentReply::Configured));
+    assert_eq!(settings(engines, node), wanted);
+}
+
+fn world(config: Config, seed: u8) -> World {
+    let mut world = World::configured(config, torrent(64 << 10, &[("film.mp4", 1 << 20)]), &[], seed);
+    world.run_for(Duration::from_millis(10));
+    world
+}
+
+fn shown(world: &World) -> Option<Settings> {
+    world.engine.snapshot(world.now).settings
+}
+
+#[test]
+fn limits_are_told_at_once_and_to_the_next_daemon_too() {
+    let mut engines = engines(film(1), &[MIB], 60);
+    change(&mut engines, 0, |it| (it.down_limit_bps, it.up_limit_bps) = (Some(2_000_000), Some(5_000)));
+    assert_eq!(engines.nodes[0].limits[&0], (Some(2_000_000), Some(5_000)));
+    engines.nodes[0].limits.clear();
+    engines.replace(0, 61);
+    engines.run_for(Duration::from_secs(1));
+    assert_eq!(engines.nodes[0].limits[&0], (Some(2_000_000), Some(5_000)));
+    assert_eq!(settings(&engines, 0).up_limit_bps, Some(5_000));
+    change(&mut engines, 0, |it| (it.down_limit_bps, it.up_limit_bps) = (None, None));
+    assert_eq!(engines.nodes[0].limits[&0], (None, None), "a limit is lifted");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_and_changes_nothing() {
+    let mut world = world(adjustable(), 62);
+    let before = shown(&world).expect("they can be changed");
+    for wrong in [
+        Settings { down_limit_bps: Some(1), ..before.clone() },
+        Settings { max_connections: 0, ..before.clone() },
+        Settings { tcp: false, utp: false, ..before.clone() },
+    ] {
+        world.intend(Intent::Configure { settings: wrong });
+        assert!(matches!(world.replies.last(), Some(IntentReply::Failed { .. })), "{:?}", world.replies);
+    }
+    assert_eq!((shown(&world), world.keys("settings")), (Some(before), 0));
+}
+
+#[test]
+fn who_was_started_with_its_settings_keeps_them() {
+    let mut world = world(Config::default(), 63);
+    assert_eq!(shown(&world), None, "there is nothing to change");
+    let settings = crate::settings::of(&Config { max_connections: 5, ..Config::default() });
+    world.intend(Intent::Configure { settings });
+    assert!(matches!(world.replies.last(), Some(IntentReply::Failed { .. })));
+    assert_eq!(world.keys("settings"), 0);
+}
+
+#[test]
+fn who_asked_hears_when_they_could_not_be_written_down() {
+    let mut world = world(adjustable(), 64);
+    let wanted = Settings { max_downloads: Some(3), ..shown(&world).expect("they can be changed") };
+    world.disk.room = Some(0);
+    world.plant("other", b"a full disk");
+    world.intend(Intent::Configure { settings: wanted.clone() });
+    world.run_for(Duration::from_secs(1));
+    let Some(IntentReply::Failed { message }) = world.replies.last() else { panic!("{:?}", world.replies) };
+    assert!(message.contains("the disk is full"), "{message}");
+    world.disk.room = None;
+    world.intend(Intent::Configure { settings: wanted.clone() });
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.replies.last(), Some(&IntentReply::Configured));
+    world.replace_engine();
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(shown(&world), Some(wanted));
+}
+
+#[test]
+fn a_daemon_that_goes_meanwhile_costs_nothing() {
+    let mut world = world(adjustable(), 65);
+    let wanted = Settings { max_seeds: Some(3), ..shown(&world).expect("they can be changed") };
+    world.intend(Intent::Configure { settings: wanted.clone() });
+    world.unlink();
+    assert!(matches!(world.replies.last(), Some(IntentReply::Failed { .. })), "it is not written down yet");
+    world.intend(Intent::Configure { settings: wanted.clone() });
+    assert_eq!(world.replies.len(), 2, "without a daemon nothing is promised");
+    world.link();
+    world.run_for(Duration::from_secs(1));
+    world.replace_engine();
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(shown(&world), Some(wanted));
+}
+
+#[test]
+fn connections_beyond_what_there_may_be_end_at_once() {
+    let mut engines = engines(film(2), &[32 << 10], 66);
+    let name = engines.sample.metainfo.info_hash;
+    let strangers: Vec<_> = (0..4u8)
+        .map(|at| {
+            let stranger = engines.dial(0);
+            engines.say(stranger, Handshake::ours(name, [b'a' + at; 20]).encode().to_vec());
+            stranger
+        })
+        .collect();
+    let closed = |engines: &Engines| strangers.iter().map(|it| engines.strangers[it].closed).collect::<Vec<_>>();
+    assert_eq!(closed(&engines), [false; 4]);
+    change(&mut engines, 0, |it| it.max_connections = 2);
+    assert_eq!(closed(&engines), [false, false, true, true], "who came first stays");
+    assert_eq!(engines.view(0).peers, 2);
+}
+
+#[test]
+fn trackers_that_are_ruled_out_hear_goodbye_and_then_nothing_until_they_are_wanted() {
+    let mut engines = engines(film(1), &[MIB], 67);
+    let events = |engines: &Engines| {
+        let event = |(_, query): &(usize, String)| query.split_once("&event=").map(|(_, event)| event.to_owned());
+        engines.announces.iter().filter_map(event).collect::<Vec<_>>()
+    };
+    assert_eq!(events(&engines), ["started"]);
+    change(&mut engines, 0, |it| it.trackers = false);
+    assert!(engines.view(0).trackers.is_empty());
+    let told = engines.announces.len();
+    engines.run_for(Duration::from_secs(4_000));
+    assert_eq!((events(&engines), engines.announces.len()), (vec!["started".into(), "stopped".into()], told));
+    change(&mut engines, 0, |it| it.trackers = true);
+    engines.run_for(Duration::from_secs(2));
+    assert_eq!(events(&engines), ["started", "stopped", "started"]);
+}
+
+#[test]
+fn a_torrent_that_gave_enough_goes_on_when_more_is_enough_and_rests_when_less_is() {
+    let mut engines = engines(film(1), &[MIB], 68);
+    change(&mut engines, 0, |it| it.seed_s = Some(30));
+    let gives = |giving: Giving| move |engines: &Engines| engines.view(0).giving == giving;
+    assert!(engines.run_until_within(Duration::from_secs(60), gives(Giving::Sated)).is_some());
+    change(&mut engines, 0, |it| it.seed_s = Some(3_600));
+    assert_eq!(engines.view(0).giving, Giving::Open);
+    change(&mut engines, 0, |it| it.seed_s = None);
+    change(&mut engines, 0, |it| it.ratio_percent = Some(0));
+    assert!(engines.run_until_within(Duration::from_secs(10), gives(Giving::Sated)).is_some());
+}
+
+#[test]
+fn the_queue_follows_and_all_go_on_when_there_is_none() {
+    let mut engines = Engines::configured(film(4), &[MIB], 69, |_| adjustable());
+    engines.add(0);
+    engines.run_for(Duration::from_secs(2));
+    let state = |engines: &Engines| engines.view(0).state;
+    assert_eq!(state(&engines), TorrentState::Downloading);
+    change(&mut engines, 0, |it| it.max_downloads = Some(0));
+    assert_eq!(state(&engines), TorrentState::Queued);
+    change(&mut engines, 0, |it| it.max_downloads = None);
+    assert_eq!(state(&engines), TorrentState::Downloading);
+}
+
+#[test]
+fn encryption_counts_for_new_connections_both_ways() {
+    let mut engines = engines(film(2), &[MIB, MIB], 70);
+    change(&mut engines, 0, |it| it.encryption = Encryption::Forced);
+    change(&mut engines, 1, |it| it.encryption = Encryption::Off);
+    engines.add(1);
+    engines.run_for(Duration::from_secs(60));
+    assert_eq!((engines.view(0).peers, engines.view(1).peers), (0, 0), "they have no way in common");
+    change(&mut engines, 1, |it| it.encryption = Encryption::Preferred);
+    engines.overheard.clear();
+    let done = |engines: &Engines| engines.is_complete(1);
+    assert!(engines.run_until_within(Duration::from_secs(400), done).is_some());
+    assert!(engines.is_right(1));
+    assert_eq!(engines.overheard, [], "nobody could read along");
+}
+
+#[test]
+fn a_transport_that_is_ruled_out_is_not_dialled_and_not_heard() {
+    let ways = Ways { utp: true, ..Ways::default() };
+    let config = move |_| {
+        let mut config = Config { ways, ..adjustable() };
+        config.net.udp = true;
+        config
+    };
+    let mut engines = Engines::configured(film(2), &[MIB, MIB], 71, config);
+    engines.seed(0);
+    change(&mut engines, 0, |it| it.tcp = false);
+    let stranger = engines.dial(0);
+    engines.run_for(Duration::from_secs(1));
+    assert!(engines.strangers[&stranger].closed, "over TCP");
+    change(&mut engines, 1, |it| it.utp = false);
+    engines.add(1);
+    engines.run_for(Duration::from_secs(60));
+    assert_eq!(engines.view(1).peers, 0, "they have no way in common");
+    change(&mut engines, 1, |it| (it.tcp, it.utp) = (false, true));
+    let done = |engines: &Engines| engines.is_complete(1);
+    assert!(engines.run_until_within(Duration::from_secs(400), done).is_some(), "over uTP");
+}
+
+#[test]
+fn web_servers_that_are_ruled_out_are_left_alone_at_once() {
+    let mut world = World::configured(adjustable(), web_seeds::film(&["http://w/dir/"]), &[], 72);
+    world.run_for(Duration::from_millis(10));
+    world.web.insert("http://w/dir/a%20film.mp4".into(), world.sample.content.clone().into());
+    let usual = shown(&world).expect("they can be changed");
+    world.intend(Intent::Configure { settings: Settings { web_seeds: false, ..usual.clone() } });
+    world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
+    world.run_for(Duration::from_secs(60));
+    assert_eq!((world.verified(), world.fetched.len()), (0, 0));
+    world.intend(Intent::Configure { settings: usual });
+    assert!(world.run_until_within(Duration::from_secs(20), World::is_complete).is_some());
+}
+
+#[test]
+fn what_was_set_counts_before_anything_else_is_done_after_a_restart() {
+    let seeders = [Manner::honest(MIB, 20)];
+    let mut world = World::configured(adjustable(), torrent(64 << 10, &[("film.mp4", 1 << 20)]), &seeders, 73);
+    world.run_for(Duration::from_millis(10));
+    let settings = Settings { max_downloads: Some(0), ..shown(&world).expect("they can be changed") };
+    world.intend(Intent::Configure { settings });
+    world.add();
+    world.run_for(Duration::from_secs(2));
+    assert_eq!(world.view().state, TorrentState::Queued);
+    for _ in 0..3 {
+        world.replace_engine();
+        world.run_for(Duration::from_secs(5));
+        assert_eq!((world.view().state, world.verified()), (TorrentState::Queued, 0));
+    }
+    assert!(world.dialled.is_empty(), "nobody was asked for anything: {:?}", world.dialled);
+}
