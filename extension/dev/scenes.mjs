@@ -73,8 +73,26 @@ const magnets = [
   ...few.slice(1, 2),
 ];
 
+const portMapping = { state: "mapped", port: 51413, address: "203.0.113.7", by: "upnp", message: null };
+const settings = {
+  downLimitBps: 2_500_000,
+  upLimitBps: null,
+  maxConnections: 30,
+  encryption: "preferred",
+  tcp: true,
+  utp: true,
+  dht: true,
+  trackers: true,
+  pex: true,
+  webSeeds: false,
+  ratioPercent: 150,
+  seedS: null,
+  maxDownloads: 3,
+  maxSeeds: null,
+};
+
 const connected = { kind: "connected", baseUrl: "http://127.0.0.1:1", version: "0.1.0" };
-const state = (link, torrents, streams = []) => ({ link, snapshot: { torrents, roots: [{ key: "downloads", label: "Downloads" }, { key: "disk", label: "Big disk" }], streams, listenPort: null } });
+const state = (link, torrents, streams = []) => ({ link, snapshot: { torrents, roots: [{ key: "downloads", label: "Downloads" }, { key: "disk", label: "Big disk" }], streams, listenPort: 51413, portMapping, settings } });
 
 const many = Array.from({ length: 500 }, (_, index) =>
   torrent(index + 1, `Torrent number ${index + 1}`, index % 3 ? "downloading" : "complete", index % 3 ? (index % 97) / 97 : 1, { peers: index % 40, downRateBps: (index % 7) * 100_000 }),
@@ -96,6 +114,8 @@ export const appScenes = {
   heap: { state: state(connected, [heap]), open: true },
   notes: { state: state(connected, few.slice(1, 3)), notes: true },
   remove: { state: state(connected, few), remove: true },
+  settings: { state: state(connected, few), settings: {} },
+  settingswrong: { state: state(connected, few), settings: { download: "fast" } },
   drop: { state: state(connected, few), drop: true },
   magnets: { state: state(connected, magnets) },
   magnetopen: { state: state(connected, magnets), open: true },

@@ -133,6 +133,13 @@ async function actOut(page, scene) {
   await new Promise((resolve) => setTimeout(resolve, 100));
   if (scene.details) await click("[data-testid=details]");
   if (scene.remove) await click("[data-testid=remove]");
+  if (scene.settings) {
+    await click("[data-testid=settings]");
+    for (const [field, typed] of Object.entries(scene.settings)) {
+      await page.evaluate(`document.querySelector("[data-testid=set-${field}]").value = ${JSON.stringify(typed)}`);
+      await click("[data-testid=settings-save]");
+    }
+  }
   if (scene.drop) await page.evaluate("dispatchEvent(new DragEvent('dragenter'))");
   if (scene.link !== undefined) {
     await click("[data-testid=add-link]");

@@ -12,6 +12,7 @@ import type { IntentReply } from "./generated/IntentReply";
 import type { PiecesView } from "./generated/PiecesView";
 import type { PortMappingView } from "./generated/PortMappingView";
 import type { RootView } from "./generated/RootView";
+import type { Settings } from "./generated/Settings";
 import type { Sharing } from "./generated/Sharing";
 import type { Snapshot } from "./generated/Snapshot";
 import type { StreamView } from "./generated/StreamView";
@@ -155,6 +156,22 @@ const sharing = object<Sharing>({
   ratioPercent: nullable(integer()),
   seedS: nullable(integer()),
 });
+const settings = object<Settings>({
+  downLimitBps: nullable(integer()),
+  upLimitBps: nullable(integer()),
+  maxConnections: integer(),
+  encryption: literal("off", "allowed", "preferred", "forced"),
+  tcp: boolean,
+  utp: boolean,
+  dht: boolean,
+  trackers: boolean,
+  pex: boolean,
+  webSeeds: boolean,
+  ratioPercent: nullable(integer()),
+  seedS: nullable(integer()),
+  maxDownloads: nullable(integer()),
+  maxSeeds: nullable(integer()),
+});
 const priority = literal("skip", "low", "normal", "high");
 const filePriority = object<FilePriority>({ index: integer(), priority });
 const intent = variants<Intent>({
@@ -163,6 +180,7 @@ const intent = variants<Intent>({
   add_url: object({ kind: literal("add_url"), url: words }),
   add_peers: object({ kind: literal("add_peers"), infoHash, peers: list(text(128), MAX_PEERS) }),
   set_sharing: object({ kind: literal("set_sharing"), infoHash, sharing }),
+  configure: object({ kind: literal("configure"), settings }),
   pause: object({ kind: literal("pause"), infoHash }),
   resume: object({ kind: literal("resume"), infoHash }),
   set_priorities: object({ kind: literal("set_priorities"), infoHash, files: list(filePriority, MAX_FILES) }),
@@ -174,6 +192,7 @@ const intent = variants<Intent>({
 });
 const intentReply = variants<IntentReply>({
   done: object({ kind: literal("done"), infoHash }),
+  configured: object({ kind: literal("configured") }),
   failed: object({ kind: literal("failed"), message: words }),
 });
 
@@ -253,6 +272,7 @@ const snapshot = object<Snapshot>({
   roots: list(object<RootView>({ key: words, label: words }), MAX_ROOTS),
   listenPort: nullable(integer(0, 65535)),
   portMapping: nullable(portMapping),
+  settings: nullable(settings),
 });
 const cell = integer(0, 255);
 const pieces = object<PiecesView>({ verified: list(cell, MAX_CELLS), underway: list(cell, MAX_CELLS) });

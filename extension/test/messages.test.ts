@@ -9,7 +9,7 @@ import {
   parseRuntimeMessage,
   parseWorkerMessage,
 } from "../src/messages";
-import { file, HASH, stream, torrent, wait } from "./samples";
+import { file, HASH, settings, stream, torrent, wait } from "./samples";
 
 const TOKEN = "ab".repeat(32);
 const PARSERS = { parseAppMessage, parseEndpointResult, parseEngineMessage, parseOffscreenMessage, parsePageMessage, parseRuntimeMessage, parseWorkerMessage };
@@ -21,7 +21,7 @@ function check(parse: (value: unknown) => unknown, value: unknown, accepted: boo
 const portMapping = { state: "mapped", port: 6881, address: "192.0.2.1", by: "pcp", message: null };
 const state = (more: object = {}, link: object = { kind: "connected", baseUrl: "http://127.0.0.1:80", version: "1" }) => ({
   kind: "state",
-  state: { link, snapshot: { torrents: [torrent(more)], roots: [{ key: "downloads", label: "Downloads" }], streams: [stream({ waiting: wait() })], listenPort: 6881, portMapping } },
+  state: { link, snapshot: { torrents: [torrent(more)], roots: [{ key: "downloads", label: "Downloads" }], streams: [stream({ waiting: wait() })], listenPort: 6881, portMapping, settings: settings() } },
 });
 const request = (body: unknown) => ({ kind: "request", page: "p", id: 1, request: body });
 const intent = (body: unknown) => request({ kind: "intent", intent: body });
@@ -101,6 +101,7 @@ describe("a page's messages", () => {
     check(parsePageMessage, intent({ kind: "move", infoHash: HASH, root: null, folder: "films", name: "A film" }), true);
     check(parsePageMessage, intent({ kind: "rename_file", infoHash: HASH, index: 0, name: "film.mp4" }), true);
     check(parsePageMessage, intent({ kind: "cancel_recheck", infoHash: HASH }), true);
+    check(parsePageMessage, intent({ kind: "configure", settings: settings({ downLimitBps: 1000, encryption: "forced" }) }), true);
     check(parsePageMessage, intent({ kind: "pause", infoHash: HASH }), true);
     check(parsePageMessage, intent({ kind: "resume", infoHash: HASH }), true);
     check(parsePageMessage, intent({ kind: "remove", infoHash: HASH, deleteData: false }), true);
@@ -112,6 +113,9 @@ describe("a page's messages", () => {
     check(parsePageMessage, intent({ kind: "add_peers", infoHash: HASH, peers: Array(1001).fill("127.0.0.1:1") }), false);
     check(parsePageMessage, intent({ kind: "set_priorities", infoHash: HASH, files: [{ index: 3, priority: "never" }] }), false);
     check(parsePageMessage, intent({ kind: "move", infoHash: HASH, folder: 7 }), false);
+    for (const wrong of [{ downLimitBps: "fast" }, { downLimitBps: -1 }, { upLimitBps: 0.5 }, { maxConnections: null }, { encryption: "strong" }, { tcp: 1 }]) {
+      check(parsePageMessage, intent({ kind: "configure", settings: { ...settings(), ...wrong } }), false);
+    }
     check(parsePageMessage, intent({ kind: "pause", infoHash: HASH.slice(1) }), false);
     check(parsePageMessage, intent({ kind: "pause", infoHash: HASH.toUpperCase() }), false);
     check(parsePageMessage, intent({ kind: "remove", infoHash: HASH, deleteData: "false" }), false);

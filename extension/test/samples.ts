@@ -1,6 +1,7 @@
 // Well-formed views of a torrent, to be varied by tests.
 
 import type { FileView } from "../src/generated/FileView";
+import type { Settings } from "../src/generated/Settings";
 import type { StreamView } from "../src/generated/StreamView";
 import type { TorrentView } from "../src/generated/TorrentView";
 import type { WaitView } from "../src/generated/WaitView";
@@ -49,4 +50,24 @@ export function wait(more: Partial<WaitView> = {}): WaitView {
 
 export function stream(more: Partial<StreamView> = {}): StreamView {
   return { infoHash: HASH, fileIndex: 0, start: 0, end: 999, position: 0, waiting: null, ...more };
+}
+
+export function settings(more: Partial<Settings> = {}): Settings {
+  return {
+    downLimitBps: null,
+    upLimitBps: null,
+    maxConnections: 30,
+    encryption: "allowed",
+    tcp: true,
+    utp: true,
+    dht: true,
+    trackers: true,
+    pex: true,
+    webSeeds: true,
+    ratioPercent: null,
+    seedS: null,
+    maxDownloads: null,
+    maxSeeds: null,
+    ...more,
+  };
 }

@@ -118,7 +118,7 @@ export class Adder {
       return;
     }
     this.dismiss(note.id);
-    this.added(reply.infoHash, alone);
+    if (reply.kind === "done") this.added(reply.infoHash, alone);
   }
 
   private fail(note: Note, words: string): void {

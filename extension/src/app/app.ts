@@ -20,6 +20,7 @@ import { linkFieldView } from "./link_field";
 import { Newcomers } from "./newcomers";
 import type { PageActions } from "./page_view";
 import { dropView, emptyView, headerView, loadingView, noticeView, notesView, removeDialogView } from "./page_view";
+import { SettingsDialog } from "./settings_dialog";
 import type { TorrentActions } from "./torrent_view";
 import { FILES_AT_FIRST, FILES_MORE, torrentView } from "./torrent_view";
 
@@ -28,6 +29,7 @@ const COPIED_MS = 1_500;
 const root = document.querySelector<HTMLElement>("#app")!;
 const picker = document.querySelector<HTMLInputElement>("#picker")!;
 const dialog = document.querySelector<HTMLDialogElement>("#dialog")!;
+const settingsDialog = document.querySelector<HTMLDialogElement>("#settings")!;
 
 const open = new Set<string>();
 const newcomers = new Newcomers();
@@ -43,13 +45,16 @@ let scheduled = false;
 const client = connectPage(() => {
   adder.setReady(client.link.kind === "connected");
   for (const infoHash of newcomers.arrived(client.state?.snapshot.torrents ?? [])) open.add(infoHash);
+  settings.update();
   update();
 });
+const settings = new SettingsDialog(settingsDialog, () => client.state?.snapshot, (intent) => client.intent(intent));
 const adder = new Adder((intent) => client.intent(intent), update, showAdded);
 
 const pageActions: PageActions = {
   pick: () => picker.click(),
   link: () => showLinkField(!linkField),
+  settings: () => settings.open(),
   noticeAction: (does) => (does === "retry" ? client.retry() : client.takeOver()),
   copyCommand: (command) => void copyText(command, command),
   dismiss: (id) => adder.dismiss(id),
@@ -119,7 +124,7 @@ function show(): void {
   const settled = online || words.notice !== undefined;
   document.title = torrents.length > 0 ? `JSTorrent – ${count(torrents.length, "torrent")}` : "JSTorrent";
   render(
-    html`${headerView(words, link.kind, linkField, pageActions)}
+    html`${headerView(words, link.kind, linkField, online && state?.snapshot.settings != null, pageActions)}
       <main>
         ${linkField ? linkFieldView(linkWrong, { submit: submitLink, close: () => showLinkField(false) }) : nothing}
         ${words.notice ? noticeView(words.notice, copied, pageActions) : nothing} ${notesView(adder.notes, online, pageActions)}
@@ -209,8 +214,8 @@ async function addPeers(infoHash: string, form: HTMLFormElement): Promise<void> 
     peersWords.set(infoHash, parsed.words);
   } else {
     const reply = await client.intent({ kind: "add_peers", infoHash, peers: parsed.peers });
-    peersWords.set(infoHash, reply.kind === "done" ? `${count(parsed.peers.length, "peer")} added.` : reply.message);
-    if (reply.kind === "done") input.value = "";
+    peersWords.set(infoHash, reply.kind === "failed" ? reply.message : `${count(parsed.peers.length, "peer")} added.`);
+    if (reply.kind !== "failed") input.value = "";
   }
   update();
 }
@@ -218,7 +223,7 @@ async function addPeers(infoHash: string, form: HTMLFormElement): Promise<void> 
 async function move(infoHash: string, form: HTMLFormElement): Promise<void> {
   const field = (name: string) => (form.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement | null)?.value ?? null;
   const reply = await client.intent({ kind: "move", infoHash, root: field("root"), folder: field("folder"), name: field("name") });
-  moveWords.set(infoHash, reply.kind === "done" ? "" : reply.message);
+  moveWords.set(infoHash, reply.kind === "failed" ? reply.message : "");
   update();
 }
 

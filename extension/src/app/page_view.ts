@@ -13,6 +13,7 @@ export interface PageActions {
   pick(): void;
   /** Shows the field for a link, or hides it. */
   link(): void;
+  settings(): void;
   noticeAction(does: LinkNotice["action"]["does"]): void;
   copyCommand(command: string): void;
   dismiss(id: number): void;
@@ -20,12 +21,21 @@ export interface PageActions {
 }
 
 /** The top of the page. */
-export function headerView(words: LinkWords, kind: string, linkField: boolean, actions: PageActions): TemplateResult {
+export function headerView(words: LinkWords, kind: string, linkField: boolean, settable: boolean, actions: PageActions): TemplateResult {
   return html`<header class="top">
     <h1 class="brand">${icons.mark}<span>JSTorrent</span></h1>
     <span class="link" data-testid="link-status" data-state=${kind} data-tone=${words.tone} role="status">
       <span class="link-dot" aria-hidden="true"></span>${words.brief}
     </span>
+    <button
+      class="icon-button ${settable ? "" : "absent"}"
+      data-testid="settings"
+      aria-label="Settings"
+      title="Settings"
+      @click=${() => actions.settings()}
+    >
+      ${icons.settings}
+    </button>
     <button
       class="button"
       data-testid="add-link"

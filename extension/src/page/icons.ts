@@ -19,6 +19,8 @@ export const check = icon(svg`<path d="m4.5 10.5 3.8 3.8 7.2-8" />`);
 export const cross = icon(svg`<path d="m5.5 5.5 9 9m0-9-9 9" />`);
 export const warning = icon(svg`<path d="M10 3.5 17.3 16H2.7ZM10 8.2v3.6m0 2v.2" />`);
 export const link = icon(svg`<path d="m8.4 11.6 3.2-3.2M9 6.3l1.9-1.9a3.3 3.3 0 0 1 4.7 4.7L13.7 11M11 13.7l-1.9 1.9a3.3 3.3 0 0 1-4.7-4.7L6.3 9" />`);
+/** Sliders. */
+export const settings = icon(svg`<path d="M3.5 6h7M14.5 6h2M3.5 14h2M9.5 14h7" /><circle cx="12.5" cy="6" r="2" /><circle cx="7.5" cy="14" r="2" />`);
 export const document_ = icon(svg`<path d="M5.5 3.5h6l3 3v10h-9Zm6 0v3h3" />`);
 
 /** The mark: a play triangle in a ring of pieces, some of them lit. */

@@ -1,0 +1,76 @@
+import { describe, expect, test } from "vitest";
+import type { SettingsForm, SettingsTexts } from "../src/app/settings_form";
+import { formOf, settingsOf } from "../src/app/settings_form";
+import { reachWords } from "../src/app/settings_words";
+import type { PortMappingView } from "../src/generated/PortMappingView";
+import type { Settings } from "../src/generated/Settings";
+import { settings } from "./samples";
+
+const form = (texts: Partial<SettingsTexts>): SettingsForm => {
+  const usual = formOf(settings());
+  return { ...usual, texts: { ...usual.texts, ...texts } };
+};
+const meant = (texts: Partial<SettingsTexts>): Settings => {
+  const outcome = settingsOf(form(texts));
+  if ("words" in outcome) throw new Error(outcome.words);
+  return outcome.settings;
+};
+
+describe("the form", () => {
+  test("what nobody touched stays as it was", () => {
+    for (const more of [
+      {},
+      { downLimitBps: 2_500_000, upLimitBps: 1234 },
+      { ratioPercent: 150, seedS: 90, maxDownloads: 0, maxSeeds: 3 },
+      { encryption: "forced", tcp: false, pex: false, webSeeds: false },
+    ] satisfies Partial<Settings>[]) {
+      expect(settingsOf(formOf(settings(more)))).toEqual({ settings: settings(more) });
+    }
+  });
+
+  test("numbers are meant in the units that stand beside them", () => {
+    expect(formOf(settings({ downLimitBps: 2_500_000, ratioPercent: 150, seedS: 90 })).texts).toMatchObject({ download: "2.5", ratio: "1.5", seedTime: "1.5", upload: "" });
+    expect(meant({ download: "2.5", upload: "0,25", ratio: " 2 ", seedTime: "30", downloads: "3" })).toMatchObject({
+      downLimitBps: 2_500_000,
+      upLimitBps: 250_000,
+      ratioPercent: 200,
+      seedS: 1800,
+      maxDownloads: 3,
+    });
+  });
+
+  test("an empty field is no limit", () => {
+    expect(meant({ download: " ", ratio: "" })).toMatchObject({ downLimitBps: null, ratioPercent: null });
+  });
+
+  test.each([
+    ["download", "fast", "Download limit: “fast” is not a number such as 2.5."],
+    ["upload", "-1", "Upload limit: “-1” is not a number such as 2.5."],
+    ["ratio", "1.2.3", "Ratio: “1.2.3” is not a number such as 2.5."],
+    ["ratio", "99999999", "Ratio: 99999999 is too much."],
+    ["downloads", "1.5", "Downloads at once: “1.5” is not a number such as 20."],
+    ["connections", "", "Peers of a torrent: say how many."],
+    ["seedTime", "1e9", "Time: “1e9” is not a number such as 2.5."],
+  ] as const)("%s can't be %j", (field, typed, words) => {
+    expect(settingsOf(form({ [field]: typed }))).toEqual({ words, field });
+  });
+});
+
+describe("where others reach this computer", () => {
+  const mapping = (more: Partial<PortMappingView>): PortMappingView => ({ state: "asking", port: null, address: null, by: null, message: null, ...more });
+  const check = (listenPort: number | null, portMapping: PortMappingView | null, expected: string) => expect(reachWords({ listenPort, portMapping }).words).toBe(expected);
+
+  test("is said as far as it is known", () => {
+    check(null, null, "Others can’t connect to this computer.");
+    check(6881, null, "Others connect to this computer at port 6881.");
+    check(6881, mapping({}), "Others connect to this computer at port 6881. The router is being asked to let them in.");
+    check(6881, mapping({ state: "mapped", port: 40000, address: "192.0.2.1", by: "upnp" }), "Others reach this computer at 192.0.2.1:40000: let in by the router (UPnP).");
+    check(6881, mapping({ state: "mapped", port: 40000, by: "nat_pmp" }), "Others reach this computer at port 40000 of the router: let in by the router (NAT-PMP).");
+    check(6881, mapping({ state: "failed", message: "the router does not answer" }), "Others connect to this computer at port 6881; no router lets them in (the router does not answer).");
+  });
+
+  test("is good news only when the router lets them in", () => {
+    const tone = (state: PortMappingView["state"]) => reachWords({ listenPort: 1, portMapping: mapping({ state }) }).tone;
+    expect([tone("asking"), tone("failed"), tone("mapped")]).toEqual(["neutral", "neutral", "good"]);
+  });
+});
