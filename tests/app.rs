@@ -110,6 +110,65 @@ async fn files_are_chosen_checked_again_and_moved_on_the_page() -> Result<()> {
     scene.torrent_when("it to lie elsewhere", |torrent| torrent.lies_at == "films/show").await.map(drop)
 }
 
+/// What is set for all torrents, as the engine tells pages.
+const SET: &str = "jstorrent.snapshot()?.snapshot?.settings";
+
+/// Opens the settings on a page, which must be linked.
+async fn open_settings(app: &AppPage) -> Result<()> {
+    app.session
+        .wait_for(&format!("{SET} && byTestId('settings').checkVisibility({{ visibilityProperty: true }})"), LIMIT)
+        .await?;
+    app.session.evaluate("byTestId('settings').click()").await?;
+    app.session.wait_for("byTestId('settings-form')?.checkVisibility()", LIMIT).await
+}
+
+/// Fills a field, as a person does: whole.
+async fn type_setting(app: &AppPage, field: &str, typed: &str) -> Result<()> {
+    app.session.evaluate(&format!("byTestId('set-{field}').value = '{typed}'")).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_count_at_once_and_are_there_when_page_and_engine_are_new() -> Result<()> {
+    const LIMIT_BPS: u64 = 100_000;
+    let scene = Scene::of(Film::Mp4MoovFirst, Client::Libtorrent).await?;
+    let rate = |t: &TorrentSnapshot| t.down_rate_bps > 2 * LIMIT_BPS;
+    scene.torrent_when("more than will be allowed to come in", rate).await?;
+    let page = &scene.app.session;
+    open_settings(&scene.app).await?;
+    let reach = scene.app.text_of("reach").await?;
+    ensure!(reach.contains("at port ") && reach.ends_with('.'), "it says: {reach}");
+    for (typed, words) in [("fast", "is not a number"), ("0", "download limit is too low")] {
+        type_setting(&scene.app, "download", typed).await?;
+        page.evaluate("byTestId('settings-save').click()").await?;
+        let says = format!("byTestId('settings-words').textContent.includes('{words}')");
+        page.wait_for(&says, LIMIT).await.with_context(|| typed.to_owned())?;
+    }
+    type_setting(&scene.app, "download", "0.1").await?;
+    page.evaluate("byTestId('set-encryption').value = 'forced'; byTestId('settings-save').click()").await?;
+    page.wait_for("!document.querySelector('#settings').open", LIMIT).await?;
+    page.wait_for(&format!("{SET}.downLimitBps === {LIMIT_BPS} && {SET}.encryption === 'forced'"), LIMIT).await?;
+    let slow = |t: &TorrentSnapshot| t.peers > 0 && (1..LIMIT_BPS * 3 / 2).contains(&t.down_rate_bps);
+    scene.torrent_when("the limit to count", slow).await?;
+    let (before, since) = (scene.swarm.passed(), std::time::Instant::now());
+    scene.torrent_when("some time to pass", |_| since.elapsed().as_secs() >= 4).await?;
+    let (passed, allowed) = (scene.swarm.passed() - before, LIMIT_BPS as f64 * since.elapsed().as_secs_f64());
+    ensure!((passed as f64) < 1.5 * allowed, "{passed} bytes came where {allowed} may");
+    scene.is_incomplete().await?;
+    scene.browser.cdp().close(page.target()).await?;
+    let engine = scene.browser.offscreen().await?;
+    scene.browser.cdp().close(engine.target()).await?;
+    let app = AppPage::open(&scene.browser).await?;
+    app.linked().await.with_context(|| scene.browser.report())?;
+    open_settings(&app).await.with_context(|| scene.browser.report())?;
+    let shown =
+        app.session.evaluate("[byTestId('set-download').value, byTestId('set-encryption').value].join()").await?;
+    ensure!(shown == "0.1,forced", "it shows {shown}");
+    type_setting(&app, "download", "").await?;
+    app.session.evaluate("byTestId('settings-save').click()").await?;
+    app.session.wait_for(&format!("{SET}.downLimitBps === null"), LIMIT).await?;
+    app.torrent_when(scene.info_hash(), "it to come fast again, encrypted", LIMIT, rate).await.map(drop)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_download_goes_on_without_any_page() -> Result<()> {
     let scene = Scene::of(Film::Mp4MoovFirst, Client::Libtorrent).await?;

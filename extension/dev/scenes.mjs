@@ -115,6 +115,7 @@ export const appScenes = {
   notes: { state: state(connected, few.slice(1, 3)), notes: true },
   remove: { state: state(connected, few), remove: true },
   settings: { state: state(connected, few), settings: {} },
+  settingsbelow: { state: state(connected, few), settings: {}, below: true },
   settingswrong: { state: state(connected, few), settings: { download: "fast" } },
   drop: { state: state(connected, few), drop: true },
   magnets: { state: state(connected, magnets) },

@@ -139,6 +139,7 @@ async function actOut(page, scene) {
       await page.evaluate(`document.querySelector("[data-testid=set-${field}]").value = ${JSON.stringify(typed)}`);
       await click("[data-testid=settings-save]");
     }
+    if (scene.below) await page.evaluate("document.querySelector('.settings-body').scrollTo(0, 9999)");
   }
   if (scene.drop) await page.evaluate("dispatchEvent(new DragEvent('dragenter'))");
   if (scene.link !== undefined) {

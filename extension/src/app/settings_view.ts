@@ -65,14 +65,14 @@ export function settingsView(settings: Settings, ui: SettingsUi, actions: Settin
       </fieldset>
       <fieldset>
         <legend>At work</legend>
-        <div class="fields">${text("downloads", "", "All")} ${text("seeds", "", "All")} ${text("connections", "", "")}</div>
+        <div class="fields">${text("downloads", "", "All")} ${text("seeds", "", "All")}</div>
       </fieldset>
       <fieldset>
         <legend>Stop giving a torrent when it has reached</legend>
         <div class="fields">${text("ratio", "× its size", "Never")} ${text("seedTime", "minutes", "Never")}</div>
       </fieldset>
       <fieldset>
-        <legend>New connections</legend>
+        <legend>Connections to peers</legend>
         <div class="fields">
           <div class="field">
             <label for="settings-encryption">Encrypted</label>
@@ -84,7 +84,9 @@ export function settingsView(settings: Settings, ui: SettingsUi, actions: Settin
             <span class="field-label" id="settings-over">Over</span>
             <div class="boxes" role="group" aria-labelledby="settings-over">${box("tcp")} ${box("utp")}</div>
           </div>
+          ${text("connections", "", "")}
         </div>
+        <p class="hint">Encryption, TCP and uTP count for new connections.</p>
       </fieldset>
       <fieldset>
         <legend>Where peers and content come from</legend>
@@ -112,6 +114,7 @@ function textView(form: SettingsForm, field: keyof SettingsTexts, unit: string, 
         inputmode=${unit ? "decimal" : "numeric"}
         placeholder=${none}
         autocomplete="off"
+        ?autofocus=${field === "download"}
         .defaultValue=${form.texts[field]}
         aria-invalid=${wrong ? "true" : "false"}
         aria-describedby=${unit ? `settings-${field}-unit settings-words` : "settings-words"}
