@@ -4,6 +4,7 @@
 //! Everything is on loopback, bounded in count and time, and measured with what `cargo xtask build` makes. It knows the
 //! product only from outside, as the tests do.
 
+mod checking;
 mod film;
 mod path;
 mod report;
@@ -90,6 +91,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     heading("as fast as it can");
     let finished = throughput::measure(&plan, &mut report).await?;
     serving::measure(&finished, &plan, &mut report).await?;
+    checking::measure(&plan, &mut report).await?;
     report.size_of_engine().await?;
     report.finish();
     if options.json {

@@ -1,0 +1,40 @@
+//! Files that lie there already: how fast everything of them is hashed at the start, beside libtorrent with the same files.
+//!
+//! Both are whole programs, from their start to all of it verified, with the file in the page cache.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use jstorrent_tests::swarm::Seeder;
+use jstorrent_tests::terminal;
+use jstorrent_tests::torrent::{Recipe, Torrent};
+use jstorrent_tests::workspace::Scratch;
+
+use super::report::{Report, Unit};
+use super::{MIB, PIECE_LENGTH, Plan, film};
+use crate::ui::Step;
+
+/// Measures both in turns.
+pub(super) async fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
+    let step = Step::start(format!("checking {} MiB that lie there, and libtorrent doing so", plan.payload_mib));
+    let torrent = Torrent::make(&Recipe::of_file(&film::payload(plan.payload_mib).await?, PIECE_LENGTH)?)?;
+    let rate = |start: Instant| torrent.length as f64 / MIB as f64 / start.elapsed().as_secs_f64();
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..plan.downloads {
+        let start = Instant::now();
+        let seeder = Seeder::start_wide(&torrent).await?;
+        theirs.push(rate(start));
+        drop(seeder);
+        let scratch = Scratch::new("checking")?;
+        let file = torrent.write_to(scratch.path())?;
+        let args = ["get".as_ref(), file.as_os_str(), "--dir".as_ref(), torrent.folder.as_os_str()];
+        let start = Instant::now();
+        let (status, _, errors) = terminal::run(&scratch.dir("state")?, args).await?;
+        ours.push(rate(start));
+        ensure!(status == 0, "jstorrent: {errors}");
+    }
+    step.done();
+    let other = report.add("libtorrent: checking files", Unit::MibPerSecond, &theirs, None);
+    report.add("checking files", Unit::MibPerSecond, &ours, Some(("libtorrent", other)));
+    Ok(())
+}
