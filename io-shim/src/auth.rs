@@ -109,14 +109,20 @@ impl Guard {
         Self { is_open, ..self }
     }
 
-    /// Whether the request is addressed to this daemon by one of its own names.
+    /// Whether the request is addressed to this daemon by one of its own names. The port may be left out, as libtorrent does: a page in a browser
+    /// can't, and the name alone tells of DNS rebinding.
     ///
     /// # Errors
     /// [`Stranger`] if not.
     pub fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Stranger> {
         let mut named = headers.get_all(HOST).iter();
         let (Some(host), None) = (named.next(), named.next()) else { return Err(Stranger::Malformed) };
-        let known = |name: &[u8]| self.hosts.iter().any(|host| host.as_bytes().eq_ignore_ascii_case(name));
+        let known = |name: &[u8]| {
+            self.hosts.iter().any(|host| {
+                let alone = host.rsplit_once(':').map_or(host.as_str(), |(alone, _)| alone);
+                [host, alone].iter().any(|own| own.as_bytes().eq_ignore_ascii_case(name))
+            })
+        };
         // An absolute request target outranks `Host` (RFC 9112 §3.2.2), so both have to be ours.
         let target_known = uri.authority().is_none_or(|authority| known(authority.as_str().as_bytes()));
         if known(host.as_bytes()) && target_known { Ok(()) } else { Err(Stranger::Host) }
@@ -149,9 +155,11 @@ impl Guard {
     /// # Errors
     /// [`Stranger`] if not.
     pub fn check_call(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Stranger> {
+        // A page names the port.
+        let is = |known: &str, host: &[u8]| known.as_bytes().eq_ignore_ascii_case(host);
         let own_host = headers.get(HOST).map(http::HeaderValue::as_bytes);
         let is_own = |origin: &[u8]| match (origin.strip_prefix(b"http://"), own_host) {
-            (Some(host), Some(own)) => host.eq_ignore_ascii_case(own),
+            (Some(host), Some(own)) => host.eq_ignore_ascii_case(own) && self.hosts.iter().any(|known| is(known, host)),
             _ => false,
         };
         let is_listed = |origin: &[u8]| self.origins.iter().any(|listed| listed.as_bytes() == origin);
@@ -253,14 +261,17 @@ mod tests {
 
     #[test]
     fn only_the_daemons_own_names_are_answered() {
-        for own in ["127.0.0.1:4000", "localhost:4000", "LOCALHOST:4000", "[::1]:4000"] {
+        for own in
+            ["127.0.0.1:4000", "localhost:4000", "LOCALHOST:4000", "[::1]:4000", "127.0.0.1", "localhost", "[::1]"]
+        {
             check_host("/", &[own], Ok(()));
         }
         for foreign in [
             "evil.example:4000",
-            "127.0.0.1",
+            "evil.example",
             "127.0.0.1:4001",
-            "localhost",
+            "127.0.0.1:",
+            "localhost:80",
             "127.0.0.1:4000.evil.example",
             "",
             "0.0.0.0:4000",
@@ -330,6 +341,8 @@ mod tests {
         {
             assert!(!check(Method::POST, "/add", &[("origin", foreign)]), "{foreign}");
         }
+        let portless = headers(&[("host", "localhost"), ("origin", "http://localhost")]);
+        assert_eq!(guard().check_call(&Method::POST, "/add", &portless), Err(Stranger::Origin));
         let navigation =
             [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
         assert!(check(Method::GET, "/", &navigation));

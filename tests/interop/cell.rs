@@ -128,9 +128,6 @@ impl Cell {
             }
             (_, Source::WebSeed) if self.encrypted || self.utp => Some("without peers there is no peer protocol"),
             (_, Source::WebSeed) if self.direction == Direction::Down => Some("it serves no HTTP; nginx does"),
-            (Client::Libtorrent, Source::WebSeed) => {
-                Some("it names a web server's host without its port, which ours takes for somebody else's name")
-            }
             (Client::Aria2, _) if self.utp => Some("it speaks no uTP"),
             (Client::Transmission, Source::Dht) => Some("its DHT takes no nodes of 127.*"),
             _ => None,

@@ -47,6 +47,7 @@ async fn everything_passes_between_us_and_other_clients_in_every_way_that_both_k
     let is_chosen = |cell: &Cell| only.split_whitespace().all(|word| cell.to_string().contains(word));
     let mut cells: Vec<Cell> =
         Cell::all().into_iter().filter(|cell| (is_full || cell.is_in_short_form()) && is_chosen(cell)).collect();
+    assert!(!cells.is_empty(), "no cell's name holds all of: {only}");
     // What takes long begins first.
     cells.sort_by_key(|cell| cell.it_dials() || cell.direction == Direction::Down);
     // Peers tell of others once a minute: these cells do nothing but wait.
