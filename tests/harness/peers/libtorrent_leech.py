@@ -23,7 +23,8 @@ def cpu():
 def main():
     torrent, folder, host, port = sys.argv[1:5]
     session = lt.session(quiet.SETTINGS | quiet.DIALS_PLAINLY | {
-        # It parts from us when we part from the seeder, and is to come back while the test still waits.
+        # It hangs up on who becomes a seed while it has all that the other had: that the last piece is of interest it sees one step too
+        # late. It is to come back while the test still waits.
         "min_reconnect_time": 1,
     })
     params = quiet.of_file(torrent)
