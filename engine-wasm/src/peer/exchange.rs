@@ -55,8 +55,9 @@ impl Peer {
     /// What others are told of it beside its address.
     pub fn flags(&self) -> Flags {
         let flags = Flags::default().with(Flags::SEED, self.is_upload_only()).with(Flags::OUTGOING, self.dialled);
-        let over_utp = self.transport() == Transport::Utp;
-        flags.with(Flags::UTP, over_utp).with(Flags::HOLEPUNCH, self.speaks_holepunch())
+        // Holes are punched for uTP.
+        let (punches, over_utp) = (self.speaks_holepunch(), self.transport() == Transport::Utp);
+        flags.with(Flags::UTP, over_utp || punches).with(Flags::HOLEPUNCH, punches)
     }
 
     /// Whether it may be told of others now.

@@ -10,7 +10,6 @@ use shared_proto::{ConnId, IoCommand};
 
 use super::{Torrent, exchange};
 use crate::context::Context;
-use crate::discover::dht::node_id::is_local;
 use crate::discover::holepunch::{HolepunchMessage, relay};
 use crate::limits;
 use crate::metainfo::Metainfo;
@@ -88,10 +87,9 @@ impl Torrent {
     fn introduced(&mut self, by: ConnId, addr: SocketAddr, cx: &mut Context<'_>) {
         let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
         let is_answer = self.seeking.is_answer(addr, by, cx.now);
-        let Some(relay) = self.peers.get_mut(&by) else { return };
-        // Nobody is asked at a stranger's word about an address in our own network.
-        let is_fit = is_local(relay.addr().ip()) || !is_local(addr.ip());
-        if !is_fit || !(is_answer || relay.may_introduce_unasked(cx.now)) || !self.can_be_punched(addr, cx) {
+        let Some(peer) = self.peers.get_mut(&by) else { return };
+        let is_fit = relay::is_believed(peer.addr().ip(), addr);
+        if !is_fit || !(is_answer || peer.may_introduce_unasked(cx.now)) || !self.can_be_punched(addr, cx) {
             return;
         }
         self.punch(addr, cx);

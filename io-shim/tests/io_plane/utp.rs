@@ -217,6 +217,60 @@ async fn whom_the_policy_would_not_dial_gets_no_answer() {
     assert!(bench.is_silent().await);
 }
 
+/// Two routers in one, between two ends that see each other at these addresses: what one of them sends reaches the other when that has sent something, too.
+async fn routers(ends: [SocketAddr; 2]) -> [SocketAddr; 2] {
+    let [one, other] = [UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap()];
+    let seen_at = [one.local_addr().unwrap(), other.local_addr().unwrap()];
+    tokio::spawn(async move {
+        let mut has_sent = [false; 2];
+        let mut buffers = [[0; 2_000]; 2];
+        let [first, second] = &mut buffers;
+        loop {
+            let (from, length) = tokio::select! {
+                received = one.recv_from(first) => (0, received.unwrap().0),
+                received = other.recv_from(second) => (1, received.unwrap().0),
+            };
+            has_sent[from] = true;
+            if has_sent[1 - from] {
+                let (way_out, data) = if from == 0 { (&other, &first[..length]) } else { (&one, &second[..length]) };
+                let _ = way_out.send_to(data, ends[1 - from]).await;
+            }
+        }
+    });
+    seen_at
+}
+
+#[tokio::test]
+async fn two_behind_routers_that_let_in_nobody_get_through_when_both_dial() {
+    let ((mut near, at), (mut far, to)) = (speaking(Family::V4).await, speaking(Family::V4).await);
+    let alone = routers([at, to]).await;
+    dial(&mut near, 1, alone[0], 2_500);
+    assert_eq!(near.closed(1).await, CloseReason::Timeout);
+    assert!(far.is_silent().await);
+    let [theirs, ours] = routers([at, to]).await;
+    dial(&mut near, 2, theirs, 6_000);
+    dial(&mut far, 2, ours, 6_000);
+    // Each dial succeeds, in whatever order, and comes to the other end as somebody's who dials.
+    let mut accepted = None;
+    for _ in 0..2 {
+        match near.event().await {
+            IoEvent::TcpConnected { conn } => assert_eq!(conn, ConnId(2)),
+            IoEvent::TcpAccepted { addr, .. } => assert_eq!(addr, theirs),
+            other => panic!("{other:?}"),
+        }
+        match far.event().await {
+            IoEvent::TcpConnected { conn } => assert_eq!(conn, ConnId(2)),
+            IoEvent::TcpAccepted { addr, conn, .. } => {
+                assert_eq!(addr, ours);
+                accepted = Some(conn);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    send(&mut near, 2, &b"hello"[..]);
+    assert_eq!(heard(&mut far, accepted.expect("near dialled").0, 5).await, b"hello");
+}
+
 #[tokio::test]
 async fn connections_close_with_their_socket_and_with_their_engine() {
     let (mut near, _, mut far, conn) = pair().await;

@@ -1,9 +1,9 @@
-//! Whether two peers are to be brought together by us.
+//! Whether two peers are to be brought together by us, and whether a relay is believed.
 //!
-//! A rule and no state: who is connected, and how often somebody asks, is the caller's to know. Invariant: nobody hears by this of an address in our own
-//! network who is not in it.
+//! Rules and no state: who is connected, and how often somebody asks, is the caller's to know. Invariant: an address in our own network is neither told
+//! to who is not in it, nor taken from there.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::Refusal;
 use crate::discover::dht::node_id::is_local;
@@ -48,6 +48,11 @@ pub(crate) fn judge(
     if target.speaks { Ok(target) } else { Err(Refusal::NoSupport) }
 }
 
+/// Whether we dial an address at a relay's word: nobody is asked at a stranger's about one in our own network.
+pub(crate) fn is_believed(relay: IpAddr, addr: SocketAddr) -> bool {
+    is_local(relay) || !is_local(addr.ip())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +85,19 @@ mod tests {
         let (addr, asker) = ("1.2.3.4:5".parse().unwrap(), "6.7.8.9:10".parse().unwrap());
         let target = Target { endpoint: addr, speaks: false, is_asker: false };
         assert_eq!(judge(addr, asker, [None; 2], Some(target)), Err(Refusal::NoSupport));
+    }
+
+    #[test]
+    fn a_stranger_is_not_believed_about_our_own_network() {
+        let check = |relay: &str, addr: &str, expected| {
+            assert_eq!(is_believed(relay.parse().unwrap(), addr.parse().unwrap()), expected, "{relay} names {addr}");
+        };
+        check("6.7.8.9", "1.2.3.4:5", true);
+        check("192.168.0.2", "1.2.3.4:5", true);
+        check("192.168.0.2", "192.168.0.3:5", true);
+        check("6.7.8.9", "192.168.0.3:5", false);
+        check("6.7.8.9", "127.0.0.1:5", false);
+        check("6.7.8.9", "[fe80::1]:5", false);
     }
 
     #[test]
