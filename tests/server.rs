@@ -19,12 +19,15 @@ use tokio::process::Command;
 async fn a_link_becomes_a_film_that_other_programs_read_while_it_comes() -> Result<()> {
     let stage = Stage::film(Film::Mp4MoovLast).await?;
     let mut server = stage.serve(&[]).await?;
+    let reach = server.terminal.event("where peers reach it", |event| event["event"] == "reach").await?;
     let added = server.add(&stage.magnet()).await?;
     ensure!(added["infoHash"] == stage.torrent.info_hash.as_str(), "{added}");
     ensure!(added["files"][0]["length"] == stage.truths[0].len() && added["files"][0]["playable"] == true, "{added}");
     ensure!(server.add(&stage.magnet()).await? == added, "adding twice answers the same");
     let list = server.json("torrents", &[]).await?;
     ensure!(list["torrents"].as_array().map(Vec::len) == Some(1), "{list}");
+    let port = format!("at port {};", list["listenPort"]);
+    ensure!(reach["words"].as_str().is_some_and(|words| words.contains(&port)), "{reach} {list}");
     let url = url_of(&added)?;
     let mut probe = Command::new("ffprobe");
     probe.args(["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0"]).arg(url);

@@ -4,7 +4,9 @@
 
 use serde::Serialize;
 
-use crate::view::{FileView, Priority, StreamView, TorrentState, TorrentVersion, TorrentView, TrackerView, WaitView};
+use crate::view::{
+    FileView, PortMappingView, Priority, StreamView, TorrentState, TorrentVersion, TorrentView, TrackerView, WaitView,
+};
 
 /// The answer to an added torrent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,10 +28,13 @@ struct AddedFile {
     url: String,
 }
 
-/// All torrents.
+/// All torrents, and where peers reach them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct List {
     pub(crate) torrents: Vec<Status>,
+    pub(crate) listen_port: Option<u16>,
+    pub(crate) port_mapping: Option<PortMappingView>,
 }
 
 /// What a torrent is doing.

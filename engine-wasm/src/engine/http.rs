@@ -350,7 +350,8 @@ impl Engine {
             let is_temporary = torrent.info_hash.parse().is_ok_and(|info_hash| self.api.temporary.has(info_hash));
             Status::new(torrent, &snapshot.streams, is_temporary)
         });
-        Reply::json(&List { torrents: torrents.collect() })
+        let (torrents, listen_port) = (torrents.collect(), snapshot.listen_port);
+        Reply::json(&List { torrents, listen_port, port_mapping: snapshot.port_mapping })
     }
 
     fn view(&self, info_hash: InfoHash, now: Instant) -> Result<TorrentView, Failure> {

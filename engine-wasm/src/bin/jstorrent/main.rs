@@ -8,6 +8,7 @@ mod daemon;
 mod linked;
 mod place;
 mod player;
+mod reach;
 mod report;
 mod server;
 mod session;

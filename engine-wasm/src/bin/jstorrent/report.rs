@@ -6,10 +6,11 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use engine_wasm::view::{MappedBy, PortMappingView, StreamView, TorrentState, TorrentView, WaitReason};
+use engine_wasm::view::{StreamView, TorrentState, TorrentView, WaitReason};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use crate::reach;
 use crate::session::Now;
 
 /// How often progress is shown.
@@ -24,8 +25,8 @@ const JSON_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Report {
     form: Form,
     last: Option<(Instant, TorrentState)>,
-    /// What was last said of the router.
-    router: Option<String>,
+    /// What was last said of where peers reach us.
+    reach: Option<String>,
 }
 
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl Report {
                 Form::Bar(ProgressBar::new(0).with_style(style))
             }
         };
-        Self { form, last: None, router: None }
+        Self { form, last: None, reach: None }
     }
 
     /// The state of things; shown if it is time for it.
@@ -54,11 +55,9 @@ impl Report {
     /// # Errors
     /// Nobody reads any more.
     pub(crate) fn progress(&mut self, now: &Now) -> Result<()> {
-        let Now { torrent, streams, mapping, .. } = now;
-        let router = mapping.as_ref().and_then(router);
-        if router != self.router {
-            router.iter().for_each(|words| self.note(words));
-            self.router = router;
+        let Now { torrent, streams, port, mapping } = now;
+        if let Some(words) = self.fresh_reach(reach::words(*port, mapping.as_ref())) {
+            self.note(&words);
         }
         let pause = match self.form {
             Form::Bar(_) => Duration::ZERO,
@@ -82,6 +81,13 @@ impl Report {
             Form::Json => say(&event("progress", progress(now)))?,
         }
         Ok(())
+    }
+
+    /// Where peers reach us, if that was not said last.
+    pub(crate) fn fresh_reach(&mut self, words: Option<String>) -> Option<String> {
+        let fresh = words.filter(|words| self.reach.as_ref() != Some(words))?;
+        self.reach = Some(fresh.clone());
+        Some(fresh)
     }
 
     /// Something for people only.
@@ -182,20 +188,6 @@ fn viewer(torrent: &TorrentView, stream: &StreamView) -> String {
     }
 }
 
-/// Where the router lets peers in. That it does not is no news to most, and stands in the JSON.
-fn router(mapping: &PortMappingView) -> Option<String> {
-    let by = match mapping.by? {
-        MappedBy::Pcp => "PCP",
-        MappedBy::NatPmp => "NAT-PMP",
-        MappedBy::Upnp => "UPnP",
-    };
-    let port = mapping.port?;
-    Some(match &mapping.address {
-        Some(address) => format!("Peers reach this machine at {address}:{port} ({by})"),
-        None => format!("The router lets peers in at port {port} ({by})"),
-    })
-}
-
 fn progress(Now { torrent, streams, port, mapping }: &Now) -> Value {
     json!({
         "port": port, "portMapping": mapping,
@@ -253,20 +245,6 @@ mod tests {
         assert!(waiting(None).ends_with("is served"));
         assert!(waiting(wait(WaitReason::Downloading, Some(1500))).ends_with("about 1.5 s more"));
         assert!(waiting(wait(WaitReason::NoPeers, None)).ends_with("no peer is connected"));
-    }
-
-    #[test]
-    fn what_the_router_lets_in_is_said_when_it_is_known() {
-        let mapping = |fields: Value| router(&serde_json::from_value(fields).unwrap());
-        let asking = json!({ "state": "asking", "port": null, "address": null, "by": null, "message": null });
-        assert_eq!(mapping(asking), None);
-        let mut mapped =
-            json!({ "state": "mapped", "port": 6881, "address": "192.0.2.1", "by": "nat_pmp", "message": null });
-        assert_eq!(mapping(mapped.clone()).unwrap(), "Peers reach this machine at 192.0.2.1:6881 (NAT-PMP)");
-        mapped["address"] = Value::Null;
-        assert_eq!(mapping(mapped).unwrap(), "The router lets peers in at port 6881 (NAT-PMP)");
-        let failed = json!({ "state": "failed", "port": null, "address": null, "by": null, "message": "no gateway" });
-        assert_eq!(mapping(failed), None);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::config::server::ServerConfig;
 use crate::daemon::Launch;
 use crate::linked::Linked;
 use crate::place::Place;
+use crate::reach;
 use crate::report::{Report, SHOW_EVERY};
 use crate::stop::Stop;
 
@@ -32,7 +33,7 @@ const AT_ONCE: u8 = 130;
 /// `jstorrent serve`
 pub(crate) async fn serve(args: Serve) -> Result<ExitCode> {
     let config = args.settings.resolve()?;
-    let report = Report::new(args.json);
+    let mut report = Report::new(args.json);
     let mut stop = Stop::catch()?;
     let started = tokio::select! {
         started = Server::start(config, Arc::clone(&stop.hurry)) => Some(started?),
@@ -40,7 +41,7 @@ pub(crate) async fn serve(args: Serve) -> Result<ExitCode> {
     };
     let Some(mut server) = started else { return Ok(ExitCode::SUCCESS) };
     let outcome = tokio::select! {
-        outcome = server.run(&report) => outcome,
+        outcome = server.run(&mut report) => outcome,
         _ = stop.wanted() => {
             report.note(&format!("Readers have {} s to end; Ctrl+C ends at once.", STOP_GRACE.as_secs()));
             Ok(())
@@ -87,7 +88,7 @@ impl Server {
     }
 
     /// Says what happens until something goes wrong.
-    async fn run(&mut self, report: &Report) -> Result<()> {
+    async fn run(&mut self, report: &mut Report) -> Result<()> {
         self.greet(report)?;
         let mut tick = tokio::time::interval(SHOW_EVERY);
         let mut has_changed = true;
@@ -119,7 +120,11 @@ impl Server {
     }
 
     /// What is other than last time.
-    fn tell(&mut self, snapshot: &Snapshot, report: &Report) -> Result<()> {
+    fn tell(&mut self, snapshot: &Snapshot, report: &mut Report) -> Result<()> {
+        let (port, mapping) = (snapshot.listen_port, &snapshot.port_mapping);
+        if let Some(words) = report.fresh_reach(reach::words(port, mapping.as_ref())) {
+            report.result("reach", &words, json!({ "words": words, "port": port, "portMapping": mapping }))?;
+        }
         let is_there = |info_hash: &String| snapshot.torrents.iter().any(|torrent| torrent.info_hash == *info_hash);
         let gone: Vec<String> = self.said.keys().filter(|info_hash| !is_there(info_hash)).cloned().collect();
         for info_hash in gone {

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared_proto::io::{MappedBy, Mapping};
 
 use super::{Answer, series, world};
 use crate::api::openapi::DOCUMENT;
 use crate::api::route::ROUTES;
+use crate::engine::Config;
 use crate::metainfo::testing::torrent_with_trackers;
+use crate::net::NetConfig;
 use crate::sim::seeder::Manner;
 use crate::sim::world::World;
 
@@ -147,7 +150,11 @@ fn paths_and_methods_are_those_of_the_router() {
 fn every_answer_has_the_documented_form() {
     let mut proof = Proof::new();
     let sample = torrent_with_trackers(32 << 10, &[("film.mp4", 4 << 20)], &["http://t/announce"]);
-    let mut world = World::with_torrent(sample, &[Manner::honest(1 << 18, 20)], 80);
+    let net = NetConfig { listen_port: Some(6_881), udp: false, port_mapping: true };
+    let config = Config { net, ..Config::default() };
+    let mut world = World::configured(config, sample, &[Manner::honest(1 << 18, 20)], 80);
+    world.add();
+    world.router_says(&Ok(Mapping { port: 40_000, address: None, by: MappedBy::Upnp }));
     world.ask(0, 0, (4 << 20) - 1);
     world.run_for(Duration::from_millis(1_500));
     // One that is fed, and one that waits.

@@ -1,0 +1,64 @@
+//! Where peers reach this machine, in plain words.
+
+use engine_wasm::view::{MappedBy, MappingState, PortMappingView};
+
+/// The words for what is known; `None` while nobody can connect, or the router has not answered yet.
+pub(crate) fn words(port: Option<u16>, mapping: Option<&PortMappingView>) -> Option<String> {
+    let port = port?;
+    let here = format!("Peers connect at port {port}");
+    let Some(mapping) = mapping else { return Some(here) };
+    match mapping.state {
+        MappingState::Asking => None,
+        MappingState::Failed => {
+            let why = mapping.message.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            Some(format!("{here}; no router lets them in{why}"))
+        }
+        MappingState::Mapped => {
+            let port = mapping.port.unwrap_or(port);
+            let by = mapping.by.map(|by| format!(" ({})", name(by))).unwrap_or_default();
+            Some(match &mapping.address {
+                Some(address) if address.contains(':') => format!("Peers reach this machine at [{address}]:{port}{by}"),
+                Some(address) => format!("Peers reach this machine at {address}:{port}{by}"),
+                None => format!("The router lets peers in at port {port}{by}"),
+            })
+        }
+    }
+}
+
+fn name(by: MappedBy) -> &'static str {
+    match by {
+        MappedBy::Pcp => "PCP",
+        MappedBy::NatPmp => "NAT-PMP",
+        MappedBy::Upnp => "UPnP",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// What is said of port 6881, when the router's state is as usual but for this.
+    fn check(more: Value, expected: Option<&str>) {
+        let mut mapping = json!({ "state": "asking", "port": null, "address": null, "by": null, "message": null });
+        mapping.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let mapping = serde_json::from_value(mapping).unwrap();
+        assert_eq!(words(Some(6881), Some(&mapping)).as_deref(), expected);
+    }
+
+    #[test]
+    fn where_peers_reach_us_is_said_when_it_is_known() {
+        assert_eq!(words(None, None), None);
+        assert_eq!(words(Some(6881), None).unwrap(), "Peers connect at port 6881");
+        check(json!({}), None);
+        let mapped = json!({ "state": "mapped", "port": 40000, "address": "192.0.2.1", "by": "nat_pmp" });
+        check(mapped, Some("Peers reach this machine at 192.0.2.1:40000 (NAT-PMP)"));
+        let mapped = json!({ "state": "mapped", "port": 40000, "address": "2001:db8::1", "by": "pcp" });
+        check(mapped, Some("Peers reach this machine at [2001:db8::1]:40000 (PCP)"));
+        let without_address = json!({ "state": "mapped", "port": 40000, "by": "upnp" });
+        check(without_address, Some("The router lets peers in at port 40000 (UPnP)"));
+        let failed = json!({ "state": "failed", "message": "no gateway" });
+        check(failed, Some("Peers connect at port 6881; no router lets them in (no gateway)"));
+    }
+}
