@@ -232,3 +232,6 @@ impl Queue {
         self.heap.push(Reverse((peer.eta(now), conn)));
     }
 }
+
+#[cfg(test)]
+mod tests;

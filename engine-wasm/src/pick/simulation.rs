@@ -12,7 +12,7 @@ use world::World;
 const RUNS: u64 = 100;
 
 /// Runs a story with many seeds, or with that of `SIM_SEED`.
-fn simulate(story: impl Fn(u64)) {
+fn simulate(mut story: impl FnMut(u64)) {
     let given = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
     for seed in given.map_or(0..RUNS, |seed| seed..seed + 1) {
         println!("SIM_SEED={seed}");
@@ -32,6 +32,18 @@ fn without_a_viewer_every_block_is_asked_for_once_and_the_rarest_piece_first() {
 #[test]
 fn what_viewers_need_comes_in_the_order_of_its_deadlines_and_all_else_completes() {
     simulate(|seed| World::new(seed, true).run());
+}
+
+#[test]
+fn what_others_do_not_send_is_asked_of_few_more_and_comes_from_the_one_who_does() {
+    let mut duplicated = 0;
+    simulate(|seed| {
+        let mut world = World::new(seed, true);
+        world.stall_others();
+        world.run();
+        duplicated += world.duplicated;
+    });
+    assert!(duplicated > 0, "viewers wait for what somebody was asked for and does not send");
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub(super) struct World {
     /// Where viewers are, as pieces.
     cursors: Vec<u32>,
     has_viewers: bool,
+    /// All but the faithful one take requests and send nothing.
+    others_stall: bool,
     failures_left: u32,
     pub(super) downloaded: u64,
     pub(super) duplicated: u64,
@@ -88,6 +90,7 @@ impl World {
             hashing: Vec::new(),
             cursors: Vec::new(),
             has_viewers,
+            others_stall: false,
             failures_left: 5,
             downloaded: 0,
             duplicated: 0,
@@ -100,6 +103,11 @@ impl World {
             world.come();
         }
         world
+    }
+
+    /// All but the faithful one will take requests and send nothing.
+    pub(super) fn stall_others(&mut self) {
+        self.others_stall = true;
     }
 
     /// Somebody new, or at first the faithful one.
@@ -262,6 +270,8 @@ impl World {
         let Some(stored) = self.scheduler().store(block, conn, addr, now) else { return };
         self.ledger.asked.remove(&block);
         assert!(self.ledger.stored.insert(block), "{block:?} was stored before");
+        let owes = |peer: &Peer| peer.armed_blocks().any(|other| other == block);
+        assert!(!self.peers.values().any(owes), "somebody is still to send {block:?}");
         if stored.piece_is_full {
             let took = Duration::from_millis(self.rng.random_range(1..50));
             self.hashing.push((block.piece, self.now + took));
@@ -354,6 +364,9 @@ impl World {
         assert!(self.scheduler().ask(pick, now), "who is picked is there");
         self.ledger.asked.entry(block).or_default().insert(conn);
         self.duplicated += if duplicate { u64::from(length) } else { 0 };
+        if self.others_stall && conn != FAITHFUL {
+            return;
+        }
         let jitter = Duration::from_millis(self.rng.random_range(0..20));
         let remote = self.remotes.get_mut(&conn).unwrap();
         let begins = remote.line_free.max(self.now + remote.latency + jitter);
