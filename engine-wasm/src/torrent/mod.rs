@@ -4,12 +4,14 @@
 //! [`crate::discover`]). The rest of it is in the files beside this one, by concern.
 
 mod adopt;
+mod birth;
 mod disk;
 mod exchange;
 mod fetch;
 mod files;
 mod give;
 mod look;
+mod ops;
 mod place;
 mod prove;
 mod punch;
@@ -27,36 +29,32 @@ mod watch;
 mod web;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use shared_proto::io::{OpError, OpOutput};
-use shared_proto::{ConnId, FileId, FileRef, IoCommand, OpId, RootKey};
+use shared_proto::{ConnId, FileId, IoCommand, OpId, RootKey};
 
 use crate::context::{Context, Owner};
-use crate::discover::candidates::{Candidates, Source};
+use crate::discover::candidates::Candidates;
 use crate::discover::holepunch::seeking::Seeking;
 use crate::discover::tracker::announcer::Announcer;
 use crate::geometry::{Block, FileIndex, Geometry, PieceIndex};
-use crate::handles::Access;
 use crate::hashes::asking::Asking;
-use crate::hashes::request::HashRequest;
 use crate::hashes::trees::Trees;
-use crate::limits;
 use crate::metainfo::{Identity, InfoHash, Metainfo};
 use crate::peer::Peer;
 use crate::peer::rate::RateMeter;
 use crate::pick::availability::Availability;
 use crate::pick::picker::Picker;
-use crate::pick::piece_map::{PieceMap, PieceState};
+use crate::pick::piece_map::PieceMap;
 use crate::pick::suspects::Suspects;
 use crate::stream::desk::Desk;
 use crate::time::Instant;
 use adopt::Adoption;
 use files::Slot;
 use look::Look;
+use ops::Op;
 use recheck::Recheck;
 use relocate::Mover;
 use selection::Selection;
@@ -88,36 +86,6 @@ enum Status {
     Paused,
     /// Stopped by trouble, in plain words.
     Failed(String),
-}
-
-/// What an answer is for.
-#[derive(Debug)]
-enum Op {
-    Look(FileIndex, u32),
-    Compare(PieceIndex),
-    Open(FileIndex, FileRef, Access),
-    Create(FileIndex, FileRef),
-    Sync(FileIndex),
-    Stamp(FileIndex),
-    Glance(FileIndex),
-    Hash(PieceIndex),
-    Exhibit(PieceIndex, Vec<Vec<SocketAddr>>),
-    Proof(PieceIndex),
-    /// A block by itself.
-    Judge(Block),
-    /// The digests of a piece's blocks, for a peer.
-    Blocks(ConnId, HashRequest),
-    Give(ConnId, u32),
-    LoadSharing,
-    Web(u64),
-    SaveRecord,
-    SaveMetainfo,
-    /// That it moves.
-    SaveMove,
-    /// What lies at a file's new path, and at its old one.
-    LookAhead(FileIndex, u32),
-    LookBack(FileIndex, u32),
-    Move(FileIndex),
 }
 
 /// One torrent.
@@ -184,100 +152,6 @@ pub(crate) struct Torrent {
 }
 
 impl Torrent {
-    /// A torrent from its `.torrent` file, or what is wrong with it in plain words. With a record it was here before.
-    pub(crate) fn new(
-        meta: Metainfo,
-        source: Bytes,
-        place: Place,
-        added: u64,
-        record: Option<Record>,
-        cx: &mut Context<'_>,
-    ) -> Result<Self, String> {
-        let geometry = Arc::new(meta.geometry());
-        let mut files: Vec<Slot> =
-            (0..meta.files.len()).map(|index| Slot::new(FileId(format!("{}.{index}", meta.info_hash)))).collect();
-        for &(file, stamp) in record.iter().flat_map(|record| &record.stamps) {
-            if let Some(slot) = files.get_mut(file as usize) {
-                slot.stamp = Some(stamp);
-            }
-        }
-        let priorities = record.as_ref().map(|record| record.priorities.clone()).unwrap_or_default();
-        let paused = record.as_ref().is_some_and(|record| record.paused);
-        let mut candidates = Candidates::default();
-        for &addr in record.iter().flat_map(|record| &record.peers) {
-            candidates.add(addr, Source::Record);
-        }
-        if !meta.private {
-            meta.nodes.iter().for_each(|(host, port)| cx.shared.errands.name_host(host, *port));
-        }
-        let adoption = Adoption::from_record(record.as_ref(), files.len());
-        let trackers = Announcer::new(meta.info_hash, meta.trackers.clone(), cx);
-        let trees = Trees::new(&meta, &geometry);
-        let mut pieces = PieceMap::new(Arc::clone(&geometry));
-        let mut availability = Availability::new(geometry.piece_count(), cx.rng);
-        if meta.info_hash_v2.is_some() {
-            pieces.judge_by_block();
-        }
-        geometry.pieces().filter(|&piece| trees.is_sealed(piece)).for_each(|piece| pieces.seal(piece));
-        let idle = |piece: &PieceIndex| pieces.is_sealed(*piece) || pieces.state(*piece) == PieceState::Have;
-        geometry.pieces().filter(idle).for_each(|piece| availability.take(piece));
-        let web = web::Web::new(&meta, cx);
-        let mut torrent = Self {
-            selection: Selection::new(&meta),
-            looking: None,
-            looks: 0,
-            recheck: Recheck::default(),
-            stamps: Stamps::default(),
-            trouble: Trouble::default(),
-            mover: Mover::restored(record.as_ref().and_then(|record| record.moving.clone()), files.len()),
-            pinned: BTreeSet::new(),
-            to_hash: VecDeque::new(),
-            empties: VecDeque::new(),
-            creating: 0,
-            linked: false,
-            pieces,
-            availability,
-            trees,
-            asking: Asking::default(),
-            judging: BTreeMap::new(),
-            picker: Picker::default(),
-            wants_are_stale: false,
-            suspects: Suspects::default(),
-            desk: Desk::default(),
-            peers: BTreeMap::new(),
-            candidates,
-            seeking: Seeking::default(),
-            trackers,
-            web,
-            asks_dht: false,
-            ops: BTreeMap::new(),
-            checking: 0,
-            check_first: VecDeque::new(),
-            record: resume::Keeper::new(record.filter(|record| record.before.is_some())),
-            downloaded: 0,
-            wasted: 0,
-            duplicated: 0,
-            rate: RateMeter::new(cx.now),
-            next_tick: cx.now,
-            max_connections: limits::CONNECTIONS_PER_TORRENT,
-            unread_since: Some(cx.now),
-            giving: give::Giving::new(cx.now),
-            account: sharing::Account::default(),
-            goals: Goals::default(),
-            own_group: cx.new_group(),
-            status: if paused { Status::Paused } else { Status::Unlinked },
-            meta,
-            source,
-            geometry,
-            place,
-            adoption,
-            added,
-            files,
-        };
-        torrent.restore_priorities(&priorities);
-        Ok(torrent)
-    }
-
     /// At most so many peers at once, those being dialled included.
     pub(crate) fn set_max_connections(&mut self, max_connections: usize) {
         self.max_connections = max_connections;
@@ -431,34 +305,6 @@ impl Torrent {
         }
     }
 
-    /// An answer came.
-    pub(crate) fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
-        let Some(purpose) = self.ops.remove(&op) else { return self.announced(op, result, cx) };
-        match purpose {
-            Op::Look(file, round) => self.looked((file, round), result, cx),
-            Op::Compare(piece) => self.compared(piece, result, cx),
-            Op::Open(file, handle, access) => self.opened((file, handle, access), result, cx),
-            Op::Create(file, handle) => self.created(file, handle, result, cx),
-            Op::Sync(file) => self.synced(file, result, cx),
-            Op::Stamp(file) => self.stamped(file, result, cx),
-            Op::Glance(file) => self.glanced(file, result, cx),
-            Op::Hash(piece) => self.hashed(piece, result, cx),
-            Op::Exhibit(piece, givers) => self.exhibited(piece, givers, result, cx),
-            Op::Proof(piece) => self.proved(piece, result, cx),
-            Op::Judge(block) => self.judged(op, block, result, cx),
-            Op::Blocks(conn, request) => self.hashes_computed(conn, request, result, cx),
-            Op::LoadSharing => self.loaded_sharing(result.ok(), cx),
-            Op::Give(conn, length) => self.gave(conn, length, result, cx),
-            Op::Web(run) => self.fetched(run, op, result, cx),
-            Op::SaveRecord => self.record.saved(result.is_ok(), cx.now),
-            Op::SaveMetainfo => self.record.saved_metainfo(result.is_ok(), cx.now),
-            Op::SaveMove => self.saved_move(result, cx),
-            Op::LookAhead(file, round) => self.looked_ahead((file, round), result, cx),
-            Op::LookBack(file, round) => self.looked_back((file, round), result, cx),
-            Op::Move(file) => self.file_moved(file, result, cx),
-        }
-    }
-
     /// When it wants to be woken.
     pub(crate) fn next_wakeup(&self) -> Option<Instant> {
         let work = self.linked.then(|| [self.record.due(), self.stamps.due()].into_iter().flatten().min()).flatten();
@@ -530,12 +376,6 @@ impl Torrent {
         if self.adoption.is_settled() || self.status == Status::Running {
             self.look(false, cx);
         }
-    }
-
-    fn ask(&mut self, purpose: Op, cx: &mut Context<'_>, command: impl FnOnce(OpId) -> IoCommand) -> OpId {
-        let op = cx.ask(Owner::Torrent(self.meta.info_hash), command);
-        self.ops.insert(op, purpose);
-        op
     }
 
     /// Peers go and viewers are told; files stay open for those who read what is there.

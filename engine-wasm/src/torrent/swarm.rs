@@ -304,14 +304,10 @@ impl Torrent {
     pub(super) fn part(&mut self, conn: ConnId, peer: &Peer, cx: &mut Context<'_>) {
         self.forget_gifts(conn, cx);
         let blocks: Vec<Block> = peer.armed_blocks().collect();
-        for &block in &blocks {
-            self.pieces.unask(block, conn, true);
-            self.tidy(block.piece);
-        }
+        self.scheduler().take_back(conn, &blocks);
         self.suspects.release(conn);
         self.asking.leave(conn);
         self.lose(peer);
-        self.picker.freed();
         self.wants_are_stale = true;
         cx.changed();
     }
@@ -348,15 +344,7 @@ impl Torrent {
             self.drop_peer(conn, "silent", cx);
         }
         for conn in snubbing {
-            self.suspects.release(conn);
-            let owed: Vec<Block> = self.peers[&conn].live_blocks().collect();
-            for block in owed {
-                if let Some(peer) = self.peers.get_mut(&conn) {
-                    peer.cancel(block, &self.geometry, cx.now);
-                }
-                self.pieces.unask(block, conn, false);
-            }
-            self.picker.freed();
+            self.scheduler().snubbed(conn, cx.now);
             self.wants_are_stale = true;
         }
     }

@@ -1,0 +1,79 @@
+//! What a torrent asked the daemon for, and who in it gets the answer.
+
+use std::net::SocketAddr;
+
+use shared_proto::io::{OpError, OpOutput};
+use shared_proto::{ConnId, FileRef, IoCommand, OpId};
+
+use super::Torrent;
+use crate::context::{Context, Owner};
+use crate::geometry::{Block, FileIndex, PieceIndex};
+use crate::handles::Access;
+use crate::hashes::request::HashRequest;
+
+/// What an answer is for.
+#[derive(Debug)]
+pub(super) enum Op {
+    Look(FileIndex, u32),
+    Compare(PieceIndex),
+    Open(FileIndex, FileRef, Access),
+    Create(FileIndex, FileRef),
+    Sync(FileIndex),
+    Stamp(FileIndex),
+    Glance(FileIndex),
+    Hash(PieceIndex),
+    Exhibit(PieceIndex, Vec<Vec<SocketAddr>>),
+    Proof(PieceIndex),
+    /// A block by itself.
+    Judge(Block),
+    /// The digests of a piece's blocks, for a peer.
+    Blocks(ConnId, HashRequest),
+    Give(ConnId, u32),
+    LoadSharing,
+    Web(u64),
+    SaveRecord,
+    SaveMetainfo,
+    /// That it moves.
+    SaveMove,
+    /// What lies at a file's new path, and at its old one.
+    LookAhead(FileIndex, u32),
+    LookBack(FileIndex, u32),
+    Move(FileIndex),
+}
+
+impl Torrent {
+    /// Asks the daemon for something; the answer comes back to its purpose.
+    pub(super) fn ask(&mut self, purpose: Op, cx: &mut Context<'_>, command: impl FnOnce(OpId) -> IoCommand) -> OpId {
+        let op = cx.ask(Owner::Torrent(self.meta.info_hash), command);
+        self.ops.insert(op, purpose);
+        op
+    }
+
+    /// An answer came.
+    pub(crate) fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        let Some(purpose) = self.ops.remove(&op) else { return self.announced(op, result, cx) };
+        match purpose {
+            Op::Look(file, round) => self.looked((file, round), result, cx),
+            Op::Compare(piece) => self.compared(piece, result, cx),
+            Op::Open(file, handle, access) => self.opened((file, handle, access), result, cx),
+            Op::Create(file, handle) => self.created(file, handle, result, cx),
+            Op::Sync(file) => self.synced(file, result, cx),
+            Op::Stamp(file) => self.stamped(file, result, cx),
+            Op::Glance(file) => self.glanced(file, result, cx),
+            Op::Hash(piece) => self.hashed(piece, result, cx),
+            Op::Exhibit(piece, givers) => self.exhibited(piece, givers, result, cx),
+            Op::Proof(piece) => self.proved(piece, result, cx),
+            Op::Judge(block) => self.judged(op, block, result, cx),
+            Op::Blocks(conn, request) => self.hashes_computed(conn, request, result, cx),
+            Op::LoadSharing => self.loaded_sharing(result.ok(), cx),
+            Op::Give(conn, length) => self.gave(conn, length, result, cx),
+            Op::Web(run) => self.fetched(run, op, result, cx),
+            Op::SaveRecord => self.record.saved(result.is_ok(), cx.now),
+            Op::SaveMetainfo => self.record.saved_metainfo(result.is_ok(), cx.now),
+            Op::SaveMove => self.saved_move(result, cx),
+            Op::LookAhead(file, round) => self.looked_ahead((file, round), result, cx),
+            Op::LookBack(file, round) => self.looked_back((file, round), result, cx),
+            Op::Move(file) => self.file_moved(file, result, cx),
+        }
+    }
+}
