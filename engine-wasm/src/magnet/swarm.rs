@@ -11,7 +11,7 @@ use super::assembly::{Progress, WrongBlock};
 use super::peer::{Heard, MetadataPeer};
 use crate::context::Context;
 use crate::discover::candidates::Source;
-use crate::discover::tracker::{self, AnnounceParams};
+use crate::discover::tracker::AnnounceParams;
 use crate::limits;
 use crate::peer::PeerError;
 use crate::peer::handshake::HANDSHAKE_LEN;
@@ -204,16 +204,7 @@ impl Pending {
     }
 
     pub(super) fn announce_params(&self, cx: &Context<'_>) -> AnnounceParams {
-        AnnounceParams {
-            info_hash: self.link.info_hash,
-            peer_id: cx.peer_id,
-            port: cx.shared.net.public_port().unwrap_or(tracker::NO_PORT),
-            uploaded: 0,
-            downloaded: 0,
-            left: LEFT,
-            event: None,
-            numwant: u32::try_from(self.max_connections * 2).unwrap_or(u32::MAX),
-        }
+        AnnounceParams::new(self.link.info_hash, LEFT, self.max_connections, cx)
     }
 
     /// A tracker answered, maybe.

@@ -10,8 +10,8 @@ use super::{Torrent, exchange};
 use crate::context::Context;
 use crate::discover::candidates::{Candidates, Source};
 use crate::discover::dht::errands::Wish;
+use crate::discover::tracker::AnnounceParams;
 use crate::discover::tracker::announcer::Announcer;
-use crate::discover::tracker::{self, AnnounceParams};
 use crate::geometry::Block;
 use crate::limits;
 use crate::metainfo::Magnet;
@@ -400,14 +400,9 @@ impl Torrent {
     pub(super) fn announce_params(&self, cx: &Context<'_>) -> AnnounceParams {
         let left = self.geometry.total_length() - self.pieces.verified_bytes();
         AnnounceParams {
-            info_hash: self.meta.info_hash,
-            peer_id: cx.peer_id,
-            port: cx.shared.net.public_port().unwrap_or(tracker::NO_PORT),
             uploaded: self.giving.uploaded(),
             downloaded: self.downloaded,
-            left,
-            event: None,
-            numwant: u32::try_from(self.max_connections * 2).unwrap_or(u32::MAX),
+            ..AnnounceParams::new(self.meta.info_hash, left, self.max_connections, cx)
         }
     }
 

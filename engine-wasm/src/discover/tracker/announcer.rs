@@ -14,11 +14,27 @@ use shared_proto::{IoCommand, OpId};
 use super::schedule::{Announce, TrackerId, TrackerSchedule};
 use super::udp::{self, Question};
 use super::url::{TrackerUrl, UdpUrl};
-use super::{AnnounceParams, AnnounceResponse, Counts, Event, TrackerError, http};
+use super::{AnnounceParams, AnnounceResponse, Counts, Event, NO_PORT, TrackerError, http};
 use crate::context::{Context, Owner};
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::view::TrackerView;
+
+impl AnnounceParams {
+    /// What is said for a torrent of which nothing was given or got yet, and that has room for so many peers.
+    pub(crate) fn new(info_hash: InfoHash, left: u64, max_connections: usize, cx: &Context<'_>) -> Self {
+        Self {
+            info_hash,
+            peer_id: cx.peer_id,
+            port: cx.shared.net.public_port().unwrap_or(NO_PORT),
+            uploaded: 0,
+            downloaded: 0,
+            left,
+            event: None,
+            numwant: u32::try_from(max_connections * 2).unwrap_or(u32::MAX),
+        }
+    }
+}
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
