@@ -107,6 +107,14 @@ impl World {
                 self.digests += 1;
                 (op, self.digest(kind, &spans))
             }
+            other => return self.network(other),
+        };
+        self.tell(IoEvent::Done { op, result });
+    }
+
+    /// What is not about its disk.
+    fn network(&mut self, command: IoCommand) {
+        let (op, result) = match command {
             IoCommand::HttpGet { op, url, max_bytes, .. } => {
                 let body = url.split('?').next().and_then(|page| self.web.get(page)).cloned();
                 self.fetched.push(url);
@@ -122,31 +130,34 @@ impl World {
                 let unknown = OpError { kind: OpErrorKind::Network, message: "nobody has this name".into() };
                 (op, found.map(OpOutput::Addresses).ok_or(unknown))
             }
-            IoCommand::HttpFetch { op, url, offset, spans, .. } => {
-                self.fetched.push(url.clone());
-                let length: usize = spans.iter().map(|span| span.length as usize).sum();
-                let from = usize::try_from(offset).expect("a test's file is small");
-                let file = self.web.get(&url).cloned();
-                let part = file.as_ref().and_then(|file| file.get(from..from + length));
-                if let Some(mut part) = part {
-                    for span in spans {
-                        let (now, later) = part.split_at(span.length as usize);
-                        if let Some(path) = self.files.get(&span.file) {
-                            let _ = self.disk.write(path, span.offset, now, self.now);
-                        }
-                        part = later;
-                    }
-                }
-                let status = if part.is_some() { 206 } else { 404 };
-                let at = self.now + Duration::from_millis(20) + Duration::from_micros(length as u64 / 4);
-                let result = Ok(OpOutput::Http { status, body: Bytes::new() });
-                return self.at(at, Event::ToEngine(Input::Io(IoEvent::Done { op, result })));
-            }
+            IoCommand::HttpFetch { op, url, offset, spans, .. } => return self.fetch(op, url, offset, spans),
             IoCommand::PortMap { socket } => return self.asked_router.push(socket),
             IoCommand::Cancel { .. } => return,
             other => panic!("the simulated daemon was not expected to see {other:?}"),
         };
         self.tell(IoEvent::Done { op, result });
+    }
+
+    /// Part of a file on the web goes to its places.
+    fn fetch(&mut self, op: OpId, url: String, offset: u64, spans: Vec<Span>) {
+        let length: usize = spans.iter().map(|span| span.length as usize).sum();
+        let from = usize::try_from(offset).expect("a test's file is small");
+        let file = self.web.get(&url).cloned();
+        self.fetched.push(url);
+        let part = file.as_ref().and_then(|file| file.get(from..from + length));
+        if let Some(mut part) = part {
+            for span in spans {
+                let (now, later) = part.split_at(span.length as usize);
+                if let Some(path) = self.files.get(&span.file) {
+                    let _ = self.disk.write(path, span.offset, now, self.now);
+                }
+                part = later;
+            }
+        }
+        let status = if part.is_some() { 206 } else { 404 };
+        let at = self.now + Duration::from_millis(20) + Duration::from_micros(length as u64 / 4);
+        let result = Ok(OpOutput::Http { status, body: Bytes::new() });
+        self.at(at, Event::ToEngine(Input::Io(IoEvent::Done { op, result })));
     }
 
     /// Whoever has the file open goes on with the same bytes, and so do its viewers.
