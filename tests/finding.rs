@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::clock::until;
@@ -114,6 +114,42 @@ async fn neighbours_find_each_other_in_the_local_network() -> Result<()> {
     Ok(())
 }
 
+/// `jstorrent` that can take and give next to nothing knows libtorrent, which has everything; a second `jstorrent` knows the first alone, and has met it.
+async fn behind_one(stage: &Stage) -> Result<(Party, Terminal, Terminal)> {
+    let seeder = Part { pex: true, ..Part::new(Client::Libtorrent, &stage.torrent, true) };
+    let seeder = Party::start(&seeder).await?;
+    let limits = ["--download-limit", "1K", "--upload-limit", "1K", "--peer", &seeder.address().to_string()];
+    let (mut hub, _) = stage.start("hub", &limits)?;
+    let address = address(&mut hub).await?.to_string();
+    hub.event("the hub to meet the seeder", |event| event["peers"] == 1).await?;
+    let (mut getter, _) = stage.start("getter", &["--peer", &address])?;
+    getter.event("the hub", |event| event["peers"].as_u64() >= Some(1)).await?;
+    Ok((seeder, hub, getter))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_told_who_else_has_a_private_torrent() -> Result<()> {
+    let stage = Stage::new(7, false)?;
+    let (_seeder, _hub, mut getter) = behind_one(&stage).await?;
+    let since = Instant::now();
+    getter.event_within(LIMIT, "everything, of a public one", |event| event["event"] == "complete").await?;
+    let takes = since.elapsed();
+    let stage = Stage::new(8, true)?;
+    let (_seeder, _hub, mut getter) = behind_one(&stage).await?;
+    stays(&mut getter, 1, 3 * takes.max(Duration::from_secs(3))).await
+}
+
+/// For so long nobody beyond so many is found.
+async fn stays(terminal: &mut Terminal, most: u64, time: Duration) -> Result<()> {
+    let found = tokio::time::timeout(time, async {
+        loop {
+            let event = terminal.next().await?;
+            ensure!(event["peers"].as_u64().unwrap_or(0) <= most, "somebody was found: {event}");
+        }
+    });
+    found.await.unwrap_or(Ok(()))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_private_torrent_is_not_found_in_the_local_network() -> Result<()> {
     let stage = Stage::new(4, true)?;
@@ -121,16 +157,7 @@ async fn a_private_torrent_is_not_found_in_the_local_network() -> Result<()> {
     seeder.event("everything to be found", |event| event["event"] == "complete").await?;
     let (mut getter, _) = stage.start("getter", &["--no-lsd=no"])?;
     // As long as five times what a public one takes.
-    let waited = tokio::time::timeout(Duration::from_secs(10), async {
-        loop {
-            let event = getter.next().await?;
-            ensure!(event["peers"].as_u64().unwrap_or(0) == 0, "somebody was found: {event}");
-        }
-    });
-    match waited.await {
-        Err(_) => Ok(()),
-        Ok(result) => result,
-    }
+    stays(&mut getter, 0, Duration::from_secs(10)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
