@@ -38,7 +38,8 @@ fn folder() -> PathBuf {
 
 async fn generate(into: &Path) -> Result<()> {
     let mut command = shell::cargo();
-    command.args(["test", "--package", "engine-wasm", "--lib", "export_bindings"]);
+    // Of the workspace, as the tests are: one package alone would have its dependencies built once more, with other features.
+    command.args(["test", "--workspace", "--lib", "export_bindings"]);
     command.env("TS_RS_EXPORT_DIR", into).current_dir(workspace::root());
     shell::step("TypeScript types", &mut command).await
 }
