@@ -37,7 +37,7 @@ impl Nginx {
         let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
         let config = format!(
             "daemon off; worker_processes 2; pid {own}/pid; {user} events {{ worker_connections 64; }}\n\
-             http {{ access_log off; sendfile on; tcp_nopush on; {temporary}\n\
+             http {{ access_log off; sendfile on; {temporary}\n\
              server {{ listen 127.0.0.1:{port}; root \"{}\"; }} }}\n",
             root.display()
         );
