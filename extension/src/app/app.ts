@@ -12,6 +12,7 @@ import { connectPage } from "../page/connect";
 import { count } from "../page/format";
 import { linkWords } from "../page/link_words";
 import { streamUrl } from "../page/locations";
+import { soon } from "../page/soon";
 import { onAddLink } from "../platform";
 import { parseLink } from "../torrent_link";
 import { Adder } from "./add";
@@ -40,7 +41,7 @@ let copied: string | undefined;
 let dragging = false;
 let linkField = false;
 let linkWrong = "";
-let scheduled = false;
+const update = soon(show);
 
 const client = connectPage(() => {
   adder.setReady(client.link.kind === "connected");
@@ -105,16 +106,6 @@ onAddLink((link) => adder.giveLinks([link]));
 dialog.addEventListener("click", (event) => {
   if (event.target === dialog) dialog.close();
 });
-
-/** Renders once, soon, however often it is called. */
-function update(): void {
-  if (scheduled) return;
-  scheduled = true;
-  queueMicrotask(() => {
-    scheduled = false;
-    show();
-  });
-}
 
 function show(): void {
   const { link, state } = client;

@@ -10,6 +10,7 @@ import { connectPage } from "../page/connect";
 import { percent, splitPath } from "../page/format";
 import { linkWords } from "../page/link_words";
 import { playerUrl, streamUrl } from "../page/locations";
+import { soon } from "../page/soon";
 import type { Lack } from "./failure";
 import { lackWords } from "./failure";
 import { watchKeys } from "./keys";
@@ -50,7 +51,7 @@ let lack: Lack = { picture: false, sound: false };
 let wasConnected = false;
 let playedS = 0;
 let lastTime = 0;
-let scheduled = false;
+const update = soon(show);
 
 const client = connectPage(handleState);
 const source = new Source(video, realClock, () => current().file?.path ?? "", update, startAt());
@@ -86,16 +87,6 @@ function handleState(): void {
   // A silent engine says nothing about the daemon, which may well be serving on.
   if (client.link.kind !== "reconnecting") source.setUrl(file && playerUrl(client.link, file));
   update();
-}
-
-/** Renders once, soon, however often it is called. */
-function update(): void {
-  if (scheduled) return;
-  scheduled = true;
-  queueMicrotask(() => {
-    scheduled = false;
-    show();
-  });
 }
 
 function show(): void {

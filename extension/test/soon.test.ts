@@ -1,0 +1,15 @@
+import { expect, test } from "vitest";
+import { soon } from "../src/page/soon";
+
+test("many changes make one rendering, and later ones another", async () => {
+  let shown = 0;
+  const update = soon(() => shown++);
+  update();
+  update();
+  expect(shown).toBe(0);
+  await Promise.resolve();
+  expect(shown).toBe(1);
+  update();
+  await Promise.resolve();
+  expect(shown).toBe(2);
+});
