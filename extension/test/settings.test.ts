@@ -66,7 +66,7 @@ describe("where others reach this computer", () => {
     check(6881, mapping({}), "Others connect to this computer at port 6881. The router is being asked to let them in.");
     check(6881, mapping({ state: "mapped", port: 40000, address: "192.0.2.1", by: "upnp" }), "Others reach this computer at 192.0.2.1:40000: let in by the router (UPnP).");
     check(6881, mapping({ state: "mapped", port: 40000, by: "nat_pmp" }), "Others reach this computer at port 40000 of the router: let in by the router (NAT-PMP).");
-    check(6881, mapping({ state: "failed", message: "the router does not answer" }), "Others connect to this computer at port 6881; no router lets them in (the router does not answer).");
+    check(6881, mapping({ state: "failed", message: "the router does not answer" }), "Others connect to this computer at port 6881, without a router’s help (the router does not answer).");
   });
 
   test("is good news only when the router lets them in", () => {

@@ -11,7 +11,7 @@ pub(crate) fn words(port: Option<u16>, mapping: Option<&PortMappingView>) -> Opt
         MappingState::Asking => None,
         MappingState::Failed => {
             let why = mapping.message.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-            Some(format!("{here}; no router lets them in{why}"))
+            Some(format!("{here}, without a router's help{why}"))
         }
         MappingState::Mapped => {
             let port = mapping.port.unwrap_or(port);
@@ -59,6 +59,6 @@ mod tests {
         let without_address = json!({ "state": "mapped", "port": 40000, "by": "upnp" });
         check(without_address, Some("The router lets peers in at port 40000 (UPnP)"));
         let failed = json!({ "state": "failed", "message": "no gateway" });
-        check(failed, Some("Peers connect at port 6881; no router lets them in (no gateway)"));
+        check(failed, Some("Peers connect at port 6881, without a router's help (no gateway)"));
     }
 }
