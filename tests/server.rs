@@ -26,7 +26,7 @@ async fn a_link_becomes_a_film_that_other_programs_read_while_it_comes() -> Resu
     ensure!(server.add(&stage.magnet()).await? == added, "adding twice answers the same");
     let list = server.json("torrents", &[]).await?;
     ensure!(list["torrents"].as_array().map(Vec::len) == Some(1), "{list}");
-    let port = format!("at port {};", list["listenPort"]);
+    let port = format!("at port {},", list["listenPort"]);
     ensure!(reach["words"].as_str().is_some_and(|words| words.contains(&port)), "{reach} {list}");
     let url = url_of(&added)?;
     let mut probe = Command::new("ffprobe");
