@@ -8,6 +8,7 @@ use std::{
     io::{self, IoSlice},
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
+    pin::pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -25,9 +26,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+mod calls;
 mod shut;
 
-use self::shut::Shut;
+use self::{calls::Calls, shut::Shut};
 use super::polled::Polled;
 use crate::{files::error::op_error, limits};
 
@@ -40,7 +42,7 @@ const LAST_TYPE: u8 = 4;
 /// A connection ends when nothing was heard for so long: longer than any protocol's keep-alive. One that owes an answer is given up much
 /// sooner, by its retransmissions.
 const SILENCE: Duration = Duration::from_secs(180);
-/// The first patience with a call for a connection before it is called again, and how often that doubles.
+/// The first patience with a call for a connection before it is repeated. It doubles.
 const FIRST_CALL: Duration = Duration::from_secs(1);
 
 /// A connection.
@@ -61,7 +63,7 @@ type Environment = <UtpSocketUdp as Parts>::Environment;
 #[derive(Clone)]
 pub(super) struct Utp {
     socket: Arc<UtpSocket<Carrier, Environment>>,
-    shut: Arc<Shut>,
+    wire: Arc<Wire>,
     inbox: mpsc::Sender<(SocketAddr, Bytes)>,
 }
 
@@ -83,9 +85,9 @@ impl Utp {
             let _ = if is_v4 { socket.set_dontfrag_v4(true) } else { socket.set_dontfrag_v6(true) };
         }
         let (inbox, received) = mpsc::channel(limits::MAX_UTP_INBOX);
-        let shut = Arc::new(Shut::new(max_conns));
-        let carrier = Carrier { sockets, received: Mutex::new(received), shut: Arc::clone(&shut) };
-        tokio::spawn(closed.clone().run_until_cancelled_owned(knock(Arc::clone(&shut), inbox.clone())));
+        let wire = Arc::new(Wire { sockets, calls: Calls::default(), shut: Shut::new(max_conns) });
+        let carrier = Carrier { wire: Arc::clone(&wire), received: Mutex::new(received) };
+        tokio::spawn(closed.clone().run_until_cancelled_owned(knock(Arc::clone(&wire), inbox.clone())));
         let options = SocketOpts {
             vsock_rx_bufsize_bytes: NonZeroUsize::new(limits::UTP_BUFFER),
             vsock_tx_bufsize_bytes_max: NonZeroUsize::new(limits::UTP_BUFFER),
@@ -98,12 +100,13 @@ impl Utp {
         };
         let socket = UtpSocket::new_with_opts(carrier, Environment::default(), options)
             .map_err(|_| op_error(OpErrorKind::Other, "uTP can't be spoken here"))?;
-        Ok(Self { socket, shut, inbox })
+        Ok(Self { socket, wire, inbox })
     }
 
     /// A datagram came. When there is no room for it, it is lost.
     pub(super) fn receive(&self, from: SocketAddr, datagram: &[u8]) {
-        self.shut.heard(from, datagram);
+        self.wire.calls.heard(from, datagram);
+        self.wire.shut.heard(from, datagram);
         let _ = self.inbox.try_send((from, Bytes::copy_from_slice(datagram)));
     }
 
@@ -113,26 +116,58 @@ impl Utp {
         Some((stream.remote_addr(), stream_of(stream)))
     }
 
-    /// Opens a connection. The call may be lost, so it is repeated.
+    /// Opens a connection. The call may be lost, so it is repeated; what nobody answered is taken back in the end.
     pub(super) async fn dial(self, addr: SocketAddr, timeout: Duration) -> Result<Stream, CloseReason> {
         let give_up = Instant::now() + timeout;
+        let dial = Dial::begin(&self.wire, addr);
+        let mut connect = pin!(self.socket.connect(addr));
         let mut patience = FIRST_CALL;
-        while Instant::now() < give_up {
+        loop {
             let until = give_up.min(Instant::now() + patience);
-            match timeout_at(until, self.socket.connect(addr)).await {
+            match timeout_at(until, &mut connect).await {
                 Ok(Ok(stream)) => return Ok(stream_of(stream)),
                 Ok(Err(librqbit_utp::Error::TooManyActiveConnections)) => return Err(CloseReason::Limit),
                 Ok(Err(_)) => return Err(CloseReason::Network),
-                Err(_) => patience *= 2,
+                Err(_) if until == give_up => return Err(CloseReason::Timeout),
+                Err(_) => {
+                    dial.repeat();
+                    patience *= 2;
+                }
             }
         }
-        Err(CloseReason::Timeout)
     }
 }
 
-async fn knock(shut: Arc<Shut>, inbox: mpsc::Sender<(SocketAddr, Bytes)>) {
+/// An address that is being dialled, until it is dropped.
+struct Dial<'a> {
+    wire: &'a Wire,
+    addr: SocketAddr,
+}
+
+impl<'a> Dial<'a> {
+    fn begin(wire: &'a Wire, addr: SocketAddr) -> Self {
+        wire.calls.begin(addr);
+        Self { wire, addr }
+    }
+
+    fn repeat(&self) {
+        for call in self.wire.calls.unanswered(self.addr) {
+            let _ = self.wire.send(&call, self.addr);
+        }
+    }
+}
+
+impl Drop for Dial<'_> {
+    fn drop(&mut self) {
+        for reset in self.wire.calls.end(self.addr) {
+            let _ = self.wire.send(&reset, self.addr);
+        }
+    }
+}
+
+async fn knock(wire: Arc<Wire>, inbox: mpsc::Sender<(SocketAddr, Bytes)>) {
     loop {
-        for knock in shut.knocks().await {
+        for knock in wire.shut.knocks().await {
             let _ = inbox.try_send(knock);
         }
     }
@@ -143,17 +178,16 @@ fn stream_of(stream: UtpStream) -> Stream {
     Polled::new(reader, writer)
 }
 
-/// The protocol's way to the network: datagrams that somebody else sorted out come, and go by the port's own sockets.
-struct Carrier {
+/// The port's own sockets, and what is to be known of the datagrams that pass.
+struct Wire {
     sockets: Vec<Arc<UdpSocket>>,
-    received: Mutex<mpsc::Receiver<(SocketAddr, Bytes)>>,
-    shut: Arc<Shut>,
+    calls: Calls,
+    shut: Shut,
 }
 
-impl Carrier {
+impl Wire {
     /// Sends from the first address that has a way there.
-    fn pass(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
-        self.shut.sent(to, datagram);
+    fn send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
         for socket in &self.sockets {
             match socket.try_send_to(datagram, to) {
                 Ok(_) => break,
@@ -162,6 +196,21 @@ impl Carrier {
                 Err(_) => {}
             }
         }
+        Ok(())
+    }
+}
+
+/// The protocol's way to the network: datagrams that somebody else sorted out come, and go by the wire.
+struct Carrier {
+    wire: Arc<Wire>,
+    received: Mutex<mpsc::Receiver<(SocketAddr, Bytes)>>,
+}
+
+impl Carrier {
+    fn pass(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
+        self.wire.calls.sent(to, datagram);
+        self.wire.shut.sent(to, datagram);
+        self.wire.send(datagram, to)?;
         Ok(datagram.len())
     }
 }
@@ -200,7 +249,7 @@ impl Transport for Carrier {
     }
 
     fn bind_addr(&self) -> SocketAddr {
-        let first = self.sockets.first().and_then(|socket| socket.local_addr().ok());
+        let first = self.wire.sockets.first().and_then(|socket| socket.local_addr().ok());
         first.unwrap_or((Ipv4Addr::UNSPECIFIED, 0).into())
     }
 }
