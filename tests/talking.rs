@@ -89,8 +89,8 @@ async fn check_getting(theirs: Theirs, flags: &[&str]) -> Result<()> {
     let seeder = Party::start(&theirs.part(&stage.torrent, true)).await?;
     let peer = seeder.address().to_string();
     let (mut terminal, film) = stage.get("state", "downloads", &[flags, &["--peer", &peer]].concat())?;
-    let ended = terminal.ended().await;
-    ensure!(ended.is_ok_and(|status| status.success()), "{theirs:?}, {flags:?}: no download; {}", seeder.log());
+    let status = terminal.ended().await.with_context(|| format!("{theirs:?}, {flags:?}: {}", seeder.log()))?;
+    ensure!(status.success(), "{theirs:?}, {flags:?}: {status}; {}", seeder.log());
     ensure!(stage.is_at(&film), "{theirs:?}, {flags:?}: not what was seeded");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `jstorrent` as a person or a script at a terminal runs it: its lines, its exit status, and what it leaves behind.
 
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -18,12 +19,15 @@ use crate::workspace;
 
 /// Longest wait for a line or an end.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Lines that are repeated when something does not come.
+const LAST_LINES: usize = 4;
 
 /// A running `jstorrent` with `--json`; dropping it kills it and its daemon.
 #[derive(Debug)]
 pub struct Terminal {
     group: Group,
     lines: Lines<BufReader<ChildStdout>>,
+    last: VecDeque<String>,
     state: PathBuf,
 }
 
@@ -38,7 +42,7 @@ impl Terminal {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::log_to(&state.join("terminal.err"))?);
         let mut group = Group::spawn(&mut command)?;
         let lines = BufReader::new(group.stdout()?).lines();
-        Ok(Self { group, lines, state: state.to_owned() })
+        Ok(Self { group, lines, last: VecDeque::new(), state: state.to_owned() })
     }
 
     /// The next event for which `is_it` holds.
@@ -63,7 +67,7 @@ impl Terminal {
             }
         };
         let found = timeout(limit, find).await.unwrap_or_else(|_| Err(anyhow::anyhow!("the time ran out")));
-        found.with_context(|| format!("waiting for {what}; it said: {}", errors(&self.state)))
+        found.with_context(|| format!("waiting for {what}; {}", self.said()))
     }
 
     /// The next event, whenever it comes. Nothing is lost when the wait is given up.
@@ -71,7 +75,7 @@ impl Terminal {
     /// # Errors
     /// It ended, or said what is no event.
     pub async fn next(&mut self) -> Result<Value> {
-        let Some(line) = self.lines.next_line().await? else { bail!("it ended") };
+        let Some(line) = self.line().await? else { bail!("it ended") };
         serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))
     }
 
@@ -125,9 +129,24 @@ impl Terminal {
     /// # Errors
     /// It does not come in time.
     pub async fn ended(&mut self) -> Result<ExitStatus> {
-        let drain = async { while let Ok(Some(_)) = self.lines.next_line().await {} };
-        timeout(LIMIT, drain).await.with_context(|| format!("it goes on; it said: {}", errors(&self.state)))?;
+        let drain = async { while let Ok(Some(_)) = self.line().await {} };
+        timeout(LIMIT, drain).await.with_context(|| format!("it goes on; {}", self.said()))?;
         timeout(LIMIT, self.group.wait()).await.context("it does not end")?
+    }
+
+    async fn line(&mut self) -> Result<Option<String>> {
+        let line = self.lines.next_line().await?;
+        if let Some(line) = &line {
+            self.last.push_back(line.clone());
+            self.last.drain(..self.last.len().saturating_sub(LAST_LINES));
+        }
+        Ok(line)
+    }
+
+    /// For whoever reads of a failure.
+    fn said(&self) -> String {
+        let errors = std::fs::read_to_string(self.state.join("terminal.err")).unwrap_or_default();
+        format!("it said: {errors}and last: {:#?}", self.last)
     }
 
     /// Kills it at once, as a crash would; its daemon lives on.
@@ -200,8 +219,4 @@ pub async fn nothing_runs(state: &Path) -> Result<()> {
 pub fn remembered(state: &Path) -> usize {
     let folders = std::fs::read_dir(state).into_iter().flatten().flatten();
     folders.filter(|folder| folder.path().is_dir()).count()
-}
-
-fn errors(state: &Path) -> String {
-    std::fs::read_to_string(state.join("terminal.err")).unwrap_or_default()
 }
