@@ -10,6 +10,9 @@ use anyhow::{Context as _, Result, bail};
 /// Where products under test take peers: nothing that a test starts is reachable from outside.
 pub const LOOPBACK: &str = "127.0.0.1,::1";
 
+/// The variable of the environment that names the folder of the native programs, below Cargo's target folder: `release` unless it says otherwise.
+pub const PROGRAMS: &str = "JSTORRENT_TEST_PROGRAMS";
+
 /// The checkout.
 ///
 /// # Panics
@@ -26,20 +29,25 @@ pub fn target() -> PathBuf {
     }
 }
 
-/// The daemon, as `cargo xtask build` made it.
+/// The daemon, as `cargo xtask build` made it, or in the folder that [`PROGRAMS`] names.
 ///
 /// # Errors
 /// It was not built.
 pub fn daemon() -> Result<PathBuf> {
-    built(target().join("release/jstorrent-io-daemon"))
+    program("jstorrent-io-daemon")
 }
 
-/// The terminal host, as `cargo xtask build` made it.
+/// The terminal host, as `cargo xtask build` made it, or in the folder that [`PROGRAMS`] names.
 ///
 /// # Errors
 /// It was not built.
 pub fn terminal() -> Result<PathBuf> {
-    built(target().join("release/jstorrent"))
+    program("jstorrent")
+}
+
+fn program(name: &str) -> Result<PathBuf> {
+    let folder = std::env::var_os(PROGRAMS).unwrap_or_else(|| "release".into());
+    built(target().join(folder).join(name))
 }
 
 /// The extension, ready to be loaded, as `cargo xtask build` made it.

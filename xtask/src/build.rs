@@ -1,4 +1,4 @@
-//! `cargo xtask build`: the engine, the extension, and the native programs, in that order, each only if it is not up to date.
+//! What `cargo xtask build` and the tests need: the engine, the extension, and the native programs, in that order, each only if it is not up to date.
 
 use anyhow::{Context as _, Result};
 use jstorrent_tests::workspace;
@@ -6,16 +6,31 @@ use jstorrent_tests::workspace;
 use crate::ui::Step;
 use crate::{shell, wasm};
 
-/// Builds everything that the browser, the terminal and the tests load.
+/// Builds everything that the browser and the terminal load.
 ///
 /// # Errors
 /// A step fails; what it wrote has been shown.
 pub(crate) async fn all() -> Result<()> {
-    wasm::build().await?;
-    extension().await?;
+    unpacked_extension().await?;
     let mut native = shell::cargo();
     native.args(["build", "--release", "--package", "io-shim", "--package", "engine-wasm", "--bins"]);
     shell::step("daemon and terminal", &mut native).await
+}
+
+/// Builds everything that the tests load, and the tests. The native programs come with the checks that a release leaves out (overflows, assertions),
+/// and share what they are made of with the tests.
+///
+/// # Errors
+/// As [`all`].
+pub(crate) async fn for_tests() -> Result<()> {
+    unpacked_extension().await?;
+    shell::step("programs and tests", shell::cargo().args(["build", "--workspace", "--all-targets"])).await
+}
+
+/// The extension, ready to be loaded, with its engine.
+async fn unpacked_extension() -> Result<()> {
+    wasm::build().await?;
+    extension().await
 }
 
 async fn extension() -> Result<()> {

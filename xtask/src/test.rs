@@ -18,7 +18,7 @@ pub(crate) async fn run(filter: Option<&str>, no_install: bool) -> Result<bool> 
     ensure(For::Tests, if no_install { Consent::Never } else { Consent::Given }).await?;
     let mut tally = Tally::default();
     heading("build");
-    let built = said(build::all().await);
+    let built = said(build::for_tests().await);
     tally.check("build", built);
     if filter.is_none() {
         checks(&mut tally).await;
@@ -67,8 +67,9 @@ async fn rust_tests(filter: Option<&str>, built: bool) -> Result<Tally> {
         println!("the build failed: no end to end tests");
         command.args(["--exclude", "jstorrent-tests"]);
     }
+    command.args(filter).env(workspace::PROGRAMS, "debug");
     // A scenario's failure tells its own story; a backtrace of the harness hides it.
-    command.args(filter).env("RUST_LIB_BACKTRACE", "0");
+    command.env("RUST_LIB_BACKTRACE", "0");
     let mut tally = Tally::default();
     let succeeded = shell::each_line(&mut command, |line| {
         println!("{line}");
