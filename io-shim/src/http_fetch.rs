@@ -1,7 +1,8 @@
 //! Fetching a range of a URL straight into files, as it comes.
 //!
 //! Owns what a reply must look like and the writing of its body; [`crate::http_client`] finds the server. Invariants: nothing is written unless the
-//! reply says that it is the range that was asked for; no byte beyond it is written; one step of the body is in memory and no more.
+//! reply says that it is the range that was asked for; no byte beyond it is written; one step of the body is in memory and no more; what limits and
+//! the disk take does not count as the server's time.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -14,6 +15,7 @@ use reqwest::{
     header::{CONTENT_ENCODING, CONTENT_RANGE, HeaderMap},
 };
 use shared_proto::io::{OpError, OpErrorKind, OpOutput};
+use tokio::time::Instant;
 
 use crate::{
     files::{
@@ -47,18 +49,11 @@ pub(crate) async fn fetch(
     target: Target,
     timeout: Duration,
 ) -> Result<OpOutput, OpError> {
-    let timeout = timeout.min(limits::MAX_TRANSFER_TIMEOUT);
-    match tokio::time::timeout(timeout, fetch_in_time(http, url, offset, target)).await {
-        Ok(result) => result,
-        Err(_) => Err(op_error(OpErrorKind::Timeout, "the server took too long")),
-    }
-}
-
-async fn fetch_in_time(http: &HttpClient, url: &str, offset: u64, target: Target) -> Result<OpOutput, OpError> {
+    let mut patience = Patience(timeout.min(limits::MAX_TRANSFER_TIMEOUT));
     let length: u64 = target.spans.iter().map(|span| u64::from(span.length())).sum();
     let last = offset.checked_add(length).filter(|_| length > 0).map(|end| end - 1);
     let last = last.ok_or_else(|| op_error(OpErrorKind::Denied, "there is no such range"))?;
-    let response = http.open(url, Some((offset, last))).await?;
+    let response = patience.with(http.open(url, Some((offset, last)))).await??;
     let status = response.status().as_u16();
     if !matches!(status, 200 | 206) {
         return Ok(OpOutput::Http { status, body: Bytes::new() });
@@ -72,7 +67,7 @@ async fn fetch_in_time(http: &HttpClient, url: &str, offset: u64, target: Target
     if !is_range || !is_plain || response.content_length().is_some_and(|announced| announced != length) {
         return Err(wrong_length());
     }
-    store_body(response, length, target).await?;
+    store_body(response, length, target, &mut patience).await?;
     Ok(OpOutput::Http { status, body: Bytes::new() })
 }
 
@@ -86,13 +81,18 @@ fn starts_with_range(headers: &HeaderMap, first: u64, last: u64) -> bool {
     named == Some((first, last))
 }
 
-async fn store_body(mut response: Response, length: u64, target: Target) -> Result<(), OpError> {
+async fn store_body(
+    mut response: Response,
+    length: u64,
+    target: Target,
+    patience: &mut Patience,
+) -> Result<(), OpError> {
     let Target { store, metrics, meter, spans } = target;
     let mut spans = Spans { left: spans.into_iter(), rest: None };
     let mut step = BytesMut::new();
     let mut received = 0;
     loop {
-        let chunk = response.chunk().await.map_err(|error| failure_of(&error))?;
+        let chunk = patience.with(response.chunk()).await?.map_err(|error| failure_of(&error))?;
         let is_end = chunk.is_none();
         if let Some(chunk) = chunk {
             received += chunk.len() as u64;
@@ -111,6 +111,18 @@ async fn store_body(mut response: Response, length: u64, target: Target) -> Resu
         if is_end {
             return if received == length { Ok(()) } else { Err(wrong_length()) };
         }
+    }
+}
+
+/// For how much longer the server may let us wait, in all.
+struct Patience(Duration);
+
+impl Patience {
+    async fn with<T>(&mut self, answer: impl Future<Output = T>) -> Result<T, OpError> {
+        let began = Instant::now();
+        let answer = tokio::time::timeout(self.0, answer).await;
+        self.0 = self.0.saturating_sub(began.elapsed());
+        answer.map_err(|_| op_error(OpErrorKind::Timeout, "the server took too long"))
     }
 }
 

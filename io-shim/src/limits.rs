@@ -111,7 +111,7 @@ pub const FETCH_STEP: usize = 256 << 10;
 /// Fetches into files at once, besides those of [`MAX_FETCHES`]: slow ones do not keep short questions waiting.
 pub const MAX_TRANSFERS: usize = 64;
 
-/// Longest patience with a fetch into files. A rate limit may make a large one last.
+/// Longest patience with the server of a fetch into files.
 pub const MAX_TRANSFER_TIMEOUT: Duration = Duration::from_secs(3_600);
 
 /// Datagrams of uTP that wait to be worked off. What does not fit is lost, and sent again by who sent it.

@@ -373,7 +373,7 @@ pub enum IoCommand {
         spans: Vec<Span>,
         /// Group of the rate limits that it counts to; 0 for none.
         group: u32,
-        /// When to give up, milliseconds.
+        /// For how long the server may let us wait in all, milliseconds. What limits and the disk take does not count.
         timeout_ms: u32,
     },
     /// Forget a command that is under way: an [`IoCommand::HttpGet`], [`IoCommand::HttpFetch`] or [`IoCommand::Resolve`]. It ends with [`OpErrorKind::Timeout`] unless it is

@@ -25,7 +25,7 @@ use crate::time::Instant;
 const RUNS: usize = 2;
 /// Fetches of one run: a torrent of tiny files is better fetched from peers.
 const FETCHES: usize = 16;
-/// A fetch that takes longer is given up, milliseconds.
+/// A fetch whose server lets us wait for longer is given up, milliseconds.
 const TIMEOUT_MS: u32 = 60_000;
 /// A run that is later than expected by so much is late: others may be asked for what a viewer waits for.
 const SLACK: Duration = Duration::from_secs(2);
