@@ -179,6 +179,11 @@ impl Context<'_> {
         Ways { utp, ..self.shared.ways }
     }
 
+    /// Whether nobody can be dialled before the sockets are open, because there is no other way than uTP.
+    pub(crate) fn awaits_sockets(&self) -> bool {
+        !self.shared.ways.tcp && self.shared.net.is_opening()
+    }
+
     /// Dials a peer. With another way in reserve it is not waited for as long.
     pub(crate) fn dial(&mut self, torrent: InfoHash, addr: SocketAddr, way: Way, has_other: bool) -> ConnId {
         let conn = self.new_conn(torrent);

@@ -284,7 +284,8 @@ impl Engine {
 
     fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, now: Instant) {
         if self.shared.net.answered(op, &result) {
-            return self.open_sockets(now);
+            self.open_sockets(now);
+            return self.dial_over_sockets(now);
         }
         if self.dht_answered(op, &result, now) || self.settings_answered(op, &result) {
             return;

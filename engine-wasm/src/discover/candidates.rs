@@ -25,6 +25,8 @@ pub const FIRST_RETRY: Duration = Duration::from_secs(5);
 pub const MAX_RETRY: Duration = Duration::from_secs(600);
 /// How long a peer that is of no use now is left alone.
 pub const SEED_RETRY: Duration = Duration::from_secs(3600);
+/// One that can't be dialled in any way that is open.
+pub const NO_WAY_RETRY: Duration = Duration::from_secs(30);
 /// A connection that lasted so long makes earlier failures forgotten. A peer that accepts and closes at once fails each time.
 const GOOD_CONNECTION: Duration = Duration::from_secs(60);
 
@@ -193,11 +195,20 @@ impl Candidates {
         goes_on
     }
 
+    /// No way to it is open now. By and by a person may allow another one.
+    pub fn has_no_way(&mut self, addr: SocketAddr, now: Instant) {
+        self.wait(addr, now + NO_WAY_RETRY);
+    }
+
     /// It is of no use now, and not to blame: it has everything, as we have, or it is ourselves. It is left alone for long.
     pub fn leave_alone(&mut self, addr: SocketAddr, now: Instant) {
+        self.wait(addr, now + SEED_RETRY);
+    }
+
+    fn wait(&mut self, addr: SocketAddr, until: Instant) {
         self.update(canonical(addr), |candidate| {
             if matches!(candidate.state, State::InUse { .. }) {
-                candidate.state = State::Waiting(now + SEED_RETRY);
+                candidate.state = State::Waiting(until);
             }
         });
     }

@@ -32,6 +32,18 @@ impl Engine {
         }
     }
 
+    /// Whoever waited for sockets is dialled, once all of them are there or can't be.
+    pub(super) fn dial_over_sockets(&mut self, now: Instant) {
+        if self.shared.ways.tcp || self.shared.net.is_opening() {
+            return;
+        }
+        let all: Vec<InfoHash> = self.torrents.keys().chain(self.magnets.keys()).copied().collect();
+        for info_hash in all {
+            self.with(info_hash, now, Torrent::dial);
+            self.with_magnet(info_hash, now, Pending::dial);
+        }
+    }
+
     /// The router lets something else in than before. Those who were told another port hear of it.
     pub(super) fn port_mapped(&mut self, socket: SocketId, result: Result<Mapping, OpError>, now: Instant) {
         let net = &mut self.shared.net;

@@ -32,8 +32,8 @@ impl Pending {
     }
 
     /// Dials as many as there is room for.
-    pub(super) fn dial(&mut self, cx: &mut Context<'_>) {
-        if !self.is_seeking() {
+    pub(crate) fn dial(&mut self, cx: &mut Context<'_>) {
+        if !self.is_seeking() || cx.awaits_sockets() {
             return;
         }
         self.candidates.set_own(cx.own_addresses());
@@ -41,7 +41,7 @@ impl Pending {
         while self.peers.len() < self.max_connections && dialling < limits::DIALS_PER_TORRENT {
             let Some(addr) = self.candidates.next_to_dial(cx.now) else { break };
             let Some((way, has_other)) = self.candidates.choose_way(addr, cx.ways_to(addr)) else {
-                self.candidates.leave_alone(addr, cx.now);
+                self.candidates.has_no_way(addr, cx.now);
                 continue;
             };
             let conn = cx.dial(self.link.info_hash, addr, way, has_other);

@@ -98,6 +98,8 @@ pub(super) struct Engines {
     pub(super) crumbs: usize,
     /// No TCP connection is made.
     pub(super) without_tcp: bool,
+    /// How long a daemon takes to open a socket.
+    pub(super) sockets_take: Duration,
     pub(super) routers: Routers,
     /// All dials, by who dialled where.
     pub(super) dialled: Vec<(usize, SocketAddr, Carried)>,
@@ -132,6 +134,7 @@ impl Engines {
             datagrams: Vec::new(),
             crumbs: 0,
             without_tcp: false,
+            sockets_take: DAEMON_DELAY,
             routers: Routers::default(),
             dialled: Vec::new(),
             connected: Vec::new(),

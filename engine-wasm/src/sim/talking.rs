@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::engines::{Engines, TRACKER};
+use super::engines::{Engines, TRACKER, addr_of};
 use crate::Config;
+use crate::discover::Sources;
 use crate::metainfo::testing::torrent_with_trackers;
 use crate::net::NetConfig;
 use crate::peer::mse::Encryption::{self, Allowed, Forced, Off, Preferred};
@@ -119,4 +120,23 @@ fn who_is_not_there_over_tcp_is_reached_over_utp() {
             assert!(took.is_some_and(|took| took < Duration::from_secs(3)), "{took:?}: it is tried at once");
         }
     }
+}
+
+#[test]
+fn peers_that_are_known_before_there_are_sockets_are_dialled_when_they_are_open() {
+    let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[]);
+    let config = move |_| {
+        let net = NetConfig { udp: true, ..NetConfig::default() };
+        let sources = Sources { lsd: false, ..Sources::default() };
+        Config { net, sources, ways: Ways { tcp: false, utp: true, ..Ways::default() }, ..Config::default() }
+    };
+    let mut engines = Engines::configured(sample, &[4 * MIB, MIB], 78, config);
+    engines.seed(0);
+    engines.sockets_take = Duration::from_millis(50);
+    engines.replace(1, 79);
+    engines.add(1);
+    let peers = vec![addr_of(0).to_string()];
+    engines.intend(1, Intent::AddPeers { info_hash: engines.info_hash(), peers });
+    let took = engines.run_until_within(Duration::from_secs(20), |engines| engines.is_complete(1));
+    assert!(took.is_some_and(|took| took < Duration::from_secs(1)), "{took:?}");
 }

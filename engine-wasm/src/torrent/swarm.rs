@@ -59,8 +59,8 @@ impl Torrent {
     }
 
     /// Dials as many as there is room for.
-    pub(super) fn dial(&mut self, cx: &mut Context<'_>) {
-        if !(self.is_running() || self.awaits_hashes()) {
+    pub(crate) fn dial(&mut self, cx: &mut Context<'_>) {
+        if !(self.is_running() || self.awaits_hashes()) || cx.awaits_sockets() {
             return;
         }
         self.candidates.set_own(cx.own_addresses());
@@ -75,7 +75,7 @@ impl Torrent {
                 continue;
             }
             let Some((way, has_other)) = self.candidates.choose_way(addr, cx.ways_to(addr)) else {
-                self.candidates.leave_alone(addr, cx.now);
+                self.candidates.has_no_way(addr, cx.now);
                 continue;
             };
             self.dial_by(addr, way, has_other, |peer| peer, cx);

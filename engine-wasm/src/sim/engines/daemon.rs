@@ -77,10 +77,15 @@ impl Engines {
             IoCommand::UdpSend { socket, to, data } => self.datagram(node, socket, to, data),
             IoCommand::FileClose { file } => drop(self.nodes[node].files.remove(&file)),
             other => {
+                let is_socket = matches!(
+                    other,
+                    IoCommand::TcpListen { .. } | IoCommand::UdpBind { .. } | IoCommand::UtpListen { .. }
+                );
+                let takes = if is_socket { self.sockets_take } else { DAEMON_DELAY };
                 let answer = self.nodes[node].state.answer(other);
                 let (op, result) =
                     answer.map_or_else(|other| self.answer(node, other), |(op, output)| (op, Ok(output)));
-                self.tell(node, IoEvent::Done { op, result });
+                self.at(self.now + takes, node, Event::ToEngine(Input::Io(IoEvent::Done { op, result })));
             }
         }
     }
