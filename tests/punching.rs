@@ -72,6 +72,11 @@ struct Stranger {
 }
 
 impl Stranger {
+    /// Connects as soon as the other end takes it: while that looks at its folder it takes nobody.
+    async fn taken_by(to: SocketAddr, stage: &Stage) -> Result<Self> {
+        until("the stranger to be taken", LIMIT, || async { Ok(Self::dial(stage, to).await.ok()) }).await
+    }
+
     /// Connects from the port at which it says that it listens, and waits for the other end's extensions.
     async fn dial(stage: &Stage, to: SocketAddr) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
@@ -152,7 +157,7 @@ async fn libtorrent_brings_us_together_with_somebody_whom_we_can_not_dial() -> R
     let stage = Stage::new(1)?;
     let hub = Party::start(&Part { pex: true, ..Part::new(Client::Libtorrent, &stage.torrent, false) }).await?;
     let (_terminal, us) = stage.get(&["--peer", &hub.address().to_string()]).await?;
-    let mut stranger = Stranger::dial(&stage, hub.address()).await?;
+    let mut stranger = Stranger::taken_by(hub.address(), &stage).await.with_context(|| hub.log())?;
     // We heard of it, found that nobody answers there, and asked.
     stranger.introduced().await.with_context(|| hub.log())?;
     stranger.is_dialled_by(us).await
@@ -162,9 +167,7 @@ async fn libtorrent_brings_us_together_with_somebody_whom_we_can_not_dial() -> R
 async fn we_bring_libtorrent_together_with_somebody_who_asks_for_it() -> Result<()> {
     let stage = Stage::new(2)?;
     let (_terminal, us) = stage.get(&[]).await?;
-    // While it looks at its folder it takes nobody.
-    let taken = || async { Ok(Stranger::dial(&stage, us).await.ok()) };
-    let mut stranger = until("us to take the stranger", LIMIT, taken).await?;
+    let mut stranger = Stranger::taken_by(us, &stage).await?;
     let part = Part { utp: true, peers: &[us], ..Part::new(Client::Libtorrent, &stage.torrent, false) };
     let libtorrent = Party::start(&part).await?;
     // It may not be connected yet.
