@@ -37,8 +37,12 @@ use crate::{files::error::op_error, limits};
 const HEADER: usize = 20;
 /// Version of the protocol.
 const VERSION: u8 = 1;
-/// The last of its types, SYN.
-const LAST_TYPE: u8 = 4;
+// Its types.
+const DATA: u8 = 0;
+const FIN: u8 = 1;
+const STATE: u8 = 2;
+const RESET: u8 = 3;
+const SYN: u8 = 4;
 /// A connection ends when nothing was heard for so long: longer than any protocol's keep-alive. One that owes an answer is given up much
 /// sooner, by its retransmissions.
 const SILENCE: Duration = Duration::from_secs(180);
@@ -69,7 +73,7 @@ pub(super) struct Utp {
 
 /// Whether a datagram is of this protocol.
 pub(super) fn is_utp(datagram: &[u8]) -> bool {
-    datagram.len() >= HEADER && datagram[0] & 0x0f == VERSION && datagram[0] >> 4 <= LAST_TYPE
+    datagram.len() >= HEADER && datagram[0] & 0x0f == VERSION && datagram[0] >> 4 <= SYN
 }
 
 impl Utp {

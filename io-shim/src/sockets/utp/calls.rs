@@ -10,11 +10,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{HEADER, VERSION};
-
-const STATE: u8 = 2;
-const RESET: u8 = 3;
-const SYN: u8 = 4;
+use super::{HEADER, RESET, STATE, SYN, VERSION};
 
 /// A datagram that calls, or takes a call back.
 pub(super) type Call = [u8; HEADER];

@@ -18,11 +18,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{HEADER, SILENCE, VERSION};
-
-const FIN: u8 = 1;
-const STATE: u8 = 2;
-const DATA: u8 = 0;
+use super::{DATA, FIN, HEADER, SILENCE, STATE, VERSION};
 
 /// How long a shut window is left alone at first. It doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -131,7 +127,10 @@ fn knocking(id: u16, consumed: [u8; 2]) -> Bytes {
 mod tests {
     use tokio::time::timeout;
 
-    use super::*;
+    use super::{
+        super::{RESET, SYN},
+        *,
+    };
 
     fn addr() -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], 7))
@@ -169,7 +168,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn beginnings_and_ends_have_no_window() {
         let shut = Shut::new(2);
-        for kind in [FIN, 3, 4] {
+        for kind in [FIN, RESET, SYN] {
             shut.sent(addr(), &datagram(kind, 0));
         }
         shut.sent(addr(), &[0x21; 7]);
