@@ -6,15 +6,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::clock::until;
 use jstorrent_tests::http;
+use jstorrent_tests::mounts::{Disk, within};
 use jstorrent_tests::plain::{Server, url_of};
 use jstorrent_tests::proxy::Line;
 use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::swarm::{Client, Swarm};
-use jstorrent_tests::terminal::output;
 use jstorrent_tests::torrent::Recipe;
 use jstorrent_tests::workspace::Scratch;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 const PIECE_LENGTH: usize = 64 << 10;
 const NAMES: [&str; 3] = ["one.bin", "two.bin", "three.bin"];
@@ -98,39 +97,6 @@ async fn hashed(server: &Server) -> Result<u64> {
     Ok(format!("{bytes:.0}").parse()?)
 }
 
-/// A file system in memory; it goes when this does.
-struct Disk(PathBuf);
-
-impl Disk {
-    /// `None` where nothing may be mounted; that is said.
-    async fn new(at: &Path, options: &str) -> Result<Option<Self>> {
-        std::fs::create_dir_all(at)?;
-        let (status, _, errors) = mount(&["-t", "tmpfs", "-o", options, "tmpfs"], at).await?;
-        if status != 0 {
-            eprintln!("SKIPPED: nothing can be mounted here: {errors}");
-            return Ok(None);
-        }
-        Ok(Some(Self(at.to_owned())))
-    }
-
-    async fn change(&self, options: &str) -> Result<()> {
-        let (status, _, errors) = mount(&["-o", &format!("remount,{options}")], &self.0).await?;
-        ensure!(status == 0, "{errors}");
-        Ok(())
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-async fn mount(options: &[&str], at: &Path) -> Result<(i32, String, String)> {
-    let mut command = Command::new("mount");
-    output(command.args(options).arg(at)).await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_hashed_again_but_what_was_changed_and_that_is_mended() -> Result<()> {
     let stage = Stage::new(0).await?;
@@ -182,37 +148,41 @@ async fn nothing_is_hashed_again_but_what_was_changed_and_that_is_mended() -> Re
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_stops_it_in_plain_words_and_it_goes_on_by_itself_when_there_is_room() -> Result<()> {
-    let stage = Stage::new(0).await?;
-    let Some(disk) = Disk::new(&stage.dir, "size=2m").await? else { return Ok(()) };
-    let server = stage.serve().await?;
-    let added = server.add_file(&stage.file, "?keep=1").await?;
-    let stopped = stage.torrent(&server, "it to stop", |torrent| torrent["state"] == "error").await?;
-    ensure!(stopped["message"].as_str().is_some_and(|words| words.contains("disk is full")), "{stopped}");
-    let before = stopped["verified"].as_u64().context("a number")?;
-    ensure!(before > 1 << 20, "{stopped}");
-    disk.change("size=64m").await?;
-    stage.complete(&server).await?;
-    stage.lies_below(&stage.dir.join("show"))?;
-    ensure!(http::get(url_of(&added)?).await?.body == stage.truth[0], "it is served");
-    let (passed, all) = (stage.swarm.passed(), 3 * u64::from(LENGTH));
-    ensure!(passed < all + all / 2, "{passed} bytes passed for {all}");
-    Ok(())
+#[test]
+fn a_full_disk_stops_it_in_plain_words_and_it_goes_on_by_itself_when_there_is_room() -> Result<()> {
+    within(async {
+        let stage = Stage::new(0).await?;
+        let disk = Disk::mount(&stage.dir, "size=2m").await?;
+        let server = stage.serve().await?;
+        let added = server.add_file(&stage.file, "?keep=1").await?;
+        let stopped = stage.torrent(&server, "it to stop", |torrent| torrent["state"] == "error").await?;
+        ensure!(stopped["message"].as_str().is_some_and(|words| words.contains("disk is full")), "{stopped}");
+        let before = stopped["verified"].as_u64().context("a number")?;
+        ensure!(before > 1 << 20, "{stopped}");
+        disk.change("size=64m").await?;
+        stage.complete(&server).await?;
+        stage.lies_below(&stage.dir.join("show"))?;
+        ensure!(http::get(url_of(&added)?).await?.body == stage.truth[0], "it is served");
+        let (passed, all) = (stage.swarm.passed(), 3 * u64::from(LENGTH));
+        ensure!(passed < all + all / 2, "{passed} bytes passed for {all}");
+        Ok(())
+    })
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_can_not_be_written_stops_it_until_it_can() -> Result<()> {
-    let stage = Stage::new(0).await?;
-    let Some(disk) = Disk::new(&stage.dir, "size=64m").await? else { return Ok(()) };
-    let server = stage.serve().await?;
-    disk.change("ro").await?;
-    server.add_file(&stage.file, "?keep=1").await?;
-    let stopped = stage.torrent(&server, "it to stop", |torrent| torrent["state"] == "error").await?;
-    ensure!(stopped["message"].as_str().is_some_and(|words| words.contains("can't be written")), "{stopped}");
-    disk.change("rw").await?;
-    stage.complete(&server).await?;
-    stage.lies_below(&stage.dir.join("show"))
+#[test]
+fn a_disk_that_can_not_be_written_stops_it_until_it_can() -> Result<()> {
+    within(async {
+        let stage = Stage::new(0).await?;
+        let disk = Disk::mount(&stage.dir, "size=64m").await?;
+        let server = stage.serve().await?;
+        disk.change("ro").await?;
+        server.add_file(&stage.file, "?keep=1").await?;
+        let stopped = stage.torrent(&server, "it to stop", |torrent| torrent["state"] == "error").await?;
+        ensure!(stopped["message"].as_str().is_some_and(|words| words.contains("can't be written")), "{stopped}");
+        disk.change("rw").await?;
+        stage.complete(&server).await?;
+        stage.lies_below(&stage.dir.join("show"))
+    })
 }
 
 /// Reads a file as a player does: from where it stopped, until it has all.
@@ -235,40 +205,37 @@ async fn watch(url: String, length: usize) -> Result<Vec<u8>> {
     Ok(body)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn it_moves_within_a_disk_and_to_another_one_while_it_downloads_and_is_read() -> Result<()> {
-    let stage = Stage::new(700 << 10).await?;
-    let other = Disk::new(&stage.dir.join("other"), "size=64m").await?;
-    let server = stage.serve().await?;
-    let added = server.add_file(&stage.file, "?keep=1").await?;
-    let viewer = tokio::spawn(watch(url_of(&added)?.to_owned(), stage.truth[0].len()));
-    let mut folders = vec!["films/new", ""];
-    if other.is_some() {
-        folders.extend(["other/films", "here"]);
-    }
-    let last = folders.last().copied().unwrap_or_default();
-    for folder in folders {
-        let half_there = |torrent: &Value| torrent["verified"].as_u64() > Some(100_000);
-        stage.torrent(&server, "bytes to come", half_there).await?;
-        let (status, said) = stage.put(&server, "location", &json!({ "folder": folder })).await?;
-        ensure!(status == 204, "{folder}: {status} {said}");
-        let lies_at = Path::new(folder).join("show");
-        let is_there = |torrent: &Value| {
-            torrent["moveProgress"].is_null() && torrent["liesAt"] == lies_at.to_str().unwrap_or_default()
-        };
-        let torrent = stage.torrent(&server, "it to lie there", is_there).await?;
-        ensure!(torrent["state"] == "downloading" || torrent["state"] == "complete", "{torrent}");
-    }
-    stage.swarm.set_rate(0);
-    stage.complete(&server).await?;
-    stage.lies_below(&stage.dir.join(last).join("show"))?;
-    ensure!(viewer.await?? == stage.truth[0], "what the viewer saw is not what was seeded");
-    let left: Vec<_> = std::fs::read_dir(&stage.dir)?.collect::<Result<_, _>>()?;
-    let left: Vec<_> = left.iter().map(std::fs::DirEntry::file_name).filter(|name| name != "other").collect();
-    ensure!(left == [if last.is_empty() { "show" } else { last }], "empty folders are left: {left:?}");
-    let all = 3 * u64::from(LENGTH);
-    ensure!(stage.swarm.passed() < all + all / 4, "{} bytes passed for {all}", stage.swarm.passed());
-    Ok(())
+#[test]
+fn it_moves_within_a_disk_and_to_another_one_while_it_downloads_and_is_read() -> Result<()> {
+    within(async {
+        let stage = Stage::new(700 << 10).await?;
+        let _other = Disk::mount(&stage.dir.join("other"), "size=64m").await?;
+        let server = stage.serve().await?;
+        let added = server.add_file(&stage.file, "?keep=1").await?;
+        let viewer = tokio::spawn(watch(url_of(&added)?.to_owned(), stage.truth[0].len()));
+        for folder in ["films/new", "", "other/films", "here"] {
+            let half_there = |torrent: &Value| torrent["verified"].as_u64() > Some(100_000);
+            stage.torrent(&server, "bytes to come", half_there).await?;
+            let (status, said) = stage.put(&server, "location", &json!({ "folder": folder })).await?;
+            ensure!(status == 204, "{folder}: {status} {said}");
+            let lies_at = Path::new(folder).join("show");
+            let is_there = |torrent: &Value| {
+                torrent["moveProgress"].is_null() && torrent["liesAt"] == lies_at.to_str().unwrap_or_default()
+            };
+            let torrent = stage.torrent(&server, "it to lie there", is_there).await?;
+            ensure!(torrent["state"] == "downloading" || torrent["state"] == "complete", "{torrent}");
+        }
+        stage.swarm.set_rate(0);
+        stage.complete(&server).await?;
+        stage.lies_below(&stage.dir.join("here/show"))?;
+        ensure!(viewer.await?? == stage.truth[0], "what the viewer saw is not what was seeded");
+        let left: Vec<_> = std::fs::read_dir(&stage.dir)?.collect::<Result<_, _>>()?;
+        let left: Vec<_> = left.iter().map(std::fs::DirEntry::file_name).filter(|name| name != "other").collect();
+        ensure!(left == ["here"], "empty folders are left: {left:?}");
+        let all = 3 * u64::from(LENGTH);
+        ensure!(stage.swarm.passed() < all + all / 4, "{} bytes passed for {all}", stage.swarm.passed());
+        Ok(())
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,6 +21,7 @@ pub mod leecher;
 pub mod liar;
 pub mod made;
 pub mod media;
+pub mod mounts;
 pub mod nginx;
 pub mod pages;
 pub mod party;
