@@ -122,6 +122,19 @@ impl Context<'_> {
         self.out.push_back(Output::Control(message));
     }
 
+    /// Takes back what was granted of these bytes. Neighbours that are revoked one after the other become one message, so that a
+    /// large file that is doubted does not cost a message for each of its pieces.
+    pub(crate) fn revoke(&mut self, file_id: &FileId, first: u64, last: u64) {
+        if let Some(Output::Control(EngineMessage::RangeRevoke { file_id: before, end, .. })) = self.out.back_mut()
+            && before == file_id
+            && *end + 1 == first
+        {
+            *end = last;
+            return;
+        }
+        self.say(EngineMessage::RangeRevoke { file_id: file_id.clone(), start: first, end: last });
+    }
+
     /// Orders I/O that has no answer.
     pub(crate) fn order(&mut self, command: IoCommand) {
         self.out.push_back(Output::Io(command));

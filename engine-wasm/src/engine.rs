@@ -207,6 +207,11 @@ impl Engine {
                     self.cancel_call(request_id);
                 }
             }
+            DaemonMessage::FileChanged { file_id, stat, sending } => {
+                if let Some(&(info_hash, file)) = self.files.get(&file_id) {
+                    self.with(info_hash, now, |torrent, cx| torrent.file_changed(file, stat, sending, cx));
+                }
+            }
             question @ (DaemonMessage::HttpCall { .. } | DaemonMessage::FileResolve { .. }) => {
                 self.handle_question(question, now);
             }

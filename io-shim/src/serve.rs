@@ -20,7 +20,7 @@ use crate::metrics::{Metrics, add};
 use crate::multipart::Multipart;
 use crate::opener::Opener;
 use crate::range::{self, Asked, ByteRange};
-use crate::stream::{Part, Reply};
+use crate::stream::{CHUNK, Chunk, Part, Reply};
 use shared_proto::FileId;
 
 /// Bounds of `?part=`, bytes: below, headers would outweigh the payload; above, it is no part any more.
@@ -97,12 +97,16 @@ impl Server {
             tracing::debug!(request = %ticket.id(), ?end, "refused");
             return ended(&file, end);
         }
-        let wanted = if first.head.is_empty() { ticket.granted() } else { first.range.start };
+        let start = first.range.start;
+        let wanted = if first.head.is_empty() { ticket.granted().min(start + CHUNK as u64) } else { start };
+        let lease = if wanted > start { ticket.lease(wanted) } else { None };
+        let wanted = if lease.is_some() { wanted } else { start };
         let opener = Opener { desk: Arc::clone(&self.desk), files: Arc::clone(&self.files) };
-        let Ok((opened, place, ahead)) = opener.open(&file, first.range.start, wanted).await else {
+        let Ok((opened, place, ahead)) = opener.open(&file, start, wanted).await else {
             return unavailable("the file cannot be opened", RETRY_AFTER);
         };
         add(&self.metrics.read_bytes, ahead.len());
+        let ahead = (!ahead.is_empty()).then_some(Chunk { bytes: ahead, lease });
         let reply = Reply {
             desk: Arc::clone(&self.desk),
             metrics: Arc::clone(&self.metrics),
@@ -266,7 +270,7 @@ fn ended(file: &ServedFile, end: End) -> Answer {
     match end {
         End::Rejected { status, reason, retry_after } => rejected(file, status, reason.as_deref(), retry_after),
         End::Forgotten => plain(StatusCode::NOT_FOUND, "the file was removed"),
-        End::Changed => unavailable("the file has changed", RETRY_AFTER),
+        End::Changed | End::Revoked => unavailable("the file has changed", RETRY_AFTER),
         End::EngineGone => unavailable("the engine is gone", RETRY_AFTER),
         End::Stopping => unavailable("the daemon is stopping", RETRY_AFTER),
         End::Silence => plain(StatusCode::GATEWAY_TIMEOUT, "the engine did not answer in time"),

@@ -4,8 +4,9 @@
 //! connection takes chunks from. A slow viewer stops taking, so the pump stops reading; a viewer that leaves drops the body, so the
 //! pump ends and its ticket withdraws the demand. Must never know why bytes are granted.
 //!
-//! Invariants: no byte at or above the watermark is ever read; at most three chunks of one reply are in memory; a body either
-//! delivers exactly its length or ends in an error that breaks the connection, so that no viewer takes a cut film for a whole one.
+//! Invariants: no byte at or above the watermark is ever read; a chunk is handed to the connection only while no byte of it was revoked; at most three
+//! chunks of one reply are in memory; a body either delivers exactly its length or ends in an error that breaks the connection, so that no viewer takes a
+//! cut film for a whole one.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -21,14 +22,14 @@ use http_body::{Frame, SizeHint};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::desk::{Desk, ServedFile, Slot, Ticket};
+use crate::desk::{Desk, Lease, ServedFile, Slot, Ticket};
 use crate::files::{self, store::Place};
 use crate::metrics::{Metrics, add};
 use crate::opener::Opener;
 use crate::range::ByteRange;
 
 /// Bytes read at a time: large enough that the system calls do not count, small enough that 64 slow viewers cost little.
-const CHUNK: usize = 256 << 10;
+pub(crate) const CHUNK: usize = 256 << 10;
 /// How often, and after how many bytes, the engine hears how far a viewer is.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 const PROGRESS_BYTES: u64 = 1 << 20;
@@ -67,7 +68,7 @@ pub(crate) struct Reply {
     pub(crate) ticket: Ticket,
     pub(crate) first_head: Bytes,
     /// The first bytes of the first part, if it has no head: they go with the headers.
-    pub(crate) ahead: Bytes,
+    pub(crate) ahead: Option<Chunk>,
     /// The further parts, each asked for when its turn comes.
     pub(crate) rest: VecDeque<Part>,
     pub(crate) tail: Bytes,
@@ -75,9 +76,16 @@ pub(crate) struct Reply {
     pub(crate) length: u64,
 }
 
+/// Bytes on their way to the connection.
+pub(crate) struct Chunk {
+    pub(crate) bytes: Bytes,
+    /// Leave to send them; none for what is not of the file.
+    pub(crate) lease: Option<Lease>,
+}
+
 /// What the HTTP connection takes from.
 pub struct StreamBody {
-    chunks: mpsc::Receiver<Bytes>,
+    chunks: mpsc::Receiver<Chunk>,
     taken: Arc<AtomicU64>,
     metrics: Arc<Metrics>,
     left: u64,
@@ -91,10 +99,10 @@ impl Reply {
         let body =
             StreamBody { chunks, taken: Arc::clone(&taken), metrics: Arc::clone(&self.metrics), left: self.length };
         let mut out = Outlet { sender, taken, sent: 0 };
-        let ahead = self.ahead.len() as u64;
         // The channel is empty: there is room for one.
-        if ahead > 0 && out.sender.try_send(self.ahead).is_ok() {
-            out.sent = ahead;
+        if let Some(ahead) = self.ahead {
+            let count = ahead.bytes.len() as u64;
+            out.sent = if out.sender.try_send(ahead).is_ok() { count } else { 0 };
         }
         tokio::spawn(async move {
             let (request, _slot) = (self.ticket.id(), self.slot);
@@ -137,7 +145,7 @@ struct Pump {
 
 /// The pump's end of the channel, and how much went through it.
 struct Outlet {
-    sender: mpsc::Sender<Bytes>,
+    sender: mpsc::Sender<Chunk>,
     taken: Arc<AtomicU64>,
     sent: u64,
 }
@@ -150,21 +158,23 @@ impl Pump {
             let ticket = self.desk.ask(Arc::clone(&self.served), part.range);
             self.part(part.head, ticket, 0).await?;
         }
-        self.out.send(tail, None).await
+        self.out.send(Chunk { bytes: tail, lease: None }, None).await
     }
 
     /// The first `ahead` bytes of it are sent already.
     async fn part(&mut self, head: Bytes, mut ticket: Ticket, ahead: u64) -> Result<(), Stop> {
-        self.out.send(head, None).await?;
+        self.out.send(Chunk { bytes: head, lease: None }, None).await?;
         let ByteRange { start, end } = ticket.range();
         let mut viewer = Viewer { start, before: self.out.sent - ahead, reported: start, at: Instant::now() };
         let mut position = start + ahead;
         while position <= end {
             let watermark = self.wait(&mut ticket, &mut viewer, position).await?;
             let count = usize::try_from(watermark - position).unwrap_or(CHUNK).min(CHUNK);
-            let chunk = self.read(position, count).await?;
-            position += chunk.len() as u64;
-            self.out.send(chunk, Some((&ticket, &mut viewer))).await?;
+            // Without a lease some of it was revoked in this moment: it is waited for again.
+            let Some(lease) = ticket.lease(position + count as u64) else { continue };
+            let bytes = self.read(position, count).await?;
+            position += bytes.len() as u64;
+            self.out.send(Chunk { bytes, lease: Some(lease) }, Some((&ticket, &mut viewer))).await?;
         }
         self.out.drained(&ticket, &mut viewer).await
     }
@@ -211,11 +221,11 @@ impl Outlet {
     }
 
     /// Hands a chunk over as soon as the one before it is taken.
-    async fn send(&mut self, chunk: Bytes, mut reporting: Option<(&Ticket, &mut Viewer)>) -> Result<(), Stop> {
-        if chunk.is_empty() {
+    async fn send(&mut self, chunk: Chunk, mut reporting: Option<(&Ticket, &mut Viewer)>) -> Result<(), Stop> {
+        if chunk.bytes.is_empty() {
             return Ok(());
         }
-        let length = chunk.len() as u64;
+        let length = chunk.bytes.len() as u64;
         let reserved = loop {
             let Some((ticket, viewer)) = reporting.as_mut() else { break self.sender.reserve().await };
             viewer.report_if_due(ticket, self.taken());
@@ -292,7 +302,9 @@ impl http_body::Body for StreamBody {
         if self.left == 0 {
             return Poll::Ready(None);
         }
-        let Some(chunk) = std::task::ready!(self.chunks.poll_recv(cx)) else {
+        let chunk = std::task::ready!(self.chunks.poll_recv(cx));
+        let is_good = |chunk: &Chunk| !chunk.lease.as_ref().is_some_and(Lease::is_cut);
+        let Some(Chunk { bytes: chunk, .. }) = chunk.filter(is_good) else {
             let cut = io::Error::new(io::ErrorKind::UnexpectedEof, "the rest of the reply will not come");
             return Poll::Ready(Some(Err(cut)));
         };

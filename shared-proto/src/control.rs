@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{FileId, RequestId, RootKey};
+use crate::io::FileStat;
 
 /// What the engine says to the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +72,16 @@ pub enum EngineMessage {
         /// Last granted byte.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         end: Option<u64>,
+    },
+    /// These bytes are no longer proven. What was granted of them and not sent yet is no longer granted, to any request of the
+    /// file. A reply that has read bytes of them is cut at once; the others go on up to `start`.
+    RangeRevoke {
+        /// The file.
+        file_id: FileId,
+        /// First byte.
+        start: u64,
+        /// Last byte.
+        end: u64,
     },
     /// It will not come. Before the headers a status, after them the body is truncated.
     RangeReject {
@@ -176,6 +187,17 @@ pub enum DaemonMessage {
     RangeCancel {
         /// The request.
         request_id: RequestId,
+    },
+    /// Another program changed this file after the engine was last told what it looks like. Said before any question about the
+    /// file that comes later.
+    FileChanged {
+        /// The file.
+        file_id: FileId,
+        /// What it looks like now, absent when it is gone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stat: Option<FileStat>,
+        /// Whether this was noticed while a reply was being sent: a wrong byte may have left.
+        sending: bool,
     },
     /// A call of the HTTP API, for the engine to answer.
     HttpCall {

@@ -540,6 +540,7 @@ pub enum OpOutput {
 
 /// A file on disk, as far as it tells whether somebody changed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct FileStat {
     /// Length, bytes.
     pub length: u64,

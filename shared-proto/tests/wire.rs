@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use shared_proto::control::{BlockReason, DaemonMessage, EngineMessage, Limits, Root};
 use shared_proto::frame::{self, MAX_BINARY, MAX_TEXT};
 use shared_proto::io::{
-    CloseReason, DigestKind, Family, IoCommand, IoEvent, MappedBy, Mapping, NotStored, OpError, OpErrorKind, OpOutput,
+    CloseReason, DigestKind, Family, FileStat, IoCommand, IoEvent, MappedBy, Mapping, NotStored, OpError, OpErrorKind, OpOutput,
     Rc4Start, Span,
 };
 use shared_proto::{ConnId, FileId, FileRef, FrameError, OpId, PROTOCOL_VERSION, RequestId, RootKey, SocketId};
@@ -20,6 +20,10 @@ fn id() -> RequestId {
 
 fn file() -> FileId {
     FileId("2f5a5ccb7dc32b7f7d7b150dd6efbce87d2fc371.0".into())
+}
+
+fn stat() -> FileStat {
+    FileStat { length: 5_000_000_000, modified_ns: 1_700_000_000_123_456_789, changed_ns: 1_800_000_000_987_654_321 }
 }
 
 fn engine_messages() -> Vec<EngineMessage> {
@@ -53,6 +57,7 @@ fn engine_messages() -> Vec<EngineMessage> {
             reason: Some("the torrent is stopped".into()),
             retry_after: Some(30),
         },
+        EngineMessage::RangeRevoke { file_id: file(), start: 1_048_576, end: 2_097_151 },
         EngineMessage::RangeHint { file_id: file(), start: 0, end: 1_048_575 },
         EngineMessage::HttpReply {
             request_id: id(),
@@ -86,6 +91,8 @@ fn daemon_messages() -> Vec<DaemonMessage> {
         DaemonMessage::RangeRequest { request_id: id(), file_id: file(), start: 3_000_000, end: 3_001_024 },
         DaemonMessage::RangeProgress { request_id: id(), position: 3_000_500 },
         DaemonMessage::RangeCancel { request_id: id() },
+        DaemonMessage::FileChanged { file_id: file(), stat: Some(stat()), sending: true },
+        DaemonMessage::FileChanged { file_id: file(), stat: None, sending: false },
         DaemonMessage::HttpCall {
             request_id: id(),
             method: "GET".into(),

@@ -12,7 +12,7 @@ use engine_wasm::peer::way::Ways;
 use engine_wasm::time::Instant;
 use engine_wasm::view::Intent;
 use engine_wasm::{Config, Engine, Input, Output};
-use shared_proto::io::{CloseReason, DigestKind, DivertKey, NotStored, OpError, OpErrorKind, OpOutput};
+use shared_proto::io::{CloseReason, DigestKind, DivertKey, FileStat, NotStored, OpError, OpErrorKind, OpOutput};
 use shared_proto::{
     ConnId, DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, Limits, OpId, RequestId, Root, RootKey, SocketId,
 };
@@ -170,7 +170,7 @@ impl World {
     fn step(&mut self, source: &mut Source<'_>) -> Option<()> {
         let (kind, at) = (source.byte()?, source.byte()?);
         let conn = self.conn(at);
-        let input = match kind % 12 {
+        let input = match kind % 13 {
             0 => Input::Io(IoEvent::TcpData { conn, data: Bytes::copy_from_slice(source.bytes()) }),
             1 => Input::Io(IoEvent::TcpData { conn, data: self.handshake(source) }),
             2 | 3 => match source.bytes() {
@@ -216,6 +216,11 @@ impl World {
                     end: LENGTH - 1,
                 })
             }
+            11 => Input::Control(DaemonMessage::FileChanged {
+                file_id: FileId(format!("{}.0", self.info_hash)),
+                stat: (at > 3).then_some(FileStat { length: LENGTH, modified_ns: at.into(), changed_ns: at.into() }),
+                sending: at % 2 == 0,
+            }),
             _ => Input::Control(DaemonMessage::RangeCancel { request_id: request(u128::from(at)) }),
         };
         self.put(input);

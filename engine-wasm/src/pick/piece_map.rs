@@ -323,6 +323,12 @@ impl PieceMap {
         }
     }
 
+    /// A begun piece is missing, its proved blocks included. Nobody may be able to write to it. Whether it had proved blocks.
+    pub fn lose_begun(&mut self, piece: PieceIndex) -> bool {
+        self.armed_news.push(piece);
+        self.open.remove(&piece).is_some_and(|open| open.has_proved())
+    }
+
     /// Who gave each block of a piece that is being hashed, in order of its blocks; empty for a piece found on disk.
     pub fn givers(&self, piece: PieceIndex) -> Vec<Vec<SocketAddr>> {
         self.open.get(&piece).map(OpenPiece::givers).unwrap_or_default()

@@ -245,6 +245,38 @@ fn what_was_changed_on_disk_is_found_before_it_is_granted() {
 }
 
 #[test]
+fn what_was_granted_of_a_changed_file_is_revoked() {
+    let mut world = World::with_torrent(film(8), &four(), 26);
+    finish(&mut world, 30, "it completes");
+    world.run_for(Duration::from_secs(10));
+    let request = world.ask(0, 0, 8 * MIB - 1);
+    assert_eq!(world.viewers[&request].next, 8 * MIB);
+    world.lose_seeders();
+    world.vandalise(3 * MIB_USIZE);
+    world.run_for(Duration::from_secs(10));
+    // Somebody else begins to read, and the file is looked at.
+    world.ask(0, 5, 9);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.viewers[&request].next, 3 * MIB);
+    assert_eq!(world.verified(), 7 * MIB);
+}
+
+#[test]
+fn what_a_check_by_hand_finds_wrong_is_revoked() {
+    let mut world = World::with_torrent(film(8), &four(), 27);
+    finish(&mut world, 30, "it completes");
+    world.run_for(Duration::from_secs(10));
+    let request = world.ask(0, MIB, 8 * MIB - 1);
+    world.lose_seeders();
+    let path = world.disk.paths().next().expect("a file is there").clone();
+    world.disk.change_unseen(&path, 5 * MIB_USIZE);
+    let info_hash = world.info_hash();
+    world.intend(Intent::Recheck { info_hash });
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.viewers[&request].next, 5 * MIB);
+}
+
+#[test]
 fn many_small_files_with_empty_ones_among_them_are_served() {
     let files = [("a", 0), ("b/film.mp4", 300_000), ("c", 1), ("d", 0), ("e", 100_000), ("f", 0)];
     let mut world = World::with_torrent(torrent(32 << 10, &files), &four(), 13);

@@ -2,7 +2,7 @@
 //!
 //! It owns the requests of one torrent and the viewers behind them, and answers every question in the turn in which it is asked. A
 //! request is a cursor with a rising watermark: `next` is its first byte not yet granted. The desk never knows peers or blocks; its
-//! invariant: a grant ends where the verified prefix ends.
+//! invariant: what a request is granted ends where the verified prefix ends, also when that becomes shorter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -229,6 +229,22 @@ impl Desk {
             self.requests.insert(id, request);
         }
         grants
+    }
+
+    /// Bytes of a file, from the first to the last, are no longer verified: whoever was granted some of them waits for them again.
+    pub fn revoke(&mut self, file: FileIndex, (first, last): (u64, u64), ledger: Ledger<'_>, now: Instant) {
+        let is_hit = |request: &Request| {
+            request.file == file && request.start <= last && request.next > first.max(request.start)
+        };
+        let hit: Vec<RequestId> = self.requests().filter(|(_, request)| is_hit(request)).map(|(id, _)| id).collect();
+        for id in hit {
+            let Some(mut request) = self.close(id) else { continue };
+            request.next = first.max(request.start);
+            request.position = request.position.min(request.next);
+            request.waiting_since = now;
+            self.wait(id, &mut request, ledger);
+            self.requests.insert(id, request);
+        }
     }
 
     /// Requests under way.

@@ -96,13 +96,18 @@ impl Torrent {
         self.checking -= usize::from(was_on_disk);
         match result {
             Ok(OpOutput::Digest(digest)) if self.is_right(piece, &digest) => self.verified(piece, cx),
-            Ok(OpOutput::Digest(_)) if was_on_disk => self.give_up(piece),
+            // An earlier engine may have granted it.
+            Ok(OpOutput::Digest(_)) if was_on_disk => {
+                self.give_up(piece);
+                self.revoke(piece, cx);
+            }
             // Each of its blocks is judged by itself: the wrong ones are found that way.
             Ok(OpOutput::Digest(_)) if self.judges_by_block(piece) => {}
             Ok(OpOutput::Digest(_)) => self.failed(piece, givers, cx),
             // What a check can't read isn't there; what was just written and can't be read is trouble.
             _ if was_on_disk => {
                 self.give_up(piece);
+                self.revoke(piece, cx);
                 self.distrust(piece, cx);
             }
             Ok(_) => self.give_up(piece),
@@ -111,6 +116,7 @@ impl Torrent {
                 self.fail_for(&error, cx);
             }
         }
+        self.turn_away_hopeless(cx);
         if was_on_disk {
             self.end_of_check();
             self.check_next(cx);
@@ -174,7 +180,11 @@ impl Torrent {
     /// The blocks of a piece that passed after a failure are digested: those who gave others are convicted.
     pub(super) fn proved(&mut self, piece: PieceIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
         self.unpin(piece, cx);
+        // A piece that was lost meanwhile may have been changed by another program.
         let Ok(OpOutput::Digest(leaves)) = result else { return };
+        if self.pieces.state(piece) != PieceState::Have {
+            return;
+        }
         let proof: Vec<_> = (0..leaves.len() / LEAF).map(|at| leaves.slice(at * LEAF..(at + 1) * LEAF)).collect();
         for guilty in self.suspects.passed(piece, &proof) {
             self.ban(guilty, cx);
@@ -184,17 +194,6 @@ impl Torrent {
     pub(super) fn give_up(&mut self, piece: PieceIndex) {
         self.pieces.reset(piece);
         self.availability.put_back(piece);
-        self.wants_are_stale = true;
-    }
-
-    /// A verified piece is no longer to be relied upon.
-    pub(super) fn lose_piece(&mut self, piece: PieceIndex) {
-        for span in self.geometry.piece_spans(piece) {
-            let slot = &mut self.files[span.file.0 as usize];
-            slot.verified = slot.verified.saturating_sub(u64::from(span.length));
-        }
-        self.pieces.lose(piece, self.availability.is_wanted(piece));
-        self.put_back(piece);
         self.wants_are_stale = true;
     }
 

@@ -37,9 +37,17 @@ pub(super) struct Slot {
     pub(super) is_there: bool,
     /// When its viewers last had it looked at.
     pub(super) glanced: Option<Instant>,
+    /// How often another program changed it while it was being sent.
+    pub(super) changes: u32,
 }
 
 impl Slot {
+    /// Its entity tag: the bytes of a torrent's file never differ, but once a wrong one may have been sent, what a client keeps of them is not to be
+    /// completed with right ones.
+    fn etag(&self) -> String {
+        if self.changes == 0 { self.id.0.clone() } else { format!("{}-{}", self.id, self.changes) }
+    }
+
     pub(super) fn new(id: FileId) -> Self {
         Self {
             id,
@@ -51,6 +59,7 @@ impl Slot {
             is_stamping: false,
             is_there: false,
             glanced: None,
+            changes: 0,
         }
     }
 }
@@ -82,7 +91,7 @@ impl Torrent {
             root,
             length: self.geometry.file_len(file),
             content_type: media::content_type(path.last().map_or("", String::as_str)).to_owned(),
-            etag: id.0.clone(),
+            etag: self.files[file.as_usize()].etag(),
             key: cx.shared.capability(&id),
             path,
             file_id: id,

@@ -170,17 +170,26 @@ impl Torrent {
             let length = found[at].stat().map_or(0, |stat| stat.length);
             is_readable &= length >= span.offset + u64::from(span.length);
             is_untouched &= agrees[at];
-            is_stale |= !agrees[at] && self.files[at].stamp.is_some();
+            let slot = &self.files[at];
+            let is_as_seen = slot.known.is_none_or(|known| found[at].stat() == Some(known));
+            is_stale |= !agrees[at] && (slot.stamp.is_some() || !is_as_seen);
         }
         let state = self.pieces.state(piece);
         match state {
-            PieceState::Have if !is_readable => self.lose_piece(piece),
+            PieceState::Have if !is_readable => self.lose_piece(piece, cx),
             PieceState::Have if is_recheck || is_stale => {
                 if is_recheck {
                     self.recheck.doubted.push(piece);
                 }
-                self.lose_piece(piece);
+                self.lose_piece(piece, cx);
                 self.suspect(piece, false);
+            }
+            PieceState::Open | PieceState::Hashing if is_stale => {
+                self.withdraw(std::iter::once(piece), cx);
+                self.lose_begun(piece, cx);
+                if is_readable {
+                    self.suspect(piece, false);
+                }
             }
             PieceState::Missing if !is_readable => {}
             PieceState::Missing if is_untouched && self.record.believes(piece) => self.believe(piece, cx),
@@ -278,8 +287,10 @@ impl Torrent {
         self.close_file(file, cx);
         for piece in each_piece(pieces) {
             let needs = self.geometry.range_in_file(piece, file).map_or(0, |range| range.end() + 1);
-            if self.pieces.state(piece) == PieceState::Have {
-                self.lose_piece(piece);
+            match self.pieces.state(piece) {
+                PieceState::Have => self.lose_piece(piece, cx),
+                PieceState::Open | PieceState::Hashing => self.lose_begun(piece, cx),
+                PieceState::Missing | PieceState::Unchecked => {}
             }
             if needs <= length && self.pieces.state(piece) == PieceState::Missing {
                 self.suspect(piece, false);

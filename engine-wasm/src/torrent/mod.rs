@@ -18,6 +18,7 @@ mod punch;
 mod recheck;
 mod relocate;
 mod resume;
+mod revoke;
 mod selection;
 mod settings;
 mod sharing;

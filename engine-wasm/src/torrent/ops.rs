@@ -22,6 +22,8 @@ pub(super) enum Op {
     Stamp(FileIndex),
     Glance(FileIndex),
     Hash(PieceIndex),
+    /// A digest of bytes that another program may have changed since: it says nothing any more.
+    Stale(PieceIndex),
     Exhibit(PieceIndex, Vec<Vec<SocketAddr>>),
     Proof(PieceIndex),
     /// A block by itself.
@@ -61,6 +63,7 @@ impl Torrent {
             Op::Stamp(file) => self.stamped(file, result, cx),
             Op::Glance(file) => self.glanced(file, result, cx),
             Op::Hash(piece) => self.hashed(piece, result, cx),
+            Op::Stale(piece) => self.unpin(piece, cx),
             Op::Exhibit(piece, givers) => self.exhibited(piece, givers, result, cx),
             Op::Proof(piece) => self.proved(piece, result, cx),
             Op::Judge(block) => self.judged(op, block, result, cx),

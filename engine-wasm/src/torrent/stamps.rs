@@ -160,6 +160,17 @@ impl Torrent {
         self.tend_stamps(cx);
     }
 
+    /// Another program changed a file, as the daemon saw when somebody asked for it, or while it was being sent.
+    pub(crate) fn file_changed(&mut self, file: FileIndex, stat: Option<FileStat>, sending: bool, cx: &mut Context<'_>) {
+        if sending {
+            self.files[file.as_usize()].changes += 1;
+            self.announce_file(file, cx);
+        }
+        if self.adoption.is_settled() && self.files[file.as_usize()].known.is_none_or(|known| Some(known) != stat) {
+            self.doubt(file, stat, cx);
+        }
+    }
+
     /// Somebody begins to read a file: has it looked at, in case it was changed meanwhile.
     pub(super) fn glance(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         let slot = &self.files[file.as_usize()];

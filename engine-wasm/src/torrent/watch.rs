@@ -31,12 +31,9 @@ impl Torrent {
             Answer::OutsideFile => return reject(id, None, "outside the file", None, cx),
             Answer::Full => return reject(id, Some(503), "too many requests", Some(RETRY_AFTER_S), cx),
         }
-        let waits = !self.desk.request(id).is_some_and(|request| request.is_granted());
-        if waits && matches!(self.status, Status::Paused | Status::Failed(_)) {
-            self.desk.reject(id);
-            return reject(id, Some(503), "the torrent is stopped", None, cx);
-        }
-        if waits {
+        self.turn_away_hopeless(cx);
+        let Some(request) = self.desk.request(id) else { return };
+        if !request.is_granted() {
             // Whoever watches is not kept waiting for others.
             self.wake(cx);
         }
@@ -108,6 +105,23 @@ impl Torrent {
     /// The torrent stops: those who wait get an answer.
     pub(super) fn turn_away(&mut self, cx: &mut Context<'_>) {
         for id in self.desk.drain_waiting() {
+            reject(id, Some(503), "the torrent is stopped", None, cx);
+        }
+    }
+
+    /// A torrent that is stopped fetches nothing: those who wait for anything but the check of what is on the disk get an answer.
+    pub(super) fn turn_away_hopeless(&mut self, cx: &mut Context<'_>) {
+        if !matches!(self.status, Status::Paused | Status::Failed(_)) {
+            return;
+        }
+        let hopeless: Vec<RequestId> = self
+            .desk
+            .waiting()
+            .filter(|&(piece, _)| !matches!(self.pieces.state(piece), PieceState::Unchecked | PieceState::Hashing))
+            .map(|(_, id)| id)
+            .collect();
+        for id in hopeless {
+            self.desk.reject(id);
             reject(id, Some(503), "the torrent is stopped", None, cx);
         }
     }

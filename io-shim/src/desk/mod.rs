@@ -3,7 +3,7 @@
 //! Owns the announcements of the present engine, the tables of running range requests and [calls](call), and the limits on both. Must never
 //! know what a file's bytes mean or why they are not there yet. Invariants:
 //!
-//! - a request's watermark only rises, only by the word of the present engine, and never beyond its range;
+//! - a request's watermark rises and falls only by the word of the present engine, and never beyond its range;
 //! - announcements end with their engine, requests outlive it: they are put again to the next engine, with the same id and
 //!   from the first byte not yet granted, as soon as that has announced the same file;
 //! - every request that an engine has heard of ends with exactly one `range_cancel`, unless the engine rejected it.
@@ -14,7 +14,7 @@ mod request;
 mod ticket;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub use call::{CallTicket, Part, Question, Unanswered};
 pub use file::{Breach, ServedFile};
 use request::Request;
 use ticket::Grant;
-pub use ticket::{End, Ticket};
+pub use ticket::{End, Lease, Ticket};
 
 /// Messages that may wait for an engine's socket. An engine that lets so many gather has stopped reading.
 const OUTBOX: usize = 8192;
@@ -194,9 +194,10 @@ impl Desk {
     pub fn ask(self: &Arc<Self>, file: Arc<ServedFile>, range: ByteRange) -> Ticket {
         let id = RequestId(uuid::Uuid::new_v4());
         let (grant, receiver) = watch::channel(Grant::nothing(range.start));
-        let ticket = Ticket::new(Arc::clone(self), id, range, receiver);
+        let reach = Arc::new(AtomicU64::new(range.start));
+        let ticket = Ticket::new(Arc::clone(self), id, range, Arc::clone(&reach), receiver);
         let mut inner = self.lock();
-        let mut request = Request { file, range, asked: None, grant };
+        let mut request = Request { file, range, asked: None, reach, grant };
         let mut question = None;
         if self.is_stopping() {
             request.finish(End::Stopping);
@@ -263,6 +264,7 @@ impl Desk {
                 inner.of_epoch(request_id, epoch, |request| request.renew());
                 inner.renew_call(epoch, request_id);
             }
+            EngineMessage::RangeRevoke { file_id, start, end } => inner.revoke(&file_id, start, end),
             EngineMessage::RangeReject { request_id, status, reason, retry_after } => {
                 inner.of_epoch(request_id, epoch, |request| {
                     request.finish(End::Rejected { status, reason, retry_after });
@@ -405,6 +407,21 @@ impl Inner {
         self.files.remove(id);
         for request in self.requests.values_mut().filter(|request| request.file.id == *id) {
             request.finish(End::Forgotten);
+        }
+    }
+
+    fn revoke(&mut self, id: &FileId, start: u64, end: u64) {
+        let epoch = self.epoch;
+        let mut questions = Vec::new();
+        for (&id, request) in self.requests.iter_mut().filter(|(_, request)| request.file.id == *id) {
+            request.revoke(start, end);
+            // What a former engine had granted in full, this one has not been asked about.
+            if request.asked != Some(epoch) && !request.is_settled() && self.files.contains_key(&request.file.id) {
+                questions.push(request.put(id, epoch));
+            }
+        }
+        for question in questions {
+            self.tell(question);
         }
     }
 

@@ -1,8 +1,9 @@
 //! A range request in the desk's table: what the engine's words do to it.
 //!
-//! Invariant: the watermark only rises, and never beyond the range.
+//! Invariants: the watermark never goes beyond the range; it falls only when bytes are revoked, and a reply that has read some of those is cut.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use shared_proto::{DaemonMessage, RequestId};
 use tokio::sync::watch;
@@ -20,6 +21,8 @@ pub(super) struct Request {
     pub(super) range: ByteRange,
     /// The term in which it was put to an engine.
     pub(super) asked: Option<u64>,
+    /// The byte after the last one that its reply has read, or is reading.
+    pub(super) reach: Arc<AtomicU64>,
     /// What its [`super::Ticket`] sees.
     pub(super) grant: watch::Sender<Grant>,
 }
@@ -45,6 +48,22 @@ impl Request {
                 grant.watermark = last + 1;
             }
         });
+    }
+
+    /// The bytes from `start` to `end` are granted no longer.
+    pub(super) fn revoke(&mut self, start: u64, end: u64) {
+        let first = start.max(self.range.start);
+        if first > end || self.grant.borrow().watermark <= first {
+            return;
+        }
+        self.grant.send_modify(|grant| {
+            grant.renewed = Instant::now();
+            grant.watermark = first;
+        });
+        // In this order: a reply says how far it will read before it looks at the watermark (`Ticket::lease`).
+        if self.reach.load(Ordering::SeqCst) > first {
+            self.finish(End::Revoked);
+        }
     }
 
     /// The engine asks for patience.

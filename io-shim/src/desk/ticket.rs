@@ -3,6 +3,7 @@
 //! Owns the waiting: how far the bytes are granted, and how long patience lasts. Dropping a ticket withdraws the question.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use shared_proto::RequestId;
 use tokio::sync::watch;
@@ -27,6 +28,8 @@ pub enum End {
     Forgotten,
     /// The engine announced other bytes under the same name: cut at once.
     Changed,
+    /// Bytes that were read for the reply are proven no longer: cut at once.
+    Revoked,
     /// The engine was gone for longer than the grace.
     EngineGone,
     /// The engine was silent for longer than the maximum wait.
@@ -38,7 +41,7 @@ pub enum End {
 impl End {
     /// Whether granted bytes that were not sent yet stay unsent.
     fn cuts(&self) -> bool {
-        matches!(self, Self::Forgotten | Self::Changed | Self::Stopping)
+        matches!(self, Self::Forgotten | Self::Changed | Self::Revoked | Self::Stopping)
     }
 }
 
@@ -72,12 +75,44 @@ pub struct Ticket {
     desk: Arc<Desk>,
     id: RequestId,
     range: ByteRange,
+    reach: Arc<AtomicU64>,
     grant: watch::Receiver<Grant>,
 }
 
+/// Leave to send bytes that were read while they were granted.
+#[derive(Clone, Debug)]
+pub struct Lease(watch::Receiver<Grant>);
+
+impl Lease {
+    /// Whether the reply was cut since then: its bytes are not to be sent.
+    pub fn is_cut(&self) -> bool {
+        self.0.borrow().end.as_ref().is_some_and(End::cuts)
+    }
+}
+
 impl Ticket {
-    pub(super) fn new(desk: Arc<Desk>, id: RequestId, range: ByteRange, grant: watch::Receiver<Grant>) -> Self {
-        Self { desk, id, range, grant }
+    pub(super) fn new(
+        desk: Arc<Desk>,
+        id: RequestId,
+        range: ByteRange,
+        reach: Arc<AtomicU64>,
+        grant: watch::Receiver<Grant>,
+    ) -> Self {
+        Self { desk, id, range, reach, grant }
+    }
+
+    /// Leave to read and send the bytes before `end`, if all of them are granted. Should one of them be revoked later, the reply is
+    /// cut.
+    pub fn lease(&self, end: u64) -> Option<Lease> {
+        let before = self.reach.swap(end, Ordering::SeqCst);
+        let is_granted = {
+            let now = self.grant.borrow();
+            now.watermark >= end && !now.end.as_ref().is_some_and(End::cuts)
+        };
+        if !is_granted {
+            self.reach.store(before, Ordering::SeqCst);
+        }
+        is_granted.then(|| Lease(self.grant.clone()))
     }
 
     /// The bytes asked for.

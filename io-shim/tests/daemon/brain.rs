@@ -119,6 +119,11 @@ impl Brain {
         self.tell(EngineMessage::RangeAvailable { request_id: id, end: None }).await;
     }
 
+    /// Takes bytes of a file back, from the first to the last.
+    pub(crate) async fn revoke(&mut self, id: &str, start: u64, end: u64) {
+        self.tell(EngineMessage::RangeRevoke { file_id: FileId::from(id), start, end }).await;
+    }
+
     pub(crate) async fn block(&mut self, id: RequestId) {
         self.tell(EngineMessage::RangeBlock { request_id: id, reason: None, eta_ms: None }).await;
     }

@@ -144,6 +144,101 @@ async fn other_bytes_under_the_same_name_cut_the_old_ones() {
 }
 
 #[tokio::test]
+async fn a_reply_waits_where_bytes_were_revoked_that_it_has_not_read() {
+    let (rig, mut brain) = Rig::with_film(10_000).await;
+    let mut viewer = rig.watch("").await;
+    let (id, ..) = brain.asked().await;
+    brain.ready(id, 3_999).await;
+    viewer.head().await;
+    assert_eq!(viewer.take(4_000).await, film(10_000)[..4_000]);
+    brain.revoke("film", 6_000, 7_999).await;
+    brain.ready(id, 7_999).await;
+    brain.revoke("other", 0, 9_999).await;
+    assert_eq!(viewer.take(4_000).await, film(10_000)[4_000..8_000]);
+    // Nothing of this is granted.
+    brain.revoke("film", 8_000, 9_999).await;
+    brain.available(id).await;
+    let reply = viewer.take(2_000).await;
+    assert_eq!(reply, film(10_000)[8_000..]);
+    brain.cancelled(id).await;
+}
+
+/// More than fits into the buffers between the daemon and a viewer that takes nothing.
+const LONG: usize = 32 << 20;
+/// Its last MiB begins here.
+const LATE: usize = 31 << 20;
+
+#[tokio::test]
+async fn bytes_that_were_revoked_before_they_were_read_are_not_sent_before_they_are_granted_again() {
+    let (rig, mut brain) = Rig::with_film(LONG).await;
+    let mut viewer = rig.watch("").await;
+    let (id, ..) = brain.asked().await;
+    brain.available(id).await;
+    viewer.head().await;
+    brain.revoke("film", LATE as u64, LATE as u64 + 99_999).await;
+    rig.settled(&mut brain).await;
+    assert!(viewer.take(LATE).await == film(LONG)[..LATE]);
+    viewer.sees_nothing().await;
+    brain.available(id).await;
+    assert!(viewer.take(LONG - LATE).await == film(LONG)[LATE..]);
+    brain.cancelled(id).await;
+}
+
+#[tokio::test]
+async fn a_reply_that_has_read_revoked_bytes_is_cut_and_those_elsewhere_go_on() {
+    let (rig, mut brain) = Rig::with_film(100_000).await;
+    let mut passed = rig.watch("").await;
+    let (first, ..) = brain.asked().await;
+    brain.ready(first, 49_999).await;
+    passed.head().await;
+    assert_eq!(passed.take(50_000).await.len(), 50_000);
+    let mut behind = rig.watch("bytes=40000-").await;
+    let (second, ..) = brain.asked().await;
+    brain.ready(second, 49_999).await;
+    behind.head().await;
+    assert_eq!(behind.take(10_000).await.len(), 10_000);
+    brain.revoke("film", 30_000, 39_999).await;
+    brain.available(first).await;
+    brain.available(second).await;
+    assert!(passed.take(50_000).await.is_empty(), "it has sent what nobody vouches for");
+    assert_eq!(behind.take(50_000).await, film(100_000)[50_000..]);
+}
+
+#[tokio::test]
+async fn what_waits_to_be_taken_is_thrown_away_when_it_is_revoked() {
+    let (rig, mut brain) = Rig::with_film(LONG).await;
+    let mut viewer = rig.watch("").await;
+    let (id, ..) = brain.asked().await;
+    brain.available(id).await;
+    viewer.head().await;
+    let taken = rig.stands_still().await;
+    assert!(rig.metric("jstorrent_read_bytes_total").await > taken, "more is read than is handed over");
+    brain.revoke("film", 0, 99).await;
+    brain.cancelled(id).await;
+    let body = viewer.take(LONG).await;
+    assert!(body.len() as u64 <= taken, "{} bytes came, {taken} had been handed over", body.len());
+    assert_eq!(rig.metric("jstorrent_served_bytes_total").await, taken);
+}
+
+#[tokio::test]
+async fn what_a_former_engine_granted_its_successor_can_revoke() {
+    let (rig, mut brain) = Rig::with_film(LONG).await;
+    let mut viewer = rig.watch("").await;
+    let (id, ..) = brain.asked().await;
+    brain.available(id).await;
+    viewer.head().await;
+    drop(brain);
+    let mut brain = rig.brain().await;
+    brain.announce("film", "film.mp4", LONG as u64).await;
+    brain.revoke("film", LATE as u64, LONG as u64 - 1).await;
+    assert_eq!(brain.asked().await, (id, LATE as u64, LONG as u64 - 1), "it is asked for what nobody grants now");
+    assert!(viewer.take(LATE).await == film(LONG)[..LATE]);
+    viewer.sees_nothing().await;
+    brain.available(id).await;
+    assert!(viewer.take(LONG - LATE).await == film(LONG)[LATE..]);
+}
+
+#[tokio::test]
 async fn what_the_engine_says_of_unknown_or_finished_requests_is_ignored() {
     let (rig, mut brain) = Rig::with_film(1_000).await;
     let mut viewer = rig.watch("bytes=0-99").await;

@@ -161,6 +161,20 @@ impl Rig {
         line.unwrap_or_else(|| panic!("no {sample} in {page}")).parse().unwrap()
     }
 
+    /// Waits until the daemon hands no more bytes to a viewer that takes none; how many it has handed over.
+    pub(crate) async fn stands_still(&self) -> u64 {
+        let still = async {
+            loop {
+                let before = self.metric("jstorrent_served_bytes_total").await;
+                tokio::time::sleep(QUIET).await;
+                if before > 0 && before == self.metric("jstorrent_served_bytes_total").await {
+                    return before;
+                }
+            }
+        };
+        soon(still).await
+    }
+
     /// Waits until a number of `/metrics` is as expected.
     pub(crate) async fn metric_becomes(&self, sample: &str, expected: u64) {
         let reached = async {

@@ -208,6 +208,11 @@ impl OpenPiece {
         !self.blocks.is_empty() && self.blocks.iter().all(|state| *state == BlockState::Proved)
     }
 
+    /// Whether a hash of its own vouches for any of its blocks.
+    pub(super) fn has_proved(&self) -> bool {
+        self.blocks.contains(&BlockState::Proved)
+    }
+
     /// A block that is on disk is not what it should be: nobody is asked for it. Who gave it.
     pub(super) fn refute(&mut self, index: BlockIndex) -> Vec<SocketAddr> {
         let Some(state) = self.blocks.get_mut(index.0 as usize) else { return Vec::new() };

@@ -1,6 +1,6 @@
 //! Viewers, as the daemon sees them: whatever they are granted is held against the film.
 
-use shared_proto::{DaemonMessage, EngineMessage, RequestId};
+use shared_proto::{DaemonMessage, EngineMessage, FileId, RequestId};
 
 use super::World;
 use crate::io::Input;
@@ -10,6 +10,7 @@ use crate::time::Instant;
 /// A request of a viewer, as the daemon sees it.
 #[derive(Clone, Debug)]
 pub(in crate::sim) struct Viewer {
+    start: u64,
     pub(in crate::sim) end: u64,
     /// First byte not granted.
     pub(in crate::sim) next: u64,
@@ -25,7 +26,7 @@ impl World {
     pub(in crate::sim) fn ask(&mut self, file: usize, start: u64, end: u64) -> RequestId {
         self.asked += 1;
         let request_id = RequestId(uuid::Uuid::from_u128(self.asked));
-        let viewer = Viewer { end, next: start, first_at: None, done_at: None, rejected: None, file };
+        let viewer = Viewer { start, end, next: start, first_at: None, done_at: None, rejected: None, file };
         self.viewers.insert(request_id, viewer);
         let file_id = format!("{}.{file}", self.info_hash()).as_str().into();
         self.input(Input::Control(DaemonMessage::RangeRequest { request_id, file_id, start, end }));
@@ -61,13 +62,19 @@ impl World {
                 }
             }
             EngineMessage::FileAnnounce { file_id, root, path, .. } => {
-                let number = file_id.as_str().rsplit('.').next().and_then(|number| number.parse().ok());
-                self.served.insert(number.expect("a file has a number"), path_in(&root, path));
+                self.served.insert(number_of(&file_id), path_in(&root, path));
             }
+            EngineMessage::RangeRevoke { file_id, start, end } => self.revoked(number_of(&file_id), start, end),
             EngineMessage::HttpReply { .. }
             | EngineMessage::FileResolved { .. }
             | EngineMessage::RangeBlock { reason: None, .. } => self.answers.push(message),
             _ => {}
+        }
+    }
+
+    fn revoked(&mut self, file: usize, start: u64, end: u64) {
+        for viewer in self.viewers.values_mut().filter(|viewer| viewer.file == file && viewer.start <= end) {
+            viewer.next = viewer.next.min(start.max(viewer.start));
         }
     }
 
@@ -90,4 +97,9 @@ impl World {
             viewer.done_at.get_or_insert(self.now);
         }
     }
+}
+
+/// The index of a file, from its name in URLs.
+fn number_of(file: &FileId) -> usize {
+    file.as_str().rsplit('.').next().and_then(|number| number.parse().ok()).expect("a file has a number")
 }

@@ -35,6 +35,13 @@ impl Scene {
         self.desk.verified(PieceIndex(piece), ledger, self.now)
     }
 
+    fn lose(&mut self, piece: u32) {
+        self.pieces.lose(PieceIndex(piece), true);
+        let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
+        let first = at(u64::from(piece));
+        self.desk.revoke(FILE, (first, first + u64::from(BLOCK_LENGTH) - 1), ledger, self.now);
+    }
+
     fn wants(&self) -> Vec<u32> {
         let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
         self.desk.wants(ledger, self.now).iter().map(|want| want.piece.0).collect()
@@ -81,6 +88,36 @@ fn the_watermark_rises_over_all_that_is_already_there() {
     assert_eq!(scene.verify(0), [(request(1), Grant::UpTo(at(3) - 1))]);
     assert_eq!(scene.verify(3), [(request(1), Grant::All)]);
     assert!(!scene.desk.is_waited());
+}
+
+#[test]
+fn the_watermark_falls_to_a_piece_that_is_lost_and_rises_again_with_it() {
+    let mut scene = Scene::new("####");
+    for (id, first, last) in [(1, 0, 4), (2, 2, 4), (3, 0, 1), (4, 1, 2)] {
+        scene.open(id, at(first), at(last) - 1);
+    }
+    scene.desk.progress(request(1), at(3), scene.now);
+    scene.lose(1);
+    let next = |scene: &Scene, id| scene.desk.request(request(id)).unwrap().next;
+    assert_eq!([1, 2, 3, 4].map(|id| next(&scene, id)), [at(1), at(4), at(1), at(1)]);
+    assert!(scene.desk.is_awaited(PieceIndex(1)));
+    // The daemon may have said so before it heard of the loss.
+    scene.desk.progress(request(1), at(4), scene.now);
+    assert_eq!(scene.wants(), [1]);
+    assert_eq!(scene.verify(1), [(request(1), Grant::All), (request(4), Grant::All)]);
+    assert!(!scene.desk.is_waited());
+}
+
+#[test]
+fn a_request_that_waits_further_on_waits_for_what_was_lost_first() {
+    let mut scene = Scene::new("###.");
+    assert_eq!(scene.open(1, 5, at(4) - 1), Answer::Granted(Grant::UpTo(at(3) - 1)));
+    scene.lose(2);
+    scene.lose(0);
+    assert_eq!(scene.desk.request(request(1)).unwrap().next, 5, "never before its first byte");
+    assert_eq!(scene.verify(3), []);
+    assert_eq!(scene.verify(0), [(request(1), Grant::UpTo(at(2) - 1))]);
+    assert_eq!(scene.verify(2), [(request(1), Grant::All)]);
 }
 
 #[test]
