@@ -9,8 +9,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use shared_proto::control::{BlockReason, DaemonMessage, EngineMessage, Limits, Root};
 use shared_proto::frame::{self, MAX_BINARY, MAX_TEXT};
 use shared_proto::io::{
-    CloseReason, DigestKind, Family, FileStat, IoCommand, IoEvent, MappedBy, Mapping, NotStored, OpError, OpErrorKind, OpOutput,
-    Rc4Start, Span,
+    CloseReason, DigestKind, Family, FileStat, IoCommand, IoEvent, MappedBy, Mapping, NotStored, OpError, OpErrorKind,
+    OpOutput, Rc4Start, Span,
 };
 use shared_proto::{ConnId, FileId, FileRef, FrameError, OpId, PROTOCOL_VERSION, RequestId, RootKey, SocketId};
 

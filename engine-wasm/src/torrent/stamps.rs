@@ -161,7 +161,13 @@ impl Torrent {
     }
 
     /// Another program changed a file, as the daemon saw when somebody asked for it, or while it was being sent.
-    pub(crate) fn file_changed(&mut self, file: FileIndex, stat: Option<FileStat>, sending: bool, cx: &mut Context<'_>) {
+    pub(crate) fn file_changed(
+        &mut self,
+        file: FileIndex,
+        stat: Option<FileStat>,
+        sending: bool,
+        cx: &mut Context<'_>,
+    ) {
         if sending {
             self.files[file.as_usize()].changes += 1;
             self.announce_file(file, cx);
