@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN, REFERER};
 use http::{HeaderMap, Method, Uri};
 use subtle::ConstantTimeEq;
 
@@ -133,41 +133,45 @@ impl Guard {
     /// # Errors
     /// [`Stranger::Origin`] if not.
     pub fn check_origin(&self, headers: &HeaderMap) -> Result<(), Stranger> {
-        let known = |origin: &http::HeaderValue| self.origins.iter().any(|known| known.as_bytes() == origin.as_bytes());
+        let known = |origin: &HeaderValue| self.origins.iter().any(|known| known.as_bytes() == origin.as_bytes());
         if headers.get_all(ORIGIN).iter().all(known) { Ok(()) } else { Err(Stranger::Origin) }
     }
 
     /// Whether the request does not stem from a page of another site. Such pages can send requests without `Origin`, but
-    /// not without `Sec-Fetch-Site`.
+    /// not without `Sec-Fetch-Site`. The header may be repeated: each value has to be harmless.
     ///
     /// # Errors
     /// [`Stranger::Site`] if it does.
     pub fn check_site(&self, headers: &HeaderMap) -> Result<(), Stranger> {
-        match headers.get("sec-fetch-site").map(http::HeaderValue::as_bytes) {
-            None | Some(b"none" | b"same-origin") => Ok(()),
-            Some(_) => Err(Stranger::Site),
-        }
+        let is_harmless = |site: &HeaderValue| matches!(site.as_bytes(), b"none" | b"same-origin");
+        if headers.get_all("sec-fetch-site").iter().all(is_harmless) { Ok(()) } else { Err(Stranger::Site) }
     }
 
     /// Whether a call may come from where it says that it comes from: a program, the daemon's own page, or an origin on the list. Pages of
-    /// other sites may only lead people to the front page.
+    /// other sites may only lead people to the front page. A browser that sends no `Sec-Fetch-Site` may still send a `Referer`.
     ///
     /// # Errors
     /// [`Stranger`] if not.
     pub fn check_call(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Stranger> {
         // A page names the port.
         let is = |known: &str, host: &[u8]| known.as_bytes().eq_ignore_ascii_case(host);
-        let own_host = headers.get(HOST).map(http::HeaderValue::as_bytes);
+        let own_host = headers.get(HOST).map(HeaderValue::as_bytes);
         let is_own = |origin: &[u8]| match (origin.strip_prefix(b"http://"), own_host) {
             (Some(host), Some(own)) => host.eq_ignore_ascii_case(own) && self.hosts.iter().any(|known| is(known, host)),
             _ => false,
         };
         let is_listed = |origin: &[u8]| self.origins.iter().any(|listed| listed.as_bytes() == origin);
-        let mut origins = headers.get_all(ORIGIN).iter().map(http::HeaderValue::as_bytes);
-        if !origins.all(|origin| is_own(origin) || is_listed(origin)) {
+        let is_known = |origin: &[u8]| is_own(origin) || is_listed(origin);
+        if !headers.get_all(ORIGIN).iter().all(|origin| is_known(origin.as_bytes())) {
             return Err(Stranger::Origin);
         }
-        if is_arrival(method, path, headers) { Ok(()) } else { self.check_site(headers) }
+        if is_arrival(method, path, headers) {
+            return Ok(());
+        }
+        if !headers.get_all(REFERER).iter().all(|page| is_known(origin_of(page.as_bytes()))) {
+            return Err(Stranger::Site);
+        }
+        self.check_site(headers)
     }
 
     /// Whether a call with this credential may be made.
@@ -182,7 +186,7 @@ impl Guard {
 
     /// What a request with these headers and query shows.
     pub fn credential<'a>(&self, headers: &HeaderMap, query: &'a Query) -> Credential<'a> {
-        let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let bearer = headers.get(AUTHORIZATION).and_then(|value| bearer_token(value.to_str().ok()?));
         let claimed = [bearer, query.value("token")];
         Credential {
             is_session: claimed.into_iter().flatten().any(|token| self.is_token(token)),
@@ -191,9 +195,25 @@ impl Guard {
     }
 }
 
+/// The token of a `Bearer` credential. The name of a scheme has no case, and one or more spaces follow it (RFC 9110 §11.1, §11.4).
+fn bearer_token(credentials: &str) -> Option<&str> {
+    let (scheme, token) = credentials.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
+}
+
+/// Scheme, host and port of a URL, as they stand there.
+fn origin_of(url: &[u8]) -> &[u8] {
+    let authority = url.windows(3).position(|three| three == b"://").map_or(url.len(), |at| at + 3);
+    let end = url[authority..].iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+    &url[..end.map_or(url.len(), |end| authority + end)]
+}
+
 /// Whether a browser opens the front page in a tab of its own.
 fn is_arrival(method: &Method, path: &str, headers: &HeaderMap) -> bool {
-    let says = |name: &str, value: &str| headers.get(name).is_some_and(|said| said.as_bytes() == value.as_bytes());
+    let says = |name: &str, value: &str| {
+        let mut said = headers.get_all(name).iter();
+        said.next().is_some_and(|said| said.as_bytes() == value.as_bytes()) && said.next().is_none()
+    };
     *method == Method::GET && path == "/" && says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document")
 }
 
@@ -307,8 +327,12 @@ mod tests {
     fn pages_of_other_sites_are_known_by_their_fetch_metadata() {
         let check = |site: &str| guard().check_site(&headers(&[("sec-fetch-site", site)])).is_ok();
         assert!(check("none") && check("same-origin"));
-        assert!(!check("cross-site") && !check("same-site"));
+        assert!(!check("cross-site") && !check("same-site") && !check("none, cross-site") && !check(""));
         assert!(guard().check_site(&headers(&[])).is_ok());
+        for values in [["none", "cross-site"], ["cross-site", "same-origin"]] {
+            let lines = values.map(|value| ("sec-fetch-site", value));
+            assert_eq!(guard().check_site(&headers(&lines)), Err(Stranger::Site), "{values:?}");
+        }
     }
 
     #[test]
@@ -322,7 +346,12 @@ mod tests {
         assert_eq!(show(&[], "key=a%20b"), (false, Some("a b".into())));
         assert_eq!(show(&[], &format!("token={TOKEN}")), (true, None));
         assert_eq!(show(&[("authorization", &format!("Bearer {TOKEN}"))], "key=k"), (true, Some("k".into())));
-        assert_eq!(show(&[("authorization", &format!("Basic {TOKEN}"))], "token="), (false, None));
+        for scheme in ["bearer", "BEARER", "bEaReR", "Bearer  "] {
+            assert_eq!(show(&[("authorization", &format!("{scheme} {TOKEN}"))], ""), (true, None), "{scheme}");
+        }
+        for scheme in ["Basic ", "Bearer", "Bearers ", " Bearer ", ""] {
+            assert_eq!(show(&[("authorization", &format!("{scheme}{TOKEN}"))], "token="), (false, None), "{scheme}");
+        }
         assert_eq!(show(&[], &format!("token={}", &TOKEN[1..])), (false, None));
     }
 
@@ -350,6 +379,35 @@ mod tests {
         assert!(!check(Method::GET, "/", &[navigation[0], navigation[1], ("sec-fetch-dest", "iframe")]));
         assert!(!check(Method::GET, "/", &navigation[..1]));
         assert!(check(Method::GET, "/add/x", &[("sec-fetch-site", "none")]));
+        let twice = [navigation[0], navigation[1], navigation[2], ("sec-fetch-dest", "iframe")];
+        assert!(!check(Method::GET, "/", &twice));
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_known_by_its_referer_where_a_browser_sends_nothing_else() {
+        let check = |path: &str, lines: &[(&'static str, &str)]| {
+            let lines = [&[("host", "localhost:4000")], lines].concat();
+            guard().check_call(&Method::GET, path, &headers(&lines)).is_ok()
+        };
+        for own in ["http://localhost:4000", "http://localhost:4000/", "http://LOCALHOST:4000/x?y", EXTENSION] {
+            assert!(check("/add/x", &[("referer", own)]), "{own}");
+        }
+        for foreign in [
+            "https://evil.example/",
+            "http://localhost:4001/",
+            "http://localhost:4000.evil.example/",
+            "http://localhost:4000@evil.example/",
+            "http://evil.example/http://localhost:4000/",
+            "about:blank",
+            "localhost:4000",
+            "",
+        ] {
+            assert!(!check("/add/x", &[("referer", foreign)]), "{foreign}");
+        }
+        assert!(!check("/add/x", &[("referer", "http://localhost:4000/"), ("referer", "http://evil.example/")]));
+        let arrival =
+            [("referer", "https://a.example/"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+        assert!(check("/", &arrival), "a link may lead to the front page");
     }
 
     #[test]
