@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::auth::Guard;
 use crate::desk::Desk;
+use crate::doorstep::Doorstep;
 use crate::files::FileStore;
 use crate::io_plane::IoConfig;
 use crate::metrics::Metrics;
@@ -26,16 +27,13 @@ pub(crate) struct App {
     pub(crate) io: IoConfig,
     pub(crate) port_maps: Arc<PortMaps>,
     pub(crate) limits: Limits,
-    /// Control connections at once, greeted or not: an upgraded connection counts among no others.
-    pub(crate) control_places: Arc<Semaphore>,
+    /// Control connections that have not said hello: an upgraded connection counts among no others.
+    pub(crate) doorstep: Arc<Doorstep>,
     /// Room for the bodies of calls, bytes.
     pub(crate) call_bytes: Arc<Semaphore>,
     /// Held by the engine whose I/O plane is open: the next one's begins when the former's is closed.
     pub(crate) chair: Mutex<()>,
 }
-
-/// There is one engine; the rest is room for those that come while it goes, and a wall for floods.
-pub(crate) const MAX_CONTROL: usize = 32;
 
 impl App {
     pub(crate) fn server(&self) -> Server {

@@ -97,6 +97,9 @@ pub struct Settings {
     /// How long running replies may go on after a signal to stop [default: 2000]
     #[arg(long, env = "JSTORRENT_STOP_GRACE_MS", value_name = "MS")]
     pub stop_grace_ms: Option<u64>,
+    /// HTTP connections at once; fewer where the system allows fewer [default: 1024]
+    #[arg(long, env = "JSTORRENT_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<usize>,
     /// Replies at once [default: 64]
     #[arg(long, env = "JSTORRENT_MAX_REPLIES", value_name = "N")]
     pub max_replies: Option<usize>,
@@ -106,6 +109,9 @@ pub struct Settings {
     /// How long a request's headers may take, and a connection may idle between requests [default: 30000]
     #[arg(long, env = "JSTORRENT_HEADER_TIMEOUT_MS", value_name = "MS")]
     pub header_timeout_ms: Option<u64>,
+    /// How long a connection may make too little progress while others find no place [default: 10000]
+    #[arg(long, env = "JSTORRENT_STALL_MS", value_name = "MS")]
+    pub stall_ms: Option<u64>,
 }
 
 /// A folder that files may be stored in.
@@ -148,12 +154,16 @@ pub struct Config {
     pub idle_exit: Option<Duration>,
     /// How long running replies may go on when the daemon stops.
     pub stop_grace: Duration,
+    /// HTTP connections at once.
+    pub max_connections: usize,
     /// Replies at once.
     pub max_replies: usize,
     /// Replies at once of one file.
     pub max_replies_per_file: usize,
     /// How long a request's headers may take.
     pub header_timeout: Duration,
+    /// How long a connection may make too little progress while others find no place.
+    pub stall: Duration,
 }
 
 impl Settings {
@@ -200,9 +210,11 @@ impl Settings {
             max_wait: ms(self.max_wait_ms, file.max_wait_ms, 120_000),
             idle_exit: (idle_exit_s > 0).then(|| Duration::from_secs(idle_exit_s)),
             stop_grace: ms(self.stop_grace_ms, file.stop_grace_ms, 2_000),
+            max_connections: self.max_connections.or(file.max_connections).unwrap_or(1_024),
             max_replies: self.max_replies.or(file.max_replies).unwrap_or(64),
             max_replies_per_file: self.max_replies_per_file.or(file.max_replies_per_file).unwrap_or(16),
             header_timeout: ms(self.header_timeout_ms, file.header_timeout_ms, 30_000),
+            stall: ms(self.stall_ms, file.stall_ms, 10_000),
         })
     }
 }

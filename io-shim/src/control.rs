@@ -10,36 +10,57 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use shared_proto::frame::{decode_batch, decode_control, encode_control};
+use shared_proto::frame::{MAX_BINARY, decode_batch, decode_control, encode_control};
 use shared_proto::{CloseCode, DaemonMessage, EngineMessage, IoCommand, PROTOCOL_VERSION};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use warp::ws::{Message, WebSocket};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::app::App;
+use crate::doorstep::Standing;
 use crate::events::{EventReceiver, EventSender, event_channel};
 use crate::io_plane::IoPlane;
 use crate::metrics::add;
+use crate::websocket::{self, Gate, close_frame};
 
 /// How long a connection may stay silent before it says who it is.
 const HELLO_WITHIN: Duration = Duration::from_secs(5);
+/// Largest message before the hello is accepted, bytes. A hello is a few hundred bytes long.
+const MAX_HELLO: usize = 16 << 10;
 /// How long the other end has to take its close frame.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+/// How long a connection that makes room for another has to take its close frame.
+const DISMISS_WITHIN: Duration = Duration::from_millis(50);
+
+/// What a WebSocket runs over.
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire for S {}
+
+type Sink<S> = SplitSink<WebSocketStream<S>, Message>;
+type Source<S> = SplitStream<WebSocketStream<S>>;
 
 /// Why a connection ends.
 #[derive(Debug)]
 struct Closing {
-    code: CloseCode,
+    code: u16,
     reason: String,
 }
 
 impl Closing {
     fn new(code: CloseCode, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into() }
+        Self { code: code.code(), reason: reason.into() }
     }
 
     fn malformed(reason: impl std::fmt::Display) -> Self {
         Self::new(CloseCode::Malformed, reason.to_string())
+    }
+
+    /// What is wrong with the other end's frames; `None`: the connection is broken.
+    fn broken(error: &tungstenite::Error) -> Option<Self> {
+        Some(Self { code: websocket::close_code(error)?, reason: error.to_string() })
     }
 }
 
@@ -49,30 +70,52 @@ struct Greeting {
     session: String,
 }
 
-/// Serves one connection. `None` inside means that the other end is gone and there is nobody to close with.
-pub(crate) async fn run(socket: WebSocket, app: Arc<App>) {
-    let (mut sink, mut stream) = socket.split();
-    let ended = match timeout(HELLO_WITHIN, greet(&mut stream, &app)).await {
-        Err(_) => Some(Closing::new(CloseCode::HelloTimeout, "no hello within 5 s")),
-        Ok(Err(closing)) => closing,
-        Ok(Ok(greeting)) => Box::pin(attend(&mut sink, &mut stream, &app, &greeting)).await,
+/// Serves one connection, which gives its place on the doorstep up as soon as it is known.
+pub(crate) async fn run<S: Wire>(stream: S, mut standing: Standing, app: Arc<App>) {
+    let config = websocket::config(MAX_HELLO);
+    let mut door = WebSocketStream::from_raw_socket(Gate::new(stream), Role::Server, Some(config)).await;
+    let (refused, patience) = tokio::select! {
+        biased;
+        greeted = timeout(HELLO_WITHIN, greet(&mut door, &app)) => match greeted {
+            Ok(Ok(greeting)) => {
+                drop(standing);
+                return serve(door.into_inner().into_inner(), &app, &greeting).await;
+            }
+            Ok(Err(closing)) => (closing, CLOSE_WITHIN),
+            Err(_) => (Some(Closing::new(CloseCode::HelloTimeout, "no hello within 5 s")), CLOSE_WITHIN),
+        },
+        _ = &mut standing.dismissed => {
+            (Some(Closing::new(CloseCode::HelloTimeout, "others wait and this connection is silent")), DISMISS_WITHIN)
+        }
     };
-    let Some(closing) = ended else { return };
-    tracing::info!(code = closing.code.code(), reason = closing.reason, "control connection closed");
-    let _ = timeout(CLOSE_WITHIN, close(&mut sink, &mut stream, closing)).await;
+    end(door, refused, patience).await;
 }
 
-/// Waits for the first frame and checks it.
-async fn greet(stream: &mut SplitStream<WebSocket>, app: &App) -> Result<Greeting, Option<Closing>> {
-    let frame = match stream.next().await {
-        Some(Ok(frame)) => frame,
-        Some(Err(error)) => return Err(Some(Closing::malformed(error))),
-        None => return Err(None),
+/// Serves the connection of an engine that is known.
+async fn serve<S: Wire>(stream: S, app: &Arc<App>, greeting: &Greeting) {
+    let config = websocket::config(MAX_BINARY);
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+    let (mut sink, mut source) = socket.split();
+    let ended = Box::pin(attend(&mut sink, &mut source, app, greeting)).await;
+    if let Ok(socket) = source.reunite(sink) {
+        end(socket, ended, CLOSE_WITHIN).await;
+    }
+}
+
+/// Waits for the first message and checks it. `None` inside an error means that the other end is gone, or has closed by itself.
+async fn greet<S: Wire>(socket: &mut WebSocketStream<S>, app: &App) -> Result<Greeting, Option<Closing>> {
+    let first = loop {
+        match socket.next().await {
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Close(_))) | None => return Err(None),
+            Some(Ok(message)) => break message,
+            Some(Err(error)) => return Err(Closing::broken(&error)),
+        }
     };
-    let Ok(text) = frame.to_str() else {
-        return Err((!frame.is_close()).then(|| Closing::malformed("the first frame has to be a hello")));
+    let Message::Text(text) = first else {
+        return Err(Some(Closing::malformed("the first frame has to be a hello")));
     };
-    match decode_control(text) {
+    match decode_control(text.as_str()) {
         Ok(EngineMessage::Hello { protocol, token, engine, session }) => {
             if !app.guard.is_token(&token) {
                 return Err(Some(Closing::new(CloseCode::Token, "wrong token")));
@@ -89,9 +132,9 @@ async fn greet(stream: &mut SplitStream<WebSocket>, app: &App) -> Result<Greetin
 }
 
 /// The term of an engine.
-async fn attend(
-    sink: &mut SplitSink<WebSocket, Message>,
-    stream: &mut SplitStream<WebSocket>,
+async fn attend<S: Wire>(
+    sink: &mut Sink<S>,
+    stream: &mut Source<S>,
     app: &Arc<App>,
     greeting: &Greeting,
 ) -> Option<Closing> {
@@ -117,9 +160,9 @@ fn dismissal(code: CloseCode) -> Closing {
 }
 
 /// Carries both planes until something ends. When this future is dropped, the I/O plane is closed with it.
-async fn converse(
-    sink: &mut SplitSink<WebSocket, Message>,
-    stream: &mut SplitStream<WebSocket>,
+async fn converse<S: Wire>(
+    sink: &mut Sink<S>,
+    stream: &mut Source<S>,
     app: &Arc<App>,
     epoch: u64,
     outbox: &mut mpsc::Receiver<DaemonMessage>,
@@ -141,44 +184,47 @@ async fn converse(
 }
 
 /// Takes frames in order. A text frame of the range conversation is never behind a slow disk: the plane does not wait.
-async fn hear(
-    stream: &mut SplitStream<WebSocket>,
+async fn hear<S: Wire>(
+    stream: &mut Source<S>,
     app: &App,
     epoch: u64,
     plane: &mut IoPlane,
     events: &EventSender,
 ) -> Option<Closing> {
     while let Some(frame) = stream.next().await {
-        let frame = match frame {
-            Ok(frame) => frame,
-            Err(error) => return Some(Closing::malformed(error)),
-        };
-        if let Ok(text) = frame.to_str() {
-            add(&app.metrics.control_text_in, text.len());
-            match decode_control(text) {
-                Ok(EngineMessage::RateLimit { group, down_bps, up_bps }) => plane.limit_rate(group, down_bps, up_bps),
-                Ok(EngineMessage::RangeHint { file_id, start, end }) => {
-                    if let Some(file) = app.desk.announced(epoch, &file_id) {
-                        app.read_ahead.hint(file, start, end);
-                    }
+        match frame {
+            Ok(Message::Text(text)) => {
+                add(&app.metrics.control_text_in, text.len());
+                if let Err(closing) = obey(text.as_str(), app, epoch, plane) {
+                    return Some(closing);
                 }
-                Ok(message) => {
-                    if let Err(breach) = app.desk.handle(epoch, message) {
-                        return Some(Closing::malformed(breach));
-                    }
+            }
+            Ok(Message::Binary(batch)) => {
+                add(&app.metrics.control_io_in, batch.len());
+                if let Err(error) = carry_out(&batch, plane, events) {
+                    return Some(Closing::malformed(error));
                 }
-                Err(error) => return Some(Closing::malformed(error)),
             }
-        } else if frame.is_binary() {
-            add(&app.metrics.control_io_in, frame.as_bytes().len());
-            if let Err(error) = carry_out(frame.as_bytes(), plane, events) {
-                return Some(Closing::malformed(error));
-            }
-        } else if frame.is_close() {
-            return None;
+            Ok(Message::Close(_)) => return None,
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+            Err(error) => return Closing::broken(&error),
         }
     }
     None
+}
+
+/// Does what one control message says.
+fn obey(text: &str, app: &App, epoch: u64, plane: &mut IoPlane) -> Result<(), Closing> {
+    match decode_control(text).map_err(Closing::malformed)? {
+        EngineMessage::RateLimit { group, down_bps, up_bps } => plane.limit_rate(group, down_bps, up_bps),
+        EngineMessage::RangeHint { file_id, start, end } => {
+            if let Some(file) = app.desk.announced(epoch, &file_id) {
+                app.read_ahead.hint(file, start, end);
+            }
+        }
+        message => app.desk.handle(epoch, message).map_err(Closing::malformed)?,
+    }
+    Ok(())
 }
 
 fn carry_out(frame: &[u8], plane: &mut IoPlane, events: &EventSender) -> Result<(), shared_proto::FrameError> {
@@ -194,8 +240,8 @@ fn carry_out(frame: &[u8], plane: &mut IoPlane, events: &EventSender) -> Result<
 }
 
 /// Sends what the desk and the I/O plane have to say; the desk first, its words are few and viewers wait for them.
-async fn speak(
-    sink: &mut SplitSink<WebSocket, Message>,
+async fn speak<S: Wire>(
+    sink: &mut Sink<S>,
     app: &App,
     outbox: &mut mpsc::Receiver<DaemonMessage>,
     mut events: EventReceiver,
@@ -221,28 +267,31 @@ async fn speak(
     }
 }
 
-async fn say(
-    sink: &mut SplitSink<WebSocket, Message>,
-    app: &App,
-    message: &DaemonMessage,
-) -> Result<(), Option<Closing>> {
+async fn say<S: Wire>(sink: &mut Sink<S>, app: &App, message: &DaemonMessage) -> Result<(), Option<Closing>> {
     let text = encode_control(message);
     add(&app.metrics.control_text_out, text.len());
     // A socket that cannot be written to is gone: nobody is left to be told why.
     sink.send(Message::text(text)).await.map_err(|_| None)
 }
 
-/// Says why, then reads until the other end has closed too, so that the reason is not lost to a reset.
-async fn close(sink: &mut SplitSink<WebSocket, Message>, stream: &mut SplitStream<WebSocket>, closing: Closing) {
-    let mut reason = closing.reason;
-    // A close frame holds 125 bytes, two of them the code (RFC 6455 §5.5).
-    let end = (0..=123.min(reason.len())).rev().find(|&end| reason.is_char_boundary(end)).unwrap_or(0);
-    reason.truncate(end);
-    if sink.send(Message::close_with(closing.code.code(), reason)).await.is_ok() {
-        while let Some(Ok(frame)) = stream.next().await {
-            if frame.is_close() {
-                break;
+/// Says why the connection ends, or answers the close frame of the other end, which has this long to take it. What else still comes is read and thrown
+/// away: a close frame could be lost to a reset that unread bytes cause.
+async fn end<S: Wire>(mut socket: WebSocketStream<S>, closing: Option<Closing>, patience: Duration) {
+    let closed = async {
+        match closing {
+            Some(Closing { code, reason }) => {
+                tracing::info!(code, reason, "control connection closed");
+                socket.send(close_frame(code, reason)).await.ok()?;
+                while socket.next().await.is_some_and(|read| read.is_ok_and(|message| !message.is_close())) {}
             }
+            // The echo of a close frame goes out with the next read, which finds nothing more.
+            None => while let Some(Ok(_)) = socket.next().await {},
         }
-    }
+        let mut stream = socket.into_inner();
+        stream.shutdown().await.ok()?;
+        let mut rest = vec![0; 16 << 10];
+        while stream.read(&mut rest).await.ok()? > 0 {}
+        Some(())
+    };
+    let _ = timeout(patience, closed).await;
 }

@@ -15,12 +15,13 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::app::{App, MAX_CONTROL};
+use crate::app::App;
 use crate::auth::Guard;
 use crate::calls::MAX_BODIES;
 use crate::config::{Config, RootFolder, any_port};
 use crate::descriptors::Shares;
 use crate::desk::{Desk, DeskConfig};
+use crate::doorstep::Doorstep;
 use crate::files::{FileStore, Roots};
 use crate::folder::{Endpoint, Identity, StateFolder};
 use crate::io_plane::IoConfig;
@@ -71,7 +72,11 @@ impl Daemon {
         tracing::debug!(?shares, "descriptors");
         let app = Arc::new(assemble(&config, &folder, addr, &identity, shares)?);
         let (phase, phases) = watch::channel(Phase::Open);
-        let bounds = server::Bounds { connections: shares.http as usize, header_timeout: config.header_timeout };
+        let bounds = server::Bounds {
+            connections: config.max_connections.min(shares.http as usize),
+            header_timeout: config.header_timeout,
+            stall: config.stall,
+        };
         let serving = tokio::spawn(server::serve(listener, Arc::clone(&app), bounds, phases));
         let endpoint = Endpoint {
             port: addr.port(),
@@ -179,7 +184,7 @@ fn assemble(
         metrics,
         io,
         port_maps: Arc::new(PortMaps::new(maps)),
-        control_places: Arc::new(Semaphore::new(MAX_CONTROL)),
+        doorstep: Arc::new(Doorstep::default()),
         call_bytes: Arc::new(Semaphore::new(MAX_BODIES)),
         chair: Mutex::new(()),
     })

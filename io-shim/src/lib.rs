@@ -3,9 +3,9 @@
 //! Where to look:
 //!
 //! - its life: [`daemon`], [`config`], [`folder`] (state folder), [`descriptors`] (how many), [`install`], [`native_messaging`], [`metrics`]
-//! - HTTP: `server` (connections) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
+//! - HTTP: `server` (with `connections`) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
 //!   [`multipart`]) → [`stream`] (its bytes, found by `opener`), or → `calls` (what the engine answers in words); [`auth`] says who may
-//! - the engine: `control` (its WebSocket) → [`desk`] (who waits for what) and [`io_plane`] → [`sockets`] (with rate limits), [`files`],
+//! - the engine: `websocket` → `doorstep` (connections that are not known yet) → `control` (its WebSocket) → [`desk`] (who waits for what) and [`io_plane`] → [`sockets`] (with rate limits), [`files`],
 //!   `digest`, [`state`], `http_client` (with `http_fetch`), `resolve`, [`port_map`]; [`events`] is the way back; `read_ahead` follows hints
 //! - [`limits`]: every bound of the I/O plane
 #![forbid(unsafe_code)]
@@ -15,11 +15,13 @@ pub mod auth;
 pub(crate) mod calls;
 pub mod conditional;
 pub mod config;
+pub(crate) mod connections;
 pub(crate) mod control;
 pub mod daemon;
 pub mod descriptors;
 pub mod desk;
 pub(crate) mod digest;
+pub(crate) mod doorstep;
 pub mod events;
 pub mod files;
 pub mod folder;
@@ -44,6 +46,7 @@ pub mod state;
 pub mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod websocket;
 
 /// Name of this service, as `/health` tells it.
 pub const SERVICE: &str = "jstorrent-io-daemon";

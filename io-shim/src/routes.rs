@@ -7,6 +7,8 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use http::{HeaderMap, Method, StatusCode};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
 use shared_proto::FileId;
 use warp::path::FullPath;
 use warp::reply::Response;
@@ -17,7 +19,8 @@ use crate::auth::{Credential, Query, Stranger};
 use crate::calls::{self, Admission, Request};
 use crate::control;
 use crate::metrics::Now;
-use crate::serve::{Answer, Body, Content, plain, text};
+use crate::serve::{Answer, Body, Content, RETRY_AFTER, plain, text, unavailable};
+use crate::websocket;
 
 /// A streamed body on its way through warp, whose replies cannot hold a body of ours. The server takes it out again.
 #[derive(Clone)]
@@ -56,11 +59,6 @@ pub(crate) fn routes(app: Arc<App>) -> impl Filter<Extract = (impl Reply,), Erro
         .then(|method, path: FullPath, headers, query: String, app| async move {
             into_reply(stream(method, path.as_str(), &headers, &query, app).await)
         });
-    let control = warp::path!("control")
-        .and(warp::header::headers_cloned())
-        .and(warp::ws())
-        .and(with_app.clone())
-        .map(open_control);
     let call = warp::path::full()
         .and_then(only_calls)
         .and(warp::method())
@@ -73,7 +71,7 @@ pub(crate) fn routes(app: Arc<App>) -> impl Filter<Extract = (impl Reply,), Erro
             into_reply(calls::call(&app, request, body).await)
         });
 
-    control.or(stream).unify().or(health).unify().or(metrics).unify().or(call).unify().recover(explain).unify()
+    stream.or(health).unify().or(metrics).unify().or(call).unify().recover(explain).unify()
 }
 
 /// What this is and whether it lives, for the native messaging host and for people.
@@ -146,24 +144,33 @@ async fn only_calls(path: FullPath) -> Result<FullPath, Rejection> {
     if calls::is_own(path.as_str()) { Err(warp::reject::not_found()) } else { Ok(path) }
 }
 
-fn open_control(headers: HeaderMap, ws: warp::ws::Ws, app: Arc<App>) -> Response {
-    if let Err(stranger) = app.guard.check_origin(&headers) {
+/// Whether the path is that of the control WebSocket.
+pub(crate) fn is_control(path: &str) -> bool {
+    path.trim_end_matches('/') == "/control"
+}
+
+/// Makes the control WebSocket of a request, or says why not.
+pub(crate) fn open_control(app: &Arc<App>, mut request: http::Request<Incoming>) -> Answer {
+    if let Err(stranger) = app.guard.check_origin(request.headers()) {
         tracing::warn!(%stranger, "a control connection was refused");
-        return into_reply(turned_away(stranger));
+        return turned_away(stranger);
     }
     if app.desk.is_stopping() {
-        return into_reply(plain(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping"));
+        return unavailable("the daemon is stopping", RETRY_AFTER);
     }
-    let Ok(place) = Arc::clone(&app.control_places).try_acquire_owned() else {
-        return into_reply(plain(StatusCode::SERVICE_UNAVAILABLE, "too many control connections"));
+    let answer = match websocket::handshake(request.method(), request.version(), request.headers()) {
+        Ok(answer) => answer,
+        Err(refusal) => return refusal,
     };
-    let most = shared_proto::frame::MAX_BINARY;
-    let ws = ws.max_frame_size(most).max_message_size(most);
-    ws.on_upgrade(move |socket| async move {
-        control::run(socket, app).await;
-        drop(place);
-    })
-    .into_response()
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (app, standing) = (Arc::clone(app), app.doorstep.enter());
+    tokio::spawn(async move {
+        match upgrade.await {
+            Ok(stream) => control::run(TokioIo::new(stream), standing, app).await,
+            Err(error) => tracing::debug!(%error, "a control connection ended before it began"),
+        }
+    });
+    answer
 }
 
 /// The status of a guard's refusal.

@@ -27,7 +27,7 @@ use shared_proto::FileId;
 const PART_MIN: u64 = 16 << 10;
 const PART_MAX: u64 = 64 << 20;
 /// `Retry-After` where the engine names none, seconds.
-const RETRY_AFTER: u64 = 2;
+pub(crate) const RETRY_AFTER: u64 = 2;
 
 /// What a request for a file needs to be answered.
 #[derive(Clone)]
@@ -292,7 +292,8 @@ fn rejected(file: &ServedFile, status: Option<u16>, reason: Option<&str>, retry_
     answer
 }
 
-fn unavailable(reason: &str, retry_after: u64) -> Answer {
+/// 503, and when to come back, seconds.
+pub(crate) fn unavailable(reason: &str, retry_after: u64) -> Answer {
     let mut answer = plain(StatusCode::SERVICE_UNAVAILABLE, reason);
     set(answer.headers_mut(), header::RETRY_AFTER, &retry_after.to_string());
     answer

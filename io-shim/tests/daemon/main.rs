@@ -5,6 +5,7 @@
 mod attacks;
 mod brain;
 mod calls;
+mod floods;
 mod grants;
 mod life;
 mod nginx;
@@ -12,5 +13,7 @@ mod patience;
 mod planes;
 mod pressure;
 mod replies;
+mod requests;
 mod rig;
 mod viewer;
+mod websocket;
