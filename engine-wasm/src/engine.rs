@@ -224,6 +224,7 @@ impl Engine {
             IoEvent::TcpAccepted { socket, conn, addr } => return self.accepted(socket, conn, addr, now),
             IoEvent::UdpReceived { socket, from, data } => return self.datagram(socket, from, &data, now),
             IoEvent::PortMapped { socket, result } => return self.port_mapped(socket, result, now),
+            IoEvent::HttpContent { request_id, data } => return self.handle_content(request_id, &data, now),
             IoEvent::TcpData { conn, data } if self.arrival_data(conn, &data, now) => return,
             IoEvent::TcpClosed { conn, .. } if self.arrivals.closed(conn) => return,
             IoEvent::TcpData { conn, data } if self.secret_data(conn, &data, now) => return,
@@ -238,7 +239,10 @@ impl Engine {
             | IoEvent::TcpFrame { conn, .. }
             | IoEvent::Stored { conn, .. }
             | IoEvent::NotStored { conn, .. } => Some(*conn),
-            IoEvent::TcpAccepted { .. } | IoEvent::UdpReceived { .. } | IoEvent::PortMapped { .. } => None,
+            IoEvent::TcpAccepted { .. }
+            | IoEvent::UdpReceived { .. }
+            | IoEvent::PortMapped { .. }
+            | IoEvent::HttpContent { .. } => None,
         };
         if let IoEvent::Done { op, result } = event {
             return self.answered(op, result, now);
@@ -256,7 +260,8 @@ impl Engine {
                 | IoEvent::Done { .. }
                 | IoEvent::TcpAccepted { .. }
                 | IoEvent::UdpReceived { .. }
-                | IoEvent::PortMapped { .. } => {}
+                | IoEvent::PortMapped { .. }
+                | IoEvent::HttpContent { .. } => {}
             });
         }
         self.with(info_hash, now, |torrent, cx| match event {
@@ -270,7 +275,8 @@ impl Engine {
             | IoEvent::Done { .. }
             | IoEvent::TcpAccepted { .. }
             | IoEvent::UdpReceived { .. }
-            | IoEvent::PortMapped { .. } => {}
+            | IoEvent::PortMapped { .. }
+            | IoEvent::HttpContent { .. } => {}
         });
     }
 

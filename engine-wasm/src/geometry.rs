@@ -404,6 +404,17 @@ pub fn each_piece(range: RangeInclusive<PieceIndex>) -> impl DoubleEndedIterator
     (range.start().0..=range.end().0).map(PieceIndex)
 }
 
+#[cfg(test)]
+std::thread_local! {
+    static WALKED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// How many spans this thread has walked over: what work costs that goes from pieces to files.
+#[cfg(test)]
+pub(crate) fn spans_walked() -> u64 {
+    WALKED.get()
+}
+
 /// What [`Geometry::file_spans`] yields.
 #[derive(Clone, Debug)]
 pub struct FileSpans<'a> {
@@ -419,6 +430,8 @@ impl Iterator for FileSpans<'_> {
         if self.left == 0 {
             return None;
         }
+        #[cfg(test)]
+        WALKED.set(WALKED.get() + 1);
         let (file, offset) = self.geometry.file_offset(self.at)?;
         let in_file = self.geometry.file_len(file) - offset;
         let length = u32::try_from(in_file).map_or(self.left, |in_file| in_file.min(self.left));

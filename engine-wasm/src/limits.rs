@@ -111,8 +111,10 @@ pub const FETCHES: usize = 8;
 
 /// Longest path or query of an API call, bytes: a magnet link with a hundred trackers is shorter.
 pub const API_URI: usize = 64 << 10;
-/// Longest answer of the API, bytes: it must fit, written as JSON in JSON, into a control message.
-pub const API_REPLY: usize = 4 << 20;
+/// Longest JSON that holds a magnet link, bytes: the link may have [`API_URI`], and JSON writes a character in at most six.
+pub const API_LINK: usize = 512 << 10;
+/// Longest answer of the API, bytes: it must fit into a control message, which writes this JSON as JSON once more and so doubles it at the most.
+pub const API_REPLY: usize = 16 << 20;
 /// API calls that wait at once for magnet links' descriptions.
 pub const API_WAITING: usize = 100;
 /// Followers of the API's events at once: each hears twice a second.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shared_proto::Limits;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 
 use crate::auth::Guard;
 use crate::desk::Desk;
@@ -15,6 +15,7 @@ use crate::port_map::PortMaps;
 use crate::read_ahead::ReadAhead;
 use crate::serve::Server;
 use crate::state::StateStore;
+use crate::uploads::Uploads;
 
 /// The parts, each behind its own lock or none.
 pub(crate) struct App {
@@ -29,8 +30,8 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     /// Control connections that have not said hello: an upgraded connection counts among no others.
     pub(crate) doorstep: Arc<Doorstep>,
-    /// Room for the bodies of calls, bytes.
-    pub(crate) call_bytes: Arc<Semaphore>,
+    /// The content of calls.
+    pub(crate) uploads: Arc<Uploads>,
     /// Held by the engine whose I/O plane is open: the next one's begins when the former's is closed.
     pub(crate) chair: Mutex<()>,
 }

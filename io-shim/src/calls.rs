@@ -2,15 +2,13 @@
 //!
 //! Owns the guards of calls, the reading of their bodies, and the form of replies: which headers an engine may set and which it gets. Must
 //! never know what a path means. Invariants: nothing reaches the engine, and no body is read, before origin, site and token are
-//! checked, whatever the method; bodies in memory are bounded one by one and together.
+//! checked, whatever the method; the content of a call is bounded, and all of it together by [`crate::uploads`].
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt};
 use http::header::{self, HeaderName, HeaderValue};
@@ -18,18 +16,16 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use shared_proto::FileId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use shared_proto::frame::MAX_CONTENT;
 
 use crate::app::App;
 use crate::auth::{self, Credential, Query, Stranger};
+use crate::connections::Activity;
 use crate::desk::{CallTicket, Part, Question, Refusal, Unanswered};
 use crate::serve::{Answer, BoxError, Content, refused, text};
+use crate::uploads::{NoRoom, Upload};
 
-/// Largest body of a call, bytes: as base64 it fits a control message.
-const MAX_BODY: usize = 8 << 20;
-/// Bytes of bodies in memory at once.
-pub(crate) const MAX_BODIES: usize = 64 << 20;
-/// How long a body may take.
+/// How long the content of a call may take.
 const BODY_WITHIN: Duration = Duration::from_secs(60);
 /// `Retry-After` of refusals that pass, seconds.
 const RETRY_AFTER: &str = "2";
@@ -57,6 +53,8 @@ pub(crate) struct Request<'a> {
     pub(crate) path: &'a str,
     pub(crate) query: &'a str,
     pub(crate) headers: &'a HeaderMap,
+    /// The connection that it came over.
+    pub(crate) activity: Option<Arc<Activity>>,
 }
 
 /// Why a call is not answered by the engine.
@@ -68,9 +66,9 @@ pub(crate) enum Failure {
     Token,
     #[error("this method is not answered here")]
     Method,
-    #[error("a body may have 8 MiB")]
+    #[error("a body may have 55 MiB")]
     TooLarge,
-    #[error("the body took too long")]
+    #[error("the body took too long, or stalled while others waited")]
     SlowBody,
     #[error("the body broke off")]
     BrokenBody,
@@ -177,7 +175,7 @@ async fn exchange<B: Buf, E>(
     request: Request<'_>,
     body: Pin<&mut impl Stream<Item = Result<B, E>>>,
 ) -> Result<Answer, Failure> {
-    let Request { method, path, query, headers } = request;
+    let Request { method, path, query, headers, activity } = request;
     app.guard.check_call(&method, path, headers)?;
     if !app.guard.admits(&app.guard.credential(headers, &Query::parse(query))) {
         return Err(Failure::Token);
@@ -188,9 +186,17 @@ async fn exchange<B: Buf, E>(
     if app.desk.calls_are_full() {
         return Err(Failure::Busy);
     }
-    let read = tokio::time::timeout(BODY_WITHIN, read_body(&app.call_bytes, headers, body));
-    // The room for the body is given back when the engine has answered.
-    let (body, _room) = read.await.map_err(|_| Failure::SlowBody)??;
+    // Its memory is given back when the engine has answered.
+    let mut upload = app.uploads.begin();
+    let receiving = activity.as_ref().map(Activity::receive);
+    let ended = upload.ended();
+    tokio::select! {
+        read = tokio::time::timeout(BODY_WITHIN, read_body(&mut upload, headers, body)) => {
+            read.map_err(|_| Failure::SlowBody)??;
+        }
+        () = ended => return Err(Failure::SlowBody),
+    }
+    drop(receiving);
     let named = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let question = Question::Http {
         method: method.clone(),
@@ -198,9 +204,8 @@ async fn exchange<B: Buf, E>(
         query: auth::without_token(query),
         host: named(header::HOST).unwrap_or_default(),
         content_type: named(header::CONTENT_TYPE),
-        body: (!body.is_empty()).then(|| BASE64_STANDARD.encode(&body)),
+        content: upload.complete(),
     };
-    drop(body);
     let mut ticket = app.desk.call(question)?;
     tracing::debug!(request = %ticket.id(), %method, "called");
     match ticket.answer().await? {
@@ -209,37 +214,24 @@ async fn exchange<B: Buf, E>(
     }
 }
 
-/// The body, with the permit for its bytes.
+/// Reads the content into the upload.
 async fn read_body<B: Buf, E>(
-    room: &Arc<Semaphore>,
+    upload: &mut Upload,
     headers: &HeaderMap,
     mut body: Pin<&mut impl Stream<Item = Result<B, E>>>,
-) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Failure> {
+) -> Result<(), Failure> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > MAX_BODY as u64) {
+    if announced.is_some_and(|length| length > MAX_CONTENT as u64) {
         return Err(Failure::TooLarge);
     }
-    let mut whole = Vec::new();
-    let mut taken: Option<OwnedSemaphorePermit> = None;
     while let Some(chunk) = body.next().await {
-        let mut chunk = chunk.map_err(|_| Failure::BrokenBody)?;
-        if whole.len() + chunk.remaining() > MAX_BODY {
+        let chunk = chunk.map_err(|_| Failure::BrokenBody)?;
+        if upload.length() + chunk.remaining() > MAX_CONTENT {
             return Err(Failure::TooLarge);
         }
-        let permits = u32::try_from(chunk.remaining()).map_err(|_| Failure::TooLarge)?;
-        let permit = Arc::clone(room).try_acquire_many_owned(permits).map_err(|_| Failure::Busy)?;
-        match &mut taken {
-            Some(taken) => taken.merge(permit),
-            None => taken = Some(permit),
-        }
-        while chunk.has_remaining() {
-            let slice = chunk.chunk();
-            whole.extend_from_slice(slice);
-            let length = slice.len();
-            chunk.advance(length);
-        }
+        upload.push(chunk).await.map_err(|NoRoom| Failure::Busy)?;
     }
-    Ok((whole, taken))
+    Ok(())
 }
 
 /// What lets a client have a file that it names.

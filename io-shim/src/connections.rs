@@ -119,11 +119,11 @@ impl Activity {
     }
 
     /// The request's content is being read until the guard is dropped.
-    pub(crate) fn receive(self: &Arc<Self>) -> Receiving {
-        let mut state = self.lock();
+    pub(crate) fn receive(this: &Arc<Self>) -> Receiving {
+        let mut state = this.lock();
         state.receiving += 1;
-        state.settle(Instant::now(), 0, self.stall);
-        Receiving(Arc::clone(self))
+        state.settle(Instant::now(), 0, this.stall);
+        Receiving(Arc::clone(this))
     }
 
     /// For how long the other end has held the connection up beyond our patience, if it does.
@@ -337,7 +337,7 @@ mod tests {
     async fn an_upload_without_progress_is_stalled() {
         let (connections, places) = full(1);
         let _busy = places[0].activity.begin();
-        let receiving = places[0].activity.receive();
+        let receiving = Activity::receive(&places[0].activity);
         tokio::time::advance(STALL).await;
         assert!(connections.enter().is_none(), "not yet");
         places[0].activity.read(1 << 20);

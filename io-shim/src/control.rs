@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use shared_proto::frame::{MAX_BINARY, decode_batch, decode_control, encode_control};
-use shared_proto::{CloseCode, DaemonMessage, EngineMessage, IoCommand, PROTOCOL_VERSION};
+use shared_proto::{CloseCode, DaemonMessage, EngineMessage, IoCommand, IoEvent, PROTOCOL_VERSION};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -20,6 +20,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::app::App;
+use crate::desk::Said;
 use crate::doorstep::Standing;
 use crate::events::{EventReceiver, EventSender, event_channel};
 use crate::io_plane::IoPlane;
@@ -165,7 +166,7 @@ async fn converse<S: Wire>(
     stream: &mut Source<S>,
     app: &Arc<App>,
     epoch: u64,
-    outbox: &mut mpsc::Receiver<DaemonMessage>,
+    outbox: &mut mpsc::Receiver<Said>,
 ) -> Option<Closing> {
     let _chair = app.chair.lock().await;
     let (events, receiver) = event_channel(app.limits.io_window);
@@ -179,7 +180,7 @@ async fn converse<S: Wire>(
     }
     tokio::select! {
         ended = hear(stream, app, epoch, &mut plane, &events) => ended,
-        ended = speak(sink, app, outbox, receiver) => ended,
+        ended = speak(sink, app, outbox, receiver, &events) => ended,
     }
 }
 
@@ -243,14 +244,21 @@ fn carry_out(frame: &[u8], plane: &mut IoPlane, events: &EventSender) -> Result<
 async fn speak<S: Wire>(
     sink: &mut Sink<S>,
     app: &App,
-    outbox: &mut mpsc::Receiver<DaemonMessage>,
+    outbox: &mut mpsc::Receiver<Said>,
     mut events: EventReceiver,
+    sender: &EventSender,
 ) -> Option<Closing> {
     loop {
         let sent = tokio::select! {
             biased;
             message = outbox.recv() => match message {
-                Some(message) => say(sink, app, &message).await,
+                Some(Said { message, content }) => {
+                    let said = say(sink, app, &message).await;
+                    if !content.is_empty() {
+                        carry(content, sender.clone());
+                    }
+                    said
+                }
                 None => return Some(dismissal(CloseCode::GoingAway)),
             },
             batch = events.next_batch() => match batch {
@@ -265,6 +273,15 @@ async fn speak<S: Wire>(
             return gone;
         }
     }
+}
+
+/// Puts the content of a call among the events, as room and credit allow.
+fn carry(content: Vec<IoEvent>, events: EventSender) {
+    tokio::spawn(async move {
+        for part in content {
+            events.send(part).await;
+        }
+    });
 }
 
 async fn say<S: Wire>(sink: &mut Sink<S>, app: &App, message: &DaemonMessage) -> Result<(), Option<Closing>> {

@@ -11,13 +11,12 @@ use anyhow::Context;
 use sha2::{Digest, Sha256};
 use shared_proto::{Limits, RootKey};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::app::App;
 use crate::auth::Guard;
-use crate::calls::MAX_BODIES;
 use crate::config::{Config, RootFolder, any_port};
 use crate::descriptors::Shares;
 use crate::desk::{Desk, DeskConfig};
@@ -31,6 +30,7 @@ use crate::read_ahead::ReadAhead;
 use crate::server::{self, Phase};
 use crate::sockets::DialPolicy;
 use crate::state::StateStore;
+use crate::uploads::Uploads;
 
 /// Bytes of I/O frames that may be under way in each direction.
 const IO_WINDOW: u32 = 4 << 20;
@@ -185,7 +185,7 @@ fn assemble(
         io,
         port_maps: Arc::new(PortMaps::new(maps)),
         doorstep: Arc::new(Doorstep::default()),
-        call_bytes: Arc::new(Semaphore::new(MAX_BODIES)),
+        uploads: Arc::new(Uploads::default()),
         chair: Mutex::new(()),
     })
 }

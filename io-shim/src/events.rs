@@ -237,9 +237,10 @@ impl Shared {
 fn cost(event: &IoEvent) -> u32 {
     const BASE: usize = 32;
     let data = match event {
-        IoEvent::TcpData { data, .. } | IoEvent::TcpFrame { data, .. } | IoEvent::UdpReceived { data, .. } => {
-            data.len()
-        }
+        IoEvent::TcpData { data, .. }
+        | IoEvent::TcpFrame { data, .. }
+        | IoEvent::UdpReceived { data, .. }
+        | IoEvent::HttpContent { data, .. } => data.len(),
         IoEvent::Done { result: Ok(output), .. } => match output {
             OpOutput::Bytes(data) | OpOutput::Digest(data) | OpOutput::Http { body: data, .. } => data.len(),
             OpOutput::Value(value) => value.as_ref().map_or(0, bytes::Bytes::len),

@@ -4,7 +4,7 @@
 //!
 //! - its life: [`daemon`], [`config`], [`folder`] (state folder), [`descriptors`] (how many), [`install`], [`native_messaging`], [`metrics`]
 //! - HTTP: `server` (with `connections`) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
-//!   [`multipart`]) → [`stream`] (its bytes, found by `opener`), or → `calls` (what the engine answers in words); [`auth`] says who may
+//!   [`multipart`]) → [`stream`] (its bytes, found by `opener`), or → `calls` (what the engine answers in words, with `uploads`); [`auth`] says who may
 //! - the engine: `websocket` → `doorstep` (connections that are not known yet) → `control` (its WebSocket) → [`desk`] (who waits for what) and [`io_plane`] → [`sockets`] (with rate limits), [`files`],
 //!   `digest`, [`state`], `http_client` (with `http_fetch`), `resolve`, [`port_map`]; [`events`] is the way back; `read_ahead` follows hints
 //! - [`limits`]: every bound of the I/O plane
@@ -46,6 +46,7 @@ pub mod state;
 pub mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod uploads;
 pub(crate) mod websocket;
 
 /// Name of this service, as `/health` tells it.

@@ -64,10 +64,11 @@ pub(crate) fn routes(app: Arc<App>) -> impl Filter<Extract = (impl Reply,), Erro
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(query)
+        .and(warp::ext::optional())
         .and(warp::body::stream())
         .and(with_app)
-        .then(|path: FullPath, method, headers: HeaderMap, query: String, body, app: Arc<App>| async move {
-            let request = Request { method, path: path.as_str(), query: &query, headers: &headers };
+        .then(|path: FullPath, method, headers: HeaderMap, query: String, activity, body, app: Arc<App>| async move {
+            let request = Request { method, path: path.as_str(), query: &query, headers: &headers, activity };
             into_reply(calls::call(&app, request, body).await)
         });
 
@@ -118,7 +119,7 @@ async fn stream(method: Method, path: &str, headers: &HeaderMap, query: &str, ap
     if !id.contains('/') {
         return app.server().stream(&method, &FileId::from(id), headers, &parsed, &credential).await;
     }
-    let request = Request { method, path, query, headers };
+    let request = Request { method, path, query, headers, activity: None };
     let admission = calls::admission(&app, &request, &credential);
     let resolved = match admission {
         Ok(admission) => calls::resolve(&app, name, admission).await,

@@ -212,12 +212,12 @@ pub enum DaemonMessage {
         /// The `Host` that the client named, for replies that hold absolute URLs.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         host: String,
-        /// The body's `Content-Type`, absent when there is none.
+        /// The content's `Content-Type`, absent when there is none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         content_type: Option<String>,
-        /// Body as standard base64, absent when empty.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        body: Option<String>,
+        /// Bytes of its content, at most [`crate::frame::MAX_CONTENT`]. They follow in order as [`crate::io::IoEvent::HttpContent`]; absent: none.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        content_length: u64,
     },
     /// Which file is `/stream/<path>`?
     FileResolve {
@@ -226,6 +226,10 @@ pub enum DaemonMessage {
         /// What follows `/stream/`, still percent-encoded.
         path: String,
     },
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Why a viewer waits.

@@ -6,8 +6,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::error::FrameError;
 
-/// Largest text frame, bytes: room for a [`crate::DaemonMessage::HttpCall`] that carries a `.torrent` of 8 MiB as base64.
-pub const MAX_TEXT: usize = 12 << 20;
+/// Largest text frame, bytes: room for a [`crate::EngineMessage::HttpReply`] of 16 MiB of JSON, which has to be written as JSON once more.
+pub const MAX_TEXT: usize = 33 << 20;
+/// Longest content of a [`crate::DaemonMessage::HttpCall`], bytes: the longest `.torrent` file.
+pub const MAX_CONTENT: usize = 55 << 20;
 /// Largest binary frame, bytes: room for a state value or tracker answer of [`MAX_VALUE`].
 pub const MAX_BINARY: usize = 57 << 20;
 /// Where a batch stops growing, bytes: a sender ends a batch with the message that passes this.

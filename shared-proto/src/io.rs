@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ConnId, FileRef, OpId, RootKey, SocketId};
+use crate::ids::{ConnId, FileRef, OpId, RequestId, RootKey, SocketId};
 
 /// Bytes of one open file, or of [`FileRef::ZEROS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -488,6 +488,14 @@ pub enum IoEvent {
         socket: SocketId,
         /// What now.
         result: Result<Mapping, OpError>,
+    },
+    /// The next bytes of the content of a call ([`crate::DaemonMessage::HttpCall`]), which was told before. They cost credit like everything here,
+    /// so that a long content holds nothing else up.
+    HttpContent {
+        /// The call.
+        request_id: RequestId,
+        /// At most [`crate::frame::BATCH_TARGET`] bytes.
+        data: Bytes,
     },
 }
 

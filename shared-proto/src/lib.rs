@@ -24,4 +24,4 @@ pub use io::{IoCommand, IoEvent, Span};
 
 /// Version of this protocol. `hello` names it; a daemon of another version closes with
 /// [`CloseCode::Protocol`].
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;

@@ -100,7 +100,7 @@ fn daemon_messages() -> Vec<DaemonMessage> {
             query: String::new(),
             host: String::new(),
             content_type: None,
-            body: None,
+            content_length: 0,
         },
         DaemonMessage::HttpCall {
             request_id: id(),
@@ -109,7 +109,7 @@ fn daemon_messages() -> Vec<DaemonMessage> {
             query: "keep=1".into(),
             host: "127.0.0.1:3000".into(),
             content_type: Some("application/json".into()),
-            body: Some("e30=".into()),
+            content_length: 2,
         },
         DaemonMessage::FileResolve { request_id: id(), path: "2f5a/film.mp4".into() },
     ]
@@ -260,6 +260,8 @@ fn event() -> impl Strategy<Value = IoEvent> {
         (any::<u64>(), any::<[u8; 8]>(), any::<u32>(), error()).prop_map(|(conn, key, length, error)| {
             IoEvent::NotStored { conn: ConnId(conn), key, length, reason: NotStored::Failed(error) }
         }),
+        (any::<u128>(), bytes())
+            .prop_map(|(id, data)| { IoEvent::HttpContent { request_id: RequestId(uuid::Uuid::from_u128(id)), data } }),
         (any::<u64>(), error()).prop_map(|(op, error)| IoEvent::Done { op: OpId(op), result: Err(error) }),
         (any::<u32>(), any::<u16>(), any::<Option<std::net::IpAddr>>()).prop_map(|(socket, port, address)| {
             IoEvent::PortMapped { socket: SocketId(socket), result: Ok(Mapping { port, address, by: MappedBy::Upnp }) }

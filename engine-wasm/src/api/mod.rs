@@ -1,12 +1,13 @@
 //! The plain HTTP API: what a call means, and what an answer looks like.
 //!
 //! Owns routes ([`route`]), errors ([`error`]), JSON forms ([`view`]), documents, and what outlives a call: replies that wait for a magnet link
-//! ([`adding`]), followers of `/events` ([`events`]), and torrents that are here only while somebody reads them ([`temporary`]). It never
+//! ([`adding`]), calls whose content is still coming ([`incoming`]), followers of `/events` ([`events`]), and torrents that are here only while somebody reads them ([`temporary`]). It never
 //! knows sockets or HTTP's framing: a call is one [`Call`], an answer one [`Reply`]. [`crate::engine`] carries the [`Action`]s out.
 
 pub(crate) mod adding;
 pub(crate) mod error;
 pub(crate) mod events;
+pub(crate) mod incoming;
 pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod playlist;
@@ -18,6 +19,7 @@ pub(crate) mod view;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::Serialize;
 use shared_proto::{DaemonMessage, EngineMessage, RequestId};
 
@@ -70,8 +72,10 @@ pub(crate) struct Api {
     pub(crate) events: events::Followers,
     /// Torrents that stay only while they are read.
     pub(crate) temporary: temporary::Temporary,
-    /// Questions that came before the engine knew what is there.
-    pub(crate) early: Vec<DaemonMessage>,
+    /// Calls whose content is still coming.
+    pub(crate) incoming: incoming::Incoming,
+    /// Questions that came before the engine knew what is there, with their content.
+    pub(crate) early: Vec<(DaemonMessage, Bytes)>,
 }
 
 impl Api {
@@ -79,6 +83,7 @@ impl Api {
     pub(crate) fn unlink(&mut self) {
         self.adding = adding::Adding::default();
         self.events = events::Followers::default();
+        self.incoming = incoming::Incoming::default();
         self.early.clear();
     }
 }

@@ -3,8 +3,6 @@
 //! Owns paths, methods and the forms of parameters and bodies. It never knows what is there: an [`Action`] that comes out is well formed,
 //! and nothing more.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 
@@ -47,23 +45,23 @@ const RECHECK: &str = "/torrents/{infoHash}/recheck";
 const LOCATION: &str = "/torrents/{infoHash}/location";
 const FILE_NAME: &str = "/torrents/{infoHash}/files/{index}/name";
 
-/// Longest body that says how to share, characters in base64.
-const MAX_SETTINGS: usize = 4 << 10;
-/// Longest body that says how much files are wanted, characters in base64: a hundred thousand files.
-const MAX_PRIORITIES: usize = 8 << 20;
+/// Longest body that says how to share, bytes.
+const MAX_SETTINGS: usize = 3 << 10;
+/// Longest body that says how much files are wanted, bytes: a hundred thousand files.
+const MAX_PRIORITIES: usize = 6 << 20;
 
 /// A `.torrent` file as a body.
 const TORRENT_TYPE: &str = "application/x-bittorrent";
 const JSON_TYPE: &str = "application/json";
 
 /// A call as it came.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
     pub(crate) query: &'a str,
     pub(crate) content_type: Option<&'a str>,
-    pub(crate) body: Option<&'a str>,
+    pub(crate) content: Bytes,
 }
 
 /// What a call asks for.
@@ -222,27 +220,23 @@ fn add(call: Call<'_>, keep: bool) -> Result<Action, Failure> {
         let message = format!("send a .torrent file as {TORRENT_TYPE}, or a magnet link as {JSON_TYPE}");
         return Err(Failure::new(Code::UnsupportedMediaType, message));
     }
-    let body = call.body.unwrap_or_default();
-    if body.len() / 4 * 3 > limits::METAINFO {
+    if media_type == TORRENT_TYPE {
+        return Ok(Action::AddTorrent { metainfo: call.content, keep });
+    }
+    if call.content.len() > limits::API_LINK {
         return Err(Failure::new(Code::TooLarge, "the body is too long"));
     }
-    let body = STANDARD.decode(body).map_err(|_| malformed("the body did not come through"))?;
-    if media_type == TORRENT_TYPE {
-        return Ok(Action::AddTorrent { metainfo: body.into(), keep });
-    }
-    let body: AddBody = serde_json::from_slice(&body)
+    let body: AddBody = serde_json::from_slice(&call.content)
         .map_err(|error| malformed(&format!("the body is not {{\"magnet\": …, \"keep\": …}}: {error}")))?;
     Ok(Action::AddMagnet { link: body.magnet, keep: keep || body.keep })
 }
 
-/// A body that says something about a torrent, at most so many characters in base64.
+/// A body that says something about a torrent, at most so many bytes.
 fn settings<T: serde::de::DeserializeOwned>(call: Call<'_>, most: usize, what: &str) -> Result<T, Failure> {
-    let body = call.body.unwrap_or_default();
-    if body.len() > most {
+    if call.content.len() > most {
         return Err(Failure::new(Code::TooLarge, "the body is too long"));
     }
-    let body = STANDARD.decode(body).map_err(|_| malformed("the body did not come through"))?;
-    serde_json::from_slice(&body).map_err(|error| malformed(&format!("the body does not say {what}: {error}")))
+    serde_json::from_slice(&call.content).map_err(|error| malformed(&format!("the body does not say {what}: {error}")))
 }
 
 /// A switch in the query: absent is off.

@@ -14,6 +14,8 @@ use crate::view::{
 pub(crate) struct Added {
     info_hash: String,
     name: String,
+    file_count: usize,
+    /// All files, or none where the list would be longer than an answer may be.
     files: Vec<AddedFile>,
 }
 
@@ -103,8 +105,14 @@ impl Added {
         Self {
             info_hash: torrent.info_hash.clone(),
             name: torrent.name.clone(),
+            file_count: torrent.files.len(),
             files: torrent.files.iter().map(|file| added_file(file, base)).collect(),
         }
+    }
+
+    /// The same without the list of files.
+    pub(crate) fn without_files(self) -> Self {
+        Self { files: Vec::new(), ..self }
     }
 }
 

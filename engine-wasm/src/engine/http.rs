@@ -25,16 +25,37 @@ struct Caller {
 }
 
 impl Engine {
-    /// `http_call` and `file_resolve`. What comes before the engine knows what is there waits for that.
+    /// `http_call` and `file_resolve`. A call waits for its content.
     pub(super) fn handle_question(&mut self, question: DaemonMessage, now: Instant) {
+        match question {
+            DaemonMessage::HttpCall { request_id, content_length, .. } if content_length > 0 => {
+                let length = usize::try_from(content_length).ok().filter(|length| *length <= limits::METAINFO);
+                let Some(length) = length else {
+                    return self.say(Failure::new(Code::TooLarge, "the body is too long").reply().to(request_id));
+                };
+                self.api.incoming.expect(request_id, question, length);
+            }
+            question => self.handle_whole(question, Bytes::new(), now),
+        }
+    }
+
+    /// A part of the content of an `http_call`.
+    pub(super) fn handle_content(&mut self, request_id: RequestId, data: &[u8], now: Instant) {
+        if let Some((call, content)) = self.api.incoming.push(request_id, data) {
+            self.handle_whole(call, content, now);
+        }
+    }
+
+    /// A question with all its content. What comes before the engine knows what is there waits for that.
+    fn handle_whole(&mut self, question: DaemonMessage, content: Bytes, now: Instant) {
         if !self.loaded && self.api.early.len() < limits::API_WAITING {
-            return self.api.early.push(question);
+            return self.api.early.push((question, content));
         }
         match question {
-            DaemonMessage::HttpCall { request_id, method, path, query, host, content_type, body } => {
+            DaemonMessage::HttpCall { request_id, method, path, query, host, content_type, .. } => {
                 let caller = Caller { id: request_id, base: url::base(&host) };
-                let (content_type, body) = (content_type.as_deref(), body.as_deref());
-                let call = Call { method: &method, path: &path, query: &query, content_type, body };
+                let content_type = content_type.as_deref();
+                let call = Call { method: &method, path: &path, query: &query, content_type, content };
                 self.handle_call(&caller, call, now);
             }
             DaemonMessage::FileResolve { request_id, path } => {
@@ -58,8 +79,8 @@ impl Engine {
         let gone: Vec<InfoHash> =
             self.api.temporary.all().map(|(info_hash, _)| info_hash).filter(|hash| !self.is_known(*hash)).collect();
         gone.into_iter().for_each(|info_hash| self.keep(info_hash, now));
-        for question in std::mem::take(&mut self.api.early) {
-            self.handle_question(question, now);
+        for (question, content) in std::mem::take(&mut self.api.early) {
+            self.handle_whole(question, content, now);
         }
     }
 
@@ -73,7 +94,8 @@ impl Engine {
     pub(super) fn cancel_call(&mut self, request_id: RequestId) {
         self.api.adding.leave(request_id);
         self.api.events.leave(request_id);
-        self.api.early.retain(|question| {
+        self.api.incoming.leave(request_id);
+        self.api.early.retain(|(question, _)| {
             !matches!(question, DaemonMessage::HttpCall { request_id: id, .. } | DaemonMessage::FileResolve { request_id: id, .. }
                 if *id == request_id)
         });
@@ -219,7 +241,7 @@ impl Engine {
             }
             Action::AddTorrent { metainfo, keep } => {
                 let info_hash = self.take_torrent(metainfo, keep, now)?;
-                Reply::json(&Added::new(&self.view(info_hash, now)?, &caller.base))
+                added(&self.view(info_hash, now)?, &caller.base)
             }
             Action::AddMagnet { link, keep } => return self.take_magnet(caller, &link, keep, now),
         };
@@ -264,8 +286,7 @@ impl Engine {
         }
         self.out.push_back(Output::Changed);
         if self.torrents.contains_key(&info_hash) {
-            let added = Added::new(&self.view(info_hash, now)?, &caller.base);
-            return Ok(Some(Reply::json(&added).to(caller.id)));
+            return Ok(Some(added(&self.view(info_hash, now)?, &caller.base).to(caller.id)));
         }
         if is_new {
             let patience = self.api_patience();
@@ -321,7 +342,7 @@ impl Engine {
         }
         for (request_id, base) in wait.callers {
             let reply = match &view {
-                Ok(view) => Reply::json(&Added::new(view, &base)),
+                Ok(view) => added(view, &base),
                 Err(failure) => failure.reply(),
             };
             self.say(reply.to(request_id));
@@ -394,6 +415,13 @@ impl Engine {
 
 /// The number of no intent: what is removed here is answered by its call.
 const NO_INTENT: u64 = 0;
+
+/// The answer to an added torrent. The torrent is there, however long the list of its files: a list that is too long is left out.
+fn added(view: &TorrentView, base: &str) -> Reply {
+    let added = Added::new(view, base);
+    let reply = Reply::json(&added);
+    if reply.status == 200 { reply } else { Reply::json(&added.without_files()) }
+}
 
 /// What was asked for can't be done with this torrent.
 fn unfit(message: String) -> Failure {

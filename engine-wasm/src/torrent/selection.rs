@@ -3,6 +3,8 @@
 //! Owns the priority of each file and what follows from it for pieces: a piece is wanted as much as the most wanted file that has bytes of it. It never
 //! knows what is there. What viewers ask for is fetched whatever is selected; that is the desk's.
 
+use std::collections::BTreeSet;
+
 use super::Torrent;
 use crate::context::Context;
 use crate::geometry::{FileIndex, Geometry, PieceIndex, each_piece};
@@ -99,7 +101,9 @@ impl Torrent {
     }
 
     fn apply_priorities(&mut self, changed: &[FileIndex]) {
-        for piece in changed.iter().filter_map(|&file| self.geometry.pieces_of_file(file)).flat_map(each_piece) {
+        // Once a piece, however many of the files have bytes of it.
+        let pieces = changed.iter().filter_map(|&file| self.geometry.pieces_of_file(file)).flat_map(each_piece);
+        for piece in pieces.collect::<BTreeSet<PieceIndex>>() {
             let is_idle = self.pieces.state(piece) == PieceState::Missing && !self.pieces.is_sealed(piece);
             self.availability.set_priority(piece, self.selection.of_piece(&self.geometry, piece), is_idle);
         }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use shared_proto::{DaemonMessage, FileId, RequestId};
+use bytes::Bytes;
+use shared_proto::{DaemonMessage, FileId, IoEvent, RequestId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::{Desk, Inner, Refusal};
+use super::{Desk, Inner, Refusal, Said};
 
 /// Calls at once, streamed replies included.
 const MAX_CALLS: usize = 512;
@@ -34,10 +35,10 @@ pub enum Question {
         query: String,
         /// The daemon's name, as the client knows it.
         host: String,
-        /// Type of the body.
+        /// Type of the content.
         content_type: Option<String>,
-        /// Body as base64.
-        body: Option<String>,
+        /// The content, in parts that each fit a message.
+        content: Vec<Bytes>,
     },
     /// Which file is at this path?
     File {
@@ -85,7 +86,7 @@ pub enum Unanswered {
 /// A call in the desk's table.
 pub(super) struct Call {
     /// What to put to the next engine; nothing once an engine has heard what must not be said twice.
-    question: Option<DaemonMessage>,
+    question: Option<Said>,
     is_repeatable: bool,
     asked: Option<u64>,
     standing: watch::Sender<Standing>,
@@ -121,13 +122,17 @@ impl Question {
         }
     }
 
-    fn named(self, request_id: RequestId) -> DaemonMessage {
+    fn named(self, request_id: RequestId) -> Said {
         match self {
-            Self::Http { method, path, query, host, content_type, body } => {
+            Self::Http { method, path, query, host, content_type, content } => {
                 let method = method.as_str().to_owned();
-                DaemonMessage::HttpCall { request_id, method, path, query, host, content_type, body }
+                let content_length = content.iter().map(|part| part.len() as u64).sum();
+                let message =
+                    DaemonMessage::HttpCall { request_id, method, path, query, host, content_type, content_length };
+                let parts = content.into_iter().map(|data| IoEvent::HttpContent { request_id, data });
+                Said { message, content: parts.collect() }
             }
-            Self::File { path } => DaemonMessage::FileResolve { request_id, path },
+            Self::File { path } => DaemonMessage::FileResolve { request_id, path }.into(),
         }
     }
 }
@@ -163,8 +168,8 @@ impl Desk {
             call.orphan(Instant::now());
         }
         inner.calls.insert(id, call);
-        if let Some(message) = message {
-            inner.tell(message);
+        if let Some(said) = message {
+            inner.tell(said);
         }
         Ok(CallTicket { desk: Arc::clone(self), id, parts, queued, standing: watched })
     }
@@ -236,7 +241,7 @@ impl Inner {
 }
 
 impl Call {
-    fn put(&mut self, epoch: u64) -> Option<DaemonMessage> {
+    fn put(&mut self, epoch: u64) -> Option<Said> {
         if self.has_begun || self.parts.is_none() {
             return None;
         }

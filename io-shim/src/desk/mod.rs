@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use shared_proto::{CloseCode, DaemonMessage, EngineMessage, FileId, RequestId};
+use shared_proto::{CloseCode, DaemonMessage, EngineMessage, FileId, IoEvent, RequestId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -88,8 +88,23 @@ struct Inner {
 struct Brain {
     epoch: u64,
     since: Instant,
-    outbox: mpsc::Sender<DaemonMessage>,
+    outbox: mpsc::Sender<Said>,
     dismiss: oneshot::Sender<CloseCode>,
+}
+
+/// Something to tell the engine.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The message.
+    pub message: DaemonMessage,
+    /// Its content, which goes after it on the I/O plane.
+    pub content: Vec<IoEvent>,
+}
+
+impl From<DaemonMessage> for Said {
+    fn from(message: DaemonMessage) -> Self {
+        Self { message, content: Vec::new() }
+    }
 }
 
 /// What a newly accepted engine's connection holds.
@@ -97,7 +112,7 @@ pub struct Seat {
     /// The engine's term.
     pub epoch: u64,
     /// What to tell it.
-    pub outbox: mpsc::Receiver<DaemonMessage>,
+    pub outbox: mpsc::Receiver<Said>,
     /// Resolves when the connection has to end.
     pub dismissed: oneshot::Receiver<CloseCode>,
 }
@@ -361,9 +376,9 @@ enum Look {
 }
 
 impl Inner {
-    fn tell(&mut self, message: DaemonMessage) {
+    fn tell(&mut self, said: impl Into<Said>) {
         let Some(brain) = &self.brain else { return };
-        if brain.outbox.try_send(message).is_err() {
+        if brain.outbox.try_send(said.into()).is_err() {
             tracing::warn!(epoch = brain.epoch, "the engine does not read its messages: dismissed");
             self.lose_brain(CloseCode::GoingAway);
         }

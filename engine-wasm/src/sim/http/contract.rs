@@ -26,6 +26,7 @@ fn an_added_torrent_file_is_answered_with_its_files() {
     let expected = json!({
         "infoHash": hash,
         "name": "Ein Film.mp4",
+        "fileCount": 1,
         "files": [{
             "index": 0, "name": "Ein Film.mp4", "path": "Ein Film.mp4", "length": 100_000,
             "type": "video/mp4", "playable": true, "url": url,
@@ -34,6 +35,33 @@ fn an_added_torrent_file_is_answered_with_its_files() {
     assert_eq!((answer.status, body), (200, expected));
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
+}
+
+#[test]
+fn a_torrent_whose_list_of_files_is_too_long_for_an_answer_is_reported_as_added() {
+    let folders = vec!["d".repeat(250); 10].join("/");
+    let paths: Vec<String> = (0..6_000).map(|number| format!("{folders}/{number}")).collect();
+    let files: Vec<(&str, usize)> = paths.iter().map(|path| (path.as_str(), 1)).collect();
+    let mut world = world(torrent(32 << 10, &files));
+    let (hash, answer) = (world.info_hash(), world.add_file());
+    let expected = json!({"infoHash": hash, "name": "Sample", "fileCount": 6_000, "files": []});
+    assert_eq!((answer.status, answer.json()), (200, expected));
+    assert_eq!(world.engine.snapshot(world.now).torrents.len(), 1);
+}
+
+#[test]
+fn the_work_of_adding_grows_with_the_number_of_files_and_not_with_its_square() {
+    let work = |count: usize| {
+        let paths: Vec<String> = (0..count).map(|number| format!("{number}")).collect();
+        let files: Vec<(&str, usize)> = paths.iter().map(|path| (path.as_str(), 10)).collect();
+        let mut world = world(torrent(32 << 10, &files));
+        let before = crate::geometry::spans_walked();
+        assert_eq!(world.add_file().json()["files"].as_array().map(Vec::len), Some(count));
+        world.run_for(Duration::from_secs(1));
+        crate::geometry::spans_walked() - before
+    };
+    let (one, twice) = (work(1_000), work(2_000));
+    assert!(twice < one * 5 / 2, "{one} steps, and {twice} for twice as many files");
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn a_host_that_is_none_gets_into_no_url() {
         query: String::new(),
         host: "evil\"><script>".into(),
         content_type: None,
-        body: None,
+        content_length: 0,
     });
     let body = world.heard(id).unwrap().json();
     assert!(body["files"][0]["url"].as_str().unwrap().starts_with("/stream/"), "{body}");

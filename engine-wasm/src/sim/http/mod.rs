@@ -5,12 +5,11 @@ mod document;
 mod hostile;
 mod lifetime;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use shared_proto::{DaemonMessage, EngineMessage, RequestId};
+use shared_proto::{DaemonMessage, EngineMessage, IoEvent, RequestId};
 
 use super::world::World;
+use crate::io::Input;
 use crate::metainfo::testing::{Sample, torrent};
 
 const HOST: &str = "127.0.0.1:3000";
@@ -46,15 +45,21 @@ impl Answer {
 impl World {
     fn send(&mut self, method: &str, target: &str, content_type: Option<&str>, body: &[u8]) -> RequestId {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        self.question(|request_id| DaemonMessage::HttpCall {
+        let request_id = self.question(|request_id| DaemonMessage::HttpCall {
             request_id,
             method: method.to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
             host: HOST.to_owned(),
             content_type: content_type.map(str::to_owned),
-            body: (!body.is_empty()).then(|| STANDARD.encode(body)),
-        })
+            content_length: body.len() as u64,
+        });
+        // In parts, however short it is.
+        for part in body.chunks(body.len() / 3 + 1) {
+            let data = bytes::Bytes::copy_from_slice(part);
+            self.input(Input::Io(IoEvent::HttpContent { request_id, data }));
+        }
+        request_id
     }
 
     /// What was answered so far.
