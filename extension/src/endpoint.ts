@@ -3,6 +3,7 @@
 // It knows Chrome's error strings and the host's two answers; it asks nobody itself. The token passes through and is
 // never put into words.
 
+import { TOKEN } from "./generated/Token";
 import type { EndpointResult } from "./messages";
 import { NativeHostError } from "./platform";
 import { integer, object, parse, pattern, text } from "./shape";
@@ -14,7 +15,7 @@ const TIMEOUT_MS = 20_000;
 
 const endpointReply = object<{ port: number; token: string; version: string }>({
   port: integer(1, 65535),
-  token: pattern(/^[0-9a-f]{64}$/),
+  token: pattern(TOKEN),
   version: text(64),
 });
 const errorReply = object<{ message: string }>({ message: text(4096) });

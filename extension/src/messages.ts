@@ -16,6 +16,7 @@ import type { Settings } from "./generated/Settings";
 import type { Sharing } from "./generated/Sharing";
 import type { Snapshot } from "./generated/Snapshot";
 import type { StreamView } from "./generated/StreamView";
+import { TOKEN } from "./generated/Token";
 import type { TorrentView } from "./generated/TorrentView";
 import type { TrackerView } from "./generated/TrackerView";
 import type { WaitView } from "./generated/WaitView";
@@ -67,7 +68,7 @@ const endpointResult = variants<EndpointResult>({
   endpoint: object({
     kind: literal("endpoint"),
     port: integer(1, 65535),
-    token: pattern(/^[0-9a-f]{64}$/),
+    token: pattern(TOKEN),
     version: text(64),
   }),
   no_host: object({ kind: literal("no_host") }),

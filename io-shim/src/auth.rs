@@ -7,13 +7,11 @@ use std::net::SocketAddr;
 
 use http::header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN, REFERER};
 use http::{HeaderMap, Method, Uri};
+use shared_proto::token::{TOKEN_MAX, TOKEN_MIN, is_token};
 use subtle::ConstantTimeEq;
 
 /// Length of a session token that is made here, hex digits (256 bits).
 pub const TOKEN_DIGITS: usize = 64;
-/// Lengths of a token that a user chose.
-const CHOSEN_MIN: usize = 16;
-const CHOSEN_MAX: usize = 256;
 
 /// Why a request is not even looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +46,7 @@ pub struct Token(String);
 
 /// The user chose no good token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a token is {CHOSEN_MIN} to {CHOSEN_MAX} characters of A-Z a-z 0-9 - . _ ~")]
+#[error("a token is {TOKEN_MIN} to {TOKEN_MAX} characters of A-Z a-z 0-9 - . _ ~")]
 pub struct BadToken;
 
 impl Token {
@@ -78,12 +76,6 @@ impl std::str::FromStr for Token {
     fn from_str(text: &str) -> Result<Self, BadToken> {
         text.to_owned().try_into()
     }
-}
-
-/// Whether a text can be a session token.
-pub(crate) fn is_token(text: &str) -> bool {
-    (CHOSEN_MIN..=CHOSEN_MAX).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~'))
 }
 
 /// What a request shows to open a file.

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use shared_proto::token::is_token;
 
-use crate::auth::{is_token, new_token};
+use crate::auth::new_token;
 
 /// How long a prober may hold the lock before a starting daemon takes it for another daemon.
 const LOCK_WITHIN: Duration = Duration::from_millis(500);

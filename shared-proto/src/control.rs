@@ -16,7 +16,7 @@ pub enum EngineMessage {
     Hello {
         /// [`crate::PROTOCOL_VERSION`] of the engine.
         protocol: u32,
-        /// The daemon's session token, 64 hex digits.
+        /// The daemon's session token; see [`crate::token::is_token`].
         token: String,
         /// Name and version of the engine, for people to read.
         engine: String,

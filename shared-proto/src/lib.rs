@@ -16,6 +16,7 @@ pub mod error;
 pub mod frame;
 pub mod ids;
 pub mod io;
+pub mod token;
 
 pub use control::{BlockReason, DaemonMessage, EngineMessage, Limits, Root};
 pub use error::{CloseCode, FrameError};
