@@ -6,6 +6,7 @@ use shared_proto::Limits;
 use tokio::sync::Mutex;
 
 use crate::auth::Guard;
+use crate::connections::Activity;
 use crate::desk::Desk;
 use crate::doorstep::Doorstep;
 use crate::files::FileStore;
@@ -37,7 +38,8 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn server(&self) -> Server {
-        Server { desk: Arc::clone(&self.desk), files: Arc::clone(&self.files), metrics: Arc::clone(&self.metrics) }
+    pub(crate) fn server(&self, activity: Option<Arc<Activity>>) -> Server {
+        let (desk, files, metrics) = (Arc::clone(&self.desk), Arc::clone(&self.files), Arc::clone(&self.metrics));
+        Server { desk, files, metrics, activity }
     }
 }

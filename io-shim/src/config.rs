@@ -35,6 +35,9 @@ pub enum ConfigError {
     /// An address that the whole network could reach.
     #[error("{0} is not a loopback address: the daemon serves this machine only")]
     NotLoopback(SocketAddr),
+    /// An address where the extension does not look.
+    #[error("the extension finds the daemon at 127.0.0.1 and nowhere else: it can't listen at {0}")]
+    NotFound(SocketAddr),
     /// A root that is not `LABEL=DIR`.
     #[error("{0:?} is not LABEL=DIR")]
     Root(String),
@@ -100,12 +103,18 @@ pub struct Settings {
     /// HTTP connections at once; fewer where the system allows fewer [default: 1024]
     #[arg(long, env = "JSTORRENT_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
-    /// Replies at once [default: 64]
+    /// Replies at once whose bytes are all there [default: 64]
     #[arg(long, env = "JSTORRENT_MAX_REPLIES", value_name = "N")]
     pub max_replies: Option<usize>,
-    /// Replies at once of one file [default: 16]
+    /// Replies at once of one file whose bytes are all there [default: 16]
     #[arg(long, env = "JSTORRENT_MAX_REPLIES_PER_FILE", value_name = "N")]
     pub max_replies_per_file: Option<usize>,
+    /// Replies at once that wait for bytes [default: as many as of the others]
+    #[arg(long, env = "JSTORRENT_MAX_WAITING", value_name = "N")]
+    pub max_waiting: Option<usize>,
+    /// Replies at once of one file that wait for bytes [default: as many as of the others]
+    #[arg(long, env = "JSTORRENT_MAX_WAITING_PER_FILE", value_name = "N")]
+    pub max_waiting_per_file: Option<usize>,
     /// How long a request's headers may take, and a connection may idle between requests [default: 30000]
     #[arg(long, env = "JSTORRENT_HEADER_TIMEOUT_MS", value_name = "MS")]
     pub header_timeout_ms: Option<u64>,
@@ -156,10 +165,14 @@ pub struct Config {
     pub stop_grace: Duration,
     /// HTTP connections at once.
     pub max_connections: usize,
-    /// Replies at once.
+    /// Replies at once whose bytes are all there.
     pub max_replies: usize,
-    /// Replies at once of one file.
+    /// Of these, replies of one file.
     pub max_replies_per_file: usize,
+    /// Replies at once that wait for bytes.
+    pub max_waiting: usize,
+    /// Of these, replies of one file.
+    pub max_waiting_per_file: usize,
     /// How long a request's headers may take.
     pub header_timeout: Duration,
     /// How long a connection may make too little progress while others find no place.
@@ -175,6 +188,18 @@ impl Settings {
         let by_default =
             || directories::ProjectDirs::from("com", "JSTorrent", "jstorrent").map(|dirs| dirs.data_dir().into());
         self.state.clone().or_else(by_default).ok_or(ConfigError::NoFolder("data", "--state"))
+    }
+
+    /// The same as [`Settings::resolve`], for a daemon that the extension has to find: it is told the port alone.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the file or a value makes no sense, or the daemon would listen where the extension does not look.
+    pub fn resolve_for_extension(self, idle_exit_s: u64) -> Result<Config, ConfigError> {
+        let config = self.resolve(idle_exit_s)?;
+        match config.listen.filter(|addr| addr.ip() != Ipv4Addr::LOCALHOST) {
+            Some(addr) => Err(ConfigError::NotFound(addr)),
+            None => Ok(config),
+        }
     }
 
     /// Fills what is not given from `daemon.toml`, then from the defaults. Who starts the daemon decides how long it idles by default,
@@ -194,6 +219,8 @@ impl Settings {
         origins.extend(self.allow_origin.into_iter().chain(file.allow_origin));
         let ms =
             |flag: Option<u64>, file: Option<u64>, default| Duration::from_millis(flag.or(file).unwrap_or(default));
+        let max_replies = self.max_replies.or(file.max_replies).unwrap_or(64);
+        let max_replies_per_file = self.max_replies_per_file.or(file.max_replies_per_file).unwrap_or(16);
         let idle_exit_s = self.idle_exit_s.or(file.idle_exit_s).unwrap_or(idle_exit_s);
         Ok(Config {
             state,
@@ -211,8 +238,13 @@ impl Settings {
             idle_exit: (idle_exit_s > 0).then(|| Duration::from_secs(idle_exit_s)),
             stop_grace: ms(self.stop_grace_ms, file.stop_grace_ms, 2_000),
             max_connections: self.max_connections.or(file.max_connections).unwrap_or(1_024),
-            max_replies: self.max_replies.or(file.max_replies).unwrap_or(64),
-            max_replies_per_file: self.max_replies_per_file.or(file.max_replies_per_file).unwrap_or(16),
+            max_replies,
+            max_replies_per_file,
+            max_waiting: self.max_waiting.or(file.max_waiting).unwrap_or(max_replies),
+            max_waiting_per_file: self
+                .max_waiting_per_file
+                .or(file.max_waiting_per_file)
+                .unwrap_or(max_replies_per_file),
             header_timeout: ms(self.header_timeout_ms, file.header_timeout_ms, 30_000),
             stall: ms(self.stall_ms, file.stall_ms, 10_000),
         })
@@ -299,6 +331,19 @@ mod tests {
         let local = vec![Ipv4Addr::LOCALHOST.into()];
         let flag = Settings { peer_address: local.clone(), ..given(&folder) };
         assert_eq!(flag.resolve(0).unwrap().peer_addresses, local);
+    }
+
+    #[test]
+    fn a_daemon_that_the_extension_would_not_find_does_not_start_for_it() {
+        for elsewhere in ["[::1]:4000", "127.0.0.2:4000", "[::1]:0"] {
+            let folder = folder(&format!("listen = \"{elsewhere}\""));
+            assert!(given(&folder).resolve(0).is_ok(), "others are told the address");
+            let refused = given(&folder).resolve_for_extension(0).unwrap_err().to_string();
+            assert!(refused.contains(elsewhere) && refused.contains("127.0.0.1"), "{refused}");
+        }
+        for good in ["listen = \"127.0.0.1:4000\"", ""] {
+            assert!(given(&folder(good)).resolve_for_extension(0).is_ok(), "{good}");
+        }
     }
 
     #[test]

@@ -328,7 +328,8 @@ mod tests {
         }
         block(&places[1]);
         block(&places[2]);
-        let _fourth = connections.enter().expect("the third is stalled");
+        let fourth = connections.enter().expect("the third is stalled");
+        let _busy = fourth.activity.begin();
         assert_eq!(ended(&places).await, [2]);
         assert!(connections.enter().is_none(), "nobody else is");
     }

@@ -44,6 +44,7 @@ pub struct Daemon {
     app: Arc<App>,
     folder: StateFolder,
     endpoint: Endpoint,
+    address: SocketAddr,
     phase: watch::Sender<Phase>,
     serving: JoinHandle<()>,
     stop_grace: Duration,
@@ -68,7 +69,7 @@ impl Daemon {
             // It holds for as long as it is named; the one that was made up is kept for when it is not.
             token.as_str().clone_into(&mut identity.token);
         }
-        let shares = Shares::of_process(config.max_replies);
+        let shares = Shares::of_process(config.max_replies + config.max_waiting);
         tracing::debug!(?shares, "descriptors");
         let app = Arc::new(assemble(&config, &folder, addr, &identity, shares)?);
         let (phase, phases) = watch::channel(Phase::Open);
@@ -87,12 +88,17 @@ impl Daemon {
         folder.publish(&endpoint)?;
         tracing::info!(%addr, state = %config.state.display(), "ready");
         let (stop_grace, idle_exit) = (config.stop_grace, config.idle_exit);
-        Ok(Self { app, folder, endpoint, phase, serving, stop_grace, idle_exit })
+        Ok(Self { app, folder, endpoint, address: addr, phase, serving, stop_grace, idle_exit })
     }
 
     /// How to reach it.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Resolves when there was nothing to do for as long as the settings allow; never if they do not.
@@ -149,7 +155,8 @@ fn listen(wanted: Option<SocketAddr>, identity: &Identity) -> std::io::Result<Tc
     last.and_then(|addr| server::listen(addr).ok()).map_or_else(|| server::listen(any_port()), Ok)
 }
 
-fn assemble(
+/// Puts the parts together.
+pub(crate) fn assemble(
     config: &Config,
     folder: &StateFolder,
     addr: SocketAddr,
@@ -157,11 +164,15 @@ fn assemble(
     shares: Shares,
 ) -> anyhow::Result<App> {
     let metrics = Arc::new(Metrics::default());
+    let replies = shares.replies as usize;
+    let waiting = config.max_waiting.min(replies / 2);
     let desk = Desk::new(DeskConfig {
         grace: config.grace,
         max_wait: config.max_wait,
-        max_replies: shares.replies as usize,
+        max_replies: config.max_replies.min(replies - waiting),
         max_replies_per_file: config.max_replies_per_file,
+        max_waiting: waiting,
+        max_waiting_per_file: config.max_waiting_per_file,
     });
     let roots = config.roots.iter().map(|root| (root_key(root), root.label.clone(), root.path.clone())).collect();
     let policy = DialPolicy { allow_loopback: config.allow_loopback_peers, allow_private: config.allow_private_peers };

@@ -2,7 +2,8 @@
 //!
 //! Where to look:
 //!
-//! - its life: [`daemon`], [`config`], [`folder`] (state folder), [`descriptors`] (how many), [`install`], [`native_messaging`], [`metrics`]
+//! - its life: [`daemon`], [`config`], [`folder`] (state folder), [`descriptors`] (how many), [`install`], [`native_messaging`], [`metrics`],
+//!   [`in_memory`] (without a listener)
 //! - HTTP: `server` (with `connections`) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
 //!   [`multipart`]) → [`stream`] (its bytes, found by `opener`), or → `calls` (what the engine answers in words, with `uploads`); [`auth`] says who may
 //! - the engine: `websocket` → `doorstep` (connections that are not known yet) → `control` (its WebSocket) → [`desk`] (who waits for what) and [`io_plane`] → [`sockets`] (with rate limits), [`files`],
@@ -27,6 +28,7 @@ pub mod files;
 pub mod folder;
 pub(crate) mod http_client;
 pub(crate) mod http_fetch;
+pub mod in_memory;
 pub mod install;
 pub mod io_plane;
 pub mod limits;

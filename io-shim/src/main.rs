@@ -87,8 +87,8 @@ fn run(command: Command) -> anyhow::Result<()> {
             } else {
                 log_to_stderr();
             }
-            let served =
-                settings.resolve(if detached { DETACHED_IDLE_S } else { 0 }).map_err(Into::into).and_then(serve);
+            let config = if detached { settings.resolve_for_extension(DETACHED_IDLE_S) } else { settings.resolve(0) };
+            let served = config.map_err(Into::into).and_then(serve);
             // Nobody reads the standard error of a detached process.
             served.inspect_err(|error| tracing::error!("{error:#}"))
         }
@@ -114,7 +114,7 @@ fn serve(config: Config) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let daemon = Daemon::start(config).await?;
-        println!("http://127.0.0.1:{}", daemon.endpoint().port);
+        println!("http://{}", daemon.address());
         tokio::select! {
             () = stop_signal() => {}
             () = daemon.idle() => tracing::info!("nothing to do"),

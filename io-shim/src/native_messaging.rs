@@ -49,7 +49,7 @@ pub fn caller(args: &[String]) -> Option<&str> {
 /// # Errors
 /// When stdio breaks. Everything else, settings that make no sense included, is told to the extension.
 pub fn run(caller: &str, settings: anyhow::Result<Settings>) -> anyhow::Result<()> {
-    let config = settings.and_then(|settings| Ok(settings.resolve(0)?));
+    let config = settings.and_then(|settings| Ok(settings.resolve_for_extension(0)?));
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     while let Some(message) = read_message(&mut input)? {
         let answer = serde_json::from_slice::<Request>(&message).context("not a message of this host").and_then(|_| {

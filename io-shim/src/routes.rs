@@ -55,9 +55,11 @@ pub(crate) fn routes(app: Arc<App>) -> impl Filter<Extract = (impl Reply,), Erro
         .and(warp::path::full())
         .and(warp::header::headers_cloned())
         .and(query)
+        .and(warp::ext::optional())
         .and(with_app.clone())
-        .then(|method, path: FullPath, headers, query: String, app| async move {
-            into_reply(stream(method, path.as_str(), &headers, &query, app).await)
+        .then(|method, path: FullPath, headers, query: String, activity, app| async move {
+            let request = Request { method, path: path.as_str(), query: &query, headers: &headers, activity };
+            into_reply(stream(request, app).await)
         });
     let call = warp::path::full()
         .and_then(only_calls)
@@ -108,7 +110,8 @@ fn guarded(app: &App, headers: &HeaderMap, answer: impl FnOnce() -> Answer) -> A
 }
 
 /// `/stream/<fileId>`, or `/stream/` and a path that the engine knows the file of.
-async fn stream(method: Method, path: &str, headers: &HeaderMap, query: &str, app: Arc<App>) -> Answer {
+async fn stream(request: Request<'_>, app: Arc<App>) -> Answer {
+    let Request { path, query, headers, .. } = request;
     let name = path.strip_prefix("/stream/").unwrap_or_default();
     let parsed = Query::parse(query);
     let credential = app.guard.credential(headers, &parsed);
@@ -117,9 +120,9 @@ async fn stream(method: Method, path: &str, headers: &HeaderMap, query: &str, ap
         return plain(StatusCode::NOT_FOUND, "nothing is here");
     }
     if !id.contains('/') {
-        return app.server().stream(&method, &FileId::from(id), headers, &parsed, &credential).await;
+        let server = app.server(request.activity);
+        return server.stream(&request.method, &FileId::from(id), headers, &parsed, &credential).await;
     }
-    let request = Request { method, path, query, headers, activity: None };
     let admission = calls::admission(&app, &request, &credential);
     let resolved = match admission {
         Ok(admission) => calls::resolve(&app, name, admission).await,
@@ -129,7 +132,7 @@ async fn stream(method: Method, path: &str, headers: &HeaderMap, query: &str, ap
         Ok(id) => {
             let is_session = admission != Ok(Admission::Key);
             let shown = Credential { is_session, ..credential };
-            app.server().stream(&request.method, &id, headers, &parsed, &shown).await
+            app.server(request.activity).stream(&request.method, &id, headers, &parsed, &shown).await
         }
         Err(refusal) => refusal,
     };

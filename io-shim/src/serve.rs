@@ -14,6 +14,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::auth::{Credential, Query};
 use crate::conditional::{self, Precondition};
+use crate::connections::Activity;
 use crate::desk::{Desk, End, Refusal, ServedFile};
 use crate::files::FileStore;
 use crate::metrics::{Metrics, add};
@@ -35,6 +36,8 @@ pub(crate) struct Server {
     pub(crate) desk: Arc<Desk>,
     pub(crate) files: Arc<FileStore>,
     pub(crate) metrics: Arc<Metrics>,
+    /// The connection that it came over.
+    pub(crate) activity: Option<Arc<Activity>>,
 }
 
 /// A body that is there already, or one that the engine's grants feed.
@@ -85,13 +88,13 @@ impl Server {
     }
 
     async fn reply(&self, file: Arc<ServedFile>, selected: Selected) -> Answer {
-        let slot = match self.desk.admit(&file.id) {
+        let slot = match self.desk.admit(&file.id, self.activity.clone()) {
             Ok(slot) => slot,
             Err(refusal) => return refused(refusal),
         };
         let (mut parts, tail, answer) = lay_out(&file, &selected);
         let Some(first) = parts.pop_front() else { return nothing(&file, StatusCode::INTERNAL_SERVER_ERROR) };
-        let mut ticket = self.desk.ask(Arc::clone(&file), first.range);
+        let mut ticket = self.desk.ask(Arc::clone(&file), first.range, &slot);
         tracing::debug!(request = %ticket.id(), file = %file.id, range = ?first.range, "asked");
         if let Err(end) = ticket.begin().await {
             tracing::debug!(request = %ticket.id(), ?end, "refused");
@@ -260,7 +263,7 @@ pub(crate) fn refused(refusal: Refusal) -> Answer {
         Refusal::NoEngine => unavailable("no engine is connected", RETRY_AFTER),
         Refusal::Denied => plain(StatusCode::FORBIDDEN, "no such file, or not with this key"),
         Refusal::Unknown => plain(StatusCode::NOT_FOUND, "no such file"),
-        Refusal::Busy => unavailable("too many viewers", RETRY_AFTER),
+        Refusal::Busy => unavailable("too many calls", RETRY_AFTER),
         Refusal::Stopping => unavailable("the daemon is stopping", RETRY_AFTER),
     }
 }
@@ -269,6 +272,7 @@ pub(crate) fn refused(refusal: Refusal) -> Answer {
 fn ended(file: &ServedFile, end: End) -> Answer {
     match end {
         End::Rejected { status, reason, retry_after } => rejected(file, status, reason.as_deref(), retry_after),
+        End::Busy => unavailable("too many viewers", RETRY_AFTER),
         End::Forgotten => plain(StatusCode::NOT_FOUND, "the file was removed"),
         End::Changed | End::Revoked => unavailable("the file has changed", RETRY_AFTER),
         End::EngineGone => unavailable("the engine is gone", RETRY_AFTER),

@@ -105,10 +105,11 @@ impl Reply {
             out.sent = if out.sender.try_send(ahead).is_ok() { count } else { 0 };
         }
         tokio::spawn(async move {
-            let (request, _slot) = (self.ticket.id(), self.slot);
+            let request = self.ticket.id();
             let mut pump = Pump {
                 desk: self.desk,
                 metrics: self.metrics,
+                slot: self.slot,
                 served: self.served,
                 file: self.file,
                 place: self.place,
@@ -136,6 +137,7 @@ enum Stop {
 struct Pump {
     desk: Arc<Desk>,
     metrics: Arc<Metrics>,
+    slot: Slot,
     served: Arc<ServedFile>,
     file: Arc<File>,
     place: Place,
@@ -155,7 +157,7 @@ impl Pump {
         let ahead = self.out.sent;
         self.part(head, first, ahead).await?;
         for part in rest {
-            let ticket = self.desk.ask(Arc::clone(&self.served), part.range);
+            let ticket = self.desk.ask(Arc::clone(&self.served), part.range, &self.slot);
             self.part(part.head, ticket, 0).await?;
         }
         self.out.send(Chunk { bytes: tail, lease: None }, None).await

@@ -206,7 +206,7 @@ impl World {
         }
     }
 
-    fn input(&mut self, input: Input) {
+    pub(in crate::sim) fn input(&mut self, input: Input) {
         self.engine.handle_input(self.now, input);
         while let Some(output) = self.engine.poll_output() {
             match output {

@@ -10,10 +10,12 @@
 
 mod call;
 mod file;
+mod places;
 mod request;
+mod slot;
 mod ticket;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -23,11 +25,14 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::auth::{Credential, secrets_match};
+use crate::connections::Activity;
 use crate::range::ByteRange;
 use call::Call;
 pub use call::{CallTicket, Part, Question, Unanswered};
 pub use file::{Breach, ServedFile};
 use request::Request;
+pub use slot::Slot;
+use slot::Slots;
 use ticket::Grant;
 pub use ticket::{End, Lease, Ticket};
 
@@ -43,10 +48,14 @@ pub struct DeskConfig {
     pub grace: Duration,
     /// How long an engine may be silent about a waiting request.
     pub max_wait: Duration,
-    /// Viewers at once.
+    /// Viewers at once that have been granted all that they asked for.
     pub max_replies: usize,
-    /// Viewers of one file at once.
+    /// Of these, viewers of one file.
     pub max_replies_per_file: usize,
+    /// Viewers at once that wait for more grants.
+    pub max_waiting: usize,
+    /// Of these, viewers of one file.
+    pub max_waiting_per_file: usize,
 }
 
 /// Why a viewer is turned away before it has cost anything.
@@ -79,8 +88,7 @@ struct Inner {
     files: HashMap<FileId, Arc<ServedFile>>,
     requests: HashMap<RequestId, Request>,
     calls: HashMap<RequestId, Call>,
-    viewers: BTreeMap<FileId, usize>,
-    viewers_total: usize,
+    slots: Slots,
     busy_until: Instant,
 }
 
@@ -117,12 +125,6 @@ pub struct Seat {
     pub dismissed: oneshot::Receiver<CloseCode>,
 }
 
-/// A viewer's place among the bounded number of viewers; given back when dropped.
-pub struct Slot {
-    desk: Arc<Desk>,
-    file: FileId,
-}
-
 impl Desk {
     /// An empty desk.
     pub fn new(config: DeskConfig) -> Arc<Self> {
@@ -132,8 +134,7 @@ impl Desk {
             files: HashMap::new(),
             requests: HashMap::new(),
             calls: HashMap::new(),
-            viewers: BTreeMap::new(),
-            viewers_total: 0,
+            slots: Slots::new(&config),
             busy_until: Instant::now(),
         };
         Arc::new(Self { config, inner: Mutex::new(inner), news: Notify::new(), stopping: AtomicBool::new(false) })
@@ -190,29 +191,32 @@ impl Desk {
         inner.files.get(id).filter(|_| is_present).map(Arc::clone)
     }
 
-    /// Takes a place for a viewer of the file.
-    pub fn admit(self: &Arc<Self>, file: &FileId) -> Result<Slot, Refusal> {
+    /// Lets a viewer of the file in, over this connection. It has a place once the engine has said whether the viewer has to wait.
+    pub(crate) fn admit(self: &Arc<Self>, file: &FileId, activity: Option<Arc<Activity>>) -> Result<Slot, Refusal> {
         let mut inner = self.lock();
         if self.is_stopping() {
             return Err(Refusal::Stopping);
         }
-        let of_file = inner.viewers.get(file).copied().unwrap_or(0);
-        if inner.viewers_total >= self.config.max_replies || of_file >= self.config.max_replies_per_file {
-            return Err(Refusal::Busy);
-        }
-        inner.viewers_total += 1;
-        *inner.viewers.entry(file.clone()).or_default() += 1;
-        Ok(Slot { desk: Arc::clone(self), file: file.clone() })
+        let number = inner.slots.open(file, activity);
+        drop(inner);
+        Ok(Slot::new(Arc::clone(self), number))
+    }
+
+    fn release(&self, slot: u64) {
+        let mut inner = self.lock();
+        inner.slots.close(slot);
+        inner.busy_until = Instant::now();
     }
 
     /// Puts a question to the engine: may these bytes be sent?
-    pub fn ask(self: &Arc<Self>, file: Arc<ServedFile>, range: ByteRange) -> Ticket {
+    pub fn ask(self: &Arc<Self>, file: Arc<ServedFile>, range: ByteRange, slot: &Slot) -> Ticket {
         let id = RequestId(uuid::Uuid::new_v4());
         let (grant, receiver) = watch::channel(Grant::nothing(range.start));
         let reach = Arc::new(AtomicU64::new(range.start));
         let ticket = Ticket::new(Arc::clone(self), id, range, Arc::clone(&reach), receiver);
         let mut inner = self.lock();
-        let mut request = Request { file, range, asked: None, reach, grant };
+        let slot = slot.number();
+        let mut request = Request { file, range, slot, asked: None, reach, grant };
         let mut question = None;
         if self.is_stopping() {
             request.finish(End::Stopping);
@@ -273,15 +277,21 @@ impl Desk {
             }
             EngineMessage::FileForget { file_id } => inner.forget(&file_id),
             EngineMessage::RangeAvailable { request_id, end } | EngineMessage::RangeReady { request_id, end } => {
-                inner.of_epoch(request_id, epoch, |request| request.grant(end));
+                inner.of_epoch(request_id, epoch, |request, slots| {
+                    let place = if request.is_all(end) { slot::Kind::Sending } else { slot::Kind::Waiting };
+                    if slots.place(request.slot, place) { request.grant(end) } else { request.finish(End::Busy) }
+                });
             }
             EngineMessage::RangeBlock { request_id, .. } => {
-                inner.of_epoch(request_id, epoch, |request| request.renew());
+                inner.of_epoch(request_id, epoch, |request, slots| {
+                    let has_place = slots.place(request.slot, slot::Kind::Waiting);
+                    if has_place { request.renew() } else { request.finish(End::Busy) }
+                });
                 inner.renew_call(epoch, request_id);
             }
             EngineMessage::RangeRevoke { file_id, start, end } => inner.revoke(&file_id, start, end),
             EngineMessage::RangeReject { request_id, status, reason, retry_after } => {
-                inner.of_epoch(request_id, epoch, |request| {
+                inner.of_epoch(request_id, epoch, |request, _| {
                     request.finish(End::Rejected { status, reason, retry_after });
                 });
             }
@@ -329,7 +339,7 @@ impl Desk {
         let inner = self.lock();
         let waiting =
             inner.requests.values().filter(|request| !request.grant.borrow().has_begun(request.range)).count();
-        (inner.viewers_total, waiting)
+        (inner.slots.count(), waiting)
     }
 
     /// Whether an engine is connected.
@@ -340,7 +350,7 @@ impl Desk {
     /// For how long neither an engine was connected nor a viewer served.
     pub fn idle_for(&self) -> Duration {
         let mut inner = self.lock();
-        if inner.brain.is_some() || inner.viewers_total > 0 || !inner.calls.is_empty() {
+        if inner.brain.is_some() || inner.slots.count() > 0 || !inner.calls.is_empty() {
             inner.busy_until = Instant::now();
         }
         inner.busy_until.elapsed()
@@ -444,23 +454,9 @@ impl Inner {
         self.brain.is_some() && self.requests.get(&id).is_some_and(|request| request.asked == Some(self.epoch))
     }
 
-    fn of_epoch(&mut self, id: RequestId, epoch: u64, act: impl FnOnce(&mut Request)) {
+    fn of_epoch(&mut self, id: RequestId, epoch: u64, act: impl FnOnce(&mut Request, &mut Slots)) {
         if let Some(request) = self.requests.get_mut(&id).filter(|request| request.asked == Some(epoch)) {
-            act(request);
-        }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut inner = self.desk.lock();
-        inner.viewers_total -= 1;
-        inner.busy_until = Instant::now();
-        if let Some(count) = inner.viewers.get_mut(&self.file) {
-            *count -= 1;
-            if *count == 0 {
-                inner.viewers.remove(&self.file);
-            }
+            act(request, &mut self.slots);
         }
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Request {
     pub(super) file: Arc<ServedFile>,
     /// The bytes asked for.
     pub(super) range: ByteRange,
+    /// The viewer that it is for.
+    pub(super) slot: u64,
     /// The term in which it was put to an engine.
     pub(super) asked: Option<u64>,
     /// The byte after the last one that its reply has read, or is reading.
@@ -37,6 +39,11 @@ impl Request {
         });
         let start = self.grant.borrow().watermark;
         DaemonMessage::RangeRequest { request_id: id, file_id: self.file.id.clone(), start, end: self.range.end }
+    }
+
+    /// Whether a grant up to `end` inclusive would leave nothing to wait for.
+    pub(super) fn is_all(&self, end: Option<u64>) -> bool {
+        end.is_none_or(|end| end >= self.range.end)
     }
 
     /// The engine grants up to `end` inclusive, or everything.

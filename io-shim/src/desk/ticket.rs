@@ -24,6 +24,8 @@ pub enum End {
         /// `Retry-After`, seconds.
         retry_after: Option<u64>,
     },
+    /// There was no place for the viewer.
+    Busy,
     /// The engine forgot the file: cut at once.
     Forgotten,
     /// The engine announced other bytes under the same name: cut at once.

@@ -9,6 +9,7 @@ use crate::rig::{QUIET, Rig, film, soon};
 use crate::viewer::Viewer;
 
 const BIG: usize = 48 << 20;
+const FILM: &str = "/stream/film?key=key-of-the-film";
 
 #[tokio::test]
 async fn a_viewer_that_does_not_read_costs_a_bounded_buffer() {
@@ -77,30 +78,83 @@ async fn a_viewer_that_leaves_under_backpressure_is_noticed_within_a_second() {
     is_noticed(&rig, &mut brain, viewer, id).await;
 }
 
+const OTHER: &str = "/stream/other?key=key-of-the-film";
+
+/// A daemon with so many places of each kind, in all and per file, and two files.
+async fn with_places(all: usize, per_file: usize, length: usize) -> (Rig, Brain) {
+    let limits = |settings: &mut io_shim::config::Settings| {
+        settings.max_replies = Some(all);
+        settings.max_replies_per_file = Some(per_file);
+        settings.stall_ms = Some(100);
+    };
+    let (rig, mut brain) = Rig::with_film_and(length, limits).await;
+    brain.announce("other", "film.mp4", length as u64).await;
+    rig.settled(&mut brain).await;
+    (rig, brain)
+}
+
+/// A viewer that the engine has told to wait.
+async fn waiting(rig: &Rig, brain: &mut Brain, target: &str) -> (Viewer, RequestId) {
+    let viewer = rig.send("GET", target, &[]).await;
+    let (id, ..) = brain.asked().await;
+    brain.block(id).await;
+    (viewer, id)
+}
+
+async fn is_turned_away(mut viewer: Viewer) {
+    let head = viewer.head().await;
+    assert_eq!((head.status, head.headers.contains_key("retry-after")), (503, true));
+}
+
 #[tokio::test]
 async fn viewers_are_limited_in_all_and_per_file() {
-    let limits = |settings: &mut io_shim::config::Settings| {
-        settings.max_replies = Some(3);
-        settings.max_replies_per_file = Some(2);
-    };
-    let (rig, mut brain) = Rig::with_film_and(10_000, limits).await;
-    brain.announce("other", "film.mp4", 10_000).await;
-    rig.settled(&mut brain).await;
-    let first = rig.watch("").await;
-    let (id, ..) = brain.asked().await;
-    let _second = rig.watch("").await;
-    brain.asked().await;
-    let refused = rig.watch("").await.head().await;
-    assert_eq!((refused.status, refused.headers.contains_key("retry-after")), (503, true));
-    let other = "/stream/other?key=key-of-the-film";
-    let _third = rig.send("GET", other, &[]).await;
-    brain.asked().await;
-    assert_eq!(rig.get(other, &[]).await.status, 503, "three in all");
+    let (rig, mut brain) = with_places(3, 2, 10_000).await;
+    let (first, id) = waiting(&rig, &mut brain, FILM).await;
+    let _second = waiting(&rig, &mut brain, FILM).await;
+    is_turned_away(waiting(&rig, &mut brain, FILM).await.0).await;
+    let _third = waiting(&rig, &mut brain, OTHER).await;
+    is_turned_away(waiting(&rig, &mut brain, OTHER).await.0).await;
     first.leave();
     brain.cancelled(id).await;
     rig.metric_becomes("jstorrent_viewers", 2).await;
-    let _fourth = rig.watch("").await;
-    brain.asked().await;
+    let (mut fourth, id) = waiting(&rig, &mut brain, FILM).await;
+    brain.available(id).await;
+    assert_eq!(fourth.reply().await.status, 200);
+}
+
+#[tokio::test]
+async fn viewers_that_wait_leave_the_places_of_others_alone() {
+    let (rig, mut brain) = with_places(2, 2, 10_000).await;
+    let mut film = [waiting(&rig, &mut brain, FILM).await, waiting(&rig, &mut brain, FILM).await];
+    let beyond = rig.watch("").await;
+    let (id, ..) = brain.asked().await;
+    // It has begun to be granted and would have to wait for the rest.
+    brain.ready(id, 10).await;
+    is_turned_away(beyond).await;
+    for target in [OTHER, FILM] {
+        let mut whole = rig.send("GET", target, &[]).await;
+        let (id, ..) = brain.asked().await;
+        brain.available(id).await;
+        assert_eq!(whole.reply().await.body.len(), 10_000, "what is all there is served at once");
+    }
+    let [(first, id), _] = &mut film;
+    brain.available(*id).await;
+    assert_eq!(first.reply().await.body.len(), 10_000);
+    rig.metric_becomes("jstorrent_viewers", 1).await;
+    let (mut late, id) = waiting(&rig, &mut brain, FILM).await;
+    brain.available(id).await;
+    assert_eq!(late.reply().await.status, 200, "a place to wait is free again");
+}
+
+#[tokio::test]
+async fn a_viewer_that_takes_nothing_loses_the_place_to_one_that_comes() {
+    const LENGTH: usize = 16 << 20;
+    let (rig, brain) = with_places(1, 1, LENGTH).await;
+    brain.be_generous();
+    let mut stalled = rig.watch("").await;
+    assert_eq!(stalled.head().await.status, 200);
+    soon(async { while rig.send("GET", OTHER, &[("Range", "bytes=0-9")]).await.head().await.status != 206 {} }).await;
+    assert!(stalled.take(LENGTH).await.len() < LENGTH, "its reply was cut");
 }
 
 #[tokio::test]
