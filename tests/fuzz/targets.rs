@@ -1,8 +1,10 @@
 //! Everything that reads a stranger's bytes, each as a function that may do anything but panic.
 //!
-//! Where a parser has a writer, what was read and written is read again: it must be the same. [`engine`] is the whole state machine.
+//! Where a parser has a writer, what was read and written is read again: it must be the same. [`engine`] is the whole state machine,
+//! [`daemon`] the whole HTTP service.
 #![forbid(unsafe_code)]
 
+mod daemon;
 mod engine;
 mod frames;
 mod hashes;
@@ -47,6 +49,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "encryption", run: encryption },
     Target { name: "dht", run: dht },
     Target { name: "engine", run: engine::run },
+    Target { name: "http", run: daemon::http },
+    Target { name: "control", run: daemon::control },
 ];
 
 fn bencode(data: &[u8]) {
