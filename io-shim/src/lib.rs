@@ -5,9 +5,11 @@
 //! - its life: [`daemon`], [`config`], [`folder`] (state folder), [`descriptors`] (how many), [`install`], [`native_messaging`], [`metrics`],
 //!   [`in_memory`] (without a listener)
 //! - HTTP: `server` (with `connections`) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
-//!   [`multipart`]) → [`stream`] (its bytes, found by `opener`), or → `calls` (what the engine answers in words, with `uploads`); [`auth`] says who may
-//! - the engine: `websocket` → `doorstep` (connections that are not known yet) → `control` (its WebSocket) → [`desk`] (who waits for what) and [`io_plane`] → [`sockets`] (with rate limits), [`files`],
-//!   `digest`, [`state`], `http_client` (with `http_fetch`), `resolve`, [`port_map`]; [`events`] is the way back; `read_ahead` follows hints
+//!   [`multipart`]) → [`stream`] (its bytes, found by `opener`), or → `calls` (what the engine answers in words, with `uploads`);
+//!   [`auth`] says who may
+//! - the engine: `websocket` → `doorstep` (connections that are not known yet) → `control` (its WebSocket) → [`desk`] (who waits for what)
+//!   and [`io_plane`] → [`sockets`] (with rate limits), [`files`], `digest`, [`state`], `http_client` (with `http_fetch`), `resolve`,
+//!   [`port_map`]; [`events`] is the way back; `read_ahead` follows hints
 //! - [`limits`]: every bound of the I/O plane
 #![forbid(unsafe_code)]
 
