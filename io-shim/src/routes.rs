@@ -162,10 +162,10 @@ pub(crate) fn open_control(app: &Arc<App>, mut request: http::Request<Incoming>)
     if app.desk.is_stopping() {
         return unavailable("the daemon is stopping", RETRY_AFTER);
     }
-    let answer = match websocket::handshake(request.method(), request.version(), request.headers()) {
-        Ok(answer) => answer,
-        Err(refusal) => return refusal,
-    };
+    let answer = websocket::handshake(request.method(), request.version(), request.headers());
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return answer;
+    }
     let upgrade = hyper::upgrade::on(&mut request);
     let (app, standing) = (Arc::clone(app), app.doorstep.enter());
     tokio::spawn(async move {

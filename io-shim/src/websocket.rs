@@ -27,23 +27,23 @@ const NONCE_BYTES: usize = 16;
 /// Bytes read from a socket at a time.
 const READ_BUFFER: usize = 16 << 10;
 
-/// The 101 that opens a WebSocket, or why it stays closed (RFC 6455 §4.2).
-pub(crate) fn handshake(method: &Method, version: Version, headers: &HeaderMap) -> Result<Answer, Answer> {
+/// The 101 that opens a WebSocket, or another status that says why it stays closed (RFC 6455 §4.2).
+pub(crate) fn handshake(method: &Method, version: Version, headers: &HeaderMap) -> Answer {
     if method != Method::GET {
         let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "a WebSocket is opened with GET");
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
-        return Err(refusal);
+        return refusal;
     }
     let asks = has_token(headers, &header::UPGRADE, "websocket") && has_token(headers, &header::CONNECTION, "upgrade");
     if version != Version::HTTP_11 || !asks {
-        return Err(upgrade_required("this is a WebSocket: ask for an upgrade"));
+        return upgrade_required("this is a WebSocket: ask for an upgrade");
     }
     if only(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version.as_bytes() != VERSION.as_bytes()) {
-        return Err(upgrade_required("this is a WebSocket of version 13"));
+        return upgrade_required("this is a WebSocket of version 13");
     }
     let key = only(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| is_nonce(key.as_bytes()));
     let Some(key) = key else {
-        return Err(plain(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is sixteen bytes in base64, once"));
+        return plain(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is sixteen bytes in base64, once");
     };
     let mut answer = Response::new(Content::Text(String::new()));
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -52,7 +52,7 @@ pub(crate) fn handshake(method: &Method, version: Version, headers: &HeaderMap) 
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    Ok(answer)
+    answer
 }
 
 /// 426 with what it takes (RFC 6455 §4.4, RFC 9110 §15.5.22).
@@ -217,7 +217,7 @@ mod tests {
     fn check(other: &[(&'static str, &'static str)], expected: u16) {
         let kept = GOOD.iter().filter(|(name, _)| other.iter().all(|(changed, _)| changed != name));
         let lines: Vec<_> = kept.chain(other).copied().filter(|(_, value)| !value.is_empty()).collect();
-        let answer = handshake(&Method::GET, Version::HTTP_11, &headers(&lines)).unwrap_or_else(|refusal| refusal);
+        let answer = handshake(&Method::GET, Version::HTTP_11, &headers(&lines));
         assert_eq!(answer.status(), expected, "{other:?}");
         if expected == 426 {
             assert_eq!(answer.headers()["sec-websocket-version"], "13");
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_handshake_is_taken_as_the_rfc_says() {
-        let answer = handshake(&Method::GET, Version::HTTP_11, &headers(&GOOD)).unwrap_or_else(|refusal| refusal);
+        let answer = handshake(&Method::GET, Version::HTTP_11, &headers(&GOOD));
         assert_eq!(
             (answer.status().as_u16(), answer.headers()["sec-websocket-accept"].as_bytes()),
             (101, &b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="[..])
@@ -249,8 +249,8 @@ mod tests {
         }
         for (method, version, expected) in [(Method::POST, Version::HTTP_11, 405), (Method::GET, Version::HTTP_10, 426)]
         {
-            let refusal = handshake(&method, version, &headers(&GOOD)).err().map(|refusal| refusal.status().as_u16());
-            assert_eq!(refusal, Some(expected), "{method} {version:?}");
+            let answer = handshake(&method, version, &headers(&GOOD));
+            assert_eq!(answer.status(), expected, "{method} {version:?}");
         }
     }
 
