@@ -73,6 +73,25 @@ pub enum MappedBy {
     Upnp,
 }
 
+/// Which file a path leads to, whatever the file is called: the same for the same file only, also after the disk was unplugged and plugged in
+/// again. Made of the file system's own identity, the file's number in it and the time when the file was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FileIdentity(pub [u8; 16]);
+
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OpenMode {
+    /// Reading a file that is there.
+    Read,
+    /// Making the file and its folders. Anything that has its name already is [`OpErrorKind::Exists`], and is left alone.
+    Create,
+    /// Writing to a file that is there; none is [`OpErrorKind::NotFound`].
+    Write {
+        /// Which file; another one is [`OpErrorKind::Changed`], and is left alone. Absent: whatever file has this path.
+        identity: Option<FileIdentity>,
+    },
+}
+
 /// Names a diverted frame: the eight bytes after its first.
 pub type DivertKey = [u8; 8];
 
@@ -229,8 +248,8 @@ pub enum IoCommand {
         /// The connection.
         conn: ConnId,
     },
-    /// Open a file beneath a root, making it and its folders when `create` is set. It is made sparse with `length` bytes; a shorter one is
-    /// extended, a longer one is left as it is. → [`OpOutput::Opened`]
+    /// Open a file beneath a root. A file that is opened for writing is locked against every other process of the user until it is closed
+    /// ([`OpErrorKind::Busy`] when another process holds it). → [`OpOutput::Opened`]
     FileOpen {
         /// For the answer.
         op: OpId,
@@ -240,10 +259,10 @@ pub enum IoCommand {
         root: RootKey,
         /// Path below it, component by component.
         path: Vec<String>,
-        /// Full length, bytes.
+        /// Full length, bytes. A file that is opened for writing and is shorter is extended, sparse; a longer one is left as it is.
         length: u64,
-        /// Make it if it is not there.
-        create: bool,
+        /// What for.
+        mode: OpenMode,
     },
     /// Close an open file. Its number may be used again afterwards. No answer.
     FileClose {
@@ -298,7 +317,8 @@ pub enum IoCommand {
         /// Path below it.
         path: Vec<String>,
     },
-    /// Delete a file, and the folders above it that this leaves empty, the root excepted. → [`OpOutput::Unit`]
+    /// Delete a file, and the folders above it that this leaves empty, the root excepted. Another file than the named one stays:
+    /// [`OpErrorKind::Changed`]. → [`OpOutput::Unit`]
     FileDelete {
         /// For the answer.
         op: OpId,
@@ -306,6 +326,22 @@ pub enum IoCommand {
         root: RootKey,
         /// Path below it.
         path: Vec<String>,
+        /// Which file; absent: whatever file has this path.
+        identity: Option<FileIdentity>,
+    },
+    /// Copy a span from one open file to the same place in another, sharing the blocks where the file system can. An end of
+    /// file inside the span is [`OpErrorKind::NotFound`]. → [`OpOutput::Unit`]
+    FileCopy {
+        /// For the answer.
+        op: OpId,
+        /// The file to read.
+        from: FileRef,
+        /// The file to write, open for writing.
+        to: FileRef,
+        /// First byte, in both.
+        offset: u64,
+        /// Number of bytes.
+        length: u64,
     },
     /// Hash the bytes of the spans, one after the other. → [`OpOutput::Digest`]; an end of file inside a span is
     /// [`OpErrorKind::NotFound`].
@@ -517,8 +553,8 @@ pub enum OpOutput {
     Unit,
     /// A file is open.
     Opened {
-        /// Length before it was extended, bytes; `None` when it is new.
-        existing: Option<u64>,
+        /// What it looks like, after it was made or extended.
+        stat: FileStat,
     },
     /// A socket is bound.
     Bound {
@@ -557,6 +593,8 @@ pub struct FileStat {
     /// Last change of anything about it, names and times included, nanoseconds since 1970: nobody can set this one back. Zero where the system does
     /// not say.
     pub changed_ns: u64,
+    /// Which file it is; absent where the file system does not tell files apart reliably.
+    pub identity: Option<FileIdentity>,
 }
 
 /// Why a command failed.
@@ -587,6 +625,14 @@ pub enum OpErrorKind {
     Network,
     /// Anything else.
     Other,
+    /// Another file has this path than the one that was named.
+    Changed,
+    /// Another process of the user has the file open for writing.
+    Busy,
+    /// The root's folder is not there, though it held files before: its disk may not be mounted.
+    Absent,
+    /// The file system takes no such name: too long for it, or with characters that it does not allow.
+    Name,
 }
 
 /// Why a connection ended.

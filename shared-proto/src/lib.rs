@@ -16,12 +16,13 @@ pub mod error;
 pub mod frame;
 pub mod ids;
 pub mod io;
+pub mod path;
 pub mod token;
 
 pub use control::{BlockReason, DaemonMessage, EngineMessage, Limits, Root};
 pub use error::{CloseCode, FrameError};
 pub use ids::{ConnId, FileId, FileRef, OpId, RequestId, RootKey, SocketId};
-pub use io::{IoCommand, IoEvent, Span};
+pub use io::{FileIdentity, IoCommand, IoEvent, OpenMode, Span};
 
 /// Version of this protocol. `hello` names it; a daemon of another version closes with
 /// [`CloseCode::Protocol`].
