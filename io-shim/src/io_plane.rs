@@ -152,8 +152,8 @@ impl IoPlane {
             IoCommand::Arm { conn, key, spans } => self.sockets.arm(conn, key, self.files.resolve(&spans)),
             IoCommand::Disarm { conn, key } => self.sockets.disarm(conn, &key),
             IoCommand::TcpClose { conn } => self.sockets.close(conn),
-            IoCommand::FileOpen { op, file, root, path, length, create } => {
-                let opening = self.files.open(file, root, path, length, create);
+            IoCommand::FileOpen { op, file, root, path, length, mode } => {
+                let opening = self.files.open(file, root, path, length, mode);
                 self.run(op, 0, opening);
             }
             IoCommand::FileClose { file } => self.files.close(file),
@@ -172,9 +172,12 @@ impl IoPlane {
                 let looking = self.files.stat(root, path);
                 self.run(op, 0, looking);
             }
-            IoCommand::FileDelete { op, root, path } => {
-                let deleting = self.files.delete(root, path);
+            IoCommand::FileDelete { op, root, path, identity } => {
+                let deleting = self.files.delete(root, path, identity);
                 self.run(op, 0, deleting);
+            }
+            IoCommand::FileCopy { op, from, to, offset, length } => {
+                self.run(op, 0, self.files.copy(from, to, offset, length));
             }
             IoCommand::Digest { op, kind, spans } => self.run(op, 0, self.files.digest(kind, &spans)),
             IoCommand::KvPut { op, key, value } => self.run_state(op, value.len(), StateRequest::Put { key, value }),

@@ -26,6 +26,9 @@ pub const MAX_READS: usize = 32;
 /// a slow disk a few more than cores keep its queue filled.
 pub const MAX_DISK_JOBS: usize = 32;
 
+/// Copies from file to file at once: more of them only make one disk seek between them.
+pub const MAX_COPY_JOBS: usize = 2;
+
 /// Spans in one command. A payload rarely touches more than a few files, but a unit of verification over tiny files can
 /// touch thousands.
 pub const MAX_SPANS: usize = 16_384;
@@ -56,15 +59,6 @@ pub const READ_MIN: usize = 16 << 10;
 
 /// Longest patience with a connection attempt.
 pub const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Components in a path; Linux's own limit on path length allows no sensible tree deeper than this.
-pub const MAX_PATH_COMPONENTS: usize = 64;
-
-/// Bytes in one component: the limit of nearly every file system.
-pub const MAX_COMPONENT_BYTES: usize = 255;
-
-/// Bytes in a path altogether: Linux's `PATH_MAX`.
-pub const MAX_PATH_BYTES: usize = 4_096;
 
 /// Bytes of keys that one scan may return: with [`shared_proto::frame::BATCH_TARGET`] it fits a frame.
 pub const MAX_SCAN_BYTES: usize = 8 << 20;

@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind};
 
 use shared_proto::io::{OpError, OpErrorKind};
 
+const NAME: &str = "the file system does not take this name";
+
 /// An error of the given kind.
 pub(crate) fn op_error(kind: OpErrorKind, message: impl Into<String>) -> OpError {
     OpError { kind, message: message.into() }
@@ -29,12 +31,19 @@ pub(crate) fn from_io(error: &io::Error) -> OpError {
         ErrorKind::StorageFull => (OpErrorKind::Full, "the disk is full"),
         ErrorKind::QuotaExceeded => (OpErrorKind::Full, "the disk quota is used up"),
         ErrorKind::FileTooLarge => (OpErrorKind::Limit, "the file system does not take files of this size"),
-        ErrorKind::InvalidFilename | ErrorKind::InvalidInput => {
-            (OpErrorKind::Denied, "the file system does not take this name or length")
-        }
+        ErrorKind::InvalidFilename => (OpErrorKind::Name, NAME),
+        _ if is_illegal_sequence(error) => (OpErrorKind::Name, NAME),
         _ => return op_error(OpErrorKind::Other, format!("the disk failed: {}", plain(error))),
     };
     op_error(kind, message)
+}
+
+/// As [`from_io`], of what was done to a name: what the system finds invalid then is the name.
+pub(crate) fn from_name_io(error: &io::Error) -> OpError {
+    match error.kind() {
+        ErrorKind::InvalidInput => op_error(OpErrorKind::Name, NAME),
+        _ => from_io(error),
+    }
 }
 
 /// The system's own words, which never hold a path; wrapped errors might.
@@ -45,13 +54,26 @@ fn plain(error: &io::Error) -> String {
     }
 }
 
+/// Whether a link was in the way.
 #[cfg(unix)]
-fn is_link(error: &io::Error) -> bool {
+pub(crate) fn is_link(error: &io::Error) -> bool {
     rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP)
 }
 
+/// Whether a link was in the way.
 #[cfg(not(unix))]
-fn is_link(_: &io::Error) -> bool {
+pub(crate) fn is_link(_: &io::Error) -> bool {
+    false
+}
+
+/// Whether the file system has no way to write a name's characters.
+#[cfg(unix)]
+fn is_illegal_sequence(error: &io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::ILSEQ)
+}
+
+#[cfg(not(unix))]
+fn is_illegal_sequence(_: &io::Error) -> bool {
     false
 }
 
@@ -89,8 +111,11 @@ mod tests {
         check(Errno::ACCESS, OpErrorKind::Denied, "does not allow");
         check(Errno::PERM, OpErrorKind::Denied, "does not allow");
         check(Errno::LOOP, OpErrorKind::Denied, "link");
-        check(Errno::NAMETOOLONG, OpErrorKind::Denied, "name");
-        check(Errno::INVAL, OpErrorKind::Denied, "name");
+        check(Errno::NAMETOOLONG, OpErrorKind::Name, "name");
+        check(Errno::ILSEQ, OpErrorKind::Name, "name");
+        check(Errno::INVAL, OpErrorKind::Other, "the disk failed");
+        assert_eq!(from_name_io(&io::Error::from(Errno::INVAL)).kind, OpErrorKind::Name);
+        assert_eq!(from_name_io(&io::Error::from(Errno::NOSPC)).kind, OpErrorKind::Full);
         check(Errno::NOENT, OpErrorKind::NotFound, "no such");
         check(Errno::EXIST, OpErrorKind::Exists, "already");
         check(Errno::ISDIR, OpErrorKind::Exists, "a folder is where");

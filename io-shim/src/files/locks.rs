@@ -122,24 +122,31 @@ impl Region {
 impl SpanLocks {
     /// Takes a place in the queue of every region at once.
     pub(crate) fn claim(self: &Arc<Self>, owner: Option<Owner>, access: Access, regions: Vec<Region>) -> Claim {
+        self.claim_each(owner, regions.into_iter().map(|region| (access, region)).collect())
+    }
+
+    /// As [`SpanLocks::claim`], for regions that are not all accessed in the same way. They are claimed together: two claims, one after the
+    /// other, could wait in a circle with two of somebody else.
+    pub(crate) fn claim_each(self: &Arc<Self>, owner: Option<Owner>, accesses: Vec<(Access, Region)>) -> Claim {
         let mut inner = self.lock();
         inner.next += 1;
         let id = inner.next;
         let mut blockers = BTreeSet::new();
-        for region in &regions {
+        for (access, region) in &accesses {
             if let Some(line) = inner.files.get(&region.file.number) {
-                blockers
-                    .extend(line.near(region).filter(|held| held.blocks(owner, access, region)).map(|held| held.claim));
+                let blocking = line.near(region).filter(|held| held.blocks(owner, *access, region));
+                blockers.extend(blocking.map(|held| held.claim));
             }
         }
-        for region in &regions {
-            let held = Held { claim: id, owner, access, start: region.start, end: region.end };
+        for (access, region) in &accesses {
+            let held = Held { claim: id, owner, access: *access, start: region.start, end: region.end };
             inner.files.entry(region.file.number).or_default().insert(held);
         }
         for blocker in &blockers {
             inner.claims.get_mut(blocker).expect("held regions belong to live claims").dependents.push(id);
         }
         let wake = Arc::new(Notify::new());
+        let regions = accesses.into_iter().map(|(_, region)| region).collect();
         let entry = Entry { blockers: blockers.len(), dependents: Vec::new(), regions, wake: Arc::clone(&wake) };
         inner.claims.insert(id, entry);
         drop(inner);
@@ -286,6 +293,18 @@ mod tests {
         assert!(!is_ready(&write).await);
         drop(reads);
         assert!(is_ready(&write).await);
+    }
+
+    #[tokio::test]
+    async fn a_copy_shares_what_it_reads_and_has_what_it_writes_for_itself() {
+        let bench = Bench::new();
+        let region = |file: usize| Region { file: Arc::clone(&bench.files[file]), start: 0, end: 10 };
+        let copy = bench.locks.claim_each(None, vec![(Read, region(0)), (Write, region(1))]);
+        assert!(is_ready(&copy).await && is_ready(&bench.claim(Read, &[(0, 0, 10)])).await);
+        let late = [bench.claim(Write, &[(0, 9, 10)]), bench.claim(Read, &[(1, 9, 10)])];
+        assert!(!is_ready(&late[0]).await && !is_ready(&late[1]).await);
+        drop(copy);
+        assert!(is_ready(&late[0]).await && is_ready(&late[1]).await);
     }
 
     #[tokio::test]

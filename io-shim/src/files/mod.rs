@@ -1,11 +1,16 @@
 //! Files beneath the folders that the user chose.
 //!
-//! [`roots`] confines, [`store`] opens and moves ([`moving`] from disk to disk), [`locks`] orders reads and writes of the same bytes, [`table`] keeps
+//! [`roots`] confines; [`opening`] opens and makes files, [`identity`] tells which file is which, [`folders`] changes names, [`moving`] moves from disk to
+//! disk, and [`copying`] copies spans; [`store`] puts these together for all engines. [`locks`] orders reads and writes of the same bytes, [`table`] keeps
 //! what one engine has open. None of them knows what the files are for.
 
+mod copying;
 pub(crate) mod error;
+mod folders;
+pub(crate) mod identity;
 pub(crate) mod locks;
 mod moving;
+mod opening;
 pub mod roots;
 pub mod store;
 pub(crate) mod table;

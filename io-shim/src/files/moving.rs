@@ -14,10 +14,10 @@ use sha2::{Digest, Sha256};
 use shared_proto::io::{OpError, OpErrorKind};
 
 use super::{
-    error::{from_io, op_error},
-    read_at,
-    store::{Mode, open_at, parent_of, regular, rename_no_replace},
-    write_all_at,
+    error::{from_io, from_name_io, op_error},
+    folders::{parent_of, rename_no_replace},
+    opening::{self, Access},
+    read_at, write_all_at,
 };
 
 /// Bytes copied at once. Holes in a file are kept where all of these are zero.
@@ -33,8 +33,8 @@ pub(super) fn copy_over<G>(
     cancelled: impl Fn() -> bool,
     alone: impl FnOnce() -> G,
 ) -> Result<File, OpError> {
-    let source = regular(open_at(from_dir, from, Mode::Read))?;
-    let (target_dir, target_name) = parent_of(to_dir, to)?;
+    let source = opening::open(from_dir, from, Access::Read)?;
+    let (target_dir, target_name) = parent_of(to_dir, to).map_err(|error| from_io(&error))?;
     if target_dir.symlink_metadata(target_name).is_ok() {
         return Err(from_io(&io::ErrorKind::AlreadyExists.into()));
     }
@@ -44,7 +44,7 @@ pub(super) fn copy_over<G>(
     let copied = copy(&source, &target_dir, &temporary, cancelled);
     let moved = copied.and_then(|copy| {
         let _alone = alone();
-        rename_no_replace(&target_dir, &temporary, &target_dir, target_name).map_err(|error| from_io(&error))?;
+        rename_no_replace(&target_dir, &temporary, &target_dir, target_name).map_err(|error| from_name_io(&error))?;
         Ok(copy)
     });
     if moved.is_err() {
@@ -64,10 +64,10 @@ fn temporary_name(to: &Path) -> PathBuf {
 }
 
 fn copy(source: &File, dir: &Dir, name: &Path, cancelled: impl Fn() -> bool) -> Result<File, OpError> {
-    let copy = regular(open_at(dir, name, Mode::Create))?;
+    let copy = opening::open(dir, name, Access::Make)?;
     let found = source.metadata().map_err(|error| from_io(&error))?;
-    let filled = copy.set_len(found.len()).map_err(|error| from_io(&error));
-    filled.and_then(|()| copy_bytes(source, &copy, found.len(), cancelled))?;
+    opening::extend(&copy, found.len())?;
+    copy_bytes(source, &copy, found.len(), cancelled)?;
     if let Ok(modified) = found.modified() {
         // It is how one tells whether somebody changed it; not every disk keeps it.
         let _ = copy.set_times(FileTimes::new().set_modified(modified));

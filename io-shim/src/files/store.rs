@@ -1,30 +1,28 @@
 //! Opening, moving and deleting files beneath the roots.
 //!
 //! Outlives every engine: it also owns what keeps the operations of one engine from those of the next (the locks on
-//! spans, one change of names at a time) and how many blocking jobs run at once. Invariant: it never follows a link at
-//! the end of a path, and never opens anything but a regular file.
+//! spans, one change of names at a time) and how many blocking jobs run at once. Invariant: a file is changed or deleted only
+//! if it is the one that was meant.
 
 use std::{
     collections::HashMap,
     fs::File,
     io,
-    path::Path,
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::SystemTime,
 };
 
-use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
-use cap_std::fs::{Dir, OpenOptions};
 use shared_proto::{
-    Root, RootKey,
+    FileIdentity, OpenMode, Root, RootKey,
     io::{FileStat, OpError, OpErrorKind},
 };
 use tokio::sync::Semaphore;
 
 use super::{
-    error::{from_io, op_error},
+    error::{from_io, from_name_io, op_error},
+    folders::{make_parents, parent_of, remove_empty_parents, rename_no_replace, unmake_parents},
     locks::{Identity, SpanLocks},
     moving,
+    opening::{self, Access},
     roots::{Roots, checked_path},
 };
 use crate::limits;
@@ -38,6 +36,7 @@ pub struct FileStore {
     disk_jobs: Semaphore,
     digest_jobs: Semaphore,
     move_jobs: Semaphore,
+    copy_jobs: Semaphore,
 }
 
 /// Which files are in use, so that everyone who opens the same path shares its locks.
@@ -73,6 +72,7 @@ impl FileStore {
             disk_jobs: Semaphore::new(limits::MAX_DISK_JOBS),
             digest_jobs: Semaphore::new(cores),
             move_jobs: Semaphore::new(1),
+            copy_jobs: Semaphore::new(limits::MAX_COPY_JOBS),
         }
     }
 
@@ -89,7 +89,7 @@ impl FileStore {
     pub fn open_for_serving(&self, root: &RootKey, path: &[String]) -> Result<File, OpError> {
         let path = checked_path(path)?;
         let dir = self.roots.open(root, false)?;
-        regular(open_at(&dir, &path, Mode::Read))
+        opening::open(&dir, &path, Access::Read)
     }
 
     /// Where the file is now; to be asked before it is opened for serving.
@@ -98,45 +98,28 @@ impl FileStore {
         Place { moves: identity.moves(), identity }
     }
 
-    /// Opens for reading and writing, as [`shared_proto::IoCommand::FileOpen`] says; a file that exists and cannot be
-    /// written is opened for reading. Also its length before it was extended, `None` when it is new.
+    /// Opens as [`shared_proto::IoCommand::FileOpen`] says. Also what the file looks like then.
     pub(crate) fn open(
         &self,
         root: &RootKey,
         path: &[String],
         length: u64,
-        create: bool,
-    ) -> Result<(File, Option<u64>), OpError> {
+        mode: OpenMode,
+    ) -> Result<(File, FileStat), OpError> {
         let path = checked_path(path)?;
-        let dir = self.roots.open(root, create)?;
-        match open_at(&dir, &path, Mode::Write) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && create => self.create(&dir, &path, length),
-            Err(error) if is_denied(&error) && !create => {
-                let file = regular(open_at(&dir, &path, Mode::Read))?;
-                let existing = length_of(&file)?;
-                Ok((file, Some(existing)))
+        let dir = self.roots.open(root, mode == OpenMode::Create)?;
+        let file = match mode {
+            OpenMode::Read => opening::open(&dir, &path, Access::Read)?,
+            OpenMode::Create => opening::make(&dir, &path, length)?,
+            OpenMode::Write { identity } => {
+                let file = opening::open(&dir, &path, Access::Write)?;
+                expect_identity(identity, opening::stat(&file)?.identity)?;
+                opening::extend(&file, length)?;
+                file
             }
-            opened => {
-                let file = regular(opened)?;
-                let existing = length_of(&file)?;
-                if existing < length {
-                    file.set_len(length).map_err(|error| from_io(&error))?;
-                }
-                Ok((file, Some(existing)))
-            }
-        }
-    }
-
-    fn create(&self, dir: &Dir, path: &Path, length: u64) -> Result<(File, Option<u64>), OpError> {
-        make_parents(dir, path)?;
-        let file = regular(open_at(dir, path, Mode::Create))?;
-        if let Err(error) = file.set_len(length) {
-            // An empty stub would look like a download that began.
-            drop(file);
-            let _ = dir.remove_file(path);
-            return Err(from_io(&error));
-        }
-        Ok((file, None))
+        };
+        let stat = opening::stat(&file)?;
+        Ok((file, stat))
     }
 
     /// Renames, making the target's folders; an existing target is an error. From disk to disk it is copied, and gives the file
@@ -149,27 +132,28 @@ impl FileStore {
     ) -> Result<Option<File>, OpError> {
         let (from, to) = (checked_path(from)?, checked_path(to)?);
         let source = self.roots.open(root, false)?;
-        source.symlink_metadata(&from).map_err(|error| from_io(&error))?;
+        source.symlink_metadata(&from).map_err(|error| from_name_io(&error))?;
         let target = if root == to_root { source.try_clone() } else { Ok(self.roots.open(to_root, true)?) };
         let target = target.map_err(|error| from_io(&error))?;
-        let renamed = {
-            let _alone = self.names.blocking_lock();
-            make_parents(&target, &to)?;
-            let (from_dir, from_name) = parent_of(&source, &from)?;
-            let (to_dir, to_name) = parent_of(&target, &to)?;
-            rename_no_replace(&from_dir, from_name, &to_dir, to_name)
+        let alone = || self.names.blocking_lock();
+        let (renamed, made) = {
+            let _alone = alone();
+            let made = make_parents(&target, &to)?;
+            let (from_dir, from_name) = parent_of(&source, &from).map_err(|error| from_io(&error))?;
+            let (to_dir, to_name) = parent_of(&target, &to).map_err(|error| from_io(&error))?;
+            (rename_no_replace(&from_dir, from_name, &to_dir, to_name), made)
         };
         let moved = match renamed {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                let alone = || self.names.blocking_lock();
                 moving::copy_over(&source, &from, &target, &to, cancelled, alone).map(Some)
             }
-            renamed => renamed.map(|()| None).map_err(|error| from_io(&error)),
+            renamed => renamed.map(|()| None).map_err(|error| from_name_io(&error)),
         };
+        let _alone = alone();
         if moved.is_ok() {
             remove_empty_parents(&source, &from);
         } else {
-            remove_empty_parents(&target, &to);
+            unmake_parents(&target, &to, made.as_deref());
         }
         moved
     }
@@ -178,32 +162,26 @@ impl FileStore {
     pub(crate) fn stat(&self, root: &RootKey, path: &[String]) -> Result<Option<FileStat>, OpError> {
         let path = checked_path(path)?;
         let Some(dir) = self.roots.open_if_there(root)? else { return Ok(None) };
-        let found = match dir.symlink_metadata(&path) {
-            Ok(found) => found,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(from_io(&error)),
-        };
-        if found.is_dir() {
-            return Err(from_io(&io::ErrorKind::IsADirectory.into()));
-        }
-        if !found.is_file() {
-            return Err(op_error(OpErrorKind::Denied, "it is not a regular file"));
-        }
-        let since = found.modified().ok().and_then(|at| at.into_std().duration_since(SystemTime::UNIX_EPOCH).ok());
-        let modified_ns = since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0);
-        Ok(Some(FileStat { length: found.len(), modified_ns, changed_ns: changed_ns(&found) }))
+        opening::look(&dir, &path)
     }
 
     /// Deletes a file and the folders above it that this leaves empty.
-    pub(crate) fn delete(&self, root: &RootKey, path: &[String]) -> Result<(), OpError> {
+    pub(crate) fn delete(
+        &self,
+        root: &RootKey,
+        path: &[String],
+        identity: Option<FileIdentity>,
+    ) -> Result<(), OpError> {
         let path = checked_path(path)?;
         let dir = self.roots.open(root, false)?;
         if dir.symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
             return Err(op_error(OpErrorKind::Denied, "it is a folder, and only files are deleted"));
         }
-        dir.remove_file(&path).map_err(|error| from_io(&error))?;
+        if identity.is_some() {
+            let found = opening::look(&dir, &path)?.ok_or_else(|| from_io(&io::ErrorKind::NotFound.into()))?;
+            expect_identity(identity, found.identity)?;
+        }
+        dir.remove_file(&path).map_err(|error| from_name_io(&error))?;
         remove_empty_parents(&dir, &path);
         Ok(())
     }
@@ -242,6 +220,14 @@ impl FileStore {
         job: impl FnOnce() -> Result<T, OpError> + Send + 'static,
     ) -> Result<T, OpError> {
         run_in(&self.move_jobs, job).await
+    }
+
+    /// Runs a blocking job that copies: a few at a time, so that the disk has time for others.
+    pub(crate) async fn copy_job<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, OpError> + Send + 'static,
+    ) -> Result<T, OpError> {
+        run_in(&self.copy_jobs, job).await
     }
 
     /// Runs a blocking job that hashes.
@@ -297,117 +283,17 @@ impl Identities {
     }
 }
 
+/// Whether a file is the one that is meant. Where the file system does not tell files apart, it is none that was named.
+fn expect_identity(expected: Option<FileIdentity>, found: Option<FileIdentity>) -> Result<(), OpError> {
+    if expected.is_some() && expected != found {
+        return Err(op_error(OpErrorKind::Changed, "another file is in the place of this one"));
+    }
+    Ok(())
+}
+
 /// Where the file system does not tell cases apart two spellings are one file; to share locks needlessly is harmless.
 pub(super) fn lock_name(path: &[String]) -> String {
     path.join("/").to_lowercase()
-}
-
-/// The folders above a path, as far as they are empty.
-fn remove_empty_parents(dir: &Dir, path: &Path) {
-    for folder in path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
-        if dir.remove_dir(folder).is_err() {
-            break;
-        }
-    }
-}
-
-/// How to open.
-pub(super) enum Mode {
-    Read,
-    Write,
-    Create,
-}
-
-pub(super) fn open_at(dir: &Dir, path: &Path, mode: Mode) -> io::Result<cap_std::fs::File> {
-    let mut options = OpenOptions::new();
-    // Non-blocking, because opening a pipe that lies in the folder would otherwise wait for its other end.
-    options.read(true).follow(FollowSymlinks::No).nonblock(true);
-    match mode {
-        Mode::Read => {}
-        Mode::Write => drop(options.write(true)),
-        Mode::Create => drop(options.write(true).create_new(true)),
-    }
-    dir.open_with(path, &options)
-}
-
-pub(super) fn regular(opened: io::Result<cap_std::fs::File>) -> Result<File, OpError> {
-    let file = opened.map_err(|error| from_io(&error))?.into_std();
-    let found = file.metadata().map_err(|error| from_io(&error))?;
-    if found.is_dir() {
-        return Err(from_io(&io::ErrorKind::IsADirectory.into()));
-    }
-    if !found.is_file() {
-        return Err(op_error(OpErrorKind::Denied, "it is not a regular file"));
-    }
-    Ok(file)
-}
-
-fn length_of(file: &File) -> Result<u64, OpError> {
-    file.metadata().map(|found| found.len()).map_err(|error| from_io(&error))
-}
-
-#[cfg(unix)]
-fn changed_ns(metadata: &cap_std::fs::Metadata) -> u64 {
-    use cap_std::fs::MetadataExt;
-    let seconds = u64::try_from(metadata.ctime()).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(metadata.ctime_nsec()).unwrap_or(0))
-}
-
-#[cfg(not(unix))]
-fn changed_ns(_: &cap_std::fs::Metadata) -> u64 {
-    0
-}
-
-fn is_denied(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
-}
-
-fn make_parents(dir: &Dir, path: &Path) -> Result<(), OpError> {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => match dir.create_dir_all(parent) {
-            // Said of the folder, not of the file.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(from_io(&io::ErrorKind::NotADirectory.into()))
-            }
-            made => made.map_err(|error| from_io(&error)),
-        },
-        _ => Ok(()),
-    }
-}
-
-/// A handle to the folder that holds the path's last name, and that name.
-pub(super) fn parent_of<'a>(dir: &Dir, path: &'a Path) -> Result<(Dir, &'a Path), OpError> {
-    let name = path.file_name().map(Path::new).expect("a checked path ends in a name");
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => dir.open_dir(parent),
-        _ => dir.try_clone(),
-    };
-    Ok((parent.map_err(|error| from_io(&error))?, name))
-}
-
-/// One step where the system has it, so that a target which appears meanwhile is not lost.
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-pub(super) fn rename_no_replace(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
-    use rustix::{fs::RenameFlags, io::Errno};
-    match rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::NOREPLACE) {
-        // File systems that lack it (some network and FAT drivers) say so in these ways.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => check_and_rename(from_dir, from, to_dir, to),
-        result => Ok(result?),
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-pub(super) fn rename_no_replace(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
-    check_and_rename(from_dir, from, to_dir, to)
-}
-
-/// In two steps: a target that another program makes in between is replaced.
-fn check_and_rename(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
-    match to_dir.symlink_metadata(to) {
-        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => from_dir.rename(from, to_dir, to),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use shared_proto::{
-    FileRef, RootKey, Span,
+    FileIdentity, FileRef, OpenMode, RootKey, Span,
     frame::MAX_READ,
     io::{DigestKind, OpError, OpErrorKind, OpOutput},
 };
@@ -23,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    copying::copy_span,
     error::{from_io, op_error},
     locks::{Access, Claim, Identity, Owner, Region},
     read_at,
@@ -90,7 +91,7 @@ impl FileTable {
         root: RootKey,
         path: Vec<String>,
         length: u64,
-        create: bool,
+        mode: OpenMode,
     ) -> impl Future<Output = OpResult> + use<> {
         let admitted = self.admit(file);
         let (told, handle) = watch::channel(None);
@@ -108,13 +109,13 @@ impl FileTable {
         }
         let store = Arc::clone(&self.store);
         let name = name_of(&root, &path);
-        let opening = self.name_job(&name, Box::new(move || store.open(&root, &path, length, create)));
+        let opening = self.name_job(&name, Box::new(move || store.open(&root, &path, length, mode)));
         async move {
             admitted?;
             match opening.await {
-                Ok((file, existing)) => {
+                Ok((file, stat)) => {
                     told.send_replace(Some(Ok(Arc::new(file))));
-                    Ok(OpOutput::Opened { existing })
+                    Ok(OpOutput::Opened { stat })
                 }
                 Err(error) => {
                     told.send_replace(Some(Err(error.clone())));
@@ -206,11 +207,54 @@ impl FileTable {
     }
 
     /// [`shared_proto::IoCommand::FileDelete`]
-    pub(crate) fn delete(&mut self, root: RootKey, path: Vec<String>) -> impl Future<Output = OpResult> + use<> {
+    pub(crate) fn delete(
+        &mut self,
+        root: RootKey,
+        path: Vec<String>,
+        identity: Option<FileIdentity>,
+    ) -> impl Future<Output = OpResult> + use<> {
         let store = Arc::clone(&self.store);
         let name = name_of(&root, &path);
-        let deleting = self.name_job(&name, Box::new(move || store.delete(&root, &path)));
+        let deleting = self.name_job(&name, Box::new(move || store.delete(&root, &path, identity)));
         async move { deleting.await.map(|()| OpOutput::Unit) }
+    }
+
+    /// [`shared_proto::IoCommand::FileCopy`]
+    pub(crate) fn copy(
+        &self,
+        from: FileRef,
+        to: FileRef,
+        offset: u64,
+        length: u64,
+    ) -> impl Future<Output = OpResult> + use<> {
+        let claimed = self.claim_copy(from, to, offset, length);
+        let (store, stopped) = (Arc::clone(&self.store), self.stopped.clone());
+        async move {
+            let (claim, from, to) = claimed?;
+            claim.ready().await;
+            let (from, to) = (from.handle().await?, to.handle().await?);
+            let job = move || {
+                let _claim = claim;
+                copy_span(&from, &to, offset, length, || stopped.is_cancelled())
+            };
+            store.copy_job(job).await.map(|()| OpOutput::Unit)
+        }
+    }
+
+    /// Both files of a copy, with a claim on the span in each.
+    fn claim_copy(
+        &self,
+        from: FileRef,
+        to: FileRef,
+        offset: u64,
+        length: u64,
+    ) -> Result<(Claim, Arc<OpenFile>, Arc<OpenFile>), OpError> {
+        let (from, to) = (self.find(from)?, self.find(to)?);
+        let end = offset.checked_add(length).filter(|end| *end <= LONGEST);
+        let end = end.ok_or_else(|| op_error(OpErrorKind::Denied, "no file is that long"))?;
+        let region = |open: &OpenFile| Region { file: Arc::clone(&open.identity), start: offset, end };
+        let regions = vec![(Access::Read, region(&from)), (Access::Write, region(&to))];
+        Ok((self.store.locks().claim_each(None, regions), from, to))
     }
 
     /// [`shared_proto::IoCommand::FileWrite`]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use shared_proto::io::{DigestKind, OpErrorKind, OpOutput};
-use shared_proto::{CloseCode, ConnId, EngineMessage, FileRef, IoCommand, IoEvent, OpId, Span};
+use shared_proto::{CloseCode, ConnId, EngineMessage, FileRef, IoCommand, IoEvent, OpId, OpenMode, Span};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -22,12 +22,12 @@ async fn store(brain: &mut Brain, path: &str) {
                 root: brain.roots[0].key.clone(),
                 path: vec![path.into()],
                 length: LENGTH.into(),
-                create: true,
+                mode: OpenMode::Create,
             },
             IoCommand::FileWrite { op: OpId(2), file: FileRef(1), offset: 0, data },
         ])
         .await;
-    assert_eq!(brain.done(OpId(1)).await, OpOutput::Opened { existing: None });
+    assert!(matches!(brain.done(OpId(1)).await, OpOutput::Opened { stat } if stat.length == u64::from(LENGTH)));
     assert_eq!(brain.done(OpId(2)).await, OpOutput::Unit);
 }
 
@@ -137,7 +137,7 @@ async fn an_engine_may_open_as_many_files_as_it_was_told() {
         root: root.clone(),
         path: vec!["many".into(), format!("{n}")],
         length: 1,
-        create: true,
+        mode: OpenMode::Create,
     };
     for batch in (0..=limits.max_files).collect::<Vec<_>>().chunks(512) {
         brain.order(&batch.iter().map(|&n| open(n)).collect::<Vec<_>>()).await;

@@ -19,10 +19,10 @@ use io_shim::{
     state::StateStore,
 };
 use shared_proto::{
-    ConnId, FileRef, IoCommand, IoEvent, OpId, RootKey, Span,
+    ConnId, FileRef, IoCommand, IoEvent, OpId, OpenMode, RootKey, Span,
     frame::decode_batch,
     ids::SocketId,
-    io::{CloseReason, DigestKind, Family, OpError, OpErrorKind, OpOutput},
+    io::{CloseReason, DigestKind, Family, FileStat, OpError, OpErrorKind, OpOutput},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -209,6 +209,7 @@ impl Bench {
 
     // Files.
 
+    /// Makes a file, or opens whatever file is there for writing; how long it is then.
     pub(crate) async fn open_in(
         &mut self,
         root: &str,
@@ -216,12 +217,24 @@ impl Bench {
         path: &[&str],
         length: u64,
         create: bool,
-    ) -> Result<Option<u64>, OpErrorKind> {
+    ) -> Result<u64, OpErrorKind> {
+        let mode = if create { OpenMode::Create } else { OpenMode::Write { identity: None } };
+        self.open_as(root, file, path, length, mode).await.map(|stat| stat.length)
+    }
+
+    pub(crate) async fn open_as(
+        &mut self,
+        root: &str,
+        file: u32,
+        path: &[&str],
+        length: u64,
+        mode: OpenMode,
+    ) -> Result<FileStat, OpErrorKind> {
         let path = path.iter().map(|name| (*name).to_owned()).collect();
         let root = RootKey::from(root);
-        let opened = self.ask(|op| IoCommand::FileOpen { op, file: FileRef(file), root, path, length, create }).await;
+        let opened = self.ask(|op| IoCommand::FileOpen { op, file: FileRef(file), root, path, length, mode }).await;
         match opened {
-            Ok(OpOutput::Opened { existing }) => Ok(existing),
+            Ok(OpOutput::Opened { stat }) => Ok(stat),
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error.kind),
         }
@@ -229,7 +242,7 @@ impl Bench {
 
     /// Makes a file in the first root.
     pub(crate) async fn create(&mut self, file: u32, name: &str, length: u64) {
-        assert_eq!(self.open_in("root", file, &[name], length, true).await, Ok(None));
+        assert_eq!(self.open_in("root", file, &[name], length, true).await, Ok(length));
     }
 
     pub(crate) async fn write(&mut self, file: u32, offset: u64, data: &[u8]) -> Result<OpOutput, OpError> {

@@ -6,6 +6,7 @@ mod fetch;
 mod fetch_range;
 mod files;
 mod moving;
+mod opening;
 mod order;
 // Addresses in 127/8 besides the first are Linux's.
 #[cfg(target_os = "linux")]

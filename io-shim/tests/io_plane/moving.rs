@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use bytes::Bytes;
 use shared_proto::{
-    FileRef, IoCommand, OpId, RootKey,
+    FileRef, IoCommand, OpId, OpenMode, RootKey,
     io::{DigestKind, OpErrorKind, OpOutput},
 };
 use tokio::time::timeout;
@@ -33,7 +33,7 @@ fn place(bench: &Bench, root: &str, path: &str) -> std::path::PathBuf {
 async fn a_file_moves_with_its_bytes_and_open_handles_go_on() {
     for root in ROOTS {
         let mut bench = Bench::new();
-        assert_eq!(bench.open_in("root", 1, &["a", "b", "film"], 8, true).await, Ok(None));
+        assert_eq!(bench.open_in("root", 1, &["a", "b", "film"], 8, true).await, Ok(8));
         bench.write(1, 0, b"12345678").await.unwrap();
         rename(&mut bench, ("root", &["a", "b", "film"]), (root, &["c", "new"])).await.unwrap();
         assert_eq!(fs::read(place(&bench, root, "c/new")).unwrap(), b"12345678", "{root}");
@@ -42,7 +42,7 @@ async fn a_file_moves_with_its_bytes_and_open_handles_go_on() {
         bench.write(1, 2, b"ab").await.unwrap();
         assert_eq!(bench.read(span(1, 0, 8)).await.unwrap(), &b"12ab5678"[..]);
         assert_eq!(fs::read(place(&bench, root, "c/new")).unwrap(), b"12ab5678");
-        assert_eq!(bench.open_in(root, 2, &["c", "new"], 8, false).await, Ok(Some(8)));
+        assert_eq!(bench.open_in(root, 2, &["c", "new"], 8, false).await, Ok(8));
         rename(&mut bench, (root, &["c", "new"]), ("root", &["back"])).await.unwrap();
         bench.write(2, 0, b"xy").await.unwrap();
         bench.write(1, 6, b"z").await.unwrap();
@@ -98,8 +98,14 @@ async fn commands_see_a_move_in_their_order_and_others_do_not_wait_for_it() {
         bench.start(|op| IoCommand::FileWrite { op, file: FileRef(1), offset: 6, data: Bytes::from_static(b"after") });
     let root = RootKey::from("elsewhere");
     let path = vec!["film".to_owned()];
-    let opening =
-        bench.start(|op| IoCommand::FileOpen { op, file: FileRef(2), root, path, length: LENGTH, create: false });
+    let opening = bench.start(|op| IoCommand::FileOpen {
+        op,
+        file: FileRef(2),
+        root,
+        path,
+        length: LENGTH,
+        mode: OpenMode::Read,
+    });
     timeout(Duration::from_secs(5), bench.create(3, "unrelated", 4)).await.expect("it does not wait");
     let read = bench.read(span(2, 0, 11)).await.unwrap();
     assert_eq!(read, &b"beforeafter"[..]);
@@ -137,7 +143,7 @@ async fn a_move_ends_with_its_engine_and_the_next_one_finds_one_whole_file() {
         }
     };
     let root = timeout(Duration::from_secs(20), settled).await.expect("one of them");
-    assert_eq!(bench.open_in(root, 1, &["film"], LENGTH, false).await, Ok(Some(LENGTH)));
+    assert_eq!(bench.open_in(root, 1, &["film"], LENGTH, false).await, Ok(LENGTH));
     for at in 0..8 {
         assert_eq!(bench.read(span(1, at * (LENGTH / 8), 1 << 20)).await.unwrap(), vec![7; 1 << 20]);
     }

@@ -1,0 +1,93 @@
+//! Folders and names beneath a directory handle: making folders, clearing them away, renaming.
+//!
+//! Blocking code; knows no roots and no locks. Invariant: nothing that has a name already loses it to something else.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use cap_std::fs::Dir;
+use shared_proto::io::OpError;
+
+use super::error::{from_io, from_name_io};
+
+/// Makes the folders above a path; the outermost of those that were not there before.
+pub(super) fn make_parents(dir: &Dir, path: &Path) -> Result<Option<PathBuf>, OpError> {
+    let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(None) };
+    let made = outermost_missing(dir, parent);
+    match dir.create_dir_all(parent) {
+        Ok(()) => Ok(made),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let is_taken = |folder: &Path| dir.metadata(folder).is_ok_and(|found| !found.is_dir());
+            let taken = parent.ancestors().any(|folder| !folder.as_os_str().is_empty() && is_taken(folder));
+            // A folder that was there a moment ago is gone now.
+            let cause = if taken { io::ErrorKind::NotADirectory } else { io::ErrorKind::NotFound };
+            Err(from_io(&cause.into()))
+        }
+        Err(error) => Err(from_name_io(&error)),
+    }
+}
+
+fn outermost_missing(dir: &Dir, folder: &Path) -> Option<PathBuf> {
+    let is_missing = |folder: &&Path| {
+        !folder.as_os_str().is_empty()
+            && dir.symlink_metadata(folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    folder.ancestors().take_while(is_missing).last().map(Path::to_path_buf)
+}
+
+/// Removes the folders above a path as far as they are empty, up to and including `outermost`.
+pub(super) fn unmake_parents(dir: &Dir, path: &Path, outermost: Option<&Path>) {
+    let Some(outermost) = outermost else { return };
+    let own = path.ancestors().skip(1).take_while(|folder| folder.starts_with(outermost));
+    for folder in own {
+        if dir.remove_dir(folder).is_err() {
+            break;
+        }
+    }
+}
+
+/// Removes the folders above a path as far as they are empty.
+pub(super) fn remove_empty_parents(dir: &Dir, path: &Path) {
+    for folder in path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
+        if dir.remove_dir(folder).is_err() {
+            break;
+        }
+    }
+}
+
+/// A handle to the folder that holds the path's last name, and that name.
+pub(super) fn parent_of<'a>(dir: &Dir, path: &'a Path) -> io::Result<(Dir, &'a Path)> {
+    let name = path.file_name().map(Path::new).expect("a checked path ends in a name");
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => dir.open_dir(parent),
+        _ => dir.try_clone(),
+    };
+    Ok((parent?, name))
+}
+
+/// One step where the system has it, so that a target which appears meanwhile is not lost.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+pub(super) fn rename_no_replace(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
+    use rustix::{fs::RenameFlags, io::Errno};
+    match rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::NOREPLACE) {
+        // File systems that lack it (some network and FAT drivers) say so in these ways.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => check_and_rename(from_dir, from, to_dir, to),
+        result => Ok(result?),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+pub(super) fn rename_no_replace(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
+    check_and_rename(from_dir, from, to_dir, to)
+}
+
+/// In two steps: a target that another program makes in between is replaced.
+fn check_and_rename(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
+    match to_dir.symlink_metadata(to) {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => from_dir.rename(from, to_dir, to),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,197 @@
+//! Opens, makes and looks at regular files beneath a directory handle.
+//!
+//! Blocking code; knows no roots and no locks. Invariants: it never follows a link at the end of a path, never opens anything but a regular
+//! file, and what it makes was not there before.
+
+use std::{
+    fs::{File, Metadata},
+    io,
+    path::Path,
+    time::SystemTime,
+};
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::fs::{Dir, OpenOptions};
+use shared_proto::{
+    FileIdentity,
+    io::{FileStat, OpError, OpErrorKind},
+};
+
+use super::{
+    error::{from_io, from_name_io, is_link, op_error},
+    folders::{make_parents, unmake_parents},
+    identity,
+};
+
+/// How often a file is made anew when somebody removes its folder before the file is in it.
+const MAKE_ATTEMPTS: usize = 100;
+
+/// How to open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+    /// For writing; anything that is there already is an error.
+    Make,
+}
+
+/// Opens a regular file.
+pub(super) fn open(dir: &Dir, path: &Path, access: Access) -> Result<File, OpError> {
+    regular(open_at(dir, path, access).map_err(|error| from_name_io(&error))?)
+}
+
+fn open_at(dir: &Dir, path: &Path, access: Access) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    // Non-blocking, because opening a pipe that lies in the folder would otherwise wait for its other end.
+    options.read(true).follow(FollowSymlinks::No).nonblock(true);
+    match access {
+        Access::Read => {}
+        Access::Write => drop(options.write(true)),
+        Access::Make => drop(options.write(true).create_new(true)),
+    }
+    match dir.open_with(path, &options) {
+        // A link is something of that name, too.
+        Err(error) if access == Access::Make && is_link(&error) => Err(io::ErrorKind::AlreadyExists.into()),
+        opened => opened.map(cap_std::fs::File::into_std),
+    }
+}
+
+fn regular(file: File) -> Result<File, OpError> {
+    let found = file.metadata().map_err(|error| from_io(&error))?;
+    if found.is_dir() {
+        return Err(from_io(&io::ErrorKind::IsADirectory.into()));
+    }
+    if !found.is_file() {
+        return Err(op_error(OpErrorKind::Denied, "it is not a regular file"));
+    }
+    Ok(file)
+}
+
+/// Makes a file of this length and the folders above it. When that fails, nothing of it stays.
+pub(super) fn make(dir: &Dir, path: &Path, length: u64) -> Result<File, OpError> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let made = match make_parents(dir, path) {
+            Err(error) if error.kind == OpErrorKind::NotFound && attempt < MAKE_ATTEMPTS => continue,
+            made => made?,
+        };
+        let error = match open_at(dir, path, Access::Make) {
+            Ok(file) => match extend(&file, length) {
+                Ok(()) => return regular(file),
+                Err(error) => {
+                    // An empty stub would look like a download that began.
+                    drop(file);
+                    let _ = dir.remove_file(path);
+                    error
+                }
+            },
+            // Another program removed a folder that was empty for a moment.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < MAKE_ATTEMPTS => continue,
+            Err(error) => from_name_io(&error),
+        };
+        unmake_parents(dir, path, made.as_deref());
+        return Err(error);
+    }
+}
+
+/// Makes a file as long as this, sparse, if it is shorter.
+pub(super) fn extend(file: &File, length: u64) -> Result<(), OpError> {
+    let found = file.metadata().map_err(|error| from_io(&error))?;
+    if found.len() >= length {
+        return Ok(());
+    }
+    file.set_len(length).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => from_io(&io::ErrorKind::FileTooLarge.into()),
+        _ => from_io(&error),
+    })
+}
+
+/// What an open file looks like.
+pub(super) fn stat(file: &File) -> Result<FileStat, OpError> {
+    let found = file.metadata().map_err(|error| from_io(&error))?;
+    Ok(stat_of(&found, identity::of(file, &found)))
+}
+
+fn stat_of(found: &Metadata, identity: Option<FileIdentity>) -> FileStat {
+    let since = found.modified().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let modified_ns = since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0);
+    FileStat { length: found.len(), modified_ns, changed_ns: changed_ns(found), identity }
+}
+
+#[cfg(unix)]
+fn changed_ns(found: &Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let seconds = u64::try_from(found.ctime()).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(found.ctime_nsec()).unwrap_or(0))
+}
+
+#[cfg(not(unix))]
+fn changed_ns(_: &Metadata) -> u64 {
+    0
+}
+
+/// What a path holds, `None` for nothing.
+pub(super) fn look(dir: &Dir, path: &Path) -> Result<Option<FileStat>, OpError> {
+    let found = match look_at(dir, path) {
+        Ok(found) => found,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(from_name_io(&error)),
+    };
+    stat(&regular(found)?).map(Some)
+}
+
+/// A handle that tells about the path's last name and allows nothing else, also where the file can't be read.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn look_at(dir: &Dir, path: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    let (parent, name) = super::folders::parent_of(dir, path)?;
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::openat(&parent, name, flags, Mode::empty())?))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn look_at(dir: &Dir, path: &Path) -> io::Result<File> {
+    open_at(dir, path, Access::Read)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        sync::atomic::{AtomicBool, Ordering},
+    };
+
+    use cap_std::ambient_authority;
+
+    use super::*;
+    use crate::testing::TempDir;
+
+    #[test]
+    fn a_file_is_made_although_its_folders_vanish_whenever_they_are_empty() {
+        let place = TempDir::new();
+        let dir = Dir::open_ambient_dir(place.path(), ambient_authority()).unwrap();
+        let path = Path::new("show/season/episode");
+        let done = AtomicBool::new(false);
+        let made: Vec<_> = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let _ = fs::remove_dir(place.path().join("show/season"));
+                    let _ = fs::remove_dir(place.path().join("show"));
+                    std::thread::yield_now();
+                }
+            });
+            let make = |_| {
+                let made = make(&dir, path, 1).map(drop);
+                let _ = fs::remove_file(place.path().join(path));
+                made
+            };
+            let made = (0..300).map(make).collect();
+            done.store(true, Ordering::Relaxed);
+            made
+        });
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+    }
+}
