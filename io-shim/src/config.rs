@@ -57,6 +57,11 @@ pub struct Settings {
     #[arg(long, env = "JSTORRENT_STATE", value_name = "DIR")]
     #[serde(skip)]
     pub state: Option<PathBuf>,
+    /// Folder for the locks of files that are open for writing. All daemons of a user have to use the same one: nothing else keeps
+    /// two of them from writing to one file
+    #[arg(long, env = "JSTORRENT_LOCKS", value_name = "DIR")]
+    #[serde(skip)]
+    pub locks: Option<PathBuf>,
     /// Address to listen at; by default 127.0.0.1 and the port of last time
     #[arg(long, env = "JSTORRENT_LISTEN", value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
@@ -137,6 +142,8 @@ pub struct RootFolder {
 pub struct Config {
     /// Folder for the daemon's own state.
     pub state: PathBuf,
+    /// Folder for the locks of files that are open for writing, the same for all daemons of a user.
+    pub locks: PathBuf,
     /// Address to listen at, if the user wants a certain one.
     pub listen: Option<SocketAddr>,
     /// Session token, if the user chose one.
@@ -202,6 +209,16 @@ impl Settings {
         }
     }
 
+    /// Where locks are. It must not depend on anything in which two daemons of one user may differ: not on the state folder, nor on whether there is a
+    /// session (as the system's folder for run-time files does).
+    fn locks_folder(&self) -> Result<PathBuf, ConfigError> {
+        let by_default = || {
+            let dirs = directories::ProjectDirs::from("com", "JSTorrent", "jstorrent")?;
+            Some(dirs.data_local_dir().join("locks"))
+        };
+        self.locks.clone().or_else(by_default).ok_or(ConfigError::NoFolder("data", "--locks"))
+    }
+
     /// Fills what is not given from `daemon.toml`, then from the defaults. Who starts the daemon decides how long it idles by default,
     /// in seconds, zero for ever.
     ///
@@ -209,6 +226,7 @@ impl Settings {
     /// [`ConfigError`] when the file or a value makes no sense.
     pub fn resolve(self, idle_exit_s: u64) -> Result<Config, ConfigError> {
         let state = self.state_folder()?;
+        let locks = self.locks_folder()?;
         let file = read_file(&state.join("daemon.toml"))?;
         let listen = self.listen.or(file.listen);
         if let Some(addr) = listen.filter(|addr| !addr.ip().is_loopback()) {
@@ -224,6 +242,7 @@ impl Settings {
         let idle_exit_s = self.idle_exit_s.or(file.idle_exit_s).unwrap_or(idle_exit_s);
         Ok(Config {
             state,
+            locks,
             listen,
             token: self.token.or(file.token),
             no_token: self.no_token || file.no_token,

@@ -21,7 +21,7 @@ use crate::config::{Config, RootFolder, any_port};
 use crate::descriptors::Shares;
 use crate::desk::{Desk, DeskConfig};
 use crate::doorstep::Doorstep;
-use crate::files::{FileStore, Roots};
+use crate::files::{FileStore, Roots, Writers};
 use crate::folder::{Endpoint, Identity, StateFolder};
 use crate::io_plane::IoConfig;
 use crate::metrics::Metrics;
@@ -184,7 +184,11 @@ pub(crate) fn assemble(
     };
     let maps = MapConfig { enabled: !config.no_port_mapping, ..MapConfig::default() };
     let max_wait_ms = u64::try_from(config.max_wait.as_millis()).unwrap_or(u64::MAX);
-    let files = Arc::new(FileStore::new(Roots::new(roots)));
+    let roots = Roots::new(roots).remembering_in(folder.path());
+    roots.check_apart()?;
+    let writers = Writers::open(&config.locks);
+    let writers = writers.with_context(|| format!("the folder for locks, {}", config.locks.display()))?;
+    let files = Arc::new(FileStore::new(roots, writers));
     Ok(App {
         read_ahead: ReadAhead::new(Arc::clone(&files), Arc::clone(&metrics)),
         guard: Guard::new(addr, config.origins.clone(), identity.token.clone()).open(config.no_token),

@@ -14,6 +14,8 @@ const WANTED_OR: [u64; 2] = [10_240, 4_096];
 const MAX_CONNS: u64 = 1_000;
 /// Open files of an engine at the most: a few folders of thousands of small files.
 const MAX_FILES: u64 = 4_096;
+/// What a file takes that is open for writing: itself and its lock.
+const PER_FILE: u64 = 2;
 /// HTTP connections at the most. Chrome opens six and a WebSocket; the rest is room for other players, and a wall for floods.
 const MAX_HTTP: u64 = 1_024;
 /// What is left over for everything else: log and state, fetches, upgraded connections, the runtime's own.
@@ -44,7 +46,7 @@ impl Shares {
         let left = limit.saturating_sub(SPARE + replies);
         let http = share(left / 4, MAX_HTTP);
         let conns = share((left - left.min(http)) / 3, MAX_CONNS);
-        let files = share(left - left.min(http + conns), MAX_FILES);
+        let files = share((left - left.min(http + conns)) / PER_FILE, MAX_FILES);
         let narrow = |share: u64| u32::try_from(share).unwrap_or(u32::MAX);
         Self { conns: narrow(conns), files: narrow(files), http: narrow(http), replies: narrow(replies) }
     }
@@ -97,13 +99,13 @@ mod tests {
     fn where_there_is_room_everybody_gets_the_most() {
         check(u64::MAX, (1_000, 4_096, 1_024));
         check(16_384, (1_000, 4_096, 1_024));
-        check(10_240, (1_000, 4_096, 1_024));
+        check(10_240, (1_000, 3_980, 1_024));
     }
 
     #[test]
     fn where_there_is_little_everybody_gets_less() {
-        check(4_096, (960, 1_920, 960));
-        check(1_024, (192, 384, 192));
+        check(4_096, (960, 960, 960));
+        check(1_024, (192, 192, 192));
         check(0, (16, 16, 16));
     }
 
@@ -112,7 +114,7 @@ mod tests {
         for limit in (512..20_000).step_by(7) {
             for replies in [0, 64, 1_000, 100_000] {
                 let Shares { conns, files, http, replies } = Shares::of(limit, replies);
-                let held = u64::from(conns + files + http + replies);
+                let held = u64::from(conns + http + replies) + PER_FILE * u64::from(files);
                 assert!(held <= limit - SPARE / 2, "{held} of {limit}");
             }
         }

@@ -3,7 +3,7 @@
 //! Owns no threads and no files. The hash crates find SHA instructions at run time. Invariant: the result covers every
 //! byte asked for, or there is no result.
 
-use std::{fs::File, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sha1::Sha1;
@@ -12,6 +12,7 @@ use shared_proto::io::{DigestKind, OpError, OpErrorKind};
 
 use crate::files::{
     error::{from_io, op_error},
+    handle::Handle,
     read_at,
 };
 
@@ -23,7 +24,7 @@ const CHUNK: usize = 512 << 10;
 
 /// Bytes of an open file to hash, or zeros.
 pub(crate) struct Part {
-    pub(crate) file: Option<Arc<File>>,
+    pub(crate) file: Option<Arc<Handle>>,
     pub(crate) offset: u64,
     pub(crate) length: u64,
 }
@@ -109,7 +110,10 @@ impl Hasher {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs::OpenOptions, io::Write};
+    use std::{
+        fs::{File, OpenOptions},
+        io::Write,
+    };
 
     use super::*;
     use crate::testing::TempDir;
@@ -133,7 +137,7 @@ mod tests {
             file.write_all(b"before").unwrap();
             file.write_all(bytes).unwrap();
             file.write_all(b"behind").unwrap();
-            Part { file: Some(Arc::new(file)), offset: 6, length: bytes.len() as u64 }
+            Part { file: Some(Arc::new(file.into())), offset: 6, length: bytes.len() as u64 }
         };
         let (head, tail) = data.split_at(at);
         digest(kind, &[part(head), part(tail)], || false)
@@ -180,7 +184,7 @@ mod tests {
     fn zeros_are_hashed_like_bytes_of_a_file() {
         let mut file = unnamed_file();
         file.write_all(&[7; 10]).unwrap();
-        let file = Part { file: Some(Arc::new(file)), offset: 0, length: 10 };
+        let file = Part { file: Some(Arc::new(file.into())), offset: 0, length: 10 };
         let parts = [file, Part { file: None, offset: 1 << 40, length: CHUNK as u64 + 3 }];
         let expected = Sha1::digest([&[7; 10][..], &vec![0; CHUNK + 3]].concat());
         assert_eq!(digest(DigestKind::Sha1, &parts, || false).unwrap(), expected.as_slice());
@@ -188,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_file_that_ends_early_has_no_digest() {
-        let part = Part { file: Some(Arc::new(unnamed_file())), offset: 0, length: 1 };
+        let part = Part { file: Some(Arc::new(unnamed_file().into())), offset: 0, length: 1 };
         assert_eq!(digest(DigestKind::Sha1, &[part], || false).unwrap_err().kind, OpErrorKind::NotFound);
     }
 }

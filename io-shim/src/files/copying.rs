@@ -45,6 +45,8 @@ fn copy_in_system(from: &File, to: &File, at: u64, length: u64) -> std::io::Resu
     use rustix::io::Errno;
     let (mut from_at, mut to_at) = (at, at);
     let length = usize::try_from(length).unwrap_or(usize::MAX);
+    super::faults::check(super::faults::Access::Read)?;
+    super::faults::check(super::faults::Access::Write)?;
     loop {
         match rustix::fs::copy_file_range(from, Some(&mut from_at), to, Some(&mut to_at), length) {
             Ok(copied) => return Ok(Some(copied as u64)),

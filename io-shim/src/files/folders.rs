@@ -10,16 +10,22 @@ use std::{
 use cap_std::fs::Dir;
 use shared_proto::io::OpError;
 
-use super::error::{from_io, from_name_io};
+use super::{
+    error::{from_io, from_name_io},
+    faults,
+};
 
 /// Makes the folders above a path; the outermost of those that were not there before.
 pub(super) fn make_parents(dir: &Dir, path: &Path) -> Result<Option<PathBuf>, OpError> {
     let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(None) };
     let made = outermost_missing(dir, parent);
-    match dir.create_dir_all(parent) {
+    match faults::check(faults::Access::Make).and_then(|()| dir.create_dir_all(parent)) {
         Ok(()) => Ok(made),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let is_taken = |folder: &Path| dir.metadata(folder).is_ok_and(|found| !found.is_dir());
+            let is_taken = |folder: &Path| match dir.symlink_metadata(folder) {
+                Ok(found) if found.is_symlink() => !dir.metadata(folder).is_ok_and(|found| found.is_dir()),
+                found => found.is_ok_and(|found| !found.is_dir()),
+            };
             let taken = parent.ancestors().any(|folder| !folder.as_os_str().is_empty() && is_taken(folder));
             // A folder that was there a moment ago is gone now.
             let cause = if taken { io::ErrorKind::NotADirectory } else { io::ErrorKind::NotFound };
@@ -57,6 +63,12 @@ pub(super) fn remove_empty_parents(dir: &Dir, path: &Path) {
     }
 }
 
+/// Removes a file.
+pub(super) fn remove_file(dir: &Dir, path: &Path) -> io::Result<()> {
+    faults::check(faults::Access::Remove)?;
+    dir.remove_file(path)
+}
+
 /// A handle to the folder that holds the path's last name, and that name.
 pub(super) fn parent_of<'a>(dir: &Dir, path: &'a Path) -> io::Result<(Dir, &'a Path)> {
     let name = path.file_name().map(Path::new).expect("a checked path ends in a name");
@@ -71,6 +83,7 @@ pub(super) fn parent_of<'a>(dir: &Dir, path: &'a Path) -> io::Result<(Dir, &'a P
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 pub(super) fn rename_no_replace(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
     use rustix::{fs::RenameFlags, io::Errno};
+    faults::check(faults::Access::Rename)?;
     match rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::NOREPLACE) {
         // File systems that lack it (some network and FAT drivers) say so in these ways.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => check_and_rename(from_dir, from, to_dir, to),

@@ -1,27 +1,33 @@
 //! Files beneath the folders that the user chose.
 //!
-//! [`roots`] confines; [`opening`] opens and makes files, [`identity`] tells which file is which, [`folders`] changes names, [`moving`] moves from disk to
+//! [`roots`] confines, and knows which disks held files ([`seen`]); [`writers`] keeps other processes from writing to the same files; [`opening`] opens and makes files, [`identity`] tells which file is which, [`folders`] changes names, [`moving`] moves from disk to
 //! disk, and [`copying`] copies spans; [`store`] puts these together for all engines. [`locks`] orders reads and writes of the same bytes, [`table`] keeps
 //! what one engine has open. None of them knows what the files are for.
 
 mod copying;
 pub(crate) mod error;
+pub(crate) mod faults;
 mod folders;
+pub(crate) mod handle;
 pub(crate) mod identity;
 pub(crate) mod locks;
 mod moving;
 mod opening;
 pub mod roots;
+mod seen;
 pub mod store;
 pub(crate) mod table;
+pub mod writers;
 
 pub use roots::Roots;
 pub use store::FileStore;
+pub use writers::Writers;
 
 use std::{fs::File, io};
 
 /// Reads at an offset until the buffer is full or the file ends; how much was read.
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    faults::check(faults::Access::Read)?;
     let mut filled = 0;
     while filled < buffer.len() {
         match read_some_at(file, &mut buffer[filled..], offset + filled as u64) {
@@ -36,6 +42,7 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
 
 /// Reads so many bytes from an offset on into fresh memory, or all there are up to the file's end.
 pub(crate) fn read_bytes_at(file: &File, count: usize, offset: u64) -> io::Result<Vec<u8>> {
+    faults::check(faults::Access::Read)?;
     let mut bytes = Vec::with_capacity(count);
     while bytes.len() < count {
         let from = offset + bytes.len() as u64;
@@ -78,6 +85,7 @@ fn read_some_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize
 /// Writes all bytes at an offset.
 #[cfg(unix)]
 pub(crate) fn write_all_at(file: &File, data: &[u8], offset: u64) -> io::Result<()> {
+    faults::check(faults::Access::Write)?;
     std::os::unix::fs::FileExt::write_all_at(file, data, offset)
 }
 

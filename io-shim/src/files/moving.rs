@@ -15,7 +15,8 @@ use shared_proto::io::{OpError, OpErrorKind};
 
 use super::{
     error::{from_io, from_name_io, op_error},
-    folders::{parent_of, rename_no_replace},
+    faults,
+    folders::{parent_of, remove_file, rename_no_replace},
     opening::{self, Access},
     read_at, write_all_at,
 };
@@ -23,16 +24,15 @@ use super::{
 /// Bytes copied at once. Holes in a file are kept where all of these are zero.
 const CHUNK: usize = 1 << 20;
 
-/// Copies the file and gives the copy its name; the source is gone then. `cancelled` is asked between chunks, and `alone` holds back other changes of
-/// names while this one happens.
-pub(super) fn copy_over<G>(
-    from_dir: &Dir,
-    from: &Path,
-    to_dir: &Dir,
-    to: &Path,
+/// Copies the file and gives the copy its name; the source is gone then. `cancelled` is asked between chunks, `alone` holds back other changes of
+/// names while this one happens, and `admit` gives the right to write to the copy before anybody can open it.
+pub(super) fn copy_over<G, W>(
+    (from_dir, from): (&Dir, &Path),
+    (to_dir, to): (&Dir, &Path),
     cancelled: impl Fn() -> bool,
     alone: impl FnOnce() -> G,
-) -> Result<File, OpError> {
+    admit: impl FnOnce(&File) -> Result<W, OpError>,
+) -> Result<(File, W), OpError> {
     let source = opening::open(from_dir, from, Access::Read)?;
     let (target_dir, target_name) = parent_of(to_dir, to).map_err(|error| from_io(&error))?;
     if target_dir.symlink_metadata(target_name).is_ok() {
@@ -41,19 +41,34 @@ pub(super) fn copy_over<G>(
     let temporary = temporary_name(to);
     // What an earlier attempt left when the machine went down.
     let _ = target_dir.remove_file(&temporary);
-    let copied = copy(&source, &target_dir, &temporary, cancelled);
-    let moved = copied.and_then(|copy| {
+    let copied = copy(&source, &target_dir, &temporary, cancelled).and_then(|copy| {
+        let writer = admit(&copy)?;
+        Ok((copy, writer))
+    });
+    let moved = copied.and_then(|moved| {
         let _alone = alone();
         rename_no_replace(&target_dir, &temporary, &target_dir, target_name).map_err(|error| from_name_io(&error))?;
-        Ok(copy)
+        sync_folder(&target_dir);
+        if let Err(error) = remove_source(&source, from_dir, from) {
+            // One of them has to go: the source is where the engine goes on looking for it.
+            let _ = target_dir.remove_file(target_name);
+            return Err(error);
+        }
+        Ok(moved)
     });
     if moved.is_err() {
         let _ = target_dir.remove_file(&temporary);
-        return moved;
     }
-    sync_folder(&target_dir);
-    from_dir.remove_file(from).map_err(|error| from_io(&error))?;
     moved
+}
+
+/// Removes the file that was copied, and no other one that lies in its place now.
+fn remove_source(source: &File, dir: &Dir, path: &Path) -> Result<(), OpError> {
+    let Some(found) = opening::look(dir, path)? else { return Ok(()) };
+    if opening::stat(&found)?.identity != opening::stat(source)?.identity {
+        return Ok(());
+    }
+    remove_file(dir, path).map_err(|error| from_io(&error))
 }
 
 /// The same for the same target, so that nothing gathers.
@@ -72,7 +87,7 @@ fn copy(source: &File, dir: &Dir, name: &Path, cancelled: impl Fn() -> bool) -> 
         // It is how one tells whether somebody changed it; not every disk keeps it.
         let _ = copy.set_times(FileTimes::new().set_modified(modified));
     }
-    copy.sync_all().map_err(|error| from_io(&error))?;
+    faults::check(faults::Access::Sync).and_then(|()| copy.sync_all()).map_err(|error| from_io(&error))?;
     Ok(copy)
 }
 
@@ -145,8 +160,8 @@ mod tests {
         }
 
         fn copy_over(&self, cancelled: impl Fn() -> bool) -> Result<File, OpErrorKind> {
-            let (from, to) = (Path::new("film"), Path::new("new"));
-            copy_over(&self.from, from, &self.to, to, cancelled, || ()).map_err(|error| error.kind)
+            let (from, to) = ((&self.from, Path::new("film")), (&self.to, Path::new("new")));
+            copy_over(from, to, cancelled, || (), |_| Ok(())).map(|(file, ())| file).map_err(|error| error.kind)
         }
 
         fn names(path: &Path) -> Vec<String> {
@@ -196,6 +211,34 @@ mod tests {
         assert_eq!(fs::read(disks.to_path.join("new")).unwrap(), b"other");
         assert_eq!(fs::read(disks.from_path.join("film")).unwrap(), b"film");
         assert_eq!(Disks::names(&disks.to_path), ["new"]);
+    }
+
+    #[test]
+    fn another_file_that_takes_the_place_of_the_source_stays() {
+        let disks = Disks::new(b"film");
+        let asked = Cell::new(false);
+        let swapped = || {
+            if !asked.replace(true) {
+                fs::write(disks.from_path.join("diary"), b"diary").unwrap();
+                fs::rename(disks.from_path.join("diary"), disks.from_path.join("film")).unwrap();
+            }
+            false
+        };
+        disks.copy_over(swapped).unwrap();
+        assert_eq!(fs::read(disks.from_path.join("film")).unwrap(), b"diary");
+        assert_eq!(fs::read(disks.to_path.join("new")).unwrap(), b"film");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_source_that_can_not_be_removed_stays_the_only_one() {
+        let disks = Disks::new(b"film");
+        // A folder that even an administrator can't change: the one that a file system is mounted on shows it, too.
+        let from = Dir::open_ambient_dir("/proc/self", ambient_authority()).unwrap();
+        let (from, to) = ((&from, Path::new("cmdline")), (&disks.to, Path::new("new")));
+        let moved = copy_over(from, to, || false, || (), |_| Ok(()));
+        assert!(moved.is_err());
+        assert!(Disks::names(&disks.to_path).is_empty(), "the target was left behind");
     }
 
     #[test]

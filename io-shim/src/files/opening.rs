@@ -19,6 +19,7 @@ use shared_proto::{
 
 use super::{
     error::{from_io, from_name_io, is_link, op_error},
+    faults,
     folders::{make_parents, unmake_parents},
     identity,
 };
@@ -49,6 +50,11 @@ fn open_at(dir: &Dir, path: &Path, access: Access) -> io::Result<File> {
         Access::Write => drop(options.write(true)),
         Access::Make => drop(options.write(true).create_new(true)),
     }
+    faults::check(match access {
+        Access::Read => faults::Access::Open,
+        Access::Write => faults::Access::OpenToWrite,
+        Access::Make => faults::Access::Make,
+    })?;
     match dir.open_with(path, &options) {
         // A link is something of that name, too.
         Err(error) if access == Access::Make && is_link(&error) => Err(io::ErrorKind::AlreadyExists.into()),
@@ -101,7 +107,7 @@ pub(super) fn extend(file: &File, length: u64) -> Result<(), OpError> {
     if found.len() >= length {
         return Ok(());
     }
-    file.set_len(length).map_err(|error| match error.kind() {
+    faults::check(faults::Access::Extend).and_then(|()| file.set_len(length)).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => from_io(&io::ErrorKind::FileTooLarge.into()),
         _ => from_io(&error),
     })
@@ -131,16 +137,16 @@ fn changed_ns(_: &Metadata) -> u64 {
     0
 }
 
-/// What a path holds, `None` for nothing.
-pub(super) fn look(dir: &Dir, path: &Path) -> Result<Option<FileStat>, OpError> {
-    let found = match look_at(dir, path) {
+/// The regular file that a path holds, to be looked at and nothing else; `None` for nothing.
+pub(super) fn look(dir: &Dir, path: &Path) -> Result<Option<File>, OpError> {
+    let found = match faults::check(faults::Access::Look).and_then(|()| look_at(dir, path)) {
         Ok(found) => found,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }
         Err(error) => return Err(from_name_io(&error)),
     };
-    stat(&regular(found)?).map(Some)
+    regular(found).map(Some)
 }
 
 /// A handle that tells about the path's last name and allows nothing else, also where the file can't be read.

@@ -4,7 +4,12 @@
 //! of it, which the operating system itself keeps from leading out. Invariant: no path that a stranger made up, and no
 //! link on the disk, reaches a file outside the root it was named under.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use cap_std::{ambient_authority, fs::Dir};
 use shared_proto::{
@@ -13,19 +18,64 @@ use shared_proto::{
     path::check_length,
 };
 
-use super::error::{from_io, op_error};
+use super::{
+    error::{from_io, op_error},
+    identity::FileSystem,
+    seen::Seen,
+};
 
 /// The folders that may be used, by key. The first is the default.
 #[derive(Clone, Debug, Default)]
 pub struct Roots {
     entries: Vec<(Root, PathBuf)>,
+    seen: Arc<Seen>,
+}
+
+/// Two roots that share files.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RootsError {
+    /// Both are the same folder.
+    #[error("{0} and {1} are the same folder")]
+    Same(PathBuf, PathBuf),
+    /// One lies inside the other.
+    #[error("{inner} lies inside {outer}: of two download folders none may lie inside the other", inner = .0.display(), outer = .1.display())]
+    Nested(PathBuf, PathBuf),
 }
 
 impl Roots {
     /// Key, label in front of a person, and path of each.
     pub fn new(entries: Vec<(RootKey, String, PathBuf)>) -> Self {
         let entries = entries.into_iter().map(|(key, label, path)| (Root { key, label }, path)).collect();
-        Self { entries }
+        Self { entries, seen: Arc::default() }
+    }
+
+    /// The same, which remember in a folder of the daemon's own which of them held files.
+    #[must_use]
+    pub fn remembering_in(self, folder: &Path) -> Self {
+        Self { seen: Arc::new(Seen::load(folder)), ..self }
+    }
+
+    /// Whether no two of them share files, links included.
+    ///
+    /// # Errors
+    /// The first two that do.
+    pub fn check_apart(&self) -> Result<(), RootsError> {
+        let places: Vec<_> = self.entries.iter().map(|(_, path)| (path, canonical(path))).collect();
+        for (index, (path, place)) in places.iter().enumerate() {
+            for (other, other_place) in &places[..index] {
+                let (path, other) = ((*path).clone(), (*other).clone());
+                if place == other_place {
+                    return Err(RootsError::Same(other, path));
+                }
+                if place.starts_with(other_place) {
+                    return Err(RootsError::Nested(path, other));
+                }
+                if other_place.starts_with(place) {
+                    return Err(RootsError::Nested(other, path));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What the engine is told of them.
@@ -33,30 +83,93 @@ impl Roots {
         self.entries.iter().map(|(root, _)| root.clone()).collect()
     }
 
-    /// A handle to a root's folder, made first if it is to be created. It is opened anew each time, because the folder
-    /// may be moved or its disk changed at any time.
+    /// A handle to a root's folder, which is made first if it is to be created and never held files. It is opened anew each time, because the
+    /// folder may be moved or its disk changed at any time.
     pub(crate) fn open(&self, key: &RootKey, create: bool) -> Result<Dir, OpError> {
-        let path = self.path(key)?;
-        if create {
-            std::fs::create_dir_all(path).map_err(|error| from_io(&error))?;
+        let not_there = || from_io(&io::ErrorKind::NotFound.into());
+        if let Some(dir) = self.open_if_there(key)? {
+            return Ok(dir);
         }
-        Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| from_io(&error))
+        if !create {
+            return Err(not_there());
+        }
+        let (_, path) = self.find(key)?;
+        std::fs::create_dir_all(path).map_err(|error| from_io(&error))?;
+        self.open_if_there(key)?.ok_or_else(not_there)
     }
 
-    /// A handle to a root's folder, `None` while there is no folder.
+    /// A handle to a root's folder, `None` while there is no folder and never was one.
     pub(crate) fn open_if_there(&self, key: &RootKey) -> Result<Option<Dir>, OpError> {
-        match Dir::open_ambient_dir(self.path(key)?, ambient_authority()) {
-            Ok(dir) => Ok(Some(dir)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(from_io(&error)),
+        let (root, path) = self.find(key)?;
+        let Some(file_system) = self.seen.file_system(key) else {
+            return match Dir::open_ambient_dir(path, ambient_authority()) {
+                Ok(dir) => Ok(Some(dir)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(from_io(&error)),
+            };
+        };
+        let dir = match Dir::open_ambient_dir(path, ambient_authority()) {
+            Ok(dir) => dir,
+            Err(error) if is_absence(&error) => return Err(absent(root)),
+            Err(error) => return Err(from_io(&error)),
+        };
+        // The folder on which a disk would be mounted.
+        if file_system_of(&dir) != Some(file_system) && is_empty(&dir) { Err(absent(root)) } else { Ok(Some(dir)) }
+    }
+
+    /// A file was opened in this folder of the root: from now on the root is one that held files.
+    pub(crate) fn remember(&self, key: &RootKey, dir: &Dir) {
+        if let Some(file_system) = file_system_of(dir) {
+            self.seen.remember(key, file_system);
         }
     }
 
-    fn path(&self, key: &RootKey) -> Result<&Path, OpError> {
+    /// The path below a root as the system itself would write it.
+    pub(crate) fn canonical_path(&self, key: &RootKey, path: &Path) -> Result<PathBuf, OpError> {
+        Ok(canonical(&self.find(key)?.1).join(path))
+    }
+
+    fn find(&self, key: &RootKey) -> Result<&(Root, PathBuf), OpError> {
         let found = self.entries.iter().find(|(root, _)| root.key == *key);
-        found
-            .map(|(_, path)| path.as_path())
-            .ok_or_else(|| op_error(OpErrorKind::NotFound, "no such folder is configured"))
+        found.ok_or_else(|| op_error(OpErrorKind::NotFound, "no such folder is configured"))
+    }
+}
+
+fn absent(root: &Root) -> OpError {
+    let label = &root.label;
+    op_error(OpErrorKind::Absent, format!("the folder of the downloads ({label}) is not there: is its disk connected?"))
+}
+
+/// Whether a folder could not be opened because its disk is gone: unmounted, unplugged, or a server that is away.
+fn is_absence(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        let gone = [Errno::NOTCONN, Errno::NODEV, Errno::NXIO, Errno::STALE, Errno::HOSTDOWN, Errno::IO];
+        if Errno::from_io_error(error).is_some_and(|errno| gone.contains(&errno)) {
+            return true;
+        }
+    }
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn file_system_of(dir: &Dir) -> Option<String> {
+    let dir: File = dir.try_clone().ok()?.into_std_file();
+    let found = dir.metadata().ok()?;
+    Some(FileSystem::of(&dir, &found).id.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn is_empty(dir: &Dir) -> bool {
+    dir.entries().is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// The path without links, as far as it leads to something.
+fn canonical(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    let known = path.ancestors().find_map(|above| Some((above, std::fs::canonicalize(above).ok()?)));
+    match known {
+        Some((above, place)) => place.join(path.strip_prefix(above).unwrap_or(Path::new(""))),
+        None => path,
     }
 }
 
@@ -79,7 +192,90 @@ fn is_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::testing::TempDir;
+
+    fn roots(paths: &[PathBuf]) -> Roots {
+        let entry = |(n, path): (usize, &PathBuf)| (RootKey(n.to_string()), format!("Root {n}"), path.clone());
+        Roots::new(paths.iter().enumerate().map(entry).collect())
+    }
+
+    #[test]
+    fn of_two_roots_none_lies_inside_the_other() {
+        let dir = TempDir::new();
+        let at = |path: &str| dir.path().join(path);
+        fs::create_dir_all(at("films/new")).unwrap();
+        let apart = |paths: &[&str]| roots(&paths.iter().map(|path| at(path)).collect::<Vec<_>>()).check_apart();
+        assert_eq!(apart(&["films", "films-2", "not there", "other/not there"]), Ok(()));
+        for (outer, inner) in
+            [("films", "films/new"), ("films", "films/not/there"), ("no", "no/inner"), ("films/../films", "films/new")]
+        {
+            assert_eq!(apart(&[outer, inner]), Err(RootsError::Nested(at(inner), at(outer))));
+            assert_eq!(apart(&["apart", inner, outer]), Err(RootsError::Nested(at(inner), at(outer))));
+        }
+        assert_eq!(apart(&["films", "films/"]), Err(RootsError::Same(at("films"), at("films/"))));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(at("films"), at("link")).unwrap();
+            assert_eq!(apart(&["films", "link"]), Err(RootsError::Same(at("films"), at("link"))));
+            assert_eq!(apart(&["link/new/er", "films"]), Err(RootsError::Nested(at("link/new/er"), at("films"))));
+        }
+    }
+
+    #[test]
+    fn a_root_that_held_files_is_absent_when_it_is_gone_and_is_never_made_anew() {
+        let dir = TempDir::new();
+        let (state, films) = (dir.path().join("state"), dir.path().join("films"));
+        fs::create_dir(&state).unwrap();
+        let key = RootKey::from("0");
+        let new = || roots(&[films.clone()]).remembering_in(&state);
+        assert!(new().open_if_there(&key).unwrap().is_none());
+        assert_eq!(new().open(&key, false).unwrap_err().kind, OpErrorKind::NotFound);
+        let roots = new();
+        roots.remember(&key, &roots.open(&key, true).unwrap());
+        fs::rename(&films, dir.path().join("away")).unwrap();
+        for roots in [roots, new()] {
+            for create in [true, false] {
+                let error = roots.open(&key, create).unwrap_err();
+                assert_eq!(error.kind, OpErrorKind::Absent);
+                assert!(error.message.contains("Root 0") && !error.message.contains(dir.path().to_str().unwrap()));
+            }
+            assert_eq!(roots.open_if_there(&key).unwrap_err().kind, OpErrorKind::Absent);
+            assert!(!films.exists());
+        }
+        fs::write(&films, b"a file").unwrap();
+        assert_eq!(new().open(&key, true).unwrap_err().kind, OpErrorKind::Absent);
+        fs::remove_file(&films).unwrap();
+        fs::rename(dir.path().join("away"), &films).unwrap();
+        new().open(&key, false).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_folder_under_a_disk_that_is_not_mounted_is_not_taken_for_the_disk() {
+        let dir = TempDir::new();
+        let memory = PathBuf::from("/dev/shm").join(dir.path().file_name().unwrap());
+        if fs::create_dir(&memory).is_err() {
+            panic!("this test needs a second file system at /dev/shm");
+        }
+        let (films, key) = (dir.path().join("films"), RootKey::from("0"));
+        let new = || roots(&[films.clone()]).remembering_in(dir.path());
+        std::os::unix::fs::symlink(&memory, &films).unwrap();
+        new().remember(&key, &new().open(&key, true).unwrap());
+        fs::remove_file(&films).unwrap();
+        fs::create_dir(&films).unwrap();
+        assert_eq!(new().open(&key, true).unwrap_err().kind, OpErrorKind::Absent);
+        assert_eq!(fs::read_dir(&films).unwrap().count(), 0);
+        // The user moved to another disk.
+        fs::write(films.join("film"), b"film").unwrap();
+        let dir_now = new().open(&key, true).unwrap();
+        new().remember(&key, &dir_now);
+        fs::remove_file(films.join("film")).unwrap();
+        new().open(&key, false).unwrap();
+        fs::remove_dir_all(&memory).unwrap();
+    }
 
     fn refusal(path: &[&str]) -> Option<OpErrorKind> {
         let path: Vec<String> = path.iter().map(|name| (*name).to_owned()).collect();

@@ -8,6 +8,7 @@ use std::{
     collections::HashMap,
     fs::File,
     io,
+    path::Path,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
@@ -19,17 +20,21 @@ use tokio::sync::Semaphore;
 
 use super::{
     error::{from_io, from_name_io, op_error},
-    folders::{make_parents, parent_of, remove_empty_parents, rename_no_replace, unmake_parents},
+    folders::{make_parents, parent_of, remove_empty_parents, remove_file, rename_no_replace, unmake_parents},
+    handle::Handle,
+    identity,
     locks::{Identity, SpanLocks},
     moving,
     opening::{self, Access},
     roots::{Roots, checked_path},
+    writers::{LockName, Writer, Writers},
 };
 use crate::limits;
 
 /// The files of all roots.
 pub struct FileStore {
     roots: Roots,
+    writers: Writers,
     identities: Mutex<Identities>,
     locks: Arc<SpanLocks>,
     names: Arc<tokio::sync::Mutex<()>>,
@@ -61,11 +66,12 @@ impl Place {
 }
 
 impl FileStore {
-    /// A store over these roots; nothing is touched yet.
-    pub fn new(roots: Roots) -> Self {
+    /// A store over these roots, which writes to no file that another process holds; nothing is touched yet.
+    pub fn new(roots: Roots, writers: Writers) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             roots,
+            writers,
             identities: Mutex::default(),
             locks: Arc::default(),
             names: Arc::default(),
@@ -105,21 +111,37 @@ impl FileStore {
         path: &[String],
         length: u64,
         mode: OpenMode,
-    ) -> Result<(File, FileStat), OpError> {
+    ) -> Result<(Handle, FileStat), OpError> {
         let path = checked_path(path)?;
         let dir = self.roots.open(root, mode == OpenMode::Create)?;
-        let file = match mode {
-            OpenMode::Read => opening::open(&dir, &path, Access::Read)?,
-            OpenMode::Create => opening::make(&dir, &path, length)?,
+        let (file, writer) = match mode {
+            OpenMode::Read => (opening::open(&dir, &path, Access::Read)?, None),
+            OpenMode::Create => {
+                let file = opening::make(&dir, &path, length)?;
+                let writer = self.admit(root, &path, &file)?;
+                (file, Some(writer))
+            }
             OpenMode::Write { identity } => {
                 let file = opening::open(&dir, &path, Access::Write)?;
                 expect_identity(identity, opening::stat(&file)?.identity)?;
+                let writer = self.admit(root, &path, &file)?;
                 opening::extend(&file, length)?;
-                file
+                (file, Some(writer))
             }
         };
+        self.roots.remember(root, &dir);
         let stat = opening::stat(&file)?;
-        Ok((file, stat))
+        Ok((Handle::new(file, writer), stat))
+    }
+
+    /// The right to write to an open file.
+    fn admit(&self, root: &RootKey, path: &Path, file: &File) -> Result<Arc<Writer>, OpError> {
+        let found = file.metadata().map_err(|error| from_io(&error))?;
+        let name = match identity::by_number(file, &found) {
+            Some(identity) => LockName::of_file(identity),
+            None => LockName::of_path(&self.roots.canonical_path(root, path)?),
+        };
+        self.writers.admit(&name)
     }
 
     /// Renames, making the target's folders; an existing target is an error. From disk to disk it is copied, and gives the file
@@ -129,10 +151,11 @@ impl FileStore {
         (root, from): (&RootKey, &[String]),
         (to_root, to): (&RootKey, &[String]),
         cancelled: impl Fn() -> bool,
-    ) -> Result<Option<File>, OpError> {
+    ) -> Result<Option<Handle>, OpError> {
         let (from, to) = (checked_path(from)?, checked_path(to)?);
         let source = self.roots.open(root, false)?;
-        source.symlink_metadata(&from).map_err(|error| from_name_io(&error))?;
+        let found = opening::look(&source, &from)?.ok_or_else(|| from_io(&io::ErrorKind::NotFound.into()))?;
+        let _writer = self.admit(root, &from, &found)?;
         let target = if root == to_root { source.try_clone() } else { Ok(self.roots.open(to_root, true)?) };
         let target = target.map_err(|error| from_io(&error))?;
         let alone = || self.names.blocking_lock();
@@ -145,12 +168,19 @@ impl FileStore {
         };
         let moved = match renamed {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                moving::copy_over(&source, &from, &target, &to, cancelled, alone).map(Some)
+                let admit = |copy: &File| self.admit(to_root, &to, copy);
+                // Nobody else makes a copy of that name meanwhile.
+                let draft =
+                    self.roots.canonical_path(to_root, &to).and_then(|to| self.writers.admit(&LockName::of_path(&to)));
+                let moved = draft
+                    .and_then(|_draft| moving::copy_over((&source, &from), (&target, &to), cancelled, alone, admit));
+                moved.map(|(file, writer)| Some(Handle::new(file, Some(writer))))
             }
             renamed => renamed.map(|()| None).map_err(|error| from_name_io(&error)),
         };
         let _alone = alone();
         if moved.is_ok() {
+            self.roots.remember(to_root, &target);
             remove_empty_parents(&source, &from);
         } else {
             unmake_parents(&target, &to, made.as_deref());
@@ -162,7 +192,7 @@ impl FileStore {
     pub(crate) fn stat(&self, root: &RootKey, path: &[String]) -> Result<Option<FileStat>, OpError> {
         let path = checked_path(path)?;
         let Some(dir) = self.roots.open_if_there(root)? else { return Ok(None) };
-        opening::look(&dir, &path)
+        opening::look(&dir, &path)?.as_ref().map(opening::stat).transpose()
     }
 
     /// Deletes a file and the folders above it that this leaves empty.
@@ -177,11 +207,10 @@ impl FileStore {
         if dir.symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
             return Err(op_error(OpErrorKind::Denied, "it is a folder, and only files are deleted"));
         }
-        if identity.is_some() {
-            let found = opening::look(&dir, &path)?.ok_or_else(|| from_io(&io::ErrorKind::NotFound.into()))?;
-            expect_identity(identity, found.identity)?;
-        }
-        dir.remove_file(&path).map_err(|error| from_name_io(&error))?;
+        let found = opening::look(&dir, &path)?.ok_or_else(|| from_io(&io::ErrorKind::NotFound.into()))?;
+        let _writer = self.admit(root, &path, &found)?;
+        expect_identity(identity, opening::stat(&found)?.identity)?;
+        remove_file(&dir, &path).map_err(|error| from_name_io(&error))?;
         remove_empty_parents(&dir, &path);
         Ok(())
     }
@@ -306,7 +335,8 @@ mod tests {
 
     #[test]
     fn whoever_uses_the_same_file_shares_its_locks_whatever_engine_or_name() {
-        let store = FileStore::new(Roots::default());
+        let dir = crate::testing::TempDir::new();
+        let store = FileStore::new(Roots::default(), Writers::open(dir.path()).unwrap());
         let (root, other) = (RootKey::from("a"), RootKey::from("b"));
         let first = store.identity(&root, &path("folder/film"));
         assert_eq!(first, store.identity(&root, &path("folder/film")));
@@ -319,7 +349,8 @@ mod tests {
 
     #[test]
     fn files_that_nobody_uses_are_forgotten() {
-        let store = FileStore::new(Roots::default());
+        let dir = crate::testing::TempDir::new();
+        let store = FileStore::new(Roots::default(), Writers::open(dir.path()).unwrap());
         let root = RootKey::from("a");
         let kept = store.identity(&root, &path("kept"));
         for n in 0..10_000 {

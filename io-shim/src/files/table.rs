@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
+    io,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     copying::copy_span,
     error::{from_io, op_error},
+    faults,
+    handle::Handle,
     locks::{Access, Claim, Identity, Owner, Region},
     read_at,
     store::{FileStore, lock_name},
@@ -58,10 +60,10 @@ pub(crate) struct FileTable {
 /// One open file, or one that is being opened.
 pub(crate) struct OpenFile {
     identity: Arc<Identity>,
-    handle: watch::Receiver<Option<Result<Arc<File>, OpError>>>,
+    handle: watch::Receiver<Option<Result<Arc<Handle>, OpError>>>,
     closed: AtomicBool,
     /// Where its bytes are now, once they were moved to another disk.
-    moved: Mutex<Option<Arc<File>>>,
+    moved: Mutex<Option<Arc<Handle>>>,
     metrics: Arc<Metrics>,
 }
 
@@ -305,7 +307,7 @@ impl FileTable {
             // The writes before it are in the file; those after it need not wait for a slow disk.
             drop(claim);
             let handle = open.handle().await?;
-            let syncing = store.disk_job(move || handle.sync_data().map_err(|error| from_io(&error)));
+            let syncing = store.disk_job(move || sync(&handle).map_err(|error| from_io(&error)));
             syncing.await.map(|()| OpOutput::Unit)
         }
     }
@@ -411,6 +413,11 @@ impl Moves {
     }
 }
 
+fn sync(file: &Handle) -> io::Result<()> {
+    faults::check(faults::Access::Sync)?;
+    file.sync_data()
+}
+
 fn name_of(root: &RootKey, path: &[String]) -> String {
     format!("{root}\0{}", lock_name(path))
 }
@@ -425,7 +432,7 @@ impl OpenFile {
     }
 
     /// The descriptor, once it is open.
-    async fn handle(&self) -> Result<Arc<File>, OpError> {
+    async fn handle(&self) -> Result<Arc<Handle>, OpError> {
         let mut handle = self.handle.clone();
         match handle.wait_for(Option::is_some).await {
             Ok(opened) => {

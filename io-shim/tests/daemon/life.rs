@@ -18,6 +18,7 @@ const CALLER: &str = "chrome-extension://cpallhfnafgboofejffacjngdjldepmp/";
 fn program(folders: &Folders) -> Command {
     let mut command = Command::new(PROGRAM);
     command.env("JSTORRENT_STATE", folders.state.path()).env("JSTORRENT_DOWNLOADS", folders.downloads.path());
+    command.env("JSTORRENT_LOCKS", folders.state.path().join("locks"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }

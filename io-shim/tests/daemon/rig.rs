@@ -81,6 +81,7 @@ impl Folders {
     pub(crate) fn settings(&self) -> Settings {
         Settings {
             state: Some(self.state.path().into()),
+            locks: Some(self.state.path().join("locks")),
             downloads: Some(self.downloads.path().into()),
             grace_ms: Some(400),
             stop_grace_ms: Some(300),

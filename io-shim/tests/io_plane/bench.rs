@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use io_shim::{
     events::{EventReceiver, event_channel},
-    files::{FileStore, Roots},
+    files::{FileStore, Roots, Writers},
     io_plane::{IoConfig, IoPlane},
     metrics::Metrics,
     port_map::{MapConfig, PortMaps},
@@ -86,16 +86,29 @@ impl Bench {
 
     /// One whose ports a router may let in.
     pub(crate) fn mapping(config: IoConfig, window: u32, mapping: MapConfig) -> Self {
+        Self::with_all(config, window, mapping, None)
+    }
+
+    /// Another process of the user, with downloads in the same folder.
+    pub(crate) fn another_process(&self) -> Self {
+        Self::with_all(config(), 1 << 20, MapConfig::default(), Some(self))
+    }
+
+    fn with_all(config: IoConfig, window: u32, mapping: MapConfig, first: Option<&Self>) -> Self {
         let maps = Arc::new(PortMaps::new(mapping));
         let dir = TempDir::new();
         let elsewhere = Elsewhere::new(&dir);
+        let shared = first.map_or(dir.path(), |first| first.dir.path());
         let roots = vec![
-            (RootKey::from("root"), "Downloads".to_owned(), dir.path().join("root")),
-            (RootKey::from("other"), "Other".to_owned(), dir.path().join("other")),
+            (RootKey::from("root"), "Downloads".to_owned(), shared.join("root")),
+            (RootKey::from("other"), "Other".to_owned(), shared.join("other")),
             (RootKey::from("elsewhere"), "Elsewhere".to_owned(), elsewhere.0.clone()),
         ];
-        let files = Arc::new(FileStore::new(Roots::new(roots)));
-        let state = Arc::new(StateStore::open(&dir.path().join("state")).expect("a state"));
+        let state = dir.path().join("state");
+        let roots = Roots::new(roots).remembering_in(&state);
+        let writers = Writers::open(&shared.join("locks")).expect("a folder for locks");
+        let files = Arc::new(FileStore::new(roots, writers));
+        let state = Arc::new(StateStore::open(&state).expect("a state"));
         let metrics = Arc::new(Metrics::default());
         let (sender, receiver) = event_channel(window);
         let plane = IoPlane::new(

@@ -8,6 +8,7 @@ mod files;
 mod moving;
 mod opening;
 mod order;
+mod owning;
 // Addresses in 127/8 besides the first are Linux's.
 #[cfg(target_os = "linux")]
 mod port_map;

@@ -1,0 +1,272 @@
+//! Who writes to a file: one process of the user at a time.
+//!
+//! Owns a folder of lock files, one for each file that is open for writing. All daemons of a user share the folder, whatever state folder they use. The
+//! file itself is not locked, because on Windows that would shut players out. Invariants: a [`Writer`] exists in one process at most, the system
+//! takes it from a process that dies, and its lock file goes with it.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use sha2::{Digest, Sha256};
+use shared_proto::{
+    FileIdentity,
+    io::{OpError, OpErrorKind},
+};
+
+use super::error::{from_io, op_error};
+use crate::folder::{make_private_folder, private};
+
+/// How often a lock is tried: another process may be about to let go of it, or look whether it was left behind.
+const ATTEMPTS: usize = 20;
+/// How long to wait in between.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The lock files of all files that processes of this user write to.
+#[derive(Debug)]
+pub struct Writers {
+    folder: PathBuf,
+    held: Mutex<HashMap<String, Weak<Writer>>>,
+}
+
+/// The right to write to one file; all open handles of this process share it.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// Locked, until it is closed.
+    _lock: File,
+    #[cfg_attr(windows, expect(dead_code, reason = "the system removes the file by itself"))]
+    path: PathBuf,
+}
+
+/// What a lock file is named after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LockName(String);
+
+impl LockName {
+    /// A file, whatever its path is.
+    pub(crate) fn of_file(identity: FileIdentity) -> Self {
+        Self(hex(&identity.0))
+    }
+
+    /// Whatever file has this path, in any spelling that a file system may take for the same.
+    pub(crate) fn of_path(path: &Path) -> Self {
+        let path = path.to_string_lossy().to_lowercase();
+        Self(format!("path-{}", hex(&Sha256::digest(path.as_bytes())[..16])))
+    }
+}
+
+impl Writers {
+    /// The lock files in this folder, which is made if need be. Removes what processes that died have left there.
+    ///
+    /// # Errors
+    /// The folder can't be made or read, or is not the user's alone.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        make_private_folder(folder)?;
+        make_private(folder)?;
+        for left in fs::read_dir(folder)? {
+            let path = left?.path();
+            if path.extension().is_some_and(|extension| extension == "lock") {
+                drop(try_lock(&path).map(|lock| lock.map(|lock| Writer { _lock: lock, path })));
+            }
+        }
+        Ok(Self { folder: folder.into(), held: Mutex::default() })
+    }
+
+    /// The right to write to a file.
+    ///
+    /// # Errors
+    /// [`OpErrorKind::Busy`] when another process has it.
+    pub(crate) fn admit(&self, name: &LockName) -> Result<Arc<Writer>, OpError> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writer) = held.get(&name.0).and_then(Weak::upgrade) {
+            return Ok(writer);
+        }
+        let path = self.folder.join(&name.0).with_extension("lock");
+        for attempt in 0..ATTEMPTS {
+            match try_lock(&path) {
+                Ok(Some(lock)) => {
+                    let writer = Arc::new(Writer { _lock: lock, path });
+                    held.retain(|_, writer| writer.strong_count() > 0);
+                    held.insert(name.0.clone(), Arc::downgrade(&writer));
+                    return Ok(writer);
+                }
+                Ok(None) => std::thread::sleep(PAUSE),
+                Err(error) if error.kind() == io::ErrorKind::NotFound && attempt == 0 => {
+                    make_private_folder(&self.folder).map_err(|error| no_lock(&error))?;
+                }
+                Err(error) => return Err(no_lock(&error)),
+            }
+        }
+        Err(op_error(OpErrorKind::Busy, "another jstorrent of yours is writing to this file"))
+    }
+}
+
+fn no_lock(error: &io::Error) -> OpError {
+    let cause = from_io(error);
+    op_error(cause.kind, format!("the daemon's lock for the file can't be made: {}", cause.message))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A lock in a folder that somebody else can write to locks nobody out.
+#[cfg(unix)]
+fn make_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let found = fs::metadata(folder)?;
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other("the folder belongs to another user"));
+    }
+    if found.mode() & 0o077 != 0 {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// The locked file; `None` while somebody else has it locked.
+#[cfg(unix)]
+fn try_lock(path: &Path) -> io::Result<Option<File>> {
+    use std::os::unix::fs::MetadataExt;
+    let lock = private(OpenOptions::new().write(true).create(true).truncate(false)).open(path)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => return Ok(None),
+        Err(fs::TryLockError::Error(error)) => return Err(error),
+    }
+    // Whoever had it before may have removed it after we opened it: then it locks nobody out.
+    let own = lock.metadata()?;
+    let is_there = fs::symlink_metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()));
+    Ok(is_there.then_some(lock))
+}
+
+/// The file, opened by nobody else; the system removes it when it is closed.
+#[cfg(windows)]
+fn try_lock(path: &Path) -> io::Result<Option<File>> {
+    use std::os::windows::fs::OpenOptionsExt;
+    const GENERIC_WRITE: u32 = 0x4000_0000;
+    const DELETE: u32 = 0x0001_0000;
+    const FILE_FLAG_DELETE_ON_CLOSE: u32 = 0x0400_0000;
+    const ERROR_ACCESS_DENIED: i32 = 5;
+    const ERROR_SHARING_VIOLATION: i32 = 32;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).share_mode(0);
+    options.access_mode(GENERIC_WRITE | DELETE).custom_flags(FILE_FLAG_DELETE_ON_CLOSE);
+    match private(&mut options).open(path) {
+        Ok(lock) => Ok(Some(lock)),
+        // The second one while it is being removed.
+        Err(error) if matches!(error.raw_os_error(), Some(ERROR_SHARING_VIOLATION | ERROR_ACCESS_DENIED)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // While it is locked: whoever opened it meanwhile sees that it is gone.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::testing::TempDir;
+
+    fn film() -> LockName {
+        LockName::of_file(FileIdentity([7; 16]))
+    }
+
+    /// Two that share a folder behave as two processes: the system locks open files, not processes.
+    fn two(dir: &TempDir) -> [Writers; 2] {
+        [(); 2].map(|()| Writers::open(&dir.path().join("locks")).unwrap())
+    }
+
+    fn left(dir: &TempDir) -> usize {
+        fs::read_dir(dir.path().join("locks")).unwrap().count()
+    }
+
+    #[test]
+    fn one_process_writes_to_a_file_at_a_time() {
+        let dir = TempDir::new();
+        let [first, second] = two(&dir);
+        let mine = first.admit(&film()).unwrap();
+        let again = first.admit(&film()).unwrap();
+        assert_eq!(second.admit(&film()).unwrap_err().kind, OpErrorKind::Busy);
+        second.admit(&LockName::of_file(FileIdentity([8; 16]))).unwrap();
+        drop(mine);
+        assert_eq!(second.admit(&film()).unwrap_err().kind, OpErrorKind::Busy, "it is open twice");
+        drop(again);
+        let theirs = second.admit(&film()).unwrap();
+        assert_eq!(first.admit(&film()).unwrap_err().kind, OpErrorKind::Busy);
+        drop(theirs);
+        assert_eq!(left(&dir), 0, "lock files pile up");
+    }
+
+    #[test]
+    fn what_a_process_that_died_has_left_is_no_hindrance_and_is_cleared_away() {
+        let dir = TempDir::new();
+        let [first, _] = two(&dir);
+        let held = first.admit(&film()).unwrap();
+        fs::write(dir.path().join("locks/dead.lock"), b"").unwrap();
+        assert_eq!(left(&dir), 2);
+        let third = Writers::open(&dir.path().join("locks")).unwrap();
+        assert_eq!(left(&dir), 1, "the one that is held stays");
+        assert_eq!(third.admit(&film()).unwrap_err().kind, OpErrorKind::Busy);
+        drop(held);
+    }
+
+    #[test]
+    fn there_is_never_more_than_one_writer_however_they_come_and_go() {
+        let dir = TempDir::new();
+        let (writing, admitted) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for writers in two(&dir).into_iter().chain(two(&dir)) {
+                let (writing, admitted) = (&writing, &admitted);
+                scope.spawn(move || {
+                    for _ in 0..300 {
+                        let Ok(writer) = writers.admit(&film()) else { continue };
+                        assert_eq!(writing.fetch_add(1, Ordering::SeqCst), 0);
+                        admitted.fetch_add(1, Ordering::SeqCst);
+                        writing.fetch_sub(1, Ordering::SeqCst);
+                        drop(writer);
+                    }
+                });
+            }
+        });
+        assert!(admitted.load(Ordering::SeqCst) > 300);
+        assert_eq!(left(&dir), 0);
+    }
+
+    #[test]
+    fn a_folder_that_vanishes_is_made_again() {
+        let dir = TempDir::new();
+        let [first, second] = two(&dir);
+        fs::remove_dir_all(dir.path().join("locks")).unwrap();
+        let _held = first.admit(&film()).unwrap();
+        assert_eq!(second.admit(&film()).unwrap_err().kind, OpErrorKind::Busy);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_folder_is_the_users_alone_also_when_it_was_there_before() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = TempDir::new();
+        fs::create_dir(dir.path().join("locks")).unwrap();
+        fs::set_permissions(dir.path().join("locks"), fs::Permissions::from_mode(0o777)).unwrap();
+        let _writers = two(&dir);
+        assert_eq!(fs::metadata(dir.path().join("locks")).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+}
