@@ -142,8 +142,8 @@ pub struct RootFolder {
 pub struct Config {
     /// Folder for the daemon's own state.
     pub state: PathBuf,
-    /// Folder for the locks of files that are open for writing, the same for all daemons of a user.
-    pub locks: PathBuf,
+    /// Folders for the locks of files that are open for writing, the same for all daemons of a user. The first that can be used is used.
+    pub locks: Vec<PathBuf>,
     /// Address to listen at, if the user wants a certain one.
     pub listen: Option<SocketAddr>,
     /// Session token, if the user chose one.
@@ -209,14 +209,19 @@ impl Settings {
         }
     }
 
-    /// Where locks are. It must not depend on anything in which two daemons of one user may differ: not on the state folder, nor on whether there is a
-    /// session (as the system's folder for run-time files does).
-    fn locks_folder(&self) -> Result<PathBuf, ConfigError> {
-        let by_default = || {
-            let dirs = directories::ProjectDirs::from("com", "JSTorrent", "jstorrent")?;
-            Some(dirs.data_local_dir().join("locks"))
-        };
-        self.locks.clone().or_else(by_default).ok_or(ConfigError::NoFolder("data", "--locks"))
+    /// Where locks may be. That must not depend on anything in which two daemons of one user may differ: not on the state folder, nor on whether there
+    /// is a session (as the system's folder for run-time files does). A user without a home has them in the folder for temporary files.
+    fn locks_folders(&self) -> Vec<PathBuf> {
+        if let Some(folder) = &self.locks {
+            return vec![folder.clone()];
+        }
+        #[cfg(unix)]
+        let user = rustix::process::geteuid().as_raw().to_string();
+        #[cfg(not(unix))]
+        let user = "user";
+        let home = directories::ProjectDirs::from("com", "JSTorrent", "jstorrent");
+        let home = home.map(|dirs| dirs.data_local_dir().join("locks"));
+        home.into_iter().chain([std::env::temp_dir().join(format!("jstorrent-locks-{user}"))]).collect()
     }
 
     /// Fills what is not given from `daemon.toml`, then from the defaults. Who starts the daemon decides how long it idles by default,
@@ -226,7 +231,7 @@ impl Settings {
     /// [`ConfigError`] when the file or a value makes no sense.
     pub fn resolve(self, idle_exit_s: u64) -> Result<Config, ConfigError> {
         let state = self.state_folder()?;
-        let locks = self.locks_folder()?;
+        let locks = self.locks_folders();
         let file = read_file(&state.join("daemon.toml"))?;
         let listen = self.listen.or(file.listen);
         if let Some(addr) = listen.filter(|addr| !addr.ip().is_loopback()) {

@@ -4,6 +4,7 @@
 //! its grace, the engine hears why, state is on disk, and `endpoint.json` is gone.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -186,9 +187,7 @@ pub(crate) fn assemble(
     let max_wait_ms = u64::try_from(config.max_wait.as_millis()).unwrap_or(u64::MAX);
     let roots = Roots::new(roots).remembering_in(folder.path());
     roots.check_apart()?;
-    let writers = Writers::open(&config.locks);
-    let writers = writers.with_context(|| format!("the folder for locks, {}", config.locks.display()))?;
-    let files = Arc::new(FileStore::new(roots, writers));
+    let files = Arc::new(FileStore::new(roots, open_writers(&config.locks)?));
     Ok(App {
         read_ahead: ReadAhead::new(Arc::clone(&files), Arc::clone(&metrics)),
         guard: Guard::new(addr, config.origins.clone(), identity.token.clone()).open(config.no_token),
@@ -203,6 +202,21 @@ pub(crate) fn assemble(
         uploads: Arc::new(Uploads::default()),
         chair: Mutex::new(()),
     })
+}
+
+/// The locks in the first of these folders that can be used.
+fn open_writers(folders: &[PathBuf]) -> anyhow::Result<Writers> {
+    let mut last = anyhow::anyhow!("no folder for locks is named");
+    for folder in folders {
+        match Writers::open(folder) {
+            Ok(writers) => return Ok(writers),
+            Err(error) => {
+                tracing::warn!(folder = %folder.display(), %error, "no locks can be kept here");
+                last = anyhow::Error::from(error).context(format!("the folder for locks, {}", folder.display()));
+            }
+        }
+    }
+    Err(last.context("name one with --locks, the same for all daemons of a user"))
 }
 
 /// The same for the same folder, whatever else is configured; says nothing about where it lies.

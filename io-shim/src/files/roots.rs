@@ -94,7 +94,7 @@ impl Roots {
             return Err(not_there());
         }
         let (_, path) = self.find(key)?;
-        std::fs::create_dir_all(path).map_err(|error| from_io(&error))?;
+        std::fs::create_dir_all(path).map_err(|error| unusable(&error))?;
         self.open_if_there(key)?.ok_or_else(not_there)
     }
 
@@ -105,13 +105,13 @@ impl Roots {
             return match Dir::open_ambient_dir(path, ambient_authority()) {
                 Ok(dir) => Ok(Some(dir)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(from_io(&error)),
+                Err(error) => Err(unusable(&error)),
             };
         };
         let dir = match Dir::open_ambient_dir(path, ambient_authority()) {
             Ok(dir) => dir,
             Err(error) if is_absence(&error) => return Err(absent(root)),
-            Err(error) => return Err(from_io(&error)),
+            Err(error) => return Err(unusable(&error)),
         };
         // The folder on which a disk would be mounted.
         if file_system_of(&dir) != Some(file_system) && is_empty(&dir) { Err(absent(root)) } else { Ok(Some(dir)) }
@@ -138,6 +138,16 @@ impl Roots {
 fn absent(root: &Root) -> OpError {
     let label = &root.label;
     op_error(OpErrorKind::Absent, format!("the folder of the downloads ({label}) is not there: is its disk connected?"))
+}
+
+/// Why a root's folder can't be opened or made. [`OpErrorKind::Exists`] is kept for names below it: there, another name helps.
+fn unusable(error: &io::Error) -> OpError {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            op_error(OpErrorKind::Denied, "a file is where the download folder should be")
+        }
+        _ => from_io(error),
+    }
 }
 
 /// Whether a folder could not be opened because its disk is gone: unmounted, unplugged, or a server that is away.
@@ -250,6 +260,19 @@ mod tests {
         fs::remove_file(&films).unwrap();
         fs::rename(dir.path().join("away"), &films).unwrap();
         new().open(&key, false).unwrap();
+    }
+
+    #[test]
+    fn a_root_that_is_a_file_is_not_taken_for_a_name_in_use() {
+        let dir = TempDir::new();
+        fs::write(dir.path().join("films"), b"a file").unwrap();
+        for path in ["films", "films/inner"] {
+            let roots = roots(&[dir.path().join(path)]);
+            for create in [true, false] {
+                let error = roots.open(&RootKey::from("0"), create).unwrap_err();
+                assert_eq!(error.kind, OpErrorKind::Denied, "{path} {create}");
+            }
+        }
     }
 
     #[cfg(target_os = "linux")]

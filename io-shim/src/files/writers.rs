@@ -70,7 +70,7 @@ impl Writers {
         make_private(folder)?;
         for left in fs::read_dir(folder)? {
             let path = left?.path();
-            if path.extension().is_some_and(|extension| extension == "lock") {
+            if is_lock(&path) {
                 drop(try_lock(&path).map(|lock| lock.map(|lock| Writer { _lock: lock, path })));
             }
         }
@@ -106,6 +106,14 @@ impl Writers {
     }
 }
 
+/// Whether a file is one of ours, whatever folder somebody named for them.
+fn is_lock(path: &Path) -> bool {
+    let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".lock"));
+    let digits = name.map(|name| name.strip_prefix("path-").unwrap_or(name).as_bytes());
+    digits.is_some_and(|digits| digits.len() == 32 && digits.iter().all(is_digit))
+}
+
 fn no_lock(error: &io::Error) -> OpError {
     let cause = from_io(error);
     op_error(cause.kind, format!("the daemon's lock for the file can't be made: {}", cause.message))
@@ -119,9 +127,12 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(unix)]
 fn make_private(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
-    let found = fs::metadata(folder)?;
+    let found = fs::symlink_metadata(folder)?;
     if found.uid() != rustix::process::geteuid().as_raw() {
         return Err(io::Error::other("the folder belongs to another user"));
+    }
+    if found.is_symlink() {
+        return Err(io::Error::other("it is a link"));
     }
     if found.mode() & 0o077 != 0 {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
@@ -220,10 +231,14 @@ mod tests {
         let dir = TempDir::new();
         let [first, _] = two(&dir);
         let held = first.admit(&film()).unwrap();
-        fs::write(dir.path().join("locks/dead.lock"), b"").unwrap();
-        assert_eq!(left(&dir), 2);
+        for name in
+            ["0123456789abcdef0123456789abcdef.lock", "path-0123456789abcdef0123456789abcdef.lock", "Cargo.lock"]
+        {
+            fs::write(dir.path().join("locks").join(name), b"").unwrap();
+        }
+        assert_eq!(left(&dir), 4);
         let third = Writers::open(&dir.path().join("locks")).unwrap();
-        assert_eq!(left(&dir), 1, "the one that is held stays");
+        assert_eq!(left(&dir), 2, "the one that is held stays, and what is no lock of ours");
         assert_eq!(third.admit(&film()).unwrap_err().kind, OpErrorKind::Busy);
         drop(held);
     }
