@@ -134,7 +134,10 @@ mod linux {
     /// Device number, the file system's own number, its kind.
     type Key = (u64, u64, u64);
 
-    static KNOWN: Mutex<Option<HashMap<Key, (Instant, [u8; 16])>>> = Mutex::new(None);
+    /// When the system was asked, and the answer.
+    type Known = HashMap<Key, (Instant, [u8; 16])>;
+
+    static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
 
     impl FileSystem {
         /// The file system that an open file lies in.

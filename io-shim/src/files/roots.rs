@@ -240,7 +240,7 @@ mod tests {
         let (state, films) = (dir.path().join("state"), dir.path().join("films"));
         fs::create_dir(&state).unwrap();
         let key = RootKey::from("0");
-        let new = || roots(&[films.clone()]).remembering_in(&state);
+        let new = || roots(std::slice::from_ref(&films)).remembering_in(&state);
         assert!(new().open_if_there(&key).unwrap().is_none());
         assert_eq!(new().open(&key, false).unwrap_err().kind, OpErrorKind::NotFound);
         let roots = new();
@@ -284,7 +284,7 @@ mod tests {
             panic!("this test needs a second file system at /dev/shm");
         }
         let (films, key) = (dir.path().join("films"), RootKey::from("0"));
-        let new = || roots(&[films.clone()]).remembering_in(dir.path());
+        let new = || roots(std::slice::from_ref(&films)).remembering_in(dir.path());
         std::os::unix::fs::symlink(&memory, &films).unwrap();
         new().remember(&key, &new().open(&key, true).unwrap());
         fs::remove_file(&films).unwrap();
