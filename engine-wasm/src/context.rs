@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use rand::rngs::ChaCha8Rng;
 use sha2::{Digest, Sha256};
-use shared_proto::{ConnId, EngineMessage, FileId, FileRef, IoCommand, OpId, RootKey};
+use shared_proto::{ConnId, EngineMessage, FileId, FileRef, IoCommand, OpId};
 
 use crate::calls::Calls;
 use crate::discover::Sources;
@@ -24,7 +24,7 @@ use crate::peer::mse;
 use crate::peer::way::{Transport, Way, Ways};
 use crate::time::Instant;
 
-/// What the torrents of an engine share: fresh numbers and whose they are, names on disk and whose they are, and the secret that
+/// What the torrents of an engine share: fresh numbers and whose they are, and the secret that
 /// capabilities are made from.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
@@ -57,8 +57,6 @@ pub(crate) struct Shared {
     pub(crate) upload_limit_bps: Option<u64>,
     /// The open files of all torrents.
     pub(crate) handles: Handles,
-    /// Which torrent has a name below a root; names as a disk sees them that ignores case.
-    places: BTreeMap<(RootKey, String), InfoHash>,
 }
 
 impl Shared {
@@ -74,27 +72,6 @@ impl Shared {
     pub(crate) fn capability(&self, id: &FileId) -> String {
         let digest = Sha256::new().chain_update(&self.secret).chain_update(id.as_str()).finalize();
         digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// Whether another torrent has this name below this root.
-    pub(crate) fn is_taken(&self, root: &RootKey, name: &str, by_other_than: InfoHash) -> bool {
-        self.places.get(&(root.clone(), name.to_lowercase())).is_some_and(|owner| *owner != by_other_than)
-    }
-
-    /// A torrent lies under this name, and no longer under another one.
-    pub(crate) fn claim(&mut self, root: &RootKey, name: &str, torrent: InfoHash) {
-        self.release(torrent);
-        self.places.insert((root.clone(), name.to_lowercase()), torrent);
-    }
-
-    /// A torrent is about to lie under this name, too.
-    pub(crate) fn claim_too(&mut self, root: &RootKey, name: &str, torrent: InfoHash) {
-        self.places.insert((root.clone(), name.to_lowercase()), torrent);
-    }
-
-    /// A torrent lies nowhere any more.
-    pub(crate) fn release(&mut self, torrent: InfoHash) {
-        self.places.retain(|_, owner| *owner != torrent);
     }
 }
 

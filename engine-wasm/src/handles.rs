@@ -12,8 +12,17 @@ use crate::geometry::FileIndex;
 use crate::limits;
 use crate::metainfo::InfoHash;
 
+/// Which of the files that a torrent's file has to do with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Which {
+    /// The one at its path.
+    Own,
+    /// The one that had its name, which it is copied from.
+    Found,
+}
+
 /// A file of a torrent.
-pub(crate) type Key = (InfoHash, FileIndex);
+pub(crate) type Key = (InfoHash, FileIndex, Which);
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,7 +140,7 @@ impl Handles {
 
     /// All files of a torrent: the numbers to close. Its pins are gone, too.
     pub(crate) fn close_all_of(&mut self, torrent: InfoHash) -> Vec<FileRef> {
-        let all = (torrent, FileIndex(0))..=(torrent, FileIndex(u32::MAX));
+        let all = (torrent, FileIndex(0), Which::Own)..=(torrent, FileIndex(u32::MAX), Which::Found);
         let keys: Vec<Key> = self.open.range(all.clone()).map(|(&key, _)| key).collect();
         let pinned: Vec<Key> = self.pins.range(all).map(|(&key, _)| key).collect();
         for key in pinned {
@@ -161,7 +170,7 @@ mod tests {
     use super::*;
 
     fn key(file: u32) -> Key {
-        (InfoHash([7; 20]), FileIndex(file))
+        (InfoHash([7; 20]), FileIndex(file), Which::Own)
     }
 
     /// Opens files one after the other; which numbers had to be closed for them. The number of a file is its index.
@@ -206,7 +215,7 @@ mod tests {
         let mut handles = Handles::default();
         open(&mut handles, &[1, 2]);
         handles.pin(key(1));
-        let other = (InfoHash([8; 20]), FileIndex(0));
+        let other = (InfoHash([8; 20]), FileIndex(0), Which::Own);
         handles.insert(other, FileRef(9), Access::Write);
         assert_eq!(handles.close_all_of(key(0).0), [FileRef(1), FileRef(2)]);
         assert_eq!((handles.pinned(), handles.find(other, Access::Write)), (0, Some(FileRef(9))));

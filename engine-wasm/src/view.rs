@@ -73,7 +73,12 @@ pub enum Intent {
         /// Which torrent.
         info_hash: String,
     },
-    /// Call such a check off: what was not hashed again counts as before.
+    /// Go on in the files that were there before, instead of leaving them alone and fetching into files of our own. Our own copies go.
+    Adopt {
+        /// Which torrent.
+        info_hash: String,
+    },
+    /// Call a check off: what was not hashed again counts as before.
     CancelRecheck {
         /// Which torrent.
         info_hash: String,
@@ -428,6 +433,8 @@ pub struct FileView {
     pub playable: bool,
     /// Where it is served, below the daemon's base URL: `/stream/<fileId>?key=…`.
     pub url: String,
+    /// Whether another file had its name already, so that its own has a number. [`Intent::Adopt`] goes on in that other file.
+    pub displaced: bool,
 }
 
 /// One viewer's request.

@@ -186,6 +186,7 @@ const intent = variants<Intent>({
   resume: object({ kind: literal("resume"), infoHash }),
   set_priorities: object({ kind: literal("set_priorities"), infoHash, files: list(filePriority, MAX_FILES) }),
   recheck: object({ kind: literal("recheck"), infoHash }),
+  adopt: object({ kind: literal("adopt"), infoHash }),
   cancel_recheck: object({ kind: literal("cancel_recheck"), infoHash }),
   move: object({ kind: literal("move"), infoHash, root: nullable(words), folder: nullable(words), name: nullable(words) }),
   rename_file: object({ kind: literal("rename_file"), infoHash, index: integer(), name: words }),
@@ -207,6 +208,7 @@ const file = object<FileView>({
   playable: boolean,
   // A path, never a scheme or another host: it is put behind the base URL.
   url: pattern(/^\/stream\/[^\s#]{1,2048}$/),
+  displaced: boolean,
 });
 const tracker = object<TrackerView>({
   url: words,

@@ -12,7 +12,9 @@ use shared_proto::io::{
     CloseReason, DigestKind, Family, FileStat, IoCommand, IoEvent, MappedBy, Mapping, NotStored, OpError, OpErrorKind,
     OpOutput, Rc4Start, Span,
 };
-use shared_proto::{ConnId, FileId, FileRef, FrameError, OpId, PROTOCOL_VERSION, RequestId, RootKey, SocketId};
+use shared_proto::{
+    ConnId, FileId, FileIdentity, FileRef, FrameError, OpId, PROTOCOL_VERSION, RequestId, RootKey, SocketId,
+};
 
 fn id() -> RequestId {
     RequestId(uuid::Uuid::from_u128(0x0123_4567_89ab_4def_8123_4567_89ab_cdef))
@@ -23,7 +25,12 @@ fn file() -> FileId {
 }
 
 fn stat() -> FileStat {
-    FileStat { length: 5_000_000_000, modified_ns: 1_700_000_000_123_456_789, changed_ns: 1_800_000_000_987_654_321 }
+    FileStat {
+        length: 5_000_000_000,
+        modified_ns: 1_700_000_000_123_456_789,
+        changed_ns: 1_800_000_000_987_654_321,
+        identity: Some(FileIdentity([7; 16])),
+    }
 }
 
 fn engine_messages() -> Vec<EngineMessage> {

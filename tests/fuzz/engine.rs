@@ -118,7 +118,10 @@ impl World {
                 self.sockets.push(socket);
                 self.done(op, OpOutput::Bound { port: port.max(1) });
             }
-            IoCommand::FileOpen { op, .. } => self.done(op, OpOutput::Opened { existing: None }),
+            IoCommand::FileOpen { op, .. } => {
+                let stat = FileStat { length: 0, modified_ns: 0, changed_ns: 0, identity: None };
+                self.done(op, OpOutput::Opened { stat });
+            }
             IoCommand::FileStat { op, .. } => self.done(op, OpOutput::Stat(None)),
             IoCommand::FileRead { op, span } => {
                 self.done(op, OpOutput::Bytes(vec![0; span.length as usize].into()));
@@ -145,6 +148,7 @@ impl World {
             | IoCommand::FileSync { op, .. }
             | IoCommand::FileMove { op, .. }
             | IoCommand::FileDelete { op, .. }
+            | IoCommand::FileCopy { op, .. }
             | IoCommand::KvPut { op, .. }
             | IoCommand::KvDelete { op, .. }
             | IoCommand::UtpListen { op, .. }
@@ -218,7 +222,12 @@ impl World {
             }
             11 => Input::Control(DaemonMessage::FileChanged {
                 file_id: FileId(format!("{}.0", self.info_hash)),
-                stat: (at > 3).then_some(FileStat { length: LENGTH, modified_ns: at.into(), changed_ns: at.into() }),
+                stat: (at > 3).then_some(FileStat {
+                    length: LENGTH,
+                    modified_ns: at.into(),
+                    changed_ns: at.into(),
+                    identity: None,
+                }),
                 sending: at % 2 == 0,
             }),
             _ => Input::Control(DaemonMessage::RangeCancel { request_id: request(u128::from(at)) }),

@@ -26,6 +26,7 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     (SHARING, &["PUT"]),
     (FILES, &["PATCH"]),
     (RECHECK, &["POST", "DELETE"]),
+    (ADOPT, &["POST"]),
     (LOCATION, &["PUT"]),
     (FILE_NAME, &["PUT"]),
 ];
@@ -42,6 +43,7 @@ const SHARING: &str = "/torrents/{infoHash}/sharing";
 const FILES: &str = "/torrents/{infoHash}/files";
 const RECHECK: &str = "/torrents/{infoHash}/recheck";
 
+const ADOPT: &str = "/torrents/{infoHash}/adopt";
 const LOCATION: &str = "/torrents/{infoHash}/location";
 const FILE_NAME: &str = "/torrents/{infoHash}/files/{index}/name";
 
@@ -94,6 +96,8 @@ pub(crate) enum Action {
         info_hash: InfoHash,
         begin: bool,
     },
+    /// Go on in the files that were there before.
+    Adopt(InfoHash),
     /// Move it, or give it another name.
     Move {
         info_hash: InfoHash,
@@ -148,6 +152,7 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
             name: settings(call, MAX_SETTINGS, "its name, a text")?,
         }),
         RECHECK => Ok(Action::Recheck { info_hash: info_hash(call.path)?, begin: call.method == "POST" }),
+        ADOPT => Ok(Action::Adopt(info_hash(call.path)?)),
         PLAYLIST => Ok(Action::Playlist(info_hash(call.path)?)),
         _ if call.method == "DELETE" => {
             Ok(Action::Remove { info_hash: info_hash(call.path)?, delete_data: flag(&query, "data")? })
@@ -169,6 +174,7 @@ fn pattern(path: &str) -> Option<&'static str> {
         [hash, "sharing"] if !hash.is_empty() => Some(SHARING),
         [hash, "files"] if !hash.is_empty() => Some(FILES),
         [hash, "recheck"] if !hash.is_empty() => Some(RECHECK),
+        [hash, "adopt"] if !hash.is_empty() => Some(ADOPT),
         [hash, "location"] if !hash.is_empty() => Some(LOCATION),
         [hash, "files", _, "name"] if !hash.is_empty() => Some(FILE_NAME),
         [hash, "playlist.m3u8"] if !hash.is_empty() => Some(PLAYLIST),

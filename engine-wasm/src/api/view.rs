@@ -87,6 +87,7 @@ struct StatusFile {
     verified: u64,
     progress: f64,
     priority: Priority,
+    displaced: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -153,6 +154,7 @@ impl Detail {
             verified: file.verified,
             progress: if file.length == 0 { 1.0 } else { share(file.verified, file.length) },
             priority: file.priority,
+            displaced: file.displaced,
         };
         Self {
             status: Status::new(torrent, streams, temporary),

@@ -1,14 +1,13 @@
 //! Beginning with a torrent whose description is there.
 //!
-//! Every torrent lies under a name of its own: no two ever share a place.
+//! Two torrents may want the same paths. Whichever makes a file first has it; the other one finds it there and takes another name.
 
 use bytes::Bytes;
-use shared_proto::RootKey;
 
 use super::{Engine, context};
 use crate::limits;
 use crate::magnet;
-use crate::metainfo::{InfoHash, Metainfo, sanitise};
+use crate::metainfo::{InfoHash, Metainfo};
 use crate::time::Instant;
 use crate::torrent::{Place, Record, Torrent};
 
@@ -40,7 +39,7 @@ impl Engine {
     pub(super) fn add_new(&mut self, meta: Metainfo, source: Bytes, added: u64, now: Instant) -> Result<(), String> {
         let info_hash = meta.info_hash;
         let root = self.root.clone().ok_or("the daemon is not there")?;
-        let place = self.free_place(&meta, root);
+        let place = Place::new(root, None);
         self.insert(meta, source, place, added, None, now)?;
         let pending = self.magnets.remove(&info_hash);
         self.with(info_hash, now, |torrent, cx| {
@@ -55,18 +54,6 @@ impl Engine {
             torrent.link(cx);
         });
         Ok(())
-    }
-
-    /// A name that no other torrent has in that folder: its own, or that with a number.
-    pub(super) fn free_place(&self, meta: &Metainfo, root: RootKey) -> Place {
-        let top = meta.files.first().and_then(|file| file.path.first()).map_or("", String::as_str);
-        let taken = |name: &str| self.shared.is_taken(&root, name, meta.info_hash);
-        if !taken(top) {
-            return Place::new(root, None);
-        }
-        let is_file = meta.files.iter().all(|file| file.path.len() == 1);
-        let name = (2u32..).map(|number| sanitise::numbered(top, number, is_file)).find(|name| !taken(name));
-        Place::new(root, name)
     }
 
     pub(super) fn insert(
@@ -84,8 +71,6 @@ impl Engine {
         torrent.set_goals(self.config.goals);
         let info_hash = torrent.info_hash();
         self.files.extend(torrent.file_ids().map(|(file, id)| (id.clone(), (info_hash, file))));
-        let (root, name) = torrent.lies_at();
-        self.shared.claim(&root, &name, info_hash);
         self.torrents.insert(info_hash, torrent);
         Ok(())
     }

@@ -223,6 +223,12 @@ impl Engine {
                 done.map_err(|message| Failure::new(Code::NotReady, message))?;
                 Reply::nothing()
             }
+            Action::Adopt(info_hash) => {
+                self.described_view(info_hash, now)?;
+                let done = self.adopt(&info_hash.to_string(), now);
+                done.map_err(|message| Failure::new(Code::NotReady, message))?;
+                Reply::nothing()
+            }
             Action::Move { info_hash, target } => {
                 self.described_view(info_hash, now)?;
                 self.relocate(&info_hash.to_string(), target, Asker::Call(caller.id), now).map_err(unfit)?;

@@ -77,6 +77,7 @@ impl Engine {
             }
             Intent::SetPriorities { info_hash, files } => self.set_priorities(&info_hash, &files, now)?,
             Intent::Recheck { info_hash } => self.recheck(&info_hash, now)?,
+            Intent::Adopt { info_hash } => self.adopt(&info_hash, now)?,
             Intent::CancelRecheck { info_hash } => self.cancel_recheck(&info_hash, now)?,
             Intent::Move { info_hash, root, folder, name } => {
                 let target = Target { root, folder, name };
@@ -99,7 +100,6 @@ impl Engine {
                 self.torrents.remove(&info_hash);
                 self.with_magnet(info_hash, now, Pending::remove);
                 self.magnets.remove(&info_hash);
-                self.shared.release(info_hash);
                 self.files.retain(|_, (owner, _)| *owner != info_hash);
                 self.requests.retain(|_, owner| *owner != info_hash);
                 self.keep(info_hash, now);

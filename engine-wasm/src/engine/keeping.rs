@@ -62,6 +62,14 @@ impl Engine {
         outcome.map(|()| info_hash)
     }
 
+    /// Goes on in files that were there before.
+    pub(super) fn adopt(&mut self, info_hash: &str, now: Instant) -> Result<InfoHash, String> {
+        let info_hash = self.described(info_hash)?.info_hash();
+        let mut outcome = Ok(());
+        self.with(info_hash, now, |torrent, cx| outcome = torrent.adopt(cx));
+        outcome.map(|()| info_hash)
+    }
+
     /// Calls that off.
     pub(super) fn cancel_recheck(&mut self, info_hash: &str, now: Instant) -> Result<InfoHash, String> {
         let info_hash = self.described(info_hash)?.info_hash();

@@ -17,7 +17,7 @@ use crate::magnet;
 use crate::metainfo::{InfoHash, Metainfo};
 use crate::settings;
 use crate::time::Instant;
-use crate::torrent::{self, Record};
+use crate::torrent::{self, Place, Record};
 use crate::view::Intent;
 
 /// State key of the secret that capabilities are made from.
@@ -152,7 +152,7 @@ impl Engine {
         let place = match &record {
             Some(record) => record.place.clone(),
             None => match self.root.clone() {
-                Some(root) => self.free_place(&meta, root),
+                Some(root) => Place::new(root, None),
                 None => return,
             },
         };

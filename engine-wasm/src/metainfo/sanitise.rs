@@ -1,17 +1,19 @@
-//! Names from a stranger made safe to write to any disk: component by component, and distinct as paths.
+//! Names from a stranger made into names of files: component by component, and distinct as paths.
 //!
-//! Owns the rules and the paths given so far; it touches no disk and knows no root. Invariant: whatever comes in, every component
-//! that goes out is 1 to [`MAX_COMPONENT`] bytes without separators, control characters and what Windows reserves, and no two
-//! files have paths that are equal on a disk that ignores case, nor is one the folder of another. The same input gives the
-//! same paths, so that a torrent added again finds its files.
+//! Owns the rules and the paths given so far; it touches no disk and knows no root. There are two rules ([`Rule`]): names as they stand in the
+//! torrent, changed only where no disk of ours could take them, and names that every disk takes, for disks that refuse the former. Invariant:
+//! whatever comes in, every component that goes out is 1 to [`MAX_COMPONENT`] bytes without `/` and control characters, none is `.` or
+//! `..`, and no two files have equal paths, nor is one the folder of another. Under [`Rule::Anywhere`] no component has what Windows
+//! reserves, and paths differ also on a disk that ignores case. The same input gives the same paths, so that a torrent added again
+//! finds its files.
 //!
-//! The daemon checks again what it opens (its own guard, its own rules); this is for names that can exist everywhere.
+//! The daemon checks again what it opens (its own guard, its own rules).
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 /// Longest component, bytes: what Linux and macOS take.
-pub const MAX_COMPONENT: usize = 255;
+pub const MAX_COMPONENT: usize = shared_proto::path::MAX_COMPONENT_BYTES;
 /// Longest extension that survives the cutting of a long name, bytes, its dot included.
 const MAX_EXTENSION: usize = 32;
 /// Room for ` (4294967295)`.
@@ -35,17 +37,48 @@ pub fn component(name: &[u8]) -> String {
     }
 }
 
+/// How much of a name is changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rule {
+    /// Only what cannot be in a name on Linux, and characters that hide what a name says.
+    AsNamed,
+    /// What any system does not take.
+    #[default]
+    Anywhere,
+}
+
+/// The name as it stands in the torrent, as far as it can be a component of a path: no `/`, no control characters, none that turn the
+/// direction of text, at most [`MAX_COMPONENT`] bytes. Bytes that are not UTF-8 become `U+FFFD`.
+pub fn as_named(name: &[u8]) -> String {
+    let replaced = |c: char| if c == '/' || is_hidden(c) { '_' } else { c };
+    let name: String = String::from_utf8_lossy(name).chars().map(replaced).collect();
+    if matches!(name.as_str(), "" | "." | "..") {
+        return component(name.as_bytes());
+    }
+    let (stem, extension) = split_extension(&name);
+    with_extension(stem, extension, MAX_COMPONENT)
+}
+
 /// A safe name with a number: `film (2).mp4` for a file, `Film. (2)` for a folder. It is safe, too.
 pub fn numbered(name: &str, number: u32, is_file: bool) -> String {
     let (stem, extension) = if is_file { split_extension(name) } else { (name, "") };
     with_extension(stem, &format!(" ({number}){extension}"), MAX_COMPONENT)
 }
 
-/// Separators, characters that Windows reserves, control characters, and those that turn the direction of text and so hide
-/// an extension.
+/// A name cut to at most so many bytes, between characters; a file keeps its extension.
+pub fn shortened(name: &str, most: usize, is_file: bool) -> String {
+    let (stem, extension) = if is_file { split_extension(name) } else { (name, "") };
+    if name.len() <= most { name.to_owned() } else { with_extension(stem, extension, most) }
+}
+
+/// Separators, characters that Windows reserves, and [`is_hidden`].
 fn is_unsafe(c: char) -> bool {
-    matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|')
-        || c.is_control()
+    matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|') || is_hidden(c)
+}
+
+/// Control characters, and those that turn the direction of text and so hide an extension.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -97,6 +130,7 @@ enum Taken {
 /// Hands out paths, file by file.
 #[derive(Debug, Default)]
 pub struct Paths {
+    rule: Rule,
     /// By folder and folded name. Folder 0 is the root.
     taken: BTreeMap<(u32, String), Taken>,
     /// Folders that had to take another name, by the one that they wanted.
@@ -107,10 +141,30 @@ pub struct Paths {
 }
 
 impl Paths {
+    /// None given yet.
+    pub fn new(rule: Rule) -> Self {
+        Self { rule, ..Self::default() }
+    }
+
+    fn name(&self, name: &[u8]) -> String {
+        match self.rule {
+            Rule::AsNamed => as_named(name),
+            Rule::Anywhere => component(name),
+        }
+    }
+
+    /// How names are compared.
+    fn fold(&self, name: &str) -> String {
+        match self.rule {
+            Rule::AsNamed => name.to_owned(),
+            Rule::Anywhere => fold(name),
+        }
+    }
+
     /// A safe path for a file, distinct from all that were given before. Nothing at all is a file `_`.
     pub fn file<'a>(&mut self, components: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
-        let mut names: Vec<String> = components.into_iter().map(component).collect();
-        let name = names.pop().unwrap_or_else(|| component(b""));
+        let mut names: Vec<String> = components.into_iter().map(|name| self.name(name)).collect();
+        let name = names.pop().unwrap_or_else(|| self.name(b""));
         let mut parent = 0;
         for name in &mut names {
             let folder = self.folder(parent, std::mem::take(name));
@@ -122,7 +176,7 @@ impl Paths {
 
     /// The folder of this name, which may have to be called otherwise where a file has it.
     fn folder(&mut self, parent: u32, name: String) -> Folder {
-        let wanted = (parent, fold(&name));
+        let wanted = (parent, self.fold(&name));
         if let Some(Taken::Folder(folder)) = self.taken.get(&wanted) {
             return folder.clone();
         }
@@ -133,7 +187,7 @@ impl Paths {
         let id = self.folders;
         let given = self.claim(parent, name, Taken::Folder(Folder { id, name: String::new() }));
         let folder = Folder { id, name: given };
-        let key = (parent, fold(&folder.name));
+        let key = (parent, self.fold(&folder.name));
         if key != wanted {
             self.renamed.insert(wanted, folder.clone());
         }
@@ -143,18 +197,22 @@ impl Paths {
 
     /// Takes the name in the folder, or the next free one made from it.
     fn claim(&mut self, parent: u32, name: String, taken: Taken) -> String {
-        if let Entry::Vacant(free) = self.taken.entry((parent, fold(&name))) {
+        let folded = self.fold(&name);
+        if let Entry::Vacant(free) = self.taken.entry((parent, folded)) {
             free.insert(taken);
             return name;
         }
         let (stem, extension) = split_extension(&name);
         let stem = &stem[..stem.floor_char_boundary(MAX_COMPONENT - SUFFIX_ROOM - extension.len())];
         // Names that are equal up to their cut share a number, so that many of them are not tried again and again.
-        let number = self.numbers.entry((parent, fold(&format!("{stem}/{extension}")))).or_insert(2);
+        let shape = (parent, self.fold(&format!("{stem}/{extension}")));
+        let mut number = self.numbers.remove(&shape).unwrap_or(2);
         loop {
             let candidate = format!("{stem} ({number}){extension}");
-            *number += 1;
-            if let Entry::Vacant(free) = self.taken.entry((parent, fold(&candidate))) {
+            number += 1;
+            let folded = self.fold(&candidate);
+            if let Entry::Vacant(free) = self.taken.entry((parent, folded)) {
+                self.numbers.insert(shape, number);
                 free.insert(taken);
                 return candidate;
             }
@@ -268,6 +326,27 @@ mod tests {
         assert_eq!(distinct.len(), 100_000);
     }
 
+    #[test]
+    fn a_name_that_linux_takes_stays_as_it_is_when_it_may() {
+        for name in ["a: b?.mkv", "aux.mkv", "back\\slash", "trailing. ", "\u{e9}", "e\u{301}", &"x".repeat(255)] {
+            assert_eq!(as_named(name.as_bytes()), name);
+        }
+        assert_eq!(as_named(b"a/b\0c\x1bd"), "a_b_c_d");
+        assert_eq!(as_named("evil\u{202e}4pm.exe".as_bytes()), "evil_4pm.exe");
+        assert!(!["", ".", ".."].contains(&as_named(b"..").as_str()));
+        let long = as_named(("é".repeat(300) + ".mkv").as_bytes());
+        assert!(long.ends_with("é.mkv") && long.len() <= MAX_COMPONENT, "{long}");
+    }
+
+    #[test]
+    fn names_that_differ_in_case_or_normal_form_stay_two_when_they_may() {
+        let mut paths = Paths::new(Rule::AsNamed);
+        let files = ["x/A.mkv", "x/a.mkv", "X/a.mkv", "\u{e9}", "e\u{301}", "x/a.mkv"];
+        let given: Vec<String> =
+            files.iter().map(|file| paths.file(file.split('/').map(str::as_bytes)).join("/")).collect();
+        assert_eq!(given, ["x/A.mkv", "x/a.mkv", "X/a.mkv", "\u{e9}", "e\u{301}", "x/a (2).mkv"]);
+    }
+
     fn hostile_name() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![
             prop::collection::vec(any::<u8>(), 0..12),
@@ -282,6 +361,17 @@ mod tests {
         fn any_input_yields_safe_distinct_paths(
             files in prop::collection::vec(prop::collection::vec(hostile_name(), 0..4), 0..40),
         ) {
+            let mut paths = Paths::new(Rule::AsNamed);
+            let mut given = BTreeSet::new();
+            for file in &files {
+                let path = paths.file(file.iter().map(Vec::as_slice));
+                for name in &path {
+                    prop_assert!((1..=MAX_COMPONENT).contains(&name.len()), "{name:?}");
+                    prop_assert!(!name.contains('/') && !name.chars().any(is_hidden) && name != "." && name != "..");
+                }
+                prop_assert!(given.insert(path.clone()), "{path:?} twice");
+            }
+            prop_assert!(given.iter().all(|path| (1..path.len()).all(|depth| !given.contains(&path[..depth]))));
             let mut paths = Paths::default();
             let given: Vec<Vec<String>> = files.iter().map(|f| paths.file(f.iter().map(Vec::as_slice))).collect();
             let mut files = BTreeSet::new();

@@ -16,12 +16,12 @@ use thiserror::Error;
 
 use super::bencode::{self, BencodeError, Value};
 use super::merkle::Hash;
-use super::sanitise::{self, Paths};
+use super::sanitise::{self, Paths, Rule};
 use super::{Identity, InfoHash, InfoHashV2};
 use crate::geometry::{Geometry, GeometryError, MAX_FILES};
 
-/// Longest path of a file, components: nobody's folders are so deep, and each costs a system call.
-pub const MAX_PATH_DEPTH: usize = 64;
+/// Longest path of a file, components, without the torrent's name.
+pub const MAX_PATH_DEPTH: usize = shared_proto::path::MAX_COMPONENTS - 1;
 /// Most trackers taken, and most web seeds.
 pub const MAX_URLS: usize = 100;
 /// Longest URL taken, bytes.
@@ -82,9 +82,11 @@ pub struct Metainfo {
 /// One file of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Its path, component by component, safe and distinct within the torrent. In a torrent of several files the first
-    /// component is the torrent's name.
+    /// Its path as the torrent has it, component by component, distinct within the torrent. In a torrent of several files the first component is
+    /// the torrent's name.
     pub path: Vec<String>,
+    /// A path that every disk takes, where that is another one.
+    pub safe_path: Option<Vec<String>>,
     /// Bytes.
     pub length: u64,
     /// Whether it only fills up a piece (BEP 47): zeros that nobody wants to see.
@@ -134,6 +136,9 @@ pub enum MetainfoError {
     /// A layer of pieces of another file.
     #[error("a piece layer does not fit its file")]
     LayerRoot,
+    /// A path that no disk takes, even after its names were shortened.
+    #[error("a file's path is too long: {0}")]
+    Path(#[from] shared_proto::path::TooLong),
     /// Not one file.
     #[error("the torrent has no content")]
     Empty,
@@ -258,6 +263,9 @@ impl Metainfo {
         if self.files.iter().all(|file| file.padding) {
             return Err(MetainfoError::Empty);
         }
+        for file in self.files.iter().filter(|file| !file.padding) {
+            shared_proto::path::check_length(&file.path)?;
+        }
         let (expected, got) = (geometry.piece_count(), self.pieces.len());
         match self.version() {
             Version::V2 => Ok(()),
@@ -305,12 +313,14 @@ fn file_of_several(entry: Value<'_>) -> Result<Entry<'_>, MetainfoError> {
     Ok(Entry { path, length, padding, root: None })
 }
 
-/// Gives each file a safe path, in this folder if there is one.
+/// Gives each file its paths, in this folder if there is one.
 fn place(entries: Vec<Entry<'_>>, folder: Option<&[u8]>) -> Vec<File> {
-    let mut paths = Paths::default();
+    let (mut named, mut safe) = (Paths::new(Rule::AsNamed), Paths::new(Rule::Anywhere));
     let place = |Entry { path, length, padding, root }: Entry<'_>| {
-        let path = paths.file(folder.into_iter().chain(path));
-        File { path, length, padding, root }
+        let components = || folder.into_iter().chain(path.iter().copied());
+        let (path, safe_path) = (named.file(components()), safe.file(components()));
+        let safe_path = (safe_path != path).then_some(safe_path);
+        File { path, safe_path, length, padding, root }
     };
     entries.into_iter().map(place).collect()
 }

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use shared_proto::RootKey;
 use shared_proto::io::{FileStat, OpError, OpErrorKind};
+use shared_proto::{FileIdentity, FileRef, OpenMode, RootKey};
 
 use crate::time::Instant;
 
@@ -16,7 +16,13 @@ struct File {
     changed_ns: u64,
     /// Bytes that take room: an estimate that is exact when nothing is written twice.
     used: u64,
+    /// Which file it is, whatever its path.
+    number: u64,
 }
+
+/// A file that is not on the disk just now.
+#[derive(Debug)]
+pub(super) struct Taken(File);
 
 /// The disk. All roots lie on it.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +34,23 @@ pub(super) struct Disk {
     pub(super) is_read_only: bool,
     /// Where nothing can be moved to, and why.
     pub(super) barred: BTreeMap<Vec<String>, OpErrorKind>,
+    /// Whether it is not connected.
+    pub(super) is_absent: bool,
+    /// Whether it does not tell files apart.
+    pub(super) is_indistinct: bool,
+    /// Whether names that differ in case are one.
+    pub(super) ignores_case: bool,
+    /// Characters that it takes in no name.
+    pub(super) refuses: Vec<char>,
+    numbers: u64,
+    /// Which file each handle is of, whatever lies at its path by now.
+    held: BTreeMap<FileRef, u64>,
+    /// Files without a name that somebody may have open.
+    nameless: BTreeMap<u64, File>,
+}
+
+fn fold(path: &[String]) -> String {
+    path.join("/").to_lowercase()
 }
 
 /// A path on the disk: what lies in the first root has no prefix, so that tests read well.
@@ -69,29 +92,132 @@ impl Disk {
         if self.is_read_only { Err(error(OpErrorKind::Denied, "the disk is read-only")) } else { Ok(()) }
     }
 
-    /// Its length before, `None` when it is new.
+    /// Opens a file as the daemon does.
     pub(super) fn open(
         &mut self,
         path: &[String],
         length: u64,
-        create: bool,
+        mode: OpenMode,
         now: Instant,
-    ) -> Result<Option<u64>, OpError> {
+    ) -> Result<FileStat, OpError> {
         let length = usize::try_from(length).expect("a test's file is small");
-        if create {
+        self.check_there()?;
+        let named = path.last().is_some_and(|name| self.refuses.iter().any(|refused| name.contains(*refused)));
+        if named {
+            return Err(error(OpErrorKind::Name, "the disk takes no such name"));
+        }
+        if mode != OpenMode::Read {
             self.check_writable()?;
         }
-        let existing = self.files.get(path).map(|file| file.bytes.len() as u64);
-        if existing.is_none() && !create {
-            return Err(error(OpErrorKind::NotFound, "no such file"));
+        let found = self.files.get(path).map(|file| file.number);
+        match (mode, found) {
+            (OpenMode::Create, Some(_)) => return Err(error(OpErrorKind::Exists, "there is something of that name")),
+            (OpenMode::Create, None) => {
+                let is_twin = |other: &Vec<String>| self.ignores_case && fold(other) == fold(path);
+                if self.files.keys().any(is_twin) {
+                    return Err(error(OpErrorKind::Exists, "there is something of that name"));
+                }
+                let number = self.number();
+                let fresh = File { modified_ns: ns(now), changed_ns: ns(now), number, ..File::default() };
+                self.files.insert(path.to_vec(), fresh);
+            }
+            (_, None) => return Err(error(OpErrorKind::NotFound, "no such file")),
+            (OpenMode::Write { identity: Some(identity) }, Some(number)) if self.identity(number) != Some(identity) => {
+                return Err(error(OpErrorKind::Changed, "another file is there"));
+            }
+            _ => {}
         }
-        let fresh = File { modified_ns: ns(now), changed_ns: ns(now), ..File::default() };
-        let file = self.files.entry(path.to_vec()).or_insert(fresh);
-        if file.bytes.len() < length {
+        let file = self.files.get_mut(path).expect("it was found or made");
+        if mode != OpenMode::Read && file.bytes.len() < length {
             file.bytes.resize(length, 0);
             (file.modified_ns, file.changed_ns) = (ns(now), ns(now));
         }
-        Ok(existing)
+        Ok(self.stat(path).expect("it was found or made"))
+    }
+
+    fn check_there(&self) -> Result<(), OpError> {
+        if self.is_absent { Err(error(OpErrorKind::Absent, "its disk is not connected")) } else { Ok(()) }
+    }
+
+    /// A number that no file had before.
+    fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn identity(&self, number: u64) -> Option<FileIdentity> {
+        (!self.is_indistinct).then(|| FileIdentity(u128::from(number).to_be_bytes()))
+    }
+
+    /// What a look at a path comes to.
+    pub(super) fn look(&self, path: &[String]) -> Result<Option<FileStat>, OpError> {
+        self.check_there()?;
+        Ok(self.stat(path))
+    }
+
+    /// Deletes a file, unless it is another one than the named.
+    pub(super) fn delete(&mut self, path: &[String], identity: Option<FileIdentity>) -> Result<(), OpError> {
+        self.check_there()?;
+        self.check_writable()?;
+        let found = self.stat(path).ok_or_else(|| error(OpErrorKind::NotFound, "no such file"))?;
+        if identity.is_some() && identity != found.identity {
+            return Err(error(OpErrorKind::Changed, "another file is there"));
+        }
+        self.unname(path);
+        Ok(())
+    }
+
+    /// A handle is of the file that lies there now.
+    pub(super) fn hold(&mut self, handle: FileRef, path: &[String]) {
+        self.held.insert(handle, self.files[path].number);
+    }
+
+    /// The bytes of the file that a handle is of, which lay there when it was opened.
+    pub(super) fn read_held(&self, handle: FileRef, path: &[String]) -> Option<&[u8]> {
+        let number = self.held.get(&handle)?;
+        let file = self.files.get(path).filter(|file| file.number == *number).or_else(|| self.nameless.get(number))?;
+        Some(&file.bytes)
+    }
+
+    /// Writes to the file that a handle is of.
+    pub(super) fn write_held(
+        &mut self,
+        handle: FileRef,
+        path: &[String],
+        (offset, data): (u64, &[u8]),
+        now: Instant,
+    ) -> Result<(), OpError> {
+        let number = self.held.get(&handle).copied().unwrap_or_default();
+        if self.files.get(path).is_some_and(|file| file.number == number) {
+            return self.write(path, offset, data, now);
+        }
+        let from = usize::try_from(offset).expect("a test's file is small");
+        let file = self.nameless.get_mut(&number).ok_or_else(|| error(OpErrorKind::NotFound, "no such file"))?;
+        file.bytes.resize(file.bytes.len().max(from + data.len()), 0);
+        file.bytes[from..from + data.len()].copy_from_slice(data);
+        Ok(())
+    }
+
+    /// Takes a file's name away. Whoever has it open goes on with it.
+    fn unname(&mut self, path: &[String]) -> Option<File> {
+        let file = self.files.remove(path)?;
+        self.nameless.insert(file.number, file.clone());
+        Some(file)
+    }
+
+    /// A stranger takes a file away, to bring it back later.
+    pub(super) fn take_away(&mut self, path: &[String]) -> Taken {
+        Taken(self.unname(path).expect("the file is there"))
+    }
+
+    pub(super) fn bring_back(&mut self, path: &[String], taken: Taken) {
+        self.files.insert(path.to_vec(), taken.0);
+    }
+
+    /// A stranger moves a file over another one.
+    pub(super) fn swap_in(&mut self, path: &[String], bytes: Vec<u8>, now: Instant) {
+        self.unname(path);
+        self.plant(path.to_vec(), bytes, now);
     }
 
     pub(super) fn write(&mut self, path: &[String], offset: u64, data: &[u8], now: Instant) -> Result<(), OpError> {
@@ -111,7 +237,8 @@ impl Disk {
     pub(super) fn stat(&self, path: &[String]) -> Option<FileStat> {
         let file = self.files.get(path)?;
         let length = file.bytes.len() as u64;
-        Some(FileStat { length, modified_ns: file.modified_ns, changed_ns: file.changed_ns })
+        let identity = self.identity(file.number);
+        Some(FileStat { length, modified_ns: file.modified_ns, changed_ns: file.changed_ns, identity })
     }
 
     pub(super) fn rename(&mut self, from: &[String], to: &[String], now: Instant) -> Result<(), OpError> {
@@ -134,8 +261,15 @@ impl Disk {
 
     /// A file that a stranger put there.
     pub(super) fn plant(&mut self, path: Vec<String>, bytes: Vec<u8>, now: Instant) {
-        let used = bytes.len() as u64;
-        self.files.insert(path, File { bytes, modified_ns: ns(now), changed_ns: ns(now), used });
+        let (used, number) = (bytes.len() as u64, self.number());
+        self.files.insert(path, File { bytes, modified_ns: ns(now), changed_ns: ns(now), used, number });
+    }
+
+    /// A stranger cuts a file short.
+    pub(super) fn cut(&mut self, path: &[String], length: usize, now: Instant) {
+        let file = self.files.get_mut(path).expect("the file is there");
+        file.bytes.truncate(length);
+        (file.modified_ns, file.changed_ns) = (ns(now), ns(now));
     }
 
     /// A stranger changes a byte.

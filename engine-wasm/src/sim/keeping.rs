@@ -154,10 +154,11 @@ fn a_file_that_was_changed_is_hashed_and_no_other() {
 }
 
 #[test]
-fn a_file_that_is_gone_or_short_costs_its_pieces_only() {
+fn a_file_that_was_cut_short_costs_its_pieces_only() {
     let mut world = complete(three(), 112);
     world.unlink();
-    world.disk.remove(&path("Sample/a.mkv"));
+    let now = world.now;
+    world.disk.cut(&path("Sample/a.mkv"), 1_000, now);
     world.start_again();
     assert!(world.verified() >= 1_200_000 - u64::from(PIECE));
     assert!(world.is_in_state(TorrentState::Downloading));

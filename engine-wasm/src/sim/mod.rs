@@ -17,6 +17,7 @@ mod keeping;
 mod magnets;
 mod mapping;
 mod moving;
+mod ownership;
 mod punching;
 mod removing;
 mod scenarios;

@@ -55,7 +55,7 @@ impl World {
 
     fn finish(&mut self, what: &str) {
         let took = self.run_until_within(Duration::from_secs(60), |world| {
-            world.is_complete() && world.view().move_progress.is_none()
+            world.is_complete() && world.view().move_progress.is_none() && world.view().state != TorrentState::Checking
         });
         assert!(took.is_some(), "{what}: {:?} {:?}", self.view().state, self.view().message);
     }

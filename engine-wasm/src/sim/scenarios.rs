@@ -308,20 +308,25 @@ fn an_added_torrent_can_be_paused_resumed_and_removed() {
 #[test]
 fn two_torrents_of_one_name_lie_apart_also_after_a_restart() {
     let mut world = World::with_torrent(film(2), &four(), 17);
+    finish(&mut world, 30, "the first one is there");
     let other = torrent(32 << 10, &[("film.mp4", 100_000)]);
     let third = torrent(32 << 10, &[("FILM.mp4", 50_000)]);
     world.intend(Intent::AddTorrent { metainfo: other.torrent.into() });
     world.intend(Intent::AddTorrent { metainfo: third.torrent.into() });
     world.run_for(Duration::from_secs(1));
-    let apart = ["FILM (3).mp4", "film (2).mp4", "film.mp4"];
+    let apart = ["FILM.mp4", "film (2).mp4", "film.mp4"];
     let places = |world: &World| -> Vec<String> {
-        world.engine.snapshot(world.now).torrents.iter().map(|torrent| torrent.files[0].path.clone()).collect()
+        let torrents = world.engine.snapshot(world.now).torrents;
+        let mut paths: Vec<String> = torrents.iter().map(|torrent| torrent.files[0].path.clone()).collect();
+        paths.sort();
+        paths
     };
     assert_eq!(places(&world), apart);
     world.replace_engine();
     world.run_for(Duration::from_secs(1));
     assert_eq!(places(&world), apart);
-    assert_eq!(world.paths(), ["film.mp4"], "what nothing was written of is not made");
+    // The second one begins with the same bytes, which were copied.
+    assert_eq!(world.paths(), ["film (2).mp4", "film.mp4"], "what nothing was written of is not made");
 }
 
 #[test]
@@ -369,7 +374,6 @@ fn a_torrent_that_is_stopped_while_its_place_is_looked_at_begins_anew() {
     let info_hash = world.info_hash();
     world.intend(Intent::Pause { info_hash: info_hash.clone() });
     world.run_for(Duration::from_secs(1));
-    assert_eq!(world.verified(), 0);
     world.replace_engine();
     world.run_for(Duration::from_secs(1));
     world.intend(Intent::Resume { info_hash });

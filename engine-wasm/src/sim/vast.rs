@@ -5,8 +5,10 @@
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
-use shared_proto::io::{DigestKind, OpError, OpErrorKind, OpOutput};
-use shared_proto::{ConnId, DaemonMessage, EngineMessage, IoCommand, IoEvent, Limits, OpId, RequestId, Root, RootKey};
+use shared_proto::io::{DigestKind, FileStat, OpError, OpErrorKind, OpOutput};
+use shared_proto::{
+    ConnId, DaemonMessage, EngineMessage, IoCommand, IoEvent, Limits, OpId, OpenMode, RequestId, Root, RootKey,
+};
 
 use crate::engine::{Config, Engine};
 use crate::geometry::{BLOCK_LENGTH, MAX_PIECES};
@@ -106,10 +108,13 @@ impl Vast {
             IoCommand::KvScan { op, .. } => done(op, Ok(OpOutput::Keys(Vec::new()))),
             IoCommand::KvPut { op, .. } => done(op, Ok(OpOutput::Unit)),
             IoCommand::FileStat { op, .. } => done(op, Ok(OpOutput::Stat(None))),
-            IoCommand::FileOpen { op, create: false, .. } => {
+            IoCommand::FileOpen { op, mode: OpenMode::Read, .. } => {
                 done(op, Err(OpError { kind: OpErrorKind::NotFound, message: "no such file".into() }))
             }
-            IoCommand::FileOpen { op, .. } => done(op, Ok(OpOutput::Opened { existing: None })),
+            IoCommand::FileOpen { op, .. } => done(
+                op,
+                Ok(OpOutput::Opened { stat: FileStat { length: 0, modified_ns: 0, changed_ns: 0, identity: None } }),
+            ),
             IoCommand::Digest { op, kind, spans } => {
                 let length: u32 = spans.iter().map(|span| span.length).sum();
                 let digest = match kind {

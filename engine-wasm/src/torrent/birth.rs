@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use shared_proto::FileId;
 
-use super::adopt::Adoption;
+use super::donor::Copies;
 use super::files::Slot;
 use super::recheck::Recheck;
 use super::relocate::Mover;
@@ -57,7 +57,8 @@ impl Torrent {
         if !meta.private {
             meta.nodes.iter().for_each(|(host, port)| cx.shared.errands.name_host(host, *port));
         }
-        let adoption = Adoption::from_record(record.as_ref(), files.len());
+        let adopts = record.as_ref().is_some_and(|record| record.adopts);
+        let found = record.as_ref().map(|it| (it.kept.clone(), it.before.clone(), it.displaced.clone()));
         let trackers = Announcer::new(meta.info_hash, meta.trackers.clone(), cx);
         let trees = Trees::new(&meta, &geometry);
         let mut pieces = PieceMap::new(Arc::clone(&geometry));
@@ -100,7 +101,7 @@ impl Torrent {
             ops: BTreeMap::new(),
             checking: 0,
             check_first: VecDeque::new(),
-            record: resume::Keeper::new(record.filter(|record| record.before.is_some())),
+            record: resume::Keeper::new(record.filter(|record| record.kept.is_some())),
             downloaded: 0,
             wasted: 0,
             duplicated: 0,
@@ -117,11 +118,17 @@ impl Torrent {
             source,
             geometry,
             place,
-            adoption,
+            adopts,
+            copies: Copies::default(),
+            evidence: BTreeSet::new(),
+            is_confirmed: false,
             added,
             files,
         };
         torrent.restore_priorities(&priorities);
+        if let Some((kept, before, displaced)) = found {
+            torrent.restore_origins(kept.as_deref(), before.as_deref(), &displaced);
+        }
         Ok(torrent)
     }
 }

@@ -3,10 +3,10 @@
 use shared_proto::io::{DigestKind, OpError, OpOutput};
 use shared_proto::{IoCommand, Span};
 
-use super::{Op, Torrent};
+use super::files::Use;
+use super::{Op, Status, Torrent};
 use crate::context::Context;
 use crate::geometry::PieceIndex;
-use crate::handles::Access;
 use crate::limits;
 use crate::pick::piece_map::PieceState;
 
@@ -51,16 +51,51 @@ impl Torrent {
 
     /// False when its files can't all be open now.
     fn check(&mut self, piece: PieceIndex, cx: &mut Context<'_>) -> bool {
-        let Some(digest) = self.digest_of(piece, Access::Read, cx) else { return false };
+        let is_donated = self.is_donated(piece);
+        if is_donated && matches!(self.status, Status::Paused | Status::Failed(_)) {
+            // A torrent that is stopped writes nothing, and copies nothing either.
+            return false;
+        }
+        let Some((kind, spans)) = self.digest_of(piece, Use::Find, cx) else { return false };
         self.pieces.begin_check(piece);
         self.checking += 1;
-        self.digest(piece, digest, cx);
+        self.pin(piece, cx);
+        let purpose = if is_donated { Op::HashFound(piece) } else { Op::Hash(piece) };
+        self.ask(purpose, cx, |op| IoCommand::Digest { op, kind, spans });
         true
+    }
+
+    /// A piece was hashed where it was found: if it is right, its bytes are copied.
+    pub(super) fn hashed_found(&mut self, piece: PieceIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        self.unpin(piece, cx);
+        let is_right = matches!(&result, Ok(OpOutput::Digest(digest)) if self.is_right(piece, digest));
+        if !is_right {
+            self.give_up(piece);
+            return self.checked(cx);
+        }
+        if !self.copy(piece, cx) {
+            self.end_check(piece, cx);
+        }
+    }
+
+    /// A check ends without having come to anything: it is to be done again.
+    pub(super) fn end_check(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
+        self.give_up(piece);
+        self.suspect(piece, false);
+        self.checked(cx);
+    }
+
+    /// One check less is under way.
+    fn checked(&mut self, cx: &mut Context<'_>) {
+        self.checking = self.checking.saturating_sub(1);
+        self.end_of_check(cx);
+        self.check_next(cx);
+        cx.changed();
     }
 
     /// Has the daemon hash a piece that was fetched. If its files can't all be open now, later.
     pub(super) fn hash(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
-        match self.digest_of(piece, Access::Write, cx) {
+        match self.digest_of(piece, Use::Read, cx) {
             Some(digest) => self.digest(piece, digest, cx),
             None => self.to_hash.push_back(piece),
         }
@@ -82,7 +117,7 @@ impl Torrent {
 
     /// Has the daemon digest the blocks of a piece.
     fn leaves(&mut self, piece: PieceIndex, purpose: Op, cx: &mut Context<'_>) -> bool {
-        let Some(spans) = self.spans(piece, 0, self.geometry.piece_len(piece), Access::Read, cx) else { return false };
+        let Some(spans) = self.spans(piece, 0, self.geometry.piece_len(piece), Use::Read, cx) else { return false };
         self.pin(piece, cx);
         self.ask(purpose, cx, |op| IoCommand::Digest { op, kind: DigestKind::Sha256Leaves, spans });
         true
@@ -93,14 +128,20 @@ impl Torrent {
         self.unpin(piece, cx);
         let givers = self.pieces.givers(piece);
         let was_on_disk = givers.is_empty();
-        self.checking -= usize::from(was_on_disk);
         match result {
-            Ok(OpOutput::Digest(digest)) if self.is_right(piece, &digest) => self.verified(piece, cx),
-            // An earlier engine may have granted it.
+            Ok(OpOutput::Digest(digest)) if self.is_right(piece, &digest) => {
+                if was_on_disk {
+                    self.found_right(piece);
+                }
+                self.verified(piece, cx);
+            }
             Ok(OpOutput::Digest(_)) if was_on_disk => {
                 self.give_up(piece);
+                // An earlier engine may have granted it.
                 self.revoke(piece, cx);
+                self.found_wrong(piece, cx);
             }
+            Ok(OpOutput::Digest(_)) if self.found_was_wrong(piece, cx) => self.give_up(piece),
             // Each of its blocks is judged by itself: the wrong ones are found that way.
             Ok(OpOutput::Digest(_)) if self.judges_by_block(piece) => {}
             Ok(OpOutput::Digest(_)) => self.failed(piece, givers, cx),
@@ -118,9 +159,7 @@ impl Torrent {
         }
         self.turn_away_hopeless(cx);
         if was_on_disk {
-            self.end_of_check();
-            self.check_next(cx);
-            cx.changed();
+            self.checked(cx);
         }
     }
 
@@ -128,6 +167,7 @@ impl Torrent {
         if !self.pieces.givers(piece).is_empty() {
             self.trouble.is_over();
         }
+        let was_done = self.is_done();
         self.believe(piece, cx);
         self.record.touch(cx.now);
         self.wants_are_stale = true;
@@ -137,6 +177,9 @@ impl Torrent {
         }
         if self.is_done() {
             self.completed(cx);
+            if !was_done {
+                self.confirm(cx);
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use shared_proto::io::{DivertKey, NotStored};
 use shared_proto::{ConnId, IoCommand, Span};
 
+use super::files::Use;
 use super::{Status, Torrent};
 use crate::context::Context;
 use crate::geometry::{BLOCK_LENGTH, Block, PieceIndex};
@@ -85,15 +86,31 @@ impl Torrent {
     /// Where a block is to be written, its files open until nobody may write to its piece. `None` when they can't be open now.
     pub(super) fn spans_to_fill(&mut self, block: Block, cx: &mut Context<'_>) -> Option<Vec<Span>> {
         let (begin, length) = self.geometry.block_range(block);
+        if !self.trouble.can_write && !self.try_to_write(block, cx) {
+            return None;
+        }
         let is_wanted = self.picker.wants().iter().any(|want| want.piece == block.piece);
         if !self.pin_for_blocks(block.piece, is_wanted, cx) {
             return None;
         }
-        let spans = self.spans(block.piece, begin, length, Access::Write, cx);
+        let spans = self.spans(block.piece, begin, length, Use::Write, cx);
         if spans.is_none() {
             self.unpin_idle(block.piece, cx);
         }
         spans
+    }
+
+    /// Whether a block may be asked for: not before anything could be opened for writing, so that nothing is fetched that can't be kept.
+    fn try_to_write(&mut self, block: Block, cx: &mut Context<'_>) -> bool {
+        let geometry = std::sync::Arc::clone(&self.geometry);
+        let real = geometry.files_of(block.piece).filter(|&file| !geometry.is_padding(file));
+        match real.into_iter().find(|file| self.files[file.as_usize()].origin.is_writable()) {
+            Some(file) => {
+                self.handle(file, Access::Write, cx);
+                false
+            }
+            None => true,
+        }
     }
 
     /// After a jump: all that nobody waits for right now is taken back, also what lies ahead of somebody: peers answer in
@@ -184,6 +201,12 @@ impl Torrent {
                 }
             }
             NotStored::Length => self.drop_peer(conn, "a block of the wrong length", cx),
+            // The file gets another name, or another look: the block is asked for again.
+            NotStored::Failed(error) if self.is_to_be_renamed(&error) => {
+                if let Some(block) = self.block_of(key) {
+                    self.take_back(conn, &[block], cx);
+                }
+            }
             NotStored::Failed(error) => self.fail_for(&error, cx),
         }
     }

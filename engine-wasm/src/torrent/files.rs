@@ -6,13 +6,15 @@
 //! file that is wanted later has to be put together first, and nobody else can adopt what lies there.)
 
 use shared_proto::io::{FileStat, OpError, OpOutput};
-use shared_proto::{EngineMessage, FileId, FileRef, IoCommand, RootKey, Span};
+use shared_proto::{EngineMessage, FileId, FileRef, IoCommand, OpenMode, RootKey, Span};
 
+use super::donor::Donor;
+use super::origin::Origin;
 use super::stamps::Stamp;
 use super::{Op, Torrent};
 use crate::context::Context;
 use crate::geometry::{FileIndex, PieceIndex};
-use crate::handles::{Access, Key};
+use crate::handles::{Access, Key, Which};
 use crate::media;
 use crate::pick::priority::Priority;
 use crate::time::Instant;
@@ -39,6 +41,34 @@ pub(super) struct Slot {
     pub(super) glanced: Option<Instant>,
     /// How often another program changed it while it was being sent.
     pub(super) changes: u32,
+    /// Whose it is.
+    pub(super) origin: Origin,
+    /// Whether we made it, or found it to be ours, since the daemon came. It counts where the file system does not tell files apart.
+    pub(super) is_ours_now: bool,
+    /// Whether another file had its name, so that it has one with a number.
+    pub(super) is_displaced: bool,
+    /// Names tried since somebody looked.
+    pub(super) names_tried: u32,
+    /// The file that had its name, while pieces are copied from there.
+    pub(super) donor: Option<Donor>,
+}
+
+impl Slot {
+    /// Bytes of the file that it is copied from; none when it is not.
+    pub(super) fn donated(&self) -> u64 {
+        self.donor.as_ref().map_or(0, |donor| donor.length)
+    }
+}
+
+/// What bytes of a piece are wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// To be written: the parts that lie in files which we may not write to go nowhere.
+    Write,
+    /// To be read where the torrent has them.
+    Read,
+    /// To be read where they may have been found, in the files that ours are copied from.
+    Find,
 }
 
 impl Slot {
@@ -60,6 +90,11 @@ impl Slot {
             is_there: false,
             glanced: None,
             changes: 0,
+            origin: Origin::default(),
+            is_ours_now: false,
+            is_displaced: false,
+            names_tried: 0,
+            donor: None,
         }
     }
 }
@@ -67,13 +102,13 @@ impl Slot {
 impl Torrent {
     /// The file's number for the engine's table of open files.
     pub(super) fn key(&self, file: FileIndex) -> Key {
-        (self.meta.info_hash, file)
+        (self.meta.info_hash, file, Which::Own)
     }
 
     /// Where a file lies now.
     pub(super) fn location(&self, file: FileIndex) -> (RootKey, Vec<String>) {
         let place = self.place_of(file);
-        (place.root.clone(), place.path(file.0, &self.meta.files[file.as_usize()].path))
+        (place.root.clone(), place.path(file.0, &self.meta.files[file.as_usize()]))
     }
 
     /// Tells the daemon under which names the files are served.
@@ -118,15 +153,19 @@ impl Torrent {
         cx.shared.handles.insert(key, handle, access);
         let (root, path) = self.location(file);
         let is_wanted = self.selection.priority(file) != Priority::Skip;
-        let create = access == Access::Write;
-        let length = if create && is_wanted { self.geometry.file_len(file) } else { 0 };
+        let mode = match (access, self.files[file.as_usize()].origin) {
+            (Access::Read, _) => OpenMode::Read,
+            (Access::Write, Origin::Ours(identity) | Origin::Adopted(identity)) => OpenMode::Write { identity },
+            (Access::Write, _) => OpenMode::Create,
+        };
+        let length = if access == Access::Write && is_wanted { self.geometry.file_len(file) } else { 0 };
         self.ask(Op::Open(file, handle, access), cx, |op| IoCommand::FileOpen {
             op,
             file: handle,
             root,
             path,
             length,
-            create,
+            mode,
         });
         Some(handle)
     }
@@ -140,10 +179,11 @@ impl Torrent {
     ) {
         let error = match result {
             Ok(output) => {
-                let is_new = access == Access::Write && !self.files[file.as_usize()].is_there;
-                if is_new && matches!(output, OpOutput::Opened { existing: Some(1..) }) {
-                    // Somebody put it there since we looked: it is not ours to delete.
-                    self.found_late(file);
+                if access == Access::Write {
+                    if self.files[file.as_usize()].origin == Origin::Nothing {
+                        self.made(file, &output, cx);
+                    }
+                    self.wants_are_stale |= !std::mem::replace(&mut self.trouble.can_write, true);
                 }
                 self.files[file.as_usize()].is_there = true;
                 return;
@@ -153,7 +193,7 @@ impl Torrent {
         if cx.shared.handles.failed(self.key(file), handle) {
             cx.order(IoCommand::FileClose { file: handle });
         }
-        if access == Access::Write {
+        if access == Access::Write && !self.gave_way(file, &error, cx) {
             self.fail_for(&error, cx);
         }
     }
@@ -164,7 +204,7 @@ impl Torrent {
         piece: PieceIndex,
         begin: u32,
         length: u32,
-        access: Access,
+        purpose: Use,
         cx: &mut Context<'_>,
     ) -> Option<Vec<Span>> {
         let geometry = std::sync::Arc::clone(&self.geometry);
@@ -176,12 +216,23 @@ impl Torrent {
                 spans.push(Span { file: FileRef::ZEROS, offset: span.offset, length: span.length });
                 continue;
             }
-            let Some(file) = self.handle(span.file, access, cx) else {
+            let slot = &self.files[span.file.as_usize()];
+            let (handle, key) = match purpose {
+                Use::Write if !slot.origin.is_writable() => {
+                    spans.push(Span { file: FileRef::ZEROS, offset: span.offset, length: span.length });
+                    continue;
+                }
+                Use::Write => (self.handle(span.file, Access::Write, cx), self.key(span.file)),
+                Use::Find if slot.donor.is_some() => {
+                    (self.donor_handle(span.file, cx), (self.meta.info_hash, span.file, Which::Found))
+                }
+                Use::Read | Use::Find => (self.handle(span.file, Access::Read, cx), self.key(span.file)),
+            };
+            let Some(file) = handle else {
                 is_all = false;
                 break;
             };
             // What is opened next must not close it.
-            let key = self.key(span.file);
             cx.shared.handles.pin(key);
             pinned.push(key);
             spans.push(Span { file, offset: span.offset, length: span.length });

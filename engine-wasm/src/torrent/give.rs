@@ -11,11 +11,11 @@ use bytes::Bytes;
 use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{ConnId, IoCommand, OpId, Span};
 
+use super::files::Use;
 use super::{Op, Torrent, exchange, punch};
 use crate::arrivals::Named;
 use crate::context::Context;
 use crate::geometry::PieceIndex;
-use crate::handles::Access;
 use crate::limits;
 use crate::metainfo::Metainfo;
 use crate::peer::allowed_fast::{SET_LENGTH, allowed_fast};
@@ -161,8 +161,7 @@ impl Torrent {
             // It may have been lost since it was asked for.
             let can_give = self.can_give(request);
             let piece = PieceIndex(request.piece);
-            let spans =
-                if can_give { self.spans(piece, request.begin, request.length, Access::Read, cx) } else { None };
+            let spans = if can_give { self.spans(piece, request.begin, request.length, Use::Read, cx) } else { None };
             let Some(peer) = self.peers.get_mut(&conn) else { return };
             let Some(spans) = spans else {
                 peer.upload_mut().sent(request.length, false, cx.now);

@@ -4,9 +4,10 @@
 //! that the record names as verified and all of whose files look as they were stamped; a file that looks otherwise is hashed. The
 //! opposite is believed, too: a piece that the record does not name is not looked for in files that nobody touched.
 
-use shared_proto::IoCommand;
 use shared_proto::io::{FileStat, OpError, OpErrorKind, OpOutput};
+use shared_proto::{IoCommand, OpenMode};
 
+use super::origin::{Origin, Verdict};
 use super::{Op, Status, Torrent};
 use crate::context::Context;
 use crate::geometry::{FileIndex, PieceIndex, each_piece};
@@ -20,7 +21,7 @@ pub(super) enum Found {
     Nothing,
     /// A file.
     File(FileStat),
-    /// Something that can't be read, or is no file.
+    /// Something that is no file: a folder, a link, a device.
     Foreign,
 }
 
@@ -32,7 +33,7 @@ impl Found {
             Ok(_) => Ok(Self::Nothing),
             Err(error) => match error.kind {
                 OpErrorKind::NotFound => Ok(Self::Nothing),
-                OpErrorKind::Denied | OpErrorKind::Exists | OpErrorKind::Other => Ok(Self::Foreign),
+                OpErrorKind::Exists => Ok(Self::Foreign),
                 _ => Err(error),
             },
         }
@@ -44,6 +45,19 @@ impl Found {
     }
 }
 
+/// What is to be thought of a file that was looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Appearance {
+    /// The file, if there is one and it is the torrent's.
+    stat: Option<FileStat>,
+    /// Bytes that can be read from the beginning, of a found file that ours is copied from as well.
+    readable: u64,
+    /// Whether it holds what it held when it was stamped.
+    agrees: bool,
+    /// Whether what was verified of it has to be hashed again.
+    is_stale: bool,
+}
+
 /// A round over all files.
 #[derive(Debug)]
 pub(super) struct Look {
@@ -52,6 +66,13 @@ pub(super) struct Look {
     found: Vec<Found>,
     /// Whether everything is to be hashed whatever it looks like.
     is_recheck: bool,
+}
+
+impl Look {
+    /// Whether a person wants everything hashed.
+    pub(super) fn is_recheck(&self) -> bool {
+        self.is_recheck
+    }
 }
 
 impl Torrent {
@@ -72,6 +93,14 @@ impl Torrent {
         let found = vec![Found::Nothing; self.files.len()];
         self.looking = Some(Look { next: 0, left: count, found, is_recheck });
         self.look_on(cx);
+    }
+
+    /// All that is wanted is verified: looks whether it lies there, because "complete" is said of what lies there now.
+    pub(super) fn confirm(&mut self, cx: &mut Context<'_>) {
+        self.is_confirmed = false;
+        if self.is_done() && self.linked && self.is_settled() {
+            self.look(false, cx);
+        }
     }
 
     fn look_on(&mut self, cx: &mut Context<'_>) {
@@ -106,6 +135,9 @@ impl Torrent {
             Ok(found) => look.found[file.as_usize()] = found,
             Err(error) => {
                 self.looking = None;
+                if error.kind == OpErrorKind::Name && self.gave_way(file, &error, cx) {
+                    return;
+                }
                 return self.fail_for(&error, cx);
             }
         }
@@ -115,26 +147,16 @@ impl Torrent {
             return;
         }
         let Some(look) = self.looking.take() else { return };
-        if self.adoption.is_settled() {
-            self.take_in(&look.found, look.is_recheck, cx);
-        } else {
-            self.found_before(look.found, cx);
-        }
+        self.take_in(&look.found, look.is_recheck, cx);
     }
 
     /// Takes in what was found.
     pub(super) fn take_in(&mut self, found: &[Found], is_recheck: bool, cx: &mut Context<'_>) {
-        let agrees = self.files.iter().zip(found).map(|(slot, found)| match (&slot.stamp, found) {
-            _ if is_recheck => false,
-            (Some(stamp), Found::File(stat)) => stamp.agrees(stat),
-            (None, Found::Nothing) => true,
-            _ => false,
-        });
-        let agrees: Vec<bool> = agrees.collect();
+        let Some(looks) = self.decide_all(found, is_recheck, cx) else { return };
         for piece in self.geometry.pieces() {
-            self.appraise(piece, found, &agrees, is_recheck, cx);
+            self.appraise(piece, &looks, is_recheck, cx);
         }
-        self.note_files(found, &agrees, cx);
+        self.note_files(&looks, cx);
         if self.status == Status::Looking {
             self.status = Status::Running;
         }
@@ -150,29 +172,65 @@ impl Torrent {
         if self.is_done() {
             self.completed(cx);
         }
+        self.is_confirmed = self.is_done() && self.makes_no_files();
+        self.end_of_check(cx);
         self.check_next(cx);
         self.move_next(cx);
         cx.changed();
     }
 
+    /// Whose each file is, and what is to be thought of its content. `None` when files are missing: then the torrent was stopped.
+    fn decide_all(&mut self, found: &[Found], is_recheck: bool, cx: &mut Context<'_>) -> Option<Vec<Appearance>> {
+        let mut looks = Vec::with_capacity(found.len());
+        let mut missing = Vec::new();
+        let geometry = std::sync::Arc::clone(&self.geometry);
+        for (file, found) in geometry.files().zip(found) {
+            if geometry.is_padding(file) {
+                looks.push(Appearance::default());
+                continue;
+            }
+            let slot = &self.files[file.as_usize()];
+            let is_as_seen = slot.known.is_none_or(|known| found.stat() == Some(known));
+            let had_stamp = slot.stamp.is_some();
+            let verdict = self.decide(file, found, is_recheck, cx);
+            if verdict == Verdict::Missing {
+                missing.push(file);
+            }
+            if matches!(self.status, Status::Failed(_)) {
+                // No name is left for it.
+                return None;
+            }
+            let slot = &self.files[file.as_usize()];
+            // A file that was just displaced is nowhere yet. Should its new name be taken, that is found out when it is made.
+            let stat = found.stat().filter(|_| slot.origin != Origin::Nothing);
+            let is_as_left = match (&slot.stamp, stat) {
+                _ if is_recheck => false,
+                (Some(stamp), Some(stat)) => stamp.agrees(&stat),
+                (None, None) => slot.donor.is_none(),
+                _ => false,
+            };
+            looks.push(Appearance {
+                stat,
+                readable: stat.map_or(0, |stat| stat.length).max(slot.donated()),
+                agrees: verdict == Verdict::Same && is_as_left,
+                is_stale: verdict == Verdict::Other || (!is_as_left && (had_stamp || !is_as_seen)),
+            });
+        }
+        if missing.is_empty() {
+            return Some(looks);
+        }
+        self.miss(&missing, cx);
+        None
+    }
+
     /// What is to be thought of a piece whose files were looked at.
-    fn appraise(
-        &mut self,
-        piece: PieceIndex,
-        found: &[Found],
-        agrees: &[bool],
-        is_recheck: bool,
-        cx: &mut Context<'_>,
-    ) {
+    fn appraise(&mut self, piece: PieceIndex, looks: &[Appearance], is_recheck: bool, cx: &mut Context<'_>) {
         let (mut is_readable, mut is_untouched, mut is_stale) = (true, true, false);
         for span in self.geometry.piece_spans(piece).filter(|span| !self.geometry.is_padding(span.file)) {
             let at = span.file.as_usize();
-            let length = found[at].stat().map_or(0, |stat| stat.length);
-            is_readable &= length >= span.offset + u64::from(span.length);
-            is_untouched &= agrees[at];
-            let slot = &self.files[at];
-            let is_as_seen = slot.known.is_none_or(|known| found[at].stat() == Some(known));
-            is_stale |= !agrees[at] && (slot.stamp.is_some() || !is_as_seen);
+            is_readable &= looks[at].readable >= span.offset + u64::from(span.length);
+            is_untouched &= looks[at].agrees;
+            is_stale |= looks[at].is_stale;
         }
         let state = self.pieces.state(piece);
         match state {
@@ -214,19 +272,19 @@ impl Torrent {
     }
 
     /// Remembers what the files look like, and which are to be stamped and made.
-    fn note_files(&mut self, found: &[Found], agrees: &[bool], cx: &mut Context<'_>) {
+    fn note_files(&mut self, looks: &[Appearance], cx: &mut Context<'_>) {
         let geometry = std::sync::Arc::clone(&self.geometry);
         for file in geometry.files().filter(|&file| !geometry.is_padding(file)) {
             let at = file.as_usize();
             let slot = &mut self.files[at];
-            slot.known = found[at].stat();
-            slot.is_there = found[at] != Found::Nothing;
-            if found[at].stat().is_some() && !agrees[at] {
+            slot.known = looks[at].stat;
+            slot.is_there = looks[at].stat.is_some();
+            if slot.is_there && !looks[at].agrees {
                 slot.stamp = None;
                 self.wants_stamp(file, cx.now);
-            } else if found[at] == Found::Nothing {
+            } else if !slot.is_there {
                 self.files[at].stamp = None;
-                if self.geometry.file_len(file) == 0 {
+                if self.geometry.file_len(file) == 0 && !self.empties.contains(&file) {
                     self.empties.push_back(file);
                 }
             }
@@ -252,9 +310,14 @@ impl Torrent {
                 root,
                 path,
                 length: 0,
-                create: true,
+                mode: OpenMode::Create,
             });
         }
+    }
+
+    /// Whether all files without bytes that are wanted are there.
+    fn makes_no_files(&self) -> bool {
+        self.creating == 0 && self.empties.iter().all(|&file| !self.selection.is_wanted(file))
     }
 
     /// A file without bytes was made.
@@ -268,23 +331,48 @@ impl Torrent {
         self.creating = self.creating.saturating_sub(1);
         cx.order(IoCommand::FileClose { file: handle });
         match result {
-            Ok(_) => {
-                self.files[file.as_usize()].is_there = true;
+            Ok(output) => {
+                self.made(file, &output, cx);
                 self.create_empty(cx);
+                if self.is_done() && self.makes_no_files() && self.looking.is_none() {
+                    self.is_confirmed = true;
+                    cx.changed();
+                }
             }
-            Err(error) => self.fail_for(&error, cx),
+            Err(error) if self.gave_way(file, &error, cx) => self.create_empty(cx),
+            Err(error) => {
+                self.empties.push_back(file);
+                self.fail_for(&error, cx);
+            }
         }
+    }
+
+    /// A file of ours came into being.
+    pub(super) fn made(&mut self, file: FileIndex, output: &OpOutput, cx: &mut Context<'_>) {
+        let identity = if let OpOutput::Opened { stat } = output { stat.identity } else { None };
+        let slot = &mut self.files[file.as_usize()];
+        (slot.origin, slot.is_there, slot.is_ours_now) = (Origin::Ours(identity), true, true);
+        // The next engine must not take it for somebody else's.
+        self.record.hurry(cx.now);
     }
 
     /// A file is not as we left it: what was verified of it is hashed again.
     pub(super) fn doubt(&mut self, file: FileIndex, stat: Option<FileStat>, cx: &mut Context<'_>) {
         tracing::info!(torrent = %self.meta.info_hash, file = file.0, "a file was changed by somebody else");
-        let length = stat.map_or(0, |stat| stat.length);
         let Some(pieces) = self.geometry.pieces_of_file(file) else { return };
         self.withdraw(each_piece(pieces.clone()), cx);
         self.settle_pins(cx);
         // What is open may be another file than what lies there.
         self.close_file(file, cx);
+        let found = stat.map_or(Found::Nothing, Found::File);
+        self.files[file.as_usize()].is_ours_now = false;
+        if self.decide(file, &found, false, cx) == Verdict::Missing {
+            return self.miss(&[file], cx);
+        }
+        let slot = &self.files[file.as_usize()];
+        // A file that was just displaced is nowhere yet.
+        let stat = stat.filter(|_| slot.origin != Origin::Nothing);
+        let length = stat.map_or(0, |stat| stat.length).max(slot.donated());
         for piece in each_piece(pieces) {
             let needs = self.geometry.range_in_file(piece, file).map_or(0, |range| range.end() + 1);
             match self.pieces.state(piece) {

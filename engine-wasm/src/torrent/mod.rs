@@ -3,15 +3,16 @@
 //! It owns the parts and the torrent's state; the algorithms are theirs ([`crate::pick`], [`crate::stream`], [`crate::peer`],
 //! [`crate::discover`]). The rest of it is in the files beside this one, by concern.
 
-mod adopt;
 mod birth;
 mod disk;
+mod donor;
 mod exchange;
 mod fetch;
 mod files;
 mod give;
 mod look;
 mod ops;
+mod origin;
 mod place;
 mod prove;
 mod punch;
@@ -34,7 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use shared_proto::{ConnId, FileId, IoCommand, OpId, RootKey};
+use shared_proto::{ConnId, FileId, IoCommand, OpId};
 
 use crate::context::{Context, Owner};
 use crate::discover::candidates::Candidates;
@@ -52,7 +53,7 @@ use crate::pick::piece_map::PieceMap;
 use crate::pick::suspects::Suspects;
 use crate::stream::desk::Desk;
 use crate::time::Instant;
-use adopt::Adoption;
+use donor::Copies;
 use files::Slot;
 use look::Look;
 use ops::Op;
@@ -96,7 +97,13 @@ pub(crate) struct Torrent {
     source: Bytes,
     geometry: Arc<Geometry>,
     place: Place,
-    adoption: Adoption,
+    /// Whether a person said to go on in files that were there before.
+    adopts: bool,
+    copies: Copies,
+    /// Pieces that tell whether a file is still ours where the file system can't.
+    evidence: BTreeSet<PieceIndex>,
+    /// Whether all that is wanted was seen to lie there since the last of it was verified.
+    is_confirmed: bool,
     selection: Selection,
     looking: Option<Look>,
     /// Rounds of looking so far: an answer of an earlier one is of no use.
@@ -184,9 +191,10 @@ impl Torrent {
         [Some(key), v2.map(|v2| v2.truncated()).filter(|second| *second != key)].into_iter().flatten()
     }
 
-    /// Where its files lie: the folder, and the way to its file or folder in there.
-    pub(crate) fn lies_at(&self) -> (RootKey, String) {
-        (self.place.root.clone(), self.place.top(&self.own_top()))
+    /// The way to its file or folder below the folder that the user chose.
+    pub(crate) fn lies_at(&self) -> String {
+        let path = self.meta.files.first().map(|file| self.place.path(0, file)).unwrap_or_default();
+        path[..path.len().min(self.place.folder.len() + 1)].join("/")
     }
 
     /// The name of its file or folder, if nothing else has it.
@@ -216,7 +224,6 @@ impl Torrent {
             self.status = Status::Running;
         }
         self.linked = true;
-        self.claim_own(cx);
         self.announce_files(cx);
         self.link_sharing(cx);
         self.begin(cx);
@@ -248,9 +255,13 @@ impl Torrent {
         self.to_hash.clear();
         self.empties.clear();
         self.creating = 0;
-        self.files.iter_mut().for_each(|slot| slot.is_stamping = false);
+        for slot in &mut self.files {
+            (slot.is_stamping, slot.is_ours_now) = (false, false);
+        }
         self.unlink_move();
-        self.adoption.restart();
+        self.copies.unlink();
+        self.trouble.can_write = false;
+        self.evidence.clear();
         if matches!(self.status, Status::Running | Status::Looking | Status::Resting(_)) {
             self.status = Status::Unlinked;
         }
@@ -297,7 +308,7 @@ impl Torrent {
         let geometry = Arc::clone(&self.geometry);
         for file in geometry.files().filter(|file| !self.meta.files[file.as_usize()].padding) {
             cx.say(shared_proto::EngineMessage::FileForget { file_id: self.files[file.as_usize()].id.clone() });
-            if delete_data && !self.adoption.was_before(file.as_usize()) {
+            if delete_data {
                 self.delete_file(file, cx);
             }
         }
@@ -326,10 +337,6 @@ impl Torrent {
         }
         if self.next_tick > cx.now || !self.ticks() {
             return;
-        }
-        if self.is_comparing() {
-            self.compare(cx);
-            self.next_tick = cx.now + TICK;
         }
         if self.status != Status::Running && !self.awaits_hashes() {
             return;
@@ -374,7 +381,7 @@ impl Torrent {
         if self.find_moved(cx) {
             return;
         }
-        if self.adoption.is_settled() || self.status == Status::Running {
+        if self.is_settled() || self.status == Status::Running {
             self.look(false, cx);
         }
     }
@@ -383,9 +390,8 @@ impl Torrent {
     fn stop(&mut self, status: Status, cx: &mut Context<'_>) {
         self.end_runs(cx);
         self.release_all(cx);
-        if !self.adoption.is_settled() {
+        if !self.is_settled() {
             self.looking = None;
-            self.adoption.restart();
             self.close_files(cx);
         }
         self.status = status;
@@ -401,11 +407,7 @@ impl Torrent {
 
     /// Whether it looks after its peers, or after what it could not do for want of open files.
     fn ticks(&self) -> bool {
-        self.status == Status::Running || self.awaits_hashes() || self.is_comparing()
-    }
-
-    fn is_comparing(&self) -> bool {
-        matches!(self.adoption, Adoption::Comparing { .. })
+        self.status == Status::Running || self.awaits_hashes()
     }
 
     /// Where the torrent lies with this file: during a move some are there already and some are not.
@@ -416,6 +418,6 @@ impl Torrent {
     /// The path of a file as people see it: without the folders that the torrent was moved to.
     fn shown_path(&self, file: FileIndex) -> Vec<String> {
         let place = self.place_of(file);
-        place.path(file.0, &self.meta.files[file.as_usize()].path).split_off(place.folder.len())
+        place.path(file.0, &self.meta.files[file.as_usize()]).split_off(place.folder.len())
     }
 }

@@ -15,7 +15,6 @@ use crate::hashes::request::HashRequest;
 #[derive(Debug)]
 pub(super) enum Op {
     Look(FileIndex, u32),
-    Compare(PieceIndex),
     Open(FileIndex, FileRef, Access),
     Create(FileIndex, FileRef),
     Sync(FileIndex),
@@ -24,6 +23,10 @@ pub(super) enum Op {
     Hash(PieceIndex),
     /// A digest of bytes that another program may have changed since: it says nothing any more.
     Stale(PieceIndex),
+    /// A piece where it was found, and its copy.
+    HashFound(PieceIndex),
+    Copy(PieceIndex),
+    OpenFound(FileIndex, FileRef),
     Exhibit(PieceIndex, Vec<Vec<SocketAddr>>),
     Proof(PieceIndex),
     /// A block by itself.
@@ -56,7 +59,6 @@ impl Torrent {
         let Some(purpose) = self.ops.remove(&op) else { return self.announced(op, result, cx) };
         match purpose {
             Op::Look(file, round) => self.looked((file, round), result, cx),
-            Op::Compare(piece) => self.compared(piece, result, cx),
             Op::Open(file, handle, access) => self.opened((file, handle, access), result, cx),
             Op::Create(file, handle) => self.created(file, handle, result, cx),
             Op::Sync(file) => self.synced(file, result, cx),
@@ -64,6 +66,9 @@ impl Torrent {
             Op::Glance(file) => self.glanced(file, result, cx),
             Op::Hash(piece) => self.hashed(piece, result, cx),
             Op::Stale(piece) => self.unpin(piece, cx),
+            Op::HashFound(piece) => self.hashed_found(piece, result, cx),
+            Op::Copy(piece) => self.copied(piece, result, cx),
+            Op::OpenFound(file, handle) => self.opened_found((file, handle), &result, cx),
             Op::Exhibit(piece, givers) => self.exhibited(piece, givers, result, cx),
             Op::Proof(piece) => self.proved(piece, result, cx),
             Op::Judge(block) => self.judged(op, block, result, cx),

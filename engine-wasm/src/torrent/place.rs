@@ -1,12 +1,41 @@
 //! Where a torrent lies: the folder, and what its files are called there.
 //!
-//! Owns the way from a file's own path to its path on disk; it touches no disk. Invariant: every component that it gives was made safe by
-//! [`crate::metainfo::sanitise`], and no two files get the same path.
+//! Owns the way from a file's own path to its path on disk; it touches no disk. Invariant: every component that it gives went through
+//! [`crate::metainfo::sanitise`]. Two files may get the same path on a disk that ignores case, or after names were shortened: then the second
+//! one finds its name taken when it is made, and gets a number.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use shared_proto::RootKey;
+
+use crate::metainfo::{File, sanitise};
+
+/// Longest component under [`Names::Short`], bytes: encrypted disks take 143.
+const SHORT: usize = 140;
+
+/// How far names differ from those in the torrent. Each step is taken when the disk refuses the names of the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Names {
+    /// As the torrent has them.
+    #[default]
+    AsNamed,
+    /// Without what some system refuses.
+    Safe,
+    /// And short.
+    Short,
+}
+
+impl Names {
+    /// The next step, if there is one.
+    pub(crate) fn tamer(self) -> Option<Self> {
+        match self {
+            Self::AsNamed => Some(Self::Safe),
+            Self::Safe => Some(Self::Short),
+            Self::Short => None,
+        }
+    }
+}
 
 /// Where a torrent lies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,18 +48,28 @@ pub(crate) struct Place {
     pub(crate) name: Option<String>,
     /// What single files are called there, where that is not their own name.
     pub(crate) renamed: BTreeMap<u32, String>,
+    /// How far the other names differ from those in the torrent.
+    pub(crate) names: Names,
 }
 
 impl Place {
     /// Directly below a root, under this name or its own.
     pub(crate) fn new(root: RootKey, name: Option<String>) -> Self {
-        Self { root, folder: Vec::new(), name, renamed: BTreeMap::new() }
+        Self { root, folder: Vec::new(), name, renamed: BTreeMap::new(), names: Names::default() }
     }
 
-    /// The path of a file on disk, from its number and its own path in the torrent.
-    pub(crate) fn path(&self, file: u32, own: &[String]) -> Vec<String> {
+    /// The path of a file on disk, from its number in the torrent.
+    pub(crate) fn path(&self, file: u32, meta: &File) -> Vec<String> {
+        let own = match (self.names, &meta.safe_path) {
+            (Names::Safe | Names::Short, Some(safe)) => safe,
+            _ => &meta.path,
+        };
         let mut path = self.folder.clone();
-        path.extend_from_slice(own);
+        let last = own.len().saturating_sub(1);
+        path.extend(own.iter().enumerate().map(|(at, name)| match self.names {
+            Names::Short => sanitise::shortened(name, SHORT, at == last),
+            Names::AsNamed | Names::Safe => name.clone(),
+        }));
         if let (Some(name), Some(top)) = (&self.name, path.get_mut(self.folder.len())) {
             top.clone_from(name);
         }
@@ -38,16 +77,6 @@ impl Place {
             last.clone_from(name);
         }
         path
-    }
-
-    /// What its file or folder is called, as [`crate::context::Shared::claim`] takes it.
-    pub(crate) fn top(&self, own_top: &str) -> String {
-        let mut top = self.folder.join("/");
-        if !top.is_empty() {
-            top.push('/');
-        }
-        top.push_str(self.name.as_deref().unwrap_or(own_top));
-        top
     }
 }
 
@@ -59,23 +88,41 @@ mod tests {
         path.split('/').map(str::to_owned).collect()
     }
 
+    fn file(path: &str, safe: Option<&str>) -> File {
+        File { path: names(path), safe_path: safe.map(names), length: 1, padding: false, root: None }
+    }
+
+    #[test]
+    fn names_are_changed_as_far_as_the_disk_wants_it() {
+        let long = format!("{}.mkv", "é".repeat(120));
+        let it = file(&format!("a: b/{long}"), Some(&format!("a_ b/{long}")));
+        let mut place = Place::new("d".into(), None);
+        assert_eq!(place.path(0, &it), ["a: b", &long]);
+        place.names = place.names.tamer().unwrap();
+        assert_eq!(place.path(0, &it), ["a_ b", &long]);
+        place.names = place.names.tamer().unwrap();
+        assert_eq!(place.path(0, &it), ["a_ b".to_owned(), format!("{}.mkv", "é".repeat(68))]);
+        assert_eq!(place.names.tamer(), None);
+    }
+
     #[test]
     fn a_path_is_the_folder_the_new_top_and_the_new_name() {
         let mut place = Place::new("d".into(), None);
-        assert_eq!(place.path(1, &names("Show/S1/a.mkv")), names("Show/S1/a.mkv"));
+        let it = file("Show/S1/a.mkv", None);
+        assert_eq!(place.path(1, &it), names("Show/S1/a.mkv"));
         place.name = Some("Show (2)".into());
         place.folder = names("films/new");
         place.renamed.insert(1, "first.mkv".into());
-        assert_eq!(place.path(1, &names("Show/S1/a.mkv")), names("films/new/Show (2)/S1/first.mkv"));
-        assert_eq!(place.path(2, &names("Show/S1/a.mkv")), names("films/new/Show (2)/S1/a.mkv"));
-        assert_eq!(place.top("Show"), "films/new/Show (2)");
+        assert_eq!(place.path(1, &it), names("films/new/Show (2)/S1/first.mkv"));
+        assert_eq!(place.path(2, &it), names("films/new/Show (2)/S1/a.mkv"));
     }
 
     #[test]
     fn a_torrent_of_one_file_is_called_as_that_file() {
         let mut place = Place::new("d".into(), Some("film (2).mp4".into()));
-        assert_eq!(place.path(0, &names("film.mp4")), names("film (2).mp4"));
+        let it = file("film.mp4", None);
+        assert_eq!(place.path(0, &it), names("film (2).mp4"));
         place.renamed.insert(0, "other.mp4".into());
-        assert_eq!(place.path(0, &names("film.mp4")), names("other.mp4"));
+        assert_eq!(place.path(0, &it), names("other.mp4"));
     }
 }

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use shared_proto::io::{DigestKind, OpError, OpOutput};
 use shared_proto::{ConnId, FileRef, IoCommand, OpId, Span};
 
+use super::files::Use;
 use super::{Op, Status, Torrent};
 use crate::context::{Context, Owner};
 use crate::geometry::{Block, BlockIndex, PieceIndex};
-use crate::handles::Access;
 use crate::hashes::request::{CHUNK, HashRequest};
 use crate::hashes::trees::Answer;
 use crate::limits;
@@ -32,10 +32,10 @@ impl Torrent {
     pub(super) fn digest_of(
         &mut self,
         piece: PieceIndex,
-        access: Access,
+        purpose: Use,
         cx: &mut Context<'_>,
     ) -> Option<(DigestKind, Vec<Span>)> {
-        let mut spans = self.spans(piece, 0, self.geometry.piece_len(piece), access, cx)?;
+        let mut spans = self.spans(piece, 0, self.geometry.piece_len(piece), purpose, cx)?;
         if self.trees.piece(piece).is_some() {
             return Some((DigestKind::Sha256Leaves, spans));
         }
@@ -111,7 +111,6 @@ impl Torrent {
         if request.base > 0 && !self.trees.lacks_layers() {
             self.keep_layers(cx);
         }
-        self.compare(cx);
         self.check_next(cx);
         self.wants_are_stale = true;
     }
@@ -128,7 +127,7 @@ impl Torrent {
             Answer::Blocks(piece) if self.pieces.state(piece) == PieceState::Have => {
                 let busy = self.ops.values().filter(|op| matches!(op, Op::Blocks(..))).count();
                 if busy < limits::HASH_ANSWERS
-                    && let Some(spans) = self.spans(piece, 0, self.geometry.piece_len(piece), Access::Read, cx)
+                    && let Some(spans) = self.spans(piece, 0, self.geometry.piece_len(piece), Use::Read, cx)
                 {
                     let kind = DigestKind::Sha256Leaves;
                     self.ask(Op::Blocks(conn, request), cx, |op| IoCommand::Digest { op, kind, spans });
@@ -170,7 +169,7 @@ impl Torrent {
             return false;
         }
         let (begin, length) = self.geometry.block_range(block);
-        let Some(spans) = self.spans(block.piece, begin, length, Access::Write, cx) else { return false };
+        let Some(spans) = self.spans(block.piece, begin, length, Use::Read, cx) else { return false };
         let owner = Owner::Torrent(self.meta.info_hash);
         let op = cx.ask(owner, |op| IoCommand::Digest { op, kind: DigestKind::Sha256, spans });
         self.ops.insert(op, Op::Judge(block));

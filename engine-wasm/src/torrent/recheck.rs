@@ -24,12 +24,17 @@ impl Torrent {
     /// # Errors
     /// In plain words, when it can't be done now.
     pub(crate) fn recheck(&mut self, cx: &mut Context<'_>) -> Result<(), String> {
-        if !self.linked || !self.adoption.is_settled() {
+        if !self.linked || !self.is_settled() {
             return Err("The torrent is not ready for a check: try again in a moment.".to_owned());
         }
         if self.looking.is_none() {
             self.recheck.doubted.clear();
             self.recheck.is_asked = true;
+            if matches!(self.status, Status::Failed(_)) {
+                // What is missing is to be fetched again, if that is what it was stopped for.
+                self.trouble.is_over();
+                self.status = Status::Running;
+            }
             self.look(true, cx);
             cx.changed();
         }
@@ -55,16 +60,18 @@ impl Torrent {
             self.put_back(piece);
         }
         self.check_first.clear();
-        self.end_of_check();
+        self.end_of_check(cx);
+        self.confirm(cx);
         self.wants_are_stale = true;
         self.next_tick = cx.now;
         cx.changed();
     }
 
     /// Nothing is left to hash: the next check begins to count anew.
-    pub(super) fn end_of_check(&mut self) {
+    pub(super) fn end_of_check(&mut self, cx: &mut Context<'_>) {
         if self.checking == 0 && self.pieces.unchecked().is_clear() {
             self.recheck = Recheck::default();
+            self.close_donors(cx);
         }
     }
 

@@ -11,11 +11,12 @@ mod moves;
 
 use std::collections::VecDeque;
 
+use shared_proto::RequestId;
 use shared_proto::io::{OpError, OpOutput};
-use shared_proto::{IoCommand, RequestId};
+use shared_proto::path::check_length;
 
-use super::{Place, Torrent};
-use crate::context::{Context, Owner};
+use super::{Place, Status, Torrent};
+use crate::context::Context;
 use crate::geometry::FileIndex;
 pub(super) use mover::Mover;
 use mover::{Relocation, Stage};
@@ -47,7 +48,12 @@ impl Torrent {
     }
 
     fn begin_move(&mut self, to: Place, cx: &mut Context<'_>) -> Result<(), String> {
-        if !self.linked || !self.adoption.is_settled() || self.creating > 0 || self.looking.is_some() {
+        // A look that only confirms what is known is made again when the files have arrived.
+        self.looking.take_if(|look| !look.is_recheck());
+        if self.looking.is_none() && self.status == Status::Looking && self.is_settled() {
+            self.status = Status::Running;
+        }
+        if !self.linked || !self.is_settled() || self.creating > 0 || self.looking.is_some() || self.is_copying() {
             return Err("The torrent is not ready to be moved: try again in a moment.".to_owned());
         }
         if let Some(relocation) = &mut self.mover.relocation {
@@ -69,12 +75,12 @@ impl Torrent {
             self.mover.answer(Ok(()));
             return Ok(());
         }
-        let top = to.top(&self.own_top());
-        if cx.shared.is_taken(&to.root, &top, self.meta.info_hash) {
-            return Err(format!("Another torrent lies at “{top}”."));
+        for (index, file) in (0..).zip(&self.meta.files).filter(|(_, file)| !file.padding) {
+            if let Err(why) = check_length(&to.path(index, file)) {
+                return Err(format!("The path of “{}” would be too long there: {why}.", file.path.join("/")));
+            }
         }
         self.mover.notice = None;
-        cx.shared.claim_too(&to.root, &top, self.meta.info_hash);
         let mut relocation = Relocation::new(to, Stage::Looking, self.files.len());
         relocation.queue = self.movable(&relocation.to);
         self.mover.rounds += 1;
@@ -101,15 +107,14 @@ impl Torrent {
         } else {
             place.renamed.insert(file.0, name);
         }
-        let path =
-            |file: FileIndex| place.path(file.0, &self.meta.files[file.as_usize()].path).join("/").to_lowercase();
+        let path = |file: FileIndex| place.path(file.0, &self.meta.files[file.as_usize()]).join("/").to_lowercase();
         let new = path(file);
         let folder = format!("{new}/");
         let mut others = self.geometry.files().filter(|other| *other != file && !self.geometry.is_padding(*other));
         if others.any(|other| path(other) == new || path(other).starts_with(&folder)) {
             return Err(format!(
                 "The torrent has “{}” already.",
-                place.path(file.0, &self.meta.files[file.as_usize()].path).join("/")
+                place.path(file.0, &self.meta.files[file.as_usize()]).join("/")
             ));
         }
         Ok(place)
@@ -124,7 +129,7 @@ impl Torrent {
     fn movable(&self, to: &Place) -> VecDeque<FileIndex> {
         let own = |file: FileIndex| &self.meta.files[file.as_usize()];
         let differs = |file: &FileIndex| {
-            let (here, there) = (self.place.path(file.0, &own(*file).path), to.path(file.0, &own(*file).path));
+            let (here, there) = (self.place.path(file.0, own(*file)), to.path(file.0, own(*file)));
             !own(*file).padding && (&self.place.root, here) != (&to.root, there)
         };
         self.geometry.files().filter(differs).collect()
@@ -148,15 +153,10 @@ impl Torrent {
     fn call_off(&mut self, why: String, cx: &mut Context<'_>) {
         self.mover.relocation = None;
         self.mover.answer(Err(why));
-        self.claim_own(cx);
         self.create_empty(cx);
+        self.confirm(cx);
         self.record.touch(cx.now);
         cx.changed();
-    }
-
-    pub(super) fn claim_own(&self, cx: &mut Context<'_>) {
-        let (root, top) = self.lies_at();
-        cx.shared.claim(&root, &top, self.meta.info_hash);
     }
 
     /// Whether a look at all files has to wait for a move; it comes then.
@@ -199,19 +199,16 @@ impl Torrent {
         self.mover.take_answer()
     }
 
-    /// Deletes a file of ours, wherever it lies or is going to.
-    pub(super) fn delete_file(&self, file: FileIndex, cx: &mut Context<'_>) {
-        let own = &self.meta.files[file.as_usize()].path;
-        let mut places = vec![self.place_of(file)];
-        if let Some(relocation) = self.mover.relocation.as_ref().filter(|it| it.underway.contains(&file))
-            && matches!(relocation.stage, Stage::Moving | Stage::Returning(_) | Stage::Stuck(_))
-        {
-            // The daemon deletes after the move, whichever way that goes.
-            places = vec![&self.place, &relocation.to];
-        }
-        for place in places {
-            let (root, path) = (place.root.clone(), place.path(file.0, own));
-            cx.ask(Owner::Engine, |op| IoCommand::FileDelete { op, root, path });
+    /// Where a file lies: at both places while it is being moved, since the daemon does what it is told after the move, whichever way that goes.
+    pub(super) fn places_of(&self, file: FileIndex) -> Vec<&Place> {
+        match &self.mover.relocation {
+            Some(it)
+                if it.underway.contains(&file)
+                    && matches!(it.stage, Stage::Moving | Stage::Returning(_) | Stage::Stuck(_)) =>
+            {
+                vec![&self.place, &it.to]
+            }
+            _ => vec![self.place_of(file)],
         }
     }
 }

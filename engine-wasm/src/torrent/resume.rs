@@ -5,13 +5,16 @@
 //! that still look so; of all other files it hashes first what the record names, and then all else that lies there. So a record may be older
 //! than the data, promise too much or too little, and never does harm.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use shared_proto::IoCommand;
+use shared_proto::{IoCommand, RootKey};
 
+use super::origin::Kept;
+use super::place::Names;
 use super::stamps::Stamp;
 use super::{Op, Place, Torrent};
 use crate::bitfield::Bitfield;
@@ -24,7 +27,9 @@ use crate::pick::priority::Priority;
 use crate::time::Instant;
 
 /// The form of the record; another one is not read.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
+/// The form before it, which is still read: it says of a file only whether it was there before.
+const VERSION_WITHOUT_IDENTITIES: u8 = 3;
 /// Changes gather for so long before they are written.
 const GATHER: Duration = Duration::from_millis(100);
 /// And for so much longer with every byte of the record, so that a huge torrent does not write all the time: 128 KiB/s.
@@ -60,8 +65,14 @@ pub(crate) struct Record {
     pub(crate) stamps: Vec<(u32, Stamp)>,
     /// The files that are wanted more or less than usual.
     pub(crate) priorities: Vec<(u32, Priority)>,
-    /// Which files were there before the torrent, by index; `None` when nobody has looked yet.
+    /// Whose the files are that are there, by index; `None` when nobody has looked yet.
+    pub(crate) kept: Option<Vec<(u32, Kept)>>,
+    /// Which files were there before the torrent, in a record that says no more than that.
     pub(crate) before: Option<Vec<u32>>,
+    /// Files that have a name with a number, because another file had theirs.
+    pub(crate) displaced: Vec<u32>,
+    /// Whether a person said to go on in files that were there before.
+    pub(crate) adopts: bool,
     /// Peers to begin with.
     pub(crate) peers: Vec<SocketAddr>,
 }
@@ -77,8 +88,65 @@ struct Wire {
     verified: Bytes,
     stamps: Vec<(u32, Stamp)>,
     priorities: Vec<(u32, Priority)>,
+    kept: Option<Vec<(u32, Kept)>>,
+    displaced: Vec<u32>,
+    adopts: bool,
+    peers: Vec<SocketAddr>,
+    #[serde(skip)]
+    before: Option<Vec<u32>>,
+}
+
+/// A place as [`VERSION_WITHOUT_IDENTITIES`] has it.
+#[derive(Serialize, Deserialize)]
+struct OldPlace {
+    root: RootKey,
+    folder: Vec<String>,
+    name: Option<String>,
+    renamed: BTreeMap<u32, String>,
+}
+
+/// A record as [`VERSION_WITHOUT_IDENTITIES`] has it.
+#[derive(Serialize, Deserialize)]
+struct OldWire {
+    version: u8,
+    place: OldPlace,
+    moving: Option<OldPlace>,
+    added: u64,
+    paused: bool,
+    pieces: Bytes,
+    verified: Bytes,
+    stamps: Vec<(u32, Stamp)>,
+    priorities: Vec<(u32, Priority)>,
     before: Option<Vec<u32>>,
     peers: Vec<SocketAddr>,
+}
+
+impl From<OldPlace> for Place {
+    fn from(OldPlace { root, folder, name, renamed }: OldPlace) -> Self {
+        // Every name was made safe then.
+        Self { root, folder, name, renamed, names: Names::Safe }
+    }
+}
+
+impl From<OldWire> for Wire {
+    fn from(old: OldWire) -> Self {
+        Self {
+            version: VERSION,
+            place: old.place.into(),
+            moving: old.moving.map(Place::from),
+            added: old.added,
+            paused: old.paused,
+            pieces: old.pieces,
+            verified: old.verified,
+            stamps: old.stamps,
+            priorities: old.priorities,
+            kept: old.before.as_ref().map(|_| Vec::new()),
+            before: old.before,
+            displaced: Vec::new(),
+            adopts: false,
+            peers: old.peers,
+        }
+    }
 }
 
 impl Record {
@@ -94,7 +162,10 @@ impl Record {
             verified: Bytes::from(self.verified.to_wire()),
             stamps: self.stamps.clone(),
             priorities: self.priorities.clone(),
-            before: self.before.clone(),
+            kept: self.kept.clone(),
+            before: None,
+            displaced: self.displaced.clone(),
+            adopts: self.adopts,
             peers: self.peers.clone(),
         };
         Bytes::from(postcard::to_stdvec(&wire).expect("a record has a postcard form"))
@@ -102,10 +173,14 @@ impl Record {
 
     /// A record from bytes, `None` when it is not one of this version and for so many pieces.
     pub(crate) fn decode(bytes: &[u8], piece_count: u32) -> Option<Self> {
-        let wire: Wire = postcard::from_bytes(bytes).ok()?;
+        let wire: Wire = match *bytes.first()? {
+            VERSION => postcard::from_bytes(bytes).ok()?,
+            VERSION_WITHOUT_IDENTITIES => postcard::from_bytes::<OldWire>(bytes).ok()?.into(),
+            _ => return None,
+        };
         let pieces = Bitfield::from_wire(&wire.pieces, piece_count).ok()?;
         let verified = Bitfield::from_wire(&wire.verified, piece_count).ok()?;
-        (wire.version == VERSION).then_some(Self {
+        Some(Self {
             place: wire.place,
             moving: wire.moving,
             added: wire.added,
@@ -114,7 +189,10 @@ impl Record {
             verified,
             stamps: wire.stamps,
             priorities: wire.priorities,
+            kept: wire.kept,
             before: wire.before,
+            displaced: wire.displaced,
+            adopts: wire.adopts,
             peers: wire.peers,
         })
     }
@@ -152,6 +230,11 @@ impl Keeper {
         self.recorded.as_ref().is_some_and(|recorded| recorded.verified.get(piece.0))
     }
 
+    /// What is known now counts as written down by an earlier engine, until all files were looked at again.
+    pub(super) fn remember(&mut self, record: Record) {
+        self.recorded.get_or_insert_with(|| Box::new(record));
+    }
+
     /// It was looked at.
     pub(super) fn forget_recorded(&mut self) {
         self.recorded = None;
@@ -160,6 +243,11 @@ impl Keeper {
     /// Something changed.
     pub(super) fn touch(&mut self, now: Instant) {
         self.due.get_or_insert(now + GATHER + GATHER_PER_BYTE * self.size);
+    }
+
+    /// Something changed that must not be lost: nothing else is waited for.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        self.due = Some(now);
     }
 
     /// When to write; never while a write is under way.
@@ -220,6 +308,14 @@ impl Torrent {
 
     /// Writes the record down; the answer is this one's.
     pub(super) fn put_record(&mut self, purpose: Op, cx: &mut Context<'_>) {
+        let [_, key] = keys(self.meta.info_hash);
+        let value = self.as_recorded().encode();
+        self.record.size = u32::try_from(value.len()).unwrap_or(u32::MAX);
+        self.ask(purpose, cx, |op| IoCommand::KvPut { op, key, value });
+    }
+
+    /// What is known now.
+    pub(super) fn as_recorded(&self) -> Record {
         let mut verified = self.pieces.have().clone();
         let mut pieces = verified.clone();
         pieces.or(self.pieces.unchecked());
@@ -231,7 +327,7 @@ impl Torrent {
         }
         debug_assert!(self.pieces.begun().all(|piece| self.pieces.state(piece) != PieceState::Missing));
         let stamps = (0..).zip(&self.files).filter_map(|(file, slot)| Some((file, slot.stamp?)));
-        let record = Record {
+        Record {
             place: self.place.clone(),
             moving: self.mover.target().cloned(),
             added: self.added,
@@ -240,12 +336,11 @@ impl Torrent {
             verified,
             stamps: stamps.collect(),
             priorities: self.selection.unusual(),
-            before: self.adoption.before(),
+            kept: self.kept(),
+            before: None,
+            displaced: (0..).zip(&self.files).filter(|(_, slot)| slot.is_displaced).map(|(file, _)| file).collect(),
+            adopts: self.adopts,
             peers: self.candidates.worth_keeping(limits::KEPT_PEERS),
-        };
-        let [_, key] = keys(self.meta.info_hash);
-        let value = record.encode();
-        self.record.size = u32::try_from(value.len()).unwrap_or(u32::MAX);
-        self.ask(purpose, cx, |op| IoCommand::KvPut { op, key, value });
+        }
     }
 }

@@ -15,6 +15,7 @@ impl Torrent {
             let slot = &mut self.files[span.file.as_usize()];
             slot.verified = slot.verified.saturating_sub(u64::from(span.length));
         }
+        self.is_confirmed = false;
         self.pieces.lose(piece, self.availability.is_wanted(piece));
         self.put_back(piece);
         self.wants_are_stale = true;
@@ -32,7 +33,7 @@ impl Torrent {
         self.to_hash.retain(|&other| other != piece);
         for op in self.ops.values_mut() {
             match op {
-                Op::Hash(other) if *other == piece => {
+                Op::Hash(other) | Op::HashFound(other) if *other == piece => {
                     self.checking -= usize::from(was_on_disk);
                     *op = Op::Stale(piece);
                 }
@@ -40,6 +41,7 @@ impl Torrent {
                 _ => {}
             }
         }
+        self.checking -= usize::from(self.copies.forget(piece));
         self.put_back(piece);
         self.wants_are_stale = true;
     }

@@ -118,6 +118,7 @@ impl Torrent {
         self.wants_are_stale = true;
         self.next_tick = cx.now;
         self.record.touch(cx.now);
+        self.confirm(cx);
         cx.changed();
     }
 

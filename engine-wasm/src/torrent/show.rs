@@ -20,7 +20,7 @@ impl Torrent {
             check_progress: self.check_progress(),
             move_progress: self.mover.progress(),
             root: self.place.root.0.clone(),
-            lies_at: self.lies_at().1,
+            lies_at: self.lies_at(),
             info_hash: self.meta.info_hash.to_string(),
             name: self.meta.name.clone(),
             version: Some(self.meta.version().into()),
@@ -60,6 +60,7 @@ impl Torrent {
                     content_type: media::content_type(name).to_owned(),
                     playable: media::is_playable(name),
                     url: url(&slot.id),
+                    displaced: slot.is_displaced,
                 }
             })
             .collect()
@@ -121,9 +122,13 @@ impl Torrent {
             Status::Paused => TorrentState::Paused,
             Status::Failed(_) => TorrentState::Error,
             Status::Looking => TorrentState::Checking,
-            _ if self.is_done() && self.checking == 0 && self.pieces.unchecked().is_clear() => TorrentState::Complete,
+            _ if self.is_done() && self.is_confirmed && self.checking == 0 && self.pieces.unchecked().is_clear() => {
+                TorrentState::Complete
+            }
             Status::Resting(_) => TorrentState::Queued,
-            _ if self.checking > 0 || self.pieces.unchecked().first_set().is_some() => TorrentState::Checking,
+            _ if self.is_done() || self.checking > 0 || self.pieces.unchecked().first_set().is_some() => {
+                TorrentState::Checking
+            }
             Status::Unlinked | Status::Running => TorrentState::Downloading,
         }
     }

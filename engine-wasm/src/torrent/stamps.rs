@@ -80,6 +80,10 @@ impl Torrent {
     /// A file is written to, or may be: what it looked like says nothing any more.
     pub(super) fn wrote(&mut self, file: FileIndex, now: Instant) {
         let slot = &mut self.files[file.as_usize()];
+        if !slot.origin.is_writable() {
+            // What comes for it goes nowhere.
+            return;
+        }
         slot.stamp = None;
         slot.known = None;
         slot.is_stamping = false;
@@ -99,7 +103,7 @@ impl Torrent {
     /// Stamps what is ready for it.
     pub(super) fn tend_stamps(&mut self, cx: &mut Context<'_>) {
         self.stamps.next = Some(cx.now + PAUSE);
-        if !self.linked || !self.adoption.is_settled() || self.looking.is_some() {
+        if !self.linked || !self.is_settled() || self.looking.is_some() {
             return;
         }
         for _ in 0..self.stamps.dirty.len().min(LOOKED_AT) {
@@ -172,7 +176,7 @@ impl Torrent {
             self.files[file.as_usize()].changes += 1;
             self.announce_file(file, cx);
         }
-        if self.adoption.is_settled() && self.files[file.as_usize()].known.is_none_or(|known| Some(known) != stat) {
+        if self.is_settled() && self.files[file.as_usize()].known.is_none_or(|known| Some(known) != stat) {
             self.doubt(file, stat, cx);
         }
     }
@@ -207,7 +211,8 @@ mod tests {
 
     /// Whether a stamp of `then` agrees with `now`, each `length modified changed`.
     fn check(then: [u64; 3], is_settled: bool, now: [u64; 3], expected: bool) {
-        let stat = |[length, modified_ns, changed_ns]: [u64; 3]| FileStat { length, modified_ns, changed_ns };
+        let stat =
+            |[length, modified_ns, changed_ns]: [u64; 3]| FileStat { length, modified_ns, changed_ns, identity: None };
         assert_eq!(Stamp::new(stat(then), is_settled).agrees(&stat(now)), expected, "{then:?} {now:?}");
     }
 

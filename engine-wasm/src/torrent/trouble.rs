@@ -10,6 +10,8 @@ use shared_proto::io::{OpError, OpErrorKind};
 
 use super::{Status, Torrent};
 use crate::context::Context;
+use crate::geometry::{FileIndex, each_piece};
+use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
 
 /// The first try comes after this.
@@ -23,12 +25,14 @@ pub(super) struct Trouble {
     again: Option<Instant>,
     /// How long the last wait was.
     wait: Option<Duration>,
+    /// Whether a file could be opened for writing since the daemon came.
+    pub(super) can_write: bool,
 }
 
 impl Trouble {
     /// Something could be written: the next trouble is a new one.
     pub(super) fn is_over(&mut self) {
-        *self = Self::default();
+        (self.again, self.wait) = (None, None);
     }
 
     fn wait(&mut self, now: Instant) {
@@ -63,6 +67,34 @@ impl Torrent {
         }
     }
 
+    /// Files with verified bytes are not there: stops until they are back, and forgets nothing. A recheck gives them up.
+    pub(super) fn miss(&mut self, files: &[FileIndex], cx: &mut Context<'_>) {
+        let record = self.as_recorded();
+        self.record.remember(record);
+        let first = files.first().map(|&file| self.shown_path(file).join("/")).unwrap_or_default();
+        let others = match files.len() {
+            0 | 1 => String::new(),
+            count => format!(" and {} other files", count - 1),
+        };
+        let pieces = files.iter().filter_map(|&file| self.geometry.pieces_of_file(file)).flat_map(each_piece);
+        for piece in pieces.collect::<Vec<_>>() {
+            if self.pieces.state(piece) == PieceState::Have {
+                self.lose_piece(piece, cx);
+            }
+        }
+        for &file in files {
+            self.close_file(file, cx);
+        }
+        self.fail(
+            format!(
+                "“{first}”{others} can't be found in the download folder. Is its disk connected? When they are back it goes on by \
+                 itself. To fetch them again, have the torrent checked."
+            ),
+            cx,
+        );
+        self.trouble.wait(cx.now);
+    }
+
     /// When it is tried again by itself.
     pub(super) fn tried_again_at(&self) -> Option<Instant> {
         self.trouble.again.filter(|_| self.linked && matches!(self.status, Status::Failed(_)))
@@ -91,6 +123,21 @@ fn words(error: &OpError) -> (String, bool) {
                 "The download folder is not there. Once it is back it goes on by itself, or at once with resume.";
             (words.into(), true)
         }
+        OpErrorKind::Absent => {
+            let words = "Once it is back the torrent goes on by itself, or at once with resume.";
+            (format!("The download folder is not there: {}. {words}", error.message), true)
+        }
+        OpErrorKind::Busy => {
+            let words = "Once that has ended the torrent goes on by itself, or at once with resume.";
+            (format!("Another program of yours downloads into the same file. {words}"), true)
+        }
+        OpErrorKind::Name => (
+            format!(
+                "The disk takes no file of that name: {}. Move the torrent to another folder or rename it.",
+                error.message
+            ),
+            false,
+        ),
         _ => (format!("The disk reports a problem: {}. Press resume to try again.", error.message), false),
     }
 }
@@ -120,6 +167,9 @@ mod tests {
         check(OpErrorKind::Full, true);
         check(OpErrorKind::Denied, true);
         check(OpErrorKind::NotFound, true);
+        check(OpErrorKind::Absent, true);
+        check(OpErrorKind::Busy, true);
+        check(OpErrorKind::Name, false);
         check(OpErrorKind::Exists, false);
         check(OpErrorKind::Limit, false);
         check(OpErrorKind::Other, false);

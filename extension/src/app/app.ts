@@ -79,6 +79,7 @@ const torrentActions: TorrentActions = {
   addPeers: (infoHash, form) => void addPeers(infoHash, form),
   want: (infoHash, files) => void act({ kind: "set_priorities", infoHash, files }),
   move: (infoHash, form) => void move(infoHash, form),
+  adopt: (infoHash) => void act({ kind: "adopt", infoHash }),
   recheck: (infoHash, begin) => void act({ kind: begin ? "recheck" : "cancel_recheck", infoHash }),
 };
 

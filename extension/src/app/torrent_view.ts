@@ -34,6 +34,8 @@ export interface TorrentActions {
   want(infoHash: string, files: FilePriority[]): void;
   /** Hashes everything again, or calls that off. */
   recheck(infoHash: string, begin: boolean): void;
+  /** Goes on in the files that had the names of its files. */
+  adopt(infoHash: string): void;
   /** Moves it, or gives it another name. */
   move(infoHash: string, form: HTMLFormElement): void;
 }
@@ -281,6 +283,23 @@ function contentFacts(torrent: TorrentView): TemplateResult {
     <div><dt>Received</dt><dd>${size(downloaded)}${wasted > 0 ? html`, ${size(wasted)} of it in vain` : nothing}</dd></div>`;
 }
 
+/** Says which files have a number in their name because others had theirs, and offers to go on in those. */
+function displacedView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult | typeof nothing {
+  const displaced = torrent.files.filter((file) => file.displaced);
+  const [first] = displaced;
+  if (first === undefined) return nothing;
+  const what = displaced.length === 1 ? `“${splitPath(first.path).name}”` : `${displaced.length.toLocaleString("en")} files`;
+  const others = displaced.length === 1 ? "another file was there under its own name" : "other files were there under their own names";
+  return html`<div class="recheck" data-testid="displaced">
+    <button class="button" data-testid="adopt" ?disabled=${!ui.online} @click=${() => actions.adopt(torrent.infoHash)}>
+      Use what was there
+    </button>
+    <span class="recheck-words">
+      ${what} got a number because ${others}. Using what was there overwrites whatever differs in it.
+    </span>
+  </div>`;
+}
+
 function recheckView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
   const { infoHash, checkProgress } = torrent;
   const checking = checkProgress !== null;
@@ -339,7 +358,7 @@ function detailsView(torrent: TorrentView, ui: TorrentUi, actions: TorrentAction
       ${isDescribed(torrent) ? contentFacts(torrent) : nothing}
       <div><dt>Peers</dt><dd>${torrent.peers} connected, ${torrent.knownPeers} known</dd></div>
     </dl>
-    ${isDescribed(torrent) ? html`${recheckView(torrent, ui, actions)}${moveView(torrent, ui, actions)}` : nothing}
+    ${isDescribed(torrent) ? html`${displacedView(torrent, ui, actions)}${recheckView(torrent, ui, actions)}${moveView(torrent, ui, actions)}` : nothing}
     <form class="peers" @submit=${submit}>
       <label for="peers-${torrent.infoHash}">Add a peer by hand</label>
       <div class="peers-line">

@@ -36,4 +36,8 @@ playable: boolean,
 /**
  * Where it is served, below the daemon's base URL: `/stream/<fileId>?key=…`.
  */
-url: string, };
+url: string, 
+/**
+ * Whether another file had its name already, so that its own has a number. [`Intent::Adopt`] goes on in that other file.
+ */
+displaced: boolean, };

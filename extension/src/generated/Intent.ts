@@ -58,6 +58,10 @@ files: Array<FilePriority>, } | { "kind": "recheck",
 /**
  * Which torrent.
  */
+infoHash: string, } | { "kind": "adopt", 
+/**
+ * Which torrent.
+ */
 infoHash: string, } | { "kind": "cancel_recheck", 
 /**
  * Which torrent.

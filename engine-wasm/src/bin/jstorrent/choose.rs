@@ -99,6 +99,7 @@ mod tests {
                     content_type: media::content_type(path).to_owned(),
                     playable: media::is_playable(path),
                     url: String::new(),
+                    displaced: false,
                 }
             })
             .collect()

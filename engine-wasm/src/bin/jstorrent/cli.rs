@@ -110,6 +110,9 @@ pub(crate) struct Stream {
     /// Keep what was downloaded
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Go on in files of the same names that are there already, and overwrite what differs
+    #[arg(long)]
+    pub(crate) adopt: bool,
     /// One line of JSON for each event, on standard output
     #[arg(long)]
     pub(crate) json: bool,
@@ -130,6 +133,9 @@ pub(crate) struct Get {
     /// Stay when everything is there, and give it to others until --ratio or --seed-time is reached, or Ctrl+C
     #[arg(long)]
     pub(crate) seed: bool,
+    /// Go on in files of the same names that are there already, and overwrite what differs
+    #[arg(long)]
+    pub(crate) adopt: bool,
     /// One line of JSON for each event, on standard output
     #[arg(long)]
     pub(crate) json: bool,

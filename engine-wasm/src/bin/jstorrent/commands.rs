@@ -50,6 +50,9 @@ pub(crate) async fn stream(args: Stream) -> Result<ExitCode> {
 
 async fn play(session: &mut Session, args: &Stream, player: Option<&str>, report: &mut Report) -> Result<()> {
     let torrent = until(session, report, |torrent| !torrent.files.is_empty()).await?;
+    if args.adopt {
+        session.adopt(&torrent).await?;
+    }
     let file = choose(&torrent.files, args.file.as_deref())?;
     let url = session.url(file);
     let fields = json!({
@@ -94,6 +97,10 @@ pub(crate) async fn get(args: Get) -> Result<ExitCode> {
         async |session: &mut Session| {
             let is_described = matches!(source, Source::Torrent { .. });
             session.add(&source, if is_described { &nobody } else { &args.peers }).await?;
+            if args.adopt {
+                let torrent = until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
+                session.adopt(&torrent).await?;
+            }
             if !args.file.is_empty() {
                 let torrent = until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
                 session.want(&torrent, &chosen(&torrent.files, &args.file)?).await?;
@@ -249,6 +256,7 @@ fn files(meta: &Metainfo) -> Vec<FileView> {
                 content_type: engine_wasm::media::content_type(name).to_owned(),
                 playable: engine_wasm::media::is_playable(name),
                 url: String::new(),
+                displaced: false,
             }
         })
         .collect()

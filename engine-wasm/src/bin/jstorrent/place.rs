@@ -47,8 +47,8 @@ impl Place {
     /// In plain words: they can't be written, or another `jstorrent` uses them.
     pub(crate) fn take(config: &Config, source: &Source, keep: Keep) -> Result<Self> {
         let named = match (&config.dir, keep) {
-            (Some(dir), _) => Some(writable(dir)?),
-            (None, Keep::Yes) => Some(writable(Path::new("."))?),
+            (Some(dir), _) => Some(resolved(dir)?),
+            (None, Keep::Yes) => Some(resolved(Path::new("."))?),
             (None, Keep::No) => None,
         };
         let state = config.state.join(source.key(named.as_deref().unwrap_or(Path::new(""))));
@@ -57,8 +57,9 @@ impl Place {
         let lock = hold(&state, "is at work on this torrent")?;
         let downloads = match named {
             Some(named) => named,
-            None => writable(&state.join("downloads"))?,
+            None => state.join("downloads"),
         };
+        ready(&downloads, is_fresh, &config.state)?;
         let before = match keep {
             Keep::No => Some(written_down(&state, &downloads)?),
             Keep::Yes => {
@@ -75,11 +76,12 @@ impl Place {
     /// # Errors
     /// As [`Place::take`].
     pub(crate) fn of_server(config: &Config) -> Result<Self> {
-        let downloads = writable(config.dir.as_deref().unwrap_or(Path::new(".")))?;
+        let downloads = resolved(config.dir.as_deref().unwrap_or(Path::new(".")))?;
         let state = config.state.join(format!("server-{}", key_of("server", &downloads)));
         let is_fresh = !state.exists();
         private_folder(&state).with_context(|| format!("cannot make the state folder {}", state.display()))?;
         let lock = hold(&state, "serves")?;
+        ready(&downloads, is_fresh, &config.state)?;
         Ok(Self { state, downloads, before: None, is_fresh, _lock: lock })
     }
 
@@ -143,15 +145,50 @@ fn written_down(state: &Path, downloads: &Path) -> Result<BTreeSet<String>> {
     Ok(before)
 }
 
-/// The folder, made if need be, with its full path.
-fn writable(dir: &Path) -> Result<PathBuf> {
+/// The full path of a folder that need not be there: without links as far as it is.
+fn resolved(dir: &Path) -> Result<PathBuf> {
     let name = dir.display();
-    fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {name}"))?;
-    let dir = dir.canonicalize().with_context(|| format!("cannot use the folder {name}"))?;
-    let probe = dir.join(format!(".jstorrent-{}", std::process::id()));
-    File::create(&probe).with_context(|| format!("the folder {name} can't be written"))?;
-    let _ = fs::remove_file(&probe);
-    Ok(dir)
+    let full = std::path::absolute(dir).with_context(|| format!("cannot use the folder {name}"))?;
+    for there in full.ancestors() {
+        match there.canonicalize() {
+            Ok(found) => {
+                let rest = full.strip_prefix(there).unwrap_or(Path::new(""));
+                return Ok(if rest.as_os_str().is_empty() { found } else { found.join(rest) });
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot use the folder {name}")),
+        }
+    }
+    Ok(full)
+}
+
+/// Makes a download folder that was never used. One that was used and is gone is not made anew, since its disk may not be connected: whoever comes
+/// back to it hears so from the engine, and goes on when it is there. Whether a folder can be written shows when there is something to write: what is
+/// complete in there can be used without.
+fn ready(downloads: &Path, is_fresh: bool, state: &Path) -> Result<()> {
+    let name = downloads.display();
+    let marks = state.join("folders");
+    let mark = marks.join(key_of("folder", downloads));
+    match fs::metadata(downloads) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => bail!("{name} is not a folder"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if !is_fresh {
+                return Ok(());
+            }
+            if mark.exists() {
+                bail!(
+                    "the folder {name} is not there, and it was used before: is its disk connected? To begin anew, make the folder first"
+                );
+            }
+            fs::create_dir_all(downloads).with_context(|| format!("cannot make the folder {name}"))?;
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot use the folder {name}")),
+    }
+    private_folder(&marks)
+        .and_then(|()| File::create(&mark))
+        .with_context(|| format!("cannot write {}", mark.display()))?;
+    Ok(())
 }
 
 fn private_folder(path: &Path) -> std::io::Result<()> {
@@ -236,6 +273,7 @@ mod tests {
             content_type: String::new(),
             playable: true,
             url: String::new(),
+            displaced: false,
         }
     }
 
@@ -275,6 +313,23 @@ mod tests {
         assert!(ground.take(Keep::Yes).unwrap_err().to_string().contains("another jstorrent"));
         drop(first);
         ground.take(Keep::Yes).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_was_used_is_not_made_anew() {
+        let ground = Ground::new("gone");
+        drop(ground.take(Keep::Yes).unwrap());
+        fs::remove_dir(ground.0.join("dir")).unwrap();
+        let place = ground.take(Keep::Yes).unwrap();
+        assert!(!place.downloads.exists(), "its disk may not be connected");
+        drop(place);
+        let states = fs::read_dir(ground.0.join("state")).unwrap().map(|entry| entry.unwrap().path());
+        for state in states.filter(|path| !path.ends_with("folders")).collect::<Vec<_>>() {
+            fs::remove_dir_all(state).unwrap();
+        }
+        assert!(ground.take(Keep::Yes).unwrap_err().to_string().contains("disk"), "another torrent was there");
+        fs::remove_dir_all(ground.0.join("state")).unwrap();
+        assert!(ground.take(Keep::Yes).unwrap().downloads.is_dir(), "a new one is made");
     }
 
     #[test]

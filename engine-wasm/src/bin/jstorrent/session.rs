@@ -107,6 +107,14 @@ impl Session {
         self.ask(intent).await.map(drop)
     }
 
+    /// Goes on in the files that are there already.
+    ///
+    /// # Errors
+    /// The engine's own words, if it can't.
+    pub(crate) async fn adopt(&mut self, torrent: &TorrentView) -> Result<()> {
+        self.ask(Intent::Adopt { info_hash: torrent.info_hash.clone() }).await.map(drop)
+    }
+
     async fn ask(&mut self, intent: Intent) -> Result<String> {
         let host = self.linked.host.clone();
         let mut answer = std::pin::pin!(host.intent(intent));

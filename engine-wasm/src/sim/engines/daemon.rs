@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 use shared_proto::io::{FileStat, OpError, OpErrorKind, OpOutput};
-use shared_proto::{IoCommand, IoEvent, OpId, Span};
+use shared_proto::{FileIdentity, IoCommand, IoEvent, OpId, OpenMode, Span};
 
 use super::lines::Ciphers;
 use super::{Call, Carried, DAEMON_DELAY, Engines, Event, PORT, TRACKER, addr_of};
@@ -108,8 +108,7 @@ impl Engines {
             // Nobody changes anything behind this daemon's back.
             IoCommand::FileStat { op, path, .. } => {
                 let length = it.disk.get(&path).map(|bytes| bytes.len() as u64);
-                let stat = |length| FileStat { length, modified_ns: 1, changed_ns: 1 };
-                (op, Ok(OpOutput::Stat(length.map(stat))))
+                (op, Ok(OpOutput::Stat(length.map(|length| stat(&path, length)))))
             }
             IoCommand::FileSync { op, .. } => (op, Ok(OpOutput::Unit)),
             IoCommand::UtpListen { op, socket } => {
@@ -117,19 +116,20 @@ impl Engines {
                 (op, Ok(OpOutput::Unit))
             }
             IoCommand::TcpListen { op, .. } => (op, failed(OpErrorKind::Other)),
-            IoCommand::FileOpen { op, file, path, create: false, .. } => {
-                let existing = it.disk.get(&path).map(|bytes| bytes.len() as u64);
-                it.files.insert(file, path);
-                let opened = |length| Ok(OpOutput::Opened { existing: Some(length) });
-                (op, existing.map_or_else(|| failed(OpErrorKind::NotFound), opened))
-            }
-            IoCommand::FileOpen { op, file, path, length, .. } => {
+            IoCommand::FileOpen { op, file, path, length, mode, .. } => {
                 let length = usize::try_from(length).expect("a test's file is small");
-                let existing = it.disk.get(&path).map(|bytes| bytes.len() as u64);
+                match (mode, it.disk.contains_key(&path)) {
+                    (OpenMode::Create, true) => return (op, failed(OpErrorKind::Exists)),
+                    (OpenMode::Read | OpenMode::Write { .. }, false) => return (op, failed(OpErrorKind::NotFound)),
+                    _ => {}
+                }
                 let bytes = it.disk.entry(path.clone()).or_default();
-                bytes.resize(length.max(bytes.len()), 0);
+                if mode != OpenMode::Read {
+                    bytes.resize(length.max(bytes.len()), 0);
+                }
+                let stat = stat(&path, bytes.len() as u64);
                 it.files.insert(file, path);
-                (op, Ok(OpOutput::Opened { existing }))
+                (op, Ok(OpOutput::Opened { stat }))
             }
             IoCommand::Digest { op, .. } => (op, Ok(OpOutput::Digest(Bytes::from(Sha1::digest(&spans).to_vec())))),
             // It has no numbers to tell.
@@ -179,4 +179,11 @@ impl Engines {
         }
         crate::metainfo::encode::Dict::new().int("interval", 60).bytes("peers", peers).encode().into()
     }
+}
+
+/// No file is ever replaced here, so a path says which file it is.
+fn stat(path: &[String], length: u64) -> FileStat {
+    let digest: [u8; 20] = Sha1::digest(path.join("/")).into();
+    let identity = digest.first_chunk().map(|identity| FileIdentity(*identity));
+    FileStat { length, modified_ns: 1, changed_ns: 1, identity }
 }

@@ -208,6 +208,8 @@ fn every_answer_has_the_documented_form() {
     assert_eq!(unseen.join(" "), expected);
 }
 
+const ADOPT: &str = "/torrents/{infoHash}/adopt";
+
 /// What is asked for about files, of one torrent, of nonsense and of one that is not there.
 fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
     let (files, recheck) = ("/torrents/{infoHash}/files", "/torrents/{infoHash}/recheck");
@@ -216,6 +218,7 @@ fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
         prove_moving(proof, world, hash, &[b"{\"folder\": \"films\"}", b"{\"root\": \"x\"}", &huge]);
         let answer = world.give("PATCH", &files.replace("{infoHash}", hash), WANT);
         proof.check(files, "patch", &answer);
+        proof.check(ADOPT, "post", &world.call("POST", &ADOPT.replace("{infoHash}", hash)));
         for method in ["POST", "DELETE"] {
             let answer = world.call(method, &recheck.replace("{infoHash}", hash));
             proof.check(recheck, &method.to_lowercase(), &answer);
@@ -233,6 +236,7 @@ fn prove_keeping_early(proof: &mut Proof, world: &mut World, hash: &str) {
     prove_moving(proof, world, hash, &[b"{}"]);
     let answer = world.give("PATCH", &files.replace("{infoHash}", hash), WANT);
     proof.check(files, "patch", &answer);
+    proof.check(ADOPT, "post", &world.call("POST", &ADOPT.replace("{infoHash}", hash)));
     for method in ["POST", "DELETE"] {
         let answer = world.call(method, &recheck.replace("{infoHash}", hash));
         proof.check(recheck, &method.to_lowercase(), &answer);

@@ -73,20 +73,23 @@ impl World {
 
     fn answer(&mut self, command: IoCommand) {
         let (op, result): (OpId, Result<OpOutput, OpError>) = match command {
-            IoCommand::FileOpen { op, file, root, path, length, create } => {
+            IoCommand::FileOpen { op, file, root, path, length, mode } => {
                 let path = path_in(&root, path);
                 self.finish_moves(&path);
-                let opened = self.disk.open(&path, length, create, self.now);
-                assert!(self.files.insert(file, path).is_none(), "a number is used twice");
+                let opened = self.disk.open(&path, length, mode, self.now);
+                if opened.is_ok() {
+                    self.disk.hold(file, &path);
+                    assert!(self.files.insert(file, path).is_none(), "a number is used twice");
+                }
                 assert!(self.files.len() <= self.max_files as usize, "more files are open than may be");
                 self.most_open = self.most_open.max(self.files.len());
-                (op, opened.map(|existing| OpOutput::Opened { existing }))
+                (op, opened.map(|stat| OpOutput::Opened { stat }))
             }
             IoCommand::FileStat { op, root, path } => {
                 self.stats += 1;
                 let path = path_in(&root, path);
                 self.finish_moves(&path);
-                (op, Ok(OpOutput::Stat(self.disk.stat(&path))))
+                (op, self.disk.look(&path).map(OpOutput::Stat))
             }
             IoCommand::FileSync { op, file } => {
                 let synced = self.files.get(&file).map(|_| OpOutput::Unit).ok_or_else(not_open);
@@ -97,11 +100,13 @@ impl World {
                 self.moves += 1;
                 return self.at(self.now + self.move_time, Event::Moved(op, from, to));
             }
-            IoCommand::FileDelete { op, root, path } => {
+            IoCommand::FileDelete { op, root, path, identity } => {
                 let path = path_in(&root, path);
                 self.finish_moves(&path);
-                self.disk.remove(&path);
-                (op, Ok(OpOutput::Unit))
+                (op, self.disk.delete(&path, identity).map(|()| OpOutput::Unit))
+            }
+            IoCommand::FileCopy { op, from, to, offset, length } => {
+                (op, self.copy(from, to, offset, length).map(|()| OpOutput::Unit))
             }
             IoCommand::Digest { op, kind, spans } => {
                 self.digests += 1;
@@ -149,7 +154,7 @@ impl World {
             for span in spans {
                 let (now, later) = part.split_at(span.length as usize);
                 if let Some(path) = self.files.get(&span.file) {
-                    let _ = self.disk.write(path, span.offset, now, self.now);
+                    let _ = self.disk.write_held(span.file, path, (span.offset, now), self.now);
                 }
                 part = later;
             }
@@ -182,6 +187,15 @@ impl World {
         }
     }
 
+    fn copy(&mut self, from: FileRef, to: FileRef, offset: u64, length: u64) -> Result<(), OpError> {
+        let (source, target) = (self.files.get(&from).ok_or_else(not_open)?, self.files.get(&to).ok_or_else(not_open)?);
+        let at = usize::try_from(offset).expect("a test's file is small");
+        let end = at + usize::try_from(length).expect("a test's file is small");
+        let bytes = self.disk.read_held(from, source).and_then(|held| held.get(at..end)).ok_or_else(not_open)?.to_vec();
+        let target = target.clone();
+        self.disk.write_held(to, &target, (offset, &bytes), self.now)
+    }
+
     fn digest(&self, kind: DigestKind, spans: &[Span]) -> Result<OpOutput, OpError> {
         let mut bytes = Vec::new();
         for span in spans {
@@ -191,7 +205,8 @@ impl World {
             }
             let path = self.files.get(&span.file).ok_or_else(not_open)?;
             let from = usize::try_from(span.offset).expect("a test's file is small");
-            let held = self.disk.read(path).and_then(|held| held.get(from..from + span.length as usize));
+            let held = self.disk.read_held(span.file, path);
+            let held = held.and_then(|held| held.get(from..from + span.length as usize));
             bytes.extend_from_slice(held.ok_or_else(not_open)?);
         }
         let digest = match kind {

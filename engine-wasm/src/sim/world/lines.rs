@@ -148,7 +148,7 @@ impl World {
                 let closed = OpError { kind: OpErrorKind::NotFound, message: "the file was closed".into() };
                 return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Failed(closed) });
             };
-            if let Err(error) = self.disk.write(path, span.offset, now, self.now) {
+            if let Err(error) = self.disk.write_held(span.file, path, (span.offset, now), self.now) {
                 return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Failed(error) });
             }
         }

@@ -19,8 +19,6 @@ impl Torrent {
             return false;
         }
         let to = relocation.to.clone();
-        let top = to.top(&self.own_top());
-        cx.shared.claim_too(&to.root, &top, self.meta.info_hash);
         let queue = self.movable(&to);
         self.mover.rounds += 1;
         if let Some(relocation) = &mut self.mover.relocation {
@@ -51,7 +49,7 @@ impl Torrent {
     }
 
     fn stat_at(&mut self, file: FileIndex, place: &Place, purpose: Op, cx: &mut Context<'_>) {
-        let (root, path) = (place.root.clone(), place.path(file.0, &self.meta.files[file.as_usize()].path));
+        let (root, path) = (place.root.clone(), place.path(file.0, &self.meta.files[file.as_usize()]));
         self.ask(purpose, cx, |op| IoCommand::FileStat { op, root, path });
     }
 
@@ -74,7 +72,7 @@ impl Torrent {
                 return self.stat_at(file, &here, Op::LookBack(file, round), cx);
             }
             (Stage::Looking, false) => {
-                let path = relocation.to.path(file.0, &self.meta.files[file.as_usize()].path).join("/");
+                let path = relocation.to.path(file.0, &self.meta.files[file.as_usize()]).join("/");
                 return self.call_off(
                     match result {
                         Err(error) if error.kind != OpErrorKind::Exists => {

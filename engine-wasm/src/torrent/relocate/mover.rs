@@ -72,6 +72,13 @@ impl Mover {
         relocation.moved.get(file.as_usize()).copied().unwrap_or(false).then_some(&relocation.to)
     }
 
+    /// A file gets another name at the new place, too.
+    pub(in crate::torrent) fn rename(&mut self, file: FileIndex, name: &str) {
+        if let Some(relocation) = &mut self.relocation {
+            relocation.to.renamed.insert(file.0, name.to_owned());
+        }
+    }
+
     /// Whether a file is between two places, or nobody knows at which it is.
     pub(in crate::torrent) fn holds(&self, file: FileIndex) -> bool {
         self.relocation.as_ref().is_some_and(|it| match it.stage {

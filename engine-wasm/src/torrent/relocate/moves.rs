@@ -8,6 +8,7 @@ use shared_proto::io::{OpError, OpErrorKind, OpOutput};
 use super::mover::Stage;
 use crate::context::Context;
 use crate::geometry::FileIndex;
+use crate::handles::Which;
 use crate::torrent::{Op, Torrent};
 
 /// Files under way at once: renaming is quick, and copying to another disk one by one is as fast as it gets.
@@ -59,7 +60,9 @@ impl Torrent {
                 return;
             }
             let Some(file) = relocation.queue.pop_front() else { break };
-            if !self.files[file.as_usize()].is_there && !cx.shared.handles.is_open((self.meta.info_hash, file)) {
+            if !self.files[file.as_usize()].is_there
+                && !cx.shared.handles.is_open((self.meta.info_hash, file, Which::Own))
+            {
                 // There is nothing to move: it comes into being at the new place.
                 relocation.moved[file.as_usize()] = !is_back;
                 self.announce_file(file, cx);
@@ -67,7 +70,7 @@ impl Torrent {
             }
             relocation.underway.insert(file);
             self.files[file.as_usize()].is_stamping = false;
-            let own = &self.meta.files[file.as_usize()].path;
+            let own = &self.meta.files[file.as_usize()];
             let (here, there) = (self.place.clone(), relocation.to.clone());
             let (from, to) = if is_back { (&there, &here) } else { (&here, &there) };
             let (from, to) = ((from.root.clone(), from.path(file.0, own)), (to.root.clone(), to.path(file.0, own)));
@@ -158,8 +161,8 @@ impl Torrent {
             Stage::Returning(why) => self.mover.notice = Some(format!("{why} It lies where it was.")),
             _ => self.place = relocation.to,
         }
-        self.claim_own(cx);
         self.create_empty(cx);
+        self.confirm(cx);
         self.wants_are_stale = true;
         self.next_tick = cx.now;
         self.record.touch(cx.now);
