@@ -161,14 +161,55 @@ pub fn running_endpoint(path: &Path) -> Option<Endpoint> {
     serde_json::from_slice::<Endpoint>(&bytes).ok().filter(|endpoint| is_token(&endpoint.token))
 }
 
-/// Makes a folder that the user alone can read.
+/// Makes a folder that the user alone can read. One that is there already becomes private, too, with the files in it that are ours.
+///
+/// # Errors
+/// When it cannot be made, or is a folder that all users share, as `/tmp` is.
 pub fn make_private_folder(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    builder.create(path)?;
+    #[cfg(unix)]
+    close_to_others(path)?;
+    Ok(())
 }
+
+/// Takes the rights of everybody else away.
+#[cfg(unix)]
+fn close_to_others(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    const OTHERS: u32 = 0o077;
+    const STICKY: u32 = 0o1000;
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & OTHERS == 0 {
+        return Ok(());
+    }
+    if mode & STICKY != 0 {
+        return Err(io::Error::other("all users share this folder; name one below it"));
+    }
+    let close = |path: &Path, mode: u32| {
+        if let Err(error) = fs::set_permissions(path, fs::Permissions::from_mode(mode)) {
+            // Some file systems have no such rights.
+            tracing::warn!(path = %path.display(), %error, "others may read the state");
+        }
+    };
+    close(path, 0o700);
+    for entry in fs::read_dir(path)?.flatten() {
+        let is_ours = OURS.iter().any(|name| entry.file_name().to_string_lossy().starts_with(name));
+        let is_open = |found: &fs::Metadata| found.is_file() && found.permissions().mode() & OTHERS != 0;
+        // The rights of what a link leads to are not ours to change, so the entry itself is looked at.
+        if is_ours && entry.metadata().is_ok_and(|found| is_open(&found)) {
+            close(&entry.path(), 0o600);
+        }
+    }
+    Ok(())
+}
+
+/// How the names of the files begin that we keep in a state folder.
+#[cfg(unix)]
+const OURS: [&str; 6] = ["state.redb", "identity.json", "endpoint.json", "lock", "daemon.log", "terminal.lock"];
 
 /// Makes files readable by the user alone.
 pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
@@ -235,5 +276,30 @@ mod tests {
         folder.publish(&endpoint(&folder.identity().unwrap().token)).unwrap();
         let mode = |name: &str| fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("."), mode("identity.json"), mode("endpoint.json")), (0o700, 0o600, 0o600));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_was_open_to_others_is_closed_to_them() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = TempDir::new();
+        let path = place.path().join("state");
+        fs::create_dir(&path).unwrap();
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        for name in ["state.redb", "daemon.log", "a film.mp4"] {
+            fs::write(path.join(name), "").unwrap();
+            set(&path.join(name), 0o644);
+        }
+        set(&path, 0o755);
+        StateFolder::take(&path).unwrap();
+        assert_eq!(mode(&path), 0o700);
+        assert_eq!(["state.redb", "daemon.log", "lock"].map(|name| mode(&path.join(name))), [0o600; 3]);
+        assert_eq!(mode(&path.join("a film.mp4")), 0o644, "it is not ours");
+        let shared = place.path().join("shared");
+        fs::create_dir(&shared).unwrap();
+        set(&shared, 0o1777);
+        assert!(StateFolder::take(&shared).is_err());
+        assert_eq!(mode(&shared), 0o1777);
     }
 }

@@ -19,6 +19,9 @@ pub const MAX_PENDING_OPS: usize = 16_384;
 /// Bytes that commands under way may carry (`FileWrite`, `KvPut`): one of the largest values, and what else is written meanwhile.
 pub const MAX_PENDING_BYTES: usize = 64 << 20;
 
+/// Bytes of state that wait in memory while the disk takes nothing: two of the largest values, or the changes of days.
+pub const MAX_UNWRITTEN_BYTES: usize = 128 << 20;
+
 /// Reads of files whose bytes may be in memory at once; each is at most `MAX_READ`.
 pub const MAX_READS: usize = 32;
 

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -141,7 +142,11 @@ fn written_down(state: &Path, downloads: &Path) -> Result<BTreeSet<String>> {
         .map(|entry| Ok(key(&entry?.file_name().to_string_lossy())))
         .collect::<std::io::Result<_>>()
         .with_context(|| format!("cannot read {}", downloads.display()))?;
-    fs::write(&path, serde_json::to_vec(&before)?).with_context(|| format!("cannot write {}", path.display()))?;
+    let write = || {
+        let mut file = private(File::options().write(true).create(true).truncate(true)).open(&path)?;
+        file.write_all(&serde_json::to_vec(&before)?)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))?;
     Ok(before)
 }
 
@@ -191,17 +196,34 @@ fn ready(downloads: &Path, is_fresh: bool, state: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Makes a folder that the user alone can read; the daemon sees to the files in it.
 fn private_folder(path: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    builder.create(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+            // Some file systems have no such rights.
+            let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
+        }
+    }
+    Ok(())
+}
+
+/// Makes files readable by the user alone.
+pub(crate) fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
 }
 
 fn hold(state: &Path, what: &str) -> Result<File> {
     let path = state.join("terminal.lock");
-    let lock = File::options().write(true).create(true).truncate(false).open(&path);
+    let lock = private(File::options().write(true).create(true).truncate(false)).open(&path);
     let lock = lock.with_context(|| format!("cannot write {}", path.display()))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
