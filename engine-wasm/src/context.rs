@@ -23,6 +23,7 @@ use crate::net::Net;
 use crate::peer::mse;
 use crate::peer::way::{Transport, Way, Ways};
 use crate::time::Instant;
+use crate::writes::Writes;
 
 /// What the torrents of an engine share: fresh numbers and whose they are, and the secret that
 /// capabilities are made from.
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) errands: Errands,
     /// What they ask of the local network.
     pub(crate) lsd: Neighbourhood,
+    /// What is not durable yet in the daemon's state.
+    pub(crate) writes: Writes,
     /// The engine's secret, empty until it is known.
     pub(crate) secret: Bytes,
     /// Bytes a second that all torrents together may give; `None` for no limit.
@@ -121,6 +124,14 @@ impl Context<'_> {
     pub(crate) fn ask(&mut self, owner: Owner, command: impl FnOnce(OpId) -> IoCommand) -> OpId {
         let op = self.new_op(owner);
         self.order(command(op));
+        op
+    }
+
+    /// Writes a value down under a key of the daemon's state, or deletes it; sent again until the daemon says that it is durable.
+    pub(crate) fn write(&mut self, key: String, value: Option<Bytes>) -> OpId {
+        let op = self.new_op(Owner::Engine);
+        let command = self.shared.writes.begin(key, value, op, self.now);
+        self.order(command);
         op
     }
 

@@ -14,6 +14,7 @@ mod magnets;
 mod secrets;
 mod settings;
 mod sockets;
+mod store;
 mod trackers;
 
 pub(crate) use keeping::Target;
@@ -65,6 +66,7 @@ pub struct Engine {
     roots: Vec<Root>,
     loading: Loading,
     loaded: bool,
+    store: store::Store,
     torrents: BTreeMap<InfoHash, Torrent>,
     magnets: BTreeMap<InfoHash, Pending>,
     /// Fetches of `.torrent` files, with the intents that want them.
@@ -98,6 +100,7 @@ impl Engine {
             roots: Vec::new(),
             loading: Loading::default(),
             loaded: false,
+            store: store::Store::default(),
             torrents: BTreeMap::new(),
             magnets: BTreeMap::new(),
             fetches: BTreeMap::new(),
@@ -134,6 +137,8 @@ impl Engine {
         self.tend_trackers(now);
         self.tend_lsd(now);
         self.tend_adding(now);
+        self.tend_loading(now);
+        self.tend_writes(now);
         self.now = now;
     }
 
@@ -151,7 +156,8 @@ impl Engine {
         let torrents = self.torrents.values().filter_map(Torrent::next_wakeup);
         let magnets = self.magnets.values().filter_map(Pending::next_wakeup);
         let others = [self.api_timeout(), self.arrivals.next_wakeup(), self.dht_timeout(), self.lsd_timeout()];
-        let others = others.into_iter().chain([self.shared.trackers.poll_timeout()]);
+        let writing = [self.writes_timeout(), self.loading.next_wakeup()];
+        let others = others.into_iter().chain(writing).chain([self.shared.trackers.poll_timeout()]);
         torrents.chain(magnets).chain(others.flatten()).min()
     }
 
@@ -175,6 +181,7 @@ impl Engine {
             listen_port: self.shared.net.listen_port(),
             port_mapping: self.shared.net.mapping_view(),
             settings: self.settings(),
+            notices: self.store.notices(),
         }
     }
 
@@ -214,6 +221,9 @@ impl Engine {
             }
             question @ (DaemonMessage::HttpCall { .. } | DaemonMessage::FileResolve { .. }) => {
                 self.handle_question(question, now);
+            }
+            DaemonMessage::StateStatus { trouble, set_aside, begun_anew } => {
+                self.store_told((trouble, set_aside, begun_anew), now);
             }
             DaemonMessage::Welcome { .. } => {}
         }
@@ -294,6 +304,7 @@ impl Engine {
     }
 
     fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, now: Instant) {
+        self.shared.writes.answered(op, result.is_ok(), now);
         if self.shared.net.answered(op, &result) {
             self.open_sockets(now);
             return self.dial_over_sockets(now);

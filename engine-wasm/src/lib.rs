@@ -47,6 +47,7 @@ pub mod stream;
 pub mod time;
 mod torrent;
 pub mod view;
+mod writes;
 
 pub use api::ApiConfig;
 pub use discover::dht::DhtConfig;

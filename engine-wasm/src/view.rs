@@ -213,6 +213,35 @@ pub struct Snapshot {
     pub port_mapping: Option<PortMappingView>,
     /// What counts for all torrents; `None` where it can't be changed, or is not known yet.
     pub settings: Option<Settings>,
+    /// What a person has to know about the engine as a whole, while it is so.
+    #[serde(default)]
+    pub notices: Vec<NoticeView>,
+}
+
+/// Something that a person has to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct NoticeView {
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// Plain words: what is wrong, and what to do.
+    pub message: String,
+}
+
+/// What a notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    /// The list of torrents and the settings can't be saved now.
+    NotSaved,
+    /// The saved list can't be read now.
+    NotRead,
+    /// A saved list was damaged or replaced, and set aside.
+    SetAside,
+    /// Some of what was saved can't be read.
+    Unreadable,
 }
 
 /// What the router lets in.

@@ -9,6 +9,7 @@ import type { FilePriority } from "./generated/FilePriority";
 import type { FileView } from "./generated/FileView";
 import type { Intent } from "./generated/Intent";
 import type { IntentReply } from "./generated/IntentReply";
+import type { NoticeView } from "./generated/NoticeView";
 import type { PiecesView } from "./generated/PiecesView";
 import type { PortMappingView } from "./generated/PortMappingView";
 import type { RootView } from "./generated/RootView";
@@ -262,6 +263,10 @@ const stream = object<StreamView>({
   position: quantity,
   waiting: nullable(wait),
 });
+const notice = object<NoticeView>({
+  kind: literal("not_saved", "not_read", "set_aside", "unreadable"),
+  message: text(8192),
+});
 const portMapping = object<PortMappingView>({
   state: literal("asking", "mapped", "failed"),
   port: nullable(integer(0, 65535)),
@@ -276,6 +281,7 @@ const snapshot = object<Snapshot>({
   listenPort: nullable(integer(0, 65535)),
   portMapping: nullable(portMapping),
   settings: nullable(settings),
+  notices: list(notice, 1000),
 });
 const cell = integer(0, 255);
 const pieces = object<PiecesView>({ verified: list(cell, MAX_CELLS), underway: list(cell, MAX_CELLS) });

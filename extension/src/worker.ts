@@ -140,7 +140,7 @@ function publish(): void {
   if (!watchers.any(before)) return;
   // The dearest turn there is, with a hundred thousand files: it has the watchdog's whole patience to itself.
   beat();
-  const snapshot = guard(() => engine?.snapshot()) ?? { torrents: [], roots: [], streams: [], listenPort: null, portMapping: null, settings: null };
+  const snapshot = guard(() => engine?.snapshot()) ?? { torrents: [], roots: [], streams: [], listenPort: null, portMapping: null, settings: null, notices: [] };
   send({ kind: "state", state: { link: broken ?? link.state, snapshot } });
   publishSoon(Math.max(PUBLISH_MS, (performance.now() - before) * 10));
 }

@@ -6,7 +6,7 @@ import { HASH } from "./samples";
 
 const STATE: PublishedState = {
   link: { kind: "connected", baseUrl: "http://127.0.0.1:80", version: "1" },
-  snapshot: { torrents: [], roots: [], streams: [], listenPort: null, portMapping: null, settings: null },
+  snapshot: { torrents: [], roots: [], streams: [], listenPort: null, portMapping: null, settings: null, notices: [] },
 };
 
 function rig() {

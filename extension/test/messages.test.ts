@@ -21,7 +21,7 @@ function check(parse: (value: unknown) => unknown, value: unknown, accepted: boo
 const portMapping = { state: "mapped", port: 6881, address: "192.0.2.1", by: "pcp", message: null };
 const state = (more: object = {}, link: object = { kind: "connected", baseUrl: "http://127.0.0.1:80", version: "1" }) => ({
   kind: "state",
-  state: { link, snapshot: { torrents: [torrent(more)], roots: [{ key: "downloads", label: "Downloads" }], streams: [stream({ waiting: wait() })], listenPort: 6881, portMapping, settings: settings() } },
+  state: { link, snapshot: { torrents: [torrent(more)], roots: [{ key: "downloads", label: "Downloads" }], streams: [stream({ waiting: wait() })], listenPort: 6881, portMapping, settings: settings(), notices: [{ kind: "not_saved", message: "x" }] } },
 });
 const request = (body: unknown) => ({ kind: "request", page: "p", id: 1, request: body });
 const intent = (body: unknown) => request({ kind: "intent", intent: body });

@@ -13,7 +13,7 @@ use futures_util::{SinkExt, StreamExt};
 use shared_proto::frame::{MAX_BINARY, decode_batch, decode_control, encode_control};
 use shared_proto::{CloseCode, DaemonMessage, EngineMessage, IoCommand, IoEvent, PROTOCOL_VERSION};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -25,6 +25,7 @@ use crate::doorstep::Standing;
 use crate::events::{EventReceiver, EventSender, event_channel};
 use crate::io_plane::IoPlane;
 use crate::metrics::add;
+use crate::state::StoreStatus;
 use crate::websocket::{self, Gate, close_frame};
 
 /// How long a connection may stay silent before it says who it is.
@@ -174,13 +175,17 @@ async fn converse<S: Wire>(
     let maps = Arc::clone(&app.port_maps);
     let mut plane = IoPlane::new(app.io.clone(), files, state, metrics, maps, events.clone());
     let roots = app.files.roots();
+    let mut store = app.state.status();
     let welcome = DaemonMessage::Welcome { protocol: PROTOCOL_VERSION, epoch, roots, limits: app.limits.clone() };
     if let Err(gone) = say(sink, app, &welcome).await {
         return gone;
     }
+    if *store.borrow() != StoreStatus::default() {
+        store.mark_changed();
+    }
     tokio::select! {
         ended = hear(stream, app, epoch, &mut plane, &events) => ended,
-        ended = speak(sink, app, outbox, receiver, &events) => ended,
+        ended = speak(sink, app, (outbox, &mut store), receiver, &events) => ended,
     }
 }
 
@@ -244,7 +249,7 @@ fn carry_out(frame: &[u8], plane: &mut IoPlane, events: &EventSender) -> Result<
 async fn speak<S: Wire>(
     sink: &mut Sink<S>,
     app: &App,
-    outbox: &mut mpsc::Receiver<Said>,
+    (outbox, store): (&mut mpsc::Receiver<Said>, &mut watch::Receiver<StoreStatus>),
     mut events: EventReceiver,
     sender: &EventSender,
 ) -> Option<Closing> {
@@ -261,6 +266,10 @@ async fn speak<S: Wire>(
                 }
                 None => return Some(dismissal(CloseCode::GoingAway)),
             },
+            Ok(()) = store.changed() => {
+                let message = state_status(&store.borrow_and_update());
+                say(sink, app, &message).await
+            }
             batch = events.next_batch() => match batch {
                 Some(batch) => {
                     add(&app.metrics.control_io_out, batch.len());
@@ -282,6 +291,14 @@ fn carry(content: Vec<IoEvent>, events: EventSender) {
             events.send(part).await;
         }
     });
+}
+
+fn state_status(status: &StoreStatus) -> DaemonMessage {
+    DaemonMessage::StateStatus {
+        trouble: status.trouble.clone(),
+        set_aside: status.set_aside.iter().map(|path| path.display().to_string()).collect(),
+        begun_anew: status.begun_anew,
+    }
 }
 
 async fn say<S: Wire>(sink: &mut Sink<S>, app: &App, message: &DaemonMessage) -> Result<(), Option<Closing>> {

@@ -23,6 +23,8 @@ const MAX_MESSAGE: u32 = 64 << 10;
 const READY_WITHIN: Duration = Duration::from_secs(10);
 /// How long a daemon may take to show that it lives.
 const ALIVE_WITHIN: Duration = Duration::from_secs(2);
+/// Longest last words of a daemon that are read, bytes.
+const MAX_WORDS: u64 = 2 << 10;
 
 /// What the extension says.
 #[derive(Debug, Deserialize)]
@@ -86,7 +88,8 @@ fn find_or_start(folder: &Path) -> anyhow::Result<Endpoint> {
         }
         // It also ends when another host was faster, whose daemon then holds the folder: only without one is it a failure.
         if child.try_wait()?.is_some_and(|status| !status.success()) && began.elapsed() > Duration::from_secs(1) {
-            bail!("The daemon did not start. Its log says why: {}", folder.join("daemon.log").display());
+            let log = folder.join("daemon.log");
+            bail!("The daemon did not start: {}. Its log: {}", last_words(&mut child), log.display());
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -101,7 +104,8 @@ fn start(folder: &Path) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("this program does not know where it lies")?;
     let mut command = Command::new(program);
     command.args(["serve", "--detached", "--state"]).arg(folder);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Its log goes to a file; what it says here is why it did not start.
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     // A folder that is removed later must not be kept busy by a daemon that merely started in it.
     command.current_dir(folder);
     #[cfg(windows)]
@@ -113,6 +117,17 @@ fn start(folder: &Path) -> anyhow::Result<Child> {
         std::os::windows::process::CommandExt::creation_flags(&mut command, flags);
     }
     command.spawn().context("the daemon could not be started")
+}
+
+/// What a daemon said that ended instead of getting ready.
+fn last_words(child: &mut Child) -> String {
+    let mut words = String::new();
+    if let Some(stderr) = child.stderr.take() {
+        // What can't be read is not known, and that is said below.
+        let _ = stderr.take(MAX_WORDS).read_to_string(&mut words);
+    }
+    let error = words.lines().rev().find_map(|line| line.strip_prefix("error: "));
+    error.map_or_else(|| "it did not say why".to_owned(), |words| words.trim_end_matches('.').to_owned())
 }
 
 /// Whether the daemon answers at its port.

@@ -86,6 +86,7 @@ fn health(app: &App, headers: &HeaderMap) -> Answer {
             "pid": std::process::id(),
             "engineConnected": app.desk.has_engine(),
             "stopping": app.desk.is_stopping(),
+            "stateSaved": app.state.status().borrow().trouble.is_none(),
         });
         text(StatusCode::OK, "application/json", body.to_string())
     })

@@ -4,7 +4,7 @@
 //! many small puts cost one sync. It never looks into a value. Invariants: a put is answered with success when it is durable; what could not be written is kept
 //! in memory and written when that works; a file that cannot be read is set aside, never deleted.
 
-#[cfg(all(test, unix))]
+#[cfg(debug_assertions)]
 mod faults;
 mod keeper;
 mod open;
@@ -102,16 +102,19 @@ impl StateStore {
     /// # Errors
     /// When another daemon has it open, a newer version wrote it, or the folder cannot be read or written.
     pub fn open(folder: &Path) -> Result<Self, StateError> {
-        let make: Make = |builder, file| builder.create_file(file);
+        #[cfg(debug_assertions)]
+        let make = faults::make(faults::ordered_in(folder.to_owned()));
+        #[cfg(not(debug_assertions))]
+        let make: Make = std::sync::Arc::new(|builder: &redb::Builder, file: std::fs::File| builder.create_file(file));
         Self::open_with(folder, make, WAITS)
     }
 
     fn open_with(folder: &Path, make: Make, waits: Waits) -> Result<Self, StateError> {
         make_private_folder(folder)?;
         let place = Place::new(folder);
-        let mut set_aside = place.set_aside_before();
-        let open = open_first(&place, &make, &mut set_aside)?;
-        let (tell, status) = watch::channel(StoreStatus { set_aside, ..StoreStatus::default() });
+        let mut status = StoreStatus { set_aside: place.set_aside_before(), ..StoreStatus::default() };
+        let open = open_first(&place, &make, &mut status)?;
+        let (tell, status) = watch::channel(status);
         let (requests, asked) = mpsc::channel();
         let keeper = Keeper::new(place, make, waits, open, tell);
         let worker = thread::Builder::new().name("state".into()).spawn(move || keeper.work(&asked))?;

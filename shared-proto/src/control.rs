@@ -164,6 +164,19 @@ pub enum DaemonMessage {
         /// What the engine may ask for.
         limits: Limits,
     },
+    /// How the store of the state is. Sent after `welcome` unless all is well, and whenever it changes.
+    StateStatus {
+        /// Why nothing can be written now, in plain words; absent when all is well. What is put meanwhile is answered with an error, kept in
+        /// memory, and written when that works.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trouble: Option<String>,
+        /// Paths of files that could not be read and were set aside, those of earlier runs included.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        set_aside: Vec<String>,
+        /// How often in this run a new store was begun without what the former one held: an engine that is there then puts everything again.
+        #[serde(default)]
+        begun_anew: u32,
+    },
     /// May I send these bytes?
     RangeRequest {
         /// Names the request until it ends.

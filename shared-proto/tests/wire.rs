@@ -95,6 +95,12 @@ fn daemon_messages() -> Vec<DaemonMessage> {
             roots: vec![Root { key: RootKey("downloads".into()), label: "Downloads".into() }],
             limits: Limits { max_conns: 512, max_files: 4096, io_window: 4 << 20, max_wait_ms: 120_000 },
         },
+        DaemonMessage::StateStatus { trouble: None, set_aside: Vec::new(), begun_anew: 0 },
+        DaemonMessage::StateStatus {
+            trouble: Some("the disk is full".into()),
+            set_aside: vec!["/state/state.redb.corrupt-1".into()],
+            begun_anew: 1,
+        },
         DaemonMessage::RangeRequest { request_id: id(), file_id: file(), start: 3_000_000, end: 3_001_024 },
         DaemonMessage::RangeProgress { request_id: id(), position: 3_000_500 },
         DaemonMessage::RangeCancel { request_id: id() },

@@ -5,7 +5,8 @@
 use serde::Serialize;
 
 use crate::view::{
-    FileView, PortMappingView, Priority, StreamView, TorrentState, TorrentVersion, TorrentView, TrackerView, WaitView,
+    FileView, NoticeView, PortMappingView, Priority, StreamView, TorrentState, TorrentVersion, TorrentView,
+    TrackerView, WaitView,
 };
 
 /// The answer to an added torrent.
@@ -37,6 +38,7 @@ pub(crate) struct List {
     pub(crate) torrents: Vec<Status>,
     pub(crate) listen_port: Option<u16>,
     pub(crate) port_mapping: Option<PortMappingView>,
+    pub(crate) notices: Vec<NoticeView>,
 }
 
 /// What a torrent is doing.

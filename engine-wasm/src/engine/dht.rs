@@ -205,7 +205,7 @@ impl Engine {
         if node.dht.nodes() > 0 && self.root.is_some() {
             let value = Bytes::from(node.dht.export());
             let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-            cx.ask(Owner::Engine, |op| IoCommand::KvPut { op, key: KEY.to_owned(), value });
+            cx.write(KEY.to_owned(), Some(value));
         }
     }
 

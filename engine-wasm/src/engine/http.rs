@@ -3,13 +3,12 @@
 //! The forms are [`crate::api`]'s; this part connects them with the engine's torrents and decides what a call does to them.
 
 use bytes::Bytes;
-use shared_proto::{DaemonMessage, EngineMessage, IoCommand, RequestId};
+use shared_proto::{DaemonMessage, EngineMessage, RequestId};
 
 use super::{Engine, context};
 use crate::api::error::{Code, Failure};
 use crate::api::view::{Added, Detail, List, Status};
 use crate::api::{Action, Call, Reply, events, openapi, page, playlist, resolve, route, temporary, url};
-use crate::context::Owner;
 use crate::io::Output;
 use crate::limits;
 use crate::magnet::{Patience, Pending};
@@ -111,7 +110,7 @@ impl Engine {
         if self.api.temporary.forget(info_hash) {
             let key = temporary::key(info_hash);
             let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-            cx.ask(Owner::Engine, |op| IoCommand::KvDelete { op, key });
+            cx.write(key, None);
         }
     }
 
@@ -325,12 +324,15 @@ impl Engine {
             self.is_not_temporary(info_hash, now);
         } else if is_new {
             self.api.temporary.touch(info_hash, now);
-            let key = temporary::key(info_hash);
-            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-            cx.ask(Owner::Engine, |op| IoCommand::KvPut { op, key, value: Bytes::new() });
+            self.write_temporary(info_hash, now);
         } else if self.api.temporary.has(info_hash) {
             self.api.temporary.touch(info_hash, now);
         }
+    }
+
+    pub(super) fn write_temporary(&mut self, info_hash: InfoHash, now: Instant) {
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        cx.write(temporary::key(info_hash), Some(Bytes::new()));
     }
 
     /// A wait is over, one way or the other.
@@ -378,7 +380,7 @@ impl Engine {
             Status::new(torrent, &snapshot.streams, is_temporary)
         });
         let (torrents, listen_port) = (torrents.collect(), snapshot.listen_port);
-        Reply::json(&List { torrents, listen_port, port_mapping: snapshot.port_mapping })
+        Reply::json(&List { torrents, listen_port, port_mapping: snapshot.port_mapping, notices: snapshot.notices })
     }
 
     fn view(&self, info_hash: InfoHash, now: Instant) -> Result<TorrentView, Failure> {

@@ -19,7 +19,7 @@ impl Engine {
         self.shared.net.link();
         self.open_sockets(now);
         self.link_dht(now);
-        self.link_settings(now);
+        self.tend_writes(now);
         if self.loaded {
             return self.link_torrents(now);
         }
@@ -46,6 +46,8 @@ impl Engine {
     pub(super) fn unlink(&mut self, now: Instant) {
         self.root = None;
         self.shared.ops.clear();
+        self.shared.writes.unlink();
+        self.store.unlink();
         self.shared.conns.clear();
         self.shared.net.unlink();
         self.arrivals.clear();

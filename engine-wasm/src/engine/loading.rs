@@ -1,8 +1,10 @@
 //! What an earlier engine wrote down, read once from the daemon's state before anything else is done.
 //!
-//! What can't be read is left where it is and not touched.
+//! Owns the questions and their order. Invariant: a question that the daemon can't answer now is asked again, and nothing begins before all are
+//! answered: a store that can't be read is never taken for an empty one. A value that makes no sense is left where it is and counted.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rand::Rng;
@@ -12,6 +14,7 @@ use shared_proto::{IoCommand, OpId};
 use super::{Engine, context};
 use crate::api::temporary;
 use crate::context::Owner;
+use crate::io::Output;
 use crate::limits;
 use crate::magnet;
 use crate::metainfo::{InfoHash, Metainfo};
@@ -24,18 +27,31 @@ use crate::view::Intent;
 const SECRET_KEY: &str = "secret";
 /// Length of that secret, bytes.
 const SECRET_LEN: usize = 32;
+/// How long until a question that was not answered is asked again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// What is asked of the daemon's state.
+#[derive(Clone, Debug)]
+enum Question {
+    Secret,
+    Settings,
+    Torrents,
+    Magnets,
+    Temporary,
+    Magnet(InfoHash),
+    /// A `.torrent` file.
+    Metainfo(InfoHash),
+    /// The record of a torrent with this `.torrent` file.
+    Record(InfoHash, Bytes),
+}
 
 /// What is still to be read from the daemon's state before the engine can work.
 #[derive(Debug, Default)]
 pub(super) struct Loading {
-    secret: Option<OpId>,
-    scan: Option<OpId>,
-    magnet_scan: Option<OpId>,
-    temporary_scan: Option<OpId>,
-    settings: Option<OpId>,
-    magnets: BTreeMap<OpId, InfoHash>,
-    metainfos: BTreeMap<OpId, InfoHash>,
-    records: BTreeMap<OpId, (InfoHash, Bytes)>,
+    asked: BTreeMap<OpId, Question>,
+    /// What could not be answered, and when it is asked again.
+    unanswered: Vec<Question>,
+    again: Option<Instant>,
     /// What pages want meanwhile.
     pub(super) deferred: VecDeque<(u64, Intent)>,
 }
@@ -46,62 +62,60 @@ impl Loading {
         *self = Self { deferred: std::mem::take(&mut self.deferred), ..Self::default() };
     }
 
+    /// When a question is asked again.
+    pub(super) fn next_wakeup(&self) -> Option<Instant> {
+        self.again
+    }
+
     fn is_done(&self) -> bool {
-        let asked = [self.secret, self.scan, self.magnet_scan, self.temporary_scan, self.settings];
-        asked == [None; 5] && self.metainfos.is_empty() && self.records.is_empty() && self.magnets.is_empty()
+        self.asked.is_empty() && self.unanswered.is_empty()
     }
 }
 
 impl Engine {
     /// Asks for everything.
     pub(super) fn begin_loading(&mut self, now: Instant) {
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-        self.loading.secret = Some(cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key: SECRET_KEY.to_owned() }));
+        self.question(Question::Secret, now);
         if self.config.adjustable {
-            let key = settings::KEY.to_owned();
-            self.loading.settings = Some(cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key }));
+            self.question(Question::Settings, now);
         }
-        let prefix = torrent::METAINFO_PREFIX.to_owned();
-        self.loading.scan = Some(cx.ask(Owner::Engine, |op| IoCommand::KvScan { op, prefix }));
-        let prefix = magnet::PREFIX.to_owned();
-        self.loading.magnet_scan = Some(cx.ask(Owner::Engine, |op| IoCommand::KvScan { op, prefix }));
-        let prefix = temporary::PREFIX.to_owned();
-        self.loading.temporary_scan = Some(cx.ask(Owner::Engine, |op| IoCommand::KvScan { op, prefix }));
+        for question in [Question::Torrents, Question::Magnets, Question::Temporary] {
+            self.question(question, now);
+        }
+    }
+
+    /// Asks again what could not be answered.
+    pub(super) fn tend_loading(&mut self, now: Instant) {
+        if self.loading.again.is_some_and(|again| again <= now) {
+            self.loading.again = None;
+            for question in std::mem::take(&mut self.loading.unanswered) {
+                self.question(question, now);
+            }
+        }
+    }
+
+    fn question(&mut self, question: Question, now: Instant) {
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let op = cx.ask(Owner::Engine, |op| question.command(op));
+        self.loading.asked.insert(op, question);
     }
 
     /// The daemon answered one of these questions.
     pub(super) fn loading_answered(&mut self, op: OpId, result: Result<OpOutput, OpError>, now: Instant) {
-        if self.loading.secret == Some(op) {
-            self.loading.secret = None;
-            self.got_secret(result, now);
-        } else if self.loading.scan == Some(op) {
-            self.loading.scan = None;
-            self.loading.metainfos = self.read_all(result, torrent::METAINFO_PREFIX, now);
-        } else if self.loading.magnet_scan == Some(op) {
-            self.loading.magnet_scan = None;
-            self.loading.magnets = self.read_all(result, magnet::PREFIX, now);
-        } else if self.loading.temporary_scan == Some(op) {
-            self.loading.temporary_scan = None;
-            if let Ok(OpOutput::Keys(keys)) = result {
-                self.restore_temporary(keys, now);
+        let Some(question) = self.loading.asked.remove(&op) else { return };
+        match result {
+            Ok(output) => self.loaded_one(question, output, now),
+            Err(error) => {
+                tracing::warn!(%error.message, "the state can't be read; it is tried again");
+                self.loading.unanswered.push(question);
+                self.loading.again.get_or_insert(now + AGAIN);
+                self.store.set_unread(Some(error.message));
+                self.out.push_back(Output::Changed);
             }
-        } else if self.loading.settings == Some(op) {
-            self.loading.settings = None;
-            self.restore_settings(result, now);
-        } else if let Some(info_hash) = self.loading.magnets.remove(&op) {
-            self.restore_magnet(info_hash, result, now);
-        } else if let Some(info_hash) = self.loading.metainfos.remove(&op) {
-            if let Ok(OpOutput::Value(Some(source))) = result {
-                let [_, key] = torrent::keys(info_hash);
-                let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-                let op = cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key });
-                self.loading.records.insert(op, (info_hash, source));
-            }
-        } else if let Some((info_hash, source)) = self.loading.records.remove(&op) {
-            self.restore(info_hash, source, result, now);
         }
         if self.loading.is_done() {
             self.loaded = true;
+            self.store.set_unread(None);
             self.link_torrents(now);
             for (id, intent) in std::mem::take(&mut self.loading.deferred) {
                 self.handle_intent(id, intent, now);
@@ -110,8 +124,31 @@ impl Engine {
         }
     }
 
-    fn got_secret(&mut self, result: Result<OpOutput, OpError>, now: Instant) {
-        if let Ok(OpOutput::Value(Some(secret))) = result
+    fn loaded_one(&mut self, question: Question, output: OpOutput, now: Instant) {
+        match (question, output) {
+            (Question::Secret, output) => self.got_secret(output, now),
+            (Question::Settings, OpOutput::Value(Some(value))) => self.restore_settings(&value, now),
+            (Question::Torrents, OpOutput::Keys(keys)) => {
+                self.ask_for_all(keys, torrent::METAINFO_PREFIX, Question::Metainfo, now);
+            }
+            (Question::Magnets, OpOutput::Keys(keys)) => {
+                self.ask_for_all(keys, magnet::PREFIX, Question::Magnet, now);
+            }
+            (Question::Temporary, OpOutput::Keys(keys)) => self.restore_temporary(keys, now),
+            (Question::Magnet(info_hash), OpOutput::Value(Some(value))) => self.restore_magnet(info_hash, &value, now),
+            (Question::Metainfo(info_hash), OpOutput::Value(Some(source))) => {
+                self.question(Question::Record(info_hash, source), now);
+            }
+            (Question::Record(info_hash, source), OpOutput::Value(record)) => {
+                self.restore(info_hash, source, record, now);
+            }
+            // There is nothing under that key.
+            _ => {}
+        }
+    }
+
+    fn got_secret(&mut self, output: OpOutput, now: Instant) {
+        if let OpOutput::Value(Some(secret)) = output
             && secret.len() == SECRET_LEN
         {
             self.shared.secret = secret;
@@ -119,36 +156,38 @@ impl Engine {
         }
         let mut secret = [0; SECRET_LEN];
         self.rng.fill_bytes(&mut secret);
-        let value = Bytes::copy_from_slice(&secret);
-        self.shared.secret = value.clone();
+        self.shared.secret = Bytes::copy_from_slice(&secret);
+        self.save_secret(now);
+    }
+
+    pub(super) fn save_secret(&mut self, now: Instant) {
+        let value = self.shared.secret.clone();
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-        cx.ask(Owner::Engine, |op| IoCommand::KvPut { op, key: SECRET_KEY.to_owned(), value });
+        cx.write(SECRET_KEY.to_owned(), Some(value));
     }
 
     /// Asks for the values of all keys that are a prefix and an info hash.
-    fn read_all(&mut self, keys: Result<OpOutput, OpError>, prefix: &str, now: Instant) -> BTreeMap<OpId, InfoHash> {
-        let Ok(OpOutput::Keys(keys)) = keys else { return BTreeMap::new() };
-        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-        let named = keys.into_iter().take(limits::TORRENTS).filter_map(|key| {
-            let info_hash = key.strip_prefix(prefix)?.parse::<InfoHash>().ok()?;
-            Some((cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key }), info_hash))
-        });
-        named.collect()
+    fn ask_for_all(&mut self, keys: Vec<String>, prefix: &str, question: fn(InfoHash) -> Question, now: Instant) {
+        for key in keys.into_iter().take(limits::TORRENTS) {
+            if let Some(info_hash) = key.strip_prefix(prefix).and_then(|rest| rest.parse().ok()) {
+                self.question(question(info_hash), now);
+            }
+        }
     }
 
-    /// A torrent that an earlier engine wrote down. One that can't be read is left where it is and not touched.
-    fn restore(&mut self, info_hash: InfoHash, source: Bytes, record: Result<OpOutput, OpError>, now: Instant) {
+    /// A torrent that an earlier engine wrote down.
+    fn restore(&mut self, info_hash: InfoHash, source: Bytes, record: Option<Bytes>, now: Instant) {
         let meta = match Metainfo::parse(&source) {
             Ok(mut meta) if meta.identity().answers_to(info_hash) => {
                 meta.know_as(info_hash);
                 meta
             }
-            _ => return tracing::warn!(%info_hash, "a torrent in the state store can't be read"),
+            _ => {
+                self.store.found_unreadable();
+                return tracing::warn!(%info_hash, "a torrent in the state store can't be read");
+            }
         };
-        let record = match record {
-            Ok(OpOutput::Value(Some(bytes))) => Record::decode(&bytes, meta.geometry().piece_count()),
-            _ => None,
-        };
+        let record = record.and_then(|bytes| Record::decode(&bytes, meta.geometry().piece_count()));
         let place = match &record {
             Some(record) => record.place.clone(),
             None => match self.root.clone() {
@@ -159,7 +198,25 @@ impl Engine {
         let added = record.as_ref().map_or(self.added, |record| record.added);
         self.added = self.added.max(added + 1);
         if let Err(error) = self.insert(meta, source, place, added, record, now) {
+            self.store.found_unreadable();
             tracing::warn!(%info_hash, %error, "a torrent in the state store can't be used");
+        }
+    }
+}
+
+impl Question {
+    fn command(&self, op: OpId) -> IoCommand {
+        let get = |key: String| IoCommand::KvGet { op, key };
+        let scan = |prefix: &str| IoCommand::KvScan { op, prefix: prefix.to_owned() };
+        match self {
+            Self::Secret => get(SECRET_KEY.to_owned()),
+            Self::Settings => get(settings::KEY.to_owned()),
+            Self::Torrents => scan(torrent::METAINFO_PREFIX),
+            Self::Magnets => scan(magnet::PREFIX),
+            Self::Temporary => scan(temporary::PREFIX),
+            Self::Magnet(info_hash) => get(format!("{}{info_hash}", magnet::PREFIX)),
+            Self::Metainfo(info_hash) => get(torrent::keys(*info_hash)[0].clone()),
+            Self::Record(info_hash, _) => get(torrent::keys(*info_hash)[1].clone()),
         }
     }
 }

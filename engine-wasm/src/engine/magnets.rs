@@ -117,10 +117,10 @@ impl Engine {
     }
 
     /// A link that an earlier engine wrote down. One whose torrent is described by now is forgotten.
-    pub(super) fn restore_magnet(&mut self, info_hash: InfoHash, result: Result<OpOutput, OpError>, now: Instant) {
-        let Ok(OpOutput::Value(Some(bytes))) = result else { return };
-        let record = magnet::Record::decode(&bytes).filter(|record| record.link.info_hash == info_hash);
+    pub(super) fn restore_magnet(&mut self, info_hash: InfoHash, bytes: &[u8], now: Instant) {
+        let record = magnet::Record::decode(bytes).filter(|record| record.link.info_hash == info_hash);
         let Some(record) = record else {
+            self.store.found_unreadable();
             return tracing::warn!(%info_hash, "a magnet link in the state store can't be read");
         };
         self.added = self.added.max(record.added + 1);

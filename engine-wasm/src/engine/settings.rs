@@ -6,11 +6,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use shared_proto::OpId;
 use shared_proto::io::{OpError, OpOutput};
-use shared_proto::{IoCommand, OpId};
 
 use super::{Engine, context};
-use crate::context::Owner;
 use crate::io::Output;
 use crate::metainfo::InfoHash;
 use crate::peer::way::Transport;
@@ -23,8 +22,6 @@ use crate::view::{IntentReply, Settings};
 pub(super) struct Saving {
     /// By whom it was asked for.
     underway: BTreeMap<OpId, u64>,
-    /// The daemon went before it had written it.
-    is_due: bool,
 }
 
 impl Engine {
@@ -54,7 +51,10 @@ impl Engine {
         let reply = match result {
             Ok(_) => IntentReply::Configured,
             Err(error) => {
-                let message = format!("This counts now, but could not be written down: {}.", error.message);
+                let message = format!(
+                    "This counts now, but could not be saved yet: {}. It is saved as soon as that works.",
+                    error.message
+                );
                 IntentReply::Failed { message }
             }
         };
@@ -62,28 +62,22 @@ impl Engine {
         true
     }
 
-    /// A daemon is there: it writes down what the former one might not have.
-    pub(super) fn link_settings(&mut self, now: Instant) {
-        if std::mem::take(&mut self.saving.is_due) {
-            self.save_settings(now);
-        }
-    }
-
     /// The daemon is gone.
     pub(super) fn unlink_settings(&mut self) {
         for id in std::mem::take(&mut self.saving.underway).into_values() {
-            self.saving.is_due = true;
             let message = "This counts now, and is written down when the daemon is back.".to_owned();
             self.out.push_back(Output::Reply { id, reply: IntentReply::Failed { message } });
         }
     }
 
     /// What an earlier engine wrote down is there.
-    pub(super) fn restore_settings(&mut self, result: Result<OpOutput, OpError>, now: Instant) {
-        let Ok(OpOutput::Value(Some(bytes))) = result else { return };
-        match settings::decode(&bytes, &settings::of(&self.config)) {
+    pub(super) fn restore_settings(&mut self, bytes: &[u8], now: Instant) {
+        match settings::decode(bytes, &settings::of(&self.config)) {
             Some(settings) => self.take_over_settings(&settings, now),
-            None => tracing::warn!("the settings in the state store can't be read"),
+            None => {
+                self.store.found_unreadable();
+                tracing::warn!("the settings in the state store can't be read");
+            }
         }
     }
 
@@ -96,10 +90,10 @@ impl Engine {
         is_allowed && self.shared.net.takes_arrivals()
     }
 
-    fn save_settings(&mut self, now: Instant) -> OpId {
+    pub(super) fn save_settings(&mut self, now: Instant) -> OpId {
         let value = Bytes::from(settings::encode(&settings::of(&self.config)));
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-        cx.ask(Owner::Engine, |op| IoCommand::KvPut { op, key: settings::KEY.to_owned(), value })
+        cx.write(settings::KEY.to_owned(), Some(value))
     }
 
     /// They count from now on.

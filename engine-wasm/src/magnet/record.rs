@@ -4,10 +4,9 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use shared_proto::IoCommand;
 
 use super::{Pending, Status};
-use crate::context::{Context, Owner};
+use crate::context::Context;
 use crate::limits;
 use crate::metainfo::{InfoHash, Magnet};
 
@@ -18,7 +17,7 @@ const VERSION: u8 = 1;
 
 /// Takes a link out of the daemon's state.
 pub(crate) fn forget(info_hash: InfoHash, cx: &mut Context<'_>) {
-    cx.ask(Owner::Engine, |op| IoCommand::KvDelete { op, key: key(info_hash) });
+    cx.write(key(info_hash), None);
 }
 
 /// Key of a link.
@@ -71,7 +70,7 @@ impl Record {
 
 impl Pending {
     /// Writes the link down.
-    pub(super) fn save(&self, cx: &mut Context<'_>) {
+    pub(crate) fn save(&self, cx: &mut Context<'_>) {
         let record = Record {
             link: self.link.clone(),
             added: self.added,
@@ -79,7 +78,7 @@ impl Pending {
             peers: self.candidates.worth_keeping(limits::KEPT_PEERS),
         };
         let (key, value) = (key(self.link.info_hash), record.encode());
-        cx.ask(Owner::Engine, |op| IoCommand::KvPut { op, key, value });
+        cx.write(key, Some(value));
     }
 }
 

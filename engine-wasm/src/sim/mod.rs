@@ -24,6 +24,7 @@ mod scenarios;
 mod seeder;
 mod settings;
 mod state;
+mod storing;
 mod talking;
 mod timeline;
 mod tracker;

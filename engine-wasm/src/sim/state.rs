@@ -16,6 +16,16 @@ impl State {
         self.0.keys().map(String::as_str)
     }
 
+    /// What is kept under a key.
+    pub(super) fn value(&self, key: &str) -> Option<Bytes> {
+        self.0.get(key).cloned()
+    }
+
+    /// Somebody puts something under a key.
+    pub(super) fn set(&mut self, key: &str, value: &[u8]) {
+        self.0.insert(key.to_owned(), Bytes::copy_from_slice(value));
+    }
+
     /// The answer to a command about it; the command, if it is about something else.
     pub(super) fn answer(&mut self, command: IoCommand) -> Result<(OpId, OpOutput), IoCommand> {
         Ok(match command {

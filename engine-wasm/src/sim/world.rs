@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
+use shared_proto::io::OpErrorKind;
 use shared_proto::{ConnId, EngineMessage, FileRef, IoEvent, Limits, OpId, RequestId, Root, RootKey, SocketId};
 
 use self::lines::Conn;
@@ -67,7 +68,11 @@ pub(super) struct World {
     seeders: BTreeMap<SocketAddr, Manner>,
     pub(super) disk: Disk,
     files: BTreeMap<FileRef, Vec<String>>,
-    state: State,
+    pub(super) state: State,
+    /// What is written down is refused like this.
+    pub(super) store_refuses: Option<OpErrorKind>,
+    /// What was written down can't be read.
+    pub(super) store_is_unreadable: bool,
     conns: BTreeMap<ConnId, Conn>,
     events: Timeline<Event>,
     asked: u128,
@@ -115,6 +120,8 @@ impl World {
             seeders: addrs.zip(seeders.iter().cloned()).collect(),
             disk: Disk::default(),
             files: BTreeMap::new(),
+            store_refuses: None,
+            store_is_unreadable: false,
             state: State::default(),
             conns: BTreeMap::new(),
             events: Timeline::default(),

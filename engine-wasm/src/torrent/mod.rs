@@ -37,7 +37,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use shared_proto::{ConnId, FileId, IoCommand, OpId};
 
-use crate::context::{Context, Owner};
+use crate::context::Context;
 use crate::discover::candidates::Candidates;
 use crate::discover::holepunch::seeking::Seeking;
 use crate::discover::tracker::announcer::Announcer;
@@ -313,7 +313,7 @@ impl Torrent {
             }
         }
         for key in resume::keys(self.meta.info_hash).into_iter().chain([sharing::key(self.meta.info_hash)]) {
-            cx.ask(Owner::Engine, |op| IoCommand::KvDelete { op, key });
+            cx.write(key, None);
         }
     }
 
@@ -327,7 +327,7 @@ impl Torrent {
     /// It is woken: does what is due.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
         if self.linked && self.record.due().is_some_and(|due| due <= cx.now) {
-            self.save(cx);
+            self.save_record(cx);
         }
         if self.stamps.due().is_some_and(|due| due <= cx.now) {
             self.tend_stamps(cx);

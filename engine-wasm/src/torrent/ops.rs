@@ -37,7 +37,6 @@ pub(super) enum Op {
     LoadSharing,
     Web(u64),
     SaveRecord,
-    SaveMetainfo,
     /// That it moves.
     SaveMove,
     /// What lies at a file's new path, and at its old one.
@@ -73,11 +72,10 @@ impl Torrent {
             Op::Proof(piece) => self.proved(piece, result, cx),
             Op::Judge(block) => self.judged(op, block, result, cx),
             Op::Blocks(conn, request) => self.hashes_computed(conn, request, result, cx),
-            Op::LoadSharing => self.loaded_sharing(result.ok(), cx),
+            Op::LoadSharing => self.loaded_sharing(result, cx),
             Op::Give(conn, length) => self.gave(conn, length, result, cx),
             Op::Web(run) => self.fetched(run, op, result, cx),
             Op::SaveRecord => self.record.saved(result.is_ok(), cx.now),
-            Op::SaveMetainfo => self.record.saved_metainfo(result.is_ok(), cx.now),
             Op::SaveMove => self.saved_move(result, cx),
             Op::LookAhead(file, round) => self.looked_ahead((file, round), result, cx),
             Op::LookBack(file, round) => self.looked_back((file, round), result, cx),

@@ -204,15 +204,13 @@ pub(super) struct Keeper {
     recorded: Option<Box<Record>>,
     due: Option<Instant>,
     writing: bool,
-    /// Whether the `.torrent` file is still to be written, too.
-    owes_metainfo: bool,
     size: u32,
 }
 
 impl Keeper {
     /// `recorded`: what an earlier engine wrote down.
     pub(super) fn new(recorded: Option<Record>) -> Self {
-        Self { recorded: recorded.map(Box::new), due: None, writing: false, owes_metainfo: false, size: 0 }
+        Self { recorded: recorded.map(Box::new), due: None, writing: false, size: 0 }
     }
 
     /// What an earlier engine wrote down, until it was looked at.
@@ -263,18 +261,11 @@ impl Keeper {
         }
     }
 
-    /// The same for the `.torrent` file.
-    pub(super) fn saved_metainfo(&mut self, is_saved: bool, now: Instant) {
-        if !is_saved {
-            self.owes_metainfo = true;
-            self.due = Some(now + AGAIN);
-        }
-    }
-
     /// The link is gone, and a write with it.
     pub(super) fn unlink(&mut self) {
-        if std::mem::take(&mut self.writing) {
-            self.due.get_or_insert(Instant(0));
+        // The next daemon gets at once what this one could not write.
+        if std::mem::take(&mut self.writing) || self.due.is_some() {
+            self.due = Some(Instant(0));
         }
     }
 }
@@ -282,22 +273,19 @@ impl Keeper {
 impl Torrent {
     /// Writes the `.torrent` file down, and the record.
     pub(crate) fn save_all(&mut self, cx: &mut Context<'_>) {
-        self.record.owes_metainfo = true;
-        self.save(cx);
+        self.save_metainfo(cx);
+        self.save_record(cx);
     }
 
-    /// Writes down what is due.
-    pub(super) fn save(&mut self, cx: &mut Context<'_>) {
-        if std::mem::take(&mut self.record.owes_metainfo) {
-            self.save_metainfo(cx);
-        }
-        self.save_record(cx);
+    /// The same, and how it shares.
+    pub(crate) fn save_everything(&mut self, cx: &mut Context<'_>) {
+        self.save_all(cx);
+        self.save_sharing(cx);
     }
 
     pub(super) fn save_metainfo(&mut self, cx: &mut Context<'_>) {
         let [key, _] = keys(self.meta.info_hash);
-        let value = self.source.clone();
-        self.ask(Op::SaveMetainfo, cx, |op| IoCommand::KvPut { op, key, value });
+        cx.write(key, Some(self.source.clone()));
     }
 
     pub(super) fn save_record(&mut self, cx: &mut Context<'_>) {

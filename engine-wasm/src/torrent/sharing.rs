@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use shared_proto::io::OpOutput;
+use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{ConnId, EngineMessage, IoCommand};
 
 use super::{Op, Status, Torrent};
-use crate::context::{Context, Owner};
+use crate::context::Context;
 use crate::metainfo::InfoHash;
 use crate::queue::{Entry, Work};
 use crate::time::Instant;
@@ -19,6 +19,8 @@ use crate::view::Sharing;
 
 /// What is given is written down this often.
 const SAVE_EVERY: Duration = Duration::from_secs(30);
+/// What an earlier engine wrote down is asked for again after this, where the daemon could not read it.
+const READ_AGAIN: Duration = Duration::from_secs(5);
 /// Between the last slot and the end: what was sent before arrives, which a connection that is closed at once might prevent.
 const FAREWELL: Duration = Duration::from_secs(3);
 /// The form of what is written down; another one is not read.
@@ -73,6 +75,10 @@ pub(super) struct Account {
     saved: Instant,
     unsaved: bool,
     is_loaded: bool,
+    /// What an earlier engine wrote down is known: only then may something else take its place.
+    is_read: bool,
+    /// When it is asked for again, where the daemon could not read it.
+    read_again: Option<Instant>,
     /// A person wants it to go on although it has given enough.
     insists: bool,
     /// Since when it gives nothing more and is about to rest.
@@ -141,15 +147,24 @@ impl Torrent {
         self.account.counted = cx.now;
         if self.account.is_loaded {
             self.say_limits(cx);
-        } else {
-            let key = key(self.meta.info_hash);
-            self.ask(Op::LoadSharing, cx, |op| IoCommand::KvGet { op, key });
+        }
+        if !self.account.is_read {
+            self.load_sharing(cx);
         }
     }
 
+    fn load_sharing(&mut self, cx: &mut Context<'_>) {
+        self.account.read_again = None;
+        let key = key(self.meta.info_hash);
+        self.ask(Op::LoadSharing, cx, |op| IoCommand::KvGet { op, key });
+    }
+
     /// What an earlier engine wrote down. A person who was quicker has the last word.
-    pub(super) fn loaded_sharing(&mut self, output: Option<OpOutput>, cx: &mut Context<'_>) {
-        let Some(OpOutput::Value(value)) = output else { return };
+    pub(super) fn loaded_sharing(&mut self, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        let Ok(OpOutput::Value(value)) = result else {
+            self.account.read_again = Some(cx.now + READ_AGAIN);
+            return;
+        };
         let ledger: Option<Ledger> = value.and_then(|value| postcard::from_bytes(&value).ok());
         if let Some(ledger) = ledger.filter(|ledger| ledger.version == VERSION) {
             self.account.uploaded_before = ledger.uploaded;
@@ -158,7 +173,10 @@ impl Torrent {
                 self.account.sharing = ledger.sharing;
             }
         }
-        self.account.is_loaded = true;
+        (self.account.is_loaded, self.account.is_read) = (true, true);
+        if self.account.unsaved {
+            self.save_sharing(cx);
+        }
         self.say_limits(cx);
         for conn in self.peers.keys().copied().collect::<Vec<_>>() {
             self.join_group(conn, cx);
@@ -181,6 +199,9 @@ impl Torrent {
             self.account.unsaved |= !passed.is_zero();
         }
         self.account.counted = cx.now;
+        if self.account.read_again.is_some_and(|at| at <= cx.now) {
+            self.load_sharing(cx);
+        }
         if self.account.unsaved && cx.now.saturating_since(self.account.saved) >= SAVE_EVERY {
             self.save_sharing(cx);
         }
@@ -276,6 +297,11 @@ impl Torrent {
     }
 
     pub(super) fn save_sharing(&mut self, cx: &mut Context<'_>) {
+        if !self.account.is_read {
+            // It would take the place of what was counted before.
+            self.account.unsaved = true;
+            return;
+        }
         (self.account.saved, self.account.unsaved) = (cx.now, false);
         let ledger = Ledger {
             version: VERSION,
@@ -285,7 +311,7 @@ impl Torrent {
         };
         let key = key(self.meta.info_hash);
         let value = Bytes::from(postcard::to_stdvec(&ledger).expect("a ledger has a postcard form"));
-        cx.ask(Owner::Engine, |op| IoCommand::KvPut { op, key, value });
+        cx.write(key, Some(value));
     }
 }
 

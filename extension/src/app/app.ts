@@ -20,7 +20,7 @@ import { filesOf, linksIn, watchDrops, watchPastes } from "./drop";
 import { linkFieldView } from "./link_field";
 import { Newcomers } from "./newcomers";
 import type { PageActions } from "./page_view";
-import { dropView, emptyView, headerView, loadingView, noticeView, notesView, removeDialogView } from "./page_view";
+import { dropView, emptyView, engineNoticesView, headerView, loadingView, noticeView, notesView, removeDialogView } from "./page_view";
 import { SettingsDialog } from "./settings_dialog";
 import type { TorrentActions } from "./torrent_view";
 import { FILES_AT_FIRST, FILES_MORE, torrentView } from "./torrent_view";
@@ -119,7 +119,7 @@ function show(): void {
     html`${headerView(words, link.kind, linkField, online && state?.snapshot.settings != null, pageActions)}
       <main>
         ${linkField ? linkFieldView(linkWrong, { submit: submitLink, close: () => showLinkField(false) }) : nothing}
-        ${words.notice ? noticeView(words.notice, copied, pageActions) : nothing} ${notesView(adder.notes, online, pageActions)}
+        ${words.notice ? noticeView(words.notice, copied, pageActions) : nothing} ${engineNoticesView(state?.snapshot.notices ?? [])} ${notesView(adder.notes, online, pageActions)}
         ${torrents.length > 0
           ? html`<ul class="torrents" aria-label="Torrents">
               ${repeat(

@@ -2,6 +2,7 @@
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
+import type { NoticeView } from "../generated/NoticeView";
 import type { TorrentView } from "../generated/TorrentView";
 import * as icons from "../page/icons";
 import type { LinkNotice, LinkWords } from "../page/link_words";
@@ -78,6 +79,17 @@ export function noticeView(notice: LinkNotice, copied: string | undefined, actio
       ${notice.action.label}
     </button>
   </section>`;
+}
+
+/** What the engine has to say about itself, for as long as it is so. */
+export function engineNoticesView(notices: NoticeView[]): TemplateResult {
+  return html`<div class="notes" role="status" aria-live="polite" data-testid="engine-notices">
+    ${notices.map(
+      ({ kind, message }) => html`<p class="note" data-kind="failed" data-testid="engine-notice" data-about=${kind}>
+        ${icons.warning}<span class="note-text"><bdi class="note-words">${message}</bdi></span>
+      </p>`,
+    )}
+  </div>`;
 }
 
 /** More notes than this are summed up. */

@@ -1,95 +1,85 @@
-//! A disk that fails when a test says so, below the database.
+//! A disk that fails when a test says so, below the database. Builds without debug assertions do not have it.
 
 use std::fs::File;
 use std::io;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use redb::backends::FileBackend;
-use redb::{BackendError, Database, DatabaseError, StorageBackend};
-use rustix::io::Errno;
+use redb::{BackendError, StorageBackend};
 
-/// What goes wrong from now on in one test: the number of an error of the system, or 0 for nothing.
-#[derive(Debug)]
-pub(super) struct Fault {
-    write: AtomicI32,
-    read: AtomicI32,
+use super::Make;
+
+/// Name of a file in the state folder that says what fails: `write 28` and `read 5`, each with the number of an error of the system.
+const ORDERS: &str = "faults-for-tests";
+
+/// What may fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// Whatever reads.
+    Read,
+    /// Whatever writes, makes longer, or syncs.
+    Write,
 }
 
-impl Fault {
-    pub(super) const fn none() -> Self {
-        Self { write: AtomicI32::new(0), read: AtomicI32::new(0) }
-    }
+/// Says whether something fails now, and how.
+pub(super) type Fault = Arc<dyn Fn(Deed) -> io::Result<()> + Send + Sync>;
 
-    /// Whatever is written or made longer fails like this.
-    pub(super) fn fail_writes(&self, errno: Errno) {
-        self.write.store(errno.raw_os_error(), Ordering::SeqCst);
-    }
-
-    /// Whatever is read fails like this.
-    pub(super) fn fail_reads(&self, errno: Errno) {
-        self.read.store(errno.raw_os_error(), Ordering::SeqCst);
-    }
-
-    /// The disk is sound again.
-    pub(super) fn mend(&self) {
-        self.write.store(0, Ordering::SeqCst);
-        self.read.store(0, Ordering::SeqCst);
-    }
+/// Makes databases on such a disk.
+pub(super) fn make(fault: Fault) -> Make {
+    Arc::new(move |builder: &redb::Builder, file: File| {
+        builder.create_with_backend(Faulty { file: FileBackend::new(file)?, fault: Fault::clone(&fault) })
+    })
 }
 
-fn check(fault: &AtomicI32) -> io::Result<()> {
-    match fault.load(Ordering::SeqCst) {
-        0 => Ok(()),
-        errno => Err(io::Error::from_raw_os_error(errno)),
-    }
+/// A fault that follows the orders in a state folder.
+pub(super) fn ordered_in(folder: PathBuf) -> Fault {
+    Arc::new(move |deed: Deed| {
+        let word = if deed == Deed::Read { "read" } else { "write" };
+        let orders = std::fs::read_to_string(folder.join(ORDERS)).unwrap_or_default();
+        let order = orders.lines().filter_map(|line| line.split_once(' ')).find(|(what, _)| *what == word);
+        order
+            .and_then(|(_, number)| number.trim().parse().ok())
+            .map_or(Ok(()), |number| Err(io::Error::from_raw_os_error(number)))
+    })
 }
 
 /// A file on such a disk.
-#[derive(Debug)]
-pub(super) struct Faulty {
+struct Faulty {
     file: FileBackend,
-    fault: &'static Fault,
+    fault: Fault,
 }
 
-/// Makes databases on such a disk. One such function per test: tests run at once, and functions hold nothing.
-macro_rules! faulty {
-    ($fault:ident, $make:ident) => {
-        static $fault: crate::state::faults::Fault = crate::state::faults::Fault::none();
-        let $make: crate::state::Make = |builder, file| crate::state::faults::Faulty::make(builder, file, &$fault);
-    };
-}
-pub(super) use faulty;
-
-impl Faulty {
-    pub(super) fn make(builder: &redb::Builder, file: File, fault: &'static Fault) -> Result<Database, DatabaseError> {
-        builder.create_with_backend(Self { file: FileBackend::new(file)?, fault })
+impl std::fmt::Debug for Faulty {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Faulty").field("file", &self.file).finish_non_exhaustive()
     }
 }
 
 impl StorageBackend for Faulty {
     fn len(&self) -> io::Result<u64> {
-        check(&self.fault.read)?;
+        (self.fault)(Deed::Read)?;
         self.file.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        check(&self.fault.read)?;
+        (self.fault)(Deed::Read)?;
         self.file.read(offset, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        check(&self.fault.write)?;
+        (self.fault)(Deed::Write)?;
         self.file.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        check(&self.fault.write)?;
+        (self.fault)(Deed::Write)?;
         self.file.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        check(&self.fault.write)?;
+        (self.fault)(Deed::Write)?;
         self.file.write(offset, data)
     }
 

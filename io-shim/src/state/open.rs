@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use redb::backends::InMemoryBackend;
 use redb::{
@@ -15,7 +15,7 @@ use redb::{
 };
 
 use super::place::{Identity, Place, identity_of};
-use super::{StateError, TABLE};
+use super::{StateError, StoreStatus, TABLE};
 
 /// The version of what we write: the tables, and the form of their values. Raise it when an older program would misread
 /// what a newer one writes; [`migrate`] then brings files of the former version up.
@@ -29,7 +29,7 @@ const SCHEMA_KEY: &str = "schema";
 const CACHE_BYTES: usize = 8 << 20;
 
 /// Makes a database of an open file; tests put a disk that fails in between.
-pub(super) type Make = fn(&redb::Builder, File) -> Result<Database, DatabaseError>;
+pub(super) type Make = Arc<dyn Fn(&redb::Builder, File) -> Result<Database, DatabaseError> + Send + Sync>;
 
 /// An open database and the file that it is in.
 pub(super) struct Open {
@@ -47,8 +47,8 @@ enum Found {
     Damaged(String),
 }
 
-/// Opens the state at the start of the daemon, and makes one where there is none. `aside` gets the path of a damaged file.
-pub(super) fn open_first(place: &Place, make: &Make, aside: &mut Vec<PathBuf>) -> Result<Open, StateError> {
+/// Opens the state at the start of the daemon, and makes one where there is none. `status` tells of a damaged file.
+pub(super) fn open_first(place: &Place, make: &Make, status: &mut StoreStatus) -> Result<Open, StateError> {
     match look(place)? {
         Found::New | Found::Version(SCHEMA) => {}
         Found::Version(newer) if newer > SCHEMA => return Err(StateError::Newer { found: newer, known: SCHEMA }),
@@ -56,11 +56,11 @@ pub(super) fn open_first(place: &Place, make: &Make, aside: &mut Vec<PathBuf>) -
             let copy = place.keep_copy(older).map_err(StateError::NoCopy)?;
             tracing::info!(from = older, to = SCHEMA, copy = %copy.display(), "the state is migrated; a copy was kept");
         }
-        Found::Damaged(reason) => aside.push(set_aside(place, &reason)?),
+        Found::Damaged(reason) => set_aside(place, &reason, status)?,
     }
     match open_existing(place, make, true) {
         Err(Fault::Damaged(reason)) => {
-            aside.push(set_aside(place, &reason)?);
+            set_aside(place, &reason, status)?;
             open_existing(place, make, true).map_err(Fault::into_error)
         }
         other => other.map_err(Fault::into_error),
@@ -148,10 +148,12 @@ fn version(database: &impl ReadableDatabase) -> Result<Option<u64>, Fault> {
     }
 }
 
-fn set_aside(place: &Place, reason: &str) -> Result<PathBuf, StateError> {
+fn set_aside(place: &Place, reason: &str, status: &mut StoreStatus) -> Result<(), StateError> {
     let path = place.set_aside()?;
     tracing::error!(reason, kept_as = %path.display(), "the state can't be read; it was set aside and a new one begun");
-    Ok(path)
+    status.set_aside.push(path);
+    status.begun_anew += 1;
+    Ok(())
 }
 
 /// Looks at the file without changing a byte of it.

@@ -235,3 +235,33 @@ async fn all_that_is_kept_is_the_users_alone() {
         assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
     }
 }
+
+/// One stored file of each version, as its program left it. They hold the same: a torrent, its record, and the engine's secret.
+const FIXTURES: [(u64, &[u8]); 2] = [
+    (0, include_bytes!("../../tests/fixtures/state-0.redb")),
+    (1, include_bytes!("../../tests/fixtures/state-1.redb")),
+];
+
+#[tokio::test]
+async fn files_of_all_versions_are_read_and_hold_what_they_held() {
+    const HASH: &str = "2495eef6bd8739eacbec96280653f882802811b4";
+    for (version, bytes) in FIXTURES {
+        let dir = TempDir::new();
+        fs::write(dir.path().join(FILE), bytes).unwrap();
+        let store = open(&dir).unwrap();
+        let keys = [format!("resume/{HASH}"), "secret".to_owned(), format!("torrent/{HASH}")];
+        assert_eq!(scan(&store, "").await, keys, "version {version}");
+        let torrent = get(&store, &keys[2]).await.unwrap();
+        assert!(torrent.starts_with(b"d8:announce31:http://127.0.0.1:33729/announce4:infod6:lengthi300000e"));
+        assert_eq!(get(&store, "secret").await.unwrap().len(), 32);
+        assert_eq!(store.status().borrow().set_aside, Vec::<PathBuf>::new());
+        let copies: Vec<String> = names(&dir).into_iter().filter(|name| name.contains("version")).collect();
+        match version {
+            open::SCHEMA => assert_eq!(copies, [""; 0]),
+            _ => {
+                assert_eq!(copies, [format!("{FILE}.version-{version}-1")]);
+                assert_eq!(fs::read(dir.path().join(&copies[0])).unwrap(), bytes);
+            }
+        }
+    }
+}

@@ -2,16 +2,60 @@
 //! on by itself.
 
 use std::fs;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::io::Errno;
 
-use super::faults::{Fault, faulty};
+use super::faults::{Deed, make};
 use super::tests::{get, put, scan};
 use super::*;
 use crate::testing::TempDir;
 
 /// Short, so that nobody waits; nothing is asserted about times.
 const QUICK: Waits = Waits { first: Duration::from_millis(1), most: Duration::from_millis(4) };
+
+/// A disk on which things go wrong from now on: the numbers of errors of the system, 0 for none.
+#[derive(Debug, Default)]
+struct Disk {
+    read: AtomicI32,
+    write: AtomicI32,
+}
+
+impl Disk {
+    /// A sound disk, and what makes databases on it.
+    fn new() -> (Arc<Self>, Make) {
+        let disk = Arc::new(Self::default());
+        let its = Arc::clone(&disk);
+        let fault = move |deed: Deed| {
+            let errno = if deed == Deed::Read { &its.read } else { &its.write };
+            match errno.load(Ordering::SeqCst) {
+                0 => Ok(()),
+                errno => Err(io::Error::from_raw_os_error(errno)),
+            }
+        };
+        (disk, make(Arc::new(fault)))
+    }
+
+    fn fail_writes(&self, errno: Errno) {
+        self.write.store(errno.raw_os_error(), Ordering::SeqCst);
+    }
+
+    fn fail_reads(&self, errno: Errno) {
+        self.read.store(errno.raw_os_error(), Ordering::SeqCst);
+    }
+
+    fn mend(&self) {
+        self.write.store(0, Ordering::SeqCst);
+        self.read.store(0, Ordering::SeqCst);
+    }
+}
+
+/// A store on the disk of the tester.
+fn sound() -> Make {
+    Arc::new(|builder: &redb::Builder, file: fs::File| builder.create_file(file))
+}
 
 async fn delete(store: &StateStore, key: &str) -> Reply {
     store.ask(StateRequest::Delete { key: key.into() }).await
@@ -24,12 +68,13 @@ async fn until(store: &StateStore, what: &str, is_so: impl FnMut(&StoreStatus) -
 }
 
 /// A store that holds `old` and `kept`; then the disk fails in a way, and changes come.
-async fn check(make: Make, fault: &'static Fault, break_it: impl FnOnce(), kind: OpErrorKind, words: &str) {
+async fn check(break_it: impl FnOnce(&Disk), kind: OpErrorKind, words: &str) {
+    let (disk, make) = Disk::new();
     let dir = TempDir::new();
     let store = StateStore::open_with(dir.path(), make, QUICK).unwrap();
     put(&store, "old", b"1").await.unwrap();
     put(&store, "kept", b"2").await.unwrap();
-    break_it();
+    break_it(&disk);
     // The first changes tell that the disk fails, and the later ones are not reported as done either.
     for (key, value) in [("kept", b"3"), ("new", b"4"), ("new", b"5")] {
         let error = put(&store, key, value).await.unwrap_err();
@@ -39,7 +84,7 @@ async fn check(make: Make, fault: &'static Fault, break_it: impl FnOnce(), kind:
     delete(&store, "old").await.unwrap_err();
     let status = until(&store, "trouble is told", |status| status.trouble.is_some()).await;
     assert!(status.trouble.unwrap().contains(words));
-    fault.mend();
+    disk.mend();
     until(&store, "the store works again", |status| status.trouble.is_none()).await;
     put(&store, "later", b"6").await.unwrap();
     // Another process sees all of it.
@@ -53,89 +98,83 @@ async fn check(make: Make, fault: &'static Fault, break_it: impl FnOnce(), kind:
 
 #[tokio::test]
 async fn a_full_disk_loses_no_change() {
-    faulty!(FAULT, make);
-    check(make, &FAULT, || FAULT.fail_writes(Errno::NOSPC), OpErrorKind::Full, "full").await;
+    check(|disk| disk.fail_writes(Errno::NOSPC), OpErrorKind::Full, "full").await;
 }
 
 #[tokio::test]
 async fn a_used_up_quota_loses_no_change() {
-    faulty!(FAULT, make);
-    check(make, &FAULT, || FAULT.fail_writes(Errno::DQUOT), OpErrorKind::Full, "quota").await;
+    check(|disk| disk.fail_writes(Errno::DQUOT), OpErrorKind::Full, "quota").await;
 }
 
 #[tokio::test]
 async fn a_disk_that_fails_loses_no_change() {
-    faulty!(FAULT, make);
-    check(make, &FAULT, || FAULT.fail_writes(Errno::IO), OpErrorKind::Other, "disk failed").await;
+    check(|disk| disk.fail_writes(Errno::IO), OpErrorKind::Other, "disk failed").await;
 }
 
 #[tokio::test]
 async fn a_disk_that_became_read_only_loses_no_change() {
-    faulty!(FAULT, make);
-    check(make, &FAULT, || FAULT.fail_writes(Errno::ROFS), OpErrorKind::Denied, "read-only").await;
+    check(|disk| disk.fail_writes(Errno::ROFS), OpErrorKind::Denied, "read-only").await;
 }
 
 #[tokio::test]
 async fn a_disk_that_may_not_be_written_loses_no_change() {
-    faulty!(FAULT, make);
-    check(make, &FAULT, || FAULT.fail_writes(Errno::ACCESS), OpErrorKind::Denied, "not allow").await;
+    check(|disk| disk.fail_writes(Errno::ACCESS), OpErrorKind::Denied, "not allow").await;
 }
 
 #[tokio::test]
 async fn a_disk_that_can_be_neither_read_nor_written_loses_no_change() {
-    faulty!(FAULT, make);
-    let break_it = || {
-        FAULT.fail_reads(Errno::IO);
-        FAULT.fail_writes(Errno::IO);
+    let break_it = |disk: &Disk| {
+        disk.fail_reads(Errno::IO);
+        disk.fail_writes(Errno::IO);
     };
-    check(make, &FAULT, break_it, OpErrorKind::Other, "disk failed").await;
+    check(break_it, OpErrorKind::Other, "disk failed").await;
 }
 
 #[tokio::test]
 async fn reads_see_what_could_not_be_written_yet() {
-    faulty!(FAULT, make);
+    let (disk, make) = Disk::new();
     let dir = TempDir::new();
     let store = StateStore::open_with(dir.path(), make, QUICK).unwrap();
     put(&store, "a/1", b"old").await.unwrap();
     put(&store, "a/2", b"old").await.unwrap();
-    FAULT.fail_writes(Errno::NOSPC);
+    disk.fail_writes(Errno::NOSPC);
     put(&store, "a/3", b"new").await.unwrap_err();
     put(&store, "a/2", b"new").await.unwrap_err();
     delete(&store, "a/1").await.unwrap_err();
     assert_eq!(get(&store, "a/1").await, None);
     assert_eq!(get(&store, "a/2").await.as_deref(), Some(&b"new"[..]));
     assert_eq!(get(&store, "a/3").await.as_deref(), Some(&b"new"[..]));
-    FAULT.mend();
+    disk.mend();
     until(&store, "it works again", |status| status.trouble.is_none()).await;
     assert_eq!(scan(&store, "a/").await, ["a/2", "a/3"]);
 }
 
 #[tokio::test]
 async fn a_store_that_can_not_be_read_says_so_and_does_not_look_empty() {
-    faulty!(FAULT, make);
+    let (disk, make) = Disk::new();
     let dir = TempDir::new();
     let store = StateStore::open_with(dir.path(), make, QUICK).unwrap();
     put(&store, "a", b"1").await.unwrap();
-    FAULT.fail_reads(Errno::IO);
-    FAULT.fail_writes(Errno::IO);
+    disk.fail_reads(Errno::IO);
+    disk.fail_writes(Errno::IO);
     put(&store, "b", b"2").await.unwrap_err();
     store.ask(StateRequest::Get { key: "a".into() }).await.unwrap_err();
     store.ask(StateRequest::Scan { prefix: String::new() }).await.unwrap_err();
     assert_eq!(get(&store, "b").await.as_deref(), Some(&b"2"[..]), "what is known without the disk is answered");
-    FAULT.mend();
+    disk.mend();
     until(&store, "it works again", |status| status.trouble.is_none()).await;
     assert_eq!(scan(&store, "").await, ["a", "b"]);
 }
 
 #[tokio::test]
 async fn trouble_that_comes_back_again_and_again_loses_nothing() {
-    faulty!(FAULT, make);
+    let (disk, make) = Disk::new();
     let dir = TempDir::new();
     let store = StateStore::open_with(dir.path(), make, QUICK).unwrap();
     for round in 0..5 {
-        FAULT.fail_writes(Errno::NOSPC);
+        disk.fail_writes(Errno::NOSPC);
         put(&store, &format!("{round}"), b"x").await.unwrap_err();
-        FAULT.mend();
+        disk.mend();
         until(&store, "it works again", |status| status.trouble.is_none()).await;
     }
     drop(store);
@@ -144,30 +183,30 @@ async fn trouble_that_comes_back_again_and_again_loses_nothing() {
 
 #[tokio::test]
 async fn a_store_that_ends_tries_a_last_time() {
-    faulty!(FAULT, make);
+    let (disk, make) = Disk::new();
     let dir = TempDir::new();
     let slow = Waits { first: Duration::from_secs(3_600), most: Duration::from_secs(3_600) };
     let store = StateStore::open_with(dir.path(), make, slow).unwrap();
-    FAULT.fail_writes(Errno::NOSPC);
+    disk.fail_writes(Errno::NOSPC);
     put(&store, "a", b"1").await.unwrap_err();
-    FAULT.mend();
+    disk.mend();
     drop(store);
     assert_eq!(get(&StateStore::open(dir.path()).unwrap(), "a").await.as_deref(), Some(&b"1"[..]));
 }
 
 #[tokio::test]
 async fn what_does_not_fit_into_memory_is_refused_and_the_rest_is_kept() {
-    faulty!(FAULT, make);
+    let (disk, make) = Disk::new();
     let dir = TempDir::new();
     let slow = Waits { first: Duration::from_secs(3_600), most: Duration::from_secs(3_600) };
     let store = StateStore::open_with(dir.path(), make, slow).unwrap();
-    FAULT.fail_writes(Errno::NOSPC);
+    disk.fail_writes(Errno::NOSPC);
     let large = vec![7; MAX_VALUE];
     assert_eq!(put(&store, "a", &large).await.unwrap_err().kind, OpErrorKind::Full);
     assert_eq!(put(&store, "b", &large).await.unwrap_err().kind, OpErrorKind::Full);
     assert_eq!(put(&store, "c", &large).await.unwrap_err().kind, OpErrorKind::Limit);
     assert_eq!(put(&store, "d", b"small").await.unwrap_err().kind, OpErrorKind::Full);
-    FAULT.mend();
+    disk.mend();
     drop(store);
     assert_eq!(scan(&StateStore::open(dir.path()).unwrap(), "").await, ["a", "b", "d"]);
 }
@@ -176,7 +215,7 @@ async fn what_does_not_fit_into_memory_is_refused_and_the_rest_is_kept() {
 #[tokio::test]
 async fn a_file_that_is_deleted_while_it_is_open_is_written_again_whole() {
     let dir = TempDir::new();
-    let store = StateStore::open_with(dir.path(), |builder, file| builder.create_file(file), QUICK).unwrap();
+    let store = StateStore::open_with(dir.path(), sound(), QUICK).unwrap();
     put(&store, "before", b"1").await.unwrap();
     fs::remove_file(dir.path().join(place::FILE)).unwrap();
     let error = put(&store, "after", b"2").await.unwrap_err();
@@ -191,7 +230,7 @@ async fn a_file_that_is_deleted_while_it_is_open_is_written_again_whole() {
 #[tokio::test]
 async fn a_file_that_is_swapped_while_it_is_open_is_set_aside_and_not_changed() {
     let dir = TempDir::new();
-    let store = StateStore::open_with(dir.path(), |builder, file| builder.create_file(file), QUICK).unwrap();
+    let store = StateStore::open_with(dir.path(), sound(), QUICK).unwrap();
     put(&store, "before", b"1").await.unwrap();
     let path = dir.path().join(place::FILE);
     fs::write(dir.path().join("theirs"), b"a file of somebody else's").unwrap();
@@ -208,7 +247,7 @@ async fn a_file_that_is_swapped_while_it_is_open_is_set_aside_and_not_changed() 
 async fn a_folder_that_is_gone_is_waited_for_and_not_made_again() {
     let dir = TempDir::new();
     let (folder, away) = (dir.path().join("state"), dir.path().join("away"));
-    let store = StateStore::open_with(&folder, |builder, file| builder.create_file(file), QUICK).unwrap();
+    let store = StateStore::open_with(&folder, sound(), QUICK).unwrap();
     put(&store, "before", b"1").await.unwrap();
     fs::rename(&folder, &away).unwrap();
     let error = put(&store, "after", b"2").await.unwrap_err();
@@ -224,15 +263,15 @@ async fn a_folder_that_is_gone_is_waited_for_and_not_made_again() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_file_that_is_damaged_while_the_disk_fails_is_set_aside_and_the_changes_are_written() {
-    faulty!(FAULT, make);
+    let (disk, make) = Disk::new();
     let dir = TempDir::new();
     let store = StateStore::open_with(dir.path(), make, QUICK).unwrap();
     put(&store, "before", b"1").await.unwrap();
-    FAULT.fail_reads(Errno::IO);
-    FAULT.fail_writes(Errno::IO);
+    disk.fail_reads(Errno::IO);
+    disk.fail_writes(Errno::IO);
     put(&store, "after", b"2").await.unwrap_err();
     fs::write(dir.path().join(place::FILE), b"noise").unwrap();
-    FAULT.mend();
+    disk.mend();
     let status = until(&store, "it works again", |status| status.trouble.is_none()).await;
     assert_eq!(status.begun_anew, 1, "the engine is told to write all that it knows");
     assert_eq!(fs::read(&status.set_aside[0]).unwrap(), b"noise");

@@ -10,6 +10,7 @@ use io_shim::folder::{Endpoint, running_endpoint};
 use shared_proto::{ConnId, IoCommand, IoEvent};
 
 use crate::rig::{Brain, Folders, Rig, TempDir, Viewer, film, soon};
+use crate::storing::newer;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_jstorrent-io-daemon");
 const CALLER: &str = "chrome-extension://cpallhfnafgboofejffacjngdjldepmp/";
@@ -282,6 +283,20 @@ async fn a_daemon_that_cannot_start_is_reported_with_its_log() {
     assert!(answer["message"].as_str().unwrap().contains("daemon.log"), "{answer}");
     let log = std::fs::read_to_string(folders.state.path().join("daemon.log")).unwrap();
     assert!(log.contains("state folder"), "{log}");
+}
+
+#[tokio::test]
+async fn the_state_of_a_newer_version_is_refused_in_words_and_left_as_it_is() {
+    let folders = Folders::new();
+    let bytes = newer(&folders);
+    let output = program(&folders).arg("serve").stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(words.contains("error: ") && words.contains("newer version of this program"), "{words}");
+    let answer = Chrome::start(&folders, CALLER, "1").ask(r#"{"type":"connect"}"#);
+    assert_eq!(answer["type"], "error");
+    assert!(answer["message"].as_str().unwrap().contains("newer version of this program"), "{answer}");
+    assert_eq!(std::fs::read(folders.state.path().join("state.redb")).unwrap(), bytes);
 }
 
 #[test]

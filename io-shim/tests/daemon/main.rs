@@ -15,5 +15,6 @@ mod pressure;
 mod replies;
 mod requests;
 mod rig;
+mod storing;
 mod viewer;
 mod websocket;

@@ -149,6 +149,16 @@ const REASONS = {
   stopped: "The torrent is stopped",
 };
 
+/** What a person has to know. Only what changed is touched, so that screen readers say nothing twice. */
+function showNotices(notices) {
+  const box = byId("notices");
+  const words = notices.map((notice) => notice.message);
+  if (JSON.stringify(words) === JSON.stringify([...box.children].map((line) => line.textContent))) return;
+  box.replaceChildren(
+    ...words.map((message) => element("p", "card notice", message)),
+  );
+}
+
 function showWait(torrents) {
   const torrent = torrents.find((it) => it.infoHash === playing?.hash);
   const stream = torrent?.streams.find((it) => it.fileIndex === playing.index && it.waiting);
@@ -230,7 +240,11 @@ byId("video").addEventListener("error", () => {
 const events = new EventSource(api("/events"));
 events.addEventListener("open", () => link(true));
 events.addEventListener("error", () => link(false));
-events.addEventListener("message", (event) => show(JSON.parse(event.data).torrents));
+events.addEventListener("message", (event) => {
+  const { torrents, notices } = JSON.parse(event.data);
+  showNotices(notices);
+  show(torrents);
+});
 
 function link(isOn) {
   byId("dot").toggleAttribute("data-on", isOn);

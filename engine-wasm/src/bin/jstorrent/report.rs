@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use engine_wasm::view::{StreamView, TorrentState, TorrentView, WaitReason};
+use engine_wasm::view::{NoticeKind, NoticeView, StreamView, TorrentState, TorrentView, WaitReason};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -27,6 +27,8 @@ pub(crate) struct Report {
     last: Option<(Instant, TorrentState)>,
     /// What was last said of where peers reach us.
     reach: Option<String>,
+    /// What a person was told that is still so.
+    notices: Vec<NoticeView>,
 }
 
 #[derive(Debug)]
@@ -47,7 +49,7 @@ impl Report {
                 Form::Bar(ProgressBar::new(0).with_style(style))
             }
         };
-        Self { form, last: None, reach: None }
+        Self { form, last: None, reach: None, notices: Vec::new() }
     }
 
     /// The state of things; shown if it is time for it.
@@ -55,7 +57,8 @@ impl Report {
     /// # Errors
     /// Nobody reads any more.
     pub(crate) fn progress(&mut self, now: &Now) -> Result<()> {
-        let Now { torrent, streams, port, mapping } = now;
+        let Now { torrent, streams, port, mapping, notices } = now;
+        self.notices(notices)?;
         if let Some(words) = self.fresh_reach(reach::words(*port, mapping.as_ref())) {
             self.note(&words);
         }
@@ -88,6 +91,35 @@ impl Report {
         let fresh = words.filter(|words| self.reach.as_ref() != Some(words))?;
         self.reach = Some(fresh.clone());
         Some(fresh)
+    }
+
+    /// What a person has to know: each notice when it comes, and when it is over.
+    ///
+    /// # Errors
+    /// Nobody reads any more.
+    pub(crate) fn notices(&mut self, now: &[NoticeView]) -> Result<()> {
+        let before = std::mem::replace(&mut self.notices, now.to_vec());
+        for notice in now.iter().filter(|notice| !before.contains(notice)) {
+            self.tell("notice", &plain(&notice.message), json!(notice))?;
+        }
+        for kind in before.iter().map(|notice| notice.kind).filter(|kind| now.iter().all(|it| it.kind != *kind)) {
+            let words = match kind {
+                NoticeKind::NotSaved => "The list of torrents and the settings are saved again.",
+                NoticeKind::NotRead => "The saved list of torrents could be read.",
+                NoticeKind::SetAside | NoticeKind::Unreadable => continue,
+            };
+            self.tell("notice_over", words, json!({ "kind": kind, "message": words }))?;
+        }
+        Ok(())
+    }
+
+    /// Something that happened along the way.
+    fn tell(&self, name: &str, words: &str, fields: Value) -> Result<()> {
+        self.note(words);
+        match self.form {
+            Form::Json => say(&event(name, fields)),
+            Form::Bar(_) | Form::Lines => Ok(()),
+        }
     }
 
     /// Something for people only.
@@ -188,7 +220,7 @@ fn viewer(torrent: &TorrentView, stream: &StreamView) -> String {
     }
 }
 
-fn progress(Now { torrent, streams, port, mapping }: &Now) -> Value {
+fn progress(Now { torrent, streams, port, mapping, notices }: &Now) -> Value {
     json!({
         "port": port, "portMapping": mapping,
         "state": torrent.state, "message": torrent.message, "infoHash": torrent.info_hash,
@@ -196,8 +228,13 @@ fn progress(Now { torrent, streams, port, mapping }: &Now) -> Value {
         "wantedVerified": torrent.wanted_verified, "checkProgress": torrent.check_progress,
         "pieceCount": torrent.piece_count, "verifiedPieces": pieces(torrent), "downRateBps": torrent.down_rate_bps,
         "uploaded": torrent.uploaded, "giving": torrent.giving, "upRateBps": torrent.up_rate_bps, "peers": torrent.peers,
-        "trackers": torrent.trackers, "streams": streams,
+        "trackers": torrent.trackers, "streams": streams, "notices": notices,
     })
+}
+
+/// Words of strangers do not command the terminal.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn event(name: &str, mut fields: Value) -> String {
@@ -220,6 +257,11 @@ mod tests {
             "knownPeers": 1, "trackers": [], "files": [],
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn a_strangers_words_do_not_command_the_terminal() {
+        assert_eq!(plain("a\u{1b}[2Jb\nc\u{9b}d"), "a [2Jb c d");
     }
 
     #[test]
@@ -249,7 +291,7 @@ mod tests {
 
     #[test]
     fn an_event_is_one_line_that_names_itself() {
-        let now = Now { torrent: torrent(), streams: Vec::new(), port: Some(6881), mapping: None };
+        let now = Now { torrent: torrent(), streams: Vec::new(), port: Some(6881), mapping: None, notices: Vec::new() };
         let line = event("progress", progress(&now));
         assert!(!line.contains('\n'));
         let value: Value = serde_json::from_str(&line).unwrap();

@@ -20,7 +20,7 @@ use crate::daemon::Launch;
 use crate::linked::Linked;
 use crate::place::Place;
 use crate::reach;
-use crate::report::{Report, SHOW_EVERY};
+use crate::report::{Report, SHOW_EVERY, plain};
 use crate::stop::Stop;
 
 /// Readers get so long to take what is under way at the end: less than whoever stops services usually waits.
@@ -121,6 +121,7 @@ impl Server {
 
     /// What is other than last time.
     fn tell(&mut self, snapshot: &Snapshot, report: &mut Report) -> Result<()> {
+        report.notices(&snapshot.notices)?;
         let (port, mapping) = (snapshot.listen_port, &snapshot.port_mapping);
         if let Some(words) = report.fresh_reach(reach::words(port, mapping.as_ref())) {
             report.result("reach", &words, json!({ "words": words, "port": port, "portMapping": mapping }))?;
@@ -155,18 +156,4 @@ fn line(torrent: &TorrentView) -> String {
         TorrentState::Error => plain(torrent.message.as_deref().unwrap_or("stopped by trouble")),
     };
     format!("{} ({}): {state}", plain(&torrent.name), torrent.info_hash)
-}
-
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_strangers_words_do_not_command_the_terminal() {
-        assert_eq!(plain("a\u{1b}[2Jb\nc\u{9b}d"), "a [2Jb c d");
-    }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use engine_wasm::host::native::HostEvent;
 use engine_wasm::view::{
-    FilePriority, FileView, Intent, IntentReply, PortMappingView, Priority, StreamView, TorrentView,
+    FilePriority, FileView, Intent, IntentReply, NoticeView, PortMappingView, Priority, StreamView, TorrentView,
 };
 
 use crate::cli::Peers;
@@ -37,6 +37,8 @@ pub(crate) struct Now {
     pub(crate) port: Option<u16>,
     /// Whether the router lets them in.
     pub(crate) mapping: Option<PortMappingView>,
+    /// What a person has to know.
+    pub(crate) notices: Vec<NoticeView>,
 }
 
 /// A running engine with its daemon.
@@ -151,7 +153,13 @@ impl Session {
         let snapshot = self.linked.host.snapshot().await?;
         let is_ours = |torrent: &TorrentView| Some(&torrent.info_hash) == self.info_hash.as_ref();
         let torrent = snapshot.torrents.into_iter().find(is_ours).context("the torrent is gone")?;
-        Ok(Now { torrent, streams: snapshot.streams, port: snapshot.listen_port, mapping: snapshot.port_mapping })
+        Ok(Now {
+            torrent,
+            streams: snapshot.streams,
+            port: snapshot.listen_port,
+            mapping: snapshot.port_mapping,
+            notices: snapshot.notices,
+        })
     }
 
     /// Where a player finds a file.

@@ -258,7 +258,10 @@ fn followers_hear_the_status_when_it_changes_and_a_sign_of_life_when_not() {
     let first = world.heard(id).expect("the status comes at once");
     assert_eq!((first.status, first.goes_on), (200, true));
     assert_eq!(first.header("content-type"), Some("text/event-stream"));
-    assert_eq!(first.body, "retry: 2000\ndata: {\"torrents\":[],\"listenPort\":null,\"portMapping\":null}\n\n");
+    assert_eq!(
+        first.body,
+        "retry: 2000\ndata: {\"torrents\":[],\"listenPort\":null,\"portMapping\":null,\"notices\":[]}\n\n"
+    );
     world.run_for(Duration::from_secs(14));
     assert_eq!(world.heard(id).unwrap().parts, 1);
     world.run_for(Duration::from_secs(2));

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared_proto::DaemonMessage;
 use shared_proto::io::{MappedBy, Mapping};
 
 use super::{Answer, series, world};
 use crate::api::openapi::DOCUMENT;
 use crate::api::route::ROUTES;
 use crate::engine::Config;
+use crate::io::Input;
 use crate::metainfo::testing::torrent_with_trackers;
 use crate::net::NetConfig;
 use crate::sim::seeder::Manner;
@@ -155,6 +157,8 @@ fn every_answer_has_the_documented_form() {
     let mut world = World::configured(config, sample, &[Manner::honest(1 << 18, 20)], 80);
     world.add();
     world.router_says(&Ok(Mapping { port: 40_000, address: None, by: MappedBy::Upnp }));
+    let trouble = Some("the disk is full".to_owned());
+    world.hear(Input::Control(DaemonMessage::StateStatus { trouble, set_aside: Vec::new(), begun_anew: 0 }));
     world.ask(0, 0, (4 << 20) - 1);
     world.run_for(Duration::from_millis(1_500));
     // One that is fed, and one that waits.

@@ -64,6 +64,13 @@ impl World {
             IoCommand::KvPut { op, .. } if let Err(error) = self.disk.check_room(0) => {
                 self.tell(IoEvent::Done { op, result: Err(error) });
             }
+            IoCommand::KvPut { op, .. } | IoCommand::KvDelete { op, .. } if let Some(kind) = self.store_refuses => {
+                self.tell(IoEvent::Done { op, result: Err(OpError { kind, message: "the disk is full".into() }) });
+            }
+            IoCommand::KvGet { op, .. } | IoCommand::KvScan { op, .. } if self.store_is_unreadable => {
+                let error = OpError { kind: OpErrorKind::Other, message: "the disk failed".into() };
+                self.tell(IoEvent::Done { op, result: Err(error) });
+            }
             other => match self.state.answer(other) {
                 Ok((op, output)) => self.tell(IoEvent::Done { op, result: Ok(output) }),
                 Err(other) => self.answer(other),

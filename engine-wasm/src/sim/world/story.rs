@@ -8,6 +8,7 @@ use crate::io::Input;
 use crate::metainfo::Magnet;
 use crate::metainfo::testing::Sample;
 use crate::sim::seeder::Manner;
+use crate::sim::state::State;
 use crate::view::{FilePriority, Intent, Priority, TorrentView};
 
 impl World {
@@ -92,6 +93,16 @@ impl World {
 
     pub(in crate::sim) fn has_state(&self) -> bool {
         self.state.keys().any(|key| key != "secret")
+    }
+
+    /// The daemon loses all that it was to remember.
+    pub(in crate::sim) fn forget_state(&mut self) {
+        self.state = State::default();
+    }
+
+    /// Something is told to the engine.
+    pub(in crate::sim) fn hear(&mut self, input: Input) {
+        self.input(input);
     }
 
     /// A file that was there before any torrent.

@@ -1,0 +1,263 @@
+//! A daemon whose store fails, can't be read, or was lost: no torrent is forgotten that was added, none comes back that was removed, and a
+//! person is told.
+
+use std::time::Duration;
+
+use shared_proto::DaemonMessage;
+use shared_proto::io::OpErrorKind;
+
+use super::seeder::Manner;
+use super::world::World;
+use crate::engine::Config;
+use crate::io::Input;
+use crate::metainfo::testing::{Sample, torrent};
+use crate::torrent::Record;
+use crate::view::{Intent, IntentReply, NoticeKind, Settings, Sharing};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+/// Longer than the engine ever waits before it sends something again.
+const A_WHILE: Duration = Duration::from_secs(70);
+
+fn film() -> Sample {
+    torrent(64 << 10, &[("film.mp4", 1 << 20)])
+}
+
+fn fast() -> Vec<Manner> {
+    vec![Manner::honest(4 << 20, 10); 2]
+}
+
+/// Settings that pages may change.
+fn adjustable() -> Config {
+    Config { adjustable: true, ..Config::default() }
+}
+
+impl World {
+    fn names_of_torrents(&self) -> Vec<String> {
+        self.engine.snapshot(self.now).torrents.into_iter().map(|torrent| torrent.name).collect()
+    }
+
+    fn kinds_of_notices(&self) -> Vec<NoticeKind> {
+        self.engine.snapshot(self.now).notices.into_iter().map(|notice| notice.kind).collect()
+    }
+
+    fn another_magnet(&self) -> String {
+        format!("magnet:?xt=urn:btih:{}&dn=Other", "ab".repeat(20))
+    }
+
+    fn say_how_the_store_is(&mut self, trouble: Option<&str>, set_aside: &[&str], begun_anew: u32) {
+        let set_aside = set_aside.iter().map(|path| (*path).to_owned()).collect();
+        let trouble = trouble.map(str::to_owned);
+        let status = DaemonMessage::StateStatus { trouble, set_aside, begun_anew };
+        self.hear(Input::Control(status));
+    }
+}
+
+#[test]
+fn torrents_added_while_nothing_can_be_written_are_there_after_the_next_start() {
+    let mut world = World::new(film(), &fast(), 230);
+    world.run_for(Duration::from_secs(1));
+    world.store_refuses = Some(OpErrorKind::Full);
+    world.add();
+    world.intend(Intent::AddMagnet { uri: world.another_magnet() });
+    let sharing = Sharing { ratio_percent: Some(300), ..Sharing::default() };
+    world.run_for(Duration::from_secs(2));
+    world.intend(Intent::SetSharing { info_hash: world.info_hash(), sharing });
+    world.run_for(HOUR);
+    assert!(!world.has_state(), "nothing could be written");
+    world.store_refuses = None;
+    world.run_for(A_WHILE);
+    world.replace_engine();
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.names_of_torrents(), ["Other", "film.mp4"]);
+    let film = world.engine.snapshot(world.now).torrents.remove(1);
+    assert_eq!(film.sharing, sharing);
+    assert_eq!(film.verified, 1 << 20);
+}
+
+#[test]
+fn torrents_removed_while_nothing_can_be_written_do_not_come_back() {
+    let mut world = World::with_torrent(film(), &fast(), 231);
+    world.intend(Intent::AddMagnet { uri: world.another_magnet() });
+    world.run_for(Duration::from_secs(10));
+    assert!(world.keys("torrent/") == 1 && world.keys("magnet/") == 1);
+    world.store_refuses = Some(OpErrorKind::Other);
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: false });
+    world.intend(Intent::Remove { info_hash: "ab".repeat(20), delete_data: false });
+    world.run_for(HOUR);
+    world.store_refuses = None;
+    world.run_for(A_WHILE);
+    assert!(!world.has_state(), "{:?}", world.state.keys().collect::<Vec<_>>());
+    world.replace_engine();
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.names_of_torrents(), [""; 0]);
+}
+
+#[test]
+fn a_torrent_that_is_removed_and_added_again_meanwhile_stays() {
+    let mut world = World::with_torrent(film(), &fast(), 232);
+    world.run_for(Duration::from_secs(10));
+    world.store_refuses = Some(OpErrorKind::Full);
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: false });
+    world.run_for(Duration::from_secs(60));
+    world.add();
+    world.run_for(Duration::from_secs(60));
+    world.store_refuses = None;
+    world.run_for(A_WHILE);
+    world.replace_engine();
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.names_of_torrents(), ["film.mp4"]);
+}
+
+#[test]
+fn a_daemon_that_dies_while_nothing_can_be_written_costs_nothing() {
+    let mut world = World::new(film(), &fast(), 233);
+    world.run_for(Duration::from_secs(1));
+    world.store_refuses = Some(OpErrorKind::Full);
+    world.add();
+    world.intend(Intent::AddMagnet { uri: world.another_magnet() });
+    world.run_for(Duration::from_secs(30));
+    world.unlink();
+    world.store_refuses = None;
+    world.link();
+    world.run_for(Duration::from_secs(2));
+    world.replace_engine();
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.names_of_torrents(), ["Other", "film.mp4"]);
+}
+
+#[test]
+fn a_daemon_that_dies_before_it_answers_costs_nothing() {
+    // The put of the torrent is under way, and whether it was written is not known.
+    let mut world = World::new(film(), &[], 234);
+    world.run_for(Duration::from_secs(1));
+    world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
+    world.unlink();
+    world.forget_state();
+    world.link();
+    world.run_for(Duration::from_secs(5));
+    world.replace_engine();
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.names_of_torrents(), ["film.mp4"]);
+}
+
+#[test]
+fn a_store_that_can_not_be_read_is_not_taken_for_an_empty_one() {
+    let mut world = World::with_torrent(film(), &fast(), 235);
+    world.run_for(Duration::from_secs(10));
+    let secret = world.state.value("secret");
+    world.store_is_unreadable = true;
+    world.replace_engine();
+    world.intend(Intent::AddMagnet { uri: world.another_magnet() });
+    world.run_for(HOUR);
+    assert_eq!(world.kinds_of_notices(), [NoticeKind::NotRead]);
+    let replies = world.replies.len();
+    world.store_is_unreadable = false;
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.names_of_torrents(), ["Other", "film.mp4"], "what was asked for meanwhile is done");
+    assert_eq!(world.replies.len(), replies + 1);
+    assert_eq!(world.kinds_of_notices(), []);
+    assert_eq!(world.state.value("secret"), secret, "links that were given out go on working");
+}
+
+#[test]
+fn what_was_shared_is_not_forgotten_because_it_could_not_be_read() {
+    let mut world = World::with_torrent(film(), &fast(), 236);
+    let sharing = Sharing { ratio_percent: Some(300), ..Sharing::default() };
+    world.run_for(Duration::from_secs(5));
+    world.intend(Intent::SetSharing { info_hash: world.info_hash(), sharing });
+    world.run_for(Duration::from_secs(1));
+    world.replace_engine();
+    // The list is read; then the disk fails.
+    assert!(world.run_until_within(Duration::from_secs(5), |world| !world.names_of_torrents().is_empty()).is_some());
+    world.store_is_unreadable = true;
+    world.run_for(Duration::from_secs(300));
+    world.store_is_unreadable = false;
+    world.run_for(Duration::from_secs(300));
+    assert_eq!(world.view().sharing, sharing);
+    world.replace_engine();
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.view().sharing, sharing);
+}
+
+#[test]
+fn a_store_that_was_begun_anew_gets_everything_that_the_engine_knows() {
+    let mut world = World::configured(adjustable(), film(), &fast(), 237);
+    world.add();
+    world.intend(Intent::AddMagnet { uri: world.another_magnet() });
+    let settings =
+        Settings { max_connections: 7, ..world.engine.snapshot(world.now).settings.expect("they are known") };
+    world.intend(Intent::Configure { settings: settings.clone() });
+    world.run_for(Duration::from_secs(20));
+    let secret = world.state.value("secret");
+    world.forget_state();
+    world.say_how_the_store_is(None, &["/state/state.redb.corrupt-1"], 1);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.kinds_of_notices(), [NoticeKind::SetAside]);
+    assert_eq!(world.state.value("secret"), secret);
+    world.replace_engine();
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.names_of_torrents(), ["Other", "film.mp4"]);
+    assert_eq!(world.engine.snapshot(world.now).settings, Some(settings));
+    let film = world.engine.snapshot(world.now).torrents.remove(1);
+    assert_eq!(film.verified, 1 << 20);
+}
+
+#[test]
+fn a_person_is_told_what_is_wrong_and_when_it_is_over() {
+    let mut world = World::new(film(), &fast(), 238);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.kinds_of_notices(), []);
+    world.say_how_the_store_is(Some("the disk is full"), &["/state/state.redb.corrupt-1"], 0);
+    assert_eq!(world.kinds_of_notices(), [NoticeKind::NotSaved, NoticeKind::SetAside]);
+    let notices = world.engine.snapshot(world.now).notices;
+    assert!(notices[0].message.contains("can't be saved: the disk is full."), "{notices:?}");
+    assert!(notices[1].message.contains("/state/state.redb.corrupt-1"), "{notices:?}");
+    world.say_how_the_store_is(None, &["/state/state.redb.corrupt-1"], 0);
+    assert_eq!(world.kinds_of_notices(), [NoticeKind::SetAside]);
+    // Another daemon has a store of its own to speak of.
+    world.say_how_the_store_is(Some("the disk is full"), &[], 0);
+    world.unlink();
+    assert_eq!(world.kinds_of_notices(), []);
+}
+
+#[test]
+fn what_makes_no_sense_is_counted_and_left_as_it_is() {
+    let mut world = World::with_torrent(film(), &fast(), 239);
+    world.run_for(Duration::from_secs(10));
+    world.state.set("torrent/abababababababababababababababababababab", b"noise");
+    world.state.set("magnet/cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd", b"noise");
+    world.replace_engine();
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.names_of_torrents(), ["film.mp4"]);
+    let notices = world.engine.snapshot(world.now).notices;
+    assert!(notices[0].message.starts_with("2 entries"), "{notices:?}");
+    assert_eq!((world.keys("torrent/"), world.keys("magnet/")), (2, 1));
+}
+
+#[test]
+fn settings_that_could_not_be_saved_are_saved_later_and_that_is_said() {
+    let mut world = World::configured(adjustable(), film(), &fast(), 240);
+    world.run_for(Duration::from_secs(1));
+    world.store_refuses = Some(OpErrorKind::Full);
+    let settings =
+        Settings { max_connections: 7, ..world.engine.snapshot(world.now).settings.expect("they are known") };
+    world.intend(Intent::Configure { settings: settings.clone() });
+    world.run_for(Duration::from_secs(1));
+    let Some(IntentReply::Failed { message }) = world.replies.last() else { panic!("{:?}", world.replies) };
+    assert!(message.contains("could not be saved yet: the disk is full"), "{message}");
+    world.store_refuses = None;
+    world.run_for(A_WHILE);
+    world.replace_engine();
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.engine.snapshot(world.now).settings, Some(settings));
+}
+
+#[test]
+fn the_record_of_an_earlier_version_is_read() {
+    // From `io-shim/tests/fixtures/state-0.redb`: a complete torrent of ten pieces.
+    let version_3 = b"\x03\x106f57e65598ff4eb0\0\0\0\0\0\0\x02\xff\xc0\x02\xff\xc0\x01\0\xe0\xa7\x12\xfe\xc6\x93\xf3\xa3\xfb\xab\xf6\x18\xfe\
+        \xc6\x93\xf3\xa3\xfb\xab\xf6\x18\x01\0\x01\0\x01\0\x7f\0\0\x01\x8b\x89\x02";
+    let record = Record::decode(version_3, 10).expect("it is read");
+    assert_eq!((record.verified.count(), record.place.root.0.as_str()), (10, "6f57e65598ff4eb0"));
+    assert_eq!(record.peers.len(), 1);
+}
