@@ -327,6 +327,27 @@ fn the_search_for_a_name_ends() {
 }
 
 #[test]
+fn a_run_without_memory_uses_what_the_one_before_it_left_under_a_number() {
+    let mut world = World::new(torrent(PIECE, &[("film.mp4", 4 << 20)]), &fast(), 199);
+    let mut half = world.sample.file(0).to_vec();
+    half[2 << 20..].fill(0);
+    for (number, bytes) in [("", vec![1; 500]), (" (2)", half), (" (3)", vec![3; 4 << 20])] {
+        world.plant(&format!("film{number}.mp4"), &bytes);
+    }
+    world.add();
+    world.completes();
+    assert_eq!(world.read("film (4).mp4").unwrap(), world.sample.file(0));
+    assert_eq!(world.read("film (3).mp4").unwrap(), vec![3; 4 << 20]);
+    let mut world = World::new(torrent(PIECE, &[("film.mp4", 4 << 20)]), &fast(), 200);
+    let own = world.sample.file(0).to_vec();
+    world.plant("film.mp4", &[1; 500]);
+    world.plant("film (2).mp4", &own);
+    world.add();
+    world.completes();
+    assert_eq!((world.received_bytes, world.paths().len()), (0, 2), "what was complete was used");
+}
+
+#[test]
 fn two_torrents_of_one_name_keep_apart() {
     let mut world = World::with_torrent(torrent(PIECE, &[("film.mp4", 300_000)]), &fast(), 197);
     world.completes();

@@ -180,7 +180,7 @@ impl Torrent {
         let error = match result {
             Ok(output) => {
                 if access == Access::Write {
-                    if self.files[file.as_usize()].origin == Origin::Nothing {
+                    if matches!(self.files[file.as_usize()].origin, Origin::Nothing | Origin::Unknown) {
                         self.made(file, &output, cx);
                     }
                     self.wants_are_stale |= !std::mem::replace(&mut self.trouble.can_write, true);

@@ -202,7 +202,7 @@ impl Torrent {
             }
             let slot = &self.files[file.as_usize()];
             // A file that was just displaced is nowhere yet. Should its new name be taken, that is found out when it is made.
-            let stat = found.stat().filter(|_| slot.origin != Origin::Nothing);
+            let stat = found.stat().filter(|_| !matches!(slot.origin, Origin::Nothing | Origin::Unknown));
             let is_as_left = match (&slot.stamp, stat) {
                 _ if is_recheck => false,
                 (Some(stamp), Some(stat)) => stamp.agrees(&stat),
@@ -298,7 +298,7 @@ impl Torrent {
         }
         while self.creating < limits::CREATED_AT_ONCE {
             let Some(file) = self.empties.pop_front() else { return };
-            if !self.selection.is_wanted(file) {
+            if !self.selection.is_wanted(file) || matches!(self.files[file.as_usize()].origin, Origin::Theirs(_)) {
                 continue;
             }
             let handle = cx.new_file();
@@ -371,7 +371,7 @@ impl Torrent {
         }
         let slot = &self.files[file.as_usize()];
         // A file that was just displaced is nowhere yet.
-        let stat = stat.filter(|_| slot.origin != Origin::Nothing);
+        let stat = stat.filter(|_| !matches!(slot.origin, Origin::Nothing | Origin::Unknown));
         let length = stat.map_or(0, |stat| stat.length).max(slot.donated());
         for piece in each_piece(pieces) {
             let needs = self.geometry.range_in_file(piece, file).map_or(0, |range| range.end() + 1);

@@ -27,6 +27,8 @@ pub(super) enum Op {
     HashFound(PieceIndex),
     Copy(PieceIndex),
     OpenFound(FileIndex, FileRef),
+    /// The new name of a file that was displaced.
+    LookAgain(FileIndex),
     Exhibit(PieceIndex, Vec<Vec<SocketAddr>>),
     Proof(PieceIndex),
     /// A block by itself.
@@ -67,6 +69,7 @@ impl Torrent {
             Op::Stale(piece) => self.unpin(piece, cx),
             Op::HashFound(piece) => self.hashed_found(piece, result, cx),
             Op::Copy(piece) => self.copied(piece, result, cx),
+            Op::LookAgain(file) => self.looked_again(file, result, cx),
             Op::OpenFound(file, handle) => self.opened_found((file, handle), &result, cx),
             Op::Exhibit(piece, givers) => self.exhibited(piece, givers, result, cx),
             Op::Proof(piece) => self.proved(piece, result, cx),

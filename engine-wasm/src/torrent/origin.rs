@@ -8,12 +8,12 @@
 //! arrived; only then are its bytes served.
 
 use serde::{Deserialize, Serialize};
-use shared_proto::io::{FileStat, OpError, OpErrorKind};
+use shared_proto::io::{FileStat, OpError, OpErrorKind, OpOutput};
 use shared_proto::{FileIdentity, IoCommand};
 
 use super::donor::Donor;
 use super::look::Found;
-use super::{Status, Torrent};
+use super::{Op, Status, Torrent};
 use crate::context::{Context, Owner};
 use crate::geometry::{FileIndex, PieceIndex, each_piece};
 use crate::metainfo::sanitise;
@@ -214,16 +214,52 @@ impl Torrent {
             }
         }
         let slot = &mut self.files[file.as_usize()];
-        (slot.origin, slot.stamp, slot.known) = (Origin::Nothing, None, None);
+        (slot.origin, slot.stamp, slot.known) = (Origin::Unknown, None, None);
         (slot.is_there, slot.is_displaced, slot.is_stamping) = (false, true, false);
-        slot.donor = donor;
-        self.number(file, cx);
+        // The first file that was found is the likeliest to have anything of ours.
+        slot.donor = slot.donor.take().or(donor);
+        if self.number(file, cx) {
+            self.look_again(file, cx);
+        }
         if self.geometry.file_len(file) == 0 {
             self.empties.push_back(file);
         }
         self.wants_are_stale = true;
         self.record.touch(cx.now);
         cx.changed();
+    }
+
+    /// Looks whether anything has the new name of a file.
+    fn look_again(&mut self, file: FileIndex, cx: &mut Context<'_>) {
+        let (root, path) = self.location(file);
+        self.ask(Op::LookAgain(file), cx, |op| IoCommand::FileStat { op, root, path });
+    }
+
+    /// The new name of a file was looked at. What an earlier run left there is used.
+    pub(super) fn looked_again(&mut self, file: FileIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        if self.files[file.as_usize()].origin != Origin::Unknown {
+            // It was made meanwhile, or all files were looked at.
+            return;
+        }
+        let found = match Found::from_result(result) {
+            Ok(found) => found,
+            Err(error) => return self.fail_for(&error, cx),
+        };
+        self.decide(file, &found, false, cx);
+        let slot = &mut self.files[file.as_usize()];
+        if let (Origin::Theirs(_), Some(stat)) = (slot.origin, found.stat()) {
+            (slot.known, slot.is_there) = (Some(stat), true);
+            self.wants_stamp(file, cx.now);
+            for piece in self.geometry.pieces_of_file(file).into_iter().flat_map(each_piece).collect::<Vec<_>>() {
+                if self.pieces.state(piece) == PieceState::Missing {
+                    self.suspect(piece, false);
+                }
+            }
+        }
+        self.suspect_donated(file);
+        self.wants_are_stale = true;
+        self.create_empty(cx);
+        self.check_next(cx);
     }
 
     /// Gives a file the next name with a number. False when too many were tried: then the torrent is stopped.
@@ -267,6 +303,8 @@ impl Torrent {
                     self.number_folder(cx);
                 } else {
                     self.displace(file, None, cx);
+                    self.suspect_donated(file);
+                    self.check_next(cx);
                 }
                 true
             }
@@ -415,8 +453,9 @@ impl Torrent {
 
     /// The files that were made, found or adopted, for the record; `None` while nobody has looked.
     pub(super) fn kept(&self) -> Option<Vec<(u32, Kept)>> {
+        let was_looked_at = self.files.iter().any(|slot| slot.origin != Origin::Unknown);
         let kept = (0..).zip(&self.files).filter_map(|(file, slot)| Some((file, slot.origin.kept()?)));
-        self.is_settled().then(|| kept.collect())
+        was_looked_at.then(|| kept.collect())
     }
 
     /// Takes over what an earlier engine wrote down of whose the files are.
