@@ -70,10 +70,11 @@ const QUICK: Plan =
 /// # Errors
 /// Something is missing, does not build, or does not play.
 pub(crate) async fn run(options: Options) -> Result<()> {
-    ensure(For::Bench, if options.no_install { Consent::Never } else { Consent::Given }).await?;
+    let consent = if options.no_install { Consent::Never } else { Consent::Given };
+    ensure(For::Bench, consent).await?;
     if !options.no_build {
         heading("build");
-        build::all().await?;
+        build::all(consent).await?;
     }
     let plan = if options.quick { QUICK } else { FULL };
     let mut report = Report::start().await;

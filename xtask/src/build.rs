@@ -1,8 +1,11 @@
 //! What `cargo xtask build` and the tests need: the engine, the extension, and the native programs, in that order, each only if it is not up to date.
 
-use anyhow::{Context as _, Result};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
 use jstorrent_tests::workspace;
 
+use crate::install::Consent;
 use crate::ui::Step;
 use crate::{shell, wasm};
 
@@ -10,8 +13,8 @@ use crate::{shell, wasm};
 ///
 /// # Errors
 /// A step fails; what it wrote has been shown.
-pub(crate) async fn all() -> Result<()> {
-    unpacked_extension().await?;
+pub(crate) async fn all(consent: Consent) -> Result<()> {
+    unpacked_extension(consent).await?;
     let mut native = shell::cargo();
     native.args(["build", "--release", "--package", "io-shim", "--package", "engine-wasm", "--bins"]);
     shell::step("daemon and terminal", &mut native).await
@@ -22,35 +25,38 @@ pub(crate) async fn all() -> Result<()> {
 ///
 /// # Errors
 /// As [`all`].
-pub(crate) async fn for_tests() -> Result<()> {
-    unpacked_extension().await?;
+pub(crate) async fn for_tests(consent: Consent) -> Result<()> {
+    unpacked_extension(consent).await?;
     shell::step("programs and tests", shell::cargo().args(["build", "--workspace", "--all-targets"])).await
 }
 
 /// The extension, ready to be loaded, with its engine.
-async fn unpacked_extension() -> Result<()> {
-    wasm::build().await?;
-    extension().await
+async fn unpacked_extension(consent: Consent) -> Result<()> {
+    wasm::build(consent).await?;
+    extension(consent).await
 }
 
-async fn extension() -> Result<()> {
-    npm_packages().await?;
+async fn extension(consent: Consent) -> Result<()> {
+    npm_packages(&folder(), consent).await?;
     shell::step("extension", shell::command("npm").args(["run", "build"]).current_dir(folder())).await
 }
 
 /// Installs the extension's npm packages, unless they are those of the lock file already.
 ///
 /// # Errors
-/// npm fails.
-pub(crate) async fn npm_packages() -> Result<()> {
-    let lock = std::fs::read(folder().join("package-lock.json")).context("extension/package-lock.json")?;
-    let stamp = folder().join("node_modules/.installed-lock.json");
+/// npm fails, or nothing may be installed.
+async fn npm_packages(folder: &Path, consent: Consent) -> Result<()> {
+    let lock = std::fs::read(folder.join("package-lock.json")).context("extension/package-lock.json")?;
+    let stamp = folder.join("node_modules/.installed-lock.json");
     if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
         Step::start("npm packages").up_to_date();
         return Ok(());
     }
+    if consent == Consent::Never {
+        bail!("the npm packages of extension/package-lock.json are not installed: run `cargo xtask build`");
+    }
     let mut command = shell::command("npm");
-    command.args(["ci", "--no-audit", "--no-fund"]).current_dir(folder());
+    command.args(["ci", "--no-audit", "--no-fund"]).current_dir(folder);
     shell::step("npm packages", &mut command).await?;
     Ok(std::fs::write(stamp, lock)?)
 }
@@ -58,4 +64,23 @@ pub(crate) async fn npm_packages() -> Result<()> {
 /// Where the extension lies.
 pub(crate) fn folder() -> std::path::PathBuf {
     workspace::root().join("extension")
+}
+
+#[cfg(test)]
+mod tests {
+    use jstorrent_tests::workspace::Scratch;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn without_consent_npm_installs_nothing() {
+        let scratch = Scratch::new("npm").unwrap();
+        std::fs::write(scratch.path().join("package-lock.json"), "{}").unwrap();
+        let refused = npm_packages(scratch.path(), Consent::Never).await.unwrap_err();
+        assert!(refused.to_string().contains("not installed"), "npm was asked: {refused}");
+        let modules = scratch.dir("node_modules").unwrap();
+        assert_eq!(std::fs::read_dir(&modules).unwrap().count(), 0);
+        std::fs::write(modules.join(".installed-lock.json"), "{}").unwrap();
+        npm_packages(scratch.path(), Consent::Never).await.expect("there is nothing to install");
+    }
 }

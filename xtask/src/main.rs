@@ -88,7 +88,7 @@ async fn main() -> ExitCode {
     let command = Cli::parse().command;
     let work = async {
         match command {
-            Command::Build => build::all().await.map(|()| true),
+            Command::Build => build::all(install::Consent::Given).await.map(|()| true),
             Command::Run { torrent, no_install, headless, yes } => {
                 run::run(run::Options { torrent, no_install, headless, yes }).await.map(|()| true)
             }

@@ -46,7 +46,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         options.torrent.map(|path| path.canonicalize().with_context(|| path.display().to_string())).transpose()?;
     ensure(if torrent.is_some() { For::Playing } else { For::Demo }, consent).await?;
     heading("build");
-    build::all().await?;
+    build::all(consent).await?;
     heading("play");
     let swarm = if torrent.is_some() { None } else { Some(demo::swarm().await?) };
     let file = match (&torrent, &swarm) {

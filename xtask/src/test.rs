@@ -15,10 +15,11 @@ use crate::{bindings, build, shell};
 /// # Errors
 /// Something that is needed is missing and cannot be installed.
 pub(crate) async fn run(filter: Option<&str>, no_install: bool) -> Result<bool> {
-    ensure(For::Tests, if no_install { Consent::Never } else { Consent::Given }).await?;
+    let consent = if no_install { Consent::Never } else { Consent::Given };
+    ensure(For::Tests, consent).await?;
     let mut tally = Tally::default();
     heading("build");
-    let built = said(build::for_tests().await);
+    let built = said(build::for_tests(consent).await);
     tally.check("build", built);
     if filter.is_none() {
         checks(&mut tally).await;

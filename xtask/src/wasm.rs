@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use jstorrent_tests::workspace;
 use tokio::process::Command;
 
+use crate::install::Consent;
 use crate::shell;
 use crate::ui::Step;
 
@@ -23,8 +24,8 @@ const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 ///
 /// # Errors
 /// No compiler here can, the engine does not compile, or the glue does not fit.
-pub(crate) async fn build() -> Result<()> {
-    let toolchain = Toolchain::choose().await?;
+pub(crate) async fn build(consent: Consent) -> Result<()> {
+    let toolchain = Toolchain::choose(consent).await?;
     // A folder of its own: two compilers in one would rebuild everything in turns.
     let folder = workspace::target().join("wasm");
     let mut command = toolchain.cargo().await?;
@@ -38,8 +39,8 @@ pub(crate) async fn build() -> Result<()> {
 }
 
 /// Whether building needs Debian's compiler, which then has to be installed.
-pub(crate) async fn needs_debian_packages() -> bool {
-    !rustup_target_is_there().await && !add_rustup_target().await
+pub(crate) async fn needs_debian_packages(consent: Consent) -> bool {
+    !rustup_target_is_there().await && !add_rustup_target(consent).await
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,8 +50,8 @@ enum Toolchain {
 }
 
 impl Toolchain {
-    async fn choose() -> Result<Self> {
-        if rustup_target_is_there().await || add_rustup_target().await {
+    async fn choose(consent: Consent) -> Result<Self> {
+        if rustup_target_is_there().await || add_rustup_target(consent).await {
             return Ok(Self::Rustup);
         }
         let source = debian_sysroot().await.is_some_and(|root| root.join("lib/rustlib/src/rust/library").exists());
@@ -59,7 +60,7 @@ impl Toolchain {
         }
         if Path::new("/etc/debian_version").exists() {
             bail!(
-                "rustup cannot add the WebAssembly target here; install Debian's compiler instead:\n  {}",
+                "the WebAssembly target is missing; run `rustup target add {TARGET}`, or install Debian's compiler:\n  {}",
                 crate::install::apt_command(DEBIAN_PACKAGES)
             );
         }
@@ -111,7 +112,10 @@ async fn rustup_target_is_there() -> bool {
 }
 
 /// Tries once a toolchain; a machine that cannot reach rustup's server is not asked again on every build.
-async fn add_rustup_target() -> bool {
+async fn add_rustup_target(consent: Consent) -> bool {
+    if consent == Consent::Never {
+        return false;
+    }
     let Some(root) = sysroot().await else { return false };
     let mark = workspace::target().join("wasm/.rustup-cannot-add-the-target");
     if std::fs::read_to_string(&mark).is_ok_and(|text| text == root.to_string_lossy()) {
