@@ -139,6 +139,27 @@ async fn a_daemon_that_dies_is_started_again_at_the_same_address() -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_dies_again_and_again_is_started_again_each_time_and_one_that_can_not_start_is_tried_on()
+-> Result<()> {
+    let stage = Stage::film(Film::Mp4MoovLast).await?;
+    let mut server = stage.serve(&[]).await?;
+    for _ in 0..6 {
+        server.terminal.daemon()?.kill();
+        server.terminal.event("another daemon", |event| event["event"] == "restarted").await?;
+    }
+    let daemon = server.terminal.daemon()?;
+    daemon.kill();
+    // Its port is taken before it comes back.
+    let other = tokio::net::TcpListener::bind(("127.0.0.1", daemon.port)).await?;
+    let trouble = server.terminal.event("its trouble", |event| event["event"] == "trouble").await?;
+    ensure!(trouble["message"].as_str().is_some_and(|words| words.contains("in use")), "{trouble}");
+    drop(other);
+    server.terminal.event("another daemon", |event| event["event"] == "restarted").await?;
+    until("it to answer", LIMIT, || async { Ok(server.curl("torrents", &[]).await.ok()) }).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_call_and_what_makes_no_sense_is_refused_in_plain_words() -> Result<()> {
     let stage = Stage::film(Film::Mp4MoovLast).await?;
     let server = stage.serve(&["--token", "a-token-of-my-own"]).await?;

@@ -104,6 +104,18 @@ pub fn kill_pid(pid: u32) {
     let _ = wait_until(Duration::from_secs(2), || test_kill_process(pid).is_err());
 }
 
+/// Kills every process whose environment says `name=value`, also one that was only just started.
+pub fn kill_marked(name: &str, value: &str) {
+    let mark = format!("{name}={value}");
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        if environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()) {
+            kill_pid(pid);
+        }
+    }
+}
+
 /// Asks a process to end.
 pub fn terminate_pid(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {

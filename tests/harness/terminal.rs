@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -22,10 +23,15 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Lines that are repeated when something does not come.
 const LAST_LINES: usize = 4;
 
-/// A running `jstorrent` with `--json`; dropping it kills it and its daemon.
+/// Names, in the environment of a terminal and of the daemons that it starts, the terminal that they belong to.
+const RUN: &str = "JSTORRENT_TEST_TERMINAL";
+
+/// A running `jstorrent` with `--json`; dropping it kills it and the daemons that it started, and no others: the next run may live in the same
+/// folder already.
 #[derive(Debug)]
 pub struct Terminal {
     group: Group,
+    run: String,
     lines: Lines<BufReader<ChildStdout>>,
     last: VecDeque<String>,
     state: PathBuf,
@@ -37,12 +43,14 @@ impl Terminal {
     /// # Errors
     /// It was not built.
     pub fn start<A: AsRef<OsStr>>(state: &Path, args: impl IntoIterator<Item = A>) -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let run = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut command = command(state)?;
-        command.args(args).args(["--json", "--allow-private-peers"]);
+        command.args(args).args(["--json", "--allow-private-peers"]).env(RUN, &run);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::log_to(&state.join("terminal.err"))?);
         let mut group = Group::spawn(&mut command)?;
         let lines = BufReader::new(group.stdout()?).lines();
-        Ok(Self { group, lines, last: VecDeque::new(), state: state.to_owned() })
+        Ok(Self { group, run, lines, last: VecDeque::new(), state: state.to_owned() })
     }
 
     /// The next event for which `is_it` holds.
@@ -158,7 +166,7 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         process::kill_pid(self.pid());
-        daemons(&self.state).iter().for_each(Endpoint::kill);
+        process::kill_marked(RUN, &self.run);
     }
 }
 

@@ -229,6 +229,9 @@ async fn until(
             bail!("{}", torrent.message.as_deref().unwrap_or("the torrent has stopped"));
         }
         report.progress(&now)?;
+        if let Some(words) = session.fresh_trouble() {
+            report.trouble(&words)?;
+        }
         if is_so(torrent) {
             return Ok(now.torrent);
         }

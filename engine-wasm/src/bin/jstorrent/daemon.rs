@@ -23,6 +23,8 @@ const PROGRAM_ENV: &str = "JSTORRENT_IO_DAEMON";
 const READY_WITHIN: Duration = Duration::from_secs(15);
 /// How long it may take to end, after the grace for its readers, before it is killed.
 const ENDED_WITHIN: Duration = Duration::from_secs(5);
+/// How long one that was killed may take to be gone.
+const KILLED_WITHIN: Duration = Duration::from_secs(5);
 /// How often one looks whether it is so.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// What a daemon says whose state folder another one holds.
@@ -247,7 +249,8 @@ fn why_it_ended(launch: &Launch) -> anyhow::Error {
 }
 
 /// Ends the daemon of an earlier run that was killed. Its folder is ours alone, so nobody else's daemon can live there. It may have been
-/// started a moment ago: it holds the folder first, and says then who it is.
+/// started a moment ago: it holds the folder first, and says then who it is. One that does not end in time, however busy the machine is with
+/// its readers, is killed: all that matters it has written down.
 async fn end_orphan(launch: &Launch) {
     let state = &launch.state;
     let is_held = || {
@@ -255,14 +258,17 @@ async fn end_orphan(launch: &Launch) {
         // Shared, as everybody does who only wants to know.
         lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
     };
-    let began = Instant::now();
+    let (began, patience) = (Instant::now(), launch.stop_grace + ENDED_WITHIN);
     let mut asked = None;
-    while is_held() && began.elapsed() < launch.stop_grace + ENDED_WITHIN {
-        let orphan = read_endpoint(state).map(|endpoint| endpoint.pid).filter(|pid| asked != Some(*pid));
-        if let Some(pid) = orphan {
-            terminate(pid);
-            asked = orphan;
+    while is_held() && began.elapsed() < patience + KILLED_WITHIN {
+        // While the folder is held, this is the holder's own word.
+        let orphan = read_endpoint(state).map(|endpoint| endpoint.pid);
+        match orphan {
+            Some(pid) if began.elapsed() > patience => kill(pid),
+            Some(pid) if asked != orphan => terminate(pid),
+            _ => {}
         }
+        asked = orphan;
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
@@ -284,11 +290,26 @@ fn own_group(command: &mut Command) {
 
 #[cfg(unix)]
 fn terminate(pid: u32) {
-    use rustix::process::{Pid, Signal, kill_process};
+    signal(pid, rustix::process::Signal::TERM);
+}
+
+#[cfg(unix)]
+fn kill(pid: u32) {
+    signal(pid, rustix::process::Signal::KILL);
+}
+
+#[cfg(unix)]
+fn signal(pid: u32, signal: rustix::process::Signal) {
+    use rustix::process::{Pid, kill_process};
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         // It may have ended this very moment.
-        let _ = kill_process(pid, Signal::TERM);
+        let _ = kill_process(pid, signal);
     }
+}
+
+#[cfg(windows)]
+fn kill(pid: u32) {
+    terminate(pid);
 }
 
 /// Windows has no gentle way to end a process without a window: what is not on disk by now is hashed again next time.

@@ -1,7 +1,7 @@
 //! A daemon and an engine, linked.
 //!
 //! Owns their order at the beginning and at the end. A daemon that dies is started again, on the same port and with the same token, so that
-//! players go on. It knows no torrent and shows nothing.
+//! players go on, and as often as it dies: each time after a longer pause, for as long as the user stays. It knows no torrent and shows nothing.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -16,12 +16,32 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::daemon::{Daemon, Launch};
 
-/// A daemon that dies more often than this in a row is not started again.
-const RESTARTS: u32 = 5;
-/// One that lived so long was sound: with it a row ends.
+/// A daemon that lived so long was sound: the next pause is the first again.
 const SOUND_AFTER: Duration = Duration::from_secs(60);
 /// The first pause before it is started again; each further one is twice as long.
-const RESTART_PAUSE: Duration = Duration::from_millis(200);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What happens to a linked engine.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The engine says something; `None` when it has failed.
+    Engine(Option<HostEvent>),
+    /// The pause is over after which the daemon is started again.
+    PauseOver,
+}
+
+/// What came of following an event up.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nothing to speak of.
+    Nothing,
+    /// The daemon had died and was started again.
+    Restarted,
+    /// The daemon can't be started, for this reason; it is tried again after the next pause.
+    Trouble(String),
+}
 
 /// A running engine with its daemon.
 #[derive(Debug)]
@@ -32,6 +52,8 @@ pub(crate) struct Linked {
     pub(crate) host: Host,
     events: UnboundedReceiver<HostEvent>,
     restarts: u32,
+    /// When the daemon is started again, if it is gone.
+    restart_at: Option<Instant>,
     since: Instant,
     hurry: Arc<AtomicBool>,
 }
@@ -44,7 +66,7 @@ impl Linked {
     pub(crate) async fn start(launch: Launch, config: Config, hurry: Arc<AtomicBool>) -> Result<Self> {
         let (host, events) = Host::start(config)?;
         let since = Instant::now();
-        let mut linked = Self { launch, daemon: None, host, events, restarts: 0, since, hurry };
+        let mut linked = Self { launch, daemon: None, host, events, restarts: 0, restart_at: None, since, hurry };
         linked.link().await?;
         Ok(linked)
     }
@@ -63,36 +85,55 @@ impl Linked {
         Ok(self.host.connect(&format!("ws://{}/control", self.address()), endpoint.token).await?)
     }
 
-    /// The next thing that happens to the engine; it goes to [`Linked::handle`].
-    pub(crate) async fn event(&mut self) -> Option<HostEvent> {
-        self.events.recv().await
+    /// The next thing that happens; it goes to [`Linked::handle`]. Nothing is lost when the wait is given up.
+    pub(crate) async fn event(&mut self) -> Event {
+        if let Some(at) = self.restart_at {
+            tokio::time::sleep_until(at.into()).await;
+            return Event::PauseOver;
+        }
+        Event::Engine(self.events.recv().await)
     }
 
-    /// Follows up what happened: a daemon that died is started again, and then it is true.
+    /// Follows up what happened: a daemon that died is started again after a pause.
     ///
     /// # Errors
-    /// It dies again and again, or the engine has failed.
-    pub(crate) async fn handle(&mut self, event: Option<HostEvent>) -> Result<bool> {
-        let (code, reason) = match event.context("the engine has failed")? {
-            HostEvent::Connected { .. } | HostEvent::Changed => return Ok(false),
-            HostEvent::Disconnected { code, reason } => (code, reason),
+    /// The engine has failed, or the daemon refuses it for good.
+    pub(crate) async fn handle(&mut self, event: Event) -> Result<Outcome> {
+        let event = match event {
+            Event::Engine(event) => event.context("the engine has failed")?,
+            Event::PauseOver => return Ok(self.restart().await),
         };
-        if code == CloseCode::Superseded.code() || code == CloseCode::Protocol.code() {
-            bail!("the daemon has turned away: {reason}");
-        }
-        if self.since.elapsed() > SOUND_AFTER {
-            self.restarts = 0;
-        }
-        let mut trouble = anyhow::anyhow!("the daemon is gone: {reason}");
-        while self.restarts < RESTARTS {
-            tokio::time::sleep(RESTART_PAUSE * 2_u32.pow(self.restarts)).await;
-            self.restarts += 1;
-            match self.link().await {
-                Ok(()) => return Ok(true),
-                Err(error) => trouble = error,
+        match event {
+            HostEvent::Connected { .. } | HostEvent::Changed => {}
+            HostEvent::Disconnected { code, reason }
+                if code == CloseCode::Superseded.code() || code == CloseCode::Protocol.code() =>
+            {
+                bail!("the daemon has turned away: {reason}");
+            }
+            HostEvent::Disconnected { .. } => {
+                if self.since.elapsed() > SOUND_AFTER {
+                    self.restarts = 0;
+                }
+                self.pause();
             }
         }
-        Err(trouble)
+        Ok(Outcome::Nothing)
+    }
+
+    async fn restart(&mut self) -> Outcome {
+        self.restart_at = None;
+        match self.link().await {
+            Ok(()) => Outcome::Restarted,
+            Err(error) => {
+                self.pause();
+                Outcome::Trouble(format!("{error:#}"))
+            }
+        }
+    }
+
+    fn pause(&mut self) {
+        self.restart_at = Some(Instant::now() + pause_before(self.restarts));
+        self.restarts += 1;
     }
 
     /// Where the daemon listens.
@@ -111,5 +152,22 @@ impl Linked {
         if let Some(daemon) = self.daemon.take() {
             daemon.stop().await;
         }
+    }
+}
+
+/// The pause before a daemon is started again that was started again so often in a row.
+fn pause_before(restarts: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(restarts)).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_limit_and_never_end() {
+        let seconds: Vec<f64> = (0..10).map(|restarts| pause_before(restarts).as_secs_f64()).collect();
+        assert_eq!(seconds, [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]);
+        assert_eq!(pause_before(u32::MAX), LONGEST_PAUSE);
     }
 }

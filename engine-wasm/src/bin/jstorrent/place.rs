@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use engine_wasm::view::FileView;
@@ -17,6 +18,13 @@ use crate::source::{Source, key_of};
 
 /// Names of what lay in the download folder before, as a JSON list. There while the downloads are to be removed at the end.
 const BEFORE: &str = "before.json";
+
+/// How long a run that lives may take to end.
+const ENDING_WITHIN: Duration = Duration::from_millis(500);
+/// How long a program may take to be loaded that a run started before it was killed.
+const LOADED_WITHIN: Duration = Duration::from_secs(15);
+/// How often one looks whether a lock is free.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Whether downloads outlive the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,17 +229,47 @@ pub(crate) fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
     options
 }
 
+/// Takes the lock of a state folder, and writes down for whom.
+///
+/// A holder that lives is somebody else's run. One that is dead was killed, perhaps in the moment in which it started a program: that program shares
+/// the lock until it is loaded, which may take seconds on a busy machine.
 fn hold(state: &Path, what: &str) -> Result<File> {
     let path = state.join("terminal.lock");
-    let lock = private(File::options().write(true).create(true).truncate(false)).open(&path);
-    let lock = lock.with_context(|| format!("cannot write {}", path.display()))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => {
-            bail!("another jstorrent {what} in this folder (its state folder is {})", state.display())
+    let lock = private(File::options().read(true).write(true).create(true).truncate(false)).open(&path);
+    let mut lock = lock.with_context(|| format!("cannot write {}", path.display()))?;
+    let began = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) => {
+                let holder = fs::read_to_string(&path).ok().and_then(|pid| pid.trim().parse().ok());
+                let patience = if holder.is_none_or(is_alive) { ENDING_WITHIN } else { LOADED_WITHIN };
+                if began.elapsed() > patience {
+                    bail!("another jstorrent {what} in this folder (its state folder is {})", state.display());
+                }
+                std::thread::sleep(LOOK_EVERY);
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
         }
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }
+    // Only for the next one's patience.
+    let _ = lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
+    Ok(lock)
+}
+
+#[cfg(unix)]
+fn is_alive(pid: u32) -> bool {
+    use rustix::process::{Pid, test_kill_process};
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+/// On Windows no other program shares a lock: who has it lives.
+#[cfg(not(unix))]
+fn is_alive(_: u32) -> bool {
+    true
 }
 
 #[cfg(test)]
@@ -335,6 +373,30 @@ mod tests {
         assert!(ground.take(Keep::Yes).unwrap_err().to_string().contains("another jstorrent"));
         drop(first);
         ground.take(Keep::Yes).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_place_that_a_killed_run_left_locked_is_waited_for() {
+        use std::process::{Command, Stdio};
+        let ground = Ground::new("killed");
+        let first = ground.take(Keep::Yes).unwrap();
+        let path = first.state.join("terminal.lock");
+        // A program that the run had just started shares its lock, as every child does until it is loaded.
+        let shared = Stdio::from(first._lock.try_clone().unwrap());
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(shared).spawn().unwrap();
+        drop(first);
+        let mut dead = Command::new("true").spawn().unwrap();
+        dead.wait().unwrap();
+        fs::write(&path, dead.id().to_string()).unwrap();
+        let loaded = std::thread::spawn(move || {
+            std::thread::sleep(2 * ENDING_WITHIN);
+            drop(child.stdin.take());
+            child.wait().unwrap();
+        });
+        ground.take(Keep::Yes).unwrap();
+        loaded.join().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), std::process::id().to_string());
     }
 
     #[test]

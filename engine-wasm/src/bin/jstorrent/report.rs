@@ -131,6 +131,20 @@ impl Report {
         }
     }
 
+    /// The daemon is gone and can't be started again yet: why.
+    ///
+    /// # Errors
+    /// Nobody reads any more.
+    pub(crate) fn trouble(&self, words: &str) -> Result<()> {
+        match &self.form {
+            Form::Json => say(&event("trouble", json!({ "message": words }))),
+            Form::Bar(_) | Form::Lines => {
+                self.note(&format!("The daemon is gone and could not be started again, which is tried on: {words}"));
+                Ok(())
+            }
+        }
+    }
+
     /// A result: words for people, fields for programs.
     ///
     /// # Errors

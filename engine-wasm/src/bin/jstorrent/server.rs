@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::cli::Serve;
 use crate::config::server::ServerConfig;
 use crate::daemon::Launch;
-use crate::linked::Linked;
+use crate::linked::{Event, Linked, Outcome};
 use crate::place::Place;
 use crate::reach;
 use crate::report::{Report, SHOW_EVERY, plain};
@@ -36,7 +36,7 @@ pub(crate) async fn serve(args: Serve) -> Result<ExitCode> {
     let mut report = Report::new(args.json);
     let mut stop = Stop::catch()?;
     let started = tokio::select! {
-        started = Server::start(config, Arc::clone(&stop.hurry)) => Some(started?),
+        started = Server::start(config, Arc::clone(&stop.hurry), &report) => Some(started?),
         _ = stop.wanted() => None,
     };
     let Some(mut server) = started else { return Ok(ExitCode::SUCCESS) };
@@ -62,7 +62,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start(config: ServerConfig, hurry: Arc<AtomicBool>) -> Result<Self> {
+    async fn start(config: ServerConfig, hurry: Arc<AtomicBool>, report: &Report) -> Result<Self> {
         let place = Place::of_server(&config.common)?;
         let needs_token = config.access != crate::daemon::Access::Anyone;
         let launch = Launch {
@@ -79,10 +79,12 @@ impl Server {
         // An address is given away when there is somebody who answers.
         loop {
             let event = linked.event().await;
-            if matches!(event, Some(HostEvent::Connected { .. })) {
+            if matches!(event, Event::Engine(Some(HostEvent::Connected { .. }))) {
                 break;
             }
-            linked.handle(event).await?;
+            if let Outcome::Trouble(words) = linked.handle(event).await? {
+                report.trouble(&words)?;
+            }
         }
         Ok(Self { place, linked, needs_token, said: BTreeMap::new() })
     }
@@ -95,8 +97,12 @@ impl Server {
         loop {
             tokio::select! {
                 event = self.linked.event() => {
-                    if self.linked.handle(event).await? {
-                        report.result("restarted", "The daemon died and was started again", json!({}))?;
+                    match self.linked.handle(event).await? {
+                        Outcome::Nothing => {}
+                        Outcome::Restarted => {
+                            report.result("restarted", "The daemon died and was started again", json!({}))?;
+                        }
+                        Outcome::Trouble(words) => report.trouble(&words)?,
                     }
                     has_changed = true;
                 }

@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use engine_wasm::host::native::HostEvent;
 use engine_wasm::view::{
     FilePriority, FileView, Intent, IntentReply, NoticeView, PortMappingView, Priority, StreamView, TorrentView,
 };
@@ -15,7 +14,7 @@ use engine_wasm::view::{
 use crate::cli::Peers;
 use crate::config::Config;
 use crate::daemon::{Access, Launch};
-use crate::linked::Linked;
+use crate::linked::{Event, Linked, Outcome};
 use crate::place::{Keep, Place};
 use crate::source::Source;
 
@@ -48,6 +47,8 @@ pub(crate) struct Session {
     linked: Linked,
     info_hash: Option<String>,
     is_done: bool,
+    /// What keeps the daemon from being started again, until it was said.
+    trouble: Option<String>,
 }
 
 impl Session {
@@ -68,7 +69,7 @@ impl Session {
             max_replies: None,
         };
         let linked = Linked::start(launch, config.engine(), hurry).await?;
-        Ok(Self { place, linked, info_hash: None, is_done: false })
+        Ok(Self { place, linked, info_hash: None, is_done: false, trouble: None })
     }
 
     /// Adds the torrent; what an earlier run fetched of it is looked at first.
@@ -132,8 +133,8 @@ impl Session {
         }
     }
 
-    /// The next thing that happens to the engine; it goes to [`Session::handle`].
-    pub(crate) async fn event(&mut self) -> Option<HostEvent> {
+    /// The next thing that happens; it goes to [`Session::handle`].
+    pub(crate) async fn event(&mut self) -> Event {
         self.linked.event().await
     }
 
@@ -141,8 +142,16 @@ impl Session {
     ///
     /// # Errors
     /// As [`Linked::handle`].
-    pub(crate) async fn handle(&mut self, event: Option<HostEvent>) -> Result<()> {
-        self.linked.handle(event).await.map(drop)
+    pub(crate) async fn handle(&mut self, event: Event) -> Result<()> {
+        if let Outcome::Trouble(words) = self.linked.handle(event).await? {
+            self.trouble = Some(words);
+        }
+        Ok(())
+    }
+
+    /// What keeps the daemon from being started again, if that was not said yet.
+    pub(crate) fn fresh_trouble(&mut self) -> Option<String> {
+        self.trouble.take()
     }
 
     /// The torrent and its viewers now.
