@@ -26,6 +26,8 @@ export interface LinkActions {
 export const FIRST_DELAY_MS = 200;
 /** Longest pause between attempts. */
 export const MOST_DELAY_MS = 5_000;
+/** Longest pause when the daemon can't be started, or is of another version: each attempt starts a program, and only a person can mend it. */
+export const MOST_BROKEN_DELAY_MS = 300_000;
 /** An attempt that has come to nothing by then has failed. */
 export const ATTEMPT_MS = 10_000;
 /** A connection that lasted this long was a good one: the next attempt comes at once. */
@@ -43,7 +45,7 @@ type Phase =
   | { kind: "asking" }
   | { kind: "opening"; baseUrl: string; version: string }
   | { kind: "open"; since: number }
-  | { kind: "pausing" }
+  | { kind: "pausing"; isLong: boolean }
   /** Nothing to be gained by trying while no page looks. */
   | { kind: "parked" }
   | { kind: "superseded" };
@@ -77,10 +79,11 @@ export class Link {
     void this.ask();
   }
 
-  /** Whether any page looks. Without one, a daemon that is not installed is not asked for again and again. */
+  /** Whether any page looks. Without one, a daemon that is not installed is not asked for again and again; the first one ends a long pause. */
   setWatched(watched: boolean): void {
+    const isFirst = watched && !this.watched;
     this.watched = watched;
-    if (watched && this.phase.kind === "parked") void this.ask();
+    if (isFirst && (this.phase.kind === "parked" || (this.phase.kind === "pausing" && this.phase.isLong))) void this.ask();
   }
 
   /** Takes what the engine says of its connection. */
@@ -147,7 +150,8 @@ export class Link {
   private fail(cause: DownCause, message: string): void {
     this.cancelTimer();
     this.attempt += 1;
-    const delayMs = backoff(this.failures, FIRST_DELAY_MS, MOST_DELAY_MS);
+    const broken = cause === "host_error" || cause === "version";
+    const delayMs = backoff(this.failures, FIRST_DELAY_MS, broken ? MOST_BROKEN_DELAY_MS : MOST_DELAY_MS);
     this.failures += 1;
     const passing = cause === "unreachable" && this.failures <= QUIET_FAILURES && this.state.kind !== "down";
     this.show(passing ? { kind: "connecting" } : { kind: "down", cause, message });
@@ -156,7 +160,7 @@ export class Link {
       this.phase = { kind: "parked" };
       return;
     }
-    this.phase = { kind: "pausing" };
+    this.phase = { kind: "pausing", isLong: delayMs > MOST_DELAY_MS };
     // What only a person can change is looked at seldom.
     this.cancelTimer = this.clock.after(hopeless ? MOST_DELAY_MS : delayMs, () => void this.ask());
   }

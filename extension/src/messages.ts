@@ -22,7 +22,7 @@ import type { TorrentView } from "./generated/TorrentView";
 import type { TrackerView } from "./generated/TrackerView";
 import type { WaitView } from "./generated/WaitView";
 import type { Shape } from "./shape";
-import { boolean, bytes, integer, list, literal, nullable, object, parse, pattern, quantity, text, variants } from "./shape";
+import { boolean, bytes, integer, list, literal, mend, nullable, object, or, parse, pattern, quantity, text, variants } from "./shape";
 import { isMagnet } from "./torrent_link";
 
 /** Name of the channel between the worker and the pages; only this extension's contexts can join it. */
@@ -88,8 +88,12 @@ export const parseEndpointResult = (value: unknown) => parse(endpointResult, val
 
 // ---- between the offscreen document and its worker --------------------------------------------------------------
 
-/** Worker → offscreen document. `fatal`: the engine broke an invariant; a new worker is the only way on. */
+/**
+ * Worker → offscreen document. `alive`: it holds the lock that bears its name, until it dies. `fatal`: the engine broke an invariant; a new worker
+ * is the only way on.
+ */
 export type WorkerMessage =
+  | { kind: "alive" }
   | { kind: "heartbeat" }
   | { kind: "get_endpoint"; id: number }
   | { kind: "fatal"; message: string };
@@ -98,6 +102,7 @@ export type WorkerMessage =
 export type OffscreenMessage = { kind: "endpoint"; id: number; result: EndpointResult };
 
 const workerMessage = variants<WorkerMessage>({
+  alive: object({ kind: literal("alive") }),
   heartbeat: object({ kind: literal("heartbeat") }),
   get_endpoint: object({ kind: literal("get_endpoint"), id }),
   fatal: object({ kind: literal("fatal"), message: words }),
@@ -174,7 +179,7 @@ const settings = object<Settings>({
   maxDownloads: nullable(integer()),
   maxSeeds: nullable(integer()),
 });
-const priority = literal("skip", "low", "normal", "high");
+const priority = or(literal("skip", "low", "normal", "high"), "normal");
 const filePriority = object<FilePriority>({ index: integer(), priority });
 const intent = variants<Intent>({
   add_torrent: object({ kind: literal("add_torrent"), metainfo: bytes(MAX_METAINFO_BYTES) }),
@@ -208,7 +213,7 @@ const file = object<FileView>({
   contentType: text(256),
   playable: boolean,
   // A path, never a scheme or another host: it is put behind the base URL.
-  url: pattern(/^\/stream\/[^\s#]{1,2048}$/),
+  url: or(pattern(/^\/stream\/[^\s#]{1,2048}$/), ""),
   displaced: boolean,
 });
 const tracker = object<TrackerView>({
@@ -224,7 +229,7 @@ const torrent = object<TorrentView>({
   infoHash,
   name: words,
   version: nullable(literal("v1", "hybrid", "v2")),
-  state: literal("metadata", "checking", "queued", "downloading", "complete", "paused", "error"),
+  state: or(literal("metadata", "checking", "queued", "downloading", "complete", "paused", "error"), "queued"),
   message: nullable(words),
   length: quantity,
   verified: quantity,
@@ -275,7 +280,8 @@ const portMapping = object<PortMappingView>({
   message: nullable(words),
 });
 const snapshot = object<Snapshot>({
-  torrents: list(torrent, MAX_TORRENTS),
+  // Without it, a page must not look as if there were none.
+  torrents: list(torrent, MAX_TORRENTS, true),
   streams: list(stream, MAX_TORRENTS),
   roots: list(object<RootView>({ key: words, label: words }), MAX_ROOTS),
   listenPort: nullable(integer(0, 65535)),
@@ -300,7 +306,9 @@ const link = variants<LinkState>({
   }),
   superseded: object({ kind: literal("superseded") }),
 });
-const state: Shape<PublishedState> = object({ link, snapshot });
+// A link that is not understood is none yet.
+const state: Shape<PublishedState> = object({ link: or(link, { kind: "connecting" }), snapshot });
+const mendable = object<{ kind: "state"; state: PublishedState }>({ kind: literal("state"), state });
 
 const pageId = text(64);
 const pageRequest = variants<PageRequest>({
@@ -325,4 +333,16 @@ const engineMessage = variants<EngineMessage>({
 });
 
 export const parsePageMessage = (value: unknown) => parse(pageMessage, value);
-export const parseEngineMessage = (value: unknown) => parse(engineMessage, value);
+
+/** Fields that were not understood, each told once. */
+const told = new Set<string>();
+
+/** A message of the engine. Of a state that is not wholly understood, only the fields are lost that are not. */
+export function parseEngineMessage(value: unknown): EngineMessage | undefined {
+  const whole = parse(engineMessage, value);
+  if (whole || (value as { kind?: unknown } | null | undefined)?.kind !== "state") return whole;
+  return mend(mendable, value, (field) => {
+    if (!told.has(field)) console.warn("The engine said something that was not understood:", field);
+    told.add(field);
+  });
+}

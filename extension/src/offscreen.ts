@@ -20,12 +20,20 @@ async function endpoint(): Promise<EndpointResult> {
 }
 
 function spawn(): Worker {
-  const worker = new Worker("worker.js", { type: "module", name: "engine" });
+  // Unlike silence, the loss of its lock says that a worker is dead, and says so at once.
+  const life = `engine ${crypto.randomUUID()}`;
+  const worker = new Worker("worker.js", { type: "module", name: life });
   worker.addEventListener("message", (event: MessageEvent<unknown>) => {
     const message = parseWorkerMessage(event.data);
     switch (message?.kind) {
+      case "alive":
+        void navigator.locks.request(life, () => {
+          if (watchdog.worker === worker) console.error("The engine's worker died and is started anew.");
+          watchdog.handleFailure(worker);
+        });
+        break;
       case "heartbeat":
-        watchdog.handleHeartbeat(worker);
+        watchdog.handleProgress(worker);
         break;
       case "get_endpoint": {
         const { id } = message;

@@ -1,7 +1,8 @@
-// Keeps one worker alive: starts it, listens for its heartbeat, replaces it when it dies or falls silent.
+// Keeps one worker alive: starts it, replaces it when it dies or makes no progress.
 //
-// It knows nothing of what the worker does. Invariant: there is at most one worker; the former one is terminated before
-// the next one starts.
+// That a worker died is said by its owner, at once; a worker that lives is silent while it is busy, and is killed only after a time in which
+// even a slow machine makes progress. It knows nothing of what the worker does. Invariant: there is at most one worker; the former one is
+// terminated before the next one starts.
 
 import type { Clock } from "./clock";
 import { backoff } from "./clock";
@@ -11,10 +12,10 @@ export interface Mortal {
   terminate(): void;
 }
 
-/** A worker whose last sign of life is this old is replaced. */
-export const SILENCE_MS = 2_500;
-/** The first may take longer: a worker has to be loaded. */
-export const BIRTH_MS = 5_000;
+/** A worker that lives and shows no progress for so long hangs. Its longest turn is some hundredths of this on a fast machine. */
+export const STUCK_MS = 60_000;
+/** A timer that rings so much too late says that the computer slept. */
+const ASLEEP_MS = 2_500;
 /** A worker that lived this long owes nothing to its predecessors' failures. */
 export const SETTLED_MS = 30_000;
 const FIRST_DELAY_MS = 200;
@@ -37,15 +38,15 @@ export class Watchdog<W extends Mortal> {
   start(): void {
     this.worker = this.spawn();
     this.startedAt = this.clock.now();
-    this.expectLife(BIRTH_MS);
+    this.expectProgress();
   }
 
-  /** A sign of life; one from a worker that was replaced is ignored. */
-  handleHeartbeat(from: W): void {
-    if (from === this.worker) this.expectLife();
+  /** A sign of progress; one from a worker that was replaced is ignored. */
+  handleProgress(from: W): void {
+    if (from === this.worker) this.expectProgress();
   }
 
-  /** The worker broke: replace it after a pause that grows while failures follow each other. */
+  /** The worker broke or died: replace it after a pause that grows while failures follow each other. */
   handleFailure(from: W): void {
     if (from !== this.worker) return;
     this.cancelTimer();
@@ -57,13 +58,13 @@ export class Watchdog<W extends Mortal> {
     this.cancelTimer = this.clock.after(delayMs, () => this.start());
   }
 
-  private expectLife(withinMs = SILENCE_MS): void {
+  private expectProgress(): void {
     const watched = this.worker;
-    const due = this.clock.now() + withinMs;
+    const due = this.clock.now() + STUCK_MS;
     this.cancelTimer();
-    this.cancelTimer = this.clock.after(withinMs, () => {
-      // A timer that rings this late says that everything stood still (the computer slept), not that the worker did.
-      if (this.clock.now() - due >= SILENCE_MS) this.expectLife();
+    this.cancelTimer = this.clock.after(STUCK_MS, () => {
+      // Everything stood still, not only the worker.
+      if (this.clock.now() - due >= ASLEEP_MS) this.expectProgress();
       else if (watched) this.handleFailure(watched);
     });
   }

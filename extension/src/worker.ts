@@ -25,6 +25,7 @@ const BUNCH_MS = 30;
 
 /** The worker's own global, of which the page types know nothing. */
 const scope = globalThis as unknown as {
+  name: string;
   postMessage(message: WorkerMessage): void;
   addEventListener(type: "message", listener: (event: MessageEvent<unknown>) => void): void;
 };
@@ -85,6 +86,11 @@ setInterval(() => {
   if (!watchers.any(performance.now())) link.setWatched(false);
 }, HEARTBEAT_MS);
 beat();
+// Held until this worker is gone, in whatever way.
+void navigator.locks.request(scope.name, () => {
+  scope.postMessage({ kind: "alive" });
+  return new Promise<never>(() => {});
+});
 
 function handleEvent(event: HostEvent): void {
   if (event.kind === "changed") publishSoon(BUNCH_MS);

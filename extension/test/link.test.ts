@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ATTEMPT_MS, FIRST_DELAY_MS, GOOD_MS, Link, MOST_DELAY_MS } from "../src/link";
+import { ATTEMPT_MS, FIRST_DELAY_MS, GOOD_MS, Link, MOST_BROKEN_DELAY_MS, MOST_DELAY_MS } from "../src/link";
 import type { EndpointResult, LinkState } from "../src/messages";
 import { FakeClock, settle } from "./fake_clock";
 
@@ -182,6 +182,45 @@ describe("a daemon that is not installed", () => {
     await it.connected();
     expect(it.link.state.kind).toBe("connected");
     expect(it.clock.now()).toBe(0);
+  });
+});
+
+describe("a daemon that can't be started", () => {
+  const broken: EndpointResult = { kind: "host_error", message: "daemon.toml: expected a number." };
+
+  test("is tried ever more seldom: in an hour no more than 25 times", async () => {
+    const it = rig(broken);
+    await it.clock.advance(3_600_000);
+    const pauses = it.asked.slice(1).map((at, index) => at - it.asked[index]!);
+    expect(pauses.slice(0, 6)).toEqual([200, 400, 800, 1600, 3200, 6400]);
+    expect(pauses.at(-1)).toBe(MOST_BROKEN_DELAY_MS);
+    expect(it.asked.length).toBeLessThanOrEqual(25);
+    expect(it.link.state).toEqual({ kind: "down", cause: "host_error", message: broken.message });
+  });
+
+  test("is tried when a page comes to look, and when a person asks", async () => {
+    const it = rig(broken, false);
+    await it.clock.advance(1_000_000);
+    const before = it.asked.length;
+    it.link.setWatched(true);
+    it.link.setWatched(true);
+    await settle();
+    expect(it.asked).toHaveLength(before + 1);
+    it.answer = ENDPOINT;
+    it.link.start();
+    await it.connected();
+    expect(it.link.state.kind).toBe("connected");
+  });
+
+  test("one of another version is not tried every five seconds either", async () => {
+    const it = rig();
+    for (let failure = 0; failure < 12; failure++) {
+      await settle();
+      it.lost(4426);
+      await it.clock.advance(Math.min(MOST_BROKEN_DELAY_MS, FIRST_DELAY_MS * 2 ** failure));
+    }
+    const pauses = it.asked.slice(1).map((at, index) => at - it.asked[index]!);
+    expect(pauses.slice(4)).toEqual([3200, 6400, 12_800, 25_600, 51_200, 102_400, 204_800, 300_000]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   MAX_METAINFO_BYTES,
   parseAppMessage,
@@ -78,6 +78,7 @@ describe("the endpoint", () => {
 
 describe("the worker's messages", () => {
   test("heartbeat, question and death are accepted", () => {
+    check(parseWorkerMessage, { kind: "alive" }, true);
     check(parseWorkerMessage, { kind: "heartbeat" }, true);
     check(parseWorkerMessage, { kind: "get_endpoint", id: 0 }, true);
     check(parseWorkerMessage, { kind: "fatal", message: "unreachable" }, true);
@@ -137,19 +138,62 @@ describe("the engine's messages", () => {
     check(parseEngineMessage, state({ message: "words" }), true);
   });
 
-  test.each([{ length: NaN }, { length: -1 }, { state: "happy" }, { name: 5 }, { peers: 0.5 }, { files: [{}] }, { files: null }])(
-    "a torrent with %o is refused",
-    (wrong) => check(parseEngineMessage, state(wrong), false),
-  );
+  /** What is made of a state, and the fields that are told to be lost. */
+  function mended(value: unknown) {
+    const lost: string[] = [];
+    const warn = vi.spyOn(console, "warn").mockImplementation((_, field: string) => void lost.push(field));
+    const message = parseEngineMessage(value);
+    warn.mockRestore();
+    if (message?.kind !== "state") throw new Error("all of it was lost");
+    return { ...message.state, lost };
+  }
+
+  test.each([
+    [{ length: NaN }, { length: 0 }],
+    [{ verified: -1 }, { verified: 0 }],
+    [{ state: "happy" }, { state: "queued" }],
+    [{ name: 5 }, { name: "" }],
+    [{ peers: 0.5 }, { peers: 0 }],
+    [{ message: {} }, { message: null }],
+    [{ files: null }, { files: [] }],
+    [{ files: ["film.mp4", file()] }, { files: [file()] }],
+    [{ files: [file({ length: -1 }), file({ index: 1 })] }, { files: [file({ length: 0 }), file({ index: 1 })] }],
+  ])("of a torrent with %o only that field is lost", (wrong, right) => {
+    const { snapshot } = mended(state(wrong));
+    expect(snapshot.torrents).toEqual([{ ...torrent(), ...right }]);
+    expect(snapshot.roots).toHaveLength(1);
+    expect(snapshot.streams).toHaveLength(1);
+    expect(snapshot.settings).toEqual(settings());
+  });
+
+  test("a torrent whose hash is lost can't be spoken of: the others can", () => {
+    const both = state();
+    const torrents = [torrent({ infoHash: "?" }), torrent({ name: "Another" })];
+    const { snapshot } = mended({ ...both, state: { ...both.state, snapshot: { ...both.state.snapshot, torrents } } });
+    expect(snapshot.torrents.map(({ name }) => name)).toEqual(["Another"]);
+  });
+
+  test("settings are shown as a whole or not at all: a form must not save what stands for a lost field", () => {
+    const wrong = state();
+    const broken = { ...settings(), downLimitBps: "fast" };
+    const { snapshot } = mended({ ...wrong, state: { ...wrong.state, snapshot: { ...wrong.state.snapshot, settings: broken } } });
+    expect(snapshot.settings).toBeNull();
+    expect(snapshot.torrents).toHaveLength(1);
+  });
+
+  test("what is lost is told once", () => {
+    expect(mended(state({ downRateBps: "x" })).lost).toContain("state.snapshot.torrents.downRateBps");
+    expect(mended(state({ downRateBps: "x" })).lost).toEqual([]);
+  });
 
   test.each(["javascript:alert(1)", "//elsewhere/stream/x", "@elsewhere/", "/other/x", "/stream/a b", "http://elsewhere/stream/x"])(
-    "a file's address %s is refused: it is put behind the base URL",
-    (url) => check(parseEngineMessage, state({ files: [file({ url })] }), false),
+    "a file's address %s is dropped: it is put behind the base URL",
+    (url) => expect(mended(state({ files: [file({ url })] })).snapshot.torrents[0]?.files).toEqual([file({ url: "" })]),
   );
 
   test.each(["http://elsewhere:80", "https://127.0.0.1:80", "http://127.0.0.1", "http://127.0.0.1:80/", "http://127.0.0.1:80@elsewhere"])(
-    "the base URL %s is refused: the daemon is on this machine",
-    (baseUrl) => check(parseEngineMessage, state({}, { kind: "connected", baseUrl, version: "1" }), false),
+    "the base URL %s is dropped: the daemon is on this machine",
+    (baseUrl) => expect(mended(state({}, { kind: "connected", baseUrl, version: "1" })).link).toEqual({ kind: "connecting" }),
   );
 
   test("a reply is accepted only with a shape that is known", () => {

@@ -76,7 +76,7 @@ function downNotice(cause: (PageLink & { kind: "down" })["cause"], message: stri
     case "host_error":
       return {
         title: "The daemon could not be started",
-        text: `${message} It is tried again every few seconds; if that doesn’t help, install it again.`,
+        text: `${message} It is tried again by itself, at first soon and then every five minutes.`,
         commands: INSTALL,
         action: RETRY,
       };
