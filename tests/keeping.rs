@@ -71,7 +71,9 @@ impl Stage {
             let torrent = server.json(&path, &[]).await?;
             Ok(is_so(&torrent).then_some(torrent))
         };
-        until(what, LIMIT, look).await
+        let found = until(what, LIMIT, look).await;
+        let last = if found.is_err() { server.json(&path, &[]).await.unwrap_or_default() } else { Value::Null };
+        found.with_context(|| format!("the torrent is {last:#}"))
     }
 
     async fn complete(&self, server: &Server) -> Result<()> {

@@ -281,7 +281,7 @@ impl Torrent {
         if self.insist(cx) || !matches!(self.status, Status::Paused | Status::Failed(_)) {
             return;
         }
-        self.trouble.is_over();
+        self.trouble.forget();
         self.go_on(linked, cx);
     }
 

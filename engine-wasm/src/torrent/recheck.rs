@@ -32,7 +32,7 @@ impl Torrent {
             self.recheck.is_asked = true;
             if matches!(self.status, Status::Failed(_)) {
                 // What is missing is to be fetched again, if that is what it was stopped for.
-                self.trouble.is_over();
+                self.trouble.forget();
                 self.status = Status::Running;
             }
             self.look(true, cx);

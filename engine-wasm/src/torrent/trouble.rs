@@ -30,8 +30,16 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    /// Something could be written: the next trouble is a new one.
+    /// Something could be written: the next trouble is a new one. While a try is due this is no news: what had begun before the trouble may still
+    /// succeed, and the try has to come all the same.
     pub(super) fn is_over(&mut self) {
+        if self.again.is_none() {
+            self.wait = None;
+        }
+    }
+
+    /// A person does something about it: no try is due, and the next trouble is a new one.
+    pub(super) fn forget(&mut self) {
         (self.again, self.wait) = (None, None);
     }
 
@@ -156,8 +164,17 @@ mod tests {
             })
             .collect();
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+        trouble.again = None;
         trouble.is_over();
         trouble.wait(Instant(0));
+        assert_eq!(trouble.again, Some(Instant(0) + FIRST));
+    }
+
+    #[test]
+    fn a_write_that_succeeds_after_the_trouble_does_not_call_the_next_try_off() {
+        let mut trouble = Trouble::default();
+        trouble.wait(Instant(0));
+        trouble.is_over();
         assert_eq!(trouble.again, Some(Instant(0) + FIRST));
     }
 
