@@ -3,7 +3,7 @@
 //! Where to look:
 //!
 //! - its life: [`daemon`], [`config`], [`folder`] (state folder), [`descriptors`] (how many), [`install`], [`native_messaging`], [`metrics`],
-//!   [`in_memory`] (without a listener)
+//!   [`log`], [`in_memory`] (without a listener)
 //! - HTTP: `server` (with `connections`) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
 //!   [`multipart`]) → [`stream`] (its bytes, found by `opener`), or → `calls` (what the engine answers in words, with `uploads`);
 //!   [`auth`] says who may
@@ -34,6 +34,7 @@ pub mod in_memory;
 pub mod install;
 pub mod io_plane;
 pub mod limits;
+pub mod log;
 pub mod metrics;
 pub mod multipart;
 pub mod native_messaging;

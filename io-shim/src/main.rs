@@ -1,25 +1,20 @@
 //! `jstorrent-io-daemon`: the command line, the log, and the signals.
 
-use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::Path;
+use std::net::ToSocketAddrs as _;
 use std::process::ExitCode;
-use std::sync::Mutex;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use io_shim::config::{Config, Settings};
 use io_shim::daemon::Daemon;
 use io_shim::descriptors;
-use io_shim::folder::{make_private_folder, private};
+use io_shim::folder::make_private_folder;
 use io_shim::install::{self, Target};
-use io_shim::native_messaging;
-use tracing_subscriber::EnvFilter;
+use io_shim::{log, native_messaging};
 
 /// A daemon started by the extension ends after this many idle seconds.
 const DETACHED_IDLE_S: u64 = 60;
-/// A log that has grown beyond this is begun anew, bytes.
-const LOG_MAX: u64 = 8 << 20;
 
 /// JSTorrent's muscle: HTTP, files, sockets and hashing, under the orders of a remote engine.
 #[derive(Parser)]
@@ -38,6 +33,15 @@ enum Command {
         /// In a session of its own, logging to the state folder
         #[arg(long, hide = true)]
         detached: bool,
+        /// Logging to the state folder
+        #[arg(long, hide = true)]
+        log_to_state: bool,
+    },
+    /// Print the addresses of a name: the daemon asks for them in a process that it can end
+    #[command(hide = true)]
+    Lookup {
+        /// The name
+        name: String,
     },
     /// Let browsers start the daemon
     Install {
@@ -65,7 +69,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let done = match native_messaging::caller(&args) {
         Some(caller) => {
-            log_to_stderr();
+            log::to_stderr();
             let settings = EnvironmentOnly::try_parse_from(&args[..1]).map(|given| given.settings);
             native_messaging::run(caller, settings.map_err(Into::into))
         }
@@ -83,16 +87,27 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve { settings, detached } => {
+        Command::Serve { settings, detached, log_to_state } => {
             if detached {
-                detach(&settings)?;
+                // It fails where the process leads a session already, which is what is wanted.
+                #[cfg(unix)]
+                let _ = rustix::process::setsid();
+            }
+            if detached || log_to_state {
+                log_to_state_folder(&settings)?;
             } else {
-                log_to_stderr();
+                log::to_stderr();
             }
             let config = if detached { settings.resolve_for_extension(DETACHED_IDLE_S) } else { settings.resolve(0) };
             let served = config.map_err(Into::into).and_then(serve);
             // Nobody reads the standard error of a detached process.
             served.inspect_err(|error| tracing::error!("{error:#}"))
+        }
+        Command::Lookup { name } => {
+            for address in (name.as_str(), 0).to_socket_addrs()? {
+                println!("{}", address.ip());
+            }
+            Ok(())
         }
         Command::Install { target, allow_origin } => {
             let mut origins = vec![io_shim::config::EXTENSION_ORIGIN.to_owned()];
@@ -153,34 +168,8 @@ async fn stop_signal() {
     }
 }
 
-/// Leaves the session of whoever started it, and logs to a file.
-fn detach(settings: &Settings) -> anyhow::Result<()> {
-    // It fails where the process leads a session already, which is what is wanted.
-    #[cfg(unix)]
-    let _ = rustix::process::setsid();
+fn log_to_state_folder(settings: &Settings) -> anyhow::Result<()> {
     let folder = settings.state_folder()?;
     make_private_folder(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    log_to_file(&folder.join("daemon.log"))
-}
-
-fn log_filter() -> EnvFilter {
-    let mut filter = EnvFilter::try_from_env("JSTORRENT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    // Below this they log what passes through them, the session token included.
-    for carrier in ["tungstenite=info", "tokio_tungstenite=info", "hyper=info", "warp=info", "reqwest=info"] {
-        filter = filter.add_directive(carrier.parse().expect("a name and a level"));
-    }
-    filter
-}
-
-fn log_to_stderr() {
-    tracing_subscriber::fmt().with_env_filter(log_filter()).with_writer(std::io::stderr).init();
-}
-
-fn log_to_file(path: &Path) -> anyhow::Result<()> {
-    let is_long = path.metadata().is_ok_and(|metadata| metadata.len() > LOG_MAX);
-    let mut options = OpenOptions::new();
-    options.create(true).write(true).append(!is_long).truncate(is_long);
-    let file = private(&mut options).open(path).with_context(|| format!("cannot write {}", path.display()))?;
-    tracing_subscriber::fmt().with_env_filter(log_filter()).with_ansi(false).with_writer(Mutex::new(file)).init();
-    Ok(())
+    log::to_folder(&folder).with_context(|| format!("cannot write a log in {}", folder.display()))
 }

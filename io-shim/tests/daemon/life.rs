@@ -280,7 +280,8 @@ async fn a_daemon_that_cannot_start_is_reported_with_its_log() {
     // A folder where the state file should be.
     std::fs::create_dir(folders.state.path().join("identity.json")).unwrap();
     let answer = Chrome::start(&folders, CALLER, "1").ask(r#"{"type":"connect"}"#);
-    assert!(answer["message"].as_str().unwrap().contains("daemon.log"), "{answer}");
+    let words = answer["message"].as_str().unwrap();
+    assert!(words.contains("daemon.log") && words.contains("state folder"), "{answer}");
     let log = std::fs::read_to_string(folders.state.path().join("daemon.log")).unwrap();
     assert!(log.contains("state folder"), "{log}");
 }

@@ -19,6 +19,8 @@ use serde::Deserialize;
 const PROGRAM: &str = if cfg!(windows) { "jstorrent-io-daemon.exe" } else { "jstorrent-io-daemon" };
 /// Where else it may be, outright.
 const PROGRAM_ENV: &str = "JSTORRENT_IO_DAEMON";
+/// Where its standard error goes, in its state folder.
+const ERRORS: &str = "daemon.err";
 /// How long it may take to start.
 const READY_WITHIN: Duration = Duration::from_secs(15);
 /// How long it may take to end, after the grace for its readers, before it is killed.
@@ -125,11 +127,12 @@ impl Daemon {
     }
 
     async fn spawn(launch: &Launch, hurry: Arc<AtomicBool>) -> Result<Self> {
-        let log_path = launch.state.join("daemon.log");
-        let log = File::create(&log_path).with_context(|| format!("cannot write {}", log_path.display()))?;
+        // It keeps a log by itself; this is what it says before that, and why it ended.
+        let errors_path = launch.state.join(ERRORS);
+        let errors = File::create(&errors_path).with_context(|| format!("cannot write {}", errors_path.display()))?;
         let mut command = Command::new(find()?);
         tell(&mut command, launch);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
         own_group(&mut command);
         let child = command.spawn().context("the daemon could not be started")?;
         let endpoint = Endpoint { port: 0, token: String::new(), pid: child.id() };
@@ -192,7 +195,12 @@ impl Drop for Daemon {
 }
 
 fn tell(command: &mut Command, launch: &Launch) {
-    command.arg("serve").arg("--state").arg(&launch.state).arg("--downloads").arg(&launch.downloads);
+    command
+        .args(["serve", "--log-to-state"])
+        .arg("--state")
+        .arg(&launch.state)
+        .arg("--downloads")
+        .arg(&launch.downloads);
     command.args(["--idle-exit-s", IDLE_EXIT_S, "--stop-grace-ms", &launch.stop_grace.as_millis().to_string()]);
     for name in NOT_OURS {
         command.env_remove(format!("JSTORRENT_{name}"));
@@ -232,9 +240,9 @@ fn find() -> Result<PathBuf> {
 
 /// What a daemon said that ended instead of getting ready.
 fn last_words(launch: &Launch) -> String {
-    let log = fs::read(launch.state.join("daemon.log")).unwrap_or_default();
-    let log = String::from_utf8_lossy(&log);
-    log.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it did not say why").to_owned()
+    let errors = fs::read(launch.state.join(ERRORS)).unwrap_or_default();
+    let errors = String::from_utf8_lossy(&errors);
+    errors.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it did not say why").to_owned()
 }
 
 fn why_it_ended(launch: &Launch) -> anyhow::Error {
