@@ -184,6 +184,8 @@ pub struct Config {
     pub header_timeout: Duration,
     /// How long a connection may make too little progress while others find no place.
     pub stall: Duration,
+    /// The daemon's own program, if this process runs it: it looks names up in processes of their own.
+    pub lookup_program: Option<PathBuf>,
 }
 
 impl Settings {
@@ -271,6 +273,7 @@ impl Settings {
                 .unwrap_or(max_replies_per_file),
             header_timeout: ms(self.header_timeout_ms, file.header_timeout_ms, 30_000),
             stall: ms(self.stall_ms, file.stall_ms, 10_000),
+            lookup_program: None,
         })
     }
 }

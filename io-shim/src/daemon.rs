@@ -176,12 +176,17 @@ pub(crate) fn assemble(
         max_waiting_per_file: config.max_waiting_per_file,
     });
     let roots = config.roots.iter().map(|root| (root_key(root), root.label.clone(), root.path.clone())).collect();
-    let policy = DialPolicy { allow_loopback: config.allow_loopback_peers, allow_private: config.allow_private_peers };
+    let policy = DialPolicy {
+        allow_loopback: config.allow_loopback_peers,
+        allow_private: config.allow_private_peers,
+        own: Some(addr),
+    };
     let io = IoConfig {
         policy,
         addresses: config.peer_addresses.clone(),
         max_conns: shares.conns as usize,
         max_files: shares.files as usize,
+        lookup_program: config.lookup_program.clone(),
     };
     let maps = MapConfig { enabled: !config.no_port_mapping, ..MapConfig::default() };
     let max_wait_ms = u64::try_from(config.max_wait.as_millis()).unwrap_or(u64::MAX);

@@ -6,7 +6,7 @@
 
 use std::{
     error::Error,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -23,21 +23,24 @@ use shared_proto::{
     io::{OpError, OpErrorKind, OpOutput},
 };
 
-use crate::{files::error::op_error, limits, sockets::DialPolicy};
+use crate::{files::error::op_error, limits, resolve::Lookup, sockets::DialPolicy};
 
 const USER_AGENT: &str = concat!("JSTorrent/", env!("CARGO_PKG_VERSION"));
 /// How long an idle connection to a server is kept for the next request.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// The client; it is built at the first fetch.
+/// The clients; each is built at its first fetch.
 pub(crate) struct HttpClient {
     policy: DialPolicy,
+    lookup: Arc<Lookup>,
     client: OnceLock<Option<Client>>,
+    /// For URLs with the port at which this process itself serves: a resolver is not told the port, so this one never gives our own address.
+    at_own_port: OnceLock<Option<Client>>,
 }
 
 impl HttpClient {
-    pub(crate) fn new(policy: DialPolicy) -> Self {
-        Self { policy, client: OnceLock::new() }
+    pub(crate) fn new(policy: DialPolicy, lookup: Arc<Lookup>) -> Self {
+        Self { policy, lookup, client: OnceLock::new(), at_own_port: OnceLock::new() }
     }
 
     /// [`shared_proto::IoCommand::HttpGet`]
@@ -67,13 +70,10 @@ impl HttpClient {
         if url.len() > limits::MAX_URL_BYTES {
             return Err(op_error(OpErrorKind::Limit, "the URL is too long"));
         }
-        let client = self.client.get_or_init(|| build(self.policy)).as_ref();
-        let client =
-            client.ok_or_else(|| op_error(OpErrorKind::Other, "the HTTP client cannot be used on this system"))?;
         let mut url = Url::parse(url).map_err(|_| op_error(OpErrorKind::Denied, "it is not a URL"))?;
         for _ in 0..=limits::MAX_REDIRECTS {
             self.check(&url)?;
-            let mut request = client.get(url.clone());
+            let mut request = self.client(&url)?.get(url.clone());
             if let Some((first, last)) = range {
                 request = request.header(RANGE, format!("bytes={first}-{last}"));
             }
@@ -86,6 +86,14 @@ impl HttpClient {
         Err(op_error(OpErrorKind::Limit, "too many redirects"))
     }
 
+    fn client(&self, url: &Url) -> Result<&Client, OpError> {
+        let is_own_port = self.policy.own.is_some_and(|own| url.port_or_known_default() == Some(own.port()));
+        let slot = if is_own_port { &self.at_own_port } else { &self.client };
+        let resolver = || Resolver { policy: self.policy, is_own_port, lookup: Arc::clone(&self.lookup) };
+        let client = slot.get_or_init(|| build(resolver())).as_ref();
+        client.ok_or_else(|| op_error(OpErrorKind::Other, "the HTTP client cannot be used on this system"))
+    }
+
     /// What can be said before a name is resolved.
     fn check(&self, url: &Url) -> Result<(), OpError> {
         if !matches!(url.scheme(), "http" | "https") {
@@ -93,14 +101,15 @@ impl HttpClient {
         }
         let host = url.host_str().unwrap_or_default();
         let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
-        if url.port() == Some(0) || literal.is_some_and(|ip| !self.policy.allows_ip(ip)) {
+        let port = url.port_or_known_default().unwrap_or_default();
+        if port == 0 || literal.is_some_and(|ip| !self.policy.allows(SocketAddr::new(ip, port))) {
             return Err(denied());
         }
         Ok(())
     }
 }
 
-fn build(policy: DialPolicy) -> Option<Client> {
+fn build(resolver: Resolver) -> Option<Client> {
     // An error says that a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
@@ -108,7 +117,7 @@ fn build(policy: DialPolicy) -> Option<Client> {
         .redirect(Policy::none())
         // A proxy would dial for us, without our policy.
         .no_proxy()
-        .dns_resolver(Arc::new(Resolver(policy)))
+        .dns_resolver(Arc::new(resolver))
         .pool_idle_timeout(IDLE)
         .build();
     client.inspect_err(|error| tracing::error!(%error, "no HTTP client")).ok()
@@ -141,7 +150,19 @@ async fn body_of(mut response: Response, max_bytes: u32) -> Result<Bytes, OpErro
 }
 
 /// Resolves names as the system does and keeps what may be dialled.
-struct Resolver(DialPolicy);
+struct Resolver {
+    policy: DialPolicy,
+    /// Whether the port that will be dialled is the one at which this process itself serves.
+    is_own_port: bool,
+    lookup: Arc<Lookup>,
+}
+
+impl Resolver {
+    fn allows(policy: DialPolicy, is_own_port: bool, ip: IpAddr) -> bool {
+        let is_own = policy.own.is_some_and(|own| is_own_port && policy.is_own(SocketAddr::new(ip, own.port())));
+        policy.allows_ip(ip) && !is_own
+    }
+}
 
 /// A name has addresses, but none that may be dialled.
 #[derive(Debug, thiserror::Error)]
@@ -150,14 +171,15 @@ struct AddressDenied;
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.0;
+        let (policy, is_own_port, lookup) = (self.policy, self.is_own_port, Arc::clone(&self.lookup));
         Box::pin(async move {
-            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let (allowed, denied): (Vec<_>, Vec<_>) = found.into_iter().partition(|addr| policy.allows_ip(addr.ip()));
+            let found = lookup.find(name.as_str()).await.map_err(|error| std::io::Error::other(error.message))?;
+            let is_allowed = |ip: &IpAddr| Self::allows(policy, is_own_port, *ip);
+            let (allowed, denied): (Vec<_>, Vec<_>) = found.into_iter().partition(is_allowed);
             if allowed.is_empty() && !denied.is_empty() {
                 return Err(AddressDenied.into());
             }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
+            Ok(Box::new(allowed.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
         })
     }
 }

@@ -7,6 +7,7 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -50,6 +51,8 @@ pub struct IoConfig {
     pub max_conns: usize,
     /// Open files at once.
     pub max_files: usize,
+    /// What looks names up in a process of its own: the daemon's own program. Without one, a lookup can't be ended.
+    pub lookup_program: Option<PathBuf>,
 }
 
 /// Sockets, files, digests, state and fetches under the orders of one engine.
@@ -94,14 +97,14 @@ impl IoPlane {
         events: EventSender,
     ) -> Self {
         let stopped = CancellationToken::new();
-        let lookup = Arc::new(Lookup::new(config.policy, &config.addresses));
+        let lookup = Arc::new(Lookup::new(config.policy, &config.addresses, config.lookup_program.clone()));
         let sockets =
             Sockets::new(&config, events.clone(), Arc::clone(&files), Arc::clone(&metrics), maps, stopped.clone());
         Self {
             files: FileTable::new(Arc::clone(&files), Arc::clone(&metrics), config.max_files, stopped.clone()),
             sockets,
             state,
-            http: Arc::new(HttpClient::new(config.policy)),
+            http: Arc::new(HttpClient::new(config.policy, Arc::clone(&lookup))),
             lookup,
             cancels: Cancels::default(),
             events,

@@ -90,8 +90,11 @@ pub const MAX_UNSENT_DATAGRAMS: usize = 1_024;
 /// Share of the connections that only the engine opens: strangers who connect can't take them all.
 pub const DIALLED_SHARE: usize = 8;
 
-/// Names looked up at once. Each holds a thread.
+/// Names looked up at once. Each holds a process.
 pub const MAX_LOOKUPS: usize = 16;
+
+/// Bytes that a lookup may answer: far more than the addresses of any name.
+pub const MAX_LOOKUP_BYTES: u64 = 64 << 10;
 
 /// Longest name of a host, bytes (RFC 1035 §2.3.4).
 pub const MAX_HOST_BYTES: usize = 255;

@@ -5,13 +5,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// What the user allows beyond public addresses.
+/// What the user allows beyond public addresses, and what nobody may have dialled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DialPolicy {
     /// This machine.
     pub allow_loopback: bool,
     /// Private, link-local, unique local and carrier-grade NAT ranges; includes this machine.
     pub allow_private: bool,
+    /// Where this process itself serves HTTP. A stranger's word (a redirect, a peer's address) must not turn the daemon against its own API.
+    pub own: Option<SocketAddr>,
 }
 
 /// How far an address reaches.
@@ -27,7 +29,12 @@ enum Reach {
 impl DialPolicy {
     /// Whether a connection to the address may be opened.
     pub fn allows(&self, addr: SocketAddr) -> bool {
-        addr.port() != 0 && self.allows_ip(addr.ip())
+        addr.port() != 0 && self.allows_ip(addr.ip()) && !self.is_own(addr)
+    }
+
+    /// Whether this process itself serves HTTP there, in whatever spelling.
+    pub(crate) fn is_own(&self, addr: SocketAddr) -> bool {
+        self.own.is_some_and(|own| own.port() == addr.port() && plain(own.ip()) == plain(addr.ip()))
     }
 
     /// Whether connections to the host may be opened, on any port but zero.
@@ -38,6 +45,14 @@ impl DialPolicy {
             Reach::Loopback => self.allow_loopback || self.allow_private,
             Reach::Never => false,
         }
+    }
+}
+
+/// An IPv4 address where traffic ends up at one.
+fn plain(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(v6) => embedded_v4(v6).map_or(ip, IpAddr::V4),
+        IpAddr::V4(_) => ip,
     }
 }
 
@@ -112,8 +127,8 @@ mod tests {
         for address in addresses.split_whitespace() {
             let ip: IpAddr = address.parse().expect("an address");
             let strict = DialPolicy::default().allows_ip(ip);
-            let loopback = DialPolicy { allow_loopback: true, allow_private: false }.allows_ip(ip);
-            let private = DialPolicy { allow_loopback: false, allow_private: true }.allows_ip(ip);
+            let loopback = DialPolicy { allow_loopback: true, ..DialPolicy::default() }.allows_ip(ip);
+            let private = DialPolicy { allow_private: true, ..DialPolicy::default() }.allows_ip(ip);
             let seen: String = [(strict, 'S'), (loopback, 'L'), (private, 'P')]
                 .map(|(allowed, letter)| if allowed { letter } else { '-' })
                 .iter()
@@ -143,6 +158,19 @@ mod tests {
     fn what_nobody_can_be_dialled_at_is_never_allowed() {
         check("0.0.0.0 0.1.2.3 224.0.0.1 239.255.255.250 240.0.0.1 255.255.255.255", "---");
         check(":: ff02::1 ff0e::1 ::ffff:0.0.0.0 ::ffff:255.255.255.255 ::ffff:224.0.0.1", "---");
+    }
+
+    #[test]
+    fn where_this_process_serves_http_is_not_dialled_and_beside_it_is() {
+        let own = Some("127.0.0.1:4000".parse().unwrap());
+        let policy = DialPolicy { allow_loopback: true, allow_private: true, own };
+        let check = |addr: &str, allowed| assert_eq!(policy.allows(addr.parse().unwrap()), allowed, "{addr}");
+        for spelling in ["127.0.0.1:4000", "[::ffff:127.0.0.1]:4000", "[::127.0.0.1]:4000", "[64:ff9b::7f00:1]:4000"] {
+            check(spelling, false);
+        }
+        for other in ["127.0.0.1:4001", "127.0.0.2:4000", "[::1]:4000", "10.0.0.1:4000"] {
+            check(other, true);
+        }
     }
 
     #[test]

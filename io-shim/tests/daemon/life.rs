@@ -274,6 +274,18 @@ async fn native_messaging_says_in_plain_words_what_is_wrong() {
     assert!(answer["message"].as_str().unwrap().contains("idle-exit-s"), "{answer}");
 }
 
+#[test]
+fn the_program_says_the_addresses_of_a_name_and_fails_where_there_are_none() {
+    let lookup = |name: &str| Command::new(PROGRAM).args(["lookup", "--", name]).output().unwrap();
+    let found = String::from_utf8(lookup("localhost").stdout).unwrap();
+    assert!(found.lines().any(|line| line == "127.0.0.1" || line == "::1"), "{found}");
+    assert!(found.lines().all(|line| line.parse::<std::net::IpAddr>().is_ok()), "{found}");
+    for nothing in ["", ".."] {
+        let found = lookup(nothing);
+        assert!(!found.status.success() && found.stdout.is_empty(), "{nothing:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_daemon_that_cannot_start_is_reported_with_its_log() {
     let folders = Folders::new();

@@ -70,9 +70,9 @@ impl Drop for Elsewhere {
 }
 
 pub(crate) fn config() -> IoConfig {
-    let policy = DialPolicy { allow_loopback: true, allow_private: false };
+    let policy = DialPolicy { allow_loopback: true, ..DialPolicy::default() };
     let addresses = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-    IoConfig { policy, addresses, max_conns: 16, max_files: 16 }
+    IoConfig { policy, addresses, max_conns: 16, max_files: 16, lookup_program: None }
 }
 
 impl Bench {

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use io_shim::{io_plane::IoConfig, sockets::DialPolicy};
 use shared_proto::{
     IoCommand,
-    io::{OpErrorKind, OpOutput},
+    io::{CloseReason, OpErrorKind, OpOutput},
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -111,6 +111,32 @@ async fn a_redirect_does_not_lead_around_the_policy() {
             "{target}"
         );
     }
+}
+
+#[tokio::test]
+async fn our_own_api_is_not_reached_by_any_spelling_nor_by_a_redirect() {
+    let api = serve(|_| reply("200 OK", "", "secret")).await;
+    let port = api.port();
+    let policy = DialPolicy { own: Some(api), ..config().policy };
+    let mut bench = Bench::with(IoConfig { policy, ..config() }, 1 << 20);
+    let other = serve(move |head| match head.split(' ').nth(1).and_then(|path| path.strip_prefix("/to=")) {
+        Some(host) => reply("302 Found", &format!("Location: http://{host}:{port}/add\r\n"), ""),
+        None => reply("200 OK", "", "another server"),
+    })
+    .await;
+    for host in ["127.0.0.1", "localhost", "127.1", "2130706433", "[::ffff:127.0.0.1]"] {
+        for url in [format!("http://{host}:{port}/add"), format!("http://{other}/to={host}")] {
+            let refused = get(&mut bench, &url, 99).await;
+            // Where localhost has another address, too, that one is tried, and nobody is there.
+            let is_refused = matches!(refused, Err(OpErrorKind::Denied))
+                || host == "localhost" && refused == Err(OpErrorKind::Network);
+            assert!(is_refused, "{url}: {refused:?}");
+        }
+    }
+    let url = format!("http://localhost:{}/", other.port());
+    assert_eq!(get(&mut bench, &url, 99).await, Ok((200, "another server".into())), "another port of this machine");
+    bench.dial(1, api);
+    assert_eq!(bench.closed(1).await, CloseReason::Denied, "as a peer");
 }
 
 #[tokio::test]

@@ -1,14 +1,17 @@
 //! Looking names up, under the policy.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use io_shim::{io_plane::IoConfig, sockets::DialPolicy};
+use io_shim::{io_plane::IoConfig, limits::MAX_LOOKUPS, sockets::DialPolicy};
 use shared_proto::{
     IoCommand, OpId,
     io::{OpErrorKind, OpOutput},
 };
 
-use crate::bench::{Bench, config};
+use crate::{
+    bench::{Bench, config},
+    testing::TempDir,
+};
 
 async fn resolve(bench: &mut Bench, host: &str) -> Result<Vec<SocketAddr>, OpErrorKind> {
     let host = host.to_owned();
@@ -76,4 +79,65 @@ async fn a_lookup_that_is_cancelled_ends_at_once() {
         assert_eq!(bench.finish(op).await.unwrap_err().kind, OpErrorKind::Timeout);
     }
     assert!(resolve(&mut bench, "localhost").await.is_ok());
+}
+
+/// A program in place of the daemon's own that looks for an address as long as it is let, and notes its process.
+#[cfg(unix)]
+fn silent_program(dir: &TempDir) -> (PathBuf, impl Fn() -> Vec<u32>) {
+    use std::os::unix::fs::PermissionsExt;
+    let (program, log) = (dir.path().join("silent"), dir.path().join("log"));
+    std::fs::write(&program, format!("#!/bin/sh\necho $$ >> {}\nexec sleep 600\n", log.display())).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let pids = move || {
+        let log = std::fs::read_to_string(&log).unwrap_or_default();
+        log.lines().filter_map(|line| line.parse().ok()).collect()
+    };
+    (program, pids)
+}
+
+#[cfg(unix)]
+async fn all_end(pids: &[u32]) {
+    let is_alive = |pid: &u32| {
+        let pid = i32::try_from(*pid).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+        rustix::process::test_kill_process(pid).is_ok()
+    };
+    let ended = async {
+        while pids.iter().any(is_alive) {
+            tokio::time::sleep(Duration::from_millis(10)).await
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("a lookup outlives its request");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_lookup_ends_with_its_request_and_only_so_many_run() {
+    let dir = TempDir::new();
+    let (program, pids) = silent_program(&dir);
+    let config = IoConfig { addresses: Vec::new(), lookup_program: Some(program), ..config() };
+    let mut bench = Bench::with(config, 1 << 20);
+    let url = "http://name.invalid/".to_owned();
+    let fetch = bench.start(|op| IoCommand::HttpGet { op, url, max_bytes: 99, timeout_ms: 60_000 });
+    while pids().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    bench.plane.handle(IoCommand::Cancel { op: fetch });
+    all_end(&pids()).await;
+    // Names and fetches share the places.
+    for number in 0..100 {
+        let (host, url) = (format!("name-{number}.invalid"), format!("http://name-{number}.invalid/"));
+        if number % 2 == 0 {
+            bench.start(|op| IoCommand::Resolve { op, host, port: 80 });
+        } else {
+            bench.start(|op| IoCommand::HttpGet { op, url, max_bytes: 99, timeout_ms: 60_000 });
+        }
+    }
+    let before = 1;
+    while pids().len() < before + MAX_LOOKUPS {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(pids().len(), before + MAX_LOOKUPS, "more run at once");
+    drop(bench);
+    all_end(&pids()).await;
 }
