@@ -139,7 +139,9 @@ impl Report {
         match &self.form {
             Form::Json => say(&event("trouble", json!({ "message": words }))),
             Form::Bar(_) | Form::Lines => {
-                self.note(&format!("The daemon is gone and could not be started again, which is tried on: {words}"));
+                self.note(&format!(
+                    "The daemon is gone and could not be started again yet: {words} It is tried again by itself."
+                ));
                 Ok(())
             }
         }
