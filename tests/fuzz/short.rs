@@ -1,6 +1,6 @@
 //! The short form: every input that was ever worth keeping, and some thousands of others made of them.
 //!
-//! `FUZZ_SEED` repeats a run. The long form is `cargo xtask fuzz`.
+//! `FUZZ_SEED` repeats a run, `FUZZ_TARGET` runs one target alone. The long form is `cargo xtask fuzz`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -51,7 +51,8 @@ fn made(corpus: &[Vec<u8>], rng: &mut ChaCha8Rng) -> Vec<u8> {
 #[test]
 fn no_bytes_of_a_stranger_panic() {
     let seed = std::env::var("FUZZ_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1_u64);
-    for target in TARGETS {
+    let only = std::env::var("FUZZ_TARGET").ok();
+    for target in TARGETS.iter().filter(|target| only.as_deref().is_none_or(|only| only == target.name)) {
         let corpus = corpus(target);
         assert!(!corpus.is_empty(), "{} has no corpus", target.name);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
