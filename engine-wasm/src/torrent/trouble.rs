@@ -133,7 +133,10 @@ fn words(error: &OpError) -> (String, bool) {
         }
         OpErrorKind::Absent => {
             let words = "Once it is back the torrent goes on by itself, or at once with resume.";
-            (format!("The download folder is not there: {}. {words}", error.message), true)
+            // The daemon names the folder.
+            let mut said = error.message.chars();
+            let first = said.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+            (format!("{first}{}. {words}", said.as_str()), true)
         }
         OpErrorKind::Busy => {
             let words = "Once that has ended the torrent goes on by itself, or at once with resume.";

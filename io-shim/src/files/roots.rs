@@ -137,7 +137,10 @@ impl Roots {
 
 fn absent(root: &Root) -> OpError {
     let label = &root.label;
-    op_error(OpErrorKind::Absent, format!("the folder of the downloads ({label}) is not there: is its disk connected?"))
+    op_error(
+        OpErrorKind::Absent,
+        format!("the download folder “{label}” is not there, maybe because its disk is not connected"),
+    )
 }
 
 /// Why a root's folder can't be opened or made. [`OpErrorKind::Exists`] is kept for names below it: there, another name helps.
