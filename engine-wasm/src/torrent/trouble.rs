@@ -123,8 +123,8 @@ fn words(error: &OpError) -> (String, bool) {
             ("The disk is full. Make room: it then goes on by itself, or at once with resume.".into(), true)
         }
         OpErrorKind::Denied => {
-            let words = "The download folder can't be written. Once that is allowed it goes on by itself, or at once with resume.";
-            (format!("{words} ({})", error.message), true)
+            let words = "Once that is allowed it goes on by itself, or at once with resume.";
+            (format!("The download folder can't be written: {}. {words}", error.message), true)
         }
         OpErrorKind::NotFound => {
             let words =
