@@ -1,0 +1,286 @@
+//! What goes wrong with the disk that the list of torrents is on, while something is being done: the table of all cells, each tried.
+//!
+//! One server a fault lives through all deeds: it is broken, everything is done, it is mended, and the server is killed and started again. In every
+//! cell: what was done is so after the next start, no proven piece is fetched again, nobody else's file changed, a person was told in one sentence, and
+//! the server went on by itself when the cause was gone. The table goes to standard output and to `target/faults-state.txt`.
+//!
+//! A file that is gone is made again within a second, so no person is told; the log says it.
+//!
+//! The first four faults need the seam below the state's database, which only debug builds have: with release builds this test fails.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use jstorrent_tests::clock::until;
+use jstorrent_tests::http;
+use jstorrent_tests::mounts::{Disk, within};
+use jstorrent_tests::plain::{Server, url_of};
+use jstorrent_tests::proxy::Line;
+use jstorrent_tests::scene::LIMIT;
+use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::terminal::{nothing_runs, output};
+use jstorrent_tests::workspace::{self, Scratch};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+const DEEDS: [&str; 5] = ["adding", "downloading", "serving", "moving", "removing"];
+const LENGTH: u32 = 1_500_000;
+/// Slow enough that the download is under way when the disk breaks.
+const SLOW_BPS: u64 = 400_000;
+const MINE: &str = "this is mine";
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// The system answers with an error, by the seam's orders.
+    Errors(&'static str),
+    FileGone,
+    FileSwapped,
+    DiskGone,
+}
+
+/// Each with its name and what a person reads of it.
+const FAULTS: [(&str, Fault, &str); 7] = [
+    ("ENOSPC", Fault::Errors("write 28"), "the disk is full"),
+    ("EIO", Fault::Errors("write 5\nread 5"), "the disk failed"),
+    ("EACCES", Fault::Errors("write 13"), "does not allow"),
+    ("EROFS", Fault::Errors("write 30"), "read-only"),
+    ("file gone", Fault::FileGone, ""),
+    ("file swapped", Fault::FileSwapped, "state.redb.corrupt-1"),
+    ("disk gone and back", Fault::DiskGone, "its folder is not there"),
+];
+
+fn film(seed: u32) -> Vec<u8> {
+    (0..LENGTH).map(|at| (at ^ seed).wrapping_mul(0x9e37_79b9).to_be_bytes()[0]).collect()
+}
+
+async fn swarm(scratch: &Scratch, name: &str, seed: u32) -> Result<Swarm> {
+    let folder = scratch.dir(&format!("content-{name}"))?;
+    std::fs::write(folder.join(name), film(seed))?;
+    Swarm::of_file(&folder.join(name), 32 << 10, &[(Client::Libtorrent, Line::of_rate(0))]).await
+}
+
+/// A torrent that nobody gives.
+fn orphan(scratch: &Scratch, name: &str) -> Result<PathBuf> {
+    let info = format!("d6:lengthi9e4:name{}:{name}12:piece lengthi16384e6:pieces20:{}e", name.len(), "p".repeat(20));
+    let path = scratch.path().join(format!("{name}.torrent"));
+    std::fs::write(&path, format!("d4:info{info}e"))?;
+    Ok(path)
+}
+
+async fn bind(disk: &Path, at: &Path) -> Result<()> {
+    let (status, _, errors) = output(Command::new("mount").arg("--bind").args([disk, at])).await?;
+    ensure!(status == 0, "{errors}");
+    Ok(())
+}
+
+/// One server and what it is tried with.
+struct Session<'a> {
+    state: PathBuf,
+    disk: PathBuf,
+    dir: PathBuf,
+    scratch: &'a Scratch,
+    served: &'a Swarm,
+    slow: &'a Swarm,
+}
+
+impl Session<'_> {
+    fn folder(&self) -> Result<PathBuf> {
+        let mut folders = std::fs::read_dir(&self.state)?.flatten().map(|entry| entry.path());
+        folders.find(|path| path.join("identity.json").exists()).context("a state folder")
+    }
+
+    async fn break_it(&self, fault: Fault) -> Result<()> {
+        let path = self.folder()?.join("state.redb");
+        match fault {
+            Fault::Errors(orders) => std::fs::write(self.folder()?.join("faults-for-tests"), orders)?,
+            Fault::FileGone => std::fs::remove_file(path)?,
+            Fault::FileSwapped => {
+                let other = path.with_file_name("other");
+                std::fs::write(&other, MINE)?;
+                std::fs::rename(other, path)?;
+            }
+            Fault::DiskGone => {
+                let (status, _, errors) = output(Command::new("umount").arg("-l").arg(&self.state)).await?;
+                ensure!(status == 0, "{errors}");
+            }
+        }
+        Ok(())
+    }
+
+    async fn mend_it(&self, fault: Fault) -> Result<()> {
+        match fault {
+            Fault::Errors(_) => Ok(std::fs::remove_file(self.folder()?.join("faults-for-tests"))?),
+            // The daemon mends these by itself.
+            Fault::FileGone | Fault::FileSwapped => Ok(()),
+            Fault::DiskGone => {
+                ensure!(std::fs::read_dir(&self.state)?.next().is_none(), "something was made where the disk was");
+                bind(&self.disk, &self.state).await
+            }
+        }
+    }
+
+    async fn torrent(&self, server: &Server, swarm: &Swarm, what: &str, is_so: impl Fn(&Value) -> bool) -> Result<()> {
+        let path = format!("torrents/{}", swarm.torrent.info_hash);
+        let look = || async {
+            let torrent = server.json(&path, &[]).await?;
+            Ok(is_so(&torrent).then_some(()))
+        };
+        until(what, LIMIT, look).await
+    }
+
+    async fn serves(&self, server: &Server) -> Result<()> {
+        let torrent = server.json(&format!("torrents/{}", self.served.torrent.info_hash), &[]).await?;
+        ensure!(http::get(url_of(&torrent)?).await?.body == film(1), "other bytes were served");
+        Ok(())
+    }
+
+    /// Moves it; false when that was refused in words.
+    async fn moves(&self, server: &Server) -> Result<bool> {
+        let path = format!("torrents/{}/location", self.served.torrent.info_hash);
+        let body = json!({ "name": "moved.bin" }).to_string();
+        let put = ["-X", "PUT", "-H", "Content-Type: application/json", "-d", &body];
+        match server.curl(&path, &put).await? {
+            (204, _) => Ok(true),
+            (409, said) if said.contains("can't be written down") => Ok(false),
+            (status, said) => bail!("{status} {said}"),
+        }
+    }
+
+    /// Lives through one fault; what came of each deed.
+    async fn run(&self, fault: Fault, words: &str) -> Result<BTreeMap<&'static str, Result<()>>> {
+        let mut server = Server::start(&self.state, &self.dir, &[]).await?;
+        let served = self.served.torrent.write_to(self.scratch.path())?;
+        server.add_file(&served, "?keep=1").await?;
+        self.torrent(&server, self.served, "a complete film", |torrent| torrent["state"] == "complete").await?;
+        let removed = server.add_file(&orphan(self.scratch, "removed")?, "?keep=1").await?;
+        let removed = removed["infoHash"].as_str().context("an info hash")?.to_owned();
+        for folder in [&self.dir, &self.folder()?] {
+            std::fs::write(folder.join("mine.txt"), MINE)?;
+        }
+        let before = self.slow.passed();
+        self.slow.set_rate(SLOW_BPS);
+        let slow = self.slow.torrent.write_to(self.scratch.path())?;
+        server.add_file(&slow, "?keep=1").await?;
+        self.torrent(&server, self.slow, "a beginning", |torrent| torrent["verified"].as_u64() > Some(0)).await?;
+        self.break_it(fault).await?;
+        // Everything is done while it is broken.
+        let mut outcomes: BTreeMap<&'static str, Result<()>> = BTreeMap::new();
+        let adding = server.add_file(&orphan(self.scratch, "added")?, "?keep=1").await;
+        outcomes.insert("adding", adding.map(drop));
+        // What the daemon mends by itself is over before anybody might have looked.
+        let lasts = matches!(fault, Fault::Errors(_) | Fault::DiskGone);
+        let kind = if lasts { "not_saved" } else { "set_aside" };
+        if fault != Fault::FileGone {
+            let is_notice = |event: &Value| event["event"] == "notice" && event["kind"] == kind;
+            let notice = server.terminal.event("a notice; are the programs debug builds?", is_notice).await?;
+            let said = notice["message"].as_str().unwrap_or_default();
+            ensure!(said.contains(words), "{said}");
+        }
+        outcomes.insert("serving", self.serves(&server).await);
+        let moving = self.moves(&server).await;
+        let has_moved = moving.as_ref().is_ok_and(|has_moved| *has_moved);
+        outcomes.insert("moving", moving.map(drop));
+        let removing = server.curl(&format!("torrents/{removed}"), &["-X", "DELETE"]).await;
+        let is_gone = |(status, said): (u16, String)| if status == 204 { Ok(()) } else { bail!("{status} {said}") };
+        outcomes.insert("removing", removing.and_then(is_gone));
+        let complete = |torrent: &Value| torrent["state"] == "complete" && torrent["moveProgress"].is_null();
+        outcomes.insert("downloading", self.torrent(&server, self.slow, "the download to end", complete).await);
+        self.mend_it(fault).await?;
+        if lasts {
+            server.terminal.event("its end", |event| event["event"] == "notice_over").await?;
+        }
+        if !has_moved && outcomes["moving"].is_ok() {
+            outcomes
+                .insert("moving", self.moves(&server).await.and_then(|has| Ok(ensure!(has, "it is still refused"))));
+        }
+        self.torrent(&server, self.served, "the move to end", |torrent| {
+            torrent["liesAt"] == "moved.bin" && complete(torrent)
+        })
+        .await?;
+        let list = || async {
+            let list = server.json("torrents", &[]).await?;
+            let kinds =
+                list["notices"].as_array().context("a list")?.iter().filter(|it| it["kind"] != "set_aside").count();
+            Ok((kinds == 0).then_some(()))
+        };
+        until("no notice", LIMIT, list).await?;
+        // A crash, and the next start.
+        server.terminal.kill().await;
+        drop(server);
+        nothing_runs(&self.state).await?;
+        let server = Server::start(&self.state, &self.dir, &[]).await?;
+        let list = server.json("torrents", &[]).await?;
+        let is_listed = |name: &str| list["torrents"].to_string().contains(&format!("\"name\":\"{name}\""));
+        let mut also = |deed: &'static str, outcome: Result<()>| {
+            if outcomes[deed].is_ok() {
+                outcomes.insert(deed, outcome);
+            }
+        };
+        let checked = |is_so: bool, words: &str| if is_so { Ok(()) } else { bail!("{words}: {list}") };
+        also("adding", checked(is_listed("added"), "it is lost"));
+        also("removing", checked(!is_listed("removed"), "it is back"));
+        also("serving", self.serves(&server).await);
+        let moved = std::fs::read(self.dir.join("moved.bin")).is_ok_and(|bytes| bytes == film(1));
+        also("moving", checked(moved, "it is not at its new place"));
+        let downloading = async {
+            self.torrent(&server, self.slow, "it to be complete again", complete).await?;
+            ensure!(std::fs::read(self.dir.join("slow.bin"))? == film(2), "other bytes are on the disk");
+            let passed = self.slow.passed() - before;
+            ensure!(passed < u64::from(LENGTH) * 3 / 2, "{passed} bytes came for {LENGTH}");
+            Ok(())
+        };
+        also("downloading", downloading.await);
+        for folder in [&self.dir, &self.folder()?] {
+            ensure!(std::fs::read_to_string(folder.join("mine.txt"))? == MINE, "somebody else's file was changed");
+        }
+        if fault == Fault::FileSwapped {
+            let aside = std::fs::read_to_string(self.folder()?.join("state.redb.corrupt-1"))?;
+            ensure!(aside == MINE, "the other file was changed");
+        }
+        Ok(outcomes)
+    }
+}
+
+fn draw(table: &[(&str, BTreeMap<&'static str, Result<()>>)]) -> String {
+    let mut out = format!("{:<20}", "state");
+    DEEDS.iter().for_each(|deed| drop(write!(out, "{deed:<13}")));
+    for (fault, cells) in table {
+        let _ = write!(out, "\n{fault:<20}");
+        for deed in DEEDS {
+            let word = if cells[deed].is_ok() { "passed" } else { "FAILED" };
+            let _ = write!(out, "{word:<13}");
+        }
+    }
+    out + "\n"
+}
+
+#[test]
+fn whatever_happens_to_the_state_in_the_middle_of_whatever() -> Result<()> {
+    within(async {
+        let scratch = Scratch::new("faults")?;
+        let served = swarm(&scratch, "served.bin", 1).await?;
+        let slow = swarm(&scratch, "slow.bin", 2).await?;
+        let (mut table, mut failures) = (Vec::new(), Vec::new());
+        for (at, (name, fault, words)) in FAULTS.into_iter().enumerate() {
+            let dir = |what: &str| scratch.dir(&format!("{what}-{at}"));
+            let (disk, state, downloads) = (dir("disk")?, dir("state")?, dir("downloads")?);
+            let _disk = Disk::mount(&disk, "size=64m").await?;
+            bind(&disk, &state).await?;
+            let session = Session { state, disk, dir: downloads, scratch: &scratch, served: &served, slow: &slow };
+            let cells = session.run(fault, words).await.with_context(|| name.to_owned())?;
+            failures.extend(cells.iter().filter_map(|(deed, outcome)| {
+                outcome.as_ref().err().map(|error| format!("{name}, {deed}: {error:#}"))
+            }));
+            table.push((name, cells));
+            let _ = output(Command::new("umount").arg("-l").arg(&session.state)).await?;
+        }
+        let drawn = draw(&table);
+        println!("{drawn}");
+        std::fs::write(workspace::target().join("faults-state.txt"), &drawn)?;
+        ensure!(failures.is_empty(), "{}", failures.join("\n"));
+        Ok(())
+    })
+}
