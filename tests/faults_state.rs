@@ -246,7 +246,9 @@ impl Session<'_> {
 
 fn draw(table: &[(&str, BTreeMap<&'static str, Result<()>>)]) -> String {
     let mut out = format!("{:<20}", "state");
-    DEEDS.iter().for_each(|deed| drop(write!(out, "{deed:<13}")));
+    for deed in DEEDS {
+        let _ = write!(out, "{deed:<13}");
+    }
     for (fault, cells) in table {
         let _ = write!(out, "\n{fault:<20}");
         for deed in DEEDS {
