@@ -1,5 +1,6 @@
 //! No unverified byte leaves the daemon: not when a seeder lies, and not when the brain disappears.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -10,9 +11,12 @@ use jstorrent_tests::daemon::{Daemon, Endpoint};
 use jstorrent_tests::http;
 use jstorrent_tests::liar::{Liar, Lie};
 use jstorrent_tests::media::Film;
+use jstorrent_tests::plain::url_of;
 use jstorrent_tests::proxy::Line;
 use jstorrent_tests::scene::{LIMIT, PIECE_LENGTH, Scene};
+use jstorrent_tests::stage::Stage;
 use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::torrent::Recipe;
 use jstorrent_tests::workspace::Scratch;
 use shared_proto::frame::{decode_control, encode_control};
 use shared_proto::{DaemonMessage, EngineMessage, FileId, PROTOCOL_VERSION};
@@ -119,6 +123,46 @@ async fn not_one_byte_follows_the_last_grant_of_a_brain_that_disappears() -> Res
     ensure!(reply.status == 206 && !reply.whole, "status {}, whole: {}", reply.status, reply.whole);
     let last = usize::try_from(granted)?;
     ensure!(reply.body == content[1000..=last], "{} bytes came of {} granted", reply.body.len(), last - 999);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_that_is_overwritten_rechecked_and_refilled_by_a_liar_is_not_sent_to_its_end() -> Result<()> {
+    let scratch = Scratch::new("overwritten")?;
+    let source = scratch.dir("source")?.join("film.mp4");
+    // More than fits into the buffers between the daemon and a viewer that takes nothing.
+    let content: Vec<u8> = (0..12_u32 << 20).flat_map(u32::to_be_bytes).collect();
+    std::fs::write(&source, &content)?;
+    let stage = Stage::of(&Recipe::of_file(&source, PIECE_LENGTH)?, 0, scratch).await?;
+    let liar = Liar::start(&stage.torrent, Lie::EveryBlock).await?;
+    let server = stage.serve(&[]).await?;
+    let added = server.add(&stage.magnet()).await?;
+    let url = url_of(&added)?;
+    ensure!(http::get(url).await?.whole, "the film does not come");
+    // From this look on the daemon notices what other programs do.
+    let (hash, path) = (stage.torrent.info_hash.clone(), stage.downloaded());
+    let recheck = format!("torrents/{hash}/recheck");
+    ensure!(server.curl(&recheck, &["-X", "POST"]).await?.0 < 300, "it can't be checked");
+    server.verified(&hash, content.len() as u64).await?;
+
+    let mut viewer = http::open(url, &[("Range", "bytes=0-")]).await?;
+    let mut body = Vec::new();
+    while body.len() < 1 << 20 {
+        ensure!(viewer.read_some(&mut body).await? > 0, "the body ended after {} bytes", body.len());
+    }
+    drop(stage.line);
+    let modified = std::fs::metadata(&path)?.modified()?;
+    let mut film = std::fs::OpenOptions::new().write(true).open(&path)?;
+    film.write_all(&vec![0; content.len()])?;
+    film.set_times(std::fs::FileTimes::new().set_modified(modified))?;
+    ensure!(server.curl(&recheck, &["-X", "POST"]).await?.0 < 300, "it can't be checked");
+    server.add(&format!("magnet:?xt=urn:btih:{hash}&x.pe={}", liar.address())).await?;
+    until("the liar to be asked", LIMIT, || async { Ok((liar.blocks() > 0).then_some(())) }).await?;
+
+    let whole = viewer.read_to_end(&mut body).await?;
+    ensure!(viewer.status == 206 && !whole, "status {}, whole: {whole}", viewer.status);
+    let wrong = body.iter().zip(&content).filter(|(sent, right)| sent != right).count();
+    ensure!(wrong == 0, "{wrong} wrong bytes of {}", body.len());
     Ok(())
 }
 

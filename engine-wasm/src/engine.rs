@@ -190,6 +190,21 @@ impl Engine {
         self.torrents.get(&info_hash.parse().ok()?)?.pieces_view(FileIndex(file), cells)
     }
 
+    /// Whether all of these bytes of a file, from the first to the last, are proven.
+    #[cfg(test)]
+    pub(crate) fn is_proven(&self, info_hash: &str, file: usize, (first, last): (u64, u64)) -> bool {
+        let torrent = info_hash.parse().ok().and_then(|info_hash| self.torrents.get(&info_hash));
+        let file = u32::try_from(file).map(FileIndex);
+        torrent.zip(file.ok()).is_some_and(|(torrent, file)| torrent.is_proven(file, (first, last)))
+    }
+
+    /// Whether a file was looked at since it was written to, and nothing is about to be written.
+    #[cfg(test)]
+    pub(crate) fn is_settled(&self, info_hash: &str, file: usize) -> bool {
+        let torrent = info_hash.parse().ok().and_then(|info_hash| self.torrents.get(&info_hash));
+        torrent.is_some_and(|torrent| torrent.is_known(file))
+    }
+
     fn handle_control(&mut self, message: DaemonMessage, now: Instant) {
         match message {
             DaemonMessage::RangeRequest { request_id, file_id, start, end } => {

@@ -5,7 +5,7 @@
 //! - its life: [`daemon`], [`config`], [`folder`] (state folder), [`descriptors`] (how many), [`install`], [`native_messaging`], [`metrics`],
 //!   [`log`], [`in_memory`] (without a listener)
 //! - HTTP: `server` (with `connections`) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
-//!   [`multipart`]) → [`stream`] (its bytes, found by `opener`), or → `calls` (what the engine answers in words, with `uploads`);
+//!   [`multipart`]) → [`stream`] (its bytes, found by `opener`, read by `source`), or → `calls` (what the engine answers in words, with `uploads`);
 //!   [`auth`] says who may
 //! - the engine: `websocket` → `doorstep` (connections that are not known yet) → `control` (its WebSocket) → [`desk`] (who waits for what)
 //!   and [`io_plane`] → [`sockets`] (with rate limits), [`files`], `digest`, [`state`], `http_client` (with `http_fetch`), `resolve`,
@@ -47,6 +47,7 @@ pub(crate) mod routes;
 pub(crate) mod serve;
 pub(crate) mod server;
 pub mod sockets;
+pub(crate) mod source;
 pub mod state;
 pub mod stream;
 #[cfg(test)]

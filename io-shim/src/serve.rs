@@ -15,12 +15,13 @@ use http_body_util::combinators::UnsyncBoxBody;
 use crate::auth::{Credential, Query};
 use crate::conditional::{self, Precondition};
 use crate::connections::Activity;
-use crate::desk::{Desk, End, Refusal, ServedFile};
+use crate::desk::{Desk, End, Lease, Refusal, ServedFile};
 use crate::files::FileStore;
 use crate::metrics::{Metrics, add};
 use crate::multipart::Multipart;
 use crate::opener::Opener;
 use crate::range::{self, Asked, ByteRange};
+use crate::source::{Source, Unread};
 use crate::stream::{CHUNK, Chunk, Part, Reply};
 use shared_proto::FileId;
 
@@ -29,6 +30,12 @@ const PART_MIN: u64 = 16 << 10;
 const PART_MAX: u64 = 64 << 20;
 /// `Retry-After` where the engine names none, seconds.
 pub(crate) const RETRY_AFTER: u64 = 2;
+
+/// How often a request is begun anew because the file changed before a byte of it was sent.
+const ATTEMPTS: usize = 3;
+
+/// The file changed before anything was sent: the request is to be answered as if it came now.
+struct Again;
 
 /// What a request for a file needs to be answered.
 #[derive(Clone)]
@@ -75,48 +82,75 @@ impl Server {
         query: &Query,
         credential: &Credential<'_>,
     ) -> Answer {
-        let file = match self.desk.find(id, credential).await {
-            Ok(file) => file,
-            Err(refusal) => return refused(refusal),
-        };
-        let selected = select(&file, headers, query);
-        match selected {
-            Selected::Nothing(status) => nothing(&file, status),
-            _ if *method == Method::HEAD || file.length == 0 => head(&file, &selected),
-            _ => self.reply(file, selected).await,
+        for _ in 0..ATTEMPTS {
+            let file = match self.desk.find(id, credential).await {
+                Ok(file) => file,
+                Err(refusal) => return refused(refusal),
+            };
+            let selected = select(&file, headers, query);
+            match selected {
+                Selected::Nothing(status) => return nothing(&file, status),
+                _ if *method == Method::HEAD || file.length == 0 => return head(&file, &selected),
+                _ => match self.reply(file, selected).await {
+                    Ok(answer) => return answer,
+                    Err(Again) => {}
+                },
+            }
         }
+        unavailable("the file keeps changing", RETRY_AFTER)
     }
 
-    async fn reply(&self, file: Arc<ServedFile>, selected: Selected) -> Answer {
+    async fn reply(&self, file: Arc<ServedFile>, selected: Selected) -> Result<Answer, Again> {
         let slot = match self.desk.admit(&file.id, self.activity.clone()) {
             Ok(slot) => slot,
-            Err(refusal) => return refused(refusal),
+            Err(refusal) => return Ok(refused(refusal)),
         };
         let (mut parts, tail, answer) = lay_out(&file, &selected);
-        let Some(first) = parts.pop_front() else { return nothing(&file, StatusCode::INTERNAL_SERVER_ERROR) };
+        let Some(first) = parts.pop_front() else { return Ok(nothing(&file, StatusCode::INTERNAL_SERVER_ERROR)) };
+        let opener = Opener { desk: Arc::clone(&self.desk), files: Arc::clone(&self.files) };
+        // Before the engine is asked: what it grants it grants knowing what lies there.
+        let looked = opener.look(&file).await;
         let mut ticket = self.desk.ask(Arc::clone(&file), first.range, &slot);
         tracing::debug!(request = %ticket.id(), file = %file.id, range = ?first.range, "asked");
         if let Err(end) = ticket.begin().await {
             tracing::debug!(request = %ticket.id(), ?end, "refused");
-            return ended(&file, end);
+            return if matches!(end, End::Changed | End::Revoked) { Err(Again) } else { Ok(ended(&file, end)) };
         }
         let start = first.range.start;
         let wanted = if first.head.is_empty() { ticket.granted().min(start + CHUNK as u64) } else { start };
         let lease = if wanted > start { ticket.lease(wanted) } else { None };
-        let wanted = if lease.is_some() { wanted } else { start };
-        let opener = Opener { desk: Arc::clone(&self.desk), files: Arc::clone(&self.files) };
-        let Ok((opened, place, ahead)) = opener.open(&file, start, wanted).await else {
-            return unavailable("the file cannot be opened", RETRY_AFTER);
+        let count = if lease.is_some() { usize::try_from(wanted - start).unwrap_or(CHUNK) } else { 0 };
+        let opened = match looked.filter(Source::is_watched) {
+            Some(mut source) if count > 0 => {
+                let read = source.read(start, count).await;
+                Ok((source, read))
+            }
+            Some(source) => Ok((source, Ok(Bytes::new()))),
+            None => opener.open_and_read(&file, start, count).await,
         };
-        add(&self.metrics.read_bytes, ahead.len());
-        let ahead = (!ahead.is_empty()).then_some(Chunk { bytes: ahead, lease });
+        let Ok((source, read)) = opened else {
+            return Ok(unavailable("the file cannot be opened", RETRY_AFTER));
+        };
+        let is_cut = lease.as_ref().is_some_and(Lease::is_cut);
+        let ahead = match read {
+            Err(Unread::Changed) => {
+                opener.report(&file, false).await;
+                return Err(Again);
+            }
+            _ if is_cut => return Err(Again),
+            Ok(bytes) if !bytes.is_empty() => {
+                add(&self.metrics.read_bytes, bytes.len());
+                Some(Chunk { bytes, lease })
+            }
+            // What goes wrong is found again when these bytes are read in their turn.
+            Ok(_) | Err(_) => None,
+        };
         let reply = Reply {
             desk: Arc::clone(&self.desk),
             metrics: Arc::clone(&self.metrics),
             slot,
             served: file,
-            file: opened,
-            place,
+            source,
             opener,
             ticket,
             first_head: first.head,
@@ -125,7 +159,7 @@ impl Server {
             tail,
             length: answer.length,
         };
-        answer.with(Content::Stream(reply.start().map_err(Into::into).boxed_unsync()))
+        Ok(answer.with(Content::Stream(reply.start().map_err(Into::into).boxed_unsync())))
     }
 }
 

@@ -9,7 +9,6 @@
 //! cut film for a whole one.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,29 +22,16 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::desk::{Desk, Lease, ServedFile, Slot, Ticket};
-use crate::files::{self, store::Place};
 use crate::metrics::{Metrics, add};
 use crate::opener::Opener;
 use crate::range::ByteRange;
+use crate::source::{Source, Unread};
 
 /// Bytes read at a time: large enough that the system calls do not count, small enough that 64 slow viewers cost little.
 pub(crate) const CHUNK: usize = 256 << 10;
 /// How often, and after how many bytes, the engine hears how far a viewer is.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 const PROGRESS_BYTES: u64 = 1 << 20;
-
-/// The first bytes of a reply, where they are granted and can be read. They are read with the opening of the file, so that a short reply takes one turn of the
-/// threads that may wait for a disk. What goes wrong is found again when they are read in their turn.
-pub(crate) fn read_ahead(file: &File, place: &Place, from: u64, granted: u64) -> Bytes {
-    let count = usize::try_from(granted.saturating_sub(from)).unwrap_or(CHUNK).min(CHUNK);
-    if count == 0 || !place.is_current() {
-        return Bytes::new();
-    }
-    match files::read_bytes_at(file, count, from) {
-        Ok(bytes) if bytes.len() == count => Bytes::from(bytes),
-        _ => Bytes::new(),
-    }
-}
 
 /// One range of a reply and the text that goes before it.
 pub(crate) struct Part {
@@ -59,9 +45,7 @@ pub(crate) struct Reply {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) slot: Slot,
     pub(crate) served: Arc<ServedFile>,
-    pub(crate) file: Arc<File>,
-    /// Where the file was when it was opened.
-    pub(crate) place: Place,
+    pub(crate) source: Source,
     /// What opens it again once it lies elsewhere.
     pub(crate) opener: Opener,
     /// The question about the first part.
@@ -111,8 +95,7 @@ impl Reply {
                 metrics: self.metrics,
                 slot: self.slot,
                 served: self.served,
-                file: self.file,
-                place: self.place,
+                source: self.source,
                 opener: self.opener,
                 out,
             };
@@ -131,6 +114,8 @@ impl Reply {
 enum Stop {
     ViewerGone,
     NoGrant(#[expect(dead_code, reason = "for the log")] crate::desk::End),
+    /// Another program changed the file.
+    Changed,
     Unreadable(#[expect(dead_code, reason = "for the log")] io::Error),
 }
 
@@ -139,8 +124,7 @@ struct Pump {
     metrics: Arc<Metrics>,
     slot: Slot,
     served: Arc<ServedFile>,
-    file: Arc<File>,
-    place: Place,
+    source: Source,
     opener: Opener,
     out: Outlet,
 }
@@ -196,27 +180,29 @@ impl Pump {
     }
 
     async fn read(&mut self, position: u64, count: usize) -> Result<Bytes, Stop> {
-        // What was granted is in the file that is now, and maybe not in the one that was opened.
-        if !self.place.is_current() {
-            let again = self.opener.open(&self.served, position, position).await;
-            let gone = |_| Stop::Unreadable(io::Error::other("the file was moved to another disk and is not there"));
-            (self.file, self.place, _) = again.map_err(gone)?;
-        }
-        let file = Arc::clone(&self.file);
-        let job = tokio::task::spawn_blocking(move || {
-            let bytes = files::read_bytes_at(&file, count, position)?;
-            if bytes.len() < count {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than what was granted"));
+        loop {
+            match self.source.read(position, count).await {
+                Ok(bytes) => {
+                    add(&self.metrics.read_bytes, count);
+                    return Ok(bytes);
+                }
+                Err(Unread::Moved) => {
+                    let gone =
+                        |_| Stop::Unreadable(io::Error::other("the file was moved to another disk and is not there"));
+                    self.source = self.opener.open(&self.served).await.map_err(gone)?;
+                }
+                Err(Unread::Changed) => {
+                    self.opener.report(&self.served, true).await;
+                    return Err(Stop::Changed);
+                }
+                Err(Unread::Failed(error)) => {
+                    tracing::warn!(file = %self.served.id, %error, "a granted byte cannot be read");
+                    return Err(Stop::Unreadable(error));
+                }
             }
-            Ok(Bytes::from(bytes))
-        });
-        let read = job.await.unwrap_or_else(|_| Err(io::Error::other("the reading thread is gone")));
-        add(&self.metrics.read_bytes, count);
-        read.inspect_err(|error| tracing::warn!(file = %self.served.id, %error, "a granted byte cannot be read"))
-            .map_err(Stop::Unreadable)
+        }
     }
 }
-
 impl Outlet {
     fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)

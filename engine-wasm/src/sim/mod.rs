@@ -22,6 +22,7 @@ mod punching;
 mod removing;
 mod scenarios;
 mod seeder;
+mod sending;
 mod settings;
 mod state;
 mod storing;

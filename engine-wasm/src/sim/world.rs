@@ -4,6 +4,7 @@
 
 mod daemon;
 mod lines;
+mod sending;
 mod story;
 mod viewers;
 
@@ -16,6 +17,7 @@ use shared_proto::io::OpErrorKind;
 use shared_proto::{ConnId, EngineMessage, FileRef, IoEvent, Limits, OpId, RequestId, Root, RootKey, SocketId};
 
 use self::lines::Conn;
+pub(super) use self::sending::Sending;
 pub(super) use self::viewers::Viewer;
 use super::disk::Disk;
 use super::seeder::{Deed, Manner};
@@ -39,6 +41,8 @@ enum Event {
     Connect(ConnId, SocketAddr),
     Deed(ConnId, Deed),
     Line(ConnId),
+    /// A reply goes on.
+    Send(RequestId),
     /// A file is to be at its new path now.
     Moved(OpId, Vec<String>, Vec<String>),
 }
@@ -90,6 +94,8 @@ pub(super) struct World {
     pub(super) moves: u32,
     /// How long it takes to move a file.
     pub(super) move_time: Duration,
+    /// Replies, in worlds that send them.
+    pub(super) sending: Option<Sending>,
 }
 
 impl World {
@@ -136,6 +142,7 @@ impl World {
             stats: 0,
             moves: 0,
             move_time: Duration::ZERO,
+            sending: None,
         };
         world.link();
         world
@@ -209,6 +216,7 @@ impl World {
             Event::ToSeeder(conn, data) => self.reach(conn, &data),
             Event::Line(conn) => self.serve(conn),
             Event::Deed(conn, deed) => self.arrive(conn, deed),
+            Event::Send(id) => self.send_on(id),
             Event::Moved(op, from, to) => self.moved(op, &from, &to),
         }
     }

@@ -88,7 +88,7 @@ pub struct Ledger<'a> {
 
 impl Ledger<'_> {
     /// First byte of the file at or after `offset` that is not verified, at most `end + 1`.
-    fn verified_until(&self, file: FileIndex, offset: u64, end: u64) -> u64 {
+    pub(crate) fn verified_until(&self, file: FileIndex, offset: u64, end: u64) -> u64 {
         let Some(pieces) = self.geometry.pieces_of(file, offset, end) else { return offset };
         match self.pieces.have().next_unset(pieces.start().0) {
             Some(missing) if missing <= pieces.end().0 => {

@@ -135,8 +135,8 @@ impl Torrent {
         }
         self.copies.0.insert(piece, (copies.len(), false));
         for (key, file, from, to, offset, length) in copies {
+            self.will_write(file, cx);
             self.ask(Op::Copy(piece), cx, |op| IoCommand::FileCopy { op, from, to, offset, length });
-            self.wrote(file, cx.now);
             cx.shared.handles.unpin(key);
         }
         true

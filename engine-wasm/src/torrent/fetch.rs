@@ -77,9 +77,9 @@ impl Torrent {
         if duplicate {
             self.duplicated += u64::from(self.geometry.block_range(block).1);
         }
-        cx.order(IoCommand::Arm { conn, key: key_of(block), spans });
         let geometry = std::sync::Arc::clone(&self.geometry);
-        geometry.block_spans(block).for_each(|span| self.wrote(span.file, cx.now));
+        geometry.block_spans(block).for_each(|span| self.will_write(span.file, cx));
+        cx.order(IoCommand::Arm { conn, key: key_of(block), spans });
         true
     }
 

@@ -159,6 +159,10 @@ impl Torrent {
             (Access::Write, _) => OpenMode::Create,
         };
         let length = if access == Access::Write && is_wanted { self.geometry.file_len(file) } else { 0 };
+        if self.files[file.as_usize()].known.is_some_and(|known| known.length < length) {
+            // To make it longer is to change it.
+            self.will_write(file, cx);
+        }
         self.ask(Op::Open(file, handle, access), cx, |op| IoCommand::FileOpen {
             op,
             file: handle,

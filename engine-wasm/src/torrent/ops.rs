@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use shared_proto::io::{OpError, OpOutput};
+use shared_proto::io::{FileStat, OpError, OpOutput};
 use shared_proto::{ConnId, FileRef, IoCommand, OpId};
 
 use super::Torrent;
@@ -19,7 +19,8 @@ pub(super) enum Op {
     Create(FileIndex, FileRef),
     Sync(FileIndex),
     Stamp(FileIndex),
-    Glance(FileIndex),
+    /// Another look at a file, with what it should look like.
+    Glance(FileIndex, FileStat),
     Hash(PieceIndex),
     /// A digest of bytes that another program may have changed since: it says nothing any more.
     Stale(PieceIndex),
@@ -64,7 +65,7 @@ impl Torrent {
             Op::Create(file, handle) => self.created(file, handle, result, cx),
             Op::Sync(file) => self.synced(file, result, cx),
             Op::Stamp(file) => self.stamped(file, result, cx),
-            Op::Glance(file) => self.glanced(file, result, cx),
+            Op::Glance(file, then) => self.glanced((file, then), result, cx),
             Op::Hash(piece) => self.hashed(piece, result, cx),
             Op::Stale(piece) => self.unpin(piece, cx),
             Op::HashFound(piece) => self.hashed_found(piece, result, cx),

@@ -77,17 +77,23 @@ impl Stamps {
 }
 
 impl Torrent {
-    /// A file is written to, or may be: what it looked like says nothing any more.
-    pub(super) fn wrote(&mut self, file: FileIndex, now: Instant) {
-        let slot = &mut self.files[file.as_usize()];
-        if !slot.origin.is_writable() {
+    /// A file is about to be written to: what it looked like says nothing any more. So it is looked at for a last time, in case another program
+    /// changed it before.
+    pub(super) fn will_write(&mut self, file: FileIndex, cx: &mut Context<'_>) {
+        if !self.files[file.as_usize()].origin.is_writable() {
             // What comes for it goes nowhere.
             return;
         }
+        if let Some(known) = self.files[file.as_usize()].known.take()
+            && !self.mover.holds(file)
+        {
+            let (root, path) = self.location(file);
+            self.ask(Op::Glance(file, known), cx, |op| IoCommand::FileStat { op, root, path });
+        }
+        let slot = &mut self.files[file.as_usize()];
         slot.stamp = None;
-        slot.known = None;
         slot.is_stamping = false;
-        self.wants_stamp(file, now);
+        self.wants_stamp(file, cx.now);
     }
 
     /// The file is to be stamped when nothing was written to it for a while.
@@ -185,22 +191,29 @@ impl Torrent {
     pub(super) fn glance(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         let slot = &self.files[file.as_usize()];
         let is_fresh = slot.glanced.is_some_and(|at| at + GLANCE_EVERY > cx.now);
-        if slot.known.is_none() || is_fresh || self.mover.holds(file) || !self.linked {
-            return;
-        }
+        let Some(known) = slot.known.filter(|_| !is_fresh && !self.mover.holds(file) && self.linked) else { return };
         self.files[file.as_usize()].glanced = Some(cx.now);
         let (root, path) = self.location(file);
-        self.ask(Op::Glance(file), cx, |op| IoCommand::FileStat { op, root, path });
+        self.ask(Op::Glance(file, known), cx, |op| IoCommand::FileStat { op, root, path });
     }
 
-    /// It was looked at.
-    pub(super) fn glanced(&mut self, file: FileIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
-        let known = self.files[file.as_usize()].known;
-        if let (Ok(OpOutput::Stat(stat)), Some(known)) = (result, known)
-            && Some(known) != stat
-            && !self.mover.holds(file)
-        {
-            self.doubt(file, stat, cx);
+    /// It was looked at: it should be as it was known when that was ordered.
+    pub(super) fn glanced(
+        &mut self,
+        (file, then): (FileIndex, FileStat),
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
+        let Ok(OpOutput::Stat(stat)) = result else { return };
+        let now = self.files[file.as_usize()].known;
+        // It may be that the daemon told of the change before.
+        if Some(then) == stat || (now.is_some() && now == stat) || self.mover.holds(file) {
+            return;
+        }
+        self.doubt(file, stat, cx);
+        if now.is_none() {
+            // It was written to since.
+            self.files[file.as_usize()].known = None;
         }
     }
 }

@@ -51,6 +51,18 @@ impl Torrent {
         cx.changed();
     }
 
+    /// Whether all of these bytes are proven.
+    #[cfg(test)]
+    pub(crate) fn is_proven(&self, file: FileIndex, (first, last): (u64, u64)) -> bool {
+        Ledger { geometry: &self.geometry, pieces: &self.pieces }.verified_until(file, first, last) > last
+    }
+
+    /// Whether it is known what a file looks like.
+    #[cfg(test)]
+    pub(crate) fn is_known(&self, file: usize) -> bool {
+        self.files[file].known.is_some()
+    }
+
     /// `range_progress`
     pub(crate) fn range_progress(&mut self, id: RequestId, position: u64, cx: &mut Context<'_>) {
         self.desk.progress(id, position, cx.now);

@@ -269,7 +269,7 @@ impl Torrent {
                 if on_disk.file == FileRef::ZEROS {
                     continue;
                 }
-                self.wrote(span.file, cx.now);
+                self.will_write(span.file, cx);
                 match stretches.last_mut().filter(|(last, ..)| *last == span.file) {
                     Some((.., spans)) => spans.push(on_disk),
                     None => stretches.push((span.file, span.offset, vec![on_disk])),

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use shared_proto::io::FileStat;
 use shared_proto::{CloseCode, DaemonMessage, EngineMessage, FileId, IoEvent, RequestId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -354,6 +355,14 @@ impl Desk {
             inner.busy_until = Instant::now();
         }
         inner.busy_until.elapsed()
+    }
+
+    /// Another program changed a file: the engine hears of it, if it has announced the file.
+    pub(crate) fn changed(&self, file: &ServedFile, stat: Option<FileStat>, sending: bool) {
+        let mut inner = self.lock();
+        if inner.files.contains_key(&file.id) {
+            inner.tell(DaemonMessage::FileChanged { file_id: file.id.clone(), stat, sending });
+        }
     }
 
     fn progress(&self, id: RequestId, position: u64) {

@@ -15,6 +15,8 @@ use std::{
 
 use tokio::sync::Notify;
 
+use super::watch::Watch;
+
 /// Regions up to this length are found by their place, longer ones (mostly "all of a file") by looking at each: with
 /// thousands of digests waiting on one file, a write costs no more than its neighbourhood does.
 const NARROW: u64 = 16 << 20;
@@ -24,6 +26,7 @@ const NARROW: u64 = 16 << 20;
 pub(crate) struct Identity {
     number: u64,
     moves: AtomicU64,
+    watch: Watch,
 }
 
 /// Bytes of one file.
@@ -90,7 +93,17 @@ struct Held {
 
 impl Identity {
     pub(crate) fn new(number: u64) -> Self {
-        Self { number, moves: AtomicU64::new(0) }
+        Self { number, moves: AtomicU64::new(0), watch: Watch::default() }
+    }
+
+    /// Its number.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether other programs change it.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Its bytes are on another disk now: handles from before are of what it was. To be said while a claim keeps writers away.

@@ -2,7 +2,7 @@
 //!
 //! [`roots`] confines, and knows which disks held files ([`seen`]); [`writers`] keeps other processes from writing to the same files; [`opening`] opens and makes files, [`identity`] tells which file is which, [`folders`] changes names, [`moving`] moves from disk to
 //! disk, and [`copying`] copies spans; [`store`] puts these together for all engines. [`locks`] orders reads and writes of the same bytes, [`table`] keeps
-//! what one engine has open. None of them knows what the files are for.
+//! what one engine has open, [`watch`] notices what other programs change. None of them knows what the files are for.
 
 mod copying;
 pub(crate) mod error;
@@ -12,11 +12,12 @@ pub(crate) mod handle;
 pub(crate) mod identity;
 pub(crate) mod locks;
 mod moving;
-mod opening;
+pub(crate) mod opening;
 pub mod roots;
 mod seen;
 pub mod store;
 pub(crate) mod table;
+pub(crate) mod watch;
 pub mod writers;
 
 pub use roots::Roots;

@@ -114,9 +114,14 @@ pub(super) fn extend(file: &File, length: u64) -> Result<(), OpError> {
 }
 
 /// What an open file looks like.
-pub(super) fn stat(file: &File) -> Result<FileStat, OpError> {
+pub(crate) fn stat(file: &File) -> Result<FileStat, OpError> {
     let found = file.metadata().map_err(|error| from_io(&error))?;
     Ok(stat_of(&found, identity::of(file, &found)))
+}
+
+/// The same without telling which file it is: for a handle that is known to be of it.
+pub(crate) fn stat_briefly(file: &File) -> std::io::Result<FileStat> {
+    Ok(stat_of(&file.metadata()?, None))
 }
 
 fn stat_of(found: &Metadata, identity: Option<FileIdentity>) -> FileStat {

@@ -23,10 +23,11 @@ use super::{
     folders::{make_parents, parent_of, remove_empty_parents, remove_file, rename_no_replace, unmake_parents},
     handle::Handle,
     identity,
-    locks::{Identity, SpanLocks},
+    locks::{self, Claim, Identity, Region, SpanLocks},
     moving,
     opening::{self, Access},
     roots::{Roots, checked_path},
+    watch::Watch,
     writers::{LockName, Writer, Writers},
 };
 use crate::limits;
@@ -53,15 +54,28 @@ struct Identities {
 }
 
 /// Where a file was when somebody looked.
+#[derive(Clone)]
 pub(crate) struct Place {
     identity: Arc<Identity>,
     moves: u64,
+    locks: Arc<SpanLocks>,
 }
 
 impl Place {
     /// Whether a handle from then is still of the file: what was written before this call is in it.
     pub(crate) fn is_current(&self) -> bool {
         self.identity.moves() == self.moves
+    }
+
+    /// Whether other programs change it.
+    pub(crate) fn watch(&self) -> &Watch {
+        self.identity.watch()
+    }
+
+    /// Queues for reading its bytes from `start` up to `end`: nothing of ours is written to them meanwhile.
+    pub(crate) fn claim(&self, start: u64, end: u64) -> Claim {
+        let region = Region { file: Arc::clone(&self.identity), start, end };
+        self.locks.claim(None, locks::Access::Read, vec![region])
     }
 }
 
@@ -101,7 +115,7 @@ impl FileStore {
     /// Where the file is now; to be asked before it is opened for serving.
     pub(crate) fn place(&self, root: &RootKey, path: &[String]) -> Place {
         let identity = self.identity(root, path);
-        Place { moves: identity.moves(), identity }
+        Place { moves: identity.moves(), identity, locks: Arc::clone(&self.locks) }
     }
 
     /// Opens as [`shared_proto::IoCommand::FileOpen`] says. Also what the file looks like then.

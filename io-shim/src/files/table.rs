@@ -17,7 +17,7 @@ use bytes::Bytes;
 use shared_proto::{
     FileIdentity, FileRef, OpenMode, RootKey, Span,
     frame::MAX_READ,
-    io::{DigestKind, OpError, OpErrorKind, OpOutput},
+    io::{DigestKind, FileStat, OpError, OpErrorKind, OpOutput},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -54,6 +54,8 @@ pub(crate) struct FileTable {
     last_name_job: Option<oneshot::Receiver<()>>,
     /// Moves take their time, so only those who name the same paths wait for them.
     moves: Moves,
+    /// Files whose look the engine was told, so that it is known what other programs change.
+    watched: Arc<Mutex<HashMap<u64, Arc<Identity>>>>,
     stopped: CancellationToken,
 }
 
@@ -83,7 +85,16 @@ impl FileTable {
         max_files: usize,
         stopped: CancellationToken,
     ) -> Self {
-        Self { store, metrics, files: HashMap::new(), max_files, last_name_job: None, moves: Moves::default(), stopped }
+        Self {
+            store,
+            metrics,
+            files: HashMap::new(),
+            max_files,
+            last_name_job: None,
+            moves: Moves::default(),
+            watched: Arc::default(),
+            stopped,
+        }
     }
 
     /// [`shared_proto::IoCommand::FileOpen`]
@@ -97,8 +108,9 @@ impl FileTable {
     ) -> impl Future<Output = OpResult> + use<> {
         let admitted = self.admit(file);
         let (told, handle) = watch::channel(None);
+        let identity = self.store.identity(&root, &path);
+        let watched = Arc::clone(&identity);
         if admitted.is_ok() {
-            let identity = self.store.identity(&root, &path);
             self.metrics.files_open.fetch_add(1, Ordering::Relaxed);
             let open = OpenFile {
                 identity,
@@ -111,7 +123,15 @@ impl FileTable {
         }
         let store = Arc::clone(&self.store);
         let name = name_of(&root, &path);
-        let opening = self.name_job(&name, Box::new(move || store.open(&root, &path, length, mode)));
+        let job = move || {
+            let is_long = |found: Option<FileStat>| found.is_some_and(|found| found.length >= length);
+            if mode != OpenMode::Read && !store.stat(&root, &path).is_ok_and(is_long) {
+                // It is made, or made longer.
+                watched.watch().touch();
+            }
+            store.open(&root, &path, length, mode)
+        };
+        let opening = self.name_job(&name, Box::new(job));
         async move {
             admitted?;
             match opening.await {
@@ -168,6 +188,8 @@ impl FileTable {
         let open_now: Vec<_> = open_now.cloned().collect();
         // Writes wait meanwhile, so that none of them is missing from a copy.
         let claim = self.store.locks().claim(None, Access::Read, vec![Region::whole(&identity)]);
+        // A new name is a change, too.
+        identity.watch().touch();
         let names = vec![name_of(&root, &from), name_of(&to_root, &to)];
         let (done, conflicting) = self.moves.begin(names);
         let earlier = self.stand_in_line();
@@ -195,8 +217,10 @@ impl FileTable {
 
     /// [`shared_proto::IoCommand::FileStat`]
     pub(crate) fn stat(&mut self, root: RootKey, path: Vec<String>) -> impl Future<Output = OpResult> + use<> {
-        let whole = Region::whole(&self.store.identity(&root, &path));
-        let claim = self.store.locks().claim(None, Access::Read, vec![whole]);
+        let identity = self.store.identity(&root, &path);
+        let ours = identity.watch().ours();
+        let claim = self.store.locks().claim(None, Access::Read, vec![Region::whole(&identity)]);
+        let watched = Arc::clone(&self.watched);
         let store = Arc::clone(&self.store);
         let name = name_of(&root, &path);
         let looking = self.name_job(&name, Box::new(move || store.stat(&root, &path)));
@@ -204,7 +228,15 @@ impl FileTable {
             // It tells of the writes before it.
             claim.ready().await;
             drop(claim);
-            looking.await.map(OpOutput::Stat)
+            let stat = looking.await?;
+            identity.watch().tell(stat, ours);
+            let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+            if stat.is_some() {
+                watched.insert(identity.number(), identity);
+            } else {
+                watched.remove(&identity.number());
+            }
+            Ok(OpOutput::Stat(stat))
         }
     }
 
@@ -216,6 +248,7 @@ impl FileTable {
         identity: Option<FileIdentity>,
     ) -> impl Future<Output = OpResult> + use<> {
         let store = Arc::clone(&self.store);
+        store.identity(&root, &path).watch().touch();
         let name = name_of(&root, &path);
         let deleting = self.name_job(&name, Box::new(move || store.delete(&root, &path, identity)));
         async move { deleting.await.map(|()| OpOutput::Unit) }
@@ -256,7 +289,9 @@ impl FileTable {
         let end = end.ok_or_else(|| op_error(OpErrorKind::Denied, "no file is that long"))?;
         let region = |open: &OpenFile| Region { file: Arc::clone(&open.identity), start: offset, end };
         let regions = vec![(Access::Read, region(&from)), (Access::Write, region(&to))];
-        Ok((self.store.locks().claim_each(None, regions), from, to))
+        let claim = self.store.locks().claim_each(None, regions);
+        to.identity.watch().touch();
+        Ok((claim, from, to))
     }
 
     /// [`shared_proto::IoCommand::FileWrite`]
@@ -492,7 +527,11 @@ impl Claimed {
             let file = Arc::clone(&placed.file.as_ref()?.identity);
             Some(Region { file, start: placed.offset, end: placed.offset + u64::from(placed.length) })
         });
-        Self { claim: store.locks().claim(owner, access, regions.collect()), placed }
+        let claim = store.locks().claim(owner, access, regions.collect());
+        if access == Access::Write {
+            placed.iter().filter_map(|placed| placed.file.as_ref()).for_each(|file| file.identity.watch().touch());
+        }
+        Self { claim, placed }
     }
 
     /// Whether there is nothing to wait for.

@@ -5,6 +5,8 @@
 mod attacks;
 mod brain;
 mod calls;
+#[cfg(unix)]
+mod changes;
 mod floods;
 mod grants;
 mod life;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
-use shared_proto::io::{DigestKind, Mapping, OpError, OpErrorKind, OpOutput};
+use shared_proto::io::{DigestKind, Mapping, OpError, OpErrorKind, OpOutput, OpenMode};
 use shared_proto::{FileRef, IoCommand, IoEvent, OpId, Span};
 
 use super::{DAEMON_DELAY, Event, World};
@@ -83,6 +83,9 @@ impl World {
             IoCommand::FileOpen { op, file, root, path, length, mode } => {
                 let path = path_in(&root, path);
                 self.finish_moves(&path);
+                if mode != OpenMode::Read && self.disk.stat(&path).is_none_or(|found| found.length < length) {
+                    self.touched(&path);
+                }
                 let opened = self.disk.open(&path, length, mode, self.now);
                 if opened.is_ok() {
                     self.disk.hold(file, &path);
@@ -96,7 +99,11 @@ impl World {
                 self.stats += 1;
                 let path = path_in(&root, path);
                 self.finish_moves(&path);
-                (op, self.disk.look(&path).map(OpOutput::Stat))
+                let found = self.disk.look(&path);
+                if let Ok(stat) = found {
+                    self.told(&path, stat);
+                }
+                (op, found.map(OpOutput::Stat))
             }
             IoCommand::FileSync { op, file } => {
                 let synced = self.files.get(&file).map(|_| OpOutput::Unit).ok_or_else(not_open);
@@ -110,14 +117,20 @@ impl World {
             IoCommand::FileDelete { op, root, path, identity } => {
                 let path = path_in(&root, path);
                 self.finish_moves(&path);
+                self.touched(&path);
                 (op, self.disk.delete(&path, identity).map(|()| OpOutput::Unit))
             }
             IoCommand::FileCopy { op, from, to, offset, length } => {
+                if let Some(path) = self.files.get(&to).cloned() {
+                    self.touched(&path);
+                }
                 (op, self.copy(from, to, offset, length).map(|()| OpOutput::Unit))
             }
             IoCommand::Digest { op, kind, spans } => {
                 self.digests += 1;
-                (op, self.digest(kind, &spans))
+                let result = self.digest(kind, &spans);
+                let at = self.now + DAEMON_DELAY + self.late();
+                return self.at(at, Event::ToEngine(Input::Io(IoEvent::Done { op, result })));
             }
             other => return self.network(other),
         };
@@ -160,8 +173,9 @@ impl World {
         if let Some(mut part) = part {
             for span in spans {
                 let (now, later) = part.split_at(span.length as usize);
-                if let Some(path) = self.files.get(&span.file) {
-                    let _ = self.disk.write_held(span.file, path, (span.offset, now), self.now);
+                if let Some(path) = self.files.get(&span.file).cloned() {
+                    self.touched(&path);
+                    let _ = self.disk.write_held(span.file, &path, (span.offset, now), self.now);
                 }
                 part = later;
             }
@@ -174,6 +188,7 @@ impl World {
 
     /// Whoever has the file open goes on with the same bytes, and so do its viewers.
     pub(super) fn moved(&mut self, op: OpId, from: &[String], to: &[String]) {
+        self.touched(from);
         let moved = self.disk.rename(from, to, self.now);
         if moved.is_ok() {
             let known = self.files.values_mut().chain(self.served.values_mut());

@@ -144,11 +144,12 @@ impl World {
             if span.file == FileRef::ZEROS {
                 continue;
             }
-            let Some(path) = self.files.get(&span.file) else {
+            let Some(path) = self.files.get(&span.file).cloned() else {
                 let closed = OpError { kind: OpErrorKind::NotFound, message: "the file was closed".into() };
                 return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Failed(closed) });
             };
-            if let Err(error) = self.disk.write_held(span.file, path, (span.offset, now), self.now) {
+            self.touched(&path);
+            if let Err(error) = self.disk.write_held(span.file, &path, (span.offset, now), self.now) {
                 return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Failed(error) });
             }
         }
