@@ -56,6 +56,8 @@ struct Appearance {
     agrees: bool,
     /// Whether what was verified of it has to be hashed again.
     is_stale: bool,
+    /// Whether it looks as it did when it was seen last, and as it was stamped.
+    is_as_seen: bool,
 }
 
 /// A round over all files.
@@ -191,7 +193,8 @@ impl Torrent {
             }
             let slot = &self.files[file.as_usize()];
             let is_as_seen = slot.known.is_none_or(|known| found.stat() == Some(known));
-            let had_stamp = slot.stamp.is_some();
+            let (had_stamp, had_stat) = (slot.stamp.is_some(), found.stat());
+            let is_as_stamped = slot.stamp.is_none_or(|stamp| had_stat.is_some_and(|stat| stamp.agrees(&stat)));
             let verdict = self.decide(file, found, is_recheck, cx);
             if verdict == Verdict::Missing {
                 missing.push(file);
@@ -213,6 +216,7 @@ impl Torrent {
                 stat,
                 readable: stat.map_or(0, |stat| stat.length).max(slot.donated()),
                 agrees: verdict == Verdict::Same && is_as_left,
+                is_as_seen: verdict == Verdict::Same && is_as_seen && is_as_stamped,
                 is_stale: verdict == Verdict::Other || (!is_as_left && (had_stamp || !is_as_seen)),
             });
         }
@@ -225,18 +229,20 @@ impl Torrent {
 
     /// What is to be thought of a piece whose files were looked at.
     fn appraise(&mut self, piece: PieceIndex, looks: &[Appearance], is_recheck: bool, cx: &mut Context<'_>) {
-        let (mut is_readable, mut is_untouched, mut is_stale) = (true, true, false);
+        let (mut is_readable, mut is_untouched, mut is_stale, mut is_as_seen) = (true, true, false, true);
         for span in self.geometry.piece_spans(piece).filter(|span| !self.geometry.is_padding(span.file)) {
             let at = span.file.as_usize();
             is_readable &= looks[at].readable >= span.offset + u64::from(span.length);
             is_untouched &= looks[at].agrees;
             is_stale |= looks[at].is_stale;
+            is_as_seen &= looks[at].is_as_seen;
         }
         let state = self.pieces.state(piece);
         match state {
             PieceState::Have if !is_readable => self.lose_piece(piece, cx),
             PieceState::Have if is_recheck || is_stale => {
-                if is_recheck {
+                // A check that is called off does not bring back what another program changed.
+                if is_recheck && is_as_seen {
                     self.recheck.doubted.push(piece);
                 }
                 self.lose_piece(piece, cx);
