@@ -105,6 +105,7 @@ mod tests {
 
     use super::*;
     use crate::files::locks::{Access, Region};
+    use crate::files::writers::Writers;
     use crate::files::{FileStore, Roots};
     use crate::testing::TempDir;
 
@@ -112,7 +113,7 @@ mod tests {
     async fn nothing_is_read_while_it_is_written() {
         let dir = TempDir::new();
         std::fs::write(dir.path().join("film"), b"0123456789").unwrap();
-        let store = FileStore::new(Roots::default());
+        let store = FileStore::new(Roots::default(), Writers::open(dir.path()).unwrap());
         let (root, path) = (RootKey::from("d"), ["film".to_owned()]);
         let mut source = Source::new(File::open(dir.path().join("film")).unwrap(), store.place(&root, &path));
         let region = Region { file: store.identity(&root, &path), start: 4, end: 8 };
