@@ -379,6 +379,8 @@ impl Torrent {
         // A file that was just displaced is nowhere yet.
         let stat = stat.filter(|_| !matches!(slot.origin, Origin::Nothing | Origin::Unknown));
         let length = stat.map_or(0, |stat| stat.length).max(slot.donated());
+        // Nor does a check that is called off bring them back.
+        self.recheck.doubted.retain(|piece| !pieces.contains(piece));
         for piece in each_piece(pieces) {
             let needs = self.geometry.range_in_file(piece, file).map_or(0, |range| range.end() + 1);
             match self.pieces.state(piece) {
