@@ -91,10 +91,11 @@ impl Server {
             match selected {
                 Selected::Nothing(status) => return nothing(&file, status),
                 _ if *method == Method::HEAD || file.length == 0 => return head(&file, &selected),
-                _ => match self.reply(file, selected).await {
-                    Ok(answer) => return answer,
-                    Err(Again) => {}
-                },
+                _ => {
+                    if let Ok(answer) = self.reply(file, selected).await {
+                        return answer;
+                    }
+                }
             }
         }
         unavailable("the file keeps changing", RETRY_AFTER)

@@ -251,7 +251,7 @@ fn a_disk_that_is_away_stops_it_and_loses_nothing() {
     assert!(before > 0);
     world.disk.is_absent = true;
     world.start_over();
-    world.has_trouble("not there");
+    world.has_trouble("not connected");
     world.disk.is_absent = false;
     world.completes();
     assert!(world.received_bytes < 1_800_000 + (1 << 20), "{}", world.received_bytes);
