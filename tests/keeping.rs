@@ -114,7 +114,7 @@ async fn nothing_is_hashed_again_but_what_was_changed_and_that_is_mended() -> Re
         bytes[700_000] ^= 1;
         Ok(std::fs::write(path, bytes)?)
     };
-    let cases: [(&str, Deed<'_>, u64); 5] = [
+    let cases: [(&str, Deed<'_>, u64); 4] = [
         ("nothing", untouched, 0),
         ("one byte", &|stage| damage(&stage.path(1)), 1),
         (
@@ -131,7 +131,6 @@ async fn nothing_is_hashed_again_but_what_was_changed_and_that_is_mended() -> Re
             &|stage| Ok(std::fs::File::options().write(true).open(stage.path(2))?.set_len(1_000_000)?),
             1,
         ),
-        ("a file that is gone", &|stage| Ok(std::fs::remove_file(stage.path(1))?), 1),
     ];
     for (what, change, files) in cases {
         // A clock, not a moment that is announced: the rule is that nothing was written for so long.
@@ -143,10 +142,33 @@ async fn nothing_is_hashed_again_but_what_was_changed_and_that_is_mended() -> Re
         stage.lies_below(&stage.dir.join("show")).context(what)?;
         // A damaged piece is hashed twice: as it was found and as it came; a file shares its first and its last piece.
         let most = files * (u64::from(LENGTH) + 4 * PIECE_LENGTH as u64);
-        let most = if what == "a file that is gone" { most + u64::from(LENGTH) } else { most };
         let bytes = hashed(&server).await?;
         ensure!(bytes <= most, "{what}: {bytes} bytes were hashed, at most {most} are in question");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_is_said_and_not_fetched_and_goes_on_when_it_is_back() -> Result<()> {
+    let stage = Stage::new(0).await?;
+    let mut server = stage.serve().await?;
+    server.add_file(&stage.file, "?keep=1").await?;
+    stage.complete(&server).await?;
+    tokio::time::sleep(SETTLED).await;
+    ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
+    let (show, away) = (stage.dir.join("show"), stage.dir.join("away"));
+    std::fs::rename(&show, &away)?;
+    let passed = stage.swarm.passed();
+    let server = stage.serve().await?;
+    let stopped = stage.torrent(&server, "it to stop", |torrent| torrent["state"] == "error").await?;
+    ensure!(stopped["message"].as_str().is_some_and(|words| words.contains("can't be found")), "{stopped}");
+    ensure!(stage.swarm.passed() == passed && !show.exists(), "something was fetched or made");
+    std::fs::rename(&away, &show)?;
+    stage.complete(&server).await?;
+    stage.lies_below(&show)?;
+    let (passed, hashed) = (stage.swarm.passed() - passed, hashed(&server).await?);
+    ensure!(passed < 20_000, "{passed} bytes passed, more than peers say to each other");
+    ensure!(hashed == 0, "{hashed} bytes were hashed, though nobody had touched them");
     Ok(())
 }
 

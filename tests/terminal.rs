@@ -203,6 +203,29 @@ async fn what_was_there_before_is_never_removed() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_there_is_left_alone_unless_the_person_says_so() -> Result<()> {
+    let stage = Stage::new().await?;
+    stage.swarm.set_rate(0);
+    // Its first half is that of the film.
+    let mut theirs = stage.truth.clone();
+    theirs[stage.truth.len() / 2..].fill(b'x');
+    std::fs::write(stage.downloaded(), &theirs)?;
+    let ours = stage.dir.join(Film::Mp4MoovLast.file_name().replace(".mp4", " (2).mp4"));
+    let mut terminal = stage.get()?;
+    ensure!(terminal.ended().await?.code() == Some(0), "it completes");
+    ensure!(std::fs::read(stage.downloaded())? == theirs, "a file that was there was changed");
+    ensure!(std::fs::read(&ours)? == stage.truth, "its own file is not what was seeded");
+    let (passed, length) = (stage.swarm.passed(), stage.truth.len() as u64);
+    ensure!(passed < length * 3 / 4, "{passed} bytes were fetched, though half of {length} was there");
+    std::fs::remove_file(&ours)?;
+    let mut terminal = stage.start("get", &["--dir", stage.dir_text(), "--adopt"])?;
+    ensure!(terminal.ended().await?.code() == Some(0), "it completes");
+    stage.is_true()?;
+    ensure!(!ours.exists(), "nothing else was made");
+    nothing_runs(&stage.state).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_can_not_be_done_is_said_in_plain_words() -> Result<()> {
     let stage = Stage::new().await?;
     let torrent = stage.torrent.to_str().context("a plain name")?;

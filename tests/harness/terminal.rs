@@ -225,8 +225,8 @@ pub async fn nothing_runs(state: &Path) -> Result<()> {
     until("every daemon to end", SOON, || async { Ok(daemons(state).is_empty().then_some(())) }).await
 }
 
-/// What runs below a state folder have left to come back to.
+/// What runs below a state folder have left to come back to, besides the names of the download folders that they used.
 pub fn remembered(state: &Path) -> usize {
     let folders = std::fs::read_dir(state).into_iter().flatten().flatten();
-    folders.filter(|folder| folder.path().is_dir()).count()
+    folders.filter(|folder| folder.path().is_dir() && folder.file_name() != "folders").count()
 }

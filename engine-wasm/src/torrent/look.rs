@@ -280,6 +280,7 @@ impl Torrent {
     /// Remembers what the files look like, and which are to be stamped and made.
     fn note_files(&mut self, looks: &[Appearance], cx: &mut Context<'_>) {
         let geometry = std::sync::Arc::clone(&self.geometry);
+        self.empties.clear();
         for file in geometry.files().filter(|&file| !geometry.is_padding(file)) {
             let at = file.as_usize();
             let slot = &mut self.files[at];
@@ -290,7 +291,7 @@ impl Torrent {
                 self.wants_stamp(file, cx.now);
             } else if !slot.is_there {
                 self.files[at].stamp = None;
-                if self.geometry.file_len(file) == 0 && !self.empties.contains(&file) {
+                if self.geometry.file_len(file) == 0 {
                     self.empties.push_back(file);
                 }
             }

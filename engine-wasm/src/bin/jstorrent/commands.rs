@@ -104,15 +104,28 @@ pub(crate) async fn get(args: Get) -> Result<ExitCode> {
             if !args.file.is_empty() {
                 let torrent = until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
                 session.want(&torrent, &chosen(&torrent.files, &args.file)?).await?;
+            } else if is_described {
+                // An earlier run may have wanted less.
+                let torrent = until(session, &mut report, |torrent| !torrent.files.is_empty()).await?;
+                let all: Vec<u32> = torrent.files.iter().map(|file| file.index).collect();
+                session.want(&torrent, &all).await?;
             }
             if is_described {
                 // Named when it is known what to ask them for.
                 session.name_peers(&args.peers).await?;
             }
             let torrent = until(session, &mut report, |torrent| torrent.state == TorrentState::Complete).await?;
-            session.done();
+            if torrent.files.iter().all(|file| file.verified == file.length) {
+                session.done();
+            }
             is_complete = true;
             report.finish();
+            for file in torrent.files.iter().filter(|file| file.displaced) {
+                let name = &file.path;
+                report.note(&format!(
+                    "Another file had its name, so this one is “{name}” (--adopt goes on in the other one)."
+                ));
+            }
             let words = format!("{} is complete in {}", torrent.name, session.downloads().display());
             let fields = json!({ "infoHash": torrent.info_hash, "name": torrent.name, "length": torrent.length,
             "dir": session.downloads(), "files": torrent.files.iter().map(file_fields).collect::<Vec<_>>() });

@@ -68,7 +68,12 @@ impl Place {
             Some(named) => named,
             None => state.join("downloads"),
         };
-        ready(&downloads, is_fresh, &config.state)?;
+        if downloads.starts_with(&state) {
+            fs::create_dir_all(&downloads)
+                .with_context(|| format!("cannot make the folder {}", downloads.display()))?;
+        } else {
+            ready(&downloads, is_fresh, &config.state)?;
+        }
         let before = match keep {
             Keep::No => Some(written_down(&state, &downloads)?),
             Keep::Yes => {
@@ -168,7 +173,7 @@ fn resolved(dir: &Path) -> Result<PathBuf> {
                 let rest = full.strip_prefix(there).unwrap_or(Path::new(""));
                 return Ok(if rest.as_os_str().is_empty() { found } else { found.join(rest) });
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if is_not_there(&error) => {}
             Err(error) => return Err(error).with_context(|| format!("cannot use the folder {name}")),
         }
     }
@@ -183,9 +188,9 @@ fn ready(downloads: &Path, is_fresh: bool, state: &Path) -> Result<()> {
     let marks = state.join("folders");
     let mark = marks.join(key_of("folder", downloads));
     match fs::metadata(downloads) {
-        Ok(found) if found.is_dir() => {}
+        Ok(found) if found.is_dir() => probe(downloads)?,
         Ok(_) => bail!("{name} is not a folder"),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if is_not_there(&error) => {
             if !is_fresh {
                 return Ok(());
             }
@@ -205,6 +210,24 @@ fn ready(downloads: &Path, is_fresh: bool, state: &Path) -> Result<()> {
 }
 
 /// Makes a folder that the user alone can read; the daemon sees to the files in it.
+fn is_not_there(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
+/// Refuses what is a folder and takes no files, such as `/proc`. One that may only be read is fine as long as nothing has to be written.
+fn probe(dir: &Path) -> Result<()> {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    let probe = dir.join(format!(".jstorrent-{}", std::process::id()));
+    match File::create_new(&probe) {
+        Ok(_) => {
+            let _ = fs::remove_file(&probe);
+            Ok(())
+        }
+        Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | StorageFull) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("the folder {} can't be written", dir.display())),
+    }
+}
+
 fn private_folder(path: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

@@ -169,6 +169,17 @@ fn what_is_missing_or_of_the_wrong_kind_is_named() {
 }
 
 #[test]
+fn a_path_that_no_disk_takes_is_refused_and_a_long_name_is_cut() {
+    let long = "n".repeat(255);
+    let deep = [long.as_str(); 16];
+    check_error(&several(&[entry(1, &deep)]), shared_proto::path::TooLong::Bytes.into());
+    assert!(parse(&several(&[entry(1, &deep[..15])])).is_ok());
+    let name = "é".repeat(200) + ".mkv";
+    let meta = parse(&several(&[entry(1, &[&name])])).unwrap();
+    assert_eq!(meta.files[0].path[1], "é".repeat(125) + ".mkv");
+}
+
+#[test]
 fn bounds_are_checked() {
     for length in [0, 64 << 20 | 1, i64::MAX] {
         let shown = u32::try_from(length).unwrap_or(u32::MAX);
