@@ -1,0 +1,388 @@
+//! The fault matrix of the data: what each fault of a disk does to a torrent in each phase of its life.
+//!
+//! In every cell: no foreign file changes, no proven piece is lost, one sentence tells the user, and work continues when the cause is gone. The faults
+//! of the system come from a seam in the daemon (`io-shim/src/files/faults.rs`), which only debug builds have; the others are made for real. The test prints its
+//! table; `FAULTS_ONLY="EIO serving"` runs the cells whose names hold all of these words.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use futures_util::{StreamExt as _, stream};
+use jstorrent_tests::clock::until;
+use jstorrent_tests::http;
+use jstorrent_tests::plain::{Server, url_of};
+use jstorrent_tests::proxy::Line;
+use jstorrent_tests::scene::LIMIT;
+use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::torrent::Recipe;
+use jstorrent_tests::workspace::Scratch;
+use serde_json::{Value, json};
+
+const PIECE_LENGTH: usize = 64 << 10;
+const LENGTH: usize = 2_000_000;
+const DIARY: &[u8] = b"dear diary";
+/// Cells that run at the same time.
+const AT_ONCE: usize = 3;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    NoSpace,
+    Io,
+    Denied,
+    ReadOnly,
+    Gone,
+    Swapped,
+    DiskGone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Adding,
+    Downloading,
+    Serving,
+    Moving,
+    Removing,
+}
+
+const FAULTS: [(Fault, &str); 7] = [
+    (Fault::NoSpace, "ENOSPC"),
+    (Fault::Io, "EIO"),
+    (Fault::Denied, "EACCES"),
+    (Fault::ReadOnly, "EROFS"),
+    (Fault::Gone, "file gone"),
+    (Fault::Swapped, "file swapped"),
+    (Fault::DiskGone, "disk gone"),
+];
+const PHASES: [(Phase, &str); 5] = [
+    (Phase::Adding, "adding"),
+    (Phase::Downloading, "downloading"),
+    (Phase::Serving, "serving"),
+    (Phase::Moving, "moving"),
+    (Phase::Removing, "removing"),
+];
+
+/// Why a cell has no meaning.
+fn without_meaning(fault: Fault, phase: Phase) -> Option<&'static str> {
+    match (fault, phase) {
+        (Fault::Gone, Phase::Adding) => Some("no file is there yet"),
+        (Fault::Swapped, Phase::Adding) => Some("no file is there yet; foreign files have tests of their own"),
+        (Fault::NoSpace, Phase::Removing) => Some("removing takes no space"),
+        (Fault::Gone, Phase::Removing) => Some("nothing is left to remove"),
+        _ => None,
+    }
+}
+
+/// What the seam is told, line by line.
+fn lines(fault: Fault, phase: Phase) -> String {
+    let (errno, accesses): (_, &[&str]) = match fault {
+        Fault::NoSpace => ("ENOSPC", &["make", "extend", "write"]),
+        Fault::Io => ("EIO", &["open", "open-to-write", "make", "extend", "read", "write", "sync", "rename", "remove"]),
+        Fault::Denied if phase == Phase::Serving => ("EACCES", &["open", "open-to-write"]),
+        Fault::Denied => ("EACCES", &["open-to-write", "make", "write", "rename", "remove"]),
+        Fault::ReadOnly => ("EROFS", &["open-to-write", "make", "extend", "write", "rename", "remove"]),
+        Fault::Gone | Fault::Swapped | Fault::DiskGone => return String::new(),
+    };
+    accesses.iter().map(|access| format!("{access} {errno}\n")).collect()
+}
+
+/// A seeded film.
+struct World {
+    scratch: Scratch,
+    truth: Vec<u8>,
+    swarm: Swarm,
+    file: PathBuf,
+}
+
+/// One cell: a server of its own, and what lies in its download folder.
+struct Cell<'a> {
+    world: &'a World,
+    fault: Fault,
+    phase: Phase,
+    state: PathBuf,
+    dir: PathBuf,
+    server: Server,
+}
+
+impl World {
+    async fn new() -> Result<Self> {
+        let scratch = Scratch::new("faults")?;
+        let content = scratch.dir("content")?;
+        let mixed = |at: usize| (at ^ 0x5a5a_1234).wrapping_mul(0x85eb_ca6b).to_be_bytes()[5];
+        let truth: Vec<u8> = (0..LENGTH).map(mixed).collect();
+        std::fs::write(content.join("film.mp4"), &truth)?;
+        let recipe = Recipe::of_file(&content.join("film.mp4"), PIECE_LENGTH)?;
+        let swarm = Swarm::of(recipe, &[(Client::Libtorrent, Line::of_rate(0))]).await?;
+        let file = swarm.torrent.write_to(scratch.path())?;
+        Ok(Self { scratch, truth, swarm, file })
+    }
+}
+
+impl<'a> Cell<'a> {
+    async fn new(world: &'a World, fault: Fault, phase: Phase) -> Result<Self> {
+        let name = format!("{fault:?}-{phase:?}");
+        let (state, dir) = (world.scratch.dir(&format!("{name}/state"))?, world.scratch.dir(&format!("{name}/films"))?);
+        // Foreign, in the same folder, and there from the beginning.
+        std::fs::write(dir.join("diary.txt"), DIARY)?;
+        let limit = if phase == Phase::Downloading { "300K" } else { "20M" };
+        let server = Server::start(&state, &dir, &["--download-limit", limit]).await?;
+        Ok(Self { world, fault, phase, state, dir, server })
+    }
+
+    fn film(&self) -> PathBuf {
+        self.dir.join("film.mp4")
+    }
+
+    fn aside(&self, name: &str) -> PathBuf {
+        self.dir.with_file_name(name)
+    }
+
+    /// Lets the fault happen.
+    fn strike(&self) -> Result<()> {
+        match self.fault {
+            Fault::Gone => std::fs::rename(self.film(), self.aside("film")).context("taking the film away")?,
+            Fault::Swapped => {
+                std::fs::rename(self.film(), self.aside("film")).context("taking the film away")?;
+                std::fs::write(self.film(), DIARY)?;
+            }
+            Fault::DiskGone => std::fs::rename(&self.dir, self.aside("away"))?,
+            _ => std::fs::write(self.state.join("faults"), lines(self.fault, self.phase))?,
+        }
+        Ok(())
+    }
+
+    /// Takes the cause away, after a look that nothing foreign changed.
+    fn mend(&self) -> Result<()> {
+        match self.fault {
+            Fault::Gone if !self.film().exists() => std::fs::rename(self.aside("film"), self.film())?,
+            // It was fetched again meanwhile.
+            Fault::Gone => {}
+            Fault::Swapped => {
+                ensure!(std::fs::read(self.film())? == DIARY, "the foreign file was changed");
+                std::fs::rename(self.aside("film"), self.film())?;
+            }
+            Fault::DiskGone => {
+                ensure!(!self.dir.exists(), "something was made in place of the disk");
+                std::fs::rename(self.aside("away"), &self.dir)?;
+            }
+            _ => std::fs::remove_file(self.state.join("faults"))?,
+        }
+        Ok(())
+    }
+
+    async fn add(&self) -> Result<Value> {
+        self.server.add_file(&self.world.file, "?keep=1").await
+    }
+
+    fn path(&self) -> String {
+        format!("torrents/{}", self.world.swarm.torrent.info_hash)
+    }
+
+    async fn torrent(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Result<Value> {
+        let last = std::sync::Mutex::new(Value::Null);
+        let look = || async {
+            let torrent = self.server.json(&self.path(), &[]).await?;
+            *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = torrent.clone();
+            Ok(is_so(&torrent).then_some(torrent))
+        };
+        let found = until(what, LIMIT, look).await;
+        found.with_context(|| format!("{}", last.lock().unwrap_or_else(std::sync::PoisonError::into_inner)))
+    }
+
+    /// One sentence tells what is wrong.
+    async fn says_so(&self) -> Result<String> {
+        let torrent = self.torrent("it to say what is wrong", |torrent| torrent["state"] == "error").await?;
+        let message = torrent["message"].as_str().unwrap_or_default();
+        ensure!(message.ends_with('.') && message.len() > 20, "no sentence: {torrent}");
+        ensure!(!message.contains(self.world.scratch.path().to_str().unwrap_or_default()), "a path: {message}");
+        Ok(message.to_owned())
+    }
+
+    /// It completes, by itself or, where it said so, after a check.
+    async fn completes(&self) -> Result<()> {
+        let is_complete = |torrent: &Value| torrent["state"] == "complete";
+        if self.fault == Fault::Io {
+            self.server.curl(&format!("{}/recheck", self.path()), &["-X", "POST"]).await?;
+        }
+        self.torrent("it to be complete", is_complete).await.map(drop)
+    }
+
+    /// Everything is as it should be at the end.
+    fn holds(&self, dir: &Path) -> Result<()> {
+        ensure!(std::fs::read(self.dir.join("diary.txt"))? == DIARY, "the diary was changed");
+        let names: Vec<_> = std::fs::read_dir(dir)?.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
+        let holds_film = |name| std::fs::read(dir.join(name)).is_ok_and(|bytes| bytes == self.world.truth);
+        ensure!(names.iter().any(holds_film), "the film is not there: {names:?}");
+        Ok(())
+    }
+
+    async fn run(&self) -> Result<String> {
+        match self.phase {
+            Phase::Adding => self.adding().await,
+            Phase::Downloading => self.downloading().await,
+            Phase::Serving => self.serving().await,
+            Phase::Moving => self.moving().await,
+            Phase::Removing => self.removing().await,
+        }
+    }
+
+    async fn adding(&self) -> Result<String> {
+        if self.fault == Fault::DiskGone {
+            // A folder that held files: one that never did may be made.
+            self.add().await?;
+            self.completes().await?;
+            self.server.remove(&self.world.swarm.torrent.info_hash).await?;
+        }
+        self.strike()?;
+        self.add().await?;
+        let said = self.says_so().await?;
+        self.mend()?;
+        self.completes().await?;
+        self.holds(&self.dir)?;
+        Ok(said)
+    }
+
+    async fn downloading(&self) -> Result<String> {
+        self.add().await?;
+        self.torrent("a few pieces", |torrent| torrent["verified"].as_u64() > Some(300_000)).await?;
+        self.strike()?;
+        let said = match self.fault {
+            // An open file can be written wherever its name went: that is seen at the end, or when somebody looks.
+            Fault::Gone | Fault::Swapped | Fault::DiskGone => {
+                let is_settled = |torrent: &Value| torrent["state"] == "error" || torrent["state"] == "complete";
+                let torrent = self.torrent("it to notice, or to end", is_settled).await?;
+                torrent["message"].as_str().unwrap_or("it ends all the same").to_owned()
+            }
+            _ => self.says_so().await?,
+        };
+        self.mend()?;
+        self.completes().await?;
+        self.holds(&self.dir)?;
+        Ok(said)
+    }
+
+    async fn serving(&self) -> Result<String> {
+        let added = self.add().await?;
+        self.completes().await?;
+        let url = url_of(&added)?.to_owned();
+        self.strike()?;
+        let reply = http::get(&url).await;
+        let said = match (&reply, self.fault) {
+            (Ok(reply), Fault::NoSpace | Fault::ReadOnly) => {
+                ensure!(reply.body == self.world.truth, "reading needs no writing");
+                "it is served all the same".to_owned()
+            }
+            (Ok(reply), _) if reply.status == 200 => {
+                // What was sent before the fault was noticed is right, at least.
+                ensure!(self.world.truth.starts_with(&reply.body), "a wrong byte was served");
+                "the reply ends early".to_owned()
+            }
+            (Ok(reply), _) => format!("status {}", reply.status),
+            (Err(_), _) => "the reply ends early".to_owned(),
+        };
+        self.mend()?;
+        self.completes().await?;
+        let served =
+            || async { Ok(http::get(&url).await.is_ok_and(|reply| reply.body == self.world.truth).then_some(())) };
+        until("the film to be served again", LIMIT, served).await?;
+        self.holds(&self.dir)?;
+        Ok(said)
+    }
+
+    async fn relocate(&self) -> Result<(u16, String)> {
+        let body = json!({ "folder": "new" }).to_string();
+        let put = ["-X", "PUT", "-H", "Content-Type: application/json", "-d", &body];
+        self.server.curl(&format!("{}/location", self.path()), &put).await
+    }
+
+    async fn moving(&self) -> Result<String> {
+        self.add().await?;
+        self.completes().await?;
+        self.strike()?;
+        let (status, body) = self.relocate().await?;
+        let is_over = |torrent: &Value| torrent["moveProgress"].is_null();
+        let torrent = self.torrent("the move to end", is_over).await?;
+        let said = torrent["message"].as_str().map(str::to_owned);
+        match self.fault {
+            Fault::Swapped => {
+                // What lies in the film's place is somebody else's, so it stays there, and the film is fetched again at its new place.
+                self.completes().await?;
+                ensure!(std::fs::read(self.film())? == DIARY, "the foreign file was moved or changed");
+                self.holds(&self.dir.join("new"))?;
+                return Ok("the foreign file stays, and the film is fetched again".to_owned());
+            }
+            Fault::Gone => {
+                let said = self.says_so().await?;
+                // It is put back where the torrent is said to lie now.
+                let place = self.dir.join(torrent["liesAt"].as_str().context("a place")?);
+                std::fs::create_dir_all(place.parent().context("a folder")?)?;
+                std::fs::rename(self.aside("film"), &place)?;
+                self.completes().await?;
+                self.holds(place.parent().context("a folder")?)?;
+                return Ok(said);
+            }
+            _ => {}
+        }
+        ensure!(torrent["liesAt"] == "film.mp4", "it moved in spite of the fault: {torrent}");
+        let said = if status == 204 { said.context("nobody was told")? } else { body };
+        self.mend()?;
+        self.completes().await?;
+        let moved = || async { Ok((self.relocate().await?.0 == 204).then_some(())) };
+        until("the move to be taken", LIMIT, moved).await?;
+        let is_there = |torrent: &Value| {
+            torrent["moveProgress"].is_null() && torrent["liesAt"].as_str().is_some_and(|at| at.starts_with("new/"))
+        };
+        self.torrent("it to lie there", is_there).await?;
+        self.holds(&self.dir.join("new"))?;
+        Ok(said)
+    }
+
+    async fn removing(&self) -> Result<String> {
+        self.add().await?;
+        self.completes().await?;
+        self.strike()?;
+        let (status, said) = self.server.curl(&format!("{}?data=1", self.path()), &["-X", "DELETE"]).await?;
+        let film = if self.fault == Fault::DiskGone { self.aside("away").join("film.mp4") } else { self.film() };
+        let bytes = std::fs::read(film).context("the film, or what lies in its place")?;
+        ensure!(bytes == self.world.truth || bytes == DIARY, "a file was changed");
+        self.mend()?;
+        self.holds(&self.dir)?;
+        ensure!(status == 204 || said.len() > 20, "{status} {said}");
+        Ok(format!("status {status} {said}"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_of_a_disk_harms_nothing_is_told_and_passes() -> Result<()> {
+    let world = Arc::new(World::new().await?);
+    let cells = FAULTS.iter().flat_map(|fault| PHASES.iter().map(move |phase| (*fault, *phase)));
+    let only = std::env::var("FAULTS_ONLY").unwrap_or_default();
+    let run = |((fault, fault_name), (phase, phase_name)): ((Fault, &'static str), (Phase, &'static str))| {
+        let world = Arc::clone(&world);
+        let is_wanted = only.split(' ').all(|word| fault_name.contains(word) || phase_name.contains(word));
+        async move {
+            let outcome = match without_meaning(fault, phase) {
+                Some(reason) => Ok(format!("no meaning: {reason}")),
+                None if !is_wanted => Ok("not run".to_owned()),
+                None => match Cell::new(&world, fault, phase).await {
+                    Ok(cell) => tokio::time::timeout(Duration::from_secs(180), cell.run()).await?,
+                    Err(error) => Err(error),
+                },
+            };
+            anyhow::Ok((format!("{fault_name} × {phase_name}"), outcome))
+        }
+    };
+    let mut outcomes = stream::iter(cells.map(run)).buffered(AT_ONCE).boxed();
+    let mut failed = 0;
+    while let Some(outcome) = outcomes.next().await {
+        let (cell, outcome) = outcome?;
+        failed += usize::from(outcome.is_err());
+        match outcome {
+            Ok(said) => println!("{cell:28} ok: {said}"),
+            Err(error) => println!("{cell:28} FAILED: {error:#}"),
+        }
+    }
+    ensure!(failed == 0, "{failed} cells failed");
+    Ok(())
+}
