@@ -165,8 +165,8 @@ impl IoPlane {
             }
             IoCommand::FileRead { op, span } => self.run_bulky(op, self.files.read(span, Arc::clone(&self.reads))),
             IoCommand::FileSync { op, file } => self.run(op, 0, self.files.sync(file)),
-            IoCommand::FileMove { op, root, from, to_root, to } => {
-                let renaming = self.files.rename(root, from, to_root, to);
+            IoCommand::FileMove { op, identity, root, from, to_root, to } => {
+                let renaming = self.files.rename(identity, (root, from), (to_root, to));
                 self.run(op, 0, renaming);
             }
             IoCommand::PortMap { socket } => self.sockets.ports.map(socket),

@@ -295,10 +295,13 @@ pub enum IoCommand {
         file: FileRef,
     },
     /// Rename, also into another root, by copying where that is another disk; an existing target is an error, and then
-    /// nothing has changed. Open handles go on with the same bytes. Folders that this leaves empty are deleted. → [`OpOutput::Unit`]
+    /// nothing has changed. Open handles go on with the same bytes. Folders that this leaves empty are deleted. Another file than the named one
+    /// stays where it is: [`OpErrorKind::Changed`]. → [`OpOutput::Unit`]
     FileMove {
         /// For the answer.
         op: OpId,
+        /// Which file; absent: whatever file has this path.
+        identity: Option<FileIdentity>,
         /// The folder.
         root: RootKey,
         /// Path now.

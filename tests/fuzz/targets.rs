@@ -68,8 +68,11 @@ fn metainfo(data: &[u8]) {
     assert!(geometry.piece_count() > 0 || meta.total_length() == 0);
     for file in &meta.files {
         assert!(!file.path.is_empty());
-        for part in &file.path {
-            assert!(!part.is_empty() && part != "." && part != ".." && !part.contains(['/', '\\', '\0']), "{part:?}");
+        for part in file.path.iter().chain(file.safe_path.iter().flatten()) {
+            assert!(!part.is_empty() && part != "." && part != ".." && !part.contains(['/', '\0']), "{part:?}");
+        }
+        for part in file.safe_path.as_ref().unwrap_or(&file.path) {
+            assert!(!part.contains(['\\', ':']) && !part.ends_with(['.', ' ']), "{part:?}");
         }
     }
 }

@@ -204,6 +204,20 @@ impl World {
 }
 
 #[test]
+fn a_file_that_took_the_place_of_ours_is_not_moved_with_the_torrent() {
+    let mut world = World::with_torrent(torrent(PIECE, &[("film.mp4", 1 << 20)]), &fast(), 201);
+    world.completes();
+    let now = world.now;
+    world.disk.swap_in(&path("film.mp4"), vec![9; 1 << 20], now);
+    let folder = Some("new".to_owned());
+    world.intend(Intent::Move { info_hash: world.info_hash(), root: None, folder, name: None });
+    world.run_for(Duration::from_secs(1));
+    world.completes();
+    assert_eq!(world.read("film.mp4").unwrap(), vec![9; 1 << 20]);
+    assert_eq!(world.read("new/film.mp4").unwrap(), world.sample.file(0));
+}
+
+#[test]
 fn what_is_missing_is_an_error_and_not_fetched_and_comes_back_by_itself() {
     for is_restarted in [true, false] {
         let mut world = World::with_torrent(three(), &fast(), 189);

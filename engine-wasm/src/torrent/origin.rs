@@ -79,7 +79,7 @@ impl Origin {
         !matches!(self, Self::Theirs(_) | Self::Unsure)
     }
 
-    fn identity(self) -> Option<FileIdentity> {
+    pub(super) fn identity(self) -> Option<FileIdentity> {
         match self {
             Self::Ours(identity) | Self::Adopted(identity) | Self::Theirs(identity) => identity,
             Self::Unknown | Self::Nothing | Self::Unsure => None,
@@ -201,10 +201,19 @@ impl Torrent {
         self.close_file(file, cx);
     }
 
-    /// Another file has the name: ours gets the next number. Nothing may be armed on the file afterwards, and what was verified of it is to be looked at anew.
-    pub(super) fn displace(&mut self, file: FileIndex, donor: Option<Donor>, cx: &mut Context<'_>) {
-        tracing::info!(torrent = %self.meta.info_hash, file = file.0, "another file has the name: ours gets a number");
+    /// A file of ours was replaced by another one, and has a path that nothing has.
+    pub(super) fn replaced(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         self.let_go(file, cx);
+        self.lose_all(file, cx);
+        let slot = &mut self.files[file.as_usize()];
+        (slot.origin, slot.stamp, slot.known) = (Origin::Nothing, None, None);
+        (slot.is_there, slot.is_stamping) = (false, false);
+        self.wants_are_stale = true;
+        self.record.touch(cx.now);
+    }
+
+    /// Nothing that was known of a file's bytes holds any more. Nothing may be armed on it.
+    fn lose_all(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         let pieces = self.geometry.pieces_of_file(file).into_iter().flat_map(each_piece);
         for piece in pieces.collect::<Vec<_>>() {
             match self.pieces.state(piece) {
@@ -213,6 +222,13 @@ impl Torrent {
                 PieceState::Missing | PieceState::Unchecked => {}
             }
         }
+    }
+
+    /// Another file has the name: ours gets the next number. Nothing may be armed on the file afterwards, and what was verified of it is to be looked at anew.
+    pub(super) fn displace(&mut self, file: FileIndex, donor: Option<Donor>, cx: &mut Context<'_>) {
+        tracing::info!(torrent = %self.meta.info_hash, file = file.0, "another file has the name: ours gets a number");
+        self.let_go(file, cx);
+        self.lose_all(file, cx);
         let slot = &mut self.files[file.as_usize()];
         (slot.origin, slot.stamp, slot.known) = (Origin::Unknown, None, None);
         (slot.is_there, slot.is_displaced, slot.is_stamping) = (false, true, false);
@@ -424,10 +440,7 @@ impl Torrent {
             self.let_go(file, cx);
             self.close_donor(file, cx);
             self.delete_file(file, cx);
-            let pieces = self.geometry.pieces_of_file(file).into_iter().flat_map(each_piece);
-            for piece in pieces.filter(|&piece| self.pieces.state(piece) == PieceState::Have).collect::<Vec<_>>() {
-                self.lose_piece(piece, cx);
-            }
+            self.lose_all(file, cx);
             self.place.renamed.remove(&file.0);
             let slot = &mut self.files[file.as_usize()];
             (slot.origin, slot.stamp, slot.known) = (Origin::Unknown, None, None);

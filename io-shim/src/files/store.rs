@@ -162,6 +162,7 @@ impl FileStore {
     /// that is now there. Blocking; to be called outside of a name job, because a copy takes its time.
     pub(crate) fn rename(
         &self,
+        identity: Option<FileIdentity>,
         (root, from): (&RootKey, &[String]),
         (to_root, to): (&RootKey, &[String]),
         cancelled: impl Fn() -> bool,
@@ -170,6 +171,7 @@ impl FileStore {
         let source = self.roots.open(root, false)?;
         let found = opening::look(&source, &from)?.ok_or_else(|| from_io(&io::ErrorKind::NotFound.into()))?;
         let _writer = self.admit(root, &from, &found)?;
+        expect_identity(identity, opening::stat(&found)?.identity)?;
         let target = if root == to_root { source.try_clone() } else { Ok(self.roots.open(to_root, true)?) };
         let target = target.map_err(|error| from_io(&error))?;
         let alone = || self.names.blocking_lock();

@@ -177,10 +177,9 @@ impl FileTable {
     /// [`shared_proto::IoCommand::FileMove`]
     pub(crate) fn rename(
         &mut self,
-        root: RootKey,
-        from: Vec<String>,
-        to_root: RootKey,
-        to: Vec<String>,
+        expected: Option<FileIdentity>,
+        (root, from): (RootKey, Vec<String>),
+        (to_root, to): (RootKey, Vec<String>),
     ) -> impl Future<Output = OpResult> + use<> {
         let identity = self.store.identity(&root, &from);
         self.store.rename_identity(&root, &from, &to_root, &to);
@@ -202,7 +201,7 @@ impl FileTable {
             let mover = Arc::clone(&store);
             let job = move || {
                 let _claim = claim;
-                let moved = mover.rename((&root, &from), (&to_root, &to), || stopped.is_cancelled())?;
+                let moved = mover.rename(expected, (&root, &from), (&to_root, &to), || stopped.is_cancelled())?;
                 if let Some(file) = moved.map(Arc::new) {
                     identity.count_move();
                     for open in open_now {

@@ -108,8 +108,16 @@ async fn paths_that_are_not_names_are_refused_everywhere() {
         assert_eq!(kind(deleted), Err(OpErrorKind::Denied), "{attack:?}");
         let renames = [(names(attack), good.clone()), (good, names(attack))];
         for (from, to) in renames {
-            let renamed =
-                bench.ask(|op| IoCommand::FileMove { op, root: root.clone(), from, to_root: root.clone(), to }).await;
+            let renamed = bench
+                .ask(|op| IoCommand::FileMove {
+                    op,
+                    identity: None,
+                    root: root.clone(),
+                    from,
+                    to_root: root.clone(),
+                    to,
+                })
+                .await;
             assert_eq!(kind(renamed), Err(OpErrorKind::Denied), "{attack:?}");
         }
     }
@@ -154,10 +162,15 @@ async fn links_that_lie_on_the_disk_lead_nowhere() {
         kind(bench.ask(|op| IoCommand::FileDelete { op, root: root(), path: path.clone(), identity: None }).await)
             .unwrap_err();
         let to = names(&["stolen"]);
-        kind(bench.ask(|op| IoCommand::FileMove { op, root: root(), from: path, to_root: root(), to }).await)
-            .unwrap_err();
+        kind(
+            bench
+                .ask(|op| IoCommand::FileMove { op, identity: None, root: root(), from: path, to_root: root(), to })
+                .await,
+        )
+        .unwrap_err();
         let (from, to) = (names(&["inner", "mine"]), names(&[folder, "planted"]));
-        kind(bench.ask(|op| IoCommand::FileMove { op, root: root(), from, to_root: root(), to }).await).unwrap_err();
+        kind(bench.ask(|op| IoCommand::FileMove { op, identity: None, root: root(), from, to_root: root(), to }).await)
+            .unwrap_err();
     }
     assert_eq!(fs::read_dir(bench.disk("outside")).unwrap().count(), 1);
     assert_eq!(fs::read(bench.disk("outside/secret")).unwrap(), b"secret");
@@ -198,7 +211,7 @@ async fn a_rename_never_replaces() {
     let root = || RootKey::from("root");
     let rename = |from: &[&str], to: &[&str]| {
         let (from, to) = (names(from), names(to));
-        move |op| IoCommand::FileMove { op, root: root(), from, to_root: root(), to }
+        move |op| IoCommand::FileMove { op, identity: None, root: root(), from, to_root: root(), to }
     };
     assert_eq!(kind(bench.ask(rename(&["a"], &["b"])).await), Err(OpErrorKind::Exists));
     assert_eq!(kind(bench.ask(rename(&["no"], &["c"])).await), Err(OpErrorKind::NotFound));

@@ -15,7 +15,7 @@ fn start(bench: &mut Bench, from: (&str, &[&str]), to: (&str, &[&str])) -> OpId 
     let names = |path: &[&str]| path.iter().map(|name| (*name).to_owned()).collect();
     let (root, to_root) = (RootKey::from(from.0), RootKey::from(to.0));
     let (from, to) = (names(from.1), names(to.1));
-    bench.start(|op| IoCommand::FileMove { op, root, from, to_root, to })
+    bench.start(|op| IoCommand::FileMove { op, identity: None, root, from, to_root, to })
 }
 
 async fn rename(bench: &mut Bench, from: (&str, &[&str]), to: (&str, &[&str])) -> Result<(), OpErrorKind> {

@@ -53,6 +53,7 @@ async fn names_change_in_the_order_of_their_commands() {
     for n in 0..100 {
         last = Some(bench.start(|op| IoCommand::FileMove {
             op,
+            identity: None,
             root: root(),
             from: name(n),
             to_root: root(),

@@ -32,7 +32,8 @@ async fn delete(bench: &mut Bench, path: &[&str], identity: Option<FileIdentity>
 
 async fn rename(bench: &mut Bench, from: &str, to: (&str, &str)) -> Result<(), OpErrorKind> {
     let (from, to_root, to) = (names(&[from]), RootKey::from(to.0), names(&[to.1]));
-    let moved = bench.ask(|op| IoCommand::FileMove { op, root: "root".into(), from, to_root, to }).await;
+    let moved =
+        bench.ask(|op| IoCommand::FileMove { op, identity: None, root: "root".into(), from, to_root, to }).await;
     moved.map(drop).map_err(|error| error.kind)
 }
 

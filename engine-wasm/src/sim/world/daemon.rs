@@ -109,8 +109,13 @@ impl World {
                 let synced = self.files.get(&file).map(|_| OpOutput::Unit).ok_or_else(not_open);
                 (op, synced)
             }
-            IoCommand::FileMove { op, root, from, to_root, to } => {
+            IoCommand::FileMove { op, identity, root, from, to_root, to } => {
                 let (from, to) = (path_in(&root, from), path_in(&to_root, to));
+                let found = self.disk.stat(&from).and_then(|stat| stat.identity);
+                if identity.is_some() && found.is_some() && identity != found {
+                    let changed = OpError { kind: OpErrorKind::Changed, message: "another file is there".into() };
+                    return self.tell(IoEvent::Done { op, result: Err(changed) });
+                }
                 self.moves += 1;
                 return self.at(self.now + self.move_time, Event::Moved(op, from, to));
             }

@@ -74,8 +74,10 @@ impl Torrent {
             let (here, there) = (self.place.clone(), relocation.to.clone());
             let (from, to) = if is_back { (&there, &here) } else { (&here, &there) };
             let (from, to) = ((from.root.clone(), from.path(file.0, own)), (to.root.clone(), to.path(file.0, own)));
+            let identity = self.files[file.as_usize()].origin.identity();
             self.ask(Op::Move(file), cx, |op| IoCommand::FileMove {
                 op,
+                identity,
                 root: from.0,
                 from: from.1,
                 to_root: to.0,
@@ -113,6 +115,12 @@ impl Torrent {
                 relocation.moved[file.as_usize()] = !was_moved;
                 self.announce_file(file, cx);
                 self.doubt(file, None, cx);
+            }
+            Err(error) if error.kind == OpErrorKind::Changed => {
+                // Somebody put another file in its place: that one stays where it is, and ours is made anew.
+                relocation.moved[file.as_usize()] = !was_moved;
+                self.announce_file(file, cx);
+                self.replaced(file, cx);
             }
             Err(error) => self.turn_round(file, was_moved, &error, cx),
         }
