@@ -193,8 +193,10 @@ impl Session<'_> {
             server.terminal.event("its end", |event| event["event"] == "notice_over").await?;
         }
         if !has_moved && outcomes["moving"].is_ok() {
-            outcomes
-                .insert("moving", self.moves(&server).await.and_then(|has| Ok(ensure!(has, "it is still refused"))));
+            outcomes.insert(
+                "moving",
+                self.moves(&server).await.and_then(|has| if has { Ok(()) } else { bail!("it is still refused") }),
+            );
         }
         self.torrent(&server, self.served, "the move to end", |torrent| {
             torrent["liesAt"] == "moved.bin" && complete(torrent)

@@ -27,7 +27,7 @@ impl State {
     }
 
     /// The answer to a command about it; the command, if it is about something else.
-    pub(super) fn answer(&mut self, command: IoCommand) -> Result<(OpId, OpOutput), IoCommand> {
+    pub(super) fn answer(&mut self, command: IoCommand) -> Result<(OpId, OpOutput), Box<IoCommand>> {
         Ok(match command {
             IoCommand::KvPut { op, key, value } => {
                 self.0.insert(key, value);
@@ -42,7 +42,7 @@ impl State {
                 let keys = self.keys().filter(|key| key.starts_with(&prefix)).map(str::to_owned).collect();
                 (op, OpOutput::Keys(keys))
             }
-            other => return Err(other),
+            other => return Err(Box::new(other)),
         })
     }
 }

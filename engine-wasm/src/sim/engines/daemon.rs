@@ -84,7 +84,7 @@ impl Engines {
                 let takes = if is_socket { self.sockets_take } else { DAEMON_DELAY };
                 let answer = self.nodes[node].state.answer(other);
                 let (op, result) =
-                    answer.map_or_else(|other| self.answer(node, other), |(op, output)| (op, Ok(output)));
+                    answer.map_or_else(|other| self.answer(node, *other), |(op, output)| (op, Ok(output)));
                 self.at(self.now + takes, node, Event::ToEngine(Input::Io(IoEvent::Done { op, result })));
             }
         }

@@ -73,7 +73,7 @@ impl World {
             }
             other => match self.state.answer(other) {
                 Ok((op, output)) => self.tell(IoEvent::Done { op, result: Ok(output) }),
-                Err(other) => self.answer(other),
+                Err(other) => self.answer(*other),
             },
         }
     }
