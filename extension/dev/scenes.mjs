@@ -6,7 +6,7 @@ const GB = 1e9;
 
 function file(index, path, length, share, contentType) {
   const playable = /^(video|audio)/.test(contentType);
-  return { index, path, length, verified: Math.floor(length * share), priority: "normal", contentType, playable, url: `/stream/${hash(index)}?key=k` };
+  return { index, path, length, verified: Math.floor(length * share), priority: "normal", contentType, playable, url: `/stream/${hash(index)}?key=k`, displaced: false };
 }
 
 function torrent(number, name, state, share, more = {}) {
@@ -92,7 +92,7 @@ const settings = {
 };
 
 const connected = { kind: "connected", baseUrl: "http://127.0.0.1:1", version: "0.1.0" };
-const state = (link, torrents, streams = []) => ({ link, snapshot: { torrents, roots: [{ key: "downloads", label: "Downloads" }, { key: "disk", label: "Big disk" }], streams, listenPort: 51413, portMapping, settings } });
+const state = (link, torrents, streams = [], notices = []) => ({ link, snapshot: { torrents, notices, roots: [{ key: "downloads", label: "Downloads" }, { key: "disk", label: "Big disk" }], streams, listenPort: 51413, portMapping, settings } });
 
 const many = Array.from({ length: 500 }, (_, index) =>
   torrent(index + 1, `Torrent number ${index + 1}`, index % 3 ? "downloading" : "complete", index % 3 ? (index % 97) / 97 : 1, { peers: index % 40, downRateBps: (index % 7) * 100_000 }),
@@ -102,10 +102,16 @@ const heap = torrent(1, "Two thousand recordings", "downloading", 0.5, {
   peers: 9,
 });
 
+// One episode found its name taken.
+const taken = series.map((one, at) => ({ ...one, displaced: at === 1, path: at === 1 ? one.path.replace(".mkv", " (2).mkv") : one.path }));
+const unsaved = [{ kind: "not_saved", message: "The list of torrents and settings can't be saved: the disk is full. What changed is kept and saved as soon as there is room." }];
+
 /** Scenes of the app page. `open`: expands the first torrent. */
 export const appScenes = {
   list: { state: state(connected, few) },
   open: { state: state(connected, few), open: true, details: true },
+  displaced: { state: state(connected, [torrent(1, "The Long Night, Season 1", "downloading", 0.42, { files: taken }), ...few.slice(1)]), open: true, details: true },
+  unsaved: { state: state(connected, few.slice(0, 3), [], unsaved) },
   empty: { state: state(connected, []) },
   nohost: { state: state({ kind: "down", cause: "no_host", message: "" }, []) },
   gone: { state: state({ kind: "down", cause: "unreachable", message: "The daemon does not answer." }, few) },
