@@ -332,3 +332,39 @@ impl Torrent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_without_identities_is_still_read() {
+        let mut have = Bitfield::new(9);
+        have.set(2);
+        let pieces = Bytes::from(have.to_wire());
+        let old = OldWire {
+            version: VERSION_WITHOUT_IDENTITIES,
+            place: OldPlace {
+                root: "d".into(),
+                folder: vec!["films".into()],
+                name: Some("film (2).mp4".into()),
+                renamed: BTreeMap::new(),
+            },
+            moving: None,
+            added: 7,
+            paused: true,
+            pieces: pieces.clone(),
+            verified: pieces,
+            stamps: Vec::new(),
+            priorities: vec![(1, Priority::High)],
+            before: Some(vec![1]),
+            peers: vec![([127, 0, 0, 1], 6881).into()],
+        };
+        let bytes = postcard::to_stdvec(&old).unwrap();
+        let record = Record::decode(&bytes, 9).expect("it is read");
+        assert_eq!((record.kept.as_deref(), record.before.as_deref()), (Some(&[][..]), Some(&[1][..])));
+        assert_eq!((record.place.names, record.place.name.as_deref()), (Names::Safe, Some("film (2).mp4")));
+        assert_eq!((record.added, record.paused, record.verified), (7, true, have));
+        assert_eq!(Record::decode(&[99, 0, 0], 9), None, "a version of the future");
+    }
+}
