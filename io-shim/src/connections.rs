@@ -169,7 +169,7 @@ impl Activity {
     }
 }
 
-/// How much patience so many bytes are worth, nanoseconds.
+/// How long a client may take for this many bytes, nanoseconds.
 fn earned(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX).saturating_mul(1_000_000_000 / MIN_RATE)
 }

@@ -161,7 +161,7 @@ pub fn running_endpoint(path: &Path) -> Option<Endpoint> {
     serde_json::from_slice::<Endpoint>(&bytes).ok().filter(|endpoint| is_token(&endpoint.token))
 }
 
-/// Makes a folder that the user alone can read. One that is there already becomes private, too, with the files in it that are ours.
+/// Makes a folder that only the user can read. A folder that is there already becomes private as well, and so do our files in it.
 ///
 /// # Errors
 /// When it cannot be made, or is a folder that all users share, as `/tmp` is.

@@ -237,7 +237,7 @@ fn add(call: Call<'_>, keep: bool) -> Result<Action, Failure> {
     Ok(Action::AddMagnet { link: body.magnet, keep: keep || body.keep })
 }
 
-/// A body that says something about a torrent, at most so many bytes.
+/// A body that says something about a torrent; a longer one than `most` bytes is refused.
 fn settings<T: serde::de::DeserializeOwned>(call: Call<'_>, most: usize, what: &str) -> Result<T, Failure> {
     if call.content.len() > most {
         return Err(Failure::new(Code::TooLarge, "the body is too long"));

@@ -65,7 +65,7 @@ pub fn numbered(name: &str, number: u32, is_file: bool) -> String {
     with_extension(stem, &format!(" ({number}){extension}"), MAX_COMPONENT)
 }
 
-/// A name cut to at most so many bytes, between characters; a file keeps its extension.
+/// A name cut between characters to at most `most` bytes; a file keeps its extension.
 pub fn shortened(name: &str, most: usize, is_file: bool) -> String {
     let (stem, extension) = if is_file { split_extension(name) } else { (name, "") };
     if name.len() <= most { name.to_owned() } else { with_extension(stem, extension, most) }

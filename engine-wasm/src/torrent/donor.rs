@@ -27,7 +27,7 @@ pub(super) struct Donor {
 pub(super) struct Copies(BTreeMap<PieceIndex, (usize, bool)>);
 
 impl Copies {
-    /// What is being copied of a piece is of no use any more. False when nothing was.
+    /// Forgets the copies under way of a piece. False when there were none.
     pub(super) fn forget(&mut self, piece: PieceIndex) -> bool {
         self.0.remove(&piece).is_some()
     }

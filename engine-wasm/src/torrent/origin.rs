@@ -21,7 +21,7 @@ use crate::pick::piece_map::PieceState;
 
 /// Names with a number that are tried for one file before a person is asked to look.
 const NAMES_TRIED: u32 = 100;
-/// After so many of them the folder's name is what is in the way: the torrent's own folder gets a number.
+/// When this many names in a folder are taken, the folder itself must be the obstacle: the torrent's own folder gets a number instead.
 const NAMES_IN_FOLDER: u32 = 3;
 
 /// Whose a file is.

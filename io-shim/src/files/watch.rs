@@ -11,7 +11,7 @@ use std::sync::{
 
 use shared_proto::io::FileStat;
 
-/// What a file looked like after so many changes of ours.
+/// What a file looked like, and how many changes we had made to it by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     stat: FileStat,

@@ -252,7 +252,7 @@ pub(crate) fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
     options
 }
 
-/// Takes the lock of a state folder, and writes down for whom.
+/// Takes the lock of a state folder, and writes down which process holds it.
 ///
 /// A holder that lives is somebody else's run. One that is dead was killed, perhaps in the moment in which it started a program: that program shares
 /// the lock until it is loaded, which may take seconds on a busy machine.
@@ -289,7 +289,7 @@ fn is_alive(pid: u32) -> bool {
     pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
-/// On Windows no other program shares a lock: who has it lives.
+/// On Windows a lock ends with its process, so a process that holds one is alive.
 #[cfg(not(unix))]
 fn is_alive(_: u32) -> bool {
     true
