@@ -208,7 +208,7 @@ async fn thirty_thousand_files_are_added() -> Result<()> {
     Ok(())
 }
 
-/// A torrent file of so many files of ten bytes, whose content lies nowhere.
+/// A torrent file that names `count` files of ten bytes; their content does not exist.
 fn many_files(folder: &Path, count: usize) -> Result<std::path::PathBuf> {
     let files: String = (0..count).map(|at| format!("d6:lengthi10e4:pathl9:{at:09}ee")).collect();
     let name = format!("many-{count}");

@@ -80,8 +80,8 @@ impl Opener {
         self.open_and_read(file, 0, 0).await.map(|(source, _)| source)
     }
 
-    /// Opens a file and reads so many bytes in the same turn of the threads that may wait for a disk. What goes wrong with reading is found again when
-    /// the bytes are read in their turn, unless another program changed the file.
+    /// Opens a file and reads `count` bytes of it in one job on the blocking threads. A read error is left for the read that needs the bytes,
+    /// unless another program changed the file.
     ///
     /// # Errors
     /// It is not there, or can't be read.

@@ -56,7 +56,7 @@ impl Source {
         self.place.is_current() && self.guard.is_watching(self.place.watch())
     }
 
-    /// Reads so many bytes.
+    /// Reads `count` bytes from `position` on.
     ///
     /// # Errors
     /// [`Unread`]

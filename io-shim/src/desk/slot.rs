@@ -1,6 +1,6 @@
 //! Viewers that are let in, and the places that they have.
 //!
-//! Owns who waits, who is sent to, and who loses a place to a newcomer. Must never know what is granted. Invariants: a viewer has one place or none; only
+//! Owns which viewers wait, which are sent to, and which one loses its place to a newcomer. Must never know what is granted. Invariants: a viewer has one place or none; only
 //! a viewer whose client has stalled loses a place, and then its connection ends.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Connections in numbers: who has a place when there are too few.
+//! Floods of connections: which of them keep their places when there are too few.
 
 use crate::rig::{Rig, Viewer, soon};
 

@@ -80,7 +80,7 @@ async fn a_viewer_that_leaves_under_backpressure_is_noticed_within_a_second() {
 
 const OTHER: &str = "/stream/other?key=key-of-the-film";
 
-/// A daemon with so many places of each kind, in all and per file, and two files.
+/// A daemon with two files and these limits on waiting and sending places, in all and per file.
 async fn with_places(all: usize, per_file: usize, length: usize) -> (Rig, Brain) {
     let limits = |settings: &mut io_shim::config::Settings| {
         settings.max_replies = Some(all);

@@ -127,7 +127,7 @@ async fn our_own_api_is_not_reached_by_any_spelling_nor_by_a_redirect() {
     for host in ["127.0.0.1", "localhost", "127.1", "2130706433", "[::ffff:127.0.0.1]"] {
         for url in [format!("http://{host}:{port}/add"), format!("http://{other}/to={host}")] {
             let refused = get(&mut bench, &url, 99).await;
-            // Where localhost has another address, too, that one is tried, and nobody is there.
+            // Where localhost has a second address, the daemon tries that one and finds nobody listening.
             let is_refused = matches!(refused, Err(OpErrorKind::Denied))
                 || host == "localhost" && refused == Err(OpErrorKind::Network);
             assert!(is_refused, "{url}: {refused:?}");
