@@ -11,6 +11,7 @@ mod link;
 mod loading;
 mod lsd;
 mod magnets;
+mod removing;
 mod secrets;
 mod settings;
 mod sockets;
@@ -384,17 +385,19 @@ impl Engine {
 
     fn settle(&mut self) {
         let now = self.now;
-        let mut answers = Vec::new();
+        let (mut answers, mut partings) = (Vec::new(), Vec::new());
         for info_hash in std::mem::take(&mut self.unsettled) {
             let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
             if let Some(torrent) = self.torrents.get_mut(&info_hash) {
                 torrent.settle(&mut cx);
                 answers.extend(torrent.take_answer().map(|answer| (info_hash, answer)));
+                partings.extend(torrent.take_parting(&mut cx).map(|parting| (info_hash, parting)));
             } else if let Some(pending) = self.magnets.get_mut(&info_hash) {
                 pending.settle(&mut cx);
             }
         }
         self.answer_movers(answers);
+        self.part(partings, now);
     }
 
     fn stream_url(&self, id: &FileId) -> String {

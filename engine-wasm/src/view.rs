@@ -186,6 +186,9 @@ pub enum IntentReply {
     Done {
         /// The torrent it was about.
         info_hash: String,
+        /// What a person should know of it, in plain words.
+        #[serde(default)]
+        message: Option<String>,
     },
     /// The settings are as they were asked for, and written down.
     Configured,

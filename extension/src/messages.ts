@@ -199,7 +199,7 @@ const intent = variants<Intent>({
   remove: object({ kind: literal("remove"), infoHash, deleteData: boolean }),
 });
 const intentReply = variants<IntentReply>({
-  done: object({ kind: literal("done"), infoHash }),
+  done: object({ kind: literal("done"), infoHash, message: nullable(words) }),
   configured: object({ kind: literal("configured") }),
   failed: object({ kind: literal("failed"), message: words }),
 });

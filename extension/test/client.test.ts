@@ -75,7 +75,7 @@ test("replies find their requests, in any order", async () => {
 test("another page's replies are not for this one", async () => {
   const { client, hear, clock } = rig();
   const asked = client.intent({ kind: "pause", infoHash: HASH });
-  hear({ kind: "reply", page: "another", id: 0, reply: { kind: "intent", reply: { kind: "done", infoHash: HASH } } });
+  hear({ kind: "reply", page: "another", id: 0, reply: { kind: "intent", reply: { kind: "done", infoHash: HASH, message: null } } });
   await clock.advance(15_000);
   expect((await asked).kind).toBe("failed");
 });

@@ -199,7 +199,7 @@ describe("the engine's messages", () => {
   test("a reply is accepted only with a shape that is known", () => {
     const reply = (body: unknown) => ({ kind: "reply", page: "p", id: 0, reply: body });
     check(parseEngineMessage, reply({ kind: "ok" }), true);
-    check(parseEngineMessage, reply({ kind: "intent", reply: { kind: "done", infoHash: HASH } }), true);
+    check(parseEngineMessage, reply({ kind: "intent", reply: { kind: "done", infoHash: HASH, message: null } }), true);
     check(parseEngineMessage, reply({ kind: "intent", reply: { kind: "failed", message: "no" } }), true);
     check(parseEngineMessage, reply({ kind: "pieces", pieces: null }), true);
     check(parseEngineMessage, reply({ kind: "pieces", pieces: { verified: [0, 255], underway: [1, 2] } }), true);

@@ -14,7 +14,7 @@ use anyhow::Result;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -48,6 +48,8 @@ struct Link {
     rate_bps: AtomicU64,
     passed: AtomicU64,
     free_at: Mutex<Instant>,
+    /// Nothing more is read from the seeder when so many bytes have passed.
+    held_at: watch::Sender<u64>,
 }
 
 /// A running proxy; dropping it cuts all connections.
@@ -75,6 +77,7 @@ impl Proxy {
             rate_bps: AtomicU64::new(line.rate_bps),
             passed: AtomicU64::new(0),
             free_at: Mutex::new(Instant::now()),
+            held_at: watch::Sender::new(u64::MAX),
         });
         let shared = Arc::clone(&link);
         let accepting = tokio::spawn(async move {
@@ -101,6 +104,11 @@ impl Proxy {
     /// Changes the rate from now on; 0 is without limit.
     pub fn set_rate(&self, rate_bps: u64) {
         self.link.rate_bps.store(rate_bps, Ordering::Relaxed);
+    }
+
+    /// Lets so many bytes pass towards leechers in all, and at most a chunk more; `u64::MAX` lets everything pass.
+    pub fn hold_at(&self, bytes: u64) {
+        self.link.held_at.send_replace(bytes);
     }
 }
 
@@ -155,7 +163,9 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration, 
 impl Link {
     /// When the link has sent `bytes` more; waits while it has too much to send.
     async fn take(&self, bytes: u64) -> Instant {
-        self.passed.fetch_add(bytes, Ordering::Relaxed);
+        let passed = self.passed.fetch_add(bytes, Ordering::Relaxed);
+        // The sender lives as long as the link.
+        let _ = self.held_at.subscribe().wait_for(|held_at| passed < *held_at).await;
         let rate_bps = self.rate_bps.load(Ordering::Relaxed);
         if rate_bps == 0 {
             return Instant::now();
@@ -197,6 +207,28 @@ mod tests {
     async fn a_limited_line_takes_the_time_that_its_rate_says() {
         let took = check(Line { rate_bps: 1 << 20, delay: Duration::ZERO }, 512 << 10).await;
         assert!((400..2_000).contains(&took.as_millis()), "512 KiB at 1 MiB/s took {took:?}");
+    }
+
+    #[tokio::test]
+    async fn a_held_line_passes_what_it_may_and_goes_on_when_it_is_let_go() {
+        let origin = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = Proxy::start(origin.local_addr().unwrap(), Line { rate_bps: 0, delay: Duration::ZERO }).unwrap();
+        proxy.hold_at(1);
+        let serve = tokio::spawn(async move {
+            let (mut stream, _) = origin.accept().await.unwrap();
+            stream.write_all(&[7; 4 * CHUNK]).await.unwrap();
+            stream.read_u8().await.unwrap_err();
+        });
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        let mut got = vec![0; 4 * CHUNK];
+        let all = tokio::time::timeout(Duration::from_millis(300), stream.read_exact(&mut got)).await;
+        assert!(all.is_err(), "nothing was held");
+        proxy.hold_at(u64::MAX);
+        // What came before is in the buffer of the read that was given up.
+        let mut rest = vec![0; 2 * CHUNK];
+        stream.read_exact(&mut rest).await.unwrap();
+        drop(stream);
+        serve.await.unwrap();
     }
 
     #[tokio::test]

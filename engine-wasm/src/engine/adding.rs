@@ -20,6 +20,9 @@ impl Engine {
             Metainfo::parse(&metainfo).map_err(|error| format!("This is not a usable torrent file: {error}."))?;
         let info_hash = self.known_name(meta.identity());
         meta.know_as(info_hash);
+        if self.torrents.get(&info_hash).is_some_and(Torrent::is_leaving) {
+            return Err("It is being removed: add it again in a moment.".to_owned());
+        }
         if self.torrents.contains_key(&info_hash) {
             return Ok(info_hash);
         }

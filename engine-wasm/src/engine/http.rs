@@ -15,7 +15,7 @@ use crate::magnet::{Patience, Pending};
 use crate::metainfo::{InfoHash, Magnet, Metainfo};
 use crate::time::Instant;
 use crate::torrent::{Asker, Torrent};
-use crate::view::{Intent, TorrentState, TorrentView};
+use crate::view::{TorrentState, TorrentView};
 
 /// Who calls, and what begins URLs in the answer.
 struct Caller {
@@ -148,7 +148,7 @@ impl Engine {
             self.cleanups().filter(|(_, due)| *due <= now).map(|(info_hash, _)| info_hash).collect();
         for info_hash in due {
             tracing::info!(torrent = %info_hash, "nobody reads this temporary torrent: it goes");
-            self.remove(info_hash, true, now);
+            self.remove(info_hash, true, None, now);
         }
         if self.api.adding.next_reminder().is_some_and(|next| next <= now) {
             for request_id in self.api.adding.remind(now) {
@@ -167,6 +167,7 @@ impl Engine {
         let idle = self.api.temporary.all().filter(|(info_hash, _)| !self.api.adding.has(*info_hash));
         idle.filter_map(|(info_hash, wanted)| {
             let unread = match self.torrents.get(&info_hash) {
+                Some(torrent) if torrent.is_leaving() => return None,
                 Some(torrent) => torrent.unread_since()?.max(wanted),
                 None => wanted,
             };
@@ -241,7 +242,10 @@ impl Engine {
             }
             Action::Remove { info_hash, delete_data } => {
                 self.check_known(info_hash)?;
-                self.remove(info_hash, delete_data, now);
+                self.known(&info_hash.to_string()).map_err(|message| Failure::new(Code::Conflict, message))?;
+                if self.remove(info_hash, delete_data, Some(Asker::Call(caller.id)), now) {
+                    return Ok(None);
+                }
                 Reply::nothing()
             }
             Action::AddTorrent { metainfo, keep } => {
@@ -346,7 +350,7 @@ impl Engine {
             _ => Failure::new(Code::MetadataTimeout, self.why_not(info_hash)),
         });
         if wait.is_ours && view.as_ref().is_err_and(|failure| failure.code == Code::MetadataTimeout) {
-            self.remove(info_hash, true, now);
+            self.remove(info_hash, true, None, now);
         }
         for (request_id, base) in wait.callers {
             let reply = match &view {
@@ -400,14 +404,6 @@ impl Engine {
         Ok(view)
     }
 
-    fn remove(&mut self, info_hash: InfoHash, delete_data: bool, now: Instant) {
-        let intent = Intent::Remove { info_hash: info_hash.to_string(), delete_data };
-        if let Err(message) = self.carry_out(NO_INTENT, intent, now) {
-            tracing::warn!(torrent = %info_hash, message, "a torrent could not be removed");
-        }
-        self.out.push_back(Output::Changed);
-    }
-
     fn is_known(&self, info_hash: InfoHash) -> bool {
         self.torrents.contains_key(&info_hash) || self.magnets.contains_key(&info_hash)
     }
@@ -420,9 +416,6 @@ impl Engine {
         self.out.push_back(Output::Control(message));
     }
 }
-
-/// The number of no intent: what is removed here is answered by its call.
-const NO_INTENT: u64 = 0;
 
 /// The answer to an added torrent. The torrent is there, however long the list of its files: a list that is too long is left out.
 fn added(view: &TorrentView, base: &str) -> Reply {

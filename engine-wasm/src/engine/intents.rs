@@ -94,26 +94,28 @@ impl Engine {
                     // What is written down, and what lies on the disk, would be back with it.
                     return Err("The daemon is not there. Remove it when it is back.".to_owned());
                 }
-                let answer = self.torrents.get_mut(&info_hash).and_then(Torrent::end_move);
-                self.answer_movers(answer.map(|answer| (info_hash, answer)).into_iter().collect());
-                self.with(info_hash, now, |torrent, cx| torrent.remove(delete_data, cx));
-                self.torrents.remove(&info_hash);
-                self.with_magnet(info_hash, now, Pending::remove);
-                self.magnets.remove(&info_hash);
-                self.files.retain(|_, (owner, _)| *owner != info_hash);
-                self.requests.retain(|_, owner| *owner != info_hash);
-                self.keep(info_hash, now);
+                if self.remove(info_hash, delete_data, Some(Asker::Intent(id)), now) {
+                    return Ok(None);
+                }
                 info_hash
             }
         };
         Ok(Some(info_hash))
     }
 
+    /// The torrent that goes by this name.
+    ///
+    /// # Errors
+    /// There is none, or it is on its way out.
     pub(super) fn known(&self, info_hash: &str) -> Result<InfoHash, String> {
-        info_hash
+        let info_hash = info_hash
             .parse::<InfoHash>()
             .ok()
             .filter(|info_hash| self.torrents.contains_key(info_hash) || self.magnets.contains_key(info_hash))
-            .ok_or_else(|| "There is no such torrent.".to_owned())
+            .ok_or_else(|| "There is no such torrent.".to_owned())?;
+        match self.torrents.get(&info_hash) {
+            Some(torrent) if torrent.is_leaving() => Err("It is being removed.".to_owned()),
+            _ => Ok(info_hash),
+        }
     }
 }

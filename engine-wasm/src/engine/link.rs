@@ -5,6 +5,7 @@ use shared_proto::{EngineMessage, RootKey};
 use super::{Engine, context};
 use crate::io::Output;
 use crate::time::Instant;
+use crate::torrent::Torrent;
 
 /// The group of all connections in [`EngineMessage::RateLimit`].
 const ALL_CONNECTIONS: u32 = 0;
@@ -65,6 +66,7 @@ impl Engine {
         let movers = self.torrents.iter_mut();
         let answers = movers.filter_map(|(&info_hash, torrent)| Some((info_hash, torrent.take_answer()?))).collect();
         self.answer_movers(answers);
+        self.unsettled.extend(self.torrents.values().filter(|it| it.is_leaving()).map(Torrent::info_hash));
         self.out.push_back(Output::Changed);
     }
 }

@@ -94,7 +94,7 @@ impl Engine {
     /// Says what came of an intent.
     pub(super) fn reply(&mut self, id: u64, outcome: Result<InfoHash, String>) {
         let reply = match outcome {
-            Ok(info_hash) => IntentReply::Done { info_hash: info_hash.to_string() },
+            Ok(info_hash) => IntentReply::Done { info_hash: info_hash.to_string(), message: None },
             Err(message) => IntentReply::Failed { message },
         };
         self.out.push_back(Output::Reply { id, reply });

@@ -2,7 +2,7 @@
 //!
 //! Sparse files cost what was written to them, as on a real disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared_proto::io::{FileStat, OpError, OpErrorKind};
 use shared_proto::{FileIdentity, FileRef, OpenMode, RootKey};
@@ -34,6 +34,8 @@ pub(super) struct Disk {
     pub(super) is_read_only: bool,
     /// Where nothing can be moved to, and why.
     pub(super) barred: BTreeMap<Vec<String>, OpErrorKind>,
+    /// What can't be deleted.
+    pub(super) held_fast: BTreeSet<Vec<String>>,
     /// Whether it is not connected.
     pub(super) is_absent: bool,
     /// Whether it does not tell files apart.
@@ -159,6 +161,9 @@ impl Disk {
     pub(super) fn delete(&mut self, path: &[String], identity: Option<FileIdentity>) -> Result<(), OpError> {
         self.check_there()?;
         self.check_writable()?;
+        if self.held_fast.contains(path) {
+            return Err(error(OpErrorKind::Denied, "another program holds it"));
+        }
         let found = self.stat(path).ok_or_else(|| error(OpErrorKind::NotFound, "no such file"))?;
         if identity.is_some() && identity != found.identity {
             return Err(error(OpErrorKind::Changed, "another file is there"));

@@ -55,7 +55,7 @@ fn a_magnet_link_and_one_honest_peer_make_a_film() {
         ("A film", TorrentState::Metadata, 0, 0)
     );
     assert_eq!(view.message.as_deref(), Some("Connecting to peers"));
-    assert_eq!(world.replies, [IntentReply::Done { info_hash: world.info_hash() }]);
+    assert_eq!(world.replies, [IntentReply::Done { info_hash: world.info_hash(), message: None }]);
     assert_eq!(world.keys("magnet/"), 1);
     assert!(blocks(&world.sample) == 4);
     let took = check(&mut world, 10, "an honest peer");
@@ -143,7 +143,9 @@ fn a_pending_link_can_be_paused_resumed_and_removed() {
     world.run_for(Duration::from_secs(1));
     assert!(!world.has_state() && world.connected().is_empty());
     assert!(world.engine.snapshot(world.now).torrents.is_empty());
-    assert!(world.replies.iter().all(|reply| *reply == IntentReply::Done { info_hash: info_hash.clone() }));
+    assert!(
+        world.replies.iter().all(|reply| *reply == IntentReply::Done { info_hash: info_hash.clone(), message: None })
+    );
 }
 
 #[test]
@@ -261,7 +263,7 @@ fn a_torrent_file_is_fetched_by_its_address_and_answered_when_it_is_there() {
             "The torrent file can't be fetched: nobody answers.",
         ]
     );
-    assert!(world.replies.contains(&IntentReply::Done { info_hash: world.info_hash() }));
+    assert!(world.replies.contains(&IntentReply::Done { info_hash: world.info_hash(), message: None }));
     world.intend(Intent::AddUrl { url: "http://w/film.torrent".into() });
     world.unlink();
     assert!(matches!(world.replies.last(), Some(IntentReply::Failed { message }) if message.contains("went away")));

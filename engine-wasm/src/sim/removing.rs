@@ -123,3 +123,98 @@ fn not_while_the_daemon_is_away() {
     world.remove(true);
     world.left(&[], "now it is gone");
 }
+
+fn refusal(world: &World) -> &str {
+    match world.replies.last() {
+        Some(IntentReply::Failed { message }) => message,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn what_can_not_be_deleted_keeps_it_until_it_can() {
+    let mut world = World::with_torrent(three(), &fast(), 167);
+    world.run_for(Duration::from_secs(10));
+    world.disk.is_read_only = true;
+    world.remove(true);
+    assert_eq!(
+        refusal(&world),
+        "“Sample/a.mkv” can't be deleted: the disk is read-only. Remove the torrent again when that is mended."
+    );
+    assert_eq!(world.view().state, TorrentState::Error);
+    assert_eq!(world.view().message.as_deref(), Some(refusal(&world)));
+    assert_eq!(world.verified(), 1_100_000, "what is there is as proven as before");
+    world.run_for(Duration::from_secs(1_000));
+    assert_eq!(world.paths().len(), 3, "nothing is deleted behind a person's back");
+    world.disk.is_read_only = false;
+    world.replace_engine();
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.verified(), 1_100_000, "nor forgotten");
+    world.remove(true);
+    world.left(&[], "the cause is gone");
+}
+
+#[test]
+fn what_was_deleted_before_the_trouble_is_not_taken_for_proven() {
+    let mut world = World::with_torrent(three(), &fast(), 168);
+    world.run_for(Duration::from_secs(10));
+    let path = |name: &str| vec!["Sample".to_owned(), name.to_owned()];
+    world.disk.held_fast.insert(path("b.mkv"));
+    world.remove(true);
+    assert!(refusal(&world).starts_with("“Sample/b.mkv” can't be deleted"), "{:?}", world.replies);
+    assert_eq!(world.paths(), ["Sample/b.mkv"]);
+    // The piece that both share is lost with the first.
+    assert!((400_000..500_000).contains(&world.verified()), "{}", world.verified());
+    world.disk.held_fast.clear();
+    world.intend(Intent::Resume { info_hash: world.info_hash() });
+    world.run_for(Duration::from_secs(20));
+    assert!(world.is_complete(), "{:?} {:?}", world.view().state, world.view().message);
+    assert_eq!(world.read("Sample/a.mkv").unwrap(), world.sample.file(0));
+}
+
+#[test]
+fn nobody_else_does_anything_with_it_meanwhile() {
+    let mut world = World::with_torrent(three(), &fast(), 169);
+    world.run_for(Duration::from_secs(10));
+    let info_hash = world.info_hash();
+    world.intend(Intent::Remove { info_hash: info_hash.clone(), delete_data: true });
+    assert_eq!(world.view().message.as_deref(), Some("Deleting its files"));
+    for intent in [
+        Intent::Resume { info_hash: info_hash.clone() },
+        Intent::Recheck { info_hash: info_hash.clone() },
+        Intent::Remove { info_hash, delete_data: true },
+        Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() },
+    ] {
+        world.intend(intent);
+        assert!(refusal(&world).starts_with("It is being removed"), "{:?}", world.replies);
+    }
+    world.run_for(Duration::from_secs(1));
+    world.left(&[], "it goes all the same");
+}
+
+#[test]
+fn a_daemon_that_goes_in_the_middle_of_it_leaves_a_torrent_that_can_be_removed_again() {
+    let mut world = World::with_torrent(three(), &fast(), 170);
+    world.run_for(Duration::from_secs(10));
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+    world.unlink();
+    assert_eq!(refusal(&world), "The daemon went away before all was deleted. Remove the torrent again.");
+    world.link();
+    world.run_for(Duration::from_secs(5));
+    world.remove(true);
+    world.left(&[], "the daemon is back");
+}
+
+#[test]
+fn another_file_in_the_place_of_ours_is_left_alone_and_named() {
+    let mut world = World::with_torrent(three(), &fast(), 171);
+    world.run_for(Duration::from_secs(10));
+    let now = world.now;
+    world.disk.swap_in(&["Sample".to_owned(), "a.mkv".to_owned()], vec![9; 600_000], now);
+    world.remove(true);
+    let message = "“Sample/a.mkv” was left alone: it is not the file that was downloaded.".to_owned();
+    let info_hash = world.info_hash();
+    assert_eq!(world.replies.last(), Some(&IntentReply::Done { info_hash, message: Some(message) }));
+    world.left(&["Sample/a.mkv"], "ours are gone");
+    assert_eq!(world.read("Sample/a.mkv").unwrap(), [9; 600_000]);
+}

@@ -77,6 +77,7 @@ impl Torrent {
             recheck: Recheck::default(),
             stamps: Stamps::default(),
             trouble: Trouble::default(),
+            removal: None,
             mover: Mover::restored(record.as_ref().and_then(|record| record.moving.clone()), files.len()),
             pinned: BTreeSet::new(),
             to_hash: VecDeque::new(),

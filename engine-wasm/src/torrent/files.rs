@@ -181,6 +181,9 @@ impl Torrent {
         result: Result<OpOutput, OpError>,
         cx: &mut Context<'_>,
     ) {
+        if self.is_leaving() && access == Access::Write {
+            return self.made_too_late(file, result, cx);
+        }
         let error = match result {
             Ok(output) => {
                 if access == Access::Write {

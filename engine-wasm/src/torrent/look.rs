@@ -337,6 +337,9 @@ impl Torrent {
     ) {
         self.creating = self.creating.saturating_sub(1);
         cx.order(IoCommand::FileClose { file: handle });
+        if self.is_leaving() {
+            return self.made_too_late(file, result, cx);
+        }
         match result {
             Ok(output) => {
                 self.made(file, &output, cx);

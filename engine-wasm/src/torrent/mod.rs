@@ -18,6 +18,7 @@ mod prove;
 mod punch;
 mod recheck;
 mod relocate;
+mod removal;
 mod resume;
 mod revoke;
 mod selection;
@@ -59,12 +60,14 @@ use look::Look;
 use ops::Op;
 use recheck::Recheck;
 use relocate::Mover;
+use removal::Removal;
 use selection::Selection;
 use stamps::Stamps;
 use trouble::Trouble;
 
 pub(crate) use place::Place;
 pub(crate) use relocate::{Answer, Asker};
+pub(crate) use removal::Parting;
 pub(crate) use resume::{METAINFO_PREFIX, Record, keys};
 pub use sharing::Goals;
 
@@ -112,6 +115,7 @@ pub(crate) struct Torrent {
     stamps: Stamps,
     trouble: Trouble,
     mover: Mover,
+    removal: Option<Removal>,
     /// Pieces whose files stay open because somebody may write to them.
     pinned: BTreeSet<PieceIndex>,
     /// Full pieces that wait until their files can be open.
@@ -259,6 +263,7 @@ impl Torrent {
             (slot.is_stamping, slot.is_ours_now) = (false, false);
         }
         self.unlink_move();
+        self.unlink_removal();
         self.copies.unlink();
         self.trouble.can_write = false;
         self.evidence.clear();
@@ -278,7 +283,7 @@ impl Torrent {
 
     /// A person lets it go on.
     pub(crate) fn resume(&mut self, linked: bool, cx: &mut Context<'_>) {
-        if self.insist(cx) || !matches!(self.status, Status::Paused | Status::Failed(_)) {
+        if self.is_leaving() || self.insist(cx) || !matches!(self.status, Status::Paused | Status::Failed(_)) {
             return;
         }
         self.trouble.forget();
@@ -294,27 +299,6 @@ impl Torrent {
             self.begin(cx);
         }
         cx.changed();
-    }
-
-    /// It is taken out of the engine: closes what is open, and deletes what it wrote if that is wanted.
-    pub(crate) fn remove(&mut self, delete_data: bool, cx: &mut Context<'_>) {
-        self.stop(Status::Paused, cx);
-        self.close_files(cx);
-        for purpose in self.ops.values() {
-            if let Op::Create(_, file) = purpose {
-                cx.order(IoCommand::FileClose { file: *file });
-            }
-        }
-        let geometry = Arc::clone(&self.geometry);
-        for file in geometry.files().filter(|file| !self.meta.files[file.as_usize()].padding) {
-            cx.say(shared_proto::EngineMessage::FileForget { file_id: self.files[file.as_usize()].id.clone() });
-            if delete_data {
-                self.delete_file(file, cx);
-            }
-        }
-        for key in resume::keys(self.meta.info_hash).into_iter().chain([sharing::key(self.meta.info_hash)]) {
-            cx.write(key, None);
-        }
     }
 
     /// When it wants to be woken.

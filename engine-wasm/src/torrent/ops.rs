@@ -46,6 +46,8 @@ pub(super) enum Op {
     LookAhead(FileIndex, u32),
     LookBack(FileIndex, u32),
     Move(FileIndex),
+    /// A file of a torrent that is removed with its data.
+    Delete(FileIndex),
 }
 
 impl Torrent {
@@ -84,6 +86,7 @@ impl Torrent {
             Op::LookAhead(file, round) => self.looked_ahead((file, round), result, cx),
             Op::LookBack(file, round) => self.looked_back((file, round), result, cx),
             Op::Move(file) => self.file_moved(file, result, cx),
+            Op::Delete(file) => self.deleted(file, result, cx),
         }
     }
 }

@@ -213,7 +213,7 @@ impl Torrent {
     }
 
     /// Nothing that was known of a file's bytes holds any more. Nothing may be armed on it.
-    fn lose_all(&mut self, file: FileIndex, cx: &mut Context<'_>) {
+    pub(super) fn lose_all(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         let pieces = self.geometry.pieces_of_file(file).into_iter().flat_map(each_piece);
         for piece in pieces.collect::<Vec<_>>() {
             match self.pieces.state(piece) {
@@ -454,8 +454,8 @@ impl Torrent {
         Ok(())
     }
 
-    /// Deletes a file if we made it and it still is that file.
-    pub(super) fn delete_file(&self, file: FileIndex, cx: &mut Context<'_>) {
+    /// Deletes our copy of a file, if we made it and it still is that file.
+    fn delete_file(&self, file: FileIndex, cx: &mut Context<'_>) {
         // A file that the disk can't tell from another one stays: it may be somebody's.
         let Origin::Ours(identity @ Some(_)) = self.files[file.as_usize()].origin else { return };
         for place in self.places_of(file) {

@@ -136,6 +136,7 @@ impl Torrent {
     fn message(&self) -> Option<String> {
         let moving = self.mover.message();
         match &self.status {
+            _ if self.is_leaving() => Some("Deleting its files".to_owned()),
             Status::Failed(message) => Some(message.clone()),
             _ if moving.is_some() => moving,
             Status::Resting(Rest::Queued) if self.is_done() => Some("Waiting for its turn to give".to_owned()),

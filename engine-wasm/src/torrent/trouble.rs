@@ -105,7 +105,7 @@ impl Torrent {
 
     /// When it is tried again by itself.
     pub(super) fn tried_again_at(&self) -> Option<Instant> {
-        self.trouble.again.filter(|_| self.linked && matches!(self.status, Status::Failed(_)))
+        self.trouble.again.filter(|_| self.linked && !self.is_leaving() && matches!(self.status, Status::Failed(_)))
     }
 
     /// Tries again.
@@ -149,6 +149,10 @@ fn words(error: &OpError) -> (String, bool) {
             ),
             false,
         ),
+        OpErrorKind::Other => {
+            let words = "It is tried again by itself, or at once with resume.";
+            (format!("The disk reports a problem: {}. {words}", error.message), true)
+        }
         _ => (format!("The disk reports a problem: {}. Press resume to try again.", error.message), false),
     }
 }
@@ -192,6 +196,6 @@ mod tests {
         check(OpErrorKind::Name, false);
         check(OpErrorKind::Exists, false);
         check(OpErrorKind::Limit, false);
-        check(OpErrorKind::Other, false);
+        check(OpErrorKind::Other, true);
     }
 }

@@ -176,11 +176,11 @@ function submitLink(typed: string): void {
   adder.giveLinks([typed]);
 }
 
-/** Does something to a torrent; words about what went wrong are shown like those about files. */
+/** Does something to a torrent; what the engine has to say about it is shown like words about files. */
 async function act(intent: Intent & { infoHash: string }): Promise<void> {
   const name = client.state?.snapshot.torrents.find((torrent) => torrent.infoHash === intent.infoHash)?.name;
   const reply = await client.intent(intent);
-  if (reply.kind === "failed") adder.say(name ?? "The torrent", reply.message);
+  if (reply.kind !== "configured" && reply.message !== null) adder.say(name ?? "The torrent", reply.message);
 }
 
 function askToRemove(infoHash: string): void {

@@ -7,7 +7,11 @@ export type IntentReply = { "kind": "done",
 /**
  * The torrent it was about.
  */
-infoHash: string, } | { "kind": "configured" } | { "kind": "failed", 
+infoHash: string, 
+/**
+ * What a person should know of it, in plain words.
+ */
+message: string | null, } | { "kind": "configured" } | { "kind": "failed", 
 /**
  * Plain words for a person.
  */

@@ -195,7 +195,8 @@ async function remove(torrent) {
   if (!confirm(`Remove “${torrent.name}” and what it downloaded?`)) return;
   if (playing?.hash === torrent.infoHash) stop();
   try {
-    await call("DELETE", `/torrents/${torrent.infoHash}?data=1`);
+    const left = await call("DELETE", `/torrents/${torrent.infoHash}?data=1`);
+    if (left.message) say(left.message);
   } catch (error) {
     say(error.message, true);
   }

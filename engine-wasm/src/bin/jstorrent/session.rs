@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use engine_wasm::view::{
@@ -124,7 +124,7 @@ impl Session {
         loop {
             tokio::select! {
                 reply = &mut answer => return match reply? {
-                    IntentReply::Done { info_hash } => Ok(info_hash),
+                    IntentReply::Done { info_hash, .. } => Ok(info_hash),
                     IntentReply::Configured => Err(anyhow::anyhow!("the engine answered something else")),
                     IntentReply::Failed { message } => Err(anyhow::anyhow!(message)),
                 },
@@ -207,12 +207,13 @@ impl Session {
     /// Whether all of it is gone.
     async fn remove(&mut self, torrent: &TorrentView) -> bool {
         let intent = Intent::Remove { info_hash: torrent.info_hash.clone(), delete_data: true };
-        if self.linked.host.intent(intent).await.is_err() {
-            return false;
-        }
-        let began = Instant::now();
-        while self.place.has_any(&torrent.files) && began.elapsed() < REMOVED_WITHIN {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        match tokio::time::timeout(REMOVED_WITHIN, self.linked.host.intent(intent)).await {
+            Ok(Ok(IntentReply::Done { .. })) => {}
+            Ok(Ok(IntentReply::Failed { message })) => {
+                eprintln!("{message}");
+                return false;
+            }
+            _ => return false,
         }
         self.place.remove_empty_folders(&torrent.files);
         !self.place.has_any(&torrent.files)

@@ -35,6 +35,20 @@ fn what_nobody_reads_goes_with_its_data() {
 }
 
 #[test]
+fn what_can_not_be_deleted_is_tried_again_later() {
+    let mut world = World::new(torrent(32 << 10, &[("film.mp4", 2 << 20)]), &[Manner::honest(1 << 20, 10)], 71);
+    world.run_for(Duration::from_millis(10));
+    world.add_file();
+    world.name_seeders();
+    world.run_for(Duration::from_secs(60));
+    assert!(world.has_files());
+    world.disk.is_read_only = true;
+    check(&mut world, 1_000, true, "its file can't be deleted");
+    world.disk.is_read_only = false;
+    check(&mut world, 121, false, "now it can");
+}
+
+#[test]
 fn what_is_kept_stays() {
     for how in ["query", "again", "page"] {
         let mut world = world(series());

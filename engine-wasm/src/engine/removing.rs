@@ -1,0 +1,87 @@
+//! Torrents that go: at once, or when their files are deleted.
+//!
+//! Owns what the engine itself has of them, and the answer to whoever wanted it.
+
+use serde_json::json;
+
+use super::Engine;
+use crate::api::{Code, Failure, Reply};
+use crate::io::Output;
+use crate::magnet::Pending;
+use crate::metainfo::InfoHash;
+use crate::time::Instant;
+use crate::torrent::{Asker, Parting, Torrent};
+use crate::view::IntentReply;
+
+impl Engine {
+    /// Removes a torrent that is known, and what it downloaded if that is wanted. True when its files are being deleted first: then the answer
+    /// comes later.
+    pub(super) fn remove(
+        &mut self,
+        info_hash: InfoHash,
+        delete_data: bool,
+        asker: Option<Asker>,
+        now: Instant,
+    ) -> bool {
+        let answer = self.torrents.get_mut(&info_hash).and_then(Torrent::end_move);
+        self.answer_movers(answer.map(|answer| (info_hash, answer)).into_iter().collect());
+        if delete_data && self.torrents.contains_key(&info_hash) {
+            self.with(info_hash, now, |torrent, cx| torrent.remove_with_data(asker, cx));
+            return true;
+        }
+        self.forget(info_hash, now);
+        false
+    }
+
+    fn forget(&mut self, info_hash: InfoHash, now: Instant) {
+        self.with(info_hash, now, Torrent::forget);
+        self.torrents.remove(&info_hash);
+        self.with_magnet(info_hash, now, Pending::remove);
+        self.magnets.remove(&info_hash);
+        self.files.retain(|_, (owner, _)| *owner != info_hash);
+        self.requests.retain(|_, owner| *owner != info_hash);
+        self.keep(info_hash, now);
+        self.out.push_back(Output::Changed);
+    }
+
+    /// Removals came to an end.
+    pub(super) fn part(&mut self, partings: Vec<(InfoHash, Parting)>, now: Instant) {
+        for (info_hash, parting) in partings {
+            match parting {
+                Parting::Goes { asker, left } => {
+                    self.forget(info_hash, now);
+                    self.answer_remover(asker, info_hash, Ok(left));
+                }
+                Parting::Stays { asker, why } => {
+                    if self.api.temporary.has(info_hash) {
+                        // The clean-up tries again, and not at once.
+                        self.api.temporary.touch(info_hash, now);
+                    }
+                    self.answer_remover(asker, info_hash, Err(why));
+                }
+            }
+        }
+    }
+
+    fn answer_remover(&mut self, asker: Option<Asker>, info_hash: InfoHash, outcome: Result<Option<String>, String>) {
+        match (asker, outcome) {
+            (Some(Asker::Intent(id)), Ok(message)) => {
+                let reply = IntentReply::Done { info_hash: info_hash.to_string(), message };
+                self.out.push_back(Output::Reply { id, reply });
+            }
+            (Some(Asker::Intent(id)), Err(why)) => self.reply(id, Err(why)),
+            (Some(Asker::Call(id)), outcome) => {
+                let reply = match outcome {
+                    Ok(None) => Reply::nothing(),
+                    Ok(Some(message)) => Reply::json(&json!({ "message": message })),
+                    Err(why) => Failure::new(Code::Conflict, why).reply(),
+                };
+                self.out.push_back(Output::Control(reply.to(id)));
+            }
+            (None, Ok(Some(left))) => {
+                tracing::warn!(torrent = %info_hash, left, "not all of a removed torrent is gone")
+            }
+            (None, _) => {}
+        }
+    }
+}

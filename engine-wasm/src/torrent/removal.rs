@@ -1,0 +1,176 @@
+//! A torrent that goes with its data: its files are deleted first, and it is forgotten when they are gone.
+//!
+//! Owns how far that is. What can't be deleted keeps the torrent: it is stopped and says why, so that a person can try again, and what is left is
+//! as proven as before. A file that is not ours any more is left alone, and whoever asked is told.
+
+use shared_proto::io::{OpError, OpErrorKind, OpOutput};
+use shared_proto::{EngineMessage, IoCommand};
+
+use super::ops::Op;
+use super::origin::Origin;
+use super::{Asker, Status, Torrent, resume, sharing};
+use crate::context::Context;
+use crate::geometry::FileIndex;
+use crate::handles::Access;
+
+/// A removal that is under way.
+#[derive(Debug)]
+pub(super) struct Removal {
+    /// Who wants it; `None` for the clean-up of temporary torrents.
+    asker: Option<Asker>,
+    /// Files that are being deleted, or were being made when it began.
+    underway: usize,
+    /// Why the first file that could not be deleted could not, in plain words.
+    failure: Option<String>,
+    /// Files that are not ours any more: the first, and how many.
+    spared: Option<(FileIndex, usize)>,
+}
+
+/// How a removal ended.
+#[derive(Debug)]
+pub(crate) enum Parting {
+    /// Its files are gone, and so should it be.
+    Goes {
+        /// Who wants to know.
+        asker: Option<Asker>,
+        /// What was left alone, in plain words.
+        left: Option<String>,
+    },
+    /// It stays.
+    Stays {
+        /// Who wants to know.
+        asker: Option<Asker>,
+        /// Why, in plain words.
+        why: String,
+    },
+}
+
+impl Torrent {
+    /// Stops it and begins to delete its files; [`Torrent::take_parting`] says what came of it.
+    pub(crate) fn remove_with_data(&mut self, asker: Option<Asker>, cx: &mut Context<'_>) {
+        self.stop(Status::Paused, cx);
+        self.close_files(cx);
+        self.looking = None;
+        // What is being made is deleted once its identity is known.
+        let is_made = |purpose: &&Op| matches!(purpose, Op::Create(..) | Op::Open(_, _, Access::Write));
+        let underway = self.ops.values().filter(is_made).count();
+        self.removal = Some(Removal { asker, underway, failure: None, spared: None });
+        for file in self.geometry.files().filter(|&file| !self.geometry.is_padding(file)).collect::<Vec<_>>() {
+            self.delete_for_removal(file, cx);
+        }
+        cx.changed();
+    }
+
+    /// Whether it is being removed with its data.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.removal.is_some()
+    }
+
+    /// A file that was being made, or opened for writing, when the removal began.
+    pub(super) fn made_too_late(&mut self, file: FileIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        let Some(removal) = &mut self.removal else { return };
+        removal.underway = removal.underway.saturating_sub(1);
+        if let Ok(output) = result
+            && matches!(self.files[file.as_usize()].origin, Origin::Nothing | Origin::Unknown)
+        {
+            self.made(file, &output, cx);
+            self.delete_for_removal(file, cx);
+        }
+    }
+
+    fn delete_for_removal(&mut self, file: FileIndex, cx: &mut Context<'_>) {
+        // A file that the disk can't tell from another one stays: it may be somebody's.
+        let Origin::Ours(identity @ Some(_)) = self.files[file.as_usize()].origin else { return };
+        let meta = &self.meta.files[file.as_usize()];
+        let places = self.places_of(file).into_iter().map(|place| (place.root.clone(), place.path(file.0, meta)));
+        for (root, path) in places.collect::<Vec<_>>() {
+            self.ask(Op::Delete(file), cx, |op| IoCommand::FileDelete { op, root, path, identity });
+            if let Some(removal) = &mut self.removal {
+                removal.underway += 1;
+            }
+        }
+    }
+
+    /// A file was deleted, or not.
+    pub(super) fn deleted(&mut self, file: FileIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        let Some(removal) = &mut self.removal else { return };
+        removal.underway = removal.underway.saturating_sub(1);
+        match result {
+            Ok(_) => self.is_deleted(file, cx),
+            // Nothing lies there, or lies there any more.
+            Err(OpError { kind: OpErrorKind::NotFound, .. }) => self.is_deleted(file, cx),
+            Err(OpError { kind: OpErrorKind::Changed, .. }) => {
+                let spared = removal.spared.get_or_insert((file, 0));
+                spared.1 += 1;
+            }
+            Err(error) if removal.failure.is_none() => {
+                let words = self.words_for_failure(file, &error);
+                self.removal.iter_mut().for_each(|removal| removal.failure = Some(words.clone()));
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn is_deleted(&mut self, file: FileIndex, cx: &mut Context<'_>) {
+        self.lose_all(file, cx);
+        let slot = &mut self.files[file.as_usize()];
+        (slot.origin, slot.stamp, slot.known, slot.is_there) = (Origin::Nothing, None, None, false);
+        self.record.touch(cx.now);
+    }
+
+    /// What came of a removal, once that is known.
+    pub(crate) fn take_parting(&mut self, cx: &mut Context<'_>) -> Option<Parting> {
+        let Removal { asker, failure, spared, .. } = self.removal.take_if(|removal| removal.underway == 0)?;
+        let Some(why) = failure else {
+            return Some(Parting::Goes { asker, left: spared.map(|spared| self.words_for_spared(spared)) });
+        };
+        self.fail(why.clone(), cx);
+        Some(Parting::Stays { asker, why })
+    }
+
+    /// The daemon went away in the middle of it.
+    pub(super) fn unlink_removal(&mut self) {
+        if let Some(removal) = &mut self.removal {
+            removal.underway = 0;
+            let words = "The daemon went away before all was deleted. Remove the torrent again.";
+            removal.failure.get_or_insert_with(|| words.to_owned());
+        }
+    }
+
+    fn words_for_failure(&self, file: FileIndex, error: &OpError) -> String {
+        if error.kind == OpErrorKind::Absent {
+            // The daemon names the folder.
+            return format!("It can't be removed with its data: {}. Remove it again when it is back.", error.message);
+        }
+        let name = self.shown_path(file).join("/");
+        format!("“{name}” can't be deleted: {}. Remove the torrent again when that is mended.", error.message)
+    }
+
+    fn words_for_spared(&self, (first, count): (FileIndex, usize)) -> String {
+        let name = self.shown_path(first).join("/");
+        match count {
+            1 => format!("“{name}” was left alone: it is not the file that was downloaded."),
+            _ => format!(
+                "“{name}” and {} other files were left alone: they are not those that were downloaded.",
+                count - 1
+            ),
+        }
+    }
+
+    /// It is taken out of the engine, and its files stay as they are.
+    pub(crate) fn forget(&mut self, cx: &mut Context<'_>) {
+        self.stop(Status::Paused, cx);
+        self.close_files(cx);
+        for purpose in self.ops.values() {
+            if let Op::Create(_, file) = purpose {
+                cx.order(IoCommand::FileClose { file: *file });
+            }
+        }
+        for file in self.geometry.files().filter(|&file| !self.geometry.is_padding(file)) {
+            cx.say(EngineMessage::FileForget { file_id: self.files[file.as_usize()].id.clone() });
+        }
+        for key in resume::keys(self.meta.info_hash).into_iter().chain([sharing::key(self.meta.info_hash)]) {
+            cx.write(key, None);
+        }
+    }
+}
