@@ -12,7 +12,7 @@ use crate::api::openapi::DOCUMENT;
 use crate::api::route::ROUTES;
 use crate::engine::Config;
 use crate::io::Input;
-use crate::metainfo::testing::torrent_with_trackers;
+use crate::metainfo::testing::{torrent, torrent_with_trackers};
 use crate::net::NetConfig;
 use crate::sim::seeder::Manner;
 use crate::sim::world::World;
@@ -202,6 +202,7 @@ fn every_answer_has_the_documented_form() {
         let answer = world.call("DELETE", &format!("/torrents/{hash}"));
         proof.check(torrent_path, "delete", &answer);
     }
+    prove_removing(&mut proof);
     prove_busy(&mut proof);
     let all = all_answers(&proof.document);
     assert_eq!(all.difference(&proof.answers).collect::<Vec<_>>(), Vec::<&String>::new(), "documented, never seen");
@@ -210,6 +211,27 @@ fn every_answer_has_the_documented_form() {
     let expected = "AddRequest.keep AddRequest.magnet Choice.index Choice.path Error.files FilePriority.index FilePriority.priority \
         Location.folder Location.name Location.root Sharing.downLimitBps Sharing.ratioPercent Sharing.seedS Sharing.upLimitBps";
     assert_eq!(unseen.join(" "), expected);
+}
+
+/// Its file can't be deleted, and is not the one that was downloaded.
+fn prove_removing(proof: &mut Proof) {
+    let mut world =
+        World::with_torrent(torrent(32 << 10, &[("film.mp4", 1 << 20)]), &[Manner::honest(4 << 20, 10)], 82);
+    world.run_for(Duration::from_secs(5));
+    let path = format!("/torrents/{}?data=1", world.info_hash());
+    let mut remove = |world: &mut World| {
+        let id = world.send("DELETE", &path, None, b"");
+        world.run_for(Duration::from_secs(1));
+        let answer = world.heard(id).expect("an answer");
+        proof.check("/torrents/{infoHash}", "delete", &answer);
+        answer.status
+    };
+    world.disk.is_read_only = true;
+    assert_eq!(remove(&mut world), 409);
+    world.disk.is_read_only = false;
+    let now = world.now;
+    world.disk.swap_in(&["film.mp4".to_owned()], vec![9; 1 << 20], now);
+    assert_eq!(remove(&mut world), 200);
 }
 
 const ADOPT: &str = "/torrents/{infoHash}/adopt";
