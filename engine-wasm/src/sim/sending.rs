@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 
+use shared_proto::DaemonMessage;
+
 use super::seeder::Manner;
 use super::world::World;
+use crate::io::Input;
 use crate::metainfo::testing::torrent;
 use crate::view::Intent;
 
@@ -83,6 +86,24 @@ fn live(seed: u64) -> (u64, u32, u32) {
     }
     let sending = world.sending.expect("it sends");
     (sending.sent_bytes, sending.changed, sending.revoked)
+}
+
+#[test]
+fn what_may_have_gone_wrong_once_is_known_to_the_next_engine() {
+    let mut world = World::new(torrent(32 << 10, &[("film.mp4", 1 << 20)]), &[Manner::honest(4 << 20, 10)], 245);
+    world.send_replies(245);
+    world.add();
+    world.run_for(Duration::from_secs(10));
+    let before = world.etag();
+    assert!(before.is_some());
+    let file_id = format!("{}.0", world.info_hash()).as_str().into();
+    world.hear(Input::Control(DaemonMessage::FileChanged { file_id, stat: None, sending: true }));
+    world.run_for(Duration::from_secs(5));
+    let after = world.etag();
+    assert_ne!(before, after);
+    world.replace_engine();
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.etag(), after);
 }
 
 #[test]

@@ -58,6 +58,7 @@ impl Torrent {
             meta.nodes.iter().for_each(|(host, port)| cx.shared.errands.name_host(host, *port));
         }
         let adopts = record.as_ref().is_some_and(|record| record.adopts);
+        let changes = record.as_ref().map(|record| record.changes.clone()).unwrap_or_default();
         let found = record.as_ref().map(|it| (it.kept.clone(), it.before.clone(), it.displaced.clone()));
         let trackers = Announcer::new(meta.info_hash, meta.trackers.clone(), cx);
         let trees = Trees::new(&meta, &geometry);
@@ -127,6 +128,11 @@ impl Torrent {
             files,
         };
         torrent.restore_priorities(&priorities);
+        for (file, changes) in changes {
+            if let Some(slot) = torrent.files.get_mut(file as usize) {
+                slot.changes = changes;
+            }
+        }
         if let Some((kept, before, displaced)) = found {
             torrent.restore_origins(kept.as_deref(), before.as_deref(), &displaced);
         }

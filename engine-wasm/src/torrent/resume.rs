@@ -71,6 +71,8 @@ pub(crate) struct Record {
     pub(crate) before: Option<Vec<u32>>,
     /// Files that have a name with a number, because another file had theirs.
     pub(crate) displaced: Vec<u32>,
+    /// How often other programs changed a file while viewers were sent it: its entity tag tells.
+    pub(crate) changes: Vec<(u32, u32)>,
     /// Whether a person said to go on in files that were there before.
     pub(crate) adopts: bool,
     /// Peers to begin with.
@@ -90,6 +92,7 @@ struct Wire {
     priorities: Vec<(u32, Priority)>,
     kept: Option<Vec<(u32, Kept)>>,
     displaced: Vec<u32>,
+    changes: Vec<(u32, u32)>,
     adopts: bool,
     peers: Vec<SocketAddr>,
     #[serde(skip)]
@@ -143,6 +146,7 @@ impl From<OldWire> for Wire {
             kept: old.before.as_ref().map(|_| Vec::new()),
             before: old.before,
             displaced: Vec::new(),
+            changes: Vec::new(),
             adopts: false,
             peers: old.peers,
         }
@@ -165,6 +169,7 @@ impl Record {
             kept: self.kept.clone(),
             before: None,
             displaced: self.displaced.clone(),
+            changes: self.changes.clone(),
             adopts: self.adopts,
             peers: self.peers.clone(),
         };
@@ -192,6 +197,7 @@ impl Record {
             kept: wire.kept,
             before: wire.before,
             displaced: wire.displaced,
+            changes: wire.changes,
             adopts: wire.adopts,
             peers: wire.peers,
         })
@@ -327,6 +333,7 @@ impl Torrent {
             kept: self.kept(),
             before: None,
             displaced: (0..).zip(&self.files).filter(|(_, slot)| slot.is_displaced).map(|(file, _)| file).collect(),
+            changes: (0..).zip(&self.files).map(|(file, slot)| (file, slot.changes)).filter(|it| it.1 > 0).collect(),
             adopts: self.adopts,
             peers: self.candidates.worth_keeping(limits::KEPT_PEERS),
         }

@@ -179,7 +179,9 @@ impl Torrent {
         cx: &mut Context<'_>,
     ) {
         if sending {
-            self.files[file.as_usize()].changes += 1;
+            let slot = &mut self.files[file.as_usize()];
+            slot.changes = slot.changes.wrapping_add(1);
+            self.record.hurry(cx.now);
             self.announce_file(file, cx);
         }
         if self.is_settled() && self.files[file.as_usize()].known.is_none_or(|known| Some(known) != stat) {

@@ -45,6 +45,11 @@ impl World {
         });
     }
 
+    /// The entity tag of the first file, in a world that sends.
+    pub(in crate::sim) fn etag(&self) -> Option<String> {
+        self.sending.as_ref()?.etags.get(&0).cloned()
+    }
+
     /// Whether a change of this file by another program would be noticed.
     pub(in crate::sim) fn is_watched(&self, path: &[String]) -> bool {
         self.sending.as_ref().is_some_and(|sending| sending.told.contains_key(path))
