@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 
 use crate::auth::Guard;
 use crate::connections::Activity;
+use crate::convert::Converter;
 use crate::desk::Desk;
 use crate::doorstep::Doorstep;
 use crate::files::FileStore;
@@ -27,6 +28,7 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) read_ahead: ReadAhead,
     pub(crate) io: IoConfig,
+    pub(crate) converter: Converter,
     pub(crate) port_maps: Arc<PortMaps>,
     pub(crate) limits: Limits,
     /// Control connections that have not said hello: an upgraded connection counts among no others.

@@ -129,6 +129,13 @@ impl Guard {
         if headers.get_all(ORIGIN).iter().all(known) { Ok(()) } else { Err(Stranger::Origin) }
     }
 
+    /// The origin of the page that asks, if it is on the list: what is answered may be read there.
+    pub fn listed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let mut named = headers.get_all(ORIGIN).iter();
+        let origin = named.next().filter(|origin| self.origins.iter().any(|it| it.as_bytes() == origin.as_bytes()))?;
+        named.next().is_none().then(|| origin.clone())
+    }
+
     /// Whether the request does not stem from a page of another site. Such pages can send requests without `Origin`, but
     /// not without `Sec-Fetch-Site`. The header may be repeated: each value has to be harmless.
     ///

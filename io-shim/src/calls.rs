@@ -157,8 +157,9 @@ impl From<Unanswered> for Failure {
 
 /// Whether the path is one that the daemon answers itself.
 pub(crate) fn is_own(path: &str) -> bool {
-    matches!(path.trim_end_matches('/'), "/health" | "/metrics" | "/control" | "/stream")
+    matches!(path.trim_end_matches('/'), "/health" | "/metrics" | "/control" | "/stream" | "/convert")
         || path.starts_with("/stream/")
+        || path.starts_with("/convert/")
 }
 
 /// Answers what is not the daemon's own.
@@ -394,8 +395,18 @@ mod tests {
 
     #[test]
     fn the_daemons_own_paths_are_never_put_to_the_engine() {
-        for own in ["/health", "/health/", "/metrics", "/control", "/stream/film", "/stream/a/b", "/stream/", "/stream"]
-        {
+        for own in [
+            "/health",
+            "/health/",
+            "/metrics",
+            "/control",
+            "/stream/film",
+            "/stream/a/b",
+            "/stream/",
+            "/stream",
+            "/convert",
+            "/convert/film",
+        ] {
             assert!(is_own(own), "{own}");
         }
         for other in ["/", "/add/x", "/healthy", "/health/x", "/streams/x", "/things"] {

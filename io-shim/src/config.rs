@@ -105,6 +105,9 @@ pub struct Settings {
     /// How long running replies may go on after a signal to stop [default: 2000]
     #[arg(long, env = "JSTORRENT_STOP_GRACE_MS", value_name = "MS")]
     pub stop_grace_ms: Option<u64>,
+    /// The ffmpeg that makes of films what a browser plays; by default the one on the search path
+    #[arg(long, env = "JSTORRENT_FFMPEG", value_name = "PROGRAM")]
+    pub ffmpeg: Option<PathBuf>,
     /// HTTP connections at once; fewer where the system allows fewer [default: 1024]
     #[arg(long, env = "JSTORRENT_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
@@ -170,6 +173,8 @@ pub struct Config {
     pub idle_exit: Option<Duration>,
     /// How long running replies may go on when the daemon stops.
     pub stop_grace: Duration,
+    /// The ffmpeg that the user named.
+    pub ffmpeg: Option<PathBuf>,
     /// HTTP connections at once.
     pub max_connections: usize,
     /// Replies at once whose bytes are all there.
@@ -263,6 +268,7 @@ impl Settings {
             max_wait: ms(self.max_wait_ms, file.max_wait_ms, 120_000),
             idle_exit: (idle_exit_s > 0).then(|| Duration::from_secs(idle_exit_s)),
             stop_grace: ms(self.stop_grace_ms, file.stop_grace_ms, 2_000),
+            ffmpeg: self.ffmpeg.or(file.ffmpeg),
             max_connections: self.max_connections.or(file.max_connections).unwrap_or(1_024),
             max_replies,
             max_replies_per_file,

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::auth::Guard;
 use crate::config::{Config, RootFolder, any_port};
+use crate::convert::Converter;
 use crate::descriptors::Shares;
 use crate::desk::{Desk, DeskConfig};
 use crate::doorstep::Doorstep;
@@ -202,6 +203,7 @@ pub(crate) fn assemble(
         limits: Limits { max_conns: shares.conns, max_files: shares.files, io_window: IO_WINDOW, max_wait_ms },
         metrics,
         io,
+        converter: Converter::new(config.ffmpeg.clone(), addr),
         port_maps: Arc::new(PortMaps::new(maps)),
         doorstep: Arc::new(Doorstep::default()),
         uploads: Arc::new(Uploads::default()),

@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use shared_proto::FileId;
@@ -57,9 +57,24 @@ pub(crate) fn routes(app: Arc<App>) -> impl Filter<Extract = (impl Reply,), Erro
         .and(query)
         .and(warp::ext::optional())
         .and(with_app.clone())
-        .then(|method, path: FullPath, headers, query: String, activity, app| async move {
+        .then(|method, path: FullPath, headers, query: String, activity, app: Arc<App>| async move {
             let request = Request { method, path: path.as_str(), query: &query, headers: &headers, activity };
-            into_reply(stream(request, app).await)
+            let origin = app.guard.listed_origin(request.headers);
+            into_reply(readable(stream(request, app).await, origin))
+        });
+    let ability = warp::path!("convert")
+        .and(read)
+        .and(warp::header::headers_cloned())
+        .and(with_app.clone())
+        .then(|headers: HeaderMap, app: Arc<App>| async move { into_reply(ability(&app, &headers).await) });
+    let convert = warp::path!("convert" / String)
+        .and(read)
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(query)
+        .and(with_app.clone())
+        .then(|id: String, method, headers: HeaderMap, query: String, app: Arc<App>| async move {
+            into_reply(convert(&app, &method, &id, &headers, &query).await)
         });
     let call = warp::path::full()
         .and_then(only_calls)
@@ -74,7 +89,19 @@ pub(crate) fn routes(app: Arc<App>) -> impl Filter<Extract = (impl Reply,), Erro
             into_reply(calls::call(&app, request, body).await)
         });
 
-    stream.or(health).unify().or(metrics).unify().or(call).unify().recover(explain).unify()
+    stream
+        .or(health)
+        .unify()
+        .or(metrics)
+        .unify()
+        .or(ability)
+        .unify()
+        .or(convert)
+        .unify()
+        .or(call)
+        .unify()
+        .recover(explain)
+        .unify()
 }
 
 /// What this is and whether it lives, for the native messaging host and for people.
@@ -139,8 +166,43 @@ async fn stream(request: Request<'_>, app: Arc<App>) -> Answer {
     };
     if !matches!(admission, Ok(Admission::Token | Admission::Key)) {
         // Nothing in such a URL is secret, so that pages of other sites could load it.
-        let same_origin = http::HeaderValue::from_static("same-origin");
+        let same_origin = HeaderValue::from_static("same-origin");
         answer.headers_mut().insert("cross-origin-resource-policy", same_origin);
+    }
+    answer
+}
+
+/// Whether films can be converted here, and with what.
+async fn ability(app: &App, headers: &HeaderMap) -> Answer {
+    let origin = app.guard.listed_origin(headers);
+    // A listed page is of another site than the daemon.
+    let is_welcome = app.guard.check_origin(headers).and_then(|()| match origin {
+        Some(_) => Ok(()),
+        None => app.guard.check_site(headers),
+    });
+    match is_welcome {
+        Ok(()) => readable(app.converter.ability().await, origin),
+        Err(stranger) => turned_away(stranger),
+    }
+}
+
+/// `/convert/<fileId>`
+async fn convert(app: &App, method: &Method, id: &str, headers: &HeaderMap, query: &str) -> Answer {
+    let parsed = Query::parse(query);
+    let credential = app.guard.credential(headers, &parsed);
+    let desk = Arc::clone(&app.desk);
+    let answer = app.converter.convert(desk, method, &FileId::from(id), &parsed, &credential).await;
+    readable(answer, app.guard.listed_origin(headers))
+}
+
+/// Lets a page of a listed origin read an answer, and not only show it.
+fn readable(mut answer: Answer, origin: Option<HeaderValue>) -> Answer {
+    let headers = answer.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        let exposed = HeaderValue::from_static("Content-Range, ETag, Retry-After");
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
     answer
 }
@@ -209,7 +271,7 @@ async fn explain(rejection: Rejection) -> Result<Response, Infallible> {
         plain(StatusCode::BAD_REQUEST, "the request makes no sense here")
     };
     if method_refused {
-        answer.headers_mut().insert(http::header::ALLOW, http::HeaderValue::from_static("GET, HEAD"));
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
     Ok(into_reply(answer))
 }

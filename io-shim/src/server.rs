@@ -203,7 +203,7 @@ where
     S: Service<Request<Incoming>, Response = warp::reply::Response, Error = Infallible>,
 {
     let busy = activity.begin();
-    let is_film = request.uri().path().starts_with("/stream/");
+    let is_film = ["/stream/", "/convert/"].iter().any(|films| request.uri().path().starts_with(films));
     let reply = if let Some(refusal) = refuse(&app, &request) {
         refusal
     } else if routes::is_control(request.uri().path()) {
@@ -279,7 +279,7 @@ fn has_content(headers: &HeaderMap) -> bool {
 }
 
 /// Adds what every reply carries. A `<video>` of the extension's page, which is of another origin than the daemon, may load whatever
-/// is answered below `/stream`: a refusal that the browser blocked would look like a broken network.
+/// is answered below `/stream` and `/convert`: a refusal that the browser blocked would look like a broken network.
 fn sealed(mut reply: Response<Body>, is_film: bool) -> Response<Body> {
     let headers = reply.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -1,5 +1,6 @@
 //! `jstorrent serve` as programs that know HTTP and nothing else use it.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -27,9 +28,22 @@ impl Server {
     /// # Errors
     /// It was not built, or does not come up.
     pub async fn start(state: &Path, dir: &Path, further: &[&str]) -> Result<Self> {
+        Self::start_with(state, dir, further, &[]).await
+    }
+
+    /// The same, with these in its environment.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn start_with(
+        state: &Path,
+        dir: &Path,
+        further: &[&str],
+        environment: &[(&str, &OsStr)],
+    ) -> Result<Self> {
         let dir = dir.to_str().context("a plain name")?;
         let args = ["serve", "--listen", "127.0.0.1:0", "--dir", dir].into_iter().chain(further.iter().copied());
-        let mut terminal = Terminal::start(state, args)?;
+        let mut terminal = Terminal::start_with(state, args, environment)?;
         let ready = terminal.event("the address", |event| event["event"] == "ready").await?;
         let text = |name: &str| ready[name].as_str().unwrap_or_default().to_owned();
         Ok(Self { terminal, base: text("base"), token: text("token") })

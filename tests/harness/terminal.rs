@@ -43,10 +43,23 @@ impl Terminal {
     /// # Errors
     /// It was not built.
     pub fn start<A: AsRef<OsStr>>(state: &Path, args: impl IntoIterator<Item = A>) -> Result<Self> {
+        Self::start_with(state, args, &[])
+    }
+
+    /// The same, with these in its environment.
+    ///
+    /// # Errors
+    /// As [`Terminal::start`].
+    pub fn start_with<A: AsRef<OsStr>>(
+        state: &Path,
+        args: impl IntoIterator<Item = A>,
+        environment: &[(&str, &OsStr)],
+    ) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let run = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut command = command(state)?;
         command.args(args).args(["--json", "--allow-private-peers"]).env(RUN, &run);
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::log_to(&state.join("terminal.err"))?);
         let mut group = Group::spawn(&mut command)?;
         let lines = BufReader::new(group.stdout()?).lines();

@@ -343,6 +343,12 @@ impl Desk {
         (inner.slots.count(), waiting)
     }
 
+    /// Whether a viewer of this file has read all that was granted, and waits for more.
+    pub(crate) fn is_waiting(&self, file: &FileId) -> bool {
+        let inner = self.lock();
+        inner.requests.values().any(|request| request.file.id == *file && request.is_hungry())
+    }
+
     /// Whether an engine is connected.
     pub fn has_engine(&self) -> bool {
         self.lock().brain.is_some()

@@ -41,6 +41,13 @@ impl Request {
         DaemonMessage::RangeRequest { request_id: id, file_id: self.file.id.clone(), start, end: self.range.end }
     }
 
+    /// Whether its reply has read all that is granted, and is to get more.
+    pub(super) fn is_hungry(&self) -> bool {
+        let grant = self.grant.borrow();
+        let (reach, watermark) = (self.reach.load(Ordering::SeqCst), grant.watermark);
+        grant.end.is_none() && watermark <= self.range.end && reach >= watermark
+    }
+
     /// Whether a grant up to `end` inclusive would leave nothing to wait for.
     pub(super) fn is_all(&self, end: Option<u64>) -> bool {
         end.is_none_or(|end| end >= self.range.end)
