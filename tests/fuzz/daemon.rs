@@ -21,8 +21,11 @@ const ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOS
 const TOKEN: &str = "a-token-that-no-input-holds-0f3b9a";
 const KEY: &str = "key";
 const FILM: &[u8] = &[7; 3_000];
-/// Longest that a connection is watched, in virtual time: longer than every patience of the daemon's.
-const WITHIN: Duration = Duration::from_secs(600);
+/// Longest that a connection is watched, in virtual time: an input holds at most some eighty requests, one after the other, and an engine may keep each of
+/// them waiting for two minutes.
+const WITHIN: Duration = Duration::from_secs(4 * 3_600);
+/// How long something of a connection may be left after its end: longer than every patience of the daemon's.
+const SETTLED_WITHIN: Duration = Duration::from_secs(600);
 /// Bytes that a pipe holds.
 const PIPE: usize = 16 << 10;
 
@@ -85,7 +88,7 @@ impl Rig {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             };
-            assert!(tokio::time::timeout(WITHIN, settled).await.is_ok(), "something is left of a connection");
+            assert!(tokio::time::timeout(SETTLED_WITHIN, settled).await.is_ok(), "something is left of a connection");
         });
         assert!(!PANICKED.load(Ordering::SeqCst), "a task has panicked");
     }
