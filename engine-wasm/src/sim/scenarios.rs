@@ -468,3 +468,26 @@ fn chaos_ends_well() {
         finish(&mut world, 900, "chaos");
     }
 }
+
+/// Peers whose requests lie in their send buffers at once: no cancel takes them back. What came in vain when one viewer leaves and when one jumps.
+fn in_vain(leaves: bool, jumps: bool) -> u64 {
+    let buffering = Manner { pulse: Some(Duration::from_millis(10)), ..Manner::honest(58_000, 60) };
+    let mut world = World::with_torrent(film(64), &vec![buffering; 8], 29);
+    let first = world.ask(0, 0, 64 * MIB - 1);
+    world.run_for(Duration::from_secs(20));
+    assert!(world.verified() > 2 * MIB, "{}", world.verified());
+    if jumps {
+        world.ask(0, 40 * MIB, 64 * MIB - 1);
+    }
+    if leaves {
+        world.leave(first);
+    }
+    world.run_for(Duration::from_secs(10));
+    world.view().wasted
+}
+
+#[test]
+fn a_viewer_that_leaves_makes_nothing_come_twice() {
+    assert_eq!(in_vain(false, false), 0, "nobody leaves");
+    assert_eq!(in_vain(true, false), 0, "what was read ahead is still wanted, and under way");
+}

@@ -73,7 +73,8 @@ impl Torrent {
     pub(crate) fn range_cancel(&mut self, id: RequestId, cx: &mut Context<'_>) {
         if self.desk.cancel(id, cx.now) {
             self.refresh_wants(cx.now);
-            self.drop_what_nobody_awaits(cx);
+            // And nothing else: what is still wanted would be asked of others in this turn and come twice, since a peer sends what it has begun to send.
+            self.drop_what_nobody_wants(cx);
         }
         self.wants_are_stale = true;
         cx.changed();
