@@ -61,6 +61,12 @@ pub fn is_playable(name: &str) -> bool {
     entry(name).is_some_and(|(_, _, playable)| *playable)
 }
 
+/// Whether a file of this name is one to watch or to listen to, in whatever player.
+pub fn is_film(name: &str) -> bool {
+    let content_type = content_type(name);
+    content_type.starts_with("video/") || content_type.starts_with("audio/")
+}
+
 /// Whether a file of this name holds subtitles.
 pub fn is_subtitle(name: &str) -> bool {
     extension(name).is_some_and(|extension| SUBTITLES.iter().any(|known| extension.eq_ignore_ascii_case(known)))

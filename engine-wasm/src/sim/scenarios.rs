@@ -7,7 +7,7 @@ use super::seeder::Manner;
 use super::world::World;
 use crate::bitfield::Bitfield;
 use crate::metainfo::testing::{Sample, torrent};
-use crate::view::{Intent, IntentReply, TorrentState};
+use crate::view::{FilePriority, Intent, IntentReply, Priority, TorrentState};
 
 const MIB: u64 = 1 << 20;
 const MIB_USIZE: usize = 1 << 20;
@@ -490,4 +490,32 @@ fn in_vain(leaves: bool, jumps: bool) -> u64 {
 fn a_viewer_that_leaves_makes_nothing_come_twice() {
     assert_eq!(in_vain(false, false), 0, "nobody leaves");
     assert_eq!(in_vain(true, false), 0, "what was read ahead is still wanted, and under way");
+}
+
+#[test]
+fn the_film_is_ready_when_its_viewer_comes() {
+    let season = || {
+        let files = [("Show.S01E10.mkv", 60 * MIB_USIZE), ("Show.S01E2.mkv", 60 * MIB_USIZE), ("a.nfo", 900_000)];
+        torrent(256 << 10, &files)
+    };
+    let mut world = World::with_torrent(season(), &vec![Manner::honest(117_000, 50); 4], 30);
+    world.run_for(Duration::from_secs(3));
+    let request = world.ask(1, 0, 262_143);
+    assert!(world.viewers[&request].done_at.is_some(), "the second episode comes first, and its beginning is there");
+    let wanted: Vec<u64> = (0..3).map(|file| world.view().files[file].verified).collect();
+    assert_eq!((wanted[0], wanted[2]), (0, 0), "all of the line went to it");
+}
+
+#[test]
+fn a_film_that_is_not_wanted_is_not_fetched_before_anybody_asks() {
+    let files = [("a.mkv", 8 * MIB_USIZE), ("b.mkv", 8 * MIB_USIZE)];
+    let mut world = World::new(torrent(256 << 10, &files), &vec![Manner::honest(117_000, 50); 4], 31);
+    world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
+    let skip = FilePriority { index: 0, priority: Priority::Skip };
+    world.intend(Intent::SetPriorities { info_hash: world.info_hash(), files: vec![skip] });
+    world.name_seeders();
+    world.run_for(Duration::from_secs(4));
+    let request = world.ask(1, 0, 262_143);
+    assert!(world.viewers[&request].done_at.is_some(), "the beginning of the other one is there");
+    assert_eq!(world.view().files[0].verified, 0);
 }

@@ -1,4 +1,5 @@
 //! Viewers: what they may have, what they wait for, and what they will need next.
 
+pub(crate) mod ahead;
 pub mod desk;
 pub mod viewer;

@@ -91,7 +91,7 @@ impl Torrent {
             asking: Asking::default(),
             judging: BTreeMap::new(),
             picker: Picker::default(),
-            wants_are_stale: false,
+            wants_are_stale: true,
             suspects: Suspects::default(),
             desk: Desk::default(),
             peers: BTreeMap::new(),

@@ -13,6 +13,7 @@ use crate::handles::Access;
 use crate::pick::availability::Availability;
 use crate::pick::picker::Pick;
 use crate::pick::scheduler::Scheduler;
+use crate::stream::ahead;
 use crate::stream::desk::Ledger;
 use crate::time::Instant;
 
@@ -20,7 +21,11 @@ impl Torrent {
     /// What viewers need is worked out anew.
     pub(super) fn refresh_wants(&mut self, now: Instant) {
         let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
-        let wants = self.desk.wants(ledger, now);
+        let mut wants = self.desk.wants(ledger, now);
+        if let Some(film) = self.selection.film() {
+            let seen: std::collections::BTreeSet<PieceIndex> = wants.iter().map(|want| want.piece).collect();
+            wants.extend(ahead::wants(film, ledger, now).filter(|want| !seen.contains(&want.piece)));
+        }
         self.picker.set_wants(wants, self.desk.is_watched(), now);
         self.wants_are_stale = false;
     }

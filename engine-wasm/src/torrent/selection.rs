@@ -8,21 +8,27 @@ use std::collections::BTreeSet;
 use super::Torrent;
 use crate::context::Context;
 use crate::geometry::{FileIndex, Geometry, PieceIndex, each_piece};
+use crate::media;
 use crate::metainfo::Metainfo;
 use crate::pick::piece_map::PieceState;
 use crate::pick::priority::Priority;
+use crate::stream::ahead;
 
 /// The priorities of a torrent's files.
 #[derive(Debug)]
 pub(super) struct Selection {
     files: Vec<Priority>,
+    /// The film that is watched first, most likely: the first playable file that is wanted.
+    film: Option<FileIndex>,
 }
 
 impl Selection {
     /// Everything is wanted; padding (BEP 47) for its own sake never is.
     pub(super) fn new(meta: &Metainfo) -> Self {
         let of = |padding: bool| if padding { Priority::Skip } else { Priority::Normal };
-        Self { files: meta.files.iter().map(|file| of(file.padding)).collect() }
+        let mut selection = Self { files: meta.files.iter().map(|file| of(file.padding)).collect(), film: None };
+        selection.find_film(meta);
+        selection
     }
 
     /// How much a file is wanted.
@@ -33,6 +39,20 @@ impl Selection {
     /// How much a piece is wanted.
     pub(super) fn of_piece(&self, geometry: &Geometry, piece: PieceIndex) -> Priority {
         geometry.files_of(piece).map(|file| self.priority(file)).max().unwrap_or(Priority::Skip)
+    }
+
+    /// The film whose beginning is fetched first.
+    pub(super) fn film(&self) -> Option<FileIndex> {
+        self.film
+    }
+
+    /// The first film in the order of people; a file that is alone counts as one.
+    fn find_film(&mut self, meta: &Metainfo) {
+        let wanted = (0..).map(FileIndex).zip(&meta.files).filter(|&(file, _)| self.is_wanted(file));
+        let mut alone = wanted.clone().map(|(file, _)| file);
+        let films = wanted.filter(|(_, file)| file.path.last().is_some_and(|name| media::is_film(name)));
+        let first = films.min_by(|(_, a), (_, b)| ahead::natural(&a.path, &b.path)).map(|(file, _)| file);
+        self.film = first.or_else(|| alone.next().filter(|_| alone.next().is_none()));
     }
 
     /// Whether a file is wanted.
@@ -58,6 +78,9 @@ impl Selection {
                 self.files[file.as_usize()] = priority;
                 changed.push(file);
             }
+        }
+        if !changed.is_empty() {
+            self.find_film(meta);
         }
         changed
     }
