@@ -1,4 +1,4 @@
-// Builds the unpacked extension into dist/: bundles the five entry points and copies what is not code.
+// Builds the unpacked extension into dist/: bundles the entry points of src/extension/ and copies what is not code.
 //
 // dist/engine/ belongs to `cargo xtask build`, which puts the WebAssembly there; this script never touches it. All
 // else in dist/ is emptied first, so that nothing stale is ever shipped.
@@ -7,52 +7,74 @@ import { build } from "esbuild";
 import { cp, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { notices } from "./scripts/notices.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, "src");
 const dist = join(here, "dist");
 
-const scripts = {
-  background: "background.ts",
-  offscreen: "offscreen.ts",
-  worker: "worker.ts",
-  app: "app/app.ts",
-  player: "player/player.ts",
-};
+const entries = ["background", "offscreen", "worker", "app", "player"];
 const copies = {
-  "offscreen.html": "offscreen.html",
-  "app.html": "app/app.html",
-  "app.css": "app/app.css",
+  "offscreen.html": "extension/offscreen.html",
+  "app.html": "list/app.html",
+  "app.css": "list/app.css",
   "player.html": "player/player.html",
   "player.css": "player/player.css",
-  "base.css": "page/base.css",
+  "base.css": "ui/base.css",
 };
+/** Most bytes that an entry may load before it shows anything: its script and what that imports, but for `import()`. */
+const budgets = { background: 20_000, offscreen: 20_000, worker: 32_000, app: 90_000, player: 80_000 };
 
 await mkdir(dist, { recursive: true });
 for (const entry of await readdir(dist)) {
   if (entry !== "engine") await rm(join(dist, entry), { recursive: true, force: true });
 }
 
-await build({
-  entryPoints: Object.fromEntries(Object.entries(scripts).map(([name, path]) => [name, join(source, path)])),
+const { metafile } = await build({
+  entryPoints: Object.fromEntries(entries.map((name) => [name, join(source, `extension/${name}.ts`)])),
   outdir: dist,
+  absWorkingDir: here,
   bundle: true,
+  splitting: true,
+  chunkNames: "chunks/[name]-[hash]",
   format: "esm",
   target: "chrome120",
   charset: "utf8",
+  // Gathered in one file: the licences of what is bundled ask for their words, not for a copy in every chunk.
   legalComments: "none",
   minifySyntax: true,
   minifyWhitespace: true,
+  metafile: true,
   logLevel: "warning",
 });
 
+checkBudgets(metafile);
+await writeFile(join(dist, "NOTICES.txt"), await notices(metafile, here));
+
 for (const [to, from] of Object.entries(copies)) await cp(join(source, from), join(dist, to));
 await mkdir(join(dist, "icons"));
-for (const icon of await readdir(join(source, "icons"))) {
-  if (icon.endsWith(".png")) await cp(join(source, "icons", icon), join(dist, "icons", icon));
+for (const icon of await readdir(join(source, "extension/icons"))) {
+  if (icon.endsWith(".png")) await cp(join(source, "extension/icons", icon), join(dist, "icons", icon));
 }
 
 // The version is written once, in package.json.
 const { version } = JSON.parse(await readFile(join(here, "package.json"), "utf8"));
-const manifest = JSON.parse(await readFile(join(source, "manifest.json"), "utf8"));
+const manifest = JSON.parse(await readFile(join(source, "extension/manifest.json"), "utf8"));
 await writeFile(join(dist, "manifest.json"), JSON.stringify({ ...manifest, version }, null, 2) + "\n");
+
+/** Fails when an entry is heavier than its budget: a person decides whether the budget or the entry is wrong. */
+function checkBudgets(metafile) {
+  for (const [name, most] of Object.entries(budgets)) {
+    const bytes = eager(metafile.outputs, `dist/${name}.js`).reduce((sum, output) => sum + metafile.outputs[output].bytes, 0);
+    if (bytes > most) throw new Error(`${name}.js loads ${bytes} bytes at once, its budget is ${most}: see \`budgets\` in build.mjs`);
+  }
+}
+
+/** An output and all that it imports statically. */
+function eager(outputs, first) {
+  const seen = new Set([first]);
+  for (const output of seen) {
+    for (const { path, kind } of outputs[output].imports) if (kind === "import-statement" && outputs[path]) seen.add(path);
+  }
+  return [...seen];
+}

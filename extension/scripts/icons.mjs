@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { launch } from "./chromium.mjs";
 
-const icons = join(dirname(fileURLToPath(import.meta.url)), "../src/icons");
+const icons = join(dirname(fileURLToPath(import.meta.url)), "../src/extension/icons");
 // The small ones have fewer, thicker strokes: thin ones blur.
 const sources = { 16: "icon-small.svg", 32: "icon-small.svg", 48: "icon.svg", 128: "icon.svg" };
 

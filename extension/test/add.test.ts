@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import type { GivenFile } from "../src/app/add";
-import { Adder, MOST_FILES, readMetainfo } from "../src/app/add";
-import type { Intent } from "../src/generated/Intent";
-import type { IntentReply } from "../src/generated/IntentReply";
+import type { GivenFile } from "../src/list/add";
+import { Adder, MOST_FILES, readMetainfo } from "../src/list/add";
+import type { Intent } from "../src/model/generated/Intent";
+import type { IntentReply } from "../src/model/generated/IntentReply";
 import { settle } from "./fake_clock";
 import { HASH } from "./samples";
 

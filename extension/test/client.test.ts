@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { PageMessage, PageReply, PublishedState } from "../src/messages";
-import { Client, SILENCE_MS } from "../src/page/client";
+import type { PageMessage, PageReply, PublishedState } from "../src/host/messages";
+import { Client, SILENCE_MS } from "../src/host/client";
 import { FakeClock, settle } from "./fake_clock";
 import { HASH } from "./samples";
 

@@ -1,8 +1,8 @@
 import { expect, test, vi } from "vitest";
-import { requestEndpoint } from "../src/endpoint";
-import type { EndpointResult } from "../src/messages";
-import { NativeHostError } from "../src/platform";
-import { singleFlight } from "../src/single_flight";
+import { requestEndpoint } from "../src/extension/endpoint";
+import type { EndpointResult } from "../src/host/messages";
+import { NativeHostError } from "../src/extension/platform";
+import { singleFlight } from "../src/extension/single_flight";
 
 const TOKEN = "0f".repeat(32);
 

@@ -1,6 +1,6 @@
 // A clock that stands still until a test moves it.
 
-import type { Clock } from "../src/clock";
+import type { Clock } from "../src/model/clock";
 
 export class FakeClock implements Clock {
   private time = 0;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { parsePeers } from "../src/page/address";
-import { about, count, percent, rate, size, splitPath } from "../src/page/format";
+import { parsePeers } from "../src/text/address";
+import { about, count, percent, rate, size, splitPath } from "../src/text/format";
 
 test.each([
   [0, "0 B"], [999, "999 B"], [1000, "1.0 kB"], [99_949, "99.9 kB"], [99_951, "100 kB"], [999_499, "999 kB"], [999_500, "1.0 MB"],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { ATTEMPT_MS, FIRST_DELAY_MS, GOOD_MS, Link, MOST_BROKEN_DELAY_MS, MOST_DELAY_MS } from "../src/link";
-import type { EndpointResult, LinkState } from "../src/messages";
+import { ATTEMPT_MS, FIRST_DELAY_MS, GOOD_MS, Link, MOST_BROKEN_DELAY_MS, MOST_DELAY_MS } from "../src/extension/link";
+import type { EndpointResult } from "../src/host/messages";
+import type { LinkState } from "../src/model/link";
 import { FakeClock, settle } from "./fake_clock";
 
 const ENDPOINT: EndpointResult = { kind: "endpoint", port: 4000, token: "t", version: "0.1.0" };

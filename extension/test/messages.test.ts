@@ -8,7 +8,7 @@ import {
   parsePageMessage,
   parseRuntimeMessage,
   parseWorkerMessage,
-} from "../src/messages";
+} from "../src/host/messages";
 import { file, HASH, settings, stream, torrent, wait } from "./samples";
 
 const TOKEN = "ab".repeat(32);

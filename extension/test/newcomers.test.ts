@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Newcomers } from "../src/app/newcomers";
+import { Newcomers } from "../src/list/newcomers";
 import { HASH, torrent } from "./samples";
 
 function rig(): Newcomers {

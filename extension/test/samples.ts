@@ -1,10 +1,10 @@
 // Well-formed views of a torrent, to be varied by tests.
 
-import type { FileView } from "../src/generated/FileView";
-import type { Settings } from "../src/generated/Settings";
-import type { StreamView } from "../src/generated/StreamView";
-import type { TorrentView } from "../src/generated/TorrentView";
-import type { WaitView } from "../src/generated/WaitView";
+import type { FileView } from "../src/model/generated/FileView";
+import type { Settings } from "../src/model/generated/Settings";
+import type { StreamView } from "../src/model/generated/StreamView";
+import type { TorrentView } from "../src/model/generated/TorrentView";
+import type { WaitView } from "../src/model/generated/WaitView";
 
 export const HASH = "0123456789abcdef0123456789abcdef01234567";
 

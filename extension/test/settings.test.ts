@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import type { SettingsForm, SettingsTexts } from "../src/app/settings_form";
-import { formOf, settingsOf } from "../src/app/settings_form";
-import { reachWords } from "../src/app/settings_words";
-import type { PortMappingView } from "../src/generated/PortMappingView";
-import type { Settings } from "../src/generated/Settings";
+import type { SettingsForm, SettingsTexts } from "../src/list/settings_form";
+import { formOf, settingsOf } from "../src/list/settings_form";
+import { reachWords } from "../src/list/settings_words";
+import type { PortMappingView } from "../src/model/generated/PortMappingView";
+import type { Settings } from "../src/model/generated/Settings";
 import { settings } from "./samples";
 
 const form = (texts: Partial<SettingsTexts>): SettingsForm => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { soon } from "../src/page/soon";
+import { soon } from "../src/ui/soon";
 
 test("many changes make one rendering, and later ones another", async () => {
   let shown = 0;

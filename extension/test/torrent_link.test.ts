@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isMagnet, linksOf, MAX_LINK_LENGTH, MOST_LINKS, parseLink } from "../src/torrent_link";
+import { isMagnet, linksOf, MAX_LINK_LENGTH, MOST_LINKS, parseLink } from "../src/text/torrent_link";
 import { HASH } from "./samples";
 
 const MAGNET = `magnet:?xt=urn:btih:${HASH}`;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { givenWords, isDescribed, progressWords, rateWords, share, shareWords, stateWords } from "../src/app/torrent_words";
+import { givenWords, isDescribed, progressWords, rateWords, share, shareWords, stateWords } from "../src/list/torrent_words";
 import { torrent } from "./samples";
 
 const bare = torrent({ state: "metadata", files: [], pieceCount: 0, length: 0, verified: 0, wanted: 0, wantedVerified: 0 });

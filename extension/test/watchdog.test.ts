@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { SETTLED_MS, STUCK_MS, Watchdog } from "../src/watchdog";
+import { SETTLED_MS, STUCK_MS, Watchdog } from "../src/extension/watchdog";
 import { FakeClock } from "./fake_clock";
 
 class FakeWorker {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { WATCH_MS, Watchers } from "../src/watchers";
+import { WATCH_MS, Watchers } from "../src/extension/watchers";
 
 test("a page that has gone silent is forgotten", () => {
   const watchers = new Watchers();

@@ -1,6 +1,6 @@
 //! What a session token looks like: one rule for the daemon, which takes it from the user, and for the extension, which is told it.
 //!
-//! The extension's form of the rule is generated from here, by a test, into `extension/src/generated`.
+//! The extension's form of the rule is generated from here, by a test, into `extension/src/model/generated`.
 
 /// Shortest token, characters.
 pub const TOKEN_MIN: usize = 16;
@@ -32,7 +32,7 @@ mod tests {
              /**\n * What a session token looks like.\n */\nexport const TOKEN = /{}/;\n",
             pattern()
         );
-        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../extension/src/generated/Token.ts");
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../extension/src/model/generated/Token.ts");
         let into = std::env::var_os("TS_RS_EXPORT_DIR").map(|folder| PathBuf::from(folder).join("Token.ts"));
         std::fs::write(into.as_ref().unwrap_or(&kept), &written).expect("the folder of generated files is writable");
         assert_eq!(std::fs::read_to_string(kept).expect("the file is in the repository"), written);

@@ -27,13 +27,13 @@ pub(crate) async fn check() -> Result<()> {
     let names: std::collections::BTreeSet<_> = fresh.keys().chain(kept.keys()).collect();
     let stale: Vec<_> = names.into_iter().filter(|name| fresh.get(*name) != kept.get(*name)).cloned().collect();
     if !stale.is_empty() {
-        bail!("extension/src/generated is stale ({}): run `cargo xtask bindings`", stale.join(", "));
+        bail!("extension/src/model/generated is stale ({}): run `cargo xtask bindings`", stale.join(", "));
     }
     Ok(())
 }
 
 fn folder() -> PathBuf {
-    build::folder().join("src/generated")
+    build::folder().join("src/model/generated")
 }
 
 async fn generate(into: &Path) -> Result<()> {

@@ -11,7 +11,7 @@ use super::Reply;
 
 const HTML: &str = include_str!("page/page.html");
 /// What it shares with the extension's pages.
-const BASE_CSS: &str = include_str!("../../../extension/src/page/base.css");
+const BASE_CSS: &str = include_str!("../../../extension/src/ui/base.css");
 const CSS: &str = include_str!("page/page.css");
 const JS: &str = include_str!("page/page.js");
 

@@ -4,8 +4,8 @@
 // or the media fails for a passing reason, the file is opened again at the same place, and plays on if it was playing.
 // While there is no address it waits: a `<video>` that merely lacks bytes resumes by itself, so it is left alone.
 
-import type { Clock } from "../clock";
-import { backoff } from "../clock";
+import type { Clock } from "../model/clock";
+import { backoff } from "../model/clock";
 import { classify, GIVEN_UP } from "./failure";
 
 /** The part of a `<video>` that is used. */

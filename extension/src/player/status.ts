@@ -2,12 +2,12 @@
 //
 // Pure: a situation in, words out. One sentence at a time; what a person can do about it comes first.
 
-import type { FileView } from "../generated/FileView";
-import type { StreamView } from "../generated/StreamView";
-import type { TorrentView } from "../generated/TorrentView";
-import type { WaitView } from "../generated/WaitView";
-import type { PageLink } from "../page/client";
-import { about, count } from "../page/format";
+import type { FileView } from "../model/generated/FileView";
+import type { StreamView } from "../model/generated/StreamView";
+import type { TorrentView } from "../model/generated/TorrentView";
+import type { WaitView } from "../model/generated/WaitView";
+import type { PageLink } from "../model/link";
+import { about, count } from "../text/format";
 
 /** What the `<video>` is at. */
 export interface MediaSituation {

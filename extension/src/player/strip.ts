@@ -3,7 +3,7 @@
 // Pure arithmetic first, painting last. Cells are shares of the file from its first byte to its last; times are placed
 // by their share of the duration, which is close enough for the eye: a film's bitrate varies.
 
-import type { PiecesView } from "../generated/PiecesView";
+import type { PiecesView } from "../model/generated/PiecesView";
 
 /** How full each column of pixels is, 0–1. */
 export interface Columns {

@@ -2,11 +2,11 @@
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
-import type { FileView } from "../generated/FileView";
-import type { TorrentView } from "../generated/TorrentView";
-import { count, percent, rate, size, splitPath } from "../page/format";
-import * as icons from "../page/icons";
-import type { LinkWords } from "../page/link_words";
+import type { FileView } from "../model/generated/FileView";
+import type { TorrentView } from "../model/generated/TorrentView";
+import { count, percent, rate, size, splitPath } from "../text/format";
+import * as icons from "../ui/icons";
+import type { LinkWords } from "../text/link_words";
 import type { Status } from "./status";
 
 /** What a person can do besides what the video's own controls do. */

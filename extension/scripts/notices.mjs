@@ -1,0 +1,23 @@
+// The licences of what is bundled: every package of which a module is in an output, with the words of its licence file.
+
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+
+/** The text of dist/NOTICES.txt. Fails when a bundled package has no licence file. */
+export async function notices(metafile, root) {
+  const folders = new Set();
+  for (const output of Object.values(metafile.outputs)) {
+    for (const [input, { bytesInOutput }] of Object.entries(output.inputs)) {
+      const folder = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1];
+      if (folder && bytesInOutput > 0) folders.add(folder);
+    }
+  }
+  const texts = [];
+  for (const folder of [...folders].sort()) {
+    const { name, version, license } = JSON.parse(await readFile(join(root, folder, "package.json"), "utf8"));
+    const file = (await readdir(join(root, folder))).find((entry) => /^licen[cs]e/i.test(entry));
+    if (!file) throw new Error(`${name} is bundled and has no licence file`);
+    texts.push(`${name} ${version} (${license})\n\n${(await readFile(join(root, folder, file), "utf8")).trim()}\n`);
+  }
+  return texts.join(`\n${"-".repeat(80)}\n\n`);
+}

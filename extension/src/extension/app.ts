@@ -1,0 +1,7 @@
+// Entry of the app page: the list, in the extension.
+
+import { startList } from "../list/page";
+import { connectPage } from "./connect";
+import { onAddLink } from "./platform";
+
+startList(connectPage, onAddLink);

@@ -1,0 +1,53 @@
+// The service worker: keeps the offscreen document alive, opens the app page, hands it links from the context menu, asks
+// the native host for the daemon.
+//
+// It holds no state and knows no torrents: Chrome ends it after 30 s of silence, and the next event starts it anew.
+
+import { realClock } from "../model/clock";
+import { NATIVE_HOST, requestEndpoint } from "./endpoint";
+import { handOver } from "./hand_over";
+import type { EndpointResult } from "../host/messages";
+import {
+  callNativeHost,
+  createLinkMenu,
+  ensureOffscreenDocument,
+  onInstalled,
+  onLinkMenu,
+  onRuntimeMessage,
+  onStart,
+  onToolbarAction,
+  showApp,
+  tellApp,
+} from "./platform";
+import { singleFlight } from "./single_flight";
+
+const ensureEngine = singleFlight(ensureOffscreenDocument);
+const endpoint = singleFlight<EndpointResult>(() => requestEndpoint((message) => callNativeHost(NATIVE_HOST, message)));
+
+function startEngine(): void {
+  ensureEngine().catch((error: unknown) => console.error("The offscreen document could not be created.", error));
+}
+
+onStart(startEngine);
+onInstalled(createLinkMenu);
+onToolbarAction(() => {
+  startEngine();
+  showApp().catch((error: unknown) => console.error("The app page could not be opened.", error));
+});
+onLinkMenu((link) => {
+  startEngine();
+  handOver(link, { clock: realClock, showApp, tellApp }).catch((error: unknown) =>
+    console.error("The link could not be handed over.", error),
+  );
+});
+onRuntimeMessage(async (message) => {
+  switch (message.kind) {
+    case "ensure_engine":
+      return ensureEngine();
+    case "get_endpoint":
+      return endpoint();
+  }
+});
+
+// Any event that starts the service worker is a reason to have an engine, also one that Chrome adds later.
+startEngine();

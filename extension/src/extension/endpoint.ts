@@ -1,0 +1,52 @@
+// What the native host said, or Chrome in its place, as a typed result.
+//
+// It knows Chrome's error strings and the host's two answers; it asks nobody itself. The token passes through and is
+// never put into words.
+
+import { TOKEN } from "../model/generated/Token";
+import type { EndpointResult } from "../host/messages";
+import { NativeHostError } from "./platform";
+import { integer, object, parse, pattern, text } from "../host/shape";
+
+/** Name of the native messaging host that finds or starts the daemon. */
+export const NATIVE_HOST = "com.jstorrent.io_daemon";
+
+const TIMEOUT_MS = 20_000;
+
+const endpointReply = object<{ port: number; token: string; version: string }>({
+  port: integer(1, 65535),
+  token: pattern(TOKEN),
+  version: text(64),
+});
+const errorReply = object<{ message: string }>({ message: text(4096) });
+
+/** Asks the native host where the daemon is; never throws. */
+export async function requestEndpoint(call: (message: object) => Promise<unknown>): Promise<EndpointResult> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<EndpointResult>((resolve) => {
+    const words = `It did not answer within ${TIMEOUT_MS / 1000} s.`;
+    timer = setTimeout(() => resolve({ kind: "host_error", message: words }), TIMEOUT_MS);
+  });
+  const answer = call({ type: "connect" }).then(readReply, readFailure);
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
+}
+
+function readReply(reply: unknown): EndpointResult {
+  const type = typeof reply === "object" && reply !== null && "type" in reply ? reply.type : undefined;
+  const endpoint = type === "endpoint" ? parse(endpointReply, reply) : undefined;
+  if (endpoint) return { kind: "endpoint", port: endpoint.port, token: endpoint.token, version: endpoint.version };
+  const error = type === "error" ? parse(errorReply, reply) : undefined;
+  if (error) return { kind: "host_error", message: error.message };
+  return { kind: "host_error", message: "Its answer was not understood; is it of another version?" };
+}
+
+function readFailure(error: unknown): EndpointResult {
+  const words = error instanceof NativeHostError ? error.message : "";
+  if (words.includes("host not found")) return { kind: "no_host" };
+  if (words.includes("forbidden")) return { kind: "forbidden" };
+  if (words.includes("Failed to start")) {
+    return { kind: "host_error", message: "It is installed, but its program could not be started." };
+  }
+  if (words.includes("has exited")) return { kind: "host_error", message: "It ended before it answered." };
+  return { kind: "host_error", message: words || "Something unexpected went wrong." };
+}

@@ -1,0 +1,33 @@
+// Hands a link from the context menu to the app page, which is opened for it if need be.
+//
+// Nothing is kept meanwhile but a running call: if Chrome ends the service worker first, the link was not added and the
+// person sees that. Invariant: a link goes to one tab, once, and only a magnet link goes at all.
+
+import type { Clock } from "../model/clock";
+import { parseAppMessage } from "../host/messages";
+import type { AppMessage } from "../host/messages";
+
+/** What it takes. */
+export interface HandOverActions {
+  clock: Clock;
+  /** Shows the app page and names its tab. */
+  showApp(): Promise<number>;
+  /** True if the page in that tab has taken the message. */
+  tellApp(tabId: number, message: AppMessage): Promise<boolean>;
+}
+
+/** A page that listens by then never will. */
+export const PATIENCE_MS = 10_000;
+const AGAIN_MS = 100;
+
+/** Opens the app page and gives it the link as soon as it listens. */
+export async function handOver(link: string, { clock, showApp, tellApp }: HandOverActions): Promise<void> {
+  const message = parseAppMessage({ kind: "add_link", link });
+  if (!message) throw new Error("It is not a magnet link.");
+  const tabId = await showApp();
+  const end = clock.now() + PATIENCE_MS;
+  while (!(await tellApp(tabId, message))) {
+    if (clock.now() >= end) throw new Error("The app page did not open.");
+    await new Promise<void>((resolve) => clock.after(AGAIN_MS, resolve));
+  }
+}

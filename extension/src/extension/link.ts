@@ -1,0 +1,174 @@
+// The link between engine and daemon: when to ask for the daemon, when to connect, when to wait, when to keep still.
+//
+// Pure but for the functions it is given; it knows no torrents, no WebSocket and no Chrome. Invariant: at most one
+// attempt is under way, and an answer to an attempt that was given up changes nothing.
+
+import type { Clock } from "../model/clock";
+import { backoff } from "../model/clock";
+import type { DownCause, LinkState } from "../model/link";
+import type { EndpointResult } from "../host/messages";
+
+/** What the engine says of its connection. */
+export type LinkEvent =
+  | { kind: "connected"; epoch: number }
+  | { kind: "disconnected"; code: number; reason: string };
+
+/** What a link acts through. */
+export interface LinkActions {
+  /** Finds the daemon, starting it if need be. */
+  endpoint(): Promise<EndpointResult>;
+  /** Makes one attempt to connect; a `LinkEvent` tells what came of it. */
+  connect(url: string, token: string): void;
+  /** Hears each new state. */
+  changed(state: LinkState): void;
+}
+
+/** First pause after a failed attempt; it doubles. */
+export const FIRST_DELAY_MS = 200;
+/** Longest pause between attempts. */
+export const MOST_DELAY_MS = 5_000;
+/** Longest pause when the daemon can't be started, or is of another version: each attempt starts a program, and only a person can mend it. */
+export const MOST_BROKEN_DELAY_MS = 300_000;
+/** An attempt that has come to nothing by then has failed. */
+export const ATTEMPT_MS = 10_000;
+/** A connection that lasted this long was a good one: the next attempt comes at once. */
+export const GOOD_MS = 2_000;
+/** So many failed attempts are made before a person is told that the daemon does not answer. */
+const QUIET_FAILURES = 3;
+
+// Close codes of the control plane.
+const TOKEN_REFUSED = 4401;
+const SUPERSEDED = 4409;
+const OTHER_VERSION = 4426;
+
+type Phase =
+  | { kind: "idle" }
+  | { kind: "asking" }
+  | { kind: "opening"; baseUrl: string; version: string }
+  | { kind: "open"; since: number }
+  | { kind: "pausing"; isLong: boolean }
+  /** Nothing to be gained by trying while no page looks. */
+  | { kind: "parked" }
+  | { kind: "superseded" };
+
+/** Keeps the engine connected. */
+export class Link {
+  state: LinkState = { kind: "connecting" };
+  private phase: Phase = { kind: "idle" };
+  private attempt = 0;
+  private failures = 0;
+  private watched = false;
+  private cancelTimer: () => void = () => {};
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly actions: LinkActions,
+  ) {}
+
+  /** Starts, or tries again at once when a person asks. A working link is left alone. */
+  start(): void {
+    if (this.phase.kind !== "idle" && this.phase.kind !== "pausing" && this.phase.kind !== "parked") return;
+    this.failures = 0;
+    void this.ask();
+  }
+
+  /** Takes the daemon back from the engine that superseded this one. */
+  takeOver(): void {
+    if (this.phase.kind !== "superseded") return;
+    this.failures = 0;
+    this.show({ kind: "connecting" });
+    void this.ask();
+  }
+
+  /** Whether any page looks. Without one, a daemon that is not installed is not asked for again and again; the first one ends a long pause. */
+  setWatched(watched: boolean): void {
+    const isFirst = watched && !this.watched;
+    this.watched = watched;
+    if (isFirst && (this.phase.kind === "parked" || (this.phase.kind === "pausing" && this.phase.isLong))) void this.ask();
+  }
+
+  /** Takes what the engine says of its connection. */
+  handle(event: LinkEvent): void {
+    if (event.kind === "connected") this.handleConnected();
+    else this.handleDisconnected(event.code, event.reason);
+  }
+
+  private handleConnected(): void {
+    if (this.phase.kind !== "opening") return;
+    const { baseUrl, version } = this.phase;
+    this.cancelTimer();
+    this.phase = { kind: "open", since: this.clock.now() };
+    this.show({ kind: "connected", baseUrl, version });
+  }
+
+  private handleDisconnected(code: number, reason: string): void {
+    if (this.phase.kind !== "opening" && this.phase.kind !== "open") return;
+    if (code === SUPERSEDED) {
+      this.cancelTimer();
+      this.phase = { kind: "superseded" };
+      this.show({ kind: "superseded" });
+      return;
+    }
+    if (this.phase.kind === "open" && this.clock.now() - this.phase.since >= GOOD_MS) this.failures = 0;
+    if (code === OTHER_VERSION) {
+      this.fail("version", "The daemon and the extension are of different versions: update both.");
+    } else if (code === TOKEN_REFUSED) {
+      this.fail("unreachable", "The daemon refused the extension's token.");
+    } else {
+      this.fail("unreachable", reason ? `The daemon closed the connection: ${reason}.` : "The daemon does not answer.");
+    }
+  }
+
+  private async ask(): Promise<void> {
+    this.cancelTimer();
+    this.attempt += 1;
+    const attempt = this.attempt;
+    this.phase = { kind: "asking" };
+    const result = await this.actions.endpoint();
+    if (attempt !== this.attempt || this.phase.kind !== "asking") return;
+    switch (result.kind) {
+      case "endpoint":
+        this.open(result.port, result.token, result.version);
+        break;
+      case "no_host":
+        this.fail("no_host", "The JSTorrent daemon is not installed on this computer.");
+        break;
+      case "forbidden":
+        this.fail("forbidden", "The JSTorrent daemon is installed for another extension.");
+        break;
+      case "host_error":
+        this.fail("host_error", result.message);
+        break;
+    }
+  }
+
+  private open(port: number, token: string, version: string): void {
+    this.phase = { kind: "opening", baseUrl: `http://127.0.0.1:${port}`, version };
+    this.cancelTimer = this.clock.after(ATTEMPT_MS, () => this.fail("unreachable", "The daemon does not answer."));
+    this.actions.connect(`ws://127.0.0.1:${port}/control`, token);
+  }
+
+  private fail(cause: DownCause, message: string): void {
+    this.cancelTimer();
+    this.attempt += 1;
+    const broken = cause === "host_error" || cause === "version";
+    const delayMs = backoff(this.failures, FIRST_DELAY_MS, broken ? MOST_BROKEN_DELAY_MS : MOST_DELAY_MS);
+    this.failures += 1;
+    const passing = cause === "unreachable" && this.failures <= QUIET_FAILURES && this.state.kind !== "down";
+    this.show(passing ? { kind: "connecting" } : { kind: "down", cause, message });
+    const hopeless = cause === "no_host" || cause === "forbidden";
+    if (hopeless && !this.watched) {
+      this.phase = { kind: "parked" };
+      return;
+    }
+    this.phase = { kind: "pausing", isLong: delayMs > MOST_DELAY_MS };
+    // What only a person can change is looked at seldom.
+    this.cancelTimer = this.clock.after(hopeless ? MOST_DELAY_MS : delayMs, () => void this.ask());
+  }
+
+  private show(state: LinkState): void {
+    const before = JSON.stringify(this.state);
+    this.state = state;
+    if (JSON.stringify(state) !== before) this.actions.changed(state);
+  }
+}

@@ -1,0 +1,126 @@
+// Everything the extension asks of Chrome itself: the only file that touches `chrome.*`.
+//
+// It knows no torrents and no engine; it turns Chrome's callbacks and error strings into values. Listeners are handed
+// over at top level by their owners, because a service worker that registers late misses the event that woke it.
+
+import type { AppMessage, RuntimeMessage } from "../host/messages";
+import { parseAppMessage, parseRuntimeMessage } from "../host/messages";
+
+const OFFSCREEN_PAGE = "offscreen.html";
+const APP_PAGE = "app.html";
+const ADD_LINK_MENU = "add-link";
+
+/** The words a native host, or Chrome in its place, gave for not answering. */
+export class NativeHostError extends Error {}
+
+/** Sends one message to a native host and returns its answer. Chrome starts the host and ends it afterwards. */
+export async function callNativeHost(name: string, message: object): Promise<unknown> {
+  try {
+    return await chrome.runtime.sendNativeMessage(name, message);
+  } catch (error) {
+    throw new NativeHostError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Creates the offscreen document that holds the engine's worker, unless it is there. */
+export async function ensureOffscreenDocument(): Promise<void> {
+  if (await chrome.offscreen.hasDocument()) return;
+  try {
+    await chrome.offscreen.createDocument({
+      url: OFFSCREEN_PAGE,
+      reasons: [chrome.offscreen.Reason.WORKERS],
+      justification: "Runs the torrent engine, which has to outlive pages and the service worker.",
+    });
+  } catch (error) {
+    // Another start of the service worker can have been faster.
+    if (!(await chrome.offscreen.hasDocument())) throw error;
+  }
+}
+
+/** Shows the app page: the tab that has it, or a new one. Returns the tab's id. */
+export async function showApp(): Promise<number> {
+  const url = chrome.runtime.getURL(APP_PAGE);
+  const contexts = await chrome.runtime.getContexts({ contextTypes: [chrome.runtime.ContextType.TAB] });
+  const open = contexts.find((context) => context.documentUrl?.split(/[?#]/)[0] === url);
+  if (open) {
+    await chrome.tabs.update(open.tabId, { active: true });
+    await chrome.windows.update(open.windowId, { focused: true });
+    return open.tabId;
+  }
+  const tab = await chrome.tabs.create({ url });
+  return tab.id ?? chrome.tabs.TAB_ID_NONE;
+}
+
+/** Says something to the app page in a tab; true if it was there to hear it. */
+export async function tellApp(tabId: number, message: AppMessage): Promise<boolean> {
+  try {
+    return (await chrome.tabs.sendMessage<AppMessage, unknown>(tabId, message)) === true;
+  } catch {
+    return false;
+  }
+}
+
+/** In the app page: calls back with links that were chosen in the context menu. Only the background can send them. */
+export function onAddLink(listener: (link: string) => void): void {
+  chrome.runtime.onMessage.addListener((raw: unknown, sender, respond) => {
+    const message = sender.id === chrome.runtime.id && !sender.tab ? parseAppMessage(raw) : undefined;
+    if (!message) return;
+    listener(message.link);
+    respond(true);
+  });
+}
+
+/** Puts "Add to JSTorrent" into the context menu of magnet links. Chrome remembers it, so once an installation is enough. */
+export function createLinkMenu(): void {
+  chrome.contextMenus.removeAll(() => {
+    chrome.contextMenus.create({
+      id: ADD_LINK_MENU,
+      title: "Add to JSTorrent",
+      contexts: ["link"],
+      targetUrlPatterns: ["magnet:*"],
+    });
+  });
+}
+
+/** Calls back with the link on which "Add to JSTorrent" was chosen. */
+export function onLinkMenu(listener: (link: string) => void): void {
+  chrome.contextMenus.onClicked.addListener((info) => {
+    if (info.menuItemId === ADD_LINK_MENU && info.linkUrl) listener(info.linkUrl);
+  });
+}
+
+/** Calls back when the extension was installed or updated. */
+export function onInstalled(listener: () => void): void {
+  chrome.runtime.onInstalled.addListener(listener);
+}
+
+/** Calls back when the extension was installed or updated, and when the browser starts. */
+export function onStart(listener: () => void): void {
+  chrome.runtime.onInstalled.addListener(listener);
+  chrome.runtime.onStartup.addListener(listener);
+}
+
+/** Calls back when the toolbar button is pressed. */
+export function onToolbarAction(listener: () => void): void {
+  chrome.action.onClicked.addListener(listener);
+}
+
+/** Answers messages of the extension's own contexts; what another extension or a page sends is not looked at. */
+export function onRuntimeMessage(answer: (message: RuntimeMessage) => Promise<unknown>): void {
+  chrome.runtime.onMessage.addListener((raw: unknown, sender, respond) => {
+    if (sender.id !== chrome.runtime.id) return false;
+    const message = parseRuntimeMessage(raw);
+    if (!message) return false;
+    answer(message).then(respond, () => respond(undefined));
+    return true;
+  });
+}
+
+/** Sends a message to the service worker, waking it, and returns its answer; `undefined` if nobody answers. */
+export async function askBackground(message: RuntimeMessage): Promise<unknown> {
+  try {
+    return await chrome.runtime.sendMessage<RuntimeMessage, unknown>(message);
+  } catch {
+    return undefined;
+  }
+}

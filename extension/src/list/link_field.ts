@@ -1,0 +1,48 @@
+// The field for a link: appears on demand, says what is wrong with what was typed, goes when it was taken.
+//
+// Its text lives in the page's input and nowhere else.
+
+import type { TemplateResult } from "lit";
+import { html } from "lit";
+import * as icons from "../ui/icons";
+
+/** What a person can do with the field. */
+export interface LinkFieldActions {
+  submit(typed: string): void;
+  close(): void;
+}
+
+/** The field; `words` say what is wrong with the text in it. */
+export function linkFieldView(words: string, actions: LinkFieldActions): TemplateResult {
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
+    actions.submit((form.elements.namedItem("link") as HTMLInputElement).value);
+  };
+  const escape = (event: KeyboardEvent) => {
+    if (event.key === "Escape") actions.close();
+  };
+  return html`<form class="link-field" data-testid="link-form" @submit=${submit} @keydown=${escape}>
+    <label for="link">Magnet link, or address of a .torrent file</label>
+    <div class="link-line">
+      <input
+        id="link"
+        name="link"
+        data-testid="link-input"
+        type="text"
+        inputmode="url"
+        placeholder="magnet:?xt=urn:btih:…"
+        autocomplete="off"
+        autocapitalize="off"
+        spellcheck="false"
+        aria-describedby="link-words"
+        aria-invalid=${words ? "true" : "false"}
+      />
+      <button class="button primary" data-testid="link-add">Add</button>
+      <button type="button" class="icon-button" aria-label="Close the field" title="Close" @click=${() => actions.close()}>
+        ${icons.cross}
+      </button>
+    </div>
+    <p id="link-words" class="link-words" data-testid="link-words" role="status">${words}</p>
+  </form>`;
+}

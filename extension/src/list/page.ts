@@ -1,0 +1,239 @@
+// The app page: the list of torrents, and everything a person does with them.
+//
+// What it shows is the engine's last snapshot plus a little state of its own (what is open, what was just copied);
+// losing the page loses nothing.
+
+import { html, nothing, render } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import type { FileView } from "../model/generated/FileView";
+import type { Client } from "../host/client";
+import type { Intent } from "../model/generated/Intent";
+import { parsePeers } from "../text/address";
+import { count } from "../text/format";
+import { linkWords } from "../text/link_words";
+import { streamUrl } from "../model/locations";
+import { soon } from "../ui/soon";
+import { parseLink } from "../text/torrent_link";
+import { Adder } from "./add";
+import { filesOf, linksIn, watchDrops, watchPastes } from "./drop";
+import { linkFieldView } from "./link_field";
+import { Newcomers } from "./newcomers";
+import type { PageActions } from "./page_view";
+import { dropView, emptyView, engineNoticesView, headerView, loadingView, noticeView, notesView, removeDialogView } from "./page_view";
+import { SettingsDialog } from "./settings_dialog";
+import type { TorrentActions } from "./torrent_view";
+import { FILES_AT_FIRST, FILES_MORE, torrentView } from "./torrent_view";
+
+const COPIED_MS = 1_500;
+
+/** Shows the list in this document. `connect` joins it to the engine; `onAddLink` calls back with links chosen elsewhere. */
+export function startList(connect: (changed: () => void) => Client, onAddLink: (listener: (link: string) => void) => void): void {
+  const root = document.querySelector<HTMLElement>("#app")!;
+  const picker = document.querySelector<HTMLInputElement>("#picker")!;
+  const dialog = document.querySelector<HTMLDialogElement>("#dialog")!;
+  const settingsDialog = document.querySelector<HTMLDialogElement>("#settings")!;
+
+  const open = new Set<string>();
+  const newcomers = new Newcomers();
+  const filesShown = new Map<string, number>();
+  const peersWords = new Map<string, string>();
+  const moveWords = new Map<string, string>();
+  let copied: string | undefined;
+  let dragging = false;
+  let linkField = false;
+  let linkWrong = "";
+  const update = soon(show);
+
+  const client = connect(() => {
+    adder.setReady(client.link.kind === "connected");
+    for (const infoHash of newcomers.arrived(client.state?.snapshot.torrents ?? [])) open.add(infoHash);
+    settings.update();
+    update();
+  });
+  const settings = new SettingsDialog(settingsDialog, () => client.state?.snapshot, (intent) => client.intent(intent));
+  const adder = new Adder((intent) => client.intent(intent), update, showAdded);
+
+  const pageActions: PageActions = {
+    pick: () => picker.click(),
+    link: () => showLinkField(!linkField),
+    settings: () => settings.open(),
+    noticeAction: (does) => (does === "retry" ? client.retry() : client.takeOver()),
+    copyCommand: (command) => void copyText(command, command),
+    dismiss: (id) => adder.dismiss(id),
+    dismissAll: () => adder.notes.filter((note) => note.kind === "failed").forEach((note) => adder.dismiss(note.id)),
+  };
+
+  const torrentActions: TorrentActions = {
+    toggle: (infoHash) => {
+      newcomers.forget(infoHash);
+      if (!open.delete(infoHash)) open.add(infoHash);
+      update();
+    },
+    pause: (infoHash) => void act({ kind: "pause", infoHash }),
+    resume: (infoHash) => void act({ kind: "resume", infoHash }),
+    remove: (infoHash) => askToRemove(infoHash),
+    moreFiles: (infoHash) => {
+      filesShown.set(infoHash, (filesShown.get(infoHash) ?? FILES_AT_FIRST) + FILES_MORE);
+      update();
+    },
+    copy: (file, key) => void copyAddress(file, key),
+    addPeers: (infoHash, form) => void addPeers(infoHash, form),
+    want: (infoHash, files) => void act({ kind: "set_priorities", infoHash, files }),
+    move: (infoHash, form) => void move(infoHash, form),
+    adopt: (infoHash) => void act({ kind: "adopt", infoHash }),
+    recheck: (infoHash, begin) => void act({ kind: begin ? "recheck" : "cancel_recheck", infoHash }),
+  };
+
+  picker.addEventListener("change", () => {
+    adder.give([...(picker.files ?? [])]);
+    // The same file can be chosen again.
+    picker.value = "";
+  });
+  watchDrops({
+    dragging: (over) => {
+      dragging = over;
+      update();
+    },
+    dropped: (data) => {
+      const files = filesOf(data);
+      const links = files.length > 0 ? [] : linksIn(data);
+      if (files.length > 0) adder.give(files);
+      else if (links.length > 0) adder.giveLinks(links);
+      else adder.say("That can’t be added", "Drop .torrent files, magnet links, or addresses of .torrent files.");
+    },
+  });
+  watchPastes((links) => adder.giveLinks(links));
+  onAddLink((link) => adder.giveLinks([link]));
+  // A click beside the dialog closes it, as Escape does.
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog) dialog.close();
+  });
+
+  function show(): void {
+    const { link, state } = client;
+    const words = linkWords(link);
+    const torrents = state?.snapshot.torrents ?? [];
+    const online = link.kind === "connected";
+    const settled = online || words.notice !== undefined;
+    document.title = torrents.length > 0 ? `JSTorrent – ${count(torrents.length, "torrent")}` : "JSTorrent";
+    render(
+      html`${headerView(words, link.kind, linkField, online && state?.snapshot.settings != null, pageActions)}
+        <main>
+          ${linkField ? linkFieldView(linkWrong, { submit: submitLink, close: () => showLinkField(false) }) : nothing}
+          ${words.notice ? noticeView(words.notice, copied, pageActions) : nothing} ${engineNoticesView(state?.snapshot.notices ?? [])} ${notesView(adder.notes, online, pageActions)}
+          ${torrents.length > 0
+            ? html`<ul class="torrents" aria-label="Torrents">
+                ${repeat(
+                  torrents,
+                  (torrent) => torrent.infoHash,
+                  (torrent) =>
+                    torrentView(
+                      torrent,
+                      {
+                        open: open.has(torrent.infoHash),
+                        filesShown: filesShown.get(torrent.infoHash) ?? FILES_AT_FIRST,
+                        online,
+                        copied,
+                        peersWords: peersWords.get(torrent.infoHash),
+                        roots: state?.snapshot.roots ?? [],
+                        moveWords: moveWords.get(torrent.infoHash),
+                      },
+                      torrentActions,
+                    ),
+                )}
+              </ul>`
+            : settled
+              ? emptyView(pageActions)
+              : loadingView()}
+        </main>
+        ${dragging ? dropView() : nothing}`,
+      root,
+    );
+  }
+
+  /** A torrent that was just added shows its files once it has them; of many at a time that would be a heap. */
+  function showAdded(infoHash: string, alone: boolean): void {
+    if (alone) newcomers.expect(infoHash);
+    for (const arrived of newcomers.arrived(client.state?.snapshot.torrents ?? [])) open.add(arrived);
+    update();
+  }
+
+  function showLinkField(shown: boolean): void {
+    linkField = shown;
+    linkWrong = "";
+    show();
+    const next = shown ? "[data-testid=link-input]" : "[data-testid=add-link]";
+    document.querySelector<HTMLElement>(next)?.focus();
+  }
+
+  function submitLink(typed: string): void {
+    const parsed = parseLink(typed);
+    if ("words" in parsed) {
+      linkWrong = parsed.words;
+      update();
+      return;
+    }
+    showLinkField(false);
+    adder.giveLinks([typed]);
+  }
+
+  /** Does something to a torrent; what the engine has to say about it is shown like words about files. */
+  async function act(intent: Intent & { infoHash: string }): Promise<void> {
+    const name = client.state?.snapshot.torrents.find((torrent) => torrent.infoHash === intent.infoHash)?.name;
+    const reply = await client.intent(intent);
+    if (reply.kind !== "configured" && reply.message !== null) adder.say(name ?? "The torrent", reply.message);
+  }
+
+  function askToRemove(infoHash: string): void {
+    const torrent = client.state?.snapshot.torrents.find((candidate) => candidate.infoHash === infoHash);
+    if (!torrent) return;
+    const remove = (deleteData: boolean) => {
+      dialog.close();
+      open.delete(infoHash);
+      newcomers.forget(infoHash);
+      filesShown.delete(infoHash);
+      peersWords.delete(infoHash);
+      moveWords.delete(infoHash);
+      void act({ kind: "remove", infoHash, deleteData });
+    };
+    render(removeDialogView(torrent, remove, () => dialog.close()), dialog);
+    dialog.showModal();
+  }
+
+  async function addPeers(infoHash: string, form: HTMLFormElement): Promise<void> {
+    const input = form.elements.namedItem("peers") as HTMLInputElement;
+    const parsed = parsePeers(input.value);
+    if ("words" in parsed) {
+      peersWords.set(infoHash, parsed.words);
+    } else {
+      const reply = await client.intent({ kind: "add_peers", infoHash, peers: parsed.peers });
+      peersWords.set(infoHash, reply.kind === "failed" ? reply.message : `${count(parsed.peers.length, "peer")} added.`);
+      if (reply.kind !== "failed") input.value = "";
+    }
+    update();
+  }
+
+  async function move(infoHash: string, form: HTMLFormElement): Promise<void> {
+    const field = (name: string) => (form.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement | null)?.value ?? null;
+    const reply = await client.intent({ kind: "move", infoHash, root: field("root"), folder: field("folder"), name: field("name") });
+    moveWords.set(infoHash, reply.kind === "failed" ? reply.message : "");
+    update();
+  }
+
+  async function copyAddress(file: FileView, key: string): Promise<void> {
+    const url = streamUrl(client.link, file);
+    if (url) await copyText(url, key);
+  }
+
+  async function copyText(text: string, key: string): Promise<void> {
+    await navigator.clipboard.writeText(text);
+    copied = key;
+    update();
+    setTimeout(() => {
+      if (copied === key) copied = undefined;
+      update();
+    }, COPIED_MS);
+  }
+
+  update();
+}

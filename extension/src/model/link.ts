@@ -1,0 +1,16 @@
+// How engine and daemon stand with each other, as a page hears of it.
+
+/** How the engine stands with the daemon. */
+export type LinkState =
+  | { kind: "connecting" }
+  /** `baseUrl` has no slash at its end; a file's `url` follows it. */
+  | { kind: "connected"; baseUrl: string; version: string }
+  | { kind: "down"; cause: DownCause; message: string }
+  /** Another engine has the daemon; this one keeps still until a page says otherwise. */
+  | { kind: "superseded" };
+
+/** Why there is no daemon. `no_engine`: the WebAssembly itself could not be loaded. */
+export type DownCause = "no_host" | "forbidden" | "host_error" | "unreachable" | "version" | "no_engine";
+
+/** The link as a page sees it: the engine's own words, or its silence. */
+export type PageLink = LinkState | { kind: "starting" } | { kind: "reconnecting" };

@@ -1,0 +1,78 @@
+// Links to torrents as a person types, pastes or drops them: magnet links, and addresses of .torrent files.
+//
+// It tells links from other text and calls them by a name; what a link says is the engine's to read. Invariant: only
+// `magnet:`, `http:` and `https:` pass, and the rest of a page's text never does.
+
+import type { Intent } from "../model/generated/Intent";
+
+/** Longest link that is handed on, characters: what the engine takes. */
+export const MAX_LINK_LENGTH = 64 * 1024;
+/** Most links taken from one text. */
+export const MOST_LINKS = 100;
+
+const MAGNET = /^magnet:\?\S+$/i;
+const INFO_HASH = /^[0-9a-f]{40}$/i;
+const NAME_LENGTH = 200;
+
+/** A link that can be added. */
+export interface TorrentLink {
+  intent: Intent & { kind: "add_magnet" | "add_url" };
+  /** What to call it until its torrent is known. */
+  name: string;
+}
+
+/** Reads one link; words say why it is none. A bare info hash counts as the magnet link that it makes. */
+export function parseLink(typed: string): TorrentLink | { words: string } {
+  // Links that were copied out of prose or mail bring angle brackets.
+  const text = typed.trim().replace(/^<(.*)>$/s, "$1").trim();
+  if (text === "") return { words: "Paste a magnet link, or the address of a .torrent file." };
+  if (text.length > MAX_LINK_LENGTH) return { words: "This is too long to be a link." };
+  if (INFO_HASH.test(text)) return magnet(`magnet:?xt=urn:btih:${text}`);
+  // Some pages leave spaces in the name.
+  if (/^magnet:/i.test(text)) return magnet(text.replace(/\s+/g, "%20"));
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url && (url.protocol === "http:" || url.protocol === "https:")) {
+    url.hash = "";
+    return { intent: { kind: "add_url", url: url.href }, name: urlName(url) };
+  }
+  return { words: "This is no link to a torrent: those begin with “magnet:?”, “https://” or “http://”." };
+}
+
+/** The links of a text that is nothing but links, one a line; none if anything else is in it. */
+export function linksOf(text: string): string[] {
+  const lines = text.split(/[\r\n]+/).map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
+  if (lines.length > MOST_LINKS) return [];
+  return lines.every((line) => !("words" in parseLink(line))) ? lines : [];
+}
+
+/** Whether a text is a magnet link, as far as that can be seen without reading it. */
+export function isMagnet(text: string): boolean {
+  return text.length <= MAX_LINK_LENGTH && MAGNET.test(text);
+}
+
+function magnet(uri: string): TorrentLink | { words: string } {
+  if (!isMagnet(uri)) return { words: "This magnet link is not whole: it begins with “magnet:?” and names a torrent." };
+  return { intent: { kind: "add_magnet", uri }, name: magnetName(uri) };
+}
+
+function magnetName(uri: string): string {
+  const query = new URLSearchParams(uri.slice(uri.indexOf("?") + 1));
+  return short(query.get("dn")?.trim() || query.get("xt")?.split(":").at(-1) || "Magnet link");
+}
+
+function urlName(url: URL): string {
+  const last = url.pathname.split("/").at(-1) ?? "";
+  return short(last === "" ? url.host : decoded(last));
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function short(name: string): string {
+  return name.length > NAME_LENGTH ? `${name.slice(0, NAME_LENGTH)}…` : name;
+}

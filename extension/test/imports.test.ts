@@ -1,0 +1,55 @@
+// Which part may import which: model ← text ← host ← ui ← list | player ← entries.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join, normalize } from "node:path";
+import { expect, test } from "vitest";
+
+const SRC = join(import.meta.dirname, "../src");
+/** What each folder may import besides itself. */
+const ALLOWED: Record<string, string[]> = {
+  model: [],
+  text: ["model"],
+  host: ["model", "text"],
+  media: ["model"],
+  ui: ["model", "text", "host"],
+  list: ["model", "text", "host", "ui"],
+  player: ["model", "text", "host", "ui", "media/protocol"],
+  extension: ["model", "text", "host", "ui", "list", "player", "media"],
+  server: ["model", "text", "host", "ui", "list", "player", "media"],
+};
+
+/** The source files, as paths below src. */
+function sources(): string[] {
+  return readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
+}
+
+/** The import that breaks a rule, in words; none if all of a file's imports are allowed. */
+function broken(path: string, text: string): string[] {
+  const folder = path.split("/")[0]!;
+  const imports = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+)"/g)].map((match) => normalize(join(path, "..", match[1]!)));
+  return imports
+    .filter((target) => !target.startsWith(`${folder}/`))
+    .filter((target) => !ALLOWED[folder]?.some((allowed) => target === allowed || target.startsWith(`${allowed}/`)))
+    .map((target) => `${path} imports ${target}`);
+}
+
+test("every folder of src has its place", () => {
+  expect(sources().map((path) => path.split("/")[0]!).filter((folder) => !ALLOWED[folder])).toEqual([]);
+});
+
+test("imports go one way", () => {
+  expect(sources().flatMap((path) => broken(path, readFileSync(join(SRC, path), "utf8")))).toEqual([]);
+});
+
+test("an import the wrong way is seen, whatever its form", () => {
+  expect(broken("model/a.ts", 'import type { T } from "../list/b";')).toHaveLength(1);
+  expect(broken("list/a.ts", 'const b = await import("../player/b");')).toHaveLength(1);
+  expect(broken("player/a.ts", 'import "../media/reader";')).toHaveLength(1);
+  expect(broken("player/a.ts", 'import type { P } from "../media/protocol";\nimport "./b";')).toEqual([]);
+});
+
+test("only the extension's own folder speaks with Chrome", () => {
+  const speaking = sources().filter((path) => /\bchrome\.\w/.test(readFileSync(join(SRC, path), "utf8").replace(/\/\/.*|`chrome\.\*`/g, "")));
+  expect(speaking.filter((path) => !path.startsWith("extension/"))).toEqual([]);
+  expect(speaking.length).toBeGreaterThan(0);
+});
