@@ -41,7 +41,8 @@ use crate::net::Net;
 use crate::queue;
 use crate::time::Instant;
 use crate::torrent::Torrent;
-use crate::view::{PiecesView, RootView, Snapshot, TorrentView};
+use crate::view::topics::{FilmView, World};
+use crate::view::{FileView, PiecesView, RootView, Snapshot, TorrentView, TrackerView};
 
 /// First part of the peer id (BEP 20).
 const PEER_ID_PREFIX: &[u8; 8] = b"-JS0100-";
@@ -165,15 +166,20 @@ impl Engine {
     /// Everything, for a page.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         let url = |id: &FileId| self.stream_url(id);
-        let mut torrents: Vec<&Torrent> = self.torrents.values().collect();
-        torrents.sort_by_key(|torrent| std::cmp::Reverse(torrent.added()));
-        let mut views: Vec<(u64, TorrentView)> =
-            torrents.iter().map(|torrent| (torrent.added(), torrent.view(now, &url))).collect();
-        views.extend(self.magnets.values().map(|pending| (pending.added(), pending.view(now))));
-        views.sort_by_key(|(added, _)| std::cmp::Reverse(*added));
-        Snapshot {
-            streams: torrents.iter().flat_map(|torrent| torrent.streams(now)).collect(),
-            torrents: views.into_iter().map(|(_, view)| view).collect(),
+        let torrents = self.newest_first(|torrent| torrent.view(now, &url), |pending| pending.view(now));
+        let World { roots, listen_port, port_mapping, settings, notices } = self.world();
+        let streams = self.torrents.values().flat_map(|torrent| torrent.streams(now)).collect();
+        Snapshot { torrents, roots, streams, listen_port, port_mapping, settings, notices }
+    }
+
+    /// All torrents as rows of a list, newest first: without their files and trackers.
+    pub(crate) fn rows(&self, now: Instant) -> Vec<TorrentView> {
+        self.newest_first(|torrent| torrent.row(now), Pending::row)
+    }
+
+    /// What a list shows beside its torrents.
+    pub(crate) fn world(&self) -> World {
+        World {
             roots: self
                 .roots
                 .iter()
@@ -184,6 +190,37 @@ impl Engine {
             settings: self.settings(),
             notices: self.store.notices(),
         }
+    }
+
+    /// A torrent's files and trackers; none of a torrent that is not there.
+    pub(crate) fn contents(&self, info_hash: &str, now: Instant) -> (Vec<FileView>, Vec<TrackerView>) {
+        let Ok(info_hash) = info_hash.parse() else { return Default::default() };
+        if let Some(torrent) = self.torrents.get(&info_hash) {
+            return (torrent.file_views(&|id| self.stream_url(id)), torrent.tracker_views(now));
+        }
+        let pending = self.magnets.get(&info_hash);
+        (Vec::new(), pending.map(|pending| pending.tracker_views(now)).unwrap_or_default())
+    }
+
+    /// What a player shows of one file.
+    pub(crate) fn film(&self, info_hash: &str, index: u32, now: Instant) -> FilmView {
+        let Ok(info_hash) = info_hash.parse() else { return FilmView::default() };
+        let Some(torrent) = self.torrents.get(&info_hash) else {
+            return FilmView { torrent: self.magnets.get(&info_hash).map(Pending::row), ..FilmView::default() };
+        };
+        FilmView {
+            torrent: Some(torrent.row(now)),
+            file: torrent.file_view(index, &|id| self.stream_url(id)),
+            streams: torrent.streams(now).filter(|stream| stream.file_index == index).collect(),
+        }
+    }
+
+    fn newest_first<T>(&self, torrent: impl Fn(&Torrent) -> T, pending: impl Fn(&Pending) -> T) -> Vec<T> {
+        let torrents = self.torrents.values().map(|one| (one.added(), torrent(one)));
+        let mut all: Vec<(u64, T)> =
+            torrents.chain(self.magnets.values().map(|one| (one.added(), pending(one)))).collect();
+        all.sort_by_key(|(added, _)| std::cmp::Reverse(*added));
+        all.into_iter().map(|(_, view)| view).collect()
     }
 
     /// The pieces of one file, in at most `cells` cells. `None` when there is no such file, or it is empty.

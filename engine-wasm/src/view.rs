@@ -1,7 +1,10 @@
 //! What a page sees and what it may ask for: snapshots and intents.
 //!
 //! These types are the whole contract between the engine and any user interface; the extension's TypeScript types are
-//! generated from them (`cargo xtask bindings`). A snapshot is a picture, not a diff: a page that comes late or back from the dead needs one message.
+//! generated from them (`cargo xtask bindings`). A snapshot is a picture of everything; what pages follow by what differs
+//! are its [`topics`].
+
+pub mod topics;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -365,8 +368,25 @@ pub struct TorrentView {
     pub known_peers: u32,
     /// Its trackers, tier by tier.
     pub trackers: Vec<TrackerView>,
-    /// Its files, padding left out.
+    /// Number of its files, padding left out.
+    #[serde(default)]
+    pub file_count: u32,
+    /// The file that it is about: the largest that plays. `None` where none does.
+    #[serde(default)]
+    pub main_file: Option<MainFile>,
+    /// Its files, padding left out. Empty in a list ([`topics`]).
     pub files: Vec<FileView>,
+}
+
+/// The file that a torrent is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct MainFile {
+    /// Its place in the torrent's list of files.
+    pub index: u32,
+    /// Its path in the torrent, with `/`.
+    pub path: String,
 }
 
 /// One tracker of a torrent.

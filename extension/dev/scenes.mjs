@@ -39,6 +39,8 @@ function torrent(number, name, state, share, more = {}) {
     peers: 0,
     knownPeers: 0,
     trackers: [],
+    fileCount: files.length,
+    mainFile: null,
     ...more,
     files,
   };

@@ -39,6 +39,8 @@ export function torrent(more: Partial<TorrentView> = {}): TorrentView {
     peers: 0,
     knownPeers: 0,
     trackers: [],
+    fileCount: 1,
+    mainFile: { index: 0, path: "film.mp4" },
     files: [file()],
     ...more,
   };

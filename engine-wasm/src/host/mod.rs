@@ -15,6 +15,7 @@ use crate::io::{Input, Output};
 use crate::link::{Frame, Link, LinkError};
 use crate::net::NetConfig;
 use crate::time::Instant;
+use crate::view::topics::{TopicUpdate, Topics};
 use crate::view::{Intent, IntentReply, PiecesView, Snapshot};
 
 /// How this engine calls itself to the daemon.
@@ -47,6 +48,7 @@ pub struct Brain {
     linked: bool,
     session: String,
     notices: VecDeque<Notice>,
+    topics: Topics,
 }
 
 impl Brain {
@@ -59,7 +61,14 @@ impl Brain {
     /// The same, with other settings than the usual ones.
     pub fn with_config(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let session = seed[..8].iter().map(|byte| format!("{:02x}", byte ^ 0x5a)).collect();
-        Self { engine: Engine::new(config, seed, now), link: None, linked: false, session, notices: VecDeque::new() }
+        Self {
+            engine: Engine::new(config, seed, now),
+            link: None,
+            linked: false,
+            session,
+            notices: VecDeque::new(),
+            topics: Topics::default(),
+        }
     }
 
     /// A socket to the daemon is open.
@@ -136,6 +145,16 @@ impl Brain {
     /// Everything, for a page.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         self.engine.snapshot(now)
+    }
+
+    /// What changed of these topics since the last call: see [`Topics::poll`].
+    pub fn updates(&mut self, topics: &[String], now: Instant) -> Vec<TopicUpdate> {
+        self.topics.poll(&self.engine, topics, now)
+    }
+
+    /// All of a topic as it was last told; `None` if the last call to [`Brain::updates`] did not name it.
+    pub fn whole(&self, topic: &str) -> Option<TopicUpdate> {
+        self.topics.whole(topic)
     }
 
     /// The pieces of one file.

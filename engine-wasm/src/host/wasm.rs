@@ -182,6 +182,28 @@ impl EngineHost {
         to_js(&inner.brain.snapshot(clock(&inner.scope)))
     }
 
+    /// What changed of these topics since the last call, as a list of `TopicUpdate`; all of a topic that was not among them then.
+    ///
+    /// # Errors
+    /// When a topic is not a string; every update has a form in JavaScript.
+    #[wasm_bindgen(unchecked_return_type = "any")]
+    pub fn updates(&self, topics: JsValue) -> Result<JsValue, JsError> {
+        let topics: Vec<String> =
+            serde_wasm_bindgen::from_value(topics).map_err(|error| JsError::new(&error.to_string()))?;
+        let mut inner = self.inner.borrow_mut();
+        let now = clock(&inner.scope);
+        to_js(&inner.brain.updates(&topics, now))
+    }
+
+    /// All of a topic as it was last told, as a `TopicUpdate`; `undefined` if the last call to `updates` did not name it.
+    ///
+    /// # Errors
+    /// Never: every update has a form in JavaScript.
+    #[wasm_bindgen(unchecked_return_type = "any")]
+    pub fn whole(&self, topic: &str) -> Result<JsValue, JsError> {
+        to_js(&self.inner.borrow().brain.whole(topic))
+    }
+
     /// One file's pieces as a `PiecesView`; `undefined` when there is no such file.
     ///
     /// # Errors

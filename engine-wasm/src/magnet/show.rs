@@ -3,11 +3,21 @@
 use super::peer::MetadataPeer;
 use super::{Pending, Status};
 use crate::time::Instant;
-use crate::view::{Giving, Sharing, TorrentState, TorrentView};
+use crate::view::{Giving, Sharing, TorrentState, TorrentView, TrackerView};
 
 impl Pending {
-    /// All of it, for a list.
+    /// All of it.
     pub(crate) fn view(&self, now: Instant) -> TorrentView {
+        TorrentView { trackers: self.tracker_views(now), ..self.row() }
+    }
+
+    /// Its trackers, tier by tier.
+    pub(crate) fn tracker_views(&self, now: Instant) -> Vec<TrackerView> {
+        self.trackers.views(now)
+    }
+
+    /// All of it for a row of a list: without trackers, whose countdowns would change it every second.
+    pub(crate) fn row(&self) -> TorrentView {
         let peers = self.peers.values().filter(|peer| peer.is_ready()).count();
         TorrentView {
             info_hash: self.link.info_hash.to_string(),
@@ -34,7 +44,9 @@ impl Pending {
             giving: Giving::Closed,
             peers: u32::try_from(peers).unwrap_or(u32::MAX),
             known_peers: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
-            trackers: self.trackers.views(now),
+            file_count: 0,
+            main_file: None,
+            trackers: Vec::new(),
             files: Vec::new(),
         }
     }

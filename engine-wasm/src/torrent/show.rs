@@ -7,12 +7,17 @@ use crate::media;
 use crate::peer::Peer;
 use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
-use crate::view::{FileView, Giving, PiecesView, StreamView, TorrentState, TorrentView};
+use crate::view::{FileView, Giving, MainFile, PiecesView, StreamView, TorrentState, TorrentView, TrackerView};
 use shared_proto::FileId;
 
 impl Torrent {
-    /// All of it, for a list.
+    /// All of it.
     pub(crate) fn view(&self, now: Instant, url: &dyn Fn(&FileId) -> String) -> TorrentView {
+        TorrentView { trackers: self.trackers.views(now), files: self.file_views(url), ..self.row(now) }
+    }
+
+    /// All of it for a row of a list: without files, and without trackers, whose countdowns would change it every second.
+    pub(crate) fn row(&self, now: Instant) -> TorrentView {
         let (wanted, wanted_verified) = self.wanted_bytes();
         TorrentView {
             wanted,
@@ -39,30 +44,58 @@ impl Torrent {
             giving: self.giving_view(),
             peers: count(self.peers.values().filter(|peer| peer.is_ready())),
             known_peers: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
-            trackers: self.trackers.views(now),
-            files: self.file_views(url),
+            file_count: count(self.meta.files.iter().filter(|file| !file.padding)),
+            main_file: self.main_file(),
+            trackers: Vec::new(),
+            files: Vec::new(),
         }
     }
 
-    fn file_views(&self, url: &dyn Fn(&FileId) -> String) -> Vec<FileView> {
-        (0u32..)
-            .zip(self.meta.files.iter().zip(&self.files))
-            .filter(|(_, (file, _))| !file.padding)
-            .map(|(index, (file, slot))| {
-                let path = self.shown_path(FileIndex(index));
-                let name = path.last().map_or("", String::as_str);
-                FileView {
-                    index,
-                    path: path.join("/"),
-                    length: file.length,
-                    verified: slot.verified,
-                    priority: self.selection.priority(FileIndex(index)),
-                    content_type: media::content_type(name).to_owned(),
-                    playable: media::is_playable(name),
-                    url: url(&slot.id),
-                    displaced: slot.is_displaced,
-                }
-            })
+    /// Its trackers, tier by tier.
+    pub(crate) fn tracker_views(&self, now: Instant) -> Vec<TrackerView> {
+        self.trackers.views(now)
+    }
+
+    /// Where the file is that it is about. The first of several of one length.
+    fn main_file(&self) -> Option<MainFile> {
+        let mut main: Option<(u64, MainFile)> = None;
+        for (index, file) in (0u32..).zip(&self.meta.files) {
+            if file.padding || main.as_ref().is_some_and(|(length, _)| file.length <= *length) {
+                continue;
+            }
+            let path = self.shown_path(FileIndex(index));
+            if path.last().is_some_and(|name| media::is_playable(name)) {
+                main = Some((file.length, MainFile { index, path: path.join("/") }));
+            }
+        }
+        main.map(|(_, file)| file)
+    }
+
+    /// One of its files. `None` when there is no such file, or it is padding.
+    pub(crate) fn file_view(&self, index: u32, url: &dyn Fn(&FileId) -> String) -> Option<FileView> {
+        let (file, slot) = (self.meta.files.get(index as usize)?, self.files.get(index as usize)?);
+        if file.padding {
+            return None;
+        }
+        let path = self.shown_path(FileIndex(index));
+        let name = path.last().map_or("", String::as_str);
+        Some(FileView {
+            index,
+            path: path.join("/"),
+            length: file.length,
+            verified: slot.verified,
+            priority: self.selection.priority(FileIndex(index)),
+            content_type: media::content_type(name).to_owned(),
+            playable: media::is_playable(name),
+            url: url(&slot.id),
+            displaced: slot.is_displaced,
+        })
+    }
+
+    /// All of its files, padding left out.
+    pub(crate) fn file_views(&self, url: &dyn Fn(&FileId) -> String) -> Vec<FileView> {
+        (0..u32::try_from(self.files.len()).unwrap_or(u32::MAX))
+            .filter_map(|index| self.file_view(index, url))
             .collect()
     }
 

@@ -10,6 +10,7 @@ import type { FilePriority } from "../model/generated/FilePriority";
 import type { FileView } from "../model/generated/FileView";
 import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";
+import type { MainFile } from "../model/generated/MainFile";
 import type { NoticeView } from "../model/generated/NoticeView";
 import type { PiecesView } from "../model/generated/PiecesView";
 import type { PortMappingView } from "../model/generated/PortMappingView";
@@ -240,6 +241,8 @@ const torrent = object<TorrentView>({
   peers: integer(),
   knownPeers: integer(),
   trackers: list(tracker, MAX_TRACKERS),
+  fileCount: integer(),
+  mainFile: nullable(object<MainFile>({ index: integer(), path: words })),
   files: list(file, MAX_FILES),
 });
 const wait = object<WaitView>({
