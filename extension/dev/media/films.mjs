@@ -1,0 +1,84 @@
+// Makes the short films that the media worker is tried with: a flash and a beep every two seconds.
+//
+// Everything lies in a scratch folder outside the repository and is made once.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export const SCRATCH = process.env.MEDIA_SCRATCH ?? join(tmpdir(), "jstorrent-media");
+/** Seconds. */
+export const LENGTH = 64;
+/** A flash and a beep begin every so many seconds, and last so long. */
+export const EVERY = 2;
+export const LASTS = 0.12;
+
+const VIDEO = {
+  h264: ["-c:v", "libx264", "-preset", "veryfast", "-g", "48", "-bf", "3", "-pix_fmt", "yuv420p"],
+  vp9: ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "600k", "-g", "48"],
+  av1: ["-c:v", "libsvtav1", "-preset", "12", "-g", "48"],
+  hevc: ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error"],
+};
+const AUDIO = {
+  aac: ["-c:a", "aac"],
+  ac3: ["-c:a", "ac3", "-b:a", "384k"],
+  eac3: ["-c:a", "eac3", "-b:a", "384k"],
+  dts: ["-c:a", "dca", "-strict", "-2", "-b:a", "768k"],
+  opus: ["-c:a", "libopus", "-mapping_family", "0", "-ac", "2"],
+  flac: ["-c:a", "flac", "-strict", "-2"],
+  mp3: ["-c:a", "libmp3lame", "-ac", "2"],
+  pcm: ["-c:a", "pcm_s16le", "-ac", "2"],
+  vorbis: ["-c:a", "libvorbis", "-ac", "2"],
+  truehd: ["-c:a", "truehd", "-strict", "-2"],
+};
+
+function ffmpeg(args) {
+  execFileSync("ffmpeg", ["-v", "error", "-y", ...args], { stdio: ["ignore", "ignore", "inherit"] });
+}
+
+/** Makes a file once, under another name until it is whole. */
+export function made(name, make) {
+  mkdirSync(SCRATCH, { recursive: true });
+  const path = join(SCRATCH, name);
+  if (existsSync(path)) return path;
+  const half = join(SCRATCH, `half-${name}`);
+  make(half);
+  renameSync(half, path);
+  return path;
+}
+
+/** Picture with flashes, made once for each codec. */
+function picture(codec, length) {
+  return made(`picture-${codec}-${length}.mkv`, (path) =>
+    ffmpeg(["-f", "lavfi", "-i", `testsrc2=s=320x180:r=25:d=${length},drawbox=x=160:w=160:c=black:t=fill,drawbox=x=160:w=160:c=white:t=fill:enable='lt(mod(t,${EVERY}),${LASTS})'`, ...VIDEO[codec], path]));
+}
+
+function sound(codec, length, pitch = 1000) {
+  const beep = `0.5*sin(2*PI*${pitch}*t)*lt(mod(t,${EVERY}),${LASTS})`;
+  // In six channels the beep comes from the centre alone, as speech does.
+  const source = ["ac3", "eac3", "dts"].includes(codec) ? `aevalsrc='0|0|${beep}|0|0|0:c=5.1:s=48000:d=${length}'` : `aevalsrc='${beep}|${beep}:c=stereo:s=48000:d=${length}'`;
+  return made(`sound-${codec}-${pitch}-${length}.mka`, (path) => ffmpeg(["-f", "lavfi", "-i", source, ...AUDIO[codec], path]));
+}
+
+const EXTRA = { mp4: ["-movflags", "+faststart", "-strict", "-2"], ts: ["-muxdelay", "0"] };
+
+/** One film; `container` is what ffmpeg's file name ends with. */
+export function film(video, audio, container, length = LENGTH) {
+  return made(`${video}-${audio}-${length}.${container}`, (path) =>
+    ffmpeg(["-i", picture(video, length), "-i", sound(audio, length), "-map", "0", "-map", "1", "-c", "copy", ...(EXTRA[container] ?? []), path]));
+}
+
+/** A film with two audio tracks, of different codecs and pitches, and subtitles of two kinds. */
+export function manyTracks(length = 60) {
+  const subtitles = made(`many-${length}.srt`, (path) => writeSrt(path, length));
+  return made(`many-${length}.mkv`, (path) =>
+    ffmpeg(["-i", picture("h264", length), "-i", sound("ac3", length), "-i", sound("aac", length, 3000), "-i", subtitles, "-i", subtitles,
+      "-map", "0", "-map", "1", "-map", "2", "-map", "3", "-map", "4", "-c:v", "copy", "-c:a", "copy", "-c:s:0", "srt", "-c:s:1", "ass",
+      "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger", "-metadata:s:a:1", "title=Kommentar", path]));
+}
+
+function writeSrt(path, length) {
+  const stamp = (s) => new Date(s * 1000).toISOString().slice(11, 23).replace(".", ",");
+  writeFileSync(path, Array.from({ length: length / 2 }, (_, i) => `${i + 1}\n${stamp(i * 2)} --> ${stamp(i * 2 + 7)}\nLine ${i + 1}\n`).join("\n"));
+}

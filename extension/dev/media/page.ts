@@ -1,0 +1,146 @@
+// The dev page: plays a film by the worker or by the element alone, and listens and looks to what comes out.
+//
+// Flashes are seen in the frames that the element presents, beeps are heard in its sound by Web Audio.
+
+import { MsePlayback } from "../../src/media/client";
+import type { Cue, Film, Verdict } from "../../src/media/protocol";
+
+interface Event {
+  /** ms of the page's clock. */
+  at: number;
+  /** Seconds of the film. */
+  media: number;
+  /** Of a beep: its pitch in Hz. */
+  pitch?: number;
+}
+
+const video = document.querySelector("video")!;
+const canvas = new OffscreenCanvas(16, 9);
+const context = canvas.getContext("2d", { willReadFrequently: true })!;
+
+const state = {
+  film: undefined as Film | undefined,
+  verdict: undefined as Verdict | undefined,
+  cues: [] as Cue[],
+  troubles: [] as string[],
+  flashes: [] as Event[],
+  beeps: [] as Event[],
+  frames: 0,
+  firstFrame: undefined as number | undefined,
+  duration: 0,
+  audio: undefined as number | undefined,
+};
+let playback: MsePlayback | undefined;
+let since = 0;
+
+let bright = false;
+function look(_now: number, frame: VideoFrameCallbackMetadata): void {
+  state.frames += 1;
+  state.firstFrame ??= performance.now() - since;
+  context.drawImage(video, 0, 0, 16, 9);
+  const now = context.getImageData(12, 4, 1, 1).data[0]! > 128;
+  if (now && !bright) state.flashes.push({ at: frame.expectedDisplayTime, media: frame.mediaTime });
+  bright = now;
+  video.requestVideoFrameCallback(look);
+}
+video.requestVideoFrameCallback(look);
+
+const STEP = 256;
+/** A pitch is counted over so many blocks, behind the one in which a beep begins. */
+const COUNTED = 8;
+async function listen(): Promise<void> {
+  const audio = new AudioContext({ latencyHint: "interactive", sampleRate: 48_000 });
+  const node = audio.createScriptProcessor(STEP, 2, 2);
+  let loudBefore = 0;
+  let counted = COUNTED;
+  let crossings = 0;
+  node.onaudioprocess = ({ inputBuffer, playbackTime }) => {
+    const samples = inputBuffer.getChannelData(0);
+    if (counted < COUNTED) {
+      for (let i = 1; i < STEP; i += 1) if (samples[i]! > 0 !== samples[i - 1]! > 0) crossings += 1;
+      counted += 1;
+      if (counted === COUNTED) state.beeps.at(-1)!.pitch = (crossings / 2 / (COUNTED * (STEP - 1))) * 48_000;
+    }
+    const loud = samples.findIndex((sample) => Math.abs(sample) > 0.05);
+    if (loud < 0) return;
+    const time = playbackTime + loud / 48_000;
+    if (time - loudBefore > 0.5) {
+      const { contextTime, performanceTime } = audio.getOutputTimestamp();
+      state.beeps.push({ at: performanceTime! + (time - contextTime!) * 1000, media: video.currentTime, pitch: 0 });
+      counted = crossings = 0;
+    }
+    loudBefore = time;
+  };
+  audio.createMediaElementSource(video).connect(node).connect(audio.destination);
+  await audio.resume();
+}
+
+async function mse(url: string, at = 0): Promise<void> {
+  await listen();
+  since = performance.now();
+  playback = new MsePlayback(
+    video,
+    {
+      cues: (cues) => state.cues.push(...cues),
+      trouble: (kind, detail) => state.troubles.push(`${kind}: ${detail}`),
+      duration: (seconds) => (state.duration = seconds),
+      audio: (track) => (state.audio = track),
+    },
+    () => new Worker("worker.js", { type: "module" }),
+  );
+  const { film, verdict } = await playback.inspect(url);
+  state.film = film;
+  state.verdict = verdict;
+  if (verdict.path !== "mse" && verdict.path !== "native") return;
+  video.autoplay = true;
+  playback.open(at);
+}
+
+async function plain(url: string): Promise<void> {
+  await listen();
+  since = performance.now();
+  video.src = url;
+  await video.play();
+}
+
+function forget(): void {
+  state.flashes = [];
+  state.beeps = [];
+  state.frames = 0;
+  state.firstFrame = undefined;
+  bright = false;
+}
+
+/** Seeks, and gives the ms until a frame of the new place is presented. */
+function seek(at: number): Promise<number> {
+  forget();
+  const begin = performance.now();
+  video.currentTime = at;
+  return new Promise((resolve) => {
+    const wait = (_now: number, frame: VideoFrameCallbackMetadata): void => {
+      if (Math.abs(frame.mediaTime - at) < 1.5) resolve(performance.now() - begin);
+      else video.requestVideoFrameCallback(wait);
+    };
+    video.requestVideoFrameCallback(wait);
+    setTimeout(() => resolve(-1), 8000);
+  });
+}
+
+Object.assign(globalThis, {
+  trial: {
+    mse,
+    plain,
+    seek,
+    forget,
+    state: () => ({ ...state, error: video.error?.message, time: video.currentTime, ready: video.readyState, buffered: ranges(), ended: video.ended, cues: state.cues.map((cue) => ({ ...cue, data: new TextDecoder().decode(cue.data) })) }),
+    measure: () => playback?.measure(),
+    audio: (track: number) => playback?.selectAudio(track),
+    subtitles: (tracks: number[]) => playback?.selectSubtitles(tracks),
+    pause: () => video.pause(),
+    play: () => video.play(),
+  },
+});
+
+function ranges(): [number, number][] {
+  return Array.from({ length: video.buffered.length }, (_, i) => [video.buffered.start(i), video.buffered.end(i)]);
+}

@@ -1,0 +1,64 @@
+// Serves the dev page, its scripts and the films, with ranges, and counts what was sent of each film.
+
+import { build } from "esbuild";
+import { createReadStream, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** Bundles the worker and the page as the extension would. Gives the files with their gzipped sizes. */
+export async function bundle(out) {
+  const { metafile } = await build({
+    entryPoints: { worker: join(here, "../../src/media/worker.ts"), page: join(here, "page.ts") },
+    outdir: out,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    target: "chrome120",
+    charset: "utf8",
+    minify: true,
+    metafile: true,
+    logLevel: "error",
+  });
+  const sizes = {};
+  for (const [path, { entryPoint, inputs }] of Object.entries(metafile.outputs)) {
+    const largest = Object.entries(inputs).sort((a, b) => b[1].bytesInOutput - a[1].bytesInOutput)[0]?.[0] ?? "";
+    sizes[path.slice(path.lastIndexOf("/") + 1)] = { gzipped: gzipSync(await readFile(path)).length, from: entryPoint ?? largest };
+  }
+  return sizes;
+}
+
+/** `films` maps names to paths. A request may be delayed or slowed with `?delay=ms`. */
+export function serve(scripts, films) {
+  const sent = new Map();
+  const server = createServer(async (request, response) => {
+    const url = new URL(request.url, "http://localhost");
+    const name = decodeURIComponent(url.pathname.slice(1));
+    try {
+      if (films.has(name)) return film(name, url, request, response);
+      if (name === "") return response.writeHead(200, { "Content-Type": "text/html" }).end('<!doctype html><video id="video" width="640"></video><script type="module" src="page.js"></script>');
+      const script = await readFile(join(scripts, name));
+      response.writeHead(200, { "Content-Type": "text/javascript" }).end(script);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  function film(name, url, request, response) {
+    const total = statSync(films.get(name)).size;
+    const told = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "bytes=0-");
+    const start = Number(told[1]);
+    const part = Number(url.searchParams.get("part") ?? Infinity);
+    const end = Math.min(told[2] ? Number(told[2]) : Infinity, total - 1, start + part - 1);
+    if (start >= total) return response.writeHead(416, { "Content-Range": `bytes */${total}` }).end();
+    response.writeHead(206, { "Content-Type": "application/octet-stream", "Content-Range": `bytes ${start}-${end}/${total}`, "Content-Length": end - start + 1 });
+    const file = createReadStream(films.get(name), { start, end });
+    file.on("data", (chunk) => sent.set(name, (sent.get(name) ?? 0) + chunk.length));
+    response.on("close", () => file.destroy());
+    file.pipe(response);
+  }
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve({ server, sent, base: `http://127.0.0.1:${server.address().port}` })));
+}

@@ -1,0 +1,54 @@
+// H.264 from Annex B (ISO/IEC 14496-10) to the form of MP4, and AAC out of ADTS.
+
+import { joined } from "./fmp4";
+
+/** The NAL units between start codes. */
+export function nalUnits(data: Uint8Array): Uint8Array[] {
+  const units: Uint8Array[] = [];
+  let start = -1;
+  for (let at = 0; at + 2 < data.length; at += 1) {
+    if (data[at + 2]! > 1) at += 2;
+    else if (data[at] === 0 && data[at + 1] === 0 && data[at + 2] === 1) {
+      if (start >= 0) units.push(trimmed(data.subarray(start, at)));
+      start = at + 3;
+      at += 2;
+    }
+  }
+  if (start >= 0) units.push(trimmed(data.subarray(start)));
+  return units.filter((unit) => unit.length > 0);
+}
+
+/** Zeros at the end belong to the next start code. */
+function trimmed(unit: Uint8Array): Uint8Array {
+  let end = unit.length;
+  while (end > 0 && unit[end - 1] === 0) end -= 1;
+  return unit.subarray(0, end);
+}
+
+const SPS = 7;
+const PPS = 8;
+const DELIMITER = 9;
+
+/** One picture with lengths before its units. Parameter sets stay inside, for streams that change them. */
+export function lengthPrefixed(data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const units = nalUnits(data).filter((unit) => (unit[0]! & 31) !== DELIMITER);
+  return joined(units.flatMap((unit) => [Uint8Array.of(unit.length >>> 24, unit.length >>> 16, unit.length >>> 8, unit.length), unit]));
+}
+
+/** An avcC from a key frame's parameter sets; `undefined` when it has none (ISO/IEC 14496-15, 5.3.3). */
+export function avcConfig(data: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+  const units = nalUnits(data);
+  const sps = units.find((unit) => (unit[0]! & 31) === SPS && unit.length >= 4);
+  const pps = units.find((unit) => (unit[0]! & 31) === PPS);
+  if (!sps || !pps || sps.length > 0xffff || pps.length > 0xffff) return undefined;
+  return joined([
+    Uint8Array.of(1, sps[1]!, sps[2]!, sps[3]!, 0xff, 0xe1, sps.length >> 8, sps.length & 255), sps,
+    Uint8Array.of(1, pps.length >> 8, pps.length & 255), pps,
+  ]);
+}
+
+/** A frame without its ADTS header, if it has one (ISO/IEC 14496-3, 1.A.2). */
+export function withoutAdts(data: Uint8Array): Uint8Array {
+  if (data.length < 9 || data[0] !== 0xff || (data[1]! & 0xf6) !== 0xf0) return data;
+  return data.subarray(data[1]! & 1 ? 7 : 9);
+}

@@ -1,0 +1,169 @@
+// One SourceBuffer with its queue: every operation waits for the one before it, and a full buffer is emptied behind.
+//
+// What was appended is kept in a ledger of times and bytes, by which read-ahead and eviction are decided.
+
+import { Trouble } from "./reader";
+
+/** The part of a SourceBuffer that is used. */
+export interface MediaBuffer extends EventTarget {
+  readonly updating: boolean;
+  readonly buffered: { readonly length: number; start(index: number): number; end(index: number): number };
+  appendBuffer(data: BufferSource): void;
+  remove(start: number, end: number): void;
+  abort(): void;
+  changeType(type: string): void;
+}
+
+interface Entry {
+  start: number;
+  end: number;
+  bytes: number;
+  /** Time of the first key frame in it, if any. */
+  key: number | undefined;
+}
+
+/** `remove` goes on to the next key frame, so it ends this much before a known one, seconds. */
+const BEFORE_KEY_S = 0.05;
+
+export class Lane {
+  private tail: Promise<unknown> = Promise.resolve();
+  private entries: Entry[] = [];
+  private epoch = 0;
+  appended = 0;
+
+  constructor(
+    private readonly buffer: MediaBuffer,
+    /** Where the element is, seconds. */
+    private readonly position: () => number,
+    private readonly keepBehind: number,
+  ) {}
+
+  /** Bytes that lie in the buffer. */
+  get bytes(): number {
+    return this.entries.reduce((sum, entry) => sum + entry.bytes, 0);
+  }
+
+  /** Until when everything from `at` on is buffered without a gap; `at` when nothing is. */
+  coveredTo(at: number): number {
+    const { buffered } = this.buffer;
+    for (let i = 0; i < buffered.length; i += 1) {
+      if (buffered.start(i) <= at + 0.25 && at < buffered.end(i)) return buffered.end(i);
+    }
+    return at;
+  }
+
+  get starts(): number | undefined {
+    return this.buffer.buffered.length > 0 ? this.buffer.buffered.start(0) : undefined;
+  }
+
+  /** Appends; waits for room when the buffer is full. */
+  append(data: Uint8Array<ArrayBuffer>, times?: Omit<Entry, "bytes">): Promise<void> {
+    const epoch = this.epoch;
+    return this.queue(async () => {
+      if (epoch !== this.epoch) return;
+      await this.appendNow(data, epoch);
+      this.appended += data.length;
+      if (times && epoch === this.epoch) this.entries.push({ ...times, bytes: data.length });
+    });
+  }
+
+  /** Lets what is queued, or waits for room, come to nothing. */
+  discard(): void {
+    this.epoch += 1;
+  }
+
+  /** Forgets all that is queued and buffered. */
+  clear(): Promise<void> {
+    this.discard();
+    this.entries = [];
+    return this.queue(async () => {
+      // A removal opens an ended MediaSource again, in which `abort` would throw.
+      if (this.buffer.buffered.length > 0) {
+        this.buffer.remove(0, Infinity);
+        await this.settled();
+      }
+      this.abortParser();
+    });
+  }
+
+  changeType(type: string): Promise<void> {
+    return this.queue(async () => {
+      this.buffer.changeType(type);
+    });
+  }
+
+  /** Forgets half a fragment, if there is one. */
+  private abortParser(): void {
+    try {
+      this.buffer.abort();
+    } catch {
+      // The MediaSource has ended: nothing is being parsed.
+    }
+  }
+
+  /** Removes what lies far behind the element. */
+  evict(): Promise<void> {
+    const until = this.evictable(this.position() - this.keepBehind);
+    return until === undefined ? Promise.resolve() : this.queue(() => this.removeUntil(until));
+  }
+
+  /** Everything queued so far is done. */
+  idle(): Promise<void> {
+    return this.queue(async () => {});
+  }
+
+  /** Does something while this buffer is at rest. */
+  exclusive(what: () => Promise<void>): Promise<void> {
+    return this.queue(what);
+  }
+
+  private async appendNow(data: Uint8Array<ArrayBuffer>, epoch: number): Promise<void> {
+    for (let behind = this.keepBehind; epoch === this.epoch; behind = Math.max(0.5, behind / 2)) {
+      try {
+        this.buffer.appendBuffer(data);
+        return await this.settled();
+      } catch (error) {
+        if (!(error instanceof DOMException && error.name === "QuotaExceededError")) throw error;
+        const until = this.evictable(this.position() - behind);
+        if (until !== undefined) await this.removeUntil(until);
+        // Nothing to give up: the element has to play on first.
+        else if (behind <= 0.5) await new Promise((resolve) => setTimeout(resolve, 250));
+      }
+    }
+  }
+
+  private evictable(before: number): number | undefined {
+    const key = this.entries.findLast((entry) => entry.key !== undefined && entry.key <= before)?.key;
+    const first = this.starts;
+    if (key === undefined || first === undefined || key - BEFORE_KEY_S <= first + 1) return undefined;
+    return key - BEFORE_KEY_S;
+  }
+
+  private async removeUntil(until: number): Promise<void> {
+    this.buffer.remove(0, until);
+    await this.settled();
+    this.entries = this.entries.filter((entry) => entry.end > until);
+  }
+
+  private settled(): Promise<void> {
+    if (!this.buffer.updating) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const done = new AbortController();
+      this.buffer.addEventListener("error", () => reject(new Trouble("unplayable", "the browser refused a fragment")), { signal: done.signal });
+      this.buffer.addEventListener(
+        "updateend",
+        () => {
+          done.abort();
+          resolve();
+        },
+        { signal: done.signal },
+      );
+    });
+  }
+
+  private queue<T>(operation: () => Promise<T>): Promise<T> {
+    const result = this.tail.then(operation);
+    this.tail = result.catch(() => {});
+    return result;
+  }
+}

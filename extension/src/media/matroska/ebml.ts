@@ -1,0 +1,98 @@
+// EBML: elements of an id, a size and a body (RFC 8794), read from memory or from a cursor.
+//
+// It trusts no size: an element in memory ends where its parent does, and one in a file is only measured here.
+
+import type { Cursor } from "../reader";
+
+/** The size of an element that lasts until something that can't be inside it (RFC 8794, 6.2). */
+export const UNKNOWN = -1;
+
+export interface Header {
+  /** With its length marker, as documents write it: 0x1A45DFA3. */
+  id: number;
+  /** Bytes of the body, or `UNKNOWN`; above 2^53 it is not exact. */
+  size: number;
+  /** Bytes of the header itself. */
+  length: number;
+}
+
+/** Reads a header at `at`; `"short"` when bytes are missing, `"invalid"` when no header can begin so. */
+export function header(bytes: Uint8Array, at = 0): Header | "short" | "invalid" {
+  const first = bytes[at];
+  if (first === undefined) return "short";
+  const idLength = Math.clz32(first) - 23;
+  if (idLength > 4) return "invalid";
+  if (at + idLength >= bytes.length) return "short";
+  let id = 0;
+  for (let i = 0; i < idLength; i += 1) id = id * 256 + bytes[at + i]!;
+  const size = vint(bytes, at + idLength);
+  if (size === "short" || size === "invalid") return size;
+  return { id, size: size.value, length: idLength + size.length };
+}
+
+/** Reads a number of variable length without its marker; all ones are `UNKNOWN`. */
+export function vint(bytes: Uint8Array, at: number): { value: number; length: number } | "short" | "invalid" {
+  const first = bytes[at];
+  if (first === undefined) return "short";
+  const length = Math.clz32(first) - 23;
+  if (length > 8) return "invalid";
+  if (at + length > bytes.length) return "short";
+  let value = first & ((1 << (8 - length)) - 1);
+  let ones = value === (1 << (8 - length)) - 1;
+  for (let i = 1; i < length; i += 1) {
+    const byte = bytes[at + i]!;
+    ones &&= byte === 0xff;
+    value = value * 256 + byte;
+  }
+  return { value: ones ? UNKNOWN : value, length };
+}
+
+export interface Element {
+  id: number;
+  data: Uint8Array;
+  /** Offset of the body in the parent's body. */
+  at: number;
+}
+
+/** The children in an element's body. Ends silently where the body stops making sense. */
+export function* children(body: Uint8Array): Generator<Element> {
+  let at = 0;
+  while (at < body.length) {
+    const head = header(body, at);
+    if (head === "short" || head === "invalid") return;
+    const start = at + head.length;
+    const end = head.size === UNKNOWN ? body.length : Math.min(start + head.size, body.length);
+    yield { id: head.id, data: body.subarray(start, end), at: start };
+    at = end;
+  }
+}
+
+/** An unsigned integer of up to eight bytes; above 2^53 it is not exact. */
+export function uint(data: Uint8Array): number {
+  let value = 0;
+  for (let i = 0; i < Math.min(data.length, 8); i += 1) value = value * 256 + data[i]!;
+  return value;
+}
+
+/** A float of four or eight bytes; 0 for an empty one and for any other length. */
+export function float(data: Uint8Array): number {
+  const view = new DataView(data.buffer, data.byteOffset, data.length);
+  if (data.length === 4) return view.getFloat32(0);
+  return data.length === 8 ? view.getFloat64(0) : 0;
+}
+
+/** A string, without the zeros that may pad it; at most 4096 bytes of it. */
+export function text(data: Uint8Array): string {
+  const end = data.indexOf(0);
+  return new TextDecoder().decode(data.subarray(0, Math.min(end < 0 ? data.length : end, 4096)));
+}
+
+/** The header at the cursor, which stays before it; `undefined` at the end of the file. */
+export async function peekHeader(cursor: Cursor): Promise<Header | "invalid" | undefined> {
+  for (let count = Math.max(2, Math.min(12, cursor.ready)); ; count = Math.min(12, count + 1)) {
+    const whole = await cursor.need(count);
+    const head = header(cursor.peek(Math.min(12, cursor.ready)));
+    if (head !== "short") return head;
+    if (!whole || count === 12) return undefined;
+  }
+}

@@ -1,0 +1,317 @@
+// Plays one opened film into a MediaSource: reads as far ahead as is worth it, seeks, changes tracks.
+//
+// One run reads the file from one place. A seek, or another track, ends the run with its requests and begins the next;
+// what is buffered and still wanted is recognised by the packets' order and not appended again.
+
+import { Lane, type MediaBuffer } from "./buffers";
+import { mseType } from "./codecs";
+import type { Demuxed, Packet, Reading, Stream } from "./film";
+import { Picture } from "./picture";
+import type { Cue } from "./protocol";
+import { Trouble } from "./reader";
+import { SoundTrack } from "./sound";
+
+/** How far ahead of the element is read, and how much behind it is kept, seconds. */
+export const AHEAD_S = 40;
+export const BEHIND_S = 20;
+/** The most bytes in both buffers. */
+export const MOST_BYTES = 120 << 20;
+/** A place counts as buffered when at least this much follows it, seconds. */
+const ENOUGH_S = 0.1;
+/** How much is ahead before subtitles that began earlier are looked for, seconds. */
+const SETTLED_S = 3;
+
+/** The part of a MediaSource that is used. */
+export interface Source {
+  readonly readyState: string;
+  duration: number;
+  addSourceBuffer(type: string): MediaBuffer;
+  endOfStream(): void;
+}
+
+export interface Listener {
+  cues(cues: Cue[]): void;
+  begins(at: number): void;
+  duration(seconds: number): void;
+  audio(track: number): void;
+  trouble(error: unknown): void;
+}
+
+export class Playback {
+  /** The most bytes that were buffered at once. */
+  peak = 0;
+  private picture: Picture | undefined;
+  private sound: SoundTrack | undefined;
+  private position = 0;
+  private run = 0;
+  private readonly readings = new Set<Reading>();
+  private wake: () => void = () => {};
+  private subtitles = new Set<number>();
+  private readonly sent = new Map<number, Set<number>>();
+  private ended = false;
+  private measured = false;
+  /** Runs follow one after the other. */
+  private chain: Promise<void> = Promise.resolve();
+  /** What the next run has to empty before it reads. */
+  private emptied = { picture: false, sound: false };
+  /** How often the place `triedFor` (µs) was looked for further back. */
+  private tries = 0;
+  private triedFor = -1;
+
+  constructor(
+    private readonly demuxed: Demuxed,
+    private readonly source: Source,
+    private readonly transcodes: (stream: Stream) => boolean,
+    private readonly listener: Listener,
+  ) {}
+
+  get appended(): number {
+    return (this.picture?.lane.appended ?? 0) + (this.sound?.lane.appended ?? 0);
+  }
+
+  /** Makes the source buffers and begins at `at` (seconds). The source must be open. */
+  start(video: Stream | undefined, audio: Stream | undefined, at: number): void {
+    this.position = at;
+    if (this.demuxed.duration !== undefined) this.source.duration = this.demuxed.duration / 1e6;
+    const lane = (type: string) => new Lane(this.source.addSourceBuffer(type), () => this.position, BEHIND_S);
+    if (video) this.picture = new Picture(video, lane(mseType("video", video.codecString)));
+    if (audio) {
+      const type = SoundTrack.type(audio, this.transcodes(audio));
+      this.sound = new SoundTrack(audio, lane(type), this.transcodes(audio), type);
+      this.listener.audio(audio.id);
+    }
+    this.restart("all");
+  }
+
+  /** The element is at `at` now. */
+  moved(at: number): void {
+    this.position = at;
+    this.wake();
+  }
+
+  seek(at: number): void {
+    this.position = at;
+    const covered = (lane: Lane): boolean => lane.coveredTo(at) > at + ENOUGH_S;
+    // At the end of a film one track may be longer than the other.
+    if (this.ended ? this.lanes().some(covered) : this.lanes().every(covered)) this.wake();
+    else this.restart("all");
+  }
+
+  selectAudio(stream: Stream): void {
+    if (!this.sound || this.sound.stream.id === stream.id) return;
+    const { lane, bufferType } = this.sound;
+    this.sound.close();
+    this.sound = new SoundTrack(stream, lane, this.transcodes(stream), bufferType);
+    this.listener.audio(stream.id);
+    this.restart("sound");
+  }
+
+  /** The subtitle tracks whose blocks are sent. Blocks near the element are sent once more for tracks that are new. */
+  selectSubtitles(tracks: ReadonlySet<number>): void {
+    const fresh = [...tracks].some((track) => !this.subtitles.has(track));
+    for (const track of this.sent.keys()) if (!tracks.has(track)) this.sent.delete(track);
+    this.subtitles = new Set(tracks);
+    if (fresh && this.lanes().length > 0) this.restart("subtitles");
+  }
+
+  close(): void {
+    this.stop();
+    this.sound?.close();
+  }
+
+  private lanes(): Lane[] {
+    return [this.picture?.lane, this.sound?.lane].filter((lane) => lane !== undefined);
+  }
+
+  private stop(): number {
+    this.run += 1;
+    for (const reading of this.readings) reading.cancel();
+    this.readings.clear();
+    this.wake();
+    return this.run;
+  }
+
+  /** Reads from the element's place again; what is named is emptied first. */
+  private restart(what: "all" | "sound" | "subtitles"): void {
+    const run = this.stop();
+    this.ended = false;
+    if (what === "all") this.emptied.picture = true;
+    if (what !== "subtitles") this.emptied.sound = true;
+    // An append that waits for room must not hold up what makes room.
+    if (this.emptied.picture) this.picture?.lane.discard();
+    if (this.emptied.sound) this.sound?.lane.discard();
+    this.chain = this.chain.then(async () => {
+      if (run !== this.run) return;
+      try {
+        const from = this.position * 1e6;
+        if (this.emptied.picture) await this.picture?.reset();
+        if (this.emptied.sound) await this.sound?.reset(from);
+        this.emptied = { picture: false, sound: false };
+        await this.read(run, from);
+      } catch (error) {
+        if (run === this.run) this.listener.trouble(error);
+      }
+    });
+  }
+
+  private async open(run: number, from: number): Promise<Reading | undefined> {
+    const reading = await this.demuxed.read(from, this.videoId, this.wanted());
+    if (run !== this.run) {
+      reading.cancel();
+      return undefined;
+    }
+    this.readings.add(reading);
+    return reading;
+  }
+
+  private get videoId(): number | undefined {
+    return this.pictureStream?.id;
+  }
+
+  private get pictureStream(): Stream | undefined {
+    return this.picture && this.demuxed.streams.find(({ type }) => type === "video");
+  }
+
+  private wanted(): Set<number> {
+    const tracks = new Set(this.subtitles);
+    if (this.videoId !== undefined) tracks.add(this.videoId);
+    if (this.sound) tracks.add(this.sound.stream.id);
+    return tracks;
+  }
+
+  private async read(run: number, from: number): Promise<void> {
+    let reading = await this.open(run, from);
+    let back = 10_000_000;
+    let looked = this.subtitles.size === 0;
+    for (;;) {
+      if (!reading || !(await this.room(run))) return;
+      if (!reading.ready) await this.flush();
+      const packet = await reading.next();
+      if (run !== this.run) return;
+      if (!packet) break;
+      const early = await this.take(packet, from);
+      if (early === "too late" && from - back > -10_000_000) {
+        // Without an index the place was guessed, and no key frame lay before the wanted time.
+        reading.cancel();
+        this.readings.delete(reading);
+        await this.picture?.reset();
+        reading = await this.open(run, Math.max(0, from - back));
+        back *= 2;
+        continue;
+      }
+      if (run !== this.run) return;
+      if (this.frontier() <= from + SETTLED_S * 1e6) continue;
+      if (!looked) void this.lookBack(run, from).catch(() => {});
+      looked = true;
+      if (!this.measured) void this.measure().catch(() => {});
+      this.measured = true;
+    }
+    await this.picture?.finish();
+    await this.sound?.finish();
+    if (!looked) await this.lookBack(run, from);
+    await Promise.all(this.lanes().map((lane) => lane.idle()));
+    if (run !== this.run || this.source.readyState !== "open") return;
+    this.ended = true;
+    this.source.endOfStream();
+    this.listener.duration(this.source.duration);
+  }
+
+  private async take(packet: Packet, from: number): Promise<"too late" | undefined> {
+    const { picture, sound } = this;
+    if (packet.track === this.videoId && picture) {
+      if (packet.order <= picture.lastOrder) return undefined;
+      const first = picture.first === undefined && packet.key;
+      if (first && packet.pts > from + 50_000 && from > 0 && !this.exhausted(from)) return "too late";
+      await picture.take(packet);
+      if (first && packet.pts > from + 50_000) this.listener.begins(packet.pts / 1e6);
+      if (sound && picture.frontier > 0) await sound.fill(picture.frontier);
+    } else if (packet.track === sound?.stream.id) {
+      if (packet.order > sound.lastOrder) await sound.take(packet);
+    } else if (this.subtitles.has(packet.track)) {
+      this.cue(packet);
+    }
+    this.peak = Math.max(this.peak, this.bytes());
+    return undefined;
+  }
+
+  /** Whether going back further for a key frame was tried often enough. */
+  private exhausted(from: number): boolean {
+    this.tries = this.triedFor === from ? this.tries + 1 : 0;
+    this.triedFor = from;
+    return this.tries > 6;
+  }
+
+  private cue({ track, order, pts, duration, data }: Packet): void {
+    let sent = this.sent.get(track);
+    if (!sent) this.sent.set(track, (sent = new Set()));
+    if (sent.has(order)) return;
+    sent.add(order);
+    const end = duration === undefined ? undefined : (pts + duration) / 1e6;
+    this.listener.cues([{ track, start: pts / 1e6, end, data: data.slice() }]);
+  }
+
+  /** Sends the blocks of subtitles that lie before the place where reading began. */
+  private async lookBack(run: number, from: number): Promise<void> {
+    const reading = await this.demuxed.before(from, this.videoId, this.subtitles);
+    if (!reading) return;
+    if (run !== this.run) return reading.cancel();
+    this.readings.add(reading);
+    for (let packet = await reading.next(); packet && run === this.run; packet = await reading.next()) {
+      if (this.subtitles.has(packet.track)) this.cue(packet);
+    }
+    reading.cancel();
+    this.readings.delete(reading);
+  }
+
+  /** Tells the duration of a film whose head does not. */
+  private async measure(): Promise<void> {
+    if (this.demuxed.duration !== undefined) return;
+    const duration = await this.demuxed.measure?.();
+    if (duration === undefined || this.ended) return;
+    // A source tells its duration only while none of its buffers is at work.
+    const seconds = Math.max(duration / 1e6, this.frontier() / 1e6);
+    const set = (lanes: Lane[]): Promise<void> => (lanes[0] ? lanes[0].exclusive(() => set(lanes.slice(1))) : Promise.resolve(this.setDuration(seconds)));
+    await set(this.lanes());
+  }
+
+  private setDuration(seconds: number): void {
+    if (this.source.readyState !== "open") return;
+    this.source.duration = seconds;
+    this.listener.duration(seconds);
+  }
+
+  private async flush(): Promise<void> {
+    await this.picture?.flush();
+    await this.sound?.flush();
+  }
+
+  private bytes(): number {
+    return this.lanes().reduce((sum, lane) => sum + lane.bytes, 0);
+  }
+
+  /** Until where picture and sound have been read, µs. */
+  private frontier(): number {
+    return Math.min(this.picture?.frontier ?? Infinity, this.sound?.frontier ?? Infinity);
+  }
+
+  /** Waits until more is wanted; `false` when this run is over. */
+  private async room(run: number): Promise<boolean> {
+    while (run === this.run) {
+      const enough = this.frontier() >= (this.position + AHEAD_S) * 1e6;
+      const full = this.bytes() >= MOST_BYTES;
+      if (!enough && !full) return true;
+      await this.flush();
+      await Promise.all(this.lanes().map((lane) => lane.evict()));
+      if (full && this.bytes() < MOST_BYTES) continue;
+      if (run === this.run) await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+    return false;
+  }
+}
+
+/** What an error means to the person who watches. */
+export function troubleOf(error: unknown): { trouble: Trouble["kind"]; detail: string } {
+  if (error instanceof Trouble) return { trouble: error.kind, detail: error.message };
+  const detail = error instanceof Error ? error.message : String(error);
+  return { trouble: "unplayable", detail };
+}

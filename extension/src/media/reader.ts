@@ -1,0 +1,254 @@
+// Bytes of one file by HTTP ranges: a `RangeSource` knows the address, a `Cursor` reads forward from a place.
+//
+// A cursor asks for at most 1 MiB at a time and only for what somebody awaits, so a paused film fetches nothing. Whoever
+// cancels it ends the running request at once. A daemon that answers 503 or is away is asked again for a while.
+
+import type { TroubleKind } from "./protocol";
+
+/** How much one request asks for, bytes: what the daemon cuts its replies to, too. */
+export const PART = 1 << 20;
+/** A gap up to this many bytes is read and thrown away; beyond it a new request begins behind the gap. */
+export const FAR = 256 << 10;
+/** The most bytes that one element or frame may need at once. */
+export const MOST_AT_ONCE = 64 << 20;
+/** How long an absent daemon is waited for before giving up, ms. */
+const PATIENCE_MS = 60_000;
+const FIRST_DELAY_MS = 200;
+const MOST_DELAY_MS = 3_000;
+
+export class Trouble extends Error {
+  constructor(
+    readonly kind: TroubleKind,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export type Fetch = (url: string, init: { headers: Record<string, string>; signal: AbortSignal; cache: RequestCache }) => Promise<Response>;
+
+/** The file behind an address. */
+export class RangeSource {
+  /** Length of the file in bytes, once a reply told it. */
+  size: number | undefined;
+  fetched = 0;
+  requests = 0;
+  onWaiting: (waiting: boolean) => void = () => {};
+
+  constructor(
+    public url: string,
+    private readonly fetcher: Fetch = (url, init) => fetch(url, init),
+    private readonly sleep: (ms: number, signal: AbortSignal) => Promise<void> = pause,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** The body of a reply to `bytes=from-…`; `undefined` at and beyond the end of the file. */
+  async part(from: number, to: number, signal: AbortSignal): Promise<ReadableStreamDefaultReader<Uint8Array> | undefined> {
+    const since = this.now();
+    for (let delay = FIRST_DELAY_MS; ; delay = Math.min(delay * 2, MOST_DELAY_MS)) {
+      signal.throwIfAborted();
+      if (this.size !== undefined && from >= this.size) return undefined;
+      let wait = delay;
+      try {
+        this.requests += 1;
+        const reply = await this.fetcher(this.url, { headers: { Range: `bytes=${from}-${to - 1}` }, signal, cache: "no-store" });
+        const body = this.accept(reply, from);
+        if (body !== "again") return body;
+        wait = Math.max(delay, Math.min(Number(reply.headers.get("Retry-After")) || 0, 10) * 1000);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof Trouble) throw error;
+      }
+      if (this.now() - since > PATIENCE_MS) throw new Trouble("unreachable", "no answer from the daemon");
+      this.onWaiting(true);
+      await this.sleep(wait, signal);
+    }
+  }
+
+  private accept(reply: Response, from: number): ReadableStreamDefaultReader<Uint8Array> | undefined | "again" {
+    if (reply.status === 206) {
+      const told = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(reply.headers.get("Content-Range") ?? "");
+      if (told && Number(told[1]) !== from) throw new Trouble("gone", "the reply begins elsewhere");
+      if (told && told[2] !== "*") this.learn(Number(told[2]));
+    } else if (reply.status === 200) {
+      if (from !== 0) throw new Trouble("gone", "the server knows no ranges");
+      const length = reply.headers.get("Content-Length");
+      if (length !== null) this.learn(Number(length));
+    } else if (reply.status === 416) {
+      const told = /^bytes \*\/(\d+)$/.exec(reply.headers.get("Content-Range") ?? "");
+      this.learn(told ? Number(told[1]) : from);
+    }
+    if (reply.ok && reply.body) return reply.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+    void reply.body?.cancel().catch(() => {});
+    if (reply.status === 416 || reply.status === 204 || reply.ok) return undefined;
+    if (reply.status === 503 || reply.status === 429 || reply.status === 500) return "again";
+    throw new Trouble("gone", `the address answers ${reply.status}`);
+  }
+
+  private learn(size: number): void {
+    if (this.size !== undefined && this.size !== size) throw new Trouble("gone", "the file has another length now");
+    this.size = size;
+  }
+}
+
+/** Reads a file forward from a place. */
+export class Cursor {
+  private buffer = new Uint8Array(0);
+  private from = 0;
+  private to = 0;
+  private body: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  private bodyEnd = 0;
+  private empties = 0;
+  private readonly abort = new AbortController();
+
+  constructor(
+    private readonly source: RangeSource,
+    /** Offset in the file of the next byte that will be read. */
+    public at: number,
+    /** Nothing at or beyond this offset is asked for. */
+    private readonly end = Infinity,
+  ) {}
+
+  /** How many bytes can be read without waiting. */
+  get ready(): number {
+    return this.to - this.from;
+  }
+
+  /** Ends the running request; every later read fails. */
+  cancel(): void {
+    this.abort.abort();
+    this.drop();
+  }
+
+  /** Waits until `count` bytes are there; `false` when the file ends before. */
+  async need(count: number): Promise<boolean> {
+    if (this.ready >= count) return true;
+    if (count > MOST_AT_ONCE) throw new Trouble("broken", `an element of ${count} bytes`);
+    while (this.ready < count) {
+      if (!(await this.more())) return false;
+    }
+    return true;
+  }
+
+  /** The next `count` bytes, which must be there; valid until the next read. */
+  peek(count: number): Uint8Array {
+    return this.buffer.subarray(this.from, this.from + count);
+  }
+
+  /** A copy of the next `count` bytes, which must be there. */
+  take(count: number): Uint8Array<ArrayBuffer> {
+    const bytes = this.buffer.slice(this.from, this.from + count);
+    this.pass(count);
+    return bytes;
+  }
+
+  /** Goes on by `count` bytes, over what is not there yet as well. */
+  async skip(count: number): Promise<void> {
+    if (count <= this.ready) return this.pass(count);
+    const missing = count - this.ready;
+    if (missing > FAR) {
+      this.at += count;
+      this.from = this.to = 0;
+      this.drop();
+      return;
+    }
+    let left = missing;
+    this.pass(this.ready);
+    while (left > 0) {
+      if (!(await this.more())) {
+        this.at += left;
+        return;
+      }
+      const now = Math.min(left, this.ready);
+      this.pass(now);
+      left -= now;
+    }
+  }
+
+  private pass(count: number): void {
+    this.from += count;
+    this.at += count;
+  }
+
+  private drop(): void {
+    void this.body?.cancel().catch(() => {});
+    this.body = undefined;
+  }
+
+  /** Waits for the next bytes of the file; `false` at its end. */
+  private async more(): Promise<boolean> {
+    for (;;) {
+      this.abort.signal.throwIfAborted();
+      const place = this.at + this.ready;
+      if (this.body === undefined) {
+        if (place >= this.end) return false;
+        this.bodyEnd = Math.min(place + PART, this.end);
+        this.body = await this.source.part(place, this.bodyEnd, this.abort.signal);
+        if (this.body === undefined) return false;
+      }
+      const chunk = await this.body.read().catch((error: unknown) => {
+        this.abort.signal.throwIfAborted();
+        // A reply that breaks off is asked for again where it ended.
+        if (error instanceof Trouble) throw error;
+        return { done: true as const, value: undefined };
+      });
+      this.abort.signal.throwIfAborted();
+      if (chunk.done) {
+        this.body = undefined;
+        this.empties += 1;
+        // Replies may be shorter than asked for, but a server that sends nothing at all is not asked forever.
+        if (this.empties > 8) throw new Trouble("unreachable", "replies without bytes");
+        continue;
+      }
+      if (chunk.value.length === 0) continue;
+      this.empties = 0;
+      this.source.fetched += chunk.value.length;
+      this.source.onWaiting(false);
+      this.append(chunk.value);
+      return true;
+    }
+  }
+
+  private append(chunk: Uint8Array): void {
+    const held = this.ready;
+    if (this.to + chunk.length > this.buffer.length) {
+      const room = held + chunk.length;
+      const target = room > this.buffer.length ? new Uint8Array(Math.max(room * 2, 128 << 10)) : this.buffer;
+      target.set(this.buffer.subarray(this.from, this.to), 0);
+      this.buffer = target;
+      this.from = 0;
+      this.to = held;
+    }
+    this.buffer.set(chunk, this.to);
+    this.to += chunk.length;
+  }
+}
+
+/** Reads a stretch of the file into memory; shorter where the file ends. */
+export async function readAll(source: RangeSource, at: number, size: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  const cursor = new Cursor(source, at, at + size);
+  const stop = () => cursor.cancel();
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    if (await cursor.need(size)) return cursor.take(size);
+    return cursor.take(cursor.ready);
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    cursor.cancel();
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(done, ms);
+    function done(): void {
+      signal.removeEventListener("abort", gone);
+      resolve();
+    }
+    function gone(): void {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    }
+    signal.addEventListener("abort", gone, { once: true });
+  });
+}

@@ -1,0 +1,118 @@
+// The worker's entry: the player's messages in, a film's description and a MediaSource's handle out.
+
+import type { Stream } from "./film";
+import { inspect, type Inspected, soundOf } from "./inspect";
+import { Playback, type Source, troubleOf } from "./playback";
+import type { FromWorker, MediaSourceHandle, ToWorker } from "./protocol";
+import { RangeSource, readAll } from "./reader";
+
+declare const self: {
+  postMessage(message: FromWorker, transfer?: unknown[]): void;
+  addEventListener(type: "message", listener: (event: MessageEvent<ToWorker>) => void): void;
+};
+
+/** No font is larger, bytes. */
+const MOST_FONT = 32 << 20;
+
+const post = (message: FromWorker, transfer: unknown[] = []): void => self.postMessage(message, transfer);
+const fail = (error: unknown): void => post({ kind: "trouble", ...troubleOf(error) });
+
+const mse = (type: string): boolean => MediaSource.isTypeSupported(type);
+let source: RangeSource | undefined;
+let opened: Promise<Inspected | undefined> = Promise.resolve(undefined);
+let encodesOpus = false;
+let playback: Playback | undefined;
+let subtitles: ReadonlySet<number> = new Set();
+
+self.addEventListener("message", ({ data }) => {
+  switch (data.kind) {
+    case "open":
+      opened = open(data.url, new Set(data.elementTypes)).catch((error: unknown) => {
+        fail(error);
+        return undefined;
+      });
+      break;
+    case "play":
+      void play(data.at, data.audio).catch(fail);
+      break;
+    case "seek":
+      playback?.seek(data.at);
+      break;
+    case "position":
+      playback?.moved(data.at);
+      break;
+    case "audio":
+      void opened.then((film) => {
+        const stream = film?.demuxed?.streams.find(({ id }) => id === data.track);
+        if (stream) playback?.selectAudio(stream);
+      });
+      break;
+    case "subtitles":
+      subtitles = new Set(data.tracks);
+      playback?.selectSubtitles(subtitles);
+      break;
+    case "font":
+      void font(data.id, data.at, data.size);
+      break;
+    case "address":
+      if (source) source.url = data.url;
+      break;
+    case "measure":
+      post({
+        kind: "statistics",
+        statistics: { fetched: source?.fetched ?? 0, requests: source?.requests ?? 0, appended: playback?.appended ?? 0, buffered: playback?.peak ?? 0 },
+      });
+      break;
+  }
+});
+
+async function open(url: string, elementTypes: ReadonlySet<string>): Promise<Inspected> {
+  source = new RangeSource(url);
+  source.onWaiting = waiting;
+  encodesOpus = await canEncodeOpus();
+  // What Media Source Extensions take in MP4 the element plays from any container.
+  const inspected = await inspect(source, { mse, element: (type) => mse(type) || elementTypes.has(type), encodesOpus });
+  post({ kind: "opened", film: inspected.film, verdict: inspected.verdict });
+  return inspected;
+}
+
+async function canEncodeOpus(): Promise<boolean> {
+  if (!("AudioEncoder" in globalThis)) return false;
+  const { supported } = await AudioEncoder.isConfigSupported({ codec: "opus", sampleRate: 48_000, numberOfChannels: 2, bitrate: 128_000 });
+  return supported === true;
+}
+
+async function play(at: number, audio: number | undefined): Promise<void> {
+  const demuxed = (await opened)?.demuxed;
+  if (!demuxed || playback) return;
+  const media = new MediaSource() as MediaSource & { readonly handle: MediaSourceHandle };
+  const open = new Promise((resolve) => media.addEventListener("sourceopen", resolve, { once: true }));
+  const { handle } = media;
+  post({ kind: "source", handle }, [handle]);
+  await open;
+  const sound = (stream: Stream) => soundOf(stream, { mse, encodesOpus });
+  const heard = demuxed.streams.filter((stream) => stream.type === "audio" && sound(stream) !== "impossible");
+  const chosen = heard.find(({ id }) => id === audio) ?? heard.find(({ isDefault }) => isDefault) ?? heard[0];
+  playback = new Playback(demuxed, media as unknown as Source, (stream) => sound(stream) === "transcoded", {
+    cues: (cues) => post({ kind: "cues", cues }, cues.map((cue) => cue.data.buffer)),
+    begins: (begin) => post({ kind: "begins", at: begin }),
+    duration: (duration) => post({ kind: "duration", duration }),
+    audio: (track) => post({ kind: "audio", track }),
+    trouble: fail,
+  });
+  playback.selectSubtitles(subtitles);
+  playback.start(demuxed.streams.find(({ type }) => type === "video"), chosen, at);
+  if (demuxed.duration !== undefined) post({ kind: "duration", duration: demuxed.duration / 1e6 });
+}
+
+async function font(id: number, at: number, size: number): Promise<void> {
+  const data = source && size <= MOST_FONT ? await readAll(source, at, size).catch(() => undefined) : undefined;
+  post({ kind: "font", id, data: data?.length === size ? data : undefined });
+}
+
+let told = false;
+function waiting(now: boolean): void {
+  if (now === told) return;
+  told = now;
+  post({ kind: "waiting", waiting: now });
+}
