@@ -59,7 +59,8 @@ async function listen(): Promise<void> {
     if (counted < COUNTED) {
       for (let i = 1; i < STEP; i += 1) if (samples[i]! > 0 !== samples[i - 1]! > 0) crossings += 1;
       counted += 1;
-      if (counted === COUNTED) state.beeps.at(-1)!.pitch = (crossings / 2 / (COUNTED * (STEP - 1))) * 48_000;
+      const beep = state.beeps.at(-1);
+      if (beep && counted === COUNTED) beep.pitch = (crossings / 2 / (COUNTED * (STEP - 1))) * 48_000;
     }
     const loud = samples.findIndex((sample) => Math.abs(sample) > 0.05);
     if (loud < 0) return;

@@ -86,8 +86,10 @@ function videoEntry(stream: Stream): Uint8Array {
 function audioEntry(stream: Stream): Uint8Array {
   const config = stream.config ?? new Uint8Array(0);
   const rate = Math.round(stream.sampleRate);
+  // Chrome compares the sample size with that in FLAC's own head.
+  const bits = stream.codec === "flac" ? flacBits(config) : 16;
   // The rate is a 16.16 number; what does not fit is told by the codec's own configuration.
-  const head = [...zeros(6), ...u16(1), ...zeros(8), ...u16(stream.channels), ...u16(16), ...zeros(4), ...u16(rate > 65535 ? 0 : rate), ...u16(0)];
+  const head = [...zeros(6), ...u16(1), ...zeros(8), ...u16(stream.channels), ...u16(bits), ...zeros(4), ...u16(rate > 65535 ? 0 : rate), ...u16(0)];
   switch (stream.codec) {
     case "aac":
       return box("mp4a", head, esds(0x40, config));
@@ -96,10 +98,23 @@ function audioEntry(stream: Stream): Uint8Array {
     case "opus":
       return box("Opus", head, box("dOps", opusBox(config, stream.channels)));
     case "flac":
-      return box("fLaC", head, box("dfLa", u32(0), config.subarray(String.fromCharCode(...config.subarray(0, 4)) === "fLaC" ? 4 : 0)));
+      return box("fLaC", head, box("dfLa", u32(0), flacBlocks(config)));
     default:
       throw new Error(`no sample entry for ${stream.codec}`);
   }
+}
+
+/** FLAC's metadata: STREAMINFO alone, marked as the last block (RFC 9639, 8). */
+function flacBlocks(config: Uint8Array): Uint8Array {
+  const blocks = config.subarray(String.fromCharCode(...config.subarray(0, 4)) === "fLaC" ? 4 : 0);
+  const info = blocks.slice(0, 4 + 34);
+  if (info.length > 0) info[0] = 0x80;
+  return info;
+}
+
+function flacBits(config: Uint8Array): number {
+  const info = flacBlocks(config).subarray(4);
+  return info.length < 14 ? 16 : (((info[12]! & 1) << 4) | (info[13]! >> 4)) + 1;
 }
 
 /** ISO/IEC 14496-1, 7.2.6.5. */

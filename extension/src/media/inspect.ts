@@ -140,6 +140,7 @@ const COPIED: ReadonlySet<Codec> = new Set<Codec>(["h264", "hevc", "vp9", "av1"]
 function elementType(container: Container, stream: Stream): string {
   const type = stream.type === "video" ? "video" : "audio";
   if (stream.codec === "vp8" || stream.codec === "vorbis") return `${type}/webm; codecs="${stream.codec}"`;
+  if (stream.codec === "mp3") return "audio/mpeg";
   if (stream.codec === "pcm") return container === "mp4" || container === "matroska" ? 'audio/wav; codecs="1"' : "audio/none";
   return mseType(type, stream.codecString);
 }
