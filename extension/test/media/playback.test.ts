@@ -1,0 +1,222 @@
+import { describe, expect, test } from "vitest";
+import { Lane } from "../../src/media/buffers";
+import { MatroskaFile } from "../../src/media/matroska/file";
+import { Playback } from "../../src/media/playback";
+import type { Cue } from "../../src/media/protocol";
+import { Cursor } from "../../src/media/reader";
+import { concat, EBML_HEAD, el, num, sample, served, str } from "./bytes";
+import { FakeBuffer, FakeSource } from "./fake_source";
+
+const until = async (what: string, ask: () => boolean) => {
+  for (let count = 0; count < 1000; count += 1) {
+    if (ask()) return;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  throw new Error(`Waited in vain for ${what}.`);
+};
+
+async function film(bytes: Uint8Array, { audio = "aac", at = 0, subtitles = [] as string[] } = {}) {
+  const { source: range, asked } = served(bytes, { chunk: 2000 });
+  const file = (await MatroskaFile.open(range, new Cursor(range, 0)))!;
+  const source = new FakeSource();
+  const cues: Cue[] = [];
+  const troubles: unknown[] = [];
+  const begins: number[] = [];
+  const stream = (codec: string) => file.streams.find((candidate) => candidate.codec === codec);
+  const playback = new Playback(file, source, () => false, { cues: (more) => cues.push(...more), begins: (begin) => begins.push(begin), duration: () => {}, audio: () => {}, trouble: (error) => troubles.push(error) });
+  playback.selectSubtitles(new Set(subtitles.map((codec) => stream(codec)!.id)));
+  playback.start(file.streams.find(({ type }) => type === "video"), stream(audio), at);
+  return { playback, source, range, asked, cues, troubles, begins, stream, text: () => cues.map(({ data }) => new TextDecoder().decode(data)) };
+}
+
+/** A film of so many seconds, with an index at its end: ten key frames and 16 frames of AAC each second. */
+function long(seconds: number, { sound = (() => true) as (second: number) => boolean, frame = 20_000 } = {}): Uint8Array<ArrayBuffer> {
+  const video = el(0xae, el(0xd7, [1]), el(0x83, [1]), el(0x86, str("V_VP9")), el(0xe0, el(0xb0, num(320, 2)), el(0xba, num(180, 2))));
+  const audio = el(0xae, el(0xd7, [2]), el(0x83, [2]), el(0x86, str("A_AAC")), el(0x63a2, [0x14, 0x08]), el(0xe1, el(0xb5, float32(16_000)), el(0x9f, [1])));
+  const block = (track: number, time: number, size: number) => el(0xa3, [0x80 | track, (time >> 8) & 255, time & 255, 0x80], new Uint8Array(size).fill(0x82));
+  const clusters = Array.from({ length: seconds }, (_, second) =>
+    el(0x1f43b675, el(0xe7, num(second * 1000)), ...Array.from({ length: 10 }, (_, i) => block(1, i * 100, frame / 10)), ...(sound(second) ? Array.from({ length: 16 }, (_, i) => block(2, Math.round(i * 62.5), 100)) : [])));
+  const head = concat(el(0x1549a966, el(0x4489, float32(seconds * 1000))), el(0x1654ae6b, video, audio));
+  const seek = (at: number) => el(0x114d9b74, el(0x4dbb, el(0x53ab, [0x1c, 0x53, 0xbb, 0x6b]), el(0x53ac, num(at))));
+  let position = seek(0).length + head.length;
+  const cues = clusters.map((cluster, second) => {
+    const cue = el(0xbb, el(0xb3, num(second * 1000)), el(0xb7, el(0xf7, [1]), el(0xf1, num(position))));
+    position += cluster.length;
+    return cue;
+  });
+  return concat(EBML_HEAD, el(0x18538067, seek(position), head, ...clusters, el(0x1c53bb6b, ...cues)));
+}
+
+/** Whether both buffers hold one stretch that begins at most a second before `from` and goes on to `to`. */
+const cover = ({ buffers }: FakeSource, from: number, to: number): boolean =>
+  buffers.every(({ ranges }) => ranges.length === 1 && ranges[0]![0] <= from && ranges[0]![0] > from - 1.5 && ranges[0]![1] > to);
+
+function float32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setFloat32(0, value);
+  return bytes;
+}
+
+describe("a film", () => {
+  test("plays from its beginning to its end", async () => {
+    const { source, troubles } = await film(sample("ffmpeg.mkv"));
+    await until("the end", () => source.readyState === "ended");
+    expect(source.duration).toBeCloseTo(6.06, 1);
+    expect(source.buffers.map(({ type }) => type)).toEqual([expect.stringMatching(/^video\/mp4; codecs="avc1/), 'audio/mp4; codecs="mp4a.40.2"']);
+    for (const { ranges } of source.buffers) {
+      expect(ranges).toHaveLength(1);
+      expect(ranges[0]![0]).toBeLessThan(0.1);
+      expect(ranges[0]![1]).toBeGreaterThan(5.9);
+    }
+    expect(troubles).toEqual([]);
+  });
+  test("reads 40 s ahead and no further, until the element moves", async () => {
+    const { source, range, playback } = await film(long(200));
+    await until("the read-ahead", () => (source.buffers[0]?.ranges[0]?.[1] ?? 0) > 39);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const { fetched } = range;
+    expect(source.buffers[0]!.ranges[0]![1]).toBeLessThan(43);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(range.fetched).toBe(fetched);
+    playback.moved(30);
+    await until("more", () => source.buffers[0]!.ranges[0]![1] > 69);
+    playback.moved(60);
+    await until("an eviction", () => source.buffers[0]!.ranges[0]![0] > 30);
+    expect(source.buffers[0]!.ranges[0]![0]).toBeLessThan(40);
+  });
+  test("bounds what is buffered by bytes as well", async () => {
+    const { source, playback } = await film(long(40, { frame: 8 << 20 }));
+    await until("a full buffer", () => (source.buffers[0]?.held ?? 0) > 100 << 20);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(source.buffers[0]!.held).toBeLessThan(130 << 20);
+    expect(playback.peak).toBeLessThan(130 << 20);
+    playback.close();
+  });
+});
+
+describe("seeking", () => {
+  test("beyond what is buffered it begins there, and forgets the rest", async () => {
+    const { source, playback, range } = await film(long(300));
+    await until("the beginning", () => (source.buffers[0]?.ranges[0]?.[1] ?? 0) > 10);
+    playback.seek(200.5);
+    await until("the new place", () => cover(source, 200.5, 220));
+    playback.seek(50);
+    await until("the way back", () => cover(source, 50, 60));
+    expect(range.fetched).toBeLessThan(5 << 20);
+  });
+  test("many seeks end at the last one", async () => {
+    const { source, playback, troubles } = await film(long(300));
+    for (let count = 0; count < 12; count += 1) {
+      playback.seek(20 + ((count * 97) % 270));
+      await new Promise((resolve) => setTimeout(resolve, count % 4));
+    }
+    playback.seek(150);
+    await until("the last place", () => cover(source, 150, 160));
+    expect(troubles).toEqual([]);
+  });
+  test("inside what is buffered nothing is read again", async () => {
+    const { source, playback, asked } = await film(long(300));
+    await until("the beginning", () => (source.buffers[0]?.ranges[0]?.[1] ?? 0) > 39);
+    const before = asked.length;
+    playback.seek(0.5);
+    playback.seek(20);
+    await until("more", () => source.buffers[0]!.ranges[0]![1] > 58);
+    expect(source.buffers[0]!.log.filter((entry) => entry.startsWith("remove"))).toEqual([]);
+    expect(asked.length - before).toBeLessThan(3);
+  });
+  test("after the end it plays again", async () => {
+    const { source, playback } = await film(long(100), { at: 90 });
+    await until("the end", () => source.readyState === "ended");
+    playback.seek(10);
+    await until("the beginning", () => cover(source, 10, 20));
+    expect(source.readyState).toBe("open");
+  });
+});
+
+describe("tracks", () => {
+  test("another audio track replaces the sound and leaves the picture", async () => {
+    const { source, playback, stream } = await film(sample("ffmpeg.mkv"));
+    await until("the end", () => source.readyState === "ended");
+    const pictures = source.buffers[0]!.log.length;
+    // AC-3 is copied here: how it is decoded does not matter to who appends it.
+    const other = stream("ac3")!;
+    other.codec = "aac";
+    other.codecString = "mp4a.40.5";
+    other.config = Uint8Array.of(0x2b, 0x8a);
+    playback.selectAudio(other);
+    await until("the other track", () => source.buffers[1]!.log.includes('type audio/mp4; codecs="mp4a.40.5"') && source.readyState === "ended");
+    expect(source.buffers[0]!.log.length).toBe(pictures);
+    expect(source.buffers[1]!.ranges[0]![1]).toBeGreaterThan(5.5);
+  });
+  test("a hole in the sound is filled with silence, and the sound comes back", async () => {
+    const { source } = await film(long(30, { sound: (second) => second < 5 || second >= 20 }));
+    await until("the end", () => source.readyState === "ended");
+    expect(source.buffers[1]!.ranges).toHaveLength(1);
+    expect(source.buffers[1]!.log.filter((entry) => entry.startsWith("type"))).toEqual(['type audio/mp4; codecs="opus"', 'type audio/mp4; codecs="mp4a.40.2"']);
+  });
+  test("sound that begins after the picture is preceded by silence, and a film whose sound ends early plays on", async () => {
+    const { source } = await film(long(30, { sound: (second) => second >= 8 && second < 20 }));
+    await until("the end", () => source.readyState === "ended");
+    expect(source.buffers[1]!.ranges).toHaveLength(1);
+    expect(source.buffers[1]!.ranges[0]![0]).toBe(0);
+    expect(source.buffers[1]!.ranges[0]![1]).toBeGreaterThan(28);
+  });
+});
+
+describe("subtitles", () => {
+  test("each block comes once, for the tracks that are wanted", async () => {
+    const { source, cues, text, stream, playback } = await film(sample("ffmpeg.mkv"), { subtitles: ["srt"] });
+    await until("the end", () => source.readyState === "ended");
+    expect(text()).toEqual(["First", "Second", "Third"]);
+    expect(cues[0]).toMatchObject({ start: 0.564, end: 3.064 });
+    playback.selectSubtitles(new Set([stream("srt")!.id, stream("ass")!.id]));
+    await until("the other track", () => cues.length === 6);
+    expect(text().slice(3).every((line) => line.includes("Default"))).toBe(true);
+  });
+  test("after a seek those that began a cluster before come, too", async () => {
+    const { source, text } = await film(sample("ffmpeg.mkv"), { subtitles: ["srt"], at: 4.1 });
+    await until("the end", () => source.readyState === "ended");
+    expect(text()).toContain("Third");
+    expect(text()).toContain("Second");
+  });
+});
+
+describe("a lane", () => {
+  const lane = (position = 0) => {
+    const buffer = new FakeBuffer("video/mp4");
+    return { buffer, lane: new Lane(buffer, () => position, 20) };
+  };
+  const bytes = (size: number) => new Uint8Array(size);
+  test("does one thing after the other", async () => {
+    const { buffer, lane: tested } = lane();
+    await Promise.all([tested.append(bytes(10)), tested.append(bytes(10)), tested.changeType("video/x"), tested.append(bytes(10))]);
+    expect(buffer.log).toEqual(["init", "init", "type video/x", "init"]);
+  });
+  test("what was queued before it was cleared is not appended", async () => {
+    const { buffer, lane: tested } = lane();
+    const appends = [tested.append(bytes(10)), tested.append(bytes(10)), tested.append(bytes(10))];
+    await tested.clear();
+    await Promise.all(appends);
+    expect(buffer.log.filter((entry) => entry === "init").length).toBeLessThan(3);
+    expect(tested.bytes).toBe(0);
+  });
+  test("a full buffer is emptied behind the element, up to just before a key frame", async () => {
+    const { buffer, lane: tested } = lane(100);
+    buffer.ranges = [[0, 100]];
+    for (let second = 0; second < 100; second += 10) await tested.append(bytes(1000), { start: second, end: second + 10, key: second });
+    buffer.room = buffer.held + 10;
+    await tested.append(bytes(500), { start: 100, end: 110, key: 100 });
+    expect(buffer.log.filter((entry) => entry.startsWith("remove"))).toEqual(["remove 0-79.95"]);
+  });
+  test("an append that waits for room ends when it is discarded", async () => {
+    const { buffer, lane: tested } = lane();
+    buffer.room = 10;
+    const waiting = tested.append(bytes(100));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const cleared = tested.clear();
+    buffer.room = Infinity;
+    await waiting;
+    await cleared;
+    expect(buffer.held).toBe(0);
+  });
+});
