@@ -3,9 +3,9 @@
 // Everything lies in a scratch folder outside the repository and is made once.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 export const SCRATCH = process.env.MEDIA_SCRATCH ?? join(tmpdir(), "jstorrent-media");
 /** Seconds. */
@@ -81,4 +81,19 @@ export function manyTracks(length = 60) {
 function writeSrt(path, length) {
   const stamp = (s) => new Date(s * 1000).toISOString().slice(11, 23).replace(".", ",");
   writeFileSync(path, Array.from({ length: length / 2 }, (_, i) => `${i + 1}\n${stamp(i * 2)} --> ${stamp(i * 2 + 7)}\nLine ${i + 1}\n`).join("\n"));
+}
+
+/** A film whose sound begins six seconds after its picture. */
+export function lateSound(audio) {
+  return made(`late-${audio}.mkv`, (path) => ffmpeg(["-i", picture("h264", LENGTH), "-itsoffset", "6", "-i", sound(audio, LENGTH), "-map", "0", "-map", "1", "-c", "copy", path]));
+}
+
+/** The first part of a film, cut anywhere. */
+export function cut(path, share) {
+  return made(`cut-${basename(path)}`, (to) => writeFileSync(to, readFileSync(path).subarray(0, Math.floor(statSync(path).size * share))));
+}
+
+/** A film without an index, and without a duration. */
+export function live() {
+  return made("live.mkv", (path) => ffmpeg(["-i", film("h264", "ac3", "mkv"), "-c", "copy", "-f", "matroska", "-live", "1", path]));
 }

@@ -2,8 +2,8 @@
 //
 // Flashes are seen in the frames that the element presents, beeps are heard in its sound by Web Audio.
 
-import { MsePlayback } from "../../src/media/client";
 import type { Cue, Film, Verdict } from "../../src/media/protocol";
+import { MseEngine } from "../../src/player/engines/mse";
 
 interface Event {
   /** ms of the page's clock. */
@@ -28,9 +28,9 @@ const state = {
   frames: 0,
   firstFrame: undefined as number | undefined,
   duration: 0,
-  audio: undefined as number | undefined,
+  audio: undefined as string | undefined,
 };
-let playback: MsePlayback | undefined;
+let playback: MseEngine | undefined;
 let since = 0;
 
 let bright = false;
@@ -79,22 +79,19 @@ async function listen(): Promise<void> {
 async function mse(url: string, at = 0): Promise<void> {
   await listen();
   since = performance.now();
-  playback = new MsePlayback(
+  video.autoplay = true;
+  playback = new MseEngine(
     video,
     {
+      inspected: (film, verdict) => Object.assign(state, { film, verdict }),
       cues: (cues) => state.cues.push(...cues),
-      trouble: (kind, detail) => state.troubles.push(`${kind}: ${detail}`),
+      failed: (words) => state.troubles.push(words),
       duration: (seconds) => (state.duration = seconds),
-      audio: (track) => (state.audio = track),
+      audio: (_tracks, selected) => (state.audio = selected),
     },
     () => new Worker("worker.js", { type: "module" }),
   );
-  const { film, verdict } = await playback.inspect(url);
-  state.film = film;
-  state.verdict = verdict;
-  if (verdict.path !== "mse" && verdict.path !== "native") return;
-  video.autoplay = true;
-  playback.open(at);
+  playback.open({ url, path: "", length: 0, contentType: "" }, at);
 }
 
 async function plain(url: string): Promise<void> {
@@ -135,7 +132,8 @@ Object.assign(globalThis, {
     forget,
     state: () => ({ ...state, error: video.error?.message, time: video.currentTime, ready: video.readyState, buffered: ranges(), ended: video.ended, cues: state.cues.map((cue) => ({ ...cue, data: new TextDecoder().decode(cue.data) })) }),
     measure: () => playback?.measure(),
-    audio: (track: number) => playback?.selectAudio(track),
+    audio: (track: number) => playback?.selectAudio(String(track)),
+    destroy: () => playback?.destroy(),
     subtitles: (tracks: number[]) => playback?.selectSubtitles(tracks),
     pause: () => video.pause(),
     play: () => video.play(),

@@ -8,6 +8,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
+/** The policy of an extension's pages, so that what it forbids fails here as well. */
+const POLICY = { "Content-Security-Policy": "script-src 'self' 'wasm-unsafe-eval'; object-src 'self'" };
 const here = dirname(fileURLToPath(import.meta.url));
 
 /** Bundles the worker and the page as the extension would. Gives the files with their gzipped sizes. */
@@ -40,9 +42,9 @@ export function serve(scripts, films) {
     const name = decodeURIComponent(url.pathname.slice(1));
     try {
       if (films.has(name)) return film(name, url, request, response);
-      if (name === "") return response.writeHead(200, { "Content-Type": "text/html" }).end('<!doctype html><video id="video" width="640"></video><script type="module" src="page.js"></script>');
+      if (name === "") return response.writeHead(200, { "Content-Type": "text/html", ...POLICY }).end('<!doctype html><video id="video" width="640"></video><script type="module" src="page.js"></script>');
       const script = await readFile(join(scripts, name));
-      response.writeHead(200, { "Content-Type": "text/javascript" }).end(script);
+      response.writeHead(200, { "Content-Type": "text/javascript", ...POLICY }).end(script);
     } catch {
       response.writeHead(404).end();
     }

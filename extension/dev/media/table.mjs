@@ -22,13 +22,16 @@ const films = [
   ...["aac", "ac3", "eac3", "dts", "mp3"].map((audio) => ["h264", audio, "ts"]),
 ].filter((row) => words.length === 0 || words.some((word) => row.join("-").includes(word)));
 
+/** What the element plays alone, for comparison. FFmpeg's AAC is heard 20 ms late in any player, so it has its own. */
+const PLAIN = [["h264", "aac", "mp4"], ["h264", "opus", "mkv"]];
+
 /** What inspecting has to say. PCM and Vorbis play in the element, too. */
 function expected(audio, container) {
   if (["ac3", "eac3", "dts"].includes(audio)) return "mse sound_transcoded";
   return container === "ts" ? "mse container" : "native plays_as_is";
 }
 
-const paths = new Map(films.concat([["h264", "aac", "mp4"]]).map(([video, audio, container]) => [`${video}-${audio}.${container}`, film(video, audio, container)]));
+const paths = new Map(films.concat(PLAIN).map(([video, audio, container]) => [`${video}-${audio}.${container}`, film(video, audio, container)]));
 const scripts = join(SCRATCH, "scripts");
 const sizes = await bundle(scripts);
 const { server, sent, base } = await serve(scripts, paths);
@@ -64,12 +67,15 @@ async function trial(name, way) {
 
 const number = (value, digits = 0) => (value === undefined ? "–" : value.toFixed(digits));
 try {
-  const plain = await trial("h264-aac.mp4", "plain");
+  const plain = {};
+  for (const row of PLAIN) plain[row[1]] = await trial(`${row[0]}-${row[1]}.${row[2]}`, "plain");
+  const against = (name, { offset }) => offset - (name.includes("-aac") ? plain.aac : plain.opus).offset;
   console.log("film | verdict | first frame ms | beeps (start, forwards, back) | Hz | A/V ms against plain | seeks ms | KB | fails");
   console.log("--- | --- | --- | --- | --- | --- | --- | --- | ---");
   const line = (name, result, fails) =>
-    console.log([name, result.verdict ? `${result.verdict.path} ${result.verdict.reason}` : "plain", number(result.first), result.beeps.join(" "), number(result.pitch), number(result.offset - plain.offset), result.seeks.map((ms) => number(ms)).join(" "), number((result.bytes ?? 0) / 1024), fails.join(", ")].join(" | "));
-  line("h264-aac.mp4", plain, []);
+    console.log([name, result.verdict ? `${result.verdict.path} ${result.verdict.reason}` : "plain", number(result.first), result.beeps.join(" "), number(result.pitch), number(against(name, result)), result.seeks.map((ms) => number(ms)).join(" "), number((result.bytes ?? 0) / 1024), fails.join(", ")].join(" | "));
+  line("h264-aac.mp4 (plain)", plain.aac, []);
+  line("h264-opus.mkv (plain)", plain.opus, []);
   for (const [video, audio, container] of films) {
     const name = `${video}-${audio}.${container}`;
     const result = await trial(name, "mse");
@@ -79,7 +85,7 @@ try {
     if (!(result.first < SLOW_MS)) fails.push("first frame");
     if (result.beeps.some((count) => count < 1)) fails.push("silent");
     if (!(Math.abs(result.pitch - PITCH) < 100)) fails.push("pitch");
-    if (!(Math.abs(result.offset - plain.offset) <= FRAME_MS)) fails.push("sync");
+    if (!(Math.abs(against(name, result)) <= FRAME_MS)) fails.push("sync");
     if (result.seeks.some((ms) => ms < 0 || ms > SLOW_MS)) fails.push("seek");
     if (!(Math.abs(result.duration - 64) < 0.3)) fails.push(`duration ${result.duration}`);
     if (result.troubles.length > 0) fails.push(...result.troubles);

@@ -7,12 +7,16 @@ import type { Lane } from "./buffers";
 import { mseType } from "./codecs";
 import type { Packet, Stream } from "./film";
 import { fragment, initSegment, type Sample } from "./fmp4";
-import { opusHead, silence, SoundClock } from "./timeline";
-import { PRE_SKIP, Transcoder } from "./transcode";
+import { opusHead, silence, SILENCE_US, SoundClock } from "./timeline";
+import { FILLED_US, PRE_SKIP, Transcoder } from "./transcode";
 
 const FRAGMENT_US = 400_000;
 const FIRST_FRAGMENTS_US = 100_000;
 const FIRST_FRAGMENTS = 4;
+/** No frame of sound is longer, µs. */
+const LONGEST_US = 500_000;
+/** A gap between two frames that is wider is filled, µs: a source buffer would be taken for empty there. */
+const GAP_US = 100_000;
 /** The picture is this far ahead before a hole is taken for one, µs. */
 const HOLE_US = 2_000_000;
 /** So much of it is left open, for sound that comes late, µs. */
@@ -21,9 +25,13 @@ const LEFT_OPEN_US = 500_000;
 export class SoundTrack {
   frontier = -Infinity;
   lastOrder = -1;
+  /** Where the last frame that was taken ends, µs: the transcoder may hold some back. */
+  private reached = -Infinity;
   private readonly clock = new SoundClock();
   private readonly target: Stream;
   private transcoder: Transcoder | undefined;
+  /** A frame of which only the next one tells how long it is. */
+  private held: Packet | undefined;
   private pending: Sample[] = [];
   private fragments = 0;
   private sequence = 0;
@@ -54,9 +62,10 @@ export class SoundTrack {
     this.transcoder?.close();
     this.transcoder = undefined;
     this.clock.reset();
+    this.held = undefined;
     this.pending = [];
     this.fragments = 0;
-    this.frontier = from;
+    this.frontier = this.reached = from;
     this.lastOrder = -1;
     await this.lane.clear();
   }
@@ -70,23 +79,51 @@ export class SoundTrack {
     this.lastOrder = packet.order;
     // Decoders need a frame or two before the first one that is heard.
     if (packet.pts + this.stream.frameDuration * 3 + 50_000 < this.frontier) return;
+    const begins = packet.pts;
+    if (begins - this.reached > (this.transcoded ? GAP_US + FILLED_US : GAP_US)) {
+      await this.release(undefined);
+      await this.silence(begins);
+    }
+    this.reached = Math.max(this.reached, begins + this.stream.frameDuration);
     if (this.transcoded) {
       this.transcoder ??= await Transcoder.start(this.stream);
       await this.add(await this.transcoder.push(packet));
       return;
     }
-    const { pts, duration } = this.clock.place(packet.pts, this.stream.frameDuration || packet.duration || 0);
-    await this.add([{ dts: pts, pts, duration: duration || opusDuration(this.stream, packet.data) || 20_000, key: true, data: packet.data }]);
+    const duration = this.stream.frameDuration || packet.duration || opusDuration(this.stream, packet.data);
+    await this.release(packet.pts);
+    // Where nothing tells how long a frame is, the next one does.
+    if (duration === 0) this.held = packet;
+    else await this.copy(packet, duration);
+  }
+
+  /** Adds the frame that was held, which ends where the next one begins. */
+  private async release(next: number | undefined): Promise<void> {
+    const { held } = this;
+    if (!held) return;
+    this.held = undefined;
+    const lasted = next === undefined ? 0 : next - held.pts;
+    await this.copy(held, lasted > 0 && lasted < LONGEST_US ? lasted : SILENCE_US);
+  }
+
+  private async copy(packet: Packet, lasts: number): Promise<void> {
+    const { pts, duration } = this.clock.place(packet.pts, lasts);
+    await this.add([{ dts: pts, pts, duration, key: true, data: packet.data }]);
   }
 
   /** Fills a hole, when the picture has come to `reached` (µs) and no sound has. */
   async fill(reached: number): Promise<void> {
-    if (reached - this.frontier <= HOLE_US) return;
+    if (reached - Math.max(this.frontier, this.reached) > HOLE_US) await this.silence(reached - LEFT_OPEN_US);
+  }
+
+  /** Appends silence from where the sound has come to until `to` (µs). */
+  private async silence(to: number): Promise<void> {
     if (this.transcoder) await this.add(await this.transcoder.flush());
     await this.flush();
-    const samples = silence(Math.max(0, this.frontier), reached - LEFT_OPEN_US);
+    const samples = silence(Math.max(0, this.frontier), to);
     if (samples.length === 0) return;
-    this.frontier = samples.at(-1)!.pts + samples.at(-1)!.duration;
+    this.frontier = this.reached = to;
+    this.clock.reset();
     await this.describe({ ...this.stream, codec: "opus", codecString: "opus", channels: 2, sampleRate: 48_000, config: opusHead(2, PRE_SKIP) });
     await this.append(samples);
   }
@@ -101,6 +138,7 @@ export class SoundTrack {
   }
 
   async finish(): Promise<void> {
+    await this.release(undefined);
     if (this.transcoder) await this.add(await this.transcoder.flush());
     await this.flush();
   }

@@ -96,9 +96,9 @@ export function opusHead(channels: number, preSkip: number, sampleRate = 48_000)
   return head;
 }
 
-/** Packets of silence from `from` to `to` (µs), one after the other. */
+/** Packets of silence from `from` to `to` (µs), one after the other; the last one may count for less than it holds. */
 export function silence(from: number, to: number): Sample[] {
   const out: Sample[] = [];
-  for (let at = from; at + SILENCE_US <= to; at += SILENCE_US) out.push({ dts: at, pts: at, duration: SILENCE_US, key: true, data: SILENCE });
+  for (let at = from; at < to; at += SILENCE_US) out.push({ dts: at, pts: at, duration: Math.min(SILENCE_US, to - at), key: true, data: SILENCE });
   return out;
 }

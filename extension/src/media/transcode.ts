@@ -14,7 +14,7 @@ export const PRE_SKIP = 312;
 /** Differences of the container's times up to this are rounding, µs. */
 const JITTER_US = 25_000;
 /** Gaps up to this are filled with zeros, µs. */
-const FILLED_US = 500_000;
+export const FILLED_US = 500_000;
 const BITS_PER_SECOND = 160_000;
 
 export class Transcoder {

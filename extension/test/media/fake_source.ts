@@ -91,7 +91,7 @@ function united(ranges: [number, number][]): [number, number][] {
   const out: [number, number][] = [];
   for (const [start, end] of ranges.toSorted((a, b) => a[0] - b[0])) {
     const last = out.at(-1);
-    if (last && start <= last[1] + 0.1) last[1] = Math.max(last[1], end);
+    if (last && start <= last[1] + 0.03) last[1] = Math.max(last[1], end);
     else out.push([start, end]);
   }
   return out;

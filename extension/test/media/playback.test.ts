@@ -30,12 +30,12 @@ async function film(bytes: Uint8Array, { audio = "aac", at = 0, subtitles = [] a
 }
 
 /** A film of so many seconds, with an index at its end: ten key frames and 16 frames of AAC each second. */
-function long(seconds: number, { sound = (() => true) as (second: number) => boolean, frame = 20_000 } = {}): Uint8Array<ArrayBuffer> {
+function long(seconds: number, { sound = (() => true) as (second: number) => boolean, skipped = (() => false) as (second: number, frame: number) => boolean, frame = 20_000 } = {}): Uint8Array<ArrayBuffer> {
   const video = el(0xae, el(0xd7, [1]), el(0x83, [1]), el(0x86, str("V_VP9")), el(0xe0, el(0xb0, num(320, 2)), el(0xba, num(180, 2))));
   const audio = el(0xae, el(0xd7, [2]), el(0x83, [2]), el(0x86, str("A_AAC")), el(0x63a2, [0x14, 0x08]), el(0xe1, el(0xb5, float32(16_000)), el(0x9f, [1])));
   const block = (track: number, time: number, size: number) => el(0xa3, [0x80 | track, (time >> 8) & 255, time & 255, 0x80], new Uint8Array(size).fill(0x82));
   const clusters = Array.from({ length: seconds }, (_, second) =>
-    el(0x1f43b675, el(0xe7, num(second * 1000)), ...Array.from({ length: 10 }, (_, i) => block(1, i * 100, frame / 10)), ...(sound(second) ? Array.from({ length: 16 }, (_, i) => block(2, Math.round(i * 62.5), 100)) : [])));
+    el(0x1f43b675, el(0xe7, num(second * 1000)), ...Array.from({ length: 10 }, (_, i) => block(1, i * 100, frame / 10)), ...(sound(second) ? Array.from({ length: 16 }, (_, i) => (skipped(second, i) ? [] : block(2, Math.round(i * 62.5), 100))) : [])));
   const head = concat(el(0x1549a966, el(0x4489, float32(seconds * 1000))), el(0x1654ae6b, video, audio));
   const seek = (at: number) => el(0x114d9b74, el(0x4dbb, el(0x53ab, [0x1c, 0x53, 0xbb, 0x6b]), el(0x53ac, num(at))));
   let position = seek(0).length + head.length;
@@ -151,15 +151,20 @@ describe("tracks", () => {
   test("a hole in the sound is filled with silence, and the sound comes back", async () => {
     const { source } = await film(long(30, { sound: (second) => second < 5 || second >= 20 }));
     await until("the end", () => source.readyState === "ended");
-    expect(source.buffers[1]!.ranges).toHaveLength(1);
+    expect(source.buffers[1]!.ranges).toEqual([[0, expect.closeTo(30, 0)]]);
     expect(source.buffers[1]!.log.filter((entry) => entry.startsWith("type"))).toEqual(['type audio/mp4; codecs="opus"', 'type audio/mp4; codecs="mp4a.40.2"']);
+  });
+  test("a gap of half a second is filled, too", async () => {
+    const { source } = await film(long(10, { skipped: (second, frame) => second === 4 && frame < 8 }));
+    await until("the end", () => source.readyState === "ended");
+    expect(source.buffers[1]!.ranges).toEqual([[0, expect.closeTo(10, 0)]]);
   });
   test("sound that begins after the picture is preceded by silence, and a film whose sound ends early plays on", async () => {
     const { source } = await film(long(30, { sound: (second) => second >= 8 && second < 20 }));
     await until("the end", () => source.readyState === "ended");
     expect(source.buffers[1]!.ranges).toHaveLength(1);
     expect(source.buffers[1]!.ranges[0]![0]).toBe(0);
-    expect(source.buffers[1]!.ranges[0]![1]).toBeGreaterThan(28);
+    expect(source.buffers[1]!.ranges[0]![1]).toBeGreaterThan(27.5);
   });
 });
 
