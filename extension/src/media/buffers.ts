@@ -22,6 +22,8 @@ interface Entry {
   key: number | undefined;
 }
 
+/** A place that lies this much before a range still plays from it, seconds: a frame. */
+const NEAR_S = 0.04;
 /** `remove` goes on to the next key frame, so it ends this much before a known one, seconds. */
 const BEFORE_KEY_S = 0.05;
 
@@ -47,7 +49,7 @@ export class Lane {
   coveredTo(at: number): number {
     const { buffered } = this.buffer;
     for (let i = 0; i < buffered.length; i += 1) {
-      if (buffered.start(i) <= at + 0.25 && at < buffered.end(i)) return buffered.end(i);
+      if (buffered.start(i) <= at + NEAR_S && at < buffered.end(i)) return buffered.end(i);
     }
     return at;
   }

@@ -74,7 +74,7 @@ export async function inspect(source: RangeSource, capabilities: Capabilities): 
 }
 
 function refused(container: Container, path: Verdict["path"], reason: Reason): Inspected {
-  const film: Film = { container, duration: undefined, video: [], audio: [], subtitles: [], chapters: [], fonts: [] };
+  const film: Film = { container, duration: undefined, video: [], audio: [], subtitles: [], chapters: [] };
   return { film, verdict: { path, reason }, demuxed: undefined };
 }
 
@@ -89,7 +89,6 @@ async function judged(demuxed: Demuxed, capabilities: Capabilities): Promise<Ins
       .filter(({ type }) => type === "subtitle")
       .map(({ id, subtitle, language, title, isDefault, forced, config: header }) => ({ id, format: subtitle ?? "other", language, title, isDefault, forced, header })),
     chapters: demuxed.chapters,
-    fonts: [],
   };
   return { film, verdict: decide(demuxed, film, capabilities), demuxed };
 }

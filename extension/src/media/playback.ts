@@ -21,6 +21,11 @@ const ENOUGH_S = 0.1;
 /** How much is ahead before subtitles that began earlier are looked for, seconds. */
 const SETTLED_S = 3;
 
+/** A picture that begins at most this much after the wanted place is in time, µs. */
+const LATE_US = 50_000;
+/** How far before the wanted place a key frame is looked for next, µs; it doubles. */
+const FIRST_BACK_US = 10_000_000;
+
 /** The part of a MediaSource that is used. */
 export interface Source {
   readonly readyState: string;
@@ -54,9 +59,6 @@ export class Playback {
   private chain: Promise<void> = Promise.resolve();
   /** What the next run has to empty before it reads. */
   private emptied = { picture: false, sound: false };
-  /** How often the place `triedFor` (µs) was looked for further back. */
-  private tries = 0;
-  private triedFor = -1;
 
   constructor(
     private readonly demuxed: Demuxed,
@@ -181,7 +183,8 @@ export class Playback {
 
   private async read(run: number, from: number): Promise<void> {
     let reading = await this.open(run, from);
-    let back = 10_000_000;
+    let back = FIRST_BACK_US;
+    let earliest = from <= 0;
     let looked = this.subtitles.size === 0;
     for (;;) {
       if (!reading || !(await this.room(run))) return;
@@ -189,16 +192,16 @@ export class Playback {
       const packet = await reading.next();
       if (run !== this.run) return;
       if (!packet) break;
-      const early = await this.take(packet, from);
-      if (early === "too late" && from - back > -10_000_000) {
-        // Without an index the place was guessed, and no key frame lay before the wanted time.
+      if (!earliest && this.beginsLate(packet, from)) {
+        // Without an index the place was guessed, and no key frame lies before the wanted time.
         reading.cancel();
         this.readings.delete(reading);
-        await this.picture?.reset();
+        earliest = from - back <= 0;
         reading = await this.open(run, Math.max(0, from - back));
         back *= 2;
         continue;
       }
+      await this.take(packet, from);
       if (run !== this.run) return;
       if (this.frontier() <= from + SETTLED_S * 1e6) continue;
       if (!looked) void this.lookBack(run, from).catch(() => {});
@@ -210,20 +213,25 @@ export class Playback {
     await this.sound?.finish();
     if (!looked) await this.lookBack(run, from);
     await Promise.all(this.lanes().map((lane) => lane.idle()));
-    if (run !== this.run || this.source.readyState !== "open") return;
+    if (run !== this.run) return;
     this.ended = true;
+    if (this.source.readyState !== "open") return;
     this.source.endOfStream();
     this.listener.duration(this.source.duration);
   }
 
-  private async take(packet: Packet, from: number): Promise<"too late" | undefined> {
+  /** Whether a packet is the first key frame of a run and comes after the place that was wanted. */
+  private beginsLate({ track, key, pts }: Packet, from: number): boolean {
+    return track === this.videoId && key && this.picture?.first === undefined && pts > from + LATE_US;
+  }
+
+  private async take(packet: Packet, from: number): Promise<void> {
     const { picture, sound } = this;
     if (packet.track === this.videoId && picture) {
-      if (packet.order <= picture.lastOrder) return undefined;
-      const first = picture.first === undefined && packet.key;
-      if (first && packet.pts > from + 50_000 && from > 0 && !this.exhausted(from)) return "too late";
+      if (packet.order <= picture.lastOrder) return;
+      const late = this.beginsLate(packet, from);
       await picture.take(packet);
-      if (first && packet.pts > from + 50_000) this.listener.begins(packet.pts / 1e6);
+      if (late) this.listener.begins(packet.pts / 1e6);
       if (sound && picture.frontier > 0) await sound.fill(picture.frontier);
     } else if (packet.track === sound?.stream.id) {
       if (packet.order > sound.lastOrder) await sound.take(packet);
@@ -231,14 +239,6 @@ export class Playback {
       this.cue(packet);
     }
     this.peak = Math.max(this.peak, this.bytes());
-    return undefined;
-  }
-
-  /** Whether going back further for a key frame was tried often enough. */
-  private exhausted(from: number): boolean {
-    this.tries = this.triedFor === from ? this.tries + 1 : 0;
-    this.triedFor = from;
-    return this.tries > 6;
   }
 
   private cue({ track, order, pts, duration, data }: Packet): void {
@@ -298,7 +298,8 @@ export class Playback {
   private async room(run: number): Promise<boolean> {
     while (run === this.run) {
       const enough = this.frontier() >= (this.position + AHEAD_S) * 1e6;
-      const full = this.bytes() >= MOST_BYTES;
+      // A buffer full of one track must not starve the other.
+      const full = this.bytes() >= MOST_BYTES && this.frontier() > (this.position + SETTLED_S) * 1e6;
       if (!enough && !full) return true;
       await this.flush();
       await Promise.all(this.lanes().map((lane) => lane.evict()));

@@ -66,7 +66,6 @@ export interface Film {
   audio: AudioTrack[];
   subtitles: SubtitleTrack[];
   chapters: Chapter[];
-  fonts: Font[];
 }
 
 /** Who can play a film: the element alone, this worker, the user's ffmpeg, nobody. */
@@ -109,7 +108,7 @@ export type TroubleKind =
   | "broken"
   /** The browser refused what was appended. */
   | "unplayable"
-  /** The sound can't be decoded; the picture may go on with another track. */
+  /** The sound can't be decoded. */
   | "sound";
 
 /** One block of a subtitle track, as it lies in the file. */
@@ -131,6 +130,9 @@ export type ToWorker =
   | { kind: "audio"; track: number }
   /** The tracks whose blocks are wanted from now on. */
   | { kind: "subtitles"; tracks: number[] }
+  /** Asks for the fonts inside the file: a request of its own where they lie at its end. */
+  | { kind: "fonts"; id: number }
+  /** Asks for the bytes of one. */
   | { kind: "font"; id: number; at: number; size: number }
   /** The same file at another address: the daemon came back elsewhere. */
   | { kind: "address"; url: string }
@@ -154,8 +156,9 @@ export type FromWorker =
   | { kind: "begins"; at: number }
   | { kind: "audio"; track: number }
   | { kind: "cues"; cues: Cue[] }
+  | { kind: "fonts"; id: number; fonts: Font[] }
   | { kind: "font"; id: number; data: Uint8Array<ArrayBuffer> | undefined }
-  /** Bytes are awaited: since when, or `undefined` when they came. For a "connecting" sign. */
+  /** Nobody answers, and is asked again; or bytes come again. */
   | { kind: "waiting"; waiting: boolean }
   | { kind: "trouble"; trouble: TroubleKind; detail: string }
   | { kind: "statistics"; statistics: Statistics };

@@ -52,7 +52,7 @@ export class RangeSource {
       try {
         this.requests += 1;
         const reply = await this.fetcher(this.url, { headers: { Range: `bytes=${from}-${to - 1}` }, signal, cache: "no-store" });
-        const body = this.accept(reply, from);
+        const body = this.accepted(reply, from);
         if (body !== "again") return body;
         wait = Math.max(delay, Math.min(Number(reply.headers.get("Retry-After")) || 0, 10) * 1000);
       } catch (error) {
@@ -62,6 +62,15 @@ export class RangeSource {
       if (this.now() - since > PATIENCE_MS) throw new Trouble("unreachable", "no answer from the daemon");
       this.onWaiting(true);
       await this.sleep(wait, signal);
+    }
+  }
+
+  private accepted(reply: Response, from: number): ReadableStreamDefaultReader<Uint8Array> | undefined | "again" {
+    try {
+      return this.accept(reply, from);
+    } catch (error) {
+      void reply.body?.cancel().catch(() => {});
+      throw error;
     }
   }
 

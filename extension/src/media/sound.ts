@@ -7,6 +7,7 @@ import type { Lane } from "./buffers";
 import { mseType } from "./codecs";
 import type { Packet, Stream } from "./film";
 import { fragment, initSegment, type Sample } from "./fmp4";
+import { Trouble } from "./reader";
 import { opusHead, silence, SILENCE_US, SoundClock } from "./timeline";
 import { FILLED_US, PRE_SKIP, Transcoder } from "./transcode";
 
@@ -86,8 +87,7 @@ export class SoundTrack {
     }
     this.reached = Math.max(this.reached, begins + this.stream.frameDuration);
     if (this.transcoded) {
-      this.transcoder ??= await Transcoder.start(this.stream);
-      await this.add(await this.transcoder.push(packet));
+      await this.add(await this.transcode(packet));
       return;
     }
     const duration = this.stream.frameDuration || packet.duration || opusDuration(this.stream, packet.data);
@@ -95,6 +95,15 @@ export class SoundTrack {
     // Where nothing tells how long a frame is, the next one does.
     if (duration === 0) this.held = packet;
     else await this.copy(packet, duration);
+  }
+
+  private async transcode(packet: Packet): Promise<Sample[]> {
+    try {
+      this.transcoder ??= await Transcoder.start(this.stream);
+      return await this.transcoder.push(packet);
+    } catch (error) {
+      throw new Trouble("sound", error instanceof Error ? error.message : String(error));
+    }
   }
 
   /** Adds the frame that was held, which ends where the next one begins. */

@@ -51,6 +51,9 @@ self.addEventListener("message", ({ data }) => {
       subtitles = new Set(data.tracks);
       playback?.selectSubtitles(subtitles);
       break;
+    case "fonts":
+      void fonts(data.id);
+      break;
     case "font":
       void font(data.id, data.at, data.size);
       break;
@@ -103,6 +106,11 @@ async function play(at: number, audio: number | undefined): Promise<void> {
   playback.selectSubtitles(subtitles);
   playback.start(demuxed.streams.find(({ type }) => type === "video"), chosen, at);
   if (demuxed.duration !== undefined) post({ kind: "duration", duration: demuxed.duration / 1e6 });
+}
+
+async function fonts(id: number): Promise<void> {
+  const found = await opened.then((film) => film?.demuxed?.fonts()).catch(() => undefined);
+  post({ kind: "fonts", id, fonts: found ?? [] });
 }
 
 async function font(id: number, at: number, size: number): Promise<void> {

@@ -30,20 +30,21 @@ async function film(bytes: Uint8Array, { audio = "aac", at = 0, subtitles = [] a
 }
 
 /** A film of so many seconds, with an index at its end: ten key frames and 16 frames of AAC each second. */
-function long(seconds: number, { sound = (() => true) as (second: number) => boolean, skipped = (() => false) as (second: number, frame: number) => boolean, frame = 20_000 } = {}): Uint8Array<ArrayBuffer> {
+function long(seconds: number, { sound = (() => true) as (second: number) => boolean, skipped = (() => false) as (second: number, frame: number) => boolean, frame = 20_000, indexed = true, keyEvery = 1, first = 0 } = {}): Uint8Array<ArrayBuffer> {
   const video = el(0xae, el(0xd7, [1]), el(0x83, [1]), el(0x86, str("V_VP9")), el(0xe0, el(0xb0, num(320, 2)), el(0xba, num(180, 2))));
   const audio = el(0xae, el(0xd7, [2]), el(0x83, [2]), el(0x86, str("A_AAC")), el(0x63a2, [0x14, 0x08]), el(0xe1, el(0xb5, float32(16_000)), el(0x9f, [1])));
-  const block = (track: number, time: number, size: number) => el(0xa3, [0x80 | track, (time >> 8) & 255, time & 255, 0x80], new Uint8Array(size).fill(0x82));
+  const block = (track: number, time: number, size: number, key = true) => el(0xa3, [0x80 | track, (time >> 8) & 255, time & 255, key ? 0x80 : 0], new Uint8Array(size).fill(0x82));
   const clusters = Array.from({ length: seconds }, (_, second) =>
-    el(0x1f43b675, el(0xe7, num(second * 1000)), ...Array.from({ length: 10 }, (_, i) => block(1, i * 100, frame / 10)), ...(sound(second) ? Array.from({ length: 16 }, (_, i) => (skipped(second, i) ? [] : block(2, Math.round(i * 62.5), 100))) : [])));
+    el(0x1f43b675, el(0xe7, num((first + second) * 1000)), ...Array.from({ length: 10 }, (_, i) => block(1, i * 100, frame / 10, keyEvery === 1 || (i === 0 && second % keyEvery === 0))), ...(sound(second) ? Array.from({ length: 16 }, (_, i) => (skipped(second, i) ? [] : block(2, Math.round(i * 62.5), 100))) : [])));
   const head = concat(el(0x1549a966, el(0x4489, float32(seconds * 1000))), el(0x1654ae6b, video, audio));
   const seek = (at: number) => el(0x114d9b74, el(0x4dbb, el(0x53ab, [0x1c, 0x53, 0xbb, 0x6b]), el(0x53ac, num(at))));
   let position = seek(0).length + head.length;
   const cues = clusters.map((cluster, second) => {
-    const cue = el(0xbb, el(0xb3, num(second * 1000)), el(0xb7, el(0xf7, [1]), el(0xf1, num(position))));
+    const cue = el(0xbb, el(0xb3, num((first + second) * 1000)), el(0xb7, el(0xf7, [1]), el(0xf1, num(position))));
     position += cluster.length;
     return cue;
   });
+  if (!indexed) return concat(EBML_HEAD, el(0x18538067, head, ...clusters));
   return concat(EBML_HEAD, el(0x18538067, seek(position), head, ...clusters, el(0x1c53bb6b, ...cues)));
 }
 
@@ -130,6 +131,28 @@ describe("seeking", () => {
     playback.seek(10);
     await until("the beginning", () => cover(source, 10, 20));
     expect(source.readyState).toBe("open");
+  });
+});
+
+describe("without a helpful index", () => {
+  test("a key frame far before the place is found, however far", async () => {
+    const { source, begins, troubles } = await film(long(300, { indexed: false, keyEvery: 90 }), { at: 170.5 });
+    await until("the place", () => source.buffers.every(({ ranges }) => (ranges.at(-1)?.[1] ?? 0) > 175));
+    expect(source.buffers[0]!.ranges[0]![0]).toBe(90);
+    expect(begins).toEqual([]);
+    expect(troubles).toEqual([]);
+  });
+  test("a place before the first picture is moved to it", async () => {
+    for (const indexed of [true, false]) {
+      const { source, begins } = await film(long(60, { first: 5, indexed }), { at: 2 });
+      await until("the beginning", () => source.buffers.every(({ ranges }) => ranges.length > 0));
+      expect(begins).toEqual([5]);
+    }
+  });
+  test("a film that does not say how long it is is measured", async () => {
+    const { source } = await film(sample("live.mkv"));
+    await until("the end", () => source.readyState === "ended");
+    expect(source.duration).toBeGreaterThanOrEqual(4);
   });
 });
 

@@ -16,6 +16,8 @@ const MOST_CUES = 32 << 20;
 /** How many elements may precede the first cluster. */
 const MOST_ELEMENTS = 4096;
 const MOST_FONTS = 256;
+/** How much of a file's end is searched for its last cluster, bytes. */
+const TAIL = 2 << 20;
 /** A guess is good enough when it lies at most this far before the wanted time, µs. */
 const GUESS_US = 10_000_000;
 const MOST_GUESSES = 12;
@@ -174,6 +176,19 @@ export class MatroskaFile implements Demuxed {
       cursor.cancel();
     }
     return this.found;
+  }
+
+  /** Of a recording that does not say how long it is: the time of its last cluster. */
+  async measure(): Promise<number | undefined> {
+    const end = Math.min(this.source.size ?? 0, this.segmentEnd);
+    let last: number | undefined;
+    for (let at = Math.max(this.firstCluster, end - TAIL); at < end; ) {
+      const cluster = await findCluster(this.source, at, end, this.closing.signal);
+      if (cluster === undefined) break;
+      last = this.us(cluster.time);
+      at = cluster.at + 4;
+    }
+    return last;
   }
 
   // Seeking.

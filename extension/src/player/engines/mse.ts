@@ -3,7 +3,7 @@
 // The worker reads, the engine only passes on places, tracks and news. Each film has a worker of its own, which ends
 // with it; that also ends its requests.
 
-import type { Cue, Film as Inspected, FromWorker, Statistics, ToWorker, TroubleKind, Verdict } from "../../media/protocol";
+import type { Cue, Film as Inspected, Font, FromWorker, Statistics, ToWorker, TroubleKind, Verdict } from "../../media/protocol";
 import type { AudioTrack, Engine, EngineListener, EngineMaker, Film } from "./engine";
 
 /** What a session may hear besides what every engine says. */
@@ -38,9 +38,10 @@ export class MseEngine implements Engine {
   /** Where to begin, until the element knows the film; seconds. */
   private beginning: number | undefined;
   private tracks: AudioTrack[] = [];
-  private readonly fonts = new Map<number, (data: Uint8Array<ArrayBuffer> | undefined) => void>();
+  /** Who waits for an answer of the worker's, by the question's number. */
+  private readonly asked = new Map<number, (answer: FromWorker | undefined) => void>();
   private measures: ((statistics: Statistics) => void)[] = [];
-  private nextFont = 0;
+  private nextQuestion = 0;
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -88,12 +89,12 @@ export class MseEngine implements Engine {
 
   /** Bytes of a font inside the film; `undefined` when they can't be had. */
   font(at: number, size: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    if (this.worker === undefined) return Promise.resolve(undefined);
-    const id = this.nextFont++;
-    return new Promise((resolve) => {
-      this.fonts.set(id, resolve);
-      this.post({ kind: "font", id, at, size });
-    });
+    return this.ask((id) => ({ kind: "font", id, at, size })).then((answer) => (answer?.kind === "font" ? answer.data : undefined));
+  }
+
+  /** The fonts inside the film, for styled subtitles. */
+  fonts(): Promise<Font[]> {
+    return this.ask((id) => ({ kind: "fonts", id })).then((answer) => (answer?.kind === "fonts" ? answer.fonts : []));
   }
 
   /** The same film at another address: what is buffered stays. */
@@ -121,9 +122,18 @@ export class MseEngine implements Engine {
     this.worker.terminate();
     this.worker = undefined;
     this.video.srcObject = null;
-    for (const resolve of this.fonts.values()) resolve(undefined);
-    this.fonts.clear();
+    for (const resolve of this.asked.values()) resolve(undefined);
+    this.asked.clear();
     this.measures = [];
+  }
+
+  private ask(question: (id: number) => ToWorker): Promise<FromWorker | undefined> {
+    if (this.worker === undefined) return Promise.resolve(undefined);
+    const id = this.nextQuestion++;
+    return new Promise((resolve) => {
+      this.asked.set(id, resolve);
+      this.post(question(id));
+    });
   }
 
   private post(message: ToWorker): void {
@@ -165,9 +175,10 @@ export class MseEngine implements Engine {
       case "trouble":
         listener.failed(WORDS[message.trouble], message.trouble !== "unreachable");
         break;
+      case "fonts":
       case "font":
-        this.fonts.get(message.id)?.(message.data);
-        this.fonts.delete(message.id);
+        this.asked.get(message.id)?.(message);
+        this.asked.delete(message.id);
         break;
       case "statistics":
         this.measures.shift()?.(message.statistics);
