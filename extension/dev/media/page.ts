@@ -54,13 +54,19 @@ async function listen(): Promise<void> {
   let loudBefore = 0;
   let counted = COUNTED;
   let crossings = 0;
+  let side = 0;
   node.onaudioprocess = ({ inputBuffer, playbackTime }) => {
     const samples = inputBuffer.getChannelData(0);
     if (counted < COUNTED) {
-      for (let i = 1; i < STEP; i += 1) if (samples[i]! > 0 !== samples[i - 1]! > 0) crossings += 1;
+      for (const sample of samples) {
+        // Only what is clearly on one side counts, not the noise between the waves.
+        if (Math.abs(sample) < 0.05 || Math.sign(sample) === side) continue;
+        side = Math.sign(sample);
+        crossings += 1;
+      }
       counted += 1;
       const beep = state.beeps.at(-1);
-      if (beep && counted === COUNTED) beep.pitch = (crossings / 2 / (COUNTED * (STEP - 1))) * 48_000;
+      if (beep && counted === COUNTED) beep.pitch = (crossings / 2 / (COUNTED * STEP)) * 48_000;
     }
     const loud = samples.findIndex((sample) => Math.abs(sample) > 0.05);
     if (loud < 0) return;

@@ -5,6 +5,7 @@ import { createReadStream, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { dirname, join } from "node:path";
+import { Transform } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
@@ -34,7 +35,17 @@ export async function bundle(out) {
   return sizes;
 }
 
-/** `films` maps names to paths. A request may be delayed or slowed with `?delay=ms`. */
+/** Passes on so many bytes a second, in pieces of 16 KiB. */
+function slowly(rate) {
+  return new Transform({
+    highWaterMark: 16 << 10,
+    transform(chunk, _encoding, done) {
+      setTimeout(() => done(null, chunk), (chunk.length / rate) * 1000);
+    },
+  });
+}
+
+/** `films` maps names to paths. In a film's address `part` cuts replies to so many bytes, and `rate` slows them to so many a second. */
 export function serve(scripts, films) {
   const sent = new Map();
   const server = createServer(async (request, response) => {
@@ -57,10 +68,12 @@ export function serve(scripts, films) {
     const end = Math.min(told[2] ? Number(told[2]) : Infinity, total - 1, start + part - 1);
     if (start >= total) return response.writeHead(416, { "Content-Range": `bytes */${total}` }).end();
     response.writeHead(206, { "Content-Type": "application/octet-stream", "Content-Range": `bytes ${start}-${end}/${total}`, "Content-Length": end - start + 1 });
-    const file = createReadStream(films.get(name), { start, end });
-    file.on("data", (chunk) => sent.set(name, (sent.get(name) ?? 0) + chunk.length));
+    const file = createReadStream(films.get(name), { start, end, highWaterMark: 16 << 10 });
+    const rate = Number(url.searchParams.get("rate") ?? 0);
+    const body = rate > 0 ? file.pipe(slowly(rate)) : file;
+    body.on("data", (chunk) => sent.set(name, (sent.get(name) ?? 0) + chunk.length));
     response.on("close", () => file.destroy());
-    file.pipe(response);
+    body.pipe(response);
   }
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve({ server, sent, base: `http://127.0.0.1:${server.address().port}` })));
 }

@@ -12,19 +12,23 @@ export interface Served {
   source: RangeSource;
   /** The ranges that were asked for. */
   asked: string[];
+  /** What ends each of these requests. */
+  signals: AbortSignal[];
 }
 
 /** Serves bytes in chunks of `chunk`, in replies of at most `part` bytes. */
 export function served(bytes: Uint8Array, { chunk = 4096, part = Infinity }: { chunk?: number; part?: number } = {}): Served {
   const asked: string[] = [];
+  const signals: AbortSignal[] = [];
   const fetcher: Fetch = (_url, { headers, signal }) => {
     asked.push(headers["Range"]!);
+    signals.push(signal);
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers["Range"]!)!.map(Number) as [number, number, number];
     if (from >= bytes.length) return Promise.resolve(new Response(null, { status: 416, headers: { "Content-Range": `bytes */${bytes.length}` } }));
     const end = Math.min(to + 1, bytes.length, from + part);
     return Promise.resolve(new Response(body(bytes.subarray(from, end), chunk, signal), { status: 206, headers: { "Content-Range": `bytes ${from}-${end - 1}/${bytes.length}` } }));
   };
-  return { source: new RangeSource("http://127.0.0.1/stream", fetcher, () => Promise.resolve()), asked };
+  return { source: new RangeSource("http://127.0.0.1/stream", fetcher, () => Promise.resolve()), asked, signals };
 }
 
 export function body(bytes: Uint8Array, chunk: number, signal?: AbortSignal): ReadableStream<Uint8Array<ArrayBuffer>> {
