@@ -41,6 +41,36 @@ async fn watch(scene: &Scene) -> Result<()> {
     scene.range_is_true(length - 1000, length - 1).await
 }
 
+/// Watches a film whose sound the browser can't decode, and listens to it.
+async fn listen(film: Film) -> Result<()> {
+    let scene = Scene::of(film, Client::Libtorrent).await?;
+    let heard = async {
+        let player = scene.play().await?;
+        player.first_frame(LIMIT).await?;
+        scene.is_incomplete().await.context("at the first frame")?;
+        // The film's tone is always there: what is played must not be silence.
+        let loudness = player.loudness(LIMIT).await?;
+        ensure!(loudness > 0.02, "the loudest of it is {loudness}");
+        player.seek(f64::from(Film::SECONDS) * 0.8, LIMIT).await?;
+        scene.is_incomplete().await.context("after the seek ahead")?;
+        player.seek(5.0, LIMIT).await?;
+        let loudness = player.loudness(LIMIT).await?;
+        ensure!(loudness > 0.02, "after the seeks the loudest of it is {loudness}");
+        anyhow::Ok(())
+    };
+    heard.await.with_context(|| scene.browser.report())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_matroska_with_dolby_digital_is_seen_and_heard_while_incomplete() -> Result<()> {
+    listen(Film::Dolby).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_matroska_with_dts_is_seen_and_heard_while_incomplete() -> Result<()> {
+    listen(Film::Dts).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_mp4_with_its_index_first_plays_and_seeks_while_incomplete() -> Result<()> {
     check(Film::Mp4MoovFirst, Client::Libtorrent).await

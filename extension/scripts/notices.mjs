@@ -3,6 +3,17 @@
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
+/** What packages hold besides their own code, and don't say in their licence file. */
+const FURTHER = {
+  "@mediabunny/ac3": ffmpeg("ac3"),
+  "@mediabunny/dts": ffmpeg("dts"),
+};
+
+function ffmpeg(decoder) {
+  return `Holds parts of FFmpeg's libavcodec and libavutil (https://ffmpeg.org), compiled to WebAssembly, under the GNU Lesser General Public License, version 2.1 or later
+(https://www.gnu.org/licenses/old-licenses/lgpl-2.1.html). They are in a file of their own, chunks/${decoder}-*.js, which may be replaced by another build of them.`;
+}
+
 /** The text of dist/NOTICES.txt. Fails when a bundled package has no licence file. */
 export async function notices(metafile, root) {
   const folders = new Set();
@@ -17,7 +28,8 @@ export async function notices(metafile, root) {
     const { name, version, license } = JSON.parse(await readFile(join(root, folder, "package.json"), "utf8"));
     const file = (await readdir(join(root, folder))).find((entry) => /^licen[cs]e/i.test(entry));
     if (!file) throw new Error(`${name} is bundled and has no licence file`);
-    texts.push(`${name} ${version} (${license})\n\n${(await readFile(join(root, folder, file), "utf8")).trim()}\n`);
+    const further = FURTHER[name] ? `${FURTHER[name]}\n\n` : "";
+    texts.push(`${name} ${version} (${license})\n\n${further}${(await readFile(join(root, folder, file), "utf8")).trim()}\n`);
   }
   return texts.join(`\n${"-".repeat(80)}\n\n`);
 }

@@ -28,7 +28,8 @@ function broken(path: string, text: string): string[] {
   const folder = path.split("/")[0]!;
   const imports = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+)"/g)].map((match) => normalize(join(path, "..", match[1]!)));
   return imports
-    .filter((target) => !target.startsWith(`${folder}/`))
+    // A package by the path of one of its modules is a package all the same.
+    .filter((target) => !target.startsWith("../node_modules/") && !target.startsWith(`${folder}/`))
     .filter((target) => !ALLOWED[folder]?.some((allowed) => target === allowed || target.startsWith(`${allowed}/`)))
     .map((target) => `${path} imports ${target}`);
 }

@@ -194,3 +194,20 @@ test("what a film lacks is said, the picture first", () => {
   expect(lackWords({ picture: false, sound: true })).toMatch(/AC-3/);
   expect(lackWords({ picture: false, sound: false })).toBeUndefined();
 });
+
+test("whoever feeds the media may give up for good, or be tried again", async () => {
+  const { clock, video, source, metadata, showing } = rig();
+  source.setUrl("a");
+  metadata();
+  showing(12);
+  source.handleFailure("The daemon does not answer.", false);
+  expect([source.trouble, source.recovering]).toEqual([undefined, true]);
+  await clock.advance(1_000);
+  expect(video.opened).toEqual(["a", "a"]);
+  metadata();
+  expect(video.currentTime).toBe(12);
+  source.handleFailure("This file is damaged.", true);
+  expect(source.trouble).toBe("This file is damaged.");
+  await clock.advance(60_000);
+  expect(video.opened).toEqual(["a", "a"]);
+});

@@ -24,6 +24,10 @@ pub enum Film {
     Webm,
     /// H.264 and AAC in Matroska, cues at the end.
     Matroska,
+    /// H.264 and AC-3 in Matroska: a browser has no decoder for its sound.
+    Dolby,
+    /// H.264 and DTS in Matroska: the same.
+    Dts,
 }
 
 impl Film {
@@ -37,6 +41,8 @@ impl Film {
             Self::Mp4MoovLast => "moov-last.mp4",
             Self::Webm => "film.webm",
             Self::Matroska => "film.mkv",
+            Self::Dolby => "dolby.mkv",
+            Self::Dts => "dts.mkv",
         }
     }
 
@@ -63,6 +69,8 @@ impl Film {
             Self::Mp4MoovFirst => (H264, &["-movflags", "+faststart", "-f", "mp4"]),
             Self::Mp4MoovLast => (H264, &["-f", "mp4"]),
             Self::Matroska => (H264, &["-f", "matroska"]),
+            Self::Dolby => (H264, &["-c:a", "ac3", "-f", "matroska"]),
+            Self::Dts => (H264, &["-c:a", "dca", "-strict", "-2", "-f", "matroska"]),
             Self::Webm => (VP9, &["-f", "webm"]),
         };
         let rate = ["-b:v", "2M", "-minrate", "2M", "-maxrate", "2M", "-bufsize", "1M"];

@@ -288,7 +288,12 @@ impl PlayerPage {
     pub async fn open(browser: &Browser, info_hash: &str, file_index: u32) -> Result<Self> {
         let session = browser.open(&format!("player.html?torrent={info_hash}&file={file_index}")).await?;
         let session = prepare(session).await.with_context(|| browser.report())?;
-        session.wait_for("byTestId('video')?.src || byTestId('video')?.currentSrc", PAGE_LIMIT).await?;
+        session
+            .wait_for(
+                "byTestId('video')?.src || byTestId('video')?.currentSrc || byTestId('video')?.srcObject",
+                PAGE_LIMIT,
+            )
+            .await?;
         session.evaluate("(() => { const v = byTestId('video'); v.muted = true; v.play().catch(() => {}) })()").await?;
         Ok(Self { session })
     }
@@ -349,6 +354,26 @@ impl PlayerPage {
         ensure!((end.current_time - to_s).abs() < 5.0, "sought {to_s} s and is at {} s", end.current_time);
         self.plays_on(0.5, limit).await?;
         Ok(took)
+    }
+
+    /// The largest sample of what the film sounds like, 0 to 1, as soon as it is not silence. The `<video>` is unmuted for it.
+    ///
+    /// # Errors
+    /// The page is gone, or it is silent for too long.
+    pub async fn loudness(&self, limit: Duration) -> Result<f64> {
+        let begin = "(() => { if (globalThis.analyser) return; const v = byTestId('video'); v.muted = false; v.volume = 1; \
+             const context = new AudioContext(); const analyser = new AnalyserNode(context, { fftSize: 8192 }); \
+             new MediaStreamAudioSourceNode(context, { mediaStream: v.captureStream() }).connect(analyser); \
+             void context.resume(); v.play().catch(() => {}); globalThis.analyser = analyser })()";
+        self.session.evaluate(begin).await?;
+        let measure = "(() => { const samples = new Float32Array(8192); analyser.getFloatTimeDomainData(samples); \
+             return samples.reduce((most, it) => Math.max(most, Math.abs(it)), 0) })()";
+        until("a sound", limit, || async {
+            self.alive().await?;
+            let loudest = self.session.evaluate(measure).await?.as_f64().unwrap_or(0.0);
+            Ok((loudest > 0.001).then_some(loudest))
+        })
+        .await
     }
 
     /// What the engine says of a torrent now.

@@ -39,8 +39,8 @@ export class Transcoder {
 
   /** What an init segment for the result has to say. */
   static target(stream: Stream): Stream {
-    const channels = Math.min(2, Math.max(1, stream.channels));
-    return { ...stream, codec: "opus", codecString: "opus", sampleRate: 48_000, channels: 2, config: opusHead(channels, PRE_SKIP), frameDuration: 20_000 };
+    // Of one channel or two, packets say so themselves; what is announced has to be the same in both places that tell it.
+    return { ...stream, codec: "opus", codecString: "opus", sampleRate: 48_000, channels: 2, config: opusHead(2, PRE_SKIP), frameDuration: 20_000 };
   }
 
   /** Decodes and encodes one frame; gives what is ready. */

@@ -13,6 +13,8 @@ import { playerUrl, streamUrl } from "../model/locations";
 import { soon } from "../ui/soon";
 import type { Lack } from "./failure";
 import { lackWords } from "./failure";
+import { Carrier, isLookedInto } from "./carrier";
+import type { MseListener } from "./engines/mse";
 import { watchKeys } from "./keys";
 import { recall, remember } from "./places";
 import { Source } from "./source";
@@ -56,7 +58,22 @@ export function startPlayer(connect: (changed: () => void) => Client): void {
   const update = soon(show);
 
   const client = connect(handleState);
-  const source = new Source(video, realClock, () => current().file?.path ?? "", update, startAt());
+  const carrier = new Carrier(video, () => {
+    const { file } = current();
+    return { path: file?.path ?? "", length: file?.length ?? 0, contentType: file?.contentType ?? "" };
+  });
+  const source = new Source(carrier, realClock, () => current().file?.path ?? "", update, startAt());
+  /** Who opens the film is decided once its name is known. */
+  let decided = false;
+  let ready = false;
+  const listener: MseListener = {
+    // What the `<video>` plays by itself it plays best.
+    inspected: (_, verdict) => {
+      if (verdict.path === "native") playNatively();
+    },
+    audio: () => {},
+    failed: (words, isFinal) => source.handleFailure(words, isFinal),
+  };
   watchKeys(video);
 
   const actions: PlayerActions = {
@@ -87,8 +104,23 @@ export function startPlayer(connect: (changed: () => void) => Client): void {
     const { file } = current();
     wasConnected ||= client.link.kind === "connected";
     // A silent engine says nothing about the daemon, which may well be serving on.
-    if (client.link.kind !== "reconnecting") source.setUrl(file && playerUrl(client.link, file));
+    if (client.link.kind !== "reconnecting") {
+      const url = file && playerUrl(client.link, file);
+      if (file !== undefined && !decided) void decide(file.path);
+      if (ready) source.setUrl(url);
+    }
     update();
+  }
+
+  /** Loads what looks into films, if this one is to be looked into. An ordinary film does not wait for it. */
+  async function decide(path: string): Promise<void> {
+    decided = true;
+    if (isLookedInto(path) && "MediaSource" in globalThis && "AudioEncoder" in globalThis) {
+      const { makeMse } = await import("./engines/mse");
+      carrier.use(makeMse(video, listener));
+    }
+    ready = true;
+    handleState();
   }
 
   function show(): void {
@@ -183,6 +215,11 @@ export function startPlayer(connect: (changed: () => void) => Client): void {
     const isVideo = current().file?.contentType.startsWith("video/") ?? false;
     const picture = isVideo && video.videoWidth === 0;
     lack = { picture, sound: !picture && video.webkitAudioDecodedByteCount === 0 };
+  }
+
+  function playNatively(): void {
+    carrier.use(undefined);
+    source.reload();
   }
 
   function rememberPlace(): void {

@@ -16,7 +16,8 @@ export interface Media {
   readonly paused: boolean;
   readonly readyState: number;
   readonly error: { readonly code: number } | null;
-  load(): void;
+  /** Opens what `src` names; `atS` is where it will be sent to, seconds. */
+  load(atS: number): void;
   play(): Promise<void>;
 }
 
@@ -114,6 +115,15 @@ export class Source {
     this.changed();
   }
 
+  /** Whoever feeds the media says that it can't go on. */
+  handleFailure(words: string, isFinal: boolean): void {
+    this.failed = true;
+    this.failedAt = this.place;
+    if (isFinal) this.trouble = words;
+    else if (this.online) this.tryAgain(MOST_FAILURES, words);
+    this.changed();
+  }
+
   private tryAgain(most: number, words: string): void {
     if (this.failures >= most) {
       this.trouble = words;
@@ -134,7 +144,7 @@ export class Source {
     this.trouble = undefined;
     const play = this.playing;
     this.media.src = this.url;
-    this.media.load();
+    this.media.load(this.place);
     this.playing = play;
     // Whether a browser lets a page play unasked is the page's business, which asks when it can play.
     if (play) this.media.play().catch(() => {});

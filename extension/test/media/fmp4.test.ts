@@ -6,6 +6,7 @@ import { fragment, initSegment, joined, type Sample } from "../../src/media/fmp4
 import { MatroskaFile } from "../../src/media/matroska/file";
 import { Cursor } from "../../src/media/reader";
 import { opusHead, PictureClock, silence, SILENCE_US, SoundClock } from "../../src/media/timeline";
+import { Transcoder } from "../../src/media/transcode";
 import { all, chance, sample, served } from "./bytes";
 
 function stream(codec: Codec, type: "video" | "audio", more: Partial<Stream> = {}): Stream {
@@ -76,6 +77,14 @@ describe("fragments", () => {
 });
 
 describe("init segments", () => {
+  test("transcoded sound has as many channels in its entry as in its Opus head, also of a film in mono", () => {
+    for (const channels of [1, 2, 6]) {
+      const stream = { codec: "ac3", codecString: "ac-3", channels, sampleRate: 48_000 } as unknown as Stream;
+      const target = Transcoder.target(stream);
+      expect(target.config?.[9], `${channels} channels`).toBe(target.channels);
+    }
+  });
+
   const flac = Uint8Array.from([0x66, 0x4c, 0x61, 0x43, 0x80, 0, 0, 34, 16, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0x0b, 0xb8, 0x03, 0x70, ...new Array<number>(20).fill(0)]);
   const cases: [string, Stream][] = [
     ["avc1", stream("h264", "video", { config: Uint8Array.of(1, 100, 0, 12, 255, 225, 0, 1, 0x67, 1, 0, 1, 0x68) })],

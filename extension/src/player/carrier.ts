@@ -1,0 +1,72 @@
+// A `<video>` that opens films by itself, or by an engine.
+//
+// It stands between the page, which keeps a film open whatever interrupts it, and whoever feeds the `<video>`: to the page it looks like one.
+
+import type { Engine, Film } from "./engines/engine";
+import type { Media } from "./source";
+
+/** Files whose sound or container Chrome often can't play: they are looked into before anything is shown. */
+const LOOKED_INTO = /\.(mkv|mk3d|mka|ts|m2ts|mts)$/i;
+
+/** Whether a file of this path is looked into before it is played. */
+export function isLookedInto(path: string): boolean {
+  return LOOKED_INTO.test(path);
+}
+
+/** What of a film does not change with its address. */
+export type Described = Omit<Film, "url">;
+
+export class Carrier implements Media {
+  /** The film's address. */
+  src = "";
+  private engine: Engine | undefined;
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly film: () => Described,
+  ) {}
+
+  /** Whoever opens films from the next one on; `undefined` for the `<video>` itself. The former one lets go. */
+  use(engine: Engine | undefined): void {
+    void this.engine?.destroy();
+    this.engine = engine;
+    if (engine !== undefined) this.video.removeAttribute("src");
+  }
+
+  load(atS: number): void {
+    if (this.engine !== undefined) {
+      this.engine.open({ url: this.src, ...this.film() }, atS);
+      return;
+    }
+    this.video.src = this.src;
+    this.video.load();
+  }
+
+  play(): Promise<void> {
+    return this.video.play();
+  }
+
+  get currentTime(): number {
+    return this.video.currentTime;
+  }
+
+  set currentTime(seconds: number) {
+    this.video.currentTime = seconds;
+  }
+
+  get duration(): number {
+    return this.video.duration;
+  }
+
+  get paused(): boolean {
+    return this.video.paused;
+  }
+
+  get readyState(): number {
+    return this.video.readyState;
+  }
+
+  get error(): { readonly code: number } | null {
+    return this.video.error;
+  }
+}
