@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::clock::until;
@@ -17,6 +16,7 @@ use jstorrent_tests::workspace::Scratch;
 use jstorrent_tests::{media, process};
 use serde_json::Value;
 use tokio::process::Command;
+use tokio::sync::Mutex;
 
 const SECONDS: u32 = 20;
 const PICTURE: &str = "testsrc2=size=640x360:rate=24,noise=alls=14:allf=t";
@@ -54,6 +54,9 @@ impl World {
 }
 
 async fn avi() -> Result<PathBuf> {
+    // Tests that want it at the same time must not make it twice into one file.
+    static MAKING: Mutex<()> = Mutex::const_new(());
+    let _turn = MAKING.lock().await;
     let path = jstorrent_tests::workspace::target().join("test-media/old.avi");
     if !path.exists() {
         media::make(&path, SECONDS, PICTURE, AVI).await?;
@@ -246,7 +249,7 @@ async fn two_run_at_once_and_each_ends_with_its_viewer_and_with_the_daemon() -> 
     }
     drop(first);
     let gone = |pid: u32, what: &'static str| async move {
-        until(what, Duration::from_secs(5), || async { Ok((!is_alive(pid)).then_some(())) }).await
+        until(what, LIMIT, || async { Ok((!is_alive(pid)).then_some(())) }).await
     };
     gone(running[0], "the first to end with its viewer").await?;
     ensure!(is_alive(running[1]), "the second ended, too");
