@@ -71,7 +71,7 @@ struct Viewer {
 }
 
 impl Viewer {
-    /// Begins, and waits for so many bytes.
+    /// Starts to take the film, and waits until this many bytes have come.
     async fn begin(url: &str, folder: &Path, bytes: usize) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let path = folder.join(format!("viewer-{}", COUNT.fetch_add(1, Ordering::Relaxed)));

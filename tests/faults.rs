@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 const PIECE_LENGTH: usize = 64 << 10;
 const LENGTH: usize = 2_000_000;
 const DIARY: &[u8] = b"dear diary";
-/// Of a film that is to be in the middle of its download when a fault strikes, so many bytes come before.
+/// A fault in the middle of a download strikes after this many bytes. The rest is held back until then.
 const HELD_AT: u64 = 1_000_000;
 /// Cells that run at the same time.
 const AT_ONCE: usize = 3;

@@ -48,7 +48,7 @@ struct Link {
     rate_bps: AtomicU64,
     passed: AtomicU64,
     free_at: Mutex<Instant>,
-    /// Nothing more is read from the seeder when so many bytes have passed.
+    /// After this many bytes nothing more passes.
     held_at: watch::Sender<u64>,
 }
 
@@ -106,7 +106,7 @@ impl Proxy {
         self.link.rate_bps.store(rate_bps, Ordering::Relaxed);
     }
 
-    /// Lets so many bytes pass towards leechers in all, and at most a chunk more; `u64::MAX` lets everything pass.
+    /// Stops the line towards leechers after this many bytes in all, give or take a chunk. `u64::MAX` lets everything pass.
     pub fn hold_at(&self, bytes: u64) {
         self.link.held_at.send_replace(bytes);
     }

@@ -3,7 +3,8 @@
 //! Owns its form only. Names are strangers' words: a line break in one must not become a line of the list.
 
 use super::view;
-use crate::view::{FileView, TorrentView};
+use crate::media;
+use crate::view::TorrentView;
 
 /// What it is.
 pub(crate) const CONTENT_TYPE: &str = "audio/x-mpegurl; charset=utf-8";
@@ -11,14 +12,10 @@ pub(crate) const CONTENT_TYPE: &str = "audio/x-mpegurl; charset=utf-8";
 /// All films and all music of a torrent, in its order.
 pub(crate) fn playlist(torrent: &TorrentView, base: &str) -> String {
     let mut list = String::from("#EXTM3U\n");
-    for file in torrent.files.iter().filter(|file| is_media(file)) {
+    // Players take more than browsers do.
+    for file in torrent.files.iter().filter(|file| media::is_film(&file.path)) {
         let title: String = view::name_of(&file.path).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         list.push_str(&format!("#EXTINF:-1,{title}\n{}\n", view::stream_url(file, base)));
     }
     list
-}
-
-/// Players take more than browsers do.
-fn is_media(file: &FileView) -> bool {
-    file.playable || file.content_type.starts_with("video/") || file.content_type.starts_with("audio/")
 }

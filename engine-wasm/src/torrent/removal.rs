@@ -93,21 +93,14 @@ impl Torrent {
 
     /// A file was deleted, or not.
     pub(super) fn deleted(&mut self, file: FileIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+        let words = result.as_ref().err().map(|error| self.words_for_failure(file, error));
         let Some(removal) = &mut self.removal else { return };
         removal.underway = removal.underway.saturating_sub(1);
-        match result {
-            Ok(_) => self.is_deleted(file, cx),
-            // Nothing lies there, or lies there any more.
-            Err(OpError { kind: OpErrorKind::NotFound, .. }) => self.is_deleted(file, cx),
-            Err(OpError { kind: OpErrorKind::Changed, .. }) => {
-                let spared = removal.spared.get_or_insert((file, 0));
-                spared.1 += 1;
-            }
-            Err(error) if removal.failure.is_none() => {
-                let words = self.words_for_failure(file, &error);
-                self.removal.iter_mut().for_each(|removal| removal.failure = Some(words.clone()));
-            }
-            Err(_) => {}
+        match result.map_err(|error| error.kind) {
+            // Nothing lies there any more.
+            Ok(_) | Err(OpErrorKind::NotFound) => self.is_deleted(file, cx),
+            Err(OpErrorKind::Changed) => removal.spared.get_or_insert((file, 0)).1 += 1,
+            Err(_) => removal.failure = removal.failure.take().or(words),
         }
     }
 

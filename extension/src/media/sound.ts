@@ -1,7 +1,7 @@
 // The sound's way from packets to its source buffer: copied or transcoded, and silence where the track has a hole.
 //
-// A source buffer without sound stops the picture, too, so a hole that the picture has passed is filled with packets of
-// silence. They are Opus, which any other codec's buffer takes after `changeType`.
+// Where the sound has a hole, the browser stops the picture, too. So a hole that the picture has passed is filled with silence. The silence is Opus:
+// after `changeType` a buffer of any other codec takes it.
 
 import type { Lane } from "./buffers";
 import { mseType } from "./codecs";

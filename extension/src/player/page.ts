@@ -116,8 +116,9 @@ export function startPlayer(connect: (changed: () => void) => Client): void {
   async function decide(path: string): Promise<void> {
     decided = true;
     if (isLookedInto(path) && "MediaSource" in globalThis && "AudioEncoder" in globalThis) {
-      const { makeMse } = await import("./engines/mse");
-      carrier.use(makeMse(video, listener));
+      // Without it the `<video>` plays what it can.
+      const engine = await import("./engines/mse").catch(() => undefined);
+      if (engine) carrier.use(engine.makeMse(video, listener));
     }
     ready = true;
     handleState();

@@ -29,19 +29,19 @@ const CHUNK: usize = 64 << 10;
 const HANGS_AFTER: Duration = Duration::from_secs(20);
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Of what it complains about, so many bytes are kept.
+/// How many bytes of its complaints are kept: the last ones.
 const WORDS: usize = 4 << 10;
 /// How nice it is to other programs: a film that stutters is worse than one that begins late, and a machine that does is worse than both.
 const NICE: i32 = 5;
 
-/// A child that was started.
+/// A child that was started; it is killed when this is dropped.
 pub(super) struct Child {
     process: tokio::process::Child,
     output: ChildStdout,
     words: Arc<Mutex<Vec<u8>>>,
     /// An address that nobody is told.
     secret: String,
-    place: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Child {
@@ -69,7 +69,7 @@ impl Child {
         let (output, complaints) = pipes.ok_or_else(|| std::io::Error::other("it has no output"))?;
         let words = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(listen(complaints, Arc::clone(&words)));
-        Ok(Self { process, output, words, secret, place })
+        Ok(Self { process, output, words, secret, _place: place })
     }
 
     /// Waits for its first bytes. What follows comes with the body, which takes the child along when it is dropped.
@@ -137,13 +137,6 @@ impl Child {
         let text = String::from_utf8_lossy(&words).replace(&self.secret, "the film");
         let last = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or(&status).to_owned();
         format!("ffmpeg can't convert this film: {}.", last.trim_end_matches('.'))
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        // Its place is free when it is gone: the process is killed with this, and reaped by the runtime.
-        let _ = (&self.place, self.process.start_kill());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Films in a form that browsers play, made by the user's own ffmpeg while they watch.
 //!
-//! Owns how many conversions run at once, and what is answered when none can. ffmpeg reads the daemon's own stream address as any other viewer does, so
-//! it gets granted bytes and no others. Must never know what a file is or who has it. Invariant: a conversion ends with whoever takes its bytes.
+//! Owns how many conversions run at once, and what is answered when none can. ffmpeg reads the daemon's own stream address, as any other viewer does, so
+//! it gets granted bytes only. This part must never know what a file is or who has it. Invariant: a conversion ends when its viewer leaves.
 
 mod child;
 mod ffmpeg;
@@ -94,12 +94,12 @@ impl Converter {
         let Ok(Ok(place)) = place else {
             return unavailable("Two films are being converted already: close one of them.", RETRY_AFTER);
         };
-        let args = match order.args(&ffmpeg, &self.source(&file)) {
+        let source = self.source(&file);
+        let args = match order.args(&ffmpeg, &source) {
             Ok(args) => args,
             Err(why) => return plain(StatusCode::NOT_IMPLEMENTED, why),
         };
-        let secret = self.source(&file);
-        let begun = match Child::start(&ffmpeg.program, &args, secret, place) {
+        let begun = match Child::start(&ffmpeg.program, &args, source, place) {
             Ok(child) => child.begin(desk, file.id.clone()).await,
             Err(error) => Err(format!("ffmpeg can't be started: {error}.")),
         };
