@@ -34,7 +34,7 @@ function serve(path) {
     const [, from = "0", to = ""] = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "") ?? [];
     const start = Number(from);
     const end = to ? Number(to) : total - 1;
-    response.writeHead(206, { "Content-Type": "video/webm", "Content-Range": `bytes ${start}-${end}/${total}`, "Content-Length": end - start + 1, "Accept-Ranges": "bytes" });
+    response.writeHead(206, { "Content-Type": "video/webm", "Content-Range": `bytes ${start}-${end}/${total}`, "Content-Length": end - start + 1, "Accept-Ranges": "bytes", "Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Content-Range" });
     if (request.url.startsWith("/stream/0000000000000000000000000000000000000001")) createReadStream(path, { start, end }).pipe(response);
   });
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
