@@ -16,6 +16,7 @@ use shared_proto::FileId;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{ChildStderr, ChildStdout, Command};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::desk::Desk;
@@ -31,6 +32,8 @@ const HANGS_AFTER: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How many bytes of its complaints are kept: the last ones.
 const WORDS: usize = 4 << 10;
+/// How long its last complaints are waited for once it has ended. A program that it started may hold the pipe open for longer.
+const WORDS_WITHIN: Duration = Duration::from_secs(2);
 /// How nice it is to other programs: a film that stutters is worse than one that begins late, and a machine that does is worse than both.
 const NICE: i32 = 5;
 
@@ -39,6 +42,8 @@ pub(super) struct Child {
     process: tokio::process::Child,
     output: ChildStdout,
     words: Arc<Mutex<Vec<u8>>>,
+    /// Ends when it has said its last word.
+    listener: JoinHandle<()>,
     /// An address that nobody is told.
     secret: String,
     _place: OwnedSemaphorePermit,
@@ -68,8 +73,8 @@ impl Child {
         let pipes = process.stdout.take().zip(process.stderr.take());
         let (output, complaints) = pipes.ok_or_else(|| std::io::Error::other("it has no output"))?;
         let words = Arc::new(Mutex::new(Vec::new()));
-        tokio::spawn(listen(complaints, Arc::clone(&words)));
-        Ok(Self { process, output, words, secret, _place: place })
+        let listener = tokio::spawn(listen(complaints, Arc::clone(&words)));
+        Ok(Self { process, output, words, listener, secret, _place: place })
     }
 
     /// Waits for its first bytes. What follows comes with the body, which takes the child along when it is dropped.
@@ -133,6 +138,8 @@ impl Child {
 
     async fn complaint(&mut self) -> String {
         let status = self.process.wait().await.map(|status| status.to_string()).unwrap_or_default();
+        // It may be gone before all that it said was read.
+        let _ = tokio::time::timeout(WORDS_WITHIN, &mut self.listener).await;
         let words = self.words.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let text = String::from_utf8_lossy(&words).replace(&self.secret, "the film");
         let last = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or(&status).to_owned();
