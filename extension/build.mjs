@@ -4,8 +4,9 @@
 // else in dist/ is emptied first, so that nothing stale is ever shipped.
 
 import { build } from "esbuild";
+import { createHash } from "node:crypto";
 import { cp, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { notices } from "./scripts/notices.mjs";
 
@@ -32,6 +33,8 @@ for (const entry of await readdir(dist)) {
   if (entry !== "engine") await rm(join(dist, entry), { recursive: true, force: true });
 }
 
+const buildId = await hashOf([...(await filesBelow(source)), join(here, "package-lock.json")]);
+
 const { metafile } = await build({
   entryPoints: Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, join(source, path)])),
   outdir: dist,
@@ -47,6 +50,7 @@ const { metafile } = await build({
   minifySyntax: true,
   minifyWhitespace: true,
   metafile: true,
+  define: { BUILD_ID: JSON.stringify(buildId) },
   logLevel: "warning",
 });
 
@@ -59,10 +63,26 @@ for (const icon of await readdir(join(source, "extension/icons"))) {
   if (icon.endsWith(".png")) await cp(join(source, "extension/icons", icon), join(dist, "icons", icon));
 }
 
+// By this a page tells which of two builds is on the disk.
+await writeFile(join(dist, "build.txt"), `${buildId}\n`);
+
 // The version is written once, in package.json.
 const { version } = JSON.parse(await readFile(join(here, "package.json"), "utf8"));
 const manifest = JSON.parse(await readFile(join(source, "extension/manifest.json"), "utf8"));
 await writeFile(join(dist, "manifest.json"), JSON.stringify({ ...manifest, version }, null, 2) + "\n");
+
+/** The files below a folder, in one order everywhere. */
+async function filesBelow(folder) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).sort();
+}
+
+/** A name for what these files hold: the same files have the same name on every machine. */
+async function hashOf(paths) {
+  const hash = createHash("sha256");
+  for (const path of paths) hash.update(relative(here, path).replaceAll("\\", "/")).update("\0").update(await readFile(path)).update("\0");
+  return hash.digest("hex").slice(0, 16);
+}
 
 /** Fails when an entry is heavier than its budget: a person decides whether the budget or the entry is wrong. */
 function checkBudgets(metafile) {

@@ -40,7 +40,7 @@ function torrent(number, name, state, share, more = {}) {
     knownPeers: 0,
     trackers: [],
     fileCount: files.length,
-    mainFile: null,
+    mainFile: files.find((file) => file.playable) ?? null,
     ...more,
     files,
   };

@@ -4,7 +4,7 @@
 // the player is made with ffmpeg and served from here.
 
 import { execFileSync } from "node:child_process";
-import { createReadStream, existsSync, mkdirSync, statSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { dirname, join } from "node:path";
@@ -16,6 +16,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const shots = join(here, "shots");
 const words = process.argv.slice(2);
 const wanted = (name) => words.length === 0 || words.some((word) => name.includes(word));
+const build = readFileSync(join(here, "../dist/build.txt"), "utf8").trim();
 const base = `chrome-extension://${EXTENSION_ID}`;
 
 function film() {
@@ -40,28 +41,47 @@ function serve(path) {
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
 }
 
-/** Plays the engine in the page: publishes the state twice a second, answers for pieces. */
+/** Plays the engine in the page: tells all of what the page follows a few times a second, answers for pieces. */
 function fakeEngine(state) {
   return `(() => {
     const channel = new BroadcastChannel("jstorrent");
     const state = ${JSON.stringify(state)};
+    const build = ${JSON.stringify(build)};
+    const { torrents, streams, ...world } = state.snapshot;
+    let own, topics = [], revision = 0;
+    const row = ({ files, trackers, ...torrent }) => ({ ...torrent, files: [], trackers: [] });
+    const change = (topic) => {
+      const [kind, hash, index] = topic.split("/");
+      const torrent = torrents.find((candidate) => candidate.infoHash === hash);
+      if (kind === "list") return { kind, order: torrents.map(({ infoHash }) => infoHash), torrents: torrents.map(row), world };
+      if (kind === "torrent") return { kind, order: (torrent?.files ?? []).map((file) => file.index), files: torrent?.files ?? [], trackers: torrent?.trackers ?? [] };
+      const file = torrent?.files.find((candidate) => candidate.index === Number(index));
+      return { kind, film: { torrent: torrent ? row(torrent) : null, file: file ?? null, streams: streams.filter((stream) => stream.infoHash === hash && stream.fileIndex === Number(index)) } };
+    };
+    const say = (message) => own?.postMessage({ build, ...message });
+    const publish = () => topics.length > 0 && say({ kind: "state", session: "shots", link: state.link, updates: topics.map((topic) => ({ topic, from: null, revision: ++revision, change: change(topic) })) });
     const noise = (cell) => { const x = Math.sin(cell * 12.9) * 43758.5; return x - Math.floor(x); };
     channel.onmessage = ({ data }) => {
+      if (data.page) own ??= new BroadcastChannel("jstorrent/" + data.page);
+      if (data.kind === "watch") {
+        topics = data.topics;
+        publish();
+      }
       if (data.kind !== "request") return;
-      const { page, id, request } = data;
+      const { id, request } = data;
+      if (request.kind === "everything") say({ kind: "reply", id, reply: { kind: "everything", state } });
       if (request.kind === "pieces") {
         const verified = Array.from({ length: request.cells }, (_, cell) => cell < request.cells * 0.3 || noise(cell >> 3) > 0.82 ? 255 : 0);
         const underway = verified.map((_, cell) => cell > request.cells * 0.3 && cell < request.cells * 0.36 ? 200 : 0);
-        channel.postMessage({ kind: "reply", page, id, reply: { kind: "pieces", pieces: { verified, underway } } });
+        say({ kind: "reply", id, reply: { kind: "pieces", pieces: { verified, underway } } });
       } else if (request.kind === "intent") {
         if (request.intent.kind === "add_url") {
-          channel.postMessage({ kind: "reply", page, id, reply: { kind: "intent", reply: { kind: "failed", message: "The torrent file can't be fetched: the server answered 404." } } });
+          say({ kind: "reply", id, reply: { kind: "intent", reply: { kind: "failed", message: "The torrent file can't be fetched: the server answered 404." } } });
           return;
         }
-        channel.postMessage({ kind: "reply", page, id, reply: { kind: "intent", reply: { kind: "failed", message: "The file lacks its list of pieces." } } });
+        say({ kind: "reply", id, reply: { kind: "intent", reply: { kind: "failed", message: "The file lacks its list of pieces." } } });
       }
     };
-    const publish = () => channel.postMessage({ kind: "state", state });
     clearInterval(globalThis.publishing);
     globalThis.publishing = setInterval(publish, 300);
     publish();
@@ -122,7 +142,7 @@ async function prepared(url, width, height, theme, state) {
   await page.send("Page.navigate", { url });
   await until("the page", () => page.evaluate("!!globalThis.jstorrent"));
   await page.evaluate(fakeEngine(state));
-  await until("a state", () => page.evaluate("!!jstorrent.snapshot()"));
+  await until("a state", () => page.evaluate("document.querySelector('[data-testid=link-status]').dataset.state !== 'starting'"));
   await new Promise((resolve) => setTimeout(resolve, 300));
   return page;
 }

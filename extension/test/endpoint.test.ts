@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { requestEndpoint } from "../src/extension/endpoint";
-import type { EndpointResult } from "../src/host/messages";
+import type { EndpointResult } from "../src/extension/messages";
 import { NativeHostError } from "../src/extension/platform";
 import { singleFlight } from "../src/extension/single_flight";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { handOver, PATIENCE_MS } from "../src/extension/hand_over";
-import type { AppMessage } from "../src/host/messages";
+import type { AppMessage } from "../src/extension/messages";
 import { FakeClock, settle } from "./fake_clock";
 import { HASH } from "./samples";
 

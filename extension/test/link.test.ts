@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ATTEMPT_MS, FIRST_DELAY_MS, GOOD_MS, Link, MOST_BROKEN_DELAY_MS, MOST_DELAY_MS } from "../src/extension/link";
-import type { EndpointResult } from "../src/host/messages";
+import type { EndpointResult } from "../src/extension/messages";
 import type { LinkState } from "../src/model/link";
 import { FakeClock, settle } from "./fake_clock";
 

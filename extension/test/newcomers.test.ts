@@ -8,7 +8,7 @@ function rig(): Newcomers {
   return newcomers;
 }
 
-const bare = torrent({ state: "metadata", files: [], pieceCount: 0 });
+const bare = torrent({ state: "metadata", files: [], fileCount: 0, pieceCount: 0 });
 
 test("a torrent that came alone opens once, when it has files", () => {
   const newcomers = rig();

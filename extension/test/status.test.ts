@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Situation } from "../src/player/status";
 import { status, waitOf } from "../src/player/status";
-import { file, HASH, stream, torrent, wait } from "./samples";
+import { file, stream, torrent, wait } from "./samples";
 
 const STARVED = { starved: true, paused: false, seeking: false, ended: false, opened: false };
 const FED = { ...STARVED, starved: false, opened: true };
@@ -59,14 +59,8 @@ describe("a viewer that is fed hears little", () => {
   test("while a torrent is in trouble that does not concern it yet", () => check({ media: FED, torrent: torrent({ state: "error" }) }, "Playing", "quiet"));
 });
 
-test("the wait shown is that of this file's latest request that waits", () => {
-  const streams = [
-    stream({ waiting: wait({ etaMs: 1 }) }),
-    stream({ waiting: wait({ etaMs: 2 }) }),
-    stream(),
-    stream({ fileIndex: 1, waiting: wait({ etaMs: 3 }) }),
-    stream({ infoHash: HASH.replace("0", "f"), waiting: wait({ etaMs: 4 }) }),
-  ];
-  expect(waitOf(streams, HASH, 0)?.etaMs).toBe(2);
-  expect(waitOf(streams, HASH, 2)).toBeUndefined();
+test("of several requests the last one that waits is told", () => {
+  const streams = [stream({ waiting: wait({ etaMs: 1 }) }), stream({ waiting: wait({ etaMs: 2 }) }), stream()];
+  expect(waitOf(streams)?.etaMs).toBe(2);
+  expect(waitOf([stream()])).toBeUndefined();
 });

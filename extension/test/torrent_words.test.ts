@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { givenWords, isDescribed, progressWords, rateWords, share, shareWords, stateWords } from "../src/list/torrent_words";
 import { torrent } from "./samples";
 
-const bare = torrent({ state: "metadata", files: [], pieceCount: 0, length: 0, verified: 0, wanted: 0, wantedVerified: 0 });
+const bare = torrent({ state: "metadata", files: [], fileCount: 0, pieceCount: 0, length: 0, verified: 0, wanted: 0, wantedVerified: 0 });
 
 test("a magnet link says what it waits for, and claims nothing of its content", () => {
   expect(stateWords(bare)).toBe("Getting the torrent’s description");
@@ -10,7 +10,7 @@ test("a magnet link says what it waits for, and claims nothing of its content", 
 });
 
 test("a torrent of empty files is all there", () => {
-  expect(share({ ...bare, state: "complete", files: torrent().files })).toBe(1);
+  expect(share({ ...bare, state: "complete", fileCount: 1 })).toBe(1);
 });
 
 test("a torrent under way says how far it is", () => {

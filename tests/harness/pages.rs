@@ -80,7 +80,8 @@ pub struct FileSnapshot {
 }
 
 async fn prepare(session: Session) -> Result<Session> {
-    session.wait_for("globalThis.jstorrent && document.readyState === 'complete'", PAGE_LIMIT).await?;
+    // The first call makes the page follow everything.
+    session.wait_for("globalThis.jstorrent && (jstorrent.snapshot(), document.readyState === 'complete')", PAGE_LIMIT).await?;
     session.evaluate(FIND).await?;
     Ok(session)
 }

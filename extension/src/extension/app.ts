@@ -4,4 +4,4 @@ import { startList } from "../list/page";
 import { connectPage } from "./connect";
 import { onAddLink } from "./platform";
 
-startList(connectPage, onAddLink);
+startList(connectPage(), onAddLink);

@@ -6,7 +6,7 @@
 import { realClock } from "../model/clock";
 import { NATIVE_HOST, requestEndpoint } from "./endpoint";
 import { handOver } from "./hand_over";
-import type { EndpointResult } from "../host/messages";
+import type { EndpointResult } from "./messages";
 import {
   callNativeHost,
   createLinkMenu,

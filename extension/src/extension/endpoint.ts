@@ -4,21 +4,16 @@
 // never put into words.
 
 import { TOKEN } from "../model/generated/Token";
-import type { EndpointResult } from "../host/messages";
+import type { EndpointResult } from "./messages";
 import { NativeHostError } from "./platform";
-import { integer, object, parse, pattern, text } from "../host/shape";
 
 /** Name of the native messaging host that finds or starts the daemon. */
 export const NATIVE_HOST = "com.jstorrent.io_daemon";
 
 const TIMEOUT_MS = 20_000;
 
-const endpointReply = object<{ port: number; token: string; version: string }>({
-  port: integer(1, 65535),
-  token: pattern(TOKEN),
-  version: text(64),
-});
-const errorReply = object<{ message: string }>({ message: text(4096) });
+/** A longer text is not shown. */
+const MAX_TEXT = 4096;
 
 /** Asks the native host where the daemon is; never throws. */
 export async function requestEndpoint(call: (message: object) => Promise<unknown>): Promise<EndpointResult> {
@@ -32,12 +27,18 @@ export async function requestEndpoint(call: (message: object) => Promise<unknown
 }
 
 function readReply(reply: unknown): EndpointResult {
-  const type = typeof reply === "object" && reply !== null && "type" in reply ? reply.type : undefined;
-  const endpoint = type === "endpoint" ? parse(endpointReply, reply) : undefined;
-  if (endpoint) return { kind: "endpoint", port: endpoint.port, token: endpoint.token, version: endpoint.version };
-  const error = type === "error" ? parse(errorReply, reply) : undefined;
-  if (error) return { kind: "host_error", message: error.message };
+  const { type, port, token, version, message } = (typeof reply === "object" && reply !== null ? reply : {}) as Record<string, unknown>;
+  if (type === "endpoint" && isPort(port) && isText(token) && TOKEN.test(token) && isText(version)) return { kind: "endpoint", port, token, version };
+  if (type === "error" && isText(message)) return { kind: "host_error", message };
   return { kind: "host_error", message: "Its answer was not understood; is it of another version?" };
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65535;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value.length <= MAX_TEXT;
 }
 
 function readFailure(error: unknown): EndpointResult {

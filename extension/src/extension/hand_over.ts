@@ -4,8 +4,8 @@
 // person sees that. Invariant: a link goes to one tab, once, and only a magnet link goes at all.
 
 import type { Clock } from "../model/clock";
-import { parseAppMessage } from "../host/messages";
-import type { AppMessage } from "../host/messages";
+import { isMagnet } from "../text/torrent_link";
+import type { AppMessage } from "./messages";
 
 /** What it takes. */
 export interface HandOverActions {
@@ -22,8 +22,8 @@ const AGAIN_MS = 100;
 
 /** Opens the app page and gives it the link as soon as it listens. */
 export async function handOver(link: string, { clock, showApp, tellApp }: HandOverActions): Promise<void> {
-  const message = parseAppMessage({ kind: "add_link", link });
-  if (!message) throw new Error("It is not a magnet link.");
+  if (!isMagnet(link)) throw new Error("It is not a magnet link.");
+  const message: AppMessage = { kind: "add_link", link };
   const tabId = await showApp();
   const end = clock.now() + PATIENCE_MS;
   while (!(await tellApp(tabId, message))) {

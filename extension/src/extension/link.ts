@@ -6,7 +6,7 @@
 import type { Clock } from "../model/clock";
 import { backoff } from "../model/clock";
 import type { DownCause, LinkState } from "../model/link";
-import type { EndpointResult } from "../host/messages";
+import type { EndpointResult } from "./messages";
 
 /** What the engine says of its connection. */
 export type LinkEvent =

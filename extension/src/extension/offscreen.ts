@@ -4,8 +4,7 @@
 // speak over their own channel.
 
 import { realClock } from "../model/clock";
-import type { EndpointResult, OffscreenMessage } from "../host/messages";
-import { parseEndpointResult, parseWorkerMessage } from "../host/messages";
+import type { EndpointResult, OffscreenMessage, WorkerMessage } from "./messages";
 import { askBackground } from "./platform";
 import { Watchdog } from "./watchdog";
 
@@ -15,17 +14,16 @@ declare global {
 }
 
 async function endpoint(): Promise<EndpointResult> {
-  const answer = parseEndpointResult(await askBackground({ kind: "get_endpoint" }));
-  return answer ?? { kind: "host_error", message: "The extension's background did not answer." };
+  const answer = await askBackground({ kind: "get_endpoint" });
+  return (answer as EndpointResult | undefined) ?? { kind: "host_error", message: "The extension's background did not answer." };
 }
 
 function spawn(): Worker {
   // Unlike silence, the loss of its lock says that a worker is dead, and says so at once.
   const life = `engine ${crypto.randomUUID()}`;
   const worker = new Worker("worker.js", { type: "module", name: life });
-  worker.addEventListener("message", (event: MessageEvent<unknown>) => {
-    const message = parseWorkerMessage(event.data);
-    switch (message?.kind) {
+  worker.addEventListener("message", ({ data: message }: MessageEvent<WorkerMessage>) => {
+    switch (message.kind) {
       case "alive":
         void navigator.locks.request(life, () => {
           if (watchdog.worker === worker) console.error("The engine's worker died and is started anew.");
@@ -43,8 +41,6 @@ function spawn(): Worker {
       case "fatal":
         console.error("The engine broke and is started anew:", message.message);
         watchdog.handleFailure(worker);
-        break;
-      case undefined:
         break;
     }
   });

@@ -3,8 +3,7 @@
 // It knows no torrents and no engine; it turns Chrome's callbacks and error strings into values. Listeners are handed
 // over at top level by their owners, because a service worker that registers late misses the event that woke it.
 
-import type { AppMessage, RuntimeMessage } from "../host/messages";
-import { parseAppMessage, parseRuntimeMessage } from "../host/messages";
+import type { AppMessage, RuntimeMessage } from "./messages";
 
 const OFFSCREEN_PAGE = "offscreen.html";
 const APP_PAGE = "app.html";
@@ -62,9 +61,8 @@ export async function tellApp(tabId: number, message: AppMessage): Promise<boole
 
 /** In the app page: calls back with links that were chosen in the context menu. Only the background can send them. */
 export function onAddLink(listener: (link: string) => void): void {
-  chrome.runtime.onMessage.addListener((raw: unknown, sender, respond) => {
-    const message = sender.id === chrome.runtime.id && !sender.tab ? parseAppMessage(raw) : undefined;
-    if (!message) return;
+  chrome.runtime.onMessage.addListener((message: AppMessage | RuntimeMessage, sender, respond) => {
+    if (sender.id !== chrome.runtime.id || sender.tab || message.kind !== "add_link") return;
     listener(message.link);
     respond(true);
   });
@@ -107,10 +105,8 @@ export function onToolbarAction(listener: () => void): void {
 
 /** Answers messages of the extension's own contexts; what another extension or a page sends is not looked at. */
 export function onRuntimeMessage(answer: (message: RuntimeMessage) => Promise<unknown>): void {
-  chrome.runtime.onMessage.addListener((raw: unknown, sender, respond) => {
-    if (sender.id !== chrome.runtime.id) return false;
-    const message = parseRuntimeMessage(raw);
-    if (!message) return false;
+  chrome.runtime.onMessage.addListener((message: AppMessage | RuntimeMessage, sender, respond) => {
+    if (sender.id !== chrome.runtime.id || message.kind === "add_link") return false;
     answer(message).then(respond, () => respond(undefined));
     return true;
   });

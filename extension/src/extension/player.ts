@@ -3,4 +3,4 @@
 import { startPlayer } from "../player/page";
 import { connectPage } from "./connect";
 
-startPlayer(connectPage);
+startPlayer(connectPage());

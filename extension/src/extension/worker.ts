@@ -1,4 +1,4 @@
-// The engine's worker: hosts the WebAssembly, keeps its link to the daemon up, and serves pages over the channel.
+// The engine's worker: hosts the WebAssembly, keeps its link to the daemon up, and tells pages what they follow.
 //
 // It decides nothing about torrents. When the engine breaks (a WebAssembly trap leaves it in no known state) it says
 // so and lets itself be replaced; all that matters is stored by the daemon.
@@ -8,30 +8,36 @@ import type { EngineHost, HostEvent } from "./engine";
 import { loadEngine } from "./engine";
 import type { LinkState } from "../model/link";
 import { Link } from "./link";
-import type {
-  EndpointResult,
-  EngineMessage,
-  PageReply,
-  PageRequest,
-  WorkerMessage,
-} from "../host/messages";
-import { CHANNEL, parseOffscreenMessage, parsePageMessage } from "../host/messages";
-import { Watchers } from "./watchers";
+import type { EngineMessage, PageMessage, PageReply, PageRequest } from "../host/protocol";
+import { CHANNEL, channelOf } from "../host/protocol";
+import { BUILD } from "./build";
+import { Followers } from "./followers";
+import type { EndpointResult, OffscreenMessage, WorkerMessage } from "./messages";
 
 const HEARTBEAT_MS = 500;
 const PUBLISH_MS = 500;
 /** Changes that come in a bunch are published as one. */
 const BUNCH_MS = 30;
 
+/** What there is before there is an engine. */
+const NOTHING = { torrents: [], roots: [], streams: [], listenPort: null, portMapping: null, settings: null, notices: [] };
+
 /** The worker's own global, of which the page types know nothing. */
 const scope = globalThis as unknown as {
   name: string;
   postMessage(message: WorkerMessage): void;
-  addEventListener(type: "message", listener: (event: MessageEvent<unknown>) => void): void;
+  addEventListener(type: "message", listener: (event: MessageEvent<OffscreenMessage>) => void): void;
 };
 
+/** Tells a page that what it hears comes from another engine than before. */
+const session = crypto.randomUUID();
 const channel = new BroadcastChannel(CHANNEL);
-const watchers = new Watchers();
+/** The channel on which each page hears. */
+const channels = new Map<string, BroadcastChannel>();
+const followers = new Followers((page) => {
+  channels.get(page)?.close();
+  channels.delete(page);
+});
 const asked = new Map<number, (result: EndpointResult) => void>();
 let nextId = 0;
 let engine: EngineHost | undefined;
@@ -50,30 +56,28 @@ const link = new Link(realClock, {
   changed: () => publishSoon(BUNCH_MS),
 });
 
-scope.addEventListener("message", (event) => {
-  const message = parseOffscreenMessage(event.data);
-  if (!message) return;
-  asked.get(message.id)?.(message.result);
-  asked.delete(message.id);
+scope.addEventListener("message", ({ data: { id, result } }) => {
+  asked.get(id)?.(result);
+  asked.delete(id);
 });
 
-channel.addEventListener("message", (event: MessageEvent<unknown>) => {
-  const message = parsePageMessage(event.data);
-  switch (message?.kind) {
+channel.addEventListener("message", ({ data: message }: MessageEvent<PageMessage>) => {
+  switch (message.kind) {
     case "watch":
-      if (watchers.add(message.page, performance.now())) publishSoon(0);
+      if (followers.follow(message.page, message.topics, message.missing, performance.now())) publishSoon(0);
       link.setWatched(true);
       break;
     case "leave":
-      watchers.remove(message.page);
+      followers.forget(message.page);
+      break;
+    case "restart":
+      scope.postMessage({ kind: "fatal", message: "A page is of a newer build." });
       break;
     case "request": {
       const { page, id } = message;
-      void answer(message.request).then((reply) => send({ kind: "reply", page, id, reply }));
+      void answer(message.request).then((reply) => send(page, { kind: "reply", build: BUILD, id, reply }));
       break;
     }
-    case undefined:
-      break;
   }
 });
 
@@ -83,7 +87,7 @@ function beat(): void {
 
 setInterval(() => {
   beat();
-  if (!watchers.any(performance.now())) link.setWatched(false);
+  if (followers.all(performance.now()).length === 0) link.setWatched(false);
 }, HEARTBEAT_MS);
 beat();
 // Held until this worker is gone, in whatever way.
@@ -115,11 +119,10 @@ async function answer(request: PageRequest): Promise<PageReply> {
     }
     case "pieces": {
       const { infoHash, fileIndex, cells } = request;
-      const pieces = guard(() => engine?.pieces(infoHash, fileIndex, cells));
-      if (!pieces) return { kind: "pieces", pieces: null };
-      // Rust's byte vectors can come as typed arrays; on the channel they are plain lists.
-      return { kind: "pieces", pieces: { verified: Array.from(pieces.verified), underway: Array.from(pieces.underway) } };
+      return { kind: "pieces", pieces: guard(() => engine?.pieces(infoHash, fileIndex, cells)) ?? null };
     }
+    case "everything":
+      return { kind: "everything", state: { link: broken ?? link.state, snapshot: guard(() => engine?.snapshot()) ?? NOTHING } };
     case "retry":
       if (broken) scope.postMessage({ kind: "fatal", message: "The engine could not be loaded; a page asks to try again." });
       if (engine) link.start();
@@ -139,20 +142,26 @@ function publishSoon(delayMs: number): void {
   publishTimer = setTimeout(publish, delayMs);
 }
 
-/** Publishes and goes on doing so while anybody looks; a snapshot that is dear to make is made less often. */
+/** Tells every page what is new for it, and goes on doing so while anybody looks; what is dear to find out is told less often. */
 function publish(): void {
   publishTimer = undefined;
   const before = performance.now();
-  if (!watchers.any(before)) return;
+  const pages = followers.all(before);
+  if (pages.length === 0) return;
   // The dearest turn there is, with a hundred thousand files: it has the watchdog's whole patience to itself.
   beat();
-  const snapshot = guard(() => engine?.snapshot()) ?? { torrents: [], roots: [], streams: [], listenPort: null, portMapping: null, settings: null, notices: [] };
-  send({ kind: "state", state: { link: broken ?? link.state, snapshot } });
+  const updates = guard(() => engine?.updates(followers.topics())) ?? [];
+  for (const page of pages) {
+    const news = followers.news(page, updates, (topic) => guard(() => engine?.whole(topic)));
+    send(page, { kind: "state", build: BUILD, session, link: broken ?? link.state, updates: news });
+  }
   publishSoon(Math.max(PUBLISH_MS, (performance.now() - before) * 10));
 }
 
-function send(message: EngineMessage): void {
-  channel.postMessage(message);
+function send(page: string, message: EngineMessage): void {
+  let own = channels.get(page);
+  if (!own) channels.set(page, (own = new BroadcastChannel(channelOf(page))));
+  own.postMessage(message);
 }
 
 /** Runs a call into the engine; after a trap nothing it says can be believed, so the worker asks to be replaced. */

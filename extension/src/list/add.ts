@@ -6,7 +6,6 @@
 
 import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";
-import { MAX_METAINFO_BYTES } from "../host/messages";
 import { size } from "../text/format";
 import { parseLink } from "../text/torrent_link";
 
@@ -26,6 +25,8 @@ export interface Note {
   words: string;
 }
 
+/** A `.torrent` file larger than this is refused before it is read. */
+export const MAX_METAINFO_BYTES = 8 * 1024 * 1024;
 /** How many files and links are read and handed over at a time. */
 const AT_ONCE = 4;
 /** So many files are taken at a time; a folder dropped by mistake can hold any number. */

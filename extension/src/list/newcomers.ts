@@ -3,7 +3,7 @@
 // A magnet link has none until its description comes. Invariant: what a person opened, closed or removed meanwhile is
 // theirs, and no longer opens by itself.
 
-import type { TorrentView } from "../model/generated/TorrentView";
+import type { TorrentRow } from "../model/topics";
 
 /** The torrents that wait for their files. */
 export class Newcomers {
@@ -20,9 +20,9 @@ export class Newcomers {
   }
 
   /** Those that have their files by now; each is named once. */
-  arrived(torrents: TorrentView[]): string[] {
+  arrived(torrents: readonly TorrentRow[]): string[] {
     if (this.waiting.size === 0) return [];
-    const hashes = torrents.filter((torrent) => torrent.files.length > 0).map((torrent) => torrent.infoHash);
+    const hashes = torrents.filter((torrent) => torrent.fileCount > 0).map((torrent) => torrent.infoHash);
     return hashes.filter((infoHash) => this.waiting.delete(infoHash));
   }
 }

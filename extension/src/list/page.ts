@@ -1,12 +1,14 @@
 // The app page: the list of torrents, and everything a person does with them.
 //
-// What it shows is the engine's last snapshot plus a little state of its own (what is open, what was just copied);
+// What it shows is what it follows of the engine plus a little state of its own (what is open, what was just copied);
 // losing the page loses nothing.
 
 import { html, nothing, render } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { FileView } from "../model/generated/FileView";
-import type { Client } from "../host/client";
+import type { World } from "../model/generated/World";
+import type { TorrentRow } from "../model/topics";
+import type { Host } from "../host/host";
 import type { Intent } from "../model/generated/Intent";
 import { parsePeers } from "../text/address";
 import { count } from "../text/format";
@@ -26,8 +28,8 @@ import { FILES_AT_FIRST, FILES_MORE, torrentView } from "./torrent_view";
 
 const COPIED_MS = 1_500;
 
-/** Shows the list in this document. `connect` joins it to the engine; `onAddLink` calls back with links chosen elsewhere. */
-export function startList(connect: (changed: () => void) => Client, onAddLink: (listener: (link: string) => void) => void): void {
+/** Shows the list in this document. `onAddLink` calls back with links chosen elsewhere. */
+export function startList(host: Host, onAddLink: (listener: (link: string) => void) => void): void {
   const root = document.querySelector<HTMLElement>("#app")!;
   const picker = document.querySelector<HTMLInputElement>("#picker")!;
   const dialog = document.querySelector<HTMLDialogElement>("#dialog")!;
@@ -44,20 +46,18 @@ export function startList(connect: (changed: () => void) => Client, onAddLink: (
   let linkWrong = "";
   const update = soon(show);
 
-  const client = connect(() => {
-    adder.setReady(client.link.kind === "connected");
-    for (const infoHash of newcomers.arrived(client.state?.snapshot.torrents ?? [])) open.add(infoHash);
-    settings.update();
-    update();
-  });
-  const settings = new SettingsDialog(settingsDialog, () => client.state?.snapshot, (intent) => client.intent(intent));
-  const adder = new Adder((intent) => client.intent(intent), update, showAdded);
+  const settings = new SettingsDialog(settingsDialog, world, (intent) => host.intent(intent));
+  const adder = new Adder((intent) => host.intent(intent), update, showAdded);
 
   const pageActions: PageActions = {
     pick: () => picker.click(),
     link: () => showLinkField(!linkField),
     settings: () => settings.open(),
-    noticeAction: (does) => (does === "retry" ? client.retry() : client.takeOver()),
+    noticeAction: (does) => {
+      if (does === "retry") host.retry();
+      else if (does === "take_over") host.takeOver();
+      else host.update();
+    },
     copyCommand: (command) => void copyText(command, command),
     dismiss: (id) => adder.dismiss(id),
     dismissAll: () => adder.notes.filter((note) => note.kind === "failed").forEach((note) => adder.dismiss(note.id)),
@@ -67,6 +67,7 @@ export function startList(connect: (changed: () => void) => Client, onAddLink: (
     toggle: (infoHash) => {
       newcomers.forget(infoHash);
       if (!open.delete(infoHash)) open.add(infoHash);
+      follow();
       update();
     },
     pause: (infoHash) => void act({ kind: "pause", infoHash }),
@@ -109,18 +110,44 @@ export function startList(connect: (changed: () => void) => Client, onAddLink: (
     if (event.target === dialog) dialog.close();
   });
 
+  function torrentsNow(): readonly TorrentRow[] {
+    return host.topic("list")?.torrents ?? [];
+  }
+
+  function world(): World | undefined {
+    return host.topic("list")?.world;
+  }
+
+  /** Of a torrent that is open its contents are followed as well. */
+  function follow(): void {
+    host.follow(["list", ...[...open].map((infoHash) => `torrent/${infoHash}` as const)]);
+  }
+
+  function handleNews(): void {
+    adder.setReady(host.link.kind === "connected");
+    openArrived();
+    settings.update();
+    update();
+  }
+
+  function openArrived(): void {
+    for (const infoHash of newcomers.arrived(torrentsNow())) open.add(infoHash);
+    follow();
+  }
+
   function show(): void {
-    const { link, state } = client;
+    const { link } = host;
     const words = linkWords(link);
-    const torrents = state?.snapshot.torrents ?? [];
+    const torrents = torrentsNow();
+    const here = world();
     const online = link.kind === "connected";
     const settled = online || words.notice !== undefined;
     document.title = torrents.length > 0 ? `JSTorrent – ${count(torrents.length, "torrent")}` : "JSTorrent";
     render(
-      html`${headerView(words, link.kind, linkField, online && state?.snapshot.settings != null, pageActions)}
+      html`${headerView(words, link.kind, linkField, online && here?.settings != null, pageActions)}
         <main>
           ${linkField ? linkFieldView(linkWrong, { submit: submitLink, close: () => showLinkField(false) }) : nothing}
-          ${words.notice ? noticeView(words.notice, copied, pageActions) : nothing} ${engineNoticesView(state?.snapshot.notices ?? [])} ${notesView(adder.notes, online, pageActions)}
+          ${words.notice ? noticeView(words.notice, copied, pageActions) : nothing} ${engineNoticesView(here?.notices ?? [])} ${notesView(adder.notes, online, pageActions)}
           ${torrents.length > 0
             ? html`<ul class="torrents" aria-label="Torrents">
                 ${repeat(
@@ -129,13 +156,14 @@ export function startList(connect: (changed: () => void) => Client, onAddLink: (
                   (torrent) =>
                     torrentView(
                       torrent,
+                      host.topic(`torrent/${torrent.infoHash}`),
                       {
                         open: open.has(torrent.infoHash),
                         filesShown: filesShown.get(torrent.infoHash) ?? FILES_AT_FIRST,
                         online,
                         copied,
                         peersWords: peersWords.get(torrent.infoHash),
-                        roots: state?.snapshot.roots ?? [],
+                        roots: here?.roots ?? [],
                         moveWords: moveWords.get(torrent.infoHash),
                       },
                       torrentActions,
@@ -154,7 +182,7 @@ export function startList(connect: (changed: () => void) => Client, onAddLink: (
   /** A torrent that was just added shows its files once it has them; of many at a time that would be a heap. */
   function showAdded(infoHash: string, alone: boolean): void {
     if (alone) newcomers.expect(infoHash);
-    for (const arrived of newcomers.arrived(client.state?.snapshot.torrents ?? [])) open.add(arrived);
+    openArrived();
     update();
   }
 
@@ -179,17 +207,18 @@ export function startList(connect: (changed: () => void) => Client, onAddLink: (
 
   /** Does something to a torrent; what the engine has to say about it is shown like words about files. */
   async function act(intent: Intent & { infoHash: string }): Promise<void> {
-    const name = client.state?.snapshot.torrents.find((torrent) => torrent.infoHash === intent.infoHash)?.name;
-    const reply = await client.intent(intent);
+    const name = torrentsNow().find((torrent) => torrent.infoHash === intent.infoHash)?.name;
+    const reply = await host.intent(intent);
     if (reply.kind !== "configured" && reply.message !== null) adder.say(name ?? "The torrent", reply.message);
   }
 
   function askToRemove(infoHash: string): void {
-    const torrent = client.state?.snapshot.torrents.find((candidate) => candidate.infoHash === infoHash);
+    const torrent = torrentsNow().find((candidate) => candidate.infoHash === infoHash);
     if (!torrent) return;
     const remove = (deleteData: boolean) => {
       dialog.close();
       open.delete(infoHash);
+      follow();
       newcomers.forget(infoHash);
       filesShown.delete(infoHash);
       peersWords.delete(infoHash);
@@ -206,7 +235,7 @@ export function startList(connect: (changed: () => void) => Client, onAddLink: (
     if ("words" in parsed) {
       peersWords.set(infoHash, parsed.words);
     } else {
-      const reply = await client.intent({ kind: "add_peers", infoHash, peers: parsed.peers });
+      const reply = await host.intent({ kind: "add_peers", infoHash, peers: parsed.peers });
       peersWords.set(infoHash, reply.kind === "failed" ? reply.message : `${count(parsed.peers.length, "peer")} added.`);
       if (reply.kind !== "failed") input.value = "";
     }
@@ -215,13 +244,13 @@ export function startList(connect: (changed: () => void) => Client, onAddLink: (
 
   async function move(infoHash: string, form: HTMLFormElement): Promise<void> {
     const field = (name: string) => (form.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement | null)?.value ?? null;
-    const reply = await client.intent({ kind: "move", infoHash, root: field("root"), folder: field("folder"), name: field("name") });
+    const reply = await host.intent({ kind: "move", infoHash, root: field("root"), folder: field("folder"), name: field("name") });
     moveWords.set(infoHash, reply.kind === "failed" ? reply.message : "");
     update();
   }
 
   async function copyAddress(file: FileView, key: string): Promise<void> {
-    const url = streamUrl(client.link, file);
+    const url = streamUrl(host.link, file);
     if (url) await copyText(url, key);
   }
 
@@ -235,5 +264,7 @@ export function startList(connect: (changed: () => void) => Client, onAddLink: (
     }, COPIED_MS);
   }
 
-  update();
+  follow();
+  host.listen(handleNews, new AbortController().signal);
+  handleNews();
 }

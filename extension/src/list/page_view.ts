@@ -3,8 +3,8 @@
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
 import type { NoticeView } from "../model/generated/NoticeView";
-import type { TorrentView } from "../model/generated/TorrentView";
 import * as icons from "../ui/icons";
+import type { TorrentRow } from "../model/topics";
 import type { LinkNotice, LinkWords } from "../text/link_words";
 import { size } from "../text/format";
 import type { Note } from "./add";
@@ -82,7 +82,7 @@ export function noticeView(notice: LinkNotice, copied: string | undefined, actio
 }
 
 /** What the engine has to say about itself, for as long as it is so. */
-export function engineNoticesView(notices: NoticeView[]): TemplateResult {
+export function engineNoticesView(notices: readonly NoticeView[]): TemplateResult {
   return html`<div class="notes" role="status" aria-live="polite" data-testid="engine-notices">
     ${notices.map(
       ({ kind, message }) => html`<p class="note" data-kind="failed" data-testid="engine-notice" data-about=${kind}>
@@ -160,7 +160,7 @@ export function dropView(): TemplateResult {
 }
 
 /** Asks what is to become of the data. */
-export function removeDialogView(torrent: TorrentView, remove: (deleteData: boolean) => void, cancel: () => void): TemplateResult {
+export function removeDialogView(torrent: TorrentRow, remove: (deleteData: boolean) => void, cancel: () => void): TemplateResult {
   return html`<h2>Remove this torrent?</h2>
     <p class="dialog-name"><bdi>${torrent.name}</bdi></p>
     <p>

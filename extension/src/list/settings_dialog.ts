@@ -6,7 +6,7 @@ import { render } from "lit";
 import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";
 import type { Settings } from "../model/generated/Settings";
-import type { Snapshot } from "../model/generated/Snapshot";
+import type { World } from "../model/generated/World";
 import type { SettingsForm } from "./settings_form";
 import { settingsOf } from "./settings_form";
 import type { SettingsUi } from "./settings_view";
@@ -22,7 +22,7 @@ export class SettingsDialog {
 
   constructor(
     private readonly dialog: HTMLDialogElement,
-    private readonly snapshot: () => Snapshot | undefined,
+    private readonly world: () => World | undefined,
     private readonly intent: (intent: Intent) => Promise<IntentReply>,
   ) {
     dialog.addEventListener("close", () => (this.opened = undefined));
@@ -34,7 +34,7 @@ export class SettingsDialog {
 
   /** Shows the settings, if they are known. */
   open(): void {
-    const settings = this.snapshot()?.settings;
+    const settings = this.world()?.settings;
     if (!settings) return;
     [this.opened, this.wrong, this.saving] = [settings, undefined, false];
     this.update();
@@ -45,9 +45,9 @@ export class SettingsDialog {
 
   /** Shows what is new of the world. */
   update(): void {
-    const snapshot = this.snapshot();
-    if (!this.opened || !snapshot) return;
-    const ui = { reach: reachWords(snapshot), wrong: this.wrong, saving: this.saving };
+    const world = this.world();
+    if (!this.opened || !world) return;
+    const ui = { reach: reachWords(world), wrong: this.wrong, saving: this.saving };
     render(settingsView(this.opened, ui, { save: (form) => void this.save(form), close: () => this.dialog.close() }), this.dialog);
   }
 

@@ -1,7 +1,7 @@
 // Where others reach this computer, in a line.
 
 import type { MappedBy } from "../model/generated/MappedBy";
-import type { Snapshot } from "../model/generated/Snapshot";
+import type { World } from "../model/generated/World";
 
 const PROTOCOLS: { readonly [K in MappedBy]: string } = { pcp: "PCP", nat_pmp: "NAT-PMP", upnp: "UPnP" };
 
@@ -9,7 +9,7 @@ const PROTOCOLS: { readonly [K in MappedBy]: string } = { pcp: "PCP", nat_pmp: "
 export type ReachTone = "good" | "neutral";
 
 /** Where others reach this computer, and what the router has to do with it. */
-export function reachWords({ listenPort, portMapping }: Pick<Snapshot, "listenPort" | "portMapping">): { words: string; tone: ReachTone } {
+export function reachWords({ listenPort, portMapping }: Pick<World, "listenPort" | "portMapping">): { words: string; tone: ReachTone } {
   if (listenPort === null) return { words: "Others can’t connect to this computer.", tone: "neutral" };
   const here = `Others connect to this computer at port ${listenPort}`;
   if (portMapping === null) return { words: `${here}.`, tone: "neutral" };

@@ -11,10 +11,10 @@ import type { FileView } from "../model/generated/FileView";
 import type { Priority } from "../model/generated/Priority";
 import type { RootView } from "../model/generated/RootView";
 import type { TorrentState } from "../model/generated/TorrentState";
-import type { TorrentView } from "../model/generated/TorrentView";
 import { count, percent, size, splitPath } from "../text/format";
 import * as icons from "../ui/icons";
-import { mainFile, playerPage } from "../model/locations";
+import { playerPage } from "../model/locations";
+import type { ContentsState, TorrentRow } from "../model/topics";
 import { givenWords, isDescribed, progressWords, rateWords, share, shareWords, stateWords } from "./torrent_words";
 
 /** So many files are shown at first, and so many more each time a person asks. */
@@ -51,13 +51,16 @@ export interface TorrentUi {
   /** What came of adding peers. */
   peersWords: string | undefined;
   /** Where it may lie. */
-  roots: RootView[];
+  roots: readonly RootView[];
   /** What came of moving it. */
   moveWords: string | undefined;
 }
 
-/** A torrent's entry in the list. */
-export function torrentView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
+/** A torrent of whose contents it is known what they are. */
+type Opened = TorrentRow & ContentsState;
+
+/** A torrent's entry in the list. Its contents are needed only while it is open. */
+export function torrentView(torrent: TorrentRow, contents: ContentsState | undefined, ui: TorrentUi, actions: TorrentActions): TemplateResult {
   const { infoHash, name, state } = torrent;
   return html`<li class="torrent" data-testid="torrent" data-info-hash=${infoHash} data-state=${state} ?data-open=${ui.open}>
     <div class="torrent-row">
@@ -92,7 +95,7 @@ export function torrentView(torrent: TorrentView, ui: TorrentUi, actions: Torren
       </div>
       ${buttonsView(torrent, ui, actions)}
     </div>
-    ${ui.open ? openView(torrent, ui, actions) : nothing}
+    ${ui.open && contents ? openView({ ...torrent, ...contents }, ui, actions) : nothing}
   </li>`;
 }
 
@@ -103,9 +106,9 @@ function messageView(state: TorrentState, message: string): TemplateResult {
   </p>`;
 }
 
-function leadView(torrent: TorrentView): TemplateResult {
+function leadView(torrent: TorrentRow): TemplateResult {
   if (!isDescribed(torrent)) return html`<span class="lead" title="What is in it is not known yet">${icons.link}</span>`;
-  const file = mainFile(torrent);
+  const file = torrent.mainFile;
   if (!file) return html`<span class="lead" title="Nothing in it that a browser plays">${icons.document_}</span>`;
   return html`<a
     class="lead lead-play"
@@ -118,7 +121,7 @@ function leadView(torrent: TorrentView): TemplateResult {
   >`;
 }
 
-function buttonsView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
+function buttonsView(torrent: TorrentRow, ui: TorrentUi, actions: TorrentActions): TemplateResult {
   const { infoHash, name, state } = torrent;
   const stopped = state === "paused" || state === "error";
   const [label, icon, act] = stopped
@@ -156,7 +159,7 @@ function buttonsView(torrent: TorrentView, ui: TorrentUi, actions: TorrentAction
   </div>`;
 }
 
-function openView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
+function openView(torrent: Opened, ui: TorrentUi, actions: TorrentActions): TemplateResult {
   const shown = torrent.files.slice(0, ui.filesShown);
   const left = torrent.files.length - shown.length;
   return html`<div class="torrent-open">
@@ -176,7 +179,7 @@ function openView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions):
 }
 
 /** Chooses all files, or none. */
-function chooseAllView(torrent: TorrentView, actions: TorrentActions): TemplateResult {
+function chooseAllView(torrent: Opened, actions: TorrentActions): TemplateResult {
   const all = torrent.files.length;
   const chosen = torrent.files.filter(isWanted).length;
   const change = (event: Event) => {
@@ -202,7 +205,7 @@ function isWanted(file: FileView): boolean {
 }
 
 /** Whether a file is wanted, and how much. */
-function wantView(torrent: TorrentView, file: FileView, name: string, actions: TorrentActions): TemplateResult {
+function wantView(torrent: Opened, file: FileView, name: string, actions: TorrentActions): TemplateResult {
   const want = (priority: Priority) => actions.want(torrent.infoHash, [{ index: file.index, priority }]);
   return html`<input
       type="checkbox"
@@ -215,7 +218,7 @@ function wantView(torrent: TorrentView, file: FileView, name: string, actions: T
     />`;
 }
 
-function priorityView(torrent: TorrentView, file: FileView, name: string, actions: TorrentActions): TemplateResult {
+function priorityView(torrent: Opened, file: FileView, name: string, actions: TorrentActions): TemplateResult {
   const change = (event: Event) => {
     const priority = (event.currentTarget as HTMLSelectElement).value as Priority;
     actions.want(torrent.infoHash, [{ index: file.index, priority }]);
@@ -235,7 +238,7 @@ function priorityView(torrent: TorrentView, file: FileView, name: string, action
   </select>`;
 }
 
-function fileView(torrent: TorrentView, file: FileView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
+function fileView(torrent: Opened, file: FileView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
   const { folder, name } = splitPath(file.path);
   const several = torrent.files.length > 1;
   const key = `${torrent.infoHash}/${file.index}`;
@@ -274,7 +277,7 @@ function fileView(torrent: TorrentView, file: FileView, ui: TorrentUi, actions: 
   </li>`;
 }
 
-function contentFacts(torrent: TorrentView): TemplateResult {
+function contentFacts(torrent: Opened): TemplateResult {
   const { version, pieceCount, pieceLength, files, downloaded, wasted } = torrent;
   const kind = version === "v2" ? "BitTorrent v2" : version === "hybrid" ? "BitTorrent v1 and v2" : "BitTorrent v1";
   return html`<div><dt>Kind</dt><dd>${kind}</dd></div>
@@ -284,7 +287,7 @@ function contentFacts(torrent: TorrentView): TemplateResult {
 }
 
 /** Says which files have a number in their name because others had theirs, and offers to go on in those. */
-function displacedView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult | typeof nothing {
+function displacedView(torrent: Opened, ui: TorrentUi, actions: TorrentActions): TemplateResult | typeof nothing {
   const displaced = torrent.files.filter((file) => file.displaced);
   const [first] = displaced;
   if (first === undefined) return nothing;
@@ -300,7 +303,7 @@ function displacedView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActi
   </div>`;
 }
 
-function recheckView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
+function recheckView(torrent: Opened, ui: TorrentUi, actions: TorrentActions): TemplateResult {
   const { infoHash, checkProgress } = torrent;
   const checking = checkProgress !== null;
   return html`<div class="recheck">
@@ -319,7 +322,7 @@ function recheckView(torrent: TorrentView, ui: TorrentUi, actions: TorrentAction
   </div>`;
 }
 
-function moveView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
+function moveView(torrent: Opened, ui: TorrentUi, actions: TorrentActions): TemplateResult {
   const { infoHash, root, liesAt, moveProgress } = torrent;
   const { folder, name } = splitPath(liesAt);
   const submit = (event: SubmitEvent) => {
@@ -345,7 +348,7 @@ function moveView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions):
   </form>`;
 }
 
-function detailsView(torrent: TorrentView, ui: TorrentUi, actions: TorrentActions): TemplateResult {
+function detailsView(torrent: Opened, ui: TorrentUi, actions: TorrentActions): TemplateResult {
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     actions.addPeers(torrent.infoHash, event.currentTarget as HTMLFormElement);

@@ -1,10 +1,10 @@
 // What a row says of its torrent.
 
-import type { TorrentView } from "../model/generated/TorrentView";
+import type { TorrentRow } from "../model/topics";
 import { about, percent, rate, size } from "../text/format";
 
 /** How far it is, in words. */
-export function progressWords(torrent: TorrentView): string {
+export function progressWords(torrent: TorrentRow): string {
   const { wanted, wantedVerified, length } = torrent;
   if (length === 0) return "";
   const chosen = wanted < length ? ` chosen of ${size(length)}` : "";
@@ -13,7 +13,7 @@ export function progressWords(torrent: TorrentView): string {
 }
 
 /** What it is doing, in words. */
-export function stateWords(torrent: TorrentView): string {
+export function stateWords(torrent: TorrentRow): string {
   switch (torrent.state) {
     case "metadata":
       return "Getting the torrent’s description";
@@ -32,7 +32,7 @@ export function stateWords(torrent: TorrentView): string {
   }
 }
 
-function downloadingWords(torrent: TorrentView): string {
+function downloadingWords(torrent: TorrentRow): string {
   const { wanted, wantedVerified, downRateBps, peers, knownPeers } = torrent;
   if (downRateBps > 0) return `${about((wanted - wantedVerified) / downRateBps)} left`;
   if (peers > 0) return "Waiting for peers to send";
@@ -40,13 +40,13 @@ function downloadingWords(torrent: TorrentView): string {
 }
 
 /** How fast bytes come and go, in words; nothing while none do. */
-export function rateWords(torrent: TorrentView): string {
+export function rateWords(torrent: TorrentRow): string {
   const { downRateBps, upRateBps } = torrent;
   return [downRateBps > 0 ? `↓ ${rate(downRateBps)}` : "", upRateBps > 0 ? `↑ ${rate(upRateBps)}` : ""].filter(Boolean).join(" ");
 }
 
 /** How much of it was given to others, in words; nothing before the first byte. */
-export function givenWords(torrent: TorrentView): string {
+export function givenWords(torrent: TorrentRow): string {
   const { uploaded, verified } = torrent;
   if (uploaded === 0) return "";
   const ratio = verified > 0 ? `, ratio ${(uploaded / verified).toFixed(2)}` : "";
@@ -54,17 +54,17 @@ export function givenWords(torrent: TorrentView): string {
 }
 
 /** Whether it is known what is in it; of a magnet link that is not, until its description comes. */
-export function isDescribed(torrent: TorrentView): boolean {
-  return torrent.pieceCount > 0 || torrent.files.length > 0;
+export function isDescribed(torrent: TorrentRow): boolean {
+  return torrent.pieceCount > 0 || torrent.fileCount > 0;
 }
 
 /** How full its bar is, from 0 to 1. One of which nothing is wanted is all there; of one without a description nothing is. */
-export function share(torrent: TorrentView): number {
+export function share(torrent: TorrentRow): number {
   if (torrent.wanted > 0) return torrent.wantedVerified / torrent.wanted;
   return isDescribed(torrent) ? 1 : 0;
 }
 
 /** The share in percent, or nothing where it says nothing. */
-export function shareWords(torrent: TorrentView): string {
+export function shareWords(torrent: TorrentRow): string {
   return torrent.state === "complete" || torrent.wanted === 0 ? "" : percent(torrent.wantedVerified, torrent.wanted);
 }

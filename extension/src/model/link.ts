@@ -12,5 +12,10 @@ export type LinkState =
 /** Why there is no daemon. `no_engine`: the WebAssembly itself could not be loaded. */
 export type DownCause = "no_host" | "forbidden" | "host_error" | "unreachable" | "version" | "no_engine";
 
-/** The link as a page sees it: the engine's own words, or its silence. */
-export type PageLink = LinkState | { kind: "starting" } | { kind: "reconnecting" };
+/** The link as a page sees it: the engine's own words, its silence, or that they don't speak the same language. */
+export type PageLink =
+  | LinkState
+  | { kind: "starting" }
+  | { kind: "reconnecting" }
+  /** Page and engine are of two builds, and this part is the older one. */
+  | { kind: "outdated"; part: "page" | "engine" };

@@ -1,7 +1,6 @@
 // Where things are: the player page of a file, and the file itself at the daemon.
 
 import type { FileView } from "./generated/FileView";
-import type { TorrentView } from "./generated/TorrentView";
 import type { PageLink } from "./link";
 
 /** Size of one reply to the player. Chrome asks for the next at once; so what it asks for is what it needs. */
@@ -21,11 +20,4 @@ export function streamUrl(link: PageLink, file: FileView): string | undefined {
 export function playerUrl(link: PageLink, file: FileView): string | undefined {
   const url = streamUrl(link, file);
   return url && `${url}${url.includes("?") ? "&" : "?"}part=${PART_BYTES}`;
-}
-
-/** The file that a torrent is about: the largest that plays. */
-export function mainFile(torrent: TorrentView): FileView | undefined {
-  let best: FileView | undefined;
-  for (const file of torrent.files) if (file.playable && (!best || file.length > best.length)) best = file;
-  return best;
 }

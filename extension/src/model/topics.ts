@@ -33,7 +33,8 @@ export type TopicState<N extends TopicName> = N extends "list" ? ListState : N e
 
 /** A topic as a page has it. */
 export interface Known {
-  revision: number;
+  /** `undefined`: something was missed since, and what differs from now on can't be applied to it. */
+  revision: number | undefined;
   state: ListState | ContentsState | FilmView;
 }
 

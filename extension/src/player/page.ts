@@ -6,7 +6,7 @@
 import { render } from "lit";
 import { realClock } from "../model/clock";
 import type { PiecesView } from "../model/generated/PiecesView";
-import type { Client } from "../host/client";
+import type { Host } from "../host/host";
 import { percent, splitPath } from "../text/format";
 import { linkWords } from "../text/link_words";
 import { playerUrl, streamUrl } from "../model/locations";
@@ -33,8 +33,8 @@ const LACK_AFTER_S = 3;
 /** Chrome counts what it decoded; the standard has no word for it. */
 type CountingVideo = HTMLVideoElement & { readonly webkitAudioDecodedByteCount?: number };
 
-/** Shows the player in this document. `connect` joins it to the engine. */
-export function startPlayer(connect: (changed: () => void) => Client): void {
+/** Shows the player in this document. */
+export function startPlayer(client: Host): void {
   const query = new URLSearchParams(location.search);
   const infoHash = query.get("torrent") ?? "";
   const fileIndex = Number(query.get("file") ?? "0");
@@ -57,7 +57,7 @@ export function startPlayer(connect: (changed: () => void) => Client): void {
   let lastTime = 0;
   const update = soon(show);
 
-  const client = connect(handleState);
+  client.follow([`film/${infoHash}/${fileIndex}`]);
   const carrier = new Carrier(video, () => {
     const { file } = current();
     return { path: file?.path ?? "", length: file?.length ?? 0, contentType: file?.contentType ?? "" };
@@ -80,6 +80,7 @@ export function startPlayer(connect: (changed: () => void) => Client): void {
     act: (does) => {
       if (does === "retry") client.retry();
       else if (does === "take_over") client.takeOver();
+      else if (does === "update") client.update();
       else if (does === "reload") source.reload();
       else void client.intent({ kind: "resume", infoHash });
     },
@@ -95,9 +96,8 @@ export function startPlayer(connect: (changed: () => void) => Client): void {
   }
 
   function current() {
-    const torrent = client.state?.snapshot.torrents.find((candidate) => candidate.infoHash === infoHash);
-    const file = torrent?.files.find((candidate) => candidate.index === fileIndex);
-    return { torrent, file };
+    const known = client.topic(`film/${infoHash}/${fileIndex}`);
+    return { torrent: known?.torrent ?? undefined, file: known?.file ?? undefined, streams: known?.streams };
   }
 
   function handleState(): void {
@@ -125,15 +125,15 @@ export function startPlayer(connect: (changed: () => void) => Client): void {
   }
 
   function show(): void {
-    const { link, state } = client;
-    const { torrent, file } = current();
+    const { link } = client;
+    const { torrent, file, streams } = current();
     const starved = video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && !video.ended;
     const now: Status = status({
       link,
       wasConnected,
       torrent,
       file,
-      wait: state && waitOf(state.snapshot.streams, infoHash, fileIndex),
+      wait: waitOf(streams ?? []),
       media: {
         starved,
         paused: video.paused,
@@ -252,6 +252,7 @@ export function startPlayer(connect: (changed: () => void) => Client): void {
   setInterval(rememberPlace, REMEMBER_MS);
   addEventListener("pagehide", rememberPlace);
 
-  update();
+  client.listen(handleState, new AbortController().signal);
+  handleState();
   void lookAtPieces();
 }

@@ -39,7 +39,7 @@ export interface Situation {
 export interface Status {
   text: string;
   tone: "quiet" | "waiting" | "trouble";
-  action?: { label: string; does: "resume" | "retry" | "take_over" | "reload" };
+  action?: { label: string; does: "resume" | "retry" | "take_over" | "update" | "reload" };
 }
 
 const quiet = (text: string): Status => ({ text, tone: "quiet" });
@@ -115,6 +115,12 @@ function linkStatus(link: PageLink, wasConnected: boolean): Status | undefined {
       return waiting("The engine is gone: restarting it…");
     case "connecting":
       return waiting(wasConnected ? "The daemon is gone: restarting it…" : "Connecting to the daemon…");
+    case "outdated":
+      return {
+        text: `JSTorrent was updated, and this ${link.part === "page" ? "page" : "engine"} is the older one`,
+        tone: "trouble",
+        action: { label: link.part === "page" ? "Reload the page" : "Restart the engine", does: "update" },
+      };
     case "superseded":
       return {
         text: "JSTorrent is in use in another browser or profile",
@@ -132,8 +138,7 @@ function downWords(link: PageLink & { kind: "down" }, wasConnected: boolean): st
   return link.message;
 }
 
-/** The request of this file that its viewer waits for. With several, the last one: seeks make new ones. */
-export function waitOf(streams: StreamView[], infoHash: string, fileIndex: number): WaitView | undefined {
-  const mine = streams.filter((stream) => stream.infoHash === infoHash && stream.fileIndex === fileIndex);
-  return mine.findLast((stream) => stream.waiting != null)?.waiting ?? undefined;
+/** The request of a film that its viewer waits for. With several, the last one: seeks make new ones. */
+export function waitOf(streams: readonly StreamView[]): WaitView | undefined {
+  return streams.findLast((stream) => stream.waiting != null)?.waiting ?? undefined;
 }

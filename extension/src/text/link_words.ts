@@ -17,7 +17,7 @@ export interface LinkNotice {
   text: string;
   /** Commands to run, each with the case that it is for. */
   commands: { label: string; command: string }[];
-  action: { label: string; does: "retry" | "take_over" };
+  action: { label: string; does: "retry" | "take_over" | "update" };
 }
 
 const RETRY = { label: "Try again", does: "retry" } as const;
@@ -37,6 +37,17 @@ export function linkWords(link: PageLink): LinkWords {
       return { brief: "Connecting…", tone: "waiting" };
     case "reconnecting":
       return { brief: "Reconnecting…", tone: "waiting" };
+    case "outdated":
+      return {
+        brief: "Updated",
+        tone: "trouble",
+        notice: {
+          title: "JSTorrent was updated",
+          text: link.part === "page" ? "This page is older than the engine beside it." : "The engine is older than this page. What plays goes on after a moment.",
+          commands: [],
+          action: { label: link.part === "page" ? "Reload the page" : "Restart the engine", does: "update" },
+        },
+      };
     case "superseded":
       return {
         brief: "In use elsewhere",

@@ -1,0 +1,35 @@
+// What the extension's contexts say to each other besides what pages and engine do (host/protocol).
+//
+//     page ──runtime──► background ◄──runtime── offscreen ◄──port──► worker
+//
+// All of them are parts of one build, so nothing is looked at twice. What comes from elsewhere is checked where it comes in: the native host's
+// answer by `endpoint.ts`, a link by `hand_over.ts`.
+
+/** Page or offscreen document → background. */
+export type RuntimeMessage = { kind: "ensure_engine" } | { kind: "get_endpoint" };
+
+/** Background → the app page: a person chose this magnet link in the context menu. The page answers `true`. */
+export type AppMessage = { kind: "add_link"; link: string };
+
+/** What came of asking the native host where the daemon is. */
+export type EndpointResult =
+  | { kind: "endpoint"; port: number; token: string; version: string }
+  /** The native messaging host is not installed. */
+  | { kind: "no_host" }
+  /** It is installed for another extension id. */
+  | { kind: "forbidden" }
+  /** It is there, but something went wrong, in plain words. */
+  | { kind: "host_error"; message: string };
+
+/**
+ * Worker → offscreen document. `alive`: it holds the lock that bears its name, until it dies. `fatal`: the engine broke an invariant, or is of an
+ * older build than a page; a new worker is the only way on.
+ */
+export type WorkerMessage =
+  | { kind: "alive" }
+  | { kind: "heartbeat" }
+  | { kind: "get_endpoint"; id: number }
+  | { kind: "fatal"; message: string };
+
+/** Offscreen document → worker. */
+export type OffscreenMessage = { kind: "endpoint"; id: number; result: EndpointResult };

@@ -1,0 +1,58 @@
+// What pages and the engine's worker say to each other, over channels that only the extension's contexts can join.
+//
+// Pages speak on one channel, and each hears on its own. Both ends are parts of one build, so nothing is looked at
+// twice: each message from the worker names its build, and a page that is of another takes nothing from it.
+
+import type { Intent } from "../model/generated/Intent";
+import type { IntentReply } from "../model/generated/IntentReply";
+import type { PiecesView } from "../model/generated/PiecesView";
+import type { Snapshot } from "../model/generated/Snapshot";
+import type { TopicUpdate } from "../model/generated/TopicUpdate";
+import type { LinkState } from "../model/link";
+
+/** On which all pages speak. */
+export const CHANNEL = "jstorrent";
+
+/** On which one page hears. */
+export function channelOf(page: string): string {
+  return `${CHANNEL}/${page}`;
+}
+
+/** Everything, as the console and tests see it. */
+export interface PublishedState {
+  link: LinkState;
+  snapshot: Snapshot;
+}
+
+/** What a page asks of the worker. */
+export type PageRequest =
+  | { kind: "intent"; intent: Intent }
+  | { kind: "pieces"; infoHash: string; fileIndex: number; cells: number }
+  /** For the console and tests: all of it at once. */
+  | { kind: "everything" }
+  /** Try the daemon now instead of when the back-off ends. */
+  | { kind: "retry" }
+  /** Be the daemon's engine again after another one took it. */
+  | { kind: "take_over" };
+
+/** The worker's answer to a request. */
+export type PageReply =
+  | { kind: "intent"; reply: IntentReply }
+  | { kind: "pieces"; pieces: PiecesView | null }
+  | { kind: "everything"; state: PublishedState }
+  | { kind: "ok" };
+
+/**
+ * Page → worker. A page says `watch` every two seconds, with the topics that it follows; one that stops is forgotten. `missing`: those of them that
+ * it needs as a whole. `restart`: the worker is of an older build; it is to be replaced.
+ */
+export type PageMessage =
+  | { kind: "watch"; page: string; topics: string[]; missing: string[] }
+  | { kind: "leave"; page: string }
+  | { kind: "restart" }
+  | { kind: "request"; page: string; id: number; request: PageRequest };
+
+/** Worker → one page. `state` comes at least every second, also when nothing changed; `session` is the worker's life. */
+export type EngineMessage =
+  | { kind: "state"; build: string; session: string; link: LinkState; updates: TopicUpdate[] }
+  | { kind: "reply"; build: string; id: number; reply: PageReply };

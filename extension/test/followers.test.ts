@@ -1,0 +1,75 @@
+import { expect, test } from "vitest";
+import { Followers, FORGOTTEN_AFTER_MS } from "../src/extension/followers";
+import type { TopicUpdate } from "../src/model/generated/TopicUpdate";
+import type { World } from "../src/model/generated/World";
+
+const WORLD: World = { roots: [], listenPort: null, portMapping: null, settings: null, notices: [] };
+
+function update(topic: string, from: number | null, revision: number): TopicUpdate {
+  return { topic, from, revision, change: { kind: "list", order: null, torrents: [], world: WORLD } };
+}
+
+function rig() {
+  const gone: string[] = [];
+  const followers = new Followers((page) => gone.push(page));
+  /** What a page is told, as `from-revision`. */
+  const news = (page: string, ...updates: TopicUpdate[]) =>
+    followers.news(page, updates, (topic) => update(topic, null, 9)).map(({ topic, from, revision }) => `${topic} ${from ?? "whole"}-${revision}`);
+  return { followers, gone, news };
+}
+
+test("a page gets the whole first, then what differs", () => {
+  const { followers, news } = rig();
+  expect(followers.follow("a", ["list"], ["list"], 0)).toBe(true);
+  expect(news("a", update("list", null, 3))).toEqual(["list whole-3"]);
+  expect(followers.follow("a", ["list"], [], 1)).toBe(false);
+  expect(news("a", update("list", 3, 4))).toEqual(["list 3-4"]);
+  expect(news("a")).toEqual([]);
+});
+
+test("a page that comes later gets the whole of what others follow already", () => {
+  const { followers, news } = rig();
+  followers.follow("a", ["list"], ["list"], 0);
+  news("a", update("list", null, 8));
+  followers.follow("b", ["list"], ["list"], 0);
+  expect(news("b", update("list", 8, 9))).toEqual(["list whole-9"]);
+  expect(news("a", update("list", 8, 9))).toEqual(["list 8-9"]);
+  expect(followers.topics()).toEqual(["list"]);
+});
+
+test("a page that says that it lacks something gets the whole of it, also when nothing changed", () => {
+  const { followers, news } = rig();
+  followers.follow("a", ["list"], ["list"], 0);
+  news("a", update("list", null, 9));
+  expect(followers.follow("a", ["list"], ["list"], 1)).toBe(true);
+  expect(news("a")).toEqual(["list whole-9"]);
+});
+
+test("a page hears of what it follows and of nothing else", () => {
+  const { followers, news } = rig();
+  followers.follow("a", ["x", "y"], ["x", "y"], 0);
+  news("a", update("x", null, 1), update("y", null, 2));
+  followers.follow("a", ["y"], [], 1);
+  expect(news("a", update("x", 1, 3), update("y", 2, 4))).toEqual(["y 2-4"]);
+  expect(news("nobody", update("x", 1, 3))).toEqual([]);
+});
+
+test("a page that fell silent, or said goodbye, is gone with what it heard", () => {
+  const { followers, gone } = rig();
+  followers.follow("a", ["list"], [], 0);
+  followers.follow("b", ["list"], [], 1);
+  expect(followers.all(FORGOTTEN_AFTER_MS - 1)).toEqual(["a", "b"]);
+  expect(followers.all(FORGOTTEN_AFTER_MS)).toEqual(["b"]);
+  followers.forget("b");
+  followers.forget("b");
+  expect(gone).toEqual(["a", "b"]);
+  expect(followers.topics()).toEqual([]);
+});
+
+test("of more pages than anybody opens, the longest silent is forgotten", () => {
+  const { followers, gone } = rig();
+  for (let page = 0; page < 64; page++) followers.follow(`p${page}`, [], [], page);
+  followers.follow("p0", [], [], 64);
+  followers.follow("new", [], [], 65);
+  expect(gone).toEqual(["p1"]);
+});

@@ -1,0 +1,172 @@
+import { expect, test } from "vitest";
+import { ExtensionHost, SILENCE_MS } from "../src/host/extension";
+import type { EngineMessage, PageMessage, PageReply } from "../src/host/protocol";
+import type { TopicUpdate } from "../src/model/generated/TopicUpdate";
+import type { World } from "../src/model/generated/World";
+import type { LinkState } from "../src/model/link";
+import { FakeClock, settle } from "./fake_clock";
+import { HASH, torrent } from "./samples";
+
+const CONNECTED: LinkState = { kind: "connected", baseUrl: "http://127.0.0.1:80", version: "1" };
+const WORLD: World = { roots: [], listenPort: null, portMapping: null, settings: null, notices: [] };
+const whole = (revision: number, name = "A film"): TopicUpdate => ({
+  topic: "list",
+  from: null,
+  revision,
+  change: { kind: "list", order: [HASH], torrents: [torrent({ name })], world: WORLD },
+});
+const renamed = (from: number, name: string): TopicUpdate => ({
+  topic: "list",
+  from,
+  revision: from + 1,
+  change: { kind: "list", order: null, torrents: [torrent({ name })], world: null },
+});
+
+function rig({ installed }: { installed: string | undefined } = { installed: "b1" }) {
+  const clock = new FakeClock();
+  const sent: PageMessage[] = [];
+  const counts = { ensured: 0, reloaded: 0, told: 0 };
+  const host = new ExtensionHost(clock, {
+    page: "p",
+    build: "b1",
+    send: (message) => void sent.push(message),
+    ensureEngine: () => (counts.ensured += 1),
+    installedBuild: async () => installed,
+    reloadPage: () => (counts.reloaded += 1),
+  });
+  const leaving = new AbortController();
+  host.listen(() => (counts.told += 1), leaving.signal);
+  const hear = (message: Partial<EngineMessage & { kind: "state" }> = {}) =>
+    host.handle({ kind: "state", build: "b1", session: "s1", link: CONNECTED, updates: [], ...message });
+  const requests = () => sent.filter((message) => message.kind === "request");
+  const reply = (index: number, body: PageReply) => host.handle({ kind: "reply", build: "b1", id: requests()[index]!.id, reply: body });
+  const watches = () => sent.filter((message) => message.kind === "watch");
+  const name = () => host.topic("list")?.torrents[0]?.name;
+  return { clock, sent, counts, host, hear, requests, reply, watches, name, leaving };
+}
+
+test("a page says what it follows at once and every two seconds", async () => {
+  const { clock, host, watches } = rig();
+  host.follow(["list"]);
+  host.follow(["list"]);
+  await clock.advance(2_000);
+  expect(watches().map(({ topics, missing }) => [topics, missing])).toEqual([[[], []], [["list"], ["list"]], [["list"], ["list"]]]);
+});
+
+test("a page that never heard anything is starting, and asks for an engine", async () => {
+  const { clock, host, counts } = rig();
+  await clock.advance(SILENCE_MS);
+  expect(host.link.kind).toBe("starting");
+  expect(counts.ensured).toBe(1);
+});
+
+test("silence is noticed, acted upon again and again, and forgotten when the engine is back", async () => {
+  const { clock, host, hear, counts } = rig();
+  hear();
+  expect(host.link.kind).toBe("connected");
+  await clock.advance(2 * SILENCE_MS);
+  expect(host.link.kind).toBe("reconnecting");
+  expect(counts.ensured).toBe(2);
+  hear();
+  expect(host.link.kind).toBe("connected");
+});
+
+test("what changed is applied to what is known, and told once", () => {
+  const { host, hear, name, counts, watches } = rig();
+  host.follow(["list"]);
+  hear({ updates: [whole(4)] });
+  const told = counts.told;
+  hear({ updates: [renamed(4, "Another")] });
+  expect(name()).toBe("Another");
+  expect(counts.told).toBe(told + 1);
+  hear();
+  expect(counts.told).toBe(told + 1);
+  host.announce();
+  expect(watches().at(-1)?.missing).toEqual([]);
+});
+
+test("after a gap the page asks for the whole at once, and shows meanwhile what it knew", () => {
+  const { host, hear, name, watches } = rig();
+  host.follow(["list"]);
+  hear({ updates: [whole(4)] });
+  hear({ updates: [renamed(6, "Missed one")] });
+  expect(name()).toBe("A film");
+  expect(watches().at(-1)?.missing).toEqual(["list"]);
+  hear({ updates: [renamed(7, "Still a gap")] });
+  expect(name()).toBe("A film");
+  hear({ updates: [whole(8, "All of it")] });
+  expect(name()).toBe("All of it");
+});
+
+test("what is no longer followed is forgotten, and news of it are not taken", () => {
+  const { host, hear } = rig();
+  host.follow(["list"]);
+  hear({ updates: [whole(4)] });
+  host.follow([`torrent/${HASH}`]);
+  hear({ updates: [whole(5)] });
+  expect(host.topic("list")).toBeUndefined();
+});
+
+test("another life of the engine begins with the whole, whatever its revisions are", () => {
+  const { host, hear, name } = rig();
+  host.follow(["list"]);
+  hear({ updates: [whole(4)] });
+  hear({ session: "s2", updates: [whole(1, "Of the next life")] });
+  hear({ session: "s2", updates: [renamed(1, "Renamed")] });
+  expect(name()).toBe("Renamed");
+});
+
+test.each([
+  ["b1", "engine"],
+  ["b2", "page"],
+  [undefined, "page"],
+] as const)("with build %s on the disk, an engine of another build means that the %s is old", async (installed, part) => {
+  const { host, hear, counts, sent, name } = rig({ installed });
+  host.follow(["list"]);
+  hear({ build: "b2", updates: [whole(1)] });
+  await settle();
+  expect(host.link).toEqual({ kind: "outdated", part });
+  expect(name()).toBeUndefined();
+  host.update();
+  expect(counts.reloaded).toBe(part === "page" ? 1 : 0);
+  expect(sent.some(({ kind }) => kind === "restart")).toBe(part === "engine");
+});
+
+test("a new engine of the page's build ends the trouble", async () => {
+  const { host, hear } = rig();
+  hear({ build: "b0" });
+  await settle();
+  hear();
+  expect(host.link.kind).toBe("connected");
+});
+
+test("replies find their requests, in any order", async () => {
+  const { host, reply } = rig();
+  const first = host.intent({ kind: "pause", infoHash: HASH });
+  const second = host.pieces(HASH, 0, 2);
+  reply(1, { kind: "pieces", pieces: { verified: [1, 2], underway: [0, 0] } });
+  reply(0, { kind: "intent", reply: { kind: "failed", message: "no" } });
+  expect(await first).toEqual({ kind: "failed", message: "no" });
+  expect(await second).toEqual({ verified: [1, 2], underway: [0, 0] });
+});
+
+test("what is not answered has failed, in words", async () => {
+  const { host, clock } = rig();
+  const asked = host.intent({ kind: "pause", infoHash: HASH });
+  await clock.advance(15_000);
+  expect(await asked).toEqual({ kind: "failed", message: "The engine did not answer." });
+});
+
+test("a reply that answers another question is not taken for an answer", async () => {
+  const { host, reply } = rig();
+  const asked = host.intent({ kind: "pause", infoHash: HASH });
+  reply(0, { kind: "ok" });
+  expect((await asked).kind).toBe("failed");
+});
+
+test("nobody is told after leaving", () => {
+  const { hear, counts, leaving } = rig();
+  leaving.abort();
+  hear();
+  expect(counts.told).toBe(0);
+});
