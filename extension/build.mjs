@@ -1,7 +1,8 @@
-// Builds the unpacked extension into dist/: bundles the entry points of src/extension/ and copies what is not code.
+// Builds the unpacked extension into dist/ and the server's pages into dist-server/: bundles the entry points of each and copies what is not
+// code.
 //
 // dist/engine/ belongs to `cargo xtask build`, which puts the WebAssembly there; this script never touches it. All
-// else in dist/ is emptied first, so that nothing stale is ever shipped.
+// else in both folders is emptied first, so that nothing stale is ever shipped.
 
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
@@ -12,64 +13,68 @@ import { notices } from "./scripts/notices.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, "src");
-const dist = join(here, "dist");
 
-const entries = Object.fromEntries(["background", "offscreen", "worker", "app", "player"].map((name) => [name, `extension/${name}.ts`]));
-// The player's worker starts when a film is looked into, and no sooner.
-entries.media = "media/worker.ts";
-const copies = {
-  "offscreen.html": "extension/offscreen.html",
+/** What both hosts' pages consist of besides their scripts. */
+const pages = {
   "app.html": "list/app.html",
   "app.css": "list/app.css",
   "player.html": "player/player.html",
   "player.css": "player/player.css",
   "base.css": "ui/base.css",
 };
+// The player's worker starts when a film is looked into, and no sooner.
+const media = { media: "media/worker.ts" };
 /** Most bytes that an entry may load before it shows anything: its script and what that imports, but for `import()`. */
 const budgets = { background: 20_000, offscreen: 20_000, worker: 32_000, app: 90_000, player: 80_000, media: 80_000 };
-
-await mkdir(dist, { recursive: true });
-for (const entry of await readdir(dist)) {
-  if (entry !== "engine") await rm(join(dist, entry), { recursive: true, force: true });
-}
-
 const buildId = await hashOf([...(await filesBelow(source)), join(here, "package-lock.json")]);
 
-const { metafile } = await build({
-  entryPoints: Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, join(source, path)])),
-  outdir: dist,
-  absWorkingDir: here,
-  bundle: true,
-  splitting: true,
-  chunkNames: "chunks/[name]-[hash]",
-  format: "esm",
-  target: "chrome120",
-  charset: "utf8",
-  // Gathered in one file: the licences of what is bundled ask for their words, not for a copy in every chunk.
-  legalComments: "none",
-  minifySyntax: true,
-  minifyWhitespace: true,
-  metafile: true,
-  define: { BUILD_ID: JSON.stringify(buildId) },
-  logLevel: "warning",
+const extension = join(here, "dist");
+await bundle(extension, {
+  ...Object.fromEntries(["background", "offscreen", "worker", "app", "player"].map((name) => [name, `extension/${name}.ts`])),
+  ...media,
 });
-
-checkBudgets(metafile);
-await writeFile(join(dist, "NOTICES.txt"), await notices(metafile, here));
-
-for (const [to, from] of Object.entries(copies)) await cp(join(source, from), join(dist, to));
-await mkdir(join(dist, "icons"));
-for (const icon of await readdir(join(source, "extension/icons"))) {
-  if (icon.endsWith(".png")) await cp(join(source, "extension/icons", icon), join(dist, "icons", icon));
-}
-
+await cp(join(source, "extension/offscreen.html"), join(extension, "offscreen.html"));
 // By this a page tells which of two builds is on the disk.
-await writeFile(join(dist, "build.txt"), `${buildId}\n`);
-
+await writeFile(join(extension, "build.txt"), `${buildId}\n`);
 // The version is written once, in package.json.
 const { version } = JSON.parse(await readFile(join(here, "package.json"), "utf8"));
 const manifest = JSON.parse(await readFile(join(source, "extension/manifest.json"), "utf8"));
-await writeFile(join(dist, "manifest.json"), JSON.stringify({ ...manifest, version }, null, 2) + "\n");
+await writeFile(join(extension, "manifest.json"), JSON.stringify({ ...manifest, version }, null, 2) + "\n");
+
+await bundle(join(here, "dist-server"), { app: "server/app.ts", player: "server/player.ts", ...media });
+
+/** Bundles these entries into a folder, with the pages, the icons and the notices. Whatever else lay there, but for the engine, goes. */
+async function bundle(dist, entries) {
+  await mkdir(dist, { recursive: true });
+  for (const entry of await readdir(dist)) {
+    if (entry !== "engine") await rm(join(dist, entry), { recursive: true, force: true });
+  }
+  const { metafile } = await build({
+    entryPoints: Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, join(source, path)])),
+    outdir: dist,
+    absWorkingDir: here,
+    bundle: true,
+    splitting: true,
+    chunkNames: "chunks/[name]-[hash]",
+    format: "esm",
+    target: "chrome120",
+    charset: "utf8",
+    // Gathered in one file: the licences of what is bundled ask for their words, not for a copy in every chunk.
+    legalComments: "none",
+    minifySyntax: true,
+    minifyWhitespace: true,
+    metafile: true,
+    define: { BUILD_ID: JSON.stringify(buildId) },
+    logLevel: "warning",
+  });
+  checkBudgets(metafile, relative(here, dist), Object.keys(entries));
+  await writeFile(join(dist, "NOTICES.txt"), await notices(metafile, here));
+  for (const [to, from] of Object.entries(pages)) await cp(join(source, from), join(dist, to));
+  await mkdir(join(dist, "icons"));
+  for (const icon of await readdir(join(source, "extension/icons"))) {
+    if (icon.endsWith(".png")) await cp(join(source, "extension/icons", icon), join(dist, "icons", icon));
+  }
+}
 
 /** The files below a folder, in one order everywhere. */
 async function filesBelow(folder) {
@@ -85,10 +90,10 @@ async function hashOf(paths) {
 }
 
 /** Fails when an entry is heavier than its budget: a person decides whether the budget or the entry is wrong. */
-function checkBudgets(metafile) {
-  for (const [name, most] of Object.entries(budgets)) {
-    const bytes = eager(metafile.outputs, `dist/${name}.js`).reduce((sum, output) => sum + metafile.outputs[output].bytes, 0);
-    if (bytes > most) throw new Error(`${name}.js loads ${bytes} bytes at once, its budget is ${most}: see \`budgets\` in build.mjs`);
+function checkBudgets(metafile, folder, names) {
+  for (const name of names) {
+    const bytes = eager(metafile.outputs, `${folder}/${name}.js`).reduce((sum, output) => sum + metafile.outputs[output].bytes, 0);
+    if (bytes > budgets[name]) throw new Error(`${name}.js loads ${bytes} bytes at once, its budget is ${budgets[name]}: see \`budgets\` in build.mjs`);
   }
 }
 

@@ -8,6 +8,7 @@ use jstorrent_tests::clock::until;
 use jstorrent_tests::dice::Dice;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
+use jstorrent_tests::pages::{AppPage, PlayerPage};
 use jstorrent_tests::peers::PYTHON;
 use jstorrent_tests::plain::{Server, curl, encoded, url_of};
 use jstorrent_tests::process;
@@ -218,26 +219,26 @@ async fn a_person_without_the_extension_adds_plays_and_removes_on_its_page() -> 
     let browser = Browser::bare().await?;
     let page = browser.cdp().open(&format!("{}?token={}", server.base, server.token)).await?;
     page.bring_to_front().await?;
-    page.wait_for("document.getElementById('link')?.textContent === 'Connected'", LIMIT).await?;
-    let link = json!(stage.magnet());
-    page.evaluate(&format!("document.getElementById('magnet').value = {link}")).await?;
-    page.evaluate("document.querySelector('#add button[type=submit]').click()").await?;
-    let play = "[...document.querySelectorAll('.file button')].find((it) => it.textContent === 'Play')";
-    page.wait_for(&format!("{play} !== undefined"), LIMIT).await.with_context(|| browser.report())?;
-    page.evaluate(&format!("{play}.click()")).await?;
-    page.wait_for("document.getElementById('video').currentTime > 1", LIMIT).await.with_context(|| browser.report())?;
+    let list = AppPage::served(page.clone()).await.with_context(|| browser.report())?;
+    let address = page.evaluate("location.href").await?;
+    ensure!(!address.to_string().contains("token"), "the token stays in the address: {address}");
+    list.add_link(&stage.magnet()).await?;
+    page.wait_for("byTestId('play')", LIMIT).await.with_context(|| browser.report())?;
+    page.evaluate("byTestId('play').click()").await?;
+    let player = PlayerPage::served(page.clone()).await.with_context(|| browser.report())?;
+    player.plays_on(1.0, LIMIT).await.with_context(|| browser.report())?;
     // Far ahead of what is there.
-    page.evaluate("document.getElementById('video').currentTime = 50").await?;
-    page.wait_for("document.getElementById('video').currentTime > 51", LIMIT)
-        .await
-        .with_context(|| browser.report())?;
+    player.seek(50.0, LIMIT).await.with_context(|| browser.report())?;
     std::fs::write(picture()?, page.screenshot().await?)?;
     let torrent = server.json(&format!("torrents/{}", stage.torrent.info_hash), &[]).await?;
     ensure!(torrent["streams"].as_array().is_some_and(|streams| !streams.is_empty()), "{torrent}");
-    page.evaluate("globalThis.confirm = () => true").await?;
-    let remove = "[...document.querySelectorAll('.torrent button')].find((it) => it.textContent === 'Remove')";
-    page.evaluate(&format!("{remove}.click()")).await?;
-    page.wait_for("!document.getElementById('empty').hidden", LIMIT).await?;
+    page.evaluate("document.querySelector('a[href=\"app.html\"]').click()").await?;
+    page.wait_for("document.querySelector('[data-testid=torrent]')", LIMIT).await?;
+    AppPage::served(page.clone()).await?;
+    page.evaluate("byTestId('remove').click()").await?;
+    page.wait_for("byTestId('remove-delete')", LIMIT).await?;
+    page.evaluate("byTestId('remove-delete').click()").await?;
+    page.wait_for("!byTestId('torrent')", LIMIT).await?;
     until("its data to go", LIMIT, || async { Ok(stage.is_dir_empty()?.then_some(())) }).await?;
     let console = browser.cdp().console();
     ensure!(!console.contains("Content Security Policy"), "{console}");
@@ -245,5 +246,6 @@ async fn a_person_without_the_extension_adds_plays_and_removes_on_its_page() -> 
     ensure!(http::get(&server.base).await?.status == 401, "the page needs the token");
     let unknown = http::get(&format!("{}?token={}", server.base, encoded("a-token-of-another"))).await?;
     ensure!(unknown.status == 401, "another token is none");
+    ensure!(http::get(&format!("{}host/topics?topic=list", server.base)).await?.status == 401, "nor do its news");
     Ok(())
 }

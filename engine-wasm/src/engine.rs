@@ -30,7 +30,7 @@ use shared_proto::{DaemonMessage, EngineMessage, FileId, IoEvent, OpId, RequestI
 
 pub use self::config::Config;
 use self::loading::Loading;
-use crate::api::Api;
+use crate::api::{Api, Reply};
 use crate::arrivals::Arrivals;
 use crate::context::{Context, Owner, Shared};
 use crate::geometry::FileIndex;
@@ -150,7 +150,14 @@ impl Engine {
         if self.out.is_empty() {
             self.settle();
         }
-        self.out.pop_front()
+        match self.out.pop_front()? {
+            // Somebody asked over HTTP.
+            Output::Reply { id, reply } => Some(match self.api.pages.settle(id) {
+                Some(call) => Output::Control(Reply::json(&reply).to(call)),
+                None => Output::Reply { id, reply },
+            }),
+            output => Some(output),
+        }
     }
 
     /// When to come back with [`Input::Timeout`], if nothing happens before.

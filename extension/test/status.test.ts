@@ -10,6 +10,7 @@ function check(more: Partial<Situation>, text: string, tone: string): void {
   const situation: Situation = {
     link: { kind: "connected", baseUrl: "http://127.0.0.1:1", version: "1" },
     wasConnected: true,
+    known: true,
     torrent: torrent({ peers: 3, knownPeers: 5 }),
     file: file(),
     wait: undefined,

@@ -33,6 +33,8 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     /// Control connections that have not said hello: an upgraded connection counts among no others.
     pub(crate) doorstep: Arc<Doorstep>,
+    /// Whether the pages that are built in are served.
+    pub(crate) pages: bool,
     /// The content of calls.
     pub(crate) uploads: Arc<Uploads>,
     /// Held by the engine whose I/O plane is open: the next one's begins when the former's is closed.

@@ -160,6 +160,7 @@ pub(crate) fn is_own(path: &str) -> bool {
     matches!(path.trim_end_matches('/'), "/health" | "/metrics" | "/control" | "/stream" | "/convert")
         || path.starts_with("/stream/")
         || path.starts_with("/convert/")
+        || path.starts_with("/page/")
 }
 
 /// Answers what is not the daemon's own.

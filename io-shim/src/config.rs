@@ -72,6 +72,9 @@ pub struct Settings {
     /// Let programs of this machine use the HTTP API without the token
     #[arg(long, env = "JSTORRENT_NO_TOKEN", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_token: bool,
+    /// Serve the pages that are built into this program, at /
+    #[arg(long, env = "JSTORRENT_PAGES", value_parser = clap::builder::FalseyValueParser::new())]
+    pub pages: bool,
     /// Folder that files may be stored in, with a name for it; may be repeated
     #[arg(long, value_name = "LABEL=DIR")]
     pub root: Vec<String>,
@@ -153,6 +156,8 @@ pub struct Config {
     pub token: Option<Token>,
     /// Whether the HTTP API needs no token.
     pub no_token: bool,
+    /// Whether the pages that are built in are served.
+    pub pages: bool,
     /// Folders that files may be stored in; never empty.
     pub roots: Vec<RootFolder>,
     /// Whether this machine may be dialled.
@@ -258,6 +263,7 @@ impl Settings {
             listen,
             token: self.token.or(file.token),
             no_token: self.no_token || file.no_token,
+            pages: self.pages || file.pages,
             roots,
             allow_loopback_peers: self.allow_loopback_peers || file.allow_loopback_peers,
             allow_private_peers: self.allow_private_peers || file.allow_private_peers,

@@ -206,6 +206,7 @@ pub(crate) fn assemble(
         converter: Converter::new(config.ffmpeg.clone(), addr),
         port_maps: Arc::new(PortMaps::new(maps)),
         doorstep: Arc::new(Doorstep::default()),
+        pages: config.pages,
         uploads: Arc::new(Uploads::default()),
         chair: Mutex::new(()),
     })

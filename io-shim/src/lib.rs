@@ -6,7 +6,7 @@
 //!   [`log`], [`in_memory`] (without a listener)
 //! - HTTP: `server` (with `connections`) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
 //!   [`multipart`]) → [`stream`] (its bytes, found by `opener`, read by `source`), or → `calls` (what the engine answers in words, with `uploads`);
-//!   [`auth`] says who may; `convert` has the user's ffmpeg make of a file what browsers play
+//!   [`auth`] says who may; `pages` are files of the program itself; `convert` has the user's ffmpeg make of a file what browsers play
 //! - the engine: `websocket` → `doorstep` (connections that are not known yet) → `control` (its WebSocket) → [`desk`] (who waits for what)
 //!   and [`io_plane`] → [`sockets`] (with rate limits), [`files`], `digest`, [`state`], `http_client` (with `http_fetch`), `resolve`,
 //!   [`port_map`]; [`events`] is the way back; `read_ahead` follows hints
@@ -40,6 +40,7 @@ pub mod metrics;
 pub mod multipart;
 pub mod native_messaging;
 pub(crate) mod opener;
+pub(crate) mod pages;
 pub mod port_map;
 pub mod range;
 pub(crate) mod read_ahead;

@@ -19,6 +19,7 @@ use crate::auth::{Credential, Query, Stranger};
 use crate::calls::{self, Admission, Request};
 use crate::control;
 use crate::metrics::Now;
+use crate::pages;
 use crate::serve::{Answer, Body, Content, RETRY_AFTER, plain, text, unavailable};
 use crate::websocket;
 
@@ -76,6 +77,26 @@ pub(crate) fn routes(app: Arc<App>) -> impl Filter<Extract = (impl Reply,), Erro
         .then(|id: String, method, headers: HeaderMap, query: String, app: Arc<App>| async move {
             into_reply(convert(&app, &method, &id, &headers, &query).await)
         });
+    let page = warp::path!("page" / ..)
+        .and(read)
+        .and(warp::path::full())
+        .and(warp::header::headers_cloned())
+        .and(with_app.clone())
+        .map(|path: FullPath, headers: HeaderMap, app: Arc<App>| into_reply(page(&app, path.as_str(), &headers)));
+    let front = warp::path::end()
+        .and(read)
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(query)
+        .and(with_app.clone())
+        .and_then(|method, headers: HeaderMap, query: String, app: Arc<App>| async move {
+            // Without pages this is a path like any other.
+            if app.pages {
+                Ok(into_reply(front(&app, &method, &headers, &query)))
+            } else {
+                Err(warp::reject::not_found())
+            }
+        });
     let call = warp::path::full()
         .and_then(only_calls)
         .and(warp::method())
@@ -97,6 +118,10 @@ pub(crate) fn routes(app: Arc<App>) -> impl Filter<Extract = (impl Reply,), Erro
         .or(ability)
         .unify()
         .or(convert)
+        .unify()
+        .or(page)
+        .unify()
+        .or(front)
         .unify()
         .or(call)
         .unify()
@@ -193,6 +218,36 @@ async fn convert(app: &App, method: &Method, id: &str, headers: &HeaderMap, quer
     let desk = Arc::clone(&app.desk);
     let answer = app.converter.convert(desk, method, &FileId::from(id), &parsed, &credential).await;
     readable(answer, app.guard.listed_origin(headers))
+}
+
+/// `/`: leads to the front page who may call.
+fn front(app: &App, method: &Method, headers: &HeaderMap, query: &str) -> Answer {
+    if let Err(stranger) = app.guard.check_call(method, "/", headers) {
+        return calls::Failure::from(stranger).answer();
+    }
+    if !app.guard.admits(&app.guard.credential(headers, &Query::parse(query))) {
+        return calls::Failure::Token.answer();
+    }
+    let mut answer = plain(StatusCode::TEMPORARY_REDIRECT, "the page is elsewhere");
+    let to = if query.is_empty() { pages::FRONT.to_owned() } else { format!("{}?{query}", pages::FRONT) };
+    match HeaderValue::from_str(&to) {
+        Ok(to) => answer.headers_mut().insert(header::LOCATION, to),
+        Err(_) => return plain(StatusCode::BAD_REQUEST, "the query is not made of visible ASCII"),
+    };
+    answer
+}
+
+/// `/page/…`
+fn page(app: &App, path: &str, headers: &HeaderMap) -> Answer {
+    if !app.pages {
+        return plain(StatusCode::NOT_FOUND, "nothing is here");
+    }
+    // Somebody may have followed a link to it.
+    let arrives = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
+    if !arrives && let Err(stranger) = app.guard.check_site(headers) {
+        return turned_away(stranger);
+    }
+    pages::page(path.strip_prefix("/page/").unwrap_or_default(), headers)
 }
 
 /// Lets a page of a listed origin read an answer, and not only show it.

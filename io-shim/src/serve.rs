@@ -352,6 +352,15 @@ pub(crate) fn text(status: StatusCode, content_type: &str, body: String) -> Answ
     answer
 }
 
+/// An answer with these bytes, which a cache may keep as its headers say.
+pub(crate) fn bytes(status: StatusCode, content_type: &str, body: Vec<u8>) -> Answer {
+    let body = http_body_util::Full::new(Bytes::from(body)).map_err(|never| match never {});
+    let mut answer = Response::new(Content::Stream(body.boxed_unsync()));
+    *answer.status_mut() = status;
+    set(answer.headers_mut(), header::CONTENT_TYPE, content_type);
+    answer
+}
+
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     let value = HeaderValue::from_str(value).expect("every value is made of visible ASCII");
     headers.insert(name, value);

@@ -81,7 +81,9 @@ pub struct FileSnapshot {
 
 async fn prepare(session: Session) -> Result<Session> {
     // The first call makes the page follow everything.
-    session.wait_for("globalThis.jstorrent && (jstorrent.snapshot(), document.readyState === 'complete')", PAGE_LIMIT).await?;
+    session
+        .wait_for("globalThis.jstorrent && (jstorrent.snapshot(), document.readyState === 'complete')", PAGE_LIMIT)
+        .await?;
     session.evaluate(FIND).await?;
     Ok(session)
 }
@@ -109,6 +111,16 @@ impl AppPage {
     pub async fn open(browser: &Browser) -> Result<Self> {
         let session = browser.open("app.html").await?;
         Ok(Self { session: prepare(session).await.with_context(|| browser.report())? })
+    }
+
+    /// The page of a server, once it is linked with it.
+    ///
+    /// # Errors
+    /// It is not in time.
+    pub async fn served(session: Session) -> Result<Self> {
+        session.wait_for("document.querySelector('[data-state=connected]')", PAGE_LIMIT).await?;
+        session.evaluate(FIND).await?;
+        Ok(Self { session })
     }
 
     /// Waits until the engine is linked with the daemon.
@@ -295,6 +307,17 @@ impl PlayerPage {
                 PAGE_LIMIT,
             )
             .await?;
+        session.evaluate("(() => { const v = byTestId('video'); v.muted = true; v.play().catch(() => {}) })()").await?;
+        Ok(Self { session })
+    }
+
+    /// The player to which the list of a server led, which plays without sound.
+    ///
+    /// # Errors
+    /// It does not open.
+    pub async fn served(session: Session) -> Result<Self> {
+        session.wait_for("document.querySelector('[data-testid=video]')?.currentSrc", PAGE_LIMIT).await?;
+        session.evaluate(FIND).await?;
         session.evaluate("(() => { const v = byTestId('video'); v.muted = true; v.play().catch(() => {}) })()").await?;
         Ok(Self { session })
     }

@@ -20,6 +20,9 @@ const QUIET: Duration = Duration::from_secs(15);
 /// How long a browser waits before it connects again, milliseconds.
 const RECONNECT_MS: u32 = 2_000;
 
+/// What is said when there is nothing to say.
+pub(crate) const STILL_HERE: &str = ": still here\n\n";
+
 /// All followers.
 #[derive(Debug, Default)]
 pub(crate) struct Followers {
@@ -39,7 +42,7 @@ impl Followers {
             self.next = now + PACE;
             self.spoke = now;
         }
-        let begin = format!("retry: {RECONNECT_MS}\n{}", event(&status));
+        let begin = format!("{}{}", beginning(), event(&status));
         if self.ids.is_empty() {
             self.last = status;
         }
@@ -64,7 +67,7 @@ impl Followers {
             self.last = status;
             event(&self.last)
         } else if now.saturating_since(self.spoke) >= QUIET {
-            ": still here\n\n".to_owned()
+            STILL_HERE.to_owned()
         } else {
             return Vec::new();
         };
@@ -85,7 +88,12 @@ pub(crate) fn preview() -> Reply {
     Reply::ok("text/event-stream", String::new())
 }
 
+/// How a stream begins; an empty line, or an event, has to follow.
+pub(crate) fn beginning() -> String {
+    format!("retry: {RECONNECT_MS}\n")
+}
+
 /// JSON has no line breaks of its own.
-fn event(status: &str) -> String {
+pub(crate) fn event(status: &str) -> String {
     format!("data: {status}\n\n")
 }

@@ -1,15 +1,15 @@
 //! The plain HTTP API: what a call means, and what an answer looks like.
 //!
 //! Owns routes ([`route`]), errors ([`error`]), JSON forms ([`view`]), documents, and what outlives a call: replies that wait for a magnet link
-//! ([`adding`]), calls whose content is still coming ([`incoming`]), followers of `/events` ([`events`]), and torrents that are here only while somebody reads them ([`temporary`]). It never
+//! ([`adding`]), calls whose content is still coming ([`incoming`]), followers of `/events` ([`events`]), the server's own page ([`host`]), and torrents that are here only while somebody reads them ([`temporary`]). It never
 //! knows sockets or HTTP's framing: a call is one [`Call`], an answer one [`Reply`]. [`crate::engine`] carries the [`Action`]s out.
 
 pub(crate) mod adding;
 pub(crate) mod error;
 pub(crate) mod events;
+pub(crate) mod host;
 pub(crate) mod incoming;
 pub(crate) mod openapi;
-pub(crate) mod page;
 pub(crate) mod playlist;
 pub(crate) mod resolve;
 pub(crate) mod route;
@@ -70,6 +70,8 @@ pub(crate) struct Api {
     pub(crate) adding: adding::Adding,
     /// Followers of `/events`.
     pub(crate) events: events::Followers,
+    /// The server's own page, wherever it is open.
+    pub(crate) pages: host::Pages,
     /// Torrents that stay only while they are read.
     pub(crate) temporary: temporary::Temporary,
     /// Calls whose content is still coming.
@@ -83,6 +85,7 @@ impl Api {
     pub(crate) fn unlink(&mut self) {
         self.adding = adding::Adding::default();
         self.events = events::Followers::default();
+        self.pages = host::Pages::default();
         self.incoming = incoming::Incoming::default();
         self.early.clear();
     }

@@ -11,11 +11,13 @@ use super::url;
 use crate::engine::Target;
 use crate::limits;
 use crate::metainfo::InfoHash;
-use crate::view::{FilePriority, Sharing};
+use crate::view::{FilePriority, Intent, Sharing};
+
+/// Paths of the server's own page ([`super::host`]): they belong to one version of it, and are in no document.
+const PAGE_ROUTES: &[(&str, &[&str])] = &[(TOPICS, &["GET"]), (INTENTS, &["POST"]), (PIECES, &["GET"])];
 
 /// Every path with its methods, as the document of the API names them. `HEAD` goes where `GET` goes, but to `/add/{magnet}`.
 pub(crate) const ROUTES: &[(&str, &[&str])] = &[
-    (PAGE, &["GET"]),
     (OPENAPI, &["GET"]),
     (EVENTS, &["GET"]),
     (ADD, &["POST"]),
@@ -31,7 +33,9 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     (FILE_NAME, &["PUT"]),
 ];
 
-const PAGE: &str = "/";
+const TOPICS: &str = "/host/topics";
+const INTENTS: &str = "/host/intents";
+const PIECES: &str = "/host/pieces";
 const OPENAPI: &str = "/openapi.json";
 const EVENTS: &str = "/events";
 const ADD: &str = "/add";
@@ -52,6 +56,9 @@ const MAX_SETTINGS: usize = 3 << 10;
 /// Longest body that says how much files are wanted, bytes: a hundred thousand files.
 const MAX_PRIORITIES: usize = 6 << 20;
 
+/// Most topics that one page follows.
+const MAX_TOPICS: usize = 100;
+
 /// A `.torrent` file as a body.
 const TORRENT_TYPE: &str = "application/x-bittorrent";
 const JSON_TYPE: &str = "application/json";
@@ -67,9 +74,21 @@ pub(crate) struct Call<'a> {
 }
 
 /// What a call asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Action {
-    Page,
+    /// Follow these topics; with `HEAD` only to see whether one could.
+    Topics {
+        follow: bool,
+        names: Vec<String>,
+    },
+    /// What a page asks for.
+    Intent(Intent),
+    /// Which pieces of a file are there.
+    Pieces {
+        info_hash: InfoHash,
+        index: u32,
+        cells: u32,
+    },
     OpenApi,
     /// Follow what happens; with `HEAD` only to see whether one could.
     Events {
@@ -128,7 +147,13 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
     check_method(pattern, call.method)?;
     let query = url::parameters(call.query).ok_or_else(|| malformed("the query is not percent-encoded UTF-8"))?;
     match pattern {
-        PAGE => Ok(Action::Page),
+        TOPICS => Ok(Action::Topics { follow: call.method == "GET", names: topics(&query)? }),
+        INTENTS => Ok(Action::Intent(settings(call, MAX_PRIORITIES, "what to do")?)),
+        PIECES => Ok(Action::Pieces {
+            info_hash: value(&query, "torrent")?,
+            index: value(&query, "file")?,
+            cells: value(&query, "cells")?,
+        }),
         OPENAPI => Ok(Action::OpenApi),
         EVENTS => Ok(Action::Events { follow: call.method == "GET" }),
         ADD => add(call, flag(&query, "keep")?),
@@ -163,7 +188,8 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
 
 /// The path of [`ROUTES`] that this is one of.
 fn pattern(path: &str) -> Option<&'static str> {
-    if let Some((fixed, _)) = ROUTES.iter().find(|(fixed, _)| *fixed == path && !fixed.contains('{')) {
+    if let Some((fixed, _)) = ROUTES.iter().chain(PAGE_ROUTES).find(|(fixed, _)| *fixed == path && !fixed.contains('{'))
+    {
         return Some(fixed);
     }
     if path.strip_prefix("/add/").is_some_and(|link| !link.is_empty()) {
@@ -183,7 +209,8 @@ fn pattern(path: &str) -> Option<&'static str> {
 }
 
 fn check_method(pattern: &str, method: &str) -> Result<(), Failure> {
-    let methods = ROUTES.iter().find(|(path, _)| *path == pattern).map_or(&[][..], |(_, methods)| *methods);
+    let methods =
+        ROUTES.iter().chain(PAGE_ROUTES).find(|(path, _)| *path == pattern).map_or(&[][..], |(_, methods)| *methods);
     let mut allowed = methods.to_vec();
     if methods.contains(&"GET") && pattern != ADD_LINK {
         allowed.insert(1, "HEAD");
@@ -243,6 +270,19 @@ fn settings<T: serde::de::DeserializeOwned>(call: Call<'_>, most: usize, what: &
         return Err(Failure::new(Code::TooLarge, "the body is too long"));
     }
     serde_json::from_slice(&call.content).map_err(|error| malformed(&format!("the body does not say {what}: {error}")))
+}
+
+/// Topics to follow, from the query: `topic=` as often as there are some.
+fn topics(query: &[(String, String)]) -> Result<Vec<String>, Failure> {
+    let named = query.iter().filter(|(key, _)| key == "topic").map(|(_, name)| name.clone());
+    let names: Vec<String> = named.take(MAX_TOPICS + 1).collect();
+    if names.len() > MAX_TOPICS { Err(malformed("a page follows fewer topics")) } else { Ok(names) }
+}
+
+/// A value of the query that has to be there.
+fn value<T: std::str::FromStr>(query: &[(String, String)], name: &str) -> Result<T, Failure> {
+    let found = query.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.parse().ok());
+    found.ok_or_else(|| malformed(&format!("“{name}” is missing, or is none")))
 }
 
 /// A switch in the query: absent is off.

@@ -8,7 +8,7 @@ use shared_proto::{DaemonMessage, EngineMessage, RequestId};
 use super::{Engine, context};
 use crate::api::error::{Code, Failure};
 use crate::api::view::{Added, Detail, List, Status};
-use crate::api::{Action, Call, Reply, events, openapi, page, playlist, resolve, route, temporary, url};
+use crate::api::{Action, Call, Reply, events, openapi, playlist, resolve, route, temporary, url};
 use crate::io::Output;
 use crate::limits;
 use crate::magnet::{Patience, Pending};
@@ -16,6 +16,9 @@ use crate::metainfo::{InfoHash, Magnet, Metainfo};
 use crate::time::Instant;
 use crate::torrent::{Asker, Torrent};
 use crate::view::{TorrentState, TorrentView};
+
+/// More cells than any strip of a page has.
+const MOST_CELLS: u32 = 4096;
 
 /// Who calls, and what begins URLs in the answer.
 struct Caller {
@@ -93,6 +96,7 @@ impl Engine {
     pub(super) fn cancel_call(&mut self, request_id: RequestId) {
         self.api.adding.leave(request_id);
         self.api.events.leave(request_id);
+        self.api.pages.leave(request_id);
         self.api.incoming.leave(request_id);
         self.api.early.retain(|(question, _)| {
             !matches!(question, DaemonMessage::HttpCall { request_id: id, .. } | DaemonMessage::FileResolve { request_id: id, .. }
@@ -120,7 +124,11 @@ impl Engine {
             return None;
         }
         let waits = self.api.adding.deadlines().map(|(_, deadline)| deadline).chain(self.api.adding.next_reminder());
-        waits.chain(self.cleanups().map(|(_, due)| due)).chain(self.api.events.next()).min()
+        waits
+            .chain(self.cleanups().map(|(_, due)| due))
+            .chain(self.api.events.next())
+            .chain(self.api.pages.next())
+            .min()
     }
 
     /// After every input: those who wait for a description hear what became of it.
@@ -160,6 +168,12 @@ impl Engine {
             let news = self.api.events.tell(status, now);
             self.out.extend(news.into_iter().map(Output::Control));
         }
+        if self.api.pages.next().is_some_and(|next| next <= now) {
+            let mut pages = std::mem::take(&mut self.api.pages);
+            let news = pages.tell(self, now);
+            self.api.pages = pages;
+            self.out.extend(news.into_iter().map(Output::Control));
+        }
     }
 
     /// Temporary torrents that nobody reads, and when they go.
@@ -185,7 +199,16 @@ impl Engine {
     /// The answer; `None` when it comes later.
     fn act(&mut self, caller: &Caller, action: Action, now: Instant) -> Result<Option<EngineMessage>, Failure> {
         let reply = match action {
-            Action::Page => page::page(),
+            Action::Topics { follow: false, .. } => events::preview(),
+            Action::Topics { follow: true, names } => return self.api.pages.follow(caller.id, names, now).map(Some),
+            Action::Intent(intent) => {
+                let id = self.api.pages.expect(caller.id, now);
+                self.handle_intent(id, intent, now);
+                return Ok(None);
+            }
+            Action::Pieces { info_hash, index, cells } => {
+                Reply::json(&self.pieces(&info_hash.to_string(), index, cells.clamp(1, MOST_CELLS)))
+            }
             Action::OpenApi => Reply::ok("application/json", openapi::DOCUMENT.to_owned()),
             Action::Events { follow: false } => events::preview(),
             Action::Events { follow: true } => {

@@ -33,6 +33,20 @@ export class Carrier implements Media {
     if (engine !== undefined) this.video.removeAttribute("src");
   }
 
+  /** Plays another sound track, where that is possible. */
+  selectAudio(id: string): void {
+    this.engine?.selectAudio(id);
+  }
+
+  /** Frees the `<video>`; resolves when nothing feeds it any more. */
+  async close(): Promise<void> {
+    const { engine } = this;
+    this.engine = undefined;
+    await engine?.destroy();
+    this.video.removeAttribute("src");
+    this.video.load();
+  }
+
   load(atS: number): void {
     if (this.engine !== undefined) {
       this.engine.open({ url: this.src, ...this.film() }, atS);

@@ -4,14 +4,14 @@ const STEP_S = 5;
 const VOLUME_STEP = 0.1;
 
 /** Makes the page's keys act on a film. */
-export function watchKeys(video: HTMLVideoElement): void {
+export function watchKeys(video: HTMLVideoElement, page: { next(step: 1 | -1): void }): void {
   // Captured, so that the video's own controls don't act a second time.
   addEventListener(
     "keydown",
     (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.target instanceof HTMLElement && event.target.closest("button, a, input") && isPress(event.key)) return;
-      const act = action(video, event.key);
+      const act = event.key === "n" ? () => page.next(1) : event.key === "N" ? () => page.next(-1) : action(video, event.key);
       if (!act) return;
       event.preventDefault();
       event.stopPropagation();

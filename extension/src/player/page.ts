@@ -1,158 +1,85 @@
-// The player page: one file of one torrent, played while it comes.
+// The player page: the films of one torrent, one at a time, played while they come.
 //
-// The `<video>` speaks to the daemon by itself; this page points it at the right address, keeps it there, and says what
-// is going on. It is told nothing that a reload would lose, but for the place in the film, which it stores.
+// It holds the document: what surrounds the `<video>`, and which film is in it. How a film is opened and kept open is its
+// session's business. The document outlives its films, so that full screen outlives an episode.
 
 import { render } from "lit";
+import type { Host } from "../host/host";
 import { realClock } from "../model/clock";
 import type { PiecesView } from "../model/generated/PiecesView";
-import type { Host } from "../host/host";
+import { playerPage, streamUrl } from "../model/locations";
 import { percent, splitPath } from "../text/format";
 import { linkWords } from "../text/link_words";
-import { playerUrl, streamUrl } from "../model/locations";
 import { soon } from "../ui/soon";
-import type { Lack } from "./failure";
+import { neighbours } from "./episodes";
 import { lackWords } from "./failure";
-import { Carrier, isLookedInto } from "./carrier";
-import type { MseListener } from "./engines/mse";
 import { watchKeys } from "./keys";
-import { recall, remember } from "./places";
-import { Source } from "./source";
-import type { Status } from "./status";
-import { status, waitOf } from "./status";
+import type { FilmName } from "./session";
+import { Session, topicOf } from "./session";
 import { cellsFor, paint, timeAt } from "./strip";
 import type { PlayerActions } from "./view";
 import { footView, headView, overlayView } from "./view";
 
 const PIECES_MS = 1_000;
-const REMEMBER_MS = 5_000;
 const COPIED_MS = 1_500;
-/** What a film lacks is told by what was not decoded in so many seconds of playing. */
-const LACK_AFTER_S = 3;
-
-/** Chrome counts what it decoded; the standard has no word for it. */
-type CountingVideo = HTMLVideoElement & { readonly webkitAudioDecodedByteCount?: number };
 
 /** Shows the player in this document. */
-export function startPlayer(client: Host): void {
-  const query = new URLSearchParams(location.search);
-  const infoHash = query.get("torrent") ?? "";
-  const fileIndex = Number(query.get("file") ?? "0");
-  const film = `${infoHash}/${fileIndex}`;
-
+export function startPlayer(host: Host): void {
   const find = <E extends Element>(selector: string) => document.querySelector<E>(selector)!;
   const head = find<HTMLElement>("#head");
   const stage = find<HTMLElement>("#stage");
   const overlay = find<HTMLElement>("#overlay");
   const foot = find<HTMLElement>("#foot");
   const strip = find<HTMLCanvasElement>("#strip");
-  const video = find<CountingVideo>("#video");
+  const video = find<HTMLVideoElement>("#video");
 
+  const asked = addressOf(new URLSearchParams(location.search));
   let pieces: PiecesView | undefined;
-  let blocked = false;
   let copied = false;
-  let lack: Lack = { picture: false, sound: false };
-  let wasConnected = false;
-  let playedS = 0;
-  let lastTime = 0;
   const update = soon(show);
-
-  client.follow([`film/${infoHash}/${fileIndex}`]);
-  const carrier = new Carrier(video, () => {
-    const { file } = current();
-    return { path: file?.path ?? "", length: file?.length ?? 0, contentType: file?.contentType ?? "" };
-  });
-  const source = new Source(carrier, realClock, () => current().file?.path ?? "", update, startAt());
-  /** Who opens the film is decided once its name is known. */
-  let decided = false;
-  let ready = false;
-  const listener: MseListener = {
-    // What the `<video>` plays by itself it plays best.
-    inspected: (_, verdict) => {
-      if (verdict.path === "native") playNatively();
-    },
-    audio: () => {},
-    failed: (words, isFinal) => source.handleFailure(words, isFinal),
-  };
-  watchKeys(video);
+  let session = open(asked.name, asked.startAt);
 
   const actions: PlayerActions = {
     act: (does) => {
-      if (does === "retry") client.retry();
-      else if (does === "take_over") client.takeOver();
-      else if (does === "update") client.update();
-      else if (does === "reload") source.reload();
-      else void client.intent({ kind: "resume", infoHash });
+      if (does === "retry") host.retry();
+      else if (does === "take_over") host.takeOver();
+      else if (does === "update") host.update();
+      else if (does === "reload") session.reload();
+      else void host.intent({ kind: "resume", infoHash: session.name.infoHash });
     },
     play: () => void video.play().catch(() => {}),
     copy: () => void copyAddress(),
   };
 
-  /** Where to begin: where the address says, or where the film was left. */
-  function startAt(): number {
-    const asked = query.get("t");
-    const seconds = asked === null ? recall(localStorage, film) : Number(asked);
-    return Number.isFinite(seconds) && seconds > 0 ? seconds : 0;
+  /** Opens a film in place of whatever is open. */
+  function open(name: FilmName, startAt?: number): Session {
+    host.follow([topicOf(name), `torrent/${name.infoHash}`]);
+    pieces = undefined;
+    return new Session({ host, video, clock: realClock, store: localStorage, changed: update }, name, startAt);
   }
 
-  function current() {
-    const known = client.topic(`film/${infoHash}/${fileIndex}`);
-    return { torrent: known?.torrent ?? undefined, file: known?.file ?? undefined, streams: known?.streams };
-  }
-
-  function handleState(): void {
-    const { file } = current();
-    wasConnected ||= client.link.kind === "connected";
-    // A silent engine says nothing about the daemon, which may well be serving on.
-    if (client.link.kind !== "reconnecting") {
-      const url = file && playerUrl(client.link, file);
-      if (file !== undefined && !decided) void decide(file.path);
-      if (ready) source.setUrl(url);
-    }
+  /** Goes on with another film of the torrent. */
+  async function change(index: number): Promise<void> {
+    const { infoHash } = session.name;
+    await session.destroy();
+    history.replaceState(null, "", playerPage(infoHash, index));
+    session = open({ infoHash, index });
     update();
   }
 
-  /** Loads what looks into films, if this one is to be looked into. An ordinary film does not wait for it. */
-  async function decide(path: string): Promise<void> {
-    decided = true;
-    if (isLookedInto(path) && "MediaSource" in globalThis && "AudioEncoder" in globalThis) {
-      // Without it the `<video>` plays what it can.
-      const engine = await import("./engines/mse").catch(() => undefined);
-      if (engine) carrier.use(engine.makeMse(video, listener));
-    }
-    ready = true;
-    handleState();
-  }
-
   function show(): void {
-    const { link } = client;
-    const { torrent, file, streams } = current();
-    const starved = video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && !video.ended;
-    const now: Status = status({
-      link,
-      wasConnected,
-      torrent,
-      file,
-      wait: waitOf(streams ?? []),
-      media: {
-        starved,
-        paused: video.paused,
-        seeking: video.seeking,
-        ended: video.ended,
-        opened: video.readyState > 0,
-      },
-      trouble: source.trouble,
-      recovering: source.recovering,
-    });
+    const { link } = host;
+    const { status } = session;
+    const { torrent, file } = session.view;
     if (file) {
       document.title = splitPath(file.path).name;
       stage.classList.toggle("audio", file.contentType.startsWith("audio/"));
       strip.setAttribute("aria-label", `${percent(file.verified, file.length)} of this file is there`);
     }
     render(headView(file, torrent, linkWords(link), link.kind), head);
-    render(overlayView(now, starved, blocked, actions), overlay);
+    render(overlayView(status, session.starved, session.blocked, actions), overlay);
     const online = link.kind === "connected";
-    render(footView({ status: now, torrent, file, hint: lackWords(lack), copied, online }, actions), foot);
+    render(footView({ status, torrent, file, hint: lackWords(session.lack), copied, online }, actions), foot);
     paintStrip();
   }
 
@@ -179,16 +106,18 @@ export function startPlayer(client: Host): void {
   }
 
   async function lookAtPieces(): Promise<void> {
-    if (!document.hidden && current().file) {
-      pieces = (await client.pieces(infoHash, fileIndex, cellsFor(strip.clientWidth))) ?? pieces;
+    const { name, view } = session;
+    if (!document.hidden && view.file) {
+      const seen = await host.pieces(name.infoHash, name.index, cellsFor(strip.clientWidth));
+      if (session.name === name) pieces = seen ?? pieces;
       paintStrip();
     }
     setTimeout(() => void lookAtPieces(), PIECES_MS);
   }
 
   async function copyAddress(): Promise<void> {
-    const { file } = current();
-    const url = file && streamUrl(client.link, file);
+    const { file } = session.view;
+    const url = file ? streamUrl(host.link, file) : undefined;
     if (!url) return;
     await navigator.clipboard.writeText(url);
     copied = true;
@@ -199,60 +128,34 @@ export function startPlayer(client: Host): void {
     }, COPIED_MS);
   }
 
-  /** The browser may want a click before it plays anything with sound. */
-  function tryToPlay(): void {
-    if (!video.paused || !video.autoplay) return;
-    video.play().catch((error: unknown) => {
-      blocked = error instanceof DOMException && error.name === "NotAllowedError";
-      update();
-    });
-  }
-
-  function handleTime(): void {
-    const step = video.currentTime - lastTime;
-    lastTime = video.currentTime;
-    if (step > 0 && step < 1) playedS += step;
-    if (playedS < LACK_AFTER_S) return;
-    const isVideo = current().file?.contentType.startsWith("video/") ?? false;
-    const picture = isVideo && video.videoWidth === 0;
-    lack = { picture, sound: !picture && video.webkitAudioDecodedByteCount === 0 };
-  }
-
-  function playNatively(): void {
-    carrier.use(undefined);
-    source.reload();
-  }
-
-  function rememberPlace(): void {
-    if (video.readyState > 0) remember(localStorage, film, video.currentTime, video.duration, Date.now());
-  }
-
-  const on = (types: string[], listener: () => void) => types.forEach((type) => video.addEventListener(type, listener));
-  on(["loadedmetadata"], () => source.handleMetadata());
-  on(["timeupdate", "seeking"], () => source.handleMove());
-  on(["timeupdate"], handleTime);
-  on(["playing", "seeked"], () => source.handleShown());
-  on(["play"], () => source.handleWish(true));
-  on(["pause"], () => source.handleWish(false));
-  on(["playing"], () => (blocked = false));
-  // Once it plays, a pause is a person's wish that a later `canplay` must not undo.
-  on(["playing"], () => (video.autoplay = false));
-  on(["canplay"], tryToPlay);
-  on(["error"], () => source.handleError());
-  on(
-    ["loadedmetadata", "waiting", "stalled", "playing", "pause", "seeking", "seeked", "ended", "error", "canplay", "progress", "timeupdate", "emptied"],
-    update,
-  );
-
+  watchKeys(video, {
+    next: (step) => {
+      const files = host.topic(`torrent/${session.name.infoHash}`)?.files ?? [];
+      const around = neighbours(files, session.name.index);
+      const file = step > 0 ? around.next : around.previous;
+      if (file) void change(file.index);
+    },
+  });
   strip.addEventListener("click", (event) => {
     if (video.readyState > 0) video.currentTime = timeAt(event.offsetX, video.duration, strip.clientWidth);
   });
   new ResizeObserver(paintStrip).observe(strip);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paintStrip);
-  setInterval(rememberPlace, REMEMBER_MS);
-  addEventListener("pagehide", rememberPlace);
+  addEventListener("pagehide", () => void session.destroy());
+  // The page came back from where a browser keeps pages that were left.
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) session = open(session.name);
+  });
 
-  client.listen(handleState, new AbortController().signal);
-  handleState();
+  update();
   void lookAtPieces();
+}
+
+/** Which film an address of this page names, and where to begin. */
+function addressOf(query: URLSearchParams): { name: FilmName; startAt: number | undefined } {
+  const seconds = Number(query.get("t") ?? Number.NaN);
+  return {
+    name: { infoHash: query.get("torrent") ?? "", index: Number(query.get("file") ?? "0") },
+    startAt: Number.isFinite(seconds) && seconds >= 0 ? seconds : undefined,
+  };
 }

@@ -79,6 +79,13 @@ export class Source {
     this.changed();
   }
 
+  /** Opens nothing any more. */
+  close(): void {
+    this.url = undefined;
+    this.online = false;
+    this.cancelTimer();
+  }
+
   /** The media knows its duration: go to where it was. */
   handleMetadata(): void {
     if (this.place > 0 && this.place < this.media.duration) this.media.currentTime = this.place;

@@ -25,6 +25,8 @@ export interface Situation {
   link: PageLink;
   /** Whether the daemon was there before: then it is gone, not yet to come. */
   wasConnected: boolean;
+  /** Whether the engine has said anything of the film yet. */
+  known: boolean;
   torrent: TorrentView | undefined;
   file: FileView | undefined;
   wait: WaitView | undefined;
@@ -50,6 +52,7 @@ export function status(situation: Situation): Status {
   const { torrent, file, media, trouble } = situation;
   const ofLink = linkStatus(situation.link, situation.wasConnected);
   if (ofLink) return ofLink;
+  if (!situation.known) return waiting("Opening…");
   if (!torrent) return { text: "This torrent is not in the list. Perhaps it was removed.", tone: "trouble" };
   if (!file) return { text: "This torrent has no such file.", tone: "trouble" };
   if (trouble) return { text: trouble, tone: "trouble", action: { label: "Try again", does: "reload" } };

@@ -17,7 +17,7 @@ export interface PlayerActions {
 }
 
 /** The top line: the way back, the name, the link. */
-export function headView(file: FileView | undefined, torrent: TorrentView | undefined, words: LinkWords, kind: string): TemplateResult {
+export function headView(file: FileView | null, torrent: TorrentView | null, words: LinkWords, kind: string): TemplateResult {
   const name = file ? splitPath(file.path).name : (torrent?.name ?? "JSTorrent");
   return html`<header class="top">
     <a class="icon-button" href="app.html" aria-label="All torrents" title="All torrents">${icons.back}</a>
@@ -42,8 +42,8 @@ export function overlayView(status: Status, starved: boolean, blocked: boolean, 
 /** What the lines beneath the film show. */
 export interface Foot {
   status: Status;
-  torrent: TorrentView | undefined;
-  file: FileView | undefined;
+  torrent: TorrentView | null;
+  file: FileView | null;
   /** Something to know that stops nothing. */
   hint: string | undefined;
   copied: boolean;

@@ -34,8 +34,9 @@ const FOLDER_IS_TAKEN: &str = "another daemon is running";
 /// A daemon without an engine ends after so long, seconds.
 const IDLE_EXIT_S: &str = "5";
 /// What is meant for a daemon that somebody else starts.
-const NOT_OURS: [&str; 13] = [
+const NOT_OURS: [&str; 14] = [
     "LISTEN",
+    "PAGES",
     "TOKEN",
     "NO_TOKEN",
     "ALLOW_LOOPBACK_PEERS",
@@ -86,6 +87,8 @@ pub(crate) struct Launch {
     pub(crate) peer_addresses: Vec<IpAddr>,
     /// Who may use its HTTP API.
     pub(crate) access: Access,
+    /// Whether it serves its pages.
+    pub(crate) pages: bool,
     /// Readers get so long to take what is under way when it ends.
     pub(crate) stop_grace: Duration,
     /// Replies at once: all, and of one file. `None` for the daemon's own idea of it.
@@ -210,6 +213,9 @@ fn tell(command: &mut Command, launch: &Launch) {
     }
     if launch.allow_private_peers {
         command.arg("--allow-private-peers");
+    }
+    if launch.pages {
+        command.arg("--pages");
     }
     for address in &launch.peer_addresses {
         command.arg("--peer-address").arg(address.to_string());

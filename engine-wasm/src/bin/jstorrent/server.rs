@@ -72,6 +72,7 @@ impl Server {
             allow_private_peers: config.common.allow_private_peers,
             peer_addresses: config.common.peer_addresses,
             access: config.access,
+            pages: true,
             stop_grace: STOP_GRACE,
             max_replies: Some(MAX_REPLIES),
         };

@@ -65,6 +65,7 @@ impl Session {
             allow_private_peers: config.allow_private_peers,
             peer_addresses: config.peer_addresses.clone(),
             access: Access::Kept,
+            pages: false,
             stop_grace: STOP_GRACE,
             max_replies: None,
         };

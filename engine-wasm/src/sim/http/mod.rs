@@ -4,6 +4,7 @@ mod contract;
 mod document;
 mod hostile;
 mod lifetime;
+mod page;
 
 use serde_json::Value;
 use shared_proto::{DaemonMessage, EngineMessage, IoEvent, RequestId};

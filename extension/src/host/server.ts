@@ -1,0 +1,155 @@
+// The server's host: a page's end of the engine behind `jstorrent serve`, over HTTP.
+//
+// Topics come as one stream of events, which a browser opens again by itself; each stream begins with the whole of each
+// topic. Everything else is a call. What it serves lies on the same origin as the page.
+
+import type { Clock } from "../model/clock";
+import type { Intent } from "../model/generated/Intent";
+import type { IntentReply } from "../model/generated/IntentReply";
+import type { PiecesView } from "../model/generated/PiecesView";
+import type { TopicUpdate } from "../model/generated/TopicUpdate";
+import type { PageLink } from "../model/link";
+import type { Known, TopicName, TopicState } from "../model/topics";
+import { applied } from "../model/topics";
+import type { Host } from "./host";
+
+/** How long a person reads "connecting" before they are told that nobody answers, ms. */
+const PATIENCE_MS = 3_000;
+/** Longest address of a stream that servers take, characters. Of more topics than fit in it, those named first are followed. */
+const MOST_ADDRESS = 7_000;
+
+/** The part of an `EventSource` that is used. */
+export interface NewsStream {
+  addEventListener(type: "open" | "error" | "message", listener: (event: { data?: string }) => void): void;
+  close(): void;
+}
+
+/** What a server's host acts through. */
+export interface ServerActions {
+  /** The server's origin, without a slash at its end. */
+  origin: string;
+  /** What lets a page in where a token is needed. */
+  token: string | undefined;
+  open(address: string): NewsStream;
+  fetch(address: string, init?: RequestInit): Promise<Response>;
+  reloadPage(): void;
+}
+
+export class ServerHost implements Host {
+  link: PageLink = { kind: "starting" };
+  private names: readonly TopicName[] = [];
+  private stream: NewsStream | undefined;
+  private cancelPatience: () => void = () => {};
+  private readonly known = new Map<string, Known>();
+  private readonly listeners = new Set<() => void>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly actions: ServerActions,
+  ) {}
+
+  follow(names: readonly TopicName[]): void {
+    if (names.length === this.names.length && names.every((name, at) => name === this.names[at])) return;
+    this.names = [...names];
+    for (const name of this.known.keys()) if (!names.includes(name as TopicName)) this.known.delete(name);
+    this.reopen();
+  }
+
+  topic<N extends TopicName>(name: N): TopicState<N> | undefined {
+    return this.known.get(name)?.state as TopicState<N> | undefined;
+  }
+
+  listen(changed: () => void, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    this.listeners.add(changed);
+    signal.addEventListener("abort", () => this.listeners.delete(changed), { once: true });
+  }
+
+  async intent(intent: Intent): Promise<IntentReply> {
+    try {
+      // A file's bytes travel as they are.
+      const response =
+        intent.kind === "add_torrent"
+          ? await this.call("/add?keep=1", { method: "POST", headers: { "content-type": "application/x-bittorrent" }, body: new Blob([new Uint8Array(intent.metainfo)]) })
+          : await this.call("/host/intents", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(intent) });
+      const answer = (await response.json()) as IntentReply & { error?: string; infoHash?: string };
+      if (!response.ok) return { kind: "failed", message: answer.error ?? `The server answered ${response.status}.` };
+      return intent.kind === "add_torrent" ? { kind: "done", infoHash: answer.infoHash ?? "", message: null } : answer;
+    } catch {
+      return { kind: "failed", message: "The server did not answer." };
+    }
+  }
+
+  async pieces(infoHash: string, fileIndex: number, cells: number): Promise<PiecesView | undefined> {
+    try {
+      const response = await this.call(`/host/pieces?torrent=${infoHash}&file=${fileIndex}&cells=${cells}`);
+      return response.ok ? (((await response.json()) as PiecesView | null) ?? undefined) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  retry(): void {
+    this.reopen();
+  }
+
+  /** A server has one engine, and keeps it. */
+  takeOver(): void {}
+
+  update(): void {
+    this.actions.reloadPage();
+  }
+
+  private call(path: string, init?: RequestInit): Promise<Response> {
+    return this.actions.fetch(this.address(path), init);
+  }
+
+  private address(path: string): string {
+    const { origin, token } = this.actions;
+    return token === undefined ? origin + path : `${origin}${path}${path.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
+  }
+
+  private reopen(): void {
+    this.stream?.close();
+    let path = "/host/topics?";
+    for (const name of this.names) if (path.length + name.length < MOST_ADDRESS) path += `topic=${encodeURIComponent(name)}&`;
+    const stream = (this.stream = this.actions.open(this.address(path.slice(0, -1))));
+    const isMine = () => this.stream === stream;
+    stream.addEventListener("open", () => isMine() && this.hear({ kind: "connected", baseUrl: this.actions.origin, version: "" }));
+    stream.addEventListener("error", () => isMine() && this.lose());
+    stream.addEventListener("message", ({ data }) => isMine() && data !== undefined && this.take(JSON.parse(data) as TopicUpdate));
+  }
+
+  private take(update: TopicUpdate): void {
+    if (!this.names.includes(update.topic as TopicName)) return;
+    const next = applied(this.known.get(update.topic), update);
+    if (next === undefined) {
+      // A stream begins with the whole.
+      this.reopen();
+      return;
+    }
+    this.known.set(update.topic, next);
+    this.tell();
+  }
+
+  private hear(link: PageLink): void {
+    this.cancelPatience();
+    this.link = link;
+    this.tell();
+  }
+
+  /** The browser connects again by itself; only a person has to be told, after a while. */
+  private lose(): void {
+    if (this.link.kind === "connecting" || this.link.kind === "down") return;
+    this.link = { kind: "connecting" };
+    this.cancelPatience();
+    this.cancelPatience = this.clock.after(PATIENCE_MS, () =>
+      this.hear({ kind: "down", cause: "unreachable", message: "The server does not answer, or not to this address: the one that it prints when it starts holds its token." }),
+    );
+    this.tell();
+  }
+
+  private tell(): void {
+    for (const changed of this.listeners) changed();
+  }
+}

@@ -1,0 +1,6 @@
+// Entry of the player page, on a server.
+
+import { startPlayer } from "../player/page";
+import { connectPage } from "./connect";
+
+startPlayer(connectPage());

@@ -1,0 +1,171 @@
+import { beforeEach, expect, test, vi } from "vitest";
+import { FakeHost } from "../src/host/fake";
+import type { TopicUpdate } from "../src/model/generated/TopicUpdate";
+import { recall, remember } from "../src/player/places";
+import { Session, topicOf } from "../src/player/session";
+import { FakeClock } from "./fake_clock";
+import { file, HASH, torrent } from "./samples";
+
+const CONNECTED = { kind: "connected", baseUrl: "http://127.0.0.1:80", version: "1" } as const;
+const FIRST = { infoHash: HASH, index: 0 };
+const SECOND = { infoHash: HASH, index: 1 };
+
+/** As much of a `<video>` as a session needs. */
+class FakeVideo extends EventTarget {
+  src = "";
+  currentTime = 0;
+  duration = 100;
+  paused = true;
+  seeking = false;
+  ended = false;
+  autoplay = false;
+  readyState = 0;
+  error: { code: number } | null = null;
+  videoWidth = 10;
+  webkitAudioDecodedByteCount = 10;
+  loads: string[] = [];
+  refuses = false;
+  load(): void {
+    this.loads.push(this.src);
+  }
+  removeAttribute(): void {
+    this.src = "";
+  }
+  play(): Promise<void> {
+    if (this.refuses) return Promise.reject(new DOMException("a click first", "NotAllowedError"));
+    this.paused = false;
+    return Promise.resolve();
+  }
+  say(...types: string[]): void {
+    for (const type of types) this.dispatchEvent(new Event(type));
+  }
+}
+
+class FakeStore {
+  private readonly items = new Map<string, string>();
+  get length(): number {
+    return this.items.size;
+  }
+  key = (at: number) => [...this.items.keys()][at] ?? null;
+  getItem = (key: string) => this.items.get(key) ?? null;
+  setItem = (key: string, value: string) => void this.items.set(key, value);
+  removeItem = (key: string) => void this.items.delete(key);
+}
+
+beforeEach(() => {
+  vi.stubGlobal("HTMLMediaElement", { HAVE_FUTURE_DATA: 3 });
+});
+
+let revision = 0;
+function told(index: number, more = {}): TopicUpdate {
+  const url = `/stream/${index}?key=k`;
+  const film = { torrent: torrent(), file: file({ index, path: `${index}.mp4`, url }), streams: [], ...more };
+  return { topic: topicOf({ infoHash: HASH, index }), from: null, revision: ++revision, change: { kind: "film", film } };
+}
+
+function rig(startAt?: number) {
+  const host = new FakeHost();
+  const video = new FakeVideo();
+  const clock = new FakeClock();
+  const store = new FakeStore();
+  const open = (name = FIRST, at = startAt) => {
+    host.follow([topicOf(name)]);
+    return new Session({ host, video: video as unknown as HTMLVideoElement, clock, store, changed: () => {} }, name, at);
+  };
+  return { host, video, clock, store, open };
+}
+
+test("a film opens when the engine and the daemon know it, and plays", () => {
+  const { host, video, open } = rig();
+  const session = open();
+  expect([session.status.text, video.loads]).toEqual(["Starting the engine…", []]);
+  host.tell({ kind: "connecting" }, told(0));
+  expect(video.loads).toEqual([]);
+  host.tell(CONNECTED);
+  expect(video.loads).toEqual(["http://127.0.0.1:80/stream/0?key=k&part=1048576"]);
+  expect(video.paused).toBe(false);
+});
+
+test("what the engine has not told yet is not said to be missing", () => {
+  const { host, open } = rig();
+  const session = open();
+  host.tell(CONNECTED);
+  expect(session.status.text).toBe("Opening…");
+  host.tell(CONNECTED, told(0, { torrent: null, file: null }));
+  expect(session.status.text).toBe("This torrent is not in the list. Perhaps it was removed.");
+});
+
+test("it begins where the address says, or else where it was left", () => {
+  for (const [at, expected] of [[undefined, 40], [7, 7], [0, 0]] as const) {
+    const { host, video, store, open } = rig(at);
+    remember(store, `${HASH}/0`, 40, 100, 1);
+    open();
+    host.tell(CONNECTED, told(0));
+    video.readyState = 1;
+    video.say("loadedmetadata");
+    expect(video.currentTime).toBe(expected);
+  }
+});
+
+test("where it is left is remembered every few seconds, and at the end", async () => {
+  const { host, video, clock, store, open } = rig();
+  const session = open();
+  host.tell(CONNECTED, told(0));
+  Object.assign(video, { readyState: 4, currentTime: 30 });
+  await clock.advance(5_000);
+  expect(recall(store, `${HASH}/0`)).toBe(30);
+  video.currentTime = 50;
+  await session.destroy();
+  expect(recall(store, `${HASH}/0`)).toBe(50);
+});
+
+test("after its end nothing that happens to the video or the daemon reaches it, and the next film has both", async () => {
+  const { host, video, clock, store, open } = rig();
+  const session = open();
+  host.tell(CONNECTED, told(0));
+  video.readyState = 4;
+  await session.destroy();
+  await session.destroy();
+  expect(host.listening).toBe(0);
+  expect(video.src).toBe("");
+  const loads = video.loads.length;
+  video.error = { code: 2 };
+  video.say("error");
+  await clock.advance(60_000);
+  expect(video.loads.length).toBe(loads);
+
+  video.error = null;
+  open(SECOND);
+  host.tell(CONNECTED, told(1));
+  expect(video.loads.at(-1)).toBe("http://127.0.0.1:80/stream/1?key=k&part=1048576");
+  expect(video.autoplay).toBe(true);
+  video.currentTime = 20;
+  await clock.advance(5_000);
+  expect([recall(store, `${HASH}/0`), recall(store, `${HASH}/1`)]).toEqual([0, 20]);
+});
+
+test("a browser that wants a click first gets a button for it", async () => {
+  const { host, video, open } = rig();
+  video.refuses = true;
+  const session = open();
+  host.tell(CONNECTED, told(0));
+  video.readyState = 4;
+  video.say("canplay");
+  await Promise.resolve();
+  await Promise.resolve();
+  expect(session.blocked).toBe(true);
+  video.say("playing");
+  expect(session.blocked).toBe(false);
+});
+
+test("sound that was never decoded is told after some seconds of playing", () => {
+  const { host, video, open } = rig();
+  const session = open();
+  host.tell(CONNECTED, told(0));
+  Object.assign(video, { readyState: 4, webkitAudioDecodedByteCount: 0 });
+  for (let at = 0.5; at < 4; at += 0.5) {
+    video.currentTime = at;
+    video.say("timeupdate");
+  }
+  expect(session.lack).toEqual({ picture: false, sound: true });
+});
