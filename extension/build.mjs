@@ -21,17 +21,23 @@ const pages = {
   "player.html": "player/player.html",
   "player.css": "player/player.css",
   "base.css": "ui/base.css",
+  "jassub/jassub.wasm": "../node_modules/jassub/dist/wasm/jassub-worker-modern.wasm",
+  "jassub/default.woff2": "../node_modules/jassub/dist/default.woff2",
 };
-// The player's worker starts when a film is looked into, and no sooner.
-const media = { media: "media/worker.ts" };
+/** The player's workers, which both hosts' pages start when a film needs them, and no sooner. */
+const workers = {
+  media: "media/worker.ts",
+  // libass, which draws styled subtitles: a script with its files beside it, which may be replaced.
+  "jassub/worker": "player/subtitles/ass_worker.ts",
+};
 /** Most bytes that an entry may load before it shows anything: its script and what that imports, but for `import()`. */
-const budgets = { background: 20_000, offscreen: 20_000, worker: 32_000, app: 90_000, player: 80_000, media: 80_000 };
+const budgets = { background: 20_000, offscreen: 20_000, worker: 32_000, app: 90_000, player: 80_000, media: 80_000, "jassub/worker": 110_000 };
 const buildId = await hashOf([...(await filesBelow(source)), join(here, "package-lock.json")]);
 
 const extension = join(here, "dist");
 await bundle(extension, {
   ...Object.fromEntries(["background", "offscreen", "worker", "app", "player"].map((name) => [name, `extension/${name}.ts`])),
-  ...media,
+  ...workers,
 });
 await cp(join(source, "extension/offscreen.html"), join(extension, "offscreen.html"));
 // By this a page tells which of two builds is on the disk.
@@ -41,7 +47,7 @@ const { version } = JSON.parse(await readFile(join(here, "package.json"), "utf8"
 const manifest = JSON.parse(await readFile(join(source, "extension/manifest.json"), "utf8"));
 await writeFile(join(extension, "manifest.json"), JSON.stringify({ ...manifest, version }, null, 2) + "\n");
 
-await bundle(join(here, "dist-server"), { app: "server/app.ts", player: "server/player.ts", ...media });
+await bundle(join(here, "dist-server"), { app: "server/app.ts", player: "server/player.ts", ...workers });
 
 /** Bundles these entries into a folder, with the pages, the icons and the notices. Whatever else lay there, but for the engine, goes. */
 async function bundle(dist, entries) {

@@ -7,6 +7,12 @@ import { join } from "node:path";
 const FURTHER = {
   "@mediabunny/ac3": ffmpeg("ac3"),
   "@mediabunny/dts": ffmpeg("dts"),
+  jassub: `Its WebAssembly, jassub/jassub.wasm, is a build of libass (ISC) with FriBidi (GNU Lesser General Public License, version 2.1 or later,
+https://www.gnu.org/licenses/old-licenses/lgpl-2.1.html), FreeType (FreeType License), HarfBuzz (Old MIT), Brotli (MIT), libunibreak (Zlib) and others under
+licences of that kind; their sources, and how to build them, are at https://github.com/ThaUnknown/jassub. The folder jassub/ holds nothing else, and each file of
+it may be replaced by another build. Portions of this software are copyright © The FreeType Project (https://www.freetype.org). All rights reserved.
+jassub/default.woff2 is the font Liberation Sans 2 (SIL Open Font License, version 1.1, https://openfontlicense.org), copyright © 2010 Google Corporation and
+© 2012 Red Hat, Inc., with the Reserved Font Names Arimo and Liberation.`,
 };
 
 function ffmpeg(decoder) {

@@ -1,0 +1,5 @@
+// Asks nobody for fonts.
+
+export async function queryRemoteFonts() {
+  return [];
+}

@@ -1,0 +1,141 @@
+// Draws styled subtitles (SSA, ASS) by libass, which runs in a worker and draws on a canvas of this page.
+//
+// The worker is fetched when such subtitles are first shown, and ends with them. Where libass can't be had, or has no font for the
+// script's letters, it says so, and the lines are shown as plain text.
+
+import type { FromAss, Size, ToAss } from "./ass_protocol";
+import { ENDLESS_S } from "./cues";
+import { place } from "./picture";
+import type { Content, Renderer, Stage } from "./renderer";
+
+/** Nothing is drawn with more lines than this, whatever the screen: drawing takes as long as there are pixels. */
+const MOST_LINES = 1440;
+/** Letters for which the font beside libass has no shapes. */
+const BEYOND = /[^\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Hebrew}\p{Script=Common}\p{Script=Inherited}]/u;
+
+export class AssRenderer implements Renderer {
+  private content: Extract<Content, { kind: "ass" }> | undefined;
+  private stage: Stage | undefined;
+  private canvas: HTMLCanvasElement | undefined;
+  private worker: Worker | undefined;
+  private ready = false;
+  private sent = 0;
+  /** Whether the worker is drawing, what it drew last, and what is wanted. */
+  private busy = false;
+  private drawn = NaN;
+  private wanted = 0;
+  /** Whether the film's fonts have been looked for. */
+  private fonts: "unknown" | "some" | "none" = "unknown";
+  private foreign = false;
+
+  constructor(private readonly start: () => Worker = () => new Worker("jassub/worker.js", { type: "module" })) {}
+
+  attach(content: Content, stage: Stage): void {
+    if (content.kind !== "ass") return;
+    this.content = content;
+    this.stage = stage;
+    const canvas = (this.canvas = document.createElement("canvas"));
+    canvas.dataset["testid"] = "subtitles";
+    canvas.style.cssText = "position: absolute; pointer-events: none;";
+    stage.host.append(canvas);
+    const worker = (this.worker = this.start());
+    worker.addEventListener("message", ({ data }: MessageEvent<FromAss>) => worker === this.worker && this.receive(data));
+    worker.addEventListener("error", () => worker === this.worker && stage.fail());
+    this.foreign = BEYOND.test(content.script.slice(content.script.search(/^[ \t]*Dialogue/im)));
+    const size = this.layOut();
+    const offscreen = canvas.transferControlToOffscreen();
+    const at = (name: string) => new URL(`jassub/${name}`, document.baseURI).href;
+    this.post({ kind: "open", canvas: offscreen, script: content.script, wasmUrl: at("jassub.wasm"), fontUrl: at("default.woff2"), size }, [offscreen]);
+    this.wanted = stage.now();
+    void this.loadFonts(stage);
+  }
+
+  change(what: "cues" | "layout"): void {
+    if (!this.stage) return;
+    if (what === "layout") this.post({ kind: "size", size: this.layOut() });
+    else this.sendEvents();
+    this.again();
+  }
+
+  draw(time: number): void {
+    this.wanted = time;
+    if (!this.ready || this.busy || time === this.drawn) return;
+    this.busy = true;
+    this.drawn = time;
+    this.post({ kind: "draw", time });
+  }
+
+  detach(): void {
+    this.worker?.terminate();
+    this.canvas?.remove();
+    this.worker = this.canvas = this.stage = this.content = undefined;
+    this.ready = this.busy = false;
+  }
+
+  private receive(message: FromAss): void {
+    if (message.kind === "failed") {
+      this.stage?.fail();
+      return;
+    }
+    if (message.kind === "ready") {
+      this.ready = true;
+      this.sendEvents();
+    } else {
+      this.busy = false;
+    }
+    this.draw(this.wanted);
+  }
+
+  /** The same time again: it looks different now. */
+  private again(): void {
+    this.drawn = NaN;
+    if (this.stage) this.draw(this.stage.now());
+  }
+
+  private sendEvents(): void {
+    if (!this.ready || !this.content) return;
+    const events = this.content.events.slice(this.sent);
+    this.sent += events.length;
+    if (events.length === 0) return;
+    this.foreign ||= events.some(({ line }) => BEYOND.test(line));
+    this.post({
+      kind: "events",
+      events: events.map(({ line, start, end }) => ({ line, startMs: Math.round(start * 1000), durationMs: Math.round(((end ?? start + ENDLESS_S) - start) * 1000) })),
+    });
+    this.judge();
+  }
+
+  private async loadFonts(stage: Stage): Promise<void> {
+    for await (const data of stage.fonts()) {
+      if (stage !== this.stage) return;
+      this.fonts = "some";
+      this.post({ kind: "font", data }, [data.buffer]);
+      this.again();
+    }
+    if (stage !== this.stage) return;
+    if (this.fonts === "unknown") this.fonts = "none";
+    this.judge();
+  }
+
+  /** Boxes in place of letters are worse than letters without style. */
+  private judge(): void {
+    if (this.foreign && this.fonts === "none") this.stage?.fail();
+  }
+
+  /** Lays the canvas over the picture; gives the size to draw in. */
+  private layOut(): Size {
+    const picture = this.stage!.picture();
+    place(this.canvas!, picture);
+    const scale = Math.min(devicePixelRatio, MOST_LINES / Math.max(1, picture.height));
+    const width = Math.max(1, Math.round(picture.width * scale));
+    const height = Math.max(1, Math.round(picture.height * scale));
+    const own = this.stage!.pictureSize();
+    return { width, height, pictureWidth: own.width || width, pictureHeight: own.height || height };
+  }
+
+  private post(message: ToAss, transfer: Transferable[] = []): void {
+    this.worker?.postMessage(message, transfer);
+  }
+}
+
+export const renderer = (): Renderer => new AssRenderer();

@@ -1,0 +1,108 @@
+// Files of subtitles, beside a film or a person's own: bytes in, what they show or a sentence out.
+//
+// What a file is, its first bytes say; its name only says how large it may be.
+
+import { parseAss } from "./ass_script";
+import { CueList, type TextCue } from "./cues";
+import { decodeText } from "./encoding";
+import { parseSup } from "./pgs_decode";
+import type { Content } from "./renderer";
+import { linesOf, parseSrt, parseVtt } from "./srt";
+import { WORDS } from "./words";
+
+/** The largest file of text, and of pictures, bytes. */
+const MOST_TEXT = 10e6;
+const MOST_PICTURES = 90e6;
+
+/** Why a file can't be shown, as a sentence. */
+export class Unreadable extends Error {
+  override name = "Unreadable";
+}
+
+/** Fetches a file and reads it. Rejects with `Unreadable`, or with what `signal` was aborted with. */
+export async function fetchFile(url: string, name: string, signal: AbortSignal): Promise<Content> {
+  const most = mostFor(name);
+  let response: Response;
+  try {
+    response = await fetch(url, { signal });
+  } catch {
+    signal.throwIfAborted();
+    throw new Unreadable(WORDS.unreadable);
+  }
+  if (!response.ok || !response.body) throw new Unreadable(WORDS.unreadable);
+  const told = Number(response.headers.get("Content-Length") ?? 0);
+  if (told > most) {
+    void response.body.cancel();
+    throw new Unreadable(WORDS.tooLarge(most));
+  }
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  const reader = response.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read().catch(() => {
+      signal.throwIfAborted();
+      throw new Unreadable(WORDS.unreadable);
+    });
+    if (done) break;
+    length += value.length;
+    if (length > most) {
+      void reader.cancel();
+      throw new Unreadable(WORDS.tooLarge(most));
+    }
+    parts.push(value);
+  }
+  return readBytes(new Uint8Array(await new Blob(parts).arrayBuffer()));
+}
+
+/** Reads a file of the person's. Rejects with `Unreadable`. */
+export async function readFile(file: File): Promise<Content> {
+  const most = mostFor(file.name);
+  if (file.size > most) throw new Unreadable(WORDS.tooLarge(most));
+  const bytes = await file.arrayBuffer().catch(() => undefined);
+  if (!bytes) throw new Unreadable(WORDS.unreadable);
+  return readBytes(new Uint8Array(bytes));
+}
+
+function mostFor(name: string): number {
+  return /\.sup$/i.test(name) ? MOST_PICTURES : MOST_TEXT;
+}
+
+/** What bytes show. Rejects with `Unreadable`. */
+export async function readBytes(bytes: Uint8Array): Promise<Content> {
+  if (bytes.length === 0) throw new Unreadable(WORDS.empty);
+  const sets = parseSup(bytes);
+  if (sets) return sets.size > 0 ? { kind: "pgs", sets } : refuse(WORDS.empty);
+  // A pack of an MPEG program stream: the pictures of VobSub.
+  if (bytes[0] === 0 && bytes[1] === 0 && bytes[2] === 1 && bytes[3] === 0xba) throw new Unreadable(WORDS.vobSub);
+  const decoded = await decodeText(bytes);
+  if (!decoded) throw new Unreadable(WORDS.binary);
+  return readText(decoded.text);
+}
+
+function readText(text: string): Content {
+  const first = linesOf(text.slice(0, 4096)).find((line) => line.trim() !== "")?.trim() ?? "";
+  if (/^#\s*VobSub/i.test(first)) refuse(WORDS.vobSub);
+  if (/^\{\d+\}\{\d*\}/.test(first)) refuse(WORDS.microDvd);
+  if (/^WEBVTT(\s|$)/.test(first)) return asText(parseVtt(text));
+  if (/^\[(Script Info|V4\+? Styles|Events)\]/im.test(text.slice(0, 65_536))) {
+    const cues = listOf(parseAss(text));
+    return cues.items.length > 0 ? { kind: "ass", script: text.replace(/^\ufeff/, ""), events: [], cues } : refuse(WORDS.empty);
+  }
+  const cues = parseSrt(text);
+  return cues.length > 0 ? asText(cues) : refuse(WORDS.unknown);
+}
+
+function asText(cues: TextCue[]): Content {
+  return cues.length > 0 ? { kind: "text", cues: listOf(cues) } : refuse(WORDS.empty);
+}
+
+function listOf(cues: TextCue[]): CueList<TextCue> {
+  const list = new CueList<TextCue>();
+  // Sorting keeps the order of those that begin together, and spares inserting.
+  for (const [index, cue] of cues.sort((a, b) => a.start - b.start).entries()) list.add(String(index), cue);
+  return list;
+}
+
+function refuse(words: string): never {
+  throw new Unreadable(words);
+}

@@ -1,0 +1,82 @@
+// What a track is called, and what the name of a file beside a film says of it.
+
+/** `de` for `ger`, `deu`, `de-DE` and `DE`; `undefined` for what names no language. */
+export function baseLanguage(language: string | undefined): string | undefined {
+  return canonical(language)?.split("-")[0];
+}
+
+function canonical(language: string | undefined): string | undefined {
+  if (!language || language.length > 35) return undefined;
+  try {
+    const [found] = Intl.getCanonicalLocales(language.replaceAll("_", "-"));
+    return found === undefined || /^(und|mul|zxx|mis)\b/.test(found) ? undefined : found;
+  } catch {
+    return undefined;
+  }
+}
+
+const namers = new Map<string, Intl.DisplayNames>();
+
+/** A language's name for people, in theirs; `undefined` where there is none. */
+export function languageName(language: string | undefined, ui: string): string | undefined {
+  const tag = canonical(language);
+  if (tag === undefined) return undefined;
+  let namer = namers.get(ui);
+  if (!namer) namers.set(ui, (namer = new Intl.DisplayNames([ui], { type: "language", fallback: "none" })));
+  const name = namer.of(tag) ?? namer.of(tag.split("-")[0]!);
+  return name && name.charAt(0).toLocaleUpperCase(ui) + name.slice(1);
+}
+
+/** What a file's name says of its subtitles. */
+export interface NameFacts {
+  language: string | undefined;
+  title: string | undefined;
+  forced: boolean;
+}
+
+const SUBTITLE_NAME = /\.(srt|vtt|ass|ssa|sup|sub|smi|ttml)$/i;
+/** Words that say what kind of subtitles it is. */
+const KINDS: Record<string, string> = { sdh: "SDH", cc: "CC", hi: "SDH", commentary: "Commentary", signs: "Signs" };
+
+/** Whether a file is one of subtitles, by its name. */
+export function isSubtitleName(name: string): boolean {
+  return SUBTITLE_NAME.test(name);
+}
+
+let english: Map<string, string> | undefined;
+
+/** Reads `Film.en.forced.srt`, `English (SDH).srt`, `2_German.srt`: from the end, as long as words are understood. */
+export function factsOfName(name: string): NameFacts {
+  const stem = name.slice(name.lastIndexOf("/") + 1).replace(SUBTITLE_NAME, "");
+  const words = stem.split(/[\s._()[\]+]+/).filter((word) => word !== "");
+  const facts: NameFacts = { language: undefined, title: undefined, forced: false };
+  for (const word of words.reverse()) {
+    const lower = word.toLowerCase();
+    if (lower === "forced") facts.forced = true;
+    // A two-letter word before the language would be part of the film's name.
+    else if (KINDS[lower] && facts.language === undefined) facts.title = KINDS[lower];
+    else if (facts.language === undefined && languageOf(word) !== undefined) facts.language = languageOf(word);
+    else if (!/^\d{1,2}$/.test(word)) break;
+  }
+  return facts;
+}
+
+/** A language by its code or its English name. */
+function languageOf(word: string): string | undefined {
+  const lower = word.toLowerCase();
+  if (!english) {
+    english = new Map();
+    const namer = new Intl.DisplayNames(["en"], { type: "language" });
+    for (const code of COMMON) english.set(namer.of(code)!.toLowerCase(), code);
+  }
+  const byName = english.get(lower);
+  if (byName) return byName;
+  if (!/^[a-z]{2,3}(-[a-z]{2,4}|-\d{3})?$/i.test(word)) return undefined;
+  const base = baseLanguage(word);
+  return base !== undefined && COMMON.has(base) ? canonical(word) : undefined;
+}
+
+/** Languages that words of file names are taken for: any three letters name a language somewhere. */
+const COMMON = new Set(
+  "af ar az be bg bn bs ca cs cy da de el en es et eu fa fi fil fr ga gl gu he hi hr hu hy id is it ja ka kk km kn ko lt lv mk ml mn mr ms nb nl nn no pa pl pt ro ru si sk sl sq sr sv sw ta te th tr uk ur uz vi zh".split(" "),
+);

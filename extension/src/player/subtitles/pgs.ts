@@ -1,0 +1,77 @@
+// Draws the pictures of PGS on a canvas that lies where the disc's plane lay.
+
+import { place, planeRect } from "./picture";
+import type { Content, Renderer, Stage } from "./renderer";
+import type { Screen } from "./pgs_decode";
+
+export class PgsRenderer implements Renderer {
+  private content: Extract<Content, { kind: "pgs" }> | undefined;
+  private stage: Stage | undefined;
+  private canvas: HTMLCanvasElement | undefined;
+  private screen: Screen | undefined;
+  /** What is drawn; `undefined` for nothing. */
+  private drawn: number | undefined;
+
+  attach(content: Content, stage: Stage): void {
+    if (content.kind !== "pgs") return;
+    this.content = content;
+    this.stage = stage;
+    this.canvas = document.createElement("canvas");
+    this.canvas.dataset["testid"] = "subtitles";
+    this.canvas.style.cssText = "position: absolute; pointer-events: none;";
+    this.canvas.width = this.canvas.height = 0;
+    stage.host.append(this.canvas);
+    this.draw(stage.now());
+  }
+
+  change(what: "cues" | "layout"): void {
+    // What came may belong to what is drawn.
+    if (what === "cues") this.drawn = undefined;
+    else this.layOut();
+    if (this.stage) this.draw(this.stage.now());
+  }
+
+  draw(time: number): void {
+    const index = this.content?.sets.indexAt(time);
+    if (index === this.drawn && (index !== undefined || this.screen === undefined)) return;
+    this.drawn = index;
+    this.screen = index === undefined ? undefined : this.content!.sets.screen(index);
+    this.paint();
+  }
+
+  detach(): void {
+    this.canvas?.remove();
+    this.canvas = this.stage = this.content = this.screen = undefined;
+    this.drawn = undefined;
+  }
+
+  private paint(): void {
+    const { canvas, screen } = this;
+    const context = canvas?.getContext("2d");
+    if (!canvas || !context) return;
+    if (!screen) {
+      context.clearRect(0, 0, canvas.width, canvas.height);
+      return;
+    }
+    // Setting a size clears the canvas.
+    canvas.width = screen.width;
+    canvas.height = screen.height;
+    this.layOut();
+    for (const { x, y, width, height, rgba } of screen.placed) {
+      const part = new OffscreenCanvas(width, height);
+      part.getContext("2d")!.putImageData(new ImageData(rgba, width, height), 0, 0);
+      // Larger or smaller about the middle of the end of the picture that it is next to.
+      const scale = this.stage!.size;
+      const centre = x + width / 2;
+      const edge = y + height / 2 > screen.height / 2 ? y + height : y;
+      context.drawImage(part, centre - (width / 2) * scale, edge + (y - edge) * scale, width * scale, height * scale);
+    }
+  }
+
+  private layOut(): void {
+    const { canvas, stage, screen } = this;
+    if (canvas && stage && screen) place(canvas, planeRect(stage.picture(), screen.width, screen.height));
+  }
+}
+
+export const renderer = (): Renderer => new PgsRenderer();

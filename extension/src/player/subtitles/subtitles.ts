@@ -1,0 +1,443 @@
+// The subtitles of one film: which there are, which is chosen, and who draws it.
+//
+// Tracks come from three places: inside the film (by the media worker), files beside it, and files of the person's own. Only
+// the chosen one is read and drawn. Invariant: after `destroy` nothing of it is in the page, and nobody is called.
+
+import type { Cue, Font, SubtitleTrack } from "../../media/protocol";
+import { pick, type Preference, preferenceOf } from "./choice";
+import { growing, type Growing } from "./content";
+import { factsOfName, languageName } from "./language";
+import { fitted } from "./picture";
+import type { Content, Rect, Renderer, Stage, Way } from "./renderer";
+import { WORDS } from "./words";
+
+export type { Preference } from "./choice";
+export { isSubtitleName } from "./language";
+
+/** Where tracks inside the film come from; a media engine is one. */
+export interface SubtitlePort {
+  selectSubtitles(tracks: number[]): void;
+  fonts(): Promise<Font[]>;
+  font(at: number, size: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
+}
+
+/** A file beside the film. */
+export interface BesideFile {
+  /** Where it is fetched when it is chosen. */
+  url: string;
+  /** Its path or name; it names the track. */
+  name: string;
+  /** BCP 47 or ISO 639-2, and what it is called; where not given, its name says it. */
+  language?: string | undefined;
+  title?: string | undefined;
+}
+
+/** A track to choose. A new object whenever something of it changed. */
+export interface SubtitleOption {
+  readonly id: string;
+  /** For people, unique among the film's tracks. */
+  readonly label: string;
+  readonly language: string | undefined;
+  readonly title: string | undefined;
+  readonly forced: boolean;
+  readonly isDefault: boolean;
+  readonly origin: "inside" | "beside" | "own";
+  /** `unsupported`: nothing here draws it, so it can't be chosen. `failed`: choosing it again tries again. */
+  readonly state: "idle" | "loading" | "shown" | "failed" | "unsupported";
+  /** Why it failed or is unsupported, as a sentence. */
+  readonly trouble: string | undefined;
+}
+
+export interface SubtitleSettings {
+  /** Tracks, the choice, or a state have changed. */
+  changed?: () => void;
+  /** The person's languages, the best first. */
+  languages?: readonly string[];
+  /** Who draws what, the best first. */
+  ways?: readonly Way[];
+}
+
+/** Size 1 is usual. */
+export const LEAST_SIZE = 0.5;
+export const MOST_SIZE = 3;
+/** The most bytes of a film's fonts that are fetched. */
+const MOST_FONTS = 48 << 20;
+
+const WAYS: readonly Way[] = [
+  { canRender: (kind) => kind === "ass", load: () => import("./ass") },
+  { canRender: (kind) => kind === "pgs", load: () => import("./pgs") },
+  { canRender: (kind) => kind !== "pgs", load: () => import("./text") },
+];
+
+/** A track, with what is known of what it shows. */
+interface Entry {
+  id: string;
+  language: string | undefined;
+  title: string | undefined;
+  /** Stands for the language where it has none. */
+  name: string | undefined;
+  forced: boolean;
+  isDefault: boolean;
+  origin: SubtitleOption["origin"];
+  state: SubtitleOption["state"];
+  trouble: string | undefined;
+  inside?: { track: SubtitleTrack; growing: Growing | undefined };
+  beside?: BesideFile;
+  content?: Content;
+}
+
+export class Subtitles {
+  /** In the order of a menu: inside the film, beside it, the person's own. */
+  tracks: readonly SubtitleOption[] = [];
+  private inside: Entry[] = [];
+  private beside: Entry[] = [];
+  private own: Entry[] = [];
+  private current: Entry | undefined;
+  private renderer: Renderer | undefined;
+  /** Ends what belongs to the present choice. */
+  private showing = new AbortController();
+  private readonly ending = new AbortController();
+  private readonly observer: ResizeObserver;
+  private frame = 0;
+  private ownCount = 0;
+  /** Whether it chooses by itself, and how. */
+  private chooses = false;
+  private wish: Preference | undefined;
+  private delay = 0;
+  private scale = 1;
+  private inset = 0;
+  private readonly changed: () => void;
+  private readonly languages: readonly string[];
+  private readonly ways: readonly Way[];
+
+  /** `host` lies over the `<video>`, as large as it, positioned, and is in full screen with it. */
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly host: HTMLElement,
+    private readonly port: SubtitlePort,
+    { changed = () => {}, languages = navigator.languages, ways = WAYS }: SubtitleSettings = {},
+  ) {
+    this.changed = changed;
+    this.languages = languages;
+    this.ways = ways;
+    const { signal } = this.ending;
+    for (const event of ["seeking", "seeked", "loadeddata"]) video.addEventListener(event, () => this.draw(video.currentTime), { signal });
+    // Sound alone has no pictures to go by.
+    video.addEventListener("timeupdate", () => video.videoWidth === 0 && this.draw(video.currentTime), { signal });
+    const layOut = () => this.renderer?.change("layout");
+    video.addEventListener("resize", layOut, { signal });
+    this.observer = new ResizeObserver(layOut);
+    this.observer.observe(video);
+    this.observer.observe(host);
+  }
+
+  /** The id of the chosen track. */
+  get selected(): string | undefined {
+    return this.current?.id;
+  }
+
+  /** What to remember of this film's choice, for `choose` of the next; `undefined` when nobody ever chose. */
+  get preference(): Preference | undefined {
+    return this.wish;
+  }
+
+  /** Subtitles come so much later (or, below zero, earlier) than they say, seconds. */
+  get delayS(): number {
+    return this.delay;
+  }
+
+  set delayS(seconds: number) {
+    if (!Number.isFinite(seconds)) return;
+    this.delay = seconds;
+    this.draw(this.video.currentTime);
+  }
+
+  /** How large text and pictures are; what ASS draws has its own size. Clamped to `LEAST_SIZE`–`MOST_SIZE`. */
+  get size(): number {
+    return this.scale;
+  }
+
+  set size(size: number) {
+    if (!Number.isFinite(size)) return;
+    this.scale = Math.min(MOST_SIZE, Math.max(LEAST_SIZE, size));
+    this.redraw();
+  }
+
+  /** How much of the host's lower end the controls cover now, CSS pixels: text keeps above. */
+  get insetPx(): number {
+    return this.inset;
+  }
+
+  set insetPx(pixels: number) {
+    if (pixels === this.inset || !Number.isFinite(pixels)) return;
+    this.inset = Math.max(0, pixels);
+    this.renderer?.change("layout");
+  }
+
+  /** The tracks inside the film. The same again, as after an engine opened it anew, keeps what came of them. */
+  setInside(tracks: readonly SubtitleTrack[]): void {
+    if (this.ending.signal.aborted) return;
+    const before = new Map(this.inside.map((entry) => [entry.id, entry]));
+    this.inside = tracks.map((track) => before.get(`inside/${track.id}`) ?? insideEntry(track));
+    this.listed();
+    // A worker that has just opened the film knows of no choice.
+    this.port.selectSubtitles(this.current?.inside ? [this.current.inside.track.id] : []);
+  }
+
+  /** The files beside the film, in a menu's order. One with a known name is the same track, perhaps at another address. */
+  setBeside(files: readonly BesideFile[]): void {
+    if (this.ending.signal.aborted) return;
+    const before = new Map(this.beside.map((entry) => [entry.id, entry]));
+    this.beside = files.map((file) => {
+      const entry = before.get(`beside/${file.name}`) ?? fileEntry(`beside/${file.name}`, "beside", file.name, file);
+      entry.beside = file;
+      return entry;
+    });
+    this.listed();
+  }
+
+  /** Adds files of the person's own and chooses the last that can be read. Resolves with a sentence for each that can't. */
+  async addFiles(files: Iterable<File>): Promise<string[]> {
+    const troubles: string[] = [];
+    let last: Entry | undefined;
+    for (const file of files) {
+      const { readFile, Unreadable } = await import("./files");
+      try {
+        const content = await readFile(file);
+        const entry = fileEntry(`own/${++this.ownCount}`, "own", file.name, {});
+        entry.content = content;
+        this.own.push(entry);
+        last = entry;
+      } catch (error) {
+        troubles.push(`${file.name}: ${error instanceof Unreadable ? error.message : WORDS.unreadable}`);
+      }
+    }
+    if (last && !this.ending.signal.aborted) {
+      this.chooses = false;
+      this.wish = preferenceOf(last);
+      this.listed();
+      this.apply(last);
+    }
+    return troubles;
+  }
+
+  /** A person chooses a track, or none. An id that isn't there, or can't be shown, changes nothing. */
+  select(id: string | undefined): void {
+    const entry = this.entry(id);
+    if (this.ending.signal.aborted || (id !== undefined && (!entry || entry.state === "unsupported"))) return;
+    this.chooses = false;
+    this.wish = preferenceOf(entry);
+    this.apply(entry);
+  }
+
+  /** Chooses like a former film, now and whenever tracks come, until a person chooses. */
+  choose(preference: Preference | undefined): void {
+    this.chooses = true;
+    this.wish = preference;
+    this.listed();
+  }
+
+  /** Blocks of the tracks inside the film. */
+  take(cues: readonly Cue[]): void {
+    let fresh = false;
+    for (const cue of cues) {
+      const entry = this.inside.find(({ inside }) => inside?.track.id === cue.track);
+      const isNew = entry?.inside?.growing?.put(cue) ?? false;
+      fresh ||= isNew && entry === this.current;
+    }
+    if (fresh) this.renderer?.change("cues");
+  }
+
+  destroy(): void {
+    this.leave();
+    this.current = undefined;
+    this.ending.abort();
+    this.observer.disconnect();
+  }
+
+  private get entries(): Entry[] {
+    return [...this.inside, ...this.beside, ...this.own];
+  }
+
+  private entry(id: string | undefined): Entry | undefined {
+    return this.entries.find((entry) => entry.id === id);
+  }
+
+  /** The list has changed: what was chosen may be gone, what is wished may be there. */
+  private listed(): void {
+    if (this.ending.signal.aborted) return;
+    if (this.current && !this.entries.includes(this.current)) this.apply(undefined);
+    if (this.chooses) {
+      const able = this.entries.filter(({ state }) => state !== "unsupported" && state !== "failed");
+      const id = pick(this.wish, able, this.languages);
+      if (id !== this.selected) this.apply(this.entry(id));
+    }
+    this.tell();
+  }
+
+  private tell(): void {
+    this.tracks = options(this.entries, this.languages[0] ?? "en");
+    if (!this.ending.signal.aborted) this.changed();
+  }
+
+  private apply(entry: Entry | undefined): void {
+    if (entry === this.current && entry?.state !== "failed") return;
+    this.leave();
+    this.current = entry;
+    this.port.selectSubtitles(entry?.inside ? [entry.inside.track.id] : []);
+    if (entry) void this.show(entry, this.showing.signal);
+    this.tell();
+  }
+
+  /** Ends what the present choice has under way. */
+  private leave(): void {
+    this.showing.abort();
+    this.showing = new AbortController();
+    this.detach();
+    const { current } = this;
+    if (current && (current.state === "loading" || current.state === "shown")) current.state = "idle";
+    // Pictures take much room, and come again.
+    if (current?.inside?.track.format === "pgs") current.inside.growing = growing(current.inside.track);
+  }
+
+  private detach(): void {
+    this.video.cancelVideoFrameCallback(this.frame);
+    const { renderer } = this;
+    this.renderer = undefined;
+    renderer?.detach();
+  }
+
+  private async show(entry: Entry, signal: AbortSignal): Promise<void> {
+    entry.state = "loading";
+    entry.trouble = undefined;
+    let content: Content;
+    try {
+      content = await this.contentOf(entry, signal);
+    } catch (error) {
+      if (!signal.aborted) this.failed(entry, error instanceof Error && error.name === "Unreadable" ? error.message : WORDS.unreadable);
+      return;
+    }
+    if (!signal.aborted) await this.attach(entry, content, signal, this.ways.filter((way) => way.canRender(content.kind)));
+  }
+
+  private async contentOf(entry: Entry, signal: AbortSignal): Promise<Content> {
+    const inside = entry.inside?.growing?.content;
+    if (inside) return inside;
+    if (!entry.content) {
+      const { fetchFile } = await import("./files");
+      entry.content = await fetchFile(entry.beside!.url, entry.beside!.name, signal);
+    }
+    return entry.content;
+  }
+
+  /** Draws by the first of the ways, and by the next where that fails. */
+  private async attach(entry: Entry, content: Content, signal: AbortSignal, [way, ...others]: readonly Way[]): Promise<void> {
+    if (!way) return this.failed(entry, WORDS.failed);
+    const next = (): void => {
+      if (signal.aborted) return;
+      this.detach();
+      void this.attach(entry, content, signal, others);
+    };
+    const renderer = await way.load().then((module) => module.renderer(), () => undefined);
+    if (signal.aborted) return;
+    if (!renderer) return next();
+    this.renderer = renderer;
+    renderer.attach(content, this.stage(renderer, next));
+    entry.state = "shown";
+    this.follow(renderer);
+    this.tell();
+  }
+
+  private failed(entry: Entry, words: string): void {
+    this.leave();
+    this.current = undefined;
+    entry.state = "failed";
+    entry.trouble = words;
+    this.tell();
+  }
+
+  private stage(renderer: Renderer, fail: () => void): Stage {
+    const subtitles = this;
+    return {
+      host: this.host,
+      picture: () => this.picture(),
+      pictureSize: () => ({ width: this.video.videoWidth, height: this.video.videoHeight }),
+      get size() {
+        return subtitles.scale;
+      },
+      get insetPx() {
+        return subtitles.inset;
+      },
+      fonts: () => this.fonts(),
+      now: () => this.video.currentTime - this.delay,
+      fail: () => this.renderer === renderer && fail(),
+    };
+  }
+
+  private picture(): Rect {
+    const host = this.host.getBoundingClientRect();
+    const box = this.video.getBoundingClientRect();
+    return fitted({ left: box.left - host.left, top: box.top - host.top, width: box.width, height: box.height }, this.video.videoWidth, this.video.videoHeight);
+  }
+
+  private async *fonts(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    let left = MOST_FONTS;
+    for (const { at, size } of (await this.port.fonts()).sort((a, b) => a.size - b.size)) {
+      if (size > left) return;
+      left -= size;
+      const data = await this.port.font(at, size);
+      if (data) yield data;
+    }
+  }
+
+  /** Draws for each picture of the film. */
+  private follow(renderer: Renderer): void {
+    const step = (_now: number, { mediaTime }: VideoFrameCallbackMetadata): void => {
+      if (renderer !== this.renderer) return;
+      const { paused, seeking, currentTime } = this.video;
+      this.draw(paused || seeking ? currentTime : mediaTime);
+      this.frame = this.video.requestVideoFrameCallback(step);
+    };
+    this.frame = this.video.requestVideoFrameCallback(step);
+  }
+
+  private draw(time: number): void {
+    this.renderer?.draw(time - this.delay);
+  }
+
+  private redraw(): void {
+    this.renderer?.change("layout");
+    this.renderer?.change("cues");
+  }
+}
+
+function insideEntry(track: SubtitleTrack): Entry {
+  const made = growing(track);
+  return {
+    id: `inside/${track.id}`, language: track.language, title: track.title, name: undefined, forced: track.forced, isDefault: track.isDefault, origin: "inside",
+    state: made ? "idle" : "unsupported", trouble: made ? undefined : WORDS.kind, inside: { track, growing: made },
+  };
+}
+
+function fileEntry(id: string, origin: "beside" | "own", path: string, { language, title }: Partial<BesideFile>): Entry {
+  const facts = factsOfName(path);
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return { id, language: language ?? facts.language, title: title ?? facts.title, name, forced: facts.forced, isDefault: false, origin, state: "idle", trouble: undefined };
+}
+
+/** The tracks for a menu, each with a name of its own. */
+function options(entries: readonly Entry[], ui: string): SubtitleOption[] {
+  const used = new Map<string, number>();
+  return entries.map(({ id, language, title, name, forced, isDefault, origin, state, trouble }, index) => {
+    const base = languageName(language, ui);
+    const words = [base, title].filter((word) => word !== undefined && word.trim() !== "");
+    // A title often begins with the language.
+    if (base && title && title.toLowerCase().includes(base.toLowerCase())) words.shift();
+    let label = words.join(" · ") || name || WORDS.track(index + 1);
+    if (forced && !label.toLowerCase().includes(WORDS.forced)) label += ` (${WORDS.forced})`;
+    const count = (used.get(label) ?? 0) + 1;
+    used.set(label, count);
+    if (count > 1) label += ` ${count}`;
+    return { id, label, language, title, forced, isDefault, origin, state, trouble };
+  });
+}
