@@ -4,6 +4,7 @@
 
 import type { Cue, Film, Verdict } from "../../src/media/protocol";
 import { MseEngine } from "../../src/player/engines/mse";
+import { Subtitles, type BesideFile } from "../../src/player/subtitles/subtitles";
 
 interface Event {
   /** ms of the page's clock. */
@@ -15,6 +16,14 @@ interface Event {
 }
 
 const video = document.querySelector("video")!;
+/** The film with what lies over it. */
+const stage = document.createElement("div");
+const host = document.createElement("div");
+stage.style.cssText = "position: relative; width: 640px; height: 360px; background: #000";
+host.style.cssText = "position: absolute; inset: 0; pointer-events: none; overflow: hidden";
+video.style.cssText = "display: block; width: 100%; height: 100%; object-fit: contain";
+video.replaceWith(stage);
+stage.append(video, host);
 const canvas = new OffscreenCanvas(16, 9);
 const context = canvas.getContext("2d", { willReadFrequently: true })!;
 
@@ -31,6 +40,7 @@ const state = {
   audio: undefined as string | undefined,
 };
 let playback: MseEngine | undefined;
+let subtitles: Subtitles | undefined;
 let since = 0;
 
 let bright = false;
@@ -89,8 +99,14 @@ async function mse(url: string, at = 0): Promise<void> {
   playback = new MseEngine(
     video,
     {
-      inspected: (film, verdict) => Object.assign(state, { film, verdict }),
-      cues: (cues) => state.cues.push(...cues),
+      inspected: (film, verdict) => {
+        Object.assign(state, { film, verdict });
+        subtitles?.setInside(film.subtitles);
+      },
+      cues: (cues) => {
+        state.cues.push(...cues);
+        subtitles?.take(cues);
+      },
       failed: (words) => state.troubles.push(words),
       duration: (seconds) => (state.duration = seconds),
       audio: (_tracks, selected) => (state.audio = selected),
@@ -105,6 +121,57 @@ async function plain(url: string): Promise<void> {
   since = performance.now();
   video.src = url;
   await video.play();
+}
+
+/** Has subtitles drawn over the film that is opened next. */
+function titled(files: BesideFile[] = []): void {
+  subtitles = new Subtitles(video, host, {
+    selectSubtitles: (tracks) => playback?.selectSubtitles(tracks),
+    fonts: () => playback?.fonts() ?? Promise.resolve([]),
+    font: (at, size) => playback?.font(at, size) ?? Promise.resolve(undefined),
+  });
+  subtitles.setBeside(files);
+  Object.assign(globalThis, { subtitles });
+}
+
+/** What is drawn over the film: the lines of text, and of a canvas its opaque part, as shares of the canvas. */
+function drawn() {
+  const top = stage.getBoundingClientRect().top;
+  const lines = [...host.querySelectorAll<HTMLElement>("[data-cue]")].map((line) => {
+    const rect = line.getBoundingClientRect();
+    return { text: line.innerText, place: line.parentElement!.dataset["place"], top: rect.top - top, bottom: rect.bottom - top, height: rect.height, italic: getComputedStyle(line.querySelector("span") ?? line).fontStyle };
+  });
+  return { lines, canvas: canvasDrawn(), time: video.currentTime, children: host.children.length };
+}
+
+function canvasDrawn() {
+  const canvas = host.querySelector("canvas");
+  if (!canvas || canvas.width === 0) return undefined;
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d")!;
+  copy.drawImage(canvas, 0, 0);
+  const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+  const box = { left: canvas.width, top: canvas.height, right: 0, bottom: 0 };
+  let opaque = 0;
+  for (let at = 3; at < data.length; at += 4) {
+    if (data[at]! < 128) continue;
+    const x = ((at - 3) / 4) % canvas.width;
+    const y = Math.floor((at - 3) / 4 / canvas.width);
+    opaque += 1;
+    box.left = Math.min(box.left, x);
+    box.top = Math.min(box.top, y);
+    box.right = Math.max(box.right, x + 1);
+    box.bottom = Math.max(box.bottom, y + 1);
+  }
+  return { width: canvas.width, height: canvas.height, opaque, box };
+}
+
+/** The colour that the canvas has at a place, in shares of it. */
+function colour(x: number, y: number): number[] | undefined {
+  const canvas = host.querySelector("canvas");
+  if (!canvas || canvas.width === 0) return undefined;
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d")!;
+  copy.drawImage(canvas, 0, 0);
+  return [...copy.getImageData(Math.floor(x * canvas.width), Math.floor(y * canvas.height), 1, 1).data];
 }
 
 function forget(): void {
@@ -140,6 +207,9 @@ Object.assign(globalThis, {
     measure: () => playback?.measure(),
     audio: (track: number) => playback?.selectAudio(String(track)),
     destroy: () => playback?.destroy(),
+    titled,
+    drawn,
+    colour,
     subtitles: (tracks: number[]) => playback?.selectSubtitles(tracks),
     pause: () => video.pause(),
     play: () => video.play(),

@@ -2,21 +2,26 @@
 
 import { build } from "esbuild";
 import { createReadStream, statSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { cp, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { dirname, join } from "node:path";
 import { Transform } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
-/** The policy of an extension's pages, so that what it forbids fails here as well. */
-const POLICY = { "Content-Security-Policy": "script-src 'self' 'wasm-unsafe-eval'; object-src 'self'" };
 const here = dirname(fileURLToPath(import.meta.url));
+/** The policy of the extension's pages, so that what it forbids fails here as well. */
+const { content_security_policy } = JSON.parse(await readFile(join(here, "../../src/extension/manifest.json"), "utf8"));
+const POLICY = {
+  // A MediaSource has a blob's address; of an extension's page Chrome allows it, whatever the policy says.
+  "Content-Security-Policy": content_security_policy.extension_pages.replace("media-src", "media-src blob:"),
+};
+const TYPES = { js: "text/javascript", wasm: "application/wasm" };
 
 /** Bundles the worker and the page as the extension would. Gives the files with their gzipped sizes. */
 export async function bundle(out) {
   const { metafile } = await build({
-    entryPoints: { worker: join(here, "../../src/media/worker.ts"), page: join(here, "page.ts") },
+    entryPoints: { worker: join(here, "../../src/media/worker.ts"), page: join(here, "page.ts"), "jassub/worker": join(here, "../../src/player/subtitles/ass_worker.ts") },
     outdir: out,
     bundle: true,
     splitting: true,
@@ -27,6 +32,9 @@ export async function bundle(out) {
     metafile: true,
     logLevel: "error",
   });
+  const jassub = join(here, "../../node_modules/jassub/dist");
+  await cp(join(jassub, "wasm/jassub-worker-modern.wasm"), join(out, "jassub/jassub.wasm"));
+  await cp(join(jassub, "default.woff2"), join(out, "jassub/default.woff2"));
   const sizes = {};
   for (const [path, { entryPoint, inputs }] of Object.entries(metafile.outputs)) {
     const largest = Object.entries(inputs).sort((a, b) => b[1].bytesInOutput - a[1].bytesInOutput)[0]?.[0] ?? "";
@@ -55,7 +63,7 @@ export function serve(scripts, films) {
       if (films.has(name)) return film(name, url, request, response);
       if (name === "") return response.writeHead(200, { "Content-Type": "text/html", ...POLICY }).end('<!doctype html><video id="video" width="640"></video><script type="module" src="page.js"></script>');
       const script = await readFile(join(scripts, name));
-      response.writeHead(200, { "Content-Type": "text/javascript", ...POLICY }).end(script);
+      response.writeHead(200, { "Content-Type": TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream", ...POLICY }).end(script);
     } catch {
       response.writeHead(404).end();
     }

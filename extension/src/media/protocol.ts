@@ -116,7 +116,7 @@ export interface Cue {
   track: number;
   start: number;
   end: number | undefined;
-  /** S_TEXT/UTF8: text. S_TEXT/ASS: one event without its times. S_HDMV/PGS: segments. */
+  /** S_TEXT/UTF8 and S_TEXT/WEBVTT: text. S_TEXT/ASS: one event without its times. S_HDMV/PGS: segments. */
   data: Uint8Array<ArrayBuffer>;
 }
 

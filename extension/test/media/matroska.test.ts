@@ -115,6 +115,44 @@ describe("seeking", () => {
     const cues = await all(reading!);
     expect(cues.map(({ data }) => new TextDecoder().decode(data))).toContain("Second");
   });
+  /** A cluster every two seconds with a line for three; the first holds one that lasts a minute. `named`: the index knows of lines. */
+  function lines({ named, filling = 10, last = 30 }: { named: boolean; filling?: number; last?: number }): Uint8Array<ArrayBuffer> {
+    const entry = (number: number, type: number, codec: string) => el(0xae, el(0xd7, [number]), el(0x83, [type]), el(0x86, str(codec)));
+    const line = (text: string, ms: number) => el(0xa0, el(0xa1, [0x82, 0, 0, 0], str(text)), el(0x9b, num(ms)));
+    const durations = (i: number) => [...(i === 0 ? [60_000] : []), ...(i <= last ? [3000] : [])];
+    const clusters = Array.from({ length: 30 }, (_, i) =>
+      el(0x1f43b675, el(0xe7, num(i * 2000)), el(0xa3, [0x81, 0, 0, 0x80], new Uint8Array(filling)), ...durations(i).map((ms) => line(ms === 3000 ? `line ${i}` : "long", ms))));
+    const index = (from: number) => {
+      let position = from;
+      return el(0x1c53bb6b, ...clusters.flatMap((cluster, i) => {
+        const at = el(0xf1, num(position, 4));
+        position += cluster.length;
+        const point = (...parts: Uint8Array[]) => el(0xbb, el(0xb3, num(i * 2000, 4)), el(0xb7, ...parts, at));
+        return [point(el(0xf7, [1])), ...(named ? durations(i).map((ms) => point(el(0xf7, [2]), el(0xb2, num(ms, 4)))) : [])];
+      }));
+    };
+    const head = el(0x1654ae6b, entry(1, 1, "V_VP9"), entry(2, 17, "S_TEXT/UTF8"));
+    return concat(EBML_HEAD, el(0x18538067, head, index(head.length + index(0).length), ...clusters));
+  }
+  const before = async (film: Uint8Array, at: number) => {
+    const { file, source } = await open(film);
+    const start = source.fetched;
+    const reading = await file.before(at * 1e6, 1, new Set([2]));
+    const found = reading ? (await all(reading)).map(({ data }) => new TextDecoder().decode(data)) : [];
+    return { found, fetched: source.fetched - start };
+  };
+  test("what the index says lasts until the place is found, however long ago it began", async () => {
+    expect((await before(lines({ named: true, last: 2 }), 50.5)).found).toEqual(["long", "line 0", "line 1", "line 2"]);
+    expect((await before(lines({ named: true, filling: 1 << 20 }), 50.5)).found).toEqual(["line 22", "line 23", "line 24"]);
+  });
+  test("nothing is read when the index says that nothing lasts until the place", async () => {
+    expect(await before(lines({ named: true, last: 2, filling: 1 << 20 }), 50.5)).toEqual({ found: [], fetched: 0 });
+  });
+  test("where the index does not name lines, some seconds are read, but not many bytes", async () => {
+    expect((await before(lines({ named: false }), 50.5)).found).toEqual(["line 20", "line 21", "line 22", "line 23", "line 24"]);
+    expect((await before(lines({ named: false, filling: 1 << 20 }), 50.5)).found).toEqual(["line 22", "line 23", "line 24"]);
+    expect((await before(lines({ named: false, filling: 6 << 20 }), 50.5)).found).toEqual(["line 24"]);
+  });
   test("a film whose Cues are beyond its end is still sought", async () => {
     const whole = sample("ffmpeg.mkv");
     const packet = await first(whole.subarray(0, whole.length - 3000), 3);

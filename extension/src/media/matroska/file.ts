@@ -21,6 +21,12 @@ const TAIL = 2 << 20;
 /** A guess is good enough when it lies at most this far before the wanted time, µs. */
 const GUESS_US = 10_000_000;
 const MOST_GUESSES = 12;
+/** How far before a place subtitles are looked for that last until there, where the index does not name them. */
+const BACK_US = 10_000_000;
+const BACK_BYTES = 4 << 20;
+/** The same where it does; those that ended so shortly before are looked for as well, as a person may delay them, µs. */
+const INDEXED_BACK_BYTES = 16 << 20;
+const ENDED_US = 5_000_000;
 
 export class MatroskaFile implements Demuxed {
   container: "matroska" | "webm" = "matroska";
@@ -206,10 +212,26 @@ export class MatroskaFile implements Demuxed {
     const cues = await this.readCues();
     const here = this.cueAt(cues, pts, video);
     const start = here && this.segment + here.position;
-    const earlier = here && cues.findLast((cue) => cue.position < here.position);
     if (start === undefined || start <= this.firstCluster) return undefined;
-    const at = earlier ? this.segment + earlier.position : this.firstCluster;
-    return new MatroskaReading(new Cursor(this.source, at, start), this, wanted);
+    const at = this.lookBack(cues, here!, pts, wanted);
+    return at === undefined ? undefined : new MatroskaReading(new Cursor(this.source, at, start), this, wanted);
+  }
+
+  /** Where to begin for what is shown at `pts` and lies before `here`; `undefined` when there is nothing, as the index knows. */
+  private lookBack(cues: CuePoint[], here: CuePoint, pts: number, wanted: ReadonlySet<number>): number | undefined {
+    const earlier = cues.filter((cue) => cue.position < here.position);
+    const within = (bytes: number) => earlier.filter((cue) => here.position - cue.position <= bytes);
+    const named = (track: number) => cues.some((cue) => cue.track === track && cue.duration !== undefined);
+    let first: CuePoint | undefined;
+    if ([...wanted].every(named)) {
+      const until = (from: CuePoint[], end: number) => from.filter((cue) => wanted.has(cue.track) && this.us(cue.time + (cue.duration ?? 0)) > end);
+      const found = [...until(within(INDEXED_BACK_BYTES), pts), ...until(within(BACK_BYTES), pts - ENDED_US)];
+      if (found.length === 0) return undefined;
+      first = found.reduce((a, b) => (b.position < a.position ? b : a));
+    } else {
+      first = within(BACK_BYTES).find((cue) => this.us(here.time - cue.time) <= BACK_US) ?? earlier.at(-1);
+    }
+    return first ? this.segment + first.position : this.firstCluster;
   }
 
   private async locate(pts: number, video: number | undefined): Promise<number> {

@@ -187,6 +187,8 @@ export interface CuePoint {
   track: number;
   /** Of the cluster, in the segment's body. */
   position: number;
+  /** In ticks, where the index says it: mkvmerge's does of subtitles. */
+  duration: number | undefined;
 }
 
 /** Cue points in order of time. */
@@ -198,10 +200,11 @@ export function parseCues(body: Uint8Array): CuePoint[] {
     for (const { id, data } of children(point.data)) {
       if (id === 0xb3) time = uint(data);
       if (id !== 0xb7) continue;
-      const cue: CuePoint = { time, track: 0, position: -1 };
+      const cue: CuePoint = { time, track: 0, position: -1, duration: undefined };
       for (const part of children(data)) {
         if (part.id === 0xf7) cue.track = uint(part.data);
         else if (part.id === 0xf1) cue.position = uint(part.data);
+        else if (part.id === 0xb2) cue.duration = uint(part.data);
       }
       if (cue.position >= 0 && cues.length < MOST_CUES) cues.push(cue);
     }
