@@ -58,9 +58,8 @@ function asUtf8(bytes: Uint8Array): Decoded | undefined {
 }
 
 async function byStatistics(bytes: Uint8Array): Promise<string> {
-  const { analyse } = await import("chardet");
-  const sample = spoken(bytes);
-  for (const { name } of analyse(sample)) {
+  const { guesses } = await import("./statistics");
+  for (const name of guesses(spoken(bytes))) {
     try {
       return new TextDecoder(name).encoding;
     } catch {

@@ -62,6 +62,7 @@ export interface Way {
   load(): Promise<{ renderer(): Renderer }>;
 }
 
+/** Draws one track. */
 export interface Renderer {
   /** Begins to draw. */
   attach(content: Content, stage: Stage): void;

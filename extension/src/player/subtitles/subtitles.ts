@@ -351,6 +351,7 @@ export class Subtitles {
   private failed(entry: Entry, words: string): void {
     this.leave();
     this.current = undefined;
+    if (entry.inside) this.port.selectSubtitles([]);
     entry.state = "failed";
     entry.trouble = words;
     this.tell();
