@@ -186,8 +186,10 @@ export class Playback {
     let back = FIRST_BACK_US;
     let earliest = from <= 0;
     let looked = this.subtitles.size === 0;
+    // A run for subtitles reads again what is buffered long since.
+    let reached = from;
     for (;;) {
-      if (!reading || !(await this.room(run))) return;
+      if (!reading || !(await this.room(run, reached))) return;
       if (!reading.ready) await this.flush();
       const packet = await reading.next();
       if (run !== this.run) return;
@@ -201,6 +203,7 @@ export class Playback {
         back *= 2;
         continue;
       }
+      reached = Math.max(reached, packet.pts);
       await this.take(packet, from);
       if (run !== this.run) return;
       if (this.frontier() <= from + SETTLED_S * 1e6) continue;
@@ -294,12 +297,13 @@ export class Playback {
     return Math.min(this.picture?.frontier ?? Infinity, this.sound?.frontier ?? Infinity);
   }
 
-  /** Waits until more is wanted; `false` when this run is over. */
-  private async room(run: number): Promise<boolean> {
+  /** Waits until more is wanted than what this run has read, up to `reached` (µs); `false` when it is over. */
+  private async room(run: number, reached: number): Promise<boolean> {
     while (run === this.run) {
-      const enough = this.frontier() >= (this.position + AHEAD_S) * 1e6;
+      const ahead = Math.min(this.frontier(), reached);
+      const enough = ahead >= (this.position + AHEAD_S) * 1e6;
       // A buffer full of one track must not starve the other.
-      const full = this.bytes() >= MOST_BYTES && this.frontier() > (this.position + SETTLED_S) * 1e6;
+      const full = this.bytes() >= MOST_BYTES && ahead > (this.position + SETTLED_S) * 1e6;
       if (!enough && !full) return true;
       await this.flush();
       await Promise.all(this.lanes().map((lane) => lane.evict()));

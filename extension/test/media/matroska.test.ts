@@ -143,6 +143,7 @@ describe("seeking", () => {
   };
   test("what the index says lasts until the place is found, however long ago it began", async () => {
     expect((await before(lines({ named: true, last: 2 }), 50.5)).found).toEqual(["long", "line 0", "line 1", "line 2"]);
+    expect((await before(lines({ named: true, last: 2, filling: 300_000 }), 50.5)).found).toEqual(["long", "line 0", "line 1", "line 2"]);
     expect((await before(lines({ named: true, filling: 1 << 20 }), 50.5)).found).toEqual(["line 22", "line 23", "line 24"]);
   });
   test("nothing is read when the index says that nothing lasts until the place", async () => {

@@ -30,13 +30,15 @@ async function film(bytes: Uint8Array, { audio = "aac", at = 0, subtitles = [] a
 }
 
 /** A film of so many seconds, with an index at its end: ten key frames and 16 frames of AAC each second. */
-function long(seconds: number, { sound = (() => true) as (second: number) => boolean, skipped = (() => false) as (second: number, frame: number) => boolean, frame = 20_000, indexed = true, keyEvery = 1, first = 0 } = {}): Uint8Array<ArrayBuffer> {
+function long(seconds: number, { sound = (() => true) as (second: number) => boolean, skipped = (() => false) as (second: number, frame: number) => boolean, frame = 20_000, indexed = true, keyEvery = 1, first = 0, spoken = false } = {}): Uint8Array<ArrayBuffer> {
   const video = el(0xae, el(0xd7, [1]), el(0x83, [1]), el(0x86, str("V_VP9")), el(0xe0, el(0xb0, num(320, 2)), el(0xba, num(180, 2))));
   const audio = el(0xae, el(0xd7, [2]), el(0x83, [2]), el(0x86, str("A_AAC")), el(0x63a2, [0x14, 0x08]), el(0xe1, el(0xb5, float32(16_000)), el(0x9f, [1])));
+  const text = el(0xae, el(0xd7, [3]), el(0x83, [17]), el(0x86, str("S_TEXT/UTF8")));
+  const line = (second: number) => el(0xa0, el(0xa1, [0x83, 0, 0, 0], str(`Line ${second}`)), el(0x9b, num(900)));
   const block = (track: number, time: number, size: number, key = true) => el(0xa3, [0x80 | track, (time >> 8) & 255, time & 255, key ? 0x80 : 0], new Uint8Array(size).fill(0x82));
   const clusters = Array.from({ length: seconds }, (_, second) =>
-    el(0x1f43b675, el(0xe7, num((first + second) * 1000)), ...Array.from({ length: 10 }, (_, i) => block(1, i * 100, frame / 10, keyEvery === 1 || (i === 0 && second % keyEvery === 0))), ...(sound(second) ? Array.from({ length: 16 }, (_, i) => (skipped(second, i) ? [] : block(2, Math.round(i * 62.5), 100))) : [])));
-  const head = concat(el(0x1549a966, el(0x4489, float32(seconds * 1000))), el(0x1654ae6b, video, audio));
+    el(0x1f43b675, el(0xe7, num((first + second) * 1000)), ...Array.from({ length: 10 }, (_, i) => block(1, i * 100, frame / 10, keyEvery === 1 || (i === 0 && second % keyEvery === 0))), ...(sound(second) ? Array.from({ length: 16 }, (_, i) => (skipped(second, i) ? [] : block(2, Math.round(i * 62.5), 100))) : []), ...(spoken ? [line(second)] : [])));
+  const head = concat(el(0x1549a966, el(0x4489, float32(seconds * 1000))), el(0x1654ae6b, video, audio, ...(spoken ? [text] : [])));
   const seek = (at: number) => el(0x114d9b74, el(0x4dbb, el(0x53ab, [0x1c, 0x53, 0xbb, 0x6b]), el(0x53ac, num(at))));
   let position = seek(0).length + head.length;
   const cues = clusters.map((cluster, second) => {
@@ -209,6 +211,22 @@ describe("subtitles", () => {
     playback.selectSubtitles(new Set([stream("srt")!.id, stream("ass")!.id]));
     await until("the other track", () => cues.length === 6);
     expect(text().slice(3).every((line) => line.includes("Default"))).toBe(true);
+  });
+  test("chosen while all is buffered that may be, they come although nothing moves, as far as it is buffered", async () => {
+    // The buffers are full by time, and by bytes.
+    for (const frame of [20_000, 4 << 20]) {
+      const { source, playback, text } = await film(long(100, { spoken: true, frame }), { at: 20 });
+      const buffered = () => source.buffers[0]!.ranges[0]?.[1] ?? 0;
+      await until("the read-ahead", () => buffered() > 59 || source.buffers[0]!.held > 110 << 20);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const appended = source.buffers[0]!.held;
+      playback.selectSubtitles(new Set([3]));
+      await until("the lines", () => text().includes("Line 20") && text().includes("Line 22"));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(text().includes("Line 70")).toBe(false);
+      expect(source.buffers[0]!.held).toBe(appended);
+      playback.close();
+    }
   });
   test("after a seek those that began a cluster before come, too", async () => {
     const { source, text } = await film(sample("ffmpeg.mkv"), { subtitles: ["srt"], at: 4.1 });

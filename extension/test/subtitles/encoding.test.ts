@@ -28,9 +28,16 @@ test("ASCII is UTF-8", async () => {
 });
 
 test("UTF-8 with a broken character stays UTF-8", async () => {
-  const bytes = encode(srtOf(TEXTS["ru"]!), "utf-8");
-  bytes[bytes.lastIndexOf(0xd0) + 1] = 0x20;
-  expect((await decodeText(bytes))?.encoding).toBe("utf-8");
+  for (const lines of [TEXTS["ru"]!, [...TEXTS["en"]!.slice(0, 4), "“It’s a café…”"]]) {
+    const bytes = encode(srtOf(lines), "utf-8");
+    bytes[bytes.findIndex((byte) => byte >= 0xc0) + 1] = 0x20;
+    expect((await decodeText(bytes))?.encoding).toBe("utf-8");
+  }
+});
+
+test.each(LEGACY.filter(([language]) => language !== "pl"))("a few lines of %s in %s, among English ones", async (language, encoding) => {
+  const text = srtOf([...TEXTS["en"]!.slice(0, 4), TEXTS[language]![4]!]);
+  expect(await decoded(encode(text, encoding))).toBe(text);
 });
 
 test("English with a few characters of Windows", async () => {

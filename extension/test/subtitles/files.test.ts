@@ -41,6 +41,8 @@ describe("SRT", () => {
     ["one digit each", "1\n0:0:1,5 --> 0:0:2\nShort\n", ["1.5-2 Short"]],
     ["a cue that says a number", "1\n00:00:01,000 --> 00:00:02,000\n1984\n\n2\n00:00:03,000 --> 00:00:04,000\n7\n", ["1-2 1984", "3-4 7"]],
     ["a number said without numbers", "00:00:01,000 --> 00:00:02,000\n1984\n\n00:00:03,000 --> 00:00:04,000\nB\n", ["1-2 1984", "3-4 B"]],
+    ["numbers that don't follow each other", PLAIN.replace("2\n00", "17\n00"), PLAIN_CUES],
+    ["no numbers, and a number above the times", "00:00:01,000 --> 00:00:02,000\nIn\n1984\n00:00:03,000 --> 00:00:04,000\nA\n\n00:00:05,000 --> 00:00:06,000\nB", ["1-2 In|1984", "3-4 A", "5-6 B"]],
     ["cues without text", "1\n00:00:01,000 --> 00:00:02,000\n\n2\n00:00:03,000 --> 00:00:04,000\nB\n", ["3-4 B"]],
     ["a cue that ends before it begins", "1\n00:00:05,000 --> 00:00:02,000\nA\n\n2\n00:00:06,000 --> 00:00:07,000\nB", ["6-7 B"]],
     ["a broken line of times", "1\n00:00:0x,000 --> 00:00:02,000\nA\n\n2\n00:00:06,000 --> 00:00:07,000\nB", ["6-7 B"]],

@@ -157,6 +157,18 @@ describe("a track inside the film", () => {
     await settled();
     expect(log).toEqual(["plain attach text"]);
   });
+  test("is not drawn when it was let go of at the last moment", async () => {
+    let loaded = (_module: { renderer: () => FakeRenderer }) => {};
+    const log: string[] = [];
+    const { subtitles, settled } = stage({ ways: [{ canRender: () => true, load: () => new Promise((resolve) => (loaded = resolve)) }] });
+    subtitles.setInside([inside(3, "en")]);
+    subtitles.select("inside/3");
+    await settled();
+    subtitles.select(undefined);
+    loaded({ renderer: () => new FakeRenderer(log, "late") });
+    await settled();
+    expect([log, subtitles.tracks[0]!.state]).toEqual([[], "idle"]);
+  });
   test("is drawn as plain text when its styles can't be", async () => {
     const { subtitles, log, renderers, settled, state } = stage();
     subtitles.setInside([inside(3, "en", { format: "ass" })]);

@@ -11,7 +11,7 @@ export interface Decoded {
 /** How much of a file the statistics look at, bytes. */
 const SAMPLE = 64 << 10;
 /** A file is UTF-8 with damage when at most one in so many of its characters beyond ASCII is broken. */
-const DAMAGE = 20;
+const DAMAGE = 5;
 
 /** Decodes a file's bytes; `undefined` when they are no text. */
 export async function decodeText(bytes: Uint8Array): Promise<Decoded | undefined> {
