@@ -42,7 +42,7 @@ describe("SRT", () => {
     ["a cue that says a number", "1\n00:00:01,000 --> 00:00:02,000\n1984\n\n2\n00:00:03,000 --> 00:00:04,000\n7\n", ["1-2 1984", "3-4 7"]],
     ["a number said without numbers", "00:00:01,000 --> 00:00:02,000\n1984\n\n00:00:03,000 --> 00:00:04,000\nB\n", ["1-2 1984", "3-4 B"]],
     ["numbers that don't follow each other", PLAIN.replace("2\n00", "17\n00"), PLAIN_CUES],
-    ["no numbers, and a number above the times", "00:00:01,000 --> 00:00:02,000\nIn\n1984\n00:00:03,000 --> 00:00:04,000\nA\n\n00:00:05,000 --> 00:00:06,000\nB", ["1-2 In|1984", "3-4 A", "5-6 B"]],
+    ["no numbers, and a number above the times", "00:00:01,000 --> 00:00:02,000\n1984\n00:00:03,000 --> 00:00:04,000\nA\n\n00:00:05,000 --> 00:00:06,000\nB", ["1-2 1984", "3-4 A", "5-6 B"]],
     ["cues without text", "1\n00:00:01,000 --> 00:00:02,000\n\n2\n00:00:03,000 --> 00:00:04,000\nB\n", ["3-4 B"]],
     ["a cue that ends before it begins", "1\n00:00:05,000 --> 00:00:02,000\nA\n\n2\n00:00:06,000 --> 00:00:07,000\nB", ["6-7 B"]],
     ["a broken line of times", "1\n00:00:0x,000 --> 00:00:02,000\nA\n\n2\n00:00:06,000 --> 00:00:07,000\nB", ["6-7 B"]],
@@ -95,7 +95,7 @@ describe("a file", () => {
   test("is what its first bytes say", async () => {
     expect(await kind(PLAIN)).toBe("text");
     expect(await kind(`WEBVTT\n\n00:01.000 --> 00:02.000\nA`)).toBe("text");
-    expect(await kind("[Script Info]\n[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,A")).toBe("ass");
+    for (const line of ["A", "{\\p1}m 0 0 l 9 9"]) expect(await kind(`[Script Info]\n[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,${line}`)).toBe("ass");
   });
   test("that can't be shown is refused with a sentence", async () => {
     const refused = (content: string | number[]) => expect(readBytes(typeof content === "string" ? bytes(content) : Uint8Array.from(content))).rejects;

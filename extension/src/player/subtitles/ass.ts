@@ -1,7 +1,7 @@
 // Draws styled subtitles (SSA, ASS) by libass, which runs in a worker and draws on a canvas of this page.
 //
-// The worker is fetched when such subtitles are first shown, and ends with them. Where libass can't be had, or has no font for the
-// script's letters, it says so, and the lines are shown as plain text.
+// The worker is fetched when such subtitles are first shown, and ends with them. Where libass can't be had, hangs, or has no font for
+// the script's letters, it says so, and the lines are shown as plain text.
 
 import type { FromAss, Size, ToAss } from "./ass_protocol";
 import { ENDLESS_S } from "./cues";
@@ -10,6 +10,8 @@ import type { Content, Renderer, Stage } from "./renderer";
 
 /** Nothing is drawn with more lines than this, whatever the screen: drawing takes as long as there are pixels. */
 const MOST_LINES = 1440;
+/** A worker that is silent for so long, opening or drawing, hangs in a script that asks too much. */
+export const SILENT_MS = 10_000;
 /** Letters for which the font beside libass has no shapes. */
 const BEYOND = /[^\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Hebrew}\p{Script=Common}\p{Script=Inherited}]/u;
 
@@ -27,6 +29,7 @@ export class AssRenderer implements Renderer {
   /** Whether the film's fonts have been looked for. */
   private fonts: "unknown" | "some" | "none" = "unknown";
   private foreign = false;
+  private silence: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly start: () => Worker = () => new Worker("jassub/worker.js", { type: "module" })) {}
 
@@ -46,6 +49,7 @@ export class AssRenderer implements Renderer {
     const offscreen = canvas.transferControlToOffscreen();
     const at = (name: string) => new URL(`jassub/${name}`, document.baseURI).href;
     this.post({ kind: "open", canvas: offscreen, script: content.script, wasmUrl: at("jassub.wasm"), fontUrl: at("default.woff2"), size }, [offscreen]);
+    this.expectReply();
     this.wanted = stage.now();
     void this.loadFonts(stage);
   }
@@ -62,17 +66,25 @@ export class AssRenderer implements Renderer {
     if (!this.ready || this.busy || time === this.drawn) return;
     this.busy = true;
     this.drawn = time;
+    this.expectReply();
     this.post({ kind: "draw", time });
   }
 
   detach(): void {
+    clearTimeout(this.silence);
     this.worker?.terminate();
     this.canvas?.remove();
     this.worker = this.canvas = this.stage = this.content = undefined;
     this.ready = this.busy = false;
   }
 
+  private expectReply(): void {
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => this.stage?.fail(), SILENT_MS);
+  }
+
   private receive(message: FromAss): void {
+    clearTimeout(this.silence);
     if (message.kind === "failed") {
       this.stage?.fail();
       return;

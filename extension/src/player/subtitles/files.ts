@@ -86,7 +86,8 @@ function readText(text: string): Content {
   if (/^WEBVTT(\s|$)/.test(first)) return asText(parseVtt(text));
   if (/^\[(Script Info|V4\+? Styles|Events)\]/im.test(text.slice(0, 65_536))) {
     const cues = listOf(parseAss(text));
-    return cues.items.length > 0 ? { kind: "ass", script: text.replace(/^\ufeff/, ""), events: [], cues } : refuse(WORDS.empty);
+    // A script of drawings alone has no text, and is one all the same.
+    return /^[ \t]*Dialogue[ \t]*:/im.test(text) ? { kind: "ass", script: text.replace(/^\ufeff/, ""), events: [], cues } : refuse(WORDS.empty);
   }
   const cues = parseSrt(text);
   return cues.length > 0 ? asText(cues) : refuse(WORDS.unknown);
