@@ -7,6 +7,8 @@ import { Trouble } from "./reader";
 /** The part of a SourceBuffer that is used. */
 export interface MediaBuffer extends EventTarget {
   readonly updating: boolean;
+  /** Seconds that are added to all times. */
+  timestampOffset?: number;
   readonly buffered: { readonly length: number; start(index: number): number; end(index: number): number };
   appendBuffer(data: BufferSource): void;
   remove(start: number, end: number): void;

@@ -16,18 +16,21 @@ const MOST_TRACKS = 64;
 /** How much of a transport stream's end is searched for its last time, bytes. */
 const TAIL = 512 << 10;
 
-export async function openContainer(source: RangeSource, container: "mp4" | "mpegts"): Promise<Demuxed | undefined> {
+/** Opens a file; without a track that could be read it is at least told whether that is for its encryption. */
+export async function openContainer(source: RangeSource, container: "mp4" | "mpegts"): Promise<Demuxed | "encrypted" | "broken"> {
   const file = new ContainerFile(source, container);
-  return (await file.open()) ? file : undefined;
+  return (await file.open()) ? file : file.isLocked ? "encrypted" : "broken";
 }
 
 class ContainerFile implements Demuxed {
   duration: number | undefined;
+  origin = 0;
   streams: Stream[] = [];
   readonly chapters: Chapter[] = [];
   private readonly blocks: BlockReader;
   /** Seconds that are taken off every time: transport streams begin anywhere. */
   private offset = 0;
+  private readonly locked = new Set<string>();
 
   constructor(
     private readonly source: RangeSource,
@@ -37,7 +40,7 @@ class ContainerFile implements Demuxed {
   }
 
   async open(): Promise<boolean> {
-    const input = this.input();
+    const input = this.input((bytes) => this.lookForLocks(bytes));
     try {
       const tracks = (await input.getTracks()).filter((track) => track.isVideoTrack() || track.isAudioTrack()).slice(0, MOST_TRACKS);
       const starts: number[] = [];
@@ -47,11 +50,13 @@ class ContainerFile implements Demuxed {
         if (this.container === "mpegts") starts.push(await track.getFirstTimestamp());
       }
       if (this.container === "mpegts" && starts.length > 0) this.offset = Math.min(...starts);
+      this.origin = this.offset * 1e6;
       if (this.container === "mp4") {
         const durations = await Promise.all(tracks.map((track) => track.getDurationFromMetadata()));
         const longest = Math.max(...durations.map((duration) => duration ?? 0));
         if (longest > 0 && Number.isFinite(longest)) this.duration = Math.round(longest * 1e6);
       }
+      if (this.isLocked) for (const stream of this.streams) stream.encrypted = true;
       return this.streams.length > 0;
     } catch (error) {
       if (error instanceof Error && error.name !== "AbortError" && !("kind" in error)) return false;
@@ -102,9 +107,25 @@ class ContainerFile implements Demuxed {
     return new ContainerReading(feeds, input, this.blocks, this.offset);
   }
 
-  private input(): Input {
+  get isLocked(): boolean {
+    return this.locked.has("sinf") && (this.locked.has("encv") || this.locked.has("enca"));
+  }
+
+  /** mediabunny does not tell whether a track is encrypted (ISO/IEC 23001-7): the names of the boxes that say so do. */
+  private lookForLocks(bytes: Uint8Array): void {
+    if (this.container !== "mp4") return;
+    const text = new TextDecoder("latin1").decode(bytes);
+    for (const name of ["sinf", "encv", "enca"]) if (text.includes(name)) this.locked.add(name);
+  }
+
+  private input(seen: (bytes: Uint8Array) => void = () => {}): Input {
+    const read = async (start: number, end: number): Promise<Uint8Array<ArrayBuffer>> => {
+      const bytes = await this.blocks.read(start, end);
+      seen(bytes);
+      return bytes;
+    };
     return new Input({
-      source: new CustomSource({ getSize: () => this.blocks.size(), read: (start, end) => this.blocks.read(start, end), maxCacheSize: 1 << 20, handleUnhandledError: () => {} }),
+      source: new CustomSource({ getSize: () => this.blocks.size(), read, maxCacheSize: 1 << 20, handleUnhandledError: () => {} }),
       formats: this.container === "mp4" ? [MP4, QTFF] : [MPEG_TS],
     });
   }

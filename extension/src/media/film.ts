@@ -14,6 +14,8 @@ export interface Stream {
   codec: Codec;
   /** A string of RFC 6381, or the container's own name where there is none. */
   codecString: string;
+  /** What people call it, where the codec's usual name says too little. */
+  name?: string | undefined;
   /** avcC, hvcC, av1C, AudioSpecificConfig, OpusHead, FLAC's blocks, an ASS script's head. */
   config: Uint8Array | undefined;
   width: number;
@@ -60,6 +62,8 @@ export interface Demuxed {
   container: Container;
   /** µs. */
   duration: number | undefined;
+  /** How far the file's time stamps are ahead of those that are given, µs. */
+  origin?: number;
   streams: Stream[];
   chapters: Chapter[];
   fonts(): Promise<Font[]>;

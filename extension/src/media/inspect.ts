@@ -3,7 +3,8 @@
 import { mseType } from "./codecs";
 import type { Codec, Demuxed, Stream } from "./film";
 import { MatroskaFile } from "./matroska/file";
-import type { AudioTrack, Container, Film, Reason, Sound, Verdict } from "./protocol";
+import { nameOf } from "./names";
+import type { AudioTrack, Container, Film, Path, Reason, Sound, Verdict } from "./protocol";
 import { Cursor, type RangeSource } from "./reader";
 
 /** What plays here. Types are those of `MediaSource.isTypeSupported`. */
@@ -18,84 +19,94 @@ export interface Capabilities {
 export interface Inspected {
   film: Film;
   verdict: Verdict;
+  streams: Stream[];
   /** The opened file, when this worker could play it. */
   demuxed: Demuxed | undefined;
+  /** Finds the duration (µs) at the file's end, where the head does not say it. */
+  measure?: (() => Promise<number | undefined>) | undefined;
 }
 
 /** What of sound can be decoded in this worker, by whatever means. */
 const DECODED: ReadonlySet<Codec> = new Set<Codec>(["ac3", "eac3", "dts", "pcm", "vorbis", "mp3", "aac", "flac", "opus"]);
 
+const SIGNATURES: [string, Container][] = [
+  ["\x1a\x45\xdf\xa3", "matroska"], ["FLV\x01", "flv"], ["\x30\x26\xb2\x75", "asf"], ["\0\0\x01\xba", "mpegps"], ["\0\0\x01\xb3", "mpegps"], ["OggS", "ogg"], ["fLaC", "flac"], ["ID3", "mp3"],
+  // Nothing is known of these but that ffmpeg reads them: RealMedia, Monkey's Audio, True Audio, WavPack, IVF, MXF, NUT, Windows recordings, AC-3, DTS.
+  [".RMF", "other"], ["MAC ", "other"], ["TTA1", "other"], ["wvpk", "other"], ["DKIF", "other"], ["\x06\x0e\x2b\x34", "other"], ["nut/", "other"], ["\xb7\xd8\x00\x20", "other"], ["\x0b\x77", "other"],
+  ["\x7f\xfe\x80\x01", "other"],
+];
+/** Containers that an element plays without anybody's help, if it has the codecs. */
+const PLAIN: ReadonlySet<Container> = new Set<Container>(["ogg", "flac", "wav", "mp3", "aac"]);
+
 /** The container, from the first bytes of a file. */
 export function sniff(bytes: Uint8Array): Container | "unknown" {
   const ascii = (at: number, length: number): string => String.fromCharCode(...bytes.subarray(at, at + length));
-  if (ascii(0, 4) === "\x1a\x45\xdf\xa3") return "matroska";
   if (["ftyp", "moov", "mdat", "free", "skip", "wide", "styp", "pnot"].includes(ascii(4, 4))) return "mp4";
-  if (ascii(0, 4) === "RIFF" && ascii(8, 3) === "AVI") return "avi";
+  if (ascii(0, 4) === "RIFF") return ascii(8, 3) === "AVI" ? "avi" : ascii(8, 4) === "WAVE" ? "wav" : "other";
   const packets = (first: number, size: number): boolean => [0, 1, 2].every((index) => bytes[first + index * size] === 0x47);
   if (packets(0, 188) || packets(4, 192)) return "mpegts";
-  if (["RIFF", "OggS", "fLaC", "FLV\x01", "\x30\x26\xb2\x75", "\0\0\x01\xba", "\0\0\x01\xb3"].includes(ascii(0, 4))) return "other";
-  if (ascii(0, 3) === "ID3" || (bytes[0] === 0xff && (bytes[1] ?? 0) >= 0xe0)) return "other";
+  const [, known] = SIGNATURES.find(([begin]) => ascii(0, begin.length) === begin) ?? [];
+  if (known) return known;
+  // MPEG audio, or ADTS, which has no layer.
+  if (bytes[0] === 0xff && (bytes[1] ?? 0) >= 0xe0) return (bytes[1]! & 0xf6) === 0xf0 ? "aac" : "mp3";
   return "unknown";
-}
-
-/** Of containers that aren't opened here, those that the element plays. */
-function playedByElement(bytes: Uint8Array): boolean {
-  const begin = String.fromCharCode(...bytes.subarray(0, 4));
-  return begin === "OggS" || begin === "fLaC" || begin.startsWith("ID3") || begin === "RIFF" || (bytes[0] === 0xff && (bytes[1] ?? 0) >= 0xe0);
 }
 
 export async function inspect(source: RangeSource, capabilities: Capabilities): Promise<Inspected> {
   const cursor = new Cursor(source, 0);
   if (!(await cursor.need(1))) return refused("other", "none", "empty");
   await cursor.need(4 + 2 * 192 + 1);
-  const first = cursor.peek(Math.min(cursor.ready, 4096));
-  const container = sniff(first);
+  const container = sniff(cursor.peek(Math.min(cursor.ready, 4096)));
   if (container === "matroska") {
     const demuxed = await MatroskaFile.open(source, cursor);
     if (!demuxed) return refused("matroska", "none", "broken");
-    return judged(demuxed, capabilities);
+    return judged(demuxed, demuxed, capabilities);
   }
-  const played = playedByElement(first);
-  cursor.cancel();
-  switch (container) {
-    case "mp4":
-    case "mpegts": {
+  try {
+    if (container === "unknown") return refused("other", "none", "not_media");
+    if (container === "mp4" || container === "mpegts") {
+      cursor.cancel();
       const { openContainer } = await import("./containers");
       const demuxed = await openContainer(source, container);
-      return demuxed ? judged(demuxed, capabilities) : refused(container, "none", "broken");
+      return typeof demuxed === "string" ? refused(container, "none", demuxed) : judged(demuxed, demuxed, capabilities);
     }
-    case "avi":
-      return refused("avi", "ffmpeg", "container");
-    case "other":
-      return played ? refused("other", "native", "plays_as_is") : refused("other", "ffmpeg", "container");
-    default:
-      return refused("other", "none", "not_media");
+    const { readForeign, measureProgram } = await import("./foreign/read");
+    const head = await readForeign(cursor, container, source.size);
+    const inspected = judged({ ...head, chapters: [] }, undefined, capabilities);
+    return container === "mpegps" ? { ...inspected, measure: () => measureProgram(source) } : inspected;
+  } finally {
+    cursor.cancel();
   }
 }
 
-function refused(container: Container, path: Verdict["path"], reason: Reason): Inspected {
-  const film: Film = { container, duration: undefined, video: [], audio: [], subtitles: [], chapters: [] };
-  return { film, verdict: { path, reason }, demuxed: undefined };
+function refused(container: Container, path: Path, reason: Reason): Inspected {
+  const film: Film = { container, duration: undefined, origin: 0, video: [], audio: [], subtitles: [], chapters: [] };
+  return { film, verdict: { path, reason }, streams: [], demuxed: undefined };
 }
 
-async function judged(demuxed: Demuxed, capabilities: Capabilities): Promise<Inspected> {
-  const { streams } = demuxed;
+/** What the rest of a judgement is made of. */
+type Opened = Pick<Demuxed, "container" | "duration" | "origin" | "streams" | "chapters">;
+
+function judged(opened: Opened, demuxed: Demuxed | undefined, capabilities: Capabilities): Inspected {
+  const { streams } = opened;
   const film: Film = {
-    container: demuxed.container,
-    duration: demuxed.duration === undefined ? undefined : demuxed.duration / 1e6,
-    video: streams.filter(({ type }) => type === "video").map(({ id, codecString: codec, width, height }) => ({ id, codec, width, height })),
+    container: opened.container,
+    duration: opened.duration === undefined ? undefined : opened.duration / 1e6,
+    origin: (opened.origin ?? 0) / 1e6,
+    video: streams.filter(({ type }) => type === "video").map((stream) => ({ id: stream.id, codec: stream.codecString, name: nameOf(stream), width: stream.width, height: stream.height })),
     audio: streams.filter(({ type }) => type === "audio").map((stream) => audioTrack(stream, capabilities)),
     subtitles: streams
       .filter(({ type }) => type === "subtitle")
       .map(({ id, subtitle, language, title, isDefault, forced, config: header }) => ({ id, format: subtitle ?? "other", language, title, isDefault, forced, header })),
-    chapters: demuxed.chapters,
+    chapters: opened.chapters,
   };
-  return { film, verdict: decide(demuxed, film, capabilities), demuxed };
+  for (const track of film.audio) track.path = decide(opened, film, capabilities, track.id).path;
+  return { film, verdict: decide(opened, film, capabilities), streams, demuxed, measure: demuxed?.measure?.bind(demuxed) };
 }
 
 function audioTrack(stream: Stream, capabilities: Capabilities): AudioTrack {
   const { id, codecString: codec, channels, sampleRate, language, title, isDefault, forced } = stream;
-  return { id, codec, channels, sampleRate, language, title, isDefault, forced, sound: soundOf(stream, capabilities) };
+  return { id, codec, name: nameOf(stream), channels, sampleRate, language, title, isDefault, forced, sound: soundOf(stream, capabilities), path: "none" };
 }
 
 /** How a track's sound comes into a source buffer. */
@@ -106,31 +117,55 @@ export function soundOf(stream: Stream, { mse, encodesOpus }: Pick<Capabilities,
   return DECODED.has(stream.codec) && encodesOpus ? "transcoded" : "impossible";
 }
 
-/** Chooses who plays a film. */
-export function decide(demuxed: Pick<Demuxed, "container" | "streams">, film: Film, capabilities: Capabilities): Verdict {
-  const of = (type: Stream["type"]): Stream[] => demuxed.streams.filter((stream) => stream.type === type);
+/** Chooses who plays a film: as it begins, or with the sound track `wanted`. */
+export function decide(opened: Pick<Demuxed, "container" | "streams">, film: Film, capabilities: Capabilities, wanted?: number): Verdict {
+  const { container } = opened;
+  const of = (type: Stream["type"]): Stream[] => opened.streams.filter((stream) => stream.type === type);
   const [video] = of("video");
   const audio = of("audio");
-  const chosen = audio.find(({ isDefault }) => isDefault) ?? audio[0];
-  if (!video && !chosen) return { path: "none", reason: "no_streams" };
+  const chosen = audio.find(({ id }) => id === wanted) ?? audio.find(({ isDefault }) => isDefault) ?? audio[0];
+  const foreign = !READ.has(container);
+  // Of what isn't known well enough, ffmpeg may know more.
+  if (!video && !chosen) return foreign ? { path: "ffmpeg", reason: "container" } : { path: "none", reason: "no_streams" };
   if (video?.encrypted || (audio.length > 0 && audio.every(({ encrypted }) => encrypted))) return { path: "none", reason: "encrypted" };
 
-  const sounds = film.audio.map(({ sound }) => sound);
-  const elementPictures = !video || capabilities.element(elementType(demuxed.container, video));
+  const elementPictures = !video || capabilities.element(elementType(container, video));
+  const elementSound = !chosen || capabilities.element(elementType(container, chosen));
+  // Left alone, an element plays the first sound track.
+  const hearsChosen = chosen === audio[0];
+  if (foreign) {
+    if (!PLAIN.has(container)) return { path: "ffmpeg", reason: "container" };
+    if (elementPictures && elementSound && hearsChosen) return { path: "native", reason: "plays_as_is" };
+    return { path: "ffmpeg", reason: elementPictures ? "audio_codec" : "video_codec" };
+  }
+
   const copyPictures = !video || (COPIED.has(video.codec) && capabilities.mse(mseType("video", video.codecString)));
   if (!elementPictures && !copyPictures) return { path: "ffmpeg", reason: "video_codec" };
-
-  const elementSound = !chosen || capabilities.element(elementType(demuxed.container, chosen));
-  const asIs = elementPictures && elementSound && demuxed.container !== "mpegts";
-  const choice = audio.length > 1 || film.subtitles.some(({ format }) => format !== "other");
+  const soundHere = film.audio.some(({ id, sound }) => sound !== "impossible" && (wanted === undefined || id === wanted));
+  const asIs = elementPictures && elementSound && container !== "mpegts";
+  // An MP4 plays in the element until another of its tracks is wanted: it has begun there before this is known.
+  const several = audio.length > 1 && (container !== "mp4" || !hearsChosen);
+  const choice = several || film.subtitles.some(({ format }) => format !== "other");
   if (asIs && !choice) return { path: "native", reason: "plays_as_is" };
-  if (copyPictures && (sounds.length === 0 || sounds.some((sound) => sound !== "impossible"))) {
+  if (copyPictures && (audio.length === 0 || soundHere)) {
     if (!elementSound) return { path: "mse", reason: "sound_transcoded" };
-    if (demuxed.container === "mpegts") return { path: "mse", reason: "container" };
+    if (container === "mpegts") return { path: "mse", reason: "container" };
     return { path: "mse", reason: audio.length > 1 ? "tracks_to_choose" : "subtitles_inside" };
   }
-  if (asIs) return { path: "native", reason: "plays_as_is" };
+  if (asIs && (wanted === undefined || hearsChosen)) return { path: "native", reason: "plays_as_is" };
   return { path: "ffmpeg", reason: copyPictures ? "audio_codec" : "video_codec" };
+}
+
+/** Containers that this worker plays. */
+const READ: ReadonlySet<Container> = new Set<Container>(["matroska", "webm", "mp4", "mpegts"]);
+/** Containers whose pictures ffmpeg can copy: in the others they lack the times that MP4 wants. */
+const COPYABLE: ReadonlySet<Container> = new Set<Container>([...READ, "flv"]);
+
+/** What ffmpeg should make of a film's picture. */
+export function converted({ container }: Pick<Film, "container">, streams: readonly Stream[], mse: Capabilities["mse"]): "copy" | "h264" {
+  const video = streams.find(({ type }) => type === "video");
+  if (!video) return "copy";
+  return COPYABLE.has(container) && COPIED.has(video.codec) && mse(mseType("video", video.codecString)) ? "copy" : "h264";
 }
 
 const COPIED: ReadonlySet<Codec> = new Set<Codec>(["h264", "hevc", "vp9", "av1"]);
@@ -140,6 +175,8 @@ function elementType(container: Container, stream: Stream): string {
   const type = stream.type === "video" ? "video" : "audio";
   if (stream.codec === "vp8" || stream.codec === "vorbis") return `${type}/webm; codecs="${stream.codec}"`;
   if (stream.codec === "mp3") return "audio/mpeg";
-  if (stream.codec === "pcm") return container === "mp4" || container === "matroska" ? 'audio/wav; codecs="1"' : "audio/none";
+  // Names of their own would be taken for types that exist.
+  if (stream.codec === "mp2" || stream.codec === "other") return `${type}/none`;
+  if (stream.codec === "pcm") return container === "mp4" || container === "matroska" || container === "wav" ? 'audio/wav; codecs="1"' : "audio/none";
   return mseType(type, stream.codecString);
 }

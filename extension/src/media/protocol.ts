@@ -3,12 +3,14 @@
 // Times are seconds on the media element's time line. This file holds types only, so importing it costs nothing.
 
 /** What holds the streams. */
-export type Container = "matroska" | "webm" | "mp4" | "mpegts" | "avi" | "other";
+export type Container = "matroska" | "webm" | "mp4" | "mpegts" | "avi" | "flv" | "asf" | "mpegps" | "ogg" | "flac" | "wav" | "mp3" | "aac" | "other";
 
 export interface VideoTrack {
   id: number;
   /** A codec string of RFC 6381 where it is known ("avc1.640028"), else the container's own name of it. */
   codec: string;
+  /** What people call the codec: "HEVC". */
+  name: string;
   /** Pixels; 0 where unknown. */
   width: number;
   height: number;
@@ -20,6 +22,8 @@ export type Sound = "copied" | "transcoded" | "impossible";
 export interface AudioTrack {
   id: number;
   codec: string;
+  /** What people call the codec: "TrueHD". */
+  name: string;
   channels: number;
   /** Hz. */
   sampleRate: number;
@@ -29,6 +33,8 @@ export interface AudioTrack {
   isDefault: boolean;
   forced: boolean;
   sound: Sound;
+  /** Who plays the film with this track. */
+  path: Path;
 }
 
 export type SubtitleFormat = "srt" | "ass" | "pgs" | "other";
@@ -62,6 +68,8 @@ export interface Film {
   container: Container;
   /** Seconds; `undefined` where the file does not say. */
   duration: number | undefined;
+  /** How far the file's own time stamps are ahead of the element's time line, seconds: transport streams begin anywhere. */
+  origin: number;
   video: VideoTrack[];
   audio: AudioTrack[];
   subtitles: SubtitleTrack[];
@@ -100,6 +108,10 @@ export interface Verdict {
 }
 
 export type TroubleKind =
+  /** ffmpeg, or the daemon that runs it, can't: `detail` is the daemon's sentence about it. */
+  | "converter"
+  /** The daemon converts other films; `detail` as above. */
+  | "busy"
   /** The address answers no longer (404, 403), or the file behind it has changed. */
   | "gone"
   /** Nobody answers; the worker has given up trying. */
@@ -124,12 +136,16 @@ export type ToWorker =
   | { kind: "open"; url: string; elementTypes: string[] }
   /** Starts playing; `audio` is a track's id, or `undefined` for the default one. */
   | { kind: "play"; at: number; audio: number | undefined }
+  /** Starts playing what the daemon's ffmpeg makes of the film; `audio` as above. */
+  | { kind: "convert"; at: number; audio: number | undefined }
   | { kind: "seek"; at: number }
   /** Where the element is: sent a few times a second while playing, for read-ahead and eviction. */
   | { kind: "position"; at: number }
   | { kind: "audio"; track: number }
   /** The tracks whose blocks are wanted from now on. */
   | { kind: "subtitles"; tracks: number[] }
+  /** Asks for the film's length where its head does not tell it: its end is read for that. */
+  | { kind: "length"; id: number }
   /** Asks for the fonts inside the file: a request of its own where they lie at its end. */
   | { kind: "fonts"; id: number }
   /** Asks for the bytes of one. */
@@ -156,6 +172,7 @@ export type FromWorker =
   | { kind: "begins"; at: number }
   | { kind: "audio"; track: number }
   | { kind: "cues"; cues: Cue[] }
+  | { kind: "length"; id: number; duration: number | undefined }
   | { kind: "fonts"; id: number; fonts: Font[] }
   | { kind: "font"; id: number; data: Uint8Array<ArrayBuffer> | undefined }
   /** Nobody answers, and is asked again; or bytes come again. */

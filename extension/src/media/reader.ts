@@ -247,7 +247,8 @@ export async function readAll(source: RangeSource, at: number, size: number, sig
   }
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** Resolves after so many ms; rejects when `signal` is aborted. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(done, ms);
     function done(): void {

@@ -1,7 +1,8 @@
 // The worker's entry: the player's messages in, a film's description and a MediaSource's handle out.
 
+import type { Conversion } from "./conversion";
 import type { Stream } from "./film";
-import { inspect, type Inspected, soundOf } from "./inspect";
+import { converted, inspect, type Inspected, soundOf } from "./inspect";
 import { Playback, type Source, troubleOf } from "./playback";
 import type { FromWorker, MediaSourceHandle, ToWorker } from "./protocol";
 import { RangeSource, readAll } from "./reader";
@@ -22,6 +23,7 @@ let source: RangeSource | undefined;
 let opened: Promise<Inspected | undefined> = Promise.resolve(undefined);
 let encodesOpus = false;
 let playback: Playback | undefined;
+let conversion: Conversion | undefined;
 let subtitles: ReadonlySet<number> = new Set();
 
 self.addEventListener("message", ({ data }) => {
@@ -35,14 +37,18 @@ self.addEventListener("message", ({ data }) => {
     case "play":
       void play(data.at, data.audio).catch(fail);
       break;
+    case "convert":
+      void convert(data.at, data.audio).catch(fail);
+      break;
     case "seek":
-      playback?.seek(data.at);
+      (playback ?? conversion)?.seek(data.at);
       break;
     case "position":
-      playback?.moved(data.at);
+      (playback ?? conversion)?.moved(data.at);
       break;
     case "audio":
       void opened.then((film) => {
+        if (film && conversion) selectConverted(film, data.track);
         const stream = film?.demuxed?.streams.find(({ id }) => id === data.track);
         if (stream) playback?.selectAudio(stream);
       });
@@ -50,6 +56,9 @@ self.addEventListener("message", ({ data }) => {
     case "subtitles":
       subtitles = new Set(data.tracks);
       playback?.selectSubtitles(subtitles);
+      break;
+    case "length":
+      void length(data.id);
       break;
     case "fonts":
       void fonts(data.id);
@@ -63,7 +72,12 @@ self.addEventListener("message", ({ data }) => {
     case "measure":
       post({
         kind: "statistics",
-        statistics: { fetched: source?.fetched ?? 0, requests: source?.requests ?? 0, appended: playback?.appended ?? 0, buffered: playback?.peak ?? 0 },
+        statistics: {
+          fetched: (source?.fetched ?? 0) + (conversion?.fetched ?? 0),
+          requests: (source?.requests ?? 0) + (conversion?.requests ?? 0),
+          appended: (playback ?? conversion)?.appended ?? 0,
+          buffered: (playback ?? conversion)?.peak ?? 0,
+        },
       });
       break;
   }
@@ -87,16 +101,12 @@ async function canEncodeOpus(): Promise<boolean> {
 
 async function play(at: number, audio: number | undefined): Promise<void> {
   const demuxed = (await opened)?.demuxed;
-  if (!demuxed || playback) return;
-  const media = new MediaSource() as MediaSource & { readonly handle: MediaSourceHandle };
-  const open = new Promise((resolve) => media.addEventListener("sourceopen", resolve, { once: true }));
-  const { handle } = media;
-  post({ kind: "source", handle }, [handle]);
-  await open;
+  if (!demuxed || playback || conversion) return;
+  const media = await openSource();
   const sound = (stream: Stream) => soundOf(stream, { mse, encodesOpus });
   const heard = demuxed.streams.filter((stream) => stream.type === "audio" && sound(stream) !== "impossible");
   const chosen = heard.find(({ id }) => id === audio) ?? heard.find(({ isDefault }) => isDefault) ?? heard[0];
-  playback = new Playback(demuxed, media as unknown as Source, (stream) => sound(stream) === "transcoded", {
+  playback = new Playback(demuxed, media, (stream) => sound(stream) === "transcoded", {
     cues: (cues) => post({ kind: "cues", cues }, cues.map((cue) => cue.data.buffer)),
     begins: (begin) => post({ kind: "begins", at: begin }),
     duration: (duration) => post({ kind: "duration", duration }),
@@ -106,6 +116,55 @@ async function play(at: number, audio: number | undefined): Promise<void> {
   playback.selectSubtitles(subtitles);
   playback.start(demuxed.streams.find(({ type }) => type === "video"), chosen, at);
   if (demuxed.duration !== undefined) post({ kind: "duration", duration: demuxed.duration / 1e6 });
+}
+
+/** A MediaSource that the element has taken. */
+async function openSource(): Promise<Source> {
+  const media = new MediaSource() as MediaSource & { readonly handle: MediaSourceHandle };
+  const open = new Promise((resolve) => media.addEventListener("sourceopen", resolve, { once: true }));
+  const { handle } = media;
+  post({ kind: "source", handle }, [handle]);
+  await open;
+  return media as unknown as Source;
+}
+
+async function convert(at: number, audio: number | undefined): Promise<void> {
+  const inspected = await opened;
+  if (!inspected || !source || playback || conversion) return;
+  const { film, streams, measure } = inspected;
+  const media = await openSource();
+  const asked = film.audio.findIndex(({ id }) => id === audio);
+  const chosen = Math.max(0, asked >= 0 ? asked : film.audio.findIndex(({ isDefault }) => isDefault));
+  const from = source;
+  const { Conversion: Converted } = await import("./conversion");
+  conversion = new Converted(media, () => from.url, { duration: film.duration, origin: film.origin, video: converted(film, streams, mse) }, chosen, {
+    begins: (begin) => post({ kind: "begins", at: begin }),
+    duration: (duration) => post({ kind: "duration", duration }),
+    waiting,
+    trouble: fail,
+  });
+  conversion.start(at);
+  const track = film.audio[chosen]?.id;
+  if (track !== undefined) post({ kind: "audio", track });
+  if (film.duration !== undefined) post({ kind: "duration", duration: film.duration });
+  else {
+    const duration = await measure?.().catch(() => undefined);
+    if (duration !== undefined) await conversion.lasts(duration / 1e6);
+  }
+  // What was opened for looking reads no more.
+  inspected.demuxed?.close();
+}
+
+function selectConverted({ film }: Inspected, track: number): void {
+  const index = film.audio.findIndex(({ id }) => id === track);
+  if (index < 0) return;
+  conversion?.selectAudio(index);
+  post({ kind: "audio", track });
+}
+
+async function length(id: number): Promise<void> {
+  const duration = await opened.then((film) => film?.demuxed?.duration ?? film?.measure?.()).catch(() => undefined);
+  post({ kind: "length", id, duration: duration === undefined ? undefined : duration / 1e6 });
 }
 
 async function fonts(id: number): Promise<void> {

@@ -57,13 +57,13 @@ describe("first bytes", () => {
 });
 
 describe("decisions", () => {
-  function check(video: Codec | undefined, audio: Codec[], expected: string, { container = "matroska", subtitles = false, encrypted = false } = {}) {
+  function check(video: Codec | undefined, audio: Codec[], expected: string, { container = "matroska", subtitles = false, encrypted = false, wanted = undefined as number | undefined } = {}) {
     const codec: Partial<Record<Codec, string>> = { h264: "avc1.640028", hevc: "hvc1.1.6.L93.B0", vp9: "vp09.00.10.08", aac: "mp4a.40.2", ac3: "ac-3" };
     const stream = (name: Codec, type: Stream["type"], id: number) => ({ id, type, codec: name, codecString: codec[name] ?? name, encrypted, isDefault: id === 1 }) as Stream;
     const streams = [...(video ? [stream(video, "video", 0)] : []), ...audio.map((name, index) => stream(name, "audio", index + 1))];
     const sound = (name: Codec) => (["aac", "opus", "flac"].includes(name) ? "copied" : name === "truehd" || name === "other" ? "impossible" : "transcoded");
-    const film = { audio: audio.map((name) => ({ sound: sound(name) })), subtitles: subtitles ? [{ format: "srt" }] : [] } as unknown as Film;
-    const { path, reason } = decide({ container: container as "matroska", streams }, film, here);
+    const film = { audio: audio.map((name, index) => ({ id: index + 1, sound: sound(name) })), subtitles: subtitles ? [{ format: "srt" }] : [] } as unknown as Film;
+    const { path, reason } = decide({ container: container as "matroska", streams }, film, here, wanted);
     expect(`${path} ${reason}`).toBe(expected);
   }
   test("each kind of film", () => {
@@ -81,7 +81,17 @@ describe("decisions", () => {
     check("h264", ["truehd"], "ffmpeg audio_codec");
     check("vp8", ["vorbis"], "native plays_as_is", { container: "webm" });
     check("vp8", ["vorbis", "vorbis"], "native plays_as_is", { container: "webm" });
+    check("h264", ["aac", "ac3"], "native plays_as_is", { container: "mp4" });
+    check("h264", ["ac3", "aac"], "mse sound_transcoded", { container: "mp4" });
     check("h264", ["aac"], "none encrypted", { encrypted: true });
     check(undefined, [], "none no_streams");
+  });
+  test("with another of its sound tracks", () => {
+    check("h264", ["aac", "aac"], "mse tracks_to_choose", { container: "mp4", wanted: 2 });
+    check("h264", ["aac", "ac3"], "mse sound_transcoded", { container: "mp4", wanted: 2 });
+    check("h264", ["aac", "aac"], "native plays_as_is", { container: "mp4", wanted: 1 });
+    check("h264", ["aac", "truehd"], "ffmpeg audio_codec", { container: "mp4", wanted: 2 });
+    check("h264", ["ac3", "truehd"], "ffmpeg audio_codec", { wanted: 2 });
+    check("vp8", ["vorbis", "vorbis"], "ffmpeg video_codec", { container: "webm", wanted: 2 });
   });
 });

@@ -1,0 +1,54 @@
+// Heads of the containers that this worker does not play. A chunk of its own: only such files fetch it.
+
+import type { Container } from "../protocol";
+import { type Cursor, readAll, type RangeSource } from "../reader";
+import { asfHeadSize, readAsf } from "./asf";
+import { aviHeadSize, readAvi } from "./avi";
+import { readFlv } from "./flv";
+import { Bytes, type Head, lasting } from "./head";
+import { programDuration, readProgram } from "./program";
+import { readFlac, readFrames, readOgg, readWave } from "./sound";
+
+/** How much of a beginning is looked at, bytes, and how much of it where the head does not say how long it is. */
+const MOST_HEAD = 1 << 20;
+const USUAL_HEAD = 128 << 10;
+/** How much of a program stream's end is searched for its last time, bytes. */
+const TAIL = 256 << 10;
+
+/** Reads the head of a file with a cursor at its beginning. Whatever lies there, it ends, and what it can't read is missing. */
+export async function readForeign(cursor: Cursor, container: Container, size: number | undefined): Promise<Head> {
+  await cursor.need(32);
+  const first = new Bytes(cursor.peek(cursor.ready));
+  const told = container === "avi" ? aviHeadSize(first) : container === "asf" ? asfHeadSize(first) : USUAL_HEAD;
+  await cursor.need(Math.min(Math.max(told, 4096), MOST_HEAD));
+  const bytes = new Bytes(cursor.peek(Math.min(cursor.ready, MOST_HEAD)));
+  switch (container) {
+    case "avi":
+      return readAvi(bytes);
+    case "flv":
+      return readFlv(bytes);
+    case "asf":
+      return readAsf(bytes);
+    case "mpegps":
+      return readProgram(bytes);
+    case "ogg":
+      return readOgg(bytes);
+    case "flac":
+      return readFlac(bytes);
+    case "wav":
+      return readWave(bytes, size);
+    case "mp3":
+    case "aac":
+      return readFrames(bytes, size);
+    default:
+      return { container, duration: undefined, streams: [] };
+  }
+}
+
+/** Finds the length (µs) of a program stream, which only its last time stamps tell. */
+export async function measureProgram(source: RangeSource): Promise<number | undefined> {
+  const { size = 0 } = source;
+  if (size === 0) return undefined;
+  const [first, last] = [await readAll(source, 0, Math.min(TAIL, size)), await readAll(source, Math.max(0, size - TAIL), Math.min(TAIL, size))];
+  return lasting(programDuration(new Bytes(first), new Bytes(last)) ?? 0);
+}

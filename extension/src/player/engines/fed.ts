@@ -1,0 +1,198 @@
+// Engines that a worker feeds: what it makes of a film reaches the `<video>` as a MediaSource's handle.
+//
+// The worker reads, the engine only passes on places, tracks and news. Each film has a worker of its own, which ends
+// with it; that also ends its requests. A worker that has looked into the film already goes on with it (`adopt`).
+
+import type { Film as Inspected, FromWorker, Statistics, ToWorker, Verdict } from "../../media/protocol";
+import type { AudioTrack, Engine, EngineListener, Film } from "./engine";
+import { type Inspection, opening, startWorker } from "./inspection";
+import { isFinal, troubleWords } from "./words";
+
+/** What a session may hear besides what every engine says. */
+export interface FedListener extends EngineListener {
+  /** What the film is, and who can play it best; this engine goes on if it can. Not said of a film whose inspection was adopted. */
+  inspected?(film: Inspected, verdict: Verdict): void;
+  /** The film's length, seconds: known late for some containers. */
+  duration?(seconds: number): void;
+  /** Whether the daemon is being waited for. */
+  waiting?(waiting: boolean): void;
+}
+
+export abstract class FedEngine<Listener extends FedListener> implements Engine {
+  private worker: Worker | undefined;
+  private adopted: Inspection | undefined;
+  /** Ends what belongs to one film. */
+  private leaving = new AbortController();
+  private destroyed = false;
+  /** Where to begin, until the element knows the film; seconds. */
+  private beginning: number | undefined;
+  private tracks: AudioTrack[] = [];
+  /** The sound track that was chosen before the film was open. */
+  private wanted: string | undefined;
+  private isOpen = false;
+  /** Who waits for an answer of the worker's, by the question's number. */
+  private readonly asked = new Map<number, (answer: FromWorker | undefined) => void>();
+  private measures: ((statistics: Statistics) => void)[] = [];
+  private nextQuestion = 0;
+
+  constructor(
+    protected readonly video: HTMLVideoElement,
+    protected readonly listener: Listener,
+    private readonly start: () => Worker = startWorker,
+  ) {}
+
+  /** What the worker is told to begin with, or, in words, why this engine does not play the film. */
+  protected abstract plan(film: Inspected, verdict: Verdict, at: number, audio: number | undefined): ToWorker | string;
+
+  /** Whether a sound track of the film can be chosen here. */
+  protected abstract offers(track: Inspected["audio"][number]): boolean;
+
+  /** Hears what only some engines' workers say. */
+  protected hear(_message: FromWorker): void {}
+
+  /** The next film to be opened was looked into already, and its worker goes on. An inspection of another film is not used. */
+  adopt(inspection: Inspection): void {
+    this.adopted = inspection;
+  }
+
+  open(film: Film, atS: number): void {
+    this.leave();
+    const { adopted } = this;
+    this.adopted = undefined;
+    if (this.destroyed) return;
+    this.beginning = atS;
+    this.tracks = [];
+    this.wanted = undefined;
+    this.isOpen = false;
+    const { signal } = (this.leaving = new AbortController());
+    const known = adopted?.path === film.path ? adopted : undefined;
+    const taken = known?.take(film.url);
+    const worker = (this.worker = taken ?? this.start());
+    worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.receive(data), { signal });
+    worker.addEventListener("error", (event) => this.listener.failed(event.message || troubleWords("broken", ""), true), { signal });
+    const { video } = this;
+    const tell = () => this.post({ kind: "position", at: video.currentTime });
+    for (const event of ["timeupdate", "playing", "pause"]) video.addEventListener(event, tell, { signal });
+    video.addEventListener("seeking", () => this.post({ kind: "seek", at: video.currentTime }), { signal });
+    video.addEventListener("loadedmetadata", () => this.begin(), { signal, once: true });
+    if (known && taken) queueMicrotask(() => !signal.aborted && this.opened(known.film, known.verdict));
+    else this.post(opening(film.url, (type) => video.canPlayType(type)));
+  }
+
+  seek(toS: number): void {
+    if (this.worker === undefined) return;
+    const { duration } = this.video;
+    const to = Math.max(0, Number.isFinite(duration) ? Math.min(toS, duration) : toS);
+    if (this.beginning === undefined) {
+      this.video.currentTime = to;
+      return;
+    }
+    this.beginning = to;
+    this.post({ kind: "seek", at: to });
+  }
+
+  /** Before the film is open it counts as the track to begin with. */
+  selectAudio(id: string): void {
+    if (!this.isOpen) this.wanted = id;
+    else if (this.tracks.some((track) => track.id === id)) this.post({ kind: "audio", track: Number(id) });
+  }
+
+  /** The same film at another address: what is buffered stays. */
+  moved(url: string): void {
+    this.post({ kind: "address", url });
+  }
+
+  /** What was read and appended so far. */
+  measure(): Promise<Statistics> {
+    return new Promise((resolve) => {
+      this.measures.push(resolve);
+      this.post({ kind: "measure" });
+    });
+  }
+
+  destroy(): Promise<void> {
+    this.destroyed = true;
+    this.leave();
+    return Promise.resolve();
+  }
+
+  protected ask(question: (id: number) => ToWorker): Promise<FromWorker | undefined> {
+    if (this.worker === undefined) return Promise.resolve(undefined);
+    const id = this.nextQuestion++;
+    return new Promise((resolve) => {
+      this.asked.set(id, resolve);
+      this.post(question(id));
+    });
+  }
+
+  protected post(message: ToWorker): void {
+    this.worker?.postMessage(message);
+  }
+
+  private leave(): void {
+    this.leaving.abort();
+    if (this.worker === undefined) return;
+    this.worker.terminate();
+    this.worker = undefined;
+    this.video.srcObject = null;
+    for (const resolve of this.asked.values()) resolve(undefined);
+    this.asked.clear();
+    this.measures = [];
+  }
+
+  /** The element takes places now. */
+  private begin(): void {
+    const at = this.beginning ?? 0;
+    this.beginning = undefined;
+    if (at > this.video.currentTime) this.video.currentTime = at;
+  }
+
+  private receive(message: FromWorker): void {
+    const { listener } = this;
+    switch (message.kind) {
+      case "opened":
+        this.listener.inspected?.(message.film, message.verdict);
+        if (this.worker !== undefined) this.opened(message.film, message.verdict);
+        break;
+      case "source":
+        this.video.srcObject = message.handle;
+        break;
+      case "begins":
+        if (this.beginning !== undefined) this.beginning = Math.max(this.beginning, message.at);
+        else if (this.video.currentTime < message.at) this.video.currentTime = message.at;
+        break;
+      case "duration":
+        listener.duration?.(message.duration);
+        break;
+      case "audio":
+        listener.audio(this.tracks, String(message.track));
+        break;
+      case "waiting":
+        listener.waiting?.(message.waiting);
+        break;
+      case "trouble":
+        listener.failed(troubleWords(message.trouble, message.detail), isFinal(message.trouble));
+        break;
+      case "fonts":
+      case "font":
+      case "length":
+        this.asked.get(message.id)?.(message);
+        this.asked.delete(message.id);
+        break;
+      case "statistics":
+        this.measures.shift()?.(message.statistics);
+        break;
+      default:
+        this.hear(message);
+    }
+  }
+
+  private opened(film: Inspected, verdict: Verdict): void {
+    this.isOpen = true;
+    this.tracks = film.audio.filter((track) => this.offers(track)).map(({ id, title, language }) => ({ id: String(id), label: title ?? "", language: language ?? "" }));
+    const wanted = this.tracks.find(({ id }) => id === this.wanted)?.id;
+    const plan = this.plan(film, verdict, this.beginning ?? 0, wanted === undefined ? undefined : Number(wanted));
+    if (typeof plan === "string") this.listener.failed(plan, true);
+    else this.post(plan);
+  }
+}

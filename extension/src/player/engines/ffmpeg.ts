@@ -1,0 +1,39 @@
+// Plays a film by the user's own ffmpeg: the daemon runs it, the media worker feeds the `<video>` with what it makes.
+
+import type { Film as Inspected, ToWorker, Verdict } from "../../media/protocol";
+import type { EngineMaker } from "./engine";
+import { FedEngine, type FedListener } from "./fed";
+import { verdictWords } from "./words";
+
+export class FfmpegEngine extends FedEngine<FedListener> {
+  protected override plan(film: Inspected, verdict: Verdict, at: number, audio: number | undefined): ToWorker | string {
+    if (verdict.path === "none") return verdictWords(verdict, film);
+    return { kind: "convert", at, audio };
+  }
+
+  protected override offers(): boolean {
+    return true;
+  }
+}
+
+export const makeFfmpeg: EngineMaker = (video, listener) => new FfmpegEngine(video, listener);
+
+/** What the daemon says of ffmpeg. */
+export type Ability =
+  /** `video` is its encoder of H.264, empty if it has none: then only pictures that the browser decodes can be played. */
+  | { kind: "ready"; version: string; video: string; sound: string }
+  /** In a sentence for a person. */
+  | { kind: "problem"; words: string };
+
+/** Asks the daemon at `base` (`http://127.0.0.1:PORT`) what it can convert; `undefined` when it does not answer. Asking again is cheap. */
+export async function ability(base: string, signal?: AbortSignal, fetcher: typeof fetch = fetch): Promise<Ability | undefined> {
+  try {
+    const reply = await fetcher(new URL("/convert", base), { cache: "no-store", ...(signal && { signal }) });
+    if (!reply.ok) return undefined;
+    const said = (await reply.json()) as { ffmpeg?: { version?: unknown; video?: unknown; sound?: unknown }; problem?: unknown };
+    if (said.ffmpeg) return { kind: "ready", version: String(said.ffmpeg.version ?? ""), video: String(said.ffmpeg.video ?? ""), sound: String(said.ffmpeg.sound ?? "") };
+    return { kind: "problem", words: String(said.problem ?? "ffmpeg can’t be used.") };
+  } catch {
+    return undefined;
+  }
+}

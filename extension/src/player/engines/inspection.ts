@@ -1,0 +1,115 @@
+// Looks into a film without playing it: what it is, and who can play it.
+//
+// A worker reads the head. It stays until `signal` is aborted or an engine takes it over, which then goes on with what
+// was read: `engine.adopt(inspection)`, and `open`.
+
+import type { Film as Inspected, FromWorker, ToWorker, Verdict } from "../../media/protocol";
+import type { Film } from "./engine";
+import { isFinal, troubleWords } from "./words";
+
+/** Types of which only the element knows whether it plays them. */
+const ELEMENT_TYPES = ['video/webm; codecs="vp8"', 'audio/webm; codecs="vorbis"', 'audio/wav; codecs="1"', "audio/mpeg"];
+
+/** Starts the media worker. */
+export const startWorker = (): Worker => new Worker("media.js", { type: "module" });
+
+/** What the worker is asked for a film. */
+export function opening(url: string, canPlay: (type: string) => string = (type) => document.createElement("video").canPlayType(type)): ToWorker {
+  return { kind: "open", url, elementTypes: ELEMENT_TYPES.filter((type) => canPlay(type) !== "") };
+}
+
+/** A film could not be looked into. Its message is a sentence for a person. */
+export class InspectionFailed extends Error {
+  constructor(
+    words: string,
+    /** Looking again would end the same way. */
+    readonly isFinal: boolean,
+  ) {
+    super(words);
+  }
+}
+
+export class Inspection {
+  private readonly asked = new Map<number, (seconds: number | undefined) => void>();
+  private next = 0;
+
+  constructor(
+    /** The film's path, by which an engine knows that this is what it opens. */
+    readonly path: string,
+    readonly film: Inspected,
+    readonly verdict: Verdict,
+    private url: string,
+    private worker: Worker | undefined,
+    signal: AbortSignal,
+  ) {
+    worker?.addEventListener("message", this.hear);
+    signal.addEventListener("abort", () => this.take()?.terminate(), { once: true });
+    if (signal.aborted) this.take()?.terminate();
+  }
+
+  /** Its length, seconds; where the head does not say it, the end of the film is read. `undefined` if that says nothing either. */
+  length(): Promise<number | undefined> {
+    const { worker } = this;
+    if (this.film.duration !== undefined || !worker) return Promise.resolve(this.film.duration);
+    const id = this.next++;
+    return new Promise((resolve) => {
+      this.asked.set(id, resolve);
+      worker.postMessage({ kind: "length", id } satisfies ToWorker);
+    });
+  }
+
+  /** The worker that looked, for the engine that goes on with it at `url`; `undefined` if it is gone. From then on it is the caller's. */
+  take(url = this.url): Worker | undefined {
+    const { worker } = this;
+    this.worker = undefined;
+    worker?.removeEventListener("message", this.hear);
+    for (const resolve of this.asked.values()) resolve(undefined);
+    this.asked.clear();
+    if (worker && url !== this.url) worker.postMessage({ kind: "address", url } satisfies ToWorker);
+    this.url = url;
+    return worker;
+  }
+
+  private readonly hear = ({ data }: MessageEvent<FromWorker>): void => {
+    if (data.kind !== "length") return;
+    this.asked.get(data.id)?.(data.duration);
+    this.asked.delete(data.id);
+  };
+}
+
+/**
+ * Looks into a film. Rejects with `InspectionFailed`, or with the reason of `signal` when that is aborted. Abort `signal` when the inspection is of no
+ * more use: until then its worker, and a request for the film's first bytes, stay.
+ */
+export function inspectFilm(film: Film, signal: AbortSignal, start: () => Worker = startWorker, canPlay?: (type: string) => string): Promise<Inspection> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const worker = start();
+    const listening = new AbortController();
+    const settle = (): void => {
+      listening.abort();
+      signal.removeEventListener("abort", gone);
+    };
+    const failed = (error: unknown): void => {
+      settle();
+      worker.terminate();
+      reject(error);
+    };
+    const gone = (): void => failed(signal.reason);
+    signal.addEventListener("abort", gone);
+    const { signal: until } = listening;
+    worker.addEventListener("error", (event) => failed(new InspectionFailed(event.message || troubleWords("broken", ""), true)), { signal: until });
+    worker.addEventListener(
+      "message",
+      ({ data }: MessageEvent<FromWorker>) => {
+        if (data.kind === "trouble") failed(new InspectionFailed(troubleWords(data.trouble, data.detail), isFinal(data.trouble)));
+        else if (data.kind === "opened") {
+          settle();
+          resolve(new Inspection(film.path, data.film, data.verdict, film.url, worker, signal));
+        }
+      },
+      { signal: until },
+    );
+    worker.postMessage(opening(film.url, canPlay));
+  });
+}

@@ -1,0 +1,240 @@
+import { describe, expect, test } from "vitest";
+import { AHEAD_S, Conversion, type ConvertFetch, convertUrl } from "../../src/media/conversion";
+import { fragment, initSegment, joined } from "../../src/media/fmp4";
+import { Boxes, describe as describeMoov, span } from "../../src/media/fragments";
+import type { Stream } from "../../src/media/film";
+import { troubleOf } from "../../src/media/playback";
+import { chance, sample } from "./bytes";
+import { FakeSource } from "./fake_source";
+
+const until = async (what: string, ask: () => boolean) => {
+  for (let count = 0; count < 1500; count += 1) {
+    if (ask()) return;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  throw new Error(`Waited in vain for ${what}.`);
+};
+
+describe("addresses", () => {
+  test("the film's key goes along, its part does not", () => {
+    expect(convertUrl("http://127.0.0.1:5/stream/ab12?key=k%2B1&part=1048576", { start: 12.3456, video: "copy", audio: 2 })).toBe("http://127.0.0.1:5/convert/ab12?key=k%2B1&start=12.346&video=copy&audio=2");
+  });
+});
+
+describe("what ffmpeg writes", () => {
+  const boxes = new Boxes().push(sample("converted.mp4"));
+  const described = describeMoov(boxes.find(({ type }) => type === "moov")!.bytes);
+  test("is cut into boxes, however it comes", () => {
+    const bytes = sample("converted.mp4");
+    const random = chance(3);
+    for (const most of [1, 7, 5000]) {
+      const cutter = new Boxes();
+      const out: string[] = [];
+      for (let at = 0; at < bytes.length; ) {
+        const size = 1 + Math.floor(random() * most);
+        out.push(...cutter.push(bytes.subarray(at, at + size)).map(({ type, bytes: { length } }) => `${type} ${length}`));
+        at += size;
+      }
+      expect(out).toEqual(boxes.map(({ type, bytes: { length } }) => `${type} ${length}`));
+    }
+  });
+  test("names its codecs", () => expect(described.type).toBe('video/mp4; codecs="avc1.42c00a,mp4a.40.2"'));
+  test("tells the times and key frames of its fragments", () => {
+    const spans = boxes.filter(({ type }) => type === "moof").map(({ bytes }) => span(bytes, described)!);
+    expect(spans[0]!.start).toBeCloseTo(0, 1);
+    expect(spans.at(-1)!.end).toBeCloseTo(6, 1);
+    for (const [index, { start }] of spans.entries()) if (index > 0) expect(start).toBeLessThanOrEqual(spans[index - 1]!.end + 0.05);
+    // A key frame every 48 pictures at 24 a second.
+    expect(spans.flatMap(({ key }) => (key === undefined ? [] : [Math.round(key * 100) / 100]))).toEqual([0, 2, 4]);
+  });
+  test("flipped bytes give an answer or a trouble, nothing else", () => {
+    const random = chance(9);
+    for (let count = 0; count < 300; count += 1) {
+      const bytes = sample("converted.mp4").slice(0, 6000);
+      for (let flips = 0; flips < 5; flips += 1) bytes[Math.floor(random() * 2500)] = Math.floor(random() * 256);
+      try {
+        const found = new Boxes().push(bytes);
+        const moov = found.find(({ type }) => type === "moov");
+        const told = moov && describeMoov(moov.bytes);
+        for (const box of found) if (told && box.type === "moof") span(box.bytes, told);
+      } catch (error) {
+        expect(troubleOf(error).trouble).toBe("broken");
+      }
+    }
+  });
+});
+
+const SOUND = { id: 1, type: "audio", codec: "opus", codecString: "opus", channels: 2, sampleRate: 48_000 } as Stream;
+/** A conversion of a film of so many seconds, from `start` on: fragments of half a second. */
+function film(start: number, seconds: number, size = 100): Uint8Array<ArrayBuffer> {
+  const parts = [initSegment(SOUND)];
+  for (let at = Math.floor(start * 2) / 2; at < seconds; at += 0.5) parts.push(fragment(parts.length, [{ dts: at * 1e6, pts: at * 1e6, duration: 500_000, key: true, data: new Uint8Array(size) }]));
+  return joined(parts);
+}
+
+interface Answer {
+  status?: number;
+  body?: string;
+  /** Breaks off behind so many bytes. */
+  breaks?: number;
+  away?: boolean;
+}
+
+/** A daemon that converts a film of `seconds`; `answers` are given to its first requests. */
+function play({ seconds = 200, size = 100, answers = [] as Answer[], at = 0, duration = seconds as number | undefined, origin = 0 } = {}) {
+  const asked: string[] = [];
+  const signals: AbortSignal[] = [];
+  const running = { now: 0, most: 0 };
+  let pulled = 0;
+  const fetcher: ConvertFetch = (url, { signal }) => {
+    asked.push(new URL(url).search.slice(1).replace(/key=k&/, ""));
+    signals.push(signal);
+    const { status = 200, body, breaks = Infinity, away = false } = answers.shift() ?? {};
+    if (away) return Promise.reject(new TypeError("failed"));
+    if (status !== 200) return Promise.resolve(new Response(body ?? "", { status }));
+    const bytes = film(Number(new URL(url).searchParams.get("start")) + origin, seconds + origin, size);
+    let from = 0;
+    running.now += 1;
+    running.most = Math.max(running.most, running.now);
+    const over = () => (running.now -= 1);
+    signal.addEventListener("abort", over, { once: true });
+    return Promise.resolve(new Response(new ReadableStream({
+      pull(controller) {
+        if (signal.aborted) return controller.error(signal.reason);
+        if (from >= breaks) return controller.error(new TypeError("network error"));
+        if (from >= bytes.length) return controller.close();
+        const chunk = Math.max(500, size >> 3);
+        controller.enqueue(bytes.slice(from, from + chunk));
+        pulled += chunk;
+        from += chunk;
+      },
+    }, { highWaterMark: 0 })));
+  };
+  const media = new FakeSource();
+  const heard = { begins: [] as number[], duration: [] as number[], troubles: [] as { trouble: string; detail: string }[], waited: 0 };
+  let clock = 0;
+  const conversion = new Conversion(media, () => "http://127.0.0.1:1/stream/f?key=k", { duration, origin, video: "h264" }, 0, {
+    begins: (begin) => heard.begins.push(begin), duration: (value) => heard.duration.push(value), waiting: (now) => (heard.waited += now ? 1 : 0), trouble: (error) => heard.troubles.push(troubleOf(error)),
+  }, fetcher, (ms) => ((clock += ms), Promise.resolve()), () => clock);
+  conversion.start(at);
+  const ranges = () => media.buffers[0]?.ranges ?? [];
+  return { conversion, media, asked, signals, heard, running, ranges, pulled: () => pulled, pass: (ms: number) => (clock += ms) };
+}
+
+describe("a conversion", () => {
+  test("plays to its end", async () => {
+    const { media, heard, ranges, asked } = play({ seconds: 12 });
+    await until("the end", () => media.readyState === "ended");
+    expect(ranges()).toEqual([[0, 12]]);
+    expect(asked).toEqual(["start=0&video=h264&audio=0"]);
+    expect(heard).toMatchObject({ duration: [12], troubles: [] });
+  });
+  test("reads 30 s ahead and no further, until the element moves", async () => {
+    const { conversion, ranges, pulled } = play();
+    await until("the read-ahead", () => (ranges()[0]?.[1] ?? 0) >= AHEAD_S);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    const before = pulled();
+    expect(ranges()[0]![1]).toBeLessThan(AHEAD_S + 3);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(pulled()).toBe(before);
+    conversion.moved(20);
+    await until("more", () => ranges()[0]![1] >= 20 + AHEAD_S);
+  });
+  test("bounds what is buffered by bytes as well, and gives up what lies behind", async () => {
+    const { conversion, media, ranges } = play({ size: 4 << 20 });
+    await until("60 MB", () => (ranges()[0]?.[1] ?? 0) >= 7.5);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(ranges()[0]![1]).toBeLessThan(9);
+    for (let at = 1; at < 30; at += 1) {
+      conversion.moved(at);
+      await new Promise((resolve) => setTimeout(resolve, 15));
+    }
+    await until("it to go on", () => ranges().at(-1)![1] > 30);
+    expect(media.buffers[0]!.log.some((line) => line.startsWith("remove 0-"))).toBe(true);
+  });
+  test("begins elsewhere when the seek leads out of what is buffered, and ends the former request first", async () => {
+    const { conversion, ranges, asked, signals, running, pass } = play();
+    await until("a beginning", () => (ranges()[0]?.[1] ?? 0) > 5);
+    conversion.seek(3);
+    expect(asked).toHaveLength(1);
+    pass(10_000);
+    conversion.seek(120);
+    expect(signals[0]!.aborted).toBe(true);
+    await until("the place", () => ranges().some(([from, to]) => from <= 120 && to > 121));
+    expect(asked[1]).toBe("start=119.9&video=h264&audio=0");
+    expect(ranges()[0]![0]).toBeGreaterThan(100);
+    expect(running.most).toBe(1);
+  });
+  test("many seeks in a row start few conversions, the last one at the last place", async () => {
+    const { conversion, ranges, asked, running } = play();
+    await until("a beginning", () => ranges().length > 0);
+    for (const at of [50, 90, 60, 140, 70, 160]) conversion.seek(at);
+    await until("the place", () => ranges().some(([from, to]) => from <= 160 && to > 161));
+    expect(asked.length).toBeLessThanOrEqual(3);
+    expect(running.most).toBe(1);
+  });
+  test("another sound track begins at the element's place", async () => {
+    const { conversion, ranges, asked, pass } = play();
+    await until("a beginning", () => (ranges()[0]?.[1] ?? 0) > 20);
+    conversion.moved(17);
+    pass(5000);
+    conversion.selectAudio(2);
+    await until("the other track", () => asked.length === 2 && (ranges()[0]?.[1] ?? 0) > 20);
+    expect(asked[1]).toBe("start=16.9&video=h264&audio=2");
+  });
+  test("a stream that breaks off is gone on with where it ended", async () => {
+    const { media, ranges, asked, heard } = play({ seconds: 12, answers: [{ breaks: 2500 }] });
+    await until("the end", () => media.readyState === "ended");
+    expect(ranges()).toEqual([[0, 12]]);
+    expect(asked).toHaveLength(2);
+    expect(Number(/start=([\d.]+)/.exec(asked[1]!)![1])).toBeGreaterThan(1);
+    expect(heard.troubles).toEqual([]);
+  });
+  test("a stream that breaks off again and again is not asked for without end", async () => {
+    const { heard, asked } = play({ answers: Array.from({ length: 20 }, () => ({ breaks: 10 })) });
+    await until("the trouble", () => heard.troubles.length > 0);
+    expect(heard.troubles[0]!.trouble).toBe("broken");
+    expect(asked.length).toBeLessThan(10);
+  });
+  test("the daemon's sentence is passed on", async () => {
+    const { heard } = play({ answers: [{ status: 501, body: "This film needs ffmpeg, which is not installed. Install it, for example with: sudo apt install ffmpeg\n" }] });
+    await until("the trouble", () => heard.troubles.length > 0);
+    expect(heard.troubles).toEqual([{ trouble: "converter", detail: "This film needs ffmpeg, which is not installed. Install it, for example with: sudo apt install ffmpeg" }]);
+  });
+  test("a busy daemon, or one that is away, is asked again for a while", async () => {
+    const { media, heard } = play({ seconds: 5, answers: [{ status: 503, body: "Two films are being converted already: close one of them." }, { away: true }] });
+    await until("the end", () => media.readyState === "ended");
+    expect(heard.troubles).toEqual([]);
+    expect(heard.waited).toBe(2);
+    const busy = play({ answers: Array.from({ length: 100 }, () => ({ status: 503, body: "Two films are being converted already: close one of them." })) });
+    await until("the trouble", () => busy.heard.troubles.length > 0);
+    expect(busy.heard.troubles).toEqual([{ trouble: "busy", detail: "Two films are being converted already: close one of them." }]);
+  });
+  test("a film that is gone is not asked for again", async () => {
+    const { heard, asked } = play({ answers: [{ status: 404, body: "gone" }] });
+    await until("the trouble", () => heard.troubles.length > 0);
+    expect(heard.troubles[0]!.trouble).toBe("gone");
+    expect(asked).toHaveLength(1);
+  });
+  test("times of a film that does not begin at 0 are moved", async () => {
+    const { media, heard } = play({ seconds: 5, origin: 1000 });
+    await until("the end", () => media.readyState === "ended");
+    expect((media.buffers[0] as unknown as { timestampOffset: number }).timestampOffset).toBe(-1000);
+    expect(heard.troubles).toEqual([]);
+  });
+  test("its end is never asked for beyond the last second", async () => {
+    const { media, asked } = play({ seconds: 20, at: 20 });
+    await until("the end", () => media.readyState === "ended");
+    expect(asked).toEqual(["start=19&video=h264&audio=0"]);
+  });
+  test("closed, it asks for nothing more and says nothing", async () => {
+    const { conversion, ranges, asked, signals, heard } = play();
+    await until("a beginning", () => ranges().length > 0);
+    conversion.seek(100);
+    conversion.close();
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(signals.every(({ aborted }) => aborted)).toBe(true);
+    expect(asked.length).toBeLessThanOrEqual(2);
+    expect(heard.troubles).toEqual([]);
+  });
+});

@@ -1,0 +1,230 @@
+import { describe, expect, test, vi } from "vitest";
+import type { Film as Inspected, FromWorker, ToWorker, Verdict } from "../../src/media/protocol";
+import type { Film } from "../../src/player/engines/engine";
+import { ability, FfmpegEngine } from "../../src/player/engines/ffmpeg";
+import { inspectFilm, InspectionFailed } from "../../src/player/engines/inspection";
+import { MseEngine } from "../../src/player/engines/mse";
+import { NativeEngine } from "../../src/player/engines/native";
+import { installCommand, verdictWords } from "../../src/player/engines/words";
+
+class FakeWorker extends EventTarget {
+  readonly heard: ToWorker[] = [];
+  terminated = false;
+  postMessage(message: ToWorker): void {
+    this.heard.push(message);
+  }
+  terminate(): void {
+    this.terminated = true;
+  }
+  say(data: FromWorker): void {
+    if (!this.terminated) this.dispatchEvent(Object.assign(new Event("message"), { data }));
+  }
+}
+
+class FakeVideo extends EventTarget {
+  src = "";
+  srcObject: unknown = null;
+  currentTime = 0;
+  duration = NaN;
+  loads = 0;
+  audioTracks: { id: string; label: string; language: string; enabled: boolean }[] | undefined;
+  load(): void {
+    this.loads += 1;
+  }
+  canPlayType(): string {
+    return "";
+  }
+  removeAttribute(): void {
+    this.src = "";
+  }
+}
+
+const FILM: Film = { url: "http://127.0.0.1:1/stream/f?key=k", path: "a/film.mkv", length: 10, contentType: "video/x-matroska" };
+const track = (id: number, name: string, sound: "copied" | "transcoded" | "impossible", path: "native" | "mse" | "ffmpeg") => ({ id, codec: name, name, channels: 2, sampleRate: 48_000, language: "eng", title: name, isDefault: id === 1, forced: false, sound, path });
+const inspected: Inspected = {
+  container: "matroska", duration: 60, origin: 0, subtitles: [], chapters: [],
+  video: [{ id: 0, codec: "avc1.640028", name: "H.264", width: 1, height: 1 }], audio: [track(1, "AC-3", "transcoded", "mse"), track(2, "TrueHD", "impossible", "ffmpeg")],
+};
+const mse: Verdict = { path: "mse", reason: "sound_transcoded" };
+
+function look(signal = new AbortController().signal) {
+  const worker = new FakeWorker();
+  return { worker, result: inspectFilm(FILM, signal, () => worker as unknown as Worker, () => "maybe") };
+}
+
+function engines(Kind: typeof MseEngine | typeof FfmpegEngine) {
+  const video = new FakeVideo();
+  const workers: FakeWorker[] = [];
+  const listener = { audio: vi.fn(), failed: vi.fn(), inspected: vi.fn() };
+  const engine = new Kind(video as unknown as HTMLVideoElement, listener, () => {
+    workers.push(new FakeWorker());
+    return workers.at(-1) as unknown as Worker;
+  });
+  return { video, workers, listener, engine };
+}
+
+describe("an inspection", () => {
+  test("tells what the worker found, and lets it end with the signal", async () => {
+    const ending = new AbortController();
+    const { worker, result } = look(ending.signal);
+    expect(worker.heard[0]).toMatchObject({ kind: "open", url: FILM.url });
+    worker.say({ kind: "opened", film: inspected, verdict: mse });
+    expect(await result).toMatchObject({ film: inspected, verdict: mse });
+    expect(worker.terminated).toBe(false);
+    ending.abort();
+    expect(worker.terminated).toBe(true);
+  });
+  test("fails in words", async () => {
+    const { worker, result } = look();
+    worker.say({ kind: "trouble", trouble: "unreachable", detail: "x" });
+    await expect(result).rejects.toThrow("The daemon does not answer.");
+    await expect(result).rejects.toSatisfy((error) => error instanceof InspectionFailed && !error.isFinal);
+    expect(worker.terminated).toBe(true);
+  });
+  test("ends at once when nobody wants it any more", async () => {
+    const ending = new AbortController();
+    const { worker, result } = look(ending.signal);
+    ending.abort();
+    await expect(result).rejects.toThrow(/abort/i);
+    expect(worker.terminated).toBe(true);
+  });
+  test("asks for a length that the head does not tell", async () => {
+    const { worker, result } = look();
+    worker.say({ kind: "opened", film: { ...inspected, duration: undefined }, verdict: mse });
+    const length = (await result).length();
+    expect(worker.heard[1]).toEqual({ kind: "length", id: 0 });
+    worker.say({ kind: "length", id: 0, duration: 12.5 });
+    expect(await length).toBe(12.5);
+  });
+});
+
+describe("engines that a worker feeds", () => {
+  test("the worker that looked goes on, at the film's address of now", async () => {
+    const ending = new AbortController();
+    const { worker, result } = look(ending.signal);
+    worker.say({ kind: "opened", film: inspected, verdict: mse });
+    const { engine, workers, listener } = engines(MseEngine);
+    engine.adopt(await result);
+    engine.open({ ...FILM, url: "http://127.0.0.1:2/stream/f?key=k" }, 7);
+    await Promise.resolve();
+    expect(workers).toEqual([]);
+    expect(worker.heard.slice(1)).toEqual([{ kind: "address", url: "http://127.0.0.1:2/stream/f?key=k" }, { kind: "play", at: 7, audio: undefined }]);
+    ending.abort();
+    expect(worker.terminated).toBe(false);
+    expect(listener.inspected).not.toHaveBeenCalled();
+    await engine.destroy();
+    expect(worker.terminated).toBe(true);
+  });
+  test("an inspection of another film is not used", async () => {
+    const { worker, result } = look();
+    worker.say({ kind: "opened", film: inspected, verdict: mse });
+    const { engine, workers } = engines(MseEngine);
+    engine.adopt(await result);
+    engine.open({ ...FILM, path: "another.mkv" }, 0);
+    expect(workers).toHaveLength(1);
+    expect(worker.heard).toHaveLength(1);
+  });
+  test("a sound track that was chosen before the film was open is begun with", () => {
+    const { engine, workers } = engines(FfmpegEngine);
+    engine.open(FILM, 3);
+    engine.selectAudio("2");
+    workers[0]!.say({ kind: "opened", film: inspected, verdict: mse });
+    expect(workers[0]!.heard.at(-1)).toEqual({ kind: "convert", at: 3, audio: 2 });
+    engine.selectAudio("1");
+    expect(workers[0]!.heard.at(-1)).toEqual({ kind: "audio", track: 1 });
+    engine.selectAudio("9");
+    expect(workers[0]!.heard.at(-1)).toEqual({ kind: "audio", track: 1 });
+  });
+  test("each offers the tracks that it can play", () => {
+    for (const [Kind, expected] of [[MseEngine, ["1"]], [FfmpegEngine, ["1", "2"]]] as const) {
+      const { engine, workers, listener } = engines(Kind);
+      engine.open(FILM, 0);
+      workers[0]!.say({ kind: "opened", film: inspected, verdict: mse });
+      workers[0]!.say({ kind: "audio", track: 1 });
+      expect(listener.audio.mock.calls[0]![0].map(({ id }: { id: string }) => id)).toEqual(expected);
+    }
+  });
+  test("what they can't play they say in words", () => {
+    const cases = [[MseEngine, { path: "ffmpeg", reason: "video_codec" }, "Chrome can’t play this file."], [FfmpegEngine, { path: "none", reason: "encrypted" }, "Encrypted: can’t be played."]] as const;
+    for (const [Kind, verdict, words] of cases) {
+      const { engine, workers, listener } = engines(Kind);
+      engine.open(FILM, 0);
+      workers[0]!.say({ kind: "opened", film: inspected, verdict });
+      expect(listener.failed).toHaveBeenCalledWith(expect.stringContaining(words), true);
+    }
+  });
+  test("the daemon's sentence comes as it is; a busy daemon is not final", () => {
+    const { engine, workers, listener } = engines(FfmpegEngine);
+    engine.open(FILM, 0);
+    workers[0]!.say({ kind: "trouble", trouble: "converter", detail: "ffmpeg 2.8 is too old." });
+    workers[0]!.say({ kind: "trouble", trouble: "busy", detail: "Two films are being converted already." });
+    expect(listener.failed.mock.calls).toEqual([["ffmpeg 2.8 is too old.", true], ["Two films are being converted already.", false]]);
+  });
+});
+
+describe("the element alone", () => {
+  test("begins where it is told, and goes where it is sent before that", () => {
+    const video = new FakeVideo();
+    const engine = new NativeEngine(video as unknown as HTMLVideoElement, { audio: () => {}, failed: () => {} });
+    engine.open(FILM, 12);
+    expect(video).toMatchObject({ src: FILM.url, loads: 1, currentTime: 0 });
+    engine.seek(30);
+    video.duration = 20;
+    video.dispatchEvent(new Event("loadedmetadata"));
+    expect(video.currentTime).toBe(20);
+    engine.seek(5);
+    expect(video.currentTime).toBe(5);
+  });
+  test("chooses sound tracks where the browser has them", () => {
+    const video = new FakeVideo();
+    const audio = vi.fn();
+    const engine = new NativeEngine(video as unknown as HTMLVideoElement, { audio, failed: () => {} });
+    engine.open(FILM, 0);
+    video.audioTracks = [{ id: "a", label: "One", language: "en", enabled: true }, { id: "b", label: "Two", language: "de", enabled: false }];
+    video.dispatchEvent(new Event("loadedmetadata"));
+    engine.selectAudio("b");
+    engine.selectAudio("z");
+    expect(video.audioTracks.map(({ enabled }) => enabled)).toEqual([false, true]);
+    expect(audio.mock.calls.map(([tracks, selected]) => `${tracks.length} ${selected}`)).toEqual(["2 a", "2 b"]);
+  });
+  test("after the end it touches nothing", async () => {
+    const video = new FakeVideo();
+    const audio = vi.fn();
+    const engine = new NativeEngine(video as unknown as HTMLVideoElement, { audio, failed: () => {} });
+    engine.open(FILM, 12);
+    await engine.destroy();
+    video.dispatchEvent(new Event("loadedmetadata"));
+    engine.open(FILM, 1);
+    engine.seek(3);
+    expect(video).toMatchObject({ src: "", currentTime: 0, loads: 2 });
+    expect(audio).not.toHaveBeenCalled();
+  });
+});
+
+describe("words", () => {
+  const check = (verdict: Verdict, film: Partial<Inspected>, expected: string) => expect(verdictWords(verdict, { ...inspected, ...film })).toBe(expected);
+  const video = (name: string) => ({ video: [{ ...inspected.video[0]!, name }] });
+  test("say what a film needs", () => {
+    check({ path: "ffmpeg", reason: "video_codec" }, video("HEVC"), "HEVC video: needs ffmpeg.");
+    check({ path: "ffmpeg", reason: "container" }, { ...video("MPEG-4 (Xvid)"), container: "avi" }, "MPEG-4 (Xvid) video in AVI: needs ffmpeg.");
+    check({ path: "ffmpeg", reason: "container" }, { video: [], audio: [], container: "other" }, "A container that Chrome doesn’t know: needs ffmpeg.");
+    check({ path: "ffmpeg", reason: "audio_codec" }, { audio: [track(1, "TrueHD", "impossible", "ffmpeg")] }, "TrueHD sound: needs ffmpeg.");
+    check({ path: "none", reason: "encrypted" }, {}, "Encrypted: can’t be played.");
+    check({ path: "mse", reason: "container" }, { container: "mpegts" }, "H.264 video in MPEG-TS: plays here.");
+    check(mse, {}, "AC-3 sound: decoded here.");
+    check({ path: "native", reason: "plays_as_is" }, {}, "Plays as it is.");
+  });
+  test("name the command of the platform", () => {
+    expect(["Linux x86_64", "macOS", "MacIntel", "Windows", "Win32"].map(installCommand)).toEqual(["sudo apt install ffmpeg", "brew install ffmpeg", "brew install ffmpeg", "winget install ffmpeg", "winget install ffmpeg"]);
+  });
+});
+
+describe("what the daemon can", () => {
+  const ask = (reply: () => Response) => ability("http://127.0.0.1:9", undefined, ((url: URL) => (url.href === "http://127.0.0.1:9/convert" ? Promise.resolve().then(reply) : Promise.reject(new Error(url.href)))) as unknown as typeof fetch);
+  test("is told, or why not, or nothing", async () => {
+    expect(await ask(() => Response.json({ ffmpeg: { version: "5.1", video: "libx264", sound: "aac" } }))).toEqual({ kind: "ready", version: "5.1", video: "libx264", sound: "aac" });
+    expect(await ask(() => Response.json({ problem: "There is no ffmpeg." }))).toEqual({ kind: "problem", words: "There is no ffmpeg." });
+    expect(await ask(() => new Response("no", { status: 403 }))).toBeUndefined();
+    expect(await ask(() => { throw new TypeError("failed"); })).toBeUndefined();
+  });
+});
