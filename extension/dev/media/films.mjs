@@ -18,7 +18,11 @@ const VIDEO = {
   h264: ["-c:v", "libx264", "-preset", "veryfast", "-g", "48", "-bf", "3", "-pix_fmt", "yuv420p"],
   vp9: ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "600k", "-g", "48"],
   av1: ["-c:v", "libsvtav1", "-preset", "12", "-g", "48"],
-  hevc: ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error"],
+  hevc: ["-c:v", "libx265", "-preset", "ultrafast", "-g", "48", "-x265-params", "log-level=error"],
+  xvid: ["-c:v", "mpeg4", "-vtag", "xvid", "-q:v", "4", "-g", "48"],
+  mpeg2: ["-c:v", "mpeg2video", "-q:v", "4", "-g", "24"],
+  wmv: ["-c:v", "wmv2", "-q:v", "4", "-g", "48"],
+  flv: ["-c:v", "flv", "-q:v", "4", "-g", "48"],
 };
 const AUDIO = {
   aac: ["-c:a", "aac"],
@@ -30,6 +34,8 @@ const AUDIO = {
   mp3: ["-c:a", "libmp3lame", "-ac", "2"],
   pcm: ["-c:a", "pcm_s16le", "-ac", "2"],
   vorbis: ["-c:a", "libvorbis", "-ac", "2"],
+  mp2: ["-c:a", "mp2", "-ac", "2"],
+  wma: ["-c:a", "wmav2", "-ac", "2"],
   truehd: ["-c:a", "truehd", "-strict", "-2"],
 };
 
@@ -48,9 +54,12 @@ export function made(name, make) {
   return path;
 }
 
+/** What a codec's picture lies in until it is put into a film. */
+const CARRIERS = { xvid: "avi", wmv: "asf", flv: "flv", mpeg2: "mpg" };
+
 /** Picture with flashes, made once for each codec. */
 function picture(codec, length) {
-  return made(`picture-${codec}-${length}.mkv`, (path) =>
+  return made(`picture-${codec}-${length}.${CARRIERS[codec] ?? "mkv"}`, (path) =>
     ffmpeg(["-f", "lavfi", "-i", `testsrc2=s=320x180:r=25:d=${length},drawbox=x=160:w=160:c=black:t=fill,drawbox=x=160:w=160:c=white:t=fill:enable='lt(mod(t,${EVERY}),${LASTS})'`, ...VIDEO[codec], path]));
 }
 
@@ -58,10 +67,10 @@ function sound(codec, length, pitch = 1000) {
   const beep = `0.5*sin(2*PI*${pitch}*t)*lt(mod(t,${EVERY}),${LASTS})`;
   // In six channels the beep comes from the centre alone, as speech does.
   const source = ["ac3", "eac3", "dts"].includes(codec) ? `aevalsrc='0|0|${beep}|0|0|0:c=5.1:s=48000:d=${length}'` : `aevalsrc='${beep}|${beep}:c=stereo:s=48000:d=${length}'`;
-  return made(`sound-${codec}-${pitch}-${length}.mka`, (path) => ffmpeg(["-f", "lavfi", "-i", source, ...AUDIO[codec], path]));
+  return made(`sound-${codec}-${pitch}-${length}.${codec === "wma" ? "asf" : "mka"}`, (path) => ffmpeg(["-f", "lavfi", "-i", source, ...AUDIO[codec], path]));
 }
 
-const EXTRA = { mp4: ["-movflags", "+faststart", "-strict", "-2"], ts: ["-muxdelay", "0"] };
+const EXTRA = { mp4: ["-movflags", "+faststart", "-strict", "-2"], ts: ["-muxdelay", "0"], mpg: ["-f", "vob"], wmv: ["-f", "asf"] };
 
 /** One film; `container` is what ffmpeg's file name ends with. */
 export function film(video, audio, container, length = LENGTH) {

@@ -1,4 +1,4 @@
-// Plays one film and prints what happened: `node dev/media/one.mjs FILE [plain|mse] [seconds] [seek…]`.
+// Plays one film and prints what happened: `node dev/media/one.mjs FILE [plain|mse|ffmpeg] [seconds] [seek…]`.
 
 import { basename, join } from "node:path";
 import { launch, until } from "../../scripts/chromium.mjs";
@@ -19,7 +19,7 @@ try {
     if (message.method === "Runtime.consoleAPICalled" || message.method === "Runtime.exceptionThrown") console.log(JSON.stringify(message.params).slice(0, 600));
   });
   const show = async () => console.log(JSON.stringify(await page.evaluate("trial.state()"), (key, value) => (key === "header" || key === "cues" && value.length > 6 ? `${value.length}` : value), 1).replace(/\n\s+/g, " "), await page.evaluate("trial.measure()"), "sent", sent.get(basename(path)));
-  await page.evaluate(`void trial.${way}(${JSON.stringify(`${base}/${basename(path)}`)}).catch((error) => console.log(String(error)))`);
+  await page.evaluate(`void trial.${way}(${JSON.stringify(`${base}/stream/${basename(path)}`)}).catch((error) => console.log(String(error)))`);
   await new Promise((resolve) => setTimeout(resolve, Number(seconds) * 1000));
   await show();
   for (const at of seeks) {

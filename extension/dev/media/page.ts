@@ -3,6 +3,7 @@
 // Flashes are seen in the frames that the element presents, beeps are heard in its sound by Web Audio.
 
 import type { Cue, Film, Verdict } from "../../src/media/protocol";
+import { FfmpegEngine } from "../../src/player/engines/ffmpeg";
 import { MseEngine } from "../../src/player/engines/mse";
 import { Subtitles, type BesideFile } from "../../src/player/subtitles/subtitles";
 
@@ -39,7 +40,7 @@ const state = {
   duration: 0,
   audio: undefined as string | undefined,
 };
-let playback: MseEngine | undefined;
+let playback: MseEngine | FfmpegEngine | undefined;
 let subtitles: Subtitles | undefined;
 let since = 0;
 
@@ -92,11 +93,14 @@ async function listen(): Promise<void> {
   await audio.resume();
 }
 
-async function mse(url: string, at = 0): Promise<void> {
+const mse = (url: string, at = 0) => fed(MseEngine, url, at);
+const ffmpeg = (url: string, at = 0) => fed(FfmpegEngine, url, at);
+
+async function fed(Kind: typeof MseEngine | typeof FfmpegEngine, url: string, at: number): Promise<void> {
   await listen();
   since = performance.now();
   video.autoplay = true;
-  playback = new MseEngine(
+  playback = new Kind(
     video,
     {
       inspected: (film, verdict) => {
@@ -200,6 +204,7 @@ function seek(at: number): Promise<number> {
 Object.assign(globalThis, {
   trial: {
     mse,
+    ffmpeg,
     plain,
     seek,
     forget,
@@ -210,7 +215,7 @@ Object.assign(globalThis, {
     titled,
     drawn,
     colour,
-    subtitles: (tracks: number[]) => playback?.selectSubtitles(tracks),
+    subtitles: (tracks: number[]) => playback instanceof MseEngine && playback.selectSubtitles(tracks),
     pause: () => video.pause(),
     play: () => video.play(),
   },

@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { Transform } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { convert } from "./convert.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 /** The policy of the extension's pages, so that what it forbids fails here as well. */
@@ -53,14 +54,22 @@ function slowly(rate) {
   });
 }
 
-/** `films` maps names to paths. In a film's address `part` cuts replies to so many bytes, and `rate` slows them to so many a second. */
+/** `films` maps names to paths, which are served as `/NAME` and `/stream/NAME`, and converted as `/convert/NAME`. In a film's address `part` cuts replies to so many bytes, and `rate` slows them to so many a second. */
 export function serve(scripts, films) {
   const sent = new Map();
+  const base = () => `http://127.0.0.1:${server.address().port}`;
   const server = createServer(async (request, response) => {
     const url = new URL(request.url, "http://localhost");
     const name = decodeURIComponent(url.pathname.slice(1));
     try {
       if (films.has(name)) return film(name, url, request, response);
+      const stream = /^(stream|convert)\/(.+)$/.exec(name);
+      if (stream && films.has(stream[2])) {
+        if (stream[1] === "stream") return film(stream[2], url, request, response);
+        const source = new URL(`/stream/${encodeURIComponent(stream[2])}`, base());
+        for (const key of ["rate"]) if (url.searchParams.has(key)) source.searchParams.set(key, url.searchParams.get(key));
+        return convert(url, source.href, response);
+      }
       if (name === "") return response.writeHead(200, { "Content-Type": "text/html", ...POLICY }).end('<!doctype html><video id="video" width="640"></video><script type="module" src="page.js"></script>');
       const script = await readFile(join(scripts, name));
       response.writeHead(200, { "Content-Type": TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream", ...POLICY }).end(script);
@@ -83,5 +92,5 @@ export function serve(scripts, films) {
     response.on("close", () => file.destroy());
     body.pipe(response);
   }
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve({ server, sent, base: `http://127.0.0.1:${server.address().port}` })));
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve({ server, sent, base: base() })));
 }

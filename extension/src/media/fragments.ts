@@ -138,7 +138,8 @@ export function span(moof: Uint8Array, { tracks }: Pick<Described, "tracks">): S
     const track = tfhd && tracks.get(u32(tfhd, 12));
     if (!tfhd || !tfdt || !track) continue;
     const defaults = tfhdDefaults(tfhd);
-    let dts = tfdt[8] === 1 ? u32(tfdt, 12) * 2 ** 32 + u32(tfdt, 16) : u32(tfdt, 12);
+    // ffmpeg begins AAC before 0, by what its encoder puts first.
+    let dts = tfdt[8] === 1 ? (u32(tfdt, 12) | 0) * 2 ** 32 + u32(tfdt, 16) : u32(tfdt, 12) | 0;
     for (const trun of inside(traf, "trun")) {
       for (const sample of samples(trun, defaults)) {
         const pts = (dts + sample.offset) / track.timescale;

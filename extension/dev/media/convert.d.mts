@@ -1,0 +1,1 @@
+export function convertArgs(order: { start: number; video: string; audio: number }, source: string): string[];
