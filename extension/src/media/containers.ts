@@ -1,41 +1,34 @@
-// MP4 and MPEG-TS, by mediabunny. This file is a chunk of its own: only films of these containers fetch it.
+// MP4, by mediabunny, and what MPEG-TS shares with it. This file is a chunk of its own: only films of these containers fetch it.
 //
 // Each reading has an `Input` of its own over one shared block reader, so a cancelled reading leaves nothing behind.
 
-import { CustomSource, type EncodedPacket, EncodedPacketSink, Input, type InputAudioTrack, type InputTrack, type InputVideoTrack, MP4, MPEG_TS, QTFF } from "mediabunny";
-import { avcConfig, lengthPrefixed, withoutAdts } from "./annexb";
+import { CustomSource, type EncodedPacket, EncodedPacketSink, Input, type InputAudioTrack, type InputVideoTrack, MP4, QTFF } from "mediabunny";
+import { lengthPrefixed, withoutAdts } from "./annexb";
 import { BlockReader } from "./blocks";
 import { aacConfig, codecString, frameDuration } from "./codecs";
 import type { Codec, Demuxed, Packet, Reading, Stream } from "./film";
 import type { Chapter, Font } from "./protocol";
-import { type RangeSource, readAll } from "./reader";
-import { lastTime } from "./transport";
+import type { RangeSource } from "./reader";
+import { WRAP_S } from "./transport/packets";
 
 const CODECS: Record<string, Codec> = { avc: "h264", hevc: "hevc", vp8: "vp8", vp9: "vp9", av1: "av1", aac: "aac", mp3: "mp3", ac3: "ac3", eac3: "eac3", dts: "dts", opus: "opus", vorbis: "vorbis", flac: "flac" };
 const MOST_TRACKS = 64;
-/** How much of a transport stream's end is searched for its last time, bytes. */
-const TAIL = 512 << 10;
 
 /** Opens a file; without a track that could be read it is at least told whether that is for its encryption. */
-export async function openContainer(source: RangeSource, container: "mp4" | "mpegts"): Promise<Demuxed | "encrypted" | "broken"> {
-  const file = new ContainerFile(source, container);
+export async function openContainer(source: RangeSource): Promise<Demuxed | "encrypted" | "broken"> {
+  const file = new ContainerFile(source);
   return (await file.open()) ? file : file.isLocked ? "encrypted" : "broken";
 }
 
 class ContainerFile implements Demuxed {
+  readonly container = "mp4";
   duration: number | undefined;
-  origin = 0;
   streams: Stream[] = [];
   readonly chapters: Chapter[] = [];
   private readonly blocks: BlockReader;
-  /** Seconds that are taken off every time: transport streams begin anywhere. */
-  private offset = 0;
   private readonly locked = new Set<string>();
 
-  constructor(
-    private readonly source: RangeSource,
-    readonly container: "mp4" | "mpegts",
-  ) {
+  constructor(source: RangeSource) {
     this.blocks = new BlockReader(source);
   }
 
@@ -43,19 +36,10 @@ class ContainerFile implements Demuxed {
     const input = this.input((bytes) => this.lookForLocks(bytes));
     try {
       const tracks = (await input.getTracks()).filter((track) => track.isVideoTrack() || track.isAudioTrack()).slice(0, MOST_TRACKS);
-      const starts: number[] = [];
-      for (const track of tracks) {
-        const stream = await this.describe(track as InputVideoTrack | InputAudioTrack);
-        if (stream) this.streams.push(stream);
-        if (this.container === "mpegts") starts.push(await track.getFirstTimestamp());
-      }
-      if (this.container === "mpegts" && starts.length > 0) this.offset = Math.min(...starts);
-      this.origin = this.offset * 1e6;
-      if (this.container === "mp4") {
-        const durations = await Promise.all(tracks.map((track) => track.getDurationFromMetadata()));
-        const longest = Math.max(...durations.map((duration) => duration ?? 0));
-        if (longest > 0 && Number.isFinite(longest)) this.duration = Math.round(longest * 1e6);
-      }
+      for (const track of tracks) this.streams.push(await describe(track as InputVideoTrack | InputAudioTrack));
+      const durations = await Promise.all(tracks.map((track) => track.getDurationFromMetadata()));
+      const longest = Math.max(...durations.map((duration) => duration ?? 0));
+      if (longest > 0 && Number.isFinite(longest)) this.duration = Math.round(longest * 1e6);
       if (this.isLocked) for (const stream of this.streams) stream.encrypted = true;
       return this.streams.length > 0;
     } catch (error) {
@@ -63,6 +47,8 @@ class ContainerFile implements Demuxed {
       throw error;
     } finally {
       input.dispose();
+      // Looking may be all that is wanted.
+      this.blocks.cancel();
     }
   }
 
@@ -78,22 +64,11 @@ class ContainerFile implements Demuxed {
     this.blocks.cancel();
   }
 
-  /** Of a transport stream: what its end says. */
-  async measure(): Promise<number | undefined> {
-    const size = this.source.size ?? 0;
-    if (this.container !== "mpegts" || size === 0) return undefined;
-    const last = lastTime(await readAll(this.source, Math.max(0, size - TAIL), Math.min(TAIL, size)));
-    if (last === undefined) return undefined;
-    // Times wrap after 26.5 hours.
-    const seconds = last - this.offset;
-    return Math.round((seconds < 0 ? seconds + 2 ** 33 / 90_000 : seconds) * 1e6);
-  }
-
   async read(pts: number, video: number | undefined, wanted: ReadonlySet<number>): Promise<Reading> {
     this.blocks.cancel();
     const input = this.input();
     const tracks = (await input.getTracks()).filter((track) => wanted.has(track.id));
-    const at = pts / 1e6 + this.offset;
+    const at = pts / 1e6;
     const feeds: Feed[] = [];
     let begin = at;
     // The picture's key frame decides where the others begin.
@@ -104,7 +79,7 @@ class ContainerFile implements Demuxed {
       if (isVideo && packet) begin = Math.min(at, packet.timestamp);
       feeds.push({ sink, packet, stream: this.streams.find(({ id }) => id === track.id)!, reached: -Infinity });
     }
-    return new ContainerReading(feeds, input, this.blocks, this.offset);
+    return new ContainerReading(feeds, input, this.blocks, 0, 0);
   }
 
   get isLocked(): boolean {
@@ -113,7 +88,6 @@ class ContainerFile implements Demuxed {
 
   /** mediabunny does not tell whether a track is encrypted (ISO/IEC 23001-7): the names of the boxes that say so do. */
   private lookForLocks(bytes: Uint8Array): void {
-    if (this.container !== "mp4") return;
     const text = new TextDecoder("latin1").decode(bytes);
     for (const name of ["sinf", "encv", "enca"]) if (text.includes(name)) this.locked.add(name);
   }
@@ -126,52 +100,35 @@ class ContainerFile implements Demuxed {
     };
     return new Input({
       source: new CustomSource({ getSize: () => this.blocks.size(), read, maxCacheSize: 1 << 20, handleUnhandledError: () => {} }),
-      formats: this.container === "mp4" ? [MP4, QTFF] : [MPEG_TS],
+      formats: [MP4, QTFF],
     });
   }
+}
 
-  private async describe(track: InputVideoTrack | InputAudioTrack): Promise<Stream | undefined> {
-    const name = await track.getCodec();
-    const config = await track.getDecoderConfig().catch(() => null);
-    const disposition = await track.getDisposition();
-    const stream: Stream = {
-      id: track.id, type: track.isVideoTrack() ? "video" : "audio", codec: CODECS[name ?? ""] ?? (name?.startsWith("pcm-") ? "pcm" : "other"),
-      codecString: config?.codec ?? (await track.getCodecParameterString()) ?? name ?? "unknown", config: described(config?.description), width: 0, height: 0, sampleRate: 0, channels: 0, bitDepth: 0,
-      language: await track.getLanguageCode().then((code) => (code === "und" ? undefined : code)), title: (await track.getName()) ?? undefined,
-      isDefault: disposition.default, forced: disposition.forced, frameDuration: 0, annexB: false, encrypted: false, subtitle: undefined,
-    };
-    if (track.isVideoTrack()) {
-      stream.width = await track.getCodedWidth();
-      stream.height = await track.getCodedHeight();
-      if (stream.codec === "av1") stream.config ??= av1Config(stream.codecString);
-    } else {
-      stream.sampleRate = await track.getSampleRate();
-      stream.channels = await track.getNumberOfChannels();
-      stream.frameDuration = frameDuration(stream.codec, stream.sampleRate);
-      if (stream.codec === "aac") stream.config ??= aacConfig(stream.sampleRate, stream.channels);
-      if (stream.codec === "mp3") stream.codecString = codecString("mp3", undefined, "");
-      if (stream.codec === "ac3" || stream.codec === "eac3") stream.codecString = codecString(stream.codec, undefined, "");
-    }
-    if (this.container === "mpegts" && stream.type === "video") await this.convert(track, stream);
-    return stream;
+/** What mediabunny knows of a track. */
+export async function describe(track: InputVideoTrack | InputAudioTrack): Promise<Stream> {
+  const name = await track.getCodec();
+  const config = await track.getDecoderConfig().catch(() => null);
+  const disposition = await track.getDisposition();
+  const stream: Stream = {
+    id: track.id, type: track.isVideoTrack() ? "video" : "audio", codec: CODECS[name ?? ""] ?? (name?.startsWith("pcm-") ? "pcm" : "other"),
+    codecString: config?.codec ?? (await track.getCodecParameterString()) ?? name ?? "unknown", config: described(config?.description), width: 0, height: 0, sampleRate: 0, channels: 0, bitDepth: 0,
+    language: await track.getLanguageCode().then((code) => (code === "und" ? undefined : code)), title: (await track.getName()) ?? undefined,
+    isDefault: disposition.default, forced: disposition.forced, frameDuration: 0, annexB: false, encrypted: false, subtitle: undefined,
+  };
+  if (track.isVideoTrack()) {
+    stream.width = await track.getCodedWidth();
+    stream.height = await track.getCodedHeight();
+    if (stream.codec === "av1") stream.config ??= av1Config(stream.codecString);
+  } else {
+    stream.sampleRate = await track.getSampleRate();
+    stream.channels = await track.getNumberOfChannels();
+    stream.frameDuration = frameDuration(stream.codec, stream.sampleRate);
+    if (stream.codec === "aac") stream.config ??= aacConfig(stream.sampleRate, stream.channels);
+    if (stream.codec === "mp3") stream.codecString = codecString("mp3", undefined, "");
+    if (stream.codec === "ac3" || stream.codec === "eac3") stream.codecString = codecString(stream.codec, undefined, "");
   }
-
-  /** Finds the parameter sets that a transport stream carries in its key frames. */
-  private async convert(track: InputTrack, stream: Stream): Promise<void> {
-    if (stream.codec !== "h264") {
-      stream.codec = "other";
-      return;
-    }
-    stream.annexB = true;
-    const sink = new EncodedPacketSink(track);
-    let packet = await sink.getFirstPacket();
-    for (let count = 0; packet && stream.config === undefined && count < 300; count += 1) {
-      stream.config = avcConfig(packet.data);
-      packet = await sink.getNextPacket(packet);
-    }
-    if (stream.config) stream.codecString = codecString("h264", stream.config, "");
-    else stream.codec = "other";
-  }
+  return stream;
 }
 
 function described(description: AllowSharedBufferSource | undefined): Uint8Array | undefined {
@@ -186,7 +143,7 @@ function av1Config(codec: string): Uint8Array {
   return Uint8Array.of(0x81, (Number(profile) << 5) | Number.parseInt(level, 10), (level.endsWith("H") ? 0x80 : 0) | deep | 0x0c, 0);
 }
 
-interface Feed {
+export interface Feed {
   sink: EncodedPacketSink;
   packet: EncodedPacket | null;
   stream: Stream;
@@ -194,14 +151,17 @@ interface Feed {
   reached: number;
 }
 
-class ContainerReading implements Reading {
+export class ContainerReading implements Reading {
   private cancelled = false;
 
   constructor(
     private readonly feeds: Feed[],
     private readonly input: Input,
     private readonly blocks: BlockReader,
-    private readonly offset: number,
+    /** Seconds that are taken off every time. */
+    private readonly origin: number,
+    /** How far the places that mediabunny knows are before those in the file, bytes. */
+    private readonly shift: number,
   ) {}
 
   get ready(): boolean {
@@ -226,13 +186,15 @@ class ContainerReading implements Reading {
     const { stream } = feed;
     const data = stream.annexB ? lengthPrefixed(packet.data) : stream.codec === "aac" ? withoutAdts(packet.data) : packet.data;
     feed.packet = await feed.sink.getNextPacket(packet);
+    const seconds = packet.timestamp - this.origin;
     return {
       track: stream.id,
-      pts: Math.round((packet.timestamp - this.offset) * 1e6),
+      // The clock of a transport stream begins again after a day.
+      pts: Math.round((seconds < -WRAP_S / 2 ? seconds + WRAP_S : seconds) * 1e6),
       duration: packet.duration > 0 ? Math.round(packet.duration * 1e6) : undefined,
       key: packet.type === "key",
       data,
-      order: packet.sequenceNumber,
+      order: packet.sequenceNumber + this.shift,
     };
   }
 }

@@ -5,7 +5,7 @@ import type { Codec, Demuxed, Stream } from "./film";
 import { MatroskaFile } from "./matroska/file";
 import { nameOf } from "./names";
 import type { AudioTrack, Container, Film, Path, Reason, Sound, Verdict } from "./protocol";
-import { Cursor, type RangeSource } from "./reader";
+import { Cursor, type RangeSource, Trouble } from "./reader";
 
 /** What plays here. Types are those of `MediaSource.isTypeSupported`. */
 export interface Capabilities {
@@ -64,10 +64,14 @@ export async function inspect(source: RangeSource, capabilities: Capabilities): 
   }
   try {
     if (container === "unknown") return refused("other", "none", "not_media");
-    if (container === "mp4" || container === "mpegts") {
+    if (container === "mpegts") {
+      cursor.cancel();
+      return transport(source, capabilities);
+    }
+    if (container === "mp4") {
       cursor.cancel();
       const { openContainer } = await import("./containers");
-      const demuxed = await openContainer(source, container);
+      const demuxed = await openContainer(source);
       return typeof demuxed === "string" ? refused(container, "none", demuxed) : judged(demuxed, demuxed, capabilities);
     }
     const { readForeign, measureProgram } = await import("./foreign/read");
@@ -77,6 +81,27 @@ export async function inspect(source: RangeSource, capabilities: Capabilities): 
   } finally {
     cursor.cancel();
   }
+}
+
+async function transport(source: RangeSource, capabilities: Capabilities): Promise<Inspected> {
+  const { readTransportHead } = await import("./transport/head");
+  const head = await readTransportHead(source);
+  if (!head || head.streams.length === 0) return refused("mpegts", "none", "broken");
+  const { openTransport, measureTransport } = await import("./transport/file");
+  const video = head.streams.find(({ stream }) => stream.type === "video");
+  // Without its picture nothing of it is read here.
+  const demuxed = !video || video.isRead ? await openTransport(source, head).catch(unreadable) : undefined;
+  if (demuxed) return judged(demuxed, demuxed, capabilities);
+  const told = { container: "mpegts" as const, duration: undefined, origin: head.origin * 1e6, streams: head.streams.map(({ stream }) => stream), chapters: [] };
+  const inspected = judged(told, undefined, capabilities);
+  const verdict: Verdict = inspected.verdict.path === "mse" ? { path: "ffmpeg", reason: "container" } : inspected.verdict;
+  return { ...inspected, verdict, measure: () => measureTransport(source, head) };
+}
+
+/** What a reader stumbled over; trouble with the bytes' coming is not that. */
+function unreadable(error: unknown): undefined {
+  if (error instanceof Trouble || (error instanceof DOMException && error.name === "AbortError")) throw error;
+  return undefined;
 }
 
 function refused(container: Container, path: Path, reason: Reason): Inspected {
@@ -148,7 +173,10 @@ export function decide(opened: Pick<Demuxed, "container" | "streams">, film: Fil
   const choice = several || film.subtitles.some(({ format }) => format !== "other");
   if (asIs && !choice) return { path: "native", reason: "plays_as_is" };
   if (copyPictures && (audio.length === 0 || soundHere)) {
-    if (!elementSound) return { path: "mse", reason: "sound_transcoded" };
+    const possible = film.audio.filter(({ sound }) => sound !== "impossible");
+    const heard = possible.find(({ id }) => id === chosen?.id) ?? possible[0];
+    const transcoded = heard?.sound === "transcoded" && !audio.some((stream) => stream.id === heard.id && capabilities.element(elementType(container, stream)));
+    if (transcoded) return { path: "mse", reason: "sound_transcoded" };
     if (container === "mpegts") return { path: "mse", reason: "container" };
     return { path: "mse", reason: audio.length > 1 ? "tracks_to_choose" : "subtitles_inside" };
   }

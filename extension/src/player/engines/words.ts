@@ -16,9 +16,10 @@ export function verdictWords({ path, reason }: Verdict, film: Pick<Film, "contai
   const outcome = NEEDS[path] ?? "plays here";
   const picture = film.video[0]?.name;
   const sound = (film.audio.find(({ isDefault }) => isDefault) ?? film.audio[0])?.name;
+  const decoded = film.audio.filter((track) => track.sound === "transcoded");
   const words: Record<Reason, string> = {
     plays_as_is: "Plays as it is.",
-    sound_transcoded: `${sound ?? "Its"} sound: decoded here.`,
+    sound_transcoded: `${(decoded.find(({ isDefault }) => isDefault) ?? decoded[0])?.name ?? "Its"} sound: decoded here.`,
     tracks_to_choose: `${film.audio.length} sound tracks: plays here.`,
     subtitles_inside: "Subtitles inside: plays here.",
     container: `${inContainer(film.container, picture, sound)}: ${outcome}.`,
