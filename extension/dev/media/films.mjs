@@ -78,6 +78,17 @@ export function film(video, audio, container, length = LENGTH) {
     ffmpeg(["-i", picture(video, length), "-i", sound(audio, length), "-map", "0", "-map", "1", "-c", "copy", ...(EXTRA[container] ?? []), path]));
 }
 
+/** Encoders that keep to a rate. */
+const RATED = ["h264", "hevc"];
+
+/** A minute of 720p with 2 Mb/s, or `from`, over and over: a film as long and as heavy as those that people have. */
+export function looped(video, audio, container, seconds, from) {
+  const minute = from ?? made(`minute-${video}-${audio}.${container}`, (path) =>
+    ffmpeg(["-i", made(`minute-${video}.${CARRIERS[video] ?? "mkv"}`, (half) => ffmpeg(["-f", "lavfi", "-i", "testsrc2=s=1280x720:r=24:d=60,noise=alls=8:allf=t", ...VIDEO[video], ...(RATED.includes(video) ? ["-preset", "ultrafast", "-b:v", "2M", "-maxrate", "3M", "-bufsize", "4M"] : ["-q:v", "8"]), half])),
+      "-i", sound(audio, 60), "-map", "0", "-map", "1", "-c", "copy", ...(EXTRA[container] ?? []), path]));
+  return made(`looped-${from ? "small-" : ""}${video}-${audio}-${seconds}.${container}`, (path) => ffmpeg(["-stream_loop", "-1", "-i", minute, "-t", `${seconds}`, "-map", "0", "-c", "copy", ...(EXTRA[container] ?? []), path]));
+}
+
 /** A film with two audio tracks, of different codecs and pitches, and subtitles of two kinds. */
 export function manyTracks(length = 60) {
   const subtitles = made(`many-${length}.srt`, (path) => writeSrt(path, length));

@@ -37,6 +37,9 @@ const state = {
   beeps: [] as Event[],
   frames: 0,
   firstFrame: undefined as number | undefined,
+  /** How often, and for how long, it waited for more while it played. */
+  stalls: 0,
+  stalledMs: 0,
   duration: 0,
   audio: undefined as string | undefined,
 };
@@ -178,16 +181,37 @@ function colour(x: number, y: number): number[] | undefined {
   return [...copy.getImageData(Math.floor(x * canvas.width), Math.floor(y * canvas.height), 1, 1).data];
 }
 
+/** The ms from the beginning to the first frame. */
+async function first(): Promise<number> {
+  while (state.firstFrame === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+  return state.firstFrame;
+}
+
+/** When the element began to wait for more, if it does. */
+let stalledSince: number | undefined;
+video.addEventListener("waiting", () => {
+  if (video.seeking || state.firstFrame === undefined || stalledSince !== undefined) return;
+  stalledSince = performance.now();
+  state.stalls += 1;
+});
+for (const event of ["playing", "seeking"]) {
+  video.addEventListener(event, () => {
+    if (stalledSince !== undefined) state.stalledMs += performance.now() - stalledSince;
+    stalledSince = undefined;
+  });
+}
+
 function forget(): void {
   state.flashes = [];
   state.beeps = [];
   state.frames = 0;
   state.firstFrame = undefined;
+  state.stalls = state.stalledMs = 0;
   bright = false;
 }
 
 /** Seeks, and gives the ms until a frame of the new place is presented. */
-function seek(at: number): Promise<number> {
+function seek(at: number, mostMs = 8000): Promise<number> {
   forget();
   const begin = performance.now();
   video.currentTime = at;
@@ -197,7 +221,7 @@ function seek(at: number): Promise<number> {
       else video.requestVideoFrameCallback(wait);
     };
     video.requestVideoFrameCallback(wait);
-    setTimeout(() => resolve(-1), 8000);
+    setTimeout(() => resolve(-1), mostMs);
   });
 }
 
@@ -207,7 +231,9 @@ Object.assign(globalThis, {
     ffmpeg,
     plain,
     seek,
+    first,
     forget,
+    speed: (rate: number) => (video.playbackRate = rate),
     state: () => ({ ...state, error: video.error?.message, time: video.currentTime, ready: video.readyState, buffered: ranges(), ended: video.ended, cues: state.cues.map((cue) => ({ ...cue, data: new TextDecoder().decode(cue.data) })) }),
     measure: () => playback?.measure(),
     audio: (track: number) => playback?.selectAudio(String(track)),

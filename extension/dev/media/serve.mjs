@@ -44,17 +44,23 @@ export async function bundle(out) {
   return sizes;
 }
 
-/** Passes on so many bytes a second, in pieces of 16 KiB. */
+/** When the line is free again. */
+let free = 0;
+
+/** Passes on so many bytes a second, in pieces of 16 KiB; all replies share the line. */
 function slowly(rate) {
   return new Transform({
     highWaterMark: 16 << 10,
     transform(chunk, _encoding, done) {
-      setTimeout(() => done(null, chunk), (chunk.length / rate) * 1000);
+      free = Math.max(free, performance.now()) + (chunk.length / rate) * 1000;
+      setTimeout(() => done(null, chunk), free - performance.now());
     },
   });
 }
 
-/** `films` maps names to paths, which are served as `/NAME` and `/stream/NAME`, and converted as `/convert/NAME`. In a film's address `part` cuts replies to so many bytes, and `rate` slows them to so many a second. */
+/**
+ * `films` maps names to paths, which are served as `/NAME` and `/stream/NAME`, and converted as `/convert/NAME`. In a film's address `part` cuts replies to so many bytes, `rate` slows them
+ * to so many a second, and `delay` lets them begin so many ms later. */
 export function serve(scripts, films) {
   const sent = new Map();
   const base = () => `http://127.0.0.1:${server.address().port}`;
@@ -67,7 +73,7 @@ export function serve(scripts, films) {
       if (stream && films.has(stream[2])) {
         if (stream[1] === "stream") return film(stream[2], url, request, response);
         const source = new URL(`/stream/${encodeURIComponent(stream[2])}`, base());
-        for (const key of ["rate"]) if (url.searchParams.has(key)) source.searchParams.set(key, url.searchParams.get(key));
+        for (const key of ["rate", "delay"]) if (url.searchParams.has(key)) source.searchParams.set(key, url.searchParams.get(key));
         return convert(url, source.href, response);
       }
       if (name === "") return response.writeHead(200, { "Content-Type": "text/html", ...POLICY }).end('<!doctype html><video id="video" width="640"></video><script type="module" src="page.js"></script>');
@@ -88,9 +94,14 @@ export function serve(scripts, films) {
     const file = createReadStream(films.get(name), { start, end, highWaterMark: 16 << 10 });
     const rate = Number(url.searchParams.get("rate") ?? 0);
     const body = rate > 0 ? file.pipe(slowly(rate)) : file;
-    body.on("data", (chunk) => sent.set(name, (sent.get(name) ?? 0) + chunk.length));
     response.on("close", () => file.destroy());
-    body.pipe(response);
+    const send = () => {
+      body.on("data", (chunk) => sent.set(name, (sent.get(name) ?? 0) + chunk.length));
+      body.pipe(response);
+    };
+    const delay = Number(url.searchParams.get("delay") ?? 0);
+    if (delay > 0) setTimeout(send, delay);
+    else send();
   }
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve({ server, sent, base: base() })));
 }

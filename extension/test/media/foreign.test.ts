@@ -36,6 +36,11 @@ describe("heads tell codecs, tracks and lengths", () => {
   test("an MP4 that is encrypted", () => check(sample("locked.mp4"), "mp4 | ? | none | encrypted"));
 });
 
+test("an MPEG's times begin somewhere", async () => {
+  const { film } = await inspect(served(sample("head.mpg")).source, here);
+  expect(film.origin).toBeCloseTo(0.5, 1);
+});
+
 test("H.264 in AVI is named, and left to ffmpeg", async () => {
   const bytes = sample("head.avi");
   const text = new TextDecoder("latin1").decode(bytes);

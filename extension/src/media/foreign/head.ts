@@ -12,6 +12,8 @@ export interface Head {
   container: Container;
   /** µs. */
   duration: number | undefined;
+  /** How far its time stamps are ahead, µs. */
+  origin?: number;
   streams: Stream[];
 }
 

@@ -36,17 +36,22 @@ export function readProgram(bytes: Bytes): Head {
     if (stream) streams.set(key, stream);
   }
   const found = [...streams.values()];
-  return { container: "mpegps", duration: undefined, streams: [...found.filter(({ type }) => type === "video"), ...found.filter(({ type }) => type === "audio")] };
+  const origin = beginning(times(bytes));
+  return { container: "mpegps", duration: undefined, origin: Number.isFinite(origin) ? origin * 1e6 : 0, streams: [...found.filter(({ type }) => type === "video"), ...found.filter(({ type }) => type === "audio")] };
 }
 
 /** Seconds from the first to the last time stamp of two stretches of a file; `undefined` where one has none. */
 export function programDuration(first: Bytes, last: Bytes): number | undefined {
-  const times = (bytes: Bytes) => [...packets(bytes)].flatMap(({ time }) => (time === undefined ? [] : [time]));
-  const begin = Math.min(...times(first).slice(0, 20));
+  const begin = beginning(times(first));
   const end = Math.max(...times(last));
   if (!Number.isFinite(begin) || !Number.isFinite(end)) return undefined;
   return end >= begin ? end - begin : end - begin + WRAP_S;
 }
+
+const times = (bytes: Bytes): number[] => [...packets(bytes)].flatMap(({ time }) => (time === undefined ? [] : [time]));
+
+/** The first of a file's times: its packets lie in another order than they are shown, but not by much. */
+const beginning = (all: number[]): number => Math.min(...all.slice(0, 20));
 
 /** The packets of a stretch, from wherever the first one begins. */
 function* packets(bytes: Bytes): Generator<Pes> {

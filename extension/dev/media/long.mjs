@@ -1,0 +1,70 @@
+// Plays ten minutes, then reads two hours of film at sixteen times the speed, and prints stalls, A/V offset and memory over time: `npm run media:long`.
+//
+// The memory is that of the renderer's process, in which the page and its worker live. `node dev/media/long.mjs FILM mse|ffmpeg [minutes] [hours]`.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { launch } from "../../scripts/chromium.mjs";
+import { film, looped, SCRATCH } from "./films.mjs";
+import { bundle, serve } from "./serve.mjs";
+import { address, closePage, median, number, offsetsOf, openPage, wait } from "./trial.mjs";
+
+const [name = "h264-ac3.mkv", way = "mse", minutes = "10", hours = "2"] = process.argv.slice(2);
+const SPEED = 16;
+const EVERY_S = 30;
+
+const parts = name.split(/[-.]/);
+const seconds = Math.max(Number(minutes) * 60 + 30, Number(hours) * 3600);
+const path = seconds > 64 ? looped(...parts, seconds, film(...parts)) : film(...parts);
+const scripts = join(SCRATCH, "scripts-long");
+await bundle(scripts);
+const { server, base } = await serve(scripts, new Map([[name, path]]));
+const browser = await launch({ args: ["--autoplay-policy=no-user-gesture-required"] });
+
+/** MB of the largest renderer. */
+async function memory() {
+  const { processInfo } = await browser.send("SystemInfo.getProcessInfo");
+  const of = ({ id }) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${id}/status`, "utf8"))?.[1] ?? 0) / 1024;
+  return Math.max(...processInfo.filter(({ type }) => type === "renderer").map(of));
+}
+
+async function watch(speed, until) {
+  const page = await openPage(browser, base);
+  await page.evaluate(`trial.${way}(${JSON.stringify(address(base, name))}).then(() => trial.first())`);
+  await page.evaluate(`trial.speed(${speed})`);
+  const memories = [];
+  const all = [];
+  console.log("film s | stalls | stalled ms | A/V ms | beeps | MB | buffered MB");
+  for (let last = -1; ; ) {
+    await wait(EVERY_S * 1000);
+    const state = await page.evaluate("trial.state()");
+    const { buffered, appended } = await page.evaluate("trial.measure()");
+    const offsets = offsetsOf(state);
+    all.push(...offsets);
+    memories.push(await memory());
+    console.log([number(state.time), state.stalls, number(state.stalledMs), number(median(offsets)), state.beeps.length, number(memories.at(-1)), `${number(buffered / 2 ** 20)} (${number(appended / 2 ** 20)} appended)`].join(" | "));
+    await page.evaluate("trial.forget()");
+    if (state.troubles.length > 0 || state.error || state.ended || state.time >= until || state.time === last) {
+      console.log([...state.troubles, state.error].filter(Boolean).join(" ") || (state.ended ? "It ended." : state.time >= until ? "That was all." : "It stands still."));
+      break;
+    }
+    last = state.time;
+  }
+  if (all.length > 0) console.log(`A/V: ${number(Math.min(...all))} to ${number(Math.max(...all))} ms, median ${number(median(all))}.`);
+  console.log(`Memory: ${number(memories[0])} MB after ${EVERY_S} s, ${number(Math.max(...memories))} at most, ${number(memories.at(-1))} at the end.`);
+  await closePage(browser, page);
+}
+
+try {
+  if (Number(minutes) > 0) {
+    console.log(`${name} by ${way}, ${minutes} minutes:`);
+    await watch(1, Number(minutes) * 60);
+  }
+  if (Number(hours) > 0) {
+    console.log(`\n${name} by ${way}, ${hours} hours at ${SPEED} times the speed:`);
+    await watch(SPEED, Number(hours) * 3600 - 2);
+  }
+} finally {
+  await browser.close();
+  server.close();
+}

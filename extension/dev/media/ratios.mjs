@@ -1,0 +1,57 @@
+// How long a film takes to its first frame, and to go to 80 % of it, and with how many bytes: against a plain `<video>` with AAC.
+//
+// All bytes of a film share a line of 1 MiB/s, and each request waits 50 ms. The ways take turns, so that whatever else the machine does meets all of
+// them. Printed are medians of three, and their ratios to the plain way: `npm run media:ratios [word…]`.
+
+import { join } from "node:path";
+import { launch } from "../../scripts/chromium.mjs";
+import { looped, SCRATCH } from "./films.mjs";
+import { bundle, serve } from "./serve.mjs";
+import { address, closePage, median, number, openPage, wait } from "./trial.mjs";
+
+const words = process.argv.slice(2);
+const SECONDS = 600;
+const ROUNDS = 3;
+const LINE = "&rate=1048576&delay=50";
+
+const ways = [
+  ["h264-aac.mp4", "plain"], ["h264-aac.mkv", "plain"], ["h264-ac3.mkv", "mse"], ["h264-dts.mkv", "mse"], ["h264-eac3.mkv", "mse"], ["h264-ac3.mp4", "mse"], ["h264-aac.ts", "mse"], ["h264-ac3.ts", "mse"],
+  ["h264-truehd.mkv", "ffmpeg"], ["xvid-mp3.avi", "ffmpeg"], ["hevc-aac.mkv", "ffmpeg"],
+].filter(([name, way], index) => index === 0 || words.length === 0 || words.some((word) => `${name} ${way}`.includes(word)));
+
+const paths = new Map(ways.map(([name]) => [name, looped(...name.split(/[-.]/), SECONDS)]));
+const scripts = join(SCRATCH, "scripts-ratios");
+await bundle(scripts);
+const { server, sent, base } = await serve(scripts, paths);
+const browser = await launch({ args: ["--autoplay-policy=no-user-gesture-required"] });
+const results = new Map(ways.map((way) => [way, []]));
+
+async function measure(name, way) {
+  sent.delete(name);
+  const bytes = () => (sent.get(name) ?? 0) / 1024;
+  const page = await openPage(browser, base);
+  const first = await page.evaluate(`trial.${way}(${JSON.stringify(address(base, name, LINE))}).then(() => trial.first())`);
+  const firstBytes = bytes();
+  await wait(2500);
+  const before = bytes();
+  const seek = await page.evaluate(`trial.seek(${SECONDS * 0.8 + 0.7}, 30000)`);
+  const seekBytes = bytes() - before;
+  await closePage(browser, page);
+  return { first, firstBytes, seek, seekBytes };
+}
+
+try {
+  for (let round = 0; round < ROUNDS; round += 1) for (const way of ways) results.get(way).push(await measure(...way));
+  const columns = ["first", "firstBytes", "seek", "seekBytes"];
+  const of = (way) => Object.fromEntries(columns.map((column) => [column, median(results.get(way).map((result) => result[column]))]));
+  const plain = of(ways[0]);
+  console.log("film | way | first frame ms | KB | seek ms | KB | ratios: first frame, KB, seek, KB");
+  console.log("--- | --- | --- | --- | --- | --- | ---");
+  for (const way of ways) {
+    const here = of(way);
+    console.log([way[0], way[1], ...columns.map((column) => number(here[column])), columns.map((column) => number(here[column] / plain[column], 2)).join(" ")].join(" | "));
+  }
+} finally {
+  await browser.close();
+  server.close();
+}
