@@ -1,0 +1,28 @@
+// The icons of the controls, beside those that all pages share: strokes on a 20 × 20 grid.
+
+import type { TemplateResult } from "lit";
+import { html, svg } from "lit";
+
+function icon(paths: TemplateResult): TemplateResult {
+  return html`<svg class="icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false">${paths}</svg>`;
+}
+
+const SPEAKER = "M3.5 8v4h2.6l3.9 3.3V4.7L6.1 8Z";
+
+export const pauseSolid = icon(svg`<path class="solid" d="M5.6 4h2.8c.3 0 .6.3.6.6v10.8c0 .3-.3.6-.6.6H5.6a.6.6 0 0 1-.6-.6V4.6c0-.3.3-.6.6-.6Zm6 0h2.8c.3 0 .6.3.6.6v10.8c0 .3-.3.6-.6.6h-2.8a.6.6 0 0 1-.6-.6V4.6c0-.3.3-.6.6-.6Z" />`);
+export const again = icon(svg`<path d="M4.2 10a5.8 5.8 0 1 0 1.9-4.3M6 2.8v3h3" />`);
+export const next = icon(svg`<path class="solid" d="M4.5 4.9v10.2c0 .5.6.8 1 .5l7.4-5.1a.6.6 0 0 0 0-1L5.5 4.4c-.4-.3-1 0-1 .5Z" /><path d="M15.5 4.5v11" />`);
+export const previous = icon(svg`<path class="solid" d="M15.5 4.9v10.2c0 .5-.6.8-1 .5l-7.4-5.1a.6.6 0 0 1 0-1l7.4-5.1c.4-.3 1 0 1 .5Z" /><path d="M4.5 4.5v11" />`);
+export const loud = icon(svg`<path d=${SPEAKER} /><path d="M12.6 7.4a3.6 3.6 0 0 1 0 5.2M14.8 5.2a6.8 6.8 0 0 1 0 9.6" />`);
+export const soft = icon(svg`<path d=${SPEAKER} /><path d="M12.6 7.4a3.6 3.6 0 0 1 0 5.2" />`);
+export const silent = icon(svg`<path d=${SPEAKER} /><path d="m13 8 4 4m0-4-4 4" />`);
+export const subtitles = icon(svg`<rect x="2.5" y="4" width="15" height="12" rx="2" /><path d="M5.5 10h3m2.5 0h3.5M5.5 13h5.5m2.5 0h1" />`);
+/** A note, for the choice of a sound track. */
+export const sound = icon(svg`<path d="M8 14.5V5l7.5-1.5V13" /><circle cx="6" cy="14.5" r="2" /><circle cx="13.5" cy="13" r="2" />`);
+export const speed = icon(svg`<path d="M4.6 15.4a7.2 7.2 0 1 1 10.8 0M10 11l3-3.6" /><circle class="solid" cx="10" cy="11" r="1.4" />`);
+export const pictureInPicture = icon(svg`<path d="M17.5 9V5.5a1.5 1.5 0 0 0-1.5-1.5H4a1.5 1.5 0 0 0-1.5 1.5v8A1.5 1.5 0 0 0 4 15h3.5" /><rect class="solid" x="10" y="11" width="7.5" height="5" rx="1" />`);
+export const enterFull = icon(svg`<path d="M3.5 7.5v-4h4m5 0h4v4m0 5v4h-4m-5 0h-4v-4" />`);
+export const leaveFull = icon(svg`<path d="M7.5 3.5v4h-4m13 0h-4v-4m0 13v-4h4m-13 0h4v4" />`);
+export const more = icon(svg`<circle class="solid" cx="10" cy="4.5" r="1.5" /><circle class="solid" cx="10" cy="10" r="1.5" /><circle class="solid" cx="10" cy="15.5" r="1.5" />`);
+export const minus = icon(svg`<path d="M4.5 10h11" />`);
+export const forward = icon(svg`<path d="m8 5 5 5-5 5" />`);

@@ -1,0 +1,107 @@
+// The keyboard: which key asks for which command, on the whole page.
+//
+// The keys are those of YouTube, and those of VLC where YouTube has none. Invariant: a key acts once. Text fields keep
+// all keys, focused buttons keep Space and Enter, sliders keep the arrows; Ctrl, Meta and Alt belong to the browser.
+
+/** What a person can ask for by a key. */
+export type Command =
+  | {
+      does:
+        | "toggle_play"
+        | "toggle_mute"
+        | "toggle_subtitles"
+        | "cycle_subtitles"
+        | "cycle_audio"
+        | "toggle_full_screen"
+        | "toggle_picture_in_picture"
+        | "next"
+        | "previous"
+        | "escape";
+    }
+  | { does: "seek_by"; seconds: number }
+  /** A share of the film, 0–1. */
+  | { does: "seek_to_share"; share: number }
+  | { does: "step_frame"; direction: -1 | 1 }
+  | { does: "volume_by"; by: number }
+  | { does: "speed_by"; steps: -1 | 1 }
+  | { does: "delay_by"; seconds: number };
+
+/** The part of a keyboard event that counts. */
+export type Press = Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "repeat" | "isComposing">;
+
+/** What the focused element does with keys by itself. */
+export type Taker = "nothing" | "press" | "slider" | "text";
+
+const STEP_S = 5;
+const LONG_STEP_S = 10;
+const VOLUME_STEP = 0.05;
+const DELAY_STEP_S = 0.1;
+
+const TOGGLES: Record<string, Command> = {
+  " ": { does: "toggle_play" },
+  k: { does: "toggle_play" },
+  m: { does: "toggle_mute" },
+  c: { does: "toggle_subtitles" },
+  v: { does: "cycle_subtitles" },
+  b: { does: "cycle_audio" },
+  f: { does: "toggle_full_screen" },
+  i: { does: "toggle_picture_in_picture" },
+  n: { does: "next" },
+  p: { does: "previous" },
+  escape: { does: "escape" },
+};
+
+const REPEATABLE: Record<string, Command> = {
+  j: { does: "seek_by", seconds: -LONG_STEP_S },
+  l: { does: "seek_by", seconds: LONG_STEP_S },
+  arrowleft: { does: "seek_by", seconds: -STEP_S },
+  arrowright: { does: "seek_by", seconds: STEP_S },
+  arrowup: { does: "volume_by", by: VOLUME_STEP },
+  arrowdown: { does: "volume_by", by: -VOLUME_STEP },
+  home: { does: "seek_to_share", share: 0 },
+  end: { does: "seek_to_share", share: 1 },
+  "<": { does: "speed_by", steps: -1 },
+  ">": { does: "speed_by", steps: 1 },
+  g: { does: "delay_by", seconds: -DELAY_STEP_S },
+  h: { does: "delay_by", seconds: DELAY_STEP_S },
+};
+
+/** What a key asks for; "ignored" if it is one of ours that must not act now and is nobody else's either. */
+export function commandOf(press: Press, paused: boolean, taker: Taker): Command | "ignored" | undefined {
+  if (press.ctrlKey || press.metaKey || press.altKey || press.isComposing || taker === "text") return undefined;
+  // Caps Lock and Shift make capitals of the same keys.
+  const key = press.key.toLowerCase();
+  if (taker === "press" && (key === " " || key === "enter")) return undefined;
+  if (taker === "slider" && /^(arrow|page|home|end)/.test(key)) return undefined;
+  const toggle = TOGGLES[key];
+  if (toggle) return press.repeat ? "ignored" : toggle;
+  if (/^[0-9]$/.test(key)) return { does: "seek_to_share", share: Number(key) / 10 };
+  if ((key === "," || key === ".") && paused) return { does: "step_frame", direction: key === "," ? -1 : 1 };
+  return REPEATABLE[key];
+}
+
+const TEXT_INPUTS = "textarea, select, input:not([type=range], [type=checkbox], [type=radio], [type=button], [type=submit], [type=file])";
+
+/** What an element does with keys by itself. */
+export function takerOf(target: EventTarget | null): Taker {
+  if (!(target instanceof HTMLElement)) return "nothing";
+  if (target.isContentEditable || target.closest(`${TEXT_INPUTS}, dialog, [role=dialog], [role=menu]`)) return "text";
+  if (target.matches("input[type=range]")) return "slider";
+  return target.closest("button, summary, input") ? "press" : "nothing";
+}
+
+/** Has the page's keys perform commands. */
+export function watchKeys(page: Document, isPaused: () => boolean, perform: (command: Command) => void, signal: AbortSignal): void {
+  page.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.defaultPrevented) return;
+      const command = commandOf(event, isPaused(), takerOf(event.target));
+      if (command === undefined) return;
+      // Escape also ends what the browser itself shows.
+      if (command === "ignored" || command.does !== "escape") event.preventDefault();
+      if (command !== "ignored") perform(command);
+    },
+    { signal },
+  );
+}

@@ -1,0 +1,69 @@
+// The system's media panel and media keys: tells them what plays, and passes on what they ask for.
+
+import type { MediaState } from "./media_state";
+
+export interface SessionPort {
+  play(): void;
+  pause(): void;
+  seekTo(seconds: number): void;
+  seekBy(seconds: number): void;
+  next(): void;
+  previous(): void;
+}
+
+const STEP_S = 10;
+
+export class SystemPanel {
+  private title: string | undefined;
+  private neighbours = "";
+
+  /** `session` is undefined where the browser has none. */
+  constructor(
+    private readonly session: MediaSession | undefined,
+    private readonly port: SessionPort,
+  ) {
+    this.on("play", () => port.play());
+    this.on("pause", () => port.pause());
+    this.on("seekto", ({ seekTime }) => seekTime != null && port.seekTo(seekTime));
+    this.on("seekbackward", ({ seekOffset }) => port.seekBy(-(seekOffset ?? STEP_S)));
+    this.on("seekforward", ({ seekOffset }) => port.seekBy(seekOffset ?? STEP_S));
+  }
+
+  describe(title: string, hasPrevious: boolean, hasNext: boolean): void {
+    if (this.session && title !== this.title) {
+      this.title = title;
+      this.session.metadata = new MediaMetadata({ title });
+    }
+    const neighbours = `${hasPrevious} ${hasNext}`;
+    if (neighbours === this.neighbours) return;
+    this.neighbours = neighbours;
+    // A handler is what makes the panel show the button.
+    this.on("previoustrack", hasPrevious ? () => this.port.previous() : null);
+    this.on("nexttrack", hasNext ? () => this.port.next() : null);
+  }
+
+  /** The film moved, paused, went on, or has another speed. */
+  follow(state: MediaState, durationS: number): void {
+    const { session } = this;
+    if (!session) return;
+    session.playbackState = !state.opened ? "none" : state.paused ? "paused" : "playing";
+    if (!state.opened || !Number.isFinite(durationS) || durationS <= 0) session.setPositionState();
+    else session.setPositionState({ duration: durationS, position: Math.min(state.timeS, durationS), playbackRate: state.rate });
+  }
+
+  destroy(): void {
+    if (!this.session) return;
+    for (const action of ["play", "pause", "seekto", "seekbackward", "seekforward", "previoustrack", "nexttrack"] as const) this.on(action, null);
+    this.session.metadata = null;
+    this.session.playbackState = "none";
+    this.session.setPositionState();
+  }
+
+  private on(action: MediaSessionAction, handler: MediaSessionActionHandler | null): void {
+    try {
+      this.session?.setActionHandler(action, handler);
+    } catch {
+      // A browser that lacks an action throws; its panel then has no button for it.
+    }
+  }
+}

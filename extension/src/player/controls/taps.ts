@@ -1,0 +1,39 @@
+// Taps of a finger on the picture: one shows or hides the controls, two at a side skip ten seconds, each further one ten more.
+//
+// The first tap acts at once: waiting for a possible second one would make every tap feel slow.
+
+import type { Clock } from "../../model/clock";
+
+const DOUBLE_MS = 300;
+/** Further taps of a series may be slower than its second. */
+const SERIES_MS = 700;
+const SIDE_SHARE = 0.35;
+
+export interface TapsPort {
+  single(): void;
+  /** -1 is the left side, 1 the right one. */
+  skip(side: -1 | 1): void;
+}
+
+export class Taps {
+  private lastAt = -Infinity;
+  private lastSide: -1 | 0 | 1 = 0;
+  private inSeries = false;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly port: TapsPort,
+  ) {}
+
+  /** A tap at a share of the width, 0–1. */
+  tap(share: number): void {
+    const side = share < SIDE_SHARE ? -1 : share > 1 - SIDE_SHARE ? 1 : 0;
+    const now = this.clock.now();
+    const continues = side === this.lastSide && now - this.lastAt <= (this.inSeries ? SERIES_MS : DOUBLE_MS);
+    this.lastAt = now;
+    this.lastSide = side;
+    this.inSeries = continues && side !== 0;
+    if (continues && side !== 0) this.port.skip(side);
+    else this.port.single();
+  }
+}
