@@ -3,7 +3,8 @@
 import type { TemplateResult } from "lit";
 import { html, svg } from "lit";
 
-function icon(paths: TemplateResult): TemplateResult {
+/** An icon from what lies in its `<svg>`. */
+export function icon(paths: TemplateResult): TemplateResult {
   return html`<svg class="icon" viewBox="0 0 20 20" aria-hidden="true" focusable="false">${paths}</svg>`;
 }
 

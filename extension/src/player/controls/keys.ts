@@ -3,21 +3,24 @@
 // The keys are those of YouTube, and those of VLC where YouTube has none. Invariant: a key acts once. Text fields keep
 // all keys, focused buttons keep Space and Enter, sliders keep the arrows; Ctrl, Meta and Alt belong to the browser.
 
-/** What a person can ask for by a key. */
+/** A command that needs no number. */
+export interface PlainCommand {
+  does:
+    | "toggle_play"
+    | "toggle_mute"
+    | "toggle_subtitles"
+    | "cycle_subtitles"
+    | "cycle_audio"
+    | "toggle_full_screen"
+    | "toggle_picture_in_picture"
+    | "next"
+    | "previous"
+    | "escape";
+}
+
+/** What a person can ask for. */
 export type Command =
-  | {
-      does:
-        | "toggle_play"
-        | "toggle_mute"
-        | "toggle_subtitles"
-        | "cycle_subtitles"
-        | "cycle_audio"
-        | "toggle_full_screen"
-        | "toggle_picture_in_picture"
-        | "next"
-        | "previous"
-        | "escape";
-    }
+  | PlainCommand
   | { does: "seek_by"; seconds: number }
   /** A share of the film, 0–1. */
   | { does: "seek_to_share"; share: number }
@@ -66,9 +69,14 @@ const REPEATABLE: Record<string, Command> = {
   h: { does: "delay_by", seconds: DELAY_STEP_S },
 };
 
+/** Whether a modifier makes a key the browser's own. */
+export function isChord({ ctrlKey, metaKey, altKey }: Pick<Press, "ctrlKey" | "metaKey" | "altKey">): boolean {
+  return ctrlKey || metaKey || altKey;
+}
+
 /** What a key asks for; "ignored" if it is one of ours that must not act now and is nobody else's either. */
 export function commandOf(press: Press, paused: boolean, taker: Taker): Command | "ignored" | undefined {
-  if (press.ctrlKey || press.metaKey || press.altKey || press.isComposing || taker === "text") return undefined;
+  if (isChord(press) || press.isComposing || taker === "text") return undefined;
   // Caps Lock and Shift make capitals of the same keys.
   const key = press.key.toLowerCase();
   if (taker === "press" && (key === " " || key === "enter")) return undefined;
@@ -80,12 +88,10 @@ export function commandOf(press: Press, paused: boolean, taker: Taker): Command 
   return REPEATABLE[key];
 }
 
-const TEXT_INPUTS = "textarea, select, input:not([type=range], [type=checkbox], [type=radio], [type=button], [type=submit], [type=file])";
-
 /** What an element does with keys by itself. */
 export function takerOf(target: EventTarget | null): Taker {
   if (!(target instanceof HTMLElement)) return "nothing";
-  if (target.isContentEditable || target.closest(`${TEXT_INPUTS}, dialog, [role=dialog], [role=menu]`)) return "text";
+  if (target.isContentEditable || target.closest("textarea, select, input:not([type=range], [type=checkbox], [type=button]), dialog, [role=menu]")) return "text";
   if (target.matches("input[type=range]")) return "slider";
   return target.closest("button, summary, input") ? "press" : "nothing";
 }

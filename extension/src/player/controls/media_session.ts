@@ -1,14 +1,13 @@
 // The system's media panel and media keys: tells them what plays, and passes on what they ask for.
 
+import type { Command } from "./keys";
 import type { MediaState } from "./media_state";
 
 export interface SessionPort {
   play(): void;
   pause(): void;
   seekTo(seconds: number): void;
-  seekBy(seconds: number): void;
-  next(): void;
-  previous(): void;
+  perform(command: Command): void;
 }
 
 const STEP_S = 10;
@@ -16,6 +15,7 @@ const STEP_S = 10;
 export class SystemPanel {
   private title: string | undefined;
   private neighbours = "";
+  private readonly actions = new Set<MediaSessionAction>();
 
   /** `session` is undefined where the browser has none. */
   constructor(
@@ -25,8 +25,8 @@ export class SystemPanel {
     this.on("play", () => port.play());
     this.on("pause", () => port.pause());
     this.on("seekto", ({ seekTime }) => seekTime != null && port.seekTo(seekTime));
-    this.on("seekbackward", ({ seekOffset }) => port.seekBy(-(seekOffset ?? STEP_S)));
-    this.on("seekforward", ({ seekOffset }) => port.seekBy(seekOffset ?? STEP_S));
+    this.on("seekbackward", ({ seekOffset }) => port.perform({ does: "seek_by", seconds: -(seekOffset ?? STEP_S) }));
+    this.on("seekforward", ({ seekOffset }) => port.perform({ does: "seek_by", seconds: seekOffset ?? STEP_S }));
   }
 
   describe(title: string, hasPrevious: boolean, hasNext: boolean): void {
@@ -38,8 +38,8 @@ export class SystemPanel {
     if (neighbours === this.neighbours) return;
     this.neighbours = neighbours;
     // A handler is what makes the panel show the button.
-    this.on("previoustrack", hasPrevious ? () => this.port.previous() : null);
-    this.on("nexttrack", hasNext ? () => this.port.next() : null);
+    this.on("previoustrack", hasPrevious ? () => this.port.perform({ does: "previous" }) : null);
+    this.on("nexttrack", hasNext ? () => this.port.perform({ does: "next" }) : null);
   }
 
   /** The film moved, paused, went on, or has another speed. */
@@ -53,13 +53,14 @@ export class SystemPanel {
 
   destroy(): void {
     if (!this.session) return;
-    for (const action of ["play", "pause", "seekto", "seekbackward", "seekforward", "previoustrack", "nexttrack"] as const) this.on(action, null);
+    for (const action of this.actions) this.on(action, null);
     this.session.metadata = null;
     this.session.playbackState = "none";
     this.session.setPositionState();
   }
 
   private on(action: MediaSessionAction, handler: MediaSessionActionHandler | null): void {
+    this.actions.add(action);
     try {
       this.session?.setActionHandler(action, handler);
     } catch {

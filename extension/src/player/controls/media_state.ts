@@ -27,11 +27,10 @@ export interface MediaState {
   fullScreen: boolean;
 }
 
-const EVENTS = [
-  ["loadstart", "emptied", "loadedmetadata", "loadeddata", "durationchange", "resize", "canplay"],
-  ["play", "playing", "pause", "ended", "waiting", "seeking", "seeked", "timeupdate", "progress"],
-  ["volumechange", "ratechange", "enterpictureinpicture", "leavepictureinpicture"],
-].flat();
+const EVENTS = (
+  "loadstart emptied loadedmetadata loadeddata durationchange resize canplay play playing pause ended waiting seeking seeked " +
+  "timeupdate progress volumechange ratechange enterpictureinpicture leavepictureinpicture"
+).split(" ");
 
 /** The properties of the element as they are now. */
 export function readMedia(video: HTMLVideoElement, root: Element): MediaState {

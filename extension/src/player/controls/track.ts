@@ -72,24 +72,14 @@ export interface TrackPicture {
   buffered: readonly Span[];
 }
 
-/** The colours, from the style sheet. */
-export interface TrackColours {
-  /** What is missing. */
-  missing: string;
-  /** What is being fetched. */
-  underway: string;
-  /** What is on disk. */
-  there: string;
-  /** What is in memory. */
-  buffered: string;
-  /** What was played, and is there. */
-  played: string;
-  /** What lies behind the viewer and is missing. */
-  skipped: string;
-}
+/**
+ * What has a colour: what is missing, being fetched, on disk and in memory before the viewer; behind the viewer what is on disk
+ * (`played`) and what is not (`skipped`).
+ */
+export type TrackPart = "missing" | "underway" | "there" | "buffered" | "played" | "skipped";
 
 /** Paints the whole canvas. Missing parts are thin and present parts thick, so that the picture does not rest on colours alone. */
-export function paint(context: CanvasRenderingContext2D, picture: TrackPicture, colours: TrackColours): void {
+export function paint(context: CanvasRenderingContext2D, picture: TrackPicture, colourOf: (part: TrackPart) => string): void {
   const { width, height } = context.canvas;
   const thin = Math.max(1, Math.round(height / 3));
   const top = Math.floor((height - thin) / 2);
@@ -98,7 +88,7 @@ export function paint(context: CanvasRenderingContext2D, picture: TrackPicture, 
   const underway = runs(spread(picture.pieces?.underway ?? [], width));
   context.clearRect(0, 0, width, height);
 
-  const side = (from: number, to: number, colour: { missing: string; underway: string; there: string; buffered: string }) => {
+  const side = (from: number, to: number, missing: TrackPart, fetched: TrackPart, there: TrackPart, held: TrackPart) => {
     const fill = (start: number, end: number, strength = 1) => {
       const left = Math.max(from, start);
       const right = Math.min(to, end);
@@ -107,16 +97,16 @@ export function paint(context: CanvasRenderingContext2D, picture: TrackPicture, 
       context.fillRect(left, 0, right - left, height);
     };
     context.globalAlpha = 1;
-    context.fillStyle = colour.missing;
+    context.fillStyle = colourOf(missing);
     context.fillRect(from, top, to - from, thin);
-    context.fillStyle = colour.underway;
+    context.fillStyle = colourOf(fetched);
     for (const { start, end, value } of underway) fill(start, end, value);
-    context.fillStyle = colour.there;
+    context.fillStyle = colourOf(there);
     for (const { start, end, value } of verified) fill(start, end, value);
-    context.fillStyle = colour.buffered;
+    context.fillStyle = colourOf(held);
     for (const { start, end } of picture.buffered) fill(shareAt(start, picture.durationS) * width, shareAt(end, picture.durationS) * width);
   };
-  side(x, width, colours);
-  side(0, x, { missing: colours.skipped, underway: colours.skipped, there: colours.played, buffered: colours.played });
+  side(x, width, "missing", "underway", "there", "buffered");
+  side(0, x, "skipped", "skipped", "played", "played");
   context.globalAlpha = 1;
 }

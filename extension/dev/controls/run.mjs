@@ -1,0 +1,85 @@
+// Tries the player's controls in a real browser and takes pictures of them: `npm run controls [word…]`.
+//
+// Each scene has a page of its own and ends with words for what failed. Pictures go to dev/shots/. Needs ffmpeg and Chromium.
+
+import { build } from "esbuild";
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { launch, until } from "../../scripts/chromium.mjs";
+import { scenes } from "./scenes.mjs";
+import { Stage } from "./stage.mjs";
+
+/** Most bytes of the controls, minified and gzipped, without lit and what all pages share. */
+const BUDGET = 14 * 1024;
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, "../..");
+const shots = join(root, "dev/shots");
+const words = process.argv.slice(2);
+await mkdir(shots, { recursive: true });
+
+const film = join(shots, "controls.webm");
+if (!existsSync(film)) {
+  execFileSync("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=25", "-f", "lavfi", "-i", "sine=330", "-t", "60",
+    "-c:v", "libvpx", "-b:v", "600k", "-g", "50", "-cpu-used", "8", "-deadline", "realtime", "-c:a", "libopus", film]);
+}
+
+const bundle = (options) => build({ bundle: true, write: false, format: "esm", target: "chrome120", charset: "utf8", logLevel: "error", ...options });
+const page = await bundle({ entryPoints: [join(here, "page.ts")] });
+/** What the page has anyway. */
+const shared = { name: "shared", setup: ({ onResolve }) => onResolve({ filter: /\/(ui|model)\// }, ({ path }) => ({ path, external: true })) };
+const sized = await bundle({ stdin: { contents: 'export * from "./controls"; export * from "./next_card";', resolveDir: join(root, "src/player/controls") }, external: ["lit", "lit/*"], plugins: [shared], minify: true });
+const gzipped = gzipSync(sized.outputFiles[0].contents, { level: 9 }).length;
+console.log(`the controls are ${sized.outputFiles[0].contents.length} bytes, ${gzipped} gzipped, of ${BUDGET}`);
+
+const text = (path) => readFile(join(root, path));
+const files = {
+  "": ["text/html", await text("dev/controls/page.html")],
+  "page.js": ["text/javascript", page.outputFiles[0].contents],
+  "page.css": ["text/css", await text("dev/controls/page.css")],
+  "base.css": ["text/css", await text("src/ui/base.css")],
+  "controls.css": ["text/css", await text("src/player/controls/controls.css")],
+  "axe.js": ["text/javascript", await text("node_modules/axe-core/axe.min.js")],
+  "film.webm": ["video/webm", await readFile(film)],
+};
+const server = createServer((request, response) => {
+  const [type, body] = files[request.url.slice(1)] ?? [];
+  if (!body) return response.writeHead(404).end();
+  // The policy of an extension's pages, so that what it forbids fails here as well.
+  const headers = { "Content-Type": type, "Content-Security-Policy": "script-src 'self' 'wasm-unsafe-eval'; object-src 'self'" };
+  const [, from] = /bytes=(\d+)-/.exec(request.headers.range ?? "") ?? [];
+  if (from === undefined) return response.writeHead(200, headers).end(body);
+  const start = Number(from);
+  response.writeHead(206, { ...headers, "Accept-Ranges": "bytes", "Content-Range": `bytes ${start}-${body.length - 1}/${body.length}` }).end(body.subarray(start));
+});
+await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+const origin = `http://127.0.0.1:${server.address().port}`;
+
+const browser = await launch({ args: ["--autoplay-policy=no-user-gesture-required", "--force-color-profile=srgb"] });
+let failures = gzipped > BUDGET ? 1 : 0;
+try {
+  for (const [name, scene] of Object.entries(scenes)) {
+    if (words.length > 0 && !words.some((word) => name.includes(word))) continue;
+    const { width = 960, height = 720, features = [], touch = false } = scene;
+    const target = await browser.open("about:blank");
+    await target.send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: touch });
+    if (touch) await target.send("Emulation.setTouchEmulationEnabled", { enabled: true, maxTouchPoints: 2 });
+    await target.send("Emulation.setEmulatedMedia", { features });
+    await browser.send("Storage.clearDataForOrigin", { origin, storageTypes: "local_storage" }, target.sessionId);
+    await target.send("Page.navigate", { url: `${origin}/` });
+    await until("the film", () => target.evaluate("!!globalThis.trial && document.querySelector('video').readyState > 2"));
+    const stage = new Stage(target);
+    const fails = await scene.play(stage).then(() => stage.fails, (error) => [...stage.fails, error.message]);
+    failures += fails.length > 0 ? 1 : 0;
+    console.log(fails.length > 0 ? `FAILS  ${name}: ${fails.join("; ")}` : `holds  ${name}`);
+    await browser.send("Target.closeTarget", { targetId: target.target.targetId });
+  }
+} finally {
+  await browser.close();
+  server.close();
+}
+process.exitCode = failures === 0 ? 0 : 1;

@@ -1,0 +1,97 @@
+// A person before the dev page: presses keys, moves the mouse, touches, looks, and writes down what is not as it should be.
+
+import { writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { until } from "../../scripts/chromium.mjs";
+
+const shots = join(dirname(fileURLToPath(import.meta.url)), "../shots");
+const CODES = { " ": ["Space", 32], Enter: ["Enter", 13], Tab: ["Tab", 9], Escape: ["Escape", 27], ArrowLeft: ["ArrowLeft", 37], ArrowUp: ["ArrowUp", 38], ArrowRight: ["ArrowRight", 39], ArrowDown: ["ArrowDown", 40], Home: ["Home", 36], End: ["End", 35] };
+
+export class Stage {
+  fails = [];
+
+  constructor(page) {
+    this.page = page;
+  }
+
+  ask(expression) {
+    return this.page.evaluate(expression);
+  }
+
+  /** Fails the scene with words unless the answer comes within a second and a half. */
+  async holds(what, expression) {
+    try {
+      await until(what, () => this.ask(expression), 1_500);
+    } catch {
+      this.fails.push(`${what} (${expression} is ${JSON.stringify(await this.ask(expression))})`);
+    }
+  }
+
+  wait(ms) {
+    return new Promise((resolve) => setTimeout(resolve, ms));
+  }
+
+  /** What the session was asked since the last look. */
+  calls() {
+    return this.ask("trial.calls.splice(0)");
+  }
+
+  /** Fails the scene unless the session was asked exactly this. */
+  async asked(what, wanted) {
+    await this.wait(60);
+    const calls = (await this.calls()).filter(([name]) => name !== "preview" && name !== "wakeLock")
+      .map((call) => call.map((one) => (typeof one === "number" ? Math.round(one * 100) / 100 : one)));
+    if (JSON.stringify(calls) !== JSON.stringify(wanted)) this.fails.push(`${what}: asked ${JSON.stringify(calls)}`);
+  }
+
+  async press(key, modifiers = 0) {
+    const [code, windowsVirtualKeyCode] = CODES[key] ?? [`Key${key.toUpperCase()}`, key.toUpperCase().charCodeAt(0)];
+    const typed = key.length === 1 ? { text: key } : key === "Enter" ? { text: "\r" } : {};
+    await this.page.send("Input.dispatchKeyEvent", { type: "keyDown", key, code, windowsVirtualKeyCode, modifiers, ...typed });
+    await this.page.send("Input.dispatchKeyEvent", { type: "keyUp", key, code, windowsVirtualKeyCode, modifiers });
+  }
+
+  /** The middle of an element, or a share of its width. */
+  async spot(selector, share = 0.5) {
+    return this.ask(`(() => { const { left, top, width, height } = document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect(); return { x: left + width * ${share}, y: top + height / 2 }; })()`);
+  }
+
+  mouse(type, { x, y }, more = {}) {
+    return this.page.send("Input.dispatchMouseEvent", { type, x, y, ...more });
+  }
+
+  async hover(selector, share) {
+    const spot = await this.spot(selector, share);
+    await this.mouse("mouseMoved", spot);
+    return spot;
+  }
+
+  async click(selector, share, clickCount = 1) {
+    const spot = await this.hover(selector, share);
+    await this.mouse("mousePressed", spot, { button: "left", buttons: 1, clickCount });
+    await this.mouse("mouseReleased", spot, { button: "left", buttons: 0, clickCount });
+  }
+
+  async tap(selector, share) {
+    const spot = await this.spot(selector, share);
+    await this.page.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [spot] });
+    await this.page.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+  }
+
+  async play() {
+    await this.ask("document.querySelector('video').play()");
+    await this.holds("it plays", "document.querySelector('video').currentTime > 0.1");
+  }
+
+  /** Fails the scene for each thing that axe finds. */
+  async check(where) {
+    const found = await this.ask("axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' ')}`))");
+    this.fails.push(...found.map((words) => `axe, ${where}: ${words}`));
+  }
+
+  async picture(name) {
+    await this.wait(350);
+    await writeFile(join(shots, `controls-${name}.png`), await this.page.picture());
+  }
+}

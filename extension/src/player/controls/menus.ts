@@ -1,0 +1,181 @@
+// What each menu holds, as data: from the model and the media's state to groups of items.
+
+import type { Command } from "./keys";
+import type { MediaState } from "./media_state";
+import type { ControlsModel, ControlsPort } from "./model";
+import { SIZE_LEAST, SIZE_MOST } from "./model";
+import { percentOf, trackName, words } from "./words";
+
+export type MenuName = "more" | "subtitles" | "audio" | "speed";
+
+export interface MenuItem {
+  /** Unique in its menu. */
+  key: string;
+  label: string;
+  /** Shown beside the label: what is chosen now. */
+  value?: string;
+  /** One of several choices, and whether it is the one that holds. */
+  checked?: boolean;
+  /** Replaces this menu by another one. */
+  opens?: MenuName;
+  /** The menu stays open: the item is likely to be used again. */
+  stays?: boolean;
+  act?(): void;
+}
+
+export interface MenuGroup {
+  key: string;
+  items: MenuItem[];
+  /** The group changes one number: its two items are less and more. */
+  stepper?: { label: string; value: string };
+}
+
+export interface Menu {
+  name: MenuName;
+  title: string;
+  /** The menu from which this one was opened. */
+  back: MenuName | undefined;
+  groups: MenuGroup[];
+}
+
+export const RATES = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3];
+const DELAY_STEP_S = 0.1;
+const SIZE_STEP = 0.1;
+
+/** The rate so many steps further in {@link RATES}. */
+export function rateAfter(rate: number, steps: -1 | 1): number {
+  return (steps > 0 ? RATES.find((other) => other > rate) : RATES.findLast((other) => other < rate)) ?? rate;
+}
+
+export interface MenuScene {
+  model: ControlsModel;
+  state: MediaState;
+  canPictureInPicture: boolean;
+  /** Menus that have a button of their own in the row, and so no item in "more". */
+  inRow: readonly MenuName[];
+}
+
+/** What items do. */
+export interface MenuActions {
+  port: Pick<ControlsPort, "selectAudio" | "selectSubtitles" | "setSubtitleDelay" | "setSubtitleSize">;
+  setRate(rate: number): void;
+  chooseFiles(): void;
+  perform(command: Command): void;
+}
+
+export function menuOf(name: MenuName, back: MenuName | undefined, scene: MenuScene, actions: MenuActions): Menu {
+  switch (name) {
+    case "speed":
+      return { name, back, title: words.speed, groups: [{ key: "rates", items: speeds(scene, actions) }] };
+    case "audio":
+      return { name, back, title: words.audio, groups: [{ key: "tracks", items: audioTracks(scene, actions) }] };
+    case "subtitles":
+      return { name, back, title: words.subtitles, groups: subtitleGroups(scene.model, actions) };
+    case "more":
+      return { name, back, title: words.more, groups: moreGroups(scene, actions) };
+  }
+}
+
+/** What is chosen in a menu, in a word or two. */
+export function chosenIn(name: MenuName, { model, state }: Pick<MenuScene, "model" | "state">): string {
+  if (name === "speed") return words.speedAt(state.rate);
+  if (name === "more") return "";
+  const { tracks, selected } = model[name];
+  const index = tracks.findIndex(({ id }) => id === selected);
+  return index < 0 ? (name === "subtitles" ? words.off : "") : trackName(tracks[index]!, index);
+}
+
+/** What the item and the button for picture-in-picture are called. */
+export function pictureWords({ inPictureInPicture }: MediaState): string {
+  return inPictureInPicture ? words.leavePictureInPicture : words.pictureInPicture;
+}
+
+function speeds({ state }: MenuScene, actions: MenuActions): MenuItem[] {
+  return RATES.map((rate) => ({ key: String(rate), label: words.speedAt(rate), checked: rate === state.rate, act: () => actions.setRate(rate) }));
+}
+
+function audioTracks({ model: { audio } }: MenuScene, { port }: MenuActions): MenuItem[] {
+  return audio.tracks.map((track, index) => ({
+    key: track.id,
+    label: trackName(track, index),
+    checked: track.id === audio.selected,
+    act: () => port.selectAudio(track.id),
+  }));
+}
+
+function subtitleGroups({ subtitles }: ControlsModel, { port, chooseFiles }: MenuActions): MenuGroup[] {
+  const { tracks, selected, delayS, size } = subtitles;
+  const choices: MenuItem[] = [
+    { key: "", label: words.off, checked: selected === undefined, act: () => port.selectSubtitles(undefined) },
+    ...tracks.map((track, index) => ({
+      key: track.id,
+      label: trackName(track, index),
+      checked: track.id === selected,
+      act: () => port.selectSubtitles(track.id),
+    })),
+  ];
+  const groups: MenuGroup[] = [
+    { key: "tracks", items: choices },
+    { key: "file", items: [{ key: "file", label: words.addFile, act: chooseFiles }] },
+  ];
+  if (selected === undefined) return groups;
+  // In tenths, so that ten steps are one second and back again is zero.
+  const delayBy = (steps: number) => () => port.setSubtitleDelay(Math.round(delayS / DELAY_STEP_S + steps) / 10);
+  const sizeBy = (steps: number) => () => port.setSubtitleSize(Math.min(SIZE_MOST, Math.max(SIZE_LEAST, Math.round(size / SIZE_STEP + steps) / 10)));
+  return groups.concat(
+    {
+      key: "delay",
+      stepper: { label: words.delay, value: words.delayValue(delayS) },
+      items: [
+        { key: "earlier", label: words.earlier, stays: true, act: delayBy(-1) },
+        { key: "later", label: words.later, stays: true, act: delayBy(1) },
+      ],
+    },
+    {
+      key: "size",
+      stepper: { label: words.size, value: percentOf(size) },
+      items: [
+        { key: "smaller", label: words.smaller, stays: true, act: sizeBy(-1) },
+        { key: "larger", label: words.larger, stays: true, act: sizeBy(1) },
+      ],
+    },
+  );
+}
+
+function moreGroups(scene: MenuScene, { perform }: MenuActions): MenuGroup[] {
+  const { model, state, inRow } = scene;
+  const menus = (["subtitles", "audio", "speed"] as const).filter((name) => !inRow.includes(name) && (name !== "audio" || model.audio.tracks.length > 1));
+  const episodes: MenuItem[] = [];
+  if (model.hasNext) episodes.push({ key: "next", label: words.next, act: () => perform({ does: "next" }) });
+  if (model.hasPrevious) episodes.push({ key: "previous", label: words.previous, act: () => perform({ does: "previous" }) });
+  const pictureInPicture: MenuItem = {
+    key: "pip",
+    label: pictureWords(state),
+    act: () => perform({ does: "toggle_picture_in_picture" }),
+  };
+  return [
+    { key: "menus", items: menus.map((name) => ({ key: name, label: words[name], value: chosenIn(name, scene), opens: name })) },
+    { key: "picture", items: scene.canPictureInPicture ? [pictureInPicture] : [] },
+    { key: "episodes", items: episodes },
+  ].filter(({ items }) => items.length > 0);
+}
+
+/** Where a key moves the focus in a menu, as the index of an item; undefined for keys that move nothing. */
+export function focusAfter(key: string, from: number, labels: readonly string[]): number | undefined {
+  const { length } = labels;
+  if (length === 0) return undefined;
+  switch (key) {
+    case "ArrowDown":
+      return (from + 1) % length;
+    case "ArrowUp":
+      return (Math.max(0, from) + length - 1) % length;
+    case "Home":
+      return 0;
+    case "End":
+      return length - 1;
+  }
+  if (key.length !== 1 || key === " ") return undefined;
+  const begins = (index: number) => labels[index % length]!.toLowerCase().startsWith(key.toLowerCase());
+  for (let step = 1; step <= length; step++) if (begins(from + step)) return (from + step) % length;
+  return undefined;
+}

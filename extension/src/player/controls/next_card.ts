@@ -1,0 +1,140 @@
+// The card that announces the next episode, with a countdown that a person can stop.
+
+import { html, nothing, render } from "lit";
+import type { Clock } from "../../model/clock";
+import { words } from "./words";
+
+/** Counts whole seconds down to zero. */
+export class Countdown {
+  private endMs = 0;
+  private timer: (() => void) | undefined;
+
+  constructor(
+    private readonly clock: Clock,
+    /** Whole seconds that are left; at once, and then every second. */
+    private readonly tick: (leftS: number) => void,
+    private readonly done: () => void,
+  ) {}
+
+  start(seconds: number): void {
+    this.stop();
+    this.endMs = this.clock.now() + seconds * 1000;
+    this.step();
+  }
+
+  stop(): void {
+    this.timer?.();
+    this.timer = undefined;
+  }
+
+  private step(): void {
+    const leftMs = this.endMs - this.clock.now();
+    if (leftMs <= 0) {
+      this.timer = undefined;
+      return this.done();
+    }
+    const leftS = Math.ceil(leftMs / 1000);
+    this.tick(leftS);
+    // Timers of a page in the background ring late; the end stays where it is.
+    this.timer = this.clock.after(leftMs - (leftS - 1) * 1000, () => this.step());
+  }
+}
+
+export interface NextCardPort {
+  /** The time is up, or the person would not wait. */
+  playNow(): void;
+  /** The person wants to stay. */
+  cancelled?(): void;
+}
+
+/** The card, over the same stage as the controls. Escape cancels while it is shown. */
+export class NextCard {
+  private readonly host: HTMLElement;
+  private readonly countdown: Countdown;
+  private readonly ending = new AbortController();
+  private card: { title: string; leftS: number; totalS: number } | undefined;
+
+  constructor(
+    root: HTMLElement,
+    clock: Clock,
+    private readonly port: NextCardPort,
+    signal: AbortSignal,
+  ) {
+    const page = root.ownerDocument;
+    this.host = page.createElement("div");
+    this.host.className = "next-card-place";
+    root.append(this.host);
+    this.countdown = new Countdown(clock, (leftS) => this.handleTick(leftS), () => this.play());
+    // Captured, so that the controls don't take the key as well. An open menu is nearer to the person than the card.
+    page.addEventListener("keydown", (event) => this.handleKey(event, root), { capture: true, signal: this.ending.signal });
+    this.render();
+    if (signal.aborted) this.destroy();
+    else signal.addEventListener("abort", () => this.destroy(), { signal: this.ending.signal });
+  }
+
+  get shown(): boolean {
+    return this.card !== undefined;
+  }
+
+  /** Announces an episode, and plays it after so many seconds. */
+  show(title: string, seconds = 10): void {
+    this.card = { title, leftS: seconds, totalS: seconds };
+    this.countdown.start(seconds);
+  }
+
+  /** Takes the card away; nobody is told. */
+  hide(): void {
+    this.countdown.stop();
+    this.card = undefined;
+    this.render();
+  }
+
+  destroy(): void {
+    if (this.ending.signal.aborted) return;
+    this.ending.abort();
+    this.countdown.stop();
+    this.card = undefined;
+    render(nothing, this.host);
+    this.host.remove();
+  }
+
+  private play(): void {
+    this.hide();
+    this.port.playNow();
+  }
+
+  private cancel(): void {
+    this.hide();
+    this.port.cancelled?.();
+  }
+
+  private handleTick(leftS: number): void {
+    if (this.card) this.card = { ...this.card, leftS };
+    this.render();
+  }
+
+  private handleKey(event: KeyboardEvent, root: HTMLElement): void {
+    if (event.key !== "Escape" || !this.card || root.querySelector("[role=menu]")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.cancel();
+  }
+
+  private render(): void {
+    const { card } = this;
+    render(
+      html`<p class="unseen" role="status">${card ? words.nextSaid(card.title, card.totalS) : ""}</p>
+        ${card
+          ? html`<div class="next-card" role="group" aria-label=${words.next} data-testid="next-card">
+              <p class="next-in" aria-hidden="true">${words.nextIn(card.leftS)}</p>
+              <p class="next-title"><bdi>${card.title}</bdi></p>
+              <div class="next-buttons">
+                <button class="next-button" data-testid="next-cancel" @click=${() => this.cancel()}>${words.cancel}</button>
+                <button class="next-button next-now" data-testid="next-play" style="--share: ${1 - (card.leftS - 1) / card.totalS}" @click=${() => this.play()}>${words.playNow}</button>
+              </div>
+            </div>`
+          : nothing}`,
+      this.host,
+    );
+  }
+}

@@ -1,0 +1,93 @@
+// What the controls show for a moment and say to a screen reader: changes that a person asked for, once they have happened.
+//
+// A change that nobody asked for (the session restores a choice, another film begins) is neither shown nor said.
+
+import type { Clock } from "../../model/clock";
+import type { MediaState } from "./media_state";
+import { chosenIn } from "./menus";
+import type { ControlsModel } from "./model";
+import { words } from "./words";
+
+const FLASH_MS = 900;
+
+/** Changes that a person can ask for. */
+export type Expected = "audio" | "subtitles" | "delay" | "size" | "rate" | "volume";
+
+export interface Flash {
+  words: string;
+  /** Where it appears: -1 left, 1 right. */
+  side: -1 | 0 | 1;
+}
+
+export class Notices {
+  /** The words over the picture now. */
+  flash: (Flash & { skipS: number; off: () => void }) | undefined;
+  /** What a screen reader is to say; the last words stay. */
+  said = "";
+  private readonly expected = new Set<Expected>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly changed: () => void,
+  ) {}
+
+  expect(change: Expected): void {
+    this.expected.add(change);
+  }
+
+  /** Another film is open: what was asked of the former one will not happen. */
+  forget(): void {
+    this.expected.clear();
+  }
+
+  destroy(): void {
+    this.flash?.off();
+  }
+
+  /** The session has another model of the same film. */
+  handleModel(before: ControlsModel, model: ControlsModel, state: MediaState): void {
+    const scene = { model, state };
+    const { audio, subtitles } = before;
+    const isDone = (change: Expected, was: unknown, is: unknown) => was !== is && this.expected.delete(change);
+    if (isDone("audio", audio.selected, model.audio.selected)) this.tell(words.audioSaid(chosenIn("audio", scene)));
+    if (isDone("subtitles", subtitles.selected, model.subtitles.selected)) this.tell(words.subtitlesSaid(chosenIn("subtitles", scene)));
+    if (isDone("delay", subtitles.delayS, model.subtitles.delayS)) this.tell(words.delaySaid(model.subtitles.delayS));
+    if (isDone("size", subtitles.size, model.subtitles.size)) this.tell(words.sizeSaid(model.subtitles.size));
+  }
+
+  /** The element has another volume or speed. */
+  handleMedia(before: MediaState, { volume, muted, rate }: MediaState): void {
+    if (rate !== before.rate && this.expected.delete("rate")) this.tell(words.speedSaid(rate));
+    if ((volume === before.volume && muted === before.muted) || !this.expected.delete("volume")) return;
+    this.show(muted ? words.muted : words.volumeAt(volume));
+    if (muted !== before.muted) this.say(muted ? words.muted : words.unmuted);
+  }
+
+  show(text: string, side: -1 | 0 | 1 = 0, skipS = 0): void {
+    this.flash?.off();
+    const off = this.clock.after(FLASH_MS, () => {
+      this.flash = undefined;
+      this.changed();
+    });
+    this.flash = { words: text, side, skipS, off };
+    this.changed();
+  }
+
+  /** Shows by how much the film is being moved; quick steps in one direction add up. */
+  showSkip(seconds: number): void {
+    const { skipS = 0 } = this.flash ?? {};
+    const sum = (skipS * seconds > 0 ? skipS : 0) + seconds;
+    this.show(words.skipped(sum), seconds < 0 ? -1 : 1, sum);
+  }
+
+  private tell(text: string): void {
+    this.show(text);
+    this.say(text);
+  }
+
+  private say(text: string): void {
+    // The same words again would not be read.
+    this.said = text === this.said ? `${text}\u00a0` : text;
+    this.changed();
+  }
+}

@@ -1,0 +1,208 @@
+// The bar: a slider over the film's track, with a tip that shows the time and a picture of the place under the pointer.
+//
+// While it is dragged only the bar moves; the film is sought once, at the end. A place of a torrent costs data, so places
+// that the pointer only passes are never requested.
+
+import type { TemplateResult } from "lit";
+import { html, nothing } from "lit";
+import type { PiecesView } from "../../model/generated/PiecesView";
+import type { Preview } from "./frames";
+import { isChord } from "./keys";
+import type { MediaState } from "./media_state";
+import type { Seeker } from "./seeker";
+import { cellsFor, isThere, paint, shareAt, shareThere, timeAt } from "./track";
+import { clockTime, words } from "./words";
+
+const STEP_S = 5;
+const PAGE_S = 60;
+/** A picture from this many pixels away is near enough. */
+const NEAR_PX = 4;
+
+export interface BarScene {
+  state(): MediaState;
+  durationS(): number;
+  pieces(): PiecesView | undefined;
+  readonly seeker: Seeker;
+  readonly preview: Preview;
+  /** The bar's own state changed. */
+  changed(): void;
+  /** The drag began or ended. */
+  held(isHeld: boolean): void;
+}
+
+export class SeekBar {
+  /** Where the thumb is dragged to, seconds. */
+  private dragS: number | undefined;
+  /** The place under the pointer. */
+  private hover: { x: number; atS: number } | undefined;
+  private saidS = 0;
+  private width = 0;
+  private there: { pieces: PiecesView; share: number } | undefined;
+
+  constructor(private readonly scene: BarScene) {}
+
+  /** The place to show: dragged to, requested, or where the element is. */
+  get positionS(): number {
+    return this.dragS ?? this.scene.seeker.target ?? this.scene.state().timeS;
+  }
+
+  /** How many cells of pieces the bar can show. */
+  get cells(): number {
+    return cellsFor(this.width);
+  }
+
+  /** Ends a drag where it began; false if there is none. */
+  cancel(): boolean {
+    const dragged = this.dragS !== undefined;
+    this.hover = undefined;
+    this.scene.preview.look(undefined, 0, false);
+    this.endDrag();
+    return dragged;
+  }
+
+  view(): TemplateResult {
+    const duration = this.scene.durationS();
+    const known = Number.isFinite(duration) && duration > 0;
+    const { hover, positionS } = this;
+    return html`<div
+      class="seek"
+      role="slider"
+      tabindex="0"
+      aria-label=${words.place}
+      aria-valuemin="0"
+      aria-valuemax=${known ? Math.round(duration) : 0}
+      aria-valuenow=${known ? Math.round(Math.min(this.saidS, duration)) : 0}
+      aria-valuetext=${words.placeValue(this.saidS, duration)}
+      aria-describedby="controls-there"
+      aria-disabled=${String(!known)}
+      data-testid="control-seek"
+      ?data-dragged=${this.dragS !== undefined}
+      @pointerdown=${(event: PointerEvent) => this.handleDown(event)}
+      @pointermove=${(event: PointerEvent) => this.handleMove(event)}
+      @pointerup=${(event: PointerEvent) => this.handleUp(event)}
+      @pointercancel=${() => this.cancel()}
+      @pointerleave=${() => this.dragS ?? this.cancel()}
+      @keydown=${(event: KeyboardEvent) => this.handleKey(event)}
+      @focus=${() => this.tellPlace()}
+    >
+      <canvas class="track" data-testid="strip"></canvas>
+      ${known ? html`<span class="thumb" style="left: ${(shareAt(positionS, duration) * 100).toFixed(3)}%"></span>` : nothing}
+      <div class="tip" data-testid="control-tip" ?data-picture=${this.scene.preview.picture !== undefined} ?hidden=${!hover} style="--x: ${hover?.x ?? 0}px">
+        <canvas class="tip-picture" width="160" height="90"></canvas>
+        <span class="tip-time">${clockTime(hover?.atS ?? 0, duration)}</span>
+        ${hover && this.isMissing(hover.atS) ? html`<span class="tip-note">${words.missing}</span>` : nothing}
+      </div>
+    </div>
+    <span class="unseen" id="controls-there">${this.thereWords()}</span>`;
+  }
+
+  /** Paints what the template can't: call after rendering, and when the size changed. */
+  paint(element: Element): void {
+    const track = element.querySelector<HTMLCanvasElement>(".track");
+    if (!track) return;
+    this.width = track.clientWidth;
+    const width = Math.round(track.clientWidth * devicePixelRatio);
+    const height = Math.round(track.clientHeight * devicePixelRatio);
+    if (track.width !== width) track.width = width;
+    if (track.height !== height) track.height = height;
+    const context = track.getContext("2d");
+    if (!context || width === 0) return;
+    const { positionS } = this;
+    const { state, durationS, pieces } = this.scene;
+    const style = getComputedStyle(track);
+    const picture = { pieces: pieces(), positionS, durationS: durationS(), buffered: state().buffered };
+    paint(context, picture, (part) => style.getPropertyValue(`--track-${part}`));
+    this.paintTip(element);
+  }
+
+  /** The element moved: keeps what a screen reader is told. It speaks each change of a focused slider, so plain playing changes nothing then. */
+  follow(event: string, element: Element): void {
+    const isPlaying = event === "timeupdate" || event === "progress";
+    if (!isPlaying || !element.querySelector(".seek:focus")) this.saidS = this.positionS;
+  }
+
+  private paintTip(element: Element): void {
+    const { picture } = this.scene.preview;
+    const canvas = element.querySelector<HTMLCanvasElement>(".tip-picture");
+    if (!picture || !canvas) return;
+    const height = Math.round((canvas.width * picture.height) / picture.width);
+    if (canvas.height !== height) canvas.height = height;
+    canvas.getContext("2d")?.drawImage(picture, 0, 0, canvas.width, height);
+  }
+
+  private thereWords(): string {
+    const pieces = this.scene.pieces();
+    if (!pieces) return "";
+    if (this.there?.pieces !== pieces) this.there = { pieces, share: shareThere(pieces) };
+    return words.there(this.there.share);
+  }
+
+  private isMissing(atS: number): boolean {
+    const pieces = this.scene.pieces();
+    return pieces !== undefined && !isThere(pieces, shareAt(atS, this.scene.durationS()));
+  }
+
+  private handleDown(event: PointerEvent): void {
+    if (event.button !== 0 || !event.isPrimary) return;
+    const atS = this.point(event);
+    if (atS === undefined) return;
+    (event.currentTarget as Element).setPointerCapture(event.pointerId);
+    this.dragS = atS;
+    this.scene.held(true);
+    this.scene.changed();
+  }
+
+  private handleMove(event: PointerEvent): void {
+    if (!event.isPrimary || (event.pointerType === "touch" && this.dragS === undefined)) return;
+    const atS = this.point(event);
+    if (this.dragS !== undefined && atS !== undefined) this.dragS = atS;
+    this.scene.changed();
+  }
+
+  private handleUp(event: PointerEvent): void {
+    const to = this.dragS;
+    if (to === undefined) return;
+    // Requested first: the thumb never shows the old place in between.
+    this.scene.seeker.to(to);
+    if (event.pointerType === "touch") this.hover = undefined;
+    this.endDrag();
+  }
+
+  private endDrag(): void {
+    if (this.dragS !== undefined) {
+      this.dragS = undefined;
+      this.scene.held(false);
+    }
+    this.scene.changed();
+  }
+
+  /** The time under the pointer, which the tip shows from now on; undefined while the film's length is unknown. */
+  private point(event: PointerEvent): number | undefined {
+    const { left, width } = (event.currentTarget as Element).getBoundingClientRect();
+    const x = Math.min(width, Math.max(0, event.clientX - left));
+    const duration = this.scene.durationS();
+    const atS = timeAt(x, duration, width);
+    this.hover = atS === undefined ? undefined : { x, atS };
+    this.scene.preview.look(atS, (NEAR_PX * duration) / width, atS !== undefined && isThere(this.scene.pieces(), shareAt(atS, duration)));
+    return atS;
+  }
+
+  private handleKey(event: KeyboardEvent): void {
+    if (isChord(event)) return;
+    const { seeker } = this.scene;
+    const duration = this.scene.durationS();
+    const by = { ArrowLeft: -STEP_S, ArrowDown: -STEP_S, ArrowRight: STEP_S, ArrowUp: STEP_S, PageDown: -PAGE_S, PageUp: PAGE_S }[event.key];
+    if (by !== undefined) seeker.by(by);
+    else if (event.key === "Home") seeker.to(0);
+    else if (event.key === "End" && Number.isFinite(duration)) seeker.to(duration);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.tellPlace();
+  }
+
+  private tellPlace(): void {
+    this.saidS = this.positionS;
+    this.scene.changed();
+  }
+}

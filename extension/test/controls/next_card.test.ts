@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { Countdown } from "../../src/player/controls/next_card";
+import { FakeClock } from "../fake_clock";
+
+function scene() {
+  const clock = new FakeClock();
+  const said: (number | "done")[] = [];
+  return { clock, said, countdown: new Countdown(clock, (left) => said.push(left), () => said.push("done")) };
+}
+
+test("every second is said, the first at once, and then it is done once", async () => {
+  const { clock, said, countdown } = scene();
+  countdown.start(3);
+  expect(said).toEqual([3]);
+  await clock.advance(10_000);
+  expect(said).toEqual([3, 2, 1, "done"]);
+  expect(clock.pending).toBe(0);
+});
+
+test("a countdown that is stopped says no more", async () => {
+  const { clock, said, countdown } = scene();
+  countdown.start(3);
+  await clock.advance(1_500);
+  countdown.stop();
+  await clock.advance(10_000);
+  expect(said).toEqual([3, 2]);
+});
+
+test("timers that ring late don’t lengthen it", async () => {
+  const { clock, said, countdown } = scene();
+  countdown.start(10);
+  clock.stall(8_400);
+  await clock.advance(0);
+  expect(said).toEqual([10, 2]);
+  await clock.advance(1_600);
+  expect(said).toEqual([10, 2, 1, "done"]);
+});
+
+test("a second start begins anew", async () => {
+  const { clock, said, countdown } = scene();
+  countdown.start(5);
+  await clock.advance(4_000);
+  countdown.start(2);
+  await clock.advance(2_000);
+  expect(said).toEqual([5, 4, 3, 2, 1, 2, 1, "done"]);
+});

@@ -1,0 +1,69 @@
+import { expect, test } from "vitest";
+import type { MediaState } from "../../src/player/controls/media_state";
+import { NO_FILM } from "../../src/player/controls/model";
+import { Notices } from "../../src/player/controls/notices";
+import { FakeClock } from "../fake_clock";
+
+const state = (part: Partial<MediaState> = {}) => ({ volume: 1, muted: false, rate: 1, ...part }) as MediaState;
+
+function scene() {
+  const clock = new FakeClock();
+  return { clock, notices: new Notices(clock, () => {}) };
+}
+
+test("a change that nobody asked for is neither shown nor said", () => {
+  const { notices } = scene();
+  notices.handleMedia(state(), state({ rate: 2, volume: 0.5 }));
+  notices.handleModel(NO_FILM, { ...NO_FILM, subtitles: { ...NO_FILM.subtitles, delayS: 1 } }, state());
+  expect([notices.flash, notices.said]).toEqual([undefined, ""]);
+});
+
+test("a change that was asked for is told once it is there, and once", () => {
+  const { notices } = scene();
+  notices.expect("rate");
+  notices.handleMedia(state(), state());
+  expect(notices.said).toBe("");
+  notices.handleMedia(state(), state({ rate: 1.5 }));
+  expect([notices.flash?.words, notices.said]).toEqual(["Speed 1.5×", "Speed 1.5×"]);
+  notices.handleMedia(state({ rate: 1.5 }), state());
+  expect(notices.said).toBe("Speed 1.5×");
+});
+
+test("what was asked of another film is not told", () => {
+  const { notices } = scene();
+  notices.expect("delay");
+  notices.forget();
+  notices.handleModel(NO_FILM, { ...NO_FILM, subtitles: { ...NO_FILM.subtitles, delayS: 1 } }, state());
+  expect(notices.said).toBe("");
+});
+
+test("a volume is shown, and only a mute is said", () => {
+  const { notices } = scene();
+  notices.expect("volume");
+  notices.handleMedia(state(), state({ volume: 0.95 }));
+  expect([notices.flash?.words, notices.said]).toEqual(["Volume 95%", ""]);
+  notices.expect("volume");
+  notices.handleMedia(state(), state({ muted: true }));
+  expect([notices.flash?.words, notices.said]).toEqual(["Muted", "Muted"]);
+});
+
+test("quick skips in one direction add up, and turn with their direction", async () => {
+  const { clock, notices } = scene();
+  for (const seconds of [10, 10]) notices.showSkip(seconds);
+  expect([notices.flash?.words, notices.flash?.side]).toEqual(["+20 s", 1]);
+  notices.showSkip(-5);
+  expect([notices.flash?.words, notices.flash?.side]).toEqual(["−5 s", -1]);
+  await clock.advance(1_000);
+  expect(notices.flash).toBeUndefined();
+  notices.showSkip(-5);
+  expect(notices.flash?.words).toBe("−5 s");
+});
+
+test("the same words are said again", () => {
+  const { notices } = scene();
+  for (let time = 0; time < 2; time++) {
+    notices.expect("rate");
+    notices.handleMedia(state({ rate: 2 }), state());
+  }
+  expect(notices.said).toBe("Normal speed\u00a0");
+});
