@@ -84,6 +84,12 @@ export const scenes = {
       await stage.holds("k works on a focused button", "toggles === 2");
       await stage.press("Enter");
       await stage.holds("Enter presses it as well", "toggles === 3");
+      await stage.calls();
+      await stage.ask(`document.querySelector(${JSON.stringify(control("volume"))}).focus()`);
+      const volume = await stage.ask(`${VIDEO}.volume`);
+      await stage.press("ArrowLeft");
+      await stage.holds("an arrow moves the focused volume slider", `${VIDEO}.volume === ${volume} - 0.05`);
+      await stage.asked("and not the film", []);
       await stage.ask("document.querySelector('#outside').focus()");
       await stage.press("Enter");
       await stage.wait(100);

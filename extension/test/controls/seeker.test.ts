@@ -88,3 +88,12 @@ test("another film forgets what was requested of the former one, also what was n
   expect(sent).toEqual([80]);
   expect(clock.pending).toBe(0);
 });
+
+test("a request that waits is kept, though the element is close to it already", async () => {
+  const { clock, sent, seeker } = scene();
+  seeker.to(80);
+  seeker.to(50.5);
+  seeker.handleMove();
+  await clock.advance(200);
+  expect(sent).toEqual([80, 50.5]);
+});

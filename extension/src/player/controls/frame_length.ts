@@ -32,7 +32,7 @@ export class FrameLength {
   }
 
   private measure(): void {
-    this.callback = this.video.requestVideoFrameCallback((_, { mediaTime }) => {
+    this.callback = this.video.requestVideoFrameCallback?.((_, { mediaTime }) => {
       const step = mediaTime - this.last;
       this.last = mediaTime;
       if (step > 0.004 && step < 0.2) this.steps.push(step);

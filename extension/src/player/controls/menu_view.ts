@@ -37,7 +37,7 @@ function groupView(group: MenuGroup, menu: Menu, port: MenuPort): TemplateResult
     return html`<div class="group stepper" role="group" aria-label=${`${stepper.label}: ${stepper.value}`}>
       <span class="stepper-label" aria-hidden="true">${stepper.label}</span>
       ${items.map((item, index) => html`${index === 1 ? html`<span class="stepper-value" aria-hidden="true">${stepper.value}</span>` : nothing}
-        <button class="step" role="menuitem" tabindex="-1" aria-label=${item.label} title=${item.label} data-key=${item.key} @click=${() => choose(item, menu.name, port)}>
+        <button class="step" role="menuitem" tabindex="-1" aria-label=${item.label} data-key=${item.key} @click=${() => choose(item, menu.name, port)}>
           ${index === 0 ? icons.minus : shared.plus}
         </button>`)}
     </div>`;
@@ -79,10 +79,11 @@ function itemsOf(element: Element): HTMLElement[] {
  * keys act there and no item looks chosen that is not.
  */
 export function focusMenu(element: HTMLElement, byKeyboard: boolean): void {
-  if (!byKeyboard) return element.focus();
   const items = itemsOf(element);
   const chosen = items.find((item) => item.getAttribute("aria-checked") === "true");
-  (chosen ?? items.find((item) => !item.classList.contains("item-back")) ?? items[0])?.focus();
+  chosen?.scrollIntoView({ block: "nearest" });
+  if (!byKeyboard) element.focus({ preventScroll: true });
+  else (chosen ?? items.find((item) => !item.classList.contains("item-back")) ?? items[0])?.focus();
 }
 
 function handleKey(event: KeyboardEvent, menu: Menu, port: MenuPort): void {

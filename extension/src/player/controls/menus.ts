@@ -2,7 +2,7 @@
 
 import type { Command } from "./keys";
 import type { MediaState } from "./media_state";
-import type { ControlsModel, ControlsPort } from "./model";
+import type { ControlsModel, ControlsPort, TrackChoice } from "./model";
 import { SIZE_LEAST, SIZE_MOST } from "./model";
 import { percentOf, trackName, words } from "./words";
 
@@ -64,15 +64,20 @@ export interface MenuActions {
 }
 
 export function menuOf(name: MenuName, back: MenuName | undefined, scene: MenuScene, actions: MenuActions): Menu {
+  return { name, back, title: words[name], groups: groupsOf(name, scene, actions) };
+}
+
+function groupsOf(name: MenuName, scene: MenuScene, actions: MenuActions): MenuGroup[] {
+  const { audio } = scene.model;
   switch (name) {
     case "speed":
-      return { name, back, title: words.speed, groups: [{ key: "rates", items: speeds(scene, actions) }] };
+      return [{ key: "rates", items: speeds(scene, actions) }];
     case "audio":
-      return { name, back, title: words.audio, groups: [{ key: "tracks", items: audioTracks(scene, actions) }] };
+      return [{ key: "tracks", items: choices(audio.tracks, audio.selected, (id) => actions.port.selectAudio(id)) }];
     case "subtitles":
-      return { name, back, title: words.subtitles, groups: subtitleGroups(scene.model, actions) };
+      return subtitleGroups(scene.model, actions);
     case "more":
-      return { name, back, title: words.more, groups: moreGroups(scene, actions) };
+      return moreGroups(scene, actions);
   }
 }
 
@@ -94,28 +99,15 @@ function speeds({ state }: MenuScene, actions: MenuActions): MenuItem[] {
   return RATES.map((rate) => ({ key: String(rate), label: words.speedAt(rate), checked: rate === state.rate, act: () => actions.setRate(rate) }));
 }
 
-function audioTracks({ model: { audio } }: MenuScene, { port }: MenuActions): MenuItem[] {
-  return audio.tracks.map((track, index) => ({
-    key: track.id,
-    label: trackName(track, index),
-    checked: track.id === audio.selected,
-    act: () => port.selectAudio(track.id),
-  }));
+function choices(tracks: readonly TrackChoice[], selected: string | undefined, choose: (id: string) => void): MenuItem[] {
+  return tracks.map((track, index) => ({ key: track.id, label: trackName(track, index), checked: track.id === selected, act: () => choose(track.id) }));
 }
 
 function subtitleGroups({ subtitles }: ControlsModel, { port, chooseFiles }: MenuActions): MenuGroup[] {
   const { tracks, selected, delayS, size } = subtitles;
-  const choices: MenuItem[] = [
-    { key: "", label: words.off, checked: selected === undefined, act: () => port.selectSubtitles(undefined) },
-    ...tracks.map((track, index) => ({
-      key: track.id,
-      label: trackName(track, index),
-      checked: track.id === selected,
-      act: () => port.selectSubtitles(track.id),
-    })),
-  ];
+  const off: MenuItem = { key: "", label: words.off, checked: selected === undefined, act: () => port.selectSubtitles(undefined) };
   const groups: MenuGroup[] = [
-    { key: "tracks", items: choices },
+    { key: "tracks", items: [off, ...choices(tracks, selected, (id) => port.selectSubtitles(id))] },
     { key: "file", items: [{ key: "file", label: words.addFile, act: chooseFiles }] },
   ];
   if (selected === undefined) return groups;

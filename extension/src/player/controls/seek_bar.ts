@@ -124,7 +124,8 @@ export class SeekBar {
   private paintTip(element: Element): void {
     const { picture } = this.scene.preview;
     const canvas = element.querySelector<HTMLCanvasElement>(".tip-picture");
-    if (!picture || !canvas) return;
+    // A picture that the ring has let go of in the meantime has no width.
+    if (!picture?.width || !canvas) return;
     const height = Math.round((canvas.width * picture.height) / picture.width);
     if (canvas.height !== height) canvas.height = height;
     canvas.getContext("2d")?.drawImage(picture, 0, 0, canvas.width, height);

@@ -29,7 +29,7 @@ export const words = {
   audioSaid: (name: string) => `Sound track: ${name}`,
   subtitles: "Subtitles",
   subtitlesSaid: (name: string) => `Subtitles: ${name}`,
-  noSubtitles: "This film has no subtitles",
+  noSubtitles: "No subtitles",
   off: "Off",
   addFile: "Add a file…",
   delay: "Delay",
