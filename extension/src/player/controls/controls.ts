@@ -40,7 +40,7 @@ const NARROW_PX = 420;
 /** Clicks on these are not clicks on the picture. */
 const OWN_CLICKS = "button, a, input, dialog, .menu, .seek, .row, .next-card";
 /** Events after which the system's panel is told where the film is; between them it counts by itself. */
-const PANEL_EVENTS = ["play", "playing", "pause", "waiting", "ended", "seeked", "ratechange", "durationchange", "loadedmetadata", "emptied"];
+const PANEL_EVENTS = ["play", "playing", "pause", "ended", "seeked", "ratechange", "durationchange", "loadedmetadata", "emptied"];
 
 export class Controls {
   private readonly host: HTMLElement;
@@ -97,7 +97,7 @@ export class Controls {
       changed: this.updateSoon,
     });
     this.presence = new Presence(clock, () => this.updateSoon());
-    this.preview = new Preview(video, clock, port.preview && ((at, asked) => port.preview!(at, asked)), this.updateSoon);
+    this.preview = new Preview(video, clock, port.preview?.bind(port), this.updateSoon);
     this.bar = new SeekBar({
       state: () => this.store.state,
       durationS: () => this.durationS,

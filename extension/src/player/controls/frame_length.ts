@@ -2,6 +2,8 @@
 
 /** A frame of 25 a second, until measured. */
 const USUAL_S = 0.04;
+/** Longer steps are frames that a busy browser left out. */
+const LONGEST_S = 0.06;
 const SAMPLES = 12;
 
 export class FrameLength {
@@ -35,7 +37,7 @@ export class FrameLength {
     this.callback = this.video.requestVideoFrameCallback?.((_, { mediaTime }) => {
       const step = mediaTime - this.last;
       this.last = mediaTime;
-      if (step > 0.004 && step < 0.2) this.steps.push(step);
+      if (step > 0.004 && step < LONGEST_S) this.steps.push(step);
       if (this.steps.length < SAMPLES) this.measure();
     });
   }
