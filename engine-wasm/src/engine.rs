@@ -312,7 +312,8 @@ impl Engine {
             IoEvent::TcpAccepted { .. }
             | IoEvent::UdpReceived { .. }
             | IoEvent::PortMapped { .. }
-            | IoEvent::HttpContent { .. } => None,
+            | IoEvent::HttpContent { .. }
+            | IoEvent::NotesChanged { .. } => None,
         };
         if let IoEvent::Done { op, result } = event {
             return self.answered(op, result, now);
@@ -331,7 +332,8 @@ impl Engine {
                 | IoEvent::TcpAccepted { .. }
                 | IoEvent::UdpReceived { .. }
                 | IoEvent::PortMapped { .. }
-                | IoEvent::HttpContent { .. } => {}
+                | IoEvent::HttpContent { .. }
+                | IoEvent::NotesChanged { .. } => {}
             });
         }
         self.with(info_hash, now, |torrent, cx| match event {
@@ -346,7 +348,8 @@ impl Engine {
             | IoEvent::TcpAccepted { .. }
             | IoEvent::UdpReceived { .. }
             | IoEvent::PortMapped { .. }
-            | IoEvent::HttpContent { .. } => {}
+            | IoEvent::HttpContent { .. }
+            | IoEvent::NotesChanged { .. } => {}
         });
     }
 

@@ -13,6 +13,7 @@ use crate::doorstep::Doorstep;
 use crate::files::FileStore;
 use crate::io_plane::IoConfig;
 use crate::metrics::Metrics;
+use crate::notes::NoteStore;
 use crate::port_map::PortMaps;
 use crate::read_ahead::ReadAhead;
 use crate::serve::Server;
@@ -25,6 +26,7 @@ pub(crate) struct App {
     pub(crate) desk: Arc<Desk>,
     pub(crate) files: Arc<FileStore>,
     pub(crate) state: Arc<StateStore>,
+    pub(crate) notes: Arc<NoteStore>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) read_ahead: ReadAhead,
     pub(crate) io: IoConfig,

@@ -62,6 +62,10 @@ pub struct Settings {
     #[arg(long, env = "JSTORRENT_LOCKS", value_name = "DIR")]
     #[serde(skip)]
     pub locks: Option<PathBuf>,
+    /// Folder for the notes that all daemons of a user share
+    #[arg(long, env = "JSTORRENT_NOTES", value_name = "DIR")]
+    #[serde(skip)]
+    pub notes: Option<PathBuf>,
     /// Address to listen at; by default 127.0.0.1 and the port of last time
     #[arg(long, env = "JSTORRENT_LISTEN", value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
@@ -150,6 +154,8 @@ pub struct Config {
     pub state: PathBuf,
     /// Folders for the locks of files that are open for writing, the same for all daemons of a user. The first that can be used is used.
     pub locks: Vec<PathBuf>,
+    /// Folder for the notes that all daemons of a user share.
+    pub notes: PathBuf,
     /// Address to listen at, if the user wants a certain one.
     pub listen: Option<SocketAddr>,
     /// Session token, if the user chose one.
@@ -236,6 +242,14 @@ impl Settings {
         home.into_iter().chain([std::env::temp_dir().join(format!("jstorrent-locks-{user}"))]).collect()
     }
 
+    /// Where the notes are: like the locks in one place for all daemons of a user, whatever state folder they use. Without a home there is no such place that
+    /// lasts, and each daemon has notes of its own.
+    fn notes_folder(&self, state: &Path) -> PathBuf {
+        let home = || directories::ProjectDirs::from("com", "JSTorrent", "jstorrent");
+        let named = self.notes.clone().or_else(|| home().map(|dirs| dirs.data_local_dir().join("notes")));
+        named.unwrap_or_else(|| state.join("notes"))
+    }
+
     /// Fills what is not given from `daemon.toml`, then from the defaults. Who starts the daemon decides how long it idles by default,
     /// in seconds, zero for ever.
     ///
@@ -243,7 +257,7 @@ impl Settings {
     /// [`ConfigError`] when the file or a value makes no sense.
     pub fn resolve(self, idle_exit_s: u64) -> Result<Config, ConfigError> {
         let state = self.state_folder()?;
-        let locks = self.locks_folders();
+        let (locks, notes) = (self.locks_folders(), self.notes_folder(&state));
         let file = read_file(&state.join("daemon.toml"))?;
         let listen = self.listen.or(file.listen);
         if let Some(addr) = listen.filter(|addr| !addr.ip().is_loopback()) {
@@ -260,6 +274,7 @@ impl Settings {
         Ok(Config {
             state,
             locks,
+            notes,
             listen,
             token: self.token.or(file.token),
             no_token: self.no_token || file.no_token,

@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::desk::Said;
 use crate::doorstep::Standing;
 use crate::events::{EventReceiver, EventSender, event_channel};
-use crate::io_plane::IoPlane;
+use crate::io_plane::{IoPlane, Stores};
 use crate::metrics::add;
 use crate::state::StoreStatus;
 use crate::websocket::{self, Gate, close_frame};
@@ -171,9 +171,9 @@ async fn converse<S: Wire>(
 ) -> Option<Closing> {
     let _chair = app.chair.lock().await;
     let (events, receiver) = event_channel(app.limits.io_window);
-    let (files, state, metrics) = (Arc::clone(&app.files), Arc::clone(&app.state), Arc::clone(&app.metrics));
-    let maps = Arc::clone(&app.port_maps);
-    let mut plane = IoPlane::new(app.io.clone(), files, state, metrics, maps, events.clone());
+    let (files, metrics, maps) = (Arc::clone(&app.files), Arc::clone(&app.metrics), Arc::clone(&app.port_maps));
+    let stores = Stores { state: Arc::clone(&app.state), notes: Arc::clone(&app.notes) };
+    let mut plane = IoPlane::new(app.io.clone(), files, stores, metrics, maps, events.clone());
     let roots = app.files.roots();
     let mut store = app.state.status();
     let welcome = DaemonMessage::Welcome { protocol: PROTOCOL_VERSION, epoch, roots, limits: app.limits.clone() };

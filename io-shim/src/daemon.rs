@@ -27,6 +27,7 @@ use crate::files::{FileStore, Roots, Writers};
 use crate::folder::{Endpoint, Identity, StateFolder};
 use crate::io_plane::IoConfig;
 use crate::metrics::Metrics;
+use crate::notes::NoteStore;
 use crate::port_map::{MapConfig, PortMaps};
 use crate::read_ahead::ReadAhead;
 use crate::server::{self, Phase};
@@ -200,6 +201,7 @@ pub(crate) fn assemble(
         desk,
         files,
         state: Arc::new(StateStore::open(folder.path())?),
+        notes: Arc::new(NoteStore::new(&config.notes)),
         limits: Limits { max_conns: shares.conns, max_files: shares.files, io_window: IO_WINDOW, max_wait_ms },
         metrics,
         io,

@@ -12,7 +12,7 @@ use std::{
 use shared_proto::{
     IoEvent,
     frame::{BATCH_TARGET, encode_batch},
-    io::OpOutput,
+    io::{Notes, OpOutput},
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -246,12 +246,19 @@ fn cost(event: &IoEvent) -> u32 {
             OpOutput::Value(value) => value.as_ref().map_or(0, bytes::Bytes::len),
             OpOutput::Keys(keys) => keys.iter().map(|key| key.len() + 4).sum(),
             OpOutput::Addresses(addresses) => addresses.len() * 20,
+            OpOutput::Notes(notes) => length(notes),
             OpOutput::Unit | OpOutput::Opened { .. } | OpOutput::Bound { .. } | OpOutput::Stat(_) => 0,
         },
         IoEvent::Done { result: Err(error), .. } => error.message.len(),
+        IoEvent::NotesChanged { notes } => length(notes),
         _ => 0,
     };
     u32::try_from(BASE + data).unwrap_or(u32::MAX)
+}
+
+fn length(notes: &Notes) -> usize {
+    let texts: usize = notes.notes.iter().map(|note| note.key.len() + note.value.len() + 16).sum();
+    texts + notes.set_aside.iter().map(String::len).sum::<usize>()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::{
 use shared_proto::{
     IoCommand, IoEvent,
     ids::OpId,
-    io::{OpErrorKind, OpOutput},
+    io::{Note, OpErrorKind, OpOutput},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,7 @@ use crate::{
     http_fetch::{self, Target},
     limits,
     metrics::Metrics,
+    notes::{self, NoteStore},
     port_map::PortMaps,
     resolve::Lookup,
     sockets::{DialPolicy, Sockets},
@@ -60,6 +61,9 @@ pub struct IoPlane {
     files: FileTable,
     sockets: Sockets,
     state: Arc<StateStore>,
+    notes: Arc<NoteStore>,
+    /// Whether the engine is told what others write.
+    tells_notes: bool,
     http: Arc<HttpClient>,
     lookup: Arc<Lookup>,
     cancels: Cancels,
@@ -71,6 +75,15 @@ pub struct IoPlane {
     store: Arc<FileStore>,
     metrics: Arc<Metrics>,
     stopped: CancellationToken,
+}
+
+/// What outlives engines besides files.
+#[derive(Clone)]
+pub struct Stores {
+    /// What this daemon's engine remembers.
+    pub state: Arc<StateStore>,
+    /// What all daemons of the user remember.
+    pub notes: Arc<NoteStore>,
 }
 
 /// How much is under way.
@@ -91,11 +104,13 @@ impl IoPlane {
     pub fn new(
         config: IoConfig,
         files: Arc<FileStore>,
-        state: Arc<StateStore>,
+        stores: Stores,
         metrics: Arc<Metrics>,
         maps: Arc<PortMaps>,
         events: EventSender,
     ) -> Self {
+        let Stores { state, notes } = stores;
+        notes.greet();
         let stopped = CancellationToken::new();
         let lookup = Arc::new(Lookup::new(config.policy, &config.addresses, config.lookup_program.clone()));
         let sockets =
@@ -104,6 +119,8 @@ impl IoPlane {
             files: FileTable::new(Arc::clone(&files), Arc::clone(&metrics), config.max_files, stopped.clone()),
             sockets,
             state,
+            notes,
+            tells_notes: false,
             http: Arc::new(HttpClient::new(config.policy, Arc::clone(&lookup))),
             lookup,
             cancels: Cancels::default(),
@@ -187,6 +204,16 @@ impl IoPlane {
             IoCommand::KvGet { op, key } => self.run_state(op, 0, StateRequest::Get { key }),
             IoCommand::KvDelete { op, key } => self.run_state(op, 0, StateRequest::Delete { key }),
             IoCommand::KvScan { op, prefix } => self.run_state(op, 0, StateRequest::Scan { prefix }),
+            IoCommand::NotePut { op, key, value, age_ms } => {
+                let (bytes, at_ms) = (key.len() + value.len(), notes::now_ms().saturating_sub(age_ms));
+                self.run_notes(op, bytes, move |notes| notes.put(Note { key, value, at_ms }));
+            }
+            IoCommand::NotesRead { op } => {
+                self.run_notes(op, 0, NoteStore::read);
+                if !std::mem::replace(&mut self.tells_notes, true) {
+                    tokio::spawn(tell_notes(Arc::clone(&self.notes), self.events.clone(), self.stopped.clone()));
+                }
+            }
             IoCommand::HttpGet { op, url, max_bytes, timeout_ms } => {
                 let (http, turns) = (Arc::clone(&self.http), Arc::clone(&self.fetches));
                 let timeout = Duration::from_millis(timeout_ms.into());
@@ -261,6 +288,21 @@ impl IoPlane {
         });
     }
 
+    /// Asks the notes, which may have to wait for another process.
+    fn run_notes(
+        &self,
+        op: OpId,
+        bytes: usize,
+        ask: impl FnOnce(&NoteStore) -> Result<shared_proto::io::Notes, shared_proto::io::OpError> + Send + 'static,
+    ) {
+        let notes = Arc::clone(&self.notes);
+        self.run(op, bytes, async move {
+            let asked = tokio::task::spawn_blocking(move || ask(&notes)).await;
+            let failed = |_| Err(op_error(OpErrorKind::Other, "the notes have failed"));
+            asked.unwrap_or_else(failed).map(OpOutput::Notes)
+        });
+    }
+
     /// Asks the state store, which keeps the order of what it is asked.
     fn run_state(&self, op: OpId, bytes: usize, request: StateRequest) {
         match self.pending.admit(bytes) {
@@ -291,6 +333,20 @@ impl IoPlane {
         let error = op_error(OpErrorKind::Limit, "too many commands are under way");
         self.events.refuse(IoEvent::Done { op, result: Err::<OpOutput, _>(error) });
     }
+}
+
+/// Tells the engine what other programs write into the notes. Their file is looked at, and read only if it is another one.
+async fn tell_notes(notes: Arc<NoteStore>, events: EventSender, stopped: CancellationToken) {
+    let telling = async {
+        loop {
+            tokio::time::sleep(limits::LOOK_AT_NOTES_EVERY).await;
+            let notes = Arc::clone(&notes);
+            if let Ok(Some(notes)) = tokio::task::spawn_blocking(move || notes.news()).await {
+                events.send(IoEvent::NotesChanged { notes }).await;
+            }
+        }
+    };
+    stopped.run_until_cancelled(Box::pin(telling)).await;
 }
 
 impl Drop for IoPlane {

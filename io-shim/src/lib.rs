@@ -8,7 +8,8 @@
 //!   [`multipart`]) → [`stream`] (its bytes, found by `opener`, read by `source`), or → `calls` (what the engine answers in words, with `uploads`);
 //!   [`auth`] says who may; `pages` are files of the program itself; `convert` has the user's ffmpeg make of a file what browsers play
 //! - the engine: `websocket` → `doorstep` (connections that are not known yet) → `control` (its WebSocket) → [`desk`] (who waits for what)
-//!   and [`io_plane`] → [`sockets`] (with rate limits), [`files`], `digest`, [`state`], `http_client` (with `http_fetch`), `resolve`,
+//!   and [`io_plane`] → [`sockets`] (with rate limits), [`files`], `digest`, [`state`], [`notes`] (what all daemons of a user share),
+//!   `http_client` (with `http_fetch`), `resolve`,
 //!   [`port_map`]; [`events`] is the way back; `read_ahead` follows hints
 //! - [`limits`]: every bound of the I/O plane
 #![forbid(unsafe_code)]
@@ -39,6 +40,7 @@ pub mod log;
 pub mod metrics;
 pub mod multipart;
 pub mod native_messaging;
+pub mod notes;
 pub(crate) mod opener;
 pub(crate) mod pages;
 pub mod port_map;

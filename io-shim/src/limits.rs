@@ -132,5 +132,8 @@ pub const MAX_MAPPINGS: usize = 2 * MAX_PORTS;
 /// Longest patience with a router that is asked to let a port in: all protocols, one after the other.
 pub const MAP_WITHIN: Duration = Duration::from_secs(30);
 
+/// How often one looks whether another program wrote notes: a person who goes from one to the other takes longer.
+pub const LOOK_AT_NOTES_EVERY: Duration = Duration::from_secs(2);
+
 /// Longest patience with one that is asked to forget it. It forgets by itself when nobody asks again.
 pub const UNMAP_WITHIN: Duration = Duration::from_secs(2);

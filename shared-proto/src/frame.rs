@@ -22,6 +22,12 @@ pub const MAX_DATAGRAM: usize = 4 << 10;
 pub const MAX_RC4_SKIP: u32 = 64 << 10;
 /// Longest state key, bytes.
 pub const MAX_KEY: usize = 512;
+/// Longest key of a note, bytes.
+pub const MAX_NOTE_KEY: usize = 128;
+/// Longest note, bytes.
+pub const MAX_NOTE: usize = 4 << 10;
+/// Most notes of a user: beyond that the oldest go.
+pub const MAX_NOTES: usize = 2_000;
 /// Longest state value, bytes: a description with two hashes for each of a million parts.
 pub const MAX_VALUE: usize = 56 << 20;
 

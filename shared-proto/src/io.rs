@@ -441,6 +441,23 @@ pub enum IoCommand {
         /// The socket.
         socket: SocketId,
     },
+    /// Keep a note for all programs of this user, whichever state folder they use. Of several notes with one key the newest is kept. → [`OpOutput::Notes`]
+    /// with the one note that is kept, when it is durable
+    NotePut {
+        /// For the answer.
+        op: OpId,
+        /// Key, at most [`crate::frame::MAX_NOTE_KEY`] bytes.
+        key: String,
+        /// Value, at most [`crate::frame::MAX_NOTE`] bytes.
+        value: String,
+        /// How long ago the engine learned this, milliseconds.
+        age_ms: u64,
+    },
+    /// All notes of this user. → [`OpOutput::Notes`]. From then on the notes that other programs write come as [`IoEvent::NotesChanged`].
+    NotesRead {
+        /// For the answer.
+        op: OpId,
+    },
 }
 
 /// What the daemon reports.
@@ -536,6 +553,32 @@ pub enum IoEvent {
         /// At most [`crate::frame::BATCH_TARGET`] bytes.
         data: Bytes,
     },
+    /// Other programs of this user wrote notes, or the file of the notes was set aside.
+    NotesChanged {
+        /// The notes that are new or newer than the engine was told.
+        notes: Notes,
+    },
+}
+
+/// A small text that all programs of a user share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Note {
+    /// What it is about.
+    pub key: String,
+    /// What it says.
+    pub value: String,
+    /// When it was written, milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+/// Notes, and what became of files of notes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notes {
+    /// The notes, in the order of their keys.
+    pub notes: Vec<Note>,
+    /// Paths of files of notes that could not be read and were set aside, those of earlier runs included.
+    pub set_aside: Vec<String>,
 }
 
 /// Which hash.
@@ -583,6 +626,8 @@ pub enum OpOutput {
         /// Body.
         body: Bytes,
     },
+    /// Notes.
+    Notes(Notes),
 }
 
 /// A file on disk, as far as it tells whether somebody changed it.

@@ -5,7 +5,7 @@
 //! - **Text frames** are single JSON control messages ([`control`]): who may speak, which files can be asked
 //!   for, and the range conversation that decides every byte a viewer gets.
 //! - **Binary frames** are batches of I/O messages ([`io`]), `postcard`-encoded: sockets, framing and
-//!   diversion, files, digests, state, HTTP fetches.
+//!   diversion, files, digests, state, notes, HTTP fetches.
 //!
 //! [`frame`] is the one codec, with the size limits that both ends enforce. Nothing here knows what a torrent
 //! is: the words are *file*, *span*, *connection*, *frame*, *digest* and *request*.
@@ -26,4 +26,4 @@ pub use io::{FileIdentity, IoCommand, IoEvent, OpenMode, Span};
 
 /// Version of this protocol. `hello` names it; a daemon of another version closes with
 /// [`CloseCode::Protocol`].
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;

@@ -9,8 +9,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use shared_proto::control::{BlockReason, DaemonMessage, EngineMessage, Limits, Root};
 use shared_proto::frame::{self, MAX_BINARY, MAX_TEXT};
 use shared_proto::io::{
-    CloseReason, DigestKind, Family, FileStat, IoCommand, IoEvent, MappedBy, Mapping, NotStored, OpError, OpErrorKind,
-    OpOutput, Rc4Start, Span,
+    CloseReason, DigestKind, Family, FileStat, IoCommand, IoEvent, MappedBy, Mapping, NotStored, Note, Notes, OpError,
+    OpErrorKind, OpOutput, Rc4Start, Span,
 };
 use shared_proto::{
     ConnId, FileId, FileIdentity, FileRef, FrameError, OpId, PROTOCOL_VERSION, RequestId, RootKey, SocketId,
@@ -259,6 +259,12 @@ fn command() -> impl Strategy<Value = IoCommand> {
         }),
         any::<u32>().prop_map(|socket| IoCommand::PortMap { socket: SocketId(socket) }),
         (any::<u64>(), ".*", bytes()).prop_map(|(op, key, value)| IoCommand::KvPut { op: OpId(op), key, value }),
+        (any::<[u64; 2]>(), ".*", ".*").prop_map(|([op, age_ms], key, value)| IoCommand::NotePut {
+            op: OpId(op),
+            key,
+            value,
+            age_ms
+        }),
     ]
 }
 
@@ -278,6 +284,10 @@ fn event() -> impl Strategy<Value = IoEvent> {
         (any::<u64>(), error()).prop_map(|(op, error)| IoEvent::Done { op: OpId(op), result: Err(error) }),
         (any::<u32>(), any::<u16>(), any::<Option<std::net::IpAddr>>()).prop_map(|(socket, port, address)| {
             IoEvent::PortMapped { socket: SocketId(socket), result: Ok(Mapping { port, address, by: MappedBy::Upnp }) }
+        }),
+        (".*", ".*", any::<u64>()).prop_map(|(key, value, at_ms)| {
+            let set_aside = vec![key.clone()];
+            IoEvent::NotesChanged { notes: Notes { notes: vec![Note { key, value, at_ms }], set_aside } }
         }),
         (any::<u64>(), prop::option::of(bytes()))
             .prop_map(|(op, value)| IoEvent::Done { op: OpId(op), result: Ok(OpOutput::Value(value)) }),

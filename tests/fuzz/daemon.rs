@@ -60,6 +60,7 @@ impl Rig {
         std::fs::write(folder.join("downloads/film.mp4"), FILM).expect("a temporary file");
         let settings = Settings {
             state: Some(folder.join("state")),
+            notes: Some(folder.join("notes")),
             downloads: Some(folder.join("downloads")),
             token: Some(TOKEN.parse().expect("a token")),
             no_port_mapping: true,

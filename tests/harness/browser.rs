@@ -121,6 +121,7 @@ impl Browser {
         }
         let mut command = launch_command(&find()?, &profile, options.headless);
         command.env("JSTORRENT_STATE", &state).env("JSTORRENT_DOWNLOADS", &downloads);
+        command.env("JSTORRENT_NOTES", state.join("notes"));
         if options.loopback_peers {
             command.env("JSTORRENT_ALLOW_LOOPBACK_PEERS", "1");
             command.env("JSTORRENT_PEER_ADDRESS", workspace::LOOPBACK);

@@ -93,6 +93,7 @@ impl Daemon {
     pub async fn start(state: &Path, downloads: &Path) -> Result<Self> {
         let mut command = Command::new(workspace::daemon()?);
         command.arg("serve").arg("--state").arg(state).arg("--downloads").arg(downloads);
+        command.env("JSTORRENT_NOTES", state.join("notes"));
         command.args(["--listen", "127.0.0.1:0", "--allow-loopback-peers"]);
         command.args(["--peer-address", workspace::LOOPBACK]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(process::log_to(&state.join("daemon.err"))?);

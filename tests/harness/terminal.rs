@@ -217,6 +217,7 @@ pub fn command(state: &Path) -> Result<Command> {
         .env("JSTORRENT_NO_DHT", "yes")
         .env("JSTORRENT_NO_LSD", "yes")
         .env("JSTORRENT_STATE", state)
+        .env("JSTORRENT_NOTES", state.join("notes"))
         // Nothing fails until a test writes this file; see `io-shim/src/files/faults.rs`.
         .env("JSTORRENT_FAULTS", state.join("faults"))
         .env("XDG_CONFIG_HOME", state);

@@ -82,6 +82,7 @@ impl Folders {
         Settings {
             state: Some(self.state.path().into()),
             locks: Some(self.state.path().join("locks")),
+            notes: Some(self.state.path().join("notes")),
             downloads: Some(self.downloads.path().into()),
             grace_ms: Some(400),
             stop_grace_ms: Some(300),

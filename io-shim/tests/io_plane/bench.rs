@@ -12,8 +12,9 @@ use bytes::Bytes;
 use io_shim::{
     events::{EventReceiver, event_channel},
     files::{FileStore, Roots, Writers},
-    io_plane::{IoConfig, IoPlane},
+    io_plane::{IoConfig, IoPlane, Stores},
     metrics::Metrics,
+    notes::NoteStore,
     port_map::{MapConfig, PortMaps},
     sockets::DialPolicy,
     state::StateStore,
@@ -40,7 +41,7 @@ pub(crate) struct Bench {
     pub(crate) plane: IoPlane,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) files: Arc<FileStore>,
-    state: Arc<StateStore>,
+    stores: Stores,
     pub(crate) maps: Arc<PortMaps>,
     config: IoConfig,
     receiver: EventReceiver,
@@ -109,12 +110,13 @@ impl Bench {
         let writers = Writers::open(&shared.join("locks")).expect("a folder for locks");
         let files = Arc::new(FileStore::new(roots, writers));
         let state = Arc::new(StateStore::open(&state).expect("a state"));
+        let stores = Stores { state, notes: Arc::new(NoteStore::new(&shared.join("notes"))) };
         let metrics = Arc::new(Metrics::default());
         let (sender, receiver) = event_channel(window);
         let plane = IoPlane::new(
             config.clone(),
             Arc::clone(&files),
-            Arc::clone(&state),
+            stores.clone(),
             Arc::clone(&metrics),
             Arc::clone(&maps),
             sender,
@@ -123,7 +125,7 @@ impl Bench {
             plane,
             metrics,
             files,
-            state,
+            stores,
             maps,
             config,
             receiver,
@@ -142,7 +144,7 @@ impl Bench {
         self.plane = IoPlane::new(
             self.config.clone(),
             Arc::clone(&self.files),
-            Arc::clone(&self.state),
+            self.stores.clone(),
             Arc::clone(&self.metrics),
             Arc::clone(&self.maps),
             sender,

@@ -6,6 +6,7 @@ mod fetch;
 mod fetch_range;
 mod files;
 mod moving;
+mod notes;
 mod opening;
 mod order;
 mod owning;
