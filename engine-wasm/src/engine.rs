@@ -17,6 +17,7 @@ mod settings;
 mod sockets;
 mod store;
 mod trackers;
+mod watching;
 
 pub(crate) use keeping::Target;
 
@@ -38,6 +39,7 @@ use crate::io::{Input, Output};
 use crate::magnet::Pending;
 use crate::metainfo::InfoHash;
 use crate::net::Net;
+use crate::notebook::Notebook;
 use crate::queue;
 use crate::time::Instant;
 use crate::torrent::Torrent;
@@ -69,6 +71,8 @@ pub struct Engine {
     loading: Loading,
     loaded: bool,
     store: store::Store,
+    /// What was watched, of all torrents that ever were.
+    notebook: Notebook,
     torrents: BTreeMap<InfoHash, Torrent>,
     magnets: BTreeMap<InfoHash, Pending>,
     /// Fetches of `.torrent` files, with the intents that want them.
@@ -103,6 +107,7 @@ impl Engine {
             loading: Loading::default(),
             loaded: false,
             store: store::Store::default(),
+            notebook: Notebook::default(),
             torrents: BTreeMap::new(),
             magnets: BTreeMap::new(),
             fetches: BTreeMap::new(),
@@ -141,6 +146,7 @@ impl Engine {
         self.tend_adding(now);
         self.tend_loading(now);
         self.tend_writes(now);
+        self.tend_notes(now);
         self.now = now;
     }
 
@@ -165,7 +171,7 @@ impl Engine {
         let torrents = self.torrents.values().filter_map(Torrent::next_wakeup);
         let magnets = self.magnets.values().filter_map(Pending::next_wakeup);
         let others = [self.api_timeout(), self.arrivals.next_wakeup(), self.dht_timeout(), self.lsd_timeout()];
-        let writing = [self.writes_timeout(), self.loading.next_wakeup()];
+        let writing = [self.writes_timeout(), self.loading.next_wakeup(), self.notes_timeout()];
         let others = others.into_iter().chain(writing).chain([self.shared.trackers.poll_timeout()]);
         torrents.chain(magnets).chain(others.flatten()).min()
     }
@@ -195,7 +201,7 @@ impl Engine {
             listen_port: self.shared.net.listen_port(),
             port_mapping: self.shared.net.mapping_view(),
             settings: self.settings(),
-            notices: self.store.notices(),
+            notices: self.store.notices().into_iter().chain(self.notebook.notices()).collect(),
         }
     }
 
@@ -295,6 +301,7 @@ impl Engine {
             IoEvent::UdpReceived { socket, from, data } => return self.datagram(socket, from, &data, now),
             IoEvent::PortMapped { socket, result } => return self.port_mapped(socket, result, now),
             IoEvent::HttpContent { request_id, data } => return self.handle_content(request_id, &data, now),
+            IoEvent::NotesChanged { notes } => return self.notes_told(&notes, now),
             IoEvent::TcpData { conn, data } if self.arrival_data(conn, &data, now) => return,
             IoEvent::TcpClosed { conn, .. } if self.arrivals.closed(conn) => return,
             IoEvent::TcpData { conn, data } if self.secret_data(conn, &data, now) => return,
@@ -372,7 +379,8 @@ impl Engine {
             self.open_sockets(now);
             return self.dial_over_sockets(now);
         }
-        if self.dht_answered(op, &result, now) || self.settings_answered(op, &result) {
+        let is_known = self.dht_answered(op, &result, now) || self.settings_answered(op, &result);
+        if is_known || self.notes_answered(op, &result, now) {
             return;
         }
         if !self.fetched(op, &result, now) && !self.loaded {

@@ -5,76 +5,94 @@
 /// Content type of what is not in the table.
 pub const UNKNOWN: &str = "application/octet-stream";
 
-/// Extension, content type, and whether a browser's player takes it.
-const TYPES: &[(&str, &str, bool)] = &[
-    ("mp4", "video/mp4", true),
-    ("m4v", "video/mp4", true),
-    ("mov", "video/quicktime", true),
-    ("webm", "video/webm", true),
-    ("mkv", "video/x-matroska", true),
-    ("ogv", "video/ogg", true),
-    ("3gp", "video/3gpp", true),
-    ("avi", "video/x-msvideo", false),
-    ("wmv", "video/x-ms-wmv", false),
-    ("flv", "video/x-flv", false),
-    ("mpg", "video/mpeg", false),
-    ("mpeg", "video/mpeg", false),
-    ("ts", "video/mp2t", false),
-    ("m2ts", "video/mp2t", false),
-    ("mp3", "audio/mpeg", true),
-    ("m4a", "audio/mp4", true),
-    ("m4b", "audio/mp4", true),
-    ("aac", "audio/aac", true),
-    ("flac", "audio/flac", true),
-    ("ogg", "audio/ogg", true),
-    ("oga", "audio/ogg", true),
-    ("opus", "audio/ogg", true),
-    ("wav", "audio/wav", true),
-    ("weba", "audio/webm", true),
-    ("mka", "audio/x-matroska", true),
-    ("wma", "audio/x-ms-wma", false),
-    ("ac3", "audio/ac3", false),
-    ("vtt", "text/vtt", false),
-    ("srt", "application/x-subrip", false),
-    ("ass", "text/x-ssa", false),
-    ("ssa", "text/x-ssa", false),
-    ("jpg", "image/jpeg", false),
-    ("jpeg", "image/jpeg", false),
-    ("png", "image/png", false),
-    ("gif", "image/gif", false),
-    ("webp", "image/webp", false),
-    ("txt", "text/plain; charset=utf-8", false),
-    ("nfo", "text/plain; charset=utf-8", false),
-    ("pdf", "application/pdf", false),
+/// Extension and content type.
+const TYPES: &[(&str, &str)] = &[
+    ("mp4", "video/mp4"),
+    ("m4v", "video/mp4"),
+    ("f4v", "video/mp4"),
+    ("mov", "video/quicktime"),
+    ("webm", "video/webm"),
+    ("mkv", "video/x-matroska"),
+    ("mk3d", "video/x-matroska"),
+    ("ogv", "video/ogg"),
+    ("ogm", "video/ogg"),
+    ("3gp", "video/3gpp"),
+    ("3g2", "video/3gpp2"),
+    ("avi", "video/x-msvideo"),
+    ("divx", "video/x-msvideo"),
+    ("wmv", "video/x-ms-wmv"),
+    ("asf", "video/x-ms-asf"),
+    ("flv", "video/x-flv"),
+    ("mpg", "video/mpeg"),
+    ("mpeg", "video/mpeg"),
+    ("mpe", "video/mpeg"),
+    ("m2v", "video/mpeg"),
+    ("vob", "video/mpeg"),
+    ("ts", "video/mp2t"),
+    ("m2ts", "video/mp2t"),
+    ("mts", "video/mp2t"),
+    ("m2t", "video/mp2t"),
+    ("rm", "video/vnd.rn-realvideo"),
+    ("rmvb", "video/vnd.rn-realvideo"),
+    ("mp3", "audio/mpeg"),
+    ("m4a", "audio/mp4"),
+    ("m4b", "audio/mp4"),
+    ("aac", "audio/aac"),
+    ("flac", "audio/flac"),
+    ("ogg", "audio/ogg"),
+    ("oga", "audio/ogg"),
+    ("opus", "audio/ogg"),
+    ("wav", "audio/wav"),
+    ("weba", "audio/webm"),
+    ("mka", "audio/x-matroska"),
+    ("wma", "audio/x-ms-wma"),
+    ("ac3", "audio/ac3"),
+    ("eac3", "audio/eac3"),
+    ("dts", "audio/vnd.dts"),
+    ("aif", "audio/aiff"),
+    ("aiff", "audio/aiff"),
+    ("ape", "audio/x-ape"),
+    ("wv", "audio/x-wavpack"),
+    ("vtt", "text/vtt"),
+    ("srt", "application/x-subrip"),
+    ("ass", "text/x-ssa"),
+    ("ssa", "text/x-ssa"),
+    ("jpg", "image/jpeg"),
+    ("jpeg", "image/jpeg"),
+    ("png", "image/png"),
+    ("gif", "image/gif"),
+    ("webp", "image/webp"),
+    ("pdf", "application/pdf"),
+    ("txt", "text/plain; charset=utf-8"),
+    ("nfo", "text/plain; charset=utf-8"),
 ];
 
-/// Extensions of subtitles.
-const SUBTITLES: &[&str] = &["vtt", "srt", "ass", "ssa", "sub"];
+/// Extensions of subtitles that are text.
+const SUBTITLES: &[&str] = &["vtt", "srt", "ass", "ssa"];
 
 /// The content type of a file of this name.
 pub fn content_type(name: &str) -> &'static str {
-    entry(name).map_or(UNKNOWN, |(_, content_type, _)| content_type)
+    entry(name).map_or(UNKNOWN, |(_, content_type)| content_type)
 }
 
-/// Whether a browser's player takes a file of this name.
-pub fn is_playable(name: &str) -> bool {
-    entry(name).is_some_and(|(_, _, playable)| *playable)
-}
-
-/// Whether a file of this name is one to watch or to listen to, in whatever player.
+/// Whether a file of this name is one to watch or to listen to. A player looks into it to see what that takes.
 pub fn is_film(name: &str) -> bool {
-    let content_type = content_type(name);
-    content_type.starts_with("video/") || content_type.starts_with("audio/")
+    is_video(name) || content_type(name).starts_with("audio/")
 }
 
-/// Whether a file of this name holds subtitles.
+/// Whether a file of this name is one to watch.
+pub fn is_video(name: &str) -> bool {
+    content_type(name).starts_with("video/")
+}
+
+/// Whether a file of this name holds subtitles as text.
 pub fn is_subtitle(name: &str) -> bool {
     extension(name).is_some_and(|extension| SUBTITLES.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-fn entry(name: &str) -> Option<&'static (&'static str, &'static str, bool)> {
+fn entry(name: &str) -> Option<&'static (&'static str, &'static str)> {
     let extension = extension(name)?;
-    TYPES.iter().find(|(known, ..)| extension.eq_ignore_ascii_case(known))
+    TYPES.iter().find(|(known, _)| extension.eq_ignore_ascii_case(known))
 }
 
 /// What comes after the last dot of a name that has something before it.
@@ -86,8 +104,8 @@ fn extension(name: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn check(name: &str, expected: &str, playable: bool) {
-        assert_eq!((content_type(name), is_playable(name)), (expected, playable), "{name}");
+    fn check(name: &str, expected: &str, film: bool) {
+        assert_eq!((content_type(name), is_film(name)), (expected, film), "{name}");
     }
 
     #[test]
@@ -96,7 +114,9 @@ mod tests {
         check("Film.Part.2.MKV", "video/x-matroska", true);
         check("song.Opus", "audio/ogg", true);
         check("film.mp4.txt", "text/plain; charset=utf-8", false);
-        check("old.avi", "video/x-msvideo", false);
+        check("old.avi", "video/x-msvideo", true);
+        check("taped.TS", "video/mp2t", true);
+        check("sound.ac3", "audio/ac3", true);
     }
 
     #[test]
@@ -108,8 +128,8 @@ mod tests {
 
     #[test]
     fn subtitles_are_known() {
-        assert!(is_subtitle("film.en.srt") && is_subtitle("a.VTT") && is_subtitle("a.sub"));
-        assert!(!is_subtitle("srt") && !is_subtitle("film.mp4"));
+        assert!(is_subtitle("film.en.srt") && is_subtitle("a.VTT") && is_subtitle("a.ass"));
+        assert!(!is_subtitle("srt") && !is_subtitle("pictures.sub") && !is_subtitle("film.mp4"));
     }
 
     #[test]

@@ -6,9 +6,12 @@
 
 pub mod topics;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::media;
 use crate::metainfo::Version;
 pub use crate::peer::mse::Encryption;
 pub use crate::pick::priority::Priority;
@@ -105,6 +108,38 @@ pub enum Intent {
         index: u32,
         /// Its new name, without folders.
         name: String,
+    },
+    /// Say how far a file is watched: every few seconds while it plays, and at the end. It counts as watched at 95 % of its length, and a film of 20 minutes and
+    /// more in its last two minutes.
+    Watched {
+        /// Which torrent.
+        info_hash: String,
+        /// Which file.
+        file: u32,
+        /// Where its player is, seconds.
+        position_s: f64,
+        /// Its length, seconds, where that is known.
+        duration_s: Option<f64>,
+        /// Whether it counts as watched from now on; `None` for what follows from the position.
+        watched: Option<bool>,
+    },
+    /// Say whether files count as watched. Either way they begin anew next time.
+    SetWatched {
+        /// Which torrent.
+        info_hash: String,
+        /// Which files.
+        files: Vec<u32>,
+        /// Whether.
+        watched: bool,
+    },
+    /// Remember what a person chose for a torrent, such as languages, instead of all that was chosen before. At most 16 choices; a name of 32 bytes and a value of
+    /// 128 bytes at the most.
+    Choose {
+        /// Which torrent.
+        info_hash: String,
+        /// Names and values of the pages' own.
+        #[cfg_attr(test, ts(type = "Record<string, string>"))]
+        choices: BTreeMap<String, String>,
     },
     /// Forget a torrent.
     Remove {
@@ -371,22 +406,31 @@ pub struct TorrentView {
     /// Number of its files, padding left out.
     #[serde(default)]
     pub file_count: u32,
-    /// The file that it is about: the largest that plays. `None` where none does.
+    /// What a click on play is for: the film that was watched last if it was left in the middle; else the first unwatched one after it, in the order of people; else
+    /// the first unwatched one; else the first. `None` where nothing plays.
     #[serde(default)]
-    pub main_file: Option<MainFile>,
-    /// Its files, padding left out. Empty in a list ([`topics`]).
+    pub next: Option<NextFilm>,
+    /// What a person chose for it ([`Intent::Choose`]).
+    #[serde(default)]
+    #[cfg_attr(test, ts(type = "Record<string, string>"))]
+    pub choices: BTreeMap<String, String>,
+    /// Its files, padding left out, in the order of people. Empty in a list ([`topics`]).
     pub files: Vec<FileView>,
 }
 
-/// The file that a torrent is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The film that is played next.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]
-pub struct MainFile {
+pub struct NextFilm {
     /// Its place in the torrent's list of files.
     pub index: u32,
-    /// Its path in the torrent, with `/`.
-    pub path: String,
+    /// Its name, without folders.
+    pub name: String,
+    /// Where it begins, seconds.
+    pub position_s: f64,
+    /// Whether it goes on where somebody left it.
+    pub resumes: bool,
 }
 
 /// One tracker of a torrent.
@@ -481,12 +525,42 @@ pub struct FileView {
     pub priority: Priority,
     /// Media type by its name.
     pub content_type: String,
-    /// Whether a browser's player takes this kind of file.
+    /// Whether it is to be watched or listened to. A player looks into it to see what that takes.
     pub playable: bool,
     /// Where it is served, below the daemon's base URL: `/stream/<fileId>?key=…`.
     pub url: String,
     /// Whether another file had its name already, so that its own has a number. [`Intent::Adopt`] goes on in that other file.
     pub displaced: bool,
+    /// Where to go on with it, seconds; 0 for its beginning.
+    pub position_s: f64,
+    /// Its length, seconds, where a player has said it.
+    pub duration_s: Option<f64>,
+    /// Whether it was watched.
+    pub watched: bool,
+}
+
+impl FileView {
+    /// A file of which nothing is there: it is in the torrent, and nowhere else.
+    ///
+    /// `path` is its path in the torrent, with `/`; `length` is in bytes.
+    pub fn new(index: u32, path: String, length: u64) -> Self {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let (content_type, playable) = (media::content_type(name).to_owned(), media::is_film(name));
+        Self {
+            index,
+            path,
+            length,
+            verified: 0,
+            priority: Priority::Normal,
+            content_type,
+            playable,
+            url: String::new(),
+            displaced: false,
+            position_s: 0.0,
+            duration_s: None,
+            watched: false,
+        }
+    }
 }
 
 /// One viewer's request.

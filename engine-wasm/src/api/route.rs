@@ -10,6 +10,7 @@ use super::error::{Code, Failure};
 use super::url;
 use crate::engine::Target;
 use crate::limits;
+use crate::marks::Report;
 use crate::metainfo::InfoHash;
 use crate::view::{FilePriority, Intent, Sharing};
 
@@ -31,6 +32,7 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     (ADOPT, &["POST"]),
     (LOCATION, &["PUT"]),
     (FILE_NAME, &["PUT"]),
+    (WATCHED, &["PUT"]),
 ];
 
 const TOPICS: &str = "/host/topics";
@@ -50,6 +52,7 @@ const RECHECK: &str = "/torrents/{infoHash}/recheck";
 const ADOPT: &str = "/torrents/{infoHash}/adopt";
 const LOCATION: &str = "/torrents/{infoHash}/location";
 const FILE_NAME: &str = "/torrents/{infoHash}/files/{index}/name";
+const WATCHED: &str = "/torrents/{infoHash}/files/{index}/watched";
 
 /// Longest body that says how to share, bytes.
 const MAX_SETTINGS: usize = 3 << 10;
@@ -128,6 +131,12 @@ pub(crate) enum Action {
         index: u32,
         name: String,
     },
+    /// Say how far a file was watched.
+    Watched {
+        info_hash: InfoHash,
+        index: u32,
+        report: Report,
+    },
     AddMagnet {
         link: String,
         keep: bool,
@@ -176,6 +185,12 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
             index: index(call.path)?,
             name: settings(call, MAX_SETTINGS, "its name, a text")?,
         }),
+        WATCHED => {
+            let (info_hash, index) = (info_hash(call.path)?, index(call.path)?);
+            let body: WatchedBody = settings(call, MAX_SETTINGS, "how far it was watched")?;
+            let report = Report::new(body.position_s, body.duration_s, body.watched).map_err(malformed)?;
+            Ok(Action::Watched { info_hash, index, report })
+        }
         RECHECK => Ok(Action::Recheck { info_hash: info_hash(call.path)?, begin: call.method == "POST" }),
         ADOPT => Ok(Action::Adopt(info_hash(call.path)?)),
         PLAYLIST => Ok(Action::Playlist(info_hash(call.path)?)),
@@ -203,6 +218,7 @@ fn pattern(path: &str) -> Option<&'static str> {
         [hash, "adopt"] if !hash.is_empty() => Some(ADOPT),
         [hash, "location"] if !hash.is_empty() => Some(LOCATION),
         [hash, "files", _, "name"] if !hash.is_empty() => Some(FILE_NAME),
+        [hash, "files", _, "watched"] if !hash.is_empty() => Some(WATCHED),
         [hash, "playlist.m3u8"] if !hash.is_empty() => Some(PLAYLIST),
         _ => None,
     }
@@ -244,6 +260,15 @@ struct AddBody {
     magnet: String,
     #[serde(default)]
     keep: bool,
+}
+
+/// What is not given stays as it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WatchedBody {
+    position_s: Option<f64>,
+    duration_s: Option<f64>,
+    watched: Option<bool>,
 }
 
 fn add(call: Call<'_>, keep: bool) -> Result<Action, Failure> {

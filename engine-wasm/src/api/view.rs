@@ -2,10 +2,12 @@
 //!
 //! Owns the names of fields, which `openapi.json` describes and a test compares. It is made from [`crate::view`], so both tell the same.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::view::{
-    FileView, NoticeView, PortMappingView, Priority, StreamView, TorrentState, TorrentVersion, TorrentView,
+    FileView, NextFilm, NoticeView, PortMappingView, Priority, StreamView, TorrentState, TorrentVersion, TorrentView,
     TrackerView, WaitView,
 };
 
@@ -79,10 +81,13 @@ pub(crate) struct Detail {
     root: String,
     lies_at: String,
     trackers: Vec<TrackerView>,
+    next: Option<NextFilm>,
+    choices: BTreeMap<String, String>,
     files: Vec<StatusFile>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct StatusFile {
     #[serde(flatten)]
     file: AddedFile,
@@ -90,6 +95,9 @@ struct StatusFile {
     progress: f64,
     priority: Priority,
     displaced: bool,
+    position_s: f64,
+    duration_s: Option<f64>,
+    watched: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -157,6 +165,9 @@ impl Detail {
             progress: if file.length == 0 { 1.0 } else { share(file.verified, file.length) },
             priority: file.priority,
             displaced: file.displaced,
+            position_s: file.position_s,
+            duration_s: file.duration_s,
+            watched: file.watched,
         };
         Self {
             status: Status::new(torrent, streams, temporary),
@@ -166,6 +177,8 @@ impl Detail {
             root: torrent.root.clone(),
             lies_at: torrent.lies_at.clone(),
             trackers: torrent.trackers.clone(),
+            next: torrent.next.clone(),
+            choices: torrent.choices.clone(),
             files: torrent.files.iter().map(file).collect(),
         }
     }

@@ -73,6 +73,7 @@ impl Engine {
         torrent.set_max_connections(self.config.max_connections);
         torrent.set_goals(self.config.goals);
         let info_hash = torrent.info_hash();
+        torrent.set_watching(self.notebook.of(info_hash), &mut cx);
         self.files.extend(torrent.file_ids().map(|(file, id)| (id.clone(), (info_hash, file))));
         self.torrents.insert(info_hash, torrent);
         Ok(())

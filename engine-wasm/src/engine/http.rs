@@ -263,6 +263,11 @@ impl Engine {
                 self.rename_file(&info_hash.to_string(), (index, &name), asker, now).map_err(unfit)?;
                 return Ok(None);
             }
+            Action::Watched { info_hash, index, report } => {
+                self.described_view(info_hash, now)?;
+                self.watched(&info_hash.to_string(), &[index], report, now).map_err(unfit)?;
+                Reply::nothing()
+            }
             Action::Remove { info_hash, delete_data } => {
                 self.check_known(info_hash)?;
                 self.known(&info_hash.to_string()).map_err(|message| Failure::new(Code::Conflict, message))?;

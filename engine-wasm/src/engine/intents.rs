@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{Engine, Target};
 use crate::discover::candidates::Source;
 use crate::magnet::Pending;
+use crate::marks::Report;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::torrent::{Asker, Torrent};
@@ -88,6 +89,14 @@ impl Engine {
                 self.rename_file(&info_hash, (index, &name), Asker::Intent(id), now)?;
                 return Ok(None);
             }
+            Intent::Watched { info_hash, file, position_s, duration_s, watched } => {
+                let report = Report::new(Some(position_s), duration_s, watched)?;
+                self.watched(&info_hash, &[file], report, now)?
+            }
+            Intent::SetWatched { info_hash, files, watched } => {
+                self.watched(&info_hash, &files, Report::watched(watched), now)?
+            }
+            Intent::Choose { info_hash, choices } => self.choose(&info_hash, choices, now)?,
             Intent::Remove { info_hash, delete_data } => {
                 let info_hash = self.known(&info_hash)?;
                 if self.root.is_none() {

@@ -144,7 +144,7 @@ impl Engine {
     }
 
     /// A torrent whose files are known.
-    fn described(&self, info_hash: &str) -> Result<&Torrent, String> {
+    pub(super) fn described(&self, info_hash: &str) -> Result<&Torrent, String> {
         let info_hash = self.known(info_hash)?;
         self.torrents.get(&info_hash).ok_or_else(|| "This torrent's files are not known yet.".to_owned())
     }

@@ -21,6 +21,7 @@ impl Engine {
         self.open_sockets(now);
         self.link_dht(now);
         self.tend_writes(now);
+        self.notebook.link(now);
         if self.loaded {
             return self.link_torrents(now);
         }
@@ -49,6 +50,7 @@ impl Engine {
         self.shared.ops.clear();
         self.shared.writes.unlink();
         self.store.unlink();
+        self.notebook.unlink();
         self.shared.conns.clear();
         self.shared.net.unlink();
         self.arrivals.clear();

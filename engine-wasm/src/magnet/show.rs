@@ -45,7 +45,8 @@ impl Pending {
             peers: u32::try_from(peers).unwrap_or(u32::MAX),
             known_peers: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
             file_count: 0,
-            main_file: None,
+            next: None,
+            choices: Default::default(),
             trackers: Vec::new(),
             files: Vec::new(),
         }

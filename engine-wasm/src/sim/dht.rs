@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
-use shared_proto::io::{Family, OpError, OpErrorKind, OpOutput};
+use shared_proto::io::{Family, Notes, OpError, OpErrorKind, OpOutput};
 use shared_proto::{IoCommand, IoEvent, Limits, OpId, Root, RootKey, SocketId};
 
 use crate::discover::dht::message::{Body, Message, Query};
@@ -100,6 +100,7 @@ impl Bench {
                 self.done(op, OpOutput::Unit);
             }
             IoCommand::KvScan { op, .. } => self.done(op, OpOutput::Keys(Vec::new())),
+            IoCommand::NotesRead { op } => self.done(op, OpOutput::Notes(Notes::default())),
             IoCommand::TcpListen { op, port, .. } => self.done(op, OpOutput::Bound { port }),
             IoCommand::UdpBind { op, socket, family: Family::V4, group: None, .. } => {
                 self.sockets.insert(socket, Family::V4);

@@ -32,5 +32,6 @@ mod tracker;
 mod trouble;
 mod v2;
 mod vast;
+mod watching;
 mod web_seeds;
 mod world;

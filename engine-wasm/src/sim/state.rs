@@ -3,44 +3,62 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use shared_proto::io::OpOutput;
+use shared_proto::io::{Note, Notes, OpOutput};
 use shared_proto::{IoCommand, OpId};
 
 /// Values by their keys.
 #[derive(Debug, Default)]
-pub(super) struct State(BTreeMap<String, Bytes>);
+pub(super) struct State {
+    values: BTreeMap<String, Bytes>,
+    /// What all programs of the user share.
+    pub(super) notes: BTreeMap<String, Note>,
+    /// Milliseconds since 1970.
+    pub(super) clock_ms: u64,
+}
 
 impl State {
     /// The keys, in order.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.values.keys().map(String::as_str)
     }
 
     /// What is kept under a key.
     pub(super) fn value(&self, key: &str) -> Option<Bytes> {
-        self.0.get(key).cloned()
+        self.values.get(key).cloned()
     }
 
     /// Somebody puts something under a key.
     pub(super) fn set(&mut self, key: &str, value: &[u8]) {
-        self.0.insert(key.to_owned(), Bytes::copy_from_slice(value));
+        self.values.insert(key.to_owned(), Bytes::copy_from_slice(value));
     }
 
     /// The answer to a command about it; the command, if it is about something else.
     pub(super) fn answer(&mut self, command: IoCommand) -> Result<(OpId, OpOutput), Box<IoCommand>> {
         Ok(match command {
             IoCommand::KvPut { op, key, value } => {
-                self.0.insert(key, value);
+                self.values.insert(key, value);
                 (op, OpOutput::Unit)
             }
-            IoCommand::KvGet { op, key } => (op, OpOutput::Value(self.0.get(&key).cloned())),
+            IoCommand::KvGet { op, key } => (op, OpOutput::Value(self.values.get(&key).cloned())),
             IoCommand::KvDelete { op, key } => {
-                self.0.remove(&key);
+                self.values.remove(&key);
                 (op, OpOutput::Unit)
             }
             IoCommand::KvScan { op, prefix } => {
                 let keys = self.keys().filter(|key| key.starts_with(&prefix)).map(str::to_owned).collect();
                 (op, OpOutput::Keys(keys))
+            }
+            IoCommand::NotePut { op, key, value, age_ms } => {
+                let note = Note { key: key.clone(), value, at_ms: self.clock_ms.saturating_sub(age_ms) };
+                let kept = self.notes.entry(key).or_insert_with(|| note.clone());
+                if kept.at_ms <= note.at_ms {
+                    *kept = note;
+                }
+                (op, OpOutput::Notes(Notes { notes: vec![kept.clone()], set_aside: Vec::new() }))
+            }
+            IoCommand::NotesRead { op } => {
+                let notes = self.notes.values().cloned().collect();
+                (op, OpOutput::Notes(Notes { notes, set_aside: Vec::new() }))
             }
             other => return Err(Box::new(other)),
         })

@@ -36,7 +36,7 @@ impl World {
         self.engine.snapshot(self.now).torrents.into_iter().map(|torrent| torrent.name).collect()
     }
 
-    fn kinds_of_notices(&self) -> Vec<NoticeKind> {
+    pub(super) fn kinds_of_notices(&self) -> Vec<NoticeKind> {
         self.engine.snapshot(self.now).notices.into_iter().map(|notice| notice.kind).collect()
     }
 

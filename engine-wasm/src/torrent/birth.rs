@@ -13,7 +13,7 @@ use super::relocate::Mover;
 use super::selection::Selection;
 use super::stamps::Stamps;
 use super::trouble::Trouble;
-use super::{Goals, Place, Record, Status, Torrent, give, resume, sharing, web};
+use super::{Goals, Place, Record, Status, Torrent, films, give, resume, sharing, web};
 use crate::context::Context;
 use crate::discover::candidates::{Candidates, Source};
 use crate::discover::holepunch::seeking::Seeking;
@@ -79,6 +79,7 @@ impl Torrent {
             stamps: Stamps::default(),
             trouble: Trouble::default(),
             removal: None,
+            films: films::Films::default(),
             mover: Mover::restored(record.as_ref().and_then(|record| record.moving.clone()), files.len()),
             pinned: BTreeSet::new(),
             to_hash: VecDeque::new(),
@@ -128,6 +129,7 @@ impl Torrent {
             files,
         };
         torrent.restore_priorities(&priorities);
+        torrent.find_films();
         for (file, changes) in changes {
             if let Some(slot) = torrent.files.get_mut(file as usize) {
                 slot.changes = changes;

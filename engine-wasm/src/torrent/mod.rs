@@ -9,6 +9,7 @@ mod donor;
 mod exchange;
 mod fetch;
 mod files;
+mod films;
 mod give;
 mod look;
 mod ops;
@@ -116,6 +117,7 @@ pub(crate) struct Torrent {
     trouble: Trouble,
     mover: Mover,
     removal: Option<Removal>,
+    films: films::Films,
     /// Pieces whose files stay open because somebody may write to them.
     pinned: BTreeSet<PieceIndex>,
     /// Full pieces that wait until their files can be open.

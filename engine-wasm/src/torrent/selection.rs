@@ -10,9 +10,9 @@ use crate::context::Context;
 use crate::geometry::{FileIndex, Geometry, PieceIndex, each_piece};
 use crate::media;
 use crate::metainfo::Metainfo;
+use crate::natural::natural;
 use crate::pick::piece_map::PieceState;
 use crate::pick::priority::Priority;
-use crate::stream::ahead;
 
 /// The priorities of a torrent's files.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Selection {
         let wanted = (0..).map(FileIndex).zip(&meta.files).filter(|&(file, _)| self.is_wanted(file));
         let mut alone = wanted.clone().map(|(file, _)| file);
         let films = wanted.filter(|(_, file)| file.path.last().is_some_and(|name| media::is_film(name)));
-        let first = films.min_by(|(_, a), (_, b)| ahead::natural(&a.path, &b.path)).map(|(file, _)| file);
+        let first = films.min_by(|(_, a), (_, b)| natural(&a.path, &b.path)).map(|(file, _)| file);
         self.film = first.or_else(|| alone.next().filter(|_| alone.next().is_none()));
     }
 

@@ -1,13 +1,13 @@
 //! A torrent as pages see it.
 
+use super::films::seconds;
 use super::sharing::Rest;
 use super::{Status, Torrent};
 use crate::geometry::{FileIndex, PieceIndex};
-use crate::media;
 use crate::peer::Peer;
 use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
-use crate::view::{FileView, Giving, MainFile, PiecesView, StreamView, TorrentState, TorrentView, TrackerView};
+use crate::view::{FileView, Giving, PiecesView, StreamView, TorrentState, TorrentView, TrackerView};
 use shared_proto::FileId;
 
 impl Torrent {
@@ -45,7 +45,8 @@ impl Torrent {
             peers: count(self.peers.values().filter(|peer| peer.is_ready())),
             known_peers: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
             file_count: count(self.meta.files.iter().filter(|file| !file.padding)),
-            main_file: self.main_file(),
+            next: self.next_film(),
+            choices: self.films.watching.choices.as_ref().map(|chosen| chosen.value.clone()).unwrap_or_default(),
             trackers: Vec::new(),
             files: Vec::new(),
         }
@@ -56,47 +57,29 @@ impl Torrent {
         self.trackers.views(now)
     }
 
-    /// Where the file is that it is about. The first of several of one length.
-    fn main_file(&self) -> Option<MainFile> {
-        let mut main: Option<(u64, MainFile)> = None;
-        for (index, file) in (0u32..).zip(&self.meta.files) {
-            if file.padding || main.as_ref().is_some_and(|(length, _)| file.length <= *length) {
-                continue;
-            }
-            let path = self.shown_path(FileIndex(index));
-            if path.last().is_some_and(|name| media::is_playable(name)) {
-                main = Some((file.length, MainFile { index, path: path.join("/") }));
-            }
-        }
-        main.map(|(_, file)| file)
-    }
-
     /// One of its files. `None` when there is no such file, or it is padding.
     pub(crate) fn file_view(&self, index: u32, url: &dyn Fn(&FileId) -> String) -> Option<FileView> {
         let (file, slot) = (self.meta.files.get(index as usize)?, self.files.get(index as usize)?);
         if file.padding {
             return None;
         }
-        let path = self.shown_path(FileIndex(index));
-        let name = path.last().map_or("", String::as_str);
+        let mark = self.mark(index);
+        let path = self.shown_path(FileIndex(index)).join("/");
         Some(FileView {
-            index,
-            path: path.join("/"),
-            length: file.length,
             verified: slot.verified,
             priority: self.selection.priority(FileIndex(index)),
-            content_type: media::content_type(name).to_owned(),
-            playable: media::is_playable(name),
             url: url(&slot.id),
             displaced: slot.is_displaced,
+            position_s: seconds(mark.position_ms),
+            duration_s: Some(mark.duration_ms).filter(|&length| length > 0).map(seconds),
+            watched: mark.watched,
+            ..FileView::new(index, path, file.length)
         })
     }
 
-    /// All of its files, padding left out.
+    /// All of its files, padding left out, in the order of people.
     pub(crate) fn file_views(&self, url: &dyn Fn(&FileId) -> String) -> Vec<FileView> {
-        (0..u32::try_from(self.files.len()).unwrap_or(u32::MAX))
-            .filter_map(|index| self.file_view(index, url))
-            .collect()
+        self.files_in_order().filter_map(|index| self.file_view(index, url)).collect()
     }
 
     /// Its viewers' requests.

@@ -18,27 +18,25 @@ pub(crate) enum ChoiceError {
     NothingToPlay,
 }
 
-/// The number under which people know a file: they count from one.
-pub(crate) fn number(file: &FileView) -> u32 {
-    file.index + 1
+/// The number under which people know one of these files: they count from one, in the order in which files are listed.
+pub(crate) fn number(files: &[FileView], file: &FileView) -> usize {
+    files.iter().position(|other| other.index == file.index).map_or(0, |at| at + 1)
 }
 
-/// The file of this number or name; without one the largest that a player takes.
+/// The file of this number or name; without one the largest film or sound.
 ///
 /// # Errors
 /// [`ChoiceError`].
 pub(crate) fn choose<'a>(files: &'a [FileView], wanted: Option<&str>) -> Result<&'a FileView, ChoiceError> {
     match wanted {
         Some(wanted) => named(files, wanted),
-        None => {
-            largest(files, |file| file.playable).or_else(|| largest(files, is_media)).ok_or(ChoiceError::NothingToPlay)
-        }
+        None => largest(files).ok_or(ChoiceError::NothingToPlay),
     }
 }
 
 fn named<'a>(files: &'a [FileView], wanted: &str) -> Result<&'a FileView, ChoiceError> {
-    let with_number = wanted.parse::<u32>().ok();
-    if let Some(file) = files.iter().find(|file| Some(number(file)) == with_number) {
+    let with_number = wanted.parse::<usize>().ok().and_then(|number| files.get(number.checked_sub(1)?));
+    if let Some(file) = with_number {
         return Ok(file);
     }
     let lower = wanted.to_lowercase();
@@ -66,22 +64,15 @@ fn name(file: &FileView) -> &str {
     file.path.rsplit('/').next().unwrap_or_default()
 }
 
-fn is_media(file: &FileView) -> bool {
-    file.content_type.starts_with("video/") || file.content_type.starts_with("audio/")
-}
-
 /// The largest; of several such the first.
-fn largest(files: &[FileView], test: impl Fn(&FileView) -> bool) -> Option<&FileView> {
-    files
-        .iter()
-        .filter(|file| test(file) && file.length > 0)
-        .max_by_key(|file| (file.length, std::cmp::Reverse(file.index)))
+fn largest(files: &[FileView]) -> Option<&FileView> {
+    let films = files.iter().filter(|file| file.playable && file.length > 0);
+    // Of several that are equal `max_by_key` takes the last.
+    films.rev().max_by_key(|file| file.length)
 }
 
 #[cfg(test)]
 mod tests {
-    use engine_wasm::media;
-
     use super::*;
 
     /// A torrent from a picture: `path:length`, separated by spaces.
@@ -90,17 +81,7 @@ mod tests {
             .zip(picture.split(' '))
             .map(|(index, entry)| {
                 let (path, length) = entry.split_once(':').unwrap();
-                FileView {
-                    index,
-                    path: path.to_owned(),
-                    length: length.parse().unwrap(),
-                    verified: 0,
-                    priority: engine_wasm::view::Priority::Normal,
-                    content_type: media::content_type(path).to_owned(),
-                    playable: media::is_playable(path),
-                    url: String::new(),
-                    displaced: false,
-                }
+                FileView::new(index, path.to_owned(), length.parse().unwrap())
             })
             .collect()
     }
@@ -117,7 +98,7 @@ mod tests {
     fn the_largest_film_is_the_default() {
         check("a/x.zip:900 a/film.mkv:500 a/sample.mp4:5", None, "a/film.mkv");
         check("a/1.mp3:7 a/2.mp3:7", None, "a/1.mp3");
-        check("old.avi:9 new.mp4:1", None, "new.mp4");
+        check("old.avi:9 new.mp4:1", None, "old.avi");
         check("old.avi:9 notes.txt:10", None, "old.avi");
         check("x.zip:9 empty.mp4:0", None, "no film and no sound");
     }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use engine_wasm::metainfo::Metainfo;
+use engine_wasm::natural::natural;
 use engine_wasm::view::{FileView, Giving, TorrentState, TorrentVersion, TorrentView};
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
@@ -56,7 +57,7 @@ async fn play(session: &mut Session, args: &Stream, player: Option<&str>, report
     let file = choose(&torrent.files, args.file.as_deref())?;
     let url = session.url(file);
     let fields = json!({
-        "url": url, "infoHash": torrent.info_hash, "name": torrent.name, "file": file_fields(file),
+        "url": url, "infoHash": torrent.info_hash, "name": torrent.name, "file": file_fields(&torrent.files, file),
         "dir": session.downloads(),
     });
     report.note(&format!("{} ({}). Ctrl+C ends it.", file.path, HumanBytes(file.length)));
@@ -128,7 +129,7 @@ pub(crate) async fn get(args: Get) -> Result<ExitCode> {
             }
             let words = format!("{} is complete in {}", torrent.name, session.downloads().display());
             let fields = json!({ "infoHash": torrent.info_hash, "name": torrent.name, "length": torrent.length,
-            "dir": session.downloads(), "files": torrent.files.iter().map(file_fields).collect::<Vec<_>>() });
+            "dir": session.downloads(), "files": all_fields(&torrent.files) });
             report.result("complete", &words, fields)?;
             if args.seed { give(session, &mut report).await } else { Ok(()) }
         },
@@ -258,36 +259,26 @@ async fn until(
 
 /// The files of a torrent file as the engine will show them, before it does.
 fn files(meta: &Metainfo) -> Vec<FileView> {
-    (0..)
-        .zip(&meta.files)
-        .filter(|(_, file)| !file.padding)
-        .map(|(index, file)| {
-            let name = file.path.last().map_or("", String::as_str);
-            FileView {
-                index,
-                path: file.path.join("/"),
-                length: file.length,
-                verified: 0,
-                priority: engine_wasm::view::Priority::Normal,
-                content_type: engine_wasm::media::content_type(name).to_owned(),
-                playable: engine_wasm::media::is_playable(name),
-                url: String::new(),
-                displaced: false,
-            }
-        })
-        .collect()
+    let mut files: Vec<_> = (0..).zip(&meta.files).filter(|(_, file)| !file.padding).collect();
+    files.sort_by(|(_, a), (_, b)| natural(&a.path, &b.path));
+    files.into_iter().map(|(index, file)| FileView::new(index, file.path.join("/"), file.length)).collect()
 }
 
 fn overview(info_hash: &str, name: &str, length: u64, piece_length: u32, files: &[FileView]) -> Value {
     json!({
         "infoHash": info_hash, "name": name, "length": length, "pieceLength": piece_length,
-        "files": files.iter().map(file_fields).collect::<Vec<_>>(),
+        "files": all_fields(files),
     })
 }
 
-fn file_fields(file: &FileView) -> Value {
+fn all_fields(files: &[FileView]) -> Vec<Value> {
+    files.iter().map(|file| file_fields(files, file)).collect()
+}
+
+/// One of these files.
+fn file_fields(files: &[FileView], file: &FileView) -> Value {
     json!({
-        "number": number(file), "path": file.path, "length": file.length, "contentType": file.content_type,
+        "number": number(files, file), "index": file.index, "path": file.path, "length": file.length, "contentType": file.content_type,
         "playable": file.playable,
     })
 }
@@ -318,8 +309,8 @@ fn show(fields: &Value, files: &[FileView], json: bool) -> Result<()> {
         say(&format!("{}{url}", if at == 0 { "web seeds  " } else { "           " }))?;
     }
     say("\n   #        size  file")?;
-    files.iter().try_for_each(|file| {
-        say(&format!("{:>4}  {:>10}  {}", number(file), HumanBytes(file.length).to_string(), file.path))
+    (1..).zip(files).try_for_each(|(number, file)| {
+        say(&format!("{:>4}  {:>10}  {}", number, HumanBytes(file.length).to_string(), file.path))
     })
 }
 

@@ -347,17 +347,7 @@ mod tests {
     }
 
     fn file(path: &str) -> FileView {
-        FileView {
-            index: 0,
-            path: path.into(),
-            length: 1,
-            verified: 0,
-            priority: engine_wasm::view::Priority::Normal,
-            content_type: String::new(),
-            playable: true,
-            url: String::new(),
-            displaced: false,
-        }
+        FileView::new(0, path.into(), 1)
     }
 
     #[test]

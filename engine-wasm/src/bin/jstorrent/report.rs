@@ -104,7 +104,7 @@ impl Report {
         }
         for kind in before.iter().map(|notice| notice.kind).filter(|kind| now.iter().all(|it| it.kind != *kind)) {
             let words = match kind {
-                NoticeKind::NotSaved => "The list of torrents and the settings are saved again.",
+                NoticeKind::NotSaved => "What changed is saved again.",
                 NoticeKind::NotRead => "The saved list of torrents could be read.",
                 NoticeKind::SetAside | NoticeKind::Unreadable => continue,
             };

@@ -214,6 +214,28 @@ fn files_are_chosen_and_checked_again_by_calls() {
 }
 
 #[test]
+fn what_was_watched_is_told_and_set_by_calls() {
+    let mut world = world(series());
+    world.add_file();
+    let path = format!("/torrents/{}", world.info_hash());
+    let of = |world: &mut World, index: u32| {
+        let body = world.call("GET", &path).json();
+        let files = body["files"].as_array().expect("files").clone();
+        let file = files.into_iter().find(|file| file["index"] == json!(index)).expect("such a file");
+        (json!([file["positionS"], file["durationS"], file["watched"]]), body["next"].clone())
+    };
+    let next = |index: u32, position_s: f64| json!({ "index": index, "name": "one two.mkv", "positionS": position_s, "resumes": position_s > 0.0 });
+    assert_eq!(of(&mut world, 0), (json!([0.0, null, false]), next(0, 0.0)));
+    let put = |world: &mut World, index: u32, body: &[u8]| world.put(&format!("{path}/files/{index}/watched"), body);
+    assert_eq!(put(&mut world, 0, b"{\"positionS\": 61.5, \"durationS\": 3000}").status, 204);
+    assert_eq!(of(&mut world, 0), (json!([61.5, 3000.0, false]), next(0, 61.5)));
+    assert_eq!(put(&mut world, 0, b"{\"watched\": true}").status, 204);
+    assert_eq!(of(&mut world, 0), (json!([0.0, 3000.0, true]), next(2, 0.0)));
+    assert_eq!(put(&mut world, 5, b"{\"watched\": true}").failure(), (400, "unusable".into()));
+    assert_eq!(put(&mut world, 0, b"{\"seen\": true}").failure(), (400, "malformed".into()));
+}
+
+#[test]
 fn other_methods_are_told_which_there_are() {
     let mut world = world(series());
     let hash = world.info_hash();

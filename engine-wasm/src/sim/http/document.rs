@@ -209,7 +209,8 @@ fn every_answer_has_the_documented_form() {
     let unseen: Vec<String> = all_fields(&proof.document).difference(&proof.seen).cloned().collect();
     // Of requests, not of answers; and of the daemon's path.
     let expected = "AddRequest.keep AddRequest.magnet Choice.index Choice.path Error.files FilePriority.index FilePriority.priority \
-        Location.folder Location.name Location.root Sharing.downLimitBps Sharing.ratioPercent Sharing.seedS Sharing.upLimitBps";
+        Location.folder Location.name Location.root Sharing.downLimitBps Sharing.ratioPercent Sharing.seedS Sharing.upLimitBps \
+        Watched.durationS Watched.positionS Watched.watched";
     assert_eq!(unseen.join(" "), expected);
 }
 
@@ -245,6 +246,12 @@ fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
         let answer = world.give("PATCH", &files.replace("{infoHash}", hash), WANT);
         proof.check(files, "patch", &answer);
         proof.check(ADOPT, "post", &world.call("POST", &ADOPT.replace("{infoHash}", hash)));
+        prove_watched(
+            proof,
+            world,
+            hash,
+            &[b"{\"positionS\": 1.5, \"durationS\": 100}", b"{\"positionS\": -1}", &huge],
+        );
         for method in ["POST", "DELETE"] {
             let answer = world.call(method, &recheck.replace("{infoHash}", hash));
             proof.check(recheck, &method.to_lowercase(), &answer);
@@ -260,12 +267,22 @@ fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
 fn prove_keeping_early(proof: &mut Proof, world: &mut World, hash: &str) {
     let (files, recheck) = ("/torrents/{infoHash}/files", "/torrents/{infoHash}/recheck");
     prove_moving(proof, world, hash, &[b"{}"]);
+    prove_watched(proof, world, hash, &[b"{}"]);
     let answer = world.give("PATCH", &files.replace("{infoHash}", hash), WANT);
     proof.check(files, "patch", &answer);
     proof.check(ADOPT, "post", &world.call("POST", &ADOPT.replace("{infoHash}", hash)));
     for method in ["POST", "DELETE"] {
         let answer = world.call(method, &recheck.replace("{infoHash}", hash));
         proof.check(recheck, &method.to_lowercase(), &answer);
+    }
+}
+
+/// What is answered to how far the first file was watched.
+fn prove_watched(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8]]) {
+    let path = "/torrents/{infoHash}/files/{index}/watched";
+    for body in bodies {
+        let answer = world.put(&path.replace("{infoHash}", hash).replace("{index}", "0"), body);
+        proof.check(path, "put", &answer);
     }
 }
 

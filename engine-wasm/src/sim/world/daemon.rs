@@ -11,6 +11,11 @@ use shared_proto::{FileRef, IoCommand, IoEvent, OpId, Span};
 use super::{DAEMON_DELAY, Event, World};
 use crate::io::Input;
 use crate::sim::disk::path_in;
+use crate::sim::state::State;
+use crate::time::Instant;
+
+/// When the world began, milliseconds since 1970.
+const BEGAN_MS: u64 = 1_800_000_000_000;
 
 impl World {
     pub(super) fn command(&mut self, command: IoCommand) {
@@ -64,18 +69,26 @@ impl World {
             IoCommand::KvPut { op, .. } if let Err(error) = self.disk.check_room(0) => {
                 self.tell(IoEvent::Done { op, result: Err(error) });
             }
-            IoCommand::KvPut { op, .. } | IoCommand::KvDelete { op, .. } if let Some(kind) = self.store_refuses => {
+            IoCommand::KvPut { op, .. } | IoCommand::KvDelete { op, .. } | IoCommand::NotePut { op, .. }
+                if let Some(kind) = self.store_refuses =>
+            {
                 self.tell(IoEvent::Done { op, result: Err(OpError { kind, message: "the disk is full".into() }) });
             }
             IoCommand::KvGet { op, .. } | IoCommand::KvScan { op, .. } if self.store_is_unreadable => {
                 let error = OpError { kind: OpErrorKind::Other, message: "the disk failed".into() };
                 self.tell(IoEvent::Done { op, result: Err(error) });
             }
-            other => match self.state.answer(other) {
+            other => match self.state_at(self.now).answer(other) {
                 Ok((op, output)) => self.tell(IoEvent::Done { op, result: Ok(output) }),
                 Err(other) => self.answer(*other),
             },
         }
+    }
+
+    /// What the daemon remembers, at this time.
+    fn state_at(&mut self, now: Instant) -> &mut State {
+        self.state.clock_ms = BEGAN_MS + now.0 / 1_000;
+        &mut self.state
     }
 
     fn answer(&mut self, command: IoCommand) {

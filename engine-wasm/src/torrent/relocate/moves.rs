@@ -169,6 +169,7 @@ impl Torrent {
             Stage::Returning(why) => self.mover.notice = Some(format!("{why} It lies where it was.")),
             _ => self.place = relocation.to,
         }
+        self.find_films();
         self.create_empty(cx);
         self.confirm(cx);
         self.wants_are_stale = true;

@@ -30,7 +30,7 @@ priority: Priority,
  */
 contentType: string, 
 /**
- * Whether a browser's player takes this kind of file.
+ * Whether it is to be watched or listened to. A player looks into it to see what that takes.
  */
 playable: boolean, 
 /**
@@ -40,4 +40,16 @@ url: string,
 /**
  * Whether another file had its name already, so that its own has a number. [`Intent::Adopt`] goes on in that other file.
  */
-displaced: boolean, };
+displaced: boolean, 
+/**
+ * Where to go on with it, seconds; 0 for its beginning.
+ */
+positionS: number, 
+/**
+ * Its length, seconds, where a player has said it.
+ */
+durationS: number | null, 
+/**
+ * Whether it was watched.
+ */
+watched: boolean, };

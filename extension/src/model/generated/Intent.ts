@@ -94,7 +94,47 @@ index: number,
 /**
  * Its new name, without folders.
  */
-name: string, } | { "kind": "remove", 
+name: string, } | { "kind": "watched", 
+/**
+ * Which torrent.
+ */
+infoHash: string, 
+/**
+ * Which file.
+ */
+file: number, 
+/**
+ * Where its player is, seconds.
+ */
+positionS: number, 
+/**
+ * Its length, seconds, where that is known.
+ */
+durationS: number | null, 
+/**
+ * Whether it counts as watched from now on; `None` for what follows from the position.
+ */
+watched: boolean | null, } | { "kind": "set_watched", 
+/**
+ * Which torrent.
+ */
+infoHash: string, 
+/**
+ * Which files.
+ */
+files: Array<number>, 
+/**
+ * Whether.
+ */
+watched: boolean, } | { "kind": "choose", 
+/**
+ * Which torrent.
+ */
+infoHash: string, 
+/**
+ * Names and values of the pages' own.
+ */
+choices: Record<string, string>, } | { "kind": "remove", 
 /**
  * Which torrent.
  */

@@ -1,0 +1,101 @@
+//! What people watch, carried to and from the notes: reports of pages and callers, and what other programs of the user wrote.
+//!
+//! Owns what is checked before a mark is set. The rules of marks are [`crate::marks`]'s, their keeping is [`crate::notebook`]'s.
+
+use std::collections::BTreeSet;
+
+use shared_proto::OpId;
+use shared_proto::io::{Notes, OpError, OpOutput};
+
+use super::{Engine, context};
+use crate::context::Owner;
+use crate::io::Output;
+use crate::marks::{Choices, Report};
+use crate::metainfo::InfoHash;
+use crate::notebook;
+use crate::time::Instant;
+
+impl Engine {
+    /// Somebody watches a file, or says whether it was watched.
+    pub(super) fn watched(
+        &mut self,
+        info_hash: &str,
+        files: &[u32],
+        report: Report,
+        now: Instant,
+    ) -> Result<InfoHash, String> {
+        let torrent = self.described(info_hash)?;
+        if let Some(unknown) = files.iter().find(|&&file| !torrent.has_file(file)) {
+            return Err(format!("There is no file {unknown} in this torrent."));
+        }
+        let info_hash = torrent.info_hash();
+        let watching = self.notebook.of(info_hash);
+        for &file in files {
+            let before = watching.mark(file);
+            let mark = before.after(report);
+            let is_first = !watching.marks.contains_key(&file);
+            if mark != before || is_first {
+                let at_once = is_first || report.is_word() || mark.watched != before.watched;
+                self.notebook.mark((info_hash, file), mark, at_once, now);
+            }
+        }
+        self.show_watching([info_hash].into(), now);
+        Ok(info_hash)
+    }
+
+    /// A person chose something for a torrent.
+    pub(super) fn choose(&mut self, info_hash: &str, choices: Choices, now: Instant) -> Result<InfoHash, String> {
+        let info_hash = self.described(info_hash)?.info_hash();
+        if !notebook::are_fit(&choices) {
+            return Err("These are too many choices, or too long ones.".to_owned());
+        }
+        self.notebook.choose(info_hash, choices, now);
+        self.show_watching([info_hash].into(), now);
+        Ok(info_hash)
+    }
+
+    /// Reads and writes what is due.
+    pub(super) fn tend_notes(&mut self, now: Instant) {
+        if self.root.is_none() {
+            return;
+        }
+        for errand in self.notebook.due(now) {
+            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            let op = cx.new_op(Owner::Engine);
+            if let Some(command) = self.notebook.command(errand, op, now) {
+                cx.order(command);
+            }
+        }
+    }
+
+    /// When something is due.
+    pub(super) fn notes_timeout(&self) -> Option<Instant> {
+        self.root.as_ref().and(self.notebook.next_wakeup())
+    }
+
+    /// An answer; false when it is to nothing that was asked here.
+    pub(super) fn notes_answered(&mut self, op: OpId, result: &Result<OpOutput, OpError>, now: Instant) -> bool {
+        let before = self.notebook.notices().count();
+        let Some(changed) = self.notebook.answered(op, result, now) else { return false };
+        if changed.is_empty() && self.notebook.notices().count() != before {
+            self.out.push_back(Output::Changed);
+        }
+        self.show_watching(changed, now);
+        true
+    }
+
+    /// Other programs wrote notes.
+    pub(super) fn notes_told(&mut self, notes: &Notes, now: Instant) {
+        let changed = self.notebook.told(notes);
+        self.out.push_back(Output::Changed);
+        self.show_watching(changed, now);
+    }
+
+    /// These torrents show what is noted of them.
+    fn show_watching(&mut self, changed: BTreeSet<InfoHash>, now: Instant) {
+        for info_hash in changed {
+            let watching = self.notebook.of(info_hash);
+            self.with(info_hash, now, |torrent, cx| torrent.set_watching(watching, cx));
+        }
+    }
+}

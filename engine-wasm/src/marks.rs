@@ -1,0 +1,288 @@
+//! What a person has watched: marks of files, and which film comes next.
+//!
+//! Owns the rules and the form in which marks are kept; [`crate::notebook`] keeps them. Pure: it knows no time but the order of marks.
+//!
+//! - A film is *watched* at 95 % of its length, or, if it is at least 20 minutes long, in its last two minutes: then credits run. A person may say so, too.
+//! - A film that is watched begins anew next time: its position is 0. It stays watched while somebody watches it again.
+//! - A film *resumes* from where it was left, unless that is within its first five seconds.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::media;
+use crate::time::Instant;
+
+/// Share of a film after which it is watched, percent.
+const WATCHED_PERCENT: u64 = 95;
+/// What is left of a long film when it is watched, milliseconds.
+const CREDITS_MS: u64 = 120_000;
+/// A film of this length is a long one, milliseconds.
+const LONG_MS: u64 = 20 * 60_000;
+/// Who left a film so soon has not begun with it, milliseconds.
+const BEGUN_MS: u64 = 5_000;
+/// Longest position that makes sense, seconds: a hundred days.
+const LONGEST_S: f64 = 8_640_000.0;
+/// A film that is so many times smaller than the largest one beside it is a sample or a trailer.
+const MUCH_SMALLER: u64 = 20;
+/// Names of folders, and words in names of files, of what comes with a film.
+const EXTRAS: &[&str] = &["sample", "samples", "trailer", "trailers", "extras", "featurettes", "bonus"];
+
+/// Most choices of one torrent, and the longest name and value of one, bytes.
+pub(crate) const CHOICES: (usize, usize, usize) = (16, 32, 128);
+
+/// How far a file was watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Mark {
+    /// Where to go on, milliseconds.
+    pub(crate) position_ms: u64,
+    /// Length, milliseconds; 0 while it is not known.
+    pub(crate) duration_ms: u64,
+    /// Whether it was watched to its end.
+    pub(crate) watched: bool,
+}
+
+/// What somebody says of a file that is being watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Report {
+    position_ms: Option<u64>,
+    duration_ms: Option<u64>,
+    watched: Option<bool>,
+}
+
+impl Report {
+    /// Times in seconds; what is not given stays as it is.
+    ///
+    /// # Errors
+    /// A time is negative, not finite or longer than a hundred days.
+    pub(crate) fn new(
+        position_s: Option<f64>,
+        duration_s: Option<f64>,
+        watched: Option<bool>,
+    ) -> Result<Self, &'static str> {
+        let ms = |seconds: Option<f64>| match seconds {
+            Some(seconds) if !(0.0..=LONGEST_S).contains(&seconds) => Err("This is no time in a film."),
+            Some(seconds) => Ok(u64::try_from(Duration::from_secs_f64(seconds).as_millis()).ok()),
+            None => Ok(None),
+        };
+        Ok(Self { position_ms: ms(position_s)?, duration_ms: ms(duration_s)?, watched })
+    }
+
+    /// A person says whether it was watched.
+    pub(crate) fn watched(watched: bool) -> Self {
+        Self { watched: Some(watched), ..Self::default() }
+    }
+
+    /// Whether a person says so, and not a player by the way.
+    pub(crate) fn is_word(self) -> bool {
+        self.watched.is_some()
+    }
+}
+
+impl Mark {
+    /// The mark after a report.
+    pub(crate) fn after(self, report: Report) -> Self {
+        let duration_ms = report.duration_ms.filter(|&length| length > 0).unwrap_or(self.duration_ms);
+        let position_ms = report.position_ms.unwrap_or(self.position_ms);
+        match report.watched {
+            Some(true) => Self { position_ms: 0, duration_ms, watched: true },
+            Some(false) => Self { position_ms: report.position_ms.unwrap_or(0), duration_ms, watched: false },
+            None if is_over(position_ms, duration_ms) => Self { position_ms: 0, duration_ms, watched: true },
+            None => Self { position_ms, duration_ms, watched: self.watched },
+        }
+    }
+
+    /// Whether somebody left it in the middle.
+    pub(crate) fn resumes(self) -> bool {
+        self.position_ms >= BEGUN_MS
+    }
+}
+
+fn is_over(position_ms: u64, duration_ms: u64) -> bool {
+    let left = duration_ms.saturating_sub(position_ms);
+    let is_at_the_end = position_ms.saturating_mul(100) >= duration_ms.saturating_mul(WATCHED_PERCENT);
+    duration_ms > 0 && (is_at_the_end || (duration_ms >= LONG_MS && left <= CREDITS_MS))
+}
+
+/// When something was noted. What is not kept yet is newer than all that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum When {
+    /// Milliseconds since 1970.
+    At(u64),
+    /// The engine's own time.
+    Fresh(Instant),
+}
+
+/// Something, and when it was noted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dated<T> {
+    pub(crate) value: T,
+    pub(crate) when: When,
+}
+
+/// What a person chose for a torrent, such as languages: names and values of the pages' own.
+pub(crate) type Choices = BTreeMap<String, String>;
+
+/// What is noted of one torrent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Watching {
+    /// By the files' indices.
+    pub(crate) marks: BTreeMap<u32, Dated<Mark>>,
+    pub(crate) choices: Option<Dated<Choices>>,
+}
+
+impl Watching {
+    /// The mark of a file; an empty one if it has none.
+    pub(crate) fn mark(&self, file: u32) -> Mark {
+        self.marks.get(&file).map(|dated| dated.value).unwrap_or_default()
+    }
+
+    /// What the next click on play is for, out of films in their order: the film that was watched last if it was left in the middle; else the first unwatched one
+    /// after it; else the first unwatched one; when all are watched, the first. `is_there` says which files of the torrent are still wanted.
+    pub(crate) fn next(&self, films: &[u32], is_wanted: impl Fn(u32) -> bool) -> Option<u32> {
+        let last = self.marks.iter().max_by_key(|(_, dated)| dated.when).map(|(&file, dated)| (file, dated.value));
+        if let Some((file, mark)) = last
+            && mark.resumes()
+        {
+            return Some(file);
+        }
+        let at = last.and_then(|(file, _)| films.iter().position(|&film| film == file)).unwrap_or(0);
+        let mut turns = films[at.min(films.len())..].iter().chain(films).copied();
+        let is_new = |&film: &u32| !self.mark(film).watched;
+        turns
+            .clone()
+            .find(|film| is_new(film) && is_wanted(*film))
+            .or_else(|| turns.clone().find(is_new))
+            .or_else(|| films.iter().copied().find(|&film| is_wanted(film)))
+            .or_else(|| turns.next())
+    }
+}
+
+/// The files that a torrent is about, out of all of them with their paths and lengths in bytes: its videos, or its sounds where there are none. Samples, trailers
+/// and extras are left out where something else is there.
+pub(crate) fn films<'a>(files: impl Iterator<Item = (u32, &'a [String], u64)> + Clone) -> Vec<u32> {
+    let name = |path: &'a [String]| path.last().map_or("", String::as_str);
+    let has_video = files.clone().any(|(_, path, _)| media::is_video(name(path)));
+    let is_meant = move |path: &'a [String]| match has_video {
+        true => media::is_video(name(path)),
+        false => media::is_film(name(path)),
+    };
+    let films = files.filter(move |(_, path, _)| is_meant(path));
+    let largest = films.clone().map(|(_, _, length)| length).max().unwrap_or(0);
+    let is_main = |path: &[String], length: u64| {
+        !is_extra(path) && (!has_video || length.saturating_mul(MUCH_SMALLER) >= largest)
+    };
+    let main: Vec<u32> =
+        films.clone().filter(|&(_, path, length)| is_main(path, length)).map(|(file, ..)| file).collect();
+    if main.is_empty() { films.map(|(file, ..)| file).collect() } else { main }
+}
+
+fn is_extra(path: &[String]) -> bool {
+    let is_word = |word: &str| EXTRAS.iter().any(|extra| word.eq_ignore_ascii_case(extra));
+    let Some((name, folders)) = path.split_last() else { return false };
+    // The torrent's own folder is called as its maker likes.
+    folders.iter().skip(1).any(|folder| is_word(folder))
+        || name.split(|letter: char| !letter.is_alphanumeric()).any(|word| is_word(word) && !word.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: f64 = 60.0;
+
+    fn report(position_s: f64, duration_s: f64) -> Report {
+        Report::new(Some(position_s), Some(duration_s), None).unwrap()
+    }
+
+    #[test]
+    fn a_film_is_watched_when_the_credits_run() {
+        let check = |position_s: f64, duration_s: f64, watched: bool| {
+            let mark = Mark::default().after(report(position_s, duration_s));
+            assert_eq!(mark.watched, watched, "{position_s} of {duration_s}");
+            assert_eq!(mark.position_ms == 0, watched, "what is watched begins anew");
+        };
+        check(94.0, 100.0, false);
+        check(95.0, 100.0, true);
+        check(100.0, 100.0, true);
+        check(17.0 * MINUTE, 19.0 * MINUTE, false);
+        check(18.0 * MINUTE, 20.0 * MINUTE, true);
+        check(17.9 * MINUTE, 20.0 * MINUTE, false);
+        check(114.0 * MINUTE, 120.0 * MINUTE, true);
+        check(113.0 * MINUTE, 120.0 * MINUTE, false);
+        check(500.0, 0.0, false);
+    }
+
+    #[test]
+    fn what_is_watched_stays_so_until_somebody_says_otherwise() {
+        let watched = Mark::default().after(report(99.0, 100.0));
+        let again = watched.after(report(50.0, 100.0));
+        assert!(again.watched && again.resumes());
+        assert_eq!(again.after(Report::watched(false)), Mark { position_ms: 0, duration_ms: 100_000, watched: false });
+        let said = Mark::default().after(report(50.0, 100.0)).after(Report::watched(true));
+        assert!(said.watched && !said.resumes());
+        let unknown = Mark { duration_ms: 7, ..Mark::default() }.after(Report::new(Some(1.0), None, None).unwrap());
+        assert_eq!(unknown.duration_ms, 7, "a length that is known stays known");
+        for nonsense in [-1.0, f64::NAN, f64::INFINITY, 1e18] {
+            assert!(
+                Report::new(Some(nonsense), None, None).is_err() && Report::new(None, Some(nonsense), None).is_err()
+            );
+        }
+    }
+
+    /// Films 0 to 4 from a picture: `-` unwatched, `w` watched, `m` left in the middle, `.` just begun, in upper case the one that was noted last.
+    fn check(picture: &str, wanted: &str, expected: Option<u32>) {
+        let mut watching = Watching::default();
+        for (file, letter) in (0..).zip(picture.chars()).filter(|(_, letter)| *letter != '-') {
+            let value = match letter.to_ascii_lowercase() {
+                'w' => Mark { watched: true, ..Mark::default() },
+                'm' => Mark { position_ms: 60_000, ..Mark::default() },
+                _ => Mark { position_ms: 1_000, ..Mark::default() },
+            };
+            let when = if letter.is_ascii_uppercase() || letter == ':' { When::Fresh(Instant(1)) } else { When::At(7) };
+            watching.marks.insert(file, Dated { value, when });
+        }
+        let films: Vec<u32> = (0..).take(wanted.len()).collect();
+        let is_wanted = |film: u32| wanted.as_bytes()[film as usize] == b'+';
+        assert_eq!(watching.next(&films, is_wanted), expected, "{picture} {wanted}");
+    }
+
+    #[test]
+    fn the_next_film_is_the_one_that_was_left_or_comes_after_the_last() {
+        check("-----", "+++++", Some(0));
+        check("-----", "-++++", Some(1));
+        check("-----", "-----", Some(0));
+        check("w-M--", "+++++", Some(2));
+        check("w-M--", "++-++", Some(2));
+        check("ww-W-", "+++++", Some(4));
+        check("w--mW", "+++++", Some(1));
+        check("w-mW-", "+++++", Some(4));
+        check("wwwwW", "+++++", Some(0));
+        check("W-m--", "+++++", Some(1));
+        check("--:--", "+++++", Some(2));
+        check("", "", None);
+    }
+
+    fn films_of(picture: &str) -> Vec<u32> {
+        let files: Vec<(Vec<String>, u64)> = picture
+            .split(", ")
+            .map(|entry| {
+                let (path, length) = entry.rsplit_once(' ').unwrap();
+                (path.split('/').map(str::to_owned).collect(), length.parse().unwrap())
+            })
+            .collect();
+        films((0..).zip(&files).map(|(file, (path, length))| (file, path.as_slice(), *length)))
+    }
+
+    #[test]
+    fn a_torrent_is_about_its_films_and_not_about_what_comes_with_them() {
+        assert_eq!(films_of("a/Film.mkv 900, a/Sample/film.mkv 800, a/theme.mp3 9, a/x.nfo 1"), [0]);
+        assert_eq!(films_of("a/1.mkv 900, a/1-sample.mkv 800, a/2.mkv 90, a/teaser.mkv 44"), [0, 2]);
+        assert_eq!(films_of("Extras/1.mkv 900, Extras/2.mkv 900"), [0, 1]);
+        assert_eq!(films_of("a/1.mp3 900, a/2.mp3 1, a/cover.jpg 5"), [0, 1]);
+        assert_eq!(films_of("a/sample.avi 5"), [0]);
+        assert_eq!(films_of("a/x.zip 5"), [] as [u32; 0]);
+    }
+}

@@ -1,0 +1,377 @@
+//! What a person has watched, in all torrents: kept as notes in the daemon's file that all programs of the user share.
+//!
+//! Owns the notes as far as they are known here, what of them is not durable yet, and when it is sent again. It decides nothing about films; that is
+//! [`crate::marks`]. Invariants: a change stays here until the daemon has said which note is kept; of a note that others wrote meanwhile the newer one counts.
+//! A position goes down at most every five seconds, everything else at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use shared_proto::io::{Note, Notes, OpError, OpErrorKind, OpOutput};
+use shared_proto::{IoCommand, OpId};
+
+use crate::marks::{CHOICES, Choices, Dated, Mark, Watching, When};
+use crate::metainfo::InfoHash;
+use crate::time::Instant;
+use crate::view::{NoticeKind, NoticeView};
+
+/// Positions gather for so long: each write costs the disk a sync.
+const GATHER: Duration = Duration::from_secs(5);
+/// What failed is tried again after this.
+const FIRST: Duration = Duration::from_secs(5);
+/// Each further time after twice as long, and never after longer than this.
+const LAST: Duration = Duration::from_secs(60);
+
+/// What a note is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    /// How far a file was watched.
+    Film(InfoHash, u32),
+    /// What was chosen for a torrent.
+    Choices(InfoHash),
+}
+
+impl Subject {
+    fn parse(key: &str) -> Option<Self> {
+        let mut parts = key.split('/');
+        let (kind, info_hash) = (parts.next()?, parts.next()?.parse().ok()?);
+        match (kind, parts.next(), parts.next()) {
+            ("film", Some(file), None) => Some(Self::Film(info_hash, file.parse().ok()?)),
+            ("choices", None, None) => Some(Self::Choices(info_hash)),
+            _ => None,
+        }
+    }
+
+    fn key(self) -> String {
+        match self {
+            Self::Film(info_hash, file) => format!("film/{info_hash}/{file}"),
+            Self::Choices(info_hash) => format!("choices/{info_hash}"),
+        }
+    }
+
+    fn torrent(self) -> InfoHash {
+        match self {
+            Self::Film(info_hash, _) | Self::Choices(info_hash) => info_hash,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Change {
+    /// When it happened.
+    since: Instant,
+    /// When it is to be written down.
+    due: Instant,
+    /// The command that is under way.
+    op: Option<OpId>,
+    /// Whether it changed again since that was sent.
+    is_newer: bool,
+    wait: Duration,
+}
+
+/// Something to order of the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errand {
+    /// All notes.
+    Read,
+    /// One note to be kept.
+    Put(Subject),
+}
+
+/// All that is known.
+#[derive(Debug, Default)]
+pub(crate) struct Notebook {
+    torrents: BTreeMap<InfoHash, Watching>,
+    changes: BTreeMap<Subject, Change>,
+    underway: BTreeMap<OpId, Errand>,
+    /// When everything is read; `None` when it was.
+    read_at: Option<Instant>,
+    trouble: Option<String>,
+    set_aside: Vec<String>,
+}
+
+impl Notebook {
+    /// A daemon is there.
+    pub(crate) fn link(&mut self, now: Instant) {
+        self.read_at = Some(now);
+    }
+
+    /// It is gone, and nobody knows what of this it wrote.
+    pub(crate) fn unlink(&mut self) {
+        self.underway.clear();
+        (self.read_at, self.trouble) = (None, None);
+        for change in self.changes.values_mut() {
+            (change.op, change.due, change.wait) = (None, change.since, FIRST);
+        }
+    }
+
+    /// What is noted of a torrent.
+    pub(crate) fn of(&self, info_hash: InfoHash) -> Watching {
+        self.torrents.get(&info_hash).cloned().unwrap_or_default()
+    }
+
+    /// A file was watched so far. Written down at once, or when some time has passed.
+    pub(crate) fn mark(&mut self, (info_hash, file): (InfoHash, u32), mark: Mark, at_once: bool, now: Instant) {
+        let dated = Dated { value: mark, when: When::Fresh(now) };
+        self.torrents.entry(info_hash).or_default().marks.insert(file, dated);
+        self.change(Subject::Film(info_hash, file), at_once, now);
+    }
+
+    /// These are the choices for a torrent.
+    pub(crate) fn choose(&mut self, info_hash: InfoHash, choices: Choices, now: Instant) {
+        let dated = Dated { value: choices, when: When::Fresh(now) };
+        self.torrents.entry(info_hash).or_default().choices = Some(dated);
+        self.change(Subject::Choices(info_hash), true, now);
+    }
+
+    fn change(&mut self, subject: Subject, at_once: bool, now: Instant) {
+        let due = if at_once { now } else { now + GATHER };
+        let fresh = Change { since: now, due, op: None, is_newer: false, wait: FIRST };
+        let change = self.changes.entry(subject).or_insert(fresh);
+        // What is under way was due before; what comes after it waits anew.
+        let is_first_since = change.op.is_some() && !change.is_newer;
+        change.due = if is_first_since { due } else { change.due.min(due) };
+        (change.since, change.is_newer) = (now, change.op.is_some());
+    }
+
+    /// When there is something to do.
+    pub(crate) fn next_wakeup(&self) -> Option<Instant> {
+        let waiting = self.changes.values().filter(|change| change.op.is_none()).map(|change| change.due);
+        waiting.chain(self.read_at).min()
+    }
+
+    /// What is due.
+    pub(crate) fn due(&self, now: Instant) -> Vec<Errand> {
+        let read = self.read_at.filter(|&at| at <= now).map(|_| Errand::Read);
+        let due = self.changes.iter().filter(|(_, change)| change.op.is_none() && change.due <= now);
+        read.into_iter().chain(due.map(|(&subject, _)| Errand::Put(subject))).collect()
+    }
+
+    /// The command for an errand, which is under way from now on. `None` when there is nothing to write.
+    pub(crate) fn command(&mut self, errand: Errand, op: OpId, now: Instant) -> Option<IoCommand> {
+        let command = match errand {
+            Errand::Read => {
+                self.read_at = None;
+                IoCommand::NotesRead { op }
+            }
+            Errand::Put(subject) => {
+                let value = self.value(subject)?;
+                let change = self.changes.get_mut(&subject)?;
+                (change.op, change.is_newer) = (Some(op), false);
+                let age = now.saturating_since(change.since).as_millis();
+                let age_ms = u64::try_from(age).unwrap_or(u64::MAX);
+                IoCommand::NotePut { op, key: subject.key(), value, age_ms }
+            }
+        };
+        self.underway.insert(op, errand);
+        Some(command)
+    }
+
+    /// The daemon answered; the torrents of which something else is noted now. `None` when it is no answer to this.
+    pub(crate) fn answered(
+        &mut self,
+        op: OpId,
+        result: &Result<OpOutput, OpError>,
+        now: Instant,
+    ) -> Option<BTreeSet<InfoHash>> {
+        let errand = self.underway.remove(&op)?;
+        let notes = match result {
+            Ok(OpOutput::Notes(notes)) => Some(notes),
+            _ => None,
+        };
+        let failure = result.as_ref().err();
+        match errand {
+            Errand::Read if notes.is_none() => self.read_at = Some(now + FIRST),
+            Errand::Read => {}
+            Errand::Put(subject) => {
+                let Some(change) = self.changes.get_mut(&subject).filter(|change| change.op == Some(op)) else {
+                    return Some(BTreeSet::new());
+                };
+                change.op = None;
+                let is_refused = failure.is_some_and(|error| error.kind == OpErrorKind::Limit);
+                if change.is_newer {
+                    change.due = change.due.max(now);
+                } else if notes.is_some() || is_refused {
+                    self.changes.remove(&subject);
+                } else {
+                    change.due = now + change.wait;
+                    change.wait = LAST.min(change.wait * 2);
+                }
+            }
+        }
+        self.trouble = failure.map(|error| error.message.clone());
+        Some(notes.map(|notes| self.told(notes)).unwrap_or_default())
+    }
+
+    /// Notes as the daemon keeps them; the torrents of which something else is noted now. What is not written down here is newer.
+    pub(crate) fn told(&mut self, told: &Notes) -> BTreeSet<InfoHash> {
+        self.set_aside.clone_from(&told.set_aside);
+        let taken = told.notes.iter().filter_map(|note| self.take(note));
+        taken.collect()
+    }
+
+    fn take(&mut self, note: &Note) -> Option<InfoHash> {
+        let subject = Subject::parse(&note.key).filter(|subject| !self.changes.contains_key(subject))?;
+        let when = When::At(note.at_ms);
+        match subject {
+            Subject::Film(info_hash, file) => {
+                let value: Mark = serde_json::from_str(&note.value).ok()?;
+                self.torrents.entry(info_hash).or_default().marks.insert(file, Dated { value, when });
+            }
+            Subject::Choices(info_hash) => {
+                let value = serde_json::from_str(&note.value).ok().filter(are_fit)?;
+                self.torrents.entry(info_hash).or_default().choices = Some(Dated { value, when });
+            }
+        }
+        Some(subject.torrent())
+    }
+
+    fn value(&self, subject: Subject) -> Option<String> {
+        let watching = self.torrents.get(&subject.torrent())?;
+        let value = match subject {
+            Subject::Film(_, file) => serde_json::to_string(&watching.marks.get(&file)?.value),
+            Subject::Choices(_) => serde_json::to_string(&watching.choices.as_ref()?.value),
+        };
+        Some(value.expect("a note is plain JSON"))
+    }
+
+    /// What a person has to know.
+    pub(crate) fn notices(&self) -> impl Iterator<Item = NoticeView> + '_ {
+        let trouble = self.trouble.as_ref().map(|reason| {
+            let words = "What you watch, and how far, can't be saved or read now";
+            NoticeView { kind: NoticeKind::NotSaved, message: format!("{words}: {reason}. It is tried again.") }
+        });
+        let aside = self.set_aside.iter().map(|path| {
+            let words = format!("The file that says what you have watched was damaged, and is kept as {path}");
+            NoticeView { kind: NoticeKind::SetAside, message: format!("{words}. Delete it to dismiss this message.") }
+        });
+        trouble.into_iter().chain(aside)
+    }
+}
+
+/// Whether choices are as few and as short as they have to be.
+pub(crate) fn are_fit(choices: &Choices) -> bool {
+    let (count, name, value) = CHOICES;
+    choices.len() <= count && choices.iter().all(|(key, text)| key.len() <= name && text.len() <= value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Instant {
+        Instant(seconds * 1_000_000)
+    }
+
+    fn hash() -> InfoHash {
+        "ab".repeat(20).parse().unwrap()
+    }
+
+    fn mark(position_ms: u64) -> Mark {
+        Mark { position_ms, ..Mark::default() }
+    }
+
+    fn kept(position_ms: u64, at_ms: u64) -> Notes {
+        let value = serde_json::to_string(&mark(position_ms)).unwrap();
+        let note = Note { key: format!("film/{}/3", "ab".repeat(20)), value, at_ms };
+        Notes { notes: vec![note], set_aside: Vec::new() }
+    }
+
+    fn position(book: &Notebook) -> u64 {
+        book.of(hash()).mark(3).position_ms
+    }
+
+    /// Sends what is due; the age of the one note that is.
+    fn send(book: &mut Notebook, op: u64, now: Instant) -> u64 {
+        let [errand] = book.due(now)[..] else { panic!("{:?}", book.due(now)) };
+        match book.command(errand, OpId(op), now) {
+            Some(IoCommand::NotePut { age_ms, .. }) => age_ms,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn positions_gather_and_words_go_at_once() {
+        let mut book = Notebook::default();
+        book.mark((hash(), 3), mark(1), false, at(10));
+        assert_eq!(book.next_wakeup(), Some(at(15)));
+        book.mark((hash(), 3), mark(2), false, at(13));
+        assert_eq!(book.next_wakeup(), Some(at(15)), "later ones do not put it off");
+        book.mark((hash(), 3), mark(3), true, at(14));
+        assert_eq!((book.next_wakeup(), send(&mut book, 1, at(14))), (Some(at(14)), 0));
+        book.answered(OpId(1), &Ok(OpOutput::Notes(kept(3, 99))), at(15)).unwrap();
+        assert_eq!((book.next_wakeup(), position(&book)), (None, 3));
+    }
+
+    #[test]
+    fn what_changes_while_it_is_written_is_written_again() {
+        let mut book = Notebook::default();
+        book.mark((hash(), 3), mark(1), true, at(10));
+        send(&mut book, 1, at(10));
+        book.mark((hash(), 3), mark(2), false, at(11));
+        assert_eq!(book.next_wakeup(), None, "one command a note");
+        book.answered(OpId(1), &Ok(OpOutput::Notes(kept(1, 99))), at(12)).unwrap();
+        assert_eq!(position(&book), 2);
+        assert_eq!(book.next_wakeup(), Some(at(16)));
+        assert_eq!(send(&mut book, 2, at(17)), 6_000);
+    }
+
+    #[test]
+    fn a_failure_is_said_and_tried_again_and_tells_how_old_the_note_is() {
+        let mut book = Notebook::default();
+        book.mark((hash(), 3), mark(1), true, at(10));
+        send(&mut book, 1, at(10));
+        let full = Err(OpError { kind: OpErrorKind::Full, message: "the disk is full".into() });
+        book.answered(OpId(1), &full, at(10)).unwrap();
+        assert!(book.notices().next().unwrap().message.contains("the disk is full"));
+        assert_eq!(book.next_wakeup(), Some(at(15)));
+        assert_eq!(send(&mut book, 2, at(15)), 5_000);
+        book.unlink();
+        assert_eq!(book.notices().count(), 0, "the next daemon may do better");
+        book.answered(OpId(2), &Ok(OpOutput::Notes(kept(1, 99))), at(16));
+        assert_eq!(send(&mut book, 3, at(20)), 10_000, "nobody knows what the former daemon wrote");
+        // Another program was later: its note counts.
+        assert_eq!(book.answered(OpId(3), &Ok(OpOutput::Notes(kept(7, 99))), at(20)).unwrap().len(), 1);
+        assert_eq!((position(&book), book.next_wakeup()), (7, None));
+        let too_long = Err(OpError { kind: OpErrorKind::Limit, message: "too long".into() });
+        book.mark((hash(), 3), mark(1), true, at(30));
+        send(&mut book, 4, at(30));
+        book.answered(OpId(4), &too_long, at(30)).unwrap();
+        assert_eq!(book.next_wakeup(), None, "what is refused once is refused again");
+    }
+
+    #[test]
+    fn what_others_write_counts_unless_something_newer_is_on_its_way() {
+        let mut book = Notebook::default();
+        assert_eq!(book.told(&kept(7, 99)).into_iter().collect::<Vec<_>>(), [hash()]);
+        assert_eq!(position(&book), 7);
+        book.mark((hash(), 3), mark(8), false, at(1));
+        assert!(book.told(&kept(9, 100)).is_empty());
+        assert_eq!(position(&book), 8);
+    }
+
+    #[test]
+    fn notes_that_make_no_sense_are_passed_over() {
+        let mut book = Notebook::default();
+        let hash = "ab".repeat(20);
+        let many: Choices = (0..17).map(|number| (number.to_string(), String::new())).collect();
+        let many = serde_json::to_string(&many).unwrap();
+        for (key, value) in [
+            ("film/x/3".to_owned(), "{}"),
+            (format!("film/{hash}/-1"), "{}"),
+            (format!("film/{hash}/3/4"), "{}"),
+            (format!("film/{hash}"), "{}"),
+            (format!("film/{hash}/3"), "noise"),
+            (format!("film/{hash}/3"), "{\"positionMs\":-1}"),
+            (format!("choices/{hash}/3"), "{}"),
+            (format!("choices/{hash}"), &many),
+            ("something else".to_owned(), "{}"),
+        ] {
+            let notes =
+                Notes { notes: vec![Note { key: key.clone(), value: value.into(), at_ms: 1 }], set_aside: vec![] };
+            assert!(book.told(&notes).is_empty(), "{key} {value}");
+        }
+        let note = Note { key: format!("film/{hash}/3"), value: "{\"later\":1}".into(), at_ms: 1 };
+        assert_eq!(book.told(&Notes { notes: vec![note], set_aside: vec![] }).len(), 1, "fields of a later version");
+    }
+}

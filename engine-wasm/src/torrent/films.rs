@@ -1,0 +1,73 @@
+//! A torrent as what people watch: the order of its files, which of them are films, and how far these were watched.
+//!
+//! Owns what follows from names alone, worked out when names change. The rules are [`crate::natural`]'s and [`crate::marks`]'s.
+
+use super::Torrent;
+use crate::context::Context;
+use crate::geometry::FileIndex;
+use crate::marks::{self, Mark, Watching};
+use crate::natural::natural;
+use crate::view::NextFilm;
+
+/// What is known of its files as films.
+#[derive(Debug, Default)]
+pub(super) struct Films {
+    /// All files but padding, in the order of people.
+    order: Vec<u32>,
+    /// Those of them that it is about.
+    main: Vec<u32>,
+    /// How far they were watched.
+    pub(super) watching: Watching,
+}
+
+impl Torrent {
+    /// Names may be other ones now.
+    pub(super) fn find_films(&mut self) {
+        let paths: Vec<(u32, Vec<String>, u64)> = (0u32..)
+            .zip(&self.meta.files)
+            .filter(|(_, file)| !file.padding)
+            .map(|(index, file)| (index, self.shown_path(FileIndex(index)), file.length))
+            .collect();
+        let mut files: Vec<&(u32, Vec<String>, u64)> = paths.iter().collect();
+        files.sort_by(|(_, a, _), (_, b, _)| natural(a, b));
+        self.films.order = files.iter().map(|(index, ..)| *index).collect();
+        self.films.main = marks::films(files.iter().map(|(index, path, length)| (*index, path.as_slice(), *length)));
+    }
+
+    /// Its files, padding left out, in the order of people.
+    pub(super) fn files_in_order(&self) -> impl Iterator<Item = u32> + '_ {
+        self.films.order.iter().copied()
+    }
+
+    /// Whether it has a file of this index that is not padding.
+    pub(crate) fn has_file(&self, file: u32) -> bool {
+        self.meta.files.get(file as usize).is_some_and(|file| !file.padding)
+    }
+
+    /// How far a file was watched.
+    pub(super) fn mark(&self, file: u32) -> Mark {
+        self.films.watching.mark(file)
+    }
+
+    /// What is noted of it.
+    pub(crate) fn set_watching(&mut self, watching: Watching, cx: &mut Context<'_>) {
+        self.films.watching = watching;
+        cx.changed();
+    }
+
+    /// What the next click on play is for; `None` when there is nothing to play.
+    pub(super) fn next_film(&self) -> Option<NextFilm> {
+        let is_wanted = |file| self.selection.is_wanted(FileIndex(file));
+        let next = self.films.watching.next(&self.films.main, is_wanted).filter(|&file| self.has_file(file));
+        let index = next?;
+        let mark = self.mark(index);
+        let (resumes, position_ms) = if mark.resumes() { (true, mark.position_ms) } else { (false, 0) };
+        let name = self.shown_path(FileIndex(index)).pop().unwrap_or_default();
+        Some(NextFilm { index, name, position_s: seconds(position_ms), resumes })
+    }
+}
+
+/// Milliseconds as seconds.
+pub(super) fn seconds(ms: u64) -> f64 {
+    std::time::Duration::from_millis(ms).as_secs_f64()
+}
