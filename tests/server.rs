@@ -40,7 +40,7 @@ async fn a_link_becomes_a_film_that_other_programs_read_while_it_comes() -> Resu
     ensure!(status == 206 && std::fs::read(part)? == stage.truths[0][middle..middle + 100_000], "wrong bytes");
     let info = server.json(&format!("torrents/{}", stage.torrent.info_hash), &[]).await?;
     ensure!(info["progress"].as_f64().is_some_and(|progress| progress > 0.0 && progress < 0.9), "{info}");
-    let (status, list) = server.curl(&format!("torrents/{}/playlist.m3u8", stage.torrent.info_hash), &[]).await?;
+    let (status, list) = server.curl(&format!("torrents/{}/playlist.m3u", stage.torrent.info_hash), &[]).await?;
     ensure!(status == 200 && list.starts_with("#EXTM3U") && list.contains(url), "{list}");
     stage.line.set_rate(0);
     let whole = http::get(url).await?;

@@ -179,7 +179,8 @@ pub(crate) fn films<'a>(files: impl Iterator<Item = (u32, &'a [String], u64)> + 
     if main.is_empty() { films.map(|(file, ..)| file).collect() } else { main }
 }
 
-fn is_extra(path: &[String]) -> bool {
+/// Whether a file is a sample, a trailer or the like, by its path.
+pub(crate) fn is_extra(path: &[String]) -> bool {
     let is_word = |word: &str| EXTRAS.iter().any(|extra| word.eq_ignore_ascii_case(extra));
     let Some((name, folders)) = path.split_last() else { return false };
     // The torrent's own folder is called as its maker likes.

@@ -537,6 +537,21 @@ pub struct FileView {
     pub duration_s: Option<f64>,
     /// Whether it was watched.
     pub watched: bool,
+    /// The torrent's subtitle files that belong to it by their names, the best first.
+    pub subtitles: Vec<SubtitleView>,
+}
+
+/// A subtitle file of a film.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct SubtitleView {
+    /// Its place in the torrent's list of files.
+    pub index: u32,
+    /// Its language, a BCP 47 tag, where its name says it.
+    pub language: Option<String>,
+    /// What to call it in front of a person.
+    pub title: String,
 }
 
 impl FileView {
@@ -559,6 +574,7 @@ impl FileView {
             position_s: 0.0,
             duration_s: None,
             watched: false,
+            subtitles: Vec::new(),
         }
     }
 }

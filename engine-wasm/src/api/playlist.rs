@@ -1,21 +1,62 @@
-//! A torrent as a playlist (extended M3U), for players.
+//! Films as a playlist (extended M3U), for players.
 //!
 //! Owns its form only. Names are strangers' words: a line break in one must not become a line of the list.
 
+use std::collections::HashMap;
+
 use super::view;
 use crate::media;
-use crate::view::TorrentView;
+use crate::view::FileView;
 
 /// What it is.
 pub(crate) const CONTENT_TYPE: &str = "audio/x-mpegurl; charset=utf-8";
 
-/// All films and all music of a torrent, in its order.
-pub(crate) fn playlist(torrent: &TorrentView, base: &str) -> String {
+/// All films and all music of a torrent, in the order of its files, or one of its files, with titles, lengths where they are known, and subtitles as VLC takes
+/// them. `base` begins the URLs. `None` when there is no such file.
+pub(crate) fn playlist(files: &[FileView], only: Option<u32>, base: &str) -> Option<String> {
+    let urls: HashMap<u32, String> = files.iter().map(|file| (file.index, view::stream_url(file, base))).collect();
     let mut list = String::from("#EXTM3U\n");
-    // Players take more than browsers do.
-    for file in torrent.files.iter().filter(|file| media::is_film(&file.path)) {
-        let title: String = view::name_of(&file.path).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        list.push_str(&format!("#EXTINF:-1,{title}\n{}\n", view::stream_url(file, base)));
+    // A browser's player may take fewer of them than this one.
+    let is_meant = |file: &&FileView| only.map_or_else(|| media::is_film(&file.path), |only| file.index == only);
+    let mut meant = files.iter().filter(is_meant).peekable();
+    if only.is_some() {
+        meant.peek()?;
     }
-    list
+    for file in meant {
+        let title: String = view::name_of(&file.path).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let seconds = file.duration_s.map_or("-1".to_owned(), |seconds| format!("{seconds:.0}"));
+        list.push_str(&format!("#EXTINF:{seconds},{title}\n"));
+        // Of several, VLC takes the last.
+        for url in file.subtitles.iter().rev().filter_map(|subtitle| urls.get(&subtitle.index)) {
+            list.push_str(&format!("#EXTVLCOPT:sub-file={url}\n"));
+        }
+        list.push_str(&format!("{}\n", view::stream_url(file, base)));
+    }
+    Some(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::SubtitleView;
+
+    fn file(index: u32, path: &str) -> FileView {
+        FileView { url: format!("/stream/{index}"), ..FileView::new(index, path.to_owned(), 1) }
+    }
+
+    #[test]
+    fn a_film_has_its_title_its_length_and_its_subtitles() {
+        let subtitle = |index| SubtitleView { index, language: None, title: String::new() };
+        let film = FileView {
+            duration_s: Some(61.5),
+            subtitles: vec![subtitle(2), subtitle(1), subtitle(9)],
+            ..file(0, "a/fi\nlm.mkv")
+        };
+        let files = [film, file(1, "a/film.de.srt"), file(2, "a/film.srt"), file(3, "a/x.nfo")];
+        let expected = "#EXTM3U\n#EXTINF:62,fi lm.mkv\n#EXTVLCOPT:sub-file=http://h/stream/1\n\
+            #EXTVLCOPT:sub-file=http://h/stream/2\nhttp://h/stream/0\n";
+        assert_eq!(playlist(&files, None, "http://h").as_deref(), Some(expected));
+        assert_eq!(playlist(&files, Some(0), "http://h").as_deref(), Some(expected));
+        assert_eq!(playlist(&files, Some(4), "http://h"), None);
+    }
 }

@@ -26,6 +26,8 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     (TORRENTS, &["GET"]),
     (TORRENT, &["GET", "DELETE"]),
     (PLAYLIST, &["GET"]),
+    (PLAYLIST_ALIAS, &["GET"]),
+    (FILE_PLAYLIST, &["GET"]),
     (SHARING, &["PUT"]),
     (FILES, &["PATCH"]),
     (RECHECK, &["POST", "DELETE"]),
@@ -44,7 +46,10 @@ const ADD: &str = "/add";
 const ADD_LINK: &str = "/add/{magnet}";
 const TORRENTS: &str = "/torrents";
 const TORRENT: &str = "/torrents/{infoHash}";
-const PLAYLIST: &str = "/torrents/{infoHash}/playlist.m3u8";
+const PLAYLIST: &str = "/torrents/{infoHash}/playlist.m3u";
+/// The same: some programs want this ending, and VLC takes it for a stream.
+const PLAYLIST_ALIAS: &str = "/torrents/{infoHash}/playlist.m3u8";
+const FILE_PLAYLIST: &str = "/torrents/{infoHash}/files/{index}/playlist.m3u";
 const SHARING: &str = "/torrents/{infoHash}/sharing";
 const FILES: &str = "/torrents/{infoHash}/files";
 const RECHECK: &str = "/torrents/{infoHash}/recheck";
@@ -103,7 +108,11 @@ pub(crate) enum Action {
         info_hash: InfoHash,
         delete_data: bool,
     },
-    Playlist(InfoHash),
+    /// All films, or one file.
+    Playlist {
+        info_hash: InfoHash,
+        file: Option<u32>,
+    },
     Share {
         info_hash: InfoHash,
         sharing: Sharing,
@@ -193,7 +202,8 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
         }
         RECHECK => Ok(Action::Recheck { info_hash: info_hash(call.path)?, begin: call.method == "POST" }),
         ADOPT => Ok(Action::Adopt(info_hash(call.path)?)),
-        PLAYLIST => Ok(Action::Playlist(info_hash(call.path)?)),
+        PLAYLIST | PLAYLIST_ALIAS => Ok(Action::Playlist { info_hash: info_hash(call.path)?, file: None }),
+        FILE_PLAYLIST => Ok(Action::Playlist { info_hash: info_hash(call.path)?, file: Some(index(call.path)?) }),
         _ if call.method == "DELETE" => {
             Ok(Action::Remove { info_hash: info_hash(call.path)?, delete_data: flag(&query, "data")? })
         }
@@ -219,7 +229,9 @@ fn pattern(path: &str) -> Option<&'static str> {
         [hash, "location"] if !hash.is_empty() => Some(LOCATION),
         [hash, "files", _, "name"] if !hash.is_empty() => Some(FILE_NAME),
         [hash, "files", _, "watched"] if !hash.is_empty() => Some(WATCHED),
-        [hash, "playlist.m3u8"] if !hash.is_empty() => Some(PLAYLIST),
+        [hash, "playlist.m3u"] if !hash.is_empty() => Some(PLAYLIST),
+        [hash, "playlist.m3u8"] if !hash.is_empty() => Some(PLAYLIST_ALIAS),
+        [hash, "files", _, "playlist.m3u"] if !hash.is_empty() => Some(FILE_PLAYLIST),
         _ => None,
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! Owns the names of fields, which `openapi.json` describes and a test compares. It is made from [`crate::view`], so both tell the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
 use crate::view::{
-    FileView, NextFilm, NoticeView, PortMappingView, Priority, StreamView, TorrentState, TorrentVersion, TorrentView,
-    TrackerView, WaitView,
+    FileView, NextFilm, NoticeView, PortMappingView, Priority, StreamView, SubtitleView, TorrentState, TorrentVersion,
+    TorrentView, TrackerView, WaitView,
 };
 
 /// The answer to an added torrent.
@@ -98,6 +98,16 @@ struct StatusFile {
     position_s: f64,
     duration_s: Option<f64>,
     watched: bool,
+    subtitles: Vec<Subtitle>,
+}
+
+/// A subtitle file of a film.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Subtitle {
+    index: u32,
+    language: Option<String>,
+    title: String,
+    url: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -159,6 +169,14 @@ impl Status {
 impl Detail {
     /// The same with its files; `base` begins their URLs.
     pub(crate) fn new(torrent: &TorrentView, streams: &[StreamView], temporary: bool, base: &str) -> Self {
+        let urls: HashMap<u32, String> =
+            torrent.files.iter().map(|file| (file.index, stream_url(file, base))).collect();
+        let subtitle = |it: &SubtitleView| Subtitle {
+            index: it.index,
+            language: it.language.clone(),
+            title: it.title.clone(),
+            url: urls.get(&it.index).cloned().unwrap_or_default(),
+        };
         let file = |file: &FileView| StatusFile {
             file: added_file(file, base),
             verified: file.verified,
@@ -168,6 +186,7 @@ impl Detail {
             position_s: file.position_s,
             duration_s: file.duration_s,
             watched: file.watched,
+            subtitles: file.subtitles.iter().map(subtitle).collect(),
         };
         Self {
             status: Status::new(torrent, streams, temporary),

@@ -225,9 +225,10 @@ impl Engine {
                 let is_temporary = self.api.temporary.has(info_hash);
                 Reply::json(&Detail::new(&view, &streams, is_temporary, &caller.base))
             }
-            Action::Playlist(info_hash) => {
-                let view = self.described_view(info_hash, now)?;
-                Reply::ok(playlist::CONTENT_TYPE, playlist::playlist(&view, &caller.base))
+            Action::Playlist { info_hash, file } => {
+                let files = self.described_view(info_hash, now)?.files;
+                let list = playlist::playlist(&files, file, &caller.base).ok_or_else(no_file)?;
+                Reply::ok(playlist::CONTENT_TYPE, list)
             }
             Action::Share { info_hash, sharing } => {
                 self.described_view(info_hash, now)?;
@@ -455,6 +456,10 @@ fn added(view: &TorrentView, base: &str) -> Reply {
 /// What was asked for can't be done with this torrent.
 fn unfit(message: String) -> Failure {
     Failure::new(Code::Unusable, message)
+}
+
+fn no_file() -> Failure {
+    Failure::new(Code::NotFound, "this torrent has no such file")
 }
 
 fn unknown() -> Failure {

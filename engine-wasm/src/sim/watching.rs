@@ -8,7 +8,8 @@ use shared_proto::io::{Note, Notes, OpErrorKind};
 use super::world::World;
 use crate::io::Input;
 use crate::metainfo::testing::{Sample, torrent};
-use crate::view::{Intent, IntentReply, NextFilm, NoticeKind};
+use crate::sim::seeder::Manner;
+use crate::view::{Intent, IntentReply, NextFilm, NoticeKind, Priority};
 
 /// Time for a position to be written down.
 const A_WHILE: Duration = Duration::from_secs(6);
@@ -191,4 +192,35 @@ fn nonsense_is_refused() {
     assert_eq!(world.refusal(), "There is no such torrent.");
     world.run_for(A_WHILE);
     assert!(world.state.notes.is_empty());
+}
+
+#[test]
+fn the_subtitles_of_a_film_that_is_watched_come_first_also_when_they_are_not_wanted() {
+    let files =
+        [("film.mkv", 6 << 20), ("Subs/2_English.srt", 40_000), ("Subs/3_German.srt", 3 << 20), ("x.nfo", 40_000)];
+    for is_watched in [true, false] {
+        let mut world = World::new(torrent(32 << 10, &files), &[Manner::honest(1 << 20, 20)], 97);
+        world.run_for(Duration::from_millis(10));
+        // Of what nobody watches the film itself is fetched ahead.
+        let skipped: &[(u32, Priority)] = &[(1, Priority::Skip), (2, Priority::Skip), (3, Priority::Skip)];
+        world.add_choosing(skipped);
+        let film = world.view().files.remove(0);
+        let named: Vec<(u32, Option<&str>)> =
+            film.subtitles.iter().map(|it| (it.index, it.language.as_deref())).collect();
+        assert_eq!(named, [(1, Some("en")), (2, Some("de"))]);
+        if is_watched {
+            world.ask(0, 0, (6 << 20) - 1);
+        }
+        let verified = |world: &World, index: u32| {
+            world.view().files.into_iter().find(|file| file.index == index).expect("a file").verified
+        };
+        let came = world.run_until_within(Duration::from_secs(20), |world| verified(world, 1) == 40_000);
+        assert!(came.is_some_and(|time| time < Duration::from_secs(3)), "{came:?}, watched: {is_watched}");
+        assert!(verified(&world, 0) < 4 << 20, "the film was there before");
+        world.run_for(Duration::from_secs(20));
+        assert!(
+            verified(&world, 2) < 3 << 20 && verified(&world, 3) < 40_000,
+            "what is too long, or none of its own, is not fetched"
+        );
+    }
 }

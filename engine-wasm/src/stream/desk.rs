@@ -296,6 +296,11 @@ impl Desk {
         !self.viewers.is_empty()
     }
 
+    /// The files that somebody watches, or did a moment ago; one may be named several times.
+    pub fn watched(&self) -> impl Iterator<Item = FileIndex> + '_ {
+        self.viewers.values().map(Viewer::file)
+    }
+
     /// Whether somebody waits for this piece right now.
     pub fn is_awaited(&self, piece: PieceIndex) -> bool {
         self.waiting.contains_key(&piece)

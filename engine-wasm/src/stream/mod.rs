@@ -2,4 +2,5 @@
 
 pub(crate) mod ahead;
 pub mod desk;
+pub(crate) mod subtitles;
 pub mod viewer;

@@ -56,6 +56,11 @@ impl Viewer {
         self.idle_since.is_some() && self.file == file && self.position.abs_diff(start) <= CONTINUES_WITHIN
     }
 
+    /// The file that it reads.
+    pub fn file(&self) -> FileIndex {
+        self.file
+    }
+
     /// It goes on at `start`.
     pub fn resume(&mut self, start: u64, now: Instant) {
         self.idle_since = None;

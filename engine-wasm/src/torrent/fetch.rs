@@ -22,6 +22,7 @@ impl Torrent {
     pub(super) fn refresh_wants(&mut self, now: Instant) {
         let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
         let mut wants = self.desk.wants(ledger, now);
+        self.want_subtitles(&mut wants, now);
         if let Some(film) = self.selection.film() {
             let seen: std::collections::BTreeSet<PieceIndex> = wants.iter().map(|want| want.piece).collect();
             wants.extend(ahead::wants(film, ledger, now).filter(|want| !seen.contains(&want.piece)));

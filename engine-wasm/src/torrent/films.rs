@@ -2,12 +2,22 @@
 //!
 //! Owns what follows from names alone, worked out when names change. The rules are [`crate::natural`]'s and [`crate::marks`]'s.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use super::Torrent;
 use crate::context::Context;
 use crate::geometry::FileIndex;
 use crate::marks::{self, Mark, Watching};
 use crate::natural::natural;
-use crate::view::NextFilm;
+use crate::stream::desk::Ledger;
+use crate::stream::subtitles;
+use crate::stream::viewer::Want;
+use crate::time::Instant;
+use crate::view::{NextFilm, SubtitleView};
+
+/// The subtitles of a film that is watched come before what its viewer needs later than this.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What is known of its files as films.
 #[derive(Debug, Default)]
@@ -16,6 +26,8 @@ pub(super) struct Films {
     order: Vec<u32>,
     /// Those of them that it is about.
     main: Vec<u32>,
+    /// The subtitles of each that has any.
+    subtitles: BTreeMap<u32, Vec<SubtitleView>>,
     /// How far they were watched.
     pub(super) watching: Watching,
 }
@@ -30,6 +42,8 @@ impl Torrent {
             .collect();
         let mut files: Vec<&(u32, Vec<String>, u64)> = paths.iter().collect();
         files.sort_by(|(_, a, _), (_, b, _)| natural(a, b));
+        let named: Vec<(u32, &[String])> = files.iter().map(|(index, path, _)| (*index, path.as_slice())).collect();
+        self.films.subtitles = subtitles::matched(&named);
         self.films.order = files.iter().map(|(index, ..)| *index).collect();
         self.films.main = marks::films(files.iter().map(|(index, path, length)| (*index, path.as_slice(), *length)));
     }
@@ -47,6 +61,28 @@ impl Torrent {
     /// How far a file was watched.
     pub(super) fn mark(&self, file: u32) -> Mark {
         self.films.watching.mark(file)
+    }
+
+    /// The subtitle files that belong to a film.
+    pub(super) fn subtitles(&self, film: u32) -> &[SubtitleView] {
+        self.films.subtitles.get(&film).map_or(&[], Vec::as_slice)
+    }
+
+    /// Adds what is not there of the subtitles of films that are watched, or fetched ahead, whether these files are wanted or not.
+    pub(super) fn want_subtitles(&self, wants: &mut Vec<Want>, now: Instant) {
+        if self.films.subtitles.is_empty() || self.pieces.is_complete() {
+            return;
+        }
+        let watched: BTreeSet<FileIndex> = self.desk.watched().collect();
+        let ahead = self.selection.film().filter(|film| !watched.contains(film)).map(|film| (film, (now, true)));
+        let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
+        for (film, when) in watched.iter().map(|&film| (film, (now + SOON, false))).chain(ahead) {
+            let files = self.subtitles(film.0).iter().map(|subtitle| FileIndex(subtitle.index));
+            wants.extend(subtitles::wants(files, ledger, when));
+        }
+        wants.sort_by_key(|want| (want.idle, want.deadline));
+        let mut seen = BTreeSet::new();
+        wants.retain(|want| seen.insert(want.piece));
     }
 
     /// What is noted of it.

@@ -73,6 +73,7 @@ impl Torrent {
             position_s: seconds(mark.position_ms),
             duration_s: Some(mark.duration_ms).filter(|&length| length > 0).map(seconds),
             watched: mark.watched,
+            subtitles: self.subtitles(index).to_vec(),
             ..FileView::new(index, path, file.length)
         })
     }

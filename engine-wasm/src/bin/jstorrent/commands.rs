@@ -56,9 +56,10 @@ async fn play(session: &mut Session, args: &Stream, player: Option<&str>, report
     }
     let file = choose(&torrent.files, args.file.as_deref())?;
     let url = session.url(file);
+    let subtitles: Vec<String> = file.subtitles.iter().filter_map(|it| url_of(session, &torrent, it.index)).collect();
     let fields = json!({
         "url": url, "infoHash": torrent.info_hash, "name": torrent.name, "file": file_fields(&torrent.files, file),
-        "dir": session.downloads(),
+        "dir": session.downloads(), "subtitles": subtitles,
     });
     report.note(&format!("{} ({}). Ctrl+C ends it.", file.path, HumanBytes(file.length)));
     report.result("ready", &url, fields)?;
@@ -66,7 +67,7 @@ async fn play(session: &mut Session, args: &Stream, player: Option<&str>, report
     if args.open {
         player::open(&url)?;
     } else if let Some(command) = player {
-        child = Some(player::run(command, &url)?);
+        child = Some(player::run(command, &url, &subtitles)?);
     }
     let watch = until(session, report, |_| false);
     match child.as_mut() {
@@ -79,6 +80,11 @@ async fn play(session: &mut Session, args: &Stream, player: Option<&str>, report
             }
         },
     }
+}
+
+/// Where a player finds the file of this index.
+fn url_of(session: &Session, torrent: &TorrentView, index: u32) -> Option<String> {
+    torrent.files.iter().find(|file| file.index == index).map(|file| session.url(file))
 }
 
 /// `jstorrent get`

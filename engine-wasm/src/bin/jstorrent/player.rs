@@ -8,12 +8,15 @@ use tokio::process::{Child, Command};
 /// Stands for the URL in a player's command.
 const PLACE: &str = "{}";
 
-/// Runs a command with the URL. The player ends with the value. What it prints goes to standard error: standard output is for programs.
+/// Runs a command with the URL, and with those of subtitles if it is a player that is known to take them. The player ends with the value. What it prints goes to
+/// standard error: standard output is for programs.
 ///
 /// # Errors
 /// The command makes no sense or can't be started.
-pub(crate) fn run(command: &str, url: &str) -> Result<Child> {
-    let mut words = with_url(split(command)?, url).into_iter();
+pub(crate) fn run(command: &str, url: &str, subtitles: &[String]) -> Result<Child> {
+    let words = split(command)?;
+    let more = subtitle_options(&words, subtitles);
+    let mut words = with_url(words, url).into_iter().chain(more);
     let program = words.next().context("the player's command is empty")?;
     Command::new(&program)
         .args(words)
@@ -52,6 +55,29 @@ fn with_url(mut words: Vec<String>, url: &str) -> Vec<String> {
         words.push(PLACE.to_owned());
     }
     words.iter().map(|word| word.replace(PLACE, url)).collect()
+}
+
+/// What tells this player of subtitles, the best first; nothing for one that is not known.
+fn subtitle_options(words: &[String], subtitles: &[String]) -> Vec<String> {
+    let Some((first, others)) = subtitles.split_first() else { return Vec::new() };
+    let option = |name: &str| subtitles.iter().map(|url| format!("--{name}={url}")).collect();
+    let known = words.iter().find_map(|word| match program(word).as_str() {
+        "mpv" | "mpvnet" | "io.mpv.mpv" => Some(option("sub-file")),
+        "iina" | "iina-cli" | "celluloid" => Some(option("mpv-sub-file")),
+        // It takes one file as subtitles, and any others as further inputs.
+        "vlc" | "cvlc" | "org.videolan.vlc" => {
+            let others = (!others.is_empty()).then(|| format!("--input-slave={}", others.join("#")));
+            Some([format!("--sub-file={first}")].into_iter().chain(others).collect())
+        }
+        _ => None,
+    });
+    known.unwrap_or_default()
+}
+
+/// A program's name without its folder and `.exe`, in lower case.
+fn program(word: &str) -> String {
+    let name = word.rsplit(['/', '\\']).next().unwrap_or_default().to_lowercase();
+    name.strip_suffix(".exe").unwrap_or(&name).to_owned()
 }
 
 /// Words as a shell splits them: at spaces, but not between quotes. Nothing else is special, so that a Windows path needs no care.
@@ -97,6 +123,21 @@ mod tests {
         check("mpv ''", &["mpv", "", "URL"]);
         check(r"C:\VLC\vlc.exe", &[r"C:\VLC\vlc.exe", "URL"]);
         assert!(split("mpv 'oops").is_err());
-        assert!(run("", "URL").is_err());
+        assert!(run("", "URL", &[]).is_err());
+    }
+
+    #[test]
+    fn players_that_are_known_are_told_of_subtitles() {
+        let check = |command: &str, count: usize, expected: &[&str]| {
+            let urls: Vec<String> = (0..count).map(|number| format!("S{number}")).collect();
+            assert_eq!(subtitle_options(&split(command).unwrap(), &urls), expected, "{command}");
+        };
+        check("mpv --fs", 2, &["--sub-file=S0", "--sub-file=S1"]);
+        check("/usr/bin/mpv {}", 1, &["--sub-file=S0"]);
+        check(r"'C:\Program Files\VLC\VLC.exe' {}", 1, &["--sub-file=S0"]);
+        check("flatpak run org.videolan.VLC", 3, &["--sub-file=S0", "--input-slave=S1#S2"]);
+        check("iina", 1, &["--mpv-sub-file=S0"]);
+        check("mplayer", 2, &[]);
+        check("mpv", 0, &[]);
     }
 }

@@ -160,13 +160,20 @@ fn a_playlist_names_what_players_play() {
     let mut world = world(series());
     world.add_file();
     let hash = world.info_hash();
-    let answer = world.call("GET", &format!("/torrents/{hash}/playlist.m3u8"));
+    let answer = world.call("GET", &format!("/torrents/{hash}/playlist.m3u"));
     assert_eq!(answer.header("content-type"), Some("audio/x-mpegurl; charset=utf-8"));
     let lines: Vec<&str> = answer.body.lines().map(|line| line.split("?key=").next().unwrap()).collect();
     let [one, two, three] = [0, 2, 3].map(|index| format!("http://{HOST}/stream/{hash}.{index}"));
     let expected =
         ["#EXTM3U", "#EXTINF:-1,one two.mkv", &one, "#EXTINF:-1,one two.mkv", &two, "#EXTINF:-1,ü&#%.mp3", &three];
     assert_eq!(lines, expected);
+    assert_eq!(world.call("GET", &format!("/torrents/{hash}/playlist.m3u8")).body, answer.body);
+    let alone = world.call("GET", &format!("/torrents/{hash}/files/2/playlist.m3u")).body;
+    assert!(alone.lines().count() == 3 && alone.contains(&two), "{alone}");
+    assert_eq!(
+        world.call("GET", &format!("/torrents/{hash}/files/5/playlist.m3u")).failure(),
+        (404, "not_found".into())
+    );
 }
 
 #[test]

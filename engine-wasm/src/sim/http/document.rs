@@ -151,7 +151,8 @@ fn paths_and_methods_are_those_of_the_router() {
 #[test]
 fn every_answer_has_the_documented_form() {
     let mut proof = Proof::new();
-    let sample = torrent_with_trackers(32 << 10, &[("film.mp4", 4 << 20)], &["http://t/announce"]);
+    let sample =
+        torrent_with_trackers(32 << 10, &[("film.mp4", 4 << 20), ("film.de.srt", 900)], &["http://t/announce"]);
     let net = NetConfig { listen_port: Some(6_881), udp: false, port_mapping: true };
     let config = Config { net, ..Config::default() };
     let mut world = World::configured(config, sample, &[Manner::honest(1 << 18, 20)], 80);
@@ -165,7 +166,7 @@ fn every_answer_has_the_documented_form() {
     world.ask(0, 3 << 20, (4 << 20) - 1);
     let hash = world.info_hash();
     let unknown = "0".repeat(40);
-    let (torrent_path, playlist_path) = ("/torrents/{infoHash}", "/torrents/{infoHash}/playlist.m3u8");
+    let torrent_path = "/torrents/{infoHash}";
     for path in ["/openapi.json", "/events", "/torrents"] {
         let answer = world.call("GET", path);
         proof.check(path, "get", &answer);
@@ -173,8 +174,7 @@ fn every_answer_has_the_documented_form() {
     for hash in [&hash, "x", &unknown] {
         let answer = world.call("GET", &format!("/torrents/{hash}"));
         proof.check(torrent_path, "get", &answer);
-        let answer = world.call("GET", &format!("/torrents/{hash}/playlist.m3u8"));
-        proof.check(playlist_path, "get", &answer);
+        prove_playlists(&mut proof, &mut world, hash);
         let answer = world.put(&format!("/torrents/{hash}/sharing"), b"{\"upLimitBps\": 9}");
         proof.check("/torrents/{infoHash}/sharing", "put", &answer);
     }
@@ -277,6 +277,15 @@ fn prove_keeping_early(proof: &mut Proof, world: &mut World, hash: &str) {
     }
 }
 
+/// Its playlists, in each form.
+fn prove_playlists(proof: &mut Proof, world: &mut World, hash: &str) {
+    for path in ["playlist.m3u", "playlist.m3u8", "files/{index}/playlist.m3u"] {
+        let path = format!("/torrents/{{infoHash}}/{path}");
+        let answer = world.call("GET", &path.replace("{infoHash}", hash).replace("{index}", "0"));
+        proof.check(&path, "get", &answer);
+    }
+}
+
 /// What is answered to how far the first file was watched.
 fn prove_watched(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8]]) {
     let path = "/torrents/{infoHash}/files/{index}/watched";
@@ -310,8 +319,7 @@ fn prove_waiting(proof: &mut Proof, world: &mut World, unknown: &str) {
         let get = world.send("GET", &format!("/add/{link}"), None, b"");
         let body = json!({ "magnet": link }).to_string();
         let post = world.send("POST", "/add", Some("application/json"), body.as_bytes());
-        let playlist = world.call("GET", &format!("/torrents/{unknown}/playlist.m3u8"));
-        proof.check("/torrents/{infoHash}/playlist.m3u8", "get", &playlist);
+        prove_playlists(proof, &mut *world, unknown);
         let sharing = world.put(&format!("/torrents/{unknown}/sharing"), b"{}");
         proof.check("/torrents/{infoHash}/sharing", "put", &sharing);
         prove_keeping_early(proof, world, unknown);
