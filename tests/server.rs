@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::clock::until;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
-use jstorrent_tests::plain::{curl, url_of};
+use jstorrent_tests::plain::{Server, curl, url_of};
 use jstorrent_tests::process;
 use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::stage::Stage;
@@ -193,4 +193,38 @@ async fn who_may_not_call_and_what_makes_no_sense_is_refused_in_plain_words() ->
         ensure!(status == 1 && errors.contains(words), "{args:?}: status {status}, {errors}");
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_watched_in_one_program_is_known_to_the_others_of_the_same_user() -> Result<()> {
+    let stage = Stage::film(Film::Mp4MoovLast).await?;
+    let mut first = stage.serve(&[]).await?;
+    let second = Server::start(&stage.state, &stage.scratch.dir("other")?, &[]).await?;
+    let path = format!("torrents/{}", stage.torrent.info_hash);
+    for server in [&first, &second] {
+        server.add(&stage.magnet()).await?;
+    }
+    let watched = format!("{path}/files/0/watched");
+    let put = |server: &Server, body: &'static str| {
+        let (url, token) = (format!("{}{watched}", server.base), format!("Authorization: Bearer {}", server.token));
+        async move { curl(&url, &["-X", "PUT", "-H", &token, "--json", body]).await }
+    };
+    ensure!(put(&first, "{\"positionS\": 7.5, \"durationS\": 60}").await?.0 == 204, "a position is taken");
+    let known = async |server: &Server, position: f64, is_watched: bool| {
+        until("the mark to be known", LIMIT, || async {
+            let file = server.json(&path, &[]).await?["files"][0].clone();
+            let is_so = file["positionS"] == position && file["watched"] == is_watched;
+            Ok(is_so.then_some(()))
+        })
+        .await
+    };
+    known(&second, 7.5, false).await?;
+    ensure!(put(&second, "{\"watched\": true}").await?.0 == 204, "the other one may say so, too");
+    known(&first, 0.0, true).await?;
+    let notes = std::fs::read_to_string(stage.state.join("notes/notes.json"))?;
+    ensure!(notes.contains(&stage.torrent.info_hash) && notes.contains("60000"), "{notes}");
+    ensure!(first.terminal.interrupt().await?.code() == Some(0), "it ends in order");
+    let later = stage.serve(&[]).await?;
+    later.add(&stage.magnet()).await?;
+    known(&later, 0.0, true).await
 }
