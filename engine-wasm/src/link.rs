@@ -173,6 +173,7 @@ fn approximate_size(command: &IoCommand) -> usize {
         + match command {
             IoCommand::TcpSend { data, .. } | IoCommand::FileWrite { data, .. } => data.len(),
             IoCommand::KvPut { value, .. } => value.len(),
+            IoCommand::NotePut { key, value, .. } => key.len() + value.len(),
             IoCommand::Arm { spans, .. } | IoCommand::Digest { spans, .. } => spans.len() * 16,
             IoCommand::TcpSendSpan { head, spans, .. } => head.len() + spans.len() * 16,
             _ => 0,

@@ -160,8 +160,8 @@ impl Watching {
     }
 }
 
-/// The files that a torrent is about, out of all of them with their paths and lengths in bytes: its videos, or its sounds where there are none. Samples, trailers
-/// and extras are left out where something else is there.
+/// The files that a torrent is about, out of all of them with their paths and lengths in bytes: its videos, or its sounds where there are none. Of videos, samples,
+/// trailers and extras are left out where something else is there.
 pub(crate) fn films<'a>(files: impl Iterator<Item = (u32, &'a [String], u64)> + Clone) -> Vec<u32> {
     let name = |path: &'a [String]| path.last().map_or("", String::as_str);
     let has_video = files.clone().any(|(_, path, _)| media::is_video(name(path)));
@@ -172,7 +172,7 @@ pub(crate) fn films<'a>(files: impl Iterator<Item = (u32, &'a [String], u64)> + 
     let films = files.filter(move |(_, path, _)| is_meant(path));
     let largest = films.clone().map(|(_, _, length)| length).max().unwrap_or(0);
     let is_main = |path: &[String], length: u64| {
-        !is_extra(path) && (!has_video || length.saturating_mul(MUCH_SMALLER) >= largest)
+        !has_video || (!is_extra(path) && length.saturating_mul(MUCH_SMALLER) >= largest)
     };
     let main: Vec<u32> =
         films.clone().filter(|&(_, path, length)| is_main(path, length)).map(|(file, ..)| file).collect();
@@ -282,7 +282,8 @@ mod tests {
         assert_eq!(films_of("a/Film.mkv 900, a/Sample/film.mkv 800, a/theme.mp3 9, a/x.nfo 1"), [0]);
         assert_eq!(films_of("a/1.mkv 900, a/1-sample.mkv 800, a/2.mkv 90, a/teaser.mkv 44"), [0, 2]);
         assert_eq!(films_of("Extras/1.mkv 900, Extras/2.mkv 900"), [0, 1]);
-        assert_eq!(films_of("a/1.mp3 900, a/2.mp3 1, a/cover.jpg 5"), [0, 1]);
+        assert_eq!(films_of("a/1.mp3 900, a/2 (bonus).mp3 1, a/cover.jpg 5"), [0, 1]);
+        assert_eq!(films_of("a/Trailer Folk 1.mkv 9, a/Trailer Folk 2.mkv 9"), [0, 1]);
         assert_eq!(films_of("a/sample.avi 5"), [0]);
         assert_eq!(films_of("a/x.zip 5"), [] as [u32; 0]);
     }

@@ -132,10 +132,12 @@ struct Index<'a> {
 impl<'a> Index<'a> {
     fn of(files: &[(u32, &'a [String])]) -> Self {
         let mut index = Self { by_name: BTreeMap::new(), by_folder: BTreeMap::new(), by_episode: BTreeMap::new() };
+        let is_film = |path: &[String]| path.last().is_some_and(|name| media::is_video(name));
+        let has_main = files.iter().any(|(_, path)| is_film(path) && !marks::is_extra(path));
         for &(file, path) in files {
-            let Some((name, folder)) = path.split_last().filter(|(name, _)| media::is_video(name)) else { continue };
+            let Some((name, folder)) = path.split_last().filter(|_| is_film(path)) else { continue };
             let stem = stem(name).to_lowercase();
-            if !marks::is_extra(path) {
+            if !has_main || !marks::is_extra(path) {
                 index.by_folder.entry(folder).or_default().push(file);
                 if let Some(episode) = episode(&stem) {
                     index.by_episode.entry(episode).or_default().push(file);
@@ -297,6 +299,7 @@ mod tests {
         check(&[show[0], show[1], "s/show - 1x02 (en).srt", "s/show.s01e03.srt"], &["2 en English"]);
         check(&[show[0], show[1], "subs/S01E02E03.ger.srt"], &["2 de German"]);
         check(&[show[0], "s/S01E09.srt"], &[]);
+        check(&["s/Trailer Folk S01E01.mkv", "s/Trailer Folk S01E02.mkv", "s/1x01.srt"], &["2 - 1x01.srt"]);
         check(&["f/The Film (1999).mkv", "f/Sample/film-sample.mkv", "f/whatever.eng.srt"], &["2 en English"]);
         check(&["f/a.mkv", "f/b.mkv", "f/whatever.srt"], &[]);
     }
