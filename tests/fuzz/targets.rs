@@ -17,6 +17,7 @@ use engine_wasm::discover::tracker;
 use engine_wasm::metainfo::{InfoHash, Magnet, Metainfo, bencode};
 use engine_wasm::peer::mse;
 use engine_wasm::peer::{extension::ExtensionHandshake, metadata::MetadataMessage, wire};
+use engine_wasm::stream::container_index::{READS, Search};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use shared_proto::io::Family;
@@ -44,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "local", run: local },
     Target { name: "scrape", run: scrape },
     Target { name: "udp_tracker", run: udp_tracker },
+    Target { name: "container_index", run: container_index },
     Target { name: "hashes", run: hashes::run },
     Target { name: "frames", run: frames::run },
     Target { name: "encryption", run: encryption },
@@ -119,6 +121,22 @@ fn local(data: &[u8]) {
     let Ok(message) = LsdMessage::parse(data) else { return };
     for family in [Family::V4, Family::V6] {
         assert!(LsdMessage::parse(&message.encode(family)).is_ok(), "what is written can be read");
+    }
+}
+
+/// A file that is there from end to end, and one that goes on and on and holds these bytes wherever it is read.
+fn container_index(data: &[u8]) {
+    for length in [u64::try_from(data.len()).expect("a length"), u64::MAX] {
+        let mut search = Search::new(length);
+        let mut reads = 0;
+        while let Some((first, last)) = search.reads() {
+            assert!(first <= last && last < length);
+            let part = usize::try_from(first).ok().and_then(|first| data.get(first..)).unwrap_or(data);
+            search.feed(&part[..part.len().min(usize::try_from(last - first + 1).expect("a read is short"))]);
+            reads += 1;
+        }
+        assert!(reads <= READS);
+        assert!(search.index().is_none_or(|(first, last)| first <= last && last < length));
     }
 }
 

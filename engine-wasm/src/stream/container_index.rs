@@ -1,0 +1,314 @@
+//! Where the index of a film lies, found in the film's own bytes.
+//!
+//! Owns the layout of three containers as far as the way to the index: MP4 (`moov`; ISO/IEC 14496-12 §4.2), Matroska and WebM (`Cues`; RFC 9559 §5.1.5)
+//! and AVI (`idx1`). A player reads the index before it shows a picture or seeks, and the index often lies at the end of the file. It never knows who
+//! reads the bytes or how. A stranger wrote them. Invariant: whatever they say, every range lies within the file, and a search ends after [`READS`] reads.
+
+/// The first and the last byte of a part of a file.
+pub type Bytes = (u64, u64);
+
+/// Bytes of one read: the boxes of a film's head lie within them, unless one of them is large itself.
+const READ: u64 = 4 << 10;
+/// Reads of one search. An honest film takes two or three.
+pub const READS: u8 = 16;
+/// Most bytes of an index in MP4 or AVI: a film of three hours has 5 MiB of it.
+const MOST: u64 = 16 << 20;
+/// Most bytes of Matroska's index. It names key frames only, so that of a film is rarely longer than 1 MiB.
+const MOST_CUES: u64 = 4 << 20;
+
+const MOOV: u32 = u32::from_be_bytes(*b"moov");
+const IDX1: u32 = u32::from_be_bytes(*b"idx1");
+/// Boxes that an MP4 file may begin with.
+const FIRST_BOXES: [&[u8; 4]; 7] = [b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide"];
+
+const EBML: u32 = 0x1A45_DFA3;
+const SEGMENT: u32 = 0x1853_8067;
+const SEEK_HEAD: u32 = 0x114D_9B74;
+const SEEK: u32 = 0x4DBB;
+const SEEK_ID: u32 = 0x53AB;
+const SEEK_POSITION: u32 = 0x53AC;
+const CUES: u32 = 0x1C53_BB6B;
+const CLUSTER: u32 = 0x1F43_B675;
+
+/// A search for the index of one file: read what [`Search::reads`] names, hand it to [`Search::feed`], and again until there is nothing to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Search {
+    length: u64,
+    at: At,
+    reads: u8,
+    index: Option<Bytes>,
+}
+
+/// How far a search is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// At the first byte of the file.
+    Start,
+    /// At a box of an MP4 file.
+    Box(u64),
+    /// At a chunk of an AVI file.
+    Chunk(u64),
+    /// At a child of Matroska's segment, whose content begins at `segment`.
+    Child { segment: u64, at: u64 },
+    /// Where the index of a Matroska file is said to begin.
+    Cues(u64),
+    /// Nothing more is to be read.
+    Over,
+}
+
+impl Search {
+    /// Begins the search in a file of this length, bytes.
+    pub fn new(length: u64) -> Self {
+        Self { length, at: At::Start, reads: 0, index: None }
+    }
+
+    /// The bytes to read next; `None` when the search is over.
+    pub fn reads(&self) -> Option<Bytes> {
+        let at = match self.at {
+            At::Start => 0,
+            At::Box(at) | At::Chunk(at) | At::Child { at, .. } | At::Cues(at) => at,
+            At::Over => return None,
+        };
+        let last = self.length.checked_sub(1).filter(|&last| at <= last)?;
+        Some((at, last.min(at.saturating_add(READ - 1))))
+    }
+
+    /// The bytes of the index; `None` while it is not found, or when the file has none that this module knows.
+    pub fn index(&self) -> Option<Bytes> {
+        self.index
+    }
+
+    /// Takes the bytes that [`Search::reads`] named. Fewer are taken for the end of the file.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.reads += 1;
+        let next = match self.at {
+            At::Start => self.start(bytes),
+            At::Box(at) => self.boxes(at, bytes),
+            At::Chunk(at) => self.chunks(at, bytes),
+            At::Child { segment, at } => self.children(segment, at, bytes),
+            At::Cues(at) => {
+                if let Ok(element) = ebml(bytes)
+                    && element.id == CUES
+                {
+                    self.found(at, &element, MOST_CUES);
+                }
+                At::Over
+            }
+            At::Over => At::Over,
+        };
+        self.at = if self.reads < READS { next } else { At::Over };
+    }
+
+    /// Ends the search: the file can't be read.
+    pub fn give_up(&mut self) {
+        self.at = At::Over;
+    }
+
+    fn start(&mut self, bytes: &[u8]) -> At {
+        if bytes.get(4..8).is_some_and(|kind| FIRST_BOXES.iter().any(|first| *first == kind)) {
+            return self.boxes(0, bytes);
+        }
+        if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"AVI ") {
+            return self.chunks(12, bytes.get(12..).unwrap_or_default());
+        }
+        let Some(segment) = segment(bytes) else { return At::Over };
+        let children = usize::try_from(segment).ok().and_then(|at| bytes.get(at..));
+        self.children(segment, segment, children.unwrap_or_default())
+    }
+
+    fn boxes(&mut self, from: u64, bytes: &[u8]) -> At {
+        self.walk((from, bytes), mp4, At::Box, |search, at, element, _| {
+            (element.id == MOOV).then(|| {
+                search.found(at, element, MOST);
+                At::Over
+            })
+        })
+    }
+
+    fn chunks(&mut self, from: u64, bytes: &[u8]) -> At {
+        self.walk((from, bytes), riff, At::Chunk, |search, at, element, _| {
+            (element.id == IDX1).then(|| {
+                search.found(at, element, MOST);
+                At::Over
+            })
+        })
+    }
+
+    fn children(&mut self, segment: u64, from: u64, bytes: &[u8]) -> At {
+        let child = |at| At::Child { segment, at };
+        self.walk((from, bytes), ebml, child, |search, at, element, content| match element.id {
+            // A table of contents that is cut off by the end of the read is read again from its beginning.
+            SEEK_HEAD if at > from && element.size.is_some_and(|size| (content.len() as u64) < size) => Some(child(at)),
+            SEEK_HEAD => {
+                let (cues, next) = seek_head(content);
+                let place = |position: u64| segment.checked_add(position);
+                let cues = cues.and_then(place).map(At::Cues);
+                cues.or_else(|| next.and_then(place).filter(|&next| next > at).map(child))
+            }
+            CUES => {
+                search.found(at, element, MOST_CUES);
+                Some(At::Over)
+            }
+            CLUSTER => Some(At::Over),
+            _ => None,
+        })
+    }
+
+    /// Goes from element to element through `bytes`, which begin at `from` in the file, until `visit` says where the search goes on. It goes on at the
+    /// first element that does not begin within them, by itself.
+    fn walk(
+        &mut self,
+        (from, bytes): (u64, &[u8]),
+        parse: fn(&[u8]) -> Result<Element, Unread>,
+        again: impl Fn(u64) -> At,
+        mut visit: impl FnMut(&mut Self, u64, &Element, &[u8]) -> Option<At>,
+    ) -> At {
+        let mut at = from;
+        loop {
+            let rest = usize::try_from(at - from).ok().and_then(|skip| bytes.get(skip..)).unwrap_or_default();
+            let element = match parse(rest) {
+                Ok(element) => element,
+                Err(Unread::Short) if at > from => return again(at),
+                Err(Unread::Short | Unread::Broken) => return At::Over,
+            };
+            let content = rest.get(usize::from(element.header)..).unwrap_or_default();
+            let within = element.size.and_then(|size| usize::try_from(size).ok()).and_then(|size| content.get(..size));
+            if let Some(next) = visit(self, at, &element, within.unwrap_or(content)) {
+                return next;
+            }
+            let end = element.size.and_then(|size| at.checked_add(u64::from(element.header))?.checked_add(size));
+            match end.filter(|&end| end < self.length) {
+                Some(end) => at = end,
+                None => return At::Over,
+            }
+        }
+    }
+
+    /// The index begins at `at`.
+    fn found(&mut self, at: u64, element: &Element, most: u64) {
+        let size = element.size.unwrap_or(most).saturating_add(u64::from(element.header)).clamp(1, most);
+        if let Some(last) = self.length.checked_sub(1).filter(|&last| at <= last) {
+            self.index = Some((at, last.min(at.saturating_add(size - 1))));
+        }
+    }
+}
+
+/// The head of a box, an element or a chunk.
+#[derive(Clone, Copy, Debug)]
+struct Element {
+    id: u32,
+    /// Bytes of the head.
+    header: u8,
+    /// Bytes of the content; `None` when it goes to the end, or is of unknown size.
+    size: Option<u64>,
+}
+
+/// Why there is no element.
+#[derive(Clone, Copy, Debug)]
+enum Unread {
+    /// Its head lies beyond the bytes.
+    Short,
+    /// These bytes are no head.
+    Broken,
+}
+
+/// A box: size and type, and a longer size where 32 bits are too few (ISO/IEC 14496-12 §4.2).
+fn mp4(bytes: &[u8]) -> Result<Element, Unread> {
+    let (size, id) = (number_be(bytes, 0)?, number_be(bytes, 4)?);
+    is_text(id)?;
+    let (header, size) = match size {
+        0 => (8, None),
+        1 => {
+            let wide = bytes.get(8..).and_then(<[u8]>::first_chunk).copied().map(u64::from_be_bytes);
+            (16, Some(wide.ok_or(Unread::Short)?))
+        }
+        size => (8, Some(u64::from(size))),
+    };
+    let size = size.map(|size| size.checked_sub(u64::from(header)).ok_or(Unread::Broken)).transpose()?;
+    Ok(Element { id, header, size })
+}
+
+/// A chunk: type and size, little-endian, and a byte more where the size is odd.
+fn riff(bytes: &[u8]) -> Result<Element, Unread> {
+    let (id, size) = (number_be(bytes, 0)?, number_be(bytes, 4)?.swap_bytes());
+    is_text(id)?;
+    Ok(Element { id, header: 8, size: Some(u64::from(size) + u64::from(size % 2)) })
+}
+
+/// An element: its id and its size, both as numbers of variable length (RFC 8794 §4, §5, §6).
+fn ebml(bytes: &[u8]) -> Result<Element, Unread> {
+    let (id_length, id) = variable(bytes)?;
+    let id = u32::try_from(id).map_err(|_| Unread::Broken)?;
+    let (size_length, size) = variable(bytes.get(usize::from(id_length)..).unwrap_or_default())?;
+    let ones = (1 << (7 * size_length)) - 1;
+    let size = Some(size & ones).filter(|&size| size != ones);
+    Ok(Element { id, header: id_length + size_length, size })
+}
+
+/// A number of variable length, its marker included, and how many bytes it takes.
+fn variable(bytes: &[u8]) -> Result<(u8, u64), Unread> {
+    let first = *bytes.first().ok_or(Unread::Short)?;
+    let length = u8::try_from(first.leading_zeros() + 1).unwrap_or(u8::MAX);
+    if length > 8 {
+        return Err(Unread::Broken);
+    }
+    let digits = bytes.get(..usize::from(length)).ok_or(Unread::Short)?;
+    Ok((length, big_endian(digits)))
+}
+
+/// Where the content of the segment begins, from the first bytes of a Matroska file.
+fn segment(bytes: &[u8]) -> Option<u64> {
+    let head = ebml(bytes).ok().filter(|head| head.id == EBML)?;
+    let at = u64::from(head.header).checked_add(head.size?)?;
+    let segment = ebml(bytes.get(usize::try_from(at).ok()?..)?).ok().filter(|element| element.id == SEGMENT)?;
+    at.checked_add(u64::from(segment.header))
+}
+
+/// What a table of contents says: where the index begins, and where another table does, both counted from the segment's content (RFC 9559 §5.1.1).
+fn seek_head(content: &[u8]) -> (Option<u64>, Option<u64>) {
+    let (mut cues, mut next) = (None, None);
+    for (_, seek) in elements(content).filter(|(id, _)| *id == SEEK) {
+        let of = |wanted: u32| elements(seek).find(|(id, _)| *id == wanted).map(|(_, value)| value);
+        let (Some(id), Some(position)) = (of(SEEK_ID), of(SEEK_POSITION)) else { continue };
+        if id.len() > 4 || position.len() > 8 {
+            continue;
+        }
+        let target = if big_endian(id) == u64::from(CUES) { &mut cues } else { &mut next };
+        if [CUES, SEEK_HEAD].iter().any(|&known| big_endian(id) == u64::from(known)) {
+            target.get_or_insert(big_endian(position));
+        }
+    }
+    (cues, next)
+}
+
+/// The elements that lie in these bytes as a whole: id and content.
+fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    std::iter::from_fn(move || {
+        let element = ebml(bytes).ok()?;
+        let content = bytes.get(usize::from(element.header)..)?;
+        let size = usize::try_from(element.size?).ok()?;
+        let value = content.get(..size)?;
+        bytes = &content[size..];
+        Some((element.id, value))
+    })
+}
+
+fn big_endian(digits: &[u8]) -> u64 {
+    digits.iter().fold(0, |number, &digit| number << 8 | u64::from(digit))
+}
+
+fn number_be(bytes: &[u8], at: usize) -> Result<u32, Unread> {
+    let four = bytes.get(at..).and_then(<[u8]>::first_chunk).ok_or(Unread::Short)?;
+    Ok(u32::from_be_bytes(*four))
+}
+
+/// Types are four letters, or begin with the © of `QuickTime`.
+fn is_text(id: u32) -> Result<(), Unread> {
+    let is_letter = |byte: &u8| (b' '..=b'~').contains(byte) || *byte == 0xa9;
+    if id.to_be_bytes().iter().all(is_letter) { Ok(()) } else { Err(Unread::Broken) }
+}
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
