@@ -11,6 +11,7 @@ mod link;
 mod loading;
 mod lsd;
 mod magnets;
+mod preparing;
 mod removing;
 mod secrets;
 mod settings;
@@ -80,6 +81,8 @@ pub struct Engine {
     files: BTreeMap<FileId, (InfoHash, FileIndex)>,
     requests: BTreeMap<RequestId, InfoHash>,
     unsettled: BTreeSet<InfoHash>,
+    /// The torrent whose file was prepared last.
+    prepared: Option<InfoHash>,
     api: Api,
     node: Option<Box<dht::Node>>,
     saving: settings::Saving,
@@ -114,6 +117,7 @@ impl Engine {
             files: BTreeMap::new(),
             requests: BTreeMap::new(),
             unsettled: BTreeSet::new(),
+            prepared: None,
             api: Api::default(),
             node: None,
             saving: settings::Saving::default(),

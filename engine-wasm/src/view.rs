@@ -7,6 +7,7 @@
 pub mod topics;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -141,6 +142,17 @@ pub enum Intent {
         #[cfg_attr(test, ts(type = "Record<string, string>"))]
         choices: BTreeMap<String, String>,
     },
+    /// Make a file ready for a viewer who is likely to come soon: its beginning, its index and the place where it was left are fetched after all that viewers
+    /// want. It replaces the file that was prepared before, and is forgotten after five minutes.
+    Prepare {
+        /// Which torrent.
+        info_hash: String,
+        /// Which file: its place in the torrent's list of files.
+        file: u32,
+        /// Where the file was left; `None` for nowhere.
+        #[serde(default)]
+        position: Option<Position>,
+    },
     /// Forget a torrent.
     Remove {
         /// Which torrent.
@@ -148,6 +160,27 @@ pub enum Intent {
         /// Delete what it downloaded, too.
         delete_data: bool,
     },
+}
+
+/// A place in a film, in time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Position {
+    /// Seconds from the film's beginning.
+    pub seconds: f64,
+    /// Seconds that the whole film takes.
+    pub duration_s: f64,
+}
+
+impl Position {
+    /// The same share of so many bytes; `None` when the numbers make no sense. It is where the film is at that time if its bit rate is constant.
+    pub(crate) fn share_of(self, length: u64) -> Option<u64> {
+        let millis = |seconds: f64| Some(Duration::try_from_secs_f64(seconds).ok()?.as_millis());
+        let (at, whole) = (millis(self.seconds)?, millis(self.duration_s)?);
+        let share = u128::from(length).checked_mul(at.min(whole))?.checked_div(whole)?;
+        u64::try_from(share).ok()
+    }
 }
 
 /// How a torrent shares with others.

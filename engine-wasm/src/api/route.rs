@@ -12,7 +12,7 @@ use crate::engine::Target;
 use crate::limits;
 use crate::marks::Report;
 use crate::metainfo::InfoHash;
-use crate::view::{FilePriority, Intent, Sharing};
+use crate::view::{FilePriority, Intent, Position, Sharing};
 
 /// Paths of the server's own page ([`super::host`]): they belong to one version of it, and are in no document.
 const PAGE_ROUTES: &[(&str, &[&str])] = &[(TOPICS, &["GET"]), (INTENTS, &["POST"]), (PIECES, &["GET"])];
@@ -35,6 +35,7 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     (LOCATION, &["PUT"]),
     (FILE_NAME, &["PUT"]),
     (WATCHED, &["PUT"]),
+    (PREPARE, &["POST"]),
 ];
 
 const TOPICS: &str = "/host/topics";
@@ -58,6 +59,7 @@ const ADOPT: &str = "/torrents/{infoHash}/adopt";
 const LOCATION: &str = "/torrents/{infoHash}/location";
 const FILE_NAME: &str = "/torrents/{infoHash}/files/{index}/name";
 const WATCHED: &str = "/torrents/{infoHash}/files/{index}/watched";
+const PREPARE: &str = "/torrents/{infoHash}/files/{index}/prepare";
 
 /// Longest body that says how to share, bytes.
 const MAX_SETTINGS: usize = 3 << 10;
@@ -146,6 +148,12 @@ pub(crate) enum Action {
         index: u32,
         report: Report,
     },
+    /// Make a file ready for a viewer who is likely to come.
+    Prepare {
+        info_hash: InfoHash,
+        index: u32,
+        position: Option<Position>,
+    },
     AddMagnet {
         link: String,
         keep: bool,
@@ -200,6 +208,11 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
             let report = Report::new(body.position_s, body.duration_s, body.watched).map_err(malformed)?;
             Ok(Action::Watched { info_hash, index, report })
         }
+        PREPARE => Ok(Action::Prepare {
+            info_hash: info_hash(call.path)?,
+            index: index(call.path)?,
+            position: position(call)?,
+        }),
         RECHECK => Ok(Action::Recheck { info_hash: info_hash(call.path)?, begin: call.method == "POST" }),
         ADOPT => Ok(Action::Adopt(info_hash(call.path)?)),
         PLAYLIST | PLAYLIST_ALIAS => Ok(Action::Playlist { info_hash: info_hash(call.path)?, file: None }),
@@ -227,6 +240,7 @@ fn pattern(path: &str) -> Option<&'static str> {
         [hash, "recheck"] if !hash.is_empty() => Some(RECHECK),
         [hash, "adopt"] if !hash.is_empty() => Some(ADOPT),
         [hash, "location"] if !hash.is_empty() => Some(LOCATION),
+        [hash, "files", _, "prepare"] if !hash.is_empty() => Some(PREPARE),
         [hash, "files", _, "name"] if !hash.is_empty() => Some(FILE_NAME),
         [hash, "files", _, "watched"] if !hash.is_empty() => Some(WATCHED),
         [hash, "playlist.m3u"] if !hash.is_empty() => Some(PLAYLIST),
@@ -320,6 +334,11 @@ fn topics(query: &[(String, String)]) -> Result<Vec<String>, Failure> {
 fn value<T: std::str::FromStr>(query: &[(String, String)], name: &str) -> Result<T, Failure> {
     let found = query.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.parse().ok());
     found.ok_or_else(|| malformed(&format!("“{name}” is missing, or is none")))
+}
+
+/// Where a file was left: no body is nowhere.
+fn position(call: Call<'_>) -> Result<Option<Position>, Failure> {
+    if call.content.is_empty() { Ok(None) } else { settings(call, MAX_SETTINGS, "where the file was left").map(Some) }
 }
 
 /// A switch in the query: absent is off.

@@ -240,6 +240,11 @@ impl Engine {
                 self.set_priorities(&info_hash.to_string(), &files, now).map_err(unfit)?;
                 Reply::nothing()
             }
+            Action::Prepare { info_hash, index, position } => {
+                self.described_view(info_hash, now)?;
+                self.prepare(&info_hash.to_string(), (index, position), now).map_err(unfit)?;
+                Reply::nothing()
+            }
             Action::Recheck { info_hash, begin } => {
                 self.described_view(info_hash, now)?;
                 let info_hash = info_hash.to_string();

@@ -77,6 +77,7 @@ impl Engine {
                 info_hash
             }
             Intent::SetPriorities { info_hash, files } => self.set_priorities(&info_hash, &files, now)?,
+            Intent::Prepare { info_hash, file, position } => self.prepare(&info_hash, (file, position), now)?,
             Intent::Recheck { info_hash } => self.recheck(&info_hash, now)?,
             Intent::Adopt { info_hash } => self.adopt(&info_hash, now)?,
             Intent::CancelRecheck { info_hash } => self.cancel_recheck(&info_hash, now)?,

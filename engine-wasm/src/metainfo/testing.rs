@@ -47,6 +47,15 @@ pub(crate) fn torrent_with_trackers(piece_length: u32, files: &[(&str, usize)], 
     Sample { torrent, metainfo, content }
 }
 
+/// A torrent without trackers whose files hold these bytes.
+pub(crate) fn torrent_holding(piece_length: u32, files: &[(&str, &[u8])]) -> Sample {
+    let content: Vec<u8> = files.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
+    let files: Vec<(&str, usize)> = files.iter().map(|(path, bytes)| (*path, bytes.len())).collect();
+    let torrent = Dict::new().raw("info", info(piece_length, &files, &content).encode()).encode();
+    let metainfo = Metainfo::parse(&torrent).expect("a test's torrent is valid");
+    Sample { torrent, metainfo, content }
+}
+
 /// The same torrent, but private (BEP 27).
 pub(crate) fn private(piece_length: u32, files: &[(&str, usize)], trackers: &[&str]) -> Sample {
     let content = content(files.iter().map(|(_, length)| length).sum());

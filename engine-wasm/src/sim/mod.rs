@@ -32,6 +32,7 @@ mod tracker;
 mod trouble;
 mod v2;
 mod vast;
+mod warming;
 mod watching;
 mod web_seeds;
 mod world;

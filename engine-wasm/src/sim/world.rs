@@ -88,8 +88,9 @@ pub(super) struct World {
     /// How many files the daemon lets be open, and how many ever were.
     pub(super) max_files: u32,
     pub(super) most_open: usize,
-    /// Digests, looks and moves that were ordered.
+    /// Digests, reads, looks and moves that were ordered.
     pub(super) digests: u32,
+    pub(super) reads: u32,
     pub(super) stats: u32,
     pub(super) moves: u32,
     /// How long it takes to move a file.
@@ -139,6 +140,7 @@ impl World {
             max_files: 100,
             most_open: 0,
             digests: 0,
+            reads: 0,
             stats: 0,
             moves: 0,
             move_time: Duration::ZERO,

@@ -306,6 +306,11 @@ impl Desk {
         self.waiting.contains_key(&piece)
     }
 
+    /// The files that viewers watch, the last viewer first.
+    pub fn watched_files(&self) -> impl Iterator<Item = FileIndex> + '_ {
+        self.viewers.values().rev().map(Viewer::file)
+    }
+
     /// Forgets viewers that did not come back. True when one was forgotten.
     pub fn expire(&mut self, now: Instant) -> bool {
         let before = self.viewers.len();

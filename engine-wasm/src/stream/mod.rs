@@ -5,3 +5,4 @@ pub mod container_index;
 pub mod desk;
 pub(crate) mod subtitles;
 pub mod viewer;
+pub(crate) mod warm;

@@ -51,14 +51,14 @@ impl Viewer {
         Self { file, origin: start, position: start, drain: RateMeter::new(now), idle_since: None }
     }
 
+    /// What it watches.
+    pub fn file(&self) -> FileIndex {
+        self.file
+    }
+
     /// Whether a request that begins at `start` is this viewer going on.
     pub fn continues_at(&self, file: FileIndex, start: u64) -> bool {
         self.idle_since.is_some() && self.file == file && self.position.abs_diff(start) <= CONTINUES_WITHIN
-    }
-
-    /// The file that it reads.
-    pub fn file(&self) -> FileIndex {
-        self.file
     }
 
     /// It goes on at `start`.

@@ -95,6 +95,7 @@ impl Torrent {
             wants_are_stale: true,
             suspects: Suspects::default(),
             desk: Desk::default(),
+            warmth: super::Warmth::default(),
             peers: BTreeMap::new(),
             candidates,
             seeking: Seeking::default(),

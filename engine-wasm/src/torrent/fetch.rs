@@ -13,7 +13,6 @@ use crate::handles::Access;
 use crate::pick::availability::Availability;
 use crate::pick::picker::Pick;
 use crate::pick::scheduler::Scheduler;
-use crate::stream::ahead;
 use crate::stream::desk::Ledger;
 use crate::time::Instant;
 
@@ -23,10 +22,7 @@ impl Torrent {
         let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
         let mut wants = self.desk.wants(ledger, now);
         self.want_subtitles(&mut wants, now);
-        if let Some(film) = self.selection.film() {
-            let seen: std::collections::BTreeSet<PieceIndex> = wants.iter().map(|want| want.piece).collect();
-            wants.extend(ahead::wants(film, ledger, now).filter(|want| !seen.contains(&want.piece)));
-        }
+        self.add_warm_wants(&mut wants, now);
         self.picker.set_wants(wants, self.desk.is_watched(), now);
         self.wants_are_stale = false;
     }

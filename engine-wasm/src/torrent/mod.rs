@@ -29,6 +29,7 @@ mod show;
 mod stamps;
 mod swarm;
 mod trouble;
+mod warm;
 mod watch;
 mod web;
 
@@ -65,6 +66,7 @@ use removal::Removal;
 use selection::Selection;
 use stamps::Stamps;
 use trouble::Trouble;
+use warm::Warmth;
 
 pub(crate) use place::Place;
 pub(crate) use relocate::{Answer, Asker};
@@ -140,6 +142,7 @@ pub(crate) struct Torrent {
     /// The last digest that was ordered of each block that is judged by itself.
     judging: BTreeMap<Block, OpId>,
     desk: Desk,
+    warmth: Warmth,
     peers: BTreeMap<ConnId, Peer>,
     candidates: Candidates,
     seeking: Seeking,
@@ -254,6 +257,7 @@ impl Torrent {
         self.web.unlink();
         self.pieces.unlink();
         self.desk.unlink(now);
+        self.warmth.unlink();
         self.linked = false;
         self.looking = None;
         self.stamps.unlink();
@@ -350,6 +354,7 @@ impl Torrent {
         self.hash_delayed(cx);
         if self.wants_are_stale {
             self.refresh_wants(cx.now);
+            self.search_for_indexes(cx);
             self.ask_for_hashes(cx);
             self.next_tick = self.next_tick.min(cx.now + TICK_AWAITED);
             self.fill_all(cx);

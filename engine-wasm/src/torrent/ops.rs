@@ -37,6 +37,8 @@ pub(super) enum Op {
     /// The digests of a piece's blocks, for a peer.
     Blocks(ConnId, HashRequest),
     Give(ConnId, u32),
+    /// Bytes of a film, from the first to the last, that lead to its index.
+    ReadIndex(FileIndex, (u64, u64)),
     LoadSharing,
     Web(u64),
     SaveRecord,
@@ -78,6 +80,7 @@ impl Torrent {
             Op::Proof(piece) => self.proved(piece, result, cx),
             Op::Judge(block) => self.judged(op, block, result, cx),
             Op::Blocks(conn, request) => self.hashes_computed(conn, request, result, cx),
+            Op::ReadIndex(file, bytes) => self.index_read(file, bytes, result),
             Op::LoadSharing => self.loaded_sharing(result, cx),
             Op::Give(conn, length) => self.gave(conn, length, result, cx),
             Op::Web(run) => self.fetched(run, op, result, cx),

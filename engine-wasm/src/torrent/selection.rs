@@ -55,6 +55,15 @@ impl Selection {
         self.film = first.or_else(|| alone.next().filter(|_| alone.next().is_none()));
     }
 
+    /// The film that comes after a file in the order of people, among those that are wanted.
+    pub(super) fn film_after(&self, file: FileIndex, meta: &Metainfo) -> Option<FileIndex> {
+        let path = &meta.files.get(file.as_usize())?.path;
+        let wanted = (0..).map(FileIndex).zip(&meta.files).filter(|&(file, _)| self.is_wanted(file));
+        let films = wanted.filter(|(_, file)| file.path.last().is_some_and(|name| media::is_film(name)));
+        let after = films.filter(|(_, file)| natural(&file.path, path).is_gt());
+        after.min_by(|(_, a), (_, b)| natural(&a.path, &b.path)).map(|(file, _)| file)
+    }
+
     /// Whether a file is wanted.
     pub(super) fn is_wanted(&self, file: FileIndex) -> bool {
         self.priority(file) != Priority::Skip
@@ -136,6 +145,7 @@ impl Torrent {
 
     /// What is no longer wanted is no longer asked for; what is wanted now is.
     fn after_selection(&mut self, cx: &mut Context<'_>) {
+        self.warmth.selection_changed();
         self.drop_what_nobody_wants(cx);
         self.refresh_all_interest(cx.now);
         self.wants_are_stale = true;

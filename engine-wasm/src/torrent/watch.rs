@@ -93,6 +93,7 @@ impl Torrent {
         if self.desk.expire(cx.now) {
             self.wants_are_stale = true;
         }
+        self.tend_prepared(cx);
         let hopeless: Vec<RequestId> = self
             .desk
             .waiting()

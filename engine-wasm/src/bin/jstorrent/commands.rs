@@ -55,6 +55,7 @@ async fn play(session: &mut Session, args: &Stream, player: Option<&str>, report
         session.adopt(&torrent).await?;
     }
     let file = choose(&torrent.files, args.file.as_deref())?;
+    session.prepare(&torrent, file).await?;
     let url = session.url(file);
     let subtitles: Vec<String> = file.subtitles.iter().filter_map(|it| url_of(session, &torrent, it.index)).collect();
     let fields = json!({

@@ -111,6 +111,15 @@ impl Session {
         self.ask(intent).await.map(drop)
     }
 
+    /// Makes a file ready before its player asks.
+    ///
+    /// # Errors
+    /// The engine's own words, if it can't.
+    pub(crate) async fn prepare(&mut self, torrent: &TorrentView, file: &FileView) -> Result<()> {
+        let info_hash = torrent.info_hash.clone();
+        self.ask(Intent::Prepare { info_hash, file: file.index, position: None }).await.map(drop)
+    }
+
     /// Goes on in the files that are there already.
     ///
     /// # Errors

@@ -209,8 +209,8 @@ fn every_answer_has_the_documented_form() {
     let unseen: Vec<String> = all_fields(&proof.document).difference(&proof.seen).cloned().collect();
     // Of requests, not of answers; and of the daemon's path.
     let expected = "AddRequest.keep AddRequest.magnet Choice.index Choice.path Error.files FilePriority.index FilePriority.priority \
-        Location.folder Location.name Location.root Sharing.downLimitBps Sharing.ratioPercent Sharing.seedS Sharing.upLimitBps \
-        Watched.durationS Watched.positionS Watched.watched";
+        Location.folder Location.name Location.root Position.durationS Position.seconds Sharing.downLimitBps Sharing.ratioPercent Sharing.seedS \
+        Sharing.upLimitBps Watched.durationS Watched.positionS Watched.watched";
     assert_eq!(unseen.join(" "), expected);
 }
 
@@ -242,6 +242,12 @@ fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
     let (files, recheck) = ("/torrents/{infoHash}/files", "/torrents/{infoHash}/recheck");
     let huge = vec![b' '; 10_000];
     for hash in hashes {
+        prove_preparing(
+            proof,
+            world,
+            hash,
+            &[b"", b"{\"seconds\": 1.5, \"durationS\": 90}", b"{\"seconds\": 1}", &huge],
+        );
         prove_moving(proof, world, hash, &[b"{\"folder\": \"films\"}", b"{\"root\": \"x\"}", &huge]);
         let answer = world.give("PATCH", &files.replace("{infoHash}", hash), WANT);
         proof.check(files, "patch", &answer);
@@ -268,6 +274,7 @@ fn prove_keeping_early(proof: &mut Proof, world: &mut World, hash: &str) {
     let (files, recheck) = ("/torrents/{infoHash}/files", "/torrents/{infoHash}/recheck");
     prove_moving(proof, world, hash, &[b"{}"]);
     prove_watched(proof, world, hash, &[b"{}"]);
+    prove_preparing(proof, world, hash, &[b""]);
     let answer = world.give("PATCH", &files.replace("{infoHash}", hash), WANT);
     proof.check(files, "patch", &answer);
     proof.check(ADOPT, "post", &world.call("POST", &ADOPT.replace("{infoHash}", hash)));
@@ -307,6 +314,15 @@ fn prove_moving(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8
         let id = world.send("PUT", &path, Some("application/json"), body);
         world.run_for(Duration::from_millis(100));
         proof.check(name, "put", &world.heard(id).expect("it is answered"));
+    }
+}
+
+/// What is answered about a file that is to be made ready.
+fn prove_preparing(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8]]) {
+    let prepare = "/torrents/{infoHash}/files/{index}/prepare";
+    for body in bodies {
+        let answer = world.give("POST", &prepare.replace("{infoHash}", hash).replace("{index}", "0"), body);
+        proof.check(prepare, "post", &answer);
     }
 }
 

@@ -144,6 +144,10 @@ impl World {
                 }
                 (op, self.copy(from, to, offset, length).map(|()| OpOutput::Unit))
             }
+            IoCommand::FileRead { op, span } => {
+                self.reads += 1;
+                (op, self.bytes_of(&[span]).map(|bytes| OpOutput::Bytes(bytes.into())))
+            }
             IoCommand::Digest { op, kind, spans } => {
                 self.digests += 1;
                 let result = self.digest(kind, &spans);
@@ -236,7 +240,7 @@ impl World {
         self.disk.write_held(to, &target, (offset, &bytes), self.now)
     }
 
-    fn digest(&self, kind: DigestKind, spans: &[Span]) -> Result<OpOutput, OpError> {
+    fn bytes_of(&self, spans: &[Span]) -> Result<Vec<u8>, OpError> {
         let mut bytes = Vec::new();
         for span in spans {
             if span.file == FileRef::ZEROS {
@@ -249,6 +253,11 @@ impl World {
             let held = held.and_then(|held| held.get(from..from + span.length as usize));
             bytes.extend_from_slice(held.ok_or_else(not_open)?);
         }
+        Ok(bytes)
+    }
+
+    fn digest(&self, kind: DigestKind, spans: &[Span]) -> Result<OpOutput, OpError> {
+        let bytes = self.bytes_of(spans)?;
         let digest = match kind {
             DigestKind::Sha1 => Sha1::digest(&bytes).to_vec(),
             DigestKind::Sha256 => Sha256::digest(&bytes).to_vec(),

@@ -1,0 +1,29 @@
+//! The file that somebody is likely to open next: one in all torrents.
+
+use super::Engine;
+use crate::metainfo::InfoHash;
+use crate::time::Instant;
+use crate::torrent::Torrent;
+use crate::view::Position;
+
+impl Engine {
+    /// Makes a file ready, instead of the one that was prepared before.
+    ///
+    /// # Errors
+    /// There is no such torrent or file, or it is not known yet what is in the torrent.
+    pub(super) fn prepare(
+        &mut self,
+        info_hash: &str,
+        (file, position): (u32, Option<Position>),
+        now: Instant,
+    ) -> Result<InfoHash, String> {
+        let torrent = self.described(info_hash)?;
+        let file = torrent.servable(file).ok_or_else(|| format!("There is no file {file} in this torrent."))?;
+        let info_hash = torrent.info_hash();
+        if let Some(former) = self.prepared.replace(info_hash).filter(|former| *former != info_hash) {
+            self.with(former, now, Torrent::forget_prepared);
+        }
+        self.with(info_hash, now, |torrent, cx| torrent.prepare(file, position, cx));
+        Ok(info_hash)
+    }
+}

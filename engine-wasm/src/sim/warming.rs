@@ -1,0 +1,196 @@
+//! Films that are made ready before their viewers come.
+
+use std::time::Duration;
+
+use super::seeder::Manner;
+use super::world::World;
+use crate::metainfo::testing::{Sample, torrent_holding};
+use crate::stream::container_index::samples::{avi, matroska, mp4_with_index_last};
+use crate::view::{FilePriority, Intent, IntentReply, Position, Priority};
+
+const MIB: u64 = 1 << 20;
+const MEDIA: usize = 40 << 20;
+const INDEX: usize = 600_000;
+const PIECE: u64 = 256 << 10;
+
+/// Four seeders of 1 MiB/s, 50 ms away.
+fn four() -> Vec<Manner> {
+    vec![Manner::honest(MIB, 50); 4]
+}
+
+/// Three episodes, each an MP4 film with its index at the end, and where that begins. The second of the files is the first episode.
+fn season(media: usize) -> (Sample, u64) {
+    let (film, at) = mp4_with_index_last(media, INDEX);
+    (
+        torrent_holding(
+            256 << 10,
+            &[("S/e10.mp4", &film), ("S/e1.mp4", &film), ("S/e2.mp4", &film), ("S/a.nfo", b"words")],
+        ),
+        at,
+    )
+}
+
+impl World {
+    fn has(&self, file: usize, first: u64, last: u64) -> bool {
+        self.engine.is_proven(&self.info_hash(), file, (first, last))
+    }
+
+    fn prepare(&mut self, file: u32, position: Option<(f64, f64)>) {
+        let position = position.map(|(seconds, duration_s)| Position { seconds, duration_s });
+        self.intend(Intent::Prepare { info_hash: self.info_hash(), file, position });
+        assert!(matches!(self.replies.last(), Some(IntentReply::Done { .. })), "{:?}", self.replies.last());
+    }
+
+    /// A viewer asks for these bytes and has all of them at once.
+    fn is_ready(&mut self, file: usize, first: u64, last: u64) {
+        let request = self.ask(file, first, last);
+        assert_eq!(self.viewers[&request].done_at, Some(self.now), "{first} to {last} of {file}");
+        self.leave(request);
+    }
+
+    fn length(&self, file: usize) -> u64 {
+        self.sample.metainfo.files[file].length
+    }
+
+    /// Everything comes, and nothing of it twice.
+    fn finishes_without_waste(&mut self) {
+        let took = self.run_until_within(Duration::from_secs(120), World::is_complete);
+        assert!(took.is_some(), "{} bytes", self.verified());
+        assert_eq!(self.received_bytes, self.sample.metainfo.total_length(), "nothing came twice");
+    }
+}
+
+#[test]
+fn the_first_films_beginning_and_index_are_there_when_its_viewer_comes() {
+    for (name, (film, at)) in
+        [("a.mp4", mp4_with_index_last(MEDIA, INDEX)), ("a.mkv", matroska(MEDIA, INDEX)), ("a.avi", avi(MEDIA, INDEX))]
+    {
+        let mut world =
+            World::with_torrent(torrent_holding(256 << 10, &[("z", &[7; 5_000_000]), (name, &film)]), &four(), 1);
+        let end = at + INDEX as u64 + 7;
+        let both = |world: &World| world.has(1, 0, 2 * MIB - 1) && world.has(1, at, end);
+        let took = world.run_until_within(Duration::from_secs(3), both);
+        assert!(took.is_some(), "{name}");
+        // What was under way when the search ended, and a piece or two around the index.
+        let most = 2 * MIB + INDEX as u64 + 12 * PIECE;
+        assert!(world.received_bytes < most, "{name}: {} bytes came before that", world.received_bytes);
+        world.is_ready(1, 0, 2 * MIB - 1);
+        world.is_ready(1, at, end);
+        world.finishes_without_waste();
+    }
+}
+
+#[test]
+fn the_index_comes_before_the_rest_of_the_beginning() {
+    let (sample, at) = season(MEDIA);
+    let mut world = World::with_torrent(sample, &vec![Manner::honest(117_000, 50); 4], 2);
+    world.run_for(Duration::from_secs(3));
+    world.is_ready(1, 0, 262_143);
+    assert!(world.has(1, at, at + 7), "the head of the index is there");
+    assert!(!world.has(1, 0, 2 * MIB - 1));
+}
+
+#[test]
+fn a_file_that_was_prepared_is_ready_with_the_place_where_it_was_left() {
+    let (sample, at) = season(MEDIA);
+    let mut world = World::with_torrent(sample, &four(), 3);
+    world.prepare(0, Some((1_200.0, 2_400.0)));
+    world.run_for(Duration::from_secs(3));
+    let (end, middle) = (world.length(0) - 1, world.length(0) / 2);
+    world.is_ready(0, 0, 2 * MIB - 1);
+    world.is_ready(0, at, end);
+    world.is_ready(0, middle - MIB, middle + 3 * MIB);
+    assert!(!world.has(0, 10 * MIB, 18 * MIB), "the rest of it is nothing special");
+    world.finishes_without_waste();
+}
+
+#[test]
+fn another_file_that_is_prepared_takes_the_formers_place() {
+    let (sample, at) = season(MEDIA);
+    let mut world = World::with_torrent(sample, &vec![Manner::honest(MIB, 50)], 4);
+    world.prepare(0, None);
+    world.run_for(Duration::from_millis(400));
+    world.prepare(2, None);
+    let end = world.length(2) - 1;
+    let is_there = |world: &World| world.has(2, 0, 2 * MIB - 1) && world.has(2, at, end);
+    let took = world.run_until_within(Duration::from_secs(5), is_there).expect("it is there");
+    // The beginning and the index are 2.6 MiB, and the one before had 0.4 s.
+    assert!(took < Duration::from_millis(4_000), "{took:?}");
+    assert!(!world.has(0, 0, MIB - 1), "the former one is not wanted any more");
+    // The first of its pieces holds the end of the former one.
+    assert!(!world.has(1, PIECE, 2 * PIECE), "the first film comes after it");
+    world.finishes_without_waste();
+}
+
+#[test]
+fn what_was_prepared_and_not_opened_is_forgotten() {
+    let (sample, _) = season(MEDIA);
+    let mut world = World::new(sample, &[Manner::honest(4 * MIB, 20)], 5);
+    world.run_for(Duration::from_millis(10));
+    world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
+    let skip = |index| FilePriority { index, priority: Priority::Skip };
+    world.intend(Intent::SetPriorities { info_hash: world.info_hash(), files: (0..3).map(skip).collect() });
+    world.run_for(Duration::from_millis(10));
+    world.prepare(0, None);
+    world.run_for(Duration::from_secs(301));
+    world.name_seeders();
+    world.run_for(Duration::from_secs(10));
+    assert!(!world.has(0, 0, PIECE - 1), "nobody is to come any more");
+    world.prepare(0, None);
+    world.run_for(Duration::from_secs(10));
+    world.is_ready(0, 0, 2 * MIB - 1);
+    let most = 2 * MIB + INDEX as u64 + 4 * PIECE;
+    assert!(
+        world.received_bytes < most,
+        "a file that is not wanted is made ready, and no more: {}",
+        world.received_bytes
+    );
+}
+
+#[test]
+fn what_can_not_be_prepared_is_said_in_words() {
+    let (sample, _) = season(9_000);
+    let mut world = World::with_torrent(sample, &[], 6);
+    let answers = world.replies.len();
+    world.intend(Intent::Prepare { info_hash: world.info_hash(), file: 4, position: None });
+    world.intend(Intent::Prepare { info_hash: "0".repeat(40), file: 0, position: None });
+    assert!(world.replies[answers..].iter().all(|reply| matches!(reply, IntentReply::Failed { .. })));
+    assert_eq!(world.replies.len(), answers + 2);
+}
+
+#[test]
+fn the_next_film_is_made_ready_while_a_complete_one_is_watched() {
+    let (sample, at) = season(8 << 20);
+    let mut world = World::with_torrent(sample, &[Manner::honest(2 * MIB, 50)], 7);
+    let end = world.length(1) - 1;
+    let request = world.ask(1, 0, end);
+    let is_whole = |world: &World| world.has(1, 0, end);
+    for _ in 0..8 {
+        world.run_until_within(Duration::from_secs(1), is_whole);
+        world.drain(request, world.viewers[&request].next);
+    }
+    assert!(is_whole(&world), "the first episode came");
+    assert!(!world.has(0, 3 * MIB, 4 * MIB), "it was wanted before all else");
+    let is_next = |world: &World| world.has(2, 0, 2 * MIB - 1) && world.has(2, at, end);
+    let took = world.run_until_within(Duration::from_secs(5), is_next).expect("the second one is ready");
+    assert!(took < Duration::from_millis(2_000), "{took:?}");
+    world.leave(request);
+    world.finishes_without_waste();
+}
+
+#[test]
+fn nothing_is_read_of_films_that_are_complete() {
+    let (sample, _) = season(1 << 20);
+    let content = sample.content.clone();
+    let mut world = World::new(sample, &[], 8);
+    let mut at = 0;
+    for file in world.sample.metainfo.files.clone() {
+        let length = usize::try_from(file.length).unwrap();
+        world.plant(&format!("Sample/{}", file.path[1..].join("/")), &content[at..at + length]);
+        at += length;
+    }
+    world.add();
+    world.run_for(Duration::from_secs(5));
+    assert!(world.is_complete(), "{:?}", world.paths());
+    assert_eq!(world.reads, 0);
+}

@@ -1,0 +1,173 @@
+//! A torrent and the films that are made ready before their viewers come.
+//!
+//! Owns which films these are: one that somebody is likely to open next ([`crate::view::Intent::Prepare`]), the first film, and the one after a film that
+//! is watched and complete. What of them is wanted comes after all that viewers want. It reads bytes of a film for its index only when they are verified.
+
+use std::time::Duration;
+
+use shared_proto::io::{OpError, OpOutput};
+use shared_proto::{IoCommand, Span};
+
+use super::{Op, Torrent};
+use crate::context::Context;
+use crate::geometry::{FileIndex, PieceIndex};
+use crate::handles::Access;
+use crate::stream::ahead;
+use crate::stream::desk::Ledger;
+use crate::stream::viewer::Want;
+use crate::stream::warm::Warm;
+use crate::time::Instant;
+use crate::view::Position;
+
+/// How long a film is kept ready that nobody opened.
+const PREPARED_FOR: Duration = Duration::from_secs(300);
+
+/// The films that are made ready.
+#[derive(Debug, Default)]
+pub(super) struct Warmth {
+    /// The one that somebody is likely to open, and until when.
+    prepared: Option<(Warm, Instant)>,
+    /// The first film.
+    first: Option<Warm>,
+    /// The film that comes after the one that is watched.
+    next: Option<Warm>,
+    /// The film that is watched and complete.
+    watched: Option<FileIndex>,
+}
+
+impl Warmth {
+    /// The most likely one first. The same film may be there twice.
+    fn all(&self) -> impl Iterator<Item = &Warm> {
+        self.prepared.iter().map(|(warm, _)| warm).chain(&self.first).chain(&self.next)
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Warm> {
+        self.prepared.iter_mut().map(|(warm, _)| warm).chain(&mut self.first).chain(&mut self.next)
+    }
+
+    /// Other files are wanted than before.
+    pub(super) fn selection_changed(&mut self) {
+        (self.next, self.watched) = (None, None);
+    }
+
+    /// No answer comes any more.
+    pub(super) fn unlink(&mut self) {
+        self.all_mut().for_each(|warm| warm.is_reading = false);
+    }
+}
+
+impl Torrent {
+    /// The file of this number, if it is one that is served.
+    pub(crate) fn servable(&self, file: u32) -> Option<FileIndex> {
+        self.geometry.file(file).filter(|&file| !self.geometry.is_padding(file))
+    }
+
+    /// Somebody is likely to open this file, at this position: it is made ready for a while, and no other one that was prepared.
+    pub(crate) fn prepare(&mut self, file: FileIndex, position: Option<Position>, cx: &mut Context<'_>) {
+        let until = cx.now + PREPARED_FOR;
+        let before = self.warmth.prepared.take().filter(|(warm, _)| warm.file == file);
+        let mut warm = before.map_or_else(|| Warm::new(file, None, &self.geometry), |(warm, _)| warm);
+        warm.move_to(position);
+        self.warmth.prepared = Some((warm, until));
+        self.prepared_changed(cx);
+    }
+
+    /// Nothing of it was prepared that is still to be.
+    pub(crate) fn forget_prepared(&mut self, cx: &mut Context<'_>) {
+        if self.warmth.prepared.take().is_some() {
+            self.prepared_changed(cx);
+        }
+    }
+
+    fn prepared_changed(&mut self, cx: &mut Context<'_>) {
+        self.refresh_wants(cx.now);
+        self.drop_what_nobody_wants(cx);
+        self.check_next(cx);
+        self.refresh_all_interest(cx.now);
+        self.wants_are_stale = true;
+    }
+
+    /// Once a tick: what was prepared long ago and not opened is forgotten.
+    pub(super) fn tend_prepared(&mut self, cx: &mut Context<'_>) {
+        if self.warmth.prepared.as_ref().is_some_and(|(_, until)| *until <= cx.now) {
+            self.forget_prepared(cx);
+        }
+    }
+
+    /// What films need that are made ready, after these wants of viewers.
+    pub(super) fn add_warm_wants(&mut self, wants: &mut Vec<Want>, now: Instant) {
+        self.choose_films();
+        let mut seen: std::collections::BTreeSet<PieceIndex> = wants.iter().map(|want| want.piece).collect();
+        let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
+        for warm in self.warmth.all() {
+            for part in warm.parts() {
+                wants.extend(ahead::wants(warm.file, part, ledger, now).filter(|want| seen.insert(want.piece)));
+            }
+        }
+    }
+
+    /// Reads what searches for an index need, as far as it is verified.
+    pub(super) fn search_for_indexes(&mut self, cx: &mut Context<'_>) {
+        if !self.linked || self.looking.is_some() {
+            return;
+        }
+        let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
+        let prepared = self.warmth.prepared.as_ref().map(|(warm, _)| warm.file);
+        let is_checked = self.checking == 0 && self.pieces.unchecked().is_clear();
+        let mut due = Vec::new();
+        for warm in self.warmth.all() {
+            let is_new = due.iter().all(|&(file, _)| file != warm.file);
+            // Of a film that is complete nothing is to be fetched, and so its index need not be found. Which films are is known after the check.
+            let is_due = prepared == Some(warm.file) || (is_checked && !self.is_whole(warm.file));
+            if let Some((first, last)) = warm.search.reads().filter(|_| is_new && is_due && !warm.is_reading)
+                && ledger.verified_until(warm.file, first, last) > last
+            {
+                due.push((warm.file, (first, last)));
+            }
+        }
+        for (file, (first, last)) in due {
+            let Some(handle) = self.handle(file, Access::Read, cx) else { continue };
+            let length = u32::try_from(last - first + 1).expect("a read is short");
+            let span = Span { file: handle, offset: first, length };
+            self.ask(Op::ReadIndex(file, (first, last)), cx, |op| IoCommand::FileRead { op, span });
+            self.warmth.all_mut().filter(|warm| warm.file == file).for_each(|warm| warm.is_reading = true);
+        }
+    }
+
+    /// Bytes of a film came that lead to its index.
+    pub(super) fn index_read(&mut self, file: FileIndex, bytes: (u64, u64), result: Result<OpOutput, OpError>) {
+        let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
+        // They may have been changed by another program, if they are not verified any more.
+        let is_verified = ledger.verified_until(file, bytes.0, bytes.1) > bytes.1;
+        for warm in self.warmth.all_mut().filter(|warm| warm.file == file) {
+            warm.is_reading = false;
+            match &result {
+                Ok(OpOutput::Bytes(data)) if is_verified && warm.search.reads() == Some(bytes) => {
+                    warm.search.feed(data)
+                }
+                Ok(_) => {}
+                Err(_) => warm.search.give_up(),
+            }
+        }
+        self.wants_are_stale = true;
+    }
+
+    /// The first film follows from what is wanted, the next one from what is watched.
+    fn choose_films(&mut self) {
+        let film = self.selection.film();
+        if self.warmth.first.as_ref().map(|warm| warm.file) != film {
+            self.warmth.first = film.map(|file| Warm::new(file, None, &self.geometry));
+        }
+        let watched = self.desk.watched_files().find(|&file| self.is_whole(file));
+        if self.warmth.watched != watched {
+            let next = watched.and_then(|file| self.selection.film_after(file, &self.meta));
+            self.warmth.next = next.map(|file| Warm::new(file, None, &self.geometry));
+            self.warmth.watched = watched;
+        }
+    }
+
+    /// Whether all of a file is verified.
+    fn is_whole(&self, file: FileIndex) -> bool {
+        self.files[file.as_usize()].verified >= self.geometry.file_len(file)
+    }
+}
