@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::api::url;
 use crate::media;
 use crate::metainfo::Version;
 pub use crate::peer::mse::Encryption;
@@ -588,6 +589,16 @@ pub struct SubtitleView {
 }
 
 impl FileView {
+    /// Where it is served under its own name, below the daemon's base URL, with the same key as [`FileView::url`]: for players that go by a name's ending.
+    /// Empty for a file that is not served.
+    pub fn named_url(&self) -> String {
+        let parts = self.url.split_once('?').and_then(|(id, query)| Some((id.rsplit_once('.')?.0, query)));
+        parts.map_or_else(
+            || self.url.clone(),
+            |(torrent, query)| format!("{torrent}/{}?{query}", url::encode(&self.path)),
+        )
+    }
+
     /// A file of which nothing is there: it is in the torrent, and nowhere else.
     ///
     /// `path` is its path in the torrent, with `/`; `length` is in bytes.

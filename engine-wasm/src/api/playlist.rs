@@ -11,10 +11,10 @@ use crate::view::FileView;
 /// What it is.
 pub(crate) const CONTENT_TYPE: &str = "audio/x-mpegurl; charset=utf-8";
 
-/// All films and all music of a torrent, in the order of its files, or one of its files, with titles, lengths where they are known, and subtitles as VLC takes
-/// them. `base` begins the URLs. `None` when there is no such file.
+/// All films and all music of a torrent, in the order of its files, or one of its files, with titles, lengths where they are known, and subtitles in the
+/// words of VLC. (VLC 3 itself reads only what lies on a disk there, and passes over a URL.) `base` begins the URLs. `None` when there is no such file.
 pub(crate) fn playlist(files: &[FileView], only: Option<u32>, base: &str) -> Option<String> {
-    let urls: HashMap<u32, String> = files.iter().map(|file| (file.index, view::stream_url(file, base))).collect();
+    let named: HashMap<u32, &FileView> = files.iter().map(|file| (file.index, file)).collect();
     let mut list = String::from("#EXTM3U\n");
     // A browser's player may take fewer of them than this one.
     let is_meant = |file: &&FileView| only.map_or_else(|| media::is_film(&file.path), |only| file.index == only);
@@ -26,9 +26,9 @@ pub(crate) fn playlist(files: &[FileView], only: Option<u32>, base: &str) -> Opt
         let title: String = view::name_of(&file.path).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let seconds = file.duration_s.map_or("-1".to_owned(), |seconds| format!("{seconds:.0}"));
         list.push_str(&format!("#EXTINF:{seconds},{title}\n"));
-        // Of several, VLC takes the last.
-        for url in file.subtitles.iter().rev().filter_map(|subtitle| urls.get(&subtitle.index)) {
-            list.push_str(&format!("#EXTVLCOPT:sub-file={url}\n"));
+        // Of several options of one name the last counts.
+        for subtitle in file.subtitles.iter().rev().filter_map(|subtitle| named.get(&subtitle.index)) {
+            list.push_str(&format!("#EXTVLCOPT:sub-file={base}{}\n", subtitle.named_url()));
         }
         list.push_str(&format!("{}\n", view::stream_url(file, base)));
     }
@@ -41,7 +41,7 @@ mod tests {
     use crate::view::SubtitleView;
 
     fn file(index: u32, path: &str) -> FileView {
-        FileView { url: format!("/stream/{index}"), ..FileView::new(index, path.to_owned(), 1) }
+        FileView { url: format!("/stream/ab.{index}?key=k"), ..FileView::new(index, path.to_owned(), 1) }
     }
 
     #[test]
@@ -52,9 +52,9 @@ mod tests {
             subtitles: vec![subtitle(2), subtitle(1), subtitle(9)],
             ..file(0, "a/fi\nlm.mkv")
         };
-        let files = [film, file(1, "a/film.de.srt"), file(2, "a/film.srt"), file(3, "a/x.nfo")];
-        let expected = "#EXTM3U\n#EXTINF:62,fi lm.mkv\n#EXTVLCOPT:sub-file=http://h/stream/1\n\
-            #EXTVLCOPT:sub-file=http://h/stream/2\nhttp://h/stream/0\n";
+        let files = [film, file(1, "a/film de.srt"), file(2, "a/film.srt"), file(3, "a/x.nfo")];
+        let expected = "#EXTM3U\n#EXTINF:62,fi lm.mkv\n#EXTVLCOPT:sub-file=http://h/stream/ab/a/film%20de.srt?key=k\n\
+            #EXTVLCOPT:sub-file=http://h/stream/ab/a/film.srt?key=k\nhttp://h/stream/ab.0?key=k\n";
         assert_eq!(playlist(&files, None, "http://h").as_deref(), Some(expected));
         assert_eq!(playlist(&files, Some(0), "http://h").as_deref(), Some(expected));
         assert_eq!(playlist(&files, Some(4), "http://h"), None);

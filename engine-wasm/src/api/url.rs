@@ -20,6 +20,19 @@ pub(crate) fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// A path with its components percent-encoded (RFC 3986 §2.3), its slashes left as they are.
+pub(crate) fn encode(path: &str) -> String {
+    let mut encoded = String::with_capacity(path.len());
+    for &byte in path.as_bytes() {
+        match byte {
+            b'-' | b'.' | b'_' | b'~' | b'/' => encoded.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => encoded.push(char::from(byte)),
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
 /// The parameters of a query, decoded: `+` is a space, and one without `=` has an empty value. `None` when one is broken.
 pub(crate) fn parameters(query: &str) -> Option<Vec<(String, String)>> {
     let text = |text: &str| decode(&text.replace('+', " "));
@@ -52,6 +65,13 @@ mod tests {
         for (text, expected) in [("a%20b/%C3%BC", "a b/ü"), ("%252F", "%2F"), ("a+b", "a+b"), ("", "")] {
             assert_eq!(decode(text).as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn what_was_encoded_is_decoded_to_the_same() {
+        assert_eq!(encode("a b/ü#?.srt"), "a%20b/%C3%BC%23%3F.srt");
+        let all: String = (1..0x300).filter_map(char::from_u32).collect();
+        assert_eq!(decode(&encode(&all)), Some(all));
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl Detail {
     /// The same with its files; `base` begins their URLs.
     pub(crate) fn new(torrent: &TorrentView, streams: &[StreamView], temporary: bool, base: &str) -> Self {
         let urls: HashMap<u32, String> =
-            torrent.files.iter().map(|file| (file.index, stream_url(file, base))).collect();
+            torrent.files.iter().map(|file| (file.index, format!("{base}{}", file.named_url()))).collect();
         let subtitle = |it: &SubtitleView| Subtitle {
             index: it.index,
             language: it.language.clone(),

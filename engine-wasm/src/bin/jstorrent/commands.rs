@@ -83,9 +83,9 @@ async fn play(session: &mut Session, args: &Stream, player: Option<&str>, report
     }
 }
 
-/// Where a player finds the file of this index.
+/// Where a player finds the file of this index under its own name.
 fn url_of(session: &Session, torrent: &TorrentView, index: u32) -> Option<String> {
-    torrent.files.iter().find(|file| file.index == index).map(|file| session.url(file))
+    torrent.files.iter().find(|file| file.index == index).map(|file| session.named_url(file))
 }
 
 /// `jstorrent get`

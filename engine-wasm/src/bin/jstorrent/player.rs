@@ -59,16 +59,15 @@ fn with_url(mut words: Vec<String>, url: &str) -> Vec<String> {
 
 /// What tells this player of subtitles, the best first; nothing for one that is not known.
 fn subtitle_options(words: &[String], subtitles: &[String]) -> Vec<String> {
-    let Some((first, others)) = subtitles.split_first() else { return Vec::new() };
+    if subtitles.is_empty() {
+        return Vec::new();
+    }
     let option = |name: &str| subtitles.iter().map(|url| format!("--{name}={url}")).collect();
     let known = words.iter().find_map(|word| match program(word).as_str() {
         "mpv" | "mpvnet" | "io.mpv.mpv" => Some(option("sub-file")),
         "iina" | "iina-cli" | "celluloid" => Some(option("mpv-sub-file")),
-        // It takes one file as subtitles, and any others as further inputs.
-        "vlc" | "cvlc" | "org.videolan.vlc" => {
-            let others = (!others.is_empty()).then(|| format!("--input-slave={}", others.join("#")));
-            Some([format!("--sub-file={first}")].into_iter().chain(others).collect())
-        }
+        // Its own `sub-file` takes no URL. What an input is it tells by the ending of its path.
+        "vlc" | "cvlc" | "org.videolan.vlc" => Some(vec![format!("--input-slave={}", subtitles.join("#"))]),
         _ => None,
     });
     known.unwrap_or_default()
@@ -134,8 +133,8 @@ mod tests {
         };
         check("mpv --fs", 2, &["--sub-file=S0", "--sub-file=S1"]);
         check("/usr/bin/mpv {}", 1, &["--sub-file=S0"]);
-        check(r"'C:\Program Files\VLC\VLC.exe' {}", 1, &["--sub-file=S0"]);
-        check("flatpak run org.videolan.VLC", 3, &["--sub-file=S0", "--input-slave=S1#S2"]);
+        check(r"'C:\Program Files\VLC\VLC.exe' {}", 1, &["--input-slave=S0"]);
+        check("flatpak run org.videolan.VLC", 3, &["--input-slave=S0#S1#S2"]);
         check("iina", 1, &["--mpv-sub-file=S0"]);
         check("mplayer", 2, &[]);
         check("mpv", 0, &[]);

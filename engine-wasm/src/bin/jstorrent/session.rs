@@ -186,6 +186,11 @@ impl Session {
         format!("http://{}{}", self.linked.address(), file.url)
     }
 
+    /// The same under the file's own name.
+    pub(crate) fn named_url(&self, file: &FileView) -> String {
+        format!("http://{}{}", self.linked.address(), file.named_url())
+    }
+
     /// Where the downloads go.
     pub(crate) fn downloads(&self) -> &std::path::Path {
         &self.place.downloads
