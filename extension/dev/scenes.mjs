@@ -4,9 +4,15 @@ const hash = (number) => number.toString(16).padStart(40, "0");
 const MB = 1e6;
 const GB = 1e9;
 
+/** What a click on play is for. */
+const next = (files) => {
+  const file = files.find((candidate) => candidate.playable);
+  return file ? { index: file.index, name: file.path.split("/").at(-1), positionS: 0, resumes: false } : null;
+};
+
 function file(index, path, length, share, contentType) {
   const playable = /^(video|audio)/.test(contentType);
-  return { index, path, length, verified: Math.floor(length * share), priority: "normal", contentType, playable, url: `/stream/${hash(index)}?key=k`, displaced: false };
+  return { index, path, length, verified: Math.floor(length * share), priority: "normal", contentType, playable, url: `/stream/${hash(index)}?key=k`, displaced: false, positionS: 0, durationS: null, watched: false, subtitles: [] };
 }
 
 function torrent(number, name, state, share, more = {}) {
@@ -40,7 +46,8 @@ function torrent(number, name, state, share, more = {}) {
     knownPeers: 0,
     trackers: [],
     fileCount: files.length,
-    mainFile: files.find((file) => file.playable) ?? null,
+    next: next(files),
+    choices: {},
     ...more,
     files,
   };

@@ -1,7 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { FakeHost } from "../src/host/fake";
 import type { TopicUpdate } from "../src/model/generated/TopicUpdate";
-import { recall, remember } from "../src/player/places";
 import { Session, topicOf } from "../src/player/session";
 import { FakeClock } from "./fake_clock";
 import { file, HASH, torrent } from "./samples";
@@ -41,17 +40,6 @@ class FakeVideo extends EventTarget {
   }
 }
 
-class FakeStore {
-  private readonly items = new Map<string, string>();
-  get length(): number {
-    return this.items.size;
-  }
-  key = (at: number) => [...this.items.keys()][at] ?? null;
-  getItem = (key: string) => this.items.get(key) ?? null;
-  setItem = (key: string, value: string) => void this.items.set(key, value);
-  removeItem = (key: string) => void this.items.delete(key);
-}
-
 beforeEach(() => {
   vi.stubGlobal("HTMLMediaElement", { HAVE_FUTURE_DATA: 3 });
 });
@@ -67,12 +55,12 @@ function rig(startAt?: number) {
   const host = new FakeHost();
   const video = new FakeVideo();
   const clock = new FakeClock();
-  const store = new FakeStore();
   const open = (name = FIRST, at = startAt) => {
     host.follow([topicOf(name)]);
-    return new Session({ host, video: video as unknown as HTMLVideoElement, clock, store, changed: () => {} }, name, at);
+    return new Session({ host, video: video as unknown as HTMLVideoElement, layer: {} as HTMLElement, clock, subtitleSize: 1, changed: () => {} }, name, at);
   };
-  return { host, video, clock, store, open };
+  const places = () => host.asked.flatMap((asked) => (asked.kind === "watched" ? [[asked.file, asked.positionS]] : []));
+  return { host, video, clock, places, open };
 }
 
 test("a film opens when the engine and the daemon know it, and plays", () => {
@@ -97,30 +85,48 @@ test("what the engine has not told yet is not said to be missing", () => {
 
 test("it begins where the address says, or else where it was left", () => {
   for (const [at, expected] of [[undefined, 40], [7, 7], [0, 0]] as const) {
-    const { host, video, store, open } = rig(at);
-    remember(store, `${HASH}/0`, 40, 100, 1);
+    const { host, video, open } = rig(at);
     open();
-    host.tell(CONNECTED, told(0));
+    host.tell(CONNECTED, told(0, { file: file({ positionS: 40 }) }));
     video.readyState = 1;
     video.say("loadedmetadata");
     expect(video.currentTime).toBe(expected);
   }
 });
 
-test("where it is left is remembered every few seconds, and at the end", async () => {
-  const { host, video, clock, store, open } = rig();
+/** It plays for a moment and is at a place. */
+function plays(video: FakeVideo, at: number): void {
+  Object.assign(video, { readyState: 4, currentTime: at - 0.5 });
+  video.say("timeupdate");
+  video.currentTime = at;
+  video.say("timeupdate");
+}
+
+test("where it is is told every few seconds, at a pause and at the end, and never twice the same", async () => {
+  const { host, video, clock, places, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0));
-  Object.assign(video, { readyState: 4, currentTime: 30 });
-  await clock.advance(5_000);
-  expect(recall(store, `${HASH}/0`)).toBe(30);
-  video.currentTime = 50;
+  plays(video, 30);
+  await clock.advance(10_000);
+  expect(places()).toEqual([[0, 30]]);
+  plays(video, 40);
+  video.say("pause");
+  plays(video, 50);
   await session.destroy();
-  expect(recall(store, `${HASH}/0`)).toBe(50);
+  expect(places()).toEqual([[0, 30], [0, 40], [0, 50]]);
+});
+
+test("a film that was only opened has no place", async () => {
+  const { host, video, places, open } = rig();
+  const session = open();
+  host.tell(CONNECTED, told(0, { file: file({ positionS: 40 }) }));
+  Object.assign(video, { readyState: 4, currentTime: 40 });
+  await session.destroy();
+  expect(places()).toEqual([]);
 });
 
 test("after its end nothing that happens to the video or the daemon reaches it, and the next film has both", async () => {
-  const { host, video, clock, store, open } = rig();
+  const { host, video, clock, places, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0));
   video.readyState = 4;
@@ -139,9 +145,9 @@ test("after its end nothing that happens to the video or the daemon reaches it, 
   host.tell(CONNECTED, told(1));
   expect(video.loads.at(-1)).toBe("http://127.0.0.1:80/stream/1?key=k&part=1048576");
   expect(video.autoplay).toBe(true);
-  video.currentTime = 20;
+  plays(video, 20);
   await clock.advance(5_000);
-  expect([recall(store, `${HASH}/0`), recall(store, `${HASH}/1`)]).toEqual([0, 20]);
+  expect(places()).toEqual([[1, 20]]);
 });
 
 test("a browser that wants a click first gets a button for it", async () => {
@@ -167,5 +173,5 @@ test("sound that was never decoded is told after some seconds of playing", () =>
     video.currentTime = at;
     video.say("timeupdate");
   }
-  expect(session.lack).toEqual({ picture: false, sound: true });
+  expect(session.hint).toContain("sound");
 });

@@ -32,7 +32,8 @@ class FakeVideo {
 function rig(startAt = 0, path = "film.mp4") {
   const clock = new FakeClock();
   const video = new FakeVideo();
-  const source = new Source(video, clock, () => path, () => {}, startAt);
+  const source = new Source(video, clock, () => path, () => {});
+  source.startAt(startAt);
   const metadata = () => {
     video.readyState = 1;
     source.handleMetadata();

@@ -80,6 +80,8 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
     copy: (file, key) => void copyAddress(file, key),
     addPeers: (infoHash, form) => void addPeers(infoHash, form),
     want: (infoHash, files) => void act({ kind: "set_priorities", infoHash, files }),
+    prepare: (infoHash, index) => prepare(infoHash, index),
+    watched: (infoHash, index, watched) => void act({ kind: "set_watched", infoHash, files: [index], watched }),
     move: (infoHash, form) => void move(infoHash, form),
     adopt: (infoHash) => void act({ kind: "adopt", infoHash }),
     recheck: (infoHash, begin) => void act({ kind: begin ? "recheck" : "cancel_recheck", infoHash }),
@@ -227,6 +229,13 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
     };
     render(removeDialogView(torrent, remove, () => dialog.close()), dialog);
     dialog.showModal();
+  }
+
+  /** Has the beginning of a film fetched, and where it was left. */
+  function prepare(infoHash: string, index: number): void {
+    const file = host.topic(`torrent/${infoHash}`)?.files.find((candidate) => candidate.index === index);
+    const position = file?.durationS && file.positionS > 0 ? { seconds: file.positionS, durationS: file.durationS } : null;
+    void host.intent({ kind: "prepare", infoHash, file: index, position });
   }
 
   async function addPeers(infoHash: string, form: HTMLFormElement): Promise<void> {

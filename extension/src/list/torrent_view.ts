@@ -6,12 +6,13 @@
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
 import { live } from "lit/directives/live.js";
+import { styleMap } from "lit/directives/style-map.js";
 import type { FilePriority } from "../model/generated/FilePriority";
 import type { FileView } from "../model/generated/FileView";
 import type { Priority } from "../model/generated/Priority";
 import type { RootView } from "../model/generated/RootView";
 import type { TorrentState } from "../model/generated/TorrentState";
-import { count, percent, size, splitPath } from "../text/format";
+import { clockTime, count, percent, size, splitPath } from "../text/format";
 import * as icons from "../ui/icons";
 import { playerPage } from "../model/locations";
 import type { ContentsState, TorrentRow } from "../model/topics";
@@ -36,6 +37,10 @@ export interface TorrentActions {
   recheck(infoHash: string, begin: boolean): void;
   /** Goes on in the files that had the names of its files. */
   adopt(infoHash: string): void;
+  /** A film is likely to be opened soon. */
+  prepare(infoHash: string, index: number): void;
+  /** Says that a film was watched, or was not. */
+  watched(infoHash: string, index: number, watched: boolean): void;
   /** Moves it, or gives it another name. */
   move(infoHash: string, form: HTMLFormElement): void;
 }
@@ -64,7 +69,7 @@ export function torrentView(torrent: TorrentRow, contents: ContentsState | undef
   const { infoHash, name, state } = torrent;
   return html`<li class="torrent" data-testid="torrent" data-info-hash=${infoHash} data-state=${state} ?data-open=${ui.open}>
     <div class="torrent-row">
-      ${leadView(torrent)}
+      ${leadView(torrent, actions)}
       <div class="torrent-main">
         <div class="torrent-head">
           <button
@@ -106,17 +111,19 @@ function messageView(state: TorrentState, message: string): TemplateResult {
   </p>`;
 }
 
-function leadView(torrent: TorrentRow): TemplateResult {
+function leadView(torrent: TorrentRow, actions: TorrentActions): TemplateResult {
   if (!isDescribed(torrent)) return html`<span class="lead" title="What is in it is not known yet">${icons.link}</span>`;
-  const file = torrent.mainFile;
-  if (!file) return html`<span class="lead" title="Nothing in it that a browser plays">${icons.document_}</span>`;
+  const { next } = torrent;
+  if (!next) return html`<span class="lead" title="Nothing in it that plays">${icons.document_}</span>`;
+  const does = next.resumes ? `Resume ${next.name} at ${clockTime(next.positionS)}` : `Play ${next.name}`;
   return html`<a
     class="lead lead-play"
     data-testid="play"
-    data-index=${file.index}
-    href=${playerPage(torrent.infoHash, file.index)}
-    aria-label="Play ${torrent.name}"
-    title="Play ${splitPath(file.path).name}"
+    data-index=${next.index}
+    href=${playerPage(torrent.infoHash, next.index)}
+    aria-label="${next.resumes ? "Resume" : "Play"} ${torrent.name}"
+    title=${does}
+    @pointerenter=${() => actions.prepare(torrent.infoHash, next.index)}
     >${icons.play}</a
   >`;
 }
@@ -250,7 +257,8 @@ function fileView(torrent: Opened, file: FileView, ui: TorrentUi, actions: Torre
         data-index=${file.index}
         href=${playerPage(torrent.infoHash, file.index)}
         aria-label="Play ${name}"
-        title="Play"
+        title=${file.positionS > 0 ? `Resume at ${clockTime(file.positionS)}` : "Play"}
+        @pointerenter=${() => actions.prepare(torrent.infoHash, file.index)}
         >${icons.play}</a
       >`
     : html`<span class="file-play file-still">${icons.document_}</span>`;
@@ -263,6 +271,7 @@ function fileView(torrent: Opened, file: FileView, ui: TorrentUi, actions: Torre
     <span class="file-share">${percent(file.verified, file.length)}</span>
     <span class="file-size">${size(file.length)}</span>
     ${several ? priorityView(torrent, file, name, actions) : nothing}
+    ${file.playable ? watchedView(torrent, file, name, actions) : html`<span></span>`}
     <button
       class="icon-button file-copy"
       data-testid="copy-url"
@@ -275,6 +284,26 @@ function fileView(torrent: Opened, file: FileView, ui: TorrentUi, actions: Torre
       ${copied ? icons.check : icons.copy}
     </button>
   </li>`;
+}
+
+/** Whether a film was watched: a tick that a person can set and take away, and else how far it was watched. */
+function watchedView(torrent: Opened, file: FileView, name: string, actions: TorrentActions): TemplateResult {
+  const left = file.durationS !== null && file.positionS > 0 ? `, left at ${clockTime(file.positionS)} of ${clockTime(file.durationS)}` : "";
+  const words = file.watched ? "Watched" : `Not watched yet${left}`;
+  return html`<button
+    class="icon-button file-watched"
+    data-testid="watched"
+    aria-pressed=${file.watched ? "true" : "false"}
+    aria-label="${name}: watched"
+    title=${words}
+    @click=${() => actions.watched(torrent.infoHash, file.index, !file.watched)}
+  >
+    ${file.watched ? icons.check : html`<span class="unwatched" style=${styleMap({ "--part": `${part(file)}%` })}></span>`}
+  </button>`;
+}
+
+function part(file: FileView): number {
+  return file.durationS ? Math.round(Math.min(1, file.positionS / file.durationS) * 100) : 0;
 }
 
 function contentFacts(torrent: Opened): TemplateResult {

@@ -5,8 +5,8 @@
 import type { Engine, Film } from "./engines/engine";
 import type { Media } from "./source";
 
-/** Files whose sound or container Chrome often can't play: they are looked into before anything is shown. */
-const LOOKED_INTO = /\.(mkv|mk3d|mka|ts|m2ts|mts)$/i;
+/** Files whose sound or container Chrome often can't play, or never: they are looked into before anything is shown. */
+const LOOKED_INTO = /\.(mkv|mk3d|mka|ts|m2ts|mts|avi|divx|flv|wmv|asf|mpg|mpeg|vob|m2v|wma)$/i;
 
 /** Whether a file of this path is looked into before it is played. */
 export function isLookedInto(path: string): boolean {
@@ -20,6 +20,7 @@ export class Carrier implements Media {
   /** The film's address. */
   src = "";
   private engine: Engine | undefined;
+  private wanted: string | undefined;
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -33,9 +34,25 @@ export class Carrier implements Media {
     if (engine !== undefined) this.video.removeAttribute("src");
   }
 
+  /** Whether the `<video>` reads films by itself. */
+  get isPlain(): boolean {
+    return this.engine === undefined;
+  }
+
   /** Plays another sound track, where that is possible. */
   selectAudio(id: string): void {
     this.engine?.selectAudio(id);
+  }
+
+  /** The sound track with which the film begins that is opened next. */
+  beginWith(id: string): void {
+    this.wanted = id;
+  }
+
+  /** Goes to a place, seconds. */
+  seek(toS: number): void {
+    if (this.engine !== undefined) this.engine.seek(toS);
+    else if (this.video.readyState > 0) this.video.currentTime = toS;
   }
 
   /** Frees the `<video>`; resolves when nothing feeds it any more. */
@@ -50,6 +67,8 @@ export class Carrier implements Media {
   load(atS: number): void {
     if (this.engine !== undefined) {
       this.engine.open({ url: this.src, ...this.film() }, atS);
+      if (this.wanted !== undefined) this.engine.selectAudio(this.wanted);
+      this.wanted = undefined;
       return;
     }
     this.video.src = this.src;

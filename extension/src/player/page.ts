@@ -6,17 +6,21 @@
 import { render } from "lit";
 import type { Host } from "../host/host";
 import { realClock } from "../model/clock";
+import type { FileView } from "../model/generated/FileView";
 import type { PiecesView } from "../model/generated/PiecesView";
 import { playerPage, streamUrl } from "../model/locations";
-import { percent, splitPath } from "../text/format";
+import { splitPath } from "../text/format";
 import { linkWords } from "../text/link_words";
+import { playlist, playlistName } from "../text/playlist";
 import { soon } from "../ui/soon";
+import { Controls } from "./controls/controls";
+import type { ControlsModel } from "./controls/model";
+import { NextCard } from "./controls/next_card";
+import type { Neighbours } from "./episodes";
 import { neighbours } from "./episodes";
-import { lackWords } from "./failure";
-import { watchKeys } from "./keys";
 import type { FilmName } from "./session";
 import { Session, topicOf } from "./session";
-import { cellsFor, paint, timeAt } from "./strip";
+import { recallSize, rememberSize } from "./subtitle_size";
 import type { PlayerActions } from "./view";
 import { footView, headView, overlayView } from "./view";
 
@@ -29,15 +33,40 @@ export function startPlayer(host: Host): void {
   const head = find<HTMLElement>("#head");
   const stage = find<HTMLElement>("#stage");
   const overlay = find<HTMLElement>("#overlay");
+  const layer = find<HTMLElement>("#subtitles");
   const foot = find<HTMLElement>("#foot");
-  const strip = find<HTMLCanvasElement>("#strip");
   const video = find<HTMLVideoElement>("#video");
 
   const asked = addressOf(new URLSearchParams(location.search));
   let pieces: PiecesView | undefined;
-  let copied = false;
+  let copied: string | undefined;
+  /** What became of a person's own subtitle files. */
+  let refused: string | undefined;
+  let subtitles: ControlsModel["subtitles"] = { tracks: [], selected: undefined, delayS: 0, size: 1 };
+  let audio: ControlsModel["audio"] = { tracks: [], selected: undefined };
+  const forever = new AbortController().signal;
   const update = soon(show);
   let session = open(asked.name, asked.startAt);
+
+  const controls = new Controls(
+    stage,
+    video,
+    {
+      seek: (to) => session.seek(to),
+      selectAudio: (id) => session.selectAudio(id),
+      selectSubtitles: (id) => session.selectSubtitles(id),
+      addSubtitleFiles: (files) => void addSubtitles(files),
+      setSubtitleDelay: (seconds) => (session.captions.delayS = seconds),
+      setSubtitleSize: (factor) => {
+        session.captions.size = factor;
+        rememberSize(localStorage, factor);
+      },
+      next: () => step(around().next),
+      previous: () => step(around().previous),
+    },
+    forever,
+  );
+  const card = new NextCard(stage, realClock, { playNow: () => step(around().next) }, forever);
 
   const actions: PlayerActions = {
     act: (does) => {
@@ -48,19 +77,30 @@ export function startPlayer(host: Host): void {
       else void host.intent({ kind: "resume", infoHash: session.name.infoHash });
     },
     play: () => void video.play().catch(() => {}),
-    copy: () => void copyAddress(),
+    copy: () => void copyText(addressOfFilm() ?? "", "address"),
+    copyRemedy: (command) => void copyText(command, "remedy"),
+    playlist: () => downloadPlaylist(),
   };
 
   /** Opens a film in place of whatever is open. */
   function open(name: FilmName, startAt?: number): Session {
     host.follow([topicOf(name), `torrent/${name.infoHash}`]);
-    pieces = undefined;
-    return new Session({ host, video, clock: realClock, store: localStorage, changed: update }, name, startAt);
+    pieces = refused = undefined;
+    return new Session({ host, video, layer, clock: realClock, subtitleSize: recallSize(localStorage), changed: update }, name, startAt);
+  }
+
+  function around(): Neighbours {
+    return neighbours(host.topic(`torrent/${session.name.infoHash}`)?.files ?? [], session.name.index);
+  }
+
+  function step(file: FileView | undefined): void {
+    if (file) void change(file.index);
   }
 
   /** Goes on with another film of the torrent. */
   async function change(index: number): Promise<void> {
     const { infoHash } = session.name;
+    card.hide();
     await session.destroy();
     history.replaceState(null, "", playerPage(infoHash, index));
     session = open({ infoHash, index });
@@ -71,76 +111,98 @@ export function startPlayer(host: Host): void {
     const { link } = host;
     const { status } = session;
     const { torrent, file } = session.view;
-    if (file) {
-      document.title = splitPath(file.path).name;
-      stage.classList.toggle("audio", file.contentType.startsWith("audio/"));
-      strip.setAttribute("aria-label", `${percent(file.verified, file.length)} of this file is there`);
-    }
-    render(headView(file, torrent, linkWords(link), link.kind), head);
+    const title = file ? splitPath(file.path).name : (torrent?.name ?? "JSTorrent");
+    if (file) document.title = title;
+    const audioOnly = file?.contentType.startsWith("audio/") ?? false;
+    stage.classList.toggle("audio", audioOnly);
+    render(headView(title, linkWords(link), link.kind), head);
     render(overlayView(status, session.starved, session.blocked, actions), overlay);
     const online = link.kind === "connected";
-    render(footView({ status, torrent, file, hint: lackWords(session.lack), copied, online }, actions), foot);
-    paintStrip();
+    const hint = refused ?? session.hint;
+    render(footView({ status, torrent, file, hint, remedy: session.remedy, copied, online }, actions), foot);
+    const { previous, next } = around();
+    controls.update({
+      filmId: topicOf(session.name),
+      title,
+      pieces,
+      audio: (audio = same(audio, { tracks: session.audio, selected: session.selectedAudio })),
+      subtitles: (subtitles = same(subtitles, captionsModel())),
+      hasNext: next !== undefined,
+      hasPrevious: previous !== undefined,
+      durationS: session.durationS ?? file?.durationS ?? undefined,
+      audioOnly,
+    });
   }
 
-  function paintStrip(): void {
-    const scale = devicePixelRatio;
-    const width = Math.round(strip.clientWidth * scale);
-    const height = Math.round(strip.clientHeight * scale);
-    if (strip.width !== width) strip.width = width;
-    if (strip.height !== height) strip.height = height;
-    const context = strip.getContext("2d");
-    if (!context || width === 0) return;
-    const buffered = Array.from({ length: video.buffered.length }, (_, index) => ({
-      start: video.buffered.start(index),
-      end: video.buffered.end(index),
-    }));
-    const style = getComputedStyle(strip);
-    const colours = {
-      track: style.getPropertyValue("--strip-track"),
-      accent: style.getPropertyValue("--strip-lit"),
-      playhead: style.getPropertyValue("--strip-head"),
-      page: style.getPropertyValue("--strip-page"),
-    };
-    paint(context, { pieces, time: video.currentTime, duration: video.duration, buffered }, colours, scale);
+  function captionsModel(): ControlsModel["subtitles"] {
+    const { tracks, selected, delayS, size } = session.captions;
+    return { tracks, selected, delayS, size };
   }
 
   async function lookAtPieces(): Promise<void> {
     const { name, view } = session;
     if (!document.hidden && view.file) {
-      const seen = await host.pieces(name.infoHash, name.index, cellsFor(strip.clientWidth));
+      const seen = await host.pieces(name.infoHash, name.index, controls.cells);
       if (session.name === name) pieces = seen ?? pieces;
-      paintStrip();
+      update();
     }
     setTimeout(() => void lookAtPieces(), PIECES_MS);
   }
 
-  async function copyAddress(): Promise<void> {
+  async function addSubtitles(files: readonly File[]): Promise<void> {
+    const { captions } = session;
+    const sentences = await captions.add(files);
+    refused = sentences.length > 0 ? sentences.join(" ") : undefined;
+    update();
+  }
+
+  function addressOfFilm(): string | undefined {
     const { file } = session.view;
-    const url = file ? streamUrl(host.link, file) : undefined;
-    if (!url) return;
-    await navigator.clipboard.writeText(url);
-    copied = true;
+    return file ? streamUrl(host.link, file) : undefined;
+  }
+
+  /** For VLC, mpv and whatever else the system opens playlists with. */
+  function downloadPlaylist(): void {
+    const { file } = session.view;
+    const url = addressOfFilm();
+    if (!file || !url) return;
+    const files = host.topic(`torrent/${session.name.infoHash}`)?.files ?? [];
+    const beside = file.subtitles.flatMap(({ index }) => files.filter((candidate) => candidate.index === index));
+    const title = splitPath(file.path).name;
+    const text = playlist([{ title, durationS: file.durationS, url, subtitles: beside.flatMap((it) => streamUrl(host.link, it) ?? []) }]);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "audio/x-mpegurl" }));
+    link.download = playlistName(title);
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  }
+
+  async function copyText(text: string, what: string): Promise<void> {
+    if (text === "") return;
+    await navigator.clipboard.writeText(text);
+    copied = what;
     update();
     setTimeout(() => {
-      copied = false;
+      copied = undefined;
       update();
     }, COPIED_MS);
   }
 
-  watchKeys(video, {
-    next: (step) => {
-      const files = host.topic(`torrent/${session.name.infoHash}`)?.files ?? [];
-      const around = neighbours(files, session.name.index);
-      const file = step > 0 ? around.next : around.previous;
-      if (file) void change(file.index);
-    },
+  video.addEventListener("ended", () => {
+    const { next } = around();
+    if (next) card.show(splitPath(next.path).name);
   });
-  strip.addEventListener("click", (event) => {
-    if (video.readyState > 0) video.currentTime = timeAt(event.offsetX, video.duration, strip.clientWidth);
+  video.addEventListener("seeking", () => card.hide());
+  // The controls say how much of the picture they cover.
+  new MutationObserver(() => {
+    session.captions.insetPx = Number.parseFloat(stage.style.getPropertyValue("--controls-inset")) || 0;
+  }).observe(stage, { attributes: true, attributeFilter: ["style", "data-controls"] });
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length > 0) void addSubtitles(files);
   });
-  new ResizeObserver(paintStrip).observe(strip);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paintStrip);
   addEventListener("pagehide", () => void session.destroy());
   // The page came back from where a browser keeps pages that were left.
   addEventListener("pageshow", (event) => {
@@ -149,6 +211,11 @@ export function startPlayer(host: Host): void {
 
   update();
   void lookAtPieces();
+}
+
+/** The former object while all its parts are the same. */
+function same<T extends object>(before: T, now: T): T {
+  return (Object.keys(now) as (keyof T)[]).every((key) => before[key] === now[key]) ? before : now;
 }
 
 /** Which film an address of this page names, and where to begin. */

@@ -5,20 +5,25 @@
 // tells of the film changes after the `<video>`'s own events, never because somebody asked for something.
 
 import type { Host } from "../host/host";
+import type { Film as Inspected, Verdict } from "../media/protocol";
 import type { Clock } from "../model/clock";
 import type { FilmView } from "../model/generated/FilmView";
-import { playerUrl } from "../model/locations";
+import { playerUrl, streamUrl } from "../model/locations";
+import { splitPath } from "../text/format";
+import { Captions } from "./captions";
 import { Carrier, isLookedInto } from "./carrier";
+import { audioOf, subtitlesOf, withAudio, withSubtitles } from "./choices";
 import type { AudioTrack } from "./engines/engine";
-import type { MseListener } from "./engines/mse";
+import type { Inspection } from "./engines/inspection";
+import type { MseEngine, MseListener } from "./engines/mse";
 import type { Lack } from "./failure";
-import type { Store } from "./places";
-import { recall, remember } from "./places";
+import { lackWords } from "./failure";
 import { Source } from "./source";
 import type { Status } from "./status";
 import { status, waitOf } from "./status";
 
-const REMEMBER_MS = 5_000;
+/** How often the engine is told where the film is, ms. */
+const REPORT_MS = 5_000;
 /** What a film lacks is told by what was not decoded in so many seconds of playing. */
 const LACK_AFTER_S = 3;
 
@@ -29,9 +34,11 @@ type CountingVideo = HTMLVideoElement & { readonly webkitAudioDecodedByteCount?:
 export interface Surroundings {
   host: Host;
   video: CountingVideo;
+  /** Where subtitles are drawn. */
+  layer: HTMLElement;
   clock: Clock;
-  /** Where places in films are remembered. */
-  store: Store;
+  /** How large subtitles are: a factor. */
+  subtitleSize: number;
   /** Something that the session tells has changed. */
   changed(): void;
 }
@@ -47,42 +54,63 @@ export function topicOf({ infoHash, index }: FilmName): `film/${string}/${number
   return `film/${infoHash}/${index}`;
 }
 
+const NO_TRACKS: readonly AudioTrack[] = [];
+
 export class Session {
   /** The browser wants a click before it plays anything with sound. */
   blocked = false;
-  /** What of the film is not decoded. */
-  lack: Lack = { picture: false, sound: false };
   /** The film's sound tracks, where they can be chosen. */
-  audio: readonly AudioTrack[] = [];
+  audio: readonly AudioTrack[] = NO_TRACKS;
   selectedAudio: string | undefined;
+  /** Length in seconds, where the film says it and the `<video>` does not. */
+  durationS: number | undefined;
+  /** A command that would help to play the film. */
+  remedy: string | undefined;
+  readonly captions: Captions;
   private readonly leaving = new AbortController();
   private readonly carrier: Carrier;
   private readonly source: Source;
+  private film: Inspected | undefined;
+  private verdict: Verdict | undefined;
+  /** The engine that reads the film here, while it is the one. */
+  private mse: MseEngine | undefined;
+  /** What was looked into and plays by itself: another sound track needs it. */
+  private inspection: Inspection | undefined;
+  private lack: Lack = { picture: false, sound: false };
   /** Who opens the film is decided once its name is known. */
   private decided = false;
   private ready = false;
   private wasConnected = false;
   private playedS = 0;
   private lastTime = 0;
-  private cancelRemembering: () => void = () => {};
+  private reportedS: number | undefined;
+  private cancelReport: () => void = () => {};
 
   constructor(
     private readonly around: Surroundings,
     readonly name: FilmName,
     /** Where to begin, seconds; `undefined`: where it was left. */
-    startAt?: number,
+    private readonly startAt?: number,
   ) {
-    const { video, clock } = around;
-    this.carrier = new Carrier(video, () => {
-      const { file } = this.view;
-      return { path: file?.path ?? "", length: file?.length ?? 0, contentType: file?.contentType ?? "" };
+    const { video, clock, host, layer } = around;
+    this.carrier = new Carrier(video, () => this.described());
+    this.source = new Source(this.carrier, clock, () => this.view.file?.path ?? "", () => around.changed());
+    this.captions = new Captions({
+      video,
+      layer,
+      port: {
+        selectSubtitles: (tracks) => this.mse?.selectSubtitles(tracks),
+        fonts: async () => (await this.mse?.fonts()) ?? [],
+        font: async (at, size) => this.mse?.font(at, size),
+      },
+      preference: () => subtitlesOf(this.choices),
+      size: around.subtitleSize,
+      changed: () => around.changed(),
     });
-    const start = startAt ?? recall(around.store, this.key);
-    this.source = new Source(this.carrier, clock, () => this.view.file?.path ?? "", () => around.changed(), start);
     video.autoplay = true;
     this.listen();
-    this.rememberAgain();
-    around.host.listen(() => this.handleNews(), this.leaving.signal);
+    this.reportAgain();
+    host.listen(() => this.handleNews(), this.leaving.signal);
     this.handleNews();
   }
 
@@ -108,6 +136,12 @@ export class Session {
     });
   }
 
+  /** Something to know that stops nothing. */
+  get hint(): string | undefined {
+    if (this.source.trouble !== undefined) return undefined;
+    return this.captions.trouble ?? lackWords(this.lack);
+  }
+
   /** Whether it lacks bytes to go on. */
   get starved(): boolean {
     const { video } = this.around;
@@ -116,29 +150,59 @@ export class Session {
 
   /** Opens the film again, as a person asks. */
   reload(): void {
+    this.remedy = undefined;
     this.source.reload();
   }
 
-  selectAudio(id: string): void {
-    this.carrier.selectAudio(id);
+  /** Goes to a place, seconds. */
+  seek(toS: number): void {
+    this.carrier.seek(toS);
   }
 
-  /** Remembers where it is left, and lets go of the `<video>`. */
+  /** Plays another sound track, and the films to come in its language. */
+  selectAudio(id: string): void {
+    const track = this.audio.find((candidate) => candidate.id === id);
+    if (!track) return;
+    void this.choose(withAudio(this.choices, track));
+    // What the `<video>` reads by itself has one sound.
+    if (this.carrier.isPlain) void this.feed("mse", id).then(() => this.isOver || this.source.reload());
+    else this.carrier.selectAudio(id);
+  }
+
+  /** Shows other subtitles, and such in the films to come; `undefined` for none. */
+  selectSubtitles(id: string | undefined): void {
+    this.captions.select(id);
+    const { preference } = this.captions;
+    if (preference) void this.choose(withSubtitles(this.choices, preference));
+    this.around.changed();
+  }
+
+  /** Tells where it is left, and lets go of the `<video>`. */
   async destroy(): Promise<void> {
-    if (this.leaving.signal.aborted) return;
-    this.rememberPlace();
+    if (this.isOver) return;
+    this.report();
     this.leaving.abort();
-    this.cancelRemembering();
+    this.cancelReport();
     this.source.close();
+    this.captions.destroy();
     await this.carrier.close();
   }
 
-  private get key(): string {
-    return `${this.name.infoHash}/${this.name.index}`;
+  private get choices(): Record<string, string> {
+    return this.view.torrent?.choices ?? {};
   }
 
   private get isOver(): boolean {
     return this.leaving.signal.aborted;
+  }
+
+  private described() {
+    const { file } = this.view;
+    return { path: file?.path ?? "", length: file?.length ?? 0, contentType: file?.contentType ?? "" };
+  }
+
+  private choose(choices: Record<string, string>): Promise<unknown> {
+    return this.around.host.intent({ kind: "choose", infoHash: this.name.infoHash, choices });
   }
 
   private handleNews(): void {
@@ -147,40 +211,175 @@ export class Session {
     this.wasConnected ||= host.link.kind === "connected";
     // A silent engine says nothing about the daemon, which may well be serving on.
     if (host.link.kind !== "reconnecting") {
-      if (file !== null && !this.decided) void this.decide(file.path);
+      if (file !== null && !this.decided) {
+        this.source.startAt(this.startAt ?? file.positionS);
+        void this.decide(file.path);
+      }
       if (this.ready) this.source.setUrl(file === null ? undefined : playerUrl(host.link, file));
+      this.tellBeside();
     }
     this.around.changed();
   }
 
-  /** Loads what looks into films, if this one is to be looked into. An ordinary film does not wait for it. */
-  private async decide(path: string): Promise<void> {
-    this.decided = true;
-    if (isLookedInto(path) && "MediaSource" in globalThis && "AudioEncoder" in globalThis) {
-      // Without it the `<video>` plays what it can.
-      const engine = await import("./engines/mse").catch(() => undefined);
-      if (this.isOver) return;
-      if (engine) this.carrier.use(engine.makeMse(this.around.video, this.listener()));
-    }
-    this.ready = true;
-    this.handleNews();
+  /** Subtitle files of the torrent that belong to the film. */
+  private tellBeside(): void {
+    const { host } = this.around;
+    const files = host.topic(`torrent/${this.name.infoHash}`)?.files ?? [];
+    const beside = (this.view.file?.subtitles ?? []).flatMap(({ index, language, title }) => {
+      const file = files.find((candidate) => candidate.index === index);
+      const url = file && streamUrl(host.link, file);
+      return url ? [{ url, name: splitPath(file.path).name, language: language ?? undefined, title }] : [];
+    });
+    if (beside.length > 0) this.captions.setBeside(beside);
   }
 
-  private listener(): MseListener {
-    return {
-      // What the `<video>` plays by itself it plays best.
-      inspected: (_, verdict) => {
-        if (verdict.path !== "native") return;
-        this.carrier.use(undefined);
+  /** Has a film looked into first that needs it. An ordinary one does not wait for that: it is looked into while it plays. */
+  private async decide(path: string): Promise<void> {
+    this.decided = true;
+    const canFeed = "MediaSource" in globalThis && "AudioEncoder" in globalThis;
+    const first = canFeed && isLookedInto(path);
+    if (first) await this.feed("mse");
+    if (this.isOver) return;
+    this.ready = true;
+    this.handleNews();
+    if (!canFeed || first) return;
+    const { video } = this.around;
+    const once = new AbortController();
+    const look = () => {
+      once.abort();
+      void this.look();
+    };
+    const signal = AbortSignal.any([once.signal, this.leaving.signal]);
+    for (const type of ["loadeddata", "error"]) video.addEventListener(type, look, { signal });
+  }
+
+  /** Looks into a film that the `<video>` reads by itself: it may be silent, or have sound tracks to choose from. */
+  private async look(): Promise<void> {
+    const url = this.carrier.src;
+    try {
+      const { inspectFilm } = await import("./engines/inspection");
+      const inspection = await inspectFilm({ url, ...this.described() }, this.leaving.signal);
+      if (this.isOver) return;
+      this.inspection = inspection;
+      const { film, verdict } = inspection;
+      this.learn(film, verdict);
+      if (verdict.path === "mse" && verdict.reason === "sound_transcoded") await this.feed("mse");
+      else if (verdict.path === "ffmpeg") await this.feed("ffmpeg");
+      else return this.offerAudio(film);
+      if (!this.isOver) this.source.reload();
+    } catch {
+      // The `<video>` plays what it can, and says what it can't.
+    }
+  }
+
+  /** What is known of the film by now. */
+  private learn(film: Inspected, verdict: Verdict): void {
+    this.film = film;
+    this.verdict = verdict;
+    this.durationS = film.duration;
+    this.around.changed();
+  }
+
+  /** The sound tracks of a film that plays by itself, if there is a choice. */
+  private offerAudio(film: Inspected): void {
+    const tracks = film.audio.filter(({ sound }) => sound !== "impossible");
+    if (tracks.length < 2) return;
+    this.audio = tracks.map(({ id, title, language }) => ({ id: String(id), label: title ?? "", language: language ?? "" }));
+    const own = tracks.find(({ isDefault }) => isDefault) ?? tracks[0];
+    this.selectedAudio = own && String(own.id);
+    const chosen = audioOf(this.choices, tracks);
+    if (chosen && chosen !== own) this.selectAudio(String(chosen.id));
+    this.around.changed();
+  }
+
+  /** Has the film read by an engine from the next opening on. Without the engine the `<video>` plays what it can. */
+  private async feed(way: "mse" | "ffmpeg", audio?: string): Promise<void> {
+    const { video } = this.around;
+    if (way === "ffmpeg") {
+      const module = await import("./engines/ffmpeg").catch(() => undefined);
+      if (!module || this.isOver) return;
+      this.mse = undefined;
+      this.carrier.use(new module.FfmpegEngine(video, this.listener((film, verdict) => this.learn(film, verdict))));
+      return;
+    }
+    const module = await import("./engines/mse").catch(() => undefined);
+    if (!module || this.isOver) return;
+    const engine = new module.MseEngine(video, this.listener((film, verdict) => this.judge(engine, film, verdict)));
+    if (this.inspection) {
+      engine.adopt(this.inspection);
+      this.captions.setInside(this.inspection.film.subtitles);
+      this.inspection = undefined;
+    }
+    this.mse = engine;
+    this.carrier.use(engine);
+    // An engine that is not open yet begins with the track that it is told last.
+    const chosen = audio ?? this.chosenAudio(this.film);
+    if (chosen !== undefined) this.carrier.beginWith(chosen);
+  }
+
+  private chosenAudio(film: Inspected | undefined): string | undefined {
+    const chosen = film && audioOf(this.choices, film.audio.filter(({ sound }) => sound !== "impossible"));
+    return chosen && String(chosen.id);
+  }
+
+  /** A film that is looked into first is known: who plays it? */
+  private judge(engine: MseEngine, film: Inspected, verdict: Verdict): void {
+    this.learn(film, verdict);
+    switch (verdict.path) {
+      case "mse": {
+        this.captions.setInside(film.subtitles);
+        const chosen = this.chosenAudio(film);
+        if (chosen !== undefined) engine.selectAudio(chosen);
+        break;
+      }
+      case "native":
+        // What the `<video>` plays by itself it plays best.
+        this.letGo();
         this.source.reload();
-      },
+        break;
+      case "ffmpeg":
+        this.letGo();
+        void this.feed("ffmpeg").then(() => this.isOver || this.source.reload());
+        break;
+      case "none":
+        this.letGo();
+        void this.explain("", true);
+        break;
+    }
+  }
+
+  private letGo(): void {
+    this.mse = undefined;
+    this.carrier.use(undefined);
+  }
+
+  private listener(inspected: NonNullable<MseListener["inspected"]>): MseListener {
+    return {
+      inspected,
       audio: (tracks, selected) => {
         this.audio = tracks;
         this.selectedAudio = selected;
         this.around.changed();
       },
-      failed: (words, isFinal) => this.source.handleFailure(words, isFinal),
+      cues: (cues) => this.captions.take(cues),
+      duration: (seconds) => {
+        this.durationS = seconds;
+        this.around.changed();
+      },
+      failed: (words, isFinal) => {
+        if (isFinal && this.verdict?.path === "ffmpeg") void this.explain(words, true);
+        else this.source.handleFailure(words, isFinal);
+      },
     };
+  }
+
+  /** Says what the film is, and what it would take to play it. */
+  private async explain(words: string, isFinal: boolean): Promise<void> {
+    const { film, verdict } = this;
+    const { verdictWords, installCommand } = await import("./engines/words");
+    if (this.isOver || !film || !verdict) return;
+    if (verdict.path === "ffmpeg") this.remedy = installCommand(navigator.platform);
+    this.source.handleFailure([verdictWords(verdict, film), words].filter(Boolean).join(" "), isFinal);
   }
 
   private listen(): void {
@@ -195,6 +394,7 @@ export class Session {
     on("playing seeked", () => this.source.handleShown());
     on("play", () => this.source.handleWish(true));
     on("pause", () => this.source.handleWish(false));
+    on("pause ended", () => this.report());
     on("playing", () => {
       this.blocked = false;
       // Once it plays, a pause is a person's wish that a later `canplay` must not undo.
@@ -230,15 +430,20 @@ export class Session {
     this.lack = { picture, sound: !picture && video.webkitAudioDecodedByteCount === 0 };
   }
 
-  private rememberAgain(): void {
-    this.cancelRemembering = this.around.clock.after(REMEMBER_MS, () => {
-      this.rememberPlace();
-      this.rememberAgain();
+  private reportAgain(): void {
+    this.cancelReport = this.around.clock.after(REPORT_MS, () => {
+      this.report();
+      this.reportAgain();
     });
   }
 
-  private rememberPlace(): void {
-    const { video, store } = this.around;
-    if (video.readyState > 0) remember(store, this.key, video.currentTime, video.duration, Date.now());
+  /** Tells the engine where the film is, if that is elsewhere than at the last time. */
+  private report(): void {
+    const { video, host } = this.around;
+    if (video.readyState === 0 || this.playedS === 0 || this.reportedS === video.currentTime) return;
+    this.reportedS = video.currentTime;
+    const { infoHash, index: file } = this.name;
+    const durationS = Number.isFinite(video.duration) ? video.duration : null;
+    void host.intent({ kind: "watched", infoHash, file, positionS: video.currentTime, durationS, watched: null });
   }
 }

@@ -42,7 +42,7 @@ export class Source {
   private failures = 0;
   private shown = false;
   private playing = true;
-  private place: number;
+  private place = 0;
   private failedAt = 0;
   private cancelTimer: () => void = () => {};
 
@@ -51,10 +51,11 @@ export class Source {
     private readonly clock: Clock,
     private readonly path: () => string,
     private readonly changed: () => void,
-    /** Where to begin, seconds. */
-    startAt: number,
-  ) {
-    this.place = startAt;
+  ) {}
+
+  /** Where to begin, seconds, before anything is open. */
+  startAt(seconds: number): void {
+    this.place = seconds;
   }
 
   /** The file's address now; `undefined` while there is no daemon. */

@@ -4,7 +4,7 @@ import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
 import type { FileView } from "../model/generated/FileView";
 import type { TorrentView } from "../model/generated/TorrentView";
-import { count, percent, rate, size, splitPath } from "../text/format";
+import { count, percent, rate, size } from "../text/format";
 import * as icons from "../ui/icons";
 import type { LinkWords } from "../text/link_words";
 import type { Status } from "./status";
@@ -14,11 +14,13 @@ export interface PlayerActions {
   act(does: NonNullable<Status["action"]>["does"]): void;
   play(): void;
   copy(): void;
+  copyRemedy(command: string): void;
+  /** Hands the film to a player outside the browser. */
+  playlist(): void;
 }
 
 /** The top line: the way back, the name, the link. */
-export function headView(file: FileView | null, torrent: TorrentView | null, words: LinkWords, kind: string): TemplateResult {
-  const name = file ? splitPath(file.path).name : (torrent?.name ?? "JSTorrent");
+export function headView(name: string, words: LinkWords, kind: string): TemplateResult {
   return html`<header class="top">
     <a class="icon-button" href="app.html" aria-label="All torrents" title="All torrents">${icons.back}</a>
     <h1 class="title" title=${name}><bdi>${name}</bdi></h1>
@@ -46,7 +48,10 @@ export interface Foot {
   file: FileView | null;
   /** Something to know that stops nothing. */
   hint: string | undefined;
-  copied: boolean;
+  /** A command that would help to play the film. */
+  remedy: string | undefined;
+  /** What was just copied: the film's `address`, or the `remedy`. */
+  copied: string | undefined;
   online: boolean;
 }
 
@@ -63,8 +68,18 @@ export function footView(foot: Foot, actions: PlayerActions): TemplateResult {
       </p>
       ${torrent && file ? numbersView(torrent, file) : nothing}
     </div>
+    ${foot.remedy ? remedyView(foot.remedy, foot.copied === "remedy", actions) : nothing}
     ${hint ? html`<p class="hint" role="status">${icons.warning}<span>${hint}</span></p>` : nothing}
     ${file && torrent ? factsView(torrent, file, foot, actions) : nothing}`;
+}
+
+function remedyView(command: string, copied: boolean, actions: PlayerActions): TemplateResult {
+  return html`<p class="hint remedy" data-testid="remedy">
+    <span>With ffmpeg it plays here:</span> <code>${command}</code>
+    <button class="icon-button" aria-label="Copy the command" title=${copied ? "Copied" : "Copy"} @click=${() => actions.copyRemedy(command)}>
+      ${copied ? icons.check : icons.copy}
+    </button>
+  </p>`;
 }
 
 function numbersView(torrent: TorrentView, file: FileView): TemplateResult {
@@ -80,9 +95,12 @@ function factsView(torrent: TorrentView, file: FileView, foot: Foot, actions: Pl
     <p class="where">
       <span class="where-size">${size(file.length)}</span><bdi class="where-name" title=${torrent.name}>${torrent.name}</bdi>
     </p>
-    <p class="keys" aria-hidden="true"><kbd>space</kbd> play <kbd>←</kbd><kbd>→</kbd> 5 s <kbd>f</kbd> full screen <kbd>m</kbd> mute</p>
+    <p class="keys" aria-hidden="true"><kbd>space</kbd> play <kbd>j</kbd><kbd>l</kbd> 10 s <kbd>f</kbd> full screen <kbd>c</kbd> subtitles <kbd>n</kbd> next</p>
+    <button class="quiet-button" data-testid="playlist" ?disabled=${!foot.online} title="A playlist with this film, for VLC, mpv and others" @click=${() => actions.playlist()}>
+      ${icons.play}<span>Open in VLC or mpv</span>
+    </button>
     <button class="quiet-button copy" data-testid="copy-url" ?disabled=${!foot.online} title="For VLC or mpv" @click=${() => actions.copy()}>
-      ${foot.copied ? icons.check : icons.copy}<span>${foot.copied ? "Copied" : "Copy stream address"}</span>
+      ${foot.copied === "address" ? icons.check : icons.copy}<span>${foot.copied === "address" ? "Copied" : "Copy stream address"}</span>
     </button>
   </div>`;
 }
