@@ -54,3 +54,8 @@ test("only the extension's own folder speaks with Chrome", () => {
   expect(speaking.filter((path) => !path.startsWith("extension/"))).toEqual([]);
   expect(speaking.length).toBeGreaterThan(0);
 });
+
+test("no template has a style of its own: the pages' policy does not let it count, and styleMap does the same", () => {
+  const styled = sources().filter((path) => /\sstyle="/.test(readFileSync(join(SRC, path), "utf8")));
+  expect(styled).toEqual([]);
+});

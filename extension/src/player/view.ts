@@ -96,7 +96,7 @@ function factsView(torrent: TorrentView, file: FileView, foot: Foot, actions: Pl
       <span class="where-size">${size(file.length)}</span><bdi class="where-name" title=${torrent.name}>${torrent.name}</bdi>
     </p>
     <p class="keys" aria-hidden="true"><kbd>space</kbd> play <kbd>j</kbd><kbd>l</kbd> 10 s <kbd>f</kbd> full screen <kbd>c</kbd> subtitles <kbd>n</kbd> next</p>
-    <button class="quiet-button" data-testid="playlist" ?disabled=${!foot.online} title="A playlist with this film, for VLC, mpv and others" @click=${() => actions.playlist()}>
+    <button class="quiet-button copy" data-testid="playlist" ?disabled=${!foot.online} title="A playlist with this film, for VLC, mpv and others" @click=${() => actions.playlist()}>
       ${icons.play}<span>Open in VLC or mpv</span>
     </button>
     <button class="quiet-button copy" data-testid="copy-url" ?disabled=${!foot.online} title="For VLC or mpv" @click=${() => actions.copy()}>

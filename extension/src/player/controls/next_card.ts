@@ -1,6 +1,7 @@
 // The card that announces the next episode, with a countdown that a person can stop.
 
 import { html, nothing, render } from "lit";
+import { styleMap } from "lit/directives/style-map.js";
 import type { Clock } from "../../model/clock";
 import { words } from "./words";
 
@@ -130,7 +131,7 @@ export class NextCard {
               <p class="next-title"><bdi>${card.title}</bdi></p>
               <div class="next-buttons">
                 <button class="next-button" data-testid="next-cancel" @click=${() => this.cancel()}>${words.cancel}</button>
-                <button class="next-button next-now" data-testid="next-play" style="--share: ${1 - (card.leftS - 1) / card.totalS}" @click=${() => this.play()}>${words.playNow}</button>
+                <button class="next-button next-now" data-testid="next-play" style=${styleMap({ "--share": String(1 - (card.leftS - 1) / card.totalS) })} @click=${() => this.play()}>${words.playNow}</button>
               </div>
             </div>`
           : nothing}`,

@@ -1,6 +1,7 @@
 // What the controls look like: the row of buttons, the bar above it, and what lies over the picture. Pure templates.
 
 import type { TemplateResult } from "lit";
+import { styleMap } from "lit/directives/style-map.js";
 import { html, nothing } from "lit";
 import { live } from "lit/directives/live.js";
 import * as shared from "../../ui/icons";
@@ -126,7 +127,7 @@ function volumeView({ state }: ViewScene, port: ViewPort): TemplateResult {
       data-testid="control-volume"
       aria-label=${words.volume}
       aria-valuetext=${words.volumeValue(state.volume, isSilent)}
-      style="--share: ${shown}%"
+      style=${styleMap({ "--share": `${shown}%` })}
       .value=${live(String(shown))}
       @input=${(event: Event) => port.setVolume(Number((event.target as HTMLInputElement).value) / 100)}
       @pointerup=${(event: Event) => (event.target as HTMLElement).blur()}
