@@ -16,7 +16,13 @@ export class BlockReader {
   private tail: Promise<unknown> = Promise.resolve();
   private epoch = 0;
 
-  constructor(private readonly source: RangeSource) {}
+  /** `first` has begun to read already; what it holds is not fetched again. */
+  constructor(
+    private readonly source: RangeSource,
+    first?: Cursor,
+  ) {
+    if (first) this.cursors.push(first);
+  }
 
   /** The file's length, from a first reply. */
   async size(): Promise<number> {

@@ -4,19 +4,18 @@
 
 import { CustomSource, type EncodedPacket, EncodedPacketSink, Input, type InputAudioTrack, type InputVideoTrack, MP4, QTFF } from "mediabunny";
 import { lengthPrefixed, withoutAdts } from "./annexb";
-import { BlockReader } from "./blocks";
+import type { BlockReader } from "./blocks";
 import { aacConfig, codecString, frameDuration } from "./codecs";
 import type { Codec, Demuxed, Packet, Reading, Stream } from "./film";
 import type { Chapter, Font } from "./protocol";
-import type { RangeSource } from "./reader";
 import { WRAP_S } from "./transport/packets";
 
 const CODECS: Record<string, Codec> = { avc: "h264", hevc: "hevc", vp8: "vp8", vp9: "vp9", av1: "av1", aac: "aac", mp3: "mp3", ac3: "ac3", eac3: "eac3", dts: "dts", opus: "opus", vorbis: "vorbis", flac: "flac" };
 const MOST_TRACKS = 64;
 
 /** Opens a file; without a track that could be read it is at least told whether that is for its encryption. */
-export async function openContainer(source: RangeSource): Promise<Demuxed | "encrypted" | "broken"> {
-  const file = new ContainerFile(source);
+export async function openContainer(blocks: BlockReader): Promise<Demuxed | "encrypted" | "broken"> {
+  const file = new ContainerFile(blocks);
   return (await file.open()) ? file : file.isLocked ? "encrypted" : "broken";
 }
 
@@ -25,12 +24,10 @@ class ContainerFile implements Demuxed {
   duration: number | undefined;
   streams: Stream[] = [];
   readonly chapters: Chapter[] = [];
-  private readonly blocks: BlockReader;
   private readonly locked = new Set<string>();
+  private wasRead = false;
 
-  constructor(source: RangeSource) {
-    this.blocks = new BlockReader(source);
-  }
+  constructor(private readonly blocks: BlockReader) {}
 
   async open(): Promise<boolean> {
     const input = this.input((bytes) => this.lookForLocks(bytes));
@@ -47,8 +44,6 @@ class ContainerFile implements Demuxed {
       throw error;
     } finally {
       input.dispose();
-      // Looking may be all that is wanted.
-      this.blocks.cancel();
     }
   }
 
@@ -65,7 +60,9 @@ class ContainerFile implements Demuxed {
   }
 
   async read(pts: number, video: number | undefined, wanted: ReadonlySet<number>): Promise<Reading> {
-    this.blocks.cancel();
+    // The first reading goes on with what was opened.
+    if (this.wasRead) this.blocks.cancel();
+    this.wasRead = true;
     const input = this.input();
     const tracks = (await input.getTracks()).filter((track) => wanted.has(track.id));
     const at = pts / 1e6;

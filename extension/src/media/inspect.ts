@@ -1,5 +1,6 @@
 // What a file is, and who can play it: decided from its first bytes and a description of what this browser decodes.
 
+import { BlockReader } from "./blocks";
 import { mseType } from "./codecs";
 import type { Codec, Demuxed, Stream } from "./film";
 import { MatroskaFile } from "./matroska/file";
@@ -62,16 +63,19 @@ export async function inspect(source: RangeSource, capabilities: Capabilities): 
     if (!demuxed) return refused("matroska", "none", "broken");
     return judged(demuxed, demuxed, capabilities);
   }
+  // Whoever goes on with the file goes on with its cursor.
+  let goesOn = false;
   try {
     if (container === "unknown") return refused("other", "none", "not_media");
     if (container === "mpegts") {
-      cursor.cancel();
-      return transport(source, capabilities);
+      const inspected = await transport(source, new BlockReader(source, cursor), capabilities);
+      goesOn = inspected.demuxed !== undefined;
+      return inspected;
     }
     if (container === "mp4") {
-      cursor.cancel();
       const { openContainer } = await import("./containers");
-      const demuxed = await openContainer(source);
+      const demuxed = await openContainer(new BlockReader(source, cursor));
+      goesOn = typeof demuxed !== "string";
       return typeof demuxed === "string" ? refused(container, "none", demuxed) : judged(demuxed, demuxed, capabilities);
     }
     const { readForeign, measureProgram } = await import("./foreign/read");
@@ -79,18 +83,18 @@ export async function inspect(source: RangeSource, capabilities: Capabilities): 
     const inspected = judged({ ...head, chapters: [] }, undefined, capabilities);
     return container === "mpegps" ? { ...inspected, measure: () => measureProgram(source) } : inspected;
   } finally {
-    cursor.cancel();
+    if (!goesOn) cursor.cancel();
   }
 }
 
-async function transport(source: RangeSource, capabilities: Capabilities): Promise<Inspected> {
+async function transport(source: RangeSource, blocks: BlockReader, capabilities: Capabilities): Promise<Inspected> {
   const { readTransportHead } = await import("./transport/head");
-  const head = await readTransportHead(source);
+  const head = await readTransportHead(blocks);
   if (!head || head.streams.length === 0) return refused("mpegts", "none", "broken");
   const { openTransport, measureTransport } = await import("./transport/file");
   const video = head.streams.find(({ stream }) => stream.type === "video");
   // Without its picture nothing of it is read here.
-  const demuxed = !video || video.isRead ? await openTransport(source, head).catch(unreadable) : undefined;
+  const demuxed = !video || video.isRead ? await openTransport(source, blocks, head).catch(unreadable) : undefined;
   if (demuxed) return judged(demuxed, demuxed, capabilities);
   const told = { container: "mpegts" as const, duration: undefined, origin: head.origin * 1e6, streams: head.streams.map(({ stream }) => stream), chapters: [] };
   const inspected = judged(told, undefined, capabilities);

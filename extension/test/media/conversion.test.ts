@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { AHEAD_S, Conversion, type ConvertFetch, convertUrl } from "../../src/media/conversion";
-import { fragment, initSegment, joined } from "../../src/media/fmp4";
+import { fragment, initSegment } from "../../src/media/fmp4";
 import { Boxes, describe as describeMoov, span } from "../../src/media/fragments";
 import type { Stream } from "../../src/media/film";
 import { troubleOf } from "../../src/media/playback";
@@ -66,11 +66,14 @@ describe("what ffmpeg writes", () => {
 });
 
 const SOUND = { id: 1, type: "audio", codec: "opus", codecString: "opus", channels: 2, sampleRate: 48_000 } as Stream;
-/** A conversion of a film of so many seconds, from `start` on: fragments of half a second. */
-function film(start: number, seconds: number, size = 100): Uint8Array<ArrayBuffer> {
-  const parts = [initSegment(SOUND)];
-  for (let at = Math.floor(start * 2) / 2; at < seconds; at += 0.5) parts.push(fragment(parts.length, [{ dts: at * 1e6, pts: at * 1e6, duration: 500_000, key: true, data: new Uint8Array(size) }]));
-  return joined(parts);
+/** A conversion of a film of so many seconds, from `start` on, in pieces of any length: fragments of half a second. */
+function* film(start: number, seconds: number, size: number): Generator<Uint8Array<ArrayBuffer>> {
+  const sliced = function* (bytes: Uint8Array<ArrayBuffer>) {
+    const most = Math.max(90, size >> 2);
+    for (let at = 0; at < bytes.length; at += most) yield bytes.slice(at, at + most);
+  };
+  yield* sliced(initSegment(SOUND));
+  for (let at = Math.floor(start * 2) / 2; at < seconds; at += 0.5) yield* sliced(fragment(1 + at * 2, [{ dts: at * 1e6, pts: at * 1e6, duration: 500_000, key: true, data: new Uint8Array(size) }]));
 }
 
 interface Answer {
@@ -93,7 +96,7 @@ function play({ seconds = 200, size = 100, answers = [] as Answer[], at = 0, dur
     const { status = 200, body, breaks = Infinity, away = false } = answers.shift() ?? {};
     if (away) return Promise.reject(new TypeError("failed"));
     if (status !== 200) return Promise.resolve(new Response(body ?? "", { status }));
-    const bytes = film(Number(new URL(url).searchParams.get("start")) + origin, seconds + origin, size);
+    const pieces = film(Number(new URL(url).searchParams.get("start")) + origin, seconds + origin, size);
     let from = 0;
     running.now += 1;
     running.most = Math.max(running.most, running.now);
@@ -103,11 +106,11 @@ function play({ seconds = 200, size = 100, answers = [] as Answer[], at = 0, dur
       pull(controller) {
         if (signal.aborted) return controller.error(signal.reason);
         if (from >= breaks) return controller.error(new TypeError("network error"));
-        if (from >= bytes.length) return controller.close();
-        const chunk = Math.max(500, size >> 3);
-        controller.enqueue(bytes.slice(from, from + chunk));
-        pulled += chunk;
-        from += chunk;
+        const { done, value } = pieces.next();
+        if (done) return controller.close();
+        controller.enqueue(value);
+        pulled += value.length;
+        from += value.length;
       },
     }, { highWaterMark: 0 })));
   };

@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
+import { BlockReader } from "../../src/media/blocks";
 import { type Capabilities, inspect } from "../../src/media/inspect";
 import { readTransportHead, tablesFor } from "../../src/media/transport/head";
 import { layoutOf, packets, timeOf } from "../../src/media/transport/packets";
@@ -10,6 +11,8 @@ const here: Capabilities = {
   element: (type) => /codecs="(avc1|mp4a\.40|opus|flac)/.test(type) || type === "audio/mpeg",
   encodesOpus: true,
 };
+
+const blocks = (bytes: Uint8Array) => new BlockReader(served(bytes).source);
 
 async function opened(bytes: Uint8Array) {
   const { source, asked } = served(bytes);
@@ -47,6 +50,16 @@ describe("a recording whose clock begins again in its middle, with MP2 and AAC",
   });
 });
 
+test("what was read for looking is not read again for playing", async () => {
+  for (const name of ["wraps.mpegts", "film.mp4"]) {
+    const { demuxed, source, asked } = await opened(sample(name));
+    expect(asked).toHaveLength(1);
+    await all(await demuxed!.read(0, demuxed!.streams[0]!.id, new Set(demuxed!.streams.map(({ id }) => id))));
+    expect(source.fetched).toBe(sample(name).length);
+    expect(asked).toHaveLength(1);
+  }
+});
+
 test("MPEG-2 in M2TS is ffmpeg's, and its length is told all the same", async () => {
   const { film, verdict, measure } = await opened(sample("old.m2ts"));
   expect([film.container, film.video[0]!.name, film.audio[0]!.name, verdict.path, verdict.reason]).toEqual(["mpegts", "MPEG-2", "AC-3", "ffmpeg", "video_codec"]);
@@ -56,25 +69,25 @@ test("MPEG-2 in M2TS is ffmpeg's, and its length is told all the same", async ()
 describe("tables", () => {
   test("of our own name the chosen streams alone, in packets of the file's kind", async () => {
     for (const name of ["wraps.mpegts", "old.m2ts"]) {
-      const head = (await readTransportHead(served(sample(name)).source))!;
+      const head = (await readTransportHead(blocks(sample(name))))!;
       const made = tablesFor(head, head.streams.slice(1));
       expect(layoutOf(new Uint8Array([...made, ...made]))).toEqual(head.layout);
       const bytes = sample(name);
       const joined = new Uint8Array(made.length + bytes.length);
       joined.set(made);
       joined.set(bytes, made.length);
-      const again = (await readTransportHead(served(joined).source))!;
+      const again = (await readTransportHead(blocks(joined)))!;
       expect(again.streams.map(({ pid, stream }) => `${pid} ${stream.codec}`)).toEqual(head.streams.slice(1).map(({ pid, stream }) => `${pid} ${stream.codec}`));
     }
   });
   test("a stream that is promised and never comes is left out, and not looked for in the whole file", async () => {
-    const head = (await readTransportHead(served(sample("wraps.mpegts")).source))!;
+    const head = (await readTransportHead(blocks(sample("wraps.mpegts"))))!;
     const absent = { ...head.streams[1]!, pid: 0x777 };
     const long = new Uint8Array(188 * 40_000);
     long.set(tablesFor(head, [...head.streams, absent]));
     for (let at = 376; at < long.length; at += sample("wraps.mpegts").length - 564) long.set(sample("wraps.mpegts").subarray(564).subarray(0, long.length - at), at);
     const { source } = served(long, { chunk: 65536 });
-    expect((await readTransportHead(source))!.streams).toHaveLength(3);
+    expect((await readTransportHead(new BlockReader(source)))!.streams).toHaveLength(3);
     expect(source.fetched).toBeLessThan(4 << 20);
   });
   test("damage ends", async () => {

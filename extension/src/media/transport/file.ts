@@ -2,7 +2,7 @@
 
 import { CustomSource, EncodedPacketSink, Input, type InputTrack, MPEG_TS } from "mediabunny";
 import { avcConfig } from "../annexb";
-import { BlockReader } from "../blocks";
+import type { BlockReader } from "../blocks";
 import { codecString } from "../codecs";
 import { ContainerReading, describe, type Feed } from "../containers";
 import type { Demuxed, Reading, Stream } from "../film";
@@ -12,14 +12,15 @@ import { type Elementary, tablesFor, type TransportHead } from "./head";
 import { lastTime } from "./packets";
 import { placeFor } from "./places";
 
-/** How much of the end is searched for the last time, bytes. */
-const TAIL = 512 << 10;
+/** How much of the end is searched for the last time, bytes: first this much, then up to that. */
+const TAIL = 48 << 10;
+const MOST_TAIL = 1 << 20;
 /** How many pictures are looked through for the parameters of their stream. */
 const MOST_PICTURES = 300;
 
 /** Opens a file whose head was read. */
-export async function openTransport(source: RangeSource, head: TransportHead): Promise<Demuxed> {
-  const file = new TransportFile(source, head);
+export async function openTransport(source: RangeSource, blocks: BlockReader, head: TransportHead): Promise<Demuxed> {
+  const file = new TransportFile(source, blocks, head);
   await file.open();
   return file;
 }
@@ -27,9 +28,13 @@ export async function openTransport(source: RangeSource, head: TransportHead): P
 /** Finds the length (µs), which only the last times tell. */
 export async function measureTransport(source: RangeSource, { layout, origin }: TransportHead): Promise<number | undefined> {
   const { size = 0 } = source;
-  const from = Math.max(0, Math.floor((size - TAIL) / layout.stride) * layout.stride);
-  const last = size === 0 ? undefined : lastTime(await readAll(source, from, size - from), layout, origin);
-  return last === undefined ? undefined : Math.round(last * 1e6);
+  for (let tail = TAIL; size > 0; tail *= 4) {
+    const from = Math.max(0, Math.floor((size - tail) / layout.stride) * layout.stride);
+    const last = lastTime(await readAll(source, from, size - from), layout, origin);
+    if (last !== undefined) return Math.round(last * 1e6);
+    if (from === 0 || tail >= MOST_TAIL) break;
+  }
+  return undefined;
 }
 
 class TransportFile implements Demuxed {
@@ -38,14 +43,14 @@ class TransportFile implements Demuxed {
   readonly origin: number;
   streams: Stream[] = [];
   readonly chapters: Chapter[] = [];
-  private readonly blocks: BlockReader;
+  private wasRead = false;
   private measured: Promise<number | undefined> | undefined;
 
   constructor(
     private readonly source: RangeSource,
+    private readonly blocks: BlockReader,
     private readonly head: TransportHead,
   ) {
-    this.blocks = new BlockReader(source);
     this.origin = head.origin * 1e6;
   }
 
@@ -59,7 +64,6 @@ class TransportFile implements Demuxed {
       }
     } finally {
       input.dispose();
-      this.blocks.cancel();
     }
   }
 
@@ -83,7 +87,9 @@ class TransportFile implements Demuxed {
   }
 
   async read(pts: number, video: number | undefined, wanted: ReadonlySet<number>): Promise<Reading> {
-    this.blocks.cancel();
+    // The first reading goes on with what was opened.
+    if (this.wasRead || pts > 0) this.blocks.cancel();
+    this.wasRead = true;
     const place = pts <= 0 ? 0 : await this.place(pts / 1e6, video ?? [...wanted][0]!, video !== undefined);
     const { input, tables } = this.from(place, this.head.streams.filter(({ pid }) => wanted.has(pid)));
     const feeds: Feed[] = [];

@@ -3,17 +3,17 @@
 // mediabunny knows few kinds of streams, one program, and reads a file to its end for a stream that never comes. So the
 // tables are read here, and it is given tables of its own that name only what is there and what it knows.
 
+import type { BlockReader } from "../blocks";
 import type { Codec, Stream } from "../film";
 import { Bytes, track } from "../foreign/head";
 import { mpegAudio } from "../foreign/sound";
 import type { Named } from "../names";
-import { Cursor, type RangeSource } from "../reader";
 import { type Layout, layoutOf, type Packet, packets, since, timeOf } from "./packets";
 
 /** How much is read for the tables, bytes, and for the first bytes of each stream. */
 const MOST_TABLES = 4 << 20;
 const MOST_STREAMS = 2 << 20;
-const STEP = 128 << 10;
+const STEP = 64 << 10;
 const MOST_TRACKS = 32;
 
 /** One elementary stream of a program. */
@@ -38,21 +38,15 @@ export interface TransportHead {
 }
 
 /** Reads the head; `undefined` where there is no program. */
-export async function readTransportHead(source: RangeSource): Promise<TransportHead | undefined> {
-  const cursor = new Cursor(source, 0);
-  try {
-    await cursor.need(3 * 192);
-    const layout = layoutOf(cursor.peek(cursor.ready));
+export async function readTransportHead(blocks: Pick<BlockReader, "read">): Promise<TransportHead | undefined> {
+  for (let count = STEP; ; count += count < 8 * STEP ? STEP : count) {
+    const bytes = await blocks.read(0, count);
+    const layout = layoutOf(bytes);
     if (!layout) return undefined;
-    for (let count = STEP; ; count += STEP) {
-      const whole = await cursor.need(count);
-      const bytes = cursor.peek(Math.min(cursor.ready, count));
-      const head = headOf(bytes, layout, !whole || count >= MOST_STREAMS);
-      if (head !== "more") return head;
-      if (!whole || count >= MOST_TABLES) return undefined;
-    }
-  } finally {
-    cursor.cancel();
+    const isAll = bytes.length < count;
+    const head = headOf(bytes, layout, isAll || count >= MOST_STREAMS);
+    if (head !== "more") return head;
+    if (isAll || count >= MOST_TABLES) return undefined;
   }
 }
 

@@ -9,7 +9,7 @@ const MOST_PROBES = 14;
 /** A place this much before the wanted time is near enough, seconds. */
 const NEAR_S = 2;
 /** Pictures lie in the file in another order than they are shown, by at most this much, seconds. */
-const ORDER_S = 0.5;
+const ORDER_S = 0.2;
 /** How much is read at a time while looking for a key picture: 64 KiB of whole packets, about. */
 const STEP_PACKETS = 348;
 
