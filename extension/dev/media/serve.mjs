@@ -59,9 +59,10 @@ function slowly(rate) {
 }
 
 /**
- * `films` maps names to paths, which are served as `/NAME` and `/stream/NAME`, and converted as `/convert/NAME`. In a film's address `part` cuts replies to so many bytes, `rate` slows them
- * to so many a second, and `delay` lets them begin so many ms later. */
-export function serve(scripts, films) {
+ * `films` maps names to paths, which are served as `/NAME` and `/stream/NAME`, and converted as `/convert/NAME`, by `daemon` if there is one. In a
+ * film's address `part` cuts replies to so many bytes, `rate` slows them to so many a second, and `delay` lets them begin so many ms later.
+ */
+export function serve(scripts, films, daemon) {
   const sent = new Map();
   const base = () => `http://127.0.0.1:${server.address().port}`;
   const server = createServer(async (request, response) => {
@@ -72,6 +73,7 @@ export function serve(scripts, films) {
       const stream = /^(stream|convert)\/(.+)$/.exec(name);
       if (stream && films.has(stream[2])) {
         if (stream[1] === "stream") return film(stream[2], url, request, response);
+        if (daemon) return daemon.convert(stream[2], url, response);
         const source = new URL(`/stream/${encodeURIComponent(stream[2])}`, base());
         for (const key of ["rate", "delay"]) if (url.searchParams.has(key)) source.searchParams.set(key, url.searchParams.get(key));
         return convert(url, source.href, response);

@@ -2,10 +2,11 @@
 //
 // Every film goes through the worker, also those that the element would play alone, so that copying is tried as well; what
 // the worker can't play goes through ffmpeg. A cell that misses its bound fails the command. `--short` plays one film of
-// each kind. Needs ffmpeg and Chromium; the films are made once.
+// each kind, `--daemon` has the real daemon convert. Needs ffmpeg and Chromium; the films are made once.
 
 import { join } from "node:path";
 import { launch } from "../../scripts/chromium.mjs";
+import { startDaemon } from "./daemon.mjs";
 import { film, SCRATCH } from "./films.mjs";
 import { bundle, serve } from "./serve.mjs";
 import { number, plainly, trial } from "./trial.mjs";
@@ -46,7 +47,8 @@ const plainRows = Object.values(PLAIN).map((name) => name.split(/[-.]/));
 const paths = new Map([...rows.map(({ video, audio, container }) => [video, audio, container]), ...plainRows].map(([video, audio, container]) => [`${video}-${audio}.${container}`, film(video, audio, container)]));
 const scripts = join(SCRATCH, isShort ? "scripts-short" : "scripts");
 const sizes = await bundle(scripts);
-const { server, sent, base } = await serve(scripts, paths);
+const daemon = process.argv.includes("--daemon") ? await startDaemon(new Map(rows.filter(({ way }) => way === "ffmpeg").map(({ name }) => [name, paths.get(name)]))) : undefined;
+const { server, sent, base } = await serve(scripts, paths, daemon);
 const browser = await launch({ args: ["--autoplay-policy=no-user-gesture-required"] });
 const stage = { browser, base, sent };
 const began = Date.now();
@@ -71,5 +73,6 @@ try {
 } finally {
   await browser.close();
   server.close();
+  await daemon?.stop();
 }
 process.exitCode = failures === 0 ? 0 : 1;

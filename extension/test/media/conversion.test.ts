@@ -170,9 +170,12 @@ describe("a conversion", () => {
     expect(running.most).toBe(1);
   });
   test("many seeks in a row start few conversions, the last one at the last place", async () => {
-    const { conversion, ranges, asked, running } = play();
+    const { conversion, ranges, asked, signals, running } = play();
     await until("a beginning", () => ranges().length > 0);
-    for (const at of [50, 90, 60, 140, 70, 160]) conversion.seek(at);
+    for (const at of [50, 90, 60, 140, 70, 160]) {
+      conversion.seek(at);
+      expect(signals.every(({ aborted }) => aborted)).toBe(true);
+    }
     await until("the place", () => ranges().some(([from, to]) => from <= 160 && to > 161));
     expect(asked.length).toBeLessThanOrEqual(3);
     expect(running.most).toBe(1);

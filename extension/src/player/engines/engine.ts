@@ -1,4 +1,4 @@
-// What plays a film, whatever plays it: the browser's own reader (`native`), or a worker that feeds it (`mse`).
+// What plays a film, whatever plays it: the browser's own reader (`native`), a worker that feeds it (`mse`), or the user's ffmpeg (`ffmpeg`).
 //
 // A session owns one engine at a time and tells it what to do; what becomes of that it learns from the `<video>`'s own
 // events, and from the engine only what those can't say. An engine touches the `<video>`'s source and its place, and
