@@ -127,6 +127,7 @@ describe("a place for a time", () => {
         layout: { stride: 188, lead: 0 }, size: bytes.length, origin: 10, duration,
         probe: (from, count) => ((probed += count), (probes += 1), Promise.resolve(bytes.subarray(from, from + count))),
         read: (from, to) => ((read += to - from), Promise.resolve(bytes.subarray(from, to))),
+        stop: () => {},
       },
       0x100, true, target,
     );

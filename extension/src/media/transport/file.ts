@@ -109,6 +109,7 @@ class TransportFile implements Demuxed {
         layout: this.head.layout, size, origin: this.head.origin, duration: duration === undefined ? undefined : duration / 1e6,
         probe: (at, count) => readAll(this.source, at, count),
         read: (from, to) => this.blocks.read(from, to),
+        stop: () => this.blocks.cancel(),
       },
       pid, isVideo, seconds,
     );

@@ -13,6 +13,10 @@ const ORDER_S = 0.2;
 /** How much is read at a time while looking for a key picture: 64 KiB of whole packets, about. */
 const STEP_PACKETS = 348;
 
+/** How far back the next stretch lies that is searched for a key picture, bytes: at first and at most. */
+const FIRST_BACK = 96 << 10;
+const MOST_BACK = 2 << 20;
+
 export interface Ground {
   layout: Layout;
   /** Length of the file, bytes. */
@@ -25,6 +29,8 @@ export interface Ground {
   probe(at: number, size: number): Promise<Uint8Array>;
   /** Bytes that will be wanted again. */
   read(from: number, to: number): Promise<Uint8Array>;
+  /** Ends what `read` has under way. */
+  stop(): void;
 }
 
 /** The offset of the packet at which to begin reading for `target` (seconds from the first time): of the last key picture of `pid` that is not later. */
@@ -47,13 +53,15 @@ export async function placeFor(ground: Ground, pid: number, isVideo: boolean, ta
     halve = !halve && high.at - low.at > width / 2;
   }
   let found = await lastKey(ground, pid, isVideo, low.at, size, target);
-  // No key picture since: further back, each time twice as far.
-  const rate = low.time > 0 ? low.at / low.time : size / (ground.duration ?? 60);
-  for (let back = NEAR_S, to = low.at; found === undefined && to > 0; back *= 2) {
-    const from = align(to - back * rate);
+  if (found !== undefined) return found;
+  // No key picture since: further back, in stretches each of which is twice as long. What is read beyond them by then is not waited for.
+  for (let back = FIRST_BACK, to = low.at; found === undefined && to > 0; back = Math.min(back * 2, MOST_BACK)) {
+    ground.stop();
+    const from = align(to - back);
     found = await lastKey(ground, pid, isVideo, from, to, target);
     to = from;
   }
+  ground.stop();
   return found ?? 0;
 }
 
