@@ -46,8 +46,14 @@ test("a page that never listens is given up", async () => {
   expect(it.outcome()).toMatch(/did not open/);
 });
 
-test.each(["https://example.org/a.torrent", "javascript:alert(1)", ""])("%o opens nothing", async (link) => {
+test("the address of a torrent file is handed over as well", async () => {
+  const it = rig("https://example.org/a.torrent", 1);
+  await it.clock.advance(1_000);
+  expect([it.outcome(), it.shown()]).toEqual(["done", 1]);
+});
+
+test.each(["javascript:alert(1)", "file:///a.torrent", "magnet:", ""])("%o opens nothing", async (link) => {
   const it = rig(link, 1);
   await settle();
-  expect([it.outcome(), it.shown()]).toEqual(["It is not a magnet link.", 0]);
+  expect([it.outcome(), it.shown()]).toEqual(["It is neither a magnet link nor the address of a torrent file.", 0]);
 });

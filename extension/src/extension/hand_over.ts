@@ -1,10 +1,10 @@
 // Hands a link from the context menu to the app page, which is opened for it if need be.
 //
 // Nothing is kept meanwhile but a running call: if Chrome ends the service worker first, the link was not added and the
-// person sees that. Invariant: a link goes to one tab, once, and only a magnet link goes at all.
+// person sees that. Invariant: a link goes to one tab, once, and only one that can be of a torrent goes at all.
 
 import type { Clock } from "../model/clock";
-import { isMagnet } from "../text/torrent_link";
+import { parseLink } from "../text/torrent_link";
 import type { AppMessage } from "./messages";
 
 /** What it takes. */
@@ -22,7 +22,7 @@ const AGAIN_MS = 100;
 
 /** Opens the app page and gives it the link as soon as it listens. */
 export async function handOver(link: string, { clock, showApp, tellApp }: HandOverActions): Promise<void> {
-  if (!isMagnet(link)) throw new Error("It is not a magnet link.");
+  if ("words" in parseLink(link)) throw new Error("It is neither a magnet link nor the address of a torrent file.");
   const message: AppMessage = { kind: "add_link", link };
   const tabId = await showApp();
   const end = clock.now() + PATIENCE_MS;

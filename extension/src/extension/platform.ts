@@ -68,14 +68,14 @@ export function onAddLink(listener: (link: string) => void): void {
   });
 }
 
-/** Puts "Add to JSTorrent" into the context menu of magnet links. Chrome remembers it, so once an installation is enough. */
+/** Puts "Add to JSTorrent" into the context menu of magnet links and of links to `.torrent` files. Chrome remembers it, so once an installation is enough. */
 export function createLinkMenu(): void {
   chrome.contextMenus.removeAll(() => {
     chrome.contextMenus.create({
       id: ADD_LINK_MENU,
       title: "Add to JSTorrent",
       contexts: ["link"],
-      targetUrlPatterns: ["magnet:*"],
+      targetUrlPatterns: ["magnet:*", "*://*/*.torrent", "*://*/*.torrent?*"],
     });
   });
 }

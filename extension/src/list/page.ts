@@ -15,13 +15,14 @@ import { count } from "../text/format";
 import { linkWords } from "../text/link_words";
 import { streamUrl } from "../model/locations";
 import { soon } from "../ui/soon";
-import { parseLink } from "../text/torrent_link";
+import { isMagnet, parseLink } from "../text/torrent_link";
 import { Adder } from "./add";
 import { filesOf, linksIn, watchDrops, watchPastes } from "./drop";
 import { linkFieldView } from "./link_field";
+import { broughtLink, offerToOpenMagnets } from "./magnet_handler";
 import { Newcomers } from "./newcomers";
 import type { PageActions } from "./page_view";
-import { dropView, emptyView, engineNoticesView, headerView, loadingView, noticeView, notesView, removeDialogView } from "./page_view";
+import { broughtView, dropView, emptyView, engineNoticesView, headerView, loadingView, noticeView, notesView, removeDialogView } from "./page_view";
 import { SettingsDialog } from "./settings_dialog";
 import type { TorrentActions } from "./torrent_view";
 import { FILES_AT_FIRST, FILES_MORE, torrentView } from "./torrent_view";
@@ -44,6 +45,10 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
   let dragging = false;
   let linkField = false;
   let linkWrong = "";
+  const brought = broughtLink(new URL(location.href));
+  if (brought) history.replaceState(null, "", brought.rest);
+  /** A link with which the browser opened this page: it waits for a person's word. */
+  let offered = brought?.link ?? "";
   const update = soon(show);
 
   const settings = new SettingsDialog(settingsDialog, world, (intent) => host.intent(intent));
@@ -105,7 +110,7 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
       else adder.say("That can’t be added", "Drop .torrent files, magnet links, or addresses of .torrent files.");
     },
   });
-  watchPastes((links) => adder.giveLinks(links));
+  watchPastes((links) => giveByHand(links));
   onAddLink((link) => adder.giveLinks([link]));
   // A click beside the dialog closes it, as Escape does.
   dialog.addEventListener("click", (event) => {
@@ -149,6 +154,7 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
       html`${headerView(words, link.kind, linkField, online && here?.settings != null, pageActions)}
         <main>
           ${linkField ? linkFieldView(linkWrong, { submit: submitLink, close: () => showLinkField(false) }) : nothing}
+          ${offered ? broughtView(offered, decideOffered) : nothing}
           ${words.notice ? noticeView(words.notice, copied, pageActions) : nothing} ${engineNoticesView(here?.notices ?? [])} ${notesView(adder.notes, online, pageActions)}
           ${torrents.length > 0
             ? html`<ul class="torrents" aria-label="Torrents">
@@ -204,7 +210,19 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
       return;
     }
     showLinkField(false);
-    adder.giveLinks([typed]);
+    giveByHand([typed]);
+  }
+
+  /** Who adds links by hand may want the browser to open them here. */
+  function giveByHand(links: string[]): void {
+    adder.giveLinks(links);
+    if (links.some((link) => isMagnet(link.trim()))) offerToOpenMagnets(navigator, localStorage, new URL(location.href));
+  }
+
+  function decideOffered(add: boolean): void {
+    if (add) adder.giveLinks([offered]);
+    offered = "";
+    update();
   }
 
   /** Does something to a torrent; what the engine has to say about it is shown like words about files. */

@@ -7,6 +7,7 @@ import * as icons from "../ui/icons";
 import type { TorrentRow } from "../model/topics";
 import type { LinkNotice, LinkWords } from "../text/link_words";
 import { size } from "../text/format";
+import { parseLink } from "../text/torrent_link";
 import type { Note } from "./add";
 
 /** What a person can do on the page as a whole. */
@@ -78,6 +79,18 @@ export function noticeView(notice: LinkNotice, copied: string | undefined, actio
     <button class="button" data-testid="notice-action" @click=${() => actions.noticeAction(notice.action.does)}>
       ${notice.action.label}
     </button>
+  </section>`;
+}
+
+/** A magnet link that a web page had the browser open here. */
+export function broughtView(link: string, decide: (add: boolean) => void): TemplateResult {
+  const parsed = parseLink(link);
+  const name = "words" in parsed ? "This link" : parsed.name;
+  return html`<section class="notice" data-testid="brought" aria-labelledby="brought-title">
+    <h2 id="brought-title">Add this torrent?</h2>
+    <p><bdi>${name}</bdi></p>
+    <button class="button primary" data-testid="brought-add" @click=${() => decide(true)}>Add it</button>
+    <button class="button" data-testid="brought-leave" @click=${() => decide(false)}>Not now</button>
   </section>`;
 }
 

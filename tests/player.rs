@@ -1,0 +1,225 @@
+//! The player beyond plain films: what ffmpeg converts, silent MP4s, subtitles on the screen, a season from one episode to the next, and what is
+//! remembered of it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::browser::Options;
+use jstorrent_tests::clock::until;
+use jstorrent_tests::media::{self, H264};
+use jstorrent_tests::pages::{AppPage, PlayerPage};
+use jstorrent_tests::proxy::Line;
+use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH, Scene};
+use jstorrent_tests::swarm::{Client, Swarm};
+use jstorrent_tests::torrent::Recipe;
+use jstorrent_tests::workspace::{Scratch, target};
+use serde_json::{Value, json};
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+const PICTURE: &str = "testsrc2=size=320x180:rate=24,noise=alls=14:allf=t";
+const SECONDS: u32 = 40;
+/// What a browser opens no part of.
+const AVI: &[&str] = &["-c:v", "mpeg4", "-vtag", "XVID", "-b:v", "1M", "-g", "24", "-c:a", "mp3", "-f", "avi"];
+/// What it plays without sound.
+const SILENT: &[&str] =
+    &["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-b:v", "1M", "-g", "48", "-c:a", "ac3", "-movflags", "+faststart", "-f", "mp4"];
+
+/// A film of this test's own, made once.
+async fn film(name: &str, seconds: u32, encoding: &[&str]) -> Result<PathBuf> {
+    static MAKING: Mutex<()> = Mutex::const_new(());
+    let _turn = MAKING.lock().await;
+    let path = target().join("test-media").join(name);
+    if !path.exists() {
+        media::make(&path, seconds, PICTURE, encoding).await?;
+    }
+    Ok(path)
+}
+
+async fn scene_of(path: &Path) -> Result<Scene> {
+    let swarm =
+        Swarm::of_file(path, PIECE_LENGTH, &[(Client::Libtorrent, Line::of_rate(FILM_RATE_BPS))]).await?;
+    Scene::with(swarm, Options::default()).await
+}
+
+/// Watches and hears a film while it is incomplete, with a seek there and back.
+async fn watch_and_listen(path: &Path) -> Result<()> {
+    let scene = scene_of(path).await?;
+    let watched = async {
+        let player = scene.play().await?;
+        player.first_frame(LIMIT).await?;
+        let loudness = player.loudness(LIMIT).await?;
+        ensure!(loudness > 0.02, "the loudest of it is {loudness}");
+        player.seek(f64::from(SECONDS) * 0.7, LIMIT).await?;
+        player.seek(5.0, LIMIT).await?;
+        let loudness = player.loudness(LIMIT).await?;
+        ensure!(loudness > 0.02, "after the seeks the loudest of it is {loudness}");
+        anyhow::Ok(())
+    };
+    watched.await.with_context(|| scene.browser.report())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_avi_is_seen_and_heard_by_way_of_ffmpeg() -> Result<()> {
+    watch_and_listen(&film("player.avi", SECONDS, AVI).await?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_mp4_whose_sound_the_browser_lacks_is_heard() -> Result<()> {
+    watch_and_listen(&film("player-ac3.mp4", SECONDS, SILENT).await?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_ffmpeg_the_page_says_what_the_film_is_and_what_would_help() -> Result<()> {
+    let path = film("player.avi", SECONDS, AVI).await?;
+    let swarm = Swarm::of_file(&path, PIECE_LENGTH, &[(Client::Libtorrent, Line::of_rate(0))]).await?;
+    let daemon_env = vec![("JSTORRENT_FFMPEG", "/nonexistent/ffmpeg".to_owned())];
+    let scene = Scene::with(swarm, Options { daemon_env, ..Options::default() }).await?;
+    let page = scene.browser.open(&format!("player.html?torrent={}&file=0", scene.info_hash())).await?;
+    let said = "document.querySelector('[data-testid=player-status]')?.innerText ?? ''";
+    let has_said = || async {
+        let words = page.evaluate(said).await?;
+        Ok(words.as_str().filter(|words| words.contains("needs ffmpeg") && words.contains("AVI")).map(str::to_owned))
+    };
+    until("what the film needs", LIMIT, has_said).await.with_context(|| scene.browser.report())?;
+    page.wait_for("document.querySelector('[data-testid=remedy] code')?.innerText.includes('install ffmpeg')", LIMIT).await
+}
+
+/// A Matroska with subtitles inside, in two languages, which begin at 2 s and at 30 s.
+async fn titled(folder: &Path) -> Result<PathBuf> {
+    let plain = film("player.mkv", SECONDS, &[H264, &["-b:v", "1M", "-f", "matroska"]].concat()).await?;
+    let cues = |first: &str, second: &str| {
+        format!("1\n00:00:02,000 --> 00:00:09,000\n{first}\n\n2\n00:00:30,000 --> 00:00:38,000\n{second}\n")
+    };
+    std::fs::write(folder.join("en.srt"), cues("The first line", "The <i>second</i> line"))?;
+    std::fs::write(folder.join("de.srt"), cues("Die erste Zeile", "Die zweite Zeile"))?;
+    let path = folder.join("film.mkv");
+    let mut command = Command::new("ffmpeg");
+    command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-i"]).arg(plain);
+    for language in ["en", "de"] {
+        command.arg("-i").arg(folder.join(format!("{language}.srt")));
+    }
+    command.args(["-map", "0", "-map", "1", "-map", "2", "-c", "copy", "-c:s", "srt"]);
+    command.args(["-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=ger"]).arg(&path);
+    ensure!(command.status().await?.success(), "ffmpeg failed");
+    Ok(path)
+}
+
+/// Waits until exactly this is drawn over the film.
+async fn drawn(player: &PlayerPage, words: &str) -> Result<()> {
+    let script = "[...document.querySelectorAll('#subtitles [data-cue]')].map((line) => line.innerText.trim()).join('|')";
+    until(&format!("“{words}” on the screen"), LIMIT, || async {
+        Ok((player.session.evaluate(script).await? == Value::from(words)).then_some(()))
+    })
+    .await
+}
+
+/// Chooses a subtitle track by what its entry says, in the menu.
+async fn choose_subtitles(player: &PlayerPage, words: &str) -> Result<()> {
+    player.session.wait_for("byTestId('control-subtitles')", LIMIT).await?;
+    player.session.evaluate("byTestId('control-subtitles').click()").await?;
+    let entry = format!(
+        "[...document.querySelectorAll('[role=menuitemradio]')].find((it) => it.innerText.includes({}))",
+        json!(words)
+    );
+    player.session.wait_for(&entry, LIMIT).await?;
+    player.session.evaluate(&format!("{entry}.click()")).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subtitles_inside_a_film_and_beside_it_are_drawn_also_after_a_seek() -> Result<()> {
+    let folder = Scratch::new("titled")?;
+    let set = folder.dir("Titled")?;
+    std::fs::rename(titled(folder.path()).await?, set.join("film.mkv"))?;
+    std::fs::write(set.join("film.fr.srt"), "1\n00:00:01,000 --> 00:00:39,000\nDe côté\n")?;
+    let recipe = Recipe {
+        folder: folder.path().to_owned(),
+        name: "Titled".into(),
+        files: vec!["film.mkv".into(), "film.fr.srt".into()],
+        piece_length: PIECE_LENGTH,
+        announce: None,
+    };
+    let swarm = Swarm::of(recipe, &[(Client::Libtorrent, Line::of_rate(FILM_RATE_BPS))]).await?;
+    let scene = Scene::with(swarm, Options::default()).await?;
+    let seen = async {
+        let player = scene.play().await?;
+        player.first_frame(LIMIT).await?;
+        choose_subtitles(&player, "English").await?;
+        player.seek(3.0, LIMIT).await?;
+        drawn(&player, "The first line").await?;
+        player.seek(31.0, LIMIT).await?;
+        drawn(&player, "The second line").await?;
+        choose_subtitles(&player, "German").await?;
+        drawn(&player, "Die zweite Zeile").await?;
+        choose_subtitles(&player, "French").await?;
+        drawn(&player, "De côté").await?;
+        player.seek(4.0, LIMIT).await?;
+        drawn(&player, "De côté").await?;
+        // What was chosen is chosen when the film is opened again.
+        let again = scene.play().await?;
+        again.first_frame(LIMIT).await?;
+        drawn(&again, "De côté").await
+    };
+    seen.await.with_context(|| scene.browser.report())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_season_goes_on_with_its_next_episode_and_remembers_what_was_watched() -> Result<()> {
+    let folder = Scratch::new("season")?;
+    let set = folder.dir("A season")?;
+    let episode = film("episode.mp4", 8, &[H264, &["-b:v", "1M", "-movflags", "+faststart", "-f", "mp4"]].concat()).await?;
+    // Their order in the torrent is not that of people.
+    let order = [3, 8, 1, 5, 2, 7, 4, 6];
+    let names: Vec<String> = order.iter().map(|number| format!("Episode {number}.mp4")).collect();
+    for name in &names {
+        std::fs::copy(&episode, set.join(name))?;
+    }
+    let recipe = Recipe {
+        folder: folder.path().to_owned(),
+        name: "A season".into(),
+        files: names.clone(),
+        piece_length: PIECE_LENGTH,
+        announce: None,
+    };
+    let swarm = Swarm::of(recipe, &[(Client::Libtorrent, Line::of_rate(0))]).await?;
+    let scene = Scene::with(swarm, Options::default()).await?;
+    let index = |number: usize| order.iter().position(|it| *it == number).context("an episode");
+    let seen = async {
+        let list = &scene.app.session;
+        let first = json!(index(1)?.to_string());
+        list.wait_for(&format!("byTestId('play')?.dataset.index === {first}"), LIMIT).await?;
+        let player = PlayerPage::open(&scene.browser, scene.info_hash(), u32::try_from(index(1)?)?).await?;
+        player.first_frame(LIMIT).await?;
+        player.seek(6.0, LIMIT).await?;
+        player.session.wait_for("byTestId('next-play')", LIMIT).await.context("the card with the next episode")?;
+        player.session.evaluate("byTestId('next-play').click()").await?;
+        player.session.wait_for("document.title === 'Episode 2.mp4' && byTestId('video').currentTime > 1", LIMIT).await?;
+        let address = player.session.evaluate("location.search").await?;
+        ensure!(address == json!(format!("?torrent={}&file={}", scene.info_hash(), index(2)?)), "{address}");
+        // And with the key, there and back.
+        player.session.evaluate("dispatchEvent(new KeyboardEvent('keydown', { key: 'n', bubbles: true }))").await?;
+        player.session.wait_for("document.title === 'Episode 3.mp4' && byTestId('video').currentTime > 1", LIMIT).await?;
+        player.session.evaluate("byTestId('video').pause()").await?;
+        marks(&scene, index(1)?, index(3)?).await?;
+        // A new engine knows it, too.
+        scene.browser.offscreen().await?.evaluate("engineWorker.terminate()").await?;
+        scene.app.session.call("Page.reload", json!({})).await?;
+        marks(&scene, index(1)?, index(3)?).await
+    };
+    seen.await.with_context(|| scene.browser.report())
+}
+
+/// The list says that one episode was watched, and that another is resumed.
+async fn marks(scene: &Scene, watched: usize, resumed: usize) -> Result<()> {
+    let list = AppPage { session: scene.app.session.clone() };
+    let open = "document.querySelector('[data-testid=torrent]')?.dataset.open !== undefined";
+    list.session.wait_for("document.querySelector('[data-testid=torrent]')", LIMIT).await?;
+    if list.session.evaluate(open).await? != Value::Bool(true) {
+        list.session.evaluate("document.querySelector('[data-testid=toggle]').click()").await?;
+    }
+    let file = |index: usize| format!("document.querySelector('[data-testid=file][data-index=\"{index}\"]')");
+    let tick = format!("{}?.querySelector('[data-testid=watched]')?.getAttribute('aria-pressed') === 'true'", file(watched));
+    list.session.wait_for(&tick, LIMIT).await.context("the tick of what was watched")?;
+    let big = format!("document.querySelector('.lead-play')?.dataset.index === '{resumed}'");
+    list.session.wait_for(&big, LIMIT).await.context("the big button resumes")
+}
