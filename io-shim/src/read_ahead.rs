@@ -58,3 +58,45 @@ fn advise(file: &File, start: u64, length: u64) -> bool {
 fn advise(_: &File, _: u64, _: u64) -> bool {
     false
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// Bytes that this thread has had the disk read.
+    fn from_the_disk() -> u64 {
+        let counts = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+        let count = counts.lines().find_map(|line| line.strip_prefix("read_bytes: ")).expect("the kernel counts");
+        count.parse().unwrap()
+    }
+
+    /// Bytes that the disk reads for this.
+    fn read_by(act: impl FnOnce()) -> u64 {
+        let before = from_the_disk();
+        act();
+        from_the_disk() - before
+    }
+
+    #[test]
+    fn what_a_hint_names_is_read_from_the_disk_before_anybody_asks() {
+        // Where the test itself lies is a disk; a folder for temporary files may be in memory.
+        let folder = std::env::current_exe().unwrap().parent().unwrap().to_owned();
+        let path = folder.join(format!("read-ahead-{}", std::process::id()));
+        let mut file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        file.write_all(&vec![7; 8 << 20]).unwrap();
+        file.sync_all().unwrap();
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+
+        let hinted = read_by(|| assert!(advise(&file, 2 * MIB, 2 * MIB)));
+        assert!((2 * MIB..4 * MIB).contains(&hinted), "{hinted} bytes were read for a hint of 2 MiB");
+        let mut bytes = vec![0; 1 << 20];
+        assert_eq!(read_by(|| file.read_exact_at(&mut bytes, 5 * MIB / 2).unwrap()), 0, "it is in memory");
+        assert!(read_by(|| file.read_exact_at(&mut bytes, 6 * MIB).unwrap()) > 0, "the rest is not");
+    }
+}

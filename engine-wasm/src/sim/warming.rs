@@ -178,11 +178,11 @@ fn the_next_film_is_made_ready_while_a_complete_one_is_watched() {
     world.finishes_without_waste();
 }
 
-#[test]
-fn nothing_is_read_of_films_that_are_complete() {
-    let (sample, _) = season(1 << 20);
+/// A season that was complete before.
+fn complete(media: usize, seed: u8) -> (World, u64) {
+    let (sample, index) = season(media);
     let content = sample.content.clone();
-    let mut world = World::new(sample, &[], 8);
+    let mut world = World::new(sample, &[], seed);
     let mut at = 0;
     for file in world.sample.metainfo.files.clone() {
         let length = usize::try_from(file.length).unwrap();
@@ -192,5 +192,62 @@ fn nothing_is_read_of_films_that_are_complete() {
     world.add();
     world.run_for(Duration::from_secs(5));
     assert!(world.is_complete(), "{:?}", world.paths());
-    assert_eq!(world.reads, 0);
+    (world, index)
+}
+
+#[test]
+fn the_daemon_reads_ahead_of_a_viewer_and_no_byte_twice() {
+    let (mut world, _) = complete(20 << 20, 9);
+    let end = world.length(1) - 1;
+    let request = world.ask(1, 0, end);
+    assert_eq!(world.hints, [(1, 0, 4 * MIB - 1)]);
+    for quarter in 1..=(end + 1).div_ceil(MIB / 4) {
+        let position = (quarter * MIB / 4).min(end + 1);
+        world.drain(request, position);
+        let (_, _, ahead) = world.hints[world.hints.len() - 1];
+        assert!(
+            ahead == end || (position + 3 * MIB..=position + 4 * MIB).contains(&(ahead + 1)),
+            "{position}: {ahead}"
+        );
+    }
+    let follow = |pair: &[(usize, u64, u64)]| pair[0].2 + 1 == pair[1].1;
+    assert!(world.hints.windows(2).all(follow), "{:?}", world.hints);
+    assert!(world.hints.len() <= 19, "one for each MiB: {}", world.hints.len());
+    world.leave(request);
+    world.hints.clear();
+    world.ask(1, 9 * MIB, end);
+    assert_eq!(world.hints, [(1, 9 * MIB, 13 * MIB - 1)], "after a jump");
+}
+
+#[test]
+fn a_viewer_who_waits_has_nothing_read_ahead_that_is_not_proven() {
+    let (sample, _) = season(MEDIA);
+    let mut world = World::with_torrent(sample, &[Manner::honest(MIB, 20)], 10);
+    let end = world.length(1) - 1;
+    let request = world.ask(1, 20 * MIB, end);
+    assert_eq!(world.hints, []);
+    for _ in 0..40 {
+        world.run_for(Duration::from_millis(250));
+        world.drain(request, world.viewers[&request].next);
+    }
+    assert!(world.viewers[&request].next > 24 * MIB);
+}
+
+#[test]
+fn what_is_prepared_is_read_ahead_from_the_disk() {
+    let (mut world, at) = complete(20 << 20, 11);
+    world.prepare(0, Some((1_200.0, 2_400.0)));
+    world.run_for(Duration::from_millis(100));
+    let (end, middle) = (world.length(0) - 1, world.length(0) / 2);
+    let expected = [(0, 0, 2 * MIB - 1), (0, middle - MIB, middle + 3 * MIB), (0, at, end)];
+    assert_eq!(world.hints, expected);
+    world.prepare(0, Some((1_200.0, 2_400.0)));
+    world.run_for(Duration::from_millis(100));
+    assert_eq!(world.hints.len(), 3, "the same is not said again");
+}
+
+#[test]
+fn nothing_is_read_of_films_that_are_complete() {
+    let (world, _) = complete(1 << 20, 8);
+    assert_eq!((world.reads, world.hints), (0, Vec::new()));
 }

@@ -93,6 +93,8 @@ pub(super) struct World {
     pub(super) reads: u32,
     pub(super) stats: u32,
     pub(super) moves: u32,
+    /// What the daemon was told to read ahead: file, first and last byte.
+    pub(super) hints: Vec<(usize, u64, u64)>,
     /// How long it takes to move a file.
     pub(super) move_time: Duration,
     /// Replies, in worlds that send them.
@@ -143,6 +145,7 @@ impl World {
             reads: 0,
             stats: 0,
             moves: 0,
+            hints: Vec::new(),
             move_time: Duration::ZERO,
             sending: None,
         };

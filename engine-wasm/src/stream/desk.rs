@@ -12,6 +12,7 @@ use shared_proto::RequestId;
 use crate::geometry::{BLOCK_LENGTH, Block, FileIndex, Geometry, PieceIndex};
 use crate::limits;
 use crate::pick::piece_map::PieceMap;
+use crate::stream::container_index::Bytes;
 use crate::stream::viewer::{Viewer, Want};
 use crate::time::Instant;
 
@@ -181,6 +182,13 @@ impl Desk {
         if let Some(viewer) = self.viewers.get_mut(&request.viewer) {
             viewer.advance(position, now);
         }
+    }
+
+    /// The verified bytes ahead of this request's viewer that the daemon should read in advance, each of them once.
+    pub fn hint(&mut self, id: RequestId, ledger: Ledger<'_>) -> Option<(FileIndex, Bytes)> {
+        let request = self.requests.get(&id)?;
+        let bytes = self.viewers.get_mut(&request.viewer)?.hint(ledger)?;
+        Some((request.file, bytes))
     }
 
     /// `range_cancel`: the request has ended, with all its bytes or without. True when something it still waited for is no longer

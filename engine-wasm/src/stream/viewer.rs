@@ -9,6 +9,7 @@ use crate::geometry::{BlockIndex, FileIndex, PieceIndex};
 use crate::limits;
 use crate::peer::rate::RateMeter;
 use crate::pick::piece_map::PieceState;
+use crate::stream::container_index::Bytes;
 use crate::stream::desk::{LINGER, Ledger};
 use crate::time::Instant;
 
@@ -16,6 +17,11 @@ use crate::time::Instant;
 const ASSUMED_DRAIN_BPS: u64 = 8 << 20;
 /// A request that begins within so many bytes of where the viewer stopped goes on with it.
 const CONTINUES_WITHIN: u64 = 64 << 10;
+
+/// Bytes ahead of a viewer that the daemon reads from the disk in advance: some seconds of a film, while a disk that sleeps wakes up.
+const HINTED_AHEAD: u64 = 4 << 20;
+/// Bytes of one hint, unless the file ends before.
+const HINT: u64 = 1 << 20;
 
 /// A piece that a viewer needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +47,8 @@ pub struct Viewer {
     /// First byte that it has not drained.
     position: u64,
     drain: RateMeter,
+    /// First byte that the daemon was not told to read ahead.
+    hinted: u64,
     /// `None` while a request is under way, else since when there is none.
     idle_since: Option<Instant>,
 }
@@ -48,7 +56,7 @@ pub struct Viewer {
 impl Viewer {
     /// A viewer begins to read at `start`.
     pub fn new(file: FileIndex, start: u64, now: Instant) -> Self {
-        Self { file, origin: start, position: start, drain: RateMeter::new(now), idle_since: None }
+        Self { file, origin: start, position: start, drain: RateMeter::new(now), hinted: start, idle_since: None }
     }
 
     /// What it watches.
@@ -79,6 +87,18 @@ impl Viewer {
     pub fn finish(&mut self, position: u64, now: Instant) {
         self.advance(position, now);
         self.idle_since = Some(now);
+    }
+
+    /// The verified bytes ahead of it that the daemon was not told of, if they are worth a message: it will ask for them soon.
+    pub(super) fn hint(&mut self, ledger: Ledger<'_>) -> Option<Bytes> {
+        let length = ledger.geometry.file_len(self.file);
+        let from = self.hinted.max(self.position);
+        let last =
+            self.position.saturating_add(HINTED_AHEAD).min(length).checked_sub(1).filter(|&last| from <= last)?;
+        let until = ledger.verified_until(self.file, from, last);
+        let is_worth_it = until - from >= HINT || (until > from && until == length);
+        self.hinted = if is_worth_it { until } else { self.hinted };
+        is_worth_it.then(|| (from, until - 1))
     }
 
     /// Since when it asks for nothing; `None` while it does.

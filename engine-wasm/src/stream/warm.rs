@@ -27,6 +27,8 @@ pub(crate) struct Warm {
     length: u64,
     head: u64,
     place: Option<Bytes>,
+    /// What the daemon was told to read ahead.
+    hinted: Vec<Bytes>,
 }
 
 impl Warm {
@@ -34,7 +36,15 @@ impl Warm {
     pub(crate) fn new(file: FileIndex, position: Option<Position>, geometry: &Geometry) -> Self {
         let length = geometry.file_len(file);
         let head = HEAD.min(HEAD_PIECES * u64::from(geometry.piece_length()));
-        let mut warm = Self { file, search: Search::new(length), is_reading: false, length, head, place: None };
+        let mut warm = Self {
+            file,
+            search: Search::new(length),
+            is_reading: false,
+            length,
+            head,
+            place: None,
+            hinted: Vec::new(),
+        };
         warm.move_to(position);
         warm
     }
@@ -50,6 +60,23 @@ impl Warm {
         let start = self.part(0, START.min(self.head) - 1);
         let head = self.part(0, self.head - 1);
         [start, self.search.reads(), self.search.index(), head, self.place].into_iter().flatten()
+    }
+
+    /// The parts that the daemon should read ahead from the disk, of those that are there; each byte once.
+    pub(crate) fn hints(&mut self, is_there: impl Fn(Bytes) -> bool) -> Vec<Bytes> {
+        let head = self.part(0, self.head - 1);
+        let parts = [head, self.search.index(), self.place].into_iter().flatten();
+        let mut fresh = Vec::new();
+        for (mut first, last) in parts.filter(|&part| is_there(part)) {
+            while let Some(told) = self.hinted.iter().find(|told| told.0 <= first && first <= told.1) {
+                first = told.1 + 1;
+            }
+            if first <= last {
+                self.hinted.push((first, last));
+                fresh.push((first, last));
+            }
+        }
+        fresh
     }
 
     /// The bytes that lie in the file; `None` when none do.
@@ -69,6 +96,19 @@ mod tests {
         let mut warm = Warm::new(FileIndex(0), position, &geometry);
         warm.search.give_up();
         warm.parts().collect()
+    }
+
+    #[test]
+    fn each_byte_is_read_ahead_once() {
+        let geometry = Geometry::new(256 << 10, &[100 * MIB]).unwrap();
+        let position = |seconds| Some(Position { seconds, duration_s: 100.0 });
+        let mut warm = Warm::new(FileIndex(0), position(2.0), &geometry);
+        assert_eq!(warm.hints(|_| false), []);
+        assert_eq!(warm.hints(|(first, _)| first == 0), [(0, 2 * MIB - 1)]);
+        assert_eq!(warm.hints(|_| true), [(2 * MIB, 5 * MIB)], "the place overlaps the beginning");
+        assert_eq!(warm.hints(|_| true), []);
+        warm.move_to(position(50.0));
+        assert_eq!(warm.hints(|_| true), [(49 * MIB, 53 * MIB)]);
     }
 
     const MIB: u64 = 1 << 20;

@@ -354,7 +354,7 @@ impl Torrent {
         self.hash_delayed(cx);
         if self.wants_are_stale {
             self.refresh_wants(cx.now);
-            self.search_for_indexes(cx);
+            self.read_warm(cx);
             self.ask_for_hashes(cx);
             self.next_tick = self.next_tick.min(cx.now + TICK_AWAITED);
             self.fill_all(cx);

@@ -106,11 +106,12 @@ impl Torrent {
         }
     }
 
-    /// Reads what searches for an index need, as far as it is verified.
-    pub(super) fn search_for_indexes(&mut self, cx: &mut Context<'_>) {
+    /// What is verified of films that are made ready is read: for their indexes, and ahead of viewers.
+    pub(super) fn read_warm(&mut self, cx: &mut Context<'_>) {
         if !self.linked || self.looking.is_some() {
             return;
         }
+        self.hint_prepared(cx);
         let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
         let prepared = self.warmth.prepared.as_ref().map(|(warm, _)| warm.file);
         let is_checked = self.checking == 0 && self.pieces.unchecked().is_clear();
@@ -131,6 +132,16 @@ impl Torrent {
             let span = Span { file: handle, offset: first, length };
             self.ask(Op::ReadIndex(file, (first, last)), cx, |op| IoCommand::FileRead { op, span });
             self.warmth.all_mut().filter(|warm| warm.file == file).for_each(|warm| warm.is_reading = true);
+        }
+    }
+
+    /// The daemon reads ahead what of a prepared film is verified: it may have lain on the disk for long.
+    fn hint_prepared(&mut self, cx: &mut Context<'_>) {
+        let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
+        let Some((warm, _)) = &mut self.warmth.prepared else { return };
+        let file = warm.file;
+        for bytes in warm.hints(|(first, last)| ledger.verified_until(file, first, last) > last) {
+            self.hint(file, bytes, cx);
         }
     }
 

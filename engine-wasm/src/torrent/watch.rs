@@ -39,6 +39,8 @@ impl Torrent {
         }
         if answer == Answer::Wait {
             self.remind(id, cx);
+        } else {
+            self.hint_ahead(id, cx);
         }
         self.refresh_wants(cx.now);
         if jumped {
@@ -66,7 +68,22 @@ impl Torrent {
     /// `range_progress`
     pub(crate) fn range_progress(&mut self, id: RequestId, position: u64, cx: &mut Context<'_>) {
         self.desk.progress(id, position, cx.now);
+        self.hint_ahead(id, cx);
         self.wants_are_stale = true;
+    }
+
+    /// The daemon reads ahead from the disk what a viewer will ask for soon.
+    fn hint_ahead(&mut self, id: RequestId, cx: &mut Context<'_>) {
+        let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
+        if let Some((file, bytes)) = self.desk.hint(id, ledger) {
+            self.hint(file, bytes, cx);
+        }
+    }
+
+    /// The daemon reads these verified bytes ahead from the disk.
+    pub(super) fn hint(&self, file: FileIndex, (start, end): (u64, u64), cx: &mut Context<'_>) {
+        let file_id = self.files[file.as_usize()].id.clone();
+        cx.say(EngineMessage::RangeHint { file_id, start, end });
     }
 
     /// `range_cancel`

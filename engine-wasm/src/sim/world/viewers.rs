@@ -85,6 +85,11 @@ impl World {
                 self.served.insert(number_of(&file_id), path_in(&root, path));
             }
             EngineMessage::RangeRevoke { file_id, start, end } => self.revoked(number_of(&file_id), start, end),
+            EngineMessage::RangeHint { file_id, start, end } => {
+                let file = number_of(&file_id);
+                assert!(self.engine.is_proven(&self.info_hash(), file, (start, end)), "what is read ahead is proven");
+                self.hints.push((file, start, end));
+            }
             EngineMessage::HttpReply { .. }
             | EngineMessage::FileResolved { .. }
             | EngineMessage::RangeBlock { reason: None, .. } => self.answers.push(message),
