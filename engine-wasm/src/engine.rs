@@ -269,13 +269,17 @@ impl Engine {
 
     fn handle_control(&mut self, message: DaemonMessage, now: Instant) {
         match message {
-            DaemonMessage::RangeRequest { request_id, file_id, start, end } => {
+            DaemonMessage::RangeRequest { request_id, file_id, start, end, only_now } => {
                 let Some(&(info_hash, file)) = self.files.get(&file_id) else {
                     let reason = Some("unknown file".to_owned());
                     let reject =
                         EngineMessage::RangeReject { request_id, status: Some(404), reason, retry_after: None };
                     return self.out.push_back(Output::Control(reject));
                 };
+                if only_now {
+                    // It is answered in this turn: nothing that is said of it later matters.
+                    return self.with(info_hash, now, |it, cx| it.range_now(request_id, file, (start, end), cx));
+                }
                 self.requests.insert(request_id, info_hash);
                 self.with(info_hash, now, |torrent, cx| torrent.range_request(request_id, file, (start, end), cx));
             }

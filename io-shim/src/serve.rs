@@ -15,7 +15,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use crate::auth::{Credential, Query};
 use crate::conditional::{self, Precondition};
 use crate::connections::Activity;
-use crate::desk::{Desk, End, Lease, Refusal, ServedFile};
+use crate::desk::{Desk, End, Lease, Patience, Refusal, ServedFile};
 use crate::files::FileStore;
 use crate::metrics::{Metrics, add};
 use crate::multipart::Multipart;
@@ -82,17 +82,18 @@ impl Server {
         query: &Query,
         credential: &Credential<'_>,
     ) -> Answer {
+        let patience = if query.value("wait") == Some("0") { Patience::None } else { Patience::Some };
         for _ in 0..ATTEMPTS {
             let file = match self.desk.find(id, credential).await {
                 Ok(file) => file,
                 Err(refusal) => return refused(refusal),
             };
-            let selected = select(&file, headers, query);
+            let selected = select(&file, headers, query).for_patience(patience, file.length);
             match selected {
                 Selected::Nothing(status) => return nothing(&file, status),
                 _ if *method == Method::HEAD || file.length == 0 => return head(&file, &selected),
                 _ => {
-                    if let Ok(answer) = self.reply(file, selected).await {
+                    if let Ok(answer) = self.reply(file, selected, patience).await {
                         return answer;
                     }
                 }
@@ -101,21 +102,27 @@ impl Server {
         unavailable("the file keeps changing", RETRY_AFTER)
     }
 
-    async fn reply(&self, file: Arc<ServedFile>, selected: Selected) -> Result<Answer, Again> {
+    async fn reply(&self, file: Arc<ServedFile>, selected: Selected, patience: Patience) -> Result<Answer, Again> {
         let slot = match self.desk.admit(&file.id, self.activity.clone()) {
             Ok(slot) => slot,
             Err(refusal) => return Ok(refused(refusal)),
         };
-        let (mut parts, tail, answer) = lay_out(&file, &selected);
+        let (mut parts, tail, mut answer) = lay_out(&file, &selected);
         let Some(first) = parts.pop_front() else { return Ok(nothing(&file, StatusCode::INTERNAL_SERVER_ERROR)) };
         let opener = Opener { desk: Arc::clone(&self.desk), files: Arc::clone(&self.files) };
         // Before the engine is asked: what it grants it grants knowing what lies there.
         let looked = opener.look(&file).await;
-        let mut ticket = self.desk.ask(Arc::clone(&file), first.range, &slot);
+        let mut ticket = self.desk.ask(Arc::clone(&file), first.range, patience, &slot);
         tracing::debug!(request = %ticket.id(), file = %file.id, range = ?first.range, "asked");
         if let Err(end) = ticket.begin().await {
             tracing::debug!(request = %ticket.id(), ?end, "refused");
             return if matches!(end, End::Changed | End::Revoked) { Err(Again) } else { Ok(ended(&file, end)) };
+        }
+        if patience == Patience::None {
+            if !ticket.narrow() {
+                return Err(Again);
+            }
+            (_, _, answer) = lay_out(&file, &Selected::One(ticket.range()));
         }
         let start = first.range.start;
         let wanted = if first.head.is_empty() { ticket.granted().min(start + CHUNK as u64) } else { start };
@@ -161,6 +168,17 @@ impl Server {
             length: answer.length,
         };
         Ok(answer.with(Content::Stream(reply.start().map_err(Into::into).boxed_unsync())))
+    }
+}
+
+impl Selected {
+    /// A client that does not wait gets one range, as long as what is there: an answer with status 200 would have to be the whole file.
+    fn for_patience(self, patience: Patience, length: u64) -> Self {
+        match (patience, self) {
+            (Patience::None, Self::Many(ranges)) if !ranges.is_empty() => Self::One(ranges[0]),
+            (Patience::None, Self::Whole) => ByteRange::whole(length).map_or(Self::Whole, Self::One),
+            (_, selected) => selected,
+        }
     }
 }
 
@@ -307,6 +325,7 @@ pub(crate) fn refused(refusal: Refusal) -> Answer {
 fn ended(file: &ServedFile, end: End) -> Answer {
     match end {
         End::Rejected { status, reason, retry_after } => rejected(file, status, reason.as_deref(), retry_after),
+        End::NotNow => plain(StatusCode::CONFLICT, "these bytes are not here yet"),
         End::Busy => unavailable("too many viewers", RETRY_AFTER),
         End::Forgotten => plain(StatusCode::NOT_FOUND, "the file was removed"),
         End::Changed | End::Revoked => unavailable("the file has changed", RETRY_AFTER),

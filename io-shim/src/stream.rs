@@ -21,7 +21,7 @@ use http_body::{Frame, SizeHint};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::desk::{Desk, Lease, ServedFile, Slot, Ticket};
+use crate::desk::{Desk, Lease, Patience, ServedFile, Slot, Ticket};
 use crate::metrics::{Metrics, add};
 use crate::opener::Opener;
 use crate::range::ByteRange;
@@ -141,7 +141,7 @@ impl Pump {
         let ahead = self.out.sent;
         self.part(head, first, ahead).await?;
         for part in rest {
-            let ticket = self.desk.ask(Arc::clone(&self.served), part.range, &self.slot);
+            let ticket = self.desk.ask(Arc::clone(&self.served), part.range, Patience::Some, &self.slot);
             self.part(part.head, ticket, 0).await?;
         }
         self.out.send(Chunk { bytes: tail, lease: None }, None).await

@@ -187,6 +187,9 @@ pub enum DaemonMessage {
         start: u64,
         /// Last byte.
         end: u64,
+        /// Whether only what is there now is wanted: the engine grants it or rejects the request, at once, and nothing is fetched for it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        only_now: bool,
     },
     /// The viewer has drained everything before `position`; at most every 250 ms or 1 MiB.
     RangeProgress {

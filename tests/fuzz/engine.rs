@@ -218,6 +218,7 @@ impl World {
                     file_id: FileId(format!("{}.0", self.info_hash)),
                     start,
                     end: LENGTH - 1,
+                    only_now: at % 4 == 0,
                 })
             }
             11 => Input::Control(DaemonMessage::FileChanged {

@@ -206,7 +206,7 @@ fn torrents_wait_for_their_turn_and_what_is_watched_does_not() {
     assert_eq!(states(&engines), [Queued, Queued, Downloading]);
     let file_id = format!("{}.0", others[1].metainfo.info_hash).as_str().into();
     let request_id = RequestId(uuid::Uuid::from_u128(1));
-    let question = DaemonMessage::RangeRequest { request_id, file_id, start: 0, end: 9 };
+    let question = DaemonMessage::RangeRequest { request_id, file_id, start: 0, end: 9, only_now: false };
     engines.hear(0, Input::Control(question));
     engines.run_for(Duration::from_secs(1));
     assert_eq!(states(&engines), [Downloading, Queued, Queued], "somebody watches");

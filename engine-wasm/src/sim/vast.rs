@@ -79,7 +79,7 @@ impl Vast {
     fn ask(&mut self, start: u64, end: u64) -> Option<Option<u64>> {
         let file_id = format!("{}.0", self.meta.info_hash).as_str().into();
         let request_id = RequestId(uuid::Uuid::from_u128(u128::from(start)));
-        self.input(Input::Control(DaemonMessage::RangeRequest { request_id, file_id, start, end }));
+        self.input(Input::Control(DaemonMessage::RangeRequest { request_id, file_id, start, end, only_now: false }));
         let (info_hash, peers) = (self.meta.info_hash.to_string(), vec!["127.0.0.1:1".to_owned()]);
         self.input(Input::Intent { id: 2, intent: Intent::AddPeers { info_hash, peers } });
         self.granted

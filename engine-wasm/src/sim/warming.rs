@@ -178,6 +178,39 @@ fn the_next_film_is_made_ready_while_a_complete_one_is_watched() {
     world.finishes_without_waste();
 }
 
+#[test]
+fn what_is_asked_for_without_waiting_is_granted_or_rejected_and_changes_nothing() {
+    let run = |peeks: bool| {
+        let (sample, _) = season(MEDIA);
+        let mut world = World::with_torrent(sample, &four(), 12);
+        let end = world.length(1) - 1;
+        let viewer = world.ask(1, 20 * MIB, end);
+        world.run_for(Duration::from_secs(2));
+        let (granted, viewers) = (world.viewers[&viewer].next, world.engine.snapshot(world.now).streams.len());
+        if peeks {
+            let some = world.peek(1, 20 * MIB, end);
+            assert_eq!(
+                (world.viewers[&some].next, world.viewers[&some].rejected),
+                (granted, None),
+                "as far as it is there"
+            );
+            let all = world.peek(1, 20 * MIB, 20 * MIB + 9);
+            assert_eq!(world.viewers[&all].done_at, Some(world.now));
+            let mut places = (0..40).map(|mib| mib * MIB);
+            let far = places.find(|&at| !world.has(1, at, at)).expect("not all of it is there");
+            let nothing = world.peek(1, far, end);
+            assert_eq!(world.viewers[&nothing].rejected, Some(Some(409)));
+            let outside = world.peek(1, 0, end + 1);
+            assert_eq!(world.viewers[&outside].rejected, Some(None));
+            world.leave(some);
+            assert_eq!(world.engine.snapshot(world.now).streams.len(), viewers, "none of them is a viewer");
+        }
+        world.run_for(Duration::from_secs(2));
+        (world.viewers[&viewer].next, world.received_bytes, world.verified())
+    };
+    assert_eq!(run(true), run(false));
+}
+
 /// A season that was complete before.
 fn complete(media: usize, seed: u8) -> (World, u64) {
     let (sample, index) = season(media);

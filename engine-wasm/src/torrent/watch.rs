@@ -17,6 +17,8 @@ use crate::view::{WaitReason, WaitView};
 const REMIND: Duration = Duration::from_secs(5);
 /// With nobody connected who has the bytes for so long, they will not come.
 const HOPELESS: Duration = Duration::from_secs(300);
+/// HTTP status for bytes that are not there, where nobody waits for them: a conflict with what is there now (RFC 9110 §15.5.10).
+const NOT_THERE: u16 = 409;
 /// When to ask again for what will not come now, seconds.
 const RETRY_AFTER_S: u64 = 30;
 
@@ -51,6 +53,20 @@ impl Torrent {
         self.refresh_all_interest(cx.now);
         self.wants_are_stale = true;
         cx.changed();
+    }
+
+    /// `range_request` for what is there now: whoever asks is no viewer, and nothing is fetched.
+    pub(crate) fn range_now(&mut self, id: RequestId, file: FileIndex, (start, end): (u64, u64), cx: &mut Context<'_>) {
+        if end < start || end >= self.geometry.file_len(file) {
+            return reject(id, None, "outside the file", None, cx);
+        }
+        let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
+        let until = ledger.verified_until(file, start, end);
+        if until == start {
+            return reject(id, Some(NOT_THERE), "these bytes are not here yet", None, cx);
+        }
+        cx.say(EngineMessage::RangeAvailable { request_id: id, end: (until <= end).then(|| until - 1) });
+        self.glance(file, cx);
     }
 
     /// Whether all of these bytes are proven.

@@ -59,6 +59,15 @@ pub struct DeskConfig {
     pub max_waiting_per_file: usize,
 }
 
+/// How long whoever asks for bytes waits for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// As long as the engine says that they come.
+    Some,
+    /// Not at all: what is granted at once is all that is sent.
+    None,
+}
+
 /// Why a viewer is turned away before it has cost anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -210,14 +219,15 @@ impl Desk {
     }
 
     /// Puts a question to the engine: may these bytes be sent?
-    pub fn ask(self: &Arc<Self>, file: Arc<ServedFile>, range: ByteRange, slot: &Slot) -> Ticket {
+    pub fn ask(self: &Arc<Self>, file: Arc<ServedFile>, range: ByteRange, patience: Patience, slot: &Slot) -> Ticket {
         let id = RequestId(uuid::Uuid::new_v4());
         let (grant, receiver) = watch::channel(Grant::nothing(range.start));
         let reach = Arc::new(AtomicU64::new(range.start));
         let ticket = Ticket::new(Arc::clone(self), id, range, Arc::clone(&reach), receiver);
         let mut inner = self.lock();
         let slot = slot.number();
-        let mut request = Request { file, range, slot, asked: None, reach, grant };
+        let only_now = patience == Patience::None;
+        let mut request = Request { file, range, only_now, slot, asked: None, reach, grant };
         let mut question = None;
         if self.is_stopping() {
             request.finish(End::Stopping);
@@ -279,12 +289,16 @@ impl Desk {
             EngineMessage::FileForget { file_id } => inner.forget(&file_id),
             EngineMessage::RangeAvailable { request_id, end } | EngineMessage::RangeReady { request_id, end } => {
                 inner.of_epoch(request_id, epoch, |request, slots| {
+                    request.narrow(end);
                     let place = if request.is_all(end) { slot::Kind::Sending } else { slot::Kind::Waiting };
                     if slots.place(request.slot, place) { request.grant(end) } else { request.finish(End::Busy) }
                 });
             }
             EngineMessage::RangeBlock { request_id, .. } => {
                 inner.of_epoch(request_id, epoch, |request, slots| {
+                    if request.only_now {
+                        return request.finish(End::NotNow);
+                    }
                     let has_place = slots.place(request.slot, slot::Kind::Waiting);
                     if has_place { request.renew() } else { request.finish(End::Busy) }
                 });

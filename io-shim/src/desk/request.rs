@@ -19,6 +19,8 @@ pub(super) struct Request {
     pub(super) file: Arc<ServedFile>,
     /// The bytes asked for.
     pub(super) range: ByteRange,
+    /// Whether only what is granted at once is sent.
+    pub(super) only_now: bool,
     /// The viewer that it is for.
     pub(super) slot: u64,
     /// The term in which it was put to an engine.
@@ -38,7 +40,13 @@ impl Request {
             grant.renewed = Instant::now();
         });
         let start = self.grant.borrow().watermark;
-        DaemonMessage::RangeRequest { request_id: id, file_id: self.file.id.clone(), start, end: self.range.end }
+        DaemonMessage::RangeRequest {
+            request_id: id,
+            file_id: self.file.id.clone(),
+            start,
+            end: self.range.end,
+            only_now: self.only_now,
+        }
     }
 
     /// Whether its reply has read all that is granted, and is to get more.
@@ -46,6 +54,15 @@ impl Request {
         let grant = self.grant.borrow();
         let (reach, watermark) = (self.reach.load(Ordering::SeqCst), grant.watermark);
         grant.end.is_none() && watermark <= self.range.end && reach >= watermark
+    }
+
+    /// The engine grants up to `end` inclusive for the first time: with that a request ends that waits for nothing.
+    pub(super) fn narrow(&mut self, end: Option<u64>) {
+        if self.only_now
+            && let Some(end) = end.filter(|end| *end >= self.range.start)
+        {
+            self.range.end = self.range.end.min(end);
+        }
     }
 
     /// Whether a grant up to `end` inclusive would leave nothing to wait for.
@@ -75,7 +92,7 @@ impl Request {
             grant.watermark = first;
         });
         // In this order: a reply says how far it will read before it looks at the watermark (`Ticket::lease`).
-        if self.reach.load(Ordering::SeqCst) > first {
+        if self.only_now || self.reach.load(Ordering::SeqCst) > first {
             self.finish(End::Revoked);
         }
     }

@@ -24,6 +24,8 @@ pub enum End {
         /// `Retry-After`, seconds.
         retry_after: Option<u64>,
     },
+    /// It may come, but not at once, and the client does not wait.
+    NotNow,
     /// There was no place for the viewer.
     Busy,
     /// The engine forgot the file: cut at once.
@@ -120,6 +122,16 @@ impl Ticket {
     /// The bytes asked for.
     pub fn range(&self) -> ByteRange {
         self.range
+    }
+
+    /// What is granted is all that was asked for, from now on. False when nothing is granted any more.
+    pub fn narrow(&mut self) -> bool {
+        let granted = self.granted();
+        let is_any = granted > self.range.start;
+        if is_any {
+            self.range.end = granted - 1;
+        }
+        is_any
     }
 
     /// Its name, for logs.

@@ -1,6 +1,6 @@
 //! Statuses, headers and bodies, where nginx is no measure or a test should run without it.
 
-use shared_proto::EngineMessage;
+use shared_proto::{DaemonMessage, EngineMessage, RequestId};
 
 use crate::rig::{Brain, Reply, Rig, film};
 
@@ -100,6 +100,73 @@ async fn a_part_is_the_beginning_of_the_range_asked_for() {
     assert_eq!(part("x", None).await.status, 200);
     assert_eq!(part("-1", None).await.status, 200);
     assert_eq!(part("20000", Some("bytes=100000-")).await.status, 416);
+}
+
+/// The next question must be one that waits for nothing.
+async fn asked_for_now(brain: &mut Brain) -> RequestId {
+    let (id, ..) = brain.asked().await;
+    let question = brain.heard.last();
+    assert!(matches!(question, Some(DaemonMessage::RangeRequest { only_now: true, .. })), "{question:?}");
+    id
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_wait_gets_what_is_there() {
+    let (rig, mut brain) = Rig::with_film(100_000).await;
+    let now = format!("{URL}&wait=0");
+    for (range, granted, expected) in [
+        (Some("bytes=50000-"), Some(59_999), "bytes 50000-59999/100000"),
+        (Some("bytes=50000-50009"), None, "bytes 50000-50009/100000"),
+        (Some("bytes=7-9, 20-29"), None, "bytes 7-9/100000"),
+        (None, Some(9), "bytes 0-9/100000"),
+        (None, None, "bytes 0-99999/100000"),
+    ] {
+        let headers: Vec<_> = range.iter().map(|range| ("Range", *range)).collect();
+        let mut viewer = rig.send("GET", &now, &headers).await;
+        let request_id = asked_for_now(&mut brain).await;
+        brain.tell(EngineMessage::RangeAvailable { request_id, end: granted }).await;
+        let reply = viewer.reply().await;
+        assert_eq!((reply.status, reply.headers["content-range"].as_str()), (206, expected));
+        let numbers: Vec<usize> = expected.split([' ', '-', '/']).filter_map(|number| number.parse().ok()).collect();
+        assert!(reply.is_complete && reply.body == film(100_000)[numbers[0]..=numbers[1]], "{expected}");
+        brain.cancelled(request_id).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_wait_is_told_at_once_that_nothing_is_there() {
+    let (rig, mut brain) = Rig::with_film(100_000).await;
+    let now = format!("{URL}&wait=0");
+    let mut viewer = rig.send("GET", &now, &[("Range", "bytes=0-9")]).await;
+    let id = asked_for_now(&mut brain).await;
+    brain.reject(id, Some(409)).await;
+    assert_eq!(viewer.reply().await.status, 409);
+    // An engine that has it wait does not know better.
+    let mut viewer = rig.send("GET", &now, &[("Range", "bytes=0-9")]).await;
+    let id = asked_for_now(&mut brain).await;
+    brain.block(id).await;
+    let reply = viewer.reply().await;
+    assert_eq!((reply.status, reply.body.as_slice()), (409, &b"these bytes are not here yet\n"[..]));
+    brain.cancelled(id).await;
+    // Who waits is still asked about as ever.
+    rig.send("GET", &format!("{URL}&wait=1"), &[]).await;
+    brain.asked().await;
+    assert!(matches!(brain.heard.last(), Some(DaemonMessage::RangeRequest { only_now: false, .. })));
+}
+
+#[tokio::test]
+async fn bytes_that_are_revoked_from_a_client_that_does_not_wait_are_not_sent() {
+    // More than the sockets between take.
+    const LENGTH: usize = 32 << 20;
+    let (rig, mut brain) = Rig::with_film(LENGTH).await;
+    let mut viewer = rig.send("GET", &format!("{URL}&wait=0"), &[]).await;
+    let request_id = asked_for_now(&mut brain).await;
+    brain.tell(EngineMessage::RangeAvailable { request_id, end: Some(LENGTH as u64 - 2) }).await;
+    viewer.head().await.check(206, &format!("bytes 0-{}/{LENGTH}", LENGTH - 2));
+    brain.revoke("film", LENGTH as u64 - 9, LENGTH as u64 - 1).await;
+    brain.cancelled(request_id).await;
+    let sent = viewer.take(LENGTH).await;
+    assert!(sent.len() < LENGTH - 9, "it is cut, and does not wait for them");
 }
 
 async fn reply_for(rig: &Rig, brain: &mut Brain, content_type: &str) -> Reply {

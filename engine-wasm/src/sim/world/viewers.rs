@@ -29,6 +29,15 @@ pub(in crate::sim) struct Viewer {
 impl World {
     /// A viewer asks.
     pub(in crate::sim) fn ask(&mut self, file: usize, start: u64, end: u64) -> RequestId {
+        self.ask_for(file, start, end, false)
+    }
+
+    /// Somebody asks for what is there now.
+    pub(in crate::sim) fn peek(&mut self, file: usize, start: u64, end: u64) -> RequestId {
+        self.ask_for(file, start, end, true)
+    }
+
+    fn ask_for(&mut self, file: usize, start: u64, end: u64, only_now: bool) -> RequestId {
         self.look_before_asking(file);
         self.asked += 1;
         let request_id = RequestId(uuid::Uuid::from_u128(self.asked));
@@ -48,7 +57,7 @@ impl World {
         };
         self.viewers.insert(request_id, viewer);
         let file_id = format!("{}.{file}", self.info_hash()).as_str().into();
-        self.input(Input::Control(DaemonMessage::RangeRequest { request_id, file_id, start, end }));
+        self.input(Input::Control(DaemonMessage::RangeRequest { request_id, file_id, start, end, only_now }));
         request_id
     }
 
