@@ -22,8 +22,24 @@ const SECONDS: u32 = 40;
 /// What a browser opens no part of.
 const AVI: &[&str] = &["-c:v", "mpeg4", "-vtag", "XVID", "-b:v", "1M", "-g", "24", "-c:a", "mp3", "-f", "avi"];
 /// What it plays without sound.
-const SILENT: &[&str] =
-    &["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-b:v", "1M", "-g", "48", "-c:a", "ac3", "-movflags", "+faststart", "-f", "mp4"];
+const SILENT: &[&str] = &[
+    "-c:v",
+    "libx264",
+    "-preset",
+    "ultrafast",
+    "-pix_fmt",
+    "yuv420p",
+    "-b:v",
+    "1M",
+    "-g",
+    "48",
+    "-c:a",
+    "ac3",
+    "-movflags",
+    "+faststart",
+    "-f",
+    "mp4",
+];
 
 /// A film of this test's own, made once.
 async fn film(name: &str, seconds: u32, encoding: &[&str]) -> Result<PathBuf> {
@@ -37,8 +53,7 @@ async fn film(name: &str, seconds: u32, encoding: &[&str]) -> Result<PathBuf> {
 }
 
 async fn scene_of(path: &Path) -> Result<Scene> {
-    let swarm =
-        Swarm::of_file(path, PIECE_LENGTH, &[(Client::Libtorrent, Line::of_rate(FILM_RATE_BPS))]).await?;
+    let swarm = Swarm::of_file(path, PIECE_LENGTH, &[(Client::Libtorrent, Line::of_rate(FILM_RATE_BPS))]).await?;
     Scene::with(swarm, Options::default()).await
 }
 
@@ -48,6 +63,8 @@ async fn watch_and_listen(path: &Path) -> Result<()> {
     let watched = async {
         let player = scene.play().await?;
         player.first_frame(LIMIT).await?;
+        // An MP4 plays at once, and is looked into meanwhile.
+        player.session.wait_for("byTestId('video').srcObject !== null", LIMIT).await?;
         let loudness = player.loudness(LIMIT).await?;
         ensure!(loudness > 0.02, "the loudest of it is {loudness}");
         player.seek(f64::from(SECONDS) * 0.7, LIMIT).await?;
@@ -82,7 +99,8 @@ async fn without_ffmpeg_the_page_says_what_the_film_is_and_what_would_help() -> 
         Ok(words.as_str().filter(|words| words.contains("needs ffmpeg") && words.contains("AVI")).map(str::to_owned))
     };
     until("what the film needs", LIMIT, has_said).await.with_context(|| scene.browser.report())?;
-    page.wait_for("document.querySelector('[data-testid=remedy] code')?.innerText.includes('install ffmpeg')", LIMIT).await
+    page.wait_for("document.querySelector('[data-testid=remedy] code')?.innerText.includes('install ffmpeg')", LIMIT)
+        .await
 }
 
 /// A Matroska with subtitles inside, in two languages, which begin at 2 s and at 30 s.
@@ -107,7 +125,8 @@ async fn titled(folder: &Path) -> Result<PathBuf> {
 
 /// Waits until exactly this is drawn over the film.
 async fn drawn(player: &PlayerPage, words: &str) -> Result<()> {
-    let script = "[...document.querySelectorAll('#subtitles [data-cue]')].map((line) => line.innerText.trim()).join('|')";
+    let script =
+        "[...document.querySelectorAll('#subtitles [data-cue]')].map((line) => line.innerText.trim()).join('|')";
     until(&format!("“{words}” on the screen"), LIMIT, || async {
         Ok((player.session.evaluate(script).await? == Value::from(words)).then_some(()))
     })
@@ -167,7 +186,8 @@ async fn subtitles_inside_a_film_and_beside_it_are_drawn_also_after_a_seek() -> 
 async fn a_season_goes_on_with_its_next_episode_and_remembers_what_was_watched() -> Result<()> {
     let folder = Scratch::new("season")?;
     let set = folder.dir("A season")?;
-    let episode = film("episode.mp4", 8, &[H264, &["-b:v", "1M", "-movflags", "+faststart", "-f", "mp4"]].concat()).await?;
+    let episode =
+        film("episode.mp4", 8, &[H264, &["-b:v", "1M", "-movflags", "+faststart", "-f", "mp4"]].concat()).await?;
     // Their order in the torrent is not that of people.
     let order = [3, 8, 1, 5, 2, 7, 4, 6];
     let names: Vec<String> = order.iter().map(|number| format!("Episode {number}.mp4")).collect();
@@ -193,12 +213,18 @@ async fn a_season_goes_on_with_its_next_episode_and_remembers_what_was_watched()
         player.seek(6.0, LIMIT).await?;
         player.session.wait_for("byTestId('next-play')", LIMIT).await.context("the card with the next episode")?;
         player.session.evaluate("byTestId('next-play').click()").await?;
-        player.session.wait_for("document.title === 'Episode 2.mp4' && byTestId('video').currentTime > 1", LIMIT).await?;
+        player
+            .session
+            .wait_for("document.title === 'Episode 2.mp4' && byTestId('video').currentTime > 1", LIMIT)
+            .await?;
         let address = player.session.evaluate("location.search").await?;
         ensure!(address == json!(format!("?torrent={}&file={}", scene.info_hash(), index(2)?)), "{address}");
         // And with the key, there and back.
         player.session.evaluate("dispatchEvent(new KeyboardEvent('keydown', { key: 'n', bubbles: true }))").await?;
-        player.session.wait_for("document.title === 'Episode 3.mp4' && byTestId('video').currentTime > 1", LIMIT).await?;
+        player
+            .session
+            .wait_for("document.title === 'Episode 3.mp4' && byTestId('video').currentTime > 1", LIMIT)
+            .await?;
         player.session.evaluate("byTestId('video').pause()").await?;
         marks(&scene, index(1)?, index(3)?).await?;
         // A new engine knows it, too.
@@ -218,7 +244,8 @@ async fn marks(scene: &Scene, watched: usize, resumed: usize) -> Result<()> {
         list.session.evaluate("document.querySelector('[data-testid=toggle]').click()").await?;
     }
     let file = |index: usize| format!("document.querySelector('[data-testid=file][data-index=\"{index}\"]')");
-    let tick = format!("{}?.querySelector('[data-testid=watched]')?.getAttribute('aria-pressed') === 'true'", file(watched));
+    let tick =
+        format!("{}?.querySelector('[data-testid=watched]')?.getAttribute('aria-pressed') === 'true'", file(watched));
     list.session.wait_for(&tick, LIMIT).await.context("the tick of what was watched")?;
     let big = format!("document.querySelector('.lead-play')?.dataset.index === '{resumed}'");
     list.session.wait_for(&big, LIMIT).await.context("the big button resumes")

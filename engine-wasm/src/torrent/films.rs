@@ -14,7 +14,7 @@ use crate::stream::desk::Ledger;
 use crate::stream::subtitles;
 use crate::stream::viewer::Want;
 use crate::time::Instant;
-use crate::view::{NextFilm, SubtitleView};
+use crate::view::{NextFilm, Position, SubtitleView};
 
 /// The subtitles of a film that is watched come before what its viewer needs later than this.
 const SOON: Duration = Duration::from_secs(1);
@@ -68,13 +68,26 @@ impl Torrent {
         self.films.subtitles.get(&film).map_or(&[], Vec::as_slice)
     }
 
+    /// The film that is fetched ahead: the one that a click on play opens, or a file that is alone; never one that is not wanted.
+    pub(super) fn film_ahead(&self) -> Option<FileIndex> {
+        let next = self.next_film().map(|next| FileIndex(next.index));
+        next.filter(|&film| self.selection.is_wanted(film)).or_else(|| self.selection.film())
+    }
+
+    /// Where somebody left a film in the middle.
+    pub(super) fn left_at(&self, film: FileIndex) -> Option<Position> {
+        let mark = self.mark(film.0);
+        let position = Position { seconds: seconds(mark.position_ms), duration_s: seconds(mark.duration_ms) };
+        (mark.resumes() && mark.duration_ms > 0).then_some(position)
+    }
+
     /// Adds what is not there of the subtitles of films that are watched, or fetched ahead, whether these files are wanted or not.
     pub(super) fn want_subtitles(&self, wants: &mut Vec<Want>, now: Instant) {
         if self.films.subtitles.is_empty() || self.pieces.is_complete() {
             return;
         }
         let watched: BTreeSet<FileIndex> = self.desk.watched().collect();
-        let ahead = self.selection.film().filter(|film| !watched.contains(film)).map(|film| (film, (now, true)));
+        let ahead = self.film_ahead().filter(|film| !watched.contains(film)).map(|film| (film, (now, true)));
         let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
         for (film, when) in watched.iter().map(|&film| (film, (now + SOON, false))).chain(ahead) {
             let files = self.subtitles(film.0).iter().map(|subtitle| FileIndex(subtitle.index));

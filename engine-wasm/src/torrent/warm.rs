@@ -1,7 +1,7 @@
 //! A torrent and the films that are made ready before their viewers come.
 //!
-//! Owns which films these are: one that somebody is likely to open next ([`crate::view::Intent::Prepare`]), the first film, and the one after a film that
-//! is watched and complete. What of them is wanted comes after all that viewers want. It reads bytes of a film for its index only when they are verified.
+//! Owns which films these are: one that somebody is likely to open next ([`crate::view::Intent::Prepare`]), the one that a click on play opens, and the one
+//! after a film that is watched and complete. What of them is wanted comes after all that viewers want. It reads bytes of a film for its index only when they are verified.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ const PREPARED_FOR: Duration = Duration::from_secs(300);
 pub(super) struct Warmth {
     /// The one that somebody is likely to open, and until when.
     prepared: Option<(Warm, Instant)>,
-    /// The first film.
+    /// The one that a click on play opens.
     first: Option<Warm>,
     /// The film that comes after the one that is watched.
     next: Option<Warm>,
@@ -163,11 +163,15 @@ impl Torrent {
         self.wants_are_stale = true;
     }
 
-    /// The first film follows from what is wanted, the next one from what is watched.
+    /// The first film is the one that a click on play opens, with the place where it was left; the next one follows from what is watched.
     fn choose_films(&mut self) {
-        let film = self.selection.film();
+        let film = self.film_ahead();
         if self.warmth.first.as_ref().map(|warm| warm.file) != film {
             self.warmth.first = film.map(|file| Warm::new(file, None, &self.geometry));
+        }
+        let position = film.and_then(|file| self.left_at(file));
+        if let Some(warm) = &mut self.warmth.first {
+            warm.move_to(position);
         }
         let watched = self.desk.watched_files().find(|&file| self.is_whole(file));
         if self.warmth.watched != watched {
