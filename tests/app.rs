@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, Options, extension_url};
 use jstorrent_tests::media::Film;
-use jstorrent_tests::pages::{AppPage, TorrentSnapshot};
+use jstorrent_tests::pages::{AppPage, FileSnapshot, TorrentSnapshot};
 use jstorrent_tests::proxy::Line;
 use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH, Scene};
 use jstorrent_tests::swarm::{Client, Swarm};
@@ -69,6 +69,11 @@ async fn several() -> Result<(Swarm, Scratch)> {
     Ok((Swarm::of(recipe, &[(Client::Libtorrent, Line::of_rate(FILM_RATE_BPS))]).await?, scratch))
 }
 
+/// A file by its place in the torrent; they are listed in the order of people.
+fn file_of(torrent: &TorrentSnapshot, index: u32) -> &FileSnapshot {
+    torrent.files.iter().find(|file| file.index == index).expect("the torrent has such a file")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn files_are_chosen_checked_again_and_moved_on_the_page() -> Result<()> {
     let (swarm, _content) = several().await?;
@@ -82,9 +87,10 @@ async fn files_are_chosen_checked_again_and_moved_on_the_page() -> Result<()> {
         page.evaluate(&format!("{}.click()", of(file, "want"))).await?;
     }
     scene.swarm.set_rate(0);
-    let chosen = |torrent: &TorrentSnapshot| torrent.state == "complete" && torrent.files[1].verified == 2_000_000;
+    let chosen = |torrent: &TorrentSnapshot| torrent.state == "complete" && file_of(torrent, 1).verified == 2_000_000;
     let torrent = scene.torrent_when("the chosen file to be complete", chosen).await?;
-    ensure!(torrent.files[0].priority == "skip" && torrent.files[0].verified < 2_000_000, "{torrent:?}");
+    let first = file_of(&torrent, 0);
+    ensure!(first.priority == "skip" && first.verified < 2_000_000, "{torrent:?}");
     page.wait_for("byTestId('want-all').indeterminate", LIMIT).await?;
     page.evaluate("byTestId('want-all').click()").await?;
     scene.torrent_when("all files to be complete", |torrent| torrent.verified == torrent.length).await?;
@@ -93,7 +99,7 @@ async fn files_are_chosen_checked_again_and_moved_on_the_page() -> Result<()> {
         of(2, "priority")
     ))
     .await?;
-    scene.torrent_when("a file to come first", |torrent| torrent.files[2].priority == "high").await?;
+    scene.torrent_when("a file to come first", |torrent| file_of(torrent, 2).priority == "high").await?;
     page.evaluate("byTestId('details').click()").await?;
     page.wait_for("byTestId('recheck')", LIMIT).await?;
     let damaged = scene.browser.downloads().join("show/two.bin");

@@ -64,7 +64,10 @@ async fn watch_and_listen(path: &Path) -> Result<()> {
         let player = scene.play().await?;
         player.first_frame(LIMIT).await?;
         // An MP4 plays at once, and is looked into meanwhile.
-        player.session.wait_for("byTestId('video').srcObject !== null", LIMIT).await?;
+        player
+            .session
+            .wait_for("byTestId('video').srcObject !== null && byTestId('video').readyState >= 2", LIMIT)
+            .await?;
         let loudness = player.loudness(LIMIT).await?;
         ensure!(loudness > 0.02, "the loudest of it is {loudness}");
         player.seek(f64::from(SECONDS) * 0.7, LIMIT).await?;
