@@ -131,7 +131,7 @@ async fn drawn(player: &PlayerPage, words: &str) -> Result<()> {
     let script =
         "[...document.querySelectorAll('#subtitles [data-cue]')].map((line) => line.innerText.trim()).join('|')";
     until(&format!("“{words}” on the screen"), LIMIT, || async {
-        Ok((player.session.evaluate(script).await? == Value::from(words)).then_some(()))
+        Ok((player.session.evaluate(script).await? == *words).then_some(()))
     })
     .await
 }

@@ -107,7 +107,7 @@ fn a_file_that_was_prepared_is_ready_with_the_place_where_it_was_left() {
 #[test]
 fn another_file_that_is_prepared_takes_the_formers_place() {
     let (sample, at) = season(MEDIA);
-    let mut world = World::with_torrent(sample, &vec![Manner::honest(MIB, 50)], 4);
+    let mut world = World::with_torrent(sample, &[Manner::honest(MIB, 50)], 4);
     world.prepare(0, None);
     world.run_for(Duration::from_millis(400));
     world.prepare(2, None);
