@@ -6,8 +6,8 @@ const GB = 1e9;
 
 /** What a click on play is for. */
 const next = (files) => {
-  const file = files.find((candidate) => candidate.playable);
-  return file ? { index: file.index, name: file.path.split("/").at(-1), positionS: 0, resumes: false } : null;
+  const file = files.find((candidate) => candidate.positionS > 0) ?? files.find((candidate) => candidate.playable);
+  return file ? { index: file.index, name: file.path.split("/").at(-1), positionS: file.positionS, resumes: file.positionS > 0 } : null;
 };
 
 function file(index, path, length, share, contentType) {
@@ -59,8 +59,12 @@ const series = [
   file(2, "The Long Night/Season 1/03 – A rather long title that goes on and on until nobody reads it any more, not even here.mkv", 702 * MB, 0, "video/x-matroska"),
   file(3, "The Long Night/Extras/Soundtrack.flac", 214 * MB, 0.1, "audio/flac"),
   file(4, "The Long Night/readme.txt", 1843, 1, "text/plain"),
+  file(5, "The Long Night/Season 1/02 – Harbour.de.srt", 41_000, 1, "application/x-subrip"),
+  file(6, "The Long Night/Season 1/02 – Harbour.en.srt", 39_000, 1, "application/x-subrip"),
 ];
 
+series[0].watched = true;
+Object.assign(series[1], { positionS: 1312, durationS: 3120, subtitles: [{ index: 5, language: "de", title: "" }, { index: 6, language: "en", title: "" }] });
 series[0].priority = "high";
 series[2].priority = series[3].priority = "skip";
 
@@ -146,6 +150,9 @@ const stream = (waiting) => [{ infoHash: hash(1), fileIndex: 1, start: 0, end: 1
 /** Scenes of the player page. `film`: whether there is a real film to show. */
 export const playerScenes = {
   playing: { film: true, state: state(connected, few, stream(null)) },
+  subtitles: { film: true, state: state(connected, few, stream(null)), choose: "English" },
+  menu: { film: true, state: state(connected, few, stream(null)), choose: "English", menu: true },
+  nextcard: { film: true, state: state(connected, few, stream(null)), ends: true },
   waiting: { film: false, state: state(connected, few, stream(wait)) },
   nopeers: { film: false, state: state(connected, few, stream({ ...wait, reason: "no_peers" })) },
   gone: { film: true, state: state({ kind: "connecting" }, few) },

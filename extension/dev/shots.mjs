@@ -32,6 +32,11 @@ function film() {
 function serve(path) {
   const total = statSync(path).size;
   const server = createServer((request, response) => {
+    if (/^\/stream\/0{39}[56]/.test(request.url)) {
+      response.writeHead(200, { "Access-Control-Allow-Origin": "*" });
+      response.end("1\n00:00:02,000 --> 00:00:50,000\nThe harbour lights went out\none after another.\n");
+      return;
+    }
     const [, from = "0", to = ""] = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "") ?? [];
     const start = Number(from);
     const end = to ? Number(to) : total - 1;
@@ -110,13 +115,17 @@ try {
       }
       for (const [name, scene] of Object.entries(playerScenes)) {
         const title = `player-${name}-${theme}-${width}`;
-        if (!wanted(title)) continue;
+        // A narrow stage has the menu of subtitles behind another one.
+        if (!wanted(title) || (scene.choose && width < 640)) continue;
         const state = structuredClone(scene.state);
         if (state.link.baseUrl) state.link.baseUrl = `http://127.0.0.1:${port}`;
         const page = await prepared(`${base}/player.html?torrent=${"1".padStart(40, "0")}&file=1&t=12`, width, height, theme, scene.film ? { ...state, link: { kind: "connected", baseUrl: `http://127.0.0.1:${port}`, version: "0" } } : withoutFilm(state));
         if (scene.film) {
           await until("the film", () => page.evaluate("document.querySelector('video').currentTime > 12.5"));
-          await page.evaluate("document.querySelector('video').pause()");
+          if (scene.choose) await choose(page, scene);
+          if (scene.ends) await page.evaluate("document.querySelector('video').currentTime = 58.5");
+          if (scene.ends) await until("the card", () => page.evaluate("!!document.querySelector('[data-testid=next-play]')"));
+          else await page.evaluate("document.querySelector('video').pause()");
           if (state.link.kind !== "connected") await page.evaluate(fakeEngine(state));
         }
         await new Promise((resolve) => setTimeout(resolve, 1300));
@@ -184,6 +193,19 @@ async function actOut(page, scene) {
     })()`);
   }
   await new Promise((resolve) => setTimeout(resolve, 500));
+}
+
+/** Chooses subtitles in the menu, and leaves it open if that is to be seen. */
+async function choose(page, { choose, menu }) {
+  const button = "document.querySelector('[data-testid=control-subtitles]')";
+  const entry = `[...document.querySelectorAll('[role=menuitemradio]')].find((it) => it.innerText.includes(${JSON.stringify(choose)}))`;
+  await until("the button", () => page.evaluate(`!!${button}`));
+  await page.evaluate(`${button}.click()`);
+  await until("the entry", () => page.evaluate(`!!${entry}`));
+  await page.evaluate(`${entry}.click()`);
+  await until("the words", () => page.evaluate("!!document.querySelector('#subtitles [data-cue]')"));
+  const isOpen = await page.evaluate("!!document.querySelector('[data-testid=control-menu]')");
+  if (isOpen !== Boolean(menu)) await page.evaluate(`${button}.click()`);
 }
 
 async function shoot(page, title) {
