@@ -68,6 +68,8 @@ async fn watch_and_listen(path: &Path) -> Result<()> {
             .session
             .wait_for("byTestId('video').srcObject !== null && byTestId('video').readyState >= 2", LIMIT)
             .await?;
+        // It plays on by itself, whoever plays it now.
+        player.plays_on(1.0, LIMIT).await?;
         let loudness = player.loudness(LIMIT).await?;
         ensure!(loudness > 0.02, "the loudest of it is {loudness}");
         player.seek(f64::from(SECONDS) * 0.7, LIMIT).await?;

@@ -21,6 +21,7 @@ const renamed = (name: string, from: number): TopicUpdate => ({
 
 class FakeStream {
   closed = false;
+  readyState = 0;
   private readonly listeners = new Map<string, (event: { data?: string }) => void>();
   constructor(readonly address: string) {}
   addEventListener(type: string, listener: (event: { data?: string }) => void): void {
@@ -41,7 +42,7 @@ function rig(token?: string) {
   let answer: Response | undefined;
   const host = new ServerHost(clock, {
     origin: "http://127.0.0.1:3000",
-    token,
+    token: () => token,
     open: (address) => {
       const stream = new FakeStream(address);
       streams.push(stream);
@@ -101,6 +102,25 @@ test("a lost server is told after a while, and back when it is", async () => {
   streams[0]!.say("open");
   await clock.advance(3_000);
   expect(host.link.kind).toBe("connected");
+});
+
+test("a stream that is refused is opened again by and by", async () => {
+  const { clock, host, streams } = rig();
+  host.follow(["list"]);
+  for (let attempt = 0; attempt < 3; attempt++) {
+    streams.at(-1)!.readyState = 2;
+    streams.at(-1)!.say("error");
+    await clock.advance(5_000);
+  }
+  expect(streams).toHaveLength(4);
+  streams.at(-1)!.say("open");
+  expect(host.link.kind).toBe("connected");
+});
+
+test("of more topics than a server takes, the first are followed", () => {
+  const { host, streams } = rig();
+  host.follow(["list", ...Array.from({ length: 150 }, (_, at) => `torrent/${at}` as const)]);
+  expect(streams[0]!.address.match(/topic=/g)).toHaveLength(100);
 });
 
 test("intents are posted, a file as it is", async () => {

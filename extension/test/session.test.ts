@@ -175,3 +175,44 @@ test("sound that was never decoded is told after some seconds of playing", () =>
   }
   expect(session.hint).toContain("sound");
 });
+
+test("who pauses while it opens does not hear it begin", () => {
+  const { host, video, open } = rig();
+  open();
+  host.tell(CONNECTED, told(0));
+  video.paused = true;
+  video.say("pause");
+  video.readyState = 4;
+  video.say("canplay");
+  expect(video.paused).toBe(true);
+});
+
+test("a place that is asked for before the film is open is where it begins, and after a failure it opens there", () => {
+  const { host, video, open } = rig();
+  const session = open();
+  host.tell(CONNECTED, told(0, { file: file({ positionS: 40 }) }));
+  session.seek(12);
+  video.readyState = 1;
+  video.say("loadedmetadata");
+  expect(video.currentTime).toBe(12);
+  video.error = { code: 3 };
+  video.say("error");
+  const loads = video.loads.length;
+  session.seek(70);
+  expect(video.loads.length).toBe(loads + 1);
+  video.error = null;
+  video.say("loadedmetadata");
+  expect(video.currentTime).toBe(70);
+});
+
+test("two choices after another are both kept, before the engine has told the first", () => {
+  const { host, open } = rig();
+  const session = open();
+  host.tell(CONNECTED, told(0));
+  session.audio = [{ id: "1", label: "", language: "de" }, { id: "2", label: "", language: "en" }];
+  session.selectAudio("2");
+  session.selectSubtitles(undefined);
+  const chosen = host.asked.flatMap((asked) => (asked.kind === "choose" ? [asked.choices] : []));
+  expect(chosen[0]).toEqual({ audio: "en" });
+  expect(chosen.every(({ audio }) => audio === "en")).toBe(true);
+});

@@ -107,9 +107,15 @@ impl Pages {
             if updates.is_empty() && is_quiet {
                 said.push(part(events::STILL_HERE.to_owned()));
             }
-            let news = updates.iter().map(|update| serde_json::to_string(update).expect("views are plain JSON"));
-            // What would be longer than an answer may be is not told: the page shows the rest.
-            said.extend(news.filter(|json| json.len() <= limits::API_REPLY).map(|json| part(events::event(&json))));
+            for update in updates {
+                let json = serde_json::to_string(&update).expect("views are plain JSON");
+                if json.len() <= limits::API_REPLY {
+                    said.push(part(events::event(&json)));
+                } else {
+                    // It would be longer than an answer may be: the page shows the rest, and hears no more of this.
+                    names.retain(|name| *name != update.topic);
+                }
+            }
         }
         said
     }

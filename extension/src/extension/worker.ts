@@ -87,7 +87,14 @@ function beat(): void {
 
 setInterval(() => {
   beat();
-  if (followers.all(performance.now()).length === 0) link.setWatched(false);
+  const pages = followers.all(performance.now());
+  if (pages.length === 0) link.setWatched(false);
+  // An answer to a page that has said goodbye opened its channel again.
+  for (const [page, own] of channels) {
+    if (pages.includes(page)) continue;
+    own.close();
+    channels.delete(page);
+  }
 }, HEARTBEAT_MS);
 beat();
 // Held until this worker is gone, in whatever way.

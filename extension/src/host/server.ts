@@ -4,6 +4,7 @@
 // topic. Everything else is a call. What it serves lies on the same origin as the page.
 
 import type { Clock } from "../model/clock";
+import { backoff } from "../model/clock";
 import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";
 import type { PiecesView } from "../model/generated/PiecesView";
@@ -15,11 +16,20 @@ import type { Host } from "./host";
 
 /** How long a person reads "connecting" before they are told that nobody answers, ms. */
 const PATIENCE_MS = 3_000;
+/** A stream that was refused is opened again by and by, ms. */
+const FIRST_DELAY_MS = 1_000;
+const MOST_DELAY_MS = 30_000;
+/** Most topics that a server lets one page follow. Those named first are followed. */
+const MOST_TOPICS = 100;
 /** Longest address of a stream that servers take, characters. Of more topics than fit in it, those named first are followed. */
 const MOST_ADDRESS = 7_000;
 
+const CLOSED = 2;
+
 /** The part of an `EventSource` that is used. */
 export interface NewsStream {
+  /** 2: closed for good, because the server gave an answer that is no stream. */
+  readonly readyState: number;
   addEventListener(type: "open" | "error" | "message", listener: (event: { data?: string }) => void): void;
   close(): void;
 }
@@ -29,7 +39,7 @@ export interface ServerActions {
   /** The server's origin, without a slash at its end. */
   origin: string;
   /** What lets a page in where a token is needed. */
-  token: string | undefined;
+  token(): string | undefined;
   open(address: string): NewsStream;
   fetch(address: string, init?: RequestInit): Promise<Response>;
   reloadPage(): void;
@@ -39,7 +49,9 @@ export class ServerHost implements Host {
   link: PageLink = { kind: "starting" };
   private names: readonly TopicName[] = [];
   private stream: NewsStream | undefined;
+  private refusals = 0;
   private cancelPatience: () => void = () => {};
+  private cancelReopening: () => void = () => {};
   private readonly known = new Map<string, Known>();
   private readonly listeners = new Set<() => void>();
 
@@ -71,7 +83,7 @@ export class ServerHost implements Host {
       const response =
         intent.kind === "add_torrent"
           ? await this.call("/add?keep=1", { method: "POST", headers: { "content-type": "application/x-bittorrent" }, body: new Blob([new Uint8Array(intent.metainfo)]) })
-          : await this.call("/host/intents", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(intent) });
+          : await this.call("/host/intents", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(intent), keepalive: intent.kind === "watched" || intent.kind === "choose" });
       const answer = (await response.json()) as IntentReply & { error?: string; infoHash?: string };
       if (!response.ok) return { kind: "failed", message: answer.error ?? `The server answered ${response.status}.` };
       return intent.kind === "add_torrent" ? { kind: "done", infoHash: answer.infoHash ?? "", message: null } : answer;
@@ -105,18 +117,28 @@ export class ServerHost implements Host {
   }
 
   private address(path: string): string {
-    const { origin, token } = this.actions;
+    const { origin } = this.actions;
+    const token = this.actions.token();
     return token === undefined ? origin + path : `${origin}${path}${path.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
   }
 
   private reopen(): void {
     this.stream?.close();
+    this.cancelReopening();
     let path = "/host/topics?";
-    for (const name of this.names) if (path.length + name.length < MOST_ADDRESS) path += `topic=${encodeURIComponent(name)}&`;
+    for (const name of this.names.slice(0, MOST_TOPICS)) if (path.length + name.length < MOST_ADDRESS) path += `topic=${encodeURIComponent(name)}&`;
     const stream = (this.stream = this.actions.open(this.address(path.slice(0, -1))));
     const isMine = () => this.stream === stream;
-    stream.addEventListener("open", () => isMine() && this.hear({ kind: "connected", baseUrl: this.actions.origin, version: "" }));
-    stream.addEventListener("error", () => isMine() && this.lose());
+    stream.addEventListener("open", () => {
+      if (!isMine()) return;
+      this.refusals = 0;
+      this.hear({ kind: "connected", baseUrl: this.actions.origin, version: "" });
+    });
+    stream.addEventListener("error", () => {
+      if (!isMine()) return;
+      this.lose();
+      if (stream.readyState === CLOSED) this.cancelReopening = this.clock.after(backoff(this.refusals++, FIRST_DELAY_MS, MOST_DELAY_MS), () => this.reopen());
+    });
     stream.addEventListener("message", ({ data }) => isMine() && data !== undefined && this.take(JSON.parse(data) as TopicUpdate));
   }
 

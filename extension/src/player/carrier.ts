@@ -31,7 +31,11 @@ export class Carrier implements Media {
   use(engine: Engine | undefined): void {
     void this.engine?.destroy();
     this.engine = engine;
-    if (engine !== undefined) this.video.removeAttribute("src");
+    // What plays on would be stopped, without a word, when the engine brings its own source.
+    if (engine !== undefined && this.video.src !== "") {
+      this.video.removeAttribute("src");
+      this.video.load();
+    }
   }
 
   /** Whether the `<video>` reads films by itself. */

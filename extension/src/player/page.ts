@@ -179,7 +179,13 @@ export function startPlayer(host: Host): void {
 
   async function copyText(text: string, what: string): Promise<void> {
     if (text === "") return;
-    await navigator.clipboard.writeText(text);
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // A page that did not come over a secure connection has no clipboard.
+      prompt("Copy this:", text);
+      return;
+    }
     copied = what;
     update();
     setTimeout(() => {
@@ -203,7 +209,10 @@ export function startPlayer(host: Host): void {
     const files = [...(event.dataTransfer?.files ?? [])];
     if (files.length > 0) void addSubtitles(files);
   });
-  addEventListener("pagehide", () => void session.destroy());
+  addEventListener("pagehide", () => {
+    card.hide();
+    void session.destroy();
+  });
   // The page came back from where a browser keeps pages that were left.
   addEventListener("pageshow", (event) => {
     if (event.persisted) session = open(session.name);

@@ -64,8 +64,6 @@ export class Session {
   selectedAudio: string | undefined;
   /** Length in seconds, where the film says it and the `<video>` does not. */
   durationS: number | undefined;
-  /** A command that would help to play the film. */
-  remedy: string | undefined;
   readonly captions: Captions;
   private readonly leaving = new AbortController();
   private readonly carrier: Carrier;
@@ -76,6 +74,13 @@ export class Session {
   private mse: MseEngine | undefined;
   /** What was looked into and plays by itself: another sound track needs it. */
   private inspection: Inspection | undefined;
+  /** Ends the look into a film that plays by itself, and its worker. */
+  private looking: AbortController | undefined;
+  /** The sound track that a person chose of this film. */
+  private wantedAudio: string | undefined;
+  /** What was chosen here and is not known to be kept yet. */
+  private chosen: Record<string, string> = {};
+  private help: string | undefined;
   private lack: Lack = { picture: false, sound: false };
   /** Who opens the film is decided once its name is known. */
   private decided = false;
@@ -142,6 +147,11 @@ export class Session {
     return this.captions.trouble ?? lackWords(this.lack);
   }
 
+  /** A command that would help to play the film. */
+  get remedy(): string | undefined {
+    return this.source.trouble === undefined ? undefined : this.help;
+  }
+
   /** Whether it lacks bytes to go on. */
   get starved(): boolean {
     const { video } = this.around;
@@ -150,12 +160,12 @@ export class Session {
 
   /** Opens the film again, as a person asks. */
   reload(): void {
-    this.remedy = undefined;
     this.source.reload();
   }
 
   /** Goes to a place, seconds. */
   seek(toS: number): void {
+    this.source.seek(toS);
     this.carrier.seek(toS);
   }
 
@@ -164,8 +174,13 @@ export class Session {
     const track = this.audio.find((candidate) => candidate.id === id);
     if (!track) return;
     void this.choose(withAudio(this.choices, track));
+    this.useAudio(id);
+  }
+
+  private useAudio(id: string): void {
+    this.wantedAudio = id;
     // What the `<video>` reads by itself has one sound.
-    if (this.carrier.isPlain) void this.feed("mse", id).then(() => this.isOver || this.source.reload());
+    if (this.carrier.isPlain) void this.feed("mse").then(() => this.isOver || this.source.reload());
     else this.carrier.selectAudio(id);
   }
 
@@ -189,7 +204,7 @@ export class Session {
   }
 
   private get choices(): Record<string, string> {
-    return this.view.torrent?.choices ?? {};
+    return { ...this.view.torrent?.choices, ...this.chosen };
   }
 
   private get isOver(): boolean {
@@ -202,6 +217,7 @@ export class Session {
   }
 
   private choose(choices: Record<string, string>): Promise<unknown> {
+    this.chosen = choices;
     return this.around.host.intent({ kind: "choose", infoHash: this.name.infoHash, choices });
   }
 
@@ -236,13 +252,17 @@ export class Session {
   /** Has a film looked into first that needs it. An ordinary one does not wait for that: it is looked into while it plays. */
   private async decide(path: string): Promise<void> {
     this.decided = true;
-    const canFeed = "MediaSource" in globalThis && "AudioEncoder" in globalThis;
+    const canFeed = "MediaSource" in globalThis && MediaSource.canConstructInDedicatedWorker === true;
     const first = canFeed && isLookedInto(path);
     if (first) await this.feed("mse");
     if (this.isOver) return;
     this.ready = true;
     this.handleNews();
-    if (!canFeed || first) return;
+    if (canFeed && !first) this.lookWhenOpen();
+  }
+
+  /** Has a film looked into once there is something of it, or it failed. */
+  private lookWhenOpen(): void {
     const { video } = this.around;
     const once = new AbortController();
     const look = () => {
@@ -258,17 +278,21 @@ export class Session {
     const url = this.carrier.src;
     try {
       const { inspectFilm } = await import("./engines/inspection");
-      const inspection = await inspectFilm({ url, ...this.described() }, this.leaving.signal);
+      const looking = (this.looking = new AbortController());
+      const inspection = await inspectFilm({ url, ...this.described() }, AbortSignal.any([looking.signal, this.leaving.signal]));
       if (this.isOver) return;
       this.inspection = inspection;
       const { film, verdict } = inspection;
       this.learn(film, verdict);
-      if (verdict.path === "mse" && verdict.reason === "sound_transcoded") await this.feed("mse");
+      // A film that is of another kind than its name says does not play by itself.
+      const fails = this.around.video.error !== null || this.source.trouble !== undefined;
+      if (verdict.path === "mse" && (fails || verdict.reason === "sound_transcoded" || verdict.reason === "container")) await this.feed("mse");
       else if (verdict.path === "ffmpeg") await this.feed("ffmpeg");
       else return this.offerAudio(film);
       if (!this.isOver) this.source.reload();
     } catch {
-      // The `<video>` plays what it can, and says what it can't.
+      // The `<video>` plays what it can, and says what it can't. The daemon may have been away: when the film is opened again, it is looked into again.
+      if (!this.isOver) this.lookWhenOpen();
     }
   }
 
@@ -283,42 +307,61 @@ export class Session {
   /** The sound tracks of a film that plays by itself, if there is a choice. */
   private offerAudio(film: Inspected): void {
     const tracks = film.audio.filter(({ sound }) => sound !== "impossible");
-    if (tracks.length < 2) return;
+    if (tracks.length < 2) {
+      // There is nothing to choose: the worker that looked is of no more use.
+      this.inspection = undefined;
+      this.looking?.abort();
+      return;
+    }
     this.audio = tracks.map(({ id, title, language }) => ({ id: String(id), label: title ?? "", language: language ?? "" }));
     const own = tracks.find(({ isDefault }) => isDefault) ?? tracks[0];
     this.selectedAudio = own && String(own.id);
     const chosen = audioOf(this.choices, tracks);
-    if (chosen && chosen !== own) this.selectAudio(String(chosen.id));
+    if (chosen && chosen !== own) this.useAudio(String(chosen.id));
     this.around.changed();
   }
 
   /** Has the film read by an engine from the next opening on. Without the engine the `<video>` plays what it can. */
-  private async feed(way: "mse" | "ffmpeg", audio?: string): Promise<void> {
+  private async feed(way: "mse" | "ffmpeg"): Promise<void> {
     const { video } = this.around;
     if (way === "ffmpeg") {
       const module = await import("./engines/ffmpeg").catch(() => undefined);
       if (!module || this.isOver) return;
       this.mse = undefined;
-      this.carrier.use(new module.FfmpegEngine(video, this.listener((film, verdict) => this.learn(film, verdict))));
+      const engine = new module.FfmpegEngine(
+        video,
+        this.listener((film, verdict) => {
+          this.learn(film, verdict);
+          const track = this.wantedAudio ?? this.chosenAudio(film);
+          if (track !== undefined) engine.selectAudio(track);
+        }),
+      );
+      this.adopt(engine);
+      this.carrier.use(engine);
       return;
     }
     const module = await import("./engines/mse").catch(() => undefined);
     if (!module || this.isOver) return;
     const engine = new module.MseEngine(video, this.listener((film, verdict) => this.judge(engine, film, verdict)));
-    if (this.inspection) {
-      engine.adopt(this.inspection);
-      this.captions.setInside(this.inspection.film.subtitles);
-      this.inspection = undefined;
-    }
     this.mse = engine;
+    const adopted = this.adopt(engine);
     this.carrier.use(engine);
-    // An engine that is not open yet begins with the track that it is told last.
-    const chosen = audio ?? this.chosenAudio(this.film);
-    if (chosen !== undefined) this.carrier.beginWith(chosen);
+    if (adopted) this.captions.setInside(adopted.film.subtitles);
   }
 
-  private chosenAudio(film: Inspected | undefined): string | undefined {
-    const chosen = film && audioOf(this.choices, film.audio.filter(({ sound }) => sound !== "impossible"));
+  /** Has an engine go on with the worker that looked, if there is one; it is not told of the film again. */
+  private adopt(engine: { adopt(inspection: Inspection): void }): Inspection | undefined {
+    const { inspection } = this;
+    this.inspection = undefined;
+    if (!inspection) return undefined;
+    engine.adopt(inspection);
+    const track = this.wantedAudio ?? this.chosenAudio(inspection.film);
+    if (track !== undefined) this.carrier.beginWith(track);
+    return inspection;
+  }
+
+  private chosenAudio(film: Inspected): string | undefined {
+    const chosen = audioOf(this.choices, film.audio);
     return chosen && String(chosen.id);
   }
 
@@ -328,8 +371,8 @@ export class Session {
     switch (verdict.path) {
       case "mse": {
         this.captions.setInside(film.subtitles);
-        const chosen = this.chosenAudio(film);
-        if (chosen !== undefined) engine.selectAudio(chosen);
+        const track = this.wantedAudio ?? this.chosenAudio(film);
+        if (track !== undefined) engine.selectAudio(track);
         break;
       }
       case "native":
@@ -377,9 +420,18 @@ export class Session {
   private async explain(words: string, isFinal: boolean): Promise<void> {
     const { film, verdict } = this;
     const { verdictWords, installCommand } = await import("./engines/words");
+    const { link } = this.around.host;
+    // What fails for another reason than that ffmpeg is missing is told in the daemon's words alone.
+    const lacks = verdict?.path === "ffmpeg" && link.kind === "connected" && (await this.lacksFfmpeg(link.baseUrl));
     if (this.isOver || !film || !verdict) return;
-    if (verdict.path === "ffmpeg") this.remedy = installCommand(navigator.platform);
-    this.source.handleFailure([verdictWords(verdict, film), words].filter(Boolean).join(" "), isFinal);
+    this.help = lacks ? installCommand(navigator.platform) : undefined;
+    const what = lacks || verdict.path === "none" ? verdictWords(verdict, film) : "";
+    this.source.handleFailure([what, words].filter(Boolean).join(" "), isFinal);
+  }
+
+  private async lacksFfmpeg(baseUrl: string): Promise<boolean> {
+    const { ability } = await import("./engines/ffmpeg");
+    return (await ability(baseUrl, this.leaving.signal))?.kind === "problem";
   }
 
   private listen(): void {
@@ -393,7 +445,11 @@ export class Session {
     on("timeupdate", () => this.handleTime());
     on("playing seeked", () => this.source.handleShown());
     on("play", () => this.source.handleWish(true));
-    on("pause", () => this.source.handleWish(false));
+    on("pause", () => {
+      // A person who pauses while it opens does not want it to begin by itself.
+      if (video.error === null) video.autoplay = false;
+      this.source.handleWish(false);
+    });
     on("pause ended", () => this.report());
     on("playing", () => {
       this.blocked = false;

@@ -87,6 +87,12 @@ export class Source {
     this.cancelTimer();
   }
 
+  /** A person goes to a place, seconds. Where there is nothing to be sent there, the film is opened at it. */
+  seek(toS: number): void {
+    if (this.failed || this.media.readyState === 0) this.place = toS;
+    if (this.trouble !== undefined || (this.failed && this.online)) this.reload();
+  }
+
   /** The media knows its duration: go to where it was. */
   handleMetadata(): void {
     if (this.place > 0 && this.place < this.media.duration) this.media.currentTime = this.place;
@@ -127,6 +133,7 @@ export class Source {
   handleFailure(words: string, isFinal: boolean): void {
     this.failed = true;
     this.failedAt = this.place;
+    this.cancelTimer();
     if (isFinal) this.trouble = words;
     else if (this.online) this.tryAgain(MOST_FAILURES, words);
     this.changed();

@@ -18,7 +18,7 @@ export function connectPage(): Host {
   }
   return new ServerHost(realClock, {
     origin: location.origin,
-    token: given ?? kept(),
+    token: () => kept() ?? given ?? undefined,
     open: (url) => new EventSource(url),
     fetch: (url, init) => fetch(url, init),
     reloadPage: () => location.reload(),

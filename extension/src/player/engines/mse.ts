@@ -12,8 +12,11 @@ export interface MseListener extends FedListener {
 }
 
 export class MseEngine extends FedEngine<MseListener> {
-  /** The subtitle tracks whose blocks are wanted from now on. */
+  private subtitles: number[] = [];
+
+  /** The subtitle tracks whose blocks are wanted from now on. Before the film is open they count as those to begin with. */
   selectSubtitles(tracks: number[]): void {
+    this.subtitles = tracks;
     this.post({ kind: "subtitles", tracks });
   }
 
@@ -31,6 +34,7 @@ export class MseEngine extends FedEngine<MseListener> {
     // Another track than the one that was judged may be the one that can be heard here.
     const path = film.audio.find(({ id }) => id === audio)?.path ?? verdict.path;
     if (path === "ffmpeg" || path === "none") return troubleWords(verdict.reason === "broken" ? "broken" : "unplayable", "");
+    if (this.subtitles.length > 0) this.post({ kind: "subtitles", tracks: this.subtitles });
     return { kind: "play", at, audio };
   }
 
