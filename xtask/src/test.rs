@@ -26,6 +26,10 @@ pub(crate) async fn run(filter: Option<&str>, no_install: bool) -> Result<bool> 
     }
     heading("extension tests");
     tally.add(extension_tests(filter).await?);
+    if filter.is_none() && built {
+        heading("films of every kind in the browser");
+        tally.check("npm run media:short", films().await?);
+    }
     heading("Rust and end to end tests");
     tally.add(rust_tests(filter, built).await?);
     for name in &tally.names {
@@ -58,6 +62,15 @@ async fn extension_tests(filter: Option<&str>) -> Result<Tally> {
     let reported = said(tally.vitest_report(&report));
     blame(&mut tally, "npm test", succeeded && reported);
     Ok(tally)
+}
+
+/// A film of each kind, played and sought in a real browser; whether all of them are seen and heard, in time.
+async fn films() -> Result<bool> {
+    let mut command = shell::command("npm");
+    command.args(["run", "media:short"]).current_dir(build::folder());
+    // They are made once.
+    command.env("MEDIA_SCRATCH", workspace::target().join("test-media/table"));
+    shell::each_line(&mut command, |line| println!("{line}")).await
 }
 
 async fn rust_tests(filter: Option<&str>, built: bool) -> Result<Tally> {
