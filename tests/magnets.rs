@@ -127,7 +127,7 @@ async fn a_link_chosen_in_the_context_menu_opens_the_list_and_is_added() -> Resu
     })
     .await
     .with_context(|| browser.report())?;
-    choose_in_menu(&background, "https://example.org/film.torrent").await?;
+    choose_in_menu(&background, "javascript:alert(1)").await?;
     choose_in_menu(&background, &linked.link).await?;
     let app = AppPage::opened(&browser).await?;
     app.torrent_when(linked.info_hash(), "the link's torrent", LIMIT, |t| !t.files.is_empty())
