@@ -32,7 +32,7 @@ use shared_proto::{DaemonMessage, EngineMessage, FileId, IoEvent, OpId, RequestI
 
 pub use self::config::Config;
 use self::loading::Loading;
-use crate::api::{Api, Reply, playlist};
+use crate::api::{Api, Reply};
 use crate::arrivals::Arrivals;
 use crate::context::{Context, Owner, Shared};
 use crate::geometry::FileIndex;
@@ -243,13 +243,6 @@ impl Engine {
     /// The pieces of one file, in at most `cells` cells. `None` when there is no such file, or it is empty.
     pub fn pieces(&self, info_hash: &str, file: u32, cells: u32) -> Option<PiecesView> {
         self.torrents.get(&info_hash.parse().ok()?)?.pieces_view(FileIndex(file), cells)
-    }
-
-    /// All films of a torrent, or one of its files, as a playlist (extended M3U). `base` begins the URLs, as in `http://127.0.0.1:4000`. `None` when there is no
-    /// such torrent or file, or it is not known yet what is in it.
-    pub fn playlist(&self, info_hash: &str, file: Option<u32>, base: &str) -> Option<String> {
-        let torrent = self.torrents.get(&info_hash.parse().ok()?)?;
-        playlist::playlist(&torrent.file_views(&|id| self.stream_url(id)), file, base)
     }
 
     /// Whether all of these bytes of a file, from the first to the last, are proven.

@@ -162,11 +162,6 @@ impl Brain {
         self.engine.pieces(info_hash, file, cells)
     }
 
-    /// A playlist of a torrent's films, or of one file: see [`Engine::playlist`].
-    pub fn playlist(&self, info_hash: &str, file: Option<u32>, base: &str) -> Option<String> {
-        self.engine.playlist(info_hash, file, base)
-    }
-
     fn pump(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match (output, &mut self.link) {

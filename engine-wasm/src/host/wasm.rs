@@ -212,11 +212,6 @@ impl EngineHost {
     pub fn pieces(&self, info_hash: &str, file_index: u32, cells: u32) -> Result<JsValue, JsError> {
         to_js(&self.inner.borrow().brain.pieces(info_hash, file_index, cells))
     }
-
-    /// All films of a torrent, or one of its files, as a playlist (extended M3U). `base` begins the URLs; `undefined` when there is no such torrent or file.
-    pub fn playlist(&self, info_hash: &str, file_index: Option<u32>, base: &str) -> Option<String> {
-        self.inner.borrow().brain.playlist(info_hash, file_index, base)
-    }
 }
 
 impl Inner {

@@ -4,7 +4,6 @@ import type { Film } from "../../src/player/engines/engine";
 import { ability, FfmpegEngine } from "../../src/player/engines/ffmpeg";
 import { inspectFilm, InspectionFailed } from "../../src/player/engines/inspection";
 import { MseEngine } from "../../src/player/engines/mse";
-import { NativeEngine } from "../../src/player/engines/native";
 import { installCommand, verdictWords } from "../../src/player/engines/words";
 
 class FakeWorker extends EventTarget {
@@ -159,45 +158,6 @@ describe("engines that a worker feeds", () => {
     workers[0]!.say({ kind: "trouble", trouble: "converter", detail: "ffmpeg 2.8 is too old." });
     workers[0]!.say({ kind: "trouble", trouble: "busy", detail: "Two films are being converted already." });
     expect(listener.failed.mock.calls).toEqual([["ffmpeg 2.8 is too old.", true], ["Two films are being converted already.", false]]);
-  });
-});
-
-describe("the element alone", () => {
-  test("begins where it is told, and goes where it is sent before that", () => {
-    const video = new FakeVideo();
-    const engine = new NativeEngine(video as unknown as HTMLVideoElement, { audio: () => {}, failed: () => {} });
-    engine.open(FILM, 12);
-    expect(video).toMatchObject({ src: FILM.url, loads: 1, currentTime: 0 });
-    engine.seek(30);
-    video.duration = 20;
-    video.dispatchEvent(new Event("loadedmetadata"));
-    expect(video.currentTime).toBe(20);
-    engine.seek(5);
-    expect(video.currentTime).toBe(5);
-  });
-  test("chooses sound tracks where the browser has them", () => {
-    const video = new FakeVideo();
-    const audio = vi.fn();
-    const engine = new NativeEngine(video as unknown as HTMLVideoElement, { audio, failed: () => {} });
-    engine.open(FILM, 0);
-    video.audioTracks = [{ id: "a", label: "One", language: "en", enabled: true }, { id: "b", label: "Two", language: "de", enabled: false }];
-    video.dispatchEvent(new Event("loadedmetadata"));
-    engine.selectAudio("b");
-    engine.selectAudio("z");
-    expect(video.audioTracks.map(({ enabled }) => enabled)).toEqual([false, true]);
-    expect(audio.mock.calls.map(([tracks, selected]) => `${tracks.length} ${selected}`)).toEqual(["2 a", "2 b"]);
-  });
-  test("after the end it touches nothing", async () => {
-    const video = new FakeVideo();
-    const audio = vi.fn();
-    const engine = new NativeEngine(video as unknown as HTMLVideoElement, { audio, failed: () => {} });
-    engine.open(FILM, 12);
-    await engine.destroy();
-    video.dispatchEvent(new Event("loadedmetadata"));
-    engine.open(FILM, 1);
-    engine.seek(3);
-    expect(video).toMatchObject({ src: "", currentTime: 0, loads: 2 });
-    expect(audio).not.toHaveBeenCalled();
   });
 });
 

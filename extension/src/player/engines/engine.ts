@@ -1,4 +1,4 @@
-// What plays a film, whatever plays it: the browser's own reader (`native`), a worker that feeds it (`mse`), or the user's ffmpeg (`ffmpeg`).
+// What plays a film, whatever plays it: a worker that reads it (`mse`), or the user's ffmpeg (`ffmpeg`). What the `<video>` reads by itself needs none.
 //
 // A session owns one engine at a time and tells it what to do; what becomes of that it learns from the `<video>`'s own
 // events, and from the engine only what those can't say. An engine touches the `<video>`'s source and its place, and
@@ -48,6 +48,3 @@ export interface Engine {
   /** Lets go of the `<video>`, its source, and all that is under way; resolves when nothing of it is left. */
   destroy(): Promise<void>;
 }
-
-/** Makes an engine for a `<video>`. The modules of engines export one, so that a session can load them lazily. */
-export type EngineMaker = (video: HTMLVideoElement, listener: EngineListener) => Engine;

@@ -1,7 +1,6 @@
 // Plays a film by the user's own ffmpeg: the daemon runs it, the media worker feeds the `<video>` with what it makes.
 
 import type { Film as Inspected, ToWorker, Verdict } from "../../media/protocol";
-import type { EngineMaker } from "./engine";
 import { FedEngine, type FedListener } from "./fed";
 import { verdictWords } from "./words";
 
@@ -15,8 +14,6 @@ export class FfmpegEngine extends FedEngine<FedListener> {
     return true;
   }
 }
-
-export const makeFfmpeg: EngineMaker = (video, listener) => new FfmpegEngine(video, listener);
 
 /** What the daemon says of ffmpeg. */
 export type Ability =

@@ -1,7 +1,6 @@
 // Plays a film by the media worker, which demuxes it, and decodes what sound the browser can't.
 
 import type { Cue, Film as Inspected, Font, FromWorker, ToWorker, Verdict } from "../../media/protocol";
-import type { EngineMaker } from "./engine";
 import { FedEngine, type FedListener } from "./fed";
 import { troubleWords } from "./words";
 
@@ -46,5 +45,3 @@ export class MseEngine extends FedEngine<MseListener> {
     if (message.kind === "cues") this.listener.cues?.(message.cues);
   }
 }
-
-export const makeMse: EngineMaker = (video, listener) => new MseEngine(video, listener);
