@@ -12,7 +12,21 @@ const next = (files) => {
 
 function file(index, path, length, share, contentType) {
   const playable = /^(video|audio)/.test(contentType);
-  return { index, path, length, verified: Math.floor(length * share), priority: "normal", contentType, playable, url: `/stream/${hash(index)}?key=k`, displaced: false, positionS: 0, durationS: null, watched: false, subtitles: [] };
+  return {
+    index,
+    path,
+    length,
+    verified: Math.floor(length * share),
+    priority: "normal",
+    contentType,
+    playable,
+    url: `/stream/${hash(index)}?key=k`,
+    displaced: false,
+    positionS: 0,
+    durationS: null,
+    watched: false,
+    subtitles: [],
+  };
 }
 
 function torrent(number, name, state, share, more = {}) {
@@ -56,7 +70,13 @@ function torrent(number, name, state, share, more = {}) {
 const series = [
   file(0, "The Long Night/Season 1/01 – First light.mkv", 731 * MB, 1, "video/x-matroska"),
   file(1, "The Long Night/Season 1/02 – Harbour.mkv", 688 * MB, 0.42, "video/x-matroska"),
-  file(2, "The Long Night/Season 1/03 – A rather long title that goes on and on until nobody reads it any more, not even here.mkv", 702 * MB, 0, "video/x-matroska"),
+  file(
+    2,
+    "The Long Night/Season 1/03 – A rather long title that goes on and on until nobody reads it any more, not even here.mkv",
+    702 * MB,
+    0,
+    "video/x-matroska",
+  ),
   file(3, "The Long Night/Extras/Soundtrack.flac", 214 * MB, 0.1, "audio/flac"),
   file(4, "The Long Night/readme.txt", 1843, 1, "text/plain"),
   file(5, "The Long Night/Season 1/02 – Harbour.de.srt", 41_000, 1, "application/x-subrip"),
@@ -64,25 +84,46 @@ const series = [
 ];
 
 series[0].watched = true;
-Object.assign(series[1], { positionS: 1312, durationS: 3120, subtitles: [{ index: 5, language: "de", title: "" }, { index: 6, language: "en", title: "" }] });
+Object.assign(series[1], {
+  positionS: 1312,
+  durationS: 3120,
+  subtitles: [
+    { index: 5, language: "de", title: "" },
+    { index: 6, language: "en", title: "" },
+  ],
+});
 series[0].priority = "high";
 series[2].priority = series[3].priority = "skip";
 
 const few = [
   torrent(1, "The Long Night, Season 1", "downloading", 0.42, { files: series, downRateBps: 8.4 * MB, peers: 23, knownPeers: 61 }),
   torrent(2, "Sintel (2010) 2K", "downloading", 0.07, { downRateBps: 940_000, peers: 4, knownPeers: 4 }),
-  torrent(3, "Night of the Living Dead, restored by the community, with commentary, subtitles in forty languages and a second disc", "complete", 1, { peers: 2 }),
+  torrent(
+    3,
+    "Night of the Living Dead, restored by the community, with commentary, subtitles in forty languages and a second disc",
+    "complete",
+    1,
+    { peers: 2 },
+  ),
   torrent(4, "מסע אל הירח – הסרט המלא", "paused", 0.63),
   torrent(5, "Big Buck Bunny", "checking", 0.35),
-  torrent(6, "Cosmos Laundromat", "error", 0.18, { message: "The disk is full. Make room: it then goes on by itself, or at once with resume." }),
+  torrent(6, "Cosmos Laundromat", "error", 0.18, {
+    message: "The disk is full. Make room: it then goes on by itself, or at once with resume.",
+  }),
 ];
 
 const bare = { files: [], pieceCount: 0, pieceLength: 0 };
 const magnets = [
   torrent(11, "Sintel (2010) 2K", "metadata", 0, { ...bare, message: "Getting the description: 3 of 17 parts", peers: 4, knownPeers: 31 }),
-  torrent(12, hash(0xbeef), "metadata", 0, { ...bare, message: "No peers: this link names no HTTP tracker and no peer. Add a peer by hand." }),
+  torrent(12, hash(0xbeef), "metadata", 0, {
+    ...bare,
+    message: "No peers: this link names no HTTP tracker and no peer. Add a peer by hand.",
+  }),
   torrent(13, "Tears of Steel", "paused", 0, bare),
-  torrent(14, "Elephants Dream", "error", 0, { ...bare, message: "What its peers gave is not a torrent’s description: press resume to ask again." }),
+  torrent(14, "Elephants Dream", "error", 0, {
+    ...bare,
+    message: "What its peers gave is not a torrent’s description: press resume to ask again.",
+  }),
   ...few.slice(1, 2),
 ];
 
@@ -105,25 +146,53 @@ const settings = {
 };
 
 const connected = { kind: "connected", baseUrl: "http://127.0.0.1:1", version: "0.1.0" };
-const state = (link, torrents, streams = [], notices = []) => ({ link, snapshot: { torrents, notices, roots: [{ key: "downloads", label: "Downloads" }, { key: "disk", label: "Big disk" }], streams, listenPort: 51413, portMapping, settings } });
+const state = (link, torrents, streams = [], notices = []) => ({
+  link,
+  snapshot: {
+    torrents,
+    notices,
+    roots: [
+      { key: "downloads", label: "Downloads" },
+      { key: "disk", label: "Big disk" },
+    ],
+    streams,
+    listenPort: 51413,
+    portMapping,
+    settings,
+  },
+});
 
 const many = Array.from({ length: 500 }, (_, index) =>
-  torrent(index + 1, `Torrent number ${index + 1}`, index % 3 ? "downloading" : "complete", index % 3 ? (index % 97) / 97 : 1, { peers: index % 40, downRateBps: (index % 7) * 100_000 }),
+  torrent(index + 1, `Torrent number ${index + 1}`, index % 3 ? "downloading" : "complete", index % 3 ? (index % 97) / 97 : 1, {
+    peers: index % 40,
+    downRateBps: (index % 7) * 100_000,
+  }),
 );
 const heap = torrent(1, "Two thousand recordings", "downloading", 0.5, {
-  files: Array.from({ length: 2000 }, (_, index) => file(index, `Recordings/${1900 + (index % 90)}/Take ${index}.ogg`, 9 * MB, (index % 11) / 10, "audio/ogg")),
+  files: Array.from({ length: 2000 }, (_, index) =>
+    file(index, `Recordings/${1900 + (index % 90)}/Take ${index}.ogg`, 9 * MB, (index % 11) / 10, "audio/ogg"),
+  ),
   peers: 9,
 });
 
 // One episode found its name taken.
 const taken = series.map((one, at) => ({ ...one, displaced: at === 1, path: at === 1 ? one.path.replace(".mkv", " (2).mkv") : one.path }));
-const unsaved = [{ kind: "not_saved", message: "The list of torrents and settings can't be saved: the disk is full. What changed is kept and saved as soon as there is room." }];
+const unsaved = [
+  {
+    kind: "not_saved",
+    message: "The list of torrents and settings can't be saved: the disk is full. What changed is kept and saved as soon as there is room.",
+  },
+];
 
 /** Scenes of the app page. `open`: expands the first torrent. */
 export const appScenes = {
   list: { state: state(connected, few) },
   open: { state: state(connected, few), open: true, details: true },
-  displaced: { state: state(connected, [torrent(1, "The Long Night, Season 1", "downloading", 0.42, { files: taken }), ...few.slice(1)]), open: true, details: true },
+  displaced: {
+    state: state(connected, [torrent(1, "The Long Night, Season 1", "downloading", 0.42, { files: taken }), ...few.slice(1)]),
+    open: true,
+    details: true,
+  },
   unsaved: { state: state(connected, few.slice(0, 3), [], unsaved) },
   empty: { state: state(connected, []) },
   nohost: { state: state({ kind: "down", cause: "no_host", message: "" }, []) },

@@ -23,8 +23,31 @@ function film() {
   const path = join(shots, "film.webm");
   if (!existsSync(path)) {
     mkdirSync(shots, { recursive: true });
-    execFileSync("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", "mandelbrot=size=1280x720:rate=24", "-f", "lavfi", "-i", "sine=330",
-      "-t", "60", "-c:v", "libvpx", "-b:v", "1M", "-cpu-used", "8", "-deadline", "realtime", "-c:a", "libopus", path]);
+    execFileSync("ffmpeg", [
+      "-v",
+      "error",
+      "-f",
+      "lavfi",
+      "-i",
+      "mandelbrot=size=1280x720:rate=24",
+      "-f",
+      "lavfi",
+      "-i",
+      "sine=330",
+      "-t",
+      "60",
+      "-c:v",
+      "libvpx",
+      "-b:v",
+      "1M",
+      "-cpu-used",
+      "8",
+      "-deadline",
+      "realtime",
+      "-c:a",
+      "libopus",
+      path,
+    ]);
   }
   return path;
 }
@@ -40,7 +63,14 @@ function serve(path) {
     const [, from = "0", to = ""] = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "") ?? [];
     const start = Number(from);
     const end = to ? Number(to) : total - 1;
-    response.writeHead(206, { "Content-Type": "video/webm", "Content-Range": `bytes ${start}-${end}/${total}`, "Content-Length": end - start + 1, "Accept-Ranges": "bytes", "Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Content-Range" });
+    response.writeHead(206, {
+      "Content-Type": "video/webm",
+      "Content-Range": `bytes ${start}-${end}/${total}`,
+      "Content-Length": end - start + 1,
+      "Accept-Ranges": "bytes",
+      "Access-Control-Allow-Origin": "*",
+      "Access-Control-Expose-Headers": "Content-Range",
+    });
     if (request.url.startsWith("/stream/0000000000000000000000000000000000000001")) createReadStream(path, { start, end }).pipe(response);
   });
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
@@ -95,7 +125,10 @@ function fakeEngine(state) {
 
 const server = await serve(film());
 const port = server.address().port;
-const browser = await launch({ extension: join(here, "../dist"), args: ["--autoplay-policy=no-user-gesture-required", "--force-color-profile=srgb"] });
+const browser = await launch({
+  extension: join(here, "../dist"),
+  args: ["--autoplay-policy=no-user-gesture-required", "--force-color-profile=srgb"],
+});
 try {
   await mkdir(shots, { recursive: true });
   const background = await browser.attach((target) => target.type === "service_worker" && target.url.startsWith(base));
@@ -104,7 +137,10 @@ try {
   await until("the offscreen document", () => background.evaluate("chrome.offscreen.hasDocument()"));
   await background.evaluate("chrome.offscreen.createDocument = async () => {}; chrome.offscreen.closeDocument().then(() => 1)");
 
-  for (const [width, height] of [[1280, 800], [400, 800]]) {
+  for (const [width, height] of [
+    [1280, 800],
+    [400, 800],
+  ]) {
     for (const theme of ["dark", "light"]) {
       for (const [name, scene] of Object.entries(appScenes)) {
         const title = `app-${name}-${theme}-${width}`;
@@ -119,7 +155,13 @@ try {
         if (!wanted(title) || (scene.choose && width < 640)) continue;
         const state = structuredClone(scene.state);
         if (state.link.baseUrl) state.link.baseUrl = `http://127.0.0.1:${port}`;
-        const page = await prepared(`${base}/player.html?torrent=${"1".padStart(40, "0")}&file=1&t=12`, width, height, theme, scene.film ? { ...state, link: { kind: "connected", baseUrl: `http://127.0.0.1:${port}`, version: "0" } } : withoutFilm(state));
+        const page = await prepared(
+          `${base}/player.html?torrent=${"1".padStart(40, "0")}&file=1&t=12`,
+          width,
+          height,
+          theme,
+          scene.film ? { ...state, link: { kind: "connected", baseUrl: `http://127.0.0.1:${port}`, version: "0" } } : withoutFilm(state),
+        );
         if (scene.film) {
           await until("the film", () => page.evaluate("document.querySelector('video').currentTime > 12.5"));
           if (scene.choose) await choose(page, scene);

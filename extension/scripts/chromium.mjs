@@ -71,7 +71,7 @@ class Browser {
 
   send(method, params = {}, sessionId = undefined) {
     const id = this.#nextId++;
-    this.#child.stdio[3].write(JSON.stringify({ id, method, params, sessionId }) + "\0");
+    this.#child.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
     return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject, method }));
   }
 

@@ -14,10 +14,14 @@ function given(content: string, more: Partial<GivenFile> = {}): GivenFile {
 function rig(answer: (intent: Intent) => Promise<IntentReply> = async () => ({ kind: "done", infoHash: HASH, message: null })) {
   const added: string[] = [];
   const alone: boolean[] = [];
-  const adder = new Adder(answer, () => {}, (infoHash, only) => {
-    added.push(infoHash);
-    alone.push(only);
-  });
+  const adder = new Adder(
+    answer,
+    () => {},
+    (infoHash, only) => {
+      added.push(infoHash);
+      alone.push(only);
+    },
+  );
   return { adder, added, alone, words: () => adder.notes.map((note) => `${note.kind}: ${note.name}`) };
 }
 

@@ -2,19 +2,32 @@ import { expect, test } from "vitest";
 import { audioOf, subtitlesOf, withAudio, withSubtitles } from "../src/player/choices";
 
 test("subtitles that were chosen come back as they were", () => {
-  for (const preference of ["off", { language: "de", forced: true, title: "Songs" }, { language: undefined, forced: false, title: undefined }] as const) {
+  for (const preference of [
+    "off",
+    { language: "de", forced: true, title: "Songs" },
+    { language: undefined, forced: false, title: undefined },
+  ] as const) {
     expect(subtitlesOf(withSubtitles({ audio: "en" }, preference))).toEqual(preference);
   }
 });
 
 test("a title that is too long is left out, and what can't be read is none", () => {
-  expect(subtitlesOf(withSubtitles({}, { language: "de", forced: false, title: "x".repeat(200) }))).toEqual({ language: "de", forced: false, title: undefined });
-  for (const subtitles of ["", "{", "7", "null", "[]"]) expect(subtitlesOf({ subtitles })).toEqual(subtitles === "[]" ? { language: undefined, forced: false, title: undefined } : undefined);
+  expect(subtitlesOf(withSubtitles({}, { language: "de", forced: false, title: "x".repeat(200) }))).toEqual({
+    language: "de",
+    forced: false,
+    title: undefined,
+  });
+  for (const subtitles of ["", "{", "7", "null", "[]"])
+    expect(subtitlesOf({ subtitles })).toEqual(subtitles === "[]" ? { language: undefined, forced: false, title: undefined } : undefined);
   expect(subtitlesOf({})).toBeUndefined();
 });
 
 test("sound is chosen by its language, or by its name where it has none", () => {
-  const tracks = [{ language: "en", title: "Stereo" }, { language: "de", title: undefined }, { language: undefined, title: "Comments" }];
+  const tracks = [
+    { language: "en", title: "Stereo" },
+    { language: "de", title: undefined },
+    { language: undefined, title: "Comments" },
+  ];
   expect(audioOf(withAudio({}, { language: "de", label: "" }), tracks)).toBe(tracks[1]);
   expect(audioOf(withAudio({}, { language: "", label: "Comments" }), tracks)).toBe(tracks[2]);
   expect(audioOf({ audio: "fr" }, tracks)).toBeUndefined();

@@ -9,7 +9,9 @@ test("the stand-in's arguments are the daemon's", () => {
   const body = rust.slice(rust.indexOf("pub(super) fn args"), rust.indexOf("#[cfg(test)]"));
   const words = [...body.matchAll(/"([^"\n]*)"/g)].map((match) => match[1]!);
   for (const video of ["copy", "h264"]) {
-    const args = convertArgs({ start: 3, video, audio: 1 }, "SOURCE").filter((word) => !["3.000", "SOURCE", "0:a:1?", "aac", "libx264"].includes(word));
+    const args = convertArgs({ start: 3, video, audio: 1 }, "SOURCE").filter(
+      (word) => !["3.000", "SOURCE", "0:a:1?", "aac", "libx264"].includes(word),
+    );
     expect(args.filter((word) => !words.includes(word))).toEqual([]);
   }
   // And the other way round: what the daemon says is said here, but for what stands in for a variable or for another encoder.

@@ -15,19 +15,28 @@ async function check(host: () => Promise<unknown>, expected: EndpointResult | En
 const fails = (words: string) => () => Promise.reject(new NativeHostError(words));
 
 test("the host's endpoint is handed on", () =>
-  check(async () => ({ type: "endpoint", port: 1, token: TOKEN, version: "0.1.0" }), { kind: "endpoint", port: 1, token: TOKEN, version: "0.1.0" }));
+  check(async () => ({ type: "endpoint", port: 1, token: TOKEN, version: "0.1.0" }), {
+    kind: "endpoint",
+    port: 1,
+    token: TOKEN,
+    version: "0.1.0",
+  }));
 
 test.each(["sixteen-letters_", "~.-_".repeat(4), "x".repeat(256)])("a token that a user chose, such as %s, is handed on", (token) =>
-  check(async () => ({ type: "endpoint", port: 1, token, version: "0.1.0" }), "endpoint"));
+  check(async () => ({ type: "endpoint", port: 1, token, version: "0.1.0" }), "endpoint"),
+);
 
-test.each(["fifteen-letters", "sixteen letters!", "x".repeat(257), TOKEN + "\n", "sixteen&letters="])("a token such as %j is not understood", (token) =>
-  check(async () => ({ type: "endpoint", port: 1, token, version: "0.1.0" }), "host_error"));
+test.each(["fifteen-letters", "sixteen letters!", "x".repeat(257), `${TOKEN}\n`, "sixteen&letters="])(
+  "a token such as %j is not understood",
+  (token) => check(async () => ({ type: "endpoint", port: 1, token, version: "0.1.0" }), "host_error"),
+);
 
 test("the host's own words are handed on", () =>
   check(async () => ({ type: "error", message: "No room." }), { kind: "host_error", message: "No room." }));
 
 test("a host that is not installed", () => check(fails("Specified native messaging host not found."), "no_host"));
-test("a host that is for another extension", () => check(fails("Access to the specified native messaging host is forbidden."), "forbidden"));
+test("a host that is for another extension", () =>
+  check(fails("Access to the specified native messaging host is forbidden."), "forbidden"));
 test("a host that ends", () => check(fails("Native host has exited."), "host_error"));
 test("a host that does not start", () => check(fails("Failed to start native messaging host."), "host_error"));
 

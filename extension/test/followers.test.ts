@@ -14,7 +14,9 @@ function rig() {
   const followers = new Followers((page) => gone.push(page));
   /** What a page is told, as `from-revision`. */
   const news = (page: string, ...updates: TopicUpdate[]) =>
-    followers.news(page, updates, (topic) => update(topic, null, 9)).map(({ topic, from, revision }) => `${topic} ${from ?? "whole"}-${revision}`);
+    followers
+      .news(page, updates, (topic) => update(topic, null, 9))
+      .map(({ topic, from, revision }) => `${topic} ${from ?? "whole"}-${revision}`);
   return { followers, gone, news };
 }
 

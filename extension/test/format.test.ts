@@ -3,19 +3,37 @@ import { parsePeers } from "../src/text/address";
 import { about, count, percent, rate, size, splitPath } from "../src/text/format";
 
 test.each([
-  [0, "0 B"], [999, "999 B"], [1000, "1.0 kB"], [99_949, "99.9 kB"], [99_951, "100 kB"], [999_499, "999 kB"], [999_500, "1.0 MB"],
-  [1_400_000_000, "1.4 GB"], [2 ** 53, "9.0 PB"], [-5, "0 B"],
+  [0, "0 B"],
+  [999, "999 B"],
+  [1000, "1.0 kB"],
+  [99_949, "99.9 kB"],
+  [99_951, "100 kB"],
+  [999_499, "999 kB"],
+  [999_500, "1.0 MB"],
+  [1_400_000_000, "1.4 GB"],
+  [2 ** 53, "9.0 PB"],
+  [-5, "0 B"],
 ])("%i bytes are %s", (bytes, words) => expect(size(bytes)).toBe(words));
 
 test("a rate is a size a second", () => expect(rate(1_500_000)).toBe("1.5 MB/s"));
 
-test.each([[0, 10, "0%"], [999, 1000, "99%"], [1000, 1000, "100%"], [0, 0, "100%"], [999_999_999, 1_000_000_000, "99%"]])(
-  "%i of %i is %s", (part, whole, words) => expect(percent(part, whole)).toBe(words),
-);
+test.each([
+  [0, 10, "0%"],
+  [999, 1000, "99%"],
+  [1000, 1000, "100%"],
+  [0, 0, "100%"],
+  [999_999_999, 1_000_000_000, "99%"],
+])("%i of %i is %s", (part, whole, words) => expect(percent(part, whole)).toBe(words));
 
-test.each([[0.2, "less than 1 s"], [2.1, "about 2 s"], [89, "about 89 s"], [300, "about 5 min"], [7_200, "about 2 h"], [400_000, "about 5 days"], [Infinity, "a long time"]])(
-  "%d seconds are %s", (seconds, words) => expect(about(seconds)).toBe(words),
-);
+test.each([
+  [0.2, "less than 1 s"],
+  [2.1, "about 2 s"],
+  [89, "about 89 s"],
+  [300, "about 5 min"],
+  [7_200, "about 2 h"],
+  [400_000, "about 5 days"],
+  [Infinity, "a long time"],
+])("%d seconds are %s", (seconds, words) => expect(about(seconds)).toBe(words));
 
 test("one is not many", () => {
   expect(count(1, "peer")).toBe("1 peer");
@@ -28,9 +46,12 @@ test("a path is a folder and a name", () => {
 });
 
 test("peers are split at anything a person puts between them", () => {
-  expect(parsePeers(" 127.0.0.1:1, 10.0.0.2:65535\n[2001:db8::7]:6881;")).toEqual({ peers: ["127.0.0.1:1", "10.0.0.2:65535", "[2001:db8::7]:6881"] });
+  expect(parsePeers(" 127.0.0.1:1, 10.0.0.2:65535\n[2001:db8::7]:6881;")).toEqual({
+    peers: ["127.0.0.1:1", "10.0.0.2:65535", "[2001:db8::7]:6881"],
+  });
 });
 
 test.each(["", "  ", "localhost:1", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "256.0.0.1:1", "2001:db8::7:6881", "<b>:1"])(
-  "%o is no list of peers", (typed) => expect(parsePeers(typed)).toHaveProperty("words"),
+  "%o is no list of peers",
+  (typed) => expect(parsePeers(typed)).toHaveProperty("words"),
 );

@@ -50,7 +50,11 @@ test("a page says what it follows at once and every two seconds", async () => {
   host.follow(["list"]);
   host.follow(["list"]);
   await clock.advance(2_000);
-  expect(watches().map(({ topics, missing }) => [topics, missing])).toEqual([[[], []], [["list"], ["list"]], [["list"], ["list"]]]);
+  expect(watches().map(({ topics, missing }) => [topics, missing])).toEqual([
+    [[], []],
+    [["list"], ["list"]],
+    [["list"], ["list"]],
+  ]);
 });
 
 test("a page that never heard anything is starting, and asks for an engine", async () => {

@@ -22,7 +22,15 @@ test("the browser is asked once", () => {
 test("a browser that can't, or refuses, changes nothing, and is asked again", () => {
   const kept = store();
   offerToOpenMagnets({}, kept, PAGE);
-  offerToOpenMagnets({ registerProtocolHandler: () => { throw new DOMException("no", "SecurityError"); } }, kept, PAGE);
+  offerToOpenMagnets(
+    {
+      registerProtocolHandler: () => {
+        throw new DOMException("no", "SecurityError");
+      },
+    },
+    kept,
+    PAGE,
+  );
   expect(kept.getItem("magnet-links-asked")).toBeNull();
 });
 

@@ -2,7 +2,12 @@ import { expect, test } from "vitest";
 import { playlist, playlistName } from "../src/text/playlist";
 
 test("a film with its length and its subtitles", () => {
-  const film = { title: "A\nfilm.mkv", durationS: 61.6, url: "http://127.0.0.1:1/stream/f?key=k", subtitles: ["http://127.0.0.1:1/stream/s?key=k"] };
+  const film = {
+    title: "A\nfilm.mkv",
+    durationS: 61.6,
+    url: "http://127.0.0.1:1/stream/f?key=k",
+    subtitles: ["http://127.0.0.1:1/stream/s?key=k"],
+  };
   expect(playlist([film])).toBe(
     "#EXTM3U\n#EXTINF:62,A film.mkv\n#EXTVLCOPT:sub-file=http://127.0.0.1:1/stream/s?key=k\nhttp://127.0.0.1:1/stream/f?key=k\n",
   );
@@ -10,7 +15,7 @@ test("a film with its length and its subtitles", () => {
 });
 
 test("its name is one that every file system takes", () => {
-  expect(playlistName("A/film: the \"best\"?.mkv")).toBe("A film the best.m3u");
+  expect(playlistName('A/film: the "best"?.mkv')).toBe("A film the best.m3u");
   expect(playlistName("...")).toBe("....m3u");
   expect(playlistName("")).toBe("film.m3u");
 });

@@ -9,7 +9,22 @@ import type { WaitView } from "../src/model/generated/WaitView";
 export const HASH = "0123456789abcdef0123456789abcdef01234567";
 
 export function file(more: Partial<FileView> = {}): FileView {
-  return { index: 0, path: "film.mp4", length: 1000, verified: 10, priority: "normal", contentType: "video/mp4", playable: true, url: "/stream/f?key=k", displaced: false, positionS: 0, durationS: null, watched: false, subtitles: [], ...more };
+  return {
+    index: 0,
+    path: "film.mp4",
+    length: 1000,
+    verified: 10,
+    priority: "normal",
+    contentType: "video/mp4",
+    playable: true,
+    url: "/stream/f?key=k",
+    displaced: false,
+    positionS: 0,
+    durationS: null,
+    watched: false,
+    subtitles: [],
+    ...more,
+  };
 }
 
 export function torrent(more: Partial<TorrentView> = {}): TorrentView {

@@ -63,7 +63,9 @@ test("topics come as one stream, with the token where there is one", () => {
   const { host, streams, name } = rig("se cret");
   host.follow(["list", `torrent/${HASH}`]);
   host.follow(["list", `torrent/${HASH}`]);
-  expect(streams.map(({ address }) => address)).toEqual([`http://127.0.0.1:3000/host/topics?topic=list&topic=torrent%2F${HASH}&token=se%20cret`]);
+  expect(streams.map(({ address }) => address)).toEqual([
+    `http://127.0.0.1:3000/host/topics?topic=list&topic=torrent%2F${HASH}&token=se%20cret`,
+  ]);
   streams[0]!.say("open");
   streams[0]!.say("message", whole("A film"));
   streams[0]!.say("message", renamed("Another", 1));
@@ -130,7 +132,11 @@ test("intents are posted, a file as it is", async () => {
   expect(calls[0]![0]).toBe("http://127.0.0.1:3000/host/intents");
   expect(JSON.parse(String(calls[0]![1]?.body))).toEqual({ kind: "remove", infoHash: HASH, deleteData: true });
   replies(200, { infoHash: HASH, files: [] });
-  expect(await host.intent({ kind: "add_torrent", metainfo: new Uint8Array([100]) })).toEqual({ kind: "done", infoHash: HASH, message: null });
+  expect(await host.intent({ kind: "add_torrent", metainfo: new Uint8Array([100]) })).toEqual({
+    kind: "done",
+    infoHash: HASH,
+    message: null,
+  });
   expect(calls[1]![0]).toBe("http://127.0.0.1:3000/add?keep=1");
 });
 

@@ -57,7 +57,11 @@ function rig(startAt?: number) {
   const clock = new FakeClock();
   const open = (name = FIRST, at = startAt) => {
     host.follow([topicOf(name)]);
-    return new Session({ host, video: video as unknown as HTMLVideoElement, layer: {} as HTMLElement, clock, subtitleSize: 1, changed: () => {} }, name, at);
+    return new Session(
+      { host, video: video as unknown as HTMLVideoElement, layer: {} as HTMLElement, clock, subtitleSize: 1, changed: () => {} },
+      name,
+      at,
+    );
   };
   const places = () => host.asked.flatMap((asked) => (asked.kind === "watched" ? [[asked.file, asked.positionS]] : []));
   return { host, video, clock, places, open };
@@ -84,7 +88,11 @@ test("what the engine has not told yet is not said to be missing", () => {
 });
 
 test("it begins where the address says, or else where it was left", () => {
-  for (const [at, expected] of [[undefined, 40], [7, 7], [0, 0]] as const) {
+  for (const [at, expected] of [
+    [undefined, 40],
+    [7, 7],
+    [0, 0],
+  ] as const) {
     const { host, video, open } = rig(at);
     open();
     host.tell(CONNECTED, told(0, { file: file({ positionS: 40 }) }));
@@ -113,7 +121,11 @@ test("where it is is told every few seconds, at a pause and at the end, and neve
   video.say("pause");
   plays(video, 50);
   await session.destroy();
-  expect(places()).toEqual([[0, 30], [0, 40], [0, 50]]);
+  expect(places()).toEqual([
+    [0, 30],
+    [0, 40],
+    [0, 50],
+  ]);
 });
 
 test("a film that was only opened has no place", async () => {
@@ -209,7 +221,10 @@ test("two choices after another are both kept, before the engine has told the fi
   const { host, open } = rig();
   const session = open();
   host.tell(CONNECTED, told(0));
-  session.audio = [{ id: "1", label: "", language: "de" }, { id: "2", label: "", language: "en" }];
+  session.audio = [
+    { id: "1", label: "", language: "de" },
+    { id: "2", label: "", language: "en" },
+  ];
   session.selectAudio("2");
   session.selectSubtitles(undefined);
   const chosen = host.asked.flatMap((asked) => (asked.kind === "choose" ? [asked.choices] : []));

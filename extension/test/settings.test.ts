@@ -29,7 +29,12 @@ describe("the form", () => {
   });
 
   test("numbers are meant in the units that stand beside them", () => {
-    expect(formOf(settings({ downLimitBps: 2_500_000, ratioPercent: 150, seedS: 90 })).texts).toMatchObject({ download: "2.5", ratio: "1.5", seedTime: "1.5", upload: "" });
+    expect(formOf(settings({ downLimitBps: 2_500_000, ratioPercent: 150, seedS: 90 })).texts).toMatchObject({
+      download: "2.5",
+      ratio: "1.5",
+      seedTime: "1.5",
+      upload: "",
+    });
     expect(meant({ download: "2.5", upload: "0,25", ratio: " 2 ", seedTime: "30", downloads: "3" })).toMatchObject({
       downLimitBps: 2_500_000,
       upLimitBps: 250_000,
@@ -57,16 +62,36 @@ describe("the form", () => {
 });
 
 describe("where others reach this computer", () => {
-  const mapping = (more: Partial<PortMappingView>): PortMappingView => ({ state: "asking", port: null, address: null, by: null, message: null, ...more });
-  const check = (listenPort: number | null, portMapping: PortMappingView | null, expected: string) => expect(reachWords({ listenPort, portMapping }).words).toBe(expected);
+  const mapping = (more: Partial<PortMappingView>): PortMappingView => ({
+    state: "asking",
+    port: null,
+    address: null,
+    by: null,
+    message: null,
+    ...more,
+  });
+  const check = (listenPort: number | null, portMapping: PortMappingView | null, expected: string) =>
+    expect(reachWords({ listenPort, portMapping }).words).toBe(expected);
 
   test("is said as far as it is known", () => {
     check(null, null, "Others can’t connect to this computer.");
     check(6881, null, "Others connect to this computer at port 6881.");
     check(6881, mapping({}), "Others connect to this computer at port 6881. The router is being asked to let them in.");
-    check(6881, mapping({ state: "mapped", port: 40000, address: "192.0.2.1", by: "upnp" }), "Others reach this computer at 192.0.2.1:40000: let in by the router (UPnP).");
-    check(6881, mapping({ state: "mapped", port: 40000, by: "nat_pmp" }), "Others reach this computer at port 40000 of the router: let in by the router (NAT-PMP).");
-    check(6881, mapping({ state: "failed", message: "the router does not answer" }), "Others connect to this computer at port 6881, without a router’s help (the router does not answer).");
+    check(
+      6881,
+      mapping({ state: "mapped", port: 40000, address: "192.0.2.1", by: "upnp" }),
+      "Others reach this computer at 192.0.2.1:40000: let in by the router (UPnP).",
+    );
+    check(
+      6881,
+      mapping({ state: "mapped", port: 40000, by: "nat_pmp" }),
+      "Others reach this computer at port 40000 of the router: let in by the router (NAT-PMP).",
+    );
+    check(
+      6881,
+      mapping({ state: "failed", message: "the router does not answer" }),
+      "Others connect to this computer at port 6881, without a router’s help (the router does not answer).",
+    );
   });
 
   test("is good news only when the router lets them in", () => {

@@ -32,7 +32,12 @@ class FakeVideo {
 function rig(startAt = 0, path = "film.mp4") {
   const clock = new FakeClock();
   const video = new FakeVideo();
-  const source = new Source(video, clock, () => path, () => {});
+  const source = new Source(
+    video,
+    clock,
+    () => path,
+    () => {},
+  );
   source.startAt(startAt);
   const metadata = () => {
     video.readyState = 1;

@@ -25,10 +25,12 @@ function check(more: Partial<Situation>, text: string, tone: string): void {
 describe("a viewer that waits hears", () => {
   test("how many pieces and how long", () => check({ wait: wait() }, "Waiting for 3 of 4 pieces, about 2 s", "waiting"));
   test("no time when none is known", () => check({ wait: wait({ etaMs: null }) }, "Waiting for 3 of 4 pieces", "waiting"));
-  test("of one piece in the singular", () => check({ wait: wait({ havePieces: 0, needPieces: 1, etaMs: 400 }) }, "Waiting for a piece, less than 1 s", "waiting"));
+  test("of one piece in the singular", () =>
+    check({ wait: wait({ havePieces: 0, needPieces: 1, etaMs: 400 }) }, "Waiting for a piece, less than 1 s", "waiting"));
   test("that it is nearly there", () => check({ wait: wait({ havePieces: 4 }) }, "Almost there, about 2 s", "waiting"));
   test("that there are no peers", () => check({ wait: wait({ reason: "no_peers" }), torrent: torrent() }, "No peers yet", "waiting"));
-  test("that peers are being connected", () => check({ wait: wait({ reason: "no_peers" }) }, "No peers yet: connecting to some…", "waiting"));
+  test("that peers are being connected", () =>
+    check({ wait: wait({ reason: "no_peers" }) }, "No peers yet: connecting to some…", "waiting"));
   test("that peers lack this part", () => check({ wait: wait({ reason: "no_source" }) }, "None of 3 peers has this part yet", "waiting"));
   test("that the disk is being checked", () => check({ wait: wait({ reason: "checking" }) }, "Checking what is on disk…", "waiting"));
   test("that it is only being opened", () => check({}, "Opening…", "waiting"));
@@ -40,9 +42,11 @@ describe("a viewer hears what to do", () => {
     const paused = torrent({ state: "paused" });
     check({ torrent: paused, wait: wait({ reason: "stopped" }) }, "The torrent is paused, so what is missing does not come", "trouble");
   });
-  test("about a torrent in trouble", () => check({ torrent: torrent({ state: "error", message: "The disk is full." }) }, "The disk is full.", "trouble"));
+  test("about a torrent in trouble", () =>
+    check({ torrent: torrent({ state: "error", message: "The disk is full." }) }, "The disk is full.", "trouble"));
   test("about a file that can't be played", () => check({ trouble: "Chrome has no decoder." }, "Chrome has no decoder.", "trouble"));
-  test("about a torrent that is not there", () => check({ torrent: undefined, file: undefined }, "This torrent is not in the list. Perhaps it was removed.", "trouble"));
+  test("about a torrent that is not there", () =>
+    check({ torrent: undefined, file: undefined }, "This torrent is not in the list. Perhaps it was removed.", "trouble"));
   test("about a file that is not there", () => check({ file: undefined }, "This torrent has no such file.", "trouble"));
 });
 
@@ -57,7 +61,8 @@ describe("a viewer that is fed hears little", () => {
   test("while it plays, whatever its read-ahead waits for", () => check({ media: FED, wait: wait() }, "Playing", "quiet"));
   test("while it is paused", () => check({ media: { ...FED, paused: true } }, "Paused", "quiet"));
   test("at the end", () => check({ media: { ...FED, starved: true, ended: true } }, "The end", "quiet"));
-  test("while a torrent is in trouble that does not concern it yet", () => check({ media: FED, torrent: torrent({ state: "error" }) }, "Playing", "quiet"));
+  test("while a torrent is in trouble that does not concern it yet", () =>
+    check({ media: FED, torrent: torrent({ state: "error" }) }, "Playing", "quiet"));
 });
 
 test("of several requests the last one that waits is told", () => {

@@ -32,7 +32,12 @@ function told(before: FileView[] | undefined, now: FileView[], revision: number)
     topic: "torrent/h",
     from: before ? revision - 1 : null,
     revision,
-    change: { kind: "torrent", order: isInPlace ? null : now.map((one) => one.index), files: now.filter((one) => !same(one)), trackers: before ? null : [] },
+    change: {
+      kind: "torrent",
+      order: isInPlace ? null : now.map((one) => one.index),
+      files: now.filter((one) => !same(one)),
+      trackers: before ? null : [],
+    },
   };
 }
 

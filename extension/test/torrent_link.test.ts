@@ -25,7 +25,8 @@ describe("a link", () => {
     check(`${MAGNET}&dn=A film\n(2010)`, { kind: "add_magnet", uri: `${MAGNET}&dn=A%20film%20(2010)` });
   });
 
-  test("can be a bare info hash", () => check(HASH.toUpperCase(), { kind: "add_magnet", uri: `magnet:?xt=urn:btih:${HASH.toUpperCase()}` }));
+  test("can be a bare info hash", () =>
+    check(HASH.toUpperCase(), { kind: "add_magnet", uri: `magnet:?xt=urn:btih:${HASH.toUpperCase()}` }));
 
   test("to a file is taken without its fragment", () => {
     check("https://example.org/a b.torrent?x=1#top", { kind: "add_url", url: "https://example.org/a%20b.torrent?x=1" });
@@ -34,10 +35,16 @@ describe("a link", () => {
 
   test.each(["", "  ", "<>"])("%o is asked for", (typed) => check(typed, /Paste/));
 
-  test.each(["javascript:alert(1)", "file:///etc/passwd", "data:,x", "ftp://x/a.torrent", "example.org/a.torrent", "http://", "a film", "blob:https://x/1"])(
-    "%s is refused in plain words",
-    (typed) => check(typed, /no link to a torrent/),
-  );
+  test.each([
+    "javascript:alert(1)",
+    "file:///etc/passwd",
+    "data:,x",
+    "ftp://x/a.torrent",
+    "example.org/a.torrent",
+    "http://",
+    "a film",
+    "blob:https://x/1",
+  ])("%s is refused in plain words", (typed) => check(typed, /no link to a torrent/));
 
   test("to a magnet that is cut off is refused as that", () => check("magnet:", /not whole/));
 
@@ -58,7 +65,8 @@ describe("the name of a link", () => {
     called("https://example.org/", "example.org");
   });
 
-  test("is short enough to read", () => expect(parseLink(`${MAGNET}&dn=${"x".repeat(5000)}`)).toMatchObject({ name: `${"x".repeat(200)}…` }));
+  test("is short enough to read", () =>
+    expect(parseLink(`${MAGNET}&dn=${"x".repeat(5000)}`)).toMatchObject({ name: `${"x".repeat(200)}…` }));
 });
 
 describe("a text", () => {

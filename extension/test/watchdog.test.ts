@@ -13,7 +13,10 @@ function rig() {
   const clock = new FakeClock();
   const born: { at: number; worker: FakeWorker }[] = [];
   const dog = new Watchdog(clock, () => {
-    expect(born.every(({ worker }) => !worker.alive), "at most one lives").toBe(true);
+    expect(
+      born.every(({ worker }) => !worker.alive),
+      "at most one lives",
+    ).toBe(true);
     const worker = new FakeWorker();
     born.push({ at: clock.now(), worker });
     return worker;

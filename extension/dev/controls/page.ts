@@ -21,7 +21,14 @@ let model: ControlsModel = {
   filmId: "film",
   title: "The Long Night – 02 – Harbour",
   pieces: { verified, underway },
-  audio: { tracks: [{ id: "1", label: "", language: "en" }, { id: "2", label: "Director’s commentary", language: "en" }, { id: "3", label: "", language: "ger" }], selected: "1" },
+  audio: {
+    tracks: [
+      { id: "1", label: "", language: "en" },
+      { id: "2", label: "Director’s commentary", language: "en" },
+      { id: "3", label: "", language: "ger" },
+    ],
+    selected: "1",
+  },
   subtitles: {
     tracks: [
       { id: "4", label: "", language: "en" },
@@ -49,7 +56,7 @@ Object.defineProperty(navigator, "wakeLock", {
     },
   },
 });
-HTMLVideoElement.prototype.requestPictureInPicture = async function () {
+HTMLVideoElement.prototype.requestPictureInPicture = async () => {
   note("pip");
   return {} as PictureInPictureWindow;
 };
@@ -77,7 +84,11 @@ const controls = new Controls(
       note("subtitles", selected ?? null);
       change({ subtitles: { ...model.subtitles, selected } });
     },
-    addSubtitleFiles: (files) => note("files", files.map(({ name }) => name)),
+    addSubtitleFiles: (files) =>
+      note(
+        "files",
+        files.map(({ name }) => name),
+      ),
     setSubtitleDelay: (delayS) => {
       note("delay", delayS);
       change({ subtitles: { ...model.subtitles, delayS } });

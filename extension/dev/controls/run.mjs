@@ -24,15 +24,49 @@ await mkdir(shots, { recursive: true });
 
 const film = join(shots, "controls.webm");
 if (!existsSync(film)) {
-  execFileSync("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=25", "-f", "lavfi", "-i", "sine=330", "-t", "60",
-    "-c:v", "libvpx", "-b:v", "600k", "-g", "50", "-cpu-used", "8", "-deadline", "realtime", "-c:a", "libopus", film]);
+  execFileSync("ffmpeg", [
+    "-v",
+    "error",
+    "-f",
+    "lavfi",
+    "-i",
+    "testsrc2=s=640x360:r=25",
+    "-f",
+    "lavfi",
+    "-i",
+    "sine=330",
+    "-t",
+    "60",
+    "-c:v",
+    "libvpx",
+    "-b:v",
+    "600k",
+    "-g",
+    "50",
+    "-cpu-used",
+    "8",
+    "-deadline",
+    "realtime",
+    "-c:a",
+    "libopus",
+    film,
+  ]);
 }
 
-const bundle = (options) => build({ bundle: true, write: false, format: "esm", target: "chrome120", charset: "utf8", logLevel: "error", ...options });
+const bundle = (options) =>
+  build({ bundle: true, write: false, format: "esm", target: "chrome120", charset: "utf8", logLevel: "error", ...options });
 const page = await bundle({ entryPoints: [join(here, "page.ts")] });
 /** What the page has anyway. */
-const shared = { name: "shared", setup: ({ onResolve }) => onResolve({ filter: /\/(ui|model)\// }, ({ path }) => ({ path, external: true })) };
-const sized = await bundle({ stdin: { contents: 'export * from "./controls"; export * from "./next_card";', resolveDir: join(root, "src/player/controls") }, external: ["lit", "lit/*"], plugins: [shared], minify: true });
+const shared = {
+  name: "shared",
+  setup: ({ onResolve }) => onResolve({ filter: /\/(ui|model)\// }, ({ path }) => ({ path, external: true })),
+};
+const sized = await bundle({
+  stdin: { contents: 'export * from "./controls"; export * from "./next_card";', resolveDir: join(root, "src/player/controls") },
+  external: ["lit", "lit/*"],
+  plugins: [shared],
+  minify: true,
+});
 const gzipped = gzipSync(sized.outputFiles[0].contents, { level: 9 }).length;
 console.log(`the controls are ${sized.outputFiles[0].contents.length} bytes, ${gzipped} gzipped, of ${BUDGET}`);
 
@@ -54,7 +88,9 @@ const server = createServer((request, response) => {
   const [, from] = /bytes=(\d+)-/.exec(request.headers.range ?? "") ?? [];
   if (from === undefined) return response.writeHead(200, headers).end(body);
   const start = Number(from);
-  response.writeHead(206, { ...headers, "Accept-Ranges": "bytes", "Content-Range": `bytes ${start}-${body.length - 1}/${body.length}` }).end(body.subarray(start));
+  response
+    .writeHead(206, { ...headers, "Accept-Ranges": "bytes", "Content-Range": `bytes ${start}-${body.length - 1}/${body.length}` })
+    .end(body.subarray(start));
 });
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
 const origin = `http://127.0.0.1:${server.address().port}`;
@@ -73,7 +109,10 @@ try {
     await target.send("Page.navigate", { url: `${origin}/` });
     await until("the film", () => target.evaluate("!!globalThis.trial && document.querySelector('video').readyState > 2"));
     const stage = new Stage(target);
-    const fails = await scene.play(stage).then(() => stage.fails, (error) => [...stage.fails, error.message]);
+    const fails = await scene.play(stage).then(
+      () => stage.fails,
+      (error) => [...stage.fails, error.message],
+    );
     failures += fails.length > 0 ? 1 : 0;
     console.log(fails.length > 0 ? `FAILS  ${name}: ${fails.join("; ")}` : `holds  ${name}`);
     await browser.send("Target.closeTarget", { targetId: target.target.targetId });

@@ -69,7 +69,10 @@ export const scenes = {
       await stage.calls();
       await stage.ask("document.querySelector('#text').focus()");
       for (const key of ["k", " ", "f", "5", "ArrowLeft"]) await stage.press(key);
-      await stage.holds("the field has the text", "document.querySelector('#text').value.includes('k f5') || document.querySelector('#text').value.includes('k f')");
+      await stage.holds(
+        "the field has the text",
+        "document.querySelector('#text').value.includes('k f5') || document.querySelector('#text').value.includes('k f')",
+      );
       await stage.ask("document.querySelector('#text').blur()");
       for (const modifier of [1, 2, 4]) await stage.press("f", modifier);
       await stage.asked("nothing", []);
@@ -109,7 +112,10 @@ export const scenes = {
       await stage.ask("document.exitFullscreen()");
       await stage.holds("it plays on", `!${VIDEO}.paused`);
       await stage.wait(3_200);
-      await stage.holds("the controls hide, and the cursor", "document.querySelector('#stage').dataset.controls === 'hidden' && getComputedStyle(document.querySelector('#stage')).cursor === 'none' && document.querySelector('#stage').style.getPropertyValue('--controls-inset') === '0px'");
+      await stage.holds(
+        "the controls hide, and the cursor",
+        "document.querySelector('#stage').dataset.controls === 'hidden' && getComputedStyle(document.querySelector('#stage')).cursor === 'none' && document.querySelector('#stage').style.getPropertyValue('--controls-inset') === '0px'",
+      );
       await stage.picture("hidden");
       await stage.hover("#stage", 0.6);
       await stage.holds("movement shows them", "document.querySelector('#stage').dataset.controls === 'shown'");
@@ -134,7 +140,8 @@ export const scenes = {
       const from = await stage.hover(control("seek"), 0.2);
       await stage.holds("the tip shows the time", "document.querySelector('[data-testid=control-tip]').textContent.includes('0:12')");
       await stage.mouse("mousePressed", from, { button: "left", buttons: 1, clickCount: 1 });
-      for (const share of [0.3, 0.4, 0.7]) await stage.mouse("mouseMoved", await stage.spot(control("seek"), share), { button: "left", buttons: 1 });
+      for (const share of [0.3, 0.4, 0.7])
+        await stage.mouse("mouseMoved", await stage.spot(control("seek"), share), { button: "left", buttons: 1 });
       await stage.asked("nothing while it is dragged", []);
       await stage.holds("the thumb follows", "Math.abs(parseFloat(document.querySelector('.thumb').style.left) - 70) < 0.5");
       await stage.picture("drag-missing");
@@ -159,10 +166,16 @@ export const scenes = {
       await stage.calls();
       await stage.hover(control("seek"), 0.4);
       await stage.wait(300);
-      await stage.holds("a found picture shows", "trial.calls.filter(([name]) => name === 'preview').length === 1 && !!document.querySelector('.tip[data-picture]')");
+      await stage.holds(
+        "a found picture shows",
+        "trial.calls.filter(([name]) => name === 'preview').length === 1 && !!document.querySelector('.tip[data-picture]')",
+      );
       await stage.hover(control("seek"), 0.47);
       await stage.wait(300);
-      await stage.holds("a missing place is not asked for", "trial.calls.filter(([name]) => name === 'preview').length === 1 && document.querySelector('.tip').textContent.includes('Not downloaded')");
+      await stage.holds(
+        "a missing place is not asked for",
+        "trial.calls.filter(([name]) => name === 'preview').length === 1 && document.querySelector('.tip').textContent.includes('Not downloaded')",
+      );
     },
   },
   "menus by the keyboard": {
@@ -170,7 +183,10 @@ export const scenes = {
     async play(stage) {
       await stage.ask(`document.querySelector(${JSON.stringify(control("subtitles"))}).focus()`);
       await stage.press("Enter");
-      await stage.holds("the chosen item has the focus", "document.activeElement.getAttribute('aria-checked') === 'true' && document.activeElement.innerText.trim() === 'English'");
+      await stage.holds(
+        "the chosen item has the focus",
+        "document.activeElement.getAttribute('aria-checked') === 'true' && document.activeElement.innerText.trim() === 'English'",
+      );
       await stage.check("subtitles");
       await stage.picture("subtitles-keyboard-light");
       await stage.press("ArrowUp");
@@ -179,7 +195,10 @@ export const scenes = {
       await stage.calls();
       await stage.press("Enter");
       await stage.press(" ");
-      await stage.asked("larger, twice", [["size", 1.1], ["size", 1.2]]);
+      await stage.asked("larger, twice", [
+        ["size", 1.1],
+        ["size", 1.2],
+      ]);
       await stage.holds("said", "document.querySelector('[data-testid=control-said]').textContent.includes('120%')");
       await stage.press("ArrowLeft");
       await stage.holds("left is smaller", "document.activeElement.dataset.key === 'smaller'");
@@ -208,7 +227,10 @@ export const scenes = {
       await stage.check("speed");
       await stage.picture("speed-dark");
       await stage.click("[role=menu] [data-key='1.5']");
-      await stage.holds("faster", `${VIDEO}.playbackRate === 1.5 && ${VIDEO}.defaultPlaybackRate === 1.5 && !document.querySelector("[role=menu]")`);
+      await stage.holds(
+        "faster",
+        `${VIDEO}.playbackRate === 1.5 && ${VIDEO}.defaultPlaybackRate === 1.5 && !document.querySelector("[role=menu]")`,
+      );
       await stage.click(control("audio"));
       await stage.picture("audio-dark");
       await stage.click("#stage", 0.2);
@@ -228,21 +250,30 @@ export const scenes = {
   "what a screen reader gets": {
     async play(stage) {
       await stage.ask(`${VIDEO}.currentTime = 12.5`);
-      await stage.holds("the slider’s words", `document.querySelector(${JSON.stringify(control("seek"))}).getAttribute("aria-valuetext") === "12 seconds of 1 minute"`);
+      await stage.holds(
+        "the slider’s words",
+        `document.querySelector(${JSON.stringify(control("seek"))}).getAttribute("aria-valuetext") === "12 seconds of 1 minute"`,
+      );
       await stage.holds("what is there", "document.querySelector('#controls-there').textContent.includes('% of this file is downloaded')");
       await stage.check("paused");
       await stage.play();
       await stage.ask(`document.querySelector(${JSON.stringify(control("seek"))}).focus()`);
       const before = await stage.ask(`document.querySelector(${JSON.stringify(control("seek"))}).getAttribute("aria-valuetext")`);
       await stage.wait(2_200);
-      await stage.holds("a focused slider is quiet while it plays", `document.querySelector(${JSON.stringify(control("seek"))}).getAttribute("aria-valuetext") === ${JSON.stringify(before)}`);
+      await stage.holds(
+        "a focused slider is quiet while it plays",
+        `document.querySelector(${JSON.stringify(control("seek"))}).getAttribute("aria-valuetext") === ${JSON.stringify(before)}`,
+      );
       await stage.calls();
       await stage.press("ArrowRight");
       // A second one would follow after a while.
       await stage.wait(350);
       const seeks = (await stage.calls()).filter(([name]) => name === "seek");
       if (seeks.length !== 1) stage.fails.push(`an arrow on the slider asked ${JSON.stringify(seeks)}`);
-      await stage.holds("and says where an arrow led", `document.querySelector(${JSON.stringify(control("seek"))}).getAttribute("aria-valuetext") !== ${JSON.stringify(before)}`);
+      await stage.holds(
+        "and says where an arrow led",
+        `document.querySelector(${JSON.stringify(control("seek"))}).getAttribute("aria-valuetext") !== ${JSON.stringify(before)}`,
+      );
       await stage.press(" ");
       await stage.holds("space on the slider pauses", `${VIDEO}.paused`);
       await stage.check("slider");
@@ -262,9 +293,15 @@ export const scenes = {
       await stage.holds("music needs no screen", "trial.locks.every(({ released }) => released)");
       await stage.ask("trial.change({ audioOnly: false })");
       await stage.holds("a film does", "trial.locks.some(({ released }) => !released)");
-      await stage.holds("the panel knows the title", "navigator.mediaSession.metadata.title.includes('Harbour') && navigator.mediaSession.playbackState === 'playing'");
+      await stage.holds(
+        "the panel knows the title",
+        "navigator.mediaSession.metadata.title.includes('Harbour') && navigator.mediaSession.playbackState === 'playing'",
+      );
       await stage.ask("trial.lifetime.abort()");
-      await stage.holds("at the end nothing is left", "trial.locks.every(({ released }) => released) && !document.querySelector('.controls, .next-card-place') && !navigator.mediaSession.metadata && !document.querySelector('#stage').hasAttribute('data-controls')");
+      await stage.holds(
+        "at the end nothing is left",
+        "trial.locks.every(({ released }) => released) && !document.querySelector('.controls, .next-card-place') && !navigator.mediaSession.metadata && !document.querySelector('#stage').hasAttribute('data-controls')",
+      );
       await stage.calls();
       await stage.press("k");
       await stage.press("5");
@@ -301,11 +338,17 @@ export const scenes = {
       await stage.picture("320-light");
       await stage.ask("trial.change({ durationS: 7384 })");
       await stage.click(control("more"));
-      await stage.holds("all is in the menu", "['subtitles', 'audio', 'speed', 'pip', 'next', 'previous'].every((key) => document.querySelector(`[role=menu] [data-key=${key}]`))");
+      await stage.holds(
+        "all is in the menu",
+        "['subtitles', 'audio', 'speed', 'pip', 'next', 'previous'].every((key) => document.querySelector(`[role=menu] [data-key=${key}]`))",
+      );
       await stage.check("more");
       await stage.picture("320-more");
       await stage.click("[role=menu] [data-key=subtitles]");
-      await stage.holds("a menu in its place", "document.querySelector('[role=menu]').dataset.name === 'subtitles' && document.documentElement.scrollWidth <= 320");
+      await stage.holds(
+        "a menu in its place",
+        "document.querySelector('[role=menu]').dataset.name === 'subtitles' && document.documentElement.scrollWidth <= 320",
+      );
       await stage.picture("320-subtitles");
       await stage.check("320, subtitles");
       await stage.press("Escape");
@@ -313,7 +356,10 @@ export const scenes = {
       await stage.press("Escape");
       await stage.holds("and closed", "!document.querySelector('[role=menu]')");
       await stage.ask("trial.card.show('03 – A rather long title that goes on and on')");
-      await stage.holds("the card is whole", "(({ top, left, right, bottom }) => top >= 0 && left >= 0 && right <= innerWidth && bottom <= innerHeight)(document.querySelector('.next-card').getBoundingClientRect())");
+      await stage.holds(
+        "the card is whole",
+        "(({ top, left, right, bottom }) => top >= 0 && left >= 0 && right <= innerWidth && bottom <= innerHeight)(document.querySelector('.next-card').getBoundingClientRect())",
+      );
       await stage.picture("320-card");
     },
   },
@@ -322,7 +368,9 @@ export const scenes = {
     height: 640,
     async play(stage) {
       // The element's own length is read by its events only.
-      await stage.ask(`Object.defineProperty(${VIDEO}, "duration", { value: 36_300 }); ${VIDEO}.dispatchEvent(new Event("durationchange"))`);
+      await stage.ask(
+        `Object.defineProperty(${VIDEO}, "duration", { value: 36_300 }); ${VIDEO}.dispatchEvent(new Event("durationchange"))`,
+      );
       await stage.holds("hours show", "document.querySelector('.time').textContent.includes('10:05:00')");
       await stage.holds("it fits", FITS);
       await stage.click(control("time"));
@@ -344,7 +392,7 @@ export const scenes = {
       await stage.picture("500-dark");
     },
   },
-  "touch": {
+  touch: {
     width: 400,
     height: 700,
     touch: true,
@@ -357,7 +405,10 @@ export const scenes = {
       await stage.holds("the first tap hides what is shown", "document.querySelector('#stage').dataset.controls === 'hidden'");
       await stage.tap("#stage", 0.38);
       await stage.holds("the second shows it", "document.querySelector('#stage').dataset.controls === 'shown'");
-      await stage.holds("big targets", "[...document.querySelectorAll('.controls .row button, .controls .seek')].every((one) => one.clientHeight >= 44)");
+      await stage.holds(
+        "big targets",
+        "[...document.querySelectorAll('.controls .row button, .controls .seek')].every((one) => one.clientHeight >= 44)",
+      );
       await stage.holds("it fits", FITS);
       await stage.picture("touch");
       await stage.wait(400);
@@ -365,7 +416,10 @@ export const scenes = {
       await stage.tap("#stage", 0.9);
       await stage.tap("#stage", 0.9);
       await stage.wait(50);
-      await stage.holds("a double tap skips", "trial.calls.filter(([name]) => name === 'seek').length === 1 && trial.calls.find(([name]) => name === 'seek')[1] > 10");
+      await stage.holds(
+        "a double tap skips",
+        "trial.calls.filter(([name]) => name === 'seek').length === 1 && trial.calls.find(([name]) => name === 'seek')[1] > 10",
+      );
       await stage.picture("touch-skip");
       await stage.ask(`${VIDEO}.pause()`);
       await stage.wait(100);
@@ -379,7 +433,10 @@ export const scenes = {
       const seeks = (await stage.calls()).filter(([name]) => name === "seek");
       if (!(seeks.length === 1 && Math.abs(seeks[0][1] - 24) < 0.5)) stage.fails.push(`a finger on the bar asked ${JSON.stringify(seeks)}`);
       await stage.tap(control("more"));
-      await stage.holds("a menu with big items", "[...document.querySelectorAll('[role=menu] button')].every((one) => one.clientHeight >= 44)");
+      await stage.holds(
+        "a menu with big items",
+        "[...document.querySelectorAll('[role=menu] button')].every((one) => one.clientHeight >= 44)",
+      );
       await stage.picture("touch-menu");
       await stage.tap("[role=menu] [data-key=speed]");
       await stage.tap("[role=menu] [data-key='2']");

@@ -6,7 +6,18 @@ import { fileURLToPath } from "node:url";
 import { until } from "../../scripts/chromium.mjs";
 
 const shots = join(dirname(fileURLToPath(import.meta.url)), "../shots");
-const CODES = { " ": ["Space", 32], Enter: ["Enter", 13], Tab: ["Tab", 9], Escape: ["Escape", 27], ArrowLeft: ["ArrowLeft", 37], ArrowUp: ["ArrowUp", 38], ArrowRight: ["ArrowRight", 39], ArrowDown: ["ArrowDown", 40], Home: ["Home", 36], End: ["End", 35] };
+const CODES = {
+  " ": ["Space", 32],
+  Enter: ["Enter", 13],
+  Tab: ["Tab", 9],
+  Escape: ["Escape", 27],
+  ArrowLeft: ["ArrowLeft", 37],
+  ArrowUp: ["ArrowUp", 38],
+  ArrowRight: ["ArrowRight", 39],
+  ArrowDown: ["ArrowDown", 40],
+  Home: ["Home", 36],
+  End: ["End", 35],
+};
 
 export class Stage {
   fails = [];
@@ -40,7 +51,8 @@ export class Stage {
   /** Fails the scene unless the session was asked exactly this. */
   async asked(what, wanted) {
     await this.wait(60);
-    const calls = (await this.calls()).filter(([name]) => name !== "preview" && name !== "wakeLock")
+    const calls = (await this.calls())
+      .filter(([name]) => name !== "preview" && name !== "wakeLock")
       .map((call) => call.map((one) => (typeof one === "number" ? Math.round(one * 100) / 100 : one)));
     if (JSON.stringify(calls) !== JSON.stringify(wanted)) this.fails.push(`${what}: asked ${JSON.stringify(calls)}`);
   }
@@ -54,7 +66,9 @@ export class Stage {
 
   /** The middle of an element, or a share of its width. */
   async spot(selector, share = 0.5) {
-    return this.ask(`(() => { const { left, top, width, height } = document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect(); return { x: left + width * ${share}, y: top + height / 2 }; })()`);
+    return this.ask(
+      `(() => { const { left, top, width, height } = document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect(); return { x: left + width * ${share}, y: top + height / 2 }; })()`,
+    );
   }
 
   mouse(type, { x, y }, more = {}) {
@@ -86,7 +100,9 @@ export class Stage {
 
   /** Fails the scene for each thing that axe finds. */
   async check(where) {
-    const found = await this.ask("axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' ')}`))");
+    const found = await this.ask(
+      "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' ')}`))",
+    );
     this.fails.push(...found.map((words) => `axe, ${where}: ${words}`));
   }
 

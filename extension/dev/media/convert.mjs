@@ -6,19 +6,57 @@ import { spawn } from "node:child_process";
 
 /** What ffmpeg is told: io-shim/src/convert/order.rs for libx264 and aac. */
 export function convertArgs({ start, video, audio }, source) {
-  const picture = video === "copy" ? ["-c:v", "copy"] : ["-c:v", "libx264", "-g", "48", "-pix_fmt", "yuv420p", "-vf", "scale=-2:'min(1080,ih)'", "-preset", "ultrafast", "-crf", "23"];
+  const picture =
+    video === "copy"
+      ? ["-c:v", "copy"]
+      : ["-c:v", "libx264", "-g", "48", "-pix_fmt", "yuv420p", "-vf", "scale=-2:'min(1080,ih)'", "-preset", "ultrafast", "-crf", "23"];
   return [
-    "-hide_banner", "-nostdin", "-loglevel", "error", "-protocol_whitelist", "http,tcp",
+    "-hide_banner",
+    "-nostdin",
+    "-loglevel",
+    "error",
+    "-protocol_whitelist",
+    "http,tcp",
     ...(start > 0 ? ["-ss", start.toFixed(3)] : []),
-    "-i", source, "-map", "0:v:0?", "-map", `0:a:${audio}?`, "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", ...picture,
-    "-c:a", "aac", "-b:a", "192k", "-ac", "2", "-copyts", "-movflags", "delay_moov+default_base_moof+frag_discont", "-frag_duration", "500000",
-    "-max_muxing_queue_size", "4096", "-f", "mp4", "pipe:1",
+    "-i",
+    source,
+    "-map",
+    "0:v:0?",
+    "-map",
+    `0:a:${audio}?`,
+    "-sn",
+    "-dn",
+    "-map_metadata",
+    "-1",
+    "-map_chapters",
+    "-1",
+    ...picture,
+    "-c:a",
+    "aac",
+    "-b:a",
+    "192k",
+    "-ac",
+    "2",
+    "-copyts",
+    "-movflags",
+    "delay_moov+default_base_moof+frag_discont",
+    "-frag_duration",
+    "500000",
+    "-max_muxing_queue_size",
+    "4096",
+    "-f",
+    "mp4",
+    "pipe:1",
   ];
 }
 
 /** Answers a request for a conversion of the film at `source`. */
 export function convert(url, source, response) {
-  const order = { start: Number(url.searchParams.get("start") ?? 0), video: url.searchParams.get("video"), audio: Number(url.searchParams.get("audio") ?? 0) };
+  const order = {
+    start: Number(url.searchParams.get("start") ?? 0),
+    video: url.searchParams.get("video"),
+    audio: Number(url.searchParams.get("audio") ?? 0),
+  };
   const child = spawn("nice", ["-n", "5", "ffmpeg", ...convertArgs(order, source)], { stdio: ["ignore", "pipe", "pipe"] });
   let words = "";
   child.stderr.setEncoding("utf8").on("data", (text) => (words = (words + text).slice(-4096)));

@@ -19,7 +19,11 @@ export async function startDaemon(films) {
   const [dir, state] = [join(folder, "films"), join(folder, "state")];
   await mkdir(dir);
   await mkdir(state);
-  const child = spawn(PROGRAM, ["serve", "--json", "--listen", "127.0.0.1:0", "--dir", dir, "--state", state, "--no-dht", "--no-lsd", "--no-port-mapping"], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(
+    PROGRAM,
+    ["serve", "--json", "--listen", "127.0.0.1:0", "--dir", dir, "--state", state, "--no-dht", "--no-lsd", "--no-port-mapping"],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
   const stop = async () => {
     const gone = child.exitCode === null && new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGTERM");
@@ -31,7 +35,11 @@ export async function startDaemon(films) {
     const addresses = new Map();
     for (const [name, path] of films) {
       await copyFile(path, join(dir, name));
-      const added = await fetch(new URL("add?keep=1", base), { method: "POST", headers: { "Content-Type": "application/x-bittorrent", Authorization: `Bearer ${token}` }, body: torrent(name, await readFile(path)) });
+      const added = await fetch(new URL("add?keep=1", base), {
+        method: "POST",
+        headers: { "Content-Type": "application/x-bittorrent", Authorization: `Bearer ${token}` },
+        body: torrent(name, await readFile(path)),
+      });
       const [address] = /http[^"]*\/stream\/[^"]*/.exec(await added.text()) ?? [];
       if (!address) throw new Error(`${name} has no address: ${added.status}`);
       addresses.set(name, new URL(address));
@@ -74,7 +82,12 @@ function passOn(film, url, response) {
 /** A torrent of one file (BEP 3). */
 function torrent(name, data) {
   const pieces = [];
-  for (let at = 0; at < data.length; at += PIECE) pieces.push(createHash("sha1").update(data.subarray(at, at + PIECE)).digest());
+  for (let at = 0; at < data.length; at += PIECE)
+    pieces.push(
+      createHash("sha1")
+        .update(data.subarray(at, at + PIECE))
+        .digest(),
+    );
   return encoded({ info: { name, length: data.length, "piece length": PIECE, pieces: Buffer.concat(pieces) } });
 }
 
@@ -82,5 +95,11 @@ function encoded(value) {
   if (typeof value === "number") return Buffer.from(`i${value}e`);
   if (typeof value === "string") return encoded(Buffer.from(value));
   if (Buffer.isBuffer(value)) return Buffer.concat([Buffer.from(`${value.length}:`), value]);
-  return Buffer.concat([Buffer.from("d"), ...Object.keys(value).sort().flatMap((key) => [encoded(key), encoded(value[key])]), Buffer.from("e")]);
+  return Buffer.concat([
+    Buffer.from("d"),
+    ...Object.keys(value)
+      .sort()
+      .flatMap((key) => [encoded(key), encoded(value[key])]),
+    Buffer.from("e"),
+  ]);
 }

@@ -60,14 +60,26 @@ const CARRIERS = { xvid: "avi", wmv: "asf", flv: "flv", mpeg2: "mpg" };
 /** Picture with flashes, made once for each codec. */
 function picture(codec, length) {
   return made(`picture-${codec}-${length}.${CARRIERS[codec] ?? "mkv"}`, (path) =>
-    ffmpeg(["-f", "lavfi", "-i", `testsrc2=s=320x180:r=25:d=${length},drawbox=x=160:w=160:c=black:t=fill,drawbox=x=160:w=160:c=white:t=fill:enable='lt(mod(t,${EVERY}),${LASTS})'`, ...VIDEO[codec], path]));
+    ffmpeg([
+      "-f",
+      "lavfi",
+      "-i",
+      `testsrc2=s=320x180:r=25:d=${length},drawbox=x=160:w=160:c=black:t=fill,drawbox=x=160:w=160:c=white:t=fill:enable='lt(mod(t,${EVERY}),${LASTS})'`,
+      ...VIDEO[codec],
+      path,
+    ]),
+  );
 }
 
 function sound(codec, length, pitch = 1000) {
   const beep = `0.5*sin(2*PI*${pitch}*t)*lt(mod(t,${EVERY}),${LASTS})`;
   // In six channels the beep comes from the centre alone, as speech does.
-  const source = ["ac3", "eac3", "dts"].includes(codec) ? `aevalsrc='0|0|${beep}|0|0|0:c=5.1:s=48000:d=${length}'` : `aevalsrc='${beep}|${beep}:c=stereo:s=48000:d=${length}'`;
-  return made(`sound-${codec}-${pitch}-${length}.${codec === "wma" ? "asf" : "mka"}`, (path) => ffmpeg(["-f", "lavfi", "-i", source, ...AUDIO[codec], path]));
+  const source = ["ac3", "eac3", "dts"].includes(codec)
+    ? `aevalsrc='0|0|${beep}|0|0|0:c=5.1:s=48000:d=${length}'`
+    : `aevalsrc='${beep}|${beep}:c=stereo:s=48000:d=${length}'`;
+  return made(`sound-${codec}-${pitch}-${length}.${codec === "wma" ? "asf" : "mka"}`, (path) =>
+    ffmpeg(["-f", "lavfi", "-i", source, ...AUDIO[codec], path]),
+  );
 }
 
 const EXTRA = { mp4: ["-movflags", "+faststart", "-strict", "-2"], ts: ["-muxdelay", "0"], mpg: ["-f", "vob"], wmv: ["-f", "asf"] };
@@ -75,7 +87,21 @@ const EXTRA = { mp4: ["-movflags", "+faststart", "-strict", "-2"], ts: ["-muxdel
 /** One film; `container` is what ffmpeg's file name ends with. */
 export function film(video, audio, container, length = LENGTH) {
   return made(`${video}-${audio}-${length}.${container}`, (path) =>
-    ffmpeg(["-i", picture(video, length), "-i", sound(audio, length), "-map", "0", "-map", "1", "-c", "copy", ...(EXTRA[container] ?? []), path]));
+    ffmpeg([
+      "-i",
+      picture(video, length),
+      "-i",
+      sound(audio, length),
+      "-map",
+      "0",
+      "-map",
+      "1",
+      "-c",
+      "copy",
+      ...(EXTRA[container] ?? []),
+      path,
+    ]),
+  );
 }
 
 /** Encoders that keep to a rate. */
@@ -83,29 +109,96 @@ const RATED = ["h264", "hevc"];
 
 /** A minute of 720p with 2 Mb/s, or `from`, over and over: a film as long and as heavy as those that people have. */
 export function looped(video, audio, container, seconds, from) {
-  const minute = from ?? made(`minute-${video}-${audio}.${container}`, (path) =>
-    ffmpeg(["-i", made(`minute-${video}.${CARRIERS[video] ?? "mkv"}`, (half) => ffmpeg(["-f", "lavfi", "-i", "testsrc2=s=1280x720:r=24:d=60,noise=alls=8:allf=t", ...VIDEO[video], ...(RATED.includes(video) ? ["-preset", "ultrafast", "-b:v", "2M", "-maxrate", "3M", "-bufsize", "4M"] : ["-q:v", "8"]), half])),
-      "-i", sound(audio, 60), "-map", "0", "-map", "1", "-c", "copy", ...(EXTRA[container] ?? []), path]));
-  return made(`looped-${from ? "small-" : ""}${video}-${audio}-${seconds}.${container}`, (path) => ffmpeg(["-stream_loop", "-1", "-i", minute, "-t", `${seconds}`, "-map", "0", "-c", "copy", ...(EXTRA[container] ?? []), path]));
+  const minute =
+    from ??
+    made(`minute-${video}-${audio}.${container}`, (path) =>
+      ffmpeg([
+        "-i",
+        made(`minute-${video}.${CARRIERS[video] ?? "mkv"}`, (half) =>
+          ffmpeg([
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=s=1280x720:r=24:d=60,noise=alls=8:allf=t",
+            ...VIDEO[video],
+            ...(RATED.includes(video) ? ["-preset", "ultrafast", "-b:v", "2M", "-maxrate", "3M", "-bufsize", "4M"] : ["-q:v", "8"]),
+            half,
+          ]),
+        ),
+        "-i",
+        sound(audio, 60),
+        "-map",
+        "0",
+        "-map",
+        "1",
+        "-c",
+        "copy",
+        ...(EXTRA[container] ?? []),
+        path,
+      ]),
+    );
+  return made(`looped-${from ? "small-" : ""}${video}-${audio}-${seconds}.${container}`, (path) =>
+    ffmpeg(["-stream_loop", "-1", "-i", minute, "-t", `${seconds}`, "-map", "0", "-c", "copy", ...(EXTRA[container] ?? []), path]),
+  );
 }
 
 /** A film with two audio tracks, of different codecs and pitches, and subtitles of two kinds. */
 export function manyTracks(length = 60) {
   const subtitles = made(`many-${length}.srt`, (path) => writeSrt(path, length));
   return made(`many-${length}.mkv`, (path) =>
-    ffmpeg(["-i", picture("h264", length), "-i", sound("ac3", length), "-i", sound("aac", length, 3000), "-i", subtitles, "-i", subtitles,
-      "-map", "0", "-map", "1", "-map", "2", "-map", "3", "-map", "4", "-c:v", "copy", "-c:a", "copy", "-c:s:0", "srt", "-c:s:1", "ass",
-      "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger", "-metadata:s:a:1", "title=Kommentar", path]));
+    ffmpeg([
+      "-i",
+      picture("h264", length),
+      "-i",
+      sound("ac3", length),
+      "-i",
+      sound("aac", length, 3000),
+      "-i",
+      subtitles,
+      "-i",
+      subtitles,
+      "-map",
+      "0",
+      "-map",
+      "1",
+      "-map",
+      "2",
+      "-map",
+      "3",
+      "-map",
+      "4",
+      "-c:v",
+      "copy",
+      "-c:a",
+      "copy",
+      "-c:s:0",
+      "srt",
+      "-c:s:1",
+      "ass",
+      "-metadata:s:a:0",
+      "language=eng",
+      "-metadata:s:a:1",
+      "language=ger",
+      "-metadata:s:a:1",
+      "title=Kommentar",
+      path,
+    ]),
+  );
 }
 
 function writeSrt(path, length) {
   const stamp = (s) => new Date(s * 1000).toISOString().slice(11, 23).replace(".", ",");
-  writeFileSync(path, Array.from({ length: length / 2 }, (_, i) => `${i + 1}\n${stamp(i * 2)} --> ${stamp(i * 2 + 7)}\nLine ${i + 1}\n`).join("\n"));
+  writeFileSync(
+    path,
+    Array.from({ length: length / 2 }, (_, i) => `${i + 1}\n${stamp(i * 2)} --> ${stamp(i * 2 + 7)}\nLine ${i + 1}\n`).join("\n"),
+  );
 }
 
 /** A film whose sound begins six seconds after its picture. */
 export function lateSound(audio) {
-  return made(`late-${audio}.mkv`, (path) => ffmpeg(["-i", picture("h264", LENGTH), "-itsoffset", "6", "-i", sound(audio, LENGTH), "-map", "0", "-map", "1", "-c", "copy", path]));
+  return made(`late-${audio}.mkv`, (path) =>
+    ffmpeg(["-i", picture("h264", LENGTH), "-itsoffset", "6", "-i", sound(audio, LENGTH), "-map", "0", "-map", "1", "-c", "copy", path]),
+  );
 }
 
 /** The first part of a film, cut anywhere. */

@@ -42,16 +42,31 @@ async function watch(speed, until) {
     const offsets = offsetsOf(state);
     all.push(...offsets);
     memories.push(await memory());
-    console.log([number(state.time), state.stalls, number(state.stalledMs), number(median(offsets)), state.beeps.length, number(memories.at(-1)), `${number(buffered / 2 ** 20)} (${number(appended / 2 ** 20)} appended)`].join(" | "));
+    console.log(
+      [
+        number(state.time),
+        state.stalls,
+        number(state.stalledMs),
+        number(median(offsets)),
+        state.beeps.length,
+        number(memories.at(-1)),
+        `${number(buffered / 2 ** 20)} (${number(appended / 2 ** 20)} appended)`,
+      ].join(" | "),
+    );
     await page.evaluate("trial.forget()");
     if (state.troubles.length > 0 || state.error || state.ended || state.time >= until || state.time === last) {
-      console.log([...state.troubles, state.error].filter(Boolean).join(" ") || (state.ended ? "It ended." : state.time >= until ? "That was all." : "It stands still."));
+      console.log(
+        [...state.troubles, state.error].filter(Boolean).join(" ") ||
+          (state.ended ? "It ended." : state.time >= until ? "That was all." : "It stands still."),
+      );
       break;
     }
     last = state.time;
   }
   if (all.length > 0) console.log(`A/V: ${number(Math.min(...all))} to ${number(Math.max(...all))} ms, median ${number(median(all))}.`);
-  console.log(`Memory: ${number(memories[0])} MB after ${EVERY_S} s, ${number(Math.max(...memories))} at most, ${number(memories.at(-1))} at the end.`);
+  console.log(
+    `Memory: ${number(memories[0])} MB after ${EVERY_S} s, ${number(Math.max(...memories))} at most, ${number(memories.at(-1))} at the end.`,
+  );
   await closePage(browser, page);
 }
 

@@ -16,10 +16,23 @@ try {
   const page = await browser.open(`${base}/`);
   await until("the page", () => page.evaluate("!!globalThis.trial"));
   browser.listeners.add((message) => {
-    if (message.method === "Runtime.consoleAPICalled" || message.method === "Runtime.exceptionThrown") console.log(JSON.stringify(message.params).slice(0, 600));
+    if (message.method === "Runtime.consoleAPICalled" || message.method === "Runtime.exceptionThrown")
+      console.log(JSON.stringify(message.params).slice(0, 600));
   });
-  const show = async () => console.log(JSON.stringify(await page.evaluate("trial.state()"), (key, value) => (key === "header" || key === "cues" && value.length > 6 ? `${value.length}` : value), 1).replace(/\n\s+/g, " "), await page.evaluate("trial.measure()"), "sent", sent.get(basename(path)));
-  await page.evaluate(`void trial.${way}(${JSON.stringify(`${base}/stream/${basename(path)}`)}).catch((error) => console.log(String(error)))`);
+  const show = async () =>
+    console.log(
+      JSON.stringify(
+        await page.evaluate("trial.state()"),
+        (key, value) => (key === "header" || (key === "cues" && value.length > 6) ? `${value.length}` : value),
+        1,
+      ).replace(/\n\s+/g, " "),
+      await page.evaluate("trial.measure()"),
+      "sent",
+      sent.get(basename(path)),
+    );
+  await page.evaluate(
+    `void trial.${way}(${JSON.stringify(`${base}/stream/${basename(path)}`)}).catch((error) => console.log(String(error)))`,
+  );
   await new Promise((resolve) => setTimeout(resolve, Number(seconds) * 1000));
   await show();
   for (const at of seeks) {

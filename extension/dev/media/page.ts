@@ -146,7 +146,14 @@ function drawn() {
   const top = stage.getBoundingClientRect().top;
   const lines = [...host.querySelectorAll<HTMLElement>("[data-cue]")].map((line) => {
     const rect = line.getBoundingClientRect();
-    return { text: line.innerText, place: line.parentElement!.dataset["place"], top: rect.top - top, bottom: rect.bottom - top, height: rect.height, italic: getComputedStyle(line.querySelector("span") ?? line).fontStyle };
+    return {
+      text: line.innerText,
+      place: line.parentElement!.dataset["place"],
+      top: rect.top - top,
+      bottom: rect.bottom - top,
+      height: rect.height,
+      italic: getComputedStyle(line.querySelector("span") ?? line).fontStyle,
+    };
   });
   return { lines, canvas: canvasDrawn(), time: video.currentTime, children: host.children.length };
 }
@@ -234,7 +241,15 @@ Object.assign(globalThis, {
     first,
     forget,
     speed: (rate: number) => (video.playbackRate = rate),
-    state: () => ({ ...state, error: video.error?.message, time: video.currentTime, ready: video.readyState, buffered: ranges(), ended: video.ended, cues: state.cues.map((cue) => ({ ...cue, data: new TextDecoder().decode(cue.data) })) }),
+    state: () => ({
+      ...state,
+      error: video.error?.message,
+      time: video.currentTime,
+      ready: video.readyState,
+      buffered: ranges(),
+      ended: video.ended,
+      cues: state.cues.map((cue) => ({ ...cue, data: new TextDecoder().decode(cue.data) })),
+    }),
     measure: () => playback?.measure(),
     audio: (track: number) => playback?.selectAudio(String(track)),
     destroy: () => playback?.destroy(),

@@ -17,8 +17,17 @@ const PLACE = 505;
 const LINE = "&rate=1048576&delay=50";
 
 const ways = [
-  ["h264-aac.mp4", "plain"], ["h264-aac.mkv", "plain"], ["h264-ac3.mkv", "mse"], ["h264-dts.mkv", "mse"], ["h264-eac3.mkv", "mse"], ["h264-ac3.mp4", "mse"], ["h264-aac.ts", "mse"], ["h264-ac3.ts", "mse"],
-  ["h264-truehd.mkv", "ffmpeg"], ["xvid-mp3.avi", "ffmpeg"], ["hevc-aac.mkv", "ffmpeg"],
+  ["h264-aac.mp4", "plain"],
+  ["h264-aac.mkv", "plain"],
+  ["h264-ac3.mkv", "mse"],
+  ["h264-dts.mkv", "mse"],
+  ["h264-eac3.mkv", "mse"],
+  ["h264-ac3.mp4", "mse"],
+  ["h264-aac.ts", "mse"],
+  ["h264-ac3.ts", "mse"],
+  ["h264-truehd.mkv", "ffmpeg"],
+  ["xvid-mp3.avi", "ffmpeg"],
+  ["hevc-aac.mkv", "ffmpeg"],
 ].filter(([name, way], index) => index === 0 || words.length === 0 || words.some((word) => `${name} ${way}`.includes(word)));
 
 const paths = new Map(ways.map(([name]) => [name, looped(...name.split(/[-.]/), SECONDS)]));
@@ -51,7 +60,14 @@ try {
   console.log("--- | --- | --- | --- | --- | --- | ---");
   for (const way of ways) {
     const here = of(way);
-    console.log([way[0], way[1], ...columns.map((column) => number(here[column])), columns.map((column) => number(here[column] / plain[column], 2)).join(" ")].join(" | "));
+    console.log(
+      [
+        way[0],
+        way[1],
+        ...columns.map((column) => number(here[column])),
+        columns.map((column) => number(here[column] / plain[column], 2)).join(" "),
+      ].join(" | "),
+    );
   }
 } finally {
   await browser.close();

@@ -22,7 +22,12 @@ export const scenes = {
       const back = pitches(await ask("trial.state()"));
       return [
         !before.every((pitch) => near(pitch, 1000, 120)) && `began with ${before}`,
-        !(pitches(after).length > 0 && pitches(after).slice(-1).every((pitch) => near(pitch, 3000, 250))) && `then ${pitches(after)}`,
+        !(
+          pitches(after).length > 0 &&
+          pitches(after)
+            .slice(-1)
+            .every((pitch) => near(pitch, 3000, 250))
+        ) && `then ${pitches(after)}`,
         !(back.length > 0 && back.slice(-1).every((pitch) => near(pitch, 1000, 120))) && `then ${back}`,
         !(after.time > 6.5) && `stands at ${after.time}`,
       ];
@@ -53,7 +58,11 @@ export const scenes = {
       await ask(`trial.mse("${url}", 33.5)`);
       await wait(3500);
       const state = await ask("trial.state()");
-      return [!(state.time > 34 && state.time < 38) && `stands at ${state.time}`, state.beeps.length === 0 && "silent", state.flashes.some(({ media }) => media < 33) && "showed the beginning"];
+      return [
+        !(state.time > 34 && state.time < 38) && `stands at ${state.time}`,
+        state.beeps.length === 0 && "silent",
+        state.flashes.some(({ media }) => media < 33) && "showed the beginning",
+      ];
     },
   },
   "twelve seeks in two seconds": {
@@ -71,16 +80,25 @@ export const scenes = {
       return [!(state.time > 23 && state.time < 26) && `stands at ${state.time}`, state.beeps.length === 0 && "silent", ...state.troubles];
     },
   },
-  ...Object.fromEntries(["ac3", "aac"].map((audio) => [`sound that begins six seconds late (${audio})`, {
-    film: () => lateSound(audio),
-    async play(ask, url) {
-      await ask(`trial.mse("${url}")`);
-      await wait(9000);
-      const state = await ask("trial.state()");
-      const first = state.beeps[0]?.media;
-      return [!(state.time > 7) && `stands at ${state.time}`, !(first !== undefined && near(first, 6, 0.2)) && `the first beep comes at ${first}`, ...state.troubles];
-    },
-  }])),
+  ...Object.fromEntries(
+    ["ac3", "aac"].map((audio) => [
+      `sound that begins six seconds late (${audio})`,
+      {
+        film: () => lateSound(audio),
+        async play(ask, url) {
+          await ask(`trial.mse("${url}")`);
+          await wait(9000);
+          const state = await ask("trial.state()");
+          const first = state.beeps[0]?.media;
+          return [
+            !(state.time > 7) && `stands at ${state.time}`,
+            !(first !== undefined && near(first, 6, 0.2)) && `the first beep comes at ${first}`,
+            ...state.troubles,
+          ];
+        },
+      },
+    ]),
+  ),
   "a film that breaks off": {
     film: () => cut(film("h264", "ac3", "mkv"), 0.3),
     async play(ask, url) {
@@ -100,7 +118,12 @@ export const scenes = {
       const ms = await ask("trial.seek(30.5)");
       await wait(2500);
       const state = await ask("trial.state()");
-      return [ms < 0 && "does not seek", !(state.time > 31.5) && `stands at ${state.time}`, state.beeps.length === 0 && "silent", ...state.troubles];
+      return [
+        ms < 0 && "does not seek",
+        !(state.time > 31.5) && `stands at ${state.time}`,
+        state.beeps.length === 0 && "silent",
+        ...state.troubles,
+      ];
     },
   },
   "destroyed while it plays": {

@@ -22,7 +22,11 @@ const TYPES = { js: "text/javascript", wasm: "application/wasm" };
 /** Bundles the worker and the page as the extension would. Gives the files with their gzipped sizes. */
 export async function bundle(out) {
   const { metafile } = await build({
-    entryPoints: { worker: join(here, "../../src/media/worker.ts"), page: join(here, "page.ts"), "jassub/worker": join(here, "../../src/player/subtitles/ass_worker.ts") },
+    entryPoints: {
+      worker: join(here, "../../src/media/worker.ts"),
+      page: join(here, "page.ts"),
+      "jassub/worker": join(here, "../../src/player/subtitles/ass_worker.ts"),
+    },
     outdir: out,
     bundle: true,
     splitting: true,
@@ -78,9 +82,14 @@ export function serve(scripts, films, daemon) {
         for (const key of ["rate", "delay"]) if (url.searchParams.has(key)) source.searchParams.set(key, url.searchParams.get(key));
         return convert(url, source.href, response);
       }
-      if (name === "") return response.writeHead(200, { "Content-Type": "text/html", ...POLICY }).end('<!doctype html><video id="video" width="640"></video><script type="module" src="page.js"></script>');
+      if (name === "")
+        return response
+          .writeHead(200, { "Content-Type": "text/html", ...POLICY })
+          .end('<!doctype html><video id="video" width="640"></video><script type="module" src="page.js"></script>');
       const script = await readFile(join(scripts, name));
-      response.writeHead(200, { "Content-Type": TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream", ...POLICY }).end(script);
+      response
+        .writeHead(200, { "Content-Type": TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream", ...POLICY })
+        .end(script);
     } catch {
       response.writeHead(404).end();
     }
@@ -92,7 +101,11 @@ export function serve(scripts, films, daemon) {
     const part = Number(url.searchParams.get("part") ?? Infinity);
     const end = Math.min(told[2] ? Number(told[2]) : Infinity, total - 1, start + part - 1);
     if (start >= total) return response.writeHead(416, { "Content-Range": `bytes */${total}` }).end();
-    response.writeHead(206, { "Content-Type": "application/octet-stream", "Content-Range": `bytes ${start}-${end}/${total}`, "Content-Length": end - start + 1 });
+    response.writeHead(206, {
+      "Content-Type": "application/octet-stream",
+      "Content-Range": `bytes ${start}-${end}/${total}`,
+      "Content-Length": end - start + 1,
+    });
     const file = createReadStream(films.get(name), { start, end, highWaterMark: 16 << 10 });
     const rate = Number(url.searchParams.get("rate") ?? 0);
     const body = rate > 0 ? file.pipe(slowly(rate)) : file;

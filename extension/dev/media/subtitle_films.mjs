@@ -31,46 +31,119 @@ Style: Default,DejaVu Sans,48,&H0000FFFF,&H00FFFFFF,&H00000000,&H00000000,0,0,0,
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 `;
-const ass = (text) => head + numbers.map((i) => {
-  const times = `${clock(i * 4, ".").slice(1, 11)},${clock(i * 4 + 3, ".").slice(1, 11)}`;
-  const { x, y, width, height } = STYLED.box(i);
-  // Blue, in ASS's order of bytes.
-  return `Dialogue: 0,${times},Default,,0,0,0,,{\\an7\\pos(${x},${y})\\p1\\bord0\\shad0\\1c&HFF0000&}m 0 0 l ${width} 0 ${width} ${height} 0 ${height}\nDialogue: 1,${times},Default,,0,0,0,,${text(i)}\n`;
-}).join("");
+const ass = (text) =>
+  head +
+  numbers
+    .map((i) => {
+      const times = `${clock(i * 4, ".").slice(1, 11)},${clock(i * 4 + 3, ".").slice(1, 11)}`;
+      const { x, y, width, height } = STYLED.box(i);
+      // Blue, in ASS's order of bytes.
+      return `Dialogue: 0,${times},Default,,0,0,0,,{\\an7\\pos(${x},${y})\\p1\\bord0\\shad0\\1c&HFF0000&}m 0 0 l ${width} 0 ${width} ${height} 0 ${height}\nDialogue: 1,${times},Default,,0,0,0,,${text(i)}\n`;
+    })
+    .join("");
 
 /** Where the boxes of PGS lie on an HD plane: red and green in turn. */
 export const PICTURES = { width: 1920, height: 1080, box: (i) => ({ x: 200 + (i % 5) * 300, y: 900, width: 280, height: 80 }) };
 const RED = [63, 240, 102, 255];
 const GREEN = [173, 26, 42, 255];
-const pictures = () => sup(PICTURES, numbers.map((i) => ({ start: i * 4, end: i * 4 + 3, ...PICTURES.box(i), colour: i % 2 ? GREEN : RED })));
+const pictures = () =>
+  sup(
+    PICTURES,
+    numbers.map((i) => ({ start: i * 4, end: i * 4 + 3, ...PICTURES.box(i), colour: i % 2 ? GREEN : RED })),
+  );
 
 const file = (name, content) => made(name, (path) => writeFileSync(path, content));
 const font = () => execFileSync("fc-match", ["-f", "%{file}", "DejaVu Sans"], { encoding: "utf8" });
 
 /** A Matroska film with an SRT, an ASS and a PGS track, and a font. */
 export function subtitled() {
-  const texts = [file("in.srt", lines()), file("in.ass", ass((i) => `Styled ${i}`)), file("in.sup", pictures())];
+  const texts = [
+    file("in.srt", lines()),
+    file(
+      "in.ass",
+      ass((i) => `Styled ${i}`),
+    ),
+    file("in.sup", pictures()),
+  ];
   return made(`subtitled-${LENGTH}.mkv`, (path) =>
-    execFileSync("ffmpeg", ["-v", "error", "-y", "-i", film("h264", "aac", "mkv", LENGTH), ...texts.flatMap((text) => ["-i", text]), "-map", "0", "-map", "1", "-map", "2", "-map", "3", "-c", "copy",
-      "-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=ger", "-metadata:s:s:1", "title=Signs", "-metadata:s:s:2", "language=fre",
-      "-attach", font(), "-metadata:s:t:0", "mimetype=font/ttf", path]));
+    execFileSync("ffmpeg", [
+      "-v",
+      "error",
+      "-y",
+      "-i",
+      film("h264", "aac", "mkv", LENGTH),
+      ...texts.flatMap((text) => ["-i", text]),
+      "-map",
+      "0",
+      "-map",
+      "1",
+      "-map",
+      "2",
+      "-map",
+      "3",
+      "-c",
+      "copy",
+      "-metadata:s:s:0",
+      "language=eng",
+      "-metadata:s:s:1",
+      "language=ger",
+      "-metadata:s:s:1",
+      "title=Signs",
+      "-metadata:s:s:2",
+      "language=fre",
+      "-attach",
+      font(),
+      "-metadata:s:t:0",
+      "mimetype=font/ttf",
+      path,
+    ]),
+  );
 }
 
 /** A film with a line that is shown from 1 s to 31 s, among short ones. */
 export function longLine() {
   const text = file("long-line.srt", `1\n00:00:01,000 --> 00:00:31,000\nLong\n\n${srt((i) => `Short ${i}`)}`);
-  return made("long-line.mkv", (path) => execFileSync("ffmpeg", ["-v", "error", "-y", "-i", film("h264", "aac", "mkv", LENGTH), "-i", text, "-map", "0", "-map", "1", "-c", "copy", path]));
+  return made("long-line.mkv", (path) =>
+    execFileSync("ffmpeg", [
+      "-v",
+      "error",
+      "-y",
+      "-i",
+      film("h264", "aac", "mkv", LENGTH),
+      "-i",
+      text,
+      "-map",
+      "0",
+      "-map",
+      "1",
+      "-c",
+      "copy",
+      path,
+    ]),
+  );
 }
 
 /** A film that the element plays by itself, and what lies beside it. */
 export const bare = () => film("h264", "aac", "mp4", LENGTH);
 /** Cyrillic letters in windows-1251, by their places in Unicode. */
-const windows1251 = (text) => Buffer.from([...text].map((letter) => (letter.charCodeAt(0) >= 0x410 ? letter.charCodeAt(0) - 0x350 : letter.charCodeAt(0))));
+const windows1251 = (text) =>
+  Buffer.from([...text].map((letter) => (letter.charCodeAt(0) >= 0x410 ? letter.charCodeAt(0) - 0x350 : letter.charCodeAt(0))));
 export const beside = () => [
   file("beside.ru.srt", windows1251(srt((i) => `Где мы находимся сегодня, ${i}? Я не знаю, когда мы вернёмся`.replace("ё", "е")))),
-  file("beside.en.vtt", `WEBVTT\n\n${srt((i) => `Voice ${i} &amp; <v Ann>Ann`).replaceAll(",", ".").replaceAll(/(-->.*)/g, "$1 line:0")}`),
-  file("beside.de.ass", ass((i) => `Beside ${i}`)),
-  file("beside.ka.ass", ass((i) => `გამარჯობა ${i}`)),
+  file(
+    "beside.en.vtt",
+    `WEBVTT\n\n${srt((i) => `Voice ${i} &amp; <v Ann>Ann`)
+      .replaceAll(",", ".")
+      .replaceAll(/(-->.*)/g, "$1 line:0")}`,
+  ),
+  file(
+    "beside.de.ass",
+    ass((i) => `Beside ${i}`),
+  ),
+  file(
+    "beside.ka.ass",
+    ass((i) => `გამარჯობა ${i}`),
+  ),
   file("beside.fr.sup", pictures()),
   file("beside.es.sub", "{1}{1}25\n{0}{75}Uno\n"),
   file("beside.it.srt", "<html><body>Not found</body></html>"),

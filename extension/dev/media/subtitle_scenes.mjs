@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { until } from "../../scripts/chromium.mjs";
 
 const near = (value, wanted, by) => Math.abs(value - wanted) <= by;
-const like = (colour, wanted) => colour !== undefined && colour.every((value, index) => near(value, wanted[index], 24));
+const like = (colour, wanted) => colour?.every((value, index) => near(value, wanted[index], 24));
 const BLUE = [0, 0, 255, 255];
 const RED = [255, 0, 0, 255];
 const GREEN = [0, 255, 0, 255];
@@ -17,12 +17,19 @@ async function settled(ask, holds) {
   return drawn;
 }
 const texts = ({ lines }) => lines.map(({ text }) => text);
-const shows = (...wanted) => (drawn) => texts(drawn).join("|") === wanted.join("|");
+const shows =
+  (...wanted) =>
+  (drawn) =>
+    texts(drawn).join("|") === wanted.join("|");
 /** The colour in the middle of a box of a plane, once it is as wanted. */
 async function painted(ask, plane, number, wanted) {
   const { x, y, width, height } = plane.box(number);
   let colour;
-  await until("a colour", async () => like((colour = await ask(`trial.colour(${(x + width / 2) / plane.width}, ${(y + height / 2) / plane.height})`)), wanted), 5000).catch(() => {});
+  await until(
+    "a colour",
+    async () => like((colour = await ask(`trial.colour(${(x + width / 2) / plane.width}, ${(y + height / 2) / plane.height})`)), wanted),
+    5000,
+  ).catch(() => {});
   return !like(colour, wanted) && `box ${number} is ${colour}, not ${wanted}`;
 }
 const differs = (what, got, holds) => !holds && `${what}: ${JSON.stringify(got)}`;
@@ -120,7 +127,11 @@ export const scenes = {
       return [
         ...fails,
         // The box is at the left above, the text in the middle below.
-        differs("box and text", text, text.canvas?.box.bottom > text.canvas?.height * 0.85 && near(text.canvas?.box.left / text.canvas?.width, 100 / 1280, 0.01)),
+        differs(
+          "box and text",
+          text,
+          text.canvas?.box.bottom > text.canvas?.height * 0.85 && near(text.canvas?.box.left / text.canvas?.width, 100 / 1280, 0.01),
+        ),
         differs("between", between, between.canvas?.opaque === 0),
         differs("lines instead", lines, lines.lines.length === 1 && lines.canvas === undefined),
         differs("gone", gone, gone.children === 0),
@@ -152,9 +163,18 @@ export const scenes = {
       const { x, y, width, height } = PICTURES.box(0);
       return [
         ...fails,
-        differs("the box", first.canvas, JSON.stringify(first.canvas?.box) === JSON.stringify({ left: x, top: y, right: x + width, bottom: y + height }) && first.canvas.opaque === width * height),
+        differs(
+          "the box",
+          first.canvas,
+          JSON.stringify(first.canvas?.box) === JSON.stringify({ left: x, top: y, right: x + width, bottom: y + height }) &&
+            first.canvas.opaque === width * height,
+        ),
         differs("between", between.canvas, between.canvas?.opaque === 0),
-        differs("larger", large.canvas, near(large.canvas?.box.right - large.canvas?.box.left, 420, 3) && near(large.canvas?.box.bottom, 980, 2)),
+        differs(
+          "larger",
+          large.canvas,
+          near(large.canvas?.box.right - large.canvas?.box.left, 420, 3) && near(large.canvas?.box.bottom, 980, 2),
+        ),
       ];
     },
   },
@@ -163,7 +183,10 @@ export const scenes = {
     beside,
     async play(ask, url, shoot) {
       const base = new URL(url).origin;
-      const files = [...beside().map((path) => ({ url: `${base}/${basename(path)}`, name: basename(path) })), { url: `${base}/nowhere.pl.srt`, name: "nowhere.pl.srt" }];
+      const files = [
+        ...beside().map((path) => ({ url: `${base}/${basename(path)}`, name: basename(path) })),
+        { url: `${base}/nowhere.pl.srt`, name: "nowhere.pl.srt" },
+      ];
       await ask(`trial.titled(${JSON.stringify(files)})`);
       await ask(`trial.plain("${url}")`);
       await ask("trial.pause()");
@@ -172,7 +195,11 @@ export const scenes = {
       const choose = (name) => ask(`subtitles.select("beside/${name}")`);
       const trouble = async (name) => {
         await choose(name);
-        await until("trouble", () => ask(`subtitles.tracks.some(({ id, state }) => id === "beside/${name}" && state === "failed")`), 5000).catch(() => {});
+        await until(
+          "trouble",
+          () => ask(`subtitles.tracks.some(({ id, state }) => id === "beside/${name}" && state === "failed")`),
+          5000,
+        ).catch(() => {});
         return ask(`subtitles.tracks.find(({ id }) => id === "beside/${name}").trouble ?? ""`);
       };
       await choose("beside.ru.srt");
@@ -200,7 +227,11 @@ export const scenes = {
         differs("Russian", russian, texts(russian)[0]?.startsWith("Где мы находимся сегодня, 5?")),
         differs("VTT", voice, shows("Voice 5 & Ann")(voice) && voice.lines[0].place === "8"),
         differs("Georgian", georgian, shows("გამარჯობა 5")(georgian) && georgian.canvas === undefined),
-        differs("troubles", troubles, /MicroDVD/.test(troubles[0]) && /no subtitles/.test(troubles[1]) && /can’t be read/.test(troubles[2])),
+        differs(
+          "troubles",
+          troubles,
+          /MicroDVD/.test(troubles[0]) && /no subtitles/.test(troubles[1]) && /can’t be read/.test(troubles[2]),
+        ),
         differs("after a seek", after, shows("Voice 7 & Ann")(after)),
         differs("the person's own", [own, mine], own.length === 0 && shows("Mine")(mine)),
       ];

@@ -21,33 +21,67 @@ function expected(audio, container) {
 }
 
 const worker = [
-  ...["h264", "vp9", "av1"].flatMap((video) => ["aac", "ac3", "eac3", "dts", "opus", "flac", "mp3", "pcm", "vorbis"].map((audio) => [video, audio, "mkv"])),
+  ...["h264", "vp9", "av1"].flatMap((video) =>
+    ["aac", "ac3", "eac3", "dts", "opus", "flac", "mp3", "pcm", "vorbis"].map((audio) => [video, audio, "mkv"]),
+  ),
   ...["h264", "vp9", "av1"].flatMap((video) => ["aac", "ac3", "eac3", "opus", "flac", "mp3"].map((audio) => [video, audio, "mp4"])),
   ...["vp9", "av1"].flatMap((video) => ["opus", "vorbis"].map((audio) => [video, audio, "webm"])),
   ...["aac", "ac3", "eac3", "dts", "mp3"].map((audio) => ["h264", audio, "ts"]),
 ].map((row) => [...row, "mse", expected(row[1], row[2])]);
 
 const converter = [
-  ["xvid", "mp3", "avi", "ffmpeg container"], ["wmv", "wma", "wmv", "ffmpeg container"], ["flv", "mp3", "flv", "ffmpeg container"], ["mpeg2", "mp2", "mpg", "ffmpeg container"], ["mpeg2", "ac3", "ts", "ffmpeg video_codec"],
-  ["hevc", "aac", "mkv", "ffmpeg video_codec"], ["hevc", "ac3", "mp4", "ffmpeg video_codec"], ["hevc", "aac", "ts", "ffmpeg video_codec"],
+  ["xvid", "mp3", "avi", "ffmpeg container"],
+  ["wmv", "wma", "wmv", "ffmpeg container"],
+  ["flv", "mp3", "flv", "ffmpeg container"],
+  ["mpeg2", "mp2", "mpg", "ffmpeg container"],
+  ["mpeg2", "ac3", "ts", "ffmpeg video_codec"],
+  ["hevc", "aac", "mkv", "ffmpeg video_codec"],
+  ["hevc", "ac3", "mp4", "ffmpeg video_codec"],
+  ["hevc", "aac", "ts", "ffmpeg video_codec"],
   // These pictures are copied.
-  ["h264", "truehd", "mkv", "ffmpeg audio_codec"], ["h264", "mp2", "ts", "ffmpeg audio_codec"],
+  ["h264", "truehd", "mkv", "ffmpeg audio_codec"],
+  ["h264", "mp2", "ts", "ffmpeg audio_codec"],
 ].map(([video, audio, container, verdict]) => [video, audio, container, "ffmpeg", verdict]);
 
-const SHORT = ["h264-ac3.mkv", "h264-dts.mkv", "av1-flac.mkv", "vp9-opus.webm", "h264-eac3.mp4", "h264-ac3.ts", "h264-aac.ts", "xvid-mp3.avi", "wmv-wma.wmv", "mpeg2-mp2.mpg", "mpeg2-ac3.ts", "hevc-aac.mkv", "hevc-ac3.mp4", "h264-truehd.mkv", "h264-mp2.ts"];
+const SHORT = [
+  "h264-ac3.mkv",
+  "h264-dts.mkv",
+  "av1-flac.mkv",
+  "vp9-opus.webm",
+  "h264-eac3.mp4",
+  "h264-ac3.ts",
+  "h264-aac.ts",
+  "xvid-mp3.avi",
+  "wmv-wma.wmv",
+  "mpeg2-mp2.mpg",
+  "mpeg2-ac3.ts",
+  "hevc-aac.mkv",
+  "hevc-ac3.mp4",
+  "h264-truehd.mkv",
+  "h264-mp2.ts",
+];
 
 const rows = [...worker, ...converter]
   .map(([video, audio, container, way, verdict]) => ({ video, audio, container, way, verdict, name: `${video}-${audio}.${container}` }))
-  .filter(({ name }) => (!isShort || SHORT.includes(name)) && (words.length === 0 || words.some((word) => name.replace(".", "-").includes(word))));
+  .filter(
+    ({ name }) => (!isShort || SHORT.includes(name)) && (words.length === 0 || words.some((word) => name.replace(".", "-").includes(word))),
+  );
 
 /** What the element plays alone, for comparison. FFmpeg's AAC is heard 20 ms late in any player, so it has its own. */
 const PLAIN = { aac: "h264-aac.mp4", opus: "h264-opus.mkv" };
 
 const plainRows = Object.values(PLAIN).map((name) => name.split(/[-.]/));
-const paths = new Map([...rows.map(({ video, audio, container }) => [video, audio, container]), ...plainRows].map(([video, audio, container]) => [`${video}-${audio}.${container}`, film(video, audio, container)]));
+const paths = new Map(
+  [...rows.map(({ video, audio, container }) => [video, audio, container]), ...plainRows].map(([video, audio, container]) => [
+    `${video}-${audio}.${container}`,
+    film(video, audio, container),
+  ]),
+);
 const scripts = join(SCRATCH, isShort ? "scripts-short" : "scripts");
 const sizes = await bundle(scripts);
-const daemon = process.argv.includes("--daemon") ? await startDaemon(new Map(rows.filter(({ way }) => way === "ffmpeg").map(({ name }) => [name, paths.get(name)]))) : undefined;
+const daemon = process.argv.includes("--daemon")
+  ? await startDaemon(new Map(rows.filter(({ way }) => way === "ffmpeg").map(({ name }) => [name, paths.get(name)])))
+  : undefined;
 const { server, sent, base } = await serve(scripts, paths, daemon);
 const browser = await launch({ args: ["--autoplay-policy=no-user-gesture-required"] });
 const stage = { browser, base, sent };
@@ -56,10 +90,26 @@ let failures = 0;
 
 try {
   const plain = { aac: await plainly(stage, PLAIN.aac), opus: await plainly(stage, PLAIN.opus) };
-  console.log("film | way | verdict | first frame ms | beeps (start, forwards, back) | Hz | A/V ms against plain | seeks ms | KB | looks | fails");
+  console.log(
+    "film | way | verdict | first frame ms | beeps (start, forwards, back) | Hz | A/V ms against plain | seeks ms | KB | looks | fails",
+  );
   console.log("--- | --- | --- | --- | --- | --- | --- | --- | --- | --- | ---");
   const line = (name, way, { verdict = "", first, beeps, pitch, sync, seeks, bytes = 0, looks = 1, fails = [] }) =>
-    console.log([name, way, verdict, number(first), beeps.join(" "), number(pitch), number(sync), seeks.map((ms) => number(ms)).join(" "), number(bytes / 1024), looks, fails.join(", ")].join(" | "));
+    console.log(
+      [
+        name,
+        way,
+        verdict,
+        number(first),
+        beeps.join(" "),
+        number(pitch),
+        number(sync),
+        seeks.map((ms) => number(ms)).join(" "),
+        number(bytes / 1024),
+        looks,
+        fails.join(", "),
+      ].join(" | "),
+    );
   for (const [codec, name] of Object.entries(PLAIN)) line(name, "plain", { ...plain[codec], sync: 0 });
   for (const row of rows) {
     // What ffmpeg makes is AAC.
@@ -68,8 +118,16 @@ try {
     failures += result.fails.length > 0 ? 1 : 0;
     line(row.name, row.way, result);
   }
-  if (!isShort) console.log("\ngzipped:", Object.entries(sizes).map(([file, { gzipped, from }]) => `${file} ${gzipped} (${from.split("/").slice(-3).join("/")})`).join(" · "));
-  console.log(`${rows.length} films in ${Math.round((Date.now() - began) / 1000)} s. ${failures === 0 ? "All cells hold." : `${failures} films fail.`}`);
+  if (!isShort)
+    console.log(
+      "\ngzipped:",
+      Object.entries(sizes)
+        .map(([file, { gzipped, from }]) => `${file} ${gzipped} (${from.split("/").slice(-3).join("/")})`)
+        .join(" · "),
+    );
+  console.log(
+    `${rows.length} films in ${Math.round((Date.now() - began) / 1000)} s. ${failures === 0 ? "All cells hold." : `${failures} films fail.`}`,
+  );
 } finally {
   await browser.close();
   server.close();

@@ -53,7 +53,12 @@ async function once({ browser, base, sent }, name, way) {
   return {
     verdict: states[0].verdict && `${states[0].verdict.path} ${states[0].verdict.reason}`,
     troubles: states.flatMap((state) => [...state.troubles, state.error]).filter(Boolean),
-    first: states[0].firstFrame, seeks, beeps: states.map((state) => state.beeps.length), pitch: median(pitches), offset: median(states.flatMap(offsetsOf)), bytes: sent.get(name),
+    first: states[0].firstFrame,
+    seeks,
+    beeps: states.map((state) => state.beeps.length),
+    pitch: median(pitches),
+    offset: median(states.flatMap(offsetsOf)),
+    bytes: sent.get(name),
     // How long it is may be known late.
     duration: states.at(-1).duration,
   };

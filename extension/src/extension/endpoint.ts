@@ -28,7 +28,8 @@ export async function requestEndpoint(call: (message: object) => Promise<unknown
 
 function readReply(reply: unknown): EndpointResult {
   const { type, port, token, version, message } = (typeof reply === "object" && reply !== null ? reply : {}) as Record<string, unknown>;
-  if (type === "endpoint" && isPort(port) && isText(token) && TOKEN.test(token) && isText(version)) return { kind: "endpoint", port, token, version };
+  if (type === "endpoint" && isPort(port) && isText(token) && TOKEN.test(token) && isText(version))
+    return { kind: "endpoint", port, token, version };
   if (type === "error" && isText(message)) return { kind: "host_error", message };
   return { kind: "host_error", message: "Its answer was not understood; is it of another version?" };
 }

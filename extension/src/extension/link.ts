@@ -9,9 +9,7 @@ import type { DownCause, LinkState } from "../model/link";
 import type { EndpointResult } from "./messages";
 
 /** What the engine says of its connection. */
-export type LinkEvent =
-  | { kind: "connected"; epoch: number }
-  | { kind: "disconnected"; code: number; reason: string };
+export type LinkEvent = { kind: "connected"; epoch: number } | { kind: "disconnected"; code: number; reason: string };
 
 /** What a link acts through. */
 export interface LinkActions {

@@ -15,7 +15,8 @@ export class FakeHost implements Host {
   followed: readonly TopicName[] = [];
   /** Everything that was asked, in its order. */
   readonly asked: (Intent | { kind: "retry" } | { kind: "take_over" } | { kind: "update" })[] = [];
-  answer: (intent: Intent) => IntentReply = (intent) => ("infoHash" in intent ? { kind: "done", infoHash: intent.infoHash, message: null } : { kind: "configured" });
+  answer: (intent: Intent) => IntentReply = (intent) =>
+    "infoHash" in intent ? { kind: "done", infoHash: intent.infoHash, message: null } : { kind: "configured" };
   shown: PiecesView | undefined;
   private readonly known = new Map<string, Known>();
   private readonly listeners = new Set<() => void>();

@@ -82,8 +82,17 @@ export class ServerHost implements Host {
       // A file's bytes travel as they are.
       const response =
         intent.kind === "add_torrent"
-          ? await this.call("/add?keep=1", { method: "POST", headers: { "content-type": "application/x-bittorrent" }, body: new Blob([new Uint8Array(intent.metainfo)]) })
-          : await this.call("/host/intents", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(intent), keepalive: intent.kind === "watched" || intent.kind === "choose" });
+          ? await this.call("/add?keep=1", {
+              method: "POST",
+              headers: { "content-type": "application/x-bittorrent" },
+              body: new Blob([new Uint8Array(intent.metainfo)]),
+            })
+          : await this.call("/host/intents", {
+              method: "POST",
+              headers: { "content-type": "application/json" },
+              body: JSON.stringify(intent),
+              keepalive: intent.kind === "watched" || intent.kind === "choose",
+            });
       const answer = (await response.json()) as IntentReply & { error?: string; infoHash?: string };
       if (!response.ok) return { kind: "failed", message: answer.error ?? `The server answered ${response.status}.` };
       return intent.kind === "add_torrent" ? { kind: "done", infoHash: answer.infoHash ?? "", message: null } : answer;
@@ -126,7 +135,8 @@ export class ServerHost implements Host {
     this.stream?.close();
     this.cancelReopening();
     let path = "/host/topics?";
-    for (const name of this.names.slice(0, MOST_TOPICS)) if (path.length + name.length < MOST_ADDRESS) path += `topic=${encodeURIComponent(name)}&`;
+    for (const name of this.names.slice(0, MOST_TOPICS))
+      if (path.length + name.length < MOST_ADDRESS) path += `topic=${encodeURIComponent(name)}&`;
     const stream = (this.stream = this.actions.open(this.address(path.slice(0, -1))));
     const isMine = () => this.stream === stream;
     stream.addEventListener("open", () => {
@@ -137,7 +147,8 @@ export class ServerHost implements Host {
     stream.addEventListener("error", () => {
       if (!isMine()) return;
       this.lose();
-      if (stream.readyState === CLOSED) this.cancelReopening = this.clock.after(backoff(this.refusals++, FIRST_DELAY_MS, MOST_DELAY_MS), () => this.reopen());
+      if (stream.readyState === CLOSED)
+        this.cancelReopening = this.clock.after(backoff(this.refusals++, FIRST_DELAY_MS, MOST_DELAY_MS), () => this.reopen());
     });
     stream.addEventListener("message", ({ data }) => isMine() && data !== undefined && this.take(JSON.parse(data) as TopicUpdate));
   }
@@ -166,7 +177,11 @@ export class ServerHost implements Host {
     this.link = { kind: "connecting" };
     this.cancelPatience();
     this.cancelPatience = this.clock.after(PATIENCE_MS, () =>
-      this.hear({ kind: "down", cause: "unreachable", message: "The server does not answer, or not to this address: the one that it prints when it starts holds its token." }),
+      this.hear({
+        kind: "down",
+        cause: "unreachable",
+        message: "The server does not answer, or not to this address: the one that it prints when it starts holds its token.",
+      }),
     );
     this.tell();
   }

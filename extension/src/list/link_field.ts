@@ -19,10 +19,10 @@ export function linkFieldView(words: string, actions: LinkFieldActions): Templat
     const form = event.currentTarget as HTMLFormElement;
     actions.submit((form.elements.namedItem("link") as HTMLInputElement).value);
   };
-  const escape = (event: KeyboardEvent) => {
+  const closeOnEscape = (event: KeyboardEvent) => {
     if (event.key === "Escape") actions.close();
   };
-  return html`<form class="link-field" data-testid="link-form" @submit=${submit} @keydown=${escape}>
+  return html`<form class="link-field" data-testid="link-form" @submit=${submit} @keydown=${closeOnEscape}>
     <label for="link">Magnet link, or address of a .torrent file</label>
     <div class="link-line">
       <input

@@ -22,7 +22,17 @@ import { linkFieldView } from "./link_field";
 import { broughtLink, offerToOpenMagnets } from "./magnet_handler";
 import { Newcomers } from "./newcomers";
 import type { PageActions } from "./page_view";
-import { broughtView, dropView, emptyView, engineNoticesView, headerView, loadingView, noticeView, notesView, removeDialogView } from "./page_view";
+import {
+  broughtView,
+  dropView,
+  emptyView,
+  engineNoticesView,
+  headerView,
+  loadingView,
+  noticeView,
+  notesView,
+  removeDialogView,
+} from "./page_view";
 import { SettingsDialog } from "./settings_dialog";
 import type { TorrentActions } from "./torrent_view";
 import { FILES_AT_FIRST, FILES_MORE, torrentView } from "./torrent_view";
@@ -65,7 +75,9 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
     },
     copyCommand: (command) => void copyText(command, command),
     dismiss: (id) => adder.dismiss(id),
-    dismissAll: () => adder.notes.filter((note) => note.kind === "failed").forEach((note) => adder.dismiss(note.id)),
+    dismissAll: () => {
+      for (const note of adder.notes.filter(({ kind }) => kind === "failed")) adder.dismiss(note.id);
+    },
   };
 
   const torrentActions: TorrentActions = {
@@ -156,8 +168,9 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
           ${linkField ? linkFieldView(linkWrong, { submit: submitLink, close: () => showLinkField(false) }) : nothing}
           ${offered ? broughtView(offered, decideOffered) : nothing}
           ${words.notice ? noticeView(words.notice, copied, pageActions) : nothing} ${engineNoticesView(here?.notices ?? [])} ${notesView(adder.notes, online, pageActions)}
-          ${torrents.length > 0
-            ? html`<ul class="torrents" aria-label="Torrents">
+          ${
+            torrents.length > 0
+              ? html`<ul class="torrents" aria-label="Torrents">
                 ${repeat(
                   torrents,
                   (torrent) => torrent.infoHash,
@@ -178,9 +191,10 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
                     ),
                 )}
               </ul>`
-            : settled
-              ? emptyView(pageActions)
-              : loadingView()}
+              : settled
+                ? emptyView(pageActions)
+                : loadingView()
+          }
         </main>
         ${dragging ? dropView() : nothing}`,
       root,
@@ -245,7 +259,10 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
       moveWords.delete(infoHash);
       void act({ kind: "remove", infoHash, deleteData });
     };
-    render(removeDialogView(torrent, remove, () => dialog.close()), dialog);
+    render(
+      removeDialogView(torrent, remove, () => dialog.close()),
+      dialog,
+    );
     dialog.showModal();
   }
 

@@ -57,8 +57,9 @@ export function noticeView(notice: LinkNotice, copied: string | undefined, actio
   return html`<section class="notice" data-testid="notice" aria-labelledby="notice-title">
     <h2 id="notice-title">${notice.title}</h2>
     <p>${notice.text}</p>
-    ${notice.commands.length > 0
-      ? html`<ul class="commands">
+    ${
+      notice.commands.length > 0
+        ? html`<ul class="commands">
           ${notice.commands.map(
             ({ label, command }) => html`<li>
               <span class="command-label">${label}</span>
@@ -75,7 +76,8 @@ export function noticeView(notice: LinkNotice, copied: string | undefined, actio
             </li>`,
           )}
         </ul>`
-      : nothing}
+        : nothing
+    }
     <button class="button" data-testid="notice-action" @click=${() => actions.noticeAction(notice.action.does)}>
       ${notice.action.label}
     </button>
@@ -114,12 +116,14 @@ export function notesView(notes: Note[], online: boolean, actions: PageActions):
   const pending = notes.length - failed.length;
   const more = failed.length - NOTES_SHOWN;
   return html`<div class="notes" role="status" aria-live="polite" data-testid="notes">
-    ${pending > 0
-      ? html`<p class="note" data-kind="pending">
+    ${
+      pending > 0
+        ? html`<p class="note" data-kind="pending">
           <span class="spinner" aria-hidden="true"></span>
           <span class="note-text">${pendingWords(notes, pending, online)}</span>
         </p>`
-      : nothing}
+        : nothing
+    }
     ${failed.slice(0, NOTES_SHOWN).map(
       (note) => html`<p class="note" data-kind="failed" data-testid="note">
         ${icons.warning}
@@ -127,12 +131,14 @@ export function notesView(notes: Note[], online: boolean, actions: PageActions):
         <button class="icon-button" aria-label="Dismiss" title="Dismiss" @click=${() => actions.dismiss(note.id)}>${icons.cross}</button>
       </p>`,
     )}
-    ${more > 0
-      ? html`<p class="note" data-kind="failed">
+    ${
+      more > 0
+        ? html`<p class="note" data-kind="failed">
           <span class="note-text">and ${more} more that could not be added.</span>
           <button class="quiet-button" @click=${() => actions.dismissAll()}>Dismiss all</button>
         </p>`
-      : nothing}
+        : nothing
+    }
   </div>`;
 }
 
@@ -177,9 +183,11 @@ export function removeDialogView(torrent: TorrentRow, remove: (deleteData: boole
   return html`<h2>Remove this torrent?</h2>
     <p class="dialog-name"><bdi>${torrent.name}</bdi></p>
     <p>
-      ${torrent.verified > 0
-        ? html`${size(torrent.verified)} of it is on your disk. Keep that, or delete it as well?`
-        : html`Nothing of it has been downloaded yet.`}
+      ${
+        torrent.verified > 0
+          ? html`${size(torrent.verified)} of it is on your disk. Keep that, or delete it as well?`
+          : html`Nothing of it has been downloaded yet.`
+      }
     </p>
     <div class="dialog-buttons">
       <button class="button" data-testid="remove-cancel" @click=${cancel}>Cancel</button>

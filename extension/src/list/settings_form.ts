@@ -103,7 +103,8 @@ function parseNumber(typed: string, unit: number, most: number): number | null |
   if (trimmed === "") return null;
   const whole = unit === 1;
   const example = whole ? "20" : "2.5";
-  if (!(whole ? /^\d{1,20}$/ : /^(\d{1,20}([.,]\d{0,20})?|[.,]\d{1,20})$/).test(trimmed)) return `“${trimmed}” is not a number such as ${example}.`;
+  if (!(whole ? /^\d{1,20}$/ : /^(\d{1,20}([.,]\d{0,20})?|[.,]\d{1,20})$/).test(trimmed))
+    return `“${trimmed}” is not a number such as ${example}.`;
   const value = Math.round(Number(trimmed.replace(",", ".")) * unit);
   return value <= most ? value : `${trimmed} is too much.`;
 }

@@ -16,6 +16,8 @@ export function reachWords({ listenPort, portMapping }: Pick<World, "listenPort"
   const { state, port, address, by, message } = portMapping;
   if (state === "asking") return { words: `${here}. The router is being asked to let them in.`, tone: "neutral" };
   if (state === "failed") return { words: `${here}, without a router’s help${message ? ` (${message})` : ""}.`, tone: "neutral" };
-  const there = address ? `${address.includes(":") ? `[${address}]` : address}:${port ?? listenPort}` : `port ${port ?? listenPort} of the router`;
+  const there = address
+    ? `${address.includes(":") ? `[${address}]` : address}:${port ?? listenPort}`
+    : `port ${port ?? listenPort} of the router`;
   return { words: `Others reach this computer at ${there}: let in by the router${by ? ` (${PROTOCOLS[by]})` : ""}.`, tone: "good" };
 }

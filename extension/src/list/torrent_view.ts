@@ -65,7 +65,12 @@ export interface TorrentUi {
 type Opened = TorrentRow & ContentsState;
 
 /** A torrent's entry in the list. Its contents are needed only while it is open. */
-export function torrentView(torrent: TorrentRow, contents: ContentsState | undefined, ui: TorrentUi, actions: TorrentActions): TemplateResult {
+export function torrentView(
+  torrent: TorrentRow,
+  contents: ContentsState | undefined,
+  ui: TorrentUi,
+  actions: TorrentActions,
+): TemplateResult {
   const { infoHash, name, state } = torrent;
   return html`<li class="torrent" data-testid="torrent" data-info-hash=${infoHash} data-state=${state} ?data-open=${ui.open}>
     <div class="torrent-row">
@@ -171,16 +176,20 @@ function openView(torrent: Opened, ui: TorrentUi, actions: TorrentActions): Temp
   const left = torrent.files.length - shown.length;
   return html`<div class="torrent-open">
     ${torrent.files.length > 1 ? chooseAllView(torrent, actions) : nothing}
-    ${shown.length > 0
-      ? html`<ul class="files" ?data-several=${torrent.files.length > 1} aria-label="Files">
+    ${
+      shown.length > 0
+        ? html`<ul class="files" ?data-several=${torrent.files.length > 1} aria-label="Files">
           ${shown.map((file) => fileView(torrent, file, ui, actions))}
         </ul>`
-      : nothing}
-    ${left > 0
-      ? html`<button class="quiet-button" data-testid="more-files" @click=${() => actions.moreFiles(torrent.infoHash)}>
+        : nothing
+    }
+    ${
+      left > 0
+        ? html`<button class="quiet-button" data-testid="more-files" @click=${() => actions.moreFiles(torrent.infoHash)}>
           Show ${count(Math.min(left, FILES_MORE), "more file", "more files")} of ${left.toLocaleString("en")}
         </button>`
-      : nothing}
+        : nothing
+    }
     ${detailsView(torrent, ui, actions)}
   </div>`;
 }
@@ -193,7 +202,10 @@ function chooseAllView(torrent: Opened, actions: TorrentActions): TemplateResult
     const box = event.currentTarget as HTMLInputElement;
     const priority = box.checked ? "normal" : "skip";
     const changed = torrent.files.filter((file) => isWanted(file) !== box.checked);
-    actions.want(torrent.infoHash, changed.map(({ index }) => ({ index, priority })));
+    actions.want(
+      torrent.infoHash,
+      changed.map(({ index }) => ({ index, priority })),
+    );
   };
   return html`<label class="choose-all">
     <input
@@ -288,7 +300,8 @@ function fileView(torrent: Opened, file: FileView, ui: TorrentUi, actions: Torre
 
 /** Whether a film was watched: a tick that a person can set and take away, and else how far it was watched. */
 function watchedView(torrent: Opened, file: FileView, name: string, actions: TorrentActions): TemplateResult {
-  const left = file.durationS !== null && file.positionS > 0 ? `, left at ${clockTime(file.positionS)} of ${clockTime(file.durationS)}` : "";
+  const left =
+    file.durationS !== null && file.positionS > 0 ? `, left at ${clockTime(file.positionS)} of ${clockTime(file.durationS)}` : "";
   const words = file.watched ? "Watched" : `Not watched yet${left}`;
   return html`<button
     class="icon-button file-watched"
@@ -344,10 +357,12 @@ function recheckView(torrent: Opened, ui: TorrentUi, actions: TorrentActions): T
     >
       ${checking ? "Stop checking" : "Check files again"}
     </button>
-    ${checking
-      ? html`<progress class="bar" data-testid="recheck-progress" aria-label="Checked" max="1" .value=${checkProgress}></progress>
+    ${
+      checking
+        ? html`<progress class="bar" data-testid="recheck-progress" aria-label="Checked" max="1" .value=${checkProgress}></progress>
           <span class="recheck-share">${percent(checkProgress, 1)}</span>`
-      : html`<span class="recheck-words">Hashes everything that lies on the disk, in case it was damaged.</span>`}
+        : html`<span class="recheck-words">Hashes everything that lies on the disk, in case it was damaged.</span>`
+    }
   </div>`;
 }
 
@@ -362,18 +377,22 @@ function moveView(torrent: Opened, ui: TorrentUi, actions: TorrentActions): Temp
   return html`<form class="peers" @submit=${submit}>
     <label for=${id}>Where it lies: a folder, and its name there</label>
     <div class="peers-line move-line">
-      ${ui.roots.length > 1
-        ? html`<select name="root" data-testid="move-root" aria-label="Download folder">
+      ${
+        ui.roots.length > 1
+          ? html`<select name="root" data-testid="move-root" aria-label="Download folder">
             ${ui.roots.map(({ key, label }) => html`<option value=${key} ?selected=${key === root}>${label}</option>`)}
           </select>`
-        : nothing}
+          : nothing
+      }
       <input id=${id} name="folder" data-testid="move-folder" type="text" .defaultValue=${folder.slice(0, -1)} placeholder="No folder" autocomplete="off" spellcheck="false" />
       <input name="name" data-testid="move-name" type="text" aria-label="Name" .defaultValue=${name} autocomplete="off" spellcheck="false" required />
       <button class="button" data-testid="move" ?disabled=${!ui.online || moveProgress !== null}>Move</button>
     </div>
-    ${moveProgress === null
-      ? html`<p class="peers-words" role="status">${ui.moveWords ?? ""}</p>`
-      : html`<progress class="bar" data-testid="move-progress" aria-label="Moved" max="1" .value=${moveProgress}></progress>`}
+    ${
+      moveProgress === null
+        ? html`<p class="peers-words" role="status">${ui.moveWords ?? ""}</p>`
+        : html`<progress class="bar" data-testid="move-progress" aria-label="Moved" max="1" .value=${moveProgress}></progress>`
+    }
   </form>`;
 }
 

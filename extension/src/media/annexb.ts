@@ -42,8 +42,10 @@ export function avcConfig(data: Uint8Array): Uint8Array<ArrayBuffer> | undefined
   const pps = units.find((unit) => (unit[0]! & 31) === PPS);
   if (!sps || !pps || sps.length > 0xffff || pps.length > 0xffff) return undefined;
   return joined([
-    Uint8Array.of(1, sps[1]!, sps[2]!, sps[3]!, 0xff, 0xe1, sps.length >> 8, sps.length & 255), sps,
-    Uint8Array.of(1, pps.length >> 8, pps.length & 255), pps,
+    Uint8Array.of(1, sps[1]!, sps[2]!, sps[3]!, 0xff, 0xe1, sps.length >> 8, sps.length & 255),
+    sps,
+    Uint8Array.of(1, pps.length >> 8, pps.length & 255),
+    pps,
   ]);
 }
 

@@ -153,7 +153,9 @@ export class Lane {
     if (!this.buffer.updating) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const done = new AbortController();
-      this.buffer.addEventListener("error", () => reject(new Trouble("unplayable", "the browser refused a fragment")), { signal: done.signal });
+      this.buffer.addEventListener("error", () => reject(new Trouble("unplayable", "the browser refused a fragment")), {
+        signal: done.signal,
+      });
       this.buffer.addEventListener(
         "updateend",
         () => {

@@ -3,10 +3,27 @@
 import type { Codec } from "./film";
 
 const MATROSKA: [RegExp, Codec][] = [
-  [/^V_MPEG4\/ISO\/AVC/, "h264"], [/^V_MPEGH\/ISO\/HEVC/, "hevc"], [/^V_VP8/, "vp8"], [/^V_VP9/, "vp9"], [/^V_AV1/, "av1"],
-  [/^V_MPEG[12]$/, "mpeg2"], [/^V_MPEG4\/ISO/, "mpeg4"], [/^A_AAC/, "aac"], [/^A_MPEG\/L3/, "mp3"], [/^A_MPEG\/L[12]/, "mp2"],
-  [/^A_AC3/, "ac3"], [/^A_EAC3/, "eac3"], [/^A_DTS/, "dts"], [/^A_TRUEHD|^A_MLP/, "truehd"], [/^A_OPUS/, "opus"], [/^A_VORBIS/, "vorbis"],
-  [/^A_FLAC/, "flac"], [/^A_PCM/, "pcm"], [/^S_TEXT\/(UTF8|ASCII|WEBVTT)/, "srt"], [/^S_(TEXT\/)?(ASS|SSA)/, "ass"], [/^S_HDMV\/PGS/, "pgs"],
+  [/^V_MPEG4\/ISO\/AVC/, "h264"],
+  [/^V_MPEGH\/ISO\/HEVC/, "hevc"],
+  [/^V_VP8/, "vp8"],
+  [/^V_VP9/, "vp9"],
+  [/^V_AV1/, "av1"],
+  [/^V_MPEG[12]$/, "mpeg2"],
+  [/^V_MPEG4\/ISO/, "mpeg4"],
+  [/^A_AAC/, "aac"],
+  [/^A_MPEG\/L3/, "mp3"],
+  [/^A_MPEG\/L[12]/, "mp2"],
+  [/^A_AC3/, "ac3"],
+  [/^A_EAC3/, "eac3"],
+  [/^A_DTS/, "dts"],
+  [/^A_TRUEHD|^A_MLP/, "truehd"],
+  [/^A_OPUS/, "opus"],
+  [/^A_VORBIS/, "vorbis"],
+  [/^A_FLAC/, "flac"],
+  [/^A_PCM/, "pcm"],
+  [/^S_TEXT\/(UTF8|ASCII|WEBVTT)/, "srt"],
+  [/^S_(TEXT\/)?(ASS|SSA)/, "ass"],
+  [/^S_HDMV\/PGS/, "pgs"],
 ];
 
 export function matroskaCodec(id: string): Codec {

@@ -2,7 +2,16 @@
 //
 // Each reading has an `Input` of its own over one shared block reader, so a cancelled reading leaves nothing behind.
 
-import { CustomSource, type EncodedPacket, EncodedPacketSink, Input, type InputAudioTrack, type InputVideoTrack, MP4, QTFF } from "mediabunny";
+import {
+  CustomSource,
+  type EncodedPacket,
+  EncodedPacketSink,
+  Input,
+  type InputAudioTrack,
+  type InputVideoTrack,
+  MP4,
+  QTFF,
+} from "mediabunny";
 import { lengthPrefixed, withoutAdts } from "./annexb";
 import type { BlockReader } from "./blocks";
 import { aacConfig, codecString, frameDuration } from "./codecs";
@@ -10,7 +19,21 @@ import type { Codec, Demuxed, Packet, Reading, Stream } from "./film";
 import type { Chapter, Font } from "./protocol";
 import { WRAP_S } from "./transport/packets";
 
-const CODECS: Record<string, Codec> = { avc: "h264", hevc: "hevc", vp8: "vp8", vp9: "vp9", av1: "av1", aac: "aac", mp3: "mp3", ac3: "ac3", eac3: "eac3", dts: "dts", opus: "opus", vorbis: "vorbis", flac: "flac" };
+const CODECS: Record<string, Codec> = {
+  avc: "h264",
+  hevc: "hevc",
+  vp8: "vp8",
+  vp9: "vp9",
+  av1: "av1",
+  aac: "aac",
+  mp3: "mp3",
+  ac3: "ac3",
+  eac3: "eac3",
+  dts: "dts",
+  opus: "opus",
+  vorbis: "vorbis",
+  flac: "flac",
+};
 const MOST_TRACKS = 64;
 
 /** Opens a file; without a track that could be read it is at least told whether that is for its encryption. */
@@ -72,7 +95,9 @@ class ContainerFile implements Demuxed {
     for (const track of [...tracks].sort((a, b) => Number(b.id === video) - Number(a.id === video))) {
       const sink = new EncodedPacketSink(track);
       const isVideo = track.id === video;
-      const packet = (pts <= 0 ? null : isVideo ? await sink.getKeyPacket(at, { verifyKeyPackets: false }) : await sink.getPacket(begin)) ?? (await sink.getFirstPacket());
+      const packet =
+        (pts <= 0 ? null : isVideo ? await sink.getKeyPacket(at, { verifyKeyPackets: false }) : await sink.getPacket(begin)) ??
+        (await sink.getFirstPacket());
       if (isVideo && packet) begin = Math.min(at, packet.timestamp);
       feeds.push({ sink, packet, stream: this.streams.find(({ id }) => id === track.id)!, reached: -Infinity });
     }
@@ -108,10 +133,24 @@ export async function describe(track: InputVideoTrack | InputAudioTrack): Promis
   const config = await track.getDecoderConfig().catch(() => null);
   const disposition = await track.getDisposition();
   const stream: Stream = {
-    id: track.id, type: track.isVideoTrack() ? "video" : "audio", codec: CODECS[name ?? ""] ?? (name?.startsWith("pcm-") ? "pcm" : "other"),
-    codecString: config?.codec ?? (await track.getCodecParameterString()) ?? name ?? "unknown", config: described(config?.description), width: 0, height: 0, sampleRate: 0, channels: 0, bitDepth: 0,
-    language: await track.getLanguageCode().then((code) => (code === "und" ? undefined : code)), title: (await track.getName()) ?? undefined,
-    isDefault: disposition.default, forced: disposition.forced, frameDuration: 0, annexB: false, encrypted: false, subtitle: undefined,
+    id: track.id,
+    type: track.isVideoTrack() ? "video" : "audio",
+    codec: CODECS[name ?? ""] ?? (name?.startsWith("pcm-") ? "pcm" : "other"),
+    codecString: config?.codec ?? (await track.getCodecParameterString()) ?? name ?? "unknown",
+    config: described(config?.description),
+    width: 0,
+    height: 0,
+    sampleRate: 0,
+    channels: 0,
+    bitDepth: 0,
+    language: await track.getLanguageCode().then((code) => (code === "und" ? undefined : code)),
+    title: (await track.getName()) ?? undefined,
+    isDefault: disposition.default,
+    forced: disposition.forced,
+    frameDuration: 0,
+    annexB: false,
+    encrypted: false,
+    subtitle: undefined,
   };
   if (track.isVideoTrack()) {
     stream.width = await track.getCodedWidth();
@@ -130,7 +169,9 @@ export async function describe(track: InputVideoTrack | InputAudioTrack): Promis
 
 function described(description: AllowSharedBufferSource | undefined): Uint8Array | undefined {
   if (description === undefined) return undefined;
-  return ArrayBuffer.isView(description) ? new Uint8Array(description.buffer, description.byteOffset, description.byteLength) : new Uint8Array(description);
+  return ArrayBuffer.isView(description)
+    ? new Uint8Array(description.buffer, description.byteOffset, description.byteLength)
+    : new Uint8Array(description);
 }
 
 /** An av1C from "av01.P.LLT.BB", for 4:2:0. */

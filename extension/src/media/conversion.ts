@@ -217,9 +217,11 @@ export class Conversion {
     const { duration = Infinity, video } = this.film;
     const start = Math.max(0, Math.min(this.frontier - BEFORE_S, duration - LAST_S));
     this.requests += 1;
-    const reply = await this.fetcher(convertUrl(this.url(), { start, video, audio: this.audio }), { signal, cache: "no-store" }).catch(() => {
-      throw new Passing(new Trouble("unreachable", "no answer from the daemon"));
-    });
+    const reply = await this.fetcher(convertUrl(this.url(), { start, video, audio: this.audio }), { signal, cache: "no-store" }).catch(
+      () => {
+        throw new Passing(new Trouble("unreachable", "no answer from the daemon"));
+      },
+    );
     if (!reply.ok || !reply.body) throw await refusal(reply);
     const body = reply.body.getReader();
     try {
@@ -270,7 +272,11 @@ export class Conversion {
     if (!times || !this.lane) return;
     const { origin } = this.film;
     const isFirst = this.frontier === this.from;
-    await this.lane.append(bytes, { start: times.start - origin, end: times.end - origin, key: times.key === undefined ? undefined : times.key - origin });
+    await this.lane.append(bytes, {
+      start: times.start - origin,
+      end: times.end - origin,
+      key: times.key === undefined ? undefined : times.key - origin,
+    });
     this.frontier = Math.max(this.frontier, times.end - origin);
     this.peak = Math.max(this.peak, this.lane.bytes);
     // Where the first picture comes later than the wanted place, the element would wait before it forever.
@@ -305,7 +311,8 @@ export class Conversion {
 /** What an answer without a film means; its body is a sentence for a person. */
 async function refusal(reply: Response): Promise<Error> {
   const words = (await reply.text().catch(() => "")).trim().slice(0, MOST_WORDS) || `The daemon answers ${reply.status}.`;
-  if (reply.status === 503 || reply.status === 429) return new Passing(new Trouble("busy", words), Math.min(Number(reply.headers.get("Retry-After")) || 0, 10) * 1000);
+  if (reply.status === 503 || reply.status === 429)
+    return new Passing(new Trouble("busy", words), Math.min(Number(reply.headers.get("Retry-After")) || 0, 10) * 1000);
   if (reply.status === 403 || reply.status === 404 || reply.status === 410) return new Trouble("gone", words);
   return new Trouble("converter", words);
 }

@@ -74,7 +74,10 @@ const MOST_FRAME = 1 << 20;
 
 class WasmDecoder implements SoundDecoder {
   private readonly context: number;
-  private readonly call: Record<"packet" | "decode" | "format" | "plane" | "channels" | "rate" | "count" | "close", (...values: (number | bigint)[]) => number>;
+  private readonly call: Record<
+    "packet" | "decode" | "format" | "plane" | "channels" | "rate" | "count" | "close",
+    (...values: (number | bigint)[]) => number
+  >;
 
   constructor(
     private readonly bridge: Bridge,
@@ -104,7 +107,9 @@ class WasmDecoder implements SoundDecoder {
     if (call.decode(context, BigInt(Math.round(pts))) < 0) return [];
     const format = call.format(context);
     const count = call.count(context);
-    const planes = Array.from({ length: Math.min(call.channels(context), 16) }, (_, index) => this.plane(call.plane(context, index), count, format));
+    const planes = Array.from({ length: Math.min(call.channels(context), 16) }, (_, index) =>
+      this.plane(call.plane(context, index), count, format),
+    );
     return planes.length === 0 ? [] : [{ planes, sampleRate: call.rate(context), pts }];
   }
 
@@ -136,7 +141,9 @@ class PcmDecoder implements SoundDecoder {
     const float = /FLOAT|f32|f64/.test(stream.codecString);
     if (float && bits === 32) this.read = (view, at) => view.getFloat32(at, little);
     else if (bits === 8) this.read = (view, at) => (view.getUint8(at) - 128) / 128;
-    else if (bits === 24) this.read = (view, at) => (little ? (view.getInt8(at + 2) << 16) | view.getUint16(at, true) : (view.getInt16(at) << 8) | view.getUint8(at + 2)) / 0x800000;
+    else if (bits === 24)
+      this.read = (view, at) =>
+        (little ? (view.getInt8(at + 2) << 16) | view.getUint16(at, true) : (view.getInt16(at) << 8) | view.getUint8(at + 2)) / 0x800000;
     else if (bits === 32) this.read = (view, at) => view.getInt32(at, little) / 0x80000000;
     else if (bits === 16) this.read = (view, at) => view.getInt16(at, little) / 0x8000;
     else throw new Error(`PCM of ${bits} bits`);
@@ -194,7 +201,8 @@ class BrowserDecoder implements SoundDecoder {
   async decode(data: Uint8Array, pts: number): Promise<Pcm[]> {
     if (this.failure) throw this.failure;
     this.decoder.decode(new EncodedAudioChunk({ type: "key", timestamp: pts, data: data as Uint8Array<ArrayBuffer> }));
-    if (this.decoder.decodeQueueSize > 16) await new Promise((resolve) => this.decoder.addEventListener("dequeue", resolve, { once: true }));
+    if (this.decoder.decodeQueueSize > 16)
+      await new Promise((resolve) => this.decoder.addEventListener("dequeue", resolve, { once: true }));
     return this.taken();
   }
 

@@ -3,9 +3,28 @@
 import type { Chapter, Container, Font, SubtitleFormat } from "./protocol";
 
 export type Codec =
-  | "h264" | "hevc" | "vp8" | "vp9" | "av1" | "mpeg2" | "mpeg4"
-  | "aac" | "mp3" | "mp2" | "ac3" | "eac3" | "dts" | "truehd" | "opus" | "vorbis" | "flac" | "pcm"
-  | "srt" | "ass" | "pgs" | "other";
+  | "h264"
+  | "hevc"
+  | "vp8"
+  | "vp9"
+  | "av1"
+  | "mpeg2"
+  | "mpeg4"
+  | "aac"
+  | "mp3"
+  | "mp2"
+  | "ac3"
+  | "eac3"
+  | "dts"
+  | "truehd"
+  | "opus"
+  | "vorbis"
+  | "flac"
+  | "pcm"
+  | "srt"
+  | "ass"
+  | "pgs"
+  | "other";
 
 /** A track as the container describes it. */
 export interface Stream {

@@ -36,7 +36,7 @@ function box(type: string, ...parts: Part[]): Uint8Array<ArrayBuffer> {
 const u16 = (value: number): number[] => [(value >>> 8) & 255, value & 255];
 const u24 = (value: number): number[] => [(value >>> 16) & 255, (value >>> 8) & 255, value & 255];
 const u32 = (value: number): number[] => [(value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
-const u64 = (value: number): number[] => [...u32(Math.floor(value / 2 ** 32)), ...u32(value % 2 ** 32 | 0)];
+const u64 = (value: number): number[] => [...u32(Math.floor(value / 2 ** 32)), ...u32((value % 2 ** 32) | 0)];
 const zeros = (count: number): number[] => new Array<number>(count).fill(0);
 const MATRIX = [...u32(0x10000), ...zeros(12), ...u32(0x10000), ...zeros(12), ...u32(0x40000000)];
 
@@ -46,7 +46,19 @@ export function initSegment(stream: Stream): Uint8Array<ArrayBuffer> {
   const name = [...(video ? "vide" : "soun")].map((char) => char.charCodeAt(0));
   const ftyp = box("ftyp", [...ascii("iso6"), ...u32(0), ...ascii("iso6"), ...ascii("mp41")]);
   const mvhd = box("mvhd", zeros(12), u32(TIMESCALE), u32(0), u32(0x10000), u16(0x100), zeros(10), MATRIX, zeros(24), u32(2));
-  const tkhd = box("tkhd", u32(7), zeros(8), u32(1), zeros(8), zeros(12), u16(video ? 0 : 0x100), zeros(2), MATRIX, u32(stream.width << 16), u32(stream.height << 16));
+  const tkhd = box(
+    "tkhd",
+    u32(7),
+    zeros(8),
+    u32(1),
+    zeros(8),
+    zeros(12),
+    u16(video ? 0 : 0x100),
+    zeros(2),
+    MATRIX,
+    u32(stream.width << 16),
+    u32(stream.height << 16),
+  );
   const mdhd = box("mdhd", zeros(12), u32(TIMESCALE), u32(0), u16(0x55c4), u16(0));
   const hdlr = box("hdlr", zeros(8), name, zeros(13));
   const header = video ? box("vmhd", u32(1), zeros(8)) : box("smhd", zeros(8));
@@ -54,7 +66,10 @@ export function initSegment(stream: Stream): Uint8Array<ArrayBuffer> {
   const stbl = box(
     "stbl",
     box("stsd", u32(0), u32(1), video ? videoEntry(stream) : audioEntry(stream)),
-    box("stts", zeros(8)), box("stsc", zeros(8)), box("stsz", zeros(12)), box("stco", zeros(8)),
+    box("stts", zeros(8)),
+    box("stsc", zeros(8)),
+    box("stsz", zeros(12)),
+    box("stco", zeros(8)),
   );
   const trak = box("trak", tkhd, box("mdia", mdhd, hdlr, box("minf", header, dinf, stbl)));
   const mvex = box("mvex", box("trex", u32(0), u32(1), u32(1), zeros(12)));
@@ -65,7 +80,20 @@ const ascii = (text: string): number[] => [...text].map((char) => char.charCodeA
 
 function videoEntry(stream: Stream): Uint8Array {
   const config = stream.config ?? new Uint8Array(0);
-  const head = [...zeros(6), ...u16(1), ...zeros(16), ...u16(stream.width), ...u16(stream.height), ...u32(0x480000), ...u32(0x480000), ...u32(0), ...u16(1), ...zeros(32), ...u16(0x18), ...u16(0xffff)];
+  const head = [
+    ...zeros(6),
+    ...u16(1),
+    ...zeros(16),
+    ...u16(stream.width),
+    ...u16(stream.height),
+    ...u32(0x480000),
+    ...u32(0x480000),
+    ...u32(0),
+    ...u16(1),
+    ...zeros(32),
+    ...u16(0x18),
+    ...u16(0xffff),
+  ];
   switch (stream.codec) {
     case "h264":
       return box("avc1", head, box("avcC", config));
@@ -89,7 +117,16 @@ function audioEntry(stream: Stream): Uint8Array {
   // Chrome compares the sample size with that in FLAC's own head.
   const bits = stream.codec === "flac" ? flacBits(config) : 16;
   // The rate is a 16.16 number; what does not fit is told by the codec's own configuration.
-  const head = [...zeros(6), ...u16(1), ...zeros(8), ...u16(stream.channels), ...u16(bits), ...zeros(4), ...u16(rate > 65535 ? 0 : rate), ...u16(0)];
+  const head = [
+    ...zeros(6),
+    ...u16(1),
+    ...zeros(8),
+    ...u16(stream.channels),
+    ...u16(bits),
+    ...zeros(4),
+    ...u16(rate > 65535 ? 0 : rate),
+    ...u16(0),
+  ];
   switch (stream.codec) {
     case "aac":
       return box("mp4a", head, esds(0x40, config));
@@ -119,7 +156,14 @@ function flacBits(config: Uint8Array): number {
 
 /** ISO/IEC 14496-1, 7.2.6.5. */
 function esds(objectType: number, config: Uint8Array): Uint8Array {
-  const sized = (tag: number, body: number[]): number[] => [tag, 0x80 | ((body.length >> 21) & 127), 0x80 | ((body.length >> 14) & 127), 0x80 | ((body.length >> 7) & 127), body.length & 127, ...body];
+  const sized = (tag: number, body: number[]): number[] => [
+    tag,
+    0x80 | ((body.length >> 21) & 127),
+    0x80 | ((body.length >> 14) & 127),
+    0x80 | ((body.length >> 7) & 127),
+    body.length & 127,
+    ...body,
+  ];
   const specific = config.length > 0 ? sized(5, [...config]) : [];
   const decoder = sized(4, [objectType, 0x15, ...u24(0), ...u32(0), ...u32(0), ...specific]);
   return box("esds", u32(0), sized(3, [...u16(1), 0, ...decoder, ...sized(6, [2])]));
@@ -129,7 +173,14 @@ function esds(objectType: number, config: Uint8Array): Uint8Array {
 function opusBox(head: Uint8Array, channels: number): number[] {
   if (head.length < 19) return [0, channels, ...u16(312), ...u32(48000), 0, 0, 0];
   const view = new DataView(head.buffer, head.byteOffset, head.length);
-  return [0, head[9]!, ...u16(view.getUint16(10, true)), ...u32(view.getUint32(12, true)), ...u16(view.getUint16(16, true)), ...head.subarray(18)];
+  return [
+    0,
+    head[9]!,
+    ...u16(view.getUint16(10, true)),
+    ...u32(view.getUint32(12, true)),
+    ...u16(view.getUint16(16, true)),
+    ...head.subarray(18),
+  ];
 }
 
 const KEY = 0x02000000;

@@ -31,9 +31,24 @@ export interface Inspected {
 const DECODED: ReadonlySet<Codec> = new Set<Codec>(["ac3", "eac3", "dts", "pcm", "vorbis", "mp3", "aac", "flac", "opus"]);
 
 const SIGNATURES: [string, Container][] = [
-  ["\x1a\x45\xdf\xa3", "matroska"], ["FLV\x01", "flv"], ["\x30\x26\xb2\x75", "asf"], ["\0\0\x01\xba", "mpegps"], ["\0\0\x01\xb3", "mpegps"], ["OggS", "ogg"], ["fLaC", "flac"], ["ID3", "mp3"],
+  ["\x1a\x45\xdf\xa3", "matroska"],
+  ["FLV\x01", "flv"],
+  ["\x30\x26\xb2\x75", "asf"],
+  ["\0\0\x01\xba", "mpegps"],
+  ["\0\0\x01\xb3", "mpegps"],
+  ["OggS", "ogg"],
+  ["fLaC", "flac"],
+  ["ID3", "mp3"],
   // Nothing is known of these but that ffmpeg reads them: RealMedia, Monkey's Audio, True Audio, WavPack, IVF, MXF, NUT, Windows recordings, AC-3, DTS.
-  [".RMF", "other"], ["MAC ", "other"], ["TTA1", "other"], ["wvpk", "other"], ["DKIF", "other"], ["\x06\x0e\x2b\x34", "other"], ["nut/", "other"], ["\xb7\xd8\x00\x20", "other"], ["\x0b\x77", "other"],
+  [".RMF", "other"],
+  ["MAC ", "other"],
+  ["TTA1", "other"],
+  ["wvpk", "other"],
+  ["DKIF", "other"],
+  ["\x06\x0e\x2b\x34", "other"],
+  ["nut/", "other"],
+  ["\xb7\xd8\x00\x20", "other"],
+  ["\x0b\x77", "other"],
   ["\x7f\xfe\x80\x01", "other"],
 ];
 /** Containers that an element plays without anybody's help, if it has the codecs. */
@@ -96,7 +111,13 @@ async function transport(source: RangeSource, blocks: BlockReader, capabilities:
   // Without its picture nothing of it is read here.
   const demuxed = !video || video.isRead ? await openTransport(source, blocks, head).catch(unreadable) : undefined;
   if (demuxed) return judged(demuxed, demuxed, capabilities);
-  const told = { container: "mpegts" as const, duration: undefined, origin: head.origin * 1e6, streams: head.streams.map(({ stream }) => stream), chapters: [] };
+  const told = {
+    container: "mpegts" as const,
+    duration: undefined,
+    origin: head.origin * 1e6,
+    streams: head.streams.map(({ stream }) => stream),
+    chapters: [],
+  };
   const inspected = judged(told, undefined, capabilities);
   const verdict: Verdict = inspected.verdict.path === "mse" ? { path: "ffmpeg", reason: "container" } : inspected.verdict;
   return { ...inspected, verdict, measure: () => measureTransport(source, head) };
@@ -122,11 +143,21 @@ function judged(opened: Opened, demuxed: Demuxed | undefined, capabilities: Capa
     container: opened.container,
     duration: opened.duration === undefined ? undefined : opened.duration / 1e6,
     origin: (opened.origin ?? 0) / 1e6,
-    video: streams.filter(({ type }) => type === "video").map((stream) => ({ id: stream.id, codec: stream.codecString, name: nameOf(stream), width: stream.width, height: stream.height })),
+    video: streams
+      .filter(({ type }) => type === "video")
+      .map((stream) => ({ id: stream.id, codec: stream.codecString, name: nameOf(stream), width: stream.width, height: stream.height })),
     audio: streams.filter(({ type }) => type === "audio").map((stream) => audioTrack(stream, capabilities)),
     subtitles: streams
       .filter(({ type }) => type === "subtitle")
-      .map(({ id, subtitle, language, title, isDefault, forced, config: header }) => ({ id, format: subtitle ?? "other", language, title, isDefault, forced, header })),
+      .map(({ id, subtitle, language, title, isDefault, forced, config: header }) => ({
+        id,
+        format: subtitle ?? "other",
+        language,
+        title,
+        isDefault,
+        forced,
+        header,
+      })),
     chapters: opened.chapters,
   };
   for (const track of film.audio) track.path = decide(opened, film, capabilities, track.id).path;
@@ -135,7 +166,19 @@ function judged(opened: Opened, demuxed: Demuxed | undefined, capabilities: Capa
 
 function audioTrack(stream: Stream, capabilities: Capabilities): AudioTrack {
   const { id, codecString: codec, channels, sampleRate, language, title, isDefault, forced } = stream;
-  return { id, codec, name: nameOf(stream), channels, sampleRate, language, title, isDefault, forced, sound: soundOf(stream, capabilities), path: "none" };
+  return {
+    id,
+    codec,
+    name: nameOf(stream),
+    channels,
+    sampleRate,
+    language,
+    title,
+    isDefault,
+    forced,
+    sound: soundOf(stream, capabilities),
+    path: "none",
+  };
 }
 
 /** How a track's sound comes into a source buffer. */
@@ -179,7 +222,9 @@ export function decide(opened: Pick<Demuxed, "container" | "streams">, film: Fil
   if (copyPictures && (audio.length === 0 || soundHere)) {
     const possible = film.audio.filter(({ sound }) => sound !== "impossible");
     const heard = possible.find(({ id }) => id === chosen?.id) ?? possible[0];
-    const transcoded = heard?.sound === "transcoded" && !audio.some((stream) => stream.id === heard.id && capabilities.element(elementType(container, stream)));
+    const transcoded =
+      heard?.sound === "transcoded" &&
+      !audio.some((stream) => stream.id === heard.id && capabilities.element(elementType(container, stream)));
     if (transcoded) return { path: "mse", reason: "sound_transcoded" };
     if (container === "mpegts") return { path: "mse", reason: "container" };
     return { path: "mse", reason: audio.length > 1 ? "tracks_to_choose" : "subtitles_inside" };
@@ -209,6 +254,7 @@ function elementType(container: Container, stream: Stream): string {
   if (stream.codec === "mp3") return "audio/mpeg";
   // Names of their own would be taken for types that exist.
   if (stream.codec === "mp2" || stream.codec === "other") return `${type}/none`;
-  if (stream.codec === "pcm") return container === "mp4" || container === "matroska" || container === "wav" ? 'audio/wav; codecs="1"' : "audio/none";
+  if (stream.codec === "pcm")
+    return container === "mp4" || container === "matroska" || container === "wav" ? 'audio/wav; codecs="1"' : "audio/none";
   return mseType(type, stream.codecString);
 }

@@ -36,7 +36,7 @@ const USUAL: readonly (readonly Role[])[] = [
 /** The layout that a frame's own head tells, if it has `count` channels. */
 export function rolesOf(codec: Codec, frame: Uint8Array, count: number): readonly Role[] {
   const told = codec === "dts" ? dts(frame) : codec === "ac3" || codec === "eac3" ? ac3(frame) : undefined;
-  return told?.length === count ? told : USUAL[count] ?? [...USUAL[8]!, ...new Array<Role>(Math.max(0, count - 8)).fill("LFE")];
+  return told?.length === count ? told : (USUAL[count] ?? [...USUAL[8]!, ...new Array<Role>(Math.max(0, count - 8)).fill("LFE")]);
 }
 
 function layout(centre: boolean, lfe: boolean, back: readonly Role[]): Role[] {

@@ -273,7 +273,8 @@ export class Playback {
     if (duration === undefined || this.ended) return;
     // A source tells its duration only while none of its buffers is at work.
     const seconds = Math.max(duration / 1e6, this.frontier() / 1e6);
-    const set = (lanes: Lane[]): Promise<void> => (lanes[0] ? lanes[0].exclusive(() => set(lanes.slice(1))) : Promise.resolve(this.setDuration(seconds)));
+    const set = (lanes: Lane[]): Promise<void> =>
+      lanes[0] ? lanes[0].exclusive(() => set(lanes.slice(1))) : Promise.resolve(this.setDuration(seconds));
     await set(this.lanes());
   }
 

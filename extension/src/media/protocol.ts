@@ -3,7 +3,21 @@
 // Times are seconds on the media element's time line. This file holds types only, so importing it costs nothing.
 
 /** What holds the streams. */
-export type Container = "matroska" | "webm" | "mp4" | "mpegts" | "avi" | "flv" | "asf" | "mpegps" | "ogg" | "flac" | "wav" | "mp3" | "aac" | "other";
+export type Container =
+  | "matroska"
+  | "webm"
+  | "mp4"
+  | "mpegts"
+  | "avi"
+  | "flv"
+  | "asf"
+  | "mpegps"
+  | "ogg"
+  | "flac"
+  | "wav"
+  | "mp3"
+  | "aac"
+  | "other";
 
 export interface VideoTrack {
   id: number;

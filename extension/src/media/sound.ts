@@ -133,7 +133,14 @@ export class SoundTrack {
     if (samples.length === 0) return;
     this.frontier = this.reached = to;
     this.clock.reset();
-    await this.describe({ ...this.stream, codec: "opus", codecString: "opus", channels: 2, sampleRate: 48_000, config: opusHead(2, PRE_SKIP) });
+    await this.describe({
+      ...this.stream,
+      codec: "opus",
+      codecString: "opus",
+      channels: 2,
+      sampleRate: 48_000,
+      config: opusHead(2, PRE_SKIP),
+    });
     await this.append(samples);
   }
 
@@ -172,7 +179,11 @@ export class SoundTrack {
   private async append(samples: Sample[]): Promise<void> {
     const first = samples[0]!;
     const last = samples.at(-1)!;
-    await this.lane.append(fragment(++this.sequence, samples), { start: first.pts / 1e6, end: (last.pts + last.duration) / 1e6, key: first.pts / 1e6 });
+    await this.lane.append(fragment(++this.sequence, samples), {
+      start: first.pts / 1e6,
+      end: (last.pts + last.duration) / 1e6,
+      key: first.pts / 1e6,
+    });
   }
 
   private async describe(stream: Stream): Promise<void> {

@@ -87,7 +87,7 @@ export const SILENCE_US = 20_000;
 /** An OpusHead (RFC 7845, 5.1). */
 export function opusHead(channels: number, preSkip: number, sampleRate = 48_000): Uint8Array<ArrayBuffer> {
   const head = new Uint8Array(19);
-  head.set([...("OpusHead")].map((char) => char.charCodeAt(0)));
+  head.set([..."OpusHead"].map((char) => char.charCodeAt(0)));
   const view = new DataView(head.buffer);
   head[8] = 1;
   head[9] = channels;
@@ -99,6 +99,7 @@ export function opusHead(channels: number, preSkip: number, sampleRate = 48_000)
 /** Packets of silence from `from` to `to` (µs), one after the other; the last one may count for less than it holds. */
 export function silence(from: number, to: number): Sample[] {
   const out: Sample[] = [];
-  for (let at = from; at < to; at += SILENCE_US) out.push({ dts: at, pts: at, duration: Math.min(SILENCE_US, to - at), key: true, data: SILENCE });
+  for (let at = from; at < to; at += SILENCE_US)
+    out.push({ dts: at, pts: at, duration: Math.min(SILENCE_US, to - at), key: true, data: SILENCE });
   return out;
 }

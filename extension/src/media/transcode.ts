@@ -40,7 +40,15 @@ export class Transcoder {
   /** What an init segment for the result has to say. */
   static target(stream: Stream): Stream {
     // Of one channel or two, packets say so themselves; what is announced has to be the same in both places that tell it.
-    return { ...stream, codec: "opus", codecString: "opus", sampleRate: 48_000, channels: 2, config: opusHead(2, PRE_SKIP), frameDuration: 20_000 };
+    return {
+      ...stream,
+      codec: "opus",
+      codecString: "opus",
+      sampleRate: 48_000,
+      channels: 2,
+      config: opusHead(2, PRE_SKIP),
+      frameDuration: 20_000,
+    };
   }
 
   /** Decodes and encodes one frame; gives what is ready. */
@@ -68,7 +76,8 @@ export class Transcoder {
     if (!first || first.length === 0 || !(sampleRate > 0)) return;
     // A mono frame in a stereo stream becomes stereo, so that the encoder need not change.
     if (mixed.length === 1) mixed.push(first);
-    if (this.encoder === undefined || mixed.length !== this.channels || sampleRate !== this.rate) await this.begin(mixed.length, sampleRate, pts);
+    if (this.encoder === undefined || mixed.length !== this.channels || sampleRate !== this.rate)
+      await this.begin(mixed.length, sampleRate, pts);
     const gap = pts - (this.start + this.fed);
     if (Math.abs(gap) > JITTER_US) {
       if (gap > 0 && gap <= FILLED_US) this.encode(mixed.map(() => new Float32Array(Math.round((gap / 1e6) * sampleRate))));
@@ -84,7 +93,14 @@ export class Transcoder {
     if (frames === 0) return;
     const data = new Float32Array(frames * planes.length);
     for (const [index, plane] of planes.entries()) data.set(plane, index * frames);
-    const audio = new AudioData({ format: "f32-planar", sampleRate: this.rate, numberOfFrames: frames, numberOfChannels: planes.length, timestamp: this.start + this.fed, data });
+    const audio = new AudioData({
+      format: "f32-planar",
+      sampleRate: this.rate,
+      numberOfFrames: frames,
+      numberOfChannels: planes.length,
+      timestamp: this.start + this.fed,
+      data,
+    });
     this.encoder!.encode(audio);
     audio.close();
     this.fed += (frames / this.rate) * 1e6;

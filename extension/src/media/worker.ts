@@ -107,14 +107,22 @@ async function play(at: number, audio: number | undefined): Promise<void> {
   const heard = demuxed.streams.filter((stream) => stream.type === "audio" && sound(stream) !== "impossible");
   const chosen = heard.find(({ id }) => id === audio) ?? heard.find(({ isDefault }) => isDefault) ?? heard[0];
   playback = new Playback(demuxed, media, (stream) => sound(stream) === "transcoded", {
-    cues: (cues) => post({ kind: "cues", cues }, cues.map((cue) => cue.data.buffer)),
+    cues: (cues) =>
+      post(
+        { kind: "cues", cues },
+        cues.map((cue) => cue.data.buffer),
+      ),
     begins: (begin) => post({ kind: "begins", at: begin }),
     duration: (duration) => post({ kind: "duration", duration }),
     audio: (track) => post({ kind: "audio", track }),
     trouble: fail,
   });
   playback.selectSubtitles(subtitles);
-  playback.start(demuxed.streams.find(({ type }) => type === "video"), chosen, at);
+  playback.start(
+    demuxed.streams.find(({ type }) => type === "video"),
+    chosen,
+    at,
+  );
   if (demuxed.duration !== undefined) post({ kind: "duration", duration: demuxed.duration / 1e6 });
 }
 
@@ -137,12 +145,18 @@ async function convert(at: number, audio: number | undefined): Promise<void> {
   const chosen = Math.max(0, asked >= 0 ? asked : film.audio.findIndex(({ isDefault }) => isDefault));
   const from = source;
   const { Conversion: Converted } = await import("./conversion");
-  conversion = new Converted(media, () => from.url, { duration: film.duration, origin: film.origin, video: converted(film, streams, mse) }, chosen, {
-    begins: (begin) => post({ kind: "begins", at: begin }),
-    duration: (duration) => post({ kind: "duration", duration }),
-    waiting,
-    trouble: fail,
-  });
+  conversion = new Converted(
+    media,
+    () => from.url,
+    { duration: film.duration, origin: film.origin, video: converted(film, streams, mse) },
+    chosen,
+    {
+      begins: (begin) => post({ kind: "begins", at: begin }),
+      duration: (duration) => post({ kind: "duration", duration }),
+      waiting,
+      trouble: fail,
+    },
+  );
   conversion.start(at);
   const track = film.audio[chosen]?.id;
   if (track !== undefined) post({ kind: "audio", track });

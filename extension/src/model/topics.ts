@@ -61,7 +61,12 @@ export function applied(known: Known | undefined, { from, revision, change }: To
 }
 
 /** The items in their new order, changed ones in place of the old. `undefined` when one is named that nobody has told. */
-function merged<T, K>(before: readonly T[], order: readonly K[] | null, changed: readonly T[], key: (item: T) => K): readonly T[] | undefined {
+function merged<T, K>(
+  before: readonly T[],
+  order: readonly K[] | null,
+  changed: readonly T[],
+  key: (item: T) => K,
+): readonly T[] | undefined {
   if (order === null && changed.length === 0) return before;
   const news = new Map(changed.map((item) => [key(item), item]));
   if (order === null) return before.map((item) => news.get(key(item)) ?? item);

@@ -22,7 +22,11 @@ export function subtitlesOf(choices: Choices): Preference | undefined {
     if (kept === "off") return "off";
     if (typeof kept !== "object" || kept === null) return undefined;
     const { language, forced, title } = kept as Record<string, unknown>;
-    return { language: typeof language === "string" ? language : undefined, forced: forced === true, title: typeof title === "string" ? title : undefined };
+    return {
+      language: typeof language === "string" ? language : undefined,
+      forced: forced === true,
+      title: typeof title === "string" ? title : undefined,
+    };
   } catch {
     return undefined;
   }
@@ -35,7 +39,10 @@ export function withAudio(choices: Choices, track: { language: string; label: st
 }
 
 /** Of these sound tracks the one that was chosen before; `undefined` for the film's own choice. */
-export function audioOf<T extends { language: string | undefined; title: string | undefined }>(choices: Choices, tracks: readonly T[]): T | undefined {
+export function audioOf<T extends { language: string | undefined; title: string | undefined }>(
+  choices: Choices,
+  tracks: readonly T[],
+): T | undefined {
   const name = choices["audio"];
   return name ? tracks.find(({ language, title }) => (language || title) === name) : undefined;
 }

@@ -99,7 +99,12 @@ export class Session {
   ) {
     const { video, clock, host, layer } = around;
     this.carrier = new Carrier(video, () => this.described());
-    this.source = new Source(this.carrier, clock, () => this.view.file?.path ?? "", () => around.changed());
+    this.source = new Source(
+      this.carrier,
+      clock,
+      () => this.view.file?.path ?? "",
+      () => around.changed(),
+    );
     this.captions = new Captions({
       video,
       layer,
@@ -286,7 +291,8 @@ export class Session {
       this.learn(film, verdict);
       // A film that is of another kind than its name says does not play by itself.
       const fails = this.around.video.error !== null || this.source.trouble !== undefined;
-      if (verdict.path === "mse" && (fails || verdict.reason === "sound_transcoded" || verdict.reason === "container")) await this.feed("mse");
+      if (verdict.path === "mse" && (fails || verdict.reason === "sound_transcoded" || verdict.reason === "container"))
+        await this.feed("mse");
       else if (verdict.path === "ffmpeg") await this.feed("ffmpeg");
       else return this.offerAudio(film);
       if (!this.isOver) this.source.reload();
@@ -342,7 +348,10 @@ export class Session {
     }
     const module = await import("./engines/mse").catch(() => undefined);
     if (!module || this.isOver) return;
-    const engine = new module.MseEngine(video, this.listener((film, verdict) => this.judge(engine, film, verdict)));
+    const engine = new module.MseEngine(
+      video,
+      this.listener((film, verdict) => this.judge(engine, film, verdict)),
+    );
     this.mse = engine;
     const adopted = this.adopt(engine);
     this.carrier.use(engine);
@@ -458,9 +467,8 @@ export class Session {
     });
     on("canplay", () => this.tryToPlay());
     on("error", () => this.source.handleError());
-    on(
-      "loadedmetadata waiting stalled playing pause seeking seeked ended error canplay progress timeupdate emptied",
-      () => this.around.changed(),
+    on("loadedmetadata waiting stalled playing pause seeking seeked ended error canplay progress timeupdate emptied", () =>
+      this.around.changed(),
     );
   }
 

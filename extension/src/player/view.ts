@@ -62,9 +62,11 @@ export function footView(foot: Foot, actions: PlayerActions): TemplateResult {
   return html`<div class="line">
       <p class="status" data-testid="player-status" data-tone=${status.tone} role="status">
         <span class="status-text">${status.text}</span>
-        ${action
-          ? html`<button class="button" data-testid="status-action" @click=${() => actions.act(action.does)}>${action.label}</button>`
-          : nothing}
+        ${
+          action
+            ? html`<button class="button" data-testid="status-action" @click=${() => actions.act(action.does)}>${action.label}</button>`
+            : nothing
+        }
       </p>
       ${torrent && file ? numbersView(torrent, file) : nothing}
     </div>

@@ -43,7 +43,10 @@ export function linkWords(link: PageLink): LinkWords {
         tone: "trouble",
         notice: {
           title: "JSTorrent was updated",
-          text: link.part === "page" ? "This page is older than the engine beside it." : "The engine is older than this page. What plays goes on after a moment.",
+          text:
+            link.part === "page"
+              ? "This page is older than the engine beside it."
+              : "The engine is older than this page. What plays goes on after a moment.",
           commands: [],
           action: { label: link.part === "page" ? "Reload the page" : "Restart the engine", does: "update" },
         },

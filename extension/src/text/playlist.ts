@@ -22,6 +22,9 @@ export function playlist(items: readonly PlaylistItem[]): string {
 
 /** A file name for it, by what is played: no character that a file system refuses. */
 export function playlistName(title: string): string {
-  const safe = title.replace(/\.\w{1,5}$/, "").replace(/[\\/:*?"<>|\s\u0000-\u001f]+/g, " ").trim();
+  const safe = title
+    .replace(/\.\w{1,5}$/, "")
+    .replace(/[\\/:*?"<>|\s\u0000-\u001f]+/g, " ")
+    .trim();
   return `${safe.slice(0, 100) || "film"}.m3u`;
 }

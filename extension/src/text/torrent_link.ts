@@ -24,7 +24,10 @@ export interface TorrentLink {
 /** Reads one link; words say why it is none. A bare info hash counts as the magnet link that it makes. */
 export function parseLink(typed: string): TorrentLink | { words: string } {
   // Links that were copied out of prose or mail bring angle brackets.
-  const text = typed.trim().replace(/^<(.*)>$/s, "$1").trim();
+  const text = typed
+    .trim()
+    .replace(/^<(.*)>$/s, "$1")
+    .trim();
   if (text === "") return { words: "Paste a magnet link, or the address of a .torrent file." };
   if (text.length > MAX_LINK_LENGTH) return { words: "This is too long to be a link." };
   if (INFO_HASH.test(text)) return magnet(`magnet:?xt=urn:btih:${text}`);
@@ -40,7 +43,10 @@ export function parseLink(typed: string): TorrentLink | { words: string } {
 
 /** The links of a text that is nothing but links, one a line; none if anything else is in it. */
 export function linksOf(text: string): string[] {
-  const lines = text.split(/[\r\n]+/).map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
+  const lines = text
+    .split(/[\r\n]+/)
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("#"));
   if (lines.length > MOST_LINKS) return [];
   return lines.every((line) => !("words" in parseLink(line))) ? lines : [];
 }

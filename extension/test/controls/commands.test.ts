@@ -5,12 +5,28 @@ import type { ControlsModel } from "../../src/player/controls/model";
 import { NO_FILM } from "../../src/player/controls/model";
 
 function scene(part: Partial<ControlsModel> = {}, durationS = 100) {
-  const video = { paused: true, volume: 0.5, muted: false, playbackRate: 1, defaultPlaybackRate: 1, play: vi.fn(async () => {}), pause: vi.fn() };
+  const video = {
+    paused: true,
+    volume: 0.5,
+    muted: false,
+    playbackRate: 1,
+    defaultPlaybackRate: 1,
+    play: vi.fn(async () => {}),
+    pause: vi.fn(),
+  };
   const port = { selectSubtitles: vi.fn(), selectAudio: vi.fn(), setSubtitleDelay: vi.fn(), next: vi.fn(), previous: vi.fn() };
   const seeker = { to: vi.fn(), by: vi.fn() };
   const flash = vi.fn();
   let model: ControlsModel = { ...NO_FILM, ...part };
-  const commands = new Commands({ video, port, seeker, notices: { show: flash, showSkip: () => {}, expect: () => {} }, frameLength: { seconds: 0.05 }, model: () => model, durationS: () => durationS } as unknown as CommandScene);
+  const commands = new Commands({
+    video,
+    port,
+    seeker,
+    notices: { show: flash, showSkip: () => {}, expect: () => {} },
+    frameLength: { seconds: 0.05 },
+    model: () => model,
+    durationS: () => durationS,
+  } as unknown as CommandScene);
   return { video, port, seeker, flash, commands, change: (more: Partial<ControlsModel>) => (model = { ...model, ...more }) };
 }
 

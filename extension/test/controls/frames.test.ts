@@ -14,7 +14,7 @@ test("the nearest picture is found, if it is near enough", () => {
 test("a full ring closes its oldest picture, and clearing closes all", () => {
   const frames = new Frames<ReturnType<typeof picture>>(2);
   const pictures = ["a", "b", "c"].map(picture);
-  pictures.forEach((one, index) => frames.add(index * 10, one));
+  for (const [index, one] of pictures.entries()) frames.add(index * 10, one);
   expect(pictures.map(({ close }) => close.mock.calls.length)).toEqual([1, 0, 0]);
   frames.clear();
   expect(pictures.map(({ close }) => close.mock.calls.length)).toEqual([1, 1, 1]);

@@ -18,28 +18,57 @@ function actions() {
   return { port, setRate: vi.fn(), chooseFiles: vi.fn(), perform: vi.fn() } satisfies MenuActions;
 }
 
-const subtitles = (selected: string | undefined, delayS = 0, size = 1) => ({ subtitles: { tracks: [english, german], selected, delayS, size } });
+const subtitles = (selected: string | undefined, delayS = 0, size = 1) => ({
+  subtitles: { tracks: [english, german], selected, delayS, size },
+});
 
 /** A menu in lines: `*` chosen, `-` not, `>` opens another, ` ` acts. */
 function check(name: MenuName, given: ReturnType<typeof scene>, lines: string[]): void {
   const menu = menuOf(name, undefined, given, actions());
-  const drawn = menu.groups.flatMap(({ items }) => items.map(({ label, value, checked, opens }) => `${opens ? ">" : checked === undefined ? " " : checked ? "*" : "-"}${label}${value ? `: ${value}` : ""}`));
+  const drawn = menu.groups.flatMap(({ items }) =>
+    items.map(
+      ({ label, value, checked, opens }) =>
+        `${opens ? ">" : checked === undefined ? " " : checked ? "*" : "-"}${label}${value ? `: ${value}` : ""}`,
+    ),
+  );
   expect(drawn).toEqual(lines);
 }
 
-test("subtitles that are off have neither delay nor size", () => check("subtitles", scene(subtitles(undefined)), ["*Off", "-English", "-German", " Add a file…"]));
+test("subtitles that are off have neither delay nor size", () =>
+  check("subtitles", scene(subtitles(undefined)), ["*Off", "-English", "-German", " Add a file…"]));
 test("subtitles that are on have both", () =>
-  check("subtitles", scene(subtitles("g")), ["-Off", "-English", "*German", " Add a file…", " Show subtitles earlier", " Show subtitles later", " Smaller subtitles", " Larger subtitles"]));
+  check("subtitles", scene(subtitles("g")), [
+    "-Off",
+    "-English",
+    "*German",
+    " Add a file…",
+    " Show subtitles earlier",
+    " Show subtitles later",
+    " Smaller subtitles",
+    " Larger subtitles",
+  ]));
 test("a film without subtitles takes files", () => check("subtitles", scene(), ["*Off", " Add a file…"]));
 test("the sound tracks", () => check("audio", scene({ audio: { tracks: [english, german], selected: "e" } }), ["*English", "-German"]));
 test("more holds what the row does not", () =>
-  check("more", scene({ ...subtitles("e"), audio: { tracks: [english, german], selected: "g" }, hasNext: true }, ["subtitles", "more"]), [">Sound track: German", ">Speed: Normal", " Picture-in-picture", " Next episode"]));
-test("one sound track is no choice", () => check("more", { ...scene({ audio: { tracks: [english], selected: "e" } }), canPictureInPicture: false }, [">Subtitles: Off", ">Speed: Normal"]));
+  check("more", scene({ ...subtitles("e"), audio: { tracks: [english, german], selected: "g" }, hasNext: true }, ["subtitles", "more"]), [
+    ">Sound track: German",
+    ">Speed: Normal",
+    " Picture-in-picture",
+    " Next episode",
+  ]));
+test("one sound track is no choice", () =>
+  check("more", { ...scene({ audio: { tracks: [english], selected: "e" } }), canPictureInPicture: false }, [
+    ">Subtitles: Off",
+    ">Speed: Normal",
+  ]));
 
 /** Presses an item of the subtitle menu. */
 function press(key: string, delayS: number, size: number) {
   const called = actions();
-  menuOf("subtitles", undefined, scene(subtitles("e", delayS, size)), called).groups.flatMap(({ items }) => items).find((item) => item.key === key)?.act?.();
+  menuOf("subtitles", undefined, scene(subtitles("e", delayS, size)), called)
+    .groups.flatMap(({ items }) => items)
+    .find((item) => item.key === key)
+    ?.act?.();
   return called;
 }
 
@@ -67,12 +96,24 @@ test("what is chosen is named, and nothing is where nothing is", () => {
 });
 
 test("speeds go up and down their list, and stop at its ends", () => {
-  expect([rateAfter(1, 1), rateAfter(1, -1), rateAfter(3, 1), rateAfter(0.25, -1), rateAfter(1.1, 1), rateAfter(1.1, -1)]).toEqual([1.25, 0.75, 3, 0.25, 1.25, 1]);
+  expect([rateAfter(1, 1), rateAfter(1, -1), rateAfter(3, 1), rateAfter(0.25, -1), rateAfter(1.1, 1), rateAfter(1.1, -1)]).toEqual([
+    1.25, 0.75, 3, 0.25, 1.25, 1,
+  ]);
 });
 
 test("arrows go round, letters find", () => {
   const labels = ["Off", "English", "German", "Estonian"];
-  const moves: [string, number][] = [["ArrowDown", 3], ["ArrowUp", 0], ["ArrowDown", -1], ["ArrowUp", -1], ["Home", 2], ["End", 0], ["e", 0], ["E", 1], ["g", 2]];
+  const moves: [string, number][] = [
+    ["ArrowDown", 3],
+    ["ArrowUp", 0],
+    ["ArrowDown", -1],
+    ["ArrowUp", -1],
+    ["Home", 2],
+    ["End", 0],
+    ["e", 0],
+    ["E", 1],
+    ["g", 2],
+  ];
   expect(moves.map(([key, from]) => focusAfter(key, from, labels))).toEqual([0, 3, 0, 3, 0, 3, 1, 3, 2]);
   expect(["x", "PageUp", " "].map((key) => focusAfter(key, 0, labels))).toEqual([undefined, undefined, undefined]);
   expect(focusAfter("ArrowDown", -1, [])).toBeUndefined();

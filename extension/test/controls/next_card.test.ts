@@ -5,7 +5,15 @@ import { FakeClock } from "../fake_clock";
 function scene() {
   const clock = new FakeClock();
   const said: (number | "done")[] = [];
-  return { clock, said, countdown: new Countdown(clock, (left) => said.push(left), () => said.push("done")) };
+  return {
+    clock,
+    said,
+    countdown: new Countdown(
+      clock,
+      (left) => said.push(left),
+      () => said.push("done"),
+    ),
+  };
 }
 
 test("every second is said, the first at once, and then it is done once", async () => {

@@ -93,7 +93,15 @@ const port = { play: vi.fn(), pause: vi.fn(), seekTo: vi.fn(), perform: vi.fn() 
 beforeEach(() => {
   handlers.clear();
   vi.clearAllMocks();
-  vi.stubGlobal("MediaMetadata", class { title: string; constructor({ title }: { title: string }) { this.title = title; } });
+  vi.stubGlobal(
+    "MediaMetadata",
+    class {
+      title: string;
+      constructor({ title }: { title: string }) {
+        this.title = title;
+      }
+    },
+  );
 });
 
 const panel = () => new SystemPanel(session as unknown as MediaSession, port);

@@ -24,9 +24,15 @@ export function served(bytes: Uint8Array, { chunk = 4096, part = Infinity }: { c
     asked.push(headers["Range"]!);
     signals.push(signal);
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers["Range"]!)!.map(Number) as [number, number, number];
-    if (from >= bytes.length) return Promise.resolve(new Response(null, { status: 416, headers: { "Content-Range": `bytes */${bytes.length}` } }));
+    if (from >= bytes.length)
+      return Promise.resolve(new Response(null, { status: 416, headers: { "Content-Range": `bytes */${bytes.length}` } }));
     const end = Math.min(to + 1, bytes.length, from + part);
-    return Promise.resolve(new Response(body(bytes.subarray(from, end), chunk, signal), { status: 206, headers: { "Content-Range": `bytes ${from}-${end - 1}/${bytes.length}` } }));
+    return Promise.resolve(
+      new Response(body(bytes.subarray(from, end), chunk, signal), {
+        status: 206,
+        headers: { "Content-Range": `bytes ${from}-${end - 1}/${bytes.length}` },
+      }),
+    );
   };
   return { source: new RangeSource("http://127.0.0.1/stream", fetcher, () => Promise.resolve()), asked, signals };
 }

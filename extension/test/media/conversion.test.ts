@@ -17,7 +17,9 @@ const until = async (what: string, ask: () => boolean) => {
 
 describe("addresses", () => {
   test("the film's key goes along, its part does not", () => {
-    expect(convertUrl("http://127.0.0.1:5/stream/ab12?key=k%2B1&part=1048576", { start: 12.3456, video: "copy", audio: 2 })).toBe("http://127.0.0.1:5/convert/ab12?key=k%2B1&start=12.346&video=copy&audio=2");
+    expect(convertUrl("http://127.0.0.1:5/stream/ab12?key=k%2B1&part=1048576", { start: 12.3456, video: "copy", audio: 2 })).toBe(
+      "http://127.0.0.1:5/convert/ab12?key=k%2B1&start=12.346&video=copy&audio=2",
+    );
   });
 });
 
@@ -73,7 +75,8 @@ function* film(start: number, seconds: number, size: number): Generator<Uint8Arr
     for (let at = 0; at < bytes.length; at += most) yield bytes.slice(at, at + most);
   };
   yield* sliced(initSegment(SOUND));
-  for (let at = Math.floor(start * 2) / 2; at < seconds; at += 0.5) yield* sliced(fragment(1 + at * 2, [{ dts: at * 1e6, pts: at * 1e6, duration: 500_000, key: true, data: new Uint8Array(size) }]));
+  for (let at = Math.floor(start * 2) / 2; at < seconds; at += 0.5)
+    yield* sliced(fragment(1 + at * 2, [{ dts: at * 1e6, pts: at * 1e6, duration: 500_000, key: true, data: new Uint8Array(size) }]));
 }
 
 interface Answer {
@@ -102,24 +105,43 @@ function play({ seconds = 200, size = 100, answers = [] as Answer[], at = 0, dur
     running.most = Math.max(running.most, running.now);
     const over = () => (running.now -= 1);
     signal.addEventListener("abort", over, { once: true });
-    return Promise.resolve(new Response(new ReadableStream({
-      pull(controller) {
-        if (signal.aborted) return controller.error(signal.reason);
-        if (from >= breaks) return controller.error(new TypeError("network error"));
-        const { done, value } = pieces.next();
-        if (done) return controller.close();
-        controller.enqueue(value);
-        pulled += value.length;
-        from += value.length;
-      },
-    }, { highWaterMark: 0 })));
+    return Promise.resolve(
+      new Response(
+        new ReadableStream(
+          {
+            pull(controller) {
+              if (signal.aborted) return controller.error(signal.reason);
+              if (from >= breaks) return controller.error(new TypeError("network error"));
+              const { done, value } = pieces.next();
+              if (done) return controller.close();
+              controller.enqueue(value);
+              pulled += value.length;
+              from += value.length;
+            },
+          },
+          { highWaterMark: 0 },
+        ),
+      ),
+    );
   };
   const media = new FakeSource();
   const heard = { begins: [] as number[], duration: [] as number[], troubles: [] as { trouble: string; detail: string }[], waited: 0 };
   let clock = 0;
-  const conversion = new Conversion(media, () => "http://127.0.0.1:1/stream/f?key=k", { duration, origin, video: "h264" }, 0, {
-    begins: (begin) => heard.begins.push(begin), duration: (value) => heard.duration.push(value), waiting: (now) => (heard.waited += now ? 1 : 0), trouble: (error) => heard.troubles.push(troubleOf(error)),
-  }, fetcher, (ms) => ((clock += ms), Promise.resolve()), () => clock);
+  const conversion = new Conversion(
+    media,
+    () => "http://127.0.0.1:1/stream/f?key=k",
+    { duration, origin, video: "h264" },
+    0,
+    {
+      begins: (begin) => heard.begins.push(begin),
+      duration: (value) => heard.duration.push(value),
+      waiting: (now) => (heard.waited += now ? 1 : 0),
+      trouble: (error) => heard.troubles.push(troubleOf(error)),
+    },
+    fetcher,
+    (ms) => ((clock += ms), Promise.resolve()),
+    () => clock,
+  );
   conversion.start(at);
   const ranges = () => media.buffers[0]?.ranges ?? [];
   return { conversion, media, asked, signals, heard, running, ranges, pulled: () => pulled, pass: (ms: number) => (clock += ms) };
@@ -204,16 +226,30 @@ describe("a conversion", () => {
     expect(asked.length).toBeLessThan(10);
   });
   test("the daemon's sentence is passed on", async () => {
-    const { heard } = play({ answers: [{ status: 501, body: "This film needs ffmpeg, which is not installed. Install it, for example with: sudo apt install ffmpeg\n" }] });
+    const { heard } = play({
+      answers: [
+        { status: 501, body: "This film needs ffmpeg, which is not installed. Install it, for example with: sudo apt install ffmpeg\n" },
+      ],
+    });
     await until("the trouble", () => heard.troubles.length > 0);
-    expect(heard.troubles).toEqual([{ trouble: "converter", detail: "This film needs ffmpeg, which is not installed. Install it, for example with: sudo apt install ffmpeg" }]);
+    expect(heard.troubles).toEqual([
+      {
+        trouble: "converter",
+        detail: "This film needs ffmpeg, which is not installed. Install it, for example with: sudo apt install ffmpeg",
+      },
+    ]);
   });
   test("a busy daemon, or one that is away, is asked again for a while", async () => {
-    const { media, heard } = play({ seconds: 5, answers: [{ status: 503, body: "Two films are being converted already: close one of them." }, { away: true }] });
+    const { media, heard } = play({
+      seconds: 5,
+      answers: [{ status: 503, body: "Two films are being converted already: close one of them." }, { away: true }],
+    });
     await until("the end", () => media.readyState === "ended");
     expect(heard.troubles).toEqual([]);
     expect(heard.waited).toBe(2);
-    const busy = play({ answers: Array.from({ length: 100 }, () => ({ status: 503, body: "Two films are being converted already: close one of them." })) });
+    const busy = play({
+      answers: Array.from({ length: 100 }, () => ({ status: 503, body: "Two films are being converted already: close one of them." })),
+    });
     await until("the trouble", () => busy.heard.troubles.length > 0);
     expect(busy.heard.troubles).toEqual([{ trouble: "busy", detail: "Two films are being converted already: close one of them." }]);
   });

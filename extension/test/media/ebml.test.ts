@@ -14,7 +14,11 @@ describe("numbers of variable length", () => {
     }
   });
   test("all ones mean an unknown size, in every length", () => {
-    for (let length = 1; length <= 8; length += 1) expect(vint(Uint8Array.from([2 ** (9 - length) - 1, ...new Array<number>(length - 1).fill(255)]), 0)).toEqual({ value: UNKNOWN, length });
+    for (let length = 1; length <= 8; length += 1)
+      expect(vint(Uint8Array.from([2 ** (9 - length) - 1, ...new Array<number>(length - 1).fill(255)]), 0)).toEqual({
+        value: UNKNOWN,
+        length,
+      });
   });
   test("a first byte of zero is no number", () => {
     expect(vint(new Uint8Array(9), 0)).toBe("invalid");
@@ -52,10 +56,13 @@ describe("lacing", () => {
   const head = (lacing: number) => [0x81, 0, 5, 0x80 | (lacing << 1)];
   const frames = (random: () => number, count: number, equal: boolean) => {
     const size = Math.floor(random() * 600);
-    return Array.from({ length: count }, () => Uint8Array.from({ length: equal ? size : Math.floor(random() * 600) }, () => Math.floor(random() * 256)));
+    return Array.from({ length: count }, () =>
+      Uint8Array.from({ length: equal ? size : Math.floor(random() * 600) }, () => Math.floor(random() * 256)),
+    );
   };
   const xiph = (sizes: number[]) => sizes.flatMap((size) => [...new Array<number>(Math.floor(size / 255)).fill(255), size % 255]);
-  const ebml = (sizes: number[]) => sizes.flatMap((size, index) => (index === 0 ? sizeBytes(size, 2) : sizeBytes(size - sizes[index - 1]! + 2 ** 13 - 1, 2)));
+  const ebml = (sizes: number[]) =>
+    sizes.flatMap((size, index) => (index === 0 ? sizeBytes(size, 2) : sizeBytes(size - sizes[index - 1]! + 2 ** 13 - 1, 2)));
 
   test("all three give back the frames that went in", () => {
     for (let seed = 1; seed <= 300; seed += 1) {

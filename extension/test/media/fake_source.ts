@@ -40,7 +40,9 @@ export class FakeBuffer extends EventTarget implements MediaBuffer {
     this.reopen();
     if (this.updating) throw new DOMException("still updating", "InvalidStateError");
     this.log.push(`remove ${start}-${end}`);
-    this.ranges = this.ranges.flatMap(([from, to]): [number, number][] => [[from, Math.min(to, start)] as [number, number], [Math.max(from, end), to] as [number, number]].filter(([a, b]) => b > a));
+    this.ranges = this.ranges.flatMap(([from, to]): [number, number][] =>
+      [[from, Math.min(to, start)] as [number, number], [Math.max(from, end), to] as [number, number]].filter(([a, b]) => b > a),
+    );
     this.held = this.ranges.length > 0 ? this.held / 2 : 0;
     this.update();
   }

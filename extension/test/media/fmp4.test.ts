@@ -11,8 +11,25 @@ import { all, chance, sample, served } from "./bytes";
 
 function stream(codec: Codec, type: "video" | "audio", more: Partial<Stream> = {}): Stream {
   return {
-    id: 1, type, codec, codecString: codecString(codec, more.config, codec), config: undefined, width: 320, height: 180, sampleRate: 48_000, channels: 2, bitDepth: 16,
-    language: undefined, title: undefined, isDefault: true, forced: false, frameDuration: 0, annexB: false, encrypted: false, subtitle: undefined, ...more,
+    id: 1,
+    type,
+    codec,
+    codecString: codecString(codec, more.config, codec),
+    config: undefined,
+    width: 320,
+    height: 180,
+    sampleRate: 48_000,
+    channels: 2,
+    bitDepth: 16,
+    language: undefined,
+    title: undefined,
+    isDefault: true,
+    forced: false,
+    frameDuration: 0,
+    annexB: false,
+    encrypted: false,
+    subtitle: undefined,
+    ...more,
   };
 }
 
@@ -33,7 +50,8 @@ function boxes(bytes: Uint8Array): Box[] {
   return out;
 }
 
-const child = (body: Uint8Array, ...path: string[]): Uint8Array => path.reduce((inside, type) => boxes(inside).find((box) => box.type === type)!.body, body);
+const child = (body: Uint8Array, ...path: string[]): Uint8Array =>
+  path.reduce((inside, type) => boxes(inside).find((box) => box.type === type)!.body, body);
 
 /** What a fragment says, read by the letters of the standard. */
 function read(bytes: Uint8Array): Sample[] {
@@ -46,7 +64,12 @@ function read(bytes: Uint8Array): Sample[] {
   let at = trun.getUint32(8);
   return Array.from({ length: trun.getUint32(4) }, (_, index) => {
     const entry = 12 + index * 16;
-    const [duration, size, flags, offset] = [trun.getUint32(entry), trun.getUint32(entry + 4), trun.getUint32(entry + 8), trun.getInt32(entry + 12)];
+    const [duration, size, flags, offset] = [
+      trun.getUint32(entry),
+      trun.getUint32(entry + 4),
+      trun.getUint32(entry + 8),
+      trun.getInt32(entry + 12),
+    ];
     const found = { dts, pts: dts + offset, duration, key: (flags & 0x10000) === 0, data: bytes.slice(at, at + size) };
     dts += duration;
     at += size;
@@ -61,7 +84,13 @@ describe("fragments", () => {
       let dts = Math.floor(random() * 2 ** 45);
       const samples = Array.from({ length: 1 + Math.floor(random() * 40) }, (): Sample => {
         const duration = 1 + Math.floor(random() * 100_000);
-        const made = { dts, pts: Math.max(0, dts + Math.floor((random() - 0.4) * 400_000)), duration, key: random() < 0.2, data: Uint8Array.from({ length: Math.floor(random() * 50) }, () => Math.floor(random() * 256)) };
+        const made = {
+          dts,
+          pts: Math.max(0, dts + Math.floor((random() - 0.4) * 400_000)),
+          duration,
+          key: random() < 0.2,
+          data: Uint8Array.from({ length: Math.floor(random() * 50) }, () => Math.floor(random() * 256)),
+        };
         dts += duration;
         return made;
       });
@@ -69,7 +98,10 @@ describe("fragments", () => {
     }
   });
   test("absurd times are cut to what fits, and the boxes stay whole", () => {
-    const samples: Sample[] = [{ dts: 5, pts: 2 ** 50, duration: 2 ** 40, key: true, data: new Uint8Array(3) }, { dts: 9, pts: -(2 ** 50), duration: -7, key: false, data: new Uint8Array(0) }];
+    const samples: Sample[] = [
+      { dts: 5, pts: 2 ** 50, duration: 2 ** 40, key: true, data: new Uint8Array(3) },
+      { dts: 9, pts: -(2 ** 50), duration: -7, key: false, data: new Uint8Array(0) },
+    ];
     const [first, second] = read(fragment(1, samples));
     expect(first).toMatchObject({ dts: 5, duration: 0xffffffff, pts: 5 + 0x7fffffff });
     expect(second!.duration).toBe(0);
@@ -85,7 +117,31 @@ describe("init segments", () => {
     }
   });
 
-  const flac = Uint8Array.from([0x66, 0x4c, 0x61, 0x43, 0x80, 0, 0, 34, 16, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0x0b, 0xb8, 0x03, 0x70, ...new Array<number>(20).fill(0)]);
+  const flac = Uint8Array.from([
+    0x66,
+    0x4c,
+    0x61,
+    0x43,
+    0x80,
+    0,
+    0,
+    34,
+    16,
+    0,
+    16,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0x0b,
+    0xb8,
+    0x03,
+    0x70,
+    ...new Array<number>(20).fill(0),
+  ]);
   const cases: [string, Stream][] = [
     ["avc1", stream("h264", "video", { config: Uint8Array.of(1, 100, 0, 12, 255, 225, 0, 1, 0x67, 1, 0, 1, 0x68) })],
     ["vp09", stream("vp9", "video")],
@@ -101,11 +157,21 @@ describe("init segments", () => {
     });
   }
   test("Opus heads change their byte order", () => {
-    const dOps = child(initSegment(stream("opus", "audio", { config: opusHead(2, 312) })), "moov", "trak", "mdia", "minf", "stbl", "stsd").subarray(8 + 8 + 28 + 8);
+    const dOps = child(
+      initSegment(stream("opus", "audio", { config: opusHead(2, 312) })),
+      "moov",
+      "trak",
+      "mdia",
+      "minf",
+      "stbl",
+      "stsd",
+    ).subarray(8 + 8 + 28 + 8);
     expect([...dOps]).toEqual([0, 2, 312 >> 8, 312 & 255, 0, 0, 0xbb, 0x80, 0, 0, 0]);
   });
   test("FLAC's sample size comes from its own head", () => {
-    const entry = child(initSegment(stream("flac", "audio", { config: flac })), "moov", "trak", "mdia", "minf", "stbl", "stsd").subarray(16);
+    const entry = child(initSegment(stream("flac", "audio", { config: flac })), "moov", "trak", "mdia", "minf", "stbl", "stsd").subarray(
+      16,
+    );
     expect((entry[18]! << 8) | entry[19]!).toBe(24);
   });
 });
@@ -117,12 +183,16 @@ test("a film that went through the reader and the writer is the same to another 
     const packets = await all(await file.read(1, undefined, new Set([track.id])));
     const clock = new PictureClock(track.type === "video" ? 5 : 0);
     const samples = [...packets.flatMap((packet) => clock.push(packet)), ...clock.flush()];
-    const parts = [initSegment(track), ...Array.from({ length: Math.ceil(samples.length / 7) }, (_, index) => fragment(index + 1, samples.slice(index * 7, index * 7 + 7)))];
+    const parts = [
+      initSegment(track),
+      ...Array.from({ length: Math.ceil(samples.length / 7) }, (_, index) => fragment(index + 1, samples.slice(index * 7, index * 7 + 7))),
+    ];
     const input = new Input({ source: new BufferSource(joined(parts)), formats: [MP4] });
     const [theirs] = await input.getTracks();
     const sink = new EncodedPacketSink(theirs!);
     const found: [number, number, boolean][] = [];
-    for (let packet = await sink.getFirstPacket(); packet; packet = await sink.getNextPacket(packet)) found.push([Math.round(packet.timestamp * 1e6), packet.data.length, packet.type === "key"]);
+    for (let packet = await sink.getFirstPacket(); packet; packet = await sink.getNextPacket(packet))
+      found.push([Math.round(packet.timestamp * 1e6), packet.data.length, packet.type === "key"]);
     expect(found).toEqual(packets.map(({ pts, data, key }) => [pts, data.length, key]));
     expect(await theirs!.getCodecParameterString()).toBe(track.codecString);
   }
@@ -146,7 +216,10 @@ describe("decoding times", () => {
       const clock = new PictureClock();
       const push = (index: number) => clock.push({ pts: index * 40_000, duration: undefined, key: index === 0, data: new Uint8Array(0) });
       const samples = [...order.flatMap(push), ...clock.flush()];
-      expect(samples.map(({ pts }) => pts / 40_000), `seed ${seed}`).toEqual(order);
+      expect(
+        samples.map(({ pts }) => pts / 40_000),
+        `seed ${seed}`,
+      ).toEqual(order);
       expect(samples.map(({ dts }) => dts / 40_000)).toEqual(order.toSorted((a, b) => a - b));
       for (const [index, { dts, duration }] of samples.slice(0, -1).entries()) expect(dts + duration).toBe(samples[index + 1]!.dts);
     }
@@ -155,7 +228,10 @@ describe("decoding times", () => {
     for (let seed = 1; seed <= 50; seed += 1) {
       const clock = new PictureClock(2);
       const order = film(chance(seed), 14);
-      const samples = [...order.flatMap((index) => clock.push({ pts: index * 40_000, duration: undefined, key: false, data: new Uint8Array(0) })), ...clock.flush()];
+      const samples = [
+        ...order.flatMap((index) => clock.push({ pts: index * 40_000, duration: undefined, key: false, data: new Uint8Array(0) })),
+        ...clock.flush(),
+      ];
       expect(samples).toHaveLength(order.length);
       for (const [index, { dts }] of samples.slice(1).entries()) expect(dts).toBeGreaterThan(samples[index]!.dts);
     }

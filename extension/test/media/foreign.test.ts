@@ -31,7 +31,11 @@ describe("heads tell codecs, tracks and lengths", () => {
   test("MP3 behind a tag", () => check(sample("head.mp3"), "mp3 | MP3 44100/1 | 20.0 s | native | plays_as_is"));
   test("FLAC", () => check(sample("head.flac"), "flac | FLAC 44100/1 | 20.0 s | native | plays_as_is"));
   test("AC-3 in WAV", () => check(sample("ac3.wav"), "wav | AC-3 44100/1 | 20.0 s | ffmpeg | audio_codec"));
-  test("PCM in WAV", () => check(new TextEncoder().encode("RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x02\0\0\x10\0\0\0\x40\0\0\x04\0\x10\0data\0\0\x02\0"), "wav | PCM 4096/2 | 8.0 s | native | plays_as_is"));
+  test("PCM in WAV", () =>
+    check(
+      new TextEncoder().encode("RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x02\0\0\x10\0\0\0\x40\0\0\x04\0\x10\0data\0\0\x02\0"),
+      "wav | PCM 4096/2 | 8.0 s | native | plays_as_is",
+    ));
   test("RealMedia, of which nothing is known", () => check(new TextEncoder().encode(".RMF\0\0\0\x12"), "other | ? | ffmpeg | container"));
   test("an MP4 that is encrypted", () => check(sample("locked.mp4"), "mp4 | ? | none | encrypted"));
 });
@@ -52,7 +56,26 @@ describe("a program stream's length stands at its end", () => {
   const pack = (seconds: number, id = 0xe0) => {
     const ticks = Math.round(seconds * 90_000) % 2 ** 33;
     const high = Math.floor(ticks / 2 ** 30);
-    return Uint8Array.of(0, 0, 1, id, 0, 12, 0x80, 0x80, 5, 0x21 | (high << 1), (ticks >> 22) & 255, ((ticks >> 14) & 254) | 1, (ticks >> 7) & 255, ((ticks << 1) & 254) | 1, 0, 0, 0, 0);
+    return Uint8Array.of(
+      0,
+      0,
+      1,
+      id,
+      0,
+      12,
+      0x80,
+      0x80,
+      5,
+      0x21 | (high << 1),
+      (ticks >> 22) & 255,
+      ((ticks >> 14) & 254) | 1,
+      (ticks >> 7) & 255,
+      ((ticks << 1) & 254) | 1,
+      0,
+      0,
+      0,
+      0,
+    );
   };
   test("from the first time to the last", async () => {
     const file = concat(pack(100.5), pack(101, 0xc0), new Uint8Array(50_000), pack(160.75), pack(160.5, 0xc0));
@@ -73,7 +96,8 @@ test("hostile bytes end, quickly and without an error of their own", async () =>
     const good = sample(name);
     for (let count = 0; count < 60; count += 1) {
       const bytes = good.slice(0, count % 3 === 0 ? Math.floor(random() * good.length) : good.length);
-      for (let flips = 0; flips < 1 + count / 4; flips += 1) bytes[12 + Math.floor(random() * Math.min(bytes.length, 600))] = count % 2 ? 255 : Math.floor(random() * 256);
+      for (let flips = 0; flips < 1 + count / 4; flips += 1)
+        bytes[12 + Math.floor(random() * Math.min(bytes.length, 600))] = count % 2 ? 255 : Math.floor(random() * 256);
       const { film } = await inspect(served(bytes).source, here);
       expect(film.video.length + film.audio.length).toBeLessThanOrEqual(64);
       expect(film.duration ?? 1).toBeGreaterThan(0);

@@ -13,7 +13,8 @@ const here: Capabilities = {
 
 describe("real files", () => {
   const verdict = async (name: string, capabilities = here) => (await inspect(served(sample(name)).source, capabilities)).verdict;
-  test("AC-3 beside AAC, which is the default", async () => expect(await verdict("ffmpeg.mkv")).toEqual({ path: "mse", reason: "tracks_to_choose" }));
+  test("AC-3 beside AAC, which is the default", async () =>
+    expect(await verdict("ffmpeg.mkv")).toEqual({ path: "mse", reason: "tracks_to_choose" }));
   test("AC-3 alone", async () => expect(await verdict("mkvmerge.mkv")).toEqual({ path: "mse", reason: "sound_transcoded" }));
   test("AAC in Matroska", async () => expect(await verdict("live.mkv")).toEqual({ path: "native", reason: "plays_as_is" }));
   test("AAC in MP4", async () => expect(await verdict("film.mp4")).toEqual({ path: "native", reason: "plays_as_is" }));
@@ -24,7 +25,11 @@ describe("real files", () => {
   });
   test("MP4 tells what Matroska would", async () => {
     const { film } = await inspect(served(sample("film.mp4")).source, here);
-    expect(film).toMatchObject({ container: "mp4", video: [{ width: 64, height: 36 }], audio: [{ codec: "mp4a.40.2", sampleRate: 16000, channels: 1, sound: "copied" }] });
+    expect(film).toMatchObject({
+      container: "mp4",
+      video: [{ width: 64, height: 36 }],
+      audio: [{ codec: "mp4a.40.2", sampleRate: 16000, channels: 1, sound: "copied" }],
+    });
     expect(film.duration).toBeCloseTo(6, 0);
   });
 });
@@ -57,12 +62,28 @@ describe("first bytes", () => {
 });
 
 describe("decisions", () => {
-  function check(video: Codec | undefined, audio: Codec[], expected: string, { container = "matroska", subtitles = false, encrypted = false, wanted = undefined as number | undefined } = {}) {
-    const codec: Partial<Record<Codec, string>> = { h264: "avc1.640028", hevc: "hvc1.1.6.L93.B0", vp9: "vp09.00.10.08", aac: "mp4a.40.2", ac3: "ac-3" };
-    const stream = (name: Codec, type: Stream["type"], id: number) => ({ id, type, codec: name, codecString: codec[name] ?? name, encrypted, isDefault: id === 1 }) as Stream;
+  function check(
+    video: Codec | undefined,
+    audio: Codec[],
+    expected: string,
+    { container = "matroska", subtitles = false, encrypted = false, wanted = undefined as number | undefined } = {},
+  ) {
+    const codec: Partial<Record<Codec, string>> = {
+      h264: "avc1.640028",
+      hevc: "hvc1.1.6.L93.B0",
+      vp9: "vp09.00.10.08",
+      aac: "mp4a.40.2",
+      ac3: "ac-3",
+    };
+    const stream = (name: Codec, type: Stream["type"], id: number) =>
+      ({ id, type, codec: name, codecString: codec[name] ?? name, encrypted, isDefault: id === 1 }) as Stream;
     const streams = [...(video ? [stream(video, "video", 0)] : []), ...audio.map((name, index) => stream(name, "audio", index + 1))];
-    const sound = (name: Codec) => (["aac", "opus", "flac"].includes(name) ? "copied" : name === "truehd" || name === "other" ? "impossible" : "transcoded");
-    const film = { audio: audio.map((name, index) => ({ id: index + 1, sound: sound(name) })), subtitles: subtitles ? [{ format: "srt" }] : [] } as unknown as Film;
+    const sound = (name: Codec) =>
+      ["aac", "opus", "flac"].includes(name) ? "copied" : name === "truehd" || name === "other" ? "impossible" : "transcoded";
+    const film = {
+      audio: audio.map((name, index) => ({ id: index + 1, sound: sound(name) })),
+      subtitles: subtitles ? [{ format: "srt" }] : [],
+    } as unknown as Film;
     const { path, reason } = decide({ container: container as "matroska", streams }, film, here, wanted);
     expect(`${path} ${reason}`).toBe(expected);
   }

@@ -24,7 +24,8 @@ async function others(bytes: Uint8Array<ArrayBuffer>, type: "video" | "audio"): 
   const track = (await input.getTracks()).find((candidate) => candidate.type === type)!;
   const sink = new EncodedPacketSink(track);
   const out: [number, string][] = [];
-  for (let packet = await sink.getFirstPacket(); packet; packet = await sink.getNextPacket(packet)) out.push([Math.round(packet.timestamp * 1000), hash(packet.data)]);
+  for (let packet = await sink.getFirstPacket(); packet; packet = await sink.getNextPacket(packet))
+    out.push([Math.round(packet.timestamp * 1000), hash(packet.data)]);
   return out;
 }
 
@@ -51,7 +52,19 @@ describe("real files", () => {
   test("tracks are described", async () => {
     const { file } = await open(sample("ffmpeg.mkv"));
     expect(file.duration).toBe(6_064_000);
-    expect(file.streams.map(({ type, codec, codecString, language, title, channels, sampleRate, width, subtitle }) => ({ type, codec, codecString, language, title, channels, sampleRate, width, subtitle }))).toMatchObject([
+    expect(
+      file.streams.map(({ type, codec, codecString, language, title, channels, sampleRate, width, subtitle }) => ({
+        type,
+        codec,
+        codecString,
+        language,
+        title,
+        channels,
+        sampleRate,
+        width,
+        subtitle,
+      })),
+    ).toMatchObject([
       { type: "video", codec: "h264", width: 64 },
       { type: "audio", codec: "ac3", codecString: "ac-3", language: "eng", channels: 1, sampleRate: 32000 },
       { type: "audio", codec: "aac", codecString: "mp4a.40.2", language: "ger", title: "Kommentar", sampleRate: 16000 },
@@ -65,11 +78,18 @@ describe("real files", () => {
     const { file } = await open(sample("ffmpeg.mkv"));
     const track = file.streams.find(({ codec }) => codec === "srt")!.id;
     const cues = await all(await file.read(0, undefined, new Set([track])));
-    expect(cues.map(({ pts, duration, data }) => [pts / 1e6, duration! / 1e6, new TextDecoder().decode(data)])).toEqual([[0.564, 2.5, "First"], [2.064, 0.5, "Second"], [5.064, 1, "Third"]]);
+    expect(cues.map(({ pts, duration, data }) => [pts / 1e6, duration! / 1e6, new TextDecoder().decode(data)])).toEqual([
+      [0.564, 2.5, "First"],
+      [2.064, 0.5, "Second"],
+      [5.064, 1, "Third"],
+    ]);
   });
   test("chapters and fonts are found", async () => {
     const { file } = await open(sample("mkvmerge.mkv"));
-    expect(file.chapters).toEqual([{ start: 0, title: "Begin" }, { start: 3, title: "Middle" }]);
+    expect(file.chapters).toEqual([
+      { start: 0, title: "Begin" },
+      { start: 3, title: "Middle" },
+    ]);
     const [font] = await file.fonts();
     expect(font).toMatchObject({ name: "f.ttf", size: 17 });
     expect(new TextDecoder().decode(await file.bytes(font!.at, font!.size))).toBe("not really a font");
@@ -99,7 +119,15 @@ describe("seeking", () => {
   });
   test("guessing in a long file reads a small part of it", async () => {
     const cluster = (second: number) => el(0x1f43b675, el(0xe7, num(second * 1000)), simple(0, new Uint8Array(100_000).fill(second)));
-    const file = concat(EBML_HEAD, el(0x18538067, el(0x1549a966, el(0x4489, [0x49, 0x12, 0x4f, 0x80])), el(0x1654ae6b, audioTrack()), ...Array.from({ length: 600 }, (_, second) => cluster(second))));
+    const file = concat(
+      EBML_HEAD,
+      el(
+        0x18538067,
+        el(0x1549a966, el(0x4489, [0x49, 0x12, 0x4f, 0x80])),
+        el(0x1654ae6b, audioTrack()),
+        ...Array.from({ length: 600 }, (_, second) => cluster(second)),
+      ),
+    );
     for (const at of [20, 333, 599]) {
       const { file: opened, source } = await open(file, { chunk: 16_384 });
       const packet = await (await opened.read(at * 1e6, 1, new Set([1]))).next();
@@ -121,15 +149,24 @@ describe("seeking", () => {
     const line = (text: string, ms: number) => el(0xa0, el(0xa1, [0x82, 0, 0, 0], str(text)), el(0x9b, num(ms)));
     const durations = (i: number) => [...(i === 0 ? [60_000] : []), ...(i <= last ? [3000] : [])];
     const clusters = Array.from({ length: 30 }, (_, i) =>
-      el(0x1f43b675, el(0xe7, num(i * 2000)), el(0xa3, [0x81, 0, 0, 0x80], new Uint8Array(filling)), ...durations(i).map((ms) => line(ms === 3000 ? `line ${i}` : "long", ms))));
+      el(
+        0x1f43b675,
+        el(0xe7, num(i * 2000)),
+        el(0xa3, [0x81, 0, 0, 0x80], new Uint8Array(filling)),
+        ...durations(i).map((ms) => line(ms === 3000 ? `line ${i}` : "long", ms)),
+      ),
+    );
     const index = (from: number) => {
       let position = from;
-      return el(0x1c53bb6b, ...clusters.flatMap((cluster, i) => {
-        const at = el(0xf1, num(position, 4));
-        position += cluster.length;
-        const point = (...parts: Uint8Array[]) => el(0xbb, el(0xb3, num(i * 2000, 4)), el(0xb7, ...parts, at));
-        return [point(el(0xf7, [1])), ...(named ? durations(i).map((ms) => point(el(0xf7, [2]), el(0xb2, num(ms, 4)))) : [])];
-      }));
+      return el(
+        0x1c53bb6b,
+        ...clusters.flatMap((cluster, i) => {
+          const at = el(0xf1, num(position, 4));
+          position += cluster.length;
+          const point = (...parts: Uint8Array[]) => el(0xbb, el(0xb3, num(i * 2000, 4)), el(0xb7, ...parts, at));
+          return [point(el(0xf7, [1])), ...(named ? durations(i).map((ms) => point(el(0xf7, [2]), el(0xb2, num(ms, 4)))) : [])];
+        }),
+      );
     };
     const head = el(0x1654ae6b, entry(1, 1, "V_VP9"), entry(2, 17, "S_TEXT/UTF8"));
     return concat(EBML_HEAD, el(0x18538067, head, index(head.length + index(0).length), ...clusters));
@@ -168,9 +205,22 @@ describe("structure", () => {
 
   test("clusters of unknown size, CRC-32 and Void in between", async () => {
     const film = concat(
-      EBML_HEAD, [0x18, 0x53, 0x80, 0x67], UNKNOWN_SIZE, el(0xec, new Uint8Array(50)), tracks,
-      [0x1f, 0x43, 0xb6, 0x75], UNKNOWN_SIZE, el(0xbf, num(1)), el(0xe7, num(1000)), simple(0, [1]), simple(40, [2]),
-      [0x1f, 0x43, 0xb6, 0x75], UNKNOWN_SIZE, el(0xe7, num(2000)), simple(0, [3]), el(0x1c53bb6b, new Uint8Array(20)),
+      EBML_HEAD,
+      [0x18, 0x53, 0x80, 0x67],
+      UNKNOWN_SIZE,
+      el(0xec, new Uint8Array(50)),
+      tracks,
+      [0x1f, 0x43, 0xb6, 0x75],
+      UNKNOWN_SIZE,
+      el(0xbf, num(1)),
+      el(0xe7, num(1000)),
+      simple(0, [1]),
+      simple(40, [2]),
+      [0x1f, 0x43, 0xb6, 0x75],
+      UNKNOWN_SIZE,
+      el(0xe7, num(2000)),
+      simple(0, [3]),
+      el(0x1c53bb6b, new Uint8Array(20)),
     );
     expect(times(await packets(film))).toEqual([1000, 1040, 2000]);
   });
@@ -184,7 +234,12 @@ describe("structure", () => {
     expect([...packet!.data]).toEqual([0x0b, 0x77, 9, 8]);
   });
   test("encrypted tracks say so", async () => {
-    const { file } = await open(concat(EBML_HEAD, el(0x18538067, el(0x1654ae6b, audioTrack(el(0x6d80, el(0x6240, el(0x5033, [1]), el(0x5035, []))))), cluster(0, simple(0, [1])))));
+    const { file } = await open(
+      concat(
+        EBML_HEAD,
+        el(0x18538067, el(0x1654ae6b, audioTrack(el(0x6d80, el(0x6240, el(0x5033, [1]), el(0x5035, []))))), cluster(0, simple(0, [1]))),
+      ),
+    );
     expect(file.streams[0]!.encrypted).toBe(true);
   });
   test("a large attachment before the first cluster is not read", async () => {

@@ -23,21 +23,68 @@ async function film(bytes: Uint8Array, { audio = "aac", at = 0, subtitles = [] a
   const troubles: unknown[] = [];
   const begins: number[] = [];
   const stream = (codec: string) => file.streams.find((candidate) => candidate.codec === codec);
-  const playback = new Playback(file, source, () => false, { cues: (more) => cues.push(...more), begins: (begin) => begins.push(begin), duration: () => {}, audio: () => {}, trouble: (error) => troubles.push(error) });
+  const playback = new Playback(file, source, () => false, {
+    cues: (more) => cues.push(...more),
+    begins: (begin) => begins.push(begin),
+    duration: () => {},
+    audio: () => {},
+    trouble: (error) => troubles.push(error),
+  });
   playback.selectSubtitles(new Set(subtitles.map((codec) => stream(codec)!.id)));
-  playback.start(file.streams.find(({ type }) => type === "video"), stream(audio), at);
-  return { playback, source, range, asked, signals, cues, troubles, begins, stream, text: () => cues.map(({ data }) => new TextDecoder().decode(data)) };
+  playback.start(
+    file.streams.find(({ type }) => type === "video"),
+    stream(audio),
+    at,
+  );
+  return {
+    playback,
+    source,
+    range,
+    asked,
+    signals,
+    cues,
+    troubles,
+    begins,
+    stream,
+    text: () => cues.map(({ data }) => new TextDecoder().decode(data)),
+  };
 }
 
 /** A film of so many seconds, with an index at its end: ten key frames and 16 frames of AAC each second. */
-function long(seconds: number, { sound = (() => true) as (second: number) => boolean, skipped = (() => false) as (second: number, frame: number) => boolean, frame = 20_000, indexed = true, keyEvery = 1, first = 0, spoken = false } = {}): Uint8Array<ArrayBuffer> {
+function long(
+  seconds: number,
+  {
+    sound = (() => true) as (second: number) => boolean,
+    skipped = (() => false) as (second: number, frame: number) => boolean,
+    frame = 20_000,
+    indexed = true,
+    keyEvery = 1,
+    first = 0,
+    spoken = false,
+  } = {},
+): Uint8Array<ArrayBuffer> {
   const video = el(0xae, el(0xd7, [1]), el(0x83, [1]), el(0x86, str("V_VP9")), el(0xe0, el(0xb0, num(320, 2)), el(0xba, num(180, 2))));
-  const audio = el(0xae, el(0xd7, [2]), el(0x83, [2]), el(0x86, str("A_AAC")), el(0x63a2, [0x14, 0x08]), el(0xe1, el(0xb5, float32(16_000)), el(0x9f, [1])));
+  const audio = el(
+    0xae,
+    el(0xd7, [2]),
+    el(0x83, [2]),
+    el(0x86, str("A_AAC")),
+    el(0x63a2, [0x14, 0x08]),
+    el(0xe1, el(0xb5, float32(16_000)), el(0x9f, [1])),
+  );
   const text = el(0xae, el(0xd7, [3]), el(0x83, [17]), el(0x86, str("S_TEXT/UTF8")));
   const line = (second: number) => el(0xa0, el(0xa1, [0x83, 0, 0, 0], str(`Line ${second}`)), el(0x9b, num(900)));
-  const block = (track: number, time: number, size: number, key = true) => el(0xa3, [0x80 | track, (time >> 8) & 255, time & 255, key ? 0x80 : 0], new Uint8Array(size).fill(0x82));
+  const block = (track: number, time: number, size: number, key = true) =>
+    el(0xa3, [0x80 | track, (time >> 8) & 255, time & 255, key ? 0x80 : 0], new Uint8Array(size).fill(0x82));
   const clusters = Array.from({ length: seconds }, (_, second) =>
-    el(0x1f43b675, el(0xe7, num((first + second) * 1000)), ...Array.from({ length: 10 }, (_, i) => block(1, i * 100, frame / 10, keyEvery === 1 || (i === 0 && second % keyEvery === 0))), ...(sound(second) ? Array.from({ length: 16 }, (_, i) => (skipped(second, i) ? [] : block(2, Math.round(i * 62.5), 100))) : []), ...(spoken ? [line(second)] : [])));
+    el(
+      0x1f43b675,
+      el(0xe7, num((first + second) * 1000)),
+      ...Array.from({ length: 10 }, (_, i) => block(1, i * 100, frame / 10, keyEvery === 1 || (i === 0 && second % keyEvery === 0))),
+      ...(sound(second) ? Array.from({ length: 16 }, (_, i) => (skipped(second, i) ? [] : block(2, Math.round(i * 62.5), 100))) : []),
+      ...(spoken ? [line(second)] : []),
+    ),
+  );
   const head = concat(el(0x1549a966, el(0x4489, float32(seconds * 1000))), el(0x1654ae6b, video, audio, ...(spoken ? [text] : [])));
   const seek = (at: number) => el(0x114d9b74, el(0x4dbb, el(0x53ab, [0x1c, 0x53, 0xbb, 0x6b]), el(0x53ac, num(at))));
   let position = seek(0).length + head.length;
@@ -65,7 +112,10 @@ describe("a film", () => {
     const { source, troubles } = await film(sample("ffmpeg.mkv"));
     await until("the end", () => source.readyState === "ended");
     expect(source.duration).toBeCloseTo(6.06, 1);
-    expect(source.buffers.map(({ type }) => type)).toEqual([expect.stringMatching(/^video\/mp4; codecs="avc1/), 'audio/mp4; codecs="mp4a.40.2"']);
+    expect(source.buffers.map(({ type }) => type)).toEqual([
+      expect.stringMatching(/^video\/mp4; codecs="avc1/),
+      'audio/mp4; codecs="mp4a.40.2"',
+    ]);
     for (const { ranges } of source.buffers) {
       expect(ranges).toHaveLength(1);
       expect(ranges[0]![0]).toBeLessThan(0.1);
@@ -178,7 +228,10 @@ describe("tracks", () => {
     other.codecString = "mp4a.40.5";
     other.config = Uint8Array.of(0x2b, 0x8a);
     playback.selectAudio(other);
-    await until("the other track", () => source.buffers[1]!.log.includes('type audio/mp4; codecs="mp4a.40.5"') && source.readyState === "ended");
+    await until(
+      "the other track",
+      () => source.buffers[1]!.log.includes('type audio/mp4; codecs="mp4a.40.5"') && source.readyState === "ended",
+    );
     expect(source.buffers[0]!.log.length).toBe(pictures);
     expect(source.buffers[1]!.ranges[0]![1]).toBeGreaterThan(5.5);
   });
@@ -186,7 +239,10 @@ describe("tracks", () => {
     const { source } = await film(long(30, { sound: (second) => second < 5 || second >= 20 }));
     await until("the end", () => source.readyState === "ended");
     expect(source.buffers[1]!.ranges).toEqual([[0, expect.closeTo(30, 0)]]);
-    expect(source.buffers[1]!.log.filter((entry) => entry.startsWith("type"))).toEqual(['type audio/mp4; codecs="opus"', 'type audio/mp4; codecs="mp4a.40.2"']);
+    expect(source.buffers[1]!.log.filter((entry) => entry.startsWith("type"))).toEqual([
+      'type audio/mp4; codecs="opus"',
+      'type audio/mp4; codecs="mp4a.40.2"',
+    ]);
   });
   test("a gap of half a second is filled, too", async () => {
     const { source } = await film(long(10, { skipped: (second, frame) => second === 4 && frame < 8 }));
@@ -210,7 +266,11 @@ describe("subtitles", () => {
     expect(cues[0]).toMatchObject({ start: 0.564, end: 3.064 });
     playback.selectSubtitles(new Set([stream("srt")!.id, stream("ass")!.id]));
     await until("the other track", () => cues.length === 6);
-    expect(text().slice(3).every((line) => line.includes("Default"))).toBe(true);
+    expect(
+      text()
+        .slice(3)
+        .every((line) => line.includes("Default")),
+    ).toBe(true);
   });
   test("chosen while all is buffered that may be, they come although nothing moves, as far as it is buffered", async () => {
     // The buffers are full by time, and by bytes.

@@ -20,7 +20,10 @@ function answering(...replies: (() => Response)[]): { source: RangeSource; waits
   return { source: new RangeSource("http://127.0.0.1/", fetcher, sleep, () => clock), waits };
 }
 
-const part = (from: number, to: number, total = bytes.length) => () => new Response(body(bytes.subarray(from, to), 1000), { status: 206, headers: { "Content-Range": `bytes ${from}-${to - 1}/${total}` } });
+const part =
+  (from: number, to: number, total = bytes.length) =>
+  () =>
+    new Response(body(bytes.subarray(from, to), 1000), { status: 206, headers: { "Content-Range": `bytes ${from}-${to - 1}/${total}` } });
 
 describe("a cursor", () => {
   test("reads what lies there, however it is cut", async () => {
@@ -93,7 +96,11 @@ describe("a cursor", () => {
 
 describe("replies", () => {
   test("503 is waited out, at least as long as it says", async () => {
-    const { source, waits } = answering(() => new Response(null, { status: 503, headers: { "Retry-After": "2" } }), () => new Response(null, { status: 503 }), part(0, 100));
+    const { source, waits } = answering(
+      () => new Response(null, { status: 503, headers: { "Retry-After": "2" } }),
+      () => new Response(null, { status: 503 }),
+      part(0, 100),
+    );
     const states: boolean[] = [];
     source.onWaiting = (waiting) => states.push(waiting);
     expect(await new Cursor(source, 0).need(100)).toBe(true);
@@ -122,7 +129,9 @@ describe("replies", () => {
     await expect(new Cursor(source, 0).need(1)).rejects.toMatchObject({ kind: "gone" });
   });
   test("a server that sends nothing is not asked forever", async () => {
-    const { source } = answering(() => new Response(body(new Uint8Array(0), 1), { status: 206, headers: { "Content-Range": "bytes 0-99/100" } }));
+    const { source } = answering(
+      () => new Response(body(new Uint8Array(0), 1), { status: 206, headers: { "Content-Range": "bytes 0-99/100" } }),
+    );
     await expect(new Cursor(source, 0).need(1)).rejects.toMatchObject({ kind: "unreachable" });
   });
 });

@@ -21,7 +21,8 @@ describe("roles of channels", () => {
     ["E-AC-3 5.1", "eac3", [0x0b, 0x77, 0x02, 0xff, 0x3f, 0x86, 0xff, 0xe1, 0, 0], ["L", "R", "C", "LFE", "SL", "SR"]],
     ["DTS 5.1", "dts", [0x7f, 0xfe, 0x80, 0x01, 0xfc, 0x3c, 0x7f, 0xf2, 0x7b, 0xe0, 0x0a, 0x78], ["L", "R", "C", "LFE", "SL", "SR"]],
   ];
-  for (const [name, codec, head, roles] of heads) test(name, () => expect(rolesOf(codec, Uint8Array.from(head), roles.length)).toEqual(roles));
+  for (const [name, codec, head, roles] of heads)
+    test(name, () => expect(rolesOf(codec, Uint8Array.from(head), roles.length)).toEqual(roles));
   test("without a head the usual layouts are taken", () => {
     expect(rolesOf("pcm", new Uint8Array(0), 6)).toEqual(["L", "R", "C", "LFE", "SL", "SR"]);
     expect(rolesOf("ac3", new Uint8Array(0), 8)).toHaveLength(8);
@@ -42,7 +43,11 @@ describe("mixing down", () => {
     expect(right![0]).toBe(0);
   });
   test("what is loud everywhere stays below full scale, and in order", () => {
-    const at = (level: number) => mixDown([1, 1, 1, 1, 1, 1].map((value) => channel(value * level)), roles)[0]![0]!;
+    const at = (level: number) =>
+      mixDown(
+        [1, 1, 1, 1, 1, 1].map((value) => channel(value * level)),
+        roles,
+      )[0]![0]!;
     expect(at(1)).toBeLessThanOrEqual(1);
     expect(at(0.5)).toBeGreaterThan(at(0.4));
   });

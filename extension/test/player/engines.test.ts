@@ -39,16 +39,41 @@ class FakeVideo extends EventTarget {
 }
 
 const FILM: Film = { url: "http://127.0.0.1:1/stream/f?key=k", path: "a/film.mkv", length: 10, contentType: "video/x-matroska" };
-const track = (id: number, name: string, sound: "copied" | "transcoded" | "impossible", path: "native" | "mse" | "ffmpeg") => ({ id, codec: name, name, channels: 2, sampleRate: 48_000, language: "eng", title: name, isDefault: id === 1, forced: false, sound, path });
+const track = (id: number, name: string, sound: "copied" | "transcoded" | "impossible", path: "native" | "mse" | "ffmpeg") => ({
+  id,
+  codec: name,
+  name,
+  channels: 2,
+  sampleRate: 48_000,
+  language: "eng",
+  title: name,
+  isDefault: id === 1,
+  forced: false,
+  sound,
+  path,
+});
 const inspected: Inspected = {
-  container: "matroska", duration: 60, origin: 0, subtitles: [], chapters: [],
-  video: [{ id: 0, codec: "avc1.640028", name: "H.264", width: 1, height: 1 }], audio: [track(1, "AC-3", "transcoded", "mse"), track(2, "TrueHD", "impossible", "ffmpeg")],
+  container: "matroska",
+  duration: 60,
+  origin: 0,
+  subtitles: [],
+  chapters: [],
+  video: [{ id: 0, codec: "avc1.640028", name: "H.264", width: 1, height: 1 }],
+  audio: [track(1, "AC-3", "transcoded", "mse"), track(2, "TrueHD", "impossible", "ffmpeg")],
 };
 const mse: Verdict = { path: "mse", reason: "sound_transcoded" };
 
 function look(signal = new AbortController().signal) {
   const worker = new FakeWorker();
-  return { worker, result: inspectFilm(FILM, signal, () => worker as unknown as Worker, () => "maybe") };
+  return {
+    worker,
+    result: inspectFilm(
+      FILM,
+      signal,
+      () => worker as unknown as Worker,
+      () => "maybe",
+    ),
+  };
 }
 
 function engines(Kind: typeof MseEngine | typeof FfmpegEngine) {
@@ -107,7 +132,10 @@ describe("engines that a worker feeds", () => {
     engine.open({ ...FILM, url: "http://127.0.0.1:2/stream/f?key=k" }, 7);
     await Promise.resolve();
     expect(workers).toEqual([]);
-    expect(worker.heard.slice(1)).toEqual([{ kind: "address", url: "http://127.0.0.1:2/stream/f?key=k" }, { kind: "play", at: 7, audio: undefined }]);
+    expect(worker.heard.slice(1)).toEqual([
+      { kind: "address", url: "http://127.0.0.1:2/stream/f?key=k" },
+      { kind: "play", at: 7, audio: undefined },
+    ]);
     ending.abort();
     expect(worker.terminated).toBe(false);
     expect(listener.inspected).not.toHaveBeenCalled();
@@ -135,7 +163,10 @@ describe("engines that a worker feeds", () => {
     expect(workers[0]!.heard.at(-1)).toEqual({ kind: "audio", track: 1 });
   });
   test("each offers the tracks that it can play", () => {
-    for (const [Kind, expected] of [[MseEngine, ["1"]], [FfmpegEngine, ["1", "2"]]] as const) {
+    for (const [Kind, expected] of [
+      [MseEngine, ["1"]],
+      [FfmpegEngine, ["1", "2"]],
+    ] as const) {
       const { engine, workers, listener } = engines(Kind);
       engine.open(FILM, 0);
       workers[0]!.say({ kind: "opened", film: inspected, verdict: mse });
@@ -144,7 +175,10 @@ describe("engines that a worker feeds", () => {
     }
   });
   test("what they can't play they say in words", () => {
-    const cases = [[MseEngine, { path: "ffmpeg", reason: "video_codec" }, "Chrome can’t play this file."], [FfmpegEngine, { path: "none", reason: "encrypted" }, "Encrypted: can’t be played."]] as const;
+    const cases = [
+      [MseEngine, { path: "ffmpeg", reason: "video_codec" }, "Chrome can’t play this file."],
+      [FfmpegEngine, { path: "none", reason: "encrypted" }, "Encrypted: can’t be played."],
+    ] as const;
     for (const [Kind, verdict, words] of cases) {
       const { engine, workers, listener } = engines(Kind);
       engine.open(FILM, 0);
@@ -157,34 +191,69 @@ describe("engines that a worker feeds", () => {
     engine.open(FILM, 0);
     workers[0]!.say({ kind: "trouble", trouble: "converter", detail: "ffmpeg 2.8 is too old." });
     workers[0]!.say({ kind: "trouble", trouble: "busy", detail: "Two films are being converted already." });
-    expect(listener.failed.mock.calls).toEqual([["ffmpeg 2.8 is too old.", true], ["Two films are being converted already.", false]]);
+    expect(listener.failed.mock.calls).toEqual([
+      ["ffmpeg 2.8 is too old.", true],
+      ["Two films are being converted already.", false],
+    ]);
   });
 });
 
 describe("words", () => {
-  const check = (verdict: Verdict, film: Partial<Inspected>, expected: string) => expect(verdictWords(verdict, { ...inspected, ...film })).toBe(expected);
+  const check = (verdict: Verdict, film: Partial<Inspected>, expected: string) =>
+    expect(verdictWords(verdict, { ...inspected, ...film })).toBe(expected);
   const video = (name: string) => ({ video: [{ ...inspected.video[0]!, name }] });
   test("say what a film needs", () => {
     check({ path: "ffmpeg", reason: "video_codec" }, video("HEVC"), "HEVC video: needs ffmpeg.");
-    check({ path: "ffmpeg", reason: "container" }, { ...video("MPEG-4 (Xvid)"), container: "avi" }, "MPEG-4 (Xvid) video in AVI: needs ffmpeg.");
-    check({ path: "ffmpeg", reason: "container" }, { video: [], audio: [], container: "other" }, "A container that Chrome doesn’t know: needs ffmpeg.");
-    check({ path: "ffmpeg", reason: "audio_codec" }, { audio: [track(1, "TrueHD", "impossible", "ffmpeg")] }, "TrueHD sound: needs ffmpeg.");
+    check(
+      { path: "ffmpeg", reason: "container" },
+      { ...video("MPEG-4 (Xvid)"), container: "avi" },
+      "MPEG-4 (Xvid) video in AVI: needs ffmpeg.",
+    );
+    check(
+      { path: "ffmpeg", reason: "container" },
+      { video: [], audio: [], container: "other" },
+      "A container that Chrome doesn’t know: needs ffmpeg.",
+    );
+    check(
+      { path: "ffmpeg", reason: "audio_codec" },
+      { audio: [track(1, "TrueHD", "impossible", "ffmpeg")] },
+      "TrueHD sound: needs ffmpeg.",
+    );
     check({ path: "none", reason: "encrypted" }, {}, "Encrypted: can’t be played.");
     check({ path: "mse", reason: "container" }, { container: "mpegts" }, "H.264 video in MPEG-TS: plays here.");
     check(mse, {}, "AC-3 sound: decoded here.");
     check({ path: "native", reason: "plays_as_is" }, {}, "Plays as it is.");
   });
   test("name the command of the platform", () => {
-    expect(["Linux x86_64", "macOS", "MacIntel", "Windows", "Win32"].map(installCommand)).toEqual(["sudo apt install ffmpeg", "brew install ffmpeg", "brew install ffmpeg", "winget install ffmpeg", "winget install ffmpeg"]);
+    expect(["Linux x86_64", "macOS", "MacIntel", "Windows", "Win32"].map(installCommand)).toEqual([
+      "sudo apt install ffmpeg",
+      "brew install ffmpeg",
+      "brew install ffmpeg",
+      "winget install ffmpeg",
+      "winget install ffmpeg",
+    ]);
   });
 });
 
 describe("what the daemon can", () => {
-  const ask = (reply: () => Response) => ability("http://127.0.0.1:9", undefined, ((url: URL) => (url.href === "http://127.0.0.1:9/convert" ? Promise.resolve().then(reply) : Promise.reject(new Error(url.href)))) as unknown as typeof fetch);
+  const ask = (reply: () => Response) =>
+    ability("http://127.0.0.1:9", undefined, ((url: URL) =>
+      url.href === "http://127.0.0.1:9/convert"
+        ? Promise.resolve().then(reply)
+        : Promise.reject(new Error(url.href))) as unknown as typeof fetch);
   test("is told, or why not, or nothing", async () => {
-    expect(await ask(() => Response.json({ ffmpeg: { version: "5.1", video: "libx264", sound: "aac" } }))).toEqual({ kind: "ready", version: "5.1", video: "libx264", sound: "aac" });
+    expect(await ask(() => Response.json({ ffmpeg: { version: "5.1", video: "libx264", sound: "aac" } }))).toEqual({
+      kind: "ready",
+      version: "5.1",
+      video: "libx264",
+      sound: "aac",
+    });
     expect(await ask(() => Response.json({ problem: "There is no ffmpeg." }))).toEqual({ kind: "problem", words: "There is no ffmpeg." });
     expect(await ask(() => new Response("no", { status: 403 }))).toBeUndefined();
-    expect(await ask(() => { throw new TypeError("failed"); })).toBeUndefined();
+    expect(
+      await ask(() => {
+        throw new TypeError("failed");
+      }),
+    ).toBeUndefined();
   });
 });

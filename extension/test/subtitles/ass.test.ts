@@ -11,7 +11,10 @@ class FakeWorker extends EventTarget {
   log: string[] = [];
   ended = false;
   postMessage(message: ToAss): void {
-    if (message.kind === "events") this.log.push(`events ${message.events.map(({ line, startMs, durationMs }) => `${line.split(",").at(-1)} ${startMs}+${durationMs}`).join()}`);
+    if (message.kind === "events")
+      this.log.push(
+        `events ${message.events.map(({ line, startMs, durationMs }) => `${line.split(",").at(-1)} ${startMs}+${durationMs}`).join()}`,
+      );
     else if (message.kind === "draw") this.log.push(`draw ${message.time}`);
     else if (message.kind === "size") this.log.push(`size ${message.size.width}×${message.size.height}`);
     else this.log.push(message.kind);
@@ -43,11 +46,16 @@ function begin({ script = "[Events]\n", fonts = [] as Uint8Array<ArrayBuffer>[],
   const content: Content = { kind: "ass", script, events, cues: new CueList() };
   let failures = 0;
   const stage = {
-    host: { append: () => {} }, picture: () => ({ left: 0, top: 0, width: height * 2, height }), pictureSize: () => ({ width: 1280, height: 640 }), size: 1, insetPx: 0,
+    host: { append: () => {} },
+    picture: () => ({ left: 0, top: 0, width: height * 2, height }),
+    pictureSize: () => ({ width: 1280, height: 640 }),
+    size: 1,
+    insetPx: 0,
     fonts: async function* () {
       yield* fonts;
     },
-    now: () => 5, fail: () => (failures += 1),
+    now: () => 5,
+    fail: () => (failures += 1),
   } as unknown as Stage;
   const renderer = new AssRenderer(() => worker as unknown as Worker);
   renderer.attach(content, stage);
@@ -161,6 +169,7 @@ describe("a track's head", () => {
     }
   });
   test("is made up where there is none", () => {
-    for (const head of [undefined, bytes(""), bytes("nonsense")]) expect(headOf(head)).toMatch(/Style: Default,Liberation Sans[\s\S]*\[Events\]\nFormat:/);
+    for (const head of [undefined, bytes(""), bytes("nonsense")])
+      expect(headOf(head)).toMatch(/Style: Default,Liberation Sans[\s\S]*\[Events\]\nFormat:/);
   });
 });

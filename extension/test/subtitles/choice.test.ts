@@ -3,13 +3,26 @@ import { type Choosable, pick, preferenceOf } from "../../src/player/subtitles/c
 import { CueList } from "../../src/player/subtitles/cues";
 import { baseLanguage, factsOfName, isSubtitleName, languageName } from "../../src/player/subtitles/language";
 
-const track = (id: string, language: string | undefined, more: Partial<Choosable> = {}): Choosable => ({ id, language, title: undefined, forced: false, isDefault: false, ...more });
+const track = (id: string, language: string | undefined, more: Partial<Choosable> = {}): Choosable => ({
+  id,
+  language,
+  title: undefined,
+  forced: false,
+  isDefault: false,
+  ...more,
+});
 const FILM = [
-  track("en", "eng", { isDefault: true }), track("en-sdh", "en", { title: "SDH" }), track("de-forced", "ger", { forced: true }), track("de", "de-DE"), track("de-sdh", "deu", { title: "SDH" }), track("pt", "pt-BR"),
+  track("en", "eng", { isDefault: true }),
+  track("en-sdh", "en", { title: "SDH" }),
+  track("de-forced", "ger", { forced: true }),
+  track("de", "de-DE"),
+  track("de-sdh", "deu", { title: "SDH" }),
+  track("pt", "pt-BR"),
 ];
 
 describe("the track to begin with", () => {
-  const check = (preference: Parameters<typeof pick>[0], wanted: string | undefined, tracks = FILM, languages = ["de-AT", "en"]) => expect(pick(preference, tracks, languages)).toBe(wanted);
+  const check = (preference: Parameters<typeof pick>[0], wanted: string | undefined, tracks = FILM, languages = ["de-AT", "en"]) =>
+    expect(pick(preference, tracks, languages)).toBe(wanted);
   test("is none where none was wanted", () => check("off", undefined));
   test("has the language that was wanted, whatever its code", () => {
     check({ language: "de", forced: false, title: undefined }, "de");
@@ -42,7 +55,15 @@ describe("the track to begin with", () => {
 });
 
 describe("languages", () => {
-  test.each([["ger", "de"], ["deu", "de"], ["de_AT", "de"], ["EN", "en"], ["und", undefined], ["", undefined], ["not a language", undefined]])("%s is %s", (code, base) => expect(baseLanguage(code)).toBe(base));
+  test.each([
+    ["ger", "de"],
+    ["deu", "de"],
+    ["de_AT", "de"],
+    ["EN", "en"],
+    ["und", undefined],
+    ["", undefined],
+    ["not a language", undefined],
+  ])("%s is %s", (code, base) => expect(baseLanguage(code)).toBe(base));
   test("have names for people", () => {
     expect(languageName("ger", "en")).toBe("German");
     expect(languageName("fre", "de-DE")).toBe("Französisch");
@@ -51,10 +72,18 @@ describe("languages", () => {
     expect(languageName("xyz", "en")).toBeUndefined();
   });
   test.each([
-    ["Film.2019.en.srt", "en", undefined, false], ["Film.eng.forced.srt", "en", undefined, true], ["Subs/2_English.srt", "en", undefined, false], ["Film (German SDH).ass", "de", "SDH", false],
-    ["Film.pt-BR.srt", "pt-BR", undefined, false], ["Film.de.cc.vtt", "de", "CC", false], ["Film.srt", undefined, undefined, false], ["It is what it does.srt", undefined, undefined, false], ["Film.1080p.WEB.x264.srt", undefined, undefined, false],
+    ["Film.2019.en.srt", "en", undefined, false],
+    ["Film.eng.forced.srt", "en", undefined, true],
+    ["Subs/2_English.srt", "en", undefined, false],
+    ["Film (German SDH).ass", "de", "SDH", false],
+    ["Film.pt-BR.srt", "pt-BR", undefined, false],
+    ["Film.de.cc.vtt", "de", "CC", false],
+    ["Film.srt", undefined, undefined, false],
+    ["It is what it does.srt", undefined, undefined, false],
+    ["Film.1080p.WEB.x264.srt", undefined, undefined, false],
   ])("%s", (name, language, title, forced) => expect(factsOfName(name)).toEqual({ language, title, forced }));
-  test("subtitles are told by their name", () => expect(["a.srt", "a.ASS", "a.mkv", "srt"].map(isSubtitleName)).toEqual([true, true, false, false]));
+  test("subtitles are told by their name", () =>
+    expect(["a.srt", "a.ASS", "a.mkv", "srt"].map(isSubtitleName)).toEqual([true, true, false, false]));
 });
 
 describe("a list of cues", () => {
@@ -83,6 +112,9 @@ describe("a list of cues", () => {
   test("agrees with looking at every cue", () => {
     const cues = Array.from({ length: 300 }, (_, i): [number, number] => [(i * 37) % 101, ((i * 37) % 101) + 1 + ((i * 13) % 29)]);
     const at = list(...cues);
-    for (let time = 0; time < 130; time += 0.5) expect(new Set(at(time))).toEqual(new Set(cues.filter(([start, end]) => start <= time && time < end).map(([start, end]) => `${start}-${end}`)));
+    for (let time = 0; time < 130; time += 0.5)
+      expect(new Set(at(time))).toEqual(
+        new Set(cues.filter(([start, end]) => start <= time && time < end).map(([start, end]) => `${start}-${end}`)),
+      );
   });
 });

@@ -4,11 +4,28 @@ import { chance } from "../media/bytes";
 import { encode, srtOf, TEXTS } from "./texts";
 
 const LEGACY: [language: string, encoding: string][] = [
-  ["de", "windows-1252"], ["fr", "windows-1252"], ["es", "windows-1252"], ["pl", "windows-1250"], ["cs", "windows-1250"], ["hu", "windows-1250"],
-  ["ru", "windows-1251"], ["ru", "koi8-r"], ["uk", "windows-1251"], ["el", "windows-1253"], ["tr", "windows-1254"], ["he", "windows-1255"], ["ar", "windows-1256"],
-  ["ja", "shift_jis"], ["ja", "euc-jp"], ["zh", "gb18030"], ["zh-TW", "big5"], ["ko", "euc-kr"],
+  ["de", "windows-1252"],
+  ["fr", "windows-1252"],
+  ["es", "windows-1252"],
+  ["pl", "windows-1250"],
+  ["cs", "windows-1250"],
+  ["hu", "windows-1250"],
+  ["ru", "windows-1251"],
+  ["ru", "koi8-r"],
+  ["uk", "windows-1251"],
+  ["el", "windows-1253"],
+  ["tr", "windows-1254"],
+  ["he", "windows-1255"],
+  ["ar", "windows-1256"],
+  ["ja", "shift_jis"],
+  ["ja", "euc-jp"],
+  ["zh", "gb18030"],
+  ["zh-TW", "big5"],
+  ["ko", "euc-kr"],
 ];
-const UNICODE: [language: string, encoding: string][] = ["en", "de", "ru", "ar", "ja", "ko"].flatMap((language) => ["utf-8", "utf-16le", "utf-16be"].map((encoding): [string, string] => [language, encoding]));
+const UNICODE: [language: string, encoding: string][] = ["en", "de", "ru", "ar", "ja", "ko"].flatMap((language) =>
+  ["utf-8", "utf-16le", "utf-16be"].map((encoding): [string, string] => [language, encoding]),
+);
 
 const decoded = async (bytes: Uint8Array) => (await decodeText(bytes))?.text;
 
@@ -43,7 +60,18 @@ test.each(LEGACY.filter(([language]) => language !== "pl"))("a few lines of %s i
 test("English with a few characters of Windows", async () => {
   // The quotes and dots by their numbers: Node's decoder takes this encoding for another one.
   const bytes = encode(srtOf([...TEXTS["en"]!.slice(0, 4), "1It2s a café34"]), "utf-16le").filter((_, at) => at % 2 === 0);
-  for (const [digit, byte] of [[0x31, 0x93], [0x32, 0x92], [0x33, 0x85], [0x34, 0x94]] as const) bytes.forEach((value, at) => value === digit && (bytes[at - 1] === 0x0a || bytes[at + 1] === 0x73 || bytes[at + 1] === 0x34 || bytes[at - 1] === 0x85) && (bytes[at] = byte));
+  for (const [digit, byte] of [
+    [0x31, 0x93],
+    [0x32, 0x92],
+    [0x33, 0x85],
+    [0x34, 0x94],
+  ] as const)
+    bytes.forEach(
+      (value, at) =>
+        value === digit &&
+        (bytes[at - 1] === 0x0a || bytes[at + 1] === 0x73 || bytes[at + 1] === 0x34 || bytes[at - 1] === 0x85) &&
+        (bytes[at] = byte),
+    );
   expect((await decodeText(bytes))?.encoding).toBe("windows-1252");
 });
 

@@ -7,10 +7,12 @@ import { WORDS } from "../../src/player/subtitles/words";
 
 /** A cue as a line: `1-2 8 [b]text[/b]`; the place where it is not 2. */
 function brief({ start, end, place, spans }: TextCue): string {
-  const text = spans.map((span) => {
-    const tags = [span.bold && "b", span.italic && "i", span.underline && "u", span.colour].filter(Boolean).join("");
-    return tags ? `[${tags}]${span.text}[/]` : span.text;
-  }).join("");
+  const text = spans
+    .map((span) => {
+      const tags = [span.bold && "b", span.italic && "i", span.underline && "u", span.colour].filter(Boolean).join("");
+      return tags ? `[${tags}]${span.text}[/]` : span.text;
+    })
+    .join("");
   return `${start}-${end}${place === 2 ? "" : ` @${place}`} ${text.replaceAll("\n", "|")}`;
 }
 const srt = (text: string) => parseSrt(text).map(brief);
@@ -42,15 +44,31 @@ describe("SRT", () => {
     ["a cue that says a number", "1\n00:00:01,000 --> 00:00:02,000\n1984\n\n2\n00:00:03,000 --> 00:00:04,000\n7\n", ["1-2 1984", "3-4 7"]],
     ["a number said without numbers", "00:00:01,000 --> 00:00:02,000\n1984\n\n00:00:03,000 --> 00:00:04,000\nB\n", ["1-2 1984", "3-4 B"]],
     ["numbers that don't follow each other", PLAIN.replace("2\n00", "17\n00"), PLAIN_CUES],
-    ["no numbers, and a number above the times", "00:00:01,000 --> 00:00:02,000\n1984\n00:00:03,000 --> 00:00:04,000\nA\n\n00:00:05,000 --> 00:00:06,000\nB", ["1-2 1984", "3-4 A", "5-6 B"]],
+    [
+      "no numbers, and a number above the times",
+      "00:00:01,000 --> 00:00:02,000\n1984\n00:00:03,000 --> 00:00:04,000\nA\n\n00:00:05,000 --> 00:00:06,000\nB",
+      ["1-2 1984", "3-4 A", "5-6 B"],
+    ],
     ["cues without text", "1\n00:00:01,000 --> 00:00:02,000\n\n2\n00:00:03,000 --> 00:00:04,000\nB\n", ["3-4 B"]],
     ["a cue that ends before it begins", "1\n00:00:05,000 --> 00:00:02,000\nA\n\n2\n00:00:06,000 --> 00:00:07,000\nB", ["6-7 B"]],
     ["a broken line of times", "1\n00:00:0x,000 --> 00:00:02,000\nA\n\n2\n00:00:06,000 --> 00:00:07,000\nB", ["6-7 B"]],
-    ["markup", "1\n00:00:01,000 --> 00:00:02,000\n<i>a</i> <B>b</B>\n<u>c</u><font color=\"#FF0000\">d</font>", ["1-2 [i]a[/] [b]b[/]|[u]c[/][#ff0000]d[/]"]],
+    [
+      "markup",
+      '1\n00:00:01,000 --> 00:00:02,000\n<i>a</i> <B>b</B>\n<u>c</u><font color="#FF0000">d</font>',
+      ["1-2 [i]a[/] [b]b[/]|[u]c[/][#ff0000]d[/]"],
+    ],
     ["markup that isn't closed", "1\n00:00:01,000 --> 00:00:02,000\n<i>a<b>b", ["1-2 [i]a[/][bi]b[/]"]],
-    ["what only looks like markup", "1\n00:00:01,000 --> 00:00:02,000\nI <3 you, x < y > z & <script>alert(1)</script>", ["1-2 I <3 you, x < y > z & <script>alert(1)</script>"]],
+    [
+      "what only looks like markup",
+      "1\n00:00:01,000 --> 00:00:02,000\nI <3 you, x < y > z & <script>alert(1)</script>",
+      ["1-2 I <3 you, x < y > z & <script>alert(1)</script>"],
+    ],
     ["entities", "1\n00:00:01,000 --> 00:00:02,000\nA &amp; B &lt;b&gt; &#233; &unknown;", ["1-2 A & B <b> é &unknown;"]],
-    ["places and other tags of ASS", "1\n00:00:01,000 --> 00:00:02,000\n{\\an8}Up{\\fs20}\\Nthere {sic}\n\n2\n00:00:01,000 --> 00:00:02,000\n{\\a6}Old", ["1-2 @8 Up|there {sic}", "1-2 @8 Old"]],
+    [
+      "places and other tags of ASS",
+      "1\n00:00:01,000 --> 00:00:02,000\n{\\an8}Up{\\fs20}\\Nthere {sic}\n\n2\n00:00:01,000 --> 00:00:02,000\n{\\a6}Old",
+      ["1-2 @8 Up|there {sic}", "1-2 @8 Old"],
+    ],
     ["a path in a text", "1\n00:00:01,000 --> 00:00:02,000\nC:\\new\\names", ["1-2 C:\\new\\names"]],
   ];
   test.each(cases)("%s", (_name, text, cues) => expect(srt(text)).toEqual(cues));
@@ -60,31 +78,60 @@ describe("WebVTT", () => {
   const head = "WEBVTT\n\n";
   const cases: [name: string, text: string, cues: string[]][] = [
     ["an ordinary one", `${head}00:01.000 --> 00:02.500\nOne\n\nid\n00:00:03.000 --> 00:00:04.000\nTwo\nlines\n`, PLAIN_CUES],
-    ["a title, notes, styles, regions", `WEBVTT - Title\nKind: captions\n\nSTYLE\n::cue { color: red }\n\nREGION\nid:a\n\nNOTE\nnot --> this\n00:00:08.000 --> 00:00:09.000\nnor this\n\n00:01.000 --> 00:02.000\nA`, ["1-2 A"]],
+    [
+      "a title, notes, styles, regions",
+      `WEBVTT - Title\nKind: captions\n\nSTYLE\n::cue { color: red }\n\nREGION\nid:a\n\nNOTE\nnot --> this\n00:00:08.000 --> 00:00:09.000\nnor this\n\n00:01.000 --> 00:02.000\nA`,
+      ["1-2 A"],
+    ],
     ["a blank line ends a cue", `${head}00:01.000 --> 00:02.000\nA\n\nB\n\n00:03.000 --> 00:04.000\nC`, ["1-2 A", "3-4 C"]],
-    ["settings", `${head}00:01.000 --> 00:02.000 line:0 align:start position:10%\nA\n\n00:01.000 --> 00:02.000 line:50%\nB\n\n00:01.000 --> 00:02.000 line:90% align:end\nC\n\n00:01.000 --> 00:02.000 line:-2\nD`, ["1-2 @7 A", "1-2 @5 B", "1-2 @3 C", "1-2 D"]],
-    ["voices, classes, ruby, times inside", `${head}00:01.000 --> 00:02.000\n<v.loud Mary Ann>Hi <c.yellow>there</c> <00:01.500><ruby>漢<rt>kan</rt></ruby>&nbsp;&lrm;x`, ["1-2 Hi there 漢\u00a0\u200ex"]],
+    [
+      "settings",
+      `${head}00:01.000 --> 00:02.000 line:0 align:start position:10%\nA\n\n00:01.000 --> 00:02.000 line:50%\nB\n\n00:01.000 --> 00:02.000 line:90% align:end\nC\n\n00:01.000 --> 00:02.000 line:-2\nD`,
+      ["1-2 @7 A", "1-2 @5 B", "1-2 @3 C", "1-2 D"],
+    ],
+    [
+      "voices, classes, ruby, times inside",
+      `${head}00:01.000 --> 00:02.000\n<v.loud Mary Ann>Hi <c.yellow>there</c> <00:01.500><ruby>漢<rt>kan</rt></ruby>&nbsp;&lrm;x`,
+      ["1-2 Hi there 漢\u00a0\u200ex"],
+    ],
     ["commas, as SRT has them", `${head}00:00:01,000 --> 00:00:02,000\nA`, ["1-2 A"]],
     ["a cue directly after another", `${head}00:01.000 --> 00:02.000\nA\n00:03.000 --> 00:04.000\nB`, ["1-2 A", "3-4 B"]],
-    ["Windows' line ends", `${head}00:01.000 --> 00:02.000\nA\n\n00:03.000 --> 00:04.000\nB\n`.replaceAll("\n", "\r\n"), ["1-2 A", "3-4 B"]],
+    [
+      "Windows' line ends",
+      `${head}00:01.000 --> 00:02.000\nA\n\n00:03.000 --> 00:04.000\nB\n`.replaceAll("\n", "\r\n"),
+      ["1-2 A", "3-4 B"],
+    ],
   ];
   test.each(cases)("%s", (_name, text, cues) => expect(vtt(text)).toEqual(cues));
 });
 
 describe("ASS as plain text", () => {
-  const script = (events: string, styles = "") => `[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\nFormat: Name, Fontname, Alignment\nStyle: Default,Arial,2\nStyle: Top,Arial,8\n${styles}\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n${events}`;
-  const line = (text: string, style = "Default", start = "0:00:01.00", end = "0:00:02.50") => `Dialogue: 0,${start},${end},${style},,0,0,0,,${text}\n`;
+  const script = (events: string, styles = "") =>
+    `[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\nFormat: Name, Fontname, Alignment\nStyle: Default,Arial,2\nStyle: Top,Arial,8\n${styles}\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n${events}`;
+  const line = (text: string, style = "Default", start = "0:00:01.00", end = "0:00:02.50") =>
+    `Dialogue: 0,${start},${end},${style},,0,0,0,,${text}\n`;
   test("lines with their commas, places and tags", () => {
-    expect(ass(script(line("One, two, {\\b1\\fs30}three{\\b0}\\Nfour") + line("Up", "Top") + line("{\\an4\\pos(1,2)}Left")))).toEqual(["1-2.5 One, two, [b]three[/]|four", "1-2.5 @8 Up", "1-2.5 @4 Left"]);
+    expect(ass(script(line("One, two, {\\b1\\fs30}three{\\b0}\\Nfour") + line("Up", "Top") + line("{\\an4\\pos(1,2)}Left")))).toEqual([
+      "1-2.5 One, two, [b]three[/]|four",
+      "1-2.5 @8 Up",
+      "1-2.5 @4 Left",
+    ]);
   });
   test("drawings and comments are left out", () => {
-    expect(ass(script(`Comment: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,Not me\n${line("{\\p1}m 0 0 l 10 0{\\p0}Text {a note}here")}${line("{\\p1}m 0 0")}`))).toEqual(["1-2.5 Text here"]);
+    expect(
+      ass(
+        script(
+          `Comment: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,Not me\n${line("{\\p1}m 0 0 l 10 0{\\p0}Text {a note}here")}${line("{\\p1}m 0 0")}`,
+        ),
+      ),
+    ).toEqual(["1-2.5 Text here"]);
   });
   test("in order of time, whatever the file's is", () => {
     expect(ass(script(line("B", "Default", "1:00:00.00", "1:00:01.00") + line("A")))).toEqual(["1-2.5 A", "3600-3601 B"]);
   });
   test("SSA's format, and its numbers for places", () => {
-    const old = "[Script Info]\nScriptType: v4.00\n[V4 Styles]\nFormat: Name, Alignment\nStyle: *Default,6\n[Events]\nFormat: Marked, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\nDialogue: Marked=0,0:00:01.00,0:00:02.00,*Default,,0000,0000,0000,,Up\n";
+    const old =
+      "[Script Info]\nScriptType: v4.00\n[V4 Styles]\nFormat: Name, Alignment\nStyle: *Default,6\n[Events]\nFormat: Marked, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\nDialogue: Marked=0,0:00:01.00,0:00:02.00,*Default,,0000,0000,0000,,Up\n";
     expect(ass(old)).toEqual(["1-2 @8 Up"]);
   });
 });
@@ -95,10 +142,12 @@ describe("a file", () => {
   test("is what its first bytes say", async () => {
     expect(await kind(PLAIN)).toBe("text");
     expect(await kind(`WEBVTT\n\n00:01.000 --> 00:02.000\nA`)).toBe("text");
-    for (const line of ["A", "{\\p1}m 0 0 l 9 9"]) expect(await kind(`[Script Info]\n[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,${line}`)).toBe("ass");
+    for (const line of ["A", "{\\p1}m 0 0 l 9 9"])
+      expect(await kind(`[Script Info]\n[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,${line}`)).toBe("ass");
   });
   test("that can't be shown is refused with a sentence", async () => {
-    const refused = (content: string | number[]) => expect(readBytes(typeof content === "string" ? bytes(content) : Uint8Array.from(content))).rejects;
+    const refused = (content: string | number[]) =>
+      expect(readBytes(typeof content === "string" ? bytes(content) : Uint8Array.from(content))).rejects;
     await refused("{1}{1}23.976\n{10}{40}Hello").toThrow(WORDS.microDvd);
     await refused("# VobSub index file, v7").toThrow(WORDS.vobSub);
     await refused([0, 0, 1, 0xba, 0x44]).toThrow(WORDS.vobSub);
@@ -117,9 +166,16 @@ describe("a file", () => {
 describe("hostile text ends soon", () => {
   const MANY = 2_000_000;
   const cases: [name: string, text: string][] = [
-    ["line ends", "\n".repeat(MANY)], ["carriage returns", "\r".repeat(MANY)], ["spaces", " ".repeat(MANY)], ["arrows", "-->".repeat(MANY / 3)],
-    ["digits", "1".repeat(MANY)], ["times", "00:00:01,000 --> 00:00:02,000\n".repeat(60_000)], ["open tags", `00:00:01,000 --> 00:00:02,000\n${"<i".repeat(MANY / 2)}`],
-    ["open braces", `00:00:01,000 --> 00:00:02,000\n${"{".repeat(MANY)}`], ["headings", `[Events]\n${"[Events]\n".repeat(MANY / 9)}`], ["brackets", "[".repeat(MANY)],
+    ["line ends", "\n".repeat(MANY)],
+    ["carriage returns", "\r".repeat(MANY)],
+    ["spaces", " ".repeat(MANY)],
+    ["arrows", "-->".repeat(MANY / 3)],
+    ["digits", "1".repeat(MANY)],
+    ["times", "00:00:01,000 --> 00:00:02,000\n".repeat(60_000)],
+    ["open tags", `00:00:01,000 --> 00:00:02,000\n${"<i".repeat(MANY / 2)}`],
+    ["open braces", `00:00:01,000 --> 00:00:02,000\n${"{".repeat(MANY)}`],
+    ["headings", `[Events]\n${"[Events]\n".repeat(MANY / 9)}`],
+    ["brackets", "[".repeat(MANY)],
   ];
   test.each(cases)("%s", async (_name, text) => {
     const begin = performance.now();

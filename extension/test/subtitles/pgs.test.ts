@@ -9,7 +9,8 @@ const WHITE = [1, 235, 128, 128, 255];
 const RED = [2, 63, 240, 102, 128];
 const box = (more: Partial<Picture> = {}): Picture => ({ x: 100, y: 900, width: 200, height: 40, pixel: () => 1, ...more });
 const bytes = (...parts: number[][]) => Uint8Array.from(parts.flat());
-const shows = (pictures: Picture[], colours = [WHITE, RED]) => bytes(composition(HD, 0x80, pictures), palette(colours), ...pictures.map((picture) => object(picture)), END);
+const shows = (pictures: Picture[], colours = [WHITE, RED]) =>
+  bytes(composition(HD, 0x80, pictures), palette(colours), ...pictures.map((picture) => object(picture)), END);
 const nothing = (state = 0) => bytes(composition(HD, state, []), END);
 
 /** The colour at a place of the plane. */
@@ -52,7 +53,8 @@ describe("a display set", () => {
     sets.add(0, undefined, shows([box({ x: 0, y: 0, pixel })]));
     const screen = screenAt(sets, 0)!;
     const names: Record<number, string> = { 0: "0,0,0,0", 1: "255,255,255,255" };
-    for (let y = 0; y < 40; y += 1) for (let x = 0; x < 200; x += 1) if (pixel(x, y) < 2) expect(String(at(screen, x, y)), `${x},${y}`).toBe(names[pixel(x, y)]);
+    for (let y = 0; y < 40; y += 1)
+      for (let x = 0; x < 200; x += 1) if (pixel(x, y) < 2) expect(String(at(screen, x, y)), `${x},${y}`).toBe(names[pixel(x, y)]);
     expect(at(screen, 199, 0)![3]).toBe(128);
   });
   test("puts an object together from several segments", () => {
@@ -65,7 +67,10 @@ describe("a display set", () => {
     const sets = new PgsSets();
     sets.add(0, undefined, shows([box(), box({ id: 1, x: 500, y: 10, crop: [150, 0, 50, 20], pixel: (x) => (x < 160 ? 2 : 1) })]));
     const screen = screenAt(sets, 0)!;
-    expect(screen.placed.map(({ x, y, width, height }) => [x, y, width, height])).toEqual([[100, 900, 200, 40], [500, 10, 50, 20]]);
+    expect(screen.placed.map(({ x, y, width, height }) => [x, y, width, height])).toEqual([
+      [100, 900, 200, 40],
+      [500, 10, 50, 20],
+    ]);
     expect(at(screen, 505, 15)![3]).toBe(128);
     expect(at(screen, 515, 15)![3]).toBe(255);
   });
@@ -159,15 +164,30 @@ describe("hostile segments", () => {
   test("the same large object many times", () => {
     const large = segment(0x15, [0, 0, 0, 0xc0, 0, 0, 4, 0x10, 0, 0x09, 0]);
     const plane: [number, number] = [4096, 2304];
-    survive(bytes(composition(plane, 0x80, Array.from({ length: 16 }, () => box({ x: 0, y: 0 }))), large, END), "16 times");
+    survive(
+      bytes(
+        composition(
+          plane,
+          0x80,
+          Array.from({ length: 16 }, () => box({ x: 0, y: 0 })),
+        ),
+        large,
+        END,
+      ),
+      "16 times",
+    );
   });
 });
 
 describe("the plane of an HD disc", () => {
-  const round = (rect: { left: number; top: number; width: number; height: number }) => [rect.left, rect.top, rect.width, rect.height].map((value) => Math.round(value) + 0);
+  const round = (rect: { left: number; top: number; width: number; height: number }) =>
+    [rect.left, rect.top, rect.width, rect.height].map((value) => Math.round(value) + 0);
   const stage = { left: 0, top: 0, width: 1000, height: 1000 };
   test("covers a picture of its own shape", () => expect(round(planeRect(fitted(stage, 1920, 1080), ...HD))).toEqual([0, 219, 1000, 563]));
-  test("reaches beyond a picture that was cut above and below", () => expect(round(planeRect(fitted(stage, 1920, 800), ...HD))).toEqual([0, 219, 1000, 563]));
-  test("reaches beyond a picture that was cut at its sides", () => expect(round(planeRect(fitted({ ...stage, height: 540 }, 1440, 1080), ...HD))).toEqual([20, 0, 960, 540]));
-  test("of a DVD's size has the picture's shape", () => expect(round(planeRect(fitted(stage, 1024, 576), 720, 576))).toEqual([0, 219, 1000, 563]));
+  test("reaches beyond a picture that was cut above and below", () =>
+    expect(round(planeRect(fitted(stage, 1920, 800), ...HD))).toEqual([0, 219, 1000, 563]));
+  test("reaches beyond a picture that was cut at its sides", () =>
+    expect(round(planeRect(fitted({ ...stage, height: 540 }, 1440, 1080), ...HD))).toEqual([20, 0, 960, 540]));
+  test("of a DVD's size has the picture's shape", () =>
+    expect(round(planeRect(fitted(stage, 1024, 576), 720, 576))).toEqual([0, 219, 1000, 563]));
 });

@@ -17,7 +17,14 @@ export const END = segment(0x80, []);
 
 /** `state`: 0x80 begins afresh, 0 goes on with what came. */
 export function composition(plane: [number, number], state: number, pictures: readonly Picture[], palette = 0): number[] {
-  const shown = pictures.flatMap(({ id = 0, x, y, crop }) => [...u16(id), 0, crop ? 0x80 : 0, ...u16(x), ...u16(y), ...(crop ?? []).flatMap(u16)]);
+  const shown = pictures.flatMap(({ id = 0, x, y, crop }) => [
+    ...u16(id),
+    0,
+    crop ? 0x80 : 0,
+    ...u16(x),
+    ...u16(y),
+    ...(crop ?? []).flatMap(u16),
+  ]);
   return segment(0x16, [...u16(plane[0]), ...u16(plane[1]), 0x10, ...u16(0), state, 0, palette, pictures.length, ...shown]);
 }
 

@@ -36,7 +36,10 @@ class FakeVideo extends EventTarget {
 class FakeRenderer implements Renderer {
   content: Content | undefined;
   stage: Stage | undefined;
-  constructor(private readonly log: string[], private readonly name: string) {}
+  constructor(
+    private readonly log: string[],
+    private readonly name: string,
+  ) {}
   attach(content: Content, stage: Stage): void {
     this.content = content;
     this.stage = stage;
@@ -53,21 +56,33 @@ class FakeRenderer implements Renderer {
   }
 }
 
-const inside = (id: number, language: string | undefined, more: Partial<SubtitleTrack> = {}): SubtitleTrack => ({ id, format: "srt", language, title: undefined, isDefault: false, forced: false, header: undefined, ...more });
+const inside = (id: number, language: string | undefined, more: Partial<SubtitleTrack> = {}): SubtitleTrack => ({
+  id,
+  format: "srt",
+  language,
+  title: undefined,
+  isDefault: false,
+  forced: false,
+  header: undefined,
+  ...more,
+});
 const cue = (track: number, start: number, text: string) => ({ track, start, end: start + 2, data: new TextEncoder().encode(text) });
 const SRT = "1\n00:00:01,000 --> 00:00:02,000\nHi\n";
 
 let observed = 0;
 beforeEach(() => {
   observed = 0;
-  vi.stubGlobal("ResizeObserver", class {
-    observe() {
-      observed += 1;
-    }
-    disconnect() {
-      observed = 0;
-    }
-  });
+  vi.stubGlobal(
+    "ResizeObserver",
+    class {
+      observe() {
+        observed += 1;
+      }
+      disconnect() {
+        observed = 0;
+      }
+    },
+  );
 });
 afterEach(() => vi.unstubAllGlobals());
 
@@ -81,19 +96,61 @@ function stage(settings: SubtitleSettings = {}) {
     load: () => Promise.resolve({ renderer: () => renderers[renderers.push(new FakeRenderer(log, name)) - 1]! }),
   });
   let changes = 0;
-  const port = { selectSubtitles: (tracks: number[]) => void asked.push(tracks), fonts: () => Promise.resolve([]), font: () => Promise.resolve(undefined) };
+  const port = {
+    selectSubtitles: (tracks: number[]) => void asked.push(tracks),
+    fonts: () => Promise.resolve([]),
+    font: () => Promise.resolve(undefined),
+  };
   const host = { getBoundingClientRect: () => ({ left: 0, top: 0 }) };
-  const subtitles = new Subtitles(video as unknown as HTMLVideoElement, host as unknown as HTMLElement, port, { changed: () => (changes += 1), languages: ["en"], ways: [way("styled", ["ass"]), way("plain", ["text", "ass"]), way("pictures", ["pgs"])], ...settings });
+  const subtitles = new Subtitles(video as unknown as HTMLVideoElement, host as unknown as HTMLElement, port, {
+    changed: () => (changes += 1),
+    languages: ["en"],
+    ways: [way("styled", ["ass"]), way("plain", ["text", "ass"]), way("pictures", ["pgs"])],
+    ...settings,
+  });
   const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
-  return { video, log, asked, renderers, subtitles, settled, labels: () => subtitles.tracks.map(({ label }) => label), state: (id: string) => subtitles.tracks.find((track) => track.id === id)?.state, changes: () => changes };
+  return {
+    video,
+    log,
+    asked,
+    renderers,
+    subtitles,
+    settled,
+    labels: () => subtitles.tracks.map(({ label }) => label),
+    state: (id: string) => subtitles.tracks.find((track) => track.id === id)?.state,
+    changes: () => changes,
+  };
 }
 
 describe("the list", () => {
   test("names tracks by language and title, each differently", () => {
     const { subtitles, labels } = stage();
-    subtitles.setInside([inside(3, "ger"), inside(4, "ger"), inside(5, "eng", { title: "SDH" }), inside(6, "eng", { forced: true }), inside(7, undefined), inside(8, "fre", { title: "French (Canada)" }), inside(9, undefined, { title: "Signs" })]);
-    subtitles.setBeside([{ url: "u", name: "Film.de.srt" }, { url: "u", name: "Subs/what is this.srt" }, { url: "u", name: "x.srt", language: "es", title: "Latino" }]);
-    expect(labels()).toEqual(["German", "German 2", "English · SDH", "English (forced)", "Subtitles 5", "French (Canada)", "Signs", "German 3", "what is this.srt", "Spanish · Latino"]);
+    subtitles.setInside([
+      inside(3, "ger"),
+      inside(4, "ger"),
+      inside(5, "eng", { title: "SDH" }),
+      inside(6, "eng", { forced: true }),
+      inside(7, undefined),
+      inside(8, "fre", { title: "French (Canada)" }),
+      inside(9, undefined, { title: "Signs" }),
+    ]);
+    subtitles.setBeside([
+      { url: "u", name: "Film.de.srt" },
+      { url: "u", name: "Subs/what is this.srt" },
+      { url: "u", name: "x.srt", language: "es", title: "Latino" },
+    ]);
+    expect(labels()).toEqual([
+      "German",
+      "German 2",
+      "English · SDH",
+      "English (forced)",
+      "Subtitles 5",
+      "French (Canada)",
+      "Signs",
+      "German 3",
+      "what is this.srt",
+      "Spanish · Latino",
+    ]);
   });
   test("says which can't be shown, and these can't be chosen", async () => {
     const { subtitles, asked, settled } = stage();
@@ -252,7 +309,8 @@ describe("files", () => {
   });
   test("that are too large are left, whatever they say of their length", async () => {
     let sent = 0;
-    const endless = () => new Response(new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array((sent += 1e6) && 1e6)) }));
+    const endless = () =>
+      new Response(new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array((sent += 1e6) && 1e6)) }));
     serve(endless);
     const { subtitles } = stage();
     subtitles.setBeside([{ url: "http://127.0.0.1/a", name: "a.srt" }]);
@@ -262,7 +320,13 @@ describe("files", () => {
   });
   test("a fetch ends when something else is chosen", async () => {
     let signal: AbortSignal | undefined;
-    vi.stubGlobal("fetch", (_url: string, init: { signal: AbortSignal }) => new Promise((_resolve, reject) => (signal = init.signal).addEventListener("abort", () => reject(new DOMException("", "AbortError")))));
+    vi.stubGlobal(
+      "fetch",
+      (_url: string, init: { signal: AbortSignal }) =>
+        new Promise((_resolve, reject) =>
+          (signal = init.signal).addEventListener("abort", () => reject(new DOMException("", "AbortError"))),
+        ),
+    );
     const { subtitles, settled, state } = stage();
     subtitles.setBeside([{ url: "http://127.0.0.1/a", name: "a.srt" }]);
     subtitles.select("beside/a.srt");
@@ -276,7 +340,11 @@ describe("files", () => {
     const troubles = await subtitles.addFiles([new File([SRT], "mine.de.srt"), new File(["{1}{2}Hi"], "old.sub")]);
     await settled();
     expect(troubles).toEqual([`old.sub: ${WORDS.microDvd}`]);
-    expect([subtitles.selected, subtitles.tracks[0]!.label, subtitles.preference]).toEqual(["own/1", "German", { language: "de", forced: false, title: undefined }]);
+    expect([subtitles.selected, subtitles.tracks[0]!.label, subtitles.preference]).toEqual([
+      "own/1",
+      "German",
+      { language: "de", forced: false, title: undefined },
+    ]);
     expect(log).toEqual(["plain attach text"]);
   });
 });

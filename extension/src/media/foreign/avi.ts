@@ -43,12 +43,22 @@ export function readAvi(bytes: Bytes): Head {
         lasts = rate > 0 ? bytes.u32(body + 32) / rate : 0;
       } else if (id === "strf" && kind === "vids") {
         const written = bytes.u32(body + 16) > 0xffff ? bytes.ascii(body + 16, 4) : handler;
-        streams.push(track(streams.length, "video", fourcc(written), written, { width: Math.abs(bytes.i32(body + 4)), height: Math.abs(bytes.i32(body + 8)) }));
+        streams.push(
+          track(streams.length, "video", fourcc(written), written, {
+            width: Math.abs(bytes.i32(body + 4)),
+            height: Math.abs(bytes.i32(body + 8)),
+          }),
+        );
         if (rate > 0) perFrame = 1 / rate;
         seconds = Math.max(seconds, lasts);
       } else if (id === "strf" && kind === "auds") {
         const tag = bytes.u16(body);
-        streams.push(track(streams.length, "audio", waveFormat(tag), `0x${tag.toString(16)}`, { channels: bytes.u16(body + 2), sampleRate: bytes.u32(body + 4) }));
+        streams.push(
+          track(streams.length, "audio", waveFormat(tag), `0x${tag.toString(16)}`, {
+            channels: bytes.u16(body + 2),
+            sampleRate: bytes.u32(body + 4),
+          }),
+        );
         seconds = Math.max(seconds, lasts);
       } else if (id === "strf") {
         // Subtitles, timecodes: they count as tracks of the file, and that is all.

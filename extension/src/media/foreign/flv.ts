@@ -6,8 +6,26 @@ import { type Bytes, type Head, lasting, track } from "./head";
 
 const MOST_TAGS = 400;
 const MOST_DEPTH = 4;
-const VIDEO: Record<number, Named> = { 2: { codec: "other", name: "Sorenson H.263" }, 3: { codec: "other", name: "Screen Video" }, 4: { codec: "other", name: "VP6" }, 5: { codec: "other", name: "VP6" }, 7: { codec: "h264" }, 12: { codec: "hevc" } };
-const AUDIO: Record<number, Named> = { 0: { codec: "pcm" }, 1: { codec: "other", name: "ADPCM" }, 2: { codec: "mp3" }, 3: { codec: "pcm" }, 4: { codec: "other", name: "Nellymoser" }, 5: { codec: "other", name: "Nellymoser" }, 6: { codec: "other", name: "Nellymoser" }, 10: { codec: "aac" }, 11: { codec: "other", name: "Speex" }, 14: { codec: "mp3" } };
+const VIDEO: Record<number, Named> = {
+  2: { codec: "other", name: "Sorenson H.263" },
+  3: { codec: "other", name: "Screen Video" },
+  4: { codec: "other", name: "VP6" },
+  5: { codec: "other", name: "VP6" },
+  7: { codec: "h264" },
+  12: { codec: "hevc" },
+};
+const AUDIO: Record<number, Named> = {
+  0: { codec: "pcm" },
+  1: { codec: "other", name: "ADPCM" },
+  2: { codec: "mp3" },
+  3: { codec: "pcm" },
+  4: { codec: "other", name: "Nellymoser" },
+  5: { codec: "other", name: "Nellymoser" },
+  6: { codec: "other", name: "Nellymoser" },
+  10: { codec: "aac" },
+  11: { codec: "other", name: "Speex" },
+  14: { codec: "mp3" },
+};
 const RATES = [5512, 11025, 22050, 44100];
 
 export function readFlv(bytes: Bytes): Head {
@@ -44,7 +62,10 @@ function picture(bytes: Bytes, at: number, size: number): Stream {
 
 function sound(bytes: Bytes, at: number): Stream {
   const first = bytes.u8(at);
-  return track(1, "audio", AUDIO[first >> 4] ?? { codec: "other" }, `FLV sound ${first >> 4}`, { sampleRate: RATES[(first >> 2) & 3]!, channels: (first & 1) + 1 });
+  return track(1, "audio", AUDIO[first >> 4] ?? { codec: "other" }, `FLV sound ${first >> 4}`, {
+    sampleRate: RATES[(first >> 2) & 3]!,
+    channels: (first & 1) + 1,
+  });
 }
 
 /** Gathers the numbers of `onMetaData` (AMF 0). */

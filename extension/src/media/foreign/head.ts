@@ -77,8 +77,26 @@ export class Bytes {
 /** A track, with what is known of it; `written` is the container's own name of the codec. */
 export function track(id: number, type: Stream["type"], { codec, name }: Named, written: string, more: Partial<Stream> = {}): Stream {
   return {
-    id, type, codec, name, codecString: codecString(codec, more.config, written), config: undefined, width: 0, height: 0, sampleRate: 0, channels: 0, bitDepth: 0, language: undefined, title: undefined,
-    isDefault: true, forced: false, frameDuration: 0, annexB: false, encrypted: false, subtitle: undefined, ...more,
+    id,
+    type,
+    codec,
+    name,
+    codecString: codecString(codec, more.config, written),
+    config: undefined,
+    width: 0,
+    height: 0,
+    sampleRate: 0,
+    channels: 0,
+    bitDepth: 0,
+    language: undefined,
+    title: undefined,
+    isDefault: true,
+    forced: false,
+    frameDuration: 0,
+    annexB: false,
+    encrypted: false,
+    subtitle: undefined,
+    ...more,
   };
 }
 

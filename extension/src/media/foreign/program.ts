@@ -37,7 +37,12 @@ export function readProgram(bytes: Bytes): Head {
   }
   const found = [...streams.values()];
   const origin = beginning(times(bytes));
-  return { container: "mpegps", duration: undefined, origin: Number.isFinite(origin) ? origin * 1e6 : 0, streams: [...found.filter(({ type }) => type === "video"), ...found.filter(({ type }) => type === "audio")] };
+  return {
+    container: "mpegps",
+    duration: undefined,
+    origin: Number.isFinite(origin) ? origin * 1e6 : 0,
+    streams: [...found.filter(({ type }) => type === "video"), ...found.filter(({ type }) => type === "audio")],
+  };
 }
 
 /** Seconds from the first to the last time stamp of two stretches of a file; `undefined` where one has none. */

@@ -49,6 +49,9 @@ export async function readForeign(cursor: Cursor, container: Container, size: nu
 export async function measureProgram(source: RangeSource): Promise<number | undefined> {
   const { size = 0 } = source;
   if (size === 0) return undefined;
-  const [first, last] = [await readAll(source, 0, Math.min(TAIL, size)), await readAll(source, Math.max(0, size - TAIL), Math.min(TAIL, size))];
+  const [first, last] = [
+    await readAll(source, 0, Math.min(TAIL, size)),
+    await readAll(source, Math.max(0, size - TAIL), Math.min(TAIL, size)),
+  ];
   return lasting(programDuration(new Bytes(first), new Bytes(last)) ?? 0);
 }

@@ -34,7 +34,13 @@ function unlace(body: Uint8Array, lacing: number): Uint8Array[] | undefined {
   if (count === 0) return undefined;
   if (lacing === 2) {
     const size = (body.length - 1) / count;
-    return Number.isInteger(size) ? cut(body, 1, Array.from({ length: count }, () => size)) : undefined;
+    return Number.isInteger(size)
+      ? cut(
+          body,
+          1,
+          Array.from({ length: count }, () => size),
+        )
+      : undefined;
   }
   const head = lacing === 1 ? xiph(body, count) : ebml(body, count);
   if (!head) return undefined;
@@ -91,7 +97,11 @@ function ebml(body: Uint8Array, count: number): { sizes: number[]; at: number } 
 }
 
 /** How long a group says it lasts and whether it refers to no other frame. */
-export function groupFacts(elements: Iterable<{ id: number; data: Uint8Array }>): { block: Uint8Array | undefined; duration: number | undefined; key: boolean } {
+export function groupFacts(elements: Iterable<{ id: number; data: Uint8Array }>): {
+  block: Uint8Array | undefined;
+  duration: number | undefined;
+  key: boolean;
+} {
   let block: Uint8Array | undefined;
   let duration: number | undefined;
   let key = true;

@@ -7,7 +7,18 @@ import type { Demuxed, Reading, Stream } from "../film";
 import type { Chapter, Font } from "../protocol";
 import { Cursor, readAll, type RangeSource, Trouble } from "../reader";
 import { children, peekHeader, text, UNKNOWN } from "./ebml";
-import { type CuePoint, ID, type Info, isFont, parseChapters, parseCues, parseInfo, parseSeekHead, parseTracks, type TrackEntry } from "./head";
+import {
+  type CuePoint,
+  ID,
+  type Info,
+  isFont,
+  parseChapters,
+  parseCues,
+  parseInfo,
+  parseSeekHead,
+  parseTracks,
+  type TrackEntry,
+} from "./head";
 import { findCluster, MatroskaReading } from "./reading";
 
 /** Bounds on what is read into memory at once, bytes: hostile files promise anything. */
@@ -95,7 +106,8 @@ export class MatroskaFile implements Demuxed {
         await this.readAttachments(cursor, cursor.at + head.size);
         continue;
       }
-      const kept = head.id === ID.SeekHead || head.id === ID.Info || head.id === ID.Tracks || head.id === ID.Cues || head.id === ID.Chapters;
+      const kept =
+        head.id === ID.SeekHead || head.id === ID.Info || head.id === ID.Tracks || head.id === ID.Cues || head.id === ID.Chapters;
       if (!kept || head.size > (head.id === ID.Cues ? MOST_CUES : MOST_HEAD)) {
         await cursor.skip(head.size);
         continue;
@@ -224,7 +236,8 @@ export class MatroskaFile implements Demuxed {
     const named = (track: number) => cues.some((cue) => cue.track === track && cue.duration !== undefined);
     let first: CuePoint | undefined;
     if ([...wanted].every(named)) {
-      const until = (from: CuePoint[], end: number) => from.filter((cue) => wanted.has(cue.track) && this.us(cue.time + (cue.duration ?? 0)) > end);
+      const until = (from: CuePoint[], end: number) =>
+        from.filter((cue) => wanted.has(cue.track) && this.us(cue.time + (cue.duration ?? 0)) > end);
       const found = [...until(within(INDEXED_BACK_BYTES), pts), ...until(within(BACK_BYTES), pts - ENDED_US)];
       if (found.length === 0) return undefined;
       first = found.reduce((a, b) => (b.position < a.position ? b : a));

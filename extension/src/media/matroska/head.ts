@@ -93,31 +93,80 @@ const TYPES: Record<number, TrackEntry["type"]> = { 1: "video", 2: "audio", 17: 
 
 function parseTrack(body: Uint8Array): TrackEntry {
   const track: TrackEntry = {
-    number: 0, type: "other", codecId: "", codecPrivate: undefined, language: undefined, title: undefined, isDefault: true, forced: false,
-    enabled: true, defaultDuration: 0, codecDelay: 0, width: 0, height: 0, bits: 0, sampleRate: 8000, outputRate: 0, channels: 1, bitDepth: 0,
-    strip: undefined, deflated: false, encrypted: false, strange: false,
+    number: 0,
+    type: "other",
+    codecId: "",
+    codecPrivate: undefined,
+    language: undefined,
+    title: undefined,
+    isDefault: true,
+    forced: false,
+    enabled: true,
+    defaultDuration: 0,
+    codecDelay: 0,
+    width: 0,
+    height: 0,
+    bits: 0,
+    sampleRate: 8000,
+    outputRate: 0,
+    channels: 1,
+    bitDepth: 0,
+    strip: undefined,
+    deflated: false,
+    encrypted: false,
+    strange: false,
   };
   let bcp47: string | undefined;
   for (const { id, data } of children(body)) {
     switch (id) {
-      case 0xd7: track.number = uint(data); break;
-      case 0x83: track.type = TYPES[uint(data)] ?? "other"; break;
-      case 0x86: track.codecId = text(data); break;
-      case 0x63a2: track.codecPrivate = data.slice(); break;
-      case 0x22b59c: track.language = text(data); break;
-      case 0x22b59d: bcp47 = text(data); break;
-      case 0x536e: track.title = text(data); break;
-      case 0x88: track.isDefault = uint(data) !== 0; break;
-      case 0x55aa: track.forced = uint(data) !== 0; break;
-      case 0xb9: track.enabled = uint(data) !== 0; break;
-      case 0x23e383: track.defaultDuration = uint(data); break;
-      case 0x56aa: track.codecDelay = uint(data); break;
-      case 0xe0: video(data, track); break;
-      case 0xe1: audio(data, track); break;
-      case 0x6d80: encodings(data, track); break;
+      case 0xd7:
+        track.number = uint(data);
+        break;
+      case 0x83:
+        track.type = TYPES[uint(data)] ?? "other";
+        break;
+      case 0x86:
+        track.codecId = text(data);
+        break;
+      case 0x63a2:
+        track.codecPrivate = data.slice();
+        break;
+      case 0x22b59c:
+        track.language = text(data);
+        break;
+      case 0x22b59d:
+        bcp47 = text(data);
+        break;
+      case 0x536e:
+        track.title = text(data);
+        break;
+      case 0x88:
+        track.isDefault = uint(data) !== 0;
+        break;
+      case 0x55aa:
+        track.forced = uint(data) !== 0;
+        break;
+      case 0xb9:
+        track.enabled = uint(data) !== 0;
+        break;
+      case 0x23e383:
+        track.defaultDuration = uint(data);
+        break;
+      case 0x56aa:
+        track.codecDelay = uint(data);
+        break;
+      case 0xe0:
+        video(data, track);
+        break;
+      case 0xe1:
+        audio(data, track);
+        break;
+      case 0x6d80:
+        encodings(data, track);
+        break;
     }
   }
-  track.language = bcp47 ?? (track.language === "und" ? undefined : track.language ?? "eng");
+  track.language = bcp47 ?? (track.language === "und" ? undefined : (track.language ?? "eng"));
   return track;
 }
 
@@ -224,7 +273,8 @@ export function parseChapters(body: Uint8Array): Chapter[] {
       for (const { id, data } of children(atom.data)) {
         if (id === 0x91) chapter.start = uint(data) / 1e9;
         else if (id === 0x98) hidden = uint(data) !== 0;
-        else if (id === 0x80 && chapter.title === "") for (const part of children(data)) if (part.id === 0x85) chapter.title = text(part.data);
+        else if (id === 0x80 && chapter.title === "")
+          for (const part of children(data)) if (part.id === 0x85) chapter.title = text(part.data);
       }
       if (!hidden) chapters.push(chapter);
     }

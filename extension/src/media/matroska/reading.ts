@@ -172,7 +172,12 @@ function clusterIn(bytes: Uint8Array): number | undefined {
 }
 
 /** The first cluster at or behind `from`, with its time in ticks; `undefined` when there is none before `to`. */
-export async function findCluster(source: RangeSource, from: number, to: number, signal: AbortSignal): Promise<{ at: number; time: number } | undefined> {
+export async function findCluster(
+  source: RangeSource,
+  from: number,
+  to: number,
+  signal: AbortSignal,
+): Promise<{ at: number; time: number } | undefined> {
   const cursor = new Cursor(source, from, Math.min(to, from + MOST_SEARCHED));
   const stop = () => cursor.cancel();
   signal.addEventListener("abort", stop);

@@ -91,7 +91,10 @@ class TransportFile implements Demuxed {
     if (this.wasRead || pts > 0) this.blocks.cancel();
     this.wasRead = true;
     const place = pts <= 0 ? 0 : await this.place(pts / 1e6, video ?? [...wanted][0]!, video !== undefined);
-    const { input, tables } = this.from(place, this.head.streams.filter(({ pid }) => wanted.has(pid)));
+    const { input, tables } = this.from(
+      place,
+      this.head.streams.filter(({ pid }) => wanted.has(pid)),
+    );
     const feeds: Feed[] = [];
     for (const track of await input.getTracks()) {
       const sink = new EncodedPacketSink(track);
@@ -106,18 +109,26 @@ class TransportFile implements Demuxed {
     const duration = await this.measure().catch(() => undefined);
     return placeFor(
       {
-        layout: this.head.layout, size, origin: this.head.origin, duration: duration === undefined ? undefined : duration / 1e6,
+        layout: this.head.layout,
+        size,
+        origin: this.head.origin,
+        duration: duration === undefined ? undefined : duration / 1e6,
         probe: (at, count) => readAll(this.source, at, count),
         read: (from, to) => this.blocks.read(from, to),
         stop: () => this.blocks.cancel(),
       },
-      pid, isVideo, seconds,
+      pid,
+      isVideo,
+      seconds,
     );
   }
 
   /** A file of tables that name these streams, and of what follows from a place on. */
   private from(place: number, streams: readonly Elementary[]): { input: Input; tables: number } {
-    const tables = tablesFor(this.head, streams.filter(({ isRead }) => isRead));
+    const tables = tablesFor(
+      this.head,
+      streams.filter(({ isRead }) => isRead),
+    );
     const read = async (start: number, end: number): Promise<Uint8Array<ArrayBuffer>> => {
       const own = tables.subarray(start, Math.min(end, tables.length));
       if (end <= tables.length) return own;
@@ -128,7 +139,12 @@ class TransportFile implements Demuxed {
       whole.set(rest, own.length);
       return whole;
     };
-    const source = new CustomSource({ getSize: async () => tables.length + (await this.blocks.size()) - place, read, maxCacheSize: 1 << 20, handleUnhandledError: () => {} });
+    const source = new CustomSource({
+      getSize: async () => tables.length + (await this.blocks.size()) - place,
+      read,
+      maxCacheSize: 1 << 20,
+      handleUnhandledError: () => {},
+    });
     return { input: new Input({ source, formats: [MPEG_TS] }), tables: tables.length };
   }
 

@@ -74,7 +74,10 @@ function layered(elementary: Elementary, payload: Uint8Array): void {
   for (let at = 9 + bytes.u8(8); at + 4 <= bytes.length; at += 1) {
     if (bytes.u8(at) !== 0xff || (bytes.u8(at + 1) & 0xe0) !== 0xe0 || (bytes.u8(at + 1) & 6) === 0) continue;
     const { named, sampleRate, channels } = mpegAudio(bytes, at);
-    elementary.stream = { ...track(elementary.pid, "audio", named, named.codec, { sampleRate, channels }), language: elementary.stream.language };
+    elementary.stream = {
+      ...track(elementary.pid, "audio", named, named.codec, { sampleRate, channels }),
+      language: elementary.stream.language,
+    };
     elementary.isRead = named.codec === "mp3";
     return;
   }
@@ -84,10 +87,15 @@ function layered(elementary: Elementary, payload: Uint8Array): void {
 function tables(bytes: Uint8Array, layout: Layout): Pick<TransportHead, "streams" | "isBluRay"> | undefined {
   const association = section(bytes, layout, (packet) => packet.pid === 0, 0x00);
   const maps: number[] = [];
-  if (association) for (let at = 8; at + 4 <= association.length; at += 4) if (association.u16(at, false) !== 0) maps.push(association.u16(at + 2, false) & 0x1fff);
+  if (association)
+    for (let at = 8; at + 4 <= association.length; at += 4)
+      if (association.u16(at, false) !== 0) maps.push(association.u16(at + 2, false) & 0x1fff);
   // Some files lack the table of programs: then any map of one is taken.
   const wanted = maps.length > 0 ? maps : [undefined];
-  const programs = wanted.map((pid) => section(bytes, layout, (packet) => pid === undefined || packet.pid === pid, 0x02)).filter((map) => map !== undefined).map(programOf);
+  const programs = wanted
+    .map((pid) => section(bytes, layout, (packet) => pid === undefined || packet.pid === pid, 0x02))
+    .filter((map) => map !== undefined)
+    .map(programOf);
   return programs.find(({ streams }) => streams.some(({ stream }) => stream.type === "video")) ?? programs[0];
 }
 
@@ -128,20 +136,53 @@ function programOf(map: Bytes): Pick<TransportHead, "streams" | "isBluRay"> {
 }
 
 function* descriptors(map: Bytes, from: number, to: number): Generator<{ tag: number; at: number; length: number }> {
-  for (let at = from; at + 2 <= Math.min(to, map.length); at += 2 + map.u8(at + 1)) yield { tag: map.u8(at), at: at + 2, length: map.u8(at + 1) };
+  for (let at = from; at + 2 <= Math.min(to, map.length); at += 2 + map.u8(at + 1))
+    yield { tag: map.u8(at), at: at + 2, length: map.u8(at + 1) };
 }
 
 /** Those that mediabunny reads, in any stream. */
-const READ = new Map<number, Codec>([[0x1b, "h264"], [0x03, "mp3"], [0x04, "mp3"], [0x0f, "aac"], [0x81, "ac3"], [0x87, "eac3"], [0x82, "dts"], [0x8a, "dts"]]);
-const VIDEO = new Map<number, Named>([
-  [0x01, { codec: "other", name: "MPEG-1" }], [0x02, { codec: "mpeg2" }], [0x10, { codec: "mpeg4" }], [0x1b, { codec: "h264" }], [0xea, { codec: "other", name: "VC-1" }], [0x42, { codec: "other", name: "AVS" }],
-  // Its picture would have to be converted, as H.264's is.
-  [0x24, { codec: "other", name: "HEVC" }], [0x33, { codec: "other", name: "VVC" }],
+const READ = new Map<number, Codec>([
+  [0x1b, "h264"],
+  [0x03, "mp3"],
+  [0x04, "mp3"],
+  [0x0f, "aac"],
+  [0x81, "ac3"],
+  [0x87, "eac3"],
+  [0x82, "dts"],
+  [0x8a, "dts"],
 ]);
-const SOUND = new Map<number, Named>([[0x11, { codec: "other", name: "AAC (LATM)" }], [0x1c, { codec: "other", name: "AAC" }]]);
-const BLU_RAY = new Map<number, Named>([[0x80, { codec: "other", name: "LPCM" }], [0x83, { codec: "truehd" }], [0x84, { codec: "other", name: "E-AC-3" }], [0xa1, { codec: "other", name: "E-AC-3" }], [0x85, { codec: "dts" }], [0x86, { codec: "dts" }], [0xa2, { codec: "dts" }]]);
+const VIDEO = new Map<number, Named>([
+  [0x01, { codec: "other", name: "MPEG-1" }],
+  [0x02, { codec: "mpeg2" }],
+  [0x10, { codec: "mpeg4" }],
+  [0x1b, { codec: "h264" }],
+  [0xea, { codec: "other", name: "VC-1" }],
+  [0x42, { codec: "other", name: "AVS" }],
+  // Its picture would have to be converted, as H.264's is.
+  [0x24, { codec: "other", name: "HEVC" }],
+  [0x33, { codec: "other", name: "VVC" }],
+]);
+const SOUND = new Map<number, Named>([
+  [0x11, { codec: "other", name: "AAC (LATM)" }],
+  [0x1c, { codec: "other", name: "AAC" }],
+]);
+const BLU_RAY = new Map<number, Named>([
+  [0x80, { codec: "other", name: "LPCM" }],
+  [0x83, { codec: "truehd" }],
+  [0x84, { codec: "other", name: "E-AC-3" }],
+  [0xa1, { codec: "other", name: "E-AC-3" }],
+  [0x85, { codec: "dts" }],
+  [0x86, { codec: "dts" }],
+  [0xa2, { codec: "dts" }],
+]);
 
-function kind(map: Bytes, type: number, from: number, to: number, isBluRay: boolean): { named: Named; isVideo: boolean; isRead: boolean; language: string | undefined } | undefined {
+function kind(
+  map: Bytes,
+  type: number,
+  from: number,
+  to: number,
+  isBluRay: boolean,
+): { named: Named; isVideo: boolean; isRead: boolean; language: string | undefined } | undefined {
   let language: string | undefined;
   let said: Named | undefined;
   let isRead = READ.has(type);
@@ -160,16 +201,43 @@ function kind(map: Bytes, type: number, from: number, to: number, isBluRay: bool
   isRead ||= blu?.codec === "dts";
   const picture = VIDEO.get(type) ?? (said?.name === "HEVC" ? said : undefined);
   const named = picture ?? blu ?? SOUND.get(type) ?? said ?? (READ.has(type) ? { codec: READ.get(type)! } : undefined);
-  return named && { named, isVideo: picture !== undefined, isRead: isRead && (picture === undefined || picture.codec === "h264"), language };
+  return (
+    named && { named, isVideo: picture !== undefined, isRead: isRead && (picture === undefined || picture.codec === "h264"), language }
+  );
 }
 
 /** Tables that name these streams alone, as packets. */
-export function tablesFor({ layout, isBluRay }: Pick<TransportHead, "layout" | "isBluRay">, streams: readonly Elementary[]): Uint8Array<ArrayBuffer> {
+export function tablesFor(
+  { layout, isBluRay }: Pick<TransportHead, "layout" | "isBluRay">,
+  streams: readonly Elementary[],
+): Uint8Array<ArrayBuffer> {
   const MAP = 0x1ff0;
-  const body = streams.flatMap(({ type, pid, descriptors: told }) => [type, 0xe0 | (pid >> 8), pid & 255, 0xf0 | (told.length >> 8), told.length & 255, ...told]);
+  const body = streams.flatMap(({ type, pid, descriptors: told }) => [
+    type,
+    0xe0 | (pid >> 8),
+    pid & 255,
+    0xf0 | (told.length >> 8),
+    told.length & 255,
+    ...told,
+  ]);
   const info = isBluRay ? [0x05, 4, ...[..."HDMV"].map((char) => char.charCodeAt(0))] : [];
   const clock = streams[0]?.pid ?? 0x1fff;
-  const table = (id: number, rest: number[]): number[] => [0, id, 0xb0 | ((rest.length + 9) >> 8), (rest.length + 9) & 255, 0, 1, 0xc1, 0, 0, ...rest, 0, 0, 0, 0];
+  const table = (id: number, rest: number[]): number[] => [
+    0,
+    id,
+    0xb0 | ((rest.length + 9) >> 8),
+    (rest.length + 9) & 255,
+    0,
+    1,
+    0xc1,
+    0,
+    0,
+    ...rest,
+    0,
+    0,
+    0,
+    0,
+  ];
   const parts = [
     ...packed(0, table(0x00, [0, 1, 0xe0 | (MAP >> 8), MAP & 255]), layout),
     ...packed(MAP, table(0x02, [0xe0 | (clock >> 8), clock & 255, 0xf0, info.length, ...info, ...body]), layout),
@@ -181,7 +249,15 @@ function packed(pid: number, payload: number[], { lead }: Layout): number[] {
   const out: number[] = [];
   for (let at = 0, count = 0; at < payload.length; at += 184, count += 1) {
     const piece = payload.slice(at, at + 184);
-    out.push(...new Array<number>(lead).fill(0), 0x47, (at === 0 ? 0x40 : 0) | (pid >> 8), pid & 255, 0x10 | (count & 15), ...piece, ...new Array<number>(184 - piece.length).fill(255));
+    out.push(
+      ...new Array<number>(lead).fill(0),
+      0x47,
+      (at === 0 ? 0x40 : 0) | (pid >> 8),
+      pid & 255,
+      0x10 | (count & 15),
+      ...piece,
+      ...new Array<number>(184 - piece.length).fill(255),
+    );
   }
   return out;
 }

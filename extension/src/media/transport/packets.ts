@@ -42,7 +42,13 @@ export function* packets(bytes: Uint8Array, { stride, lead }: Layout): Generator
     const control = packet[3]!;
     const adaptation = control & 0x20 ? 1 + packet[4]! : 0;
     const payload = control & 0x10 ? packet.subarray(Math.min(188, 4 + adaptation)) : packet.subarray(188);
-    yield { at, pid: ((packet[1]! & 31) << 8) | packet[2]!, starts: (packet[1]! & 0x40) !== 0, random: adaptation > 1 && (packet[5]! & 0x40) !== 0, payload };
+    yield {
+      at,
+      pid: ((packet[1]! & 31) << 8) | packet[2]!,
+      starts: (packet[1]! & 0x40) !== 0,
+      random: adaptation > 1 && (packet[5]! & 0x40) !== 0,
+      payload,
+    };
     at += stride;
   }
 }
@@ -59,7 +65,8 @@ function synced(bytes: Uint8Array, stride: number, lead: number, from: number): 
 export function timeOf(payload: Uint8Array): number | undefined {
   if (payload.length < 14) return undefined;
   const stream = payload[3]!;
-  if (payload[0] !== 0 || payload[1] !== 0 || payload[2] !== 1 || !(stream >= 0xc0 || stream === 0xbd) || (payload[7]! & 0x80) === 0) return undefined;
+  if (payload[0] !== 0 || payload[1] !== 0 || payload[2] !== 1 || !(stream >= 0xc0 || stream === 0xbd) || (payload[7]! & 0x80) === 0)
+    return undefined;
   const high = (payload[9]! >> 1) & 7;
   const low = (payload[10]! << 22) | ((payload[11]! >> 1) << 15) | (payload[12]! << 7) | (payload[13]! >> 1);
   return (high * 2 ** 30 + low) / 90_000;

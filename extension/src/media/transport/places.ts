@@ -78,7 +78,14 @@ async function firstTime(ground: Ground, pid: number, at: number, to: number): P
 }
 
 /** The last key picture between two places that is shown at `target` or before. */
-async function lastKey({ layout, origin, read }: Ground, pid: number, isVideo: boolean, from: number, to: number, target: number): Promise<number | undefined> {
+async function lastKey(
+  { layout, origin, read }: Ground,
+  pid: number,
+  isVideo: boolean,
+  from: number,
+  to: number,
+  target: number,
+): Promise<number | undefined> {
   let last: number | undefined;
   const step = STEP_PACKETS * layout.stride;
   for (let at = from; at < to; at += step) {

@@ -91,7 +91,11 @@ export function commandOf(press: Press, paused: boolean, taker: Taker): Command 
 /** What an element does with keys by itself. */
 export function takerOf(target: EventTarget | null): Taker {
   if (!(target instanceof HTMLElement)) return "nothing";
-  if (target.isContentEditable || target.closest("textarea, select, input:not([type=range], [type=checkbox], [type=button]), dialog, [role=menu]")) return "text";
+  if (
+    target.isContentEditable ||
+    target.closest("textarea, select, input:not([type=range], [type=checkbox], [type=button]), dialog, [role=menu]")
+  )
+    return "text";
   if (target.matches("input[type=range]")) return "slider";
   return target.closest("button, summary, input") ? "press" : "nothing";
 }

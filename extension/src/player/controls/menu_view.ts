@@ -21,11 +21,13 @@ export function menuView(menu: Menu, port: MenuPort): TemplateResult {
   return html`${keyed(
     menu.name,
     html`<div class="menu" id="controls-menu" role="menu" tabindex="-1" aria-label=${menu.title} data-testid="control-menu" data-name=${menu.name} @keydown=${(event: KeyboardEvent) => handleKey(event, menu, port)}>
-      ${menu.back
-        ? html`<button class="item item-back" role="menuitem" tabindex="-1" aria-label=${`${words.back}: ${menu.title}`} @click=${goBack}>
+      ${
+        menu.back
+          ? html`<button class="item item-back" role="menuitem" tabindex="-1" aria-label=${`${words.back}: ${menu.title}`} @click=${goBack}>
             ${shared.back}<span>${menu.title}</span>
           </button>`
-        : html`<p class="menu-title" role="presentation" aria-hidden="true">${menu.title}</p>`}
+          : html`<p class="menu-title" role="presentation" aria-hidden="true">${menu.title}</p>`
+      }
       ${menu.groups.map((group) => groupView(group, menu, port))}
     </div>`,
   )}`;
@@ -36,10 +38,12 @@ function groupView(group: MenuGroup, menu: Menu, port: MenuPort): TemplateResult
   if (stepper) {
     return html`<div class="group stepper" role="group" aria-label=${`${stepper.label}: ${stepper.value}`}>
       <span class="stepper-label" aria-hidden="true">${stepper.label}</span>
-      ${items.map((item, index) => html`${index === 1 ? html`<span class="stepper-value" aria-hidden="true">${stepper.value}</span>` : nothing}
+      ${items.map(
+        (item, index) => html`${index === 1 ? html`<span class="stepper-value" aria-hidden="true">${stepper.value}</span>` : nothing}
         <button class="step" role="menuitem" tabindex="-1" aria-label=${item.label} data-key=${item.key} @click=${() => choose(item, menu.name, port)}>
           ${index === 0 ? icons.minus : shared.plus}
-        </button>`)}
+        </button>`,
+      )}
     </div>`;
   }
   return html`<div class="group" role="group" aria-label=${menu.title}>${items.map((item) => itemView(item, menu, port))}</div>`;
@@ -107,7 +111,11 @@ function handleKey(event: KeyboardEvent, menu: Menu, port: MenuPort): void {
     return;
   }
   const sideways = inStepper ? { ArrowLeft: "ArrowUp", ArrowRight: "ArrowDown" }[key] : undefined;
-  const to = focusAfter(sideways ?? key, from, items.map((item) => item.getAttribute("aria-label") ?? item.innerText.trim()));
+  const to = focusAfter(
+    sideways ?? key,
+    from,
+    items.map((item) => item.getAttribute("aria-label") ?? item.innerText.trim()),
+  );
   if (to === undefined) return;
   event.preventDefault();
   items[to]?.focus();

@@ -96,11 +96,21 @@ export function pictureWords({ inPictureInPicture }: MediaState): string {
 }
 
 function speeds({ state }: MenuScene, actions: MenuActions): MenuItem[] {
-  return RATES.map((rate) => ({ key: String(rate), label: words.speedAt(rate), checked: rate === state.rate, act: () => actions.setRate(rate) }));
+  return RATES.map((rate) => ({
+    key: String(rate),
+    label: words.speedAt(rate),
+    checked: rate === state.rate,
+    act: () => actions.setRate(rate),
+  }));
 }
 
 function choices(tracks: readonly TrackChoice[], selected: string | undefined, choose: (id: string) => void): MenuItem[] {
-  return tracks.map((track, index) => ({ key: track.id, label: trackName(track, index), checked: track.id === selected, act: () => choose(track.id) }));
+  return tracks.map((track, index) => ({
+    key: track.id,
+    label: trackName(track, index),
+    checked: track.id === selected,
+    act: () => choose(track.id),
+  }));
 }
 
 function subtitleGroups({ subtitles }: ControlsModel, { port, chooseFiles }: MenuActions): MenuGroup[] {
@@ -113,7 +123,8 @@ function subtitleGroups({ subtitles }: ControlsModel, { port, chooseFiles }: Men
   if (selected === undefined) return groups;
   // In tenths, so that ten steps are one second and back again is zero.
   const delayBy = (steps: number) => () => port.setSubtitleDelay(Math.round(delayS / DELAY_STEP_S + steps) / 10);
-  const sizeBy = (steps: number) => () => port.setSubtitleSize(Math.min(SIZE_MOST, Math.max(SIZE_LEAST, Math.round(size / SIZE_STEP + steps) / 10)));
+  const sizeBy = (steps: number) => () =>
+    port.setSubtitleSize(Math.min(SIZE_MOST, Math.max(SIZE_LEAST, Math.round(size / SIZE_STEP + steps) / 10)));
   return groups.concat(
     {
       key: "delay",
@@ -136,7 +147,9 @@ function subtitleGroups({ subtitles }: ControlsModel, { port, chooseFiles }: Men
 
 function moreGroups(scene: MenuScene, { perform }: MenuActions): MenuGroup[] {
   const { model, state, inRow } = scene;
-  const menus = (["subtitles", "audio", "speed"] as const).filter((name) => !inRow.includes(name) && (name !== "audio" || model.audio.tracks.length > 1));
+  const menus = (["subtitles", "audio", "speed"] as const).filter(
+    (name) => !inRow.includes(name) && (name !== "audio" || model.audio.tracks.length > 1),
+  );
   const episodes: MenuItem[] = [];
   if (model.hasNext) episodes.push({ key: "next", label: words.next, act: () => perform({ does: "next" }) });
   if (model.hasPrevious) episodes.push({ key: "previous", label: words.previous, act: () => perform({ does: "previous" }) });

@@ -65,7 +65,11 @@ export class NextCard {
     this.host = page.createElement("div");
     this.host.className = "next-card-place";
     root.append(this.host);
-    this.countdown = new Countdown(clock, (leftS) => this.handleTick(leftS), () => this.play());
+    this.countdown = new Countdown(
+      clock,
+      (leftS) => this.handleTick(leftS),
+      () => this.play(),
+    );
     // Captured, so that the controls don't take the key as well. An open menu is nearer to the person than the card.
     page.addEventListener("keydown", (event) => this.handleKey(event, root), { capture: true, signal: this.ending.signal });
     this.render();
@@ -125,8 +129,9 @@ export class NextCard {
     const { card } = this;
     render(
       html`<p class="unseen" role="status">${card ? words.nextSaid(card.title, card.totalS) : ""}</p>
-        ${card
-          ? html`<div class="next-card" role="group" aria-label=${words.next} data-testid="next-card">
+        ${
+          card
+            ? html`<div class="next-card" role="group" aria-label=${words.next} data-testid="next-card">
               <p class="next-in" aria-hidden="true">${words.nextIn(card.leftS)}</p>
               <p class="next-title"><bdi>${card.title}</bdi></p>
               <div class="next-buttons">
@@ -134,7 +139,8 @@ export class NextCard {
                 <button class="next-button next-now" data-testid="next-play" style=${styleMap({ "--share": String(1 - (card.leftS - 1) / card.totalS) })} @click=${() => this.play()}>${words.playNow}</button>
               </div>
             </div>`
-          : nothing}`,
+            : nothing
+        }`,
       this.host,
     );
   }

@@ -193,7 +193,9 @@ export class SeekBar {
     if (isChord(event)) return;
     const { seeker } = this.scene;
     const duration = this.scene.durationS();
-    const by = { ArrowLeft: -STEP_S, ArrowDown: -STEP_S, ArrowRight: STEP_S, ArrowUp: STEP_S, PageDown: -PAGE_S, PageUp: PAGE_S }[event.key];
+    const by = { ArrowLeft: -STEP_S, ArrowDown: -STEP_S, ArrowRight: STEP_S, ArrowUp: STEP_S, PageDown: -PAGE_S, PageUp: PAGE_S }[
+      event.key
+    ];
     if (by !== undefined) seeker.by(by);
     else if (event.key === "Home") seeker.to(0);
     else if (event.key === "End" && Number.isFinite(duration)) seeker.to(duration);

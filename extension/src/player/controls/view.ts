@@ -105,10 +105,12 @@ function playView({ model, state, compact }: ViewScene, port: ViewPort): Templat
   const hasNeighbours = !compact && (model.hasNext || model.hasPrevious);
   return html`
     ${button({ name: "play", label, key: "k", icon: playIcon(state), does: "toggle_play" }, port)}
-    ${hasNeighbours
-      ? html`${button({ name: "previous", label: words.previous, key: "p", icon: icons.previous, disabled: !model.hasPrevious, does: "previous" }, port)}
+    ${
+      hasNeighbours
+        ? html`${button({ name: "previous", label: words.previous, key: "p", icon: icons.previous, disabled: !model.hasPrevious, does: "previous" }, port)}
         ${button({ name: "next", label: words.next, key: "n", icon: icons.next, disabled: !model.hasNext, does: "next" }, port)}`
-      : nothing}
+        : nothing
+    }
   `;
 }
 
@@ -157,9 +159,14 @@ function choicesView(scene: ViewScene, port: ViewPort): TemplateResult {
     ${has("audio") && model.audio.tracks.length > 1 ? menuButton("audio", icons.sound, scene, port) : nothing}
     ${has("speed") ? menuButton("speed", icons.speed, scene, port) : nothing}
     ${has("more") ? menuButton("more", icons.more, scene, port) : nothing}
-    ${canPictureInPicture && !compact
-      ? button({ name: "pip", label: pictureWords(state), key: "i", icon: icons.pictureInPicture, does: "toggle_picture_in_picture" }, port)
-      : nothing}
+    ${
+      canPictureInPicture && !compact
+        ? button(
+            { name: "pip", label: pictureWords(state), key: "i", icon: icons.pictureInPicture, does: "toggle_picture_in_picture" },
+            port,
+          )
+        : nothing
+    }
     ${button({ name: "full", label: full ? words.leaveFullScreen : words.fullScreen, key: "f", icon: full ? icons.leaveFull : icons.enterFull, does: "toggle_full_screen" }, port)}
   `;
 }

@@ -17,7 +17,8 @@ export const words = {
   volumeAt: (share: number) => `Volume ${percentOf(share)}`,
   volumeValue: (share: number, muted: boolean) => (muted ? `${percentOf(share)}, muted` : percentOf(share)),
   place: "Position",
-  placeValue: (time: number, duration: number) => (Number.isFinite(duration) ? `${spokenTime(time)} of ${spokenTime(duration)}` : spokenTime(time)),
+  placeValue: (time: number, duration: number) =>
+    Number.isFinite(duration) ? `${spokenTime(time)} of ${spokenTime(duration)}` : spokenTime(time),
   there: (share: number) => `${Math.floor(share * 100)}% of this file is downloaded`,
   missing: "Not downloaded yet",
   showRemaining: "Show the remaining time",
@@ -35,7 +36,9 @@ export const words = {
   delay: "Delay",
   delayValue: (seconds: number) => (Math.abs(seconds) < 0.05 ? "0 s" : `${signed(seconds)} s`),
   delaySaid: (seconds: number) =>
-    Math.abs(seconds) < 0.05 ? "Subtitles are in time" : `Subtitles ${Math.abs(seconds).toFixed(1)} seconds ${seconds > 0 ? "later" : "earlier"}`,
+    Math.abs(seconds) < 0.05
+      ? "Subtitles are in time"
+      : `Subtitles ${Math.abs(seconds).toFixed(1)} seconds ${seconds > 0 ? "later" : "earlier"}`,
   earlier: "Show subtitles earlier",
   later: "Show subtitles later",
   size: "Size",

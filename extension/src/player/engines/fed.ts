@@ -189,7 +189,9 @@ export abstract class FedEngine<Listener extends FedListener> implements Engine 
 
   private opened(film: Inspected, verdict: Verdict): void {
     this.isOpen = true;
-    this.tracks = film.audio.filter((track) => this.offers(track)).map(({ id, title, language }) => ({ id: String(id), label: title ?? "", language: language ?? "" }));
+    this.tracks = film.audio
+      .filter((track) => this.offers(track))
+      .map(({ id, title, language }) => ({ id: String(id), label: title ?? "", language: language ?? "" }));
     const wanted = this.tracks.find(({ id }) => id === this.wanted)?.id;
     const plan = this.plan(film, verdict, this.beginning ?? 0, wanted === undefined ? undefined : Number(wanted));
     if (typeof plan === "string") this.listener.failed(plan, true);

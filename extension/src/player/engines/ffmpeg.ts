@@ -28,7 +28,13 @@ export async function ability(base: string, signal?: AbortSignal, fetcher: typeo
     const reply = await fetcher(new URL("/convert", base), { cache: "no-store", ...(signal && { signal }) });
     if (!reply.ok) return undefined;
     const said = (await reply.json()) as { ffmpeg?: { version?: unknown; video?: unknown; sound?: unknown }; problem?: unknown };
-    if (said.ffmpeg) return { kind: "ready", version: String(said.ffmpeg.version ?? ""), video: String(said.ffmpeg.video ?? ""), sound: String(said.ffmpeg.sound ?? "") };
+    if (said.ffmpeg)
+      return {
+        kind: "ready",
+        version: String(said.ffmpeg.version ?? ""),
+        video: String(said.ffmpeg.video ?? ""),
+        sound: String(said.ffmpeg.sound ?? ""),
+      };
     return { kind: "problem", words: String(said.problem ?? "ffmpeg can’t be used.") };
   } catch {
     return undefined;

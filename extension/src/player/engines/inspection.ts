@@ -14,7 +14,10 @@ const ELEMENT_TYPES = ['video/webm; codecs="vp8"', 'audio/webm; codecs="vorbis"'
 export const startWorker = (): Worker => new Worker("media.js", { type: "module" });
 
 /** What the worker is asked for a film. */
-export function opening(url: string, canPlay: (type: string) => string = (type) => document.createElement("video").canPlayType(type)): ToWorker {
+export function opening(
+  url: string,
+  canPlay: (type: string) => string = (type) => document.createElement("video").canPlayType(type),
+): ToWorker {
   return { kind: "open", url, elementTypes: ELEMENT_TYPES.filter((type) => canPlay(type) !== "") };
 }
 
@@ -81,7 +84,12 @@ export class Inspection {
  * Looks into a film. Rejects with `InspectionFailed`, or with the reason of `signal` when that is aborted. Abort `signal` when the inspection is of no
  * more use: until then its worker, and a request for the film's first bytes, stay.
  */
-export function inspectFilm(film: Film, signal: AbortSignal, start: () => Worker = startWorker, canPlay?: (type: string) => string): Promise<Inspection> {
+export function inspectFilm(
+  film: Film,
+  signal: AbortSignal,
+  start: () => Worker = startWorker,
+  canPlay?: (type: string) => string,
+): Promise<Inspection> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const worker = start();
@@ -98,7 +106,9 @@ export function inspectFilm(film: Film, signal: AbortSignal, start: () => Worker
     const gone = (): void => failed(signal.reason);
     signal.addEventListener("abort", gone);
     const { signal: until } = listening;
-    worker.addEventListener("error", (event) => failed(new InspectionFailed(event.message || troubleWords("broken", ""), true)), { signal: until });
+    worker.addEventListener("error", (event) => failed(new InspectionFailed(event.message || troubleWords("broken", ""), true)), {
+      signal: until,
+    });
     worker.addEventListener(
       "message",
       ({ data }: MessageEvent<FromWorker>) => {

@@ -5,7 +5,20 @@ import type { Container, Film, Path, Reason, TroubleKind, Verdict } from "../../
 const ELSEWHERE = "VLC or mpv will play it: copy the stream address below.";
 
 const CONTAINERS: Record<Container, string> = {
-  matroska: "Matroska", webm: "WebM", mp4: "MP4", mpegts: "MPEG-TS", avi: "AVI", flv: "FLV", asf: "WMV", mpegps: "MPEG", ogg: "Ogg", flac: "FLAC", wav: "WAV", mp3: "MP3", aac: "AAC", other: "this container",
+  matroska: "Matroska",
+  webm: "WebM",
+  mp4: "MP4",
+  mpegts: "MPEG-TS",
+  avi: "AVI",
+  flv: "FLV",
+  asf: "WMV",
+  mpegps: "MPEG",
+  ogg: "Ogg",
+  flac: "FLAC",
+  wav: "WAV",
+  mp3: "MP3",
+  aac: "AAC",
+  other: "this container",
 };
 
 /** Who does what is missing. */

@@ -48,7 +48,9 @@ export class AssRenderer implements Renderer {
     const size = this.layOut();
     const offscreen = canvas.transferControlToOffscreen();
     const at = (name: string) => new URL(`jassub/${name}`, document.baseURI).href;
-    this.post({ kind: "open", canvas: offscreen, script: content.script, wasmUrl: at("jassub.wasm"), fontUrl: at("default.woff2"), size }, [offscreen]);
+    this.post({ kind: "open", canvas: offscreen, script: content.script, wasmUrl: at("jassub.wasm"), fontUrl: at("default.woff2"), size }, [
+      offscreen,
+    ]);
     this.expectReply();
     this.wanted = stage.now();
     void this.loadFonts(stage);
@@ -112,7 +114,11 @@ export class AssRenderer implements Renderer {
     this.foreign ||= events.some(({ line }) => BEYOND.test(line));
     this.post({
       kind: "events",
-      events: events.map(({ line, start, end }) => ({ line, startMs: Math.round(start * 1000), durationMs: Math.round(((end ?? start + ENDLESS_S) - start) * 1000) })),
+      events: events.map(({ line, start, end }) => ({
+        line,
+        startMs: Math.round(start * 1000),
+        durationMs: Math.round(((end ?? start + ENDLESS_S) - start) * 1000),
+      })),
     });
     this.judge();
   }

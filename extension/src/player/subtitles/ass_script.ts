@@ -38,7 +38,8 @@ export function parseAss(script: string): TextCue[] {
   for (const line of linesOf(script)) {
     const heading = /^\s*\[([^\]]+)\]/.exec(line);
     if (heading) section = heading[1]!.toLowerCase();
-    else if (section === "events" && /^\s*Format\s*:/i.test(line)) format = fields(line.slice(line.indexOf(":") + 1), 64).map((name) => name.toLowerCase());
+    else if (section === "events" && /^\s*Format\s*:/i.test(line))
+      format = fields(line.slice(line.indexOf(":") + 1), 64).map((name) => name.toLowerCase());
     else if (section === "events" && /^\s*Dialogue\s*:/i.test(line) && cues.length < MOST_CUES) {
       const values = fields(line.slice(line.indexOf(":") + 1), format.length);
       const value = (name: string) => values[format.indexOf(name)] ?? "";

@@ -23,10 +23,12 @@ let chain: Promise<unknown> = Promise.resolve();
 // jassub starts this script again for threads, where it has them.
 if (!self.name.startsWith("em-pthread")) {
   self.addEventListener("message", ({ data }) => {
-    chain = chain.then(() => (failed ? undefined : take(data))).catch((error: unknown) => {
-      failed = true;
-      post({ kind: "failed", detail: String(error) });
-    });
+    chain = chain
+      .then(() => (failed ? undefined : take(data)))
+      .catch((error: unknown) => {
+        failed = true;
+        post({ kind: "failed", detail: String(error) });
+      });
   });
 }
 
@@ -58,8 +60,18 @@ async function open({ canvas, script, wasmUrl, fontUrl, size }: Extract<ToAss, {
   // Its constructor gives a promise, which is `undefined` where it failed.
   renderer = (await new ASSRenderer(
     {
-      wasmUrl, width: size.width, height: size.height, subUrl: undefined, subContent: script, fonts: [fontUrl], availableFonts: {},
-      defaultFont: "liberation sans", debug: false, libassMemoryLimit: MOST_BITMAPS, libassGlyphLimit: 0, queryFonts: false,
+      wasmUrl,
+      width: size.width,
+      height: size.height,
+      subUrl: undefined,
+      subContent: script,
+      fonts: [fontUrl],
+      availableFonts: {},
+      defaultFont: "liberation sans",
+      debug: false,
+      libassMemoryLimit: MOST_BITMAPS,
+      libassGlyphLimit: 0,
+      queryFonts: false,
     },
     () => Promise.resolve(undefined),
     canvas,

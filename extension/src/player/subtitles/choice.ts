@@ -26,7 +26,11 @@ export function pick(preference: Preference | undefined, tracks: readonly Choosa
   if (preference === undefined) return unasked(tracks, languages)?.id;
   if (preference === "off") return undefined;
   const alike = tracks.filter((track) => baseLanguage(track.language) === preference.language && track.forced === preference.forced);
-  const best = alike.find(({ title }) => title === preference.title) ?? alike.find(({ isDefault, title }) => isDefault && !title) ?? alike.find(({ title }) => !title) ?? alike[0];
+  const best =
+    alike.find(({ title }) => title === preference.title) ??
+    alike.find(({ isDefault, title }) => isDefault && !title) ??
+    alike.find(({ title }) => !title) ??
+    alike[0];
   if (best) return best.id;
   // Who reads subtitles wants them from the only track, too, whose language nobody says.
   const [only] = tracks;

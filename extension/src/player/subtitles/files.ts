@@ -80,14 +80,19 @@ export async function readBytes(bytes: Uint8Array): Promise<Content> {
 }
 
 function readText(text: string): Content {
-  const first = linesOf(text.slice(0, 4096)).find((line) => line.trim() !== "")?.trim() ?? "";
+  const first =
+    linesOf(text.slice(0, 4096))
+      .find((line) => line.trim() !== "")
+      ?.trim() ?? "";
   if (/^#\s*VobSub/i.test(first)) refuse(WORDS.vobSub);
   if (/^\{\d+\}\{\d*\}/.test(first)) refuse(WORDS.microDvd);
   if (/^WEBVTT(\s|$)/.test(first)) return asText(parseVtt(text));
   if (/^\[(Script Info|V4\+? Styles|Events)\]/im.test(text.slice(0, 65_536))) {
     const cues = listOf(parseAss(text));
     // A script of drawings alone has no text, and is one all the same.
-    return /^[ \t]*Dialogue[ \t]*:/im.test(text) ? { kind: "ass", script: text.replace(/^\ufeff/, ""), events: [], cues } : refuse(WORDS.empty);
+    return /^[ \t]*Dialogue[ \t]*:/im.test(text)
+      ? { kind: "ass", script: text.replace(/^\ufeff/, ""), events: [], cues }
+      : refuse(WORDS.empty);
   }
   const cues = parseSrt(text);
   return cues.length > 0 ? asText(cues) : refuse(WORDS.unknown);

@@ -16,8 +16,18 @@ const MOST_TEXT = 4000;
 const TOKEN = /\{([^{}]*)\}|<(\/?)([a-zA-Z]+)((?:[\s.=][^<>]*)?)\/?>|<\d[\d:.]*>|&(#?\w{1,10});|\\([Nnh])/g;
 const NAMED: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0", lrm: "\u200e", rlm: "\u200f" };
 const COLOURS: Record<string, string> = {
-  white: "#ffffff", yellow: "#ffff00", red: "#ff0000", green: "#00ff00", lime: "#00ff00", blue: "#0000ff", cyan: "#00ffff", magenta: "#ff00ff",
-  black: "#000000", gray: "#808080", grey: "#808080", orange: "#ffa500",
+  white: "#ffffff",
+  yellow: "#ffff00",
+  red: "#ff0000",
+  green: "#00ff00",
+  lime: "#00ff00",
+  blue: "#0000ff",
+  cyan: "#00ffff",
+  magenta: "#ff00ff",
+  black: "#000000",
+  gray: "#808080",
+  grey: "#808080",
+  orange: "#ffa500",
 };
 
 /** Tags that are understood, and what else to do without showing them. */
@@ -37,16 +47,16 @@ export function parseMarkup(whole: string, ass = false): Marked {
   const reader = new Reader();
   let at = 0;
   for (const match of text.matchAll(TOKEN)) {
-    const [token, braces, closing, tag, attributes, entity, escape] = match;
+    const [token, braces, closing, tag, attributes, entity, escaped] = match;
     const plain = () => reader.text(token);
     reader.text(text.slice(at, match.index));
     at = match.index + token.length;
     if (braces !== undefined) {
       if (braces.includes("\\")) reader.override(braces);
       else if (!ass) plain();
-    } else if (escape !== undefined) {
-      if (escape === "n" && !ass) plain();
-      else reader.text(escape === "N" ? "\n" : escape === "h" ? "\u00a0" : " ");
+    } else if (escaped !== undefined) {
+      if (escaped === "n" && !ass) plain();
+      else reader.text(escaped === "N" ? "\n" : escaped === "h" ? "\u00a0" : " ");
     } else if (ass) plain();
     else if (entity !== undefined) reader.text(decodeEntity(entity) ?? token);
     else if (tag === undefined || reader.tag(tag.toLowerCase(), closing === "/", attributes ?? "")) continue;
@@ -68,9 +78,16 @@ class Reader {
   text(text: string): void {
     if (text === "" || this.hidden > 0 || this.drawing) return;
     const { depth } = this;
-    const span: Span = { text, italic: depth.italic > 0, bold: depth.bold > 0, underline: depth.underline > 0, colour: this.colours.at(-1) };
+    const span: Span = {
+      text,
+      italic: depth.italic > 0,
+      bold: depth.bold > 0,
+      underline: depth.underline > 0,
+      colour: this.colours.at(-1),
+    };
     const last = this.spans.at(-1);
-    const alike = last && last.italic === span.italic && last.bold === span.bold && last.underline === span.underline && last.colour === span.colour;
+    const alike =
+      last && last.italic === span.italic && last.bold === span.bold && last.underline === span.underline && last.colour === span.colour;
     if (alike) last.text += text;
     else this.spans.push(span);
   }
@@ -104,7 +121,11 @@ class Reader {
 
   end(): Marked {
     const { spans } = this;
-    for (const span of spans) span.text = span.text.replace(/[ \t]+(?=\n)/g, "").replace(/\n[ \t]+/g, "\n").replace(/\n{2,}/g, "\n");
+    for (const span of spans)
+      span.text = span.text
+        .replace(/[ \t]+(?=\n)/g, "")
+        .replace(/\n[ \t]+/g, "\n")
+        .replace(/\n{2,}/g, "\n");
     while (spans.length > 0 && (spans[0]!.text = spans[0]!.text.trimStart()) === "") spans.shift();
     while (spans.length > 0 && (spans.at(-1)!.text = spans.at(-1)!.text.trimEnd()) === "") spans.pop();
     return { place: this.place, spans };

@@ -80,7 +80,8 @@ export class PgsSets {
   add(start: number, end: number | undefined, bytes: Uint8Array): boolean {
     let at = this.sets.length;
     while (at > 0 && this.sets[at - 1]!.start > start) at -= 1;
-    for (let same = at - 1; same >= 0 && this.sets[same]!.start === start; same -= 1) if (equal(this.sets[same]!.bytes, bytes)) return false;
+    for (let same = at - 1; same >= 0 && this.sets[same]!.start === start; same -= 1)
+      if (equal(this.sets[same]!.bytes, bytes)) return false;
     this.sets.splice(at, 0, { start, end, bytes, composition: compositionIn(bytes) });
     this.kept += bytes.length;
     while (this.kept > MOST_KEPT && this.sets.length > 1) {

@@ -39,7 +39,12 @@ export function parseSrt(text: string): TextCue[] {
       const blank = next - 2 === line || lines[next - 2]!.trim() === "";
       if (blank || Number(lines[next - 1]) === mine + 1) end = next - 1;
     }
-    push(cues, times, lines.slice(line + 1, end).filter((content) => content.trim() !== ""), undefined);
+    push(
+      cues,
+      times,
+      lines.slice(line + 1, end).filter((content) => content.trim() !== ""),
+      undefined,
+    );
   }
   return cues;
 }

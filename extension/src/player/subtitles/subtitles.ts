@@ -317,7 +317,13 @@ export class Subtitles {
       if (!signal.aborted) this.failed(entry, error instanceof Error && error.name === "Unreadable" ? error.message : WORDS.unreadable);
       return;
     }
-    if (!signal.aborted) await this.attach(entry, content, signal, this.ways.filter((way) => way.canRender(content.kind)));
+    if (!signal.aborted)
+      await this.attach(
+        entry,
+        content,
+        signal,
+        this.ways.filter((way) => way.canRender(content.kind)),
+      );
   }
 
   private async contentOf(entry: Entry, signal: AbortSignal): Promise<Content> {
@@ -338,7 +344,10 @@ export class Subtitles {
       this.detach();
       void this.attach(entry, content, signal, others);
     };
-    const renderer = await way.load().then((module) => module.renderer(), () => undefined);
+    const renderer = await way.load().then(
+      (module) => module.renderer(),
+      () => undefined,
+    );
     if (signal.aborted) return;
     if (!renderer) return next();
     this.renderer = renderer;
@@ -378,7 +387,11 @@ export class Subtitles {
   private picture(): Rect {
     const host = this.host.getBoundingClientRect();
     const box = this.video.getBoundingClientRect();
-    return fitted({ left: box.left - host.left, top: box.top - host.top, width: box.width, height: box.height }, this.video.videoWidth, this.video.videoHeight);
+    return fitted(
+      { left: box.left - host.left, top: box.top - host.top, width: box.width, height: box.height },
+      this.video.videoWidth,
+      this.video.videoHeight,
+    );
   }
 
   private async *fonts(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
@@ -415,15 +428,33 @@ export class Subtitles {
 function insideEntry(track: SubtitleTrack): Entry {
   const made = growing(track);
   return {
-    id: `inside/${track.id}`, language: track.language, title: track.title, name: undefined, forced: track.forced, isDefault: track.isDefault, origin: "inside",
-    state: made ? "idle" : "unsupported", trouble: made ? undefined : WORDS.kind, inside: { track, growing: made },
+    id: `inside/${track.id}`,
+    language: track.language,
+    title: track.title,
+    name: undefined,
+    forced: track.forced,
+    isDefault: track.isDefault,
+    origin: "inside",
+    state: made ? "idle" : "unsupported",
+    trouble: made ? undefined : WORDS.kind,
+    inside: { track, growing: made },
   };
 }
 
 function fileEntry(id: string, origin: "beside" | "own", path: string, { language, title }: Partial<BesideFile>): Entry {
   const facts = factsOfName(path);
   const name = path.slice(path.lastIndexOf("/") + 1);
-  return { id, language: language ?? facts.language, title: title ?? facts.title, name, forced: facts.forced, isDefault: false, origin, state: "idle", trouble: undefined };
+  return {
+    id,
+    language: language ?? facts.language,
+    title: title ?? facts.title,
+    name,
+    forced: facts.forced,
+    isDefault: false,
+    origin,
+    state: "idle",
+    trouble: undefined,
+  };
 }
 
 /** The tracks for a menu, each with a name of its own. */
@@ -433,7 +464,7 @@ function options(entries: readonly Entry[], ui: string): SubtitleOption[] {
     const base = languageName(language, ui);
     const words = [base, title].filter((word) => word !== undefined && word.trim() !== "");
     // A title often begins with the language.
-    if (base && title && title.toLowerCase().includes(base.toLowerCase())) words.shift();
+    if (base && title?.toLowerCase().includes(base.toLowerCase())) words.shift();
     let label = words.join(" · ") || name || WORDS.track(index + 1);
     if (forced && !label.toLowerCase().includes(WORDS.forced)) label += ` (${WORDS.forced})`;
     const count = (used.get(label) ?? 0) + 1;

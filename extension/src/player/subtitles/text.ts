@@ -12,7 +12,18 @@ const LEAST_PX = 11;
 /** The distance from the picture's upper and lower end, as a share of its height. */
 const MARGIN_SHARE = 0.045;
 
-const OUTLINE = [[-1, -1], [0, -1], [1, -1], [-1, 0], [1, 0], [-1, 1], [0, 1], [1, 1]].map(([x, y]) => `${x! * 0.045}em ${y! * 0.045}em 0.02em #000`).join(", ");
+const OUTLINE = [
+  [-1, -1],
+  [0, -1],
+  [1, -1],
+  [-1, 0],
+  [1, 0],
+  [-1, 1],
+  [0, 1],
+  [1, 1],
+]
+  .map(([x, y]) => `${x! * 0.045}em ${y! * 0.045}em 0.02em #000`)
+  .join(", ");
 const ROOT = "position: absolute; pointer-events: none; overflow: visible;";
 const BLOCK = "position: absolute; left: 4%; right: 4%; display: flex; gap: 0.1em;";
 const CUE = `color: #fff; font: 500 1em/1.28 system-ui, "Noto Sans", sans-serif; white-space: pre-wrap; overflow-wrap: anywhere; text-wrap: balance; unicode-bidi: plaintext; text-shadow: ${OUTLINE}, 0 0.06em 0.18em #000c;`;
