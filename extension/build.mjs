@@ -32,21 +32,34 @@ const workers = {
   "jassub/worker": "player/subtitles/ass_worker.ts",
 };
 /** Most bytes that an entry may load before it shows anything: its script and what that imports, but for `import()`. */
-const budgets = { background: 20_000, offscreen: 20_000, worker: 32_000, app: 90_000, player: 115_000, media: 80_000, "jassub/worker": 110_000 };
-const buildId = await hashOf([...(await filesBelow(source)), join(here, "package-lock.json")]);
+const budgets = {
+  background: 20_000,
+  offscreen: 20_000,
+  worker: 32_000,
+  app: 90_000,
+  player: 115_000,
+  media: 80_000,
+  "jassub/worker": 110_000,
+};
+const buildId = await hashOf([
+  ...(await filesBelow(source)),
+  ...(await filesBelow(join(here, "_locales"))),
+  join(here, "package-lock.json"),
+]);
 
 const extension = join(here, "dist");
 await bundle(extension, {
   ...Object.fromEntries(["background", "offscreen", "worker", "app", "player"].map((name) => [name, `extension/${name}.ts`])),
   ...workers,
 });
+await cp(join(here, "_locales"), join(extension, "_locales"), { recursive: true });
 await cp(join(source, "extension/offscreen.html"), join(extension, "offscreen.html"));
 // By this a page tells which of two builds is on the disk.
 await writeFile(join(extension, "build.txt"), `${buildId}\n`);
 // The version is written once, in package.json.
 const { version } = JSON.parse(await readFile(join(here, "package.json"), "utf8"));
 const manifest = JSON.parse(await readFile(join(source, "extension/manifest.json"), "utf8"));
-await writeFile(join(extension, "manifest.json"), JSON.stringify({ ...manifest, version }, null, 2) + "\n");
+await writeFile(join(extension, "manifest.json"), `${JSON.stringify({ ...manifest, version }, null, 2)}\n`);
 
 await bundle(join(here, "dist-server"), { app: "server/app.ts", player: "server/player.ts", ...workers });
 
@@ -86,13 +99,21 @@ async function bundle(dist, entries) {
 /** The files below a folder, in one order everywhere. */
 async function filesBelow(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).sort();
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
 }
 
 /** A name for what these files hold: the same files have the same name on every machine. */
 async function hashOf(paths) {
   const hash = createHash("sha256");
-  for (const path of paths) hash.update(relative(here, path).replaceAll("\\", "/")).update("\0").update(await readFile(path)).update("\0");
+  for (const path of paths)
+    hash
+      .update(relative(here, path).replaceAll("\\", "/"))
+      .update("\0")
+      .update(await readFile(path))
+      .update("\0");
   return hash.digest("hex").slice(0, 16);
 }
 
@@ -100,7 +121,8 @@ async function hashOf(paths) {
 function checkBudgets(metafile, folder, names) {
   for (const name of names) {
     const bytes = eager(metafile.outputs, `${folder}/${name}.js`).reduce((sum, output) => sum + metafile.outputs[output].bytes, 0);
-    if (bytes > budgets[name]) throw new Error(`${name}.js loads ${bytes} bytes at once, its budget is ${budgets[name]}: see \`budgets\` in build.mjs`);
+    if (bytes > budgets[name])
+      throw new Error(`${name}.js loads ${bytes} bytes at once, its budget is ${budgets[name]}: see \`budgets\` in build.mjs`);
   }
 }
 

@@ -1,5 +1,6 @@
 // Entry of the app page: the list, in the extension.
 
+import "./speak";
 import { startList } from "../list/page";
 import { connectPage } from "./connect";
 import { onAddLink } from "./platform";

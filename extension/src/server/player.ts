@@ -1,5 +1,6 @@
 // Entry of the player page, on a server.
 
+import "./speak";
 import { startPlayer } from "../player/page";
 import { connectPage } from "./connect";
 

@@ -1,0 +1,62 @@
+// The sentences of the pages: every language has each of them, and each is used.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import de from "../_locales/de/messages.json";
+import en from "../_locales/en/messages.json";
+import { inTable, type Messages, number, speak, t, tn } from "../src/text/messages";
+
+const SRC = join(import.meta.dirname, "../src");
+const sources = readdirSync(SRC, { recursive: true, encoding: "utf8" })
+  .filter((path) => /\.(ts|json)$/.test(path) && !path.startsWith("model/generated"))
+  .map((path) => readFileSync(join(SRC, path), "utf8"))
+  .join("\n");
+const values = (message: string) => [...new Set(message.match(/\$[1-9]/g))].sort();
+
+afterEach(() => speak(inTable(en)));
+
+test("both languages have the same sentences, in one order", () => {
+  expect(Object.keys(de)).toEqual(Object.keys(en));
+});
+
+describe.each(Object.entries<{ message: string }>(de))("%s", (name, { message }) => {
+  const english = en[name as keyof typeof en].message;
+
+  test("has the same values in both languages", () => {
+    expect(values(message)).toEqual(values(english));
+  });
+
+  test("is written with the typographer's apostrophe, dots and quotes", () => {
+    expect(`${english}${message}`).not.toMatch(/'|\.\.\.|"/);
+  });
+
+  test("is used", () => {
+    const base = name.replace(/_(one|other)$/, "");
+    // By its name, or as one of several: `reason_${code}`.
+    const used = [name, base].some((key) => sources.includes(`"${key}"`) || sources.includes(`__MSG_${key}__`));
+    const family = base.includes("_") && sources.includes(`\`${base.slice(0, base.indexOf("_") + 1)}\${`);
+    expect(used || family).toBe(true);
+  });
+});
+
+test("what is counted has a sentence for one and one for several", () => {
+  const ends = (end: string) =>
+    Object.keys(en)
+      .filter((name) => name.endsWith(end))
+      .map((name) => name.slice(0, -end.length));
+  expect(ends("_one")).toEqual(ends("_other"));
+});
+
+test("values go where the sentence wants them, as the language writes numbers", () => {
+  expect(tn("peers", 1)).toBe("1 peer");
+  expect(tn("peers", 1234)).toBe("1,234 peers");
+  speak(inTable(de));
+  expect(tn("peers", 1234)).toBe("1.234 Peers");
+  expect(number(0.5)).toBe("0,5");
+});
+
+test("a dollar sign and a value that looks like one stay what they are", () => {
+  speak(inTable({ ...en, productDescription: { message: "$$1 $1 $2" } } as Messages));
+  expect(t("productDescription", "$2", "b")).toBe("$1 $2 b");
+});
