@@ -108,7 +108,7 @@ async fn what_is_no_torrent_is_refused_in_plain_words() -> Result<()> {
     app.linked().await.with_context(|| browser.report())?;
     app.add_link("ftp://example.org/film.torrent").await?;
     let words = app.text_of("link-words").await?;
-    ensure!(words.contains("no link to a torrent"), "it says: {words}");
+    ensure!(words.contains("Not a torrent link"), "it says: {words}");
     app.paste("magnet:?xt=urn:sha1:x&dn=Something%20else").await?;
     let words = app.text_of("note").await.with_context(|| browser.report())?;
     ensure!(words.contains("Something else") && words.contains("names no torrent"), "it says: {words}");

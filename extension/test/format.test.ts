@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
+import de from "../_locales/de/messages.json";
+import en from "../_locales/en/messages.json";
 import { parsePeers } from "../src/text/address";
 import { about, count, percent, rate, size, splitPath } from "../src/text/format";
+import { inTable, speak } from "../src/text/messages";
 
 test.each([
   [0, "0 B"],
@@ -34,6 +37,15 @@ test.each([
   [400_000, "about 5 days"],
   [Infinity, "a long time"],
 ])("%d seconds are %s", (seconds, words) => expect(about(seconds)).toBe(words));
+
+test("numbers are written as the language of the sentences writes them", () => {
+  speak(inTable(de));
+  expect(size(1_400_000_000)).toBe("1,4 GB");
+  expect(percent(1, 3)).toBe("33\u00a0%");
+  expect(about(300)).toBe("etwa 5 min");
+  speak(inTable(en));
+  expect(size(1_400_000_000)).toBe("1.4 GB");
+});
 
 test("one is not many", () => {
   expect(count(1, "peer")).toBe("1 peer");

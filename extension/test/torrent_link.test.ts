@@ -44,9 +44,9 @@ describe("a link", () => {
     "http://",
     "a film",
     "blob:https://x/1",
-  ])("%s is refused in plain words", (typed) => check(typed, /no link to a torrent/));
+  ])("%s is refused in plain words", (typed) => check(typed, /Not a torrent link/));
 
-  test("to a magnet that is cut off is refused as that", () => check("magnet:", /not whole/));
+  test("to a magnet that is cut off is refused as that", () => check("magnet:", /incomplete/));
 
   test("longer than any is refused", () => check(`${MAGNET}&dn=${"x".repeat(MAX_LINK_LENGTH)}`, /too long/));
 });

@@ -3,6 +3,7 @@
 //
 // It holds no state and knows no torrents: Chrome ends it after 30 s of silence, and the next event starts it anew.
 
+import "./speak";
 import { realClock } from "../model/clock";
 import { NATIVE_HOST, requestEndpoint } from "./endpoint";
 import { handOver } from "./hand_over";
@@ -11,7 +12,6 @@ import {
   callNativeHost,
   createLinkMenu,
   ensureOffscreenDocument,
-  onInstalled,
   onLinkMenu,
   onRuntimeMessage,
   onStart,
@@ -29,7 +29,7 @@ function startEngine(): void {
 }
 
 onStart(startEngine);
-onInstalled(createLinkMenu);
+onStart(createLinkMenu);
 onToolbarAction(() => {
   startEngine();
   showApp().catch((error: unknown) => console.error("The app page could not be opened.", error));

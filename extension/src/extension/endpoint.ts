@@ -19,8 +19,7 @@ const MAX_TEXT = 4096;
 export async function requestEndpoint(call: (message: object) => Promise<unknown>): Promise<EndpointResult> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<EndpointResult>((resolve) => {
-    const words = `It did not answer within ${TIMEOUT_MS / 1000} s.`;
-    timer = setTimeout(() => resolve({ kind: "host_error", message: words }), TIMEOUT_MS);
+    timer = setTimeout(() => resolve({ kind: "host_error", reason: "silent", message: "" }), TIMEOUT_MS);
   });
   const answer = call({ type: "connect" }).then(readReply, readFailure);
   return Promise.race([answer, late]).finally(() => clearTimeout(timer));
@@ -31,7 +30,7 @@ function readReply(reply: unknown): EndpointResult {
   if (type === "endpoint" && isPort(port) && isText(token) && TOKEN.test(token) && isText(version))
     return { kind: "endpoint", port, token, version };
   if (type === "error" && isText(message)) return { kind: "host_error", message };
-  return { kind: "host_error", message: "Its answer was not understood; is it of another version?" };
+  return { kind: "host_error", reason: "not_understood", message: "" };
 }
 
 function isPort(value: unknown): value is number {
@@ -46,9 +45,7 @@ function readFailure(error: unknown): EndpointResult {
   const words = error instanceof NativeHostError ? error.message : "";
   if (words.includes("host not found")) return { kind: "no_host" };
   if (words.includes("forbidden")) return { kind: "forbidden" };
-  if (words.includes("Failed to start")) {
-    return { kind: "host_error", message: "It is installed, but its program could not be started." };
-  }
-  if (words.includes("has exited")) return { kind: "host_error", message: "It ended before it answered." };
-  return { kind: "host_error", message: words || "Something unexpected went wrong." };
+  if (words.includes("Failed to start")) return { kind: "host_error", reason: "not_started", message: "" };
+  if (words.includes("has exited")) return { kind: "host_error", reason: "ended", message: "" };
+  return { kind: "host_error", message: words };
 }

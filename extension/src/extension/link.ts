@@ -5,7 +5,7 @@
 
 import type { Clock } from "../model/clock";
 import { backoff } from "../model/clock";
-import type { DownCause, LinkState } from "../model/link";
+import type { DownCause, DownReason, LinkState } from "../model/link";
 import type { EndpointResult } from "./messages";
 
 /** What the engine says of its connection. */
@@ -109,11 +109,11 @@ export class Link {
     }
     if (this.phase.kind === "open" && this.clock.now() - this.phase.since >= GOOD_MS) this.failures = 0;
     if (code === OTHER_VERSION) {
-      this.fail("version", "The daemon and the extension are of different versions: update both.");
+      this.fail("version");
     } else if (code === TOKEN_REFUSED) {
-      this.fail("unreachable", "The daemon refused the extension's token.");
+      this.fail("unreachable", "", "token");
     } else {
-      this.fail("unreachable", reason ? `The daemon closed the connection: ${reason}.` : "The daemon does not answer.");
+      this.fail("unreachable", reason);
     }
   }
 
@@ -129,31 +129,31 @@ export class Link {
         this.open(result.port, result.token, result.version);
         break;
       case "no_host":
-        this.fail("no_host", "The JSTorrent daemon is not installed on this computer.");
+        this.fail("no_host");
         break;
       case "forbidden":
-        this.fail("forbidden", "The JSTorrent daemon is installed for another extension.");
+        this.fail("forbidden");
         break;
       case "host_error":
-        this.fail("host_error", result.message);
+        this.fail("host_error", result.message, result.reason);
         break;
     }
   }
 
   private open(port: number, token: string, version: string): void {
     this.phase = { kind: "opening", baseUrl: `http://127.0.0.1:${port}`, version };
-    this.cancelTimer = this.clock.after(ATTEMPT_MS, () => this.fail("unreachable", "The daemon does not answer."));
+    this.cancelTimer = this.clock.after(ATTEMPT_MS, () => this.fail("unreachable"));
     this.actions.connect(`ws://127.0.0.1:${port}/control`, token);
   }
 
-  private fail(cause: DownCause, message: string): void {
+  private fail(cause: DownCause, message = "", reason?: DownReason): void {
     this.cancelTimer();
     this.attempt += 1;
     const broken = cause === "host_error" || cause === "version";
     const delayMs = backoff(this.failures, FIRST_DELAY_MS, broken ? MOST_BROKEN_DELAY_MS : MOST_DELAY_MS);
     this.failures += 1;
     const passing = cause === "unreachable" && this.failures <= QUIET_FAILURES && this.state.kind !== "down";
-    this.show(passing ? { kind: "connecting" } : { kind: "down", cause, message });
+    this.show(passing ? { kind: "connecting" } : { kind: "down", cause, reason, message });
     const hopeless = cause === "no_host" || cause === "forbidden";
     if (hopeless && !this.watched) {
       this.phase = { kind: "parked" };

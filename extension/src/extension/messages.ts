@@ -5,6 +5,8 @@
 // All of them are parts of one build, so nothing is looked at twice. What comes from elsewhere is checked where it comes in: the native host's
 // answer by `endpoint.ts`, a link by `hand_over.ts`.
 
+import type { HostReason } from "../model/link";
+
 /** Page or offscreen document → background. */
 export type RuntimeMessage = { kind: "ensure_engine" } | { kind: "get_endpoint" };
 
@@ -18,8 +20,8 @@ export type EndpointResult =
   | { kind: "no_host" }
   /** It is installed for another extension id. */
   | { kind: "forbidden" }
-  /** It is there, but something went wrong, in plain words. */
-  | { kind: "host_error"; message: string };
+  /** It is there, but something went wrong. `message`: its own words, empty if it said nothing. */
+  | { kind: "host_error"; reason?: HostReason; message: string };
 
 /**
  * Worker → offscreen document. `alive`: it holds the lock that bears its name, until it dies. `fatal`: the engine broke an invariant, or is of an

@@ -15,7 +15,7 @@ declare global {
 
 async function endpoint(): Promise<EndpointResult> {
   const answer = await askBackground({ kind: "get_endpoint" });
-  return (answer as EndpointResult | undefined) ?? { kind: "host_error", message: "The extension's background did not answer." };
+  return (answer as EndpointResult | undefined) ?? { kind: "host_error", reason: "background", message: "" };
 }
 
 function spawn(): Worker {

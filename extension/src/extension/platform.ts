@@ -3,6 +3,7 @@
 // It knows no torrents and no engine; it turns Chrome's callbacks and error strings into values. Listeners are handed
 // over at top level by their owners, because a service worker that registers late misses the event that woke it.
 
+import { t } from "../text/messages";
 import type { AppMessage, RuntimeMessage } from "./messages";
 
 const OFFSCREEN_PAGE = "offscreen.html";
@@ -68,12 +69,12 @@ export function onAddLink(listener: (link: string) => void): void {
   });
 }
 
-/** Puts "Add to JSTorrent" into the context menu of magnet links and of links to `.torrent` files. Chrome remembers it, so once an installation is enough. */
+/** Puts "Add to JSTorrent" into the context menu of magnet links and of links to `.torrent` files. Chrome remembers it, with the title in the language of that moment. */
 export function createLinkMenu(): void {
   chrome.contextMenus.removeAll(() => {
     chrome.contextMenus.create({
       id: ADD_LINK_MENU,
-      title: "Add to JSTorrent",
+      title: t("addMenu"),
       contexts: ["link"],
       targetUrlPatterns: ["magnet:*", "*://*/*.torrent", "*://*/*.torrent?*"],
     });
@@ -85,11 +86,6 @@ export function onLinkMenu(listener: (link: string) => void): void {
   chrome.contextMenus.onClicked.addListener((info) => {
     if (info.menuItemId === ADD_LINK_MENU && info.linkUrl) listener(info.linkUrl);
   });
-}
-
-/** Calls back when the extension was installed or updated. */
-export function onInstalled(listener: () => void): void {
-  chrome.runtime.onInstalled.addListener(listener);
 }
 
 /** Calls back when the extension was installed or updated, and when the browser starts. */

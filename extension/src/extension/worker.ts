@@ -113,7 +113,7 @@ async function answer(request: PageRequest): Promise<PageReply> {
     case "intent": {
       const { intent } = request;
       await started;
-      if (!engine) return { kind: "intent", reply: { kind: "failed", message: "The engine is not running." } };
+      if (!engine) return { kind: "no_engine" };
       const running = engine;
       try {
         const reply = await guard(() => running.intent(intent));

@@ -10,6 +10,7 @@ import type { PiecesView } from "../model/generated/PiecesView";
 import type { LinkState, PageLink } from "../model/link";
 import type { Known, TopicName, TopicState } from "../model/topics";
 import { applied } from "../model/topics";
+import { t } from "../text/messages";
 import type { Host } from "./host";
 import type { EngineMessage, PageMessage, PageReply, PageRequest, PublishedState } from "./protocol";
 
@@ -82,7 +83,8 @@ export class ExtensionHost implements Host {
 
   async intent(intent: Intent): Promise<IntentReply> {
     const reply = await this.request({ kind: "intent", intent }, intent.kind === "add_url" ? FETCH_REPLY_MS : REPLY_MS);
-    return reply?.kind === "intent" ? reply.reply : { kind: "failed", message: "The engine did not answer." };
+    if (reply?.kind === "intent") return reply.reply;
+    return { kind: "failed", message: t(reply?.kind === "no_engine" ? "linkEngineStopped" : "linkEngineSilent") };
   }
 
   async pieces(infoHash: string, fileIndex: number, cells: number): Promise<PiecesView | undefined> {

@@ -38,6 +38,8 @@ export type PageRequest =
 /** The worker's answer to a request. */
 export type PageReply =
   | { kind: "intent"; reply: IntentReply }
+  /** The engine could not be loaded: nothing was done. */
+  | { kind: "no_engine" }
   | { kind: "pieces"; pieces: PiecesView | null }
   | { kind: "everything"; state: PublishedState }
   | { kind: "ok" };

@@ -12,6 +12,7 @@ import type { TopicUpdate } from "../model/generated/TopicUpdate";
 import type { PageLink } from "../model/link";
 import type { Known, TopicName, TopicState } from "../model/topics";
 import { applied } from "../model/topics";
+import { t } from "../text/messages";
 import type { Host } from "./host";
 
 /** How long a person reads "connecting" before they are told that nobody answers, ms. */
@@ -94,10 +95,10 @@ export class ServerHost implements Host {
               keepalive: intent.kind === "watched" || intent.kind === "choose",
             });
       const answer = (await response.json()) as IntentReply & { error?: string; infoHash?: string };
-      if (!response.ok) return { kind: "failed", message: answer.error ?? `The server answered ${response.status}.` };
+      if (!response.ok) return { kind: "failed", message: answer.error ?? t("linkServerAnswered", String(response.status)) };
       return intent.kind === "add_torrent" ? { kind: "done", infoHash: answer.infoHash ?? "", message: null } : answer;
     } catch {
-      return { kind: "failed", message: "The server did not answer." };
+      return { kind: "failed", message: t("linkServerSilent") };
     }
   }
 
@@ -177,11 +178,7 @@ export class ServerHost implements Host {
     this.link = { kind: "connecting" };
     this.cancelPatience();
     this.cancelPatience = this.clock.after(PATIENCE_MS, () =>
-      this.hear({
-        kind: "down",
-        cause: "unreachable",
-        message: "The server does not answer, or not to this address: the one that it prints when it starts holds its token.",
-      }),
+      this.hear({ kind: "down", cause: "unreachable", reason: "server", message: "" }),
     );
     this.tell();
   }

@@ -8,6 +8,7 @@ import type { TorrentView } from "../model/generated/TorrentView";
 import type { WaitView } from "../model/generated/WaitView";
 import type { PageLink } from "../model/link";
 import { about, count } from "../text/format";
+import { downWords } from "../text/link_words";
 
 /** What the `<video>` is at. */
 export interface MediaSituation {
@@ -131,14 +132,14 @@ function linkStatus(link: PageLink, wasConnected: boolean): Status | undefined {
         action: { label: "Use it here", does: "take_over" },
       };
     case "down":
-      return { text: downWords(link, wasConnected), tone: "trouble", action: { label: "Try again", does: "retry" } };
+      return { text: downStatus(link, wasConnected), tone: "trouble", action: { label: "Try again", does: "retry" } };
   }
 }
 
-function downWords(link: PageLink & { kind: "down" }, wasConnected: boolean): string {
+function downStatus(link: PageLink & { kind: "down" }, wasConnected: boolean): string {
   if (link.cause === "no_host") return "The daemon is not installed: the list of torrents says how";
   if (link.cause === "unreachable" && wasConnected) return "The daemon is gone: restarting it…";
-  return link.message;
+  return downWords(link);
 }
 
 /** The request of a film that its viewer waits for. With several, the last one: seeks make new ones. */

@@ -1,11 +1,13 @@
 // Peer addresses as a person types them.
 
+import { t } from "./messages";
+
 /** Splits what was typed into addresses `ip:port`; words say what is wrong with the first that is none. */
 export function parsePeers(typed: string): { peers: string[] } | { words: string } {
   const peers = typed.split(/[\s,;]+/).filter((part) => part !== "");
-  if (peers.length === 0) return { words: "Type an address such as 192.0.2.7:6881." };
+  if (peers.length === 0) return { words: t("addressMissing") };
   for (const peer of peers) {
-    if (!isAddress(peer)) return { words: `“${peer}” is not an address with a port, such as 192.0.2.7:6881 or [2001:db8::7]:6881.` };
+    if (!isAddress(peer)) return { words: t("addressInvalid", peer) };
   }
   return { peers };
 }

@@ -1,4 +1,6 @@
-// Numbers as a person reads them. Sizes are decimal, as disks are sold and files are listed.
+// Numbers as a person reads them, in the language of the sentences. Sizes are decimal, as disks are sold and files are listed.
+
+import { number, percentOf, t } from "./messages";
 
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 
@@ -11,7 +13,7 @@ export function size(bytes: number): string {
     unit += 1;
   }
   const digits = unit === 0 || value >= 99.95 ? 0 : 1;
-  return `${value.toFixed(digits)} ${UNITS[unit]}`;
+  return `${number(value, digits)} ${UNITS[unit]}`;
 }
 
 /** `3.2 MB/s`. */
@@ -21,23 +23,23 @@ export function rate(bytesPerSecond: number): string {
 
 /** The share in whole percent; 100 only when nothing is missing. */
 export function percent(part: number, whole: number): string {
-  if (whole <= 0) return "100%";
-  return `${Math.min(part >= whole ? 100 : 99, Math.floor((part / whole) * 100))}%`;
+  if (whole <= 0) return percentOf(1);
+  return percentOf(Math.min(part >= whole ? 100 : 99, Math.floor((part / whole) * 100)) / 100);
 }
 
 /** `about 2 s`, `about 5 min`, `about 3 h`: no more precise than a forecast is. */
 export function about(seconds: number): string {
-  if (!Number.isFinite(seconds)) return "a long time";
-  if (seconds < 1) return "less than 1 s";
-  if (seconds < 90) return `about ${Math.round(seconds)} s`;
-  if (seconds < 90 * 60) return `about ${Math.round(seconds / 60)} min`;
-  if (seconds < 36 * 3600) return `about ${Math.round(seconds / 3600)} h`;
-  return `about ${Math.round(seconds / 86400)} days`;
+  if (!Number.isFinite(seconds)) return t("timeLong");
+  if (seconds < 1) return t("timeUnderSecond");
+  if (seconds < 90) return t("timeSeconds", Math.round(seconds));
+  if (seconds < 90 * 60) return t("timeMinutes", Math.round(seconds / 60));
+  if (seconds < 36 * 3600) return t("timeHours", Math.round(seconds / 3600));
+  return t("timeDays", Math.round(seconds / 86400));
 }
 
 /** `1 peer`, `2 peers`. */
-export function count(number: number, one: string, many = `${one}s`): string {
-  return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+export function count(value: number, one: string, many = `${one}s`): string {
+  return `${number(value)} ${value === 1 ? one : many}`;
 }
 
 /** A path as folder (with its slash, or empty) and name. */

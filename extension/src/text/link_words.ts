@@ -1,6 +1,7 @@
 // What a page says of the link: a word for the corner, and plain sentences with a way out where one is needed.
 
-import type { PageLink } from "../model/link";
+import type { DownReason, PageLink } from "../model/link";
+import { type MessageName, t } from "./messages";
 
 /** A link's state in words. */
 export interface LinkWords {
@@ -20,93 +21,101 @@ export interface LinkNotice {
   action: { label: string; does: "retry" | "take_over" | "update" };
 }
 
-const RETRY = { label: "Try again", does: "retry" } as const;
-const INSTALL = [
-  { label: "In a terminal", command: "jstorrent-io-daemon install" },
-  { label: "From the source code", command: "cargo xtask run" },
-];
+type Down = PageLink & { kind: "down" };
 
 /** Says how the link stands. */
 export function linkWords(link: PageLink): LinkWords {
   switch (link.kind) {
     case "connected":
-      return { brief: "Connected", tone: "good" };
+      return { brief: t("linkConnected"), tone: "good" };
     case "starting":
-      return { brief: "Starting…", tone: "waiting" };
+      return { brief: t("linkStarting"), tone: "waiting" };
     case "connecting":
-      return { brief: "Connecting…", tone: "waiting" };
+      return { brief: t("linkConnecting"), tone: "waiting" };
     case "reconnecting":
-      return { brief: "Reconnecting…", tone: "waiting" };
-    case "outdated":
+      return { brief: t("linkReconnecting"), tone: "waiting" };
+    case "outdated": {
+      const isPage = link.part === "page";
       return {
-        brief: "Updated",
+        brief: t("linkUpdated"),
         tone: "trouble",
         notice: {
-          title: "JSTorrent was updated",
-          text:
-            link.part === "page"
-              ? "This page is older than the engine beside it."
-              : "The engine is older than this page. What plays goes on after a moment.",
+          title: t("linkUpdatedTitle"),
+          text: t(isPage ? "linkUpdatedPage" : "linkUpdatedEngine"),
           commands: [],
-          action: { label: link.part === "page" ? "Reload the page" : "Restart the engine", does: "update" },
+          action: { label: t(isPage ? "linkReloadPage" : "linkRestartEngine"), does: "update" },
         },
       };
+    }
     case "superseded":
       return {
-        brief: "In use elsewhere",
+        brief: t("linkElsewhere"),
         tone: "trouble",
         notice: {
-          title: "Another window has taken over",
-          text: "JSTorrent runs in another browser or profile on this computer, and one at a time can be in charge.",
+          title: t("linkElsewhereTitle"),
+          text: t("linkElsewhereText"),
           commands: [],
-          action: { label: "Use it here", does: "take_over" },
+          action: { label: t("linkUseHere"), does: "take_over" },
         },
       };
     case "down":
-      return { brief: "No daemon", tone: "trouble", notice: downNotice(link.cause, link.message) };
+      return { brief: t("linkDown"), tone: "trouble", notice: downNotice(link) };
   }
 }
 
-function downNotice(cause: (PageLink & { kind: "down" })["cause"], message: string): LinkNotice {
+const REASONS: Record<DownReason, MessageName> = {
+  not_started: "linkHostNotStarted",
+  ended: "linkHostEnded",
+  silent: "linkHostSilent",
+  not_understood: "linkHostNotUnderstood",
+  background: "linkHostBackground",
+  token: "linkLostToken",
+  server: "linkServerText",
+};
+
+/** Why there is no daemon, in a sentence or two. */
+export function downWords({ cause, reason, message }: Omit<Down, "kind">): string {
+  if (reason !== undefined) return t(REASONS[reason]);
   switch (cause) {
     case "no_host":
-      return {
-        title: "One more step: the daemon",
-        text:
-          "Chrome can’t open files and sockets by itself, so a small program does that for JSTorrent. It is not " +
-          "installed yet. Run this once; it starts by itself from then on.",
-        commands: INSTALL,
-        action: RETRY,
-      };
+      return t("linkNoHostText");
     case "forbidden":
-      return {
-        title: "The daemon doesn’t know this extension",
-        text: "It was installed for another extension. Install it again, and it will know this one.",
-        commands: INSTALL,
-        action: RETRY,
-      };
+      return t("linkForbiddenText");
     case "version":
-      return { title: "Versions differ", text: message, commands: INSTALL, action: RETRY };
+      return t("linkVersionText");
     case "host_error":
-      return {
-        title: "The daemon could not be started",
-        text: `${message} It is tried again by itself, at first soon and then every five minutes.`,
-        commands: INSTALL,
-        action: RETRY,
-      };
+      return message || t("linkHostUnknown");
+    case "unreachable":
+      return message ? t("linkLostClosed", message) : t("linkLostSilent");
+    case "no_engine":
+      return t("linkNoEngineText", message);
+  }
+}
+
+function downNotice(link: Down): LinkNotice {
+  const text = downWords(link);
+  const action = { label: t("commonTryAgain"), does: "retry" } as const;
+  const install = [
+    { label: t("linkInTerminal"), command: "jstorrent-io-daemon install" },
+    { label: t("linkFromSource"), command: "cargo xtask run" },
+  ];
+  switch (link.cause) {
+    case "no_host":
+      return { title: t("linkNoHostTitle"), text, commands: install, action };
+    case "forbidden":
+      return { title: t("linkForbiddenTitle"), text, commands: install, action };
+    case "version":
+      return { title: t("linkVersionTitle"), text, commands: install, action };
+    case "host_error":
+      return { title: t("linkHostTitle"), text: `${text} ${t("linkHostRetry")}`, commands: install, action };
     case "unreachable":
       return {
-        title: "The daemon is gone",
-        text: `${message} It is tried again every few seconds; downloads go on where they stopped.`,
+        title: t(link.reason === "server" ? "linkServerTitle" : "linkLostTitle"),
+        text: `${text} ${t("linkLostRetry")}`,
         commands: [],
-        action: RETRY,
+        action,
       };
     case "no_engine":
-      return {
-        title: "The engine could not be loaded",
-        text: `The extension is incomplete: its WebAssembly is missing or broken (${message}).`,
-        commands: [{ label: "From the source code", command: "cargo xtask build" }],
-        action: RETRY,
-      };
+      return { title: t("linkNoEngineTitle"), text, commands: [{ label: t("linkFromSource"), command: "cargo xtask build" }], action };
   }
 }

@@ -17,12 +17,13 @@ export type Lookup = (name: MessageName, values: string[]) => string;
 let lookup: Lookup = () => {
   throw new Error("a sentence is asked for before the page said where they are");
 };
-let numbers: Intl.NumberFormat | undefined;
+const numbers = new Map<string, Intl.NumberFormat>();
 let plurals: Intl.PluralRules | undefined;
 
 /** Takes sentences from here on from `of`. */
 export function speak(of: Lookup): void {
-  [lookup, numbers, plurals] = [of, undefined, undefined];
+  [lookup, plurals] = [of, undefined];
+  numbers.clear();
 }
 
 /** A lookup in a table. */
@@ -45,10 +46,22 @@ export function tn(name: CountedName, count: number, ...values: (string | number
   return t(plurals.select(count) === "one" ? (`${name}_one` as MessageName) : (`${name}_other` as MessageName), count, ...values);
 }
 
-/** A number as the language writes it. */
-export function number(value: number): string {
-  numbers ??= new Intl.NumberFormat(language());
-  return numbers.format(value);
+/** A number as the language writes it: with so many digits after the point, or at most three. */
+export function number(value: number, digits?: number): string {
+  const form = digits === undefined ? {} : { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return formatted(value, form);
+}
+
+/** A share (0–1) in whole percent, rounded. */
+export function percentOf(share: number): string {
+  return formatted(share, { style: "percent" });
+}
+
+function formatted(value: number, form: Intl.NumberFormatOptions): string {
+  const key = JSON.stringify(form);
+  let format = numbers.get(key);
+  if (format === undefined) numbers.set(key, (format = new Intl.NumberFormat(language(), form)));
+  return format.format(value);
 }
 
 /** The language of the sentences (BCP 47). */

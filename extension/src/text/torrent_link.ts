@@ -4,6 +4,7 @@
 // `magnet:`, `http:` and `https:` pass, and the rest of a page's text never does.
 
 import type { Intent } from "../model/generated/Intent";
+import { t } from "./messages";
 
 /** Longest link that is handed on, characters: what the engine takes. */
 export const MAX_LINK_LENGTH = 64 * 1024;
@@ -28,8 +29,8 @@ export function parseLink(typed: string): TorrentLink | { words: string } {
     .trim()
     .replace(/^<(.*)>$/s, "$1")
     .trim();
-  if (text === "") return { words: "Paste a magnet link, or the address of a .torrent file." };
-  if (text.length > MAX_LINK_LENGTH) return { words: "This is too long to be a link." };
+  if (text === "") return { words: t("addLinkMissing") };
+  if (text.length > MAX_LINK_LENGTH) return { words: t("addLinkTooLong") };
   if (INFO_HASH.test(text)) return magnet(`magnet:?xt=urn:btih:${text}`);
   // Some pages leave spaces in the name.
   if (/^magnet:/i.test(text)) return magnet(text.replace(/\s+/g, "%20"));
@@ -38,7 +39,7 @@ export function parseLink(typed: string): TorrentLink | { words: string } {
     url.hash = "";
     return { intent: { kind: "add_url", url: url.href }, name: urlName(url) };
   }
-  return { words: "This is no link to a torrent: those begin with “magnet:?”, “https://” or “http://”." };
+  return { words: t("addLinkUnknown") };
 }
 
 /** The links of a text that is nothing but links, one a line; none if anything else is in it. */
@@ -57,13 +58,13 @@ export function isMagnet(text: string): boolean {
 }
 
 function magnet(uri: string): TorrentLink | { words: string } {
-  if (!isMagnet(uri)) return { words: "This magnet link is not whole: it begins with “magnet:?” and names a torrent." };
+  if (!isMagnet(uri)) return { words: t("addMagnetIncomplete") };
   return { intent: { kind: "add_magnet", uri }, name: magnetName(uri) };
 }
 
 function magnetName(uri: string): string {
   const query = new URLSearchParams(uri.slice(uri.indexOf("?") + 1));
-  return short(query.get("dn")?.trim() || query.get("xt")?.split(":").at(-1) || "Magnet link");
+  return short(query.get("dn")?.trim() || query.get("xt")?.split(":").at(-1) || t("addMagnetUnnamed"));
 }
 
 function urlName(url: URL): string {
