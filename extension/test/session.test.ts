@@ -84,7 +84,7 @@ test("what the engine has not told yet is not said to be missing", () => {
   host.tell(CONNECTED);
   expect(session.status.text).toBe("Opening…");
   host.tell(CONNECTED, told(0, { torrent: null, file: null }));
-  expect(session.status.text).toBe("This torrent is not in the list. Perhaps it was removed.");
+  expect(session.status.text).toBe("This torrent is not in the list. It may have been removed.");
 });
 
 test("it begins where the address says, or else where it was left", () => {

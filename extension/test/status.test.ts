@@ -23,38 +23,40 @@ function check(more: Partial<Situation>, text: string, tone: string): void {
 }
 
 describe("a viewer that waits hears", () => {
-  test("how many pieces and how long", () => check({ wait: wait() }, "Waiting for 3 of 4 pieces, about 2 s", "waiting"));
+  test("how many pieces and how long", () => check({ wait: wait() }, "Waiting for 3 of 4 pieces · about 2 s", "waiting"));
   test("no time when none is known", () => check({ wait: wait({ etaMs: null }) }, "Waiting for 3 of 4 pieces", "waiting"));
   test("of one piece in the singular", () =>
-    check({ wait: wait({ havePieces: 0, needPieces: 1, etaMs: 400 }) }, "Waiting for a piece, less than 1 s", "waiting"));
-  test("that it is nearly there", () => check({ wait: wait({ havePieces: 4 }) }, "Almost there, about 2 s", "waiting"));
+    check({ wait: wait({ havePieces: 0, needPieces: 1, etaMs: 400 }) }, "Waiting for a piece · less than 1 s", "waiting"));
+  test("that it is nearly there", () => check({ wait: wait({ havePieces: 4 }) }, "Almost there · about 2 s", "waiting"));
   test("that there are no peers", () => check({ wait: wait({ reason: "no_peers" }), torrent: torrent() }, "No peers yet", "waiting"));
-  test("that peers are being connected", () =>
-    check({ wait: wait({ reason: "no_peers" }) }, "No peers yet: connecting to some…", "waiting"));
-  test("that peers lack this part", () => check({ wait: wait({ reason: "no_source" }) }, "None of 3 peers has this part yet", "waiting"));
-  test("that the disk is being checked", () => check({ wait: wait({ reason: "checking" }) }, "Checking what is on disk…", "waiting"));
+  test("that peers are being connected", () => check({ wait: wait({ reason: "no_peers" }) }, "No peers yet: connecting…", "waiting"));
+  test("that peers lack this part", () =>
+    check({ wait: wait({ reason: "no_source" }) }, "None of the 3 connected peers has this part yet", "waiting"));
+  test("that the disk is being checked", () => check({ wait: wait({ reason: "checking" }) }, "Checking files…", "waiting"));
   test("that it is only being opened", () => check({}, "Opening…", "waiting"));
-  test("that it is a jump", () => check({ media: { ...STARVED, opened: true, seeking: true } }, "Jumping…", "waiting"));
+  test("that it is a jump", () => check({ media: { ...STARVED, opened: true, seeking: true } }, "Seeking…", "waiting"));
 });
 
 describe("a viewer hears what to do", () => {
   test("about a paused torrent", () => {
     const paused = torrent({ state: "paused" });
-    check({ torrent: paused, wait: wait({ reason: "stopped" }) }, "The torrent is paused, so what is missing does not come", "trouble");
+    check({ torrent: paused, wait: wait({ reason: "stopped" }) }, "Paused. Resume to keep watching", "trouble");
   });
   test("about a torrent in trouble", () =>
     check({ torrent: torrent({ state: "error", message: "The disk is full." }) }, "The disk is full.", "trouble"));
   test("about a file that can't be played", () => check({ trouble: "Chrome has no decoder." }, "Chrome has no decoder.", "trouble"));
   test("about a torrent that is not there", () =>
-    check({ torrent: undefined, file: undefined }, "This torrent is not in the list. Perhaps it was removed.", "trouble"));
+    check({ torrent: undefined, file: undefined }, "This torrent is not in the list. It may have been removed.", "trouble"));
   test("about a file that is not there", () => check({ file: undefined }, "This torrent has no such file.", "trouble"));
 });
 
 describe("a viewer hears of the daemon", () => {
-  test("that it is gone", () => check({ link: { kind: "connecting" } }, "The daemon is gone: restarting it…", "waiting"));
+  test("that it is gone", () => check({ link: { kind: "connecting" } }, "Lost connection to the daemon. Reconnecting…", "waiting"));
   test("that it is to come", () => check({ link: { kind: "connecting" }, wasConnected: false }, "Connecting to the daemon…", "waiting"));
-  test("that the engine is gone", () => check({ link: { kind: "reconnecting" } }, "The engine is gone: restarting it…", "waiting"));
-  test("before anything else", () => check({ link: { kind: "connecting" }, media: FED }, "The daemon is gone: restarting it…", "waiting"));
+  test("that the engine is gone", () =>
+    check({ link: { kind: "reconnecting" } }, "Lost connection to the engine. Restarting it…", "waiting"));
+  test("before anything else", () =>
+    check({ link: { kind: "connecting" }, media: FED }, "Lost connection to the daemon. Reconnecting…", "waiting"));
 });
 
 describe("a viewer that is fed hears little", () => {

@@ -1,5 +1,6 @@
 // The dev page of the player's controls: a film, made-up pieces, and a session that does what it is asked and writes it down.
 
+import "../speak";
 import { Controls } from "../../src/player/controls/controls";
 import type { ControlsModel } from "../../src/player/controls/model";
 import { NO_FILM } from "../../src/player/controls/model";

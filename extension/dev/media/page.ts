@@ -2,6 +2,7 @@
 //
 // Flashes are seen in the frames that the element presents, beeps are heard in its sound by Web Audio.
 
+import "../speak";
 import type { Cue, Film, Verdict } from "../../src/media/protocol";
 import { FfmpegEngine } from "../../src/player/engines/ffmpeg";
 import { MseEngine } from "../../src/player/engines/mse";

@@ -308,9 +308,9 @@ export class Conversion {
   }
 }
 
-/** What an answer without a film means; its body is a sentence for a person. */
+/** What an answer without a film means; its body, if it has one, is a sentence for a person. */
 async function refusal(reply: Response): Promise<Error> {
-  const words = (await reply.text().catch(() => "")).trim().slice(0, MOST_WORDS) || `The daemon answers ${reply.status}.`;
+  const words = (await reply.text().catch(() => "")).trim().slice(0, MOST_WORDS);
   if (reply.status === 503 || reply.status === 429)
     return new Passing(new Trouble("busy", words), Math.min(Number(reply.headers.get("Retry-After")) || 0, 10) * 1000);
   if (reply.status === 403 || reply.status === 404 || reply.status === 410) return new Trouble("gone", words);

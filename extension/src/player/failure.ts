@@ -3,6 +3,8 @@
 // Chrome tells little: of media from another origin it hides all words, and code 4 is a codec that it lacks as well as
 // an answer 404. What tells them apart is whether the film was ever shown, and whether trying again helps.
 
+import { t } from "../text/messages";
+
 /** What became of an attempt to play. */
 export type Failure =
   /** Passing: the daemon or the network was away. */
@@ -15,8 +17,6 @@ export type Failure =
 const DECODE = 3;
 const NOT_SUPPORTED = 4;
 
-const ELSEWHERE = "VLC or mpv will play it: copy the stream address below.";
-
 /** Kinds of files that Chrome has no reader for, by the end of their name. */
 const FOREIGN = ["AVI", "WMV", "FLV", "TS", "M2TS", "MPG", "MPEG", "VOB", "RM", "RMVB", "ASF", "WMA", "APE", "DIVX"];
 
@@ -26,17 +26,17 @@ export function classify(code: number, path: string, shown: boolean): Failure {
   const extension = /\.(\w{1,5})$/.exec(path)?.[1]?.toUpperCase() ?? "";
   switch (code) {
     case DECODE:
-      return { kind: "doubtful", words: `Chrome can’t decode this file. ${ELSEWHERE}` };
+      return { kind: "doubtful", words: elsewhere(t("playerCantDecode")) };
     case NOT_SUPPORTED:
-      if (FOREIGN.includes(extension)) return { kind: "final", words: `Chrome doesn’t play ${extension} files. ${ELSEWHERE}` };
-      return { kind: "doubtful", words: `Chrome can’t play this file: it has no decoder for it, or the file is damaged. ${ELSEWHERE}` };
+      if (FOREIGN.includes(extension)) return { kind: "final", words: elsewhere(t("playerForeign", extension)) };
+      return { kind: "doubtful", words: elsewhere(t("playerNoDecoder")) };
     default:
       return { kind: "interrupted" };
   }
 }
 
 /** Words after many attempts came to nothing although the daemon is there. */
-export const GIVEN_UP = `This place can’t be played: jump past it, or try again. ${ELSEWHERE}`;
+export const givenUp = (): string => elsewhere(t("playerGivenUp"));
 
 /** What can be missing from a film that plays all the same. */
 export interface Lack {
@@ -46,11 +46,11 @@ export interface Lack {
 
 /** Words about what is missing; none if nothing is. */
 export function lackWords(lack: Lack): string | undefined {
-  if (lack.picture) {
-    return `Sound only: Chrome has no decoder for this film’s picture (HEVC, also called H.265, often). ${ELSEWHERE}`;
-  }
-  if (lack.sound) {
-    return `No sound: this film has none, or Chrome can’t decode it (AC-3 or DTS, often). In that case ${ELSEWHERE}`;
-  }
-  return undefined;
+  if (lack.picture) return elsewhere(t("playerNoPicture"));
+  return lack.sound ? elsewhere(t("playerNoSound")) : undefined;
+}
+
+/** What is wrong, and that other players can help. */
+function elsewhere(words: string): string {
+  return `${words} ${t("playerOtherPlayer")}`;
 }

@@ -11,6 +11,7 @@ import type { PiecesView } from "../model/generated/PiecesView";
 import { playerPage, streamUrl } from "../model/locations";
 import { splitPath } from "../text/format";
 import { linkWords } from "../text/link_words";
+import { t } from "../text/messages";
 import { playlist, playlistName } from "../text/playlist";
 import { soon } from "../ui/soon";
 import { Controls } from "./controls/controls";
@@ -183,7 +184,7 @@ export function startPlayer(host: Host): void {
       await navigator.clipboard.writeText(text);
     } catch {
       // A page that did not come over a secure connection has no clipboard.
-      prompt("Copy this:", text);
+      prompt(t("playerCopyThis"), text);
       return;
     }
     copied = what;

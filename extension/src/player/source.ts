@@ -6,7 +6,7 @@
 
 import type { Clock } from "../model/clock";
 import { backoff } from "../model/clock";
-import { classify, GIVEN_UP } from "./failure";
+import { classify, givenUp } from "./failure";
 
 /** The part of a `<video>` that is used. */
 export interface Media {
@@ -125,7 +125,7 @@ export class Source {
     const failure = classify(error.code, this.path(), this.shown);
     if (failure.kind === "final") this.trouble = failure.words;
     else if (this.online && failure.kind === "doubtful") this.tryAgain(MOST_DOUBTS, failure.words);
-    else if (this.online) this.tryAgain(MOST_FAILURES, GIVEN_UP);
+    else if (this.online) this.tryAgain(MOST_FAILURES, givenUp());
     this.changed();
   }
 

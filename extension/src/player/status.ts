@@ -7,8 +7,9 @@ import type { StreamView } from "../model/generated/StreamView";
 import type { TorrentView } from "../model/generated/TorrentView";
 import type { WaitView } from "../model/generated/WaitView";
 import type { PageLink } from "../model/link";
-import { about, count } from "../text/format";
+import { about } from "../text/format";
 import { downWords } from "../text/link_words";
+import { t, tn } from "../text/messages";
 
 /** What the `<video>` is at. */
 export interface MediaSituation {
@@ -53,60 +54,56 @@ export function status(situation: Situation): Status {
   const { torrent, file, media, trouble } = situation;
   const ofLink = linkStatus(situation.link, situation.wasConnected);
   if (ofLink) return ofLink;
-  if (!situation.known) return waiting("Opening…");
-  if (!torrent) return { text: "This torrent is not in the list. Perhaps it was removed.", tone: "trouble" };
-  if (!file) return { text: "This torrent has no such file.", tone: "trouble" };
-  if (trouble) return { text: trouble, tone: "trouble", action: { label: "Try again", does: "reload" } };
+  if (!situation.known) return waiting(t("playerOpening"));
+  if (!torrent) return { text: t("playerNoTorrent"), tone: "trouble" };
+  if (!file) return { text: t("playerNoFile"), tone: "trouble" };
+  if (trouble) return { text: trouble, tone: "trouble", action: { label: t("commonTryAgain"), does: "reload" } };
   if (torrent.state === "error" && media.starved) {
-    return { text: torrent.message ?? "The torrent has stopped.", tone: "trouble", action: { label: "Try again", does: "resume" } };
+    return { text: torrent.message ?? t("playerStopped"), tone: "trouble", action: { label: t("commonTryAgain"), does: "resume" } };
   }
-  if (media.ended) return quiet("The end");
+  if (media.ended) return quiet(t("playerEnded"));
   if (media.starved) return starvedStatus(situation, torrent);
-  return quiet(media.paused ? "Paused" : "Playing");
+  return quiet(t(media.paused ? "playerPaused" : "playerPlaying"));
 }
 
 function starvedStatus(situation: Situation, torrent: TorrentView): Status {
   const { wait, media, recovering } = situation;
   if (wait) return waitStatus(wait, torrent);
-  if (torrent.state === "checking") return waiting("Checking what is on disk…");
+  if (torrent.state === "checking") return waiting(t("playerChecking"));
   if (torrent.state === "paused") return pausedStatus();
-  if (recovering) return waiting("Going on after an interruption…");
-  if (!media.opened) return waiting("Opening…");
-  return waiting(media.seeking ? "Jumping…" : "Loading…");
+  if (recovering) return waiting(t("playerRecovering"));
+  if (!media.opened) return waiting(t("playerOpening"));
+  return waiting(t(media.seeking ? "playerSeeking" : "playerLoading"));
 }
 
 /** Says what a request waits for. */
 export function waitStatus(wait: WaitView, torrent: TorrentView): Status {
   switch (wait.reason) {
     case "checking":
-      return waiting("Checking what is on disk…");
+      return waiting(t("playerChecking"));
     case "no_peers":
-      return waiting(torrent.knownPeers > 0 ? "No peers yet: connecting to some…" : "No peers yet");
+      return waiting(t(torrent.knownPeers > 0 ? "playerConnectingPeers" : "playerNoPeers"));
     case "no_source":
       return waiting(noSourceWords(torrent.peers));
     case "stopped":
-      return torrent.state === "paused" ? pausedStatus() : { text: torrent.message ?? "The torrent has stopped.", tone: "trouble" };
+      return torrent.state === "paused" ? pausedStatus() : { text: torrent.message ?? t("playerStopped"), tone: "trouble" };
     case "downloading":
       return waiting(piecesWords(wait));
   }
 }
 
 function pausedStatus(): Status {
-  const text = "The torrent is paused, so what is missing does not come";
-  return { text, tone: "trouble", action: { label: "Resume", does: "resume" } };
+  return { text: t("playerTorrentPaused"), tone: "trouble", action: { label: t("playerResume"), does: "resume" } };
 }
 
 function noSourceWords(peers: number): string {
-  if (peers === 0) return "No peers yet";
-  return peers === 1 ? "The one peer connected does not have this part yet" : `None of ${peers} peers has this part yet`;
+  return peers === 0 ? t("playerNoPeers") : tn("playerNoSource", peers);
 }
 
 function piecesWords(wait: WaitView): string {
   const missing = Math.max(0, wait.needPieces - wait.havePieces);
-  const eta = wait.etaMs == null ? "" : `, ${about(wait.etaMs / 1000)}`;
-  if (missing === 0) return `Almost there${eta}`;
-  if (wait.needPieces === 1) return `Waiting for a piece${eta}`;
-  return `Waiting for ${missing.toLocaleString("en")} of ${count(wait.needPieces, "piece")}${eta}`;
+  const eta = wait.etaMs == null ? "" : ` · ${about(wait.etaMs / 1000)}`;
+  return (missing === 0 ? t("playerAlmostThere") : tn("playerWaiting", wait.needPieces, missing)) + eta;
 }
 
 function linkStatus(link: PageLink, wasConnected: boolean): Status | undefined {
@@ -114,31 +111,31 @@ function linkStatus(link: PageLink, wasConnected: boolean): Status | undefined {
     case "connected":
       return undefined;
     case "starting":
-      return waiting("Starting the engine…");
+      return waiting(t("playerStartingEngine"));
     case "reconnecting":
-      return waiting("The engine is gone: restarting it…");
+      return waiting(t("playerLostEngine"));
     case "connecting":
-      return waiting(wasConnected ? "The daemon is gone: restarting it…" : "Connecting to the daemon…");
+      return waiting(t(wasConnected ? "playerLostDaemon" : "playerConnectingDaemon"));
     case "outdated":
       return {
-        text: `JSTorrent was updated, and this ${link.part === "page" ? "page" : "engine"} is the older one`,
+        text: t(link.part === "page" ? "playerOldPage" : "playerOldEngine"),
         tone: "trouble",
-        action: { label: link.part === "page" ? "Reload the page" : "Restart the engine", does: "update" },
+        action: { label: t(link.part === "page" ? "linkReloadPage" : "linkRestartEngine"), does: "update" },
       };
     case "superseded":
       return {
-        text: "JSTorrent is in use in another browser or profile",
+        text: t("playerElsewhere"),
         tone: "trouble",
-        action: { label: "Use it here", does: "take_over" },
+        action: { label: t("linkUseHere"), does: "take_over" },
       };
     case "down":
-      return { text: downStatus(link, wasConnected), tone: "trouble", action: { label: "Try again", does: "retry" } };
+      return { text: downStatus(link, wasConnected), tone: "trouble", action: { label: t("commonTryAgain"), does: "retry" } };
   }
 }
 
 function downStatus(link: PageLink & { kind: "down" }, wasConnected: boolean): string {
-  if (link.cause === "no_host") return "The daemon is not installed: the list of torrents says how";
-  if (link.cause === "unreachable" && wasConnected) return "The daemon is gone: restarting it…";
+  if (link.cause === "no_host") return t("playerNoHost");
+  if (link.cause === "unreachable" && wasConnected) return t("playerLostDaemon");
   return downWords(link);
 }
 

@@ -4,9 +4,10 @@ import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
 import type { FileView } from "../model/generated/FileView";
 import type { TorrentView } from "../model/generated/TorrentView";
-import { count, percent, rate, size } from "../text/format";
+import { percent, rate, size } from "../text/format";
 import * as icons from "../ui/icons";
 import type { LinkWords } from "../text/link_words";
+import { t, tn } from "../text/messages";
 import type { Status } from "./status";
 
 /** What a person can do besides what the video's own controls do. */
@@ -22,7 +23,7 @@ export interface PlayerActions {
 /** The top line: the way back, the name, the link. */
 export function headView(name: string, words: LinkWords, kind: string): TemplateResult {
   return html`<header class="top">
-    <a class="icon-button" href="app.html" aria-label="All torrents" title="All torrents">${icons.back}</a>
+    <a class="icon-button" href="app.html" aria-label=${t("playerAllTorrents")} title=${t("playerAllTorrents")}>${icons.back}</a>
     <h1 class="title" title=${name}><bdi>${name}</bdi></h1>
     <span class="link" data-testid="link-status" data-state=${kind} data-tone=${words.tone}>
       <span class="link-dot" aria-hidden="true"></span><span class="link-words">${words.brief}</span>
@@ -33,7 +34,7 @@ export function headView(name: string, words: LinkWords, kind: string): Template
 /** What lies over the picture: why it waits, or the button that a browser wants pressed first. */
 export function overlayView(status: Status, starved: boolean, blocked: boolean, actions: PlayerActions): TemplateResult | typeof nothing {
   if (blocked) {
-    return html`<button class="big-play" data-testid="big-play" aria-label="Play" @click=${() => actions.play()}>${icons.play}</button>`;
+    return html`<button class="big-play" data-testid="big-play" aria-label=${t("playerPlay")} @click=${() => actions.play()}>${icons.play}</button>`;
   }
   if (!starved || status.tone === "quiet") return nothing;
   return html`<div class="veil" aria-hidden="true">
@@ -77,8 +78,8 @@ export function footView(foot: Foot, actions: PlayerActions): TemplateResult {
 
 function remedyView(command: string, copied: boolean, actions: PlayerActions): TemplateResult {
   return html`<p class="hint remedy" data-testid="remedy">
-    <span>With ffmpeg it plays here:</span> <code>${command}</code>
-    <button class="icon-button" aria-label="Copy the command" title=${copied ? "Copied" : "Copy"} @click=${() => actions.copyRemedy(command)}>
+    <span>${t("playerRemedy")}</span> <code>${command}</code>
+    <button class="icon-button" aria-label=${t("playerCopyCommand")} title=${t(copied ? "commonCopied" : "commonCopy")} @click=${() => actions.copyRemedy(command)}>
       ${copied ? icons.check : icons.copy}
     </button>
   </p>`;
@@ -86,9 +87,9 @@ function remedyView(command: string, copied: boolean, actions: PlayerActions): T
 
 function numbersView(torrent: TorrentView, file: FileView): TemplateResult {
   return html`<p class="numbers">
-    <span class="number-share" title="Of this file">${percent(file.verified, file.length)}</span>
+    <span class="number-share" title=${t("playerOfThisFile")}>${percent(file.verified, file.length)}</span>
     <span class="number-rate">${rate(torrent.downRateBps)}</span>
-    <span class="number-peers">${count(torrent.peers, "peer")}</span>
+    <span class="number-peers">${tn("peers", torrent.peers)}</span>
   </p>`;
 }
 
@@ -97,12 +98,12 @@ function factsView(torrent: TorrentView, file: FileView, foot: Foot, actions: Pl
     <p class="where">
       <span class="where-size">${size(file.length)}</span><bdi class="where-name" title=${torrent.name}>${torrent.name}</bdi>
     </p>
-    <p class="keys" aria-hidden="true"><kbd>space</kbd> play <kbd>j</kbd><kbd>l</kbd> 10 s <kbd>f</kbd> full screen <kbd>c</kbd> subtitles <kbd>n</kbd> next</p>
-    <button class="quiet-button copy" data-testid="playlist" ?disabled=${!foot.online} title="A playlist with this film, for VLC, mpv and others" @click=${() => actions.playlist()}>
-      ${icons.play}<span>Open in VLC or mpv</span>
+    <p class="keys" aria-hidden="true"><kbd>${t("playerKeySpace")}</kbd> ${t("playerKeyPlay")} <kbd>j</kbd><kbd>l</kbd> 10 s <kbd>f</kbd> ${t("playerKeyFullScreen")} <kbd>c</kbd> ${t("playerKeySubtitles")} <kbd>n</kbd> ${t("playerKeyNext")}</p>
+    <button class="quiet-button copy" data-testid="playlist" ?disabled=${!foot.online} title=${t("playerPlaylistTitle")} @click=${() => actions.playlist()}>
+      ${icons.play}<span>${t("playerPlaylist")}</span>
     </button>
-    <button class="quiet-button copy" data-testid="copy-url" ?disabled=${!foot.online} title="For VLC or mpv" @click=${() => actions.copy()}>
-      ${foot.copied === "address" ? icons.check : icons.copy}<span>${foot.copied === "address" ? "Copied" : "Copy stream address"}</span>
+    <button class="quiet-button copy" data-testid="copy-url" ?disabled=${!foot.online} title=${t("playerCopyAddressTitle")} @click=${() => actions.copy()}>
+      ${foot.copied === "address" ? icons.check : icons.copy}<span>${t(foot.copied === "address" ? "commonCopied" : "playerCopyAddress")}</span>
     </button>
   </div>`;
 }

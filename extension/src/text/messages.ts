@@ -57,6 +57,11 @@ export function percentOf(share: number): string {
   return formatted(share, { style: "percent" });
 }
 
+/** `3 minutes`: an amount with its unit, in full. */
+export function amount(value: number, unit: "second" | "minute" | "hour"): string {
+  return formatted(value, { style: "unit", unit, unitDisplay: "long" });
+}
+
 function formatted(value: number, form: Intl.NumberFormatOptions): string {
   const key = JSON.stringify(form);
   let format = numbers.get(key);

@@ -51,7 +51,7 @@ test("a film without subtitles takes files", () => check("subtitles", scene(), [
 test("the sound tracks", () => check("audio", scene({ audio: { tracks: [english, german], selected: "e" } }), ["*English", "-German"]));
 test("more holds what the row does not", () =>
   check("more", scene({ ...subtitles("e"), audio: { tracks: [english, german], selected: "g" }, hasNext: true }, ["subtitles", "more"]), [
-    ">Sound track: German",
+    ">Audio track: German",
     ">Speed: Normal",
     " Picture-in-picture",
     " Next episode",

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { clockTime, spokenTime, trackName, words } from "../../src/player/controls/words";
+import { clockTime, delaySaid, delayValue, placeValue, spokenTime, trackName } from "../../src/player/controls/words";
 
 test("times as digits have hours when they need them, or their neighbour does", () => {
   expect([0, 65, 3605.9].map((time) => clockTime(time))).toEqual(["0:00", "1:05", "1:00:05"]);
@@ -16,8 +16,8 @@ test("times as words leave out what is zero", () => {
 });
 
 test("the position is said with the duration, if there is one", () => {
-  expect(words.placeValue(723, 3720)).toBe("12 minutes 3 seconds of 1 hour 2 minutes");
-  expect(words.placeValue(60, Infinity)).toBe("1 minute");
+  expect(placeValue(723, 3720)).toBe("12 minutes 3 seconds of 1 hour 2 minutes");
+  expect(placeValue(60, Infinity)).toBe("1 minute");
 });
 
 test("a track is called by its name, its language or its number", () => {
@@ -32,6 +32,6 @@ test("a track is called by its name, its language or its number", () => {
 });
 
 test("delays say their direction", () => {
-  expect([words.delayValue(0.5), words.delayValue(-1.25), words.delayValue(0.0001)]).toEqual(["+0.5 s", "−1.3 s", "0 s"]);
-  expect(words.delaySaid(-0.5)).toBe("Subtitles 0.5 seconds earlier");
+  expect([delayValue(0.5), delayValue(-1.25), delayValue(0.0001)]).toEqual(["+0.5 s", "−1.3 s", "0 s"]);
+  expect(delaySaid(-0.5)).toBe("Subtitles 0.5 seconds earlier");
 });

@@ -3,7 +3,8 @@ import type { TextCue } from "../../src/player/subtitles/cues";
 import { readBytes, readFile } from "../../src/player/subtitles/files";
 import { parseSrt, parseVtt } from "../../src/player/subtitles/srt";
 import { parseAss } from "../../src/player/subtitles/ass_script";
-import { WORDS } from "../../src/player/subtitles/words";
+import { size } from "../../src/text/format";
+import { t } from "../../src/text/messages";
 
 /** A cue as a line: `1-2 8 [b]text[/b]`; the place where it is not 2. */
 function brief({ start, end, place, spans }: TextCue): string {
@@ -148,18 +149,18 @@ describe("a file", () => {
   test("that can't be shown is refused with a sentence", async () => {
     const refused = (content: string | number[]) =>
       expect(readBytes(typeof content === "string" ? bytes(content) : Uint8Array.from(content))).rejects;
-    await refused("{1}{1}23.976\n{10}{40}Hello").toThrow(WORDS.microDvd);
-    await refused("# VobSub index file, v7").toThrow(WORDS.vobSub);
-    await refused([0, 0, 1, 0xba, 0x44]).toThrow(WORDS.vobSub);
-    await refused("Once upon a time").toThrow(WORDS.unknown);
-    await refused("WEBVTT\n\nNOTE nothing").toThrow(WORDS.empty);
-    await refused("[Script Info]\n[Events]\n").toThrow(WORDS.empty);
-    await refused("").toThrow(WORDS.empty);
-    await refused(Array.from({ length: 400 }, (_, i) => (i % 2 ? 0 : i % 7 ? 0 : 9))).toThrow(WORDS.binary);
+    await refused("{1}{1}23.976\n{10}{40}Hello").toThrow(t("subtitlesMicroDvd"));
+    await refused("# VobSub index file, v7").toThrow(t("subtitlesVobSub"));
+    await refused([0, 0, 1, 0xba, 0x44]).toThrow(t("subtitlesVobSub"));
+    await refused("Once upon a time").toThrow(t("subtitlesUnknown"));
+    await refused("WEBVTT\n\nNOTE nothing").toThrow(t("subtitlesEmpty"));
+    await refused("[Script Info]\n[Events]\n").toThrow(t("subtitlesEmpty"));
+    await refused("").toThrow(t("subtitlesEmpty"));
+    await refused(Array.from({ length: 400 }, (_, i) => (i % 2 ? 0 : i % 7 ? 0 : 9))).toThrow(t("subtitlesBinary"));
   });
   test("of the person's that is too large is not even read", async () => {
     const file = { name: "film.srt", size: 10e6 + 1, arrayBuffer: () => Promise.reject(new Error("was read")) } as unknown as File;
-    await expect(readFile(file)).rejects.toThrow(WORDS.tooLarge(10e6));
+    await expect(readFile(file)).rejects.toThrow(t("subtitlesTooLarge", size(10e6)));
   });
 });
 

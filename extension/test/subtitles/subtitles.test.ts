@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { SubtitleTrack } from "../../src/media/protocol";
 import type { Content, Renderer, Stage } from "../../src/player/subtitles/renderer";
 import { Subtitles, type SubtitleSettings } from "../../src/player/subtitles/subtitles";
-import { WORDS } from "../../src/player/subtitles/words";
+import { size } from "../../src/text/format";
+import { t } from "../../src/text/messages";
 
 class FakeVideo extends EventTarget {
   currentTime = 0;
@@ -155,7 +156,7 @@ describe("the list", () => {
   test("says which can't be shown, and these can't be chosen", async () => {
     const { subtitles, asked, settled } = stage();
     subtitles.setInside([inside(3, "en", { format: "other" })]);
-    expect(subtitles.tracks[0]).toMatchObject({ state: "unsupported", trouble: WORDS.kind });
+    expect(subtitles.tracks[0]).toMatchObject({ state: "unsupported", trouble: t("subtitlesKind") });
     subtitles.select("inside/3");
     await settled();
     expect([subtitles.selected, asked]).toEqual([undefined, [[]]]);
@@ -238,7 +239,7 @@ describe("a track inside the film", () => {
     expect(state("inside/3")).toBe("shown");
     renderers[1]!.stage!.fail();
     await settled();
-    expect([state("inside/3"), subtitles.selected, subtitles.tracks[0]!.trouble]).toEqual(["failed", undefined, WORDS.failed]);
+    expect([state("inside/3"), subtitles.selected, subtitles.tracks[0]!.trouble]).toEqual(["failed", undefined, t("subtitlesFailed")]);
   });
 });
 
@@ -301,7 +302,7 @@ describe("files", () => {
     const { subtitles } = stage();
     subtitles.setBeside([{ url: "http://127.0.0.1/a", name: "a.srt" }]);
     subtitles.select("beside/a.srt");
-    await vi.waitFor(() => expect(subtitles.tracks[0]).toMatchObject({ state: "failed", trouble: WORDS.unreadable }));
+    await vi.waitFor(() => expect(subtitles.tracks[0]).toMatchObject({ state: "failed", trouble: t("subtitlesUnreadable") }));
     expect(subtitles.selected).toBeUndefined();
     serve(() => new Response(SRT));
     subtitles.select("beside/a.srt");
@@ -315,7 +316,7 @@ describe("files", () => {
     const { subtitles } = stage();
     subtitles.setBeside([{ url: "http://127.0.0.1/a", name: "a.srt" }]);
     subtitles.select("beside/a.srt");
-    await vi.waitFor(() => expect(subtitles.tracks[0]!.trouble).toBe(WORDS.tooLarge(10e6)));
+    await vi.waitFor(() => expect(subtitles.tracks[0]!.trouble).toBe(t("subtitlesTooLarge", size(10e6))));
     expect(sent).toBeLessThan(20e6);
   });
   test("a fetch ends when something else is chosen", async () => {
@@ -339,7 +340,7 @@ describe("files", () => {
     const { subtitles, log, settled } = stage();
     const troubles = await subtitles.addFiles([new File([SRT], "mine.de.srt"), new File(["{1}{2}Hi"], "old.sub")]);
     await settled();
-    expect(troubles).toEqual([`old.sub: ${WORDS.microDvd}`]);
+    expect(troubles).toEqual([`old.sub: ${t("subtitlesMicroDvd")}`]);
     expect([subtitles.selected, subtitles.tracks[0]!.label, subtitles.preference]).toEqual([
       "own/1",
       "German",

@@ -2,6 +2,7 @@
 //
 // Changes no state of the controls: what comes of a command is seen in the element's events and the session's next model.
 
+import { t } from "../../text/messages";
 import type { FrameLength } from "./frame_length";
 import type { Command } from "./keys";
 import type { MediaState } from "./media_state";
@@ -9,7 +10,6 @@ import { rateAfter } from "./menus";
 import type { ControlsModel, ControlsPort } from "./model";
 import type { Notices } from "./notices";
 import type { Seeker } from "./seeker";
-import { words } from "./words";
 
 export interface CommandScene {
   readonly root: HTMLElement;
@@ -113,7 +113,7 @@ export class Commands {
 
   private toggleSubtitles(): void {
     const { tracks, selected } = this.scene.model().subtitles;
-    if (tracks.length === 0) return this.scene.notices.show(words.noSubtitles);
+    if (tracks.length === 0) return this.scene.notices.show(t("playerNoSubtitles"));
     if (selected !== undefined) this.lastSubtitles = selected;
     const again = tracks.find(({ id }) => id === this.lastSubtitles) ?? tracks[0]!;
     this.selectSubtitles(selected === undefined ? again.id : undefined);
@@ -121,7 +121,7 @@ export class Commands {
 
   private cycleSubtitles(): void {
     const { tracks, selected } = this.scene.model().subtitles;
-    if (tracks.length === 0) return this.scene.notices.show(words.noSubtitles);
+    if (tracks.length === 0) return this.scene.notices.show(t("playerNoSubtitles"));
     this.selectSubtitles(tracks[tracks.findIndex(({ id }) => id === selected) + 1]?.id);
   }
 

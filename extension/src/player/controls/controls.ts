@@ -7,6 +7,7 @@
 import { nothing, render } from "lit";
 import type { Clock } from "../../model/clock";
 import { realClock } from "../../model/clock";
+import { t } from "../../text/messages";
 import { soon } from "../../ui/soon";
 import { Commands } from "./commands";
 import { FrameLength } from "./frame_length";
@@ -32,7 +33,6 @@ import { Taps } from "./taps";
 import type { ViewPort } from "./view";
 import { controlsView } from "./view";
 import { WakeLock } from "./wake_lock";
-import { words } from "./words";
 
 /** Narrower stages have fewer buttons, and the rest in a menu. px */
 const COMPACT_PX = 640;
@@ -80,7 +80,7 @@ export class Controls {
     this.host = root.ownerDocument.createElement("div");
     this.host.className = "controls";
     this.host.setAttribute("role", "group");
-    this.host.setAttribute("aria-label", words.controls);
+    this.host.setAttribute("aria-label", t("playerControls"));
     root.append(this.host);
     root.classList.add("controlled");
     this.updateSoon = soon(() => this.show());

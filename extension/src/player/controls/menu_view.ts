@@ -3,12 +3,12 @@
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
 import { keyed } from "lit/directives/keyed.js";
+import { t } from "../../text/messages";
 import * as shared from "../../ui/icons";
 import * as icons from "./icons";
 import { isChord } from "./keys";
 import type { Menu, MenuGroup, MenuItem, MenuName } from "./menus";
 import { focusAfter } from "./menus";
-import { words } from "./words";
 
 export interface MenuPort {
   open(name: MenuName, back: MenuName | undefined): void;
@@ -23,7 +23,7 @@ export function menuView(menu: Menu, port: MenuPort): TemplateResult {
     html`<div class="menu" id="controls-menu" role="menu" tabindex="-1" aria-label=${menu.title} data-testid="control-menu" data-name=${menu.name} @keydown=${(event: KeyboardEvent) => handleKey(event, menu, port)}>
       ${
         menu.back
-          ? html`<button class="item item-back" role="menuitem" tabindex="-1" aria-label=${`${words.back}: ${menu.title}`} @click=${goBack}>
+          ? html`<button class="item item-back" role="menuitem" tabindex="-1" aria-label=${t("playerBack", menu.title)} @click=${goBack}>
             ${shared.back}<span>${menu.title}</span>
           </button>`
           : html`<p class="menu-title" role="presentation" aria-hidden="true">${menu.title}</p>`

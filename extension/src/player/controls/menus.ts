@@ -1,10 +1,11 @@
 // What each menu holds, as data: from the model and the media's state to groups of items.
 
+import { percentOf, t } from "../../text/messages";
 import type { Command } from "./keys";
 import type { MediaState } from "./media_state";
 import type { ControlsModel, ControlsPort, TrackChoice } from "./model";
 import { SIZE_LEAST, SIZE_MOST } from "./model";
-import { percentOf, trackName, words } from "./words";
+import { delayValue, speedAt, trackName } from "./words";
 
 export type MenuName = "more" | "subtitles" | "audio" | "speed";
 
@@ -64,7 +65,7 @@ export interface MenuActions {
 }
 
 export function menuOf(name: MenuName, back: MenuName | undefined, scene: MenuScene, actions: MenuActions): Menu {
-  return { name, back, title: words[name], groups: groupsOf(name, scene, actions) };
+  return { name, back, title: t(`playerMenu_${name}`), groups: groupsOf(name, scene, actions) };
 }
 
 function groupsOf(name: MenuName, scene: MenuScene, actions: MenuActions): MenuGroup[] {
@@ -83,22 +84,22 @@ function groupsOf(name: MenuName, scene: MenuScene, actions: MenuActions): MenuG
 
 /** What is chosen in a menu, in a word or two. */
 export function chosenIn(name: MenuName, { model, state }: Pick<MenuScene, "model" | "state">): string {
-  if (name === "speed") return words.speedAt(state.rate);
+  if (name === "speed") return speedAt(state.rate);
   if (name === "more") return "";
   const { tracks, selected } = model[name];
   const index = tracks.findIndex(({ id }) => id === selected);
-  return index < 0 ? (name === "subtitles" ? words.off : "") : trackName(tracks[index]!, index);
+  return index < 0 ? (name === "subtitles" ? t("playerOff") : "") : trackName(tracks[index]!, index);
 }
 
 /** What the item and the button for picture-in-picture are called. */
 export function pictureWords({ inPictureInPicture }: MediaState): string {
-  return inPictureInPicture ? words.leavePictureInPicture : words.pictureInPicture;
+  return inPictureInPicture ? t("playerLeavePictureInPicture") : t("playerPictureInPicture");
 }
 
 function speeds({ state }: MenuScene, actions: MenuActions): MenuItem[] {
   return RATES.map((rate) => ({
     key: String(rate),
-    label: words.speedAt(rate),
+    label: speedAt(rate),
     checked: rate === state.rate,
     act: () => actions.setRate(rate),
   }));
@@ -115,10 +116,10 @@ function choices(tracks: readonly TrackChoice[], selected: string | undefined, c
 
 function subtitleGroups({ subtitles }: ControlsModel, { port, chooseFiles }: MenuActions): MenuGroup[] {
   const { tracks, selected, delayS, size } = subtitles;
-  const off: MenuItem = { key: "", label: words.off, checked: selected === undefined, act: () => port.selectSubtitles(undefined) };
+  const off: MenuItem = { key: "", label: t("playerOff"), checked: selected === undefined, act: () => port.selectSubtitles(undefined) };
   const groups: MenuGroup[] = [
     { key: "tracks", items: [off, ...choices(tracks, selected, (id) => port.selectSubtitles(id))] },
-    { key: "file", items: [{ key: "file", label: words.addFile, act: chooseFiles }] },
+    { key: "file", items: [{ key: "file", label: t("playerAddFile"), act: chooseFiles }] },
   ];
   if (selected === undefined) return groups;
   // In tenths, so that ten steps are one second and back again is zero.
@@ -128,18 +129,18 @@ function subtitleGroups({ subtitles }: ControlsModel, { port, chooseFiles }: Men
   return groups.concat(
     {
       key: "delay",
-      stepper: { label: words.delay, value: words.delayValue(delayS) },
+      stepper: { label: t("playerDelay"), value: delayValue(delayS) },
       items: [
-        { key: "earlier", label: words.earlier, stays: true, act: delayBy(-1) },
-        { key: "later", label: words.later, stays: true, act: delayBy(1) },
+        { key: "earlier", label: t("playerEarlier"), stays: true, act: delayBy(-1) },
+        { key: "later", label: t("playerLater"), stays: true, act: delayBy(1) },
       ],
     },
     {
       key: "size",
-      stepper: { label: words.size, value: percentOf(size) },
+      stepper: { label: t("playerSize"), value: percentOf(size) },
       items: [
-        { key: "smaller", label: words.smaller, stays: true, act: sizeBy(-1) },
-        { key: "larger", label: words.larger, stays: true, act: sizeBy(1) },
+        { key: "smaller", label: t("playerSmaller"), stays: true, act: sizeBy(-1) },
+        { key: "larger", label: t("playerLarger"), stays: true, act: sizeBy(1) },
       ],
     },
   );
@@ -151,15 +152,18 @@ function moreGroups(scene: MenuScene, { perform }: MenuActions): MenuGroup[] {
     (name) => !inRow.includes(name) && (name !== "audio" || model.audio.tracks.length > 1),
   );
   const episodes: MenuItem[] = [];
-  if (model.hasNext) episodes.push({ key: "next", label: words.next, act: () => perform({ does: "next" }) });
-  if (model.hasPrevious) episodes.push({ key: "previous", label: words.previous, act: () => perform({ does: "previous" }) });
+  if (model.hasNext) episodes.push({ key: "next", label: t("playerNext"), act: () => perform({ does: "next" }) });
+  if (model.hasPrevious) episodes.push({ key: "previous", label: t("playerPrevious"), act: () => perform({ does: "previous" }) });
   const pictureInPicture: MenuItem = {
     key: "pip",
     label: pictureWords(state),
     act: () => perform({ does: "toggle_picture_in_picture" }),
   };
   return [
-    { key: "menus", items: menus.map((name) => ({ key: name, label: words[name], value: chosenIn(name, scene), opens: name })) },
+    {
+      key: "menus",
+      items: menus.map((name) => ({ key: name, label: t(`playerMenu_${name}`), value: chosenIn(name, scene), opens: name })),
+    },
     { key: "picture", items: scene.canPictureInPicture ? [pictureInPicture] : [] },
     { key: "episodes", items: episodes },
   ].filter(({ items }) => items.length > 0);

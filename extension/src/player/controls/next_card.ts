@@ -3,7 +3,7 @@
 import { html, nothing, render } from "lit";
 import { styleMap } from "lit/directives/style-map.js";
 import type { Clock } from "../../model/clock";
-import { words } from "./words";
+import { t } from "../../text/messages";
 
 /** Counts whole seconds down to zero. */
 export class Countdown {
@@ -128,15 +128,15 @@ export class NextCard {
   private render(): void {
     const { card } = this;
     render(
-      html`<p class="unseen" role="status">${card ? words.nextSaid(card.title, card.totalS) : ""}</p>
+      html`<p class="unseen" role="status">${card ? t("playerNextSaid", card.totalS, card.title) : ""}</p>
         ${
           card
-            ? html`<div class="next-card" role="group" aria-label=${words.next} data-testid="next-card">
-              <p class="next-in" aria-hidden="true">${words.nextIn(card.leftS)}</p>
+            ? html`<div class="next-card" role="group" aria-label=${t("playerNext")} data-testid="next-card">
+              <p class="next-in" aria-hidden="true">${t("playerNextIn", card.leftS)}</p>
               <p class="next-title"><bdi>${card.title}</bdi></p>
               <div class="next-buttons">
-                <button class="next-button" data-testid="next-cancel" @click=${() => this.cancel()}>${words.cancel}</button>
-                <button class="next-button next-now" data-testid="next-play" style=${styleMap({ "--share": String(1 - (card.leftS - 1) / card.totalS) })} @click=${() => this.play()}>${words.playNow}</button>
+                <button class="next-button" data-testid="next-cancel" @click=${() => this.cancel()}>${t("commonCancel")}</button>
+                <button class="next-button next-now" data-testid="next-play" style=${styleMap({ "--share": String(1 - (card.leftS - 1) / card.totalS) })} @click=${() => this.play()}>${t("playerPlayNow")}</button>
               </div>
             </div>`
             : nothing

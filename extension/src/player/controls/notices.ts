@@ -3,10 +3,11 @@
 // A change that nobody asked for (the session restores a choice, another film begins) is neither shown nor said.
 
 import type { Clock } from "../../model/clock";
+import { percentOf, t } from "../../text/messages";
 import type { MediaState } from "./media_state";
 import { chosenIn } from "./menus";
 import type { ControlsModel } from "./model";
-import { words } from "./words";
+import { delaySaid, skipped, speedSaid } from "./words";
 
 const FLASH_MS = 900;
 
@@ -49,18 +50,19 @@ export class Notices {
     const scene = { model, state };
     const { audio, subtitles } = before;
     const isDone = (change: Expected, was: unknown, is: unknown) => was !== is && this.expected.delete(change);
-    if (isDone("audio", audio.selected, model.audio.selected)) this.tell(words.audioSaid(chosenIn("audio", scene)));
-    if (isDone("subtitles", subtitles.selected, model.subtitles.selected)) this.tell(words.subtitlesSaid(chosenIn("subtitles", scene)));
-    if (isDone("delay", subtitles.delayS, model.subtitles.delayS)) this.tell(words.delaySaid(model.subtitles.delayS));
-    if (isDone("size", subtitles.size, model.subtitles.size)) this.tell(words.sizeSaid(model.subtitles.size));
+    if (isDone("audio", audio.selected, model.audio.selected)) this.tell(t("playerAudioSaid", chosenIn("audio", scene)));
+    if (isDone("subtitles", subtitles.selected, model.subtitles.selected))
+      this.tell(t("playerSubtitlesSaid", chosenIn("subtitles", scene)));
+    if (isDone("delay", subtitles.delayS, model.subtitles.delayS)) this.tell(delaySaid(model.subtitles.delayS));
+    if (isDone("size", subtitles.size, model.subtitles.size)) this.tell(t("playerSizeSaid", percentOf(model.subtitles.size)));
   }
 
   /** The element has another volume or speed. */
   handleMedia(before: MediaState, { volume, muted, rate }: MediaState): void {
-    if (rate !== before.rate && this.expected.delete("rate")) this.tell(words.speedSaid(rate));
+    if (rate !== before.rate && this.expected.delete("rate")) this.tell(speedSaid(rate));
     if ((volume === before.volume && muted === before.muted) || !this.expected.delete("volume")) return;
-    this.show(muted ? words.muted : words.volumeAt(volume));
-    if (muted !== before.muted) this.say(muted ? words.muted : words.unmuted);
+    this.show(muted ? t("playerMuted") : t("playerVolumeAt", percentOf(volume)));
+    if (muted !== before.muted) this.say(muted ? t("playerMuted") : t("playerUnmuted"));
   }
 
   show(text: string, side: -1 | 0 | 1 = 0, skipS = 0): void {
@@ -77,7 +79,7 @@ export class Notices {
   showSkip(seconds: number): void {
     const { skipS = 0 } = this.flash ?? {};
     const sum = (skipS * seconds > 0 ? skipS : 0) + seconds;
-    this.show(words.skipped(sum), seconds < 0 ? -1 : 1, sum);
+    this.show(skipped(sum), seconds < 0 ? -1 : 1, sum);
   }
 
   private tell(text: string): void {

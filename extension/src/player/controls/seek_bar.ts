@@ -7,12 +7,13 @@ import type { TemplateResult } from "lit";
 import { styleMap } from "lit/directives/style-map.js";
 import { html, nothing } from "lit";
 import type { PiecesView } from "../../model/generated/PiecesView";
+import { percentOf, t } from "../../text/messages";
 import type { Preview } from "./frames";
 import { isChord } from "./keys";
 import type { MediaState } from "./media_state";
 import type { Seeker } from "./seeker";
 import { cellsFor, isThere, paint, shareAt, shareThere, timeAt } from "./track";
-import { clockTime, words } from "./words";
+import { clockTime, placeValue } from "./words";
 
 const STEP_S = 5;
 const PAGE_S = 60;
@@ -69,11 +70,11 @@ export class SeekBar {
       class="seek"
       role="slider"
       tabindex="0"
-      aria-label=${words.place}
+      aria-label=${t("playerPosition")}
       aria-valuemin="0"
       aria-valuemax=${known ? Math.round(duration) : 0}
       aria-valuenow=${known ? Math.round(Math.min(this.saidS, duration)) : 0}
-      aria-valuetext=${words.placeValue(this.saidS, duration)}
+      aria-valuetext=${placeValue(this.saidS, duration)}
       aria-describedby="controls-there"
       aria-disabled=${String(!known)}
       data-testid="control-seek"
@@ -91,7 +92,7 @@ export class SeekBar {
       <div class="tip" data-testid="control-tip" ?data-picture=${this.scene.preview.picture !== undefined} ?hidden=${!hover} style=${styleMap({ "--x": `${hover?.x ?? 0}px` })}>
         <canvas class="tip-picture" width="160" height="90"></canvas>
         <span class="tip-time">${clockTime(hover?.atS ?? 0, duration)}</span>
-        ${hover && this.isMissing(hover.atS) ? html`<span class="tip-note">${words.missing}</span>` : nothing}
+        ${hover && this.isMissing(hover.atS) ? html`<span class="tip-note">${t("playerMissing")}</span>` : nothing}
       </div>
     </div>
     <span class="unseen" id="controls-there">${this.thereWords()}</span>`;
@@ -136,7 +137,7 @@ export class SeekBar {
     const pieces = this.scene.pieces();
     if (!pieces) return "";
     if (this.there?.pieces !== pieces) this.there = { pieces, share: shareThere(pieces) };
-    return words.there(this.there.share);
+    return t("playerDownloaded", percentOf(Math.floor(this.there.share * 100) / 100));
   }
 
   private isMissing(atS: number): boolean {

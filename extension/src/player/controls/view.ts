@@ -4,6 +4,7 @@ import type { TemplateResult } from "lit";
 import { styleMap } from "lit/directives/style-map.js";
 import { html, nothing } from "lit";
 import { live } from "lit/directives/live.js";
+import { t } from "../../text/messages";
 import * as shared from "../../ui/icons";
 import * as icons from "./icons";
 import type { Command, PlainCommand } from "./keys";
@@ -12,7 +13,7 @@ import type { MenuName } from "./menus";
 import { chosenIn, pictureWords } from "./menus";
 import type { ControlsModel } from "./model";
 import type { Flash } from "./notices";
-import { clockTime, words } from "./words";
+import { clockTime, volumeValue } from "./words";
 
 export interface ViewScene {
   model: ControlsModel;
@@ -87,8 +88,8 @@ function menuButton(name: MenuName, icon: TemplateResult, scene: ViewScene, port
     data-testid=${`control-${name}`}
     data-menu=${name}
     ?data-on=${name === "subtitles" && scene.model.subtitles.selected !== undefined}
-    aria-label=${chosen ? `${words[name]}: ${chosen}` : words[name]}
-    title=${words[name]}
+    aria-label=${chosen ? `${t(`playerMenu_${name}`)}: ${chosen}` : t(`playerMenu_${name}`)}
+    title=${t(`playerMenu_${name}`)}
     aria-haspopup="menu"
     aria-expanded=${String(isOpen)}
     aria-controls=${isOpen ? "controls-menu" : nothing}
@@ -101,14 +102,14 @@ function playIcon(state: MediaState): TemplateResult {
 }
 
 function playView({ model, state, compact }: ViewScene, port: ViewPort): TemplateResult {
-  const label = state.ended ? words.playAgain : state.paused ? words.play : words.pause;
+  const label = state.ended ? t("playerPlayAgain") : state.paused ? t("playerPlay") : t("playerPause");
   const hasNeighbours = !compact && (model.hasNext || model.hasPrevious);
   return html`
     ${button({ name: "play", label, key: "k", icon: playIcon(state), does: "toggle_play" }, port)}
     ${
       hasNeighbours
-        ? html`${button({ name: "previous", label: words.previous, key: "p", icon: icons.previous, disabled: !model.hasPrevious, does: "previous" }, port)}
-        ${button({ name: "next", label: words.next, key: "n", icon: icons.next, disabled: !model.hasNext, does: "next" }, port)}`
+        ? html`${button({ name: "previous", label: t("playerPrevious"), key: "p", icon: icons.previous, disabled: !model.hasPrevious, does: "previous" }, port)}
+        ${button({ name: "next", label: t("playerNext"), key: "n", icon: icons.next, disabled: !model.hasNext, does: "next" }, port)}`
         : nothing
     }
   `;
@@ -119,7 +120,7 @@ function volumeView({ state }: ViewScene, port: ViewPort): TemplateResult {
   const shown = isSilent ? 0 : Math.round(state.volume * 100);
   const icon = isSilent ? icons.silent : state.volume < 0.5 ? icons.soft : icons.loud;
   return html`<div class="volume">
-    ${button({ name: "mute", label: isSilent ? words.unmute : words.mute, key: "m", icon, does: "toggle_mute" }, port)}
+    ${button({ name: "mute", label: isSilent ? t("playerUnmute") : t("playerMute"), key: "m", icon, does: "toggle_mute" }, port)}
     <input
       class="volume-slider"
       type="range"
@@ -127,8 +128,8 @@ function volumeView({ state }: ViewScene, port: ViewPort): TemplateResult {
       max="100"
       step="5"
       data-testid="control-volume"
-      aria-label=${words.volume}
-      aria-valuetext=${words.volumeValue(state.volume, isSilent)}
+      aria-label=${t("playerVolume")}
+      aria-valuetext=${volumeValue(state.volume, isSilent)}
       style=${styleMap({ "--share": `${shown}%` })}
       .value=${live(String(shown))}
       @input=${(event: Event) => port.setVolume(Number((event.target as HTMLInputElement).value) / 100)}
@@ -145,7 +146,7 @@ function timeView({ positionS, durationS, showRemaining }: ViewScene, port: View
   return html`<button
     class="time"
     data-testid="control-time"
-    title=${showRemaining ? words.showTotal : words.showRemaining}
+    title=${showRemaining ? t("playerShowTotal") : t("playerShowRemaining")}
     @click=${() => port.toggleRemaining()}
   >${clockTime(positionS, durationS)}${isKnown ? html`<span class="time-slash">/</span><span class="time-other">${other}</span>` : nothing}</button>`;
 }
@@ -167,7 +168,7 @@ function choicesView(scene: ViewScene, port: ViewPort): TemplateResult {
           )
         : nothing
     }
-    ${button({ name: "full", label: full ? words.leaveFullScreen : words.fullScreen, key: "f", icon: full ? icons.leaveFull : icons.enterFull, does: "toggle_full_screen" }, port)}
+    ${button({ name: "full", label: full ? t("playerLeaveFullScreen") : t("playerFullScreen"), key: "f", icon: full ? icons.leaveFull : icons.enterFull, does: "toggle_full_screen" }, port)}
   `;
 }
 

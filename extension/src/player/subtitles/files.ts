@@ -8,7 +8,8 @@ import { decodeText } from "./encoding";
 import { parseSup } from "./pgs_decode";
 import type { Content } from "./renderer";
 import { linesOf, parseSrt, parseVtt } from "./srt";
-import { WORDS } from "./words";
+import { size } from "../../text/format";
+import { t } from "../../text/messages";
 
 /** The largest file of text, and of pictures, bytes. */
 const MOST_TEXT = 10e6;
@@ -27,13 +28,13 @@ export async function fetchFile(url: string, name: string, signal: AbortSignal):
     response = await fetch(url, { signal });
   } catch {
     signal.throwIfAborted();
-    throw new Unreadable(WORDS.unreadable);
+    throw new Unreadable(t("subtitlesUnreadable"));
   }
-  if (!response.ok || !response.body) throw new Unreadable(WORDS.unreadable);
+  if (!response.ok || !response.body) throw new Unreadable(t("subtitlesUnreadable"));
   const told = Number(response.headers.get("Content-Length") ?? 0);
   if (told > most) {
     void response.body.cancel();
-    throw new Unreadable(WORDS.tooLarge(most));
+    throw new Unreadable(t("subtitlesTooLarge", size(most)));
   }
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
@@ -41,13 +42,13 @@ export async function fetchFile(url: string, name: string, signal: AbortSignal):
   for (;;) {
     const { done, value } = await reader.read().catch(() => {
       signal.throwIfAborted();
-      throw new Unreadable(WORDS.unreadable);
+      throw new Unreadable(t("subtitlesUnreadable"));
     });
     if (done) break;
     length += value.length;
     if (length > most) {
       void reader.cancel();
-      throw new Unreadable(WORDS.tooLarge(most));
+      throw new Unreadable(t("subtitlesTooLarge", size(most)));
     }
     parts.push(value);
   }
@@ -57,9 +58,9 @@ export async function fetchFile(url: string, name: string, signal: AbortSignal):
 /** Reads a file of the person's. Rejects with `Unreadable`. */
 export async function readFile(file: File): Promise<Content> {
   const most = mostFor(file.name);
-  if (file.size > most) throw new Unreadable(WORDS.tooLarge(most));
+  if (file.size > most) throw new Unreadable(t("subtitlesTooLarge", size(most)));
   const bytes = await file.arrayBuffer().catch(() => undefined);
-  if (!bytes) throw new Unreadable(WORDS.unreadable);
+  if (!bytes) throw new Unreadable(t("subtitlesUnreadable"));
   return readBytes(new Uint8Array(bytes));
 }
 
@@ -69,13 +70,13 @@ function mostFor(name: string): number {
 
 /** What bytes show. Rejects with `Unreadable`. */
 export async function readBytes(bytes: Uint8Array): Promise<Content> {
-  if (bytes.length === 0) throw new Unreadable(WORDS.empty);
+  if (bytes.length === 0) throw new Unreadable(t("subtitlesEmpty"));
   const sets = parseSup(bytes);
-  if (sets) return sets.size > 0 ? { kind: "pgs", sets } : refuse(WORDS.empty);
+  if (sets) return sets.size > 0 ? { kind: "pgs", sets } : refuse(t("subtitlesEmpty"));
   // A pack of an MPEG program stream: the pictures of VobSub.
-  if (bytes[0] === 0 && bytes[1] === 0 && bytes[2] === 1 && bytes[3] === 0xba) throw new Unreadable(WORDS.vobSub);
+  if (bytes[0] === 0 && bytes[1] === 0 && bytes[2] === 1 && bytes[3] === 0xba) throw new Unreadable(t("subtitlesVobSub"));
   const decoded = await decodeText(bytes);
-  if (!decoded) throw new Unreadable(WORDS.binary);
+  if (!decoded) throw new Unreadable(t("subtitlesBinary"));
   return readText(decoded.text);
 }
 
@@ -84,22 +85,22 @@ function readText(text: string): Content {
     linesOf(text.slice(0, 4096))
       .find((line) => line.trim() !== "")
       ?.trim() ?? "";
-  if (/^#\s*VobSub/i.test(first)) refuse(WORDS.vobSub);
-  if (/^\{\d+\}\{\d*\}/.test(first)) refuse(WORDS.microDvd);
+  if (/^#\s*VobSub/i.test(first)) refuse(t("subtitlesVobSub"));
+  if (/^\{\d+\}\{\d*\}/.test(first)) refuse(t("subtitlesMicroDvd"));
   if (/^WEBVTT(\s|$)/.test(first)) return asText(parseVtt(text));
   if (/^\[(Script Info|V4\+? Styles|Events)\]/im.test(text.slice(0, 65_536))) {
     const cues = listOf(parseAss(text));
     // A script of drawings alone has no text, and is one all the same.
     return /^[ \t]*Dialogue[ \t]*:/im.test(text)
       ? { kind: "ass", script: text.replace(/^\ufeff/, ""), events: [], cues }
-      : refuse(WORDS.empty);
+      : refuse(t("subtitlesEmpty"));
   }
   const cues = parseSrt(text);
-  return cues.length > 0 ? asText(cues) : refuse(WORDS.unknown);
+  return cues.length > 0 ? asText(cues) : refuse(t("subtitlesUnknown"));
 }
 
 function asText(cues: TextCue[]): Content {
-  return cues.length > 0 ? { kind: "text", cues: listOf(cues) } : refuse(WORDS.empty);
+  return cues.length > 0 ? { kind: "text", cues: listOf(cues) } : refuse(t("subtitlesEmpty"));
 }
 
 function listOf(cues: TextCue[]): CueList<TextCue> {

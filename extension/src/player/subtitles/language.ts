@@ -1,5 +1,7 @@
 // What a track is called, and what the name of a file beside a film says of it.
 
+import { t } from "../../text/messages";
+
 /** `de` for `ger`, `deu`, `de-DE` and `DE`; `undefined` for what names no language. */
 export function baseLanguage(language: string | undefined): string | undefined {
   return canonical(language)?.split("-")[0];
@@ -36,7 +38,13 @@ export interface NameFacts {
 
 const SUBTITLE_NAME = /\.(srt|vtt|ass|ssa|sup|sub|smi|ttml)$/i;
 /** Words that say what kind of subtitles it is. */
-const KINDS: Record<string, string> = { sdh: "SDH", cc: "CC", hi: "SDH", commentary: "Commentary", signs: "Signs" };
+const KINDS: Record<string, () => string> = {
+  sdh: () => "SDH",
+  cc: () => "CC",
+  hi: () => "SDH",
+  commentary: () => t("subtitlesCommentary"),
+  signs: () => t("subtitlesSigns"),
+};
 
 /** Whether a file is one of subtitles, by its name. */
 export function isSubtitleName(name: string): boolean {
@@ -54,7 +62,7 @@ export function factsOfName(name: string): NameFacts {
     const lower = word.toLowerCase();
     if (lower === "forced") facts.forced = true;
     // A two-letter word before the language would be part of the film's name.
-    else if (KINDS[lower] && facts.language === undefined) facts.title = KINDS[lower];
+    else if (KINDS[lower] && facts.language === undefined) facts.title = KINDS[lower]();
     else if (facts.language === undefined && languageOf(word) !== undefined) facts.language = languageOf(word);
     else if (!/^\d{1,2}$/.test(word)) break;
   }

@@ -9,7 +9,7 @@ import { growing, type Growing } from "./content";
 import { factsOfName, languageName } from "./language";
 import { fitted } from "./picture";
 import type { Content, Rect, Renderer, Stage, Way } from "./renderer";
-import { WORDS } from "./words";
+import { language, t } from "../../text/messages";
 
 export type { Preference } from "./choice";
 export { isSubtitleName } from "./language";
@@ -209,7 +209,7 @@ export class Subtitles {
         this.own.push(entry);
         last = entry;
       } catch (error) {
-        troubles.push(`${file.name}: ${error instanceof Unreadable ? error.message : WORDS.unreadable}`);
+        troubles.push(`${file.name}: ${error instanceof Unreadable ? error.message : t("subtitlesUnreadable")}`);
       }
     }
     if (last && !this.ending.signal.aborted) {
@@ -276,7 +276,7 @@ export class Subtitles {
   }
 
   private tell(): void {
-    this.tracks = options(this.entries, this.languages[0] ?? "en");
+    this.tracks = options(this.entries, language());
     if (!this.ending.signal.aborted) this.changed();
   }
 
@@ -314,7 +314,8 @@ export class Subtitles {
     try {
       content = await this.contentOf(entry, signal);
     } catch (error) {
-      if (!signal.aborted) this.failed(entry, error instanceof Error && error.name === "Unreadable" ? error.message : WORDS.unreadable);
+      if (!signal.aborted)
+        this.failed(entry, error instanceof Error && error.name === "Unreadable" ? error.message : t("subtitlesUnreadable"));
       return;
     }
     if (!signal.aborted)
@@ -338,7 +339,7 @@ export class Subtitles {
 
   /** Draws by the first of the ways, and by the next where that fails. */
   private async attach(entry: Entry, content: Content, signal: AbortSignal, [way, ...others]: readonly Way[]): Promise<void> {
-    if (!way) return this.failed(entry, WORDS.failed);
+    if (!way) return this.failed(entry, t("subtitlesFailed"));
     const next = (): void => {
       if (signal.aborted) return;
       this.detach();
@@ -436,7 +437,7 @@ function insideEntry(track: SubtitleTrack): Entry {
     isDefault: track.isDefault,
     origin: "inside",
     state: made ? "idle" : "unsupported",
-    trouble: made ? undefined : WORDS.kind,
+    trouble: made ? undefined : t("subtitlesKind"),
     inside: { track, growing: made },
   };
 }
@@ -465,8 +466,8 @@ function options(entries: readonly Entry[], ui: string): SubtitleOption[] {
     const words = [base, title].filter((word) => word !== undefined && word.trim() !== "");
     // A title often begins with the language.
     if (base && title?.toLowerCase().includes(base.toLowerCase())) words.shift();
-    let label = words.join(" · ") || name || WORDS.track(index + 1);
-    if (forced && !label.toLowerCase().includes(WORDS.forced)) label += ` (${WORDS.forced})`;
+    let label = words.join(" · ") || name || t("subtitlesTrack", index + 1);
+    if (forced && !label.toLowerCase().includes(t("subtitlesForced"))) label += ` (${t("subtitlesForced")})`;
     const count = (used.get(label) ?? 0) + 1;
     used.set(label, count);
     if (count > 1) label += ` ${count}`;
