@@ -1,9 +1,12 @@
 import { describe, expect, test } from "vitest";
+import de from "../_locales/de/messages.json";
+import en from "../_locales/en/messages.json";
 import type { SettingsForm, SettingsTexts } from "../src/list/settings_form";
 import { formOf, settingsOf } from "../src/list/settings_form";
 import { reachWords } from "../src/list/settings_words";
 import type { PortMappingView } from "../src/model/generated/PortMappingView";
 import type { Settings } from "../src/model/generated/Settings";
+import { inTable, speak } from "../src/text/messages";
 import { settings } from "./samples";
 
 const form = (texts: Partial<SettingsTexts>): SettingsForm => {
@@ -52,9 +55,9 @@ describe("the form", () => {
     ["download", "fast", "Download limit: “fast” is not a number such as 2.5."],
     ["upload", "-1", "Upload limit: “-1” is not a number such as 2.5."],
     ["ratio", "1.2.3", "Ratio: “1.2.3” is not a number such as 2.5."],
-    ["ratio", "99999999", "Ratio: 99999999 is too much."],
-    ["downloads", "1.5", "Downloads at once: “1.5” is not a number such as 20."],
-    ["connections", "", "Peers of a torrent: say how many."],
+    ["ratio", "99999999", "Ratio: 99999999 is too large."],
+    ["downloads", "1.5", "Active downloads: “1.5” is not a number such as 20."],
+    ["connections", "", "Peers per torrent: enter a number."],
     ["seedTime", "1e9", "Time: “1e9” is not a number such as 2.5."],
   ] as const)("%s can't be %j", (field, typed, words) => {
     expect(settingsOf(form({ [field]: typed }))).toEqual({ words, field });
@@ -74,23 +77,23 @@ describe("where others reach this computer", () => {
     expect(reachWords({ listenPort, portMapping }).words).toBe(expected);
 
   test("is said as far as it is known", () => {
-    check(null, null, "Others can’t connect to this computer.");
-    check(6881, null, "Others connect to this computer at port 6881.");
-    check(6881, mapping({}), "Others connect to this computer at port 6881. The router is being asked to let them in.");
+    check(null, null, "Other peers can’t connect to this computer.");
+    check(6881, null, "Listening on port 6881.");
+    check(6881, mapping({}), "Listening on port 6881. Asking the router to forward it…");
     check(
       6881,
       mapping({ state: "mapped", port: 40000, address: "192.0.2.1", by: "upnp" }),
-      "Others reach this computer at 192.0.2.1:40000: let in by the router (UPnP).",
+      "Reachable at 192.0.2.1:40000. The router forwards the port (UPnP).",
     );
     check(
       6881,
       mapping({ state: "mapped", port: 40000, by: "nat_pmp" }),
-      "Others reach this computer at port 40000 of the router: let in by the router (NAT-PMP).",
+      "Reachable at port 40000 of the router. The router forwards the port (NAT-PMP).",
     );
     check(
       6881,
       mapping({ state: "failed", message: "the router does not answer" }),
-      "Others connect to this computer at port 6881, without a router’s help (the router does not answer).",
+      "Listening on port 6881. The router does not forward it (the router does not answer).",
     );
   });
 
@@ -98,4 +101,15 @@ describe("where others reach this computer", () => {
     const tone = (state: PortMappingView["state"]) => reachWords({ listenPort: 1, portMapping: mapping({ state }) }).tone;
     expect([tone("asking"), tone("failed"), tone("mapped")]).toEqual(["neutral", "neutral", "good"]);
   });
+});
+
+test("numbers are shown and named as the language writes them", () => {
+  speak(inTable(de));
+  const form = formOf({ ...settings(), downLimitBps: 1_234_500_000_000, ratioPercent: 250 });
+  expect(form.texts).toMatchObject({ download: "1234500", ratio: "2,5" });
+  expect(settingsOf(form)).toMatchObject({ settings: { downLimitBps: 1_234_500_000_000, ratioPercent: 250 } });
+  expect(settingsOf({ ...form, texts: { ...form.texts, ratio: "viel" } })).toMatchObject({
+    words: "Verhältnis: „viel“ ist keine Zahl wie 2,5.",
+  });
+  speak(inTable(en));
 });

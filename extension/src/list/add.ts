@@ -7,6 +7,7 @@
 import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";
 import { size } from "../text/format";
+import { t, tn } from "../text/messages";
 import { parseLink } from "../text/torrent_link";
 
 /** The part of a `File` that is looked at. */
@@ -57,7 +58,7 @@ export class Adder {
   give(files: GivenFile[]): void {
     this.take(files.slice(0, MOST_FILES).map(fileItem));
     const left = files.length - MOST_FILES;
-    if (left > 0) this.say(`${left} more files`, `At most ${MOST_FILES} files are added at a time.`);
+    if (left > 0) this.say(tn("addMoreFiles", left), t("addMostFiles", MOST_FILES));
   }
 
   /** Takes links, in their order. */
@@ -140,23 +141,23 @@ function fileItem(file: GivenFile): Item {
 
 function linkItem(link: string): Item {
   const parsed = parseLink(link);
-  if ("words" in parsed) return { name: "That link", read: async () => parsed.words };
+  if ("words" in parsed) return { name: t("addThatLink"), read: async () => parsed.words };
   return { name: parsed.name, read: async () => parsed.intent };
 }
 
 /** The bytes of a file that can be a `.torrent`, or words why it can't. */
 export async function readMetainfo(file: GivenFile): Promise<Uint8Array | string> {
   if (file.size > MAX_METAINFO_BYTES) {
-    return `This file has ${size(file.size)}; a .torrent file has at most ${size(MAX_METAINFO_BYTES)}. Is it the film itself?`;
+    return t("addTooLarge", size(file.size), size(MAX_METAINFO_BYTES));
   }
   let bytes: Uint8Array;
   try {
     bytes = new Uint8Array(await file.arrayBuffer());
   } catch {
-    return "This could not be read. If it is a folder, drop the .torrent files in it.";
+    return t("addUnreadable");
   }
-  if (bytes.length === 0) return "This file is empty.";
+  if (bytes.length === 0) return t("addEmpty");
   // Every .torrent is a bencoded dictionary; the engine looks at the rest.
-  if (bytes[0] !== "d".charCodeAt(0)) return "This is not a .torrent file.";
+  if (bytes[0] !== "d".charCodeAt(0)) return t("addNotTorrent");
   return bytes;
 }

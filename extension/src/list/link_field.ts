@@ -4,6 +4,7 @@
 
 import type { TemplateResult } from "lit";
 import { html } from "lit";
+import { t } from "../text/messages";
 import * as icons from "../ui/icons";
 
 /** What a person can do with the field. */
@@ -23,7 +24,7 @@ export function linkFieldView(words: string, actions: LinkFieldActions): Templat
     if (event.key === "Escape") actions.close();
   };
   return html`<form class="link-field" data-testid="link-form" @submit=${submit} @keydown=${closeOnEscape}>
-    <label for="link">Magnet link, or address of a .torrent file</label>
+    <label for="link">${t("addLinkLabel")}</label>
     <div class="link-line">
       <input
         id="link"
@@ -38,8 +39,8 @@ export function linkFieldView(words: string, actions: LinkFieldActions): Templat
         aria-describedby="link-words"
         aria-invalid=${words ? "true" : "false"}
       />
-      <button class="button primary" data-testid="link-add">Add</button>
-      <button type="button" class="icon-button" aria-label="Close the field" title="Close" @click=${() => actions.close()}>
+      <button class="button primary" data-testid="link-add">${t("commonAdd")}</button>
+      <button type="button" class="icon-button" aria-label=${t("addLinkClose")} title=${t("commonClose")} @click=${() => actions.close()}>
         ${icons.cross}
       </button>
     </div>

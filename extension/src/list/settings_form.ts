@@ -4,6 +4,7 @@
 
 import type { Encryption } from "../model/generated/Encryption";
 import type { Settings } from "../model/generated/Settings";
+import { editable, number, t } from "../text/messages";
 
 /** The numbers of the form, as they are typed. Each may be empty, which is for no limit; connections may not. */
 export interface SettingsTexts {
@@ -12,7 +13,7 @@ export interface SettingsTexts {
   /** MB/s. */
   upload: string;
   connections: string;
-  /** Bytes given for each byte. */
+  /** Bytes uploaded for each byte of its size. */
   ratio: string;
   /** Minutes. */
   seedTime: string;
@@ -39,16 +40,8 @@ const PERCENT = 100;
 /** The engine counts in 32 bits. */
 const MAX_COUNT = 4_294_967_295;
 
-/** What each number is called. */
-export const LABELS: { readonly [K in keyof SettingsTexts]: string } = {
-  download: "Download limit",
-  upload: "Upload limit",
-  connections: "Peers of a torrent",
-  ratio: "Ratio",
-  seedTime: "Time",
-  downloads: "Downloads at once",
-  seeds: "Complete torrents at once",
-};
+/** The names of the numbers. */
+export const FIELDS: readonly (keyof SettingsTexts)[] = ["download", "upload", "connections", "ratio", "seedTime", "downloads", "seeds"];
 
 /** The form in which a person finds the settings. */
 export function formOf(settings: Settings): SettingsForm {
@@ -71,40 +64,40 @@ export function formOf(settings: Settings): SettingsForm {
 /** What a person means. */
 export function settingsOf({ texts, encryption, switches }: SettingsForm): FormOutcome {
   let wrong: { words: string; field: keyof SettingsTexts } | undefined;
-  const number = (field: keyof SettingsTexts, unit: number, most = MAX_COUNT): number | null => {
-    const read = parseNumber(texts[field], unit, most);
-    if (typeof read === "string") wrong ??= { words: `${LABELS[field]}: ${read}`, field };
+  const counted = (field: keyof SettingsTexts, unit: number, most = MAX_COUNT): number | null => {
+    const read = parseNumber(texts[field], t(`settingsLabel_${field}`), unit, most);
+    if (typeof read === "string") wrong ??= { words: read, field };
     return typeof read === "string" ? null : read;
   };
-  const maxConnections = number("connections", 1);
+  const maxConnections = counted("connections", 1);
   const settings: Settings = {
-    downLimitBps: number("download", MB, Number.MAX_SAFE_INTEGER),
-    upLimitBps: number("upload", MB, Number.MAX_SAFE_INTEGER),
+    downLimitBps: counted("download", MB, Number.MAX_SAFE_INTEGER),
+    upLimitBps: counted("upload", MB, Number.MAX_SAFE_INTEGER),
     maxConnections: maxConnections ?? 0,
-    ratioPercent: number("ratio", PERCENT),
-    seedS: number("seedTime", MINUTE),
-    maxDownloads: number("downloads", 1),
-    maxSeeds: number("seeds", 1),
+    ratioPercent: counted("ratio", PERCENT),
+    seedS: counted("seedTime", MINUTE),
+    maxDownloads: counted("downloads", 1),
+    maxSeeds: counted("seeds", 1),
     encryption,
     ...switches,
   };
-  if (maxConnections === null) wrong ??= { words: `${LABELS.connections}: say how many.`, field: "connections" };
+  if (maxConnections === null) wrong ??= { words: t("settingsMissing", t("settingsLabel_connections")), field: "connections" };
   return wrong ?? { settings };
 }
 
 /** At most six digits after the point: what a byte more or less makes of megabytes. */
 function shown(value: number | null, unit: number): string {
-  return value === null ? "" : String(Math.round((value / unit) * 1e6) / 1e6);
+  return value === null ? "" : editable(value / unit);
 }
 
 /** A number in the engine's unit, `null` for none, or what is wrong. */
-function parseNumber(typed: string, unit: number, most: number): number | null | string {
+function parseNumber(typed: string, label: string, unit: number, most: number): number | null | string {
   const trimmed = typed.trim();
   if (trimmed === "") return null;
   const whole = unit === 1;
-  const example = whole ? "20" : "2.5";
+  const example = number(whole ? 20 : 2.5);
   if (!(whole ? /^\d{1,20}$/ : /^(\d{1,20}([.,]\d{0,20})?|[.,]\d{1,20})$/).test(trimmed))
-    return `“${trimmed}” is not a number such as ${example}.`;
+    return t("settingsNotNumber", label, trimmed, example);
   const value = Math.round(Number(trimmed.replace(",", ".")) * unit);
-  return value <= most ? value : `${trimmed} is too much.`;
+  return value <= most ? value : t("settingsTooMuch", label, trimmed);
 }

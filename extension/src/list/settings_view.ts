@@ -7,9 +7,10 @@ import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
 import type { Encryption } from "../model/generated/Encryption";
 import type { Settings } from "../model/generated/Settings";
+import { t } from "../text/messages";
 import * as icons from "../ui/icons";
 import type { SettingsForm, SettingsSwitches, SettingsTexts } from "./settings_form";
-import { formOf, LABELS } from "./settings_form";
+import { FIELDS, formOf } from "./settings_form";
 import type { ReachTone } from "./settings_words";
 
 /** What a person can do in the dialog. */
@@ -27,21 +28,8 @@ export interface SettingsUi {
   saving: boolean;
 }
 
-const ENCRYPTION: readonly (readonly [Encryption, string])[] = [
-  ["allowed", "Where others want it"],
-  ["preferred", "Where others can"],
-  ["forced", "Always, or no connection"],
-  ["off", "Never"],
-];
-
-const SWITCHES: { readonly [K in keyof SettingsSwitches]: string } = {
-  tcp: "TCP",
-  utp: "uTP",
-  trackers: "Trackers",
-  dht: "The DHT",
-  pex: "Other peers",
-  webSeeds: "Web servers that have the files",
-};
+const ENCRYPTION: readonly Encryption[] = ["allowed", "preferred", "forced", "off"];
+const SWITCHES: readonly (keyof SettingsSwitches)[] = ["tcp", "utp", "trackers", "dht", "pex", "webSeeds"];
 
 /** The dialog's content. `settings` are those with which it was opened. */
 export function settingsView(settings: Settings, ui: SettingsUi, actions: SettingsActions): TemplateResult {
@@ -50,53 +38,53 @@ export function settingsView(settings: Settings, ui: SettingsUi, actions: Settin
     event.preventDefault();
     actions.save(readForm(event.currentTarget as HTMLFormElement));
   };
-  const text = (field: keyof SettingsTexts, unit: string, none = "No limit") => textView(form, field, unit, none, ui);
+  const text = (field: keyof SettingsTexts, unit: string, none = t("settingsNoLimit")) => textView(form, field, unit, none, ui);
   const box = (name: keyof SettingsSwitches) => boxView(form, name);
   return html`<form class="settings" data-testid="settings-form" novalidate @submit=${submit}>
     <header class="settings-head">
-      <h2 id="settings-title">Settings</h2>
-      <button type="button" class="icon-button" aria-label="Close the settings" title="Close" @click=${() => actions.close()}>${icons.cross}</button>
+      <h2 id="settings-title">${t("settingsTitle")}</h2>
+      <button type="button" class="icon-button" aria-label=${t("settingsClose")} title=${t("commonClose")} @click=${() => actions.close()}>${icons.cross}</button>
     </header>
     <div class="settings-body">
       <p class="reach" data-testid="reach" data-tone=${ui.reach.tone}><span class="reach-dot" aria-hidden="true"></span><span>${ui.reach.words}</span></p>
       <fieldset>
-        <legend>Speed, of all torrents together</legend>
+        <legend>${t("settingsSpeed")}</legend>
         <div class="fields">${text("download", "MB/s")} ${text("upload", "MB/s")}</div>
       </fieldset>
       <fieldset>
-        <legend>At work</legend>
-        <div class="fields">${text("downloads", "", "All")} ${text("seeds", "", "All")}</div>
+        <legend>${t("settingsQueue")}</legend>
+        <div class="fields">${text("downloads", "", t("settingsAll"))} ${text("seeds", "", t("settingsAll"))}</div>
       </fieldset>
       <fieldset>
-        <legend>Stop giving a torrent when it has reached</legend>
-        <div class="fields">${text("ratio", "× its size", "Never")} ${text("seedTime", "minutes", "Never")}</div>
+        <legend>${t("settingsStopSeeding")}</legend>
+        <div class="fields">${text("ratio", t("settingsTimesSize"), t("settingsNever"))} ${text("seedTime", t("settingsMinutes"), t("settingsNever"))}</div>
       </fieldset>
       <fieldset>
-        <legend>Connections to peers</legend>
+        <legend>${t("settingsPeers")}</legend>
         <div class="fields">
           <div class="field">
-            <label for="settings-encryption">Encrypted</label>
+            <label for="settings-encryption">${t("settingsEncryption")}</label>
             <select id="settings-encryption" name="encryption" data-testid="set-encryption">
-              ${ENCRYPTION.map(([value, words]) => html`<option value=${value} ?selected=${value === form.encryption}>${words}</option>`)}
+              ${ENCRYPTION.map((value) => html`<option value=${value} ?selected=${value === form.encryption}>${t(`settingsEncryption_${value}`)}</option>`)}
             </select>
           </div>
           <div class="field">
-            <span class="field-label" id="settings-over">Over</span>
+            <span class="field-label" id="settings-over">${t("settingsProtocols")}</span>
             <div class="boxes" role="group" aria-labelledby="settings-over">${box("tcp")} ${box("utp")}</div>
           </div>
           ${text("connections", "", "")}
         </div>
-        <p class="hint">Encryption, TCP and uTP count for new connections.</p>
+        <p class="hint">${t("settingsNewConnections")}</p>
       </fieldset>
       <fieldset>
-        <legend>Where peers and content come from</legend>
+        <legend>${t("settingsSources")}</legend>
         <div class="boxes">${box("trackers")} ${box("dht")} ${box("pex")} ${box("webSeeds")}</div>
       </fieldset>
     </div>
     <footer class="settings-foot">
       <p id="settings-words" class="settings-words" data-testid="settings-words" role="alert">${ui.wrong?.words ?? nothing}</p>
-      <button type="button" class="button" data-testid="settings-cancel" @click=${() => actions.close()}>Cancel</button>
-      <button class="button primary" data-testid="settings-save" ?disabled=${ui.saving}>Save</button>
+      <button type="button" class="button" data-testid="settings-cancel" @click=${() => actions.close()}>${t("commonCancel")}</button>
+      <button class="button primary" data-testid="settings-save" ?disabled=${ui.saving}>${t("commonSave")}</button>
     </footer>
   </form>`;
 }
@@ -104,7 +92,7 @@ export function settingsView(settings: Settings, ui: SettingsUi, actions: Settin
 function textView(form: SettingsForm, field: keyof SettingsTexts, unit: string, none: string, ui: SettingsUi): TemplateResult {
   const wrong = ui.wrong?.field === field;
   return html`<div class="field">
-    <label for="settings-${field}">${LABELS[field]}</label>
+    <label for="settings-${field}">${t(`settingsLabel_${field}`)}</label>
     <span class="field-line">
       <input
         id="settings-${field}"
@@ -125,15 +113,15 @@ function textView(form: SettingsForm, field: keyof SettingsTexts, unit: string, 
 }
 
 function boxView(form: SettingsForm, name: keyof SettingsSwitches): TemplateResult {
-  return html`<label class="box"><input type="checkbox" name=${name} data-testid="set-${name}" .defaultChecked=${form.switches[name]} />${SWITCHES[name]}</label>`;
+  return html`<label class="box"><input type="checkbox" name=${name} data-testid="set-${name}" .defaultChecked=${form.switches[name]} />${t(`settingsSwitch_${name}`)}</label>`;
 }
 
 function readForm(form: HTMLFormElement): SettingsForm {
   const field = (name: string) => form.elements.namedItem(name) as HTMLInputElement;
-  const read = <K extends string, V>(names: { readonly [N in K]: unknown }, of: (input: HTMLInputElement) => V) =>
-    Object.fromEntries((Object.keys(names) as K[]).map((name) => [name, of(field(name))])) as { [N in K]: V };
+  const read = <K extends string, V>(names: readonly K[], of: (input: HTMLInputElement) => V) =>
+    Object.fromEntries(names.map((name) => [name, of(field(name))])) as { [N in K]: V };
   return {
-    texts: read(LABELS, (input) => input.value),
+    texts: read(FIELDS, (input) => input.value),
     encryption: field("encryption").value as Encryption,
     switches: read(SWITCHES, (input) => input.checked),
   };

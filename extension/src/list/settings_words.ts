@@ -2,6 +2,7 @@
 
 import type { MappedBy } from "../model/generated/MappedBy";
 import type { World } from "../model/generated/World";
+import { t } from "../text/messages";
 
 const PROTOCOLS: { readonly [K in MappedBy]: string } = { pcp: "PCP", nat_pmp: "NAT-PMP", upnp: "UPnP" };
 
@@ -10,14 +11,14 @@ export type ReachTone = "good" | "neutral";
 
 /** Where others reach this computer, and what the router has to do with it. */
 export function reachWords({ listenPort, portMapping }: Pick<World, "listenPort" | "portMapping">): { words: string; tone: ReachTone } {
-  if (listenPort === null) return { words: "Others can’t connect to this computer.", tone: "neutral" };
-  const here = `Others connect to this computer at port ${listenPort}`;
-  if (portMapping === null) return { words: `${here}.`, tone: "neutral" };
-  const { state, port, address, by, message } = portMapping;
-  if (state === "asking") return { words: `${here}. The router is being asked to let them in.`, tone: "neutral" };
-  if (state === "failed") return { words: `${here}, without a router’s help${message ? ` (${message})` : ""}.`, tone: "neutral" };
-  const there = address
-    ? `${address.includes(":") ? `[${address}]` : address}:${port ?? listenPort}`
-    : `port ${port ?? listenPort} of the router`;
-  return { words: `Others reach this computer at ${there}: let in by the router${by ? ` (${PROTOCOLS[by]})` : ""}.`, tone: "good" };
+  const neutral = (words: string) => ({ words, tone: "neutral" }) as const;
+  if (listenPort === null) return neutral(t("settingsReachNone"));
+  const here = String(listenPort);
+  if (portMapping === null) return neutral(t("settingsReachPort", here));
+  const { state, address, by, message } = portMapping;
+  if (state === "asking") return neutral(t("settingsReachAsking", here));
+  if (state === "failed") return neutral(message ? t("settingsReachFailedWhy", here, message) : t("settingsReachFailed", here));
+  const port = String(portMapping.port ?? listenPort);
+  const there = address ? `${address.includes(":") ? `[${address}]` : address}:${port}` : t("settingsReachRouterPort", port);
+  return { words: by ? t("settingsReachMappedBy", there, PROTOCOLS[by]) : t("settingsReachMapped", there), tone: "good" };
 }

@@ -52,6 +52,11 @@ export function number(value: number, digits?: number): string {
   return formatted(value, form);
 }
 
+/** A number to be edited: as {@link number}, with up to six digits after the point and none that group it. */
+export function editable(value: number): string {
+  return formatted(value, { maximumFractionDigits: 6, useGrouping: false });
+}
+
 /** A share (0–1) in whole percent, rounded. */
 export function percentOf(share: number): string {
   return formatted(share, { style: "percent" });
