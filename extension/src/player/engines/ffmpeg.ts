@@ -19,7 +19,7 @@ export class FfmpegEngine extends FedEngine<FedListener> {
 export type Ability =
   /** `video` is its encoder of H.264, empty if it has none: then only pictures that the browser decodes can be played. */
   | { kind: "ready"; version: string; video: string; sound: string }
-  /** In a sentence for a person. */
+  /** In the daemon’s words. */
   | { kind: "problem"; words: string };
 
 /** Asks the daemon at `base` (`http://127.0.0.1:PORT`) what it can convert; `undefined` when it does not answer. Asking again is cheap. */
@@ -35,7 +35,7 @@ export async function ability(base: string, signal?: AbortSignal, fetcher: typeo
         video: String(said.ffmpeg.video ?? ""),
         sound: String(said.ffmpeg.sound ?? ""),
       };
-    return { kind: "problem", words: String(said.problem ?? "ffmpeg can’t be used.") };
+    return { kind: "problem", words: String(said.problem ?? "") };
   } catch {
     return undefined;
   }
