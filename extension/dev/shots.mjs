@@ -119,6 +119,8 @@ function fakeEngine(state) {
     };
     clearInterval(globalThis.publishing);
     globalThis.publishing = setInterval(publish, 300);
+    // The page says what it follows when a new engine says hello.
+    new BroadcastChannel("jstorrent/hello").postMessage({ build });
     publish();
   })()`;
 }

@@ -29,7 +29,7 @@ export class FakeClock implements Clock {
       due.callback();
       await settle();
     }
-    this.time = end;
+    this.time = Math.max(this.time, end);
   }
 
   /** Moves time while nothing runs: timers that fell due ring late, with the next `advance`. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Followers, FORGOTTEN_AFTER_MS } from "../src/extension/followers";
+import { Followers } from "../src/extension/followers";
 import type { TopicUpdate } from "../src/model/generated/TopicUpdate";
 import type { World } from "../src/model/generated/World";
 
@@ -22,18 +22,18 @@ function rig() {
 
 test("a page gets the whole first, then what differs", () => {
   const { followers, news } = rig();
-  expect(followers.follow("a", ["list"], ["list"], 0)).toBe(true);
+  expect(followers.follow("a", ["list"], ["list"], false)).toBe(true);
   expect(news("a", update("list", null, 3))).toEqual(["list whole-3"]);
-  expect(followers.follow("a", ["list"], [], 1)).toBe(false);
+  expect(followers.follow("a", ["list"], [], false)).toBe(false);
   expect(news("a", update("list", 3, 4))).toEqual(["list 3-4"]);
   expect(news("a")).toEqual([]);
 });
 
 test("a page that comes later gets the whole of what others follow already", () => {
   const { followers, news } = rig();
-  followers.follow("a", ["list"], ["list"], 0);
+  followers.follow("a", ["list"], ["list"], false);
   news("a", update("list", null, 8));
-  followers.follow("b", ["list"], ["list"], 0);
+  followers.follow("b", ["list"], ["list"], false);
   expect(news("b", update("list", 8, 9))).toEqual(["list whole-9"]);
   expect(news("a", update("list", 8, 9))).toEqual(["list 8-9"]);
   expect(followers.topics()).toEqual(["list"]);
@@ -41,27 +41,27 @@ test("a page that comes later gets the whole of what others follow already", () 
 
 test("a page that says that it lacks something gets the whole of it, also when nothing changed", () => {
   const { followers, news } = rig();
-  followers.follow("a", ["list"], ["list"], 0);
+  followers.follow("a", ["list"], ["list"], false);
   news("a", update("list", null, 9));
-  expect(followers.follow("a", ["list"], ["list"], 1)).toBe(true);
+  expect(followers.follow("a", ["list"], ["list"], false)).toBe(true);
   expect(news("a")).toEqual(["list whole-9"]);
 });
 
 test("a page hears of what it follows and of nothing else", () => {
   const { followers, news } = rig();
-  followers.follow("a", ["x", "y"], ["x", "y"], 0);
+  followers.follow("a", ["x", "y"], ["x", "y"], false);
   news("a", update("x", null, 1), update("y", null, 2));
-  followers.follow("a", ["y"], [], 1);
+  followers.follow("a", ["y"], [], false);
   expect(news("a", update("x", 1, 3), update("y", 2, 4))).toEqual(["y 2-4"]);
   expect(news("nobody", update("x", 1, 3))).toEqual([]);
 });
 
-test("a page that fell silent, or said goodbye, is gone with what it heard", () => {
+test("a page that is no more is gone with what it heard", () => {
   const { followers, gone } = rig();
-  followers.follow("a", ["list"], [], 0);
-  followers.follow("b", ["list"], [], 1);
-  expect(followers.all(FORGOTTEN_AFTER_MS - 1)).toEqual(["a", "b"]);
-  expect(followers.all(FORGOTTEN_AFTER_MS)).toEqual(["b"]);
+  followers.follow("a", ["list"], [], false);
+  followers.follow("b", ["list"], [], false);
+  followers.forget("a");
+  expect(followers.all()).toEqual(["b"]);
   followers.forget("b");
   followers.forget("b");
   expect(gone).toEqual(["a", "b"]);
@@ -70,8 +70,20 @@ test("a page that fell silent, or said goodbye, is gone with what it heard", () 
 
 test("of more pages than anybody opens, the longest silent is forgotten", () => {
   const { followers, gone } = rig();
-  for (let page = 0; page < 64; page++) followers.follow(`p${page}`, [], [], page);
-  followers.follow("p0", [], [], 64);
-  followers.follow("new", [], [], 65);
+  for (let page = 0; page < 64; page++) followers.follow(`p${page}`, [], [], false);
+  followers.follow("p0", [], [], false);
+  followers.follow("new", [], [], false);
   expect(gone).toEqual(["p1"]);
+});
+
+test("pages in the background look less than one in front, and one that comes to the front hears news at once", () => {
+  const { followers } = rig();
+  expect(followers.audience()).toBe("nobody");
+  followers.follow("a", [], [], true);
+  expect(followers.audience()).toBe("hidden");
+  expect(followers.follow("a", [], [], true)).toBe(false);
+  expect(followers.follow("a", [], [], false)).toBe(true);
+  expect(followers.audience()).toBe("looking");
+  followers.follow("b", [], [], true);
+  expect(followers.audience()).toBe("looking");
 });

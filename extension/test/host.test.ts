@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ExtensionHost, SILENCE_MS } from "../src/host/extension";
+import { ExtensionHost, NEVER_MS, SILENCE_MS } from "../src/host/extension";
 import type { EngineMessage, PageMessage, PageReply } from "../src/host/protocol";
 import type { TopicUpdate } from "../src/model/generated/TopicUpdate";
 import type { World } from "../src/model/generated/World";
@@ -22,15 +22,20 @@ const renamed = (from: number, name: string): TopicUpdate => ({
   change: { kind: "list", order: null, torrents: [torrent({ name })], world: null },
 });
 
-function rig({ installed }: { installed: string | undefined } = { installed: "b1" }) {
+function rig({ installed, trouble }: { installed?: string | undefined; trouble?: string } = { installed: "b1" }) {
   const clock = new FakeClock();
   const sent: PageMessage[] = [];
   const counts = { ensured: 0, reloaded: 0, told: 0 };
+  const it = { trouble, hidden: false };
   const host = new ExtensionHost(clock, {
     page: "p",
     build: "b1",
     send: (message) => void sent.push(message),
-    ensureEngine: () => (counts.ensured += 1),
+    isHidden: () => it.hidden,
+    ensureEngine: async () => {
+      counts.ensured += 1;
+      return it.trouble;
+    },
     installedBuild: async () => installed,
     reloadPage: () => (counts.reloaded += 1),
   });
@@ -42,18 +47,23 @@ function rig({ installed }: { installed: string | undefined } = { installed: "b1
   const reply = (index: number, body: PageReply) => host.handle({ kind: "reply", build: "b1", id: requests()[index]!.id, reply: body });
   const watches = () => sent.filter((message) => message.kind === "watch");
   const name = () => host.topic("list")?.torrents[0]?.name;
-  return { clock, sent, counts, host, hear, requests, reply, watches, name, leaving };
+  return { clock, sent, counts, host, hear, requests, reply, watches, name, leaving, it };
 }
 
-test("a page says what it follows at once and every two seconds", async () => {
-  const { clock, host, watches } = rig();
+test("a page says what it follows at once, and again when a new worker says hello; no timer is needed for it", async () => {
+  const { clock, host, hear, watches, it } = rig();
   host.follow(["list"]);
   host.follow(["list"]);
-  await clock.advance(2_000);
-  expect(watches().map(({ topics, missing }) => [topics, missing])).toEqual([
-    [[], []],
-    [["list"], ["list"]],
-    [["list"], ["list"]],
+  for (let second = 0; second < 60; second++) {
+    hear();
+    await clock.advance(1_000);
+  }
+  it.hidden = true;
+  host.handleHello({ build: "b1" });
+  expect(watches().map(({ topics, missing, hidden }) => [topics, missing, hidden])).toEqual([
+    [[], [], false],
+    [["list"], ["list"], false],
+    [["list"], ["list"], true],
   ]);
 });
 
@@ -61,7 +71,7 @@ test("a page that never heard anything is starting, and asks for an engine", asy
   const { clock, host, counts } = rig();
   await clock.advance(SILENCE_MS);
   expect(host.link.kind).toBe("starting");
-  expect(counts.ensured).toBe(1);
+  expect(counts.ensured).toBe(2);
 });
 
 test("silence is noticed, acted upon again and again, and forgotten when the engine is back", async () => {
@@ -70,7 +80,7 @@ test("silence is noticed, acted upon again and again, and forgotten when the eng
   expect(host.link.kind).toBe("connected");
   await clock.advance(2 * SILENCE_MS);
   expect(host.link.kind).toBe("reconnecting");
-  expect(counts.ensured).toBe(2);
+  expect(counts.ensured).toBe(3);
   hear();
   expect(host.link.kind).toBe("connected");
 });
@@ -159,6 +169,55 @@ test("what is not answered has failed, in words", async () => {
   const asked = host.intent({ kind: "pause", infoHash: HASH });
   await clock.advance(15_000);
   expect(await asked).toEqual({ kind: "failed", message: "The engine did not answer." });
+});
+
+test("an engine for which there is no place is said so, and looked for again, by itself and when a person asks", async () => {
+  const { clock, host, hear, counts, it } = rig({ installed: "b1", trouble: "No room." });
+  await settle();
+  expect(host.link).toEqual({ kind: "down", cause: "not_started", message: "No room." });
+  host.retry();
+  await clock.advance(SILENCE_MS);
+  expect(counts.ensured).toBe(3);
+  hear();
+  expect(host.link.kind).toBe("connected");
+  it.trouble = "Gone.";
+  await clock.advance(SILENCE_MS);
+  expect(host.link).toMatchObject({ message: "Gone." });
+});
+
+test("an engine that has a place and never speaks is not started for ever", async () => {
+  const { clock, host, hear } = rig();
+  await clock.advance(NEVER_MS);
+  expect(host.link).toMatchObject({ kind: "down", cause: "not_started" });
+  hear();
+  expect(host.link.kind).toBe("connected");
+});
+
+test("what a replaced worker did not answer is asked of the new one at once", async () => {
+  const { host, requests, reply } = rig();
+  const asked = host.intent({ kind: "pause", infoHash: HASH });
+  host.handleHello({ build: "b1" });
+  expect(requests().map(({ id, again }) => [id, again])).toEqual([
+    [0, false],
+    [0, true],
+  ]);
+  reply(0, { kind: "intent", reply: { kind: "configured" } });
+  expect(await asked).toEqual({ kind: "configured" });
+  host.handleHello({ build: "b1" });
+  expect(requests()).toHaveLength(2);
+});
+
+test("what can't be asked again fails at once, and says what to do", async () => {
+  const { host, reply } = rig();
+  const asked = host.intent({ kind: "remove", infoHash: HASH, deleteData: true });
+  reply(0, { kind: "lost" });
+  expect(await asked).toEqual({
+    kind: "failed",
+    message: "JSTorrent’s engine was restarted at that moment. Check whether it was done, and try again if not.",
+  });
+  const other = host.intent({ kind: "pause", infoHash: HASH });
+  host.handleHello({ build: "b2" });
+  expect(await other).toMatchObject({ kind: "failed" });
 });
 
 test("a reply that answers another question is not taken for an answer", async () => {

@@ -13,14 +13,18 @@ class Rig {
   asked: number[] = [];
   connects: string[] = [];
   states: LinkState[] = [];
-  link = new Link(this.clock, {
-    endpoint: async () => {
-      this.asked.push(this.clock.now());
-      return this.answer;
+  link = new Link(
+    this.clock,
+    {
+      endpoint: async () => {
+        this.asked.push(this.clock.now());
+        return this.answer;
+      },
+      connect: (url) => this.connects.push(url),
+      changed: (state) => this.states.push(state),
     },
-    connect: (url) => this.connects.push(url),
-    changed: (state) => this.states.push(state),
-  });
+    "0.2.0",
+  );
 
   async connected(): Promise<void> {
     await settle();
@@ -127,6 +131,28 @@ describe("a lost connection", () => {
   });
 });
 
+describe("a daemon that is gone while no page looks", () => {
+  test("is tried ever more seldom, so that downloads go on when it is back, and at once when a page comes", async () => {
+    const it = rig(ENDPOINT, false);
+    const lose = async () => {
+      await settle();
+      it.lost();
+    };
+    await lose();
+    for (let minute = 0; minute < 600; minute++) {
+      await it.clock.advance(6_000);
+      await lose();
+    }
+    const pauses = it.asked.slice(1).map((at, index) => at - it.asked[index]!);
+    expect(pauses.at(-1)).toBe(MOST_BROKEN_DELAY_MS);
+    expect(it.asked.length).toBeLessThanOrEqual(25);
+    const before = it.asked.length;
+    it.link.setWatched(true);
+    await settle();
+    expect(it.asked).toHaveLength(before + 1);
+  });
+});
+
 describe("a newer engine", () => {
   test("is left in charge: no attempt is made by itself, nor by a retry", async () => {
     const it = rig();
@@ -213,6 +239,13 @@ describe("a daemon that can't be started", () => {
     expect(it.link.state.kind).toBe("connected");
   });
 
+  test("is not tried for ever while no page looks", async () => {
+    const it = rig(broken, false);
+    await it.clock.advance(24 * 3_600_000);
+    expect(it.asked.length).toBeLessThanOrEqual(6);
+    expect(it.clock.pending).toBe(0);
+  });
+
   test("one of another version is not tried every five seconds either", async () => {
     const it = rig();
     for (let failure = 0; failure < 12; failure++) {
@@ -236,7 +269,7 @@ describe("words", () => {
     const it = rig();
     await settle();
     it.lost(4426);
-    expect(it.link.state).toMatchObject({ kind: "down", cause: "version" });
+    expect(it.link.state).toEqual({ kind: "down", cause: "version", versions: { extension: "0.2.0", daemon: "0.1.0" }, message: "" });
   });
 });
 

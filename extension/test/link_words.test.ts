@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import de from "../_locales/de/messages.json";
 import en from "../_locales/en/messages.json";
@@ -21,14 +23,17 @@ test("a daemon that is silent, and a server that is, are told apart", () => {
     title: "Lost connection to the daemon",
     text: "The daemon does not answer. Retrying. Downloads resume where they stopped.",
   });
-  expect(notice(down("unreachable", "", "server")).title).toBe("Lost connection to the server");
+  expect(notice(down("unreachable", "", "server"))).toMatchObject({
+    title: "Lost connection to the server",
+    text: "Lost connection to the server. Retrying…",
+  });
 });
 
 test("each link has other words, in each language", () => {
   const links: PageLink[] = [
-    ...(["no_host", "forbidden", "host_error", "unreachable", "version", "no_engine"] as const).map((cause) => down(cause)),
+    ...(["no_host", "forbidden", "host_error", "unreachable", "no_engine", "not_started"] as const).map((cause) => down(cause)),
     ...(["not_started", "ended", "silent", "not_understood", "background"] as const).map((reason) => down("host_error", "", reason)),
-    ...(["token", "server"] as const).map((reason) => down("unreachable", "", reason)),
+    ...(["token", "server", "server_token"] as const).map((reason) => down("unreachable", "", reason)),
     { kind: "outdated", part: "page" },
     { kind: "outdated", part: "engine" },
     { kind: "superseded" },
@@ -38,4 +43,27 @@ test("each link has other words, in each language", () => {
   const german = links.map((link) => notice(link).text);
   expect(new Set([...english, ...german]).size).toBe(2 * links.length);
   expect([...english, ...german]).not.toContain("");
+});
+
+test("without a daemon the page names the command of the README that installs it", () => {
+  const readme = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8");
+  const [first] = linkWords(down("no_host"), "other").notice!.commands;
+  for (const part of first!.command.split(" && ")) expect(readme).toContain(`\n    ${part}\n`);
+  expect(first!.command).toMatch(/jstorrent-io-daemon install$/);
+});
+
+test("where no daemon can be installed, no command is named", () => {
+  const { commands, text } = linkWords(down("no_host"), "windows").notice!;
+  expect(commands).toEqual([]);
+  expect(text).toContain("Windows");
+});
+
+test("versions that differ are named, and which part is to be updated", () => {
+  const words = (extension: string, daemon: string) =>
+    notice({ kind: "down", cause: "version", versions: { extension, daemon }, message: "" }).text;
+  expect(words("0.10.0", "0.9.1")).toBe(
+    "The daemon is too old: it is version 0.9.1, and the extension is version 0.10.0. Update the daemon, then restart Chrome.",
+  );
+  expect(words("0.9.1", "0.10.0")).toMatch(/^The extension is too old: it is version 0\.9\.1/);
+  expect(words("1.0.0", "1.0")).toContain("both call themselves version 1.0.0");
 });

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { ServerHost } from "../src/host/server";
 import type { TopicUpdate } from "../src/model/generated/TopicUpdate";
 import type { World } from "../src/model/generated/World";
-import { FakeClock } from "./fake_clock";
+import { linkWords } from "../src/text/link_words";
+import { FakeClock, settle } from "./fake_clock";
 import { HASH, torrent } from "./samples";
 
 const WORLD: World = { roots: [], listenPort: null, portMapping: null, settings: null, notices: [] };
@@ -53,10 +54,12 @@ function rig(token?: string) {
       return answer ? Promise.resolve(answer) : Promise.reject(new TypeError("nobody"));
     },
     reloadPage: () => {},
+    askForToken: () => (asks.token += 1),
   });
+  const asks = { token: 0 };
   const name = () => host.topic("list")?.torrents[0]?.name;
   const replies = (status: number, body: unknown) => (answer = new Response(JSON.stringify(body), { status }));
-  return { clock, streams, calls, host, name, replies };
+  return { clock, streams, calls, host, name, replies, asks };
 }
 
 test("topics come as one stream, with the token where there is one", () => {
@@ -98,7 +101,8 @@ test("a lost server is told after a while, and back when it is", async () => {
   streams[0]!.say("error");
   expect(host.link.kind).toBe("connecting");
   await clock.advance(3_000);
-  expect(host.link.kind).toBe("down");
+  expect(host.link).toMatchObject({ kind: "down", reason: "server" });
+  expect(linkWords(host.link).notice?.text).toContain("Lost connection to the server. Retrying…");
   streams[0]!.say("error");
   expect(host.link.kind).toBe("down");
   streams[0]!.say("open");
@@ -117,6 +121,19 @@ test("a stream that is refused is opened again by and by", async () => {
   expect(streams).toHaveLength(4);
   streams.at(-1)!.say("open");
   expect(host.link.kind).toBe("connected");
+});
+
+test("a server that wants another token says so at once, and a person can enter it", async () => {
+  const { host, streams, replies, asks } = rig("old");
+  replies(401, { error: "this needs the session token" });
+  host.follow(["list"]);
+  streams[0]!.readyState = 2;
+  streams[0]!.say("error");
+  await settle();
+  expect(host.link).toMatchObject({ kind: "down", reason: "server_token" });
+  expect(linkWords(host.link).notice?.action).toEqual({ label: "Enter the token", does: "update" });
+  host.update();
+  expect(asks.token).toBe(1);
 });
 
 test("of more topics than a server takes, the first are followed", () => {

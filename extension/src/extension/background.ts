@@ -7,7 +7,7 @@ import "./speak";
 import { realClock } from "../model/clock";
 import { NATIVE_HOST, requestEndpoint } from "./endpoint";
 import { handOver } from "./hand_over";
-import type { EndpointResult } from "./messages";
+import type { EndpointResult, EngineReport } from "./messages";
 import {
   callNativeHost,
   createLinkMenu,
@@ -43,7 +43,10 @@ onLinkMenu((link) => {
 onRuntimeMessage(async (message) => {
   switch (message.kind) {
     case "ensure_engine":
-      return ensureEngine();
+      return ensureEngine().then(
+        (): EngineReport => ({ kind: "ready" }),
+        (error: unknown): EngineReport => ({ kind: "failed", message: error instanceof Error ? error.message : String(error) }),
+      );
     case "get_endpoint":
       return endpoint();
   }

@@ -1,18 +1,16 @@
 // Which pages follow which topics, and what each has heard: a page gets what differs, or the whole when it lacks what
 // that differs from.
 //
-// Each page says every two seconds what it follows; one that stops is forgotten, with all that it has heard.
+// A page is forgotten, with all that it has heard, when it says goodbye or is no more: whoever owns this knows.
 
 import type { TopicUpdate } from "../model/generated/TopicUpdate";
 
-/** A page that has been silent for so long is gone, ms. */
-export const FORGOTTEN_AFTER_MS = 5_000;
 /** More pages than anybody opens; beyond it the longest silent one is forgotten. */
 const MOST = 64;
 
 interface Follower {
-  /** When it spoke last, ms. */
-  spokeAt: number;
+  /** Whether it is in the background. */
+  hidden: boolean;
   /** The revision of each topic that it was told last; 0: it needs the whole. */
   told: Map<string, number>;
 }
@@ -27,14 +25,14 @@ export class Followers {
     private readonly gone: (page: string) => void,
   ) {}
 
-  /** A page follows these topics, and has nothing of those in `missing`. True if it waits for something whole. */
-  follow(page: string, topics: readonly string[], missing: readonly string[], now: number): boolean {
-    const before = this.pages.get(page)?.told;
-    const told = new Map(topics.map((topic) => [topic, missing.includes(topic) ? 0 : (before?.get(topic) ?? 0)]));
+  /** A page follows these topics, and has nothing of those in `missing`. True if it should hear something at once. */
+  follow(page: string, topics: readonly string[], missing: readonly string[], hidden: boolean): boolean {
+    const before = this.pages.get(page);
+    const told = new Map(topics.map((topic) => [topic, missing.includes(topic) ? 0 : (before?.told.get(topic) ?? 0)]));
     this.pages.delete(page);
-    this.pages.set(page, { spokeAt: now, told });
+    this.pages.set(page, { hidden, told });
     if (this.pages.size > MOST) this.forget(this.pages.keys().next().value!);
-    return before === undefined || [...told.values()].includes(0);
+    return before === undefined || (before.hidden && !hidden) || [...told.values()].includes(0);
   }
 
   /** A page is gone. */
@@ -42,10 +40,15 @@ export class Followers {
     if (this.pages.delete(page)) this.gone(page);
   }
 
-  /** The pages that look, those that fell silent left out. */
-  all(now: number): string[] {
-    for (const [page, { spokeAt }] of this.pages) if (now - spokeAt >= FORGOTTEN_AFTER_MS) this.forget(page);
+  /** The pages that there are. */
+  all(): string[] {
     return [...this.pages.keys()];
+  }
+
+  /** Whether any page is in front, or any is there at all. */
+  audience(): "nobody" | "hidden" | "looking" {
+    if (this.pages.size === 0) return "nobody";
+    return [...this.pages.values()].every(({ hidden }) => hidden) ? "hidden" : "looking";
   }
 
   /** Every topic that anybody follows. */

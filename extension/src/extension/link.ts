@@ -5,7 +5,7 @@
 
 import type { Clock } from "../model/clock";
 import { backoff } from "../model/clock";
-import type { DownCause, DownReason, LinkState } from "../model/link";
+import type { DownCause, LinkDown, LinkState } from "../model/link";
 import type { EndpointResult } from "./messages";
 
 /** What the engine says of its connection. */
@@ -25,7 +25,10 @@ export interface LinkActions {
 export const FIRST_DELAY_MS = 200;
 /** Longest pause between attempts. */
 export const MOST_DELAY_MS = 5_000;
-/** Longest pause when the daemon can't be started, or is of another version: each attempt starts a program, and only a person can mend it. */
+/**
+ * Longest pause when the daemon can't be started, or is of another version: each attempt starts a program, and only a person can mend it. So while no
+ * page looks there are no such attempts. It is also the longest pause of any kind while no page looks.
+ */
 export const MOST_BROKEN_DELAY_MS = 300_000;
 /** An attempt that has come to nothing by then has failed. */
 export const ATTEMPT_MS = 10_000;
@@ -43,7 +46,7 @@ type Phase =
   | { kind: "idle" }
   | { kind: "asking" }
   | { kind: "opening"; baseUrl: string; version: string }
-  | { kind: "open"; since: number }
+  | { kind: "open"; since: number; version: string }
   | { kind: "pausing"; isLong: boolean }
   /** Nothing to be gained by trying while no page looks. */
   | { kind: "parked" }
@@ -61,6 +64,8 @@ export class Link {
   constructor(
     private readonly clock: Clock,
     private readonly actions: LinkActions,
+    /** The extension's version. */
+    private readonly version: string,
   ) {}
 
   /** Starts, or tries again at once when a person asks. A working link is left alone. */
@@ -95,7 +100,7 @@ export class Link {
     if (this.phase.kind !== "opening") return;
     const { baseUrl, version } = this.phase;
     this.cancelTimer();
-    this.phase = { kind: "open", since: this.clock.now() };
+    this.phase = { kind: "open", since: this.clock.now(), version };
     this.show({ kind: "connected", baseUrl, version });
   }
 
@@ -109,11 +114,11 @@ export class Link {
     }
     if (this.phase.kind === "open" && this.clock.now() - this.phase.since >= GOOD_MS) this.failures = 0;
     if (code === OTHER_VERSION) {
-      this.fail("version");
+      this.fail("version", { versions: { extension: this.version, daemon: this.phase.version } });
     } else if (code === TOKEN_REFUSED) {
-      this.fail("unreachable", "", "token");
+      this.fail("unreachable", { reason: "token" });
     } else {
-      this.fail("unreachable", reason);
+      this.fail("unreachable", { message: reason });
     }
   }
 
@@ -135,7 +140,7 @@ export class Link {
         this.fail("forbidden");
         break;
       case "host_error":
-        this.fail("host_error", result.message, result.reason);
+        this.fail("host_error", { message: result.message, reason: result.reason });
         break;
     }
   }
@@ -146,16 +151,18 @@ export class Link {
     this.actions.connect(`ws://127.0.0.1:${port}/control`, token);
   }
 
-  private fail(cause: DownCause, message = "", reason?: DownReason): void {
+  private fail(cause: DownCause, more: Pick<LinkDown, "reason" | "versions"> & { message?: string } = {}): void {
     this.cancelTimer();
     this.attempt += 1;
+    const hopeless = cause === "no_host" || cause === "forbidden";
     const broken = cause === "host_error" || cause === "version";
-    const delayMs = backoff(this.failures, FIRST_DELAY_MS, broken ? MOST_BROKEN_DELAY_MS : MOST_DELAY_MS);
+    // While nobody looks, a daemon that is gone may still come back and go on with downloads: it is waited for patiently.
+    const mostMs = broken || !this.watched ? MOST_BROKEN_DELAY_MS : MOST_DELAY_MS;
+    const delayMs = backoff(this.failures, FIRST_DELAY_MS, mostMs);
     this.failures += 1;
     const passing = cause === "unreachable" && this.failures <= QUIET_FAILURES && this.state.kind !== "down";
-    this.show(passing ? { kind: "connecting" } : { kind: "down", cause, reason, message });
-    const hopeless = cause === "no_host" || cause === "forbidden";
-    if (hopeless && !this.watched) {
+    this.show(passing ? { kind: "connecting" } : { kind: "down", cause, message: "", ...more });
+    if (!this.watched && (hopeless || (broken && delayMs > MOST_DELAY_MS))) {
       this.phase = { kind: "parked" };
       return;
     }

@@ -10,6 +10,9 @@ import type { HostReason } from "../model/link";
 /** Page or offscreen document → background. */
 export type RuntimeMessage = { kind: "ensure_engine" } | { kind: "get_endpoint" };
 
+/** Background → page: what came of `ensure_engine`. */
+export type EngineReport = { kind: "ready" } | { kind: "failed"; message: string };
+
 /** Background → the app page: a person chose this magnet link in the context menu. The page answers `true`. */
 export type AppMessage = { kind: "add_link"; link: string };
 

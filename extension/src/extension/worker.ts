@@ -6,18 +6,18 @@
 import { realClock } from "../model/clock";
 import type { EngineHost, HostEvent } from "./engine";
 import { loadEngine } from "./engine";
+import type { TopicUpdate } from "../model/generated/TopicUpdate";
 import type { LinkState } from "../model/link";
 import { Link } from "./link";
-import type { EngineMessage, PageMessage, PageReply, PageRequest } from "../host/protocol";
-import { CHANNEL, channelOf } from "../host/protocol";
-import { BUILD } from "./build";
+import type { EngineMessage, HelloMessage, PageMessage, PageReply, PageRequest } from "../host/protocol";
+import { CHANNEL, channelOf, HELLO_CHANNEL, lockOf } from "../host/protocol";
+import { BUILD, VERSION } from "./build";
 import { Followers } from "./followers";
 import type { EndpointResult, OffscreenMessage, WorkerMessage } from "./messages";
+import { Publisher } from "./publisher";
+import { Requests } from "./requests";
 
 const HEARTBEAT_MS = 500;
-const PUBLISH_MS = 500;
-/** Changes that come in a bunch are published as one. */
-const BUNCH_MS = 30;
 
 /** What there is before there is an engine. */
 const NOTHING = { torrents: [], roots: [], streams: [], listenPort: null, portMapping: null, settings: null, notices: [] };
@@ -38,23 +38,36 @@ const followers = new Followers((page) => {
   channels.get(page)?.close();
   channels.delete(page);
 });
+/** The pages of whose end the browser will tell. */
+const attended = new Set<string>();
+const requests = new Requests(performance.now());
 const asked = new Map<number, (result: EndpointResult) => void>();
 let nextId = 0;
 let engine: EngineHost | undefined;
 let broken: LinkState | undefined;
-let publishTimer: ReturnType<typeof setTimeout> | undefined;
-let publishDue = 0;
 
-const link = new Link(realClock, {
-  endpoint: () =>
-    new Promise((resolve) => {
-      const id = nextId++;
-      asked.set(id, resolve);
-      scope.postMessage({ kind: "get_endpoint", id });
-    }),
-  connect: (url, token) => guard(() => engine?.connect(url, token)),
-  changed: () => publishSoon(BUNCH_MS),
+const publisher = new Publisher(realClock, {
+  audience: () => followers.audience(),
+  tell,
+  live: () => {
+    for (const page of followers.all()) sendState(page, []);
+  },
 });
+
+const link = new Link(
+  realClock,
+  {
+    endpoint: () =>
+      new Promise((resolve) => {
+        const id = nextId++;
+        asked.set(id, resolve);
+        scope.postMessage({ kind: "get_endpoint", id });
+      }),
+    connect: (url, token) => guard(() => engine?.connect(url, token)),
+    changed: () => publisher.live(),
+  },
+  VERSION,
+);
 
 scope.addEventListener("message", ({ data: { id, result } }) => {
   asked.get(id)?.(result);
@@ -64,7 +77,8 @@ scope.addEventListener("message", ({ data: { id, result } }) => {
 channel.addEventListener("message", ({ data: message }: MessageEvent<PageMessage>) => {
   switch (message.kind) {
     case "watch":
-      if (followers.follow(message.page, message.topics, message.missing, performance.now())) publishSoon(0);
+      attend(message.page);
+      if (followers.follow(message.page, message.topics, message.missing, message.hidden)) publisher.wanted();
       link.setWatched(true);
       break;
     case "leave":
@@ -74,12 +88,25 @@ channel.addEventListener("message", ({ data: message }: MessageEvent<PageMessage
       scope.postMessage({ kind: "fatal", message: "A page is of a newer build." });
       break;
     case "request": {
-      const { page, id } = message;
-      void answer(message.request).then((reply) => send(page, { kind: "reply", build: BUILD, id, reply }));
+      const { page, id, again, request } = message;
+      const reply = (reply: PageReply) => send(page, { kind: "reply", build: BUILD, id, reply });
+      const verdict = requests.judge(page, id, again, request, performance.now());
+      if (verdict === "act") void answer(request).then(reply);
+      else if (verdict === "lost") reply({ kind: "lost" });
       break;
     }
   }
 });
+
+/** Forgets a page when the browser says that it is no more; timers of a page in the background come too late to tell by them. */
+function attend(page: string): void {
+  if (attended.has(page)) return;
+  attended.add(page);
+  void navigator.locks.request(lockOf(page), () => {
+    attended.delete(page);
+    followers.forget(page);
+  });
+}
 
 function beat(): void {
   scope.postMessage({ kind: "heartbeat" });
@@ -87,7 +114,8 @@ function beat(): void {
 
 setInterval(() => {
   beat();
-  const pages = followers.all(performance.now());
+  publisher.beat();
+  const pages = followers.all();
   if (pages.length === 0) link.setWatched(false);
   // An answer to a page that has said goodbye opened its channel again.
   for (const [page, own] of channels) {
@@ -104,7 +132,7 @@ void navigator.locks.request(scope.name, () => {
 });
 
 function handleEvent(event: HostEvent): void {
-  if (event.kind === "changed") publishSoon(BUNCH_MS);
+  if (event.kind === "changed") publisher.changed();
   else link.handle(event);
 }
 
@@ -121,7 +149,7 @@ async function answer(request: PageRequest): Promise<PageReply> {
       } catch (error) {
         return { kind: "intent", reply: { kind: "failed", message: wordsOf(error) } };
       } finally {
-        publishSoon(BUNCH_MS);
+        publisher.wanted();
       }
     }
     case "pieces": {
@@ -140,29 +168,20 @@ async function answer(request: PageRequest): Promise<PageReply> {
   }
 }
 
-/** Publishes within `delayMs`, or sooner if that is on its way already. */
-function publishSoon(delayMs: number): void {
-  const due = performance.now() + delayMs;
-  if (publishTimer !== undefined && publishDue <= due) return;
-  clearTimeout(publishTimer);
-  publishDue = due;
-  publishTimer = setTimeout(publish, delayMs);
-}
-
-/** Tells every page what is new for it, and goes on doing so while anybody looks; what is dear to find out is told less often. */
-function publish(): void {
-  publishTimer = undefined;
-  const before = performance.now();
-  const pages = followers.all(before);
-  if (pages.length === 0) return;
+/** Tells every page what is new for it. */
+function tell(): void {
   // The dearest turn there is, with a hundred thousand files: it has the watchdog's whole patience to itself.
   beat();
   const updates = guard(() => engine?.updates(followers.topics())) ?? [];
-  for (const page of pages) {
-    const news = followers.news(page, updates, (topic) => guard(() => engine?.whole(topic)));
-    send(page, { kind: "state", build: BUILD, session, link: broken ?? link.state, updates: news });
-  }
-  publishSoon(Math.max(PUBLISH_MS, (performance.now() - before) * 10));
+  for (const page of followers.all())
+    sendState(
+      page,
+      followers.news(page, updates, (topic) => guard(() => engine?.whole(topic))),
+    );
+}
+
+function sendState(page: string, updates: TopicUpdate[]): void {
+  send(page, { kind: "state", build: BUILD, session, link: broken ?? link.state, updates });
 }
 
 function send(page: string, message: EngineMessage): void {
@@ -189,11 +208,14 @@ const started = loadEngine(handleEvent).then(
   (host) => {
     engine = host;
     link.start();
-    publishSoon(0);
+    publisher.wanted();
   },
   (error: unknown) => {
     console.error("The engine could not be loaded.", error);
     broken = { kind: "down", cause: "no_engine", message: wordsOf(error) };
-    publishSoon(0);
+    publisher.wanted();
   },
 );
+
+// Pages that were here before say what they follow, and ask again what the former worker did not answer.
+new BroadcastChannel(HELLO_CHANNEL).postMessage({ build: BUILD } satisfies HelloMessage);

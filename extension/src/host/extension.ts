@@ -12,11 +12,12 @@ import type { Known, TopicName, TopicState } from "../model/topics";
 import { applied } from "../model/topics";
 import { t } from "../text/messages";
 import type { Host } from "./host";
-import type { EngineMessage, PageMessage, PageReply, PageRequest, PublishedState } from "./protocol";
+import type { EngineMessage, HelloMessage, PageMessage, PageReply, PageRequest, PublishedState } from "./protocol";
 
-const WATCH_MS = 2_000;
 /** With no state for so long, the engine is taken to be gone. */
 export const SILENCE_MS = 3_000;
+/** An engine that never said anything by then will not come by itself. */
+export const NEVER_MS = 30_000;
 const REPLY_MS = 15_000;
 /** The daemon fetches a file before this is answered, and has given up itself by then. */
 const FETCH_REPLY_MS = 90_000;
@@ -29,8 +30,10 @@ export interface ExtensionActions {
   build: string;
   /** Speaks to the worker. */
   send(message: PageMessage): void;
-  /** Wakes the background, which sees to it that there is an engine. */
-  ensureEngine(): void;
+  /** Whether the page is in the background. */
+  isHidden(): boolean;
+  /** Wakes the background, which sees to it that there is an engine; what is wrong if there can't be one. */
+  ensureEngine(): Promise<string | undefined>;
   /** Which build lies on the disk; `undefined` if that can't be told. */
   installedBuild(): Promise<string | undefined>;
   /** Loads the page anew. */
@@ -43,23 +46,29 @@ export class ExtensionHost implements Host {
   private silent = false;
   private old: "page" | "engine" | undefined;
   private session = "";
+  /** Why there is no engine, and how long there was none. */
+  private trouble: string | undefined;
+  private silences = 0;
   private names: readonly TopicName[] = [];
   private nextId = 0;
   private cancelSilence: () => void = () => {};
   private readonly known = new Map<string, Known>();
-  private readonly waiting = new Map<number, (reply: PageReply | undefined) => void>();
+  private readonly waiting = new Map<number, { request: PageRequest; settle: (reply: PageReply | undefined) => void }>();
   private readonly listeners = new Set<() => void>();
 
   constructor(
     private readonly clock: Clock,
     private readonly actions: ExtensionActions,
   ) {
-    this.watch();
+    this.announce();
+    void this.ensure();
     this.expectState();
   }
 
   get link(): PageLink {
     if (this.old) return { kind: "outdated", part: this.old };
+    if (this.trouble !== undefined && (this.silent || this.heard === undefined))
+      return { kind: "down", cause: "not_started", message: this.trouble };
     if (this.silent) return { kind: "reconnecting" };
     return this.heard ?? { kind: "starting" };
   }
@@ -84,7 +93,8 @@ export class ExtensionHost implements Host {
   async intent(intent: Intent): Promise<IntentReply> {
     const reply = await this.request({ kind: "intent", intent }, intent.kind === "add_url" ? FETCH_REPLY_MS : REPLY_MS);
     if (reply?.kind === "intent") return reply.reply;
-    return { kind: "failed", message: t(reply?.kind === "no_engine" ? "linkEngineStopped" : "linkEngineSilent") };
+    const lost = reply?.kind === "lost" ? "linkRequestLost" : "linkEngineSilent";
+    return { kind: "failed", message: t(reply?.kind === "no_engine" ? "linkEngineStopped" : lost) };
   }
 
   async pieces(infoHash: string, fileIndex: number, cells: number): Promise<PiecesView | undefined> {
@@ -99,6 +109,7 @@ export class ExtensionHost implements Host {
   }
 
   retry(): void {
+    if (this.trouble !== undefined) void this.ensure();
     void this.request({ kind: "retry" });
   }
 
@@ -118,8 +129,19 @@ export class ExtensionHost implements Host {
 
   /** Says now what the page follows: it came back from the background, say. */
   announce(): void {
+    const { page } = this.actions;
     const missing = this.names.filter((name) => this.known.get(name)?.revision === undefined);
-    this.actions.send({ kind: "watch", page: this.actions.page, topics: [...this.names], missing });
+    this.actions.send({ kind: "watch", page, topics: [...this.names], missing, hidden: this.actions.isHidden() });
+  }
+
+  /** A new worker is there: it knows neither the page nor what its predecessor was asked. */
+  handleHello({ build }: HelloMessage): void {
+    this.announce();
+    for (const [id, { request, settle }] of [...this.waiting]) {
+      if (build === this.actions.build) this.ask(id, request, true);
+      // It would not be understood.
+      else settle({ kind: "lost" });
+    }
   }
 
   /** Takes what the worker says to this page. */
@@ -130,14 +152,19 @@ export class ExtensionHost implements Host {
       return;
     }
     if (message.kind === "reply") {
-      this.waiting.get(message.id)?.(message.reply);
+      this.waiting.get(message.id)?.settle(message.reply);
       return;
     }
     const newSession = message.session !== this.session;
-    const differs = this.silent || this.old !== undefined || newSession || JSON.stringify(this.heard) !== JSON.stringify(message.link);
+    const differs =
+      this.silent ||
+      this.trouble !== undefined ||
+      this.old !== undefined ||
+      newSession ||
+      JSON.stringify(this.heard) !== JSON.stringify(message.link);
     this.session = message.session;
     this.heard = message.link;
-    [this.silent, this.old] = [false, undefined];
+    [this.silent, this.old, this.trouble, this.silences] = [false, undefined, undefined, 0];
     this.expectState();
     let changed = false;
     let gap = false;
@@ -171,9 +198,16 @@ export class ExtensionHost implements Host {
     for (const changed of this.listeners) changed();
   }
 
-  private watch(): void {
-    this.announce();
-    this.clock.after(WATCH_MS, () => this.watch());
+  /** Sees to it that there is an engine, and remembers what is wrong if there can't be one. */
+  private async ensure(): Promise<void> {
+    const trouble = await this.actions.ensureEngine();
+    if (trouble === undefined || trouble === this.trouble) return;
+    this.trouble = trouble;
+    this.tell();
+  }
+
+  private ask(id: number, request: PageRequest, again: boolean): void {
+    this.actions.send({ kind: "request", page: this.actions.page, id, again, request });
   }
 
   private request(request: PageRequest, patienceMs = REPLY_MS): Promise<PageReply | undefined> {
@@ -185,8 +219,8 @@ export class ExtensionHost implements Host {
         this.waiting.delete(id);
         resolve(reply);
       };
-      this.waiting.set(id, settle);
-      this.actions.send({ kind: "request", page: this.actions.page, id, request });
+      this.waiting.set(id, { request, settle });
+      this.ask(id, request, false);
     });
   }
 
@@ -194,7 +228,9 @@ export class ExtensionHost implements Host {
     this.cancelSilence();
     this.cancelSilence = this.clock.after(SILENCE_MS, () => {
       this.silent = this.heard !== undefined;
-      this.actions.ensureEngine();
+      this.silences += 1;
+      if (this.silences * SILENCE_MS >= NEVER_MS) this.trouble ??= t("linkNeverStarted");
+      void this.ensure();
       this.announce();
       this.expectState();
       this.tell();

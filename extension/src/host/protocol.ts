@@ -18,6 +18,14 @@ export function channelOf(page: string): string {
   return `${CHANNEL}/${page}`;
 }
 
+/** On which a new worker says that it is there. */
+export const HELLO_CHANNEL = `${CHANNEL}/hello`;
+
+/** The lock that a page holds while it exists: that is how the worker learns that it is gone. */
+export function lockOf(page: string): string {
+  return `page ${page}`;
+}
+
 /** Everything, as the console and tests see it. */
 export interface PublishedState {
   link: LinkState;
@@ -42,19 +50,25 @@ export type PageReply =
   | { kind: "no_engine" }
   | { kind: "pieces"; pieces: PiecesView | null }
   | { kind: "everything"; state: PublishedState }
-  | { kind: "ok" };
+  | { kind: "ok" }
+  /** A former worker may have carried it out, or not, and doing it twice is not the same. */
+  | { kind: "lost" };
 
 /**
- * Page → worker. A page says `watch` every two seconds, with the topics that it follows; one that stops is forgotten. `missing`: those of them that
- * it needs as a whole. `restart`: the worker is of an older build; it is to be replaced.
+ * Page → worker. A page says `watch` when it comes, when what it follows changes, and to each new worker. `missing`: those topics that it needs as a
+ * whole. `hidden`: it is in the background. `restart`: the worker is of an older build; it is to be replaced. `again`: an earlier worker was asked
+ * the same and did not answer.
  */
 export type PageMessage =
-  | { kind: "watch"; page: string; topics: string[]; missing: string[] }
+  | { kind: "watch"; page: string; topics: string[]; missing: string[]; hidden: boolean }
   | { kind: "leave"; page: string }
   | { kind: "restart" }
-  | { kind: "request"; page: string; id: number; request: PageRequest };
+  | { kind: "request"; page: string; id: number; again: boolean; request: PageRequest };
 
-/** Worker → one page. `state` comes at least every second, also when nothing changed; `session` is the worker's life. */
+/** A new worker → every page. */
+export type HelloMessage = { build: string };
+
+/** Worker → one page. `state` comes about every second, also when nothing changed; `session` is the worker's life. */
 export type EngineMessage =
   | { kind: "state"; build: string; session: string; link: LinkState; updates: TopicUpdate[] }
   | { kind: "reply"; build: string; id: number; reply: PageReply };

@@ -26,6 +26,7 @@ const MOST_TOPICS = 100;
 const MOST_ADDRESS = 7_000;
 
 const CLOSED = 2;
+const UNAUTHORIZED = 401;
 
 /** The part of an `EventSource` that is used. */
 export interface NewsStream {
@@ -44,6 +45,8 @@ export interface ServerActions {
   open(address: string): NewsStream;
   fetch(address: string, init?: RequestInit): Promise<Response>;
   reloadPage(): void;
+  /** Leaves the page for the one on which a person enters the token. */
+  askForToken(): void;
 }
 
 export class ServerHost implements Host {
@@ -119,7 +122,8 @@ export class ServerHost implements Host {
   takeOver(): void {}
 
   update(): void {
-    this.actions.reloadPage();
+    if (this.link.kind === "down" && this.link.reason === "server_token") this.actions.askForToken();
+    else this.actions.reloadPage();
   }
 
   private call(path: string, init?: RequestInit): Promise<Response> {
@@ -148,8 +152,9 @@ export class ServerHost implements Host {
     stream.addEventListener("error", () => {
       if (!isMine()) return;
       this.lose();
-      if (stream.readyState === CLOSED)
-        this.cancelReopening = this.clock.after(backoff(this.refusals++, FIRST_DELAY_MS, MOST_DELAY_MS), () => this.reopen());
+      if (stream.readyState !== CLOSED) return;
+      void this.learnWhy(stream);
+      this.cancelReopening = this.clock.after(backoff(this.refusals++, FIRST_DELAY_MS, MOST_DELAY_MS), () => this.reopen());
     });
     stream.addEventListener("message", ({ data }) => isMine() && data !== undefined && this.take(JSON.parse(data) as TopicUpdate));
   }
@@ -177,10 +182,19 @@ export class ServerHost implements Host {
     if (this.link.kind === "connecting" || this.link.kind === "down") return;
     this.link = { kind: "connecting" };
     this.cancelPatience();
-    this.cancelPatience = this.clock.after(PATIENCE_MS, () =>
-      this.hear({ kind: "down", cause: "unreachable", reason: "server", message: "" }),
-    );
+    const down: PageLink = { kind: "down", cause: "unreachable", reason: "server", message: "" };
+    this.cancelPatience = this.clock.after(PATIENCE_MS, () => this.hear(down));
     this.tell();
+  }
+
+  /** A stream does not tell why it was refused; a call does. */
+  private async learnWhy(stream: NewsStream): Promise<void> {
+    const status = await this.call("/torrents").then(
+      (response) => response.status,
+      () => undefined,
+    );
+    if (status === UNAUTHORIZED && this.stream === stream)
+      this.hear({ kind: "down", cause: "unreachable", reason: "server_token", message: "" });
   }
 
   private tell(): void {

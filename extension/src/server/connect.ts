@@ -22,6 +22,7 @@ export function connectPage(): Host {
     open: (url) => new EventSource(url),
     fetch: (url, init) => fetch(url, init),
     reloadPage: () => location.reload(),
+    askForToken: () => location.assign("/"),
   });
 }
 

@@ -1,6 +1,6 @@
 // What a page says of the link: a word for the corner, and plain sentences with a way out where one is needed.
 
-import type { DownReason, PageLink } from "../model/link";
+import type { DownReason, LinkDown, PageLink, Versions } from "../model/link";
 import { type MessageName, t } from "./messages";
 
 /** A link's state in words. */
@@ -21,10 +21,16 @@ export interface LinkNotice {
   action: { label: string; does: "retry" | "take_over" | "update" };
 }
 
-type Down = PageLink & { kind: "down" };
+/** Where the browser runs, as far as it matters for what a person can do. */
+export type System = "windows" | "other";
+
+/** The system of this browser. */
+export function systemHere(): System {
+  return /Windows/.test(globalThis.navigator?.userAgent ?? "") ? "windows" : "other";
+}
 
 /** Says how the link stands. */
-export function linkWords(link: PageLink): LinkWords {
+export function linkWords(link: PageLink, system = systemHere()): LinkWords {
   switch (link.kind) {
     case "connected":
       return { brief: t("linkConnected"), tone: "good" };
@@ -59,7 +65,7 @@ export function linkWords(link: PageLink): LinkWords {
         },
       };
     case "down":
-      return { brief: t("linkDown"), tone: "trouble", notice: downNotice(link) };
+      return { brief: t(briefOf(link)), tone: "trouble", notice: downNotice(link, system) };
   }
 }
 
@@ -71,10 +77,11 @@ const REASONS: Record<DownReason, MessageName> = {
   background: "linkHostBackground",
   token: "linkLostToken",
   server: "linkServerText",
+  server_token: "linkTokenText",
 };
 
 /** Why there is no daemon, in a sentence or two. */
-export function downWords({ cause, reason, message }: Omit<Down, "kind">): string {
+export function downWords({ cause, reason, versions, message }: Omit<LinkDown, "kind">): string {
   if (reason !== undefined) return t(REASONS[reason]);
   switch (cause) {
     case "no_host":
@@ -82,40 +89,76 @@ export function downWords({ cause, reason, message }: Omit<Down, "kind">): strin
     case "forbidden":
       return t("linkForbiddenText");
     case "version":
-      return t("linkVersionText");
+      return versions ? versionWords(versions) : "";
     case "host_error":
       return message || t("linkHostUnknown");
     case "unreachable":
       return message ? t("linkLostClosed", message) : t("linkLostSilent");
     case "no_engine":
       return t("linkNoEngineText", message);
+    case "not_started":
+      return t("linkNotStartedText", message);
   }
 }
 
-function downNotice(link: Down): LinkNotice {
+function briefOf({ cause, reason }: LinkDown): MessageName {
+  if (reason === "server") return "linkServerBrief";
+  if (reason === "server_token") return "linkTokenBrief";
+  return cause === "no_engine" || cause === "not_started" ? "linkEngineBrief" : "linkDown";
+}
+
+function downNotice(link: LinkDown, system: System): LinkNotice {
   const text = downWords(link);
   const action = { label: t("commonTryAgain"), does: "retry" } as const;
-  const install = [
-    { label: t("linkInTerminal"), command: "jstorrent-io-daemon install" },
-    { label: t("linkFromSource"), command: "cargo xtask run" },
-  ];
+  const commands = installCommands(system);
   switch (link.cause) {
     case "no_host":
-      return { title: t("linkNoHostTitle"), text, commands: install, action };
+      return { title: t("linkNoHostTitle"), text: system === "windows" ? t("linkNoWindows") : text, commands, action };
     case "forbidden":
-      return { title: t("linkForbiddenTitle"), text, commands: install, action };
+      return { title: t("linkForbiddenTitle"), text, commands, action };
     case "version":
-      return { title: t("linkVersionTitle"), text, commands: install, action };
+      return { title: t("linkVersionTitle"), text, commands: commands.slice(0, 1), action };
     case "host_error":
-      return { title: t("linkHostTitle"), text: `${text} ${t("linkHostRetry")}`, commands: install, action };
+      return { title: t("linkHostTitle"), text: `${text} ${t("linkHostRetry")}`, commands, action };
     case "unreachable":
-      return {
-        title: t(link.reason === "server" ? "linkServerTitle" : "linkLostTitle"),
-        text: `${text} ${t("linkLostRetry")}`,
-        commands: [],
-        action,
-      };
+      return lostNotice(link, text, action);
     case "no_engine":
       return { title: t("linkNoEngineTitle"), text, commands: [{ label: t("linkFromSource"), command: "cargo xtask build" }], action };
+    case "not_started":
+      return { title: t("linkNotStartedTitle"), text, commands: [], action };
   }
+}
+
+function lostNotice({ reason }: LinkDown, text: string, action: LinkNotice["action"]): LinkNotice {
+  if (reason === "server_token")
+    return { title: t("linkTokenTitle"), text, commands: [], action: { label: t("linkEnterToken"), does: "update" } };
+  if (reason === "server") return { title: t("linkServerTitle"), text, commands: [], action };
+  return { title: t("linkLostTitle"), text: `${text} ${t("linkLostRetry")}`, commands: [], action };
+}
+
+/** Each installs the daemon for all browsers of the user; the first builds the extension, too. */
+function installCommands(system: System): LinkNotice["commands"] {
+  if (system === "windows") return [];
+  return [
+    { label: t("linkFromSource"), command: "cargo xtask build && target/release/jstorrent-io-daemon install" },
+    { label: t("linkFromFolder"), command: "./jstorrent-io-daemon install" },
+  ];
+}
+
+function versionWords({ extension, daemon }: Versions): string {
+  const order = compareVersions(extension, daemon);
+  if (order > 0) return t("linkVersionDaemonOlder", extension, daemon);
+  if (order < 0) return t("linkVersionExtensionOlder", extension, daemon);
+  return t("linkVersionSame", extension);
+}
+
+/** Below 0: the first is the older one. Parts that are no numbers count as 0. */
+function compareVersions(first: string, second: string): number {
+  const parts = (version: string) => version.split(/[.+-]/).map((part) => Number.parseInt(part, 10) || 0);
+  const [one, two] = [parts(first), parts(second)];
+  for (let at = 0; at < Math.max(one.length, two.length); at++) {
+    const difference = (one[at] ?? 0) - (two[at] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
 }

@@ -1,0 +1,93 @@
+import { expect, test } from "vitest";
+import { ALIVE_MS, BUNCH_MS, HIDDEN_PACE_MS, PACE_MS, Publisher } from "../src/extension/publisher";
+import { SILENCE_MS } from "../src/host/extension";
+import { FakeClock } from "./fake_clock";
+
+/** A publisher whose news take `costMs` to find out, with a heart that beats twice a second. */
+function rig(costMs = 0) {
+  const clock = new FakeClock();
+  const told: number[] = [];
+  const spoke: number[] = [];
+  const it = { audience: "looking" as "nobody" | "hidden" | "looking", costMs };
+  const publisher = new Publisher(clock, {
+    audience: () => it.audience,
+    tell: () => {
+      told.push(clock.now());
+      clock.stall(it.costMs);
+      spoke.push(clock.now());
+    },
+    live: () => void spoke.push(clock.now()),
+  });
+  const beat = () => {
+    publisher.beat();
+    clock.after(500, beat);
+  };
+  beat();
+  return { ...it, set: (audience: typeof it.audience) => (it.audience = audience), clock, told, spoke, publisher };
+}
+
+/** The longest time between two of these moments, ms. */
+const longest = (moments: number[]) => Math.max(...moments.slice(1).map((at, index) => at - moments[index]!));
+
+test("what changes is told soon, in a bunch, and then twice a second", async () => {
+  const { clock, told, publisher } = rig();
+  publisher.changed();
+  publisher.changed();
+  await clock.advance(BUNCH_MS + 2 * PACE_MS);
+  expect(told).toEqual([BUNCH_MS, BUNCH_MS + PACE_MS, BUNCH_MS + 2 * PACE_MS]);
+});
+
+test.each([300, 450, 1_000])(
+  "news that take %i ms are told seldom, whatever changes meanwhile, and no page takes the engine for gone",
+  async (costMs) => {
+    const { clock, told, spoke, publisher } = rig(costMs);
+    publisher.wanted();
+    for (let turn = 0; turn < 600; turn++) {
+      publisher.changed();
+      await clock.advance(50);
+    }
+    expect(told.length).toBeGreaterThan(1);
+    expect(Math.min(...told.slice(1).map((at, index) => at - told[index]!))).toBeGreaterThanOrEqual(11 * costMs);
+    expect(longest(spoke)).toBeLessThan(SILENCE_MS);
+  },
+);
+
+test("who waits does not wait for the long rest", async () => {
+  const { clock, told, publisher } = rig(400);
+  publisher.wanted();
+  await clock.advance(0);
+  publisher.wanted();
+  await clock.advance(400);
+  expect(told).toEqual([0, 800]);
+});
+
+test("nobody is told of what nobody sees, and pages in the background are told less often", async () => {
+  const { clock, told, spoke, publisher, set } = rig();
+  set("nobody");
+  publisher.changed();
+  await clock.advance(10_000);
+  expect(told).toEqual([]);
+  const unheard = spoke.length;
+  set("hidden");
+  publisher.wanted();
+  await clock.advance(2 * HIDDEN_PACE_MS);
+  expect(told).toEqual([10_000, 10_000 + HIDDEN_PACE_MS, 10_000 + 2 * HIDDEN_PACE_MS]);
+  expect(longest(spoke.slice(unheard))).toBeLessThanOrEqual(ALIVE_MS + 500);
+});
+
+test("news that break once are told again", async () => {
+  const clock = new FakeClock();
+  let tries = 0;
+  const publisher = new Publisher(clock, {
+    audience: () => "looking",
+    tell: () => {
+      tries += 1;
+      if (tries === 1) throw new Error("broken");
+    },
+    live: () => {},
+  });
+  publisher.wanted();
+  await expect(clock.advance(1)).rejects.toThrow("broken");
+  await clock.advance(PACE_MS);
+  expect(tries).toBe(2);
+});
