@@ -5,6 +5,7 @@
 
 import "./speak";
 import { realClock } from "../model/clock";
+import { appShower } from "./app_tab";
 import { NATIVE_HOST, requestEndpoint } from "./endpoint";
 import { handOver } from "./hand_over";
 import type { EndpointResult, EngineReport } from "./messages";
@@ -12,16 +13,19 @@ import {
   callNativeHost,
   createLinkMenu,
   ensureOffscreenDocument,
+  findApp,
+  focusTab,
   onLinkMenu,
   onRuntimeMessage,
   onStart,
   onToolbarAction,
-  showApp,
+  openApp,
   tellApp,
 } from "./platform";
 import { singleFlight } from "./single_flight";
 
 const ensureEngine = singleFlight(ensureOffscreenDocument);
+const showApp = appShower({ clock: realClock, find: findApp, focus: focusTab, open: openApp });
 const endpoint = singleFlight<EndpointResult>(() => requestEndpoint((message) => callNativeHost(NATIVE_HOST, message)));
 
 function startEngine(): void {

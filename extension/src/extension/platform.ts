@@ -4,6 +4,7 @@
 // over at top level by their owners, because a service worker that registers late misses the event that woke it.
 
 import { t } from "../text/messages";
+import type { AppTab } from "./app_tab";
 import type { AppMessage, RuntimeMessage } from "./messages";
 
 const OFFSCREEN_PAGE = "offscreen.html";
@@ -37,17 +38,22 @@ export async function ensureOffscreenDocument(): Promise<void> {
   }
 }
 
-/** Shows the app page: the tab that has it, or a new one. Returns the tab's id. */
-export async function showApp(): Promise<number> {
+/** The tab that has the app page, if its document is there. */
+export async function findApp(): Promise<AppTab | undefined> {
   const url = chrome.runtime.getURL(APP_PAGE);
   const contexts = await chrome.runtime.getContexts({ contextTypes: [chrome.runtime.ContextType.TAB] });
-  const open = contexts.find((context) => context.documentUrl?.split(/[?#]/)[0] === url);
-  if (open) {
-    await chrome.tabs.update(open.tabId, { active: true });
-    await chrome.windows.update(open.windowId, { focused: true });
-    return open.tabId;
-  }
-  const tab = await chrome.tabs.create({ url });
+  return contexts.find((context) => context.documentUrl?.split(/[?#]/)[0] === url);
+}
+
+/** Brings a tab to the front. */
+export async function focusTab({ tabId, windowId }: AppTab): Promise<void> {
+  await chrome.tabs.update(tabId, { active: true });
+  await chrome.windows.update(windowId, { focused: true });
+}
+
+/** Opens the app page in a new tab. */
+export async function openApp(): Promise<number> {
+  const tab = await chrome.tabs.create({ url: chrome.runtime.getURL(APP_PAGE) });
   return tab.id ?? chrome.tabs.TAB_ID_NONE;
 }
 

@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import { APPEARS_MS, appShower } from "../src/extension/app_tab";
+import { FakeClock, settle } from "./fake_clock";
+
+/** A browser that knows a new tab's page after `appearsMs`. */
+function rig(appearsMs: number) {
+  const clock = new FakeClock();
+  const opened: number[] = [];
+  const focused: number[] = [];
+  const show = appShower({
+    clock,
+    find: async () => {
+      const tabId = opened.findIndex((at) => clock.now() >= at + appearsMs);
+      return tabId < 0 ? undefined : { tabId, windowId: 1 };
+    },
+    focus: async ({ tabId }) => void focused.push(tabId),
+    open: async () => opened.push(clock.now()) - 1,
+  });
+  return { clock, opened, focused, show };
+}
+
+test("two quick clicks open one tab", async () => {
+  const { clock, opened, show } = rig(500);
+  const clicks = [show()];
+  await clock.advance(100);
+  clicks.push(show());
+  await clock.advance(300);
+  clicks.push(show());
+  await clock.advance(500);
+  expect(await Promise.all(clicks)).toEqual([0, 0, 0]);
+  expect(opened).toHaveLength(1);
+});
+
+test("a tab that is there is shown", async () => {
+  const { clock, opened, focused, show } = rig(0);
+  await show();
+  await clock.advance(10_000);
+  expect(await show()).toBe(0);
+  expect([opened.length, focused]).toEqual([1, [0]]);
+});
+
+test("a tab that never shows the page does not hold up a later click", async () => {
+  const { clock, opened, show } = rig(Infinity);
+  void show();
+  await clock.advance(APPEARS_MS + 100);
+  void show();
+  await settle();
+  expect(opened).toHaveLength(2);
+});

@@ -1,0 +1,59 @@
+import { beforeAll, expect, test, vi } from "vitest";
+import { watchDrops } from "../src/list/drop";
+import { FakeClock } from "./fake_clock";
+
+beforeAll(() => {
+  vi.stubGlobal("HTMLInputElement", class {});
+  vi.stubGlobal("HTMLTextAreaElement", class {});
+});
+
+function rig() {
+  const clock = new FakeClock();
+  const page = new EventTarget();
+  const shown: boolean[] = [];
+  const dropped: unknown[] = [];
+  watchDrops({ dragging: (over) => shown.push(over), dropped: (data) => dropped.push(data) }, clock, page);
+  /** An event of the browser; whether the page took it. */
+  const happen = (type: string, more: object = {}) => {
+    const event = Object.assign(new Event(type, { cancelable: true }), { dataTransfer: { dropEffect: "none" }, relatedTarget: null }, more);
+    page.dispatchEvent(event);
+    return event.defaultPrevented;
+  };
+  return { clock, shown, dropped, happen };
+}
+
+test("what is held over the page is seen until it is dropped or leaves", () => {
+  const { shown, dropped, happen } = rig();
+  happen("dragenter");
+  happen("dragleave", { relatedTarget: {} });
+  expect(happen("dragover")).toBe(true);
+  expect(shown).toEqual([true]);
+  happen("dragleave");
+  happen("dragenter");
+  expect(happen("drop")).toBe(true);
+  expect([shown, dropped.length]).toEqual([[true, false, true, false], 1]);
+});
+
+test("an element that goes away under the pointer leaves nothing behind", async () => {
+  const { clock, shown, happen } = rig();
+  happen("dragenter");
+  for (let turn = 0; turn < 20; turn++) {
+    happen("dragover");
+    await clock.advance(350);
+  }
+  expect(shown).toEqual([true]);
+  await clock.advance(1_000);
+  expect(shown).toEqual([true, false]);
+});
+
+test("a link of the page itself is neither invited nor added", () => {
+  const { shown, dropped, happen } = rig();
+  happen("dragstart");
+  happen("dragenter");
+  expect(happen("dragover")).toBe(false);
+  happen("drop");
+  happen("dragend");
+  expect([shown, dropped]).toEqual([[], []]);
+  happen("dragenter");
+  expect(shown).toEqual([true]);
+});
