@@ -43,6 +43,7 @@ const budgets = {
 };
 // The version is written once, in package.json.
 const { version } = JSON.parse(await readFile(join(here, "package.json"), "utf8"));
+const manifest = JSON.parse(await readFile(join(source, "extension/manifest.json"), "utf8"));
 const buildId = await hashOf([
   ...(await filesBelow(source)),
   ...(await filesBelow(join(here, "_locales"))),
@@ -58,7 +59,6 @@ await cp(join(here, "_locales"), join(extension, "_locales"), { recursive: true 
 await cp(join(source, "extension/offscreen.html"), join(extension, "offscreen.html"));
 // By this a page tells which of two builds is on the disk.
 await writeFile(join(extension, "build.txt"), `${buildId}\n`);
-const manifest = JSON.parse(await readFile(join(source, "extension/manifest.json"), "utf8"));
 await writeFile(join(extension, "manifest.json"), `${JSON.stringify({ ...manifest, version }, null, 2)}\n`);
 
 await bundle(join(here, "dist-server"), { app: "server/app.ts", player: "server/player.ts", ...workers });
@@ -77,7 +77,7 @@ async function bundle(dist, entries) {
     splitting: true,
     chunkNames: "chunks/[name]-[hash]",
     format: "esm",
-    target: "chrome120",
+    target: `chrome${manifest.minimum_chrome_version}`,
     charset: "utf8",
     // Gathered in one file: the licences of what is bundled ask for their words, not for a copy in every chunk.
     legalComments: "none",

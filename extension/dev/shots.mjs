@@ -240,7 +240,7 @@ async function actOut(page, scene) {
 }
 
 /** Chooses subtitles in the menu, and leaves it open if that is to be seen. */
-async function choose(page, { choose, menu }) {
+async function choose(page, /** @type {any} */ { choose, menu }) {
   const button = "document.querySelector('[data-testid=control-subtitles]')";
   const entry = `[...document.querySelectorAll('[role=menuitemradio]')].find((it) => it.innerText.includes(${JSON.stringify(choose)}))`;
   await until("the button", () => page.evaluate(`!!${button}`));

@@ -12,8 +12,12 @@ const PLACES = ["/usr/lib/chromium/chromium", "/usr/bin/chromium", "/usr/bin/chr
 
 export const EXTENSION_ID = "cpallhfnafgboofejffacjngdjldepmp";
 
-/** Starts a browser with a fresh profile; `extension` is an unpacked extension to load. */
-export async function launch({ extension, args = [] } = {}) {
+/**
+ * Starts a browser with a fresh profile; `extension` is an unpacked extension to load, `env` is added to the environment.
+ *
+ * @param {{ extension?: string, args?: string[], env?: Record<string, string> }} options
+ */
+export async function launch({ extension, args = [], env = {} } = {}) {
   const binary = process.env.CHROMIUM ?? PLACES.find((place) => existsSync(place));
   if (!binary) throw new Error("No Chromium found: set CHROMIUM to its path.");
   const profile = await mkdtemp(join(tmpdir(), "jstorrent-dev-"));
@@ -34,7 +38,7 @@ export async function launch({ extension, args = [] } = {}) {
       ...args,
       "about:blank",
     ],
-    { stdio: ["ignore", "ignore", process.env.CHROMIUM_LOG ? "inherit" : "ignore", "pipe", "pipe"] },
+    { env: { ...process.env, ...env }, stdio: ["ignore", "ignore", process.env.CHROMIUM_LOG ? "inherit" : "ignore", "pipe", "pipe"] },
   );
   return new Browser(child, profile);
 }

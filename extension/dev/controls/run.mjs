@@ -92,8 +92,8 @@ const server = createServer((request, response) => {
     .writeHead(206, { ...headers, "Accept-Ranges": "bytes", "Content-Range": `bytes ${start}-${body.length - 1}/${body.length}` })
     .end(body.subarray(start));
 });
-await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-const origin = `http://127.0.0.1:${server.address().port}`;
+await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+const origin = `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
 
 const browser = await launch({ args: ["--autoplay-policy=no-user-gesture-required", "--force-color-profile=srgb"] });
 let failures = gzipped > BUDGET ? 1 : 0;

@@ -68,7 +68,7 @@ function slowly(rate) {
  */
 export function serve(scripts, films, daemon) {
   const sent = new Map();
-  const base = () => `http://127.0.0.1:${server.address().port}`;
+  const base = () => `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
   const server = createServer(async (request, response) => {
     const url = new URL(request.url, "http://localhost");
     const name = decodeURIComponent(url.pathname.slice(1));

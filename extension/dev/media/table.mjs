@@ -94,7 +94,7 @@ try {
     "film | way | verdict | first frame ms | beeps (start, forwards, back) | Hz | A/V ms against plain | seeks ms | KB | looks | fails",
   );
   console.log("--- | --- | --- | --- | --- | --- | --- | --- | --- | --- | ---");
-  const line = (name, way, { verdict = "", first, beeps, pitch, sync, seeks, bytes = 0, looks = 1, fails = [] }) =>
+  const line = (name, way, { verdict = "", first, beeps, pitch, sync = undefined, seeks, bytes = 0, looks = 1, fails = [] }) =>
     console.log(
       [
         name,

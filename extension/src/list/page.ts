@@ -13,7 +13,9 @@ import type { Intent } from "../model/generated/Intent";
 import { parsePeers } from "../text/address";
 import { count } from "../text/format";
 import { linkWords } from "../text/link_words";
+import { t } from "../text/messages";
 import { streamUrl } from "../model/locations";
+import { closeByPressBeside } from "../ui/dialogs";
 import { soon } from "../ui/soon";
 import { isMagnet, parseLink } from "../text/torrent_link";
 import { Adder } from "./add";
@@ -124,10 +126,7 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
   });
   watchPastes((links) => giveByHand(links));
   onAddLink((link) => adder.giveLinks([link]));
-  // A click beside the dialog closes it, as Escape does.
-  dialog.addEventListener("click", (event) => {
-    if (event.target === dialog) dialog.close();
-  });
+  closeByPressBeside(dialog);
 
   function torrentsNow(): readonly TorrentRow[] {
     return host.topic("list")?.torrents ?? [];
@@ -299,7 +298,13 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
   }
 
   async function copyText(text: string, key: string): Promise<void> {
-    await navigator.clipboard.writeText(text);
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // The page is not in front, or a person forbade it.
+      adder.say(text, t("listCopyFailed"));
+      return;
+    }
     copied = key;
     update();
     setTimeout(() => {

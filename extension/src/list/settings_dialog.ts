@@ -7,6 +7,7 @@ import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";
 import type { Settings } from "../model/generated/Settings";
 import type { World } from "../model/generated/World";
+import { closeByPressBeside } from "../ui/dialogs";
 import type { SettingsForm } from "./settings_form";
 import { settingsOf } from "./settings_form";
 import type { SettingsUi } from "./settings_view";
@@ -26,10 +27,7 @@ export class SettingsDialog {
     private readonly intent: (intent: Intent) => Promise<IntentReply>,
   ) {
     dialog.addEventListener("close", () => (this.opened = undefined));
-    // A click beside the dialog closes it, as Escape does.
-    dialog.addEventListener("mousedown", (event) => {
-      if (event.target === dialog) dialog.close();
-    });
+    closeByPressBeside(dialog);
   }
 
   /** Shows the settings, if they are known. */

@@ -1,0 +1,4 @@
+interface Outputs {
+  outputs: Record<string, { inputs: Record<string, { bytesInOutput: number }> }>;
+}
+export function notices(metafile: Outputs, root: string): Promise<string>;

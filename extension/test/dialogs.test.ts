@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import { closeByPressBeside } from "../src/ui/dialogs";
+
+/** A dialog from (100, 100) to (300, 200); whether a press at this place closes it. */
+function closes(clientX: number, clientY: number): boolean {
+  const dialog = Object.assign(new EventTarget(), {
+    closed: false,
+    getBoundingClientRect: () => ({ left: 100, right: 300, top: 100, bottom: 200 }),
+    close: () => (dialog.closed = true),
+  });
+  closeByPressBeside(dialog as unknown as HTMLDialogElement);
+  const event = Object.assign(new Event("mousedown"), { clientX, clientY });
+  dialog.dispatchEvent(event);
+  return dialog.closed;
+}
+
+test("a press beside a dialog closes it, one on its padding does not", () => {
+  expect(closes(99, 150)).toBe(true);
+  expect(closes(150, 201)).toBe(true);
+  expect(closes(101, 101)).toBe(false);
+});
