@@ -1,7 +1,8 @@
 // How long a film takes to its first frame, and to go to a place far ahead, and with how many bytes: against a plain `<video>` with AAC.
 //
 // All bytes of a film share a line of 1 MiB/s, and each request waits 50 ms. The ways take turns, so that whatever else the machine does meets all of
-// them. Printed are medians of three, and their ratios to the plain way: `npm run media:ratios [word…]`.
+// them. Printed are medians of three, and their ratios to the plain way: `npm run media:ratios [word…]`. With `-- --log` it also prints which ranges were
+// asked for, when, and how much of each was sent.
 
 import { join } from "node:path";
 import { launch } from "../../scripts/chromium.mjs";
@@ -9,7 +10,8 @@ import { looped, SCRATCH } from "./films.mjs";
 import { bundle, serve } from "./serve.mjs";
 import { address, closePage, median, number, openPage, wait } from "./trial.mjs";
 
-const words = process.argv.slice(2);
+const logs = process.argv.includes("--log");
+const words = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 const SECONDS = 600;
 const ROUNDS = 3;
 /** Seconds; not where the minute begins anew of which the films are made. */
@@ -33,7 +35,7 @@ const ways = [
 const paths = new Map(ways.map(([name]) => [name, looped(...name.split(/[-.]/), SECONDS)]));
 const scripts = join(SCRATCH, "scripts-ratios");
 await bundle(scripts);
-const { server, sent, base } = await serve(scripts, paths);
+const { server, sent, asked, base } = await serve(scripts, paths);
 const browser = await launch({ args: ["--autoplay-policy=no-user-gesture-required"] });
 const results = new Map(ways.map((way) => [way, []]));
 
@@ -41,14 +43,29 @@ async function measure(name, way) {
   sent.delete(name);
   const bytes = () => (sent.get(name) ?? 0) / 1024;
   const page = await openPage(browser, base);
+  let began = performance.now();
+  asked.length = 0;
   const first = await page.evaluate(`trial.${way}(${JSON.stringify(address(base, name, LINE))}).then(() => trial.first())`);
   const firstBytes = bytes();
+  if (logs) log(`${name} ${way}: first frame`, began);
   await wait(2500);
   const before = bytes();
+  began = performance.now();
+  asked.splice(0, asked.length, ...asked.filter(({ until }) => until === undefined));
   const seek = await page.evaluate(`trial.seek(${PLACE}, 30000)`);
   const seekBytes = bytes() - before;
+  if (logs) log(`${name} ${way}: seek to ${PLACE} s`, began);
   await closePage(browser, page);
   return { first, firstBytes, seek, seekBytes };
+}
+
+/** Prints the requests since `began`. */
+function log(what, began) {
+  console.log(`${what} (${number(performance.now() - began)} ms)`);
+  for (const { start, end, at, until, sent } of asked) {
+    const ended = until === undefined ? "runs" : `ended at ${number(until - began)}`;
+    console.log(`  at ${number(at - began)} ms, ${start}-${end}: ${number(sent / 1024)} KB, ${ended}`);
+  }
 }
 
 try {

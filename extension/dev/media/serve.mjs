@@ -64,10 +64,13 @@ function slowly(rate) {
 
 /**
  * `films` maps names to paths, which are served as `/NAME` and `/stream/NAME`, and converted as `/convert/NAME`, by `daemon` if there is one. In a
- * film's address `part` cuts replies to so many bytes, `rate` slows them to so many a second, and `delay` lets them begin so many ms later.
+ * film's address `part` cuts replies to so many bytes, `rate` slows them to so many a second, and `delay` lets them begin so many ms later. `asked` lists
+ * the requests for films: their range, when they came and ended (ms), and how many bytes were sent.
  */
 export function serve(scripts, films, daemon) {
   const sent = new Map();
+  /** @type {any[]} */
+  const asked = [];
   const base = () => `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
   const server = createServer(async (request, response) => {
     const url = new URL(request.url, "http://localhost");
@@ -106,17 +109,25 @@ export function serve(scripts, films, daemon) {
       "Content-Range": `bytes ${start}-${end}/${total}`,
       "Content-Length": end - start + 1,
     });
+    const record = { name, start, end, at: performance.now(), sent: 0, until: undefined };
+    asked.push(record);
     const file = createReadStream(films.get(name), { start, end, highWaterMark: 16 << 10 });
     const rate = Number(url.searchParams.get("rate") ?? 0);
     const body = rate > 0 ? file.pipe(slowly(rate)) : file;
-    response.on("close", () => file.destroy());
+    response.on("close", () => {
+      file.destroy();
+      record.until = performance.now();
+    });
     const send = () => {
-      body.on("data", (chunk) => sent.set(name, (sent.get(name) ?? 0) + chunk.length));
+      body.on("data", (chunk) => {
+        sent.set(name, (sent.get(name) ?? 0) + chunk.length);
+        record.sent += chunk.length;
+      });
       body.pipe(response);
     };
     const delay = Number(url.searchParams.get("delay") ?? 0);
     if (delay > 0) setTimeout(send, delay);
     else send();
   }
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve({ server, sent, base: base() })));
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve({ server, sent, asked, base: base() })));
 }
