@@ -1,4 +1,4 @@
-// H.264 from Annex B (ISO/IEC 14496-10) to the form of MP4, and AAC out of ADTS.
+// H.264 from Annex B (ISO/IEC 14496-10) to the form of MP4.
 
 import { joined } from "./fmp4";
 
@@ -47,10 +47,4 @@ export function avcConfig(data: Uint8Array): Uint8Array<ArrayBuffer> | undefined
     Uint8Array.of(1, pps.length >> 8, pps.length & 255),
     pps,
   ]);
-}
-
-/** A frame without its ADTS header, if it has one (ISO/IEC 14496-3, 1.A.2). */
-export function withoutAdts(data: Uint8Array): Uint8Array {
-  if (data.length < 9 || data[0] !== 0xff || (data[1]! & 0xf6) !== 0xf0) return data;
-  return data.subarray(data[1]! & 1 ? 7 : 9);
 }

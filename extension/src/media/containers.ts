@@ -1,4 +1,4 @@
-// MP4, by mediabunny, and what MPEG-TS shares with it. This file is a chunk of its own: only films of these containers fetch it.
+// MP4, by mediabunny. This file is a chunk of its own: only such films fetch it.
 //
 // Each reading has an `Input` of its own over one shared block reader, so a cancelled reading leaves nothing behind.
 
@@ -12,12 +12,10 @@ import {
   MP4,
   QTFF,
 } from "mediabunny";
-import { lengthPrefixed, withoutAdts } from "./annexb";
 import type { BlockReader } from "./blocks";
 import { aacConfig, codecString, frameDuration } from "./codecs";
 import type { Codec, Demuxed, Packet, Reading, Stream } from "./film";
 import type { Chapter, Font } from "./protocol";
-import { WRAP_S } from "./transport/packets";
 
 const CODECS: Record<string, Codec> = {
   avc: "h264",
@@ -101,7 +99,7 @@ class ContainerFile implements Demuxed {
       if (isVideo && packet) begin = Math.min(at, packet.timestamp);
       feeds.push({ sink, packet, stream: this.streams.find(({ id }) => id === track.id)!, reached: -Infinity });
     }
-    return new ContainerReading(feeds, input, this.blocks, 0, 0);
+    return new ContainerReading(feeds, input, this.blocks);
   }
 
   get isLocked(): boolean {
@@ -128,7 +126,7 @@ class ContainerFile implements Demuxed {
 }
 
 /** What mediabunny knows of a track. */
-export async function describe(track: InputVideoTrack | InputAudioTrack): Promise<Stream> {
+async function describe(track: InputVideoTrack | InputAudioTrack): Promise<Stream> {
   const name = await track.getCodec();
   const config = await track.getDecoderConfig().catch(() => null);
   const disposition = await track.getDisposition();
@@ -148,7 +146,6 @@ export async function describe(track: InputVideoTrack | InputAudioTrack): Promis
     isDefault: disposition.default,
     forced: disposition.forced,
     frameDuration: 0,
-    annexB: false,
     encrypted: false,
     subtitle: undefined,
   };
@@ -181,7 +178,7 @@ function av1Config(codec: string): Uint8Array {
   return Uint8Array.of(0x81, (Number(profile) << 5) | Number.parseInt(level, 10), (level.endsWith("H") ? 0x80 : 0) | deep | 0x0c, 0);
 }
 
-export interface Feed {
+interface Feed {
   sink: EncodedPacketSink;
   packet: EncodedPacket | null;
   stream: Stream;
@@ -189,17 +186,13 @@ export interface Feed {
   reached: number;
 }
 
-export class ContainerReading implements Reading {
+class ContainerReading implements Reading {
   private cancelled = false;
 
   constructor(
     private readonly feeds: Feed[],
     private readonly input: Input,
     private readonly blocks: BlockReader,
-    /** Seconds that are taken off every time. */
-    private readonly origin: number,
-    /** How far the places that mediabunny knows are before those in the file, bytes. */
-    private readonly shift: number,
   ) {}
 
   get ready(): boolean {
@@ -222,17 +215,14 @@ export class ContainerReading implements Reading {
     const packet = feed?.packet;
     if (!feed || !packet || this.cancelled) return undefined;
     const { stream } = feed;
-    const data = stream.annexB ? lengthPrefixed(packet.data) : stream.codec === "aac" ? withoutAdts(packet.data) : packet.data;
     feed.packet = await feed.sink.getNextPacket(packet);
-    const seconds = packet.timestamp - this.origin;
     return {
       track: stream.id,
-      // The clock of a transport stream begins again after a day.
-      pts: Math.round((seconds < -WRAP_S / 2 ? seconds + WRAP_S : seconds) * 1e6),
+      pts: Math.round(packet.timestamp * 1e6),
       duration: packet.duration > 0 ? Math.round(packet.duration * 1e6) : undefined,
       key: packet.type === "key",
-      data,
-      order: packet.sequenceNumber + this.shift,
+      data: packet.data,
+      order: packet.sequenceNumber,
     };
   }
 }

@@ -48,8 +48,6 @@ export interface Stream {
   forced: boolean;
   /** µs of one audio frame, 0 where it differs or is unknown. */
   frameDuration: number;
-  /** Frames are Annex B and are converted; the config comes with the first key frame. */
-  annexB: boolean;
   encrypted: boolean;
   subtitle: SubtitleFormat | undefined;
 }
@@ -90,6 +88,8 @@ export interface Demuxed {
   measure?(): Promise<number | undefined>;
   /** Reads from a key frame of `video` at or before `pts` (µs); only the tracks in `wanted` come. */
   read(pts: number, video: number | undefined, wanted: ReadonlySet<number>): Promise<Reading>;
+  /** Lets a `read` that still looks for its place fail at once. */
+  abandon?(): void;
   /** Reads what lies just before the place that `read(pts)` would begin at, for subtitles that began earlier. */
   before(pts: number, video: number | undefined, wanted: ReadonlySet<number>): Promise<Reading | undefined>;
   close(): void;

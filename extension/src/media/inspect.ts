@@ -6,7 +6,7 @@ import type { Codec, Demuxed, Stream } from "./film";
 import { MatroskaFile } from "./matroska/file";
 import { nameOf } from "./names";
 import type { AudioTrack, Container, Film, Path, Reason, Sound, Verdict } from "./protocol";
-import { Cursor, type RangeSource, Trouble } from "./reader";
+import { Cursor, type RangeSource } from "./reader";
 
 /** What plays here. Types are those of `MediaSource.isTypeSupported`. */
 export interface Capabilities {
@@ -83,7 +83,7 @@ export async function inspect(source: RangeSource, capabilities: Capabilities): 
   try {
     if (container === "unknown") return refused("other", "none", "not_media");
     if (container === "mpegts") {
-      const inspected = await transport(source, new BlockReader(source, cursor), capabilities);
+      const inspected = await transport(source, cursor, capabilities);
       goesOn = inspected.demuxed !== undefined;
       return inspected;
     }
@@ -102,14 +102,14 @@ export async function inspect(source: RangeSource, capabilities: Capabilities): 
   }
 }
 
-async function transport(source: RangeSource, blocks: BlockReader, capabilities: Capabilities): Promise<Inspected> {
+async function transport(source: RangeSource, cursor: Cursor, capabilities: Capabilities): Promise<Inspected> {
   const { readTransportHead } = await import("./transport/head");
-  const head = await readTransportHead(blocks);
+  const head = await readTransportHead(cursor);
   if (!head || head.streams.length === 0) return refused("mpegts", "none", "broken");
   const { openTransport, measureTransport } = await import("./transport/file");
   const video = head.streams.find(({ stream }) => stream.type === "video");
   // Without its picture nothing of it is read here.
-  const demuxed = !video || video.isRead ? await openTransport(source, blocks, head).catch(unreadable) : undefined;
+  const demuxed = !video || video.isRead ? await openTransport(source, cursor, head) : undefined;
   if (demuxed) return judged(demuxed, demuxed, capabilities);
   const told = {
     container: "mpegts" as const,
@@ -121,12 +121,6 @@ async function transport(source: RangeSource, blocks: BlockReader, capabilities:
   const inspected = judged(told, undefined, capabilities);
   const verdict: Verdict = inspected.verdict.path === "mse" ? { path: "ffmpeg", reason: "container" } : inspected.verdict;
   return { ...inspected, verdict, measure: () => measureTransport(source, head) };
-}
-
-/** What a reader stumbled over; trouble with the bytes' coming is not that. */
-function unreadable(error: unknown): undefined {
-  if (error instanceof Trouble || (error instanceof DOMException && error.name === "AbortError")) throw error;
-  return undefined;
 }
 
 function refused(container: Container, path: Path, reason: Reason): Inspected {

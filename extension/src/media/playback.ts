@@ -129,6 +129,7 @@ export class Playback {
     this.run += 1;
     for (const reading of this.readings) reading.cancel();
     this.readings.clear();
+    this.demuxed.abandon?.();
     this.wake();
     return this.run;
   }

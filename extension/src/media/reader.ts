@@ -3,6 +3,7 @@
 // A cursor asks for at most 1 MiB at a time and only for what somebody awaits, so a paused film fetches nothing. Whoever
 // cancels it ends the running request at once. A daemon that answers 503 or is away is asked again for a while.
 
+import { Growing } from "./growing";
 import type { TroubleKind } from "./protocol";
 
 /** How much one request asks for, bytes: what the daemon cuts its replies to, too. */
@@ -102,9 +103,7 @@ export class RangeSource {
 
 /** Reads a file forward from a place. */
 export class Cursor {
-  private buffer = new Uint8Array(0);
-  private from = 0;
-  private to = 0;
+  private readonly held = new Growing();
   private body: ReadableStreamDefaultReader<Uint8Array> | undefined;
   private bodyEnd = 0;
   private empties = 0;
@@ -120,12 +119,17 @@ export class Cursor {
 
   /** How many bytes can be read without waiting. */
   get ready(): number {
-    return this.to - this.from;
+    return this.held.length;
   }
 
   /** Ends the running request; every later read fails. */
   cancel(): void {
     this.abort.abort();
+    this.drop();
+  }
+
+  /** Ends the running request; what has come stays, and a later read asks anew for what follows it. */
+  rest(): void {
     this.drop();
   }
 
@@ -141,13 +145,13 @@ export class Cursor {
 
   /** The next `count` bytes, which must be there; valid until the next read. */
   peek(count: number): Uint8Array {
-    return this.buffer.subarray(this.from, this.from + count);
+    return this.held.bytes.subarray(0, count);
   }
 
   /** A copy of the next `count` bytes, which must be there. */
   take(count: number): Uint8Array<ArrayBuffer> {
-    const bytes = this.buffer.slice(this.from, this.from + count);
-    this.pass(count);
+    const bytes = this.held.take(count);
+    this.at += bytes.length;
     return bytes;
   }
 
@@ -157,7 +161,7 @@ export class Cursor {
     const missing = count - this.ready;
     if (missing > FAR) {
       this.at += count;
-      this.from = this.to = 0;
+      this.held.drop(this.ready);
       this.drop();
       return;
     }
@@ -175,7 +179,7 @@ export class Cursor {
   }
 
   private pass(count: number): void {
-    this.from += count;
+    this.held.drop(count);
     this.at += count;
   }
 
@@ -213,23 +217,9 @@ export class Cursor {
       this.empties = 0;
       this.source.fetched += chunk.value.length;
       this.source.onWaiting(false);
-      this.append(chunk.value);
+      this.held.push(chunk.value);
       return true;
     }
-  }
-
-  private append(chunk: Uint8Array): void {
-    const held = this.ready;
-    if (this.to + chunk.length > this.buffer.length) {
-      const room = held + chunk.length;
-      const target = room > this.buffer.length ? new Uint8Array(Math.max(room * 2, 128 << 10)) : this.buffer;
-      target.set(this.buffer.subarray(this.from, this.to), 0);
-      this.buffer = target;
-      this.from = 0;
-      this.to = held;
-    }
-    this.buffer.set(chunk, this.to);
-    this.to += chunk.length;
   }
 }
 

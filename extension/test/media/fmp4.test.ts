@@ -26,7 +26,6 @@ function stream(codec: Codec, type: "video" | "audio", more: Partial<Stream> = {
     isDefault: true,
     forced: false,
     frameDuration: 0,
-    annexB: false,
     encrypted: false,
     subtitle: undefined,
     ...more,

@@ -1,8 +1,9 @@
-import { describe, expect, test, vi } from "vitest";
-import { BlockReader } from "../../src/media/blocks";
+import { describe, expect, test } from "vitest";
 import { type Capabilities, inspect } from "../../src/media/inspect";
-import { readTransportHead, tablesFor } from "../../src/media/transport/head";
-import { layoutOf, packets, timeOf } from "../../src/media/transport/packets";
+import { Cursor } from "../../src/media/reader";
+import { readTransportHead } from "../../src/media/transport/head";
+import { Known } from "../../src/media/transport/known";
+import { packets, timeOf } from "../../src/media/transport/packets";
 import { placeFor } from "../../src/media/transport/places";
 import { all, chance, sample, served } from "./bytes";
 
@@ -12,7 +13,7 @@ const here: Capabilities = {
   encodesOpus: true,
 };
 
-const blocks = (bytes: Uint8Array) => new BlockReader(served(bytes).source);
+const cursor = (bytes: Uint8Array) => new Cursor(served(bytes).source, 0);
 
 async function opened(bytes: Uint8Array) {
   const { source, asked } = served(bytes);
@@ -83,56 +84,34 @@ test("MPEG-2 in M2TS is ffmpeg's, and its length is told all the same", async ()
   expect((await measure!())! / 1e6).toBeCloseTo(2, 0);
 });
 
-describe("tables", () => {
-  test("of our own name the chosen streams alone, in packets of the file's kind", async () => {
-    for (const name of ["wraps.mpegts", "old.m2ts"]) {
-      const head = (await readTransportHead(blocks(sample(name))))!;
-      const made = tablesFor(head, head.streams.slice(1));
-      expect(layoutOf(new Uint8Array([...made, ...made]))).toEqual(head.layout);
-      const bytes = sample(name);
-      const joined = new Uint8Array(made.length + bytes.length);
-      joined.set(made);
-      joined.set(bytes, made.length);
-      const again = (await readTransportHead(blocks(joined)))!;
-      expect(again.streams.map(({ pid, stream }) => `${pid} ${stream.codec}`)).toEqual(
-        head.streams.slice(1).map(({ pid, stream }) => `${pid} ${stream.codec}`),
-      );
-    }
-  });
-  test("a stream that is promised and never comes is left out, and not looked for in the whole file", async () => {
-    const head = (await readTransportHead(blocks(sample("wraps.mpegts"))))!;
-    const absent = { ...head.streams[1]!, pid: 0x777 };
-    const long = new Uint8Array(188 * 40_000);
-    long.set(tablesFor(head, [...head.streams, absent]));
-    for (let at = 376; at < long.length; at += sample("wraps.mpegts").length - 564)
-      long.set(
-        sample("wraps.mpegts")
-          .subarray(564)
-          .subarray(0, long.length - at),
-        at,
-      );
-    const { source } = served(long, { chunk: 65536 });
-    expect((await readTransportHead(new BlockReader(source)))!.streams).toHaveLength(3);
-    expect(source.fetched).toBeLessThan(4 << 20);
-  });
-  test("damage ends", async () => {
-    const random = chance(11);
-    // mediabunny tells the console of what it can't read.
-    vi.spyOn(console, "error").mockImplementation(() => {});
-    for (let count = 0; count < 60; count += 1) {
-      const bytes = sample(count % 2 ? "wraps.mpegts" : "old.m2ts");
-      for (let flips = 0; flips < 40; flips += 1)
-        bytes[Math.floor(random() * (flips < 20 ? 1200 : bytes.length))] = Math.floor(random() * 256);
-      const { demuxed } = await opened(bytes);
-      if (demuxed)
-        for (const from of [0, 5e6])
-          await demuxed
-            .read(from, demuxed.streams[0]?.id, new Set(demuxed.streams.map(({ id }) => id)))
-            .then(all)
-            .catch((error: unknown) => expect(error).toBeInstanceOf(Error));
-    }
-  }, 30_000);
+test("a stream that is promised and never comes is left out, and not looked for in the whole file", async () => {
+  const whole = sample("wraps.mpegts");
+  const long = new Uint8Array(188 * 40_000);
+  for (let at = 0; at < long.length; at += whole.length) long.set(whole.subarray(0, long.length - at), at);
+  // The packets of the AAC are taken out.
+  const aac = (await readTransportHead(cursor(whole)))!.streams[2]!.pid;
+  for (let at = 0; at < long.length; at += 188)
+    if ((((long[at + 1]! & 31) << 8) | long[at + 2]!) === aac) long.set([0x47, 0x1f, 0xff, 0x10], at);
+  const { source } = served(long, { chunk: 65536 });
+  expect((await readTransportHead(new Cursor(source, 0)))!.streams).toHaveLength(2);
+  expect(source.fetched).toBeLessThan(4 << 20);
 });
+
+test("damage ends", async () => {
+  const random = chance(11);
+  for (let count = 0; count < 60; count += 1) {
+    const bytes = sample(count % 2 ? "wraps.mpegts" : "old.m2ts");
+    for (let flips = 0; flips < 40; flips += 1)
+      bytes[Math.floor(random() * (flips < 20 ? 1200 : bytes.length))] = Math.floor(random() * 256);
+    const { demuxed } = await opened(bytes);
+    if (demuxed)
+      for (const from of [0, 5e6])
+        await demuxed
+          .read(from, demuxed.streams[0]?.id, new Set(demuxed.streams.map(({ id }) => id)))
+          .then(all)
+          .catch((error: unknown) => expect(error).toBeInstanceOf(Error));
+  }
+}, 30_000);
 
 /** A stream of so many seconds, a picture of `size` packets every 40 ms; `rate` makes some stretches denser than others. */
 function long(seconds: number, keyEvery: number, size: (second: number) => number): Uint8Array<ArrayBuffer> {
@@ -159,57 +138,96 @@ function long(seconds: number, keyEvery: number, size: (second: number) => numbe
 }
 
 describe("a place for a time", () => {
-  async function check(bytes: Uint8Array, target: number, seconds: number, key: number, duration: number | undefined = seconds) {
-    let probed = 0;
-    let probes = 0;
-    let read = 0;
-    const at = await placeFor(
+  /** `begins` are the times of the key pictures that will do. */
+  async function check(bytes: Uint8Array, target: number, seconds: number, begins: number[], known = new Known()) {
+    const { source, asked } = served(bytes, { chunk: 16 << 10 });
+    source.size = bytes.length;
+    const cursors = await placeFor(
       {
+        source,
         layout: { stride: 188, lead: 0 },
-        size: bytes.length,
         origin: 10,
-        duration,
-        probe: (from, count) => ((probed += count), (probes += 1), Promise.resolve(bytes.subarray(from, from + count))),
-        read: (from, to) => ((read += to - from), Promise.resolve(bytes.subarray(from, to))),
-        stop: () => {},
+        duration: seconds,
+        known,
+        pid: 0x100,
+        isVideo: true,
+        opened: () => {},
       },
-      0x100,
-      true,
       target,
     );
-    const [packet] = packets(bytes.subarray(at), { stride: 188, lead: 0 });
-    expect(timeOf(packet!.payload)! - 10).toBeCloseTo(key, 3);
+    const looks = asked.length;
+    const read = source.fetched;
+    const from = cursors[0]!.at;
+    const [packet] = packets(bytes.subarray(from, from + 188), { stride: 188, lead: 0 });
+    expect(begins).toContain(timeOf(packet!.payload)! - 10);
     expect(packet!.random).toBe(true);
-    return { probed, probes, read };
+    // What the cursors give is the rest of the file, without a gap.
+    let next = from;
+    for (const cursor of cursors) {
+      expect(cursor.at).toBe(next);
+      for (let isMore = true; isMore && next < from + (4 << 20); ) {
+        isMore = await cursor.need(1 << 18);
+        const size = cursor.ready;
+        expect(Buffer.compare(cursor.take(size), bytes.subarray(next, next + size))).toBe(0);
+        next += size;
+      }
+    }
+    return { looks, read };
   }
-  test("is found with few small reads", async () => {
+
+  /** What playing the first seconds teaches. */
+  function taught(bytes: Uint8Array, seconds: number): Known {
+    const known = new Known();
+    const pass = known.walk();
+    for (const packet of packets(bytes, { stride: 188, lead: 0 })) {
+      const time = packet.starts ? timeOf(packet.payload)! - 10 : Infinity;
+      if (time < seconds) pass({ at: packet.at, time }, packet.random);
+    }
+    return known;
+  }
+
+  /** Where it isn't known when they come, some before the last one may be read as well. */
+  const near = (target: number, every: number) => [0, 1, 2].map((back) => Math.max(0, Math.floor(target / every) - back) * every);
+
+  test("is found with a look or two, which is read on", async () => {
     const film = long(1200, 2, () => 20);
     for (const target of [0.5, 3, 599.3, 599.9, 1000.01, 1199.9]) {
-      const { probed, probes, read } = await check(film, target, 1200, Math.floor(target / 2) * 2);
-      expect(probes).toBeLessThanOrEqual(4);
-      expect(probed).toBeLessThanOrEqual(256 << 10);
-      // What lies between the key picture and the wanted one is read anyway.
+      const { looks, read } = await check(film, target, 1200, near(target, 2));
+      expect(looks).toBeLessThanOrEqual(3);
+      // 94 kB are a second; what lies between the key picture and the wanted one is read anyway.
       expect(read).toBeLessThan(94_000 * 4.5);
     }
   });
-  test("also where the rate changes, and where nobody knows the length", async () => {
+  test("is found at once where key pictures come regularly", async () => {
+    const film = long(1200, 2, () => 20);
+    for (const target of [11, 599.3, 599.9, 1000.01]) {
+      const { looks, read } = await check(film, target, 1200, [Math.floor(target / 2) * 2], taught(film, 9));
+      expect(looks).toBeLessThanOrEqual(2);
+      expect(read).toBeLessThan(94_000);
+    }
+  });
+  test("is known without a look where it was read before", async () => {
+    const film = long(1200, 2, () => 20);
+    const known = taught(film, 9);
+    expect([known.enter(5.3), known.enter(20)]).toEqual([188 * 20 * 100, undefined]);
+    expect((await check(film, 5.3, 1200, [4], known)).looks).toBe(0);
+  });
+  test("also where the rate changes", async () => {
     const film = long(600, 2, (second) => (second < 300 ? 4 : 60));
-    for (const target of [100, 299, 301, 450, 599])
-      expect((await check(film, target, 600, Math.floor(target / 2) * 2)).probes).toBeLessThanOrEqual(12);
-    expect((await check(film, 450, 600, 450, undefined)).probes).toBeLessThanOrEqual(14);
+    for (const target of [100, 299, 301, 450, 599]) expect((await check(film, target, 600, near(target, 2))).looks).toBeLessThanOrEqual(10);
   });
   test("also where key pictures are rare", async () => {
     await check(
       long(600, 40, () => 10),
       439,
       600,
-      400,
+      [400],
     );
     await check(
       long(60, 100, () => 10),
       59,
       60,
-      0,
+      [0],
     );
   });
 });

@@ -314,7 +314,6 @@ function describe(track: TrackEntry): Stream {
     isDefault: track.isDefault,
     forced: track.forced,
     frameDuration: frameDuration(codec, rate) || (track.type === "audio" ? track.defaultDuration / 1000 : 0),
-    annexB: false,
     encrypted: track.encrypted,
     subtitle: track.type === "subtitle" ? format : undefined,
   };

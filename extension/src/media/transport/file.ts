@@ -1,26 +1,25 @@
-// An MPEG transport stream. Packets are taken apart by mediabunny, which sees a file that begins with tables of our own and goes on at the place that is wanted.
+// An MPEG transport stream, whose program was found: its streams, its length, and readings from any place of it.
 
-import { CustomSource, EncodedPacketSink, Input, type InputTrack, MPEG_TS } from "mediabunny";
-import { avcConfig } from "../annexb";
-import type { BlockReader } from "../blocks";
-import { codecString } from "../codecs";
-import { ContainerReading, describe, type Feed } from "../containers";
 import type { Demuxed, Reading, Stream } from "../film";
+import { nameOf } from "../names";
 import type { Chapter, Font } from "../protocol";
-import { type RangeSource, readAll } from "../reader";
-import { type Elementary, tablesFor, type TransportHead } from "./head";
-import { lastTime } from "./packets";
-import { placeFor } from "./places";
+import { type Cursor, type RangeSource, readAll } from "../reader";
+import type { TransportHead } from "./head";
+import { Known } from "./known";
+import { lastTime, packets, since, timeOf } from "./packets";
+import { canEnter, placeFor } from "./places";
+import { Cutting, TransportReading } from "./reading";
 
 /** How much of the end is searched for the last time, bytes: first this much, then up to that. */
-const TAIL = 48 << 10;
+const TAIL = 24 << 10;
 const MOST_TAIL = 1 << 20;
-/** How many pictures are looked through for the parameters of their stream. */
-const MOST_PICTURES = 300;
+/** How much is read until each stream has told what it takes to play it, bytes; what has not by then can't be played. */
+const MOST_TOLD = 4 << 20;
+const STEP = 16 << 10;
 
-/** Opens a file whose head was read. */
-export async function openTransport(source: RangeSource, blocks: BlockReader, head: TransportHead): Promise<Demuxed> {
-  const file = new TransportFile(source, blocks, head);
+/** Opens a file whose head was read, with the cursor that read it: it stands at the beginning still. */
+export async function openTransport(source: RangeSource, cursor: Cursor, head: TransportHead): Promise<Demuxed> {
+  const file = new TransportFile(source, cursor, head);
   await file.open();
   return file;
 }
@@ -43,28 +42,47 @@ class TransportFile implements Demuxed {
   readonly origin: number;
   streams: Stream[] = [];
   readonly chapters: Chapter[] = [];
-  private wasRead = false;
+  private readonly known = new Known();
   private measured: Promise<number | undefined> | undefined;
+  /** Cursors of the search for a place. */
+  private searching: Cursor[] = [];
 
   constructor(
     private readonly source: RangeSource,
-    private readonly blocks: BlockReader,
+    /** Stands at the beginning after opening; the first reading goes on with it. */
+    private cursor: Cursor | undefined,
     private readonly head: TransportHead,
   ) {
     this.origin = head.origin * 1e6;
   }
 
   async open(): Promise<void> {
-    const { input } = this.from(0, this.head.streams);
-    try {
-      const tracks = await input.getTracks();
-      for (const { pid, stream } of this.head.streams) {
-        const track = tracks.find(({ id }) => id === pid);
-        this.streams.push(track && (track.isVideoTrack() || track.isAudioTrack()) ? await this.known(track, stream) : stream);
+    const { streams, layout, origin } = this.head;
+    const read = streams.filter(({ isRead }) => isRead);
+    const cutting = new Cutting(
+      read.map(({ stream }) => stream),
+      origin,
+    );
+    const cursor = this.cursor!;
+    for (let seen = 0; seen < MOST_TOLD && read.some(({ pid }) => !cutting.known(pid)); ) {
+      const isMore = await cursor.need(seen + STEP);
+      const before = seen;
+      for (const packet of packets(cursor.peek(cursor.ready).subarray(before), layout)) {
+        cutting.take(packet);
+        seen = before + packet.at + layout.stride;
       }
-    } finally {
-      input.dispose();
+      if (!isMore) {
+        cutting.finish();
+        break;
+      }
+      seen = Math.max(seen, cursor.ready - 3 * layout.stride);
     }
+    this.streams = streams.map(({ pid, isRead, stream }) => {
+      const known = cutting.known(pid);
+      if (known) return { ...known, language: stream.language };
+      // Its codec is one that is read here, but this stream can't be.
+      return isRead ? { ...stream, codec: "other", name: nameOf(stream) } : stream;
+    });
   }
 
   fonts(): Promise<Font[]> {
@@ -75,8 +93,14 @@ class TransportFile implements Demuxed {
     return Promise.resolve(undefined);
   }
 
+  abandon(): void {
+    for (const cursor of this.searching) cursor.cancel();
+    this.searching = [];
+  }
+
   close(): void {
-    this.blocks.cancel();
+    this.abandon();
+    this.cursor?.cancel();
   }
 
   measure(): Promise<number | undefined> {
@@ -87,81 +111,49 @@ class TransportFile implements Demuxed {
   }
 
   async read(pts: number, video: number | undefined, wanted: ReadonlySet<number>): Promise<Reading> {
-    // The first reading goes on with what was opened.
-    if (this.wasRead || pts > 0) this.blocks.cancel();
-    this.wasRead = true;
-    const place = pts <= 0 ? 0 : await this.place(pts / 1e6, video ?? [...wanted][0]!, video !== undefined);
-    const { input, tables } = this.from(
-      place,
-      this.head.streams.filter(({ pid }) => wanted.has(pid)),
-    );
-    const feeds: Feed[] = [];
-    for (const track of await input.getTracks()) {
-      const sink = new EncodedPacketSink(track);
-      const stream = this.streams.find(({ id }) => id === track.id);
-      if (stream) feeds.push({ sink, packet: await sink.getFirstPacket(), stream, reached: -Infinity });
+    const opened = this.cursor;
+    this.cursor = undefined;
+    const pid = video ?? [...wanted][0]!;
+    const isVideo = video !== undefined;
+    let cursors = opened ? [opened] : [];
+    if (pts > 0 || !opened) {
+      opened?.cancel();
+      cursors = await this.place(pts / 1e6, pid, isVideo);
     }
-    return new ContainerReading(feeds, input, this.blocks, this.head.origin, place - tables);
+    const { layout, origin } = this.head;
+    const pass = this.known.walk();
+    return new TransportReading(
+      cursors,
+      layout,
+      this.streams.filter(({ id }) => wanted.has(id)),
+      origin,
+      (packet) => {
+        const time = packet.pid === pid && packet.starts ? timeOf(packet.payload) : undefined;
+        if (time !== undefined) pass({ at: packet.at, time: since(origin, time) }, canEnter(packet, isVideo));
+      },
+    );
   }
 
-  private async place(seconds: number, pid: number, isVideo: boolean): Promise<number> {
-    const size = await this.blocks.size();
-    const duration = await this.measure().catch(() => undefined);
-    return placeFor(
+  private async place(seconds: number, pid: number, isVideo: boolean): Promise<Cursor[]> {
+    const duration = seconds > 0 ? await this.measure().catch(() => undefined) : undefined;
+    const cursors: Cursor[] = [];
+    this.searching = cursors;
+    const { source, known } = this;
+    const { layout, origin } = this.head;
+    const found = await placeFor(
       {
-        layout: this.head.layout,
-        size,
-        origin: this.head.origin,
+        source,
+        layout,
+        origin,
         duration: duration === undefined ? undefined : duration / 1e6,
-        probe: (at, count) => readAll(this.source, at, count),
-        read: (from, to) => this.blocks.read(from, to),
-        stop: () => this.blocks.cancel(),
+        known,
+        pid,
+        isVideo,
+        opened: (cursor) => cursors.push(cursor),
       },
-      pid,
-      isVideo,
       seconds,
     );
-  }
-
-  /** A file of tables that name these streams, and of what follows from a place on. */
-  private from(place: number, streams: readonly Elementary[]): { input: Input; tables: number } {
-    const tables = tablesFor(
-      this.head,
-      streams.filter(({ isRead }) => isRead),
-    );
-    const read = async (start: number, end: number): Promise<Uint8Array<ArrayBuffer>> => {
-      const own = tables.subarray(start, Math.min(end, tables.length));
-      if (end <= tables.length) return own;
-      const rest = await this.blocks.read(place + Math.max(0, start - tables.length), place + end - tables.length);
-      if (own.length === 0) return rest;
-      const whole = new Uint8Array(own.length + rest.length);
-      whole.set(own);
-      whole.set(rest, own.length);
-      return whole;
-    };
-    const source = new CustomSource({
-      getSize: async () => tables.length + (await this.blocks.size()) - place,
-      read,
-      maxCacheSize: 1 << 20,
-      handleUnhandledError: () => {},
-    });
-    return { input: new Input({ source, formats: [MPEG_TS] }), tables: tables.length };
-  }
-
-  /** What mediabunny knows more of a stream. Of pictures, the parameter sets that they carry are looked for. */
-  private async known(track: InputTrack, told: Stream): Promise<Stream> {
-    if (!track.isVideoTrack() && !track.isAudioTrack()) return told;
-    const stream = { ...(await describe(track)), language: told.language };
-    if (stream.type === "audio") return stream;
-    stream.annexB = true;
-    const sink = new EncodedPacketSink(track);
-    let packet = await sink.getFirstPacket();
-    for (let count = 0; packet && stream.config === undefined && count < MOST_PICTURES; count += 1) {
-      stream.config = avcConfig(packet.data);
-      packet = await sink.getNextPacket(packet);
-    }
-    if (stream.config) stream.codecString = codecString("h264", stream.config, "");
-    else stream.codec = "other";
-    return stream;
+    if (this.searching === cursors) this.searching = [];
+    return found;
   }
 }

@@ -1,19 +1,19 @@
 // What a transport stream says of itself: the tables of its program, and which of the promised streams are there.
 //
-// mediabunny knows few kinds of streams, one program, and reads a file to its end for a stream that never comes. So the
-// tables are read here, and it is given tables of its own that name only what is there and what it knows.
+// A stream that is promised and does not come soon is taken for absent, so that nobody waits for it.
 
-import type { BlockReader } from "../blocks";
 import type { Codec, Stream } from "../film";
 import { Bytes, track } from "../foreign/head";
 import { mpegAudio } from "../foreign/sound";
 import type { Named } from "../names";
+import type { Cursor } from "../reader";
 import { type Layout, layoutOf, type Packet, packets, since, timeOf } from "./packets";
 
 /** How much is read for the tables, bytes, and for the first bytes of each stream. */
 const MOST_TABLES = 4 << 20;
 const MOST_STREAMS = 2 << 20;
-const STEP = 64 << 10;
+const STEP = 16 << 10;
+const MOST_STEP = 512 << 10;
 const MOST_TRACKS = 32;
 
 /** One elementary stream of a program. */
@@ -21,10 +21,8 @@ export interface Elementary {
   pid: number;
   /** Its number in the tables (ISO/IEC 13818-1, table 2-34). */
   type: number;
-  /** The descriptors that tell what a private stream is. */
-  descriptors: Uint8Array;
   stream: Stream;
-  /** Whether mediabunny reads it. */
+  /** Whether its frames are read here. */
   isRead: boolean;
 }
 
@@ -34,16 +32,15 @@ export interface TransportHead {
   origin: number;
   /** Those that are there. */
   streams: Elementary[];
-  isBluRay: boolean;
 }
 
-/** Reads the head; `undefined` where there is no program. */
-export async function readTransportHead(blocks: Pick<BlockReader, "read">): Promise<TransportHead | undefined> {
-  for (let count = STEP; ; count += count < 8 * STEP ? STEP : count) {
-    const bytes = await blocks.read(0, count);
+/** Reads the head with a cursor at the file's beginning, which stays there; `undefined` where there is no program. */
+export async function readTransportHead(cursor: Cursor): Promise<TransportHead | undefined> {
+  for (let count = STEP; ; count += Math.min(count, MOST_STEP)) {
+    const isAll = !(await cursor.need(count));
+    const bytes = cursor.peek(cursor.ready);
     const layout = layoutOf(bytes);
     if (!layout) return undefined;
-    const isAll = bytes.length < count;
     const head = headOf(bytes, layout, isAll || count >= MOST_STREAMS);
     if (head !== "more") return head;
     if (isAll || count >= MOST_TABLES) return undefined;
@@ -65,7 +62,7 @@ export function headOf(bytes: Uint8Array, layout: Layout, enough: boolean): Tran
   if (!enough && program.streams.some(({ pid }) => !first.has(pid))) return "more";
   const streams = program.streams.filter(({ pid }) => first.has(pid));
   for (const elementary of streams) if (elementary.type === 3 || elementary.type === 4) layered(elementary, first.get(elementary.pid)!);
-  return { layout, origin: origin ?? 0, streams, isBluRay: program.isBluRay };
+  return { layout, origin: origin ?? 0, streams };
 }
 
 /** MPEG sound is MP3 or its elder brothers. */
@@ -84,7 +81,7 @@ function layered(elementary: Elementary, payload: Uint8Array): void {
 }
 
 /** The first program with a picture, or else the first one. */
-function tables(bytes: Uint8Array, layout: Layout): Pick<TransportHead, "streams" | "isBluRay"> | undefined {
+function tables(bytes: Uint8Array, layout: Layout): Pick<TransportHead, "streams"> | undefined {
   const association = section(bytes, layout, (packet) => packet.pid === 0, 0x00);
   const maps: number[] = [];
   if (association)
@@ -118,7 +115,7 @@ function section(bytes: Uint8Array, layout: Layout, accept: (packet: Packet) => 
   return undefined;
 }
 
-function programOf(map: Bytes): Pick<TransportHead, "streams" | "isBluRay"> {
+function programOf(map: Bytes): Pick<TransportHead, "streams"> {
   const streams: Elementary[] = [];
   const infoEnd = 12 + (map.u16(10, false) & 0xfff);
   const isBluRay = [...descriptors(map, 12, infoEnd)].some(({ tag, at }) => tag === 0x05 && map.ascii(at, 4).startsWith("HD"));
@@ -128,11 +125,11 @@ function programOf(map: Bytes): Pick<TransportHead, "streams" | "isBluRay"> {
     if (told && !streams.some((other) => other.pid === pid)) {
       const stream = track(pid, told.isVideo ? "video" : "audio", told.named, `0x${type.toString(16)}`);
       stream.language = told.language;
-      streams.push({ pid, type, descriptors: map.data.slice(at + 5, Math.min(end, map.length)), stream, isRead: told.isRead });
+      streams.push({ pid, type, stream, isRead: told.isRead });
     }
     at = end;
   }
-  return { streams, isBluRay };
+  return { streams };
 }
 
 function* descriptors(map: Bytes, from: number, to: number): Generator<{ tag: number; at: number; length: number }> {
@@ -140,7 +137,7 @@ function* descriptors(map: Bytes, from: number, to: number): Generator<{ tag: nu
     yield { tag: map.u8(at), at: at + 2, length: map.u8(at + 1) };
 }
 
-/** Those that mediabunny reads, in any stream. */
+/** Those whose frames are read here, in any stream. */
 const READ = new Map<number, Codec>([
   [0x1b, "h264"],
   [0x03, "mp3"],
@@ -204,60 +201,4 @@ function kind(
   return (
     named && { named, isVideo: picture !== undefined, isRead: isRead && (picture === undefined || picture.codec === "h264"), language }
   );
-}
-
-/** Tables that name these streams alone, as packets. */
-export function tablesFor(
-  { layout, isBluRay }: Pick<TransportHead, "layout" | "isBluRay">,
-  streams: readonly Elementary[],
-): Uint8Array<ArrayBuffer> {
-  const MAP = 0x1ff0;
-  const body = streams.flatMap(({ type, pid, descriptors: told }) => [
-    type,
-    0xe0 | (pid >> 8),
-    pid & 255,
-    0xf0 | (told.length >> 8),
-    told.length & 255,
-    ...told,
-  ]);
-  const info = isBluRay ? [0x05, 4, ...[..."HDMV"].map((char) => char.charCodeAt(0))] : [];
-  const clock = streams[0]?.pid ?? 0x1fff;
-  const table = (id: number, rest: number[]): number[] => [
-    0,
-    id,
-    0xb0 | ((rest.length + 9) >> 8),
-    (rest.length + 9) & 255,
-    0,
-    1,
-    0xc1,
-    0,
-    0,
-    ...rest,
-    0,
-    0,
-    0,
-    0,
-  ];
-  const parts = [
-    ...packed(0, table(0x00, [0, 1, 0xe0 | (MAP >> 8), MAP & 255]), layout),
-    ...packed(MAP, table(0x02, [0xe0 | (clock >> 8), clock & 255, 0xf0, info.length, ...info, ...body]), layout),
-  ];
-  return Uint8Array.from(parts);
-}
-
-function packed(pid: number, payload: number[], { lead }: Layout): number[] {
-  const out: number[] = [];
-  for (let at = 0, count = 0; at < payload.length; at += 184, count += 1) {
-    const piece = payload.slice(at, at + 184);
-    out.push(
-      ...new Array<number>(lead).fill(0),
-      0x47,
-      (at === 0 ? 0x40 : 0) | (pid >> 8),
-      pid & 255,
-      0x10 | (count & 15),
-      ...piece,
-      ...new Array<number>(184 - piece.length).fill(255),
-    );
-  }
-  return out;
 }
