@@ -1,5 +1,7 @@
 // Takes pictures of every scene in dev/scenes.mjs, dark and light, wide and narrow: `npm run shots [word…]`.
 //
+// `SHOTS_LANGUAGE=de` has the pages speak another language; its pictures say so in their names.
+//
 // The pages are the real ones of dist/; the engine's part of the channel is played by a script in the page. A film for
 // the player is made with ffmpeg and served from here.
 
@@ -17,6 +19,8 @@ const shots = join(here, "shots");
 const words = process.argv.slice(2);
 const wanted = (name) => words.length === 0 || words.some((word) => name.includes(word));
 const build = readFileSync(join(here, "../dist/build.txt"), "utf8").trim();
+const language = process.env.SHOTS_LANGUAGE;
+const suffix = language ? `-${language}` : "";
 const base = `chrome-extension://${EXTENSION_ID}`;
 
 function film() {
@@ -129,7 +133,8 @@ const server = await serve(film());
 const port = server.address().port;
 const browser = await launch({
   extension: join(here, "../dist"),
-  args: ["--autoplay-policy=no-user-gesture-required", "--force-color-profile=srgb"],
+  args: ["--autoplay-policy=no-user-gesture-required", "--force-color-profile=srgb", ...(language ? [`--lang=${language}`] : [])],
+  env: language ? { LANGUAGE: language } : {},
 });
 try {
   await mkdir(shots, { recursive: true });
@@ -142,19 +147,20 @@ try {
   for (const [width, height] of [
     [1280, 800],
     [400, 800],
+    [320, 700],
   ]) {
     for (const theme of ["dark", "light"]) {
       for (const [name, scene] of Object.entries(appScenes)) {
-        const title = `app-${name}-${theme}-${width}`;
+        const title = `app-${name}-${theme}-${width}${suffix}`;
         if (!wanted(title)) continue;
         const page = await prepared(`${base}/app.html`, width, height, theme, scene.state);
         await actOut(page, scene);
         await shoot(page, title);
       }
       for (const [name, scene] of Object.entries(playerScenes)) {
-        const title = `player-${name}-${theme}-${width}`;
+        const title = `player-${name}-${theme}-${width}${suffix}`;
         // A narrow stage has the menu of subtitles behind another one.
-        if (!wanted(title) || (scene.choose && width < 640)) continue;
+        if (!wanted(title) || (scene.choose && (width < 640 || language))) continue;
         const state = structuredClone(scene.state);
         if (state.link.baseUrl) state.link.baseUrl = `http://127.0.0.1:${port}`;
         const page = await prepared(
