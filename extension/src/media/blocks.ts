@@ -1,10 +1,13 @@
-// A file read at any place, for demuxers that jump: blocks of 64 KiB, kept for a while, fetched by running on.
+// A file read at any place, for demuxers that jump: blocks of 16 KiB, kept for a while, fetched by running on.
+//
+// Nobody waits for more of a block than what is wanted of it; the rest comes when it is.
 
+import { joined } from "./fmp4";
 import { Cursor, FAR, type RangeSource } from "./reader";
 
-const BLOCK = 64 << 10;
+const BLOCK = 16 << 10;
 /** How many blocks are kept. */
-const MOST_BLOCKS = 256;
+const MOST_BLOCKS = 512;
 /** Two tracks may be read at two places in turn. */
 const MOST_CURSORS = 2;
 
@@ -71,10 +74,13 @@ export class BlockReader {
     }
     if (epoch !== this.epoch) throw new DOMException("cancelled", "AbortError");
     this.hot = false;
-    const cursor = await this.cursorAt(index * BLOCK);
-    const whole = await cursor.need(BLOCK);
+    const begun = kept ?? new Uint8Array(0);
+    const cursor = await this.cursorAt(index * BLOCK + begun.length);
+    await cursor.need(needed - begun.length);
     if (epoch !== this.epoch) throw new DOMException("cancelled", "AbortError");
-    const block = cursor.take(whole ? BLOCK : cursor.ready);
+    // What has come beyond that is taken as well.
+    const block = joined([begun, cursor.take(Math.min(cursor.ready, BLOCK - begun.length))]);
+    this.blocks.delete(index);
     this.blocks.set(index, block);
     if (this.blocks.size > MOST_BLOCKS) this.blocks.delete(this.blocks.keys().next().value!);
     return block;

@@ -4,6 +4,7 @@ import type { Lane } from "./buffers";
 import { mseType, vp9String } from "./codecs";
 import type { Packet, Stream } from "./film";
 import { fragment, initSegment, type Sample } from "./fmp4";
+import { sequenceOf } from "./sps";
 import { PictureClock } from "./timeline";
 
 /** A fragment is appended when it holds this much, µs; the first ones after a seek are shorter. */
@@ -93,7 +94,10 @@ export class Picture {
   }
 
   private newClock(): PictureClock {
+    const { codec, config } = this.stream;
+    // Each picture that is looked ahead comes later; most films say how few it takes.
+    if (codec === "h264") return new PictureClock(sequenceOf(config)?.reordered);
     // VP9 and AV1 show pictures in the order in which they are decoded.
-    return new PictureClock(this.stream.codec === "h264" || this.stream.codec === "hevc" ? undefined : 0);
+    return new PictureClock(codec === "hevc" ? undefined : 0);
   }
 }

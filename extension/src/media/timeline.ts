@@ -2,7 +2,7 @@
 
 import type { Sample } from "./fmp4";
 
-/** How many pictures are looked ahead: a picture may be shown that many places after it is decoded. */
+/** How many pictures are looked ahead where the film does not say it: a picture may be shown that many places after it is decoded. */
 const LOOK_AHEAD = 5;
 
 interface Picture {

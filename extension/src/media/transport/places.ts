@@ -15,6 +15,8 @@ const MOST_LOOKS = 14;
 const CLOSE = 64 << 10;
 /** How much is read for a time, bytes. */
 const MOST_FOR_TIME = 1 << 20;
+/** The same for a key picture. */
+const MOST_FOR_KEY = 32 << 20;
 /** Pictures lie in the file in another order than they are shown, by at most this much, seconds. */
 const ORDER_S = 0.2;
 /** A key picture this much before the wanted time is near, seconds. */
@@ -144,7 +146,7 @@ async function firstTime({ layout, origin, pid }: Ground, cursor: Cursor): Promi
 async function keyBehind({ layout, origin, pid, isVideo, known }: Ground, cursor: Cursor, target: number): Promise<number | undefined> {
   const pass = known.walk();
   let last: number | undefined;
-  for await (const packet of looking(cursor, layout, Infinity)) {
+  for await (const packet of looking(cursor, layout, MOST_FOR_KEY)) {
     const time = packet.pid === pid && packet.starts ? timeOf(packet.payload) : undefined;
     if (time === undefined) continue;
     const seconds = since(origin, time);
