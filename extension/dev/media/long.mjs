@@ -1,11 +1,14 @@
 // Plays ten minutes, then reads two hours of film at sixteen times the speed, and prints stalls, A/V offset and memory over time: `npm run media:long`.
 //
-// The memory is that of the renderer's process, in which the page and its worker live. `node dev/media/long.mjs FILM mse|ffmpeg [minutes] [hours]`.
+// The memory is that of the renderer's process, in which the page and its worker live, once garbage is collected; and what both keep alive of it. When the
+// worker keeps more and more alive, or the process grows by more than the same film grows it in a plain `<video>`, the command fails.
+// `node dev/media/long.mjs FILM mse|ffmpeg|plain [minutes] [hours]`.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { launch } from "../../scripts/chromium.mjs";
 import { film, looped, SCRATCH } from "./films.mjs";
+import { watchHeaps } from "./heap.mjs";
 import { bundle, serve } from "./serve.mjs";
 import { address, closePage, median, number, offsetsOf, openPage, wait } from "./trial.mjs";
 
@@ -30,15 +33,17 @@ async function memory() {
 
 async function watch(speed, until) {
   const page = await openPage(browser, base);
+  const heaps = await watchHeaps(browser, page);
   await page.evaluate(`trial.${way}(${JSON.stringify(address(base, name))}).then(() => trial.first())`);
   await page.evaluate(`trial.speed(${speed})`);
   const memories = [];
   const all = [];
-  console.log("film s | stalls | stalled ms | A/V ms | beeps | MB | buffered MB");
+  console.log("film s | stalls | stalled ms | A/V ms | beeps | MB | alive in page, worker | buffered MB");
   for (let last = -1; ; ) {
     await wait(EVERY_S * 1000);
     const state = await page.evaluate("trial.state()");
-    const { buffered, appended } = await page.evaluate("trial.measure()");
+    const { buffered, appended } = (await page.evaluate("trial.measure()")) ?? { buffered: 0, appended: 0 };
+    const alive = await heaps();
     const offsets = offsetsOf(state);
     all.push(...offsets);
     memories.push(await memory());
@@ -50,6 +55,7 @@ async function watch(speed, until) {
         number(median(offsets)),
         state.beeps.length,
         number(memories.at(-1)),
+        `${number(alive.page, 2)}, ${number(alive.worker, 2)}`,
         `${number(buffered / 2 ** 20)} (${number(appended / 2 ** 20)} appended)`,
       ].join(" | "),
     );
