@@ -21,6 +21,13 @@ class FakeEngine implements Engine {
   }
   seek(): void {}
   selectAudio(): void {}
+  told: (string | boolean)[] = [];
+  moved(url: string): void {
+    this.told.push(url);
+  }
+  linked(connected: boolean): void {
+    this.told.push(connected);
+  }
   destroy(): Promise<void> {
     this.destroyed += 1;
     return Promise.resolve();
@@ -49,6 +56,18 @@ test("an engine opens it where it is to begin, and the video is left alone", () 
   carrier.load(5);
   expect(engine.opened).toEqual([[{ url: "a", ...FILM }, 5]]);
   expect([video.src, video.loads]).toEqual(["", 0]);
+});
+
+test("an engine hears whether the daemon is there, and goes on by itself at another address", () => {
+  const { video, carrier } = rig();
+  carrier.linked(false);
+  expect(carrier.moved("b")).toBe(false);
+  const engine = new FakeEngine();
+  carrier.use(engine);
+  carrier.linked(true);
+  expect(carrier.moved("b")).toBe(true);
+  expect(engine.told).toEqual([false, true, "b"]);
+  expect([video.src, carrier.src]).toEqual(["", "b"]);
 });
 
 test("an engine that is replaced lets go, and the video takes over", () => {

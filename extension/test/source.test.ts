@@ -87,6 +87,21 @@ test("a daemon that comes back elsewhere is followed, to the same place, playing
   expect(video.paused).toBe(false);
 });
 
+test("a film that is fed goes on by itself at another address, unless it has failed", () => {
+  const { video, source, metadata, showing } = rig();
+  const moved: string[] = [];
+  Object.assign(video, { moved: (url: string) => moved.push(url) > 0 });
+  source.setUrl("a");
+  metadata();
+  showing(33);
+  source.setUrl(undefined);
+  source.setUrl("b");
+  expect([video.opened, moved, source.recovering]).toEqual([["a"], ["b"], false]);
+  source.handleFailure("It went wrong.", false);
+  source.setUrl("c");
+  expect([video.opened, moved]).toEqual([["a", "c"], ["b"]]);
+});
+
 test("a film that was paused stays so", () => {
   const { video, source, metadata, showing } = rig();
   source.setUrl("a");

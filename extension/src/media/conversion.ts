@@ -7,6 +7,7 @@ import { Lane } from "./buffers";
 import { Boxes, describe, type Described, span } from "./fragments";
 import { joined } from "./fmp4";
 import type { Source } from "./playback";
+import { GONE_MS, Patience, UNREACHABLE_MS } from "./patience";
 import { pause, Trouble } from "./reader";
 
 /** How far ahead of the element is read, and how much behind it is kept, seconds. */
@@ -24,12 +25,14 @@ const BEFORE_S = 0.1;
 const LAST_S = 1;
 /** Seeks that follow each other this closely wait for the last of them, ms. */
 const DEBOUNCE_MS = 250;
-/** How long a daemon that does not answer, or is busy, is asked again, ms. */
-const PATIENCE_MS = 30_000;
+/** How long a daemon that is busy with other films is asked again, ms. */
+const BUSY_MS = 30_000;
 const FIRST_DELAY_MS = 300;
 const MOST_DELAY_MS = 3_000;
 /** So many streams may break off one after the other without anything new. */
 const MOST_BREAKS = 4;
+/** What ends this much before the film does has broken off: ffmpeg takes for its end whatever ends its input, seconds. */
+const EARLY_S = 5;
 /** No sentence of the daemon's is longer. */
 const MOST_WORDS = 500;
 
@@ -74,6 +77,8 @@ class Passing extends Error {
   }
 }
 
+class EndedEarly extends Passing {}
+
 export class Conversion {
   /** Bytes that came, and the most that were buffered at once. */
   fetched = 0;
@@ -103,6 +108,7 @@ export class Conversion {
     private readonly fetcher: ConvertFetch = (url, init) => fetch(url, init),
     private readonly sleep: (ms: number, signal: AbortSignal) => Promise<void> = pause,
     private readonly now: () => number = () => performance.now(),
+    private readonly patience = new Patience(now),
   ) {}
 
   get appended(): number {
@@ -196,14 +202,21 @@ export class Conversion {
       const before = this.frontier;
       try {
         await this.stream(run);
-        if (run === this.run) await this.end(run);
-        return;
+        if (run !== this.run) return;
+        const { duration } = this.film;
+        if (duration !== undefined && this.frontier < duration - EARLY_S)
+          throw new EndedEarly(new Trouble("broken", "the conversion ended early"));
+        return void (await this.end(run));
       } catch (error) {
         if (run !== this.run) return;
         if (!(error instanceof Passing)) throw error;
+        const { kind } = error.trouble;
         if (this.frontier > before) [breaks, delay, since] = [0, FIRST_DELAY_MS, this.now()];
-        else breaks += error.trouble.kind === "broken" ? 1 : 0;
-        if (breaks > MOST_BREAKS || this.now() - since > PATIENCE_MS) throw error.trouble;
+        else breaks += kind === "broken" ? 1 : 0;
+        // A film may be shorter than it says.
+        if (error instanceof EndedEarly && breaks > 1) return void (await this.end(run));
+        const limit = kind === "gone" ? GONE_MS : kind === "busy" ? BUSY_MS : UNREACHABLE_MS;
+        if (breaks > MOST_BREAKS || !this.patience.lasts(since, limit)) throw error.trouble;
         this.listener.waiting(true);
         await this.sleep(Math.max(delay, error.waitMs), this.abort.signal).catch(() => {});
         delay = Math.min(delay * 2, MOST_DELAY_MS);
@@ -311,8 +324,8 @@ export class Conversion {
 /** What an answer without a film means; its body, if it has one, is a sentence for a person. */
 async function refusal(reply: Response): Promise<Error> {
   const words = (await reply.text().catch(() => "")).trim().slice(0, MOST_WORDS);
-  if (reply.status === 503 || reply.status === 429)
+  if (reply.status === 503 || reply.status === 504 || reply.status === 429)
     return new Passing(new Trouble("busy", words), Math.min(Number(reply.headers.get("Retry-After")) || 0, 10) * 1000);
-  if (reply.status === 403 || reply.status === 404 || reply.status === 410) return new Trouble("gone", words);
+  if (reply.status === 403 || reply.status === 404 || reply.status === 410) return new Passing(new Trouble("gone", words));
   return new Trouble("converter", words);
 }

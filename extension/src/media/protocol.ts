@@ -126,7 +126,7 @@ export type TroubleKind =
   | "converter"
   /** The daemon converts other films; `detail` as above. */
   | "busy"
-  /** The address answers no longer (404, 403), or the file behind it has changed. */
+  /** The address answers no longer (404, 403) although the daemon has its engine, or the file behind it has changed. */
   | "gone"
   /** Nobody answers; the worker has given up trying. */
   | "unreachable"
@@ -166,6 +166,8 @@ export type ToWorker =
   | { kind: "font"; id: number; at: number; size: number }
   /** The same file at another address: the daemon came back elsewhere. */
   | { kind: "address"; url: string }
+  /** Whether the page finds engine and daemon connected. While they are not, what the daemon refuses is asked for again. */
+  | { kind: "link"; connected: boolean }
   /** Asks for a `statistics` message. */
   | { kind: "measure" };
 

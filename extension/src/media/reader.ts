@@ -1,9 +1,10 @@
 // Bytes of one file by HTTP ranges: a `RangeSource` knows the address, a `Cursor` reads forward from a place.
 //
 // A cursor asks for at most 1 MiB at a time and only for what somebody awaits, so a paused film fetches nothing. Whoever
-// cancels it ends the running request at once. A daemon that answers 503 or is away is asked again for a while.
+// cancels it ends the running request at once. A daemon that is away, or does not have the film now, is asked again for a while.
 
 import { Growing } from "./growing";
+import { GONE_MS, Patience, UNREACHABLE_MS } from "./patience";
 import type { TroubleKind } from "./protocol";
 
 /** How much one request asks for, bytes: what the daemon cuts its replies to, too. */
@@ -12,8 +13,6 @@ export const PART = 1 << 20;
 export const FAR = 256 << 10;
 /** The most bytes that one element or frame may need at once. */
 export const MOST_AT_ONCE = 64 << 20;
-/** How long an absent daemon is waited for before giving up, ms. */
-const PATIENCE_MS = 60_000;
 const FIRST_DELAY_MS = 200;
 const MOST_DELAY_MS = 3_000;
 
@@ -41,6 +40,7 @@ export class RangeSource {
     private readonly fetcher: Fetch = (url, init) => fetch(url, init),
     private readonly sleep: (ms: number, signal: AbortSignal) => Promise<void> = pause,
     private readonly now: () => number = () => performance.now(),
+    readonly patience = new Patience(now),
   ) {}
 
   /** The body of a reply to `bytes=from-…`; `undefined` at and beyond the end of the file. */
@@ -50,23 +50,37 @@ export class RangeSource {
       signal.throwIfAborted();
       if (this.size !== undefined && from >= this.size) return undefined;
       let wait = delay;
+      let trouble = new Trouble("unreachable", "no answer from the daemon");
       try {
         this.requests += 1;
         const reply = await this.fetcher(this.url, { headers: { Range: `bytes=${from}-${to - 1}` }, signal, cache: "no-store" });
         const body = this.accepted(reply, from);
-        if (body !== "again") return body;
+        if (!(body instanceof Trouble)) return body;
+        trouble = body;
         wait = Math.max(delay, Math.min(Number(reply.headers.get("Retry-After")) || 0, 10) * 1000);
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof Trouble) throw error;
       }
-      if (this.now() - since > PATIENCE_MS) throw new Trouble("unreachable", "no answer from the daemon");
+      if (!this.patience.lasts(since, trouble.kind === "gone" ? GONE_MS : UNREACHABLE_MS)) throw trouble;
       this.onWaiting(true);
       await this.sleep(wait, signal);
     }
   }
 
-  private accepted(reply: Response, from: number): ReadableStreamDefaultReader<Uint8Array> | undefined | "again" {
+  /** Waits after replies that broke off with nothing in them; `since` is when the first of them was asked for. */
+  async retry(count: number, since: number, signal: AbortSignal): Promise<void> {
+    if (!this.patience.lasts(since, UNREACHABLE_MS)) throw new Trouble("unreachable", "replies without bytes");
+    this.onWaiting(true);
+    await this.sleep(Math.min(FIRST_DELAY_MS * 2 ** Math.min(count, 8), MOST_DELAY_MS), signal);
+  }
+
+  /** ms of the clock by which patience is measured. */
+  time(): number {
+    return this.now();
+  }
+
+  private accepted(reply: Response, from: number): ReadableStreamDefaultReader<Uint8Array> | undefined | Trouble {
     try {
       return this.accept(reply, from);
     } catch (error) {
@@ -75,7 +89,8 @@ export class RangeSource {
     }
   }
 
-  private accept(reply: Response, from: number): ReadableStreamDefaultReader<Uint8Array> | undefined | "again" {
+  /** The body, or what may pass: a `Trouble` that is thrown does not. */
+  private accept(reply: Response, from: number): ReadableStreamDefaultReader<Uint8Array> | undefined | Trouble {
     if (reply.status === 206) {
       const told = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(reply.headers.get("Content-Range") ?? "");
       if (told && Number(told[1]) !== from) throw new Trouble("gone", "the reply begins elsewhere");
@@ -91,8 +106,8 @@ export class RangeSource {
     if (reply.ok && reply.body) return reply.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
     void reply.body?.cancel().catch(() => {});
     if (reply.status === 416 || reply.status === 204 || reply.ok) return undefined;
-    if (reply.status === 503 || reply.status === 429 || reply.status === 500) return "again";
-    throw new Trouble("gone", `the address answers ${reply.status}`);
+    const isBusy = reply.status === 429 || reply.status === 500 || reply.status === 503 || reply.status === 504;
+    return new Trouble(isBusy ? "unreachable" : "gone", `the address answers ${reply.status}`);
   }
 
   private learn(size: number): void {
@@ -106,7 +121,10 @@ export class Cursor {
   private readonly held = new Growing();
   private body: ReadableStreamDefaultReader<Uint8Array> | undefined;
   private bodyEnd = 0;
+  /** Nothing came yet of the request that runs; how many in a row brought nothing, and since when. */
+  private isFresh = true;
   private empties = 0;
+  private emptySince: number | undefined;
   private readonly abort = new AbortController();
 
   constructor(
@@ -208,13 +226,15 @@ export class Cursor {
       this.abort.signal.throwIfAborted();
       if (chunk.done) {
         this.body = undefined;
-        this.empties += 1;
-        // Replies may be shorter than asked for, but a server that sends nothing at all is not asked forever.
-        if (this.empties > 8) throw new Trouble("unreachable", "replies without bytes");
+        // Replies may be shorter than asked for. One that brings nothing is not asked for again at once.
+        if (this.isFresh) await this.source.retry(this.empties++, (this.emptySince ??= this.source.time()), this.abort.signal);
+        this.isFresh = true;
         continue;
       }
       if (chunk.value.length === 0) continue;
       this.empties = 0;
+      this.emptySince = undefined;
+      this.isFresh = false;
       this.source.fetched += chunk.value.length;
       this.source.onWaiting(false);
       this.held.push(chunk.value);

@@ -3,6 +3,7 @@
 import type { Conversion } from "./conversion";
 import type { Stream } from "./film";
 import { converted, inspect, type Inspected, soundOf } from "./inspect";
+import { Patience } from "./patience";
 import { Playback, type Source, troubleOf } from "./playback";
 import type { FromWorker, MediaSourceHandle, ToWorker } from "./protocol";
 import { RangeSource, readAll } from "./reader";
@@ -19,6 +20,7 @@ const post = (message: FromWorker, transfer: unknown[] = []): void => self.postM
 const fail = (error: unknown): void => post({ kind: "trouble", ...troubleOf(error) });
 
 const mse = (type: string): boolean => MediaSource.isTypeSupported(type);
+const patience = new Patience();
 let source: RangeSource | undefined;
 let opened: Promise<Inspected | undefined> = Promise.resolve(undefined);
 let encodesOpus = false;
@@ -69,6 +71,9 @@ self.addEventListener("message", ({ data }) => {
     case "address":
       if (source) source.url = data.url;
       break;
+    case "link":
+      patience.tell(data.connected);
+      break;
     case "measure":
       post({
         kind: "statistics",
@@ -84,7 +89,7 @@ self.addEventListener("message", ({ data }) => {
 });
 
 async function open(url: string, elementTypes: ReadonlySet<string>): Promise<Inspected> {
-  source = new RangeSource(url);
+  source = new RangeSource(url, undefined, undefined, undefined, patience);
   source.onWaiting = waiting;
   encodesOpus = await canEncodeOpus();
   // What Media Source Extensions take in MP4 the element plays from any container.
@@ -156,6 +161,10 @@ async function convert(at: number, audio: number | undefined): Promise<void> {
       waiting,
       trouble: fail,
     },
+    undefined,
+    undefined,
+    undefined,
+    patience,
   );
   conversion.start(at);
   const track = film.audio[chosen]?.id;

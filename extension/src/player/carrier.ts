@@ -21,6 +21,7 @@ export class Carrier implements Media {
   src = "";
   private engine: Engine | undefined;
   private wanted: string | undefined;
+  private isLinked = true;
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -31,6 +32,7 @@ export class Carrier implements Media {
   use(engine: Engine | undefined): void {
     void this.engine?.destroy();
     this.engine = engine;
+    engine?.linked(this.isLinked);
     // What plays on would be stopped, without a word, when the engine brings its own source.
     if (engine !== undefined && this.video.src !== "") {
       this.video.removeAttribute("src");
@@ -51,6 +53,19 @@ export class Carrier implements Media {
   /** The sound track with which the film begins that is opened next. */
   beginWith(id: string): void {
     this.wanted = id;
+  }
+
+  /** Whether engine and daemon are connected. */
+  linked(connected: boolean): void {
+    this.isLinked = connected;
+    this.engine?.linked(connected);
+  }
+
+  moved(url: string): boolean {
+    if (this.engine === undefined) return false;
+    this.src = url;
+    this.engine.moved(url);
+    return true;
   }
 
   /** Goes to a place, seconds. */

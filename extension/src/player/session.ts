@@ -230,6 +230,7 @@ export class Session {
     const { host } = this.around;
     const { file } = this.view;
     this.wasConnected ||= host.link.kind === "connected";
+    this.carrier.linked(host.link.kind === "connected");
     // A silent engine says nothing about the daemon, which may well be serving on.
     if (host.link.kind !== "reconnecting") {
       if (file !== null && !this.decided) {

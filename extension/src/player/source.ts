@@ -16,6 +16,8 @@ export interface Media {
   readonly paused: boolean;
   readonly readyState: number;
   readonly error: { readonly code: number } | null;
+  /** The same file is at another address: whether it goes on from there by itself. */
+  moved?(url: string): boolean;
   /** Opens what `src` names; `atS` is where it will be sent to, seconds. */
   load(atS: number): void;
   play(): Promise<void>;
@@ -64,9 +66,11 @@ export class Source {
     this.online = url !== undefined;
     if (url === undefined) return;
     if (url !== this.url) {
+      const isOpen = this.url !== undefined && !this.failed;
       this.recovering = this.url !== undefined;
       this.url = url;
-      this.open();
+      if (isOpen && this.media.moved?.(url)) this.recovering = false;
+      else this.open();
     } else if (back && this.failed) {
       this.open();
     }

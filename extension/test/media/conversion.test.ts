@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { AHEAD_S, Conversion, type ConvertFetch, convertUrl } from "../../src/media/conversion";
+import { Patience } from "../../src/media/patience";
 import { fragment, initSegment } from "../../src/media/fmp4";
 import { Boxes, describe as describeMoov, span } from "../../src/media/fragments";
 import type { Stream } from "../../src/media/film";
@@ -88,7 +89,15 @@ interface Answer {
 }
 
 /** A daemon that converts a film of `seconds`; `answers` are given to its first requests. */
-function play({ seconds = 200, size = 100, answers = [] as Answer[], at = 0, duration = seconds as number | undefined, origin = 0 } = {}) {
+function play({
+  seconds = 200,
+  size = 100,
+  answers = [] as Answer[],
+  ends = [] as number[],
+  at = 0,
+  duration = seconds as number | undefined,
+  origin = 0,
+} = {}) {
   const asked: string[] = [];
   const signals: AbortSignal[] = [];
   const running = { now: 0, most: 0 };
@@ -99,7 +108,7 @@ function play({ seconds = 200, size = 100, answers = [] as Answer[], at = 0, dur
     const { status = 200, body, breaks = Infinity, away = false } = answers.shift() ?? {};
     if (away) return Promise.reject(new TypeError("failed"));
     if (status !== 200) return Promise.resolve(new Response(body ?? "", { status }));
-    const pieces = film(Number(new URL(url).searchParams.get("start")) + origin, seconds + origin, size);
+    const pieces = film(Number(new URL(url).searchParams.get("start")) + origin, (ends.shift() ?? seconds) + origin, size);
     let from = 0;
     running.now += 1;
     running.most = Math.max(running.most, running.now);
@@ -127,6 +136,7 @@ function play({ seconds = 200, size = 100, answers = [] as Answer[], at = 0, dur
   const media = new FakeSource();
   const heard = { begins: [] as number[], duration: [] as number[], troubles: [] as { trouble: string; detail: string }[], waited: 0 };
   let clock = 0;
+  const patience = new Patience(() => clock);
   const conversion = new Conversion(
     media,
     () => "http://127.0.0.1:1/stream/f?key=k",
@@ -141,10 +151,11 @@ function play({ seconds = 200, size = 100, answers = [] as Answer[], at = 0, dur
     fetcher,
     (ms) => ((clock += ms), Promise.resolve()),
     () => clock,
+    patience,
   );
   conversion.start(at);
   const ranges = () => media.buffers[0]?.ranges ?? [];
-  return { conversion, media, asked, signals, heard, running, ranges, pulled: () => pulled, pass: (ms: number) => (clock += ms) };
+  return { conversion, patience, media, asked, signals, heard, running, ranges, pulled: () => pulled, pass: (ms: number) => (clock += ms) };
 }
 
 describe("a conversion", () => {
@@ -253,11 +264,31 @@ describe("a conversion", () => {
     await until("the trouble", () => busy.heard.troubles.length > 0);
     expect(busy.heard.troubles).toEqual([{ trouble: "busy", detail: "Two films are being converted already: close one of them." }]);
   });
-  test("a film that is gone is not asked for again", async () => {
-    const { heard, asked } = play({ answers: [{ status: 404, body: "gone" }] });
+  test("a film that is gone is not asked for without end", async () => {
+    const { heard, asked } = play({ answers: Array.from({ length: 100 }, () => ({ status: 404, body: "gone" })) });
     await until("the trouble", () => heard.troubles.length > 0);
     expect(heard.troubles[0]!.trouble).toBe("gone");
-    expect(asked).toHaveLength(1);
+    expect(asked.length).toBeLessThan(15);
+  });
+  test("while the engine is being replaced, what the daemon refuses is asked for again", async () => {
+    const { patience, heard, asked, ranges } = play({
+      answers: [{ status: 404, body: "gone" }, ...Array.from({ length: 60 }, () => ({ status: 404, body: "gone" }))],
+    });
+    patience.tell(false);
+    await until("the film", () => (ranges()[0]?.[1] ?? 0) > 5);
+    expect(asked.length).toBeGreaterThan(60);
+    expect(heard.troubles).toEqual([]);
+  });
+  test("what ends long before the film does has broken off, unless it ends there again", async () => {
+    // ffmpeg takes for the film's end that the daemon has nothing more for it.
+    const { media, asked, ranges } = play({ seconds: 25, ends: [12] });
+    await until("the end", () => media.readyState === "ended");
+    expect(asked).toEqual(["start=0&video=h264&audio=0", "start=11.9&video=h264&audio=0"]);
+    expect(ranges()).toEqual([[0, 25]]);
+    const short = play({ seconds: 25, ends: [12, 12, 12, 12, 12] });
+    await until("the end", () => short.media.readyState === "ended");
+    expect(short.asked.length).toBeLessThan(5);
+    expect(short.heard.troubles).toEqual([]);
   });
   test("times of a film that does not begin at 0 are moved", async () => {
     const { media, heard } = play({ seconds: 5, origin: 1000 });

@@ -115,10 +115,50 @@ describe("replies", () => {
     expect(waits.reduce((sum, ms) => sum + ms, 0)).toBeGreaterThan(55_000);
     expect(waits.length).toBeLessThan(40);
   });
-  test("404 is final at once", async () => {
+  test("404 is final when the engine had time to announce its films", async () => {
     const { source, waits } = answering(() => new Response(null, { status: 404 }));
+    await expect(new Cursor(source, 0).need(1)).rejects.toMatchObject({ kind: "gone", message: "the address answers 404" });
+    const waited = waits.reduce((sum, ms) => sum + ms, 0);
+    expect(waited).toBeGreaterThan(10_000);
+    expect(waited).toBeLessThan(20_000);
+  });
+  test("while the engine is being replaced, whatever the daemon says is waited out, and the film may be elsewhere then", async () => {
+    for (const status of [403, 404, 410, 503, 504]) {
+      let source: RangeSource | undefined;
+      const urls = new Set<string>();
+      let asked = 0;
+      let clock = 0;
+      source = new RangeSource(
+        "http://127.0.0.1:1/",
+        (url) => {
+          urls.add(url);
+          asked += 1;
+          if (asked < 200) return Promise.resolve(new Response(null, { status }));
+          if (asked === 200) {
+            // The new engine says that it is connected a little before it has announced its films.
+            source!.url = "http://127.0.0.1:2/";
+            source!.patience.tell(true);
+            return Promise.resolve(new Response(null, { status: 404 }));
+          }
+          return Promise.resolve(part(0, 100)());
+        },
+        (ms) => ((clock += ms), Promise.resolve()),
+        () => clock,
+      );
+      source.patience.tell(false);
+      const states: boolean[] = [];
+      source.onWaiting = (waiting) => states.push(waiting);
+      expect(await new Cursor(source, 0).need(100)).toBe(true);
+      expect(clock).toBeGreaterThan(300_000);
+      expect([...urls]).toEqual(["http://127.0.0.1:1/", "http://127.0.0.1:2/"]);
+      expect([states[0], states.at(-1)]).toEqual([true, false]);
+    }
+  });
+  test("nobody is waited for without end", async () => {
+    const { source, waits } = answering(() => new Response(null, { status: 404 }));
+    source.patience.tell(false);
     await expect(new Cursor(source, 0).need(1)).rejects.toMatchObject({ kind: "gone" });
-    expect(waits).toEqual([]);
+    expect(waits.reduce((sum, ms) => sum + ms, 0)).toBeLessThan(31 * 60_000);
   });
   test("a file that has another length now is another file", async () => {
     const { source } = answering(part(0, 100), part(100, 200, 5000));
@@ -133,6 +173,13 @@ describe("replies", () => {
       () => new Response(body(new Uint8Array(0), 1), { status: 206, headers: { "Content-Range": "bytes 0-99/100" } }),
     );
     await expect(new Cursor(source, 0).need(1)).rejects.toMatchObject({ kind: "unreachable" });
+  });
+  test("one that breaks off with nothing in it is asked for again, but not at once", async () => {
+    const nothing = () =>
+      new Response(body(new Uint8Array(0), 1), { status: 206, headers: { "Content-Range": `bytes 0-99/${bytes.length}` } });
+    const { source, waits } = answering(nothing, nothing, part(0, 50), part(50, 100));
+    expect(await new Cursor(source, 0).need(100)).toBe(true);
+    expect(waits).toEqual([200, 400]);
   });
 });
 

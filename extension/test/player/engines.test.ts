@@ -142,6 +142,18 @@ describe("engines that a worker feeds", () => {
     await engine.destroy();
     expect(worker.terminated).toBe(true);
   });
+  test("the worker hears when the daemon is not there, also one that begins then", () => {
+    const { engine, workers } = engines(MseEngine);
+    engine.open(FILM, 0);
+    for (const connected of [true, false, false, true]) engine.linked(connected);
+    expect(workers[0]!.heard.slice(1)).toEqual([
+      { kind: "link", connected: false },
+      { kind: "link", connected: true },
+    ]);
+    engine.linked(false);
+    engine.open(FILM, 0);
+    expect(workers[1]!.heard.map(({ kind }) => kind)).toEqual(["link", "open"]);
+  });
   test("an inspection of another film is not used", async () => {
     const { worker, result } = look();
     worker.say({ kind: "opened", film: inspected, verdict: mse });

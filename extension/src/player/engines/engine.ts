@@ -45,6 +45,10 @@ export interface Engine {
   seek(toS: number): void;
   /** Plays another sound track from here on; an id that the film lacks changes nothing. */
   selectAudio(id: string): void;
+  /** The same film is at another address now: what is buffered stays. */
+  moved(url: string): void;
+  /** Whether engine and daemon are connected, as far as the page knows: while they are not, what the daemon refuses may come yet. */
+  linked(connected: boolean): void;
   /** Lets go of the `<video>`, its source, and all that is under way; resolves when nothing of it is left. */
   destroy(): Promise<void>;
 }

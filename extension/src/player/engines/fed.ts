@@ -30,6 +30,7 @@ export abstract class FedEngine<Listener extends FedListener> implements Engine 
   /** The sound track that was chosen before the film was open. */
   private wanted: string | undefined;
   private isOpen = false;
+  private isLinked = true;
   /** Who waits for an answer of the worker's, by the question's number. */
   private readonly asked = new Map<number, (answer: FromWorker | undefined) => void>();
   private measures: ((statistics: Statistics) => void)[] = [];
@@ -75,6 +76,7 @@ export abstract class FedEngine<Listener extends FedListener> implements Engine 
     for (const event of ["timeupdate", "playing", "pause"]) video.addEventListener(event, tell, { signal });
     video.addEventListener("seeking", () => this.post({ kind: "seek", at: video.currentTime }), { signal });
     video.addEventListener("loadedmetadata", () => this.begin(), { signal, once: true });
+    if (!this.isLinked) this.post({ kind: "link", connected: false });
     if (known && taken) queueMicrotask(() => !signal.aborted && this.opened(known.film, known.verdict));
     else this.post(opening(film.url, (type) => video.canPlayType(type)));
   }
@@ -97,9 +99,14 @@ export abstract class FedEngine<Listener extends FedListener> implements Engine 
     else if (this.tracks.some((track) => track.id === id)) this.post({ kind: "audio", track: Number(id) });
   }
 
-  /** The same film at another address: what is buffered stays. */
   moved(url: string): void {
     this.post({ kind: "address", url });
+  }
+
+  linked(connected: boolean): void {
+    if (connected === this.isLinked) return;
+    this.isLinked = connected;
+    this.post({ kind: "link", connected });
   }
 
   /** What was read and appended so far. */
