@@ -38,7 +38,7 @@ const budgets = {
   worker: 32_000,
   app: 90_000,
   player: 120_000,
-  media: 80_000,
+  media: 86_000,
   "jassub/worker": 110_000,
 };
 // The version is written once, in package.json.

@@ -257,7 +257,7 @@ Object.assign(globalThis, {
     titled,
     drawn,
     colour,
-    subtitles: (tracks: number[]) => playback instanceof MseEngine && playback.selectSubtitles(tracks),
+    subtitles: (tracks: number[]) => playback?.selectSubtitles(tracks),
     pause: () => video.pause(),
     play: () => video.play(),
   },

@@ -26,7 +26,7 @@ try {
     const page = await browser.open(`${base}/`);
     await until("the page", () => page.evaluate("!!globalThis.trial"));
     const shoot = async (to) => writeFile(join(pictures, `${to}.png`), await page.picture());
-    const fails = (await scene.play((text) => page.evaluate(text), `${base}/${basename(scene.film())}?part=1048576`, shoot)).filter(
+    const fails = (await scene.play((text) => page.evaluate(text), `${base}/stream/${basename(scene.film())}?part=1048576`, shoot)).filter(
       Boolean,
     );
     failures += fails.length > 0 ? 1 : 0;

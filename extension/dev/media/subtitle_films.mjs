@@ -56,7 +56,7 @@ const file = (name, content) => made(name, (path) => writeFileSync(path, content
 const font = () => execFileSync("fc-match", ["-f", "%{file}", "DejaVu Sans"], { encoding: "utf8" });
 
 /** A Matroska film with an SRT, an ASS and a PGS track, and a font. */
-export function subtitled() {
+export function subtitled(video = "h264") {
   const texts = [
     file("in.srt", lines()),
     file(
@@ -65,13 +65,13 @@ export function subtitled() {
     ),
     file("in.sup", pictures()),
   ];
-  return made(`subtitled-${LENGTH}.mkv`, (path) =>
+  return made(`subtitled-${video === "h264" ? "" : `${video}-`}${LENGTH}.mkv`, (path) =>
     execFileSync("ffmpeg", [
       "-v",
       "error",
       "-y",
       "-i",
-      film("h264", "aac", "mkv", LENGTH),
+      film(video, "aac", "mkv", LENGTH),
       ...texts.flatMap((text) => ["-i", text]),
       "-map",
       "0",

@@ -35,9 +35,9 @@ async function painted(ask, plane, number, wanted) {
 const differs = (what, got, holds) => !holds && `${what}: ${JSON.stringify(got)}`;
 
 /** Opens the film with its subtitles, stopped at a place. */
-async function begin(ask, url, at, files = []) {
+async function begin(ask, url, at, files = [], way = "mse") {
   await ask(`trial.titled(${JSON.stringify(files)})`);
-  await ask(`trial.mse("${url}", ${at})`);
+  await ask(`trial.${way}("${url}", ${at})`);
   await until("the tracks", () => ask("subtitles.tracks.length > 0 && document.querySelector('video').readyState > 1"));
   await ask("trial.pause()");
   await ask(`trial.seek(${at})`);
@@ -88,6 +88,38 @@ export const scenes = {
         differs("off", off, off.children === 0),
         differs("on again", on, shows("Line 9")(on)),
         differs("played on", played, played.lines[0]?.text.startsWith("Line 10")),
+      ];
+    },
+  },
+  "subtitles inside a film that ffmpeg converts": {
+    film: () => subtitled("hevc"),
+    async play(ask, url, shoot) {
+      await begin(ask, url, 12.5, [], "ffmpeg");
+      const labels = await ask("subtitles.tracks.map(({ label }) => label)");
+      await ask("subtitles.select('inside/3')");
+      const first = await settled(ask, shows("Line 3"));
+      await shoot("lines-converted");
+      await ask("trial.seek(53.5)");
+      const far = await settled(ask, shows("Line 13, and bold"));
+      await ask("trial.seek(4.5)");
+      const back = await settled(ask, shows("Line 1, and bold"));
+      await ask("trial.play()");
+      const played = await settled(ask, ({ time, lines }) => time > 8.2 && lines.length > 0);
+      await ask("trial.pause(), trial.seek(33.5), subtitles.select('inside/4')");
+      const fails = [await painted(ask, STYLED, 8, BLUE)];
+      await shoot("styled-converted");
+      await ask("subtitles.select('inside/5')");
+      fails.push(await painted(ask, PICTURES, 8, RED));
+      const { verdict, troubles } = await ask("trial.state()");
+      return [
+        differs("verdict", verdict, verdict?.path === "ffmpeg"),
+        differs("labels", labels, labels.join() === "English,German · Signs,French"),
+        differs("at 12.5", first, shows("Line 3")(first)),
+        differs("at 53.5", far, shows("Line 13, and bold")(far)),
+        differs("at 4.5", back, shows("Line 1, and bold")(back)),
+        differs("played on", played, played.lines[0]?.text.startsWith("Line 2")),
+        ...fails,
+        ...troubles,
       ];
     },
   },

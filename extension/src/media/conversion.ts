@@ -58,6 +58,9 @@ export function convertUrl(stream: string, { start, video, audio }: Order): stri
 }
 
 export interface ConversionListener {
+  /** It begins anew at a place, and then comes so far, seconds; `Infinity` at the film's end. */
+  began(at: number): void;
+  came(to: number): void;
   begins(at: number): void;
   duration(seconds: number): void;
   waiting(waiting: boolean): void;
@@ -180,6 +183,7 @@ export class Conversion {
     this.restartedAt = this.now();
     this.from = this.frontier = this.position;
     this.ended = false;
+    this.listener.began(this.position);
     // An append that waits for room must not hold up what makes room.
     this.lane?.discard();
     this.chain = this.chain.then(async () => {
@@ -291,6 +295,7 @@ export class Conversion {
       key: times.key === undefined ? undefined : times.key - origin,
     });
     this.frontier = Math.max(this.frontier, times.end - origin);
+    this.listener.came(this.frontier);
     this.peak = Math.max(this.peak, this.lane.bytes);
     // Where the first picture comes later than the wanted place, the element would wait before it forever.
     const { starts } = this.lane;
@@ -301,6 +306,7 @@ export class Conversion {
     await this.lane?.idle();
     if (run !== this.run) return;
     this.ended = true;
+    this.listener.came(Infinity);
     if (this.media.readyState !== "open") return;
     this.media.endOfStream();
     this.listener.duration(this.media.duration);

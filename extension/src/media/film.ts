@@ -92,5 +92,7 @@ export interface Demuxed {
   abandon?(): void;
   /** Reads what lies just before the place that `read(pts)` would begin at, for subtitles that began earlier. */
   before(pts: number, video: number | undefined, wanted: ReadonlySet<number>): Promise<Reading | undefined>;
+  /** Ends the request that opening left, until something is read. */
+  rest?(): void;
   close(): void;
 }

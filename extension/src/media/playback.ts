@@ -5,6 +5,7 @@
 
 import { Lane, type MediaBuffer } from "./buffers";
 import { mseType } from "./codecs";
+import { Cues } from "./cues";
 import type { Demuxed, Packet, Reading, Stream } from "./film";
 import { Picture } from "./picture";
 import type { Cue } from "./protocol";
@@ -51,8 +52,7 @@ export class Playback {
   private run = 0;
   private readonly readings = new Set<Reading>();
   private wake: () => void = () => {};
-  private subtitles = new Set<number>();
-  private readonly sent = new Map<number, Set<number>>();
+  private readonly cues: Cues;
   private ended = false;
   private measured = false;
   /** Runs follow one after the other. */
@@ -65,7 +65,9 @@ export class Playback {
     private readonly source: Source,
     private readonly transcodes: (stream: Stream) => boolean,
     private readonly listener: Listener,
-  ) {}
+  ) {
+    this.cues = new Cues((cues) => listener.cues(cues));
+  }
 
   get appended(): number {
     return (this.picture?.lane.appended ?? 0) + (this.sound?.lane.appended ?? 0);
@@ -110,10 +112,7 @@ export class Playback {
 
   /** The subtitle tracks whose blocks are sent. Blocks near the element are sent once more for tracks that are new. */
   selectSubtitles(tracks: ReadonlySet<number>): void {
-    const fresh = [...tracks].some((track) => !this.subtitles.has(track));
-    for (const track of this.sent.keys()) if (!tracks.has(track)) this.sent.delete(track);
-    this.subtitles = new Set(tracks);
-    if (fresh && this.lanes().length > 0) this.restart("subtitles");
+    if (this.cues.select(tracks) && this.lanes().length > 0) this.restart("subtitles");
   }
 
   close(): void {
@@ -176,7 +175,7 @@ export class Playback {
   }
 
   private wanted(): Set<number> {
-    const tracks = new Set(this.subtitles);
+    const tracks = new Set(this.cues.tracks);
     if (this.videoId !== undefined) tracks.add(this.videoId);
     if (this.sound) tracks.add(this.sound.stream.id);
     return tracks;
@@ -186,7 +185,7 @@ export class Playback {
     let reading = await this.open(run, from);
     let back = FIRST_BACK_US;
     let earliest = from <= 0;
-    let looked = this.subtitles.size === 0;
+    let looked = this.cues.tracks.size === 0;
     // A run for subtitles reads again what is buffered long since.
     let reached = from;
     for (;;) {
@@ -239,29 +238,20 @@ export class Playback {
       if (sound && picture.frontier > 0) await sound.fill(picture.frontier);
     } else if (packet.track === sound?.stream.id) {
       if (packet.order > sound.lastOrder) await sound.take(packet);
-    } else if (this.subtitles.has(packet.track)) {
-      this.cue(packet);
+    } else {
+      this.cues.take(packet);
     }
     this.peak = Math.max(this.peak, this.bytes());
   }
 
-  private cue({ track, order, pts, duration, data }: Packet): void {
-    let sent = this.sent.get(track);
-    if (!sent) this.sent.set(track, (sent = new Set()));
-    if (sent.has(order)) return;
-    sent.add(order);
-    const end = duration === undefined ? undefined : (pts + duration) / 1e6;
-    this.listener.cues([{ track, start: pts / 1e6, end, data: data.slice() }]);
-  }
-
   /** Sends the blocks of subtitles that lie before the place where reading began. */
   private async lookBack(run: number, from: number): Promise<void> {
-    const reading = await this.demuxed.before(from, this.videoId, this.subtitles);
+    const reading = await this.demuxed.before(from, this.videoId, this.cues.tracks);
     if (!reading) return;
     if (run !== this.run) return reading.cancel();
     this.readings.add(reading);
     for (let packet = await reading.next(); packet && run === this.run; packet = await reading.next()) {
-      if (this.subtitles.has(packet.track)) this.cue(packet);
+      this.cues.take(packet);
     }
     reading.cancel();
     this.readings.delete(reading);

@@ -1,11 +1,13 @@
 // The worker's entry: the player's messages in, a film's description and a MediaSource's handle out.
 
+import type { Beside } from "./beside";
 import type { Conversion } from "./conversion";
+import { Cues } from "./cues";
 import type { Stream } from "./film";
 import { converted, inspect, type Inspected, soundOf } from "./inspect";
 import { Patience } from "./patience";
 import { Playback, type Source, troubleOf } from "./playback";
-import type { FromWorker, MediaSourceHandle, ToWorker } from "./protocol";
+import type { Cue, FromWorker, MediaSourceHandle, ToWorker } from "./protocol";
 import { RangeSource, readAll } from "./reader";
 
 declare const self: {
@@ -27,6 +29,10 @@ let encodesOpus = false;
 let playback: Playback | undefined;
 let conversion: Conversion | undefined;
 let subtitles: ReadonlySet<number> = new Set();
+/** Of a film that is converted: the blocks of its subtitles, whoever reads them, and where the element is. */
+const cues = new Cues(sendCues);
+let beside: Beside | undefined;
+let position = 0;
 
 self.addEventListener("message", ({ data }) => {
   switch (data.kind) {
@@ -43,9 +49,11 @@ self.addEventListener("message", ({ data }) => {
       void convert(data.at, data.audio).catch(fail);
       break;
     case "seek":
+      position = data.at;
       (playback ?? conversion)?.seek(data.at);
       break;
     case "position":
+      position = data.at;
       (playback ?? conversion)?.moved(data.at);
       break;
     case "audio":
@@ -58,6 +66,7 @@ self.addEventListener("message", ({ data }) => {
     case "subtitles":
       subtitles = new Set(data.tracks);
       playback?.selectSubtitles(subtitles);
+      if (cues.select(subtitles)) beside?.select(position);
       break;
     case "length":
       void length(data.id);
@@ -112,11 +121,7 @@ async function play(at: number, audio: number | undefined): Promise<void> {
   const heard = demuxed.streams.filter((stream) => stream.type === "audio" && sound(stream) !== "impossible");
   const chosen = heard.find(({ id }) => id === audio) ?? heard.find(({ isDefault }) => isDefault) ?? heard[0];
   playback = new Playback(demuxed, media, (stream) => sound(stream) === "transcoded", {
-    cues: (cues) =>
-      post(
-        { kind: "cues", cues },
-        cues.map((cue) => cue.data.buffer),
-      ),
+    cues: sendCues,
     begins: (begin) => post({ kind: "begins", at: begin }),
     duration: (duration) => post({ kind: "duration", duration }),
     audio: (track) => post({ kind: "audio", track }),
@@ -129,6 +134,13 @@ async function play(at: number, audio: number | undefined): Promise<void> {
     at,
   );
   if (demuxed.duration !== undefined) post({ kind: "duration", duration: demuxed.duration / 1e6 });
+}
+
+function sendCues(cues: Cue[]): void {
+  post(
+    { kind: "cues", cues },
+    cues.map((cue) => cue.data.buffer),
+  );
 }
 
 /** A MediaSource that the element has taken. */
@@ -149,13 +161,21 @@ async function convert(at: number, audio: number | undefined): Promise<void> {
   const asked = film.audio.findIndex(({ id }) => id === audio);
   const chosen = Math.max(0, asked >= 0 ? asked : film.audio.findIndex(({ isDefault }) => isDefault));
   const from = source;
-  const { Conversion: Converted } = await import("./conversion");
+  const [{ Conversion: Converted }, { Beside: Reader }] = await Promise.all([import("./conversion"), import("./beside")]);
+  position = at;
+  // What was opened for looking reads no more, but for subtitles.
+  if (inspected.demuxed && film.subtitles.some(({ format }) => format !== "other")) {
+    inspected.demuxed.rest?.();
+    beside = new Reader(inspected.demuxed, cues);
+  }
   conversion = new Converted(
     media,
     () => from.url,
     { duration: film.duration, origin: film.origin, video: converted(film, streams, mse) },
     chosen,
     {
+      began: (begin) => beside?.began(begin),
+      came: (to) => beside?.came(to),
       begins: (begin) => post({ kind: "begins", at: begin }),
       duration: (duration) => post({ kind: "duration", duration }),
       waiting,
@@ -174,8 +194,7 @@ async function convert(at: number, audio: number | undefined): Promise<void> {
     const duration = await measure?.().catch(() => undefined);
     if (duration !== undefined) await conversion.lasts(duration / 1e6);
   }
-  // What was opened for looking reads no more.
-  inspected.demuxed?.close();
+  if (!beside) inspected.demuxed?.close();
 }
 
 function selectConverted({ film }: Inspected, track: number): void {

@@ -15,7 +15,8 @@ import { Carrier, isLookedInto } from "./carrier";
 import { audioOf, subtitlesOf, withAudio, withSubtitles } from "./choices";
 import type { AudioTrack } from "./engines/engine";
 import type { Inspection } from "./engines/inspection";
-import type { MseEngine, MseListener } from "./engines/mse";
+import type { FedEngine, FedListener } from "./engines/fed";
+import type { MseEngine } from "./engines/mse";
 import type { Lack } from "./failure";
 import { lackWords } from "./failure";
 import { Source } from "./source";
@@ -70,8 +71,8 @@ export class Session {
   private readonly source: Source;
   private film: Inspected | undefined;
   private verdict: Verdict | undefined;
-  /** The engine that reads the film here, while it is the one. */
-  private mse: MseEngine | undefined;
+  /** The engine that feeds the film, while one does. */
+  private fed: FedEngine | undefined;
   /** What was looked into and plays by itself: another sound track needs it. */
   private inspection: Inspection | undefined;
   /** Ends the look into a film that plays by itself, and its worker. */
@@ -109,9 +110,9 @@ export class Session {
       video,
       layer,
       port: {
-        selectSubtitles: (tracks) => this.mse?.selectSubtitles(tracks),
-        fonts: async () => (await this.mse?.fonts()) ?? [],
-        font: async (at, size) => this.mse?.font(at, size),
+        selectSubtitles: (tracks) => this.fed?.selectSubtitles(tracks),
+        fonts: async () => (await this.fed?.fonts()) ?? [],
+        font: async (at, size) => this.fed?.font(at, size),
       },
       preference: () => subtitlesOf(this.choices),
       size: around.subtitleSize,
@@ -334,17 +335,19 @@ export class Session {
     if (way === "ffmpeg") {
       const module = await import("./engines/ffmpeg").catch(() => undefined);
       if (!module || this.isOver) return;
-      this.mse = undefined;
       const engine = new module.FfmpegEngine(
         video,
         this.listener((film, verdict) => {
           this.learn(film, verdict);
+          this.captions.setInside(film.subtitles);
           const track = this.wantedAudio ?? this.chosenAudio(film);
           if (track !== undefined) engine.selectAudio(track);
         }),
       );
-      this.adopt(engine);
+      this.fed = engine;
+      const adopted = this.adopt(engine);
       this.carrier.use(engine);
+      if (adopted) this.captions.setInside(adopted.film.subtitles);
       return;
     }
     const module = await import("./engines/mse").catch(() => undefined);
@@ -353,7 +356,7 @@ export class Session {
       video,
       this.listener((film, verdict) => this.judge(engine, film, verdict)),
     );
-    this.mse = engine;
+    this.fed = engine;
     const adopted = this.adopt(engine);
     this.carrier.use(engine);
     if (adopted) this.captions.setInside(adopted.film.subtitles);
@@ -402,11 +405,11 @@ export class Session {
   }
 
   private letGo(): void {
-    this.mse = undefined;
+    this.fed = undefined;
     this.carrier.use(undefined);
   }
 
-  private listener(inspected: NonNullable<MseListener["inspected"]>): MseListener {
+  private listener(inspected: NonNullable<FedListener["inspected"]>): FedListener {
     return {
       inspected,
       audio: (tracks, selected) => {

@@ -143,6 +143,8 @@ function play({
     { duration, origin, video: "h264" },
     0,
     {
+      began: () => {},
+      came: () => {},
       begins: (begin) => heard.begins.push(begin),
       duration: (value) => heard.duration.push(value),
       waiting: (now) => (heard.waited += now ? 1 : 0),

@@ -77,6 +77,10 @@ export class MatroskaFile implements Demuxed {
     return Math.round((ticks * this.info.scale) / 1000);
   }
 
+  rest(): void {
+    this.cursor?.rest();
+  }
+
   close(): void {
     this.closing.abort();
     this.cursor?.cancel();

@@ -3,7 +3,7 @@
 // The worker reads, the engine only passes on places, tracks and news. Each film has a worker of its own, which ends
 // with it; that also ends its requests. A worker that has looked into the film already goes on with it (`adopt`).
 
-import type { Film as Inspected, FromWorker, Statistics, ToWorker, Verdict } from "../../media/protocol";
+import type { Cue, Film as Inspected, Font, FromWorker, Statistics, ToWorker, Verdict } from "../../media/protocol";
 import type { AudioTrack, Engine, EngineListener, Film } from "./engine";
 import { type Inspection, opening, startWorker } from "./inspection";
 import { isFinal, troubleWords } from "./words";
@@ -16,9 +16,11 @@ export interface FedListener extends EngineListener {
   duration?(seconds: number): void;
   /** Whether the daemon is being waited for. */
   waiting?(waiting: boolean): void;
+  /** Blocks of the subtitle tracks that were asked for. */
+  cues?(cues: Cue[]): void;
 }
 
-export abstract class FedEngine<Listener extends FedListener> implements Engine {
+export abstract class FedEngine implements Engine {
   private worker: Worker | undefined;
   private adopted: Inspection | undefined;
   /** Ends what belongs to one film. */
@@ -29,6 +31,7 @@ export abstract class FedEngine<Listener extends FedListener> implements Engine 
   private tracks: AudioTrack[] = [];
   /** The sound track that was chosen before the film was open. */
   private wanted: string | undefined;
+  private subtitles: number[] = [];
   private isOpen = false;
   private isLinked = true;
   /** Who waits for an answer of the worker's, by the question's number. */
@@ -38,7 +41,7 @@ export abstract class FedEngine<Listener extends FedListener> implements Engine 
 
   constructor(
     protected readonly video: HTMLVideoElement,
-    protected readonly listener: Listener,
+    protected readonly listener: FedListener,
     private readonly start: () => Worker = startWorker,
   ) {}
 
@@ -47,9 +50,6 @@ export abstract class FedEngine<Listener extends FedListener> implements Engine 
 
   /** Whether a sound track of the film can be chosen here. */
   protected abstract offers(track: Inspected["audio"][number]): boolean;
-
-  /** Hears what only some engines' workers say. */
-  protected hear(_message: FromWorker): void {}
 
   /** The next film to be opened was looked into already, and its worker goes on. An inspection of another film is not used. */
   adopt(inspection: Inspection): void {
@@ -99,6 +99,22 @@ export abstract class FedEngine<Listener extends FedListener> implements Engine 
     else if (this.tracks.some((track) => track.id === id)) this.post({ kind: "audio", track: Number(id) });
   }
 
+  /** The subtitle tracks whose blocks are wanted from now on. Before the film is open they count as those to begin with. */
+  selectSubtitles(tracks: number[]): void {
+    this.subtitles = tracks;
+    this.post({ kind: "subtitles", tracks });
+  }
+
+  /** Bytes of a font inside the film; `undefined` when they can't be had. */
+  font(at: number, size: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return this.ask((id) => ({ kind: "font", id, at, size })).then((answer) => (answer?.kind === "font" ? answer.data : undefined));
+  }
+
+  /** The fonts inside the film, for styled subtitles. */
+  fonts(): Promise<Font[]> {
+    return this.ask((id) => ({ kind: "fonts", id })).then((answer) => (answer?.kind === "fonts" ? answer.fonts : []));
+  }
+
   moved(url: string): void {
     this.post({ kind: "address", url });
   }
@@ -123,7 +139,7 @@ export abstract class FedEngine<Listener extends FedListener> implements Engine 
     return Promise.resolve();
   }
 
-  protected ask(question: (id: number) => ToWorker): Promise<FromWorker | undefined> {
+  private ask(question: (id: number) => ToWorker): Promise<FromWorker | undefined> {
     if (this.worker === undefined) return Promise.resolve(undefined);
     const id = this.nextQuestion++;
     return new Promise((resolve) => {
@@ -132,7 +148,7 @@ export abstract class FedEngine<Listener extends FedListener> implements Engine 
     });
   }
 
-  protected post(message: ToWorker): void {
+  private post(message: ToWorker): void {
     this.worker?.postMessage(message);
   }
 
@@ -189,8 +205,9 @@ export abstract class FedEngine<Listener extends FedListener> implements Engine 
       case "statistics":
         this.measures.shift()?.(message.statistics);
         break;
-      default:
-        this.hear(message);
+      case "cues":
+        listener.cues?.(message.cues);
+        break;
     }
   }
 
@@ -201,7 +218,8 @@ export abstract class FedEngine<Listener extends FedListener> implements Engine 
       .map(({ id, title, language }) => ({ id: String(id), label: title ?? "", language: language ?? "" }));
     const wanted = this.tracks.find(({ id }) => id === this.wanted)?.id;
     const plan = this.plan(film, verdict, this.beginning ?? 0, wanted === undefined ? undefined : Number(wanted));
-    if (typeof plan === "string") this.listener.failed(plan, true);
-    else this.post(plan);
+    if (typeof plan === "string") return this.listener.failed(plan, true);
+    if (this.subtitles.length > 0) this.post({ kind: "subtitles", tracks: this.subtitles });
+    this.post(plan);
   }
 }

@@ -1,10 +1,10 @@
 // Plays a film by the user's own ffmpeg: the daemon runs it, the media worker feeds the `<video>` with what it makes.
 
 import type { Film as Inspected, ToWorker, Verdict } from "../../media/protocol";
-import { FedEngine, type FedListener } from "./fed";
+import { FedEngine } from "./fed";
 import { verdictWords } from "./words";
 
-export class FfmpegEngine extends FedEngine<FedListener> {
+export class FfmpegEngine extends FedEngine {
   protected override plan(film: Inspected, verdict: Verdict, at: number, audio: number | undefined): ToWorker | string {
     if (verdict.path === "none") return verdictWords(verdict, film);
     return { kind: "convert", at, audio };
