@@ -108,7 +108,7 @@ const few = [
   torrent(4, "מסע אל הירח – הסרט המלא", "paused", 0.63),
   torrent(5, "Big Buck Bunny", "checking", 0.35),
   torrent(6, "Cosmos Laundromat", "error", 0.18, {
-    message: "The disk is full. Make room: it then goes on by itself, or at once with resume.",
+    message: "The disk is full. Free some space; it continues automatically.",
   }),
 ];
 

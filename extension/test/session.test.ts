@@ -231,3 +231,94 @@ test("two choices after another are both kept, before the engine has told the fi
   expect(chosen[0]).toEqual({ audio: "en" });
   expect(chosen.every(({ audio }) => audio === "en")).toBe(true);
 });
+
+const resumes = (host: FakeHost) => host.asked.filter(({ kind }) => kind === "resume").length;
+const state = (state: "paused" | "error" | "downloading", more = {}) =>
+  told(0, { torrent: torrent({ state, message: "The disk is full." }), ...more });
+
+test("a paused torrent goes on when its film is opened, once, and again by the button", () => {
+  const { host, video, open } = rig();
+  const session = open();
+  host.tell(CONNECTED, state("paused"));
+  expect(resumes(host)).toBe(1);
+  host.tell(CONNECTED, state("downloading"));
+  Object.assign(video, { readyState: 4 });
+  host.tell(CONNECTED, state("paused"));
+  expect([session.status.text, session.status.action?.does, resumes(host)]).toEqual(["Paused. Resume to keep watching", "resume", 1]);
+  session.resume();
+  expect(resumes(host)).toBe(2);
+});
+
+test("a paused torrent that has the whole film plays it and stays paused", () => {
+  const { host, video, open } = rig();
+  open();
+  host.tell(CONNECTED, state("paused", { file: file({ verified: 1000 }) }));
+  expect([resumes(host), video.loads.length]).toEqual([0, 1]);
+});
+
+test("a pause that ends the video's request is not put down to the film, and it goes on where it was", async () => {
+  const { host, video, clock, open } = rig();
+  const session = open();
+  host.tell(CONNECTED, told(0));
+  plays(video, 30);
+  host.tell(CONNECTED, state("paused"));
+  Object.assign(video, { error: { code: 4 }, readyState: 0 });
+  video.say("error");
+  const loads = video.loads.length;
+  await clock.advance(60_000);
+  expect([video.loads.length, session.status.text]).toEqual([loads, "Paused. Resume to keep watching"]);
+  expect(session.beginsAtS).toBe(30);
+  video.error = null;
+  host.tell(CONNECTED, state("downloading"));
+  expect(video.loads.length).toBe(loads + 1);
+  video.readyState = 1;
+  video.say("loadedmetadata");
+  expect(video.currentTime).toBe(30);
+});
+
+test("while somebody waits for a torrent on a full disk it is tried again every few seconds, and says why it waits", async () => {
+  const { host, video, clock, open } = rig();
+  const session = open();
+  host.tell(CONNECTED, told(0));
+  plays(video, 30);
+  host.tell(CONNECTED, state("error"));
+  await clock.advance(60_000);
+  expect(resumes(host)).toBe(0);
+  Object.assign(video, { error: { code: 2 }, readyState: 0 });
+  video.say("error");
+  await clock.advance(60_000);
+  expect([session.status.text, resumes(host)]).toEqual(["The disk is full.", 4]);
+  host.tell(CONNECTED, state("downloading"));
+  await clock.advance(60_000);
+  expect(resumes(host)).toBe(4);
+  await session.destroy();
+});
+
+test("trying again lets a stopped torrent go on, too", () => {
+  const { host, open } = rig();
+  const session = open();
+  host.tell(CONNECTED, told(0));
+  session.reload();
+  expect(resumes(host)).toBe(0);
+  host.tell(CONNECTED, state("error"));
+  session.reload();
+  expect(resumes(host)).toBe(1);
+});
+
+test("past a place that can't be played leads a button", async () => {
+  const { host, video, clock, open } = rig();
+  const session = open();
+  host.tell(CONNECTED, told(0));
+  plays(video, 30);
+  video.say("playing", "durationchange");
+  for (let failure = 0; failure < 3; failure++) {
+    video.error = { code: 3 };
+    video.say("error");
+    await clock.advance(5_000);
+  }
+  expect(session.status).toMatchObject({ text: "This part can’t be played. Skip ahead", action: { does: "skip" } });
+  session.skip();
+  video.error = null;
+  video.say("loadedmetadata");
+  expect(video.currentTime).toBe(40);
+});

@@ -145,7 +145,7 @@ test("a network error with the daemon there is tried again, ever later, and give
     await clock.advance(5_000);
   }
   fail(NETWORK);
-  expect(source.trouble).toMatch(/can’t be played/);
+  expect(source.trouble?.words).toMatch(/could not be loaded/);
   expect(video.opened).toHaveLength(1 + MOST_FAILURES);
   source.reload();
   expect(source.trouble).toBeUndefined();
@@ -163,16 +163,124 @@ test("a film that goes on after a failure has all attempts again", async () => {
   expect(source.trouble).toBeUndefined();
 });
 
-test("a damaged place that is shown each time before it fails is given up, too", async () => {
-  const { clock, source, showing, fail } = rig();
+test("a damaged place that is shown each time before it fails is soon given up, and only this place", async () => {
+  const { clock, video, source, metadata, showing, fail } = rig();
   source.setUrl("a");
   showing(50);
-  for (let failure = 0; failure <= MOST_FAILURES; failure++) {
+  for (let failure = 0; failure <= MOST_DOUBTS; failure++) {
+    expect(source.trouble).toBeUndefined();
     fail(DECODE);
     await clock.advance(5_000);
     if (!source.trouble) showing(50);
   }
-  expect(source.trouble).toMatch(/Skip ahead/);
+  expect(source.trouble).toEqual({ words: "This part can’t be played. Skip ahead", isHere: true });
+  source.seek(60);
+  expect([source.trouble, video.opened.length]).toEqual([undefined, 2 + MOST_DOUBTS]);
+  metadata();
+  expect(video.currentTime).toBe(60);
+});
+
+test("a network that broke for long at one place is no reason to doubt the film elsewhere", async () => {
+  const { clock, source, showing, fail } = rig();
+  source.setUrl("a");
+  showing(50);
+  for (let failure = 0; failure <= MOST_FAILURES; failure++) {
+    fail(NETWORK);
+    await clock.advance(5_000);
+  }
+  expect(source.trouble?.isHere).toBe(true);
+});
+
+describe("while bytes don't come", () => {
+  test("nothing is tried nor said of the film, and it is opened at its place once they do", async () => {
+    for (const code of [NETWORK, DECODE, NOT_SUPPORTED]) {
+      const { clock, video, source, metadata, fail } = rig(42);
+      source.setUrl("a");
+      source.setSupply("stopped");
+      fail(code);
+      await clock.advance(600_000);
+      expect([source.trouble, source.recovering, video.opened.length]).toEqual([undefined, false, 1]);
+      source.setSupply("scarce");
+      expect(video.opened.length).toBe(2);
+      metadata();
+      expect(video.currentTime).toBe(42);
+    }
+  });
+
+  test("what was said of the film before that was known is taken back", async () => {
+    const { clock, video, source, fail } = rig();
+    source.setUrl("a");
+    for (let failure = 0; failure <= MOST_DOUBTS; failure++) {
+      fail(NOT_SUPPORTED);
+      await clock.advance(1_000);
+    }
+    expect(source.trouble).toBeDefined();
+    const opened = video.opened.length;
+    source.setSupply("stopped");
+    expect(source.trouble).toBeUndefined();
+    source.setSupply("flowing");
+    expect(video.opened.length).toBe(opened + 1);
+    fail(NOT_SUPPORTED);
+    expect([source.trouble, source.recovering]).toEqual([undefined, true]);
+  });
+
+  test("with few of them it is tried on and on", async () => {
+    const { clock, video, source, fail } = rig();
+    source.setUrl("a");
+    source.setSupply("scarce");
+    for (let failure = 0; failure < 5 * MOST_FAILURES; failure++) {
+      fail(NOT_SUPPORTED);
+      await clock.advance(5_000);
+    }
+    expect([source.trouble, video.opened.length]).toEqual([undefined, 1 + 5 * MOST_FAILURES]);
+  });
+
+  test("a person can look at another place, which may be there", () => {
+    const { video, source, metadata, showing, fail } = rig();
+    source.setUrl("a");
+    showing(10);
+    source.setSupply("stopped");
+    fail(NETWORK);
+    source.seek(3);
+    expect(video.opened.length).toBe(2);
+    metadata();
+    expect(video.currentTime).toBe(3);
+  });
+
+  test("what is wrong for another reason stays so", () => {
+    const { video, source } = rig();
+    source.setUrl("a");
+    source.handleFailure("It needs ffmpeg.", true);
+    source.setSupply("stopped");
+    source.setSupply("flowing");
+    expect([source.trouble?.words, video.opened.length]).toEqual(["It needs ffmpeg.", 1]);
+  });
+});
+
+test("after a failure a person who moved and tries again is where they moved to", async () => {
+  const { clock, video, source, metadata, showing, fail } = rig();
+  source.setUrl("a");
+  showing(50);
+  source.setUrl(undefined);
+  fail(NETWORK);
+  source.seek(70);
+  source.setUrl("a");
+  fail(NETWORK);
+  await clock.advance(0);
+  source.reload();
+  metadata();
+  expect(video.currentTime).toBe(70);
+});
+
+test("what is damaged for whoever feeds the media is a place once the film was shown", () => {
+  const { source, showing } = rig();
+  source.setUrl("a");
+  source.handleFailure("This file is damaged.", true, true);
+  expect(source.trouble).toEqual({ words: "This file is damaged.", isHere: false });
+  source.reload();
+  showing(5);
+  source.handleFailure("This file is damaged.", true, true);
+  expect(source.trouble?.isHere).toBe(true);
 });
 
 test("a file that never showed anything is doubted after a few attempts", async () => {
@@ -184,7 +292,7 @@ test("a file that never showed anything is doubted after a few attempts", async 
     await clock.advance(1_000);
   }
   fail(NOT_SUPPORTED);
-  expect(source.trouble).toMatch(/no decoder/);
+  expect(source.trouble?.words).toMatch(/no decoder/);
   expect(video.opened).toHaveLength(1 + MOST_DOUBTS);
 });
 
@@ -193,17 +301,18 @@ test("a kind of file that Chrome never plays is said at once", async () => {
   source.setUrl("a");
   fail(NOT_SUPPORTED);
   await clock.advance(60_000);
-  expect(source.trouble).toMatch(/AVI/);
+  expect(source.trouble?.words).toMatch(/AVI/);
   expect(video.opened).toHaveLength(1);
 });
 
 describe("an error means", () => {
   const check = (code: number, shown: boolean, kind: string) => expect(classify(code, "a.mp4", shown).kind).toBe(kind);
   test("an interruption when the network broke", () => check(NETWORK, false, "interrupted"));
-  test("an interruption when the film was shown before, whatever Chrome says", () => {
-    check(DECODE, true, "interrupted");
+  test("an interruption when the film was shown before", () => {
+    check(NETWORK, true, "interrupted");
     check(NOT_SUPPORTED, true, "interrupted");
   });
+  test("perhaps damage when the film was shown before and can't be decoded here", () => check(DECODE, true, "damaged"));
   test("perhaps a codec that Chrome lacks, when nothing was ever shown", () => {
     check(DECODE, false, "doubtful");
     check(NOT_SUPPORTED, false, "doubtful");
@@ -228,7 +337,7 @@ test("whoever feeds the media may give up for good, or be tried again", async ()
   metadata();
   expect(video.currentTime).toBe(12);
   source.handleFailure("This file is damaged.", true);
-  expect(source.trouble).toBe("This file is damaged.");
+  expect(source.trouble?.words).toBe("This file is damaged.");
   await clock.advance(60_000);
   expect(video.opened).toEqual(["a", "a"]);
 });

@@ -1,13 +1,15 @@
 import { describe, expect, test } from "vitest";
-import type { Situation } from "../src/player/status";
-import { status, waitOf } from "../src/player/status";
+import type { Situation, Status } from "../src/player/status";
+import { status, supplyOf, waitOf } from "../src/player/status";
+import type { TorrentState } from "../src/model/generated/TorrentState";
+import type { WaitReason } from "../src/model/generated/WaitReason";
 import { file, stream, torrent, wait } from "./samples";
 
 const STARVED = { starved: true, paused: false, seeking: false, ended: false, opened: false };
 const FED = { ...STARVED, starved: false, opened: true };
 
-function check(more: Partial<Situation>, text: string, tone: string): void {
-  const situation: Situation = {
+function told(more: Partial<Situation>): Status {
+  return status({
     link: { kind: "connected", baseUrl: "http://127.0.0.1:1", version: "1" },
     wasConnected: true,
     known: true,
@@ -18,8 +20,11 @@ function check(more: Partial<Situation>, text: string, tone: string): void {
     trouble: undefined,
     recovering: false,
     ...more,
-  };
-  expect(status(situation)).toMatchObject({ text, tone });
+  });
+}
+
+function check(more: Partial<Situation>, text: string, tone: string): void {
+  expect(told(more)).toMatchObject({ text, tone });
 }
 
 describe("a viewer that waits hears", () => {
@@ -40,11 +45,28 @@ describe("a viewer that waits hears", () => {
 describe("a viewer hears what to do", () => {
   test("about a paused torrent", () => {
     const paused = torrent({ state: "paused" });
-    check({ torrent: paused, wait: wait({ reason: "stopped" }) }, "Paused. Resume to keep watching", "trouble");
+    const words = "Paused. Resume to keep watching";
+    check({ torrent: paused, wait: wait({ reason: "stopped" }) }, words, "trouble");
+    check({ torrent: paused, media: FED }, words, "trouble");
+    check({ torrent: paused, recovering: true, trouble: { words: "Chrome can’t play it.", isHere: false } }, words, "trouble");
+    check({ torrent: paused, file: file({ verified: 1000 }), media: FED }, "Playing", "quiet");
+    expect(told({ torrent: paused }).action).toEqual({ label: "Resume", does: "resume" });
+  });
+  test("about a full disk, whatever the decoder said", () => {
+    const full = torrent({ state: "error", message: "The disk is full." });
+    check({ torrent: full, trouble: { words: "Chrome can’t play it.", isHere: false } }, "The disk is full.", "trouble");
+    expect(told({ torrent: full }).action).toEqual({ label: "Try again", does: "resume" });
+  });
+  test("about a place that can't be played", () => {
+    expect(told({ trouble: { words: "This part can’t be played. Skip ahead", isHere: true } }).action).toEqual({
+      label: "Skip ahead",
+      does: "skip",
+    });
   });
   test("about a torrent in trouble", () =>
     check({ torrent: torrent({ state: "error", message: "The disk is full." }) }, "The disk is full.", "trouble"));
-  test("about a file that can't be played", () => check({ trouble: "Chrome has no decoder." }, "Chrome has no decoder.", "trouble"));
+  test("about a file that can't be played", () =>
+    check({ trouble: { words: "Chrome has no decoder.", isHere: false } }, "Chrome has no decoder.", "trouble"));
   test("about a torrent that is not there", () =>
     check({ torrent: undefined, file: undefined }, "This torrent is not in the list. It may have been removed.", "trouble"));
   test("about a file that is not there", () => check({ file: undefined }, "This torrent has no such file.", "trouble"));
@@ -71,4 +93,23 @@ test("of several requests the last one that waits is told", () => {
   const streams = [stream({ waiting: wait({ etaMs: 1 }) }), stream({ waiting: wait({ etaMs: 2 }) }), stream()];
   expect(waitOf(streams)?.etaMs).toBe(2);
   expect(waitOf([stream()])).toBeUndefined();
+});
+
+test("a screen reader hears why it waits, and no estimate that changes by the second", () => {
+  const first = told({ wait: wait() });
+  const later = told({ wait: wait({ etaMs: 9_000, havePieces: 2 }) });
+  expect([later.text === first.text, later.said]).toEqual([false, first.said]);
+  expect(told({ wait: wait({ reason: "no_source" }) }).said).not.toBe(first.said);
+});
+
+test("whether bytes come follows from the torrent, and from what the film waits for", () => {
+  const check = (state: TorrentState, verified: number, reason: WaitReason | undefined, supply: string) =>
+    expect(supplyOf(torrent({ state }), file({ verified }), reason && wait({ reason }))).toBe(supply);
+  check("downloading", 10, undefined, "flowing");
+  check("downloading", 10, "downloading", "flowing");
+  check("downloading", 10, "no_peers", "scarce");
+  check("checking", 10, "checking", "scarce");
+  check("paused", 10, undefined, "stopped");
+  check("error", 10, "downloading", "stopped");
+  check("paused", 1000, "no_peers", "flowing");
 });

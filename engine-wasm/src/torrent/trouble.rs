@@ -119,9 +119,7 @@ impl Torrent {
 /// What to tell a person, and whether it may pass by itself.
 fn words(error: &OpError) -> (String, bool) {
     match error.kind {
-        OpErrorKind::Full => {
-            ("The disk is full. Make room: it then goes on by itself, or at once with resume.".into(), true)
-        }
+        OpErrorKind::Full => ("The disk is full. Free some space; it continues automatically.".into(), true),
         OpErrorKind::Denied => {
             let words = "Once that is allowed it goes on by itself, or at once with resume.";
             (format!("The download folder can't be written: {}. {words}", error.message), true)

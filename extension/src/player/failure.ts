@@ -9,10 +9,19 @@ import { t } from "../text/messages";
 export type Failure =
   /** Passing: the daemon or the network was away. */
   | { kind: "interrupted" }
+  /** The film was shown before, and can't be decoded here: a few more attempts tell whether it is damaged here. */
+  | { kind: "damaged" }
   /** Probably final, with words for a person; a few more attempts tell. */
   | { kind: "doubtful"; words: string }
   /** Final. */
   | { kind: "final"; words: string };
+
+/** Why a film does not play, in words. */
+export interface Trouble {
+  words: string;
+  /** Only this place of the film is concerned: what lies behind it may well play. */
+  isHere: boolean;
+}
 
 const DECODE = 3;
 const NOT_SUPPORTED = 4;
@@ -22,21 +31,27 @@ const FOREIGN = ["AVI", "WMV", "FLV", "TS", "M2TS", "MPG", "MPEG", "VOB", "RM", 
 
 /** Says what an error means. `shown`: frames of this file have been shown before. */
 export function classify(code: number, path: string, shown: boolean): Failure {
-  if (shown) return { kind: "interrupted" };
+  if (shown) return { kind: code === DECODE ? "damaged" : "interrupted" };
   const extension = /\.(\w{1,5})$/.exec(path)?.[1]?.toUpperCase() ?? "";
   switch (code) {
     case DECODE:
-      return { kind: "doubtful", words: elsewhere(t("playerCantDecode")) };
+      return { kind: "doubtful", words: withElsewhere(t("playerCantDecode")) };
     case NOT_SUPPORTED:
-      if (FOREIGN.includes(extension)) return { kind: "final", words: elsewhere(t("playerForeign", extension)) };
-      return { kind: "doubtful", words: elsewhere(t("playerNoDecoder")) };
+      if (FOREIGN.includes(extension)) return { kind: "final", words: withElsewhere(t("playerForeign", extension)) };
+      return { kind: "doubtful", words: withElsewhere(t("playerNoDecoder")) };
     default:
       return { kind: "interrupted" };
   }
 }
 
-/** Words after many attempts came to nothing although the daemon is there. */
-export const givenUp = (): string => elsewhere(t("playerGivenUp"));
+/** A place of the film that can't be played, whatever was tried. */
+export function damagedPlace(): Trouble {
+  return { words: t("playerGivenUp"), isHere: true };
+}
+
+function withElsewhere(words: string): string {
+  return `${words} ${t("playerOtherPlayer")}`;
+}
 
 /** What can be missing from a film that plays all the same. */
 export interface Lack {
@@ -46,11 +61,7 @@ export interface Lack {
 
 /** Words about what is missing; none if nothing is. */
 export function lackWords(lack: Lack): string | undefined {
-  if (lack.picture) return elsewhere(t("playerNoPicture"));
-  return lack.sound ? elsewhere(t("playerNoSound")) : undefined;
-}
-
-/** What is wrong, and that other players can help. */
-function elsewhere(words: string): string {
-  return `${words} ${t("playerOtherPlayer")}`;
+  if (lack.picture) return withElsewhere(t("playerNoPicture"));
+  if (lack.sound) return withElsewhere(t("playerNoSound"));
+  return undefined;
 }

@@ -75,7 +75,8 @@ export function startPlayer(host: Host): void {
       else if (does === "take_over") host.takeOver();
       else if (does === "update") host.update();
       else if (does === "reload") session.reload();
-      else void host.intent({ kind: "resume", infoHash: session.name.infoHash });
+      else if (does === "skip") session.skip();
+      else session.resume();
     },
     play: () => void video.play().catch(() => {}),
     copy: () => void copyText(addressOfFilm() ?? "", "address"),
@@ -132,6 +133,7 @@ export function startPlayer(host: Host): void {
       hasPrevious: previous !== undefined,
       durationS: session.durationS ?? file?.durationS ?? undefined,
       audioOnly,
+      beginsAtS: session.beginsAtS,
     });
   }
 

@@ -8,6 +8,7 @@ import type { Host } from "../host/host";
 import type { Film as Inspected, Verdict } from "../media/protocol";
 import type { Clock } from "../model/clock";
 import type { FilmView } from "../model/generated/FilmView";
+import type { WaitView } from "../model/generated/WaitView";
 import { playerUrl, streamUrl } from "../model/locations";
 import { splitPath } from "../text/format";
 import { Captions } from "./captions";
@@ -21,10 +22,14 @@ import type { Lack } from "./failure";
 import { lackWords } from "./failure";
 import { Source } from "./source";
 import type { Status } from "./status";
-import { status, waitOf } from "./status";
+import { isStopped, isWhole, status, supplyOf, waitOf } from "./status";
 
 /** How often the engine is told where the film is, ms. */
 const REPORT_MS = 5_000;
+/** How often a torrent in trouble is tried again while somebody waits for it, ms: sooner than the engine does by itself. */
+const RESUME_MS = 15_000;
+/** How far a person skips over what can't be played, seconds. */
+const SKIP_S = 10;
 /** What a film lacks is told by what was not decoded in so many seconds of playing. */
 const LACK_AFTER_S = 3;
 
@@ -82,6 +87,11 @@ export class Session {
   /** What was chosen here and is not known to be kept yet. */
   private chosen: Record<string, string> = {};
   private help: string | undefined;
+  /** What the film was last known to wait for, until bytes come. */
+  private lastWait: WaitView | undefined;
+  /** Whether the torrent was looked at to see whether it has to be resumed. */
+  private isResumed = false;
+  private cancelResume: (() => void) | undefined;
   private lack: Lack = { picture: false, sound: false };
   /** Who opens the film is decided once its name is known. */
   private decided = false;
@@ -164,9 +174,26 @@ export class Session {
     return video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && !video.ended;
   }
 
-  /** Opens the film again, as a person asks. */
+  /** Where the film begins once it is open, seconds; `undefined` while the `<video>` itself says where it is. */
+  get beginsAtS(): number | undefined {
+    return this.around.video.readyState === 0 || this.source.hasFailed ? this.source.place : undefined;
+  }
+
+  /** Opens the film again, as a person asks, and lets its torrent go on. */
   reload(): void {
+    this.resumeIfStopped();
     this.source.reload();
+  }
+
+  /** Lets the torrent go on, as a person asks. */
+  resume(): void {
+    void this.around.host.intent({ kind: "resume", infoHash: this.name.infoHash });
+  }
+
+  /** Goes past a place that can't be played. */
+  skip(): void {
+    const to = this.source.place + SKIP_S;
+    this.seek(this.durationS === undefined ? to : Math.min(to, Math.max(0, this.durationS - 1)));
   }
 
   /** Goes to a place, seconds. */
@@ -204,6 +231,7 @@ export class Session {
     this.report();
     this.leaving.abort();
     this.cancelReport();
+    this.cancelResume?.();
     this.source.close();
     this.captions.destroy();
     await this.carrier.close();
@@ -229,11 +257,19 @@ export class Session {
 
   private handleNews(): void {
     const { host } = this.around;
-    const { file } = this.view;
+    const { torrent, file, streams } = this.view;
     this.wasConnected ||= host.link.kind === "connected";
     this.carrier.linked(host.link.kind === "connected");
     // A silent engine says nothing about the daemon, which may well be serving on.
     if (host.link.kind !== "reconnecting") {
+      this.lastWait = waitOf(streams) ?? this.lastWait;
+      this.source.setSupply(supplyOf(torrent ?? undefined, file ?? undefined, this.lastWait));
+      if (torrent !== null && file !== null && !this.isResumed) {
+        this.isResumed = true;
+        // Who opens a film has pressed play.
+        this.resumeIfStopped();
+      }
+      this.keepResuming();
       if (file !== null && !this.decided) {
         this.source.startAt(this.startAt ?? file.positionS);
         void this.decide(file.path);
@@ -242,6 +278,28 @@ export class Session {
       this.tellBeside();
     }
     this.around.changed();
+  }
+
+  /** A torrent that is stopped goes on; one that has the whole film may stay as it is. */
+  private resumeIfStopped(): void {
+    const { torrent, file } = this.view;
+    if (torrent && file && isStopped(torrent) && !isWhole(file)) this.resume();
+  }
+
+  /** While somebody waits for a torrent in trouble, it is tried again every few seconds. */
+  private keepResuming(): void {
+    const { torrent, file } = this.view;
+    const waits = torrent?.state === "error" && file !== null && !isWhole(file) && this.starved;
+    if (!waits) {
+      this.cancelResume?.();
+      this.cancelResume = undefined;
+    } else {
+      this.cancelResume ??= this.around.clock.after(RESUME_MS, () => {
+        this.cancelResume = undefined;
+        this.resume();
+        this.keepResuming();
+      });
+    }
   }
 
   /** Subtitle files of the torrent that belong to the film. */
@@ -422,9 +480,9 @@ export class Session {
         this.durationS = seconds;
         this.around.changed();
       },
-      failed: (words, isFinal) => {
+      failed: (words, isFinal, isHere) => {
         if (isFinal && this.verdict?.path === "ffmpeg") void this.explain(words, true);
-        else this.source.handleFailure(words, isFinal);
+        else this.source.handleFailure(words, isFinal, isHere);
       },
     };
   }
@@ -456,6 +514,11 @@ export class Session {
     on("loadedmetadata", () => this.source.handleMetadata());
     on("timeupdate seeking", () => this.source.handleMove());
     on("timeupdate", () => this.handleTime());
+    on("loadeddata progress playing", () => (this.lastWait = undefined));
+    on("durationchange", () => {
+      // Kept for when the film fails and the `<video>` knows nothing of it any more.
+      if (Number.isFinite(video.duration) && video.duration > 0) this.durationS = video.duration;
+    });
     on("playing seeked", () => this.source.handleShown());
     on("play", () => this.source.handleWish(true));
     on("pause", () => {
@@ -471,6 +534,7 @@ export class Session {
     });
     on("canplay", () => this.tryToPlay());
     on("error", () => this.source.handleError());
+    on("waiting stalled emptied error playing", () => this.keepResuming());
     on("loadedmetadata waiting stalled playing pause seeking seeked ended error canplay progress timeupdate emptied", () =>
       this.around.changed(),
     );

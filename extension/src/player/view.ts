@@ -8,11 +8,11 @@ import { percent, rate, size } from "../text/format";
 import * as icons from "../ui/icons";
 import type { LinkWords } from "../text/link_words";
 import { t, tn } from "../text/messages";
-import type { Status } from "./status";
+import type { Action, Status } from "./status";
 
 /** What a person can do besides what the video's own controls do. */
 export interface PlayerActions {
-  act(does: NonNullable<Status["action"]>["does"]): void;
+  act(does: Action["does"]): void;
   play(): void;
   copy(): void;
   copyRemedy(command: string): void;
@@ -61,7 +61,8 @@ export function footView(foot: Foot, actions: PlayerActions): TemplateResult {
   const { status, torrent, file, hint } = foot;
   const { action } = status;
   return html`<div class="line">
-      <p class="status" data-testid="player-status" data-tone=${status.tone} role="status">
+      <p class="unseen" role="status" data-testid="player-said">${status.said}</p>
+      <p class="status" data-testid="player-status" data-tone=${status.tone}>
         <span class="status-text">${status.text}</span>
         ${
           action

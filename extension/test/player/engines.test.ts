@@ -195,7 +195,7 @@ describe("engines that a worker feeds", () => {
       const { engine, workers, listener } = engines(Kind);
       engine.open(FILM, 0);
       workers[0]!.say({ kind: "opened", film: inspected, verdict });
-      expect(listener.failed).toHaveBeenCalledWith(expect.stringContaining(words), true);
+      expect(listener.failed).toHaveBeenCalledWith(expect.stringContaining(words), true, false);
     }
   });
   test("the daemon's sentence comes as it is; a busy daemon is not final", () => {
@@ -204,8 +204,8 @@ describe("engines that a worker feeds", () => {
     workers[0]!.say({ kind: "trouble", trouble: "converter", detail: "ffmpeg 2.8 is too old." });
     workers[0]!.say({ kind: "trouble", trouble: "busy", detail: "Two films are being converted already." });
     expect(listener.failed.mock.calls).toEqual([
-      ["ffmpeg 2.8 is too old.", true],
-      ["Two films are being converted already.", false],
+      ["ffmpeg 2.8 is too old.", true, false],
+      ["Two films are being converted already.", false, false],
     ]);
   });
 });

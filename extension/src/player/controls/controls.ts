@@ -91,7 +91,7 @@ export class Controls {
 
     this.store = new MediaStore(video, root, (event, before) => this.handleMedia(event, before), until);
     this.seeker = new Seeker(clock, {
-      position: () => video.currentTime,
+      position: () => this.timeS,
       duration: () => this.durationS,
       seek: (to) => port.seek(to),
       changed: this.updateSoon,
@@ -100,6 +100,7 @@ export class Controls {
     this.preview = new Preview(video, clock, port.preview?.bind(port), this.updateSoon);
     this.bar = new SeekBar({
       state: () => this.store.state,
+      timeS: () => this.timeS,
       durationS: () => this.durationS,
       pieces: () => this.model.pieces,
       seeker: this.seeker,
@@ -190,6 +191,11 @@ export class Controls {
     this.root.classList.remove("controlled");
     this.root.removeAttribute("data-controls");
     this.root.style.removeProperty("--controls-inset");
+  }
+
+  /** Where the film is, or will be once it is open. */
+  private get timeS(): number {
+    return this.model.beginsAtS ?? this.video.currentTime;
   }
 
   /** The element's own length where it has one: it is exact. */

@@ -30,6 +30,8 @@ export interface ControlsModel {
   hasPrevious: boolean;
   /** Length in seconds from elsewhere, used while the element's own is not finite. */
   durationS: number | undefined;
+  /** Where the film begins once it is open, seconds; undefined while the element says where it is. */
+  beginsAtS: number | undefined;
   /** The film has no picture: no preview, no picture-in-picture, and the screen may go dark. */
   audioOnly: boolean;
 }
@@ -68,5 +70,6 @@ export const NO_FILM: ControlsModel = {
   hasNext: false,
   hasPrevious: false,
   durationS: undefined,
+  beginsAtS: undefined,
   audioOnly: false,
 };

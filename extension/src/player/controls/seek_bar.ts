@@ -22,6 +22,8 @@ const NEAR_PX = 4;
 
 export interface BarScene {
   state(): MediaState;
+  /** Where the film is, seconds. */
+  timeS(): number;
   durationS(): number;
   pieces(): PiecesView | undefined;
   readonly seeker: Seeker;
@@ -45,7 +47,7 @@ export class SeekBar {
 
   /** The place to show: dragged to, requested, or where the element is. */
   get positionS(): number {
-    return this.dragS ?? this.scene.seeker.target ?? this.scene.state().timeS;
+    return this.dragS ?? this.scene.seeker.target ?? this.scene.timeS();
   }
 
   /** How many cells of pieces the bar can show. */

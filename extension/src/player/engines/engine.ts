@@ -30,8 +30,11 @@ export interface AudioTrack {
 export interface EngineListener {
   /** The sound tracks of the film that is open are known, or another one is chosen. */
   audio(tracks: readonly AudioTrack[], selected: string | undefined): void;
-  /** It can't go on, for a reason that the `<video>` does not have as its own `error`. `isFinal`: opening it again would end the same way. */
-  failed(words: string, isFinal: boolean): void;
+  /**
+   * It can't go on, for a reason that the `<video>` does not have as its own `error`. `isFinal`: opening it again would end the same way.
+   * `isHere`: the film itself is damaged, perhaps at this place only.
+   */
+  failed(words: string, isFinal: boolean, isHere: boolean): void;
 }
 
 /** Plays films in the `<video>` that it was made for, one after another. */

@@ -6,7 +6,7 @@
 import type { Cue, Film as Inspected, Font, FromWorker, Statistics, ToWorker, Verdict } from "../../media/protocol";
 import type { AudioTrack, Engine, EngineListener, Film } from "./engine";
 import { type Inspection, opening, startWorker } from "./inspection";
-import { isFinal, troubleWords } from "./words";
+import { isFinal, isOfPlace, troubleWords } from "./words";
 
 /** What a session may hear besides what every engine says. */
 export interface FedListener extends EngineListener {
@@ -70,7 +70,9 @@ export abstract class FedEngine implements Engine {
     const taken = known?.take(film.url);
     const worker = (this.worker = taken ?? this.start());
     worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.receive(data), { signal });
-    worker.addEventListener("error", (event) => this.listener.failed(event.message || troubleWords("broken", ""), true), { signal });
+    worker.addEventListener("error", (event) => this.listener.failed(event.message || troubleWords("broken", ""), true, false), {
+      signal,
+    });
     const { video } = this;
     const tell = () => this.post({ kind: "position", at: video.currentTime });
     for (const event of ["timeupdate", "playing", "pause"]) video.addEventListener(event, tell, { signal });
@@ -194,7 +196,7 @@ export abstract class FedEngine implements Engine {
         listener.waiting?.(message.waiting);
         break;
       case "trouble":
-        listener.failed(troubleWords(message.trouble, message.detail), isFinal(message.trouble));
+        listener.failed(troubleWords(message.trouble, message.detail), isFinal(message.trouble), isOfPlace(message.trouble));
         break;
       case "fonts":
       case "font":
@@ -218,7 +220,7 @@ export abstract class FedEngine implements Engine {
       .map(({ id, title, language }) => ({ id: String(id), label: title ?? "", language: language ?? "" }));
     const wanted = this.tracks.find(({ id }) => id === this.wanted)?.id;
     const plan = this.plan(film, verdict, this.beginning ?? 0, wanted === undefined ? undefined : Number(wanted));
-    if (typeof plan === "string") return this.listener.failed(plan, true);
+    if (typeof plan === "string") return this.listener.failed(plan, true, false);
     if (this.subtitles.length > 0) this.post({ kind: "subtitles", tracks: this.subtitles });
     this.post(plan);
   }

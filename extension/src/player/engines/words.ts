@@ -90,3 +90,8 @@ export function troubleWords(kind: TroubleKind, detail: string): string {
 export function isFinal(kind: TroubleKind): boolean {
   return kind !== "unreachable" && kind !== "busy";
 }
+
+/** Whether the film may well play elsewhere than where this happened. */
+export function isOfPlace(kind: TroubleKind): boolean {
+  return kind === "broken" || kind === "unplayable";
+}
