@@ -69,6 +69,12 @@ describe("a viewer hears what to do", () => {
     check({ trouble: { words: "Chrome has no decoder.", isHere: false } }, "Chrome has no decoder.", "trouble"));
   test("about a torrent that is not there", () =>
     check({ torrent: undefined, file: undefined }, "This torrent is not in the list. It may have been removed.", "trouble"));
+  test("about an empty file, whatever the decoder said", () =>
+    check(
+      { file: file({ length: 0, verified: 0 }), trouble: { words: "Chrome can’t play it.", isHere: false } },
+      "This file is empty.",
+      "trouble",
+    ));
   test("about a file that is not there", () => check({ file: undefined }, "This torrent has no such file.", "trouble"));
 });
 

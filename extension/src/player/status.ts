@@ -86,6 +86,7 @@ export function status(situation: Situation): Status {
   if (!situation.known) return waiting(t("playerOpening"));
   if (!torrent) return trouble(t("playerNoTorrent"));
   if (!file) return trouble(t("playerNoFile"));
+  if (file.length === 0) return trouble(t("playerEmptyFile"));
   if (!isWhole(file)) {
     // Said before what is in memory runs out.
     if (torrent.state === "paused" && !media.ended) return pausedStatus();

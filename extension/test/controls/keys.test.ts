@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
-import type { Press, Taker } from "../../src/player/controls/keys";
+import type { Press, Scrolls, Taker } from "../../src/player/controls/keys";
 import { commandOf } from "../../src/player/controls/keys";
 
-function pressed(key: string, more: Partial<Press> & { paused?: boolean; taker?: Taker } = {}) {
-  const { paused = false, taker = "nothing", ...modifiers } = more;
-  return commandOf({ key, ctrlKey: false, metaKey: false, altKey: false, repeat: false, isComposing: false, ...modifiers }, paused, taker);
+function pressed(key: string, more: Partial<Press> & { paused?: boolean; taker?: Taker; scrolls?: Scrolls } = {}) {
+  const { paused = false, taker = "nothing", scrolls = "nothing", ...modifiers } = more;
+  const press = { key, ctrlKey: false, metaKey: false, altKey: false, repeat: false, isComposing: false, ...modifiers };
+  return commandOf(press, paused, taker, scrolls);
 }
 
 test.each([
@@ -55,6 +56,17 @@ test("Ctrl, Meta and Alt belong to the browser, and a composed letter to its com
   for (const modifier of ["ctrlKey", "metaKey", "altKey", "isComposing"]) expect(pressed("f", { [modifier]: true })).toBeUndefined();
 });
 
+test("keys that scroll are the page’s while something beside the player has the focus", () => {
+  for (const key of ["ArrowUp", "ArrowDown", "ArrowLeft", "Home", "End"])
+    expect(pressed(key, { taker: "press", scrolls: "everything" })).toBeUndefined();
+  expect(pressed("k", { taker: "press", scrolls: "everything" })).toEqual({ does: "toggle_play" });
+});
+
+test("of a page that does not fit the keys up and down are its own, and those to the sides the player’s", () => {
+  for (const key of ["ArrowUp", "ArrowDown", "Home", "End"]) expect(pressed(key, { scrolls: "up_and_down" })).toBeUndefined();
+  expect(pressed("ArrowLeft", { scrolls: "up_and_down" })).toEqual({ does: "seek_by", seconds: -5 });
+});
+
 test("text fields keep every key", () => {
   for (const key of [" ", "k", "ArrowLeft", "Escape", "5"]) expect(pressed(key, { taker: "text" })).toBeUndefined();
 });
@@ -73,6 +85,6 @@ test("a focused slider keeps the arrows, and no other key", () => {
 
 test("a key held down repeats what moves, and toggles once", () => {
   expect(pressed("ArrowRight", { repeat: true })).toEqual({ does: "seek_by", seconds: 5 });
-  expect(pressed("f", { repeat: true })).toBe("ignored");
+  for (const key of ["f", "m", "k", "c", "i", "n"]) expect(pressed(key, { repeat: true })).toBe("ignored");
   expect(pressed(" ", { repeat: true })).toBe("ignored");
 });

@@ -83,6 +83,8 @@ export class Controls {
     this.host.setAttribute("aria-label", t("playerControls"));
     root.append(this.host);
     root.classList.add("controlled");
+    // A click on the picture gives it the focus, and with it the keys.
+    root.tabIndex = -1;
     this.updateSoon = soon(() => this.show());
 
     this.memory = recallControls(() => localStorage);
@@ -261,7 +263,7 @@ export class Controls {
     page.addEventListener("pointerdown", (event) => this.closeFromOutside(event), { signal, capture: true });
     page.addEventListener("visibilitychange", () => this.wakeLock.handleVisibility(), { signal });
     watchKeys(
-      page,
+      root,
       () => this.video.paused,
       (command) => {
         if (command.does.startsWith("seek")) this.presence.wake();

@@ -1,7 +1,8 @@
 // The keyboard: which key asks for which command, on the whole page.
 //
 // The keys are those of YouTube, and those of VLC where YouTube has none. Invariant: a key acts once. Text fields keep
-// all keys, focused buttons keep Space and Enter, sliders keep the arrows; Ctrl, Meta and Alt belong to the browser.
+// all keys, focused buttons keep Space and Enter, sliders keep the arrows; Ctrl, Meta and Alt belong to the browser. Keys that scroll are the page's while
+// something beside the player has the focus.
 
 /** A command that needs no number. */
 export interface PlainCommand {
@@ -34,6 +35,9 @@ export type Press = Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey"
 
 /** What the focused element does with keys by itself. */
 export type Taker = "nothing" | "press" | "slider" | "text";
+
+/** Which of the keys that scroll are the page's: those of a page that fits are the player's unless something beside it has the focus. */
+export type Scrolls = "nothing" | "up_and_down" | "everything";
 
 const STEP_S = 5;
 const LONG_STEP_S = 10;
@@ -75,12 +79,13 @@ export function isChord({ ctrlKey, metaKey, altKey }: Pick<Press, "ctrlKey" | "m
 }
 
 /** What a key asks for; "ignored" if it is one of ours that must not act now and is nobody else's either. */
-export function commandOf(press: Press, paused: boolean, taker: Taker): Command | "ignored" | undefined {
+export function commandOf(press: Press, paused: boolean, taker: Taker, scrolls: Scrolls = "nothing"): Command | "ignored" | undefined {
   if (isChord(press) || press.isComposing || taker === "text") return undefined;
   // Caps Lock and Shift make capitals of the same keys.
   const key = press.key.toLowerCase();
   if (taker === "press" && (key === " " || key === "enter")) return undefined;
-  if (taker === "slider" && /^(arrow|page|home|end)/.test(key)) return undefined;
+  if ((taker === "slider" || scrolls === "everything") && /^(arrow|page|home|end)/.test(key)) return undefined;
+  if (scrolls === "up_and_down" && /^(arrowup|arrowdown|home|end)$/.test(key)) return undefined;
   const toggle = TOGGLES[key];
   if (toggle) return press.repeat ? "ignored" : toggle;
   if (/^[0-9]$/.test(key)) return { does: "seek_to_share", share: Number(key) / 10 };
@@ -100,13 +105,23 @@ export function takerOf(target: EventTarget | null): Taker {
   return target.closest("button, summary, input") ? "press" : "nothing";
 }
 
-/** Has the page's keys perform commands. */
-export function watchKeys(page: Document, isPaused: () => boolean, perform: (command: Command) => void, signal: AbortSignal): void {
+/** Which keys scroll the page around `root`, the player, when they are pressed at `target`. */
+function scrollsAt(target: EventTarget | null, root: Element): Scrolls {
+  if (!(target instanceof Element) || root.contains(target)) return "nothing";
+  if (!target.matches("html, body")) return "everything";
+  const page = root.ownerDocument;
+  const { scrollHeight, clientHeight } = page.documentElement;
+  return page.fullscreenElement === null && scrollHeight > clientHeight ? "up_and_down" : "nothing";
+}
+
+/** Has the keys of the page that holds `root`, the player, perform commands. */
+export function watchKeys(root: Element, isPaused: () => boolean, perform: (command: Command) => void, signal: AbortSignal): void {
+  const page = root.ownerDocument;
   page.addEventListener(
     "keydown",
     (event) => {
       if (event.defaultPrevented) return;
-      const command = commandOf(event, isPaused(), takerOf(event.target));
+      const command = commandOf(event, isPaused(), takerOf(event.target), scrollsAt(event.target, root));
       if (command === undefined) return;
       // Escape also ends what the browser itself shows.
       if (command === "ignored" || command.does !== "escape") event.preventDefault();
