@@ -279,7 +279,20 @@ export const scenes = {
       await settled(ask, ({ lines }) => lines.length > 0);
       const drawn = await ask("trial.drawn()");
       await shoot("georgian-by-font");
-      return [...fails, differs("by libass", drawn, drawn.lines.length === 0 && drawn.canvas?.box.bottom > drawn.canvas?.height * 0.85)];
+      await ask("subtitles.insetPx = 90");
+      const lifted = await settled(ask, ({ canvas }) => canvas?.box.bottom < canvas?.height * 0.76);
+      await ask("subtitles.size = 2");
+      const large = await settled(ask, ({ canvas }) => canvas?.opaque > drawn.canvas?.opaque * 1.5);
+      await shoot("styled-large-above-controls");
+      await ask("subtitles.size = 1, subtitles.insetPx = 0");
+      const again = await settled(ask, ({ canvas }) => canvas?.box.bottom === drawn.canvas?.box.bottom);
+      return [
+        ...fails,
+        differs("by libass", drawn, drawn.lines.length === 0 && drawn.canvas?.box.bottom > drawn.canvas?.height * 0.85),
+        differs("above controls", lifted, lifted.canvas?.box.bottom < lifted.canvas?.height * 0.76),
+        differs("large", large, large.canvas?.opaque > drawn.canvas?.opaque * 1.5),
+        differs("as before", again, again.canvas?.box.bottom === drawn.canvas?.box.bottom),
+      ];
     },
   },
 };

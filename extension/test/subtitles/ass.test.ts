@@ -1,7 +1,7 @@
 // What the page tells libass's worker and when, with a worker and a document that are made up.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { FromAss, ToAss } from "../../src/player/subtitles/ass_protocol";
+import type { FromAss, Size, ToAss } from "../../src/player/subtitles/ass_protocol";
 import { AssRenderer, SILENT_MS } from "../../src/player/subtitles/ass";
 import { headOf, stylePlaces } from "../../src/player/subtitles/ass_script";
 import { CueList } from "../../src/player/subtitles/cues";
@@ -9,8 +9,10 @@ import type { AssEvent, Content, Stage } from "../../src/player/subtitles/render
 
 class FakeWorker extends EventTarget {
   log: string[] = [];
+  sizes: Size[] = [];
   ended = false;
   postMessage(message: ToAss): void {
+    if (message.kind === "size") this.sizes.push(message.size);
     if (message.kind === "events")
       this.log.push(
         `events ${message.events.map(({ line, startMs, durationMs }) => `${line.split(",").at(-1)} ${startMs}+${durationMs}`).join()}`,
@@ -46,7 +48,7 @@ function begin({ script = "[Events]\n", fonts = [] as Uint8Array<ArrayBuffer>[],
   const content: Content = { kind: "ass", script, events, cues: new CueList() };
   let failures = 0;
   const stage = {
-    host: { append: () => {} },
+    host: { append: () => {}, clientHeight: height },
     picture: () => ({ left: 0, top: 0, width: height * 2, height }),
     pictureSize: () => ({ width: 1280, height: 640 }),
     size: 1,
@@ -59,8 +61,15 @@ function begin({ script = "[Events]\n", fonts = [] as Uint8Array<ArrayBuffer>[],
   } as unknown as Stage;
   const renderer = new AssRenderer(() => worker as unknown as Worker);
   renderer.attach(content, stage);
-  return { worker, events, renderer, failures: () => failures };
+  return { worker, stage, events, renderer, failures: () => failures };
 }
+
+test("how large it is and what the controls cover go with its size", () => {
+  const { worker, stage, renderer } = begin();
+  Object.assign(stage, { size: 1.5, insetPx: 100 });
+  renderer.change("layout");
+  expect(worker.sizes.map(({ look }) => look)).toEqual([{ scale: 1.5, covered: 0.2 }]);
+});
 
 describe("drawing", () => {
   test("begins when the worker is ready, with what came before", () => {

@@ -10,6 +10,8 @@ import type { Content, Renderer, Stage } from "./renderer";
 
 /** Nothing is drawn with more lines than this, whatever the screen: drawing takes as long as there are pixels. */
 const MOST_LINES = 1440;
+/** Lines never move higher than this, as a share of the picture's height. */
+const MOST_COVERED = 0.5;
 /** A worker that is silent for so long, opening or drawing, hangs in a script that asks too much. */
 export const SILENT_MS = 10_000;
 /** Letters for which the font beside libass has no shapes. */
@@ -148,7 +150,11 @@ export class AssRenderer implements Renderer {
     const width = Math.max(1, Math.round(picture.width * scale));
     const height = Math.max(1, Math.round(picture.height * scale));
     const own = this.stage!.pictureSize();
-    return { width, height, pictureWidth: own.width || width, pictureHeight: own.height || height };
+    // The controls cover the host's lower end, the picture may end above it.
+    const { host, insetPx, size } = this.stage!;
+    const covered = Math.max(0, insetPx - (host.clientHeight - picture.top - picture.height)) / Math.max(1, picture.height);
+    const look = { scale: size, covered: Math.min(MOST_COVERED, covered) };
+    return { width, height, pictureWidth: own.width || width, pictureHeight: own.height || height, look };
   }
 
   private post(message: ToAss, transfer: Transferable[] = []): void {

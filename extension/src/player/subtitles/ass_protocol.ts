@@ -1,5 +1,7 @@
 // The messages between the page and the worker that holds libass. Types only.
 
+import type { Look } from "./ass_look";
+
 export interface Size {
   /** The canvas, device pixels. */
   width: number;
@@ -7,6 +9,7 @@ export interface Size {
   /** The picture, its own pixels. */
   pictureWidth: number;
   pictureHeight: number;
+  look: Look;
 }
 
 export type ToAss =

@@ -3,7 +3,9 @@
 // It is a script of its own with files of its own beside it (the WebAssembly, a font), so that they can be replaced.
 
 import { ASSRenderer } from "jassub/dist/worker/worker.js";
-import type { FromAss, ToAss } from "./ass_protocol";
+import type { AssStyle } from "./ass_look";
+import { pinned, pinnedScript, restyled, scriptHeight } from "./ass_look";
+import type { FromAss, Size, ToAss } from "./ass_protocol";
 
 declare const self: {
   name: string;
@@ -17,6 +19,12 @@ const MOST_BITMAPS = 64;
 const post = (message: FromAss): void => self.postMessage(message);
 let renderer: ASSRenderer | undefined;
 let failed = false;
+/** The script's own styles, and what was made of them. */
+let styles: AssStyle[] = [];
+let height = 0;
+let shown: Size | undefined;
+/** What is drawn looks different now. */
+let stale = false;
 /** One message after the other: opening takes a while. */
 let chain: Promise<unknown> = Promise.resolve();
 
@@ -39,18 +47,17 @@ async function take(message: ToAss): Promise<void> {
       post({ kind: "ready" });
       break;
     case "events":
-      for (const { line, startMs, durationMs } of message.events) renderer!.processChunk(line, startMs, durationMs);
+      for (const { line, startMs, durationMs } of message.events) renderer!.processChunk(pinned(line, 2, marginOf), startMs, durationMs);
       break;
     case "font":
       await renderer!.addFonts([message.data]);
       break;
-    case "size": {
-      const { width, height, pictureWidth, pictureHeight } = message.size;
-      renderer!._resizeCanvas(width, height, pictureWidth, pictureHeight);
+    case "size":
+      show(message.size);
       break;
-    }
     case "draw":
-      renderer!._draw(message.time);
+      renderer!._draw(message.time, stale);
+      stale = false;
       post({ kind: "drawn" });
       break;
   }
@@ -77,5 +84,31 @@ async function open({ canvas, script, wasmUrl, fontUrl, size }: Extract<ToAss, {
     canvas,
   )) as ASSRenderer | undefined;
   if (!renderer) throw new Error("libass does not start");
-  renderer._resizeCanvas(size.width, size.height, size.pictureWidth, size.pictureHeight);
+  styles = renderer.getStyles() as AssStyle[];
+  height = scriptHeight(script);
+  const own = pinnedScript(script, marginOf);
+  if (own !== script) {
+    renderer.freeTrack();
+    renderer.setTrack(own);
+    styles = renderer.getStyles() as AssStyle[];
+  }
+  show(size);
+}
+
+function marginOf(name: string): number | undefined {
+  return (styles.findLast((style) => style.Name === name) ?? styles.at(-1))?.MarginV;
+}
+
+function show(size: Size): void {
+  const { width, height: lines, pictureWidth, pictureHeight, look } = size;
+  const before = shown;
+  shown = size;
+  stale = true;
+  if (before?.width !== width || before.height !== lines || before.pictureWidth !== pictureWidth || before.pictureHeight !== pictureHeight)
+    renderer!._resizeCanvas(width, lines, pictureWidth, pictureHeight);
+  const { scale, covered } = before?.look ?? { scale: 1, covered: 0 };
+  if (scale === look.scale && covered === look.covered) return;
+  for (const [index, style] of styles.entries()) renderer!.setStyle(restyled(style, look, height) as never, index);
+  // libass keeps a line where it was drawn before unless the frame has another size.
+  for (const other of [lines + 1, lines]) renderer!._wasm.resizeCanvas(width, other, pictureWidth, pictureHeight);
 }

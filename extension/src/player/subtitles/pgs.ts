@@ -1,8 +1,9 @@
 // Draws the pictures of PGS on a canvas that lies where the disc's plane lay.
 
 import { place, planeRect } from "./picture";
-import type { Content, Renderer, Stage } from "./renderer";
 import type { Screen } from "./pgs_decode";
+import { laid } from "./pgs_layout";
+import type { Content, Renderer, Stage } from "./renderer";
 
 export class PgsRenderer implements Renderer {
   private content: Extract<Content, { kind: "pgs" }> | undefined;
@@ -27,7 +28,7 @@ export class PgsRenderer implements Renderer {
   change(what: "cues" | "layout"): void {
     // What came may belong to what is drawn.
     if (what === "cues") this.drawn = undefined;
-    else this.layOut();
+    else this.paint();
     if (this.stage) this.draw(this.stage.now());
   }
 
@@ -56,21 +57,18 @@ export class PgsRenderer implements Renderer {
     // Setting a size clears the canvas.
     canvas.width = screen.width;
     canvas.height = screen.height;
-    this.layOut();
-    for (const { x, y, width, height, rgba } of screen.placed) {
+    const { size, insetPx, host, picture } = this.stage!;
+    const rect = planeRect(picture.call(this.stage), screen.width, screen.height);
+    place(canvas, rect);
+    // The controls cover the host's lower end.
+    const covered = insetPx > 0 ? ((host.clientHeight - insetPx - rect.top) * screen.height) / rect.height : screen.height;
+    const boxes = laid(screen.placed, screen, size, covered);
+    for (const [index, { width, height, rgba }] of screen.placed.entries()) {
       const part = new OffscreenCanvas(width, height);
       part.getContext("2d")!.putImageData(new ImageData(rgba, width, height), 0, 0);
-      // Larger or smaller about the middle of the end of the picture that it is next to.
-      const scale = this.stage!.size;
-      const centre = x + width / 2;
-      const edge = y + height / 2 > screen.height / 2 ? y + height : y;
-      context.drawImage(part, centre - (width / 2) * scale, edge + (y - edge) * scale, width * scale, height * scale);
+      const box = boxes[index]!;
+      context.drawImage(part, box.x, box.y, box.width, box.height);
     }
-  }
-
-  private layOut(): void {
-    const { canvas, stage, screen } = this;
-    if (canvas && stage && screen) place(canvas, planeRect(stage.picture(), screen.width, screen.height));
   }
 }
 
