@@ -28,6 +28,7 @@ const pages = {
 /** The player's workers, which both hosts' pages start when a film needs them, and no sooner. */
 const workers = {
   media: "media/worker.ts",
+  preview: "media/preview_worker.ts",
   // libass, which draws styled subtitles: a script with its files beside it, which may be replaced.
   "jassub/worker": "player/subtitles/ass_worker.ts",
 };
@@ -39,6 +40,7 @@ const budgets = {
   app: 90_000,
   player: 120_000,
   media: 86_000,
+  preview: 60_000,
   "jassub/worker": 110_000,
 };
 // The version is written once, in package.json.

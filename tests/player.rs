@@ -2,6 +2,7 @@
 //! remembered of it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Options;
@@ -106,6 +107,51 @@ async fn without_ffmpeg_the_page_says_what_the_film_is_and_what_would_help() -> 
     until("what the film needs", LIMIT, has_said).await.with_context(|| scene.browser.report())?;
     page.wait_for("document.querySelector('[data-testid=remedy] code')?.innerText.includes('install ffmpeg')", LIMIT)
         .await
+}
+
+/// Rests with the pointer over the bar at a place that was never played, and waits for the picture of it.
+async fn picture_over_the_bar(path: &Path) -> Result<()> {
+    let swarm = Swarm::of_file(path, PIECE_LENGTH, &[(Client::Libtorrent, Line::of_rate(0))]).await?;
+    let scene = Scene::with(swarm, Options::default()).await?;
+    let seen = async {
+        let player = scene.play().await?;
+        player.first_frame(LIMIT).await?;
+        player.session.evaluate("byTestId('video').pause()").await?;
+        scene.torrent_when("all of it", |torrent| torrent.verified == torrent.length).await?;
+        let bar = "(() => { const { left, top, width, height } = byTestId('control-seek').getBoundingClientRect(); \
+             return { x: left + width * 0.7, y: top + height / 2 } })()";
+        until("a picture over the bar", LIMIT, || async {
+            let spot = player.session.evaluate(bar).await?;
+            // What is on disk the bar learns every second; then the pointer has to move again.
+            for off in [0.0, 1.0] {
+                let x = spot["x"].as_f64().context("a place")? + off;
+                let moved = json!({ "type": "mouseMoved", "x": x, "y": spot["y"] });
+                player.session.call("Input.dispatchMouseEvent", moved).await?;
+            }
+            let has = "byTestId('control-tip').hasAttribute('data-picture')";
+            Ok(player.session.wait_for(has, Duration::from_secs(3)).await.ok())
+        })
+        .await?;
+        let colours = "(() => { const { data } = document.querySelector('.tip-picture').getContext('2d').getImageData(0, 0, 160, 90); \
+             return new Set(new Uint32Array(data.buffer)).size })()";
+        let colours = player.session.evaluate(colours).await?;
+        ensure!(colours.as_u64().is_some_and(|count| count > 100), "the picture has {colours} colours");
+        let at = player.playback().await?.current_time;
+        ensure!(at < f64::from(SECONDS) / 2.0, "it was not played there");
+        Ok(())
+    };
+    seen.await.with_context(|| scene.browser.report())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bar_shows_pictures_of_a_matroska_that_was_not_played_there() -> Result<()> {
+    picture_over_the_bar(&film("player.mkv", SECONDS, &[H264, &["-b:v", "1M", "-f", "matroska"]].concat()).await?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bar_shows_pictures_of_an_mp4_that_was_not_played_there() -> Result<()> {
+    let encoding = [H264, &["-b:v", "1M", "-movflags", "+faststart", "-f", "mp4"]].concat();
+    picture_over_the_bar(&film("player.mp4", SECONDS, &encoding).await?).await
 }
 
 /// A Matroska with subtitles inside, in two languages, which begin at 2 s and at 30 s.

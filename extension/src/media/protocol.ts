@@ -198,3 +198,17 @@ export type FromWorker =
 
 /** What a MediaSource in a worker gives to the page (the DOM types of this compiler lack it). */
 export type MediaSourceHandle = MediaProvider & { readonly __handle?: never };
+
+/** Asks the worker of the bar's pictures for one: of the film at `url`, near `at` (seconds), at most `width` pixels wide. A newer question replaces it. */
+export interface ToPreview {
+  id: number;
+  url: string;
+  at: number;
+  width: number;
+}
+
+/** Its answer; `undefined` when there is none, or it was replaced. */
+export interface FromPreview {
+  id: number;
+  picture: ImageBitmap | undefined;
+}

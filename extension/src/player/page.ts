@@ -64,6 +64,7 @@ export function startPlayer(host: Host): void {
       },
       next: () => step(around().next),
       previous: () => step(around().previous),
+      preview: (atS, signal) => session.preview(atS, signal),
     },
     forever,
   );

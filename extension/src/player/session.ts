@@ -19,6 +19,7 @@ import type { Inspection } from "./engines/inspection";
 import type { FedEngine, FedListener } from "./engines/fed";
 import type { MseEngine } from "./engines/mse";
 import type { Lack } from "./failure";
+import type { Pictures } from "./pictures";
 import { lackWords } from "./failure";
 import { Source } from "./source";
 import type { Status } from "./status";
@@ -71,6 +72,7 @@ export class Session {
   /** Length in seconds, where the film says it and the `<video>` does not. */
   durationS: number | undefined;
   readonly captions: Captions;
+  private pictures: Pictures | undefined;
   private readonly leaving = new AbortController();
   private readonly carrier: Carrier;
   private readonly source: Source;
@@ -190,6 +192,16 @@ export class Session {
     void this.around.host.intent({ kind: "resume", infoHash: this.name.infoHash });
   }
 
+  /** A small picture of the film at a place (seconds), from what is on disk. */
+  async preview(atS: number, signal: AbortSignal): Promise<ImageBitmap | undefined> {
+    const module = await import("./pictures");
+    const { file } = this.view;
+    const url = file && streamUrl(this.around.host.link, file);
+    if (!url || this.isOver) return undefined;
+    this.pictures ??= new module.Pictures();
+    return this.pictures.near(url, atS, signal);
+  }
+
   /** Goes past a place that can't be played. */
   skip(): void {
     const to = this.source.place + SKIP_S;
@@ -234,6 +246,7 @@ export class Session {
     this.cancelResume?.();
     this.source.close();
     this.captions.destroy();
+    this.pictures?.destroy();
     await this.carrier.close();
   }
 
