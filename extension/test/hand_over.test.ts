@@ -20,7 +20,7 @@ function rig(link: string, listens: number) {
     },
     tellApp: async (tab: number, message: AppMessage) => told.push([tab, message]) >= listens,
   };
-  void handOver(link, actions).then(
+  void handOver({ kind: "add_link", link }, actions).then(
     () => (outcome = "done"),
     (error: Error) => (outcome = error.message),
   );

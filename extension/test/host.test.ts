@@ -42,7 +42,7 @@ function rig({ installed, trouble }: { installed?: string | undefined; trouble?:
   const leaving = new AbortController();
   host.listen(() => (counts.told += 1), leaving.signal);
   const hear = (message: Partial<EngineMessage & { kind: "state" }> = {}) =>
-    host.handle({ kind: "state", build: "b1", session: "s1", link: CONNECTED, updates: [], ...message });
+    host.handle({ kind: "state", build: "b1", session: "s1", link: CONNECTED, updateReady: false, updates: [], ...message });
   const requests = () => sent.filter((message) => message.kind === "request");
   const reply = (index: number, body: PageReply) => host.handle({ kind: "reply", build: "b1", id: requests()[index]!.id, reply: body });
   const watches = () => sent.filter((message) => message.kind === "watch");
@@ -232,4 +232,14 @@ test("nobody is told after leaving", () => {
   leaving.abort();
   hear();
   expect(counts.told).toBe(0);
+});
+
+test("an update that is ready is told, and put in place when a person says so", () => {
+  const { host, hear, counts, requests } = rig();
+  hear();
+  const told = counts.told;
+  hear({ updateReady: true });
+  expect([host.updateReady, counts.told]).toEqual([true, told + 1]);
+  host.restart();
+  expect(requests().at(-1)?.request).toEqual({ kind: "restart_extension" });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ALIVE_MS, BUNCH_MS, HIDDEN_PACE_MS, PACE_MS, Publisher } from "../src/extension/publisher";
+import { ALIVE_MS, type Audience, BUNCH_MS, HIDDEN_PACE_MS, PACE_MS, Publisher, UNWATCHED_PACE_MS } from "../src/extension/publisher";
 import { SILENCE_MS } from "../src/host/extension";
 import { FakeClock } from "./fake_clock";
 
@@ -8,7 +8,7 @@ function rig(costMs = 0) {
   const clock = new FakeClock();
   const told: number[] = [];
   const spoke: number[] = [];
-  const it = { audience: "looking" as "nobody" | "hidden" | "looking", costMs };
+  const it = { audience: "looking" as Audience, costMs };
   const publisher = new Publisher(clock, {
     audience: () => it.audience,
     tell: () => {
@@ -73,6 +73,18 @@ test("nobody is told of what nobody sees, and pages in the background are told l
   await clock.advance(2 * HIDDEN_PACE_MS);
   expect(told).toEqual([10_000, 10_000 + HIDDEN_PACE_MS, 10_000 + 2 * HIDDEN_PACE_MS]);
   expect(longest(spoke.slice(unheard))).toBeLessThanOrEqual(ALIVE_MS + 500);
+});
+
+test("who waits for a certain change hears of changes alone", async () => {
+  const { clock, told, publisher, set } = rig();
+  set("waiting");
+  publisher.changed();
+  publisher.changed();
+  await clock.advance(10_000);
+  expect(told).toEqual([UNWATCHED_PACE_MS]);
+  publisher.changed();
+  await clock.advance(UNWATCHED_PACE_MS);
+  expect(told).toHaveLength(2);
 });
 
 test("news that break once are told again", async () => {

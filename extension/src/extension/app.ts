@@ -3,6 +3,10 @@
 import "./speak";
 import { startList } from "../list/page";
 import { connectPage } from "./connect";
-import { onAddLink } from "./platform";
+import { mayNotify, onAppMessage, setNotify } from "./platform";
 
-startList(connectPage(), onAddLink);
+startList(connectPage(), {
+  onAddLink: (listener) => onAppMessage((message) => message.kind === "add_link" && listener(message.link)),
+  onShowTorrent: (listener) => onAppMessage((message) => message.kind === "show_torrent" && listener(message.infoHash)),
+  notifications: { areOn: mayNotify, turn: setNotify },
+});

@@ -8,19 +8,25 @@ import { realClock } from "../model/clock";
 import { appShower } from "./app_tab";
 import { NATIVE_HOST, requestEndpoint } from "./endpoint";
 import { handOver } from "./hand_over";
-import type { EndpointResult, EngineReport } from "./messages";
+import { t } from "../text/messages";
+import type { AppMessage, EndpointResult, EngineReport } from "./messages";
 import {
   callNativeHost,
   createLinkMenu,
   ensureOffscreenDocument,
   findApp,
   focusTab,
+  notify,
   onLinkMenu,
+  onNotificationClick,
   onRuntimeMessage,
   onStart,
   onToolbarAction,
+  onUpdateAvailable,
   openApp,
+  restartExtension,
   tellApp,
+  tellUpdateReady,
 } from "./platform";
 import { singleFlight } from "./single_flight";
 
@@ -32,6 +38,12 @@ function startEngine(): void {
   ensureEngine().catch((error: unknown) => console.error("The offscreen document could not be created.", error));
 }
 
+function tell(message: AppMessage): void {
+  handOver(message, { clock: realClock, showApp, tellApp }).catch((error: unknown) =>
+    console.error("The app page could not be told.", error),
+  );
+}
+
 onStart(startEngine);
 onStart(createLinkMenu);
 onToolbarAction(() => {
@@ -40,10 +52,14 @@ onToolbarAction(() => {
 });
 onLinkMenu((link) => {
   startEngine();
-  handOver(link, { clock: realClock, showApp, tellApp }).catch((error: unknown) =>
-    console.error("The link could not be handed over.", error),
-  );
+  tell({ kind: "add_link", link });
 });
+onNotificationClick((infoHash) => {
+  startEngine();
+  tell({ kind: "show_torrent", infoHash });
+});
+// The engine's worker knows when nobody would notice a restart.
+onUpdateAvailable(() => void ensureEngine().then(tellUpdateReady, restartExtension));
 onRuntimeMessage(async (message) => {
   switch (message.kind) {
     case "ensure_engine":
@@ -53,6 +69,12 @@ onRuntimeMessage(async (message) => {
       );
     case "get_endpoint":
       return endpoint();
+    case "completed":
+      return notify(message.infoHash, t("notifyCompleteTitle"), message.name);
+    case "restart_extension":
+      return restartExtension();
+    case "show_app":
+      return showApp();
   }
 });
 

@@ -8,13 +8,24 @@
 import type { HostReason } from "../model/link";
 
 /** Page or offscreen document → background. */
-export type RuntimeMessage = { kind: "ensure_engine" } | { kind: "get_endpoint" };
+export type RuntimeMessage =
+  | { kind: "ensure_engine" }
+  | { kind: "get_endpoint" }
+  /** This torrent has just become complete. */
+  | { kind: "completed"; infoHash: string; name: string }
+  /** Start the extension anew: an update is ready. */
+  | { kind: "restart_extension" }
+  /** Show the list. */
+  | { kind: "show_app" };
+
+/** Background → offscreen document: Chrome has an update ready. */
+export type UpdateMessage = { kind: "update_ready" };
 
 /** Background → page: what came of `ensure_engine`. */
 export type EngineReport = { kind: "ready" } | { kind: "failed"; message: string };
 
-/** Background → the app page: a person chose this magnet link in the context menu. The page answers `true`. */
-export type AppMessage = { kind: "add_link"; link: string };
+/** Background → the app page: a person chose this magnet link in the context menu, or the notification of this torrent. The page answers `true`. */
+export type AppMessage = { kind: "add_link"; link: string } | { kind: "show_torrent"; infoHash: string };
 
 /** What came of asking the native host where the daemon is. */
 export type EndpointResult =
@@ -34,7 +45,10 @@ export type WorkerMessage =
   | { kind: "alive" }
   | { kind: "heartbeat" }
   | { kind: "get_endpoint"; id: number }
-  | { kind: "fatal"; message: string };
+  | { kind: "fatal"; message: string }
+  | { kind: "completed"; infoHash: string; name: string }
+  /** Start the extension anew. `reopen`: show the list afterwards. */
+  | { kind: "restart_extension"; reopen: boolean };
 
 /** Offscreen document → worker. */
-export type OffscreenMessage = { kind: "endpoint"; id: number; result: EndpointResult };
+export type OffscreenMessage = { kind: "endpoint"; id: number; result: EndpointResult } | UpdateMessage;

@@ -5,13 +5,20 @@
 
 import { realClock } from "../model/clock";
 import type { EndpointResult, OffscreenMessage, WorkerMessage } from "./messages";
-import { askBackground } from "./platform";
+import { askBackground, onUpdateReady } from "./platform";
 import { Watchdog } from "./watchdog";
 
 declare global {
   /** The worker that runs now, to be looked at. */
   var engineWorker: Worker | undefined;
 }
+
+/** A restart that a person asked for, ms since 1970: the list is shown after it. */
+const REOPEN = "reopen-list";
+/** A restart takes no longer. */
+const RESTART_MS = 60_000;
+/** Chrome has an update ready. */
+let updateReady = false;
 
 async function endpoint(): Promise<EndpointResult> {
   const answer = await askBackground({ kind: "get_endpoint" });
@@ -25,6 +32,7 @@ function spawn(): Worker {
   worker.addEventListener("message", ({ data: message }: MessageEvent<WorkerMessage>) => {
     switch (message.kind) {
       case "alive":
+        if (updateReady) worker.postMessage({ kind: "update_ready" } satisfies OffscreenMessage);
         void navigator.locks.request(life, () => {
           if (watchdog.worker === worker) console.error("The engine's worker died and is started anew.");
           watchdog.handleFailure(worker);
@@ -38,6 +46,13 @@ function spawn(): Worker {
         void endpoint().then((result) => worker.postMessage({ kind: "endpoint", id, result } satisfies OffscreenMessage));
         break;
       }
+      case "completed":
+        void askBackground(message);
+        break;
+      case "restart_extension":
+        if (message.reopen) localStorage.setItem(REOPEN, String(Date.now()));
+        void askBackground({ kind: "restart_extension" });
+        break;
       case "fatal":
         console.error("The engine broke and is started anew:", message.message);
         watchdog.handleFailure(worker);
@@ -55,3 +70,12 @@ function spawn(): Worker {
 
 const watchdog = new Watchdog(realClock, spawn);
 watchdog.start();
+
+onUpdateReady(() => {
+  updateReady = true;
+  watchdog.worker?.postMessage({ kind: "update_ready" } satisfies OffscreenMessage);
+});
+
+const restartedAt = Number(localStorage.getItem(REOPEN) ?? 0);
+localStorage.removeItem(REOPEN);
+if (Date.now() - restartedAt < RESTART_MS) void askBackground({ kind: "show_app" });

@@ -5,7 +5,9 @@
 
 import { t } from "../text/messages";
 import type { AppTab } from "./app_tab";
-import type { AppMessage, RuntimeMessage } from "./messages";
+import type { AppMessage, RuntimeMessage, UpdateMessage } from "./messages";
+
+type AnyMessage = AppMessage | RuntimeMessage | UpdateMessage;
 
 const OFFSCREEN_PAGE = "offscreen.html";
 const APP_PAGE = "app.html";
@@ -66,13 +68,66 @@ export async function tellApp(tabId: number, message: AppMessage): Promise<boole
   }
 }
 
-/** In the app page: calls back with links that were chosen in the context menu. Only the background can send them. */
-export function onAddLink(listener: (link: string) => void): void {
-  chrome.runtime.onMessage.addListener((message: AppMessage | RuntimeMessage, sender, respond) => {
-    if (sender.id !== chrome.runtime.id || sender.tab || message.kind !== "add_link") return;
-    listener(message.link);
+/** In the app page: calls back with what a person chose elsewhere. Only the background can send it. */
+export function onAppMessage(listener: (message: AppMessage) => void): void {
+  chrome.runtime.onMessage.addListener((message: AnyMessage, sender, respond) => {
+    if (sender.id !== chrome.runtime.id || sender.tab || (message.kind !== "add_link" && message.kind !== "show_torrent")) return;
+    listener(message);
     respond(true);
   });
+}
+
+/** In the offscreen document: calls back when Chrome has an update ready. */
+export function onUpdateReady(listener: () => void): void {
+  chrome.runtime.onMessage.addListener((message: AnyMessage, sender) => {
+    if (sender.id === chrome.runtime.id && message.kind === "update_ready") listener();
+  });
+}
+
+/** Calls back when Chrome has an update of the extension, and waits for a restart to put it in place. */
+export function onUpdateAvailable(listener: () => void): void {
+  chrome.runtime.onUpdateAvailable.addListener(listener);
+}
+
+/** Says to the offscreen document that an update is ready. */
+export async function tellUpdateReady(): Promise<void> {
+  await chrome.runtime.sendMessage<UpdateMessage, unknown>({ kind: "update_ready" }).catch(() => {});
+}
+
+/** Starts the extension anew, with the update that is ready, if any. Its pages are closed. */
+export function restartExtension(): void {
+  chrome.runtime.reload();
+}
+
+const NOTIFICATIONS = { permissions: ["notifications"] } satisfies chrome.permissions.Permissions;
+
+/** Whether a person wants notifications: Chrome keeps that as a permission. */
+export function mayNotify(): Promise<boolean> {
+  return chrome.permissions.contains(NOTIFICATIONS);
+}
+
+/** Turns notifications on, for which Chrome asks the person, or off; whether they are on afterwards. To be called while a click is handled. */
+export async function setNotify(on: boolean): Promise<boolean> {
+  if (on) return chrome.permissions.request(NOTIFICATIONS);
+  await chrome.permissions.remove(NOTIFICATIONS);
+  return mayNotify();
+}
+
+/** Shows a notification, if a person wants any. One with the same id is replaced. */
+export async function notify(id: string, title: string, message: string): Promise<void> {
+  await chrome.notifications?.create(id, { type: "basic", iconUrl: chrome.runtime.getURL("icons/icon-128.png"), title, message });
+}
+
+/** Calls back with the id of a notification that was clicked. */
+export function onNotificationClick(listener: (id: string) => void): void {
+  // Without the permission there is nothing to listen to. What is listened to twice is heard once.
+  const clicked = (id: string) => {
+    void chrome.notifications.clear(id);
+    listener(id);
+  };
+  const listen = () => chrome.notifications?.onClicked.addListener(clicked);
+  listen();
+  chrome.permissions.onAdded.addListener(listen);
 }
 
 /** Puts "Add to JSTorrent" into the context menu of magnet links and of links to `.torrent` files. Chrome remembers it, with the title in the language of that moment. */
@@ -107,8 +162,9 @@ export function onToolbarAction(listener: () => void): void {
 
 /** Answers messages of the extension's own contexts; what another extension or a page sends is not looked at. */
 export function onRuntimeMessage(answer: (message: RuntimeMessage) => Promise<unknown>): void {
-  chrome.runtime.onMessage.addListener((message: AppMessage | RuntimeMessage, sender, respond) => {
-    if (sender.id !== chrome.runtime.id || message.kind === "add_link") return false;
+  chrome.runtime.onMessage.addListener((message: AnyMessage, sender, respond) => {
+    if (sender.id !== chrome.runtime.id) return false;
+    if (message.kind === "add_link" || message.kind === "show_torrent" || message.kind === "update_ready") return false;
     answer(message).then(respond, () => respond(undefined));
     return true;
   });

@@ -8,6 +8,8 @@ import type { Clock } from "../model/clock";
 export const PACE_MS = 500;
 /** The same while every page is in the background, ms. */
 export const HIDDEN_PACE_MS = 2_000;
+/** The same while no page is there, but somebody wants to know of certain changes, ms. It is told of changes alone. */
+export const UNWATCHED_PACE_MS = 1_000;
 /** Changes that come in a bunch are told as one, ms. */
 export const BUNCH_MS = 30;
 /** Pages that heard nothing for so long hear that the engine lives, ms. */
@@ -17,10 +19,13 @@ const REST = 10;
 /** The same when a page has nothing to show yet, or a person just did something. */
 const SHORT_REST = 1;
 
+/** Who looks: no one, no page but somebody who waits for a certain change, pages in the background, a page in front. */
+export type Audience = "nobody" | "waiting" | "hidden" | "looking";
+
 /** What a publisher acts through. */
 export interface PublisherActions {
   /** Who looks. */
-  audience(): "nobody" | "hidden" | "looking";
+  audience(): Audience;
   /** Finds out what is new, and tells every page. */
   tell(): void;
   /** Tells every page that the engine lives. */
@@ -42,7 +47,7 @@ export class Publisher {
 
   /** Something changed. */
   changed(): void {
-    this.tellWithin(BUNCH_MS, REST);
+    this.tellWithin(this.actions.audience() === "waiting" ? UNWATCHED_PACE_MS : BUNCH_MS, REST);
   }
 
   /** Somebody waits: a page that lacks something whole, a person who just did something. */
@@ -78,7 +83,8 @@ export class Publisher {
     } finally {
       this.endedAt = this.spokeAt = this.clock.now();
       this.tookMs = this.endedAt - began;
-      this.tellWithin(this.actions.audience() === "looking" ? PACE_MS : HIDDEN_PACE_MS, REST);
+      const audience = this.actions.audience();
+      if (audience !== "waiting") this.tellWithin(audience === "looking" ? PACE_MS : HIDDEN_PACE_MS, REST);
     }
   }
 }

@@ -8,6 +8,7 @@ import type { EngineHost, HostEvent } from "./engine";
 import { loadEngine } from "./engine";
 import type { TopicUpdate } from "../model/generated/TopicUpdate";
 import type { LinkState } from "../model/link";
+import { Completions } from "../model/completions";
 import { Link } from "./link";
 import type { EngineMessage, HelloMessage, PageMessage, PageReply, PageRequest } from "../host/protocol";
 import { CHANNEL, channelOf, HELLO_CHANNEL, lockOf } from "../host/protocol";
@@ -16,6 +17,7 @@ import { Followers } from "./followers";
 import type { EndpointResult, OffscreenMessage, WorkerMessage } from "./messages";
 import { Publisher } from "./publisher";
 import { Requests } from "./requests";
+import { Update } from "./update";
 
 const HEARTBEAT_MS = 500;
 
@@ -41,13 +43,19 @@ const followers = new Followers((page) => {
 /** The pages of whose end the browser will tell. */
 const attended = new Set<string>();
 const requests = new Requests(performance.now());
+const completions = new Completions();
+/** Whether anybody wants to hear of completed torrents. */
+let notifies = false;
 const asked = new Map<number, (result: EndpointResult) => void>();
 let nextId = 0;
 let engine: EngineHost | undefined;
 let broken: LinkState | undefined;
 
 const publisher = new Publisher(realClock, {
-  audience: () => followers.audience(),
+  audience: () => {
+    const audience = followers.audience();
+    return audience === "nobody" && notifies ? "waiting" : audience;
+  },
   tell,
   live: () => {
     for (const page of followers.all()) sendState(page, []);
@@ -69,9 +77,23 @@ const link = new Link(
   VERSION,
 );
 
-scope.addEventListener("message", ({ data: { id, result } }) => {
-  asked.get(id)?.(result);
-  asked.delete(id);
+const update = new Update(realClock, {
+  hasPages: () => followers.audience() !== "nobody",
+  isServing: () => (guard(() => engine?.snapshot()) ?? NOTHING).streams.length > 0,
+  restart: () => scope.postMessage({ kind: "restart_extension", reopen: false }),
+});
+
+scope.addEventListener("message", ({ data: message }) => {
+  switch (message.kind) {
+    case "endpoint":
+      asked.get(message.id)?.(message.result);
+      asked.delete(message.id);
+      break;
+    case "update_ready":
+      update.isReady = true;
+      publisher.live();
+      break;
+  }
 });
 
 channel.addEventListener("message", ({ data: message }: MessageEvent<PageMessage>) => {
@@ -115,6 +137,11 @@ function beat(): void {
 setInterval(() => {
   beat();
   publisher.beat();
+  update.beat();
+  // Chrome knows whether a person wants notifications.
+  const before = notifies;
+  notifies = Notification.permission === "granted";
+  if (notifies && !before) publisher.changed();
   const pages = followers.all();
   if (pages.length === 0) link.setWatched(false);
   // An answer to a page that has said goodbye opened its channel again.
@@ -165,6 +192,9 @@ async function answer(request: PageRequest): Promise<PageReply> {
     case "take_over":
       link.takeOver();
       return { kind: "ok" };
+    case "restart_extension":
+      scope.postMessage({ kind: "restart_extension", reopen: true });
+      return { kind: "ok" };
   }
 }
 
@@ -172,7 +202,12 @@ async function answer(request: PageRequest): Promise<PageReply> {
 function tell(): void {
   // The dearest turn there is, with a hundred thousand files: it has the watchdog's whole patience to itself.
   beat();
-  const updates = guard(() => engine?.updates(followers.topics())) ?? [];
+  const topics = followers.topics();
+  if (notifies && !topics.includes("list")) topics.push("list");
+  const updates = guard(() => engine?.updates(topics)) ?? [];
+  for (const { change } of updates)
+    if (change.kind === "list" && notifies)
+      for (const { infoHash, name } of completions.take(change.torrents)) scope.postMessage({ kind: "completed", infoHash, name });
   for (const page of followers.all())
     sendState(
       page,
@@ -181,7 +216,7 @@ function tell(): void {
 }
 
 function sendState(page: string, updates: TopicUpdate[]): void {
-  send(page, { kind: "state", build: BUILD, session, link: broken ?? link.state, updates });
+  send(page, { kind: "state", build: BUILD, session, link: broken ?? link.state, updateReady: update.isReady, updates });
 }
 
 function send(page: string, message: EngineMessage): void {

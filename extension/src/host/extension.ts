@@ -42,6 +42,7 @@ export interface ExtensionActions {
 
 /** One page's view of the engine. */
 export class ExtensionHost implements Host {
+  updateReady = false;
   private heard: LinkState | undefined;
   private silent = false;
   private old: "page" | "engine" | undefined;
@@ -117,6 +118,10 @@ export class ExtensionHost implements Host {
     void this.request({ kind: "take_over" });
   }
 
+  restart(): void {
+    void this.request({ kind: "restart_extension" });
+  }
+
   update(): void {
     if (this.old === "page") this.actions.reloadPage();
     else this.actions.send({ kind: "restart" });
@@ -158,11 +163,13 @@ export class ExtensionHost implements Host {
     const newSession = message.session !== this.session;
     const differs =
       this.silent ||
+      this.updateReady !== message.updateReady ||
       this.trouble !== undefined ||
       this.old !== undefined ||
       newSession ||
       JSON.stringify(this.heard) !== JSON.stringify(message.link);
     this.session = message.session;
+    this.updateReady = message.updateReady;
     this.heard = message.link;
     [this.silent, this.old, this.trouble, this.silences] = [false, undefined, undefined, 0];
     this.expectState();

@@ -12,9 +12,10 @@ import type { Host } from "./host";
 /** Keeps what was asked of it, and answers as it was told. */
 export class FakeHost implements Host {
   link: PageLink = { kind: "starting" };
+  updateReady = false;
   followed: readonly TopicName[] = [];
   /** Everything that was asked, in its order. */
-  readonly asked: (Intent | { kind: "retry" } | { kind: "take_over" } | { kind: "update" })[] = [];
+  readonly asked: (Intent | { kind: "retry" } | { kind: "take_over" } | { kind: "update" } | { kind: "restart" })[] = [];
   answer: (intent: Intent) => IntentReply = (intent) =>
     "infoHash" in intent ? { kind: "done", infoHash: intent.infoHash, message: null } : { kind: "configured" };
   shown: PiecesView | undefined;
@@ -66,6 +67,10 @@ export class FakeHost implements Host {
 
   takeOver(): void {
     this.asked.push({ kind: "take_over" });
+  }
+
+  restart(): void {
+    this.asked.push({ kind: "restart" });
   }
 
   update(): void {

@@ -13,6 +13,8 @@ import type { TopicName, TopicState } from "../model/topics";
 export interface Host {
   /** How things stand with engine and daemon. */
   readonly link: PageLink;
+  /** Whether an update of the whole program waits for `restart`. */
+  readonly updateReady: boolean;
   /** Follows these topics and no others. Naming the same ones again changes nothing. */
   follow(names: readonly TopicName[]): void;
   /** A followed topic's state; `undefined` until it is known. What did not change is the same object as before. */
@@ -27,6 +29,8 @@ export interface Host {
   retry(): void;
   /** Makes this engine the daemon's again. */
   takeOver(): void;
+  /** Starts the whole program anew, with its update. Pages are closed, and the list comes back. */
+  restart(): void;
   /** Loads the part that is old anew: the way out of a link that is `outdated`. */
   update(): void;
 }

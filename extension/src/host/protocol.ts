@@ -41,7 +41,9 @@ export type PageRequest =
   /** Try the daemon now instead of when the back-off ends. */
   | { kind: "retry" }
   /** Be the daemon's engine again after another one took it. */
-  | { kind: "take_over" };
+  | { kind: "take_over" }
+  /** Start the extension anew, with the update that is ready. */
+  | { kind: "restart_extension" };
 
 /** The worker's answer to a request. */
 export type PageReply =
@@ -70,5 +72,5 @@ export type HelloMessage = { build: string };
 
 /** Worker → one page. `state` comes about every second, also when nothing changed; `session` is the worker's life. */
 export type EngineMessage =
-  | { kind: "state"; build: string; session: string; link: LinkState; updates: TopicUpdate[] }
+  | { kind: "state"; build: string; session: string; link: LinkState; updateReady: boolean; updates: TopicUpdate[] }
   | { kind: "reply"; build: string; id: number; reply: PageReply };

@@ -51,6 +51,8 @@ export interface ServerActions {
 
 export class ServerHost implements Host {
   link: PageLink = { kind: "starting" };
+  /** A server is updated by whoever runs it. */
+  readonly updateReady = false;
   private names: readonly TopicName[] = [];
   private stream: NewsStream | undefined;
   private refusals = 0;
@@ -120,6 +122,8 @@ export class ServerHost implements Host {
 
   /** A server has one engine, and keeps it. */
   takeOver(): void {}
+
+  restart(): void {}
 
   update(): void {
     if (this.link.kind === "down" && this.link.reason === "server_token") this.actions.askForToken();

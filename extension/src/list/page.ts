@@ -21,8 +21,10 @@ import { isMagnet, parseLink } from "../text/torrent_link";
 import { Adder } from "./add";
 import { filesOf, linksIn, watchDrops, watchPastes } from "./drop";
 import { linkFieldView } from "./link_field";
+import { Bell } from "./bell";
 import { broughtLink, offerToOpenMagnets } from "./magnet_handler";
 import { Newcomers } from "./newcomers";
+import type { Outside } from "./outside";
 import type { PageActions } from "./page_view";
 import {
   broughtView,
@@ -37,12 +39,13 @@ import {
 } from "./page_view";
 import { SettingsDialog } from "./settings_dialog";
 import type { TorrentActions } from "./torrent_view";
+import { updateView } from "./update_view";
 import { FILES_AT_FIRST, FILES_MORE, torrentView } from "./torrent_view";
 
 const COPIED_MS = 1_500;
 
-/** Shows the list in this document. `onAddLink` calls back with links chosen elsewhere. */
-export function startList(host: Host, onAddLink: (listener: (link: string) => void) => void): void {
+/** Shows the list in this document. */
+export function startList(host: Host, outside: Outside): void {
   const root = document.querySelector<HTMLElement>("#app")!;
   const picker = document.querySelector<HTMLInputElement>("#picker")!;
   const dialog = document.querySelector<HTMLDialogElement>("#dialog")!;
@@ -66,7 +69,12 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
   const settings = new SettingsDialog(settingsDialog, world, (intent) => host.intent(intent));
   const adder = new Adder((intent) => host.intent(intent), update, showAdded);
 
+  const bell = new Bell(outside.notifications, update, () => adder.say(t("notifyDeniedName"), t("notifyDenied")));
+  /** A torrent that is to be shown as soon as it is in the list. */
+  let toShow = "";
+
   const pageActions: PageActions = {
+    bell: () => bell.view(),
     pick: () => picker.click(),
     link: () => showLinkField(!linkField),
     settings: () => settings.open(),
@@ -125,7 +133,11 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
     },
   });
   watchPastes((links) => giveByHand(links));
-  onAddLink((link) => adder.giveLinks([link]));
+  outside.onAddLink((link) => adder.giveLinks([link]));
+  outside.onShowTorrent((infoHash) => {
+    toShow = infoHash;
+    showTorrent();
+  });
   closeByPressBeside(dialog);
 
   function torrentsNow(): readonly TorrentRow[] {
@@ -146,6 +158,17 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
     openArrived();
     settings.update();
     update();
+    showTorrent();
+  }
+
+  /** Opens the torrent that a person wants to see, and brings it into view. */
+  function showTorrent(): void {
+    if (!torrentsNow().some(({ infoHash }) => infoHash === toShow)) return;
+    open.add(toShow);
+    follow();
+    show();
+    document.querySelector(`[data-info-hash="${toShow}"]`)?.scrollIntoView({ block: "nearest" });
+    toShow = "";
   }
 
   function openArrived(): void {
@@ -166,6 +189,7 @@ export function startList(host: Host, onAddLink: (listener: (link: string) => vo
         <main>
           ${linkField ? linkFieldView(linkWrong, { submit: submitLink, close: () => showLinkField(false) }) : nothing}
           ${offered ? broughtView(offered, decideOffered) : nothing}
+          ${host.updateReady ? updateView(() => host.restart()) : nothing}
           ${words.notice ? noticeView(words.notice, copied, pageActions) : nothing} ${engineNoticesView(here?.notices ?? [])} ${notesView(adder.notes, online, pageActions)}
           ${
             torrents.length > 0

@@ -12,6 +12,8 @@ import type { Note } from "./add";
 
 /** What a person can do on the page as a whole. */
 export interface PageActions {
+  /** The button for notifications. */
+  bell(): TemplateResult;
   pick(): void;
   /** Shows the field for a link, or hides it. */
   link(): void;
@@ -38,6 +40,7 @@ export function headerView(words: LinkWords, kind: string, linkField: boolean, s
     >
       ${icons.settings}
     </button>
+    ${actions.bell()}
     <button
       class="button"
       data-testid="add-link"

@@ -3,5 +3,9 @@
 import "./speak";
 import { startList } from "../list/page";
 import { connectPage } from "./connect";
+import { notificationsHere, PageNotifications } from "./notifications";
 
-startList(connectPage(), () => {});
+const host = connectPage();
+const notifications = new PageNotifications(notificationsHere, localStorage);
+notifications.watch(host, new AbortController().signal);
+startList(host, { onAddLink: () => {}, onShowTorrent: (listener) => notifications.onClick(listener), notifications });

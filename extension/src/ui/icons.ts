@@ -28,6 +28,8 @@ export const link = icon(
 export const settings = icon(
   svg`<path d="M3.5 6h7M14.5 6h2M3.5 14h2M9.5 14h7" /><circle cx="12.5" cy="6" r="2" /><circle cx="7.5" cy="14" r="2" />`,
 );
+export const bell = icon(svg`<path class="solid" d="M5 13.5h10l-1.4-2.2V8.6a3.6 3.6 0 0 0-7.2 0v2.7Z" /><path d="M10 3.4V5M8.6 16h2.8" />`);
+export const bellOff = icon(svg`<path d="M5 13.5h10l-1.4-2.2V8.6a3.6 3.6 0 0 0-7.2 0v2.7ZM10 3.4V5M8.6 16h2.8" />`);
 export const document_ = icon(svg`<path d="M5.5 3.5h6l3 3v10h-9Zm6 0v3h3" />`);
 
 /** The mark: a play triangle in a ring of pieces, some of them lit. */

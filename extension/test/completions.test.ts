@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { Completions } from "../src/model/completions";
+import type { TorrentState } from "../src/model/generated/TorrentState";
+
+/** The names of what became complete, as a torrent goes through these states; `*` after one: something came. */
+function named(...states: (TorrentState | `${TorrentState}*`)[]): number {
+  const completions = new Completions();
+  return states
+    .map((step) => ({ infoHash: "a", state: step.replace("*", "") as TorrentState, downloaded: step.endsWith("*") ? 1 : 0 }))
+    .flatMap((row) => completions.take([row])).length;
+}
+
+test("a download that ends is named, once", () => {
+  expect(named("downloading", "downloading*", "complete*", "complete*")).toBe(1);
+  expect(named("metadata", "checking", "downloading*", "complete*")).toBe(1);
+  expect(named("downloading*", "paused*", "downloading*", "queued*", "complete*")).toBe(1);
+  expect(named("downloading*", "complete*", "downloading*", "complete*")).toBe(1);
+});
+
+test("what was complete at the start, or is found so, is nothing new", () => {
+  expect(named("complete")).toBe(0);
+  expect(named("checking", "complete")).toBe(0);
+  expect(named("downloading", "checking", "complete")).toBe(0);
+  expect(named("complete", "checking", "complete")).toBe(0);
+});
+
+test("several are told apart", () => {
+  const completions = new Completions();
+  const row = (infoHash: string, state: TorrentState) => ({ infoHash, state, downloaded: 1 });
+  completions.take([row("a", "downloading"), row("b", "downloading"), row("c", "complete")]);
+  expect(completions.take([row("b", "complete")])).toMatchObject([{ infoHash: "b" }]);
+  expect(completions.take([row("a", "complete"), row("b", "complete"), row("c", "complete")])).toMatchObject([{ infoHash: "a" }]);
+});

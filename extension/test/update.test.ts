@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import { LOOK_MS, QUIET_MS, Update } from "../src/extension/update";
+import { FakeClock } from "./fake_clock";
+
+function rig({ pages = false, serving = false } = {}) {
+  const clock = new FakeClock();
+  const it = { pages, serving, restarts: 0, looks: 0 };
+  const update = new Update(clock, {
+    hasPages: () => it.pages,
+    isServing: () => {
+      it.looks += 1;
+      return it.serving;
+    },
+    restart: () => (it.restarts += 1),
+  });
+  const beat = () => {
+    update.beat();
+    clock.after(500, beat);
+  };
+  beat();
+  return { clock, update, it };
+}
+
+test("without an update nothing is looked at, and nothing restarts", async () => {
+  const { clock, it } = rig();
+  await clock.advance(600_000);
+  expect([it.looks, it.restarts]).toEqual([0, 0]);
+});
+
+test("an update is put in place when it has been quiet for a while", async () => {
+  const { clock, update, it } = rig();
+  update.isReady = true;
+  await clock.advance(QUIET_MS - LOOK_MS);
+  expect(it.restarts).toBe(0);
+  await clock.advance(2 * LOOK_MS);
+  expect(it.restarts).toBe(1);
+});
+
+test.each(["pages", "serving"] as const)("never while there are %s, and not at once afterwards", async (what) => {
+  const { clock, update, it } = rig({ [what]: true });
+  update.isReady = true;
+  await clock.advance(3_600_000);
+  expect(it.restarts).toBe(0);
+  it[what] = false;
+  await clock.advance(QUIET_MS - LOOK_MS);
+  expect(it.restarts).toBe(0);
+  await clock.advance(2 * LOOK_MS);
+  expect(it.restarts).toBe(1);
+});
+
+test("a player that reads again in between starts the wait anew", async () => {
+  const { clock, update, it } = rig();
+  update.isReady = true;
+  for (let turn = 0; turn < 20; turn++) {
+    it.serving = turn % 2 === 0;
+    await clock.advance(LOOK_MS);
+  }
+  expect(it.restarts).toBe(0);
+});
