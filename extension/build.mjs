@@ -39,6 +39,7 @@ const budgets = {
   worker: 32_000,
   app: 90_000,
   player: 120_000,
+  token: 24_000,
   media: 86_000,
   preview: 60_000,
   "jassub/worker": 110_000,
@@ -63,7 +64,13 @@ await cp(join(source, "extension/offscreen.html"), join(extension, "offscreen.ht
 await writeFile(join(extension, "build.txt"), `${buildId}\n`);
 await writeFile(join(extension, "manifest.json"), `${JSON.stringify({ ...manifest, version }, null, 2)}\n`);
 
-await bundle(join(here, "dist-server"), { app: "server/app.ts", player: "server/player.ts", ...workers });
+await bundle(join(here, "dist-server"), {
+  app: "server/app.ts",
+  player: "server/player.ts",
+  token: "server/token.ts",
+  ...workers,
+});
+await cp(join(source, "server/token.html"), join(here, "dist-server/token.html"));
 
 /** Bundles these entries into a folder, with the pages, the icons and the notices. Whatever else lay there, but for the engine, goes. */
 async function bundle(dist, entries) {

@@ -4,15 +4,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::browser::Browser;
+use jstorrent_tests::cdp::Session;
 use jstorrent_tests::clock::until;
 use jstorrent_tests::http;
 use jstorrent_tests::media::Film;
+use jstorrent_tests::pages::AppPage;
 use jstorrent_tests::plain::{Server, curl, url_of};
 use jstorrent_tests::process;
 use jstorrent_tests::scene::LIMIT;
 use jstorrent_tests::stage::Stage;
-use jstorrent_tests::terminal::{nothing_runs, output, run};
-use serde_json::Value;
+use jstorrent_tests::terminal::{Terminal, nothing_runs, output, run};
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,4 +230,63 @@ async fn what_was_watched_in_one_program_is_known_to_the_others_of_the_same_user
     let later = stage.serve(&[]).await?;
     later.add(&stage.magnet()).await?;
     known(&later, 0.0, true).await
+}
+
+/// Types into the page that asks for the token, and sends it.
+async fn enter(page: &Session, typed: &str) -> Result<()> {
+    page.wait_for("document.querySelector('[data-testid=token-input]')", LIMIT).await?;
+    let input = "document.querySelector('[data-testid=token-input]')";
+    page.evaluate(&format!("{input}.value = '{typed}'")).await?;
+    page.evaluate("document.querySelector('[data-testid=token-enter]').click()").await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back_with_it() -> Result<()> {
+    let stage = Stage::film(Film::Mp4MoovLast).await?;
+    let mut server = stage.serve(&[]).await?;
+    let refused = http::get(&server.base).await?;
+    let words: Value = serde_json::from_slice(&refused.body).context("programs get JSON")?;
+    ensure!(refused.status == 401 && words["code"] == "token", "{words}");
+    let browser = Browser::bare().await?;
+    let page = browser.cdp().open(&server.base).await?;
+    page.bring_to_front().await?;
+    enter(&page, "a-token-of-another").await.with_context(|| browser.report())?;
+    page.wait_for("document.querySelector('[data-testid=token-wrong]')", LIMIT).await?;
+    ensure!(page.evaluate("location.search").await? == "", "a wrong token stays in the address");
+    enter(&page, &format!("{}?token={}", server.base, server.token)).await?;
+    let list = AppPage::served(page.clone()).await.with_context(|| browser.report())?;
+    list.add_link(&stage.magnet()).await?;
+    page.wait_for("byTestId('play')", LIMIT).await.with_context(|| browser.report())?;
+    let narrow = json!({ "width": 360, "height": 640, "deviceScaleFactor": 1, "mobile": false });
+    page.call("Emulation.setDeviceMetricsOverride", narrow).await?;
+    let width = page.evaluate("document.documentElement.scrollWidth").await?;
+    ensure!(width == 360, "it is {width} wide on a screen of 360");
+
+    let address = server.base.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let daemon = server.terminal.daemon()?;
+    server.terminal.kill().await;
+    daemon.kill();
+    let gone = "byTestId('notice')?.innerText.includes('Lost connection to the server. Retrying…')";
+    page.wait_for(gone, LIMIT).await.with_context(|| browser.report())?;
+    let width = page.evaluate("document.documentElement.scrollWidth").await?;
+    ensure!(width == 360, "it is {width} wide without a server");
+    let dir = stage.dir.to_str().context("a plain name")?;
+    let mut again = Terminal::start(&stage.state, ["serve", "--listen", &address, "--dir", dir])?;
+    again.event("the address", |event| event["event"] == "ready").await?;
+    let back = "document.querySelector('[data-state=connected]') && !byTestId('notice') && byTestId('torrent')";
+    page.wait_for(back, LIMIT).await.with_context(|| browser.report())?;
+
+    // Another server at this address has another token.
+    let daemon = again.daemon()?;
+    again.kill().await;
+    daemon.kill();
+    let mut other = Terminal::start(
+        &stage.scratch.dir("other-state")?,
+        ["serve", "--listen", &address, "--dir", dir, "--token", "a-token-of-another"],
+    )?;
+    other.event("the address", |event| event["event"] == "ready").await?;
+    page.wait_for("/wants its token/.test(byTestId('notice')?.innerText)", LIMIT).await?;
+    page.evaluate("byTestId('notice-action').click()").await?;
+    enter(&page, "a-token-of-another").await?;
+    AppPage::served(page.clone()).await.with_context(|| browser.report()).map(drop)
 }

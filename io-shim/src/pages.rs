@@ -11,6 +11,9 @@ use crate::serve::{Answer, bytes, plain};
 /// The front page goes here.
 pub(crate) const FRONT: &str = "/page/app.html";
 
+/// What a person sees who comes to the front page without its token, below `/page/`.
+const DOOR: &str = "token.html";
+
 /// What these pages may do: run what comes from here, WebAssembly too, and talk to nobody else.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; \
      img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
@@ -43,6 +46,27 @@ pub(crate) fn page(path: &str, headers: &HeaderMap) -> Answer {
     answer
 }
 
+/// The page that asks a person for the token; `None` in a program that was built without its pages.
+pub(crate) fn door() -> Option<Answer> {
+    let mut answer = Files::get(DOOR).is_some().then(|| page(DOOR, &HeaderMap::new()))?;
+    *answer.status_mut() = StatusCode::UNAUTHORIZED;
+    let headers = answer.headers_mut();
+    headers.remove(header::ETAG);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    Some(answer)
+}
+
+/// Whether a browser asks for something to show to a person, and not a program for data.
+pub(crate) fn is_for_a_person(headers: &HeaderMap) -> bool {
+    let says = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match says("sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        // Browsers on origins that they don't trust send nothing of the kind.
+        None => says("accept").is_some_and(|types| types.contains("text/html")),
+    }
+}
+
 /// By the file's content.
 fn tag(file: &EmbeddedFile) -> HeaderValue {
     let digest: String = file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
@@ -67,6 +91,22 @@ fn content_type(path: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_get_data_and_people_get_a_page() {
+        let check = |lines: &[(&'static str, &'static str)]| {
+            let headers = lines
+                .iter()
+                .map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value)));
+            is_for_a_person(&headers.collect())
+        };
+        assert!(check(&[("sec-fetch-mode", "navigate"), ("accept", "text/html,*/*;q=0.8")]));
+        assert!(check(&[("accept", "text/html,application/xhtml+xml,*/*;q=0.8")]));
+        for program in [&[("accept", "*/*")] as &[_], &[], &[("accept", "application/json")]] {
+            assert!(!check(program), "{program:?}");
+        }
+        assert!(!check(&[("sec-fetch-mode", "cors"), ("accept", "text/html")]), "a page's call is none");
+    }
 
     #[test]
     fn what_is_not_among_them_is_not_read_from_anywhere() {

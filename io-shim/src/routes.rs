@@ -226,7 +226,8 @@ fn front(app: &App, method: &Method, headers: &HeaderMap, query: &str) -> Answer
         return calls::Failure::from(stranger).answer();
     }
     if !app.guard.admits(&app.guard.credential(headers, &Query::parse(query))) {
-        return calls::Failure::Token.answer();
+        let door = pages::is_for_a_person(headers).then(pages::door).flatten();
+        return door.unwrap_or_else(|| calls::Failure::Token.answer());
     }
     let mut answer = plain(StatusCode::TEMPORARY_REDIRECT, "the page is elsewhere");
     let to = if query.is_empty() { pages::FRONT.to_owned() } else { format!("{}?{query}", pages::FRONT) };

@@ -56,13 +56,22 @@ pub struct Options {
     pub loopback_peers: bool,
     /// Load the extension.
     pub extension: bool,
-    /// More environment for the daemon.
+    /// Optional permissions that a person has given the extension: without a window Chrome can't ask for them.
+    pub granted: Vec<&'static str>,
+    /// More environment for the browser and the daemon.
     pub daemon_env: Vec<(&'static str, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { headless: true, native_host: true, loopback_peers: true, extension: true, daemon_env: Vec::new() }
+        Self {
+            headless: true,
+            native_host: true,
+            loopback_peers: true,
+            extension: true,
+            granted: Vec::new(),
+            daemon_env: Vec::new(),
+        }
     }
 }
 
@@ -115,7 +124,10 @@ impl Browser {
     pub async fn start(options: Options) -> Result<Self> {
         let scratch = Scratch::new("browser")?;
         let (profile, state, downloads) = (scratch.dir("profile")?, scratch.dir("state")?, scratch.dir("downloads")?);
-        let extension = options.extension.then(workspace::extension).transpose()?;
+        let mut extension = options.extension.then(workspace::extension).transpose()?;
+        if let Some(built) = extension.as_mut().filter(|_| !options.granted.is_empty()) {
+            *built = grant(built, &options.granted, scratch.dir("extension")?)?;
+        }
         if options.native_host {
             install_native_host(&profile).await?;
         }
@@ -216,6 +228,35 @@ async fn install_native_host(profile: &Path) -> Result<()> {
     command.arg("install").arg("--user-data-dir").arg(profile).stdin(Stdio::null()).stdout(Stdio::null());
     let status = Group::spawn(&mut command)?.wait().await?;
     ensure!(status.success(), "the daemon could not install itself as native messaging host: {status}");
+    Ok(())
+}
+
+/// A copy of an extension that has these of its optional permissions from the start.
+fn grant(extension: &Path, granted: &[&str], copy: PathBuf) -> Result<PathBuf> {
+    copy_folder(extension, &copy)?;
+    let path = copy.join("manifest.json");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+    for permission in granted {
+        let optional = manifest["optional_permissions"].as_array_mut().context("optional permissions")?;
+        let at = optional.iter().position(|named| named == permission).context("it is not an optional permission")?;
+        let permission = optional.remove(at);
+        manifest["permissions"].as_array_mut().context("permissions")?.push(permission);
+    }
+    std::fs::write(&path, manifest.to_string())?;
+    Ok(copy)
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &to)?;
+        } else {
+            std::fs::copy(entry.path(), to)?;
+        }
+    }
     Ok(())
 }
 

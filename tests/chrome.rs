@@ -1,0 +1,147 @@
+//! What the extension and Chrome do for each other beside showing pages: languages, notifications, updates.
+
+use anyhow::{Context as _, Result, ensure};
+use jstorrent_tests::browser::{Browser, Options, extension_url};
+use jstorrent_tests::cdp::Session;
+use jstorrent_tests::clock::until;
+use jstorrent_tests::media::Film;
+use jstorrent_tests::pages::AppPage;
+use jstorrent_tests::proxy::Line;
+use jstorrent_tests::scene::{FILM_RATE_BPS, LIMIT, PIECE_LENGTH, Scene};
+use jstorrent_tests::swarm::{Client, Swarm};
+
+/// The service worker that runs now.
+async fn background(browser: &Browser) -> Result<Session> {
+    let target = browser.cdp().wait_target("service_worker", &extension_url("background.js"), LIMIT).await?;
+    let session = browser.cdp().attach(&target.id).await?;
+    session.wait_for("typeof chrome !== 'undefined' && chrome.offscreen", LIMIT).await?;
+    Ok(session)
+}
+
+/// A film that comes slowly, in a browser with these options.
+async fn scene(options: Options) -> Result<Scene> {
+    let line = Line::of_rate(FILM_RATE_BPS);
+    let swarm = Swarm::of_file(&Film::Mp4MoovFirst.file().await?, PIECE_LENGTH, &[(Client::Libtorrent, line)]).await?;
+    Scene::with(swarm, options).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_german_browser_the_extension_speaks_german() -> Result<()> {
+    let german = vec![("LANGUAGE", "de".to_owned())];
+    let browser = Browser::start(Options { native_host: false, daemon_env: german, ..Options::default() }).await?;
+    let app = AppPage::open(&browser).await?;
+    let notice = app.text_of("notice").await.with_context(|| browser.report())?;
+    ensure!(notice.contains("Noch ein Schritt") && notice.contains("jstorrent-io-daemon install"), "it says: {notice}");
+    ensure!(app.session.evaluate("document.documentElement.lang").await? == "de", "the page calls itself English");
+    let worker = background(&browser).await?;
+    let words = "(async () => [chrome.runtime.getManifest().description, await chrome.action.getTitle({}), \
+                 chrome.i18n.getMessage('addMenu')].join('|'))()";
+    let words = worker.evaluate(words).await?.to_string();
+    for german in ["Torrent hinzufügen, abspielen", "|JSTorrent anzeigen|", "|Zu JSTorrent hinzufügen"] {
+        ensure!(words.contains(german), "{german:?} is not in {words}");
+    }
+    Ok(())
+}
+
+/// The notifications that stand there.
+async fn notifications(browser: &Browser) -> Result<String> {
+    let all = "chrome.notifications.getAll().then((all) => Object.keys(all).join())";
+    Ok(background(browser).await?.evaluate(all).await?.as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_ends_without_any_page_is_told_once_and_a_click_leads_to_it() -> Result<()> {
+    let scene = scene(Options { granted: vec!["notifications"], ..Options::default() }).await?;
+    told(&scene).await.with_context(|| scene.browser.report())
+}
+
+async fn told(scene: &Scene) -> Result<()> {
+    let (browser, hash) = (&scene.browser, scene.info_hash());
+    let page = &scene.app.session;
+    page.wait_for("byTestId('notify').getAttribute('aria-pressed') === 'true'", LIMIT).await?;
+    scene.torrent_when("bytes to come in", |t| t.verified > 0).await?;
+    ensure!(notifications(browser).await?.is_empty(), "nothing is complete yet");
+    browser.cdp().close(page.target()).await?;
+    scene.swarm.set_rate(0);
+    until("the notification", LIMIT, || async { Ok((notifications(browser).await? == hash).then_some(())) }).await?;
+    let click = format!("chrome.notifications.onClicked.dispatch('{hash}')");
+    background(browser).await?.evaluate(&click).await?;
+    let list = browser.cdp().wait_target("page", &extension_url("app.html"), LIMIT).await?;
+    let list = browser.cdp().attach(&list.id).await?;
+    let opened = format!("document.querySelector('[data-info-hash=\"{hash}\"][data-open]')");
+    list.wait_for(&opened, LIMIT).await.context("the list does not show it")?;
+    ensure!(notifications(browser).await?.is_empty(), "what was clicked stays");
+    // Another engine finds it complete.
+    browser.offscreen().await?.evaluate("engineWorker.terminate()").await?;
+    list.wait_for("jstorrent.snapshot()?.link.kind === 'connecting'", LIMIT).await.ok();
+    let complete = "jstorrent.snapshot()?.snapshot.torrents[0]?.state === 'complete'";
+    list.wait_for(complete, LIMIT).await?;
+    list.evaluate("chrome.runtime.sendMessage({ kind: 'ensure_engine' })").await?;
+    ensure!(notifications(browser).await?.is_empty(), "what was complete is told again");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_is_offered_on_the_list_and_the_list_comes_back_with_it() -> Result<()> {
+    let browser = Browser::headless().await?;
+    updated(&browser).await.with_context(|| browser.report())
+}
+
+async fn updated(browser: &Browser) -> Result<()> {
+    // Else Chrome drops an unpacked extension that starts anew.
+    let settings = browser.cdp().open("chrome://extensions").await?;
+    settings.wait_for("chrome.developerPrivate", LIMIT).await?;
+    settings.evaluate("chrome.developerPrivate.updateProfileConfiguration({ inDeveloperMode: true })").await?;
+    let app = AppPage::open(browser).await?;
+    app.linked().await?;
+    ensure!(app.session.evaluate("byTestId('update-ready') === null").await? == true, "there is no update yet");
+    let ready = "chrome.runtime.onUpdateAvailable.dispatch({ version: '9' })";
+    background(browser).await?.evaluate(ready).await?;
+    app.session.wait_for("byTestId('update-ready')", LIMIT).await?;
+    app.session.evaluate("byTestId('update-restart').click()").await?;
+    let (url, old) = (extension_url("app.html"), app.session.target().to_owned());
+    let anew = until("the list to come back", LIMIT, || async {
+        let targets = browser.cdp().targets().await?;
+        Ok(targets.into_iter().find(|target| target.kind == "page" && target.url == url && target.id != old))
+    })
+    .await?;
+    let list = browser.cdp().attach(&anew.id).await?;
+    list.wait_for("document.querySelector('[data-state=connected]')", LIMIT).await?;
+    ensure!(
+        list.evaluate("document.querySelector('[data-testid=update-ready]') === null").await? == true,
+        "still offered"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_while_the_engine_is_replaced_is_done_by_the_next_one() -> Result<()> {
+    let scene = scene(Options::default()).await?;
+    scene.torrent_when("bytes to come in", |t| t.verified > 0).await?;
+    let page = &scene.app.session;
+    page.wait_for("byTestId('pause')", LIMIT).await?;
+    scene.browser.offscreen().await?.evaluate("engineWorker.terminate()").await?;
+    let asked = std::time::Instant::now();
+    page.evaluate("byTestId('pause').click()").await?;
+    scene.torrent_when("it to be paused", |t| t.state == "paused").await?;
+    ensure!(asked.elapsed().as_secs() < 15, "it took {:?}", asked.elapsed());
+    ensure!(page.evaluate("byTestId('note') === null").await? == true, "it says that something failed");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_quick_clicks_on_the_button_open_one_tab() -> Result<()> {
+    let browser = Browser::headless().await?;
+    let worker = background(&browser).await?;
+    worker.evaluate("for (let click = 0; click < 3; click++) chrome.action.onClicked.dispatch({})").await?;
+    let list = browser.cdp().wait_target("page", &extension_url("app.html"), LIMIT).await?;
+    worker.evaluate("chrome.action.onClicked.dispatch({})").await?;
+    let list = browser.cdp().attach(&list.id).await?;
+    list.wait_for("document.querySelector('[data-state=connected]')", LIMIT).await?;
+    worker.evaluate("chrome.action.onClicked.dispatch({})").await?;
+    worker.evaluate("chrome.runtime.getContexts({ contextTypes: ['TAB'] })").await?;
+    let tabs = browser.cdp().targets().await?.into_iter().filter(|target| target.url == extension_url("app.html"));
+    let pages = tabs.filter(|target| target.kind == "page").count();
+    ensure!(pages == 1, "{pages} tabs were opened");
+    Ok(())
+}
