@@ -10,7 +10,7 @@ const next = (files) => {
   return file ? { index: file.index, name: file.path.split("/").at(-1), positionS: file.positionS, resumes: file.positionS > 0 } : null;
 };
 
-function file(index, path, length, share, contentType) {
+export function file(index, path, length, share, contentType) {
   const playable = /^(video|audio)/.test(contentType);
   return {
     index,
@@ -29,7 +29,7 @@ function file(index, path, length, share, contentType) {
   };
 }
 
-function torrent(number, name, state, share, more = {}) {
+export function torrent(number, name, state, share, more = {}) {
   const files = more.files ?? [file(0, `${name}.mp4`, 1.4 * GB, share, "video/mp4")];
   const length = files.reduce((sum, one) => sum + one.length, 0);
   const chosen = files.filter((one) => one.priority !== "skip");
@@ -145,20 +145,26 @@ const settings = {
   maxSeeds: null,
 };
 
+/** What a list shows beside its torrents. */
+export const world = {
+  roots: [
+    { key: "downloads", label: "Downloads" },
+    { key: "disk", label: "Big disk" },
+  ],
+  listenPort: 51413,
+  portMapping,
+  settings,
+  notices: [],
+};
+
 const connected = { kind: "connected", baseUrl: "http://127.0.0.1:1", version: "0.1.0" };
 const state = (link, torrents, streams = [], notices = []) => ({
   link,
   snapshot: {
     torrents,
-    notices,
-    roots: [
-      { key: "downloads", label: "Downloads" },
-      { key: "disk", label: "Big disk" },
-    ],
     streams,
-    listenPort: 51413,
-    portMapping,
-    settings,
+    ...world,
+    notices,
   },
 });
 

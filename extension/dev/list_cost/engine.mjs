@@ -1,0 +1,100 @@
+// A server with an engine that is made up: it serves the server's pages, and tells those that look what differs, twice a second, as the real one does.
+//
+// One torrent comes in at a megabyte a second; everything else stands still, or comes in as well.
+
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join } from "node:path";
+
+const TICK_MS = 500;
+const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png", ".wasm": "application/wasm" };
+
+/** Serves `pages` and these torrents; `active`: how many of them, from the first, come in at `rateBps` each. */
+export async function serve({ pages, torrents, world, active, rateBps }) {
+  const known = structuredClone(torrents);
+  const streams = new Set();
+  let revision = 1;
+
+  const row = ({ files, trackers, ...torrent }) => ({ ...torrent, files: [], trackers: [] });
+  const of = (topic) => known.find(({ infoHash }) => topic === `torrent/${infoHash}`);
+  const whole = (topic) => {
+    const torrent = of(topic);
+    if (topic === "list") return { kind: "list", order: known.map(({ infoHash }) => infoHash), torrents: known.map(row), world };
+    return { kind: "torrent", order: torrent.files.map(({ index }) => index), files: torrent.files, trackers: torrent.trackers };
+  };
+  const say = (stream, topic, from, change) => stream.response.write(`data: ${JSON.stringify({ topic, from, revision, change })}\n\n`);
+
+  /** Tells that these torrents and these files of theirs differ. */
+  const tell = (changed) => {
+    const before = revision++;
+    for (const stream of streams)
+      for (const topic of stream.topics) {
+        if (topic === "list") {
+          const rows = changed.map(({ torrent }) => row(torrent));
+          say(stream, topic, before, { kind: "list", order: null, torrents: rows, world: null });
+        } else {
+          const files = changed.find(({ torrent }) => torrent === of(topic))?.files ?? [];
+          say(stream, topic, before, { kind: "torrent", order: null, files, trackers: null });
+        }
+      }
+  };
+
+  /** Some bytes come in: they fill the first file that is wanted and not full, and begin anew when all are. */
+  const advance = (torrent, at) => {
+    const bytes = (rateBps * TICK_MS) / 1000;
+    const noise = Math.round(rateBps * 0.05 * Math.sin(revision + at));
+    let file = torrent.files.find((one) => one.priority !== "skip" && one.verified < one.length);
+    if (!file) {
+      file = torrent.files[0];
+      file.verified = 0;
+    }
+    file.verified = Math.min(file.length, file.verified + bytes);
+    torrent.verified = torrent.wantedVerified = Math.min(torrent.length, torrent.wantedVerified + bytes);
+    torrent.downloaded += bytes;
+    torrent.downRateBps = rateBps + noise;
+    torrent.peers = 20 + (revision % 3);
+    return { torrent, files: [file] };
+  };
+  const timer = setInterval(() => tell(known.slice(0, active).map(advance)), TICK_MS);
+
+  const obey = (intent) => {
+    const torrent = known.find(({ infoHash }) => infoHash === intent.infoHash);
+    if (intent.kind !== "set_priorities") return;
+    const wanted = new Map(intent.files.map(({ index, priority }) => [index, priority]));
+    const files = torrent.files.filter(({ index }) => wanted.has(index));
+    for (const file of files) file.priority = wanted.get(file.index);
+    torrent.wanted = torrent.files.reduce((sum, file) => sum + (file.priority === "skip" ? 0 : file.length), 0);
+    tell([{ torrent, files }]);
+  };
+
+  const server = createServer(async (request, response) => {
+    const url = new URL(request.url, "http://127.0.0.1");
+    if (url.pathname === "/host/topics") {
+      const stream = { response, topics: url.searchParams.getAll("topic") };
+      response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+      response.flushHeaders();
+      for (const topic of stream.topics) say(stream, topic, null, whole(topic));
+      streams.add(stream);
+      request.on("close", () => streams.delete(stream));
+    } else if (url.pathname === "/host/intents") {
+      let body = "";
+      for await (const chunk of request) body += chunk;
+      const intent = JSON.parse(body);
+      obey(intent);
+      response.end(JSON.stringify({ kind: "done", infoHash: intent.infoHash, message: null }));
+    } else {
+      const body = await readFile(join(pages, url.pathname)).catch(() => undefined);
+      response.writeHead(body ? 200 : 404, { "content-type": TYPES[extname(url.pathname)] ?? "text/plain" });
+      response.end(body);
+    }
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  return {
+    origin: `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`,
+    close: () => {
+      clearInterval(timer);
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
