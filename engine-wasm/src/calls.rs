@@ -1,8 +1,8 @@
-//! The connections of torrents and magnet links: whose they are, and the encrypted handshakes of those that we dialled.
+//! The connections of torrents and magnet links: whose they are, which are encrypted, and the encrypted handshakes of those that we dialled.
 //!
 //! Knows no peer: what follows the handshake is its owner's. Invariant: whoever takes a connection out takes its handshake out, too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared_proto::ConnId;
 
@@ -23,6 +23,7 @@ pub(crate) struct Progress {
 pub(crate) struct Calls {
     owners: BTreeMap<ConnId, InfoHash>,
     handshakes: BTreeMap<ConnId, Handshake>,
+    encrypted: BTreeSet<ConnId>,
 }
 
 impl Calls {
@@ -40,12 +41,24 @@ impl Calls {
     pub(crate) fn remove(&mut self, conn: &ConnId) {
         self.owners.remove(conn);
         self.handshakes.remove(conn);
+        self.encrypted.remove(conn);
+    }
+
+    /// What is said on it is encrypted from here on.
+    pub(crate) fn encrypt(&mut self, conn: ConnId) {
+        self.encrypted.insert(conn);
+    }
+
+    /// Whether what is said on it is encrypted.
+    pub(crate) fn is_encrypted(&self, conn: ConnId) -> bool {
+        self.encrypted.contains(&conn)
     }
 
     /// All are gone.
     pub(crate) fn clear(&mut self) {
         self.owners.clear();
         self.handshakes.clear();
+        self.encrypted.clear();
     }
 
     /// A connection that is open begins with this handshake: what is to be sent, and how many bytes are to be read.

@@ -1,6 +1,7 @@
 //! The engine: routes inputs to its torrents and owns no algorithm.
 
 mod adding;
+mod asking;
 mod config;
 mod dht;
 mod http;
@@ -11,6 +12,7 @@ mod link;
 mod loading;
 mod lsd;
 mod magnets;
+mod plans;
 mod preparing;
 mod removing;
 mod secrets;
@@ -18,12 +20,13 @@ mod settings;
 mod sockets;
 mod store;
 mod trackers;
+mod turns;
 mod watching;
 
+pub(crate) use asking::ranges;
 pub(crate) use keeping::Target;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
 
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -41,17 +44,14 @@ use crate::magnet::Pending;
 use crate::metainfo::InfoHash;
 use crate::net::Net;
 use crate::notebook::Notebook;
-use crate::queue;
+use crate::plan::Plan;
 use crate::time::Instant;
 use crate::torrent::Torrent;
 use crate::view::topics::{FilmView, World};
-use crate::view::{FileView, PiecesView, RootView, Snapshot, TorrentView, TrackerView};
+use crate::view::{FileView, PeerView, PiecesView, RootView, Snapshot, TorrentView, TrackerView};
 
 /// First part of the peer id (BEP 20).
 const PEER_ID_PREFIX: &[u8; 8] = b"-JS0100-";
-
-/// Whose turn it is is looked at this often when nothing happens: viewers leave silently.
-const QUEUE_EVERY: Duration = Duration::from_secs(1);
 
 /// A complete BitTorrent engine without I/O.
 ///
@@ -76,6 +76,8 @@ pub struct Engine {
     notebook: Notebook,
     torrents: BTreeMap<InfoHash, Torrent>,
     magnets: BTreeMap<InfoHash, Pending>,
+    /// What persons decided about torrents.
+    plans: BTreeMap<InfoHash, Plan>,
     /// Fetches of `.torrent` files, with the intents that want them.
     fetches: BTreeMap<OpId, u64>,
     files: BTreeMap<FileId, (InfoHash, FileIndex)>,
@@ -87,7 +89,7 @@ pub struct Engine {
     node: Option<Box<dht::Node>>,
     saving: settings::Saving,
     added: u64,
-    queued: Instant,
+    turns: turns::Turns,
     now: Instant,
 }
 
@@ -113,6 +115,7 @@ impl Engine {
             notebook: Notebook::default(),
             torrents: BTreeMap::new(),
             magnets: BTreeMap::new(),
+            plans: BTreeMap::new(),
             fetches: BTreeMap::new(),
             files: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -122,7 +125,7 @@ impl Engine {
             node: None,
             saving: settings::Saving::default(),
             added: 0,
-            queued: now,
+            turns: turns::Turns::new(now),
             now,
         }
     }
@@ -183,7 +186,9 @@ impl Engine {
     /// Everything, for a page.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         let url = |id: &FileId| self.stream_url(id);
+        let positions = self.queue_positions();
         let torrents = self.newest_first(|torrent| torrent.view(now, &url), |pending| pending.view(now));
+        let torrents = torrents.into_iter().map(|view| placed(view, &positions)).collect();
         let World { roots, listen_port, port_mapping, settings, notices } = self.world();
         let streams = self.torrents.values().flat_map(|torrent| torrent.streams(now)).collect();
         Snapshot { torrents, roots, streams, listen_port, port_mapping, settings, notices }
@@ -191,7 +196,9 @@ impl Engine {
 
     /// All torrents as rows of a list, newest first: without their files and trackers.
     pub(crate) fn rows(&self, now: Instant) -> Vec<TorrentView> {
-        self.newest_first(|torrent| torrent.row(now), Pending::row)
+        let positions = self.queue_positions();
+        let rows = self.newest_first(|torrent| torrent.row(now), Pending::row);
+        rows.into_iter().map(|row| placed(row, &positions)).collect()
     }
 
     /// What a list shows beside its torrents.
@@ -200,7 +207,12 @@ impl Engine {
             roots: self
                 .roots
                 .iter()
-                .map(|root| RootView { key: root.key.0.clone(), label: root.label.clone() })
+                .map(|root| RootView {
+                    key: root.key.0.clone(),
+                    label: root.label.clone(),
+                    free_bytes: None,
+                    total_bytes: None,
+                })
                 .collect(),
             listen_port: self.shared.net.listen_port(),
             port_mapping: self.shared.net.mapping_view(),
@@ -217,6 +229,12 @@ impl Engine {
         }
         let pending = self.magnets.get(&info_hash);
         (Vec::new(), pending.map(|pending| pending.tracker_views(now)).unwrap_or_default())
+    }
+
+    /// Who is connected to a torrent; nobody to one that is not there, or not described yet.
+    pub(crate) fn peers(&self, info_hash: &str, now: Instant) -> Vec<PeerView> {
+        let torrent = info_hash.parse().ok().and_then(|info_hash| self.torrents.get(&info_hash));
+        torrent.map(|torrent| torrent.peer_views(&self.shared.conns, now)).unwrap_or_default()
     }
 
     /// What a player shows of one file.
@@ -311,7 +329,7 @@ impl Engine {
             IoEvent::HttpContent { request_id, data } => return self.handle_content(request_id, &data, now),
             IoEvent::NotesChanged { notes } => return self.notes_told(&notes, now),
             IoEvent::TcpData { conn, data } if self.arrival_data(conn, &data, now) => return,
-            IoEvent::TcpClosed { conn, .. } if self.arrivals.closed(conn) => return,
+            IoEvent::TcpClosed { conn, .. } if self.arrivals.closed(conn) => return self.shared.conns.remove(&conn),
             IoEvent::TcpData { conn, data } if self.secret_data(conn, &data, now) => return,
             event => event,
         };
@@ -420,32 +438,6 @@ impl Engine {
         }
     }
 
-    /// Whose turn it is, when not all torrents may be at work at once.
-    fn tend_queue(&mut self, now: Instant) {
-        let is_time = self.shared.queue_is_stale || now.saturating_since(self.queued) >= QUEUE_EVERY;
-        if !self.config.queue.is_limited() || self.root.is_none() || !is_time {
-            return;
-        }
-        (self.shared.queue_is_stale, self.queued) = (false, now);
-        let entries: Vec<queue::Entry> = self.torrents.values().filter_map(Torrent::queue_entry).collect();
-        let turns = queue::turns(self.config.queue, entries.clone());
-        for queue::Entry { torrent, .. } in entries {
-            let turn = turns.contains(&torrent);
-            if self.torrents.get(&torrent).is_some_and(|it| it.is_at_work() != turn) {
-                self.with(torrent, now, |it, cx| it.take_turn(turn, cx));
-            }
-        }
-    }
-
-    /// Another number of torrents may be at work at once.
-    fn queue_changed(&mut self, now: Instant) {
-        self.shared.queue_is_stale = true;
-        if !self.config.queue.is_limited() {
-            let all: Vec<InfoHash> = self.torrents.keys().copied().collect();
-            all.into_iter().for_each(|info_hash| self.with(info_hash, now, |it, cx| it.take_turn(true, cx)));
-        }
-    }
-
     fn settle(&mut self) {
         let now = self.now;
         let (mut answers, mut partings) = (Vec::new(), Vec::new());
@@ -466,6 +458,12 @@ impl Engine {
     fn stream_url(&self, id: &FileId) -> String {
         format!("/stream/{id}?key={}", self.shared.capability(id))
     }
+}
+
+/// A view with its place in the queue.
+fn placed(view: TorrentView, positions: &BTreeMap<InfoHash, u32>) -> TorrentView {
+    let position = view.info_hash.parse().ok().and_then(|info_hash| positions.get(&info_hash));
+    TorrentView { queue_position: position.copied().unwrap_or_default(), ..view }
 }
 
 fn context<'a>(

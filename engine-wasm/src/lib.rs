@@ -42,6 +42,7 @@ pub mod net;
 mod notebook;
 pub mod peer;
 pub mod pick;
+mod plan;
 pub mod queue;
 mod settings;
 #[cfg(test)]

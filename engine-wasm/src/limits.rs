@@ -54,6 +54,9 @@ pub const UNASKED_CONNECTS: (u32, Duration) = (10, Duration::from_secs(10));
 /// Dials of one torrent at the word of others that are under way, beside [`DIALS_PER_TORRENT`]: they can't wait for room.
 pub const PUNCHES_PER_TORRENT: usize = 5;
 
+/// Peers of a torrent that a page is shown: more than fit on any screen, and few enough to be told twice a second.
+pub const PEERS_SHOWN: usize = 100;
+
 /// Peers of a torrent that are written down for the next engine: enough to begin with, until a tracker answers.
 pub const KEPT_PEERS: usize = 50;
 

@@ -239,11 +239,19 @@ impl Notebook {
     pub(crate) fn notices(&self) -> impl Iterator<Item = NoticeView> + '_ {
         let trouble = self.trouble.as_ref().map(|reason| {
             let words = "What you watch, and how far, can't be saved or read now";
-            NoticeView { kind: NoticeKind::NotSaved, message: format!("{words}: {reason}. It is tried again.") }
+            NoticeView {
+                kind: NoticeKind::NotSaved,
+                message: format!("{words}: {reason}. It is tried again."),
+                space: None,
+            }
         });
         let aside = self.set_aside.iter().map(|path| {
             let words = format!("The file that says what you have watched was damaged, and is kept as {path}");
-            NoticeView { kind: NoticeKind::SetAside, message: format!("{words}. Delete it to dismiss this message.") }
+            NoticeView {
+                kind: NoticeKind::SetAside,
+                message: format!("{words}. Delete it to dismiss this message."),
+                space: None,
+            }
         });
         trouble.into_iter().chain(aside)
     }

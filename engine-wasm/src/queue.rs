@@ -1,4 +1,4 @@
-//! Which torrents are at work, when not all may be at once: in the order in which they were added, and those that somebody watches always.
+//! Which torrents are at work, when not all may be at once: in the order that they are given in, and those that somebody watches always.
 //!
 //! It knows what each torrent wants, and nothing else of it. Invariant: the same torrents in the same states come to the same order, so nobody has to
 //! remember whose turn it was.
@@ -35,8 +35,8 @@ pub(crate) enum Work {
 /// A torrent that has work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// When it was added, as a number that rises.
-    pub(crate) added: u64,
+    /// Its place in the order: the lowest goes first.
+    pub(crate) rank: u64,
     /// Which.
     pub(crate) torrent: InfoHash,
     /// What it would do.
@@ -47,7 +47,7 @@ pub(crate) struct Entry {
 
 /// Whose turn it is. The watched take their share of the room first.
 pub(crate) fn turns(config: QueueConfig, mut entries: Vec<Entry>) -> BTreeSet<InfoHash> {
-    entries.sort_unstable_by_key(|entry| (!entry.watched, entry.added, entry.torrent));
+    entries.sort_unstable_by_key(|entry| (!entry.watched, entry.rank, entry.torrent));
     let mut room = [config.max_downloads, config.max_seeds];
     let mut chosen = BTreeSet::new();
     for entry in entries {
@@ -64,12 +64,12 @@ pub(crate) fn turns(config: QueueConfig, mut entries: Vec<Entry>) -> BTreeSet<In
 mod tests {
     use super::*;
 
-    /// Torrents from a picture, in the order in which they were added: `f` fetches, `g` gives; a capital is watched. Those whose turn it is are kept in the
+    /// Torrents from a picture, in their order: `f` fetches, `g` gives; a capital is watched. Those whose turn it is are kept in the
     /// expected picture, the others are `.`.
     fn check(max_downloads: Option<usize>, max_seeds: Option<usize>, torrents: &str, expected: &str) {
         let name = |at: usize| InfoHash([u8::try_from(99 - at).unwrap(); 20]);
         let entry = |(at, letter): (usize, char)| Entry {
-            added: at as u64,
+            rank: at as u64,
             torrent: name(at),
             work: if letter.eq_ignore_ascii_case(&'f') { Work::Fetch } else { Work::Give },
             watched: letter.is_uppercase(),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_were_added_first_go_first() {
+    fn those_that_come_first_in_the_order_go_first() {
         check(None, None, "fgfg", "fgfg");
         check(Some(1), None, "fgfgf", "fg.g.");
         check(Some(2), Some(1), "ffgfgg", "ffg...");

@@ -82,6 +82,8 @@ pub(crate) fn of(config: &Config) -> Settings {
         seed_s: config.goals.seed_time.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX)),
         max_downloads: queue.max_downloads.map(number),
         max_seeds: queue.max_seeds.map(number),
+        start_at_once: config.start_at_once,
+        sharing_told: config.sharing_told,
     }
 }
 
@@ -99,6 +101,7 @@ pub(crate) fn put_into(settings: &Settings, config: &mut Config) {
     config.goals.seed_time = settings.seed_s.map(|seconds| Duration::from_secs(seconds.into()));
     config.queue.max_downloads = settings.max_downloads.map(number);
     config.queue.max_seeds = settings.max_seeds.map(number);
+    (config.start_at_once, config.sharing_told) = (settings.start_at_once, settings.sharing_told);
 }
 
 #[cfg(test)]
@@ -166,10 +169,11 @@ mod tests {
             (tcp, utp, dht, trackers, pex, web_seeds) in any::<(bool, bool, bool, bool, bool, bool)>(),
             (ratio_percent, seed_s) in any::<(Option<u32>, Option<u32>)>(),
             (max_downloads, max_seeds) in any::<(Option<u32>, Option<u32>)>(),
+            (start_at_once, sharing_told) in any::<(bool, bool)>(),
         ) -> Settings {
             Settings {
                 down_limit_bps, up_limit_bps, max_connections, encryption, tcp, utp, dht, trackers, pex, web_seeds,
-                ratio_percent, seed_s, max_downloads, max_seeds,
+                ratio_percent, seed_s, max_downloads, max_seeds, start_at_once, sharing_told,
             }
         }
     }

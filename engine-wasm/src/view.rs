@@ -76,6 +76,55 @@ pub enum Intent {
         /// Which files, and how much.
         files: Vec<FilePriority>,
     },
+    /// Say what becomes of a torrent that waits for it ([`TorrentView::undecided`]): until then only what a viewer needs at first was fetched. For any other torrent it
+    /// chooses anew.
+    Decide {
+        /// Which torrent.
+        info_hash: String,
+        /// Whether it is to be watched now, or downloaded.
+        choice: Choice,
+        /// How much files are wanted, where that is to be other than before.
+        #[serde(default)]
+        files: Vec<FilePriority>,
+        /// Into which of the daemon's folders it goes; `None` for where it is.
+        root: Option<String>,
+    },
+    /// Change when a torrent has its turn, among those that fetch as it does, or are complete as it is ([`TorrentView::queue_position`]).
+    MoveInQueue {
+        /// Which torrent.
+        info_hash: String,
+        /// Where to.
+        to: QueueMove,
+    },
+    /// Ask a torrent's trackers for peers now, those that may be asked already. Failed, with the time to wait, when none may.
+    Announce {
+        /// Which torrent.
+        info_hash: String,
+    },
+    /// Ask further trackers for peers. Refused for a private torrent, whose trackers are part of it (BEP 27).
+    AddTrackers {
+        /// Which torrent.
+        info_hash: String,
+        /// URLs, each a tier of its own behind those that are there.
+        trackers: Vec<String>,
+    },
+    /// Ask a tracker no more. It stays away when the torrent is loaded again.
+    RemoveTracker {
+        /// Which torrent.
+        info_hash: String,
+        /// Its URL, as [`TrackerView::url`] has it.
+        url: String,
+    },
+    /// A torrent's magnet link, with its name and, unless it is private, its trackers. Answered with [`IntentReply::Text`].
+    MagnetLink {
+        /// Which torrent.
+        info_hash: String,
+    },
+    /// A torrent's `.torrent` file: the info dictionary as it came. Answered with [`IntentReply::File`].
+    TorrentFile {
+        /// Which torrent.
+        info_hash: String,
+    },
     /// Hash again all that lies there.
     Recheck {
         /// Which torrent.
@@ -163,6 +212,32 @@ pub enum Intent {
     },
 }
 
+/// What a person wants of a torrent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// To watch the film that comes next: it and its subtitles are wanted, and no other file. Without a film it is as with `download`.
+    Watch,
+    /// To have all files that are wanted.
+    Download,
+}
+
+/// Where in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum QueueMove {
+    /// Before all others.
+    Top,
+    /// Before the one before it.
+    Up,
+    /// Behind the one behind it.
+    Down,
+    /// Behind all others.
+    Bottom,
+}
+
 /// A place in a film, in time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
@@ -236,6 +311,10 @@ pub struct Settings {
     pub max_downloads: Option<u32>,
     /// Complete torrents that give at once; `None` for all.
     pub max_seeds: Option<u32>,
+    /// Whether a torrent that a page adds is downloaded at once, and does not wait for [`Intent::Decide`].
+    pub start_at_once: bool,
+    /// Whether a person has read that watching also uploads.
+    pub sharing_told: bool,
 }
 
 /// How much a file is wanted.
@@ -264,6 +343,19 @@ pub enum IntentReply {
     },
     /// The settings are as they were asked for, and written down.
     Configured,
+    /// What was asked for, as a text.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// What was asked for, as a file.
+    File {
+        /// What to call it, without folders.
+        name: String,
+        /// Its bytes; over HTTP an array of numbers.
+        #[cfg_attr(test, ts(type = "Uint8Array | number[]"))]
+        content: Bytes,
+    },
     /// Not done.
     Failed {
         /// Plain words for a person.
@@ -302,6 +394,25 @@ pub struct NoticeView {
     pub kind: NoticeKind,
     /// Plain words: what is wrong, and what to do.
     pub message: String,
+    /// For [`NoticeKind::Space`]: where, and how much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub space: Option<SpaceView>,
+}
+
+/// A folder that has less room than what is to come into it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct SpaceView {
+    /// The folder's name for programs.
+    pub root: String,
+    /// Bytes that are wanted and not there yet, of all torrents that fetch into it.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub needed_bytes: u64,
+    /// Bytes that are free.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub free_bytes: u64,
 }
 
 /// What a notice is about.
@@ -317,6 +428,8 @@ pub enum NoticeKind {
     SetAside,
     /// Some of what was saved can't be read.
     Unreadable,
+    /// The disk will be full before all is there that is wanted.
+    Space,
 }
 
 /// What the router lets in.
@@ -371,6 +484,12 @@ pub struct RootView {
     pub key: String,
     /// Its name for people.
     pub label: String,
+    /// Bytes that are free where it lies; `None` when the daemon can't tell.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub free_bytes: Option<u64>,
+    /// Bytes in all there.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub total_bytes: Option<u64>,
 }
 
 /// One torrent.
@@ -386,6 +505,15 @@ pub struct TorrentView {
     pub version: Option<TorrentVersion>,
     /// What it is doing.
     pub state: TorrentState,
+    /// Whether it waits for [`Intent::Decide`]: of its files only what a viewer needs at first is fetched. `wanted`, and each file's priority, say what would be downloaded.
+    #[serde(default)]
+    pub undecided: bool,
+    /// Its place in the queue, from 1: among those that are not complete, or among those that are. Those that are undecided, too, have one.
+    #[serde(default)]
+    pub queue_position: u32,
+    /// Whether only its own trackers may name peers (BEP 27).
+    #[serde(default)]
+    pub private: bool,
     /// Plain words about a state that wants them: what is wrong and what to do.
     pub message: Option<String>,
     /// Bytes in all.
@@ -486,6 +614,58 @@ pub struct TrackerView {
     pub leechers: Option<u32>,
     /// Its last warning, or why it failed, in plain words.
     pub message: Option<String>,
+}
+
+/// One peer of a torrent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct PeerView {
+    /// Where it is, `address:port`.
+    pub address: String,
+    /// What it calls itself, such as `Transmission 4.0.5`: text of a stranger. `None` when it does not say.
+    pub client: Option<String>,
+    /// How it is connected.
+    pub transport: PeerTransport,
+    /// Whether what is said is encrypted.
+    pub encrypted: bool,
+    /// Whether it connected to us, and not we to it.
+    pub incoming: bool,
+    /// How much of the torrent it has, 0 to 1.
+    pub progress: f64,
+    /// Payload that comes from it, bytes a second.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub down_rate_bps: u64,
+    /// Payload that it gets of us, bytes a second.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub up_rate_bps: u64,
+    /// Payload that came from it, bytes.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub downloaded: u64,
+    /// Payload that it got of us, bytes.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub uploaded: u64,
+    /// We want something of it.
+    pub we_want: bool,
+    /// It lets us have something.
+    pub it_gives: bool,
+    /// It wants something of us.
+    pub it_wants: bool,
+    /// We let it have something.
+    pub we_give: bool,
+    /// It owes blocks, and sends none.
+    pub snubbing: bool,
+}
+
+/// How a peer is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum PeerTransport {
+    /// Over TCP.
+    Tcp,
+    /// Over uTP (BEP 29).
+    Utp,
 }
 
 /// What a tracker does.

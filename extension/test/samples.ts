@@ -1,6 +1,7 @@
 // Well-formed views of a torrent, to be varied by tests.
 
 import type { FileView } from "../src/model/generated/FileView";
+import type { PeerView } from "../src/model/generated/PeerView";
 import type { Settings } from "../src/model/generated/Settings";
 import type { StreamView } from "../src/model/generated/StreamView";
 import type { TorrentView } from "../src/model/generated/TorrentView";
@@ -33,6 +34,9 @@ export function torrent(more: Partial<TorrentView> = {}): TorrentView {
     name: "A film",
     version: "v1",
     state: "downloading",
+    undecided: false,
+    queuePosition: 1,
+    private: false,
     message: null,
     length: 1000,
     verified: 10,
@@ -86,6 +90,29 @@ export function settings(more: Partial<Settings> = {}): Settings {
     seedS: null,
     maxDownloads: null,
     maxSeeds: null,
+    startAtOnce: false,
+    sharingTold: true,
+    ...more,
+  };
+}
+
+export function peer(more: Partial<PeerView> = {}): PeerView {
+  return {
+    address: "192.0.2.7:6881",
+    client: "Transmission 4.0.5",
+    transport: "tcp",
+    encrypted: false,
+    incoming: false,
+    progress: 0.5,
+    downRateBps: 0,
+    upRateBps: 0,
+    downloaded: 0,
+    uploaded: 0,
+    weWant: true,
+    itGives: false,
+    itWants: false,
+    weGive: false,
+    snubbing: false,
     ...more,
   };
 }

@@ -14,7 +14,7 @@ const form = (texts: Partial<SettingsTexts>): SettingsForm => {
   return { ...usual, texts: { ...usual.texts, ...texts } };
 };
 const meant = (texts: Partial<SettingsTexts>): Settings => {
-  const outcome = settingsOf(form(texts));
+  const outcome = settingsOf(form(texts), settings());
   if ("words" in outcome) throw new Error(outcome.words);
   return outcome.settings;
 };
@@ -26,8 +26,9 @@ describe("the form", () => {
       { downLimitBps: 2_500_000, upLimitBps: 1234 },
       { ratioPercent: 150, seedS: 90, maxDownloads: 0, maxSeeds: 3 },
       { encryption: "forced", tcp: false, pex: false, webSeeds: false },
+      { startAtOnce: true, sharingTold: false },
     ] satisfies Partial<Settings>[]) {
-      expect(settingsOf(formOf(settings(more)))).toEqual({ settings: settings(more) });
+      expect(settingsOf(formOf(settings(more)), settings(more))).toEqual({ settings: settings(more) });
     }
   });
 
@@ -60,7 +61,7 @@ describe("the form", () => {
     ["connections", "", "Peers per torrent: enter a number."],
     ["seedTime", "1e9", "Time: “1e9” is not a number such as 2.5."],
   ] as const)("%s can't be %j", (field, typed, words) => {
-    expect(settingsOf(form({ [field]: typed }))).toEqual({ words, field });
+    expect(settingsOf(form({ [field]: typed }), settings())).toEqual({ words, field });
   });
 });
 
@@ -107,8 +108,8 @@ test("numbers are shown and named as the language writes them", () => {
   speak(inTable(de));
   const form = formOf({ ...settings(), downLimitBps: 1_234_500_000_000, ratioPercent: 250 });
   expect(form.texts).toMatchObject({ download: "1234500", ratio: "2,5" });
-  expect(settingsOf(form)).toMatchObject({ settings: { downLimitBps: 1_234_500_000_000, ratioPercent: 250 } });
-  expect(settingsOf({ ...form, texts: { ...form.texts, ratio: "viel" } })).toMatchObject({
+  expect(settingsOf(form, settings())).toMatchObject({ settings: { downLimitBps: 1_234_500_000_000, ratioPercent: 250 } });
+  expect(settingsOf({ ...form, texts: { ...form.texts, ratio: "viel" } }, settings())).toMatchObject({
     words: "Verhältnis: „viel“ ist keine Zahl wie 2,5.",
   });
   speak(inTable(en));

@@ -3,7 +3,7 @@ import type { TopicUpdate } from "../src/model/generated/TopicUpdate";
 import type { FileView } from "../src/model/generated/FileView";
 import type { ContentsState, Known } from "../src/model/topics";
 import { applied } from "../src/model/topics";
-import { file } from "./samples";
+import { file, peer } from "./samples";
 
 /** Numbers that look like chance and are the same each time. */
 function chance(seed: number): (below: number) => number {
@@ -78,4 +78,11 @@ test("the whole is taken whatever was known", () => {
 test("a change of nothing keeps the very list", () => {
   const first = applied(undefined, told(undefined, [file()], 1));
   expect(filesOf(applied(first, told([file()], [file()], 2)))).toBe(filesOf(first));
+});
+
+test("peers come as a whole each time", () => {
+  const first = applied(undefined, { topic: "peers/h", from: null, revision: 1, change: { kind: "peers", peers: [peer()] } });
+  expect(first).toEqual({ revision: 1, state: { peers: [peer()] } });
+  const next = applied(first, { topic: "peers/h", from: 1, revision: 2, change: { kind: "peers", peers: [] } });
+  expect(next).toEqual({ revision: 2, state: { peers: [] } });
 });

@@ -71,6 +71,8 @@ pub struct AnnounceParams {
 pub struct AnnounceResponse {
     /// When to ask again, within our bounds.
     pub interval: Duration,
+    /// Before this has passed it is not to be asked again, not even by hand, if it says so.
+    pub min_interval: Option<Duration>,
     /// What the tracker wants us to know.
     pub warning: Option<String>,
     /// Who has how much of it, as far as it says.

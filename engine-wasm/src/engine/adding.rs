@@ -54,8 +54,10 @@ impl Engine {
             } else {
                 torrent.save_all(cx);
             }
-            torrent.link(cx);
         });
+        // Before it looks for anything, it hears what was decided about it.
+        self.follow_plan(info_hash, now);
+        self.with(info_hash, now, Torrent::link);
         Ok(())
     }
 

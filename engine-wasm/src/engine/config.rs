@@ -38,6 +38,10 @@ pub struct Config {
     /// Whether a person changes what [`crate::view::Settings`] names while the engine runs. That is then kept in the state, and outranks what is said here.
     /// In the terminal flags decide, and nothing else.
     pub adjustable: bool,
+    /// Whether a torrent that a page adds is downloaded at once, and does not wait for [`crate::view::Intent::Decide`].
+    pub start_at_once: bool,
+    /// Whether a person has read that watching also uploads.
+    pub sharing_told: bool,
 }
 
 impl Default for Config {
@@ -55,6 +59,8 @@ impl Default for Config {
             goals: Goals::default(),
             queue: QueueConfig::default(),
             adjustable: false,
+            start_at_once: true,
+            sharing_told: false,
         }
     }
 }

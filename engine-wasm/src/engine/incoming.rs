@@ -61,6 +61,7 @@ impl Engine {
     fn turn_away(&mut self, conn: ConnId, now: Instant) {
         tracing::debug!(%conn, "an arrival is turned away");
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        cx.shared.conns.remove(&conn);
         cx.order(IoCommand::TcpClose { conn });
     }
 }

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 
 use super::{Engine, Target};
 use crate::discover::candidates::Source;
+use crate::io::Output;
 use crate::magnet::Pending;
 use crate::marks::Report;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 use crate::torrent::{Asker, Torrent};
-use crate::view::Intent;
+use crate::view::{Intent, IntentReply};
 
 impl Engine {
     pub(super) fn handle_intent(&mut self, id: u64, intent: Intent, now: Instant) {
@@ -25,16 +26,8 @@ impl Engine {
     /// Which torrent it was about; `None` when the answer comes later.
     pub(super) fn carry_out(&mut self, id: u64, intent: Intent, now: Instant) -> Result<Option<InfoHash>, String> {
         let info_hash = match intent {
-            Intent::AddTorrent { metainfo } => {
-                let info_hash = self.add(metainfo, now)?;
-                self.keep(info_hash, now);
-                info_hash
-            }
-            Intent::AddMagnet { uri } => {
-                let info_hash = self.add_magnet(&uri, now)?;
-                self.keep(info_hash, now);
-                info_hash
-            }
+            Intent::AddTorrent { metainfo } => self.add_for_page(|it| it.add(metainfo, now), now)?,
+            Intent::AddMagnet { uri } => self.add_for_page(|it| it.add_magnet(&uri, now), now)?,
             Intent::AddUrl { url } => {
                 self.fetch(id, url, now)?;
                 return Ok(None);
@@ -76,6 +69,36 @@ impl Engine {
                 self.with_magnet(info_hash, now, Pending::resume);
                 info_hash
             }
+            Intent::Decide { info_hash, choice, files, root } => {
+                let hash = self.decide(&info_hash, (choice, &files), now)?;
+                let lies = self.torrents.get(&hash).map(|torrent| torrent.place().root.0.as_str());
+                if let Some(root) = root.filter(|root| lies.is_some_and(|lies| lies != root)) {
+                    let target = Target { root: Some(root), ..Target::default() };
+                    self.relocate(&info_hash, target, Asker::Intent(id), now)?;
+                    return Ok(None);
+                }
+                hash
+            }
+            Intent::MoveInQueue { info_hash, to } => {
+                let info_hash = self.known(&info_hash)?;
+                self.move_in_queue(info_hash, to, now);
+                info_hash
+            }
+            Intent::Announce { info_hash } => {
+                let (info_hash, words) = self.announce_now(&info_hash, now)?;
+                let reply = IntentReply::Done { info_hash: info_hash.to_string(), message: Some(words) };
+                return Ok(self.answer(id, reply));
+            }
+            Intent::AddTrackers { info_hash, trackers } => self.add_trackers(&info_hash, &trackers, now)?,
+            Intent::RemoveTracker { info_hash, url } => self.remove_tracker(&info_hash, &url, now)?,
+            Intent::MagnetLink { info_hash } => {
+                let text = self.magnet_link(&info_hash)?;
+                return Ok(self.answer(id, IntentReply::Text { text }));
+            }
+            Intent::TorrentFile { info_hash } => {
+                let (name, content) = self.torrent_file(&info_hash)?;
+                return Ok(self.answer(id, IntentReply::File { name, content }));
+            }
             Intent::SetPriorities { info_hash, files } => self.set_priorities(&info_hash, &files, now)?,
             Intent::Prepare { info_hash, file, position } => self.prepare(&info_hash, (file, position), now)?,
             Intent::Recheck { info_hash } => self.recheck(&info_hash, now)?,
@@ -111,6 +134,12 @@ impl Engine {
             }
         };
         Ok(Some(info_hash))
+    }
+
+    /// Says at once what came of an intent; `None`, because nothing more is to be said.
+    fn answer(&mut self, id: u64, reply: IntentReply) -> Option<InfoHash> {
+        self.out.push_back(Output::Reply { id, reply });
+        None
     }
 
     /// The torrent that goes by this name.

@@ -11,13 +11,14 @@ use rand::Rng;
 use shared_proto::io::{OpError, OpOutput};
 use shared_proto::{IoCommand, OpId};
 
-use super::{Engine, context};
+use super::{Engine, context, turns};
 use crate::api::temporary;
 use crate::context::Owner;
 use crate::io::Output;
 use crate::limits;
 use crate::magnet;
 use crate::metainfo::{InfoHash, Metainfo};
+use crate::plan;
 use crate::settings;
 use crate::time::Instant;
 use crate::torrent::{self, Place, Record};
@@ -38,7 +39,12 @@ enum Question {
     Torrents,
     Magnets,
     Temporary,
+    Plans,
+    /// The order of torrents in the queue.
+    Order,
     Magnet(InfoHash),
+    /// What was decided about a torrent.
+    Plan(InfoHash),
     /// A `.torrent` file.
     Metainfo(InfoHash),
     /// The record of a torrent with this `.torrent` file.
@@ -79,7 +85,7 @@ impl Engine {
         if self.config.adjustable {
             self.question(Question::Settings, now);
         }
-        for question in [Question::Torrents, Question::Magnets, Question::Temporary] {
+        for question in [Question::Torrents, Question::Magnets, Question::Temporary, Question::Plans, Question::Order] {
             self.question(question, now);
         }
     }
@@ -116,6 +122,7 @@ impl Engine {
         if self.loading.is_done() {
             self.loaded = true;
             self.store.set_unread(None);
+            self.follow_plans(now);
             self.link_torrents(now);
             for (id, intent) in std::mem::take(&mut self.loading.deferred) {
                 self.handle_intent(id, intent, now);
@@ -134,6 +141,11 @@ impl Engine {
             (Question::Magnets, OpOutput::Keys(keys)) => {
                 self.ask_for_all(keys, magnet::PREFIX, Question::Magnet, now);
             }
+            (Question::Plans, OpOutput::Keys(keys)) => {
+                self.ask_for_all(keys, plan::PREFIX, Question::Plan, now);
+            }
+            (Question::Plan(info_hash), OpOutput::Value(Some(value))) => self.restore_plan(info_hash, &value),
+            (Question::Order, OpOutput::Value(Some(value))) => self.turns.restore(&value),
             (Question::Temporary, OpOutput::Keys(keys)) => self.restore_temporary(keys, now),
             (Question::Magnet(info_hash), OpOutput::Value(Some(value))) => self.restore_magnet(info_hash, &value, now),
             (Question::Metainfo(info_hash), OpOutput::Value(Some(source))) => {
@@ -214,6 +226,9 @@ impl Question {
             Self::Torrents => scan(torrent::METAINFO_PREFIX),
             Self::Magnets => scan(magnet::PREFIX),
             Self::Temporary => scan(temporary::PREFIX),
+            Self::Plans => scan(plan::PREFIX),
+            Self::Order => get(turns::KEY.to_owned()),
+            Self::Plan(info_hash) => get(plan::key(*info_hash)),
             Self::Magnet(info_hash) => get(format!("{}{info_hash}", magnet::PREFIX)),
             Self::Metainfo(info_hash) => get(torrent::keys(*info_hash)[0].clone()),
             Self::Record(info_hash, _) => get(torrent::keys(*info_hash)[1].clone()),

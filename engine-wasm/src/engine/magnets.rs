@@ -67,13 +67,7 @@ impl Engine {
     pub(super) fn fetched(&mut self, op: OpId, result: &Result<OpOutput, OpError>, now: Instant) -> bool {
         let Some(id) = self.fetches.remove(&op) else { return false };
         let outcome = match result {
-            Ok(OpOutput::Http { status: 200, body }) => {
-                let added = self.add(body.clone(), now);
-                if let Ok(info_hash) = added {
-                    self.keep(info_hash, now);
-                }
-                added
-            }
+            Ok(OpOutput::Http { status: 200, body }) => self.add_for_page(|it| it.add(body.clone(), now), now),
             Ok(OpOutput::Http { status, .. }) => {
                 Err(format!("The torrent file can't be fetched: the server answered {status}."))
             }

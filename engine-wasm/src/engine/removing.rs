@@ -41,6 +41,7 @@ impl Engine {
         self.files.retain(|_, (owner, _)| *owner != info_hash);
         self.requests.retain(|_, owner| *owner != info_hash);
         self.keep(info_hash, now);
+        self.forget_plan(info_hash, now);
         self.out.push_back(Output::Changed);
     }
 

@@ -50,6 +50,7 @@ impl Context<'_> {
     /// Has the daemon encrypt from here on, where both ends agreed on that.
     pub(super) fn transform(&mut self, conn: ConnId, read: Option<Rc4Start>, write: Option<Rc4Start>) {
         if read.is_some() || write.is_some() {
+            self.shared.conns.encrypt(conn);
             self.order(IoCommand::TcpCipher { conn, read, write });
         }
     }

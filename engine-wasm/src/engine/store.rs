@@ -41,7 +41,7 @@ impl Store {
     /// What a person has to know.
     pub(super) fn notices(&self) -> Vec<NoticeView> {
         let mut notices = Vec::new();
-        let mut add = |kind, message| notices.push(NoticeView { kind, message });
+        let mut add = |kind, message| notices.push(NoticeView { kind, message, space: None });
         if let Some(reason) = &self.trouble {
             let words = "The list of torrents and the settings can't be saved";
             let what_now =
@@ -114,6 +114,8 @@ impl Engine {
         for info_hash in self.magnets.keys().copied().collect::<Vec<InfoHash>>() {
             self.with_magnet(info_hash, now, |pending, cx| pending.save(cx));
         }
+        self.save_plans(now);
+        self.save_order(now);
         let temporary: Vec<InfoHash> = self.api.temporary.all().map(|(info_hash, _)| info_hash).collect();
         for info_hash in temporary {
             self.write_temporary(info_hash, now);

@@ -9,6 +9,7 @@ mod peer;
 mod record;
 mod show;
 mod swarm;
+mod trackers;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -67,6 +68,8 @@ enum Status {
 pub(crate) struct Pending {
     link: Magnet,
     added: u64,
+    /// Nobody has said yet whether its torrent is to be downloaded.
+    undecided: bool,
     status: Status,
     peers: BTreeMap<ConnId, MetadataPeer>,
     candidates: Candidates,
@@ -96,6 +99,7 @@ impl Pending {
             assembly: Assembly::new(link.identity()),
             link,
             added,
+            undecided: false,
             status: Status::Unlinked,
             peers: BTreeMap::new(),
             candidates,

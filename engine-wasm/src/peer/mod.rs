@@ -86,6 +86,8 @@ pub struct Peer {
     out: Vec<u8>,
     dialled: bool,
     id: Option<[u8; 20]>,
+    /// What it calls itself.
+    client: Option<String>,
     speaks_extensions: bool,
     has_dht: bool,
     introduced: bool,
@@ -141,6 +143,7 @@ impl Peer {
             out: Vec::new(),
             dialled: true,
             id: None,
+            client: None,
             speaks_extensions: false,
             has_dht: false,
             introduced: false,
@@ -161,6 +164,21 @@ impl Peer {
     /// Its name for itself, once its handshake is done.
     pub fn id(&self) -> Option<[u8; 20]> {
         self.id
+    }
+
+    /// What it calls itself; what its id begins with, by custom its program and version, where it does not say.
+    pub fn client(&self) -> Option<String> {
+        let from_id = || {
+            let [b'-', code @ .., b'-'] = self.id?.first_chunk::<8>().copied()? else { return None };
+            let is_code = code.iter().all(u8::is_ascii_graphic);
+            is_code.then(|| String::from_utf8_lossy(&code).into_owned())
+        };
+        self.client.clone().or_else(from_id)
+    }
+
+    /// Whether it has something that we lack, and knows that we want it.
+    pub fn is_interesting(&self) -> bool {
+        self.interested
     }
 
     /// What it gets of us.
@@ -304,6 +322,7 @@ impl Peer {
                     self.reqq = hello.reqq.unwrap_or(limits::DEFAULT_REQQ).clamp(1, limits::MAX_REQQ);
                     self.upload_only = hello.upload_only;
                     self.hear_metadata_id(hello.id(metadata::EXTENSION));
+                    self.client = hello.client.clone().or(self.client.take());
                     self.talk.hear(&hello);
                     self.punching.hear(&hello);
                 }

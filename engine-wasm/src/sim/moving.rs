@@ -47,9 +47,9 @@ impl World {
         let before = self.replies.len();
         self.run_until_within(Duration::from_secs(5), |world| world.replies.len() > before);
         match self.replies.last() {
-            Some(IntentReply::Done { .. } | IntentReply::Configured) => Ok(()),
+            Some(IntentReply::Done { .. }) => Ok(()),
             Some(IntentReply::Failed { message }) => Err(message.clone()),
-            None => Err("nothing was said".to_owned()),
+            _ => Err("nothing was said".to_owned()),
         }
     }
 

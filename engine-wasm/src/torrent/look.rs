@@ -300,7 +300,7 @@ impl Torrent {
 
     /// Makes the files that have no bytes and are wanted, a few at a time.
     pub(super) fn create_empty(&mut self, cx: &mut Context<'_>) {
-        if self.mover.is_moving() {
+        if self.mover.is_moving() || self.is_undecided() {
             return;
         }
         while self.creating < limits::CREATED_AT_ONCE {

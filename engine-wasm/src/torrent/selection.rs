@@ -1,7 +1,7 @@
 //! Which files of a torrent are wanted, and how much.
 //!
-//! Owns the priority of each file and what follows from it for pieces: a piece is wanted as much as the most wanted file that has bytes of it. It never
-//! knows what is there. What viewers ask for is fetched whatever is selected; that is the desk's.
+//! Owns the priority of each file and what follows from it for pieces: a piece is wanted as much as the most wanted file that has bytes of it, and not
+//! at all while nobody has said whether the torrent is to be downloaded. It never knows what is there. What viewers ask for is fetched whatever is selected; that is the desk's.
 
 use std::collections::BTreeSet;
 
@@ -18,6 +18,8 @@ use crate::pick::priority::Priority;
 #[derive(Debug)]
 pub(super) struct Selection {
     files: Vec<Priority>,
+    /// Nobody has said yet whether anything is to be downloaded: the files' priorities are a plan.
+    undecided: bool,
     /// The film that is watched first, most likely: the first playable file that is wanted.
     film: Option<FileIndex>,
 }
@@ -26,7 +28,8 @@ impl Selection {
     /// Everything is wanted; padding (BEP 47) for its own sake never is.
     pub(super) fn new(meta: &Metainfo) -> Self {
         let of = |padding: bool| if padding { Priority::Skip } else { Priority::Normal };
-        let mut selection = Self { files: meta.files.iter().map(|file| of(file.padding)).collect(), film: None };
+        let mut selection =
+            Self { files: meta.files.iter().map(|file| of(file.padding)).collect(), undecided: false, film: None };
         selection.find_film(meta);
         selection
     }
@@ -38,6 +41,9 @@ impl Selection {
 
     /// How much a piece is wanted.
     pub(super) fn of_piece(&self, geometry: &Geometry, piece: PieceIndex) -> Priority {
+        if self.undecided {
+            return Priority::Skip;
+        }
         geometry.files_of(piece).map(|file| self.priority(file)).max().unwrap_or(Priority::Skip)
     }
 
@@ -112,6 +118,41 @@ impl Torrent {
         self.after_selection(cx);
     }
 
+    /// Whether it waits for a person's word: until then only what viewers need at first is fetched.
+    pub(crate) fn is_undecided(&self) -> bool {
+        self.selection.undecided
+    }
+
+    /// It waits for a person's word, or no longer.
+    pub(crate) fn set_undecided(&mut self, undecided: bool, cx: &mut Context<'_>) {
+        if std::mem::replace(&mut self.selection.undecided, undecided) == undecided {
+            return;
+        }
+        let all: Vec<FileIndex> = self.geometry.files().collect();
+        self.apply_priorities(&all);
+        if self.is_running() && !undecided {
+            // Those that are there already were made before; each is looked at as it is made.
+            self.create_empty(cx);
+            if self.is_done() {
+                self.completed(cx);
+            }
+        }
+        self.after_selection(cx);
+    }
+
+    /// Only the film that a click on play opens is wanted, and its subtitles. Without a film nothing changes.
+    pub(crate) fn want_film_only(&mut self, cx: &mut Context<'_>) {
+        let Some(film) = self.film_ahead() else { return };
+        let subtitles: BTreeSet<u32> = self.subtitles(film.0).iter().map(|subtitle| subtitle.index).collect();
+        let of = |file: FileIndex| match self.selection.priority(file) {
+            Priority::Skip if file == film || subtitles.contains(&file.0) => Priority::Normal,
+            priority if file == film || subtitles.contains(&file.0) => priority,
+            _ => Priority::Skip,
+        };
+        let changes: Vec<(FileIndex, Priority)> = self.geometry.files().map(|file| (file, of(file))).collect();
+        self.set_priorities(&changes, cx);
+    }
+
     /// As an earlier engine wrote it down, or as a link names it, before anything begins.
     pub(super) fn restore_priorities(&mut self, priorities: &[(u32, Priority)]) {
         let known = priorities.iter().filter_map(|&(file, priority)| Some((self.geometry.file(file)?, priority)));
@@ -165,11 +206,12 @@ impl Torrent {
 
     /// Whether all that is wanted is there. What no file of the selection is made of does not count.
     pub(crate) fn is_done(&self) -> bool {
-        self.pieces.is_done()
+        self.pieces.is_done() && !self.selection.undecided
     }
 
     /// Whether peers have anything to give that somebody wants.
     pub(super) fn needs_peers(&self) -> bool {
-        !self.is_done() || self.picker.wants().iter().any(|want| self.pieces.state(want.piece) != PieceState::Have)
+        !self.pieces.is_done()
+            || self.picker.wants().iter().any(|want| self.pieces.state(want.piece) != PieceState::Have)
     }
 }

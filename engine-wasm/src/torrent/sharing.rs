@@ -248,11 +248,12 @@ impl Torrent {
     pub(crate) fn queue_entry(&self) -> Option<Entry> {
         let is_busy_with_the_disk = self.checking > 0 || self.pieces.unchecked().first_set().is_some();
         let at_work = self.status == Status::Running && !is_busy_with_the_disk;
-        if !at_work && self.status != Status::Resting(Rest::Queued) {
+        // What waits for a person's word takes nobody's turn: it fetches next to nothing.
+        if (!at_work && self.status != Status::Resting(Rest::Queued)) || self.is_undecided() {
             return None;
         }
         let work = if self.is_done() { Work::Give } else { Work::Fetch };
-        Some(Entry { added: self.added, torrent: self.meta.info_hash, work, watched: self.desk.is_watched() })
+        Some(Entry { rank: self.added, torrent: self.meta.info_hash, work, watched: self.desk.is_watched() })
     }
 
     /// Whether it is at work.

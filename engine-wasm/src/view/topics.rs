@@ -1,6 +1,6 @@
 //! What pages follow, topic by topic, as what differs from the revision before.
 //!
-//! A topic is a name: `list`, `torrent/HASH` (its files and trackers), `film/HASH/INDEX` (what a player shows). [`Topics`] remembers each
+//! A topic is a name: `list`, `torrent/HASH` (its files and trackers), `peers/HASH` (who is connected), `film/HASH/INDEX` (what a player shows). [`Topics`] remembers each
 //! topic's state as it was last told. It knows no page: which page has heard which revision is its owner's to keep. Invariant: the whole of a
 //! topic and then every change of it, in their order, make the same state as the whole of it at the end.
 
@@ -9,7 +9,9 @@ use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FileView, NoticeView, PortMappingView, RootView, Settings, StreamView, TorrentView, TrackerView};
+use super::{
+    FileView, NoticeView, PeerView, PortMappingView, RootView, Settings, StreamView, TorrentView, TrackerView,
+};
 use crate::engine::Engine;
 use crate::time::Instant;
 
@@ -84,6 +86,11 @@ pub enum Change {
         /// Its trackers, if they differ.
         trackers: Option<Vec<TrackerView>>,
     },
+    /// Of `peers/HASH`, always as a whole: rates differ all the time.
+    Peers {
+        /// The most active first, at most [`crate::limits::PEERS_SHOWN`].
+        peers: Vec<PeerView>,
+    },
     /// Of `film/HASH/INDEX`, always as a whole: it is small.
     Film {
         /// What the player shows.
@@ -96,6 +103,7 @@ pub enum Change {
 enum State {
     List { torrents: Vec<TorrentView>, world: World },
     Torrent { files: Vec<FileView>, trackers: Vec<TrackerView> },
+    Peers(Vec<PeerView>),
     Film(Box<FilmView>),
 }
 
@@ -150,6 +158,7 @@ impl State {
                 let (files, trackers) = engine.contents(info_hash, now);
                 Some(Self::Torrent { files, trackers })
             }
+            ["peers", info_hash] => Some(Self::Peers(engine.peers(info_hash, now))),
             ["film", info_hash, index] => Some(Self::Film(Box::new(engine.film(info_hash, index.parse().ok()?, now)))),
             _ => None,
         }
@@ -174,6 +183,7 @@ impl State {
                 let (order, files) = differing(files, old, |file| file.index);
                 Change::Torrent { order, files, trackers: (old_trackers != Some(trackers)).then(|| trackers.clone()) }
             }
+            Self::Peers(peers) => Change::Peers { peers: peers.clone() },
             Self::Film(film) => Change::Film { film: FilmView::clone(film) },
         }
     }

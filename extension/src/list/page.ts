@@ -266,7 +266,7 @@ export function startList(host: Host, outside: Outside): void {
   async function act(intent: Intent & { infoHash: string }): Promise<void> {
     const name = torrentsNow().find((torrent) => torrent.infoHash === intent.infoHash)?.name;
     const reply = await host.intent(intent);
-    if (reply.kind !== "configured" && reply.message !== null) adder.say(name ?? "The torrent", reply.message);
+    if ("message" in reply && reply.message !== null) adder.say(name ?? "The torrent", reply.message);
   }
 
   function askToRemove(infoHash: string): void {

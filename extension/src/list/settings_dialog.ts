@@ -50,13 +50,14 @@ export class SettingsDialog {
   }
 
   private async save(form: SettingsForm): Promise<void> {
-    const meant = settingsOf(form);
+    const { opened } = this;
+    if (!opened) return;
+    const meant = settingsOf(form, opened);
     if ("words" in meant) {
       this.refuse(meant);
       this.dialog.querySelector<HTMLElement>(`[name=${meant.field}]`)?.focus();
       return;
     }
-    const { opened } = this;
     [this.wrong, this.saving] = [undefined, true];
     this.update();
     const reply = await this.intent({ kind: "configure", settings: meant.settings });

@@ -26,6 +26,8 @@ export interface SettingsForm {
   texts: SettingsTexts;
   encryption: Encryption;
   switches: SettingsSwitches;
+  /** Whether torrents are downloaded without a question. */
+  startAtOnce: boolean;
 }
 
 /** What is on or off. */
@@ -58,11 +60,12 @@ export function formOf(settings: Settings): SettingsForm {
     },
     encryption,
     switches: { tcp, utp, dht, trackers, pex, webSeeds },
+    startAtOnce: settings.startAtOnce,
   };
 }
 
-/** What a person means. */
-export function settingsOf({ texts, encryption, switches }: SettingsForm): FormOutcome {
+/** What a person means; what the form does not say stays as it was. */
+export function settingsOf({ texts, encryption, switches, startAtOnce }: SettingsForm, before: Settings): FormOutcome {
   let wrong: { words: string; field: keyof SettingsTexts } | undefined;
   const counted = (field: keyof SettingsTexts, unit: number, most = MAX_COUNT): number | null => {
     const read = parseNumber(texts[field], t(`settingsLabel_${field}`), unit, most);
@@ -71,6 +74,7 @@ export function settingsOf({ texts, encryption, switches }: SettingsForm): FormO
   };
   const maxConnections = counted("connections", 1);
   const settings: Settings = {
+    ...before,
     downLimitBps: counted("download", MB, Number.MAX_SAFE_INTEGER),
     upLimitBps: counted("upload", MB, Number.MAX_SAFE_INTEGER),
     maxConnections: maxConnections ?? 0,
@@ -80,6 +84,7 @@ export function settingsOf({ texts, encryption, switches }: SettingsForm): FormO
     maxSeeds: counted("seeds", 1),
     encryption,
     ...switches,
+    startAtOnce,
   };
   if (maxConnections === null) wrong ??= { words: t("settingsMissing", t("settingsLabel_connections")), field: "connections" };
   return wrong ?? { settings };

@@ -52,6 +52,12 @@ export function settingsView(settings: Settings, ui: SettingsUi, actions: Settin
         <div class="fields">${text("download", "MB/s")} ${text("upload", "MB/s")}</div>
       </fieldset>
       <fieldset>
+        <legend>${t("settingsAdding")}</legend>
+        <label class="box">
+          <input type="checkbox" name="startAtOnce" data-testid="set-startAtOnce" .defaultChecked=${form.startAtOnce} />${t("settingsStartAtOnce")}
+        </label>
+      </fieldset>
+      <fieldset>
         <legend>${t("settingsQueue")}</legend>
         <div class="fields">${text("downloads", "", t("settingsAll"))} ${text("seeds", "", t("settingsAll"))}</div>
       </fieldset>
@@ -124,5 +130,6 @@ function readForm(form: HTMLFormElement): SettingsForm {
     texts: read(FIELDS, (input) => input.value),
     encryption: field("encryption").value as Encryption,
     switches: read(SWITCHES, (input) => input.checked),
+    startAtOnce: field("startAtOnce").checked,
   };
 }

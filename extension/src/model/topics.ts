@@ -5,6 +5,7 @@
 
 import type { FileView } from "./generated/FileView";
 import type { FilmView } from "./generated/FilmView";
+import type { PeerView } from "./generated/PeerView";
 import type { TopicUpdate } from "./generated/TopicUpdate";
 import type { TorrentView } from "./generated/TorrentView";
 import type { TrackerView } from "./generated/TrackerView";
@@ -13,8 +14,8 @@ import type { World } from "./generated/World";
 /** A torrent in a list: what it consists of is a topic of its own. */
 export type TorrentRow = Omit<TorrentView, "files" | "trackers">;
 
-/** The names of topics: the list, what is in a torrent, what a player shows of a file. */
-export type TopicName = "list" | `torrent/${string}` | `film/${string}/${number}`;
+/** The names of topics: the list, what is in a torrent, who is connected to it, what a player shows of a file. */
+export type TopicName = "list" | `torrent/${string}` | `peers/${string}` | `film/${string}/${number}`;
 
 /** All torrents, newest first, and what is shown beside them. */
 export interface ListState {
@@ -28,14 +29,25 @@ export interface ContentsState {
   trackers: readonly TrackerView[];
 }
 
+/** Who is connected to a torrent, the most active first. */
+export interface PeersState {
+  peers: readonly PeerView[];
+}
+
 /** A topic's state, by its name. */
-export type TopicState<N extends TopicName> = N extends "list" ? ListState : N extends `torrent/${string}` ? ContentsState : FilmView;
+export type TopicState<N extends TopicName> = N extends "list"
+  ? ListState
+  : N extends `torrent/${string}`
+    ? ContentsState
+    : N extends `peers/${string}`
+      ? PeersState
+      : FilmView;
 
 /** A topic as a page has it. */
 export interface Known {
   /** `undefined`: something was missed since, and what differs from now on can't be applied to it. */
   revision: number | undefined;
-  state: ListState | ContentsState | FilmView;
+  state: ListState | ContentsState | PeersState | FilmView;
 }
 
 /** The next state; `undefined` when the change belongs to another revision than the one that is known. */
@@ -55,6 +67,8 @@ export function applied(known: Known | undefined, { from, revision, change }: To
       const trackers = change.trackers ?? old?.trackers;
       return files && trackers && { revision, state: { files, trackers } };
     }
+    case "peers":
+      return { revision, state: { peers: change.peers } };
     case "film":
       return { revision, state: change.film };
   }

@@ -101,6 +101,38 @@ impl Announcer {
         self.schedule.add(tiers, cx.now);
     }
 
+    /// These trackers are asked no more: those of them that know us hear that we stop.
+    pub(crate) fn remove(&mut self, urls: &[String], params: &AnnounceParams, cx: &mut Context<'_>) {
+        for goodbye in self.schedule.remove(urls) {
+            self.jobs.retain(|_, job| job.tracker != goodbye.id);
+            self.say_goodbye(goodbye, params, cx);
+        }
+    }
+
+    /// Has all asked that may be asked now: how many these are.
+    ///
+    /// # Errors
+    /// None may be; in plain words why.
+    pub(crate) fn announce_now(&mut self, now: Instant) -> Result<u32, String> {
+        if self.is_empty() {
+            let off = "Trackers are switched off in the settings.";
+            let none = "This torrent has no tracker that can be asked.";
+            return Err(if self.allowed { none } else { off }.to_owned());
+        }
+        self.schedule.begin_by_hand(now).map_err(|wait| match wait {
+            Some(wait) => {
+                let seconds = wait.as_secs().max(1);
+                format!("The trackers were asked a moment ago and want to be left alone for another {seconds} s.")
+            }
+            None => "All trackers of this torrent asked never to be asked again.".to_owned(),
+        })
+    }
+
+    /// The URLs of all trackers, tier by tier.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        self.schedule.urls()
+    }
+
     /// Asks whoever is due. `params.event` is filled in here.
     pub(crate) fn tend(&mut self, params: &AnnounceParams, cx: &mut Context<'_>) {
         if !self.allowed {
@@ -176,16 +208,20 @@ impl Announcer {
     pub(crate) fn stop(&mut self, params: &AnnounceParams, cx: &mut Context<'_>) {
         self.jobs.clear();
         for goodbye in self.schedule.stop(cx.now) {
-            let params = AnnounceParams { event: goodbye.event, numwant: 0, ..*params };
-            match goodbye.url {
-                TrackerUrl::Http(url) => {
-                    let url = http::announce_url(&url, &params, self.key, goodbye.tracker_id.as_deref());
-                    cx.ask(Owner::Engine, |op| http::fetch(op, url));
-                }
-                TrackerUrl::Udp(url) => {
-                    for addr in self.addresses.remove(&goodbye.id).unwrap_or_default() {
-                        cx.ask_tracker(Owner::Engine, addr, Question::announce(&params, self.key, &url.request));
-                    }
+            self.say_goodbye(goodbye, params, cx);
+        }
+    }
+
+    fn say_goodbye(&mut self, goodbye: Announce, params: &AnnounceParams, cx: &mut Context<'_>) {
+        let params = AnnounceParams { event: goodbye.event, numwant: 0, ..*params };
+        match goodbye.url {
+            TrackerUrl::Http(url) => {
+                let url = http::announce_url(&url, &params, self.key, goodbye.tracker_id.as_deref());
+                cx.ask(Owner::Engine, |op| http::fetch(op, url));
+            }
+            TrackerUrl::Udp(url) => {
+                for addr in self.addresses.remove(&goodbye.id).unwrap_or_default() {
+                    cx.ask_tracker(Owner::Engine, addr, Question::announce(&params, self.key, &url.request));
                 }
             }
         }

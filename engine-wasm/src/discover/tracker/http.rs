@@ -100,6 +100,7 @@ pub fn parse_response(body: &[u8]) -> Result<AnnounceResponse, TrackerError> {
     let v6 = root.get("peers6").and_then(Value::bytes).into_iter().flat_map(compact_v6);
     Ok(AnnounceResponse {
         interval: bounded(asked),
+        min_interval: number("min interval").map(|seconds| bounded(Some(seconds))),
         warning: root.get("warning message").and_then(Value::bytes).map(shown),
         counts: counts(root),
         tracker_id: root

@@ -23,6 +23,8 @@ pub const FIRST_RETRY: Duration = Duration::from_secs(15);
 pub const MAX_RETRY: Duration = Duration::from_secs(1800);
 /// Longest time that a tracker may ask to be left alone, short of for ever.
 const MAX_ASKED_RETRY: Duration = Duration::from_secs(24 * 3600);
+/// A person may have a tracker asked again after this, where it does not say how long it wants to be left alone.
+pub const BY_HAND: Duration = Duration::from_secs(60);
 /// A tracker that was silent for so long is not waited for: the next one is asked as well.
 pub const STAGGER: Duration = Duration::from_millis(1500);
 /// A tracker's numbers are asked for this often, where no announce brings them.
@@ -73,6 +75,8 @@ struct Tracker {
     failures: u32,
     /// It failed: not before then.
     retry_at: Instant,
+    /// Not before then, not even for a person who asks for it.
+    by_hand_at: Instant,
     /// It asked never to be asked again.
     gone: bool,
     /// It answered: not before then.
@@ -96,6 +100,7 @@ impl Tracker {
             tried: false,
             failures: 0,
             retry_at: Instant::default(),
+            by_hand_at: Instant::default(),
             gone: false,
             next_at: None,
             tracker_id: None,
@@ -153,6 +158,41 @@ impl TrackerSchedule {
         if self.all().all(|tracker| !tracker.started) {
             self.due = now;
         }
+    }
+
+    /// These trackers are no longer asked. Goodbyes to those of them that know us or are about to.
+    pub fn remove(&mut self, urls: &[String]) -> Vec<Announce> {
+        let is_meant = |tracker: &Tracker| urls.iter().any(|url| url == tracker.url.as_str());
+        let knowing = self.all().filter(|tracker| is_meant(tracker) && (tracker.started || tracker.underway));
+        let goodbyes = knowing.map(|tracker| tracker.announce(Some(Event::Stopped))).collect();
+        self.tiers.iter_mut().for_each(|tier| tier.retain(|tracker| !is_meant(tracker)));
+        self.tiers.retain(|tier| !tier.is_empty());
+        goodbyes
+    }
+
+    /// A person wants trackers asked now: a round begins with those that allow it. How many these are; those that are being asked count.
+    ///
+    /// # Errors
+    /// None may be asked: how long until the first one may, `None` for never.
+    pub fn begin_by_hand(&mut self, now: Instant) -> Result<u32, Option<Duration>> {
+        let may = |tracker: &Tracker| !tracker.gone && tracker.by_hand_at <= now;
+        let count = self.all().filter(|tracker| tracker.underway || may(tracker)).count();
+        if count == 0 {
+            let first = self.all().filter(|tracker| !tracker.gone).map(|tracker| tracker.by_hand_at).min();
+            return Err(first.map(|at| at.saturating_since(now)));
+        }
+        for tracker in self.all_mut().filter(|tracker| !tracker.underway && may(tracker)) {
+            (tracker.tried, tracker.next_at, tracker.retry_at) = (false, None, now);
+        }
+        if self.round.is_none() {
+            self.due = now;
+        }
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    /// The URLs of all trackers, tier by tier.
+    pub fn urls(&self) -> Vec<String> {
+        self.all().map(|tracker| tracker.url.as_str().to_owned()).collect()
     }
 
     /// The announce that is due now, to be asked for until there is none. [`TrackerSchedule::succeeded`] or [`TrackerSchedule::failed`] must follow each.
@@ -214,6 +254,7 @@ impl TrackerSchedule {
         let next_at = now + answer.interval;
         let Some(tracker) = self.answered(id) else { return };
         (tracker.started, tracker.failures, tracker.next_at) = (true, 0, Some(next_at));
+        tracker.by_hand_at = now + answer.min_interval.unwrap_or(BY_HAND.min(answer.interval));
         tracker.message.clone_from(&answer.warning);
         if answer.tracker_id.is_some() {
             tracker.tracker_id.clone_from(&answer.tracker_id);
@@ -238,6 +279,8 @@ impl TrackerSchedule {
             Some(Retry::In(pause)) => tracker.retry_at = now + pause.clamp(FIRST_RETRY, MAX_ASKED_RETRY),
             None => tracker.retry_at = now + retry_after(tracker.failures),
         }
+        // A back-off of our own is passed over for a person who knows better, what the tracker asks for is not.
+        tracker.by_hand_at = if error.retry().is_some() { tracker.retry_at } else { now + FIRST_RETRY };
         if self.round.is_some() {
             self.round = Some(now);
         }

@@ -151,6 +151,7 @@ pub fn parse_response(body: &[u8], family: Family) -> Result<AnnounceResponse, T
     };
     Ok(AnnounceResponse {
         interval: bounded(Some(u64::from(interval))),
+        min_interval: None,
         warning: None,
         counts: Counts { seeders: Some(seeders), leechers: Some(leechers) },
         tracker_id: None,

@@ -11,7 +11,19 @@ infoHash: string,
 /**
  * What a person should know of it, in plain words.
  */
-message: string | null, } | { "kind": "configured" } | { "kind": "failed", 
+message: string | null, } | { "kind": "configured" } | { "kind": "text", 
+/**
+ * The text.
+ */
+text: string, } | { "kind": "file", 
+/**
+ * What to call it, without folders.
+ */
+name: string, 
+/**
+ * Its bytes; over HTTP an array of numbers.
+ */
+content: Uint8Array | number[], } | { "kind": "failed", 
 /**
  * Plain words for a person.
  */

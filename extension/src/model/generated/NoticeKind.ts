@@ -3,4 +3,4 @@
 /**
  * What a notice is about.
  */
-export type NoticeKind = "not_saved" | "not_read" | "set_aside" | "unreadable";
+export type NoticeKind = "not_saved" | "not_read" | "set_aside" | "unreadable" | "space";

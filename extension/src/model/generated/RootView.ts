@@ -11,4 +11,12 @@ key: string,
 /**
  * Its name for people.
  */
-label: string, };
+label: string, 
+/**
+ * Bytes that are free where it lies; `None` when the daemon can't tell.
+ */
+freeBytes: number | null, 
+/**
+ * Bytes in all there.
+ */
+totalBytes: number | null, };

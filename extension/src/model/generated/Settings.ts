@@ -60,4 +60,12 @@ maxDownloads: number | null,
 /**
  * Complete torrents that give at once; `None` for all.
  */
-maxSeeds: number | null, };
+maxSeeds: number | null, 
+/**
+ * Whether a torrent that a page adds is downloaded at once, and does not wait for [`Intent::Decide`].
+ */
+startAtOnce: boolean, 
+/**
+ * Whether a person has read that watching also uploads.
+ */
+sharingTold: boolean, };

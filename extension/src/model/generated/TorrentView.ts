@@ -28,6 +28,18 @@ version: TorrentVersion | null,
  */
 state: TorrentState, 
 /**
+ * Whether it waits for [`Intent::Decide`]: of its files only what a viewer needs at first is fetched. `wanted`, and each file's priority, say what would be downloaded.
+ */
+undecided: boolean, 
+/**
+ * Its place in the queue, from 1: among those that are not complete, or among those that are. Those that are undecided, too, have one.
+ */
+queuePosition: number, 
+/**
+ * Whether only its own trackers may name peers (BEP 27).
+ */
+private: boolean, 
+/**
  * Plain words about a state that wants them: what is wrong and what to do.
  */
 message: string | null, 

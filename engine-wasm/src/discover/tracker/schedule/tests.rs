@@ -90,6 +90,7 @@ impl Bench {
 fn answer(peers: u16) -> AnnounceResponse {
     AnnounceResponse {
         interval: Duration::from_secs(100),
+        min_interval: None,
         warning: None,
         counts: Counts { seeders: Some(3), leechers: Some(4) },
         tracker_id: None,

@@ -1,0 +1,112 @@
+//! What a person does with a torrent's trackers, and what others are given to add it by: a magnet link, a `.torrent` file.
+
+use std::ops::RangeInclusive;
+
+use bytes::Bytes;
+
+use super::Engine;
+use crate::discover::tracker::url::TrackerUrl;
+use crate::metainfo::torrent::{MAX_URL_LENGTH, MAX_URLS};
+use crate::metainfo::{InfoHash, sanitise};
+use crate::time::Instant;
+
+impl Engine {
+    /// Asks a torrent's trackers now. What a person should know of it, in plain words.
+    ///
+    /// # Errors
+    /// None of them may be asked now.
+    pub(super) fn announce_now(&mut self, info_hash: &str, now: Instant) -> Result<(InfoHash, String), String> {
+        let info_hash = self.known(info_hash)?;
+        let mut outcome = Ok(0);
+        self.with(info_hash, now, |torrent, cx| outcome = torrent.announce_now(cx));
+        self.with_magnet(info_hash, now, |pending, cx| outcome = pending.announce_now(cx));
+        let words = match outcome? {
+            1 => "One tracker can be asked, and is.".to_owned(),
+            count => format!("{count} trackers can be asked; they are, one after the other until one names peers."),
+        };
+        Ok((info_hash, words))
+    }
+
+    /// Has further trackers asked.
+    ///
+    /// # Errors
+    /// The torrent is private, or a URL is none of a tracker.
+    pub(super) fn add_trackers(&mut self, info_hash: &str, urls: &[String], now: Instant) -> Result<InfoHash, String> {
+        let info_hash = self.known(info_hash)?;
+        if self.torrents.get(&info_hash).is_some_and(|torrent| torrent.is_private()) {
+            return Err("This torrent is private: only its own trackers may be asked.".to_owned());
+        }
+        let urls: Vec<&str> = urls.iter().map(|url| url.trim()).filter(|url| !url.is_empty()).collect();
+        let is_none = |url: &&&str| url.len() > MAX_URL_LENGTH || TrackerUrl::parse(url).is_none();
+        if let Some(url) = urls.iter().find(is_none) {
+            let shown: String = url.chars().take(100).collect();
+            return Err(format!(
+                "“{shown}” is not the address of a tracker: those begin with udp://, http:// or https://."
+            ));
+        }
+        if urls.is_empty() {
+            return Err("Name at least one tracker.".to_owned());
+        }
+        let known = self.plans.get(&info_hash).map_or(0, |plan| plan.added.len());
+        if known + urls.len() > MAX_URLS {
+            return Err(format!("A torrent can have {MAX_URLS} trackers at the most."));
+        }
+        self.change_plan(info_hash, |plan| urls.iter().for_each(|url| plan.add_tracker(url)), now);
+        Ok(info_hash)
+    }
+
+    /// Has a tracker asked no more.
+    ///
+    /// # Errors
+    /// The torrent has no such tracker.
+    pub(super) fn remove_tracker(&mut self, info_hash: &str, url: &str, now: Instant) -> Result<InfoHash, String> {
+        let info_hash = self.known(info_hash)?;
+        let (_, trackers) = self.contents(&info_hash.to_string(), now);
+        if !trackers.iter().any(|tracker| tracker.url == url) {
+            return Err("The torrent has no such tracker.".to_owned());
+        }
+        self.change_plan(info_hash, |plan| plan.remove_tracker(url), now);
+        Ok(info_hash)
+    }
+
+    /// A torrent's magnet link.
+    pub(super) fn magnet_link(&self, info_hash: &str) -> Result<String, String> {
+        let info_hash = self.known(info_hash)?;
+        let torrent = self.torrents.get(&info_hash).map(|torrent| torrent.magnet());
+        let link = torrent.or_else(|| self.magnets.get(&info_hash).map(|pending| pending.magnet()));
+        Ok(link.expect("a known torrent is one of both").to_string())
+    }
+
+    /// A torrent's `.torrent` file, and what to call it.
+    ///
+    /// # Errors
+    /// It is not known yet what is in it.
+    pub(super) fn torrent_file(&self, info_hash: &str) -> Result<(String, Bytes), String> {
+        let torrent = self.described(info_hash)?;
+        let name = sanitise::component(format!("{}.torrent", torrent.name()).as_bytes());
+        Ok((name, torrent.source()))
+    }
+}
+
+/// Indices that follow each other, as ranges (BEP 53).
+pub(crate) fn ranges(indices: impl Iterator<Item = u32>) -> Vec<RangeInclusive<u32>> {
+    let mut ranges: Vec<RangeInclusive<u32>> = Vec::new();
+    for index in indices {
+        match ranges.last_mut() {
+            Some(last) if last.end() + 1 == index => *last = *last.start()..=index,
+            _ => ranges.push(index..=index),
+        }
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_one_range() {
+        assert_eq!(ranges([0, 1, 2, 5, 7, 8].into_iter()), [0..=2, 5..=5, 7..=8]);
+        assert_eq!(ranges([].into_iter()), []);
+    }
+}
