@@ -153,6 +153,21 @@ describe("a daemon that is gone while no page looks", () => {
   });
 });
 
+test("for a page in the background, a daemon that is gone is tried as often, and one that is not installed no more", async () => {
+  const gone = rig(ENDPOINT, false);
+  gone.link.setWatched(false, true);
+  for (let failure = 0; failure < 8; failure++) {
+    await settle();
+    gone.lost();
+    await gone.clock.advance(MOST_DELAY_MS);
+  }
+  expect(gone.asked).toHaveLength(9);
+  const missing = rig({ kind: "no_host" }, false);
+  missing.link.setWatched(false, true);
+  await missing.clock.advance(600_000);
+  expect(missing.asked).toHaveLength(1);
+});
+
 describe("a newer engine", () => {
   test("is left in charge: no attempt is made by itself, nor by a retry", async () => {
     const it = rig();

@@ -115,6 +115,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             for path in install::install(&target, &std::env::current_exe()?, &origins)? {
                 println!("installed {}", path.display());
             }
+            println!("The extension finds the daemon by itself within a few seconds.");
             Ok(())
         }
         Command::Uninstall { target } => {

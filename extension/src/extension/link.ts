@@ -27,7 +27,7 @@ export const FIRST_DELAY_MS = 200;
 export const MOST_DELAY_MS = 5_000;
 /**
  * Longest pause when the daemon can't be started, or is of another version: each attempt starts a program, and only a person can mend it. So while no
- * page looks there are no such attempts. It is also the longest pause of any kind while no page looks.
+ * page looks there are no such attempts. It is also the longest pause of any kind without a page.
  */
 export const MOST_BROKEN_DELAY_MS = 300_000;
 /** An attempt that has come to nothing by then has failed. */
@@ -59,6 +59,7 @@ export class Link {
   private attempt = 0;
   private failures = 0;
   private watched = false;
+  private present = false;
   private cancelTimer: () => void = () => {};
 
   constructor(
@@ -83,10 +84,14 @@ export class Link {
     void this.ask();
   }
 
-  /** Whether any page looks. Without one, a daemon that is not installed is not asked for again and again; the first one ends a long pause. */
-  setWatched(watched: boolean): void {
+  /**
+   * Whether any page is in front, or any is there at all. Without one in front, a daemon that is not installed is not asked for again and again; the first
+   * one ends a long pause.
+   */
+  setWatched(watched: boolean, present = watched): void {
     const isFirst = watched && !this.watched;
     this.watched = watched;
+    this.present = present;
     if (isFirst && (this.phase.kind === "parked" || (this.phase.kind === "pausing" && this.phase.isLong))) void this.ask();
   }
 
@@ -156,8 +161,8 @@ export class Link {
     this.attempt += 1;
     const hopeless = cause === "no_host" || cause === "forbidden";
     const broken = cause === "host_error" || cause === "version";
-    // While nobody looks, a daemon that is gone may still come back and go on with downloads: it is waited for patiently.
-    const mostMs = broken || !this.watched ? MOST_BROKEN_DELAY_MS : MOST_DELAY_MS;
+    // Without a page, a daemon that is gone may still come back and go on with downloads: it is waited for patiently.
+    const mostMs = broken || !this.present ? MOST_BROKEN_DELAY_MS : MOST_DELAY_MS;
     const delayMs = backoff(this.failures, FIRST_DELAY_MS, mostMs);
     this.failures += 1;
     const passing = cause === "unreachable" && this.failures <= QUIET_FAILURES && this.state.kind !== "down";

@@ -101,7 +101,7 @@ channel.addEventListener("message", ({ data: message }: MessageEvent<PageMessage
     case "watch":
       attend(message.page);
       if (followers.follow(message.page, message.topics, message.missing, message.hidden)) publisher.wanted();
-      link.setWatched(true);
+      watchLink();
       break;
     case "leave":
       followers.forget(message.page);
@@ -130,6 +130,11 @@ function attend(page: string): void {
   });
 }
 
+function watchLink(): void {
+  const audience = followers.audience();
+  link.setWatched(audience === "looking", audience !== "nobody");
+}
+
 function beat(): void {
   scope.postMessage({ kind: "heartbeat" });
 }
@@ -143,7 +148,7 @@ setInterval(() => {
   notifies = Notification.permission === "granted";
   if (notifies && !before) publisher.changed();
   const pages = followers.all();
-  if (pages.length === 0) link.setWatched(false);
+  watchLink();
   // An answer to a page that has said goodbye opened its channel again.
   for (const [page, own] of channels) {
     if (pages.includes(page)) continue;

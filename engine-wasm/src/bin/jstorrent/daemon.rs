@@ -239,7 +239,8 @@ fn find() -> Result<PathBuf> {
     let named = std::env::var_os(PROGRAM_ENV).map(PathBuf::from);
     beside.into_iter().chain(in_path).chain(named).find(|program| program.is_file()).ok_or_else(|| {
         anyhow!(
-            "{PROGRAM} is neither beside this program nor in the PATH: install it, or set {PROGRAM_ENV} to where it is"
+            "{PROGRAM} is neither beside this program nor in the PATH: `cargo build --release -p io-shim` makes it in \
+             target/release; or set {PROGRAM_ENV} to where it is"
         )
     })
 }
