@@ -38,7 +38,7 @@ const budgets = {
   offscreen: 20_000,
   worker: 32_000,
   app: 90_000,
-  player: 120_000,
+  player: 126_000,
   token: 24_000,
   media: 86_000,
   preview: 60_000,

@@ -3,6 +3,7 @@ import type { Situation, Status } from "../src/player/status";
 import { status, supplyOf, waitOf } from "../src/player/status";
 import type { TorrentState } from "../src/model/generated/TorrentState";
 import type { WaitReason } from "../src/model/generated/WaitReason";
+import { t } from "../src/text/messages";
 import { file, stream, torrent, wait } from "./samples";
 
 const STARVED = { starved: true, paused: false, seeking: false, ended: false, opened: false };
@@ -43,6 +44,12 @@ describe("a viewer that waits hears", () => {
 });
 
 describe("a viewer hears what to do", () => {
+  test("when a server is gone, or wants another token", () => {
+    const down = { kind: "down", cause: "unreachable", message: "" } as const;
+    check({ link: { ...down, reason: "server" } }, "Lost connection to the server. Retrying…", "trouble");
+    check({ link: down }, "Lost connection to the daemon. Reconnecting…", "trouble");
+    check({ link: { ...down, reason: "server_token" } }, t("linkTokenText"), "trouble");
+  });
   test("about a paused torrent", () => {
     const paused = torrent({ state: "paused" });
     const words = "Paused. Resume to keep watching";

@@ -159,13 +159,16 @@ function linkStatus(link: PageLink, wasConnected: boolean): Status | undefined {
     case "superseded":
       return trouble(t("playerElsewhere"), { label: t("linkUseHere"), does: "take_over" });
     case "down":
-      return trouble(downStatus(link, wasConnected), { label: t("commonTryAgain"), does: "retry" });
+      return trouble(
+        downStatus(link, wasConnected),
+        link.reason === "server_token" ? { label: t("linkEnterToken"), does: "update" } : { label: t("commonTryAgain"), does: "retry" },
+      );
   }
 }
 
 function downStatus(link: PageLink & { kind: "down" }, wasConnected: boolean): string {
   if (link.cause === "no_host") return t("playerNoHost");
-  if (link.cause === "unreachable" && wasConnected) return t("playerLostDaemon");
+  if (link.cause === "unreachable" && link.reason === undefined && wasConnected) return t("playerLostDaemon");
   return downWords(link);
 }
 
