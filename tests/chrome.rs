@@ -145,3 +145,20 @@ async fn two_quick_clicks_on_the_button_open_one_tab() -> Result<()> {
     ensure!(pages == 1, "{pages} tabs were opened");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_gets_no_place_is_said_so_and_starts_when_there_is_one() -> Result<()> {
+    let browser = Browser::start(Options { native_host: false, ..Options::default() }).await?;
+    browser.offscreen().await?;
+    let worker = background(&browser).await?;
+    let refuse = "globalThis.create = chrome.offscreen.createDocument; \
+                  chrome.offscreen.createDocument = async () => { throw new Error('no place'); }; \
+                  chrome.offscreen.closeDocument().then(() => true)";
+    worker.evaluate(refuse).await?;
+    let page = browser.open("app.html").await?;
+    let says = |words: &str| format!("document.querySelector('[data-testid=notice]')?.textContent.includes('{words}')");
+    page.wait_for(&says("(no place)"), LIMIT).await.with_context(|| browser.report())?;
+    worker.evaluate("chrome.offscreen.createDocument = create.bind(chrome.offscreen); true").await?;
+    page.evaluate("document.querySelector('[data-testid=notice-action]').click()").await?;
+    page.wait_for(&says("install the daemon"), LIMIT).await.with_context(|| browser.report())
+}

@@ -83,12 +83,19 @@ enum Command {
     Bindings,
 }
 
+/// How what was built comes into a person's own Chrome.
+const NEXT: &str = "\nFor your own Chrome, once: `target/release/jstorrent-io-daemon install`, then on chrome://extensions switch on \
+                    developer mode and load extension/dist as an unpacked extension.";
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Cli::parse().command;
     let work = async {
         match command {
-            Command::Build => build::all(install::Consent::Given).await.map(|()| true),
+            Command::Build => build::all(install::Consent::Given).await.map(|()| {
+                println!("{NEXT}");
+                true
+            }),
             Command::Run { torrent, no_install, headless, yes } => {
                 run::run(run::Options { torrent, no_install, headless, yes }).await.map(|()| true)
             }
