@@ -24,7 +24,7 @@ test("a daemon that is silent, and a server that is, are told apart", () => {
     text: "The daemon does not answer. Retrying. Downloads resume where they stopped.",
   });
   expect(notice(down("unreachable", "", "server"))).toMatchObject({
-    title: "Lost connection to the server",
+    title: "The server does not answer",
     text: "Lost connection to the server. Retrying…",
   });
 });
