@@ -44,8 +44,8 @@ async fn lives(scene: &Scene) -> Result<(u32, f64)> {
     Ok((daemon.pid, *metrics.get("jstorrent_engines_total").context("a counter of engines")?))
 }
 
-async fn check(victim: Victim) -> Result<()> {
-    let scene = Scene::of(Film::Mp4MoovFirst, Client::Libtorrent).await?;
+async fn check(victim: Victim, film: Film) -> Result<()> {
+    let scene = Scene::of(film, Client::Libtorrent).await?;
     story(victim, &scene).await.with_context(|| scene.browser.report())
 }
 
@@ -56,6 +56,8 @@ async fn story(victim: Victim, scene: &Scene) -> Result<()> {
     scene.is_incomplete().await?;
     let before = scene.torrent().await?.verified;
     ensure!(before > 0, "nothing was verified before the death");
+    // A film that a worker of the page reads has an object of the page's as its source; it is not opened again.
+    player.session.evaluate("void (globalThis.sourceBefore = byTestId('video').srcObject)").await?;
 
     let life = lives(scene).await?;
     kill(victim, scene).await?;
@@ -66,6 +68,8 @@ async fn story(victim: Victim, scene: &Scene) -> Result<()> {
         ensure!(lives(scene).await? != life, "nothing died: the same engine still speaks with the same daemon");
     }
     player.seek(45.0, LIMIT).await.context("a seek after the death")?;
+    let kept = player.session.evaluate("globalThis.sourceBefore === byTestId('video').srcObject").await?;
+    ensure!(kept.as_bool() == Some(true), "the film was opened again");
     scene.is_incomplete().await?;
 
     scene.swarm.set_rate(0);
@@ -79,20 +83,31 @@ async fn story(victim: Victim, scene: &Scene) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_film_survives_the_death_of_the_engine() -> Result<()> {
-    check(Victim::EngineWorker).await
+    check(Victim::EngineWorker, Film::Mp4MoovFirst).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_film_survives_the_death_of_the_offscreen_document() -> Result<()> {
-    check(Victim::OffscreenDocument).await
+    check(Victim::OffscreenDocument, Film::Mp4MoovFirst).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_film_survives_the_death_of_the_service_worker() -> Result<()> {
-    check(Victim::ServiceWorker).await
+    check(Victim::ServiceWorker, Film::Mp4MoovFirst).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_film_survives_the_death_of_the_daemon() -> Result<()> {
-    check(Victim::Daemon).await
+    check(Victim::Daemon, Film::Mp4MoovFirst).await
+}
+
+/// Its worker asks for bytes while there is no engine that could give them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_whose_sound_is_made_by_the_page_survives_the_death_of_the_engine() -> Result<()> {
+    check(Victim::EngineWorker, Film::Dolby).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_whose_sound_is_made_by_the_page_survives_the_death_of_the_daemon() -> Result<()> {
+    check(Victim::Daemon, Film::Dolby).await
 }

@@ -1,7 +1,7 @@
 // Plays ten minutes, then reads two hours of film at sixteen times the speed, and prints stalls, A/V offset and memory over time: `npm run media:long`.
 //
-// The memory is that of the renderer's process, in which the page and its worker live, once garbage is collected; and what both keep alive of it. When the
-// worker keeps more and more alive, or the process grows by more than the same film grows it in a plain `<video>`, the command fails.
+// The memory is that of the renderer's process, in which the page and its worker live, once garbage is collected; and what both keep alive of it. Where one
+// of these grows, the command fails.
 // `node dev/media/long.mjs FILM mse|ffmpeg|plain [minutes] [hours]`.
 
 import { readFileSync } from "node:fs";
@@ -15,6 +15,9 @@ import { address, closePage, median, number, offsetsOf, openPage, wait } from ".
 const [name = "h264-ac3.mkv", way = "mse", minutes = "10", hours = "2"] = process.argv.slice(2);
 const SPEED = 16;
 const EVERY_S = 30;
+/** By so many MB the process may grow, and what the worker keeps alive of it: its buffers are full after a minute. */
+const MOST_GROWTH = 10;
+const MOST_GROWTH_ALIVE = 2;
 
 const parts = name.split(/[-.]/);
 const seconds = Math.max(Number(minutes) * 60 + 30, Number(hours) * 3600);
@@ -37,6 +40,7 @@ async function watch(speed, until) {
   await page.evaluate(`trial.${way}(${JSON.stringify(address(base, name))}).then(() => trial.first())`);
   await page.evaluate(`trial.speed(${speed})`);
   const memories = [];
+  const alives = [];
   const all = [];
   console.log("film s | stalls | stalled ms | A/V ms | beeps | MB | alive in page, worker | buffered MB");
   for (let last = -1; ; ) {
@@ -47,6 +51,7 @@ async function watch(speed, until) {
     const offsets = offsetsOf(state);
     all.push(...offsets);
     memories.push(await memory());
+    alives.push(alive.worker);
     console.log(
       [
         number(state.time),
@@ -73,7 +78,20 @@ async function watch(speed, until) {
   console.log(
     `Memory: ${number(memories[0])} MB after ${EVERY_S} s, ${number(Math.max(...memories))} at most, ${number(memories.at(-1))} at the end.`,
   );
+  const [grown, grownAlive] = [growth(memories), growth(alives)];
+  const fails = grown > MOST_GROWTH || grownAlive > MOST_GROWTH_ALIVE;
+  if (fails) process.exitCode = 1;
+  console.log(
+    `The process grew by ${number(grown, 1)} MB, what its worker keeps alive by ${number(grownAlive, 1)} MB${fails ? ": too much." : "."}`,
+  );
   await closePage(browser, page);
+}
+
+/** From the first third to the last, medians of both; what comes first still fills buffers. */
+function growth(values) {
+  const settled = values.slice(2);
+  const third = Math.max(1, Math.floor(settled.length / 3));
+  return settled.length < 2 ? 0 : median(settled.slice(-third)) - median(settled.slice(0, third));
 }
 
 try {
