@@ -18,6 +18,7 @@ const source = join(here, "src");
 const pages = {
   "app.html": "list/app.html",
   "app.css": "list/app.css",
+  "list.css": "list/list.css",
   "player.html": "player/player.html",
   "player.css": "player/player.css",
   "controls.css": "player/controls/controls.css",
@@ -37,7 +38,8 @@ const budgets = {
   background: 20_000,
   offscreen: 20_000,
   worker: 32_000,
-  app: 90_000,
+  // 34,000 of it for the virtual list.
+  app: 150_000,
   player: 126_000,
   token: 24_000,
   media: 86_000,
@@ -47,6 +49,11 @@ const budgets = {
 // The version is written once, in package.json.
 const { version } = JSON.parse(await readFile(join(here, "package.json"), "utf8"));
 const manifest = JSON.parse(await readFile(join(source, "extension/manifest.json"), "utf8"));
+/** The pages render templates; what lit has for custom elements would come along unused. */
+const templatesOnly = {
+  name: "templates only",
+  setup: ({ onResolve, resolve }) => onResolve({ filter: /^lit$/ }, ({ resolveDir, kind }) => resolve("lit/html.js", { resolveDir, kind })),
+};
 const buildId = await hashOf([
   ...(await filesBelow(source)),
   ...(await filesBelow(join(here, "_locales"))),
@@ -93,7 +100,12 @@ async function bundle(dist, entries) {
     minifySyntax: true,
     minifyWhitespace: true,
     metafile: true,
-    define: { BUILD_ID: JSON.stringify(buildId), BUILD_VERSION: JSON.stringify(version) },
+    plugins: [templatesOnly],
+    define: {
+      BUILD_ID: JSON.stringify(buildId),
+      BUILD_VERSION: JSON.stringify(version),
+      "process.env.NODE_ENV": JSON.stringify("production"),
+    },
     logLevel: "warning",
   });
   checkBudgets(metafile, relative(here, dist), Object.keys(entries));

@@ -1,4 +1,5 @@
-// Takes pictures of every scene in dev/scenes.mjs, dark and light, wide and narrow: `npm run shots [word…]`.
+// Takes pictures of every scene in dev/scenes.mjs, dark and light, wide and narrow: `npm run shots [word…]`. Fails where axe finds something in the list, or
+// where it is wider than its window.
 //
 // `SHOTS_LANGUAGE=de` has the pages speak another language; its pictures say so in their names.
 //
@@ -129,6 +130,8 @@ function fakeEngine(state) {
   })()`;
 }
 
+const axe = readFileSync(join(here, "../node_modules/axe-core/axe.min.js"), "utf8");
+let failures = 0;
 const server = await serve(film());
 const port = server.address().port;
 const browser = await launch({
@@ -146,17 +149,20 @@ try {
 
   for (const [width, height] of [
     [1280, 800],
+    [2560, 1300],
     [400, 800],
-    [320, 700],
+    [320, 800],
   ]) {
     for (const theme of ["dark", "light"]) {
       for (const [name, scene] of Object.entries(appScenes)) {
         const title = `app-${name}-${theme}-${width}${suffix}`;
-        if (!wanted(title)) continue;
+        if (!wanted(title) || width === 400) continue;
         const page = await prepared(`${base}/app.html`, width, height, theme, scene.state);
         await actOut(page, scene);
+        await check(page, title);
         await shoot(page, title);
       }
+      if (width === 2560 || width === 320) continue;
       for (const [name, scene] of Object.entries(playerScenes)) {
         const title = `player-${name}-${theme}-${width}${suffix}`;
         // A narrow stage has the menu of subtitles behind another one.
@@ -186,6 +192,22 @@ try {
 } finally {
   await browser.close();
   server.close();
+}
+
+if (failures > 0) console.log(`${failures} pages are not as they should be`);
+process.exitCode = failures > 0 ? 1 : 0;
+
+/** Looks for what keeps people out. */
+async function check(page, title) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(`(async () => {
+    const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+    const words = violations.map(({ id, nodes }) => id + ": " + nodes.slice(0, 3).map(({ html, failureSummary }) => html.slice(0, 160) + " " + failureSummary.slice(0, 300)).join(" | "));
+    const wide = document.documentElement.scrollWidth - innerWidth;
+    return wide > 0 ? [...words, "wider than the window by " + wide + " px"] : words;
+  })()`);
+  for (const words of found) console.log(`FAILS ${title}: ${words}`);
+  failures += found.length > 0 ? 1 : 0;
 }
 
 /** A state whose file never answers. */

@@ -1,16 +1,48 @@
 import { expect, test } from "vitest";
-import { givenWords, isDescribed, progressWords, rateWords, share, shareWords, stateWords } from "../src/list/torrent_words";
+import type { Pace } from "../src/list/pace";
+import {
+  isDescribed,
+  messageWords,
+  progressWords,
+  rateWords,
+  share,
+  shareWords,
+  stateWords,
+  uploadedWords,
+} from "../src/list/torrent_words";
 import { torrent } from "./samples";
 
 const bare = torrent({ state: "metadata", files: [], fileCount: 0, pieceCount: 0, length: 0, verified: 0, wanted: 0, wantedVerified: 0 });
+const pace = (more: Partial<Pace> = {}): Pace => ({ rateBps: 0, isStalled: false, isLonely: false, ...more });
 
 test("a magnet link says what it waits for, and claims nothing of its content", () => {
-  expect(stateWords(bare)).toBe("Getting the torrent’s description");
+  expect(stateWords(bare, pace())).toBe("Looking for peers");
+  expect(stateWords({ ...bare, peers: 2 }, pace())).toBe("Getting the torrent’s description");
+  const parts = "Getting the description: 3 of 17 parts";
+  expect(stateWords({ ...bare, message: parts }, pace())).toBe("Getting the torrent’s description, 3 of 17 parts");
+  expect(messageWords({ ...bare, message: parts }, pace())).toBe("");
   expect([progressWords(bare), shareWords(bare), share(bare), isDescribed(bare)]).toEqual(["", "", 0, false]);
+});
+
+test("a link that found nobody for long gets a hint, unless the engine knows more", () => {
+  expect(messageWords(bare, pace({ isLonely: true }))).toContain("Nobody with this torrent");
+  const message = "No peers: this link names no tracker that can be asked and no peer. Add a peer by hand.";
+  expect(messageWords({ ...bare, message }, pace({ isLonely: true }))).toBe(message);
+});
+
+test("what the state says is not said twice", () => {
+  expect(messageWords(torrent({ message: "Looking for peers" }), pace())).toBe("");
+  expect(messageWords(torrent({ state: "queued", message: "Waiting for its turn" }), pace())).toBe("");
 });
 
 test("a torrent of empty files is all there", () => {
   expect(share({ ...bare, state: "complete", fileCount: 1 })).toBe(1);
+});
+
+test("a torrent of which nothing is chosen says that, and has nothing", () => {
+  const none = torrent({ state: "complete", wanted: 0, wantedVerified: 0 });
+  expect(stateWords(none, pace())).toBe("No files selected");
+  expect([progressWords(none), shareWords(none), share(none)]).toEqual(["", "", 0]);
 });
 
 test("a torrent under way says how far it is", () => {
@@ -18,23 +50,35 @@ test("a torrent under way says how far it is", () => {
   expect([progressWords(halfway), shareWords(halfway), share(halfway)]).toEqual(["500 B of 1.0 kB", "50%", 0.5]);
 });
 
-test("what is given is told apart from what comes", () => {
+test("what is uploaded is told apart from what comes", () => {
   expect(rateWords(torrent())).toBe("");
   expect(rateWords(torrent({ downRateBps: 2000, upRateBps: 1000 }))).toBe("↓ 2.0 kB/s ↑ 1.0 kB/s");
-  expect(givenWords(torrent())).toBe("");
-  expect(givenWords(torrent({ uploaded: 25, verified: 10 }))).toBe("25 B given, ratio 2.50");
-  expect(stateWords(torrent({ state: "queued" }))).toBe("Waiting for its turn");
-  expect(stateWords(torrent({ state: "complete", upRateBps: 5, giving: "open" }))).toBe("Complete, giving");
+  expect(uploadedWords(torrent())).toBe("");
+  expect(uploadedWords(torrent({ uploaded: 25, verified: 10 }))).toBe("25 B uploaded, ratio 2.50");
+  expect(stateWords(torrent({ state: "queued" }), pace())).toBe("Queued");
+  expect(stateWords(torrent({ state: "complete", giving: "open" }), pace())).toBe("Complete, seeding");
+  expect(stateWords(torrent({ state: "complete", giving: "sated" }), pace())).toBe("Complete");
+});
+
+test("what has ended has no rate any more", () => {
+  expect(rateWords(torrent({ state: "complete", downRateBps: 362_000, upRateBps: 1000 }))).toBe("↑ 1.0 kB/s");
+  expect(rateWords(torrent({ state: "paused", downRateBps: 362_000, upRateBps: 1000 }))).toBe("");
 });
 
 test("a torrent of which only some is wanted counts that", () => {
   const some = torrent({ verified: 300, wanted: 400, wantedVerified: 300 });
-  expect([progressWords(some), shareWords(some), share(some)]).toEqual(["300 B of 400 B chosen of 1.0 kB", "75%", 0.75]);
-  expect(progressWords({ ...some, state: "complete" })).toBe("400 B chosen of 1.0 kB");
-  expect(stateWords(torrent({ wanted: 400, wantedVerified: 300, downRateBps: 50 }))).toBe("about 2 s left");
+  expect([progressWords(some), shareWords(some), share(some)]).toEqual(["300 B of 400 B selected", "75%", 0.75]);
+  expect(progressWords({ ...some, state: "complete" })).toBe("400 B selected");
+});
+
+test("what is left is reckoned from the rate of some seconds, and not told while nothing comes", () => {
+  const some = torrent({ wanted: 400, wantedVerified: 300, downRateBps: 1, peers: 1 });
+  expect(stateWords(some, pace({ rateBps: 50 }))).toBe("about 2 s left");
+  expect(stateWords(some, pace({ rateBps: 50, isStalled: true }))).toBe("The peers stopped sending");
+  expect(stateWords(some, pace())).toBe("Waiting for peers to send");
 });
 
 test("a check says how far it is", () => {
-  expect(stateWords(torrent({ state: "checking" }))).toBe("Checking files");
-  expect(stateWords(torrent({ state: "checking", checkProgress: 0.359 }))).toBe("Checking files, 35%");
+  expect(stateWords(torrent({ state: "checking" }), pace())).toBe("Checking files");
+  expect(stateWords(torrent({ state: "checking", checkProgress: 0.359 }), pace())).toBe("Checking files, 35%");
 });

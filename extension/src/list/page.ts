@@ -1,62 +1,78 @@
 // The app page: the list of torrents, and everything a person does with them.
 //
-// What it shows is what it follows of the engine plus a little state of its own (what is open, what was just copied);
-// losing the page loses nothing.
+// What it shows is what it follows of the engine plus a little state of its own; losing the page loses nothing.
 
 import { html, nothing, render } from "lit";
-import { repeat } from "lit/directives/repeat.js";
-import type { FileView } from "../model/generated/FileView";
 import type { World } from "../model/generated/World";
-import type { TorrentRow } from "../model/topics";
+import type { ContentsState, TorrentRow } from "../model/topics";
 import type { Host } from "../host/host";
 import type { Intent } from "../model/generated/Intent";
-import { parsePeers } from "../text/address";
-import { count } from "../text/format";
+import type { IntentReply } from "../model/generated/IntentReply";
 import { linkWords } from "../text/link_words";
-import { t } from "../text/messages";
-import { streamUrl } from "../model/locations";
-import { closeByPressBeside } from "../ui/dialogs";
+import { t, tn } from "../text/messages";
 import { soon } from "../ui/soon";
+import { VirtualLines } from "../ui/virtual_lines";
 import { isMagnet, parseLink } from "../text/torrent_link";
 import { Adder } from "./add";
-import { filesOf, linksIn, watchDrops, watchPastes } from "./drop";
-import { linkFieldView } from "./link_field";
+import { Announcer } from "./announcer";
+import { arranged } from "./arrange";
+import { Dialogs } from "./dialogs";
 import { Bell } from "./bell";
+import { filesOf, linksIn, watchDrops, watchPastes } from "./drop";
+import { focusOf, focusOn, watchLines } from "./line_keys";
+import type { Line } from "./lines";
+import { Lines } from "./lines";
+import { linkFieldView } from "./link_field";
+import { ListState } from "./list_state";
+import { listView } from "./list_view";
 import { broughtLink, offerToOpenMagnets } from "./magnet_handler";
-import { Newcomers } from "./newcomers";
 import type { Outside } from "./outside";
+import { Paces } from "./pace";
 import type { PageActions } from "./page_view";
-import {
-  broughtView,
-  dropView,
-  emptyView,
-  engineNoticesView,
-  headerView,
-  loadingView,
-  noticeView,
-  notesView,
-  removeDialogView,
-} from "./page_view";
+import { broughtView, dropView, emptyView, engineNoticesView, headerView, loadingView, noticeView, notesView } from "./page_view";
 import { SettingsDialog } from "./settings_dialog";
-import type { TorrentActions } from "./torrent_view";
+import type { ToolbarActions } from "./toolbar_view";
+import { selectionView, toolbarView } from "./toolbar_view";
+import { TorrentActions } from "./torrent_actions";
 import { updateView } from "./update_view";
-import { FILES_AT_FIRST, FILES_MORE, torrentView } from "./torrent_view";
+import { keepSort, keepView, sortIn, viewIn } from "./view_state";
 
-const COPIED_MS = 1_500;
+/** What the bar at the window's top hides of the list, px. */
+const COVERED = 64;
+/** So long a torrent that came is marked, ms. */
+const NEW_MS = 2_500;
+/** So long a page that comes back waits for what was open, ms. */
+const PATIENCE_MS = 2_000;
 
 /** Shows the list in this document. */
 export function startList(host: Host, outside: Outside): void {
   const root = document.querySelector<HTMLElement>("#app")!;
   const picker = document.querySelector<HTMLInputElement>("#picker")!;
-  const dialog = document.querySelector<HTMLDialogElement>("#dialog")!;
   const settingsDialog = document.querySelector<HTMLDialogElement>("#settings")!;
+  const forever = new AbortController().signal;
 
-  const open = new Set<string>();
-  const newcomers = new Newcomers();
-  const filesShown = new Map<string, number>();
-  const peersWords = new Map<string, string>();
-  const moveWords = new Map<string, string>();
-  let copied: string | undefined;
+  const left = viewIn(sessionStorage);
+  const state = new ListState(left, sortIn(localStorage));
+  const update = soon(show);
+  const virtual = new VirtualLines(update, COVERED);
+  const lineMaker = new Lines();
+  const paces = new Paces();
+  const announcer = new Announcer();
+  const dialogs = new Dialogs(document.querySelector<HTMLDialogElement>("#dialog")!);
+  let lines: readonly Line[] = [];
+  let shown: readonly TorrentRow[] = [];
+  /** Where the list begins, px from the page's top. */
+  let margin = 0;
+  let announcement = "";
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  /** Until when the page tries to be where it was left, ms; it gives up when a person scrolls. */
+  let returnsUntil = left.place || left.focus ? performance.now() + PATIENCE_MS : 0;
+  /** A torrent that is to be opened as soon as it is in the list. */
+  let toOpen = "";
+  /** What is to be in sight as soon as it is in the list. */
+  let sought: string | undefined;
+  /** Torrents that were given although they are in the list. */
+  const duplicates = new Set<string>();
   let dragging = false;
   let linkField = false;
   let linkWrong = "";
@@ -64,15 +80,25 @@ export function startList(host: Host, outside: Outside): void {
   if (brought) history.replaceState(null, "", brought.rest);
   /** A link with which the browser opened this page: it waits for a person's word. */
   let offered = brought?.link ?? "";
-  const update = soon(show);
 
   const settings = new SettingsDialog(settingsDialog, world, (intent) => host.intent(intent));
-  const adder = new Adder((intent) => host.intent(intent), update, showAdded);
+  const adder = new Adder(addOnce, update, showAdded);
+  const actions = new TorrentActions(host, state, {
+    update,
+    follow,
+    shown: () => shown,
+    say: (name, words) => adder.say(name, words),
+    askToRemove: (torrents) =>
+      dialogs.askToRemove(torrents, (deleteData) =>
+        actions.removeNow(
+          torrents.map(({ infoHash }) => infoHash),
+          deleteData,
+        ),
+      ),
+    askForName: (infoHash, file) => dialogs.askForName(file, (name) => actions.renameNow(infoHash, file.index, name)),
+  });
 
   const bell = new Bell(outside.notifications, update, () => adder.say(t("notifyDeniedName"), t("notifyDenied")));
-  /** A torrent that is to be shown as soon as it is in the list. */
-  let toShow = "";
-
   const pageActions: PageActions = {
     bell: () => bell.view(),
     pick: () => picker.click(),
@@ -83,35 +109,31 @@ export function startList(host: Host, outside: Outside): void {
       else if (does === "take_over") host.takeOver();
       else host.update();
     },
-    copyCommand: (command) => void copyText(command, command),
+    copyCommand: (command) => void actions.copy(command, command),
     dismiss: (id) => adder.dismiss(id),
     dismissAll: () => {
       for (const note of adder.notes.filter(({ kind }) => kind === "failed")) adder.dismiss(note.id);
     },
   };
 
-  const torrentActions: TorrentActions = {
-    toggle: (infoHash) => {
-      newcomers.forget(infoHash);
-      if (!open.delete(infoHash)) open.add(infoHash);
-      follow();
+  const all = () => torrentsNow().map(({ infoHash }) => infoHash);
+  const toolbarActions: ToolbarActions = {
+    search: (words) => {
+      state.search = words;
       update();
     },
-    pause: (infoHash) => void act({ kind: "pause", infoHash }),
-    resume: (infoHash) => void act({ kind: "resume", infoHash }),
-    remove: (infoHash) => askToRemove(infoHash),
-    moreFiles: (infoHash) => {
-      filesShown.set(infoHash, (filesShown.get(infoHash) ?? FILES_AT_FIRST) + FILES_MORE);
+    sort: (sort) => {
+      state.sort = sort;
+      keepSort(localStorage, sort);
       update();
     },
-    copy: (file, key) => void copyAddress(file, key),
-    addPeers: (infoHash, form) => void addPeers(infoHash, form),
-    want: (infoHash, files) => void act({ kind: "set_priorities", infoHash, files }),
-    prepare: (infoHash, index) => prepare(infoHash, index),
-    watched: (infoHash, index, watched) => void act({ kind: "set_watched", infoHash, files: [index], watched }),
-    move: (infoHash, form) => void move(infoHash, form),
-    adopt: (infoHash) => void act({ kind: "adopt", infoHash }),
-    recheck: (infoHash, begin) => void act({ kind: begin ? "recheck" : "cancel_recheck", infoHash }),
+    pauseAll: () => actions.pause(all()),
+    resumeAll: () => actions.resume(all()),
+    selectAll: () => actions.selectAll(),
+    selectNone: () => actions.selectNone(),
+    pauseSelected: () => actions.pause(actions.selected),
+    resumeSelected: () => actions.resume(actions.selected),
+    removeSelected: () => actions.remove(actions.selected),
   };
 
   picker.addEventListener("change", () => {
@@ -129,19 +151,28 @@ export function startList(host: Host, outside: Outside): void {
       const links = files.length > 0 ? [] : linksIn(data);
       if (files.length > 0) adder.give(files);
       else if (links.length > 0) adder.giveLinks(links);
-      else adder.say("That can’t be added", "Drop .torrent files, magnet links, or addresses of .torrent files.");
+      else adder.say(t("listCannotAdd"), t("listCannotAddWhy"));
     },
   });
   watchPastes((links) => giveByHand(links));
   outside.onAddLink((link) => adder.giveLinks([link]));
   outside.onShowTorrent((infoHash) => {
-    toShow = infoHash;
-    showTorrent();
+    toOpen = infoHash;
+    openWanted();
   });
-  closeByPressBeside(dialog);
+  watchLines(root, virtual, { ...toolbarActions, lines: () => lines, render: show }, forever);
+  watchSearchKeys();
+  // The page itself knows better where it was.
+  history.scrollRestoration = "manual";
+  for (const name of ["wheel", "touchstart", "keydown", "pointerdown"]) addEventListener(name, () => (returnsUntil = 0), { passive: true });
+  addEventListener("pagehide", () => keepView(sessionStorage, state.left(virtual.top, focusOf(document.activeElement))));
 
   function torrentsNow(): readonly TorrentRow[] {
     return host.topic("list")?.torrents ?? [];
+  }
+
+  function contentsOf(infoHash: string): ContentsState | undefined {
+    return host.topic(`torrent/${infoHash}`);
   }
 
   function world(): World | undefined {
@@ -150,29 +181,35 @@ export function startList(host: Host, outside: Outside): void {
 
   /** Of a torrent that is open its contents are followed as well. */
   function follow(): void {
-    host.follow(["list", ...[...open].map((infoHash) => `torrent/${infoHash}` as const)]);
+    host.follow(["list", ...state.allOpen.map((infoHash) => `torrent/${infoHash}` as const)]);
   }
 
   function handleNews(): void {
     adder.setReady(host.link.kind === "connected");
+    const list = host.topic("list");
+    if (list) {
+      state.keep(list.torrents);
+      paces.look(list.torrents, performance.now());
+      announcement = announcer.look(list.torrents) ?? announcement;
+    }
     openArrived();
+    openWanted();
     settings.update();
     update();
-    showTorrent();
   }
 
-  /** Opens the torrent that a person wants to see, and brings it into view. */
-  function showTorrent(): void {
-    if (!torrentsNow().some(({ infoHash }) => infoHash === toShow)) return;
-    open.add(toShow);
+  /** Opens the torrent that a person wants to see, as soon as it is there, and brings it into view. */
+  function openWanted(): void {
+    if (!all().includes(toOpen)) return;
+    state.setOpen(toOpen, true);
     follow();
-    show();
-    document.querySelector(`[data-info-hash="${toShow}"]`)?.scrollIntoView({ block: "nearest" });
-    toShow = "";
+    mark(toOpen, false);
+    toOpen = "";
+    update();
   }
 
   function openArrived(): void {
-    for (const infoHash of newcomers.arrived(torrentsNow())) open.add(infoHash);
+    for (const infoHash of state.newcomers.arrived(torrentsNow())) state.setOpen(infoHash, true);
     follow();
   }
 
@@ -181,61 +218,110 @@ export function startList(host: Host, outside: Outside): void {
     const words = linkWords(link);
     const torrents = torrentsNow();
     const here = world();
-    const online = link.kind === "connected";
-    const settled = online || words.notice !== undefined;
-    document.title = torrents.length > 0 ? `JSTorrent – ${count(torrents.length, "torrent")}` : "JSTorrent";
+    const roots = here?.roots ?? [];
+    const isOnline = link.kind === "connected";
+    const settled = isOnline || words.notice !== undefined;
+    const now = performance.now();
+    shown = arranged(torrents, state.search, state.sort);
+    state.selection.keep(shown.map(({ infoHash }) => infoHash));
+    lines = lineMaker.of(shown, contentsOf, state);
+    virtual.take(lines, margin);
+    const data = {
+      lines,
+      torrents: new Map(shown.map((torrent) => [torrent.infoHash, torrent])),
+      contents: contentsOf,
+      pace: (infoHash: string) => paces.of(infoHash, now),
+      roots,
+      isOnline,
+    };
+    document.title = torrents.length > 0 ? `JSTorrent – ${tn("listCount", torrents.length)}` : "JSTorrent";
     render(
-      html`${headerView(words, link.kind, linkField, online && here?.settings != null, pageActions)}
+      html`${headerView(words, link.kind, linkField, isOnline && here?.settings != null, pageActions)}
         <main>
-          ${linkField ? linkFieldView(linkWrong, { submit: submitLink, close: () => showLinkField(false) }) : nothing}
-          ${offered ? broughtView(offered, decideOffered) : nothing}
-          ${host.updateReady ? updateView(() => host.restart()) : nothing}
-          ${words.notice ? noticeView(words.notice, copied, pageActions) : nothing} ${engineNoticesView(here?.notices ?? [])} ${notesView(adder.notes, online, pageActions)}
+          <div class="above" id="above">
+            ${linkField ? linkFieldView(linkWrong, { submit: submitLink, close: () => showLinkField(false) }) : nothing}
+            ${offered ? broughtView(offered, decideOffered) : nothing}
+            ${host.updateReady ? updateView(() => host.restart()) : nothing}
+            ${words.notice ? noticeView(words.notice, state.copied, pageActions) : nothing} ${engineNoticesView(here?.notices ?? [])}
+            ${notesView(adder.notes, isOnline, pageActions)}
+            <p class="unseen" role="status" data-testid="announcement">${announcement}</p>
+            ${torrents.length > 0 ? toolbarView(torrents, roots, state, toolbarActions) : nothing}
+          </div>
+          ${selectionView(state.selection.size, shown.length, toolbarActions)}
           ${
-            torrents.length > 0
-              ? html`<ul class="torrents" aria-label="Torrents">
-                ${repeat(
-                  torrents,
-                  (torrent) => torrent.infoHash,
-                  (torrent) =>
-                    torrentView(
-                      torrent,
-                      host.topic(`torrent/${torrent.infoHash}`),
-                      {
-                        open: open.has(torrent.infoHash),
-                        filesShown: filesShown.get(torrent.infoHash) ?? FILES_AT_FIRST,
-                        online,
-                        copied,
-                        peersWords: peersWords.get(torrent.infoHash),
-                        roots: here?.roots ?? [],
-                        moveWords: moveWords.get(torrent.infoHash),
-                      },
-                      torrentActions,
-                    ),
-                )}
-              </ul>`
-              : settled
-                ? emptyView(pageActions)
-                : loadingView()
+            shown.length > 0
+              ? listView(data, virtual, state, actions)
+              : torrents.length > 0
+                ? html`<p class="none" data-testid="none-found">${t("listNoneFound", state.search.trim())}</p>`
+                : settled
+                  ? emptyView(pageActions)
+                  : loadingView()
           }
         </main>
         ${dragging ? dropView() : nothing}`,
       root,
     );
+    virtual.rendered();
+    goWhereDue(now);
+    clearTimeout(timer);
+    const next = paces.nextChange(now);
+    if (next !== undefined) timer = setTimeout(update, next + 10);
+  }
+
+  /** Goes to what has just come, or to where the page was left, as soon as that is in the list. */
+  function goWhereDue(now: number): void {
+    if (sought !== undefined && lines.some(({ key }) => key === sought)) {
+      virtual.show(sought);
+      sought = undefined;
+    }
+    if (returnsUntil === 0 || margin === 0 || lines.length === 0) return;
+    const isWhole = state.allOpen.every((infoHash) => contentsOf(infoHash) !== undefined);
+    if (!isWhole && now < returnsUntil) return;
+    if (left.place) virtual.show(left.place.key, left.place.offset);
+    const isFocused = !left.focus || document.activeElement !== document.body || focusOn(left.focus);
+    if (isFocused || now >= returnsUntil) returnsUntil = 0;
+  }
+
+  /** Whether a torrent is in the list already is seen before the engine is asked: afterwards every one is. */
+  async function addOnce(intent: Intent): Promise<IntentReply> {
+    const before = new Set(all());
+    const reply = await host.intent(intent);
+    if (reply.kind === "done" && before.has(reply.infoHash)) duplicates.add(reply.infoHash);
+    return reply;
   }
 
   /** A torrent that was just added shows its files once it has them; of many at a time that would be a heap. */
   function showAdded(infoHash: string, alone: boolean): void {
-    if (alone) newcomers.expect(infoHash);
+    const isDuplicate = duplicates.delete(infoHash);
+    if (isDuplicate) {
+      const name = torrentsNow().find((torrent) => torrent.infoHash === infoHash)?.name ?? "";
+      announcement = t("listAlready", name);
+    } else if (alone) {
+      state.newcomers.expect(infoHash);
+    }
+    if (alone) mark(infoHash, isDuplicate);
     openArrived();
     update();
   }
 
-  function showLinkField(shown: boolean): void {
-    linkField = shown;
+  /** Has a torrent in sight, and marks it for a while. */
+  function mark(infoHash: string, isDuplicate: boolean): void {
+    // What is looked for would hide it.
+    if (!shown.some((torrent) => torrent.infoHash === infoHash)) state.search = "";
+    sought = infoHash;
+    state.newest = infoHash;
+    state.already = isDuplicate;
+    setTimeout(() => {
+      if (state.newest === infoHash) state.newest = undefined;
+      update();
+    }, NEW_MS);
+  }
+
+  function showLinkField(isShown: boolean): void {
+    linkField = isShown;
     linkWrong = "";
     show();
-    const next = shown ? "[data-testid=link-input]" : "[data-testid=add-link]";
+    const next = isShown ? "[data-testid=link-input]" : "[data-testid=add-link]";
     document.querySelector<HTMLElement>(next)?.focus();
   }
 
@@ -262,82 +348,25 @@ export function startList(host: Host, outside: Outside): void {
     update();
   }
 
-  /** Does something to a torrent; what the engine has to say about it is shown like words about files. */
-  async function act(intent: Intent & { infoHash: string }): Promise<void> {
-    const name = torrentsNow().find((torrent) => torrent.infoHash === intent.infoHash)?.name;
-    const reply = await host.intent(intent);
-    if ("message" in reply && reply.message !== null) adder.say(name ?? "The torrent", reply.message);
-  }
-
-  function askToRemove(infoHash: string): void {
-    const torrent = torrentsNow().find((candidate) => candidate.infoHash === infoHash);
-    if (!torrent) return;
-    const remove = (deleteData: boolean) => {
-      dialog.close();
-      open.delete(infoHash);
-      follow();
-      newcomers.forget(infoHash);
-      filesShown.delete(infoHash);
-      peersWords.delete(infoHash);
-      moveWords.delete(infoHash);
-      void act({ kind: "remove", infoHash, deleteData });
-    };
-    render(
-      removeDialogView(torrent, remove, () => dialog.close()),
-      dialog,
-    );
-    dialog.showModal();
-  }
-
-  /** Has the beginning of a film fetched, and where it was left. */
-  function prepare(infoHash: string, index: number): void {
-    const file = host.topic(`torrent/${infoHash}`)?.files.find((candidate) => candidate.index === index);
-    const position = file?.durationS && file.positionS > 0 ? { seconds: file.positionS, durationS: file.durationS } : null;
-    void host.intent({ kind: "prepare", infoHash, file: index, position });
-  }
-
-  async function addPeers(infoHash: string, form: HTMLFormElement): Promise<void> {
-    const input = form.elements.namedItem("peers") as HTMLInputElement;
-    const parsed = parsePeers(input.value);
-    if ("words" in parsed) {
-      peersWords.set(infoHash, parsed.words);
-    } else {
-      const reply = await host.intent({ kind: "add_peers", infoHash, peers: parsed.peers });
-      peersWords.set(infoHash, reply.kind === "failed" ? reply.message : `${count(parsed.peers.length, "peer")} added.`);
-      if (reply.kind !== "failed") input.value = "";
-    }
-    update();
-  }
-
-  async function move(infoHash: string, form: HTMLFormElement): Promise<void> {
-    const field = (name: string) => (form.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement | null)?.value ?? null;
-    const reply = await host.intent({ kind: "move", infoHash, root: field("root"), folder: field("folder"), name: field("name") });
-    moveWords.set(infoHash, reply.kind === "failed" ? reply.message : "");
-    update();
-  }
-
-  async function copyAddress(file: FileView, key: string): Promise<void> {
-    const url = streamUrl(host.link, file);
-    if (url) await copyText(url, key);
-  }
-
-  async function copyText(text: string, key: string): Promise<void> {
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      // The page is not in front, or a person forbade it.
-      adder.say(text, t("listCopyFailed"));
-      return;
-    }
-    copied = key;
-    update();
-    setTimeout(() => {
-      if (copied === key) copied = undefined;
-      update();
-    }, COPIED_MS);
+  /** The browser's own search finds only what is in the page; pressed again, it is there as ever. */
+  function watchSearchKeys(): void {
+    document.addEventListener("keydown", (event) => {
+      const search = document.querySelector<HTMLInputElement>("[data-testid=search]");
+      const isWanted = event.key.toLowerCase() === "f" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
+      if (!search || !isWanted || document.activeElement === search || document.querySelector("dialog[open]")) return;
+      event.preventDefault();
+      search.focus();
+      search.select();
+    });
   }
 
   follow();
-  host.listen(handleNews, new AbortController().signal);
+  host.listen(handleNews, forever);
   handleNews();
+  show();
+  new ResizeObserver(([entry]) => {
+    const above = entry!.target as HTMLElement;
+    margin = above.offsetTop + above.offsetHeight;
+    update();
+  }).observe(document.querySelector("#above")!);
 }

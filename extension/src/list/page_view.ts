@@ -1,12 +1,11 @@
-// The app page around its list: header, notices, notes about what was given, the empty page that teaches, the remove dialog.
+// The app page around its list: header, notices, notes about what was given, the empty page that teaches.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
 import type { NoticeView } from "../model/generated/NoticeView";
 import * as icons from "../ui/icons";
-import type { TorrentRow } from "../model/topics";
 import type { LinkNotice, LinkWords } from "../text/link_words";
-import { size } from "../text/format";
+import { t, tn } from "../text/messages";
 import { parseLink } from "../text/torrent_link";
 import type { Note } from "./add";
 
@@ -34,8 +33,8 @@ export function headerView(words: LinkWords, kind: string, linkField: boolean, s
     <button
       class="icon-button ${settable ? "" : "absent"}"
       data-testid="settings"
-      aria-label="Settings"
-      title="Settings"
+      aria-label=${t("listSettings")}
+      title=${t("listSettings")}
       @click=${() => actions.settings()}
     >
       ${icons.settings}
@@ -44,14 +43,16 @@ export function headerView(words: LinkWords, kind: string, linkField: boolean, s
     <button
       class="button"
       data-testid="add-link"
-      aria-label="Add link"
+      aria-label=${t("listAddLink")}
       aria-expanded=${linkField ? "true" : "false"}
-      title="Add a magnet link, or the address of a .torrent file"
+      title=${t("listAddLinkWhich")}
       @click=${() => actions.link()}
     >
-      ${icons.link}<span class="add-what">Add link</span>
+      ${icons.link}<span class="add-what">${t("listAddLink")}</span>
     </button>
-    <button class="button primary" data-testid="add" @click=${() => actions.pick()}>${icons.plus}<span>Add<span class="add-what"> torrent</span></span></button>
+    <button class="button primary" data-testid="add" aria-label=${t("listAddTorrent")} @click=${() => actions.pick()}>
+      ${icons.plus}<span class="add-what">${t("listAddTorrent")}</span>
+    </button>
   </header>`;
 }
 
@@ -70,8 +71,8 @@ export function noticeView(notice: LinkNotice, copied: string | undefined, actio
               <button
                 class="icon-button"
                 ?data-copied=${copied === command}
-                aria-label="Copy the command ${command}"
-                title=${copied === command ? "Copied" : "Copy"}
+                aria-label=${t("listCopyCommand", command)}
+                title=${copied === command ? t("torrentCopied") : t("listCopy")}
                 @click=${() => actions.copyCommand(command)}
               >
                 ${copied === command ? icons.check : icons.copy}
@@ -90,12 +91,12 @@ export function noticeView(notice: LinkNotice, copied: string | undefined, actio
 /** A magnet link that a web page had the browser open here. */
 export function broughtView(link: string, decide: (add: boolean) => void): TemplateResult {
   const parsed = parseLink(link);
-  const name = "words" in parsed ? "This link" : parsed.name;
+  const name = "words" in parsed ? t("listThisLink") : parsed.name;
   return html`<section class="notice" data-testid="brought" aria-labelledby="brought-title">
-    <h2 id="brought-title">Add this torrent?</h2>
+    <h2 id="brought-title">${t("listBroughtTitle")}</h2>
     <p><bdi>${name}</bdi></p>
-    <button class="button primary" data-testid="brought-add" @click=${() => decide(true)}>Add it</button>
-    <button class="button" data-testid="brought-leave" @click=${() => decide(false)}>Not now</button>
+    <button class="button primary" data-testid="brought-add" @click=${() => decide(true)}>${t("listBroughtAdd")}</button>
+    <button class="button" data-testid="brought-leave" @click=${() => decide(false)}>${t("listBroughtLeave")}</button>
   </section>`;
 }
 
@@ -131,40 +132,40 @@ export function notesView(notes: Note[], online: boolean, actions: PageActions):
       (note) => html`<p class="note" data-kind="failed" data-testid="note">
         ${icons.warning}
         <span class="note-text"><bdi class="note-name">${note.name}</bdi><bdi class="note-words">${note.words}</bdi></span>
-        <button class="icon-button" aria-label="Dismiss" title="Dismiss" @click=${() => actions.dismiss(note.id)}>${icons.cross}</button>
+        <button class="icon-button" aria-label=${t("listDismiss")} title=${t("listDismiss")} @click=${() => actions.dismiss(note.id)}>${icons.cross}</button>
       </p>`,
     )}
     ${
       more > 0
         ? html`<p class="note" data-kind="failed">
-          <span class="note-text">and ${more} more that could not be added.</span>
-          <button class="quiet-button" @click=${() => actions.dismissAll()}>Dismiss all</button>
+          <span class="note-text">${tn("listMoreFailed", more)}</span>
+          <button class="quiet-button" @click=${() => actions.dismissAll()}>${t("listDismissAll")}</button>
         </p>`
         : nothing
     }
   </div>`;
 }
 
-function pendingWords(notes: Note[], pending: number, online: boolean): TemplateResult {
+function pendingWords(notes: Note[], pending: number, online: boolean): string {
   const first = notes.find((note) => note.kind !== "failed");
-  const what = pending === 1 && first ? html`<bdi class="note-name">${first.name}</bdi>` : html`${pending} torrents`;
-  return online ? html`Adding ${what}…` : html`${what} will be added as soon as the daemon is there.`;
+  // A name may be written right to left: these marks keep it apart.
+  const what = pending === 1 && first ? `\u2068${first.name}\u2069` : tn("listCount", pending);
+  return online ? t("listAdding", what) : t("listAddingLater", what);
 }
 
 /** The page with nothing in it: says what it is for. */
 export function emptyView(actions: PageActions): TemplateResult {
+  const steps = [
+    [t("emptyAdd"), t("emptyAddWords")],
+    [t("emptyPlay"), t("emptyPlayWords")],
+    [t("emptyJump"), t("emptyJumpWords")],
+  ] as const;
   return html`<section class="empty" data-testid="empty">
     <div class="empty-art">${icons.mark}</div>
-    <h2>Play it before it’s here</h2>
-    <p>
-      Drop a <strong>.torrent</strong> file anywhere on this page, or
-      <button class="text-button" @click=${() => actions.pick()}>choose one</button>. A <strong>magnet link</strong> can be
-      dropped or pasted, too.
-    </p>
+    <h2>${t("emptyTitle")}</h2>
+    <p>${t("emptyDrop")} <button class="text-button" @click=${() => actions.pick()}>${t("emptyChoose")}</button></p>
     <ol class="steps">
-      <li><strong>Add</strong> a torrent. Its films and music appear here.</li>
-      <li><strong>Press play.</strong> It starts as soon as the first pieces have come.</li>
-      <li><strong>Jump anywhere.</strong> What you want to see is fetched first.</li>
+      ${steps.map(([what, words]) => html`<li><strong>${what}</strong> ${words}</li>`)}
     </ol>
   </section>`;
 }
@@ -177,25 +178,6 @@ export function loadingView(): TemplateResult {
 /** What the page shows while files are held over it. */
 export function dropView(): TemplateResult {
   return html`<div class="drop" aria-hidden="true">
-    <div class="drop-frame"><span class="drop-mark">${icons.plus}</span><span>Drop to add</span></div>
+    <div class="drop-frame"><span class="drop-mark">${icons.plus}</span><span>${t("listDrop")}</span></div>
   </div>`;
-}
-
-/** Asks what is to become of the data. */
-export function removeDialogView(torrent: TorrentRow, remove: (deleteData: boolean) => void, cancel: () => void): TemplateResult {
-  return html`<h2>Remove this torrent?</h2>
-    <p class="dialog-name"><bdi>${torrent.name}</bdi></p>
-    <p>
-      ${
-        torrent.verified > 0
-          ? html`${size(torrent.verified)} of it is on your disk. Keep that, or delete it as well?`
-          : html`Nothing of it has been downloaded yet.`
-      }
-    </p>
-    <div class="dialog-buttons">
-      <button class="button" data-testid="remove-cancel" @click=${cancel}>Cancel</button>
-      <span class="spacer"></span>
-      <button class="button danger" data-testid="remove-delete" @click=${() => remove(true)}>Delete data</button>
-      <button class="button primary" data-testid="remove-keep" autofocus @click=${() => remove(false)}>Keep data</button>
-    </div>`;
 }

@@ -24,6 +24,9 @@ export const warning = icon(svg`<path d="M10 3.5 17.3 16H2.7ZM10 8.2v3.6m0 2v.2"
 export const link = icon(
   svg`<path d="m8.4 11.6 3.2-3.2M9 6.3l1.9-1.9a3.3 3.3 0 0 1 4.7 4.7L13.7 11M11 13.7l-1.9 1.9a3.3 3.3 0 0 1-4.7-4.7L6.3 9" />`,
 );
+export const pencil = icon(svg`<path d="m4.5 15.5.8-3.3 8-8 2.5 2.5-8 8Zm7.3-9.8 2.5 2.5" />`);
+/** An arrow up and one down. */
+export const order = icon(svg`<path d="M6.5 15.5v-11m0 0L4 7m2.5-2.5L9 7M13.5 4.5v11m0 0L11 13m2.5 2.5L16 13" />`);
 /** Sliders. */
 export const settings = icon(
   svg`<path d="M3.5 6h7M14.5 6h2M3.5 14h2M9.5 14h7" /><circle cx="12.5" cy="6" r="2" /><circle cx="7.5" cy="14" r="2" />`,

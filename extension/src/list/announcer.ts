@@ -1,0 +1,29 @@
+// What is read aloud of torrents: that one is complete, that one has stopped and why. Rates and shares change all the time and are not.
+//
+// Invariant: nothing is said of how things were found.
+
+import type { TorrentRow } from "../model/topics";
+import { t } from "../text/messages";
+
+export class Announcer {
+  private reasons: Map<string, string> | undefined;
+
+  /** What is to be said now; `undefined` when that is nothing new. */
+  look(torrents: readonly TorrentRow[]): string | undefined {
+    const before = this.reasons;
+    this.reasons = new Map(torrents.map((torrent) => [torrent.infoHash, reason(torrent)]));
+    if (!before) return undefined;
+    const news = torrents.filter(({ infoHash }) => before.has(infoHash) && this.reasons!.get(infoHash) !== before.get(infoHash));
+    const words = news.map(announcement).filter(Boolean);
+    return words.length > 0 ? words.join(" ") : undefined;
+  }
+}
+
+function reason({ state, message }: TorrentRow): string {
+  return state === "error" ? `error ${message}` : state;
+}
+
+function announcement({ name, state, message }: TorrentRow): string {
+  if (state === "complete") return t("listNowComplete", name);
+  return state === "error" ? t("listNowStopped", name, message ?? "") : "";
+}

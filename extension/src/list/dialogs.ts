@@ -1,0 +1,91 @@
+// The list's small dialogs: what is to become of torrents that go, and another name for a file.
+//
+// One at a time, in the page's `<dialog>`; Escape and a click beside it close it.
+
+import type { TemplateResult } from "lit";
+import { html, render } from "lit";
+import type { FileView } from "../model/generated/FileView";
+import type { TorrentRow } from "../model/topics";
+import { size, splitPath } from "../text/format";
+import { t, tn } from "../text/messages";
+import { closeByPressBeside } from "../ui/dialogs";
+
+export class Dialogs {
+  constructor(private readonly dialog: HTMLDialogElement) {
+    closeByPressBeside(dialog);
+  }
+
+  /** Asks whether these are to go, and their data with them. */
+  askToRemove(torrents: readonly TorrentRow[], remove: (deleteData: boolean) => void): void {
+    const decide = (deleteData: boolean) => {
+      this.dialog.close();
+      remove(deleteData);
+    };
+    this.show(removeView(torrents, decide, () => this.dialog.close()));
+    this.dialog.querySelector<HTMLElement>("[data-testid=remove-keep]")?.focus();
+  }
+
+  /** Asks for a file's name. `rename` gives words when it can't be that. */
+  askForName({ path }: FileView, rename: (name: string) => Promise<string | undefined>): void {
+    const { name } = splitPath(path);
+    const view = (words: string) => renameView(name, words, submit, () => this.dialog.close());
+    const submit = async (typed: string) => {
+      const words = typed.trim() === name ? undefined : await rename(typed.trim());
+      if (words === undefined) this.dialog.close();
+      else render(view(words), this.dialog);
+    };
+    this.show(view(""));
+    const field = this.dialog.querySelector<HTMLInputElement>("[data-testid=rename-name]")!;
+    field.value = name;
+    field.focus();
+    const end = name.lastIndexOf(".");
+    field.setSelectionRange(0, end > 0 ? end : name.length);
+  }
+
+  private show(view: TemplateResult): void {
+    render(view, this.dialog);
+    this.dialog.showModal();
+  }
+}
+
+/** How many names are shown. */
+const NAMES = 5;
+
+function removeView(torrents: readonly TorrentRow[], decide: (deleteData: boolean) => void, cancel: () => void): TemplateResult {
+  const verified = torrents.reduce((sum, torrent) => sum + torrent.verified, 0);
+  const more = torrents.length - NAMES;
+  return html`<h2 id="dialog-title">${tn("removeTitle", torrents.length)}</h2>
+    <ul class="dialog-names">
+      ${torrents.slice(0, NAMES).map(({ name }) => html`<li class="dialog-name"><bdi>${name}</bdi></li>`)}
+      ${more > 0 ? html`<li>${tn("removeMore", more)}</li>` : ""}
+    </ul>
+    <p>${verified > 0 ? t("removeOnDisk", size(verified)) : t("removeNothingYet")}</p>
+    <div class="dialog-buttons">
+      <button class="button" data-testid="remove-cancel" @click=${cancel}>${t("cancel")}</button>
+      <span class="spacer"></span>
+      <button class="button danger" data-testid="remove-delete" @click=${() => decide(true)}>${t("removeAndDelete")}</button>
+      <button class="button primary" data-testid="remove-keep" @click=${() => decide(false)}>${t("torrentRemove")}</button>
+    </div>`;
+}
+
+function renameView(name: string, words: string, submit: (typed: string) => void, cancel: () => void): TemplateResult {
+  const submitted = (event: SubmitEvent) => {
+    event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
+    submit((form.elements.namedItem("name") as HTMLInputElement).value);
+  };
+  return html`<form @submit=${submitted}>
+    <h2 id="dialog-title">${t("renameTitle")}</h2>
+    <p class="dialog-name"><bdi>${name}</bdi></p>
+    <label class="entry"
+      ><span>${t("renameName")}</span
+      ><input name="name" data-testid="rename-name" type="text" autocomplete="off" spellcheck="false" required
+    /></label>
+    <p class="dialog-wrong" role="status">${words}</p>
+    <div class="dialog-buttons">
+      <button type="button" class="button" data-testid="rename-cancel" @click=${cancel}>${t("cancel")}</button>
+      <span class="spacer"></span>
+      <button class="button primary" data-testid="rename-save">${t("torrentRename")}</button>
+    </div>
+  </form>`;
+}

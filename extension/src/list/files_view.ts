@@ -1,0 +1,266 @@
+// What is in an open torrent: its tools, its folders and its files, a line each.
+//
+// Pure templates, as in torrent_view.ts.
+
+import type { TemplateResult } from "lit";
+import { html, nothing } from "lit";
+import { live } from "lit/directives/live.js";
+import type { FileView } from "../model/generated/FileView";
+import type { Priority } from "../model/generated/Priority";
+import { playerPage } from "../model/locations";
+import type { ContentsState, TorrentRow } from "../model/topics";
+import { clockTime, percent, size, splitPath } from "../text/format";
+import { needsFfmpeg } from "../text/kinds";
+import { number, t, tn } from "../text/messages";
+import { cutName } from "../ui/cut_name";
+import * as icons from "../ui/icons";
+import { meter } from "../ui/meter";
+import { styles } from "../ui/styles";
+import type { TorrentActions } from "./torrent_actions";
+import { isDescribed } from "./torrent_words";
+import type { Folder } from "./tree";
+
+/** With fewer files nobody has to look for one. */
+const MANY_FILES = 12;
+
+/** How many of some files are chosen. */
+export interface Chosen {
+  chosen: number;
+  all: number;
+}
+
+export function isWanted(file: FileView): boolean {
+  return file.priority !== "skip";
+}
+
+/** What stands above the files: choosing all, looking for one, details. */
+export function toolsView(
+  torrent: TorrentRow,
+  { files }: ContentsState,
+  ui: { search: string; hasDetails: boolean },
+  actions: TorrentActions,
+): TemplateResult {
+  const { infoHash } = torrent;
+  const chosen = files.filter(isWanted).length;
+  const all = files.map((_, at) => at);
+  return html`<div class="tools">
+    ${
+      files.length > 1
+        ? html`<label class="choose-all">
+          <input
+            type="checkbox"
+            data-testid="want-all"
+            data-main
+            .checked=${live(chosen === files.length)}
+            .indeterminate=${live(chosen > 0 && chosen < files.length)}
+            @change=${(event: Event) => actions.wantAll(infoHash, all, isChecked(event))}
+          />
+          ${
+            chosen === files.length
+              ? tn("torrentAllFiles", files.length)
+              : t("torrentSomeFiles", number(chosen), number(files.length), chosenSize(files))
+          }
+        </label>`
+        : nothing
+    }
+    ${
+      files.length >= MANY_FILES
+        ? html`<input
+          type="search"
+          class="file-search"
+          data-testid="file-search"
+          aria-label=${t("torrentFindFile")}
+          placeholder=${t("torrentFindFile")}
+          .value=${live(ui.search)}
+          @input=${(event: Event) => actions.findFile(infoHash, (event.currentTarget as HTMLInputElement).value)}
+        />`
+        : nothing
+    }
+    ${torrent.next === null && isDescribed(torrent) ? html`<span class="tools-words">${t("torrentNothingPlays")}</span>` : nothing}
+    <button
+      class="quiet-button tools-details"
+      data-testid="details"
+      aria-expanded=${ui.hasDetails ? "true" : "false"}
+      ?hidden=${!isDescribed(torrent)}
+      @click=${() => actions.toggleDetails(infoHash)}
+    >
+      <span class="chevron">${icons.chevron}</span>${t("torrentDetails")}
+    </button>
+  </div>`;
+}
+
+function chosenSize(files: readonly FileView[]): string {
+  return size(files.reduce((sum, file) => sum + (isWanted(file) ? file.length : 0), 0));
+}
+
+/** A folder; `files` are all of the torrent. */
+export function folderView(
+  infoHash: string,
+  files: readonly FileView[],
+  { folder, depth, isCollapsed }: { folder: Folder; depth: number; isCollapsed: boolean },
+  actions: TorrentActions,
+): TemplateResult {
+  const { chosen, length, verified } = sums(folder, files);
+  return html`<div class="folder" data-testid="folder" data-path=${folder.path} data-chosen=${chosen} ${styles({ "--depth": String(depth) })}>
+    <input
+      type="checkbox"
+      class="file-want"
+      data-testid="want-folder"
+      aria-label=${t("torrentDownloadNamed", folder.name)}
+      .checked=${live(chosen === folder.all.length)}
+      .indeterminate=${live(chosen > 0 && chosen < folder.all.length)}
+      @change=${(event: Event) => actions.wantAll(infoHash, folder.all, isChecked(event))}
+    />
+    <button
+      class="folder-name"
+      data-testid="folder-toggle"
+      data-main
+      title=${folder.path}
+      aria-expanded=${isCollapsed ? "false" : "true"}
+      @click=${() => actions.toggleFolder(infoHash, folder.path)}
+    >
+      <span class="chevron">${icons.chevron}</span>${cutName(folder.name)}
+    </button>
+    <span class="file-count">${tn("torrentFiles", folder.all.length)}</span>
+    <span class="file-share">${percent(verified, length)}</span>
+    <span class="file-size">${size(length)}</span>
+  </div>`;
+}
+
+/** What a folder's line shows of its files, to be compared. */
+export function sums(folder: Folder, files: readonly FileView[]): { chosen: number; length: number; verified: number } {
+  let [chosen, length, verified] = [0, 0, 0];
+  for (const at of folder.all) {
+    const file = files[at]!;
+    chosen += isWanted(file) ? 1 : 0;
+    length += file.length;
+    verified += file.verified;
+  }
+  return { chosen, length, verified };
+}
+
+/** A file. */
+export function fileView(
+  infoHash: string,
+  file: FileView,
+  ui: { depth: number; isAlone: boolean; isCopied: boolean; isOnline: boolean },
+  actions: TorrentActions,
+): TemplateResult {
+  const { name } = splitPath(file.path);
+  const kind = needsFfmpeg(file.path);
+  return html`<div
+    class="file"
+    data-testid="file"
+    data-index=${file.index}
+    data-priority=${file.priority}
+    ?data-alone=${ui.isAlone}
+    ${styles({ "--depth": String(ui.depth) })}
+  >
+    ${ui.isAlone ? nothing : wantView(infoHash, file, name, actions)} ${leadView(infoHash, file, name, actions)}
+    <span class="file-path" title=${file.path}>
+      <span class="file-name">${cutName(name)}</span>
+      ${file.playable && kind ? html`<span class="file-kind">${t("torrentNeedsFfmpeg", kind)}</span>` : nothing}
+    </span>
+    ${meter(t("torrentDownloaded"), file.length > 0 ? file.verified / file.length : 1, "file-progress")}
+    <span class="file-share">${percent(file.verified, file.length)}</span>
+    <span class="file-size">${size(file.length)}</span>
+    ${ui.isAlone ? nothing : priorityView(infoHash, file, name, actions)}
+    <span class="file-buttons">
+      ${file.playable ? watchedView(infoHash, file, name, actions) : nothing}
+      <button
+        class="icon-button"
+        data-testid="rename"
+        ?disabled=${!ui.isOnline}
+        aria-label=${t("torrentRenameNamed", name)}
+        title=${t("torrentRename")}
+        @click=${() => actions.rename(infoHash, file)}
+      >
+        ${icons.pencil}
+      </button>
+      <button
+        class="icon-button file-copy"
+        data-testid="copy-url"
+        ?data-copied=${ui.isCopied}
+        ?disabled=${!ui.isOnline}
+        aria-label=${t("torrentCopyAddressOf", name)}
+        title=${ui.isCopied ? t("torrentCopied") : t("torrentCopyAddress")}
+        @click=${() => actions.copyAddress(infoHash, file)}
+      >
+        ${ui.isCopied ? icons.check : icons.copy}
+      </button>
+    </span>
+  </div>`;
+}
+
+function leadView(infoHash: string, file: FileView, name: string, actions: TorrentActions): TemplateResult {
+  if (!file.playable) return html`<span class="file-play file-still">${icons.document_}</span>`;
+  return html`<a
+    class="file-play"
+    data-testid="play"
+    data-main
+    data-index=${file.index}
+    href=${playerPage(infoHash, file.index)}
+    aria-label=${t("torrentPlay", name)}
+    title=${file.positionS > 0 ? t("torrentResumeAt", clockTime(file.positionS)) : t("torrentPlayIt")}
+    @pointerenter=${() => actions.prepare(infoHash, file.index)}
+    >${icons.play}</a
+  >`;
+}
+
+/** Whether a file is wanted. */
+function wantView(infoHash: string, file: FileView, name: string, actions: TorrentActions): TemplateResult {
+  return html`<input
+    type="checkbox"
+    class="file-want"
+    data-testid="want"
+    aria-label=${t("torrentDownloadNamed", name)}
+    .checked=${live(isWanted(file))}
+    @change=${(event: Event) => actions.want(infoHash, [{ index: file.index, priority: isChecked(event) ? "normal" : "skip" }])}
+  />`;
+}
+
+/** How much it is wanted. */
+function priorityView(infoHash: string, file: FileView, name: string, actions: TorrentActions): TemplateResult {
+  const change = (event: Event) => {
+    const priority = (event.currentTarget as HTMLSelectElement).value as Priority;
+    actions.want(infoHash, [{ index: file.index, priority }]);
+  };
+  return html`<select
+    class="file-priority"
+    data-testid="priority"
+    aria-label=${t("torrentPriorityOf", name)}
+    ?disabled=${!isWanted(file)}
+    .value=${live(isWanted(file) ? file.priority : "normal")}
+    @change=${change}
+  >
+    <option value="high">${t("torrentPriorityHigh")}</option>
+    <option value="normal">${t("torrentPriorityNormal")}</option>
+    <option value="low">${t("torrentPriorityLow")}</option>
+  </select>`;
+}
+
+/** Whether a film was watched: a tick that a person can set and take away, and else how far it was watched. */
+function watchedView(infoHash: string, file: FileView, name: string, actions: TorrentActions): TemplateResult {
+  const { positionS, durationS, watched } = file;
+  const isBegun = durationS !== null && positionS > 0;
+  const words = watched
+    ? t("torrentWatched")
+    : isBegun
+      ? t("torrentLeftAt", clockTime(positionS), clockTime(durationS))
+      : t("torrentUnwatched");
+  const part = isBegun && durationS > 0 ? Math.round(Math.min(1, positionS / durationS) * 100) : 0;
+  return html`<button
+    class="icon-button file-watched"
+    data-testid="watched"
+    aria-pressed=${watched ? "true" : "false"}
+    aria-label=${t("torrentWatchedNamed", name)}
+    title=${words}
+    @click=${() => actions.watched(infoHash, file.index, !watched)}
+  >
+    ${watched ? icons.check : html`<span class="unwatched" ${styles({ "--part": `${part}%` })}></span>`}
+  </button>`;
+}
+
+function isChecked(event: Event): boolean {
+  return (event.currentTarget as HTMLInputElement).checked;
+}

@@ -1,0 +1,245 @@
+// What a person does with torrents and their files: asks the engine, and shows what comes of it.
+//
+// It knows the engine as a `Host` and the page's own state; dialogs and scrolling are the page's. What the engine refuses is said where it was asked for, or,
+// where there is no such place, as words about the torrent.
+
+import type { FilePriority } from "../model/generated/FilePriority";
+import type { FileView } from "../model/generated/FileView";
+import type { Intent } from "../model/generated/Intent";
+import type { IntentReply } from "../model/generated/IntentReply";
+import { streamUrl } from "../model/locations";
+import type { TorrentRow } from "../model/topics";
+import type { Host } from "../host/host";
+import { parsePeers } from "../text/address";
+import { t, tn } from "../text/messages";
+import type { FormName } from "./details_view";
+import type { LimitsTexts } from "./limits_form";
+import { sharingOf } from "./limits_form";
+import type { ListState } from "./list_state";
+import { isStopped } from "./torrent_words";
+
+const COPIED_MS = 1_500;
+
+/** The page, as far as what is done to torrents shows on it. */
+export interface ListPage {
+  /** The list is to be shown anew. */
+  update(): void;
+  /** Other torrents are open: other topics are to be followed. */
+  follow(): void;
+  /** Torrents in the order in which they are shown. */
+  shown(): readonly TorrentRow[];
+  /** Words about something, until a person has read them. */
+  say(name: string, words: string): void;
+  askToRemove(torrents: readonly TorrentRow[]): void;
+  askForName(infoHash: string, file: FileView): void;
+}
+
+export class TorrentActions {
+  constructor(
+    private readonly host: Host,
+    private readonly state: ListState,
+    private readonly page: ListPage,
+  ) {}
+
+  /** A click on a row, beside all that has a meaning of its own. */
+  clicked(infoHash: string, event: MouseEvent): void {
+    const target = event.target as Element;
+    if (target.closest("a, button, input, select, label") || getSelection()?.isCollapsed === false) return;
+    if (event.shiftKey) this.select(infoHash, true);
+    else if (event.ctrlKey || event.metaKey) this.select(infoHash, false);
+    else this.toggle(infoHash);
+  }
+
+  toggle(infoHash: string): void {
+    this.state.newcomers.forget(infoHash);
+    this.state.setOpen(infoHash, !this.state.isOpen(infoHash));
+    this.page.follow();
+    this.page.update();
+  }
+
+  /** Selects a torrent, or no longer; with `range` all from the last one to it. */
+  select(infoHash: string, range: boolean): void {
+    const { selection } = this.state;
+    if (range) selection.extend(this.hashes(), infoHash);
+    else selection.toggle(infoHash);
+    this.page.update();
+  }
+
+  selectAll(): void {
+    this.state.selection.all(this.hashes());
+    this.page.update();
+  }
+
+  selectNone(): void {
+    this.state.selection.clear();
+    this.page.update();
+  }
+
+  /** Those that are selected. */
+  get selected(): string[] {
+    return this.state.selection.of(this.hashes());
+  }
+
+  pause(infoHashes: readonly string[]): void {
+    for (const torrent of this.those(infoHashes))
+      if (torrent.state !== "paused") void this.act({ kind: "pause", infoHash: torrent.infoHash });
+  }
+
+  resume(infoHashes: readonly string[]): void {
+    for (const torrent of this.those(infoHashes)) if (isStopped(torrent)) void this.act({ kind: "resume", infoHash: torrent.infoHash });
+  }
+
+  remove(infoHashes: readonly string[]): void {
+    const torrents = this.those(infoHashes);
+    if (torrents.length > 0) this.page.askToRemove(torrents);
+  }
+
+  /** Removes them without asking. */
+  removeNow(infoHashes: readonly string[], deleteData: boolean): void {
+    for (const infoHash of infoHashes) {
+      this.state.newcomers.forget(infoHash);
+      this.state.setOpen(infoHash, false);
+      void this.act({ kind: "remove", infoHash, deleteData });
+    }
+    this.state.selection.clear();
+    this.page.follow();
+    this.page.update();
+  }
+
+  toggleDetails(infoHash: string): void {
+    this.state.toggleDetails(infoHash);
+    this.page.update();
+  }
+
+  toggleFolder(infoHash: string, path: string): void {
+    this.state.toggleFolder(infoHash, path);
+    this.page.update();
+  }
+
+  findFile(infoHash: string, search: string): void {
+    this.state.setSearchIn(infoHash, search);
+    this.page.update();
+  }
+
+  want(infoHash: string, files: FilePriority[]): void {
+    void this.act({ kind: "set_priorities", infoHash, files });
+  }
+
+  /** Wants all files at these places, or none of them. */
+  wantAll(infoHash: string, places: readonly number[], isWanted: boolean): void {
+    const files = this.host.topic(`torrent/${infoHash}`)?.files ?? [];
+    const changed = places.flatMap((at) => files[at] ?? []).filter(({ priority }) => (priority !== "skip") !== isWanted);
+    this.want(
+      infoHash,
+      changed.map(({ index }) => ({ index, priority: isWanted ? "normal" : "skip" })),
+    );
+  }
+
+  /** Has the beginning of a film fetched, and where it was left. */
+  prepare(infoHash: string, index: number): void {
+    const file = this.host.topic(`torrent/${infoHash}`)?.files.find((candidate) => candidate.index === index);
+    const position = file?.durationS && file.positionS > 0 ? { seconds: file.positionS, durationS: file.durationS } : null;
+    void this.host.intent({ kind: "prepare", infoHash, file: index, position });
+  }
+
+  watched(infoHash: string, index: number, watched: boolean): void {
+    void this.act({ kind: "set_watched", infoHash, files: [index], watched });
+  }
+
+  rename(infoHash: string, file: FileView): void {
+    this.page.askForName(infoHash, file);
+  }
+
+  /** Gives a file another name; words when that can't be. */
+  async renameNow(infoHash: string, index: number, name: string): Promise<string | undefined> {
+    return failureOf(await this.host.intent({ kind: "rename_file", infoHash, index, name }));
+  }
+
+  adopt(infoHash: string): void {
+    void this.act({ kind: "adopt", infoHash });
+  }
+
+  recheck(infoHash: string, begin: boolean): void {
+    void this.act({ kind: begin ? "recheck" : "cancel_recheck", infoHash });
+  }
+
+  async move(infoHash: string, form: HTMLFormElement): Promise<void> {
+    const field = (name: string) => textOf(form, name) ?? null;
+    const intent: Intent = { kind: "move", infoHash, root: field("root"), folder: field("folder"), name: field("name") };
+    this.say(infoHash, "move", failureOf(await this.host.intent(intent)) ?? "");
+  }
+
+  async limit(infoHash: string, form: HTMLFormElement): Promise<void> {
+    const text = (name: keyof LimitsTexts) => textOf(form, name) ?? "";
+    const texts = { download: text("download"), upload: text("upload"), ratio: text("ratio"), seedTime: text("seedTime") };
+    const sharing = sharingOf(texts);
+    const words = "words" in sharing ? sharing.words : failureOf(await this.host.intent({ kind: "set_sharing", infoHash, sharing }));
+    this.say(infoHash, "limits", words ?? t("torrentLimitsSaved"));
+  }
+
+  async addPeers(infoHash: string, form: HTMLFormElement): Promise<void> {
+    const parsed = parsePeers(textOf(form, "peers") ?? "");
+    if ("words" in parsed) {
+      this.say(infoHash, "peers", parsed.words);
+      return;
+    }
+    const failure = failureOf(await this.host.intent({ kind: "add_peers", infoHash, peers: parsed.peers }));
+    if (failure === undefined) form.reset();
+    this.say(infoHash, "peers", failure ?? tn("torrentPeersAdded", parsed.peers.length));
+  }
+
+  async copyAddress(infoHash: string, file: FileView): Promise<void> {
+    const url = streamUrl(this.host.link, file);
+    if (url) await this.copy(url, `${infoHash}/${file.index}`);
+  }
+
+  /** Copies a text; `key` names it for as long as the page says that it was copied. */
+  async copy(text: string, key: string): Promise<void> {
+    const { state, page } = this;
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // The page is not in front, or a person forbade it.
+      page.say(text, t("listCopyFailed"));
+      return;
+    }
+    state.copied = key;
+    page.update();
+    setTimeout(() => {
+      if (state.copied === key) state.copied = undefined;
+      page.update();
+    }, COPIED_MS);
+  }
+
+  /** Does something to a torrent; what the engine has to say about it is shown like words about files. */
+  private async act(intent: Intent & { infoHash: string }): Promise<void> {
+    const name = this.those([intent.infoHash])[0]?.name;
+    const reply = await this.host.intent(intent);
+    if (reply.kind === "failed") {
+      this.state.refusals += 1;
+      this.page.update();
+    }
+    if ("message" in reply && reply.message !== null) this.page.say(name ?? t("torrentUnnamed"), reply.message);
+  }
+
+  private those(infoHashes: readonly string[]): TorrentRow[] {
+    return (this.host.topic("list")?.torrents ?? []).filter(({ infoHash }) => infoHashes.includes(infoHash));
+  }
+
+  private hashes(): string[] {
+    return this.page.shown().map(({ infoHash }) => infoHash);
+  }
+
+  private say(infoHash: string, form: FormName, words: string): void {
+    this.state.setWords(infoHash, form, words);
+    this.page.update();
+  }
+}
+
+function failureOf(reply: IntentReply): string | undefined {
+  return reply.kind === "failed" ? reply.message : undefined;
+}
+
+function textOf(form: HTMLFormElement, name: string): string | undefined {
+  return (form.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement | null)?.value;
+}

@@ -1,0 +1,21 @@
+// A bar that is filled from its beginning. It is drawn without laying anything out again.
+
+import type { TemplateResult } from "lit";
+import { html } from "lit";
+import { styles } from "./styles";
+
+/** A bar that is filled by a share from 0 to 1; `label` says of what. */
+export function meter(label: string, share: number, testId: string): TemplateResult {
+  const percent = share >= 1 ? 100 : Math.min(99, Math.floor(share * 100));
+  return html`<div
+    class="meter"
+    role="progressbar"
+    data-testid=${testId}
+    aria-label=${label}
+    aria-valuemin="0"
+    aria-valuemax="100"
+    aria-valuenow=${percent}
+  >
+    <div class="meter-fill" ${styles({ transform: `scaleX(${Math.round(share * 1000) / 1000})` })}></div>
+  </div>`;
+}

@@ -1,0 +1,138 @@
+// Many lines of which only those near the window are in the page: where each lies, which are to be rendered, how far the page scrolls.
+//
+// Lines have keys and guessed heights; what a line measures it tells itself, once it is in the page. Invariant: nothing here asks for a layout. The line
+// that has the focus stays in the page, however far away it is.
+
+import { WindowVirtualizerController } from "@tanstack/lit-virtual";
+import type { ReactiveController, ReactiveControllerHost } from "lit";
+
+/** One line as the virtual list knows it. */
+export interface VirtualLine {
+  /** Names it for as long as it is there. */
+  readonly key: string;
+  /** What it is taken to measure before it is in the page, px. */
+  readonly height: number;
+}
+
+/** A line that is to be in the page. */
+export interface PlacedLine {
+  index: number;
+  /** Distance from the first line's top, px. */
+  top: number;
+}
+
+/** Lines rendered beyond the window's edges. */
+const OVERSCAN = 4;
+
+/** Stands in for the element that would own the controller: the page renders all of itself. */
+class PageAsHost implements ReactiveControllerHost {
+  readonly updateComplete = Promise.resolve(true);
+  private readonly controllers: ReactiveController[] = [];
+
+  constructor(readonly requestUpdate: () => void) {}
+
+  addController(controller: ReactiveController): void {
+    this.controllers.push(controller);
+    controller.hostConnected?.();
+  }
+
+  removeController(): void {}
+
+  updated(): void {
+    for (const controller of this.controllers) controller.hostUpdated?.();
+  }
+}
+
+export class VirtualLines {
+  /** To be called by each line with its element, and with nothing when it goes: lit's `ref`. */
+  readonly measure = (element: Element | undefined): void =>
+    this.controller.getVirtualizer().measureElement((element as HTMLElement | undefined) ?? null);
+  private lines: readonly VirtualLine[] = [];
+  private focused: string | undefined;
+  private readonly host: PageAsHost;
+  private readonly controller: WindowVirtualizerController<HTMLElement>;
+
+  /** `changed` is called when other lines are to be rendered. `covered`: what a bar hides at the window's top, px. */
+  constructor(changed: () => void, covered: number) {
+    this.host = new PageAsHost(changed);
+    this.controller = new WindowVirtualizerController<HTMLElement>(this.host, {
+      count: 0,
+      estimateSize: (index) => this.lines[index]?.height ?? 0,
+      overscan: OVERSCAN,
+      scrollPaddingStart: covered,
+      indexAttribute: "data-line",
+      // Without an entry of the observer nothing is known yet: it comes before the next frame is painted.
+      measureElement: (element, entry, list) => {
+        const box = entry?.borderBoxSize[0];
+        const line = this.lines[list.indexFromElement(element)];
+        return box ? Math.round(box.blockSize) : line ? (list.itemSizeCache.get(line.key) ?? line.height) : 0;
+      },
+      rangeExtractor: ({ startIndex, endIndex, overscan, count }) => {
+        const first = Math.max(0, startIndex - overscan);
+        const last = Math.min(count - 1, endIndex + overscan);
+        const indexes = Array.from({ length: last - first + 1 }, (_, at) => first + at);
+        const kept = this.focused === undefined ? -1 : this.indexOf(this.focused);
+        if (kept < 0 || (kept >= first && kept <= last)) return indexes;
+        return kept < first ? [kept, ...indexes] : [...indexes, kept];
+      },
+    });
+  }
+
+  /** Takes the lines as they are now, the first of which lies `margin` px below the page's top. */
+  take(lines: readonly VirtualLine[], margin: number): void {
+    const isSame = lines.length === this.lines.length && lines.every((line, at) => line.key === this.lines[at]!.key);
+    this.lines = lines;
+    const virtualizer = this.controller.getVirtualizer();
+    const { options } = virtualizer;
+    if (isSame && options.scrollMargin === margin) return;
+    const getItemKey = isSame ? options.getItemKey : (index: number) => lines[index]?.key ?? index;
+    virtualizer.setOptions({ ...options, count: lines.length, scrollMargin: margin, getItemKey });
+  }
+
+  /** The lines to be rendered. */
+  get placed(): PlacedLine[] {
+    const virtualizer = this.controller.getVirtualizer();
+    const margin = virtualizer.options.scrollMargin;
+    return virtualizer.getVirtualItems().map(({ index, start }) => ({ index, top: start - margin }));
+  }
+
+  /** Height of all lines together, px. */
+  get height(): number {
+    return this.controller.getVirtualizer().getTotalSize();
+  }
+
+  /** The page has been rendered. */
+  rendered(): void {
+    this.host.updated();
+  }
+
+  /** This line has the focus, or none. */
+  focus(key: string | undefined): void {
+    this.focused = key;
+  }
+
+  /** Scrolls no further than it takes to have the line in sight, or, with an offset, to have its top that far above the window's. */
+  show(key: string, offset?: number): void {
+    const index = this.indexOf(key);
+    if (index < 0) return;
+    const virtualizer = this.controller.getVirtualizer();
+    if (offset === undefined) {
+      virtualizer.scrollToIndex(index, { align: "auto" });
+      return;
+    }
+    const start = virtualizer.getOffsetForIndex(index, "start")?.[0] ?? 0;
+    virtualizer.scrollToOffset(start + offset);
+  }
+
+  /** The line at the window's top, and how far it has gone beyond it, px. */
+  get top(): { key: string; offset: number } | undefined {
+    const virtualizer = this.controller.getVirtualizer();
+    const offset = (virtualizer.scrollOffset ?? 0) + virtualizer.options.scrollPaddingStart;
+    const item = virtualizer.getVirtualItemForOffset(offset);
+    return item && this.lines[item.index] && { key: String(item.key), offset: Math.round(offset - item.start) };
+  }
+
+  private indexOf(key: string): number {
+    return this.lines.findIndex((line) => line.key === key);
+  }
+}
