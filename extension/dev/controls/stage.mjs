@@ -1,16 +1,19 @@
 // A person before the dev page: presses keys, moves the mouse, touches, looks, and writes down what is not as it should be.
 
+import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { until } from "../../scripts/chromium.mjs";
 
+const AXE = readFileSync(join(dirname(fileURLToPath(import.meta.url)), "../../node_modules/axe-core/axe.min.js"), "utf8");
 const shots = join(dirname(fileURLToPath(import.meta.url)), "../shots");
 const CODES = {
   " ": ["Space", 32],
   Enter: ["Enter", 13],
   Tab: ["Tab", 9],
   Escape: ["Escape", 27],
+  Delete: ["Delete", 46],
   ArrowLeft: ["ArrowLeft", 37],
   ArrowUp: ["ArrowUp", 38],
   ArrowRight: ["ArrowRight", 39],
@@ -100,6 +103,7 @@ export class Stage {
 
   /** Fails the scene for each thing that axe finds. */
   async check(where) {
+    if (!(await this.ask("!!globalThis.axe"))) await this.ask(AXE);
     const found = await this.ask(
       "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' ')}`))",
     );

@@ -3,7 +3,7 @@
 // Pure. What makes sense is the engine's to say; here is only refused what is no number at all.
 
 import type { Sharing } from "../model/generated/Sharing";
-import { t } from "../text/messages";
+import { editable, t } from "../text/messages";
 
 /** The numbers of the form, as they are typed. An empty one means what counts for all torrents. */
 export interface LimitsTexts {
@@ -25,7 +25,7 @@ const FIELDS: readonly { name: keyof LimitsTexts; key: keyof Sharing; unit: numb
   { name: "seedTime", key: "seedS", unit: 60, most: 4_294_967_295 },
 ];
 
-/** The form in which a person finds the limits. At most six digits after the point: what a byte more or less makes of megabytes. */
+/** The form in which a person finds the limits. */
 export function limitsOf(sharing: Sharing): LimitsTexts {
   const texts = FIELDS.map(({ name, key, unit }) => [name, shown(sharing[key], unit)]);
   return Object.fromEntries(texts) as unknown as LimitsTexts;
@@ -46,5 +46,5 @@ export function sharingOf(texts: LimitsTexts): Sharing | { words: string } {
 }
 
 function shown(value: number | null, unit: number): string {
-  return value === null ? "" : String(Math.round((value / unit) * 1e6) / 1e6);
+  return value === null ? "" : editable(value / unit);
 }

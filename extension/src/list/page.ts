@@ -268,13 +268,20 @@ export function startList(host: Host, outside: Outside): void {
     if (next !== undefined) timer = setTimeout(update, next + 10);
   }
 
+  /** Where the list begins. Asks for a layout. */
+  function beginning(): number {
+    const above = document.querySelector<HTMLElement>("#above")!;
+    return above.offsetTop + above.offsetHeight;
+  }
+
   /** Goes to what has just come, or to where the page was left, as soon as that is in the list. */
   function goWhereDue(now: number): void {
     if (sought !== undefined && lines.some(({ key }) => key === sought)) {
       virtual.show(sought);
       sought = undefined;
     }
-    if (returnsUntil === 0 || margin === 0 || lines.length === 0) return;
+    // The observer has yet to tell of the bar that came with the list.
+    if (returnsUntil === 0 || lines.length === 0 || margin !== beginning()) return;
     const isWhole = state.allOpen.every((infoHash) => contentsOf(infoHash) !== undefined);
     if (!isWhole && now < returnsUntil) return;
     if (left.place) virtual.show(left.place.key, left.place.offset);
@@ -364,9 +371,8 @@ export function startList(host: Host, outside: Outside): void {
   host.listen(handleNews, forever);
   handleNews();
   show();
-  new ResizeObserver(([entry]) => {
-    const above = entry!.target as HTMLElement;
-    margin = above.offsetTop + above.offsetHeight;
+  new ResizeObserver(() => {
+    margin = beginning();
     update();
   }).observe(document.querySelector("#above")!);
 }

@@ -41,6 +41,7 @@ export function torrentView(torrent: TorrentRow, ui: RowUi, actions: TorrentActi
     ?data-open=${ui.isOpen}
     ?data-selected=${ui.isSelected}
     ?data-new=${ui.isNew}
+    @mousedown=${keepTextUnselected}
     @click=${(event: MouseEvent) => actions.clicked(infoHash, event)}
   >
     <input
@@ -81,6 +82,11 @@ export function torrentView(torrent: TorrentRow, ui: RowUi, actions: TorrentActi
         : nothing
     }
   </div>`;
+}
+
+/** A click with Shift selects torrents, and not the text between them. */
+function keepTextUnselected(event: MouseEvent): void {
+  if (event.shiftKey && !(event.target as Element).closest("input")) event.preventDefault();
 }
 
 function leadView(torrent: TorrentRow, actions: TorrentActions): TemplateResult {

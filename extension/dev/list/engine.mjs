@@ -18,7 +18,7 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
   const row = ({ files, trackers, ...torrent }) => ({ ...torrent, files: [], trackers: [] });
   const of = (topic) => known.find(({ infoHash }) => topic === `torrent/${infoHash}`);
   const whole = (topic) => {
-    const torrent = of(topic);
+    const torrent = of(topic) ?? { files: [], trackers: [] };
     if (topic === "list") return { kind: "list", order: known.map(({ infoHash }) => infoHash), torrents: known.map(row), world };
     return { kind: "torrent", order: torrent.files.map(({ index }) => index), files: torrent.files, trackers: torrent.trackers };
   };
@@ -55,10 +55,31 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
     torrent.peers = 20 + (revision % 3);
     return { torrent, files: [file] };
   };
-  const timer = setInterval(() => tell(known.slice(0, active).map(advance)), TICK_MS);
+  const timer = setInterval(
+    () =>
+      tell(
+        known
+          .slice(0, active)
+          .filter(({ state }) => state === "downloading" || active > 1)
+          .map(advance),
+      ),
+    TICK_MS,
+  );
 
+  /** All that was asked. */
+  const asked = [];
   const obey = (intent) => {
-    const torrent = known.find(({ infoHash }) => infoHash === intent.infoHash);
+    asked.push(intent);
+    const torrent = known.find(({ infoHash }) => infoHash === (intent.infoHash ?? /btih:(\w+)/.exec(intent.uri)?.[1]));
+    if (intent.kind === "add_magnet") intent.infoHash = torrent?.infoHash;
+    if (!torrent) return;
+    if (intent.kind === "pause") torrent.state = "paused";
+    if (intent.kind === "resume") torrent.state = "downloading";
+    if (intent.kind === "remove") {
+      known.splice(known.indexOf(torrent), 1);
+      revision += 1;
+      for (const stream of streams) for (const topic of stream.topics) if (topic === "list") say(stream, topic, null, whole(topic));
+    } else if (intent.kind !== "set_priorities") tell([{ torrent, files: [] }]);
     if (intent.kind !== "set_priorities") return;
     const wanted = new Map(intent.files.map(({ index, priority }) => [index, priority]));
     const files = torrent.files.filter(({ index }) => wanted.has(index));
@@ -90,6 +111,7 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   return {
+    asked,
     origin: `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`,
     close: () => {
       clearInterval(timer);

@@ -1,0 +1,213 @@
+// What is tried of the list: by keyboard, with several torrents, with many files, there and back.
+
+import { file, torrent } from "../scenes.mjs";
+
+const MB = 1e6;
+const CTRL = 2;
+const SHIFT = 8;
+
+const films = (count) =>
+  Array.from({ length: count }, (_, at) =>
+    file(at, `Show/Season ${1 + Math.floor(at / 10)}/${at + 1}.mkv`, 7 * MB, 0.1, "video/x-matroska"),
+  );
+const many = (count) =>
+  Array.from({ length: count }, (_, at) => torrent(at + 1, `Torrent number ${at + 1}`, "downloading", 0.1, { peers: 3 }));
+
+/** The list's part with this test id that has the focus, and its line. */
+const FOCUS =
+  "document.activeElement.closest('[data-testid]')?.dataset.testid + ' ' + document.activeElement.closest('.line')?.dataset.line";
+const one = (id) => `document.querySelector("[data-testid=${id}]")`;
+const all = (id) => `[...document.querySelectorAll("[data-testid=${id}]")]`;
+
+async function focusFirst(stage) {
+  await stage.ask(`${one("toggle")}.focus()`);
+}
+
+export const scenes = {
+  "the arrow keys go from line to line, open and fold": {
+    torrents: [torrent(1, "Show", "downloading", 0.1, { files: films(40) }), ...many(3).slice(1)],
+    async play(stage) {
+      await focusFirst(stage);
+      await stage.press("ArrowRight");
+      await stage.holds("it opens", `!!${one("folder")}`);
+      await stage.press("ArrowDown");
+      await stage.holds("the tools have the focus", `${FOCUS} === "want-all 1"`);
+      await stage.press("ArrowDown");
+      await stage.holds("the folder has it", `${FOCUS} === "folder-toggle 2" || ${FOCUS} === "want-folder 2"`);
+      await stage.ask(`${one("folder-toggle")}.focus()`);
+      await stage.press("ArrowLeft");
+      await stage.holds("it folds", `${one("folder-toggle")}.getAttribute("aria-expanded") === "false"`);
+      await stage.press("ArrowRight");
+      await stage.holds("it unfolds", `${one("folder-toggle")}.getAttribute("aria-expanded") === "true"`);
+      for (let at = 0; at < 42; at += 1) await stage.press("ArrowDown");
+      await stage.holds("the focus went on beyond the window", "Number(document.activeElement.closest('.line')?.dataset.line) > 40");
+    },
+  },
+  "the line with the focus stays when the page scrolls away": {
+    torrents: many(100),
+    active: 1,
+    async play(stage) {
+      await focusFirst(stage);
+      await stage.ask("scrollTo(0, 5000)");
+      await stage.holds("it scrolled", `!${all("torrent")}.some((it) => it.innerText.includes("Torrent number 2\\n"))`);
+      await stage.wait(700);
+      await stage.holds("the first has the focus", `${FOCUS} === "toggle 0"`);
+      await stage.ask("scrollTo(0, 1e6)");
+      await stage.holds("the last is there", `${all("torrent")}.some((it) => it.innerText.includes("Torrent number 100"))`);
+    },
+  },
+  "several are selected, paused, resumed and removed": {
+    torrents: many(30),
+    async play(stage, { asked }) {
+      await stage.click("[data-line='1'] [data-testid=select]");
+      await stage.ask(
+        `document.querySelector("[data-line='3'] [data-testid=select]").dispatchEvent(new MouseEvent("click", { shiftKey: true, bubbles: true }))`,
+      );
+      await stage.holds("three are selected", `${one("selection")}.innerText.includes("3 selected")`);
+      await stage.click("[data-testid=selected-pause]");
+      await stage.holds("they pause", `${all("torrent")}.filter((it) => it.dataset.state === "paused").length === 3`);
+      await stage.click("[data-testid=selected-resume]");
+      await stage.holds("they go on", `${all("torrent")}.every((it) => it.dataset.state === "downloading")`);
+      await stage.press("Escape");
+      await stage.holds("nothing is selected", `${one("selection")}.dataset.shown === undefined`);
+      await focusFirst(stage);
+      await stage.press("a", CTRL);
+      await stage.holds("all are selected", `${one("selection")}.innerText.includes("30 selected")`);
+      await stage.check("selected");
+      await stage.press("Delete");
+      await stage.holds(
+        "it asks",
+        `document.querySelector("#dialog").open && document.querySelector("#dialog").innerText.includes("Remove 30 torrents?")`,
+      );
+      await stage.check("removing");
+      await stage.press("Enter");
+      await stage.holds("they are gone", `!!${one("empty")}`);
+      if (asked.filter(({ kind, deleteData }) => kind === "remove" && !deleteData).length !== 30)
+        stage.fails.push("not each was removed once");
+    },
+  },
+  "a click with Ctrl or Shift on a row selects, one without opens": {
+    torrents: many(5),
+    async play(stage) {
+      const click = async (line, modifiers) => {
+        const spot = await stage.spot(`[data-line='${line}'] [data-testid=torrent-state]`);
+        await stage.mouse("mousePressed", spot, { button: "left", buttons: 1, clickCount: 1, modifiers });
+        await stage.mouse("mouseReleased", spot, { button: "left", buttons: 0, clickCount: 1, modifiers });
+      };
+      await click(0, CTRL);
+      await click(2, SHIFT);
+      await stage.holds("three are selected", `${one("selection")}.innerText.includes("3 selected")`);
+      await click(4, 0);
+      await stage.holds("the last is open", `${all("torrent")}.at(-1).dataset.open !== undefined`);
+    },
+  },
+  "torrents and files are looked for and sorted": {
+    torrents: [...many(12), torrent(50, "Show", "complete", 1, { files: films(40) })],
+    async play(stage) {
+      await focusFirst(stage);
+      await stage.press("f", CTRL);
+      await stage.holds("the field has the focus", `document.activeElement === ${one("search")}`);
+      await stage.page.send("Input.insertText", { text: "SHOW" });
+      await stage.holds("one is found", `${all("torrent")}.length === 1`);
+      await stage.click("[data-testid=toggle]");
+      await stage.holds("it opens", `!!${one("file-search")}`);
+      await stage.ask(`${one("file-search")}.focus()`);
+      await stage.page.send("Input.insertText", { text: "season 2 15" });
+      await stage.holds("one file is found", `${all("file")}.length === 1 && ${one("file")}.dataset.index === "14"`);
+      await stage.ask(`(() => { const it = ${one("search")}; it.value = ""; it.dispatchEvent(new Event("input")); })()`);
+      await stage.ask(`(() => { const it = ${one("sort")}; it.value = "name"; it.dispatchEvent(new Event("change")); })()`);
+      await stage.holds(
+        "it is sorted",
+        `${all("toggle")}.map((it) => it.title).slice(0, 3).join() === "Show,Torrent number 1,Torrent number 2"`,
+      );
+      await stage.check("sorted");
+    },
+  },
+  "who comes back from a film finds the list as it was": {
+    torrents: [...many(40), torrent(50, "Show", "downloading", 0.1, { files: films(60) })],
+    active: 1,
+    async play(stage, { origin }) {
+      await stage.ask("scrollTo(0, 1e6)");
+      await stage.holds("the last is there", `${all("toggle")}.at(-1).title === "Show"`);
+      await stage.ask(`${all("toggle")}.at(-1).click()`);
+      await stage.holds("it opens", `!!${one("file")}`);
+      await stage.ask("scrollTo(0, scrollY + 900)");
+      await stage.wait(400);
+      await stage.ask(`${all("file")}[6].querySelector("[data-testid=play]").focus()`);
+      await stage.ask("void scrollBy(0, 3)");
+      await stage.wait(300);
+      // Where in the window it is: how tall the lines above are is not known again.
+      const where = `[Math.round(document.activeElement.getBoundingClientRect().top / 2), ${FOCUS}].join()`;
+      const before = await stage.ask(where);
+      await stage.page.send("Page.navigate", { url: `${origin}/player.html?torrent=${"32".padStart(40, "0")}&file=0` });
+      await stage.wait(500);
+      await stage.page.send("Page.navigate", { url: `${origin}/app.html` });
+      await stage.wait(700);
+      await stage.holds("it is where it was", `${where} === ${JSON.stringify(before)}`);
+      await stage.wait(1500);
+      await stage.holds("it stays there", `${where} === ${JSON.stringify(before)}`);
+    },
+  },
+  "a torrent that is in the list already is shown, and said to be": {
+    torrents: many(60),
+    async play(stage) {
+      await stage.ask(`(() => {
+        const clipboardData = new DataTransfer();
+        clipboardData.setData("text/plain", "magnet:?xt=urn:btih:${"37".padStart(40, "0")}");
+        dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+      })()`);
+      await stage.holds("it says so", `${one("already")}?.innerText === "Already in the list"`);
+      await stage.holds(
+        "it is in sight",
+        `(() => { const { top, bottom } = ${one("already")}.getBoundingClientRect(); return top > 60 && bottom < innerHeight; })()`,
+      );
+      await stage.holds("it is read aloud", `${one("announcement")}.innerText.includes("Torrent number 55 is already in the list")`);
+      await stage.check("already");
+    },
+  },
+  "folders are chosen whole": {
+    torrents: [torrent(1, "Show", "downloading", 0.1, { files: films(30) })],
+    async play(stage, { asked }) {
+      await stage.click("[data-testid=toggle]");
+      await stage.holds("it opens", `${all("folder")}.length > 1`);
+      await stage.click("[data-testid=want-folder]");
+      await stage.holds("none of its files is wanted", `${all("file")}.slice(0, 10).every((it) => it.dataset.priority === "skip")`);
+      await stage.holds("some of all are", `${one("want-all")}.indeterminate`);
+      await stage.click("[data-testid=want]");
+      await stage.holds("some of the folder are", `${one("want-folder")}.indeterminate`);
+      await stage.click("[data-testid=want-all]");
+      await stage.holds("all are", `${one("want-all")}.checked && ${all("file")}.every((it) => it.dataset.priority === "normal")`);
+      if (asked.filter(({ kind }) => kind === "set_priorities").length !== 3) stage.fails.push("each click is one intent");
+      await stage.check("folders");
+    },
+  },
+  "a file gets another name, a torrent limits": {
+    torrents: [torrent(1, "Show", "downloading", 0.1, { files: films(3) })],
+    async play(stage, { asked }) {
+      await stage.click("[data-testid=toggle]");
+      await stage.holds("it opens", `!!${one("rename")}`);
+      await stage.click("[data-testid=rename]");
+      await stage.holds(
+        "its name is selected, without its ending",
+        "getSelection().toString() === '1' || document.activeElement.selectionEnd === 1",
+      );
+      await stage.check("renaming");
+      await stage.page.send("Input.insertText", { text: "First" });
+      await stage.press("Enter");
+      await stage.holds("it closes", `!document.querySelector("#dialog").open`);
+      await stage.click("[data-testid=details]");
+      await stage.holds("details are there", `!!${one("limit-upload")}`);
+      await stage.ask(`${one("limit-upload")}.focus()`);
+      await stage.page.send("Input.insertText", { text: "0.5" });
+      await stage.press("Enter");
+      await stage.holds("they are saved", `${one("details-open")}.innerText.includes("Saved.")`);
+      await stage.check("details");
+      const wanted = JSON.stringify([{ name: "First.mkv" }, { up: 500_000 }]);
+      const was = JSON.stringify([
+        { name: asked.find(({ kind }) => kind === "rename_file")?.name },
+        { up: asked.find(({ kind }) => kind === "set_sharing")?.sharing.upLimitBps },
+      ]);
+      if (was !== wanted) stage.fails.push(`asked ${was}`);
+    },
+  },
+};
