@@ -27,7 +27,10 @@ test("a magnet link says what it waits for, and claims nothing of its content", 
 test("a link that found nobody for long gets a hint, unless the engine knows more", () => {
   expect(messageWords(bare, pace({ isLonely: true }))).toContain("Nobody with this torrent");
   const message = "No peers: this link names no tracker that can be asked and no peer. Add a peer by hand.";
-  expect(messageWords({ ...bare, message }, pace({ isLonely: true }))).toBe(message);
+  expect(stateWords({ ...bare, message }, pace())).toBe("No peers");
+  expect(messageWords({ ...bare, message }, pace({ isLonely: true }))).toBe(
+    "This link names no tracker that can be asked and no peer. Add a peer by hand.",
+  );
 });
 
 test("what the state says is not said twice", () => {

@@ -13,6 +13,7 @@ const SAID_ANYWAY = new Set([
   "Waiting for its turn",
   "Waiting for its turn to give",
 ]);
+const NO_PEERS = "No peers: ";
 const PARTS = /^Getting the description: (\d+) of (\d+) parts$/;
 
 /** How far it is, in words. */
@@ -52,18 +53,24 @@ function metadataWords({ message, peers, knownPeers }: TorrentRow): string {
   const [, have, all] = PARTS.exec(message ?? "") ?? [];
   if (have !== undefined && all !== undefined) return t("torrentGettingParts", have, all);
   if (peers > 0) return t("torrentGettingDescription");
+  if (message?.startsWith(NO_PEERS)) return t("torrentNoPeers");
   return knownPeers > 0 ? t("torrentConnecting") : t("torrentLooking");
 }
 
-function downloadingWords({ wanted, wantedVerified, peers, knownPeers }: TorrentRow, pace: Pace): string {
+function downloadingWords({ wanted, wantedVerified, message, peers, knownPeers }: TorrentRow, pace: Pace): string {
   if (pace.isStalled) return t("torrentStalled");
   if (pace.rateBps >= 1) return t("torrentLeft", about((wanted - wantedVerified) / pace.rateBps));
   if (peers > 0) return t("torrentWaitingForPeers");
+  if (message?.startsWith(NO_PEERS)) return t("torrentNoPeers");
   return knownPeers > 0 ? t("torrentConnecting") : t("torrentLooking");
 }
 
 /** What the engine has to say beyond its state; empty when that is nothing. */
 export function messageWords({ message }: TorrentRow, pace: Pace): string {
+  if (message?.startsWith(NO_PEERS)) {
+    const why = message.slice(NO_PEERS.length);
+    return why.charAt(0).toUpperCase() + why.slice(1);
+  }
   if (message !== null && !SAID_ANYWAY.has(message) && !PARTS.test(message)) return message;
   return pace.isLonely ? t("torrentLonely") : "";
 }
