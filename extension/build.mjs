@@ -39,7 +39,7 @@ const budgets = {
   offscreen: 20_000,
   worker: 32_000,
   // 34,000 of it for the virtual list.
-  app: 150_000,
+  app: 160_000,
   player: 126_000,
   token: 24_000,
   media: 86_000,

@@ -56,6 +56,9 @@ export function torrent(number, name, state, share, more = {}) {
     upRateBps: 0,
     sharing: { downLimitBps: null, upLimitBps: null, ratioPercent: null, seedS: null },
     giving: "open",
+    undecided: false,
+    queuePosition: number,
+    private: false,
     peers: 0,
     knownPeers: 0,
     trackers: [],
@@ -95,8 +98,47 @@ Object.assign(series[1], {
 series[0].priority = "high";
 series[2].priority = series[3].priority = "skip";
 
+const tracker = (url, state, more = {}) => ({
+  url,
+  tier: 0,
+  state,
+  nextAnnounceS: 1200,
+  seeders: null,
+  leechers: null,
+  message: null,
+  ...more,
+});
+const trackers = [
+  tracker("https://tracker.example.org/announce", "working", { seeders: 41, leechers: 12 }),
+  tracker("udp://tracker.example.net:6969/announce", "failing", { message: "The tracker did not answer." }),
+];
+/** Those of the first torrent, while its details are shown. */
+const peers = ["Transmission 4.0.5", "qBittorrent 4.6.3", null].map((client, at) => ({
+  address: at === 1 ? "[2001:db8::7:1]:51413" : `203.0.113.${7 + at}:6881`,
+  client,
+  transport: at === 1 ? "utp" : "tcp",
+  encrypted: at !== 2,
+  incoming: at === 2,
+  progress: 1 - at * 0.3,
+  downRateBps: at === 2 ? 0 : 3.4 * MB,
+  upRateBps: at === 0 ? 0 : 120_000,
+  downloaded: 0,
+  uploaded: 0,
+  weWant: true,
+  itGives: true,
+  itWants: false,
+  weGive: false,
+  snubbing: at === 2,
+}));
+
 const few = [
-  torrent(1, "The Long Night, Season 1", "downloading", 0.42, { files: series, downRateBps: 8.4 * MB, peers: 23, knownPeers: 61 }),
+  torrent(1, "The Long Night, Season 1", "downloading", 0.42, {
+    files: series,
+    trackers,
+    downRateBps: 8.4 * MB,
+    peers: 23,
+    knownPeers: 61,
+  }),
   torrent(2, "Sintel (2010) 2K", "downloading", 0.07, { downRateBps: 940_000, peers: 4, knownPeers: 4 }),
   torrent(
     3,
@@ -143,13 +185,15 @@ const settings = {
   seedS: null,
   maxDownloads: 3,
   maxSeeds: null,
+  startAtOnce: false,
+  sharingTold: true,
 };
 
 /** What a list shows beside its torrents. */
 export const world = {
   roots: [
-    { key: "downloads", label: "Downloads" },
-    { key: "disk", label: "Big disk" },
+    { key: "downloads", label: "Downloads", freeBytes: 212 * GB, totalBytes: 500 * GB },
+    { key: "disk", label: "Big disk", freeBytes: 3_100 * GB, totalBytes: 4_000 * GB },
   ],
   listenPort: 51413,
   portMapping,
@@ -160,6 +204,7 @@ export const world = {
 const connected = { kind: "connected", baseUrl: "http://127.0.0.1:1", version: "0.1.0" };
 const state = (link, torrents, streams = [], notices = []) => ({
   link,
+  peers,
   snapshot: {
     torrents,
     streams,

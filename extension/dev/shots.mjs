@@ -94,6 +94,7 @@ function fakeEngine(state) {
       const [kind, hash, index] = topic.split("/");
       const torrent = torrents.find((candidate) => candidate.infoHash === hash);
       if (kind === "list") return { kind, order: torrents.map(({ infoHash }) => infoHash), torrents: torrents.map(row), world };
+      if (kind === "peers") return { kind, peers: state.peers };
       if (kind === "torrent") return { kind, order: (torrent?.files ?? []).map((file) => file.index), files: torrent?.files ?? [], trackers: torrent?.trackers ?? [] };
       const file = torrent?.files.find((candidate) => candidate.index === Number(index));
       return { kind, film: { torrent: torrent ? row(torrent) : null, file: file ?? null, streams: streams.filter((stream) => stream.infoHash === hash && stream.fileIndex === Number(index)) } };

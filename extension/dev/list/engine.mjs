@@ -20,6 +20,7 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
   const whole = (topic) => {
     const torrent = of(topic) ?? { files: [], trackers: [] };
     if (topic === "list") return { kind: "list", order: known.map(({ infoHash }) => infoHash), torrents: known.map(row), world };
+    if (topic.startsWith("peers/")) return { kind: "peers", peers: [] };
     return { kind: "torrent", order: torrent.files.map(({ index }) => index), files: torrent.files, trackers: torrent.trackers };
   };
   const say = (stream, topic, from, change) => stream.response.write(`data: ${JSON.stringify({ topic, from, revision, change })}\n\n`);
@@ -32,7 +33,7 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
         if (topic === "list") {
           const rows = changed.map(({ torrent }) => row(torrent));
           say(stream, topic, before, { kind: "list", order: null, torrents: rows, world: null });
-        } else {
+        } else if (topic.startsWith("torrent/")) {
           const files = changed.find(({ torrent }) => torrent === of(topic))?.files ?? [];
           say(stream, topic, before, { kind: "torrent", order: null, files, trackers: null });
         }

@@ -4,15 +4,19 @@
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
+import type { PeerView } from "../model/generated/PeerView";
+import type { QueueMove } from "../model/generated/QueueMove";
 import type { RootView } from "../model/generated/RootView";
-import type { TrackerView } from "../model/generated/TrackerView";
 import type { ContentsState, TorrentRow } from "../model/topics";
 import { percent, size, splitPath } from "../text/format";
-import { number, t, tn } from "../text/messages";
+import { number, t } from "../text/messages";
 import { meter } from "../ui/meter";
+import { submitted, wordsView } from "./forms";
 import { limitsOf } from "./limits_form";
+import { peersView } from "./peers_view";
 import type { TorrentActions } from "./torrent_actions";
 import { isDescribed, uploadedWords } from "./torrent_words";
+import { trackersView } from "./trackers_view";
 
 /** What a page knows of a torrent besides the torrent. */
 export interface DetailsUi {
@@ -20,6 +24,8 @@ export interface DetailsUi {
   isOnline: boolean;
   /** Where it may lie. */
   roots: readonly RootView[];
+  /** What was just copied. */
+  copied: string | undefined;
   /** What came of each form. */
   words: Readonly<Partial<Record<FormName, string>>>;
 }
@@ -30,9 +36,9 @@ export type FormName = "peers" | "move" | "limits" | "trackers";
 /** A torrent of whose contents it is known what they are. */
 type Opened = TorrentRow & ContentsState;
 
-export function detailsView(torrent: Opened, ui: DetailsUi, actions: TorrentActions): TemplateResult {
+export function detailsView(torrent: Opened, peers: readonly PeerView[], ui: DetailsUi, actions: TorrentActions): TemplateResult {
   return html`<div class="details" data-testid="details-open">
-    ${factsView(torrent)}
+    ${factsView(torrent, ui, actions)}
     ${
       isDescribed(torrent)
         ? html`<section class="details-part">
@@ -42,26 +48,48 @@ export function detailsView(torrent: Opened, ui: DetailsUi, actions: TorrentActi
         : nothing
     }
     ${limitsView(torrent, ui, actions)}
-    <section class="details-part">
-      <h2>${t("torrentTrackers")}</h2>
-      ${trackersView(torrent.trackers)}
-    </section>
-    <section class="details-part">
-      <h2>${t("torrentPeers")}</h2>
-      <p class="details-words">${t("torrentPeersKnown", number(torrent.peers), number(torrent.knownPeers))}</p>
-      ${addPeerView(torrent, ui, actions)}
-    </section>
+    ${trackersView(torrent.infoHash, torrent.trackers, ui, actions)} ${peersView(torrent, peers, ui, actions)}
   </div>`;
 }
 
-function factsView(torrent: Opened): TemplateResult {
+function factsView(torrent: Opened, ui: DetailsUi, actions: TorrentActions): TemplateResult {
+  const { infoHash } = torrent;
+  const isCopied = ui.copied === `magnet ${infoHash}`;
   return html`<section class="details-part">
     <h2>${t("torrentFacts")}</h2>
     <dl class="facts">
       <div><dt>${t("torrentInfoHash")}</dt><dd class="hash">${torrent.infoHash}</dd></div>
       ${isDescribed(torrent) ? contentFacts(torrent) : nothing}
+      <div><dt>${t("torrentQueue")}</dt><dd>${queueView(torrent, ui, actions)}</dd></div>
     </dl>
+    <div class="details-act">
+      <button class="button" data-testid="copy-magnet" ?disabled=${!ui.isOnline} @click=${() => actions.copyMagnet(infoHash)}>
+        ${isCopied ? t("torrentCopied") : t("torrentCopyMagnet")}
+      </button>
+      ${
+        isDescribed(torrent)
+          ? html`<button class="button" data-testid="save-torrent" ?disabled=${!ui.isOnline} @click=${() => actions.saveTorrent(infoHash)}>
+            ${t("torrentSaveFile")}
+          </button>`
+          : nothing
+      }
+    </div>
   </section>`;
+}
+
+const MOVES = ["top", "up", "down", "bottom"] as const satisfies readonly QueueMove[];
+
+function queueView({ infoHash, queuePosition }: Opened, ui: DetailsUi, actions: TorrentActions): TemplateResult {
+  return html`<span class="queue" data-testid="queue"
+    ><span>${number(queuePosition)}</span>
+    ${MOVES.map(
+      (
+        to,
+      ) => html`<button class="quiet-button" data-testid="queue-${to}" ?disabled=${!ui.isOnline} @click=${() => actions.moveInQueue(infoHash, to)}>
+        ${t(`torrentQueue_${to}`)}
+      </button>`,
+    )}</span
+  >`;
 }
 
 function contentFacts(torrent: Opened): TemplateResult {
@@ -69,6 +97,7 @@ function contentFacts(torrent: Opened): TemplateResult {
   const kind = version === "v2" ? "torrentVersion2" : version === "hybrid" ? "torrentVersionBoth" : "torrentVersion1";
   const uploaded = uploadedWords(torrent);
   return html`<div><dt>${t("torrentVersion")}</dt><dd>${t(kind)}</dd></div>
+    ${torrent.private ? html`<div><dt>${t("torrentPrivate")}</dt><dd>${t("torrentPrivateWords")}</dd></div>` : nothing}
     <div><dt>${t("torrentPieces")}</dt><dd>${number(pieceCount)} × ${binary(pieceLength)}</dd></div>
     <div><dt>${t("torrentFilesLabel")}</dt><dd>${number(files.length)}</dd></div>
     <div><dt>${t("torrentReceived")}</dt><dd>${size(downloaded)}${wasted > 0 ? `, ${t("torrentDiscarded", size(wasted))}` : ""}</dd></div>
@@ -162,61 +191,4 @@ function limitsView(torrent: Opened, ui: DetailsUi, actions: TorrentActions): Te
       </div>
     </form>
   </section>`;
-}
-
-const TRACKER_STATES = {
-  idle: "torrentTracker_idle",
-  asking: "torrentTracker_asking",
-  working: "torrentTracker_working",
-  failing: "torrentTracker_failing",
-} as const;
-
-function trackersView(trackers: readonly TrackerView[]): TemplateResult {
-  if (trackers.length === 0) return html`<p class="details-words">${t("torrentNoTrackers")}</p>`;
-  return html`<ul class="trackers">
-    ${trackers.map(
-      ({ url, state, seeders, leechers, message }) => html`<li class="tracker" data-testid="tracker" data-state=${state}>
-        <bdi class="tracker-url" title=${hostOf(url)}>${hostOf(url)}</bdi>
-        <span>${t(TRACKER_STATES[state])}</span>
-        <span>${seeders === null ? "" : tn("torrentSeeders", seeders)}</span>
-        <span>${leechers === null ? "" : tn("torrentLeechers", leechers)}</span>
-        ${message ? html`<bdi class="tracker-words">${message}</bdi>` : nothing}
-      </li>`,
-    )}
-  </ul>`;
-}
-
-/** A tracker without what may be a person's own key. */
-function hostOf(url: string): string {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  return parsed ? `${parsed.protocol}//${parsed.host}` : url;
-}
-
-function addPeerView({ infoHash }: Opened, ui: DetailsUi, actions: TorrentActions): TemplateResult {
-  return html`<form class="entries" @submit=${submitted((form) => actions.addPeers(infoHash, form))}>
-    <label class="entry"
-      ><span>${t("torrentAddPeer")}</span
-      ><span class="entry-line"
-        ><input name="peers" data-testid="peer-input" type="text" placeholder="192.0.2.7:6881" autocomplete="off" spellcheck="false" /><button
-          class="button"
-          data-testid="peer-add"
-        >
-          ${t("torrentAdd")}
-        </button></span
-      ></label
-    >
-    ${wordsView(ui.words.peers)}
-  </form>`;
-}
-
-function wordsView(words: string | undefined): TemplateResult {
-  return html`<p class="details-words" role="status">${words ?? ""}</p>`;
-}
-
-/** A listener for a form that the page takes itself. */
-function submitted(take: (form: HTMLFormElement) => void): (event: SubmitEvent) => void {
-  return (event) => {
-    event.preventDefault();
-    take(event.currentTarget as HTMLFormElement);
-  };
 }

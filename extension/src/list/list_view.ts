@@ -7,6 +7,7 @@ import { html } from "lit";
 import { guard } from "lit/directives/guard.js";
 import { ref } from "lit/directives/ref.js";
 import { repeat } from "lit/directives/repeat.js";
+import type { PeerView } from "../model/generated/PeerView";
 import type { RootView } from "../model/generated/RootView";
 import type { ContentsState, TorrentRow } from "../model/topics";
 import { t } from "../text/messages";
@@ -26,6 +27,7 @@ export interface ListData {
   lines: readonly Line[];
   torrents: ReadonlyMap<string, TorrentRow>;
   contents(infoHash: string): ContentsState | undefined;
+  peers(infoHash: string): readonly PeerView[];
   pace(infoHash: string): Pace;
   roots: readonly RootView[];
   isOnline: boolean;
@@ -89,8 +91,10 @@ function insideOf(line: Line, torrent: TorrentRow, data: ListData, state: ListSt
     }
     case "details": {
       const words = state.wordsOf(infoHash);
-      return guard([torrent, contents, isOnline, roots, words, state.copied], () =>
-        detailsView({ ...torrent, ...contents }, { isOnline, roots, words }, actions),
+      const { copied } = state;
+      const peers = data.peers(infoHash);
+      return guard([torrent, contents, peers, isOnline, roots, words, copied], () =>
+        detailsView({ ...torrent, ...contents }, peers, { isOnline, roots, copied, words }, actions),
       );
     }
     case "folder": {

@@ -3,6 +3,7 @@
 // What it shows is what it follows of the engine plus a little state of its own; losing the page loses nothing.
 
 import { html, nothing, render } from "lit";
+import type { PeerView } from "../model/generated/PeerView";
 import type { World } from "../model/generated/World";
 import type { ContentsState, TorrentRow } from "../model/topics";
 import type { Host } from "../host/host";
@@ -43,6 +44,18 @@ const COVERED = 64;
 const NEW_MS = 2_500;
 /** So long a page that comes back waits for what was open, ms. */
 const PATIENCE_MS = 2_000;
+
+/** Has the browser save a file. */
+function save(name: string, bytes: Uint8Array<ArrayBuffer>): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([bytes], { type: "application/x-bittorrent" }));
+  link.download = name;
+  link.click();
+  // The browser has taken it by then.
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+const NO_PEERS: readonly PeerView[] = [];
 
 /** Shows the list in this document. */
 export function startList(host: Host, outside: Outside): void {
@@ -88,6 +101,7 @@ export function startList(host: Host, outside: Outside): void {
     follow,
     shown: () => shown,
     say: (name, words) => adder.say(name, words),
+    save,
     askToRemove: (torrents) =>
       dialogs.askToRemove(torrents, (deleteData) =>
         actions.removeNow(
@@ -179,9 +193,12 @@ export function startList(host: Host, outside: Outside): void {
     return host.topic("list")?.world;
   }
 
-  /** Of a torrent that is open its contents are followed as well. */
+  /** Of a torrent that is open its contents are followed as well, and its peers while they are shown. */
   function follow(): void {
-    host.follow(["list", ...state.allOpen.map((infoHash) => `torrent/${infoHash}` as const)]);
+    const open = state.allOpen;
+    const torrents = open.map((infoHash) => `torrent/${infoHash}` as const);
+    const peers = open.filter((infoHash) => state.hasDetails(infoHash)).map((infoHash) => `peers/${infoHash}` as const);
+    host.follow(["list", ...torrents, ...peers]);
   }
 
   function handleNews(): void {
@@ -230,11 +247,12 @@ export function startList(host: Host, outside: Outside): void {
       lines,
       torrents: new Map(shown.map((torrent) => [torrent.infoHash, torrent])),
       contents: contentsOf,
+      peers: (infoHash: string) => host.topic(`peers/${infoHash}`)?.peers ?? NO_PEERS,
       pace: (infoHash: string) => paces.of(infoHash, now),
       roots,
       isOnline,
     };
-    document.title = torrents.length > 0 ? `JSTorrent – ${tn("listCount", torrents.length)}` : "JSTorrent";
+    document.title = torrents.length > 0 ? t("listTitle", tn("listCount", torrents.length)) : "JSTorrent";
     render(
       html`${headerView(words, link.kind, linkField, isOnline && here?.settings != null, pageActions)}
         <main>

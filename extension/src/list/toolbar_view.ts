@@ -7,7 +7,7 @@ import { html, nothing } from "lit";
 import { live } from "lit/directives/live.js";
 import type { RootView } from "../model/generated/RootView";
 import type { TorrentRow } from "../model/topics";
-import { rate } from "../text/format";
+import { rate, size } from "../text/format";
 import type { MessageName } from "../text/messages";
 import { t, tn } from "../text/messages";
 import * as icons from "../ui/icons";
@@ -100,9 +100,20 @@ function totalsWords(torrents: readonly TorrentRow[]): string {
   return `↓ ${rate(down)} ↑ ${rate(up)}`;
 }
 
-/** How much room there is, where the daemon says. */
-function freeWords(_roots: readonly RootView[]): TemplateResult | typeof nothing {
-  return nothing;
+/** How much room there is, where the daemon says; folders on one disk are named once. */
+function freeWords(roots: readonly RootView[]): TemplateResult | typeof nothing {
+  const disks = new Map<string, string>();
+  for (const { label, freeBytes, totalBytes } of roots) {
+    const disk = `${freeBytes} ${totalBytes}`;
+    if (freeBytes !== null && !disks.has(disk)) disks.set(disk, t("listFreeOf", label, size(freeBytes)));
+  }
+  const [first] = roots;
+  if (disks.size === 0 || !first) return nothing;
+  const words =
+    disks.size === 1
+      ? t("listFree", size(roots.find(({ freeBytes }) => freeBytes !== null)?.freeBytes ?? 0))
+      : [...disks.values()].join(", ");
+  return html`<span class="free" data-testid="free">${words}</span>`;
 }
 
 /** What can be done to those that are selected. How many they are is always there to be read out. */

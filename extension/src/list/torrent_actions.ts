@@ -7,6 +7,7 @@ import type { FilePriority } from "../model/generated/FilePriority";
 import type { FileView } from "../model/generated/FileView";
 import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";
+import type { QueueMove } from "../model/generated/QueueMove";
 import { streamUrl } from "../model/locations";
 import type { TorrentRow } from "../model/topics";
 import type { Host } from "../host/host";
@@ -30,6 +31,8 @@ export interface ListPage {
   shown(): readonly TorrentRow[];
   /** Words about something, until a person has read them. */
   say(name: string, words: string): void;
+  /** Has the browser save a file. */
+  save(name: string, bytes: Uint8Array<ArrayBuffer>): void;
   askToRemove(torrents: readonly TorrentRow[]): void;
   askForName(infoHash: string, file: FileView): void;
 }
@@ -108,6 +111,7 @@ export class TorrentActions {
 
   toggleDetails(infoHash: string): void {
     this.state.toggleDetails(infoHash);
+    this.page.follow();
     this.page.update();
   }
 
@@ -155,6 +159,29 @@ export class TorrentActions {
     return failureOf(await this.host.intent({ kind: "rename_file", infoHash, index, name }));
   }
 
+  moveInQueue(infoHash: string, to: QueueMove): void {
+    void this.act({ kind: "move_in_queue", infoHash, to });
+  }
+
+  announce(infoHash: string): void {
+    void this.act({ kind: "announce", infoHash });
+  }
+
+  removeTracker(infoHash: string, url: string): void {
+    void this.act({ kind: "remove_tracker", infoHash, url });
+  }
+
+  async copyMagnet(infoHash: string): Promise<void> {
+    const reply = await this.act({ kind: "magnet_link", infoHash });
+    if (reply.kind === "text") await this.copy(reply.text, `magnet ${infoHash}`);
+  }
+
+  /** Saves its `.torrent` file, as a download of the browser. */
+  async saveTorrent(infoHash: string): Promise<void> {
+    const reply = await this.act({ kind: "torrent_file", infoHash });
+    if (reply.kind === "file") this.page.save(reply.name, new Uint8Array(reply.content));
+  }
+
   adopt(infoHash: string): void {
     void this.act({ kind: "adopt", infoHash });
   }
@@ -175,6 +202,13 @@ export class TorrentActions {
     const sharing = sharingOf(texts);
     const words = "words" in sharing ? sharing.words : failureOf(await this.host.intent({ kind: "set_sharing", infoHash, sharing }));
     this.say(infoHash, "limits", words ?? t("torrentLimitsSaved"));
+  }
+
+  async addTrackers(infoHash: string, form: HTMLFormElement): Promise<void> {
+    const trackers = (textOf(form, "trackers") ?? "").split(/\s+/).filter(Boolean);
+    const failure = trackers.length > 0 ? failureOf(await this.host.intent({ kind: "add_trackers", infoHash, trackers })) : "";
+    if (failure === undefined) form.reset();
+    this.say(infoHash, "trackers", failure ?? "");
   }
 
   async addPeers(infoHash: string, form: HTMLFormElement): Promise<void> {
@@ -212,7 +246,7 @@ export class TorrentActions {
   }
 
   /** Does something to a torrent; what the engine has to say about it is shown like words about files. */
-  private async act(intent: Intent & { infoHash: string }): Promise<void> {
+  private async act(intent: Intent & { infoHash: string }): Promise<IntentReply> {
     const name = this.those([intent.infoHash])[0]?.name;
     const reply = await this.host.intent(intent);
     if (reply.kind === "failed") {
@@ -220,6 +254,7 @@ export class TorrentActions {
       this.page.update();
     }
     if ("message" in reply && reply.message !== null) this.page.say(name ?? t("torrentUnnamed"), reply.message);
+    return reply;
   }
 
   private those(infoHashes: readonly string[]): TorrentRow[] {

@@ -2,19 +2,9 @@
 
 import { about, percent, rate, size } from "../text/format";
 import { number, t } from "../text/messages";
+import { said } from "../model/said";
 import type { TorrentRow } from "../model/topics";
 import type { Pace } from "./pace";
-
-/** What the engine says of states that have words of their own here: to show both would be to say it twice. */
-const SAID_ANYWAY = new Set([
-  "Looking for peers",
-  "Connecting to peers",
-  "Asking peers for the description",
-  "Waiting for its turn",
-  "Waiting for its turn to give",
-]);
-const NO_PEERS = "No peers: ";
-const PARTS = /^Getting the description: (\d+) of (\d+) parts$/;
 
 /** How far it is, in words. */
 export function progressWords(torrent: TorrentRow): string {
@@ -30,6 +20,7 @@ export function progressWords(torrent: TorrentRow): string {
 /** What it is doing, in words. */
 export function stateWords(torrent: TorrentRow, pace: Pace): string {
   if (hasNothingChosen(torrent) && (torrent.state === "complete" || torrent.state === "downloading")) return t("torrentNothingChosen");
+  if (torrent.undecided && torrent.state === "downloading") return t("torrentUndecided");
   switch (torrent.state) {
     case "metadata":
       return metadataWords(torrent);
@@ -50,29 +41,28 @@ export function stateWords(torrent: TorrentRow, pace: Pace): string {
 }
 
 function metadataWords({ message, peers, knownPeers }: TorrentRow): string {
-  const [, have, all] = PARTS.exec(message ?? "") ?? [];
-  if (have !== undefined && all !== undefined) return t("torrentGettingParts", have, all);
+  const { parts, noPeers } = said(message);
+  if (parts) return t("torrentGettingParts", ...parts);
   if (peers > 0) return t("torrentGettingDescription");
-  if (message?.startsWith(NO_PEERS)) return t("torrentNoPeers");
-  return knownPeers > 0 ? t("torrentConnecting") : t("torrentLooking");
+  return peerlessWords(noPeers, knownPeers);
 }
 
 function downloadingWords({ wanted, wantedVerified, message, peers, knownPeers }: TorrentRow, pace: Pace): string {
   if (pace.isStalled) return t("torrentStalled");
   if (pace.rateBps >= 1) return t("torrentLeft", about((wanted - wantedVerified) / pace.rateBps));
   if (peers > 0) return t("torrentWaitingForPeers");
-  if (message?.startsWith(NO_PEERS)) return t("torrentNoPeers");
+  return peerlessWords(said(message).noPeers, knownPeers);
+}
+
+function peerlessWords(noPeers: true | undefined, knownPeers: number): string {
+  if (noPeers) return t("torrentNoPeers");
   return knownPeers > 0 ? t("torrentConnecting") : t("torrentLooking");
 }
 
 /** What the engine has to say beyond its state; empty when that is nothing. */
 export function messageWords({ message }: TorrentRow, pace: Pace): string {
-  if (message?.startsWith(NO_PEERS)) {
-    const why = message.slice(NO_PEERS.length);
-    return why.charAt(0).toUpperCase() + why.slice(1);
-  }
-  if (message !== null && !SAID_ANYWAY.has(message) && !PARTS.test(message)) return message;
-  return pace.isLonely ? t("torrentLonely") : "";
+  const { words } = said(message);
+  return words === "" && pace.isLonely ? t("torrentLonely") : words;
 }
 
 /** How fast bytes come and go, in words; nothing while none do. What is stopped or complete has a rate of the moment before. */
