@@ -28,7 +28,7 @@ export function headerView(words: LinkWords, kind: string, linkField: boolean, s
   return html`<header class="top">
     <h1 class="brand">${icons.mark}<span>JSTorrent</span></h1>
     <span class="link" data-testid="link-status" data-state=${kind} data-tone=${words.tone} role="status">
-      <span class="link-dot" aria-hidden="true"></span>${words.brief}
+      <span class="link-dot" aria-hidden="true"></span><span class="link-brief">${words.brief}</span>
     </span>
     <button
       class="icon-button ${settable ? "" : "absent"}"

@@ -56,8 +56,8 @@ function peerView(peer: PeerView): TemplateResult {
     <span class="peer-address">${address}</span>
     <bdi class="peer-client">${client ?? ""}</bdi>
     <span class="peer-share">${percent(progress, 1)}</span>
-    <span class="peer-rate">${downRateBps > 0 ? `↓ ${rate(downRateBps)}` : ""}</span>
-    <span class="peer-rate">${upRateBps > 0 ? `↑ ${rate(upRateBps)}` : ""}</span>
+    <span class="peer-down">${downRateBps > 0 ? `↓ ${rate(downRateBps)}` : ""}</span>
+    <span class="peer-up">${upRateBps > 0 ? `↑ ${rate(upRateBps)}` : ""}</span>
     <span class="peer-how">${howWords(peer)}</span>
   </li>`;
 }
