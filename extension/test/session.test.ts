@@ -316,7 +316,7 @@ test("past a place that can't be played leads a button", async () => {
     video.say("error");
     await clock.advance(5_000);
   }
-  expect(session.status).toMatchObject({ text: "This part can’t be played. Skip ahead", action: { does: "skip" } });
+  expect(session.status).toMatchObject({ text: "This part can’t be played", action: { does: "skip" } });
   session.skip();
   video.error = null;
   video.say("loadedmetadata");

@@ -173,7 +173,7 @@ test("a damaged place that is shown each time before it fails is soon given up, 
     await clock.advance(5_000);
     if (!source.trouble) showing(50);
   }
-  expect(source.trouble).toEqual({ words: "This part can’t be played. Skip ahead", isHere: true });
+  expect(source.trouble).toEqual({ words: "This part can’t be played", isHere: true });
   source.seek(60);
   expect([source.trouble, video.opened.length]).toEqual([undefined, 2 + MOST_DOUBTS]);
   metadata();

@@ -65,7 +65,7 @@ describe("a viewer hears what to do", () => {
     expect(told({ torrent: full }).action).toEqual({ label: "Try again", does: "resume" });
   });
   test("about a place that can't be played", () => {
-    expect(told({ trouble: { words: "This part can’t be played. Skip ahead", isHere: true } }).action).toEqual({
+    expect(told({ trouble: { words: "This part can’t be played", isHere: true } }).action).toEqual({
       label: "Skip ahead",
       does: "skip",
     });

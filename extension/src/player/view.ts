@@ -37,8 +37,10 @@ export function overlayView(status: Status, starved: boolean, blocked: boolean, 
     return html`<button class="big-play" data-testid="big-play" aria-label=${t("playerPlay")} @click=${() => actions.play()}>${icons.play}</button>`;
   }
   if (!starved || status.tone === "quiet") return nothing;
-  return html`<div class="veil" aria-hidden="true">
-    ${status.tone === "waiting" ? html`<span class="spinner"></span>` : icons.warning}<span>${status.text}</span>
+  const { action } = status;
+  return html`<div class="veil">
+    ${status.tone === "waiting" ? html`<span class="spinner"></span>` : icons.warning}<span aria-hidden="true">${status.text}</span>
+    ${action ? html`<button class="button" @click=${() => actions.act(action.does)}>${action.label}</button>` : nothing}
   </div>`;
 }
 
