@@ -8,7 +8,6 @@ import type { Host } from "../host/host";
 import type { Film as Inspected, Verdict } from "../media/protocol";
 import type { Clock } from "../model/clock";
 import type { FilmView } from "../model/generated/FilmView";
-import type { WaitView } from "../model/generated/WaitView";
 import { playerUrl, streamUrl } from "../model/locations";
 import { splitPath } from "../text/format";
 import { Captions } from "./captions";
@@ -21,14 +20,13 @@ import type { MseEngine } from "./engines/mse";
 import type { Lack } from "./failure";
 import type { Pictures } from "./pictures";
 import { lackWords } from "./failure";
+import { Resuming } from "./resuming";
 import { Source } from "./source";
 import type { Status } from "./status";
-import { isStopped, isWhole, status, supplyOf, waitOf } from "./status";
+import { status, waitOf } from "./status";
 
 /** How often the engine is told where the film is, ms. */
 const REPORT_MS = 5_000;
-/** How often a torrent in trouble is tried again while somebody waits for it, ms: sooner than the engine does by itself. */
-const RESUME_MS = 15_000;
 /** How far a person skips over what can't be played, seconds. */
 const SKIP_S = 10;
 /** What a film lacks is told by what was not decoded in so many seconds of playing. */
@@ -76,6 +74,7 @@ export class Session {
   private readonly leaving = new AbortController();
   private readonly carrier: Carrier;
   private readonly source: Source;
+  private readonly resuming: Resuming;
   private film: Inspected | undefined;
   private verdict: Verdict | undefined;
   /** The engine that feeds the film, while one does. */
@@ -89,11 +88,6 @@ export class Session {
   /** What was chosen here and is not known to be kept yet. */
   private chosen: Record<string, string> = {};
   private help: string | undefined;
-  /** What the film was last known to wait for, until bytes come. */
-  private lastWait: WaitView | undefined;
-  /** Whether the torrent was looked at to see whether it has to be resumed. */
-  private isResumed = false;
-  private cancelResume: (() => void) | undefined;
   private lack: Lack = { picture: false, sound: false };
   /** Who opens the film is decided once its name is known. */
   private decided = false;
@@ -117,6 +111,12 @@ export class Session {
       clock,
       () => this.view.file?.path ?? "",
       () => around.changed(),
+    );
+    this.resuming = new Resuming(
+      clock,
+      () => this.view,
+      () => this.starved,
+      () => this.resume(),
     );
     this.captions = new Captions({
       video,
@@ -173,7 +173,7 @@ export class Session {
   /** Whether it lacks bytes to go on. */
   get starved(): boolean {
     const { video } = this.around;
-    return video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && !video.ended;
+    return this.source.hasFailed || (video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && !video.ended);
   }
 
   /** Where the film begins once it is open, seconds; `undefined` while the `<video>` itself says where it is. */
@@ -183,7 +183,7 @@ export class Session {
 
   /** Opens the film again, as a person asks, and lets its torrent go on. */
   reload(): void {
-    this.resumeIfStopped();
+    this.resuming.resumeIfStopped();
     this.source.reload();
   }
 
@@ -243,7 +243,7 @@ export class Session {
     this.report();
     this.leaving.abort();
     this.cancelReport();
-    this.cancelResume?.();
+    this.resuming.destroy();
     this.source.close();
     this.captions.destroy();
     this.pictures?.destroy();
@@ -270,19 +270,13 @@ export class Session {
 
   private handleNews(): void {
     const { host } = this.around;
-    const { torrent, file, streams } = this.view;
+    const { file } = this.view;
     this.wasConnected ||= host.link.kind === "connected";
     this.carrier.linked(host.link.kind === "connected");
     // A silent engine says nothing about the daemon, which may well be serving on.
     if (host.link.kind !== "reconnecting") {
-      this.lastWait = waitOf(streams) ?? this.lastWait;
-      this.source.setSupply(supplyOf(torrent ?? undefined, file ?? undefined, this.lastWait));
-      if (torrent !== null && file !== null && !this.isResumed) {
-        this.isResumed = true;
-        // Who opens a film has pressed play.
-        this.resumeIfStopped();
-      }
-      this.keepResuming();
+      this.resuming.handleNews();
+      this.source.setSupply(this.resuming.supply);
       if (file !== null && !this.decided) {
         this.source.startAt(this.startAt ?? file.positionS);
         void this.decide(file.path);
@@ -291,28 +285,6 @@ export class Session {
       this.tellBeside();
     }
     this.around.changed();
-  }
-
-  /** A torrent that is stopped goes on; one that has the whole film may stay as it is. */
-  private resumeIfStopped(): void {
-    const { torrent, file } = this.view;
-    if (torrent && file && isStopped(torrent) && !isWhole(file)) this.resume();
-  }
-
-  /** While somebody waits for a torrent in trouble, it is tried again every few seconds. */
-  private keepResuming(): void {
-    const { torrent, file } = this.view;
-    const waits = torrent?.state === "error" && file !== null && !isWhole(file) && this.starved;
-    if (!waits) {
-      this.cancelResume?.();
-      this.cancelResume = undefined;
-    } else {
-      this.cancelResume ??= this.around.clock.after(RESUME_MS, () => {
-        this.cancelResume = undefined;
-        this.resume();
-        this.keepResuming();
-      });
-    }
   }
 
   /** Subtitle files of the torrent that belong to the film. */
@@ -494,8 +466,10 @@ export class Session {
         this.around.changed();
       },
       failed: (words, isFinal, isHere) => {
-        if (isFinal && this.verdict?.path === "ffmpeg") void this.explain(words, true);
-        else this.source.handleFailure(words, isFinal, isHere);
+        // Of a torrent that is stopped ffmpeg gets nothing to read either.
+        const isSure = isFinal && this.resuming.supply !== "stopped";
+        if (isSure && this.verdict?.path === "ffmpeg") void this.explain(words, true);
+        else this.source.handleFailure(words, isSure, isHere);
       },
     };
   }
@@ -527,7 +501,7 @@ export class Session {
     on("loadedmetadata", () => this.source.handleMetadata());
     on("timeupdate seeking", () => this.source.handleMove());
     on("timeupdate", () => this.handleTime());
-    on("loadeddata progress playing", () => (this.lastWait = undefined));
+    on("loadeddata progress playing", () => this.resuming.handleBytes());
     on("durationchange", () => {
       // Kept for when the film fails and the `<video>` knows nothing of it any more.
       if (Number.isFinite(video.duration) && video.duration > 0) this.durationS = video.duration;
@@ -547,7 +521,7 @@ export class Session {
     });
     on("canplay", () => this.tryToPlay());
     on("error", () => this.source.handleError());
-    on("waiting stalled emptied error playing", () => this.keepResuming());
+    on("waiting stalled emptied error playing", () => this.resuming.keepResuming());
     on("loadedmetadata waiting stalled playing pause seeking seeked ended error canplay progress timeupdate emptied", () =>
       this.around.changed(),
     );
