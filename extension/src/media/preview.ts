@@ -1,6 +1,7 @@
 // Key frames of a film for the bar's pictures: finds the one near a time, reading only what the daemon has at hand.
 //
-// It asks by `wait=0`, so nothing is fetched from anybody for it: where a byte is missing there is no picture. Films are those in Matroska, WebM and MP4.
+// It asks by `wait=0`, so nothing is fetched from anybody for it: where a byte is missing there is no picture. Films are those in Matroska, WebM,
+// MP4 and MPEG-TS.
 
 import { BlockReader } from "./blocks";
 import { vp9String } from "./codecs";
@@ -68,6 +69,14 @@ export class KeyFrames {
     if (!(await cursor.need(12))) return undefined;
     const container = sniff(cursor.peek(Math.min(cursor.ready, 4096)));
     if (container === "matroska") return MatroskaFile.open(source, cursor);
+    if (container === "mpegts") {
+      const [{ readTransportHead }, { openTransport }] = await Promise.all([import("./transport/head"), import("./transport/file")]);
+      const head = await readTransportHead(cursor);
+      // Of a picture that is not read here no packet would ever come.
+      if (head?.streams.find(({ stream }) => stream.type === "video")?.isRead) return openTransport(source, cursor, head);
+      cursor.cancel();
+      return undefined;
+    }
     if (container !== "mp4") {
       cursor.cancel();
       return undefined;

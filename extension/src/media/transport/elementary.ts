@@ -38,7 +38,7 @@ export interface Cutter {
 }
 
 export function cutterFor(stream: Stream): Cutter | undefined {
-  if (stream.type === "video") return new PictureCutter(stream);
+  if (stream.type === "video") return stream.codec === "h264" ? new PictureCutter(stream) : undefined;
   const read = frameReader(stream.codec);
   return read && new FrameCutter(stream, read);
 }
