@@ -30,6 +30,10 @@ const hundred = Array.from({ length: 100 }, (_, at) =>
 );
 const scenes = {
   "1 torrent, open": { torrents: [torrent(1, "The Long Night", "downloading", 0.1, { files: films(10, 700 * MB) })], active: 1 },
+  "1 torrent, open, with details": {
+    torrents: [torrent(1, "The Long Night", "downloading", 0.1, { files: films(10, 700 * MB) })],
+    active: 1,
+  },
   "100 torrents": { torrents: hundred, active: 1 },
   "100 torrents, all active": { torrents: hundred, active: 100 },
   "3,000 files, open": { torrents: [torrent(1, "The Long Night", "downloading", 0.1, { files: films(3000, 7 * MB) })], active: 1 },
@@ -54,6 +58,10 @@ async function measured(name, { torrents, active }) {
     if (isOpen) {
       await page.evaluate("document.querySelector('[data-testid=toggle]').click()");
       await until("the files", () => page.evaluate("!!document.querySelector('[data-testid=file]')"));
+    }
+    if (name.includes("details")) {
+      await page.evaluate("document.querySelector('[data-testid=details]').click()");
+      await until("the peers", () => page.evaluate("!!document.querySelector('[data-testid=peer]')"));
     }
     // All files are to be there, where a page shows them in portions.
     while (

@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
+import { torrent } from "../scenes.mjs";
 
 const TICK_MS = 500;
 const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png", ".wasm": "application/wasm" };
@@ -20,10 +21,30 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
   const whole = (topic) => {
     const torrent = of(topic) ?? { files: [], trackers: [] };
     if (topic === "list") return { kind: "list", order: known.map(({ infoHash }) => infoHash), torrents: known.map(row), world };
-    if (topic.startsWith("peers/")) return { kind: "peers", peers: [] };
+    if (topic.startsWith("peers/")) return { kind: "peers", peers: peers() };
     return { kind: "torrent", order: torrent.files.map(({ index }) => index), files: torrent.files, trackers: torrent.trackers };
   };
   const say = (stream, topic, from, change) => stream.response.write(`data: ${JSON.stringify({ topic, from, revision, change })}\n\n`);
+
+  /** Thirty peers, a third of which do something. */
+  const peers = () =>
+    Array.from({ length: 30 }, (_, at) => ({
+      address: `203.0.113.${at}:6881`,
+      client: "Transmission 4.0.5",
+      transport: "tcp",
+      encrypted: true,
+      incoming: false,
+      progress: 0.5,
+      downRateBps: at < 10 ? 100_000 + ((revision * 7919 * (at + 1)) % 50_000) : 0,
+      upRateBps: 0,
+      downloaded: 0,
+      uploaded: 0,
+      weWant: true,
+      itGives: true,
+      itWants: false,
+      weGive: false,
+      snubbing: false,
+    }));
 
   /** Tells that these torrents and these files of theirs differ. */
   const tell = (changed) => {
@@ -33,7 +54,9 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
         if (topic === "list") {
           const rows = changed.map(({ torrent }) => row(torrent));
           say(stream, topic, before, { kind: "list", order: null, torrents: rows, world: null });
-        } else if (topic.startsWith("torrent/")) {
+        } else if (topic.startsWith("peers/")) {
+          say(stream, topic, before, { kind: "peers", peers: peers() });
+        } else {
           const files = changed.find(({ torrent }) => torrent === of(topic))?.files ?? [];
           say(stream, topic, before, { kind: "torrent", order: null, files, trackers: null });
         }
@@ -67,19 +90,32 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
     TICK_MS,
   );
 
+  /** Tells the whole list. */
+  const tellList = () => {
+    revision += 1;
+    for (const stream of streams) for (const topic of stream.topics) if (topic === "list") say(stream, topic, null, whole(topic));
+  };
+
+  /** Adds what a link names, unless it is there; its one film is there at once. */
+  const add = (intent) => {
+    intent.infoHash = /btih:(\w+)/.exec(intent.uri)[1];
+    if (known.some(({ infoHash }) => infoHash === intent.infoHash)) return;
+    known.unshift({ ...torrent(1, "A new film", "downloading", 0.1), infoHash: intent.infoHash });
+    tellList();
+  };
+
   /** All that was asked. */
   const asked = [];
   const obey = (intent) => {
     asked.push(intent);
-    const torrent = known.find(({ infoHash }) => infoHash === (intent.infoHash ?? /btih:(\w+)/.exec(intent.uri)?.[1]));
-    if (intent.kind === "add_magnet") intent.infoHash = torrent?.infoHash;
+    if (intent.kind === "add_magnet") add(intent);
+    const torrent = known.find(({ infoHash }) => infoHash === intent.infoHash);
     if (!torrent) return;
     if (intent.kind === "pause") torrent.state = "paused";
     if (intent.kind === "resume") torrent.state = "downloading";
     if (intent.kind === "remove") {
       known.splice(known.indexOf(torrent), 1);
-      revision += 1;
-      for (const stream of streams) for (const topic of stream.topics) if (topic === "list") say(stream, topic, null, whole(topic));
+      tellList();
     } else if (intent.kind !== "set_priorities") tell([{ torrent, files: [] }]);
     if (intent.kind !== "set_priorities") return;
     const wanted = new Map(intent.files.map(({ index, priority }) => [index, priority]));

@@ -210,4 +210,54 @@ export const scenes = {
       if (was !== wanted) stage.fails.push(`asked ${was}`);
     },
   },
+  "a film is added and played by keyboard alone": {
+    torrents: many(2),
+    async play(stage) {
+      const press = async (key, until, what) => {
+        for (let at = 0; at < 30 && !(await stage.ask(until)); at += 1) await stage.press(key);
+        await stage.holds(what, until);
+      };
+      await press("Tab", `document.activeElement === ${one("add-link")}`, "the focus comes to the button for links");
+      await stage.press("Enter");
+      await stage.holds("the field has the focus", `document.activeElement === ${one("link-input")}`);
+      await stage.page.send("Input.insertText", { text: `magnet:?xt=urn:btih:${"ab".repeat(20)}` });
+      await stage.press("Enter");
+      await stage.holds("it is in the list, open", `${one("torrent")}.innerText.includes("A new film") && !!${one("file")}`);
+      await press("Tab", `document.activeElement === ${one("play")}`, "the focus comes to the film");
+      await stage.press("Enter");
+      await stage.holds("the player opens", "location.pathname === '/player.html'");
+    },
+  },
+  "nothing is wider than a narrow window": {
+    torrents: [torrent(1, "Show", "downloading", 0.1, { files: films(30) }), ...many(3).slice(1)],
+    width: 360,
+    async play(stage) {
+      await stage.click("[data-testid=toggle]");
+      await stage.holds("it opens", `!!${one("details")}`);
+      await stage.click("[data-testid=details]");
+      await stage.holds("details are there", `!!${one("peers")}`);
+      await stage.holds("nothing is wider", "document.documentElement.scrollWidth <= innerWidth");
+      await stage.check("360 px");
+    },
+  },
+  "who forces colours sees bars and borders": {
+    torrents: many(2),
+    async play(stage) {
+      await stage.page.send("Emulation.setEmulatedMedia", { features: [{ name: "forced-colors", value: "active" }] });
+      await stage.holds("bars have a border", "getComputedStyle(document.querySelector('.meter')).borderTopWidth === '1px'");
+      await stage.holds("the list has one", "getComputedStyle(document.querySelector('.lines')).borderTopWidth === '1px'");
+      await stage.holds(
+        "what is there is told from what is not",
+        "getComputedStyle(document.querySelector('.meter-fill')).backgroundColor !== getComputedStyle(document.querySelector('.meter')).backgroundColor",
+      );
+      await stage.picture("forced-colours");
+    },
+  },
+  "who has a film whose container Chrome doesn’t know is told before pressing play": {
+    torrents: [torrent(1, "Old", "complete", 1, { files: [file(0, "Old.avi", 9 * MB, 1, "video/x-msvideo")] })],
+    async play(stage) {
+      await stage.click("[data-testid=toggle]");
+      await stage.holds("it says so", `${one("file")}?.innerText.includes("AVI: needs ffmpeg")`);
+    },
+  },
 };
