@@ -260,4 +260,24 @@ export const scenes = {
       await stage.holds("it says so", `${one("file")}?.innerText.includes("AVI: needs ffmpeg")`);
     },
   },
+  "what comes above the window does not push away what is in it": {
+    torrents: many(60),
+    async play(stage) {
+      await stage.ask("scrollTo(0, 2000)");
+      await stage.wait(500);
+      const seen = `(() => { const it = ${all("toggle")}.find((it) => it.getBoundingClientRect().top > 100); return it.title + " " + Math.round(it.getBoundingClientRect().top); })()`;
+      const before = await stage.ask(seen);
+      const paste = ["ab", "cd"].map((one) => `magnet:?xt=urn:btih:${one.repeat(20)}`).join("\n");
+      await stage.ask(`(() => {
+        const clipboardData = new DataTransfer();
+        clipboardData.setData("text/plain", ${JSON.stringify(paste)});
+        dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+      })()`);
+      await stage.holds("both are there", "document.title.includes('62 torrents')");
+      await stage.wait(300);
+      await stage.holds("what was seen is where it was", `${seen} === ${JSON.stringify(before)}`);
+      await stage.ask("scrollTo(0, 0)");
+      await stage.holds("the new ones come first", `${one("torrent")}.innerText.includes("A new film")`);
+    },
+  },
 };

@@ -10,7 +10,7 @@ import type { Priority } from "../model/generated/Priority";
 import { playerPage } from "../model/locations";
 import type { ContentsState, TorrentRow } from "../model/topics";
 import { clockTime, percent, size, splitPath } from "../text/format";
-import { needsFfmpeg } from "../text/kinds";
+import { isArchive, needsFfmpeg } from "../text/kinds";
 import { number, t, tn } from "../text/messages";
 import { cutName } from "../ui/cut_name";
 import * as icons from "../ui/icons";
@@ -147,7 +147,7 @@ export function fileView(
   actions: TorrentActions,
 ): TemplateResult {
   const { name } = splitPath(file.path);
-  const kind = needsFfmpeg(file.path);
+  const kind = kindWords(file);
   return html`<div
     class="file"
     data-testid="file"
@@ -159,7 +159,7 @@ export function fileView(
     ${ui.isAlone ? nothing : wantView(infoHash, file, name, actions)} ${leadView(infoHash, file, name, actions)}
     <span class="file-path" title=${file.path}>
       <span class="file-name">${cutName(name)}</span>
-      ${file.playable && kind ? html`<span class="file-kind">${t("torrentNeedsFfmpeg", kind)}</span>` : nothing}
+      ${kind ? html`<span class="file-kind">${kind}</span>` : nothing}
     </span>
     ${meter(t("torrentDownloaded"), file.length > 0 ? file.verified / file.length : 1, "file-progress")}
     <span class="file-share">${percent(file.verified, file.length)}</span>
@@ -190,6 +190,13 @@ export function fileView(
       </button>
     </span>
   </div>`;
+}
+
+/** Why it may not play, as far as its name tells; empty when it does not. */
+function kindWords({ path, playable }: FileView): string {
+  if (!playable) return isArchive(path) ? t("torrentArchive") : "";
+  const kind = needsFfmpeg(path);
+  return kind ? t("torrentNeedsFfmpeg", kind) : "";
 }
 
 function leadView(infoHash: string, file: FileView, name: string, actions: TorrentActions): TemplateResult {

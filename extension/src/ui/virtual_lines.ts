@@ -1,6 +1,6 @@
 // Many lines of which only those near the window are in the page: where each lies, which are to be rendered, how far the page scrolls.
 //
-// Lines have keys and guessed heights; what a line measures it tells itself, once it is in the page. Invariant: nothing here asks for a layout. The line
+// Lines have keys and guessed heights; what a line measures it tells itself, once it is in the page. Invariant: no layout is asked for while the list only changes. The line
 // that has the focus stays in the page, however far away it is.
 
 import { WindowVirtualizerController } from "@tanstack/lit-virtual";
@@ -49,6 +49,8 @@ export class VirtualLines {
     this.controller.getVirtualizer().measureElement((element as HTMLElement | undefined) ?? null);
   private lines: readonly VirtualLine[] = [];
   private focused: string | undefined;
+  /** What is to stay where it is in the window. */
+  private kept: { key: string; offset: number } | undefined;
   private readonly host: PageAsHost;
   private readonly controller: WindowVirtualizerController<HTMLElement>;
 
@@ -81,9 +83,14 @@ export class VirtualLines {
   /** Takes the lines as they are now, the first of which lies `margin` px below the page's top. */
   take(lines: readonly VirtualLine[], margin: number): void {
     const isSame = lines.length === this.lines.length && lines.every((line, at) => line.key === this.lines[at]!.key);
-    this.lines = lines;
     const virtualizer = this.controller.getVirtualizer();
     const { options } = virtualizer;
+    const before = this.lines;
+    const added = lines.length - before.length;
+    const isLonger = added > 0 && before.length > 0 && lines[added]!.key === before[0]!.key;
+    // What comes above the window does not push away what is in it.
+    if (isLonger && scrollY > options.scrollMargin) this.kept = this.top;
+    this.lines = lines;
     if (isSame && options.scrollMargin === margin) return;
     const getItemKey = isSame ? options.getItemKey : (index: number) => lines[index]?.key ?? index;
     virtualizer.setOptions({ ...options, count: lines.length, scrollMargin: margin, getItemKey });
@@ -104,6 +111,9 @@ export class VirtualLines {
   /** The page has been rendered. */
   rendered(): void {
     this.host.updated();
+    const { kept } = this;
+    this.kept = undefined;
+    if (kept) this.show(kept.key, kept.offset);
   }
 
   /** This line has the focus, or none. */
@@ -127,7 +137,8 @@ export class VirtualLines {
   /** The line at the window's top, and how far it has gone beyond it, px. */
   get top(): { key: string; offset: number } | undefined {
     const virtualizer = this.controller.getVirtualizer();
-    const offset = (virtualizer.scrollOffset ?? 0) + virtualizer.options.scrollPaddingStart;
+    // The virtualizer learns only later where it has just scrolled to.
+    const offset = scrollY + virtualizer.options.scrollPaddingStart;
     const item = virtualizer.getVirtualItemForOffset(offset);
     return item && this.lines[item.index] && { key: String(item.key), offset: Math.round(offset - item.start) };
   }
