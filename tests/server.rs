@@ -186,10 +186,10 @@ async fn who_may_not_call_and_what_makes_no_sense_is_refused_in_plain_words() ->
     let table: &[(&[&str], &str)] = &[
         (&["--dir", dir], "another jstorrent serves in this folder"),
         (&["--dir", elsewhere, "--listen", &address], "is in use by another program"),
-        (&["--dir", elsewhere, "--listen", "0.0.0.0:0"], "not an address of this machine alone"),
+        (&["--dir", elsewhere, "--listen", "0.0.0.0:0"], "can be reached from other computers"),
         (&["--dir", elsewhere, "--retries", "0"], "1 to 100"),
         (&["--dir", elsewhere, "--token", "short"], "16"),
-        (&["--dir", elsewhere, "--token", "a-token-of-my-own", "--no-token"], "which one"),
+        (&["--dir", elsewhere, "--token", "a-token-of-my-own", "--no-token"], "contradict each other"),
     ];
     for (args, words) in table {
         let (status, _, errors) = run(&stage.state, ["serve"].iter().chain(*args).map(Path::new)).await?;
@@ -285,7 +285,7 @@ async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back
         ["serve", "--listen", &address, "--dir", dir, "--token", "a-token-of-another"],
     )?;
     other.event("the address", |event| event["event"] == "ready").await?;
-    page.wait_for("/wants its token/.test(byTestId('notice')?.innerText)", LIMIT).await?;
+    page.wait_for("/needs a token/.test(byTestId('notice')?.innerText)", LIMIT).await?;
     page.evaluate("byTestId('notice-action').click()").await?;
     enter(&page, "a-token-of-another").await?;
     AppPage::served(page.clone()).await.with_context(|| browser.report()).map(drop)
