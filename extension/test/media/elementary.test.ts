@@ -91,3 +91,19 @@ test("of bytes without sense no frame and no picture is made that could not be",
     expect(() => avcConfig(bytes)).not.toThrow();
   }
 });
+
+test("sound that is not what its tables say is not looked for in the whole film", async () => {
+  const part = sample("tracks.mpegts");
+  const { file } = await film(part);
+  const dts = file.streams[3]!.id;
+  const whole = new Uint8Array(part.length * 40);
+  for (let at = 0; at < whole.length; at += part.length) whole.set(part, at);
+  for (let at = 0; at < whole.length; at += 188)
+    for (let byte = at + 4; byte < at + 188; byte += 1)
+      if ((((whole[at + 1]! & 31) << 8) | whole[at + 2]!) === dts && whole[byte] === 0x7f) whole[byte] = 0;
+  const { source } = served(whole, { chunk: 16384 });
+  const cursor = new Cursor(source, 0);
+  const opened = await openTransport(source, cursor, (await readTransportHead(cursor))!);
+  expect(opened.streams.map(({ codec }) => codec)).toEqual(["h264", "ac3", "eac3", "other", "mp3", "aac"]);
+  expect(source.fetched).toBeLessThan(1.1 * 2 ** 20);
+});

@@ -13,8 +13,8 @@ import { Cutting, TransportReading } from "./reading";
 /** How much of the end is searched for the last time, bytes: first this much, then up to that. */
 const TAIL = 24 << 10;
 const MOST_TAIL = 1 << 20;
-/** How much is read until each stream has told what it takes to play it, bytes; what has not by then can't be played. */
-const MOST_TOLD = 4 << 20;
+/** How much is read until each stream has told what it takes to play it, bytes, pictures and sound; what has not by then can't be played. */
+const MOST_TOLD = { video: 4 << 20, audio: 1 << 20, subtitle: 0 };
 const STEP = 16 << 10;
 
 /** Opens a file whose head was read, with the cursor that read it: it stands at the beginning still. */
@@ -64,7 +64,7 @@ class TransportFile implements Demuxed {
       origin,
     );
     const cursor = this.cursor!;
-    for (let seen = 0; seen < MOST_TOLD && read.some(({ pid }) => !cutting.known(pid)); ) {
+    for (let seen = 0; read.some(({ pid, stream: { type } }) => seen < MOST_TOLD[type] && !cutting.known(pid)); ) {
       const isMore = await cursor.need(seen + STEP);
       const before = seen;
       for (const packet of packets(cursor.peek(cursor.ready).subarray(before), layout)) {
