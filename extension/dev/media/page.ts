@@ -257,6 +257,7 @@ Object.assign(globalThis, {
     titled,
     drawn,
     colour,
+    linked: (connected: boolean) => playback?.linked(connected),
     subtitles: (tracks: number[]) => playback?.selectSubtitles(tracks),
     pause: () => video.pause(),
     play: () => video.play(),

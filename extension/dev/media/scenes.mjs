@@ -126,6 +126,44 @@ export const scenes = {
       ];
     },
   },
+  ...Object.fromEntries(
+    [
+      ["mse", "h264", "ac3"],
+      ["ffmpeg", "hevc", "aac"],
+    ].map(([way, video, audio]) => [
+      `the engine is replaced during a seek, by ${way}`,
+      {
+        film: () => film(video, audio, "mkv"),
+        async play(ask, url) {
+          const { origin, pathname } = new URL(url);
+          const answer = (status) => fetch(`${origin}${pathname.replace("/stream/", "/refuse/")}/${status}`);
+          await ask(`trial.${way}("${url}")`);
+          await wait(3000);
+          await ask("trial.linked(false)");
+          const fails = [];
+          for (const status of [404, 503, 504, 403]) {
+            await answer(status);
+            if (status === 404) void ask("trial.seek(58.5, 60000).then((ms) => (globalThis.sought = ms))").catch(() => {});
+            await wait(5000);
+            fails.push(...(await ask("trial.state()")).troubles.map((words) => `${status}: ${words}`));
+          }
+          const early = await ask("globalThis.sought");
+          await ask("trial.linked(true)");
+          await wait(1000);
+          await answer(200);
+          await wait(8000);
+          const state = await ask("trial.state()");
+          return [
+            ...fails,
+            ...state.troubles,
+            early !== undefined && "it had all that it needed",
+            !(state.time > 60) && `stands at ${state.time}`,
+            state.beeps.length === 0 && "silent",
+          ];
+        },
+      },
+    ]),
+  ),
   "destroyed while it plays": {
     film: () => film("h264", "ac3", "mkv"),
     async play(ask, url) {

@@ -65,20 +65,30 @@ function slowly(rate) {
 /**
  * `films` maps names to paths, which are served as `/NAME` and `/stream/NAME`, and converted as `/convert/NAME`, by `daemon` if there is one. In a
  * film's address `part` cuts replies to so many bytes, `rate` slows them to so many a second, and `delay` lets them begin so many ms later. `asked` lists
- * the requests for films: their range, when they came and ended (ms), and how many bytes were sent.
+ * the requests for films: their range, when they came and ended (ms), and how many bytes were sent. `/refuse/NAME/STATUS` has a film refused from then on,
+ * with 200 no more.
  */
 export function serve(scripts, films, daemon) {
   const sent = new Map();
   /** @type {any[]} */
   const asked = [];
+  /** Films that are refused, with the status; as the daemon does while its engine is replaced. */
+  const refused = new Map();
   const base = () => `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
   const server = createServer(async (request, response) => {
     const url = new URL(request.url, "http://localhost");
     const name = decodeURIComponent(url.pathname.slice(1));
     try {
+      const refusal = /^refuse\/([^/]+)\/(\d+)$/.exec(name);
+      if (refusal) {
+        if (refusal[2] === "200") refused.delete(refusal[1]);
+        else refused.set(refusal[1], Number(refusal[2]));
+        return response.writeHead(200).end();
+      }
       if (films.has(name)) return film(name, url, request, response);
       const stream = /^(stream|convert)\/(.+)$/.exec(name);
       if (stream && films.has(stream[2])) {
+        if (refused.has(stream[2])) return response.writeHead(refused.get(stream[2])).end("no such file");
         if (stream[1] === "stream") return film(stream[2], url, request, response);
         if (daemon) return daemon.convert(stream[2], url, response);
         const source = new URL(`/stream/${encodeURIComponent(stream[2])}`, base());
