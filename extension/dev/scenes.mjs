@@ -235,10 +235,23 @@ const unsaved = [
   },
 ];
 
+// What is seen seldom: nothing chosen, waiting in the queue, resting, an old film, an archive.
+const rare = [
+  torrent(21, "Nothing of this", "complete", 0, { files: series.map((one) => ({ ...one, priority: "skip" })) }),
+  torrent(22, "A film that waits for its turn", "queued", 0.2, { message: "Waiting for its turn", giving: "queued" }),
+  torrent(23, "A film that has been seeded enough", "complete", 1, { giving: "sated", uploaded: 2.8 * GB }),
+  torrent(24, "An old film", "downloading", 0.2, { files: [file(0, "An old film.avi", 700 * MB, 0.2, "video/x-msvideo")], peers: 2 }),
+  torrent(25, "Packed", "complete", 1, { files: [file(0, "film.rar", 700 * MB, 1, "application/vnd.rar")], peers: 1, upRateBps: 90_000 }),
+  torrent(26, "Nobody has it", "downloading", 0, { message: "Looking for peers" }),
+];
+
 /** Scenes of the app page. `open`: expands the first torrent. */
 export const appScenes = {
   list: { state: state(connected, few) },
+  season: { state: state(connected, few), open: true },
   open: { state: state(connected, few), open: true, details: true },
+  selected: { state: state(connected, few), select: 2 },
+  rare: { state: state(connected, rare) },
   displaced: {
     state: state(connected, [torrent(1, "The Long Night, Season 1", "downloading", 0.42, { files: taken }), ...few.slice(1)]),
     open: true,

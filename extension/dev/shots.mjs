@@ -234,6 +234,8 @@ async function actOut(page, scene) {
   if (scene.open) await click("[data-testid=toggle]");
   await new Promise((resolve) => setTimeout(resolve, 100));
   if (scene.details) await click("[data-testid=details]");
+  for (let at = 0; at < (scene.select ?? 0); at += 1)
+    await page.evaluate(`document.querySelectorAll("[data-testid=select]")[${at}].click()`);
   if (scene.remove) await click("[data-testid=remove]");
   if (scene.settings) {
     await click("[data-testid=settings]");

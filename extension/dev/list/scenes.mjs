@@ -260,6 +260,17 @@ export const scenes = {
       await stage.holds("it says so", `${one("file")}?.innerText.includes("AVI: needs ffmpeg")`);
     },
   },
+  "when a torrent is removed, the next one has the focus": {
+    torrents: many(4),
+    async play(stage) {
+      await stage.ask(`${all("remove")}[1].focus()`);
+      await stage.press("Enter");
+      await stage.holds("it asks", `document.querySelector("#dialog").open`);
+      await stage.press("Enter");
+      await stage.holds("it is gone", `${all("torrent")}.length === 3`);
+      await stage.holds("the next one has the focus", `${FOCUS} === "remove 1"`);
+    },
+  },
   "what comes above the window does not push away what is in it": {
     torrents: many(60),
     async play(stage) {

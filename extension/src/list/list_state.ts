@@ -2,7 +2,6 @@
 //
 // It changes by what a person does and is read when the list is rendered. Invariant: what is remembered of a torrent goes with it.
 
-import type { TorrentRow } from "../model/topics";
 import type { Sort } from "./arrange";
 import type { FormName } from "./details_view";
 import type { Shown } from "./lines";
@@ -87,11 +86,10 @@ export class ListState implements Shown {
     this.words.set(infoHash, { ...this.wordsOf(infoHash), [form]: words });
   }
 
-  /** Forgets all of torrents that are no longer there. */
-  keep(torrents: readonly TorrentRow[]): void {
-    const there = new Set(torrents.map(({ infoHash }) => infoHash));
-    for (const kept of [this.open, this.details, this.collapsed, this.searches, this.words])
-      for (const infoHash of kept.keys()) if (!there.has(infoHash)) kept.delete(infoHash);
+  /** Forgets all of a torrent that goes. One that is missing may only not be there yet: an engine that begins has an empty list. */
+  forget(infoHash: string): void {
+    this.newcomers.forget(infoHash);
+    for (const kept of [this.open, this.details, this.collapsed, this.searches, this.words]) kept.delete(infoHash);
   }
 
   /** What is to be remembered when the page goes. */

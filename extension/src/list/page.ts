@@ -205,7 +205,6 @@ export function startList(host: Host, outside: Outside): void {
     adder.setReady(host.link.kind === "connected");
     const list = host.topic("list");
     if (list) {
-      state.keep(list.torrents);
       paces.look(list.torrents, performance.now());
       announcement = announcer.look(list.torrents) ?? announcement;
     }
@@ -239,6 +238,8 @@ export function startList(host: Host, outside: Outside): void {
     const isOnline = link.kind === "connected";
     const settled = isOnline || words.notice !== undefined;
     const now = performance.now();
+    const focus = focusOf(document.activeElement);
+    const focusedAt = focus ? lines.findIndex(({ key }) => key === focus.key) : -1;
     shown = arranged(torrents, state.search, state.sort);
     state.selection.keep(shown.map(({ infoHash }) => infoHash));
     lines = lineMaker.of(shown, contentsOf, state);
@@ -280,10 +281,17 @@ export function startList(host: Host, outside: Outside): void {
       root,
     );
     virtual.rendered();
+    if (focus && document.activeElement === document.body) focusNear(focus.part, focusedAt);
     goWhereDue(now);
     clearTimeout(timer);
     const next = paces.nextChange(now);
     if (next !== undefined) timer = setTimeout(update, next + 10);
+  }
+
+  /** What had the focus went with its line: the line that took its place has it now. */
+  function focusNear(part: string, at: number): void {
+    const line = lines[Math.min(at, lines.length - 1)];
+    if (line) focusOn({ key: line.key, part });
   }
 
   /** Where the list begins. Asks for a layout. */

@@ -100,8 +100,7 @@ export class TorrentActions {
   /** Removes them without asking. */
   removeNow(infoHashes: readonly string[], deleteData: boolean): void {
     for (const infoHash of infoHashes) {
-      this.state.newcomers.forget(infoHash);
-      this.state.setOpen(infoHash, false);
+      this.state.forget(infoHash);
       void this.act({ kind: "remove", infoHash, deleteData });
     }
     this.state.selection.clear();

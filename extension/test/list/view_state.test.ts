@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { ListState } from "../../src/list/list_state";
 import { keepSort, keepView, sortIn, viewIn } from "../../src/list/view_state";
-import { HASH, torrent } from "../samples";
+import { HASH } from "../samples";
 
 function store(items: Record<string, string> = {}) {
   return { getItem: (name: string) => items[name] ?? null, setItem: (name: string, value: string) => void (items[name] = value), items };
@@ -32,12 +32,11 @@ test("what can't be read is as if nobody had been here", () => {
   expect(sortIn(broken)).toEqual({ by: "added", reversed: false });
 });
 
-test("nothing is remembered of torrents that are gone", () => {
+test("nothing is remembered of a torrent that is removed", () => {
   const state = new ListState(viewIn(store()), sortIn(store()));
   state.setOpen(HASH, true);
   state.setWords(HASH, "move", "no");
-  state.keep([torrent()]);
   expect([state.isOpen(HASH), state.wordsOf(HASH)]).toEqual([true, { move: "no" }]);
-  state.keep([]);
+  state.forget(HASH);
   expect([state.isOpen(HASH), state.wordsOf(HASH)]).toEqual([false, {}]);
 });
