@@ -106,6 +106,7 @@ impl Report {
             let words = match kind {
                 NoticeKind::NotSaved => "What changed is saved again.",
                 NoticeKind::NotRead => "The saved list of torrents could be read.",
+                NoticeKind::Space => "There is enough free space now.",
                 NoticeKind::SetAside | NoticeKind::Unreadable => continue,
             };
             self.tell("notice_over", words, json!({ "kind": kind, "message": words }))?;
