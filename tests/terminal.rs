@@ -241,7 +241,7 @@ async fn what_can_not_be_done_is_said_in_plain_words() -> Result<()> {
         (&["get", "/nowhere.torrent"], 1, "cannot read /nowhere.torrent"),
         (&["get", "ftp://example.com/a.torrent"], 1, "only http and https"),
         (&["get", "magnet:?xt=urn:btih:00"], 1, "not a usable magnet link"),
-        (&["info", "/dev/null"], 1, "not a usable torrent file"),
+        (&["info", "/dev/null"], 1, "not a usable .torrent file"),
         (&["stream", torrent, "--file", "7"], 1, "there is no file \"7\""),
         (&["stream", torrent, "--file", "other.mkv"], 1, "there is no file"),
         (&["stream", torrent, "--player", "/nowhere/player"], 1, "could not be started"),
@@ -252,7 +252,7 @@ async fn what_can_not_be_done_is_said_in_plain_words() -> Result<()> {
         (
             &["get", torrent, "--dir", stage.dir_text(), "--listen", "0.0.0.0:0"],
             1,
-            "not an address of this machine alone",
+            "can be reached from other computers",
         ),
         (&["get", torrent, "--config", "/nowhere.toml"], 1, "/nowhere.toml"),
         (&["man", "fly"], 1, "there is no command"),

@@ -9,12 +9,10 @@ pub(crate) enum ChoiceError {
     #[error("there is no file {0:?} in this torrent: `jstorrent info` shows what there is")]
     Unknown(String),
     /// Several have it.
-    #[error(
-        "{wanted:?} could be any of {count} files, such as {first:?} and {second:?}: give more of the name, or a number"
-    )]
+    #[error("{wanted:?} matches {count} files, such as {first:?} and {second:?}: name more of it, or its number")]
     Ambiguous { wanted: String, count: usize, first: String, second: String },
     /// Nothing to play.
-    #[error("there is no film and no sound in this torrent: name a file with --file")]
+    #[error("there is no video or audio file in this torrent: choose a file with --file")]
     NothingToPlay,
 }
 
@@ -100,7 +98,7 @@ mod tests {
         check("a/1.mp3:7 a/2.mp3:7", None, "a/1.mp3");
         check("old.avi:9 new.mp4:1", None, "old.avi");
         check("old.avi:9 notes.txt:10", None, "old.avi");
-        check("x.zip:9 empty.mp4:0", None, "no film and no sound");
+        check("x.zip:9 empty.mp4:0", None, "no video or audio file");
     }
 
     #[test]

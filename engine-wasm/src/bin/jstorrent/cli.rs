@@ -13,9 +13,9 @@ const EXAMPLES: &str = "\
 Examples:
   jstorrent info film.torrent                   what is in it
   jstorrent stream film.torrent                 print a URL that any player takes
-  jstorrent stream film.torrent --player mpv    watch it while it comes
+  jstorrent stream film.torrent --player mpv    watch it while it downloads
   jstorrent get film.torrent --dir ~/Films      download it
-  jstorrent stream 'magnet:?xt=urn:btih:…'      the same from a link (the quotes matter)
+  jstorrent stream 'magnet:?xt=urn:btih:…'      the same from a magnet link (keep the quotes)
   jstorrent serve                               a page and an HTTP API at http://127.0.0.1:3000
 
 Settings come from flags, then from the environment, then from a file:
@@ -28,8 +28,8 @@ It holds lines such as
   player = \"mpv --fs\"";
 
 const STREAM_EXAMPLES: &str = "\
-The URL is valid at once: a player that asks for bytes that are not there yet waits, and what it asks for is fetched first. Seeking works.
-What was fetched is removed at the end, unless --keep is given or it was there before.
+The URL works at once: a player that asks for data that is not downloaded yet waits, and that data is downloaded first. Seeking works.
+The download is removed at the end, unless --keep is set or it was there before.
 
 Examples:
   jstorrent stream film.torrent --player 'mpv --fs'
@@ -38,9 +38,9 @@ Examples:
   jstorrent stream film.torrent --json | jq -r 'select(.event == \"ready\").url'";
 
 const GET_EXAMPLES: &str = "\
-What lies in the folder already is checked and not fetched again, so an interrupted download goes on where it was.
+Files that are in the folder already are checked and not downloaded again, so an interrupted download resumes where it stopped.
 
-Exit status: 0 when everything that is wanted is there and verified, 130 after Ctrl+C, 1 when something went wrong.
+Exit status: 0 when everything that is wanted is downloaded and verified, 130 after Ctrl+C, 1 when something went wrong.
 
 Examples:
   jstorrent get film.torrent
@@ -49,10 +49,10 @@ Examples:
   jstorrent get film.torrent --seed --ratio 2 --upload-limit 500K";
 
 const SERVE_EXAMPLES: &str = "\
-Open the printed address in a browser, or call it from a program (the address of all calls: /openapi.json). A call shows the token as
-?token=TOKEN or as a header Authorization: Bearer TOKEN; addresses of films carry a key of their own. Torrents that are added go again,
-with what was fetched of them, when nobody has read them for --cleanup-delay, unless the call says keep. Ctrl+C ends it in order and gives
-readers five seconds; a second one ends it at once.
+Open the printed address in a browser, or call it from a program (/openapi.json describes all calls). A call presents the token as
+?token=TOKEN or as a header Authorization: Bearer TOKEN; addresses of films carry a key of their own. A torrent that was added is removed,
+with its files, when nobody has read it for --cleanup-delay, unless the call says keep. Ctrl+C stops the server and leaves readers five
+seconds; a second Ctrl+C stops it at once.
 
 Examples:
   jstorrent serve --dir ~/Films
@@ -83,12 +83,12 @@ pub(crate) enum Command {
     Info(Info),
     /// Write completions for a shell to standard output
     Completions {
-        /// Which shell
+        /// Shell to write them for
         shell: Shell,
     },
     /// Write a man page to standard output
     Man {
-        /// The page of this command
+        /// Command to write the page of
         command: Option<String>,
     },
 }
@@ -98,19 +98,19 @@ pub(crate) enum Command {
 pub(crate) struct Stream {
     #[command(flatten)]
     pub(crate) source: SourceArg,
-    /// Which file: its number as in `info`, its name, or a part of its name [default: the largest film or sound]
+    /// File to stream: its number as in `info`, its name, or a part of its name [default: the largest video or audio file]
     #[arg(long, short, value_name = "N|NAME")]
     pub(crate) file: Option<String>,
     /// Open the URL with the system's player or browser
     #[arg(long, conflicts_with = "player")]
     pub(crate) open: bool,
-    /// Run this command with the URL (in place of {}, or at its end), and end when it ends
+    /// Run this command with the URL (in place of {}, or at its end), and stop when it ends
     #[arg(long, value_name = "CMD", env = "JSTORRENT_PLAYER")]
     pub(crate) player: Option<String>,
     /// Keep what was downloaded
     #[arg(long)]
     pub(crate) keep: bool,
-    /// Go on in files of the same names that are there already, and overwrite what differs
+    /// Continue in existing files of the same names, and overwrite what differs
     #[arg(long)]
     pub(crate) adopt: bool,
     /// One line of JSON for each event, on standard output
@@ -127,13 +127,13 @@ pub(crate) struct Stream {
 pub(crate) struct Get {
     #[command(flatten)]
     pub(crate) source: SourceArg,
-    /// Only this file, and others if given more than once: its number as in `info`, its name, or a part of its name
+    /// Download only this file; may be repeated: its number as in `info`, its name, or a part of its name
     #[arg(long, short, value_name = "N|NAME")]
     pub(crate) file: Vec<String>,
-    /// Stay when everything is there, and give it to others until --ratio or --seed-time is reached, or Ctrl+C
+    /// Seed when the download is complete, until --ratio or --seed-time is reached, or Ctrl+C
     #[arg(long)]
     pub(crate) seed: bool,
-    /// Go on in files of the same names that are there already, and overwrite what differs
+    /// Continue in existing files of the same names, and overwrite what differs
     #[arg(long)]
     pub(crate) adopt: bool,
     /// One line of JSON for each event, on standard output
@@ -178,7 +178,7 @@ pub(crate) struct SourceArg {
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct Peers {
-    /// A peer to begin with; may be repeated
+    /// Peer to connect to first; may be repeated
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) peer: Vec<SocketAddr>,
 }
@@ -186,7 +186,7 @@ pub(crate) struct Peers {
 /// Where the configuration file lies, from flag or environment.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ConfigArg {
-    /// Read this file in place of the user's config.toml
+    /// Read this file instead of the user's config.toml
     #[arg(long, value_name = "FILE", env = "JSTORRENT_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 }

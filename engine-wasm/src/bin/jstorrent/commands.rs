@@ -62,7 +62,7 @@ async fn play(session: &mut Session, args: &Stream, player: Option<&str>, report
         "url": url, "infoHash": torrent.info_hash, "name": torrent.name, "file": file_fields(&torrent.files, file),
         "dir": session.downloads(), "subtitles": subtitles,
     });
-    report.note(&format!("{} ({}). Ctrl+C ends it.", file.path, HumanBytes(file.length)));
+    report.note(&format!("{} ({}). Press Ctrl+C to stop.", file.path, HumanBytes(file.length)));
     report.result("ready", &url, fields)?;
     let mut child: Option<Child> = None;
     if args.open {
@@ -131,14 +131,14 @@ pub(crate) async fn get(args: Get) -> Result<ExitCode> {
             for file in torrent.files.iter().filter(|file| file.displaced) {
                 let name = &file.path;
                 report.note(&format!(
-                    "Another file had its name, so this one is “{name}” (--adopt goes on in the other one)."
+                    "Another file already has this name, so it was saved as “{name}” (--adopt continues in the other file)."
                 ));
             }
             let words = format!("{} is complete in {}", torrent.name, session.downloads().display());
             let fields = json!({ "infoHash": torrent.info_hash, "name": torrent.name, "length": torrent.length,
             "dir": session.downloads(), "files": all_fields(&torrent.files) });
             report.result("complete", &words, fields)?;
-            if args.seed { give(session, &mut report).await } else { Ok(()) }
+            if args.seed { seed(session, &mut report).await } else { Ok(()) }
         },
     )
     .await;
@@ -147,19 +147,19 @@ pub(crate) async fn get(args: Get) -> Result<ExitCode> {
         Ending::Done => Ok(ExitCode::SUCCESS),
         Ending::Stopped(_) if is_complete => Ok(ExitCode::SUCCESS),
         Ending::Stopped(status) => {
-            report.note("Not complete yet: the same command goes on from here.");
+            report.note("Not complete yet. Run the same command again to continue.");
             Ok(ExitCode::from(status))
         }
     }
 }
 
-/// Gives to others until it was enough.
-async fn give(session: &mut Session, report: &mut Report) -> Result<()> {
-    report.note("Giving it to others. Ctrl+C ends it.");
+/// Seeds until the goal is reached.
+async fn seed(session: &mut Session, report: &mut Report) -> Result<()> {
+    report.note("Seeding. Press Ctrl+C to stop.");
     let torrent = until(session, report, |torrent| torrent.giving == Giving::Sated).await?;
     report.finish();
-    let words = format!("{} was given: enough", HumanBytes(torrent.uploaded));
-    report.result("given", &words, json!({ "infoHash": torrent.info_hash, "uploaded": torrent.uploaded }))
+    let words = format!("{} uploaded: the seeding goal is reached", HumanBytes(torrent.uploaded));
+    report.result("seeded", &words, json!({ "infoHash": torrent.info_hash, "uploaded": torrent.uploaded }))
 }
 
 /// The indexes of the files that are meant.

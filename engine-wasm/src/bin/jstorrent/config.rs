@@ -31,40 +31,40 @@ use talking::{EncryptionWord, TalkSettings};
 pub(crate) struct Settings {
     #[command(flatten)]
     pub(crate) config: ConfigArg,
-    /// Folder to download to [default: the current one; for a stream that is not kept, one to throw away]
+    /// Folder to download to [default: the current one; for a stream that is not kept, a temporary one]
     #[arg(long, short, value_name = "DIR", env = "JSTORRENT_DIR")]
     pub(crate) dir: Option<PathBuf>,
-    /// Folder for what has to be remembered between runs
+    /// Folder for what is remembered between runs
     #[arg(long, value_name = "DIR", env = "JSTORRENT_STATE")]
     pub(crate) state: Option<PathBuf>,
     /// Address that players connect to [default: 127.0.0.1 and any free port; for `serve`, port 3000]
     #[arg(long, value_name = "ADDR:PORT", env = "JSTORRENT_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Connect to peers at private addresses too, this machine included
+    /// Allow peers at private addresses, including this computer
     #[arg(long, env = "JSTORRENT_ALLOW_PRIVATE_PEERS", yes_or_no())]
     pub(crate) allow_private_peers: Option<bool>,
-    /// Take connections of peers at this address of this machine, and not at all of them; may be repeated
+    /// Listen for peers on this address of this computer only; may be repeated
     #[arg(long, value_name = "IP", env = "JSTORRENT_PEER_ADDRESS", value_delimiter = ',')]
     pub(crate) peer_address: Vec<IpAddr>,
-    /// Find no peers by way of the distributed hash table (DHT)
+    /// Don't use the distributed hash table (DHT)
     #[arg(long, env = "JSTORRENT_NO_DHT", yes_or_no())]
     pub(crate) no_dht: Option<bool>,
-    /// A node of the DHT to begin with in place of the usual ones; may be repeated
+    /// DHT node to start from instead of the usual ones; may be repeated
     #[arg(long, value_name = "HOST:PORT", env = "JSTORRENT_DHT_BOOTSTRAP", value_delimiter = ',', value_parser = parse_node)]
     pub(crate) dht_bootstrap: Vec<String>,
-    /// Bytes a second from all peers together, such as 500K or 2M [default: no limit]
+    /// Most bytes per second to download, all torrents together, such as 500K or 2M [default: no limit]
     #[arg(long, value_name = "RATE", env = "JSTORRENT_DOWNLOAD_LIMIT", value_parser = parse_rate)]
     pub(crate) download_limit: Option<u64>,
-    /// Bytes a second to all peers together [default: no limit]
+    /// Most bytes per second to upload, all torrents together [default: no limit]
     #[arg(long, value_name = "RATE", env = "JSTORRENT_UPLOAD_LIMIT", value_parser = parse_rate)]
     pub(crate) upload_limit: Option<u64>,
-    /// Port at which peers connect; when it is taken, another one [default: any]
+    /// Port to listen on for peers; another one if it is in use [default: any]
     #[arg(long, value_name = "PORT", env = "JSTORRENT_LISTEN_PORT")]
     pub(crate) listen_port: Option<u16>,
-    /// Do not ask the router to let peers in
+    /// Don't ask the router to forward the port (PCP, NAT-PMP, UPnP)
     #[arg(long, env = "JSTORRENT_NO_PORT_MAPPING", yes_or_no())]
     pub(crate) no_port_mapping: Option<bool>,
-    /// Connections of one torrent to peers [default: 30]
+    /// Peers per torrent [default: 30]
     #[arg(long, value_name = "N", env = "JSTORRENT_MAX_CONNECTIONS")]
     pub(crate) max_connections: Option<u32>,
     #[command(flatten)]
@@ -135,7 +135,7 @@ pub(crate) struct Config {
     pub(crate) port_mapping: bool,
     /// Connections of one torrent, if that was said.
     pub(crate) max_connections: Option<u32>,
-    /// When a torrent has given enough.
+    /// When a torrent stops seeding.
     pub(crate) goals: Goals,
     /// How many torrents are at work at once.
     pub(crate) queue: QueueConfig,
@@ -182,7 +182,7 @@ impl Settings {
     pub(crate) fn resolve_with(&self, peers: &[SocketAddr]) -> Result<Config> {
         let config = self.resolve()?;
         match peers.iter().find(|peer| is_local(peer.ip()) && !config.allow_private_peers) {
-            Some(peer) => bail!("{peer} is in a private network: such peers are dialled with --allow-private-peers"),
+            Some(peer) => bail!("{peer} is a private address: use --allow-private-peers to connect to it"),
             None => Ok(config),
         }
     }
@@ -198,14 +198,14 @@ impl Settings {
         };
         let listen = self.listen.or(file.listen);
         if let Some(address) = listen.filter(|address| !address.ip().is_loopback()) {
-            bail!("{address} is not an address of this machine alone: use 127.0.0.1 or [::1]");
+            bail!("{address} can be reached from other computers: use 127.0.0.1 or [::1]");
         }
         let by_default = || dirs.map(|dirs| dirs.data_dir().join("terminal"));
         let state = self.state.clone().or_else(|| file.state.clone()).or_else(by_default);
         let peer_addresses = if self.peer_address.is_empty() { &file.peer_address } else { &self.peer_address }.clone();
         let config = Config {
             dir: self.dir.clone().or_else(|| file.dir.clone()),
-            state: state.context("this system names no folder for the user's data: name one with --state")?,
+            state: state.context("this system has no folder for the user's data: choose one with --state")?,
             listen,
             allow_private_peers: self.allow_private_peers.or(file.allow_private_peers).unwrap_or(false),
             peer_addresses: peer_addresses.clone(),
@@ -278,7 +278,7 @@ fn read(path: &Path) -> Result<File> {
 fn within(name: &str, value: Option<u32>, range: RangeInclusive<u32>) -> Result<Option<u32>> {
     match value {
         Some(value) if !range.contains(&value) => {
-            bail!("{name} is {value}: it can be {} to {}", range.start(), range.end())
+            bail!("{name} is {value}: it must be {} to {}", range.start(), range.end())
         }
         value => Ok(value),
     }

@@ -104,8 +104,8 @@ mod tests {
 
     #[test]
     fn a_cause_is_said_once() {
-        let error = Metainfo::parse(b"garbage").context("x is not a usable torrent file").unwrap_err();
-        assert_eq!(words(&error), "x is not a usable torrent file: not a torrent file: unexpected byte at 0");
+        let error = Metainfo::parse(b"garbage").context("x is not a usable .torrent file").unwrap_err();
+        assert_eq!(words(&error), "x is not a usable .torrent file: not a torrent file: unexpected byte at 0");
         assert_eq!(words(&anyhow::anyhow!("inner").context("outer")), "outer: inner");
     }
 }

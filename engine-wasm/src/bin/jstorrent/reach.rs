@@ -5,21 +5,23 @@ use engine_wasm::view::{MappedBy, MappingState, PortMappingView};
 /// The words for what is known; `None` while nobody can connect, or the router has not answered yet.
 pub(crate) fn words(port: Option<u16>, mapping: Option<&PortMappingView>) -> Option<String> {
     let port = port?;
-    let here = format!("Peers connect at port {port}");
+    let here = format!("Listening for peers on port {port}");
     let Some(mapping) = mapping else { return Some(here) };
     match mapping.state {
         MappingState::Asking => None,
         MappingState::Failed => {
             let why = mapping.message.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-            Some(format!("{here}, without a router's help{why}"))
+            Some(format!("{here}; the router does not forward it{why}"))
         }
         MappingState::Mapped => {
             let port = mapping.port.unwrap_or(port);
             let by = mapping.by.map(|by| format!(" ({})", name(by))).unwrap_or_default();
             Some(match &mapping.address {
-                Some(address) if address.contains(':') => format!("Peers reach this machine at [{address}]:{port}{by}"),
-                Some(address) => format!("Peers reach this machine at {address}:{port}{by}"),
-                None => format!("The router lets peers in at port {port}{by}"),
+                Some(address) if address.contains(':') => {
+                    format!("Peers can reach this computer at [{address}]:{port}{by}")
+                }
+                Some(address) => format!("Peers can reach this computer at {address}:{port}{by}"),
+                None => format!("The router forwards port {port} to this computer{by}"),
             })
         }
     }
@@ -50,15 +52,15 @@ mod tests {
     #[test]
     fn where_peers_reach_us_is_said_when_it_is_known() {
         assert_eq!(words(None, None), None);
-        assert_eq!(words(Some(6881), None).unwrap(), "Peers connect at port 6881");
+        assert_eq!(words(Some(6881), None).unwrap(), "Listening for peers on port 6881");
         check(json!({}), None);
         let mapped = json!({ "state": "mapped", "port": 40000, "address": "192.0.2.1", "by": "nat_pmp" });
-        check(mapped, Some("Peers reach this machine at 192.0.2.1:40000 (NAT-PMP)"));
+        check(mapped, Some("Peers can reach this computer at 192.0.2.1:40000 (NAT-PMP)"));
         let mapped = json!({ "state": "mapped", "port": 40000, "address": "2001:db8::1", "by": "pcp" });
-        check(mapped, Some("Peers reach this machine at [2001:db8::1]:40000 (PCP)"));
+        check(mapped, Some("Peers can reach this computer at [2001:db8::1]:40000 (PCP)"));
         let without_address = json!({ "state": "mapped", "port": 40000, "by": "upnp" });
-        check(without_address, Some("The router lets peers in at port 40000 (UPnP)"));
+        check(without_address, Some("The router forwards port 40000 to this computer (UPnP)"));
         let failed = json!({ "state": "failed", "message": "no gateway" });
-        check(failed, Some("Peers connect at port 6881, without a router's help (no gateway)"));
+        check(failed, Some("Listening for peers on port 6881; the router does not forward it (no gateway)"));
     }
 }

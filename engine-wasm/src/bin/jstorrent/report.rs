@@ -104,8 +104,8 @@ impl Report {
         }
         for kind in before.iter().map(|notice| notice.kind).filter(|kind| now.iter().all(|it| it.kind != *kind)) {
             let words = match kind {
-                NoticeKind::NotSaved => "What changed is saved again.",
-                NoticeKind::NotRead => "The saved list of torrents could be read.",
+                NoticeKind::NotSaved => "Changes are being saved again.",
+                NoticeKind::NotRead => "The saved list of torrents can be read again.",
                 NoticeKind::Space => "There is enough free space now.",
                 NoticeKind::SetAside | NoticeKind::Unreadable => continue,
             };
@@ -141,7 +141,7 @@ impl Report {
             Form::Json => say(&event("trouble", json!({ "message": words }))),
             Form::Bar(_) | Form::Lines => {
                 self.note(&format!(
-                    "The daemon is gone and could not be started again yet: {words} It is tried again by itself."
+                    "Lost connection to the daemon, and it could not be restarted yet: {words} Retrying."
                 ));
                 Ok(())
             }
@@ -189,7 +189,7 @@ fn percent(part: u64, whole: u64) -> u64 {
 
 fn words(torrent: &TorrentView, streams: &[StreamView]) -> String {
     if torrent.state == TorrentState::Metadata {
-        return torrent.message.clone().unwrap_or_else(|| "Asking peers what is in it".to_owned());
+        return torrent.message.clone().unwrap_or_else(|| "Getting the torrent’s description".to_owned());
     }
     let mut words = format!(
         "{} of {}, {}/{} pieces, {}/s, {} {}",
@@ -202,11 +202,11 @@ fn words(torrent: &TorrentView, streams: &[StreamView]) -> String {
         if torrent.peers == 1 { "peer" } else { "peers" },
     );
     if torrent.uploaded > 0 {
-        let (given, rate) = (HumanBytes(torrent.uploaded), HumanBytes(torrent.up_rate_bps));
-        words.push_str(&format!(", {given} given, {rate}/s"));
+        let (uploaded, rate) = (HumanBytes(torrent.uploaded), HumanBytes(torrent.up_rate_bps));
+        words.push_str(&format!(", {uploaded} uploaded, {rate}/s"));
     }
     if torrent.state == TorrentState::Checking {
-        words.push_str(", checking what is there");
+        words.push_str(", checking files");
         if let Some(progress) = torrent.check_progress {
             words.push_str(&format!(" ({:.0}%)", progress * 100.0));
         }
@@ -224,16 +224,16 @@ fn words(torrent: &TorrentView, streams: &[StreamView]) -> String {
 fn viewer(torrent: &TorrentView, stream: &StreamView) -> String {
     let length = torrent.files.iter().find(|file| file.index == stream.file_index).map_or(0, |file| file.length);
     let place = format!("viewer at {}%", percent(stream.position, length));
-    let Some(wait) = &stream.waiting else { return format!("{place} is served") };
+    let Some(wait) = &stream.waiting else { return format!("{place}: playing") };
     match wait.reason {
         WaitReason::Downloading => match wait.eta_ms {
-            Some(eta) => format!("{place} waits for bytes, about {:.1} s more", f64::from(eta) / 1000.0),
-            None => format!("{place} waits for bytes"),
+            Some(eta) => format!("{place}: waiting for data, about {:.1} s", f64::from(eta) / 1000.0),
+            None => format!("{place}: waiting for data"),
         },
-        WaitReason::Checking => format!("{place} waits until what is on disk is checked"),
-        WaitReason::NoPeers => format!("{place} waits: no peer is connected"),
-        WaitReason::NoSource => format!("{place} waits: no peer has these bytes"),
-        WaitReason::Stopped => format!("{place} waits: the torrent is stopped"),
+        WaitReason::Checking => format!("{place}: waiting for the files to be checked"),
+        WaitReason::NoPeers => format!("{place}: waiting, no peers are connected"),
+        WaitReason::NoSource => format!("{place}: waiting, no connected peer has this part"),
+        WaitReason::Stopped => format!("{place}: waiting, the torrent is stopped"),
     }
 }
 
@@ -301,9 +301,9 @@ mod tests {
             viewer(&torrent(), &stream)
         };
         let wait = |reason, eta_ms| Some(WaitView { reason, have_pieces: 0, need_pieces: 1, eta_ms, sources: 0 });
-        assert!(waiting(None).ends_with("is served"));
-        assert!(waiting(wait(WaitReason::Downloading, Some(1500))).ends_with("about 1.5 s more"));
-        assert!(waiting(wait(WaitReason::NoPeers, None)).ends_with("no peer is connected"));
+        assert!(waiting(None).ends_with("playing"));
+        assert!(waiting(wait(WaitReason::Downloading, Some(1500))).ends_with("about 1.5 s"));
+        assert!(waiting(wait(WaitReason::NoPeers, None)).ends_with("no peers are connected"));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(crate) async fn serve(args: Serve) -> Result<ExitCode> {
     let outcome = tokio::select! {
         outcome = server.run(&mut report) => outcome,
         _ = stop.wanted() => {
-            report.note(&format!("Readers have {} s to end; Ctrl+C ends at once.", STOP_GRACE.as_secs()));
+            report.note(&format!("Stopping. Readers have {} s to finish; press Ctrl+C again to stop at once.", STOP_GRACE.as_secs()));
             Ok(())
         }
     };
@@ -101,7 +101,7 @@ impl Server {
                     match self.linked.handle(event).await? {
                         Outcome::Nothing => {}
                         Outcome::Restarted => {
-                            report.result("restarted", "The daemon died and was started again", json!({}))?;
+                            report.result("restarted", "The daemon ended unexpectedly and was restarted", json!({}))?;
                         }
                         Outcome::Trouble(words) => report.trouble(&words)?,
                     }
@@ -121,7 +121,7 @@ impl Server {
         let base = format!("http://{}/", self.linked.address());
         let token = self.needs_token.then(|| self.linked.token());
         let url = token.map_or_else(|| base.clone(), |token| format!("{base}?token={token}"));
-        report.note(&format!("Torrents lie in {}. Ctrl+C ends it.", self.place.downloads.display()));
+        report.note(&format!("Torrents are stored in {}. Press Ctrl+C to stop.", self.place.downloads.display()));
         let fields = json!({ "url": url, "base": base, "token": token, "dir": self.place.downloads });
         report.result("ready", &url, fields)
     }
@@ -154,13 +154,13 @@ impl Server {
 
 fn line(torrent: &TorrentView) -> String {
     let state = match torrent.state {
-        TorrentState::Metadata => "asking peers what is in it".to_owned(),
-        TorrentState::Checking => "looking at what is there already".to_owned(),
-        TorrentState::Queued => "waiting for its turn".to_owned(),
-        TorrentState::Downloading => format!("{} to be had", HumanBytes(torrent.length)),
+        TorrentState::Metadata => "getting the torrent’s description".to_owned(),
+        TorrentState::Checking => "checking files".to_owned(),
+        TorrentState::Queued => "queued".to_owned(),
+        TorrentState::Downloading => format!("downloading {}", HumanBytes(torrent.length)),
         TorrentState::Complete => "complete".to_owned(),
-        TorrentState::Paused => "stopped".to_owned(),
-        TorrentState::Error => plain(torrent.message.as_deref().unwrap_or("stopped by trouble")),
+        TorrentState::Paused => "paused".to_owned(),
+        TorrentState::Error => plain(torrent.message.as_deref().unwrap_or("stopped by an error")),
     };
     format!("{} ({}): {state}", plain(&torrent.name), torrent.info_hash)
 }

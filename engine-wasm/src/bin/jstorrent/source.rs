@@ -50,7 +50,7 @@ impl Source {
             bail!("{name} is larger than {} MiB: not a torrent file", limits::METAINFO >> 20);
         }
         let bytes = Bytes::from(std::fs::read(path).with_context(|| format!("cannot read {name}"))?);
-        let meta = Metainfo::parse(&bytes).with_context(|| format!("{name} is not a usable torrent file"))?;
+        let meta = Metainfo::parse(&bytes).with_context(|| format!("{name} is not a usable .torrent file"))?;
         Ok(Self::Torrent { bytes, meta: Box::new(meta) })
     }
 
@@ -104,7 +104,7 @@ mod tests {
         std::fs::write(&path, "not a torrent").unwrap();
         let words = refused(path.to_str().unwrap());
         let _ = std::fs::remove_file(&path);
-        assert!(words.contains("is not a usable torrent file"), "{words}");
+        assert!(words.contains("is not a usable .torrent file"), "{words}");
     }
 
     #[test]

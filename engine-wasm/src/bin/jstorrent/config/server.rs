@@ -21,20 +21,20 @@ const DAY: u32 = 24 * 60 * 60;
 pub(crate) struct ServerSettings {
     #[command(flatten)]
     pub(crate) common: Settings,
-    /// How often a magnet link is tried before its call fails [default: 3]
+    /// Times that a magnet link is tried before its call fails [default: 3]
     #[arg(long, value_name = "N", env = "JSTORRENT_RETRIES")]
     pub(crate) retries: Option<u32>,
-    /// Seconds between two of these [default: 5]
+    /// Seconds between these tries [default: 5]
     #[arg(long, value_name = "S", env = "JSTORRENT_RETRY_DELAY")]
     pub(crate) retry_delay: Option<u32>,
-    /// A torrent that is not kept goes, with what was fetched of it, when nobody has read it for so many seconds [default: 120]
+    /// Remove a torrent that is not kept, with its files, when nobody has read it for this many seconds [default: 120]
     #[arg(long, value_name = "S", env = "JSTORRENT_CLEANUP_DELAY")]
     pub(crate) cleanup_delay: Option<u32>,
-    /// What calls have to show, 16 characters or more; by default one is made up and kept. Other users of this machine can see it in
-    /// the list of processes: the environment keeps it from them
+    /// Token that calls must present, 16 characters or more; by default one is made and kept. Other users of this computer can see flags in
+    /// the list of processes: set it in the environment to keep it from them
     #[arg(long, value_name = "TOKEN", env = "JSTORRENT_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
-    /// Let every program of this machine call, without a token; other web sites still can't
+    /// Allow calls from every program on this computer without a token; web sites still can't
     #[arg(long, env = "JSTORRENT_NO_TOKEN", yes_or_no())]
     pub(crate) no_token: Option<bool>,
 }
@@ -84,7 +84,7 @@ impl ServerSettings {
     /// What flags and the environment say outranks what the file says.
     fn access(&self, file: File) -> Result<Access> {
         let decide = |token: Option<String>, no_token: Option<bool>| match (token, no_token) {
-            (Some(_), Some(true)) => bail!("a token and no token: which one is it to be?"),
+            (Some(_), Some(true)) => bail!("token and no-token contradict each other: use one of them"),
             (Some(token), _) => Ok(Some(Access::Token(token))),
             (None, Some(true)) => Ok(Some(Access::Anyone)),
             (None, _) => Ok(None),

@@ -1,4 +1,4 @@
-//! What the user may set about giving: when a torrent has given enough, and how many are at work at once.
+//! What the user may set about seeding: when a torrent stops seeding, and how many are active at once.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use engine_wasm::{Goals, QueueConfig};
 
 use super::File;
 
-/// Most bytes given for each byte that makes sense.
+/// Highest ratio that makes sense.
 const MAX_RATIO: f64 = 1_000_000.0;
 
 /// Settings as they are given, each of them optional.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SharingSettings {
-    /// A torrent has given enough when it gave so many times its size [default: no end]
+    /// Stop seeding a torrent when it has uploaded this many times its size [default: never]
     #[arg(long, value_name = "RATIO", env = "JSTORRENT_RATIO", value_parser = parse_ratio)]
     pub(crate) ratio: Option<u32>,
-    /// A torrent has given enough when it offered everything for so many minutes [default: no end]
+    /// Stop seeding a torrent after this many minutes [default: never]
     #[arg(long, value_name = "MINUTES", env = "JSTORRENT_SEED_TIME")]
     pub(crate) seed_time: Option<u32>,
-    /// So many torrents download at once; others wait, and what is watched never does [default: all]
+    /// Torrents that download at once; others wait in the queue, but never what is being watched [default: all]
     #[arg(long, value_name = "N", env = "JSTORRENT_MAX_ACTIVE")]
     pub(crate) max_active: Option<usize>,
-    /// So many complete torrents give at once [default: all]
+    /// Complete torrents that seed at once [default: all]
     #[arg(long, value_name = "N", env = "JSTORRENT_MAX_ACTIVE_SEEDS")]
     pub(crate) max_active_seeds: Option<usize>,
 }
 
 impl SharingSettings {
-    /// When a torrent has given enough.
+    /// When a torrent stops seeding.
     ///
     /// # Errors
     /// The file's ratio makes no sense.

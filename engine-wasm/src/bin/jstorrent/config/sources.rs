@@ -13,16 +13,16 @@ use super::switch::Switch as _;
 /// Switches as they are given, each of them optional.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SourceSettings {
-    /// Ask no tracker
+    /// Don't ask trackers for peers
     #[arg(long, env = "JSTORRENT_NO_TRACKERS", yes_or_no())]
     pub(crate) no_trackers: Option<bool>,
-    /// Exchange no addresses with peers
+    /// Don't exchange addresses of peers with peers (PEX)
     #[arg(long, env = "JSTORRENT_NO_PEX", yes_or_no())]
     pub(crate) no_pex: Option<bool>,
-    /// Look for no peers in the local network; where peers can connect from this machine only, that is so unless `--no-lsd=no` is said
+    /// Don't look for peers in the local network (LSD); the default where only this computer can connect, unless `--no-lsd=no` is set
     #[arg(long, env = "JSTORRENT_NO_LSD", yes_or_no())]
     pub(crate) no_lsd: Option<bool>,
-    /// Fetch nothing from web servers that a torrent names
+    /// Don't download from web seeds
     #[arg(long, env = "JSTORRENT_NO_WEB_SEEDS", yes_or_no())]
     pub(crate) no_web_seeds: Option<bool>,
 }

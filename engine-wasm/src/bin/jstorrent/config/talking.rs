@@ -17,11 +17,11 @@ use super::switch::Switch as _;
 pub(crate) enum EncryptionWord {
     /// No connection is encrypted
     Off,
-    /// Those are that others want so
+    /// Encrypted if the peer requests it
     Allowed,
-    /// All are where others can
+    /// Encrypted if the peer supports it
     Preferred,
-    /// All are, and others have none
+    /// Encrypted, or no connection
     Forced,
 }
 
@@ -39,13 +39,13 @@ impl From<EncryptionWord> for Encryption {
 /// Settings as they are given, each of them optional.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct TalkSettings {
-    /// Whether connections to peers are encrypted [default: allowed]
+    /// When to encrypt connections to peers [default: allowed]
     #[arg(long, value_name = "WHEN", env = "JSTORRENT_ENCRYPTION")]
     pub(crate) encryption: Option<EncryptionWord>,
-    /// Connect to no peer over TCP, and take no such connection
+    /// Don't use TCP for connections to peers
     #[arg(long, env = "JSTORRENT_NO_TCP", yes_or_no())]
     pub(crate) no_tcp: Option<bool>,
-    /// Connect to no peer over uTP, and take no such connection
+    /// Don't use uTP for connections to peers
     #[arg(long, env = "JSTORRENT_NO_UTP", yes_or_no())]
     pub(crate) no_utp: Option<bool>,
 }
@@ -60,7 +60,7 @@ impl TalkSettings {
         let encryption = self.encryption.or(file.encryption).map(Encryption::from).unwrap_or_default();
         let ways = Ways { encryption, tcp: is_used(self.no_tcp, file.no_tcp), utp: is_used(self.no_utp, file.no_utp) };
         if !ways.tcp && !ways.utp {
-            bail!("no-tcp and no-utp together leave no way to any peer");
+            bail!("no-tcp and no-utp together leave no way to connect to peers");
         }
         Ok(ways)
     }
