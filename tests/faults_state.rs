@@ -144,7 +144,7 @@ impl Session<'_> {
         let put = ["-X", "PUT", "-H", "Content-Type: application/json", "-d", &body];
         match server.curl(&path, &put).await? {
             (204, _) => Ok(true),
-            (409, said) if said.contains("can't be written down") => Ok(false),
+            (409, said) if said.contains("can't be saved") => Ok(false),
             (status, said) => bail!("{status} {said}"),
         }
     }

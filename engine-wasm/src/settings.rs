@@ -25,18 +25,18 @@ const MAX_RATIO_PERCENT: u32 = 100_000_000;
 pub(crate) fn check(settings: &Settings) -> Result<(), String> {
     for (name, limit) in [("download", settings.down_limit_bps), ("upload", settings.up_limit_bps)] {
         if limit.is_some_and(|bps| bps < limits::LEAST_RATE_LIMIT) {
-            return Err(format!("The {name} limit is too low: 1 kB/s is the least, and none at all is no limit."));
+            return Err(format!("The {name} limit is too low: enter at least 1 kB/s, or nothing for no limit."));
         }
     }
     let connections = 1..=limits::MOST_CONNECTIONS_PER_TORRENT;
     if !connections.contains(&settings.max_connections) {
-        return Err(format!("A torrent can have 1 to {} connections.", connections.end()));
+        return Err(format!("Peers per torrent can be 1 to {}.", connections.end()));
     }
     if !settings.tcp && !settings.utp {
         return Err("Without TCP and uTP there is no way to any peer: leave one of them on.".to_owned());
     }
     if settings.ratio_percent.is_some_and(|percent| percent > MAX_RATIO_PERCENT) {
-        return Err("Nobody gives a torrent more than a million times: choose a lower ratio.".to_owned());
+        return Err("This ratio is too high: a million is the most.".to_owned());
     }
     Ok(())
 }
@@ -127,8 +127,8 @@ mod tests {
         assert_eq!(check(&usual()), Ok(()));
         check_refused(|it| it.down_limit_bps = Some(0), "download limit is too low");
         check_refused(|it| it.up_limit_bps = Some(999), "upload limit is too low");
-        check_refused(|it| it.max_connections = 0, "1 to 500 connections");
-        check_refused(|it| it.max_connections = 501, "1 to 500 connections");
+        check_refused(|it| it.max_connections = 0, "can be 1 to 500");
+        check_refused(|it| it.max_connections = 501, "can be 1 to 500");
         check_refused(|it| (it.tcp, it.utp) = (false, false), "no way to any peer");
         check_refused(|it| it.ratio_percent = Some(u32::MAX), "ratio");
     }

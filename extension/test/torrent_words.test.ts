@@ -35,7 +35,7 @@ test("a link that found nobody for long gets a hint, unless the engine knows mor
 
 test("what the state says is not said twice", () => {
   expect(messageWords(torrent({ message: "Looking for peers" }), pace())).toBe("");
-  expect(messageWords(torrent({ state: "queued", message: "Waiting for its turn" }), pace())).toBe("");
+  expect(messageWords(torrent({ state: "queued", message: "Queued" }), pace())).toBe("");
 });
 
 test("a torrent of empty files is all there", () => {

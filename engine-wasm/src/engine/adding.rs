@@ -14,14 +14,17 @@ use crate::torrent::{Place, Record, Torrent};
 impl Engine {
     pub(super) fn add(&mut self, metainfo: Bytes, now: Instant) -> Result<InfoHash, String> {
         if metainfo.len() > limits::METAINFO {
-            return Err(format!("The file is larger than {} MiB: not a torrent.", limits::METAINFO >> 20));
+            return Err(format!(
+                "This file is larger than {} MiB: too large for a .torrent file.",
+                limits::METAINFO >> 20
+            ));
         }
-        let mut meta =
-            Metainfo::parse(&metainfo).map_err(|error| format!("This is not a usable torrent file: {error}."))?;
+        let mut meta = Metainfo::parse(&metainfo)
+            .map_err(|error| format!("This .torrent file is damaged or incomplete: {error}."))?;
         let info_hash = self.known_name(meta.identity());
         meta.know_as(info_hash);
         if self.torrents.get(&info_hash).is_some_and(Torrent::is_leaving) {
-            return Err("It is being removed: add it again in a moment.".to_owned());
+            return Err("This torrent is being removed. Add it again in a moment.".to_owned());
         }
         if self.torrents.contains_key(&info_hash) {
             return Ok(info_hash);

@@ -293,7 +293,9 @@ impl Engine {
 
     fn take_torrent(&mut self, metainfo: Bytes, keep: bool, now: Instant) -> Result<InfoHash, Failure> {
         let info_hash = Metainfo::parse(&metainfo)
-            .map_err(|error| Failure::new(Code::Malformed, format!("this is not a usable torrent file: {error}")))?
+            .map_err(|error| {
+                Failure::new(Code::Malformed, format!("this .torrent file is damaged or incomplete: {error}"))
+            })?
             .info_hash;
         let is_new = self.make_room(info_hash)?;
         self.want(info_hash, keep, is_new, now);

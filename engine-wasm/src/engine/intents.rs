@@ -47,7 +47,7 @@ impl Engine {
             Intent::SetSharing { info_hash, sharing } => {
                 let info_hash = self.known(&info_hash)?;
                 if self.magnets.contains_key(&info_hash) {
-                    return Err("It is not known yet what is in this torrent.".to_owned());
+                    return Err("This torrent's files are not known yet.".to_owned());
                 }
                 self.with(info_hash, now, |torrent, cx| torrent.set_sharing(sharing, cx));
                 info_hash
@@ -125,7 +125,7 @@ impl Engine {
                 let info_hash = self.known(&info_hash)?;
                 if self.root.is_none() {
                     // What is written down, and what lies on the disk, would be back with it.
-                    return Err("The daemon is not there. Remove it when it is back.".to_owned());
+                    return Err("Not connected to the daemon. Remove the torrent when it is back.".to_owned());
                 }
                 if self.remove(info_hash, delete_data, Some(Asker::Intent(id)), now) {
                     return Ok(None);
@@ -153,7 +153,7 @@ impl Engine {
             .filter(|info_hash| self.torrents.contains_key(info_hash) || self.magnets.contains_key(info_hash))
             .ok_or_else(|| "There is no such torrent.".to_owned())?;
         match self.torrents.get(&info_hash) {
-            Some(torrent) if torrent.is_leaving() => Err("It is being removed.".to_owned()),
+            Some(torrent) if torrent.is_leaving() => Err("This torrent is being removed.".to_owned()),
             _ => Ok(info_hash),
         }
     }

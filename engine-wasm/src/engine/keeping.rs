@@ -96,7 +96,7 @@ impl Engine {
             let names = folder.split('/').filter(|name| !name.is_empty());
             place.folder = names.map(fit).collect::<Result<_, _>>()?;
             if place.folder.len() > limits::FOLDERS {
-                return Err("That are too many folders below each other.".to_owned());
+                return Err("There are too many nested folders.".to_owned());
             }
         }
         if let Some(name) = target.name {

@@ -51,10 +51,13 @@ impl Engine {
             return Err("This is not an address that begins with http:// or https://.".to_owned());
         }
         if self.root.is_none() {
-            return Err("The daemon is not there: try again in a moment.".to_owned());
+            return Err("Not connected to the daemon. Try again in a moment.".to_owned());
         }
         if self.fetches.len() >= limits::FETCHES {
-            return Err(format!("{} torrent files are being fetched already: try again in a moment.", limits::FETCHES));
+            return Err(format!(
+                "{} .torrent files are being downloaded already. Try again in a moment.",
+                limits::FETCHES
+            ));
         }
         let max_bytes = u32::try_from(limits::METAINFO).unwrap_or(u32::MAX);
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
@@ -69,10 +72,10 @@ impl Engine {
         let outcome = match result {
             Ok(OpOutput::Http { status: 200, body }) => self.add_for_page(|it| it.add(body.clone(), now), now),
             Ok(OpOutput::Http { status, .. }) => {
-                Err(format!("The torrent file can't be fetched: the server answered {status}."))
+                Err(format!("The .torrent file can't be downloaded: the server answered {status}."))
             }
-            Ok(_) => Err("The torrent file can't be fetched: the answer was lost.".to_owned()),
-            Err(error) => Err(format!("The torrent file can't be fetched: {}.", error.message)),
+            Ok(_) => Err("The .torrent file can't be downloaded: the answer was lost.".to_owned()),
+            Err(error) => Err(format!("The .torrent file can't be downloaded: {}.", error.message)),
         };
         self.reply(id, outcome);
         true
@@ -81,7 +84,10 @@ impl Engine {
     /// The daemon is gone, and what it was fetching with it.
     pub(super) fn lose_fetches(&mut self) {
         for id in std::mem::take(&mut self.fetches).into_values() {
-            self.reply(id, Err("The daemon went away while it fetched the torrent file: try again.".to_owned()));
+            self.reply(
+                id,
+                Err("Lost connection to the daemon while it downloaded the .torrent file. Try again.".to_owned()),
+            );
         }
     }
 

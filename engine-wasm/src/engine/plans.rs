@@ -43,7 +43,7 @@ impl Engine {
                 self.with(hash, now, |torrent, cx| torrent.want_film_only(cx));
             }
         } else if !files.is_empty() || choice == Choice::Watch {
-            return Err("It is not known yet what is in this torrent.".to_owned());
+            return Err("This torrent's files are not known yet.".to_owned());
         }
         self.change_plan(hash, |plan| plan.undecided = false, now);
         Ok(hash)

@@ -36,7 +36,7 @@ impl Engine {
             return Err("This engine keeps the settings that it was started with.".to_owned());
         }
         if self.root.is_none() {
-            return Err("The daemon is not there. Change the settings when it is back.".to_owned());
+            return Err("Not connected to the daemon. Change the settings when it is back.".to_owned());
         }
         settings::check(settings)?;
         self.take_over_settings(settings, now);
@@ -52,7 +52,7 @@ impl Engine {
             Ok(_) => IntentReply::Configured,
             Err(error) => {
                 let message = format!(
-                    "This counts now, but could not be saved yet: {}. It is saved as soon as that works.",
+                    "The settings apply now, but could not be saved yet: {}. They are saved as soon as that works.",
                     error.message
                 );
                 IntentReply::Failed { message }
@@ -65,7 +65,7 @@ impl Engine {
     /// The daemon is gone.
     pub(super) fn unlink_settings(&mut self) {
         for id in std::mem::take(&mut self.saving.underway).into_values() {
-            let message = "This counts now, and is written down when the daemon is back.".to_owned();
+            let message = "The settings apply now, and are saved when the daemon is back.".to_owned();
             self.out.push_back(Output::Reply { id, reply: IntentReply::Failed { message } });
         }
     }

@@ -45,12 +45,12 @@ impl Store {
         if let Some(reason) = &self.trouble {
             let words = "The list of torrents and the settings can't be saved";
             let what_now =
-                "Changes are kept in memory and saved as soon as that works. They are lost if the program ends before.";
+                "Changes are kept in memory and saved as soon as that works. They are lost if the program ends first.";
             add(NoticeKind::NotSaved, format!("{words}: {reason}. {what_now}"));
         }
         if let Some(reason) = &self.unread {
             let words = "The saved list of torrents can't be read now";
-            add(NoticeKind::NotRead, format!("{words}: {reason}. It is tried again; until then nothing is listed."));
+            add(NoticeKind::NotRead, format!("{words}: {reason}. Retrying; until then nothing is listed."));
         }
         for path in &self.set_aside {
             let words =

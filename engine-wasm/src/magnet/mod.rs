@@ -319,7 +319,8 @@ impl Pending {
         if self.failed >= patience.attempts {
             let seconds = patience.attempt_time.as_secs();
             let times = if self.failed == 1 { "once".to_owned() } else { format!("{} times", self.failed) };
-            return self.fail(format!("No peer described this torrent; it was tried {times} for {seconds} s."), cx);
+            return self
+                .fail(format!("No peer sent this torrent's description; it was tried {times} for {seconds} s."), cx);
         }
         self.stop(Status::Resting(cx.now + patience.retry_delay), cx);
     }

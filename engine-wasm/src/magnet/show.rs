@@ -67,7 +67,7 @@ impl Pending {
     pub(crate) fn message(&self) -> Option<String> {
         match &self.status {
             Status::Failed(message) => Some(message.clone()),
-            Status::Resting(_) => Some("No peer described this torrent yet; it is tried again soon".to_owned()),
+            Status::Resting(_) => Some("No peer has sent this torrent's description yet. Retrying soon".to_owned()),
             Status::Seeking { .. } => Some(self.seeking_words()),
             Status::Unlinked | Status::Paused => None,
         }

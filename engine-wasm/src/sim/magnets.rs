@@ -226,7 +226,10 @@ fn an_engine_with_little_patience_gives_up_and_says_so() {
     assert_eq!(world.view().state, TorrentState::Metadata);
     world.run_for(Duration::from_secs(2));
     assert_eq!(world.view().state, TorrentState::Error);
-    assert_eq!(world.view().message.unwrap(), "No peer described this torrent; it was tried 3 times for 10 s.");
+    assert_eq!(
+        world.view().message.unwrap(),
+        "No peer sent this torrent's description; it was tried 3 times for 10 s."
+    );
     world.intend(Intent::Resume { info_hash: world.info_hash() });
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.view().state, TorrentState::Metadata);
@@ -258,15 +261,17 @@ fn a_torrent_file_is_fetched_by_its_address_and_answered_when_it_is_there() {
         [
             "This is not an address that begins with http:// or https://.",
             "This is not an address that begins with http:// or https://.",
-            "The torrent file can't be fetched: nobody answers.",
-            "This is not a usable torrent file: not a torrent file: unexpected byte at 0.",
-            "The torrent file can't be fetched: nobody answers.",
+            "The .torrent file can't be downloaded: nobody answers.",
+            "This .torrent file is damaged or incomplete: not a torrent file: unexpected byte at 0.",
+            "The .torrent file can't be downloaded: nobody answers.",
         ]
     );
     assert!(world.replies.contains(&IntentReply::Done { info_hash: world.info_hash(), message: None }));
     world.intend(Intent::AddUrl { url: "http://w/film.torrent".into() });
     world.unlink();
-    assert!(matches!(world.replies.last(), Some(IntentReply::Failed { message }) if message.contains("went away")));
+    assert!(
+        matches!(world.replies.last(), Some(IntentReply::Failed { message }) if message.contains("Lost connection"))
+    );
 }
 
 #[test]

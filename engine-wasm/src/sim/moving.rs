@@ -125,7 +125,7 @@ fn what_can_not_be_moved_brings_the_others_back() {
     for (kind, words) in [
         (OpErrorKind::Full, "the disk is full there"),
         (OpErrorKind::Denied, "can't be written"),
-        (OpErrorKind::Exists, "something lies where"),
+        (OpErrorKind::Exists, "exists there already"),
         (OpErrorKind::Other, "can't be moved"),
     ] {
         let mut world = World::with_torrent(show(), &slow(), 143);
@@ -137,7 +137,7 @@ fn what_can_not_be_moved_brings_the_others_back() {
         world.finish("it comes back");
         world.lies_below("");
         let message = world.view().message.expect("it says why");
-        assert!(message.contains(words) && message.contains("It lies where it was."), "{message}");
+        assert!(message.contains(words) && message.contains("It stays where it was."), "{message}");
         assert_eq!(world.view().state, TorrentState::Complete);
         assert!(world.moves > 12);
     }
@@ -152,7 +152,11 @@ fn what_can_neither_go_nor_come_back_stays_where_it_is_and_is_whole() {
     world.relocate(Some("e"), None, None);
     world.outcome().unwrap();
     world.run_for(Duration::from_secs(2));
-    assert!(world.view().message.is_some_and(|words| words.contains("move it again")), "{:?}", world.view().message);
+    assert!(
+        world.view().message.is_some_and(|words| words.contains("Move the torrent again")),
+        "{:?}",
+        world.view().message
+    );
     for file in [2, 12] {
         let request = world.ask(file, 0, 99_999);
         world.run_for(Duration::from_secs(1));
@@ -251,10 +255,10 @@ fn names_that_can_not_be_are_refused() {
     check(relocate(None, Some("../up"), None), "can't be a name");
     check(relocate(None, None, Some("a/b")), "can't be a name");
     check(relocate(None, None, Some("CON")), "“_CON” can");
-    check(relocate(None, Some(&"a/".repeat(50)), None), "too many folders");
+    check(relocate(None, Some(&"a/".repeat(50)), None), "too many nested folders");
     check(rename(99, "x"), "no file 99");
     check(rename(0, ""), "can't be a name");
-    check(rename(0, "1.mkv"), "has “Sample/S0/1.mkv” already");
+    check(rename(0, "1.mkv"), "has a file “Sample/S0/1.mkv” already");
     assert_eq!(world.moves, 0);
 }
 

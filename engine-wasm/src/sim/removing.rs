@@ -186,7 +186,7 @@ fn nobody_else_does_anything_with_it_meanwhile() {
         Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() },
     ] {
         world.intend(intent);
-        assert!(refusal(&world).starts_with("It is being removed"), "{:?}", world.replies);
+        assert!(refusal(&world).starts_with("This torrent is being removed"), "{:?}", world.replies);
     }
     world.run_for(Duration::from_secs(1));
     world.left(&[], "it goes all the same");
@@ -198,7 +198,10 @@ fn a_daemon_that_goes_in_the_middle_of_it_leaves_a_torrent_that_can_be_removed_a
     world.run_for(Duration::from_secs(10));
     world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
     world.unlink();
-    assert_eq!(refusal(&world), "The daemon went away before all was deleted. Remove the torrent again.");
+    assert_eq!(
+        refusal(&world),
+        "Lost connection to the daemon before all files were deleted. Remove the torrent again."
+    );
     world.link();
     world.run_for(Duration::from_secs(5));
     world.remove(true);

@@ -423,7 +423,7 @@ impl Torrent {
     /// In plain words, when it can't be done now.
     pub(crate) fn adopt(&mut self, cx: &mut Context<'_>) -> Result<(), String> {
         if self.mover.is_moving() {
-            return Err("The torrent is being moved: try again when it is there.".to_owned());
+            return Err("The torrent is being moved. Try again when that is done.".to_owned());
         }
         // What is being looked at may lie under another name from now on.
         self.looking = None;

@@ -25,7 +25,7 @@ impl Torrent {
     /// In plain words, when it can't be done now.
     pub(crate) fn recheck(&mut self, cx: &mut Context<'_>) -> Result<(), String> {
         if !self.linked || !self.is_settled() {
-            return Err("The torrent is not ready for a check: try again in a moment.".to_owned());
+            return Err("The torrent is not ready to be checked. Try again in a moment.".to_owned());
         }
         if self.looking.is_none() {
             self.recheck.doubted.clear();

@@ -38,7 +38,8 @@ impl Torrent {
     /// can't.
     pub(crate) fn relocate(&mut self, to: Place, asker: Asker, cx: &mut Context<'_>) {
         if self.mover.asker.is_some() {
-            self.mover.answer = Some((asker, Err("It is being moved already: try again in a moment.".to_owned())));
+            self.mover.answer =
+                Some((asker, Err("This torrent is being moved already. Try again in a moment.".to_owned())));
             return;
         }
         self.mover.asker = Some(asker);
@@ -54,18 +55,18 @@ impl Torrent {
             self.status = Status::Running;
         }
         if !self.linked || !self.is_settled() || self.creating > 0 || self.looking.is_some() || self.is_copying() {
-            return Err("The torrent is not ready to be moved: try again in a moment.".to_owned());
+            return Err("The torrent is not ready to be moved. Try again in a moment.".to_owned());
         }
         if let Some(relocation) = &mut self.mover.relocation {
             if !matches!(relocation.stage, Stage::Stuck(_)) {
-                return Err("It is being moved already: try again when it is there.".to_owned());
+                return Err("This torrent is being moved already. Try again when that is done.".to_owned());
             }
             let stage = if to == relocation.to {
                 Stage::Moving
             } else if to == self.place {
                 Stage::Returning("It is moved back.".to_owned())
             } else {
-                return Err("Its files lie at two places: move it to one of them first.".to_owned());
+                return Err("Its files are in two locations. Move it to one of them first.".to_owned());
             };
             self.mover.answer(Ok(()));
             self.set_out(stage, cx);
@@ -113,7 +114,7 @@ impl Torrent {
         let mut others = self.geometry.files().filter(|other| *other != file && !self.geometry.is_padding(*other));
         if others.any(|other| path(other) == new || path(other).starts_with(&folder)) {
             return Err(format!(
-                "The torrent has “{}” already.",
+                "The torrent has a file “{}” already.",
                 place.path(file.0, &self.meta.files[file.as_usize()]).join("/")
             ));
         }
@@ -145,7 +146,7 @@ impl Torrent {
                 self.mover.answer(Ok(()));
                 self.set_out(Stage::Moving, cx);
             }
-            Err(error) => self.call_off(format!("It can't be written down that it moves: {}.", error.message), cx),
+            Err(error) => self.call_off(format!("The move can't be saved: {}.", error.message), cx),
         }
     }
 
@@ -175,7 +176,7 @@ impl Torrent {
 
     /// The daemon is gone: how far the move came is to be found out.
     pub(super) fn unlink_move(&mut self) {
-        let gone = || Err("The daemon went away before it began to move: try again.".to_owned());
+        let gone = || Err("Lost connection to the daemon before the move began. Try again.".to_owned());
         self.mover.answer(gone());
         if self.mover.relocation.as_ref().is_some_and(|it| it.stage == Stage::Looking) {
             self.mover.relocation = None;

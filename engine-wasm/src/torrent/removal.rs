@@ -125,7 +125,7 @@ impl Torrent {
     pub(super) fn unlink_removal(&mut self) {
         if let Some(removal) = &mut self.removal {
             removal.underway = 0;
-            let words = "The daemon went away before all was deleted. Remove the torrent again.";
+            let words = "Lost connection to the daemon before all files were deleted. Remove the torrent again.";
             removal.failure.get_or_insert_with(|| words.to_owned());
         }
     }
@@ -133,7 +133,10 @@ impl Torrent {
     fn words_for_failure(&self, file: FileIndex, error: &OpError) -> String {
         if error.kind == OpErrorKind::Absent {
             // The daemon names the folder.
-            return format!("It can't be removed with its data: {}. Remove it again when it is back.", error.message);
+            return format!(
+                "The files can't be deleted: {}. Remove the torrent again when the folder is back.",
+                error.message
+            );
         }
         let name = self.shown_path(file).join("/");
         format!("“{name}” can't be deleted: {}. Remove the torrent again when that is mended.", error.message)

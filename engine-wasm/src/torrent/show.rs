@@ -159,8 +159,8 @@ impl Torrent {
             _ if self.is_leaving() => Some("Deleting its files".to_owned()),
             Status::Failed(message) => Some(message.clone()),
             _ if moving.is_some() => moving,
-            Status::Resting(Rest::Queued) if self.is_done() => Some("Waiting for its turn to give".to_owned()),
-            Status::Resting(Rest::Queued) => Some("Waiting for its turn".to_owned()),
+            Status::Resting(Rest::Queued) if self.is_done() => Some("Queued for seeding".to_owned()),
+            Status::Resting(Rest::Queued) => Some("Queued".to_owned()),
             Status::Running
                 if self.needs_peers() && !self.web.is_hopeful() && !self.peers.values().any(Peer::is_ready) =>
             {

@@ -5,8 +5,8 @@ const SAID_ANYWAY: ReadonlySet<string> = new Set([
   "Looking for peers",
   "Connecting to peers",
   "Asking peers for the description",
-  "Waiting for its turn",
-  "Waiting for its turn to give",
+  "Queued",
+  "Queued for seeding",
 ]);
 const NO_PEERS = "No peers: ";
 const PARTS = /^Getting the description: (\d+) of (\d+) parts$/;

@@ -78,7 +78,7 @@ impl Torrent {
                         Err(error) if error.kind != OpErrorKind::Exists => {
                             format!("It can't be moved there: {}.", error.message)
                         }
-                        _ => format!("Something lies at “{path}” already: nothing was moved."),
+                        _ => format!("“{path}” exists already. Nothing was moved."),
                     },
                     cx,
                 );

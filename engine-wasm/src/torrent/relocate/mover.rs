@@ -106,8 +106,8 @@ impl Mover {
     pub(in crate::torrent) fn message(&self) -> Option<String> {
         match self.relocation.as_ref().map(|it| &it.stage) {
             Some(Stage::Stuck(why)) => Some(why.clone()),
-            Some(Stage::Returning(why)) => Some(format!("{why} It goes back to where it was.")),
-            Some(_) => Some("Moving its files".to_owned()),
+            Some(Stage::Returning(why)) => Some(format!("{why} Moving it back.")),
+            Some(_) => Some("Moving files".to_owned()),
             None => self.notice.clone(),
         }
     }

@@ -145,8 +145,8 @@ impl Torrent {
         let Some(relocation) = &mut self.mover.relocation else { return };
         let why = match error.kind {
             OpErrorKind::Full => "It can't be moved: the disk is full there.".to_owned(),
-            OpErrorKind::Denied => format!("It can't be moved: that folder can't be written ({}).", error.message),
-            OpErrorKind::Exists => format!("It can't be moved: something lies where “{name}” is to go."),
+            OpErrorKind::Denied => format!("It can't be moved: the folder can't be written ({}).", error.message),
+            OpErrorKind::Exists => format!("It can't be moved: “{name}” exists there already."),
             _ => format!("It can't be moved: “{name}”: {}.", error.message),
         };
         tracing::warn!(torrent = %self.meta.info_hash, why, "a file could not be moved");
@@ -155,7 +155,7 @@ impl Torrent {
             // It was on its way when another one turned all round, and is where it was.
             stage if !was_moved => stage.clone(),
             _ => Stage::Stuck(format!(
-                "{why} Some of its files lie at the old place and some at the new one: move it again."
+                "{why} Some files are at the old location and some at the new one. Move the torrent again."
             )),
         };
         self.fill_queue();
@@ -166,7 +166,7 @@ impl Torrent {
     fn arrive(&mut self, cx: &mut Context<'_>) {
         let Some(relocation) = self.mover.relocation.take() else { return };
         match relocation.stage {
-            Stage::Returning(why) => self.mover.notice = Some(format!("{why} It lies where it was.")),
+            Stage::Returning(why) => self.mover.notice = Some(format!("{why} It stays where it was.")),
             _ => self.place = relocation.to,
         }
         self.find_films();
