@@ -14,5 +14,5 @@ test("a comma is a point, and what is no number is refused with its words", () =
   const typed = (download: string) => sharingOf({ ...limitsOf(none), download });
   expect(typed(" 2,5 ")).toEqual({ ...none, downLimitBps: 2_500_000 });
   expect(typed("fast")).toEqual({ words: "“fast” is not a number such as 2.5." });
-  expect(typed("99999999999999")).toEqual({ words: "99999999999999 is too much." });
+  expect(typed("99999999999999")).toEqual({ words: "99999999999999 is too large." });
 });
