@@ -48,6 +48,7 @@ export const states = {
       await stage.holds("it fills the screen", "document.fullscreenElement !== null");
       await stage.ask("trial.calls.splice(0)");
       await stage.wait(600);
+      await stage.check("full screen");
       await stage.picture("state-skip-full");
       await stage.click(".veil .button");
       await stage.asked("in full screen", [["act", "skip"]]);
