@@ -188,6 +188,12 @@ export const scenes = {
       fails.push(await painted(ask, PICTURES, 2, RED));
       await ask("subtitles.size = 1.5");
       const large = await settled(ask, ({ canvas }) => canvas?.box.right - canvas?.box.left > 400);
+      // 90 of 360 pixels are covered: three quarters of the plane are not.
+      await ask("subtitles.insetPx = 90");
+      const lifted = await settled(ask, ({ canvas }) => canvas?.box.bottom < 810);
+      await shoot("pictures-large-above-controls");
+      await ask("subtitles.insetPx = 0");
+      const back = await settled(ask, ({ canvas }) => canvas?.box.bottom > 970);
       await ask("subtitles.size = 1, subtitles.select('inside/4')");
       fails.push(await painted(ask, STYLED, 2, BLUE));
       await ask("subtitles.select('inside/5'), trial.play()");
@@ -207,6 +213,8 @@ export const scenes = {
           large.canvas,
           near(large.canvas?.box.right - large.canvas?.box.left, 420, 3) && near(large.canvas?.box.bottom, 980, 2),
         ),
+        differs("above controls", lifted.canvas, near(lifted.canvas?.box.bottom, 799, 3)),
+        differs("back again", back.canvas, near(back.canvas?.box.bottom, 980, 2)),
       ];
     },
   },
