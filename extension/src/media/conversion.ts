@@ -200,6 +200,7 @@ export class Conversion {
   /** Reads one stream after the other until the film ends; the next one goes on where its forerunner broke off. */
   private async play(run: number): Promise<void> {
     let breaks = 0;
+    let endedEarly = false;
     let delay = FIRST_DELAY_MS;
     let since = this.now();
     for (;;) {
@@ -213,7 +214,10 @@ export class Conversion {
         return void (await this.end(run));
       } catch (error) {
         if (run !== this.run) return;
+        // Of what lies beyond its end ffmpeg makes nothing, and says so.
+        if (endedEarly && error instanceof Trouble && error.kind === "converter") return void (await this.end(run));
         if (!(error instanceof Passing)) throw error;
+        endedEarly = error instanceof EndedEarly;
         const { kind } = error.trouble;
         if (this.frontier > before) [breaks, delay, since] = [0, FIRST_DELAY_MS, this.now()];
         else breaks += kind === "broken" ? 1 : 0;

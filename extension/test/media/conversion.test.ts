@@ -291,6 +291,9 @@ describe("a conversion", () => {
     await until("the end", () => short.media.readyState === "ended");
     expect(short.asked.length).toBeLessThan(5);
     expect(short.heard.troubles).toEqual([]);
+    const refused = play({ seconds: 12, duration: 25, answers: [{}, { status: 502, body: "ffmpeg can’t convert this film: nothing." }] });
+    await until("the end", () => refused.media.readyState === "ended");
+    expect(refused.heard.troubles).toEqual([]);
   });
   test("times of a film that does not begin at 0 are moved", async () => {
     const { media, heard } = play({ seconds: 5, origin: 1000 });
