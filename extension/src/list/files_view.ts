@@ -131,7 +131,9 @@ export function folderView(
 export function sums(folder: Folder, files: readonly FileView[]): { chosen: number; length: number; verified: number } {
   let [chosen, length, verified] = [0, 0, 0];
   for (const at of folder.all) {
-    const file = files[at]!;
+    const file = files[at];
+    // The list of files may be newer than the folder.
+    if (!file) continue;
     chosen += isWanted(file) ? 1 : 0;
     length += file.length;
     verified += file.verified;

@@ -51,6 +51,19 @@ export function watchLines(element: HTMLElement, virtual: VirtualLines, keys: Li
   );
 }
 
+/** Has Ctrl+F find torrents: the browser's own search finds only what is in the page. Pressed again, that is there as ever. */
+export function watchFind(signal: AbortSignal): void {
+  const find = (event: KeyboardEvent) => {
+    const search = document.querySelector<HTMLInputElement>("[data-testid=search]");
+    const isWanted = event.key.toLowerCase() === "f" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
+    if (!search || !isWanted || document.activeElement === search || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    search.focus();
+    search.select();
+  };
+  document.addEventListener("keydown", find, { signal });
+}
+
 /** What has the focus, if it is in a line. */
 export function focusOf(element: Element | null): Focus | undefined {
   const key = element?.closest<HTMLElement>(".line")?.dataset["key"];

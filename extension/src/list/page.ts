@@ -20,7 +20,7 @@ import { arranged } from "./arrange";
 import { Dialogs } from "./dialogs";
 import { Bell } from "./bell";
 import { filesOf, linksIn, watchDrops, watchPastes } from "./drop";
-import { focusOf, focusOn, watchLines } from "./line_keys";
+import { focusOf, focusOn, watchFind, watchLines } from "./line_keys";
 import type { Line } from "./lines";
 import { Lines } from "./lines";
 import { linkFieldView } from "./link_field";
@@ -67,7 +67,7 @@ export function startList(host: Host, outside: Outside): void {
   const left = viewIn(sessionStorage);
   const state = new ListState(left, sortIn(localStorage));
   const update = soon(show);
-  const virtual = new VirtualLines(update, COVERED);
+  const virtual = new VirtualLines(soon(draw), COVERED);
   const lineMaker = new Lines();
   const paces = new Paces();
   const announcer = new Announcer();
@@ -175,7 +175,7 @@ export function startList(host: Host, outside: Outside): void {
     openWanted();
   });
   watchLines(root, virtual, { ...toolbarActions, lines: () => lines, render: show }, forever);
-  watchSearchKeys();
+  watchFind(forever);
   // The page itself knows better where it was.
   history.scrollRestoration = "manual";
   for (const name of ["wheel", "touchstart", "keydown", "pointerdown"]) addEventListener(name, () => (returnsUntil = 0), { passive: true });
@@ -229,7 +229,20 @@ export function startList(host: Host, outside: Outside): void {
     follow();
   }
 
+  /** Shows everything as it is now. */
   function show(): void {
+    const focus = focusOf(document.activeElement);
+    const focusedAt = focus ? lines.findIndex(({ key }) => key === focus.key) : -1;
+    shown = arranged(torrentsNow(), state.search, state.sort);
+    state.selection.keep(shown.map(({ infoHash }) => infoHash));
+    lines = lineMaker.of(shown, contentsOf, state);
+    virtual.take(lines, margin);
+    draw();
+    if (focus && document.activeElement === document.body) focusNear(focus.part, focusedAt);
+  }
+
+  /** Renders what was arranged: other lines are near the window, say. */
+  function draw(): void {
     const { link } = host;
     const words = linkWords(link);
     const torrents = torrentsNow();
@@ -238,12 +251,6 @@ export function startList(host: Host, outside: Outside): void {
     const isOnline = link.kind === "connected";
     const settled = isOnline || words.notice !== undefined;
     const now = performance.now();
-    const focus = focusOf(document.activeElement);
-    const focusedAt = focus ? lines.findIndex(({ key }) => key === focus.key) : -1;
-    shown = arranged(torrents, state.search, state.sort);
-    state.selection.keep(shown.map(({ infoHash }) => infoHash));
-    lines = lineMaker.of(shown, contentsOf, state);
-    virtual.take(lines, margin);
     const data = {
       lines,
       torrents: new Map(shown.map((torrent) => [torrent.infoHash, torrent])),
@@ -281,7 +288,6 @@ export function startList(host: Host, outside: Outside): void {
       root,
     );
     virtual.rendered();
-    if (focus && document.activeElement === document.body) focusNear(focus.part, focusedAt);
     goWhereDue(now);
     clearTimeout(timer);
     const next = paces.nextChange(now);
@@ -379,18 +385,6 @@ export function startList(host: Host, outside: Outside): void {
     if (add) adder.giveLinks([offered]);
     offered = "";
     update();
-  }
-
-  /** The browser's own search finds only what is in the page; pressed again, it is there as ever. */
-  function watchSearchKeys(): void {
-    document.addEventListener("keydown", (event) => {
-      const search = document.querySelector<HTMLInputElement>("[data-testid=search]");
-      const isWanted = event.key.toLowerCase() === "f" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
-      if (!search || !isWanted || document.activeElement === search || document.querySelector("dialog[open]")) return;
-      event.preventDefault();
-      search.focus();
-      search.select();
-    });
   }
 
   follow();
