@@ -10,7 +10,9 @@ import type { ReactiveController, ReactiveControllerHost } from "lit";
 export interface VirtualLine {
   /** Names it for as long as it is there. */
   readonly key: string;
-  /** What it is taken to measure before it is in the page, px. */
+  /** Lines of one kind are about as tall. */
+  readonly kind: string;
+  /** What it is taken to measure before any of its kind is in the page, px. */
   readonly height: number;
 }
 
@@ -48,6 +50,8 @@ export class VirtualLines {
   readonly measure = (element: Element | undefined): void =>
     this.controller.getVirtualizer().measureElement((element as HTMLElement | undefined) ?? null);
   private lines: readonly VirtualLine[] = [];
+  /** How tall the first line of each kind was that was in the page, px. */
+  private readonly typical = new Map<string, number>();
   private focused: string | undefined;
   /** What is to stay where it is in the window. */
   private kept: { key: string; offset: number } | undefined;
@@ -59,7 +63,7 @@ export class VirtualLines {
     this.host = new PageAsHost(changed);
     this.controller = new WindowVirtualizerController<HTMLElement>(this.host, {
       count: 0,
-      estimateSize: (index) => this.lines[index]?.height ?? 0,
+      estimateSize: (index) => this.estimated(this.lines[index]),
       overscan: OVERSCAN,
       scrollPaddingStart: covered,
       indexAttribute: "data-line",
@@ -67,7 +71,11 @@ export class VirtualLines {
       measureElement: (element, entry, list) => {
         const box = entry?.borderBoxSize[0];
         const line = this.lines[list.indexFromElement(element)];
-        return box ? Math.round(box.blockSize) : line ? (list.itemSizeCache.get(line.key) ?? line.height) : 0;
+        if (!box || !line) return list.itemSizeCache.get(line?.key ?? "") ?? this.estimated(line);
+        const height = Math.round(box.blockSize);
+        // Only the first one: what is above the window must not move whenever another one is seen.
+        if (!this.typical.has(line.kind)) this.typical.set(line.kind, height);
+        return height;
       },
       rangeExtractor: ({ startIndex, endIndex, overscan, count }) => {
         const first = Math.max(0, startIndex - overscan);
@@ -141,6 +149,10 @@ export class VirtualLines {
     const offset = scrollY + virtualizer.options.scrollPaddingStart;
     const item = virtualizer.getVirtualItemForOffset(offset);
     return item && this.lines[item.index] && { key: String(item.key), offset: Math.round(offset - item.start) };
+  }
+
+  private estimated(line: VirtualLine | undefined): number {
+    return line ? (this.typical.get(line.kind) ?? line.height) : 0;
   }
 
   private indexOf(key: string): number {
