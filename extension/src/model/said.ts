@@ -1,7 +1,7 @@
 // Sentences of the engine that a page knows by heart, because it says the same in words of its own.
 
 /** What the engine says of states for which pages have words. To show both would be to say it twice. */
-const SAID_ANYWAY: ReadonlySet<string> = new Set([
+export const SAID_ANYWAY: ReadonlySet<string> = new Set([
   "Looking for peers",
   "Connecting to peers",
   "Asking peers for the description",
