@@ -17,7 +17,6 @@ import * as icons from "../ui/icons";
 import { meter } from "../ui/meter";
 import { styles } from "../ui/styles";
 import type { TorrentActions } from "./torrent_actions";
-import { isDescribed } from "./torrent_words";
 import type { Folder } from "./tree";
 
 /** With fewer files nobody has to look for one. */
@@ -76,12 +75,11 @@ export function toolsView(
         />`
         : nothing
     }
-    ${torrent.next === null && isDescribed(torrent) ? html`<span class="tools-words">${t("torrentNothingPlays")}</span>` : nothing}
+    ${torrent.next === null ? html`<span class="tools-words">${t("torrentNothingPlays")}</span>` : nothing}
     <button
       class="quiet-button tools-details"
       data-testid="details"
       aria-expanded=${ui.hasDetails ? "true" : "false"}
-      ?hidden=${!isDescribed(torrent)}
       @click=${() => actions.toggleDetails(infoHash)}
     >
       <span class="chevron">${icons.chevron}</span>${t("torrentDetails")}

@@ -58,9 +58,9 @@ export class Lines {
       (path) => shown.isCollapsed(infoHash, path),
       isFound && ((at) => isFound(files[at]!.path)),
     );
-    const parts: ("tools" | "details" | "none")[] = ["tools"];
     // There is nothing else to see before the description comes.
-    if (shown.hasDetails(infoHash) || !isDescribed(torrent)) parts.push("details");
+    const parts: ("tools" | "details" | "none")[] = isDescribed(torrent) ? ["tools"] : ["details"];
+    if (isDescribed(torrent) && shown.hasDetails(infoHash)) parts.push("details");
     if (isFound && items.length === 0) parts.push("none");
     const siblings = parts.length + items.length;
     return [

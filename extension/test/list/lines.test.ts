@@ -25,6 +25,13 @@ test("details come before files, of which there may be many", () => {
   expect(keys({ isOpen: open, hasDetails: open }).slice(1, 3)).toEqual(["H/tools", "H/details"]);
 });
 
+test("of a link that is not described yet only the details are there", () => {
+  const link = torrent({ state: "metadata", pieceCount: 0, fileCount: 0, files: [] });
+  const shown: Shown = { isOpen: open, hasDetails: () => false, isCollapsed: () => false, searchIn: () => "" };
+  const kinds = new Lines().of([link], () => ({ files: [], trackers: [] }), shown).map(({ kind }) => kind);
+  expect(kinds).toEqual(["torrent", "details"]);
+});
+
 test("what is in it shows when it is known", () => {
   expect(lines({ isOpen: open }, false).map(({ kind }) => kind)).toEqual(["torrent", "torrent"]);
 });
