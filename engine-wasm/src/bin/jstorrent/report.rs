@@ -99,7 +99,12 @@ impl Report {
     /// Nobody reads any more.
     pub(crate) fn notices(&mut self, now: &[NoticeView]) -> Result<()> {
         let before = std::mem::replace(&mut self.notices, now.to_vec());
-        for notice in now.iter().filter(|notice| !before.contains(notice)) {
+        // How much room is missing changes all the time; that it is, is said once.
+        let is_said = |notice: &NoticeView| match notice.kind {
+            NoticeKind::Space => before.iter().any(|it| it.kind == NoticeKind::Space),
+            _ => before.contains(notice),
+        };
+        for notice in now.iter().filter(|notice| !is_said(notice)) {
             self.tell("notice", &plain(&notice.message), json!(notice))?;
         }
         for kind in before.iter().map(|notice| notice.kind).filter(|kind| now.iter().all(|it| it.kind != *kind)) {
