@@ -290,3 +290,24 @@ async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back
     enter(&page, "a-token-of-another").await?;
     AppPage::served(page.clone()).await.with_context(|| browser.report()).map(drop)
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_says_what_runs_here_and_names_no_folder_of_a_person() -> Result<()> {
+    let stage = Stage::film(Film::Mp4MoovLast).await?;
+    let (status, text, errors) = run(&stage.state, [Path::new("report")]).await?;
+    ensure!(status == 0, "{errors}");
+    for there in ["jstorrent-io-daemon ", std::env::consts::ARCH, "Torrents: 0", "Settings: "] {
+        ensure!(text.contains(there), "no {there} in {text}");
+    }
+    ensure!(!text.contains(&stage.state.display().to_string()), "{text}");
+    let mut server = stage.serve(&[]).await?;
+    server.add(&stage.magnet()).await?;
+    let url = format!("{}?token={}", server.base, server.token);
+    let (status, text, errors) = run(&stage.state, [Path::new("report"), Path::new(&url)]).await?;
+    ensure!(status == 0 && text.contains("Torrents: 1"), "{text} {errors}");
+    for secret in [&stage.torrent.info_hash, &stage.torrent.name, &server.token] {
+        ensure!(!text.contains(secret.as_str()), "{secret} is in {text}");
+    }
+    ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
+    nothing_runs(&stage.state).await
+}

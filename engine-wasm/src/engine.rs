@@ -15,9 +15,11 @@ mod magnets;
 mod plans;
 mod preparing;
 mod removing;
+mod report;
 mod secrets;
 mod settings;
 mod sockets;
+mod space;
 mod store;
 mod trackers;
 mod turns;
@@ -48,7 +50,7 @@ use crate::plan::Plan;
 use crate::time::Instant;
 use crate::torrent::Torrent;
 use crate::view::topics::{FilmView, World};
-use crate::view::{FileView, PeerView, PiecesView, RootView, Snapshot, TorrentView, TrackerView};
+use crate::view::{FileView, NoticeView, PeerView, PiecesView, RootView, Snapshot, TorrentView, TrackerView};
 
 /// First part of the peer id (BEP 20).
 const PEER_ID_PREFIX: &[u8; 8] = b"-JS0100-";
@@ -88,6 +90,8 @@ pub struct Engine {
     api: Api,
     node: Option<Box<dht::Node>>,
     saving: settings::Saving,
+    space: space::Space,
+    reports: report::Reports,
     added: u64,
     turns: turns::Turns,
     now: Instant,
@@ -124,6 +128,8 @@ impl Engine {
             api: Api::default(),
             node: None,
             saving: settings::Saving::default(),
+            space: space::Space::default(),
+            reports: report::Reports::new(),
             added: 0,
             turns: turns::Turns::new(now),
             now,
@@ -132,6 +138,7 @@ impl Engine {
 
     /// Something happened. Times never go back.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
+        self.config.log.set_now(now);
         match input {
             Input::Linked { roots, limits, .. } => {
                 self.shared.handles.set_most(limits.max_files);
@@ -146,6 +153,7 @@ impl Engine {
         }
         self.tend_arrivals(now);
         self.tend_queue(now);
+        self.tend_space(now);
         self.wake_torrents(now);
         self.tend_dht(now);
         self.tend_trackers(now);
@@ -210,15 +218,20 @@ impl Engine {
                 .map(|root| RootView {
                     key: root.key.0.clone(),
                     label: root.label.clone(),
-                    free_bytes: None,
-                    total_bytes: None,
+                    free_bytes: self.space.of(&root.key).map(|(free, _)| free),
+                    total_bytes: self.space.of(&root.key).map(|(_, total)| total),
                 })
                 .collect(),
             listen_port: self.shared.net.listen_port(),
             port_mapping: self.shared.net.mapping_view(),
             settings: self.settings(),
-            notices: self.store.notices().into_iter().chain(self.notebook.notices()).collect(),
+            notices: self.notices(),
         }
+    }
+
+    fn notices(&self) -> Vec<NoticeView> {
+        let kept = self.store.notices().into_iter().chain(self.notebook.notices());
+        kept.chain(self.space_notices()).collect()
     }
 
     /// A torrent's files and trackers; none of a torrent that is not there.
@@ -261,6 +274,12 @@ impl Engine {
     /// The pieces of one file, in at most `cells` cells. `None` when there is no such file, or it is empty.
     pub fn pieces(&self, info_hash: &str, file: u32, cells: u32) -> Option<PiecesView> {
         self.torrents.get(&info_hash.parse().ok()?)?.pieces_view(FileIndex(file), cells)
+    }
+
+    /// What keeps the last lines of the log.
+    #[cfg(test)]
+    pub(crate) fn log(&self) -> &crate::log_tail::LogTail {
+        &self.config.log
     }
 
     /// Whether all of these bytes of a file, from the first to the last, are proven.
@@ -406,6 +425,7 @@ impl Engine {
             return self.dial_over_sockets(now);
         }
         let is_known = self.dht_answered(op, &result, now) || self.settings_answered(op, &result);
+        let is_known = is_known || self.space_answered(op, &result) || self.report_answered(op, &result, now);
         if is_known || self.notes_answered(op, &result, now) {
             return;
         }

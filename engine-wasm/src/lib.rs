@@ -32,6 +32,7 @@ pub mod host;
 pub mod io;
 pub mod limits;
 pub mod link;
+pub mod log_tail;
 mod magnet;
 mod mapping;
 mod marks;
@@ -44,6 +45,7 @@ pub mod peer;
 pub mod pick;
 mod plan;
 pub mod queue;
+mod scrub;
 mod settings;
 #[cfg(test)]
 mod sim;

@@ -125,6 +125,12 @@ pub enum Intent {
         /// Which torrent.
         info_hash: String,
     },
+    /// A report of how things are, to be sent to those who look for a fault: without names, hashes, addresses, keys. Answered with [`IntentReply::Text`].
+    Report {
+        /// What the page knows, such as versions, a line each.
+        #[serde(default)]
+        about: Vec<String>,
+    },
     /// Hash again all that lies there.
     Recheck {
         /// Which torrent.

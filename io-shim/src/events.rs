@@ -247,7 +247,12 @@ fn cost(event: &IoEvent) -> u32 {
             OpOutput::Keys(keys) => keys.iter().map(|key| key.len() + 4).sum(),
             OpOutput::Addresses(addresses) => addresses.len() * 20,
             OpOutput::Notes(notes) => length(notes),
-            OpOutput::Unit | OpOutput::Opened { .. } | OpOutput::Bound { .. } | OpOutput::Stat(_) => 0,
+            OpOutput::About(about) => about.log.iter().map(|line| line.len() + 4).sum(),
+            OpOutput::Unit
+            | OpOutput::Opened { .. }
+            | OpOutput::Bound { .. }
+            | OpOutput::Stat(_)
+            | OpOutput::Room { .. } => 0,
         },
         IoEvent::Done { result: Err(error), .. } => error.message.len(),
         IoEvent::NotesChanged { notes } => length(notes),

@@ -24,6 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    about,
     events::EventSender,
     files::{
         FileStore,
@@ -214,6 +215,17 @@ impl IoPlane {
                     tokio::spawn(tell_notes(Arc::clone(&self.notes), self.events.clone(), self.stopped.clone()));
                 }
             }
+            IoCommand::RootRoom { op, root } => {
+                let store = Arc::clone(&self.store);
+                // A disk that hangs holds up nothing but this.
+                let looking = tokio::task::spawn_blocking(move || store.room(&root));
+                self.run(op, 0, async move {
+                    let (free, total) =
+                        looking.await.map_err(|_| op_error(OpErrorKind::Other, "it was not looked"))??;
+                    Ok(OpOutput::Room { free, total })
+                });
+            }
+            IoCommand::AboutDaemon { op } => self.run(op, 0, async { Ok(OpOutput::About(about::about())) }),
             IoCommand::HttpGet { op, url, max_bytes, timeout_ms } => {
                 let (http, turns) = (Arc::clone(&self.http), Arc::clone(&self.fetches));
                 let timeout = Duration::from_millis(timeout_ms.into());

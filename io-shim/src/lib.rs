@@ -3,7 +3,7 @@
 //! Where to look:
 //!
 //! - its life: [`daemon`], [`config`], [`folder`] (state folder), [`descriptors`] (how many), [`install`], [`native_messaging`], [`metrics`],
-//!   [`log`], [`in_memory`] (without a listener)
+//!   [`log`], `about` (what a report says of it), [`in_memory`] (without a listener)
 //! - HTTP: `server` (with `connections`) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
 //!   [`multipart`]) → [`stream`] (its bytes, found by `opener`, read by `source`), or → `calls` (what the engine answers in words, with `uploads`);
 //!   [`auth`] says who may; `pages` are files of the program itself; `convert` has the user's ffmpeg make of a file what browsers play
@@ -14,6 +14,7 @@
 //! - [`limits`]: every bound of the I/O plane
 #![forbid(unsafe_code)]
 
+pub(crate) mod about;
 pub(crate) mod app;
 pub mod auth;
 pub(crate) mod calls;

@@ -1,9 +1,9 @@
 //! The daemon's log: where it goes, and what bounds it.
 //!
 //! Owns three bounds, since strangers cause most lines: how many lines of one kind come in a time, how long a line may be, and how long the file
-//! may grow. A file that is full becomes the previous log, and the one before that goes. Nothing in it is a colour code.
+//! may grow. The last lines stay in memory, too, for a report. A file that is full becomes the previous log, and the one before that goes. Nothing in it is a colour code.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -28,6 +28,25 @@ const MOST_OF_A_KIND: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(10);
 /// Longest line, bytes: strangers' words may be in it.
 const LINE_MAX: usize = 2 << 10;
+
+/// Lines that are kept in memory.
+const KEPT: usize = 200;
+
+/// The last lines that were logged.
+static LAST: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+
+/// The last lines that were logged, the oldest first.
+pub(crate) fn last_lines() -> Vec<String> {
+    LAST.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+}
+
+fn keep(line: &str) {
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.len() == KEPT {
+        last.pop_front();
+    }
+    last.push_back(line.to_owned());
+}
 
 /// Logs to standard error.
 pub fn to_stderr() {
@@ -108,7 +127,11 @@ where
         }
         let mut line = String::new();
         self.format.format_event(context, Writer::new(&mut line), event)?;
-        to.write_str(shortened(line.trim_end()))?;
+        let line = shortened(line.trim_end());
+        if *event.metadata().level() <= Level::INFO {
+            keep(line);
+        }
+        to.write_str(line)?;
         if left_out > 0 {
             write!(to, " ({left_out} lines of this kind were left out before)")?;
         }
@@ -219,6 +242,8 @@ mod tests {
         });
         assert_eq!(text.matches("a stranger came").count(), MOST_OF_A_KIND as usize);
         assert!(text.ends_with("something else\n"), "{text}");
+        let kept = last_lines();
+        assert!(kept.len() <= KEPT && kept.iter().any(|line| line.contains("something else")), "{kept:?}");
     }
 
     #[test]

@@ -458,6 +458,18 @@ pub enum IoCommand {
         /// For the answer.
         op: OpId,
     },
+    /// How much room there is where a root lies. → [`OpOutput::Room`]; [`OpErrorKind::Other`] where the system does not say
+    RootRoom {
+        /// For the answer.
+        op: OpId,
+        /// The folder.
+        root: RootKey,
+    },
+    /// What a person who looks for a fault has to know of the daemon. → [`OpOutput::About`]
+    AboutDaemon {
+        /// For the answer.
+        op: OpId,
+    },
 }
 
 /// What the daemon reports.
@@ -628,6 +640,26 @@ pub enum OpOutput {
     },
     /// Notes.
     Notes(Notes),
+    /// Room on a disk.
+    Room {
+        /// Bytes that this user may still write.
+        free: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// The daemon.
+    About(About),
+}
+
+/// A daemon, its system, and what it logged last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Name and version of the program.
+    pub program: String,
+    /// Operating system and processor.
+    pub system: String,
+    /// The last lines of its log, the oldest first. They may hold paths and addresses.
+    pub log: Vec<String>,
 }
 
 /// A file on disk, as far as it tells whether somebody changed it.

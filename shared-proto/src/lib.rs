@@ -26,4 +26,4 @@ pub use io::{FileIdentity, IoCommand, IoEvent, OpenMode, Span};
 
 /// Version of this protocol. `hello` names it; a daemon of another version closes with
 /// [`CloseCode::Protocol`].
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;

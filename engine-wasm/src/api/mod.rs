@@ -24,7 +24,7 @@ use serde::Serialize;
 use shared_proto::{DaemonMessage, EngineMessage, RequestId};
 
 pub(crate) use error::{Code, Failure};
-pub(crate) use route::{Action, Call, route};
+pub(crate) use route::{Action, Call, Stay, route};
 
 use crate::limits;
 

@@ -12,10 +12,11 @@ use crate::engine::Target;
 use crate::limits;
 use crate::marks::Report;
 use crate::metainfo::InfoHash;
-use crate::view::{FilePriority, Intent, Position, Sharing};
+use crate::view::{Choice, FilePriority, Intent, Position, Sharing};
 
 /// Paths of the server's own page ([`super::host`]): they belong to one version of it, and are in no document.
-const PAGE_ROUTES: &[(&str, &[&str])] = &[(TOPICS, &["GET"]), (INTENTS, &["POST"]), (PIECES, &["GET"])];
+const PAGE_ROUTES: &[(&str, &[&str])] =
+    &[(TOPICS, &["GET"]), (INTENTS, &["POST"]), (TORRENT_FILES, &["POST"]), (PIECES, &["GET"])];
 
 /// Every path with its methods, as the document of the API names them. `HEAD` goes where `GET` goes, but to `/add/{magnet}`.
 pub(crate) const ROUTES: &[(&str, &[&str])] = &[
@@ -36,10 +37,16 @@ pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     (FILE_NAME, &["PUT"]),
     (WATCHED, &["PUT"]),
     (PREPARE, &["POST"]),
+    (PAUSE, &["POST"]),
+    (RESUME, &["POST"]),
+    (DECISION, &["PUT"]),
+    (REPORT, &["GET"]),
 ];
 
 const TOPICS: &str = "/host/topics";
 const INTENTS: &str = "/host/intents";
+/// A `.torrent` file as a page adds it.
+const TORRENT_FILES: &str = "/host/torrents";
 const PIECES: &str = "/host/pieces";
 const OPENAPI: &str = "/openapi.json";
 const EVENTS: &str = "/events";
@@ -60,6 +67,10 @@ const LOCATION: &str = "/torrents/{infoHash}/location";
 const FILE_NAME: &str = "/torrents/{infoHash}/files/{index}/name";
 const WATCHED: &str = "/torrents/{infoHash}/files/{index}/watched";
 const PREPARE: &str = "/torrents/{infoHash}/files/{index}/prepare";
+const PAUSE: &str = "/torrents/{infoHash}/pause";
+const RESUME: &str = "/torrents/{infoHash}/resume";
+const DECISION: &str = "/torrents/{infoHash}/decision";
+const REPORT: &str = "/report";
 
 /// Longest body that says how to share, bytes.
 const MAX_SETTINGS: usize = 3 << 10;
@@ -154,14 +165,44 @@ pub(crate) enum Action {
         index: u32,
         position: Option<Position>,
     },
+    /// Stop it, or let it go on.
+    Pause {
+        info_hash: InfoHash,
+        paused: bool,
+    },
+    /// Say what becomes of one that waits for that.
+    Decide {
+        info_hash: InfoHash,
+        decision: Decision,
+    },
+    Report,
     AddMagnet {
         link: String,
-        keep: bool,
+        stay: Stay,
     },
     AddTorrent {
         metainfo: Bytes,
-        keep: bool,
+        stay: Stay,
     },
+}
+
+/// How a torrent that is added stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stay {
+    /// For good, and not only while it is read.
+    pub(crate) keep: bool,
+    /// Only what viewers need is fetched until somebody decides.
+    pub(crate) hold: bool,
+}
+
+/// What becomes of a torrent.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Decision {
+    pub(crate) choice: Choice,
+    /// Files that are wanted more or less than before.
+    #[serde(default)]
+    pub(crate) files: Vec<FilePriority>,
 }
 
 /// What a call asks for, or why it makes no sense.
@@ -182,7 +223,14 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
         }),
         OPENAPI => Ok(Action::OpenApi),
         EVENTS => Ok(Action::Events { follow: call.method == "GET" }),
-        ADD => add(call, flag(&query, "keep")?),
+        TORRENT_FILES => Ok(Action::Intent(Intent::AddTorrent { metainfo: call.content })),
+        REPORT => Ok(Action::Report),
+        PAUSE | RESUME => Ok(Action::Pause { info_hash: info_hash(call.path)?, paused: pattern == PAUSE }),
+        DECISION => Ok(Action::Decide {
+            info_hash: info_hash(call.path)?,
+            decision: settings(call, MAX_PRIORITIES, "what becomes of it")?,
+        }),
+        ADD => add(call, stay(&query)?),
         ADD_LINK => add_link(call, &query),
         TORRENTS => Ok(Action::List),
         SHARING => Ok(Action::Share {
@@ -238,6 +286,9 @@ fn pattern(path: &str) -> Option<&'static str> {
         [hash, "sharing"] if !hash.is_empty() => Some(SHARING),
         [hash, "files"] if !hash.is_empty() => Some(FILES),
         [hash, "recheck"] if !hash.is_empty() => Some(RECHECK),
+        [hash, "pause"] if !hash.is_empty() => Some(PAUSE),
+        [hash, "resume"] if !hash.is_empty() => Some(RESUME),
+        [hash, "decision"] if !hash.is_empty() => Some(DECISION),
         [hash, "adopt"] if !hash.is_empty() => Some(ADOPT),
         [hash, "location"] if !hash.is_empty() => Some(LOCATION),
         [hash, "files", _, "prepare"] if !hash.is_empty() => Some(PREPARE),
@@ -275,9 +326,9 @@ fn add_link(call: Call<'_>, query: &[(String, String)]) -> Result<Action, Failur
     let encoded = call.path.strip_prefix("/add/").unwrap_or_default();
     let link = url::decode(encoded).ok_or_else(|| malformed("the link is not percent-encoded UTF-8"))?;
     if link.eq_ignore_ascii_case("magnet:") {
-        return Ok(Action::AddMagnet { link: format!("magnet:?{}", call.query), keep: false });
+        return Ok(Action::AddMagnet { link: format!("magnet:?{}", call.query), stay: Stay::default() });
     }
-    Ok(Action::AddMagnet { link, keep: flag(query, "keep")? })
+    Ok(Action::AddMagnet { link, stay: stay(query)? })
 }
 
 #[derive(Deserialize)]
@@ -286,6 +337,8 @@ struct AddBody {
     magnet: String,
     #[serde(default)]
     keep: bool,
+    #[serde(default)]
+    hold: bool,
 }
 
 /// What is not given stays as it is.
@@ -297,7 +350,7 @@ struct WatchedBody {
     watched: Option<bool>,
 }
 
-fn add(call: Call<'_>, keep: bool) -> Result<Action, Failure> {
+fn add(call: Call<'_>, stay: Stay) -> Result<Action, Failure> {
     let content_type = call.content_type.unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if ![TORRENT_TYPE, JSON_TYPE].contains(&media_type.as_str()) {
@@ -305,14 +358,15 @@ fn add(call: Call<'_>, keep: bool) -> Result<Action, Failure> {
         return Err(Failure::new(Code::UnsupportedMediaType, message));
     }
     if media_type == TORRENT_TYPE {
-        return Ok(Action::AddTorrent { metainfo: call.content, keep });
+        return Ok(Action::AddTorrent { metainfo: call.content, stay });
     }
     if call.content.len() > limits::API_LINK {
         return Err(Failure::new(Code::TooLarge, "the body is too long"));
     }
     let body: AddBody = serde_json::from_slice(&call.content)
         .map_err(|error| malformed(&format!("the body is not {{\"magnet\": …, \"keep\": …}}: {error}")))?;
-    Ok(Action::AddMagnet { link: body.magnet, keep: keep || body.keep })
+    let stay = Stay { keep: stay.keep || body.keep, hold: stay.hold || body.hold };
+    Ok(Action::AddMagnet { link: body.magnet, stay })
 }
 
 /// A body that says something about a torrent; a longer one than `most` bytes is refused.
@@ -339,6 +393,10 @@ fn value<T: std::str::FromStr>(query: &[(String, String)], name: &str) -> Result
 /// Where a file was left: no body is nowhere.
 fn position(call: Call<'_>) -> Result<Option<Position>, Failure> {
     if call.content.is_empty() { Ok(None) } else { settings(call, MAX_SETTINGS, "where the file was left").map(Some) }
+}
+
+fn stay(query: &[(String, String)]) -> Result<Stay, Failure> {
+    Ok(Stay { keep: flag(query, "keep")?, hold: flag(query, "hold")? })
 }
 
 /// A switch in the query: absent is off.

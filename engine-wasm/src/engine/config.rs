@@ -4,6 +4,7 @@ use crate::api::ApiConfig;
 use crate::discover::Sources;
 use crate::discover::dht::DhtConfig;
 use crate::limits;
+use crate::log_tail::LogTail;
 use crate::magnet::Patience;
 use crate::net::NetConfig;
 use crate::peer::way::Ways;
@@ -42,6 +43,8 @@ pub struct Config {
     pub start_at_once: bool,
     /// Whether a person has read that watching also uploads.
     pub sharing_told: bool,
+    /// What was logged last, for reports: empty unless the host subscribes it.
+    pub log: LogTail,
 }
 
 impl Default for Config {
@@ -61,6 +64,7 @@ impl Default for Config {
             adjustable: false,
             start_at_once: true,
             sharing_told: false,
+            log: LogTail::default(),
         }
     }
 }

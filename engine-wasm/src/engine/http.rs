@@ -5,17 +5,18 @@
 use bytes::Bytes;
 use shared_proto::{DaemonMessage, EngineMessage, RequestId};
 
+use super::report::Reader;
 use super::{Engine, context};
 use crate::api::error::{Code, Failure};
 use crate::api::view::{Added, Detail, List, Status};
-use crate::api::{Action, Call, Reply, events, openapi, playlist, resolve, route, temporary, url};
+use crate::api::{Action, Call, Reply, Stay, events, openapi, playlist, resolve, route, temporary, url};
 use crate::io::Output;
 use crate::limits;
 use crate::magnet::{Patience, Pending};
 use crate::metainfo::{InfoHash, Magnet, Metainfo};
 use crate::time::Instant;
 use crate::torrent::{Asker, Torrent};
-use crate::view::{TorrentState, TorrentView};
+use crate::view::{Intent, TorrentState, TorrentView};
 
 /// More cells than any strip of a page has.
 const MOST_CELLS: u32 = 4096;
@@ -282,29 +283,48 @@ impl Engine {
                 }
                 Reply::nothing()
             }
-            Action::AddTorrent { metainfo, keep } => {
-                let info_hash = self.take_torrent(metainfo, keep, now)?;
+            Action::Pause { info_hash, paused } => {
+                self.check_known(info_hash)?;
+                let info_hash = info_hash.to_string();
+                let intent = if paused { Intent::Pause { info_hash } } else { Intent::Resume { info_hash } };
+                // Both are answered in the same turn, and refused to one that is on its way out.
+                self.carry_out(0, intent, now).map_err(|message| Failure::new(Code::Conflict, message))?;
+                self.out.push_back(Output::Changed);
+                Reply::nothing()
+            }
+            Action::Decide { info_hash, decision } => {
+                self.described_view(info_hash, now)?;
+                self.decide(&info_hash.to_string(), (decision.choice, &decision.files), now).map_err(unfit)?;
+                Reply::nothing()
+            }
+            Action::Report => {
+                self.begin_report(Reader::Call(caller.id), Vec::new(), now);
+                return Ok(None);
+            }
+            Action::AddTorrent { metainfo, stay } => {
+                let info_hash = self.take_torrent(metainfo, stay, now)?;
                 added(&self.view(info_hash, now)?, &caller.base)
             }
-            Action::AddMagnet { link, keep } => return self.take_magnet(caller, &link, keep, now),
+            Action::AddMagnet { link, stay } => return self.take_magnet(caller, &link, stay, now),
         };
         Ok(Some(reply.to(caller.id)))
     }
 
-    fn take_torrent(&mut self, metainfo: Bytes, keep: bool, now: Instant) -> Result<InfoHash, Failure> {
+    fn take_torrent(&mut self, metainfo: Bytes, stay: Stay, now: Instant) -> Result<InfoHash, Failure> {
         let info_hash = Metainfo::parse(&metainfo)
             .map_err(|error| {
                 Failure::new(Code::Malformed, format!("this .torrent file is damaged or incomplete: {error}"))
             })?
             .info_hash;
         let is_new = self.make_room(info_hash)?;
-        self.want(info_hash, keep, is_new, now);
+        self.want(info_hash, stay.keep, is_new, now);
         if let Err(message) = self.add(metainfo, now) {
             if is_new {
                 self.keep(info_hash, now);
             }
             return Err(Failure::new(Code::Unusable, message));
         }
+        self.hold(info_hash, is_new && stay.hold, now);
         self.out.push_back(Output::Changed);
         Ok(info_hash)
     }
@@ -313,7 +333,7 @@ impl Engine {
         &mut self,
         caller: &Caller,
         link: &str,
-        keep: bool,
+        stay: Stay,
         now: Instant,
     ) -> Result<Option<EngineMessage>, Failure> {
         let info_hash =
@@ -322,13 +342,14 @@ impl Engine {
         if !self.torrents.contains_key(&info_hash) {
             self.api.adding.check_room()?;
         }
-        self.want(info_hash, keep, is_new, now);
+        self.want(info_hash, stay.keep, is_new, now);
         if let Err(message) = self.add_magnet(link, now) {
             if is_new {
                 self.keep(info_hash, now);
             }
             return Err(Failure::new(Code::Unusable, message));
         }
+        self.hold(info_hash, is_new && stay.hold, now);
         self.out.push_back(Output::Changed);
         if self.torrents.contains_key(&info_hash) {
             return Ok(Some(added(&self.view(info_hash, now)?, &caller.base).to(caller.id)));

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::report::Reader;
 use super::{Engine, Target};
 use crate::discover::candidates::Source;
 use crate::io::Output;
@@ -15,6 +16,10 @@ use crate::view::{Intent, IntentReply};
 impl Engine {
     pub(super) fn handle_intent(&mut self, id: u64, intent: Intent, now: Instant) {
         if !self.loaded {
+            // It is wanted above all when the daemon does not come.
+            if let Intent::Report { about } = intent {
+                return self.begin_report(Reader::Intent(id), about, now);
+            }
             self.loading.deferred.push_back((id, intent));
             return;
         }
@@ -98,6 +103,10 @@ impl Engine {
             Intent::TorrentFile { info_hash } => {
                 let (name, content) = self.torrent_file(&info_hash)?;
                 return Ok(self.answer(id, IntentReply::File { name, content }));
+            }
+            Intent::Report { about } => {
+                self.begin_report(Reader::Intent(id), about, now);
+                return Ok(None);
             }
             Intent::SetPriorities { info_hash, files } => self.set_priorities(&info_hash, &files, now)?,
             Intent::Prepare { info_hash, file, position } => self.prepare(&info_hash, (file, position), now)?,

@@ -50,6 +50,7 @@ impl Engine {
         self.shared.ops.clear();
         self.shared.writes.unlink();
         self.store.unlink();
+        self.space.unlink();
         self.notebook.unlink();
         self.shared.conns.clear();
         self.shared.net.unlink();
@@ -65,6 +66,7 @@ impl Engine {
         self.out.clear();
         self.lose_fetches();
         self.unlink_settings();
+        self.unlink_reports(now);
         let movers = self.torrents.iter_mut();
         let answers = movers.filter_map(|(&info_hash, torrent)| Some((info_hash, torrent.take_answer()?))).collect();
         self.answer_movers(answers);

@@ -20,10 +20,16 @@ impl Engine {
         let before = self.torrents.len() + self.magnets.len();
         let info_hash = add(self)?;
         self.keep(info_hash, now);
-        if self.torrents.len() + self.magnets.len() > before && !self.config.start_at_once {
+        let is_new = self.torrents.len() + self.magnets.len() > before;
+        self.hold(info_hash, is_new && !self.config.start_at_once, now);
+        Ok(info_hash)
+    }
+
+    /// A torrent that was just added waits for a decision, if it is to.
+    pub(super) fn hold(&mut self, info_hash: InfoHash, is_held: bool, now: Instant) {
+        if is_held {
             self.change_plan(info_hash, |plan| plan.undecided = true, now);
         }
-        Ok(info_hash)
     }
 
     /// A person says what becomes of a torrent.

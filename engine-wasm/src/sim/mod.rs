@@ -5,6 +5,7 @@
 //! the invariant that no unverified byte leaves is checked in every simulation, whatever it is about.
 
 mod cutter;
+mod deciding;
 mod dht;
 mod disk;
 mod engines;

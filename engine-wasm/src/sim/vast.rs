@@ -107,6 +107,7 @@ impl Vast {
             IoCommand::KvGet { op, .. } => done(op, Ok(OpOutput::Value(None))),
             IoCommand::KvScan { op, .. } => done(op, Ok(OpOutput::Keys(Vec::new()))),
             IoCommand::KvPut { op, .. } => done(op, Ok(OpOutput::Unit)),
+            IoCommand::RootRoom { op, .. } => done(op, Ok(OpOutput::Room { free: 1 << 39, total: 1 << 40 })),
             IoCommand::FileStat { op, .. } => done(op, Ok(OpOutput::Stat(None))),
             IoCommand::FileOpen { op, mode: OpenMode::Read, .. } => {
                 done(op, Err(OpError { kind: OpErrorKind::NotFound, message: "no such file".into() }))

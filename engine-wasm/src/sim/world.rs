@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use shared_proto::io::OpErrorKind;
+use shared_proto::io::{About, OpErrorKind};
 use shared_proto::{ConnId, EngineMessage, FileRef, IoEvent, Limits, OpId, RequestId, Root, RootKey, SocketId};
 
 use self::lines::Conn;
@@ -97,6 +97,10 @@ pub(super) struct World {
     pub(super) hints: Vec<(usize, u64, u64)>,
     /// How long it takes to move a file.
     pub(super) move_time: Duration,
+    /// Room on the disk, bytes.
+    pub(super) free: u64,
+    /// What the daemon says of itself.
+    pub(super) about: About,
     /// Replies, in worlds that send them.
     pub(super) sending: Option<Sending>,
 }
@@ -147,6 +151,8 @@ impl World {
             moves: 0,
             hints: Vec::new(),
             move_time: Duration::ZERO,
+            free: 1 << 39,
+            about: About::default(),
             sending: None,
         };
         world.link();

@@ -137,6 +137,17 @@ impl Torrent {
         }
     }
 
+    /// Whether a person or trouble stopped it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        matches!(self.status, Status::Paused | Status::Failed(_))
+    }
+
+    /// Bytes of the files that are wanted and that are not verified.
+    pub(crate) fn missing_bytes(&self) -> u64 {
+        let (wanted, verified) = self.wanted_bytes();
+        wanted.saturating_sub(verified)
+    }
+
     fn state(&self) -> TorrentState {
         match &self.status {
             Status::Paused => TorrentState::Paused,

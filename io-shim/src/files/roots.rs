@@ -124,6 +124,16 @@ impl Roots {
         }
     }
 
+    /// Bytes that may still be written where a root lies, and bytes in all. A root that was never made has the room of the folder above it.
+    pub(crate) fn room(&self, key: &RootKey) -> Result<(u64, u64), OpError> {
+        if let Some(dir) = self.open_if_there(key)? {
+            return room_of(&dir);
+        }
+        let (_, path) = self.find(key)?;
+        let above = path.ancestors().skip(1).find_map(|above| Dir::open_ambient_dir(above, ambient_authority()).ok());
+        above.map_or_else(|| Err(from_io(&io::ErrorKind::NotFound.into())), |dir| room_of(&dir))
+    }
+
     /// The path below a root as the system itself would write it.
     pub(crate) fn canonical_path(&self, key: &RootKey, path: &Path) -> Result<PathBuf, OpError> {
         Ok(canonical(&self.find(key)?.1).join(path))
@@ -170,6 +180,18 @@ fn file_system_of(dir: &Dir) -> Option<String> {
     let dir: File = dir.try_clone().ok()?.into_std_file();
     let found = dir.metadata().ok()?;
     Some(FileSystem::of(&dir, &found).id.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Free bytes, without those that are kept for the administrator, and all bytes.
+#[cfg(unix)]
+fn room_of(dir: &Dir) -> Result<(u64, u64), OpError> {
+    let found = rustix::fs::fstatvfs(dir).map_err(|errno| from_io(&errno.into()))?;
+    Ok((found.f_bavail.saturating_mul(found.f_frsize), found.f_blocks.saturating_mul(found.f_frsize)))
+}
+
+#[cfg(not(unix))]
+fn room_of(_: &Dir) -> Result<(u64, u64), OpError> {
+    Err(op_error(OpErrorKind::Other, "this system does not say how much room there is"))
 }
 
 fn is_empty(dir: &Dir) -> bool {

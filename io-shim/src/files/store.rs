@@ -204,6 +204,11 @@ impl FileStore {
         moved
     }
 
+    /// Bytes that may still be written where a root lies, and bytes in all.
+    pub(crate) fn room(&self, root: &RootKey) -> Result<(u64, u64), OpError> {
+        self.roots.room(root)
+    }
+
     /// What a path holds, `None` for nothing.
     pub(crate) fn stat(&self, root: &RootKey, path: &[String]) -> Result<Option<FileStat>, OpError> {
         let path = checked_path(path)?;

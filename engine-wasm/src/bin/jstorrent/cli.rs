@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Show files, sizes, pieces and trackers
     Info(Info),
+    /// Print a problem report: versions, settings, states and logs, without names, addresses and keys
+    Report(Problem),
     /// Write completions for a shell to standard output
     Completions {
         /// Shell to write them for
@@ -170,6 +172,15 @@ pub(crate) struct Info {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Problem {
+    /// The address that `jstorrent serve` printed; without it the report is of this installation
+    #[arg(value_name = "URL")]
+    pub(crate) url: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct SourceArg {
     /// A .torrent file, a magnet link, or the http(s) URL of a .torrent file
     #[arg(id = "source", value_name = "SOURCE")]
@@ -225,6 +236,8 @@ mod tests {
         check(&["serve"], Ok(()));
         check(&["serve", "--max-active", "3", "--max-active-seeds", "5"], Ok(()));
         check(&["serve", "--no-token", "--retries", "1", "--cleanup-delay", "9", "--json"], Ok(()));
+        check(&["report"], Ok(()));
+        check(&["report", "http://127.0.0.1:3000/?token=t"], Ok(()));
         check(&["completions", "bash"], Ok(()));
         check(&["man", "stream"], Ok(()));
     }

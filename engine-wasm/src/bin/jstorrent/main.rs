@@ -8,6 +8,7 @@ mod daemon;
 mod linked;
 mod place;
 mod player;
+mod problem;
 mod reach;
 mod report;
 mod server;
@@ -17,9 +18,11 @@ mod stop;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result};
 use clap::{CommandFactory as _, Parser as _};
+use engine_wasm::log_tail::LogTail;
 use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command};
@@ -66,6 +69,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Get(args) => block_on(commands::get(args)),
         Command::Serve(args) => block_on(server::serve(args)),
         Command::Info(args) => block_on(commands::info(args)),
+        Command::Report(args) => block_on(problem::report(args)),
     }
 }
 
@@ -87,9 +91,19 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Silent unless it is asked for: what people are to know is said by the commands.
+/// The last lines that the engine logged, for reports.
+pub(crate) fn log_tail() -> LogTail {
+    static TAIL: OnceLock<LogTail> = OnceLock::new();
+    TAIL.get_or_init(LogTail::default).clone()
+}
+
+/// Silent unless it is asked for: what people are to know is said by the commands. What is not shown is kept for a report.
 fn log() {
-    let Ok(mut filter) = EnvFilter::try_from_env("JSTORRENT_LOG") else { return };
+    let Ok(mut filter) = EnvFilter::try_from_env("JSTORRENT_LOG") else {
+        // It fails where there is one already, and this is the first thing that is done.
+        let _ = tracing::subscriber::set_global_default(log_tail().subscriber());
+        return;
+    };
     // Below this they log what passes through them, the session token included.
     for carrier in ["tungstenite=info", "tokio_tungstenite=info"] {
         filter = filter.add_directive(carrier.parse().expect("a name and a level"));

@@ -85,6 +85,19 @@ impl Place {
         Ok(Self { state, downloads, before, is_fresh, _lock: lock })
     }
 
+    /// Makes the folders of a daemon that says what it is and nothing more, and takes them for this process.
+    ///
+    /// # Errors
+    /// As [`Place::take`].
+    pub(crate) fn of_report(config: &Config) -> Result<Self> {
+        let state = config.state.join("report");
+        private_folder(&state).with_context(|| format!("cannot make the state folder {}", state.display()))?;
+        let lock = hold(&state, "writes a report")?;
+        let downloads = state.join("downloads");
+        fs::create_dir_all(&downloads).with_context(|| format!("cannot make the folder {}", downloads.display()))?;
+        Ok(Self { state, downloads, before: None, is_fresh: false, _lock: lock })
+    }
+
     /// Makes the folders of a server and takes them for this process. What is removed from them is the engine's to decide.
     ///
     /// # Errors

@@ -106,6 +106,7 @@ impl Engines {
                 it.listens = Some(socket);
                 (op, Ok(OpOutput::Bound { port }))
             }
+            IoCommand::RootRoom { op, .. } => (op, Ok(OpOutput::Room { free: 1 << 39, total: 1 << 40 })),
             // Nobody changes anything behind this daemon's back.
             IoCommand::FileStat { op, path, .. } => {
                 let length = it.disk.get(&path).map(|bytes| bytes.len() as u64);

@@ -156,6 +156,8 @@ fn every_answer_has_the_documented_form() {
     let net = NetConfig { listen_port: Some(6_881), udp: false, port_mapping: true };
     let config = Config { net, ..Config::default() };
     let mut world = World::configured(config, sample, &[Manner::honest(1 << 18, 20)], 80);
+    // Less than the film needs.
+    world.free = 1 << 20;
     world.add();
     world.router_says(&Ok(Mapping { port: 40_000, address: None, by: MappedBy::Upnp }));
     let trouble = Some("the disk is full".to_owned());
@@ -171,6 +173,9 @@ fn every_answer_has_the_documented_form() {
         let answer = world.call("GET", path);
         proof.check(path, "get", &answer);
     }
+    let id = world.send("GET", "/report", None, b"");
+    world.run_for(Duration::from_millis(10));
+    proof.check("/report", "get", &world.heard(id).expect("a report"));
     for hash in [&hash, "x", &unknown] {
         let answer = world.call("GET", &format!("/torrents/{hash}"));
         proof.check(torrent_path, "get", &answer);
@@ -208,7 +213,7 @@ fn every_answer_has_the_documented_form() {
     assert_eq!(all.difference(&proof.answers).collect::<Vec<_>>(), Vec::<&String>::new(), "documented, never seen");
     let unseen: Vec<String> = all_fields(&proof.document).difference(&proof.seen).cloned().collect();
     // Of requests, not of answers; and of the daemon's path.
-    let expected = "AddRequest.keep AddRequest.magnet Choice.index Choice.path Error.files FilePriority.index FilePriority.priority \
+    let expected = "AddRequest.hold AddRequest.keep AddRequest.magnet Choice.index Choice.path Decision.choice Decision.files Error.files FilePriority.index FilePriority.priority \
         Location.folder Location.name Location.root Position.durationS Position.seconds Sharing.downLimitBps Sharing.ratioPercent Sharing.seedS \
         Sharing.upLimitBps Watched.durationS Watched.positionS Watched.watched";
     assert_eq!(unseen.join(" "), expected);
@@ -220,6 +225,15 @@ fn prove_removing(proof: &mut Proof) {
         World::with_torrent(torrent(32 << 10, &[("film.mp4", 1 << 20)]), &[Manner::honest(4 << 20, 10)], 82);
     world.run_for(Duration::from_secs(5));
     let path = format!("/torrents/{}?data=1", world.info_hash());
+    world.disk.is_read_only = true;
+    let id = world.send("DELETE", &path, None, b"");
+    for path in ["/torrents/{infoHash}/pause", "/torrents/{infoHash}/resume"] {
+        let answer = world.call("POST", &path.replace("{infoHash}", &world.info_hash()));
+        assert_eq!(answer.status, 409, "it is on its way out");
+        proof.check(path, "post", &answer);
+    }
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.heard(id).map(|answer| answer.status), Some(409));
     let mut remove = |world: &mut World| {
         let id = world.send("DELETE", &path, None, b"");
         world.run_for(Duration::from_secs(1));
@@ -262,6 +276,10 @@ fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
             let answer = world.call(method, &recheck.replace("{infoHash}", hash));
             proof.check(recheck, &method.to_lowercase(), &answer);
         }
+        prove_deciding(proof, world, hash, &[b"{\"choice\": \"download\"}", b"{}", &vec![b' '; 7 << 20]]);
+        for path in ["/torrents/{infoHash}/pause", "/torrents/{infoHash}/resume"] {
+            proof.check(path, "post", &world.call("POST", &path.replace("{infoHash}", hash)));
+        }
     }
     for body in [&b"[{\"index\": 1, \"priority\": \"high\"}]"[..], b"[{\"index\": 0}]", &vec![b' '; 7 << 20]] {
         let answer = world.give("PATCH", &files.replace("{infoHash}", hashes[0]), body);
@@ -272,6 +290,7 @@ fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
 /// The same of one that is not described yet.
 fn prove_keeping_early(proof: &mut Proof, world: &mut World, hash: &str) {
     let (files, recheck) = ("/torrents/{infoHash}/files", "/torrents/{infoHash}/recheck");
+    prove_deciding(proof, world, hash, &[b"{\"choice\": \"download\"}"]);
     prove_moving(proof, world, hash, &[b"{}"]);
     prove_watched(proof, world, hash, &[b"{}"]);
     prove_preparing(proof, world, hash, &[b""]);
@@ -281,6 +300,14 @@ fn prove_keeping_early(proof: &mut Proof, world: &mut World, hash: &str) {
     for method in ["POST", "DELETE"] {
         let answer = world.call(method, &recheck.replace("{infoHash}", hash));
         proof.check(recheck, &method.to_lowercase(), &answer);
+    }
+}
+
+/// What is answered to what becomes of a torrent.
+fn prove_deciding(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8]]) {
+    let decision = "/torrents/{infoHash}/decision";
+    for body in bodies {
+        proof.check(decision, "put", &world.put(&decision.replace("{infoHash}", hash), body));
     }
 }
 

@@ -108,6 +108,8 @@ impl World {
                 self.most_open = self.most_open.max(self.files.len());
                 (op, opened.map(|stat| OpOutput::Opened { stat }))
             }
+            IoCommand::RootRoom { op, .. } => (op, Ok(OpOutput::Room { free: self.free, total: 1 << 40 })),
+            IoCommand::AboutDaemon { op } => (op, Ok(OpOutput::About(self.about.clone()))),
             IoCommand::FileStat { op, root, path } => {
                 self.stats += 1;
                 let path = path_in(&root, path);

@@ -109,7 +109,11 @@ infoHash: string, } | { "kind": "torrent_file",
 /**
  * Which torrent.
  */
-infoHash: string, } | { "kind": "recheck", 
+infoHash: string, } | { "kind": "report", 
+/**
+ * What the page knows, such as versions, a line each.
+ */
+about: Array<string>, } | { "kind": "recheck", 
 /**
  * Which torrent.
  */

@@ -76,7 +76,8 @@ impl ServerSettings {
         };
         Ok(ServerConfig {
             common: Config { listen: common.listen.or(Some(LISTEN)), ..common },
-            engine: EngineConfig { api, ..usual },
+            // Its pages ask; its API does what a call says.
+            engine: EngineConfig { api, start_at_once: false, log: crate::log_tail(), ..usual },
             access: self.access(file)?,
         })
     }

@@ -1,0 +1,177 @@
+//! A report of how things are, for those who look for a fault: versions, settings, states, the last lines of both logs.
+//!
+//! Torrents are numbered; names, hashes, addresses, paths and keys are left out, and what the logs hold of them is scrubbed ([`crate::scrub`]). It is
+//! answered when the daemon has said what it knows, or at once without one.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use shared_proto::io::{About, OpError, OpOutput};
+use shared_proto::{IoCommand, OpId, RequestId};
+
+use super::{Engine, context, space};
+use crate::api::Reply;
+use crate::context::Owner;
+use crate::io::Output;
+use crate::scrub::Scrubber;
+use crate::settings;
+use crate::time::Instant;
+use crate::view::{IntentReply, Snapshot, TorrentView};
+
+/// Most lines that a page may add about itself, and their greatest length, bytes.
+const MOST_ABOUT: (usize, usize) = (20, 500);
+/// Files of a torrent whose names are looked for in the logs.
+const MOST_NAMES: usize = 1_000;
+
+/// Who wants a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// A page, or the terminal.
+    Intent(u64),
+    /// A call of the HTTP API.
+    Call(RequestId),
+}
+
+/// Reports that wait for the daemon's part.
+pub(super) type Reports = BTreeMap<OpId, (Reader, Vec<String>)>;
+
+impl Engine {
+    /// Somebody wants a report, and says this about itself.
+    pub(super) fn begin_report(&mut self, reader: Reader, about: Vec<String>, now: Instant) {
+        if self.root.is_none() {
+            return self.give_report(reader, &about, None, now);
+        }
+        let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+        let op = cx.ask(Owner::Engine, |op| IoCommand::AboutDaemon { op });
+        self.reports.insert(op, (reader, about));
+    }
+
+    /// The daemon answered; false when that was no question of this part.
+    pub(super) fn report_answered(&mut self, op: OpId, result: &Result<OpOutput, OpError>, now: Instant) -> bool {
+        let Some((reader, about)) = self.reports.remove(&op) else { return false };
+        let daemon = if let Ok(OpOutput::About(daemon)) = result { Some(daemon) } else { None };
+        self.give_report(reader, &about, daemon, now);
+        true
+    }
+
+    /// The daemon is gone: pages get what there is. Whoever called over HTTP is gone with it.
+    pub(super) fn unlink_reports(&mut self, now: Instant) {
+        for (reader, about) in std::mem::take(&mut self.reports).into_values() {
+            if matches!(reader, Reader::Intent(_)) {
+                self.give_report(reader, &about, None, now);
+            }
+        }
+    }
+
+    fn give_report(&mut self, reader: Reader, about: &[String], daemon: Option<&About>, now: Instant) {
+        let text = self.report(about, daemon, now);
+        self.out.push_back(match reader {
+            Reader::Intent(id) => Output::Reply { id, reply: IntentReply::Text { text } },
+            Reader::Call(id) => Output::Control(Reply::ok("text/plain; charset=utf-8", text).to(id)),
+        });
+    }
+
+    /// The report.
+    fn report(&self, about: &[String], daemon: Option<&About>, now: Instant) -> String {
+        let snapshot = self.snapshot(now);
+        let scrubber = Scrubber::new(names(&snapshot));
+        let mut text = String::from("JSTorrent: a report of how things are\n\n");
+        let mut line = |words: &str| {
+            text.push_str(&scrubber.line(words));
+            text.push('\n');
+        };
+        let host = if cfg!(target_arch = "wasm32") { "in a browser" } else { "in a program of its own" };
+        line(&format!("Engine: {} {host}", env!("CARGO_PKG_VERSION")));
+        let (most, longest) = MOST_ABOUT;
+        for words in about.iter().take(most) {
+            line(&words[..words.floor_char_boundary(longest)].replace('\n', " "));
+        }
+        match daemon {
+            Some(daemon) => {
+                line(&format!("Daemon: {}", daemon.program));
+                line(&format!("System: {}", daemon.system));
+            }
+            None => line("Daemon: not connected"),
+        }
+        let settings = serde_json::to_value(settings::of(&self.config)).expect("settings are plain JSON");
+        let settings = settings.as_object().into_iter().flatten().map(|(name, value)| format!("{name}={value}"));
+        line(&format!("Settings: {}", settings.collect::<Vec<_>>().join(" ")));
+        for (index, root) in snapshot.roots.iter().enumerate() {
+            let room = match (root.free_bytes, root.total_bytes) {
+                (Some(free), Some(total)) => format!("{} of {} free", space::decimal(free), space::decimal(total)),
+                _ => "room not known".to_owned(),
+            };
+            line(&format!("Folder {}: {room}", index + 1));
+        }
+        let mapping = snapshot.port_mapping.as_ref().map_or("not asked for".to_owned(), |it| format!("{:?}", it.state));
+        line(&format!("Port: {}, mapping {mapping}", if snapshot.listen_port.is_some() { "open" } else { "none" }));
+        for notice in &snapshot.notices {
+            line(&format!("Notice: {:?}: {}", notice.kind, notice.message));
+        }
+        line(&format!("Viewers: {}", snapshot.streams.len()));
+        line(&format!("Torrents: {}", snapshot.torrents.len()));
+        for (index, torrent) in snapshot.torrents.iter().enumerate() {
+            line(&said(index + 1, torrent));
+        }
+        let log = self.config.log.lines();
+        for (whose, lines) in [("engine", Some(&log)), ("daemon", daemon.map(|daemon| &daemon.log))] {
+            let Some(lines) = lines else { continue };
+            line(&format!("\nThe {whose}'s log, {} lines:", lines.len()));
+            lines.iter().for_each(|words| line(words));
+        }
+        text
+    }
+}
+
+/// What is replaced wherever it is found: hashes and names by the torrent's number.
+fn names(snapshot: &Snapshot) -> BTreeMap<String, String> {
+    let mut known = BTreeMap::new();
+    for (index, torrent) in snapshot.torrents.iter().enumerate() {
+        let number = index + 1;
+        known.insert(torrent.info_hash.clone(), format!("torrent {number}"));
+        known.insert(torrent.name.clone(), format!("torrent {number}"));
+        for file in torrent.files.iter().take(MOST_NAMES) {
+            let file_number = file.index;
+            let instead = format!("file {file_number} of torrent {number}");
+            known.insert(file.path.rsplit('/').next().unwrap_or_default().to_owned(), instead.clone());
+            known.insert(file.path.clone(), instead);
+        }
+    }
+    known
+}
+
+/// A torrent in a line, without anything that names it.
+fn said(number: usize, torrent: &TorrentView) -> String {
+    let TorrentView { state, version, length, verified, wanted, wanted_verified, peers, known_peers, .. } = torrent;
+    let mut words = format!(
+        " {number}: {state:?} {version:?} files={} length={length} verified={verified} wanted={wanted} \
+         wantedVerified={wanted_verified} pieces={}×{} peers={peers}+{known_peers} down={} up={} giving={:?}",
+        torrent.file_count,
+        torrent.piece_count,
+        torrent.piece_length,
+        torrent.down_rate_bps,
+        torrent.up_rate_bps,
+        torrent.giving
+    );
+    for (name, is_so) in [
+        ("undecided", torrent.undecided),
+        ("private", torrent.private),
+        ("moving", torrent.move_progress.is_some()),
+        ("hashing", torrent.check_progress.is_some()),
+    ] {
+        if is_so {
+            words.push(' ');
+            words.push_str(name);
+        }
+    }
+    for tracker in &torrent.trackers {
+        let scheme = tracker.url.split("://").next().unwrap_or_default();
+        let message = tracker.message.as_deref().unwrap_or_default();
+        // Writing to a string can't fail.
+        let _ = write!(words, "\n    tracker {scheme} {:?} {message}", tracker.state);
+    }
+    if let Some(message) = &torrent.message {
+        let _ = write!(words, "\n    {message}");
+    }
+    words
+}

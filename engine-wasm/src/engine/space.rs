@@ -1,0 +1,130 @@
+//! How much room there is where torrents lie, and whether it is enough for what is to come.
+//!
+//! Owns what the daemon said last. It is asked again every few seconds while anything is to be fetched, in turns that happen anyway: an engine at rest
+//! is not woken for it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use shared_proto::io::{OpError, OpOutput};
+use shared_proto::{IoCommand, OpId, RootKey};
+
+use super::{Engine, context};
+use crate::context::Owner;
+use crate::io::Output;
+use crate::time::Instant;
+use crate::torrent::Torrent;
+use crate::view::{NoticeKind, NoticeView, SpaceView};
+
+/// How often the daemon is asked while something is to be fetched.
+const EVERY: Duration = Duration::from_secs(10);
+/// And while nothing is.
+const SELDOM: Duration = Duration::from_secs(60);
+
+/// What is known of the room below each root.
+#[derive(Debug, Default)]
+pub(super) struct Space {
+    /// Free bytes and all bytes.
+    room: BTreeMap<RootKey, (u64, u64)>,
+    asked: BTreeMap<OpId, RootKey>,
+    last: Option<Instant>,
+}
+
+impl Space {
+    /// The daemon is gone.
+    pub(super) fn unlink(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Free bytes and all bytes of a root, as far as the daemon can tell.
+    pub(super) fn of(&self, root: &RootKey) -> Option<(u64, u64)> {
+        self.room.get(root).copied()
+    }
+}
+
+impl Engine {
+    /// Asks again when it is time.
+    pub(super) fn tend_space(&mut self, now: Instant) {
+        if !self.loaded || self.root.is_none() || self.torrents.is_empty() {
+            return;
+        }
+        let pause = if self.torrents.values().any(|torrent| !torrent.is_done()) { EVERY } else { SELDOM };
+        let is_due = self.space.last.is_none_or(|last| now.saturating_since(last) >= pause);
+        if !is_due || !self.space.asked.is_empty() {
+            return;
+        }
+        self.space.last = Some(now);
+        for root in self.roots.iter().map(|root| root.key.clone()).collect::<Vec<_>>() {
+            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            let op = cx.ask(Owner::Engine, |op| IoCommand::RootRoom { op, root: root.clone() });
+            self.space.asked.insert(op, root);
+        }
+    }
+
+    /// The daemon answered; false when that was no question of this part.
+    pub(super) fn space_answered(&mut self, op: OpId, result: &Result<OpOutput, OpError>) -> bool {
+        let Some(root) = self.space.asked.remove(&op) else { return false };
+        let before = self.space.of(&root);
+        match result {
+            Ok(OpOutput::Room { free, total }) => _ = self.space.room.insert(root.clone(), (*free, *total)),
+            // Whatever was known of it is so no longer.
+            _ => _ = self.space.room.remove(&root),
+        }
+        if self.space.of(&root) != before {
+            self.out.push_back(Output::Changed);
+        }
+        true
+    }
+
+    /// The roots that will be full before all is there that is wanted.
+    pub(super) fn space_notices(&self) -> Vec<NoticeView> {
+        let mut needed: BTreeMap<&RootKey, u64> = BTreeMap::new();
+        for torrent in self.torrents.values().filter(|torrent| torrent.is_fetching()) {
+            *needed.entry(&torrent.place().root).or_default() += torrent.missing_bytes();
+        }
+        let short = needed.into_iter().filter_map(|(root, needed)| {
+            let (free, _) = self.space.of(root).filter(|(free, _)| *free < needed)?;
+            let label = self.roots.iter().find(|known| known.key == *root).map(|known| known.label.as_str());
+            Some(NoticeView {
+                kind: NoticeKind::Space,
+                message: format!(
+                    "The downloads into “{}” need {} more, and {} are free. Free some space, or choose fewer files.",
+                    label.unwrap_or(&root.0),
+                    decimal(needed),
+                    decimal(free)
+                ),
+                space: Some(SpaceView { root: root.0.clone(), needed_bytes: needed, free_bytes: free }),
+            })
+        });
+        short.collect()
+    }
+}
+
+impl Torrent {
+    /// Whether it is to fetch all that is wanted, now or when it is its turn.
+    fn is_fetching(&self) -> bool {
+        !self.is_done() && !self.is_undecided() && !self.is_stopped()
+    }
+}
+
+/// Bytes in the unit in which disks are sold.
+pub(super) fn decimal(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 4] =
+        [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) if bytes / unit < 10 => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
+        Some((unit, name)) => format!("{} {name}", bytes / unit),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decimal;
+
+    #[test]
+    fn sizes_are_said_as_disks_are_sold() {
+        let said = [0, 999, 1_000, 15_000, 2_500_000, 12_000_000_000, 9_990_000_000_000].map(decimal);
+        assert_eq!(said, ["0 bytes", "999 bytes", "1.0 kB", "15 kB", "2.5 MB", "12 GB", "9.9 TB"]);
+    }
+}

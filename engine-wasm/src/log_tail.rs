@@ -1,0 +1,143 @@
+//! The last lines that the engine logged, kept in memory for a report: in a browser nothing else keeps them.
+//!
+//! A host makes one, subscribes it, and gives it to its engine, which reads it and nothing else. Lines bear the engine's own time. What is below `info` is
+//! not kept: there strangers' addresses and names may be.
+
+use std::collections::VecDeque;
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::time::Instant;
+
+/// Lines that are kept.
+const KEPT: usize = 200;
+/// Longest line, bytes.
+const LINE_MAX: usize = 1 << 10;
+
+/// The last lines. Clones share them.
+#[derive(Clone, Default)]
+pub struct LogTail(Arc<Mutex<Tail>>);
+
+#[derive(Default)]
+struct Tail {
+    lines: VecDeque<String>,
+    began: Option<Instant>,
+    now: Instant,
+}
+
+impl LogTail {
+    /// What keeps lines as they are logged: the process's subscriber.
+    pub fn subscriber(&self) -> impl Subscriber + use<> {
+        Keeper(self.clone())
+    }
+
+    /// The engine's time, for the lines that follow.
+    pub(crate) fn set_now(&self, now: Instant) {
+        let mut tail = self.lock();
+        tail.began.get_or_insert(now);
+        tail.now = now;
+    }
+
+    /// The lines, the oldest first.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lock().lines.iter().cloned().collect()
+    }
+
+    fn push(&self, words: &str) {
+        let mut tail = self.lock();
+        let seconds = tail.now.saturating_since(tail.began.unwrap_or(tail.now)).as_secs();
+        if tail.lines.len() == KEPT {
+            tail.lines.pop_front();
+        }
+        let mut line = format!("{seconds} s {words}");
+        line.truncate(line.floor_char_boundary(LINE_MAX));
+        tail.lines.push_back(line);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Tail> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for LogTail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogTail")
+    }
+}
+
+impl PartialEq for LogTail {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for LogTail {}
+
+/// Keeps events, and knows no spans.
+struct Keeper(LogTail);
+
+impl Subscriber for Keeper {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut words = Words(format!("{} {}:", event.metadata().level(), event.metadata().target()));
+        event.record(&mut words);
+        self.0.push(&words.0);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+struct Words(String);
+
+impl Visit for Words {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // A line of text is written in any case.
+        let _ = match field.name() {
+            "message" => write!(self.0, " {value:?}"),
+            name => write!(self.0, " {name}={value:?}"),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_last_lines_are_kept_with_the_engines_time() {
+        let tail = LogTail::default();
+        tail.set_now(Instant(5));
+        tracing::subscriber::with_default(tail.subscriber(), || {
+            for number in 0..KEPT {
+                tracing::info!(number, "one of many");
+            }
+            tracing::debug!("an address");
+            tail.set_now(Instant(5) + Duration::from_secs(7));
+            tracing::warn!(why = %"full", "the last one");
+        });
+        let lines = tail.lines();
+        assert_eq!(lines.len(), KEPT);
+        assert!(lines[0].starts_with("0 s INFO") && lines[0].ends_with("one of many number=1"), "{}", lines[0]);
+        let last = lines.last().unwrap();
+        assert!(last.starts_with("7 s WARN") && last.ends_with("the last one why=full"), "{last}");
+    }
+}
