@@ -38,8 +38,8 @@ const budgets = {
   background: 20_000,
   offscreen: 20_000,
   worker: 32_000,
-  // 34,000 of it for the virtual list.
-  app: 160_000,
+  // 34,000 of it for the virtual list, 6,000 for the sheet in which a torrent is decided about.
+  app: 170_000,
   player: 126_000,
   token: 24_000,
   media: 86_000,

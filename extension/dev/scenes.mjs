@@ -244,6 +244,23 @@ const rare = [
   torrent(25, "Packed", "complete", 1, { files: [file(0, "film.rar", 700 * MB, 1, "application/vnd.rar")], peers: 1, upRateBps: 90_000 }),
   torrent(26, "Nobody has it", "downloading", 0, { message: "Looking for peers" }),
 ];
+// Just added: nothing of it is downloaded before a person says so.
+const fresh = series.map((one) => ({ ...one, priority: "normal", verified: one.index === 0 ? 2 * MB : 0 }));
+const added = torrent(1, "The Long Night, Season 1", "downloading", 0, { files: fresh, undecided: true, peers: 12 });
+const adding = (free) => {
+  const asked = state(connected, [added, ...few.slice(1, 3)]);
+  asked.snapshot.roots = [{ ...world.roots[0], freeBytes: free }, world.roots[1]];
+  return asked;
+};
+const firstUse = state(connected, few.slice(1, 3));
+firstUse.snapshot.settings = { ...settings, sharingTold: false };
+const space = [
+  {
+    kind: "space",
+    message: "The downloads into “Downloads” need 40 GB more, and 12 GB are free. Free some space, or choose fewer files.",
+    space: { root: "downloads", neededBytes: 40 * GB, freeBytes: 12 * GB },
+  },
+];
 
 /** Scenes of the app page. `open`: expands the first torrent. */
 export const appScenes = {
@@ -269,6 +286,11 @@ export const appScenes = {
   settings: { state: state(connected, few), settings: {} },
   settingsbelow: { state: state(connected, few), settings: {}, below: true },
   settingswrong: { state: state(connected, few), settings: { download: "fast" } },
+  adding: { state: adding(240 * GB), decide: true },
+  addingshort: { state: adding(1.9 * GB), decide: true },
+  firstuse: { state: firstUse },
+  space: { state: state(connected, few.slice(0, 2), [], space) },
+  report: { state: state(connected, few.slice(1, 3)), report: true },
   drop: { state: state(connected, few), drop: true },
   magnets: { state: state(connected, magnets) },
   magnetopen: { state: state(connected, magnets), open: true },

@@ -116,6 +116,11 @@ function fakeEngine(state) {
         const underway = verified.map((_, cell) => cell > request.cells * 0.3 && cell < request.cells * 0.36 ? 200 : 0);
         say({ kind: "reply", id, reply: { kind: "pieces", pieces: { verified, underway } } });
       } else if (request.kind === "intent") {
+        if (request.intent.kind === "report") {
+          const text = "JSTorrent: a report of how things are\\n\\nEngine: 0.1.0 in a browser\\nDaemon: jstorrent-io-daemon 0.1.0\\nSystem: linux x86_64\\nTorrents: 0\\n";
+          say({ kind: "reply", id, reply: { kind: "intent", reply: { kind: "text", text } } });
+          return;
+        }
         if (request.intent.kind === "add_url") {
           say({ kind: "reply", id, reply: { kind: "intent", reply: { kind: "failed", message: "The torrent file can't be fetched: the server answered 404." } } });
           return;
@@ -237,6 +242,8 @@ async function actOut(page, scene) {
   for (let at = 0; at < (scene.select ?? 0); at += 1)
     await page.evaluate(`document.querySelectorAll("[data-testid=select]")[${at}].click()`);
   if (scene.remove) await click("[data-testid=remove]");
+  if (scene.decide) await click("[data-testid=decide]");
+  if (scene.report) await click("[data-testid=report]");
   if (scene.settings) {
     await click("[data-testid=settings]");
     for (const [field, typed] of Object.entries(scene.settings)) {

@@ -148,13 +148,13 @@ test("intents are posted, a file as it is", async () => {
   expect(await host.intent({ kind: "remove", infoHash: HASH, deleteData: true })).toMatchObject({ message: "One file was left." });
   expect(calls[0]![0]).toBe("http://127.0.0.1:3000/host/intents");
   expect(JSON.parse(String(calls[0]![1]?.body))).toEqual({ kind: "remove", infoHash: HASH, deleteData: true });
-  replies(200, { infoHash: HASH, files: [] });
+  replies(200, { kind: "done", infoHash: HASH, message: null });
   expect(await host.intent({ kind: "add_torrent", metainfo: new Uint8Array([100]) })).toEqual({
     kind: "done",
     infoHash: HASH,
     message: null,
   });
-  expect(calls[1]![0]).toBe("http://127.0.0.1:3000/add?keep=1");
+  expect(calls[1]![0]).toBe("http://127.0.0.1:3000/host/torrents");
 });
 
 test("what fails is told in the server's words, or in ours where it has none", async () => {

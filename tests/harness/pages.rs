@@ -26,6 +26,12 @@ const FIND: &str = r#"(() => {
   globalThis.byTestId = (id) => find(document, id);
 })()"#;
 
+/// Presses *Download* in the sheet of each torrent that is added, as a person does who wants all of it; not while a test sets `decidesItself`.
+const DECIDE: &str = r#"globalThis.deciding ??= setInterval(() => {
+  const button = globalThis.decidesItself ? null : byTestId("adding-download");
+  if (button && button.closest("dialog")?.open && !button.disabled) button.click();
+}, 50)"#;
+
 const PAGE_LIMIT: Duration = Duration::from_secs(20);
 
 /// What the engine says of a torrent.
@@ -85,6 +91,7 @@ async fn prepare(session: Session) -> Result<Session> {
         .wait_for("globalThis.jstorrent && (jstorrent.snapshot(), document.readyState === 'complete')", PAGE_LIMIT)
         .await?;
     session.evaluate(FIND).await?;
+    session.evaluate(DECIDE).await?;
     Ok(session)
 }
 
@@ -120,6 +127,7 @@ impl AppPage {
     pub async fn served(session: Session) -> Result<Self> {
         session.wait_for("document.querySelector('[data-state=connected]')", PAGE_LIMIT).await?;
         session.evaluate(FIND).await?;
+        session.evaluate(DECIDE).await?;
         Ok(Self { session })
     }
 

@@ -15,6 +15,7 @@ use super::{Brain, Notice};
 use crate::discover::dht::DhtConfig;
 use crate::engine::Config;
 use crate::link::Frame;
+use crate::log_tail::LogTail;
 use crate::net::NetConfig;
 use crate::peer::way::Ways;
 use crate::time::Instant;
@@ -73,7 +74,7 @@ fn config() -> Config {
     // Two browsers of one machine can't have the same port, and nobody remembers one for an extension.
     let net = NetConfig { listen_port: Some(0), udp: true, port_mapping: true };
     let ways = Ways { utp: true, ..Ways::default() };
-    Config { net, ways, dht: Some(DhtConfig::default()), adjustable: true, ..Config::default() }
+    Config { net, ways, dht: Some(DhtConfig::default()), adjustable: true, start_at_once: false, ..Config::default() }
 }
 
 /// The engine in a worker.
@@ -97,8 +98,11 @@ impl EngineHost {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| JsError::new(&error.to_string()))?;
         let now = clock(&scope);
+        let log = LogTail::default();
+        // A worker has one engine. Were there a second one, its lines would go to the first.
+        let _ = tracing::subscriber::set_global_default(log.subscriber());
         let inner = Rc::new(RefCell::new(Inner {
-            brain: Brain::with_config(config(), seed, now),
+            brain: Brain::with_config(Config { log, ..config() }, seed, now),
             scope,
             socket: None,
             on_event,

@@ -178,3 +178,8 @@ export async function askBackground(message: RuntimeMessage): Promise<unknown> {
     return undefined;
   }
 }
+
+/** The version of the extension. */
+export function version(): string {
+  return chrome.runtime.getManifest().version;
+}

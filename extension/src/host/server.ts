@@ -88,7 +88,7 @@ export class ServerHost implements Host {
       // A file's bytes travel as they are.
       const response =
         intent.kind === "add_torrent"
-          ? await this.call("/add?keep=1", {
+          ? await this.call("/host/torrents", {
               method: "POST",
               headers: { "content-type": "application/x-bittorrent" },
               body: new Blob([new Uint8Array(intent.metainfo)]),
@@ -99,9 +99,9 @@ export class ServerHost implements Host {
               body: JSON.stringify(intent),
               keepalive: intent.kind === "watched" || intent.kind === "choose",
             });
-      const answer = (await response.json()) as IntentReply & { error?: string; infoHash?: string };
+      const answer = (await response.json()) as IntentReply & { error?: string };
       if (!response.ok) return { kind: "failed", message: answer.error ?? t("linkServerAnswered", String(response.status)) };
-      return intent.kind === "add_torrent" ? { kind: "done", infoHash: answer.infoHash ?? "", message: null } : answer;
+      return answer;
     } catch {
       return { kind: "failed", message: t("linkServerSilent") };
     }

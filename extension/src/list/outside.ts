@@ -7,6 +7,8 @@ export interface Outside {
   /** Calls back with the torrent whose notification was clicked. */
   onShowTorrent(listener: (infoHash: string) => void): void;
   notifications: Notifications;
+  /** The version of the extension, in the extension. */
+  version?: string;
 }
 
 /** Notifications of torrents that became complete. */

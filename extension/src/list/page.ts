@@ -15,10 +15,12 @@ import { soon } from "../ui/soon";
 import { VirtualLines } from "../ui/virtual_lines";
 import { isMagnet, parseLink } from "../text/torrent_link";
 import { Adder } from "./add";
+import { AddingSheet } from "./adding_sheet";
 import { Announcer } from "./announcer";
 import { arranged } from "./arrange";
 import { Dialogs } from "./dialogs";
 import { Bell } from "./bell";
+import { firstUseView } from "./first_use";
 import { filesOf, linksIn, watchDrops, watchPastes } from "./drop";
 import { focusOf, focusOn, watchFind, watchLines } from "./line_keys";
 import type { Line } from "./lines";
@@ -30,7 +32,18 @@ import { broughtLink, offerToOpenMagnets } from "./magnet_handler";
 import type { Outside } from "./outside";
 import { Paces } from "./pace";
 import type { PageActions } from "./page_view";
-import { broughtView, dropView, emptyView, engineNoticesView, headerView, loadingView, noticeView, notesView } from "./page_view";
+import {
+  broughtView,
+  dropView,
+  emptyView,
+  engineNoticesView,
+  headerView,
+  loadingView,
+  noticeView,
+  notesView,
+  reportView,
+} from "./page_view";
+import { aboutPage, ReportDialog } from "./report";
 import { SettingsDialog } from "./settings_dialog";
 import type { ToolbarActions } from "./toolbar_view";
 import { selectionView, toolbarView } from "./toolbar_view";
@@ -62,6 +75,8 @@ export function startList(host: Host, outside: Outside): void {
   const root = document.querySelector<HTMLElement>("#app")!;
   const picker = document.querySelector<HTMLInputElement>("#picker")!;
   const settingsDialog = document.querySelector<HTMLDialogElement>("#settings")!;
+  const addingDialog = document.querySelector<HTMLDialogElement>("#adding")!;
+  const reportDialog = document.querySelector<HTMLDialogElement>("#report")!;
   const forever = new AbortController().signal;
 
   const left = viewIn(sessionStorage);
@@ -95,6 +110,8 @@ export function startList(host: Host, outside: Outside): void {
   let offered = brought?.link ?? "";
 
   const settings = new SettingsDialog(settingsDialog, world, (intent) => host.intent(intent));
+  const sheet = new AddingSheet(addingDialog, host, { follow, open: (address) => location.assign(address), say: sayOf });
+  const report = new ReportDialog(reportDialog, host, () => aboutPage(outside.version, navigator.userAgent, navigator.language));
   const adder = new Adder(addOnce, update, showAdded);
   const actions = new TorrentActions(host, state, {
     update,
@@ -109,6 +126,7 @@ export function startList(host: Host, outside: Outside): void {
           deleteData,
         ),
       ),
+    decide: (infoHash) => sheet.ask(infoHash),
     askForName: (infoHash, file) => dialogs.askForName(file, (name) => actions.renameNow(infoHash, file.index, name)),
   });
 
@@ -198,7 +216,7 @@ export function startList(host: Host, outside: Outside): void {
     const open = state.allOpen;
     const torrents = open.map((infoHash) => `torrent/${infoHash}` as const);
     const peers = open.filter((infoHash) => state.hasDetails(infoHash)).map((infoHash) => `peers/${infoHash}` as const);
-    host.follow(["list", ...torrents, ...peers]);
+    host.follow([...new Set(["list" as const, ...torrents, ...peers, ...sheet.topics])]);
   }
 
   function handleNews(): void {
@@ -211,6 +229,7 @@ export function startList(host: Host, outside: Outside): void {
     openArrived();
     openWanted();
     settings.update();
+    sheet.update();
     update();
   }
 
@@ -270,6 +289,7 @@ export function startList(host: Host, outside: Outside): void {
             ${host.updateReady ? updateView(() => host.restart()) : nothing}
             ${words.notice ? noticeView(words.notice, state.copied, pageActions) : nothing} ${engineNoticesView(here?.notices ?? [])}
             ${notesView(adder.notes, isOnline, pageActions)}
+            ${isOnline && here?.settings?.sharingTold === false ? firstUseView(here.settings, (meant) => void host.intent({ kind: "configure", settings: meant })) : nothing}
             <p class="unseen" role="status" data-testid="announcement">${announcement}</p>
             ${torrents.length > 0 ? toolbarView(torrents, roots, state, toolbarActions) : nothing}
           </div>
@@ -283,6 +303,7 @@ export function startList(host: Host, outside: Outside): void {
                   ? emptyView(pageActions)
                   : loadingView()
           }
+          ${settled ? reportView(() => void report.open()) : nothing}
         </main>
         ${dragging ? dropView() : nothing}`,
       root,
@@ -329,6 +350,11 @@ export function startList(host: Host, outside: Outside): void {
     return reply;
   }
 
+  /** What the engine has to say about a torrent is shown like words about files. */
+  function sayOf(infoHash: string, words: string): void {
+    adder.say(torrentsNow().find((torrent) => torrent.infoHash === infoHash)?.name ?? infoHash, words);
+  }
+
   /** A torrent that was just added shows its files once it has them; of many at a time that would be a heap. */
   function showAdded(infoHash: string, alone: boolean): void {
     const isDuplicate = duplicates.delete(infoHash);
@@ -340,6 +366,7 @@ export function startList(host: Host, outside: Outside): void {
     }
     if (alone) mark(infoHash, isDuplicate);
     openArrived();
+    sheet.ask(infoHash);
     update();
   }
 

@@ -170,6 +170,13 @@ export function emptyView(actions: PageActions): TemplateResult {
   </section>`;
 }
 
+/** The foot of the page: the way to a problem report. */
+export function reportView(open: () => void): TemplateResult {
+  return html`<footer class="page-foot">
+    <button class="quiet-button" data-testid="report" @click=${open}>${t("reportOpen")}</button>
+  </footer>`;
+}
+
 /** While there is nothing to show yet. */
 export function loadingView(): TemplateResult {
   return html`<section class="empty loading" aria-busy="true"><div class="empty-art">${icons.mark}</div></section>`;

@@ -35,6 +35,8 @@ export interface ListPage {
   save(name: string, bytes: Uint8Array<ArrayBuffer>): void;
   askToRemove(torrents: readonly TorrentRow[]): void;
   askForName(infoHash: string, file: FileView): void;
+  /** Opens the sheet in which a person says what becomes of a torrent. */
+  decide(infoHash: string): void;
 }
 
 export class TorrentActions {
@@ -51,6 +53,11 @@ export class TorrentActions {
     if (event.shiftKey) this.select(infoHash, true);
     else if (event.ctrlKey || event.metaKey) this.select(infoHash, false);
     else this.toggle(infoHash);
+  }
+
+  /** What becomes of a torrent that waits for that is to be said. */
+  decide(infoHash: string): void {
+    this.page.decide(infoHash);
   }
 
   toggle(infoHash: string): void {

@@ -75,6 +75,13 @@ export function torrentView(torrent: TorrentRow, ui: RowUi, actions: TorrentActi
     <span class="torrent-uploaded">${uploadedWords(torrent)}</span>
     ${buttonsView(torrent, actions)}
     ${
+      torrent.undecided && isDescribed(torrent)
+        ? html`<p class="torrent-message">
+          <button class="button" data-testid="decide" @click=${() => actions.decide(infoHash)}>${t("addDecide")}</button>
+        </p>`
+        : nothing
+    }
+    ${
       ui.message
         ? html`<p class="torrent-message" data-testid="torrent-message">
           ${state === "error" ? icons.warning : nothing}<bdi>${ui.message}</bdi>

@@ -1,0 +1,173 @@
+// The sheet at work: opens for each torrent that was added and waits for a person's word, one after the other, as soon as its files are known.
+//
+// It holds what was chosen and not yet said. Closing it loses that and nothing else: the torrent waits in the list.
+
+import { render } from "lit";
+import type { Host } from "../host/host";
+import type { Choice } from "../model/generated/Choice";
+import type { Intent } from "../model/generated/Intent";
+import type { TopicName, TorrentRow } from "../model/topics";
+import { playerPage } from "../model/locations";
+import { all, filmOf, priorities, type Touched } from "./adding_choice";
+import { addingView } from "./adding_view";
+
+const FILES_AT_FIRST = 100;
+const FILES_MORE = 400;
+
+/** What the sheet acts through. */
+export interface AddingOwner {
+  /** What it follows is other than before. */
+  follow(): void;
+  /** Opens a page. */
+  open(address: string): void;
+  /** Words about a torrent, until a person has read them. */
+  say(infoHash: string, words: string): void;
+}
+
+/** The dialog, and whom it is to ask about. */
+export class AddingSheet {
+  /** Torrents that are to be decided about, the first of them in the sheet. */
+  private queue: string[] = [];
+  private shown: string | undefined;
+  private touched: Touched = new Map();
+  private filesShown = FILES_AT_FIRST;
+  private root = "";
+  private words = "";
+  private busy = false;
+
+  constructor(
+    private readonly dialog: HTMLDialogElement,
+    private readonly host: Pick<Host, "topic" | "intent">,
+    private readonly owner: AddingOwner,
+  ) {
+    // Escape leaves all of them in the list: whoever closes one does not want the next.
+    dialog.addEventListener("cancel", () => (this.queue = []));
+    dialog.addEventListener("close", () => this.closed());
+  }
+
+  /** A torrent was added, or a person wants to decide about it now. */
+  ask(infoHash: string): void {
+    if (!this.queue.includes(infoHash)) this.queue.push(infoHash);
+    this.update();
+  }
+
+  /** What the sheet has to know. */
+  get topics(): TopicName[] {
+    return this.queue.length > 0 ? [`torrent/${this.queue[0]!}`] : [];
+  }
+
+  /** Something is new. */
+  update(): void {
+    const rows = this.host.topic("list")?.torrents;
+    if (rows === undefined) return;
+    // What was decided elsewhere, or never waited, is asked about no more. One that was added may not be in the list yet.
+    const row = (infoHash: string) => rows.find((torrent) => torrent.infoHash === infoHash);
+    this.queue = this.queue.filter((infoHash) => row(infoHash)?.undecided ?? infoHash !== this.shown);
+    const first = this.queue.findIndex((infoHash) => (row(infoHash)?.fileCount ?? 0) > 0);
+    if (first > 0 && this.shown === undefined) this.queue.unshift(...this.queue.splice(first, 1));
+    this.owner.follow();
+    const infoHash = this.queue[0];
+    if (infoHash !== this.shown) this.begin(infoHash, row(infoHash ?? ""));
+    this.show();
+  }
+
+  private begin(infoHash: string | undefined, row: TorrentRow | undefined): void {
+    const ready = infoHash !== undefined && row !== undefined && row.fileCount > 0;
+    [this.shown, this.touched, this.filesShown] = [ready ? infoHash : undefined, new Map(), FILES_AT_FIRST];
+    [this.root, this.words, this.busy] = [row?.root ?? "", "", false];
+    if (!ready && this.dialog.open) this.dialog.close();
+  }
+
+  private show(): void {
+    const infoHash = this.shown;
+    const list = this.host.topic("list");
+    const torrent = list?.torrents.find((candidate) => candidate.infoHash === infoHash);
+    const contents = infoHash === undefined ? undefined : this.host.topic(`torrent/${infoHash}`);
+    if (!infoHash || !list || !torrent || !contents || contents.files.length === 0) return;
+    const { files } = contents;
+    const ui = {
+      touched: this.touched,
+      filesShown: this.filesShown,
+      roots: list.world.roots,
+      root: this.root,
+      waiting: this.queue.length - 1,
+      words: this.words,
+      busy: this.busy,
+    };
+    const set = (change: () => void) => {
+      change();
+      this.show();
+    };
+    render(
+      addingView({ ...torrent, ...contents }, ui, {
+        choose: (index, chosen) => set(() => (this.touched = new Map(this.touched).set(index, chosen))),
+        chooseAll: (chosen) => set(() => (this.touched = all(files, chosen))),
+        moreFiles: () => set(() => (this.filesShown += FILES_MORE)),
+        into: (root) => set(() => (this.root = root)),
+        watch: () => {
+          const film = filmOf(files, this.touched, torrent.next?.index);
+          if (film) void this.decide("watch", infoHash).then((done) => done && this.owner.open(playerPage(infoHash, film.index)));
+        },
+        download: () => void this.decide("download", infoHash),
+        downloadAll: () => void this.decide("download", infoHash).then((done) => done && this.downloadRest()),
+        cancel: () => this.remove(infoHash),
+        later: () => {
+          this.queue = [];
+          this.dialog.close();
+        },
+      }),
+      this.dialog,
+    );
+    if (!this.dialog.open) this.dialog.showModal();
+  }
+
+  /** Says what becomes of it; false when that went wrong, which is shown. */
+  private async decide(choice: Choice, infoHash: string): Promise<boolean> {
+    const { files } = this.host.topic(`torrent/${infoHash}`) ?? { files: [] };
+    const lies = this.host.topic("list")?.torrents.find((torrent) => torrent.infoHash === infoHash)?.root;
+    this.busy = true;
+    this.show();
+    const root = this.root === lies ? null : this.root;
+    const reply = await this.host.intent({ kind: "decide", infoHash, choice, files: priorities(files, this.touched), root });
+    // It may have gone meanwhile.
+    if (this.shown !== infoHash) return reply.kind === "done";
+    this.busy = false;
+    if (reply.kind !== "done") {
+      this.words = reply.kind === "failed" ? reply.message : "";
+      this.show();
+      return false;
+    }
+    this.leave(infoHash);
+    return true;
+  }
+
+  private downloadRest(): void {
+    const rest = this.queue;
+    this.queue = [];
+    for (const infoHash of rest) void this.act({ kind: "decide", infoHash, choice: "download", files: [], root: null });
+    this.update();
+  }
+
+  private remove(infoHash: string): void {
+    this.leave(infoHash);
+    void this.act({ kind: "remove", infoHash, deleteData: true });
+  }
+
+  private async act(intent: Intent & { infoHash: string }): Promise<void> {
+    const reply = await this.host.intent(intent);
+    if (reply.kind === "failed") this.owner.say(intent.infoHash, reply.message);
+  }
+
+  /** This one is done with; the next one is shown. */
+  private leave(infoHash: string): void {
+    this.queue = this.queue.filter((waiting) => waiting !== infoHash);
+    this.shown = undefined;
+    this.dialog.close();
+    this.update();
+  }
+
+  private closed(): void {
+    this.shown = undefined;
+    this.owner.follow();
+  }
+}
