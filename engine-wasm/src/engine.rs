@@ -4,10 +4,12 @@ mod adding;
 mod asking;
 mod config;
 mod dht;
+mod folders;
 mod http;
 mod incoming;
 mod intents;
 mod keeping;
+mod leaving;
 mod link;
 mod loading;
 mod lsd;
@@ -80,6 +82,8 @@ pub struct Engine {
     magnets: BTreeMap<InfoHash, Pending>,
     /// What persons decided about torrents.
     plans: BTreeMap<InfoHash, Plan>,
+    leavers: leaving::Leavers,
+    folders: folders::Folders,
     /// Fetches of `.torrent` files, with the intents that want them.
     fetches: BTreeMap<OpId, u64>,
     files: BTreeMap<FileId, (InfoHash, FileIndex)>,
@@ -120,6 +124,8 @@ impl Engine {
             torrents: BTreeMap::new(),
             magnets: BTreeMap::new(),
             plans: BTreeMap::new(),
+            leavers: leaving::Leavers::default(),
+            folders: folders::Folders::default(),
             fetches: BTreeMap::new(),
             files: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -160,6 +166,7 @@ impl Engine {
         self.tend_lsd(now);
         self.tend_adding(now);
         self.tend_loading(now);
+        self.tend_leavers(now);
         self.tend_writes(now);
         self.tend_notes(now);
         self.now = now;
@@ -186,7 +193,7 @@ impl Engine {
         let torrents = self.torrents.values().filter_map(Torrent::next_wakeup);
         let magnets = self.magnets.values().filter_map(Pending::next_wakeup);
         let others = [self.api_timeout(), self.arrivals.next_wakeup(), self.dht_timeout(), self.lsd_timeout()];
-        let writing = [self.writes_timeout(), self.loading.next_wakeup(), self.notes_timeout()];
+        let writing = [self.writes_timeout(), self.loading.next_wakeup(), self.notes_timeout(), self.leavers_timeout()];
         let others = others.into_iter().chain(writing).chain([self.shared.trackers.poll_timeout()]);
         torrents.chain(magnets).chain(others.flatten()).min()
     }
@@ -197,9 +204,9 @@ impl Engine {
         let positions = self.queue_positions();
         let torrents = self.newest_first(|torrent| torrent.view(now, &url), |pending| pending.view(now));
         let torrents = torrents.into_iter().map(|view| placed(view, &positions)).collect();
-        let World { roots, listen_port, port_mapping, settings, notices } = self.world();
+        let World { roots, listen_port, port_mapping, settings, notices, removed, folders } = self.world(now);
         let streams = self.torrents.values().flat_map(|torrent| torrent.streams(now)).collect();
-        Snapshot { torrents, roots, streams, listen_port, port_mapping, settings, notices }
+        Snapshot { torrents, roots, streams, listen_port, port_mapping, settings, notices, removed, folders }
     }
 
     /// All torrents as rows of a list, newest first: without their files and trackers.
@@ -210,22 +217,26 @@ impl Engine {
     }
 
     /// What a list shows beside its torrents.
-    pub(crate) fn world(&self) -> World {
+    pub(crate) fn world(&self, now: Instant) -> World {
         World {
-            roots: self
-                .roots
-                .iter()
-                .map(|root| RootView {
-                    key: root.key.0.clone(),
-                    label: root.label.clone(),
-                    free_bytes: self.space.of(&root.key).map(|(free, _)| free),
-                    total_bytes: self.space.of(&root.key).map(|(_, total)| total),
-                })
-                .collect(),
+            roots: self.roots.iter().map(|root| self.root_view(root)).collect(),
             listen_port: self.shared.net.listen_port(),
             port_mapping: self.shared.net.mapping_view(),
             settings: self.settings(),
             notices: self.notices(),
+            removed: self.removed_views(now),
+            folders: self.config.folders,
+        }
+    }
+
+    fn root_view(&self, Root { key, label, path }: &Root) -> RootView {
+        let room = self.space.of(key);
+        RootView {
+            key: key.0.clone(),
+            label: label.clone(),
+            path: path.clone(),
+            free_bytes: room.map(|(free, _)| free),
+            total_bytes: room.map(|(_, total)| total),
         }
     }
 
@@ -236,7 +247,7 @@ impl Engine {
 
     /// A torrent's files and trackers; none of a torrent that is not there.
     pub(crate) fn contents(&self, info_hash: &str, now: Instant) -> (Vec<FileView>, Vec<TrackerView>) {
-        let Ok(info_hash) = info_hash.parse() else { return Default::default() };
+        let Some(info_hash) = self.listed(info_hash) else { return Default::default() };
         if let Some(torrent) = self.torrents.get(&info_hash) {
             return (torrent.file_views(&|id| self.stream_url(id)), torrent.tracker_views(now));
         }
@@ -252,23 +263,49 @@ impl Engine {
 
     /// What a player shows of one file.
     pub(crate) fn film(&self, info_hash: &str, index: u32, now: Instant) -> FilmView {
-        let Ok(info_hash) = info_hash.parse() else { return FilmView::default() };
+        let Some(info_hash) = self.listed(info_hash) else { return FilmView::default() };
         let Some(torrent) = self.torrents.get(&info_hash) else {
             return FilmView { torrent: self.magnets.get(&info_hash).map(Pending::row), ..FilmView::default() };
         };
         FilmView {
-            torrent: Some(torrent.row(now)),
+            torrent: Some(self.located(torrent.row(now))),
             file: torrent.file_view(index, &|id| self.stream_url(id)),
             streams: torrent.streams(now).filter(|stream| stream.file_index == index).collect(),
         }
     }
 
-    fn newest_first<T>(&self, torrent: impl Fn(&Torrent) -> T, pending: impl Fn(&Pending) -> T) -> Vec<T> {
-        let torrents = self.torrents.values().map(|one| (one.added(), torrent(one)));
-        let mut all: Vec<(u64, T)> =
-            torrents.chain(self.magnets.values().map(|one| (one.added(), pending(one)))).collect();
+    fn newest_first(
+        &self,
+        torrent: impl Fn(&Torrent) -> TorrentView,
+        pending: impl Fn(&Pending) -> TorrentView,
+    ) -> Vec<TorrentView> {
+        let is_shown = |info_hash: &InfoHash| !self.leavers.hides(*info_hash);
+        let torrents = self.torrents.iter().filter(|(info_hash, _)| is_shown(info_hash));
+        let magnets = self.magnets.iter().filter(|(info_hash, _)| is_shown(info_hash));
+        let torrents = torrents.map(|(_, one)| (one.added(), self.located(torrent(one))));
+        let mut all: Vec<(u64, TorrentView)> =
+            torrents.chain(magnets.map(|(_, one)| (one.added(), pending(one)))).collect();
         all.sort_by_key(|(added, _)| std::cmp::Reverse(*added));
         all.into_iter().map(|(_, view)| view).collect()
+    }
+
+    /// The torrent of this name, unless it was removed and can only be brought back.
+    fn listed(&self, info_hash: &str) -> Option<InfoHash> {
+        info_hash.parse().ok().filter(|info_hash| !self.leavers.hides(*info_hash))
+    }
+
+    /// How many torrents pages are shown.
+    fn listed_count(&self) -> usize {
+        let hidden = |info_hash: &&InfoHash| self.leavers.hides(**info_hash);
+        let all = || self.torrents.keys().chain(self.magnets.keys());
+        all().count() - all().filter(hidden).count()
+    }
+
+    /// A torrent's view that says where it lies on the disk.
+    fn located(&self, mut view: TorrentView) -> TorrentView {
+        let root = self.roots.iter().find(|root| root.key.0 == view.root && !root.path.is_empty());
+        view.path = root.map(|root| below(&root.path, &view.lies_at)).unwrap_or_default();
+        view
     }
 
     /// The pieces of one file, in at most `cells` cells. `None` when there is no such file, or it is empty.
@@ -425,7 +462,7 @@ impl Engine {
             return self.dial_over_sockets(now);
         }
         let is_known = self.dht_answered(op, &result, now) || self.settings_answered(op, &result);
-        let is_known = is_known || self.space_answered(op, &result) || self.report_answered(op, &result, now);
+        let is_known = is_known || self.folders_answered(op, &result) || self.space_answered(op, &result) || self.report_answered(op, &result, now);
         if is_known || self.notes_answered(op, &result, now) {
             return;
         }
@@ -484,6 +521,12 @@ impl Engine {
 fn placed(view: TorrentView, positions: &BTreeMap<InfoHash, u32>) -> TorrentView {
     let position = view.info_hash.parse().ok().and_then(|info_hash| positions.get(&info_hash));
     TorrentView { queue_position: position.copied().unwrap_or_default(), ..view }
+}
+
+/// A path with `/` below an absolute one, written as the system of the absolute one writes it.
+fn below(folder: &str, path: &str) -> String {
+    let separator = if folder.contains('\\') && !folder.starts_with('/') { "\\" } else { "/" };
+    format!("{}{separator}{}", folder.trim_end_matches(['/', '\\']), path.replace('/', separator))
 }
 
 fn context<'a>(

@@ -35,6 +35,15 @@ pub(crate) fn check(settings: &Settings) -> Result<(), String> {
     if !settings.tcp && !settings.utp {
         return Err("Without TCP and uTP there is no way to any peer: leave one of them on.".to_owned());
     }
+    if !(settings.trackers || settings.dht || settings.pex || settings.web_seeds) {
+        return Err(
+            "Without trackers, the DHT, peer exchange and web seeds nothing can be found: leave one of them on."
+                .to_owned(),
+        );
+    }
+    if settings.max_downloads == Some(0) {
+        return Err("At least one torrent has to be allowed to download at once; none at all is no limit.".to_owned());
+    }
     if settings.ratio_percent.is_some_and(|percent| percent > MAX_RATIO_PERCENT) {
         return Err("This ratio is too high: a million is the most.".to_owned());
     }
@@ -60,7 +69,16 @@ pub(crate) fn decode(bytes: &[u8], usual: &Settings) -> Option<Settings> {
             *value = said.take();
         }
     }
-    serde_json::from_value(all).ok().filter(|settings| check(settings).is_ok())
+    let settings: Settings = serde_json::from_value(all).ok()?;
+    Some(mended(settings, usual)).filter(|settings| check(settings).is_ok())
+}
+
+/// What earlier engines took and this one refuses is as usual; the rest counts.
+fn mended(settings: Settings, usual: &Settings) -> Settings {
+    let has_source = settings.trackers || settings.dht || settings.pex || settings.web_seeds;
+    let Settings { dht, trackers, pex, web_seeds, .. } = if has_source { settings.clone() } else { usual.clone() };
+    let max_downloads = settings.max_downloads.filter(|most| *most > 0);
+    Settings { dht, trackers, pex, web_seeds, max_downloads, ..settings }
 }
 
 /// What of a configuration can be changed.
@@ -130,6 +148,11 @@ mod tests {
         check_refused(|it| it.max_connections = 0, "can be 1 to 500");
         check_refused(|it| it.max_connections = 501, "can be 1 to 500");
         check_refused(|it| (it.tcp, it.utp) = (false, false), "no way to any peer");
+        check_refused(|it| it.max_downloads = Some(0), "At least one");
+        check_refused(
+            |it| (it.trackers, it.dht, it.pex, it.web_seeds) = (false, false, false, false),
+            "nothing can be found",
+        );
         check_refused(|it| it.ratio_percent = Some(u32::MAX), "ratio");
     }
 
@@ -141,6 +164,8 @@ mod tests {
     #[test]
     fn records_of_other_ages_are_read_as_far_as_they_are_understood() {
         check_read(r#"{"version":1,"settings":{}}"#, Some(usual()));
+        let stopped = r#"{"version":1,"settings":{"maxDownloads":0,"maxSeeds":0,"dht":false,"trackers":false,"pex":false,"webSeeds":false}}"#;
+        check_read(stopped, Some(Settings { max_seeds: Some(0), ..usual() }));
         let limited = Settings { down_limit_bps: Some(2_000), encryption: Encryption::Forced, ..usual() };
         let record = r#"{"version":1,"settings":{"downLimitBps":2000,"encryption":"forced","later":[1]},"more":2}"#;
         check_read(record, Some(limited));
@@ -182,7 +207,7 @@ mod tests {
         #[test]
         fn what_is_written_down_is_read_again_unless_it_makes_no_sense(settings in any_settings()) {
             let read = decode(&encode(&settings), &usual());
-            prop_assert_eq!(read, Some(settings.clone()).filter(|it| check(it).is_ok()));
+            prop_assert_eq!(read, Some(mended(settings.clone(), &usual())).filter(|it| check(it).is_ok()));
         }
 
         #[test]

@@ -215,6 +215,27 @@ pub enum Intent {
         info_hash: String,
         /// Delete what it downloaded, too.
         delete_data: bool,
+        /// Wait ten seconds first, in which [`Intent::UndoRemove`] brings it back. It leaves all views at once, and the intent is answered at once.
+        #[serde(default)]
+        undo: bool,
+    },
+    /// Bring back a torrent that was removed less than ten seconds ago ([`RemovedView`]), as it was.
+    UndoRemove {
+        /// Which torrent.
+        info_hash: String,
+    },
+    /// Show where a torrent lies in the system's file manager. Refused where [`topics::World::folders`] is false, and over the HTTP API.
+    ShowInFolder {
+        /// Which torrent.
+        info_hash: String,
+        /// Which file; `None` for the torrent's own file or folder.
+        file: Option<u32>,
+    },
+    /// Store new torrents in another folder; torrents that are there stay where they are. Answered when the daemon has written it down, or with what is
+    /// wrong with the folder. Refused where [`topics::World::folders`] is false, and over the HTTP API.
+    SetDownloadFolder {
+        /// The absolute path of a folder that exists, belongs to the user and can be written.
+        path: String,
     },
 }
 
@@ -346,6 +367,9 @@ pub enum IntentReply {
         /// What a person should know of it, in plain words.
         #[serde(default)]
         message: Option<String>,
+        /// Whether a torrent that was to be added was there already. Its new trackers and web seeds were added to it, unless it is private.
+        #[serde(default)]
+        duplicate: bool,
     },
     /// The settings are as they were asked for, and written down.
     Configured,
@@ -389,6 +413,29 @@ pub struct Snapshot {
     /// What a person has to know about the engine as a whole, while it is so.
     #[serde(default)]
     pub notices: Vec<NoticeView>,
+    /// Torrents that were just removed and can be brought back, newest first.
+    #[serde(default)]
+    pub removed: Vec<RemovedView>,
+    /// Whether a person can have folders shown and the download folder changed ([`Intent::ShowInFolder`], [`Intent::SetDownloadFolder`]).
+    #[serde(default)]
+    pub folders: bool,
+}
+
+/// A torrent that was just removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "camelCase")]
+pub struct RemovedView {
+    /// Its info hash, 40 hex digits.
+    pub info_hash: String,
+    /// Its name, safe to show as text.
+    pub name: String,
+    /// How long [`Intent::UndoRemove`] brings it back, seconds; 0 when it is too late.
+    pub undo_s: u32,
+    /// Whether its files are deleted.
+    pub delete_data: bool,
+    /// What was left alone when they were, in plain words.
+    pub message: Option<String>,
 }
 
 /// Something that a person has to know.
@@ -496,6 +543,9 @@ pub struct RootView {
     /// Bytes in all there.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub total_bytes: Option<u64>,
+    /// Its absolute path; empty where the daemon does not say.
+    #[serde(default)]
+    pub path: String,
 }
 
 /// One torrent.
@@ -522,6 +572,9 @@ pub struct TorrentView {
     pub private: bool,
     /// Plain words about a state that wants them: what is wrong and what to do.
     pub message: Option<String>,
+    /// What stopped it, if it is in [`TorrentState::Error`]; `message` says more.
+    #[serde(default)]
+    pub trouble: Option<Trouble>,
     /// Bytes in all.
     #[cfg_attr(test, ts(type = "number"))]
     pub length: u64,
@@ -542,6 +595,9 @@ pub struct TorrentView {
     pub root: String,
     /// The path of its file or folder below that, with `/`.
     pub lies_at: String,
+    /// The absolute path of its file or folder, as the system writes it; empty where that is not known.
+    #[serde(default)]
+    pub path: String,
     /// Bytes of payload received since it was added in this session, wasted ones included.
     #[cfg_attr(test, ts(type = "number"))]
     pub downloaded: u64,
@@ -555,12 +611,18 @@ pub struct TorrentView {
     pub piece_length: u32,
     /// Number of pieces.
     pub piece_count: u32,
-    /// Payload per second now, bytes.
+    /// Payload per second now, bytes; 0 for a torrent that fetches nothing.
     #[cfg_attr(test, ts(type = "number"))]
     pub down_rate_bps: u64,
-    /// Payload given per second now, bytes.
+    /// Payload given per second now, bytes; 0 for a torrent that gives nothing.
     #[cfg_attr(test, ts(type = "number"))]
     pub up_rate_bps: u64,
+    /// When all that is wanted is there at the rate of the last half minute, seconds; `None` unless it downloads, and when that can't be told.
+    #[serde(default)]
+    pub eta_s: Option<u32>,
+    /// Whether connected peers have what is wanted and have sent nothing for ten seconds.
+    #[serde(default)]
+    pub stalled: bool,
     /// How it shares.
     pub sharing: Sharing,
     /// Whether others get something of it.
@@ -708,6 +770,33 @@ pub enum TorrentState {
     Paused,
     /// Stopped by trouble; `message` says which.
     Error,
+}
+
+/// What stopped a torrent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// The disk is full. It goes on by itself when there is room.
+    DiskFull,
+    /// The download folder can't be written. It goes on by itself when it can.
+    ReadOnly,
+    /// The download folder is not there, or its disk is not connected. It goes on by itself when it is back.
+    FolderMissing,
+    /// Files that were verified are not there. It goes on by itself when they are back; a recheck gives them up.
+    FilesMissing,
+    /// Another program of the user downloads into the same file. It goes on by itself when that has ended.
+    FileBusy,
+    /// The disk takes no file of such a name: the torrent has to be moved, or the file renamed.
+    BadName,
+    /// The disk reports another problem. It is tried again.
+    DiskError,
+    /// It was to be removed with its files, and one of them can't be deleted.
+    NotDeleted,
+    /// Nobody described the magnet link.
+    NotDescribed,
+    /// Anything else, as `message` says.
+    Other,
 }
 
 /// Whether others get something of a torrent.

@@ -11,7 +11,9 @@ function given(content: string, more: Partial<GivenFile> = {}): GivenFile {
   return { name: "a.torrent", size: bytes.length, arrayBuffer: async () => bytes.buffer as ArrayBuffer, ...more };
 }
 
-function rig(answer: (intent: Intent) => Promise<IntentReply> = async () => ({ kind: "done", infoHash: HASH, message: null })) {
+function rig(
+  answer: (intent: Intent) => Promise<IntentReply> = async () => ({ kind: "done", infoHash: HASH, message: null, duplicate: false }),
+) {
   const added: string[] = [];
   const alone: boolean[] = [];
   const adder = new Adder(
@@ -75,7 +77,7 @@ test("links and files are handed over as what they are", async () => {
   const intents: string[] = [];
   const { adder, added } = rig(async (intent) => {
     intents.push(intent.kind);
-    return { kind: "done", infoHash: HASH, message: null };
+    return { kind: "done", infoHash: HASH, message: null, duplicate: false };
   });
   adder.setReady(true);
   adder.giveLinks([`magnet:?xt=urn:btih:${HASH}`]);
@@ -119,7 +121,7 @@ test("many files are added a few at a time, and all of them", async () => {
     most = Math.max(most, ++running);
     await settle();
     running -= 1;
-    return { kind: "done", infoHash: HASH, message: null };
+    return { kind: "done", infoHash: HASH, message: null, duplicate: false };
   });
   adder.setReady(true);
   adder.give(Array.from({ length: 50 }, () => given("d")));

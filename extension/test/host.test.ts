@@ -8,7 +8,7 @@ import { FakeClock, settle } from "./fake_clock";
 import { HASH, torrent } from "./samples";
 
 const CONNECTED: LinkState = { kind: "connected", baseUrl: "http://127.0.0.1:80", version: "1" };
-const WORLD: World = { roots: [], listenPort: null, portMapping: null, settings: null, notices: [] };
+const WORLD: World = { roots: [], listenPort: null, portMapping: null, settings: null, notices: [], removed: [], folders: false };
 const whole = (revision: number, name = "A film"): TopicUpdate => ({
   topic: "list",
   from: null,
@@ -209,7 +209,7 @@ test("what a replaced worker did not answer is asked of the new one at once", as
 
 test("what can't be asked again fails at once, and says what to do", async () => {
   const { host, reply } = rig();
-  const asked = host.intent({ kind: "remove", infoHash: HASH, deleteData: true });
+  const asked = host.intent({ kind: "remove", infoHash: HASH, deleteData: true, undo: false });
   reply(0, { kind: "lost" });
   expect(await asked).toEqual({
     kind: "failed",

@@ -5,7 +5,7 @@ import { HASH } from "./samples";
 
 const intent = (kind: "pause" | "remove"): PageRequest => ({
   kind: "intent",
-  intent: kind === "pause" ? { kind, infoHash: HASH } : { kind, infoHash: HASH, deleteData: true },
+  intent: kind === "pause" ? { kind, infoHash: HASH } : { kind, infoHash: HASH, deleteData: true, undo: false },
 });
 
 test("a request is acted on once, however often it is heard", () => {

@@ -6,7 +6,7 @@ import { linkWords } from "../src/text/link_words";
 import { FakeClock, settle } from "./fake_clock";
 import { HASH, torrent } from "./samples";
 
-const WORLD: World = { roots: [], listenPort: null, portMapping: null, settings: null, notices: [] };
+const WORLD: World = { roots: [], listenPort: null, portMapping: null, settings: null, notices: [], removed: [], folders: false };
 const whole = (name: string, revision = 1): TopicUpdate => ({
   topic: "list",
   from: null,
@@ -144,15 +144,18 @@ test("of more topics than a server takes, the first are followed", () => {
 
 test("intents are posted, a file as it is", async () => {
   const { host, calls, replies } = rig();
-  replies(200, { kind: "done", infoHash: HASH, message: "One file was left." });
-  expect(await host.intent({ kind: "remove", infoHash: HASH, deleteData: true })).toMatchObject({ message: "One file was left." });
+  replies(200, { kind: "done", infoHash: HASH, message: "One file was left.", duplicate: false });
+  expect(await host.intent({ kind: "remove", infoHash: HASH, deleteData: true, undo: false })).toMatchObject({
+    message: "One file was left.",
+  });
   expect(calls[0]![0]).toBe("http://127.0.0.1:3000/host/intents");
-  expect(JSON.parse(String(calls[0]![1]?.body))).toEqual({ kind: "remove", infoHash: HASH, deleteData: true });
-  replies(200, { kind: "done", infoHash: HASH, message: null });
+  expect(JSON.parse(String(calls[0]![1]?.body))).toEqual({ kind: "remove", infoHash: HASH, deleteData: true, undo: false });
+  replies(200, { kind: "done", infoHash: HASH, message: null, duplicate: false });
   expect(await host.intent({ kind: "add_torrent", metainfo: new Uint8Array([100]) })).toEqual({
     kind: "done",
     infoHash: HASH,
     message: null,
+    duplicate: false,
   });
   expect(calls[1]![0]).toBe("http://127.0.0.1:3000/host/torrents");
 });

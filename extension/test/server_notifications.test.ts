@@ -4,7 +4,7 @@ import type { TorrentState } from "../src/model/generated/TorrentState";
 import { PageNotifications } from "../src/server/notifications";
 import { HASH, torrent } from "./samples";
 
-const WORLD = { roots: [], listenPort: null, portMapping: null, settings: null, notices: [] };
+const WORLD = { roots: [], listenPort: null, portMapping: null, settings: null, notices: [], removed: [], folders: false };
 
 function rig(answer: NotificationPermission = "granted") {
   const kept = new Map<string, string>();

@@ -1,5 +1,6 @@
 //! What all parts of one running daemon share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use shared_proto::Limits;
@@ -17,6 +18,7 @@ use crate::notes::NoteStore;
 use crate::port_map::PortMaps;
 use crate::read_ahead::ReadAhead;
 use crate::serve::Server;
+use crate::show::FileManager;
 use crate::state::StateStore;
 use crate::uploads::Uploads;
 
@@ -25,6 +27,9 @@ pub(crate) struct App {
     pub(crate) guard: Guard,
     pub(crate) desk: Arc<Desk>,
     pub(crate) files: Arc<FileStore>,
+    pub(crate) file_manager: FileManager,
+    /// Where it is kept which folders a person chose.
+    pub(crate) state_folder: PathBuf,
     pub(crate) state: Arc<StateStore>,
     pub(crate) notes: Arc<NoteStore>,
     pub(crate) metrics: Arc<Metrics>,

@@ -1,6 +1,7 @@
-//! What the user may set: flags, then the environment, then `daemon.toml` in the state folder, then defaults.
+//! What the user may set: flags, then the environment, then `daemon.toml` in the state folder, then defaults. Download folders that a person chose in
+//! the extension come before all of these ([`crate::chosen`]).
 //!
-//! Owns names, defaults and their merging; reads one file and nothing else. Must never act on a setting.
+//! Owns names, defaults and their merging. Must never act on a setting.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -263,7 +264,7 @@ impl Settings {
         if let Some(addr) = listen.filter(|addr| !addr.ip().is_loopback()) {
             return Err(ConfigError::NotLoopback(addr));
         }
-        let roots = roots(&self, &file)?;
+        let roots = with_chosen(crate::chosen::load(&state), roots(&self, &file)?);
         let mut origins = vec![EXTENSION_ORIGIN.to_owned()];
         origins.extend(self.allow_origin.into_iter().chain(file.allow_origin));
         let ms =
@@ -338,6 +339,20 @@ fn roots(flags: &Settings, file: &Settings) -> Result<Vec<RootFolder>, ConfigErr
     downloads.map(|path| one(path.join("JSTorrent"))).ok_or(ConfigError::NoFolder("download", "--downloads"))
 }
 
+/// The folders that a person chose, the latest first, and then those that are configured.
+fn with_chosen(chosen: Vec<PathBuf>, configured: Vec<RootFolder>) -> Vec<RootFolder> {
+    let mut all: Vec<RootFolder> = Vec::new();
+    for path in chosen {
+        let known = configured.iter().find(|root| root.path == path).cloned();
+        let labels = || configured.iter().chain(&all).map(|root| root.label.as_str());
+        let root = known.unwrap_or_else(|| RootFolder { label: crate::chosen::label(&path, labels()), path });
+        all.push(root);
+    }
+    let others = configured.into_iter().filter(|root| all.iter().all(|other| other.path != root.path));
+    let others: Vec<RootFolder> = others.collect();
+    all.into_iter().chain(others).collect()
+}
+
 fn labelled(specs: &[String]) -> Result<Vec<RootFolder>, ConfigError> {
     let mut roots: Vec<RootFolder> = Vec::new();
     for spec in specs {
@@ -375,6 +390,18 @@ mod tests {
         assert_eq!(config.roots, [RootFolder { label: "Downloads".into(), path: "/films".into() }]);
         let config = Settings { root: vec!["Films=/other".into()], ..given(&folder) }.resolve(0).unwrap();
         assert_eq!(config.roots, [RootFolder { label: "Films".into(), path: "/other".into() }]);
+    }
+
+    #[test]
+    fn a_folder_that_a_person_chose_comes_before_those_that_are_configured_which_stay() {
+        let folder = folder("downloads = \"/films\"");
+        std::fs::write(folder.path().join("folders.json"), "[\"/more\",\"/films\",\"/other/Downloads\"]").unwrap();
+        let root = |label: &str, path: &str| RootFolder { label: label.into(), path: path.into() };
+        let kept = [root("more", "/more"), root("Downloads", "/films"), root("/other/Downloads", "/other/Downloads")];
+        assert_eq!(given(&folder).resolve(0).unwrap().roots, kept);
+        let flag = Settings { downloads: Some("/flag".into()), ..given(&folder) }.resolve(0).unwrap().roots;
+        let paths: Vec<_> = flag.iter().map(|root| root.path.to_str().unwrap()).collect();
+        assert_eq!(paths, ["/more", "/films", "/other/Downloads", "/flag"]);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use std::time::Duration;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use shared_proto::frame::{MAX_BINARY, decode_batch, decode_control, encode_control};
-use shared_proto::{CloseCode, DaemonMessage, EngineMessage, IoCommand, IoEvent, PROTOCOL_VERSION};
+use shared_proto::io::{OpError, OpErrorKind, OpOutput};
+use shared_proto::{CloseCode, DaemonMessage, EngineMessage, IoCommand, IoEvent, OpId, PROTOCOL_VERSION};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -20,9 +21,11 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::app::App;
+use crate::chosen;
 use crate::desk::Said;
 use crate::doorstep::Standing;
 use crate::events::{EventReceiver, EventSender, event_channel};
+use crate::files::error::op_error;
 use crate::io_plane::{IoPlane, Stores};
 use crate::metrics::add;
 use crate::state::StoreStatus;
@@ -192,7 +195,7 @@ async fn converse<S: Wire>(
 /// Takes frames in order. A text frame of the range conversation is never behind a slow disk: the plane does not wait.
 async fn hear<S: Wire>(
     stream: &mut Source<S>,
-    app: &App,
+    app: &Arc<App>,
     epoch: u64,
     plane: &mut IoPlane,
     events: &EventSender,
@@ -201,7 +204,7 @@ async fn hear<S: Wire>(
         match frame {
             Ok(Message::Text(text)) => {
                 add(&app.metrics.control_text_in, text.len());
-                if let Err(closing) = obey(text.as_str(), app, epoch, plane) {
+                if let Err(closing) = obey(text.as_str(), app, epoch, plane, events) {
                     return Some(closing);
                 }
             }
@@ -220,7 +223,7 @@ async fn hear<S: Wire>(
 }
 
 /// Does what one control message says.
-fn obey(text: &str, app: &App, epoch: u64, plane: &mut IoPlane) -> Result<(), Closing> {
+fn obey(text: &str, app: &Arc<App>, epoch: u64, plane: &mut IoPlane, events: &EventSender) -> Result<(), Closing> {
     match decode_control(text).map_err(Closing::malformed)? {
         EngineMessage::RateLimit { group, down_bps, up_bps } => plane.limit_rate(group, down_bps, up_bps),
         EngineMessage::RangeHint { file_id, start, end } => {
@@ -228,9 +231,36 @@ fn obey(text: &str, app: &App, epoch: u64, plane: &mut IoPlane) -> Result<(), Cl
                 app.read_ahead.hint(file, start, end);
             }
         }
+        EngineMessage::FileShow { answer, file_id } => {
+            let (app, file) = (Arc::clone(app), app.desk.announced(epoch, &file_id));
+            answer_later(answer, events, async move {
+                let Some(file) = file else {
+                    return Err(op_error(OpErrorKind::NotFound, "no such file was announced"));
+                };
+                app.file_manager.show(&app.files, &file).await.map(|()| OpOutput::Unit)
+            });
+        }
+        EngineMessage::RootPrefer { answer, path } => {
+            let app = Arc::clone(app);
+            answer_later(answer, events, async move {
+                let preferred = move || chosen::prefer(&app.files, &app.state_folder, &path);
+                let ended = tokio::task::spawn_blocking(preferred).await;
+                ended.map_err(|_| op_error(OpErrorKind::Other, "that has failed"))?.map(OpOutput::Roots)
+            });
+        }
         message => app.desk.handle(epoch, message).map_err(Closing::malformed)?,
     }
     Ok(())
+}
+
+/// Answers on the I/O plane when the work is done. An engine that is gone by then is not told.
+fn answer_later(
+    op: OpId,
+    events: &EventSender,
+    work: impl Future<Output = Result<OpOutput, OpError>> + Send + 'static,
+) {
+    let events = events.clone();
+    tokio::spawn(async move { events.send(IoEvent::Done { op, result: work.await }).await });
 }
 
 fn carry_out(frame: &[u8], plane: &mut IoPlane, events: &EventSender) -> Result<(), shared_proto::FrameError> {

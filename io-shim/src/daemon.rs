@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use sha2::{Digest, Sha256};
-use shared_proto::{Limits, RootKey};
+use shared_proto::Limits;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
@@ -18,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::auth::Guard;
-use crate::config::{Config, RootFolder, any_port};
+use crate::config::{Config, any_port};
 use crate::convert::Converter;
 use crate::descriptors::Shares;
 use crate::desk::{Desk, DeskConfig};
@@ -31,6 +30,7 @@ use crate::notes::NoteStore;
 use crate::port_map::{MapConfig, PortMaps};
 use crate::read_ahead::ReadAhead;
 use crate::server::{self, Phase};
+use crate::show::FileManager;
 use crate::sockets::DialPolicy;
 use crate::state::StateStore;
 use crate::uploads::Uploads;
@@ -177,7 +177,8 @@ pub(crate) fn assemble(
         max_waiting: waiting,
         max_waiting_per_file: config.max_waiting_per_file,
     });
-    let roots = config.roots.iter().map(|root| (root_key(root), root.label.clone(), root.path.clone())).collect();
+    let roots =
+        config.roots.iter().map(|root| (Roots::key_of(&root.path), root.label.clone(), root.path.clone())).collect();
     let policy = DialPolicy {
         allow_loopback: config.allow_loopback_peers,
         allow_private: config.allow_private_peers,
@@ -193,6 +194,7 @@ pub(crate) fn assemble(
     let maps = MapConfig { enabled: !config.no_port_mapping, ..MapConfig::default() };
     let max_wait_ms = u64::try_from(config.max_wait.as_millis()).unwrap_or(u64::MAX);
     let roots = Roots::new(roots).remembering_in(folder.path());
+    roots.drop_unused();
     roots.check_apart()?;
     let files = Arc::new(FileStore::new(roots, open_writers(&config.locks)?));
     Ok(App {
@@ -200,6 +202,8 @@ pub(crate) fn assemble(
         guard: Guard::new(addr, config.origins.clone(), identity.token.clone()).open(config.no_token),
         desk,
         files,
+        file_manager: FileManager::default(),
+        state_folder: folder.path().to_path_buf(),
         state: Arc::new(StateStore::open(folder.path())?),
         notes: Arc::new(NoteStore::new(&config.notes)),
         limits: Limits { max_conns: shares.conns, max_files: shares.files, io_window: IO_WINDOW, max_wait_ms },
@@ -227,11 +231,4 @@ fn open_writers(folders: &[PathBuf]) -> anyhow::Result<Writers> {
         }
     }
     Err(last.context("name one with --locks, the same for all daemons of a user"))
-}
-
-/// The same for the same folder, whatever else is configured; says nothing about where it lies.
-fn root_key(root: &RootFolder) -> RootKey {
-    let path = std::path::absolute(&root.path).unwrap_or_else(|_| root.path.clone());
-    let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
-    RootKey(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -248,6 +248,7 @@ fn cost(event: &IoEvent) -> u32 {
             OpOutput::Addresses(addresses) => addresses.len() * 20,
             OpOutput::Notes(notes) => length(notes),
             OpOutput::About(about) => about.log.iter().map(|line| line.len() + 4).sum(),
+            OpOutput::Roots(roots) => roots.iter().map(|root| root.label.len() + root.path.len() + 32).sum(),
             OpOutput::Unit
             | OpOutput::Opened { .. }
             | OpOutput::Bound { .. }

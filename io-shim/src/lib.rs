@@ -2,7 +2,7 @@
 //!
 //! Where to look:
 //!
-//! - its life: [`daemon`], [`config`], [`folder`] (state folder), [`descriptors`] (how many), [`install`], [`native_messaging`], [`metrics`],
+//! - its life: [`daemon`], [`config`] (with `chosen`: download folders that a person chose), [`folder`] (state folder), [`descriptors`] (how many), [`install`], [`native_messaging`], [`metrics`],
 //!   [`log`], `about` (what a report says of it), [`in_memory`] (without a listener)
 //! - HTTP: `server` (with `connections`) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
 //!   [`multipart`]) → [`stream`] (its bytes, found by `opener`, read by `source`), or → `calls` (what the engine answers in words, with `uploads`);
@@ -10,7 +10,7 @@
 //! - the engine: `websocket` → `doorstep` (connections that are not known yet) → `control` (its WebSocket) → [`desk`] (who waits for what)
 //!   and [`io_plane`] → [`sockets`] (with rate limits), [`files`], `digest`, [`state`], [`notes`] (what all daemons of a user share),
 //!   `http_client` (with `http_fetch`), `resolve`,
-//!   [`port_map`]; [`events`] is the way back; `read_ahead` follows hints
+//!   [`port_map`]; [`events`] is the way back; `read_ahead` follows hints, `show` asks the file manager
 //! - [`limits`]: every bound of the I/O plane
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,7 @@ pub(crate) mod about;
 pub(crate) mod app;
 pub mod auth;
 pub(crate) mod calls;
+pub(crate) mod chosen;
 pub mod conditional;
 pub mod config;
 pub(crate) mod connections;
@@ -51,6 +52,7 @@ pub(crate) mod resolve;
 pub(crate) mod routes;
 pub(crate) mod serve;
 pub(crate) mod server;
+pub(crate) mod show;
 pub mod sockets;
 pub(crate) mod source;
 pub mod state;

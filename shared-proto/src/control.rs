@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{FileId, RequestId, RootKey};
+use crate::ids::{FileId, OpId, RequestId, RootKey};
 use crate::io::FileStat;
 
 /// What the engine says to the daemon.
@@ -147,6 +147,22 @@ pub enum EngineMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         up_bps: Option<u64>,
     },
+    /// Show a file in the system's file manager: only a file that was announced; where it is not there, the nearest folder above it that is. Answered
+    /// on the I/O plane, with [`crate::io::OpOutput::Unit`].
+    FileShow {
+        /// For the answer.
+        answer: OpId,
+        /// The file.
+        file_id: FileId,
+    },
+    /// Make a folder the default of those that may be used, and keep that; the others stay. It must exist, belong to the user and be writable.
+    /// Answered on the I/O plane, with [`crate::io::OpOutput::Roots`].
+    RootPrefer {
+        /// For the answer.
+        answer: OpId,
+        /// Its absolute path.
+        path: String,
+    },
 }
 
 /// What the daemon says to the engine.
@@ -268,6 +284,9 @@ pub struct Root {
     pub key: RootKey,
     /// What to call it in front of a person.
     pub label: String,
+    /// Its absolute path, for a person; empty when the daemon does not say.
+    #[serde(default)]
+    pub path: String,
 }
 
 /// What the daemon allows, told in `welcome`.

@@ -13,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::control::Root;
 use crate::ids::{ConnId, FileRef, OpId, RequestId, RootKey, SocketId};
 
 /// Bytes of one open file, or of [`FileRef::ZEROS`].
@@ -649,6 +650,8 @@ pub enum OpOutput {
     },
     /// The daemon.
     About(About),
+    /// The folders that may be used now; the first is the default.
+    Roots(Vec<Root>),
 }
 
 /// A daemon, its system, and what it logged last.

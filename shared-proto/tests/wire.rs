@@ -84,6 +84,8 @@ fn engine_messages() -> Vec<EngineMessage> {
         EngineMessage::FileResolved { request_id: id(), file_id: None, status: None, body: None },
         EngineMessage::FileResolved { request_id: id(), file_id: None, status: Some(409), body: Some("{}".into()) },
         EngineMessage::RateLimit { group: 0, down_bps: Some(1_000_000), up_bps: None },
+        EngineMessage::FileShow { answer: OpId(7), file_id: file() },
+        EngineMessage::RootPrefer { answer: OpId(8), path: "/home/user/Films".into() },
     ]
 }
 
@@ -92,7 +94,11 @@ fn daemon_messages() -> Vec<DaemonMessage> {
         DaemonMessage::Welcome {
             protocol: PROTOCOL_VERSION,
             epoch: 3,
-            roots: vec![Root { key: RootKey("downloads".into()), label: "Downloads".into() }],
+            roots: vec![Root {
+                key: RootKey("downloads".into()),
+                label: "Downloads".into(),
+                path: "/home/user/Downloads".into(),
+            }],
             limits: Limits { max_conns: 512, max_files: 4096, io_window: 4 << 20, max_wait_ms: 120_000 },
         },
         DaemonMessage::StateStatus { trouble: None, set_aside: Vec::new(), begun_anew: 0 },

@@ -71,7 +71,7 @@ impl World {
         let armed = BTreeMap::new();
         let mut world =
             Self { engine, now, conns, sockets, armed, todo, requests: 0, info_hash: String::new(), inputs: 0 };
-        let roots = vec![Root { key: RootKey("d".into()), label: "d".into() }];
+        let roots = vec![Root { key: RootKey("d".into()), label: "d".into(), path: String::new() }];
         let limits = Limits { max_conns: 100, max_files: 100, io_window: 1 << 20, max_wait_ms: 120_000 };
         world.put(Input::Linked { epoch: 1, roots, limits });
         world.put(Input::Intent { id: 1, intent: Intent::AddTorrent { metainfo: torrent() } });

@@ -17,6 +17,8 @@ use crate::view::{
 pub(crate) struct Added {
     info_hash: String,
     name: String,
+    /// Whether it was there already.
+    duplicate: bool,
     file_count: usize,
     /// All files, or none where the list would be longer than an answer may be.
     files: Vec<AddedFile>,
@@ -123,10 +125,11 @@ struct Stream {
 
 impl Added {
     /// `base` begins its URLs.
-    pub(crate) fn new(torrent: &TorrentView, base: &str) -> Self {
+    pub(crate) fn new(torrent: &TorrentView, base: &str, duplicate: bool) -> Self {
         Self {
             info_hash: torrent.info_hash.clone(),
             name: torrent.name.clone(),
+            duplicate,
             file_count: torrent.files.len(),
             files: torrent.files.iter().map(|file| added_file(file, base)).collect(),
         }

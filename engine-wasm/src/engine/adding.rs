@@ -26,7 +26,10 @@ impl Engine {
         if self.torrents.get(&info_hash).is_some_and(Torrent::is_leaving) {
             return Err("This torrent is being removed. Add it again in a moment.".to_owned());
         }
+        self.bring_back(info_hash, now);
         if self.torrents.contains_key(&info_hash) {
+            self.with(info_hash, now, |torrent, _| torrent.merge_torrent(&meta));
+            self.keep_trackers(info_hash, meta.trackers.into_iter().flatten(), now);
             return Ok(info_hash);
         }
         let added = match self.magnets.get(&info_hash) {

@@ -55,6 +55,25 @@ impl Engine {
         Ok(info_hash)
     }
 
+    /// A torrent was added again: trackers that it did not name before are asked, too, and kept. Those that a person took away stay away, and a private
+    /// torrent keeps its own.
+    pub(super) fn keep_trackers(&mut self, info_hash: InfoHash, urls: impl Iterator<Item = String>, now: Instant) {
+        if self.torrents.get(&info_hash).is_none_or(|torrent| torrent.is_private()) {
+            return;
+        }
+        let (_, known) = self.contents(&info_hash.to_string(), now);
+        let plan = self.plans.get(&info_hash).cloned().unwrap_or_default();
+        let is_new = |url: &String| {
+            known.iter().all(|tracker| tracker.url != *url)
+                && !plan.removed.contains(url)
+                && TrackerUrl::parse(url).is_some()
+        };
+        let fresh: Vec<String> = urls.filter(is_new).take(MAX_URLS.saturating_sub(plan.added.len())).collect();
+        if !fresh.is_empty() {
+            self.change_plan(info_hash, |plan| fresh.iter().for_each(|url| plan.add_tracker(url)), now);
+        }
+    }
+
     /// Has a tracker asked no more.
     ///
     /// # Errors

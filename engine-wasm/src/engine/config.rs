@@ -45,6 +45,8 @@ pub struct Config {
     pub sharing_told: bool,
     /// What was logged last, for reports: empty unless the host subscribes it.
     pub log: LogTail,
+    /// Whether a person may have folders shown on this computer, and the download folder changed.
+    pub folders: bool,
 }
 
 impl Default for Config {
@@ -65,6 +67,7 @@ impl Default for Config {
             start_at_once: true,
             sharing_told: false,
             log: LogTail::default(),
+            folders: false,
         }
     }
 }

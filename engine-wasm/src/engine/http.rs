@@ -16,7 +16,7 @@ use crate::magnet::{Patience, Pending};
 use crate::metainfo::{InfoHash, Magnet, Metainfo};
 use crate::time::Instant;
 use crate::torrent::{Asker, Torrent};
-use crate::view::{Intent, TorrentState, TorrentView};
+use crate::view::{Intent, IntentReply, TorrentState, TorrentView};
 
 /// More cells than any strip of a page has.
 const MOST_CELLS: u32 = 4096;
@@ -139,7 +139,8 @@ impl Engine {
             .adding
             .deadlines()
             .filter(|(info_hash, deadline)| {
-                *deadline <= now || self.magnets.get(info_hash).is_none_or(Pending::has_failed)
+                let is_over = |pending: &Pending| pending.has_failed() || pending.is_aside();
+                *deadline <= now || self.magnets.get(info_hash).is_none_or(is_over)
             })
             .map(|(info_hash, _)| info_hash)
             .collect();
@@ -179,7 +180,11 @@ impl Engine {
 
     /// Temporary torrents that nobody reads, and when they go.
     fn cleanups(&self) -> impl Iterator<Item = (InfoHash, Instant)> + '_ {
-        let idle = self.api.temporary.all().filter(|(info_hash, _)| !self.api.adding.has(*info_hash));
+        let idle = self
+            .api
+            .temporary
+            .all()
+            .filter(|(info_hash, _)| !self.api.adding.has(*info_hash) && !self.leavers.hides(*info_hash));
         idle.filter_map(|(info_hash, wanted)| {
             let unread = match self.torrents.get(&info_hash) {
                 Some(torrent) if torrent.is_leaving() => return None,
@@ -202,6 +207,10 @@ impl Engine {
         let reply = match action {
             Action::Topics { follow: false, .. } => events::preview(),
             Action::Topics { follow: true, names } => return self.api.pages.follow(caller.id, names, now).map(Some),
+            Action::Intent(Intent::ShowInFolder { .. } | Intent::SetDownloadFolder { .. }) => {
+                let message = "Only the extension can show or change folders of this computer.".to_owned();
+                Reply::json(&IntentReply::Failed { message })
+            }
             Action::Intent(intent) => {
                 let id = self.api.pages.expect(caller.id, now);
                 self.handle_intent(id, intent, now);
@@ -302,20 +311,21 @@ impl Engine {
                 return Ok(None);
             }
             Action::AddTorrent { metainfo, stay } => {
-                let info_hash = self.take_torrent(metainfo, stay, now)?;
-                added(&self.view(info_hash, now)?, &caller.base)
+                let (info_hash, duplicate) = self.take_torrent(metainfo, stay, now)?;
+                added(&self.view(info_hash, now)?, &caller.base, duplicate)
             }
             Action::AddMagnet { link, stay } => return self.take_magnet(caller, &link, stay, now),
         };
         Ok(Some(reply.to(caller.id)))
     }
 
-    fn take_torrent(&mut self, metainfo: Bytes, stay: Stay, now: Instant) -> Result<InfoHash, Failure> {
+    fn take_torrent(&mut self, metainfo: Bytes, stay: Stay, now: Instant) -> Result<(InfoHash, bool), Failure> {
         let info_hash = Metainfo::parse(&metainfo)
             .map_err(|error| {
                 Failure::new(Code::Malformed, format!("this .torrent file is damaged or incomplete: {error}"))
             })?
             .info_hash;
+        let was_removed = self.bring_back(info_hash, now);
         let is_new = self.make_room(info_hash)?;
         self.want(info_hash, stay.keep, is_new, now);
         if let Err(message) = self.add(metainfo, now) {
@@ -326,7 +336,7 @@ impl Engine {
         }
         self.hold(info_hash, is_new && stay.hold, now);
         self.out.push_back(Output::Changed);
-        Ok(info_hash)
+        Ok((info_hash, !is_new && !was_removed))
     }
 
     fn take_magnet(
@@ -338,6 +348,7 @@ impl Engine {
     ) -> Result<Option<EngineMessage>, Failure> {
         let info_hash =
             Magnet::parse(link).map_err(|error| Failure::new(Code::Malformed, error.to_string()))?.info_hash;
+        let was_removed = self.bring_back(info_hash, now);
         let is_new = self.make_room(info_hash)?;
         if !self.torrents.contains_key(&info_hash) {
             self.api.adding.check_room()?;
@@ -352,7 +363,7 @@ impl Engine {
         self.hold(info_hash, is_new && stay.hold, now);
         self.out.push_back(Output::Changed);
         if self.torrents.contains_key(&info_hash) {
-            return Ok(Some(added(&self.view(info_hash, now)?, &caller.base).to(caller.id)));
+            return Ok(Some(added(&self.view(info_hash, now)?, &caller.base, !is_new && !was_removed).to(caller.id)));
         }
         if is_new {
             let patience = self.api_patience();
@@ -411,7 +422,7 @@ impl Engine {
         }
         for (request_id, base) in wait.callers {
             let reply = match &view {
-                Ok(view) => added(view, &base),
+                Ok(view) => added(view, &base, !wait.is_ours),
                 Err(failure) => failure.reply(),
             };
             self.say(reply.to(request_id));
@@ -462,7 +473,8 @@ impl Engine {
     }
 
     fn is_known(&self, info_hash: InfoHash) -> bool {
-        self.torrents.contains_key(&info_hash) || self.magnets.contains_key(&info_hash)
+        let is_there = self.torrents.contains_key(&info_hash) || self.magnets.contains_key(&info_hash);
+        is_there && !self.leavers.hides(info_hash)
     }
 
     fn check_known(&self, info_hash: InfoHash) -> Result<(), Failure> {
@@ -475,8 +487,8 @@ impl Engine {
 }
 
 /// The answer to an added torrent. The torrent is there, however long the list of its files: a list that is too long is left out.
-fn added(view: &TorrentView, base: &str) -> Reply {
-    let added = Added::new(view, base);
+fn added(view: &TorrentView, base: &str, duplicate: bool) -> Reply {
+    let added = Added::new(view, base, duplicate);
     let reply = Reply::json(&added);
     if reply.status == 200 { reply } else { Reply::json(&added.without_files()) }
 }

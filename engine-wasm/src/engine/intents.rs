@@ -31,8 +31,18 @@ impl Engine {
     /// Which torrent it was about; `None` when the answer comes later.
     pub(super) fn carry_out(&mut self, id: u64, intent: Intent, now: Instant) -> Result<Option<InfoHash>, String> {
         let info_hash = match intent {
-            Intent::AddTorrent { metainfo } => self.add_for_page(|it| it.add(metainfo, now), now)?,
-            Intent::AddMagnet { uri } => self.add_for_page(|it| it.add_magnet(&uri, now), now)?,
+            Intent::AddTorrent { metainfo } => {
+                let before = self.listed_count();
+                let info_hash = self.add_for_page(|it| it.add(metainfo, now), now)?;
+                self.reply_added(id, info_hash, before);
+                return Ok(None);
+            }
+            Intent::AddMagnet { uri } => {
+                let before = self.listed_count();
+                let info_hash = self.add_for_page(|it| it.add_magnet(&uri, now), now)?;
+                self.reply_added(id, info_hash, before);
+                return Ok(None);
+            }
             Intent::AddUrl { url } => {
                 self.fetch(id, url, now)?;
                 return Ok(None);
@@ -91,7 +101,8 @@ impl Engine {
             }
             Intent::Announce { info_hash } => {
                 let (info_hash, words) = self.announce_now(&info_hash, now)?;
-                let reply = IntentReply::Done { info_hash: info_hash.to_string(), message: Some(words) };
+                let reply =
+                    IntentReply::Done { info_hash: info_hash.to_string(), message: Some(words), duplicate: false };
                 return Ok(self.answer(id, reply));
             }
             Intent::AddTrackers { info_hash, trackers } => self.add_trackers(&info_hash, &trackers, now)?,
@@ -130,16 +141,27 @@ impl Engine {
                 self.watched(&info_hash, &files, Report::watched(watched), now)?
             }
             Intent::Choose { info_hash, choices } => self.choose(&info_hash, choices, now)?,
-            Intent::Remove { info_hash, delete_data } => {
+            Intent::Remove { info_hash, delete_data, undo } => {
                 let info_hash = self.known(&info_hash)?;
                 if self.root.is_none() {
                     // What is written down, and what lies on the disk, would be back with it.
                     return Err("Not connected to the daemon. Remove the torrent when it is back.".to_owned());
                 }
-                if self.remove(info_hash, delete_data, Some(Asker::Intent(id)), now) {
+                if undo {
+                    self.let_go(info_hash, delete_data, now);
+                } else if self.remove(info_hash, delete_data, Some(Asker::Intent(id)), now) {
                     return Ok(None);
                 }
                 info_hash
+            }
+            Intent::UndoRemove { info_hash } => self.undo_remove(&info_hash, now)?,
+            Intent::ShowInFolder { info_hash, file } => {
+                self.show_in_folder(id, (&info_hash, file), now)?;
+                return Ok(None);
+            }
+            Intent::SetDownloadFolder { path } => {
+                self.set_download_folder(id, path, now)?;
+                return Ok(None);
             }
         };
         Ok(Some(info_hash))
@@ -160,6 +182,7 @@ impl Engine {
             .parse::<InfoHash>()
             .ok()
             .filter(|info_hash| self.torrents.contains_key(info_hash) || self.magnets.contains_key(info_hash))
+            .filter(|info_hash| !self.leavers.hides(*info_hash))
             .ok_or_else(|| "There is no such torrent.".to_owned())?;
         match self.torrents.get(&info_hash) {
             Some(torrent) if torrent.is_leaving() => Err("This torrent is being removed.".to_owned()),

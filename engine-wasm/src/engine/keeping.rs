@@ -35,6 +35,19 @@ fn fit(name: &str) -> Result<String, String> {
     if safe == name { Ok(safe) } else { Err(format!("“{name}” can't be a name here. “{safe}” can.")) }
 }
 
+/// A folder below a download folder, and not a path of its own.
+fn check_relative(folder: &str) -> Result<(), String> {
+    let is_drive =
+        |path: &str| path.len() > 1 && path.as_bytes()[1] == b':' && path.as_bytes()[0].is_ascii_alphabetic();
+    if folder.starts_with(['/', '\\', '~']) || is_drive(folder) {
+        return Err(format!(
+            "“{folder}” is a path of its own. Name a folder inside the download folder, such as “Films/New”. Another download folder is chosen \
+             in the settings."
+        ));
+    }
+    Ok(())
+}
+
 impl Engine {
     /// Wants files more or less than before.
     pub(super) fn set_priorities(
@@ -93,6 +106,7 @@ impl Engine {
             place.root = known.map(|known| known.key.clone()).ok_or("There is no such download folder.")?;
         }
         if let Some(folder) = target.folder {
+            check_relative(&folder)?;
             let names = folder.split('/').filter(|name| !name.is_empty());
             place.folder = names.map(fit).collect::<Result<_, _>>()?;
             if place.folder.len() > limits::FOLDERS {

@@ -67,6 +67,7 @@ impl Engine {
         self.lose_fetches();
         self.unlink_settings();
         self.unlink_reports(now);
+        self.unlink_folders();
         let movers = self.torrents.iter_mut();
         let answers = movers.filter_map(|(&info_hash, torrent)| Some((info_hash, torrent.take_answer()?))).collect();
         self.answer_movers(answers);

@@ -21,8 +21,10 @@ impl Engine {
     pub(super) fn add_magnet(&mut self, uri: &str, now: Instant) -> Result<InfoHash, String> {
         let link = Magnet::parse(uri).map_err(|error| format!("This can't be added: {error}."))?;
         let info_hash = self.known_name(link.identity());
+        self.bring_back(info_hash, now);
         if self.torrents.contains_key(&info_hash) {
             self.with(info_hash, now, |torrent, cx| torrent.merge(&link, cx));
+            self.keep_trackers(info_hash, link.trackers.into_iter(), now);
         } else if self.magnets.contains_key(&info_hash) {
             self.with_magnet(info_hash, now, |pending, cx| pending.merge(&link, cx));
         } else {
@@ -70,7 +72,16 @@ impl Engine {
     pub(super) fn fetched(&mut self, op: OpId, result: &Result<OpOutput, OpError>, now: Instant) -> bool {
         let Some(id) = self.fetches.remove(&op) else { return false };
         let outcome = match result {
-            Ok(OpOutput::Http { status: 200, body }) => self.add_for_page(|it| it.add(body.clone(), now), now),
+            Ok(OpOutput::Http { status: 200, body }) => {
+                let before = self.listed_count();
+                match self.add_for_page(|it| it.add(body.clone(), now), now) {
+                    Ok(info_hash) => {
+                        self.reply_added(id, info_hash, before);
+                        return true;
+                    }
+                    Err(why) => Err(why),
+                }
+            }
             Ok(OpOutput::Http { status, .. }) => {
                 Err(format!("The .torrent file can't be downloaded: the server answered {status}."))
             }
@@ -94,11 +105,18 @@ impl Engine {
     /// Says what came of an intent.
     pub(super) fn reply(&mut self, id: u64, outcome: Result<InfoHash, String>) {
         let reply = match outcome {
-            Ok(info_hash) => IntentReply::Done { info_hash: info_hash.to_string(), message: None },
+            Ok(info_hash) => IntentReply::Done { info_hash: info_hash.to_string(), message: None, duplicate: false },
             Err(message) => IntentReply::Failed { message },
         };
         self.out.push_back(Output::Reply { id, reply });
         self.out.push_back(Output::Changed);
+    }
+
+    /// Says that a torrent was added; `before`: how many were listed before that.
+    pub(super) fn reply_added(&mut self, id: u64, info_hash: InfoHash, before: usize) {
+        let duplicate = self.listed_count() == before;
+        let reply = IntentReply::Done { info_hash: info_hash.to_string(), message: None, duplicate };
+        self.out.extend([Output::Reply { id, reply }, Output::Changed]);
     }
 
     /// What a torrent is called here: a hybrid may be known by its v2 hash already.

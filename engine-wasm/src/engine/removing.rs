@@ -51,6 +51,7 @@ impl Engine {
             match parting {
                 Parting::Goes { asker, left } => {
                     self.forget(info_hash, now);
+                    self.has_left(info_hash, left.as_deref(), now);
                     self.answer_remover(asker, info_hash, Ok(left));
                 }
                 Parting::Stays { asker, why } => {
@@ -58,6 +59,7 @@ impl Engine {
                         // The clean-up tries again, and not at once.
                         self.api.temporary.touch(info_hash, now);
                     }
+                    self.has_left(info_hash, None, now);
                     self.answer_remover(asker, info_hash, Err(why));
                 }
             }
@@ -67,7 +69,7 @@ impl Engine {
     fn answer_remover(&mut self, asker: Option<Asker>, info_hash: InfoHash, outcome: Result<Option<String>, String>) {
         match (asker, outcome) {
             (Some(Asker::Intent(id)), Ok(message)) => {
-                let reply = IntentReply::Done { info_hash: info_hash.to_string(), message };
+                let reply = IntentReply::Done { info_hash: info_hash.to_string(), message, duplicate: false };
                 self.out.push_back(Output::Reply { id, reply });
             }
             (Some(Asker::Intent(id)), Err(why)) => self.reply(id, Err(why)),

@@ -115,7 +115,8 @@ impl Engine {
             *count += 1;
             (info_hash, *count)
         };
-        self.in_order().into_iter().map(position).collect()
+        let shown = self.in_order().into_iter().filter(|info_hash| !self.leavers.hides(*info_hash));
+        shown.map(position).collect()
     }
 
     /// All torrents and magnet links in the order in which they have their turn.

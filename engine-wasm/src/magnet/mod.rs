@@ -71,6 +71,8 @@ pub(crate) struct Pending {
     /// Nobody has said yet whether its torrent is to be downloaded.
     undecided: bool,
     status: Status,
+    /// What it did before it was removed, while it can be brought back.
+    aside: Option<Status>,
     peers: BTreeMap<ConnId, MetadataPeer>,
     candidates: Candidates,
     trackers: Announcer,
@@ -101,6 +103,7 @@ impl Pending {
             added,
             undecided: false,
             status: Status::Unlinked,
+            aside: None,
             peers: BTreeMap::new(),
             candidates,
             asks_dht: false,
@@ -210,6 +213,33 @@ impl Pending {
             self.seek(cx);
         }
         cx.changed();
+    }
+
+    /// Stops it for now: it was removed, and can be brought back for a while.
+    pub(crate) fn set_aside(&mut self, cx: &mut Context<'_>) {
+        if self.aside.is_none() {
+            self.aside = Some(self.status.clone());
+            self.stop(Status::Paused, cx);
+        }
+    }
+
+    /// It goes on with what it did before.
+    pub(crate) fn bring_back(&mut self, cx: &mut Context<'_>) {
+        if let Some(before) = self.aside.take()
+            && before != Status::Paused
+        {
+            self.resume(cx);
+        }
+    }
+
+    /// Whether it was removed and can be brought back.
+    pub(crate) fn is_aside(&self) -> bool {
+        self.aside.is_some()
+    }
+
+    /// Its name in front of a person.
+    pub(crate) fn name(&self) -> String {
+        self.link.name.clone().unwrap_or_else(|| self.link.info_hash.to_string())
     }
 
     /// It can't go on, for this reason in plain words.

@@ -74,7 +74,7 @@ impl Pending {
         let record = Record {
             link: self.link.clone(),
             added: self.added,
-            paused: self.status == Status::Paused,
+            paused: *self.aside.as_ref().unwrap_or(&self.status) == Status::Paused,
             peers: self.candidates.worth_keeping(limits::KEPT_PEERS),
         };
         let (key, value) = (key(self.link.info_hash), record.encode());

@@ -3,7 +3,7 @@
 use super::peer::MetadataPeer;
 use super::{Pending, Status};
 use crate::time::Instant;
-use crate::view::{Giving, Sharing, TorrentState, TorrentView, TrackerView};
+use crate::view::{Giving, Sharing, TorrentState, TorrentView, TrackerView, Trouble};
 
 impl Pending {
     /// All of it.
@@ -21,13 +21,14 @@ impl Pending {
         let peers = self.peers.values().filter(|peer| peer.is_ready()).count();
         TorrentView {
             info_hash: self.link.info_hash.to_string(),
-            name: self.link.name.clone().unwrap_or_else(|| self.link.info_hash.to_string()),
+            name: self.name(),
             version: None,
             undecided: self.undecided,
             queue_position: 0,
             private: false,
             state: self.state(),
             message: self.message(),
+            trouble: self.has_failed().then_some(Trouble::NotDescribed),
             length: 0,
             verified: 0,
             wanted: 0,
@@ -36,6 +37,7 @@ impl Pending {
             move_progress: None,
             root: String::new(),
             lies_at: String::new(),
+            path: String::new(),
             downloaded: 0,
             uploaded: 0,
             wasted: 0,
@@ -43,6 +45,8 @@ impl Pending {
             piece_count: 0,
             down_rate_bps: 0,
             up_rate_bps: 0,
+            eta_s: None,
+            stalled: false,
             sharing: Sharing::default(),
             giving: Giving::Closed,
             peers: u32::try_from(peers).unwrap_or(u32::MAX),

@@ -379,6 +379,11 @@ impl Peer {
         }
     }
 
+    /// Whether it knows that we want something of it.
+    pub fn is_awaited(&self) -> bool {
+        self.is_ready() && self.interested
+    }
+
     /// Whether the peer has been silent too long to keep.
     pub fn is_dead(&self, now: Instant) -> bool {
         match &self.stage {

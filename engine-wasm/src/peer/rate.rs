@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::time::Instant;
 
-/// Time constant of the average, seconds.
+/// Time constant of the usual average, seconds.
 const TAU_S: f64 = 1.0;
 /// A rate is believed after this much of it was seen.
 const MIN_SPAN: Duration = Duration::from_millis(200);
@@ -13,15 +13,21 @@ const MIN_SPAN: Duration = Duration::from_millis(200);
 /// divided out.
 #[derive(Clone, Debug)]
 pub struct RateMeter {
+    tau_s: f64,
     weighted: f64,
     since: Instant,
     last: Instant,
 }
 
 impl RateMeter {
-    /// Nothing seen so far.
+    /// Nothing seen so far. It averages over about a second.
     pub fn new(now: Instant) -> Self {
-        Self { weighted: 0.0, since: now, last: now }
+        Self::over(TAU_S, now)
+    }
+
+    /// The same with another time constant, seconds: a past of this age counts 1/e of the present.
+    pub fn over(tau_s: f64, now: Instant) -> Self {
+        Self { tau_s, weighted: 0.0, since: now, last: now }
     }
 
     /// Bytes came.
@@ -29,15 +35,15 @@ impl RateMeter {
         self.decay(now);
         #[expect(clippy::cast_precision_loss, reason = "a rate needs no 53 bits")]
         let bytes = bytes as f64;
-        self.weighted += bytes / TAU_S;
+        self.weighted += bytes / self.tau_s;
     }
 
     /// Bytes per second now.
     pub fn rate_bps(&self, now: Instant) -> u64 {
         let age = now.saturating_since(self.since).max(MIN_SPAN).as_secs_f64();
         let idle = now.saturating_since(self.last).as_secs_f64();
-        let seen = 1.0 - (-age / TAU_S).exp();
-        let rate = self.weighted * (-idle / TAU_S).exp() / seen;
+        let seen = 1.0 - (-age / self.tau_s).exp();
+        let rate = self.weighted * (-idle / self.tau_s).exp() / seen;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative, far below 2^53")]
         let rate = rate as u64;
         rate
@@ -49,7 +55,7 @@ impl RateMeter {
     }
 
     fn decay(&mut self, now: Instant) {
-        self.weighted *= (-now.saturating_since(self.last).as_secs_f64() / TAU_S).exp();
+        self.weighted *= (-now.saturating_since(self.last).as_secs_f64() / self.tau_s).exp();
         self.last = now;
     }
 }

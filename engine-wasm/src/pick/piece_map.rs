@@ -177,6 +177,11 @@ impl PieceMap {
         std::mem::take(&mut self.armed_news)
     }
 
+    /// How many blocks of a begun piece are stored; 0 for any other piece.
+    pub fn stored_blocks(&self, piece: PieceIndex) -> u32 {
+        self.open.get(&piece).map_or(0, OpenPiece::stored)
+    }
+
     /// Share of a begun piece's blocks that are asked for or stored, 0–255; 0 for any other piece.
     pub fn underway(&self, piece: PieceIndex) -> u8 {
         self.open.get(&piece).map_or(0, OpenPiece::underway)

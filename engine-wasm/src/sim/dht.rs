@@ -71,7 +71,8 @@ impl Bench {
     }
 
     fn link(&mut self) {
-        let roots = vec![Root { key: RootKey("downloads".to_owned()), label: "Downloads".to_owned() }];
+        let roots =
+            vec![Root { key: RootKey("downloads".to_owned()), label: "Downloads".to_owned(), path: String::new() }];
         let limits = Limits { max_conns: 100, max_files: 100, io_window: 1 << 20, max_wait_ms: 120_000 };
         self.tell(Input::Linked { epoch: 1, roots, limits });
     }

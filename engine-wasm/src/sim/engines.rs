@@ -319,7 +319,7 @@ impl Engines {
 
     fn link(&mut self, node: usize) {
         self.nodes[node].linked = true;
-        let roots = vec![Root { key: RootKey("d".into()), label: "Downloads".into() }];
+        let roots = vec![Root { key: RootKey("d".into()), label: "Downloads".into(), path: String::new() }];
         let limits = Limits { max_conns: 100, max_files: 100, io_window: 1 << 20, max_wait_ms: 120_000 };
         self.input(node, Input::Linked { epoch: 1, roots, limits });
     }

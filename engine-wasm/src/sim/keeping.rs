@@ -256,7 +256,7 @@ fn a_torrent_without_a_byte_is_complete_when_its_files_are_there() {
         assert_eq!(world.paths().len(), files.len());
         world.start_again();
         assert!(world.is_in_state(TorrentState::Complete));
-        world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+        world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
         world.run_for(Duration::from_secs(1));
         assert!(!world.has_files());
     }

@@ -55,7 +55,7 @@ fn a_magnet_link_and_one_honest_peer_make_a_film() {
         ("A film", TorrentState::Metadata, 0, 0)
     );
     assert_eq!(view.message.as_deref(), Some("Connecting to peers"));
-    assert_eq!(world.replies, [IntentReply::Done { info_hash: world.info_hash(), message: None }]);
+    assert_eq!(world.replies, [IntentReply::Done { info_hash: world.info_hash(), message: None, duplicate: false }]);
     assert_eq!(world.keys("magnet/"), 1);
     assert!(blocks(&world.sample) == 4);
     let took = check(&mut world, 10, "an honest peer");
@@ -139,12 +139,15 @@ fn a_pending_link_can_be_paused_resumed_and_removed() {
     world.intend(Intent::Resume { info_hash: info_hash.clone() });
     world.run_for(Duration::from_secs(1));
     assert_eq!((world.view().state, world.connected().len()), (TorrentState::Metadata, 1));
-    world.intend(Intent::Remove { info_hash: info_hash.clone(), delete_data: true });
+    world.intend(Intent::Remove { info_hash: info_hash.clone(), delete_data: true, undo: false });
     world.run_for(Duration::from_secs(1));
     assert!(!world.has_state() && world.connected().is_empty());
     assert!(world.engine.snapshot(world.now).torrents.is_empty());
     assert!(
-        world.replies.iter().all(|reply| *reply == IntentReply::Done { info_hash: info_hash.clone(), message: None })
+        world
+            .replies
+            .iter()
+            .all(|reply| *reply == IntentReply::Done { info_hash: info_hash.clone(), message: None, duplicate: false })
     );
 }
 
@@ -210,7 +213,7 @@ fn a_description_that_can_not_be_used_is_shown_until_it_is_removed() {
     assert_eq!(world.view().state, TorrentState::Metadata);
     world.run_for(Duration::from_secs(5));
     assert_eq!(world.view(), view, "trying again changes nothing");
-    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: false });
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: false, undo: false });
     world.run_for(Duration::from_secs(1));
     assert!(!world.has_state());
 }
@@ -266,7 +269,11 @@ fn a_torrent_file_is_fetched_by_its_address_and_answered_when_it_is_there() {
             "The .torrent file can't be downloaded: nobody answers.",
         ]
     );
-    assert!(world.replies.contains(&IntentReply::Done { info_hash: world.info_hash(), message: None }));
+    assert!(world.replies.contains(&IntentReply::Done {
+        info_hash: world.info_hash(),
+        message: None,
+        duplicate: false
+    }));
     world.intend(Intent::AddUrl { url: "http://w/film.torrent".into() });
     world.unlink();
     assert!(

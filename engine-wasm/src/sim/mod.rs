@@ -4,6 +4,7 @@
 //! The same seed gives the same run to the last byte. At every grant the world compares the granted bytes on the disk with the film:
 //! the invariant that no unverified byte leaves is checked in every simulation, whatever it is about.
 
+mod adding_again;
 mod cutter;
 mod deciding;
 mod dht;
@@ -19,6 +20,7 @@ mod magnets;
 mod mapping;
 mod moving;
 mod ownership;
+mod pacing;
 mod punching;
 mod removing;
 mod scenarios;
@@ -31,6 +33,8 @@ mod talking;
 mod timeline;
 mod tracker;
 mod trouble;
+mod undoing;
+mod unwanted;
 mod v2;
 mod vast;
 mod warming;

@@ -305,10 +305,27 @@ fn a_torrent_that_is_removed_while_it_moves_leaves_what_was_there_before_and_not
         world.move_time = Duration::from_millis(200);
         world.relocate(Some("e"), None, None);
         world.run_for(Duration::from_millis(after_ms));
-        world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+        world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
         world.run_for(Duration::from_secs(2));
         let paths = world.paths();
         assert!(paths.len() == 1 && paths[0].ends_with("Sample/S0/1.mkv"), "{after_ms} ms: {paths:?}");
         assert!(!world.has_state());
     }
+}
+
+#[test]
+fn a_path_of_its_own_is_refused_and_nothing_is_made() {
+    let mut world = World::with_torrent(film(), &slow(), 199);
+    world.run_for(Duration::from_secs(10));
+    for folder in ["/mnt/films", "~/films", "C:\\films", "d:", "\\\\server\\films"] {
+        world.relocate(None, Some(folder), None);
+        assert!(world.outcome().unwrap_err().contains("inside the download folder"), "{folder}");
+    }
+    assert_eq!(world.paths(), ["film.mp4"]);
+    let view = world.view();
+    assert_eq!((view.lies_at.as_str(), view.path.as_str()), ("film.mp4", "/Downloads/film.mp4"));
+    world.relocate(Some("e"), Some("films/new"), None);
+    world.outcome().unwrap();
+    world.finish("a folder below the other disk");
+    assert_eq!(world.view().path, "/Another disk/films/new/film.mp4");
 }

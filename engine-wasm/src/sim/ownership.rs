@@ -61,7 +61,7 @@ fn one_right_piece_gives_no_right_to_a_file() {
     assert_eq!(world.read("diary (2).txt").unwrap(), world.sample.file(0));
     let view = world.view();
     assert!(view.files[0].displaced && view.files[0].path == "diary (2).txt");
-    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
     world.run_for(Duration::from_secs(5));
     assert_eq!(world.paths(), ["diary.txt"]);
 }
@@ -102,7 +102,7 @@ fn a_complete_file_is_used_where_it_lies_and_never_written() {
     world.holds(["a.mkv", "b.mkv", "c.mkv"]);
     assert_eq!(world.disk.stat(&path("Sample/b.mkv")).unwrap(), before, "it was touched");
     assert!(!world.view().files[1].displaced);
-    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
     world.run_for(Duration::from_secs(5));
     assert_eq!(world.paths(), ["Sample/b.mkv"]);
 }
@@ -156,7 +156,7 @@ fn a_person_may_go_on_in_the_file_that_was_there() {
         world.completes();
         assert_eq!(world.paths(), ["film.mp4"], "early: {is_early}");
         assert_eq!(world.read("film.mp4").unwrap(), world.sample.file(0));
-        world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+        world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
         world.run_for(Duration::from_secs(5));
         assert_eq!(world.paths(), ["film.mp4"], "what was there before stays");
     }
@@ -179,7 +179,7 @@ fn a_file_that_takes_the_place_of_ours_is_left_alone() {
         world.completes();
         assert_eq!(world.read("film.mp4").unwrap(), vec![9; 4 << 20], "linked: {is_linked}");
         assert_eq!(world.read("film (2).mp4").unwrap(), world.sample.file(0));
-        world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+        world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
         world.run_for(Duration::from_secs(5));
         assert_eq!(world.paths(), ["film.mp4"]);
     }
@@ -191,7 +191,7 @@ fn removing_spares_a_file_that_took_the_place_of_ours() {
     world.completes();
     let now = world.now;
     world.disk.swap_in(&path("film.mp4"), vec![9; 1 << 20], now);
-    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
     world.run_for(Duration::from_secs(5));
     assert_eq!(world.paths(), ["film.mp4"]);
 }

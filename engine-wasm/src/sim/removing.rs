@@ -19,7 +19,7 @@ fn fast() -> Vec<Manner> {
 
 impl World {
     fn remove(&mut self, delete_data: bool) {
-        self.intend(Intent::Remove { info_hash: self.info_hash(), delete_data });
+        self.intend(Intent::Remove { info_hash: self.info_hash(), delete_data, undo: false });
         self.run_for(Duration::from_secs(30));
     }
 
@@ -115,7 +115,7 @@ fn not_while_the_daemon_is_away() {
     let mut world = World::with_torrent(three(), &fast(), 166);
     world.run_for(Duration::from_secs(5));
     world.unlink();
-    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
     assert!(matches!(world.replies.last(), Some(IntentReply::Failed { message }) if message.contains("daemon")));
     world.link();
     world.run_for(Duration::from_secs(1));
@@ -177,12 +177,12 @@ fn nobody_else_does_anything_with_it_meanwhile() {
     let mut world = World::with_torrent(three(), &fast(), 169);
     world.run_for(Duration::from_secs(10));
     let info_hash = world.info_hash();
-    world.intend(Intent::Remove { info_hash: info_hash.clone(), delete_data: true });
+    world.intend(Intent::Remove { info_hash: info_hash.clone(), delete_data: true, undo: false });
     assert_eq!(world.view().message.as_deref(), Some("Deleting its files"));
     for intent in [
         Intent::Resume { info_hash: info_hash.clone() },
         Intent::Recheck { info_hash: info_hash.clone() },
-        Intent::Remove { info_hash, delete_data: true },
+        Intent::Remove { info_hash, delete_data: true, undo: false },
         Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() },
     ] {
         world.intend(intent);
@@ -196,7 +196,7 @@ fn nobody_else_does_anything_with_it_meanwhile() {
 fn a_daemon_that_goes_in_the_middle_of_it_leaves_a_torrent_that_can_be_removed_again() {
     let mut world = World::with_torrent(three(), &fast(), 170);
     world.run_for(Duration::from_secs(10));
-    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
     world.unlink();
     assert_eq!(
         refusal(&world),
@@ -217,7 +217,7 @@ fn another_file_in_the_place_of_ours_is_left_alone_and_named() {
     world.remove(true);
     let message = "“Sample/a.mkv” was left alone: it is not the file that was downloaded.".to_owned();
     let info_hash = world.info_hash();
-    assert_eq!(world.replies.last(), Some(&IntentReply::Done { info_hash, message: Some(message) }));
+    assert_eq!(world.replies.last(), Some(&IntentReply::Done { info_hash, message: Some(message), duplicate: false }));
     world.left(&["Sample/a.mkv"], "ours are gone");
     assert_eq!(world.read("Sample/a.mkv").unwrap(), [9; 600_000]);
 }

@@ -298,12 +298,15 @@ fn an_added_torrent_can_be_paused_resumed_and_removed() {
     assert_eq!(world.engine.snapshot(world.now).torrents[0].state, TorrentState::Paused);
     world.intend(Intent::Resume { info_hash: info_hash.clone() });
     finish(&mut world, 60, "it goes on");
-    world.intend(Intent::Remove { info_hash: info_hash.clone(), delete_data: true });
+    world.intend(Intent::Remove { info_hash: info_hash.clone(), delete_data: true, undo: false });
     world.run_for(Duration::from_secs(1));
     assert!(!world.has_state() && !world.has_files());
     assert_eq!(world.numbers_in_use(), 0);
     assert!(
-        world.replies.iter().all(|reply| *reply == IntentReply::Done { info_hash: info_hash.clone(), message: None })
+        world
+            .replies
+            .iter()
+            .all(|reply| *reply == IntentReply::Done { info_hash: info_hash.clone(), message: None, duplicate: false })
     );
 }
 
@@ -343,7 +346,7 @@ fn a_copy_that_lies_there_is_used_and_not_deleted_with_the_torrent() {
     assert!(world.received_bytes <= 3 * MIB, "{} bytes were fetched", world.received_bytes);
     world.replace_engine();
     world.run_for(Duration::from_secs(1));
-    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.paths(), ["film.mp4"]);
 }
@@ -358,7 +361,7 @@ fn somebody_elses_file_of_the_same_name_is_left_alone() {
     finish(&mut world, 30, "it lies elsewhere");
     assert_eq!(world.paths(), ["film (2).mp4", "film (3).mp4", "film.mp4"]);
     assert_eq!(world.read("film (3).mp4"), Some(&world.sample.content[..]));
-    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.read("film.mp4"), Some(&theirs[..]));
     assert_eq!(world.read("film (2).mp4"), Some(&b"short"[..]));
@@ -391,7 +394,7 @@ fn limits_are_told_to_every_daemon_that_comes() {
     let config = Config { download_limit_bps: Some(1_000), ..Config::default() };
     let mut engine = Engine::new(config, [21; 32], Instant(0));
     for epoch in 1..=2 {
-        let roots = vec![Root { key: RootKey("d".into()), label: "Downloads".into() }];
+        let roots = vec![Root { key: RootKey("d".into()), label: "Downloads".into(), path: String::new() }];
         let limits = Limits { max_conns: 1, max_files: 1, io_window: 1, max_wait_ms: 1 };
         engine.handle_input(Instant(epoch), Input::Linked { epoch, roots, limits });
         let said = EngineMessage::RateLimit { group: 0, down_bps: Some(1_000), up_bps: None };

@@ -63,6 +63,8 @@ pub(super) struct Manner {
     pub(super) describes: Describes,
     /// What it makes of requests for hashes.
     pub(super) hashes: Hashes,
+    /// It leaves whoever says that they want nothing, as libtorrent does (BEP 21).
+    pub(super) leaves_upload_only: bool,
 }
 
 /// How a seeder deals with those who ask for hashes (BEP 52).
@@ -96,6 +98,7 @@ impl Manner {
             pieces: None,
             describes: Describes::Honestly,
             hashes: Hashes::Given,
+            leaves_upload_only: false,
         }
     }
 
@@ -314,6 +317,9 @@ impl Seeder {
             Message::Extended { id: 0, payload } => {
                 let hello = ExtensionHandshake::parse(payload).expect("the engine speaks the extension protocol");
                 self.metadata_id = hello.id(metadata::EXTENSION).unwrap_or(0);
+                if hello.upload_only && self.manner.leaves_upload_only {
+                    deeds.push((now, Deed::HangUp));
+                }
             }
             Message::HashRequest(request) => {
                 assert_ne!(self.manner.hashes, Hashes::Unknown, "who knows nothing of v2 is not asked for hashes");

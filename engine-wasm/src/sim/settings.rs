@@ -179,15 +179,14 @@ fn a_torrent_that_gave_enough_goes_on_when_more_is_enough_and_rests_when_less_is
 
 #[test]
 fn the_queue_follows_and_all_go_on_when_there_is_none() {
-    let mut engines = Engines::configured(film(4), &[MIB], 69, |_| adjustable());
-    engines.add(0);
+    let mut engines = engines(film(4), &[MIB], 69);
     engines.run_for(Duration::from_secs(2));
-    let state = |engines: &Engines| engines.view(0).state;
-    assert_eq!(state(&engines), TorrentState::Downloading);
-    change(&mut engines, 0, |it| it.max_downloads = Some(0));
-    assert_eq!(state(&engines), TorrentState::Queued);
-    change(&mut engines, 0, |it| it.max_downloads = None);
-    assert_eq!(state(&engines), TorrentState::Downloading);
+    let giving = |engines: &Engines| engines.view(0).giving;
+    assert_eq!(giving(&engines), Giving::Open);
+    change(&mut engines, 0, |it| it.max_seeds = Some(0));
+    assert_eq!(giving(&engines), Giving::Queued);
+    change(&mut engines, 0, |it| it.max_seeds = None);
+    assert_eq!(giving(&engines), Giving::Open);
 }
 
 #[test]
@@ -248,15 +247,15 @@ fn what_was_set_counts_before_anything_else_is_done_after_a_restart() {
     let seeders = [Manner::honest(MIB, 20)];
     let mut world = World::configured(adjustable(), torrent(64 << 10, &[("film.mp4", 1 << 20)]), &seeders, 73);
     world.run_for(Duration::from_millis(10));
-    let settings = Settings { max_downloads: Some(0), ..shown(&world).expect("they can be changed") };
+    // There is no socket for uTP here, so nobody can be dialled.
+    let settings = Settings { tcp: false, utp: true, ..shown(&world).expect("they can be changed") };
     world.intend(Intent::Configure { settings });
     world.add();
     world.run_for(Duration::from_secs(2));
-    assert_eq!(world.view().state, TorrentState::Queued);
     for _ in 0..3 {
         world.replace_engine();
         world.run_for(Duration::from_secs(5));
-        assert_eq!((world.view().state, world.verified()), (TorrentState::Queued, 0));
+        assert_eq!((world.view().state, world.verified()), (TorrentState::Downloading, 0));
     }
     assert!(world.dialled.is_empty(), "nobody was asked for anything: {:?}", world.dialled);
 }

@@ -81,8 +81,8 @@ fn torrents_removed_while_nothing_can_be_written_do_not_come_back() {
     world.run_for(Duration::from_secs(10));
     assert!(world.keys("torrent/") == 1 && world.keys("magnet/") == 1);
     world.store_refuses = Some(OpErrorKind::Other);
-    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: false });
-    world.intend(Intent::Remove { info_hash: "ab".repeat(20), delete_data: false });
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: false, undo: false });
+    world.intend(Intent::Remove { info_hash: "ab".repeat(20), delete_data: false, undo: false });
     world.run_for(HOUR);
     world.store_refuses = None;
     world.run_for(A_WHILE);
@@ -97,7 +97,7 @@ fn a_torrent_that_is_removed_and_added_again_meanwhile_stays() {
     let mut world = World::with_torrent(film(), &fast(), 232);
     world.run_for(Duration::from_secs(10));
     world.store_refuses = Some(OpErrorKind::Full);
-    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: false });
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: false, undo: false });
     world.run_for(Duration::from_secs(60));
     world.add();
     world.run_for(Duration::from_secs(60));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::seeder::Manner;
 use super::world::World;
 use crate::metainfo::testing::torrent;
-use crate::view::{Intent, TorrentState};
+use crate::view::{Intent, TorrentState, Trouble};
 
 const KIB: u64 = 1 << 10;
 const PIECE: u64 = 64 << 10;
@@ -136,4 +136,40 @@ fn trouble_that_comes_again_and_again_is_overcome() {
     world.disk.room = None;
     world.until_complete(60);
     assert!(world.received_bytes < FILM as u64 + 3 * UNDER_WAY, "{} bytes came", world.received_bytes);
+}
+
+#[test]
+fn while_somebody_waits_it_goes_on_within_seconds_after_there_is_room() {
+    let mut world = film(137);
+    world.disk.room = Some(1 << 20);
+    world.add();
+    world.until_trouble("disk is full");
+    assert_eq!(world.view().trouble, Some(Trouble::DiskFull));
+    // By now the next try would be minutes away.
+    world.run_for(Duration::from_secs(900));
+    // A player that asks again and again, as `<video>` and Media Source Extensions do.
+    for _ in 0..10 {
+        world.ask(0, FILM as u64 - 1_000, FILM as u64 - 1);
+        world.run_for(Duration::from_secs(3));
+    }
+    let looks = world.stats;
+    world.run_for(Duration::from_secs(60));
+    assert!((5..60).contains(&(world.stats - looks)), "{} looks in a minute", world.stats - looks);
+    world.ask(0, FILM as u64 - 1_000, FILM as u64 - 1);
+    world.disk.room = None;
+    let back = world.run_until_within(Duration::from_secs(6), |world| world.view().state == TorrentState::Downloading);
+    assert!(back.is_some(), "{:?}", world.view().message);
+    world.until_complete(20);
+}
+
+#[test]
+fn trouble_has_a_name_for_programs() {
+    let mut world = film(138);
+    world.disk.is_read_only = true;
+    world.add();
+    world.until_trouble("can't be written");
+    assert_eq!(world.view().trouble, Some(Trouble::ReadOnly));
+    world.disk.is_read_only = false;
+    world.until_complete(60);
+    assert_eq!(world.view().trouble, None);
 }

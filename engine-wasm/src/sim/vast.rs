@@ -68,7 +68,7 @@ impl Vast {
             granted: None,
             now,
         };
-        let roots = vec![Root { key: RootKey("d".into()), label: "Downloads".into() }];
+        let roots = vec![Root { key: RootKey("d".into()), label: "Downloads".into(), path: String::new() }];
         let limits = Limits { max_conns: 100, max_files: 100, io_window: 1 << 20, max_wait_ms: 120_000 };
         vast.input(Input::Linked { epoch: 1, roots, limits });
         vast.input(Input::Intent { id: 1, intent: Intent::AddTorrent { metainfo: torrent.into() } });

@@ -106,7 +106,7 @@ fn what_was_watched_outlives_engines_and_the_torrent_itself() {
     world.replace_engine();
     world.run_for(Duration::from_secs(1));
     assert_eq!((world.next(), world.view().choices), ((1, 41.0, true), choices.clone().into()));
-    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
     world.run_for(Duration::from_secs(1));
     assert!(!world.has_state());
     world.replace_engine();

@@ -172,7 +172,8 @@ impl World {
     pub(super) fn link(&mut self) {
         self.linked = true;
         self.epoch += 1;
-        let root = |key: &str, label: &str| Root { key: RootKey(key.into()), label: label.into() };
+        let root =
+            |key: &str, label: &str| Root { key: RootKey(key.into()), label: label.into(), path: format!("/{label}") };
         let roots = vec![root("d", "Downloads"), root("e", "Another disk")];
         let limits = Limits { max_conns: 100, max_files: self.max_files, io_window: 1 << 20, max_wait_ms: 120_000 };
         self.input(Input::Linked { epoch: self.epoch, roots, limits });

@@ -23,7 +23,6 @@ use crate::hashes::asking::Asking;
 use crate::hashes::trees::Trees;
 use crate::limits;
 use crate::metainfo::Metainfo;
-use crate::peer::rate::RateMeter;
 use crate::pick::availability::Availability;
 use crate::pick::picker::Picker;
 use crate::pick::piece_map::{PieceMap, PieceState};
@@ -79,6 +78,7 @@ impl Torrent {
             stamps: Stamps::default(),
             trouble: Trouble::default(),
             removal: None,
+            aside: None,
             films: films::Films::default(),
             mover: Mover::restored(record.as_ref().and_then(|record| record.moving.clone()), files.len()),
             pinned: BTreeSet::new(),
@@ -109,10 +109,11 @@ impl Torrent {
             downloaded: 0,
             wasted: 0,
             duplicated: 0,
-            rate: RateMeter::new(cx.now),
+            pace: super::Pace::new(cx.now),
             next_tick: cx.now,
             max_connections: limits::CONNECTIONS_PER_TORRENT,
             unread_since: Some(cx.now),
+            told_upload_only: false,
             giving: give::Giving::new(cx.now),
             account: sharing::Account::default(),
             goals: Goals::default(),

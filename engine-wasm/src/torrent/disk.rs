@@ -52,7 +52,7 @@ impl Torrent {
     /// False when its files can't all be open now.
     fn check(&mut self, piece: PieceIndex, cx: &mut Context<'_>) -> bool {
         let is_donated = self.is_donated(piece);
-        if is_donated && matches!(self.status, Status::Paused | Status::Failed(_)) {
+        if is_donated && matches!(self.status, Status::Paused | Status::Failed(..)) {
             // A torrent that is stopped writes nothing, and copies nothing either.
             return false;
         }

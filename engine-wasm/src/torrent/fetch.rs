@@ -229,7 +229,7 @@ impl Torrent {
 
     fn count(&mut self, length: u32, now: Instant) {
         self.downloaded += u64::from(length);
-        self.rate.add(u64::from(length), now);
+        self.pace.add(u64::from(length), now);
     }
 
     /// The block that a key names: piece and offset, both big-endian, as a `piece` message has them (BEP 3).

@@ -84,7 +84,7 @@ impl Torrent {
     /// While something is wanted a third of the room is kept for those whom we choose to dial.
     fn has_room_for_arrivals(&self) -> bool {
         let arrivals = self.peers.values().filter(|peer| !peer.is_dialled()).count();
-        let room = if self.is_done() { self.max_connections } else { (self.max_connections * 2).div_ceil(3) };
+        let room = if !self.needs_peers() { self.max_connections } else { (self.max_connections * 2).div_ceil(3) };
         self.peers.len() < self.max_connections && arrivals < room
     }
 
@@ -98,7 +98,7 @@ impl Torrent {
         if let Some(one) = self.twin_of(conn, cx.peer_id) {
             self.drop_peer(one, "it is here twice", cx);
         }
-        let us = introduction(&self.pieces, &self.meta, self.is_done(), cx);
+        let us = introduction(&self.pieces, &self.meta, self.told_upload_only, cx);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.introduce(&us, cx.now);
         if peer.is_fast() && !self.pieces.have().is_clear() {
@@ -280,7 +280,7 @@ impl Torrent {
 
     /// Lets those go who have long wanted nothing of us, when we want nothing of anybody: others may.
     fn part_from_idlers(&mut self, cx: &mut Context<'_>) {
-        if !self.is_done() {
+        if self.needs_peers() {
             return;
         }
         let idle = |peer: &Peer| {
@@ -295,14 +295,24 @@ impl Torrent {
 
     /// Everybody hears again which extensions we speak.
     pub(super) fn say_extensions_again(&mut self, cx: &mut Context<'_>) {
-        let us = introduction(&self.pieces, &self.meta, self.is_done(), cx);
+        let us = introduction(&self.pieces, &self.meta, self.told_upload_only, cx);
         self.peers.values_mut().for_each(|peer| peer.say_extensions(&us, cx.now));
     }
 
-    /// Everybody hears that we want nothing more.
-    pub(super) fn say_that_we_are_done(&mut self, cx: &mut Context<'_>) {
-        let us = introduction(&self.pieces, &self.meta, true, cx);
-        self.peers.values_mut().for_each(|peer| peer.say_extensions(&us, cx.now));
+    /// Everybody hears it when we want nothing more, and when a viewer wants something after all: peers that want nothing either would leave us
+    /// (BEP 21).
+    pub(super) fn tell_upload_only(&mut self, cx: &mut Context<'_>) {
+        let upload_only = self.is_done() && !self.needs_peers();
+        if std::mem::replace(&mut self.told_upload_only, upload_only) != upload_only {
+            if upload_only {
+                self.part_from_seeds(cx);
+            }
+            self.say_extensions_again(cx);
+            if !upload_only {
+                self.refresh_all_interest(cx.now);
+                self.next_tick = cx.now;
+            }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::geometry::{FileIndex, PieceIndex, each_piece};
 use crate::limits;
 use crate::pick::piece_map::PieceState;
+use crate::view::Trouble;
 
 /// What is at a file's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +165,7 @@ impl Torrent {
         }
         if self.most_files_of_a_piece() > (cx.shared.handles.most() / 4).max(1) {
             let message = "Its pieces have more files each than may be open at once here.".to_owned();
-            return self.fail(message, cx);
+            return self.fail(Trouble::Other, message, cx);
         }
         self.record.forget_recorded();
         self.record.touch(cx.now);
@@ -199,7 +200,7 @@ impl Torrent {
             if verdict == Verdict::Missing {
                 missing.push(file);
             }
-            if matches!(self.status, Status::Failed(_)) {
+            if matches!(self.status, Status::Failed(..)) {
                 // No name is left for it.
                 return None;
             }

@@ -3,6 +3,7 @@
 //! It owns the parts and the torrent's state; the algorithms are theirs ([`crate::pick`], [`crate::stream`], [`crate::peer`],
 //! [`crate::discover`]). The rest of it is in the files beside this one, by concern.
 
+mod aside;
 mod birth;
 mod disk;
 mod donor;
@@ -14,6 +15,7 @@ mod give;
 mod look;
 mod ops;
 mod origin;
+mod pace;
 mod peer_views;
 mod place;
 mod prove;
@@ -51,7 +53,6 @@ use crate::hashes::asking::Asking;
 use crate::hashes::trees::Trees;
 use crate::metainfo::{Identity, InfoHash, Metainfo};
 use crate::peer::Peer;
-use crate::peer::rate::RateMeter;
 use crate::pick::availability::Availability;
 use crate::pick::picker::Picker;
 use crate::pick::piece_map::PieceMap;
@@ -62,6 +63,7 @@ use donor::Copies;
 use files::Slot;
 use look::Look;
 use ops::Op;
+use pace::Pace;
 use recheck::Recheck;
 use relocate::Mover;
 use removal::Removal;
@@ -94,8 +96,8 @@ enum Status {
     Resting(sharing::Rest),
     /// Stopped by a person.
     Paused,
-    /// Stopped by trouble, in plain words.
-    Failed(String),
+    /// Stopped by trouble of this kind, in plain words.
+    Failed(crate::view::Trouble, String),
 }
 
 /// One torrent.
@@ -121,6 +123,8 @@ pub(crate) struct Torrent {
     trouble: Trouble,
     mover: Mover,
     removal: Option<Removal>,
+    /// What it did before it was removed, while it can be brought back.
+    aside: Option<Status>,
     films: films::Films,
     /// Pieces whose files stay open because somebody may write to them.
     pinned: BTreeSet<PieceIndex>,
@@ -160,10 +164,12 @@ pub(crate) struct Torrent {
     downloaded: u64,
     wasted: u64,
     duplicated: u64,
-    rate: RateMeter,
+    pace: Pace,
     next_tick: Instant,
     max_connections: usize,
     unread_since: Option<Instant>,
+    /// Whether peers were told that we want nothing (BEP 21).
+    told_upload_only: bool,
     giving: give::Giving,
     account: sharing::Account,
     goals: Goals,
@@ -291,7 +297,7 @@ impl Torrent {
 
     /// A person lets it go on.
     pub(crate) fn resume(&mut self, linked: bool, cx: &mut Context<'_>) {
-        if self.is_leaving() || self.insist(cx) || !matches!(self.status, Status::Paused | Status::Failed(_)) {
+        if self.is_leaving() || self.insist(cx) || !matches!(self.status, Status::Paused | Status::Failed(..)) {
             return;
         }
         self.trouble.forget();
@@ -344,8 +350,9 @@ impl Torrent {
         self.ask_lsd(cx);
         self.tend_exchange(cx);
         self.dial(cx);
-        self.wants_are_stale |= self.web.is_due(cx.now) && self.needs_peers();
+        self.wants_are_stale |= self.web.is_due(cx.now) && self.lacks_something();
         self.tend_viewers(cx);
+        self.tend_pace(cx.now);
         let pause = if self.desk.is_waited() { TICK_AWAITED } else { TICK };
         self.next_tick = cx.now + pause;
     }
@@ -361,6 +368,7 @@ impl Torrent {
             self.next_tick = self.next_tick.min(cx.now + TICK_AWAITED);
             self.fill_all(cx);
         }
+        self.tell_upload_only(cx);
         self.unread_since = if self.desk.is_read() { None } else { self.unread_since.or(Some(cx.now)) };
         for (&conn, peer) in &mut self.peers {
             if let Some(data) = peer.take_out() {

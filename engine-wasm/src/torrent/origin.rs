@@ -18,6 +18,7 @@ use crate::context::{Context, Owner};
 use crate::geometry::{FileIndex, PieceIndex, each_piece};
 use crate::metainfo::sanitise;
 use crate::pick::piece_map::PieceState;
+use crate::view::Trouble;
 
 /// Names with a number that are tried for one file before a person is asked to look.
 const NAMES_TRIED: u32 = 100;
@@ -287,6 +288,7 @@ impl Torrent {
         if tried > NAMES_TRIED {
             let name = meta.path.join("/");
             self.fail(
+                Trouble::BadName,
                 format!("Every name for “{name}” is taken in its folder. Move some of them away, then resume."),
                 cx,
             );

@@ -30,7 +30,7 @@ impl Torrent {
         if self.looking.is_none() {
             self.recheck.doubted.clear();
             self.recheck.is_asked = true;
-            if matches!(self.status, Status::Failed(_)) {
+            if matches!(self.status, Status::Failed(..)) {
                 // What is missing is to be fetched again, if that is what it was stopped for.
                 self.trouble.forget();
                 self.status = Status::Running;

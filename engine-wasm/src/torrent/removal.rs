@@ -12,6 +12,7 @@ use super::{Asker, Status, Torrent, resume, sharing};
 use crate::context::Context;
 use crate::geometry::FileIndex;
 use crate::handles::Access;
+use crate::view::Trouble;
 
 /// A removal that is under way.
 #[derive(Debug)]
@@ -49,6 +50,7 @@ impl Torrent {
     /// Stops it and begins to delete its files; [`Torrent::take_parting`] says what came of it.
     pub(crate) fn remove_with_data(&mut self, asker: Option<Asker>, cx: &mut Context<'_>) {
         self.stop(Status::Paused, cx);
+        self.aside = None;
         self.close_files(cx);
         self.looking = None;
         // What is being made is deleted once its identity is known.
@@ -117,7 +119,7 @@ impl Torrent {
         let Some(why) = failure else {
             return Some(Parting::Goes { asker, left: spared.map(|spared| self.words_for_spared(spared)) });
         };
-        self.fail(why.clone(), cx);
+        self.fail(Trouble::NotDeleted, why.clone(), cx);
         Some(Parting::Stays { asker, why })
     }
 

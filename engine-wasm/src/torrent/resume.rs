@@ -325,7 +325,7 @@ impl Torrent {
             place: self.place.clone(),
             moving: self.mover.target().cloned(),
             added: self.added,
-            paused: self.status == super::Status::Paused,
+            paused: self.is_paused(),
             pieces,
             verified,
             stamps: stamps.collect(),

@@ -209,9 +209,18 @@ impl Torrent {
         self.pieces.is_done() && !self.selection.undecided
     }
 
-    /// Whether peers have anything to give that somebody wants.
-    pub(super) fn needs_peers(&self) -> bool {
+    /// Whether peers have anything to give that somebody wants now.
+    pub(super) fn lacks_something(&self) -> bool {
         !self.pieces.is_done()
             || self.picker.wants().iter().any(|want| self.pieces.state(want.piece) != PieceState::Have)
+    }
+
+    /// Whether peers that have everything are kept, and sought: something is wanted now, or somebody watches a file of which something is missing and
+    /// will want it soon.
+    pub(super) fn needs_peers(&self) -> bool {
+        let is_missing_some = |file: FileIndex| {
+            self.files.get(file.as_usize()).is_some_and(|slot| slot.verified < self.geometry.file_len(file))
+        };
+        self.lacks_something() || self.desk.watched().any(is_missing_some)
     }
 }

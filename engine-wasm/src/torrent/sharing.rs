@@ -205,7 +205,8 @@ impl Torrent {
         if self.account.unsaved && cx.now.saturating_since(self.account.saved) >= SAVE_EVERY {
             self.save_sharing(cx);
         }
-        let enough = self.is_running() && self.is_done() && self.checking == 0 && self.has_given_enough(cx.now);
+        let is_idle = self.is_done() && self.checking == 0 && !self.needs_peers();
+        let enough = self.is_running() && is_idle && self.has_given_enough(cx.now);
         self.account.enough_since = enough.then(|| self.account.enough_since.unwrap_or(cx.now));
         match self.account.enough_since {
             Some(since) if cx.now.saturating_since(since) >= FAREWELL => {

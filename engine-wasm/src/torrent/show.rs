@@ -7,7 +7,7 @@ use crate::geometry::{FileIndex, PieceIndex};
 use crate::peer::Peer;
 use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
-use crate::view::{FileView, Giving, PiecesView, StreamView, TorrentState, TorrentView, TrackerView};
+use crate::view::{FileView, Giving, PiecesView, StreamView, TorrentState, TorrentView, TrackerView, Trouble};
 use shared_proto::FileId;
 
 impl Torrent {
@@ -26,6 +26,7 @@ impl Torrent {
             move_progress: self.mover.progress(),
             root: self.place.root.0.clone(),
             lies_at: self.lies_at(),
+            path: String::new(),
             info_hash: self.meta.info_hash.to_string(),
             undecided: self.is_undecided(),
             queue_position: 0,
@@ -34,6 +35,7 @@ impl Torrent {
             version: Some(self.meta.version().into()),
             state: self.state(),
             message: self.message(),
+            trouble: self.trouble_kind(),
             length: self.geometry.total_length(),
             verified: self.pieces.verified_bytes(),
             downloaded: self.downloaded,
@@ -41,8 +43,10 @@ impl Torrent {
             wasted: self.wasted,
             piece_length: self.geometry.piece_length(),
             piece_count: self.geometry.piece_count(),
-            down_rate_bps: self.rate.rate_bps(now),
-            up_rate_bps: self.giving.rate_bps(now),
+            down_rate_bps: if self.fetches() { self.pace.rate_bps(now) } else { 0 },
+            up_rate_bps: if self.is_running() { self.giving.rate_bps(now) } else { 0 },
+            eta_s: self.eta_s((wanted, wanted_verified), now),
+            stalled: self.is_stalled(now),
             sharing: self.sharing(),
             giving: self.giving_view(),
             peers: count(self.peers.values().filter(|peer| peer.is_ready())),
@@ -84,6 +88,19 @@ impl Torrent {
     /// All of its files, padding left out, in the order of people.
     pub(crate) fn file_views(&self, url: &dyn Fn(&FileId) -> String) -> Vec<FileView> {
         self.files_in_order().filter_map(|index| self.file_view(index, url)).collect()
+    }
+
+    /// The file to show in a file manager; for the torrent as a whole one of which something is there, or else the first. `None` when there is no such
+    /// file, or it is padding.
+    pub(crate) fn file_to_show(&self, index: Option<u32>) -> Option<FileId> {
+        let real = |index: &u32| self.meta.files.get(*index as usize).is_some_and(|file| !file.padding);
+        let verified = |index: &u32| self.files.get(*index as usize).is_some_and(|slot| slot.verified > 0);
+        let all = || (0..self.file_count()).filter(real);
+        let index = match index {
+            Some(index) => Some(index).filter(real),
+            None => all().find(verified).or_else(|| all().next()),
+        };
+        Some(self.files.get(index? as usize)?.id.clone())
     }
 
     /// Its viewers' requests.
@@ -151,7 +168,7 @@ impl Torrent {
     fn state(&self) -> TorrentState {
         match &self.status {
             Status::Paused => TorrentState::Paused,
-            Status::Failed(_) => TorrentState::Error,
+            Status::Failed(..) => TorrentState::Error,
             Status::Looking => TorrentState::Checking,
             _ if self.is_done() && self.is_confirmed && self.checking == 0 && self.pieces.unchecked().is_clear() => {
                 TorrentState::Complete
@@ -164,16 +181,23 @@ impl Torrent {
         }
     }
 
+    fn trouble_kind(&self) -> Option<Trouble> {
+        match self.status {
+            Status::Failed(kind, _) => Some(kind),
+            _ => None,
+        }
+    }
+
     fn message(&self) -> Option<String> {
         let moving = self.mover.message();
         match &self.status {
             _ if self.is_leaving() => Some("Deleting its files".to_owned()),
-            Status::Failed(message) => Some(message.clone()),
+            Status::Failed(_, message) => Some(message.clone()),
             _ if moving.is_some() => moving,
             Status::Resting(Rest::Queued) if self.is_done() => Some("Queued for seeding".to_owned()),
             Status::Resting(Rest::Queued) => Some("Queued".to_owned()),
             Status::Running
-                if self.needs_peers() && !self.web.is_hopeful() && !self.peers.values().any(Peer::is_ready) =>
+                if self.lacks_something() && !self.web.is_hopeful() && !self.peers.values().any(Peer::is_ready) =>
             {
                 Some(match (self.trackers.trouble(), self.candidates.len()) {
                     (Some(message), 0) => format!("No peers: {message}"),

@@ -119,7 +119,7 @@ impl Torrent {
             let Some(file) = self.stamps.dirty.pop_front() else { return };
             let written = self.files[file.as_usize()].written.unwrap_or(cx.now);
             // A torrent that is stopped may be taken away at any moment; what it wrote last is not settled, and says so.
-            let is_quiet = written + QUIET <= cx.now || matches!(self.status, Status::Paused | Status::Failed(_));
+            let is_quiet = written + QUIET <= cx.now || matches!(self.status, Status::Paused | Status::Failed(..));
             let is_held = cx.shared.handles.is_pinned(self.key(file)) || self.mover.holds(file);
             if !is_quiet || is_held || !self.stamp(file, cx) {
                 self.stamps.dirty.push_back(file);

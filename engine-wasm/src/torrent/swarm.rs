@@ -14,7 +14,7 @@ use crate::discover::tracker::AnnounceParams;
 use crate::discover::tracker::announcer::Announcer;
 use crate::geometry::Block;
 use crate::limits;
-use crate::metainfo::Magnet;
+use crate::metainfo::{Magnet, Metainfo};
 use crate::peer::handshake::HANDSHAKE_LEN;
 use crate::peer::way::{Reached, Way};
 use crate::peer::wire::{MAX_FRAME, PIECE_ID};
@@ -48,13 +48,19 @@ impl Torrent {
         }
     }
 
-    /// A magnet link names this torrent: its trackers and peers are added, unless the torrent's own trackers are to be the only source (BEP 27).
+    /// A magnet link names this torrent: its web seeds and peers are added, unless the torrent's own trackers are to be the only source (BEP 27).
     pub(crate) fn merge(&mut self, link: &Magnet, cx: &mut Context<'_>) {
         if !self.meta.private {
-            self.trackers.add(link.trackers.iter().map(|url| vec![url.clone()]).collect(), cx);
             self.add_web_seeds(&link.web_seeds);
             self.add_peers(link.peers.iter().copied(), Source::Hand, cx);
             self.next_tick = cx.now;
+        }
+    }
+
+    /// The same torrent is added again: its new web seeds are added, unless it is private.
+    pub(crate) fn merge_torrent(&mut self, other: &Metainfo) {
+        if !self.meta.private {
+            self.add_web_seeds(&other.web_seeds);
         }
     }
 
@@ -248,7 +254,10 @@ impl Torrent {
         let Some(peer) = self.peers.remove(&conn) else { return };
         tracing::debug!(peer = %peer.addr(), ?reason, "peer gone");
         self.part(conn, &peer, cx);
-        if peer.is_dialled() && self.candidates.failed(peer.addr(), cx.now) {
+        if peer.is_dialled() && peer.is_ready() && peer.is_upload_only() && self.told_upload_only {
+            // As we would have left it: it is dialled again when somebody wants something.
+            self.candidates.has_everything(peer.addr(), cx.now);
+        } else if peer.is_dialled() && self.candidates.failed(peer.addr(), cx.now) {
             self.dial(cx);
         } else if peer.is_connecting() {
             self.seek_introduction(peer.addr(), cx);
@@ -415,7 +424,7 @@ impl Torrent {
         }
     }
 
-    /// Everything is there: trackers and peers hear it, and those go who have everything, too.
+    /// All that is wanted is there: trackers and peers hear it, and those go who have everything, too.
     pub(super) fn completed(&mut self, cx: &mut Context<'_>) {
         // What lay on the disk was completed some other time.
         if self.downloaded > 0 {
@@ -423,7 +432,7 @@ impl Torrent {
         }
         self.refresh_interest(cx.now);
         self.part_from_seeds(cx);
-        self.say_that_we_are_done(cx);
+        self.tell_upload_only(cx);
         self.next_tick = cx.now;
         cx.changed();
     }

@@ -2,7 +2,7 @@
 //!
 //! A torrent in trouble is stopped as a paused one is: nothing is asked for, what is verified is served, and what was begun is neither forgotten nor
 //! fetched again. What may pass without anybody's doing here (a full disk, a folder that can't be written or is not there) is tried again, soon
-//! at first and then seldom. A person's resume tries at once.
+//! at first and then seldom; while a player waits for the torrent, every few seconds. A person's resume tries at once.
 
 use std::time::Duration;
 
@@ -13,16 +13,25 @@ use crate::context::Context;
 use crate::geometry::{FileIndex, each_piece};
 use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
+use crate::view::Trouble as Kind;
 
 /// The first try comes after this.
 const FIRST: Duration = Duration::from_secs(5);
 /// Each further one after twice as long, and never after longer than this: looking at many files is work.
 const LAST: Duration = Duration::from_secs(300);
+/// While somebody waits it is tried this often instead.
+const AWAITED: Duration = Duration::from_secs(5);
+/// Whoever was turned away asks again within this time, if they still want it.
+const RETURNS_WITHIN: Duration = Duration::from_secs(60);
 
 /// When it is tried again.
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
     again: Option<Instant>,
+    /// When it began to wait.
+    since: Instant,
+    /// When somebody last asked for what is not there.
+    awaited: Option<Instant>,
     /// How long the last wait was.
     wait: Option<Duration>,
     /// Whether a file could be opened for writing since the daemon came.
@@ -45,16 +54,31 @@ impl Trouble {
 
     fn wait(&mut self, now: Instant) {
         let wait = self.wait.map_or(FIRST, |wait| LAST.min(wait * 2));
-        (self.wait, self.again) = (Some(wait), Some(now + wait));
+        (self.wait, self.again, self.since) = (Some(wait), Some(now + wait), now);
+        self.hurry();
+    }
+
+    /// Somebody asks for what is not there.
+    fn await_it(&mut self, now: Instant) {
+        self.awaited = Some(now);
+        self.hurry();
+    }
+
+    /// Tries soon if somebody waits.
+    fn hurry(&mut self) {
+        let is_awaited = self.awaited.is_some_and(|awaited| self.since.saturating_since(awaited) < RETURNS_WITHIN);
+        if is_awaited {
+            self.again = self.again.map(|again| again.min(self.since + AWAITED));
+        }
     }
 }
 
 impl Torrent {
-    /// Stops it, with these words.
-    pub(super) fn fail(&mut self, message: String, cx: &mut Context<'_>) {
+    /// Stops it for this reason, with these words.
+    pub(super) fn fail(&mut self, kind: Kind, message: String, cx: &mut Context<'_>) {
         tracing::warn!(torrent = %self.meta.info_hash, %message, "torrent stopped");
         self.trouble.again = None;
-        self.stop(Status::Failed(message), cx);
+        self.stop(Status::Failed(kind, message), cx);
     }
 
     /// Stops it because of what the disk said.
@@ -63,13 +87,13 @@ impl Torrent {
             // It was stopped already; what was under way then says nothing new.
             return;
         }
-        let is_in_trouble = matches!(self.status, Status::Failed(_));
-        let (words, may_pass) = words(error);
+        let is_in_trouble = matches!(self.status, Status::Failed(..));
+        let (kind, words, may_pass) = words(error);
         if is_in_trouble && self.trouble.again.is_some() {
             // One full disk fails many writes at once.
             return;
         }
-        self.fail(words, cx);
+        self.fail(kind, words, cx);
         if may_pass {
             self.trouble.wait(cx.now);
         }
@@ -94,6 +118,7 @@ impl Torrent {
             self.close_file(file, cx);
         }
         self.fail(
+            Kind::FilesMissing,
             format!(
                 "“{first}”{others} can't be found in the download folder. Is its disk connected? When they are back it goes on by \
                  itself. To fetch them again, have the torrent checked."
@@ -103,9 +128,14 @@ impl Torrent {
         self.trouble.wait(cx.now);
     }
 
+    /// Somebody asks for what is not there: if it stopped for what may pass, it is tried again soon.
+    pub(super) fn await_end_of_trouble(&mut self, now: Instant) {
+        self.trouble.await_it(now);
+    }
+
     /// When it is tried again by itself.
     pub(super) fn tried_again_at(&self) -> Option<Instant> {
-        self.trouble.again.filter(|_| self.linked && !self.is_leaving() && matches!(self.status, Status::Failed(_)))
+        self.trouble.again.filter(|_| self.linked && !self.is_leaving() && matches!(self.status, Status::Failed(..)))
     }
 
     /// Tries again.
@@ -116,31 +146,34 @@ impl Torrent {
     }
 }
 
-/// What to tell a person, and whether it may pass by itself.
-fn words(error: &OpError) -> (String, bool) {
+/// What kind of trouble it is, what to tell a person, and whether it may pass by itself.
+fn words(error: &OpError) -> (Kind, String, bool) {
     match error.kind {
-        OpErrorKind::Full => ("The disk is full. Free some space; it continues automatically.".into(), true),
+        OpErrorKind::Full => {
+            (Kind::DiskFull, "The disk is full. Free some space; it continues automatically.".into(), true)
+        }
         OpErrorKind::Denied => {
             let words = "Once that is allowed it goes on by itself, or at once with resume.";
-            (format!("The download folder can't be written: {}. {words}", error.message), true)
+            (Kind::ReadOnly, format!("The download folder can't be written: {}. {words}", error.message), true)
         }
         OpErrorKind::NotFound => {
             let words =
                 "The download folder is not there. Once it is back it goes on by itself, or at once with resume.";
-            (words.into(), true)
+            (Kind::FolderMissing, words.into(), true)
         }
         OpErrorKind::Absent => {
             let words = "Once it is back the torrent goes on by itself, or at once with resume.";
             // The daemon names the folder.
             let mut said = error.message.chars();
             let first = said.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-            (format!("{first}{}. {words}", said.as_str()), true)
+            (Kind::FolderMissing, format!("{first}{}. {words}", said.as_str()), true)
         }
         OpErrorKind::Busy => {
             let words = "Once that has ended the torrent goes on by itself, or at once with resume.";
-            (format!("Another program of yours downloads into the same file. {words}"), true)
+            (Kind::FileBusy, format!("Another program of yours downloads into the same file. {words}"), true)
         }
         OpErrorKind::Name => (
+            Kind::BadName,
             format!(
                 "The disk takes no file of that name: {}. Move the torrent to another folder or rename it.",
                 error.message
@@ -149,9 +182,13 @@ fn words(error: &OpError) -> (String, bool) {
         ),
         OpErrorKind::Other => {
             let words = "It is tried again by itself, or at once with resume.";
-            (format!("The disk reports a problem: {}. {words}", error.message), true)
+            (Kind::DiskError, format!("The disk reports a problem: {}. {words}", error.message), true)
         }
-        _ => (format!("The disk reports a problem: {}. Press resume to try again.", error.message), false),
+        _ => (
+            Kind::DiskError,
+            format!("The disk reports a problem: {}. Press resume to try again.", error.message),
+            false,
+        ),
     }
 }
 
@@ -176,6 +213,33 @@ mod tests {
     }
 
     #[test]
+    fn while_somebody_waits_it_is_tried_every_five_seconds_and_then_seldom_again() {
+        let mut trouble = Trouble::default();
+        let mut now = Instant(0);
+        let mut next = |trouble: &mut Trouble| {
+            trouble.wait(now);
+            let wait = trouble.again.unwrap().saturating_since(now);
+            now = trouble.again.unwrap();
+            wait.as_secs()
+        };
+        for _ in 0..6 {
+            next(&mut trouble);
+        }
+        assert_eq!(next(&mut trouble), 300);
+        trouble.wait(Instant(0));
+        trouble.await_it(Instant(2_000_000));
+        assert_eq!(trouble.again, Some(Instant(0) + AWAITED), "the try that is due comes sooner");
+        let mut now = Instant(2_000_000);
+        let mut waits = Vec::new();
+        for _ in 0..16 {
+            trouble.wait(now);
+            waits.push(trouble.again.unwrap().saturating_since(now).as_secs());
+            now = trouble.again.unwrap();
+        }
+        assert_eq!((&waits[..12], waits[15]), (&[5; 12][..], 300), "whoever waited a minute ago is gone");
+    }
+
+    #[test]
     fn a_write_that_succeeds_after_the_trouble_does_not_call_the_next_try_off() {
         let mut trouble = Trouble::default();
         trouble.wait(Instant(0));
@@ -185,7 +249,7 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_tried_again() {
-        let check = |kind, may_pass| assert_eq!(words(&OpError { kind, message: "x".into() }).1, may_pass, "{kind:?}");
+        let check = |kind, may_pass| assert_eq!(words(&OpError { kind, message: "x".into() }).2, may_pass, "{kind:?}");
         check(OpErrorKind::Full, true);
         check(OpErrorKind::Denied, true);
         check(OpErrorKind::NotFound, true);

@@ -33,6 +33,9 @@ impl Torrent {
             Answer::OutsideFile => return reject(id, None, "outside the file", None, cx),
             Answer::Full => return reject(id, Some(503), "too many requests", Some(RETRY_AFTER_S), cx),
         }
+        if answer == Answer::Wait {
+            self.await_end_of_trouble(cx.now);
+        }
         self.turn_away_hopeless(cx);
         let Some(request) = self.desk.request(id) else { return };
         if !request.is_granted() {
@@ -158,7 +161,7 @@ impl Torrent {
 
     /// A torrent that is stopped fetches nothing: those who wait for anything but the check of what is on the disk get an answer.
     pub(super) fn turn_away_hopeless(&mut self, cx: &mut Context<'_>) {
-        if !matches!(self.status, Status::Paused | Status::Failed(_)) {
+        if !matches!(self.status, Status::Paused | Status::Failed(..)) {
             return;
         }
         let hopeless: Vec<RequestId> = self
@@ -202,7 +205,7 @@ impl Torrent {
     /// Why a piece is not there, and when it may be.
     fn prospects(&self, piece: PieceIndex, now: Instant) -> (WaitReason, Option<Duration>) {
         match self.status {
-            Status::Paused | Status::Failed(_) | Status::Resting(_) => return (WaitReason::Stopped, None),
+            Status::Paused | Status::Failed(..) | Status::Resting(_) => return (WaitReason::Stopped, None),
             Status::Unlinked | Status::Looking => return (WaitReason::Checking, None),
             Status::Running => {}
         }

@@ -84,6 +84,11 @@ impl Web {
         self.allowed && (!self.fresh.is_empty() || self.seeds.values().any(WebSeed::is_hopeful))
     }
 
+    /// Whether anything is being fetched.
+    pub(super) fn is_fetching(&self) -> bool {
+        !self.runs.is_empty()
+    }
+
     /// Bytes a second that are to be expected.
     pub(super) fn rate_bps(&self) -> u64 {
         let hopeful = self.seeds.values().filter(|seed| self.allowed && seed.is_hopeful());
@@ -135,7 +140,7 @@ impl Torrent {
 
     /// Asks every web seed that has time.
     pub(super) fn fill_web(&mut self, cx: &mut Context<'_>) {
-        if self.status != Status::Running || !self.needs_peers() || !self.web.allowed {
+        if self.status != Status::Running || !self.lacks_something() || !self.web.allowed {
             return;
         }
         for url in std::mem::take(&mut self.web.fresh) {

@@ -10,7 +10,8 @@ use std::hash::Hash;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FileView, NoticeView, PeerView, PortMappingView, RootView, Settings, StreamView, TorrentView, TrackerView,
+    FileView, NoticeView, PeerView, PortMappingView, RemovedView, RootView, Settings, StreamView, TorrentView,
+    TrackerView,
 };
 use crate::engine::Engine;
 use crate::time::Instant;
@@ -30,6 +31,12 @@ pub struct World {
     pub settings: Option<Settings>,
     /// What a person has to know about the engine as a whole, while it is so.
     pub notices: Vec<NoticeView>,
+    /// Torrents that were just removed and can be brought back, newest first.
+    #[serde(default)]
+    pub removed: Vec<RemovedView>,
+    /// Whether a person can have folders shown and the download folder changed.
+    #[serde(default)]
+    pub folders: bool,
 }
 
 /// What a player shows of one file.
@@ -153,7 +160,7 @@ impl State {
     fn of(engine: &Engine, name: &str, now: Instant) -> Option<Self> {
         let parts: Vec<&str> = name.split('/').collect();
         match parts[..] {
-            ["list"] => Some(Self::List { torrents: engine.rows(now), world: engine.world() }),
+            ["list"] => Some(Self::List { torrents: engine.rows(now), world: engine.world(now) }),
             ["torrent", info_hash] => {
                 let (files, trackers) = engine.contents(info_hash, now);
                 Some(Self::Torrent { files, trackers })

@@ -22,7 +22,17 @@ import { Update } from "./update";
 const HEARTBEAT_MS = 500;
 
 /** What there is before there is an engine. */
-const NOTHING = { torrents: [], roots: [], streams: [], listenPort: null, portMapping: null, settings: null, notices: [] };
+const NOTHING = {
+  torrents: [],
+  roots: [],
+  streams: [],
+  listenPort: null,
+  portMapping: null,
+  settings: null,
+  notices: [],
+  removed: [],
+  folders: false,
+};
 
 /** The worker's own global, of which the page types know nothing. */
 const scope = globalThis as unknown as {

@@ -17,7 +17,7 @@ export class FakeHost implements Host {
   /** Everything that was asked, in its order. */
   readonly asked: (Intent | { kind: "retry" } | { kind: "take_over" } | { kind: "update" } | { kind: "restart" })[] = [];
   answer: (intent: Intent) => IntentReply = (intent) =>
-    "infoHash" in intent ? { kind: "done", infoHash: intent.infoHash, message: null } : { kind: "configured" };
+    "infoHash" in intent ? { kind: "done", infoHash: intent.infoHash, message: null, duplicate: false } : { kind: "configured" };
   shown: PiecesView | undefined;
   private readonly known = new Map<string, Known>();
   private readonly listeners = new Set<() => void>();

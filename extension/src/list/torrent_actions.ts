@@ -108,7 +108,7 @@ export class TorrentActions {
   removeNow(infoHashes: readonly string[], deleteData: boolean): void {
     for (const infoHash of infoHashes) {
       this.state.forget(infoHash);
-      void this.act({ kind: "remove", infoHash, deleteData });
+      void this.act({ kind: "remove", infoHash, deleteData, undo: true });
     }
     this.state.selection.clear();
     this.page.follow();

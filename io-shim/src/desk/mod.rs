@@ -318,7 +318,10 @@ impl Desk {
                 inner.answer_call(epoch, request_id, part);
             }
             // The control connection takes these itself.
-            EngineMessage::RangeHint { .. } | EngineMessage::RateLimit { .. } => {}
+            EngineMessage::RangeHint { .. }
+            | EngineMessage::RateLimit { .. }
+            | EngineMessage::FileShow { .. }
+            | EngineMessage::RootPrefer { .. } => {}
         }
         Ok(())
     }

@@ -8,10 +8,11 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use cap_std::{ambient_authority, fs::Dir};
+use sha2::{Digest, Sha256};
 use shared_proto::{
     Root, RootKey,
     io::{OpError, OpErrorKind},
@@ -27,9 +28,11 @@ use super::{
 /// The folders that may be used, by key. The first is the default.
 #[derive(Clone, Debug, Default)]
 pub struct Roots {
-    entries: Vec<(Root, PathBuf)>,
+    entries: Arc<RwLock<Vec<Entry>>>,
     seen: Arc<Seen>,
 }
+
+type Entry = (Root, PathBuf);
 
 /// Two roots that share files.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,8 +48,14 @@ pub enum RootsError {
 impl Roots {
     /// Key, label in front of a person, and path of each.
     pub fn new(entries: Vec<(RootKey, String, PathBuf)>) -> Self {
-        let entries = entries.into_iter().map(|(key, label, path)| (Root { key, label }, path)).collect();
-        Self { entries, seen: Arc::default() }
+        let entries = entries
+            .into_iter()
+            .map(|(key, label, path)| {
+                let shown = path.display().to_string();
+                (Root { key, label, path: shown }, path)
+            })
+            .collect();
+        Self { entries: Arc::new(RwLock::new(entries)), seen: Arc::default() }
     }
 
     /// The same, which remember in a folder of the daemon's own which of them held files.
@@ -60,27 +69,73 @@ impl Roots {
     /// # Errors
     /// The first two that do.
     pub fn check_apart(&self) -> Result<(), RootsError> {
-        let places: Vec<_> = self.entries.iter().map(|(_, path)| (path, canonical(path))).collect();
-        for (index, (path, place)) in places.iter().enumerate() {
-            for (other, other_place) in &places[..index] {
-                let (path, other) = ((*path).clone(), (*other).clone());
-                if place == other_place {
-                    return Err(RootsError::Same(other, path));
-                }
-                if place.starts_with(other_place) {
-                    return Err(RootsError::Nested(path, other));
-                }
-                if other_place.starts_with(place) {
-                    return Err(RootsError::Nested(other, path));
+        let entries = self.entries();
+        for (index, (_, path)) in entries.iter().enumerate() {
+            for (_, other) in &entries[..index] {
+                if let Some(error) = shared(other, path) {
+                    return Err(error);
                 }
             }
         }
         Ok(())
     }
 
+    /// Leaves those out that never held files and share them with one before them: a person chose that one since.
+    pub fn drop_unused(&self) {
+        let mut kept: Vec<Entry> = Vec::new();
+        for (root, path) in self.entries() {
+            let is_used = self.seen.file_system(&root.key).is_some();
+            if is_used || !kept.iter().any(|(_, other)| shared(other, &path).is_some()) {
+                kept.push((root, path));
+            }
+        }
+        *self.entries.write().unwrap_or_else(PoisonError::into_inner) = kept;
+    }
+
+    /// Makes a folder the first, once `keep` has written that down. One that never held files and shares them with it goes.
+    ///
+    /// # Errors
+    /// [`OpErrorKind::Denied`] when the folder shares files with one that held some, or what `keep` says; then nothing has changed.
+    pub(crate) fn prefer(
+        &self,
+        label: impl FnOnce(&[Root]) -> String,
+        path: &Path,
+        keep: impl FnOnce() -> Result<(), OpError>,
+    ) -> Result<Vec<Root>, OpError> {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let key = Self::key_of(path);
+        let mut others = Vec::new();
+        for (root, other) in entries.iter().filter(|(root, _)| root.key != key) {
+            match shared(other, path) {
+                None => others.push((root.clone(), other.clone())),
+                Some(_) if self.seen.file_system(&root.key).is_none() => {}
+                Some(error) => return Err(op_error(OpErrorKind::Denied, error.in_words(path))),
+            }
+        }
+        let known = entries.iter().find(|(root, _)| root.key == key).cloned();
+        let first = known.unwrap_or_else(|| {
+            let roots: Vec<Root> = others.iter().map(|(root, _)| root.clone()).collect();
+            (Root { key, label: label(&roots), path: path.display().to_string() }, path.to_path_buf())
+        });
+        keep()?;
+        *entries = std::iter::once(first).chain(others).collect();
+        Ok(entries.iter().map(|(root, _)| root.clone()).collect())
+    }
+
+    /// The key of a folder: the same for the same folder, whatever else is configured; it says nothing about where the folder lies.
+    pub fn key_of(path: &Path) -> RootKey {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
+        RootKey(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// What the engine is told of them.
     pub fn list(&self) -> Vec<Root> {
-        self.entries.iter().map(|(root, _)| root.clone()).collect()
+        self.entries().into_iter().map(|(root, _)| root).collect()
     }
 
     /// A handle to a root's folder, which is made first if it is to be created and never held files. It is opened anew each time, because the
@@ -94,13 +149,14 @@ impl Roots {
             return Err(not_there());
         }
         let (_, path) = self.find(key)?;
-        std::fs::create_dir_all(path).map_err(|error| unusable(&error))?;
+        std::fs::create_dir_all(&path).map_err(|error| unusable(&error))?;
         self.open_if_there(key)?.ok_or_else(not_there)
     }
 
     /// A handle to a root's folder, `None` while there is no folder and never was one.
     pub(crate) fn open_if_there(&self, key: &RootKey) -> Result<Option<Dir>, OpError> {
         let (root, path) = self.find(key)?;
+        let path = &path;
         let Some(file_system) = self.seen.file_system(key) else {
             return match Dir::open_ambient_dir(path, ambient_authority()) {
                 Ok(dir) => Ok(Some(dir)),
@@ -110,11 +166,11 @@ impl Roots {
         };
         let dir = match Dir::open_ambient_dir(path, ambient_authority()) {
             Ok(dir) => dir,
-            Err(error) if is_absence(&error) => return Err(absent(root)),
+            Err(error) if is_absence(&error) => return Err(absent(&root)),
             Err(error) => return Err(unusable(&error)),
         };
         // The folder on which a disk would be mounted.
-        if file_system_of(&dir) != Some(file_system) && is_empty(&dir) { Err(absent(root)) } else { Ok(Some(dir)) }
+        if file_system_of(&dir) != Some(file_system) && is_empty(&dir) { Err(absent(&root)) } else { Ok(Some(dir)) }
     }
 
     /// A file was opened in this folder of the root: from now on the root is one that held files.
@@ -139,9 +195,36 @@ impl Roots {
         Ok(canonical(&self.find(key)?.1).join(path))
     }
 
-    fn find(&self, key: &RootKey) -> Result<&(Root, PathBuf), OpError> {
-        let found = self.entries.iter().find(|(root, _)| root.key == *key);
+    fn find(&self, key: &RootKey) -> Result<Entry, OpError> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let found = entries.iter().find(|(root, _)| root.key == *key).cloned();
         found.ok_or_else(|| op_error(OpErrorKind::NotFound, "no such folder is configured"))
+    }
+}
+
+/// What two folders share, if they do, links included; `path` is the later one.
+fn shared(other: &Path, path: &Path) -> Option<RootsError> {
+    let (place, other_place) = (canonical(path), canonical(other));
+    let (path, other) = (path.to_path_buf(), other.to_path_buf());
+    if place == other_place {
+        Some(RootsError::Same(other, path))
+    } else if place.starts_with(&other_place) {
+        Some(RootsError::Nested(path, other))
+    } else if other_place.starts_with(&place) {
+        Some(RootsError::Nested(other, path))
+    } else {
+        None
+    }
+}
+
+impl RootsError {
+    /// Why this folder can't be used beside the others.
+    fn in_words(&self, path: &Path) -> &'static str {
+        match self {
+            Self::Same(..) => "it is a download folder already",
+            Self::Nested(inner, _) if inner == path => "it lies inside another download folder",
+            Self::Nested(..) => "another download folder lies inside it",
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     fs::File,
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
@@ -99,6 +99,42 @@ impl FileStore {
     /// The roots, for the engine to choose from.
     pub fn roots(&self) -> Vec<Root> {
         self.roots.list()
+    }
+
+    /// Makes a folder the first root, once `keep` has written that down. Blocking.
+    ///
+    /// # Errors
+    /// [`OpErrorKind::Denied`] when it shares files with a root that held some, or what `keep` says; then nothing has changed.
+    pub(crate) fn prefer_root(
+        &self,
+        path: &Path,
+        label: impl FnOnce(&[Root]) -> String,
+        keep: impl FnOnce() -> Result<(), OpError>,
+    ) -> Result<Vec<Root>, OpError> {
+        self.roots.prefer(label, path, keep)
+    }
+
+    /// The absolute path of a file, and whether it is there; without it, that of the nearest folder above it. Links below the root are not followed.
+    /// Blocking, but quick on a healthy disk.
+    ///
+    /// # Errors
+    /// [`OpErrorKind::NotFound`] when the root's folder is not there, [`OpErrorKind::Denied`] when the path is not allowed.
+    pub(crate) fn find_to_show(&self, root: &RootKey, path: &[String]) -> Result<(PathBuf, bool), OpError> {
+        checked_path(path)?;
+        let dir = self.roots.open(root, false)?;
+        let mut found = PathBuf::new();
+        for (index, name) in path.iter().enumerate() {
+            let next = found.join(name);
+            let is_last = index + 1 == path.len();
+            match dir.symlink_metadata(&next) {
+                Ok(meta) if meta.is_dir() && !is_last => found = next,
+                Ok(meta) if meta.is_file() && is_last => return Ok((self.roots.canonical_path(root, &next)?, true)),
+                _ => break,
+            }
+        }
+        // Joined with nothing, a path ends with a separator.
+        let folder = self.roots.canonical_path(root, &found)?;
+        Ok((folder.components().collect(), false))
     }
 
     /// A file to send to a viewer, read-only. Blocking, but quick on a healthy disk.

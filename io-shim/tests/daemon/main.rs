@@ -8,6 +8,7 @@ mod calls;
 #[cfg(unix)]
 mod changes;
 mod floods;
+mod folders;
 mod grants;
 mod life;
 mod nginx;

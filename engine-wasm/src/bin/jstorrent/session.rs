@@ -223,7 +223,7 @@ impl Session {
 
     /// Whether all of it is gone.
     async fn remove(&mut self, torrent: &TorrentView) -> bool {
-        let intent = Intent::Remove { info_hash: torrent.info_hash.clone(), delete_data: true };
+        let intent = Intent::Remove { info_hash: torrent.info_hash.clone(), delete_data: true, undo: false };
         match tokio::time::timeout(REMOVED_WITHIN, self.linked.host.intent(intent)).await {
             Ok(Ok(IntentReply::Done { .. })) => {}
             Ok(Ok(IntentReply::Failed { message })) => {

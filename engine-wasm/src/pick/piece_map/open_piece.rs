@@ -72,6 +72,11 @@ impl OpenPiece {
         !self.hashing && self.stored == 0 && self.armed == 0
     }
 
+    /// How many of its blocks are stored.
+    pub(super) fn stored(&self) -> u32 {
+        self.stored
+    }
+
     /// Share of its blocks that are asked for or stored, 0–255.
     pub(super) fn underway(&self) -> u8 {
         let total = count(self.blocks.iter()).max(1);

@@ -23,6 +23,7 @@ fn an_added_torrent_file_is_answered_with_its_files() {
     let expected = json!({
         "infoHash": hash,
         "name": "Ein Film.mp4",
+        "duplicate": false,
         "fileCount": 1,
         "files": [{
             "index": 0, "name": "Ein Film.mp4", "path": "Ein Film.mp4", "length": 100_000,

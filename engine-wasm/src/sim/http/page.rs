@@ -65,7 +65,10 @@ fn intents_are_carried_out_and_answered_at_once_or_when_it_is_done() {
     let hash = world.info_hash();
     let paused = intend(&mut world, &json!({ "kind": "pause", "infoHash": hash }));
     let answer = world.heard(paused).expect("at once");
-    assert_eq!((answer.status, answer.json()), (200, json!({ "kind": "done", "infoHash": hash, "message": null })));
+    assert_eq!(
+        (answer.status, answer.json()),
+        (200, json!({ "kind": "done", "infoHash": hash, "message": null, "duplicate": false }))
+    );
     let unknown = intend(&mut world, &json!({ "kind": "pause", "infoHash": "00".repeat(20) }));
     let answer = world.heard(unknown).unwrap().json();
     assert_eq!(answer, json!({ "kind": "failed", "message": "There is no such torrent." }));

@@ -213,4 +213,24 @@ infoHash: string,
 /**
  * Delete what it downloaded, too.
  */
-deleteData: boolean, };
+deleteData: boolean, 
+/**
+ * Wait ten seconds first, in which [`Intent::UndoRemove`] brings it back. It leaves all views at once, and the intent is answered at once.
+ */
+undo: boolean, } | { "kind": "undo_remove", 
+/**
+ * Which torrent.
+ */
+infoHash: string, } | { "kind": "show_in_folder", 
+/**
+ * Which torrent.
+ */
+infoHash: string, 
+/**
+ * Which file; `None` for the torrent's own file or folder.
+ */
+file: number | null, } | { "kind": "set_download_folder", 
+/**
+ * The absolute path of a folder that exists, belongs to the user and can be written.
+ */
+path: string, };

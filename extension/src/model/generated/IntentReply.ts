@@ -11,7 +11,11 @@ infoHash: string,
 /**
  * What a person should know of it, in plain words.
  */
-message: string | null, } | { "kind": "configured" } | { "kind": "text", 
+message: string | null, 
+/**
+ * Whether a torrent that was to be added was there already. Its new trackers and web seeds were added to it, unless it is private.
+ */
+duplicate: boolean, } | { "kind": "configured" } | { "kind": "text", 
 /**
  * The text.
  */

@@ -19,4 +19,8 @@ freeBytes: number | null,
 /**
  * Bytes in all there.
  */
-totalBytes: number | null, };
+totalBytes: number | null, 
+/**
+ * Its absolute path; empty where the daemon does not say.
+ */
+path: string, };

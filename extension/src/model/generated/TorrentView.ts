@@ -6,6 +6,7 @@ import type { Sharing } from "./Sharing";
 import type { TorrentState } from "./TorrentState";
 import type { TorrentVersion } from "./TorrentVersion";
 import type { TrackerView } from "./TrackerView";
+import type { Trouble } from "./Trouble";
 
 /**
  * One torrent.
@@ -44,6 +45,10 @@ private: boolean,
  */
 message: string | null, 
 /**
+ * What stopped it, if it is in [`TorrentState::Error`]; `message` says more.
+ */
+trouble: Trouble | null, 
+/**
  * Bytes in all.
  */
 length: number, 
@@ -76,6 +81,10 @@ root: string,
  */
 liesAt: string, 
 /**
+ * The absolute path of its file or folder, as the system writes it; empty where that is not known.
+ */
+path: string, 
+/**
  * Bytes of payload received since it was added in this session, wasted ones included.
  */
 downloaded: number, 
@@ -96,13 +105,21 @@ pieceLength: number,
  */
 pieceCount: number, 
 /**
- * Payload per second now, bytes.
+ * Payload per second now, bytes; 0 for a torrent that fetches nothing.
  */
 downRateBps: number, 
 /**
- * Payload given per second now, bytes.
+ * Payload given per second now, bytes; 0 for a torrent that gives nothing.
  */
 upRateBps: number, 
+/**
+ * When all that is wanted is there at the rate of the last half minute, seconds; `None` unless it downloads, and when that can't be told.
+ */
+etaS: number | null, 
+/**
+ * Whether connected peers have what is wanted and have sent nothing for ten seconds.
+ */
+stalled: boolean, 
 /**
  * How it shares.
  */

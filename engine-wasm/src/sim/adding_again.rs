@@ -1,0 +1,71 @@
+//! A torrent that is added again: whoever adds it is told, and what the second description knows beyond the first is taken over.
+
+use std::time::Duration;
+
+use super::world::World;
+use crate::metainfo::testing::{Sample, private, torrent_with_trackers};
+use crate::view::{Intent, IntentReply};
+
+const FILES: &[(&str, usize)] = &[("film.mp4", 1 << 20)];
+const FIRST: &str = "http://one.example/announce";
+const SECOND: &str = "http://two.example/announce";
+
+impl World {
+    fn give_again(&mut self, sample: &Sample) {
+        self.intend(Intent::AddTorrent { metainfo: sample.torrent.clone().into() });
+        self.run_for(Duration::from_millis(100));
+    }
+
+    fn was_there(&self) -> bool {
+        match self.replies.last() {
+            Some(IntentReply::Done { duplicate, .. }) => *duplicate,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn trackers(&self) -> Vec<String> {
+        self.view().trackers.into_iter().map(|tracker| tracker.url).collect()
+    }
+}
+
+fn world(sample: Sample, seed: u8) -> World {
+    let mut world = World::new(sample, &[], seed);
+    world.run_for(Duration::from_millis(10));
+    world
+}
+
+#[test]
+fn its_new_trackers_are_added_and_it_is_said_that_it_was_there() {
+    let first = torrent_with_trackers(64 << 10, FILES, &[FIRST]);
+    let again = torrent_with_trackers(64 << 10, FILES, &[FIRST, SECOND]);
+    let mut world = world(first.clone(), 240);
+    world.give_again(&first);
+    assert!(!world.was_there());
+    world.give_again(&again);
+    assert!(world.was_there());
+    assert_eq!(world.trackers(), [FIRST, SECOND]);
+    let magnet = world.magnet();
+    world.intend(Intent::AddMagnet { uri: magnet });
+    assert!(world.was_there());
+}
+
+#[test]
+fn a_private_one_keeps_its_own() {
+    let first = private(64 << 10, FILES, &[FIRST]);
+    let again = private(64 << 10, FILES, &[SECOND]);
+    let mut world = world(first.clone(), 241);
+    world.give_again(&first);
+    world.give_again(&again);
+    assert!(world.was_there());
+    assert_eq!(world.trackers(), [FIRST]);
+}
+
+#[test]
+fn a_link_twice_is_one() {
+    let mut world = world(torrent_with_trackers(64 << 10, FILES, &[]), 242);
+    let magnet = world.magnet();
+    for expected in [false, true] {
+        world.intend(Intent::AddMagnet { uri: magnet.clone() });
+        assert_eq!(world.was_there(), expected);
+    }
+}

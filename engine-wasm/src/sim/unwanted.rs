@@ -1,0 +1,90 @@
+//! A file that nobody selected is played once the selected ones are complete, though seeds leave whoever wants nothing (BEP 21).
+
+use std::time::Duration;
+
+use super::seeder::Manner;
+use super::world::World;
+use crate::metainfo::testing::{Sample, torrent};
+use crate::view::{Priority, TorrentState};
+
+const LENGTH: usize = 6 << 20;
+
+fn two() -> Sample {
+    torrent(64 << 10, &[("a.mp4", LENGTH), ("b.mp4", LENGTH)])
+}
+
+/// Seeds as libtorrent's are.
+fn seeds() -> Vec<Manner> {
+    vec![Manner { leaves_upload_only: true, ..Manner::honest(1 << 20, 20) }; 3]
+}
+
+/// The first file is complete, and nobody selected the second.
+fn complete(seed: u8) -> World {
+    let mut world = World::new(two(), &seeds(), seed);
+    world.add_choosing(&[(1, Priority::Skip)]);
+    let done = world.run_until_within(Duration::from_secs(30), |world| world.view().state == TorrentState::Complete);
+    assert!(done.is_some(), "{:?}", world.view());
+    world
+}
+
+impl World {
+    /// All of the second file comes to a viewer who asks for it.
+    fn play_second(&mut self, within_s: u64) {
+        let viewer = self.ask(1, 0, LENGTH as u64 - 1);
+        let took =
+            self.run_until_within(Duration::from_secs(within_s), |world| world.viewers[&viewer].done_at.is_some());
+        assert!(took.is_some(), "{:?}", self.view());
+    }
+}
+
+#[test]
+fn at_once_after_the_selected_ones_are_complete() {
+    let mut world = complete(200);
+    assert_eq!(world.view().peers, 0, "seeds have left");
+    world.play_second(10);
+    assert_eq!(world.view().down_rate_bps, 0);
+}
+
+#[test]
+fn long_after_they_are_complete() {
+    let mut world = complete(201);
+    world.run_for(Duration::from_secs(3_600));
+    world.play_second(10);
+}
+
+#[test]
+fn after_a_restart() {
+    let mut world = complete(202);
+    world.replace_engine();
+    world.run_for(Duration::from_secs(60));
+    assert_eq!(world.view().state, TorrentState::Complete);
+    world.name_seeders();
+    world.run_for(Duration::from_secs(60));
+    world.play_second(20);
+}
+
+#[test]
+fn seeds_stay_while_somebody_watches_and_leave_then() {
+    let mut world = complete(203);
+    let viewer = world.ask(1, 0, LENGTH as u64 - 1);
+    world.run_for(Duration::from_millis(500));
+    assert!(world.viewers[&viewer].done_at.is_none());
+    assert_eq!(world.view().peers, 3, "all of them are dialled again");
+    world.leave(viewer);
+    // Between two requests of one player they stay.
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.view().peers, 3);
+    world.run_for(Duration::from_secs(30));
+    assert_eq!(world.view().peers, 0, "nobody wants anything");
+    world.play_second(10);
+}
+
+#[test]
+fn a_torrent_that_has_given_enough_does_not_rest_while_somebody_watches() {
+    let mut world = complete(204);
+    let info_hash = world.info_hash();
+    let sharing = crate::view::Sharing { ratio_percent: Some(0), ..Default::default() };
+    world.intend(crate::view::Intent::SetSharing { info_hash, sharing });
+    world.run_for(Duration::from_secs(60));
+    world.play_second(20);
+}
