@@ -192,17 +192,19 @@ const settings = {
 /** What a list shows beside its torrents. */
 export const world = {
   roots: [
-    { key: "downloads", label: "Downloads", freeBytes: 212 * GB, totalBytes: 500 * GB },
-    { key: "disk", label: "Big disk", freeBytes: 3_100 * GB, totalBytes: 4_000 * GB },
+    { key: "downloads", label: "Downloads", path: "/home/user/Downloads/JSTorrent", freeBytes: 212 * GB, totalBytes: 500 * GB },
+    { key: "disk", label: "Big disk", path: "/mnt/big disk", freeBytes: 3_100 * GB, totalBytes: 4_000 * GB },
   ],
   listenPort: 51413,
   portMapping,
   settings,
   notices: [],
+  removed: [],
+  folders: true,
 };
 
 const connected = { kind: "connected", baseUrl: "http://127.0.0.1:1", version: "0.1.0" };
-const state = (link, torrents, streams = [], notices = []) => ({
+const state = (link, torrents, streams = [], notices = [], removed = []) => ({
   link,
   peers,
   snapshot: {
@@ -210,6 +212,7 @@ const state = (link, torrents, streams = [], notices = []) => ({
     streams,
     ...world,
     notices,
+    removed,
   },
 });
 
@@ -262,6 +265,24 @@ const space = [
   },
 ];
 
+const removed = [
+  { infoHash: hash(21), name: "The Long Night, Season 1", undoS: 8, deleteData: true, message: null },
+  {
+    infoHash: hash(22),
+    name: "A film with a rather long name that does not fit into one line of a narrow window",
+    undoS: 3,
+    deleteData: false,
+    message: null,
+  },
+  {
+    infoHash: hash(23),
+    name: "Recordings",
+    undoS: 0,
+    deleteData: true,
+    message: "“Recordings/a.mkv” was left alone: it is not the file that was downloaded.",
+  },
+];
+
 /** Scenes of the app page. `open`: expands the first torrent. */
 export const appScenes = {
   list: { state: state(connected, few) },
@@ -285,6 +306,9 @@ export const appScenes = {
   remove: { state: state(connected, few), remove: true },
   settings: { state: state(connected, few), settings: {} },
   settingsbelow: { state: state(connected, few), settings: {}, below: true },
+  settingsfolder: { state: state(connected, few), settings: { folder: "/mnt/films" } },
+  settingsleaving: { state: state(connected, few), settings: {}, typed: "5", leave: true },
+  removed: { state: state(connected, few, [], [], removed) },
   settingswrong: { state: state(connected, few), settings: { download: "fast" } },
   adding: { state: adding(240 * GB), decide: true },
   addingshort: { state: adding(1.9 * GB), decide: true },

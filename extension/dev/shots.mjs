@@ -246,9 +246,17 @@ async function actOut(page, scene) {
   if (scene.report) await click("[data-testid=report]");
   if (scene.settings) {
     await click("[data-testid=settings]");
+    await until("the settings", () => page.evaluate("!!document.querySelector('#settings[open]')"));
     for (const [field, typed] of Object.entries(scene.settings)) {
       await page.evaluate(`document.querySelector("[data-testid=set-${field}]").value = ${JSON.stringify(typed)}`);
       await click("[data-testid=settings-save]");
+    }
+    if (scene.typed) await page.evaluate(`document.querySelector("[data-testid=set-downloads]").value = ${JSON.stringify(scene.typed)}`);
+    if (scene.leave) {
+      for (let times = 0; times < 2; times++) {
+        for (const type of ["rawKeyDown", "keyUp"])
+          await page.send("Input.dispatchKeyEvent", { type, key: "Escape", code: "Escape", windowsVirtualKeyCode: 27 });
+      }
     }
     if (scene.below) await page.evaluate("document.querySelector('.settings-body').scrollTo(0, 9999)");
   }

@@ -14,7 +14,7 @@ const season = [
   file({ index: 0, path: "S/e2.mkv", length: 6 * GB, verified: 0 }),
   file({ index: 2, path: "S/e1.srt", length: 1000, verified: 0, playable: false }),
 ];
-const root = (freeBytes: number | null): RootView => ({ key: "d", label: "Downloads", freeBytes, totalBytes: null });
+const root = (freeBytes: number | null): RootView => ({ key: "d", label: "Downloads", path: "/downloads", freeBytes, totalBytes: null });
 const words = (touched: Map<number, boolean>, freeBytes: number | null) =>
   spaceWords(season, { touched, roots: [root(freeBytes)], root: "d" }, bytesOf(season, touched).missing);
 
@@ -103,7 +103,15 @@ describe("whom the sheet asks about", () => {
           kind: "list",
           order: torrents.map((row) => row.infoHash ?? HASH),
           torrents: torrents.map((row) => torrent({ infoHash: HASH, undecided: true, ...row })),
-          world: { roots: [root(null)], listenPort: null, portMapping: null, settings: settings(), notices: [] },
+          world: {
+            roots: [root(null)],
+            listenPort: null,
+            portMapping: null,
+            settings: settings(),
+            notices: [],
+            removed: [],
+            folders: true,
+          },
         },
       });
       sheet.update();

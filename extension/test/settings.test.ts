@@ -3,6 +3,7 @@ import de from "../_locales/de/messages.json";
 import en from "../_locales/en/messages.json";
 import type { SettingsForm, SettingsTexts } from "../src/list/settings_form";
 import { formOf, settingsOf } from "../src/list/settings_form";
+import { folderOf, newFolder } from "../src/list/settings_folder";
 import { reachWords } from "../src/list/settings_words";
 import type { PortMappingView } from "../src/model/generated/PortMappingView";
 import type { Settings } from "../src/model/generated/Settings";
@@ -24,7 +25,7 @@ describe("the form", () => {
     for (const more of [
       {},
       { downLimitBps: 2_500_000, upLimitBps: 1234 },
-      { ratioPercent: 150, seedS: 90, maxDownloads: 0, maxSeeds: 3 },
+      { ratioPercent: 150, seedS: 90, maxDownloads: 1, maxSeeds: 0 },
       { encryption: "forced", tcp: false, pex: false, webSeeds: false },
       { startAtOnce: true, sharingTold: false },
     ] satisfies Partial<Settings>[]) {
@@ -46,6 +47,19 @@ describe("the form", () => {
       seedS: 1800,
       maxDownloads: 3,
     });
+  });
+
+  test("no downloads at all and no source at all are refused", () => {
+    expect(settingsOf(form({ downloads: "0" }), settings())).toMatchObject({ field: "downloads" });
+    const off = { ...formOf(settings()), switches: { tcp: true, utp: true, dht: false, trackers: false, pex: false, webSeeds: false } };
+    expect(settingsOf(off, settings())).toMatchObject({ words: expect.stringContaining("no peers can be found") });
+    expect(settingsOf({ ...off, switches: { ...off.switches, webSeeds: true } }, settings())).toHaveProperty("settings");
+  });
+
+  test("the folder can be changed where the engine says so, and another one is told from the same", () => {
+    const roots = [{ key: "a", label: "Films", freeBytes: null, totalBytes: null, path: "/films" }];
+    expect([folderOf({ roots, folders: true }), folderOf({ roots, folders: false })]).toEqual(["/films", undefined]);
+    expect([newFolder(" /films ", "/films"), newFolder("/more", "/films"), newFolder("", "/films")]).toEqual([undefined, "/more", ""]);
   });
 
   test("an empty field is no limit", () => {

@@ -150,7 +150,7 @@ export class AddingSheet {
 
   private remove(infoHash: string): void {
     this.leave(infoHash);
-    void this.act({ kind: "remove", infoHash, deleteData: true });
+    void this.act({ kind: "remove", infoHash, deleteData: true, undo: false });
   }
 
   private async act(intent: Intent & { infoHash: string }): Promise<void> {

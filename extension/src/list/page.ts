@@ -44,10 +44,11 @@ import {
   reportView,
 } from "./page_view";
 import { aboutPage, ReportDialog } from "./report";
-import { SettingsDialog } from "./settings_dialog";
+import type { SettingsDialog } from "./settings_dialog";
 import type { ToolbarActions } from "./toolbar_view";
 import { selectionView, toolbarView } from "./toolbar_view";
 import { TorrentActions } from "./torrent_actions";
+import { showRemoved } from "./undo";
 import { updateView } from "./update_view";
 import { keepSort, keepView, sortIn, viewIn } from "./view_state";
 
@@ -109,9 +110,10 @@ export function startList(host: Host, outside: Outside): void {
   /** A link with which the browser opened this page: it waits for a person's word. */
   let offered = brought?.link ?? "";
 
-  const settings = new SettingsDialog(settingsDialog, world, (intent) => host.intent(intent));
   const sheet = new AddingSheet(addingDialog, host, { follow, open: (address) => location.assign(address), say: sayOf });
   const report = new ReportDialog(reportDialog, host, () => aboutPage(outside.version, navigator.userAgent, navigator.language));
+  /** Loaded when it is opened for the first time. */
+  let settings: SettingsDialog | undefined;
   const adder = new Adder(addOnce, update, showAdded);
   const actions = new TorrentActions(host, state, {
     update,
@@ -135,7 +137,7 @@ export function startList(host: Host, outside: Outside): void {
     bell: () => bell.view(),
     pick: () => picker.click(),
     link: () => showLinkField(!linkField),
-    settings: () => settings.open(),
+    settings: () => void openSettings(),
     noticeAction: (does) => {
       if (does === "retry") host.retry();
       else if (does === "take_over") host.takeOver();
@@ -228,7 +230,7 @@ export function startList(host: Host, outside: Outside): void {
     }
     openArrived();
     openWanted();
-    settings.update();
+    settings?.update();
     sheet.update();
     update();
   }
@@ -414,7 +416,14 @@ export function startList(host: Host, outside: Outside): void {
     update();
   }
 
+  async function openSettings(): Promise<void> {
+    const { SettingsDialog } = await import("./settings_dialog");
+    settings ??= new SettingsDialog(settingsDialog, world, (intent) => host.intent(intent));
+    if (!settingsDialog.open) settings.open();
+  }
+
   follow();
+  showRemoved(host, forever);
   host.listen(handleNews, forever);
   handleNews();
   show();

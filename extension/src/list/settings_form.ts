@@ -34,7 +34,7 @@ export interface SettingsForm {
 export type SettingsSwitches = Pick<Settings, "tcp" | "utp" | "dht" | "trackers" | "pex" | "webSeeds">;
 
 /** The settings that a form means, or what is wrong with it and where. */
-export type FormOutcome = { settings: Settings } | { words: string; field: keyof SettingsTexts };
+export type FormOutcome = { settings: Settings } | { words: string; field?: keyof SettingsTexts };
 
 const MB = 1_000_000;
 const MINUTE = 60;
@@ -66,7 +66,7 @@ export function formOf(settings: Settings): SettingsForm {
 
 /** What a person means; what the form does not say stays as it was. */
 export function settingsOf({ texts, encryption, switches, startAtOnce }: SettingsForm, before: Settings): FormOutcome {
-  let wrong: { words: string; field: keyof SettingsTexts } | undefined;
+  let wrong: { words: string; field?: keyof SettingsTexts } | undefined;
   const counted = (field: keyof SettingsTexts, unit: number, most = MAX_COUNT): number | null => {
     const read = parseNumber(texts[field], t(`settingsLabel_${field}`), unit, most);
     if (typeof read === "string") wrong ??= { words: read, field };
@@ -87,6 +87,9 @@ export function settingsOf({ texts, encryption, switches, startAtOnce }: Setting
     startAtOnce,
   };
   if (maxConnections === null) wrong ??= { words: t("settingsMissing", t("settingsLabel_connections")), field: "connections" };
+  if (settings.maxDownloads === 0) wrong ??= { words: t("settingsNoDownloads"), field: "downloads" };
+  const hasSource = switches.trackers || switches.dht || switches.pex || switches.webSeeds;
+  if (!hasSource) wrong ??= { words: t("settingsNoSource") };
   return wrong ?? { settings };
 }
 

@@ -9,21 +9,32 @@ import type { Encryption } from "../model/generated/Encryption";
 import type { Settings } from "../model/generated/Settings";
 import { t } from "../text/messages";
 import * as icons from "../ui/icons";
+import { folderView } from "./settings_folder";
 import type { SettingsForm, SettingsSwitches, SettingsTexts } from "./settings_form";
 import { FIELDS, formOf } from "./settings_form";
 import type { ReachTone } from "./settings_words";
 
 /** What a person can do in the dialog. */
 export interface SettingsActions {
-  save(form: SettingsForm): void;
+  /** `folder` is what stands in the field of the download folder. */
+  save(form: SettingsForm, folder: string): void;
+  /** Closes the dialog, unless something was changed: then it asks first. */
+  leave(): void;
+  /** Closes it, whatever was changed. */
   close(): void;
+  /** Goes on with what was changed. */
+  stay(): void;
 }
 
 /** What the dialog shows beside its fields. */
 export interface SettingsUi {
   reach: { words: string; tone: ReachTone };
   /** What is wrong, and with which field. */
-  wrong: { words: string; field?: keyof SettingsTexts } | undefined;
+  wrong: { words: string; field?: keyof SettingsTexts | "folder" | undefined } | undefined;
+  /** Where new torrents are stored; `undefined` where that can't be changed. */
+  folder: string | undefined;
+  /** Whether a person is asked what becomes of their changes. */
+  leaving: boolean;
   /** Whether it is being saved. */
   saving: boolean;
 }
@@ -36,17 +47,19 @@ export function settingsView(settings: Settings, ui: SettingsUi, actions: Settin
   const form = formOf(settings);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    actions.save(readForm(event.currentTarget as HTMLFormElement));
+    const form = event.currentTarget as HTMLFormElement;
+    actions.save(readForm(form), typedFolder(form));
   };
   const text = (field: keyof SettingsTexts, unit: string, none = t("settingsNoLimit")) => textView(form, field, unit, none, ui);
   const box = (name: keyof SettingsSwitches) => boxView(form, name);
   return html`<form class="settings" data-testid="settings-form" novalidate @submit=${submit}>
     <header class="settings-head">
       <h2 id="settings-title">${t("settingsTitle")}</h2>
-      <button type="button" class="icon-button" aria-label=${t("settingsClose")} title=${t("commonClose")} @click=${() => actions.close()}>${icons.cross}</button>
+      <button type="button" class="icon-button" aria-label=${t("settingsClose")} title=${t("commonClose")} @click=${() => actions.leave()}>${icons.cross}</button>
     </header>
     <div class="settings-body">
       <p class="reach" data-testid="reach" data-tone=${ui.reach.tone}><span class="reach-dot" aria-hidden="true"></span><span>${ui.reach.words}</span></p>
+      ${ui.folder === undefined ? nothing : folderView(ui.folder, ui.wrong?.field === "folder" ? ui.wrong.words : undefined)}
       <fieldset>
         <legend>${t("settingsSpeed")}</legend>
         <div class="fields">${text("download", "MB/s")} ${text("upload", "MB/s")}</div>
@@ -88,8 +101,15 @@ export function settingsView(settings: Settings, ui: SettingsUi, actions: Settin
       </fieldset>
     </div>
     <footer class="settings-foot">
-      <p id="settings-words" class="settings-words" data-testid="settings-words" role="alert">${ui.wrong?.words ?? nothing}</p>
-      <button type="button" class="button" data-testid="settings-cancel" @click=${() => actions.close()}>${t("commonCancel")}</button>
+      <p id="settings-words" class="settings-words" data-testid="settings-words" role="alert">
+        ${ui.leaving ? t("settingsUnsaved") : ui.wrong && ui.wrong.field !== "folder" ? ui.wrong.words : nothing}
+      </p>
+      ${
+        ui.leaving
+          ? html`<button type="button" class="button" data-testid="settings-discard" @click=${() => actions.close()}>${t("settingsDiscard")}</button>
+            <button type="button" class="button" data-testid="settings-stay" @click=${() => actions.stay()}>${t("settingsStay")}</button>`
+          : html`<button type="button" class="button" data-testid="settings-cancel" @click=${() => actions.close()}>${t("commonCancel")}</button>`
+      }
       <button class="button primary" data-testid="settings-save" ?disabled=${ui.saving}>${t("commonSave")}</button>
     </footer>
   </form>`;
@@ -122,7 +142,13 @@ function boxView(form: SettingsForm, name: keyof SettingsSwitches): TemplateResu
   return html`<label class="box"><input type="checkbox" name=${name} data-testid="set-${name}" .defaultChecked=${form.switches[name]} />${t(`settingsSwitch_${name}`)}</label>`;
 }
 
-function readForm(form: HTMLFormElement): SettingsForm {
+/** What stands in the field of the download folder; empty where there is none. */
+export function typedFolder(form: HTMLFormElement): string {
+  return (form.elements.namedItem("folder") as HTMLInputElement | null)?.value ?? "";
+}
+
+/** What stands in the form. */
+export function readForm(form: HTMLFormElement): SettingsForm {
   const field = (name: string) => form.elements.namedItem(name) as HTMLInputElement;
   const read = <K extends string, V>(names: readonly K[], of: (input: HTMLInputElement) => V) =>
     Object.fromEntries(names.map((name) => [name, of(field(name))])) as { [N in K]: V };

@@ -1,0 +1,46 @@
+// Torrents that were just removed, in a corner of the window: which, and the way back for as long as there is one.
+//
+// It shows what the engine says and keeps only what went wrong with a way back. It has a place of its own in the document, beside whatever
+// the page shows.
+
+import { render } from "lit";
+import type { Host } from "../host/host";
+import type { UndoProblem } from "./undo_view";
+import { undoView } from "./undo_view";
+
+/** How long a person reads why something could not be brought back, ms. */
+const PROBLEM_MS = 8_000;
+
+/** Shows them until the signal aborts. */
+export function showRemoved(host: Host, signal: AbortSignal): void {
+  const place = document.createElement("div");
+  place.className = "undo-place";
+  // Told to those who do not see it, when it comes and not each second.
+  place.setAttribute("role", "status");
+  document.body.append(place);
+  signal.addEventListener("abort", () => place.remove(), { once: true });
+  let problem: UndoProblem | undefined;
+
+  async function undo(infoHash: string, name: string): Promise<void> {
+    const reply = await host.intent({ kind: "undo_remove", infoHash });
+    if (reply.kind !== "failed") return;
+    const told = { name, words: reply.message };
+    problem = told;
+    show();
+    setTimeout(() => {
+      if (problem === told) problem = undefined;
+      show();
+    }, PROBLEM_MS);
+  }
+
+  function show(): void {
+    const removed = host.link.kind === "connected" ? (host.topic("list")?.world.removed ?? []) : [];
+    render(
+      undoView(removed, problem, (infoHash, name) => void undo(infoHash, name)),
+      place,
+    );
+  }
+
+  host.listen(show, signal);
+  show();
+}

@@ -1,0 +1,45 @@
+// What was just removed, as a few lines with a button each.
+//
+// A pure template.
+
+import type { TemplateResult } from "lit";
+import { html, nothing } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import type { RemovedView } from "../model/generated/RemovedView";
+import { t } from "../text/messages";
+
+/** Why one could not be brought back. */
+export interface UndoProblem {
+  name: string;
+  words: string;
+}
+
+/** Lines at most; those removed before them go without a word. */
+const MOST = 4;
+
+/** The lines: the newest first, as the engine tells them. */
+export function undoView(
+  removed: readonly RemovedView[],
+  problem: UndoProblem | undefined,
+  undo: (infoHash: string, name: string) => void,
+): TemplateResult {
+  return html`${problem ? lineView(problem.name, problem.words) : nothing}${repeat(
+    removed.slice(0, MOST),
+    ({ infoHash }) => infoHash,
+    ({ infoHash, name, undoS, message }) =>
+      message !== null
+        ? lineView(name, message)
+        : undoS > 0
+          ? html`<div class="undo" data-testid="removed">
+              <span class="undo-words">${t("undoRemoved", name)}</span>
+              <button class="button" data-testid="undo" @click=${() => undo(infoHash, name)}>${t("undoUndo")}</button>
+            </div>`
+          : nothing,
+  )}`;
+}
+
+function lineView(name: string, words: string): TemplateResult {
+  return html`<div class="undo" data-testid="removed-words">
+    <span class="undo-words"><bdi class="note-name">${name}</bdi> ${words}</span>
+  </div>`;
+}
