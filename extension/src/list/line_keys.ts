@@ -4,14 +4,13 @@
 
 import type { VirtualLines } from "../ui/virtual_lines";
 import type { Line } from "./lines";
+import type { ListActions } from "./list_actions";
 import type { Focus } from "./view_state";
 
 /** What keys do to the list as a whole. */
 export interface ListKeys {
   lines(): readonly Line[];
-  selectAll(): void;
-  selectNone(): void;
-  removeSelected(): void;
+  list: ListActions;
   /** Renders now. */
   render(): void;
 }
@@ -42,10 +41,10 @@ export function watchLines(element: HTMLElement, virtual: VirtualLines, keys: Li
       if (isField(event.target) || event.defaultPrevented || document.querySelector("dialog[open]")) return;
       if (event.key.toLowerCase() === "a" && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
-        keys.selectAll();
+        keys.list.selectAll();
       }
-      if (event.key === "Escape") keys.selectNone();
-      if (event.key === "Delete") keys.removeSelected();
+      if (event.key === "Escape") keys.list.selectNone();
+      if (event.key === "Delete") keys.list.removeSelected();
     },
     options,
   );

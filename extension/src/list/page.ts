@@ -11,6 +11,7 @@ import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";
 import { linkWords } from "../text/link_words";
 import { t, tn } from "../text/messages";
+import { saveFile } from "../ui/save_file";
 import { soon } from "../ui/soon";
 import { VirtualLines } from "../ui/virtual_lines";
 import { isMagnet, parseLink } from "../text/torrent_link";
@@ -26,6 +27,7 @@ import { focusOf, focusOn, watchFind, watchLines } from "./line_keys";
 import type { Line } from "./lines";
 import { Lines } from "./lines";
 import { linkFieldView } from "./link_field";
+import { ListActions } from "./list_actions";
 import { ListState } from "./list_state";
 import { listView } from "./list_view";
 import { broughtLink, offerToOpenMagnets } from "./magnet_handler";
@@ -44,30 +46,18 @@ import {
   reportView,
 } from "./page_view";
 import { aboutPage, ReportDialog } from "./report";
+import { Returning } from "./returning";
 import type { SettingsDialog } from "./settings_dialog";
-import type { ToolbarActions } from "./toolbar_view";
 import { selectionView, toolbarView } from "./toolbar_view";
 import { TorrentActions } from "./torrent_actions";
 import { showRemoved } from "./undo";
 import { updateView } from "./update_view";
-import { keepSort, keepView, sortIn, viewIn } from "./view_state";
+import { keepView, sortIn, viewIn } from "./view_state";
 
 /** What the bar at the window's top hides of the list, px. */
 const COVERED = 64;
 /** So long a torrent that came is marked, ms. */
 const NEW_MS = 2_500;
-/** So long a page that comes back waits for what was open, ms. */
-const PATIENCE_MS = 2_000;
-
-/** Has the browser save a file. */
-function save(name: string, bytes: Uint8Array<ArrayBuffer>): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([bytes], { type: "application/x-bittorrent" }));
-  link.download = name;
-  link.click();
-  // The browser has taken it by then.
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
 
 const NO_PEERS: readonly PeerView[] = [];
 
@@ -94,8 +84,7 @@ export function startList(host: Host, outside: Outside): void {
   let margin = 0;
   let announcement = "";
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** Until when the page tries to be where it was left, ms; it gives up when a person scrolls. */
-  let returnsUntil = left.place || left.focus ? performance.now() + PATIENCE_MS : 0;
+  const returning = new Returning(left, performance.now());
   /** A torrent that is to be opened as soon as it is in the list. */
   let toOpen = "";
   /** What is to be in sight as soon as it is in the list. */
@@ -120,7 +109,7 @@ export function startList(host: Host, outside: Outside): void {
     follow,
     shown: () => shown,
     say: (name, words) => adder.say(name, words),
-    save,
+    save: saveFile,
     askToRemove: (torrents) =>
       dialogs.askToRemove(torrents, (deleteData) =>
         actions.removeNow(
@@ -151,24 +140,7 @@ export function startList(host: Host, outside: Outside): void {
   };
 
   const all = () => torrentsNow().map(({ infoHash }) => infoHash);
-  const toolbarActions: ToolbarActions = {
-    search: (words) => {
-      state.search = words;
-      update();
-    },
-    sort: (sort) => {
-      state.sort = sort;
-      keepSort(localStorage, sort);
-      update();
-    },
-    pauseAll: () => actions.pause(all()),
-    resumeAll: () => actions.resume(all()),
-    selectAll: () => actions.selectAll(),
-    selectNone: () => actions.selectNone(),
-    pauseSelected: () => actions.pause(actions.selected),
-    resumeSelected: () => actions.resume(actions.selected),
-    removeSelected: () => actions.remove(actions.selected),
-  };
+  const ofList = new ListActions(state, actions, all, update);
 
   picker.addEventListener("change", () => {
     adder.give([...(picker.files ?? [])]);
@@ -194,11 +166,11 @@ export function startList(host: Host, outside: Outside): void {
     toOpen = infoHash;
     openWanted();
   });
-  watchLines(root, virtual, { ...toolbarActions, lines: () => lines, render: show }, forever);
+  watchLines(root, virtual, { list: ofList, lines: () => lines, render: show }, forever);
   watchFind(forever);
   // The page itself knows better where it was.
   history.scrollRestoration = "manual";
-  for (const name of ["wheel", "touchstart", "keydown", "pointerdown"]) addEventListener(name, () => (returnsUntil = 0), { passive: true });
+  for (const name of ["wheel", "touchstart", "keydown", "pointerdown"]) addEventListener(name, () => returning.giveUp(), { passive: true });
   addEventListener("pagehide", () => keepView(sessionStorage, state.left(virtual.top, focusOf(document.activeElement))));
 
   function torrentsNow(): readonly TorrentRow[] {
@@ -293,9 +265,9 @@ export function startList(host: Host, outside: Outside): void {
             ${notesView(adder.notes, isOnline, pageActions)}
             ${isOnline && here?.settings?.sharingTold === false ? firstUseView(here.settings, (meant) => void host.intent({ kind: "configure", settings: meant })) : nothing}
             <p class="unseen" role="status" data-testid="announcement">${announcement}</p>
-            ${torrents.length > 0 ? toolbarView(torrents, roots, state, toolbarActions) : nothing}
+            ${torrents.length > 0 ? toolbarView(torrents, roots, state, ofList) : nothing}
           </div>
-          ${selectionView(state.selection.size, shown.length, toolbarActions)}
+          ${selectionView(state.selection.size, shown.length, ofList)}
           ${
             shown.length > 0
               ? listView(data, virtual, state, actions)
@@ -336,12 +308,8 @@ export function startList(host: Host, outside: Outside): void {
       sought = undefined;
     }
     // The observer has yet to tell of the bar that came with the list.
-    if (returnsUntil === 0 || lines.length === 0 || margin !== beginning()) return;
-    const isWhole = state.allOpen.every((infoHash) => contentsOf(infoHash) !== undefined);
-    if (!isWhole && now < returnsUntil) return;
-    if (left.place) virtual.show(left.place.key, left.place.offset);
-    const isFocused = !left.focus || document.activeElement !== document.body || focusOn(left.focus);
-    if (isFocused || now >= returnsUntil) returnsUntil = 0;
+    if (!returning.isUnderWay || lines.length === 0 || margin !== beginning()) return;
+    returning.go(virtual, () => state.allOpen.every((infoHash) => contentsOf(infoHash) !== undefined), now);
   }
 
   /** Whether a torrent is in the list already is seen before the engine is asked: afterwards every one is. */

@@ -13,20 +13,8 @@ import { t, tn } from "../text/messages";
 import * as icons from "../ui/icons";
 import type { Sort, SortBy } from "./arrange";
 import { SORTS } from "./arrange";
+import type { ListActions } from "./list_actions";
 import { isStopped } from "./torrent_words";
-
-/** What a person can do with the list as a whole. */
-export interface ToolbarActions {
-  search(words: string): void;
-  sort(sort: Sort): void;
-  pauseAll(): void;
-  resumeAll(): void;
-  selectAll(): void;
-  selectNone(): void;
-  pauseSelected(): void;
-  resumeSelected(): void;
-  removeSelected(): void;
-}
 
 const SORT_NAMES: Readonly<Record<SortBy, MessageName>> = {
   added: "listSortAdded",
@@ -41,7 +29,7 @@ export function toolbarView(
   torrents: readonly TorrentRow[],
   roots: readonly RootView[],
   ui: { search: string; sort: Sort },
-  actions: ToolbarActions,
+  actions: ListActions,
 ): TemplateResult {
   const { sort } = ui;
   const typed = (event: Event) => actions.search((event.currentTarget as HTMLInputElement).value);
@@ -117,14 +105,14 @@ function freeWords(roots: readonly RootView[]): TemplateResult | typeof nothing 
 }
 
 /** What can be done to those that are selected. How many they are is always there to be read out. */
-export function selectionView(selected: number, shown: number, actions: ToolbarActions): TemplateResult {
+export function selectionView(selected: number, shown: number, actions: ListActions): TemplateResult {
   return html`<div class="selection" data-testid="selection" ?data-shown=${selected > 0}>
     <span class="selection-count" role="status">${selected > 0 ? tn("listSelected", selected) : ""}</span>
     ${selected > 0 ? selectionButtons(selected < shown, actions) : nothing}
   </div>`;
 }
 
-function selectionButtons(areMore: boolean, actions: ToolbarActions): TemplateResult {
+function selectionButtons(areMore: boolean, actions: ListActions): TemplateResult {
   return html`${
     areMore
       ? html`<button class="quiet-button" data-testid="selected-all" @click=${() => actions.selectAll()}>${t("listSelectAll")}</button>`
