@@ -133,7 +133,7 @@ fn a_magnet_link_waits_as_its_torrent_and_one_that_is_removed_leaves_nothing() {
     world.name_seeders();
     world.waits("its torrent is described");
     assert_eq!(world.keys("plan/"), 1);
-    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true });
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
     world.run_for(Duration::from_secs(5));
     assert!(!world.has_state() && !world.has_files(), "{:?}", world.paths());
 }

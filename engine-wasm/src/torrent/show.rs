@@ -156,7 +156,7 @@ impl Torrent {
 
     /// Whether a person or trouble stopped it.
     pub(crate) fn is_stopped(&self) -> bool {
-        matches!(self.status, Status::Paused | Status::Failed(_))
+        matches!(self.status, Status::Paused | Status::Failed(..))
     }
 
     /// Bytes of the files that are wanted and that are not verified.
