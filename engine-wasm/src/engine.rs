@@ -462,7 +462,10 @@ impl Engine {
             return self.dial_over_sockets(now);
         }
         let is_known = self.dht_answered(op, &result, now) || self.settings_answered(op, &result);
-        let is_known = is_known || self.folders_answered(op, &result) || self.space_answered(op, &result) || self.report_answered(op, &result, now);
+        let is_known = is_known
+            || self.folders_answered(op, &result)
+            || self.space_answered(op, &result)
+            || self.report_answered(op, &result, now);
         if is_known || self.notes_answered(op, &result, now) {
             return;
         }

@@ -74,7 +74,15 @@ fn config() -> Config {
     // Two browsers of one machine can't have the same port, and nobody remembers one for an extension.
     let net = NetConfig { listen_port: Some(0), udp: true, port_mapping: true };
     let ways = Ways { utp: true, ..Ways::default() };
-    Config { net, ways, dht: Some(DhtConfig::default()), adjustable: true, start_at_once: false, folders: true, ..Config::default() }
+    Config {
+        net,
+        ways,
+        dht: Some(DhtConfig::default()),
+        adjustable: true,
+        start_at_once: false,
+        folders: true,
+        ..Config::default()
+    }
 }
 
 /// The engine in a worker.

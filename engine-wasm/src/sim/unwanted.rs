@@ -8,6 +8,8 @@ use crate::metainfo::testing::{Sample, torrent};
 use crate::view::{Priority, TorrentState};
 
 const LENGTH: usize = 6 << 20;
+/// What a player asks for at once.
+const PART: usize = 512 << 10;
 
 fn two() -> Sample {
     torrent(64 << 10, &[("a.mp4", LENGTH), ("b.mp4", LENGTH)])
@@ -28,12 +30,15 @@ fn complete(seed: u8) -> World {
 }
 
 impl World {
-    /// All of the second file comes to a viewer who asks for it.
+    /// All of the second file comes to a player that asks for it part by part; the first part within this time.
     fn play_second(&mut self, within_s: u64) {
-        let viewer = self.ask(1, 0, LENGTH as u64 - 1);
-        let took =
-            self.run_until_within(Duration::from_secs(within_s), |world| world.viewers[&viewer].done_at.is_some());
-        assert!(took.is_some(), "{:?}", self.view());
+        for (part, within_s) in (0..LENGTH / PART).zip(std::iter::once(within_s).chain(std::iter::repeat(2))) {
+            let viewer = self.ask(1, (part * PART) as u64, ((part + 1) * PART) as u64 - 1);
+            let within = Duration::from_secs(within_s);
+            let took = self.run_until_within(within, |world| world.viewers[&viewer].done_at.is_some());
+            assert!(took.is_some(), "part {part}: {:?}", self.view());
+            self.leave(viewer);
+        }
     }
 }
 
@@ -71,7 +76,7 @@ fn seeds_stay_while_somebody_watches_and_leave_then() {
     assert!(world.viewers[&viewer].done_at.is_none());
     assert_eq!(world.view().peers, 3, "all of them are dialled again");
     world.leave(viewer);
-    // Between two requests of one player they stay.
+    // Who seeks is away for a moment.
     world.run_for(Duration::from_secs(5));
     assert_eq!(world.view().peers, 3);
     world.run_for(Duration::from_secs(30));

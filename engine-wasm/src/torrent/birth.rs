@@ -114,6 +114,7 @@ impl Torrent {
             max_connections: limits::CONNECTIONS_PER_TORRENT,
             unread_since: Some(cx.now),
             told_upload_only: false,
+            watched_missing: None,
             giving: give::Giving::new(cx.now),
             account: sharing::Account::default(),
             goals: Goals::default(),

@@ -302,6 +302,7 @@ impl Torrent {
     /// Everybody hears it when we want nothing more, and when a viewer wants something after all: peers that want nothing either would leave us
     /// (BEP 21).
     pub(super) fn tell_upload_only(&mut self, cx: &mut Context<'_>) {
+        self.note_viewers(cx.now);
         let upload_only = self.is_done() && !self.needs_peers();
         if std::mem::replace(&mut self.told_upload_only, upload_only) != upload_only {
             if upload_only {

@@ -170,6 +170,8 @@ pub(crate) struct Torrent {
     unread_since: Option<Instant>,
     /// Whether peers were told that we want nothing (BEP 21).
     told_upload_only: bool,
+    /// When somebody last watched a file that is not complete, if that was a moment ago.
+    watched_missing: Option<Instant>,
     giving: give::Giving,
     account: sharing::Account,
     goals: Goals,

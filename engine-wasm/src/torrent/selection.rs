@@ -13,6 +13,8 @@ use crate::metainfo::Metainfo;
 use crate::natural::natural;
 use crate::pick::piece_map::PieceState;
 use crate::pick::priority::Priority;
+use crate::stream::desk::LINGER;
+use crate::time::Instant;
 
 /// The priorities of a torrent's files.
 #[derive(Debug)]
@@ -215,12 +217,21 @@ impl Torrent {
             || self.picker.wants().iter().any(|want| self.pieces.state(want.piece) != PieceState::Have)
     }
 
-    /// Whether peers that have everything are kept, and sought: something is wanted now, or somebody watches a file of which something is missing and
-    /// will want it soon.
+    /// Whether peers that have everything are kept, and sought: something is wanted now, or somebody watched a file of which something is missing a
+    /// moment ago and will want it soon. Who seeks is away for a moment, and a seed that left takes long to send again.
     pub(super) fn needs_peers(&self) -> bool {
+        self.lacks_something() || (self.watched_missing.is_some() && !self.pieces.is_complete())
+    }
+
+    /// Takes note of viewers whose files are not complete.
+    pub(super) fn note_viewers(&mut self, now: Instant) {
         let is_missing_some = |file: FileIndex| {
             self.files.get(file.as_usize()).is_some_and(|slot| slot.verified < self.geometry.file_len(file))
         };
-        self.lacks_something() || self.desk.watched().any(is_missing_some)
+        if self.desk.watched().any(is_missing_some) {
+            self.watched_missing = Some(now);
+        } else {
+            self.watched_missing.take_if(|last| now.saturating_since(*last) >= LINGER);
+        }
     }
 }
