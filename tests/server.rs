@@ -26,7 +26,11 @@ async fn a_link_becomes_a_film_that_other_programs_read_while_it_comes() -> Resu
     let added = server.add(&stage.magnet()).await?;
     ensure!(added["infoHash"] == stage.torrent.info_hash.as_str(), "{added}");
     ensure!(added["files"][0]["length"] == stage.truths[0].len() && added["files"][0]["playable"] == true, "{added}");
-    ensure!(server.add(&stage.magnet()).await? == added, "adding twice answers the same");
+    ensure!(added["duplicate"] == false, "{added}");
+    let mut again = server.add(&stage.magnet()).await?;
+    ensure!(again["duplicate"] == true, "{again}");
+    again["duplicate"] = false.into();
+    ensure!(again == added, "adding twice answers the same: {again}");
     let list = server.json("torrents", &[]).await?;
     ensure!(list["torrents"].as_array().map(Vec::len) == Some(1), "{list}");
     let port = format!("at port {},", list["listenPort"]);
