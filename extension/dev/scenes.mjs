@@ -52,6 +52,9 @@ export function torrent(number, name, state, share, more = {}) {
     wasted: 0,
     pieceLength: 1048576,
     pieceCount: Math.ceil(length / 1048576),
+    trouble: null,
+    etaS: null,
+    stalled: false,
     downRateBps: 0,
     upRateBps: 0,
     sharing: { downLimitBps: null, upLimitBps: null, ratioPercent: null, seedS: null },
@@ -136,10 +139,11 @@ const few = [
     files: series,
     trackers,
     downRateBps: 8.4 * MB,
+    etaS: 48,
     peers: 23,
     knownPeers: 61,
   }),
-  torrent(2, "Sintel (2010) 2K", "downloading", 0.07, { downRateBps: 940_000, peers: 4, knownPeers: 4 }),
+  torrent(2, "Sintel (2010) 2K", "downloading", 0.07, { downRateBps: 940_000, etaS: 1380, peers: 4, knownPeers: 4 }),
   torrent(
     3,
     "Night of the Living Dead, restored by the community, with commentary, subtitles in forty languages and a second disc",
@@ -150,6 +154,7 @@ const few = [
   torrent(4, "מסע אל הירח – הסרט המלא", "paused", 0.63),
   torrent(5, "Big Buck Bunny", "checking", 0.35),
   torrent(6, "Cosmos Laundromat", "error", 0.18, {
+    trouble: "disk_full",
     message: "The disk is full. Free some space; it continues automatically.",
   }),
 ];

@@ -17,7 +17,6 @@ import { detailsView } from "./details_view";
 import { fileView, folderView, sums, toolsView } from "./files_view";
 import type { Line } from "./lines";
 import type { ListState } from "./list_state";
-import type { Pace } from "./pace";
 import type { TorrentActions } from "./torrent_actions";
 import { torrentView } from "./torrent_view";
 import { messageWords, stateWords } from "./torrent_words";
@@ -28,7 +27,7 @@ export interface ListData {
   torrents: ReadonlyMap<string, TorrentRow>;
   contents(infoHash: string): ContentsState | undefined;
   peers(infoHash: string): readonly PeerView[];
-  pace(infoHash: string): Pace;
+  isLonely(infoHash: string): boolean;
   roots: readonly RootView[];
   isOnline: boolean;
 }
@@ -66,14 +65,13 @@ function lineView({ index, top }: PlacedLine, data: ListData, virtual: VirtualLi
 
 function rowOf(torrent: TorrentRow, data: ListData, state: ListState, actions: TorrentActions): unknown {
   const { infoHash } = torrent;
-  const pace = data.pace(infoHash);
   const ui = {
     isOpen: state.isOpen(infoHash),
     isSelected: state.selection.has(infoHash),
     isNew: state.newest === infoHash,
     isAlready: state.newest === infoHash && state.already,
-    state: stateWords(torrent, pace),
-    message: messageWords(torrent, pace),
+    state: stateWords(torrent),
+    message: messageWords(torrent, data.isLonely(infoHash)),
   };
   return guard([torrent, ...Object.values(ui)], () => torrentView(torrent, ui, actions));
 }

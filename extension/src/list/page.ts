@@ -32,7 +32,7 @@ import { ListState } from "./list_state";
 import { listView } from "./list_view";
 import { broughtLink, offerToOpenMagnets } from "./magnet_handler";
 import type { Outside } from "./outside";
-import { Paces } from "./pace";
+import { Lonely } from "./lonely";
 import type { PageActions } from "./page_view";
 import {
   broughtView,
@@ -75,7 +75,7 @@ export function startList(host: Host, outside: Outside): void {
   const update = soon(show);
   const virtual = new VirtualLines(soon(draw), COVERED);
   const lineMaker = new Lines();
-  const paces = new Paces();
+  const lonely = new Lonely();
   const announcer = new Announcer();
   const dialogs = new Dialogs(document.querySelector<HTMLDialogElement>("#dialog")!);
   let lines: readonly Line[] = [];
@@ -197,7 +197,7 @@ export function startList(host: Host, outside: Outside): void {
     adder.setReady(host.link.kind === "connected");
     const list = host.topic("list");
     if (list) {
-      paces.look(list.torrents, performance.now());
+      lonely.look(list.torrents, performance.now());
       announcement = announcer.look(list.torrents) ?? announcement;
     }
     openArrived();
@@ -249,7 +249,7 @@ export function startList(host: Host, outside: Outside): void {
       torrents: new Map(shown.map((torrent) => [torrent.infoHash, torrent])),
       contents: contentsOf,
       peers: (infoHash: string) => host.topic(`peers/${infoHash}`)?.peers ?? NO_PEERS,
-      pace: (infoHash: string) => paces.of(infoHash, now),
+      isLonely: (infoHash: string) => lonely.has(infoHash, now),
       roots,
       isOnline,
     };
@@ -285,7 +285,7 @@ export function startList(host: Host, outside: Outside): void {
     virtual.rendered();
     goWhereDue(now);
     clearTimeout(timer);
-    const next = paces.nextChange(now);
+    const next = lonely.nextChange(now);
     if (next !== undefined) timer = setTimeout(update, next + 10);
   }
 

@@ -2,9 +2,9 @@
 
 import { about, percent, rate, size } from "../text/format";
 import { number, t } from "../text/messages";
+import { troubleWords } from "../text/trouble_words";
 import { said } from "../model/said";
 import type { TorrentRow } from "../model/topics";
-import type { Pace } from "./pace";
 
 /** How far it is, in words. */
 export function progressWords(torrent: TorrentRow): string {
@@ -18,7 +18,7 @@ export function progressWords(torrent: TorrentRow): string {
 }
 
 /** What it is doing, in words. */
-export function stateWords(torrent: TorrentRow, pace: Pace): string {
+export function stateWords(torrent: TorrentRow): string {
   if (hasNothingChosen(torrent) && (torrent.state === "complete" || torrent.state === "downloading")) return t("torrentNothingChosen");
   if (torrent.undecided && torrent.state === "downloading") return t("torrentUndecided");
   switch (torrent.state) {
@@ -36,7 +36,7 @@ export function stateWords(torrent: TorrentRow, pace: Pace): string {
     case "error":
       return t("torrentStopped");
     case "downloading":
-      return downloadingWords(torrent, pace);
+      return downloadingWords(torrent);
   }
 }
 
@@ -47,9 +47,9 @@ function metadataWords({ message, peers, knownPeers }: TorrentRow): string {
   return peerlessWords(noPeers, knownPeers);
 }
 
-function downloadingWords({ wanted, wantedVerified, message, peers, knownPeers }: TorrentRow, pace: Pace): string {
-  if (pace.isStalled) return t("torrentStalled");
-  if (pace.rateBps >= 1) return t("torrentLeft", about((wanted - wantedVerified) / pace.rateBps));
+function downloadingWords({ stalled, etaS, message, peers, knownPeers }: TorrentRow): string {
+  if (stalled) return t("torrentStalled");
+  if (etaS !== null) return t("torrentLeft", about(etaS));
   if (peers > 0) return t("torrentWaitingForPeers");
   return peerlessWords(said(message).noPeers, knownPeers);
 }
@@ -60,9 +60,9 @@ function peerlessWords(noPeers: true | undefined, knownPeers: number): string {
 }
 
 /** What the engine has to say beyond its state; empty when that is nothing. */
-export function messageWords({ message }: TorrentRow, pace: Pace): string {
+export function messageWords({ trouble, message }: TorrentRow, isLonely: boolean): string {
   const { words } = said(message);
-  return words === "" && pace.isLonely ? t("torrentLonely") : words;
+  return troubleWords({ trouble, message }) ?? (words === "" && isLonely ? t("torrentLonely") : words);
 }
 
 /** How fast bytes come and go, in words; nothing while none do. What is stopped or complete has a rate of the moment before. */

@@ -11,6 +11,7 @@ import type { PageLink } from "../model/link";
 import { about } from "../text/format";
 import { downWords } from "../text/link_words";
 import { t, tn } from "../text/messages";
+import { troubleWords } from "../text/trouble_words";
 import type { Trouble } from "./failure";
 import type { Supply } from "./source";
 
@@ -133,7 +134,7 @@ function pausedStatus(): Status {
 
 /** The engine's own words say what is wrong and what to do. */
 function stoppedStatus(torrent: TorrentView): Status {
-  return trouble(torrent.message ?? t("playerStopped"), { label: t("commonTryAgain"), does: "resume" });
+  return trouble(troubleWords(torrent) ?? torrent.message ?? t("playerStopped"), { label: t("commonTryAgain"), does: "resume" });
 }
 
 function piecesWords(wait: WaitView): string {
