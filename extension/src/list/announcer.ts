@@ -4,6 +4,7 @@
 
 import type { TorrentRow } from "../model/topics";
 import { t } from "../text/messages";
+import { troubleWords } from "../text/trouble_words";
 
 export class Announcer {
   private reasons: Map<string, string> | undefined;
@@ -19,11 +20,12 @@ export class Announcer {
   }
 }
 
-function reason({ state, message }: TorrentRow): string {
-  return state === "error" ? `error ${message}` : state;
+function reason({ state, trouble, message }: TorrentRow): string {
+  return state === "error" ? `error ${trouble} ${message}` : state;
 }
 
-function announcement({ name, state, message }: TorrentRow): string {
+function announcement(torrent: TorrentRow): string {
+  const { name, state, message } = torrent;
   if (state === "complete") return t("listNowComplete", name);
-  return state === "error" ? t("listNowStopped", name, message ?? "") : "";
+  return state === "error" ? t("listNowStopped", name, troubleWords(torrent) ?? message ?? "") : "";
 }
