@@ -47,6 +47,7 @@ export function torrent(number, name, state, share, more = {}) {
     moveProgress: null,
     root: "downloads",
     liesAt: `films/${name}`,
+    path: `/home/user/Downloads/JSTorrent/films/${name}`,
     downloaded: Math.floor(length * share),
     uploaded: 0,
     wasted: 0,

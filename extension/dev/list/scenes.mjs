@@ -202,10 +202,14 @@ export const scenes = {
       await stage.press("Enter");
       await stage.holds("they are saved", `${one("details-open")}.innerText.includes("Saved.")`);
       await stage.check("details");
-      const wanted = JSON.stringify([{ name: "First.mkv" }, { up: 500_000 }]);
+      await stage.holds("where it lies is said", `${one("place")}.innerText.endsWith("/films/Show")`);
+      await stage.click("[data-testid=show-in-folder]");
+      for (let at = 0; at < 50 && !asked.some(({ kind }) => kind === "show_in_folder"); at += 1) await stage.ask("0");
+      const wanted = JSON.stringify([{ name: "First.mkv" }, { up: 500_000 }, { shown: null }]);
       const was = JSON.stringify([
         { name: asked.find(({ kind }) => kind === "rename_file")?.name },
         { up: asked.find(({ kind }) => kind === "set_sharing")?.sharing.upLimitBps },
+        { shown: asked.find(({ kind }) => kind === "show_in_folder")?.file },
       ]);
       if (was !== wanted) stage.fails.push(`asked ${was}`);
     },

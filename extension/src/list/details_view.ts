@@ -24,6 +24,8 @@ export interface DetailsUi {
   isOnline: boolean;
   /** Where it may lie. */
   roots: readonly RootView[];
+  /** Whether folders of this computer can be shown. */
+  hasFolders: boolean;
   /** What was just copied. */
   copied: string | undefined;
   /** What came of each form. */
@@ -43,7 +45,7 @@ export function detailsView(torrent: Opened, peers: readonly PeerView[], ui: Det
       isDescribed(torrent)
         ? html`<section class="details-part">
           <h2>${t("torrentFilesOnDisk")}</h2>
-          ${displacedView(torrent, ui, actions)}${recheckView(torrent, ui, actions)}${moveView(torrent, ui, actions)}
+          ${placeView(torrent, ui, actions)}${displacedView(torrent, ui, actions)}${recheckView(torrent, ui, actions)}${moveView(torrent, ui, actions)}
         </section>`
         : nothing
     }
@@ -107,6 +109,21 @@ function contentFacts(torrent: Opened): TemplateResult {
 /** Pieces are powers of two: in KiB and MiB they have round numbers. */
 function binary(bytes: number): string {
   return bytes < 1024 * 1024 ? `${number(bytes / 1024)} KiB` : `${number(bytes / 1024 / 1024)} MiB`;
+}
+
+/** Where it lies on this computer. */
+function placeView({ infoHash, path }: Opened, ui: DetailsUi, actions: TorrentActions): TemplateResult | typeof nothing {
+  if (path === "") return nothing;
+  return html`<div class="details-act">
+    <p class="details-words"><bdi class="place" data-testid="place">${path}</bdi></p>
+    ${
+      ui.hasFolders
+        ? html`<button class="button" data-testid="show-in-folder" ?disabled=${!ui.isOnline} @click=${() => actions.showInFolder(infoHash)}>
+          ${t("torrentShowInFolder")}
+        </button>`
+        : nothing
+    }
+  </div>`;
 }
 
 /** Says which files have a number in their name because others had theirs, and offers to go on in those. */

@@ -29,6 +29,8 @@ export interface ListData {
   peers(infoHash: string): readonly PeerView[];
   isLonely(infoHash: string): boolean;
   roots: readonly RootView[];
+  /** Whether folders of this computer can be shown. */
+  hasFolders: boolean;
   isOnline: boolean;
 }
 
@@ -80,7 +82,7 @@ function insideOf(line: Line, torrent: TorrentRow, data: ListData, state: ListSt
   const { infoHash } = torrent;
   const contents = data.contents(infoHash);
   if (!contents) return undefined;
-  const { isOnline, roots } = data;
+  const { isOnline, roots, hasFolders } = data;
   const { files } = contents;
   switch (line.kind) {
     case "tools": {
@@ -91,8 +93,8 @@ function insideOf(line: Line, torrent: TorrentRow, data: ListData, state: ListSt
       const words = state.wordsOf(infoHash);
       const { copied } = state;
       const peers = data.peers(infoHash);
-      return guard([torrent, contents, peers, isOnline, roots, words, copied], () =>
-        detailsView({ ...torrent, ...contents }, peers, { isOnline, roots, copied, words }, actions),
+      return guard([torrent, contents, peers, isOnline, roots, hasFolders, words, copied], () =>
+        detailsView({ ...torrent, ...contents }, peers, { isOnline, roots, hasFolders, copied, words }, actions),
       );
     }
     case "folder": {

@@ -251,6 +251,7 @@ export function startList(host: Host, outside: Outside): void {
       peers: (infoHash: string) => host.topic(`peers/${infoHash}`)?.peers ?? NO_PEERS,
       isLonely: (infoHash: string) => lonely.has(infoHash, now),
       roots,
+      hasFolders: here?.folders ?? false,
       isOnline,
     };
     document.title = torrents.length > 0 ? t("listTitle", tn("listCount", torrents.length)) : "JSTorrent";

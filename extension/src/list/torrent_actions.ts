@@ -192,6 +192,11 @@ export class TorrentActions {
     void this.act({ kind: "adopt", infoHash });
   }
 
+  /** Has the file manager of this computer show where it lies. */
+  showInFolder(infoHash: string): void {
+    void this.act({ kind: "show_in_folder", infoHash, file: null });
+  }
+
   recheck(infoHash: string, begin: boolean): void {
     void this.act({ kind: begin ? "recheck" : "cancel_recheck", infoHash });
   }
