@@ -27,8 +27,10 @@ pub(crate) async fn run(filter: Option<&str>, no_install: bool) -> Result<bool> 
     heading("extension tests");
     tally.add(extension_tests(filter).await?);
     if filter.is_none() && built {
-        heading("films of every kind in the browser");
-        tally.check("npm run media:short", films().await?);
+        heading("the pages in the browser");
+        for script in ["list", "controls", "shots:short", "media:short"] {
+            tally.check(&format!("npm run {script}"), in_browser(script).await?);
+        }
     }
     heading("Rust and end to end tests");
     tally.add(rust_tests(filter, built).await?);
@@ -64,11 +66,12 @@ async fn extension_tests(filter: Option<&str>) -> Result<Tally> {
     Ok(tally)
 }
 
-/// A film of each kind, played and sought in a real browser; whether all of them are seen and heard, in time.
-async fn films() -> Result<bool> {
+/// Runs one of the extension's scripts that try the pages in a real browser: the list, the controls, accessibility in each state, a film of each kind. Whether
+/// all of it held.
+async fn in_browser(script: &str) -> Result<bool> {
     let mut command = shell::command("npm");
-    command.args(["run", "media:short"]).current_dir(build::folder());
-    // They are made once.
+    command.args(["run", script]).current_dir(build::folder());
+    // Its films are made once.
     command.env("MEDIA_SCRATCH", workspace::target().join("test-media/table"));
     shell::each_line(&mut command, |line| println!("{line}")).await
 }
