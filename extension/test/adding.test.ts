@@ -133,6 +133,17 @@ describe("whom the sheet asks about", () => {
     expect(sheet.topics, "it never waited").toEqual([]);
   });
 
+  test("one that was removed while it waited is asked about no more", () => {
+    const { sheet, rows } = rig();
+    rows({ fileCount: 0 }, { infoHash: OTHER });
+    sheet.ask(HASH);
+    sheet.ask(OTHER);
+    rows({ fileCount: 0 });
+    expect(sheet.topics).toEqual([`torrent/${HASH}`]);
+    rows();
+    expect(sheet.topics).toEqual([]);
+  });
+
   test("a magnet link without files lets another one go first", () => {
     const { sheet, rows } = rig();
     rows({ fileCount: 0 }, { infoHash: OTHER });

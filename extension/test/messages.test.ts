@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import de from "../_locales/de/messages.json";
 import en from "../_locales/en/messages.json";
-import { inTable, type Messages, number, speak, t, tn } from "../src/text/messages";
+import { inTable, type Messages, number, readNumber, speak, t, tn } from "../src/text/messages";
 
 const SRC = join(import.meta.dirname, "../src");
 const sources = readdirSync(SRC, { recursive: true, encoding: "utf8" })
@@ -60,4 +60,21 @@ test("values go where the sentence wants them, as the language writes numbers", 
 test("a dollar sign and a value that looks like one stay what they are", () => {
   speak(inTable({ ...en, productDescription: { message: "$$1 $1 $2" } } as Messages));
   expect(t("productDescription", "$2", "b")).toBe("$1 $2 b");
+});
+
+test("a typed number has a point or a comma, and what could be a grouped one is none", () => {
+  const read = (...typed: string[]) => typed.map(readNumber);
+  expect(read("2.5", "2,5", ".5", "1440", "1.000", "1,000", "1,0000", "x", "")).toEqual([
+    2.5,
+    2.5,
+    0.5,
+    1440,
+    1,
+    undefined,
+    1,
+    undefined,
+    undefined,
+  ]);
+  speak(inTable(de));
+  expect(read("2,5", "2.5", "1,000", "1.440")).toEqual([2.5, 2.5, 1, undefined]);
 });

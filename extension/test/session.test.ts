@@ -58,7 +58,15 @@ function rig(startAt?: number) {
   const open = (name = FIRST, at = startAt) => {
     host.follow([topicOf(name)]);
     return new Session(
-      { host, video: video as unknown as HTMLVideoElement, layer: {} as HTMLElement, clock, subtitleSize: 1, changed: () => {} },
+      {
+        host,
+        video: video as unknown as HTMLVideoElement,
+        layer: {} as HTMLElement,
+        clock,
+        subtitleSize: 1,
+        isOpenedByHand: true,
+        changed: () => {},
+      },
       name,
       at,
     );

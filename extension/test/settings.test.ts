@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import de from "../_locales/de/messages.json";
 import en from "../_locales/en/messages.json";
 import type { SettingsForm, SettingsTexts } from "../src/list/settings_form";
-import { formOf, settingsOf } from "../src/list/settings_form";
+import { formOf, isSame, settingsOf } from "../src/list/settings_form";
 import { folderOf, newFolder } from "../src/list/settings_folder";
 import { reachWords } from "../src/list/settings_words";
 import type { PortMappingView } from "../src/model/generated/PortMappingView";
@@ -21,6 +21,15 @@ const meant = (texts: Partial<SettingsTexts>): Settings => {
 };
 
 describe("the form", () => {
+  test("says the same in whatever order its switches are named, and something else once one is changed", () => {
+    const one = formOf(settings());
+    const { tcp, ...others } = one.switches;
+    expect(isSame(one, { ...one, switches: { ...others, tcp } })).toBe(true);
+    expect(isSame(one, { ...one, switches: { ...one.switches, tcp: !tcp } })).toBe(false);
+    expect(isSame(one, { ...one, texts: { ...one.texts, seeds: "7" } })).toBe(false);
+    expect(isSame(one, { ...one, startAtOnce: !one.startAtOnce })).toBe(false);
+  });
+
   test("what nobody touched stays as it was", () => {
     for (const more of [
       {},

@@ -36,10 +36,14 @@ function isSafeTwice(request: PageRequest): boolean {
   if (request.kind !== "intent") return true;
   switch (request.intent.kind) {
     case "adopt":
+    case "decide":
     case "move":
+    case "move_in_queue":
     case "recheck":
     case "remove":
+    case "remove_tracker":
     case "rename_file":
+    case "undo_remove":
       return false;
     default:
       return true;

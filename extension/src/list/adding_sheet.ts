@@ -28,6 +28,8 @@ export interface AddingOwner {
 export class AddingSheet {
   /** Torrents that are to be decided about, the first of them in the sheet. */
   private queue: string[] = [];
+  /** Those of them that the list has shown: when they are gone from it, they are removed. */
+  private seen = new Set<string>();
   private shown: string | undefined;
   private touched: Touched = new Map();
   private filesShown = FILES_AT_FIRST;
@@ -62,7 +64,8 @@ export class AddingSheet {
     if (rows === undefined) return;
     // What was decided elsewhere, or never waited, is asked about no more. One that was added may not be in the list yet.
     const row = (infoHash: string) => rows.find((torrent) => torrent.infoHash === infoHash);
-    this.queue = this.queue.filter((infoHash) => row(infoHash)?.undecided ?? infoHash !== this.shown);
+    this.queue = this.queue.filter((infoHash) => row(infoHash)?.undecided ?? !this.seen.has(infoHash));
+    this.seen = new Set(this.queue.filter((infoHash) => row(infoHash)));
     const first = this.queue.findIndex((infoHash) => (row(infoHash)?.fileCount ?? 0) > 0);
     if (first > 0 && this.shown === undefined) this.queue.unshift(...this.queue.splice(first, 1));
     this.owner.follow();
@@ -129,8 +132,11 @@ export class AddingSheet {
     this.show();
     const root = this.root === lies ? null : this.root;
     const reply = await this.host.intent({ kind: "decide", infoHash, choice, files: priorities(files, this.touched), root });
-    // It may have gone meanwhile.
-    if (this.shown !== infoHash) return reply.kind === "done";
+    // The sheet may have gone on to another one meanwhile: what went wrong is said in the list.
+    if (this.shown !== infoHash) {
+      if (reply.kind === "failed") this.owner.say(infoHash, reply.message);
+      return reply.kind === "done";
+    }
     this.busy = false;
     if (reply.kind !== "done") {
       this.words = reply.kind === "failed" ? reply.message : "";
@@ -167,6 +173,8 @@ export class AddingSheet {
   }
 
   private closed(): void {
+    // The event comes late: the next one may be in the sheet already.
+    if (this.dialog.open) return;
     this.shown = undefined;
     this.owner.follow();
   }

@@ -11,6 +11,9 @@ import { t, tn } from "../text/messages";
 import { closeByPressBeside } from "../ui/dialogs";
 
 export class Dialogs {
+  /** Counts what was shown: a late answer is one to what is gone. */
+  private shown = 0;
+
   constructor(private readonly dialog: HTMLDialogElement) {
     closeByPressBeside(dialog);
   }
@@ -29,8 +32,14 @@ export class Dialogs {
   askForName({ path }: FileView, rename: (name: string) => Promise<string | undefined>): void {
     const { name } = splitPath(path);
     const view = (words: string) => renameView(name, words, submit, () => this.dialog.close());
+    let isAsking = false;
     const submit = async (typed: string) => {
+      if (isAsking) return;
+      isAsking = true;
+      const asked = this.shown;
       const words = typed.trim() === name ? undefined : await rename(typed.trim());
+      isAsking = false;
+      if (this.shown !== asked || !this.dialog.open) return;
       if (words === undefined) this.dialog.close();
       else render(view(words), this.dialog);
     };
@@ -43,6 +52,7 @@ export class Dialogs {
   }
 
   private show(view: TemplateResult): void {
+    this.shown += 1;
     render(view, this.dialog);
     this.dialog.showModal();
   }

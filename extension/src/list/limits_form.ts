@@ -3,7 +3,7 @@
 // Pure. What makes sense is the engine's to say; here is only refused what is no number at all.
 
 import type { Sharing } from "../model/generated/Sharing";
-import { editable, t } from "../text/messages";
+import { editable, readNumber, t } from "../text/messages";
 
 /** The numbers of the form, as they are typed. An empty one means what counts for all torrents. */
 export interface LimitsTexts {
@@ -37,8 +37,9 @@ export function sharingOf(texts: LimitsTexts): Sharing | { words: string } {
   for (const { name, key, unit, most } of FIELDS) {
     const typed = texts[name].trim();
     if (typed === "") continue;
-    if (!/^(\d{1,20}([.,]\d{0,20})?|[.,]\d{1,20})$/.test(typed)) return { words: t("torrentLimitNoNumber", typed) };
-    const value = Math.round(Number(typed.replace(",", ".")) * unit);
+    const read = readNumber(typed);
+    if (read === undefined) return { words: t("torrentLimitNoNumber", typed) };
+    const value = Math.round(read * unit);
     if (value > most) return { words: t("torrentLimitTooMuch", typed) };
     sharing[key] = value;
   }

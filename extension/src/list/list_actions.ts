@@ -1,5 +1,6 @@
 // What a person does with the list as a whole, and with what is selected in it.
 
+import { localStore } from "../ui/stores";
 import type { Sort } from "./arrange";
 import type { ListState } from "./list_state";
 import type { TorrentActions } from "./torrent_actions";
@@ -21,7 +22,7 @@ export class ListActions {
 
   sort(sort: Sort): void {
     this.state.sort = sort;
-    keepSort(localStorage, sort);
+    keepSort(localStore, sort);
     this.update();
   }
 

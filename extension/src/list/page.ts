@@ -12,6 +12,7 @@ import type { IntentReply } from "../model/generated/IntentReply";
 import { linkWords } from "../text/link_words";
 import { t, tn } from "../text/messages";
 import { saveFile } from "../ui/save_file";
+import { localStore, tabStore } from "../ui/stores";
 import { soon } from "../ui/soon";
 import { VirtualLines } from "../ui/virtual_lines";
 import { isMagnet, parseLink } from "../text/torrent_link";
@@ -70,8 +71,8 @@ export function startList(host: Host, outside: Outside): void {
   const reportDialog = document.querySelector<HTMLDialogElement>("#report")!;
   const forever = new AbortController().signal;
 
-  const left = viewIn(sessionStorage);
-  const state = new ListState(left, sortIn(localStorage));
+  const left = viewIn(tabStore);
+  const state = new ListState(left, sortIn(localStore));
   const update = soon(show);
   const virtual = new VirtualLines(soon(draw), COVERED);
   const lineMaker = new Lines();
@@ -171,7 +172,7 @@ export function startList(host: Host, outside: Outside): void {
   // The page itself knows better where it was.
   history.scrollRestoration = "manual";
   for (const name of ["wheel", "touchstart", "keydown", "pointerdown"]) addEventListener(name, () => returning.giveUp(), { passive: true });
-  addEventListener("pagehide", () => keepView(sessionStorage, state.left(virtual.top, focusOf(document.activeElement))));
+  addEventListener("pagehide", () => keepView(tabStore, state.left(virtual.top, focusOf(document.activeElement))));
 
   function torrentsNow(): readonly TorrentRow[] {
     return host.topic("list")?.torrents ?? [];
@@ -376,7 +377,7 @@ export function startList(host: Host, outside: Outside): void {
   /** Who adds links by hand may want the browser to open them here. */
   function giveByHand(links: string[]): void {
     adder.giveLinks(links);
-    if (links.some((link) => isMagnet(link.trim()))) offerToOpenMagnets(navigator, localStorage, new URL(location.href));
+    if (links.some((link) => isMagnet(link.trim()))) offerToOpenMagnets(navigator, localStore, new URL(location.href));
   }
 
   function decideOffered(add: boolean): void {

@@ -29,8 +29,13 @@ export class ReportDialog {
 
   private show(text: string, ready: boolean, copied = false): void {
     const copy = async () => {
-      await navigator.clipboard.writeText(text);
-      this.show(text, ready, true);
+      try {
+        await navigator.clipboard.writeText(text);
+        this.show(text, ready, true);
+      } catch {
+        // A page that did not come over a secure connection has no clipboard: the text is marked, to be copied by hand.
+        this.dialog.querySelector("textarea")?.select();
+      }
     };
     render(
       html`<header class="adding-head">

@@ -10,7 +10,7 @@ import type { World } from "../model/generated/World";
 import { closeByPressBeside } from "../ui/dialogs";
 import { folderOf, newFolder } from "./settings_folder";
 import type { SettingsForm } from "./settings_form";
-import { formOf, settingsOf } from "./settings_form";
+import { formOf, settingsOf, isSame } from "./settings_form";
 import type { SettingsUi } from "./settings_view";
 import { readForm, settingsView, typedFolder } from "./settings_view";
 import { reachWords } from "./settings_words";
@@ -91,7 +91,7 @@ export class SettingsDialog {
     const form = this.dialog.querySelector("form");
     if (!this.opened || !form) return false;
     const folder = this.folder === undefined ? undefined : newFolder(typedFolder(form), this.folder);
-    return folder !== undefined || JSON.stringify(readForm(form)) !== JSON.stringify(formOf(this.opened));
+    return folder !== undefined || !isSame(readForm(form), formOf(this.opened));
   }
 
   private async save(form: SettingsForm, typed: string): Promise<void> {

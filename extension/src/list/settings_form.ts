@@ -4,7 +4,7 @@
 
 import type { Encryption } from "../model/generated/Encryption";
 import type { Settings } from "../model/generated/Settings";
-import { editable, number, t } from "../text/messages";
+import { editable, number, readNumber, t } from "../text/messages";
 
 /** The numbers of the form, as they are typed. Each may be empty, which is for no limit; connections may not. */
 export interface SettingsTexts {
@@ -64,6 +64,17 @@ export function formOf(settings: Settings): SettingsForm {
   };
 }
 
+/** Whether two forms say the same. */
+export function isSame(one: SettingsForm, other: SettingsForm): boolean {
+  const { texts, switches } = other;
+  return (
+    FIELDS.every((field) => one.texts[field] === texts[field]) &&
+    (Object.keys(switches) as (keyof SettingsSwitches)[]).every((name) => one.switches[name] === switches[name]) &&
+    one.encryption === other.encryption &&
+    one.startAtOnce === other.startAtOnce
+  );
+}
+
 /** What a person means; what the form does not say stays as it was. */
 export function settingsOf({ texts, encryption, switches, startAtOnce }: SettingsForm, before: Settings): FormOutcome {
   let wrong: { words: string; field?: keyof SettingsTexts } | undefined;
@@ -104,8 +115,8 @@ function parseNumber(typed: string, label: string, unit: number, most: number): 
   if (trimmed === "") return null;
   const whole = unit === 1;
   const example = number(whole ? 20 : 2.5);
-  if (!(whole ? /^\d{1,20}$/ : /^(\d{1,20}([.,]\d{0,20})?|[.,]\d{1,20})$/).test(trimmed))
-    return t("settingsNotNumber", label, trimmed, example);
-  const value = Math.round(Number(trimmed.replace(",", ".")) * unit);
+  const read = whole && !/^\d{1,20}$/.test(trimmed) ? undefined : readNumber(trimmed);
+  if (read === undefined) return t("settingsNotNumber", label, trimmed, example);
+  const value = Math.round(read * unit);
   return value <= most ? value : t("settingsTooMuch", label, trimmed);
 }

@@ -36,7 +36,7 @@ export function toolbarView(
   const chosen = (event: Event) => actions.sort({ by: (event.currentTarget as HTMLSelectElement).value as SortBy, reversed: false });
   return html`<div class="toolbar" data-testid="toolbar">
     ${
-      torrents.length > 1
+      torrents.length > 1 || ui.search !== ""
         ? html`<input
             type="search"
             class="search"

@@ -14,6 +14,7 @@ import { linkWords } from "../text/link_words";
 import { t } from "../text/messages";
 import { playlist, playlistName } from "../text/playlist";
 import { soon } from "../ui/soon";
+import { localStore } from "../ui/stores";
 import { Controls } from "./controls/controls";
 import type { ControlsModel } from "./controls/model";
 import { NextCard } from "./controls/next_card";
@@ -47,7 +48,7 @@ export function startPlayer(host: Host): void {
   let audio: ControlsModel["audio"] = { tracks: [], selected: undefined };
   const forever = new AbortController().signal;
   const update = soon(show);
-  let session = open(asked.name, asked.startAt);
+  let session = open(asked.name, asked.startAt, !isBroughtBack());
 
   const controls = new Controls(
     stage,
@@ -60,7 +61,7 @@ export function startPlayer(host: Host): void {
       setSubtitleDelay: (seconds) => (session.captions.delayS = seconds),
       setSubtitleSize: (factor) => {
         session.captions.size = factor;
-        rememberSize(localStorage, factor);
+        rememberSize(localStore, factor);
       },
       next: () => step(around().next),
       previous: () => step(around().previous),
@@ -86,10 +87,11 @@ export function startPlayer(host: Host): void {
   };
 
   /** Opens a film in place of whatever is open. */
-  function open(name: FilmName, startAt?: number): Session {
+  function open(name: FilmName, startAt?: number, isOpenedByHand = true): Session {
     host.follow([topicOf(name), `torrent/${name.infoHash}`]);
     pieces = refused = undefined;
-    return new Session({ host, video, layer, clock: realClock, subtitleSize: recallSize(localStorage), changed: update }, name, startAt);
+    const subtitleSize = recallSize(localStore);
+    return new Session({ host, video, layer, clock: realClock, subtitleSize, isOpenedByHand, changed: update }, name, startAt);
   }
 
   function around(): Neighbours {
@@ -219,11 +221,18 @@ export function startPlayer(host: Host): void {
   });
   // The page came back from where a browser keeps pages that were left.
   addEventListener("pageshow", (event) => {
-    if (event.persisted) session = open(session.name);
+    if (event.persisted) session = open(session.name, undefined, false);
   });
 
   update();
   void lookAtPieces();
+}
+
+/** Whether the browser brought this page back by itself: reloaded it, or restored its tab. */
+function isBroughtBack(): boolean {
+  const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
+  const { wasDiscarded } = document as Document & { wasDiscarded?: boolean };
+  return wasDiscarded === true || (navigation !== undefined && navigation.type !== "navigate");
 }
 
 /** The former object while all its parts are the same. */

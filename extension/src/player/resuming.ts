@@ -15,7 +15,7 @@ export class Resuming {
   /** What the film was last known to wait for, until bytes come. */
   private lastWait: WaitView | undefined;
   /** Whether the torrent was looked at when the film was opened. */
-  private isLooked = false;
+  private isLooked: boolean;
   private cancel: (() => void) | undefined;
 
   constructor(
@@ -25,7 +25,11 @@ export class Resuming {
     private readonly isStarved: () => boolean,
     /** Asks the engine to let the torrent go on. */
     private readonly resume: () => void,
-  ) {}
+    /** Whether a person opened the film just now. A tab that the browser brought back did not press play. */
+    isOpenedByHand: boolean,
+  ) {
+    this.isLooked = !isOpenedByHand;
+  }
 
   /** Whether the bytes of the film come. */
   get supply(): Supply {

@@ -44,6 +44,8 @@ export interface Surroundings {
   clock: Clock;
   /** How large subtitles are: a factor. */
   subtitleSize: number;
+  /** Whether a person opened the film, and not the browser a page that it had. */
+  isOpenedByHand: boolean;
   /** Something that the session tells has changed. */
   changed(): void;
 }
@@ -117,6 +119,7 @@ export class Session {
       () => this.view,
       () => this.starved,
       () => this.resume(),
+      around.isOpenedByHand,
     );
     this.captions = new Captions({
       video,

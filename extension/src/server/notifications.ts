@@ -64,7 +64,13 @@ export const notificationsHere: NotificationCentre = {
   permission: () => Notification.permission,
   ask: () => Notification.requestPermission(),
   show: (title, options, clicked) => {
-    const notification = new Notification(title, options);
+    let notification: Notification;
+    try {
+      notification = new Notification(title, options);
+    } catch {
+      // Chrome on Android has them for service workers only.
+      return;
+    }
     notification.addEventListener("click", () => {
       window.focus();
       notification.close();

@@ -57,6 +57,16 @@ export function editable(value: number): string {
   return formatted(value, { maximumFractionDigits: 6, useGrouping: false });
 }
 
+/**
+ * A number that a person typed, with a point or a comma before its fraction; `undefined` when it is none. What the language groups digits with
+ * (`1.000` in German, `1,000` in English) could mean either, and is none.
+ */
+export function readNumber(typed: string): number | undefined {
+  if (!/^(\d{1,20}([.,]\d{0,20})?|[.,]\d{1,20})$/.test(typed)) return undefined;
+  const grouping = formatted(0.5, {}).includes(",") ? /^\d{1,3}\.\d{3}$/ : /^\d{1,3},\d{3}$/;
+  return grouping.test(typed) ? undefined : Number(typed.replace(",", "."));
+}
+
 /** A share (0–1) in whole percent, rounded. */
 export function percentOf(share: number): string {
   return formatted(share, { style: "percent" });

@@ -107,3 +107,21 @@ test("sound that is not what its tables say is not looked for in the whole film"
   expect(opened.streams.map(({ codec }) => codec)).toEqual(["h264", "ac3", "eac3", "other", "mp3", "aac"]);
   expect(source.fetched).toBeLessThan(1.1 * 2 ** 20);
 });
+
+test("after a stretch that is no picture, and larger than any, pictures come again", async () => {
+  const bytes = sample("tracks.mpegts");
+  const from = 188 * 100;
+  // A packet of the picture in the middle, filled with what begins nothing.
+  let at = from;
+  while ((bytes[at + 1]! & 0x40) !== 0 || (((bytes[at + 1]! & 31) << 8) | bytes[at + 2]!) !== 0x100 || (bytes[at + 3]! & 0x30) !== 0x10)
+    at += 188;
+  const noise = bytes.slice(at, at + 188).fill(0xff, 4);
+  const count = Math.ceil((17 << 20) / 184);
+  const long = new Uint8Array(bytes.length + count * noise.length);
+  long.set(bytes.subarray(0, at));
+  for (let one = 0; one < count; one += 1) long.set(noise, at + one * noise.length);
+  long.set(bytes.subarray(at), at + count * noise.length);
+  const [whole, damaged] = [await film(bytes), await film(long, 1 << 20)];
+  expect(damaged.of(0).length).toBeGreaterThanOrEqual(whole.of(0).length - 3);
+  expect(damaged.of(0).at(-1)!.pts).toBe(whole.of(0).at(-1)!.pts);
+});

@@ -54,10 +54,13 @@ class Held {
   private marks: (Mark & { from: number })[] = [];
   private last: { mark: Mark; from: number } | undefined;
 
-  push(payload: Uint8Array, mark: Mark | undefined): void {
+  /** Whether all that was held had to be dropped: no picture or frame is that large. */
+  push(payload: Uint8Array, mark: Mark | undefined): boolean {
     if (mark) this.marks.push({ ...mark, from: this.gone + this.bytes.length });
     this.bytes.push(payload);
-    if (this.bytes.length > MOST_UNIT) this.drop(this.bytes.length);
+    if (this.bytes.length <= MOST_UNIT) return false;
+    this.drop(this.bytes.length);
+    return true;
   }
 
   drop(count: number): void {
@@ -101,7 +104,7 @@ class FrameCutter implements Cutter {
   ) {}
 
   push(payload: Uint8Array, mark: Mark | undefined): Unit[] {
-    this.held.push(payload, mark);
+    if (this.held.push(payload, mark)) this.inStep = false;
     return this.cut(false);
   }
 
@@ -188,7 +191,10 @@ class PictureCutter implements Cutter {
   constructor(private readonly stream: Stream) {}
 
   push(payload: Uint8Array, mark: Mark | undefined): Unit[] {
-    this.held.push(payload, mark);
+    if (this.held.push(payload, mark)) {
+      this.begin = undefined;
+      this.searched = 0;
+    }
     const out: Unit[] = [];
     const { bytes } = this.held.bytes;
     let at = this.searched;

@@ -24,6 +24,8 @@ const NEAR_S = 5;
 /** How far back a key picture is looked for next, bytes: at first and at most. */
 const FIRST_BACK = 96 << 10;
 const MOST_BACK = 2 << 20;
+/** How far back it is looked for at all, bytes. */
+const FURTHEST_BACK = 64 << 20;
 
 export interface Ground {
   source: RangeSource;
@@ -61,6 +63,12 @@ export async function placeFor(ground: Ground, target: number): Promise<Cursor[]
     cursor.rest();
     chain.unshift(cursor);
     if (cursor.at === 0) return chain;
+    const aimed = chain.at(-1)!;
+    if (aimed.at - cursor.at > FURTHEST_BACK) {
+      // A film without key pictures that are marked as such: the picture comes together where it was to begin.
+      for (const other of chain.slice(0, -1)) other.cancel();
+      return [aimed];
+    }
     const step = back || Math.min(FIRST_BACK * 2 ** (chain.length - 1), MOST_BACK);
     back = 0;
     cursor = open(ground, aligned(ground, cursor.at - step), cursor.at);
