@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metainfo::InfoHash;
+use crate::metainfo::torrent::MAX_URLS;
 
 /// Where plans lie in the daemon's state.
 pub(crate) const PREFIX: &str = "plan/";
@@ -61,6 +62,10 @@ impl Plan {
     pub(crate) fn remove_tracker(&mut self, url: &str) {
         self.added.retain(|added| added != url);
         if !self.removed.iter().any(|removed| removed == url) {
+            // Of more than any torrent names the oldest are ones that it no longer has.
+            if self.removed.len() >= 2 * MAX_URLS {
+                self.removed.remove(0);
+            }
             self.removed.push(url.to_owned());
         }
     }

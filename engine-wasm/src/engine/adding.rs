@@ -23,9 +23,7 @@ impl Engine {
             .map_err(|error| format!("This .torrent file is damaged or incomplete: {error}."))?;
         let info_hash = self.known_name(meta.identity());
         meta.know_as(info_hash);
-        if self.torrents.get(&info_hash).is_some_and(Torrent::is_leaving) {
-            return Err("This torrent is being removed. Add it again in a moment.".to_owned());
-        }
+        self.check_stays(info_hash)?;
         self.bring_back(info_hash, now);
         if self.torrents.contains_key(&info_hash) {
             self.with(info_hash, now, |torrent, _| torrent.merge_torrent(&meta));

@@ -325,6 +325,7 @@ impl Engine {
                 Failure::new(Code::Malformed, format!("this .torrent file is damaged or incomplete: {error}"))
             })?
             .info_hash;
+        self.check_stays(info_hash).map_err(|message| Failure::new(Code::Conflict, message))?;
         let was_removed = self.bring_back(info_hash, now);
         let is_new = self.make_room(info_hash)?;
         self.want(info_hash, stay.keep, is_new, now);
@@ -348,6 +349,7 @@ impl Engine {
     ) -> Result<Option<EngineMessage>, Failure> {
         let info_hash =
             Magnet::parse(link).map_err(|error| Failure::new(Code::Malformed, error.to_string()))?.info_hash;
+        self.check_stays(info_hash).map_err(|message| Failure::new(Code::Conflict, message))?;
         let was_removed = self.bring_back(info_hash, now);
         let is_new = self.make_room(info_hash)?;
         if !self.torrents.contains_key(&info_hash) {

@@ -85,14 +85,20 @@ impl Engine {
                 info_hash
             }
             Intent::Decide { info_hash, choice, files, root } => {
-                let hash = self.decide(&info_hash, (choice, &files), now)?;
-                let lies = self.torrents.get(&hash).map(|torrent| torrent.place().root.0.as_str());
-                if let Some(root) = root.filter(|root| lies.is_some_and(|lies| lies != root)) {
-                    let target = Target { root: Some(root), ..Target::default() };
-                    self.relocate(&info_hash, target, Asker::Intent(id), now)?;
-                    return Ok(None);
+                self.check_decision(&info_hash, (choice, &files))?;
+                if let Some(root) = root {
+                    let lies = self.described(&info_hash)?.place().root.0.clone();
+                    if lies != root {
+                        // The move comes first: it makes no sense to download into the folder that was not chosen.
+                        let target = Target { root: Some(root), ..Target::default() };
+                        self.relocate(&info_hash, target, Asker::Intent(id), now)?;
+                        if self.described(&info_hash)?.is_moving() {
+                            self.decide(&info_hash, (choice, &files), now)?;
+                        }
+                        return Ok(None);
+                    }
                 }
-                hash
+                self.decide(&info_hash, (choice, &files), now)?
             }
             Intent::MoveInQueue { info_hash, to } => {
                 let info_hash = self.known(&info_hash)?;

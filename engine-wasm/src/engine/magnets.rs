@@ -11,6 +11,7 @@ use crate::limits;
 use crate::magnet::{self, Pending};
 use crate::metainfo::{Identity, InfoHash, Magnet, Metainfo};
 use crate::time::Instant;
+use crate::torrent::Torrent;
 use crate::view::IntentReply;
 
 /// A server has this long for a `.torrent` file, milliseconds.
@@ -21,12 +22,15 @@ impl Engine {
     pub(super) fn add_magnet(&mut self, uri: &str, now: Instant) -> Result<InfoHash, String> {
         let link = Magnet::parse(uri).map_err(|error| format!("This can't be added: {error}."))?;
         let info_hash = self.known_name(link.identity());
+        self.check_stays(info_hash)?;
         self.bring_back(info_hash, now);
         if self.torrents.contains_key(&info_hash) {
             self.with(info_hash, now, |torrent, cx| torrent.merge(&link, cx));
             self.keep_trackers(info_hash, link.trackers.into_iter(), now);
         } else if self.magnets.contains_key(&info_hash) {
             self.with_magnet(info_hash, now, |pending, cx| pending.merge(&link, cx));
+            // Trackers that a person took away stay away.
+            self.follow_plan(info_hash, now);
         } else {
             self.check_room()?;
             let (added, linked) = (self.added, self.root.is_some());
@@ -124,6 +128,17 @@ impl Engine {
         let second = identity.v2.map(|v2| v2.truncated());
         let is_known = |name: &InfoHash| self.torrents.contains_key(name) || self.magnets.contains_key(name);
         second.filter(|second| !is_known(&identity.key) && is_known(second)).unwrap_or(identity.key)
+    }
+
+    /// Whether a torrent may be added again.
+    ///
+    /// # Errors
+    /// Its files are being deleted.
+    pub(super) fn check_stays(&self, info_hash: InfoHash) -> Result<(), String> {
+        if self.torrents.get(&info_hash).is_some_and(Torrent::is_leaving) {
+            return Err("This torrent is being removed. Add it again in a moment.".to_owned());
+        }
+        Ok(())
     }
 
     /// Whether there is room for one more.

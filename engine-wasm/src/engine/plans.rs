@@ -42,16 +42,37 @@ impl Engine {
         (choice, files): (Choice, &[FilePriority]),
         now: Instant,
     ) -> Result<InfoHash, String> {
-        let hash = self.known(info_hash)?;
+        let hash = self.check_decision(info_hash, (choice, files))?;
         if self.torrents.contains_key(&hash) {
             self.set_priorities(info_hash, files, now)?;
             if choice == Choice::Watch {
                 self.with(hash, now, |torrent, cx| torrent.want_film_only(cx));
             }
-        } else if !files.is_empty() || choice == Choice::Watch {
-            return Err("This torrent's files are not known yet.".to_owned());
         }
         self.change_plan(hash, |plan| plan.undecided = false, now);
+        Ok(hash)
+    }
+
+    /// Whether a decision can be carried out.
+    ///
+    /// # Errors
+    /// There is no such torrent or file, or what is in it is not known yet.
+    pub(super) fn check_decision(
+        &self,
+        info_hash: &str,
+        (choice, files): (Choice, &[FilePriority]),
+    ) -> Result<InfoHash, String> {
+        let hash = self.known(info_hash)?;
+        let Some(torrent) = self.torrents.get(&hash) else {
+            return if files.is_empty() && choice != Choice::Watch {
+                Ok(hash)
+            } else {
+                Err("This torrent's files are not known yet.".to_owned())
+            };
+        };
+        if files.iter().any(|file| file.index >= torrent.file_count()) {
+            return Err("There is no such file.".to_owned());
+        }
         Ok(hash)
     }
 

@@ -42,6 +42,7 @@ impl Engine {
         self.requests.retain(|_, owner| *owner != info_hash);
         self.keep(info_hash, now);
         self.forget_plan(info_hash, now);
+        self.forget_turn(info_hash, now);
         self.out.push_back(Output::Changed);
     }
 
@@ -81,9 +82,7 @@ impl Engine {
                 };
                 self.out.push_back(Output::Control(reply.to(id)));
             }
-            (None, Ok(Some(left))) => {
-                tracing::warn!(torrent = %info_hash, left, "not all of a removed torrent is gone")
-            }
+            (None, Ok(Some(_))) => tracing::warn!(torrent = %info_hash, "not all of a removed torrent is gone"),
             (None, _) => {}
         }
     }

@@ -99,6 +99,17 @@ impl Engine {
         self.shared.queue_is_stale = true;
     }
 
+    /// A torrent is gone.
+    pub(super) fn forget_turn(&mut self, info_hash: InfoHash, now: Instant) {
+        let before = self.turns.order.len();
+        self.turns.order.retain(|other| *other != info_hash);
+        if self.turns.order.len() < before {
+            let value = Some(self.turns.encode()).filter(|order| !order.is_empty());
+            let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
+            cx.write(KEY.to_owned(), value);
+        }
+    }
+
     pub(super) fn save_order(&mut self, now: Instant) {
         if !self.turns.order.is_empty() {
             let value = self.turns.encode();

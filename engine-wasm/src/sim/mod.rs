@@ -21,6 +21,7 @@ mod mapping;
 mod moving;
 mod ownership;
 mod pacing;
+mod placing;
 mod punching;
 mod removing;
 mod scenarios;

@@ -48,6 +48,11 @@ impl Torrent {
         }
     }
 
+    /// Whether its files are on their way to another place.
+    pub(crate) fn is_moving(&self) -> bool {
+        self.mover.is_moving()
+    }
+
     fn begin_move(&mut self, to: Place, cx: &mut Context<'_>) -> Result<(), String> {
         // A look that only confirms what is known is made again when the files have arrived.
         self.looking.take_if(|look| !look.is_recheck());

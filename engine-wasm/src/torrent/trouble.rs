@@ -76,7 +76,8 @@ impl Trouble {
 impl Torrent {
     /// Stops it for this reason, with these words.
     pub(super) fn fail(&mut self, kind: Kind, message: String, cx: &mut Context<'_>) {
-        tracing::warn!(torrent = %self.meta.info_hash, %message, "torrent stopped");
+        // The words may hold names, which a log must not.
+        tracing::warn!(torrent = %self.meta.info_hash, ?kind, "torrent stopped");
         self.trouble.again = None;
         self.stop(Status::Failed(kind, message), cx);
     }
@@ -135,7 +136,8 @@ impl Torrent {
 
     /// When it is tried again by itself.
     pub(super) fn tried_again_at(&self) -> Option<Instant> {
-        self.trouble.again.filter(|_| self.linked && !self.is_leaving() && matches!(self.status, Status::Failed(..)))
+        let may = self.linked && !self.is_leaving() && self.aside.is_none();
+        self.trouble.again.filter(|_| may && matches!(self.status, Status::Failed(..)))
     }
 
     /// Tries again.

@@ -1,0 +1,92 @@
+//! Torrents whose download folder is chosen as they are decided about, and what is left of one that is on its way out.
+
+use std::time::Duration;
+
+use super::seeder::{Describes, Manner};
+use super::world::World;
+use crate::engine::Config;
+use crate::metainfo::testing::{Sample, torrent};
+use crate::view::{Choice, Intent, IntentReply, QueueMove, TorrentState};
+
+/// A film, and a file without bytes, which is made when the torrent is decided about.
+fn films() -> Sample {
+    torrent(64 << 10, &[("S/a.mkv", 2 << 20), ("S/empty.nfo", 0)])
+}
+
+fn asking(seed: u8) -> World {
+    let config = Config { start_at_once: false, ..Config::default() };
+    World::configured(config, films(), &[Manner::honest(4 << 20, 10)], seed)
+}
+
+fn decision(world: &World, choice: Choice, root: &str) -> Intent {
+    Intent::Decide { info_hash: world.info_hash(), choice, files: Vec::new(), root: Some(root.to_owned()) }
+}
+
+#[test]
+fn what_is_decided_about_lies_in_the_chosen_folder() {
+    for choice in [Choice::Download, Choice::Watch] {
+        let mut world = asking(220);
+        world.add();
+        world.run_for(Duration::from_secs(3));
+        let replies = world.replies.len();
+        world.intend(decision(&world, choice, "e"));
+        world.run_until_within(Duration::from_secs(30), |world| {
+            world.view().state == TorrentState::Complete && world.view().move_progress.is_none()
+        });
+        assert!(matches!(world.replies[replies..], [IntentReply::Done { .. }]), "{:?}", &world.replies[replies..]);
+        let view = world.view();
+        assert_eq!((view.root.as_str(), view.undecided, view.state), ("e", false, TorrentState::Complete));
+        assert!(world.paths().iter().all(|path| path.starts_with("e:")), "{:?}", world.paths());
+    }
+}
+
+#[test]
+fn a_decision_whose_folder_is_refused_is_none() {
+    let mut world = asking(221);
+    world.add();
+    world.run_for(Duration::from_secs(3));
+    let replies = world.replies.len();
+    world.intend(decision(&world, Choice::Download, "nowhere"));
+    world.run_for(Duration::from_secs(5));
+    let said = &world.replies[replies..];
+    assert!(
+        matches!(said, [IntentReply::Failed { message }] if message.contains("no such download folder")),
+        "{said:?}"
+    );
+    assert_eq!((world.view().undecided, world.view().root.as_str()), (true, "d"), "it still waits");
+    assert!(world.paths().iter().all(|path| !path.contains("empty")), "{:?}", world.paths());
+}
+
+#[test]
+fn a_link_whose_files_are_not_known_is_put_nowhere() {
+    let config = Config { start_at_once: false, ..Config::default() };
+    let mut world = World::configured(config, films(), &[Manner::describing(Describes::Honestly)], 222);
+    world.run_for(Duration::from_millis(10));
+    world.intend(Intent::AddMagnet { uri: world.magnet() });
+    world.intend(decision(&world, Choice::Download, "e"));
+    assert!(matches!(world.replies.last(), Some(IntentReply::Failed { .. })), "{:?}", world.replies.last());
+    assert!(world.view().undecided);
+}
+
+#[test]
+fn who_is_gone_has_no_place_in_the_queue_any_more() {
+    let mut world = World::with_torrent(films(), &[Manner::honest(4 << 20, 10)], 223);
+    world.intend(Intent::MoveInQueue { info_hash: world.info_hash(), to: QueueMove::Top });
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.keys("queue"), 1);
+    world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
+    world.run_for(Duration::from_secs(5));
+    assert_eq!((world.keys("queue"), world.paths().len()), (0, 0));
+}
+
+#[test]
+fn a_tracker_that_was_taken_away_stays_away_when_its_link_comes_again() {
+    let mut world = World::new(films(), &[], 224);
+    world.run_for(Duration::from_millis(10));
+    let link = format!("magnet:?xt=urn:btih:{}&tr=http%3A%2F%2Fa%2Fx&tr=http%3A%2F%2Fb%2Fx", world.info_hash());
+    world.intend(Intent::AddMagnet { uri: link.clone() });
+    world.intend(Intent::RemoveTracker { info_hash: world.info_hash(), url: "http://a/x".into() });
+    world.intend(Intent::AddMagnet { uri: link });
+    let trackers: Vec<String> = world.view().trackers.into_iter().map(|tracker| tracker.url).collect();
+    assert_eq!(trackers, ["http://b/x"]);
+}
