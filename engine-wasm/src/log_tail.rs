@@ -1,7 +1,7 @@
 //! The last lines that the engine logged, kept in memory for a report: in a browser nothing else keeps them.
 //!
 //! A host makes one, subscribes it, and gives it to its engine, which reads it and nothing else. Lines bear the engine's own time. What is below `info` is
-//! not kept: there strangers' addresses and names may be.
+//! not kept: there strangers' addresses and names may be. Nor is a field called `message`: that holds a sentence for a person, and names.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
@@ -54,7 +54,11 @@ impl LogTail {
             tail.lines.pop_front();
         }
         let mut line = format!("{seconds} s {words}");
-        line.truncate(line.floor_char_boundary(LINE_MAX));
+        if line.len() > LINE_MAX {
+            // Half an address or hash would not be known for one.
+            let end = line.floor_char_boundary(LINE_MAX);
+            line.truncate(line[..end].rfind(' ').unwrap_or(0));
+        }
         tail.lines.push_back(line);
     }
 
@@ -94,9 +98,10 @@ impl Subscriber for Keeper {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut words = Words(format!("{} {}:", event.metadata().level(), event.metadata().target()));
+        let text = format!("{} {}:", event.metadata().level(), event.metadata().target());
+        let mut words = Words { text, is_said: false };
         event.record(&mut words);
-        self.0.push(&words.0);
+        self.0.push(&words.text);
     }
 
     fn enter(&self, _: &Id) {}
@@ -104,14 +109,22 @@ impl Subscriber for Keeper {
     fn exit(&self, _: &Id) {}
 }
 
-struct Words(String);
+struct Words {
+    text: String,
+    /// Whether what happened is said: that comes before any field.
+    is_said: bool,
+}
 
 impl Visit for Words {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         // A line of text is written in any case.
         let _ = match field.name() {
-            "message" => write!(self.0, " {value:?}"),
-            name => write!(self.0, " {name}={value:?}"),
+            "message" if self.is_said => Ok(()),
+            "message" => {
+                self.is_said = true;
+                write!(self.text, " {value:?}")
+            }
+            name => write!(self.text, " {name}={value:?}"),
         };
     }
 }
@@ -139,5 +152,18 @@ mod tests {
         assert!(lines[0].starts_with("0 s INFO") && lines[0].ends_with("one of many number=1"), "{}", lines[0]);
         let last = lines.last().unwrap();
         assert!(last.starts_with("7 s WARN") && last.ends_with("the last one why=full"), "{last}");
+    }
+
+    #[test]
+    fn no_sentence_for_a_person_is_kept_and_no_half_of_a_word() {
+        let tail = LogTail::default();
+        tracing::subscriber::with_default(tail.subscriber(), || {
+            let message = "“A film” is missing";
+            tracing::warn!(file = 3, %message, "stopped");
+            tracing::warn!(why = %format!("x {}", "0f".repeat(LINE_MAX)), "long");
+        });
+        let lines = tail.lines();
+        assert!(lines[0].ends_with(": stopped file=3"), "{}", lines[0]);
+        assert!(lines[1].ends_with(": long why=x"), "{}", lines[1]);
     }
 }

@@ -1,7 +1,7 @@
 //! A report of how things are, for those who look for a fault: versions, settings, states, the last lines of both logs.
 //!
-//! Torrents are numbered; names, hashes, addresses, paths and keys are left out, and what the logs hold of them is scrubbed ([`crate::scrub`]). It is
-//! answered when the daemon has said what it knows, or at once without one.
+//! Torrents and folders are numbered; names, hashes, addresses, paths and keys are left out, and so are words for persons and those of trackers, which may
+//! hold any of them. What the logs hold is scrubbed ([`crate::scrub`]). It is answered when the daemon has said what it knows, or at once without one.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,8 +20,8 @@ use crate::view::{IntentReply, Snapshot, TorrentView};
 
 /// Most lines that a page may add about itself, and their greatest length, bytes.
 const MOST_ABOUT: (usize, usize) = (20, 500);
-/// Files of a torrent whose names are looked for in the logs.
-const MOST_NAMES: usize = 1_000;
+/// Most torrents whose names are looked for in the logs.
+const MOST_NAMES: usize = 10_000;
 
 /// Who wants a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,65 +76,84 @@ impl Engine {
         let snapshot = self.snapshot(now);
         let scrubber = Scrubber::new(names(&snapshot));
         let mut text = String::from("JSTorrent: a report of how things are\n\n");
-        let mut line = |words: &str| {
+        let line = |text: &mut String, words: &str| {
             text.push_str(&scrubber.line(words));
             text.push('\n');
         };
         let host = if cfg!(target_arch = "wasm32") { "in a browser" } else { "in a program of its own" };
-        line(&format!("Engine: {} {host}", env!("CARGO_PKG_VERSION")));
+        line(&mut text, &format!("Engine: {} {host}", env!("CARGO_PKG_VERSION")));
         let (most, longest) = MOST_ABOUT;
         for words in about.iter().take(most) {
-            line(&words[..words.floor_char_boundary(longest)].replace('\n', " "));
+            line(&mut text, &words[..words.floor_char_boundary(longest)].replace('\n', " "));
         }
         match daemon {
             Some(daemon) => {
-                line(&format!("Daemon: {}", daemon.program));
-                line(&format!("System: {}", daemon.system));
+                line(&mut text, &format!("Daemon: {}", daemon.program));
+                line(&mut text, &format!("System: {}", daemon.system));
             }
-            None => line("Daemon: not connected"),
+            None => line(&mut text, "Daemon: not connected"),
         }
         let settings = serde_json::to_value(settings::of(&self.config)).expect("settings are plain JSON");
-        let settings = settings.as_object().into_iter().flatten().map(|(name, value)| format!("{name}={value}"));
-        line(&format!("Settings: {}", settings.collect::<Vec<_>>().join(" ")));
+        let settings = settings.as_object().into_iter().flatten();
+        text.push_str("Settings:");
+        for (name, value) in settings {
+            // The setting's own name may hold a word that a folder is called by.
+            let _ = write!(text, " {name}={}", scrubber.line(&value.to_string()));
+        }
+        text.push('\n');
         for (index, root) in snapshot.roots.iter().enumerate() {
             let room = match (root.free_bytes, root.total_bytes) {
                 (Some(free), Some(total)) => format!("{} of {} free", space::decimal(free), space::decimal(total)),
                 _ => "room not known".to_owned(),
             };
-            line(&format!("Folder {}: {room}", index + 1));
+            line(&mut text, &format!("Folder {}: {room}", index + 1));
         }
         let mapping = snapshot.port_mapping.as_ref().map_or("not asked for".to_owned(), |it| format!("{:?}", it.state));
-        line(&format!("Port: {}, mapping {mapping}", if snapshot.listen_port.is_some() { "open" } else { "none" }));
+        let port = if snapshot.listen_port.is_some() { "open" } else { "none" };
+        line(&mut text, &format!("Port: {port}, mapping {mapping}"));
         for notice in &snapshot.notices {
-            line(&format!("Notice: {:?}: {}", notice.kind, notice.message));
+            let words = match &notice.space {
+                Some(space) => {
+                    let folder = snapshot.roots.iter().position(|root| root.key == space.root);
+                    let folder = folder.map_or("an unknown folder".to_owned(), |index| format!("folder {}", index + 1));
+                    let (needed, free) = (space::decimal(space.needed_bytes), space::decimal(space.free_bytes));
+                    format!("{folder} needs {needed} and has {free}")
+                }
+                None => notice.message.clone(),
+            };
+            line(&mut text, &format!("Notice: {:?}: {words}", notice.kind));
         }
-        line(&format!("Viewers: {}", snapshot.streams.len()));
-        line(&format!("Torrents: {}", snapshot.torrents.len()));
+        line(&mut text, &format!("Viewers: {}", snapshot.streams.len()));
+        line(&mut text, &format!("Torrents: {}", snapshot.torrents.len()));
         for (index, torrent) in snapshot.torrents.iter().enumerate() {
-            line(&said(index + 1, torrent));
+            line(&mut text, &said(index + 1, torrent));
         }
         let log = self.config.log.lines();
         for (whose, lines) in [("engine", Some(&log)), ("daemon", daemon.map(|daemon| &daemon.log))] {
             let Some(lines) = lines else { continue };
-            line(&format!("\nThe {whose}'s log, {} lines:", lines.len()));
-            lines.iter().for_each(|words| line(words));
+            line(&mut text, &format!("\nThe {whose}'s log, {} lines:", lines.len()));
+            lines.iter().for_each(|words| line(&mut text, words));
         }
         text
     }
 }
 
-/// What is replaced wherever it is found: hashes and names by the torrent's number.
+/// What is replaced wherever it is found: torrents' hashes and names, folders' names and paths. Of files only the numbers get into a log.
 fn names(snapshot: &Snapshot) -> BTreeMap<String, String> {
     let mut known = BTreeMap::new();
-    for (index, torrent) in snapshot.torrents.iter().enumerate() {
-        let number = index + 1;
-        known.insert(torrent.info_hash.clone(), format!("torrent {number}"));
-        known.insert(torrent.name.clone(), format!("torrent {number}"));
-        for file in torrent.files.iter().take(MOST_NAMES) {
-            let file_number = file.index;
-            let instead = format!("file {file_number} of torrent {number}");
-            known.insert(file.path.rsplit('/').next().unwrap_or_default().to_owned(), instead.clone());
-            known.insert(file.path.clone(), instead);
+    for removed in snapshot.removed.iter().take(MOST_NAMES) {
+        for text in [&removed.info_hash, &removed.name] {
+            known.insert(text.clone(), "a removed torrent".to_owned());
+        }
+    }
+    for (index, torrent) in snapshot.torrents.iter().take(MOST_NAMES).enumerate() {
+        for text in [&torrent.info_hash, &torrent.name] {
+            known.insert(text.clone(), format!("torrent {}", index + 1));
+        }
+    }
+    for (index, root) in snapshot.roots.iter().enumerate() {
+        for text in [&root.label, &root.path] {
+            known.insert(text.clone(), format!("folder {}", index + 1));
         }
     }
     known
@@ -166,12 +185,11 @@ fn said(number: usize, torrent: &TorrentView) -> String {
     }
     for tracker in &torrent.trackers {
         let scheme = tracker.url.split("://").next().unwrap_or_default();
-        let message = tracker.message.as_deref().unwrap_or_default();
         // Writing to a string can't fail.
-        let _ = write!(words, "\n    tracker {scheme} {:?} {message}", tracker.state);
+        let _ = write!(words, "\n    tracker {scheme} {:?}", tracker.state);
     }
-    if let Some(message) = &torrent.message {
-        let _ = write!(words, "\n    {message}");
+    if let Some(trouble) = torrent.trouble {
+        let _ = write!(words, "\n    trouble {trouble:?}");
     }
     words
 }

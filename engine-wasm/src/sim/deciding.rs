@@ -338,34 +338,60 @@ fn a_disk_that_will_be_full_is_announced_before_it_is() {
 
 #[test]
 fn a_report_says_how_things_are_and_nothing_that_is_secret() {
-    let files = [("A secret film/part one.mkv", 1 << 20), ("A secret film/sub.srt", 7)];
-    let sample = torrent_with_trackers(16 << 10, &files, &["http://t.example.org/0123456789abcdef/announce"]);
+    let files = [("A secret film/part one.mkv", 64 << 20), ("A secret film/sub.srt", 7)];
+    let sample = torrent_with_trackers(256 << 10, &files, &["http://t.example.org/0123456789abcdef/announce"]);
     let mut world = World::configured(Config::default(), sample, &two(), 214);
     let log = world.engine.log().clone();
     let info_hash = world.info_hash();
+    world.free = 5;
     tracing::subscriber::with_default(log.subscriber(), || {
         world.add();
-        world.run_for(Duration::from_secs(2));
-        tracing::warn!(torrent = %info_hash, "could not write part one.mkv for 203.0.113.9:6881");
+        world.run_for(Duration::from_secs(1));
+        assert!(world.engine.snapshot(world.now).notices.iter().any(|it| it.message.contains("“Downloads”")));
+        let name = world.engine.snapshot(world.now).torrents[0].name.clone();
+        tracing::warn!(torrent = %info_hash, "“{name}” is not for 203.0.113.9:6881");
     });
     world.about = About {
         program: "daemon 1".into(),
         system: "linux x86_64".into(),
-        log: vec!["WARN cannot open /home/jane/Films/part one.mkv: denied".into()],
+        log: vec![
+            "WARN cannot open /home/jane/Films/Bob's part one.mkv: denied".into(),
+            "WARN the disk of “Downloads” is gone, and of Another disk".into(),
+        ],
     };
     let about = vec!["Extension: 1.2.3".to_owned(), "from http://x.example.org/a".to_owned()];
     let report = world.text(Intent::Report { about });
-    for there in
-        ["daemon 1", "linux x86_64", "Extension: 1.2.3", "Torrents: 1", "maxConnections=", "cannot open ~/…: denied"]
-    {
+    for there in [
+        "daemon 1",
+        "linux x86_64",
+        "Extension: 1.2.3",
+        "Torrents: 1",
+        "maxConnections=",
+        "cannot open ~/…",
+        "“torrent 1” is not for ‹address› torrent=torrent 1",
+        "Notice: Space: folder 1 needs ",
+        "the disk of “folder 1” is gone, and of folder 2",
+        "tracker http Failing",
+    ] {
         assert!(report.contains(there), "no {there} in {report}");
     }
-    assert!(report.contains("could not write file 0 of torrent 1 for ‹address›"), "{report}");
-    for secret in ["secret film", "part one", "example.org", "0123456789abcdef", "jane", "203.0.113", "127.0.0.1"] {
+    let secrets = ["secret film", "part one", "example.org", "0123456789abcdef", "jane", "203.0.113", "127.0.0.1"];
+    for secret in secrets.into_iter().chain(["“Downloads", "Another disk"]) {
         assert!(!report.contains(secret), "{secret} is in {report}");
     }
     assert!(!report.contains(&info_hash));
-    world.replace_engine();
+
+    // Its disk is away, and the words for that name it.
+    world.disk.is_absent = true;
+    tracing::subscriber::with_default(log.subscriber(), || {
+        world.replace_engine();
+        world.run_for(Duration::from_secs(2));
+    });
+    let message = world.engine.snapshot(world.now).torrents[0].message.clone().unwrap_or_default();
+    assert!(message.contains("is not connected"), "{message}");
+    let report = world.text(Intent::Report { about: Vec::new() });
+    assert!(report.contains("trouble FolderMissing") && report.contains("torrent stopped"), "{report}");
+    assert!(!report.contains("is not connected"), "{report}");
     world.unlink();
     let report = world.text(Intent::Report { about: Vec::new() });
     assert!(report.contains("Daemon: not connected"), "{report}");

@@ -149,7 +149,7 @@ impl Torrent {
             OpErrorKind::Exists => format!("It can't be moved: “{name}” exists there already."),
             _ => format!("It can't be moved: “{name}”: {}.", error.message),
         };
-        tracing::warn!(torrent = %self.meta.info_hash, why, "a file could not be moved");
+        tracing::warn!(torrent = %self.meta.info_hash, file = file.0, kind = ?error.kind, "a file could not be moved");
         relocation.stage = match &relocation.stage {
             Stage::Moving => Stage::Returning(why),
             // It was on its way when another one turned all round, and is where it was.
