@@ -1,6 +1,7 @@
 //! Folders that a person chose while the daemon ran: which of them can be used, and that they are kept.
 //!
-//! Owns `folders.json` in the state folder: absolute paths, the latest choice first. They come before all folders that flags, the environment and
+//! Owns `folders.json` in the state folder: absolute paths, the latest choice first; a choice is forgotten only if it never held files and
+//! [`MOST`] others came after it. They come before all folders that flags, the environment and
 //! `daemon.toml` name. Only the engine's own connection leads here, never HTTP. Invariant: nothing is stored in a folder that holds the
 //! daemon's own state or is somebody's home: a name from a stranger could then become a program's setting.
 
@@ -16,14 +17,14 @@ use crate::files::FileStore;
 use crate::folder::private;
 
 const NAME: &str = "folders.json";
-/// More folders than anybody chooses; the oldest choices are forgotten.
+/// More folders than anybody chooses. Beyond it, the oldest are forgotten that never held files.
 const MOST: usize = 32;
 
 /// The folders that were chosen, the latest first. A file that can't be understood says nothing.
 pub(crate) fn load(state: &Path) -> Vec<PathBuf> {
     let read = fs::read(state.join(NAME));
     match read.map(|bytes| serde_json::from_slice::<Vec<PathBuf>>(&bytes)) {
-        Ok(Ok(folders)) => folders.into_iter().filter(|path| path.is_absolute()).take(MOST).collect(),
+        Ok(Ok(folders)) => folders.into_iter().filter(|path| path.is_absolute()).collect(),
         Ok(Err(error)) => {
             tracing::warn!(%error, "{NAME} is damaged: the download folders that were chosen are not known");
             Vec::new()
@@ -49,13 +50,24 @@ pub(crate) fn label<'a>(path: &Path, mut others: impl Iterator<Item = &'a str>) 
 /// In plain words, when the folder can't be used or that can't be written down; then nothing has changed.
 pub(crate) fn prefer(files: &FileStore, state: &Path, path: &str) -> Result<Vec<Root>, OpError> {
     let path = check(path, state)?;
-    let kept = load(state);
-    let chosen: Vec<PathBuf> =
-        std::iter::once(path.clone()).chain(kept.into_iter().filter(|other| *other != path)).take(MOST).collect();
     let named = |roots: &[Root]| label(&path, roots.iter().map(|root| root.label.as_str()));
-    let roots = files.prefer_root(&path, named, || write(state, &chosen))?;
+    let roots = files.prefer_root(&path, named, || {
+        write(state, &with_latest(&path, load(state), |other| files.held_files(other)))
+    })?;
     tracing::info!("new files are stored in another folder");
     Ok(roots)
+}
+
+/// The choices with the latest one before the others.
+fn with_latest(path: &Path, others: Vec<PathBuf>, held_files: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let others = others.into_iter().filter(|other| other != path);
+    let mut all: Vec<PathBuf> = std::iter::once(path.to_path_buf()).chain(others).collect();
+    while all.len() > MOST
+        && let Some(index) = all[1..].iter().rposition(|other| !held_files(other))
+    {
+        all.remove(index + 1);
+    }
+    all
 }
 
 /// The folder, if files can be stored in it.
@@ -171,7 +183,7 @@ mod tests {
         let second = prefer(&store, &state, &format!(" {}/ ", named[1])).unwrap();
         assert_eq!(paths(&second), [named[1], named[0], named[2]]);
         assert_eq!(paths(&store.roots()), paths(&second));
-        assert_eq!(first[0].key, second[1].key, "torrents that lie there find it again");
+        assert_eq!(first[0].key, second[1].key, "what lies there is found again");
         let third = prefer(&store, &state, named[2]).unwrap();
         assert_eq!((paths(&third), third[0].label.as_str()), (vec![named[2], named[1], named[0]], "Films"));
         assert_eq!(load(&state), [films, two, one]);
@@ -216,12 +228,26 @@ mod tests {
     }
 
     #[test]
+    fn beyond_the_bound_the_oldest_go_that_never_held_files() {
+        let path = |n: usize| PathBuf::from(format!("/{n}"));
+        let full: Vec<PathBuf> = (1..=MOST).map(path).collect();
+        let chosen = with_latest(&path(0), full.clone(), |other| *other == path(MOST));
+        assert_eq!((chosen.len(), chosen[0].clone(), chosen[MOST - 1].clone()), (MOST, path(0), path(MOST)));
+        assert!(!chosen.contains(&path(MOST - 1)));
+        assert_eq!(with_latest(&path(0), full.clone(), |_| true).len(), MOST + 1);
+        assert_eq!(with_latest(&path(MOST), full, |_| false).len(), MOST, "chosen again");
+    }
+
+    #[test]
     fn a_folder_inside_one_that_never_held_files_takes_its_place() {
         let (_dir, store, films, state) = rig();
         let inner = films.join("inner");
         fs::create_dir(&inner).unwrap();
         let roots = prefer(&store, &state, inner.to_str().unwrap()).unwrap();
         assert_eq!(paths(&roots), [inner.to_str().unwrap()]);
+        // Whoever was told of the former one still finds it.
+        store.open(&Roots::key_of(&films), &["later".to_owned()], 0, shared_proto::OpenMode::Create).unwrap();
+        assert!(films.join("later").exists());
     }
 
     #[cfg(unix)]

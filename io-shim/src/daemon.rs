@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::auth::Guard;
+use crate::chosen;
 use crate::config::{Config, any_port};
 use crate::convert::Converter;
 use crate::descriptors::Shares;
@@ -194,7 +195,7 @@ pub(crate) fn assemble(
     let maps = MapConfig { enabled: !config.no_port_mapping, ..MapConfig::default() };
     let max_wait_ms = u64::try_from(config.max_wait.as_millis()).unwrap_or(u64::MAX);
     let roots = Roots::new(roots).remembering_in(folder.path());
-    roots.drop_unused();
+    roots.set_aside(&chosen::load(folder.path()));
     roots.check_apart()?;
     let files = Arc::new(FileStore::new(roots, open_writers(&config.locks)?));
     Ok(App {

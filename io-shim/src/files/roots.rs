@@ -3,12 +3,17 @@
 //! Owns the only use of ambient authority: opening a root. Everything else goes through the directory handle that comes
 //! of it, which the operating system itself keeps from leading out. Invariant: no path that a stranger made up, and no
 //! link on the disk, reaches a file outside the root it was named under.
+//!
+//! A key that an engine was told keeps naming its folder for as long as the daemon runs, and after that for as long as the folder is configured or
+//! kept among those that were chosen: what an engine stores may wait there for weeks without a file. A folder that shares files with one that a
+//! person chose later is only *set aside*: engines that come are not told of it, and those that know its key find it.
 
 use std::{
+    collections::HashSet,
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use cap_std::{ambient_authority, fs::Dir};
@@ -28,11 +33,20 @@ use super::{
 /// The folders that may be used, by key. The first is the default.
 #[derive(Clone, Debug, Default)]
 pub struct Roots {
+    /// Locked for moments only: who holds it waits for no disk.
     entries: Arc<RwLock<Vec<Entry>>>,
+    /// Held by whoever changes the entries.
+    changes: Arc<Mutex<()>>,
     seen: Arc<Seen>,
 }
 
-type Entry = (Root, PathBuf);
+#[derive(Clone, Debug)]
+struct Entry {
+    root: Root,
+    path: PathBuf,
+    /// Shares files with one before it that a person chose since: engines are not told of it.
+    is_aside: bool,
+}
 
 /// Two roots that share files.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,10 +66,10 @@ impl Roots {
             .into_iter()
             .map(|(key, label, path)| {
                 let shown = path.display().to_string();
-                (Root { key, label, path: shown }, path)
+                Entry { root: Root { key, label, path: shown }, path, is_aside: false }
             })
             .collect();
-        Self { entries: Arc::new(RwLock::new(entries)), seen: Arc::default() }
+        Self { entries: Arc::new(RwLock::new(entries)), ..Self::default() }
     }
 
     /// The same, which remember in a folder of the daemon's own which of them held files.
@@ -64,15 +78,15 @@ impl Roots {
         Self { seen: Arc::new(Seen::load(folder)), ..self }
     }
 
-    /// Whether no two of them share files, links included.
+    /// Whether no two of them share files, links included. Those that are set aside don't count.
     ///
     /// # Errors
     /// The first two that do.
     pub fn check_apart(&self) -> Result<(), RootsError> {
-        let entries = self.entries();
-        for (index, (_, path)) in entries.iter().enumerate() {
-            for (_, other) in &entries[..index] {
-                if let Some(error) = shared(other, path) {
+        let entries: Vec<Entry> = self.entries().into_iter().filter(|entry| !entry.is_aside).collect();
+        for (index, entry) in entries.iter().enumerate() {
+            for other in &entries[..index] {
+                if let Some(error) = shared(&other.path, &entry.path) {
                     return Err(error);
                 }
             }
@@ -80,19 +94,18 @@ impl Roots {
         Ok(())
     }
 
-    /// Leaves those out that never held files and share them with one before them: a person chose that one since.
-    pub fn drop_unused(&self) {
-        let mut kept: Vec<Entry> = Vec::new();
-        for (root, path) in self.entries() {
-            let is_used = self.seen.file_system(&root.key).is_some();
-            if is_used || !kept.iter().any(|(_, other)| shared(other, &path).is_some()) {
-                kept.push((root, path));
-            }
-        }
-        *self.entries.write().unwrap_or_else(PoisonError::into_inner) = kept;
+    /// Sets those aside that share files with one before them that a person chose: that was allowed because they had not held any by then.
+    /// Of two that nobody chose, the later one is set aside only if it never held files. Blocking.
+    pub fn set_aside(&self, chosen: &[PathBuf]) {
+        let _alone = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let chosen: HashSet<RootKey> = chosen.iter().map(|path| Self::key_of(path)).collect();
+        let mut entries = self.entries();
+        arrange(&mut entries, |other, later| chosen.contains(&other.key) || !self.held_files(&later.key));
+        self.swap(entries);
     }
 
-    /// Makes a folder the first, once `keep` has written that down. One that never held files and shares them with it goes.
+    /// Makes a folder the first, once `keep` has written that down. Those that share files with it and never held any are set aside; they are still
+    /// found by their keys. Blocking.
     ///
     /// # Errors
     /// [`OpErrorKind::Denied`] when the folder shares files with one that held some, or what `keep` says; then nothing has changed.
@@ -102,24 +115,39 @@ impl Roots {
         path: &Path,
         keep: impl FnOnce() -> Result<(), OpError>,
     ) -> Result<Vec<Root>, OpError> {
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let key = Self::key_of(path);
-        let mut others = Vec::new();
-        for (root, other) in entries.iter().filter(|(root, _)| root.key != key) {
-            match shared(other, path) {
-                None => others.push((root.clone(), other.clone())),
-                Some(_) if self.seen.file_system(&root.key).is_none() => {}
-                Some(error) => return Err(op_error(OpErrorKind::Denied, error.in_words(path))),
+        let (known, others): (Vec<Entry>, Vec<Entry>) =
+            self.entries().into_iter().partition(|entry| entry.root.key == key);
+        let known = known.into_iter().next();
+        for other in others.iter().filter(|other| self.held_files(&other.root.key)) {
+            // One that was set aside may have got files since. Who chose this folder before may do so again.
+            if other.is_aside && known.is_some() {
+                continue;
+            }
+            if let Some(error) = shared(&other.path, path) {
+                return Err(op_error(OpErrorKind::Denied, error.in_words(path)));
             }
         }
-        let known = entries.iter().find(|(root, _)| root.key == key).cloned();
         let first = known.unwrap_or_else(|| {
-            let roots: Vec<Root> = others.iter().map(|(root, _)| root.clone()).collect();
-            (Root { key, label: label(&roots), path: path.display().to_string() }, path.to_path_buf())
+            let roots: Vec<Root> = others.iter().map(|other| other.root.clone()).collect();
+            let root = Root { key, label: label(&roots), path: path.display().to_string() };
+            Entry { root, path: path.to_path_buf(), is_aside: false }
         });
+        let mut entries: Vec<Entry> = std::iter::once(first).chain(others).collect();
+        arrange(&mut entries, |_, _| true);
         keep()?;
-        *entries = std::iter::once(first).chain(others).collect();
-        Ok(entries.iter().map(|(root, _)| root.clone()).collect())
+        self.swap(entries);
+        Ok(self.list())
+    }
+
+    /// Whether files were ever opened in a folder.
+    pub(crate) fn held_files(&self, key: &RootKey) -> bool {
+        self.seen.file_system(key).is_some()
+    }
+
+    fn swap(&self, entries: Vec<Entry>) {
+        *self.entries.write().unwrap_or_else(PoisonError::into_inner) = entries;
     }
 
     /// The key of a folder: the same for the same folder, whatever else is configured; it says nothing about where the folder lies.
@@ -135,7 +163,7 @@ impl Roots {
 
     /// What the engine is told of them.
     pub fn list(&self) -> Vec<Root> {
-        self.entries().into_iter().map(|(root, _)| root).collect()
+        self.entries().into_iter().filter(|entry| !entry.is_aside).map(|entry| entry.root).collect()
     }
 
     /// A handle to a root's folder, which is made first if it is to be created and never held files. It is opened anew each time, because the
@@ -148,14 +176,14 @@ impl Roots {
         if !create {
             return Err(not_there());
         }
-        let (_, path) = self.find(key)?;
+        let Entry { path, .. } = self.find(key)?;
         std::fs::create_dir_all(&path).map_err(|error| unusable(&error))?;
         self.open_if_there(key)?.ok_or_else(not_there)
     }
 
     /// A handle to a root's folder, `None` while there is no folder and never was one.
     pub(crate) fn open_if_there(&self, key: &RootKey) -> Result<Option<Dir>, OpError> {
-        let (root, path) = self.find(key)?;
+        let Entry { root, path, .. } = self.find(key)?;
         let path = &path;
         let Some(file_system) = self.seen.file_system(key) else {
             return match Dir::open_ambient_dir(path, ambient_authority()) {
@@ -185,20 +213,31 @@ impl Roots {
         if let Some(dir) = self.open_if_there(key)? {
             return room_of(&dir);
         }
-        let (_, path) = self.find(key)?;
+        let Entry { path, .. } = self.find(key)?;
         let above = path.ancestors().skip(1).find_map(|above| Dir::open_ambient_dir(above, ambient_authority()).ok());
         above.map_or_else(|| Err(from_io(&io::ErrorKind::NotFound.into())), |dir| room_of(&dir))
     }
 
     /// The path below a root as the system itself would write it.
     pub(crate) fn canonical_path(&self, key: &RootKey, path: &Path) -> Result<PathBuf, OpError> {
-        Ok(canonical(&self.find(key)?.1).join(path))
+        Ok(canonical(&self.find(key)?.path).join(path))
     }
 
     fn find(&self, key: &RootKey) -> Result<Entry, OpError> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let found = entries.iter().find(|(root, _)| root.key == *key).cloned();
+        let found = entries.iter().find(|entry| entry.root.key == *key).cloned();
         found.ok_or_else(|| op_error(OpErrorKind::NotFound, "no such folder is configured"))
+    }
+}
+
+/// Sets each aside that shares files with one before it that is not, if it `yields` to that one. Blocking.
+fn arrange(entries: &mut [Entry], yields: impl Fn(&Root, &Root) -> bool) {
+    for index in 0..entries.len() {
+        let (before, rest) = entries.split_at_mut(index);
+        let entry = &mut rest[0];
+        entry.is_aside = before.iter().any(|other| {
+            !other.is_aside && shared(&other.path, &entry.path).is_some() && yields(&other.root, &entry.root)
+        });
     }
 }
 
@@ -340,6 +379,107 @@ mod tests {
             assert_eq!(apart(&["films", "link"]), Err(RootsError::Same(at("films"), at("link"))));
             assert_eq!(apart(&["link/new/er", "films"]), Err(RootsError::Nested(at("link/new/er"), at("films"))));
         }
+    }
+
+    /// Roots by what they are called below a folder, which remember there, and their keys.
+    fn named(dir: &TempDir, names: &[&str]) -> (Roots, Vec<RootKey>) {
+        let paths: Vec<PathBuf> = names.iter().map(|name| dir.path().join(name)).collect();
+        let keys: Vec<RootKey> = paths.iter().map(|path| Roots::key_of(path)).collect();
+        let entries = names.iter().zip(&keys).zip(paths).map(|((name, key), path)| (key.clone(), (*name).into(), path));
+        (Roots::new(entries.collect()).remembering_in(dir.path()), keys)
+    }
+
+    fn labels(roots: &Roots) -> Vec<String> {
+        roots.list().into_iter().map(|root| root.label).collect()
+    }
+
+    fn prefer(roots: &Roots, path: &Path) -> Result<Vec<Root>, OpError> {
+        roots.prefer(|_| path.file_name().unwrap().to_string_lossy().into_owned(), path, || Ok(()))
+    }
+
+    fn hold_files(roots: &Roots, key: &RootKey) {
+        roots.remember(key, &roots.open(key, true).unwrap());
+    }
+
+    #[test]
+    fn a_folder_that_another_choice_set_aside_is_still_found_and_its_files_open() {
+        let dir = TempDir::new();
+        let (roots, keys) = named(&dir, &["films"]);
+        let inner = dir.path().join("films/inner");
+        prefer(&roots, &inner).unwrap();
+        assert_eq!(labels(&roots), ["inner"]);
+        hold_files(&roots, &keys[0]);
+        hold_files(&roots, &Roots::key_of(&inner));
+        assert_eq!(roots.check_apart(), Ok(()));
+        // No choice gives files that are there a second name.
+        assert_eq!(prefer(&roots, &dir.path().join("films")).unwrap_err().kind, OpErrorKind::Denied);
+        assert_eq!(prefer(&roots, &dir.path().join("films/more")).unwrap_err().kind, OpErrorKind::Denied);
+        prefer(&roots, &dir.path().join("other")).unwrap();
+        prefer(&roots, &inner).unwrap();
+        assert_eq!(labels(&roots), ["inner", "other"]);
+        // While the inner one has held none, the outer one may come back.
+        let (roots, _) = named(&TempDir::new(), &["films"]);
+        let films = PathBuf::from(&roots.list()[0].path);
+        prefer(&roots, &films.join("inner")).unwrap();
+        prefer(&roots, &films).unwrap();
+        assert_eq!(labels(&roots), ["films"]);
+    }
+
+    #[test]
+    fn a_start_finds_all_that_was_chosen_and_tells_of_the_latest() {
+        let dir = TempDir::new();
+        let names = ["films/inner", "films", "other", "films/deep/er"];
+        let chosen: Vec<PathBuf> = names[..3].iter().map(|name| dir.path().join(name)).collect();
+        for held in [[].as_slice(), &[1], &[0, 1, 2, 3]] {
+            let (roots, keys) = named(&dir, &names);
+            held.iter().for_each(|index| hold_files(&roots, &keys[*index]));
+            let (roots, keys) = named(&dir, &names);
+            roots.set_aside(&chosen);
+            assert_eq!(labels(&roots), ["films/inner", "other", "films/deep/er"], "{held:?}");
+            roots.check_apart().unwrap();
+            keys.iter().for_each(|key| drop(roots.open(key, true).unwrap()));
+        }
+    }
+
+    #[test]
+    fn two_folders_that_nobody_chose_and_that_share_files_are_an_error_once_both_hold_some() {
+        let dir = TempDir::new();
+        let (roots, keys) = named(&dir, &["films", "films/inner"]);
+        roots.set_aside(&[]);
+        assert_eq!(labels(&roots), ["films"]);
+        hold_files(&roots, &keys[1]);
+        let (roots, _) = named(&dir, &["films", "films/inner"]);
+        roots.set_aside(&[]);
+        roots.check_apart().unwrap_err();
+    }
+
+    #[test]
+    fn while_a_choice_is_written_down_files_are_found_and_another_choice_waits() {
+        let dir = TempDir::new();
+        let (roots, keys) = named(&dir, &["films"]);
+        let (begun, begins) = std::sync::mpsc::channel();
+        let (go_on, goes_on) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let (roots, slow_path, next_path) = (&roots, dir.path().join("slow"), dir.path().join("next"));
+            let slow = scope.spawn(move || {
+                let keep = || {
+                    begun.send(()).unwrap();
+                    goes_on.recv_timeout(std::time::Duration::from_secs(5)).unwrap();
+                    Ok(())
+                };
+                roots.prefer(|_| "slow".into(), &slow_path, keep).unwrap()
+            });
+            begins.recv().unwrap();
+            assert_eq!(labels(roots), ["films"]);
+            roots.open(&keys[0], true).unwrap();
+            let next = scope.spawn(move || prefer(roots, &next_path).unwrap());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            assert!(!next.is_finished());
+            go_on.send(()).unwrap();
+            slow.join().unwrap();
+            next.join().unwrap();
+            assert_eq!(labels(roots), ["next", "slow", "films"], "no choice undoes another");
+        });
     }
 
     #[test]

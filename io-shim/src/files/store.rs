@@ -53,6 +53,17 @@ struct Identities {
     prune_at: usize,
 }
 
+/// What there is of a file, for a person to be shown.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The folder of the root: a person named it.
+    pub(crate) root: PathBuf,
+    /// The file, or the nearest folder above it, below the root; empty for the root itself. Strangers named it.
+    pub(crate) below: PathBuf,
+    /// Whether it is the file.
+    pub(crate) is_file: bool,
+}
+
 /// Where a file was when somebody looked.
 #[derive(Clone)]
 pub(crate) struct Place {
@@ -114,27 +125,31 @@ impl FileStore {
         self.roots.prefer(label, path, keep)
     }
 
-    /// The absolute path of a file, and whether it is there; without it, that of the nearest folder above it. Links below the root are not followed.
-    /// Blocking, but quick on a healthy disk.
+    /// Whether files were ever opened in a folder.
+    pub(crate) fn held_files(&self, folder: &Path) -> bool {
+        self.roots.held_files(&Roots::key_of(folder))
+    }
+
+    /// Where a file is; without it, the nearest folder above it. Links below the root are not followed. Blocking.
     ///
     /// # Errors
     /// [`OpErrorKind::NotFound`] when the root's folder is not there, [`OpErrorKind::Denied`] when the path is not allowed.
-    pub(crate) fn find_to_show(&self, root: &RootKey, path: &[String]) -> Result<(PathBuf, bool), OpError> {
+    pub(crate) fn find_to_show(&self, root: &RootKey, path: &[String]) -> Result<Found, OpError> {
         checked_path(path)?;
         let dir = self.roots.open(root, false)?;
-        let mut found = PathBuf::new();
+        let (mut below, mut is_file) = (PathBuf::new(), false);
         for (index, name) in path.iter().enumerate() {
-            let next = found.join(name);
+            let next = below.join(name);
             let is_last = index + 1 == path.len();
             match dir.symlink_metadata(&next) {
-                Ok(meta) if meta.is_dir() && !is_last => found = next,
-                Ok(meta) if meta.is_file() && is_last => return Ok((self.roots.canonical_path(root, &next)?, true)),
+                Ok(meta) if meta.is_dir() && !is_last => below = next,
+                Ok(meta) if meta.is_file() && is_last => (below, is_file) = (next, true),
                 _ => break,
             }
         }
         // Joined with nothing, a path ends with a separator.
-        let folder = self.roots.canonical_path(root, &found)?;
-        Ok((folder.components().collect(), false))
+        let root = self.roots.canonical_path(root, Path::new(""))?.components().collect();
+        Ok(Found { root, below, is_file })
     }
 
     /// A file to send to a viewer, read-only. Blocking, but quick on a healthy disk.

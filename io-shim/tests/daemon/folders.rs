@@ -5,7 +5,7 @@ use std::fs;
 use shared_proto::io::{OpError, OpErrorKind, OpOutput};
 use shared_proto::{EngineMessage, FileId, FileRef, IoCommand, IoEvent, OpId, OpenMode};
 
-use crate::rig::{Brain, Rig};
+use crate::rig::{Brain, Rig, soon};
 
 async fn answer(brain: &mut Brain, op: u64) -> Result<OpOutput, OpError> {
     loop {
@@ -54,6 +54,41 @@ async fn a_folder_that_is_chosen_is_used_at_once_and_told_to_the_next_engine() {
     brain.done(OpId(2)).await;
     assert_eq!(fs::metadata(more.join("a")).unwrap().len(), 3);
     fs::remove_dir_all(&more).unwrap();
+}
+
+#[tokio::test]
+async fn a_folder_that_gave_way_to_one_inside_it_is_found_by_its_key_then_and_after_a_restart() {
+    let rig = Rig::start().await;
+    let mut brain = rig.brain().await;
+    let former = brain.roots[0].key.clone();
+    let outer = rig.folders.downloads.path().to_path_buf();
+    let inner = outer.join("inner");
+    fs::create_dir(&inner).unwrap();
+    let told = [inner.display().to_string()];
+    assert_eq!(prefer(&mut brain, 1, &told[0]).await.unwrap(), told, "new engines are not told of the former one");
+    let open = |op, name: &str| IoCommand::FileOpen {
+        op: OpId(op),
+        file: FileRef(1),
+        root: former.clone(),
+        path: vec![name.into()],
+        length: 3,
+        mode: OpenMode::Create,
+    };
+    // What waits is there when the daemon has started anew, and opens its first file only then.
+    let Rig { daemon, mut folders, .. } = rig;
+    drop(brain);
+    soon(daemon.stop()).await;
+    for (op, name) in [(2, "a"), (3, "b")] {
+        let rig = Rig::start_in(folders, |_| {}).await;
+        let mut brain = rig.brain().await;
+        assert_eq!(brain.roots.iter().map(|root| root.path.clone()).collect::<Vec<_>>(), told);
+        brain.order(&[open(op, name)]).await;
+        brain.done(OpId(op)).await;
+        assert_eq!(fs::metadata(outer.join(name)).unwrap().len(), 3);
+        drop(brain);
+        soon(rig.daemon.stop()).await;
+        folders = rig.folders;
+    }
 }
 
 #[tokio::test]
