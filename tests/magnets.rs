@@ -88,8 +88,7 @@ async fn a_pasted_link_waits_for_its_description_and_can_be_paused_and_removed()
     app.torrent_when(hash, "the link to be in the list", LIMIT, |t| t.state == "metadata" && t.name == "Nobody")
         .await?;
     let page = &app.session;
-    page.wait_for("/Getting the torrent’s description/.test(byTestId('torrent').textContent)", LIMIT).await?;
-    page.wait_for("/Looking for peers/.test(byTestId('torrent-message').textContent)", LIMIT).await?;
+    page.wait_for("/Looking for peers/.test(byTestId('torrent').textContent)", LIMIT).await?;
     page.evaluate("byTestId('pause').click()").await?;
     app.torrent_when(hash, "it to be paused", LIMIT, |t| t.state == "paused").await?;
     page.wait_for("byTestId('resume')", LIMIT).await?;

@@ -33,7 +33,7 @@ async fn a_link_becomes_a_film_that_other_programs_read_while_it_comes() -> Resu
     ensure!(again == added, "adding twice answers the same: {again}");
     let list = server.json("torrents", &[]).await?;
     ensure!(list["torrents"].as_array().map(Vec::len) == Some(1), "{list}");
-    let port = format!("at port {},", list["listenPort"]);
+    let port = format!("on port {}", list["listenPort"]);
     ensure!(reach["words"].as_str().is_some_and(|words| words.contains(&port)), "{reach} {list}");
     let url = url_of(&added)?;
     let mut probe = Command::new("ffprobe");
@@ -94,7 +94,11 @@ async fn a_signal_ends_it_in_order_while_somebody_reads_and_the_next_run_goes_on
     let file = stage.torrent.write_to(stage.scratch.path())?;
     let added = server.add_file(&file, "?keep=1").await?;
     // The file names no tracker: the link names the peer.
-    ensure!(server.add(&stage.magnet()).await? == added, "a file and a link of one torrent are the same");
+    let link = server.add(&stage.magnet()).await?;
+    ensure!(
+        link["duplicate"] == true && link["files"] == added["files"],
+        "a file and a link of one torrent are the same: {link}"
+    );
     let mut reader = http::open(url_of(&added)?, &[]).await?;
     let mut read = Vec::new();
     while read.len() < 500_000 {
@@ -264,7 +268,9 @@ async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back
     let narrow = json!({ "width": 360, "height": 640, "deviceScaleFactor": 1, "mobile": false });
     page.call("Emulation.setDeviceMetricsOverride", narrow).await?;
     let width = page.evaluate("document.documentElement.scrollWidth").await?;
-    ensure!(width == 360, "it is {width} wide on a screen of 360");
+    // A scroll bar takes some of it.
+    let fits = |width: &Value| width.as_f64().is_some_and(|width| width <= 360.0);
+    ensure!(fits(&width), "it is {width} wide on a screen of 360");
 
     let address = server.base.trim_start_matches("http://").trim_end_matches('/').to_owned();
     let daemon = server.terminal.daemon()?;
@@ -273,7 +279,7 @@ async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back
     let gone = "byTestId('notice')?.innerText.includes('Lost connection to the server. Retrying…')";
     page.wait_for(gone, LIMIT).await.with_context(|| browser.report())?;
     let width = page.evaluate("document.documentElement.scrollWidth").await?;
-    ensure!(width == 360, "it is {width} wide without a server");
+    ensure!(fits(&width), "it is {width} wide without a server");
     let dir = stage.dir.to_str().context("a plain name")?;
     let mut again = Terminal::start(&stage.state, ["serve", "--listen", &address, "--dir", dir])?;
     again.event("the address", |event| event["event"] == "ready").await?;

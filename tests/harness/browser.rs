@@ -58,6 +58,8 @@ pub struct Options {
     pub extension: bool,
     /// Optional permissions that a person has given the extension: without a window Chrome can't ask for them.
     pub granted: Vec<&'static str>,
+    /// The one language that the extension has: not every browser comes with more than English for itself.
+    pub language: Option<&'static str>,
     /// More environment for the browser and the daemon.
     pub daemon_env: Vec<(&'static str, String)>,
 }
@@ -70,6 +72,7 @@ impl Default for Options {
             loopback_peers: true,
             extension: true,
             granted: Vec::new(),
+            language: None,
             daemon_env: Vec::new(),
         }
     }
@@ -125,8 +128,8 @@ impl Browser {
         let scratch = Scratch::new("browser")?;
         let (profile, state, downloads) = (scratch.dir("profile")?, scratch.dir("state")?, scratch.dir("downloads")?);
         let mut extension = options.extension.then(workspace::extension).transpose()?;
-        if let Some(built) = extension.as_mut().filter(|_| !options.granted.is_empty()) {
-            *built = grant(built, &options.granted, scratch.dir("extension")?)?;
+        if let Some(built) = extension.as_mut().filter(|_| !options.granted.is_empty() || options.language.is_some()) {
+            *built = changed(built, &options, scratch.dir("extension")?)?;
         }
         if options.native_host {
             install_native_host(&profile).await?;
@@ -231,16 +234,25 @@ async fn install_native_host(profile: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A copy of an extension that has these of its optional permissions from the start.
-fn grant(extension: &Path, granted: &[&str], copy: PathBuf) -> Result<PathBuf> {
+/// A copy of an extension that has some of its optional permissions from the start, or one of its languages.
+fn changed(extension: &Path, options: &Options, copy: PathBuf) -> Result<PathBuf> {
     copy_folder(extension, &copy)?;
     let path = copy.join("manifest.json");
     let mut manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(&path)?)?;
-    for permission in granted {
+    for permission in &options.granted {
         let optional = manifest["optional_permissions"].as_array_mut().context("optional permissions")?;
         let at = optional.iter().position(|named| named == permission).context("it is not an optional permission")?;
         let permission = optional.remove(at);
         manifest["permissions"].as_array_mut().context("permissions")?.push(permission);
+    }
+    if let Some(language) = options.language {
+        for other in std::fs::read_dir(copy.join("_locales"))? {
+            let other = other?;
+            if other.file_name() != language {
+                std::fs::remove_dir_all(other.path())?;
+            }
+        }
+        manifest["default_locale"] = language.into();
     }
     std::fs::write(&path, manifest.to_string())?;
     Ok(copy)
