@@ -1,7 +1,7 @@
 // A person before the dev page: presses keys, moves the mouse, touches, looks, and writes down what is not as it should be.
 
 import { readFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { until } from "../../scripts/chromium.mjs";
@@ -112,6 +112,7 @@ export class Stage {
 
   async picture(name) {
     await this.wait(350);
+    await mkdir(shots, { recursive: true });
     await writeFile(join(shots, `controls-${name}.png`), await this.page.picture());
   }
 }

@@ -254,7 +254,7 @@ export const scenes = {
         "what is there is told from what is not",
         "getComputedStyle(document.querySelector('.meter-fill')).backgroundColor !== getComputedStyle(document.querySelector('.meter')).backgroundColor",
       );
-      await stage.picture("forced-colours");
+      await stage.picture("list-forced-colours");
     },
   },
   "who has a film whose container Chrome doesn’t know is told before pressing play": {
