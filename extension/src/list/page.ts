@@ -389,7 +389,7 @@ export function startList(host: Host, outside: Outside): void {
   async function openSettings(): Promise<void> {
     const { SettingsDialog } = await import("./settings_dialog");
     settings ??= new SettingsDialog(settingsDialog, world, (intent) => host.intent(intent));
-    if (!settingsDialog.open) settings.open();
+    settings.open();
   }
 
   follow();

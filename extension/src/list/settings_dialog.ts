@@ -21,6 +21,8 @@ export class SettingsDialog {
   private opened: Settings | undefined;
   private wrong: SettingsUi["wrong"];
   private saving = false;
+  /** A person wants to see them, and they are not known yet. */
+  private isWanted = false;
   private leaving = false;
   /** Where new torrents were stored when it was opened. */
   private folder: string | undefined;
@@ -45,10 +47,11 @@ export class SettingsDialog {
     });
   }
 
-  /** Shows the settings, if they are known. */
+  /** Shows the settings; as soon as they are known, where they are not yet. */
   open(): void {
     const settings = this.world()?.settings;
-    if (!settings) return;
+    this.isWanted = !settings;
+    if (!settings || this.dialog.open) return;
     [this.opened, this.wrong, this.saving, this.leaving] = [settings, undefined, false, false];
     this.folder = folderOf(this.world()!);
     this.update();
@@ -59,6 +62,7 @@ export class SettingsDialog {
 
   /** Shows what is new of the world. */
   update(): void {
+    if (this.isWanted) this.open();
     const world = this.world();
     if (!this.opened || !world) return;
     const { wrong, saving, leaving, folder } = this;
