@@ -3,6 +3,7 @@
 //
 // Nothing of the engine's is kept here. What can't be stored, or read, is as if nobody had been here.
 
+import { recall, remember, type Store } from "../ui/stores";
 import type { Sort } from "./arrange";
 import { SORTS } from "./arrange";
 
@@ -30,43 +31,25 @@ export interface ViewState {
   focus: Focus | null;
 }
 
-type Store = Pick<Storage, "getItem" | "setItem">;
-
 const VIEW = "list";
 const SORT = "list-sort";
 
 /** How the list was left in this tab. */
 export function viewIn(store: Store): ViewState {
   const view: ViewState = { open: [], details: [], collapsed: {}, search: "", place: null, focus: null };
-  return { ...view, ...(read(store, VIEW) as Partial<ViewState> | undefined) };
+  return { ...view, ...(recall(store, VIEW) as Partial<ViewState> | undefined) };
 }
 
 export function keepView(store: Store, view: ViewState): void {
-  write(store, VIEW, view);
+  remember(store, VIEW, view);
 }
 
 /** How the list is sorted. */
 export function sortIn(store: Store): Sort {
-  const { by, reversed } = (read(store, SORT) ?? {}) as Partial<Sort>;
+  const { by, reversed } = (recall(store, SORT) ?? {}) as Partial<Sort>;
   return { by: SORTS.find((one) => one === by) ?? "added", reversed: reversed === true };
 }
 
 export function keepSort(store: Store, sort: Sort): void {
-  write(store, SORT, sort);
-}
-
-function read(store: Store, name: string): unknown {
-  try {
-    return JSON.parse(store.getItem(name) ?? "null") ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function write(store: Store, name: string, value: unknown): void {
-  try {
-    store.setItem(name, JSON.stringify(value));
-  } catch {
-    // A browser without storage forgets.
-  }
+  remember(store, SORT, sort);
 }

@@ -3,6 +3,7 @@
 import type { Host } from "../host/host";
 import { ServerHost } from "../host/server";
 import { realClock } from "../model/clock";
+import { localStore } from "../ui/stores";
 
 /** Where the token lies once the address has told it: another page of this origin needs it as well. */
 const TOKEN = "token";
@@ -12,32 +13,16 @@ export function connectPage(): Host {
   const address = new URL(location.href);
   const given = address.searchParams.get(TOKEN);
   if (given !== null) {
-    keep(given);
+    localStore.setItem(TOKEN, given);
     address.searchParams.delete(TOKEN);
     history.replaceState(null, "", address);
   }
   return new ServerHost(realClock, {
     origin: location.origin,
-    token: () => kept() ?? given ?? undefined,
+    token: () => localStore.getItem(TOKEN) ?? given ?? undefined,
     open: (url) => new EventSource(url),
     fetch: (url, init) => fetch(url, init),
     reloadPage: () => location.reload(),
     askForToken: () => location.assign("/"),
   });
-}
-
-function keep(token: string): void {
-  try {
-    localStorage.setItem(TOKEN, token);
-  } catch {
-    // Without storage only this page knows it.
-  }
-}
-
-function kept(): string | undefined {
-  try {
-    return localStorage.getItem(TOKEN) ?? undefined;
-  } catch {
-    return undefined;
-  }
 }

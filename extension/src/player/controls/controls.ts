@@ -19,6 +19,7 @@ import { MediaStore } from "./media_state";
 import { SystemPanel } from "./media_session";
 import type { Memory } from "./memory";
 import { recallControls, rememberControls } from "./memory";
+import { localStore } from "../../ui/stores";
 import type { MenuPort } from "./menu_view";
 import { focusMenu, menuView } from "./menu_view";
 import type { MenuActions, MenuName } from "./menus";
@@ -87,7 +88,7 @@ export class Controls {
     root.tabIndex = -1;
     this.updateSoon = soon(() => this.show());
 
-    this.memory = recallControls(() => localStorage);
+    this.memory = recallControls(localStore);
     video.volume = this.memory.volume;
     video.muted = this.memory.muted;
 
@@ -369,7 +370,7 @@ export class Controls {
 
   private remember(change: Partial<Memory>): void {
     this.memory = { ...this.memory, ...change };
-    rememberControls(() => localStorage, this.memory);
+    rememberControls(localStore, this.memory);
     this.updateSoon();
   }
 }

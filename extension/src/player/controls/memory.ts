@@ -1,7 +1,6 @@
-// What the controls remember from film to film: volume, and which time is shown. In local storage, which may be missing.
+// What the controls remember from film to film: volume, and which time is shown.
 
-/** The part of `localStorage` that is used. */
-export type MemoryStore = Pick<Storage, "getItem" | "setItem">;
+import { recall, remember, type Store } from "../../ui/stores";
 
 export interface Memory {
   /** 0–1. */
@@ -15,25 +14,17 @@ const KEY = "controls";
 const FRESH: Memory = { volume: 1, muted: false, remaining: false };
 
 /** What was remembered; defaults for all that is missing or broken. */
-export function recallControls(store: () => MemoryStore): Memory {
-  try {
-    const told: unknown = JSON.parse(store().getItem(KEY) ?? "{}");
-    if (typeof told !== "object" || told === null) return FRESH;
-    const { volume, muted, remaining } = told as Record<string, unknown>;
-    return {
-      volume: typeof volume === "number" && volume >= 0 && volume <= 1 ? volume : FRESH.volume,
-      muted: muted === true,
-      remaining: remaining === true,
-    };
-  } catch {
-    return FRESH;
-  }
+export function recallControls(store: Store): Memory {
+  const told = recall(store, KEY);
+  if (typeof told !== "object" || told === null) return FRESH;
+  const { volume, muted, remaining } = told as Record<string, unknown>;
+  return {
+    volume: typeof volume === "number" && volume >= 0 && volume <= 1 ? volume : FRESH.volume,
+    muted: muted === true,
+    remaining: remaining === true,
+  };
 }
 
-export function rememberControls(store: () => MemoryStore, memory: Memory): void {
-  try {
-    store().setItem(KEY, JSON.stringify(memory));
-  } catch {
-    // Storage can be full or forbidden; the next film then begins at full volume.
-  }
+export function rememberControls(store: Store, memory: Memory): void {
+  remember(store, KEY, memory);
 }
