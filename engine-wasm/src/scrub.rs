@@ -192,7 +192,7 @@ fn holds_address(word: &str) -> bool {
         let run = run.trim_end_matches('.');
         let bare = run.strip_suffix(':').filter(|bare| !bare.ends_with(':')).unwrap_or(run);
         let has_digit = run.contains(|c: char| c.is_ascii_digit());
-        // The names of modules, too, have such colons, and the time of day has single ones.
+        // Module names have double colons as well, and the time of day has single ones.
         let looks_so = has_digit && (run.contains("::") || run.matches(':').count() >= 4);
         looks_so || (has_digit && bare.parse::<Ipv6Addr>().is_ok())
     };

@@ -564,7 +564,7 @@ pub struct TorrentView {
     /// Whether it waits for [`Intent::Decide`]: of its files only what a viewer needs at first is fetched. `wanted`, and each file's priority, say what would be downloaded.
     #[serde(default)]
     pub undecided: bool,
-    /// Its place in the queue, from 1: among those that are not complete, or among those that are. Those that are undecided, too, have one.
+    /// Position in its queue, from 1. Incomplete and complete torrents have a queue each; undecided ones count among the incomplete.
     #[serde(default)]
     pub queue_position: u32,
     /// Whether only its own trackers may name peers (BEP 27).

@@ -55,8 +55,8 @@ impl Engine {
         Ok(info_hash)
     }
 
-    /// A torrent was added again: trackers that it did not name before are asked, too, and kept. Those that a person took away stay away, and a private
-    /// torrent keeps its own.
+    /// Adds the trackers that a torrent names when it is added again. Trackers that the user removed stay removed, and a
+    /// private torrent takes none.
     pub(super) fn keep_trackers(&mut self, info_hash: InfoHash, urls: impl Iterator<Item = String>, now: Instant) {
         if self.torrents.get(&info_hash).is_none_or(|torrent| torrent.is_private()) {
             return;

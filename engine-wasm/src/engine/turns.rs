@@ -1,7 +1,7 @@
 //! Whose turn it is, when not all torrents may be at work at once, and the order that a person gave them.
 //!
-//! Owns the order; who is at work in it says [`crate::queue`]. Torrents that nobody moved follow in the order in which they were added. Those that
-//! fetch and those that are complete are two queues in one order: a move passes torrents of its own kind.
+//! Owns the order; [`crate::queue`] decides which torrents are active. Torrents that the user never moved come last, in the order in which
+//! they were added. Downloads and complete torrents are two queues that share one order: a move passes torrents of its own kind only.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::queue;
 use crate::time::Instant;
 use crate::view::QueueMove;
 
-/// Whose turn it is is looked at this often when nothing happens: viewers leave silently.
+/// How often to re-evaluate the queue when no event arrives, because viewers can leave without notice.
 const EVERY: Duration = Duration::from_secs(1);
 /// State key of the order: info hashes, a line each.
 pub(super) const KEY: &str = "queue";

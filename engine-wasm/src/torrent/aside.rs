@@ -1,6 +1,6 @@
 //! A torrent that was removed and can still be brought back: it is stopped, and everything of it stays.
 //!
-//! Owns what it did before. Its record says what it said before, too, so that an engine that begins meanwhile has it as it was.
+//! Owns the status that the torrent had before. Its record keeps that status, so that an engine which starts meanwhile restores the torrent as it was.
 
 use super::{Status, Torrent};
 use crate::context::Context;

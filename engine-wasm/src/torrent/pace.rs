@@ -13,7 +13,7 @@ use crate::time::Instant;
 
 /// Time constant of the average behind the remaining time, seconds.
 const STEADY_S: f64 = 25.0;
-/// The remaining time is told once so much of the average is known.
+/// The remaining time is reported once the average covers this much time.
 const KNOWN_AFTER: Duration = Duration::from_secs(3);
 /// No payload for so long, with peers that could send some, is a stall.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
@@ -55,7 +55,7 @@ impl Pace {
         self.recent.rate_bps(now)
     }
 
-    /// How long so many bytes take, seconds, rounded up.
+    /// The time that `bytes` take at the average rate, in seconds, rounded up.
     fn time_for(&self, bytes: u64, now: Instant) -> Option<u32> {
         self.moving_since.filter(|since| now.saturating_since(*since) >= KNOWN_AFTER)?;
         let rate = self.steady.rate_bps(now);
@@ -115,7 +115,7 @@ mod tests {
 
     const SECOND: u64 = 1_000_000;
 
-    /// A pace after so many seconds at so many bytes a second, and so many of silence.
+    /// A pace after `seconds` at `rate` bytes a second, followed by `silent` seconds without a byte.
     fn pace(seconds: u64, rate: u64, silent: u64) -> (Pace, Instant) {
         let mut pace = Pace::new(Instant(0));
         pace.expect(true, Instant(0));

@@ -11,7 +11,7 @@ use crate::time::Instant;
 use crate::view::{PeerTransport, PeerView};
 
 impl Torrent {
-    /// Its peers, those with whom most is exchanged first.
+    /// The connected peers, the fastest first.
     pub(crate) fn peer_views(&self, calls: &Calls, now: Instant) -> Vec<PeerView> {
         let ready = self.peers.iter().filter(|(_, peer)| peer.is_ready());
         let mut peers: Vec<PeerView> =

@@ -33,7 +33,7 @@ state: TorrentState,
  */
 undecided: boolean, 
 /**
- * Its place in the queue, from 1: among those that are not complete, or among those that are. Those that are undecided, too, have one.
+ * Position in its queue, from 1. Incomplete and complete torrents have a queue each; undecided ones count among the incomplete.
  */
 queuePosition: number, 
 /**
