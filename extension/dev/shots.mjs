@@ -6,13 +6,13 @@
 // The pages are the real ones of dist/; the engine's part of the channel is played by a script in the page. A film for
 // the player is made with ffmpeg and served from here.
 
-import { execFileSync } from "node:child_process";
-import { createReadStream, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { createReadStream, readFileSync, statSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EXTENSION_ID, launch, until } from "../scripts/chromium.mjs";
+import { filmAt } from "./film.mjs";
 import { appScenes, playerScenes } from "./scenes.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -26,34 +26,7 @@ const base = `chrome-extension://${EXTENSION_ID}`;
 
 function film() {
   const path = join(shots, "film.webm");
-  if (!existsSync(path)) {
-    mkdirSync(shots, { recursive: true });
-    execFileSync("ffmpeg", [
-      "-v",
-      "error",
-      "-f",
-      "lavfi",
-      "-i",
-      "mandelbrot=size=1280x720:rate=24",
-      "-f",
-      "lavfi",
-      "-i",
-      "sine=330",
-      "-t",
-      "60",
-      "-c:v",
-      "libvpx",
-      "-b:v",
-      "1M",
-      "-cpu-used",
-      "8",
-      "-deadline",
-      "realtime",
-      "-c:a",
-      "libopus",
-      path,
-    ]);
-  }
+  filmAt(path, { source: "mandelbrot=size=1280x720:rate=24", rate: "1M" });
   return path;
 }
 

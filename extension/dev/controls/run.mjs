@@ -3,14 +3,13 @@
 // Each scene has a page of its own and ends with words for what failed. Pictures go to dev/shots/. Needs ffmpeg and Chromium.
 
 import { build } from "esbuild";
-import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { launch, until } from "../../scripts/chromium.mjs";
+import { filmAt } from "../film.mjs";
 import { scenes } from "./scenes.mjs";
 import { Stage } from "./stage.mjs";
 import { states } from "./states.mjs";
@@ -29,35 +28,7 @@ const words = process.argv.slice(2);
 await mkdir(shots, { recursive: true });
 
 const film = join(shots, "controls.webm");
-if (!existsSync(film)) {
-  execFileSync("ffmpeg", [
-    "-v",
-    "error",
-    "-f",
-    "lavfi",
-    "-i",
-    "testsrc2=s=640x360:r=25",
-    "-f",
-    "lavfi",
-    "-i",
-    "sine=330",
-    "-t",
-    "60",
-    "-c:v",
-    "libvpx",
-    "-b:v",
-    "600k",
-    "-g",
-    "50",
-    "-cpu-used",
-    "8",
-    "-deadline",
-    "realtime",
-    "-c:a",
-    "libopus",
-    film,
-  ]);
-}
+filmAt(film, { source: "testsrc2=s=640x360:r=25", rate: "600k", more: "-g 50" });
 
 const bundle = (options) =>
   build({ bundle: true, write: false, format: "esm", target: "chrome120", charset: "utf8", logLevel: "error", ...options });
