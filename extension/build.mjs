@@ -1,8 +1,8 @@
-// Builds the unpacked extension into dist/ and the server's pages into dist-server/: bundles the entry points of each and copies what is not
-// code.
+// Builds the unpacked extension into dist/ and the server's pages into dist-server/: bundles the
+// entry points of each and copies what is not code.
 //
-// dist/engine/ belongs to `cargo xtask build`, which puts the WebAssembly there; this script never touches it. All
-// else in both folders is emptied first, so that nothing stale is ever shipped.
+// dist/engine/ belongs to `cargo xtask build`, which puts the WebAssembly there; this script never
+// touches it. All else in both folders is emptied first, so that nothing stale is ever shipped.
 
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
@@ -52,7 +52,10 @@ const manifest = JSON.parse(await readFile(join(source, "extension/manifest.json
 /** The pages render templates; what lit has for custom elements would come along unused. */
 const templatesOnly = {
   name: "templates only",
-  setup: ({ onResolve, resolve }) => onResolve({ filter: /^lit$/ }, ({ resolveDir, kind }) => resolve("lit/html.js", { resolveDir, kind })),
+  setup: ({ onResolve, resolve }) =>
+    onResolve({ filter: /^lit$/ }, ({ resolveDir, kind }) =>
+      resolve("lit/html.js", { resolveDir, kind }),
+    ),
 };
 const buildId = await hashOf([
   ...(await filesBelow(source)),
@@ -62,14 +65,22 @@ const buildId = await hashOf([
 
 const extension = join(here, "dist");
 await bundle(extension, {
-  ...Object.fromEntries(["background", "offscreen", "worker", "app", "player"].map((name) => [name, `extension/${name}.ts`])),
+  ...Object.fromEntries(
+    ["background", "offscreen", "worker", "app", "player"].map((name) => [
+      name,
+      `extension/${name}.ts`,
+    ]),
+  ),
   ...workers,
 });
 await cp(join(here, "_locales"), join(extension, "_locales"), { recursive: true });
 await cp(join(source, "extension/offscreen.html"), join(extension, "offscreen.html"));
 // By this a page tells which of two builds is on the disk.
 await writeFile(join(extension, "build.txt"), `${buildId}\n`);
-await writeFile(join(extension, "manifest.json"), `${JSON.stringify({ ...manifest, version }, null, 2)}\n`);
+await writeFile(
+  join(extension, "manifest.json"),
+  `${JSON.stringify({ ...manifest, version }, null, 2)}\n`,
+);
 
 await bundle(join(here, "dist-server"), {
   app: "server/app.ts",
@@ -86,7 +97,9 @@ async function bundle(dist, entries) {
     if (entry !== "engine") await rm(join(dist, entry), { recursive: true, force: true });
   }
   const { metafile } = await build({
-    entryPoints: Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, join(source, path)])),
+    entryPoints: Object.fromEntries(
+      Object.entries(entries).map(([name, path]) => [name, join(source, path)]),
+    ),
     outdir: dist,
     absWorkingDir: here,
     bundle: true,
@@ -95,7 +108,8 @@ async function bundle(dist, entries) {
     format: "esm",
     target: `chrome${manifest.minimum_chrome_version}`,
     charset: "utf8",
-    // Gathered in one file: the licences of what is bundled ask for their words, not for a copy in every chunk.
+    // Gathered in one file: the licences of what is bundled ask for their words, not for a copy in
+    // every chunk.
     legalComments: "none",
     minifySyntax: true,
     minifyWhitespace: true,
@@ -113,7 +127,8 @@ async function bundle(dist, entries) {
   for (const [to, from] of Object.entries(pages)) await cp(join(source, from), join(dist, to));
   await mkdir(join(dist, "icons"));
   for (const icon of await readdir(join(source, "extension/icons"))) {
-    if (icon.endsWith(".png")) await cp(join(source, "extension/icons", icon), join(dist, "icons", icon));
+    if (icon.endsWith(".png"))
+      await cp(join(source, "extension/icons", icon), join(dist, "icons", icon));
   }
 }
 
@@ -141,9 +156,14 @@ async function hashOf(paths) {
 /** Fails when an entry is heavier than its budget: a person decides whether the budget or the entry is wrong. */
 function checkBudgets(metafile, folder, names) {
   for (const name of names) {
-    const bytes = eager(metafile.outputs, `${folder}/${name}.js`).reduce((sum, output) => sum + metafile.outputs[output].bytes, 0);
+    const bytes = eager(metafile.outputs, `${folder}/${name}.js`).reduce(
+      (sum, output) => sum + metafile.outputs[output].bytes,
+      0,
+    );
     if (bytes > budgets[name])
-      throw new Error(`${name}.js loads ${bytes} bytes at once, its budget is ${budgets[name]}: see \`budgets\` in build.mjs`);
+      throw new Error(
+        `${name}.js loads ${bytes} bytes at once, its budget is ${budgets[name]}: see \`budgets\` in build.mjs`,
+      );
   }
 }
 
@@ -151,7 +171,8 @@ function checkBudgets(metafile, folder, names) {
 function eager(outputs, first) {
   const seen = new Set([first]);
   for (const output of seen) {
-    for (const { path, kind } of outputs[output].imports) if (kind === "import-statement" && outputs[path]) seen.add(path);
+    for (const { path, kind } of outputs[output].imports)
+      if (kind === "import-statement" && outputs[path]) seen.add(path);
   }
   return [...seen];
 }

@@ -1,4 +1,5 @@
-//! A release build puts the server's pages into the program (`src/pages.rs`), and has to notice when they come to be.
+//! A release build puts the server's pages into the program (`src/pages.rs`), and has to notice
+//! when they come to be.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

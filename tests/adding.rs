@@ -1,4 +1,5 @@
-//! What a person is asked when a torrent was added: watched at once, downloaded, or taken out again.
+//! What a person is asked when a torrent was added: watched at once, downloaded, or taken out
+//! again.
 
 use std::time::Duration;
 
@@ -18,7 +19,12 @@ const WAITS: Duration = Duration::from_secs(6);
 /// A list in which a film was just added, and a person who does not decide by themselves.
 async fn added() -> Result<(Swarm, Browser, AppPage)> {
     let line = Line::of_rate(FAST_BPS);
-    let swarm = Swarm::of_file(&Film::Mp4MoovLast.file().await?, PIECE_LENGTH, &[(Client::Libtorrent, line)]).await?;
+    let swarm = Swarm::of_file(
+        &Film::Mp4MoovLast.file().await?,
+        PIECE_LENGTH,
+        &[(Client::Libtorrent, line)],
+    )
+    .await?;
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
     app.session.evaluate("globalThis.decidesItself = true").await?;
@@ -41,31 +47,52 @@ async fn what_is_added_shows_what_one_gets_and_waits_until_a_person_watches_it()
     app.torrent_when(hash, "the beginning", LIMIT, |torrent| torrent.verified > 0).await?;
     tokio::time::sleep(WAITS).await;
     let waiting = app.torrent(hash).await?.context("the torrent")?;
-    ensure!(waiting.verified < waiting.length * 9 / 10, "{} of {} bytes came", waiting.verified, waiting.length);
+    ensure!(
+        waiting.verified < waiting.length * 9 / 10,
+        "{} of {} bytes came",
+        waiting.verified,
+        waiting.length
+    );
     app.session.evaluate("byTestId('adding-watch').click()").await?;
     let player = extension_url(&format!("player.html?torrent={hash}"));
     browser.cdp().wait_target("page", &player, LIMIT).await.with_context(|| browser.report())?;
     let list = AppPage::open(&browser).await?;
-    list.torrent_when(hash, "all of the film", LIMIT, |torrent| torrent.state == "complete").await.map(drop)
+    list.torrent_when(hash, "all of the film", LIMIT, |torrent| torrent.state == "complete")
+        .await
+        .map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torrent_that_was_not_meant_goes_again_with_what_came_of_it() -> Result<()> {
     let (swarm, browser, app) = added().await?;
-    app.torrent_when(&swarm.torrent.info_hash, "the beginning", LIMIT, |torrent| torrent.verified > 0).await?;
+    app.torrent_when(&swarm.torrent.info_hash, "the beginning", LIMIT, |torrent| {
+        torrent.verified > 0
+    })
+    .await?;
     app.session.evaluate("byTestId('adding-cancel').click()").await?;
     app.session
         .wait_for("jstorrent.snapshot().snapshot.torrents.length === 0", LIMIT)
         .await
         .with_context(|| browser.report())?;
-    ensure!(!app.session.evaluate("byTestId('adding').closest('dialog').open").await?.as_bool().unwrap_or(true));
+    ensure!(
+        !app.session
+            .evaluate("byTestId('adding').closest('dialog').open")
+            .await?
+            .as_bool()
+            .unwrap_or(true)
+    );
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_wants_no_question_is_not_asked() -> Result<()> {
     let line = Line::of_rate(FAST_BPS);
-    let swarm = Swarm::of_file(&Film::Mp4MoovLast.file().await?, PIECE_LENGTH, &[(Client::Libtorrent, line)]).await?;
+    let swarm = Swarm::of_file(
+        &Film::Mp4MoovLast.file().await?,
+        PIECE_LENGTH,
+        &[(Client::Libtorrent, line)],
+    )
+    .await?;
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
     app.session.evaluate("globalThis.decidesItself = true").await?;
@@ -78,5 +105,7 @@ async fn who_wants_no_question_is_not_asked() -> Result<()> {
     app.session.wait_for("!byTestId('settings-form')?.closest('dialog').open", LIMIT).await?;
     app.drop_file("film.torrent", &swarm.torrent.metainfo).await?;
     let hash = &swarm.torrent.info_hash;
-    app.torrent_when(hash, "all of it", LIMIT, |torrent| torrent.state == "complete").await.map(drop)
+    app.torrent_when(hash, "all of it", LIMIT, |torrent| torrent.state == "complete")
+        .await
+        .map(drop)
 }

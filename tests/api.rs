@@ -1,4 +1,5 @@
-//! What programs say to the plain HTTP server and what they hear: forms, names, keys, failures, other clients than curl, and its page.
+//! What programs say to the plain HTTP server and what they hear: forms, names, keys, failures,
+//! other clients than curl, and its page.
 
 use std::path::PathBuf;
 
@@ -32,7 +33,8 @@ async fn series() -> Result<Stage> {
         std::fs::create_dir_all(path.parent().context("a folder")?)?;
         std::fs::write(path, dice.bytes(100_000))?;
     }
-    let recipe = Recipe { folder, name: "Series".into(), files, piece_length: 32 << 10, announce: None };
+    let recipe =
+        Recipe { folder, name: "Series".into(), files, piece_length: 32 << 10, announce: None };
     Stage::of(&recipe, 0, scratch).await
 }
 
@@ -46,17 +48,27 @@ async fn a_link_is_added_as_json_for_good_or_for_as_long_as_it_is_read() -> Resu
     let stage = Stage::film(Film::Mp4MoovFirst).await?;
     let server = stage.serve(&[]).await?;
     let (status, added) = server.post(&json!({ "magnet": stage.magnet() })).await?;
-    ensure!(status == 200 && added["infoHash"] == stage.torrent.info_hash.as_str(), "{status} {added}");
+    ensure!(
+        status == 200 && added["infoHash"] == stage.torrent.info_hash.as_str(),
+        "{status} {added}"
+    );
     let file = &added["files"][0];
-    ensure!(file["index"] == 0 && file["name"] == "moov-first.mp4" && file["path"] == "moov-first.mp4", "{added}");
+    ensure!(
+        file["index"] == 0 && file["name"] == "moov-first.mp4" && file["path"] == "moov-first.mp4",
+        "{added}"
+    );
     ensure!(file["type"] == "video/mp4" && file["playable"] == true, "{added}");
     ensure!(torrents(&server).await?[0]["temporary"] == true, "it is for as long as it is read");
     let (status, again) = server.post(&json!({ "magnet": stage.magnet(), "keep": true })).await?;
     ensure!(added["duplicate"] == false && again["duplicate"] == true, "{added} {again}");
     let same = |answer: &Value| (answer["infoHash"].clone(), answer["files"].clone());
-    ensure!(status == 200 && same(&again) == same(&added), "adding twice answers the same: {again}");
+    ensure!(
+        status == 200 && same(&again) == same(&added),
+        "adding twice answers the same: {again}"
+    );
     ensure!(torrents(&server).await?[0]["temporary"] == false, "now it is for good");
-    for nonsense in [json!({}), json!({ "magnet": 7 }), json!({ "magnet": "x" }), json!(["magnet"])] {
+    for nonsense in [json!({}), json!({ "magnet": 7 }), json!({ "magnet": "x" }), json!(["magnet"])]
+    {
         let (status, answer) = server.post(&nonsense).await?;
         ensure!(status == 400 && answer["code"] == "malformed", "{nonsense}: {status} {answer}");
     }
@@ -81,12 +93,18 @@ async fn what_nobody_describes_is_given_up_and_leaves_nothing_behind() -> Result
     })?;
     for (status, answer) in [first, second] {
         ensure!(status == 504 && answer["code"] == "metadata_timeout", "{status} {answer}");
-        ensure!(answer["error"].as_str().is_some_and(|error| error.contains("no peer")), "{answer}");
+        ensure!(
+            answer["error"].as_str().is_some_and(|error| error.contains("no peer")),
+            "{answer}"
+        );
     }
     ensure!(torrents(&server).await?.is_empty() && stage.is_dir_empty()?, "something stays behind");
     ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
     let server = stage.serve(&[]).await?;
-    ensure!(torrents(&server).await?.is_empty() && stage.is_dir_empty()?, "the next run knows nothing of it");
+    ensure!(
+        torrents(&server).await?.is_empty() && stage.is_dir_empty()?,
+        "the next run knows nothing of it"
+    );
     Ok(())
 }
 
@@ -102,7 +120,8 @@ async fn what_is_temporary_outlives_the_server_and_goes_when_nobody_reads_it() -
     let after = server.verified(&stage.torrent.info_hash, 1).await?;
     ensure!(after >= before, "{before} bytes were verified, and {after} are");
     ensure!(torrents(&server).await?[0]["temporary"] == true, "nobody asked to keep it");
-    until("it to go", LIMIT, || async { Ok(torrents(&server).await?.is_empty().then_some(())) }).await?;
+    until("it to go", LIMIT, || async { Ok(torrents(&server).await?.is_empty().then_some(())) })
+        .await?;
     until("its data to go", LIMIT, || async { Ok(stage.is_dir_empty()?.then_some(())) }).await
 }
 
@@ -125,7 +144,11 @@ async fn a_file_has_a_path_a_name_if_no_other_is_called_so_and_a_key() -> Result
         let url = format!("{}stream/{hash}/{name}", server.base);
         for shown in [format!("token={}", server.token), format!("key={}", key_of(index)?)] {
             let reply = http::get(&format!("{url}?{shown}")).await?;
-            ensure!(reply.status == 200 && reply.body == stage.truths[index], "{name}: {} {shown}", reply.status);
+            ensure!(
+                reply.status == 200 && reply.body == stage.truths[index],
+                "{name}: {} {shown}",
+                reply.status
+            );
         }
         let (status, head) = curl(&format!("{url}?key={}", key_of(index)?), &["-I"]).await?;
         let head = head.to_lowercase();
@@ -140,11 +163,13 @@ async fn a_file_has_a_path_a_name_if_no_other_is_called_so_and_a_key() -> Result
     let (status, body) = server.curl(&format!("stream/{hash}/one%20two.mkv"), &[]).await?;
     let body: Value = serde_json::from_str(&body)?;
     ensure!(status == 409 && body["code"] == "ambiguous", "{status} {body}");
-    let expected =
-        json!([{"index": 0, "path": "Series/S1/one two.mkv"}, {"index": 1, "path": "Series/S2/one two.mkv"}]);
+    let expected = json!([{"index": 0, "path": "Series/S1/one two.mkv"}, {"index": 1, "path": "Series/S2/one two.mkv"}]);
     ensure!(body["files"] == expected, "{body}");
     let guess = format!("{}stream/{hash}/one%20two.mkv?key={}", server.base, key_of(0)?);
-    ensure!(http::get(&guess).await?.status == 403, "a key is for one file and tells nothing of others");
+    ensure!(
+        http::get(&guess).await?.status == 403,
+        "a key is for one file and tells nothing of others"
+    );
     for (path, status) in [("nothing.mkv", 404), ("S3/one%20two.mkv", 404), ("%FF", 400)] {
         let (heard, body) = server.curl(&format!("stream/{hash}/{path}"), &[]).await?;
         ensure!(
@@ -199,11 +224,24 @@ async fn other_clients_are_served_too() -> Result<()> {
     // Four parts at once of what is not there yet.
     let added = server.add(&stage.magnet()).await?;
     let mut aria2 = Command::new("aria2c");
-    aria2.args(["--no-conf", "-q", "-s4", "-x4", "-k1M", "--file-allocation=none", "-o", "aria2.mp4", "-d"]);
+    aria2.args([
+        "--no-conf",
+        "-q",
+        "-s4",
+        "-x4",
+        "-k1M",
+        "--file-allocation=none",
+        "-o",
+        "aria2.mp4",
+        "-d",
+    ]);
     aria2.arg(stage.scratch.path()).arg(url_of(&added)?);
     let (status, _, errors) = output(&mut aria2).await?;
     ensure!(status == 0, "aria2: {errors}");
-    ensure!(std::fs::read(stage.scratch.path().join("aria2.mp4"))? == stage.truths[0], "aria2 got other bytes");
+    ensure!(
+        std::fs::read(stage.scratch.path().join("aria2.mp4"))? == stage.truths[0],
+        "aria2 got other bytes"
+    );
     Ok(())
 }
 
@@ -246,8 +284,12 @@ async fn a_person_without_the_extension_adds_plays_and_removes_on_its_page() -> 
     ensure!(!console.contains("Content Security Policy"), "{console}");
     // Without the token there is nothing to see.
     ensure!(http::get(&server.base).await?.status == 401, "the page needs the token");
-    let unknown = http::get(&format!("{}?token={}", server.base, encoded("a-token-of-another"))).await?;
+    let unknown =
+        http::get(&format!("{}?token={}", server.base, encoded("a-token-of-another"))).await?;
     ensure!(unknown.status == 401, "another token is none");
-    ensure!(http::get(&format!("{}host/topics?topic=list", server.base)).await?.status == 401, "nor do its news");
+    ensure!(
+        http::get(&format!("{}host/topics?topic=list", server.base)).await?.status == 401,
+        "nor do its news"
+    );
     Ok(())
 }

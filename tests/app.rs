@@ -16,10 +16,15 @@ async fn a_chosen_torrent_shows_its_progress_its_peers_and_a_way_to_play_it() ->
     let hash = scene.info_hash().to_owned();
     let page = &scene.app.session;
     page.wait_for(&format!("byTestId('torrent').dataset.infoHash === '{hash}'"), LIMIT).await?;
-    let torrent =
-        scene.torrent_when("bytes to come in", |t| t.verified > 0 && t.peers > 0 && t.down_rate_bps > 0).await?;
+    let torrent = scene
+        .torrent_when("bytes to come in", |t| t.verified > 0 && t.peers > 0 && t.down_rate_bps > 0)
+        .await?;
     ensure!(torrent.peers == 1, "{} peers", torrent.peers);
-    ensure!(torrent.down_rate_bps < 2 * FILM_RATE_BPS, "{} B/s on a line of {FILM_RATE_BPS}", torrent.down_rate_bps);
+    ensure!(
+        torrent.down_rate_bps < 2 * FILM_RATE_BPS,
+        "{} B/s on a line of {FILM_RATE_BPS}",
+        torrent.down_rate_bps
+    );
     page.wait_for("/1 peer/.test(byTestId('torrent').textContent)", LIMIT).await?;
     page.wait_for("/B\\/s/.test(byTestId('torrent').textContent)", LIMIT).await?;
     page.wait_for("byTestId('torrent-progress')", LIMIT).await?;
@@ -31,14 +36,18 @@ async fn a_chosen_torrent_shows_its_progress_its_peers_and_a_way_to_play_it() ->
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torrent_that_is_dropped_on_the_page_is_added() -> Result<()> {
     let line = Line::of_rate(FILM_RATE_BPS);
-    let swarm = Swarm::of_file(&Film::Matroska.file().await?, PIECE_LENGTH, &[(Client::Libtorrent, line)]).await?;
+    let swarm =
+        Swarm::of_file(&Film::Matroska.file().await?, PIECE_LENGTH, &[(Client::Libtorrent, line)])
+            .await?;
     let browser = Browser::headless().await?;
     let app = AppPage::open(&browser).await?;
     app.drop_file("film.torrent", &swarm.torrent.metainfo).await?;
-    app.torrent_when(&swarm.torrent.info_hash, "the torrent to be in the list", LIMIT, |t| t.name == swarm.torrent.name)
-        .await
-        .with_context(|| browser.report())
-        .map(drop)
+    app.torrent_when(&swarm.torrent.info_hash, "the torrent to be in the list", LIMIT, |t| {
+        t.name == swarm.torrent.name
+    })
+    .await
+    .with_context(|| browser.report())
+    .map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,12 +69,14 @@ async fn several() -> Result<(Swarm, Scratch)> {
     std::fs::create_dir(folder.join("show"))?;
     let files = ["one.bin", "two.bin", "three.bin"];
     for (salt, name) in (1u32..).zip(files) {
-        let bytes: Vec<u8> =
-            (0..500_000u32).flat_map(|at| (at ^ salt << 24).wrapping_mul(0x85eb_ca6b).to_be_bytes()).collect();
+        let bytes: Vec<u8> = (0..500_000u32)
+            .flat_map(|at| (at ^ salt << 24).wrapping_mul(0x85eb_ca6b).to_be_bytes())
+            .collect();
         std::fs::write(folder.join("show").join(name), bytes)?;
     }
     let files = files.map(str::to_owned).to_vec();
-    let recipe = Recipe { folder, name: "show".into(), files, piece_length: PIECE_LENGTH, announce: None };
+    let recipe =
+        Recipe { folder, name: "show".into(), files, piece_length: PIECE_LENGTH, announce: None };
     Ok((Swarm::of(recipe, &[(Client::Libtorrent, Line::of_rate(FILM_RATE_BPS))]).await?, scratch))
 }
 
@@ -80,26 +91,34 @@ async fn files_are_chosen_checked_again_and_moved_on_the_page() -> Result<()> {
     let scene = Scene::with(swarm, Options::default()).await?;
     let page = &scene.app.session;
     let of = |file: u32, part: &str| {
-        format!("document.querySelector('[data-testid=file][data-index=\"{file}\"] [data-testid={part}]')")
+        format!(
+            "document.querySelector('[data-testid=file][data-index=\"{file}\"] [data-testid={part}]')"
+        )
     };
     page.wait_for(&of(2, "want"), LIMIT).await?;
     for file in [0, 2] {
         page.evaluate(&format!("{}.click()", of(file, "want"))).await?;
     }
     scene.swarm.set_rate(0);
-    let chosen = |torrent: &TorrentSnapshot| torrent.state == "complete" && file_of(torrent, 1).verified == 2_000_000;
+    let chosen = |torrent: &TorrentSnapshot| {
+        torrent.state == "complete" && file_of(torrent, 1).verified == 2_000_000
+    };
     let torrent = scene.torrent_when("the chosen file to be complete", chosen).await?;
     let first = file_of(&torrent, 0);
     ensure!(first.priority == "skip" && first.verified < 2_000_000, "{torrent:?}");
     page.wait_for("byTestId('want-all').indeterminate", LIMIT).await?;
     page.evaluate("byTestId('want-all').click()").await?;
-    scene.torrent_when("all files to be complete", |torrent| torrent.verified == torrent.length).await?;
+    scene
+        .torrent_when("all files to be complete", |torrent| torrent.verified == torrent.length)
+        .await?;
     page.evaluate(&format!(
         "(() => {{ const select = {}; select.value = 'high'; select.dispatchEvent(new Event('change', {{ bubbles: true }})); }})()",
         of(2, "priority")
     ))
     .await?;
-    scene.torrent_when("a file to come first", |torrent| file_of(torrent, 2).priority == "high").await?;
+    scene
+        .torrent_when("a file to come first", |torrent| file_of(torrent, 2).priority == "high")
+        .await?;
     page.evaluate("byTestId('details').click()").await?;
     page.wait_for("byTestId('recheck')", LIMIT).await?;
     let damaged = scene.browser.downloads().join("show/two.bin");
@@ -108,12 +127,17 @@ async fn files_are_chosen_checked_again_and_moved_on_the_page() -> Result<()> {
     let before = scene.torrent_when("the torrent", |_| true).await?.downloaded;
     page.evaluate("byTestId('recheck').click()").await?;
     let mended = |torrent: &TorrentSnapshot| {
-        torrent.downloaded > before && torrent.verified == torrent.length && torrent.check_progress.is_none()
+        torrent.downloaded > before
+            && torrent.verified == torrent.length
+            && torrent.check_progress.is_none()
     };
     scene.torrent_when("the damaged piece to be found and fetched again", mended).await?;
     ensure!(std::fs::read(&damaged)? == truth, "it is not mended");
     page.evaluate("byTestId('move-folder').value = 'films'; byTestId('move').click()").await?;
-    scene.torrent_when("it to lie elsewhere", |torrent| torrent.lies_at == "films/show").await.map(drop)
+    scene
+        .torrent_when("it to lie elsewhere", |torrent| torrent.lies_at == "films/show")
+        .await
+        .map(drop)
 }
 
 /// What is set for all torrents, as the engine tells pages.
@@ -122,7 +146,12 @@ const SET: &str = "jstorrent.snapshot()?.snapshot?.settings";
 /// Opens the settings on a page, which must be linked.
 async fn open_settings(app: &AppPage) -> Result<()> {
     app.session
-        .wait_for(&format!("{SET} && byTestId('settings').checkVisibility({{ visibilityProperty: true }})"), LIMIT)
+        .wait_for(
+            &format!(
+                "{SET} && byTestId('settings').checkVisibility({{ visibilityProperty: true }})"
+            ),
+            LIMIT,
+        )
         .await?;
     app.session.evaluate("byTestId('settings').click()").await?;
     app.session.wait_for("byTestId('settings-form')?.checkVisibility()", LIMIT).await
@@ -150,14 +179,21 @@ async fn settings_count_at_once_and_are_there_when_page_and_engine_are_new() -> 
         page.wait_for(&says, LIMIT).await.with_context(|| typed.to_owned())?;
     }
     type_setting(&scene.app, "download", "0.1").await?;
-    page.evaluate("byTestId('set-encryption').value = 'forced'; byTestId('settings-save').click()").await?;
+    page.evaluate("byTestId('set-encryption').value = 'forced'; byTestId('settings-save').click()")
+        .await?;
     page.wait_for("!document.querySelector('#settings').open", LIMIT).await?;
-    page.wait_for(&format!("{SET}.downLimitBps === {LIMIT_BPS} && {SET}.encryption === 'forced'"), LIMIT).await?;
-    let slow = |t: &TorrentSnapshot| t.peers > 0 && (1..LIMIT_BPS * 3 / 2).contains(&t.down_rate_bps);
+    page.wait_for(
+        &format!("{SET}.downLimitBps === {LIMIT_BPS} && {SET}.encryption === 'forced'"),
+        LIMIT,
+    )
+    .await?;
+    let slow =
+        |t: &TorrentSnapshot| t.peers > 0 && (1..LIMIT_BPS * 3 / 2).contains(&t.down_rate_bps);
     scene.torrent_when("the limit to count", slow).await?;
     let (before, since) = (scene.swarm.passed(), std::time::Instant::now());
     scene.torrent_when("some time to pass", |_| since.elapsed().as_secs() >= 4).await?;
-    let (passed, allowed) = (scene.swarm.passed() - before, LIMIT_BPS as f64 * since.elapsed().as_secs_f64());
+    let (passed, allowed) =
+        (scene.swarm.passed() - before, LIMIT_BPS as f64 * since.elapsed().as_secs_f64());
     ensure!((passed as f64) < 1.5 * allowed, "{passed} bytes came where {allowed} may");
     scene.is_incomplete().await?;
     scene.browser.cdp().close(page.target()).await?;
@@ -166,13 +202,17 @@ async fn settings_count_at_once_and_are_there_when_page_and_engine_are_new() -> 
     let app = AppPage::open(&scene.browser).await?;
     app.linked().await.with_context(|| scene.browser.report())?;
     open_settings(&app).await.with_context(|| scene.browser.report())?;
-    let shown =
-        app.session.evaluate("[byTestId('set-download').value, byTestId('set-encryption').value].join()").await?;
+    let shown = app
+        .session
+        .evaluate("[byTestId('set-download').value, byTestId('set-encryption').value].join()")
+        .await?;
     ensure!(shown == "0.1,forced", "it shows {shown}");
     type_setting(&app, "download", "").await?;
     app.session.evaluate("byTestId('settings-save').click()").await?;
     app.session.wait_for(&format!("{SET}.downLimitBps === null"), LIMIT).await?;
-    app.torrent_when(scene.info_hash(), "it to come fast again, encrypted", LIMIT, rate).await.map(drop)
+    app.torrent_when(scene.info_hash(), "it to come fast again, encrypted", LIMIT, rate)
+        .await
+        .map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,9 +226,11 @@ async fn a_download_goes_on_without_any_page() -> Result<()> {
     })
     .await?;
     let app = AppPage::open(&scene.browser).await?;
-    app.torrent_when(scene.info_hash(), "the list to know it", LIMIT, |t| t.verified > before + (1 << 19))
-        .await
-        .map(drop)
+    app.torrent_when(scene.info_hash(), "the list to know it", LIMIT, |t| {
+        t.verified > before + (1 << 19)
+    })
+    .await
+    .map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,6 +238,9 @@ async fn without_the_daemon_the_page_says_what_to_do() -> Result<()> {
     let browser = Browser::start(Options { native_host: false, ..Options::default() }).await?;
     let app = AppPage::open(&browser).await?;
     let words = app.text_of("notice").await.with_context(|| browser.report())?;
-    ensure!(words.contains("daemon") && words.contains("jstorrent-io-daemon install"), "it says: {words}");
+    ensure!(
+        words.contains("daemon") && words.contains("jstorrent-io-daemon install"),
+        "it says: {words}"
+    );
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Payload goes from socket to disk to viewer inside the daemon; the brain sees headers and completions.
+//! Payload goes from socket to disk to viewer inside the daemon; the brain sees headers and
+//! completions.
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::Options;
@@ -14,15 +15,25 @@ const SHARE: f64 = 0.02;
 #[tokio::test(flavor = "multi_thread")]
 async fn less_than_a_fiftieth_of_a_film_crosses_the_websocket() -> Result<()> {
     let line = Line::of_rate(4 << 20);
-    let swarm = Swarm::of_file(&Film::Mp4MoovFirst.file().await?, PIECE_LENGTH, &[(Client::Libtorrent, line)]).await?;
+    let swarm = Swarm::of_file(
+        &Film::Mp4MoovFirst.file().await?,
+        PIECE_LENGTH,
+        &[(Client::Libtorrent, line)],
+    )
+    .await?;
     let scene = Scene::with(swarm, Options::default()).await?;
     let player = scene.play().await?;
     player.first_frame(LIMIT).await.with_context(|| scene.browser.report())?;
     let torrent = scene.torrent_when("the film to be complete", |t| t.verified == t.length).await?;
     let whole = http::get(&scene.stream_url().await?).await?;
-    ensure!(whole.body == scene.truth()?, "the film that was served is not the film that was seeded");
+    ensure!(
+        whole.body == scene.truth()?,
+        "the film that was served is not the film that was seeded"
+    );
     let metrics = scene.browser.daemon().await?.metrics().await?;
-    let sum = |part: &str| metrics.iter().filter(|(name, _)| name.contains(part)).map(|(_, value)| value).sum::<f64>();
+    let sum = |part: &str| {
+        metrics.iter().filter(|(name, _)| name.contains(part)).map(|(_, value)| value).sum::<f64>()
+    };
     let crossed = sum("control_bytes");
     ensure!(crossed > 0.0, "no counter of the WebSocket's bytes: {metrics:#?}");
     ensure!(

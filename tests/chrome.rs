@@ -1,4 +1,5 @@
-//! What the extension and Chrome do for each other beside showing pages: languages, notifications, updates.
+//! What the extension and Chrome do for each other beside showing pages: languages, notifications,
+//! updates.
 
 use anyhow::{Context as _, Result, ensure};
 use jstorrent_tests::browser::{Browser, Options, extension_url};
@@ -12,7 +13,8 @@ use jstorrent_tests::swarm::{Client, Swarm};
 
 /// The service worker that runs now.
 async fn background(browser: &Browser) -> Result<Session> {
-    let target = browser.cdp().wait_target("service_worker", &extension_url("background.js"), LIMIT).await?;
+    let target =
+        browser.cdp().wait_target("service_worker", &extension_url("background.js"), LIMIT).await?;
     let session = browser.cdp().attach(&target.id).await?;
     session.wait_for("typeof chrome !== 'undefined' && chrome.offscreen", LIMIT).await?;
     Ok(session)
@@ -21,7 +23,12 @@ async fn background(browser: &Browser) -> Result<Session> {
 /// A film that comes slowly, in a browser with these options.
 async fn scene(options: Options) -> Result<Scene> {
     let line = Line::of_rate(FILM_RATE_BPS);
-    let swarm = Swarm::of_file(&Film::Mp4MoovFirst.file().await?, PIECE_LENGTH, &[(Client::Libtorrent, line)]).await?;
+    let swarm = Swarm::of_file(
+        &Film::Mp4MoovFirst.file().await?,
+        PIECE_LENGTH,
+        &[(Client::Libtorrent, line)],
+    )
+    .await?;
     Scene::with(swarm, options).await
 }
 
@@ -31,13 +38,21 @@ async fn in_german_the_extension_speaks_german_everywhere() -> Result<()> {
     let browser = Browser::start(options).await?;
     let app = AppPage::open(&browser).await?;
     let notice = app.text_of("notice").await.with_context(|| browser.report())?;
-    ensure!(notice.contains("Noch ein Schritt") && notice.contains("jstorrent-io-daemon install"), "it says: {notice}");
-    ensure!(app.session.evaluate("document.documentElement.lang").await? == "de", "the page calls itself English");
+    ensure!(
+        notice.contains("Noch ein Schritt") && notice.contains("jstorrent-io-daemon install"),
+        "it says: {notice}"
+    );
+    ensure!(
+        app.session.evaluate("document.documentElement.lang").await? == "de",
+        "the page calls itself English"
+    );
     let worker = background(&browser).await?;
     let words = "(async () => [chrome.runtime.getManifest().description, await chrome.action.getTitle({}), \
                  chrome.i18n.getMessage('addMenu')].join('|'))()";
     let words = worker.evaluate(words).await?.to_string();
-    for german in ["Torrent hinzufügen, abspielen", "|JSTorrent anzeigen|", "|Zu JSTorrent hinzufügen"] {
+    for german in
+        ["Torrent hinzufügen, abspielen", "|JSTorrent anzeigen|", "|Zu JSTorrent hinzufügen"]
+    {
         ensure!(words.contains(german), "{german:?} is not in {words}");
     }
     Ok(())
@@ -50,7 +65,8 @@ async fn notifications(browser: &Browser) -> Result<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_download_that_ends_without_any_page_is_told_once_and_a_click_leads_to_it() -> Result<()> {
+async fn a_download_that_ends_without_any_page_is_told_once_and_a_click_leads_to_it() -> Result<()>
+{
     let scene = scene(Options { granted: vec!["notifications"], ..Options::default() }).await?;
     told(&scene).await.with_context(|| scene.browser.report())
 }
@@ -63,7 +79,10 @@ async fn told(scene: &Scene) -> Result<()> {
     ensure!(notifications(browser).await?.is_empty(), "nothing is complete yet");
     browser.cdp().close(page.target()).await?;
     scene.swarm.set_rate(0);
-    until("the notification", LIMIT, || async { Ok((notifications(browser).await? == hash).then_some(())) }).await?;
+    until("the notification", LIMIT, || async {
+        Ok((notifications(browser).await? == hash).then_some(()))
+    })
+    .await?;
     let click = format!("chrome.notifications.onClicked.dispatch('{hash}')");
     background(browser).await?.evaluate(&click).await?;
     let list = browser.cdp().wait_target("page", &extension_url("app.html"), LIMIT).await?;
@@ -91,10 +110,15 @@ async fn updated(browser: &Browser) -> Result<()> {
     // Else Chrome drops an unpacked extension that starts anew.
     let settings = browser.cdp().open("chrome://extensions").await?;
     settings.wait_for("chrome.developerPrivate", LIMIT).await?;
-    settings.evaluate("chrome.developerPrivate.updateProfileConfiguration({ inDeveloperMode: true })").await?;
+    settings
+        .evaluate("chrome.developerPrivate.updateProfileConfiguration({ inDeveloperMode: true })")
+        .await?;
     let app = AppPage::open(browser).await?;
     app.linked().await?;
-    ensure!(app.session.evaluate("byTestId('update-ready') === null").await? == true, "there is no update yet");
+    ensure!(
+        app.session.evaluate("byTestId('update-ready') === null").await? == true,
+        "there is no update yet"
+    );
     let ready = "chrome.runtime.onUpdateAvailable.dispatch({ version: '9' })";
     background(browser).await?.evaluate(ready).await?;
     app.session.wait_for("byTestId('update-ready')", LIMIT).await?;
@@ -102,13 +126,16 @@ async fn updated(browser: &Browser) -> Result<()> {
     let (url, old) = (extension_url("app.html"), app.session.target().to_owned());
     let anew = until("the list to come back", LIMIT, || async {
         let targets = browser.cdp().targets().await?;
-        Ok(targets.into_iter().find(|target| target.kind == "page" && target.url == url && target.id != old))
+        Ok(targets
+            .into_iter()
+            .find(|target| target.kind == "page" && target.url == url && target.id != old))
     })
     .await?;
     let list = browser.cdp().attach(&anew.id).await?;
     list.wait_for("document.querySelector('[data-state=connected]')", LIMIT).await?;
     ensure!(
-        list.evaluate("document.querySelector('[data-testid=update-ready]') === null").await? == true,
+        list.evaluate("document.querySelector('[data-testid=update-ready]') === null").await?
+            == true,
         "still offered"
     );
     Ok(())
@@ -125,7 +152,10 @@ async fn what_is_asked_while_the_engine_is_replaced_is_done_by_the_next_one() ->
     page.evaluate("byTestId('pause').click()").await?;
     scene.torrent_when("it to be paused", |t| t.state == "paused").await?;
     ensure!(asked.elapsed().as_secs() < 15, "it took {:?}", asked.elapsed());
-    ensure!(page.evaluate("byTestId('note') === null").await? == true, "it says that something failed");
+    ensure!(
+        page.evaluate("byTestId('note') === null").await? == true,
+        "it says that something failed"
+    );
     Ok(())
 }
 
@@ -133,14 +163,21 @@ async fn what_is_asked_while_the_engine_is_replaced_is_done_by_the_next_one() ->
 async fn two_quick_clicks_on_the_button_open_one_tab() -> Result<()> {
     let browser = Browser::headless().await?;
     let worker = background(&browser).await?;
-    worker.evaluate("for (let click = 0; click < 3; click++) chrome.action.onClicked.dispatch({})").await?;
+    worker
+        .evaluate("for (let click = 0; click < 3; click++) chrome.action.onClicked.dispatch({})")
+        .await?;
     let list = browser.cdp().wait_target("page", &extension_url("app.html"), LIMIT).await?;
     worker.evaluate("chrome.action.onClicked.dispatch({})").await?;
     let list = browser.cdp().attach(&list.id).await?;
     list.wait_for("document.querySelector('[data-state=connected]')", LIMIT).await?;
     worker.evaluate("chrome.action.onClicked.dispatch({})").await?;
     worker.evaluate("chrome.runtime.getContexts({ contextTypes: ['TAB'] })").await?;
-    let tabs = browser.cdp().targets().await?.into_iter().filter(|target| target.url == extension_url("app.html"));
+    let tabs = browser
+        .cdp()
+        .targets()
+        .await?
+        .into_iter()
+        .filter(|target| target.url == extension_url("app.html"));
     let pages = tabs.filter(|target| target.kind == "page").count();
     ensure!(pages == 1, "{pages} tabs were opened");
     Ok(())
@@ -156,9 +193,13 @@ async fn an_engine_that_gets_no_place_is_said_so_and_starts_when_there_is_one() 
                   chrome.offscreen.closeDocument().then(() => true)";
     worker.evaluate(refuse).await?;
     let page = browser.open("app.html").await?;
-    let says = |words: &str| format!("document.querySelector('[data-testid=notice]')?.textContent.includes('{words}')");
+    let says = |words: &str| {
+        format!("document.querySelector('[data-testid=notice]')?.textContent.includes('{words}')")
+    };
     page.wait_for(&says("(no place)"), LIMIT).await.with_context(|| browser.report())?;
-    worker.evaluate("chrome.offscreen.createDocument = create.bind(chrome.offscreen); true").await?;
+    worker
+        .evaluate("chrome.offscreen.createDocument = create.bind(chrome.offscreen); true")
+        .await?;
     page.evaluate("document.querySelector('[data-testid=notice-action]').click()").await?;
     page.wait_for(&says("install the daemon"), LIMIT).await.with_context(|| browser.report())
 }

@@ -1,13 +1,18 @@
-//! An adapter for side-by-side benchmarks that speak JSON lines: `jstorrent serve` as one contender among others.
+//! An adapter for side-by-side benchmarks that speak JSON lines: `jstorrent serve` as one contender
+//! among others.
 //!
-//! It starts the server with a folder and a port, and does what a person with `curl` would: it adds torrent files, hands out the URLs that
-//! the server gives, and looks at what the server says of them. It knows no shortcut into the daemon, and measures nothing.
+//! It starts the server with a folder and a port, and does what a person with `curl` would: it adds
+//! torrent files, hands out the URLs that the server gives, and looks at what the server says of
+//! them. It knows no shortcut into the daemon, and measures nothing.
 //!
-//! - Environment: `BENCH_HTTP_PORT` (where the server listens, on 127.0.0.1) and `BENCH_DIR` (where downloads lie).
+//! - Environment: `BENCH_HTTP_PORT` (where the server listens, on 127.0.0.1) and `BENCH_DIR` (where
+//!   downloads lie).
 //! - Started, it says `{"ready":true,"pid":N}`: the daemon is that process's child.
-//! - `{"cmd":"add","torrent":PATH,"dir":DIR,"complete":BOOL}` is answered with `{"added":true,"url":URL}`: at once, or with `complete`
-//!   once the file that lies in the folder is checked.
-//! - `{"done":true}` follows when every piece of a torrent is verified, `{"error":TEXT}` when something went wrong.
+//! - `{"cmd":"add","torrent":PATH,"dir":DIR,"complete":BOOL}` is answered with
+//!   `{"added":true,"url":URL}`: at once, or with `complete` once the file that lies in the folder
+//!   is checked.
+//! - `{"done":true}` follows when every piece of a torrent is verified, `{"error":TEXT}` when
+//!   something went wrong.
 //! - The end of its input, or SIGTERM, ends it.
 #![forbid(unsafe_code)]
 
@@ -26,8 +31,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-/// How often it looks at torrents while they are new or something comes of them. Else it looks when the server says a word: who measures
-/// what a torrent at rest costs is not to measure this.
+/// How often it looks at torrents while they are new or something comes of them. Else it looks when
+/// the server says a word: who measures what a torrent at rest costs is not to measure this.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// For how long a torrent counts as moving.
 const MOVING_FOR: Duration = Duration::from_secs(2);
@@ -95,11 +100,18 @@ struct Contender {
 
 impl Contender {
     async fn start() -> Result<Self> {
-        let port: u16 = from_environment("BENCH_HTTP_PORT")?.parse().context("BENCH_HTTP_PORT is no port")?;
+        let port: u16 =
+            from_environment("BENCH_HTTP_PORT")?.parse().context("BENCH_HTTP_PORT is no port")?;
         let folder = PathBuf::from(from_environment("BENCH_DIR")?);
         let state = Scratch::new("contender")?;
         let listen = format!("127.0.0.1:{port}");
-        let args = ["serve".as_ref(), "--listen".as_ref(), listen.as_ref(), "--dir".as_ref(), folder.as_os_str()];
+        let args = [
+            "serve".as_ref(),
+            "--listen".as_ref(),
+            listen.as_ref(),
+            "--dir".as_ref(),
+            folder.as_os_str(),
+        ];
         let mut terminal = Terminal::start(state.path(), args)?;
         let ready = terminal.event("the address", |event| event["event"] == "ready").await?;
         let text = |name: &str| ready[name].as_str().unwrap_or_default().to_owned();
@@ -109,10 +121,16 @@ impl Contender {
     }
 
     async fn obey(&mut self, line: &str) -> Result<()> {
-        let command = serde_json::from_str(line).with_context(|| format!("not a command: {line}"))?;
+        let command =
+            serde_json::from_str(line).with_context(|| format!("not a command: {line}"))?;
         let Command::Add { torrent, dir, complete } = command;
-        ensure!(same_folder(&dir, &self.folder)?, "the server was started with another folder than {}", dir.display());
-        let metainfo = std::fs::read(&torrent).with_context(|| format!("reading {}", torrent.display()))?;
+        ensure!(
+            same_folder(&dir, &self.folder)?,
+            "the server was started with another folder than {}",
+            dir.display()
+        );
+        let metainfo =
+            std::fs::read(&torrent).with_context(|| format!("reading {}", torrent.display()))?;
         let added = self.call("POST", "add?keep=1", &metainfo).await?;
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let info_hash = text(&added["infoHash"]).context("an info hash")?;
@@ -155,7 +173,10 @@ impl Contender {
     }
 
     async fn call(&self, method: &str, path: &str, body: &[u8]) -> Result<Value> {
-        let headers = [("Authorization", self.authorization.as_str()), ("Content-Type", "application/x-bittorrent")];
+        let headers = [
+            ("Authorization", self.authorization.as_str()),
+            ("Content-Type", "application/x-bittorrent"),
+        ];
         let reply = http::send(method, &format!("{}{path}", self.base), &headers, body).await?;
         ensure!(reply.status == 200, "{method} {path}: {} {}", reply.status, reply.text());
         Ok(serde_json::from_slice(&reply.body)?)
@@ -169,7 +190,8 @@ fn is_complete(torrent: &Value) -> Result<bool> {
     Ok(torrent["state"] == "complete")
 }
 
-/// The lines of standard input, read by a thread that nobody waits for: the runtime would wait for one of its own.
+/// The lines of standard input, read by a thread that nobody waits for: the runtime would wait for
+/// one of its own.
 fn input() -> mpsc::Receiver<String> {
     let (sender, lines) = mpsc::channel(1);
     std::thread::spawn(move || {

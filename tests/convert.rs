@@ -37,7 +37,9 @@ impl World {
     /// `ffmpeg` is what the daemon is told to use, if not what it finds.
     async fn new(file: &Path, rate_bps: u64, ffmpeg: Option<&Path>) -> Result<Self> {
         let scratch = Scratch::new("convert")?;
-        let swarm = Swarm::of_file(file, 64 << 10, &[(Client::Libtorrent, Line::of_rate(rate_bps))]).await?;
+        let swarm =
+            Swarm::of_file(file, 64 << 10, &[(Client::Libtorrent, Line::of_rate(rate_bps))])
+                .await?;
         let (state, dir) = (scratch.dir("state")?, scratch.dir("films")?);
         let named = ffmpeg.map(|ffmpeg| ("JSTORRENT_FFMPEG", ffmpeg.as_os_str()));
         let server = Server::start_with(&state, &dir, &[], named.as_slice()).await?;
@@ -48,7 +50,8 @@ impl World {
     }
 
     async fn verified(&self) -> Result<u64> {
-        let torrent = self.server.json(&format!("torrents/{}", self.swarm.torrent.info_hash), &[]).await?;
+        let torrent =
+            self.server.json(&format!("torrents/{}", self.swarm.torrent.info_hash), &[]).await?;
         torrent["verified"].as_u64().context("a number")
     }
 }
@@ -90,14 +93,28 @@ impl Viewer {
 
 /// What ffprobe says of a film: codecs, and the first and the last time stamp of its pictures.
 async fn probe(path: &Path) -> Result<(Vec<String>, f64, f64)> {
-    let show = ["-v", "error", "-show_entries", "stream=codec_name:packet=pts_time,codec_type", "-of", "json"];
+    let show = [
+        "-v",
+        "error",
+        "-show_entries",
+        "stream=codec_name:packet=pts_time,codec_type",
+        "-of",
+        "json",
+    ];
     let output = Command::new("ffprobe").args(show).arg(path).output().await?;
-    ensure!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success() && output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let said: Value = serde_json::from_slice(&output.stdout)?;
     let streams = said["streams"].as_array().context("streams")?;
-    let codecs = streams.iter().filter_map(|it| Some(it["codec_name"].as_str()?.to_owned())).collect();
+    let codecs =
+        streams.iter().filter_map(|it| Some(it["codec_name"].as_str()?.to_owned())).collect();
     let packets = said["packets"].as_array().context("packets")?.iter();
-    let times = packets.filter(|it| it["codec_type"] == "video").filter_map(|it| it["pts_time"].as_str()?.parse().ok());
+    let times = packets
+        .filter(|it| it["codec_type"] == "video")
+        .filter_map(|it| it["pts_time"].as_str()?.parse().ok());
     let times: Vec<f64> = times.collect();
     let first = times.iter().copied().reduce(f64::min).context("a picture")?;
     let last = times.iter().copied().reduce(f64::max).context("a picture")?;
@@ -115,7 +132,12 @@ async fn an_avi_becomes_what_a_browser_plays_while_it_downloads() -> Result<()> 
     println!("ffmpeg here: {}", ability["ffmpeg"]);
 
     // From the middle, while most of it is missing: its beginning comes at once.
-    let begun = Viewer::begin(&format!("{}&start=12&video=h264", world.convert), world.scratch.path(), 40_000).await?;
+    let begun = Viewer::begin(
+        &format!("{}&start=12&video=h264", world.convert),
+        world.scratch.path(),
+        40_000,
+    )
+    .await?;
     ensure!(begun.got().get(4..8) == Some(b"ftyp"), "no MP4");
     let there = world.verified().await?;
     ensure!(there < length * 3 / 4, "{there} of {length} bytes were there already");
@@ -132,7 +154,10 @@ async fn an_avi_becomes_what_a_browser_plays_while_it_downloads() -> Result<()> 
         ensure!(ended == 0 && said == "200 video/mp4", "{said} {errors}");
         let (codecs, from, to) = probe(&path).await?;
         ensure!(codecs == ["h264", "aac"], "{codecs:?}");
-        ensure!((from - first).abs() < 0.6 && (f64::from(SECONDS) - to).abs() < 0.6, "{from} to {to}");
+        ensure!(
+            (from - first).abs() < 0.6 && (f64::from(SECONDS) - to).abs() < 0.6,
+            "{from} to {to}"
+        );
     }
     Ok(())
 }
@@ -142,7 +167,8 @@ async fn only_who_has_the_key_gets_a_film_and_only_a_film_is_read() -> Result<()
     let scratch = Scratch::new("list")?;
     // A list of addresses under the name of a film: it leads to the daemon itself, and to a file.
     let list = scratch.path().join("film.avi");
-    let lines = "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n";
+    let lines =
+        "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n";
     std::fs::write(&list, lines.repeat(40))?;
     let world = World::new(&list, 0, None).await?;
     let check = |url: String, status: u16| async move {
@@ -187,7 +213,12 @@ fn pids(folder: &Path) -> Vec<u32> {
 async fn a_sentence_says_what_is_wrong_with_ffmpeg() -> Result<()> {
     let film = avi().await?;
     let cases = [
-        ("7.1", "echo 'it: No such codec.' >&2; exit 1", 502, "ffmpeg can't convert this film: it: No such codec."),
+        (
+            "7.1",
+            "echo 'it: No such codec.' >&2; exit 1",
+            502,
+            "ffmpeg can't convert this film: it: No such codec.",
+        ),
         ("7.1", "sleep 100", 502, "ffmpeg hangs: it gave nothing for 20 seconds, and was ended."),
         ("2.8.1", "true", 501, "ffmpeg 2.8.1 is too old: version 4.1 or newer is needed."),
         ("x\nmpv 1", "true", 501, "What is called ffmpeg here is another program."),
@@ -207,8 +238,14 @@ async fn a_sentence_says_what_is_wrong_with_ffmpeg() -> Result<()> {
             let world = World::new(&film, 0, Some(&program)).await?;
             let reply = http::get(&world.convert).await?;
             let said = String::from_utf8_lossy(&reply.body).trim().to_owned();
-            ensure!((reply.status, said.as_str()) == (status, words), "{act}: {} {said}", reply.status);
-            let ended = || async { Ok(pids(scratch.path()).into_iter().all(|pid| !is_alive(pid)).then_some(())) };
+            ensure!(
+                (reply.status, said.as_str()) == (status, words),
+                "{act}: {} {said}",
+                reply.status
+            );
+            let ended = || async {
+                Ok(pids(scratch.path()).into_iter().all(|pid| !is_alive(pid)).then_some(()))
+            };
             until("it to be ended", LIMIT, ended).await
         }
     };

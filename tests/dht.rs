@@ -1,4 +1,5 @@
-//! Peers are found by way of the DHT and of nothing else: links without trackers, in a private DHT on loopback.
+//! Peers are found by way of the DHT and of nothing else: links without trackers, in a private DHT
+//! on loopback.
 
 use std::path::Path;
 
@@ -23,8 +24,9 @@ impl Stage {
     async fn new() -> Result<Self> {
         let scratch = Scratch::new("dht-content")?;
         let file = scratch.path().join("content.bin");
-        let truth: Vec<u8> =
-            (0..200_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+        let truth: Vec<u8> = (0..200_000_u32)
+            .flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes())
+            .collect();
         std::fs::write(&file, &truth)?;
         // The DHT knows no private torrents.
         let torrent = Torrent::make(&Recipe::of_file(&file, 64 << 10)?)?.public();
@@ -51,7 +53,10 @@ impl Stage {
         let args = ["get", &link, "--dir", dir_text, "--no-dht=no", "--dht-bootstrap", &router];
         let mut terminal = Terminal::start(&state, args.iter().chain(further))?;
         ensure!(terminal.ended().await?.success(), "it failed");
-        ensure!(std::fs::read(dir.join("content.bin"))? == self.truth, "what was downloaded is not what was seeded");
+        ensure!(
+            std::fs::read(dir.join("content.bin"))? == self.truth,
+            "what was downloaded is not what was seeded"
+        );
         Ok(())
     }
 }
@@ -71,7 +76,16 @@ async fn who_has_everything_is_found_by_way_of_the_dht() -> Result<()> {
     let file = stage.torrent.write_to(stage.scratch.path())?;
     let router = stage.router.address().to_string();
     let text = |path: &Path| path.to_str().expect("the target folder has a plain name").to_owned();
-    let args = ["get", &text(&file), "--seed", "--dir", &text(&dir), "--no-dht=no", "--dht-bootstrap", &router];
+    let args = [
+        "get",
+        &text(&file),
+        "--seed",
+        "--dir",
+        &text(&dir),
+        "--no-dht=no",
+        "--dht-bootstrap",
+        &router,
+    ];
     let mut giver = Terminal::start(&state, args)?;
     giver.event("everything to be there", |event| event["event"] == "complete").await?;
     let getter = Node::get(stage.router.address(), &stage.link()).await?;

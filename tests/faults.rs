@@ -1,8 +1,11 @@
-//! The fault matrix of the data: what each fault of a disk does to a torrent in each phase of its life.
+//! The fault matrix of the data: what each fault of a disk does to a torrent in each phase of its
+//! life.
 //!
-//! In every cell: no foreign file changes, no proven piece is lost, one sentence tells the user, and work continues when the cause is gone. The faults
-//! of the system come from a seam in the daemon (`io-shim/src/files/faults.rs`), which only debug builds have; the others are made for real. The test prints its
-//! table; `FAULTS_ONLY="EIO serving"` runs the cells whose names hold all of these words.
+//! In every cell: no foreign file changes, no proven piece is lost, one sentence tells the user,
+//! and work continues when the cause is gone. The faults of the system come from a seam in the
+//! daemon (`io-shim/src/files/faults.rs`), which only debug builds have; the others are made for
+//! real. The test prints its table; `FAULTS_ONLY="EIO serving"` runs the cells whose names hold all
+//! of these words.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +27,8 @@ use serde_json::{Value, json};
 const PIECE_LENGTH: usize = 64 << 10;
 const LENGTH: usize = 2_000_000;
 const DIARY: &[u8] = b"dear diary";
-/// A fault in the middle of a download strikes after this many bytes. The rest is held back until then.
+/// A fault in the middle of a download strikes after this many bytes. The rest is held back until
+/// then.
 const HELD_AT: u64 = 1_000_000;
 /// Cells that run at the same time.
 const AT_ONCE: usize = 3;
@@ -70,7 +74,9 @@ const PHASES: [(Phase, &str); 5] = [
 fn without_meaning(fault: Fault, phase: Phase) -> Option<&'static str> {
     match (fault, phase) {
         (Fault::Gone, Phase::Adding) => Some("no file is there yet"),
-        (Fault::Swapped, Phase::Adding) => Some("no file is there yet; foreign files have tests of their own"),
+        (Fault::Swapped, Phase::Adding) => {
+            Some("no file is there yet; foreign files have tests of their own")
+        }
         (Fault::NoSpace, Phase::Removing) => Some("removing takes no space"),
         (Fault::Gone, Phase::Removing) => Some("nothing is left to remove"),
         _ => None,
@@ -81,10 +87,25 @@ fn without_meaning(fault: Fault, phase: Phase) -> Option<&'static str> {
 fn lines(fault: Fault, phase: Phase) -> String {
     let (errno, accesses): (_, &[&str]) = match fault {
         Fault::NoSpace => ("ENOSPC", &["make", "extend", "write"]),
-        Fault::Io => ("EIO", &["open", "open-to-write", "make", "extend", "read", "write", "sync", "rename", "remove"]),
+        Fault::Io => (
+            "EIO",
+            &[
+                "open",
+                "open-to-write",
+                "make",
+                "extend",
+                "read",
+                "write",
+                "sync",
+                "rename",
+                "remove",
+            ],
+        ),
         Fault::Denied if phase == Phase::Serving => ("EACCES", &["open", "open-to-write"]),
         Fault::Denied => ("EACCES", &["open-to-write", "make", "write", "rename", "remove"]),
-        Fault::ReadOnly => ("EROFS", &["open-to-write", "make", "extend", "write", "rename", "remove"]),
+        Fault::ReadOnly => {
+            ("EROFS", &["open-to-write", "make", "extend", "write", "rename", "remove"])
+        }
         Fault::Gone | Fault::Swapped | Fault::DiskGone => return String::new(),
     };
     accesses.iter().map(|access| format!("{access} {errno}\n")).collect()
@@ -128,9 +149,13 @@ impl Cell {
     async fn new(world: Arc<World>, fault: Fault, phase: Phase) -> Result<Self> {
         let name = format!("{fault:?}-{phase:?}");
         let own = world.scratch.dir(&name)?;
-        let (state, dir) = (world.scratch.dir(&format!("{name}/state"))?, world.scratch.dir(&format!("{name}/films"))?);
+        let (state, dir) = (
+            world.scratch.dir(&format!("{name}/state"))?,
+            world.scratch.dir(&format!("{name}/films"))?,
+        );
         let tracker = Tracker::start().await?;
-        let torrent = Torrent::make(&Recipe { announce: Some(tracker.url()), ..world.recipe.clone() })?;
+        let torrent =
+            Torrent::make(&Recipe { announce: Some(tracker.url()), ..world.recipe.clone() })?;
         let file = torrent.write_to(&own)?;
         let line = Proxy::start(world.swarm.lines[0].address(), Line::of_rate(0))?;
         tracker.name([line.address()]);
@@ -154,7 +179,9 @@ impl Cell {
     /// Lets the fault happen.
     fn strike(&self) -> Result<()> {
         match self.fault {
-            Fault::Gone => std::fs::rename(self.film(), self.aside("film")).context("taking the film away")?,
+            Fault::Gone => {
+                std::fs::rename(self.film(), self.aside("film")).context("taking the film away")?
+            }
             Fault::Swapped => {
                 std::fs::rename(self.film(), self.aside("film")).context("taking the film away")?;
                 std::fs::write(self.film(), DIARY)?;
@@ -168,7 +195,9 @@ impl Cell {
     /// Takes the cause away, after a look that nothing foreign changed.
     fn mend(&self) -> Result<()> {
         match self.fault {
-            Fault::Gone if !self.film().exists() => std::fs::rename(self.aside("film"), self.film())?,
+            Fault::Gone if !self.film().exists() => {
+                std::fs::rename(self.aside("film"), self.film())?
+            }
             // It was fetched again meanwhile.
             Fault::Gone => {}
             Fault::Swapped => {
@@ -200,15 +229,21 @@ impl Cell {
             Ok(is_so(&torrent).then_some(torrent))
         };
         let found = until(what, LIMIT, look).await;
-        found.with_context(|| format!("{}", last.lock().unwrap_or_else(std::sync::PoisonError::into_inner)))
+        found.with_context(|| {
+            format!("{}", last.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        })
     }
 
     /// One sentence tells what is wrong.
     async fn says_so(&self) -> Result<String> {
-        let torrent = self.torrent("it to say what is wrong", |torrent| torrent["state"] == "error").await?;
+        let torrent =
+            self.torrent("it to say what is wrong", |torrent| torrent["state"] == "error").await?;
         let message = torrent["message"].as_str().unwrap_or_default();
         ensure!(message.ends_with('.') && message.len() > 20, "no sentence: {torrent}");
-        ensure!(!message.contains(self.world.scratch.path().to_str().unwrap_or_default()), "a path: {message}");
+        ensure!(
+            !message.contains(self.world.scratch.path().to_str().unwrap_or_default()),
+            "a path: {message}"
+        );
         Ok(message.to_owned())
     }
 
@@ -220,8 +255,10 @@ impl Cell {
     /// Everything is as it should be at the end.
     fn holds(&self, dir: &Path) -> Result<()> {
         ensure!(std::fs::read(self.dir.join("diary.txt"))? == DIARY, "the diary was changed");
-        let names: Vec<_> = std::fs::read_dir(dir)?.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
-        let holds_film = |name| std::fs::read(dir.join(name)).is_ok_and(|bytes| bytes == self.world.truth);
+        let names: Vec<_> =
+            std::fs::read_dir(dir)?.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
+        let holds_film =
+            |name| std::fs::read(dir.join(name)).is_ok_and(|bytes| bytes == self.world.truth);
         ensure!(names.iter().any(holds_film), "the film is not there: {names:?}");
         Ok(())
     }
@@ -254,13 +291,16 @@ impl Cell {
 
     async fn downloading(&self) -> Result<String> {
         self.add().await?;
-        self.torrent("a few pieces", |torrent| torrent["verified"].as_u64() > Some(300_000)).await?;
+        self.torrent("a few pieces", |torrent| torrent["verified"].as_u64() > Some(300_000))
+            .await?;
         self.strike()?;
         self.line.hold_at(u64::MAX);
         let said = match self.fault {
-            // An open file can be written wherever its name went: that is seen at the end, or when somebody looks.
+            // An open file can be written wherever its name went: that is seen at the end, or when
+            // somebody looks.
             Fault::Gone | Fault::Swapped | Fault::DiskGone => {
-                let is_settled = |torrent: &Value| torrent["state"] == "error" || torrent["state"] == "complete";
+                let is_settled =
+                    |torrent: &Value| torrent["state"] == "error" || torrent["state"] == "complete";
                 let torrent = self.torrent("it to notice, or to end", is_settled).await?;
                 torrent["message"].as_str().unwrap_or("it ends all the same").to_owned()
             }
@@ -293,8 +333,12 @@ impl Cell {
         };
         self.mend()?;
         self.completes().await?;
-        let served =
-            || async { Ok(http::get(&url).await.is_ok_and(|reply| reply.body == self.world.truth).then_some(())) };
+        let served = || async {
+            Ok(http::get(&url)
+                .await
+                .is_ok_and(|reply| reply.body == self.world.truth)
+                .then_some(()))
+        };
         until("the film to be served again", LIMIT, served).await?;
         self.holds(&self.dir)?;
         Ok(said)
@@ -316,9 +360,13 @@ impl Cell {
         let said = torrent["message"].as_str().map(str::to_owned);
         match self.fault {
             Fault::Swapped => {
-                // What lies in the film's place is somebody else's, so it stays there, and the film is fetched again at its new place.
+                // What lies in the film's place is somebody else's, so it stays there, and the film
+                // is fetched again at its new place.
                 self.completes().await?;
-                ensure!(std::fs::read(self.film())? == DIARY, "the foreign file was moved or changed");
+                ensure!(
+                    std::fs::read(self.film())? == DIARY,
+                    "the foreign file was moved or changed"
+                );
                 self.holds(&self.dir.join("new"))?;
                 return Ok("the foreign file stays, and the film is fetched again".to_owned());
             }
@@ -341,7 +389,8 @@ impl Cell {
         let moved = || async { Ok((self.relocate().await?.0 == 204).then_some(())) };
         until("the move to be taken", LIMIT, moved).await?;
         let is_there = |torrent: &Value| {
-            torrent["moveProgress"].is_null() && torrent["liesAt"].as_str().is_some_and(|at| at.starts_with("new/"))
+            torrent["moveProgress"].is_null()
+                && torrent["liesAt"].as_str().is_some_and(|at| at.starts_with("new/"))
         };
         self.torrent("it to lie there", is_there).await?;
         self.holds(&self.dir.join("new"))?;
@@ -356,7 +405,10 @@ impl Cell {
         let (status, said) = self.server.curl(&path, &["-X", "DELETE"]).await?;
         if self.fault == Fault::Swapped {
             ensure!(status == 200, "{status} {said}");
-            let said = serde_json::from_str::<Value>(&said)?["message"].as_str().context("nobody was told")?.to_owned();
+            let said = serde_json::from_str::<Value>(&said)?["message"]
+                .as_str()
+                .context("nobody was told")?
+                .to_owned();
             self.mend()?;
             self.holds(&self.dir)?;
             return Ok(said);
@@ -378,9 +430,13 @@ async fn every_fault_of_a_disk_harms_nothing_is_told_and_passes() -> Result<()> 
     let world = Arc::new(World::new().await?);
     let cells = FAULTS.iter().flat_map(|fault| PHASES.iter().map(move |phase| (*fault, *phase)));
     let only = std::env::var("FAULTS_ONLY").unwrap_or_default();
-    let run = |((fault, fault_name), (phase, phase_name)): ((Fault, &'static str), (Phase, &'static str))| {
+    let run = |((fault, fault_name), (phase, phase_name)): (
+        (Fault, &'static str),
+        (Phase, &'static str),
+    )| {
         let world = Arc::clone(&world);
-        let is_wanted = only.split(' ').all(|word| fault_name.contains(word) || phase_name.contains(word));
+        let is_wanted =
+            only.split(' ').all(|word| fault_name.contains(word) || phase_name.contains(word));
         // Each in a task of its own: what blocks in one must not hold up the others.
         let cell = tokio::spawn(async move {
             let outcome = match without_meaning(fault, phase) {

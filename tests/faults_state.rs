@@ -1,12 +1,16 @@
-//! What goes wrong with the disk that the list of torrents is on, while something is being done: the table of all cells, each tried.
+//! What goes wrong with the disk that the list of torrents is on, while something is being done:
+//! the table of all cells, each tried.
 //!
-//! One server a fault lives through all deeds: it is broken, everything is done, it is mended, and the server is killed and started again. In every
-//! cell: what was done is so after the next start, no proven piece is fetched again, nobody else's file changed, a person was told in one sentence, and
-//! the server went on by itself when the cause was gone. The table goes to standard output and to `target/faults-state.txt`.
+//! One server a fault lives through all deeds: it is broken, everything is done, it is mended, and
+//! the server is killed and started again. In every cell: what was done is so after the next start,
+//! no proven piece is fetched again, nobody else's file changed, a person was told in one sentence,
+//! and the server went on by itself when the cause was gone. The table goes to standard output and
+//! to `target/faults-state.txt`.
 //!
 //! A file that is gone is made again within a second, so no person is told; the log says it.
 //!
-//! The first four faults need the seam below the state's database, which only debug builds have: with release builds this test fails.
+//! The first four faults need the seam below the state's database, which only debug builds have:
+//! with release builds this test fails.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -64,7 +68,11 @@ async fn swarm(scratch: &Scratch, name: &str, seed: u32) -> Result<Swarm> {
 
 /// A torrent that nobody gives.
 fn orphan(scratch: &Scratch, name: &str) -> Result<PathBuf> {
-    let info = format!("d6:lengthi9e4:name{}:{name}12:piece lengthi16384e6:pieces20:{}e", name.len(), "p".repeat(20));
+    let info = format!(
+        "d6:lengthi9e4:name{}:{name}12:piece lengthi16384e6:pieces20:{}e",
+        name.len(),
+        "p".repeat(20)
+    );
     let path = scratch.path().join(format!("{name}.torrent"));
     std::fs::write(&path, format!("d4:info{info}e"))?;
     Ok(path)
@@ -95,7 +103,9 @@ impl Session<'_> {
     async fn break_it(&self, fault: Fault) -> Result<()> {
         let path = self.folder()?.join("state.redb");
         match fault {
-            Fault::Errors(orders) => std::fs::write(self.folder()?.join("faults-for-tests"), orders)?,
+            Fault::Errors(orders) => {
+                std::fs::write(self.folder()?.join("faults-for-tests"), orders)?
+            }
             Fault::FileGone => std::fs::remove_file(path)?,
             Fault::FileSwapped => {
                 let other = path.with_file_name("other");
@@ -103,7 +113,8 @@ impl Session<'_> {
                 std::fs::rename(other, path)?;
             }
             Fault::DiskGone => {
-                let (status, _, errors) = output(Command::new("umount").arg("-l").arg(&self.state)).await?;
+                let (status, _, errors) =
+                    output(Command::new("umount").arg("-l").arg(&self.state)).await?;
                 ensure!(status == 0, "{errors}");
             }
         }
@@ -116,13 +127,22 @@ impl Session<'_> {
             // The daemon mends these by itself.
             Fault::FileGone | Fault::FileSwapped => Ok(()),
             Fault::DiskGone => {
-                ensure!(std::fs::read_dir(&self.state)?.next().is_none(), "something was made where the disk was");
+                ensure!(
+                    std::fs::read_dir(&self.state)?.next().is_none(),
+                    "something was made where the disk was"
+                );
                 bind(&self.disk, &self.state).await
             }
         }
     }
 
-    async fn torrent(&self, server: &Server, swarm: &Swarm, what: &str, is_so: impl Fn(&Value) -> bool) -> Result<()> {
+    async fn torrent(
+        &self,
+        server: &Server,
+        swarm: &Swarm,
+        what: &str,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> Result<()> {
         let path = format!("torrents/{}", swarm.torrent.info_hash);
         let look = || async {
             let torrent = server.json(&path, &[]).await?;
@@ -132,7 +152,8 @@ impl Session<'_> {
     }
 
     async fn serves(&self, server: &Server) -> Result<()> {
-        let torrent = server.json(&format!("torrents/{}", self.served.torrent.info_hash), &[]).await?;
+        let torrent =
+            server.json(&format!("torrents/{}", self.served.torrent.info_hash), &[]).await?;
         ensure!(http::get(url_of(&torrent)?).await?.body == film(1), "other bytes were served");
         Ok(())
     }
@@ -154,7 +175,10 @@ impl Session<'_> {
         let mut server = Server::start(&self.state, &self.dir, &[]).await?;
         let served = self.served.torrent.write_to(self.scratch.path())?;
         server.add_file(&served, "?keep=1").await?;
-        self.torrent(&server, self.served, "a complete film", |torrent| torrent["state"] == "complete").await?;
+        self.torrent(&server, self.served, "a complete film", |torrent| {
+            torrent["state"] == "complete"
+        })
+        .await?;
         let removed = server.add_file(&orphan(self.scratch, "removed")?, "?keep=1").await?;
         let removed = removed["infoHash"].as_str().context("an info hash")?.to_owned();
         for folder in [&self.dir, &self.folder()?] {
@@ -164,7 +188,10 @@ impl Session<'_> {
         self.slow.set_rate(SLOW_BPS);
         let slow = self.slow.torrent.write_to(self.scratch.path())?;
         server.add_file(&slow, "?keep=1").await?;
-        self.torrent(&server, self.slow, "a beginning", |torrent| torrent["verified"].as_u64() > Some(0)).await?;
+        self.torrent(&server, self.slow, "a beginning", |torrent| {
+            torrent["verified"].as_u64() > Some(0)
+        })
+        .await?;
         self.break_it(fault).await?;
         // Everything is done while it is broken.
         let mut outcomes: BTreeMap<&'static str, Result<()>> = BTreeMap::new();
@@ -175,7 +202,10 @@ impl Session<'_> {
         let kind = if lasts { "not_saved" } else { "set_aside" };
         if fault != Fault::FileGone {
             let is_notice = |event: &Value| event["event"] == "notice" && event["kind"] == kind;
-            let notice = server.terminal.event("a notice; are the programs debug builds?", is_notice).await?;
+            let notice = server
+                .terminal
+                .event("a notice; are the programs debug builds?", is_notice)
+                .await?;
             let said = notice["message"].as_str().unwrap_or_default();
             ensure!(said.contains(words), "{said}");
         }
@@ -184,10 +214,16 @@ impl Session<'_> {
         let has_moved = moving.as_ref().is_ok_and(|has_moved| *has_moved);
         outcomes.insert("moving", moving.map(drop));
         let removing = server.curl(&format!("torrents/{removed}"), &["-X", "DELETE"]).await;
-        let is_gone = |(status, said): (u16, String)| if status == 204 { Ok(()) } else { bail!("{status} {said}") };
+        let is_gone = |(status, said): (u16, String)| {
+            if status == 204 { Ok(()) } else { bail!("{status} {said}") }
+        };
         outcomes.insert("removing", removing.and_then(is_gone));
-        let complete = |torrent: &Value| torrent["state"] == "complete" && torrent["moveProgress"].is_null();
-        outcomes.insert("downloading", self.torrent(&server, self.slow, "the download to end", complete).await);
+        let complete =
+            |torrent: &Value| torrent["state"] == "complete" && torrent["moveProgress"].is_null();
+        outcomes.insert(
+            "downloading",
+            self.torrent(&server, self.slow, "the download to end", complete).await,
+        );
         self.mend_it(fault).await?;
         if lasts {
             server.terminal.event("its end", |event| event["event"] == "notice_over").await?;
@@ -195,7 +231,9 @@ impl Session<'_> {
         if !has_moved && outcomes["moving"].is_ok() {
             outcomes.insert(
                 "moving",
-                self.moves(&server).await.and_then(|has| if has { Ok(()) } else { bail!("it is still refused") }),
+                self.moves(&server)
+                    .await
+                    .and_then(|has| if has { Ok(()) } else { bail!("it is still refused") }),
             );
         }
         self.torrent(&server, self.served, "the move to end", |torrent| {
@@ -204,8 +242,12 @@ impl Session<'_> {
         .await?;
         let list = || async {
             let list = server.json("torrents", &[]).await?;
-            let kinds =
-                list["notices"].as_array().context("a list")?.iter().filter(|it| it["kind"] != "set_aside").count();
+            let kinds = list["notices"]
+                .as_array()
+                .context("a list")?
+                .iter()
+                .filter(|it| it["kind"] != "set_aside")
+                .count();
             Ok((kinds == 0).then_some(()))
         };
         until("no notice", LIMIT, list).await?;
@@ -215,13 +257,15 @@ impl Session<'_> {
         nothing_runs(&self.state).await?;
         let server = Server::start(&self.state, &self.dir, &[]).await?;
         let list = server.json("torrents", &[]).await?;
-        let is_listed = |name: &str| list["torrents"].to_string().contains(&format!("\"name\":\"{name}\""));
+        let is_listed =
+            |name: &str| list["torrents"].to_string().contains(&format!("\"name\":\"{name}\""));
         let mut also = |deed: &'static str, outcome: Result<()>| {
             if outcomes[deed].is_ok() {
                 outcomes.insert(deed, outcome);
             }
         };
-        let checked = |is_so: bool, words: &str| if is_so { Ok(()) } else { bail!("{words}: {list}") };
+        let checked =
+            |is_so: bool, words: &str| if is_so { Ok(()) } else { bail!("{words}: {list}") };
         also("adding", checked(is_listed("added"), "it is lost"));
         also("removing", checked(!is_listed("removed"), "it is back"));
         also("serving", self.serves(&server).await);
@@ -229,14 +273,20 @@ impl Session<'_> {
         also("moving", checked(moved, "it is not at its new place"));
         let downloading = async {
             self.torrent(&server, self.slow, "it to be complete again", complete).await?;
-            ensure!(std::fs::read(self.dir.join("slow.bin"))? == film(2), "other bytes are on the disk");
+            ensure!(
+                std::fs::read(self.dir.join("slow.bin"))? == film(2),
+                "other bytes are on the disk"
+            );
             let passed = self.slow.passed() - before;
             ensure!(passed < u64::from(LENGTH) * 3 / 2, "{passed} bytes came for {LENGTH}");
             Ok(())
         };
         also("downloading", downloading.await);
         for folder in [&self.dir, &self.folder()?] {
-            ensure!(std::fs::read_to_string(folder.join("mine.txt"))? == MINE, "somebody else's file was changed");
+            ensure!(
+                std::fs::read_to_string(folder.join("mine.txt"))? == MINE,
+                "somebody else's file was changed"
+            );
         }
         if fault == Fault::FileSwapped {
             let aside = std::fs::read_to_string(self.folder()?.join("state.redb.corrupt-1"))?;
@@ -273,7 +323,14 @@ fn whatever_happens_to_the_state_in_the_middle_of_whatever() -> Result<()> {
             let (disk, state, downloads) = (dir("disk")?, dir("state")?, dir("downloads")?);
             let _disk = Disk::mount(&disk, "size=64m").await?;
             bind(&disk, &state).await?;
-            let session = Session { state, disk, dir: downloads, scratch: &scratch, served: &served, slow: &slow };
+            let session = Session {
+                state,
+                disk,
+                dir: downloads,
+                scratch: &scratch,
+                served: &served,
+                slow: &slow,
+            };
             let cells = session.run(fault, words).await.with_context(|| name.to_owned())?;
             failures.extend(cells.iter().filter_map(|(deed, outcome)| {
                 outcome.as_ref().err().map(|error| format!("{name}, {deed}: {error:#}"))

@@ -18,8 +18,16 @@ async fn check(film: Film, client: Client) -> Result<()> {
     watch(&scene).await.with_context(|| scene.browser.report())?;
     scene.swarm.set_rate(0);
     let whole = http::get(&scene.stream_url().await?).await?;
-    ensure!(whole.status == 200 && whole.whole, "status {}, {} bytes", whole.status, whole.body.len());
-    ensure!(whole.body == scene.truth()?, "the film that was served is not the film that was seeded");
+    ensure!(
+        whole.status == 200 && whole.whole,
+        "status {}, {} bytes",
+        whole.status,
+        whole.body.len()
+    );
+    ensure!(
+        whole.body == scene.truth()?,
+        "the film that was served is not the film that was seeded"
+    );
     Ok(())
 }
 

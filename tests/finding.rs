@@ -1,4 +1,5 @@
-//! Where peers and content come from when no tracker helps: other peers, the local network, the web; and that a private torrent keeps to itself.
+//! Where peers and content come from when no tracker helps: other peers, the local network, the
+//! web; and that a private torrent keeps to itself.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,7 +44,12 @@ impl Stage {
         self.start_in(name, folder, further)
     }
 
-    fn start_in(&self, name: &str, folder: PathBuf, further: &[&str]) -> Result<(Terminal, PathBuf)> {
+    fn start_in(
+        &self,
+        name: &str,
+        folder: PathBuf,
+        further: &[&str],
+    ) -> Result<(Terminal, PathBuf)> {
         let file = self.torrent.write_to(self.scratch.path())?;
         let text = |path: &PathBuf| path.to_str().map(str::to_owned).context("a plain path");
         let args = ["get".to_owned(), text(&file)?, "--dir".to_owned(), text(&folder)?];
@@ -65,17 +71,23 @@ impl Stage {
 async fn address(terminal: &mut Terminal) -> Result<SocketAddr> {
     let has_port = |event: &serde_json::Value| event["port"].as_u64().is_some_and(|port| port != 0);
     let event = terminal.event("its port", has_port).await?;
-    Ok(SocketAddr::from(([127, 0, 0, 1], u16::try_from(event["port"].as_u64().context("a port")?)?)))
+    Ok(SocketAddr::from((
+        [127, 0, 0, 1],
+        u16::try_from(event["port"].as_u64().context("a port")?)?,
+    )))
 }
 
-/// libtorrent has everything, `jstorrent` between them can take and give next to nothing, and a second libtorrent knows `jstorrent` alone.
+/// libtorrent has everything, `jstorrent` between them can take and give next to nothing, and a
+/// second libtorrent knows `jstorrent` alone.
 async fn between_two(stage: &Stage) -> Result<(Party, Terminal, Party)> {
     let seeder = Part { pex: true, ..Part::new(Client::Libtorrent, &stage.torrent, true) };
     let seeder = Party::start(&seeder).await?;
-    let limits = ["--download-limit", "1K", "--upload-limit", "1K", "--peer", &seeder.address().to_string()];
+    let limits =
+        ["--download-limit", "1K", "--upload-limit", "1K", "--peer", &seeder.address().to_string()];
     let (mut hub, _) = stage.start("hub", &limits)?;
     let peers = [address(&mut hub).await?];
-    let getter = Part { pex: true, peers: &peers, ..Part::new(Client::Libtorrent, &stage.torrent, false) };
+    let getter =
+        Part { pex: true, peers: &peers, ..Part::new(Client::Libtorrent, &stage.torrent, false) };
     let getter = Party::start(&getter).await?;
     Ok((seeder, hub, getter))
 }
@@ -84,7 +96,10 @@ async fn between_two(stage: &Stage) -> Result<(Party, Terminal, Party)> {
 async fn libtorrent_finds_a_seeder_of_which_we_tell() -> Result<()> {
     let stage = Stage::new(1, false)?;
     let (_seeder, _hub, getter) = between_two(&stage).await?;
-    stage.comes_to(getter.folder(), "libtorrent to hear of the seeder").await.with_context(|| getter.log())
+    stage
+        .comes_to(getter.folder(), "libtorrent to hear of the seeder")
+        .await
+        .with_context(|| getter.log())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,10 +108,16 @@ async fn we_find_a_seeder_of_which_libtorrent_tells() -> Result<()> {
     let seeder = Part { pex: true, ..Part::new(Client::Libtorrent, &stage.torrent, true) };
     let seeder = Party::start(&seeder).await?;
     let peers = [seeder.address()];
-    let hub = Part { pex: true, gives: false, peers: &peers, ..Part::new(Client::Libtorrent, &stage.torrent, false) };
+    let hub = Part {
+        pex: true,
+        gives: false,
+        peers: &peers,
+        ..Part::new(Client::Libtorrent, &stage.torrent, false)
+    };
     let hub = Party::start(&hub).await?;
     let (mut terminal, folder) = stage.start("getter", &["--peer", &hub.address().to_string()])?;
-    let done = terminal.event_within(LIMIT, "everything", |event| event["event"] == "complete").await;
+    let done =
+        terminal.event_within(LIMIT, "everything", |event| event["event"] == "complete").await;
     done.with_context(|| hub.log())?;
     ensure!(stage.is_right(&folder), "not what was seeded");
     Ok(())
@@ -105,8 +126,10 @@ async fn we_find_a_seeder_of_which_libtorrent_tells() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn neighbours_find_each_other_in_the_local_network() -> Result<()> {
     let stage = Stage::new(3, false)?;
-    // Only on this machine: the group is joined where peers may connect, and that is the loopback interface.
-    let (mut seeder, _) = stage.start_in("seeder", stage.torrent.folder.clone(), &["--seed", "--no-lsd=no"])?;
+    // Only on this machine: the group is joined where peers may connect, and that is the loopback
+    // interface.
+    let (mut seeder, _) =
+        stage.start_in("seeder", stage.torrent.folder.clone(), &["--seed", "--no-lsd=no"])?;
     seeder.event("everything to be found", |event| event["event"] == "complete").await?;
     let (mut getter, folder) = stage.start("getter", &["--no-lsd=no"])?;
     ensure!(getter.ended().await?.success(), "it failed");
@@ -114,11 +137,13 @@ async fn neighbours_find_each_other_in_the_local_network() -> Result<()> {
     Ok(())
 }
 
-/// `jstorrent` that can take and give next to nothing knows libtorrent, which has everything; a second `jstorrent` knows the first alone, and has met it.
+/// `jstorrent` that can take and give next to nothing knows libtorrent, which has everything; a
+/// second `jstorrent` knows the first alone, and has met it.
 async fn behind_one(stage: &Stage) -> Result<(Party, Terminal, Terminal)> {
     let seeder = Part { pex: true, ..Part::new(Client::Libtorrent, &stage.torrent, true) };
     let seeder = Party::start(&seeder).await?;
-    let limits = ["--download-limit", "1K", "--upload-limit", "1K", "--peer", &seeder.address().to_string()];
+    let limits =
+        ["--download-limit", "1K", "--upload-limit", "1K", "--peer", &seeder.address().to_string()];
     let (mut hub, _) = stage.start("hub", &limits)?;
     let address = address(&mut hub).await?.to_string();
     hub.event("the hub to meet the seeder", |event| event["peers"] == 1).await?;
@@ -132,7 +157,9 @@ async fn nobody_is_told_who_else_has_a_private_torrent() -> Result<()> {
     let stage = Stage::new(7, false)?;
     let (_seeder, _hub, mut getter) = behind_one(&stage).await?;
     let since = Instant::now();
-    getter.event_within(LIMIT, "everything, of a public one", |event| event["event"] == "complete").await?;
+    getter
+        .event_within(LIMIT, "everything, of a public one", |event| event["event"] == "complete")
+        .await?;
     let takes = since.elapsed();
     let stage = Stage::new(8, true)?;
     let (_seeder, _hub, mut getter) = behind_one(&stage).await?;
@@ -153,7 +180,8 @@ async fn stays(terminal: &mut Terminal, most: u64, time: Duration) -> Result<()>
 #[tokio::test(flavor = "multi_thread")]
 async fn a_private_torrent_is_not_found_in_the_local_network() -> Result<()> {
     let stage = Stage::new(4, true)?;
-    let (mut seeder, _) = stage.start_in("seeder", stage.torrent.folder.clone(), &["--seed", "--no-lsd=no"])?;
+    let (mut seeder, _) =
+        stage.start_in("seeder", stage.torrent.folder.clone(), &["--seed", "--no-lsd=no"])?;
     seeder.event("everything to be found", |event| event["event"] == "complete").await?;
     let (mut getter, _) = stage.start("getter", &["--no-lsd=no"])?;
     // As long as five times what a public one takes.
@@ -185,7 +213,11 @@ async fn a_viewer_reads_and_seeks_while_a_web_server_gives() -> Result<()> {
     for start in [0, LENGTH - 100_000, LENGTH / 2, 1_000_000] {
         let end = (start + 70_000).min(LENGTH - 1);
         let reply = http::get_range(&url, start as u64, end as u64).await?;
-        ensure!(reply.status == 206 && reply.body == stage.truth[start..=end], "from {start}: {}", reply.status);
+        ensure!(
+            reply.status == 206 && reply.body == stage.truth[start..=end],
+            "from {start}: {}",
+            reply.status
+        );
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The torrents of npm's `webtorrent-fixtures`: what `parse-torrent` reads in them is what we read, and what lies beside them is what they say.
+//! The torrents of npm's `webtorrent-fixtures`: what `parse-torrent` reads in them is what we read,
+//! and what lies beside them is what they say.
 
 use std::path::{Path, PathBuf};
 
@@ -59,8 +60,12 @@ async fn fixtures() -> Result<Vec<Fixture>> {
 fn check(meta: &Metainfo, parsed: &Parsed) -> Result<()> {
     ensure!(meta.info_hash.to_string() == parsed.info_hash, "it is {}", meta.info_hash);
     ensure!(meta.name == parsed.name, "it is called {}", meta.name);
-    ensure!((meta.total_length(), meta.piece_length) == (parsed.length, parsed.piece_length), "lengths");
-    let pieces: Vec<String> = meta.pieces.iter().map(|hash| jstorrent_tests::torrent::hex(hash)).collect();
+    ensure!(
+        (meta.total_length(), meta.piece_length) == (parsed.length, parsed.piece_length),
+        "lengths"
+    );
+    let pieces: Vec<String> =
+        meta.pieces.iter().map(|hash| jstorrent_tests::torrent::hex(hash)).collect();
     ensure!(pieces == parsed.pieces, "hashes of pieces");
     let files = meta.files.iter().map(|file| (file.path.join("/"), file.length));
     let expected = parsed.files.iter().map(|file| (file.path.clone(), file.length));
@@ -68,7 +73,10 @@ fn check(meta: &Metainfo, parsed: &Parsed) -> Result<()> {
     ensure!(meta.private == parsed.private, "private: {}", meta.private);
     ensure!(meta.web_seeds == parsed.url_list, "web seeds: {:?}", meta.web_seeds);
     let trackers: Vec<&String> = meta.trackers.iter().flatten().collect();
-    ensure!(trackers.iter().all(|tracker| parsed.announce.contains(tracker)), "trackers: {trackers:?}");
+    ensure!(
+        trackers.iter().all(|tracker| parsed.announce.contains(tracker)),
+        "trackers: {trackers:?}"
+    );
     ensure!(trackers.len() == parsed.announce.len(), "trackers: {trackers:?}");
     Ok(())
 }
@@ -83,7 +91,10 @@ async fn every_torrent_and_every_link_says_what_others_read_in_it() -> Result<()
         check(&meta, parsed).with_context(|| key.clone())?;
         let magnet = Magnet::parse(link).with_context(|| link.clone())?;
         ensure!(magnet.identity() == meta.identity(), "{key}: {link}");
-        ensure!(magnet.name.as_deref() == Some(&meta.name) && magnet.web_seeds == meta.web_seeds, "{key}: {magnet:?}");
+        ensure!(
+            magnet.name.as_deref() == Some(&meta.name) && magnet.web_seeds == meta.web_seeds,
+            "{key}: {magnet:?}"
+        );
     }
     Ok(())
 }
@@ -91,11 +102,14 @@ async fn every_torrent_and_every_link_says_what_others_read_in_it() -> Result<()
 #[tokio::test]
 async fn the_corrupt_one_is_refused_with_the_reason() -> Result<()> {
     let fixtures = fixtures().await?;
-    let corrupt = fixtures.iter().find(|fixture| fixture.key == "corrupt").context("the corrupt one")?;
-    let error = Metainfo::parse(&std::fs::read(&corrupt.torrent_path)?).err().context("it was taken")?;
+    let corrupt =
+        fixtures.iter().find(|fixture| fixture.key == "corrupt").context("the corrupt one")?;
+    let error =
+        Metainfo::parse(&std::fs::read(&corrupt.torrent_path)?).err().context("it was taken")?;
     ensure!(error.to_string() == "the torrent file lacks \"name\"", "{error}");
     let scratch = Scratch::new("fixtures")?;
-    let (status, _, errors) = run(scratch.path(), [Path::new("info"), &corrupt.torrent_path]).await?;
+    let (status, _, errors) =
+        run(scratch.path(), [Path::new("info"), &corrupt.torrent_path]).await?;
     ensure!(status == 1 && errors.contains("lacks \"name\""), "status {status}, {errors}");
     Ok(())
 }
@@ -109,7 +123,8 @@ async fn what_lies_beside_the_torrents_is_complete() -> Result<()> {
         let (state, dir) = (scratch.dir("state")?, scratch.dir("content")?);
         copy(&content, &dir.join(content.file_name().context("a name")?))?;
         let text = |path: &Path| path.to_str().context("a plain path").map(str::to_owned);
-        let args = ["get", &text(&torrent_path)?, "--dir", &text(&dir)?, "--no-trackers", "--no-lsd"];
+        let args =
+            ["get", &text(&torrent_path)?, "--dir", &text(&dir)?, "--no-trackers", "--no-lsd"];
         let status = Terminal::start(&state, args)?.ended().await?;
         ensure!(status.success(), "{key}: {status}");
         verified += 1;

@@ -6,7 +6,8 @@ use anyhow::{Result, ensure};
 use jstorrent_tests::workspace;
 
 /// Words of a world that the daemon does not know.
-const WORDS: &[&str] = &["torrent", "piece", "infohash", "info_hash", "bittorrent", "picker", "tracker"];
+const WORDS: &[&str] =
+    &["torrent", "piece", "infohash", "info_hash", "bittorrent", "picker", "tracker"];
 
 #[test]
 fn the_daemon_does_not_depend_on_the_engine() -> Result<()> {

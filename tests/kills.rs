@@ -1,4 +1,5 @@
-//! `kill -9` at any moment: the next start loses no verified piece, and no viewer ever gets a byte that differs.
+//! `kill -9` at any moment: the next start loses no verified piece, and no viewer ever gets a byte
+//! that differs.
 //!
 //! `KILLS` says how often, `KILLS_SEED` repeats a run.
 
@@ -24,7 +25,9 @@ const LIFE_MS: u64 = 2_500;
 /// Reads on from somewhere until the connection breaks; how many bytes came, or what was wrong.
 async fn view(url: String, truth: std::sync::Arc<Vec<u8>>, start: usize) -> Result<usize> {
     // The kill may come before the head of the reply does.
-    let Ok(mut reply) = http::open(&url, &[("Range", &format!("bytes={start}-"))]).await else { return Ok(0) };
+    let Ok(mut reply) = http::open(&url, &[("Range", &format!("bytes={start}-"))]).await else {
+        return Ok(0);
+    };
     ensure!(reply.status == 206, "status {}", reply.status);
     let mut bytes = Vec::new();
     reply.read_to_end(&mut bytes).await?;
@@ -44,7 +47,8 @@ async fn a_kill_at_any_moment_loses_no_verified_piece_and_serves_no_other_byte()
     let kills = std::env::var("KILLS").map_or(Ok(KILLS), |kills| kills.parse())?;
     let mut dice = Dice::from_env("KILLS_SEED");
     let scratch = Scratch::new("kills")?;
-    let (content, state, dir) = (scratch.dir("content")?, scratch.dir("state")?, scratch.dir("downloads")?);
+    let (content, state, dir) =
+        (scratch.dir("content")?, scratch.dir("state")?, scratch.dir("downloads")?);
     let path = content.join("film.mp4");
     let truth = std::sync::Arc::new(dice.bytes(LENGTH));
     std::fs::write(&path, &*truth)?;
@@ -60,7 +64,10 @@ async fn a_kill_at_any_moment_loses_no_verified_piece_and_serves_no_other_byte()
         if kill > 0 {
             // It remembers the torrent by itself.
             let verified = server.verified(&torrent.info_hash, 0).await?;
-            ensure!(verified >= told, "kill {kill}: {told} bytes were verified, and {verified} are");
+            ensure!(
+                verified >= told,
+                "kill {kill}: {told} bytes were verified, and {verified} are"
+            );
             regained = verified;
         }
         let url = add(&server, &magnet).await?;
@@ -80,8 +87,13 @@ async fn a_kill_at_any_moment_loses_no_verified_piece_and_serves_no_other_byte()
         drop(server);
         served += viewer.await?.with_context(|| format!("kill {kill}"))?;
     }
-    println!("{kills} kills: {served} bytes served, {regained} verified at the last start, {told} at the last kill");
-    ensure!(told < LENGTH as u64, "the download was over before the last kill: it proves less than it should");
+    println!(
+        "{kills} kills: {served} bytes served, {regained} verified at the last start, {told} at the last kill"
+    );
+    ensure!(
+        told < LENGTH as u64,
+        "the download was over before the last kill: it proves less than it should"
+    );
     let server = Server::start(&state, &dir, &[]).await?;
     let verified = server.verified(&torrent.info_hash, 0).await?;
     ensure!(verified >= told, "{told} bytes were verified, and {verified} are");
@@ -89,6 +101,9 @@ async fn a_kill_at_any_moment_loses_no_verified_piece_and_serves_no_other_byte()
     let url = add(&server, &magnet).await?;
     let whole = http::get(&url).await?;
     ensure!(whole.whole && whole.body == *truth, "what is served at last is not what was seeded");
-    ensure!(std::fs::read(dir.join("film.mp4"))? == *truth, "what lies there is not what was seeded");
+    ensure!(
+        std::fs::read(dir.join("film.mp4"))? == *truth,
+        "what lies there is not what was seeded"
+    );
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What strangers and crowds may cost the plain server, measured. `cargo test -p jstorrent-tests --test limits -- --nocapture` prints the figures.
+//! What strangers and crowds may cost the plain server, measured. `cargo test -p jstorrent-tests
+//! --test limits -- --nocapture` prints the figures.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -19,7 +20,10 @@ const MIB: usize = 1 << 20;
 async fn server(further: &[&str]) -> Result<(Scratch, Server)> {
     // The figures are about this process's connections as well.
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    let wanted = rustix::process::Rlimit { current: limit.maximum.map(|most| most.min(8_192)), maximum: limit.maximum };
+    let wanted = rustix::process::Rlimit {
+        current: limit.maximum.map(|most| most.min(8_192)),
+        maximum: limit.maximum,
+    };
     rustix::process::setrlimit(rustix::process::Resource::Nofile, wanted)?;
     let scratch = Scratch::new("limits")?;
     let (state, dir) = (scratch.dir("state")?, scratch.dir("downloads")?);
@@ -81,10 +85,16 @@ async fn thirty_two_connections_before_hello_cost_next_to_nothing() -> Result<()
         let mut head = [0; 12];
         socket.read_exact(&mut head).await?;
         ensure!(&head == b"HTTP/1.1 101", "{head:?}");
-        // A frame of almost the largest size for a hello, without its last byte, and one of the largest of all.
+        // A frame of almost the largest size for a hello, without its last byte, and one of the
+        // largest of all.
         let large = if sockets.len() % 2 == 0 { 16 * 1024 } else { 57 * MIB };
-        let frame =
-            [&[0x82, 0xff][..], &(large as u64).to_be_bytes(), &[0; 4], &vec![7; large.min(8 * MIB) - 1]].concat();
+        let frame = [
+            &[0x82, 0xff][..],
+            &(large as u64).to_be_bytes(),
+            &[0; 4],
+            &vec![7; large.min(8 * MIB) - 1],
+        ]
+        .concat();
         let mut sent = 0;
         while sent < frame.len() {
             match timeout(Duration::from_millis(200), socket.write(&frame[sent..])).await {
@@ -120,7 +130,10 @@ async fn two_thousand_silent_connections_keep_no_viewer_out() -> Result<()> {
         let reply = http::get(&format!("{}torrents", server.base)).await?;
         ensure!(reply.status == 200, "{}", reply.status);
     }
-    print(format_args!("2,048 silent connections: a request is answered in {:?}", began.elapsed() / 10));
+    print(format_args!(
+        "2,048 silent connections: a request is answered in {:?}",
+        began.elapsed() / 10
+    ));
     Ok(())
 }
 
@@ -144,7 +157,9 @@ async fn viewers_that_wait_leave_those_of_a_complete_file_alone() -> Result<()> 
     let mut waiting = Vec::new();
     for _ in 0..600 {
         let mut socket = figures.connect().await?;
-        socket.write_all(format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", figures.host).as_bytes()).await?;
+        socket
+            .write_all(format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", figures.host).as_bytes())
+            .await?;
         waiting.push(socket);
     }
     let began = Instant::now();
@@ -154,7 +169,10 @@ async fn viewers_that_wait_leave_those_of_a_complete_file_alone() -> Result<()> 
     let mut refused = 0;
     for socket in &mut waiting {
         let mut head = [0; 12];
-        if timeout(Duration::from_millis(1), socket.read_exact(&mut head)).await.is_ok_and(|read| read.is_ok()) {
+        if timeout(Duration::from_millis(1), socket.read_exact(&mut head))
+            .await
+            .is_ok_and(|read| read.is_ok())
+        {
             ensure!(&head == b"HTTP/1.1 503", "{}", head.escape_ascii());
             refused += 1;
         }
@@ -189,7 +207,10 @@ async fn unfinished_uploads_keep_no_other_out() -> Result<()> {
     let began = Instant::now();
     let added = server.add_file(&file, "").await?;
     ensure!(added["fileCount"] == 2_000, "{added:.200}");
-    print(format_args!("17 unfinished uploads of 8 MiB: another add is answered in {:.2?}", began.elapsed()));
+    print(format_args!(
+        "17 unfinished uploads of 8 MiB: another add is answered in {:.2?}",
+        began.elapsed()
+    ));
     Ok(())
 }
 
@@ -213,8 +234,11 @@ fn many_files(folder: &Path, count: usize) -> Result<std::path::PathBuf> {
     let files: String = (0..count).map(|at| format!("d6:lengthi10e4:pathl9:{at:09}ee")).collect();
     let name = format!("many-{count}");
     let pieces = vec![7; (count * 10).div_ceil(16 << 10) * 20];
-    let head =
-        format!("d4:infod5:filesl{files}e4:name{}:{name}12:piece lengthi16384e6:pieces{}:", name.len(), pieces.len());
+    let head = format!(
+        "d4:infod5:filesl{files}e4:name{}:{name}12:piece lengthi16384e6:pieces{}:",
+        name.len(),
+        pieces.len()
+    );
     let bytes = [head.as_bytes(), &pieces, b"ee"].concat();
     let path = folder.join(format!("{name}.torrent"));
     std::fs::write(&path, bytes)?;

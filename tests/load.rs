@@ -25,7 +25,8 @@ const PIECE_LENGTH: usize = 64 << 10;
 const SECONDS: u64 = 15;
 /// What was held for viewers is given back within so long: a runtime keeps an idle thread for 10 s.
 const SETTLE: Duration = Duration::from_secs(25);
-/// Descriptors, threads and tasks that a process may have more than before, for what it does from time to time by itself.
+/// Descriptors, threads and tasks that a process may have more than before, for what it does from
+/// time to time by itself.
 const SPARE: usize = 4;
 
 /// A file as it should be, and where it is served.
@@ -47,7 +48,10 @@ impl Held {
     fn by(pid: u32) -> Result<Self> {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
         let value = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).context("a line of the status")?;
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .context("a line of the status")?;
             Ok::<u64, anyhow::Error>(line.trim().trim_end_matches(" kB").parse()?)
         };
         Ok(Self {
@@ -96,7 +100,8 @@ impl Processes {
         self.daemon.metrics().await?.get(name).copied().with_context(|| format!("no {name}"))
     }
 
-    /// What they hold, once it has not changed for a second: a server that begins still opens its sockets.
+    /// What they hold, once it has not changed for a second: a server that begins still opens its
+    /// sockets.
     async fn at_rest(&self) -> Result<Both> {
         let end = Instant::now() + SETTLE;
         let mut last = self.hold().await?;
@@ -120,7 +125,8 @@ impl Processes {
             for name in ["jstorrent_viewers", "jstorrent_viewers_waiting", "jstorrent_calls"] {
                 served += self.gauge(name).await?;
             }
-            let is_back = now.engine.is_back_at(before.engine) && now.daemon.is_back_at(before.daemon);
+            let is_back =
+                now.engine.is_back_at(before.engine) && now.daemon.is_back_at(before.daemon);
             if served == 0.0 && is_back && now.tasks <= before.tasks + SPARE as f64 {
                 return Ok(now);
             }
@@ -158,7 +164,13 @@ async fn view(film: Arc<Film>, mut dice: Dice, end: Instant) -> Result<View> {
     Ok(view)
 }
 
-async fn watch(film: &Film, range: &str, start: usize, enough: usize, came: &mut u64) -> Result<()> {
+async fn watch(
+    film: &Film,
+    range: &str,
+    start: usize,
+    enough: usize,
+    came: &mut u64,
+) -> Result<()> {
     let mut reply = http::open(&film.url, &[("Range", range)]).await?;
     ensure!(reply.status == 206, "{range}: status {}", reply.status);
     let (mut at, mut bytes) = (start, Vec::new());
@@ -177,7 +189,8 @@ async fn two_hundred_viewers_get_the_right_bytes_and_leave_nothing_behind() -> R
     let seconds = std::env::var("LOAD_SECONDS").map_or(Ok(SECONDS), |seconds| seconds.parse())?;
     let mut dice = Dice::from_env("LOAD_SEED");
     let scratch = Scratch::new("load")?;
-    let (content, state, dir) = (scratch.dir("content")?, scratch.dir("state")?, scratch.dir("downloads")?);
+    let (content, state, dir) =
+        (scratch.dir("content")?, scratch.dir("state")?, scratch.dir("downloads")?);
     let mut torrents = Vec::new();
     for number in 0..TORRENTS {
         let path = content.join(format!("film {number}.mp4"));
@@ -221,7 +234,9 @@ async fn two_hundred_viewers_get_the_right_bytes_and_leave_nothing_behind() -> R
     let seeks: u64 = views.iter().map(|view| view.seeks).sum();
     let without = views.iter().filter(|view| view.bytes == 0).count();
     let least = views.iter().map(|view| view.bytes).min().unwrap_or(0);
-    println!("{seconds} s: {bytes} bytes, {least} to who got least, {seeks} seeks, {most} viewers at most");
+    println!(
+        "{seconds} s: {bytes} bytes, {least} to who got least, {seeks} seeks, {most} viewers at most"
+    );
     println!("with torrents   {before:?}\nat most         {peak:?}");
     println!("after viewers   {:?}", processes.settle("after the viewers", before).await?);
     ensure!(most >= VIEWERS as f64 * 0.75, "only {most} viewers at once");
@@ -229,9 +244,13 @@ async fn two_hundred_viewers_get_the_right_bytes_and_leave_nothing_behind() -> R
     for film in &films {
         server.remove(&film.info_hash).await?;
     }
-    let files = || async { Ok((processes.gauge("jstorrent_files_open").await? == 0.0).then_some(())) };
+    let files =
+        || async { Ok((processes.gauge("jstorrent_files_open").await? == 0.0).then_some(())) };
     until("every file to be closed", SETTLE, files).await?;
-    println!("without anything {:?}\nas at first      {empty:?}", processes.settle("after the torrents", empty).await?);
+    println!(
+        "without anything {:?}\nas at first      {empty:?}",
+        processes.settle("after the torrents", empty).await?
+    );
     ensure!(std::fs::read_dir(&dir)?.count() == 0, "what was removed still lies there");
     Ok(())
 }

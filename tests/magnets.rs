@@ -29,7 +29,8 @@ impl Linked {
         let torrent = swarm.torrent.public();
         let seeder = Seeder::start(Client::Libtorrent, &torrent).await?;
         let line = Proxy::start(seeder.address(), Line::of_rate(FILM_RATE_BPS))?;
-        let link = format!("magnet:?xt=urn:btih:{}&dn=Linked&x.pe={}", torrent.info_hash, line.address());
+        let link =
+            format!("magnet:?xt=urn:btih:{}&dn=Linked&x.pe={}", torrent.info_hash, line.address());
         Ok(Self { torrent, link, _line: line, _seeder: seeder })
     }
 
@@ -49,13 +50,19 @@ async fn background(browser: &Browser) -> Result<Session> {
 
 /// What Chrome calls when a person chooses the extension's entry in a link's context menu.
 async fn choose_in_menu(background: &Session, link: &str) -> Result<()> {
-    let click =
-        json!({ "menuItemId": "add-link", "linkUrl": link, "pageUrl": "http://example.org/", "editable": false });
-    background.evaluate(&format!("chrome.contextMenus.onClicked.dispatch({click}, undefined)")).await.map(drop)
+    let click = json!({ "menuItemId": "add-link", "linkUrl": link, "pageUrl": "http://example.org/", "editable": false });
+    background
+        .evaluate(&format!("chrome.contextMenus.onClicked.dispatch({click}, undefined)"))
+        .await
+        .map(drop)
 }
 
 async fn app_tabs(background: &Session) -> Result<Value> {
-    background.evaluate("chrome.runtime.getContexts({ contextTypes: ['TAB'] }).then((tabs) => tabs.length)").await
+    background
+        .evaluate(
+            "chrome.runtime.getContexts({ contextTypes: ['TAB'] }).then((tabs) => tabs.length)",
+        )
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,11 +77,19 @@ async fn a_film_plays_from_a_magnet_link_that_was_typed() -> Result<()> {
         .await
         .with_context(|| browser.report())?;
     ensure!(described.name == linked.torrent.name, "it is called {}", described.name);
-    app.session.wait_for("byTestId('file') && !byTestId('link-form')", LIMIT).await.context("its files open")?;
+    app.session
+        .wait_for("byTestId('file') && !byTestId('link-form')", LIMIT)
+        .await
+        .context("its files open")?;
     let player = PlayerPage::open(&browser, linked.info_hash(), described.files[0].index).await?;
     player.first_frame(LIMIT).await.with_context(|| browser.report())?;
     let now = player.torrent(linked.info_hash()).await?.context("the torrent went away")?;
-    ensure!(now.verified < now.length * 9 / 10, "{} of {} bytes: nothing is proved", now.verified, now.length);
+    ensure!(
+        now.verified < now.length * 9 / 10,
+        "{} of {} bytes: nothing is proved",
+        now.verified,
+        now.length
+    );
     Ok(())
 }
 
@@ -85,8 +100,10 @@ async fn a_pasted_link_waits_for_its_description_and_can_be_paused_and_removed()
     app.linked().await.with_context(|| browser.report())?;
     let hash = "0123456789abcdef0123456789abcdef01234567";
     app.paste(&format!("magnet:?xt=urn:btih:{hash}&dn=Nobody")).await?;
-    app.torrent_when(hash, "the link to be in the list", LIMIT, |t| t.state == "metadata" && t.name == "Nobody")
-        .await?;
+    app.torrent_when(hash, "the link to be in the list", LIMIT, |t| {
+        t.state == "metadata" && t.name == "Nobody"
+    })
+    .await?;
     let page = &app.session;
     page.wait_for("/Looking for peers/.test(byTestId('torrent').textContent)", LIMIT).await?;
     page.evaluate("byTestId('pause').click()").await?;
@@ -110,7 +127,10 @@ async fn what_is_no_torrent_is_refused_in_plain_words() -> Result<()> {
     ensure!(words.contains("Not a torrent link"), "it says: {words}");
     app.paste("magnet:?xt=urn:sha1:x&dn=Something%20else").await?;
     let words = app.text_of("note").await.with_context(|| browser.report())?;
-    ensure!(words.contains("Something else") && words.contains("names no torrent"), "it says: {words}");
+    ensure!(
+        words.contains("Something else") && words.contains("names no torrent"),
+        "it says: {words}"
+    );
     ensure!(app.torrents().await?.is_empty(), "something was added");
     Ok(())
 }
@@ -134,18 +154,19 @@ async fn a_link_chosen_in_the_context_menu_opens_the_list_and_is_added() -> Resu
         .with_context(|| browser.report())?;
     let other = "89abcdef0123456789abcdef0123456789abcdef";
     choose_in_menu(&background, &format!("magnet:?xt=urn:btih:{other}")).await?;
-    app.torrent_when(other, "the second link in the same page", LIMIT, |t| t.state == "metadata").await?;
+    app.torrent_when(other, "the second link in the same page", LIMIT, |t| t.state == "metadata")
+        .await?;
     ensure!(app.torrents().await?.len() == 2, "something else was added");
     ensure!(app_tabs(&background).await? == 1, "more than one tab");
     Ok(())
 }
 
-/// All that a page of the web can try: the engine's channel, the list in a frame, the list in a window.
+/// All that a page of the web can try: the engine's channel, the list in a frame, the list in a
+/// window.
 fn attempts(link: &str) -> String {
     let app = json!(extension_url(&format!("app.html?add={link}")));
     let intent = json!({ "kind": "add_magnet", "uri": link });
-    let request =
-        json!({ "kind": "request", "page": "web", "id": 0, "request": { "kind": "intent", "intent": intent } });
+    let request = json!({ "kind": "request", "page": "web", "id": 0, "request": { "kind": "intent", "intent": intent } });
     format!(
         "(() => {{ new BroadcastChannel('jstorrent').postMessage({request}); \
          const frame = document.createElement('iframe'); frame.src = {app}; document.body.append(frame); \
@@ -166,8 +187,15 @@ async fn a_page_of_the_web_can_add_nothing() -> Result<()> {
     let server = tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let page = "<!doctype html><title>web</title>";
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n", page.len());
-            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, format!("{head}{page}").as_bytes()).await;
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n",
+                page.len()
+            );
+            let _ = tokio::io::AsyncWriteExt::write_all(
+                &mut stream,
+                format!("{head}{page}").as_bytes(),
+            )
+            .await;
         }
     });
     let web = browser.cdp().open(&format!("http://{address}/")).await?;

@@ -1,5 +1,5 @@
-//! The player beyond plain films: what ffmpeg converts, silent MP4s, subtitles on the screen, a season from one episode to the next, and what is
-//! remembered of it.
+//! The player beyond plain films: what ffmpeg converts, silent MP4s, subtitles on the screen, a
+//! season from one episode to the next, and what is remembered of it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,7 +21,8 @@ use tokio::sync::Mutex;
 const PICTURE: &str = "testsrc2=size=320x180:rate=24,noise=alls=14:allf=t";
 const SECONDS: u32 = 40;
 /// What a browser opens no part of.
-const AVI: &[&str] = &["-c:v", "mpeg4", "-vtag", "XVID", "-b:v", "1M", "-g", "24", "-c:a", "mp3", "-f", "avi"];
+const AVI: &[&str] =
+    &["-c:v", "mpeg4", "-vtag", "XVID", "-b:v", "1M", "-g", "24", "-c:a", "mp3", "-f", "avi"];
 /// What it plays without sound.
 const SILENT: &[&str] = &[
     "-c:v",
@@ -54,7 +55,9 @@ async fn film(name: &str, seconds: u32, encoding: &[&str]) -> Result<PathBuf> {
 }
 
 async fn scene_of(path: &Path) -> Result<Scene> {
-    let swarm = Swarm::of_file(path, PIECE_LENGTH, &[(Client::Libtorrent, Line::of_rate(FILM_RATE_BPS))]).await?;
+    let swarm =
+        Swarm::of_file(path, PIECE_LENGTH, &[(Client::Libtorrent, Line::of_rate(FILM_RATE_BPS))])
+            .await?;
     Scene::with(swarm, Options::default()).await
 }
 
@@ -67,7 +70,10 @@ async fn watch_and_listen(path: &Path) -> Result<()> {
         // An MP4 plays at once, and is looked into meanwhile.
         player
             .session
-            .wait_for("byTestId('video').srcObject !== null && byTestId('video').readyState >= 2", LIMIT)
+            .wait_for(
+                "byTestId('video').srcObject !== null && byTestId('video').readyState >= 2",
+                LIMIT,
+            )
             .await?;
         // It plays on by itself, whoever plays it now.
         player.plays_on(1.0, LIMIT).await?;
@@ -95,23 +101,33 @@ async fn an_mp4_whose_sound_the_browser_lacks_is_heard() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_ffmpeg_the_page_says_what_the_film_is_and_what_would_help() -> Result<()> {
     let path = film("player.avi", SECONDS, AVI).await?;
-    let swarm = Swarm::of_file(&path, PIECE_LENGTH, &[(Client::Libtorrent, Line::of_rate(0))]).await?;
+    let swarm =
+        Swarm::of_file(&path, PIECE_LENGTH, &[(Client::Libtorrent, Line::of_rate(0))]).await?;
     let daemon_env = vec![("JSTORRENT_FFMPEG", "/nonexistent/ffmpeg".to_owned())];
     let scene = Scene::with(swarm, Options { daemon_env, ..Options::default() }).await?;
-    let page = scene.browser.open(&format!("player.html?torrent={}&file=0", scene.info_hash())).await?;
+    let page =
+        scene.browser.open(&format!("player.html?torrent={}&file=0", scene.info_hash())).await?;
     let said = "document.querySelector('[data-testid=player-status]')?.innerText ?? ''";
     let has_said = || async {
         let words = page.evaluate(said).await?;
-        Ok(words.as_str().filter(|words| words.contains("needs ffmpeg") && words.contains("AVI")).map(str::to_owned))
+        Ok(words
+            .as_str()
+            .filter(|words| words.contains("needs ffmpeg") && words.contains("AVI"))
+            .map(str::to_owned))
     };
     until("what the film needs", LIMIT, has_said).await.with_context(|| scene.browser.report())?;
-    page.wait_for("document.querySelector('[data-testid=remedy] code')?.innerText.includes('install ffmpeg')", LIMIT)
-        .await
+    page.wait_for(
+        "document.querySelector('[data-testid=remedy] code')?.innerText.includes('install ffmpeg')",
+        LIMIT,
+    )
+    .await
 }
 
-/// Rests with the pointer over the bar at a place that was never played, and waits for the picture of it.
+/// Rests with the pointer over the bar at a place that was never played, and waits for the picture
+/// of it.
 async fn picture_over_the_bar(path: &Path) -> Result<()> {
-    let swarm = Swarm::of_file(path, PIECE_LENGTH, &[(Client::Libtorrent, Line::of_rate(0))]).await?;
+    let swarm =
+        Swarm::of_file(path, PIECE_LENGTH, &[(Client::Libtorrent, Line::of_rate(0))]).await?;
     let scene = Scene::with(swarm, Options::default()).await?;
     let seen = async {
         let player = scene.play().await?;
@@ -135,7 +151,10 @@ async fn picture_over_the_bar(path: &Path) -> Result<()> {
         let colours = "(() => { const { data } = document.querySelector('.tip-picture').getContext('2d').getImageData(0, 0, 160, 90); \
              return new Set(new Uint32Array(data.buffer)).size })()";
         let colours = player.session.evaluate(colours).await?;
-        ensure!(colours.as_u64().is_some_and(|count| count > 100), "the picture has {colours} colours");
+        ensure!(
+            colours.as_u64().is_some_and(|count| count > 100),
+            "the picture has {colours} colours"
+        );
         let at = player.playback().await?.current_time;
         ensure!(at < f64::from(SECONDS) / 2.0, "it was not played there");
         Ok(())
@@ -145,7 +164,10 @@ async fn picture_over_the_bar(path: &Path) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bar_shows_pictures_of_a_matroska_that_was_not_played_there() -> Result<()> {
-    picture_over_the_bar(&film("player.mkv", SECONDS, &[H264, &["-b:v", "1M", "-f", "matroska"]].concat()).await?).await
+    picture_over_the_bar(
+        &film("player.mkv", SECONDS, &[H264, &["-b:v", "1M", "-f", "matroska"]].concat()).await?,
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,9 +178,12 @@ async fn the_bar_shows_pictures_of_an_mp4_that_was_not_played_there() -> Result<
 
 /// A Matroska with subtitles inside, in two languages, which begin at 2 s and at 30 s.
 async fn titled(folder: &Path) -> Result<PathBuf> {
-    let plain = film("player.mkv", SECONDS, &[H264, &["-b:v", "1M", "-f", "matroska"]].concat()).await?;
+    let plain =
+        film("player.mkv", SECONDS, &[H264, &["-b:v", "1M", "-f", "matroska"]].concat()).await?;
     let cues = |first: &str, second: &str| {
-        format!("1\n00:00:02,000 --> 00:00:09,000\n{first}\n\n2\n00:00:30,000 --> 00:00:38,000\n{second}\n")
+        format!(
+            "1\n00:00:02,000 --> 00:00:09,000\n{first}\n\n2\n00:00:30,000 --> 00:00:38,000\n{second}\n"
+        )
     };
     std::fs::write(folder.join("en.srt"), cues("The first line", "The <i>second</i> line"))?;
     std::fs::write(folder.join("de.srt"), cues("Die erste Zeile", "Die zweite Zeile"))?;
@@ -176,8 +201,7 @@ async fn titled(folder: &Path) -> Result<PathBuf> {
 
 /// Waits until exactly this is drawn over the film.
 async fn drawn(player: &PlayerPage, words: &str) -> Result<()> {
-    let script =
-        "[...document.querySelectorAll('#subtitles [data-cue]')].map((line) => line.innerText.trim()).join('|')";
+    let script = "[...document.querySelectorAll('#subtitles [data-cue]')].map((line) => line.innerText.trim()).join('|')";
     until(&format!("“{words}” on the screen"), LIMIT, || async {
         Ok((player.session.evaluate(script).await? == *words).then_some(()))
     })
@@ -237,8 +261,12 @@ async fn subtitles_inside_a_film_and_beside_it_are_drawn_also_after_a_seek() -> 
 async fn a_season_goes_on_with_its_next_episode_and_remembers_what_was_watched() -> Result<()> {
     let folder = Scratch::new("season")?;
     let set = folder.dir("A season")?;
-    let episode =
-        film("episode.mp4", 8, &[H264, &["-b:v", "1M", "-movflags", "+faststart", "-f", "mp4"]].concat()).await?;
+    let episode = film(
+        "episode.mp4",
+        8,
+        &[H264, &["-b:v", "1M", "-movflags", "+faststart", "-f", "mp4"]].concat(),
+    )
+    .await?;
     // Their order in the torrent is not that of people.
     let order = [3, 8, 1, 5, 2, 7, 4, 6];
     let names: Vec<String> = order.iter().map(|number| format!("Episode {number}.mp4")).collect();
@@ -259,22 +287,39 @@ async fn a_season_goes_on_with_its_next_episode_and_remembers_what_was_watched()
         let list = &scene.app.session;
         let first = json!(index(1)?.to_string());
         list.wait_for(&format!("byTestId('play')?.dataset.index === {first}"), LIMIT).await?;
-        let player = PlayerPage::open(&scene.browser, scene.info_hash(), u32::try_from(index(1)?)?).await?;
+        let player =
+            PlayerPage::open(&scene.browser, scene.info_hash(), u32::try_from(index(1)?)?).await?;
         player.first_frame(LIMIT).await?;
         player.seek(6.0, LIMIT).await?;
-        player.session.wait_for("byTestId('next-play')", LIMIT).await.context("the card with the next episode")?;
+        player
+            .session
+            .wait_for("byTestId('next-play')", LIMIT)
+            .await
+            .context("the card with the next episode")?;
         player.session.evaluate("byTestId('next-play').click()").await?;
         player
             .session
-            .wait_for("document.title === 'Episode 2.mp4' && byTestId('video').currentTime > 1", LIMIT)
+            .wait_for(
+                "document.title === 'Episode 2.mp4' && byTestId('video').currentTime > 1",
+                LIMIT,
+            )
             .await?;
         let address = player.session.evaluate("location.search").await?;
-        ensure!(address == json!(format!("?torrent={}&file={}", scene.info_hash(), index(2)?)), "{address}");
+        ensure!(
+            address == json!(format!("?torrent={}&file={}", scene.info_hash(), index(2)?)),
+            "{address}"
+        );
         // And with the key, there and back.
-        player.session.evaluate("dispatchEvent(new KeyboardEvent('keydown', { key: 'n', bubbles: true }))").await?;
         player
             .session
-            .wait_for("document.title === 'Episode 3.mp4' && byTestId('video').currentTime > 1", LIMIT)
+            .evaluate("dispatchEvent(new KeyboardEvent('keydown', { key: 'n', bubbles: true }))")
+            .await?;
+        player
+            .session
+            .wait_for(
+                "document.title === 'Episode 3.mp4' && byTestId('video').currentTime > 1",
+                LIMIT,
+            )
             .await?;
         player.session.evaluate("byTestId('video').pause()").await?;
         marks(&scene, index(1)?, index(3)?).await?;
@@ -294,9 +339,13 @@ async fn marks(scene: &Scene, watched: usize, resumed: usize) -> Result<()> {
     if list.session.evaluate(open).await? != Value::Bool(true) {
         list.session.evaluate("document.querySelector('[data-testid=toggle]').click()").await?;
     }
-    let file = |index: usize| format!("document.querySelector('[data-testid=file][data-index=\"{index}\"]')");
-    let tick =
-        format!("{}?.querySelector('[data-testid=watched]')?.getAttribute('aria-pressed') === 'true'", file(watched));
+    let file = |index: usize| {
+        format!("document.querySelector('[data-testid=file][data-index=\"{index}\"]')")
+    };
+    let tick = format!(
+        "{}?.querySelector('[data-testid=watched]')?.getAttribute('aria-pressed') === 'true'",
+        file(watched)
+    );
     list.session.wait_for(&tick, LIMIT).await.context("the tick of what was watched")?;
     let big = format!("document.querySelector('.lead-play')?.dataset.index === '{resumed}'");
     list.session.wait_for(&big, LIMIT).await.context("the big button resumes")

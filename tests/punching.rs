@@ -1,6 +1,8 @@
-//! Hole punching (BEP 55) with libtorrent: as the one who brings us together with somebody, and as the one who is brought together by us.
+//! Hole punching (BEP 55) with libtorrent: as the one who brings us together with somebody, and as
+//! the one who is brought together by us.
 //!
-//! Nothing on loopback is behind a router, so what is looked at is who is told what, and where the first datagram of uTP then comes from.
+//! Nothing on loopback is behind a router, so what is looked at is who is told what, and where the
+//! first datagram of uTP then comes from.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -18,7 +20,8 @@ use jstorrent_tests::workspace::Scratch;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-/// Longest wait: peers speak of others once a minute, and every way to them must have led nowhere first.
+/// Longest wait: peers speak of others once a minute, and every way to them must have led nowhere
+/// first.
 const LIMIT: Duration = Duration::from_secs(100);
 /// Sooner after being introduced than any other dial would come.
 const AT_ONCE: Duration = Duration::from_secs(3);
@@ -49,11 +52,15 @@ impl Stage {
 
     /// `jstorrent get`, and where it listens.
     async fn get(&self, further: &[&str]) -> Result<(Terminal, SocketAddr)> {
-        let (file, folder) = (self.torrent.write_to(self.scratch.path())?, self.scratch.dir("downloads")?);
-        let (file, folder) = (file.to_str().context("a plain path")?, folder.to_str().context("a plain path")?);
-        let args = [&["get", file, "--dir", folder, "--no-lsd", "--encryption", "off"], further].concat();
+        let (file, folder) =
+            (self.torrent.write_to(self.scratch.path())?, self.scratch.dir("downloads")?);
+        let (file, folder) =
+            (file.to_str().context("a plain path")?, folder.to_str().context("a plain path")?);
+        let args =
+            [&["get", file, "--dir", folder, "--no-lsd", "--encryption", "off"], further].concat();
         let mut terminal = Terminal::start(&self.scratch.dir("state")?, args)?;
-        let has_port = |event: &serde_json::Value| event["port"].as_u64().is_some_and(|port| port != 0);
+        let has_port =
+            |event: &serde_json::Value| event["port"].as_u64().is_some_and(|port| port != 0);
         let event = terminal.event("its port", has_port).await?;
         let port = u16::try_from(event["port"].as_u64().context("a port")?)?;
         Ok((terminal, SocketAddr::from(([127, 0, 0, 1], port))))
@@ -74,10 +81,12 @@ struct Stranger {
 impl Stranger {
     /// Connects as soon as the other end takes it: while that looks at its folder it takes nobody.
     async fn taken_by(to: SocketAddr, stage: &Stage) -> Result<Self> {
-        until("the stranger to be taken", LIMIT, || async { Ok(Self::dial(stage, to).await.ok()) }).await
+        until("the stranger to be taken", LIMIT, || async { Ok(Self::dial(stage, to).await.ok()) })
+            .await
     }
 
-    /// Connects from the port at which it says that it listens, and waits for the other end's extensions.
+    /// Connects from the port at which it says that it listens, and waits for the other end's
+    /// extensions.
     async fn dial(stage: &Stage, to: SocketAddr) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
@@ -86,8 +95,12 @@ impl Stranger {
         tokio::spawn(note_callers(UdpSocket::bind(address).await?, Arc::clone(&callers)));
         let mut stream = socket.connect(to).await?;
         let extensions = [0, 0, 0, 0, 0, 0x10, 0, 0];
-        let hello =
-            [b"\x13BitTorrent protocol", &extensions[..], &stage.torrent.info_hash_bytes, b"-TE0001-punchpunchpu"];
+        let hello = [
+            b"\x13BitTorrent protocol",
+            &extensions[..],
+            &stage.torrent.info_hash_bytes,
+            b"-TE0001-punchpunchpu",
+        ];
         tokio::io::AsyncWriteExt::write_all(&mut stream, &hello.concat()).await?;
         wire::read_handshake(&mut stream).await?;
         let port = address.port();
@@ -111,13 +124,20 @@ impl Stranger {
 
     async fn ask_for(&mut self, addr: SocketAddr) -> Result<()> {
         let SocketAddr::V4(addr) = addr else { anyhow::bail!("only IPv4 here") };
-        let body = [&[self.id, RENDEZVOUS, 0][..], &addr.ip().octets(), &addr.port().to_be_bytes(), &[0; 4]].concat();
+        let body = [
+            &[self.id, RENDEZVOUS, 0][..],
+            &addr.ip().octets(),
+            &addr.port().to_be_bytes(),
+            &[0; 4],
+        ]
+        .concat();
         wire::send(&mut self.stream, EXTENDED, &body).await
     }
 
     /// Waits until it is told to dial somebody: whom.
     async fn introduced(&mut self) -> Result<SocketAddr> {
-        let told = timeout(LIMIT, self.extended(THEIRS)).await.context("nobody told it anything")??;
+        let told =
+            timeout(LIMIT, self.extended(THEIRS)).await.context("nobody told it anything")??;
         ensure!(told.len() >= 8 && told[..2] == [CONNECT, 0], "{told:?}");
         let ip: [u8; 4] = told[2..6].try_into()?;
         Ok(SocketAddr::from((ip, u16::from_be_bytes([told[6], told[7]]))))
@@ -138,7 +158,10 @@ impl Stranger {
 async fn note_callers(socket: UdpSocket, callers: Callers) {
     let mut buffer = [0; 2_000];
     while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
-        if length >= 20 && buffer[0] == SYN && callers.lock().map(|mut all| all.push((Instant::now(), from))).is_err() {
+        if length >= 20
+            && buffer[0] == SYN
+            && callers.lock().map(|mut all| all.push((Instant::now(), from))).is_err()
+        {
             return;
         }
     }
@@ -155,9 +178,12 @@ fn id_of(handshake: &[u8]) -> Option<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn libtorrent_brings_us_together_with_somebody_whom_we_can_not_dial() -> Result<()> {
     let stage = Stage::new(1)?;
-    let hub = Party::start(&Part { pex: true, ..Part::new(Client::Libtorrent, &stage.torrent, false) }).await?;
+    let hub =
+        Party::start(&Part { pex: true, ..Part::new(Client::Libtorrent, &stage.torrent, false) })
+            .await?;
     let (_terminal, us) = stage.get(&["--peer", &hub.address().to_string()]).await?;
-    let mut stranger = Stranger::taken_by(hub.address(), &stage).await.with_context(|| hub.log())?;
+    let mut stranger =
+        Stranger::taken_by(hub.address(), &stage).await.with_context(|| hub.log())?;
     // We heard of it, found that nobody answers there, and asked.
     stranger.introduced().await.with_context(|| hub.log())?;
     stranger.is_dialled_by(us).await
@@ -168,7 +194,8 @@ async fn we_bring_libtorrent_together_with_somebody_who_asks_for_it() -> Result<
     let stage = Stage::new(2)?;
     let (_terminal, us) = stage.get(&[]).await?;
     let mut stranger = Stranger::taken_by(us, &stage).await?;
-    let part = Part { utp: true, peers: &[us], ..Part::new(Client::Libtorrent, &stage.torrent, false) };
+    let part =
+        Part { utp: true, peers: &[us], ..Part::new(Client::Libtorrent, &stage.torrent, false) };
     let libtorrent = Party::start(&part).await?;
     // It may not be connected yet.
     let told = loop {

@@ -1,4 +1,5 @@
-//! `jstorrent` gives to real clients: they find it, they ask, and what they get is right, while no payload passes through its engine.
+//! `jstorrent` gives to real clients: they find it, they ask, and what they get is right, while no
+//! payload passes through its engine.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +22,8 @@ const SHARE: f64 = 0.05;
 const FILES: [(&str, usize); 3] = [("a.bin", 3_000_001), ("b/c.bin", 70_000), ("d.bin", 5_000_003)];
 
 fn content(length: usize, salt: u64) -> Vec<u8> {
-    let words = (0u64..).map(|at| (at ^ salt << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    let words =
+        (0u64..).map(|at| (at ^ salt << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
     words.flatten().take(length).collect()
 }
 
@@ -44,8 +46,13 @@ impl Stage {
         }
         let tracker = Tracker::start().await?;
         let files = FILES.iter().map(|(path, _)| (*path).to_owned()).collect();
-        let recipe =
-            Recipe { folder, name: "Album".into(), files, piece_length: 64 << 10, announce: Some(tracker.url()) };
+        let recipe = Recipe {
+            folder,
+            name: "Album".into(),
+            files,
+            piece_length: 64 << 10,
+            announce: Some(tracker.url()),
+        };
         let torrent = Torrent::make(&recipe)?;
         let file = torrent.write_to(scratch.path())?;
         Ok(Self { torrent, file, _tracker: tracker, scratch })
@@ -59,7 +66,8 @@ impl Stage {
         let args = ["get", file, "--dir", dir, "--seed"].into_iter().chain(further.iter().copied());
         let mut terminal = Terminal::start(&state, args)?;
         terminal.event("everything to be found", |event| event["event"] == "complete").await?;
-        let is_announced = |event: &serde_json::Value| event["port"].as_u64().is_some_and(|port| port != 0);
+        let is_announced =
+            |event: &serde_json::Value| event["port"].as_u64().is_some_and(|port| port != 0);
         let event = terminal.event("its port", is_announced).await?;
         let port = u16::try_from(event["port"].as_u64().context("a port")?)?;
         Ok((terminal, port))
@@ -79,15 +87,27 @@ async fn check(client: Client) -> Result<()> {
     };
     leecher.complete(&stage.torrent, LIMIT).await?;
     let length = stage.torrent.length;
-    let given = |event: &serde_json::Value| event["uploaded"].as_u64().is_some_and(|given| given >= length);
+    let given =
+        |event: &serde_json::Value| event["uploaded"].as_u64().is_some_and(|given| given >= length);
     let event = terminal.event("it to count what it gave", given).await?;
-    ensure!(event["uploaded"].as_u64() <= Some(length + length / 10), "much was given twice: {event}");
+    ensure!(
+        event["uploaded"].as_u64() <= Some(length + length / 10),
+        "much was given twice: {event}"
+    );
     let metrics = terminal.daemon()?.metrics().await?;
-    let sum = |part: &str| metrics.iter().filter(|(name, _)| name.contains(part)).map(|(_, value)| value).sum::<f64>();
+    let sum = |part: &str| {
+        metrics.iter().filter(|(name, _)| name.contains(part)).map(|(_, value)| value).sum::<f64>()
+    };
     let crossed = sum("control_bytes");
     ensure!(crossed > 0.0, "no counter of the WebSocket's bytes: {metrics:#?}");
-    ensure!(crossed < SHARE * length as f64, "{crossed} bytes crossed the WebSocket for {length} bytes of payload");
-    ensure!(terminal.interrupt().await?.code() == Some(0), "who has everything and is told to end has succeeded");
+    ensure!(
+        crossed < SHARE * length as f64,
+        "{crossed} bytes crossed the WebSocket for {length} bytes of payload"
+    );
+    ensure!(
+        terminal.interrupt().await?.code() == Some(0),
+        "who has everything and is told to end has succeeded"
+    );
     Ok(())
 }
 
@@ -129,7 +149,8 @@ async fn what_it_downloads_it_gives_on_while_it_comes() -> Result<()> {
     let swarm = Swarm::of(recipe, &[(Client::Libtorrent, Line::of_rate(2 << 20))]).await?;
     let (state, dir) = (stage.scratch.dir("state")?, stage.scratch.dir("downloads")?);
     let file = swarm.torrent.write_to(stage.scratch.path())?;
-    let (file, dir) = (file.to_str().context("a plain path")?, dir.to_str().context("a plain path")?);
+    let (file, dir) =
+        (file.to_str().context("a plain path")?, dir.to_str().context("a plain path")?);
     let mut terminal = Terminal::start(&state, ["get", file, "--dir", dir, "--seed"])?;
     let begun = |event: &serde_json::Value| {
         event["port"].as_u64().is_some_and(|port| port != 0) && event["verified"].as_u64() > Some(0)

@@ -1,4 +1,5 @@
-//! The plain HTTP server: torrents are added, streamed and removed by programs that know HTTP and nothing else.
+//! The plain HTTP server: torrents are added, streamed and removed by programs that know HTTP and
+//! nothing else.
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,10 +23,15 @@ use tokio::process::Command;
 async fn a_link_becomes_a_film_that_other_programs_read_while_it_comes() -> Result<()> {
     let stage = Stage::film(Film::Mp4MoovLast).await?;
     let mut server = stage.serve(&[]).await?;
-    let reach = server.terminal.event("where peers reach it", |event| event["event"] == "reach").await?;
+    let reach =
+        server.terminal.event("where peers reach it", |event| event["event"] == "reach").await?;
     let added = server.add(&stage.magnet()).await?;
     ensure!(added["infoHash"] == stage.torrent.info_hash.as_str(), "{added}");
-    ensure!(added["files"][0]["length"] == stage.truths[0].len() && added["files"][0]["playable"] == true, "{added}");
+    ensure!(
+        added["files"][0]["length"] == stage.truths[0].len()
+            && added["files"][0]["playable"] == true,
+        "{added}"
+    );
     ensure!(added["duplicate"] == false, "{added}");
     let mut again = server.add(&stage.magnet()).await?;
     ensure!(again["duplicate"] == true, "{again}");
@@ -40,26 +46,49 @@ async fn a_link_becomes_a_film_that_other_programs_read_while_it_comes() -> Resu
     probe.args(["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0"]).arg(url);
     let (status, duration, errors) = output(&mut probe).await?;
     ensure!(status == 0, "ffprobe: {errors}");
-    ensure!(duration.trim().parse::<f64>()?.round() == f64::from(Film::SECONDS), "ffprobe says {duration}");
+    ensure!(
+        duration.trim().parse::<f64>()?.round() == f64::from(Film::SECONDS),
+        "ffprobe says {duration}"
+    );
     let (middle, part) = (stage.truths[0].len() / 2, stage.scratch.path().join("part"));
     let range = format!("{middle}-{}", middle + 99_999);
-    let (status, _) = curl(url, &["-r", &range, "-o", part.to_str().context("a plain name")?]).await?;
-    ensure!(status == 206 && std::fs::read(part)? == stage.truths[0][middle..middle + 100_000], "wrong bytes");
+    let (status, _) =
+        curl(url, &["-r", &range, "-o", part.to_str().context("a plain name")?]).await?;
+    ensure!(
+        status == 206 && std::fs::read(part)? == stage.truths[0][middle..middle + 100_000],
+        "wrong bytes"
+    );
     let info = server.json(&format!("torrents/{}", stage.torrent.info_hash), &[]).await?;
-    ensure!(info["progress"].as_f64().is_some_and(|progress| progress > 0.0 && progress < 0.9), "{info}");
-    let (status, list) = server.curl(&format!("torrents/{}/playlist.m3u", stage.torrent.info_hash), &[]).await?;
+    ensure!(
+        info["progress"].as_f64().is_some_and(|progress| progress > 0.0 && progress < 0.9),
+        "{info}"
+    );
+    let (status, list) =
+        server.curl(&format!("torrents/{}/playlist.m3u", stage.torrent.info_hash), &[]).await?;
     ensure!(status == 200 && list.starts_with("#EXTM3U") && list.contains(url), "{list}");
     stage.line.set_rate(0);
     let whole = http::get(url).await?;
-    ensure!(whole.whole && whole.body == stage.truths[0], "the film that was served is not the film that was seeded");
-    let by_name =
-        format!("{}stream/{}/{}?token={}", server.base, stage.torrent.info_hash, stage.torrent.name, server.token);
-    ensure!(http::get_range(&by_name, 0, 999).await?.body == stage.truths[0][..1000], "a file has a name, too");
+    ensure!(
+        whole.whole && whole.body == stage.truths[0],
+        "the film that was served is not the film that was seeded"
+    );
+    let by_name = format!(
+        "{}stream/{}/{}?token={}",
+        server.base, stage.torrent.info_hash, stage.torrent.name, server.token
+    );
+    ensure!(
+        http::get_range(&by_name, 0, 999).await?.body == stage.truths[0][..1000],
+        "a file has a name, too"
+    );
     let path = format!("torrents/{}?data=1", stage.torrent.info_hash);
     ensure!(server.curl(&path, &["-X", "DELETE"]).await?.0 == 204, "it can be removed");
     ensure!(server.curl(&path, &[]).await?.0 == 404, "it is gone");
-    until("the film to go", LIMIT, || async { Ok((!stage.downloaded().exists()).then_some(())) }).await?;
-    ensure!(server.terminal.interrupt().await?.code() == Some(0), "Ctrl+C is the way to end a server");
+    until("the film to go", LIMIT, || async { Ok((!stage.downloaded().exists()).then_some(())) })
+        .await?;
+    ensure!(
+        server.terminal.interrupt().await?.code() == Some(0),
+        "Ctrl+C is the way to end a server"
+    );
     nothing_runs(&stage.state).await
 }
 
@@ -73,7 +102,8 @@ async fn a_torrent_that_nobody_reads_goes_and_what_was_there_before_stays() -> R
     ensure!(http::get(url_of(&added)?).await?.body == stage.truths[0], "wrong bytes");
     ensure!(stage.downloaded().exists(), "it is stored where it was told");
     server.terminal.event("its removal", |event| event["event"] == "removed").await?;
-    until("the film to go", LIMIT, || async { Ok((!stage.downloaded().exists()).then_some(())) }).await?;
+    until("the film to go", LIMIT, || async { Ok((!stage.downloaded().exists()).then_some(())) })
+        .await?;
     std::fs::write(stage.downloaded(), &stage.truths[0])?;
     server.add(&stage.magnet()).await?;
     server.terminal.event("its removal", |event| event["event"] == "removed").await?;
@@ -83,7 +113,10 @@ async fn a_torrent_that_nobody_reads_goes_and_what_was_there_before_stays() -> R
         std::fs::read(stage.downloaded())? == stage.truths[0],
         "a film that was there before is nobody's to remove"
     );
-    ensure!(std::fs::read_to_string(stage.dir.join("other.txt"))? == "mine", "nor is anything else");
+    ensure!(
+        std::fs::read_to_string(stage.dir.join("other.txt"))? == "mine",
+        "nor is anything else"
+    );
     nothing_runs(&stage.state).await
 }
 
@@ -109,7 +142,10 @@ async fn a_signal_ends_it_in_order_while_somebody_reads_and_the_next_run_goes_on
     let refused = || async { Ok(http::get(&server.base).await.is_err().then_some(())) };
     until("new readers to be turned away", Duration::from_secs(3), refused).await?;
     let more = read.len();
-    ensure!(reader.read_some(&mut read).await? > 0 && read.len() > more, "who reads already has a grace");
+    ensure!(
+        reader.read_some(&mut read).await? > 0 && read.len() > more,
+        "who reads already has a grace"
+    );
     ensure!(server.terminal.ended().await?.code() == Some(0), "it ends in order");
     ensure!(stage.truths[0].starts_with(&read), "wrong bytes");
     nothing_runs(&stage.state).await?;
@@ -177,7 +213,10 @@ async fn who_may_not_call_and_what_makes_no_sense_is_refused_in_plain_words() ->
     ensure!(server.token == "a-token-of-my-own", "the user chooses");
     let torrents = format!("{}torrents", server.base);
     ensure!(curl(&torrents, &[]).await?.0 == 401, "no token");
-    ensure!(curl(&torrents, &["-H", "Authorization: Bearer a-token-of-another"]).await?.0 == 401, "a wrong token");
+    ensure!(
+        curl(&torrents, &["-H", "Authorization: Bearer a-token-of-another"]).await?.0 == 401,
+        "a wrong token"
+    );
     ensure!(curl(&format!("{torrents}?token={}", server.token), &[]).await?.0 == 200, "the token");
     for garbage in ["garbage", "magnet:?xt=urn:btih:00", "%FF"] {
         let (status, body) = server.curl(&format!("add/{garbage}"), &[]).await?;
@@ -197,10 +236,14 @@ async fn who_may_not_call_and_what_makes_no_sense_is_refused_in_plain_words() ->
         (&["--dir", elsewhere, "--listen", "0.0.0.0:0"], "can be reached from other computers"),
         (&["--dir", elsewhere, "--retries", "0"], "1 to 100"),
         (&["--dir", elsewhere, "--token", "short"], "16"),
-        (&["--dir", elsewhere, "--token", "a-token-of-my-own", "--no-token"], "contradict each other"),
+        (
+            &["--dir", elsewhere, "--token", "a-token-of-my-own", "--no-token"],
+            "contradict each other",
+        ),
     ];
     for (args, words) in table {
-        let (status, _, errors) = run(&stage.state, ["serve"].iter().chain(*args).map(Path::new)).await?;
+        let (status, _, errors) =
+            run(&stage.state, ["serve"].iter().chain(*args).map(Path::new)).await?;
         ensure!(status == 1 && errors.contains(words), "{args:?}: status {status}, {errors}");
     }
     Ok(())
@@ -217,10 +260,16 @@ async fn what_was_watched_in_one_program_is_known_to_the_others_of_the_same_user
     }
     let watched = format!("{path}/files/0/watched");
     let put = |server: &Server, body: &'static str| {
-        let (url, token) = (format!("{}{watched}", server.base), format!("Authorization: Bearer {}", server.token));
+        let (url, token) = (
+            format!("{}{watched}", server.base),
+            format!("Authorization: Bearer {}", server.token),
+        );
         async move { curl(&url, &["-X", "PUT", "-H", &token, "--json", body]).await }
     };
-    ensure!(put(&first, "{\"positionS\": 7.5, \"durationS\": 60}").await?.0 == 204, "a position is taken");
+    ensure!(
+        put(&first, "{\"positionS\": 7.5, \"durationS\": 60}").await?.0 == 204,
+        "a position is taken"
+    );
     let known = async |server: &Server, position: f64, is_watched: bool| {
         until("the mark to be known", LIMIT, || async {
             let file = server.json(&path, &[]).await?["files"][0].clone();
@@ -249,7 +298,8 @@ async fn enter(page: &Session, typed: &str) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back_with_it() -> Result<()> {
+async fn its_page_asks_for_the_token_says_when_the_server_is_gone_and_comes_back_with_it()
+-> Result<()> {
     let stage = Stage::film(Film::Mp4MoovLast).await?;
     let mut server = stage.serve(&[]).await?;
     let refused = http::get(&server.base).await?;

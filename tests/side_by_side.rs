@@ -1,4 +1,5 @@
-//! The adapter for side-by-side benchmarks keeps to its protocol: a real torrent, a real seeder, bytes compared.
+//! The adapter for side-by-side benchmarks keeps to its protocol: a real torrent, a real seeder,
+//! bytes compared.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -31,8 +32,14 @@ impl Adapter {
     async fn start(scratch: &Scratch, dir: &Path) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_contender"));
-        command.env("BENCH_HTTP_PORT", port.to_string()).env("BENCH_PEER_PORT", "1").env("BENCH_DIR", dir);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_to(&scratch.path().join("adapter.err"))?);
+        command
+            .env("BENCH_HTTP_PORT", port.to_string())
+            .env("BENCH_PEER_PORT", "1")
+            .env("BENCH_DIR", dir);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log_to(&scratch.path().join("adapter.err"))?);
         let mut group = Group::spawn(&mut command)?;
         let (input, output) = (Some(group.stdin()?), BufReader::new(group.stdout()?).lines());
         let mut adapter = Self { group, input, output, server: 0 };
@@ -54,7 +61,8 @@ impl Adapter {
         let find = async {
             loop {
                 let line = self.output.next_line().await?.context("it ended")?;
-                let message: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
+                let message: Value =
+                    serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
                 ensure!(message["error"].is_null(), "{message}");
                 if !message[word].is_null() {
                     return Ok(message);
@@ -69,7 +77,10 @@ impl Adapter {
         let status = timeout(LIMIT, self.group.wait()).await.context("it goes on")??;
         ensure!(status.success(), "it ended with {status}");
         let server = self.server;
-        until("the server to end", Duration::from_secs(10), || async { Ok((!is_alive(server)).then_some(())) }).await
+        until("the server to end", Duration::from_secs(10), || async {
+            Ok((!is_alive(server)).then_some(()))
+        })
+        .await
     }
 }
 
@@ -85,7 +96,10 @@ async fn a_benchmark_gets_a_stream_at_once_and_hears_when_all_of_it_is_verified(
     let url = adapter.add(&torrent, &dir, false).await?;
     let middle = truth.len() / 2;
     let part = http::get_range(&url, middle as u64, middle as u64 + 99_999).await?;
-    ensure!(part.status == 206 && part.body == truth[middle..middle + 100_000], "the URL streams while it downloads");
+    ensure!(
+        part.status == 206 && part.body == truth[middle..middle + 100_000],
+        "the URL streams while it downloads"
+    );
     swarm.set_rate(0);
     adapter.said("done").await?;
     ensure!(std::fs::read(dir.join(&swarm.torrent.name))? == truth, "what is done is the film");

@@ -1,4 +1,5 @@
-//! A film whose torrent stops while somebody watches: the player says why, and goes on where it was when that is over.
+//! A film whose torrent stops while somebody watches: the player says why, and goes on where it was
+//! when that is over.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,14 +26,24 @@ async fn film() -> Result<PathBuf> {
     let path = target().join("test-media").join("stopped.mp4");
     if !path.exists() {
         let picture = "testsrc2=size=320x180:rate=24,noise=alls=14:allf=t";
-        media::make(&path, SECONDS, picture, &[H264, &["-b:v", "1M", "-movflags", "+faststart", "-f", "mp4"]].concat())
-            .await?;
+        media::make(
+            &path,
+            SECONDS,
+            picture,
+            &[H264, &["-b:v", "1M", "-movflags", "+faststart", "-f", "mp4"]].concat(),
+        )
+        .await?;
     }
     Ok(path)
 }
 
 async fn scene(options: Options) -> Result<Scene> {
-    let swarm = Swarm::of_file(&film().await?, PIECE_LENGTH, &[(Client::Libtorrent, Line::of_rate(RATE_BPS))]).await?;
+    let swarm = Swarm::of_file(
+        &film().await?,
+        PIECE_LENGTH,
+        &[(Client::Libtorrent, Line::of_rate(RATE_BPS))],
+    )
+    .await?;
     Scene::with(swarm, options).await
 }
 
@@ -59,7 +70,8 @@ async fn runs_on_from(player: &PlayerPage, at_s: f64, limit: Duration) -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_paused_torrent_goes_on_when_its_film_is_played_and_when_its_player_resumes_it() -> Result<()> {
+async fn a_paused_torrent_goes_on_when_its_film_is_played_and_when_its_player_resumes_it()
+-> Result<()> {
     let scene = scene(Options::default()).await?;
     let watched = async {
         let pause = "document.querySelector('[data-testid=pause]').click()";
@@ -78,9 +90,15 @@ async fn a_paused_torrent_goes_on_when_its_film_is_played_and_when_its_player_re
         // What is not there can't be had now, and that is no fault of the film's.
         player.session.evaluate("byTestId('video').currentTime = 40").await?;
         player.session.wait_for("byTestId('video').readyState < 3", LIMIT).await?;
-        player.session.wait_for("byTestId('video').error || byTestId('video').seeking", LIMIT).await?;
+        player
+            .session
+            .wait_for("byTestId('video').error || byTestId('video').seeking", LIMIT)
+            .await?;
         says(&player, "Paused. Resume to keep watching").await?;
-        player.session.evaluate("document.querySelector('[data-testid=status-action]').click()").await?;
+        player
+            .session
+            .evaluate("document.querySelector('[data-testid=status-action]').click()")
+            .await?;
         runs_on_from(&player, 40.0, LIMIT).await
     };
     watched.await.with_context(|| scene.browser.report())

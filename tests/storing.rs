@@ -1,4 +1,5 @@
-//! The list of torrents on a disk that is full, with a damaged file, and with the file of a newer version, as a person meets them.
+//! The list of torrents on a disk that is full, with a damaged file, and with the file of a newer
+//! version, as a person meets them.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -67,14 +68,20 @@ impl Stage {
 async fn names(server: &Server) -> Result<Vec<String>> {
     let list = server.json("torrents", &[]).await?;
     let torrents = list["torrents"].as_array().context("a list")?;
-    let mut names: Vec<String> =
-        torrents.iter().map(|torrent| torrent["name"].as_str().unwrap_or_default().to_owned()).collect();
+    let mut names: Vec<String> = torrents
+        .iter()
+        .map(|torrent| torrent["name"].as_str().unwrap_or_default().to_owned())
+        .collect();
     names.sort();
     Ok(names)
 }
 
 /// The notices, once it is so.
-async fn notices(server: &Server, what: &str, is_so: impl Fn(&[Value]) -> bool) -> Result<Vec<Value>> {
+async fn notices(
+    server: &Server,
+    what: &str,
+    is_so: impl Fn(&[Value]) -> bool,
+) -> Result<Vec<Value>> {
     let look = || async {
         let list = server.json("torrents", &[]).await?;
         let notices = list["notices"].as_array().context("a list")?.clone();
@@ -95,7 +102,9 @@ fn fill(folder: &Path) -> Result<PathBuf> {
 
 async fn is_saved(server: &Server) -> Result<bool> {
     let (_, health) = server.curl("health", &[]).await?;
-    serde_json::from_str::<Value>(&health)?["stateSaved"].as_bool().context("a word about the state")
+    serde_json::from_str::<Value>(&health)?["stateSaved"]
+        .as_bool()
+        .context("a word about the state")
 }
 
 #[test]
@@ -114,8 +123,14 @@ fn what_is_added_and_removed_while_the_disk_is_full_is_so_after_the_next_start()
         server.remove(&removed).await?;
         let said = notices(&server, "a notice", |notices| !notices.is_empty()).await?;
         ensure!(said[0]["kind"] == "not_saved", "{said:?}");
-        ensure!(said[0]["message"].as_str().is_some_and(|words| words.contains("the disk is full")), "{said:?}");
-        server.terminal.event("a notice", |event| event["event"] == "notice" && event["kind"] == "not_saved").await?;
+        ensure!(
+            said[0]["message"].as_str().is_some_and(|words| words.contains("the disk is full")),
+            "{said:?}"
+        );
+        server
+            .terminal
+            .event("a notice", |event| event["event"] == "notice" && event["kind"] == "not_saved")
+            .await?;
         ensure!(!is_saved(&server).await?);
         std::fs::remove_file(ballast)?;
         notices(&server, "the notice to go", <[Value]>::is_empty).await?;
@@ -142,7 +157,8 @@ fn a_disk_that_is_full_for_both_list_and_downloads_loses_nothing() -> Result<()>
         std::fs::create_dir(&state)?;
         std::fs::create_dir(&dir)?;
         let content = stage.scratch.dir("content")?;
-        let film: Vec<u8> = (0..6_000_000_u32).map(|at| at.wrapping_mul(0x9e37_79b9).to_be_bytes()[0]).collect();
+        let film: Vec<u8> =
+            (0..6_000_000_u32).map(|at| at.wrapping_mul(0x9e37_79b9).to_be_bytes()[0]).collect();
         std::fs::write(content.join("film.bin"), &film)?;
         let seeders = [(Client::Libtorrent, Line::of_rate(0))];
         let swarm = Swarm::of_file(&content.join("film.bin"), 64 << 10, &seeders).await?;
@@ -159,16 +175,23 @@ fn a_disk_that_is_full_for_both_list_and_downloads_loses_nothing() -> Result<()>
                 }
             }
         };
-        let stopped = until("it to stop", LIMIT, look(|torrent| torrent["state"] == "error")).await?;
-        ensure!(stopped["message"].as_str().is_some_and(|words| words.contains("disk is full")), "{stopped}");
+        let stopped =
+            until("it to stop", LIMIT, look(|torrent| torrent["state"] == "error")).await?;
+        ensure!(
+            stopped["message"].as_str().is_some_and(|words| words.contains("disk is full")),
+            "{stopped}"
+        );
         stage.add(&server, "added").await?;
         // That there is too little room for the torrent is said, too.
-        let is_unsaved = |notices: &[Value]| notices.iter().any(|notice| notice["kind"] == "not_saved");
+        let is_unsaved =
+            |notices: &[Value]| notices.iter().any(|notice| notice["kind"] == "not_saved");
         notices(&server, "a notice", is_unsaved).await?;
         disk.change("size=64m").await?;
         until("it to be complete", LIMIT, look(|torrent| torrent["state"] == "complete")).await?;
-        notices(&server, "the notice to go", |notices| notices.iter().all(|notice| notice["kind"] != "not_saved"))
-            .await?;
+        notices(&server, "the notice to go", |notices| {
+            notices.iter().all(|notice| notice["kind"] != "not_saved")
+        })
+        .await?;
         ensure!(std::fs::read(dir.join("film.bin"))? == film, "it is not what was seeded");
         drop(server);
         terminal::nothing_runs(&state).await?;
@@ -190,8 +213,14 @@ async fn a_damaged_list_is_kept_and_named_and_a_newer_one_is_refused_untouched()
     let aside = path.with_file_name("state.redb.corrupt-1");
     let said = notices(&server, "a notice", |notices| !notices.is_empty()).await?;
     ensure!(said[0]["kind"] == "set_aside", "{said:?}");
-    ensure!(said[0]["message"].as_str().is_some_and(|words| words.contains(&*aside.to_string_lossy())), "{said:?}");
-    server.terminal.event("the notice", |event| event["event"] == "notice" && event["kind"] == "set_aside").await?;
+    ensure!(
+        said[0]["message"].as_str().is_some_and(|words| words.contains(&*aside.to_string_lossy())),
+        "{said:?}"
+    );
+    server
+        .terminal
+        .event("the notice", |event| event["event"] == "notice" && event["kind"] == "set_aside")
+        .await?;
     ensure!(std::fs::read(&aside)? == b"noise", "it was changed");
     stage.add(&server, "after").await?;
     ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
@@ -202,7 +231,8 @@ async fn a_damaged_list_is_kept_and_named_and_a_newer_one_is_refused_untouched()
     ensure!(server.terminal.interrupt().await?.code() == Some(0), "it ends in order");
     std::fs::write(&path, NEWER)?;
     let dir = stage.dir.to_str().context("a plain name")?;
-    let (code, _, said) = terminal::run(&stage.state, ["serve", "--listen", "127.0.0.1:0", "--dir", dir]).await?;
+    let (code, _, said) =
+        terminal::run(&stage.state, ["serve", "--listen", "127.0.0.1:0", "--dir", dir]).await?;
     ensure!(code != 0 && said.contains("newer version of this program"), "{code} {said}");
     ensure!(std::fs::read(&path)? == NEWER, "it was changed");
     Ok(())

@@ -1,4 +1,5 @@
-//! Every part is killed while a film plays: playback goes on, and no verified byte is fetched again.
+//! Every part is killed while a film plays: playback goes on, and no verified byte is fetched
+//! again.
 
 use std::time::Duration;
 
@@ -17,13 +18,16 @@ enum Victim {
     Daemon,
 }
 
-/// What was under way when something died is fetched again, and every seeder sends a little too much on a CANCEL.
+/// What was under way when something died is fetched again, and every seeder sends a little too
+/// much on a CANCEL.
 const FETCHED_AGAIN: u64 = 2 << 20;
 
 async fn kill(victim: Victim, scene: &Scene) -> Result<()> {
     let cdp = scene.browser.cdp();
     match victim {
-        Victim::EngineWorker => scene.browser.offscreen().await?.evaluate("engineWorker.terminate()").await.map(drop),
+        Victim::EngineWorker => {
+            scene.browser.offscreen().await?.evaluate("engineWorker.terminate()").await.map(drop)
+        }
         Victim::OffscreenDocument => cdp.close(scene.browser.offscreen().await?.target()).await,
         Victim::ServiceWorker => {
             let url = extension_url("");
@@ -56,7 +60,8 @@ async fn story(victim: Victim, scene: &Scene) -> Result<()> {
     scene.is_incomplete().await?;
     let before = scene.torrent().await?.verified;
     ensure!(before > 0, "nothing was verified before the death");
-    // A film that a worker of the page reads has an object of the page's as its source; it is not opened again.
+    // A film that a worker of the page reads has an object of the page's as its source; it is not
+    // opened again.
     player.session.evaluate("void (globalThis.sourceBefore = byTestId('video').srcObject)").await?;
 
     let life = lives(scene).await?;
@@ -65,10 +70,14 @@ async fn story(victim: Victim, scene: &Scene) -> Result<()> {
     player.plays_on(2.0, LIMIT).await.context("playback after the death")?;
     scene.torrent_when("the download to go on where it was", |t| t.verified > before).await?;
     if victim != Victim::ServiceWorker {
-        ensure!(lives(scene).await? != life, "nothing died: the same engine still speaks with the same daemon");
+        ensure!(
+            lives(scene).await? != life,
+            "nothing died: the same engine still speaks with the same daemon"
+        );
     }
     player.seek(45.0, LIMIT).await.context("a seek after the death")?;
-    let kept = player.session.evaluate("globalThis.sourceBefore === byTestId('video').srcObject").await?;
+    let kept =
+        player.session.evaluate("globalThis.sourceBefore === byTestId('video').srcObject").await?;
     ensure!(kept.as_bool() == Some(true), "the film was opened again");
     scene.is_incomplete().await?;
 
@@ -76,7 +85,10 @@ async fn story(victim: Victim, scene: &Scene) -> Result<()> {
     scene.torrent_when("the film to be complete", |t| t.state == "complete").await?;
     let length = scene.swarm.torrent.length;
     let carried = scene.swarm.passed();
-    ensure!(carried < length + length / 50 + FETCHED_AGAIN, "the line carried {carried} bytes for a film of {length}");
+    ensure!(
+        carried < length + length / 50 + FETCHED_AGAIN,
+        "the line carried {carried} bytes for a film of {length}"
+    );
     let end = usize::try_from(length)? - 1;
     scene.range_is_true(0, end).await
 }

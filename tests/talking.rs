@@ -1,4 +1,5 @@
-//! How `jstorrent` and real clients come to talk: plainly or encrypted, over TCP or uTP, whoever dials, and what then passes is compared byte for byte.
+//! How `jstorrent` and real clients come to talk: plainly or encrypted, over TCP or uTP, whoever
+//! dials, and what then passes is compared byte for byte.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -72,7 +73,14 @@ impl Stage {
     fn get(&self, name: &str, dir: &str, flags: &[&str]) -> Result<(Terminal, PathBuf)> {
         let (state, dir) = (self.scratch.dir(name)?, self.scratch.dir(dir)?);
         let file = self.file.to_str().context("a plain path")?;
-        let mut args = vec!["get", file, "--dir", dir.to_str().context("a plain path")?, "--no-lsd", "--no-pex"];
+        let mut args = vec![
+            "get",
+            file,
+            "--dir",
+            dir.to_str().context("a plain path")?,
+            "--no-lsd",
+            "--no-pex",
+        ];
         args.extend(flags);
         let film = dir.join("film.bin");
         Ok((Terminal::start(&state, args)?, film))
@@ -88,8 +96,12 @@ async fn check_getting(theirs: Theirs, flags: &[&str]) -> Result<()> {
     let stage = Stage::new(LENGTH)?;
     let seeder = Party::start(&theirs.part(&stage.torrent, true)).await?;
     let peer = seeder.address().to_string();
-    let (mut terminal, film) = stage.get("state", "downloads", &[flags, &["--peer", &peer]].concat())?;
-    let status = terminal.ended().await.with_context(|| format!("{theirs:?}, {flags:?}: {}", seeder.log()))?;
+    let (mut terminal, film) =
+        stage.get("state", "downloads", &[flags, &["--peer", &peer]].concat())?;
+    let status = terminal
+        .ended()
+        .await
+        .with_context(|| format!("{theirs:?}, {flags:?}: {}", seeder.log()))?;
     ensure!(status.success(), "{theirs:?}, {flags:?}: {status}; {}", seeder.log());
     ensure!(stage.is_at(&film), "{theirs:?}, {flags:?}: not what was seeded");
     Ok(())
@@ -101,7 +113,8 @@ async fn check_giving(theirs: Theirs, flags: &[&str]) -> Result<()> {
     let flags = [flags, &["--seed"]].concat();
     let (_terminal, leecher) = if theirs.client == Client::Libtorrent {
         let (mut terminal, _) = stage.get("state", "content", &flags)?;
-        let has_port = |event: &serde_json::Value| event["port"].as_u64().is_some_and(|port| port != 0);
+        let has_port =
+            |event: &serde_json::Value| event["port"].as_u64().is_some_and(|port| port != 0);
         let event = terminal.event("its port", has_port).await?;
         let port = u16::try_from(event["port"].as_u64().context("a port")?)?;
         let us = [(theirs.address.parse::<std::net::IpAddr>()?, port).into()];
@@ -110,15 +123,19 @@ async fn check_giving(theirs: Theirs, flags: &[&str]) -> Result<()> {
     } else {
         let leecher = Party::start(&theirs.part(&stage.torrent, false)).await?;
         let peer = leecher.address().to_string();
-        let (terminal, _) = stage.get("state", "content", &[&flags[..], &["--peer", &peer]].concat())?;
+        let (terminal, _) =
+            stage.get("state", "content", &[&flags[..], &["--peer", &peer]].concat())?;
         (terminal, leecher)
     };
     let film = leecher.folder().join("film.bin");
-    let done = until("the client to have everything", LIMIT, || async { Ok(stage.is_at(&film).then_some(())) });
+    let done = until("the client to have everything", LIMIT, || async {
+        Ok(stage.is_at(&film).then_some(()))
+    });
     done.await.with_context(|| format!("{theirs:?}, {flags:?}: {}", leecher.log()))
 }
 
-/// Both at once: these clients mostly wait, Transmission for ten seconds before it gives anybody a slot.
+/// Both at once: these clients mostly wait, Transmission for ten seconds before it gives anybody a
+/// slot.
 async fn check_both_ways(theirs: Theirs, flags: &[&str]) -> Result<()> {
     tokio::try_join!(check_getting(theirs, flags), check_giving(theirs, flags)).map(drop)
 }
@@ -157,17 +174,20 @@ async fn aria2_that_insists_on_encryption_is_talked_to_in_it() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_we_force_talks_in_secret_though_it_would_not_have_to() -> Result<()> {
     let (transmission, aria2) = (Theirs::new(Client::Transmission), Theirs::new(Client::Aria2));
-    tokio::try_join!(check_both_ways(transmission, FORCED), check_both_ways(aria2, FORCED)).map(drop)
+    tokio::try_join!(check_both_ways(transmission, FORCED), check_both_ways(aria2, FORCED))
+        .map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_passes_between_one_that_forces_encryption_and_one_that_has_none() -> Result<()> {
-    let (forced, plain) = (Theirs::new(Client::Libtorrent).encrypted(), Theirs::new(Client::Libtorrent));
+    let (forced, plain) =
+        (Theirs::new(Client::Libtorrent).encrypted(), Theirs::new(Client::Libtorrent));
     for (theirs, flags) in [(forced, OFF), (plain, FORCED)] {
         let stage = Stage::new(LENGTH)?;
         let seeder = Party::start(&theirs.part(&stage.torrent, true)).await?;
         let peer = seeder.address().to_string();
-        let (mut terminal, _) = stage.get("state", "downloads", &[flags, &["--peer", &peer]].concat())?;
+        let (mut terminal, _) =
+            stage.get("state", "downloads", &[flags, &["--peer", &peer]].concat())?;
         for _ in 0..4 {
             let event = terminal.event("progress", |event| event["event"] == "progress").await?;
             ensure!(event["verified"] == 0, "{theirs:?}, {flags:?}: {event}");
@@ -189,7 +209,8 @@ async fn libtorrent_without_tcp_is_talked_to_over_utp() -> Result<()> {
 async fn transmission_is_talked_to_over_utp_when_tcp_is_ruled_out() -> Result<()> {
     let theirs = Theirs::new(Client::Transmission).over_utp();
     let secretly = ["--no-tcp", "--encryption", "forced"];
-    let (plainly, secretly) = (check_both_ways(theirs, &["--no-tcp"]), check_both_ways(theirs.encrypted(), &secretly));
+    let (plainly, secretly) =
+        (check_both_ways(theirs, &["--no-tcp"]), check_both_ways(theirs.encrypted(), &secretly));
     tokio::try_join!(plainly, secretly).map(drop)
 }
 
@@ -206,10 +227,12 @@ async fn two_of_us_talk_over_utp() -> Result<()> {
     for flags in [&["--no-tcp"][..], &["--no-tcp", "--encryption", "forced"]] {
         let stage = Stage::new(LENGTH)?;
         let (mut giving, _) = stage.get("giving", "content", &[flags, &["--seed"]].concat())?;
-        let has_port = |event: &serde_json::Value| event["port"].as_u64().is_some_and(|port| port != 0);
+        let has_port =
+            |event: &serde_json::Value| event["port"].as_u64().is_some_and(|port| port != 0);
         let event = giving.event("its port", has_port).await?;
         let peer = format!("127.0.0.1:{}", event["port"]);
-        let (mut terminal, film) = stage.get("state", "downloads", &[flags, &["--peer", &peer]].concat())?;
+        let (mut terminal, film) =
+            stage.get("state", "downloads", &[flags, &["--peer", &peer]].concat())?;
         ensure!(terminal.ended().await?.success());
         ensure!(stage.is_at(&film), "not what was given");
     }

@@ -1,4 +1,5 @@
-//! The engine at a terminal: a film is read while it comes, a download completes, and nothing is left behind or lost.
+//! The engine at a terminal: a film is read while it comes, a download completes, and nothing is
+//! left behind or lost.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -41,7 +42,8 @@ impl Stage {
     }
 
     fn start(&self, command: &str, further: &[&str]) -> Result<Terminal> {
-        let args = [Path::new(command), &self.torrent].into_iter().chain(further.iter().map(Path::new));
+        let args =
+            [Path::new(command), &self.torrent].into_iter().chain(further.iter().map(Path::new));
         Terminal::start(&self.state, args)
     }
 
@@ -58,7 +60,10 @@ impl Stage {
     }
 
     fn is_true(&self) -> Result<()> {
-        ensure!(std::fs::read(self.downloaded())? == self.truth, "what was downloaded is not what was seeded");
+        ensure!(
+            std::fs::read(self.downloaded())? == self.truth,
+            "what was downloaded is not what was seeded"
+        );
         Ok(())
     }
 }
@@ -72,7 +77,10 @@ async fn a_stream_is_read_by_other_programs_while_it_comes_and_is_gone_afterward
     probe.args(["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0"]).arg(&url);
     let (status, duration, errors) = output(&mut probe).await?;
     ensure!(status == 0, "ffprobe: {errors}");
-    ensure!(duration.trim().parse::<f64>()?.round() == f64::from(Film::SECONDS), "ffprobe says {duration}");
+    ensure!(
+        duration.trim().parse::<f64>()?.round() == f64::from(Film::SECONDS),
+        "ffprobe says {duration}"
+    );
     let middle = stage.truth.len() / 2;
     let mut curl = Command::new("curl");
     curl.args(["-sS", "-o"])
@@ -81,12 +89,21 @@ async fn a_stream_is_read_by_other_programs_while_it_comes_and_is_gone_afterward
         .arg(format!("{middle}-{}", middle + 99_999))
         .arg(&url);
     ensure!(output(&mut curl).await?.0 == 0, "curl failed");
-    ensure!(std::fs::read(stage.dir.join("part"))? == stage.truth[middle..middle + 100_000], "wrong bytes");
+    ensure!(
+        std::fs::read(stage.dir.join("part"))? == stage.truth[middle..middle + 100_000],
+        "wrong bytes"
+    );
     let progress = terminal.event("progress", |event| event["event"] == "progress").await?;
-    ensure!(progress["verified"].as_u64() < Some(stage.truth.len() as u64 * 9 / 10), "not incomplete: {progress}");
+    ensure!(
+        progress["verified"].as_u64() < Some(stage.truth.len() as u64 * 9 / 10),
+        "not incomplete: {progress}"
+    );
     stage.swarm.set_rate(0);
     let whole = http::get(&url).await?;
-    ensure!(whole.whole && whole.body == stage.truth, "the film that was served is not the film that was seeded");
+    ensure!(
+        whole.whole && whole.body == stage.truth,
+        "the film that was served is not the film that was seeded"
+    );
     ensure!(terminal.interrupt().await?.code() == Some(0), "Ctrl+C is the way to end a stream");
     nothing_runs(&stage.state).await?;
     ensure!(remembered(&stage.state) == 0, "a stream that is not kept leaves nothing behind");
@@ -156,7 +173,8 @@ async fn a_daemon_whose_terminal_was_killed_is_no_obstacle_and_ends_by_itself() 
     next.kill().await;
     // Nobody but init is left to notice their ends, and it takes its time.
     for pid in [orphan.pid, heir.pid] {
-        until("the orphan to end", LIMIT, || async { Ok((!process::is_alive(pid)).then_some(())) }).await?;
+        until("the orphan to end", LIMIT, || async { Ok((!process::is_alive(pid)).then_some(())) })
+            .await?;
     }
     Ok(())
 }
@@ -184,7 +202,10 @@ async fn what_was_there_before_is_never_removed() -> Result<()> {
     std::fs::write(stage.dir.join("other.txt"), "mine")?;
     let mut terminal = stage.start("stream", &["--dir", stage.dir_text()])?;
     terminal.verified(stage.truth.len() as u64).await?;
-    ensure!(stage.downloaded().exists() && terminal.interrupt().await?.code() == Some(0), "it was downloaded");
+    ensure!(
+        stage.downloaded().exists() && terminal.interrupt().await?.code() == Some(0),
+        "it was downloaded"
+    );
     ensure!(
         !stage.downloaded().exists() && stage.dir.join("other.txt").exists(),
         "what came with the run goes with it"
@@ -216,7 +237,10 @@ async fn a_file_that_was_there_is_left_alone_unless_the_person_says_so() -> Resu
     ensure!(std::fs::read(stage.downloaded())? == theirs, "a file that was there was changed");
     ensure!(std::fs::read(&ours)? == stage.truth, "its own file is not what was seeded");
     let (passed, length) = (stage.swarm.passed(), stage.truth.len() as u64);
-    ensure!(passed < length * 3 / 4, "{passed} bytes were fetched, though half of {length} was there");
+    ensure!(
+        passed < length * 3 / 4,
+        "{passed} bytes were fetched, though half of {length} was there"
+    );
     std::fs::remove_file(&ours)?;
     let mut terminal = stage.start("get", &["--dir", stage.dir_text(), "--adopt"])?;
     ensure!(terminal.ended().await?.code() == Some(0), "it completes");
@@ -247,8 +271,16 @@ async fn what_can_not_be_done_is_said_in_plain_words() -> Result<()> {
         (&["stream", torrent, "--player", "/nowhere/player"], 1, "could not be started"),
         (&["get", torrent, "--dir", &below_a_file], 1, "cannot make the folder"),
         (&["get", torrent, "--dir", "/proc"], 1, "can't be written"),
-        (&["get", torrent, "--dir", stage.dir_text(), "--state", &below_a_file], 1, "cannot make the state folder"),
-        (&["get", torrent, "--dir", stage.dir_text(), "--listen", &busy], 1, "is in use by another program"),
+        (
+            &["get", torrent, "--dir", stage.dir_text(), "--state", &below_a_file],
+            1,
+            "cannot make the state folder",
+        ),
+        (
+            &["get", torrent, "--dir", stage.dir_text(), "--listen", &busy],
+            1,
+            "is in use by another program",
+        ),
         (
             &["get", torrent, "--dir", stage.dir_text(), "--listen", "0.0.0.0:0"],
             1,
@@ -259,7 +291,10 @@ async fn what_can_not_be_done_is_said_in_plain_words() -> Result<()> {
     ];
     for (args, expected, words) in table {
         let (status, _, errors) = run(&stage.state, *args).await?;
-        ensure!(status == *expected && errors.contains(words), "{args:?}: status {status}, {errors}");
+        ensure!(
+            status == *expected && errors.contains(words),
+            "{args:?}: status {status}, {errors}"
+        );
     }
     nothing_runs(&stage.state).await
 }
@@ -267,7 +302,8 @@ async fn what_can_not_be_done_is_said_in_plain_words() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chosen_file_comes_alone_and_the_others_when_they_are_wanted() -> Result<()> {
     let scratch = Scratch::new("chosen")?;
-    let (state, dir, content) = (scratch.dir("state")?, scratch.dir("downloads")?, scratch.dir("content")?);
+    let (state, dir, content) =
+        (scratch.dir("state")?, scratch.dir("downloads")?, scratch.dir("content")?);
     let names = ["one.bin", "two.bin", "three.bin"];
     let truth: Vec<Vec<u8>> = (1..).zip(names).map(|(seed, _)| noise(seed, 1_500_000)).collect();
     std::fs::create_dir(content.join("show"))?;
@@ -275,25 +311,43 @@ async fn a_chosen_file_comes_alone_and_the_others_when_they_are_wanted() -> Resu
         std::fs::write(content.join("show").join(name), bytes)?;
     }
     let files = names.map(str::to_owned).to_vec();
-    let recipe = Recipe { folder: content, name: "show".into(), files, piece_length: PIECE_LENGTH, announce: None };
+    let recipe = Recipe {
+        folder: content,
+        name: "show".into(),
+        files,
+        piece_length: PIECE_LENGTH,
+        announce: None,
+    };
     let swarm = Swarm::of(recipe, &[(Client::Libtorrent, Line::of_rate(0))]).await?;
     let torrent = swarm.torrent.write_to(scratch.path())?;
     let lies = |at: usize| std::fs::read(dir.join("show").join(names[at])).unwrap_or_default();
     let get = |files: &[&str]| {
-        let args = ["get", torrent.to_str().unwrap_or_default(), "--dir", dir.to_str().unwrap_or_default()];
+        let args = [
+            "get",
+            torrent.to_str().unwrap_or_default(),
+            "--dir",
+            dir.to_str().unwrap_or_default(),
+        ];
         Terminal::start(&state, args.iter().chain(files))
     };
-    ensure!(get(&["--file", "two.bin"])?.ended().await?.code() == Some(0), "the chosen file is all that is wanted");
+    ensure!(
+        get(&["--file", "two.bin"])?.ended().await?.code() == Some(0),
+        "the chosen file is all that is wanted"
+    );
     ensure!(lies(1) == truth[1], "what was chosen is not what was seeded");
     for other in [0, 2] {
         // Of its neighbours no more lies there than what shares a piece with it.
-        let stored = std::fs::metadata(dir.join("show").join(names[other])).map_or(0, |file| file.blocks() * 512);
+        let stored = std::fs::metadata(dir.join("show").join(names[other]))
+            .map_or(0, |file| file.blocks() * 512);
         ensure!(stored <= 2 * PIECE_LENGTH as u64, "{stored} bytes of a file that nobody wants");
         ensure!(lies(other) != truth[other], "a file came that nobody wants");
     }
     let most = truth[1].len() + 3 * PIECE_LENGTH;
     ensure!(swarm.passed() < most as u64, "{} bytes passed", swarm.passed());
-    ensure!(get(&["--file", "1", "--file", "three"])?.ended().await?.code() == Some(0), "the others come later");
+    ensure!(
+        get(&["--file", "1", "--file", "three"])?.ended().await?.code() == Some(0),
+        "the others come later"
+    );
     ensure!((0..3).all(|at| lies(at) == truth[at]), "what is there is not what was seeded");
     Ok(())
 }
@@ -311,7 +365,10 @@ async fn one_torrent_in_one_folder_is_one_process_at_a_time() -> Result<()> {
     first.verified(1).await?;
     let args = ["get", stage.torrent.to_str().context("a plain name")?, "--dir", stage.dir_text()];
     let (status, _, errors) = run(&stage.state, args).await?;
-    ensure!(status == 1 && errors.contains("another jstorrent is at work"), "status {status}, {errors}");
+    ensure!(
+        status == 1 && errors.contains("another jstorrent is at work"),
+        "status {status}, {errors}"
+    );
     ensure!(first.interrupt().await?.code() == Some(130), "the first one is not disturbed");
     Ok(())
 }
@@ -322,8 +379,15 @@ async fn without_a_daemon_it_says_where_it_looked() -> Result<()> {
     let alone = stage.dir.join("jstorrent");
     std::fs::copy(workspace::terminal()?, &alone)?;
     let mut command = Command::new(alone);
-    command.arg("get").arg(&stage.torrent).arg("--dir").arg(&stage.dir).arg("--state").arg(&stage.state);
-    let (status, _, errors) = output(command.env("PATH", "").env_remove("JSTORRENT_IO_DAEMON")).await?;
+    command
+        .arg("get")
+        .arg(&stage.torrent)
+        .arg("--dir")
+        .arg(&stage.dir)
+        .arg("--state")
+        .arg(&stage.state);
+    let (status, _, errors) =
+        output(command.env("PATH", "").env_remove("JSTORRENT_IO_DAEMON")).await?;
     ensure!(status == 1 && errors.contains("JSTORRENT_IO_DAEMON"), "status {status}, {errors}");
     let daemon = workspace::daemon()?;
     let mut named = command;
@@ -339,10 +403,14 @@ async fn a_torrent_is_described_for_people_and_for_programs() -> Result<()> {
     let stage = Stage::new().await?;
     let (status, text, _) = run(&stage.state, [Path::new("info"), &stage.torrent]).await?;
     ensure!(status == 0 && text.contains("moov-last.mp4") && text.contains("/announce"), "{text}");
-    let (status, text, _) = run(&stage.state, [Path::new("info"), &stage.torrent, Path::new("--json")]).await?;
+    let (status, text, _) =
+        run(&stage.state, [Path::new("info"), &stage.torrent, Path::new("--json")]).await?;
     let info: Value = serde_json::from_str(&text)?;
     ensure!(status == 0 && info["infoHash"] == stage.swarm.torrent.info_hash.as_str(), "{info}");
-    ensure!(info["files"][0]["length"] == stage.truth.len() && info["files"][0]["number"] == 1, "{info}");
+    ensure!(
+        info["files"][0]["length"] == stage.truth.len() && info["files"][0]["number"] == 1,
+        "{info}"
+    );
     ensure!(info["pieceCount"] == stage.swarm.torrent.piece_count(), "{info}");
     Ok(())
 }
@@ -354,7 +422,8 @@ async fn a_magnet_link_is_described_streamed_and_downloaded() -> Result<()> {
     let seeder = Seeder::start(Client::Libtorrent, &torrent).await?;
     let line = Proxy::start(seeder.address(), Line::of_rate(FILM_RATE_BPS))?;
     let link = format!("magnet:?xt=urn:btih:{}&x.pe={}", torrent.info_hash, line.address());
-    let (status, text, errors) = run(&stage.state, ["info", &link, "--json", "--allow-private-peers"]).await?;
+    let (status, text, errors) =
+        run(&stage.state, ["info", &link, "--json", "--allow-private-peers"]).await?;
     ensure!(status == 0, "status {status}, {errors}");
     let info: Value = serde_json::from_str(&text)?;
     ensure!(info["files"][0]["length"] == stage.truth.len(), "{info}");
@@ -381,8 +450,12 @@ async fn a_torrent_file_is_fetched_from_its_url() -> Result<()> {
             let mut request = [0; 4096];
             let read = stream.read(&mut request).await.unwrap_or(0);
             let is_known = request[..read].starts_with(b"GET /film.torrent ");
-            let (status, body) = if is_known { ("200 OK", &body[..]) } else { ("404 Not Found", &b"no"[..]) };
-            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let (status, body) =
+                if is_known { ("200 OK", &body[..]) } else { ("404 Not Found", &b"no"[..]) };
+            let head = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
             let _ = stream.write_all(&[head.as_bytes(), body].concat()).await;
         }
     });
@@ -392,7 +465,8 @@ async fn a_torrent_file_is_fetched_from_its_url() -> Result<()> {
     stage.is_true()?;
     let wrong = format!("http://{address}/other.torrent");
     let (status, _, errors) =
-        run(&stage.state, ["get", &wrong, "--dir", stage.dir_text(), "--allow-private-peers"]).await?;
+        run(&stage.state, ["get", &wrong, "--dir", stage.dir_text(), "--allow-private-peers"])
+            .await?;
     ensure!(status == 1 && errors.contains("404"), "status {status}, {errors}");
     server.abort();
     nothing_runs(&stage.state).await
@@ -416,7 +490,11 @@ async fn help_completions_and_man_pages_are_there() -> Result<()> {
     }
     // A reader that has seen enough is no error.
     let mut piped = command(scratch.path())?;
-    let mut child = piped.args(["completions", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut child = piped
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
     drop(child.stdout.take());
     let ended = child.wait_with_output().await?;
     ensure!(ended.stderr.is_empty(), "{}", String::from_utf8_lossy(&ended.stderr));

@@ -37,7 +37,10 @@ async fn swarm_with(lie: Lie, honest: &[(Client, Line)]) -> Result<(Swarm, Liar)
 }
 
 async fn is_dropped(liar: &Liar) -> Result<()> {
-    until("the liar to be dropped", LIMIT, || async { Ok((liar.blocks() > 0 && liar.open() == 0).then_some(())) }).await
+    until("the liar to be dropped", LIMIT, || async {
+        Ok((liar.blocks() > 0 && liar.open() == 0).then_some(()))
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,27 +48,37 @@ async fn a_viewer_gets_not_one_byte_from_a_liar() -> Result<()> {
     let (swarm, liar) = swarm_with(Lie::EveryBlock, &[]).await?;
     let scene = Scene::with(swarm, Options::default()).await?;
     let url = scene.stream_url().await?;
-    let viewer = tokio::spawn(async move { tokio::time::timeout(WATCHED, http::get_range(&url, 0, 99_999)).await });
+    let viewer = tokio::spawn(async move {
+        tokio::time::timeout(WATCHED, http::get_range(&url, 0, 99_999)).await
+    });
     is_dropped(&liar).await.with_context(|| scene.browser.report())?;
-    scene.torrent_when("the lies to be counted as waste", |t| t.wasted > 0 && t.verified == 0).await?;
+    scene
+        .torrent_when("the lies to be counted as waste", |t| t.wasted > 0 && t.verified == 0)
+        .await?;
     // Held, or refused: but no byte of the film.
     if let Ok(reply) = viewer.await? {
         let reply = reply?;
         ensure!(reply.status >= 400, "status {} with {} bytes", reply.status, reply.body.len());
     }
     let metrics = scene.browser.daemon().await?.metrics().await?;
-    let served = metrics.get("jstorrent_served_bytes_total").context("a counter of served bytes")?;
+    let served =
+        metrics.get("jstorrent_served_bytes_total").context("a counter of served bytes")?;
     ensure!(*served == 0.0, "{served} bytes were served");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_a_liar_and_an_honest_seeder_the_film_is_complete_and_the_liar_dropped() -> Result<()> {
-    let (swarm, liar) = swarm_with(Lie::EveryBlock, &[(Client::Libtorrent, Line::of_rate(2 << 20))]).await?;
+async fn with_a_liar_and_an_honest_seeder_the_film_is_complete_and_the_liar_dropped() -> Result<()>
+{
+    let (swarm, liar) =
+        swarm_with(Lie::EveryBlock, &[(Client::Libtorrent, Line::of_rate(2 << 20))]).await?;
     let scene = Scene::with(swarm, Options::default()).await?;
     let url = scene.stream_url().await?;
     let whole = http::get(&url).await?;
-    ensure!(whole.whole && whole.body == scene.truth()?, "the film that was served is not the film that was seeded");
+    ensure!(
+        whole.whole && whole.body == scene.truth()?,
+        "the film that was served is not the film that was seeded"
+    );
     is_dropped(&liar).await.with_context(|| scene.browser.report())?;
     let torrent = scene.torrent_when("the film to be complete", |t| t.state == "complete").await?;
     ensure!(torrent.wasted < torrent.length / 4, "{} bytes were wasted", torrent.wasted);
@@ -74,7 +87,8 @@ async fn with_a_liar_and_an_honest_seeder_the_film_is_complete_and_the_liar_drop
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_seeder_that_never_answers_does_not_hold_a_film_up() -> Result<()> {
-    let (swarm, _silent) = swarm_with(Lie::NoAnswer, &[(Client::Libtorrent, Line::of_rate(1 << 20))]).await?;
+    let (swarm, _silent) =
+        swarm_with(Lie::NoAnswer, &[(Client::Libtorrent, Line::of_rate(1 << 20))]).await?;
     let scene = Scene::with(swarm, Options::default()).await?;
     let player = scene.play().await?;
     player.first_frame(LIMIT).await.with_context(|| scene.browser.report())?;
@@ -89,14 +103,22 @@ async fn a_browser_that_vanishes_leaves_the_viewer_with_nothing_but_the_truth() 
     ensure!(viewer.status == 206, "status {}", viewer.status);
     let mut body = Vec::new();
     while body.len() < 1 << 20 {
-        ensure!(viewer.read_some(&mut body).await? > 0, "the body ended after {} bytes", body.len());
+        ensure!(
+            viewer.read_some(&mut body).await? > 0,
+            "the body ended after {} bytes",
+            body.len()
+        );
     }
     scene.is_incomplete().await?;
     scene.browser.kill().await;
     let whole = viewer.read_to_end(&mut body).await?;
     ensure!(!whole, "an incomplete film was sent as whole");
     let truth = scene.truth()?;
-    ensure!(body.len() < truth.len() && body == truth[..body.len()], "{} bytes came, and they differ", body.len());
+    ensure!(
+        body.len() < truth.len() && body == truth[..body.len()],
+        "{} bytes came, and they differ",
+        body.len()
+    );
     Ok(())
 }
 
@@ -115,19 +137,26 @@ async fn not_one_byte_follows_the_last_grant_of_a_brain_that_disappears() -> Res
     // Gone without a goodbye as soon as the viewer is served.
     until("the viewer to be served", LIMIT, || async {
         let metrics = daemon.endpoint.metrics().await?;
-        Ok((metrics.get("jstorrent_served_bytes_total").copied().unwrap_or_default() > 0.0).then_some(()))
+        Ok((metrics.get("jstorrent_served_bytes_total").copied().unwrap_or_default() > 0.0)
+            .then_some(()))
     })
     .await?;
     drop(brain);
     let reply = viewer.await??;
     ensure!(reply.status == 206 && !reply.whole, "status {}, whole: {}", reply.status, reply.whole);
     let last = usize::try_from(granted)?;
-    ensure!(reply.body == content[1000..=last], "{} bytes came of {} granted", reply.body.len(), last - 999);
+    ensure!(
+        reply.body == content[1000..=last],
+        "{} bytes came of {} granted",
+        reply.body.len(),
+        last - 999
+    );
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_film_that_is_overwritten_rechecked_and_refilled_by_a_liar_is_not_sent_to_its_end() -> Result<()> {
+async fn a_film_that_is_overwritten_rechecked_and_refilled_by_a_liar_is_not_sent_to_its_end()
+-> Result<()> {
     let scratch = Scratch::new("overwritten")?;
     let source = scratch.dir("source")?.join("film.mp4");
     // More than fits into the buffers between the daemon and a viewer that takes nothing.
@@ -148,7 +177,11 @@ async fn a_film_that_is_overwritten_rechecked_and_refilled_by_a_liar_is_not_sent
     let mut viewer = http::open(url, &[("Range", "bytes=0-")]).await?;
     let mut body = Vec::new();
     while body.len() < 1 << 20 {
-        ensure!(viewer.read_some(&mut body).await? > 0, "the body ended after {} bytes", body.len());
+        ensure!(
+            viewer.read_some(&mut body).await? > 0,
+            "the body ended after {} bytes",
+            body.len()
+        );
     }
     drop(stage.line);
     let modified = std::fs::metadata(&path)?.modified()?;
@@ -157,7 +190,8 @@ async fn a_film_that_is_overwritten_rechecked_and_refilled_by_a_liar_is_not_sent
     film.set_times(std::fs::FileTimes::new().set_modified(modified))?;
     ensure!(server.curl(&recheck, &["-X", "POST"]).await?.0 < 300, "it can't be checked");
     server.add(&format!("magnet:?xt=urn:btih:{hash}&x.pe={}", liar.address())).await?;
-    until("the liar to be asked", LIMIT, || async { Ok((liar.blocks() > 0).then_some(())) }).await?;
+    until("the liar to be asked", LIMIT, || async { Ok((liar.blocks() > 0).then_some(())) })
+        .await?;
 
     let whole = viewer.read_to_end(&mut body).await?;
     ensure!(viewer.status == 206 && !whole, "status {}, whole: {whole}", viewer.status);
@@ -208,7 +242,9 @@ impl Brain {
 
     async fn hear(&mut self) -> Result<DaemonMessage> {
         loop {
-            let next = tokio::time::timeout(LIMIT, self.0.next()).await.context("the daemon says nothing")?;
+            let next = tokio::time::timeout(LIMIT, self.0.next())
+                .await
+                .context("the daemon says nothing")?;
             if let Message::Text(text) = next.context("the daemon hung up")?? {
                 return Ok(decode_control(&text)?);
             }

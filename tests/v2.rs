@@ -1,4 +1,5 @@
-//! BitTorrent v2, hybrids and padding files, from libtorrent: byte for byte what was seeded, and read after one block.
+//! BitTorrent v2, hybrids and padding files, from libtorrent: byte for byte what was seeded, and
+//! read after one block.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -82,7 +83,10 @@ async fn check(version: Version, by_link: bool) -> Result<()> {
     let mut terminal = Terminal::start(&state, args)?;
     let status = terminal.ended().await?;
     ensure!(status.success(), "{version:?}, by link: {by_link}: {status}");
-    ensure!(tree(&target)? == tree(&content)?, "{version:?}, by link: {by_link}: not what was seeded");
+    ensure!(
+        tree(&target)? == tree(&content)?,
+        "{version:?}, by link: {by_link}: not what was seeded"
+    );
     Ok(())
 }
 
@@ -157,7 +161,10 @@ async fn a_viewer_of_v2_reads_its_first_block_long_before_the_piece_is_there() -
             let at = usize::try_from(start)?;
             ensure!(reply.body == film[at..at + 16 * KIB], "{version:?}: not the film");
             // At this rate the whole piece takes sixteen seconds.
-            ensure!(took < Duration::from_secs(6), "{version:?}: the first block at {start} took {took:?}");
+            ensure!(
+                took < Duration::from_secs(6),
+                "{version:?}: the first block at {start} took {took:?}"
+            );
         }
         terminal.interrupt().await?;
     }
@@ -172,7 +179,8 @@ async fn info_names_the_version_and_shows_no_padding() -> Result<()> {
     for version in Version::ALL {
         let made = Made::new(&content, "set", PIECE_LENGTH, version).await?;
         let torrent = made.torrent.write_to(scratch.path())?;
-        let (status, out, errors) = run(&state, ["info", torrent.to_str().expect("a plain name"), "--json"]).await?;
+        let (status, out, errors) =
+            run(&state, ["info", torrent.to_str().expect("a plain name"), "--json"]).await?;
         ensure!(status == 0, "{errors}");
         let info: serde_json::Value = serde_json::from_str(&out)?;
         ensure!(info["version"] == version.word(), "{info}");

@@ -1,4 +1,5 @@
-//! A film longer than 32 bits can count, in pieces of 16 MiB, beside a file of no bytes: each end of it is read before the rest is there.
+//! A film longer than 32 bits can count, in pieces of 16 MiB, beside a file of no bytes: each end
+//! of it is read before the rest is there.
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -73,9 +74,17 @@ async fn a_film_beyond_four_gib_is_read_at_each_of_its_ends_before_it_is_there()
     check(&url, &film, "0-0", 0, 1).await?;
     let beyond = http::request(&url, &[("Range", &format!("bytes={LENGTH}-"))]).await?;
     ensure!(beyond.status == 416, "beyond the end: {}", beyond.status);
-    ensure!(beyond.header("content-range") == Some(&format!("bytes */{LENGTH}")), "{:?}", beyond.headers);
+    ensure!(
+        beyond.header("content-range") == Some(&format!("bytes */{LENGTH}")),
+        "{:?}",
+        beyond.headers
+    );
     let laid = downloads.join("Vast/film.bin").metadata().context("our copy of the film")?;
-    ensure!(laid.len() <= LENGTH && laid.blocks() * 512 < LENGTH / 8, "{} blocks for four short reads", laid.blocks());
+    ensure!(
+        laid.len() <= LENGTH && laid.blocks() * 512 < LENGTH / 8,
+        "{} blocks for four short reads",
+        laid.blocks()
+    );
     ensure!(terminal.interrupt().await?.code() == Some(0), "Ctrl+C is the way to end a stream");
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Connections that others opened, until they say whose they are.
 //!
-//! An arrival belongs to nobody: it is read byte by exact byte until it names a torrent, plainly or behind an encrypted handshake, and handed over
-//! with what was read. Invariant: arrivals are bounded in number and time, one that speaks another protocol is read no further than
+//! An arrival belongs to nobody: it is read byte by exact byte until it names a torrent, plainly or
+//! behind an encrypted handshake, and handed over with what was read. Invariant: arrivals are
+//! bounded in number and time, one that speaks another protocol is read no further than
 //! [`mse::MOST_READ`], and what it said is neither lost nor decrypted twice.
 
 use std::collections::BTreeMap;
@@ -83,17 +84,25 @@ pub(crate) struct Arrivals {
 
 impl Arrivals {
     /// Somebody connected. Its first bytes decide what it speaks.
-    pub(crate) fn accepted(&mut self, conn: ConnId, addr: SocketAddr, over: Transport, now: Instant) -> Vec<Step> {
+    pub(crate) fn accepted(
+        &mut self,
+        conn: ConnId,
+        addr: SocketAddr,
+        over: Transport,
+        now: Instant,
+    ) -> Vec<Step> {
         if self.waiting.len() >= limits::ARRIVALS {
             return vec![Step::Refuse];
         }
-        let mut arrival = Arrival { addr, over, since: now, received: Vec::new(), coming: 0, secret: Secret::No };
+        let mut arrival =
+            Arrival { addr, over, since: now, received: Vec::new(), coming: 0, secret: Secret::No };
         let step = arrival.read_up_to(PROTOCOL.len());
         self.waiting.insert(conn, arrival);
         step
     }
 
-    /// Bytes came; `None` when the connection is no arrival. `torrents` are those that an encrypted handshake may mean.
+    /// Bytes came; `None` when the connection is no arrival. `torrents` are those that an encrypted
+    /// handshake may mean.
     pub(crate) fn data(
         &mut self,
         conn: ConnId,
@@ -127,7 +136,8 @@ impl Arrivals {
 
     /// Those who have been silent for too long, to be closed.
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<ConnId> {
-        let late = self.waiting.iter().filter(|(_, arrival)| arrival.since + HANDSHAKE_TIMEOUT <= now);
+        let late =
+            self.waiting.iter().filter(|(_, arrival)| arrival.since + HANDSHAKE_TIMEOUT <= now);
         let late: Vec<ConnId> = late.map(|(&conn, _)| conn).collect();
         late.iter().for_each(|conn| drop(self.waiting.remove(conn)));
         late
@@ -162,7 +172,8 @@ impl Arrival {
         }
     }
 
-    /// The first twenty bytes are the protocol's name (BEP 3), or those of an encrypted handshake, which are any others.
+    /// The first twenty bytes are the protocol's name (BEP 3), or those of an encrypted handshake,
+    /// which are any others.
     fn go_on(&mut self) -> Vec<Step> {
         if self.received.len() < PROTOCOL.len() {
             return self.read_up_to(PROTOCOL.len());
@@ -194,7 +205,9 @@ impl Arrival {
             steps.push(Step::Say(say));
         }
         match step {
-            mse::Step::Read(_) => steps.extend(Some(handshake.to_read()).filter(|&more| more > 0).map(Step::Read)),
+            mse::Step::Read(_) => {
+                steps.extend(Some(handshake.to_read()).filter(|&more| more > 0).map(Step::Read))
+            }
             mse::Step::Done(outcome) => {
                 let Outcome { early, read, write, .. } = *outcome;
                 steps.push(Step::Transform { read, write });
@@ -244,7 +257,10 @@ mod tests {
     #[test]
     fn an_arrival_is_read_up_to_the_torrents_name_and_not_further() {
         let mut arrivals = Arrivals::default();
-        assert_eq!(arrivals.accepted(ConnId(1), addr(), Transport::Utp, Instant(0)), [Step::Read(20)]);
+        assert_eq!(
+            arrivals.accepted(ConnId(1), addr(), Transport::Utp, Instant(0)),
+            [Step::Read(20)]
+        );
         let mut hear = |bytes: &[u8]| data(&mut arrivals, bytes, Encryption::Allowed);
         assert_eq!(hear(&hello()[..7]), Some(vec![]), "the rest of it is on its way");
         assert_eq!(hear(&hello()[7..20]), Some(vec![Step::Read(28)]));
@@ -276,10 +292,18 @@ mod tests {
         check_first(other, Encryption::Forced, Step::Read(76));
     }
 
-    /// Somebody dials with an encrypted handshake and says `early` with it, `later` when it is done. Both lines hand over at most `at_once` bytes at a
-    /// time, and never more than was ordered. What the arrival came to, and what follows it, decrypted.
-    fn shake(called: InfoHash, early: &[u8], later: &[u8], at_once: usize, seed: u8) -> (Option<Step>, Vec<u8>) {
-        let mut dialling = mse::Handshake::dial(called, early.to_vec(), Encryption::Forced, &mut rng(seed));
+    /// Somebody dials with an encrypted handshake and says `early` with it, `later` when it is
+    /// done. Both lines hand over at most `at_once` bytes at a time, and never more than was
+    /// ordered. What the arrival came to, and what follows it, decrypted.
+    fn shake(
+        called: InfoHash,
+        early: &[u8],
+        later: &[u8],
+        at_once: usize,
+        seed: u8,
+    ) -> (Option<Step>, Vec<u8>) {
+        let mut dialling =
+            mse::Handshake::dial(called, early.to_vec(), Encryption::Forced, &mut rng(seed));
         let mut arrivals = Arrivals::default();
         let mut ordered = 0;
         let (mut forth, mut back) = (dialling.take_out(), Vec::new());
@@ -310,7 +334,9 @@ mod tests {
                 ordered -= length;
                 cipher.iter_mut().for_each(|cipher| cipher.apply_keystream(&mut bytes));
                 let torrents = [SECOND, TORRENT].into_iter();
-                todo = arrivals.data(ConnId(1), &bytes, Encryption::Allowed, torrents, &mut rng(seed ^ 1)).unwrap();
+                todo = arrivals
+                    .data(ConnId(1), &bytes, Encryption::Allowed, torrents, &mut rng(seed ^ 1))
+                    .unwrap();
             }
             if !is_over {
                 let length = dialling.wanted().min(at_once).min(back.len());
@@ -361,9 +387,15 @@ mod tests {
     fn the_silent_are_closed_and_too_many_are_refused() {
         let mut arrivals = Arrivals::default();
         for conn in 0..limits::ARRIVALS as u64 {
-            assert_eq!(arrivals.accepted(ConnId(conn), addr(), Transport::Utp, Instant(conn)), [Step::Read(20)]);
+            assert_eq!(
+                arrivals.accepted(ConnId(conn), addr(), Transport::Utp, Instant(conn)),
+                [Step::Read(20)]
+            );
         }
-        assert_eq!(arrivals.accepted(ConnId(999), addr(), Transport::Utp, Instant(0)), [Step::Refuse]);
+        assert_eq!(
+            arrivals.accepted(ConnId(999), addr(), Transport::Utp, Instant(0)),
+            [Step::Refuse]
+        );
         let first = Instant(0) + HANDSHAKE_TIMEOUT;
         assert_eq!(arrivals.next_wakeup(), Some(first));
         assert_eq!(arrivals.expire(first), [ConnId(0)]);

@@ -1,7 +1,9 @@
-//! A row of bits with a known length: which pieces a peer has, which we have, which blocks of a piece are here.
+//! A row of bits with a known length: which pieces a peer has, which we have, which blocks of a
+//! piece are here.
 //!
-//! Owns the bits, their count and the wire form (BEP 3: the first bit is the highest bit of the first byte). It knows
-//! nothing of pieces or peers. Invariant: bits at and beyond `len` are zero, and `ones` is the number of set bits.
+//! Owns the bits, their count and the wire form (BEP 3: the first bit is the highest bit of the
+//! first byte). It knows nothing of pieces or peers. Invariant: bits at and beyond `len` are zero,
+//! and `ones` is the number of set bits.
 
 use std::fmt;
 
@@ -12,7 +14,8 @@ const WORD: u32 = u64::BITS;
 /// A fixed number of bits.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bitfield {
-    /// Bit `i` is bit `63 - i % 64` of word `i / 64`, so that words in big-endian order are the wire form.
+    /// Bit `i` is bit `63 - i % 64` of word `i / 64`, so that words in big-endian order are the
+    /// wire form.
     words: Vec<u64>,
     len: u32,
     ones: u32,
@@ -52,7 +55,8 @@ impl Bitfield {
     /// Bits from their wire form.
     ///
     /// # Errors
-    /// When the bytes are more or fewer than `len` bits need, or a spare bit is set (BEP 3: drop the connection).
+    /// When the bytes are more or fewer than `len` bits need, or a spare bit is set (BEP 3: drop
+    /// the connection).
     pub fn from_wire(bytes: &[u8], len: u32) -> Result<Self, BitfieldError> {
         let expected = bytes_for(len);
         if bytes.len() != expected {
@@ -106,7 +110,8 @@ impl Bitfield {
     /// Sets a bit.
     ///
     /// # Panics
-    /// When the index is not below [`Bitfield::len`]: a stranger's index is checked before it comes here.
+    /// When the index is not below [`Bitfield::len`]: a stranger's index is checked before it comes
+    /// here.
     pub fn set(&mut self, index: u32) {
         assert!(index < self.len, "bit {index} of a bitfield of {} bits", self.len);
         let word = &mut self.words[word_of(index)];
@@ -176,7 +181,8 @@ impl Bitfield {
         None
     }
 
-    /// Whether any bit is set here that is clear in `other`: with a peer's bits and ours, whether it interests us.
+    /// Whether any bit is set here that is clear in `other`: with a peer's bits and ours, whether
+    /// it interests us.
     ///
     /// # Panics
     /// When the lengths differ.
@@ -311,10 +317,16 @@ mod tests {
 
     #[test]
     fn a_bitfield_of_another_length_or_with_a_spare_bit_is_refused() {
-        assert_eq!(Bitfield::from_wire(&[0, 0], 8), Err(BitfieldError::Length { expected: 1, got: 2 }));
+        assert_eq!(
+            Bitfield::from_wire(&[0, 0], 8),
+            Err(BitfieldError::Length { expected: 1, got: 2 })
+        );
         assert_eq!(Bitfield::from_wire(&[], 1), Err(BitfieldError::Length { expected: 1, got: 0 }));
         assert_eq!(Bitfield::from_wire(&[0x01], 7), Err(BitfieldError::SpareBit));
-        assert_eq!(Bitfield::from_wire(&[0, 0, 0, 0, 0, 0, 0, 0, 0x40], 65), Err(BitfieldError::SpareBit));
+        assert_eq!(
+            Bitfield::from_wire(&[0, 0, 0, 0, 0, 0, 0, 0, 0x40], 65),
+            Err(BitfieldError::SpareBit)
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! The connections of torrents and magnet links: whose they are, which are encrypted, and the encrypted handshakes of those that we dialled.
+//! The connections of torrents and magnet links: whose they are, which are encrypted, and the
+//! encrypted handshakes of those that we dialled.
 //!
-//! Knows no peer: what follows the handshake is its owner's. Invariant: whoever takes a connection out takes its handshake out, too.
+//! Knows no peer: what follows the handshake is its owner's. Invariant: whoever takes a connection
+//! out takes its handshake out, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +63,8 @@ impl Calls {
         self.encrypted.clear();
     }
 
-    /// A connection that is open begins with this handshake: what is to be sent, and how many bytes are to be read.
+    /// A connection that is open begins with this handshake: what is to be sent, and how many bytes
+    /// are to be read.
     pub(crate) fn shake(&mut self, conn: ConnId, mut handshake: Handshake) -> (Vec<u8>, usize) {
         let first = (handshake.take_out(), handshake.to_read());
         self.handshakes.insert(conn, handshake);

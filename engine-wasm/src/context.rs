@@ -1,4 +1,5 @@
-//! What a part of the engine needs to act: the time, chance, fresh numbers, and the place where outputs gather.
+//! What a part of the engine needs to act: the time, chance, fresh numbers, and the place where
+//! outputs gather.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -102,10 +103,12 @@ impl Context<'_> {
         self.out.push_back(Output::Control(message));
     }
 
-    /// Takes back what was granted of these bytes. Neighbours that are revoked one after the other become one message, so that a
-    /// large file that is doubted does not cost a message for each of its pieces.
+    /// Takes back what was granted of these bytes. Neighbours that are revoked one after the other
+    /// become one message, so that a large file that is doubted does not cost a message for each of
+    /// its pieces.
     pub(crate) fn revoke(&mut self, file_id: &FileId, first: u64, last: u64) {
-        if let Some(Output::Control(EngineMessage::RangeRevoke { file_id: before, end, .. })) = self.out.back_mut()
+        if let Some(Output::Control(EngineMessage::RangeRevoke { file_id: before, end, .. })) =
+            self.out.back_mut()
             && before == file_id
             && *end + 1 == first
         {
@@ -127,7 +130,8 @@ impl Context<'_> {
         op
     }
 
-    /// Writes a value down under a key of the daemon's state, or deletes it; sent again until the daemon says that it is durable.
+    /// Writes a value down under a key of the daemon's state, or deletes it; sent again until the
+    /// daemon says that it is durable.
     pub(crate) fn write(&mut self, key: String, value: Option<Bytes>) -> OpId {
         let op = self.new_op(Owner::Engine);
         let command = self.shared.writes.begin(key, value, op, self.now);
@@ -142,14 +146,20 @@ impl Context<'_> {
         op
     }
 
-    /// A torrent that is not private wants the DHT's help (BEP 27). False when there is no node to ask.
+    /// A torrent that is not private wants the DHT's help (BEP 27). False when there is no node to
+    /// ask.
     pub(crate) fn ask_dht(&mut self, torrent: InfoHash, wish: Wish) -> bool {
         self.shared.errands.ask(torrent, wish, self.now);
         self.shared.errands.has_node()
     }
 
     /// Asks a UDP tracker; its answer comes as [`shared_proto::io::OpOutput::Bytes`].
-    pub(crate) fn ask_tracker(&mut self, owner: Owner, tracker: SocketAddr, question: Question) -> OpId {
+    pub(crate) fn ask_tracker(
+        &mut self,
+        owner: Owner,
+        tracker: SocketAddr,
+        question: Question,
+    ) -> OpId {
         let op = self.new_op(owner);
         self.shared.trackers.ask(op, tracker, question, self.rng, self.now);
         op
@@ -180,27 +190,37 @@ impl Context<'_> {
         Ways { utp, ..self.shared.ways }
     }
 
-    /// Whether nobody can be dialled before the sockets are open, because there is no other way than uTP.
+    /// Whether nobody can be dialled before the sockets are open, because there is no other way
+    /// than uTP.
     pub(crate) fn awaits_sockets(&self) -> bool {
         !self.shared.ways.tcp && self.shared.net.is_opening()
     }
 
     /// Dials a peer. With another way in reserve it is not waited for as long.
-    pub(crate) fn dial(&mut self, torrent: InfoHash, addr: SocketAddr, way: Way, has_other: bool) -> ConnId {
+    pub(crate) fn dial(
+        &mut self,
+        torrent: InfoHash,
+        addr: SocketAddr,
+        way: Way,
+        has_other: bool,
+    ) -> ConnId {
         let conn = self.new_conn(torrent);
         let timeout_ms = match (way.transport, has_other) {
             (_, true) => limits::FIRST_DIAL_TIMEOUT_MS,
             (Transport::Tcp, false) => limits::DIAL_TIMEOUT_MS,
             (Transport::Utp, false) => limits::UTP_DIAL_TIMEOUT_MS,
         };
-        self.order(match self.shared.net.utp_towards(addr).filter(|_| way.transport == Transport::Utp) {
-            Some(socket) => IoCommand::UtpConnect { conn, socket, addr, timeout_ms },
-            None => IoCommand::TcpConnect { conn, addr, timeout_ms },
-        });
+        self.order(
+            match self.shared.net.utp_towards(addr).filter(|_| way.transport == Transport::Utp) {
+                Some(socket) => IoCommand::UtpConnect { conn, socket, addr, timeout_ms },
+                None => IoCommand::TcpConnect { conn, addr, timeout_ms },
+            },
+        );
         conn
     }
 
-    /// Says hello on a connection that is open now, behind an encrypted handshake; the answer's bytes come when that is over.
+    /// Says hello on a connection that is open now, behind an encrypted handshake; the answer's
+    /// bytes come when that is over.
     pub(crate) fn say_in_secret(&mut self, conn: ConnId, torrent: InfoHash, hello: Option<Bytes>) {
         let hello = hello.map(Vec::from).unwrap_or_default();
         let handshake = mse::Handshake::dial(torrent, hello, self.shared.ways.encryption, self.rng);
@@ -212,7 +232,10 @@ impl Context<'_> {
     /// Has so many more bytes of a connection handed up.
     pub(crate) fn read_raw(&mut self, conn: ConnId, bytes: usize) {
         if bytes > 0 {
-            self.order(IoCommand::TcpRaw { conn, bytes: u32::try_from(bytes).expect("a handshake is short") });
+            self.order(IoCommand::TcpRaw {
+                conn,
+                bytes: u32::try_from(bytes).expect("a handshake is short"),
+            });
         }
     }
 

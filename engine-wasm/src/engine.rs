@@ -52,16 +52,20 @@ use crate::plan::Plan;
 use crate::time::Instant;
 use crate::torrent::Torrent;
 use crate::view::topics::{FilmView, World};
-use crate::view::{FileView, NoticeView, PeerView, PiecesView, RootView, Snapshot, TorrentView, TrackerView};
+use crate::view::{
+    FileView, NoticeView, PeerView, PiecesView, RootView, Snapshot, TorrentView, TrackerView,
+};
 
 /// First part of the peer id (BEP 20).
 const PEER_ID_PREFIX: &[u8; 8] = b"-JS0100-";
 
 /// A complete BitTorrent engine without I/O.
 ///
-/// Give it one [`Input`] and the time ([`Engine::handle_input`]), then drain its outputs ([`Engine::poll_output`]) until there are none, then ask when it
-/// wants to be woken ([`Engine::poll_timeout`]) and hand it [`Input::Timeout`] at that moment. It reads no clock, no random source and no
-/// socket: the same seed and the same inputs at the same times give the same outputs.
+/// Give it one [`Input`] and the time ([`Engine::handle_input`]), then drain its outputs
+/// ([`Engine::poll_output`]) until there are none, then ask when it wants to be woken
+/// ([`Engine::poll_timeout`]) and hand it [`Input::Timeout`] at that moment. It reads no clock, no
+/// random source and no socket: the same seed and the same inputs at the same times give the same
+/// outputs.
 #[derive(Debug)]
 pub struct Engine {
     config: Config,
@@ -172,8 +176,8 @@ impl Engine {
         self.now = now;
     }
 
-    /// What is to be done next; `None` when nothing is. Inputs that came together may all be handed in before the first call: what
-    /// they make possible is then worked out once.
+    /// What is to be done next; `None` when nothing is. Inputs that came together may all be handed
+    /// in before the first call: what they make possible is then worked out once.
     pub fn poll_output(&mut self) -> Option<Output> {
         if self.out.is_empty() {
             self.settle();
@@ -192,8 +196,18 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let torrents = self.torrents.values().filter_map(Torrent::next_wakeup);
         let magnets = self.magnets.values().filter_map(Pending::next_wakeup);
-        let others = [self.api_timeout(), self.arrivals.next_wakeup(), self.dht_timeout(), self.lsd_timeout()];
-        let writing = [self.writes_timeout(), self.loading.next_wakeup(), self.notes_timeout(), self.leavers_timeout()];
+        let others = [
+            self.api_timeout(),
+            self.arrivals.next_wakeup(),
+            self.dht_timeout(),
+            self.lsd_timeout(),
+        ];
+        let writing = [
+            self.writes_timeout(),
+            self.loading.next_wakeup(),
+            self.notes_timeout(),
+            self.leavers_timeout(),
+        ];
         let others = others.into_iter().chain(writing).chain([self.shared.trackers.poll_timeout()]);
         torrents.chain(magnets).chain(others.flatten()).min()
     }
@@ -202,11 +216,23 @@ impl Engine {
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         let url = |id: &FileId| self.stream_url(id);
         let positions = self.queue_positions();
-        let torrents = self.newest_first(|torrent| torrent.view(now, &url), |pending| pending.view(now));
+        let torrents =
+            self.newest_first(|torrent| torrent.view(now, &url), |pending| pending.view(now));
         let torrents = torrents.into_iter().map(|view| placed(view, &positions)).collect();
-        let World { roots, listen_port, port_mapping, settings, notices, removed, folders } = self.world(now);
+        let World { roots, listen_port, port_mapping, settings, notices, removed, folders } =
+            self.world(now);
         let streams = self.torrents.values().flat_map(|torrent| torrent.streams(now)).collect();
-        Snapshot { torrents, roots, streams, listen_port, port_mapping, settings, notices, removed, folders }
+        Snapshot {
+            torrents,
+            roots,
+            streams,
+            listen_port,
+            port_mapping,
+            settings,
+            notices,
+            removed,
+            folders,
+        }
     }
 
     /// All torrents as rows of a list, newest first: without their files and trackers.
@@ -246,7 +272,11 @@ impl Engine {
     }
 
     /// A torrent's files and trackers; none of a torrent that is not there.
-    pub(crate) fn contents(&self, info_hash: &str, now: Instant) -> (Vec<FileView>, Vec<TrackerView>) {
+    pub(crate) fn contents(
+        &self,
+        info_hash: &str,
+        now: Instant,
+    ) -> (Vec<FileView>, Vec<TrackerView>) {
         let Some(info_hash) = self.listed(info_hash) else { return Default::default() };
         if let Some(torrent) = self.torrents.get(&info_hash) {
             return (torrent.file_views(&|id| self.stream_url(id)), torrent.tracker_views(now));
@@ -265,7 +295,10 @@ impl Engine {
     pub(crate) fn film(&self, info_hash: &str, index: u32, now: Instant) -> FilmView {
         let Some(info_hash) = self.listed(info_hash) else { return FilmView::default() };
         let Some(torrent) = self.torrents.get(&info_hash) else {
-            return FilmView { torrent: self.magnets.get(&info_hash).map(Pending::row), ..FilmView::default() };
+            return FilmView {
+                torrent: self.magnets.get(&info_hash).map(Pending::row),
+                ..FilmView::default()
+            };
         };
         FilmView {
             torrent: Some(self.located(torrent.row(now))),
@@ -308,7 +341,8 @@ impl Engine {
         view
     }
 
-    /// The pieces of one file, in at most `cells` cells. `None` when there is no such file, or it is empty.
+    /// The pieces of one file, in at most `cells` cells. `None` when there is no such file, or it
+    /// is empty.
     pub fn pieces(&self, info_hash: &str, file: u32, cells: u32) -> Option<PiecesView> {
         self.torrents.get(&info_hash.parse().ok()?)?.pieces_view(FileIndex(file), cells)
     }
@@ -321,7 +355,12 @@ impl Engine {
 
     /// Whether all of these bytes of a file, from the first to the last, are proven.
     #[cfg(test)]
-    pub(crate) fn is_proven(&self, info_hash: &str, file: usize, (first, last): (u64, u64)) -> bool {
+    pub(crate) fn is_proven(
+        &self,
+        info_hash: &str,
+        file: usize,
+        (first, last): (u64, u64),
+    ) -> bool {
         let torrent = info_hash.parse().ok().and_then(|info_hash| self.torrents.get(&info_hash));
         let file = u32::try_from(file).map(FileIndex);
         torrent.zip(file.ok()).is_some_and(|(torrent, file)| torrent.is_proven(file, (first, last)))
@@ -339,20 +378,30 @@ impl Engine {
             DaemonMessage::RangeRequest { request_id, file_id, start, end, only_now } => {
                 let Some(&(info_hash, file)) = self.files.get(&file_id) else {
                     let reason = Some("unknown file".to_owned());
-                    let reject =
-                        EngineMessage::RangeReject { request_id, status: Some(404), reason, retry_after: None };
+                    let reject = EngineMessage::RangeReject {
+                        request_id,
+                        status: Some(404),
+                        reason,
+                        retry_after: None,
+                    };
                     return self.out.push_back(Output::Control(reject));
                 };
                 if only_now {
                     // It is answered in this turn: nothing that is said of it later matters.
-                    return self.with(info_hash, now, |it, cx| it.range_now(request_id, file, (start, end), cx));
+                    return self.with(info_hash, now, |it, cx| {
+                        it.range_now(request_id, file, (start, end), cx)
+                    });
                 }
                 self.requests.insert(request_id, info_hash);
-                self.with(info_hash, now, |torrent, cx| torrent.range_request(request_id, file, (start, end), cx));
+                self.with(info_hash, now, |torrent, cx| {
+                    torrent.range_request(request_id, file, (start, end), cx)
+                });
             }
             DaemonMessage::RangeProgress { request_id, position } => {
                 if let Some(&info_hash) = self.requests.get(&request_id) {
-                    self.with(info_hash, now, |torrent, cx| torrent.range_progress(request_id, position, cx));
+                    self.with(info_hash, now, |torrent, cx| {
+                        torrent.range_progress(request_id, position, cx)
+                    });
                 }
             }
             DaemonMessage::RangeCancel { request_id } => {
@@ -364,7 +413,9 @@ impl Engine {
             }
             DaemonMessage::FileChanged { file_id, stat, sending } => {
                 if let Some(&(info_hash, file)) = self.files.get(&file_id) {
-                    self.with(info_hash, now, |torrent, cx| torrent.file_changed(file, stat, sending, cx));
+                    self.with(info_hash, now, |torrent, cx| {
+                        torrent.file_changed(file, stat, sending, cx)
+                    });
                 }
             }
             question @ (DaemonMessage::HttpCall { .. } | DaemonMessage::FileResolve { .. }) => {
@@ -379,13 +430,21 @@ impl Engine {
 
     fn handle_io(&mut self, event: IoEvent, now: Instant) {
         let event = match event {
-            IoEvent::TcpAccepted { socket, conn, addr } => return self.accepted(socket, conn, addr, now),
-            IoEvent::UdpReceived { socket, from, data } => return self.datagram(socket, from, &data, now),
+            IoEvent::TcpAccepted { socket, conn, addr } => {
+                return self.accepted(socket, conn, addr, now);
+            }
+            IoEvent::UdpReceived { socket, from, data } => {
+                return self.datagram(socket, from, &data, now);
+            }
             IoEvent::PortMapped { socket, result } => return self.port_mapped(socket, result, now),
-            IoEvent::HttpContent { request_id, data } => return self.handle_content(request_id, &data, now),
+            IoEvent::HttpContent { request_id, data } => {
+                return self.handle_content(request_id, &data, now);
+            }
             IoEvent::NotesChanged { notes } => return self.notes_told(&notes, now),
             IoEvent::TcpData { conn, data } if self.arrival_data(conn, &data, now) => return,
-            IoEvent::TcpClosed { conn, .. } if self.arrivals.closed(conn) => return self.shared.conns.remove(&conn),
+            IoEvent::TcpClosed { conn, .. } if self.arrivals.closed(conn) => {
+                return self.shared.conns.remove(&conn);
+            }
             IoEvent::TcpData { conn, data } if self.secret_data(conn, &data, now) => return,
             event => event,
         };
@@ -431,7 +490,9 @@ impl Engine {
             IoEvent::TcpData { conn, data } => torrent.data(conn, &data, cx),
             IoEvent::TcpFrame { conn, data } => torrent.frame(conn, &data, cx),
             IoEvent::Stored { conn, key } => torrent.stored(conn, key, cx),
-            IoEvent::NotStored { conn, key, length, reason } => torrent.not_stored(conn, key, length, reason, cx),
+            IoEvent::NotStored { conn, key, length, reason } => {
+                torrent.not_stored(conn, key, length, reason, cx)
+            }
             IoEvent::Credit { .. }
             | IoEvent::Done { .. }
             | IoEvent::TcpAccepted { .. }
@@ -474,7 +535,12 @@ impl Engine {
         }
     }
 
-    fn with(&mut self, info_hash: InfoHash, now: Instant, act: impl FnOnce(&mut Torrent, &mut Context<'_>)) {
+    fn with(
+        &mut self,
+        info_hash: InfoHash,
+        now: Instant,
+        act: impl FnOnce(&mut Torrent, &mut Context<'_>),
+    ) {
         let Some(torrent) = self.torrents.get_mut(&info_hash) else { return };
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         act(torrent, &mut cx);
@@ -491,7 +557,10 @@ impl Engine {
         for info_hash in due {
             self.with(info_hash, now, Torrent::handle_timeout);
         }
-        let due = self.magnets.values().filter(|pending| pending.next_wakeup().is_some_and(|at| at <= now));
+        let due = self
+            .magnets
+            .values()
+            .filter(|pending| pending.next_wakeup().is_some_and(|at| at <= now));
         let due: Vec<InfoHash> = due.map(Pending::info_hash).collect();
         for info_hash in due {
             self.with_magnet(info_hash, now, Pending::handle_timeout);

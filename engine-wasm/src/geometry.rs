@@ -1,20 +1,25 @@
 //! Where everything lies: the one place that converts between bytes, files, pieces and blocks.
 //!
-//! Owns the lengths of a torrent's files and of its pieces, nothing else: not which of them are there, not their names.
-//! Invariant: the files lie in one row of bytes, the pieces cut the same row into equal parts. In a torrent of v1 they lie end to end, in one of v2
-//! (BEP 52) each begins with a piece. What fills the row up behind the last file of a piece, be it nothing or a padding file (BEP 47), is no part of the
-//! piece: it is neither asked for nor stored, and zeros stand for it in a hash of v1. Offsets in a file and offsets in the torrent are `u64`, offsets in a piece `u32`; `end` and `last`
-//! are inclusive, as in HTTP. Indexes that come from our own parts are trusted (a wrong one panics); those of a stranger
-//! go through [`Geometry::piece`] and [`Geometry::validate`].
+//! Owns the lengths of a torrent's files and of its pieces, nothing else: not which of them are
+//! there, not their names. Invariant: the files lie in one row of bytes, the pieces cut the same
+//! row into equal parts. In a torrent of v1 they lie end to end, in one of v2 (BEP 52) each begins
+//! with a piece. What fills the row up behind the last file of a piece, be it nothing or a padding
+//! file (BEP 47), is no part of the piece: it is neither asked for nor stored, and zeros stand for
+//! it in a hash of v1. Offsets in a file and offsets in the torrent are `u64`, offsets in a piece
+//! `u32`; `end` and `last` are inclusive, as in HTTP. Indexes that come from our own parts are
+//! trusted (a wrong one panics); those of a stranger go through [`Geometry::piece`] and
+//! [`Geometry::validate`].
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
-/// Length of every block but the last of a piece, bytes. What all clients request; larger ones are dropped by many.
+/// Length of every block but the last of a piece, bytes. What all clients request; larger ones are
+/// dropped by many.
 pub const BLOCK_LENGTH: u32 = 16 << 10;
-/// Longest piece, bytes. The largest in the wild are 32 MiB or 64 MiB; a viewer could not wait for more.
+/// Longest piece, bytes. The largest in the wild are 32 MiB or 64 MiB; a viewer could not wait for
+/// more.
 pub const MAX_PIECE_LENGTH: u32 = 64 << 20;
 /// Most pieces of a torrent: its hashes are 20 MiB, its bitfield 128 KiB.
 pub const MAX_PIECES: u32 = 1 << 20;
@@ -114,13 +119,15 @@ pub struct Geometry {
     row: u64,
     /// Bytes of all files that are no padding.
     total: u64,
-    /// Where the files lie that have bytes and are no padding, if there is anything else in the row.
+    /// Where the files lie that have bytes and are no padding, if there is anything else in the
+    /// row.
     solid: Option<Vec<(u64, u64)>>,
     padding: Vec<FileIndex>,
 }
 
 impl Geometry {
-    /// A layout of pieces of this length over files of these lengths, any of which may be zero, end to end.
+    /// A layout of pieces of this length over files of these lengths, any of which may be zero, end
+    /// to end.
     ///
     /// # Errors
     /// When a length or a count is beyond its bound.
@@ -153,12 +160,16 @@ impl Geometry {
         if files.len() > MAX_FILES {
             return Err(GeometryError::Files(files.len()));
         }
-        let (mut starts, mut ends) = (Vec::with_capacity(files.len()), Vec::with_capacity(files.len()));
+        let (mut starts, mut ends) =
+            (Vec::with_capacity(files.len()), Vec::with_capacity(files.len()));
         let (mut row, mut total) = (0u64, 0u64);
         for &(length, is_padding) in files {
             // An empty file has no place: it stands where the one before it ends.
             let start = if length > 0 { row.next_multiple_of(u64::from(align)) } else { row };
-            row = start.checked_add(length).filter(|row| *row <= MAX_TOTAL_LENGTH).ok_or(GeometryError::TotalLength)?;
+            row = start
+                .checked_add(length)
+                .filter(|row| *row <= MAX_TOTAL_LENGTH)
+                .ok_or(GeometryError::TotalLength)?;
             total += if is_padding { 0 } else { length };
             starts.push(start);
             ends.push(row);
@@ -166,10 +177,17 @@ impl Geometry {
         let pieces = row.div_ceil(u64::from(piece_length));
         let piece_count = u32::try_from(pieces).ok().filter(|count| *count <= MAX_PIECES);
         let piece_count = piece_count.ok_or(GeometryError::Pieces(pieces))?;
-        let places = starts.iter().zip(&ends).zip(files).filter(|((start, end), (_, padding))| start < end && !padding);
+        let places = starts
+            .iter()
+            .zip(&ends)
+            .zip(files)
+            .filter(|((start, end), (_, padding))| start < end && !padding);
         let solid = (total < row).then(|| places.map(|((&start, &end), _)| (start, end)).collect());
-        let padding =
-            (0u32..).zip(files).filter(|(_, (_, padding))| *padding).map(|(file, _)| FileIndex(file)).collect();
+        let padding = (0u32..)
+            .zip(files)
+            .filter(|(_, (_, padding))| *padding)
+            .map(|(file, _)| FileIndex(file))
+            .collect();
         Ok(Self { piece_length, piece_count, starts, ends, row, total, solid, padding })
     }
 
@@ -223,7 +241,8 @@ impl Geometry {
         if self.padding.is_empty() { 0 } else { self.filled_len(piece) - self.piece_len(piece) }
     }
 
-    /// Length of a piece with what fills it up, be it a padding file or, in v2, nothing but the beginning of the next file.
+    /// Length of a piece with what fills it up, be it a padding file or, in v2, nothing but the
+    /// beginning of the next file.
     pub fn filled_len(&self, piece: PieceIndex) -> u32 {
         let whole = (self.row - self.piece_start(piece)).min(u64::from(self.piece_length));
         u32::try_from(whole).expect("a piece is no longer than the piece length")
@@ -234,7 +253,10 @@ impl Geometry {
         if self.padding.is_empty() {
             return self.piece_len(piece);
         }
-        self.piece_spans(piece).filter(|span| !self.is_padding(span.file)).map(|span| span.length).sum()
+        self.piece_spans(piece)
+            .filter(|span| !self.is_padding(span.file))
+            .map(|span| span.length)
+            .sum()
     }
 
     /// Whether a file is padding.
@@ -304,7 +326,8 @@ impl Geometry {
 
     /// The file and the offset in it of a byte of the torrent, if there is one.
     pub fn file_offset(&self, torrent_offset: u64) -> Option<(FileIndex, u64)> {
-        // The last file that starts here or before: the ones of length zero at the same place come before it.
+        // The last file that starts here or before: the ones of length zero at the same place come
+        // before it.
         let at = self.starts.partition_point(|start| *start <= torrent_offset).checked_sub(1)?;
         let file = FileIndex(u32::try_from(at).expect("files are bounded by MAX_FILES"));
         (torrent_offset < self.ends[at]).then(|| (file, torrent_offset - self.starts[at]))
@@ -322,12 +345,16 @@ impl Geometry {
         Some(Block { piece, index: BlockIndex(begin / BLOCK_LENGTH) })
     }
 
-    /// The spans of `length` bytes of a piece from `begin`, in order, without files of length zero. Cut to the piece. Padding between files has
-    /// spans, too.
+    /// The spans of `length` bytes of a piece from `begin`, in order, without files of length zero.
+    /// Cut to the piece. Padding between files has spans, too.
     pub fn file_spans(&self, piece: PieceIndex, begin: u32, length: u32) -> FileSpans<'_> {
         let whole = self.piece_len(piece);
         let begin = begin.min(whole);
-        FileSpans { geometry: self, at: self.piece_start(piece) + u64::from(begin), left: length.min(whole - begin) }
+        FileSpans {
+            geometry: self,
+            at: self.piece_start(piece) + u64::from(begin),
+            left: length.min(whole - begin),
+        }
     }
 
     /// The spans of a block.
@@ -346,8 +373,14 @@ impl Geometry {
         self.piece_spans(piece).map(|span| span.file)
     }
 
-    /// The pieces that hold the bytes `first..=last` of a file; the range is cut to the file. `None` when no byte is left.
-    pub fn pieces_of(&self, file: FileIndex, first: u64, last: u64) -> Option<RangeInclusive<PieceIndex>> {
+    /// The pieces that hold the bytes `first..=last` of a file; the range is cut to the file.
+    /// `None` when no byte is left.
+    pub fn pieces_of(
+        &self,
+        file: FileIndex,
+        first: u64,
+        last: u64,
+    ) -> Option<RangeInclusive<PieceIndex>> {
         let last = self.file_len(file).checked_sub(1)?.min(last);
         if first > last {
             return None;
@@ -375,8 +408,9 @@ impl Geometry {
         self.piece_start(piece).saturating_sub(self.file_start(file))
     }
 
-    /// The last byte of a file that lies in the same piece as the byte at `offset`: with that piece verified, everything up to
-    /// here can be granted. `None` when the file has no byte at `offset`.
+    /// The last byte of a file that lies in the same piece as the byte at `offset`: with that piece
+    /// verified, everything up to here can be granted. `None` when the file has no byte at
+    /// `offset`.
     pub fn piece_end_in_file(&self, file: FileIndex, offset: u64) -> Option<u64> {
         let (piece, _) = self.locate(file, offset)?;
         self.range_in_file(piece, file).map(|range| *range.end())
@@ -390,7 +424,9 @@ impl Geometry {
     /// The piece of a byte that the torrent has.
     fn piece_at(&self, torrent_offset: u64) -> PieceIndex {
         let index = torrent_offset / u64::from(self.piece_length);
-        PieceIndex(u32::try_from(index).expect("a byte of the torrent is in one of MAX_PIECES pieces"))
+        PieceIndex(
+            u32::try_from(index).expect("a byte of the torrent is in one of MAX_PIECES pieces"),
+        )
     }
 
     fn offset_in_piece(&self, torrent_offset: u64) -> u32 {
@@ -400,7 +436,9 @@ impl Geometry {
 }
 
 /// The pieces of a range, one by one.
-pub fn each_piece(range: RangeInclusive<PieceIndex>) -> impl DoubleEndedIterator<Item = PieceIndex> {
+pub fn each_piece(
+    range: RangeInclusive<PieceIndex>,
+) -> impl DoubleEndedIterator<Item = PieceIndex> {
     (range.start().0..=range.end().0).map(PieceIndex)
 }
 

@@ -1,8 +1,10 @@
-//! The open files of all torrents: which are open, which of them may be closed, and how many there may be.
+//! The open files of all torrents: which are open, which of them may be closed, and how many there
+//! may be.
 //!
-//! A torrent may have more files than a process may hold open, so a file is opened when it is needed and closed when its place is, the least
-//! recently used first. It never knows paths or pieces. Invariant: a file that is *pinned* is not closed, because somebody may yet write to it or is
-//! hashing it; and there are never more open than the daemon allows.
+//! A torrent may have more files than a process may hold open, so a file is opened when it is
+//! needed and closed when its place is, the least recently used first. It never knows paths or
+//! pieces. Invariant: a file that is *pinned* is not closed, because somebody may yet write to it
+//! or is hashing it; and there are never more open than the daemon allows.
 
 use std::collections::BTreeMap;
 
@@ -106,7 +108,8 @@ impl Handles {
         Some(entry.handle)
     }
 
-    /// Makes room for one more: what is to be closed for it, or `Err` when all that is open is pinned.
+    /// Makes room for one more: what is to be closed for it, or `Err` when all that is open is
+    /// pinned.
     pub(crate) fn make_room(&mut self) -> Result<Option<FileRef>, ()> {
         if self.open.len() < self.most {
             return Ok(None);
@@ -129,7 +132,8 @@ impl Handles {
         Some(entry.handle)
     }
 
-    /// Opening failed. False when the file was closed or opened anew meanwhile: then nothing of it is left.
+    /// Opening failed. False when the file was closed or opened anew meanwhile: then nothing of it
+    /// is left.
     pub(crate) fn failed(&mut self, key: Key, handle: FileRef) -> bool {
         let is_same = self.open.get(&key).is_some_and(|entry| entry.handle == handle);
         if is_same {
@@ -140,7 +144,8 @@ impl Handles {
 
     /// All files of a torrent: the numbers to close. Its pins are gone, too.
     pub(crate) fn close_all_of(&mut self, torrent: InfoHash) -> Vec<FileRef> {
-        let all = (torrent, FileIndex(0), Which::Own)..=(torrent, FileIndex(u32::MAX), Which::Found);
+        let all =
+            (torrent, FileIndex(0), Which::Own)..=(torrent, FileIndex(u32::MAX), Which::Found);
         let keys: Vec<Key> = self.open.range(all.clone()).map(|(&key, _)| key).collect();
         let pinned: Vec<Key> = self.pins.range(all).map(|(&key, _)| key).collect();
         for key in pinned {
@@ -173,7 +178,8 @@ mod tests {
         (InfoHash([7; 20]), FileIndex(file), Which::Own)
     }
 
-    /// Opens files one after the other; which numbers had to be closed for them. The number of a file is its index.
+    /// Opens files one after the other; which numbers had to be closed for them. The number of a
+    /// file is its index.
     fn open(handles: &mut Handles, files: &[u32]) -> Vec<Result<Option<u32>, ()>> {
         let one = |&file: &u32| {
             let closed = handles.make_room()?;

@@ -29,7 +29,8 @@ pub enum Input {
         /// What.
         intent: Intent,
     },
-    /// The moment named by [`crate::Engine::poll_timeout`] has come. Too early or too often does no harm.
+    /// The moment named by [`crate::Engine::poll_timeout`] has come. Too early or too often does no
+    /// harm.
     Timeout,
 }
 

@@ -1,10 +1,13 @@
 //! JSTorrent's brain: a complete BitTorrent engine without I/O.
 //!
-//! [`Engine`] is a state machine. It is told facts with the time at which they happened ([`Engine::handle_input`]), it answers with intents
-//! ([`Engine::poll_output`]), and it says when it wants to be woken ([`Engine::poll_timeout`]). It reads no clock, no random source and no
-//! socket, so a whole swarm can be simulated from one seed, and the same crate runs in a browser and in a terminal.
+//! [`Engine`] is a state machine. It is told facts with the time at which they happened
+//! ([`Engine::handle_input`]), it answers with intents ([`Engine::poll_output`]), and it says when
+//! it wants to be woken ([`Engine::poll_timeout`]). It reads no clock, no random source and no
+//! socket, so a whole swarm can be simulated from one seed, and the same crate runs in a browser
+//! and in a terminal.
 //!
-//! What it wants done is done by `jstorrent-io-daemon`, in the words of [`shared_proto`]; a [`host`] carries the frames between them.
+//! What it wants done is done by `jstorrent-io-daemon`, in the words of [`shared_proto`]; a
+//! [`host`] carries the frames between them.
 //!
 //! ```
 //! use engine_wasm::{Config, Engine, Input, time::Instant, view::Intent};

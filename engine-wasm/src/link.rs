@@ -1,7 +1,8 @@
-//! One WebSocket to the daemon, seen from the engine: frames in and out, the opening handshake, and credit.
+//! One WebSocket to the daemon, seen from the engine: frames in and out, the opening handshake, and
+//! credit.
 //!
-//! It owns no socket: its host moves the frames. What the engine says stays in order; I/O commands are gathered into batches
-//! and wait while the daemon's credit is used up. It knows no torrent.
+//! It owns no socket: its host moves the frames. What the engine says stays in order; I/O commands
+//! are gathered into batches and wait while the daemon's credit is used up. It knows no torrent.
 
 use std::collections::VecDeque;
 
@@ -12,7 +13,8 @@ use shared_proto::{
 
 use crate::io::Input;
 
-/// Credit before `welcome` has told the window: enough for nothing, since nothing is sent before it.
+/// Credit before `welcome` has told the window: enough for nothing, since nothing is sent before
+/// it.
 const NO_WINDOW: i64 = 0;
 /// The share of the window that may be worked off before credit is returned, as a divisor.
 const CREDIT_SHARE: i64 = 4;
@@ -36,7 +38,9 @@ pub enum LinkError {
     #[error("the daemon spoke out of turn")]
     OutOfTurn,
     /// The daemon speaks another version.
-    #[error("the daemon speaks version {0} of the protocol, this engine {PROTOCOL_VERSION}: update the older one")]
+    #[error(
+        "the daemon speaks version {0} of the protocol, this engine {PROTOCOL_VERSION}: update the older one"
+    )]
     Version(u32),
 }
 
@@ -86,7 +90,9 @@ impl Link {
                 self.credit = self.window;
                 Ok(Input::Linked { epoch, roots, limits })
             }
-            (true, message) if !matches!(message, DaemonMessage::Welcome { .. }) => Ok(Input::Control(message)),
+            (true, message) if !matches!(message, DaemonMessage::Welcome { .. }) => {
+                Ok(Input::Control(message))
+            }
             _ => Err(LinkError::OutOfTurn),
         }
     }
@@ -189,9 +195,12 @@ mod tests {
 
     fn welcomed(io_window: u32) -> Link {
         let mut link = Link::open("t", "e", "s");
-        assert!(matches!(link.poll_frame(), Some(Frame::Text(hello)) if hello.contains("\"op\":\"hello\"")));
+        assert!(
+            matches!(link.poll_frame(), Some(Frame::Text(hello)) if hello.contains("\"op\":\"hello\""))
+        );
         let limits = Limits { max_conns: 1, max_files: 1, io_window, max_wait_ms: 1 };
-        let welcome = DaemonMessage::Welcome { protocol: PROTOCOL_VERSION, epoch: 7, roots: vec![], limits };
+        let welcome =
+            DaemonMessage::Welcome { protocol: PROTOCOL_VERSION, epoch: 7, roots: vec![], limits };
         let linked = link.handle_text(&frame::encode_control(&welcome)).unwrap();
         assert!(matches!(linked, Input::Linked { epoch: 7, .. }));
         link
@@ -218,7 +227,10 @@ mod tests {
     #[test]
     fn what_was_worked_off_is_returned_but_credit_itself_costs_nothing() {
         let mut link = welcomed(100);
-        let event = frame::encode_batch(&[IoEvent::TcpData { conn: ConnId(1), data: Bytes::from(vec![0; 40]) }]);
+        let event = frame::encode_batch(&[IoEvent::TcpData {
+            conn: ConnId(1),
+            data: Bytes::from(vec![0; 40]),
+        }]);
         assert_eq!(link.handle_binary(&event).unwrap().len(), 1);
         let bytes = u32::try_from(event.len()).unwrap();
         let expected = frame::encode_batch(&[IoCommand::Credit { bytes }]);
@@ -233,8 +245,9 @@ mod tests {
         send(&mut link, 1);
         link.control(&EngineMessage::FileForget { file_id: "f".into() });
         send(&mut link, 2);
-        let kinds: Vec<bool> =
-            std::iter::from_fn(|| link.poll_frame()).map(|frame| matches!(frame, Frame::Text(_))).collect();
+        let kinds: Vec<bool> = std::iter::from_fn(|| link.poll_frame())
+            .map(|frame| matches!(frame, Frame::Text(_)))
+            .collect();
         assert_eq!(kinds, [false, true, false]);
     }
 
@@ -250,13 +263,19 @@ mod tests {
                 Frame::Text(_) => panic!("no text was sent"),
             })
             .collect();
-        assert!(sizes.len() > 4 && sizes.iter().all(|&len| len < BATCH_TARGET + (32 << 10)), "{sizes:?}");
+        assert!(
+            sizes.len() > 4 && sizes.iter().all(|&len| len < BATCH_TARGET + (32 << 10)),
+            "{sizes:?}"
+        );
     }
 
     #[test]
     fn out_of_turn_is_an_error() {
         let mut link = Link::open("t", "e", "s");
-        assert!(matches!(link.handle_binary(&frame::encode_batch::<IoEvent>(&[])), Err(LinkError::OutOfTurn)));
+        assert!(matches!(
+            link.handle_binary(&frame::encode_batch::<IoEvent>(&[])),
+            Err(LinkError::OutOfTurn)
+        ));
         assert!(link.handle_text("{\"op\":\"range_cancel\"}").is_err());
         assert!(link.handle_text("not json").is_err());
     }

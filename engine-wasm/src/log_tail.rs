@@ -1,7 +1,10 @@
-//! The last lines that the engine logged, kept in memory for a report: in a browser nothing else keeps them.
+//! The last lines that the engine logged, kept in memory for a report: in a browser nothing else
+//! keeps them.
 //!
-//! A host makes one, subscribes it, and gives it to its engine, which reads it and nothing else. Lines bear the engine's own time. What is below `info` is
-//! not kept: there strangers' addresses and names may be. Nor is a field called `message`: that holds a sentence for a person, and names.
+//! A host makes one, subscribes it, and gives it to its engine, which reads it and nothing else.
+//! Lines bear the engine's own time. What is below `info` is not kept: there strangers' addresses
+//! and names may be. Nor is a field called `message`: that holds a sentence for a person, and
+//! names.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
@@ -149,7 +152,11 @@ mod tests {
         });
         let lines = tail.lines();
         assert_eq!(lines.len(), KEPT);
-        assert!(lines[0].starts_with("0 s INFO") && lines[0].ends_with("one of many number=1"), "{}", lines[0]);
+        assert!(
+            lines[0].starts_with("0 s INFO") && lines[0].ends_with("one of many number=1"),
+            "{}",
+            lines[0]
+        );
         let last = lines.last().unwrap();
         assert!(last.starts_with("7 s WARN") && last.ends_with("the last one why=full"), "{last}");
     }

@@ -1,7 +1,8 @@
 //! What the router lets in for the engine's own sockets, as the daemon tells.
 //!
-//! Owns which sockets it is asked for and what came of that. It asks nobody: the daemon speaks to the router, renews, and asks again by itself. Invariant: what
-//! is told of a socket that is not open counts for nothing.
+//! Owns which sockets it is asked for and what came of that. It asks nobody: the daemon speaks to
+//! the router, renews, and asks again by itself. Invariant: what is told of a socket that is not
+//! open counts for nothing.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,7 +12,8 @@ use shared_proto::{IoCommand, SocketId};
 
 use crate::view::{MappingState, PortMappingView};
 
-/// The answers about the sockets of one link. Bounded by the number of sockets, of which the engine opens four.
+/// The answers about the sockets of one link. Bounded by the number of sockets, of which the engine
+/// opens four.
 #[derive(Debug, Default)]
 pub(crate) struct Mappings {
     to_ask: Vec<SocketId>,
@@ -47,11 +49,17 @@ impl Mappings {
         self.told.get(&socket)?.as_ref()?.as_ref().ok().copied()
     }
 
-    /// The state of things for a socket that peers connect to; `None` where the router is not asked.
+    /// The state of things for a socket that peers connect to; `None` where the router is not
+    /// asked.
     pub(crate) fn view(&self, socket: SocketId) -> Option<PortMappingView> {
         let told = self.told.get(&socket)?;
-        let mut view =
-            PortMappingView { state: MappingState::Asking, port: None, address: None, by: None, message: None };
+        let mut view = PortMappingView {
+            state: MappingState::Asking,
+            port: None,
+            address: None,
+            by: None,
+            message: None,
+        };
         match told {
             None => {}
             Some(Ok(mapping)) => {
@@ -95,12 +103,22 @@ mod tests {
         assert_eq!(mappings.next_command(), None);
         let state = |mappings: &Mappings| mappings.view(SOCKET).map(|view| view.state);
         assert_eq!(state(&mappings), Some(MappingState::Asking));
-        let mapping = Mapping { port: 7, address: Some("192.0.2.1".parse().unwrap()), by: MappedBy::Pcp };
+        let mapping =
+            Mapping { port: 7, address: Some("192.0.2.1".parse().unwrap()), by: MappedBy::Pcp };
         mappings.hear(SOCKET, Ok(mapping));
-        assert_eq!((state(&mappings), mappings.of(SOCKET)), (Some(MappingState::Mapped), Some(mapping)));
-        mappings.hear(SOCKET, Err(OpError { kind: OpErrorKind::Network, message: "no gateway".into() }));
+        assert_eq!(
+            (state(&mappings), mappings.of(SOCKET)),
+            (Some(MappingState::Mapped), Some(mapping))
+        );
+        mappings.hear(
+            SOCKET,
+            Err(OpError { kind: OpErrorKind::Network, message: "no gateway".into() }),
+        );
         let view = mappings.view(SOCKET).unwrap();
-        assert_eq!((view.state, view.message.as_deref()), (MappingState::Failed, Some("no gateway")));
+        assert_eq!(
+            (view.state, view.message.as_deref()),
+            (MappingState::Failed, Some("no gateway"))
+        );
         assert_eq!(mappings.of(SOCKET), None);
         mappings.unlink();
         assert_eq!(mappings.view(SOCKET), None);

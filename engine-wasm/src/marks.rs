@@ -1,9 +1,12 @@
 //! What a person has watched: marks of files, and which film comes next.
 //!
-//! Owns the rules and the form in which marks are kept; [`crate::notebook`] keeps them. Pure: it knows no time but the order of marks.
+//! Owns the rules and the form in which marks are kept; [`crate::notebook`] keeps them. Pure: it
+//! knows no time but the order of marks.
 //!
-//! - A film is *watched* at 95 % of its length, or, if it is at least 20 minutes long, in its last two minutes: then credits run. A person may say so, too.
-//! - A film that is watched begins anew next time: its position is 0. It stays watched while somebody watches it again.
+//! - A film is *watched* at 95 % of its length, or, if it is at least 20 minutes long, in its last
+//!   two minutes: then credits run. A person may say so, too.
+//! - A film that is watched begins anew next time: its position is 0. It stays watched while
+//!   somebody watches it again.
 //! - A film *resumes* from where it was left, unless that is within its first five seconds.
 
 use std::collections::BTreeMap;
@@ -27,7 +30,8 @@ const LONGEST_S: f64 = 8_640_000.0;
 /// A film that is so many times smaller than the largest one beside it is a sample or a trailer.
 const MUCH_SMALLER: u64 = 20;
 /// Names of folders, and words in names of files, of what comes with a film.
-const EXTRAS: &[&str] = &["sample", "samples", "trailer", "trailers", "extras", "featurettes", "bonus"];
+const EXTRAS: &[&str] =
+    &["sample", "samples", "trailer", "trailers", "extras", "featurettes", "bonus"];
 
 /// Most choices of one torrent, and the longest name and value of one, bytes.
 pub(crate) const CHOICES: (usize, usize, usize) = (16, 32, 128);
@@ -63,7 +67,9 @@ impl Report {
         watched: Option<bool>,
     ) -> Result<Self, &'static str> {
         let ms = |seconds: Option<f64>| match seconds {
-            Some(seconds) if !(0.0..=LONGEST_S).contains(&seconds) => Err("This is no time in a film."),
+            Some(seconds) if !(0.0..=LONGEST_S).contains(&seconds) => {
+                Err("This is no time in a film.")
+            }
             Some(seconds) => Ok(u64::try_from(Duration::from_secs_f64(seconds).as_millis()).ok()),
             None => Ok(None),
         };
@@ -84,12 +90,17 @@ impl Report {
 impl Mark {
     /// The mark after a report.
     pub(crate) fn after(self, report: Report) -> Self {
-        let duration_ms = report.duration_ms.filter(|&length| length > 0).unwrap_or(self.duration_ms);
+        let duration_ms =
+            report.duration_ms.filter(|&length| length > 0).unwrap_or(self.duration_ms);
         let position_ms = report.position_ms.unwrap_or(self.position_ms);
         match report.watched {
             Some(true) => Self { position_ms: 0, duration_ms, watched: true },
-            Some(false) => Self { position_ms: report.position_ms.unwrap_or(0), duration_ms, watched: false },
-            None if is_over(position_ms, duration_ms) => Self { position_ms: 0, duration_ms, watched: true },
+            Some(false) => {
+                Self { position_ms: report.position_ms.unwrap_or(0), duration_ms, watched: false }
+            }
+            None if is_over(position_ms, duration_ms) => {
+                Self { position_ms: 0, duration_ms, watched: true }
+            }
             None => Self { position_ms, duration_ms, watched: self.watched },
         }
     }
@@ -102,7 +113,8 @@ impl Mark {
 
 fn is_over(position_ms: u64, duration_ms: u64) -> bool {
     let left = duration_ms.saturating_sub(position_ms);
-    let is_at_the_end = position_ms.saturating_mul(100) >= duration_ms.saturating_mul(WATCHED_PERCENT);
+    let is_at_the_end =
+        position_ms.saturating_mul(100) >= duration_ms.saturating_mul(WATCHED_PERCENT);
     duration_ms > 0 && (is_at_the_end || (duration_ms >= LONG_MS && left <= CREDITS_MS))
 }
 
@@ -139,16 +151,23 @@ impl Watching {
         self.marks.get(&file).map(|dated| dated.value).unwrap_or_default()
     }
 
-    /// What the next click on play is for, out of films in their order: the film that was watched last if it was left in the middle; else the first unwatched one
-    /// after it; else the first unwatched one; when all are watched, the first. `is_there` says which files of the torrent are still wanted.
+    /// What the next click on play is for, out of films in their order: the film that was watched
+    /// last if it was left in the middle; else the first unwatched one after it; else the first
+    /// unwatched one; when all are watched, the first. `is_there` says which files of the torrent
+    /// are still wanted.
     pub(crate) fn next(&self, films: &[u32], is_wanted: impl Fn(u32) -> bool) -> Option<u32> {
-        let last = self.marks.iter().max_by_key(|(_, dated)| dated.when).map(|(&file, dated)| (file, dated.value));
+        let last = self
+            .marks
+            .iter()
+            .max_by_key(|(_, dated)| dated.when)
+            .map(|(&file, dated)| (file, dated.value));
         if let Some((file, mark)) = last
             && mark.resumes()
         {
             return Some(file);
         }
-        let at = last.and_then(|(file, _)| films.iter().position(|&film| film == file)).unwrap_or(0);
+        let at =
+            last.and_then(|(file, _)| films.iter().position(|&film| film == file)).unwrap_or(0);
         let mut turns = films[at.min(films.len())..].iter().chain(films).copied();
         let is_new = |&film: &u32| !self.mark(film).watched;
         turns
@@ -160,8 +179,9 @@ impl Watching {
     }
 }
 
-/// The files that a torrent is about, out of all of them with their paths and lengths in bytes: its videos, or its sounds where there are none. Of videos, samples,
-/// trailers and extras are left out where something else is there.
+/// The files that a torrent is about, out of all of them with their paths and lengths in bytes: its
+/// videos, or its sounds where there are none. Of videos, samples, trailers and extras are left out
+/// where something else is there.
 pub(crate) fn films<'a>(files: impl Iterator<Item = (u32, &'a [String], u64)> + Clone) -> Vec<u32> {
     let name = |path: &'a [String]| path.last().map_or("", String::as_str);
     let has_video = files.clone().any(|(_, path, _)| media::is_video(name(path)));
@@ -174,8 +194,11 @@ pub(crate) fn films<'a>(files: impl Iterator<Item = (u32, &'a [String], u64)> + 
     let is_main = |path: &[String], length: u64| {
         !has_video || (!is_extra(path) && length.saturating_mul(MUCH_SMALLER) >= largest)
     };
-    let main: Vec<u32> =
-        films.clone().filter(|&(_, path, length)| is_main(path, length)).map(|(file, ..)| file).collect();
+    let main: Vec<u32> = films
+        .clone()
+        .filter(|&(_, path, length)| is_main(path, length))
+        .map(|(file, ..)| file)
+        .collect();
     if main.is_empty() { films.map(|(file, ..)| file).collect() } else { main }
 }
 
@@ -185,7 +208,9 @@ pub(crate) fn is_extra(path: &[String]) -> bool {
     let Some((name, folders)) = path.split_last() else { return false };
     // The torrent's own folder is called as its maker likes.
     folders.iter().skip(1).any(|folder| is_word(folder))
-        || name.split(|letter: char| !letter.is_alphanumeric()).any(|word| is_word(word) && !word.is_empty())
+        || name
+            .split(|letter: char| !letter.is_alphanumeric())
+            .any(|word| is_word(word) && !word.is_empty())
 }
 
 #[cfg(test)]
@@ -221,19 +246,25 @@ mod tests {
         let watched = Mark::default().after(report(99.0, 100.0));
         let again = watched.after(report(50.0, 100.0));
         assert!(again.watched && again.resumes());
-        assert_eq!(again.after(Report::watched(false)), Mark { position_ms: 0, duration_ms: 100_000, watched: false });
+        assert_eq!(
+            again.after(Report::watched(false)),
+            Mark { position_ms: 0, duration_ms: 100_000, watched: false }
+        );
         let said = Mark::default().after(report(50.0, 100.0)).after(Report::watched(true));
         assert!(said.watched && !said.resumes());
-        let unknown = Mark { duration_ms: 7, ..Mark::default() }.after(Report::new(Some(1.0), None, None).unwrap());
+        let unknown = Mark { duration_ms: 7, ..Mark::default() }
+            .after(Report::new(Some(1.0), None, None).unwrap());
         assert_eq!(unknown.duration_ms, 7, "a length that is known stays known");
         for nonsense in [-1.0, f64::NAN, f64::INFINITY, 1e18] {
             assert!(
-                Report::new(Some(nonsense), None, None).is_err() && Report::new(None, Some(nonsense), None).is_err()
+                Report::new(Some(nonsense), None, None).is_err()
+                    && Report::new(None, Some(nonsense), None).is_err()
             );
         }
     }
 
-    /// Films 0 to 4 from a picture: `-` unwatched, `w` watched, `m` left in the middle, `.` just begun, in upper case the one that was noted last.
+    /// Films 0 to 4 from a picture: `-` unwatched, `w` watched, `m` left in the middle, `.` just
+    /// begun, in upper case the one that was noted last.
     fn check(picture: &str, wanted: &str, expected: Option<u32>) {
         let mut watching = Watching::default();
         for (file, letter) in (0..).zip(picture.chars()).filter(|(_, letter)| *letter != '-') {
@@ -242,7 +273,11 @@ mod tests {
                 'm' => Mark { position_ms: 60_000, ..Mark::default() },
                 _ => Mark { position_ms: 1_000, ..Mark::default() },
             };
-            let when = if letter.is_ascii_uppercase() || letter == ':' { When::Fresh(Instant(1)) } else { When::At(7) };
+            let when = if letter.is_ascii_uppercase() || letter == ':' {
+                When::Fresh(Instant(1))
+            } else {
+                When::At(7)
+            };
             watching.marks.insert(file, Dated { value, when });
         }
         let films: Vec<u32> = (0..).take(wanted.len()).collect();
@@ -279,8 +314,14 @@ mod tests {
 
     #[test]
     fn a_torrent_is_about_its_films_and_not_about_what_comes_with_them() {
-        assert_eq!(films_of("a/Film.mkv 900, a/Sample/film.mkv 800, a/theme.mp3 9, a/x.nfo 1"), [0]);
-        assert_eq!(films_of("a/1.mkv 900, a/1-sample.mkv 800, a/2.mkv 90, a/teaser.mkv 44"), [0, 2]);
+        assert_eq!(
+            films_of("a/Film.mkv 900, a/Sample/film.mkv 800, a/theme.mp3 9, a/x.nfo 1"),
+            [0]
+        );
+        assert_eq!(
+            films_of("a/1.mkv 900, a/1-sample.mkv 800, a/2.mkv 90, a/teaser.mkv 44"),
+            [0, 2]
+        );
         assert_eq!(films_of("Extras/1.mkv 900, Extras/2.mkv 900"), [0, 1]);
         assert_eq!(films_of("a/1.mp3 900, a/2 (bonus).mp3 1, a/cover.jpg 5"), [0, 1]);
         assert_eq!(films_of("a/Trailer Folk 1.mkv 9, a/Trailer Folk 2.mkv 9"), [0, 1]);

@@ -75,7 +75,8 @@ pub fn content_type(name: &str) -> &'static str {
     entry(name).map_or(UNKNOWN, |(_, content_type)| content_type)
 }
 
-/// Whether a file of this name is one to watch or to listen to. A player looks into it to see what that takes.
+/// Whether a file of this name is one to watch or to listen to. A player looks into it to see what
+/// that takes.
 pub fn is_film(name: &str) -> bool {
     is_video(name) || content_type(name).starts_with("audio/")
 }
@@ -87,7 +88,9 @@ pub fn is_video(name: &str) -> bool {
 
 /// Whether a file of this name holds subtitles as text.
 pub fn is_subtitle(name: &str) -> bool {
-    extension(name).is_some_and(|extension| SUBTITLES.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    extension(name).is_some_and(|extension| {
+        SUBTITLES.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    })
 }
 
 fn entry(name: &str) -> Option<&'static (&'static str, &'static str)> {
@@ -121,7 +124,9 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_bytes() {
-        for name in ["", "film", ".mp4", "film.", "page.html", "image.svg", "x.js", "film.mp4 ", "é.é"] {
+        for name in
+            ["", "film", ".mp4", "film.", "page.html", "image.svg", "x.js", "film.mp4 ", "é.é"]
+        {
             check(name, UNKNOWN, false);
         }
     }

@@ -1,11 +1,12 @@
-//! The order in which people count: one order for files in views, answers, playlists and at the terminal.
+//! The order in which people count: one order for files in views, answers, playlists and at the
+//! terminal.
 //!
 //! Pure text comparison. It never knows what a file holds.
 
 use std::cmp::Ordering;
 
-/// How people order paths, component by component: digits by their value, letters whatever their case. Paths that differ in nothing else are ordered by
-/// their bytes.
+/// How people order paths, component by component: digits by their value, letters whatever their
+/// case. Paths that differ in nothing else are ordered by their bytes.
 pub fn natural(a: &[String], b: &[String]) -> Ordering {
     let parts = a.iter().zip(b).map(|(a, b)| component(a, b)).find(|order| order.is_ne());
     parts.unwrap_or_else(|| a.len().cmp(&b.len())).then_with(|| a.cmp(b))
@@ -38,7 +39,11 @@ fn component(mut a: &str, mut b: &str) -> Ordering {
 }
 
 fn lower(letter: char) -> char {
-    if letter.is_ascii() { letter.to_ascii_lowercase() } else { letter.to_lowercase().next().unwrap_or(letter) }
+    if letter.is_ascii() {
+        letter.to_ascii_lowercase()
+    } else {
+        letter.to_lowercase().next().unwrap_or(letter)
+    }
 }
 
 /// The digits that a text begins with, without zeros in front, and the rest of the text.
@@ -74,8 +79,15 @@ mod tests {
     #[test]
     fn numbers_of_any_length_have_an_order() {
         let path = |name: &str| vec![name.to_owned()];
-        assert_eq!(natural(&path(&"9".repeat(400)), &path(&format!("1{}", "0".repeat(400)))), Ordering::Less);
-        assert_eq!(natural(&path("a1"), &path("a01")), "a1".cmp("a01"), "the same number, another name");
+        assert_eq!(
+            natural(&path(&"9".repeat(400)), &path(&format!("1{}", "0".repeat(400)))),
+            Ordering::Less
+        );
+        assert_eq!(
+            natural(&path("a1"), &path("a01")),
+            "a1".cmp("a01"),
+            "the same number, another name"
+        );
         assert_eq!(natural(&path("a"), &path("a")), Ordering::Equal);
         assert_eq!(natural(&[], &path("a")), Ordering::Less);
     }

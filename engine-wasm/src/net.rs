@@ -1,7 +1,9 @@
 //! The engine's own sockets: where others reach it, and where its datagrams come and go.
 //!
-//! Owns which sockets are wanted, which are open, and on which port; it never looks into what they carry: the engine hands that to whom it belongs to.
-//! Invariant: TCP and UDP share one port in both families where they can, so that one number is true for trackers, DHT, peers over both transports, and routers.
+//! Owns which sockets are wanted, which are open, and on which port; it never looks into what they
+//! carry: the engine hands that to whom it belongs to. Invariant: TCP and UDP share one port in
+//! both families where they can, so that one number is true for trackers, DHT, peers over both
+//! transports, and routers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -17,7 +19,8 @@ use crate::view::PortMappingView;
 /// What sockets the engine opens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NetConfig {
-    /// Where peers can connect: 0 for any port; `None` to listen nowhere. A port that is taken is replaced by any other.
+    /// Where peers can connect: 0 for any port; `None` to listen nowhere. A port that is taken is
+    /// replaced by any other.
     pub listen_port: Option<u16>,
     /// Whether datagrams are sent and received: UDP trackers, DHT and uTP need them.
     pub udp: bool,
@@ -78,21 +81,29 @@ impl Net {
         Self { config, transports: (ways.tcp, ways.utp && config.udp), ..Self::default() }
     }
 
-    /// The groups of the local network are wanted, too, if others may connect and datagrams may be sent.
+    /// The groups of the local network are wanted, too, if others may connect and datagrams may be
+    /// sent.
     pub(crate) fn join_groups(&mut self) {
         self.joins_groups = self.config.udp && self.config.listen_port.is_some();
     }
 
-    /// A daemon is there: what is wanted is to be opened. The first socket settles the port, the others follow it.
+    /// A daemon is there: what is wanted is to be opened. The first socket settles the port, the
+    /// others follow it.
     pub(crate) fn link(&mut self) {
         self.unlink();
         // The last of the list is the first to be opened.
         if self.joins_groups {
-            self.todo.extend([Family::V6, Family::V4].map(|family| Todo::Open(Role::Group, family, lsd::PORT)));
+            self.todo.extend(
+                [Family::V6, Family::V4].map(|family| Todo::Open(Role::Group, family, lsd::PORT)),
+            );
         }
         match self.config.listen_port {
-            Some(port) if self.transports.0 => self.todo.push(Todo::Open(Role::Listen, Family::V4, port)),
-            port if self.config.udp => self.todo.push(Todo::Open(Role::Datagrams, Family::V4, port.unwrap_or(0))),
+            Some(port) if self.transports.0 => {
+                self.todo.push(Todo::Open(Role::Listen, Family::V4, port))
+            }
+            port if self.config.udp => {
+                self.todo.push(Todo::Open(Role::Datagrams, Family::V4, port.unwrap_or(0)))
+            }
             _ => {}
         }
     }
@@ -127,7 +138,13 @@ impl Net {
         Some(match role {
             Role::Listen => IoCommand::TcpListen { op, socket, family, port },
             Role::Datagrams => IoCommand::UdpBind { op, socket, family, port, group: None },
-            Role::Group => IoCommand::UdpBind { op, socket, family, port, group: Some(lsd::group(family).ip()) },
+            Role::Group => IoCommand::UdpBind {
+                op,
+                socket,
+                family,
+                port,
+                group: Some(lsd::group(family).ip()),
+            },
         })
     }
 
@@ -145,7 +162,9 @@ impl Net {
             }
             return true;
         }
-        let Some(Opening { socket, role, family, port }) = self.opening.remove(&op) else { return false };
+        let Some(Opening { socket, role, family, port }) = self.opening.remove(&op) else {
+            return false;
+        };
         match result {
             Ok(OpOutput::Bound { port: bound }) => {
                 let bound = *bound;
@@ -161,7 +180,9 @@ impl Net {
                         self.datagrams(bound);
                     }
                     // Without IPv4 this one settles the port.
-                    (Role::Listen, Family::V6) if !self.listens_at(Family::V4) => self.datagrams(bound),
+                    (Role::Listen, Family::V6) if !self.listens_at(Family::V4) => {
+                        self.datagrams(bound)
+                    }
                     (Role::Listen, Family::V6) | (Role::Group, _) => {}
                     (Role::Datagrams, family) => {
                         if family == Family::V4 && self.begins_with_datagrams() {
@@ -181,9 +202,17 @@ impl Net {
                 let port = self.config.listen_port.unwrap_or(0);
                 self.todo.push(Todo::Open(Role::Listen, Family::V6, port));
             }
-            _ if (role, family) == (Role::Listen, Family::V6) && !self.listens_at(Family::V4) => self.datagrams(0),
-            _ if (role, family) == (Role::Datagrams, Family::V4) && self.begins_with_datagrams() => {
-                self.todo.push(Todo::Open(Role::Datagrams, Family::V6, self.config.listen_port.unwrap_or(0)));
+            _ if (role, family) == (Role::Listen, Family::V6) && !self.listens_at(Family::V4) => {
+                self.datagrams(0)
+            }
+            _ if (role, family) == (Role::Datagrams, Family::V4)
+                && self.begins_with_datagrams() =>
+            {
+                self.todo.push(Todo::Open(
+                    Role::Datagrams,
+                    Family::V6,
+                    self.config.listen_port.unwrap_or(0),
+                ));
             }
             _ => tracing::debug!(?role, ?family, ?result, "no such socket"),
         }
@@ -210,7 +239,8 @@ impl Net {
         self.mappings.view(self.listener()?)
     }
 
-    /// The port at which those reach us who are not in our network: the router's, if it let one in. `None` when they can't.
+    /// The port at which those reach us who are not in our network: the router's, if it let one in.
+    /// `None` when they can't.
     pub(crate) fn public_port(&self) -> Option<u16> {
         let mapped = self.listener().and_then(|socket| self.mappings.of(socket));
         mapped.map(|mapping| mapping.port).or_else(|| self.listen_port())
@@ -218,7 +248,9 @@ impl Net {
 
     /// The port at which peers connect here; `None` when they can't.
     pub(crate) fn listen_port(&self) -> Option<u16> {
-        let over_utp = || self.port_of(Role::Datagrams).filter(|_| self.takes_arrivals() && !self.utp.is_empty());
+        let over_utp = || {
+            self.port_of(Role::Datagrams).filter(|_| self.takes_arrivals() && !self.utp.is_empty())
+        };
         self.port_of(Role::Listen).or_else(over_utp)
     }
 
@@ -236,7 +268,8 @@ impl Net {
     pub(crate) fn udp_towards(&self, to: SocketAddr) -> Option<SocketId> {
         let wanted = if to.is_ipv4() { Family::V4 } else { Family::V6 };
         let mut open = self.open.iter();
-        open.find(|(_, (role, family, _))| *role == Role::Datagrams && *family == wanted).map(|(&socket, _)| socket)
+        open.find(|(_, (role, family, _))| *role == Role::Datagrams && *family == wanted)
+            .map(|(&socket, _)| socket)
     }
 
     /// The socket by which this address can be reached over uTP.
@@ -267,7 +300,10 @@ impl Net {
 
     fn listener(&self) -> Option<SocketId> {
         let is_listener = |role, family| (role, family) == (Role::Listen, Family::V4);
-        self.open.iter().find(|(_, (role, family, _))| is_listener(*role, *family)).map(|(&socket, _)| socket)
+        self.open
+            .iter()
+            .find(|(_, (role, family, _))| is_listener(*role, *family))
+            .map(|(&socket, _)| socket)
     }
 
     fn listens_at(&self, wanted: Family) -> bool {
@@ -280,7 +316,9 @@ impl Net {
 
     fn datagrams(&mut self, port: u16) {
         if self.config.udp {
-            self.todo.extend([Family::V6, Family::V4].map(|family| Todo::Open(Role::Datagrams, family, port)));
+            self.todo.extend(
+                [Family::V6, Family::V4].map(|family| Todo::Open(Role::Datagrams, family, port)),
+            );
         }
     }
 }
@@ -294,7 +332,8 @@ mod tests {
     const TAKEN: u16 = 6881;
     const FREE: u16 = 40_000;
 
-    /// What is asked for, when only IPv4 works (or both do) and one port is taken; and the net afterwards.
+    /// What is asked for, when only IPv4 works (or both do) and one port is taken; and the net
+    /// afterwards.
     fn run(config: NetConfig, has_v6: bool) -> (Vec<(bool, Family, u16)>, Net) {
         run_with(config, Ways::default(), has_v6)
     }
@@ -327,9 +366,14 @@ mod tests {
 
     #[test]
     fn all_sockets_share_the_port_of_the_first() {
-        let (asked, net) = run(NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, true);
-        let expected =
-            [(true, Family::V4, 0), (false, Family::V4, FREE), (false, Family::V6, FREE), (true, Family::V6, FREE)];
+        let (asked, net) =
+            run(NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, true);
+        let expected = [
+            (true, Family::V4, 0),
+            (false, Family::V4, FREE),
+            (false, Family::V6, FREE),
+            (true, Family::V6, FREE),
+        ];
         assert_eq!(asked, expected);
         assert_eq!((net.listen_port(), net.udp_port()), (Some(FREE), Some(FREE)));
         let towards = |to: &str| net.udp_towards(to.parse().unwrap()).unwrap();
@@ -345,7 +389,8 @@ mod tests {
 
     #[test]
     fn a_machine_without_ipv6_listens_all_the_same() {
-        let (asked, net) = run(NetConfig { listen_port: Some(FREE), udp: true, ..NetConfig::default() }, false);
+        let (asked, net) =
+            run(NetConfig { listen_port: Some(FREE), udp: true, ..NetConfig::default() }, false);
         assert!(asked.len() <= 6, "{asked:?}");
         assert_eq!(net.udp_port(), Some(FREE));
         assert_eq!(net.udp_towards("[::1]:5".parse().unwrap()), None);
@@ -372,19 +417,28 @@ mod tests {
 
     #[test]
     fn a_machine_without_ipv4_has_one_port_as_well() {
-        let mut net = Net::new(NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, Ways::default());
+        let mut net = Net::new(
+            NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() },
+            Ways::default(),
+        );
         net.link();
         let mut ports = Vec::new();
         for op in 1.. {
             let op = OpId(op);
             let Some(command) = net.next_command(op) else { break };
-            let (IoCommand::TcpListen { family, port, .. } | IoCommand::UdpBind { family, port, .. }) = command else {
+            let (IoCommand::TcpListen { family, port, .. }
+            | IoCommand::UdpBind { family, port, .. }) = command
+            else {
                 panic!("{command:?}");
             };
             let error = OpError { kind: OpErrorKind::Other, message: "no".into() };
-            let bound = OpOutput::Bound { port: if port == 0 { FREE + u16::try_from(op.0).unwrap() } else { port } };
+            let bound = OpOutput::Bound {
+                port: if port == 0 { FREE + u16::try_from(op.0).unwrap() } else { port },
+            };
             net.answered(op, &if family == Family::V6 { Ok(bound) } else { Err(error) });
-            ports.extend((family == Family::V6).then(|| net.port_of(Role::Listen).or(net.udp_port())));
+            ports.extend(
+                (family == Family::V6).then(|| net.port_of(Role::Listen).or(net.udp_port())),
+            );
         }
         assert_eq!(ports.len(), 2);
         assert!(ports.iter().all(|port| *port == net.udp_port()), "{ports:?}");
@@ -393,26 +447,46 @@ mod tests {
     #[test]
     fn utp_shares_the_sockets_for_datagrams() {
         let both = Ways { utp: true, ..Ways::default() };
-        let (_, net) = run_with(NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, both, true);
+        let (_, net) = run_with(
+            NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() },
+            both,
+            true,
+        );
         for to in ["1.2.3.4:5", "[::1]:5"].map(|to| to.parse().unwrap()) {
             assert_eq!(net.utp_towards(to), net.udp_towards(to));
             assert!(net.utp_towards(to).is_some());
         }
-        let (_, net) = run(NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, true);
+        let (_, net) =
+            run(NetConfig { listen_port: Some(0), udp: true, ..NetConfig::default() }, true);
         assert_eq!(net.utp_towards("1.2.3.4:5".parse().unwrap()), None);
-        let (_, net) = run_with(NetConfig { listen_port: Some(0), udp: false, ..NetConfig::default() }, both, true);
+        let (_, net) = run_with(
+            NetConfig { listen_port: Some(0), udp: false, ..NetConfig::default() },
+            both,
+            true,
+        );
         assert_eq!(net.utp_towards("1.2.3.4:5".parse().unwrap()), None);
     }
 
     #[test]
     fn without_tcp_peers_connect_at_the_port_for_datagrams() {
         let only_utp = Ways { tcp: false, utp: true, ..Ways::default() };
-        let (asked, net) =
-            run_with(NetConfig { listen_port: Some(FREE), udp: true, ..NetConfig::default() }, only_utp, true);
+        let (asked, net) = run_with(
+            NetConfig { listen_port: Some(FREE), udp: true, ..NetConfig::default() },
+            only_utp,
+            true,
+        );
         assert!(asked.iter().all(|(is_tcp, ..)| !is_tcp), "{asked:?}");
         assert_eq!((net.listen_port(), net.takes_arrivals()), (Some(FREE), true));
-        let (_, net) = run_with(NetConfig { listen_port: None, udp: true, ..NetConfig::default() }, only_utp, true);
-        assert_eq!((net.listen_port(), net.takes_arrivals()), (None, false), "it dials, and listens nowhere");
+        let (_, net) = run_with(
+            NetConfig { listen_port: None, udp: true, ..NetConfig::default() },
+            only_utp,
+            true,
+        );
+        assert_eq!(
+            (net.listen_port(), net.takes_arrivals()),
+            (None, false),
+            "it dials, and listens nowhere"
+        );
     }
 
     #[test]
@@ -423,8 +497,10 @@ mod tests {
     #[test]
     fn groups_are_joined_beside_the_other_sockets_and_may_be_missing() {
         for has_groups in [true, false] {
-            let mut net =
-                Net::new(NetConfig { listen_port: Some(TAKEN), udp: true, ..NetConfig::default() }, Ways::default());
+            let mut net = Net::new(
+                NetConfig { listen_port: Some(TAKEN), udp: true, ..NetConfig::default() },
+                Ways::default(),
+            );
             net.join_groups();
             net.link();
             let mut groups = Vec::new();
@@ -441,7 +517,10 @@ mod tests {
             }
             groups.sort();
             assert_eq!(groups, ["239.192.152.143:6771", "[ff15::efc0:988f]:6771"], "each once");
-            assert_eq!((net.groups().count(), net.udp_port()), (if has_groups { 2 } else { 0 }, Some(TAKEN)));
+            assert_eq!(
+                (net.groups().count(), net.udp_port()),
+                (if has_groups { 2 } else { 0 }, Some(TAKEN))
+            );
         }
     }
 }

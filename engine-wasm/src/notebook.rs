@@ -1,8 +1,10 @@
-//! What a person has watched, in all torrents: kept as notes in the daemon's file that all programs of the user share.
+//! What a person has watched, in all torrents: kept as notes in the daemon's file that all programs
+//! of the user share.
 //!
-//! Owns the notes as far as they are known here, what of them is not durable yet, and when it is sent again. It decides nothing about films; that is
-//! [`crate::marks`]. Invariants: a change stays here until the daemon has said which note is kept; of a note that others wrote meanwhile the newer one counts.
-//! A position goes down at most every five seconds, everything else at once.
+//! Owns the notes as far as they are known here, what of them is not durable yet, and when it is
+//! sent again. It decides nothing about films; that is [`crate::marks`]. Invariants: a change stays
+//! here until the daemon has said which note is kept; of a note that others wrote meanwhile the
+//! newer one counts. A position goes down at most every five seconds, everything else at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -111,7 +113,13 @@ impl Notebook {
     }
 
     /// A file was watched so far. Written down at once, or when some time has passed.
-    pub(crate) fn mark(&mut self, (info_hash, file): (InfoHash, u32), mark: Mark, at_once: bool, now: Instant) {
+    pub(crate) fn mark(
+        &mut self,
+        (info_hash, file): (InfoHash, u32),
+        mark: Mark,
+        at_once: bool,
+        now: Instant,
+    ) {
         let dated = Dated { value: mark, when: When::Fresh(now) };
         self.torrents.entry(info_hash).or_default().marks.insert(file, dated);
         self.change(Subject::Film(info_hash, file), at_once, now);
@@ -136,18 +144,21 @@ impl Notebook {
 
     /// When there is something to do.
     pub(crate) fn next_wakeup(&self) -> Option<Instant> {
-        let waiting = self.changes.values().filter(|change| change.op.is_none()).map(|change| change.due);
+        let waiting =
+            self.changes.values().filter(|change| change.op.is_none()).map(|change| change.due);
         waiting.chain(self.read_at).min()
     }
 
     /// What is due.
     pub(crate) fn due(&self, now: Instant) -> Vec<Errand> {
         let read = self.read_at.filter(|&at| at <= now).map(|_| Errand::Read);
-        let due = self.changes.iter().filter(|(_, change)| change.op.is_none() && change.due <= now);
+        let due =
+            self.changes.iter().filter(|(_, change)| change.op.is_none() && change.due <= now);
         read.into_iter().chain(due.map(|(&subject, _)| Errand::Put(subject))).collect()
     }
 
-    /// The command for an errand, which is under way from now on. `None` when there is nothing to write.
+    /// The command for an errand, which is under way from now on. `None` when there is nothing to
+    /// write.
     pub(crate) fn command(&mut self, errand: Errand, op: OpId, now: Instant) -> Option<IoCommand> {
         let command = match errand {
             Errand::Read => {
@@ -167,7 +178,8 @@ impl Notebook {
         Some(command)
     }
 
-    /// The daemon answered; the torrents of which something else is noted now. `None` when it is no answer to this.
+    /// The daemon answered; the torrents of which something else is noted now. `None` when it is no
+    /// answer to this.
     pub(crate) fn answered(
         &mut self,
         op: OpId,
@@ -184,7 +196,9 @@ impl Notebook {
             Errand::Read if notes.is_none() => self.read_at = Some(now + FIRST),
             Errand::Read => {}
             Errand::Put(subject) => {
-                let Some(change) = self.changes.get_mut(&subject).filter(|change| change.op == Some(op)) else {
+                let Some(change) =
+                    self.changes.get_mut(&subject).filter(|change| change.op == Some(op))
+                else {
                     return Some(BTreeSet::new());
                 };
                 change.op = None;
@@ -203,7 +217,8 @@ impl Notebook {
         Some(notes.map(|notes| self.told(notes)).unwrap_or_default())
     }
 
-    /// Notes as the daemon keeps them; the torrents of which something else is noted now. What is not written down here is newer.
+    /// Notes as the daemon keeps them; the torrents of which something else is noted now. What is
+    /// not written down here is newer.
     pub(crate) fn told(&mut self, told: &Notes) -> BTreeSet<InfoHash> {
         self.set_aside.clone_from(&told.set_aside);
         let taken = told.notes.iter().filter_map(|note| self.take(note));
@@ -211,12 +226,17 @@ impl Notebook {
     }
 
     fn take(&mut self, note: &Note) -> Option<InfoHash> {
-        let subject = Subject::parse(&note.key).filter(|subject| !self.changes.contains_key(subject))?;
+        let subject =
+            Subject::parse(&note.key).filter(|subject| !self.changes.contains_key(subject))?;
         let when = When::At(note.at_ms);
         match subject {
             Subject::Film(info_hash, file) => {
                 let value: Mark = serde_json::from_str(&note.value).ok()?;
-                self.torrents.entry(info_hash).or_default().marks.insert(file, Dated { value, when });
+                self.torrents
+                    .entry(info_hash)
+                    .or_default()
+                    .marks
+                    .insert(file, Dated { value, when });
             }
             Subject::Choices(info_hash) => {
                 let value = serde_json::from_str(&note.value).ok().filter(are_fit)?;
@@ -246,7 +266,9 @@ impl Notebook {
             }
         });
         let aside = self.set_aside.iter().map(|path| {
-            let words = format!("The file that says what you have watched was damaged, and is kept as {path}");
+            let words = format!(
+                "The file that says what you have watched was damaged, and is kept as {path}"
+            );
             NoticeView {
                 kind: NoticeKind::SetAside,
                 message: format!("{words}. Delete it to dismiss this message."),
@@ -260,7 +282,8 @@ impl Notebook {
 /// Whether choices are as few and as short as they have to be.
 pub(crate) fn are_fit(choices: &Choices) -> bool {
     let (count, name, value) = CHOICES;
-    choices.len() <= count && choices.iter().all(|(key, text)| key.len() <= name && text.len() <= value)
+    choices.len() <= count
+        && choices.iter().all(|(key, text)| key.len() <= name && text.len() <= value)
 }
 
 #[cfg(test)]
@@ -339,7 +362,10 @@ mod tests {
         book.answered(OpId(2), &Ok(OpOutput::Notes(kept(1, 99))), at(16));
         assert_eq!(send(&mut book, 3, at(20)), 10_000, "nobody knows what the former daemon wrote");
         // Another program was later: its note counts.
-        assert_eq!(book.answered(OpId(3), &Ok(OpOutput::Notes(kept(7, 99))), at(20)).unwrap().len(), 1);
+        assert_eq!(
+            book.answered(OpId(3), &Ok(OpOutput::Notes(kept(7, 99))), at(20)).unwrap().len(),
+            1
+        );
         assert_eq!((position(&book), book.next_wakeup()), (7, None));
         let too_long = Err(OpError { kind: OpErrorKind::Limit, message: "too long".into() });
         book.mark((hash(), 3), mark(1), true, at(30));
@@ -375,11 +401,17 @@ mod tests {
             (format!("choices/{hash}"), &many),
             ("something else".to_owned(), "{}"),
         ] {
-            let notes =
-                Notes { notes: vec![Note { key: key.clone(), value: value.into(), at_ms: 1 }], set_aside: vec![] };
+            let notes = Notes {
+                notes: vec![Note { key: key.clone(), value: value.into(), at_ms: 1 }],
+                set_aside: vec![],
+            };
             assert!(book.told(&notes).is_empty(), "{key} {value}");
         }
         let note = Note { key: format!("film/{hash}/3"), value: "{\"later\":1}".into(), at_ms: 1 };
-        assert_eq!(book.told(&Notes { notes: vec![note], set_aside: vec![] }).len(), 1, "fields of a later version");
+        assert_eq!(
+            book.told(&Notes { notes: vec![note], set_aside: vec![] }).len(),
+            1,
+            "fields of a later version"
+        );
     }
 }

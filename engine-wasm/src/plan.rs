@@ -1,7 +1,9 @@
-//! What a person decided about a torrent or magnet link beside what its own record holds: the form of what is written down.
+//! What a person decided about a torrent or magnet link beside what its own record holds: the form
+//! of what is written down.
 //!
-//! One JSON value for each torrent about which anything was decided. It outlives the way from a magnet link to its torrent, and belongs to neither.
-//! Invariant: a plan that says nothing is not written down.
+//! One JSON value for each torrent about which anything was decided. It outlives the way from a
+//! magnet link to its torrent, and belongs to neither. Invariant: a plan that says nothing is not
+//! written down.
 
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +85,11 @@ mod tests {
         plan.add_tracker("udp://t:1");
         plan.remove_tracker("http://s/a");
         assert_eq!(Plan::decode(&plan.encode().unwrap()), Some(plan));
-        assert_eq!(Plan::decode(br#"{"version":2,"undecided":true}"#), None, "a version of the future");
+        assert_eq!(
+            Plan::decode(br#"{"version":2,"undecided":true}"#),
+            None,
+            "a version of the future"
+        );
         let later = br#"{"version":1,"undecided":true,"more":1}"#;
         assert_eq!(Plan::decode(later), Some(Plan { undecided: true, ..Plan::default() }));
         assert_eq!(Plan::decode(b"rubbish"), None);

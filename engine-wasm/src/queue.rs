@@ -1,7 +1,8 @@
-//! Which torrents are at work, when not all may be at once: in the order that they are given in, and those that somebody watches always.
+//! Which torrents are at work, when not all may be at once: in the order that they are given in,
+//! and those that somebody watches always.
 //!
-//! It knows what each torrent wants, and nothing else of it. Invariant: the same torrents in the same states come to the same order, so nobody has to
-//! remember whose turn it was.
+//! It knows what each torrent wants, and nothing else of it. Invariant: the same torrents in the
+//! same states come to the same order, so nobody has to remember whose turn it was.
 
 use std::collections::BTreeSet;
 
@@ -64,9 +65,14 @@ pub(crate) fn turns(config: QueueConfig, mut entries: Vec<Entry>) -> BTreeSet<In
 mod tests {
     use super::*;
 
-    /// Torrents from a picture, in their order: `f` fetches, `g` gives; a capital is watched. Those whose turn it is are kept in the
-    /// expected picture, the others are `.`.
-    fn check(max_downloads: Option<usize>, max_seeds: Option<usize>, torrents: &str, expected: &str) {
+    /// Torrents from a picture, in their order: `f` fetches, `g` gives; a capital is watched. Those
+    /// whose turn it is are kept in the expected picture, the others are `.`.
+    fn check(
+        max_downloads: Option<usize>,
+        max_seeds: Option<usize>,
+        torrents: &str,
+        expected: &str,
+    ) {
         let name = |at: usize| InfoHash([u8::try_from(99 - at).unwrap(); 20]);
         let entry = |(at, letter): (usize, char)| Entry {
             rank: at as u64,
@@ -76,8 +82,11 @@ mod tests {
         };
         let entries = torrents.chars().enumerate().map(entry).collect();
         let chosen = turns(QueueConfig { max_downloads, max_seeds }, entries);
-        let shown: String =
-            torrents.chars().enumerate().map(|(at, c)| if chosen.contains(&name(at)) { c } else { '.' }).collect();
+        let shown: String = torrents
+            .chars()
+            .enumerate()
+            .map(|(at, c)| if chosen.contains(&name(at)) { c } else { '.' })
+            .collect();
         assert_eq!(shown, expected);
     }
 

@@ -1,7 +1,9 @@
-//! What a report must not tell, taken out of any text: addresses, hosts, names, paths, keys, hashes.
+//! What a report must not tell, taken out of any text: addresses, hosts, names, paths, keys,
+//! hashes.
 //!
-//! Pure text. It would rather take out too much: whatever looks like a secret is one. Invariant: what comes out holds no address, no dotted name of a host or
-//! a file, no path below its first folder, no URL beyond its scheme, and no word of 32 letters or more.
+//! Pure text. It would rather take out too much: whatever looks like a secret is one. Invariant:
+//! what comes out holds no address, no dotted name of a host or a file, no path below its first
+//! folder, no URL beyond its scheme, and no word of 32 letters or more.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,7 +16,8 @@ const NAME_LENGTH: usize = 4;
 /// What is known to be secret, and what stands for it.
 #[derive(Debug, Default)]
 pub(crate) struct Scrubber {
-    /// By their first characters, so that a line costs the same however many there are; the longest first.
+    /// By their first characters, so that a line costs the same however many there are; the longest
+    /// first.
     known: HashMap<String, Vec<(String, String)>>,
 }
 
@@ -71,7 +74,8 @@ fn head(text: &str) -> Option<&str> {
     text.get(..last + c.len_utf8())
 }
 
-/// Nobody can tell where in a line a path ends: it takes all that follows with it, or all that is in its quotation marks.
+/// Nobody can tell where in a line a path ends: it takes all that follows with it, or all that is
+/// in its quotation marks.
 fn without_paths(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
@@ -86,7 +90,8 @@ fn without_paths(line: &str) -> String {
     out
 }
 
-/// Where a path begins: a slash or a drive letter at the beginning of a word, with something behind it.
+/// Where a path begins: a slash or a drive letter at the beginning of a word, with something behind
+/// it.
 fn path_begin(text: &str) -> Option<usize> {
     let mut before = None;
     for (at, c) in text.char_indices() {
@@ -96,7 +101,8 @@ fn path_begin(text: &str) -> Option<usize> {
         let is_unix = c == '/' && second.is_some_and(|c| !c.is_whitespace() && c != '/');
         // Of a server, and no URL.
         let is_remote = before != Some(':') && c == '/' && second == Some('/');
-        let is_here = ["~/", "./", "../", "\\\\", "file:"].iter().any(|begin| rest.starts_with(begin));
+        let is_here =
+            ["~/", "./", "../", "\\\\", "file:"].iter().any(|begin| rest.starts_with(begin));
         let mut drive = rest.chars();
         let is_drive = drive.next().is_some_and(|c| c.is_ascii_alphabetic())
             && drive.next() == Some(':')
@@ -110,23 +116,28 @@ fn path_begin(text: &str) -> Option<usize> {
     None
 }
 
-/// Names may hold quotation marks: only the last one of the line ends a path that stands in such marks.
+/// Names may hold quotation marks: only the last one of the line ends a path that stands in such
+/// marks.
 fn path_end(path: &str, is_quoted: bool) -> usize {
     path.rfind(['"', '”']).filter(|_| is_quoted).unwrap_or(path.len())
 }
 
-/// A path as far as it may be told: the home folder is `~`, and of all else only the first folder is named.
+/// A path as far as it may be told: the home folder is `~`, and of all else only the first folder
+/// is named.
 fn shown(path: &str) -> String {
     let is_home = ["/home/", "/Users/", "/root", "~"].iter().any(|home| path.starts_with(home));
-    let is_windows_home = path.get(1..).is_some_and(|rest| rest.replace('\\', "/").starts_with(":/Users/"));
+    let is_windows_home =
+        path.get(1..).is_some_and(|rest| rest.replace('\\', "/").starts_with(":/Users/"));
     if is_home || is_windows_home {
         return "~/…".to_owned();
     }
     let separator = if path.contains('\\') { '\\' } else { '/' };
     let first = path.split(separator).find(|part| !part.is_empty()).unwrap_or_default();
     // The folders of a system are no secret; a drive's letter isn't, either.
-    let is_common = ["var", "usr", "opt", "etc", "tmp", "run", "mnt", "media", "srv", "dev", "proc"].contains(&first)
-        || first.ends_with(':');
+    let is_common =
+        ["var", "usr", "opt", "etc", "tmp", "run", "mnt", "media", "srv", "dev", "proc"]
+            .contains(&first)
+            || first.ends_with(':');
     if is_common { format!("/{first}/…") } else { "/…".to_owned() }
 }
 
@@ -137,7 +148,10 @@ fn words(line: &str) -> String {
     for c in line.chars() {
         // Whatever is written on without a space belongs to a URL.
         let is_url = word.contains("://") || is_magnet(&word);
-        let is_mark = matches!(c, '"' | '“' | '”' | '\'' | '(' | ')' | '<' | '>' | ',' | ';' | '=' | '{' | '}');
+        let is_mark = matches!(
+            c,
+            '"' | '“' | '”' | '\'' | '(' | ')' | '<' | '>' | ',' | ';' | '=' | '{' | '}'
+        );
         if c.is_whitespace() || (is_mark && !is_url) {
             out.push_str(&scrubbed(&word));
             word.clear();
@@ -151,7 +165,8 @@ fn words(line: &str) -> String {
 }
 
 fn scrubbed(word: &str) -> String {
-    let core = word.trim_end_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '/' | ']' | '…'));
+    let core =
+        word.trim_end_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '/' | ']' | '…'));
     let tail = &word[core.len()..];
     if is_magnet(core) {
         return format!("magnet:…{tail}");
@@ -164,7 +179,8 @@ fn scrubbed(word: &str) -> String {
         return format!("‹address›{tail}");
     }
     let is_long = |part: &str| part.chars().count() >= SECRET_LENGTH;
-    let mut parts = core.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '+' | '%')));
+    let mut parts =
+        core.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '+' | '%')));
     if parts.any(is_long) {
         return format!("‹secret›{tail}");
     }
@@ -186,7 +202,9 @@ fn holds_address(word: &str) -> bool {
     }
     let is_v4 = |run: &str| {
         let groups: Vec<_> = run.split('.').filter(|group| !group.is_empty()).collect();
-        groups.windows(4).any(|four| four.join(".").parse::<Ipv4Addr>().is_ok() && four[1..] != ["0"; 3])
+        groups
+            .windows(4)
+            .any(|four| four.join(".").parse::<Ipv4Addr>().is_ok() && four[1..] != ["0"; 3])
     };
     let is_v6 = |run: &str| {
         let run = run.trim_end_matches('.');
@@ -220,16 +238,19 @@ fn is_product(word: &str) -> bool {
 /// `2026-01-31T12:34:56.789Z`, as the daemon's log has it.
 fn is_time(word: &str) -> bool {
     let Some((day, time)) = word.split_once('T') else { return false };
-    let is_made_of = |text: &str, mark: &[char]| text.chars().all(|c| c.is_ascii_digit() || mark.contains(&c));
-    word.ends_with('Z') && is_made_of(day, &['-']) && is_made_of(time.trim_end_matches('Z'), &[':', '.'])
+    let is_made_of =
+        |text: &str, mark: &[char]| text.chars().all(|c| c.is_ascii_digit() || mark.contains(&c));
+    word.ends_with('Z')
+        && is_made_of(day, &['-'])
+        && is_made_of(time.trim_end_matches('Z'), &[':', '.'])
 }
 
 /// `tracker.example.org`, `film.mkv`; no versions, as `6.1.0-21-amd64`, and no numbers with a unit.
 fn is_dotted(word: &str) -> bool {
     let is_part = |c: Option<char>| c.is_some_and(|c| !c.is_whitespace() && c != '.');
-    let has_dot = word
-        .match_indices('.')
-        .any(|(at, _)| is_part(word[..at].chars().next_back()) && is_part(word[at + 1..].chars().next()));
+    let has_dot = word.match_indices('.').any(|(at, _)| {
+        is_part(word[..at].chars().next_back()) && is_part(word[at + 1..].chars().next())
+    });
     let bare = word.trim_start_matches(|c: char| !c.is_alphanumeric());
     let mut parts = bare.strip_prefix('v').unwrap_or(bare).split('.');
     let is_number = parts.next().is_some_and(|part| part.chars().all(|c| c.is_ascii_digit()))
@@ -271,8 +292,7 @@ mod tests {
         check("not registered at tracker.example.org", "not registered at ‹name›");
         check("(@t.example.org), bücher.example!", "(‹name›), ‹name›!");
         check("4.example.org and 1337x.example or film.Z", "‹name› and ‹name› or ‹name›");
-        let plain =
-            "Engine: 0.1.0 v1.2.3 on linux 6.1.0-21-amd64, 2.5MB at 12:34:56. INFO engine_wasm::engine::http: ok";
+        let plain = "Engine: 0.1.0 v1.2.3 on linux 6.1.0-21-amd64, 2.5MB at 12:34:56. INFO engine_wasm::engine::http: ok";
         check(plain, plain);
         let logged = "2026-01-31T12:34:56.789012Z  INFO jstorrent_io_daemon::control: engine connected epoch=1";
         check(logged, logged);
@@ -339,7 +359,8 @@ mod tests {
 
     #[test]
     fn a_line_costs_no_more_when_much_is_known() {
-        let known = (0..20_000).map(|number| (format!("{number:05} is a name"), "x".to_owned())).collect();
+        let known =
+            (0..20_000).map(|number| (format!("{number:05} is a name"), "x".to_owned())).collect();
         let scrubber = Scrubber::new(known);
         assert!(scrubber.known.values().all(|alike| alike.len() <= 10));
         assert_eq!(scrubber.line("the 00017 is a name"), "the x");

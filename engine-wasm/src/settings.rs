@@ -1,7 +1,8 @@
-//! What a person sets for all torrents, where that can be changed while the engine runs: which values make sense, how they are written down, and what of
-//! an engine's configuration they are.
+//! What a person sets for all torrents, where that can be changed while the engine runs: which
+//! values make sense, how they are written down, and what of an engine's configuration they are.
 //!
-//! It knows no torrent and changes none. Invariant: what [`check`] accepts can be carried out at once, and a record that was decoded has passed it.
+//! It knows no torrent and changes none. Invariant: what [`check`] accepts can be carried out at
+//! once, and a record that was decoded has passed it.
 
 use std::time::Duration;
 
@@ -23,9 +24,12 @@ const MAX_RATIO_PERCENT: u32 = 100_000_000;
 /// # Errors
 /// Why not, in plain words.
 pub(crate) fn check(settings: &Settings) -> Result<(), String> {
-    for (name, limit) in [("download", settings.down_limit_bps), ("upload", settings.up_limit_bps)] {
+    for (name, limit) in [("download", settings.down_limit_bps), ("upload", settings.up_limit_bps)]
+    {
         if limit.is_some_and(|bps| bps < limits::LEAST_RATE_LIMIT) {
-            return Err(format!("The {name} limit is too low: enter at least 1 kB/s, or nothing for no limit."));
+            return Err(format!(
+                "The {name} limit is too low: enter at least 1 kB/s, or nothing for no limit."
+            ));
         }
     }
     let connections = 1..=limits::MOST_CONNECTIONS_PER_TORRENT;
@@ -33,7 +37,9 @@ pub(crate) fn check(settings: &Settings) -> Result<(), String> {
         return Err(format!("Peers per torrent can be 1 to {}.", connections.end()));
     }
     if !settings.tcp && !settings.utp {
-        return Err("Without TCP and uTP there is no way to any peer: leave one of them on.".to_owned());
+        return Err(
+            "Without TCP and uTP there is no way to any peer: leave one of them on.".to_owned()
+        );
     }
     if !(settings.trackers || settings.dht || settings.pex || settings.web_seeds) {
         return Err(
@@ -42,7 +48,10 @@ pub(crate) fn check(settings: &Settings) -> Result<(), String> {
         );
     }
     if settings.max_downloads == Some(0) {
-        return Err("At least one torrent has to be allowed to download at once; none at all is no limit.".to_owned());
+        return Err(
+            "At least one torrent has to be allowed to download at once; none at all is no limit."
+                .to_owned(),
+        );
     }
     if settings.ratio_percent.is_some_and(|percent| percent > MAX_RATIO_PERCENT) {
         return Err("This ratio is too high: a million is the most.".to_owned());
@@ -55,8 +64,9 @@ pub(crate) fn encode(settings: &Settings) -> Vec<u8> {
     json!({ "version": VERSION, "settings": settings }).to_string().into_bytes()
 }
 
-/// What an earlier engine wrote down; `None` when that can't be read, or makes no sense. What it does not say is as usual, and what it says beyond what is
-/// known here is passed over: engines of other ages wrote it, too.
+/// What an earlier engine wrote down; `None` when that can't be read, or makes no sense. What it
+/// does not say is as usual, and what it says beyond what is known here is passed over: engines of
+/// other ages wrote it, too.
 pub(crate) fn decode(bytes: &[u8], usual: &Settings) -> Option<Settings> {
     let mut record: Value = serde_json::from_slice(bytes).ok()?;
     if record.get("version")?.as_u64()? != VERSION {
@@ -76,7 +86,8 @@ pub(crate) fn decode(bytes: &[u8], usual: &Settings) -> Option<Settings> {
 /// What earlier engines took and this one refuses is as usual; the rest counts.
 fn mended(settings: Settings, usual: &Settings) -> Settings {
     let has_source = settings.trackers || settings.dht || settings.pex || settings.web_seeds;
-    let Settings { dht, trackers, pex, web_seeds, .. } = if has_source { settings.clone() } else { usual.clone() };
+    let Settings { dht, trackers, pex, web_seeds, .. } =
+        if has_source { settings.clone() } else { usual.clone() };
     let max_downloads = settings.max_downloads.filter(|most| *most > 0);
     Settings { dht, trackers, pex, web_seeds, max_downloads, ..settings }
 }
@@ -97,7 +108,10 @@ pub(crate) fn of(config: &Config) -> Settings {
         pex: sources.pex,
         web_seeds: sources.web_seeds,
         ratio_percent: config.goals.ratio_percent,
-        seed_s: config.goals.seed_time.map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX)),
+        seed_s: config
+            .goals
+            .seed_time
+            .map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX)),
         max_downloads: queue.max_downloads.map(number),
         max_seeds: queue.max_seeds.map(number),
         start_at_once: config.start_at_once,
@@ -166,7 +180,8 @@ mod tests {
         check_read(r#"{"version":1,"settings":{}}"#, Some(usual()));
         let stopped = r#"{"version":1,"settings":{"maxDownloads":0,"maxSeeds":0,"dht":false,"trackers":false,"pex":false,"webSeeds":false}}"#;
         check_read(stopped, Some(Settings { max_seeds: Some(0), ..usual() }));
-        let limited = Settings { down_limit_bps: Some(2_000), encryption: Encryption::Forced, ..usual() };
+        let limited =
+            Settings { down_limit_bps: Some(2_000), encryption: Encryption::Forced, ..usual() };
         let record = r#"{"version":1,"settings":{"downLimitBps":2000,"encryption":"forced","later":[1]},"more":2}"#;
         check_read(record, Some(limited));
         for unreadable in [

@@ -1,8 +1,8 @@
 //! What a page sees and what it may ask for: snapshots and intents.
 //!
-//! These types are the whole contract between the engine and any user interface; the extension's TypeScript types are
-//! generated from them (`cargo xtask bindings`). A snapshot is a picture of everything; what pages follow by what differs
-//! are its [`topics`].
+//! These types are the whole contract between the engine and any user interface; the extension's
+//! TypeScript types are generated from them (`cargo xtask bindings`). A snapshot is a picture of
+//! everything; what pages follow by what differs are its [`topics`].
 
 pub mod topics;
 
@@ -23,19 +23,21 @@ pub use crate::pick::priority::Priority;
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Intent {
-    /// Add a `.torrent` file. One that is there already is answered like a new one and changes nothing.
+    /// Add a `.torrent` file. One that is there already is answered like a new one and changes
+    /// nothing.
     AddTorrent {
         /// The file's bytes.
         #[cfg_attr(test, ts(type = "Uint8Array"))]
         metainfo: Bytes,
     },
-    /// Add a magnet link: the torrent's description is fetched from its peers. Answered at once. For a torrent that is there already, the link's trackers and
-    /// peers are added to it.
+    /// Add a magnet link: the torrent's description is fetched from its peers. Answered at once.
+    /// For a torrent that is there already, the link's trackers and peers are added to it.
     AddMagnet {
         /// The link.
         uri: String,
     },
-    /// Add a `.torrent` file that the daemon fetches. Answered when it is added, or when that failed.
+    /// Add a `.torrent` file that the daemon fetches. Answered when it is added, or when that
+    /// failed.
     AddUrl {
         /// Its address, `http:` or `https:`.
         url: String,
@@ -54,7 +56,8 @@ pub enum Intent {
         /// How.
         sharing: Sharing,
     },
-    /// Set what counts for all torrents. It counts at once, and is kept; answered when it is written down.
+    /// Set what counts for all torrents. It counts at once, and is kept; answered when it is
+    /// written down.
     Configure {
         /// How it is to be.
         settings: Settings,
@@ -69,15 +72,16 @@ pub enum Intent {
         /// Which torrent.
         info_hash: String,
     },
-    /// Want files of a torrent more or less than before. What viewers ask for is fetched whatever is wanted.
+    /// Want files of a torrent more or less than before. What viewers ask for is fetched whatever
+    /// is wanted.
     SetPriorities {
         /// Which torrent.
         info_hash: String,
         /// Which files, and how much.
         files: Vec<FilePriority>,
     },
-    /// Say what becomes of a torrent that waits for it ([`TorrentView::undecided`]): until then only what a viewer needs at first was fetched. For any other torrent it
-    /// chooses anew.
+    /// Say what becomes of a torrent that waits for it ([`TorrentView::undecided`]): until then
+    /// only what a viewer needs at first was fetched. For any other torrent it chooses anew.
     Decide {
         /// Which torrent.
         info_hash: String,
@@ -89,19 +93,22 @@ pub enum Intent {
         /// Into which of the daemon's folders it goes; `None` for where it is.
         root: Option<String>,
     },
-    /// Change when a torrent has its turn, among those that fetch as it does, or are complete as it is ([`TorrentView::queue_position`]).
+    /// Change when a torrent has its turn, among those that fetch as it does, or are complete as it
+    /// is ([`TorrentView::queue_position`]).
     MoveInQueue {
         /// Which torrent.
         info_hash: String,
         /// Where to.
         to: QueueMove,
     },
-    /// Ask a torrent's trackers for peers now, those that may be asked already. Failed, with the time to wait, when none may.
+    /// Ask a torrent's trackers for peers now, those that may be asked already. Failed, with the
+    /// time to wait, when none may.
     Announce {
         /// Which torrent.
         info_hash: String,
     },
-    /// Ask further trackers for peers. Refused for a private torrent, whose trackers are part of it (BEP 27).
+    /// Ask further trackers for peers. Refused for a private torrent, whose trackers are part of it
+    /// (BEP 27).
     AddTrackers {
         /// Which torrent.
         info_hash: String,
@@ -115,17 +122,20 @@ pub enum Intent {
         /// Its URL, as [`TrackerView::url`] has it.
         url: String,
     },
-    /// A torrent's magnet link, with its name and, unless it is private, its trackers. Answered with [`IntentReply::Text`].
+    /// A torrent's magnet link, with its name and, unless it is private, its trackers. Answered
+    /// with [`IntentReply::Text`].
     MagnetLink {
         /// Which torrent.
         info_hash: String,
     },
-    /// A torrent's `.torrent` file: the info dictionary as it came. Answered with [`IntentReply::File`].
+    /// A torrent's `.torrent` file: the info dictionary as it came. Answered with
+    /// [`IntentReply::File`].
     TorrentFile {
         /// Which torrent.
         info_hash: String,
     },
-    /// A report of how things are, to be sent to those who look for a fault: without names, hashes, addresses, keys. Answered with [`IntentReply::Text`].
+    /// A report of how things are, to be sent to those who look for a fault: without names, hashes,
+    /// addresses, keys. Answered with [`IntentReply::Text`].
     Report {
         /// What the page knows, such as versions, a line each.
         #[serde(default)]
@@ -136,7 +146,8 @@ pub enum Intent {
         /// Which torrent.
         info_hash: String,
     },
-    /// Go on in the files that were there before, instead of leaving them alone and fetching into files of our own. Our own copies go.
+    /// Go on in the files that were there before, instead of leaving them alone and fetching into
+    /// files of our own. Our own copies go.
     Adopt {
         /// Which torrent.
         info_hash: String,
@@ -146,7 +157,8 @@ pub enum Intent {
         /// Which torrent.
         info_hash: String,
     },
-    /// Move a torrent's files. What is not given stays as it is. Answered when the move begins, or with what is in its way.
+    /// Move a torrent's files. What is not given stays as it is. Answered when the move begins, or
+    /// with what is in its way.
     Move {
         /// Which torrent.
         info_hash: String,
@@ -166,8 +178,8 @@ pub enum Intent {
         /// Its new name, without folders.
         name: String,
     },
-    /// Say how far a file is watched: every few seconds while it plays, and at the end. It counts as watched at 95 % of its length, and a film of 20 minutes and
-    /// more in its last two minutes.
+    /// Say how far a file is watched: every few seconds while it plays, and at the end. It counts
+    /// as watched at 95 % of its length, and a film of 20 minutes and more in its last two minutes.
     Watched {
         /// Which torrent.
         info_hash: String,
@@ -189,8 +201,8 @@ pub enum Intent {
         /// Whether.
         watched: bool,
     },
-    /// Remember what a person chose for a torrent, such as languages, instead of all that was chosen before. At most 16 choices; a name of 32 bytes and a value of
-    /// 128 bytes at the most.
+    /// Remember what a person chose for a torrent, such as languages, instead of all that was
+    /// chosen before. At most 16 choices; a name of 32 bytes and a value of 128 bytes at the most.
     Choose {
         /// Which torrent.
         info_hash: String,
@@ -198,8 +210,9 @@ pub enum Intent {
         #[cfg_attr(test, ts(type = "Record<string, string>"))]
         choices: BTreeMap<String, String>,
     },
-    /// Make a file ready for a viewer who is likely to come soon: its beginning, its index and the place where it was left are fetched after all that viewers
-    /// want. It replaces the file that was prepared before, and is forgotten after five minutes.
+    /// Make a file ready for a viewer who is likely to come soon: its beginning, its index and the
+    /// place where it was left are fetched after all that viewers want. It replaces the file that
+    /// was prepared before, and is forgotten after five minutes.
     Prepare {
         /// Which torrent.
         info_hash: String,
@@ -215,24 +228,28 @@ pub enum Intent {
         info_hash: String,
         /// Delete what it downloaded, too.
         delete_data: bool,
-        /// Wait ten seconds first, in which [`Intent::UndoRemove`] brings it back. It leaves all views at once, and the intent is answered at once.
+        /// Wait ten seconds first, in which [`Intent::UndoRemove`] brings it back. It leaves all
+        /// views at once, and the intent is answered at once.
         #[serde(default)]
         undo: bool,
     },
-    /// Bring back a torrent that was removed less than ten seconds ago ([`RemovedView`]), as it was.
+    /// Bring back a torrent that was removed less than ten seconds ago ([`RemovedView`]), as it
+    /// was.
     UndoRemove {
         /// Which torrent.
         info_hash: String,
     },
-    /// Show where a torrent lies in the system's file manager. Refused where [`topics::World::folders`] is false, and over the HTTP API.
+    /// Show where a torrent lies in the system's file manager. Refused where
+    /// [`topics::World::folders`] is false, and over the HTTP API.
     ShowInFolder {
         /// Which torrent.
         info_hash: String,
         /// Which file; `None` for the torrent's own file or folder.
         file: Option<u32>,
     },
-    /// Store new torrents in another folder; torrents that are there stay where they are. Answered when the daemon has written it down, or with what is
-    /// wrong with the folder. Refused where [`topics::World::folders`] is false, and over the HTTP API.
+    /// Store new torrents in another folder; torrents that are there stay where they are. Answered
+    /// when the daemon has written it down, or with what is wrong with the folder. Refused where
+    /// [`topics::World::folders`] is false, and over the HTTP API.
     SetDownloadFolder {
         /// The absolute path of a folder that exists, belongs to the user and can be written.
         path: String,
@@ -244,7 +261,8 @@ pub enum Intent {
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum Choice {
-    /// To watch the film that comes next: it and its subtitles are wanted, and no other file. Without a film it is as with `download`.
+    /// To watch the film that comes next: it and its subtitles are wanted, and no other file.
+    /// Without a film it is as with `download`.
     Watch,
     /// To have all files that are wanted.
     Download,
@@ -277,7 +295,8 @@ pub struct Position {
 }
 
 impl Position {
-    /// The same share of so many bytes; `None` when the numbers make no sense. It is where the film is at that time if its bit rate is constant.
+    /// The same share of so many bytes; `None` when the numbers make no sense. It is where the film
+    /// is at that time if its bit rate is constant.
     pub(crate) fn share_of(self, length: u64) -> Option<u64> {
         let millis = |seconds: f64| Some(Duration::try_from_secs_f64(seconds).ok()?.as_millis());
         let (at, whole) = (millis(self.seconds)?, millis(self.duration_s)?);
@@ -297,7 +316,8 @@ pub struct Sharing {
     /// Bytes a second that it may give; `None` for no limit but that of all together.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub up_limit_bps: Option<u64>,
-    /// It rests when it has given so many bytes for each hundred that it has; `None` for what is usual.
+    /// It rests when it has given so many bytes for each hundred that it has; `None` for what is
+    /// usual.
     pub ratio_percent: Option<u32>,
     /// It rests when it has offered everything for so many seconds; `None` for what is usual.
     pub seed_s: Option<u32>,
@@ -330,15 +350,18 @@ pub struct Settings {
     pub pex: bool,
     /// Whether web servers that a torrent names are fetched from (BEP 19).
     pub web_seeds: bool,
-    /// A torrent rests when it has given so many bytes for each hundred that it has; `None` for never. What is set for one torrent goes before.
+    /// A torrent rests when it has given so many bytes for each hundred that it has; `None` for
+    /// never. What is set for one torrent goes before.
     pub ratio_percent: Option<u32>,
-    /// A torrent rests when it has offered everything for so many seconds; `None` for never. What is set for one torrent goes before.
+    /// A torrent rests when it has offered everything for so many seconds; `None` for never. What
+    /// is set for one torrent goes before.
     pub seed_s: Option<u32>,
     /// Torrents that fetch at once; `None` for all.
     pub max_downloads: Option<u32>,
     /// Complete torrents that give at once; `None` for all.
     pub max_seeds: Option<u32>,
-    /// Whether a torrent that a page adds is downloaded at once, and does not wait for [`Intent::Decide`].
+    /// Whether a torrent that a page adds is downloaded at once, and does not wait for
+    /// [`Intent::Decide`].
     pub start_at_once: bool,
     /// Whether a person has read that watching also uploads.
     pub sharing_told: bool,
@@ -367,7 +390,8 @@ pub enum IntentReply {
         /// What a person should know of it, in plain words.
         #[serde(default)]
         message: Option<String>,
-        /// Whether a torrent that was to be added was there already. Its new trackers and web seeds were added to it, unless it is private.
+        /// Whether a torrent that was to be added was there already. Its new trackers and web seeds
+        /// were added to it, unless it is private.
         #[serde(default)]
         duplicate: bool,
     },
@@ -416,7 +440,8 @@ pub struct Snapshot {
     /// Torrents that were just removed and can be brought back, newest first.
     #[serde(default)]
     pub removed: Vec<RemovedView>,
-    /// Whether a person can have folders shown and the download folder changed ([`Intent::ShowInFolder`], [`Intent::SetDownloadFolder`]).
+    /// Whether a person can have folders shown and the download folder changed
+    /// ([`Intent::ShowInFolder`], [`Intent::SetDownloadFolder`]).
     #[serde(default)]
     pub folders: bool,
 }
@@ -494,7 +519,8 @@ pub struct PortMappingView {
     pub state: MappingState,
     /// The port at the router.
     pub port: Option<u16>,
-    /// Its address out there, if it says; one behind another router may have one that is not the internet's.
+    /// Its address out there, if it says; one behind another router may have one that is not the
+    /// internet's.
     pub address: Option<String>,
     /// How it was asked.
     pub by: Option<MappedBy>,
@@ -561,10 +587,12 @@ pub struct TorrentView {
     pub version: Option<TorrentVersion>,
     /// What it is doing.
     pub state: TorrentState,
-    /// Whether it waits for [`Intent::Decide`]: of its files only what a viewer needs at first is fetched. `wanted`, and each file's priority, say what would be downloaded.
+    /// Whether it waits for [`Intent::Decide`]: of its files only what a viewer needs at first is
+    /// fetched. `wanted`, and each file's priority, say what would be downloaded.
     #[serde(default)]
     pub undecided: bool,
-    /// Position in its queue, from 1. Incomplete and complete torrents have a queue each; undecided ones count among the incomplete.
+    /// Position in its queue, from 1. Incomplete and complete torrents have a queue each; undecided
+    /// ones count among the incomplete.
     #[serde(default)]
     pub queue_position: u32,
     /// Whether only its own trackers may name peers (BEP 27).
@@ -595,7 +623,8 @@ pub struct TorrentView {
     pub root: String,
     /// The path of its file or folder below that, with `/`.
     pub lies_at: String,
-    /// The absolute path of its file or folder, as the system writes it; empty where that is not known.
+    /// The absolute path of its file or folder, as the system writes it; empty where that is not
+    /// known.
     #[serde(default)]
     pub path: String,
     /// Bytes of payload received since it was added in this session, wasted ones included.
@@ -617,7 +646,8 @@ pub struct TorrentView {
     /// Payload given per second now, bytes; 0 for a torrent that gives nothing.
     #[cfg_attr(test, ts(type = "number"))]
     pub up_rate_bps: u64,
-    /// When all that is wanted is there at the rate of the last half minute, seconds; `None` unless it downloads, and when that can't be told.
+    /// When all that is wanted is there at the rate of the last half minute, seconds; `None` unless
+    /// it downloads, and when that can't be told.
     #[serde(default)]
     pub eta_s: Option<u32>,
     /// Whether connected peers have what is wanted and have sent nothing for ten seconds.
@@ -636,8 +666,9 @@ pub struct TorrentView {
     /// Number of its files, padding left out.
     #[serde(default)]
     pub file_count: u32,
-    /// What a click on play is for: the film that was watched last if it was left in the middle; else the first unwatched one after it, in the order of people; else
-    /// the first unwatched one; else the first. `None` where nothing plays.
+    /// What a click on play is for: the film that was watched last if it was left in the middle;
+    /// else the first unwatched one after it, in the order of people; else the first unwatched one;
+    /// else the first. `None` where nothing plays.
     #[serde(default)]
     pub next: Option<NextFilm>,
     /// What a person chose for it ([`Intent::Choose`]).
@@ -691,7 +722,8 @@ pub struct TrackerView {
 pub struct PeerView {
     /// Where it is, `address:port`.
     pub address: String,
-    /// What it calls itself, such as `Transmission 4.0.5`: text of a stranger. `None` when it does not say.
+    /// What it calls itself, such as `Transmission 4.0.5`: text of a stranger. `None` when it does
+    /// not say.
     pub client: Option<String>,
     /// How it is connected.
     pub transport: PeerTransport,
@@ -781,11 +813,14 @@ pub enum Trouble {
     DiskFull,
     /// The download folder can't be written. It goes on by itself when it can.
     ReadOnly,
-    /// The download folder is not there, or its disk is not connected. It goes on by itself when it is back.
+    /// The download folder is not there, or its disk is not connected. It goes on by itself when it
+    /// is back.
     FolderMissing,
-    /// Files that were verified are not there. It goes on by itself when they are back; a recheck gives them up.
+    /// Files that were verified are not there. It goes on by itself when they are back; a recheck
+    /// gives them up.
     FilesMissing,
-    /// Another program of the user downloads into the same file. It goes on by itself when that has ended.
+    /// Another program of the user downloads into the same file. It goes on by itself when that has
+    /// ended.
     FileBusy,
     /// The disk takes no file of such a name: the torrent has to be moved, or the file renamed.
     BadName,
@@ -838,7 +873,8 @@ pub struct FileView {
     pub playable: bool,
     /// Where it is served, below the daemon's base URL: `/stream/<fileId>?key=…`.
     pub url: String,
-    /// Whether another file had its name already, so that its own has a number. [`Intent::Adopt`] goes on in that other file.
+    /// Whether another file had its name already, so that its own has a number. [`Intent::Adopt`]
+    /// goes on in that other file.
     pub displaced: bool,
     /// Where to go on with it, seconds; 0 for its beginning.
     pub position_s: f64,
@@ -864,10 +900,12 @@ pub struct SubtitleView {
 }
 
 impl FileView {
-    /// Where it is served under its own name, below the daemon's base URL, with the same key as [`FileView::url`]: for players that go by a name's ending.
-    /// Empty for a file that is not served.
+    /// Where it is served under its own name, below the daemon's base URL, with the same key as
+    /// [`FileView::url`]: for players that go by a name's ending. Empty for a file that is not
+    /// served.
     pub fn named_url(&self) -> String {
-        let parts = self.url.split_once('?').and_then(|(id, query)| Some((id.rsplit_once('.')?.0, query)));
+        let parts =
+            self.url.split_once('?').and_then(|(id, query)| Some((id.rsplit_once('.')?.0, query)));
         parts.map_or_else(
             || self.url.clone(),
             |(torrent, query)| format!("{torrent}/{}?{query}", url::encode(&self.path)),
@@ -977,7 +1015,8 @@ pub enum WaitReason {
     Stopped,
 }
 
-/// The pieces of one file, for a strip: as many cells as asked for, or one a piece where there are fewer pieces.
+/// The pieces of one file, for a strip: as many cells as asked for, or one a piece where there are
+/// fewer pieces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "camelCase")]

@@ -1,7 +1,9 @@
 //! What the engine writes down in the daemon's state, until the daemon says that it is durable.
 //!
-//! Owns the last change of each key that is not durable yet, and when it is sent again. Invariant: a change leaves here only when the daemon
-//! has confirmed it or a later change of the same key takes its place; so neither a full disk nor a daemon that dies loses one. It never looks into a value.
+//! Owns the last change of each key that is not durable yet, and when it is sent again. Invariant:
+//! a change leaves here only when the daemon has confirmed it or a later change of the same key
+//! takes its place; so neither a full disk nor a daemon that dies loses one. It never looks into a
+//! value.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +15,8 @@ use crate::time::Instant;
 
 /// A change that failed is sent again after this.
 const FIRST: Duration = Duration::from_secs(5);
-/// Each further time after twice as long, and never after longer than this: the daemon tries by itself, too.
+/// Each further time after twice as long, and never after longer than this: the daemon tries by
+/// itself, too.
 const LAST: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
@@ -35,7 +38,13 @@ pub(crate) struct Writes {
 
 impl Writes {
     /// A new change, and the command that carries it out.
-    pub(crate) fn begin(&mut self, key: String, value: Option<Bytes>, op: OpId, now: Instant) -> IoCommand {
+    pub(crate) fn begin(
+        &mut self,
+        key: String,
+        value: Option<Bytes>,
+        op: OpId,
+        now: Instant,
+    ) -> IoCommand {
         let change = Change { value: value.clone(), op: Some(op), again: now, wait: FIRST };
         self.changes.insert(key.clone(), change);
         self.underway.insert(op, key.clone());
@@ -46,7 +55,9 @@ impl Writes {
     pub(crate) fn answered(&mut self, op: OpId, is_durable: bool, now: Instant) {
         let Some(key) = self.underway.remove(&op) else { return };
         // A later change of the same key has a command of its own.
-        let Some(change) = self.changes.get_mut(&key).filter(|change| change.op == Some(op)) else { return };
+        let Some(change) = self.changes.get_mut(&key).filter(|change| change.op == Some(op)) else {
+            return;
+        };
         if is_durable {
             self.changes.remove(&key);
         } else {
@@ -70,7 +81,8 @@ impl Writes {
 
     /// The keys of changes that are due.
     pub(crate) fn due(&self, now: Instant) -> Vec<String> {
-        let due = self.changes.iter().filter(|(_, change)| change.op.is_none() && change.again <= now);
+        let due =
+            self.changes.iter().filter(|(_, change)| change.op.is_none() && change.again <= now);
         due.map(|(key, _)| key.clone()).collect()
     }
 
@@ -143,6 +155,10 @@ mod tests {
         put(&mut writes, "a", 1);
         writes.unlink();
         writes.answered(OpId(1), true, at(1));
-        assert_eq!(writes.due(at(1)), ["k"], "the answer of a daemon that is gone counts for nothing");
+        assert_eq!(
+            writes.due(at(1)),
+            ["k"],
+            "the answer of a daemon that is gone counts for nothing"
+        );
     }
 }

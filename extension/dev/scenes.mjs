@@ -6,8 +6,17 @@ const GB = 1e9;
 
 /** What a click on play is for. */
 const next = (files) => {
-  const file = files.find((candidate) => candidate.positionS > 0) ?? files.find((candidate) => candidate.playable);
-  return file ? { index: file.index, name: file.path.split("/").at(-1), positionS: file.positionS, resumes: file.positionS > 0 } : null;
+  const file =
+    files.find((candidate) => candidate.positionS > 0) ??
+    files.find((candidate) => candidate.playable);
+  return file
+    ? {
+        index: file.index,
+        name: file.path.split("/").at(-1),
+        positionS: file.positionS,
+        resumes: file.positionS > 0,
+      }
+    : null;
 };
 
 export function file(index, path, length, share, contentType) {
@@ -114,7 +123,9 @@ const tracker = (url, state, more = {}) => ({
 });
 const trackers = [
   tracker("https://tracker.example.org/announce", "working", { seeders: 41, leechers: 12 }),
-  tracker("udp://tracker.example.net:6969/announce", "failing", { message: "The tracker did not answer." }),
+  tracker("udp://tracker.example.net:6969/announce", "failing", {
+    message: "The tracker did not answer.",
+  }),
 ];
 /** Those of the first torrent, while its details are shown. */
 const peers = ["Transmission 4.0.5", "qBittorrent 4.6.3", null].map((client, at) => ({
@@ -144,7 +155,12 @@ const few = [
     peers: 23,
     knownPeers: 61,
   }),
-  torrent(2, "Sintel (2010) 2K", "downloading", 0.07, { downRateBps: 940_000, etaS: 1380, peers: 4, knownPeers: 4 }),
+  torrent(2, "Sintel (2010) 2K", "downloading", 0.07, {
+    downRateBps: 940_000,
+    etaS: 1380,
+    peers: 4,
+    knownPeers: 4,
+  }),
   torrent(
     3,
     "Night of the Living Dead, restored by the community, with commentary, subtitles in forty languages and a second disc",
@@ -162,7 +178,12 @@ const few = [
 
 const bare = { files: [], pieceCount: 0, pieceLength: 0 };
 const magnets = [
-  torrent(11, "Sintel (2010) 2K", "metadata", 0, { ...bare, message: "Getting the description: 3 of 17 parts", peers: 4, knownPeers: 31 }),
+  torrent(11, "Sintel (2010) 2K", "metadata", 0, {
+    ...bare,
+    message: "Getting the description: 3 of 17 parts",
+    peers: 4,
+    knownPeers: 31,
+  }),
   torrent(12, hash(0xbeef), "metadata", 0, {
     ...bare,
     message: "No peers: this link names no HTTP tracker and no peer. Add a peer by hand.",
@@ -175,7 +196,13 @@ const magnets = [
   ...few.slice(1, 2),
 ];
 
-const portMapping = { state: "mapped", port: 51413, address: "203.0.113.7", by: "upnp", message: null };
+const portMapping = {
+  state: "mapped",
+  port: 51413,
+  address: "203.0.113.7",
+  by: "upnp",
+  message: null,
+};
 const settings = {
   downLimitBps: 2_500_000,
   upLimitBps: null,
@@ -198,8 +225,20 @@ const settings = {
 /** What a list shows beside its torrents. */
 export const world = {
   roots: [
-    { key: "downloads", label: "Downloads", path: "/home/user/Downloads/JSTorrent", freeBytes: 212 * GB, totalBytes: 500 * GB },
-    { key: "disk", label: "Big disk", path: "/mnt/big disk", freeBytes: 3_100 * GB, totalBytes: 4_000 * GB },
+    {
+      key: "downloads",
+      label: "Downloads",
+      path: "/home/user/Downloads/JSTorrent",
+      freeBytes: 212 * GB,
+      totalBytes: 500 * GB,
+    },
+    {
+      key: "disk",
+      label: "Big disk",
+      path: "/mnt/big disk",
+      freeBytes: 3_100 * GB,
+      totalBytes: 4_000 * GB,
+    },
   ],
   listenPort: 51413,
   portMapping,
@@ -223,39 +262,79 @@ const state = (link, torrents, streams = [], notices = [], removed = []) => ({
 });
 
 const many = Array.from({ length: 500 }, (_, index) =>
-  torrent(index + 1, `Torrent number ${index + 1}`, index % 3 ? "downloading" : "complete", index % 3 ? (index % 97) / 97 : 1, {
-    peers: index % 40,
-    downRateBps: (index % 7) * 100_000,
-  }),
+  torrent(
+    index + 1,
+    `Torrent number ${index + 1}`,
+    index % 3 ? "downloading" : "complete",
+    index % 3 ? (index % 97) / 97 : 1,
+    {
+      peers: index % 40,
+      downRateBps: (index % 7) * 100_000,
+    },
+  ),
 );
 const heap = torrent(1, "Two thousand recordings", "downloading", 0.5, {
   files: Array.from({ length: 2000 }, (_, index) =>
-    file(index, `Recordings/${1900 + (index % 90)}/Take ${index}.ogg`, 9 * MB, (index % 11) / 10, "audio/ogg"),
+    file(
+      index,
+      `Recordings/${1900 + (index % 90)}/Take ${index}.ogg`,
+      9 * MB,
+      (index % 11) / 10,
+      "audio/ogg",
+    ),
   ),
   peers: 9,
 });
 
 // One episode found its name taken.
-const taken = series.map((one, at) => ({ ...one, displaced: at === 1, path: at === 1 ? one.path.replace(".mkv", " (2).mkv") : one.path }));
+const taken = series.map((one, at) => ({
+  ...one,
+  displaced: at === 1,
+  path: at === 1 ? one.path.replace(".mkv", " (2).mkv") : one.path,
+}));
 const unsaved = [
   {
     kind: "not_saved",
-    message: "The list of torrents and settings can't be saved: the disk is full. What changed is kept and saved as soon as there is room.",
+    message:
+      "The list of torrents and settings can't be saved: the disk is full. What changed is kept and saved as soon as there is room.",
   },
 ];
 
 // What is seen seldom: nothing chosen, waiting in the queue, resting, an old film, an archive.
 const rare = [
-  torrent(21, "Nothing of this", "complete", 0, { files: series.map((one) => ({ ...one, priority: "skip" })) }),
-  torrent(22, "A film that waits for its turn", "queued", 0.2, { message: "Waiting for its turn", giving: "queued" }),
-  torrent(23, "A film that has been seeded enough", "complete", 1, { giving: "sated", uploaded: 2.8 * GB }),
-  torrent(24, "An old film", "downloading", 0.2, { files: [file(0, "An old film.avi", 700 * MB, 0.2, "video/x-msvideo")], peers: 2 }),
-  torrent(25, "Packed", "complete", 1, { files: [file(0, "film.rar", 700 * MB, 1, "application/vnd.rar")], peers: 1, upRateBps: 90_000 }),
+  torrent(21, "Nothing of this", "complete", 0, {
+    files: series.map((one) => ({ ...one, priority: "skip" })),
+  }),
+  torrent(22, "A film that waits for its turn", "queued", 0.2, {
+    message: "Waiting for its turn",
+    giving: "queued",
+  }),
+  torrent(23, "A film that has been seeded enough", "complete", 1, {
+    giving: "sated",
+    uploaded: 2.8 * GB,
+  }),
+  torrent(24, "An old film", "downloading", 0.2, {
+    files: [file(0, "An old film.avi", 700 * MB, 0.2, "video/x-msvideo")],
+    peers: 2,
+  }),
+  torrent(25, "Packed", "complete", 1, {
+    files: [file(0, "film.rar", 700 * MB, 1, "application/vnd.rar")],
+    peers: 1,
+    upRateBps: 90_000,
+  }),
   torrent(26, "Nobody has it", "downloading", 0, { message: "Looking for peers" }),
 ];
 // Just added: nothing of it is downloaded before a person says so.
-const fresh = series.map((one) => ({ ...one, priority: "normal", verified: one.index === 0 ? 2 * MB : 0 }));
-const added = torrent(1, "The Long Night, Season 1", "downloading", 0, { files: fresh, undecided: true, peers: 12 });
+const fresh = series.map((one) => ({
+  ...one,
+  priority: "normal",
+  verified: one.index === 0 ? 2 * MB : 0,
+}));
+const added = torrent(1, "The Long Night, Season 1", "downloading", 0, {
+  files: fresh,
+  undecided: true,
+  peers: 12,
+});
 const adding = (free) => {
   const asked = state(connected, [added, ...few.slice(1, 3)]);
   asked.snapshot.roots = [{ ...world.roots[0], freeBytes: free }, world.roots[1]];
@@ -266,13 +345,20 @@ firstUse.snapshot.settings = { ...settings, sharingTold: false };
 const space = [
   {
     kind: "space",
-    message: "The downloads into “Downloads” need 40 GB more, and 12 GB are free. Free some space, or choose fewer files.",
+    message:
+      "The downloads into “Downloads” need 40 GB more, and 12 GB are free. Free some space, or choose fewer files.",
     space: { root: "downloads", neededBytes: 40 * GB, freeBytes: 12 * GB },
   },
 ];
 
 const removed = [
-  { infoHash: hash(21), name: "The Long Night, Season 1", undoS: 8, deleteData: true, message: null },
+  {
+    infoHash: hash(21),
+    name: "The Long Night, Season 1",
+    undoS: 8,
+    deleteData: true,
+    message: null,
+  },
   {
     infoHash: hash(22),
     name: "A film with a rather long name that does not fit into one line of a narrow window",
@@ -297,14 +383,22 @@ export const appScenes = {
   selected: { state: state(connected, few), select: 2 },
   rare: { state: state(connected, rare) },
   displaced: {
-    state: state(connected, [torrent(1, "The Long Night, Season 1", "downloading", 0.42, { files: taken }), ...few.slice(1)]),
+    state: state(connected, [
+      torrent(1, "The Long Night, Season 1", "downloading", 0.42, { files: taken }),
+      ...few.slice(1),
+    ]),
     open: true,
     details: true,
   },
   unsaved: { state: state(connected, few.slice(0, 3), [], unsaved) },
   empty: { state: state(connected, []) },
   nohost: { state: state({ kind: "down", cause: "no_host", message: "" }, []) },
-  gone: { state: state({ kind: "down", cause: "unreachable", message: "The daemon does not answer." }, few) },
+  gone: {
+    state: state(
+      { kind: "down", cause: "unreachable", message: "The daemon does not answer." },
+      few,
+    ),
+  },
   superseded: { state: state({ kind: "superseded" }, few.slice(0, 2)) },
   many: { state: state(connected, many) },
   heap: { state: state(connected, [heap]), open: true },
@@ -326,11 +420,16 @@ export const appScenes = {
   magnetopen: { state: state(connected, magnets), open: true },
   linkfield: { state: state(connected, few.slice(1, 3)), link: "" },
   linkwrong: { state: state(connected, few.slice(1, 3)), link: "ftp://example.org/film.torrent" },
-  linkrefused: { state: state(connected, few.slice(1, 3)), paste: "https://example.org/films/A%20film.torrent" },
+  linkrefused: {
+    state: state(connected, few.slice(1, 3)),
+    paste: "https://example.org/films/A%20film.torrent",
+  },
 };
 
 const wait = { reason: "downloading", havePieces: 1, needPieces: 4, etaMs: 2100, sources: 3 };
-const stream = (waiting) => [{ infoHash: hash(1), fileIndex: 1, start: 0, end: 1, position: 0, waiting }];
+const stream = (waiting) => [
+  { infoHash: hash(1), fileIndex: 1, start: 0, end: 1, position: 0, waiting },
+];
 
 /** Scenes of the player page. `film`: whether there is a real film to show. */
 export const playerScenes = {

@@ -1,10 +1,10 @@
-// Takes pictures of every scene in dev/scenes.mjs, dark and light, wide and narrow: `npm run shots [word…]`. Fails where axe finds something in the list, or
-// where it is wider than its window.
+// Takes pictures of every scene in dev/scenes.mjs, dark and light, wide and narrow: `npm run shots
+// [word…]`. Fails where axe finds something in the list, or where it is wider than its window.
 //
 // `SHOTS_LANGUAGE=de` has the pages speak another language; its pictures say so in their names.
 //
-// The pages are the real ones of dist/; the engine's part of the channel is played by a script in the page. A film for
-// the player is made with ffmpeg and served from here.
+// The pages are the real ones of dist/; the engine's part of the channel is played by a script in
+// the page. A film for the player is made with ffmpeg and served from here.
 
 import { createReadStream, readFileSync, statSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -35,7 +35,9 @@ function serve(path) {
   const server = createServer((request, response) => {
     if (/^\/stream\/0{39}[56]/.test(request.url)) {
       response.writeHead(200, { "Access-Control-Allow-Origin": "*" });
-      response.end("1\n00:00:02,000 --> 00:00:50,000\nThe harbour lights went out\none after another.\n");
+      response.end(
+        "1\n00:00:02,000 --> 00:00:50,000\nThe harbour lights went out\none after another.\n",
+      );
       return;
     }
     const [, from = "0", to = ""] = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "") ?? [];
@@ -49,7 +51,8 @@ function serve(path) {
       "Access-Control-Allow-Origin": "*",
       "Access-Control-Expose-Headers": "Content-Range",
     });
-    if (request.url.startsWith("/stream/0000000000000000000000000000000000000001")) createReadStream(path, { start, end }).pipe(response);
+    if (request.url.startsWith("/stream/0000000000000000000000000000000000000001"))
+      createReadStream(path, { start, end }).pipe(response);
   });
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
 }
@@ -115,16 +118,28 @@ const server = await serve(film());
 const port = server.address().port;
 const browser = await launch({
   extension: join(here, "../dist"),
-  args: ["--autoplay-policy=no-user-gesture-required", "--force-color-profile=srgb", ...(language ? [`--lang=${language}`] : [])],
+  args: [
+    "--autoplay-policy=no-user-gesture-required",
+    "--force-color-profile=srgb",
+    ...(language ? [`--lang=${language}`] : []),
+  ],
   env: language ? { LANGUAGE: language } : {},
 });
 try {
   await mkdir(shots, { recursive: true });
-  const background = await browser.attach((target) => target.type === "service_worker" && target.url.startsWith(base));
+  const background = await browser.attach(
+    (target) => target.type === "service_worker" && target.url.startsWith(base),
+  );
   // The real engine would speak as well.
-  await until("the background", () => background.evaluate("typeof chrome !== 'undefined' && !!chrome.offscreen?.closeDocument"));
-  await until("the offscreen document", () => background.evaluate("chrome.offscreen.hasDocument()"));
-  await background.evaluate("chrome.offscreen.createDocument = async () => {}; chrome.offscreen.closeDocument().then(() => 1)");
+  await until("the background", () =>
+    background.evaluate("typeof chrome !== 'undefined' && !!chrome.offscreen?.closeDocument"),
+  );
+  await until("the offscreen document", () =>
+    background.evaluate("chrome.offscreen.hasDocument()"),
+  );
+  await background.evaluate(
+    "chrome.offscreen.createDocument = async () => {}; chrome.offscreen.closeDocument().then(() => 1)",
+  );
 
   for (const [width, height] of [
     [1280, 800],
@@ -153,13 +168,23 @@ try {
           width,
           height,
           theme,
-          scene.film ? { ...state, link: { kind: "connected", baseUrl: `http://127.0.0.1:${port}`, version: "0" } } : withoutFilm(state),
+          scene.film
+            ? {
+                ...state,
+                link: { kind: "connected", baseUrl: `http://127.0.0.1:${port}`, version: "0" },
+              }
+            : withoutFilm(state),
         );
         if (scene.film) {
-          await until("the film", () => page.evaluate("document.querySelector('video').currentTime > 12.5"));
+          await until("the film", () =>
+            page.evaluate("document.querySelector('video').currentTime > 12.5"),
+          );
           if (scene.choose) await choose(page, scene);
           if (scene.ends) await page.evaluate("document.querySelector('video').currentTime = 58.5");
-          if (scene.ends) await until("the card", () => page.evaluate("!!document.querySelector('[data-testid=next-play]')"));
+          if (scene.ends)
+            await until("the card", () =>
+              page.evaluate("!!document.querySelector('[data-testid=next-play]')"),
+            );
           else await page.evaluate("document.querySelector('video').pause()");
           if (state.link.kind !== "connected") await page.evaluate(fakeEngine(state));
         }
@@ -191,7 +216,8 @@ async function check(page, title) {
 
 /** A state whose file never answers. */
 function withoutFilm(state) {
-  for (const torrent of state.snapshot.torrents) for (const file of torrent.files) file.url = file.url.replace("0001?", "0009?");
+  for (const torrent of state.snapshot.torrents)
+    for (const file of torrent.files) file.url = file.url.replace("0001?", "0009?");
   return state;
 }
 
@@ -202,13 +228,18 @@ async function prepared(url, width, height, theme, state) {
   await page.send("Page.navigate", { url });
   await until("the page", () => page.evaluate("!!globalThis.jstorrent"));
   await page.evaluate(fakeEngine(state));
-  await until("a state", () => page.evaluate("document.querySelector('[data-testid=link-status]').dataset.state !== 'starting'"));
+  await until("a state", () =>
+    page.evaluate(
+      "document.querySelector('[data-testid=link-status]').dataset.state !== 'starting'",
+    ),
+  );
   await new Promise((resolve) => setTimeout(resolve, 300));
   return page;
 }
 
 async function actOut(page, scene) {
-  const click = (selector) => page.evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
+  const click = (selector) =>
+    page.evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
   if (scene.open) await click("[data-testid=toggle]");
   await new Promise((resolve) => setTimeout(resolve, 100));
   if (scene.details) await click("[data-testid=details]");
@@ -221,22 +252,35 @@ async function actOut(page, scene) {
     await click("[data-testid=settings]");
     await until("the settings", () => page.evaluate("!!document.querySelector('#settings[open]')"));
     for (const [field, typed] of Object.entries(scene.settings)) {
-      await page.evaluate(`document.querySelector("[data-testid=set-${field}]").value = ${JSON.stringify(typed)}`);
+      await page.evaluate(
+        `document.querySelector("[data-testid=set-${field}]").value = ${JSON.stringify(typed)}`,
+      );
       await click("[data-testid=settings-save]");
     }
-    if (scene.typed) await page.evaluate(`document.querySelector("[data-testid=set-downloads]").value = ${JSON.stringify(scene.typed)}`);
+    if (scene.typed)
+      await page.evaluate(
+        `document.querySelector("[data-testid=set-downloads]").value = ${JSON.stringify(scene.typed)}`,
+      );
     if (scene.leave) {
       for (let times = 0; times < 2; times++) {
         for (const type of ["rawKeyDown", "keyUp"])
-          await page.send("Input.dispatchKeyEvent", { type, key: "Escape", code: "Escape", windowsVirtualKeyCode: 27 });
+          await page.send("Input.dispatchKeyEvent", {
+            type,
+            key: "Escape",
+            code: "Escape",
+            windowsVirtualKeyCode: 27,
+          });
       }
     }
-    if (scene.below) await page.evaluate("document.querySelector('.settings-body').scrollTo(0, 9999)");
+    if (scene.below)
+      await page.evaluate("document.querySelector('.settings-body').scrollTo(0, 9999)");
   }
   if (scene.drop) await page.evaluate("dispatchEvent(new DragEvent('dragenter'))");
   if (scene.link !== undefined) {
     await click("[data-testid=add-link]");
-    await page.evaluate(`document.querySelector("[data-testid=link-input]").value = ${JSON.stringify(scene.link)}`);
+    await page.evaluate(
+      `document.querySelector("[data-testid=link-input]").value = ${JSON.stringify(scene.link)}`,
+    );
     if (scene.link) await click("[data-testid=link-add]");
   }
   if (scene.paste) {
@@ -266,7 +310,9 @@ async function choose(page, /** @type {any} */ { choose, menu }) {
   await page.evaluate(`${button}.click()`);
   await until("the entry", () => page.evaluate(`!!${entry}`));
   await page.evaluate(`${entry}.click()`);
-  await until("the words", () => page.evaluate("!!document.querySelector('#subtitles [data-cue]')"));
+  await until("the words", () =>
+    page.evaluate("!!document.querySelector('#subtitles [data-cue]')"),
+  );
   const isOpen = await page.evaluate("!!document.querySelector('[data-testid=control-menu]')");
   if (isOpen !== Boolean(menu)) await page.evaluate(`${button}.click()`);
 }

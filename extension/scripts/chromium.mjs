@@ -1,4 +1,5 @@
-// A thin driver for Chromium over --remote-debugging-pipe: launch, find targets, evaluate, take pictures.
+// A thin driver for Chromium over --remote-debugging-pipe: launch, find targets, evaluate, take
+// pictures.
 //
 // For scripts of this folder and dev/ only; nothing of it is shipped.
 
@@ -38,7 +39,10 @@ export async function launch({ extension, args = [], env = {} } = {}) {
       ...args,
       "about:blank",
     ],
-    { env: { ...process.env, ...env }, stdio: ["ignore", "ignore", process.env.CHROMIUM_LOG ? "inherit" : "ignore", "pipe", "pipe"] },
+    {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "ignore", process.env.CHROMIUM_LOG ? "inherit" : "ignore", "pipe", "pipe"],
+    },
   );
   return new Browser(child, profile);
 }
@@ -85,7 +89,10 @@ class Browser {
       const { targetInfos } = await this.send("Target.getTargets", { filter: [{}] });
       return targetInfos.find(accept);
     });
-    const { sessionId } = await this.send("Target.attachToTarget", { targetId: target.targetId, flatten: true });
+    const { sessionId } = await this.send("Target.attachToTarget", {
+      targetId: target.targetId,
+      flatten: true,
+    });
     return new Session(this, sessionId, target);
   }
 
@@ -126,16 +133,24 @@ class Session {
       returnByValue: true,
       userGesture: true,
     });
-    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    if (exceptionDetails)
+      throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
     return result.value;
   }
 
   async size(width, height, scale = 1) {
-    await this.send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: scale, mobile: false });
+    await this.send("Emulation.setDeviceMetricsOverride", {
+      width,
+      height,
+      deviceScaleFactor: scale,
+      mobile: false,
+    });
   }
 
   async theme(scheme) {
-    await this.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
+    await this.send("Emulation.setEmulatedMedia", {
+      features: [{ name: "prefers-color-scheme", value: scheme }],
+    });
   }
 
   async picture(options = {}) {

@@ -1,4 +1,5 @@
-// Renders the toolbar and store icons from their SVG sources: `npm run icons`. The PNGs are committed.
+// Renders the toolbar and store icons from their SVG sources: `npm run icons`. The PNGs are
+// committed.
 
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -12,7 +13,9 @@ const sources = { 16: "icon-small.svg", 32: "icon-small.svg", 48: "icon.svg", 12
 const browser = await launch();
 try {
   const page = await browser.open("about:blank");
-  await page.send("Emulation.setDefaultBackgroundColorOverride", { color: { r: 0, g: 0, b: 0, a: 0 } });
+  await page.send("Emulation.setDefaultBackgroundColorOverride", {
+    color: { r: 0, g: 0, b: 0, a: 0 },
+  });
   for (const [size, source] of Object.entries(sources)) {
     const svg = await readFile(join(icons, source), "utf8");
     await page.size(Number(size), Number(size));

@@ -1,4 +1,5 @@
-// The licences of what is bundled: every package of which a module is in an output, with the words of its licence file.
+// The licences of what is bundled: every package of which a module is in an output, with the words
+// of its licence file.
 
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -31,11 +32,15 @@ export async function notices(metafile, root) {
   }
   const texts = [];
   for (const folder of [...folders].sort()) {
-    const { name, version, license } = JSON.parse(await readFile(join(root, folder, "package.json"), "utf8"));
+    const { name, version, license } = JSON.parse(
+      await readFile(join(root, folder, "package.json"), "utf8"),
+    );
     const file = (await readdir(join(root, folder))).find((entry) => /^licen[cs]e/i.test(entry));
     if (!file) throw new Error(`${name} is bundled and has no licence file`);
     const further = FURTHER[name] ? `${FURTHER[name]}\n\n` : "";
-    texts.push(`${name} ${version} (${license})\n\n${further}${(await readFile(join(root, folder, file), "utf8")).trim()}\n`);
+    texts.push(
+      `${name} ${version} (${license})\n\n${further}${(await readFile(join(root, folder, file), "utf8")).trim()}\n`,
+    );
   }
   return texts.join(`\n${"-".repeat(80)}\n\n`);
 }

@@ -8,11 +8,21 @@ import { HASH } from "./samples";
 
 function given(content: string, more: Partial<GivenFile> = {}): GivenFile {
   const bytes = new TextEncoder().encode(content);
-  return { name: "a.torrent", size: bytes.length, arrayBuffer: async () => bytes.buffer as ArrayBuffer, ...more };
+  return {
+    name: "a.torrent",
+    size: bytes.length,
+    arrayBuffer: async () => bytes.buffer as ArrayBuffer,
+    ...more,
+  };
 }
 
 function rig(
-  answer: (intent: Intent) => Promise<IntentReply> = async () => ({ kind: "done", infoHash: HASH, message: null, duplicate: false }),
+  answer: (intent: Intent) => Promise<IntentReply> = async () => ({
+    kind: "done",
+    infoHash: HASH,
+    message: null,
+    duplicate: false,
+  }),
 ) {
   const added: string[] = [];
   const alone: boolean[] = [];
@@ -24,24 +34,39 @@ function rig(
       alone.push(only);
     },
   );
-  return { adder, added, alone, words: () => adder.notes.map((note) => `${note.kind}: ${note.name}`) };
+  return {
+    adder,
+    added,
+    alone,
+    words: () => adder.notes.map((note) => `${note.kind}: ${note.name}`),
+  };
 }
 
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await settle();
 }
 
-test("a file that can be a torrent is read", async () => expect(await readMetainfo(given("d4:info"))).toBeInstanceOf(Uint8Array));
+test("a file that can be a torrent is read", async () =>
+  expect(await readMetainfo(given("d4:info"))).toBeInstanceOf(Uint8Array));
 
 test.each([
   ["an empty file", given(""), /empty/],
   ["a page", given("<html>"), /not a \.torrent/],
   ["a film", given("d", { size: 4e9 }), /4\.0 GB/],
-  ["a folder", given("", { arrayBuffer: () => Promise.reject(new Error("NotFoundError")) }), /folder/],
-])("%s is refused in plain words", async (_, file, words) => expect(await readMetainfo(file)).toMatch(words));
+  [
+    "a folder",
+    given("", { arrayBuffer: () => Promise.reject(new Error("NotFoundError")) }),
+    /folder/,
+  ],
+])("%s is refused in plain words", async (_, file, words) =>
+  expect(await readMetainfo(file)).toMatch(words),
+);
 
 test("a film is refused without being read", async () => {
-  const file = given("d", { size: 4e9, arrayBuffer: () => Promise.reject(new Error("must not be read")) });
+  const file = given("d", {
+    size: 4e9,
+    arrayBuffer: () => Promise.reject(new Error("must not be read")),
+  });
   expect(await readMetainfo(file)).toMatch(/Is it the film itself/);
 });
 
@@ -93,7 +118,9 @@ test("a link that the engine refuses says why, by a name that a person knows", a
   adder.setReady(true);
   adder.giveLinks(["https://example.org/films/A%20film.torrent"]);
   await settled();
-  expect(adder.notes).toMatchObject([{ kind: "failed", name: "A film.torrent", words: "The server answered 404." }]);
+  expect(adder.notes).toMatchObject([
+    { kind: "failed", name: "A film.torrent", words: "The server answered 404." },
+  ]);
 });
 
 test("a link that is none never reaches the engine", async () => {

@@ -14,13 +14,27 @@ const season = [
   file({ index: 0, path: "S/e2.mkv", length: 6 * GB, verified: 0 }),
   file({ index: 2, path: "S/e1.srt", length: 1000, verified: 0, playable: false }),
 ];
-const root = (freeBytes: number | null): RootView => ({ key: "d", label: "Downloads", path: "/downloads", freeBytes, totalBytes: null });
+const root = (freeBytes: number | null): RootView => ({
+  key: "d",
+  label: "Downloads",
+  path: "/downloads",
+  freeBytes,
+  totalBytes: null,
+});
 const words = (touched: Map<number, boolean>, freeBytes: number | null) =>
-  spaceWords(season, { touched, roots: [root(freeBytes)], root: "d" }, bytesOf(season, touched).missing);
+  spaceWords(
+    season,
+    { touched, roots: [root(freeBytes)], root: "d" },
+    bytesOf(season, touched).missing,
+  );
 
 describe("what is chosen", () => {
   test("only what differs from what the engine has is said", () => {
-    const files = [file({ index: 0 }), file({ index: 1, priority: "skip" }), file({ index: 2, priority: "high" })];
+    const files = [
+      file({ index: 0 }),
+      file({ index: 1, priority: "skip" }),
+      file({ index: 2, priority: "high" }),
+    ];
     const touched = new Map([
       [0, false],
       [1, true],
@@ -34,7 +48,10 @@ describe("what is chosen", () => {
   });
 
   test("the sum is of what is chosen, and what is there is not needed again", () => {
-    const files = [file({ index: 0, length: 100, verified: 30 }), file({ index: 1, length: 7, verified: 0 })];
+    const files = [
+      file({ index: 0, length: 100, verified: 30 }),
+      file({ index: 1, length: 7, verified: 0 }),
+    ];
     expect(bytesOf(files, new Map())).toEqual({ length: 107, missing: 77, count: 2 });
     expect(bytesOf(files, new Map([[0, false]]))).toEqual({ length: 7, missing: 7, count: 1 });
     expect(bytesOf(files, all(files, false))).toEqual({ length: 0, missing: 0, count: 0 });
@@ -55,7 +72,9 @@ describe("room on the disk", () => {
   });
 
   test("what does not fit is said with the largest file that would have to go", () => {
-    expect(words(new Map(), 5 * GB)).toBe("Needs 10.0 GB, but only 5.0 GB are free. It fits without “e2.mkv” (6.0 GB).");
+    expect(words(new Map(), 5 * GB)).toBe(
+      "Needs 10.0 GB, but only 5.0 GB are free. It fits without “e2.mkv” (6.0 GB).",
+    );
     expect(words(new Map([[0, false]]), 5 * GB)).toBe("Needs 4.0 GB; 5.0 GB are free.");
   });
 
@@ -156,6 +175,10 @@ describe("whom the sheet asks about", () => {
 });
 
 test("a page says of itself what a report needs", () => {
-  expect(aboutPage("1.2.3", "Chrome/150", "de")).toEqual(["Extension: 1.2.3", "Browser: Chrome/150", "Language: de"]);
+  expect(aboutPage("1.2.3", "Chrome/150", "de")).toEqual([
+    "Extension: 1.2.3",
+    "Browser: Chrome/150",
+    "Language: de",
+  ]);
   expect(aboutPage(undefined, "Chrome/150", "de")).toEqual(["Browser: Chrome/150", "Language: de"]);
 });

@@ -81,8 +81,10 @@ test("an engine that is replaced lets go, and the video takes over", () => {
 });
 
 test("only containers that often hold what Chrome lacks are looked into", () => {
-  for (const path of ["a.mkv", "B.MKV", "s/a.ts", "a.m2ts"]) expect(isLookedInto(path), path).toBe(true);
-  for (const path of ["a.mp4", "a.webm", "mkv", "a.mkv.mp4", "a.tsv"]) expect(isLookedInto(path), path).toBe(false);
+  for (const path of ["a.mkv", "B.MKV", "s/a.ts", "a.m2ts"])
+    expect(isLookedInto(path), path).toBe(true);
+  for (const path of ["a.mp4", "a.webm", "mkv", "a.mkv.mp4", "a.tsv"])
+    expect(isLookedInto(path), path).toBe(false);
 });
 
 test("what the video plays by itself ends before an engine brings its own source", () => {

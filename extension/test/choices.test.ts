@@ -12,13 +12,17 @@ test("subtitles that were chosen come back as they were", () => {
 });
 
 test("a title that is too long is left out, and what can't be read is none", () => {
-  expect(subtitlesOf(withSubtitles({}, { language: "de", forced: false, title: "x".repeat(200) }))).toEqual({
+  expect(
+    subtitlesOf(withSubtitles({}, { language: "de", forced: false, title: "x".repeat(200) })),
+  ).toEqual({
     language: "de",
     forced: false,
     title: undefined,
   });
   for (const subtitles of ["", "{", "7", "null", "[]"])
-    expect(subtitlesOf({ subtitles })).toEqual(subtitles === "[]" ? { language: undefined, forced: false, title: undefined } : undefined);
+    expect(subtitlesOf({ subtitles })).toEqual(
+      subtitles === "[]" ? { language: undefined, forced: false, title: undefined } : undefined,
+    );
   expect(subtitlesOf({})).toBeUndefined();
 });
 

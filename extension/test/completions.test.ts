@@ -6,7 +6,11 @@ import type { TorrentState } from "../src/model/generated/TorrentState";
 function named(...states: (TorrentState | `${TorrentState}*`)[]): number {
   const completions = new Completions();
   return states
-    .map((step) => ({ infoHash: "a", state: step.replace("*", "") as TorrentState, downloaded: step.endsWith("*") ? 1 : 0 }))
+    .map((step) => ({
+      infoHash: "a",
+      state: step.replace("*", "") as TorrentState,
+      downloaded: step.endsWith("*") ? 1 : 0,
+    }))
     .flatMap((row) => completions.take([row])).length;
 }
 
@@ -29,5 +33,7 @@ test("several are told apart", () => {
   const row = (infoHash: string, state: TorrentState) => ({ infoHash, state, downloaded: 1 });
   completions.take([row("a", "downloading"), row("b", "downloading"), row("c", "complete")]);
   expect(completions.take([row("b", "complete")])).toMatchObject([{ infoHash: "b" }]);
-  expect(completions.take([row("a", "complete"), row("b", "complete"), row("c", "complete")])).toMatchObject([{ infoHash: "a" }]);
+  expect(
+    completions.take([row("a", "complete"), row("b", "complete"), row("c", "complete")]),
+  ).toMatchObject([{ infoHash: "a" }]);
 });

@@ -14,8 +14,19 @@ test("the stand-in's arguments are the daemon's", () => {
     );
     expect(args.filter((word) => !words.includes(word))).toEqual([]);
   }
-  // And the other way round: what the daemon says is said here, but for what stands in for a variable or for another encoder.
-  const here = ["copy", "h264"].flatMap((video) => convertArgs({ start: 3, video, audio: 1 }, "SOURCE"));
-  const else_ = ["{:.3}", "0:a:{}?", "This ffmpeg has no encoder for H.264.", "libx264", "-b:v", "6M", "-format_whitelist"];
+  // And the other way round: what the daemon says is said here, but for what stands in for a
+  // variable or for another encoder.
+  const here = ["copy", "h264"].flatMap((video) =>
+    convertArgs({ start: 3, video, audio: 1 }, "SOURCE"),
+  );
+  const else_ = [
+    "{:.3}",
+    "0:a:{}?",
+    "This ffmpeg has no encoder for H.264.",
+    "libx264",
+    "-b:v",
+    "6M",
+    "-format_whitelist",
+  ];
   expect(words.filter((word) => !here.includes(word) && !else_.includes(word))).toEqual([]);
 });

@@ -12,10 +12,18 @@ function rig() {
   const page = new EventTarget();
   const shown: boolean[] = [];
   const dropped: unknown[] = [];
-  watchDrops({ dragging: (over) => shown.push(over), dropped: (data) => dropped.push(data) }, clock, page);
+  watchDrops(
+    { dragging: (over) => shown.push(over), dropped: (data) => dropped.push(data) },
+    clock,
+    page,
+  );
   /** An event of the browser; whether the page took it. */
   const happen = (type: string, more: object = {}) => {
-    const event = Object.assign(new Event(type, { cancelable: true }), { dataTransfer: { dropEffect: "none" }, relatedTarget: null }, more);
+    const event = Object.assign(
+      new Event(type, { cancelable: true }),
+      { dataTransfer: { dropEffect: "none" }, relatedTarget: null },
+      more,
+    );
     page.dispatchEvent(event);
     return event.defaultPrevented;
   };

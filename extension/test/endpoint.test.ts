@@ -6,7 +6,10 @@ import { singleFlight } from "../src/extension/single_flight";
 
 const TOKEN = "0f".repeat(32);
 
-async function check(host: () => Promise<unknown>, expected: EndpointResult | EndpointResult["kind"]): Promise<void> {
+async function check(
+  host: () => Promise<unknown>,
+  expected: EndpointResult | EndpointResult["kind"],
+): Promise<void> {
   const result = await requestEndpoint(host);
   if (typeof expected === "string") expect(result.kind).toBe(expected);
   else expect(result).toEqual(expected);
@@ -22,28 +25,45 @@ test("the host's endpoint is handed on", () =>
     version: "0.1.0",
   }));
 
-test.each(["sixteen-letters_", "~.-_".repeat(4), "x".repeat(256)])("a token that a user chose, such as %s, is handed on", (token) =>
-  check(async () => ({ type: "endpoint", port: 1, token, version: "0.1.0" }), "endpoint"),
+test.each(["sixteen-letters_", "~.-_".repeat(4), "x".repeat(256)])(
+  "a token that a user chose, such as %s, is handed on",
+  (token) =>
+    check(async () => ({ type: "endpoint", port: 1, token, version: "0.1.0" }), "endpoint"),
 );
 
-test.each(["fifteen-letters", "sixteen letters!", "x".repeat(257), `${TOKEN}\n`, "sixteen&letters="])(
-  "a token such as %j is not understood",
-  (token) => check(async () => ({ type: "endpoint", port: 1, token, version: "0.1.0" }), "host_error"),
+test.each([
+  "fifteen-letters",
+  "sixteen letters!",
+  "x".repeat(257),
+  `${TOKEN}\n`,
+  "sixteen&letters=",
+])("a token such as %j is not understood", (token) =>
+  check(async () => ({ type: "endpoint", port: 1, token, version: "0.1.0" }), "host_error"),
 );
 
 test("the host's own words are handed on", () =>
-  check(async () => ({ type: "error", message: "No room." }), { kind: "host_error", message: "No room." }));
+  check(async () => ({ type: "error", message: "No room." }), {
+    kind: "host_error",
+    message: "No room.",
+  }));
 
-test("a host that is not installed", () => check(fails("Specified native messaging host not found."), "no_host"));
+test("a host that is not installed", () =>
+  check(fails("Specified native messaging host not found."), "no_host"));
 test("a host that is for another extension", () =>
   check(fails("Access to the specified native messaging host is forbidden."), "forbidden"));
 test("a host that ends", () => check(fails("Native host has exited."), "host_error"));
-test("a host that does not start", () => check(fails("Failed to start native messaging host."), "host_error"));
+test("a host that does not start", () =>
+  check(fails("Failed to start native messaging host."), "host_error"));
 
-test.each([null, 7, "endpoint", {}, { type: "endpoint" }, { type: "endpoint", port: 99999, token: TOKEN, version: "" }, { type: "error" }])(
-  "an answer such as %o is not understood",
-  (answer) => check(async () => answer, "host_error"),
-);
+test.each([
+  null,
+  7,
+  "endpoint",
+  {},
+  { type: "endpoint" },
+  { type: "endpoint", port: 99999, token: TOKEN, version: "" },
+  { type: "error" },
+])("an answer such as %o is not understood", (answer) => check(async () => answer, "host_error"));
 
 test("a host that says nothing is given up", async () => {
   vi.useFakeTimers();

@@ -3,10 +3,23 @@ import { Followers } from "../src/extension/followers";
 import type { TopicUpdate } from "../src/model/generated/TopicUpdate";
 import type { World } from "../src/model/generated/World";
 
-const WORLD: World = { roots: [], listenPort: null, portMapping: null, settings: null, notices: [], removed: [], folders: false };
+const WORLD: World = {
+  roots: [],
+  listenPort: null,
+  portMapping: null,
+  settings: null,
+  notices: [],
+  removed: [],
+  folders: false,
+};
 
 function update(topic: string, from: number | null, revision: number): TopicUpdate {
-  return { topic, from, revision, change: { kind: "list", order: null, torrents: [], world: WORLD } };
+  return {
+    topic,
+    from,
+    revision,
+    change: { kind: "list", order: null, torrents: [], world: WORLD },
+  };
 }
 
 function rig() {

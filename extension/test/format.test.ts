@@ -63,7 +63,14 @@ test("peers are split at anything a person puts between them", () => {
   });
 });
 
-test.each(["", "  ", "localhost:1", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "256.0.0.1:1", "2001:db8::7:6881", "<b>:1"])(
-  "%o is no list of peers",
-  (typed) => expect(parsePeers(typed)).toHaveProperty("words"),
-);
+test.each([
+  "",
+  "  ",
+  "localhost:1",
+  "127.0.0.1",
+  "127.0.0.1:0",
+  "127.0.0.1:65536",
+  "256.0.0.1:1",
+  "2001:db8::7:6881",
+  "<b>:1",
+])("%o is no list of peers", (typed) => expect(parsePeers(typed)).toHaveProperty("words"));

@@ -52,8 +52,14 @@ test("the address of a torrent file is handed over as well", async () => {
   expect([it.outcome(), it.shown()]).toEqual(["done", 1]);
 });
 
-test.each(["javascript:alert(1)", "file:///a.torrent", "magnet:", ""])("%o opens nothing", async (link) => {
-  const it = rig(link, 1);
-  await settle();
-  expect([it.outcome(), it.shown()]).toEqual(["It is neither a magnet link nor the address of a torrent file.", 0]);
-});
+test.each(["javascript:alert(1)", "file:///a.torrent", "magnet:", ""])(
+  "%o opens nothing",
+  async (link) => {
+    const it = rig(link, 1);
+    await settle();
+    expect([it.outcome(), it.shown()]).toEqual([
+      "It is neither a magnet link nor the address of a torrent file.",
+      0,
+    ]);
+  },
+);

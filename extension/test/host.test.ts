@@ -8,7 +8,15 @@ import { FakeClock, settle } from "./fake_clock";
 import { HASH, torrent } from "./samples";
 
 const CONNECTED: LinkState = { kind: "connected", baseUrl: "http://127.0.0.1:80", version: "1" };
-const WORLD: World = { roots: [], listenPort: null, portMapping: null, settings: null, notices: [], removed: [], folders: false };
+const WORLD: World = {
+  roots: [],
+  listenPort: null,
+  portMapping: null,
+  settings: null,
+  notices: [],
+  removed: [],
+  folders: false,
+};
 const whole = (revision: number, name = "A film"): TopicUpdate => ({
   topic: "list",
   from: null,
@@ -22,7 +30,11 @@ const renamed = (from: number, name: string): TopicUpdate => ({
   change: { kind: "list", order: null, torrents: [torrent({ name })], world: null },
 });
 
-function rig({ installed, trouble }: { installed?: string | undefined; trouble?: string } = { installed: "b1" }) {
+function rig(
+  { installed, trouble }: { installed?: string | undefined; trouble?: string } = {
+    installed: "b1",
+  },
+) {
   const clock = new FakeClock();
   const sent: PageMessage[] = [];
   const counts = { ensured: 0, reloaded: 0, told: 0 };
@@ -42,9 +54,18 @@ function rig({ installed, trouble }: { installed?: string | undefined; trouble?:
   const leaving = new AbortController();
   host.listen(() => (counts.told += 1), leaving.signal);
   const hear = (message: Partial<EngineMessage & { kind: "state" }> = {}) =>
-    host.handle({ kind: "state", build: "b1", session: "s1", link: CONNECTED, updateReady: false, updates: [], ...message });
+    host.handle({
+      kind: "state",
+      build: "b1",
+      session: "s1",
+      link: CONNECTED,
+      updateReady: false,
+      updates: [],
+      ...message,
+    });
   const requests = () => sent.filter((message) => message.kind === "request");
-  const reply = (index: number, body: PageReply) => host.handle({ kind: "reply", build: "b1", id: requests()[index]!.id, reply: body });
+  const reply = (index: number, body: PageReply) =>
+    host.handle({ kind: "reply", build: "b1", id: requests()[index]!.id, reply: body });
   const watches = () => sent.filter((message) => message.kind === "watch");
   const name = () => host.topic("list")?.torrents[0]?.name;
   return { clock, sent, counts, host, hear, requests, reply, watches, name, leaving, it };
@@ -134,17 +155,20 @@ test.each([
   ["b1", "engine"],
   ["b2", "page"],
   [undefined, "page"],
-] as const)("with build %s on the disk, an engine of another build means that the %s is old", async (installed, part) => {
-  const { host, hear, counts, sent, name } = rig({ installed });
-  host.follow(["list"]);
-  hear({ build: "b2", updates: [whole(1)] });
-  await settle();
-  expect(host.link).toEqual({ kind: "outdated", part });
-  expect(name()).toBeUndefined();
-  host.update();
-  expect(counts.reloaded).toBe(part === "page" ? 1 : 0);
-  expect(sent.some(({ kind }) => kind === "restart")).toBe(part === "engine");
-});
+] as const)(
+  "with build %s on the disk, an engine of another build means that the %s is old",
+  async (installed, part) => {
+    const { host, hear, counts, sent, name } = rig({ installed });
+    host.follow(["list"]);
+    hear({ build: "b2", updates: [whole(1)] });
+    await settle();
+    expect(host.link).toEqual({ kind: "outdated", part });
+    expect(name()).toBeUndefined();
+    host.update();
+    expect(counts.reloaded).toBe(part === "page" ? 1 : 0);
+    expect(sent.some(({ kind }) => kind === "restart")).toBe(part === "engine");
+  },
+);
 
 test("a new engine of the page's build ends the trouble", async () => {
   const { host, hear } = rig();
@@ -213,7 +237,8 @@ test("what can't be asked again fails at once, and says what to do", async () =>
   reply(0, { kind: "lost" });
   expect(await asked).toEqual({
     kind: "failed",
-    message: "JSTorrent’s engine was restarted at that moment. Check whether it was done, and try again if not.",
+    message:
+      "JSTorrent’s engine was restarted at that moment. Check whether it was done, and try again if not.",
   });
   const other = host.intent({ kind: "pause", infoHash: HASH });
   host.handleHello({ build: "b2" });

@@ -20,13 +20,17 @@ const ALLOWED: Record<string, string[]> = {
 
 /** The source files, as paths below src. */
 function sources(): string[] {
-  return readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
+  return readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((path) =>
+    path.endsWith(".ts"),
+  );
 }
 
 /** The import that breaks a rule, in words; none if all of a file's imports are allowed. */
 function broken(path: string, text: string): string[] {
   const folder = path.split("/")[0]!;
-  const imports = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+)"/g)].map((match) => normalize(join(path, "..", match[1]!)));
+  const imports = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+)"/g)].map((match) =>
+    normalize(join(path, "..", match[1]!)),
+  );
   return (
     imports
       // A package by the path of one of its modules is a package all the same.
@@ -37,7 +41,12 @@ function broken(path: string, text: string): string[] {
           !(target.startsWith("../_locales/") && ["text", "server"].includes(folder)) &&
           !target.startsWith(`${folder}/`),
       )
-      .filter((target) => !ALLOWED[folder]?.some((allowed) => target === allowed || target.startsWith(`${allowed}/`)))
+      .filter(
+        (target) =>
+          !ALLOWED[folder]?.some(
+            (allowed) => target === allowed || target.startsWith(`${allowed}/`),
+          ),
+      )
       .map((target) => `${path} imports ${target}`)
   );
 }
@@ -51,14 +60,18 @@ test("every folder of src has its place", () => {
 });
 
 test("imports go one way", () => {
-  expect(sources().flatMap((path) => broken(path, readFileSync(join(SRC, path), "utf8")))).toEqual([]);
+  expect(sources().flatMap((path) => broken(path, readFileSync(join(SRC, path), "utf8")))).toEqual(
+    [],
+  );
 });
 
 test("an import the wrong way is seen, whatever its form", () => {
   expect(broken("model/a.ts", 'import type { T } from "../list/b";')).toHaveLength(1);
   expect(broken("list/a.ts", 'const b = await import("../player/b");')).toHaveLength(1);
   expect(broken("player/a.ts", 'import "../media/reader";')).toHaveLength(1);
-  expect(broken("player/a.ts", 'import type { P } from "../media/protocol";\nimport "./b";')).toEqual([]);
+  expect(
+    broken("player/a.ts", 'import type { P } from "../media/protocol";\nimport "./b";'),
+  ).toEqual([]);
 });
 
 test("only the extension's own folder speaks with Chrome", () => {
@@ -70,6 +83,8 @@ test("only the extension's own folder speaks with Chrome", () => {
 });
 
 test("no template has a style of its own: the pages' policy does not let it count, and styleMap does the same", () => {
-  const styled = sources().filter((path) => /\sstyle="/.test(readFileSync(join(SRC, path), "utf8")));
+  const styled = sources().filter((path) =>
+    /\sstyle="/.test(readFileSync(join(SRC, path), "utf8")),
+  );
   expect(styled).toEqual([]);
 });

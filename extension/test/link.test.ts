@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { ATTEMPT_MS, FIRST_DELAY_MS, GOOD_MS, Link, MOST_BROKEN_DELAY_MS, MOST_DELAY_MS } from "../src/extension/link";
+import {
+  ATTEMPT_MS,
+  FIRST_DELAY_MS,
+  GOOD_MS,
+  Link,
+  MOST_BROKEN_DELAY_MS,
+  MOST_DELAY_MS,
+} from "../src/extension/link";
 import type { EndpointResult } from "../src/extension/messages";
 import type { LinkState } from "../src/model/link";
 import { FakeClock, settle } from "./fake_clock";
@@ -50,7 +57,11 @@ describe("connecting", () => {
     await settle();
     expect(connects).toEqual(["ws://127.0.0.1:4000/control"]);
     link.handle({ kind: "connected", epoch: 1 });
-    expect(link.state).toEqual({ kind: "connected", baseUrl: "http://127.0.0.1:4000", version: "0.1.0" });
+    expect(link.state).toEqual({
+      kind: "connected",
+      baseUrl: "http://127.0.0.1:4000",
+      version: "0.1.0",
+    });
     expect(rest.asked).toHaveLength(1);
   });
 
@@ -269,7 +280,9 @@ describe("a daemon that can't be started", () => {
       await it.clock.advance(Math.min(MOST_BROKEN_DELAY_MS, FIRST_DELAY_MS * 2 ** failure));
     }
     const pauses = it.asked.slice(1).map((at, index) => at - it.asked[index]!);
-    expect(pauses.slice(4)).toEqual([3200, 6400, 12_800, 25_600, 51_200, 102_400, 204_800, 300_000]);
+    expect(pauses.slice(4)).toEqual([
+      3200, 6400, 12_800, 25_600, 51_200, 102_400, 204_800, 300_000,
+    ]);
   });
 });
 
@@ -277,14 +290,23 @@ describe("words", () => {
   test("the host's own words reach a person", async () => {
     const it = rig({ kind: "host_error", message: "The port is taken." });
     await settle();
-    expect(it.link.state).toEqual({ kind: "down", cause: "host_error", message: "The port is taken." });
+    expect(it.link.state).toEqual({
+      kind: "down",
+      cause: "host_error",
+      message: "The port is taken.",
+    });
   });
 
   test("another protocol version is said at once", async () => {
     const it = rig();
     await settle();
     it.lost(4426);
-    expect(it.link.state).toEqual({ kind: "down", cause: "version", versions: { extension: "0.2.0", daemon: "0.1.0" }, message: "" });
+    expect(it.link.state).toEqual({
+      kind: "down",
+      cause: "version",
+      versions: { extension: "0.2.0", daemon: "0.1.0" },
+      message: "",
+    });
   });
 });
 

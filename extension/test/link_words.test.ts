@@ -9,11 +9,18 @@ import { inTable, speak } from "../src/text/messages";
 
 afterEach(() => speak(inTable(en)));
 
-const down = (cause: DownCause, message = "", reason?: DownReason): PageLink => ({ kind: "down", cause, reason, message });
+const down = (cause: DownCause, message = "", reason?: DownReason): PageLink => ({
+  kind: "down",
+  cause,
+  reason,
+  message,
+});
 const notice = (link: PageLink) => linkWords(link).notice!;
 
 test("what the daemon’s side said itself is told", () => {
-  expect(notice(down("host_error", "The port is taken.")).text).toMatch(/^The port is taken\. Retrying/);
+  expect(notice(down("host_error", "The port is taken.")).text).toMatch(
+    /^The port is taken\. Retrying/,
+  );
   expect(notice(down("unreachable", "too slow")).text).toMatch(/\(too slow\)/);
   expect(notice(down("no_engine", "404")).text).toMatch(/\(404\)/);
 });
@@ -31,9 +38,15 @@ test("a daemon that is silent, and a server that is, are told apart", () => {
 
 test("each link has other words, in each language", () => {
   const links: PageLink[] = [
-    ...(["no_host", "forbidden", "host_error", "unreachable", "no_engine", "not_started"] as const).map((cause) => down(cause)),
-    ...(["not_started", "ended", "silent", "not_understood", "background"] as const).map((reason) => down("host_error", "", reason)),
-    ...(["token", "server", "server_token"] as const).map((reason) => down("unreachable", "", reason)),
+    ...(
+      ["no_host", "forbidden", "host_error", "unreachable", "no_engine", "not_started"] as const
+    ).map((cause) => down(cause)),
+    ...(["not_started", "ended", "silent", "not_understood", "background"] as const).map((reason) =>
+      down("host_error", "", reason),
+    ),
+    ...(["token", "server", "server_token"] as const).map((reason) =>
+      down("unreachable", "", reason),
+    ),
     { kind: "outdated", part: "page" },
     { kind: "outdated", part: "engine" },
     { kind: "superseded" },

@@ -7,7 +7,10 @@ const MAGNET = `magnet:?xt=urn:btih:${HASH}&dn=A film`;
 
 function store() {
   const kept = new Map<string, string>();
-  return { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) };
+  return {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => void kept.set(key, value),
+  };
 }
 
 test("the browser is asked once", () => {
@@ -35,13 +38,20 @@ test("a browser that can't, or refuses, changes nothing, and is asked again", ()
 });
 
 test("a link that was brought is taken out of the address", () => {
-  const brought = broughtLink(new URL(`http://127.0.0.1:3000/page/app.html?link=${encodeURIComponent(MAGNET)}&a=1`));
-  expect([brought?.link, brought?.rest.href]).toEqual([MAGNET.replace(" ", "%20"), "http://127.0.0.1:3000/page/app.html?a=1"]);
+  const brought = broughtLink(
+    new URL(`http://127.0.0.1:3000/page/app.html?link=${encodeURIComponent(MAGNET)}&a=1`),
+  );
+  expect([brought?.link, brought?.rest.href]).toEqual([
+    MAGNET.replace(" ", "%20"),
+    "http://127.0.0.1:3000/page/app.html?a=1",
+  ]);
   expect(broughtLink(PAGE)).toBeUndefined();
 });
 
 test("what is no magnet link is not offered", () => {
   for (const link of ["javascript:alert(1)", "http://example.org/a.torrent", ""]) {
-    expect(broughtLink(new URL(`http://127.0.0.1/app.html?link=${encodeURIComponent(link)}`))?.link).toBe("");
+    expect(
+      broughtLink(new URL(`http://127.0.0.1/app.html?link=${encodeURIComponent(link)}`))?.link,
+    ).toBe("");
   }
 });

@@ -23,19 +23,26 @@ test("both languages have the same sentences, in one order", () => {
 });
 
 test("each has the same values in both languages", () => {
-  expect(names.filter((name) => values(de[name].message).join() !== values(en[name].message).join())).toEqual([]);
+  expect(
+    names.filter((name) => values(de[name].message).join() !== values(en[name].message).join()),
+  ).toEqual([]);
 });
 
 test("each is written with the typographer's apostrophe, dots and quotes", () => {
-  expect(names.filter((name) => /'|\.\.\.|"/.test(en[name].message + de[name].message))).toEqual([]);
+  expect(names.filter((name) => /'|\.\.\.|"/.test(en[name].message + de[name].message))).toEqual(
+    [],
+  );
 });
 
 test("each is used", () => {
   const unused = names.filter((name) => {
     const base = name.replace(/_(one|other)$/, "");
     // By its name, or as one of several: `reason_${code}`.
-    const used = [name, base].some((key) => sources.includes(`"${key}"`) || sources.includes(`__MSG_${key}__`));
-    const family = base.includes("_") && sources.includes(`\`${base.slice(0, base.indexOf("_") + 1)}\${`);
+    const used = [name, base].some(
+      (key) => sources.includes(`"${key}"`) || sources.includes(`__MSG_${key}__`),
+    );
+    const family =
+      base.includes("_") && sources.includes(`\`${base.slice(0, base.indexOf("_") + 1)}\${`);
     return !used && !family;
   });
   expect(unused).toEqual([]);

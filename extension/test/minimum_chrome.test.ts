@@ -1,4 +1,5 @@
-// The manifest says from which Chrome on the extension runs: from the one that has the newest thing that is used here.
+// The manifest says from which Chrome on the extension runs: from the one that has the newest thing
+// that is used here.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,8 +11,16 @@ const FEATURES: [version: number, name: string, use: RegExp][] = [
   [120, "URL.canParse", /\bURL\.canParse\(/],
   [121, "Array.fromAsync", /\bArray\.fromAsync\(/],
   [121, "scrollbar-color", /scrollbar-(color|width):/],
-  [122, "methods of sets", /\.(union|intersection|difference|symmetricDifference|isSubsetOf|isSupersetOf|isDisjointFrom)\(/],
-  [122, "methods of iterators", /\.(values|keys|entries)\(\)\.(map|filter|some|every|find|reduce|toArray|forEach|take|drop)\(/],
+  [
+    122,
+    "methods of sets",
+    /\.(union|intersection|difference|symmetricDifference|isSubsetOf|isSupersetOf|isDisjointFrom)\(/,
+  ],
+  [
+    122,
+    "methods of iterators",
+    /\.(values|keys|entries)\(\)\.(map|filter|some|every|find|reduce|toArray|forEach|take|drop)\(/,
+  ],
   [123, "light-dark()", /light-dark\(/],
   [123, "field-sizing", /field-sizing:/],
   [125, "anchor positioning", /anchor-name:|position-anchor:|anchor\(/],

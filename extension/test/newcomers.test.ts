@@ -18,7 +18,8 @@ test("a torrent that came alone opens once, when it has files", () => {
   expect(newcomers.arrived([torrent()])).toEqual([]);
 });
 
-test("what nobody waits for does not open", () => expect(new Newcomers().arrived([torrent()])).toEqual([]));
+test("what nobody waits for does not open", () =>
+  expect(new Newcomers().arrived([torrent()])).toEqual([]));
 
 test("what a person saw to is theirs", () => {
   const newcomers = rig();

@@ -1,5 +1,13 @@
 import { expect, test } from "vitest";
-import { ALIVE_MS, type Audience, BUNCH_MS, HIDDEN_PACE_MS, PACE_MS, Publisher, UNWATCHED_PACE_MS } from "../src/extension/publisher";
+import {
+  ALIVE_MS,
+  type Audience,
+  BUNCH_MS,
+  HIDDEN_PACE_MS,
+  PACE_MS,
+  Publisher,
+  UNWATCHED_PACE_MS,
+} from "../src/extension/publisher";
 import { SILENCE_MS } from "../src/host/extension";
 import { FakeClock } from "./fake_clock";
 
@@ -23,11 +31,19 @@ function rig(costMs = 0) {
     clock.after(500, beat);
   };
   beat();
-  return { ...it, set: (audience: typeof it.audience) => (it.audience = audience), clock, told, spoke, publisher };
+  return {
+    ...it,
+    set: (audience: typeof it.audience) => (it.audience = audience),
+    clock,
+    told,
+    spoke,
+    publisher,
+  };
 }
 
 /** The longest time between two of these moments, ms. */
-const longest = (moments: number[]) => Math.max(...moments.slice(1).map((at, index) => at - moments[index]!));
+const longest = (moments: number[]) =>
+  Math.max(...moments.slice(1).map((at, index) => at - moments[index]!));
 
 test("what changes is told soon, in a bunch, and then twice a second", async () => {
   const { clock, told, publisher } = rig();
@@ -47,7 +63,9 @@ test.each([300, 450, 1_000])(
       await clock.advance(50);
     }
     expect(told.length).toBeGreaterThan(1);
-    expect(Math.min(...told.slice(1).map((at, index) => at - told[index]!))).toBeGreaterThanOrEqual(11 * costMs);
+    expect(Math.min(...told.slice(1).map((at, index) => at - told[index]!))).toBeGreaterThanOrEqual(
+      11 * costMs,
+    );
     expect(longest(spoke)).toBeLessThan(SILENCE_MS);
   },
 );

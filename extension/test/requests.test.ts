@@ -5,7 +5,10 @@ import { HASH } from "./samples";
 
 const intent = (kind: "pause" | "remove"): PageRequest => ({
   kind: "intent",
-  intent: kind === "pause" ? { kind, infoHash: HASH } : { kind, infoHash: HASH, deleteData: true, undo: false },
+  intent:
+    kind === "pause"
+      ? { kind, infoHash: HASH }
+      : { kind, infoHash: HASH, deleteData: true, undo: false },
 });
 
 test("a request is acted on once, however often it is heard", () => {
@@ -20,7 +23,9 @@ test("what a former worker may have done is done again only if twice is as good 
   const requests = new Requests(0);
   expect(requests.judge("p", 1, true, intent("pause"), 1)).toBe("act");
   expect(requests.judge("p", 2, true, intent("remove"), 1)).toBe("lost");
-  expect(requests.judge("p", 3, true, { kind: "pieces", infoHash: HASH, fileIndex: 0, cells: 1 }, 1)).toBe("act");
+  expect(
+    requests.judge("p", 3, true, { kind: "pieces", infoHash: HASH, fileIndex: 0, cells: 1 }, 1),
+  ).toBe("act");
 });
 
 test("nothing is remembered for ever", () => {

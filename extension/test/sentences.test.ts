@@ -1,6 +1,7 @@
 // No sentence is left in the code: what pages show lies in `_locales/`.
 //
-// A reader of the syntax, not of meaning: it finds text and spoken attributes in templates, and strings that look like words for people.
+// A reader of the syntax, not of meaning: it finds text and spoken attributes in templates, and
+// strings that look like words for people.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,40 +21,80 @@ const EVERYWHERE = [
   /^Runs the torrent engine/,
 ];
 /** Attributes that a person reads or hears. */
-const SPOKEN = ["aria-label", "aria-description", "aria-roledescription", "aria-valuetext", "title", "placeholder", "alt", "label"];
+const SPOKEN = [
+  "aria-label",
+  "aria-description",
+  "aria-roledescription",
+  "aria-valuetext",
+  "title",
+  "placeholder",
+  "alt",
+  "label",
+];
 /** Properties of our own objects that reach a page. */
-const SHOWN = ["label", "title", "text", "words", "brief", "message", "textContent", "ariaLabel", "placeholder"];
+const SHOWN = [
+  "label",
+  "title",
+  "text",
+  "words",
+  "brief",
+  "message",
+  "textContent",
+  "ariaLabel",
+  "placeholder",
+];
 
 type Node = { type: string; start: number } & Record<string, unknown>;
-const isNode = (value: unknown): value is Node => typeof value === "object" && value !== null && "type" in value;
+const isNode = (value: unknown): value is Node =>
+  typeof value === "object" && value !== null && "type" in value;
 
-const isWord = (text: string) => /\p{L}/u.test(text) && !EVERYWHERE.some((pattern) => pattern.test(text.trim()));
+const isWord = (text: string) =>
+  /\p{L}/u.test(text) && !EVERYWHERE.some((pattern) => pattern.test(text.trim()));
 /** Several words of which the first has a capital, or what ends as sentences and waiting labels do. */
 const isSentence = (text: string) =>
-  isWord(text) && (/^\P{L}*\p{Lu}[\p{L}’]* [\p{L}$“]/u.test(text) || /^[^\n;{}]*\p{L}{2} [^\n;{}]*\p{L}[.…]$/u.test(text));
+  isWord(text) &&
+  (/^\P{L}*\p{Lu}[\p{L}’]* [\p{L}$“]/u.test(text) ||
+    /^[^\n;{}]*\p{L}{2} [^\n;{}]*\p{L}[.…]$/u.test(text));
 
 /** The sentences in a source file, each with its line. */
 function sentences(path: string, source: string): string[] {
   const found: string[] = [];
   const note = ({ start }: Node, text: string) =>
-    found.push(`${path}:${source.slice(0, start).split("\n").length} ${text.trim().replace(/\s+/g, " ")}`);
+    found.push(
+      `${path}:${source.slice(0, start).split("\n").length} ${text.trim().replace(/\s+/g, " ")}`,
+    );
 
   function visit(node: Node, shown: boolean): void {
-    if (/^Import|^Export(All|Named)|^TS/.test(node.type) && !("declaration" in node) && !("expression" in node)) return;
+    if (
+      /^Import|^Export(All|Named)|^TS/.test(node.type) &&
+      !("declaration" in node) &&
+      !("expression" in node)
+    )
+      return;
     if (isForDevelopers(node, source)) return;
     const { tag, quasi } = node;
     if (node.type === "TaggedTemplateExpression" && isNode(tag) && isNode(quasi)) {
-      if (tag["name"] === "html" || tag["name"] === "svg") for (const text of wordsOf(plain(quasi) ?? "")) note(node, text);
+      if (tag["name"] === "html" || tag["name"] === "svg")
+        for (const text of wordsOf(plain(quasi) ?? "")) note(node, text);
       for (const inner of quasi["expressions"] as Node[]) visit(inner, false);
       return;
     }
     const text = plain(node);
-    if (text !== undefined && (isSentence(text) || (shown && isWord(text) && /^\p{Lu}/u.test(text)))) note(node, text);
-    const passesOn = /^(ConditionalExpression|LogicalExpression|ParenthesizedExpression)$/.test(node.type);
+    if (
+      text !== undefined &&
+      (isSentence(text) || (shown && isWord(text) && /^\p{Lu}/u.test(text)))
+    )
+      note(node, text);
+    const passesOn = /^(ConditionalExpression|LogicalExpression|ParenthesizedExpression)$/.test(
+      node.type,
+    );
     for (const [key, value] of Object.entries(node)) {
-      const isValue = (key === "value" && node.type === "Property") || (key === "right" && node.type === "AssignmentExpression");
+      const isValue =
+        (key === "value" && node.type === "Property") ||
+        (key === "right" && node.type === "AssignmentExpression");
       const isShown = isValue ? SHOWN.includes(nameOf(node)) : shown && passesOn && key !== "test";
-      for (const child of Array.isArray(value) ? value : [value]) if (isNode(child)) visit(child, isShown);
+      for (const child of Array.isArray(value) ? value : [value])
+        if (isNode(child)) visit(child, isShown);
     }
   }
   visit(parseAst(source, { lang: "ts" }, path) as unknown as Node, false);
@@ -64,12 +105,18 @@ function sentences(path: string, source: string): string[] {
 function plain(node: Node): string | undefined {
   if (node.type === "Literal") return typeof node["value"] === "string" ? node["value"] : undefined;
   if (node.type !== "TemplateLiteral") return undefined;
-  return (node["quasis"] as { value: { cooked: string } }[]).map(({ value }) => value.cooked).join("$");
+  return (node["quasis"] as { value: { cooked: string } }[])
+    .map(({ value }) => value.cooked)
+    .join("$");
 }
 
 /** Of `name: value` and `thing.name = value` the name. */
 function nameOf({ key, left }: Node): string {
-  const named = isNode(key) ? key : isNode(left) && isNode(left["property"]) ? left["property"] : undefined;
+  const named = isNode(key)
+    ? key
+    : isNode(left) && isNode(left["property"])
+      ? left["property"]
+      : undefined;
   return String(named?.["name"] ?? "");
 }
 
@@ -87,7 +134,9 @@ function isForDevelopers(node: Node, source: string): boolean {
   const { callee } = node;
   if (!isNode(callee)) return false;
   const name = source.slice(callee.start, callee["end"] as number);
-  return node.type === "NewExpression" ? name === "Error" : /^console\.|\.includes$|postMessage$/.test(name);
+  return node.type === "NewExpression"
+    ? name === "Error"
+    : /^console\.|\.includes$|postMessage$/.test(name);
 }
 
 /** The files of that kind, and what they hold. */
@@ -103,7 +152,9 @@ test("every sentence lies in _locales", () => {
   expect(files(".ts").flatMap((file) => sentences(...file))).toEqual([]);
   // The engine's own document is shown to nobody.
   const shown = files(".html").filter(([path]) => path !== "extension/offscreen.html");
-  expect(shown.flatMap(([path, text]) => wordsOf(text).map((words) => `${path} ${words.trim()}`))).toEqual([]);
+  expect(
+    shown.flatMap(([path, text]) => wordsOf(text).map((words) => `${path} ${words.trim()}`)),
+  ).toEqual([]);
 });
 
 test.each([

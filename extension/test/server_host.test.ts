@@ -6,7 +6,15 @@ import { linkWords } from "../src/text/link_words";
 import { FakeClock, settle } from "./fake_clock";
 import { HASH, torrent } from "./samples";
 
-const WORLD: World = { roots: [], listenPort: null, portMapping: null, settings: null, notices: [], removed: [], folders: false };
+const WORLD: World = {
+  roots: [],
+  listenPort: null,
+  portMapping: null,
+  settings: null,
+  notices: [],
+  removed: [],
+  folders: false,
+};
 const whole = (name: string, revision = 1): TopicUpdate => ({
   topic: "list",
   from: null,
@@ -58,7 +66,8 @@ function rig(token?: string) {
   });
   const asks = { token: 0 };
   const name = () => host.topic("list")?.torrents[0]?.name;
-  const replies = (status: number, body: unknown) => (answer = new Response(JSON.stringify(body), { status }));
+  const replies = (status: number, body: unknown) =>
+    (answer = new Response(JSON.stringify(body), { status }));
   return { clock, streams, calls, host, name, replies, asks };
 }
 
@@ -145,11 +154,18 @@ test("of more topics than a server takes, the first are followed", () => {
 test("intents are posted, a file as it is", async () => {
   const { host, calls, replies } = rig();
   replies(200, { kind: "done", infoHash: HASH, message: "One file was left.", duplicate: false });
-  expect(await host.intent({ kind: "remove", infoHash: HASH, deleteData: true, undo: false })).toMatchObject({
+  expect(
+    await host.intent({ kind: "remove", infoHash: HASH, deleteData: true, undo: false }),
+  ).toMatchObject({
     message: "One file was left.",
   });
   expect(calls[0]![0]).toBe("http://127.0.0.1:3000/host/intents");
-  expect(JSON.parse(String(calls[0]![1]?.body))).toEqual({ kind: "remove", infoHash: HASH, deleteData: true, undo: false });
+  expect(JSON.parse(String(calls[0]![1]?.body))).toEqual({
+    kind: "remove",
+    infoHash: HASH,
+    deleteData: true,
+    undo: false,
+  });
   replies(200, { kind: "done", infoHash: HASH, message: null, duplicate: false });
   expect(await host.intent({ kind: "add_torrent", metainfo: new Uint8Array([100]) })).toEqual({
     kind: "done",
@@ -162,8 +178,14 @@ test("intents are posted, a file as it is", async () => {
 
 test("what fails is told in the server's words, or in ours where it has none", async () => {
   const { host, replies } = rig();
-  expect(await host.intent({ kind: "pause", infoHash: HASH })).toEqual({ kind: "failed", message: "The server did not answer." });
+  expect(await host.intent({ kind: "pause", infoHash: HASH })).toEqual({
+    kind: "failed",
+    message: "The server did not answer.",
+  });
   replies(401, { error: "this needs the session token" });
-  expect(await host.intent({ kind: "pause", infoHash: HASH })).toEqual({ kind: "failed", message: "this needs the session token" });
+  expect(await host.intent({ kind: "pause", infoHash: HASH })).toEqual({
+    kind: "failed",
+    message: "this needs the session token",
+  });
   expect(await rig().host.pieces(HASH, 0, 4)).toBeUndefined();
 });

@@ -4,7 +4,15 @@ import type { TorrentState } from "../src/model/generated/TorrentState";
 import { PageNotifications } from "../src/server/notifications";
 import { HASH, torrent } from "./samples";
 
-const WORLD = { roots: [], listenPort: null, portMapping: null, settings: null, notices: [], removed: [], folders: false };
+const WORLD = {
+  roots: [],
+  listenPort: null,
+  portMapping: null,
+  settings: null,
+  notices: [],
+  removed: [],
+  folders: false,
+};
 
 function rig(answer: NotificationPermission = "granted") {
   const kept = new Map<string, string>();
@@ -37,7 +45,12 @@ function rig(answer: NotificationPermission = "granted") {
         topic: "list",
         from: null,
         revision: ++revision,
-        change: { kind: "list", order: [HASH], torrents: [torrent({ state, downloaded: 1, name: "A film" })], world: WORLD },
+        change: {
+          kind: "list",
+          order: [HASH],
+          torrents: [torrent({ state, downloaded: 1, name: "A film" })],
+          world: WORLD,
+        },
       },
     );
   return { notifications, shown, clicks, tell };
@@ -51,7 +64,9 @@ test("a torrent that becomes complete is told once, when a person wants it, and 
   tell("downloading");
   tell("complete");
   tell("complete");
-  expect(shown).toEqual([["Download complete", { body: "A film", icon: "icons/icon-128.png", tag: `complete/${HASH}` }]]);
+  expect(shown).toEqual([
+    ["Download complete", { body: "A film", icon: "icons/icon-128.png", tag: `complete/${HASH}` }],
+  ]);
   clicks[0]!();
   expect(opened).toEqual([HASH]);
 });

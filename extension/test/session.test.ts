@@ -47,8 +47,18 @@ beforeEach(() => {
 let revision = 0;
 function told(index: number, more = {}): TopicUpdate {
   const url = `/stream/${index}?key=k`;
-  const film = { torrent: torrent(), file: file({ index, path: `${index}.mp4`, url }), streams: [], ...more };
-  return { topic: topicOf({ infoHash: HASH, index }), from: null, revision: ++revision, change: { kind: "film", film } };
+  const film = {
+    torrent: torrent(),
+    file: file({ index, path: `${index}.mp4`, url }),
+    streams: [],
+    ...more,
+  };
+  return {
+    topic: topicOf({ infoHash: HASH, index }),
+    from: null,
+    revision: ++revision,
+    change: { kind: "film", film },
+  };
 }
 
 function rig(startAt?: number) {
@@ -71,7 +81,10 @@ function rig(startAt?: number) {
       at,
     );
   };
-  const places = () => host.asked.flatMap((asked) => (asked.kind === "watched" ? [[asked.file, asked.positionS]] : []));
+  const places = () =>
+    host.asked.flatMap((asked) =>
+      asked.kind === "watched" ? [[asked.file, asked.positionS]] : [],
+    );
   return { host, video, clock, places, open };
 }
 
@@ -252,7 +265,11 @@ test("a paused torrent goes on when its film is opened, once, and again by the b
   host.tell(CONNECTED, state("downloading"));
   Object.assign(video, { readyState: 4 });
   host.tell(CONNECTED, state("paused"));
-  expect([session.status.text, session.status.action?.does, resumes(host)]).toEqual(["Paused. Resume to keep watching", "resume", 1]);
+  expect([session.status.text, session.status.action?.does, resumes(host)]).toEqual([
+    "Paused. Resume to keep watching",
+    "resume",
+    1,
+  ]);
   session.resume();
   expect(resumes(host)).toBe(2);
 });
@@ -274,7 +291,10 @@ test("a pause that ends the video's request is not put down to the film, and it 
   video.say("error");
   const loads = video.loads.length;
   await clock.advance(60_000);
-  expect([video.loads.length, session.status.text]).toEqual([loads, "Paused. Resume to keep watching"]);
+  expect([video.loads.length, session.status.text]).toEqual([
+    loads,
+    "Paused. Resume to keep watching",
+  ]);
   expect(session.beginsAtS).toBe(30);
   video.error = null;
   host.tell(CONNECTED, state("downloading"));
@@ -324,7 +344,10 @@ test("past a place that can't be played leads a button", async () => {
     video.say("error");
     await clock.advance(5_000);
   }
-  expect(session.status).toMatchObject({ text: "This part can’t be played", action: { does: "skip" } });
+  expect(session.status).toMatchObject({
+    text: "This part can’t be played",
+    action: { does: "skip" },
+  });
   session.skip();
   video.error = null;
   video.say("loadedmetadata");

@@ -38,18 +38,24 @@ describe("the form", () => {
       { encryption: "forced", tcp: false, pex: false, webSeeds: false },
       { startAtOnce: true, sharingTold: false },
     ] satisfies Partial<Settings>[]) {
-      expect(settingsOf(formOf(settings(more)), settings(more))).toEqual({ settings: settings(more) });
+      expect(settingsOf(formOf(settings(more)), settings(more))).toEqual({
+        settings: settings(more),
+      });
     }
   });
 
   test("numbers are meant in the units that stand beside them", () => {
-    expect(formOf(settings({ downLimitBps: 2_500_000, ratioPercent: 150, seedS: 90 })).texts).toMatchObject({
+    expect(
+      formOf(settings({ downLimitBps: 2_500_000, ratioPercent: 150, seedS: 90 })).texts,
+    ).toMatchObject({
       download: "2.5",
       ratio: "1.5",
       seedTime: "1.5",
       upload: "",
     });
-    expect(meant({ download: "2.5", upload: "0,25", ratio: " 2 ", seedTime: "30", downloads: "3" })).toMatchObject({
+    expect(
+      meant({ download: "2.5", upload: "0,25", ratio: " 2 ", seedTime: "30", downloads: "3" }),
+    ).toMatchObject({
       downLimitBps: 2_500_000,
       upLimitBps: 250_000,
       ratioPercent: 200,
@@ -60,19 +66,36 @@ describe("the form", () => {
 
   test("no downloads at all and no source at all are refused", () => {
     expect(settingsOf(form({ downloads: "0" }), settings())).toMatchObject({ field: "downloads" });
-    const off = { ...formOf(settings()), switches: { tcp: true, utp: true, dht: false, trackers: false, pex: false, webSeeds: false } };
-    expect(settingsOf(off, settings())).toMatchObject({ words: expect.stringContaining("no peers can be found") });
-    expect(settingsOf({ ...off, switches: { ...off.switches, webSeeds: true } }, settings())).toHaveProperty("settings");
+    const off = {
+      ...formOf(settings()),
+      switches: { tcp: true, utp: true, dht: false, trackers: false, pex: false, webSeeds: false },
+    };
+    expect(settingsOf(off, settings())).toMatchObject({
+      words: expect.stringContaining("no peers can be found"),
+    });
+    expect(
+      settingsOf({ ...off, switches: { ...off.switches, webSeeds: true } }, settings()),
+    ).toHaveProperty("settings");
   });
 
   test("the folder can be changed where the engine says so, and another one is told from the same", () => {
     const roots = [{ key: "a", label: "Films", freeBytes: null, totalBytes: null, path: "/films" }];
-    expect([folderOf({ roots, folders: true }), folderOf({ roots, folders: false })]).toEqual(["/films", undefined]);
-    expect([newFolder(" /films ", "/films"), newFolder("/more", "/films"), newFolder("", "/films")]).toEqual([undefined, "/more", ""]);
+    expect([folderOf({ roots, folders: true }), folderOf({ roots, folders: false })]).toEqual([
+      "/films",
+      undefined,
+    ]);
+    expect([
+      newFolder(" /films ", "/films"),
+      newFolder("/more", "/films"),
+      newFolder("", "/films"),
+    ]).toEqual([undefined, "/more", ""]);
   });
 
   test("an empty field is no limit", () => {
-    expect(meant({ download: " ", ratio: "" })).toMatchObject({ downLimitBps: null, ratioPercent: null });
+    expect(meant({ download: " ", ratio: "" })).toMatchObject({
+      downLimitBps: null,
+      ratioPercent: null,
+    });
   });
 
   test.each([
@@ -97,8 +120,11 @@ describe("where others reach this computer", () => {
     message: null,
     ...more,
   });
-  const check = (listenPort: number | null, portMapping: PortMappingView | null, expected: string) =>
-    expect(reachWords({ listenPort, portMapping }).words).toBe(expected);
+  const check = (
+    listenPort: number | null,
+    portMapping: PortMappingView | null,
+    expected: string,
+  ) => expect(reachWords({ listenPort, portMapping }).words).toBe(expected);
 
   test("is said as far as it is known", () => {
     check(null, null, "Other peers can’t connect to this computer.");
@@ -122,8 +148,13 @@ describe("where others reach this computer", () => {
   });
 
   test("is good news only when the router lets them in", () => {
-    const tone = (state: PortMappingView["state"]) => reachWords({ listenPort: 1, portMapping: mapping({ state }) }).tone;
-    expect([tone("asking"), tone("failed"), tone("mapped")]).toEqual(["neutral", "neutral", "good"]);
+    const tone = (state: PortMappingView["state"]) =>
+      reachWords({ listenPort: 1, portMapping: mapping({ state }) }).tone;
+    expect([tone("asking"), tone("failed"), tone("mapped")]).toEqual([
+      "neutral",
+      "neutral",
+      "good",
+    ]);
   });
 });
 
@@ -131,8 +162,12 @@ test("numbers are shown and named as the language writes them", () => {
   speak(inTable(de));
   const form = formOf({ ...settings(), downLimitBps: 1_234_500_000_000, ratioPercent: 250 });
   expect(form.texts).toMatchObject({ download: "1234500", ratio: "2,5" });
-  expect(settingsOf(form, settings())).toMatchObject({ settings: { downLimitBps: 1_234_500_000_000, ratioPercent: 250 } });
-  expect(settingsOf({ ...form, texts: { ...form.texts, ratio: "viel" } }, settings())).toMatchObject({
+  expect(settingsOf(form, settings())).toMatchObject({
+    settings: { downLimitBps: 1_234_500_000_000, ratioPercent: 250 },
+  });
+  expect(
+    settingsOf({ ...form, texts: { ...form.texts, ratio: "viel" } }, settings()),
+  ).toMatchObject({
     words: "Verhältnis: „viel“ ist keine Zahl wie 2,5.",
   });
   speak(inTable(en));

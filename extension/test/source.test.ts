@@ -199,7 +199,11 @@ describe("while bytes don't come", () => {
       source.setSupply("stopped");
       fail(code);
       await clock.advance(600_000);
-      expect([source.trouble, source.recovering, video.opened.length]).toEqual([undefined, false, 1]);
+      expect([source.trouble, source.recovering, video.opened.length]).toEqual([
+        undefined,
+        false,
+        1,
+      ]);
       source.setSupply("scarce");
       expect(video.opened.length).toBe(2);
       metadata();
@@ -306,13 +310,15 @@ test("a kind of file that Chrome never plays is said at once", async () => {
 });
 
 describe("an error means", () => {
-  const check = (code: number, shown: boolean, kind: string) => expect(classify(code, "a.mp4", shown).kind).toBe(kind);
+  const check = (code: number, shown: boolean, kind: string) =>
+    expect(classify(code, "a.mp4", shown).kind).toBe(kind);
   test("an interruption when the network broke", () => check(NETWORK, false, "interrupted"));
   test("an interruption when the film was shown before", () => {
     check(NETWORK, true, "interrupted");
     check(NOT_SUPPORTED, true, "interrupted");
   });
-  test("perhaps damage when the film was shown before and can't be decoded here", () => check(DECODE, true, "damaged"));
+  test("perhaps damage when the film was shown before and can't be decoded here", () =>
+    check(DECODE, true, "damaged"));
   test("perhaps a codec that Chrome lacks, when nothing was ever shown", () => {
     check(DECODE, false, "doubtful");
     check(NOT_SUPPORTED, false, "doubtful");

@@ -29,24 +29,43 @@ function check(more: Partial<Situation>, text: string, tone: string): void {
 }
 
 describe("a viewer that waits hears", () => {
-  test("how many pieces and how long", () => check({ wait: wait() }, "Waiting for 3 of 4 pieces · about 2 s", "waiting"));
-  test("no time when none is known", () => check({ wait: wait({ etaMs: null }) }, "Waiting for 3 of 4 pieces", "waiting"));
+  test("how many pieces and how long", () =>
+    check({ wait: wait() }, "Waiting for 3 of 4 pieces · about 2 s", "waiting"));
+  test("no time when none is known", () =>
+    check({ wait: wait({ etaMs: null }) }, "Waiting for 3 of 4 pieces", "waiting"));
   test("of one piece in the singular", () =>
-    check({ wait: wait({ havePieces: 0, needPieces: 1, etaMs: 400 }) }, "Waiting for a piece · less than 1 s", "waiting"));
-  test("that it is nearly there", () => check({ wait: wait({ havePieces: 4 }) }, "Almost there · about 2 s", "waiting"));
-  test("that there are no peers", () => check({ wait: wait({ reason: "no_peers" }), torrent: torrent() }, "No peers yet", "waiting"));
-  test("that peers are being connected", () => check({ wait: wait({ reason: "no_peers" }) }, "No peers yet: connecting…", "waiting"));
+    check(
+      { wait: wait({ havePieces: 0, needPieces: 1, etaMs: 400 }) },
+      "Waiting for a piece · less than 1 s",
+      "waiting",
+    ));
+  test("that it is nearly there", () =>
+    check({ wait: wait({ havePieces: 4 }) }, "Almost there · about 2 s", "waiting"));
+  test("that there are no peers", () =>
+    check({ wait: wait({ reason: "no_peers" }), torrent: torrent() }, "No peers yet", "waiting"));
+  test("that peers are being connected", () =>
+    check({ wait: wait({ reason: "no_peers" }) }, "No peers yet: connecting…", "waiting"));
   test("that peers lack this part", () =>
-    check({ wait: wait({ reason: "no_source" }) }, "None of the 3 connected peers has this part yet", "waiting"));
-  test("that the disk is being checked", () => check({ wait: wait({ reason: "checking" }) }, "Checking files…", "waiting"));
+    check(
+      { wait: wait({ reason: "no_source" }) },
+      "None of the 3 connected peers has this part yet",
+      "waiting",
+    ));
+  test("that the disk is being checked", () =>
+    check({ wait: wait({ reason: "checking" }) }, "Checking files…", "waiting"));
   test("that it is only being opened", () => check({}, "Opening…", "waiting"));
-  test("that it is a jump", () => check({ media: { ...STARVED, opened: true, seeking: true } }, "Seeking…", "waiting"));
+  test("that it is a jump", () =>
+    check({ media: { ...STARVED, opened: true, seeking: true } }, "Seeking…", "waiting"));
 });
 
 describe("a viewer hears what to do", () => {
   test("when a server is gone, or wants another token", () => {
     const down = { kind: "down", cause: "unreachable", message: "" } as const;
-    check({ link: { ...down, reason: "server" } }, "Lost connection to the server. Retrying…", "trouble");
+    check(
+      { link: { ...down, reason: "server" } },
+      "Lost connection to the server. Retrying…",
+      "trouble",
+    );
     check({ link: down }, "Lost connection to the daemon. Reconnecting…", "trouble");
     check({ link: { ...down, reason: "server_token" } }, t("linkTokenText"), "trouble");
   });
@@ -55,13 +74,25 @@ describe("a viewer hears what to do", () => {
     const words = "Paused. Resume to keep watching";
     check({ torrent: paused, wait: wait({ reason: "stopped" }) }, words, "trouble");
     check({ torrent: paused, media: FED }, words, "trouble");
-    check({ torrent: paused, recovering: true, trouble: { words: "Chrome can’t play it.", isHere: false } }, words, "trouble");
+    check(
+      {
+        torrent: paused,
+        recovering: true,
+        trouble: { words: "Chrome can’t play it.", isHere: false },
+      },
+      words,
+      "trouble",
+    );
     check({ torrent: paused, file: file({ verified: 1000 }), media: FED }, "Playing", "quiet");
     expect(told({ torrent: paused }).action).toEqual({ label: "Resume", does: "resume" });
   });
   test("about a full disk, whatever the decoder said", () => {
     const full = torrent({ state: "error", message: "The disk is full." });
-    check({ torrent: full, trouble: { words: "Chrome can’t play it.", isHere: false } }, "The disk is full.", "trouble");
+    check(
+      { torrent: full, trouble: { words: "Chrome can’t play it.", isHere: false } },
+      "The disk is full.",
+      "trouble",
+    );
     expect(told({ torrent: full }).action).toEqual({ label: "Try again", does: "resume" });
   });
   test("about a place that can't be played", () => {
@@ -71,39 +102,79 @@ describe("a viewer hears what to do", () => {
     });
   });
   test("about a torrent in trouble", () =>
-    check({ torrent: torrent({ state: "error", message: "The disk is full." }) }, "The disk is full.", "trouble"));
+    check(
+      { torrent: torrent({ state: "error", message: "The disk is full." }) },
+      "The disk is full.",
+      "trouble",
+    ));
   test("about a file that can't be played", () =>
-    check({ trouble: { words: "Chrome has no decoder.", isHere: false } }, "Chrome has no decoder.", "trouble"));
+    check(
+      { trouble: { words: "Chrome has no decoder.", isHere: false } },
+      "Chrome has no decoder.",
+      "trouble",
+    ));
   test("about a torrent that is not there", () =>
-    check({ torrent: undefined, file: undefined }, "This torrent is not in the list. It may have been removed.", "trouble"));
+    check(
+      { torrent: undefined, file: undefined },
+      "This torrent is not in the list. It may have been removed.",
+      "trouble",
+    ));
   test("about an empty file, whatever the decoder said", () =>
     check(
-      { file: file({ length: 0, verified: 0 }), trouble: { words: "Chrome can’t play it.", isHere: false } },
+      {
+        file: file({ length: 0, verified: 0 }),
+        trouble: { words: "Chrome can’t play it.", isHere: false },
+      },
       "This file is empty.",
       "trouble",
     ));
-  test("about a file that is not there", () => check({ file: undefined }, "This torrent has no such file.", "trouble"));
+  test("about a file that is not there", () =>
+    check({ file: undefined }, "This torrent has no such file.", "trouble"));
 });
 
 describe("a viewer hears of the daemon", () => {
-  test("that it is gone", () => check({ link: { kind: "connecting" } }, "Lost connection to the daemon. Reconnecting…", "waiting"));
-  test("that it is to come", () => check({ link: { kind: "connecting" }, wasConnected: false }, "Connecting to the daemon…", "waiting"));
+  test("that it is gone", () =>
+    check(
+      { link: { kind: "connecting" } },
+      "Lost connection to the daemon. Reconnecting…",
+      "waiting",
+    ));
+  test("that it is to come", () =>
+    check(
+      { link: { kind: "connecting" }, wasConnected: false },
+      "Connecting to the daemon…",
+      "waiting",
+    ));
   test("that the engine is gone", () =>
-    check({ link: { kind: "reconnecting" } }, "Lost connection to the engine. Restarting it…", "waiting"));
+    check(
+      { link: { kind: "reconnecting" } },
+      "Lost connection to the engine. Restarting it…",
+      "waiting",
+    ));
   test("before anything else", () =>
-    check({ link: { kind: "connecting" }, media: FED }, "Lost connection to the daemon. Reconnecting…", "waiting"));
+    check(
+      { link: { kind: "connecting" }, media: FED },
+      "Lost connection to the daemon. Reconnecting…",
+      "waiting",
+    ));
 });
 
 describe("a viewer that is fed hears little", () => {
-  test("while it plays, whatever its read-ahead waits for", () => check({ media: FED, wait: wait() }, "Playing", "quiet"));
+  test("while it plays, whatever its read-ahead waits for", () =>
+    check({ media: FED, wait: wait() }, "Playing", "quiet"));
   test("while it is paused", () => check({ media: { ...FED, paused: true } }, "Paused", "quiet"));
-  test("at the end", () => check({ media: { ...FED, starved: true, ended: true } }, "The end", "quiet"));
+  test("at the end", () =>
+    check({ media: { ...FED, starved: true, ended: true } }, "The end", "quiet"));
   test("while a torrent is in trouble that does not concern it yet", () =>
     check({ media: FED, torrent: torrent({ state: "error" }) }, "Playing", "quiet"));
 });
 
 test("of several requests the last one that waits is told", () => {
-  const streams = [stream({ waiting: wait({ etaMs: 1 }) }), stream({ waiting: wait({ etaMs: 2 }) }), stream()];
+  const streams = [
+    stream({ waiting: wait({ etaMs: 1 }) }),
+    stream({ waiting: wait({ etaMs: 2 }) }),
+    stream(),
+  ];
   expect(waitOf(streams)?.etaMs).toBe(2);
   expect(waitOf([stream()])).toBeUndefined();
 });
@@ -116,8 +187,15 @@ test("a screen reader hears why it waits, and no estimate that changes by the se
 });
 
 test("whether bytes come follows from the torrent, and from what the film waits for", () => {
-  const check = (state: TorrentState, verified: number, reason: WaitReason | undefined, supply: string) =>
-    expect(supplyOf(torrent({ state }), file({ verified }), reason && wait({ reason }))).toBe(supply);
+  const check = (
+    state: TorrentState,
+    verified: number,
+    reason: WaitReason | undefined,
+    supply: string,
+  ) =>
+    expect(supplyOf(torrent({ state }), file({ verified }), reason && wait({ reason }))).toBe(
+      supply,
+    );
   check("downloading", 10, undefined, "flowing");
   check("downloading", 10, "downloading", "flowing");
   check("downloading", 10, "no_peers", "scarce");

@@ -26,8 +26,10 @@ function anyFiles(next: (below: number) => number): FileView[] {
 
 /** What the engine tells of a state after another one: the rule of `view/topics.rs`. */
 function told(before: FileView[] | undefined, now: FileView[], revision: number): TopicUpdate {
-  const same = (one: FileView) => before?.some((old) => old.index === one.index && old.verified === one.verified);
-  const isInPlace = before?.length === now.length && now.every((one, at) => before[at]!.index === one.index);
+  const same = (one: FileView) =>
+    before?.some((old) => old.index === one.index && old.verified === one.verified);
+  const isInPlace =
+    before?.length === now.length && now.every((one, at) => before[at]!.index === one.index);
   return {
     topic: "torrent/h",
     from: before ? revision - 1 : null,
@@ -67,12 +69,20 @@ test("a change of another revision than the known one is a gap, and so is a name
   expect(applied(first, told([], [file()], 3))).toBeUndefined();
   expect(applied(undefined, told([], [file()], 2))).toBeUndefined();
   const unknown = told([file()], [file(), file({ index: 1 })], 2);
-  expect(applied(first, { ...unknown, change: { kind: "torrent", order: [0, 7], files: [], trackers: null } })).toBeUndefined();
+  expect(
+    applied(first, {
+      ...unknown,
+      change: { kind: "torrent", order: [0, 7], files: [], trackers: null },
+    }),
+  ).toBeUndefined();
 });
 
 test("the whole is taken whatever was known", () => {
   const known = applied(undefined, told(undefined, [file()], 8));
-  expect(applied(known, told(undefined, [], 1))).toEqual({ revision: 1, state: { files: [], trackers: [] } });
+  expect(applied(known, told(undefined, [], 1))).toEqual({
+    revision: 1,
+    state: { files: [], trackers: [] },
+  });
 });
 
 test("a change of nothing keeps the very list", () => {
@@ -81,8 +91,18 @@ test("a change of nothing keeps the very list", () => {
 });
 
 test("peers come as a whole each time", () => {
-  const first = applied(undefined, { topic: "peers/h", from: null, revision: 1, change: { kind: "peers", peers: [peer()] } });
+  const first = applied(undefined, {
+    topic: "peers/h",
+    from: null,
+    revision: 1,
+    change: { kind: "peers", peers: [peer()] },
+  });
   expect(first).toEqual({ revision: 1, state: { peers: [peer()] } });
-  const next = applied(first, { topic: "peers/h", from: 1, revision: 2, change: { kind: "peers", peers: [] } });
+  const next = applied(first, {
+    topic: "peers/h",
+    from: 1,
+    revision: 2,
+    change: { kind: "peers", peers: [] },
+  });
   expect(next).toEqual({ revision: 2, state: { peers: [] } });
 });

@@ -1,12 +1,19 @@
 import { describe, expect, test } from "vitest";
-import { isMagnet, linksOf, MAX_LINK_LENGTH, MOST_LINKS, parseLink } from "../src/text/torrent_link";
+import {
+  isMagnet,
+  linksOf,
+  MAX_LINK_LENGTH,
+  MOST_LINKS,
+  parseLink,
+} from "../src/text/torrent_link";
 import { HASH } from "./samples";
 
 const MAGNET = `magnet:?xt=urn:btih:${HASH}`;
 
 function check(typed: string, expected: object | RegExp): void {
   const parsed = parseLink(typed);
-  if (expected instanceof RegExp) expect("words" in parsed ? parsed.words : parsed.intent).toMatch(expected);
+  if (expected instanceof RegExp)
+    expect("words" in parsed ? parsed.words : parsed.intent).toMatch(expected);
   else expect("words" in parsed ? parsed.words : parsed.intent).toEqual(expected);
 }
 
@@ -22,14 +29,23 @@ describe("a link", () => {
   });
 
   test("with spaces in its name stays one link", () => {
-    check(`${MAGNET}&dn=A film\n(2010)`, { kind: "add_magnet", uri: `${MAGNET}&dn=A%20film%20(2010)` });
+    check(`${MAGNET}&dn=A film\n(2010)`, {
+      kind: "add_magnet",
+      uri: `${MAGNET}&dn=A%20film%20(2010)`,
+    });
   });
 
   test("can be a bare info hash", () =>
-    check(HASH.toUpperCase(), { kind: "add_magnet", uri: `magnet:?xt=urn:btih:${HASH.toUpperCase()}` }));
+    check(HASH.toUpperCase(), {
+      kind: "add_magnet",
+      uri: `magnet:?xt=urn:btih:${HASH.toUpperCase()}`,
+    }));
 
   test("to a file is taken without its fragment", () => {
-    check("https://example.org/a b.torrent?x=1#top", { kind: "add_url", url: "https://example.org/a%20b.torrent?x=1" });
+    check("https://example.org/a b.torrent?x=1#top", {
+      kind: "add_url",
+      url: "https://example.org/a%20b.torrent?x=1",
+    });
     check("HTTP://127.0.0.1:8000", { kind: "add_url", url: "http://127.0.0.1:8000/" });
   });
 
@@ -48,7 +64,8 @@ describe("a link", () => {
 
   test("to a magnet that is cut off is refused as that", () => check("magnet:", /incomplete/));
 
-  test("longer than any is refused", () => check(`${MAGNET}&dn=${"x".repeat(MAX_LINK_LENGTH)}`, /too long/));
+  test("longer than any is refused", () =>
+    check(`${MAGNET}&dn=${"x".repeat(MAX_LINK_LENGTH)}`, /too long/));
 });
 
 describe("the name of a link", () => {
@@ -66,22 +83,30 @@ describe("the name of a link", () => {
   });
 
   test("is short enough to read", () =>
-    expect(parseLink(`${MAGNET}&dn=${"x".repeat(5000)}`)).toMatchObject({ name: `${"x".repeat(200)}…` }));
+    expect(parseLink(`${MAGNET}&dn=${"x".repeat(5000)}`)).toMatchObject({
+      name: `${"x".repeat(200)}…`,
+    }));
 });
 
 describe("a text", () => {
   test("of nothing but links is links, comments of a list of addresses aside", () => {
-    expect(linksOf(`# dragged\r\n${MAGNET}\r\n\r\nhttps://example.org/a.torrent\n`)).toEqual([MAGNET, "https://example.org/a.torrent"]);
+    expect(linksOf(`# dragged\r\n${MAGNET}\r\n\r\nhttps://example.org/a.torrent\n`)).toEqual([
+      MAGNET,
+      "https://example.org/a.torrent",
+    ]);
   });
 
   test("that says anything else is none", () => {
-    for (const text of ["", "hello", `see ${MAGNET}`, `${MAGNET}\nand this`, "# only a comment"]) expect(linksOf(text)).toEqual([]);
+    for (const text of ["", "hello", `see ${MAGNET}`, `${MAGNET}\nand this`, "# only a comment"])
+      expect(linksOf(text)).toEqual([]);
   });
 
-  test("with more links than anybody means is none", () => expect(linksOf(`${MAGNET}\n`.repeat(MOST_LINKS + 1))).toEqual([]));
+  test("with more links than anybody means is none", () =>
+    expect(linksOf(`${MAGNET}\n`.repeat(MOST_LINKS + 1))).toEqual([]));
 });
 
 test("what counts as a magnet link has no space in it and a query", () => {
   expect(isMagnet(MAGNET)).toBe(true);
-  for (const text of ["magnet:", "magnet:?", `${MAGNET} `, `x${MAGNET}`, `${MAGNET}\nx`]) expect(isMagnet(text)).toBe(false);
+  for (const text of ["magnet:", "magnet:?", `${MAGNET} `, `x${MAGNET}`, `${MAGNET}\nx`])
+    expect(isMagnet(text)).toBe(false);
 });

@@ -11,22 +11,41 @@ import {
 } from "../src/list/torrent_words";
 import { torrent } from "./samples";
 
-const bare = torrent({ state: "metadata", files: [], fileCount: 0, pieceCount: 0, length: 0, verified: 0, wanted: 0, wantedVerified: 0 });
+const bare = torrent({
+  state: "metadata",
+  files: [],
+  fileCount: 0,
+  pieceCount: 0,
+  length: 0,
+  verified: 0,
+  wanted: 0,
+  wantedVerified: 0,
+});
 
 test("a magnet link says what it waits for, and claims nothing of its content", () => {
   expect(stateWords(bare)).toBe("Looking for peers");
   expect(stateWords({ ...bare, peers: 2 })).toBe("Getting the torrent’s description");
   const parts = "Getting the description: 3 of 17 parts";
-  expect(stateWords({ ...bare, message: parts })).toBe("Getting the torrent’s description, 3 of 17 parts");
+  expect(stateWords({ ...bare, message: parts })).toBe(
+    "Getting the torrent’s description, 3 of 17 parts",
+  );
   expect(messageWords({ ...bare, message: parts }, false)).toBe("");
-  expect([progressWords(bare), shareWords(bare), share(bare), isDescribed(bare)]).toEqual(["", "", 0, false]);
+  expect([progressWords(bare), shareWords(bare), share(bare), isDescribed(bare)]).toEqual([
+    "",
+    "",
+    0,
+    false,
+  ]);
 });
 
 test("a link that found nobody for long gets a hint, unless the engine knows more", () => {
   expect(messageWords(bare, true)).toContain("Nobody with this torrent");
-  const message = "No peers: this link names no tracker that can be asked and no peer. Add a peer by hand.";
+  const message =
+    "No peers: this link names no tracker that can be asked and no peer. Add a peer by hand.";
   expect(stateWords({ ...bare, message })).toBe("No peers");
-  expect(messageWords({ ...bare, message }, true)).toBe("This link names no tracker that can be asked and no peer. Add a peer by hand.");
+  expect(messageWords({ ...bare, message }, true)).toBe(
+    "This link names no tracker that can be asked and no peer. Add a peer by hand.",
+  );
 });
 
 test("what the state says is not said twice", () => {
@@ -46,7 +65,11 @@ test("a torrent of which nothing is chosen says that, and has nothing", () => {
 
 test("a torrent under way says how far it is", () => {
   const halfway = torrent({ verified: 500, wantedVerified: 500 });
-  expect([progressWords(halfway), shareWords(halfway), share(halfway)]).toEqual(["500 B of 1.0 kB", "50%", 0.5]);
+  expect([progressWords(halfway), shareWords(halfway), share(halfway)]).toEqual([
+    "500 B of 1.0 kB",
+    "50%",
+    0.5,
+  ]);
 });
 
 test("what is uploaded is told apart from what comes", () => {
@@ -60,13 +83,19 @@ test("what is uploaded is told apart from what comes", () => {
 });
 
 test("what has ended has no rate any more", () => {
-  expect(rateWords(torrent({ state: "complete", downRateBps: 362_000, upRateBps: 1000 }))).toBe("↑ 1.0 kB/s");
+  expect(rateWords(torrent({ state: "complete", downRateBps: 362_000, upRateBps: 1000 }))).toBe(
+    "↑ 1.0 kB/s",
+  );
   expect(rateWords(torrent({ state: "paused", downRateBps: 362_000, upRateBps: 1000 }))).toBe("");
 });
 
 test("a torrent of which only some is wanted counts that", () => {
   const some = torrent({ verified: 300, wanted: 400, wantedVerified: 300 });
-  expect([progressWords(some), shareWords(some), share(some)]).toEqual(["300 B of 400 B selected", "75%", 0.75]);
+  expect([progressWords(some), shareWords(some), share(some)]).toEqual([
+    "300 B of 400 B selected",
+    "75%",
+    0.75,
+  ]);
   expect(progressWords({ ...some, state: "complete" })).toBe("400 B selected");
 });
 
@@ -79,5 +108,7 @@ test("what is left is reckoned from the rate of some seconds, and not told while
 
 test("a check says how far it is", () => {
   expect(stateWords(torrent({ state: "checking" }))).toBe("Checking files");
-  expect(stateWords(torrent({ state: "checking", checkProgress: 0.359 }))).toBe("Checking files, 35%");
+  expect(stateWords(torrent({ state: "checking", checkProgress: 0.359 }))).toBe(
+    "Checking files, 35%",
+  );
 });

@@ -11,8 +11,15 @@ test("what stopped nothing has no words", () => {
 });
 
 test("in English the engine's own words are the best there are", () => {
-  expect(troubleWords({ trouble: "disk_error", message: "The disk reports a problem: input/output error." })).toContain("input/output");
-  expect(troubleWords({ trouble: "disk_full", message: null })).toBe("The disk is full. Free some space; it continues automatically.");
+  expect(
+    troubleWords({
+      trouble: "disk_error",
+      message: "The disk reports a problem: input/output error.",
+    }),
+  ).toContain("input/output");
+  expect(troubleWords({ trouble: "disk_full", message: null })).toBe(
+    "The disk is full. Free some space; it continues automatically.",
+  );
 });
 
 test("another language has its own, and the engine's beside it where they tell more", () => {

@@ -36,17 +36,20 @@ test("an update is put in place when it has been quiet for a while", async () =>
   expect(it.restarts).toBe(1);
 });
 
-test.each(["pages", "serving"] as const)("never while there are %s, and not at once afterwards", async (what) => {
-  const { clock, update, it } = rig({ [what]: true });
-  update.isReady = true;
-  await clock.advance(3_600_000);
-  expect(it.restarts).toBe(0);
-  it[what] = false;
-  await clock.advance(QUIET_MS - LOOK_MS);
-  expect(it.restarts).toBe(0);
-  await clock.advance(2 * LOOK_MS);
-  expect(it.restarts).toBe(1);
-});
+test.each(["pages", "serving"] as const)(
+  "never while there are %s, and not at once afterwards",
+  async (what) => {
+    const { clock, update, it } = rig({ [what]: true });
+    update.isReady = true;
+    await clock.advance(3_600_000);
+    expect(it.restarts).toBe(0);
+    it[what] = false;
+    await clock.advance(QUIET_MS - LOOK_MS);
+    expect(it.restarts).toBe(0);
+    await clock.advance(2 * LOOK_MS);
+    expect(it.restarts).toBe(1);
+  },
+);
 
 test("a player that reads again in between starts the wait anew", async () => {
   const { clock, update, it } = rig();

@@ -7,5 +7,9 @@ use crate::{SERVICE, VERSION, log};
 /// The program, its system, and the last lines of its log.
 pub(crate) fn about() -> About {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-    About { program: format!("{SERVICE} {VERSION}"), system: format!("{os} {arch}"), log: log::last_lines() }
+    About {
+        program: format!("{SERVICE} {VERSION}"),
+        system: format!("{os} {arch}"),
+        log: log::last_lines(),
+    }
 }

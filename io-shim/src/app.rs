@@ -44,13 +44,15 @@ pub(crate) struct App {
     pub(crate) pages: bool,
     /// The content of calls.
     pub(crate) uploads: Arc<Uploads>,
-    /// Held by the engine whose I/O plane is open: the next one's begins when the former's is closed.
+    /// Held by the engine whose I/O plane is open: the next one's begins when the former's is
+    /// closed.
     pub(crate) chair: Mutex<()>,
 }
 
 impl App {
     pub(crate) fn server(&self, activity: Option<Arc<Activity>>) -> Server {
-        let (desk, files, metrics) = (Arc::clone(&self.desk), Arc::clone(&self.files), Arc::clone(&self.metrics));
+        let (desk, files, metrics) =
+            (Arc::clone(&self.desk), Arc::clone(&self.files), Arc::clone(&self.metrics));
         Server { desk, files, metrics, activity }
     }
 }

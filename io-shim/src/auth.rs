@@ -1,7 +1,8 @@
 //! Who may speak: hosts, origins, tokens, keys.
 //!
-//! The daemon is within reach of every web page and program of the machine and takes both for hostile. Owns every decision
-//! about that; knows nothing of what is asked for. Invariant: secrets are compared in constant time and never logged.
+//! The daemon is within reach of every web page and program of the machine and takes both for
+//! hostile. Owns every decision about that; knows nothing of what is asked for. Invariant: secrets
+//! are compared in constant time and never logged.
 
 use std::net::SocketAddr;
 
@@ -91,7 +92,8 @@ impl Guard {
     /// The guard of a daemon that listens at `addr`.
     pub fn new(addr: SocketAddr, origins: Vec<String>, token: String) -> Self {
         let port = addr.port();
-        let mut hosts = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{port}")).to_vec();
+        let mut hosts =
+            ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{port}")).to_vec();
         hosts.push(addr.to_string());
         Self { hosts, origins, token, is_open: false }
     }
@@ -101,14 +103,17 @@ impl Guard {
         Self { is_open, ..self }
     }
 
-    /// Whether the request is addressed to this daemon by one of its own names. The port may be left out, as libtorrent does: a page in a browser
-    /// can't, and the name alone tells of DNS rebinding.
+    /// Whether the request is addressed to this daemon by one of its own names. The port may be
+    /// left out, as libtorrent does: a page in a browser can't, and the name alone tells of DNS
+    /// rebinding.
     ///
     /// # Errors
     /// [`Stranger`] if not.
     pub fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Stranger> {
         let mut named = headers.get_all(HOST).iter();
-        let (Some(host), None) = (named.next(), named.next()) else { return Err(Stranger::Malformed) };
+        let (Some(host), None) = (named.next(), named.next()) else {
+            return Err(Stranger::Malformed);
+        };
         let known = |name: &[u8]| {
             self.hosts.iter().any(|host| {
                 let alone = host.rsplit_once(':').map_or(host.as_str(), |(alone, _)| alone);
@@ -116,7 +121,8 @@ impl Guard {
             })
         };
         // An absolute request target outranks `Host` (RFC 9112 §3.2.2), so both have to be ours.
-        let target_known = uri.authority().is_none_or(|authority| known(authority.as_str().as_bytes()));
+        let target_known =
+            uri.authority().is_none_or(|authority| known(authority.as_str().as_bytes()));
         if known(host.as_bytes()) && target_known { Ok(()) } else { Err(Stranger::Host) }
     }
 
@@ -125,41 +131,59 @@ impl Guard {
     /// # Errors
     /// [`Stranger::Origin`] if not.
     pub fn check_origin(&self, headers: &HeaderMap) -> Result<(), Stranger> {
-        let known = |origin: &HeaderValue| self.origins.iter().any(|known| known.as_bytes() == origin.as_bytes());
+        let known = |origin: &HeaderValue| {
+            self.origins.iter().any(|known| known.as_bytes() == origin.as_bytes())
+        };
         if headers.get_all(ORIGIN).iter().all(known) { Ok(()) } else { Err(Stranger::Origin) }
     }
 
     /// The origin of the page that asks, if it is on the list: what is answered may be read there.
     pub fn listed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let mut named = headers.get_all(ORIGIN).iter();
-        let origin = named.next().filter(|origin| self.origins.iter().any(|it| it.as_bytes() == origin.as_bytes()))?;
+        let origin = named
+            .next()
+            .filter(|origin| self.origins.iter().any(|it| it.as_bytes() == origin.as_bytes()))?;
         named.next().is_none().then(|| origin.clone())
     }
 
-    /// Whether the request does not stem from a page of another site. Such pages can send requests without `Origin`, but
-    /// not without `Sec-Fetch-Site`. The header may be repeated: each value has to be harmless.
+    /// Whether the request does not stem from a page of another site. Such pages can send requests
+    /// without `Origin`, but not without `Sec-Fetch-Site`. The header may be repeated: each value
+    /// has to be harmless.
     ///
     /// # Errors
     /// [`Stranger::Site`] if it does.
     pub fn check_site(&self, headers: &HeaderMap) -> Result<(), Stranger> {
         let is_harmless = |site: &HeaderValue| matches!(site.as_bytes(), b"none" | b"same-origin");
-        if headers.get_all("sec-fetch-site").iter().all(is_harmless) { Ok(()) } else { Err(Stranger::Site) }
+        if headers.get_all("sec-fetch-site").iter().all(is_harmless) {
+            Ok(())
+        } else {
+            Err(Stranger::Site)
+        }
     }
 
-    /// Whether a call may come from where it says that it comes from: a program, the daemon's own page, or an origin on the list. Pages of
-    /// other sites may only lead people to the front page. A browser that sends no `Sec-Fetch-Site` may still send a `Referer`.
+    /// Whether a call may come from where it says that it comes from: a program, the daemon's own
+    /// page, or an origin on the list. Pages of other sites may only lead people to the front page.
+    /// A browser that sends no `Sec-Fetch-Site` may still send a `Referer`.
     ///
     /// # Errors
     /// [`Stranger`] if not.
-    pub fn check_call(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Stranger> {
+    pub fn check_call(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<(), Stranger> {
         // A page names the port.
         let is = |known: &str, host: &[u8]| known.as_bytes().eq_ignore_ascii_case(host);
         let own_host = headers.get(HOST).map(HeaderValue::as_bytes);
         let is_own = |origin: &[u8]| match (origin.strip_prefix(b"http://"), own_host) {
-            (Some(host), Some(own)) => host.eq_ignore_ascii_case(own) && self.hosts.iter().any(|known| is(known, host)),
+            (Some(host), Some(own)) => {
+                host.eq_ignore_ascii_case(own) && self.hosts.iter().any(|known| is(known, host))
+            }
             _ => false,
         };
-        let is_listed = |origin: &[u8]| self.origins.iter().any(|listed| listed.as_bytes() == origin);
+        let is_listed =
+            |origin: &[u8]| self.origins.iter().any(|listed| listed.as_bytes() == origin);
         let is_known = |origin: &[u8]| is_own(origin) || is_listed(origin);
         if !headers.get_all(ORIGIN).iter().all(|origin| is_known(origin.as_bytes())) {
             return Err(Stranger::Origin);
@@ -185,7 +209,8 @@ impl Guard {
 
     /// What a request with these headers and query shows.
     pub fn credential<'a>(&self, headers: &HeaderMap, query: &'a Query) -> Credential<'a> {
-        let bearer = headers.get(AUTHORIZATION).and_then(|value| bearer_token(value.to_str().ok()?));
+        let bearer =
+            headers.get(AUTHORIZATION).and_then(|value| bearer_token(value.to_str().ok()?));
         let claimed = [bearer, query.value("token")];
         Credential {
             is_session: claimed.into_iter().flatten().any(|token| self.is_token(token)),
@@ -194,7 +219,8 @@ impl Guard {
     }
 }
 
-/// The token of a `Bearer` credential. The name of a scheme has no case, and one or more spaces follow it (RFC 9110 §11.1, §11.4).
+/// The token of a `Bearer` credential. The name of a scheme has no case, and one or more spaces
+/// follow it (RFC 9110 §11.1, §11.4).
 fn bearer_token(credentials: &str) -> Option<&str> {
     let (scheme, token) = credentials.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
@@ -213,7 +239,10 @@ fn is_arrival(method: &Method, path: &str, headers: &HeaderMap) -> bool {
         let mut said = headers.get_all(name).iter();
         said.next().is_some_and(|said| said.as_bytes() == value.as_bytes()) && said.next().is_none()
     };
-    *method == Method::GET && path == "/" && says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document")
+    *method == Method::GET
+        && path == "/"
+        && says("sec-fetch-mode", "navigate")
+        && says("sec-fetch-dest", "document")
 }
 
 /// Compares secrets in a time that depends on their lengths only.
@@ -233,7 +262,8 @@ pub fn new_token() -> Result<String, getrandom::Error> {
 
 /// A raw query without its session token.
 pub fn without_token(query: &str) -> String {
-    let is_token = |pair: &str| form_urlencoded::parse(pair.as_bytes()).any(|(name, _)| name == "token");
+    let is_token =
+        |pair: &str| form_urlencoded::parse(pair.as_bytes()).any(|(name, _)| name == "token");
     query.split('&').filter(|pair| !is_token(pair)).collect::<Vec<_>>().join("&")
 }
 
@@ -275,14 +305,24 @@ mod tests {
     #[track_caller]
     fn check_host(target: &str, hosts: &[&str], expected: Result<(), Stranger>) {
         let lines: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
-        assert_eq!(guard().check_host(&target.parse().unwrap(), &headers(&lines)), expected, "{target} {hosts:?}");
+        assert_eq!(
+            guard().check_host(&target.parse().unwrap(), &headers(&lines)),
+            expected,
+            "{target} {hosts:?}"
+        );
     }
 
     #[test]
     fn only_the_daemons_own_names_are_answered() {
-        for own in
-            ["127.0.0.1:4000", "localhost:4000", "LOCALHOST:4000", "[::1]:4000", "127.0.0.1", "localhost", "[::1]"]
-        {
+        for own in [
+            "127.0.0.1:4000",
+            "localhost:4000",
+            "LOCALHOST:4000",
+            "[::1]:4000",
+            "127.0.0.1",
+            "localhost",
+            "[::1]",
+        ] {
             check_host("/", &[own], Ok(()));
         }
         for foreign in [
@@ -326,7 +366,9 @@ mod tests {
     fn pages_of_other_sites_are_known_by_their_fetch_metadata() {
         let check = |site: &str| guard().check_site(&headers(&[("sec-fetch-site", site)])).is_ok();
         assert!(check("none") && check("same-origin"));
-        assert!(!check("cross-site") && !check("same-site") && !check("none, cross-site") && !check(""));
+        assert!(
+            !check("cross-site") && !check("same-site") && !check("none, cross-site") && !check("")
+        );
         assert!(guard().check_site(&headers(&[])).is_ok());
         for values in [["none", "cross-site"], ["cross-site", "same-origin"]] {
             let lines = values.map(|value| ("sec-fetch-site", value));
@@ -344,12 +386,23 @@ mod tests {
         assert_eq!(show(&[], ""), (false, None));
         assert_eq!(show(&[], "key=a%20b"), (false, Some("a b".into())));
         assert_eq!(show(&[], &format!("token={TOKEN}")), (true, None));
-        assert_eq!(show(&[("authorization", &format!("Bearer {TOKEN}"))], "key=k"), (true, Some("k".into())));
+        assert_eq!(
+            show(&[("authorization", &format!("Bearer {TOKEN}"))], "key=k"),
+            (true, Some("k".into()))
+        );
         for scheme in ["bearer", "BEARER", "bEaReR", "Bearer  "] {
-            assert_eq!(show(&[("authorization", &format!("{scheme} {TOKEN}"))], ""), (true, None), "{scheme}");
+            assert_eq!(
+                show(&[("authorization", &format!("{scheme} {TOKEN}"))], ""),
+                (true, None),
+                "{scheme}"
+            );
         }
         for scheme in ["Basic ", "Bearer", "Bearers ", " Bearer ", ""] {
-            assert_eq!(show(&[("authorization", &format!("{scheme}{TOKEN}"))], "token="), (false, None), "{scheme}");
+            assert_eq!(
+                show(&[("authorization", &format!("{scheme}{TOKEN}"))], "token="),
+                (false, None),
+                "{scheme}"
+            );
         }
         assert_eq!(show(&[], &format!("token={}", &TOKEN[1..])), (false, None));
     }
@@ -362,20 +415,36 @@ mod tests {
         };
         assert!(check(Method::POST, "/add", &[]));
         for own in ["http://localhost:4000", EXTENSION] {
-            assert!(check(Method::POST, "/add", &[("origin", own), ("sec-fetch-site", "same-origin")]), "{own}");
+            assert!(
+                check(Method::POST, "/add", &[("origin", own), ("sec-fetch-site", "same-origin")]),
+                "{own}"
+            );
         }
-        for foreign in
-            ["null", "http://localhost:4001", "http://127.0.0.1:4000", "https://localhost:4000", "http://evil"]
-        {
+        for foreign in [
+            "null",
+            "http://localhost:4001",
+            "http://127.0.0.1:4000",
+            "https://localhost:4000",
+            "http://evil",
+        ] {
             assert!(!check(Method::POST, "/add", &[("origin", foreign)]), "{foreign}");
         }
         let portless = headers(&[("host", "localhost"), ("origin", "http://localhost")]);
         assert_eq!(guard().check_call(&Method::POST, "/add", &portless), Err(Stranger::Origin));
-        let navigation =
-            [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+        let navigation = [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
         assert!(check(Method::GET, "/", &navigation));
-        assert!(!check(Method::GET, "/add/x", &navigation) && !check(Method::POST, "/", &navigation));
-        assert!(!check(Method::GET, "/", &[navigation[0], navigation[1], ("sec-fetch-dest", "iframe")]));
+        assert!(
+            !check(Method::GET, "/add/x", &navigation) && !check(Method::POST, "/", &navigation)
+        );
+        assert!(!check(
+            Method::GET,
+            "/",
+            &[navigation[0], navigation[1], ("sec-fetch-dest", "iframe")]
+        ));
         assert!(!check(Method::GET, "/", &navigation[..1]));
         assert!(check(Method::GET, "/add/x", &[("sec-fetch-site", "none")]));
         let twice = [navigation[0], navigation[1], navigation[2], ("sec-fetch-dest", "iframe")];
@@ -388,7 +457,12 @@ mod tests {
             let lines = [&[("host", "localhost:4000")], lines].concat();
             guard().check_call(&Method::GET, path, &headers(&lines)).is_ok()
         };
-        for own in ["http://localhost:4000", "http://localhost:4000/", "http://LOCALHOST:4000/x?y", EXTENSION] {
+        for own in [
+            "http://localhost:4000",
+            "http://localhost:4000/",
+            "http://LOCALHOST:4000/x?y",
+            EXTENSION,
+        ] {
             assert!(check("/add/x", &[("referer", own)]), "{own}");
         }
         for foreign in [
@@ -403,9 +477,15 @@ mod tests {
         ] {
             assert!(!check("/add/x", &[("referer", foreign)]), "{foreign}");
         }
-        assert!(!check("/add/x", &[("referer", "http://localhost:4000/"), ("referer", "http://evil.example/")]));
-        let arrival =
-            [("referer", "https://a.example/"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+        assert!(!check(
+            "/add/x",
+            &[("referer", "http://localhost:4000/"), ("referer", "http://evil.example/")]
+        ));
+        let arrival = [
+            ("referer", "https://a.example/"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
         assert!(check("/", &arrival), "a link may lead to the front page");
     }
 
@@ -423,7 +503,8 @@ mod tests {
 
     #[test]
     fn a_chosen_token_is_long_enough_fits_a_url_and_is_not_shown() {
-        for bad in ["", "fifteen-letters", "sixteen letters!", "sixteen&letters=", &"x".repeat(257)] {
+        for bad in ["", "fifteen-letters", "sixteen letters!", "sixteen&letters=", &"x".repeat(257)]
+        {
             assert_eq!(bad.parse::<Token>(), Err(BadToken), "{bad}");
         }
         let token: Token = "sixteen-letters_".parse().unwrap();

@@ -1,8 +1,9 @@
 //! The HTTP API: what is not the daemon's own is put to the engine and answered in its words.
 //!
-//! Owns the guards of calls, the reading of their bodies, and the form of replies: which headers an engine may set and which it gets. Must
-//! never know what a path means. Invariants: nothing reaches the engine, and no body is read, before origin, site and token are
-//! checked, whatever the method; the content of a call is bounded, and all of it together by [`crate::uploads`].
+//! Owns the guards of calls, the reading of their bodies, and the form of replies: which headers an
+//! engine may set and which it gets. Must never know what a path means. Invariants: nothing reaches
+//! the engine, and no body is read, before origin, site and token are checked, whatever the method;
+//! the content of a call is bounded, and all of it together by [`crate::uploads`].
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -40,7 +41,8 @@ const ALLOWED_HEADERS: [HeaderName; 7] = [
     header::RETRY_AFTER,
     header::CONTENT_SECURITY_POLICY,
 ];
-/// What a page may do for which the engine says nothing itself: talk to this daemon, and be in no frame.
+/// What a page may do for which the engine says nothing itself: talk to this daemon, and be in no
+/// frame.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; \
      img-src 'self' data:; media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
      frame-ancestors 'none'";
@@ -121,7 +123,8 @@ impl Failure {
 
     /// The reply that says so.
     pub(crate) fn answer(self) -> Answer {
-        let body = serde_json::json!({ "error": self.to_string(), "code": self.code() }).to_string();
+        let body =
+            serde_json::json!({ "error": self.to_string(), "code": self.code() }).to_string();
         let mut answer = text(self.status(), "application/json", body);
         let headers = answer.headers_mut();
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
@@ -157,14 +160,20 @@ impl From<Unanswered> for Failure {
 
 /// Whether the path is one that the daemon answers itself.
 pub(crate) fn is_own(path: &str) -> bool {
-    matches!(path.trim_end_matches('/'), "/health" | "/metrics" | "/control" | "/stream" | "/convert")
-        || path.starts_with("/stream/")
+    matches!(
+        path.trim_end_matches('/'),
+        "/health" | "/metrics" | "/control" | "/stream" | "/convert"
+    ) || path.starts_with("/stream/")
         || path.starts_with("/convert/")
         || path.starts_with("/page/")
 }
 
 /// Answers what is not the daemon's own.
-pub(crate) async fn call<B: Buf, E>(app: &App, request: Request<'_>, body: impl Stream<Item = Result<B, E>>) -> Answer {
+pub(crate) async fn call<B: Buf, E>(
+    app: &App,
+    request: Request<'_>,
+    body: impl Stream<Item = Result<B, E>>,
+) -> Answer {
     tokio::pin!(body);
     match exchange(app, request, body).await {
         Ok(answer) => answer,
@@ -182,7 +191,8 @@ async fn exchange<B: Buf, E>(
     if !app.guard.admits(&app.guard.credential(headers, &Query::parse(query))) {
         return Err(Failure::Token);
     }
-    if !matches!(method.as_str(), "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") {
+    if !matches!(method.as_str(), "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS")
+    {
         return Err(Failure::Method);
     }
     if app.desk.calls_are_full() {
@@ -199,7 +209,9 @@ async fn exchange<B: Buf, E>(
         () = ended => return Err(Failure::SlowBody),
     }
     drop(receiving);
-    let named = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let named = |name: HeaderName| {
+        headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    };
     let question = Question::Http {
         method: method.clone(),
         path: path.to_owned(),
@@ -211,7 +223,9 @@ async fn exchange<B: Buf, E>(
     let mut ticket = app.desk.call(question)?;
     tracing::debug!(request = %ticket.id(), %method, "called");
     match ticket.answer().await? {
-        Part::Reply { status, headers, body, more } => reply(&method, ticket, status, headers, body, more),
+        Part::Reply { status, headers, body, more } => {
+            reply(&method, ticket, status, headers, body, more)
+        }
         Part::File(_) | Part::NoFile { .. } => Err(Failure::Nonsense),
     }
 }
@@ -222,7 +236,9 @@ async fn read_body<B: Buf, E>(
     headers: &HeaderMap,
     mut body: Pin<&mut impl Stream<Item = Result<B, E>>>,
 ) -> Result<(), Failure> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > MAX_CONTENT as u64) {
         return Err(Failure::TooLarge);
     }
@@ -248,8 +264,13 @@ pub(crate) enum Admission {
 }
 
 /// What this client shows, if it may name a file at all.
-pub(crate) fn admission(app: &App, request: &Request<'_>, credential: &Credential<'_>) -> Result<Admission, Failure> {
-    // Who holds the token may embed the film anywhere, as with a file's key; who comes without may not.
+pub(crate) fn admission(
+    app: &App,
+    request: &Request<'_>,
+    credential: &Credential<'_>,
+) -> Result<Admission, Failure> {
+    // Who holds the token may embed the film anywhere, as with a file's key; who comes without may
+    // not.
     if credential.is_session {
         return Ok(Admission::Token);
     }
@@ -262,8 +283,9 @@ pub(crate) fn admission(app: &App, request: &Request<'_>, credential: &Credentia
     }
 }
 
-/// Which file is at this path below `/stream/`? `Err` is the reply for when there is none, or none for this client. Who shows but a key is
-/// told the same whether there is no such file or the key is another's: nobody learns names by guessing.
+/// Which file is at this path below `/stream/`? `Err` is the reply for when there is none, or none
+/// for this client. Who shows but a key is told the same whether there is no such file or the key
+/// is another's: nobody learns names by guessing.
 pub(crate) async fn resolve(app: &App, path: &str, admission: Admission) -> Result<FileId, Answer> {
     let question = Question::File { path: path.to_owned() };
     let mut ticket = app.desk.call(question).map_err(|refusal| Failure::from(refusal).answer())?;
@@ -276,7 +298,9 @@ pub(crate) async fn resolve(app: &App, path: &str, admission: Admission) -> Resu
 }
 
 fn no_file(status: Option<u16>, body: Option<String>) -> Answer {
-    let status = status.and_then(|status| StatusCode::from_u16(status).ok()).filter(|status| status.as_u16() >= 400);
+    let status = status
+        .and_then(|status| StatusCode::from_u16(status).ok())
+        .filter(|status| status.as_u16() >= 400);
     let Some(body) = body else {
         let mut answer = Failure::NoFile.answer();
         *answer.status_mut() = status.unwrap_or(StatusCode::NOT_FOUND);
@@ -294,7 +318,8 @@ fn reply(
     body: String,
     more: bool,
 ) -> Result<Answer, Failure> {
-    let status = StatusCode::from_u16(status).ok().filter(|status| (200..600).contains(&status.as_u16()));
+    let status =
+        StatusCode::from_u16(status).ok().filter(|status| (200..600).contains(&status.as_u16()));
     let status = status.ok_or(Failure::Nonsense)?;
     let content = match more {
         false => Content::Text(body),
@@ -325,7 +350,8 @@ fn dressed(given: Vec<(String, String)>) -> HeaderMap {
     };
     default(header::CONTENT_TYPE, "text/plain; charset=utf-8");
     default(header::CACHE_CONTROL, "no-store");
-    let is_page = headers[header::CONTENT_TYPE].as_bytes().to_ascii_lowercase().starts_with(b"text/html");
+    let is_page =
+        headers[header::CONTENT_TYPE].as_bytes().to_ascii_lowercase().starts_with(b"text/html");
     let policy = HeaderValue::from_static(if is_page { PAGE_POLICY } else { DATA_POLICY });
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     headers
@@ -342,7 +368,10 @@ impl http_body::Body for LiveBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         loop {
             if !self.first.is_empty() {
                 let first = std::mem::take(&mut self.first);
@@ -367,7 +396,8 @@ mod tests {
     use super::*;
 
     fn check(given: &[(&str, &str)], name: &str, expected: Option<&str>) {
-        let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let given =
+            given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let headers = dressed(given);
         assert_eq!(headers.get(name).map(|value| value.to_str().unwrap()), expected, "{name}");
     }
@@ -389,8 +419,13 @@ mod tests {
         check(&[], "cache-control", Some("no-store"));
         check(&[("cache-control", "max-age=5")], "cache-control", Some("max-age=5"));
         check(&[], "content-security-policy", Some(DATA_POLICY));
-        check(&[("content-type", "Text/HTML; charset=utf-8")], "content-security-policy", Some(PAGE_POLICY));
-        let own = [("content-type", "text/html"), ("content-security-policy", "default-src 'self'")];
+        check(
+            &[("content-type", "Text/HTML; charset=utf-8")],
+            "content-security-policy",
+            Some(PAGE_POLICY),
+        );
+        let own =
+            [("content-type", "text/html"), ("content-security-policy", "default-src 'self'")];
         check(&own, "content-security-policy", Some("default-src 'self'"));
     }
 

@@ -1,9 +1,11 @@
-//! Folders that a person chose while the daemon ran: which of them can be used, and that they are kept.
+//! Folders that a person chose while the daemon ran: which of them can be used, and that they are
+//! kept.
 //!
-//! Owns `folders.json` in the state folder: absolute paths, the latest choice first; a choice is forgotten only if it never held files and
-//! [`MOST`] others came after it. They come before all folders that flags, the environment and
-//! `daemon.toml` name. Only the engine's own connection leads here, never HTTP. Invariant: nothing is stored in a folder that holds the
-//! daemon's own state or is somebody's home: a name from a stranger could then become a program's setting.
+//! Owns `folders.json` in the state folder: absolute paths, the latest choice first; a choice is
+//! forgotten only if it never held files and [`MOST`] others came after it. They come before all
+//! folders that flags, the environment and `daemon.toml` name. Only the engine's own connection
+//! leads here, never HTTP. Invariant: nothing is stored in a folder that holds the daemon's own
+//! state or is somebody's home: a name from a stranger could then become a program's setting.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -38,7 +40,8 @@ pub(crate) fn load(state: &Path) -> Vec<PathBuf> {
     }
 }
 
-/// What to call a folder in front of a person: its own name, or its path where another one is called so already.
+/// What to call a folder in front of a person: its own name, or its path where another one is
+/// called so already.
 pub(crate) fn label<'a>(path: &Path, mut others: impl Iterator<Item = &'a str>) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     if others.any(|other| other == name) { path.display().to_string() } else { name }
@@ -47,7 +50,8 @@ pub(crate) fn label<'a>(path: &Path, mut others: impl Iterator<Item = &'a str>) 
 /// Makes a folder the default of a store, and keeps that. Blocking.
 ///
 /// # Errors
-/// In plain words, when the folder can't be used or that can't be written down; then nothing has changed.
+/// In plain words, when the folder can't be used or that can't be written down; then nothing has
+/// changed.
 pub(crate) fn prefer(files: &FileStore, state: &Path, path: &str) -> Result<Vec<Root>, OpError> {
     let path = check(path, state)?;
     let named = |roots: &[Root]| label(&path, roots.iter().map(|root| root.label.as_str()));
@@ -59,7 +63,11 @@ pub(crate) fn prefer(files: &FileStore, state: &Path, path: &str) -> Result<Vec<
 }
 
 /// The choices with the latest one before the others.
-fn with_latest(path: &Path, others: Vec<PathBuf>, held_files: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+fn with_latest(
+    path: &Path,
+    others: Vec<PathBuf>,
+    held_files: impl Fn(&Path) -> bool,
+) -> Vec<PathBuf> {
     let others = others.into_iter().filter(|other| other != path);
     let mut all: Vec<PathBuf> = std::iter::once(path.to_path_buf()).chain(others).collect();
     while all.len() > MOST
@@ -84,7 +92,10 @@ fn check(path: &str, state: &Path) -> Result<PathBuf, OpError> {
     let found = match fs::metadata(&path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(OpError { kind: OpErrorKind::NotFound, message: "there is no such folder".to_owned() });
+            return Err(OpError {
+                kind: OpErrorKind::NotFound,
+                message: "there is no such folder".to_owned(),
+            });
         }
         Err(error) => return Err(denied(&words(&error))),
     };
@@ -140,7 +151,9 @@ fn denied(message: &str) -> OpError {
 
 fn words(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::PermissionDenied => "the operating system does not allow writing there".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "the operating system does not allow writing there".to_owned()
+        }
         io::ErrorKind::ReadOnlyFilesystem => "its disk is read-only".to_owned(),
         io::ErrorKind::StorageFull => "its disk is full".to_owned(),
         _ => match error.raw_os_error() {
@@ -163,7 +176,10 @@ mod tests {
         fs::create_dir_all(&films).unwrap();
         fs::create_dir_all(&state).unwrap();
         let roots = Roots::new(vec![(Roots::key_of(&films), "Films".into(), films.clone())]);
-        let store = FileStore::new(roots.remembering_in(&state), Writers::open(&dir.path().join("locks")).unwrap());
+        let store = FileStore::new(
+            roots.remembering_in(&state),
+            Writers::open(&dir.path().join("locks")).unwrap(),
+        );
         (dir, store, films, state)
     }
 
@@ -185,9 +201,16 @@ mod tests {
         assert_eq!(paths(&store.roots()), paths(&second));
         assert_eq!(first[0].key, second[1].key, "what lies there is found again");
         let third = prefer(&store, &state, named[2]).unwrap();
-        assert_eq!((paths(&third), third[0].label.as_str()), (vec![named[2], named[1], named[0]], "Films"));
+        assert_eq!(
+            (paths(&third), third[0].label.as_str()),
+            (vec![named[2], named[1], named[0]], "Films")
+        );
         assert_eq!(load(&state), [films, two, one]);
-        assert_eq!(fs::read_dir(dir.path().join("one")).unwrap().count(), 0, "nothing is left of the probe");
+        assert_eq!(
+            fs::read_dir(dir.path().join("one")).unwrap().count(),
+            0,
+            "nothing is left of the probe"
+        );
     }
 
     fn check_refused(path: &str, expected: &str) {
@@ -218,13 +241,18 @@ mod tests {
         fs::write(films.join("a"), b"").unwrap();
         fs::create_dir(films.join("inner")).unwrap();
         fs::create_dir(state.join("inner")).unwrap();
-        let refused = |path: PathBuf| prefer(&store, &state, path.to_str().unwrap()).unwrap_err().message;
+        let refused =
+            |path: PathBuf| prefer(&store, &state, path.to_str().unwrap()).unwrap_err().message;
         assert!(refused(films.join("a")).contains("a file"));
         assert!(refused(state.join("inner")).contains("own"));
         // Once it holds files.
         let key = Roots::key_of(&films);
         store.open(&key, &["b".to_owned()], 0, shared_proto::OpenMode::Create).unwrap();
-        assert!(refused(films.join("inner")).contains("inside"), "{}", refused(films.join("inner")));
+        assert!(
+            refused(films.join("inner")).contains("inside"),
+            "{}",
+            refused(films.join("inner"))
+        );
     }
 
     #[test]
@@ -232,7 +260,10 @@ mod tests {
         let path = |n: usize| PathBuf::from(format!("/{n}"));
         let full: Vec<PathBuf> = (1..=MOST).map(path).collect();
         let chosen = with_latest(&path(0), full.clone(), |other| *other == path(MOST));
-        assert_eq!((chosen.len(), chosen[0].clone(), chosen[MOST - 1].clone()), (MOST, path(0), path(MOST)));
+        assert_eq!(
+            (chosen.len(), chosen[0].clone(), chosen[MOST - 1].clone()),
+            (MOST, path(0), path(MOST))
+        );
         assert!(!chosen.contains(&path(MOST - 1)));
         assert_eq!(with_latest(&path(0), full.clone(), |_| true).len(), MOST + 1);
         assert_eq!(with_latest(&path(MOST), full, |_| false).len(), MOST, "chosen again");
@@ -246,7 +277,9 @@ mod tests {
         let roots = prefer(&store, &state, inner.to_str().unwrap()).unwrap();
         assert_eq!(paths(&roots), [inner.to_str().unwrap()]);
         // Whoever was told of the former one still finds it.
-        store.open(&Roots::key_of(&films), &["later".to_owned()], 0, shared_proto::OpenMode::Create).unwrap();
+        store
+            .open(&Roots::key_of(&films), &["later".to_owned()], 0, shared_proto::OpenMode::Create)
+            .unwrap();
         assert!(films.join("later").exists());
     }
 

@@ -1,7 +1,9 @@
-//! Preconditions (RFC 9110 §13): whether a request may go ahead, and whether its `Range` still holds.
+//! Preconditions (RFC 9110 §13): whether a request may go ahead, and whether its `Range` still
+//! holds.
 //!
-//! Pure. Files here have a strong entity tag and no modification date (they change while they download), so the date fields
-//! are ignored, as §13.1.3 and §13.1.4 demand, and a date in `If-Range` never matches (§13.1.5).
+//! Pure. Files here have a strong entity tag and no modification date (they change while they
+//! download), so the date fields are ignored, as §13.1.3 and §13.1.4 demand, and a date in
+//! `If-Range` never matches (§13.1.5).
 
 use http::HeaderMap;
 use http::header::{IF_MATCH, IF_NONE_MATCH, IF_RANGE};
@@ -22,13 +24,16 @@ pub fn evaluate(headers: &HeaderMap, etag: &str) -> Precondition {
     if headers.contains_key(IF_MATCH) && !any_matches(headers, IF_MATCH, etag, Comparison::Strong) {
         return Precondition::Failed;
     }
-    if headers.contains_key(IF_NONE_MATCH) && any_matches(headers, IF_NONE_MATCH, etag, Comparison::Weak) {
+    if headers.contains_key(IF_NONE_MATCH)
+        && any_matches(headers, IF_NONE_MATCH, etag, Comparison::Weak)
+    {
         return Precondition::NotModified;
     }
     Precondition::Holds
 }
 
-/// Whether a `Range` of the same request is to be honoured: no `If-Range`, or one with the strong tag of this version.
+/// Whether a `Range` of the same request is to be honoured: no `If-Range`, or one with the strong
+/// tag of this version.
 pub fn range_holds(headers: &HeaderMap, etag: &str) -> bool {
     headers.get(IF_RANGE).is_none_or(|value| value.as_bytes() == quoted(etag).as_bytes())
 }
@@ -48,7 +53,8 @@ fn any_matches(headers: &HeaderMap, name: http::HeaderName, etag: &str, how: Com
     headers.get_all(name).iter().any(|value| list_matches(value.as_bytes(), etag.as_bytes(), how))
 }
 
-/// Walks `"a", W/"b"`; what is not well formed ends the walk, so that a comma inside a tag cannot mislead it.
+/// Walks `"a", W/"b"`; what is not well formed ends the walk, so that a comma inside a tag cannot
+/// mislead it.
 fn list_matches(list: &[u8], etag: &[u8], how: Comparison) -> bool {
     if list.trim_ascii() == b"*" {
         return true;

@@ -1,5 +1,6 @@
-//! What the user may set: flags, then the environment, then `daemon.toml` in the state folder, then defaults. Download folders that a person chose in
-//! the extension come before all of these ([`crate::chosen`]).
+//! What the user may set: flags, then the environment, then `daemon.toml` in the state folder, then
+//! defaults. Download folders that a person chose in the extension come before all of these
+//! ([`crate::chosen`]).
 //!
 //! Owns names, defaults and their merging. Must never act on a setting.
 
@@ -50,7 +51,8 @@ pub enum ConfigError {
     NoFolder(&'static str, &'static str),
 }
 
-/// Settings as they are given, each of them optional. The same names serve as flags and, with `_` for `-`, in the file.
+/// Settings as they are given, each of them optional. The same names serve as flags and, with `_`
+/// for `-`, in the file.
 #[derive(Clone, Debug, Default, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
@@ -58,8 +60,8 @@ pub struct Settings {
     #[arg(long, env = "JSTORRENT_STATE", value_name = "DIR")]
     #[serde(skip)]
     pub state: Option<PathBuf>,
-    /// Folder for the locks of files that are open for writing. All daemons of a user have to use the same one: nothing else keeps
-    /// two of them from writing to one file
+    /// Folder for the locks of files that are open for writing. All daemons of a user have to use
+    /// the same one: nothing else keeps two of them from writing to one file
     #[arg(long, env = "JSTORRENT_LOCKS", value_name = "DIR")]
     #[serde(skip)]
     pub locks: Option<PathBuf>,
@@ -70,8 +72,8 @@ pub struct Settings {
     /// Address to listen at; by default 127.0.0.1 and the port of last time
     #[arg(long, env = "JSTORRENT_LISTEN", value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Session token, at least 16 characters; by default one is made up and kept. Other users of this machine can see it in the
-    /// list of processes: the environment keeps it from them
+    /// Session token, at least 16 characters; by default one is made up and kept. Other users of
+    /// this machine can see it in the list of processes: the environment keeps it from them
     #[arg(long, env = "JSTORRENT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: Option<Token>,
     /// Let programs of this machine use the HTTP API without the token
@@ -92,7 +94,8 @@ pub struct Settings {
     /// Connect to private addresses as well, this machine included
     #[arg(long, env = "JSTORRENT_ALLOW_PRIVATE_PEERS", value_parser = clap::builder::FalseyValueParser::new())]
     pub allow_private_peers: bool,
-    /// Take connections and datagrams of peers at this address of this machine, and not at all of them; may be repeated
+    /// Take connections and datagrams of peers at this address of this machine, and not at all of
+    /// them; may be repeated
     #[arg(long, env = "JSTORRENT_PEER_ADDRESS", value_delimiter = ',', value_name = "IP")]
     pub peer_address: Vec<IpAddr>,
     /// Ask no router to let peers in
@@ -131,10 +134,12 @@ pub struct Settings {
     /// Replies at once of one file that wait for bytes [default: as many as of the others]
     #[arg(long, env = "JSTORRENT_MAX_WAITING_PER_FILE", value_name = "N")]
     pub max_waiting_per_file: Option<usize>,
-    /// How long a request's headers may take, and a connection may idle between requests [default: 30000]
+    /// How long a request's headers may take, and a connection may idle between requests [default:
+    /// 30000]
     #[arg(long, env = "JSTORRENT_HEADER_TIMEOUT_MS", value_name = "MS")]
     pub header_timeout_ms: Option<u64>,
-    /// How long a connection may make too little progress while others find no place [default: 10000]
+    /// How long a connection may make too little progress while others find no place [default:
+    /// 10000]
     #[arg(long, env = "JSTORRENT_STALL_MS", value_name = "MS")]
     pub stall_ms: Option<u64>,
 }
@@ -153,7 +158,8 @@ pub struct RootFolder {
 pub struct Config {
     /// Folder for the daemon's own state.
     pub state: PathBuf,
-    /// Folders for the locks of files that are open for writing, the same for all daemons of a user. The first that can be used is used.
+    /// Folders for the locks of files that are open for writing, the same for all daemons of a
+    /// user. The first that can be used is used.
     pub locks: Vec<PathBuf>,
     /// Folder for the notes that all daemons of a user share.
     pub notes: PathBuf,
@@ -201,7 +207,8 @@ pub struct Config {
     pub header_timeout: Duration,
     /// How long a connection may make too little progress while others find no place.
     pub stall: Duration,
-    /// The daemon's own program, if this process runs it: it looks names up in processes of their own.
+    /// The daemon's own program, if this process runs it: it looks names up in processes of their
+    /// own.
     pub lookup_program: Option<PathBuf>,
 }
 
@@ -211,15 +218,19 @@ impl Settings {
     /// # Errors
     /// [`ConfigError::NoFolder`] when none is named and the system has none.
     pub fn state_folder(&self) -> Result<PathBuf, ConfigError> {
-        let by_default =
-            || directories::ProjectDirs::from("com", "JSTorrent", "jstorrent").map(|dirs| dirs.data_dir().into());
+        let by_default = || {
+            directories::ProjectDirs::from("com", "JSTorrent", "jstorrent")
+                .map(|dirs| dirs.data_dir().into())
+        };
         self.state.clone().or_else(by_default).ok_or(ConfigError::NoFolder("data", "--state"))
     }
 
-    /// The same as [`Settings::resolve`], for a daemon that the extension has to find: it is told the port alone.
+    /// The same as [`Settings::resolve`], for a daemon that the extension has to find: it is told
+    /// the port alone.
     ///
     /// # Errors
-    /// [`ConfigError`] when the file or a value makes no sense, or the daemon would listen where the extension does not look.
+    /// [`ConfigError`] when the file or a value makes no sense, or the daemon would listen where
+    /// the extension does not look.
     pub fn resolve_for_extension(self, idle_exit_s: u64) -> Result<Config, ConfigError> {
         let config = self.resolve(idle_exit_s)?;
         match config.listen.filter(|addr| addr.ip() != Ipv4Addr::LOCALHOST) {
@@ -228,8 +239,9 @@ impl Settings {
         }
     }
 
-    /// Where locks may be. That must not depend on anything in which two daemons of one user may differ: not on the state folder, nor on whether there
-    /// is a session (as the system's folder for run-time files does). A user without a home has them in the folder for temporary files.
+    /// Where locks may be. That must not depend on anything in which two daemons of one user may
+    /// differ: not on the state folder, nor on whether there is a session (as the system's folder
+    /// for run-time files does). A user without a home has them in the folder for temporary files.
     fn locks_folders(&self) -> Vec<PathBuf> {
         if let Some(folder) = &self.locks {
             return vec![folder.clone()];
@@ -240,19 +252,23 @@ impl Settings {
         let user = "user";
         let home = directories::ProjectDirs::from("com", "JSTorrent", "jstorrent");
         let home = home.map(|dirs| dirs.data_local_dir().join("locks"));
-        home.into_iter().chain([std::env::temp_dir().join(format!("jstorrent-locks-{user}"))]).collect()
+        home.into_iter()
+            .chain([std::env::temp_dir().join(format!("jstorrent-locks-{user}"))])
+            .collect()
     }
 
-    /// Where the notes are: like the locks in one place for all daemons of a user, whatever state folder they use. Without a home there is no such place that
-    /// lasts, and each daemon has notes of its own.
+    /// Where the notes are: like the locks in one place for all daemons of a user, whatever state
+    /// folder they use. Without a home there is no such place that lasts, and each daemon has notes
+    /// of its own.
     fn notes_folder(&self, state: &Path) -> PathBuf {
         let home = || directories::ProjectDirs::from("com", "JSTorrent", "jstorrent");
-        let named = self.notes.clone().or_else(|| home().map(|dirs| dirs.data_local_dir().join("notes")));
+        let named =
+            self.notes.clone().or_else(|| home().map(|dirs| dirs.data_local_dir().join("notes")));
         named.unwrap_or_else(|| state.join("notes"))
     }
 
-    /// Fills what is not given from `daemon.toml`, then from the defaults. Who starts the daemon decides how long it idles by default,
-    /// in seconds, zero for ever.
+    /// Fills what is not given from `daemon.toml`, then from the defaults. Who starts the daemon
+    /// decides how long it idles by default, in seconds, zero for ever.
     ///
     /// # Errors
     /// [`ConfigError`] when the file or a value makes no sense.
@@ -267,10 +283,12 @@ impl Settings {
         let roots = with_chosen(crate::chosen::load(&state), roots(&self, &file)?);
         let mut origins = vec![EXTENSION_ORIGIN.to_owned()];
         origins.extend(self.allow_origin.into_iter().chain(file.allow_origin));
-        let ms =
-            |flag: Option<u64>, file: Option<u64>, default| Duration::from_millis(flag.or(file).unwrap_or(default));
+        let ms = |flag: Option<u64>, file: Option<u64>, default| {
+            Duration::from_millis(flag.or(file).unwrap_or(default))
+        };
         let max_replies = self.max_replies.or(file.max_replies).unwrap_or(64);
-        let max_replies_per_file = self.max_replies_per_file.or(file.max_replies_per_file).unwrap_or(16);
+        let max_replies_per_file =
+            self.max_replies_per_file.or(file.max_replies_per_file).unwrap_or(16);
         let idle_exit_s = self.idle_exit_s.or(file.idle_exit_s).unwrap_or(idle_exit_s);
         Ok(Config {
             state,
@@ -283,7 +301,11 @@ impl Settings {
             roots,
             allow_loopback_peers: self.allow_loopback_peers || file.allow_loopback_peers,
             allow_private_peers: self.allow_private_peers || file.allow_private_peers,
-            peer_addresses: if self.peer_address.is_empty() { file.peer_address } else { self.peer_address },
+            peer_addresses: if self.peer_address.is_empty() {
+                file.peer_address
+            } else {
+                self.peer_address
+            },
             no_port_mapping: self.no_port_mapping || file.no_port_mapping,
             origins,
             grace: ms(self.grace_ms, file.grace_ms, 3_000),
@@ -313,9 +335,8 @@ pub fn any_port() -> SocketAddr {
 
 fn read_file(path: &Path) -> Result<Settings, ConfigError> {
     match std::fs::read_to_string(path) {
-        Ok(text) => {
-            toml::from_str(&text).map_err(|error| ConfigError::Unparsable { path: path.into(), error: Box::new(error) })
-        }
+        Ok(text) => toml::from_str(&text)
+            .map_err(|error| ConfigError::Unparsable { path: path.into(), error: Box::new(error) }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Settings::default()),
         Err(error) => Err(ConfigError::Unreadable { path: path.into(), error }),
     }
@@ -333,10 +354,12 @@ fn roots(flags: &Settings, file: &Settings) -> Result<Vec<RootFolder>, ConfigErr
         }
     }
     let user = directories::UserDirs::new();
-    let downloads = user
-        .as_ref()
-        .map(|user| user.download_dir().map_or_else(|| user.home_dir().join("Downloads"), Path::to_path_buf));
-    downloads.map(|path| one(path.join("JSTorrent"))).ok_or(ConfigError::NoFolder("download", "--downloads"))
+    let downloads = user.as_ref().map(|user| {
+        user.download_dir().map_or_else(|| user.home_dir().join("Downloads"), Path::to_path_buf)
+    });
+    downloads
+        .map(|path| one(path.join("JSTorrent")))
+        .ok_or(ConfigError::NoFolder("download", "--downloads"))
 }
 
 /// The folders that a person chose, the latest first, and then those that are configured.
@@ -345,10 +368,12 @@ fn with_chosen(chosen: Vec<PathBuf>, configured: Vec<RootFolder>) -> Vec<RootFol
     for path in chosen {
         let known = configured.iter().find(|root| root.path == path).cloned();
         let labels = || configured.iter().chain(&all).map(|root| root.label.as_str());
-        let root = known.unwrap_or_else(|| RootFolder { label: crate::chosen::label(&path, labels()), path });
+        let root = known
+            .unwrap_or_else(|| RootFolder { label: crate::chosen::label(&path, labels()), path });
         all.push(root);
     }
-    let others = configured.into_iter().filter(|root| all.iter().all(|other| other.path != root.path));
+    let others =
+        configured.into_iter().filter(|root| all.iter().all(|other| other.path != root.path));
     let others: Vec<RootFolder> = others.collect();
     all.into_iter().chain(others).collect()
 }
@@ -356,7 +381,8 @@ fn with_chosen(chosen: Vec<PathBuf>, configured: Vec<RootFolder>) -> Vec<RootFol
 fn labelled(specs: &[String]) -> Result<Vec<RootFolder>, ConfigError> {
     let mut roots: Vec<RootFolder> = Vec::new();
     for spec in specs {
-        let parts = spec.split_once('=').filter(|(label, path)| !label.is_empty() && !path.is_empty());
+        let parts =
+            spec.split_once('=').filter(|(label, path)| !label.is_empty() && !path.is_empty());
         let (label, path) = parts.ok_or_else(|| ConfigError::Root(spec.clone()))?;
         let root = RootFolder { label: label.into(), path: path.into() };
         if roots.iter().any(|other| other.path == root.path) {
@@ -386,20 +412,35 @@ mod tests {
     fn a_flag_outranks_the_file_and_the_file_outranks_the_default() {
         let folder = folder("grace_ms = 7\nmax_wait_ms = 8\ndownloads = \"/films\"");
         let config = Settings { grace_ms: Some(1), ..given(&folder) }.resolve(0).unwrap();
-        assert_eq!((config.grace.as_millis(), config.max_wait.as_millis(), config.max_replies), (1, 8, 64));
+        assert_eq!(
+            (config.grace.as_millis(), config.max_wait.as_millis(), config.max_replies),
+            (1, 8, 64)
+        );
         assert_eq!(config.roots, [RootFolder { label: "Downloads".into(), path: "/films".into() }]);
-        let config = Settings { root: vec!["Films=/other".into()], ..given(&folder) }.resolve(0).unwrap();
+        let config =
+            Settings { root: vec!["Films=/other".into()], ..given(&folder) }.resolve(0).unwrap();
         assert_eq!(config.roots, [RootFolder { label: "Films".into(), path: "/other".into() }]);
     }
 
     #[test]
     fn a_folder_that_a_person_chose_comes_before_those_that_are_configured_which_stay() {
         let folder = folder("downloads = \"/films\"");
-        std::fs::write(folder.path().join("folders.json"), "[\"/more\",\"/films\",\"/other/Downloads\"]").unwrap();
+        std::fs::write(
+            folder.path().join("folders.json"),
+            "[\"/more\",\"/films\",\"/other/Downloads\"]",
+        )
+        .unwrap();
         let root = |label: &str, path: &str| RootFolder { label: label.into(), path: path.into() };
-        let kept = [root("more", "/more"), root("Downloads", "/films"), root("/other/Downloads", "/other/Downloads")];
+        let kept = [
+            root("more", "/more"),
+            root("Downloads", "/films"),
+            root("/other/Downloads", "/other/Downloads"),
+        ];
         assert_eq!(given(&folder).resolve(0).unwrap().roots, kept);
-        let flag = Settings { downloads: Some("/flag".into()), ..given(&folder) }.resolve(0).unwrap().roots;
+        let flag = Settings { downloads: Some("/flag".into()), ..given(&folder) }
+            .resolve(0)
+            .unwrap()
+            .roots;
         let paths: Vec<_> = flag.iter().map(|root| root.path.to_str().unwrap()).collect();
         assert_eq!(paths, ["/more", "/films", "/other/Downloads", "/flag"]);
     }
@@ -407,7 +448,8 @@ mod tests {
     #[test]
     fn addresses_for_peers_come_from_the_nearest_word() {
         let folder = folder("peer_address = [\"10.0.0.1\", \"::1\"]");
-        let of_file: [IpAddr; 2] = [Ipv4Addr::new(10, 0, 0, 1).into(), std::net::Ipv6Addr::LOCALHOST.into()];
+        let of_file: [IpAddr; 2] =
+            [Ipv4Addr::new(10, 0, 0, 1).into(), std::net::Ipv6Addr::LOCALHOST.into()];
         assert_eq!(given(&folder).resolve(0).unwrap().peer_addresses, of_file);
         let local = vec![Ipv4Addr::LOCALHOST.into()];
         let flag = Settings { peer_address: local.clone(), ..given(&folder) };
@@ -439,13 +481,20 @@ mod tests {
         let refused = |settings: Settings| settings.resolve(0).unwrap_err().to_string();
         let plain = folder("");
         assert!(
-            refused(Settings { listen: Some("0.0.0.0:80".parse().unwrap()), ..given(&plain) }).contains("0.0.0.0:80")
+            refused(Settings { listen: Some("0.0.0.0:80".parse().unwrap()), ..given(&plain) })
+                .contains("0.0.0.0:80")
         );
-        let everyone = Settings { listen: Some("[::]:80".parse().unwrap()), no_token: true, ..given(&plain) };
+        let everyone =
+            Settings { listen: Some("[::]:80".parse().unwrap()), no_token: true, ..given(&plain) };
         assert!(refused(everyone).contains("[::]:80"), "without a token above all");
         assert!(refused(given(&folder("token = \"short\""))).contains("16"));
-        assert!(refused(Settings { root: vec!["films".into()], ..given(&plain) }).contains("LABEL=DIR"));
-        assert!(refused(Settings { root: vec!["a=/x".into(), "b=/x".into()], ..given(&plain) }).contains("twice"));
+        assert!(
+            refused(Settings { root: vec!["films".into()], ..given(&plain) }).contains("LABEL=DIR")
+        );
+        assert!(
+            refused(Settings { root: vec!["a=/x".into(), "b=/x".into()], ..given(&plain) })
+                .contains("twice")
+        );
         assert!(refused(given(&folder("colour = \"red\""))).contains("daemon.toml"));
         assert!(refused(given(&folder("grace_ms = -1"))).contains("grace_ms"));
     }

@@ -1,7 +1,9 @@
 //! The places of HTTP connections, and which of them is taken away when all are in use.
 //!
-//! Owns what is known of each connection's activity: whether a request runs, whether the other end holds it up, and how much it takes or sends. Must
-//! never know what is asked. Invariant: a connection whose request runs and whose other end keeps up the minimum rate never loses its place.
+//! Owns what is known of each connection's activity: whether a request runs, whether the other end
+//! holds it up, and how much it takes or sends. Must never know what is asked. Invariant: a
+//! connection whose request runs and whose other end keeps up the minimum rate never loses its
+//! place.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -15,8 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// What the other end has to take or send while places are scarce, bytes a second. The kernel takes 170 KiB of a reply at once, so a player that
-/// takes this much shows it every ten seconds.
+/// What the other end has to take or send while places are scarce, bytes a second. The kernel takes
+/// 170 KiB of a reply at once, so a player that takes this much shows it every ten seconds.
 const MIN_RATE: i64 = 16 << 10;
 
 /// All connections of a daemon.
@@ -55,24 +57,31 @@ struct State {
     idle_since: Instant,
     /// Since when we wait for the other end.
     waiting_since: Option<Instant>,
-    /// How long we would wait from then on, nanoseconds. Waiting uses it up, and what the other end takes or sends earns it again. Below zero is what
-    /// the other end has to earn before it is waited for again.
+    /// How long we would wait from then on, nanoseconds. Waiting uses it up, and what the other end
+    /// takes or sends earns it again. Below zero is what the other end has to earn before it is
+    /// waited for again.
     patience: i64,
 }
 
 impl Connections {
-    /// Room for `most` connections. One whose other end makes too little progress for as long as `stall` may lose its place.
+    /// Room for `most` connections. One whose other end makes too little progress for as long as
+    /// `stall` may lose its place.
     pub(crate) fn new(most: usize, stall: Duration) -> Arc<Self> {
         Arc::new(Self { most, stall, held: Mutex::default() })
     }
 
-    /// Takes a place for a new connection. When there is none, the connection that has been idle for longest ends; when none is idle, the one that has
-    /// been stalled for longest. `None` when all are busy.
+    /// Takes a place for a new connection. When there is none, the connection that has been idle
+    /// for longest ends; when none is idle, the one that has been stalled for longest. `None` when
+    /// all are busy.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Place> {
         let mut held = self.lock();
         if held.activities.len() >= self.most {
             let now = Instant::now();
-            let least_busy = held.activities.iter().filter_map(|(&number, it)| Some((it.rank(now)?, number))).min();
+            let least_busy = held
+                .activities
+                .iter()
+                .filter_map(|(&number, it)| Some((it.rank(now)?, number)))
+                .min();
             let (_, number) = least_busy?;
             let activity = held.activities.remove(&number)?;
             activity.end();
@@ -106,7 +115,14 @@ impl Activity {
     fn new(stall: Duration) -> Self {
         let now = Instant::now();
         let (requests, receiving, is_blocked, waiting_since) = (0, 0, false, None);
-        let state = State { requests, receiving, is_blocked, idle_since: now, waiting_since, patience: nanos(stall) };
+        let state = State {
+            requests,
+            receiving,
+            is_blocked,
+            idle_since: now,
+            waiting_since,
+            patience: nanos(stall),
+        };
         Self { stall, state: Mutex::new(state), ended: Notify::new() }
     }
 
@@ -183,7 +199,8 @@ impl State {
     fn settle(&mut self, now: Instant, earned: i64, stall: Duration) {
         let waited = self.waiting_since.map_or(0, |since| nanos(now - since));
         let most = nanos(stall);
-        self.patience = self.patience.saturating_sub(waited).saturating_add(earned).clamp(-most, most);
+        self.patience =
+            self.patience.saturating_sub(waited).saturating_add(earned).clamp(-most, most);
         self.waiting_since = (self.is_blocked || self.receiving > 0).then_some(now);
     }
 }
@@ -223,7 +240,11 @@ impl<S> Watched<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         let bytes = buf.filled().len() - before;
@@ -235,7 +256,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.activity.wrote(&written);
         written
@@ -318,7 +343,8 @@ mod tests {
     async fn who_takes_too_little_is_stalled_and_who_waits_for_us_is_not() {
         let (connections, places) = full(3);
         let _busy: Vec<Busy> = places.iter().map(|place| place.activity.begin()).collect();
-        // The first waits for the engine, the second takes the least that it must, the third a little less.
+        // The first waits for the engine, the second takes the least that it must, the third a
+        // little less.
         for _ in 0..200 {
             block(&places[1]);
             block(&places[2]);

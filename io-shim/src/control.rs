@@ -1,9 +1,10 @@
 //! The `/control` WebSocket: one engine's connection, from `hello` to its end.
 //!
-//! Owns the order of the conversation, the close codes, and the carrying of both planes: text frames to and from the
-//! [desk](crate::desk), binary frames and rates to and from the I/O plane. Understands neither. Invariants: nothing an engine
-//! sends is acted upon before its token is checked; at most one engine's I/O plane is open at any time; a stranger's frame
-//! closes the socket and never panics.
+//! Owns the order of the conversation, the close codes, and the carrying of both planes: text
+//! frames to and from the [desk](crate::desk), binary frames and rates to and from the I/O plane.
+//! Understands neither. Invariants: nothing an engine sends is acted upon before its token is
+//! checked; at most one engine's I/O plane is open at any time; a stranger's frame closes the
+//! socket and never panics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,9 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use shared_proto::frame::{MAX_BINARY, decode_batch, decode_control, encode_control};
 use shared_proto::io::{OpError, OpErrorKind, OpOutput};
-use shared_proto::{CloseCode, DaemonMessage, EngineMessage, IoCommand, IoEvent, OpId, PROTOCOL_VERSION};
+use shared_proto::{
+    CloseCode, DaemonMessage, EngineMessage, IoCommand, IoEvent, OpId, PROTOCOL_VERSION,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -78,7 +81,8 @@ struct Greeting {
 /// Serves one connection, which gives its place on the doorstep up as soon as it is known.
 pub(crate) async fn run<S: Wire>(stream: S, mut standing: Standing, app: Arc<App>) {
     let config = websocket::config(MAX_HELLO);
-    let mut door = WebSocketStream::from_raw_socket(Gate::new(stream), Role::Server, Some(config)).await;
+    let mut door =
+        WebSocketStream::from_raw_socket(Gate::new(stream), Role::Server, Some(config)).await;
     let (refused, patience) = tokio::select! {
         biased;
         greeted = timeout(HELLO_WITHIN, greet(&mut door, &app)) => match greeted {
@@ -107,8 +111,12 @@ async fn serve<S: Wire>(stream: S, app: &Arc<App>, greeting: &Greeting) {
     }
 }
 
-/// Waits for the first message and checks it. `None` inside an error means that the other end is gone, or has closed by itself.
-async fn greet<S: Wire>(socket: &mut WebSocketStream<S>, app: &App) -> Result<Greeting, Option<Closing>> {
+/// Waits for the first message and checks it. `None` inside an error means that the other end is
+/// gone, or has closed by itself.
+async fn greet<S: Wire>(
+    socket: &mut WebSocketStream<S>,
+    app: &App,
+) -> Result<Greeting, Option<Closing>> {
     let first = loop {
         match socket.next().await {
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
@@ -126,7 +134,9 @@ async fn greet<S: Wire>(socket: &mut WebSocketStream<S>, app: &App) -> Result<Gr
                 return Err(Some(Closing::new(CloseCode::Token, "wrong token")));
             }
             if protocol != PROTOCOL_VERSION {
-                let reason = format!("this daemon speaks protocol {PROTOCOL_VERSION}, the engine {protocol}");
+                let reason = format!(
+                    "this daemon speaks protocol {PROTOCOL_VERSION}, the engine {protocol}"
+                );
                 return Err(Some(Closing::new(CloseCode::Protocol, reason)));
             }
             Ok(Greeting { engine, session })
@@ -164,7 +174,8 @@ fn dismissal(code: CloseCode) -> Closing {
     }
 }
 
-/// Carries both planes until something ends. When this future is dropped, the I/O plane is closed with it.
+/// Carries both planes until something ends. When this future is dropped, the I/O plane is closed
+/// with it.
 async fn converse<S: Wire>(
     sink: &mut Sink<S>,
     stream: &mut Source<S>,
@@ -174,12 +185,18 @@ async fn converse<S: Wire>(
 ) -> Option<Closing> {
     let _chair = app.chair.lock().await;
     let (events, receiver) = event_channel(app.limits.io_window);
-    let (files, metrics, maps) = (Arc::clone(&app.files), Arc::clone(&app.metrics), Arc::clone(&app.port_maps));
+    let (files, metrics, maps) =
+        (Arc::clone(&app.files), Arc::clone(&app.metrics), Arc::clone(&app.port_maps));
     let stores = Stores { state: Arc::clone(&app.state), notes: Arc::clone(&app.notes) };
     let mut plane = IoPlane::new(app.io.clone(), files, stores, metrics, maps, events.clone());
     let roots = app.files.roots();
     let mut store = app.state.status();
-    let welcome = DaemonMessage::Welcome { protocol: PROTOCOL_VERSION, epoch, roots, limits: app.limits.clone() };
+    let welcome = DaemonMessage::Welcome {
+        protocol: PROTOCOL_VERSION,
+        epoch,
+        roots,
+        limits: app.limits.clone(),
+    };
     if let Err(gone) = say(sink, app, &welcome).await {
         return gone;
     }
@@ -192,7 +209,8 @@ async fn converse<S: Wire>(
     }
 }
 
-/// Takes frames in order. A text frame of the range conversation is never behind a slow disk: the plane does not wait.
+/// Takes frames in order. A text frame of the range conversation is never behind a slow disk: the
+/// plane does not wait.
 async fn hear<S: Wire>(
     stream: &mut Source<S>,
     app: &Arc<App>,
@@ -223,9 +241,17 @@ async fn hear<S: Wire>(
 }
 
 /// Does what one control message says.
-fn obey(text: &str, app: &Arc<App>, epoch: u64, plane: &mut IoPlane, events: &EventSender) -> Result<(), Closing> {
+fn obey(
+    text: &str,
+    app: &Arc<App>,
+    epoch: u64,
+    plane: &mut IoPlane,
+    events: &EventSender,
+) -> Result<(), Closing> {
     match decode_control(text).map_err(Closing::malformed)? {
-        EngineMessage::RateLimit { group, down_bps, up_bps } => plane.limit_rate(group, down_bps, up_bps),
+        EngineMessage::RateLimit { group, down_bps, up_bps } => {
+            plane.limit_rate(group, down_bps, up_bps)
+        }
         EngineMessage::RangeHint { file_id, start, end } => {
             if let Some(file) = app.desk.announced(epoch, &file_id) {
                 app.read_ahead.hint(file, start, end);
@@ -245,7 +271,9 @@ fn obey(text: &str, app: &Arc<App>, epoch: u64, plane: &mut IoPlane, events: &Ev
             answer_later(answer, events, async move {
                 let preferred = move || chosen::prefer(&app.files, &app.state_folder, &path);
                 let ended = tokio::task::spawn_blocking(preferred).await;
-                ended.map_err(|_| op_error(OpErrorKind::Other, "that has failed"))?.map(OpOutput::Roots)
+                ended
+                    .map_err(|_| op_error(OpErrorKind::Other, "that has failed"))?
+                    .map(OpOutput::Roots)
             });
         }
         message => app.desk.handle(epoch, message).map_err(Closing::malformed)?,
@@ -263,7 +291,11 @@ fn answer_later(
     tokio::spawn(async move { events.send(IoEvent::Done { op, result: work.await }).await });
 }
 
-fn carry_out(frame: &[u8], plane: &mut IoPlane, events: &EventSender) -> Result<(), shared_proto::FrameError> {
+fn carry_out(
+    frame: &[u8],
+    plane: &mut IoPlane,
+    events: &EventSender,
+) -> Result<(), shared_proto::FrameError> {
     let mut costs = false;
     for command in decode_batch(frame)? {
         costs |= !matches!(command, IoCommand::Credit { .. });
@@ -275,7 +307,8 @@ fn carry_out(frame: &[u8], plane: &mut IoPlane, events: &EventSender) -> Result<
     Ok(())
 }
 
-/// Sends what the desk and the I/O plane have to say; the desk first, its words are few and viewers wait for them.
+/// Sends what the desk and the I/O plane have to say; the desk first, its words are few and viewers
+/// wait for them.
 async fn speak<S: Wire>(
     sink: &mut Sink<S>,
     app: &App,
@@ -331,22 +364,36 @@ fn state_status(status: &StoreStatus) -> DaemonMessage {
     }
 }
 
-async fn say<S: Wire>(sink: &mut Sink<S>, app: &App, message: &DaemonMessage) -> Result<(), Option<Closing>> {
+async fn say<S: Wire>(
+    sink: &mut Sink<S>,
+    app: &App,
+    message: &DaemonMessage,
+) -> Result<(), Option<Closing>> {
     let text = encode_control(message);
     add(&app.metrics.control_text_out, text.len());
     // A socket that cannot be written to is gone: nobody is left to be told why.
     sink.send(Message::text(text)).await.map_err(|_| None)
 }
 
-/// Says why the connection ends, or answers the close frame of the other end, which has this long to take it. What else still comes is read and thrown
-/// away: a close frame could be lost to a reset that unread bytes cause.
-async fn end<S: Wire>(mut socket: WebSocketStream<S>, closing: Option<Closing>, patience: Duration) {
+/// Says why the connection ends, or answers the close frame of the other end, which has this long
+/// to take it. What else still comes is read and thrown away: a close frame could be lost to a
+/// reset that unread bytes cause.
+async fn end<S: Wire>(
+    mut socket: WebSocketStream<S>,
+    closing: Option<Closing>,
+    patience: Duration,
+) {
     let closed = async {
         match closing {
             Some(Closing { code, reason }) => {
                 tracing::info!(code, reason, "control connection closed");
                 socket.send(close_frame(code, reason)).await.ok()?;
-                while socket.next().await.is_some_and(|read| read.is_ok_and(|message| !message.is_close())) {}
+                while socket
+                    .next()
+                    .await
+                    .is_some_and(|read| read.is_ok_and(|message| !message.is_close()))
+                {
+                }
             }
             // The echo of a close frame goes out with the next read, which finds nothing more.
             None => while let Some(Ok(_)) = socket.next().await {},

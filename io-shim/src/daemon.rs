@@ -1,7 +1,8 @@
 //! One running daemon: put together, found, and ended in order.
 //!
-//! Owns the life of all parts and the order of their end. Invariant: whatever ends the daemon by plan, no viewer is cut before
-//! its grace, the engine hears why, state is on disk, and `endpoint.json` is gone.
+//! Owns the life of all parts and the order of their end. Invariant: whatever ends the daemon by
+//! plan, no viewer is cut before its grace, the engine hears why, state is on disk, and
+//! `endpoint.json` is gone.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -70,7 +71,8 @@ impl Daemon {
             folder.remember(&identity)?;
         }
         if let Some(token) = &config.token {
-            // It holds for as long as it is named; the one that was made up is kept for when it is not.
+            // It holds for as long as it is named; the one that was made up is kept for when it is
+            // not.
             token.as_str().clone_into(&mut identity.token);
         }
         let shares = Shares::of_process(config.max_replies + config.max_waiting);
@@ -105,7 +107,8 @@ impl Daemon {
         self.address
     }
 
-    /// Resolves when there was nothing to do for as long as the settings allow; never if they do not.
+    /// Resolves when there was nothing to do for as long as the settings allow; never if they do
+    /// not.
     pub async fn idle(&self) {
         let Some(limit) = self.idle_exit else { return std::future::pending().await };
         loop {
@@ -131,7 +134,8 @@ impl Daemon {
         // The engine's connection closes its I/O plane before it lets go of the chair.
         let closed = tokio::time::timeout(Duration::from_secs(1), app.chair.lock()).await.is_ok();
         tracing::debug!(closed, "I/O plane");
-        let forgotten = tokio::time::timeout(FORGOTTEN_WITHIN, app.port_maps.settled()).await.is_ok();
+        let forgotten =
+            tokio::time::timeout(FORGOTTEN_WITHIN, app.port_maps.settled()).await.is_ok();
         tracing::debug!(forgotten, "ports");
         phase.send_replace(Phase::Closed);
         let _ = serving.await;
@@ -150,7 +154,8 @@ async fn close_state(app: Arc<App>) {
     let _ = tokio::task::spawn_blocking(move || drop(app)).await;
 }
 
-/// The address that the user wants; else the port of last time, so that viewers find it again; else any.
+/// The address that the user wants; else the port of last time, so that viewers find it again; else
+/// any.
 fn listen(wanted: Option<SocketAddr>, identity: &Identity) -> std::io::Result<TcpListener> {
     if let Some(addr) = wanted {
         return server::listen(addr);
@@ -178,8 +183,11 @@ pub(crate) fn assemble(
         max_waiting: waiting,
         max_waiting_per_file: config.max_waiting_per_file,
     });
-    let roots =
-        config.roots.iter().map(|root| (Roots::key_of(&root.path), root.label.clone(), root.path.clone())).collect();
+    let roots = config
+        .roots
+        .iter()
+        .map(|root| (Roots::key_of(&root.path), root.label.clone(), root.path.clone()))
+        .collect();
     let policy = DialPolicy {
         allow_loopback: config.allow_loopback_peers,
         allow_private: config.allow_private_peers,
@@ -200,14 +208,20 @@ pub(crate) fn assemble(
     let files = Arc::new(FileStore::new(roots, open_writers(&config.locks)?));
     Ok(App {
         read_ahead: ReadAhead::new(Arc::clone(&files), Arc::clone(&metrics)),
-        guard: Guard::new(addr, config.origins.clone(), identity.token.clone()).open(config.no_token),
+        guard: Guard::new(addr, config.origins.clone(), identity.token.clone())
+            .open(config.no_token),
         desk,
         files,
         file_manager: FileManager::default(),
         state_folder: folder.path().to_path_buf(),
         state: Arc::new(StateStore::open(folder.path())?),
         notes: Arc::new(NoteStore::new(&config.notes)),
-        limits: Limits { max_conns: shares.conns, max_files: shares.files, io_window: IO_WINDOW, max_wait_ms },
+        limits: Limits {
+            max_conns: shares.conns,
+            max_files: shares.files,
+            io_window: IO_WINDOW,
+            max_wait_ms,
+        },
         metrics,
         io,
         converter: Converter::new(config.ffmpeg.clone(), addr),
@@ -227,7 +241,8 @@ fn open_writers(folders: &[PathBuf]) -> anyhow::Result<Writers> {
             Ok(writers) => return Ok(writers),
             Err(error) => {
                 tracing::warn!(folder = %folder.display(), %error, "no locks can be kept here");
-                last = anyhow::Error::from(error).context(format!("the folder for locks, {}", folder.display()));
+                last = anyhow::Error::from(error)
+                    .context(format!("the folder for locks, {}", folder.display()));
             }
         }
     }

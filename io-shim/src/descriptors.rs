@@ -1,12 +1,14 @@
 //! File descriptors: how many this process may hold, and who gets how many of them.
 //!
-//! Owns the raising of the process's own limit and the sharing out of what it allows. Invariant: all shares together stay below the limit,
-//! so that a full house is told so by a limit of ours and not by the operating system, in the middle of something.
+//! Owns the raising of the process's own limit and the sharing out of what it allows. Invariant:
+//! all shares together stay below the limit, so that a full house is told so by a limit of ours and
+//! not by the operating system, in the middle of something.
 
 /// Descriptors that leave room for every share at its fullest.
 #[cfg(unix)]
 const WANTED: u64 = 16_384;
-/// Where a system refuses [`WANTED`] although its hard limit is higher: macOS stops at its `OPEN_MAX`.
+/// Where a system refuses [`WANTED`] although its hard limit is higher: macOS stops at its
+/// `OPEN_MAX`.
 #[cfg(unix)]
 const WANTED_OR: [u64; 2] = [10_240, 4_096];
 
@@ -16,9 +18,11 @@ const MAX_CONNS: u64 = 1_000;
 const MAX_FILES: u64 = 4_096;
 /// What a file takes that is open for writing: itself and its lock.
 const PER_FILE: u64 = 2;
-/// HTTP connections at the most. Chrome opens six and a WebSocket; the rest is room for other players, and a wall for floods.
+/// HTTP connections at the most. Chrome opens six and a WebSocket; the rest is room for other
+/// players, and a wall for floods.
 const MAX_HTTP: u64 = 1_024;
-/// What is left over for everything else: log and state, fetches, upgraded connections, the runtime's own.
+/// What is left over for everything else: log and state, fetches, upgraded connections, the
+/// runtime's own.
 const SPARE: u64 = 192;
 
 /// How many descriptors each part may use.
@@ -48,11 +52,17 @@ impl Shares {
         let conns = share((left - left.min(http)) / 3, MAX_CONNS);
         let files = share((left - left.min(http + conns)) / PER_FILE, MAX_FILES);
         let narrow = |share: u64| u32::try_from(share).unwrap_or(u32::MAX);
-        Self { conns: narrow(conns), files: narrow(files), http: narrow(http), replies: narrow(replies) }
+        Self {
+            conns: narrow(conns),
+            files: narrow(files),
+            http: narrow(http),
+            replies: narrow(replies),
+        }
     }
 }
 
-/// With fewer than 16 of anything nothing would work, and a system that has not even those can say so itself.
+/// With fewer than 16 of anything nothing would work, and a system that has not even those can say
+/// so itself.
 fn share(available: u64, most: u64) -> u64 {
     available.clamp(16, most)
 }
@@ -66,7 +76,9 @@ pub fn raise_limit() {
         let wanted = maximum.unwrap_or(wanted).min(wanted);
         let is_enough = current.is_none_or(|current| current >= wanted);
         // Without it there is less room, no more.
-        if is_enough || setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).is_ok() {
+        if is_enough
+            || setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).is_ok()
+        {
             return;
         }
     }

@@ -1,7 +1,7 @@
 //! Hashing of spans: blocking code for a thread of its own kind, one digest at a time.
 //!
-//! Owns no threads and no files. The hash crates find SHA instructions at run time. Invariant: the result covers every
-//! byte asked for, or there is no result.
+//! Owns no threads and no files. The hash crates find SHA instructions at run time. Invariant: the
+//! result covers every byte asked for, or there is no result.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use crate::files::{
 
 /// Bytes under one leaf of [`DigestKind::Sha256Leaves`].
 const LEAF: usize = 16 << 10;
-/// Bytes read at once: whole leaves, enough that the system calls do not count, small enough for the second-level
-/// cache.
+/// Bytes read at once: whole leaves, enough that the system calls do not count, small enough for
+/// the second-level cache.
 const CHUNK: usize = 512 << 10;
 
 /// Bytes of an open file to hash, or zeros.
@@ -33,7 +33,11 @@ pub(crate) struct Part {
 ///
 /// # Errors
 /// [`OpErrorKind::NotFound`] when a file ends inside a part, and what reading gives.
-pub(crate) fn digest(kind: DigestKind, parts: &[Part], cancelled: impl Fn() -> bool) -> Result<Bytes, OpError> {
+pub(crate) fn digest(
+    kind: DigestKind,
+    parts: &[Part],
+    cancelled: impl Fn() -> bool,
+) -> Result<Bytes, OpError> {
     let mut hasher = Hasher::new(kind);
     let longest = parts.iter().map(|part| part.length).max().unwrap_or(0);
     let mut buffer = vec![0; CHUNK.min(usize::try_from(longest).unwrap_or(CHUNK))];
@@ -43,13 +47,19 @@ pub(crate) fn digest(kind: DigestKind, parts: &[Part], cancelled: impl Fn() -> b
             if cancelled() {
                 return Err(op_error(OpErrorKind::Other, "given up"));
             }
-            let wanted = buffer.len().min(usize::try_from(part.length - done).unwrap_or(usize::MAX));
+            let wanted =
+                buffer.len().min(usize::try_from(part.length - done).unwrap_or(usize::MAX));
             let chunk = &mut buffer[..wanted];
             match &part.file {
                 None => chunk.fill(0),
                 Some(file) => {
-                    if read_at(file, chunk, part.offset + done).map_err(|error| from_io(&error))? < wanted {
-                        return Err(op_error(OpErrorKind::NotFound, "the file ends before these bytes do"));
+                    if read_at(file, chunk, part.offset + done).map_err(|error| from_io(&error))?
+                        < wanted
+                    {
+                        return Err(op_error(
+                            OpErrorKind::NotFound,
+                            "the file ends before these bytes do",
+                        ));
                     }
                 }
             }
@@ -71,7 +81,9 @@ impl Hasher {
         match kind {
             DigestKind::Sha1 => Self::Sha1(Sha1::new()),
             DigestKind::Sha256 => Self::Sha256(Sha256::new()),
-            DigestKind::Sha256Leaves => Self::Leaves { leaf: Sha256::new(), filled: 0, digests: Vec::new() },
+            DigestKind::Sha256Leaves => {
+                Self::Leaves { leaf: Sha256::new(), filled: 0, digests: Vec::new() }
+            }
         }
     }
 
@@ -161,7 +173,11 @@ mod tests {
     fn the_standards_own_vectors_come_out() {
         // FIPS 180-4, and its one million repetitions of "a".
         check(DigestKind::Sha1, b"abc", "a9993e364706816aba3e25717850c26c9cd0d89d");
-        check(DigestKind::Sha256, b"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        check(
+            DigestKind::Sha256,
+            b"abc",
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        );
         check(DigestKind::Sha1, &[b'a'; 1_000_000], "34aa973cd4c4daa4f61eeb2bdbad27316534016f");
         check(DigestKind::Sha1, b"", "da39a3ee5e6b4b0d3255bfef95601890afd80709");
     }
@@ -171,7 +187,11 @@ mod tests {
         let data: Vec<u8> = (0..2 * LEAF + 100).map(|n| u8::try_from(n % 251).unwrap()).collect();
         let expected: Vec<u8> = data.chunks(LEAF).flat_map(Sha256::digest).collect();
         for at in [0, 1, LEAF, LEAF + 7, data.len()] {
-            assert_eq!(digest_of(DigestKind::Sha256Leaves, &data, at).unwrap(), expected, "split at {at}");
+            assert_eq!(
+                digest_of(DigestKind::Sha256Leaves, &data, at).unwrap(),
+                expected,
+                "split at {at}"
+            );
         }
         assert_eq!(
             digest_of(DigestKind::Sha256Leaves, &data[..LEAF], 9).unwrap(),
@@ -193,6 +213,9 @@ mod tests {
     #[test]
     fn a_file_that_ends_early_has_no_digest() {
         let part = Part { file: Some(Arc::new(unnamed_file().into())), offset: 0, length: 1 };
-        assert_eq!(digest(DigestKind::Sha1, &[part], || false).unwrap_err().kind, OpErrorKind::NotFound);
+        assert_eq!(
+            digest(DigestKind::Sha1, &[part], || false).unwrap_err().kind,
+            OpErrorKind::NotFound
+        );
     }
 }

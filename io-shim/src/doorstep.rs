@@ -1,14 +1,15 @@
 //! Control connections that have not yet said who they are.
 //!
-//! Owns how many of them there may be. Must never know what they say. Invariant: a newcomer always gets a place; the connection that has been silent
-//! for longest loses its own.
+//! Owns how many of them there may be. Must never know what they say. Invariant: a newcomer always
+//! gets a place; the connection that has been silent for longest loses its own.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// Silent connections at once. There is one engine; the rest is room for those that come while it goes.
+/// Silent connections at once. There is one engine; the rest is room for those that come while it
+/// goes.
 const MOST: usize = 32;
 
 /// The connections, the one that came first in front.

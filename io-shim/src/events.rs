@@ -1,8 +1,10 @@
-//! The way of events up to the engine: a queue bounded by bytes, drained in batches as the engine's credit allows.
+//! The way of events up to the engine: a queue bounded by bytes, drained in batches as the engine's
+//! credit allows.
 //!
-//! Owns the credit of both directions as numbers; knows nothing of sockets or files. Invariants: no batch is handed out
-//! while the engine's credit is used up, unless it holds nothing but credit; and what waits never exceeds
-//! [`limits::EVENT_QUEUE_BYTES`] plus [`limits::MAX_REFUSALS`] small answers.
+//! Owns the credit of both directions as numbers; knows nothing of sockets or files. Invariants: no
+//! batch is handed out while the engine's credit is used up, unless it holds nothing but credit;
+//! and what waits never exceeds [`limits::EVENT_QUEUE_BYTES`] plus [`limits::MAX_REFUSALS`] small
+//! answers.
 
 use std::{
     collections::VecDeque,
@@ -64,7 +66,8 @@ struct Queue {
 }
 
 impl EventSender {
-    /// Queues an event, waiting while too much is queued. An event for a receiver that is gone is dropped.
+    /// Queues an event, waiting while too much is queued. An event for a receiver that is gone is
+    /// dropped.
     pub async fn send(&self, event: IoEvent) {
         self.send_all(vec![event]).await;
     }
@@ -81,7 +84,8 @@ impl EventSender {
         let last = events.len() - 1;
         let mut left = total;
         let costed = events.into_iter().enumerate().map(|(at, event)| {
-            // What clamping took away is taken from the last ones, so that exactly `total` is given back.
+            // What clamping took away is taken from the last ones, so that exactly `total` is given
+            // back.
             let own = if at == last { left } else { cost(&event).min(left) };
             left -= own;
             (event, own)
@@ -90,7 +94,8 @@ impl EventSender {
         self.life.0.wake.notify_one();
     }
 
-    /// Queues an event if at least half of the room stays free for those that wait for it; else it is dropped.
+    /// Queues an event if at least half of the room stays free for those that wait for it; else it
+    /// is dropped.
     pub(crate) fn offer(&self, event: IoEvent) {
         let own = cost(&event);
         let room = &self.life.0.room;
@@ -109,8 +114,8 @@ impl EventSender {
         let _ = self.life.0.room.acquire_many(ROOM).await;
     }
 
-    /// Queues a small event without waiting: the refusal of a command. An engine that goes on ordering what is refused
-    /// while it takes no answers loses them in the end.
+    /// Queues a small event without waiting: the refusal of a command. An engine that goes on
+    /// ordering what is refused while it takes no answers loses them in the end.
     pub(crate) fn refuse(&self, event: IoEvent) {
         let mut queue = self.life.0.lock();
         if queue.events.len() < limits::MAX_REFUSALS {
@@ -127,8 +132,8 @@ impl EventSender {
         self.life.0.add_credit(bytes);
     }
 
-    /// Tells the engine that this many bytes of its command frames are worked off. It goes out with the next batch, or
-    /// by itself once enough has gathered that the engine could otherwise stall.
+    /// Tells the engine that this many bytes of its command frames are worked off. It goes out with
+    /// the next batch, or by itself once enough has gathered that the engine could otherwise stall.
     pub fn return_credit(&self, bytes: u32) {
         let mut queue = self.life.0.lock();
         queue.owed = queue.owed.saturating_add(bytes);
@@ -143,8 +148,8 @@ impl EventSender {
 }
 
 impl EventReceiver {
-    /// The next frame for the engine, as soon as there are events and credit: everything that waits, up to
-    /// [`BATCH_TARGET`]. `None` once the queue is closed. Cancel-safe.
+    /// The next frame for the engine, as soon as there are events and credit: everything that
+    /// waits, up to [`BATCH_TARGET`]. `None` once the queue is closed. Cancel-safe.
     pub async fn next_batch(&mut self) -> Option<Vec<u8>> {
         loop {
             match self.shared.take_batch() {
@@ -242,13 +247,17 @@ fn cost(event: &IoEvent) -> u32 {
         | IoEvent::UdpReceived { data, .. }
         | IoEvent::HttpContent { data, .. } => data.len(),
         IoEvent::Done { result: Ok(output), .. } => match output {
-            OpOutput::Bytes(data) | OpOutput::Digest(data) | OpOutput::Http { body: data, .. } => data.len(),
+            OpOutput::Bytes(data) | OpOutput::Digest(data) | OpOutput::Http { body: data, .. } => {
+                data.len()
+            }
             OpOutput::Value(value) => value.as_ref().map_or(0, bytes::Bytes::len),
             OpOutput::Keys(keys) => keys.iter().map(|key| key.len() + 4).sum(),
             OpOutput::Addresses(addresses) => addresses.len() * 20,
             OpOutput::Notes(notes) => length(notes),
             OpOutput::About(about) => about.log.iter().map(|line| line.len() + 4).sum(),
-            OpOutput::Roots(roots) => roots.iter().map(|root| root.label.len() + root.path.len() + 32).sum(),
+            OpOutput::Roots(roots) => {
+                roots.iter().map(|root| root.label.len() + root.path.len() + 32).sum()
+            }
             OpOutput::Unit
             | OpOutput::Opened { .. }
             | OpOutput::Bound { .. }

@@ -1,8 +1,9 @@
 //! The state folder: whose it is now, who the daemon is, and where it can be found.
 //!
-//! Owns `lock` (held by the running daemon), `identity.json` (token and port, kept across restarts, so that a viewer finds a
-//! restarted daemon where it left it) and `endpoint.json` (there while the daemon runs). Both files are readable by the user alone.
-//! Invariant: while the lock is held, `endpoint.json` is the holder's own or absent.
+//! Owns `lock` (held by the running daemon), `identity.json` (token and port, kept across restarts,
+//! so that a viewer finds a restarted daemon where it left it) and `endpoint.json` (there while the
+//! daemon runs). Both files are readable by the user alone. Invariant: while the lock is held,
+//! `endpoint.json` is the holder's own or absent.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -161,7 +162,8 @@ pub fn running_endpoint(path: &Path) -> Option<Endpoint> {
     serde_json::from_slice::<Endpoint>(&bytes).ok().filter(|endpoint| is_token(&endpoint.token))
 }
 
-/// Makes a folder that only the user can read. A folder that is there already becomes private as well, and so do our files in it.
+/// Makes a folder that only the user can read. A folder that is there already becomes private as
+/// well, and so do our files in it.
 ///
 /// # Errors
 /// When it cannot be made, or is a folder that all users share, as `/tmp` is.
@@ -198,8 +200,10 @@ fn close_to_others(path: &Path) -> io::Result<()> {
     close(path, 0o700);
     for entry in fs::read_dir(path)?.flatten() {
         let is_ours = OURS.iter().any(|name| entry.file_name().to_string_lossy().starts_with(name));
-        let is_open = |found: &fs::Metadata| found.is_file() && found.permissions().mode() & OTHERS != 0;
-        // The rights of what a link leads to are not ours to change, so the entry itself is looked at.
+        let is_open =
+            |found: &fs::Metadata| found.is_file() && found.permissions().mode() & OTHERS != 0;
+        // The rights of what a link leads to are not ours to change, so the entry itself is looked
+        // at.
         if is_ours && entry.metadata().is_ok_and(|found| is_open(&found)) {
             close(&entry.path(), 0o600);
         }
@@ -209,7 +213,8 @@ fn close_to_others(path: &Path) -> io::Result<()> {
 
 /// How the names of the files begin that we keep in a state folder.
 #[cfg(unix)]
-const OURS: [&str; 6] = ["state.redb", "identity.json", "endpoint.json", "lock", "daemon.log", "terminal.lock"];
+const OURS: [&str; 6] =
+    ["state.redb", "identity.json", "endpoint.json", "lock", "daemon.log", "terminal.lock"];
 
 /// Makes files readable by the user alone.
 pub fn private(options: &mut OpenOptions) -> &mut OpenOptions {
@@ -261,7 +266,10 @@ mod tests {
         folder.publish(&endpoint(&token)).unwrap();
         assert_eq!(running_endpoint(place.path()).unwrap().token, token);
         drop(folder);
-        assert!(running_endpoint(place.path()).is_none(), "the daemon was killed and left its endpoint behind");
+        assert!(
+            running_endpoint(place.path()).is_none(),
+            "the daemon was killed and left its endpoint behind"
+        );
         let _folder = StateFolder::take(place.path()).unwrap();
         assert!(running_endpoint(place.path()).is_none(), "the next one has not published yet");
     }
@@ -275,7 +283,10 @@ mod tests {
         let folder = StateFolder::take(&path).unwrap();
         folder.publish(&endpoint(&folder.identity().unwrap().token)).unwrap();
         let mode = |name: &str| fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode("."), mode("identity.json"), mode("endpoint.json")), (0o700, 0o600, 0o600));
+        assert_eq!(
+            (mode("."), mode("identity.json"), mode("endpoint.json")),
+            (0o700, 0o600, 0o600)
+        );
     }
 
     #[cfg(unix)]
@@ -285,7 +296,9 @@ mod tests {
         let place = TempDir::new();
         let path = place.path().join("state");
         fs::create_dir(&path).unwrap();
-        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let set = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap()
+        };
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         for name in ["state.redb", "daemon.log", "a film.mp4"] {
             fs::write(path.join(name), "").unwrap();
@@ -294,7 +307,10 @@ mod tests {
         set(&path, 0o755);
         StateFolder::take(&path).unwrap();
         assert_eq!(mode(&path), 0o700);
-        assert_eq!(["state.redb", "daemon.log", "lock"].map(|name| mode(&path.join(name))), [0o600; 3]);
+        assert_eq!(
+            ["state.redb", "daemon.log", "lock"].map(|name| mode(&path.join(name))),
+            [0o600; 3]
+        );
         assert_eq!(mode(&path.join("a film.mp4")), 0o644, "it is not ours");
         let shared = place.path().join("shared");
         fs::create_dir(&shared).unwrap();

@@ -1,8 +1,8 @@
 //! Fetching of URLs that come from strangers, under the same dial policy as sockets.
 //!
-//! Owns the HTTP client and the few rules around it: `http` and `https` only, every address checked after name
-//! resolution and at each redirect, few redirects, a bounded body. It never sends cookies and knows nothing of what it
-//! fetches.
+//! Owns the HTTP client and the few rules around it: `http` and `https` only, every address checked
+//! after name resolution and at each redirect, few redirects, a bounded body. It never sends
+//! cookies and knows nothing of what it fetches.
 
 use std::{
     error::Error,
@@ -34,7 +34,8 @@ pub(crate) struct HttpClient {
     policy: DialPolicy,
     lookup: Arc<Lookup>,
     client: OnceLock<Option<Client>>,
-    /// For URLs with the port at which this process itself serves: a resolver is not told the port, so this one never gives our own address.
+    /// For URLs with the port at which this process itself serves: a resolver is not told the port,
+    /// so this one never gives our own address.
     at_own_port: OnceLock<Option<Client>>,
 }
 
@@ -46,9 +47,15 @@ impl HttpClient {
     /// [`shared_proto::IoCommand::HttpGet`]
     ///
     /// # Errors
-    /// [`OpErrorKind::Denied`] for what the policy does not allow, [`OpErrorKind::Limit`] for too long a URL or body or
-    /// too many redirects, [`OpErrorKind::Timeout`], [`OpErrorKind::Network`].
-    pub(crate) async fn get(&self, url: &str, max_bytes: u32, timeout: Duration) -> Result<OpOutput, OpError> {
+    /// [`OpErrorKind::Denied`] for what the policy does not allow, [`OpErrorKind::Limit`] for too
+    /// long a URL or body or too many redirects, [`OpErrorKind::Timeout`],
+    /// [`OpErrorKind::Network`].
+    pub(crate) async fn get(
+        &self,
+        url: &str,
+        max_bytes: u32,
+        timeout: Duration,
+    ) -> Result<OpOutput, OpError> {
         let timeout = timeout.min(limits::MAX_FETCH_TIMEOUT);
         match tokio::time::timeout(timeout, self.get_in_time(url, max_bytes)).await {
             Ok(result) => result,
@@ -66,11 +73,16 @@ impl HttpClient {
     ///
     /// # Errors
     /// As [`Self::get`].
-    pub(crate) async fn open(&self, url: &str, range: Option<(u64, u64)>) -> Result<Response, OpError> {
+    pub(crate) async fn open(
+        &self,
+        url: &str,
+        range: Option<(u64, u64)>,
+    ) -> Result<Response, OpError> {
         if url.len() > limits::MAX_URL_BYTES {
             return Err(op_error(OpErrorKind::Limit, "the URL is too long"));
         }
-        let mut url = Url::parse(url).map_err(|_| op_error(OpErrorKind::Denied, "it is not a URL"))?;
+        let mut url =
+            Url::parse(url).map_err(|_| op_error(OpErrorKind::Denied, "it is not a URL"))?;
         for _ in 0..=limits::MAX_REDIRECTS {
             self.check(&url)?;
             let mut request = self.client(&url)?.get(url.clone());
@@ -87,11 +99,15 @@ impl HttpClient {
     }
 
     fn client(&self, url: &Url) -> Result<&Client, OpError> {
-        let is_own_port = self.policy.own.is_some_and(|own| url.port_or_known_default() == Some(own.port()));
+        let is_own_port =
+            self.policy.own.is_some_and(|own| url.port_or_known_default() == Some(own.port()));
         let slot = if is_own_port { &self.at_own_port } else { &self.client };
-        let resolver = || Resolver { policy: self.policy, is_own_port, lookup: Arc::clone(&self.lookup) };
+        let resolver =
+            || Resolver { policy: self.policy, is_own_port, lookup: Arc::clone(&self.lookup) };
         let client = slot.get_or_init(|| build(resolver())).as_ref();
-        client.ok_or_else(|| op_error(OpErrorKind::Other, "the HTTP client cannot be used on this system"))
+        client.ok_or_else(|| {
+            op_error(OpErrorKind::Other, "the HTTP client cannot be used on this system")
+        })
     }
 
     /// What can be said before a name is resolved.
@@ -159,7 +175,9 @@ struct Resolver {
 
 impl Resolver {
     fn allows(policy: DialPolicy, is_own_port: bool, ip: IpAddr) -> bool {
-        let is_own = policy.own.is_some_and(|own| is_own_port && policy.is_own(SocketAddr::new(ip, own.port())));
+        let is_own = policy
+            .own
+            .is_some_and(|own| is_own_port && policy.is_own(SocketAddr::new(ip, own.port())));
         policy.allows_ip(ip) && !is_own
     }
 }
@@ -171,9 +189,13 @@ struct AddressDenied;
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (policy, is_own_port, lookup) = (self.policy, self.is_own_port, Arc::clone(&self.lookup));
+        let (policy, is_own_port, lookup) =
+            (self.policy, self.is_own_port, Arc::clone(&self.lookup));
         Box::pin(async move {
-            let found = lookup.find(name.as_str()).await.map_err(|error| std::io::Error::other(error.message))?;
+            let found = lookup
+                .find(name.as_str())
+                .await
+                .map_err(|error| std::io::Error::other(error.message))?;
             let is_allowed = |ip: &IpAddr| Self::allows(policy, is_own_port, *ip);
             let (allowed, denied): (Vec<_>, Vec<_>) = found.into_iter().partition(is_allowed);
             if allowed.is_empty() && !denied.is_empty() {
@@ -197,7 +219,10 @@ pub(crate) fn failure_of(error: &reqwest::Error) -> OpError {
         }
         cause = error.source();
     }
-    let message =
-        if error.is_connect() { "the server cannot be reached" } else { "the exchange with the server failed" };
+    let message = if error.is_connect() {
+        "the server cannot be reached"
+    } else {
+        "the exchange with the server failed"
+    };
     op_error(OpErrorKind::Network, message)
 }

@@ -1,8 +1,9 @@
 //! Fetching a range of a URL straight into files, as it comes.
 //!
-//! Owns what a reply must look like and the writing of its body; [`crate::http_client`] finds the server. Invariants: nothing is written unless the
-//! reply says that it is the range that was asked for; no byte beyond it is written; one step of the body is in memory and no more; what limits and
-//! the disk take does not count as the server's time.
+//! Owns what a reply must look like and the writing of its body; [`crate::http_client`] finds the
+//! server. Invariants: nothing is written unless the reply says that it is the range that was asked
+//! for; no byte beyond it is written; one step of the body is in memory and no more; what limits
+//! and the disk take does not count as the server's time.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -41,7 +42,8 @@ pub(crate) struct Target {
 /// [`shared_proto::IoCommand::HttpFetch`]
 ///
 /// # Errors
-/// As [`HttpClient::get`]; [`OpErrorKind::Network`] too for a reply that is not the range, and what writing gives.
+/// As [`HttpClient::get`]; [`OpErrorKind::Network`] too for a reply that is not the range, and what
+/// writing gives.
 pub(crate) async fn fetch(
     http: &HttpClient,
     url: &str,
@@ -63,8 +65,12 @@ pub(crate) async fn fetch(
         // Without ranges it sends the file from its beginning.
         _ => offset == 0,
     };
-    let is_plain = response.headers().get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
-    if !is_range || !is_plain || response.content_length().is_some_and(|announced| announced != length) {
+    let is_plain =
+        response.headers().get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
+    if !is_range
+        || !is_plain
+        || response.content_length().is_some_and(|announced| announced != length)
+    {
         return Err(wrong_length());
     }
     store_body(response, length, target, &mut patience).await?;
@@ -73,11 +79,14 @@ pub(crate) async fn fetch(
 
 /// Whether `Content-Range` (RFC 9110 §14.4) names this range.
 fn starts_with_range(headers: &HeaderMap, first: u64, last: u64) -> bool {
-    let range = headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok()).unwrap_or_default();
-    let named = range.strip_prefix("bytes ").and_then(|range| range.split_once('/')).and_then(|(range, _)| {
-        let (first, last) = range.trim().split_once('-')?;
-        Some((first.parse().ok()?, last.parse().ok()?))
-    });
+    let range =
+        headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok()).unwrap_or_default();
+    let named = range.strip_prefix("bytes ").and_then(|range| range.split_once('/')).and_then(
+        |(range, _)| {
+            let (first, last) = range.trim().split_once('-')?;
+            Some((first.parse().ok()?, last.parse().ok()?))
+        },
+    );
     named == Some((first, last))
 }
 

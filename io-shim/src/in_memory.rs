@@ -1,6 +1,7 @@
 //! A daemon without a listener: its connections are pipes in memory. For fuzzers and measurements.
 //!
-//! Owns nothing that the daemon has not; what it serves is the daemon's own service, from the first byte of a connection on.
+//! Owns nothing that the daemon has not; what it serves is the daemon's own service, from the first
+//! byte of a connection on.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -47,8 +48,12 @@ impl InMemory {
         Ok(Self { app, places, header_timeout: config.header_timeout, phase, _folder: folder })
     }
 
-    /// Serves one connection until it ends, or becomes a WebSocket. `false`: there is no place for it.
-    pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S) -> bool {
+    /// Serves one connection until it ends, or becomes a WebSocket. `false`: there is no place for
+    /// it.
+    pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        stream: S,
+    ) -> bool {
         let Some(place) = self.places.enter() else { return false };
         let phase = self.phase.subscribe();
         server::connection(stream, Arc::clone(&self.app), place, self.header_timeout, phase).await;

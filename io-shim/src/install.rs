@@ -24,7 +24,8 @@ pub enum Browser {
 /// Where to install to.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Target {
-    /// Install for this browser, present or not; may be repeated. By default: for every one that is present
+    /// Install for this browser, present or not; may be repeated. By default: for every one that is
+    /// present
     #[arg(long, value_enum)]
     pub browser: Vec<Browser>,
     /// Install into this one profile folder instead
@@ -36,19 +37,28 @@ pub struct Target {
 ///
 /// # Errors
 /// When no browser is found or a file cannot be written.
-pub fn install(target: &Target, program: &Path, origins: &[String]) -> anyhow::Result<Vec<PathBuf>> {
-    let program = program.canonicalize().with_context(|| format!("cannot find {}", program.display()))?;
+pub fn install(
+    target: &Target,
+    program: &Path,
+    origins: &[String],
+) -> anyhow::Result<Vec<PathBuf>> {
+    let program =
+        program.canonicalize().with_context(|| format!("cannot find {}", program.display()))?;
     let manifest = manifest(&program, origins)?;
     let folders = target.folders(Path::is_dir)?;
     if folders.is_empty() {
-        bail!("no browser was found; name one with --browser, or a profile folder with --user-data-dir");
+        bail!(
+            "no browser was found; name one with --browser, or a profile folder with --user-data-dir"
+        );
     }
     let mut written = Vec::new();
     for folder in folders {
         let folder = folder.join("NativeMessagingHosts");
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
         let path = folder.join(format!("{HOST_NAME}.json"));
-        std::fs::write(&path, &manifest).with_context(|| format!("cannot write {}", path.display()))?;
+        std::fs::write(&path, &manifest)
+            .with_context(|| format!("cannot write {}", path.display()))?;
         written.push(path);
     }
     Ok(written)
@@ -65,7 +75,9 @@ pub fn uninstall(target: &Target) -> anyhow::Result<Vec<PathBuf>> {
         match std::fs::remove_file(&path) {
             Ok(()) => removed.push(path),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot remove {}", path.display())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+            }
         }
     }
     Ok(removed)
@@ -78,11 +90,15 @@ impl Target {
             return Ok(vec![folder.clone()]);
         }
         if cfg!(windows) {
-            bail!("on Windows hosts are named in the registry, which this version does not write; use --user-data-dir");
+            bail!(
+                "on Windows hosts are named in the registry, which this version does not write; use --user-data-dir"
+            );
         }
         let base = directories::BaseDirs::new().context("this user has no home folder")?;
         let all = [Browser::Chrome, Browser::Chromium, Browser::Edge, Browser::Brave];
-        let chosen = all.into_iter().filter(|browser| self.browser.is_empty() || self.browser.contains(browser));
+        let chosen = all
+            .into_iter()
+            .filter(|browser| self.browser.is_empty() || self.browser.contains(browser));
         let folders = chosen.map(|browser| base.config_dir().join(browser.folder()));
         Ok(folders.filter(|folder| !self.browser.is_empty() || is_present(folder)).collect())
     }
@@ -128,15 +144,23 @@ mod tests {
     #[test]
     fn a_profile_folder_gets_the_manifest_and_loses_it_again() {
         let profile = TempDir::new();
-        let target = Target { user_data_dir: Some(profile.path().join("new")), ..Target::default() };
+        let target =
+            Target { user_data_dir: Some(profile.path().join("new")), ..Target::default() };
         let program = std::env::current_exe().unwrap();
         let origins = ["chrome-extension://abc".to_owned(), "http://localhost:1".to_owned()];
         let written = install(&target, &program, &origins).unwrap();
-        assert_eq!(written, [profile.path().join("new/NativeMessagingHosts/com.jstorrent.io_daemon.json")]);
-        let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(&written[0]).unwrap()).unwrap();
+        assert_eq!(
+            written,
+            [profile.path().join("new/NativeMessagingHosts/com.jstorrent.io_daemon.json")]
+        );
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&written[0]).unwrap()).unwrap();
         assert_eq!(manifest["path"], program.canonicalize().unwrap().to_str().unwrap());
         assert_eq!(manifest["allowed_origins"], serde_json::json!(["chrome-extension://abc/"]));
-        assert_eq!((&manifest["name"], &manifest["type"]), (&"com.jstorrent.io_daemon".into(), &"stdio".into()));
+        assert_eq!(
+            (&manifest["name"], &manifest["type"]),
+            (&"com.jstorrent.io_daemon".into(), &"stdio".into())
+        );
         assert_eq!(uninstall(&target).unwrap(), written);
         assert!(uninstall(&target).unwrap().is_empty());
     }

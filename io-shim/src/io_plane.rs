@@ -1,8 +1,10 @@
-//! The I/O plane of one engine: routes commands to the parts that do them and their answers to the engine.
+//! The I/O plane of one engine: routes commands to the parts that do them and their answers to the
+//! engine.
 //!
-//! Owns no algorithm. Commands take effect in the order of [`IoPlane::handle`], which never waits: what a command
-//! touches is claimed before it returns, the work itself runs in a task. Invariant: when the plane is shut down, its
-//! sockets and files are closed, and none of its commands says anything further.
+//! Owns no algorithm. Commands take effect in the order of [`IoPlane::handle`], which never waits:
+//! what a command touches is claimed before it returns, the work itself runs in a task. Invariant:
+//! when the plane is shut down, its sockets and files are closed, and none of its commands says
+//! anything further.
 
 use std::{
     collections::HashMap,
@@ -53,7 +55,8 @@ pub struct IoConfig {
     pub max_conns: usize,
     /// Open files at once.
     pub max_files: usize,
-    /// What looks names up in a process of its own: the daemon's own program. Without one, a lookup can't be ended.
+    /// What looks names up in a process of its own: the daemon's own program. Without one, a lookup
+    /// can't be ended.
     pub lookup_program: Option<PathBuf>,
 }
 
@@ -113,11 +116,23 @@ impl IoPlane {
         let Stores { state, notes } = stores;
         notes.greet();
         let stopped = CancellationToken::new();
-        let lookup = Arc::new(Lookup::new(config.policy, &config.addresses, config.lookup_program.clone()));
-        let sockets =
-            Sockets::new(&config, events.clone(), Arc::clone(&files), Arc::clone(&metrics), maps, stopped.clone());
+        let lookup =
+            Arc::new(Lookup::new(config.policy, &config.addresses, config.lookup_program.clone()));
+        let sockets = Sockets::new(
+            &config,
+            events.clone(),
+            Arc::clone(&files),
+            Arc::clone(&metrics),
+            maps,
+            stopped.clone(),
+        );
         Self {
-            files: FileTable::new(Arc::clone(&files), Arc::clone(&metrics), config.max_files, stopped.clone()),
+            files: FileTable::new(
+                Arc::clone(&files),
+                Arc::clone(&metrics),
+                config.max_files,
+                stopped.clone(),
+            ),
             sockets,
             state,
             notes,
@@ -136,8 +151,9 @@ impl IoPlane {
         }
     }
 
-    /// Accepts a command. Whoever calls returns the credit of the command's frame ([`EventSender::return_credit`])
-    /// after its last command was accepted: what commands hold on to is bounded here.
+    /// Accepts a command. Whoever calls returns the credit of the command's frame
+    /// ([`EventSender::return_credit`]) after its last command was accepted: what commands hold on
+    /// to is bounded here.
     pub fn handle(&mut self, command: IoCommand) {
         if self.stopped.is_cancelled() {
             return;
@@ -147,19 +163,29 @@ impl IoPlane {
             IoCommand::TcpConnect { conn, addr, timeout_ms } => {
                 self.sockets.connect(conn, addr, Duration::from_millis(timeout_ms.into()));
             }
-            IoCommand::TcpListen { op, socket, family, port } => self.sockets.ports.listen(op, socket, family, port),
+            IoCommand::TcpListen { op, socket, family, port } => {
+                self.sockets.ports.listen(op, socket, family, port)
+            }
             IoCommand::UdpBind { op, socket, family, port, group } => {
                 self.sockets.ports.bind(op, socket, family, port, group);
             }
             IoCommand::UdpSend { socket, to, data } => self.sockets.ports.send(socket, to, data),
             IoCommand::UtpListen { op, socket } => self.sockets.ports.listen_utp(op, socket),
             IoCommand::UtpConnect { conn, socket, addr, timeout_ms } => {
-                self.sockets.ports.connect_utp(conn, socket, addr, Duration::from_millis(timeout_ms.into()));
+                self.sockets.ports.connect_utp(
+                    conn,
+                    socket,
+                    addr,
+                    Duration::from_millis(timeout_ms.into()),
+                );
             }
             IoCommand::SocketClose { socket } => self.sockets.ports.close(socket),
             IoCommand::Resolve { op, host, port } => {
                 let lookup = Arc::clone(&self.lookup);
-                self.run_until_cancelled(op, async move { (lookup.resolve(host, port).await, None) });
+                self.run_until_cancelled(
+                    op,
+                    async move { (lookup.resolve(host, port).await, None) },
+                );
             }
             IoCommand::Cancel { op } => self.cancels.cancel(op),
             IoCommand::TcpGroup { conn, group } => self.sockets.group(conn, group),
@@ -169,8 +195,12 @@ impl IoPlane {
             }
             IoCommand::TcpSend { conn, data } => self.sockets.send(conn, data),
             IoCommand::TcpRaw { conn, bytes } => self.sockets.raw(conn, bytes),
-            IoCommand::TcpFramed { conn, max_frame, divert } => self.sockets.framed(conn, max_frame, divert),
-            IoCommand::Arm { conn, key, spans } => self.sockets.arm(conn, key, self.files.resolve(&spans)),
+            IoCommand::TcpFramed { conn, max_frame, divert } => {
+                self.sockets.framed(conn, max_frame, divert)
+            }
+            IoCommand::Arm { conn, key, spans } => {
+                self.sockets.arm(conn, key, self.files.resolve(&spans))
+            }
             IoCommand::Disarm { conn, key } => self.sockets.disarm(conn, &key),
             IoCommand::TcpClose { conn } => self.sockets.close(conn),
             IoCommand::FileOpen { op, file, root, path, length, mode } => {
@@ -181,7 +211,9 @@ impl IoPlane {
             IoCommand::FileWrite { op, file, offset, data } => {
                 self.run(op, data.len(), self.files.write(file, offset, data))
             }
-            IoCommand::FileRead { op, span } => self.run_bulky(op, self.files.read(span, Arc::clone(&self.reads))),
+            IoCommand::FileRead { op, span } => {
+                self.run_bulky(op, self.files.read(span, Arc::clone(&self.reads)))
+            }
             IoCommand::FileSync { op, file } => self.run(op, 0, self.files.sync(file)),
             IoCommand::FileMove { op, identity, root, from, to_root, to } => {
                 let renaming = self.files.rename(identity, (root, from), (to_root, to));
@@ -200,19 +232,30 @@ impl IoPlane {
             IoCommand::FileCopy { op, from, to, offset, length } => {
                 self.run(op, 0, self.files.copy(from, to, offset, length));
             }
-            IoCommand::Digest { op, kind, spans } => self.run(op, 0, self.files.digest(kind, &spans)),
-            IoCommand::KvPut { op, key, value } => self.run_state(op, value.len(), StateRequest::Put { key, value }),
+            IoCommand::Digest { op, kind, spans } => {
+                self.run(op, 0, self.files.digest(kind, &spans))
+            }
+            IoCommand::KvPut { op, key, value } => {
+                self.run_state(op, value.len(), StateRequest::Put { key, value })
+            }
             IoCommand::KvGet { op, key } => self.run_state(op, 0, StateRequest::Get { key }),
             IoCommand::KvDelete { op, key } => self.run_state(op, 0, StateRequest::Delete { key }),
-            IoCommand::KvScan { op, prefix } => self.run_state(op, 0, StateRequest::Scan { prefix }),
+            IoCommand::KvScan { op, prefix } => {
+                self.run_state(op, 0, StateRequest::Scan { prefix })
+            }
             IoCommand::NotePut { op, key, value, age_ms } => {
-                let (bytes, at_ms) = (key.len() + value.len(), notes::now_ms().saturating_sub(age_ms));
+                let (bytes, at_ms) =
+                    (key.len() + value.len(), notes::now_ms().saturating_sub(age_ms));
                 self.run_notes(op, bytes, move |notes| notes.put(Note { key, value, at_ms }));
             }
             IoCommand::NotesRead { op } => {
                 self.run_notes(op, 0, NoteStore::read);
                 if !std::mem::replace(&mut self.tells_notes, true) {
-                    tokio::spawn(tell_notes(Arc::clone(&self.notes), self.events.clone(), self.stopped.clone()));
+                    tokio::spawn(tell_notes(
+                        Arc::clone(&self.notes),
+                        self.events.clone(),
+                        self.stopped.clone(),
+                    ));
                 }
             }
             IoCommand::RootRoom { op, root } => {
@@ -220,12 +263,15 @@ impl IoPlane {
                 // A disk that hangs holds up nothing but this.
                 let looking = tokio::task::spawn_blocking(move || store.room(&root));
                 self.run(op, 0, async move {
-                    let (free, total) =
-                        looking.await.map_err(|_| op_error(OpErrorKind::Other, "it was not looked"))??;
+                    let (free, total) = looking
+                        .await
+                        .map_err(|_| op_error(OpErrorKind::Other, "it was not looked"))??;
                     Ok(OpOutput::Room { free, total })
                 });
             }
-            IoCommand::AboutDaemon { op } => self.run(op, 0, async { Ok(OpOutput::About(about::about())) }),
+            IoCommand::AboutDaemon { op } => {
+                self.run(op, 0, async { Ok(OpOutput::About(about::about())) })
+            }
             IoCommand::HttpGet { op, url, max_bytes, timeout_ms } => {
                 let (http, turns) = (Arc::clone(&self.http), Arc::clone(&self.fetches));
                 let timeout = Duration::from_millis(timeout_ms.into());
@@ -238,13 +284,20 @@ impl IoPlane {
                 let spans = self.files.resolve(&spans);
                 let (http, turns) = (Arc::clone(&self.http), Arc::clone(&self.transfers));
                 let (store, metrics) = (Arc::clone(&self.store), Arc::clone(&self.metrics));
-                let (meter, timeout) = (self.sockets.meter(group), Duration::from_millis(timeout_ms.into()));
+                let (meter, timeout) =
+                    (self.sockets.meter(group), Duration::from_millis(timeout_ms.into()));
                 self.run_until_cancelled(op, async move {
                     let turn = turns.acquire_owned().await.ok();
                     let fetched = match spans {
                         Ok(spans) => {
-                            http_fetch::fetch(&http, &url, offset, Target { store, metrics, meter, spans }, timeout)
-                                .await
+                            http_fetch::fetch(
+                                &http,
+                                &url,
+                                offset,
+                                Target { store, metrics, meter, spans },
+                                timeout,
+                            )
+                            .await
                         }
                         Err(error) => Err(error),
                     };
@@ -254,7 +307,8 @@ impl IoPlane {
         }
     }
 
-    /// Limits all connections of a group together, each direction on its own; group 0 is all connections. It ends with this plane.
+    /// Limits all connections of a group together, each direction on its own; group 0 is all
+    /// connections. It ends with this plane.
     pub fn limit_rate(&self, group: u32, down_bps: Option<u64>, up_bps: Option<u64>) {
         self.sockets.limit(group, down_bps, up_bps);
     }
@@ -305,7 +359,9 @@ impl IoPlane {
         &self,
         op: OpId,
         bytes: usize,
-        ask: impl FnOnce(&NoteStore) -> Result<shared_proto::io::Notes, shared_proto::io::OpError> + Send + 'static,
+        ask: impl FnOnce(&NoteStore) -> Result<shared_proto::io::Notes, shared_proto::io::OpError>
+        + Send
+        + 'static,
     ) {
         let notes = Arc::clone(&self.notes);
         self.run(op, bytes, async move {
@@ -347,7 +403,8 @@ impl IoPlane {
     }
 }
 
-/// Tells the engine what other programs write into the notes. Their file is looked at, and read only if it is another one.
+/// Tells the engine what other programs write into the notes. Their file is looked at, and read
+/// only if it is another one.
 async fn tell_notes(notes: Arc<NoteStore>, events: EventSender, stopped: CancellationToken) {
     let telling = async {
         loop {

@@ -1,16 +1,21 @@
-//! JSTorrent's I/O daemon as a library: sockets, files, hashing and HTTP ranges under the orders of a remote engine.
+//! JSTorrent's I/O daemon as a library: sockets, files, hashing and HTTP ranges under the orders of
+//! a remote engine.
 //!
 //! Where to look:
 //!
-//! - its life: [`daemon`], [`config`] (with `chosen`: download folders that a person chose), [`folder`] (state folder), [`descriptors`] (how many), [`install`], [`native_messaging`], [`metrics`],
-//!   [`log`], `about` (what a report says of it), [`in_memory`] (without a listener)
-//! - HTTP: `server` (with `connections`) → `routes` (URLs) → `serve` (a file's status and headers, with [`mod@range`], [`conditional`],
-//!   [`multipart`]) → [`stream`] (its bytes, found by `opener`, read by `source`), or → `calls` (what the engine answers in words, with `uploads`);
-//!   [`auth`] says who may; `pages` are files of the program itself; `convert` has the user's ffmpeg make of a file what browsers play
-//! - the engine: `websocket` → `doorstep` (connections that are not known yet) → `control` (its WebSocket) → [`desk`] (who waits for what)
-//!   and [`io_plane`] → [`sockets`] (with rate limits), [`files`], `digest`, [`state`], [`notes`] (what all daemons of a user share),
-//!   `http_client` (with `http_fetch`), `resolve`,
-//!   [`port_map`]; [`events`] is the way back; `read_ahead` follows hints, `show` asks the file manager
+//! - its life: [`daemon`], [`config`] (with `chosen`: download folders that a person chose),
+//!   [`folder`] (state folder), [`descriptors`] (how many), [`install`], [`native_messaging`],
+//!   [`metrics`], [`log`], `about` (what a report says of it), [`in_memory`] (without a listener)
+//! - HTTP: `server` (with `connections`) → `routes` (URLs) → `serve` (a file's status and headers,
+//!   with [`mod@range`], [`conditional`], [`multipart`]) → [`stream`] (its bytes, found by
+//!   `opener`, read by `source`), or → `calls` (what the engine answers in words, with `uploads`);
+//!   [`auth`] says who may; `pages` are files of the program itself; `convert` has the user's
+//!   ffmpeg make of a file what browsers play
+//! - the engine: `websocket` → `doorstep` (connections that are not known yet) → `control` (its
+//!   WebSocket) → [`desk`] (who waits for what) and [`io_plane`] → [`sockets`] (with rate limits),
+//!   [`files`], `digest`, [`state`], [`notes`] (what all daemons of a user share), `http_client`
+//!   (with `http_fetch`), `resolve`, [`port_map`]; [`events`] is the way back; `read_ahead` follows
+//!   hints, `show` asks the file manager
 //! - [`limits`]: every bound of the I/O plane
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,9 @@
 //! The daemon's log: where it goes, and what bounds it.
 //!
-//! Owns three bounds, since strangers cause most lines: how many lines of one kind come in a time, how long a line may be, and how long the file
-//! may grow. The last lines stay in memory, too, for a report. A file that is full becomes the previous log, and the one before that goes. Nothing in it is a colour code.
+//! Owns three bounds, since strangers cause most lines: how many lines of one kind come in a time,
+//! how long a line may be, and how long the file may grow. The last lines stay in memory, too, for
+//! a report. A file that is full becomes the previous log, and the one before that goes. Nothing in
+//! it is a colour code.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -50,17 +52,25 @@ fn keep(line: &str) {
 
 /// Logs to standard error.
 pub fn to_stderr() {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter()).with_ansi(false).log_internal_errors(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter())
+        .with_ansi(false)
+        .log_internal_errors(false);
     builder.event_format(Sparing::default()).with_writer(io::stderr).init();
 }
 
-/// Logs to `daemon.log` in a folder, behind what is there; `daemon.previous.log` is what was there before that.
+/// Logs to `daemon.log` in a folder, behind what is there; `daemon.previous.log` is what was there
+/// before that.
 ///
 /// # Errors
 /// The file can't be written.
 pub fn to_folder(folder: &Path) -> io::Result<()> {
-    let file = Rotating::open(folder.join("daemon.log"), folder.join("daemon.previous.log"), FILE_MAX)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter()).with_ansi(false).log_internal_errors(false);
+    let file =
+        Rotating::open(folder.join("daemon.log"), folder.join("daemon.previous.log"), FILE_MAX)?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter())
+        .with_ansi(false)
+        .log_internal_errors(false);
     builder.event_format(Sparing::default()).with_writer(Mutex::new(file)).init();
     // What a panic says otherwise goes to standard error alone, which the next start empties.
     let before = std::panic::take_hook();
@@ -72,9 +82,12 @@ pub fn to_folder(folder: &Path) -> io::Result<()> {
 }
 
 fn filter() -> EnvFilter {
-    let mut filter = EnvFilter::try_from_env("JSTORRENT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut filter =
+        EnvFilter::try_from_env("JSTORRENT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     // Below this they log what passes through them, the session token included.
-    for carrier in ["tungstenite=info", "tokio_tungstenite=info", "hyper=info", "warp=info", "reqwest=info"] {
+    for carrier in
+        ["tungstenite=info", "tokio_tungstenite=info", "hyper=info", "warp=info", "reqwest=info"]
+    {
         filter = filter.add_directive(carrier.parse().expect("a name and a level"));
     }
     filter
@@ -116,7 +129,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut to: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut left_out = 0;
         // Whoever asks for more than that wants all of it.
         if *event.metadata().level() <= Level::INFO {
@@ -170,7 +188,8 @@ impl Rotating {
 impl Write for Rotating {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.length > 0 && self.length + line.len() as u64 > self.most {
-            // Nobody is left to be told that there is no room for another file. The one there is does not grow without end.
+            // Nobody is left to be told that there is no room for another file. The one there is
+            // does not grow without end.
             self.rotate().or_else(|_| self.file.set_len(0).map(|()| self.length = 0))?;
         }
         let written = self.file.write(line)?;
@@ -243,7 +262,10 @@ mod tests {
         assert_eq!(text.matches("a stranger came").count(), MOST_OF_A_KIND as usize);
         assert!(text.ends_with("something else\n"), "{text}");
         let kept = last_lines();
-        assert!(kept.len() <= KEPT && kept.iter().any(|line| line.contains("something else")), "{kept:?}");
+        assert!(
+            kept.len() <= KEPT && kept.iter().any(|line| line.contains("something else")),
+            "{kept:?}"
+        );
     }
 
     #[test]

@@ -66,7 +66,8 @@ struct EnvironmentOnly {
 }
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let args: Vec<String> =
+        std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let done = match native_messaging::caller(&args) {
         Some(caller) => {
             log::to_stderr();
@@ -98,7 +99,11 @@ fn run(command: Command) -> anyhow::Result<()> {
             } else {
                 log::to_stderr();
             }
-            let config = if detached { settings.resolve_for_extension(DETACHED_IDLE_S) } else { settings.resolve(0) };
+            let config = if detached {
+                settings.resolve_for_extension(DETACHED_IDLE_S)
+            } else {
+                settings.resolve(0)
+            };
             let served = config.map_err(Into::into).and_then(serve);
             // Nobody reads the standard error of a detached process.
             served.inspect_err(|error| tracing::error!("{error:#}"))
@@ -152,7 +157,8 @@ fn serve(config: Config) -> anyhow::Result<()> {
 #[cfg(unix)]
 async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         tracing::error!("signals cannot be caught");
         return std::future::pending().await;
@@ -172,6 +178,7 @@ async fn stop_signal() {
 
 fn log_to_state_folder(settings: &Settings) -> anyhow::Result<()> {
     let folder = settings.state_folder()?;
-    make_private_folder(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    make_private_folder(&folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     log::to_folder(&folder).with_context(|| format!("cannot write a log in {}", folder.display()))
 }

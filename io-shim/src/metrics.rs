@@ -1,6 +1,7 @@
 //! Counters and gauges of the daemon, and how `/metrics` shows them (Prometheus text format 0.0.4).
 //!
-//! Everything here is a number that may be shown to anyone on this machine: no names, no addresses, no secrets.
+//! Everything here is a number that may be shown to anyone on this machine: no names, no addresses,
+//! no secrets.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -61,27 +62,64 @@ pub struct Now {
 impl Metrics {
     /// Counts a reply.
     pub fn count_status(&self, status: u16) {
-        *self.statuses.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(status).or_default() += 1;
+        *self
+            .statuses
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .entry(status)
+            .or_default() += 1;
     }
 
     /// The page.
     pub fn render(&self, now: Now) -> String {
         let mut page = Page::default();
         page.gauge("jstorrent_viewers", "Replies that are waiting or running.", now.viewers as u64);
-        page.gauge("jstorrent_viewers_waiting", "Requests that wait for their first grant.", now.waiting as u64);
-        page.gauge("jstorrent_calls", "Calls of the HTTP API that are waiting or running.", now.calls as u64);
+        page.gauge(
+            "jstorrent_viewers_waiting",
+            "Requests that wait for their first grant.",
+            now.waiting as u64,
+        );
+        page.gauge(
+            "jstorrent_calls",
+            "Calls of the HTTP API that are waiting or running.",
+            now.calls as u64,
+        );
         page.gauge("jstorrent_tasks", "Tasks that are waiting or running.", now.tasks as u64);
-        page.gauge("jstorrent_engine_connected", "Whether an engine is connected.", u64::from(now.engine));
+        page.gauge(
+            "jstorrent_engine_connected",
+            "Whether an engine is connected.",
+            u64::from(now.engine),
+        );
         page.gauge(
             "jstorrent_http_connections",
             "Open HTTP connections, without WebSockets.",
             read(&self.http_conns_open),
         );
-        page.gauge("jstorrent_tcp_connections", "Connections that the engine has open.", read(&self.conns_open));
-        page.gauge("jstorrent_files_open", "Files that the engine has open.", read(&self.files_open));
-        page.counter("jstorrent_engines_total", "Terms of engines that began.", read(&self.engines));
-        page.counter("jstorrent_served_bytes_total", "Bytes of files handed to viewers.", read(&self.served_bytes));
-        page.counter("jstorrent_read_bytes_total", "Bytes read from files for viewers.", read(&self.read_bytes));
+        page.gauge(
+            "jstorrent_tcp_connections",
+            "Connections that the engine has open.",
+            read(&self.conns_open),
+        );
+        page.gauge(
+            "jstorrent_files_open",
+            "Files that the engine has open.",
+            read(&self.files_open),
+        );
+        page.counter(
+            "jstorrent_engines_total",
+            "Terms of engines that began.",
+            read(&self.engines),
+        );
+        page.counter(
+            "jstorrent_served_bytes_total",
+            "Bytes of files handed to viewers.",
+            read(&self.served_bytes),
+        );
+        page.counter(
+            "jstorrent_read_bytes_total",
+            "Bytes read from files for viewers.",
+            read(&self.read_bytes),
+        );
         page.counter(
             "jstorrent_hinted_bytes_total",
             "Bytes that the kernel was advised to read ahead.",
@@ -97,7 +135,11 @@ impl Metrics {
             "Bytes of diverted payload thrown away.",
             read(&self.payload_dropped_bytes),
         );
-        page.counter("jstorrent_sent_bytes_total", "Bytes of files sent to others.", read(&self.payload_sent_bytes));
+        page.counter(
+            "jstorrent_sent_bytes_total",
+            "Bytes of files sent to others.",
+            read(&self.payload_sent_bytes),
+        );
         page.counter("jstorrent_digest_bytes_total", "Bytes hashed.", read(&self.digest_bytes));
         page.head(
             "jstorrent_control_bytes_total",
@@ -114,8 +156,14 @@ impl Metrics {
             page.sample("jstorrent_control_bytes_total", &labels, read(count));
         }
         page.head("jstorrent_http_replies_total", "counter", "HTTP replies by status.");
-        for (status, count) in self.statuses.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
-            page.sample("jstorrent_http_replies_total", &format!("{{status=\"{status}\"}}"), *count);
+        for (status, count) in
+            self.statuses.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter()
+        {
+            page.sample(
+                "jstorrent_http_replies_total",
+                &format!("{{status=\"{status}\"}}"),
+                *count,
+            );
         }
         page.0
     }
@@ -170,11 +218,18 @@ mod tests {
         add(&metrics.control_io_out, 7);
         let page = metrics.render(Now { viewers: 3, ..Now::default() });
         assert!(page.contains("jstorrent_http_replies_total{status=\"206\"} 2\n"), "{page}");
-        assert!(page.contains("jstorrent_control_bytes_total{direction=\"out\",kind=\"io\"} 7\n"), "{page}");
+        assert!(
+            page.contains("jstorrent_control_bytes_total{direction=\"out\",kind=\"io\"} 7\n"),
+            "{page}"
+        );
         assert!(page.contains("jstorrent_viewers 3\n"), "{page}");
         for sample in page.lines().filter(|line| !line.starts_with('#')) {
             let name = sample.split(['{', ' ']).next().unwrap();
-            assert!(page.contains(&format!("# TYPE {name} ")) && page.contains(&format!("# HELP {name} ")), "{name}");
+            assert!(
+                page.contains(&format!("# TYPE {name} "))
+                    && page.contains(&format!("# HELP {name} ")),
+                "{name}"
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The frame of a `multipart/byteranges` reply (RFC 9110 §14.6), laid out as nginx does it.
 //!
-//! Pure text: what goes before each part, what goes after the last, and how long it all is. The bytes of the parts are
-//! none of its business.
+//! Pure text: what goes before each part, what goes after the last, and how long it all is. The
+//! bytes of the parts are none of its business.
 
 use bytes::Bytes;
 
@@ -17,7 +17,8 @@ pub struct Multipart {
 }
 
 impl Multipart {
-    /// Lays out the parts of a file of `length` bytes. The boundary must not be guessable by who wrote the file.
+    /// Lays out the parts of a file of `length` bytes. The boundary must not be guessable by who
+    /// wrote the file.
     pub fn new(ranges: &[ByteRange], length: u64, content_type: &str, boundary: String) -> Self {
         let head = |range: &ByteRange| {
             let ByteRange { start, end } = range;
@@ -62,7 +63,8 @@ mod tests {
         let ranges = [ByteRange { start: 0, end: 1 }, ByteRange { start: 5, end: 9 }];
         let parts = Multipart::new(&ranges, 10, "video/mp4", "XYZ".into());
         assert_eq!(parts.content_type(), "multipart/byteranges; boundary=XYZ");
-        let body = [&parts.heads()[0][..], b"01", &parts.heads()[1], b"56789", &parts.tail()].concat();
+        let body =
+            [&parts.heads()[0][..], b"01", &parts.heads()[1], b"56789", &parts.tail()].concat();
         assert_eq!(
             String::from_utf8_lossy(&body),
             "\r\n--XYZ\r\nContent-Type: video/mp4\r\nContent-Range: bytes 0-1/10\r\n\r\n01\

@@ -1,7 +1,8 @@
 //! The native messaging host: Chrome starts this binary, the extension asks it where the daemon is.
 //!
-//! Owns the stdio conversation (a native-endian `u32` length, then JSON) and the starting of a daemon that outlives it. Knows
-//! nothing of what the daemon does. Invariant: nothing but messages is written to stdout.
+//! Owns the stdio conversation (a native-endian `u32` length, then JSON) and the starting of a
+//! daemon that outlives it. Knows nothing of what the daemon does. Invariant: nothing but messages
+//! is written to stdout.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -49,18 +50,21 @@ pub fn caller(args: &[String]) -> Option<&str> {
 /// Talks to the extension until it hangs up.
 ///
 /// # Errors
-/// When stdio breaks. Everything else, settings that make no sense included, is told to the extension.
+/// When stdio breaks. Everything else, settings that make no sense included, is told to the
+/// extension.
 pub fn run(caller: &str, settings: anyhow::Result<Settings>) -> anyhow::Result<()> {
     let config = settings.and_then(|settings| Ok(settings.resolve_for_extension(0)?));
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     while let Some(message) = read_message(&mut input)? {
-        let answer = serde_json::from_slice::<Request>(&message).context("not a message of this host").and_then(|_| {
-            let config = config.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
-            if !config.origins.iter().any(|origin| origin == caller.trim_end_matches('/')) {
-                bail!("this extension may not use the daemon");
-            }
-            find_or_start(&config.state)
-        });
+        let answer = serde_json::from_slice::<Request>(&message)
+            .context("not a message of this host")
+            .and_then(|_| {
+                let config = config.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
+                if !config.origins.iter().any(|origin| origin == caller.trim_end_matches('/')) {
+                    bail!("this extension may not use the daemon");
+                }
+                find_or_start(&config.state)
+            });
         let reply = match answer {
             Ok(Endpoint { port, token, version, .. }) => Reply::Endpoint { port, token, version },
             Err(error) => Reply::Error { message: format!("{error:#}") },
@@ -77,7 +81,8 @@ fn find_or_start(folder: &Path) -> anyhow::Result<Endpoint> {
     {
         return Ok(endpoint);
     }
-    make_private_folder(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    make_private_folder(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let mut child = start(folder)?;
     let began = Instant::now();
     while began.elapsed() < READY_WITHIN {
@@ -86,10 +91,17 @@ fn find_or_start(folder: &Path) -> anyhow::Result<Endpoint> {
         {
             return Ok(endpoint);
         }
-        // It also ends when another host was faster, whose daemon then holds the folder: only without one is it a failure.
-        if child.try_wait()?.is_some_and(|status| !status.success()) && began.elapsed() > Duration::from_secs(1) {
+        // It also ends when another host was faster, whose daemon then holds the folder: only
+        // without one is it a failure.
+        if child.try_wait()?.is_some_and(|status| !status.success())
+            && began.elapsed() > Duration::from_secs(1)
+        {
             let log = folder.join("daemon.log");
-            bail!("The daemon did not start: {}. Its log: {}", last_words(&mut child), log.display());
+            bail!(
+                "The daemon did not start: {}. Its log: {}",
+                last_words(&mut child),
+                log.display()
+            );
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -127,7 +139,10 @@ fn last_words(child: &mut Child) -> String {
         let _ = stderr.take(MAX_WORDS).read_to_string(&mut words);
     }
     let error = words.lines().rev().find_map(|line| line.strip_prefix("error: "));
-    error.map_or_else(|| "it did not say why".to_owned(), |words| words.trim_end_matches('.').to_owned())
+    error.map_or_else(
+        || "it did not say why".to_owned(),
+        |words| words.trim_end_matches('.').to_owned(),
+    )
 }
 
 /// Whether the daemon answers at its port.

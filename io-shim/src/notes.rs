@@ -1,8 +1,11 @@
-//! The notes of a user: one small file of keys and values that all daemons of the user share, whatever state folder they use.
+//! The notes of a user: one small file of keys and values that all daemons of the user share,
+//! whatever state folder they use.
 //!
-//! Owns what is in the file as it was last read, and what of it the engine was told. It looks into no value. Invariants: a put is answered with success when it is
-//! durable; two processes that write at once lose nothing, because each reads, merges and writes under one lock, and of each key the newest note is kept; a file
-//! that can't be read is set aside, never deleted; a file of a newer version is neither read nor written.
+//! Owns what is in the file as it was last read, and what of it the engine was told. It looks into
+//! no value. Invariants: a put is answered with success when it is durable; two processes that
+//! write at once lose nothing, because each reads, merges and writes under one lock, and of each
+//! key the newest note is kept; a file that can't be read is set aside, never deleted; a file of a
+//! newer version is neither read nor written.
 
 mod place;
 
@@ -92,7 +95,8 @@ impl NoteStore {
         Ok(self.untold(&mut inner))
     }
 
-    /// What other programs wrote since the engine was told last; `None` when that is nothing. The file is read only if it looks otherwise than before.
+    /// What other programs wrote since the engine was told last; `None` when that is nothing. The
+    /// file is read only if it looks otherwise than before.
     pub(crate) fn news(&self) -> Option<Notes> {
         let mut inner = self.lock();
         inner.told.as_ref()?;
@@ -120,14 +124,18 @@ impl NoteStore {
             told.insert(key.clone(), at_ms);
         }
         let kept = inner.notes.get(&key).cloned();
-        Ok(Notes { notes: kept.into_iter().collect(), set_aside: paths(&self.place.set_aside_before()) })
+        Ok(Notes {
+            notes: kept.into_iter().collect(),
+            set_aside: paths(&self.place.set_aside_before()),
+        })
     }
 
     /// Reads, merges and writes under the lock; when the note that is kept was written.
     fn merge(&self, inner: &mut Inner, note: Note) -> Result<u64, Trouble> {
         let _lock = self.place.lock()?.ok_or(Trouble::Locked)?;
         self.refresh_locked(inner)?;
-        // A time that has not come yet is one of a clock that was wrong: it must not keep everything else out until then.
+        // A time that has not come yet is one of a clock that was wrong: it must not keep
+        // everything else out until then.
         let now = now_ms();
         if let Some(before) = inner.notes.get(&note.key)
             && before.at_ms > note.at_ms
@@ -159,7 +167,8 @@ impl NoteStore {
         self.refresh_locked(inner)
     }
 
-    /// The same, under the lock. A file that makes no sense is set aside; what was known of it counts on.
+    /// The same, under the lock. A file that makes no sense is set aside; what was known of it
+    /// counts on.
     fn refresh_locked(&self, inner: &mut Inner) -> Result<(), Trouble> {
         if !self.is_refreshed(inner)? {
             let aside = self.place.set_aside()?;

@@ -1,8 +1,10 @@
-//! Opens a file that is served where it is now, also while it is being moved, and looks whether another program changed it.
+//! Opens a file that is served where it is now, also while it is being moved, and looks whether
+//! another program changed it.
 //!
-//! Between a change of names on the disk and the announcement that tells of it a file is not where it was announced. That is a moment, and no reason to turn a
-//! viewer away. Must never open other bytes than those that were announced when the viewer came. The engine hears of a change before it is asked about
-//! the file again: so what it grants it grants knowing what lies there.
+//! Between a change of names on the disk and the announcement that tells of it a file is not where
+//! it was announced. That is a moment, and no reason to turn a viewer away. Must never open other
+//! bytes than those that were announced when the viewer came. The engine hears of a change before
+//! it is asked about the file again: so what it grants it grants knowing what lies there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +32,9 @@ pub(crate) struct Opener {
 }
 
 impl Opener {
-    /// Looks at a file that is about to be asked for, if the engine was told what it looks like. When another program has changed it since, the
-    /// engine hears of that. Otherwise the file is open: whoever was granted its bytes need not open it again.
+    /// Looks at a file that is about to be asked for, if the engine was told what it looks like.
+    /// When another program has changed it since, the engine hears of that. Otherwise the file is
+    /// open: whoever was granted its bytes need not open it again.
     pub(crate) async fn look(&self, file: &Arc<ServedFile>) -> Option<Source> {
         let now = self.desk.where_now(file);
         let place = self.files.place(&now.root, &now.path);
@@ -80,8 +83,8 @@ impl Opener {
         self.open_and_read(file, 0, 0).await.map(|(source, _)| source)
     }
 
-    /// Opens a file and reads `count` bytes of it in one job on the blocking threads. A read error is left for the read that needs the bytes,
-    /// unless another program changed the file.
+    /// Opens a file and reads `count` bytes of it in one job on the blocking threads. A read error
+    /// is left for the read that needs the bytes, unless another program changed the file.
     ///
     /// # Errors
     /// It is not there, or can't be read.
@@ -123,6 +126,8 @@ impl Opener {
             let read = if count > 0 { source.read_now(position, count) } else { Ok(Bytes::new()) };
             Ok((source, read))
         });
-        opening.await.unwrap_or_else(|_| Err(op_error(OpErrorKind::Other, "the opening thread is gone")))
+        opening
+            .await
+            .unwrap_or_else(|_| Err(op_error(OpErrorKind::Other, "the opening thread is gone")))
     }
 }

@@ -1,6 +1,7 @@
 //! The pages of a server that has some: files that were put into the program when it was built.
 //!
-//! They hold no secret, so no token is needed for them: what they ask for needs it. This part must never know what they are about.
+//! They hold no secret, so no token is needed for them: what they ask for needs it. This part must
+//! never know what they are about.
 
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, StatusCode};
@@ -28,14 +29,20 @@ struct Files;
 /// The file of this path below `/page/`.
 pub(crate) fn page(path: &str, headers: &HeaderMap) -> Answer {
     let Some(file) = Files::get(path) else {
-        let words =
-            if Files::iter().next().is_some() { "nothing is here" } else { "this program was built without its pages" };
+        let words = if Files::iter().next().is_some() {
+            "nothing is here"
+        } else {
+            "this program was built without its pages"
+        };
         return plain(StatusCode::NOT_FOUND, words);
     };
     let tag = tag(&file);
     let is_known = headers.get_all(header::IF_NONE_MATCH).iter().any(|known| *known == tag);
-    let (status, data) =
-        if is_known { (StatusCode::NOT_MODIFIED, Vec::new()) } else { (StatusCode::OK, file.data.into_owned()) };
+    let (status, data) = if is_known {
+        (StatusCode::NOT_MODIFIED, Vec::new())
+    } else {
+        (StatusCode::OK, file.data.into_owned())
+    };
     let mut answer = bytes(status, content_type(path), data);
     let headers = answer.headers_mut();
     headers.insert(header::ETAG, tag);
@@ -69,7 +76,8 @@ pub(crate) fn is_for_a_person(headers: &HeaderMap) -> bool {
 
 /// By the file's content.
 fn tag(file: &EmbeddedFile) -> HeaderValue {
-    let digest: String = file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String =
+        file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
     HeaderValue::from_str(&format!("\"{digest}\"")).expect("hex digits are visible ASCII")
 }
 
@@ -95,9 +103,9 @@ mod tests {
     #[test]
     fn programs_get_data_and_people_get_a_page() {
         let check = |lines: &[(&'static str, &'static str)]| {
-            let headers = lines
-                .iter()
-                .map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value)));
+            let headers = lines.iter().map(|(name, value)| {
+                (header::HeaderName::from_static(name), HeaderValue::from_static(value))
+            });
             is_for_a_person(&headers.collect())
         };
         assert!(check(&[("sec-fetch-mode", "navigate"), ("accept", "text/html,*/*;q=0.8")]));
@@ -105,12 +113,22 @@ mod tests {
         for program in [&[("accept", "*/*")] as &[_], &[], &[("accept", "application/json")]] {
             assert!(!check(program), "{program:?}");
         }
-        assert!(!check(&[("sec-fetch-mode", "cors"), ("accept", "text/html")]), "a page's call is none");
+        assert!(
+            !check(&[("sec-fetch-mode", "cors"), ("accept", "text/html")]),
+            "a page's call is none"
+        );
     }
 
     #[test]
     fn what_is_not_among_them_is_not_read_from_anywhere() {
-        for path in ["", "nothing.js", "../Cargo.toml", "../../Cargo.toml", "/etc/passwd", "./../src/lib.rs"] {
+        for path in [
+            "",
+            "nothing.js",
+            "../Cargo.toml",
+            "../../Cargo.toml",
+            "/etc/passwd",
+            "./../src/lib.rs",
+        ] {
             assert_eq!(page(path, &HeaderMap::new()).status(), StatusCode::NOT_FOUND, "{path}");
         }
     }

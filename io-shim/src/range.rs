@@ -1,12 +1,15 @@
 //! The `Range` header (RFC 9110 §14.1, §14.2): bytes in, a decision out.
 //!
-//! Owns the whole question "which bytes of a file of this length does this header ask for?" and is pure: it never sees a
-//! request, a file or a clock. It decides as nginx does, with one difference that RFC 9110 §14.2 allows: a header that is not
-//! well formed is ignored (200) instead of refused (416), so that a sloppy player still plays.
+//! Owns the whole question "which bytes of a file of this length does this header ask for?" and is
+//! pure: it never sees a request, a file or a clock. It decides as nginx does, with one difference
+//! that RFC 9110 §14.2 allows: a header that is not well formed is ignored (200) instead of refused
+//! (416), so that a sloppy player still plays.
 //!
-//! Invariant: every range in an answer is non-empty and lies inside the file; together they are no longer than the file.
+//! Invariant: every range in an answer is non-empty and lies inside the file; together they are no
+//! longer than the file.
 
-/// More ranges than this in one header are answered with the whole file: nobody needs them but an attacker.
+/// More ranges than this in one header are answered with the whole file: nobody needs them but an
+/// attacker.
 pub const MAX_RANGES: usize = 16;
 
 /// Bytes of a file, both ends inclusive as on the wire.
@@ -24,7 +27,8 @@ impl ByteRange {
         length.checked_sub(1).map(|end| Self { start: 0, end })
     }
 
-    /// Number of bytes; at least one. (Saturates for the one range that is longer than `u64` can count.)
+    /// Number of bytes; at least one. (Saturates for the one range that is longer than `u64` can
+    /// count.)
     pub fn count(self) -> u64 {
         (self.end - self.start).saturating_add(1)
     }
@@ -65,7 +69,8 @@ pub fn parse(header: &[u8], length: u64) -> Asked {
     }
     match ranges.len() {
         0 => Asked::Unsatisfiable,
-        // Overlapping ranges that add up to more than the file are an amplification: the file itself is the cheaper answer.
+        // Overlapping ranges that add up to more than the file are an amplification: the file
+        // itself is the cheaper answer.
         _ if total.is_none_or(|total| total > length) || ranges.len() > MAX_RANGES => Asked::Whole,
         1 => Asked::One(ranges[0]),
         _ => Asked::Many(ranges),
@@ -129,9 +134,9 @@ fn spec(text: &[u8]) -> Option<Spec> {
 
 /// Digits only; a number beyond `u64` is beyond every file and counts as the greatest.
 fn number(digits: &[u8]) -> Option<u64> {
-    digits
-        .iter()
-        .try_fold(0u64, |n, &b| b.is_ascii_digit().then(|| n.saturating_mul(10).saturating_add(u64::from(b - b'0'))))
+    digits.iter().try_fold(0u64, |n, &b| {
+        b.is_ascii_digit().then(|| n.saturating_mul(10).saturating_add(u64::from(b - b'0')))
+    })
 }
 
 fn trim(text: &[u8]) -> &[u8] {
@@ -159,7 +164,11 @@ mod tests {
 
     #[track_caller]
     fn check(length: u64, header: &str, expected: &str) {
-        assert_eq!(show(&parse(header.as_bytes(), length)), expected, "Range: {header:?} of {length} bytes");
+        assert_eq!(
+            show(&parse(header.as_bytes(), length)),
+            expected,
+            "Range: {header:?} of {length} bytes"
+        );
     }
 
     #[test]
@@ -243,8 +252,12 @@ mod tests {
 
     #[test]
     fn the_number_of_ranges_is_bounded() {
-        let header = |n: u64| format!("bytes={}", (0..n).map(|i| format!("{i}-{i}")).collect::<Vec<_>>().join(","));
-        assert!(matches!(parse(header(16).as_bytes(), 1000), Asked::Many(ranges) if ranges.len() == 16));
+        let header = |n: u64| {
+            format!("bytes={}", (0..n).map(|i| format!("{i}-{i}")).collect::<Vec<_>>().join(","))
+        };
+        assert!(
+            matches!(parse(header(16).as_bytes(), 1000), Asked::Many(ranges) if ranges.len() == 16)
+        );
         check(1000, &header(17), "whole");
     }
 

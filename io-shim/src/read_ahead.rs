@@ -1,6 +1,8 @@
-//! Read-ahead: the kernel hears which bytes of a file will be asked for, and fetches them from a slow disk in time.
+//! Read-ahead: the kernel hears which bytes of a file will be asked for, and fetches them from a
+//! slow disk in time.
 //!
-//! Owns how many such hints are followed at once and how far. Must never send a byte: what is read ahead stays in the kernel's cache.
+//! Owns how many such hints are followed at once and how far. Must never send a byte: what is read
+//! ahead stays in the kernel's cache.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -50,7 +52,13 @@ impl ReadAhead {
 /// Whether the kernel took the advice.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 fn advise(file: &File, start: u64, length: u64) -> bool {
-    rustix::fs::fadvise(file, start, std::num::NonZeroU64::new(length), rustix::fs::Advice::WillNeed).is_ok()
+    rustix::fs::fadvise(
+        file,
+        start,
+        std::num::NonZeroU64::new(length),
+        rustix::fs::Advice::WillNeed,
+    )
+    .is_ok()
 }
 
 /// Elsewhere the kernel's own read-ahead has to do.
@@ -71,7 +79,10 @@ mod tests {
     /// Bytes that this thread has had the disk read.
     fn from_the_disk() -> u64 {
         let counts = std::fs::read_to_string("/proc/thread-self/io").unwrap();
-        let count = counts.lines().find_map(|line| line.strip_prefix("read_bytes: ")).expect("the kernel counts");
+        let count = counts
+            .lines()
+            .find_map(|line| line.strip_prefix("read_bytes: "))
+            .expect("the kernel counts");
         count.parse().unwrap()
     }
 
@@ -94,9 +105,19 @@ mod tests {
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
 
         let hinted = read_by(|| assert!(advise(&file, 2 * MIB, 2 * MIB)));
-        assert!((2 * MIB..4 * MIB).contains(&hinted), "{hinted} bytes were read for a hint of 2 MiB");
+        assert!(
+            (2 * MIB..4 * MIB).contains(&hinted),
+            "{hinted} bytes were read for a hint of 2 MiB"
+        );
         let mut bytes = vec![0; 1 << 20];
-        assert_eq!(read_by(|| file.read_exact_at(&mut bytes, 5 * MIB / 2).unwrap()), 0, "it is in memory");
-        assert!(read_by(|| file.read_exact_at(&mut bytes, 6 * MIB).unwrap()) > 0, "the rest is not");
+        assert_eq!(
+            read_by(|| file.read_exact_at(&mut bytes, 5 * MIB / 2).unwrap()),
+            0,
+            "it is in memory"
+        );
+        assert!(
+            read_by(|| file.read_exact_at(&mut bytes, 6 * MIB).unwrap()) > 0,
+            "the rest is not"
+        );
     }
 }

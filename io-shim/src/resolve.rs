@@ -1,7 +1,8 @@
 //! The addresses of a host, as the system finds them and the policy allows.
 //!
-//! Owns how many lookups run at once, and how they end. The system's own lookup can't be stopped, so each runs in a process of its own that is ended
-//! with the question: names that nobody answers for take neither threads nor anything else once nobody waits for them.
+//! Owns how many lookups run at once, and how they end. The system's own lookup can't be stopped,
+//! so each runs in a process of its own that is ended with the question: names that nobody answers
+//! for take neither threads nor anything else once nobody waits for them.
 
 use std::{
     io,
@@ -23,15 +24,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Looks names up.
 pub(crate) struct Lookup {
     policy: DialPolicy,
-    /// Others reach us at this machine alone, so nothing outside it is of use, and nobody outside needs to hear a name.
+    /// Others reach us at this machine alone, so nothing outside it is of use, and nobody outside
+    /// needs to hear a name.
     is_secluded: bool,
     program: Option<PathBuf>,
     places: Arc<Semaphore>,
 }
 
 impl Lookup {
-    /// `addresses` are those at which others may connect; none for all. `program` prints the addresses of a name, one a line, when it is told
-    /// `lookup -- NAME`; without one, names are looked up in this process.
+    /// `addresses` are those at which others may connect; none for all. `program` prints the
+    /// addresses of a name, one a line, when it is told `lookup -- NAME`; without one, names are
+    /// looked up in this process.
     pub(crate) fn new(policy: DialPolicy, addresses: &[IpAddr], program: Option<PathBuf>) -> Self {
         let is_secluded = !addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback);
         Self { policy, is_secluded, program, places: Arc::new(Semaphore::new(limits::MAX_LOOKUPS)) }
@@ -40,7 +43,8 @@ impl Lookup {
     /// [`shared_proto::IoCommand::Resolve`]
     ///
     /// # Errors
-    /// [`OpErrorKind::Denied`] when the policy allows none of its addresses, or others connect at this machine alone and it is a name elsewhere, [`OpErrorKind::Network`] when it has none,
+    /// [`OpErrorKind::Denied`] when the policy allows none of its addresses, or others connect at
+    /// this machine alone and it is a name elsewhere, [`OpErrorKind::Network`] when it has none,
     /// [`OpErrorKind::Limit`] for what is too long to be a name, [`OpErrorKind::Timeout`].
     pub(crate) async fn resolve(&self, host: String, port: u16) -> Result<OpOutput, OpError> {
         if self.is_secluded && !is_known_here(&host) {
@@ -51,24 +55,31 @@ impl Lookup {
             return Err(op_error(OpErrorKind::Network, "the name has no address"));
         }
         let found = found.into_iter().map(|ip| SocketAddr::new(ip, port));
-        let allowed: Vec<_> = found.filter(|addr| self.policy.allows(*addr)).take(limits::MAX_ADDRESSES).collect();
+        let allowed: Vec<_> =
+            found.filter(|addr| self.policy.allows(*addr)).take(limits::MAX_ADDRESSES).collect();
         if allowed.is_empty() {
             return Err(op_error(OpErrorKind::Denied, "the address is not allowed"));
         }
         Ok(OpOutput::Addresses(allowed))
     }
 
-    /// All addresses of a name, whether they may be dialled or not. The lookup ends when this is dropped.
+    /// All addresses of a name, whether they may be dialled or not. The lookup ends when this is
+    /// dropped.
     ///
     /// # Errors
-    /// [`OpErrorKind::Limit`] for what is too long to be a name, [`OpErrorKind::Network`] when it has no address, [`OpErrorKind::Timeout`].
+    /// [`OpErrorKind::Limit`] for what is too long to be a name, [`OpErrorKind::Network`] when it
+    /// has no address, [`OpErrorKind::Timeout`].
     pub(crate) async fn find(&self, host: &str) -> Result<Vec<IpAddr>, OpError> {
         if host.len() > limits::MAX_HOST_BYTES {
             return Err(op_error(OpErrorKind::Limit, "the name is too long"));
         }
         match timeout(PATIENCE, self.look(bare(host))).await {
-            Ok(found) => found.map_err(|_| op_error(OpErrorKind::Network, "the name has no address")),
-            Err(_) => Err(op_error(OpErrorKind::Timeout, "the name could not be looked up in time")),
+            Ok(found) => {
+                found.map_err(|_| op_error(OpErrorKind::Network, "the name has no address"))
+            }
+            Err(_) => {
+                Err(op_error(OpErrorKind::Timeout, "the name could not be looked up in time"))
+            }
         }
     }
 
@@ -88,7 +99,9 @@ impl Lookup {
         let host = host.to_owned();
         let looking = tokio::spawn(async move {
             let _place = place;
-            tokio::net::lookup_host((host, 0)).await.map(|found| found.map(|addr| addr.ip()).collect())
+            tokio::net::lookup_host((host, 0))
+                .await
+                .map(|found| found.map(|addr| addr.ip()).collect())
         });
         looking.await.map_err(io::Error::other)?
     }
@@ -97,7 +110,11 @@ impl Lookup {
 /// Asks a program, which ends when nobody waits for it any more.
 async fn ask(program: &Path, host: &str) -> io::Result<Vec<IpAddr>> {
     let mut command = Command::new(program);
-    command.args(["lookup", "--", host]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .args(["lookup", "--", host])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     #[cfg(windows)]
     {
         const CREATE_NO_WINDOW: u32 = 0x0800_0000;

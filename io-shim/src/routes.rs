@@ -1,7 +1,7 @@
 //! The URLs: which filter answers what.
 //!
-//! Owns paths, methods and the order of the guards; decides nothing else. The host guard stands in front of all of this, in
-//! [`crate::server`].
+//! Owns paths, methods and the order of the guards; decides nothing else. The host guard stands in
+//! front of all of this, in [`crate::server`].
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -23,7 +23,8 @@ use crate::pages;
 use crate::serve::{Answer, Body, Content, RETRY_AFTER, plain, text, unavailable};
 use crate::websocket;
 
-/// A streamed body on its way through warp, whose replies cannot hold a body of ours. The server takes it out again.
+/// A streamed body on its way through warp, whose replies cannot hold a body of ours. The server
+/// takes it out again.
 #[derive(Clone)]
 pub(crate) struct Carried(Arc<Mutex<Option<Body>>>);
 
@@ -35,7 +36,9 @@ impl Carried {
 }
 
 /// All routes of the daemon.
-pub(crate) fn routes(app: Arc<App>) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone {
+pub(crate) fn routes(
+    app: Arc<App>,
+) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone {
     let with_app = warp::any().map(move || Arc::clone(&app));
     let read = warp::method().and_then(only_reads).untuple_one();
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
@@ -58,16 +61,26 @@ pub(crate) fn routes(app: Arc<App>) -> impl Filter<Extract = (impl Reply,), Erro
         .and(query)
         .and(warp::ext::optional())
         .and(with_app.clone())
-        .then(|method, path: FullPath, headers, query: String, activity, app: Arc<App>| async move {
-            let request = Request { method, path: path.as_str(), query: &query, headers: &headers, activity };
-            let origin = app.guard.listed_origin(request.headers);
-            into_reply(readable(stream(request, app).await, origin))
-        });
+        .then(
+            |method, path: FullPath, headers, query: String, activity, app: Arc<App>| async move {
+                let request = Request {
+                    method,
+                    path: path.as_str(),
+                    query: &query,
+                    headers: &headers,
+                    activity,
+                };
+                let origin = app.guard.listed_origin(request.headers);
+                into_reply(readable(stream(request, app).await, origin))
+            },
+        );
     let ability = warp::path!("convert")
         .and(read)
         .and(warp::header::headers_cloned())
         .and(with_app.clone())
-        .then(|headers: HeaderMap, app: Arc<App>| async move { into_reply(ability(&app, &headers).await) });
+        .then(|headers: HeaderMap, app: Arc<App>| async move {
+            into_reply(ability(&app, &headers).await)
+        });
     let convert = warp::path!("convert" / String)
         .and(read)
         .and(warp::method())
@@ -82,7 +95,9 @@ pub(crate) fn routes(app: Arc<App>) -> impl Filter<Extract = (impl Reply,), Erro
         .and(warp::path::full())
         .and(warp::header::headers_cloned())
         .and(with_app.clone())
-        .map(|path: FullPath, headers: HeaderMap, app: Arc<App>| into_reply(page(&app, path.as_str(), &headers)));
+        .map(|path: FullPath, headers: HeaderMap, app: Arc<App>| {
+            into_reply(page(&app, path.as_str(), &headers))
+        });
     let front = warp::path::end()
         .and(read)
         .and(warp::method())
@@ -105,10 +120,24 @@ pub(crate) fn routes(app: Arc<App>) -> impl Filter<Extract = (impl Reply,), Erro
         .and(warp::ext::optional())
         .and(warp::body::stream())
         .and(with_app)
-        .then(|path: FullPath, method, headers: HeaderMap, query: String, activity, body, app: Arc<App>| async move {
-            let request = Request { method, path: path.as_str(), query: &query, headers: &headers, activity };
-            into_reply(calls::call(&app, request, body).await)
-        });
+        .then(
+            |path: FullPath,
+             method,
+             headers: HeaderMap,
+             query: String,
+             activity,
+             body,
+             app: Arc<App>| async move {
+                let request = Request {
+                    method,
+                    path: path.as_str(),
+                    query: &query,
+                    headers: &headers,
+                    activity,
+                };
+                into_reply(calls::call(&app, request, body).await)
+            },
+        );
 
     stream
         .or(health)
@@ -174,7 +203,9 @@ async fn stream(request: Request<'_>, app: Arc<App>) -> Answer {
     }
     if !id.contains('/') {
         let server = app.server(request.activity);
-        return server.stream(&request.method, &FileId::from(id), headers, &parsed, &credential).await;
+        return server
+            .stream(&request.method, &FileId::from(id), headers, &parsed, &credential)
+            .await;
     }
     let admission = calls::admission(&app, &request, &credential);
     let resolved = match admission {
@@ -185,7 +216,9 @@ async fn stream(request: Request<'_>, app: Arc<App>) -> Answer {
         Ok(id) => {
             let is_session = admission != Ok(Admission::Key);
             let shown = Credential { is_session, ..credential };
-            app.server(request.activity).stream(&request.method, &id, headers, &parsed, &shown).await
+            app.server(request.activity)
+                .stream(&request.method, &id, headers, &parsed, &shown)
+                .await
         }
         Err(refusal) => refusal,
     };
@@ -230,7 +263,11 @@ fn front(app: &App, method: &Method, headers: &HeaderMap, query: &str) -> Answer
         return door.unwrap_or_else(|| calls::Failure::Token.answer());
     }
     let mut answer = plain(StatusCode::TEMPORARY_REDIRECT, "the page is elsewhere");
-    let to = if query.is_empty() { pages::FRONT.to_owned() } else { format!("{}?{query}", pages::FRONT) };
+    let to = if query.is_empty() {
+        pages::FRONT.to_owned()
+    } else {
+        format!("{}?{query}", pages::FRONT)
+    };
     match HeaderValue::from_str(&to) {
         Ok(to) => answer.headers_mut().insert(header::LOCATION, to),
         Err(_) => return plain(StatusCode::BAD_REQUEST, "the query is not made of visible ASCII"),
@@ -307,7 +344,11 @@ pub(crate) fn turned_away(stranger: Stranger) -> Answer {
 }
 
 async fn only_reads(method: Method) -> Result<(), Rejection> {
-    if method == Method::GET || method == Method::HEAD { Ok(()) } else { Err(warp::reject::custom(NotARead)) }
+    if method == Method::GET || method == Method::HEAD {
+        Ok(())
+    } else {
+        Err(warp::reject::custom(NotARead))
+    }
 }
 
 #[derive(Debug)]
@@ -317,8 +358,8 @@ impl warp::reject::Reject for NotARead {}
 
 /// Words for what no route took.
 async fn explain(rejection: Rejection) -> Result<Response, Infallible> {
-    let method_refused =
-        rejection.find::<NotARead>().is_some() || rejection.find::<warp::reject::MethodNotAllowed>().is_some();
+    let method_refused = rejection.find::<NotARead>().is_some()
+        || rejection.find::<warp::reject::MethodNotAllowed>().is_some();
     let mut answer = if method_refused {
         plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here")
     } else if rejection.is_not_found() {

@@ -1,7 +1,8 @@
 //! One request for a file, from its headers to a reply (DESIGN: RFC 9110, as nginx does it).
 //!
-//! Owns which status and which headers a request gets, and the order of the decisions: file, preconditions, range, place,
-//! grant. Must never send a byte of the file itself: that is [`crate::stream`]'s.
+//! Owns which status and which headers a request gets, and the order of the decisions: file,
+//! preconditions, range, place, grant. Must never send a byte of the file itself: that is
+//! [`crate::stream`]'s.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,7 +26,8 @@ use crate::source::{Source, Unread};
 use crate::stream::{CHUNK, Chunk, Part, Reply};
 use shared_proto::FileId;
 
-/// Bounds of `?part=`, bytes: below, headers would outweigh the payload; above, it is no part any more.
+/// Bounds of `?part=`, bytes: below, headers would outweigh the payload; above, it is no part any
+/// more.
 const PART_MIN: u64 = 16 << 10;
 const PART_MAX: u64 = 64 << 20;
 /// `Retry-After` where the engine names none, seconds.
@@ -82,7 +84,8 @@ impl Server {
         query: &Query,
         credential: &Credential<'_>,
     ) -> Answer {
-        let patience = if query.value("wait") == Some("0") { Patience::None } else { Patience::Some };
+        let patience =
+            if query.value("wait") == Some("0") { Patience::None } else { Patience::Some };
         for _ in 0..ATTEMPTS {
             let file = match self.desk.find(id, credential).await {
                 Ok(file) => file,
@@ -102,13 +105,20 @@ impl Server {
         unavailable("the file keeps changing", RETRY_AFTER)
     }
 
-    async fn reply(&self, file: Arc<ServedFile>, selected: Selected, patience: Patience) -> Result<Answer, Again> {
+    async fn reply(
+        &self,
+        file: Arc<ServedFile>,
+        selected: Selected,
+        patience: Patience,
+    ) -> Result<Answer, Again> {
         let slot = match self.desk.admit(&file.id, self.activity.clone()) {
             Ok(slot) => slot,
             Err(refusal) => return Ok(refused(refusal)),
         };
         let (mut parts, tail, mut answer) = lay_out(&file, &selected);
-        let Some(first) = parts.pop_front() else { return Ok(nothing(&file, StatusCode::INTERNAL_SERVER_ERROR)) };
+        let Some(first) = parts.pop_front() else {
+            return Ok(nothing(&file, StatusCode::INTERNAL_SERVER_ERROR));
+        };
         let opener = Opener { desk: Arc::clone(&self.desk), files: Arc::clone(&self.files) };
         // Before the engine is asked: what it grants it grants knowing what lies there.
         let looked = opener.look(&file).await;
@@ -116,7 +126,11 @@ impl Server {
         tracing::debug!(request = %ticket.id(), file = %file.id, range = ?first.range, "asked");
         if let Err(end) = ticket.begin().await {
             tracing::debug!(request = %ticket.id(), ?end, "refused");
-            return if matches!(end, End::Changed | End::Revoked) { Err(Again) } else { Ok(ended(&file, end)) };
+            return if matches!(end, End::Changed | End::Revoked) {
+                Err(Again)
+            } else {
+                Ok(ended(&file, end))
+            };
         }
         if patience == Patience::None {
             if !ticket.narrow() {
@@ -125,9 +139,11 @@ impl Server {
             (_, _, answer) = lay_out(&file, &Selected::One(ticket.range()));
         }
         let start = first.range.start;
-        let wanted = if first.head.is_empty() { ticket.granted().min(start + CHUNK as u64) } else { start };
+        let wanted =
+            if first.head.is_empty() { ticket.granted().min(start + CHUNK as u64) } else { start };
         let lease = if wanted > start { ticket.lease(wanted) } else { None };
-        let count = if lease.is_some() { usize::try_from(wanted - start).unwrap_or(CHUNK) } else { 0 };
+        let count =
+            if lease.is_some() { usize::try_from(wanted - start).unwrap_or(CHUNK) } else { 0 };
         let opened = match looked.filter(Source::is_watched) {
             Some(mut source) if count > 0 => {
                 let read = source.read(start, count).await;
@@ -172,11 +188,14 @@ impl Server {
 }
 
 impl Selected {
-    /// A client that does not wait gets one range, as long as what is there: an answer with status 200 would have to be the whole file.
+    /// A client that does not wait gets one range, as long as what is there: an answer with status
+    /// 200 would have to be the whole file.
     fn for_patience(self, patience: Patience, length: u64) -> Self {
         match (patience, self) {
             (Patience::None, Self::Many(ranges)) if !ranges.is_empty() => Self::One(ranges[0]),
-            (Patience::None, Self::Whole) => ByteRange::whole(length).map_or(Self::Whole, Self::One),
+            (Patience::None, Self::Whole) => {
+                ByteRange::whole(length).map_or(Self::Whole, Self::One)
+            }
             (_, selected) => selected,
         }
     }
@@ -191,8 +210,13 @@ fn select(file: &ServedFile, headers: &HeaderMap, query: &Query) -> Selected {
     if !conditional::range_holds(headers, &file.etag) {
         return Selected::Whole;
     }
-    let part = query.value("part").and_then(|part| part.parse::<u64>().ok()).map(|part| part.clamp(PART_MIN, PART_MAX));
-    let asked = headers.get(header::RANGE).map_or(Asked::Whole, |value| range::parse(value.as_bytes(), file.length));
+    let part = query
+        .value("part")
+        .and_then(|part| part.parse::<u64>().ok())
+        .map(|part| part.clamp(PART_MIN, PART_MAX));
+    let asked = headers
+        .get(header::RANGE)
+        .map_or(Asked::Whole, |value| range::parse(value.as_bytes(), file.length));
     match (asked, part, ByteRange::whole(file.length)) {
         (Asked::Unsatisfiable, ..) => Selected::Nothing(StatusCode::RANGE_NOT_SATISFIABLE),
         (Asked::Many(ranges), ..) => Selected::Many(ranges),
@@ -231,17 +255,28 @@ fn lay_out(file: &ServedFile, selected: &Selected) -> (VecDeque<Part>, Bytes, Ou
             let boundary = format!("{:020}", uuid::Uuid::new_v4().as_u64_pair().0);
             let multipart = Multipart::new(ranges, file.length, &content_type(file), boundary);
             set(&mut headers, header::CONTENT_TYPE, &multipart.content_type());
-            let parts = ranges.iter().zip(multipart.heads()).map(|(&range, head)| Part { head: head.clone(), range });
+            let parts = ranges
+                .iter()
+                .zip(multipart.heads())
+                .map(|(&range, head)| Part { head: head.clone(), range });
             (parts.collect(), multipart.tail(), multipart.content_length())
         }
         Selected::One(range) => {
             let ByteRange { start, end } = range;
-            set(&mut headers, header::CONTENT_RANGE, &format!("bytes {start}-{end}/{}", file.length));
+            set(
+                &mut headers,
+                header::CONTENT_RANGE,
+                &format!("bytes {start}-{end}/{}", file.length),
+            );
             (single(*range), Bytes::new(), range.count())
         }
         Selected::Whole | Selected::Nothing(_) => {
             status = StatusCode::OK;
-            (ByteRange::whole(file.length).map(single).unwrap_or_default(), Bytes::new(), file.length)
+            (
+                ByteRange::whole(file.length).map(single).unwrap_or_default(),
+                Bytes::new(),
+                file.length,
+            )
         }
     };
     set(&mut headers, header::CONTENT_LENGTH, &length.to_string());
@@ -287,15 +322,24 @@ fn common_headers(file: &ServedFile) -> HeaderMap {
         "sandbox; default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'",
     );
     if !is_media(&content_type) {
-        set(&mut headers, header::CONTENT_DISPOSITION, &attachment(file.path.last().map_or("", String::as_str)));
+        set(
+            &mut headers,
+            header::CONTENT_DISPOSITION,
+            &attachment(file.path.last().map_or("", String::as_str)),
+        );
     }
     headers
 }
 
 /// The announced type, or bytes if it is not one that a header can carry.
 fn content_type(file: &ServedFile) -> String {
-    let plain = file.content_type.bytes().all(|b| (b' '..=b'~').contains(&b)) && file.content_type.len() <= 256;
-    if plain && file.content_type.contains('/') { file.content_type.clone() } else { "application/octet-stream".into() }
+    let plain = file.content_type.bytes().all(|b| (b' '..=b'~').contains(&b))
+        && file.content_type.len() <= 256;
+    if plain && file.content_type.contains('/') {
+        file.content_type.clone()
+    } else {
+        "application/octet-stream".into()
+    }
 }
 
 /// What a browser shows without running anything in it.
@@ -306,7 +350,8 @@ fn is_media(content_type: &str) -> bool {
 }
 
 fn attachment(name: &str) -> String {
-    let encoded: String = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).collect();
+    let encoded: String =
+        percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).collect();
     format!("attachment; filename*=UTF-8''{encoded}")
 }
 
@@ -324,7 +369,9 @@ pub(crate) fn refused(refusal: Refusal) -> Answer {
 /// The answer to a viewer whose first byte never came.
 fn ended(file: &ServedFile, end: End) -> Answer {
     match end {
-        End::Rejected { status, reason, retry_after } => rejected(file, status, reason.as_deref(), retry_after),
+        End::Rejected { status, reason, retry_after } => {
+            rejected(file, status, reason.as_deref(), retry_after)
+        }
         End::NotNow => plain(StatusCode::CONFLICT, "these bytes are not here yet"),
         End::Busy => unavailable("too many viewers", RETRY_AFTER),
         End::Forgotten => plain(StatusCode::NOT_FOUND, "the file was removed"),
@@ -335,9 +382,17 @@ fn ended(file: &ServedFile, end: End) -> Answer {
     }
 }
 
-fn rejected(file: &ServedFile, status: Option<u16>, reason: Option<&str>, retry_after: Option<u64>) -> Answer {
-    // A range outside the file is refused before the engine is asked, so what is left without a status is "not now".
-    let status = status.and_then(|status| StatusCode::from_u16(status).ok()).filter(|status| status.as_u16() >= 400);
+fn rejected(
+    file: &ServedFile,
+    status: Option<u16>,
+    reason: Option<&str>,
+    retry_after: Option<u64>,
+) -> Answer {
+    // A range outside the file is refused before the engine is asked, so what is left without a
+    // status is "not now".
+    let status = status
+        .and_then(|status| StatusCode::from_u16(status).ok())
+        .filter(|status| status.as_u16() >= 400);
     let status = status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     let mut answer = plain(status, reason.unwrap_or("not available"));
     if status == StatusCode::RANGE_NOT_SATISFIABLE {
@@ -394,9 +449,14 @@ mod tests {
         for media in ["video/mp4", "audio/mpeg", "image/png", "VIDEO/webm; codecs=vp9"] {
             assert!(is_media(media), "{media}");
         }
-        for other in
-            ["text/html", "image/svg+xml", "IMAGE/SVG+XML; charset=utf-8", "application/javascript", "text/plain", ""]
-        {
+        for other in [
+            "text/html",
+            "image/svg+xml",
+            "IMAGE/SVG+XML; charset=utf-8",
+            "application/javascript",
+            "text/plain",
+            "",
+        ] {
             assert!(!is_media(other), "{other}");
         }
     }

@@ -1,7 +1,8 @@
 //! The accept loop: TCP connections in, HTTP/1.1 served by the routes.
 //!
-//! Owns connections, their limits and timeouts, and the guards in front of every request. `warp::serve` sets none of these, hence a
-//! loop of our own around `warp::service`. Must never know what a URL means, but for the one that becomes a WebSocket. Invariant: a request without a
+//! Owns connections, their limits and timeouts, and the guards in front of every request.
+//! `warp::serve` sets none of these, hence a loop of our own around `warp::service`. Must never
+//! know what a URL means, but for the one that becomes a WebSocket. Invariant: a request without a
 //! path never gets behind the guards, since warp takes every request to have one.
 
 use std::convert::Infallible;
@@ -35,14 +36,16 @@ use crate::serve::{Body, BoxError, Content, plain};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 512;
-/// What the kernel may hold of a reply that the viewer has not taken, bytes. Left to itself it grows to megabytes, all of
-/// which would look like progress.
+/// What the kernel may hold of a reply that the viewer has not taken, bytes. Left to itself it
+/// grows to megabytes, all of which would look like progress.
 const SEND_BUFFER: u32 = 512 << 10;
-/// Most that the HTTP layer holds itself of a reply that is not yet with the kernel, beyond the chunk that it is at.
+/// Most that the HTTP layer holds itself of a reply that is not yet with the kernel, beyond the
+/// chunk that it is at.
 const HTTP_BUFFER: usize = 64 << 10;
 /// Longest headers of a request; no player comes near it.
 const MAX_HEADERS: usize = 32 << 10;
-/// Connections at once that are told that there is no place. Beyond them a connection is closed without a word.
+/// Connections at once that are told that there is no place. Beyond them a connection is closed
+/// without a word.
 const MAX_REFUSALS: usize = 64;
 /// How long a connection that finds no place has to take its answer.
 const REFUSE_WITHIN: Duration = Duration::from_secs(1);
@@ -86,7 +89,12 @@ pub(crate) fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Accepts and serves until the phase says otherwise; returns when all connections are gone.
-pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, bounds: Bounds, mut phase: watch::Receiver<Phase>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    bounds: Bounds,
+    mut phase: watch::Receiver<Phase>,
+) {
     let places = Connections::new(bounds.connections, bounds.stall);
     let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let connections = TaskTracker::new();
@@ -121,7 +129,8 @@ pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, bounds: Bounds, 
     connections.wait().await;
 }
 
-/// Answers a connection that finds no place. What it sends is read and thrown away: a reset that unread bytes cause could take the answer along.
+/// Answers a connection that finds no place. What it sends is read and thrown away: a reset that
+/// unread bytes cause could take the answer along.
 async fn say_full(mut stream: TcpStream) -> std::io::Result<()> {
     stream.write_all(FULL).await?;
     stream.shutdown().await?;
@@ -135,8 +144,8 @@ async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
     let _ = phase.wait_for(|phase| *phase >= wanted).await;
 }
 
-/// Serves one connection. A viewer that closes its sending half counts as gone (hyper's default): on the wire it looks just like one that
-/// has left, and no browser or player does it.
+/// Serves one connection. A viewer that closes its sending half counts as gone (hyper's default):
+/// on the wire it looks just like one that has left, and no browser or player does it.
 pub(crate) async fn connection<S>(
     stream: S,
     app: Arc<App>,
@@ -150,7 +159,9 @@ pub(crate) async fn connection<S>(
     let activity = place.activity();
     let routes = TowerToHyperService::new(warp::service(routes::routes(Arc::clone(&app))));
     let (guarded, noted) = (Arc::clone(&app), Arc::clone(&activity));
-    let service = service_fn(move |request| answer(Arc::clone(&guarded), routes.clone(), Arc::clone(&noted), request));
+    let service = service_fn(move |request| {
+        answer(Arc::clone(&guarded), routes.clone(), Arc::clone(&noted), request)
+    });
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -203,7 +214,8 @@ where
     S: Service<Request<Incoming>, Response = warp::reply::Response, Error = Infallible>,
 {
     let busy = activity.begin();
-    let is_film = ["/stream/", "/convert/"].iter().any(|films| request.uri().path().starts_with(films));
+    let is_film =
+        ["/stream/", "/convert/"].iter().any(|films| request.uri().path().starts_with(films));
     let reply = if let Some(refusal) = refuse(&app, &request) {
         refusal
     } else if routes::is_control(request.uri().path()) {
@@ -230,7 +242,10 @@ impl http_body::Body for Noted {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 
@@ -245,7 +260,9 @@ impl http_body::Body for Noted {
 
 fn body_of(content: Content) -> Body {
     match content {
-        Content::Text(words) => http_body_util::Full::from(words).map_err(|never| match never {}).boxed_unsync(),
+        Content::Text(words) => {
+            http_body_util::Full::from(words).map_err(|never| match never {}).boxed_unsync()
+        }
         Content::Stream(body) => body,
     }
 }
@@ -255,7 +272,12 @@ fn refuse(app: &App, request: &Request<Incoming>) -> Option<Response<Body>> {
     let answer = match app.guard.check_host(request.uri(), request.headers()) {
         Err(stranger) => routes::turned_away(stranger),
         // CONNECT and `OPTIONS *` name none (RFC 9112 §3.2).
-        Ok(()) if !request.uri().path_and_query().is_some_and(|path| path.as_str().starts_with('/')) => {
+        Ok(())
+            if !request
+                .uri()
+                .path_and_query()
+                .is_some_and(|path| path.as_str().starts_with('/')) =>
+        {
             plain(StatusCode::BAD_REQUEST, "this server answers for paths")
         }
         // Content that nobody reads would hide the viewer's leaving behind it.
@@ -278,8 +300,9 @@ fn has_content(headers: &HeaderMap) -> bool {
         || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0")
 }
 
-/// Adds what every reply carries. A `<video>` of the extension's page, which is of another origin than the daemon, may load whatever
-/// is answered below `/stream` and `/convert`: a refusal that the browser blocked would look like a broken network.
+/// Adds what every reply carries. A `<video>` of the extension's page, which is of another origin
+/// than the daemon, may load whatever is answered below `/stream` and `/convert`: a refusal that
+/// the browser blocked would look like a broken network.
 fn sealed(mut reply: Response<Body>, is_film: bool) -> Response<Body> {
     let headers = reply.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -1,8 +1,10 @@
 //! Shows a file in the system's file manager.
 //!
-//! Owns how each system is asked. Only files that the engine announced come here, by their path below a root, and no shell reads anything. Where a
-//! file is not there yet, the nearest folder above it is shown. Invariant: nothing is started. What a system would run or take for something else
-//! when it is opened (on a Mac a folder may be a program) is only selected in its folder; folders that a person named are opened.
+//! Owns how each system is asked. Only files that the engine announced come here, by their path
+//! below a root, and no shell reads anything. Where a file is not there yet, the nearest folder
+//! above it is shown. Invariant: nothing is started. What a system would run or take for something
+//! else when it is opened (on a Mac a folder may be a program) is only selected in its folder;
+//! folders that a person named are opened.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -37,7 +39,8 @@ enum System {
     Windows,
     /// `open` starts folders that are programs by their names.
     Mac,
-    /// Any with `org.freedesktop.FileManager1` on the session bus, or with `xdg-open`, for which a folder is a folder.
+    /// Any with `org.freedesktop.FileManager1` on the session bus, or with `xdg-open`, for which a
+    /// folder is a folder.
     Freedesktop,
 }
 
@@ -65,8 +68,13 @@ impl FileManager {
     /// Shows a file, or the nearest folder above it.
     ///
     /// # Errors
-    /// [`OpErrorKind::NotFound`] when nothing of it is there, [`OpErrorKind::Other`] when no file manager can be started.
-    pub(crate) async fn show(&self, files: &Arc<FileStore>, file: &ServedFile) -> Result<(), OpError> {
+    /// [`OpErrorKind::NotFound`] when nothing of it is there, [`OpErrorKind::Other`] when no file
+    /// manager can be started.
+    pub(crate) async fn show(
+        &self,
+        files: &Arc<FileStore>,
+        file: &ServedFile,
+    ) -> Result<(), OpError> {
         let (store, root, path) = (Arc::clone(files), file.root.clone(), file.path.clone());
         let found = files.disk_job(move || store.find_to_show(&root, &path)).await?;
         for step in self.system.steps(&found) {
@@ -74,7 +82,10 @@ impl FileManager {
                 return Ok(());
             }
         }
-        Err(OpError { kind: OpErrorKind::Other, message: "no file manager could be started".to_owned() })
+        Err(OpError {
+            kind: OpErrorKind::Other,
+            message: "no file manager could be started".to_owned(),
+        })
     }
 
     fn command(&self, step: &Step) -> Command {
@@ -83,12 +94,15 @@ impl FileManager {
             Step::Open(_) => &self.open,
         });
         match (self.system, step) {
-            (System::Windows, Step::Select(path)) => verbatim(&mut command, &format!("/select,{}", quoted(path))),
+            (System::Windows, Step::Select(path)) => {
+                verbatim(&mut command, &format!("/select,{}", quoted(path)))
+            }
             (System::Windows, Step::Open(path)) => verbatim(&mut command, &quoted(path)),
             (System::Mac, Step::Select(path)) => _ = command.arg("-R").arg(path),
             (System::Freedesktop, Step::Select(path)) => {
                 command.args(["--session", "--print-reply", "--reply-timeout=2000"]);
-                command.args(["--dest=org.freedesktop.FileManager1", "/org/freedesktop/FileManager1"]);
+                command
+                    .args(["--dest=org.freedesktop.FileManager1", "/org/freedesktop/FileManager1"]);
                 command.arg("org.freedesktop.FileManager1.ShowItems");
                 command.arg(format!("array:string:{}", file_uri(path))).arg("string:");
             }
@@ -139,8 +153,9 @@ fn verbatim(command: &mut Command, text: &str) {
     command.arg(text);
 }
 
-/// A path for Explorer, which reads its command line in a way of its own: outside quotation marks a comma ends the path, and it knows no path that
-/// begins with `\\?\`. No name holds a quotation mark.
+/// A path for Explorer, which reads its command line in a way of its own: outside quotation marks a
+/// comma ends the path, and it knows no path that begins with `\\?\`. No name holds a quotation
+/// mark.
 fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let plain = match (path.strip_prefix(r"\\?\UNC\"), path.strip_prefix(r"\\?\")) {
@@ -151,12 +166,14 @@ fn quoted(path: &Path) -> String {
     format!("\"{plain}\"")
 }
 
-/// The `file:` URI of an absolute path. Everything that means something to somebody is encoded, commas as well: `dbus-send` takes them for
-/// separators.
+/// The `file:` URI of an absolute path. Everything that means something to somebody is encoded,
+/// commas as well: `dbus-send` takes them for separators.
 fn file_uri(path: &Path) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(byte);
     let bytes = path.as_os_str().as_encoded_bytes().iter();
-    let encoded = bytes.map(|byte| if is_plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") });
+    let encoded = bytes.map(|byte| {
+        if is_plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") }
+    });
     format!("file://{}", encoded.collect::<String>())
 }
 
@@ -183,7 +200,10 @@ mod tests {
         let at = |name: &str| dir.path().join(name);
         let script = |name: &str, status: u8| {
             let log = at("calls");
-            let text = format!("#!/bin/sh\nprintf '%s\\n' {name} \"$@\" >>'{}'\nexit {status}\n", log.display());
+            let text = format!(
+                "#!/bin/sh\nprintf '%s\\n' {name} \"$@\" >>'{}'\nexit {status}\n",
+                log.display()
+            );
             fs::write(at(name), text).unwrap();
             fs::set_permissions(at(name), fs::Permissions::from_mode(0o755)).unwrap();
             at(name)
@@ -226,7 +246,8 @@ mod tests {
         let rig = rig(true);
         let calls = rig.show(&["A, b & 100%", "ä.mkv"]).await.unwrap();
         assert_eq!((calls[0].as_str(), calls.len()), ("select", 9), "{calls:?}");
-        let uri = format!("array:string:file://{}/A%2C%20b%20%26%20100%25/%C3%A4.mkv", rig.path("films"));
+        let uri =
+            format!("array:string:file://{}/A%2C%20b%20%26%20100%25/%C3%A4.mkv", rig.path("films"));
         assert_eq!(calls[7], uri);
     }
 
@@ -265,7 +286,10 @@ mod tests {
                 assert_eq!(rig.show(of).await.unwrap(), expected, "{of:?}");
             }
             fs::remove_file(rig.dir.path().join("calls")).unwrap();
-            assert_eq!(rig.show(&["None", "of this"]).await.unwrap(), ["open".to_owned(), rig.path("films")]);
+            assert_eq!(
+                rig.show(&["None", "of this"]).await.unwrap(),
+                ["open".to_owned(), rig.path("films")]
+            );
         }
     }
 
@@ -279,8 +303,13 @@ mod tests {
         fs::remove_file(rig.dir.path().join("calls")).unwrap();
         assert_eq!(rig.show(&["A, b & 100%", "ä.mkv"]).await.unwrap(), select(folder + "/ä.mkv"));
         fs::remove_file(rig.dir.path().join("calls")).unwrap();
-        assert_eq!(rig.show(&["None"]).await.unwrap(), ["open".to_owned(), format!("\"{}\"", rig.path("films"))]);
-        for (path, plain) in [(r"C:\a,b", r"C:\a,b"), (r"\\?\C:\a b", r"C:\a b"), (r"\\?\UNC\nas\a", r"\\nas\a")] {
+        assert_eq!(
+            rig.show(&["None"]).await.unwrap(),
+            ["open".to_owned(), format!("\"{}\"", rig.path("films"))]
+        );
+        for (path, plain) in
+            [(r"C:\a,b", r"C:\a,b"), (r"\\?\C:\a b", r"C:\a b"), (r"\\?\UNC\nas\a", r"\\nas\a")]
+        {
             assert_eq!(quoted(Path::new(path)), format!("\"{plain}\""));
         }
     }

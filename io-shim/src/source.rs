@@ -1,7 +1,9 @@
-//! A file that is open for a reply: read under the locks, and watched for changes by other programs.
+//! A file that is open for a reply: read under the locks, and watched for changes by other
+//! programs.
 //!
-//! Owns one handle and one [`Guard`]. Invariant: what [`Source::read`] gives was on the disk while nothing of ours was being written to it, and before
-//! another program changed the file, as far as the file's times tell.
+//! Owns one handle and one [`Guard`]. Invariant: what [`Source::read`] gives was on the disk while
+//! nothing of ours was being written to it, and before another program changed the file, as far as
+//! the file's times tell.
 
 use std::fs::File;
 use std::io;
@@ -38,7 +40,8 @@ impl Source {
         Self { file: Arc::new(file), place, guard: Guard::default() }
     }
 
-    /// Whether another program changed the file since the engine was told what it looks like, or since this one looked. Blocking.
+    /// Whether another program changed the file since the engine was told what it looks like, or
+    /// since this one looked. Blocking.
     ///
     /// # Errors
     /// It can't be looked at.
@@ -46,12 +49,14 @@ impl Source {
         self.guard.is_changed(self.place.watch(), || opening::stat_briefly(&self.file))
     }
 
-    /// The same for a file that was opened just now: it may be another one than that which the engine was told of. Blocking.
+    /// The same for a file that was opened just now: it may be another one than that which the
+    /// engine was told of. Blocking.
     pub(crate) fn is_another(&mut self) -> bool {
         self.guard.is_changed(self.place.watch(), || opening::stat(&self.file)).unwrap_or(true)
     }
 
-    /// Whether a handle to it is still one to the file, and its changes are noticed since it was opened.
+    /// Whether a handle to it is still one to the file, and its changes are noticed since it was
+    /// opened.
     pub(crate) fn is_watched(&self) -> bool {
         self.place.is_current() && self.guard.is_watching(self.place.watch())
     }
@@ -63,13 +68,15 @@ impl Source {
     pub(crate) async fn read(&mut self, position: u64, count: usize) -> Result<Bytes, Unread> {
         let claim = self.place.claim(position, position + count as u64);
         claim.ready().await;
-        let mut copy = Self { file: Arc::clone(&self.file), place: self.place.clone(), guard: self.guard };
+        let mut copy =
+            Self { file: Arc::clone(&self.file), place: self.place.clone(), guard: self.guard };
         let job = tokio::task::spawn_blocking(move || {
             let _claim = claim;
             let read = copy.read_now(position, count);
             (copy.guard, read)
         });
-        let gone = |_| (self.guard, Err(Unread::Failed(io::Error::other("the reading thread is gone"))));
+        let gone =
+            |_| (self.guard, Err(Unread::Failed(io::Error::other("the reading thread is gone"))));
         let (guard, read) = job.await.unwrap_or_else(gone);
         self.guard = guard;
         read
@@ -82,14 +89,21 @@ impl Source {
             return Err(Unread::Moved);
         }
         let is_changed = self.is_changed().map_err(Unread::Failed)?;
-        let read = if is_changed { Ok(Vec::new()) } else { files::read_bytes_at(&self.file, count, position) };
+        let read = if is_changed {
+            Ok(Vec::new())
+        } else {
+            files::read_bytes_at(&self.file, count, position)
+        };
         // A change during the read, and one that made the file shorter.
         if is_changed || self.is_changed().map_err(Unread::Failed)? {
             return Err(Unread::Changed);
         }
         let bytes = read.map_err(Unread::Failed)?;
         if bytes.len() < count {
-            let short = io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than what was granted");
+            let short = io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file is shorter than what was granted",
+            );
             return Err(Unread::Failed(short));
         }
         Ok(Bytes::from(bytes))
@@ -115,7 +129,8 @@ mod tests {
         std::fs::write(dir.path().join("film"), b"0123456789").unwrap();
         let store = FileStore::new(Roots::default(), Writers::open(dir.path()).unwrap());
         let (root, path) = (RootKey::from("d"), ["film".to_owned()]);
-        let mut source = Source::new(File::open(dir.path().join("film")).unwrap(), store.place(&root, &path));
+        let mut source =
+            Source::new(File::open(dir.path().join("film")).unwrap(), store.place(&root, &path));
         let region = Region { file: store.identity(&root, &path), start: 4, end: 8 };
         let writing = store.locks().claim(None, Access::Write, vec![region]);
         assert_eq!(source.read(0, 4).await.unwrap(), &b"0123"[..]);

@@ -1,8 +1,10 @@
 //! The daemon's durable state: one table of keys and values in `state.redb`.
 //!
-//! Owns the way in: requests are worked off in order by a thread (`keeper`) that commits all that have gathered in one transaction, so that
-//! many small puts cost one sync. It never looks into a value. Invariants: a put is answered with success when it is durable; what could not be written is kept
-//! in memory and written when that works; a file that cannot be read is set aside, never deleted.
+//! Owns the way in: requests are worked off in order by a thread (`keeper`) that commits all that
+//! have gathered in one transaction, so that many small puts cost one sync. It never looks into a
+//! value. Invariants: a put is answered with success when it is durable; what could not be written
+//! is kept in memory and written when that works; a file that cannot be read is set aside, never
+//! deleted.
 
 #[cfg(debug_assertions)]
 mod faults;
@@ -33,7 +35,8 @@ use self::place::Place;
 use crate::{files::error::op_error, folder::make_private_folder};
 
 const TABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
-/// A full disk is looked at again soon at first, and then as often as a person who makes room would like.
+/// A full disk is looked at again soon at first, and then as often as a person who makes room would
+/// like.
 const WAITS: Waits = Waits { first: Duration::from_millis(500), most: Duration::from_secs(15) };
 
 /// What is asked of the state.
@@ -88,7 +91,9 @@ pub enum StateError {
     )]
     Format(String),
     /// It has to be migrated, and there is no copy of what it was.
-    #[error("the saved state is of an older version, and no copy of it could be kept before changing it: {0}")]
+    #[error(
+        "the saved state is of an older version, and no copy of it could be kept before changing it: {0}"
+    )]
     NoCopy(io::Error),
     /// The file can be neither used nor set aside.
     #[error("the state cannot be opened: {0}")]
@@ -96,28 +101,34 @@ pub enum StateError {
 }
 
 impl StateStore {
-    /// Opens `state.redb` in a folder, making both as needed. A damaged file is set aside as `state.redb.corrupt-<n>`
-    /// and a new one begun; [`StateStore::status`] says so. A file of an older version is migrated after a copy was kept.
+    /// Opens `state.redb` in a folder, making both as needed. A damaged file is set aside as
+    /// `state.redb.corrupt-<n>` and a new one begun; [`StateStore::status`] says so. A file of an
+    /// older version is migrated after a copy was kept.
     ///
     /// # Errors
-    /// When another daemon has it open, a newer version wrote it, or the folder cannot be read or written.
+    /// When another daemon has it open, a newer version wrote it, or the folder cannot be read or
+    /// written.
     pub fn open(folder: &Path) -> Result<Self, StateError> {
         #[cfg(debug_assertions)]
         let make = faults::make(faults::ordered_in(folder.to_owned()));
         #[cfg(not(debug_assertions))]
-        let make: Make = std::sync::Arc::new(|builder: &redb::Builder, file: std::fs::File| builder.create_file(file));
+        let make: Make = std::sync::Arc::new(|builder: &redb::Builder, file: std::fs::File| {
+            builder.create_file(file)
+        });
         Self::open_with(folder, make, WAITS)
     }
 
     fn open_with(folder: &Path, make: Make, waits: Waits) -> Result<Self, StateError> {
         make_private_folder(folder)?;
         let place = Place::new(folder);
-        let mut status = StoreStatus { set_aside: place.set_aside_before(), ..StoreStatus::default() };
+        let mut status =
+            StoreStatus { set_aside: place.set_aside_before(), ..StoreStatus::default() };
         let open = open_first(&place, &make, &mut status)?;
         let (tell, status) = watch::channel(status);
         let (requests, asked) = mpsc::channel();
         let keeper = Keeper::new(place, make, waits, open, tell);
-        let worker = thread::Builder::new().name("state".into()).spawn(move || keeper.work(&asked))?;
+        let worker =
+            thread::Builder::new().name("state".into()).spawn(move || keeper.work(&asked))?;
         Ok(Self { requests: Some(requests), worker: Some(worker), status })
     }
 
@@ -138,7 +149,8 @@ impl StateStore {
         }
         async move {
             refused?;
-            told.await.unwrap_or_else(|_| Err(op_error(OpErrorKind::Other, "the state store has failed")))
+            told.await
+                .unwrap_or_else(|_| Err(op_error(OpErrorKind::Other, "the state store has failed")))
         }
     }
 }

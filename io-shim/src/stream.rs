@@ -1,12 +1,14 @@
 //! A reply body that a rising watermark feeds.
 //!
-//! Two halves with a one-slot channel between them: the *pump* waits for grants and reads the file, the *body* is what the HTTP
-//! connection takes chunks from. A slow viewer stops taking, so the pump stops reading; a viewer that leaves drops the body, so the
-//! pump ends and its ticket withdraws the demand. Must never know why bytes are granted.
+//! Two halves with a one-slot channel between them: the *pump* waits for grants and reads the file,
+//! the *body* is what the HTTP connection takes chunks from. A slow viewer stops taking, so the
+//! pump stops reading; a viewer that leaves drops the body, so the pump ends and its ticket
+//! withdraws the demand. Must never know why bytes are granted.
 //!
-//! Invariants: no byte at or above the watermark is ever read; a chunk is handed to the connection only while no byte of it was revoked; at most three
-//! chunks of one reply are in memory; a body either delivers exactly its length or ends in an error that breaks the connection, so that no viewer takes a
-//! cut film for a whole one.
+//! Invariants: no byte at or above the watermark is ever read; a chunk is handed to the connection
+//! only while no byte of it was revoked; at most three chunks of one reply are in memory; a body
+//! either delivers exactly its length or ends in an error that breaks the connection, so that no
+//! viewer takes a cut film for a whole one.
 
 use std::collections::VecDeque;
 use std::io;
@@ -27,7 +29,8 @@ use crate::opener::Opener;
 use crate::range::ByteRange;
 use crate::source::{Source, Unread};
 
-/// Bytes read at a time: large enough that the system calls do not count, small enough that 64 slow viewers cost little.
+/// Bytes read at a time: large enough that the system calls do not count, small enough that 64 slow
+/// viewers cost little.
 pub(crate) const CHUNK: usize = 256 << 10;
 /// How often, and after how many bytes, the engine hears how far a viewer is.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -80,8 +83,12 @@ impl Reply {
     pub(crate) fn start(self) -> StreamBody {
         let (sender, chunks) = mpsc::channel(1);
         let taken = Arc::new(AtomicU64::new(0));
-        let body =
-            StreamBody { chunks, taken: Arc::clone(&taken), metrics: Arc::clone(&self.metrics), left: self.length };
+        let body = StreamBody {
+            chunks,
+            taken: Arc::clone(&taken),
+            metrics: Arc::clone(&self.metrics),
+            left: self.length,
+        };
         let mut out = Outlet { sender, taken, sent: 0 };
         // The channel is empty: there is room for one.
         if let Some(ahead) = self.ahead {
@@ -137,11 +144,18 @@ struct Outlet {
 }
 
 impl Pump {
-    async fn run(&mut self, head: Bytes, first: Ticket, rest: VecDeque<Part>, tail: Bytes) -> Result<(), Stop> {
+    async fn run(
+        &mut self,
+        head: Bytes,
+        first: Ticket,
+        rest: VecDeque<Part>,
+        tail: Bytes,
+    ) -> Result<(), Stop> {
         let ahead = self.out.sent;
         self.part(head, first, ahead).await?;
         for part in rest {
-            let ticket = self.desk.ask(Arc::clone(&self.served), part.range, Patience::Some, &self.slot);
+            let ticket =
+                self.desk.ask(Arc::clone(&self.served), part.range, Patience::Some, &self.slot);
             self.part(part.head, ticket, 0).await?;
         }
         self.out.send(Chunk { bytes: tail, lease: None }, None).await
@@ -151,7 +165,8 @@ impl Pump {
     async fn part(&mut self, head: Bytes, mut ticket: Ticket, ahead: u64) -> Result<(), Stop> {
         self.out.send(Chunk { bytes: head, lease: None }, None).await?;
         let ByteRange { start, end } = ticket.range();
-        let mut viewer = Viewer { start, before: self.out.sent - ahead, reported: start, at: Instant::now() };
+        let mut viewer =
+            Viewer { start, before: self.out.sent - ahead, reported: start, at: Instant::now() };
         let mut position = start + ahead;
         while position <= end {
             let watermark = self.wait(&mut ticket, &mut viewer, position).await?;
@@ -160,13 +175,21 @@ impl Pump {
             let Some(lease) = ticket.lease(position + count as u64) else { continue };
             let bytes = self.read(position, count).await?;
             position += bytes.len() as u64;
-            self.out.send(Chunk { bytes, lease: Some(lease) }, Some((&ticket, &mut viewer))).await?;
+            self.out
+                .send(Chunk { bytes, lease: Some(lease) }, Some((&ticket, &mut viewer)))
+                .await?;
         }
         self.out.drained(&ticket, &mut viewer).await
     }
 
-    /// Waits for the byte at `position` to be granted, telling the engine meanwhile how far the viewer is.
-    async fn wait(&mut self, ticket: &mut Ticket, viewer: &mut Viewer, position: u64) -> Result<u64, Stop> {
+    /// Waits for the byte at `position` to be granted, telling the engine meanwhile how far the
+    /// viewer is.
+    async fn wait(
+        &mut self,
+        ticket: &mut Ticket,
+        viewer: &mut Viewer,
+        position: u64,
+    ) -> Result<u64, Stop> {
         let began = Instant::now();
         loop {
             let due = viewer.next_report(self.out.taken());
@@ -187,8 +210,11 @@ impl Pump {
                     return Ok(bytes);
                 }
                 Err(Unread::Moved) => {
-                    let gone =
-                        |_| Stop::Unreadable(io::Error::other("the file was moved to another disk and is not there"));
+                    let gone = |_| {
+                        Stop::Unreadable(io::Error::other(
+                            "the file was moved to another disk and is not there",
+                        ))
+                    };
                     self.source = self.opener.open(&self.served).await.map_err(gone)?;
                 }
                 Err(Unread::Changed) => {
@@ -209,13 +235,19 @@ impl Outlet {
     }
 
     /// Hands a chunk over as soon as the one before it is taken.
-    async fn send(&mut self, chunk: Chunk, mut reporting: Option<(&Ticket, &mut Viewer)>) -> Result<(), Stop> {
+    async fn send(
+        &mut self,
+        chunk: Chunk,
+        mut reporting: Option<(&Ticket, &mut Viewer)>,
+    ) -> Result<(), Stop> {
         if chunk.bytes.is_empty() {
             return Ok(());
         }
         let length = chunk.bytes.len() as u64;
         let reserved = loop {
-            let Some((ticket, viewer)) = reporting.as_mut() else { break self.sender.reserve().await };
+            let Some((ticket, viewer)) = reporting.as_mut() else {
+                break self.sender.reserve().await;
+            };
             viewer.report_if_due(ticket, self.taken());
             tokio::select! {
                 biased;
@@ -264,7 +296,8 @@ impl Viewer {
 
     fn next_report(&self, taken: u64) -> Duration {
         // Nothing to tell: look again when there could be.
-        let since = if self.position(taken) > self.reported { self.at.elapsed() } else { Duration::ZERO };
+        let since =
+            if self.position(taken) > self.reported { self.at.elapsed() } else { Duration::ZERO };
         PROGRESS_EVERY.saturating_sub(since)
     }
 
@@ -286,14 +319,18 @@ impl http_body::Body for StreamBody {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         if self.left == 0 {
             return Poll::Ready(None);
         }
         let chunk = std::task::ready!(self.chunks.poll_recv(cx));
         let is_good = |chunk: &Chunk| !chunk.lease.as_ref().is_some_and(Lease::is_cut);
         let Some(Chunk { bytes: chunk, .. }) = chunk.filter(is_good) else {
-            let cut = io::Error::new(io::ErrorKind::UnexpectedEof, "the rest of the reply will not come");
+            let cut =
+                io::Error::new(io::ErrorKind::UnexpectedEof, "the rest of the reply will not come");
             return Poll::Ready(Some(Err(cut)));
         };
         self.taken.fetch_add(chunk.len() as u64, Ordering::Relaxed);

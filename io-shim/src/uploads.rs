@@ -1,7 +1,8 @@
 //! The content of calls, while it is being read and until the engine has answered.
 //!
-//! Owns the memory for it: how much there is in all, and which upload loses its part when others wait. Must never know what is sent. Invariants: all
-//! uploads together hold at most [`MOST`] bytes; an upload that makes progress, or is complete, keeps what it holds.
+//! Owns the memory for it: how much there is in all, and which upload loses its part when others
+//! wait. Must never know what is sent. Invariants: all uploads together hold at most [`MOST`]
+//! bytes; an upload that makes progress, or is complete, keeps what it holds.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,7 +38,8 @@ struct Table {
 
 struct Entry {
     held: usize,
-    /// When it is stalled, if it makes no more progress; `None` while it does not wait for its client.
+    /// When it is stalled, if it makes no more progress; `None` while it does not wait for its
+    /// client.
     stalls_at: Option<Instant>,
     end: Arc<Notify>,
 }
@@ -75,10 +77,12 @@ impl Uploads {
 }
 
 impl Table {
-    /// Takes room for an upload, if need be from those that are stalled. `Err` says when the next one stalls.
+    /// Takes room for an upload, if need be from those that are stalled. `Err` says when the next
+    /// one stalls.
     fn take(&mut self, number: u64, bytes: usize, now: Instant) -> Result<(), Option<Instant>> {
         while self.held + bytes > MOST {
-            let others = self.uploads.iter().filter(|(other, entry)| **other != number && entry.held > 0);
+            let others =
+                self.uploads.iter().filter(|(other, entry)| **other != number && entry.held > 0);
             let next = others.filter_map(|(&other, entry)| Some((entry.stalls_at?, other))).min();
             let Some((_, stalled)) = next.filter(|(stalls_at, _)| *stalls_at <= now) else {
                 return Err(next.map(|(stalls_at, _)| stalls_at));
@@ -204,7 +208,8 @@ mod tests {
         assert!(uploads.lock().held <= MOST);
         let mut ended = 0;
         for stalled in &stalled {
-            ended += usize::from(tokio::time::timeout(Duration::ZERO, stalled.ended()).await.is_ok());
+            ended +=
+                usize::from(tokio::time::timeout(Duration::ZERO, stalled.ended()).await.is_ok());
         }
         assert_eq!(ended, 7, "no more than need be");
         drop((stalled, upload));
@@ -216,7 +221,10 @@ mod tests {
         let uploads = Arc::new(Uploads::default());
         let mut others = full(&uploads).await;
         let parts = others[0].complete();
-        assert_eq!((parts.len(), parts.iter().map(Bytes::len).sum()), (EIGHT / BATCH_TARGET, EIGHT));
+        assert_eq!(
+            (parts.len(), parts.iter().map(Bytes::len).sum()),
+            (EIGHT / BATCH_TARGET, EIGHT)
+        );
         let mut late = uploads.begin();
         let mut late = Box::pin(push(&mut late, 1));
         for _ in 0..6 {
@@ -245,12 +253,16 @@ mod tests {
     #[tokio::test]
     async fn parts_are_of_one_length_however_small_the_chunks() {
         let mut upload = Arc::new(Uploads::default()).begin();
-        let sent: Vec<u8> = (0..BATCH_TARGET * 2 + 5).map(|at| (at % 251).to_le_bytes()[0]).collect();
+        let sent: Vec<u8> =
+            (0..BATCH_TARGET * 2 + 5).map(|at| (at % 251).to_le_bytes()[0]).collect();
         for chunk in sent.chunks(1_000) {
             upload.push(chunk).await.unwrap();
         }
         let parts = upload.complete();
-        assert_eq!(parts.iter().map(Bytes::len).collect::<Vec<_>>(), [BATCH_TARGET, BATCH_TARGET, 5]);
+        assert_eq!(
+            parts.iter().map(Bytes::len).collect::<Vec<_>>(),
+            [BATCH_TARGET, BATCH_TARGET, 5]
+        );
         assert_eq!((parts.concat(), upload.length()), (sent.clone(), sent.len()));
     }
 }

@@ -1,7 +1,9 @@
-//! The server's side of RFC 6455, as far as a library does not do it: the opening handshake, and what may be read before a hello.
+//! The server's side of RFC 6455, as far as a library does not do it: the opening handshake, and
+//! what may be read before a hello.
 //!
-//! Owns the answers to requests that ask for a WebSocket, the [`Gate`] in front of a fresh one, and the close codes for broken frames. Must never
-//! know what is said over a socket. Invariant: nothing behind the last frame that was taken has left the gate.
+//! Owns the answers to requests that ask for a WebSocket, the [`Gate`] in front of a fresh one, and
+//! the close codes for broken frames. Must never know what is said over a socket. Invariant:
+//! nothing behind the last frame that was taken has left the gate.
 
 use std::io;
 use std::pin::Pin;
@@ -34,20 +36,27 @@ pub(crate) fn handshake(method: &Method, version: Version, headers: &HeaderMap) 
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
         return refusal;
     }
-    let asks = has_token(headers, &header::UPGRADE, "websocket") && has_token(headers, &header::CONNECTION, "upgrade");
+    let asks = has_token(headers, &header::UPGRADE, "websocket")
+        && has_token(headers, &header::CONNECTION, "upgrade");
     if version != Version::HTTP_11 || !asks {
         return upgrade_required("this is a WebSocket: ask for an upgrade");
     }
-    if only(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version.as_bytes() != VERSION.as_bytes()) {
+    if only(headers, &header::SEC_WEBSOCKET_VERSION)
+        .is_none_or(|version| version.as_bytes() != VERSION.as_bytes())
+    {
         return upgrade_required("this is a WebSocket of version 13");
     }
     let key = only(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| is_nonce(key.as_bytes()));
     let Some(key) = key else {
-        return plain(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is sixteen bytes in base64, once");
+        return plain(
+            StatusCode::BAD_REQUEST,
+            "Sec-WebSocket-Key is sixteen bytes in base64, once",
+        );
     };
     let mut answer = Response::new(Content::Text(String::new()));
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes())).expect("base64 is visible ASCII");
+    let accept =
+        HeaderValue::try_from(derive_accept_key(key.as_bytes())).expect("base64 is visible ASCII");
     let headers = answer.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -73,7 +82,8 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue
 
 /// Whether one of the header's comma-separated words is this one, in any case.
 fn has_token(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
-    let words = headers.get_all(name).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let words =
+        headers.get_all(name).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     words.map(<[u8]>::trim_ascii).any(|word| word.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
@@ -89,18 +99,26 @@ pub(crate) fn config(most: usize) -> WebSocketConfig {
         .max_message_size(Some(most))
 }
 
-/// A close frame. Its reason is cut so that both fit: a control frame holds 125 bytes, two of them the code (RFC 6455 §5.5).
+/// A close frame. Its reason is cut so that both fit: a control frame holds 125 bytes, two of them
+/// the code (RFC 6455 §5.5).
 pub(crate) fn close_frame(code: u16, mut reason: String) -> Message {
-    let end = (0..=123.min(reason.len())).rev().find(|&end| reason.is_char_boundary(end)).unwrap_or(0);
+    let end =
+        (0..=123.min(reason.len())).rev().find(|&end| reason.is_char_boundary(end)).unwrap_or(0);
     reason.truncate(end);
-    let frame = tokio_tungstenite::tungstenite::protocol::CloseFrame { code: code.into(), reason: reason.into() };
+    let frame = tokio_tungstenite::tungstenite::protocol::CloseFrame {
+        code: code.into(),
+        reason: reason.into(),
+    };
     Message::Close(Some(frame))
 }
 
-/// The close code for what is wrong with the other end's frames (RFC 6455 §7.4.1); `None` where the connection itself is broken.
+/// The close code for what is wrong with the other end's frames (RFC 6455 §7.4.1); `None` where the
+/// connection itself is broken.
 pub(crate) fn close_code(error: &Error) -> Option<u16> {
     match error {
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake | ProtocolError::HandshakeIncomplete) => None,
+        Error::Protocol(
+            ProtocolError::ResetWithoutClosingHandshake | ProtocolError::HandshakeIncomplete,
+        ) => None,
         Error::Protocol(_) => Some(CloseCode::Protocol.into()),
         Error::Utf8(_) => Some(CloseCode::Invalid.into()),
         Error::Capacity(_) => Some(CloseCode::Size.into()),
@@ -108,7 +126,8 @@ pub(crate) fn close_code(error: &Error) -> Option<u16> {
     }
 }
 
-/// A stream that hands out one frame's bytes at a time: whoever reads frames from it holds nothing of the next one.
+/// A stream that hands out one frame's bytes at a time: whoever reads frames from it holds nothing
+/// of the next one.
 pub(crate) struct Gate<S> {
     stream: S,
     header: Vec<u8>,
@@ -129,7 +148,8 @@ impl<S> Gate<S> {
 
     /// How many bytes may be handed out now.
     fn allowed(&self) -> usize {
-        let header = self.payload.is_none().then(|| header_length(&self.header) - self.header.len());
+        let header =
+            self.payload.is_none().then(|| header_length(&self.header) - self.header.len());
         header.unwrap_or_else(|| usize::try_from(self.payload.unwrap_or(0)).unwrap_or(usize::MAX))
     }
 
@@ -171,7 +191,11 @@ fn payload_length(header: &[u8]) -> u64 {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let most = self.allowed().min(buf.remaining());
         let mut limited = ReadBuf::new(buf.initialize_unfilled_to(most));
         std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut limited))?;
@@ -183,7 +207,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -203,7 +231,10 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
     }
 
     const GOOD: [(&str, &str); 4] = [
@@ -216,7 +247,8 @@ mod tests {
     /// The status of an answer to [`GOOD`] with these lines in place of its own.
     fn check(other: &[(&'static str, &'static str)], expected: u16) {
         let kept = GOOD.iter().filter(|(name, _)| other.iter().all(|(changed, _)| changed != name));
-        let lines: Vec<_> = kept.chain(other).copied().filter(|(_, value)| !value.is_empty()).collect();
+        let lines: Vec<_> =
+            kept.chain(other).copied().filter(|(_, value)| !value.is_empty()).collect();
         let answer = handshake(&Method::GET, Version::HTTP_11, &headers(&lines));
         assert_eq!(answer.status(), expected, "{other:?}");
         if expected == 426 {
@@ -247,7 +279,8 @@ mod tests {
         for key in ["", "AAAA", "not base64", "dGhlIHNhbXBsZSBub25jZQ"] {
             check(&[("sec-websocket-key", key)], 400);
         }
-        for (method, version, expected) in [(Method::POST, Version::HTTP_11, 405), (Method::GET, Version::HTTP_10, 426)]
+        for (method, version, expected) in
+            [(Method::POST, Version::HTTP_11, 405), (Method::GET, Version::HTTP_10, 426)]
         {
             let answer = handshake(&method, version, &headers(&GOOD));
             assert_eq!(answer.status(), expected, "{method} {version:?}");
@@ -283,7 +316,10 @@ mod tests {
             while read < frames[0].len() {
                 let mut buffer = vec![0; 1 << 20];
                 let count = gate.read(&mut buffer).await.unwrap();
-                assert!(count > 0 && buffer[..count] == sent[read..read + count], "{lengths:?} at {read}");
+                assert!(
+                    count > 0 && buffer[..count] == sent[read..read + count],
+                    "{lengths:?} at {read}"
+                );
                 read += count;
             }
             assert_eq!((read, gate.into_inner()), (frames[0].len(), &frames[1][..]), "{lengths:?}");

@@ -1,7 +1,8 @@
 //! The control plane: JSON messages, one a text frame, named by `op`.
 //!
-//! Fields are camelCase; what belongs to a request carries its `requestId`. Unknown *fields* are ignored, so that a
-//! message may grow; an unknown `op` is an error. Offsets are bytes, `end` is inclusive as in RFC 9110 §14.1.2.
+//! Fields are camelCase; what belongs to a request carries its `requestId`. Unknown *fields* are
+//! ignored, so that a message may grow; an unknown `op` is an error. Offsets are bytes, `end` is
+//! inclusive as in RFC 9110 §14.1.2.
 
 use serde::{Deserialize, Serialize};
 
@@ -64,8 +65,8 @@ pub enum EngineMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         eta_ms: Option<u64>,
     },
-    /// Granted up to `end` inclusive (absent: the whole range). Repeated, each raises the watermark; a lower `end`
-    /// than before changes nothing.
+    /// Granted up to `end` inclusive (absent: the whole range). Repeated, each raises the
+    /// watermark; a lower `end` than before changes nothing.
     RangeReady {
         /// The request.
         request_id: RequestId,
@@ -73,8 +74,9 @@ pub enum EngineMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         end: Option<u64>,
     },
-    /// These bytes are no longer proven. What was granted of them and not sent yet is no longer granted, to any request of the
-    /// file. A reply that has read bytes of them is cut at once; the others go on up to `start`.
+    /// These bytes are no longer proven. What was granted of them and not sent yet is no longer
+    /// granted, to any request of the file. A reply that has read bytes of them is cut at once; the
+    /// others go on up to `start`.
     RangeRevoke {
         /// The file.
         file_id: FileId,
@@ -117,8 +119,8 @@ pub enum EngineMessage {
         headers: Vec<(String, String)>,
         /// The body, UTF-8 text, or the next part of it.
         body: String,
-        /// Whether further parts follow, as for server-sent events. Until the last one the client may leave, which is told by
-        /// `range_cancel`.
+        /// Whether further parts follow, as for server-sent events. Until the last one the client
+        /// may leave, which is told by `range_cancel`.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         more: bool,
     },
@@ -136,9 +138,11 @@ pub enum EngineMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<String>,
     },
-    /// At most this many bytes a second through all connections of a group, each direction on its own.
+    /// At most this many bytes a second through all connections of a group, each direction on its
+    /// own.
     RateLimit {
-        /// The group of connections; see [`crate::io::IoCommand::TcpGroup`]. 0 is all of them together.
+        /// The group of connections; see [`crate::io::IoCommand::TcpGroup`]. 0 is all of them
+        /// together.
         group: u32,
         /// Bytes a second from the network; absent: no limit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,16 +151,18 @@ pub enum EngineMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         up_bps: Option<u64>,
     },
-    /// Show a file in the system's file manager: only a file that was announced; where it is not there, the nearest folder above it that is. Answered
-    /// on the I/O plane, with [`crate::io::OpOutput::Unit`].
+    /// Show a file in the system's file manager: only a file that was announced; where it is not
+    /// there, the nearest folder above it that is. Answered on the I/O plane, with
+    /// [`crate::io::OpOutput::Unit`].
     FileShow {
         /// For the answer.
         answer: OpId,
         /// The file.
         file_id: FileId,
     },
-    /// Make a folder the default of those that may be used, and keep that; the others stay. It must exist, belong to the user and be writable.
-    /// Answered on the I/O plane, with [`crate::io::OpOutput::Roots`].
+    /// Make a folder the default of those that may be used, and keep that; the others stay. It must
+    /// exist, belong to the user and be writable. Answered on the I/O plane, with
+    /// [`crate::io::OpOutput::Roots`].
     RootPrefer {
         /// For the answer.
         answer: OpId,
@@ -180,16 +186,19 @@ pub enum DaemonMessage {
         /// What the engine may ask for.
         limits: Limits,
     },
-    /// How the store of the state is. Sent after `welcome` unless all is well, and whenever it changes.
+    /// How the store of the state is. Sent after `welcome` unless all is well, and whenever it
+    /// changes.
     StateStatus {
-        /// Why nothing can be written now, in plain words; absent when all is well. What is put meanwhile is answered with an error, kept in
-        /// memory, and written when that works.
+        /// Why nothing can be written now, in plain words; absent when all is well. What is put
+        /// meanwhile is answered with an error, kept in memory, and written when that works.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trouble: Option<String>,
-        /// Paths of files that could not be read and were set aside, those of earlier runs included.
+        /// Paths of files that could not be read and were set aside, those of earlier runs
+        /// included.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         set_aside: Vec<String>,
-        /// How often in this run a new store was begun without what the former one held: an engine that is there then puts everything again.
+        /// How often in this run a new store was begun without what the former one held: an engine
+        /// that is there then puts everything again.
         #[serde(default)]
         begun_anew: u32,
     },
@@ -203,7 +212,8 @@ pub enum DaemonMessage {
         start: u64,
         /// Last byte.
         end: u64,
-        /// Whether only what is there now is wanted: the engine grants it or rejects the request, at once, and nothing is fetched for it.
+        /// Whether only what is there now is wanted: the engine grants it or rejects the request,
+        /// at once, and nothing is fetched for it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         only_now: bool,
     },
@@ -214,14 +224,14 @@ pub enum DaemonMessage {
         /// Offset in the file of the first byte not yet drained.
         position: u64,
     },
-    /// The viewer is gone, or the reply is complete: drop the request's demand now. Also for an `http_call` whose client left
-    /// before its reply was complete.
+    /// The viewer is gone, or the reply is complete: drop the request's demand now. Also for an
+    /// `http_call` whose client left before its reply was complete.
     RangeCancel {
         /// The request.
         request_id: RequestId,
     },
-    /// Another program changed this file after the engine was last told what it looks like. Said before any question about the
-    /// file that comes later.
+    /// Another program changed this file after the engine was last told what it looks like. Said
+    /// before any question about the file that comes later.
     FileChanged {
         /// The file.
         file_id: FileId,
@@ -247,7 +257,8 @@ pub enum DaemonMessage {
         /// The content's `Content-Type`, absent when there is none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         content_type: Option<String>,
-        /// Bytes of its content, at most [`crate::frame::MAX_CONTENT`]. They follow in order as [`crate::io::IoEvent::HttpContent`]; absent: none.
+        /// Bytes of its content, at most [`crate::frame::MAX_CONTENT`]. They follow in order as
+        /// [`crate::io::IoEvent::HttpContent`]; absent: none.
         #[serde(default, skip_serializing_if = "is_zero")]
         content_length: u64,
     },
@@ -297,7 +308,8 @@ pub struct Limits {
     pub max_conns: u32,
     /// Open files at once.
     pub max_files: u32,
-    /// Bytes of I/O frames that may be under way, in each direction, before the receiver gives credit.
+    /// Bytes of I/O frames that may be under way, in each direction, before the receiver gives
+    /// credit.
     pub io_window: u32,
     /// How long a request is held in silence, milliseconds: a `range_block` renews it.
     pub max_wait_ms: u64,

@@ -1,12 +1,14 @@
 //! The codec: one message or batch to one WebSocket frame and back, within size limits.
 //!
-//! Limits are checked before anything is parsed. Encoding cannot fail for messages within their documented bounds.
+//! Limits are checked before anything is parsed. Encoding cannot fail for messages within their
+//! documented bounds.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::error::FrameError;
 
-/// Largest text frame, bytes: room for a [`crate::EngineMessage::HttpReply`] of 16 MiB of JSON, which has to be written as JSON once more.
+/// Largest text frame, bytes: room for a [`crate::EngineMessage::HttpReply`] of 16 MiB of JSON,
+/// which has to be written as JSON once more.
 pub const MAX_TEXT: usize = 33 << 20;
 /// Longest content of a [`crate::DaemonMessage::HttpCall`], bytes: the longest `.torrent` file.
 pub const MAX_CONTENT: usize = 55 << 20;
@@ -42,7 +44,8 @@ pub fn encode_control<M: Serialize>(message: &M) -> String {
 /// A control message from a text frame.
 ///
 /// # Errors
-/// [`FrameError::TooLarge`] over [`MAX_TEXT`], [`FrameError::Control`] when it is not a message of this kind.
+/// [`FrameError::TooLarge`] over [`MAX_TEXT`], [`FrameError::Control`] when it is not a message of
+/// this kind.
 pub fn decode_control<M: DeserializeOwned>(text: &str) -> Result<M, FrameError> {
     within(text.len(), MAX_TEXT)?;
     Ok(serde_json::from_str(text)?)
@@ -59,8 +62,8 @@ pub fn encode_batch<M: Serialize>(batch: &[M]) -> Vec<u8> {
 /// A batch of I/O messages from a binary frame.
 ///
 /// # Errors
-/// [`FrameError::TooLarge`] over [`MAX_BINARY`], [`FrameError::Io`] when it is not a batch of this kind,
-/// [`FrameError::Trailing`] when more follows it.
+/// [`FrameError::TooLarge`] over [`MAX_BINARY`], [`FrameError::Io`] when it is not a batch of this
+/// kind, [`FrameError::Trailing`] when more follows it.
 pub fn decode_batch<M: DeserializeOwned>(frame: &[u8]) -> Result<Vec<M>, FrameError> {
     within(frame.len(), MAX_BINARY)?;
     let (batch, rest) = postcard::take_from_bytes(frame)?;

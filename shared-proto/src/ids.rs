@@ -48,8 +48,8 @@ macro_rules! number_id {
 }
 
 text_id! {
-    /// A file that can be asked for over HTTP: the `<fileId>` of `/stream/<fileId>`. Chosen by the engine, stable
-    /// across its restarts, at most 128 characters of `[A-Za-z0-9._-]`.
+    /// A file that can be asked for over HTTP: the `<fileId>` of `/stream/<fileId>`. Chosen by the
+    /// engine, stable across its restarts, at most 128 characters of `[A-Za-z0-9._-]`.
     FileId
 }
 
@@ -88,7 +88,8 @@ number_id! {
 }
 
 impl ConnId {
-    /// The first number for connections that others opened: below it the engine numbers, from it on the daemon.
+    /// The first number for connections that others opened: below it the engine numbers, from it on
+    /// the daemon.
     pub const ACCEPTED: Self = Self(1 << 63);
 }
 
@@ -106,6 +107,7 @@ number_id! {
 }
 
 impl FileRef {
-    /// No file but zeros without end: a span of it reads as zeros, and what is written there is thrown away. It is never opened.
+    /// No file but zeros without end: a span of it reads as zeros, and what is written there is
+    /// thrown away. It is never opened.
     pub const ZEROS: Self = Self(u32::MAX);
 }

@@ -1,12 +1,14 @@
 //! The I/O plane: generic primitives, batched in binary frames.
 //!
-//! Commands take effect in the order in which they are sent. An answer comes as [`IoEvent::Done`] with the
-//! command's [`OpId`]; what a socket does comes by its [`ConnId`]. When the engine's socket goes, all its connections are
-//! closed, its open files too, and commands that still run are forgotten.
+//! Commands take effect in the order in which they are sent. An answer comes as [`IoEvent::Done`]
+//! with the command's [`OpId`]; what a socket does comes by its [`ConnId`]. When the engine's
+//! socket goes, all its connections are closed, its open files too, and commands that still run are
+//! forgotten.
 //!
-//! **Credit.** Each end may have `io_window` bytes ([`crate::Limits`]) of binary frames under way. The receiver returns credit
-//! ([`IoCommand::Credit`], [`IoEvent::Credit`]) as it works them off; a sender without credit waits: the daemon then stops reading sockets.
-//! A frame may be sent whenever the credit left is above zero. Frames that hold nothing but credit cost none.
+//! **Credit.** Each end may have `io_window` bytes ([`crate::Limits`]) of binary frames under way.
+//! The receiver returns credit ([`IoCommand::Credit`], [`IoEvent::Credit`]) as it works them off; a
+//! sender without credit waits: the daemon then stops reading sockets. A frame may be sent whenever
+//! the credit left is above zero. Frames that hold nothing but credit cost none.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -48,7 +50,8 @@ pub enum Family {
 pub struct Rc4Start {
     /// The key, 1 to 256 bytes.
     pub key: Bytes,
-    /// Bytes of the key stream that are used up already, those that a protocol discards included; at most [`crate::frame::MAX_RC4_SKIP`].
+    /// Bytes of the key stream that are used up already, those that a protocol discards included;
+    /// at most [`crate::frame::MAX_RC4_SKIP`].
     pub skip: u32,
 }
 
@@ -74,8 +77,9 @@ pub enum MappedBy {
     Upnp,
 }
 
-/// Which file a path leads to, whatever the file is called: the same for the same file only, also after the disk was unplugged and plugged in
-/// again. Made of the file system's own identity, the file's number in it and the time when the file was made.
+/// Which file a path leads to, whatever the file is called: the same for the same file only, also
+/// after the disk was unplugged and plugged in again. Made of the file system's own identity, the
+/// file's number in it and the time when the file was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FileIdentity(pub [u8; 16]);
 
@@ -84,11 +88,13 @@ pub struct FileIdentity(pub [u8; 16]);
 pub enum OpenMode {
     /// Reading a file that is there.
     Read,
-    /// Making the file and its folders. Anything that has its name already is [`OpErrorKind::Exists`], and is left alone.
+    /// Making the file and its folders. Anything that has its name already is
+    /// [`OpErrorKind::Exists`], and is left alone.
     Create,
     /// Writing to a file that is there; none is [`OpErrorKind::NotFound`].
     Write {
-        /// Which file; another one is [`OpErrorKind::Changed`], and is left alone. Absent: whatever file has this path.
+        /// Which file; another one is [`OpErrorKind::Changed`], and is left alone. Absent: whatever
+        /// file has this path.
         identity: Option<FileIdentity>,
     },
 }
@@ -104,8 +110,8 @@ pub enum IoCommand {
         /// Bytes worked off.
         bytes: u32,
     },
-    /// Open a TCP connection. [`IoEvent::TcpConnected`] or [`IoEvent::TcpClosed`] follows. Nothing is read before a
-    /// [`IoCommand::TcpRaw`] or [`IoCommand::TcpFramed`] says how.
+    /// Open a TCP connection. [`IoEvent::TcpConnected`] or [`IoEvent::TcpClosed`] follows. Nothing
+    /// is read before a [`IoCommand::TcpRaw`] or [`IoCommand::TcpFramed`] says how.
     TcpConnect {
         /// The engine's number for it.
         conn: ConnId,
@@ -114,8 +120,8 @@ pub enum IoCommand {
         /// When to give up, milliseconds.
         timeout_ms: u32,
     },
-    /// Listen for TCP connections at the addresses that the user allows; an IPv6 socket takes IPv6 only. → [`OpOutput::Bound`], then
-    /// [`IoEvent::TcpAccepted`] for each connection.
+    /// Listen for TCP connections at the addresses that the user allows; an IPv6 socket takes IPv6
+    /// only. → [`OpOutput::Bound`], then [`IoEvent::TcpAccepted`] for each connection.
     TcpListen {
         /// For the answer.
         op: OpId,
@@ -126,7 +132,8 @@ pub enum IoCommand {
         /// Port; 0 for any.
         port: u16,
     },
-    /// Bind a UDP socket at the addresses that the user allows. → [`OpOutput::Bound`], then [`IoEvent::UdpReceived`] for each datagram.
+    /// Bind a UDP socket at the addresses that the user allows. → [`OpOutput::Bound`], then
+    /// [`IoEvent::UdpReceived`] for each datagram.
     UdpBind {
         /// For the answer.
         op: OpId,
@@ -136,10 +143,12 @@ pub enum IoCommand {
         family: Family,
         /// Port; 0 for any.
         port: u16,
-        /// A multicast group to join, on every interface that the user allows. The port is then shared with others who did.
+        /// A multicast group to join, on every interface that the user allows. The port is then
+        /// shared with others who did.
         group: Option<IpAddr>,
     },
-    /// Send a datagram; the daemon's policy may refuse the address. No answer: it may be lost like any other.
+    /// Send a datagram; the daemon's policy may refuse the address. No answer: it may be lost like
+    /// any other.
     UdpSend {
         /// The socket.
         socket: SocketId,
@@ -148,15 +157,17 @@ pub enum IoCommand {
         /// The datagram.
         data: Bytes,
     },
-    /// From here on the datagrams of a UDP socket that are uTP's (BEP 29: version 1, a known type) are connections and no longer
-    /// handed up. Others' connections come as [`IoEvent::TcpAccepted`]. → [`OpOutput::Unit`]
+    /// From here on the datagrams of a UDP socket that are uTP's (BEP 29: version 1, a known type)
+    /// are connections and no longer handed up. Others' connections come as
+    /// [`IoEvent::TcpAccepted`]. → [`OpOutput::Unit`]
     UtpListen {
         /// For the answer.
         op: OpId,
         /// The socket.
         socket: SocketId,
     },
-    /// Open a uTP connection over such a socket. What follows is as with [`IoCommand::TcpConnect`], and the connection takes the same commands.
+    /// Open a uTP connection over such a socket. What follows is as with [`IoCommand::TcpConnect`],
+    /// and the connection takes the same commands.
     UtpConnect {
         /// The engine's number for it.
         conn: ConnId,
@@ -167,13 +178,14 @@ pub enum IoCommand {
         /// When to give up, milliseconds.
         timeout_ms: u32,
     },
-    /// Close a listening or UDP socket; uTP connections over it close, too. No event follows. Its number may not be used again.
+    /// Close a listening or UDP socket; uTP connections over it close, too. No event follows. Its
+    /// number may not be used again.
     SocketClose {
         /// The socket.
         socket: SocketId,
     },
-    /// Transform what is read or sent from here on with RC4. Reading: bytes that the engine has not been handed yet. Once for each direction; `None`
-    /// leaves a direction as it is.
+    /// Transform what is read or sent from here on with RC4. Reading: bytes that the engine has not
+    /// been handed yet. Once for each direction; `None` leaves a direction as it is.
     TcpCipher {
         /// The connection.
         conn: ConnId,
@@ -182,8 +194,9 @@ pub enum IoCommand {
         /// What is sent.
         write: Option<Rc4Start>,
     },
-    /// Send bytes and then bytes of a file, in order, after what was sent before. → [`OpOutput::Unit`] when the last of them
-    /// is handed to the operating system. If the file can't be read, nothing of it is sent and the connection closes.
+    /// Send bytes and then bytes of a file, in order, after what was sent before. →
+    /// [`OpOutput::Unit`] when the last of them is handed to the operating system. If the file
+    /// can't be read, nothing of it is sent and the connection closes.
     TcpSendSpan {
         /// For the answer.
         op: OpId,
@@ -191,10 +204,12 @@ pub enum IoCommand {
         conn: ConnId,
         /// The bytes before.
         head: Bytes,
-        /// The bytes of files, one span after the other; together at most [`crate::frame::MAX_READ`].
+        /// The bytes of files, one span after the other; together at most
+        /// [`crate::frame::MAX_READ`].
         spans: Vec<Span>,
     },
-    /// Count a connection to a group of the rate limits ([`crate::EngineMessage::RateLimit`]); 0, the beginning, is none.
+    /// Count a connection to a group of the rate limits ([`crate::EngineMessage::RateLimit`]); 0,
+    /// the beginning, is none.
     TcpGroup {
         /// The connection.
         conn: ConnId,
@@ -208,27 +223,28 @@ pub enum IoCommand {
         /// The bytes.
         data: Bytes,
     },
-    /// Hand up at most this many further bytes as they come ([`IoEvent::TcpData`]), then stop reading: a handshake can be read
-    /// to its last byte and not one further.
+    /// Hand up at most this many further bytes as they come ([`IoEvent::TcpData`]), then stop
+    /// reading: a handshake can be read to its last byte and not one further.
     TcpRaw {
         /// The connection.
         conn: ConnId,
         /// Bytes to read, added to what is left of earlier ones.
         bytes: u32,
     },
-    /// From here on the stream is frames: a big-endian `u32` length, then that many bytes. Frames of length zero are swallowed;
-    /// one longer than `max_frame` closes the connection.
+    /// From here on the stream is frames: a big-endian `u32` length, then that many bytes. Frames
+    /// of length zero are swallowed; one longer than `max_frame` closes the connection.
     TcpFramed {
         /// The connection.
         conn: ConnId,
         /// Longest frame, bytes, without its length field.
         max_frame: u32,
-        /// First byte of the frames whose payload goes to spans: `first byte, key (8), payload`. A frame with this first byte that is
-        /// too short for a key is handed up like any other.
+        /// First byte of the frames whose payload goes to spans: `first byte, key (8), payload`. A
+        /// frame with this first byte that is too short for a key is handed up like any other.
         divert: Option<u8>,
     },
-    /// When the diverted frame of this key comes, its payload goes to these spans, in order; then the key is forgotten. The payload must be as
-    /// long as the spans together. Arming a key again replaces its spans.
+    /// When the diverted frame of this key comes, its payload goes to these spans, in order; then
+    /// the key is forgotten. The payload must be as long as the spans together. Arming a key again
+    /// replaces its spans.
     Arm {
         /// The connection.
         conn: ConnId,
@@ -237,7 +253,8 @@ pub enum IoCommand {
         /// Where the payload goes.
         spans: Vec<Span>,
     },
-    /// Forget a key. A later [`IoCommand::Digest`] or read of its spans sees no write of this key after it began.
+    /// Forget a key. A later [`IoCommand::Digest`] or read of its spans sees no write of this key
+    /// after it began.
     Disarm {
         /// The connection.
         conn: ConnId,
@@ -249,8 +266,9 @@ pub enum IoCommand {
         /// The connection.
         conn: ConnId,
     },
-    /// Open a file beneath a root. A file that is opened for writing is locked against every other process of the user until it is closed
-    /// ([`OpErrorKind::Busy`] when another process holds it). → [`OpOutput::Opened`]
+    /// Open a file beneath a root. A file that is opened for writing is locked against every other
+    /// process of the user until it is closed ([`OpErrorKind::Busy`] when another process holds
+    /// it). → [`OpOutput::Opened`]
     FileOpen {
         /// For the answer.
         op: OpId,
@@ -260,7 +278,8 @@ pub enum IoCommand {
         root: RootKey,
         /// Path below it, component by component.
         path: Vec<String>,
-        /// Full length, bytes. A file that is opened for writing and is shorter is extended, sparse; a longer one is left as it is.
+        /// Full length, bytes. A file that is opened for writing and is shorter is extended,
+        /// sparse; a longer one is left as it is.
         length: u64,
         /// What for.
         mode: OpenMode,
@@ -281,7 +300,8 @@ pub enum IoCommand {
         /// The bytes.
         data: Bytes,
     },
-    /// Read bytes, at most [`crate::frame::MAX_READ`]. → [`OpOutput::Bytes`], shorter at the end of the file.
+    /// Read bytes, at most [`crate::frame::MAX_READ`]. → [`OpOutput::Bytes`], shorter at the end of
+    /// the file.
     FileRead {
         /// For the answer.
         op: OpId,
@@ -295,9 +315,10 @@ pub enum IoCommand {
         /// The file.
         file: FileRef,
     },
-    /// Rename, also into another root, by copying where that is another disk; an existing target is an error, and then
-    /// nothing has changed. Open handles go on with the same bytes. Folders that this leaves empty are deleted. Another file than the named one
-    /// stays where it is: [`OpErrorKind::Changed`]. → [`OpOutput::Unit`]
+    /// Rename, also into another root, by copying where that is another disk; an existing target is
+    /// an error, and then nothing has changed. Open handles go on with the same bytes. Folders that
+    /// this leaves empty are deleted. Another file than the named one stays where it is:
+    /// [`OpErrorKind::Changed`]. → [`OpOutput::Unit`]
     FileMove {
         /// For the answer.
         op: OpId,
@@ -321,8 +342,8 @@ pub enum IoCommand {
         /// Path below it.
         path: Vec<String>,
     },
-    /// Delete a file, and the folders above it that this leaves empty, the root excepted. Another file than the named one stays:
-    /// [`OpErrorKind::Changed`]. → [`OpOutput::Unit`]
+    /// Delete a file, and the folders above it that this leaves empty, the root excepted. Another
+    /// file than the named one stays: [`OpErrorKind::Changed`]. → [`OpOutput::Unit`]
     FileDelete {
         /// For the answer.
         op: OpId,
@@ -333,8 +354,9 @@ pub enum IoCommand {
         /// Which file; absent: whatever file has this path.
         identity: Option<FileIdentity>,
     },
-    /// Copy a span from one open file to the same place in another, sharing the blocks where the file system can. An end of
-    /// file inside the span is [`OpErrorKind::NotFound`]. → [`OpOutput::Unit`]
+    /// Copy a span from one open file to the same place in another, sharing the blocks where the
+    /// file system can. An end of file inside the span is [`OpErrorKind::NotFound`]. →
+    /// [`OpOutput::Unit`]
     FileCopy {
         /// For the answer.
         op: OpId,
@@ -347,8 +369,8 @@ pub enum IoCommand {
         /// Number of bytes.
         length: u64,
     },
-    /// Hash the bytes of the spans, one after the other. → [`OpOutput::Digest`]; an end of file inside a span is
-    /// [`OpErrorKind::NotFound`].
+    /// Hash the bytes of the spans, one after the other. → [`OpOutput::Digest`]; an end of file
+    /// inside a span is [`OpErrorKind::NotFound`].
     Digest {
         /// For the answer.
         op: OpId,
@@ -387,8 +409,8 @@ pub enum IoCommand {
         /// Prefix; empty for all.
         prefix: String,
     },
-    /// Fetch an `http:` or `https:` URL, following a few redirects. → [`OpOutput::Http`]; a body over `max_bytes` is
-    /// [`OpErrorKind::Limit`].
+    /// Fetch an `http:` or `https:` URL, following a few redirects. → [`OpOutput::Http`]; a body
+    /// over `max_bytes` is [`OpErrorKind::Limit`].
     HttpGet {
         /// For the answer.
         op: OpId,
@@ -399,9 +421,11 @@ pub enum IoCommand {
         /// When to give up, milliseconds.
         timeout_ms: u32,
     },
-    /// Fetch a range of an `http:` or `https:` URL, as long as the spans together, and write it to them as it comes. → [`OpOutput::Http`] with an empty
-    /// body: 206, or 200 from a server that knows no ranges for a file that is just this range, and all of it is written; any other
-    /// status, and nothing is. A body of another length is [`OpErrorKind::Network`]; the spans may then hold anything.
+    /// Fetch a range of an `http:` or `https:` URL, as long as the spans together, and write it to
+    /// them as it comes. → [`OpOutput::Http`] with an empty body: 206, or 200 from a server that
+    /// knows no ranges for a file that is just this range, and all of it is written; any other
+    /// status, and nothing is. A body of another length is [`OpErrorKind::Network`]; the spans may
+    /// then hold anything.
     HttpFetch {
         /// For the answer.
         op: OpId,
@@ -413,11 +437,13 @@ pub enum IoCommand {
         spans: Vec<Span>,
         /// Group of the rate limits that it counts to; 0 for none.
         group: u32,
-        /// For how long the server may let us wait in all, milliseconds. What limits and the disk take does not count.
+        /// For how long the server may let us wait in all, milliseconds. What limits and the disk
+        /// take does not count.
         timeout_ms: u32,
     },
-    /// Forget a command that is under way: an [`IoCommand::HttpGet`], [`IoCommand::HttpFetch`] or [`IoCommand::Resolve`]. It ends with [`OpErrorKind::Timeout`] unless it is
-    /// done already; nothing is written afterwards.
+    /// Forget a command that is under way: an [`IoCommand::HttpGet`], [`IoCommand::HttpFetch`] or
+    /// [`IoCommand::Resolve`]. It ends with [`OpErrorKind::Timeout`] unless it is done already;
+    /// nothing is written afterwards.
     Cancel {
         /// The command.
         op: OpId,
@@ -431,19 +457,22 @@ pub enum IoCommand {
         /// Port.
         port: u16,
     },
-    /// Ask the router to let in what comes for an IPv4 socket of the engine's, by whichever of PCP, NAT-PMP and UPnP it knows, and go on asking until the
-    /// socket closes. Port and protocol are the socket's. → [`IoEvent::PortMapped`], whenever something else is true than before
+    /// Ask the router to let in what comes for an IPv4 socket of the engine's, by whichever of PCP,
+    /// NAT-PMP and UPnP it knows, and go on asking until the socket closes. Port and protocol are
+    /// the socket's. → [`IoEvent::PortMapped`], whenever something else is true than before
     PortMap {
         /// A listening socket, or a UDP socket.
         socket: SocketId,
     },
-    /// Ask the router to let nothing in any more. No answer: the router may be gone, and forgets by itself.
+    /// Ask the router to let nothing in any more. No answer: the router may be gone, and forgets by
+    /// itself.
     PortUnmap {
         /// The socket.
         socket: SocketId,
     },
-    /// Keep a note for all programs of this user, whichever state folder they use. Of several notes with one key the newest is kept. → [`OpOutput::Notes`]
-    /// with the one note that is kept, when it is durable
+    /// Keep a note for all programs of this user, whichever state folder they use. Of several notes
+    /// with one key the newest is kept. → [`OpOutput::Notes`] with the one note that is kept, when
+    /// it is durable
     NotePut {
         /// For the answer.
         op: OpId,
@@ -454,12 +483,14 @@ pub enum IoCommand {
         /// How long ago the engine learned this, milliseconds.
         age_ms: u64,
     },
-    /// All notes of this user. → [`OpOutput::Notes`]. From then on the notes that other programs write come as [`IoEvent::NotesChanged`].
+    /// All notes of this user. → [`OpOutput::Notes`]. From then on the notes that other programs
+    /// write come as [`IoEvent::NotesChanged`].
     NotesRead {
         /// For the answer.
         op: OpId,
     },
-    /// How much room there is where a root lies. → [`OpOutput::Room`]; [`OpErrorKind::Other`] where the system does not say
+    /// How much room there is where a root lies. → [`OpOutput::Room`]; [`OpErrorKind::Other`] where
+    /// the system does not say
     RootRoom {
         /// For the answer.
         op: OpId,
@@ -550,16 +581,17 @@ pub enum IoEvent {
         /// What came of it.
         result: Result<OpOutput, OpError>,
     },
-    /// What the router lets in for a socket, when it is something else than before. An error of the kind [`OpErrorKind::Denied`] or
-    /// [`OpErrorKind::Limit`] is the last word; after any other one the router is asked again.
+    /// What the router lets in for a socket, when it is something else than before. An error of the
+    /// kind [`OpErrorKind::Denied`] or [`OpErrorKind::Limit`] is the last word; after any other one
+    /// the router is asked again.
     PortMapped {
         /// The socket.
         socket: SocketId,
         /// What now.
         result: Result<Mapping, OpError>,
     },
-    /// The next bytes of the content of a call ([`crate::DaemonMessage::HttpCall`]), which was told before. They cost credit like everything here,
-    /// so that a long content holds nothing else up.
+    /// The next bytes of the content of a call ([`crate::DaemonMessage::HttpCall`]), which was told
+    /// before. They cost credit like everything here, so that a long content holds nothing else up.
     HttpContent {
         /// The call.
         request_id: RequestId,
@@ -590,7 +622,8 @@ pub struct Note {
 pub struct Notes {
     /// The notes, in the order of their keys.
     pub notes: Vec<Note>,
-    /// Paths of files of notes that could not be read and were set aside, those of earlier runs included.
+    /// Paths of files of notes that could not be read and were set aside, those of earlier runs
+    /// included.
     pub set_aside: Vec<String>,
 }
 
@@ -673,8 +706,8 @@ pub struct FileStat {
     pub length: u64,
     /// Last change of its content, nanoseconds since 1970.
     pub modified_ns: u64,
-    /// Last change of anything about it, names and times included, nanoseconds since 1970: nobody can set this one back. Zero where the system does
-    /// not say.
+    /// Last change of anything about it, names and times included, nanoseconds since 1970: nobody
+    /// can set this one back. Zero where the system does not say.
     pub changed_ns: u64,
     /// Which file it is; absent where the file system does not tell files apart reliably.
     pub identity: Option<FileIdentity>,
@@ -714,7 +747,8 @@ pub enum OpErrorKind {
     Busy,
     /// The root's folder is not there, though it held files before: its disk may not be mounted.
     Absent,
-    /// The file system takes no such name: too long for it, or with characters that it does not allow.
+    /// The file system takes no such name: too long for it, or with characters that it does not
+    /// allow.
     Name,
 }
 

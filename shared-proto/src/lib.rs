@@ -2,13 +2,13 @@
 //!
 //! One WebSocket carries both planes:
 //!
-//! - **Text frames** are single JSON control messages ([`control`]): who may speak, which files can be asked
-//!   for, and the range conversation that decides every byte a viewer gets.
-//! - **Binary frames** are batches of I/O messages ([`io`]), `postcard`-encoded: sockets, framing and
-//!   diversion, files, digests, state, notes, HTTP fetches.
+//! - **Text frames** are single JSON control messages ([`control`]): who may speak, which files can
+//!   be asked for, and the range conversation that decides every byte a viewer gets.
+//! - **Binary frames** are batches of I/O messages ([`io`]), `postcard`-encoded: sockets, framing
+//!   and diversion, files, digests, state, notes, HTTP fetches.
 //!
-//! [`frame`] is the one codec, with the size limits that both ends enforce. Nothing here knows what a torrent
-//! is: the words are *file*, *span*, *connection*, *frame*, *digest* and *request*.
+//! [`frame`] is the one codec, with the size limits that both ends enforce. Nothing here knows what
+//! a torrent is: the words are *file*, *span*, *connection*, *frame*, *digest* and *request*.
 #![forbid(unsafe_code)]
 
 pub mod control;

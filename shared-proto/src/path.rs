@@ -1,6 +1,8 @@
-//! How long paths below a root may be: one rule for the engine, which makes them, and the daemon, which opens them.
+//! How long paths below a root may be: one rule for the engine, which makes them, and the daemon,
+//! which opens them.
 
-/// Components in a path: Linux's limit on the length of a path allows no sensible tree deeper than this.
+/// Components in a path: Linux's limit on the length of a path allows no sensible tree deeper than
+/// this.
 pub const MAX_COMPONENTS: usize = 64;
 
 /// Bytes in one component: the limit of nearly every file system.

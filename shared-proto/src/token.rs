@@ -1,6 +1,8 @@
-//! What a session token looks like: one rule for the daemon, which takes it from the user, and for the extension, which is told it.
+//! What a session token looks like: one rule for the daemon, which takes it from the user, and for
+//! the extension, which is told it.
 //!
-//! The extension's form of the rule is generated from here, by a test, into `extension/src/model/generated`.
+//! The extension's form of the rule is generated from here, by a test, into
+//! `extension/src/model/generated`.
 
 /// Shortest token, characters.
 pub const TOKEN_MIN: usize = 16;
@@ -10,7 +12,9 @@ pub const TOKEN_MAX: usize = 256;
 /// Whether a text can be a session token: it fits a URL as it is (RFC 3986 §2.3).
 pub fn is_token(text: &str) -> bool {
     (TOKEN_MIN..=TOKEN_MAX).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
 }
 
 #[cfg(test)]
@@ -24,7 +28,8 @@ mod tests {
         format!("^[A-Za-z0-9._~-]{{{TOKEN_MIN},{TOKEN_MAX}}}$")
     }
 
-    /// Writes the extension's form where `cargo xtask bindings` wants it, and compares it with the one in the repository.
+    /// Writes the extension's form where `cargo xtask bindings` wants it, and compares it with the
+    /// one in the repository.
     #[test]
     fn export_bindings_token() {
         let written = format!(
@@ -32,9 +37,12 @@ mod tests {
              /**\n * What a session token looks like.\n */\nexport const TOKEN = /{}/;\n",
             pattern()
         );
-        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../extension/src/model/generated/Token.ts");
-        let into = std::env::var_os("TS_RS_EXPORT_DIR").map(|folder| PathBuf::from(folder).join("Token.ts"));
-        std::fs::write(into.as_ref().unwrap_or(&kept), &written).expect("the folder of generated files is writable");
+        let kept =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../extension/src/model/generated/Token.ts");
+        let into = std::env::var_os("TS_RS_EXPORT_DIR")
+            .map(|folder| PathBuf::from(folder).join("Token.ts"));
+        std::fs::write(into.as_ref().unwrap_or(&kept), &written)
+            .expect("the folder of generated files is writable");
         assert_eq!(std::fs::read_to_string(kept).expect("the file is in the repository"), written);
     }
 

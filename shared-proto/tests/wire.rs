@@ -1,4 +1,5 @@
-//! The wire form, pinned: golden files for the control plane, bytes for the I/O plane, and hostile frames for both.
+//! The wire form, pinned: golden files for the control plane, bytes for the I/O plane, and hostile
+//! frames for both.
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -9,11 +10,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use shared_proto::control::{BlockReason, DaemonMessage, EngineMessage, Limits, Root};
 use shared_proto::frame::{self, MAX_BINARY, MAX_TEXT};
 use shared_proto::io::{
-    CloseReason, DigestKind, Family, FileStat, IoCommand, IoEvent, MappedBy, Mapping, NotStored, Note, Notes, OpError,
-    OpErrorKind, OpOutput, Rc4Start, Span,
+    CloseReason, DigestKind, Family, FileStat, IoCommand, IoEvent, MappedBy, Mapping, NotStored,
+    Note, Notes, OpError, OpErrorKind, OpOutput, Rc4Start, Span,
 };
 use shared_proto::{
-    ConnId, FileId, FileIdentity, FileRef, FrameError, OpId, PROTOCOL_VERSION, RequestId, RootKey, SocketId,
+    ConnId, FileId, FileIdentity, FileRef, FrameError, OpId, PROTOCOL_VERSION, RequestId, RootKey,
+    SocketId,
 };
 
 fn id() -> RequestId {
@@ -54,10 +56,19 @@ fn engine_messages() -> Vec<EngineMessage> {
         EngineMessage::RangeAvailable { request_id: id(), end: None },
         EngineMessage::RangeAvailable { request_id: id(), end: Some(1023) },
         EngineMessage::RangeBlock { request_id: id(), reason: None, eta_ms: None },
-        EngineMessage::RangeBlock { request_id: id(), reason: Some(BlockReason::NoSource), eta_ms: Some(2000) },
+        EngineMessage::RangeBlock {
+            request_id: id(),
+            reason: Some(BlockReason::NoSource),
+            eta_ms: Some(2000),
+        },
         EngineMessage::RangeReady { request_id: id(), end: None },
         EngineMessage::RangeReady { request_id: id(), end: Some(65_535) },
-        EngineMessage::RangeReject { request_id: id(), status: None, reason: None, retry_after: None },
+        EngineMessage::RangeReject {
+            request_id: id(),
+            status: None,
+            reason: None,
+            retry_after: None,
+        },
         EngineMessage::RangeReject {
             request_id: id(),
             status: Some(503),
@@ -80,9 +91,19 @@ fn engine_messages() -> Vec<EngineMessage> {
             body: "data: {}\n\n".into(),
             more: true,
         },
-        EngineMessage::FileResolved { request_id: id(), file_id: Some(file()), status: None, body: None },
+        EngineMessage::FileResolved {
+            request_id: id(),
+            file_id: Some(file()),
+            status: None,
+            body: None,
+        },
         EngineMessage::FileResolved { request_id: id(), file_id: None, status: None, body: None },
-        EngineMessage::FileResolved { request_id: id(), file_id: None, status: Some(409), body: Some("{}".into()) },
+        EngineMessage::FileResolved {
+            request_id: id(),
+            file_id: None,
+            status: Some(409),
+            body: Some("{}".into()),
+        },
         EngineMessage::RateLimit { group: 0, down_bps: Some(1_000_000), up_bps: None },
         EngineMessage::FileShow { answer: OpId(7), file_id: file() },
         EngineMessage::RootPrefer { answer: OpId(8), path: "/home/user/Films".into() },
@@ -99,7 +120,12 @@ fn daemon_messages() -> Vec<DaemonMessage> {
                 label: "Downloads".into(),
                 path: "/home/user/Downloads".into(),
             }],
-            limits: Limits { max_conns: 512, max_files: 4096, io_window: 4 << 20, max_wait_ms: 120_000 },
+            limits: Limits {
+                max_conns: 512,
+                max_files: 4096,
+                io_window: 4 << 20,
+                max_wait_ms: 120_000,
+            },
         },
         DaemonMessage::StateStatus { trouble: None, set_aside: Vec::new(), begun_anew: 0 },
         DaemonMessage::StateStatus {
@@ -114,7 +140,13 @@ fn daemon_messages() -> Vec<DaemonMessage> {
             end: 3_001_024,
             only_now: false,
         },
-        DaemonMessage::RangeRequest { request_id: id(), file_id: file(), start: 0, end: 1023, only_now: true },
+        DaemonMessage::RangeRequest {
+            request_id: id(),
+            file_id: file(),
+            start: 0,
+            end: 1023,
+            only_now: true,
+        },
         DaemonMessage::RangeProgress { request_id: id(), position: 3_000_500 },
         DaemonMessage::RangeCancel { request_id: id() },
         DaemonMessage::FileChanged { file_id: file(), stat: Some(stat()), sending: true },
@@ -143,14 +175,18 @@ fn daemon_messages() -> Vec<DaemonMessage> {
 
 /// Compares with the golden file, or writes it when `UPDATE_GOLDEN` is set.
 fn check<M: Serialize + DeserializeOwned + PartialEq + Debug>(name: &str, messages: &[M]) {
-    let written: String = messages.iter().map(|message| frame::encode_control(message) + "\n").collect();
+    let written: String =
+        messages.iter().map(|message| frame::encode_control(message) + "\n").collect();
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &written).expect("the golden folder is writable");
     }
     let golden = std::fs::read_to_string(&path).expect("the golden file is in the repository");
     assert_eq!(written, golden, "the wire form of {name} changed: is that meant?");
-    let read: Vec<M> = golden.lines().map(|line| frame::decode_control(line).expect("golden lines decode")).collect();
+    let read: Vec<M> = golden
+        .lines()
+        .map(|line| frame::decode_control(line).expect("golden lines decode"))
+        .collect();
     assert_eq!(read, messages);
 }
 
@@ -173,8 +209,12 @@ fn the_original_range_messages_are_understood_without_the_additions() {
 
 #[test]
 fn fields_of_a_later_version_are_ignored() {
-    let text = r#"{"op":"range_cancel","requestId":"01234567-89ab-4def-8123-456789abcdef","later":[1]}"#;
-    assert_eq!(frame::decode_control::<DaemonMessage>(text).unwrap(), DaemonMessage::RangeCancel { request_id: id() });
+    let text =
+        r#"{"op":"range_cancel","requestId":"01234567-89ab-4def-8123-456789abcdef","later":[1]}"#;
+    assert_eq!(
+        frame::decode_control::<DaemonMessage>(text).unwrap(),
+        DaemonMessage::RangeCancel { request_id: id() }
+    );
 }
 
 #[test]
@@ -191,12 +231,18 @@ fn hostile_text_is_an_error() {
         r#"{"op":"range_ready","requestId":"01234567-89ab-4def-8123-456789abcdef","end":1e300}"#,
         r#"{"op":"range_ready","requestId":"01234567-89ab-4def-8123-456789abcdef""#,
     ] {
-        assert!(matches!(frame::decode_control::<EngineMessage>(text), Err(FrameError::Control(_))), "{text}");
+        assert!(
+            matches!(frame::decode_control::<EngineMessage>(text), Err(FrameError::Control(_))),
+            "{text}"
+        );
     }
     let deep = "[".repeat(100_000);
     assert!(frame::decode_control::<EngineMessage>(&deep).is_err());
     let long = " ".repeat(MAX_TEXT + 1);
-    assert!(matches!(frame::decode_control::<EngineMessage>(&long), Err(FrameError::TooLarge { .. })));
+    assert!(matches!(
+        frame::decode_control::<EngineMessage>(&long),
+        Err(FrameError::TooLarge { .. })
+    ));
 }
 
 #[test]
@@ -210,15 +256,24 @@ fn hostile_batches_are_errors() {
     assert!(matches!(frame::decode_batch::<IoEvent>(&long), Err(FrameError::Trailing(1))));
     // A batch that claims 2⁶⁴ − 1 messages.
     assert!(frame::decode_batch::<IoEvent>(&[0xff; 10]).is_err());
-    assert!(matches!(frame::decode_batch::<IoEvent>(&vec![0; MAX_BINARY + 1]), Err(FrameError::TooLarge { .. })));
+    assert!(matches!(
+        frame::decode_batch::<IoEvent>(&vec![0; MAX_BINARY + 1]),
+        Err(FrameError::TooLarge { .. })
+    ));
 }
 
 #[test]
 fn the_commonest_messages_are_small() {
     let stored = frame::encode_batch(&[IoEvent::Stored { conn: ConnId(12), key: [7; 8] }]);
     let span = Span { file: FileRef(3), offset: 4_000_000_000, length: 16_384 };
-    let arm = frame::encode_batch(&[IoCommand::Arm { conn: ConnId(12), key: [7; 8], spans: vec![span] }]);
-    assert!(stored.len() <= 12 && arm.len() <= 24, "{} and {} bytes a block", stored.len(), arm.len());
+    let arm =
+        frame::encode_batch(&[IoCommand::Arm { conn: ConnId(12), key: [7; 8], spans: vec![span] }]);
+    assert!(
+        stored.len() <= 12 && arm.len() <= 24,
+        "{} and {} bytes a block",
+        stored.len(),
+        arm.len()
+    );
 }
 
 fn bytes() -> impl Strategy<Value = Bytes> {
@@ -237,28 +292,36 @@ fn command() -> impl Strategy<Value = IoCommand> {
     let spans = || prop::collection::vec(span(), 0..4);
     prop_oneof![
         any::<u32>().prop_map(|bytes| IoCommand::Credit { bytes }),
-        (any::<u64>(), any::<(std::net::IpAddr, u16)>(), any::<u32>()).prop_map(|(conn, addr, timeout_ms)| {
-            IoCommand::TcpConnect { conn: ConnId(conn), addr: addr.into(), timeout_ms }
+        (any::<u64>(), any::<(std::net::IpAddr, u16)>(), any::<u32>()).prop_map(
+            |(conn, addr, timeout_ms)| {
+                IoCommand::TcpConnect { conn: ConnId(conn), addr: addr.into(), timeout_ms }
+            }
+        ),
+        (any::<u64>(), bytes())
+            .prop_map(|(conn, data)| IoCommand::TcpSend { conn: ConnId(conn), data }),
+        (any::<[u64; 2]>(), bytes(), spans()).prop_map(|([op, conn], head, spans)| {
+            IoCommand::TcpSendSpan { op: OpId(op), conn: ConnId(conn), head, spans }
         }),
-        (any::<u64>(), bytes()).prop_map(|(conn, data)| IoCommand::TcpSend { conn: ConnId(conn), data }),
-        (any::<[u64; 2]>(), bytes(), spans()).prop_map(|([op, conn], head, spans)| IoCommand::TcpSendSpan {
-            op: OpId(op),
-            conn: ConnId(conn),
-            head,
-            spans
+        (any::<u64>(), prop::option::of((bytes(), any::<u32>()))).prop_map(|(conn, start)| {
+            IoCommand::TcpCipher {
+                conn: ConnId(conn),
+                read: start.map(|(key, skip)| Rc4Start { key, skip }),
+                write: None,
+            }
         }),
-        (any::<u64>(), prop::option::of((bytes(), any::<u32>()))).prop_map(|(conn, start)| IoCommand::TcpCipher {
-            conn: ConnId(conn),
-            read: start.map(|(key, skip)| Rc4Start { key, skip }),
-            write: None
-        }),
-        (any::<u64>(), any::<u32>(), any::<Option<std::net::IpAddr>>()).prop_map(|(op, socket, group)| {
-            IoCommand::UdpBind { op: OpId(op), socket: SocketId(socket), family: Family::V6, port: 6771, group }
-        }),
-        (any::<u64>(), any::<u32>(), any::<Option<u8>>()).prop_map(|(conn, max_frame, divert)| IoCommand::TcpFramed {
-            conn: ConnId(conn),
-            max_frame,
-            divert
+        (any::<u64>(), any::<u32>(), any::<Option<std::net::IpAddr>>()).prop_map(
+            |(op, socket, group)| {
+                IoCommand::UdpBind {
+                    op: OpId(op),
+                    socket: SocketId(socket),
+                    family: Family::V6,
+                    port: 6771,
+                    group,
+                }
+            }
+        ),
+        (any::<u64>(), any::<u32>(), any::<Option<u8>>()).prop_map(|(conn, max_frame, divert)| {
+            IoCommand::TcpFramed { conn: ConnId(conn), max_frame, divert }
         }),
         (any::<u64>(), any::<[u8; 8]>(), spans()).prop_map(|(conn, key, spans)| IoCommand::Arm {
             conn: ConnId(conn),
@@ -271,7 +334,11 @@ fn command() -> impl Strategy<Value = IoCommand> {
             spans
         }),
         any::<u32>().prop_map(|socket| IoCommand::PortMap { socket: SocketId(socket) }),
-        (any::<u64>(), ".*", bytes()).prop_map(|(op, key, value)| IoCommand::KvPut { op: OpId(op), key, value }),
+        (any::<u64>(), ".*", bytes()).prop_map(|(op, key, value)| IoCommand::KvPut {
+            op: OpId(op),
+            key,
+            value
+        }),
         (any::<[u64; 2]>(), ".*", ".*").prop_map(|([op, age_ms], key, value)| IoCommand::NotePut {
             op: OpId(op),
             key,
@@ -284,26 +351,50 @@ fn command() -> impl Strategy<Value = IoCommand> {
 fn event() -> impl Strategy<Value = IoEvent> {
     let error = || ".*".prop_map(|message| OpError { kind: OpErrorKind::Full, message });
     prop_oneof![
-        any::<u64>().prop_map(|conn| IoEvent::TcpClosed { conn: ConnId(conn), reason: CloseReason::Oversized }),
-        (any::<u64>(), bytes()).prop_map(|(conn, data)| IoEvent::TcpFrame { conn: ConnId(conn), data }),
-        (any::<u32>(), any::<(std::net::IpAddr, u16)>(), bytes()).prop_map(|(socket, from, data)| {
-            IoEvent::UdpReceived { socket: SocketId(socket), from: from.into(), data }
+        any::<u64>().prop_map(|conn| IoEvent::TcpClosed {
+            conn: ConnId(conn),
+            reason: CloseReason::Oversized
         }),
-        (any::<u64>(), any::<[u8; 8]>(), any::<u32>(), error()).prop_map(|(conn, key, length, error)| {
-            IoEvent::NotStored { conn: ConnId(conn), key, length, reason: NotStored::Failed(error) }
+        (any::<u64>(), bytes())
+            .prop_map(|(conn, data)| IoEvent::TcpFrame { conn: ConnId(conn), data }),
+        (any::<u32>(), any::<(std::net::IpAddr, u16)>(), bytes()).prop_map(
+            |(socket, from, data)| {
+                IoEvent::UdpReceived { socket: SocketId(socket), from: from.into(), data }
+            }
+        ),
+        (any::<u64>(), any::<[u8; 8]>(), any::<u32>(), error()).prop_map(
+            |(conn, key, length, error)| {
+                IoEvent::NotStored {
+                    conn: ConnId(conn),
+                    key,
+                    length,
+                    reason: NotStored::Failed(error),
+                }
+            }
+        ),
+        (any::<u128>(), bytes()).prop_map(|(id, data)| {
+            IoEvent::HttpContent { request_id: RequestId(uuid::Uuid::from_u128(id)), data }
         }),
-        (any::<u128>(), bytes())
-            .prop_map(|(id, data)| { IoEvent::HttpContent { request_id: RequestId(uuid::Uuid::from_u128(id)), data } }),
-        (any::<u64>(), error()).prop_map(|(op, error)| IoEvent::Done { op: OpId(op), result: Err(error) }),
-        (any::<u32>(), any::<u16>(), any::<Option<std::net::IpAddr>>()).prop_map(|(socket, port, address)| {
-            IoEvent::PortMapped { socket: SocketId(socket), result: Ok(Mapping { port, address, by: MappedBy::Upnp }) }
-        }),
+        (any::<u64>(), error())
+            .prop_map(|(op, error)| IoEvent::Done { op: OpId(op), result: Err(error) }),
+        (any::<u32>(), any::<u16>(), any::<Option<std::net::IpAddr>>()).prop_map(
+            |(socket, port, address)| {
+                IoEvent::PortMapped {
+                    socket: SocketId(socket),
+                    result: Ok(Mapping { port, address, by: MappedBy::Upnp }),
+                }
+            }
+        ),
         (".*", ".*", any::<u64>()).prop_map(|(key, value, at_ms)| {
             let set_aside = vec![key.clone()];
-            IoEvent::NotesChanged { notes: Notes { notes: vec![Note { key, value, at_ms }], set_aside } }
+            IoEvent::NotesChanged {
+                notes: Notes { notes: vec![Note { key, value, at_ms }], set_aside },
+            }
         }),
-        (any::<u64>(), prop::option::of(bytes()))
-            .prop_map(|(op, value)| IoEvent::Done { op: OpId(op), result: Ok(OpOutput::Value(value)) }),
+        (any::<u64>(), prop::option::of(bytes())).prop_map(|(op, value)| IoEvent::Done {
+            op: OpId(op),
+            result: Ok(OpOutput::Value(value))
+        }),
     ]
 }
 

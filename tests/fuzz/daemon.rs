@@ -1,7 +1,9 @@
-//! The daemon's real HTTP service over pipes in memory: whole requests, and conversations over `/control`.
+//! The daemon's real HTTP service over pipes in memory: whole requests, and conversations over
+//! `/control`.
 //!
-//! Time is virtual, so that a time-out costs nothing. Nothing here reaches a network: commands that would open a socket, look a name up or fetch a URL are taken
-//! out of what an engine sends, and without the token, which no input holds, nobody is an engine.
+//! Time is virtual, so that a time-out costs nothing. Nothing here reaches a network: commands that
+//! would open a socket, look a name up or fetch a URL are taken out of what an engine sends, and
+//! without the token, which no input holds, nobody is an engine.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -21,10 +23,11 @@ const ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOS
 const TOKEN: &str = "a-token-that-no-input-holds-0f3b9a";
 const KEY: &str = "key";
 const FILM: &[u8] = &[7; 3_000];
-/// Longest that a connection is watched, in virtual time: an input holds at most some eighty requests, one after the other, and an engine may keep each of
-/// them waiting for two minutes.
+/// Longest that a connection is watched, in virtual time: an input holds at most some eighty
+/// requests, one after the other, and an engine may keep each of them waiting for two minutes.
 const WITHIN: Duration = Duration::from_secs(4 * 3_600);
-/// How long something of a connection may be left after its end: longer than every patience of the daemon's.
+/// How long something of a connection may be left after its end: longer than every patience of the
+/// daemon's.
 const SETTLED_WITHIN: Duration = Duration::from_secs(600);
 /// Bytes that a pipe holds.
 const PIPE: usize = 16 << 10;
@@ -54,7 +57,11 @@ impl Rig {
             }));
         });
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("jstorrent-fuzz-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "jstorrent-fuzz-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(folder.join("downloads")).expect("a temporary folder");
         std::fs::write(folder.join("downloads/film.mp4"), FILM).expect("a temporary file");
@@ -66,15 +73,18 @@ impl Rig {
             no_port_mapping: true,
             ..Settings::default()
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
         let runtime = runtime.expect("a runtime");
         let daemon = runtime.block_on(async {
-            InMemory::start(&settings.resolve(0).expect("settings that make sense"), ADDR).expect("a daemon")
+            InMemory::start(&settings.resolve(0).expect("settings that make sense"), ADDR)
+                .expect("a daemon")
         });
         Self { runtime, daemon, folder }
     }
 
-    /// Runs what a connection says and hears, until all of it has ended; nothing may be left, and nothing may have panicked.
+    /// Runs what a connection says and hears, until all of it has ended; nothing may be left, and
+    /// nothing may have panicked.
     fn run<F: Future<Output = ()>>(&self, talk: impl FnOnce(DuplexStream) -> F) {
         self.runtime.block_on(async {
             let (near, far) = tokio::io::duplex(PIPE);
@@ -89,7 +99,10 @@ impl Rig {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             };
-            assert!(tokio::time::timeout(SETTLED_WITHIN, settled).await.is_ok(), "something is left of a connection");
+            assert!(
+                tokio::time::timeout(SETTLED_WITHIN, settled).await.is_ok(),
+                "something is left of a connection"
+            );
         });
         assert!(!PANICKED.load(Ordering::SeqCst), "a task has panicked");
     }
@@ -109,12 +122,20 @@ async fn engine(desk: Arc<Desk>, mut seat: Seat, manner: u8) {
                 0 => EngineMessage::RangeAvailable { request_id, end: None },
                 1 => EngineMessage::RangeReady { request_id, end: Some(end / 2) },
                 2 => EngineMessage::RangeBlock { request_id, reason: None, eta_ms: None },
-                _ => EngineMessage::RangeReject { request_id, status: None, reason: None, retry_after: None },
+                _ => EngineMessage::RangeReject {
+                    request_id,
+                    status: None,
+                    reason: None,
+                    retry_after: None,
+                },
             },
             DaemonMessage::HttpCall { request_id, .. } => EngineMessage::HttpReply {
                 request_id,
                 status: if manner & 4 == 0 { 200 } else { 999 },
-                headers: vec![("content-type".into(), "text/html".into()), ("x\r\n".into(), "\r\n".into())],
+                headers: vec![
+                    ("content-type".into(), "text/html".into()),
+                    ("x\r\n".into(), "\r\n".into()),
+                ],
                 body: "{}".into(),
                 more: manner & 8 != 0,
             },
@@ -130,7 +151,8 @@ async fn engine(desk: Arc<Desk>, mut seat: Seat, manner: u8) {
     }
 }
 
-/// Sends all of it, in pieces of this length, and reads until the other end closes or is silent for long.
+/// Sends all of it, in pieces of this length, and reads until the other end closes or is silent for
+/// long.
 async fn exchange(mut pipe: DuplexStream, sent: Vec<u8>, pieces: usize) -> Vec<u8> {
     let mut heard = Vec::new();
     let mut buffer = vec![0; PIPE];
@@ -147,7 +169,9 @@ async fn exchange(mut pipe: DuplexStream, sent: Vec<u8>, pieces: usize) -> Vec<u
     };
     let read = async {
         let patience = Duration::from_secs(200);
-        while let Ok(Ok(count @ 1..)) = tokio::time::timeout(patience, reading.read(&mut buffer)).await {
+        while let Ok(Ok(count @ 1..)) =
+            tokio::time::timeout(patience, reading.read(&mut buffer)).await
+        {
             heard.extend_from_slice(&buffer[..count]);
         }
     };
@@ -158,7 +182,8 @@ async fn exchange(mut pipe: DuplexStream, sent: Vec<u8>, pieces: usize) -> Vec<u
     heard
 }
 
-/// Whole requests. The first byte says how the engine behaves, if there is one, and in what pieces the rest comes.
+/// Whole requests. The first byte says how the engine behaves, if there is one, and in what pieces
+/// the rest comes.
 pub(crate) fn http(data: &[u8]) {
     let Some((&manner, request)) = data.split_first() else { return };
     RIG.with(|rig| {
@@ -180,10 +205,16 @@ pub(crate) fn http(data: &[u8]) {
                 desk.handle(seat.epoch, film).expect("a sound announcement");
                 tokio::spawn(engine(Arc::clone(&desk), seat, manner))
             });
-            let heard = exchange(pipe, request.to_vec(), if manner & 32 == 0 { 4 << 10 } else { 7 }).await;
+            let heard =
+                exchange(pipe, request.to_vec(), if manner & 32 == 0 { 4 << 10 } else { 7 }).await;
             if !heard.is_empty() {
-                let status = heard.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u16>().ok());
-                assert!(heard.starts_with(b"HTTP/1.") && status.is_some_and(|status| (100..600).contains(&status)));
+                let status = heard
+                    .get(9..12)
+                    .and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u16>().ok());
+                assert!(
+                    heard.starts_with(b"HTTP/1.")
+                        && status.is_some_and(|status| (100..600).contains(&status))
+                );
             }
             if let Some(engine) = engine {
                 engine.abort();
@@ -195,8 +226,9 @@ pub(crate) fn http(data: &[u8]) {
     });
 }
 
-/// A conversation over `/control`. The first byte says whether the engine is known, the rest is frames: a first byte as on the wire, a length in
-/// two bytes, and the payload; or, where the engine is not known, bytes as they are.
+/// A conversation over `/control`. The first byte says whether the engine is known, the rest is
+/// frames: a first byte as on the wire, a length in two bytes, and the payload; or, where the
+/// engine is not known, bytes as they are.
 pub(crate) fn control(data: &[u8]) {
     let Some((&manner, rest)) = data.split_first() else { return };
     let mut sent = b"GET /control HTTP/1.1\r\nHost: 127.0.0.1:4000\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -238,14 +270,17 @@ fn push_frame(sent: &mut Vec<u8>, first: u8, payload: &[u8]) {
         short @ 0..126 => sent.push(0x80 | u8::try_from(short).expect("below 126")),
         length => {
             sent.push(0x80 | 126);
-            sent.extend(u16::try_from(length).expect("a payload has a length of two bytes").to_be_bytes());
+            sent.extend(
+                u16::try_from(length).expect("a payload has a length of two bytes").to_be_bytes(),
+            );
         }
     }
     sent.extend([0; 4]);
     sent.extend(payload);
 }
 
-/// The payload without commands that reach beyond this process and its folder. Fragments could hide one: they are not sent as data.
+/// The payload without commands that reach beyond this process and its folder. Fragments could hide
+/// one: they are not sent as data.
 fn harmless(first: u8, payload: &[u8]) -> Vec<u8> {
     let is_data = matches!(first & 0x0f, 0 | 2);
     let Ok(commands) = decode_batch::<IoCommand>(payload) else {
@@ -282,7 +317,11 @@ fn tidy(rig: &Rig) {
         for entry in std::fs::read_dir(&downloads).into_iter().flatten().flatten() {
             let path = entry.path();
             if entry.file_name() != "film.mp4" {
-                let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+                let _ = if path.is_dir() {
+                    std::fs::remove_dir_all(&path)
+                } else {
+                    std::fs::remove_file(&path)
+                };
             }
         }
     }

@@ -1,6 +1,8 @@
-//! The whole engine with one torrent, and bytes that decide what happens to it: what peers send, what is stored, what viewers ask, how time goes.
+//! The whole engine with one torrent, and bytes that decide what happens to it: what peers send,
+//! what is stored, what viewers ask, how time goes.
 //!
-//! The daemon here grants everything at once and says of every digest what the torrent wants to hear, so that the fuzzer gets far.
+//! The daemon here grants everything at once and says of every digest what the torrent wants to
+//! hear, so that the fuzzer gets far.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -12,9 +14,12 @@ use engine_wasm::peer::way::Ways;
 use engine_wasm::time::Instant;
 use engine_wasm::view::Intent;
 use engine_wasm::{Config, Engine, Input, Output};
-use shared_proto::io::{CloseReason, DigestKind, DivertKey, FileStat, NotStored, OpError, OpErrorKind, OpOutput};
+use shared_proto::io::{
+    CloseReason, DigestKind, DivertKey, FileStat, NotStored, OpError, OpErrorKind, OpOutput,
+};
 use shared_proto::{
-    ConnId, DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, Limits, OpId, RequestId, Root, RootKey, SocketId,
+    ConnId, DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, Limits, OpId, RequestId,
+    Root, RootKey, SocketId,
 };
 
 /// Length of the file, bytes: seven pieces of one block, the last one short.
@@ -69,16 +74,29 @@ impl World {
         let engine = Engine::new(config, [7; 32], now);
         let (conns, sockets, todo) = (Vec::new(), Vec::new(), VecDeque::new());
         let armed = BTreeMap::new();
-        let mut world =
-            Self { engine, now, conns, sockets, armed, todo, requests: 0, info_hash: String::new(), inputs: 0 };
+        let mut world = Self {
+            engine,
+            now,
+            conns,
+            sockets,
+            armed,
+            todo,
+            requests: 0,
+            info_hash: String::new(),
+            inputs: 0,
+        };
         let roots = vec![Root { key: RootKey("d".into()), label: "d".into(), path: String::new() }];
-        let limits = Limits { max_conns: 100, max_files: 100, io_window: 1 << 20, max_wait_ms: 120_000 };
+        let limits =
+            Limits { max_conns: 100, max_files: 100, io_window: 1 << 20, max_wait_ms: 120_000 };
         world.put(Input::Linked { epoch: 1, roots, limits });
         world.put(Input::Intent { id: 1, intent: Intent::AddTorrent { metainfo: torrent() } });
         let torrents = world.engine.snapshot(now).torrents;
         world.info_hash = torrents.first().expect("the torrent was added").info_hash.clone();
         let peers = (1..9).map(|port| format!("127.0.0.1:{port}")).collect();
-        world.put(Input::Intent { id: 2, intent: Intent::AddPeers { info_hash: world.info_hash.clone(), peers } });
+        world.put(Input::Intent {
+            id: 2,
+            intent: Intent::AddPeers { info_hash: world.info_hash.clone(), peers },
+        });
         world
     }
 
@@ -94,7 +112,9 @@ impl World {
             while let Some(output) = self.engine.poll_output() {
                 match output {
                     Output::Io(command) => self.carry_out(command),
-                    Output::Control(EngineMessage::RangeAvailable { end: Some(end), .. }) => assert!(end < LENGTH),
+                    Output::Control(EngineMessage::RangeAvailable { end: Some(end), .. }) => {
+                        assert!(end < LENGTH)
+                    }
                     _ => {}
                 }
             }
@@ -113,8 +133,11 @@ impl World {
             }
             IoCommand::TcpClose { conn } => self.conns.retain(|open| *open != conn),
             IoCommand::Arm { conn, key, .. } => self.armed.entry(conn).or_default().push(key),
-            IoCommand::Disarm { conn, key } => self.armed.entry(conn).or_default().retain(|armed| *armed != key),
-            IoCommand::TcpListen { op, socket, port, .. } | IoCommand::UdpBind { op, socket, port, .. } => {
+            IoCommand::Disarm { conn, key } => {
+                self.armed.entry(conn).or_default().retain(|armed| *armed != key)
+            }
+            IoCommand::TcpListen { op, socket, port, .. }
+            | IoCommand::UdpBind { op, socket, port, .. } => {
                 self.sockets.push(socket);
                 self.done(op, OpOutput::Bound { port: port.max(1) });
             }
@@ -122,7 +145,9 @@ impl World {
                 let stat = FileStat { length: 0, modified_ns: 0, changed_ns: 0, identity: None };
                 self.done(op, OpOutput::Opened { stat });
             }
-            IoCommand::RootRoom { op, .. } => self.done(op, OpOutput::Room { free: 1 << 39, total: 1 << 40 }),
+            IoCommand::RootRoom { op, .. } => {
+                self.done(op, OpOutput::Room { free: 1 << 39, total: 1 << 40 })
+            }
             IoCommand::FileStat { op, .. } => self.done(op, OpOutput::Stat(None)),
             IoCommand::FileRead { op, span } => {
                 self.done(op, OpOutput::Bytes(vec![0; span.length as usize].into()));
@@ -132,7 +157,9 @@ impl World {
                 let length = match kind {
                     DigestKind::Sha1 => 20,
                     DigestKind::Sha256 => 32,
-                    DigestKind::Sha256Leaves => 32 * usize::try_from(bytes.div_ceil(16 << 10)).unwrap_or(0),
+                    DigestKind::Sha256Leaves => {
+                        32 * usize::try_from(bytes.div_ceil(16 << 10)).unwrap_or(0)
+                    }
                 };
                 self.done(op, OpOutput::Digest(vec![0; length].into()));
             }
@@ -159,13 +186,18 @@ impl World {
     }
 
     fn conn(&self, at: u8) -> ConnId {
-        self.conns.get(usize::from(at) % self.conns.len().max(1)).copied().unwrap_or(ConnId(u64::from(at)))
+        self.conns
+            .get(usize::from(at) % self.conns.len().max(1))
+            .copied()
+            .unwrap_or(ConnId(u64::from(at)))
     }
 
     fn handshake(&self, source: &mut Source<'_>) -> Bytes {
         let mut bytes = b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\x05".to_vec();
         let digits = self.info_hash.as_bytes().chunks(2);
-        bytes.extend(digits.filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()));
+        bytes.extend(
+            digits.filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()),
+        );
         bytes.resize(47, 0);
         bytes.extend([source.byte().unwrap_or_default(); 21]);
         bytes.into()
@@ -202,14 +234,24 @@ impl World {
                 Input::Timeout
             }
             8 => {
-                let socket = self.sockets.get(usize::from(at) % self.sockets.len().max(1)).copied()?;
+                let socket =
+                    self.sockets.get(usize::from(at) % self.sockets.len().max(1)).copied()?;
                 let from = SocketAddr::from(([127, 0, 0, at], 6881));
-                Input::Io(IoEvent::UdpReceived { socket, from, data: Bytes::copy_from_slice(source.bytes()) })
+                Input::Io(IoEvent::UdpReceived {
+                    socket,
+                    from,
+                    data: Bytes::copy_from_slice(source.bytes()),
+                })
             }
             9 => {
-                let (socket, conn) = (*self.sockets.first()?, ConnId(ConnId::ACCEPTED.0 + u64::from(at)));
+                let (socket, conn) =
+                    (*self.sockets.first()?, ConnId(ConnId::ACCEPTED.0 + u64::from(at)));
                 self.conns.push(conn);
-                Input::Io(IoEvent::TcpAccepted { socket, conn, addr: SocketAddr::from(([127, 0, 1, at], 9)) })
+                Input::Io(IoEvent::TcpAccepted {
+                    socket,
+                    conn,
+                    addr: SocketAddr::from(([127, 0, 1, at], 9)),
+                })
             }
             10 => {
                 self.requests += 1;
@@ -245,7 +287,9 @@ fn request(number: u128) -> RequestId {
 
 /// A torrent of which every piece has the digest zero.
 fn torrent() -> Bytes {
-    let mut text = format!("d4:infod6:lengthi{LENGTH}e4:name4:film12:piece lengthi16384e6:pieces140:").into_bytes();
+    let mut text =
+        format!("d4:infod6:lengthi{LENGTH}e4:name4:film12:piece lengthi16384e6:pieces140:")
+            .into_bytes();
     text.extend([0; 140]);
     text.extend(b"ee");
     text.into()

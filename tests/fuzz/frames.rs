@@ -1,4 +1,5 @@
-//! The frames between engine and daemon. Neither end is a stranger, but any program of the machine can reach the socket.
+//! The frames between engine and daemon. Neither end is a stranger, but any program of the machine
+//! can reach the socket.
 
 use std::fmt::Debug;
 
@@ -11,7 +12,8 @@ use shared_proto::{DaemonMessage, EngineMessage, IoCommand, IoEvent, PROTOCOL_VE
 /// Frames that a link may have to send at once, far more than it ever has.
 const MOST_FRAMES: usize = 10_000;
 
-/// Lets the bytes be one frame of either kind in either direction, or what a daemon says from the first word on.
+/// Lets the bytes be one frame of either kind in either direction, or what a daemon says from the
+/// first word on.
 pub(crate) fn run(data: &[u8]) {
     let Some((&kind, frame)) = data.split_first() else { return };
     match kind % 5 {
@@ -26,7 +28,8 @@ pub(crate) fn run(data: &[u8]) {
 /// What is read and written is read again as the same.
 fn batch<M: Serialize + DeserializeOwned + PartialEq + Debug>(frame: &[u8]) {
     if let Ok(messages) = decode_batch::<M>(frame) {
-        let again = decode_batch::<M>(&encode_batch(&messages)).expect("what is written can be read");
+        let again =
+            decode_batch::<M>(&encode_batch(&messages)).expect("what is written can be read");
         assert_eq!(again, messages);
     }
 }
@@ -34,7 +37,8 @@ fn batch<M: Serialize + DeserializeOwned + PartialEq + Debug>(frame: &[u8]) {
 fn control<M: Serialize + DeserializeOwned + PartialEq + Debug>(frame: &[u8]) {
     let Ok(text) = std::str::from_utf8(frame) else { return };
     if let Ok(message) = decode_control::<M>(text) {
-        let again = decode_control::<M>(&encode_control(&message)).expect("what is written can be read");
+        let again =
+            decode_control::<M>(&encode_control(&message)).expect("what is written can be read");
         assert_eq!(again, message);
     }
 }
@@ -43,8 +47,10 @@ fn control<M: Serialize + DeserializeOwned + PartialEq + Debug>(frame: &[u8]) {
 fn link(mut rest: &[u8]) {
     let mut link = Link::open("token", "engine", "session");
     let window = rest.split_off_first().copied().unwrap_or_default();
-    let limits = Limits { max_conns: 1, max_files: 1, io_window: 1 << (window % 32) >> 1, max_wait_ms: 1 };
-    let welcome = DaemonMessage::Welcome { protocol: PROTOCOL_VERSION, epoch: 1, roots: Vec::new(), limits };
+    let limits =
+        Limits { max_conns: 1, max_files: 1, io_window: 1 << (window % 32) >> 1, max_wait_ms: 1 };
+    let welcome =
+        DaemonMessage::Welcome { protocol: PROTOCOL_VERSION, epoch: 1, roots: Vec::new(), limits };
     link.handle_text(&encode_control(&welcome)).expect("the first word is welcome");
     while let Some(&length) = rest.split_off_first() {
         let (frame, later) = rest.split_at(usize::from(length).min(rest.len()));
@@ -58,7 +64,9 @@ fn link(mut rest: &[u8]) {
         }
         link.command(IoCommand::Credit { bytes: 1 });
         let frames = std::iter::from_fn(|| link.poll_frame()).take(MOST_FRAMES);
-        let sent = frames.inspect(|frame| assert!(!matches!(frame, Frame::Binary(bytes) if bytes.is_empty()))).count();
+        let sent = frames
+            .inspect(|frame| assert!(!matches!(frame, Frame::Binary(bytes) if bytes.is_empty())))
+            .count();
         assert!(sent < MOST_FRAMES, "a link talks without end");
     }
 }

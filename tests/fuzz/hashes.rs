@@ -1,7 +1,7 @@
 //! Parts of hash trees (BEP 52), as peers ask for them and as they give them.
 //!
-//! The torrent here is known twice: by one that has all its layers and answers, and by one that has none and learns. What the first says to a question of
-//! the second's has to be enough for it.
+//! The torrent here is known twice: by one that has all its layers and answers, and by one that has
+//! none and learns. What the first says to a question of the second's has to be enough for it.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,8 @@ const BLOCKS: u8 = 11;
 /// Its length; the last block is short.
 const LENGTH: u64 = BLOCKS as u64 * (16 << 10) - 5;
 
-static META: LazyLock<Metainfo> = LazyLock::new(|| Metainfo::parse(&torrent()).expect("a valid torrent"));
+static META: LazyLock<Metainfo> =
+    LazyLock::new(|| Metainfo::parse(&torrent()).expect("a valid torrent"));
 
 /// Digests of the file's blocks. Nobody looks for bytes that have them.
 fn blocks() -> Vec<Hash> {
@@ -33,9 +34,12 @@ fn torrent() -> Vec<u8> {
     let shape = Shape::new(LENGTH, PIECE);
     let pieces: Vec<Hash> = blocks().chunks(2).map(|piece| shape.piece(piece)).collect();
     let root = shape.root(&pieces);
-    let file = Dict::new().int("length", i64::try_from(LENGTH).expect("a small file")).bytes("pieces root", root);
+    let file = Dict::new()
+        .int("length", i64::try_from(LENGTH).expect("a small file"))
+        .bytes("pieces root", root);
     let tree = Dict::new().raw("film", Dict::new().raw("", file.encode()).encode());
-    let info = Dict::new().raw("file tree", tree.encode()).int("meta version", 2).bytes("name", "film");
+    let info =
+        Dict::new().raw("file tree", tree.encode()).int("meta version", 2).bytes("name", "film");
     let info = info.int("piece length", i64::from(PIECE));
     let layers = Dict::new().raw(root, encode::bytes(pieces.concat()));
     Dict::new().raw("info", info.encode()).raw("piece layers", layers.encode()).encode()
@@ -68,11 +72,16 @@ pub(crate) fn run(data: &[u8]) {
         1 => {
             let Some((request, hashes)) = HashRequest::parse(body) else { return };
             let learnt = lean.learn(&request, hashes).is_ok_and(|gains| !gains.is_empty());
-            assert!(!learnt || Some(hashes) == say(&all, &request).as_deref(), "{request:?} was forged");
+            assert!(
+                !learnt || Some(hashes) == say(&all, &request).as_deref(),
+                "{request:?} was forged"
+            );
         }
         2 => {
             let request = lean.layer_requests().next().expect("the layer lacks");
-            assert!(lean.learn(&request, body).is_err() || say(&all, &request).as_deref() == Some(body));
+            assert!(
+                lean.learn(&request, body).is_err() || say(&all, &request).as_deref() == Some(body)
+            );
         }
         _ => {
             let request = lean.layer_requests().next().expect("the layer lacks");
@@ -80,7 +89,10 @@ pub(crate) fn run(data: &[u8]) {
             lean.learn(&request, &hashes).expect("the right hashes");
             let Some((request, hashes)) = HashRequest::parse(body) else { return };
             let learnt = lean.learn(&request, hashes).is_ok_and(|gains| !gains.is_empty());
-            assert!(!learnt || Some(hashes) == say(&all, &request).as_deref(), "{request:?} was forged");
+            assert!(
+                !learnt || Some(hashes) == say(&all, &request).as_deref(),
+                "{request:?} was forged"
+            );
         }
     }
 }
@@ -107,7 +119,8 @@ mod tests {
     fn the_one_without_layers_learns_them_all() {
         let (all, mut lean) = (trees(true), trees(false));
         while let Some(request) = { lean.layer_requests().next() } {
-            lean.learn(&request, &say(&all, &request).expect("an answer")).expect("the right hashes");
+            lean.learn(&request, &say(&all, &request).expect("an answer"))
+                .expect("the right hashes");
         }
         assert_eq!(lean.layers(), all.layers());
     }

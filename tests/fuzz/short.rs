@@ -1,6 +1,8 @@
-//! The short form: every input that was ever worth keeping, and some thousands of others made of them.
+//! The short form: every input that was ever worth keeping, and some thousands of others made of
+//! them.
 //!
-//! `FUZZ_SEED` repeats a run, `FUZZ_TARGET` runs one target alone. The long form is `cargo xtask fuzz`.
+//! `FUZZ_SEED` repeats a run, `FUZZ_TARGET` runs one target alone. The long form is `cargo xtask
+//! fuzz`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -16,19 +18,23 @@ const LONGEST: usize = 4 << 10;
 
 fn corpus(target: &Target) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name);
-    let mut paths: Vec<_> =
-        std::fs::read_dir(&folder).expect("a corpus").map(|entry| entry.expect("an entry").path()).collect();
+    let mut paths: Vec<_> = std::fs::read_dir(&folder)
+        .expect("a corpus")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     paths.sort();
     paths.into_iter().map(|path| std::fs::read(path).expect("a readable input")).collect()
 }
 
 fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
-    usize::try_from(rng.next_u64() % u64::try_from(bound.max(1)).expect("a length")).expect("below a length")
+    usize::try_from(rng.next_u64() % u64::try_from(bound.max(1)).expect("a length"))
+        .expect("below a length")
 }
 
 /// One input made of two: cut, joined, and changed in some places.
 fn made(corpus: &[Vec<u8>], rng: &mut ChaCha8Rng) -> Vec<u8> {
-    let [one, other] = [(); 2].map(|()| corpus.get(below(rng, corpus.len())).cloned().unwrap_or_default());
+    let [one, other] =
+        [(); 2].map(|()| corpus.get(below(rng, corpus.len())).cloned().unwrap_or_default());
     let mut input = one;
     if rng.next_u32().is_multiple_of(2) {
         input.truncate(below(rng, input.len() + 1));
@@ -52,7 +58,9 @@ fn made(corpus: &[Vec<u8>], rng: &mut ChaCha8Rng) -> Vec<u8> {
 fn no_bytes_of_a_stranger_panic() {
     let seed = std::env::var("FUZZ_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1_u64);
     let only = std::env::var("FUZZ_TARGET").ok();
-    for target in TARGETS.iter().filter(|target| only.as_deref().is_none_or(|only| only == target.name)) {
+    for target in
+        TARGETS.iter().filter(|target| only.as_deref().is_none_or(|only| only == target.name))
+    {
         let corpus = corpus(target);
         assert!(!corpus.is_empty(), "{} has no corpus", target.name);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);

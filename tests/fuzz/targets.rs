@@ -1,7 +1,7 @@
 //! Everything that reads a stranger's bytes, each as a function that may do anything but panic.
 //!
-//! Where a parser has a writer, what was read and written is read again: it must be the same. [`engine`] is the whole state machine,
-//! [`daemon`] the whole HTTP service.
+//! Where a parser has a writer, what was read and written is read again: it must be the same.
+//! [`engine`] is the whole state machine, [`daemon`] the whole HTTP service.
 #![forbid(unsafe_code)]
 
 mod daemon;
@@ -71,7 +71,10 @@ fn metainfo(data: &[u8]) {
     for file in &meta.files {
         assert!(!file.path.is_empty());
         for part in file.path.iter().chain(file.safe_path.iter().flatten()) {
-            assert!(!part.is_empty() && part != "." && part != ".." && !part.contains(['/', '\0']), "{part:?}");
+            assert!(
+                !part.is_empty() && part != "." && part != ".." && !part.contains(['/', '\0']),
+                "{part:?}"
+            );
         }
         for part in file.safe_path.as_ref().unwrap_or(&file.path) {
             assert!(!part.contains(['\\', ':']) && !part.ends_with(['.', ' ']), "{part:?}");
@@ -114,7 +117,11 @@ fn exchange(data: &[u8]) {
 
 fn holepunch(data: &[u8]) {
     let Ok(message) = HolepunchMessage::parse(data) else { return };
-    assert_eq!(HolepunchMessage::parse(&message.encode()), Ok(message), "what is written is read again");
+    assert_eq!(
+        HolepunchMessage::parse(&message.encode()),
+        Ok(message),
+        "what is written is read again"
+    );
 }
 
 fn local(data: &[u8]) {
@@ -124,15 +131,20 @@ fn local(data: &[u8]) {
     }
 }
 
-/// A file that is there from end to end, and one that goes on and on and holds these bytes wherever it is read.
+/// A file that is there from end to end, and one that goes on and on and holds these bytes wherever
+/// it is read.
 fn container_index(data: &[u8]) {
     for length in [u64::try_from(data.len()).expect("a length"), u64::MAX] {
         let mut search = Search::new(length);
         let mut reads = 0;
         while let Some((first, last)) = search.reads() {
             assert!(first <= last && last < length);
-            let part = usize::try_from(first).ok().and_then(|first| data.get(first..)).unwrap_or(data);
-            search.feed(&part[..part.len().min(usize::try_from(last - first + 1).expect("a read is short"))]);
+            let part =
+                usize::try_from(first).ok().and_then(|first| data.get(first..)).unwrap_or(data);
+            search.feed(
+                &part
+                    [..part.len().min(usize::try_from(last - first + 1).expect("a read is short"))],
+            );
             reads += 1;
         }
         assert!(reads <= READS);
@@ -183,7 +195,8 @@ fn encryption(data: &[u8]) {
         0 => mse::Handshake::dial(torrent, vec![first; 68], mse::Encryption::Preferred, &mut rng),
         _ => mse::Handshake::accept(mse::Encryption::Allowed, &mut rng),
     };
-    // An honest other end, so that what comes is now and then right; the bytes say from where on it is theirs.
+    // An honest other end, so that what comes is now and then right; the bytes say from where on it
+    // is theirs.
     let mut honest = match first & 1 {
         0 => mse::Handshake::accept(mse::Encryption::Allowed, &mut rng),
         _ => mse::Handshake::dial(torrent, vec![first; 68], mse::Encryption::Preferred, &mut rng),
@@ -214,7 +227,9 @@ fn encryption(data: &[u8]) {
         while !said.is_empty() {
             let (now, later) = said.split_at(honest.wanted().min(said.len()));
             said = later;
-            if now.is_empty() || !matches!(honest.handle_data(now, [torrent].into_iter()), Ok(mse::Step::Read(_))) {
+            if now.is_empty()
+                || !matches!(honest.handle_data(now, [torrent].into_iter()), Ok(mse::Step::Read(_)))
+            {
                 break;
             }
         }

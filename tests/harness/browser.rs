@@ -1,8 +1,10 @@
-//! Chrome with the extension in a profile to throw away, and the daemon that the extension starts in it.
+//! Chrome with the extension in a profile to throw away, and the daemon that the extension starts
+//! in it.
 //!
-//! The native messaging host is installed by the daemon's own `install`, the extension is loaded over the debugging
-//! pipe (branded Chrome takes it in no other way), and the daemon is configured by environment. When a [`Browser`] is
-//! dropped, the browser, its daemon and every folder are gone.
+//! The native messaging host is installed by the daemon's own `install`, the extension is loaded
+//! over the debugging pipe (branded Chrome takes it in no other way), and the daemon is configured
+//! by environment. When a [`Browser`] is dropped, the browser, its daemon and every folder are
+//! gone.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,8 @@ use crate::workspace::{self, Scratch};
 /// The extension's id: the key in its manifest fixes it.
 pub const EXTENSION_ID: &str = "cpallhfnafgboofejffacjngdjldepmp";
 
-/// Where browsers lie, best first. Debian's wrapper script adds flags of its own, so its browser is named outright.
+/// Where browsers lie, best first. Debian's wrapper script adds flags of its own, so its browser is
+/// named outright.
 const BROWSERS: &[&str] = &[
     "/usr/lib/chromium/chromium",
     "/usr/bin/google-chrome-stable",
@@ -56,9 +59,11 @@ pub struct Options {
     pub loopback_peers: bool,
     /// Load the extension.
     pub extension: bool,
-    /// Optional permissions that a person has given the extension: without a window Chrome can't ask for them.
+    /// Optional permissions that a person has given the extension: without a window Chrome can't
+    /// ask for them.
     pub granted: Vec<&'static str>,
-    /// The one language that the extension has: not every browser comes with more than English for itself.
+    /// The one language that the extension has: not every browser comes with more than English for
+    /// itself.
     pub language: Option<&'static str>,
     /// More environment for the browser and the daemon.
     pub daemon_env: Vec<(&'static str, String)>,
@@ -99,7 +104,9 @@ pub fn find() -> Result<PathBuf> {
     }
     match BROWSERS.iter().map(Path::new).find(|path| path.exists()) {
         Some(path) => Ok(path.to_owned()),
-        None => bail!("no Chrome or Chromium is installed (set CHROME to name one that lies elsewhere)"),
+        None => {
+            bail!("no Chrome or Chromium is installed (set CHROME to name one that lies elsewhere)")
+        }
     }
 }
 
@@ -126,9 +133,12 @@ impl Browser {
     /// There is no browser, the product was not built, or the browser does not take the extension.
     pub async fn start(options: Options) -> Result<Self> {
         let scratch = Scratch::new("browser")?;
-        let (profile, state, downloads) = (scratch.dir("profile")?, scratch.dir("state")?, scratch.dir("downloads")?);
+        let (profile, state, downloads) =
+            (scratch.dir("profile")?, scratch.dir("state")?, scratch.dir("downloads")?);
         let mut extension = options.extension.then(workspace::extension).transpose()?;
-        if let Some(built) = extension.as_mut().filter(|_| !options.granted.is_empty() || options.language.is_some()) {
+        if let Some(built) =
+            extension.as_mut().filter(|_| !options.granted.is_empty() || options.language.is_some())
+        {
             *built = changed(built, &options, scratch.dir("extension")?)?;
         }
         if options.native_host {
@@ -145,9 +155,17 @@ impl Browser {
         command.stderr(log_to(&scratch.path().join("browser.log"))?);
         let mut group = Group::spawn(&mut command)?;
         let cdp = Cdp::new(group.stdin()?, group.stdout()?);
-        let browser = Self { cdp, group, _reaper: Reaper(state.clone()), state, downloads, _scratch: scratch };
+        let browser = Self {
+            cdp,
+            group,
+            _reaper: Reaper(state.clone()),
+            state,
+            downloads,
+            _scratch: scratch,
+        };
         if let Some(extension) = extension {
-            let reply = browser.cdp.call("Extensions.loadUnpacked", json!({ "path": extension })).await?;
+            let reply =
+                browser.cdp.call("Extensions.loadUnpacked", json!({ "path": extension })).await?;
             ensure!(reply["id"] == EXTENSION_ID, "the extension got the id {}", reply["id"]);
         }
         Ok(browser)
@@ -196,7 +214,8 @@ impl Browser {
     /// # Errors
     /// There is none in time.
     pub async fn offscreen(&self) -> Result<Session> {
-        let target = self.cdp.wait_target("background_page", &extension_url("offscreen.html"), WAIT).await?;
+        let target =
+            self.cdp.wait_target("background_page", &extension_url("offscreen.html"), WAIT).await?;
         self.cdp.attach(&target.id).await
     }
 
@@ -228,20 +247,33 @@ pub fn extension_url(page: &str) -> String {
 
 async fn install_native_host(profile: &Path) -> Result<()> {
     let mut command = Command::new(workspace::daemon()?);
-    command.arg("install").arg("--user-data-dir").arg(profile).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .arg("install")
+        .arg("--user-data-dir")
+        .arg(profile)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     let status = Group::spawn(&mut command)?.wait().await?;
-    ensure!(status.success(), "the daemon could not install itself as native messaging host: {status}");
+    ensure!(
+        status.success(),
+        "the daemon could not install itself as native messaging host: {status}"
+    );
     Ok(())
 }
 
-/// A copy of an extension that has some of its optional permissions from the start, or one of its languages.
+/// A copy of an extension that has some of its optional permissions from the start, or one of its
+/// languages.
 fn changed(extension: &Path, options: &Options, copy: PathBuf) -> Result<PathBuf> {
     copy_folder(extension, &copy)?;
     let path = copy.join("manifest.json");
     let mut manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(&path)?)?;
     for permission in &options.granted {
-        let optional = manifest["optional_permissions"].as_array_mut().context("optional permissions")?;
-        let at = optional.iter().position(|named| named == permission).context("it is not an optional permission")?;
+        let optional =
+            manifest["optional_permissions"].as_array_mut().context("optional permissions")?;
+        let at = optional
+            .iter()
+            .position(|named| named == permission)
+            .context("it is not an optional permission")?;
         let permission = optional.remove(at);
         manifest["permissions"].as_array_mut().context("permissions")?.push(permission);
     }
@@ -277,7 +309,11 @@ fn launch_command(browser: &Path, profile: &Path, headless: bool) -> Command {
     let mut user_data = OsString::from("--user-data-dir=");
     user_data.push(profile);
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", r#"exec "$@" 3<&0 4>&1 </dev/null >&2"#, "sh"]).arg(browser).args(FLAGS).arg(user_data);
+    command
+        .args(["-c", r#"exec "$@" 3<&0 4>&1 </dev/null >&2"#, "sh"])
+        .arg(browser)
+        .args(FLAGS)
+        .arg(user_data);
     if headless {
         command.args(["--headless=new", "--disable-gpu", "--mute-audio"]);
     }

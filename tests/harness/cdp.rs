@@ -1,7 +1,9 @@
-//! A thin driver for the Chrome DevTools Protocol over `--remote-debugging-pipe`, with flattened sessions.
+//! A thin driver for the Chrome DevTools Protocol over `--remote-debugging-pipe`, with flattened
+//! sessions.
 //!
-//! It knows commands, answers, sessions and what pages write to their console, and nothing about the product. Every call
-//! has a limit: a browser that hangs is an error, not a test that never ends.
+//! It knows commands, answers, sessions and what pages write to their console, and nothing about
+//! the product. Every call has a limit: a browser that hangs is an error, not a test that never
+//! ends.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -69,7 +71,9 @@ impl Cdp {
         let (commands, mut queue) = mpsc::unbounded_channel::<Vec<u8>>();
         let write = tokio::spawn(async move {
             while let Some(message) = queue.recv().await {
-                if to_browser.write_all(&message).await.is_err() || to_browser.flush().await.is_err() {
+                if to_browser.write_all(&message).await.is_err()
+                    || to_browser.flush().await.is_err()
+                {
                     return;
                 }
             }
@@ -125,8 +129,11 @@ impl Cdp {
     pub async fn targets(&self) -> Result<Vec<Target>> {
         let reply = self.call("Target.getTargets", json!({})).await?;
         let text = |info: &Value, key: &str| info[key].as_str().unwrap_or_default().to_owned();
-        let target =
-            |info: &Value| Target { id: text(info, "targetId"), kind: text(info, "type"), url: text(info, "url") };
+        let target = |info: &Value| Target {
+            id: text(info, "targetId"),
+            kind: text(info, "type"),
+            url: text(info, "url"),
+        };
         Ok(reply["targetInfos"].as_array().into_iter().flatten().map(target).collect())
     }
 
@@ -146,7 +153,9 @@ impl Cdp {
     /// # Errors
     /// As [`Cdp::call`].
     pub async fn attach(&self, target: &str) -> Result<Session> {
-        let reply = self.call("Target.attachToTarget", json!({ "targetId": target, "flatten": true })).await?;
+        let reply = self
+            .call("Target.attachToTarget", json!({ "targetId": target, "flatten": true }))
+            .await?;
         let id = reply["sessionId"].as_str().context("a session id")?.to_owned();
         let session = Session { cdp: self.clone(), id, target: target.to_owned() };
         session.call("Runtime.enable", json!({})).await?;
@@ -243,13 +252,13 @@ impl Session {
         self.cdp.call_in(Some(&self.id), method, params).await
     }
 
-    /// The value of an expression; a promise is awaited. It counts as a person's gesture, so that `play()` is allowed.
+    /// The value of an expression; a promise is awaited. It counts as a person's gesture, so that
+    /// `play()` is allowed.
     ///
     /// # Errors
     /// It throws, or the target is gone.
     pub async fn evaluate(&self, expression: &str) -> Result<Value> {
-        let params =
-            json!({ "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true });
+        let params = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true });
         let mut reply = self.call("Runtime.evaluate", params).await?;
         if let Some(details) = reply.get("exceptionDetails") {
             bail!("{expression}\n  {}", exception(details));
@@ -263,8 +272,9 @@ impl Session {
     /// It was not in time; the message holds its last value or exception, and the console.
     pub async fn wait_for(&self, expression: &str, limit: Duration) -> Result<()> {
         let mut last = String::new();
-        let wrapped =
-            format!("(async () => {{ try {{ return !!({expression}) }} catch (e) {{ return String(e) }} }})()");
+        let wrapped = format!(
+            "(async () => {{ try {{ return !!({expression}) }} catch (e) {{ return String(e) }} }})()"
+        );
         let end = tokio::time::Instant::now() + limit;
         while tokio::time::Instant::now() < end {
             match self.evaluate(&wrapped).await {
@@ -274,7 +284,11 @@ impl Session {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        bail!("waited {:.1} s for `{expression}`, last: {last}\n{}", limit.as_secs_f64(), self.cdp.console())
+        bail!(
+            "waited {:.1} s for `{expression}`, last: {last}\n{}",
+            limit.as_secs_f64(),
+            self.cdp.console()
+        )
     }
 
     /// A picture of the page, PNG.
@@ -283,7 +297,8 @@ impl Session {
     /// As [`Session::call`].
     pub async fn screenshot(&self) -> Result<Vec<u8>> {
         let reply = self.call("Page.captureScreenshot", json!({ "format": "png" })).await?;
-        Ok(base64::engine::general_purpose::STANDARD.decode(reply["data"].as_str().context("a picture")?)?)
+        Ok(base64::engine::general_purpose::STANDARD
+            .decode(reply["data"].as_str().context("a picture")?)?)
     }
 
     /// Puts the page in front: Chrome pauses a muted video in a hidden tab.

@@ -10,7 +10,8 @@ use anyhow::{Result, bail};
 /// How often a condition is looked at.
 const STEP: Duration = Duration::from_millis(50);
 
-/// Calls `look` until it yields a value. `look` says `Ok(None)` for "not yet"; an error ends the wait.
+/// Calls `look` until it yields a value. `look` says `Ok(None)` for "not yet"; an error ends the
+/// wait.
 ///
 /// # Errors
 /// What `look` fails with, or the time ran out: the message then names `what`.

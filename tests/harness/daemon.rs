@@ -65,7 +65,8 @@ impl Endpoint {
     }
 }
 
-/// Kills whatever daemon lives in a state folder when it goes out of scope. Chrome starts daemons that outlive it.
+/// Kills whatever daemon lives in a state folder when it goes out of scope. Chrome starts daemons
+/// that outlive it.
 #[derive(Debug)]
 pub struct Reaper(pub PathBuf);
 
@@ -96,7 +97,10 @@ impl Daemon {
         command.env("JSTORRENT_NOTES", state.join("notes"));
         command.args(["--listen", "127.0.0.1:0", "--allow-loopback-peers"]);
         command.args(["--peer-address", workspace::LOOPBACK]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(process::log_to(&state.join("daemon.err"))?);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(process::log_to(&state.join("daemon.err"))?);
         let mut group = Group::spawn(&mut command)?;
         let endpoint = until("the daemon to publish its endpoint", Duration::from_secs(15), || {
             let found = Endpoint::read(state);

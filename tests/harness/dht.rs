@@ -37,7 +37,10 @@ impl Node {
     /// As [`Node::first`], or it refuses the torrent.
     pub async fn seed(router: SocketAddr, torrent: &Torrent) -> Result<Self> {
         let args = |folder: &Path| {
-            Ok(vec![torrent.write_to(folder)?.into_os_string(), torrent.folder.clone().into_os_string()])
+            Ok(vec![
+                torrent.write_to(folder)?.into_os_string(),
+                torrent.folder.clone().into_os_string(),
+            ])
         };
         Self::start(Some(router), "seed", args).await
     }
@@ -47,7 +50,8 @@ impl Node {
     /// # Errors
     /// As [`Node::first`].
     pub async fn get(router: SocketAddr, link: &str) -> Result<Self> {
-        Self::start(Some(router), "get", |folder| Ok(vec![OsString::from(link), folder.into()])).await
+        Self::start(Some(router), "get", |folder| Ok(vec![OsString::from(link), folder.into()]))
+            .await
     }
 
     /// Where it listens, for peers and for nodes.

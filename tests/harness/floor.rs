@@ -1,8 +1,10 @@
-//! What a swarm itself allows: a bare leecher that asks every seeder for just the right blocks, and for nothing else.
+//! What a swarm itself allows: a bare leecher that asks every seeder for just the right blocks, and
+//! for nothing else.
 //!
-//! It has no picker, no disk and no hashes, and it knows in advance what it is going to want. No client in the same swarm
-//! should be faster by much; the distance to it is what a client costs. Blocks are spread evenly, all requests are sent at
-//! once, and every byte is compared with the file on disk.
+//! It has no picker, no disk and no hashes, and it knows in advance what it is going to want. No
+//! client in the same swarm should be faster by much; the distance to it is what a client costs.
+//! Blocks are spread evenly, all requests are sent at once, and every byte is compared with the
+//! file on disk.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -54,16 +56,26 @@ impl Leecher {
     ///
     /// # Errors
     /// One of them does not answer, or does not unchoke in time.
-    pub async fn connect(torrent: &Torrent, seeders: impl IntoIterator<Item = SocketAddr>) -> Result<Self> {
+    pub async fn connect(
+        torrent: &Torrent,
+        seeders: impl IntoIterator<Item = SocketAddr>,
+    ) -> Result<Self> {
         let info_hash = torrent.info_hash_bytes;
-        let mut opening: JoinSet<_> = seeders.into_iter().map(|seeder| open(seeder, info_hash)).collect();
+        let mut opening: JoinSet<_> =
+            seeders.into_iter().map(|seeder| open(seeder, info_hash)).collect();
         let mut peers = Vec::new();
         while let Some(peer) = opening.join_next().await {
             peers.push(peer??);
         }
         ensure!(!peers.is_empty(), "a swarm without seeders");
-        let truth = Arc::new(std::fs::File::open(torrent.paths.first().context("a torrent of one file")?)?);
-        Ok(Self { peers, truth, length: torrent.length, piece_length: u32::try_from(torrent.piece_length)? })
+        let truth =
+            Arc::new(std::fs::File::open(torrent.paths.first().context("a torrent of one file")?)?);
+        Ok(Self {
+            peers,
+            truth,
+            length: torrent.length,
+            piece_length: u32::try_from(torrent.piece_length)?,
+        })
     }
 
     /// Fetches pieces, the first one first, from all seeders at once.
@@ -116,7 +128,9 @@ async fn open(seeder: SocketAddr, info_hash: [u8; 20]) -> Result<TcpStream> {
         while wire::read(&mut stream).await?.0 != wire::UNCHOKE {}
         Ok(stream)
     };
-    tokio::time::timeout(PATIENCE, connect).await.with_context(|| format!("{seeder} does not unchoke"))?
+    tokio::time::timeout(PATIENCE, connect)
+        .await
+        .with_context(|| format!("{seeder} does not unchoke"))?
 }
 
 /// Asks one peer for blocks; when each came, by its piece.
@@ -142,7 +156,10 @@ async fn take(
             let piece = u32::from_be_bytes(head[..4].try_into()?);
             let offset = u32::from_be_bytes(head[4..].try_into()?);
             let mut expected = vec![0; data.len()];
-            truth.read_exact_at(&mut expected, u64::from(piece) * u64::from(piece_length) + u64::from(offset))?;
+            truth.read_exact_at(
+                &mut expected,
+                u64::from(piece) * u64::from(piece_length) + u64::from(offset),
+            )?;
             ensure!(data == expected, "wrong bytes in piece {piece} at {offset}");
             arrivals.push((piece, at));
         }
@@ -163,7 +180,8 @@ mod tests {
     async fn the_floor_of_a_swarm_is_what_its_lines_carry() {
         let scratch = Scratch::new("floor").unwrap();
         let file = scratch.path().join("content.bin");
-        std::fs::write(&file, (0..200_000_u32).flat_map(u32::to_be_bytes).collect::<Vec<u8>>()).unwrap();
+        std::fs::write(&file, (0..200_000_u32).flat_map(u32::to_be_bytes).collect::<Vec<u8>>())
+            .unwrap();
         let line = Line { rate_bps: 512 << 10, delay: Duration::from_millis(10) };
         let seeders = [(Client::Libtorrent, line), (Client::Libtorrent, line)];
         let swarm = Swarm::of_file(&file, 256 << 10, &seeders).await.unwrap();

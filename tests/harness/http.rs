@@ -1,6 +1,7 @@
 //! A plain HTTP/1.1 client, one connection a request, that reports exactly what came.
 //!
-//! It keeps what a comfortable client hides: a body that ended too early, and every byte that arrived before that.
+//! It keeps what a comfortable client hides: a body that ended too early, and every byte that
+//! arrived before that.
 
 use std::time::Duration;
 
@@ -93,7 +94,8 @@ pub async fn open(url: &str, headers: &[(&str, &str)]) -> Result<Open> {
 async fn open_with(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Open> {
     let rest = url.strip_prefix("http://").with_context(|| format!("not an http URL: {url}"))?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let mut stream = TcpStream::connect(host).await.with_context(|| format!("connecting to {host}"))?;
+    let mut stream =
+        TcpStream::connect(host).await.with_context(|| format!("connecting to {host}"))?;
     let mut head = format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     if !body.is_empty() {
         head.push_str(&format!("Content-Length: {}\r\n", body.len()));
@@ -105,8 +107,10 @@ async fn open_with(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body).await?;
     let mut stream = BufReader::new(stream);
-    let (status, headers) = tokio::time::timeout(PATIENCE, read_head(&mut stream)).await.context("no reply")??;
-    let left = headers.iter().find(|(n, _)| n == "content-length").map(|(_, v)| v.parse()).transpose()?;
+    let (status, headers) =
+        tokio::time::timeout(PATIENCE, read_head(&mut stream)).await.context("no reply")??;
+    let left =
+        headers.iter().find(|(n, _)| n == "content-length").map(|(_, v)| v.parse()).transpose()?;
     Ok(Open { status, headers, stream, left })
 }
 
@@ -120,7 +124,9 @@ impl Open {
             return Ok(0);
         }
         let mut limited = (&mut self.stream).take(self.left.unwrap_or(u64::MAX));
-        let read = tokio::time::timeout(PATIENCE, limited.read_buf(body)).await.context("the body stands still")?;
+        let read = tokio::time::timeout(PATIENCE, limited.read_buf(body))
+            .await
+            .context("the body stands still")?;
         // A connection that is reset has ended, too.
         let read = read.unwrap_or(0);
         if let Some(left) = &mut self.left {

@@ -1,6 +1,7 @@
 //! Leechers: real BitTorrent clients on loopback that want a torrent.
 //!
-//! libtorrent dials the one peer that it is told of. The others don't dial this machine itself, so they listen and are dialled.
+//! libtorrent dials the one peer that it is told of. The others don't dial this machine itself, so
+//! they listen and are dialled.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -73,11 +74,15 @@ impl Leecher {
         let truth: Vec<(PathBuf, Vec<u8>)> = torrent
             .paths
             .iter()
-            .map(|path| Ok((self.folder.join(path.strip_prefix(&torrent.folder)?), std::fs::read(path)?)))
+            .map(|path| {
+                Ok((self.folder.join(path.strip_prefix(&torrent.folder)?), std::fs::read(path)?))
+            })
             .collect::<Result<_>>()?;
         let mut ended = false;
         let done = until("the leecher to have everything", limit, || {
-            let is_there = truth.iter().all(|(path, bytes)| std::fs::read(path).is_ok_and(|have| have == *bytes));
+            let is_there = truth
+                .iter()
+                .all(|(path, bytes)| std::fs::read(path).is_ok_and(|have| have == *bytes));
             let gave_up = std::mem::replace(&mut ended, self.group.has_ended()) && !is_there;
             async move { if gave_up { bail!("it ended with less") } else { Ok(is_there.then_some(())) } }
         });
@@ -93,10 +98,23 @@ fn libtorrent(file: &Path, folder: &Path, peer: SocketAddr) -> Command {
 
 fn aria2(file: &Path, folder: &Path, scratch: &Scratch, port: u16) -> Command {
     let mut command = Command::new("aria2c");
-    command.args(["--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false", "--seed-time=0"]);
-    command.args(["--enable-peer-exchange=false", "--summary-interval=0", "--console-log-level=notice"]);
+    command.args([
+        "--no-conf",
+        "--enable-dht=false",
+        "--enable-dht6=false",
+        "--bt-enable-lpd=false",
+        "--seed-time=0",
+    ]);
+    command.args([
+        "--enable-peer-exchange=false",
+        "--summary-interval=0",
+        "--console-log-level=notice",
+    ]);
     command.args(["--file-allocation=none", "--interface=127.0.0.1"]);
-    command.arg(format!("--listen-port={port}")).arg(format!("--dir={}", folder.display())).arg(file);
+    command
+        .arg(format!("--listen-port={port}"))
+        .arg(format!("--dir={}", folder.display()))
+        .arg(file);
     command.env("HOME", scratch.path());
     command
 }

@@ -1,4 +1,5 @@
-//! A hostile seeder, written by hand: it claims to have everything and sends blocks that are not what they should be.
+//! A hostile seeder, written by hand: it claims to have everything and sends blocks that are not
+//! what they should be.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -123,8 +124,10 @@ async fn serve(mut stream: TcpStream, content: &Content, tally: &Tally) -> Resul
 impl Content {
     fn false_block(&self, request: &[u8]) -> Result<Vec<u8>> {
         ensure!(request.len() == 12, "a request has three numbers");
-        let number =
-            |at: usize| u32::from_be_bytes([request[at], request[at + 1], request[at + 2], request[at + 3]]) as usize;
+        let number = |at: usize| {
+            u32::from_be_bytes([request[at], request[at + 1], request[at + 2], request[at + 3]])
+                as usize
+        };
         let (piece, begin, length) = (number(0), number(4), number(8));
         let start = piece * self.piece_length + begin;
         ensure!(length > 0 && start + length <= self.bytes.len(), "a request beyond the end");

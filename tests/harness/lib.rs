@@ -1,11 +1,14 @@
-//! One harness for every end to end scenario: real Chrome, real daemon, real BitTorrent clients, on loopback.
+//! One harness for every end to end scenario: real Chrome, real daemon, real BitTorrent clients, on
+//! loopback.
 //!
-//! A scenario puts a film into a [`swarm::Swarm`] (seeders behind slow lines, a tracker that names them), opens a
-//! [`browser::Browser`] with the extension, adds the torrent and looks at what a person would see. Everything is
-//! owned: whatever a scenario started ends when its value is dropped, ports are chosen by the system, folders lie below the target
-//! folder, and every wait has a limit and says what it waited for.
+//! A scenario puts a film into a [`swarm::Swarm`] (seeders behind slow lines, a tracker that names
+//! them), opens a [`browser::Browser`] with the extension, adds the torrent and looks at what a
+//! person would see. Everything is owned: whatever a scenario started ends when its value is
+//! dropped, ports are chosen by the system, folders lie below the target folder, and every wait has
+//! a limit and says what it waited for.
 //!
-//! It knows the product only from outside: the pages' test ids and their snapshot, the daemon's HTTP.
+//! It knows the product only from outside: the pages' test ids and their snapshot, the daemon's
+//! HTTP.
 #![forbid(unsafe_code)]
 
 pub mod browser;

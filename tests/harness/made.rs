@@ -1,4 +1,5 @@
-//! Torrents that libtorrent makes: v1 with padding files, hybrids, and v2, none of which the harness writes by itself.
+//! Torrents that libtorrent makes: v1 with padding files, hybrids, and v2, none of which the
+//! harness writes by itself.
 
 use std::path::Path;
 
@@ -46,7 +47,12 @@ impl Made {
     ///
     /// # Errors
     /// libtorrent is not installed, or can't.
-    pub async fn new(folder: &Path, name: &str, piece_length: usize, version: Version) -> Result<Self> {
+    pub async fn new(
+        folder: &Path,
+        name: &str,
+        piece_length: usize,
+        version: Version,
+    ) -> Result<Self> {
         let scratch = workspace::Scratch::new("made")?;
         let path = scratch.path().join("made.torrent");
         let mut command = peers::script("libtorrent_make.py");
@@ -75,7 +81,8 @@ impl Made {
 }
 
 fn bytes_of(hash: &str) -> Result<[u8; 20]> {
-    let bytes: Vec<u8> =
-        (0..20).map(|at| u8::from_str_radix(&hash[2 * at..2 * at + 2], 16)).collect::<Result<_, _>>()?;
+    let bytes: Vec<u8> = (0..20)
+        .map(|at| u8::from_str_radix(&hash[2 * at..2 * at + 2], 16))
+        .collect::<Result<_, _>>()?;
     bytes.try_into().ok().context("20 bytes")
 }

@@ -1,7 +1,7 @@
 //! Films made by ffmpeg, once, and kept in the target folder.
 //!
-//! Each is big for its length on purpose (noise does not compress), so that a rate-limited swarm cannot finish it before
-//! it is watched.
+//! Each is big for its length on purpose (noise does not compress), so that a rate-limited swarm
+//! cannot finish it before it is watched.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -82,8 +82,20 @@ impl Film {
 pub const H264: &[&str] =
     &["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "48", "-c:a", "aac"];
 /// VP9 and Opus, fast to make, a key frame every two seconds.
-const VP9: &[&str] =
-    &["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-row-mt", "1", "-g", "48", "-c:a", "libopus"];
+const VP9: &[&str] = &[
+    "-c:v",
+    "libvpx-vp9",
+    "-deadline",
+    "realtime",
+    "-cpu-used",
+    "8",
+    "-row-mt",
+    "1",
+    "-g",
+    "48",
+    "-c:a",
+    "libopus",
+];
 
 /// A test pattern with a clock running in it, and noise.
 const PICTURE: &str = "testsrc2=size=640x360:rate=24,noise=alls=14:allf=t";
@@ -94,13 +106,31 @@ const PICTURE: &str = "testsrc2=size=640x360:rate=24,noise=alls=14:allf=t";
 /// ffmpeg is missing or fails.
 pub async fn make(path: &Path, seconds: u32, picture: &str, encoding: &[&str]) -> Result<()> {
     let mut command = Command::new("ffmpeg");
-    command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi", "-i", picture]);
-    command.args(["-f", "lavfi", "-i", "sine=frequency=330:beep_factor=2", "-t", &seconds.to_string()]);
+    command.args([
+        "-hide_banner",
+        "-loglevel",
+        "error",
+        "-nostdin",
+        "-y",
+        "-f",
+        "lavfi",
+        "-i",
+        picture,
+    ]);
+    command.args([
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=frequency=330:beep_factor=2",
+        "-t",
+        &seconds.to_string(),
+    ]);
     command.args(encoding);
     finish(command, path).await
 }
 
-/// Makes a long film of a short one, shown again and again, without encoding it anew; MP4 with its index first.
+/// Makes a long film of a short one, shown again and again, without encoding it anew; MP4 with its
+/// index first.
 ///
 /// # Errors
 /// ffmpeg is missing or fails.

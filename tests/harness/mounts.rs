@@ -1,7 +1,9 @@
-//! Tests that mount file systems: each runs in a user and mount namespace of its own, as root and as an ordinary user.
+//! Tests that mount file systems: each runs in a user and mount namespace of its own, as root and
+//! as an ordinary user.
 //!
-//! A namespace can only be entered by a process with one thread. So [`within`] starts the test binary once more below `unshare`, for this
-//! one test, and fails where that is not possible: such a test never passes without having run.
+//! A namespace can only be entered by a process with one thread. So [`within`] starts the test
+//! binary once more below `unshare`, for this one test, and fails where that is not possible: such
+//! a test never passes without having run.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,7 +15,8 @@ use crate::terminal::output;
 /// Set in the process that lives in the namespace.
 const INSIDE: &str = "JSTORRENT_TEST_INSIDE_NAMESPACE";
 
-/// Runs the body of a test where it may mount file systems. The caller is a plain `#[test]` and passes its body as an `async` block:
+/// Runs the body of a test where it may mount file systems. The caller is a plain `#[test]` and
+/// passes its body as an `async` block:
 ///
 /// ```no_run
 /// # use anyhow::Result;
@@ -28,7 +31,8 @@ const INSIDE: &str = "JSTORRENT_TEST_INSIDE_NAMESPACE";
 /// }
 /// ```
 ///
-/// The body runs as root of its namespace, and so does what it starts: permission bits do not hold it back.
+/// The body runs as root of its namespace, and so does what it starts: permission bits do not hold
+/// it back.
 ///
 /// # Errors
 /// The test fails, or the system allows no namespace.
@@ -37,11 +41,15 @@ pub fn within<F: Future<Output = Result<()>>>(body: F) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         return runtime.block_on(body);
     }
-    // `binary::module::test::{{closure}}`: the harness of the standard library knows it without both ends.
+    // `binary::module::test::{{closure}}`: the harness of the standard library knows it without
+    // both ends.
     let name = std::any::type_name::<F>().trim_end_matches("::{{closure}}");
     let (_, name) = name.split_once("::").context("the path of a test")?;
     let namespace = ["--user", "--map-root-user", "--mount", "--"];
-    let probe = Command::new("unshare").args(namespace).args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
+    let probe = Command::new("unshare")
+        .args(namespace)
+        .args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"])
+        .output();
     let probe = probe.context("unshare (package util-linux) is missing")?;
     ensure!(
         probe.status.success(),
@@ -67,7 +75,8 @@ pub fn within<F: Future<Output = Result<()>>>(body: F) -> Result<()> {
 pub struct Disk(PathBuf);
 
 impl Disk {
-    /// Mounts it at a folder, which is made if it is not there. Options are those of tmpfs, as `size=2m` or `size=2m,nr_inodes=100`.
+    /// Mounts it at a folder, which is made if it is not there. Options are those of tmpfs, as
+    /// `size=2m` or `size=2m,nr_inodes=100`.
     ///
     /// # Errors
     /// The system refuses.
@@ -94,8 +103,10 @@ impl Drop for Disk {
 }
 
 async fn mount(options: &[&str], at: &Path) -> Result<()> {
-    // With the source named, mount adds none of the options that it finds in use: of those, a namespace refuses the unmapped owner.
-    let (status, _, errors) = output(tokio::process::Command::new("mount").args(options).arg("tmpfs").arg(at)).await?;
+    // With the source named, mount adds none of the options that it finds in use: of those, a
+    // namespace refuses the unmapped owner.
+    let (status, _, errors) =
+        output(tokio::process::Command::new("mount").args(options).arg("tmpfs").arg(at)).await?;
     ensure!(status == 0, "mount {options:?}: {errors}");
     Ok(())
 }

@@ -44,8 +44,17 @@ impl Nginx {
         let path = scratch.path().join("nginx.conf");
         std::fs::write(&path, config)?;
         let mut command = Command::new(PROGRAM);
-        command.arg("-p").arg(scratch.path()).arg("-c").arg(&path).arg("-e").arg(scratch.path().join("errors"));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log_to(&scratch.path().join("log"))?);
+        command
+            .arg("-p")
+            .arg(scratch.path())
+            .arg("-c")
+            .arg(&path)
+            .arg("-e")
+            .arg(scratch.path().join("errors"));
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log_to(&scratch.path().join("log"))?);
         let mut group = Group::spawn(&mut command)?;
         let ready = until("nginx to listen", Duration::from_secs(10), || {
             let ended = group.has_ended();
@@ -56,7 +65,9 @@ impl Nginx {
                 Ok(TcpStream::connect(("127.0.0.1", port)).await.ok().map(drop))
             }
         });
-        ready.await.with_context(|| std::fs::read_to_string(scratch.path().join("errors")).unwrap_or_default())?;
+        ready.await.with_context(|| {
+            std::fs::read_to_string(scratch.path().join("errors")).unwrap_or_default()
+        })?;
         Ok(Self { port, _group: group, _scratch: scratch })
     }
 

@@ -26,7 +26,8 @@ const FIND: &str = r#"(() => {
   globalThis.byTestId = (id) => find(document, id);
 })()"#;
 
-/// Presses *Download* in the sheet of each torrent that is added, as a person does who wants all of it; not while a test sets `decidesItself`.
+/// Presses *Download* in the sheet of each torrent that is added, as a person does who wants all of
+/// it; not while a test sets `decidesItself`.
 const DECIDE: &str = r#"globalThis.deciding ??= setInterval(() => {
   const button = globalThis.decidesItself ? null : byTestId("adding-download");
   if (button && button.closest("dialog")?.open && !button.disabled) button.click();
@@ -88,7 +89,10 @@ pub struct FileSnapshot {
 async fn prepare(session: Session) -> Result<Session> {
     // The first call makes the page follow everything.
     session
-        .wait_for("globalThis.jstorrent && (jstorrent.snapshot(), document.readyState === 'complete')", PAGE_LIMIT)
+        .wait_for(
+            "globalThis.jstorrent && (jstorrent.snapshot(), document.readyState === 'complete')",
+            PAGE_LIMIT,
+        )
         .await?;
     session.evaluate(FIND).await?;
     session.evaluate(DECIDE).await?;
@@ -96,7 +100,9 @@ async fn prepare(session: Session) -> Result<Session> {
 }
 
 async fn torrents(session: &Session) -> Result<Vec<TorrentSnapshot>> {
-    Ok(serde_json::from_value(session.evaluate("jstorrent.snapshot()?.snapshot?.torrents ?? []").await?)?)
+    Ok(serde_json::from_value(
+        session.evaluate("jstorrent.snapshot()?.snapshot?.torrents ?? []").await?,
+    )?)
 }
 
 async fn torrent(session: &Session, info_hash: &str) -> Result<Option<TorrentSnapshot>> {
@@ -148,7 +154,9 @@ impl AppPage {
         let input = json!({ "expression": "byTestId('file-input')" });
         let found = self.session.call("Runtime.evaluate", input).await?;
         let object = found["result"]["objectId"].as_str().context("a file input")?;
-        self.session.call("DOM.setFileInputFiles", json!({ "files": [file], "objectId": object })).await?;
+        self.session
+            .call("DOM.setFileInputFiles", json!({ "files": [file], "objectId": object }))
+            .await?;
         Ok(())
     }
 
@@ -180,7 +188,9 @@ impl AppPage {
     pub async fn add_link(&self, link: &str) -> Result<()> {
         self.session.wait_for("byTestId('add-link')", PAGE_LIMIT).await?;
         self.session.evaluate("byTestId('add-link').click()").await?;
-        self.session.wait_for("document.activeElement === byTestId('link-input')", PAGE_LIMIT).await?;
+        self.session
+            .wait_for("document.activeElement === byTestId('link-input')", PAGE_LIMIT)
+            .await?;
         self.session.call("Input.insertText", json!({ "text": link })).await?;
         self.session.evaluate("byTestId('link-add').click()").await.map(drop)
     }
@@ -206,7 +216,8 @@ impl AppPage {
     /// # Errors
     /// None opens in time.
     pub async fn opened(browser: &Browser) -> Result<Self> {
-        let target = browser.cdp().wait_target("page", &extension_url("app.html"), PAGE_LIMIT).await?;
+        let target =
+            browser.cdp().wait_target("page", &extension_url("app.html"), PAGE_LIMIT).await?;
         let session = browser.cdp().attach(&target.id).await?;
         Ok(Self { session: prepare(session).await.with_context(|| browser.report())? })
     }
@@ -271,7 +282,8 @@ impl AppPage {
     /// There is none in time.
     pub async fn text_of(&self, test_id: &str) -> Result<String> {
         self.session.wait_for(&format!("byTestId('{test_id}')"), PAGE_LIMIT).await?;
-        let value = self.session.evaluate(&format!("byTestId('{test_id}').textContent.trim()")).await?;
+        let value =
+            self.session.evaluate(&format!("byTestId('{test_id}').textContent.trim()")).await?;
         Ok(value.as_str().unwrap_or_default().to_owned())
     }
 }
@@ -307,7 +319,8 @@ impl PlayerPage {
     /// # Errors
     /// It does not load.
     pub async fn open(browser: &Browser, info_hash: &str, file_index: u32) -> Result<Self> {
-        let session = browser.open(&format!("player.html?torrent={info_hash}&file={file_index}")).await?;
+        let session =
+            browser.open(&format!("player.html?torrent={info_hash}&file={file_index}")).await?;
         let session = prepare(session).await.with_context(|| browser.report())?;
         session
             .wait_for(
@@ -324,7 +337,9 @@ impl PlayerPage {
     /// # Errors
     /// It does not open.
     pub async fn served(session: Session) -> Result<Self> {
-        session.wait_for("document.querySelector('[data-testid=video]')?.currentSrc", PAGE_LIMIT).await?;
+        session
+            .wait_for("document.querySelector('[data-testid=video]')?.currentSrc", PAGE_LIMIT)
+            .await?;
         session.evaluate(FIND).await?;
         session.evaluate("(() => { const v = byTestId('video'); v.muted = true; v.play().catch(() => {}) })()").await?;
         Ok(Self { session })
@@ -347,7 +362,8 @@ impl PlayerPage {
     /// There is none in time, or the `<video>` gave up.
     pub async fn first_frame(&self, limit: Duration) -> Result<Duration> {
         let start = Instant::now();
-        self.playback_when("the first frame", limit, |p| p.frames > 0 && p.ready_state >= 2).await?;
+        self.playback_when("the first frame", limit, |p| p.frames > 0 && p.ready_state >= 2)
+            .await?;
         Ok(start.elapsed())
     }
 
@@ -357,11 +373,15 @@ impl PlayerPage {
     /// It stands still, or the `<video>` gave up.
     pub async fn plays_on(&self, seconds: f64, limit: Duration) -> Result<()> {
         let from = self.playback().await?.current_time;
-        self.playback_when(&format!("{seconds} s more of film"), limit, |p| p.current_time >= from + seconds).await?;
+        self.playback_when(&format!("{seconds} s more of film"), limit, |p| {
+            p.current_time >= from + seconds
+        })
+        .await?;
         Ok(())
     }
 
-    /// Seeks and waits until the film runs on from there; how long it took to show the first picture.
+    /// Seeks and waits until the film runs on from there; how long it took to show the first
+    /// picture.
     ///
     /// # Errors
     /// It does not in time, or the `<video>` gave up.
@@ -377,18 +397,24 @@ impl PlayerPage {
         let what = format!("the picture at {to_s} s");
         until(&what, limit, || async {
             let playback = self.alive().await?;
-            Ok((self.session.evaluate("globalThis.seeked").await? == Value::Bool(true) && playback.ready_state >= 2)
+            Ok((self.session.evaluate("globalThis.seeked").await? == Value::Bool(true)
+                && playback.ready_state >= 2)
                 .then_some(()))
         })
         .await?;
         let took = start.elapsed();
         let end = self.playback().await?;
-        ensure!((end.current_time - to_s).abs() < 5.0, "sought {to_s} s and is at {} s", end.current_time);
+        ensure!(
+            (end.current_time - to_s).abs() < 5.0,
+            "sought {to_s} s and is at {} s",
+            end.current_time
+        );
         self.plays_on(0.5, limit).await?;
         Ok(took)
     }
 
-    /// The largest sample of what the film sounds like, 0 to 1, as soon as it is not silence. The `<video>` is unmuted for it.
+    /// The largest sample of what the film sounds like, 0 to 1, as soon as it is not silence. The
+    /// `<video>` is unmuted for it.
     ///
     /// # Errors
     /// The page is gone, or it is silent for too long.
@@ -424,7 +450,12 @@ impl PlayerPage {
         Ok(playback)
     }
 
-    async fn playback_when(&self, what: &str, limit: Duration, is_so: impl Fn(&Playback) -> bool) -> Result<Playback> {
+    async fn playback_when(
+        &self,
+        what: &str,
+        limit: Duration,
+        is_so: impl Fn(&Playback) -> bool,
+    ) -> Result<Playback> {
         let last = std::sync::Mutex::new(None);
         let (seen, is_so) = (&last, &is_so);
         until(what, limit, || async move {

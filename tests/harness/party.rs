@@ -1,6 +1,8 @@
-//! A real client as one side of a transfer: what it has or wants, how it talks, and where it may look for others.
+//! A real client as one side of a transfer: what it has or wants, how it talks, and where it may
+//! look for others.
 //!
-//! It talks in the way that was asked for or not at all, as far as the client can be told so; what can't be told is for the other side to insist on.
+//! It talks in the way that was asked for or not at all, as far as the client can be told so; what
+//! can't be told is for the other side to insist on.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -44,7 +46,8 @@ pub struct Part<'a> {
     pub dht: Option<SocketAddr>,
     /// Whether it exchanges addresses with peers.
     pub pex: bool,
-    /// Whether it gives what it has; else next to nothing, and aria2 and Transmission take next to nothing, so that they stay.
+    /// Whether it gives what it has; else next to nothing, and aria2 and Transmission take next to
+    /// nothing, so that they stay.
     pub gives: bool,
     /// Peers that libtorrent dials; the others can't be told.
     pub peers: &'a [SocketAddr],
@@ -87,7 +90,8 @@ impl Party {
     /// It is not installed, refuses the torrent, or does not come up.
     pub async fn start(part: &Part<'_>) -> Result<Self> {
         let scratch = Scratch::new("party")?;
-        let folder = if part.seeds { part.torrent.folder.clone() } else { scratch.dir("downloads")? };
+        let folder =
+            if part.seeds { part.torrent.folder.clone() } else { scratch.dir("downloads")? };
         match part.client {
             Client::Libtorrent => Self::libtorrent(part, folder, scratch).await,
             Client::Aria2 => {
@@ -121,7 +125,8 @@ impl Party {
     }
 
     async fn libtorrent(part: &Part<'_>, folder: PathBuf, scratch: Scratch) -> Result<Self> {
-        let peers: Vec<Value> = part.peers.iter().map(|peer| json!([peer.ip().to_string(), peer.port()])).collect();
+        let peers: Vec<Value> =
+            part.peers.iter().map(|peer| json!([peer.ip().to_string(), peer.port()])).collect();
         let mut what = json!({
             "folder": folder, "seeds": part.seeds, "address": part.address, "encrypted": part.encrypted, "utp": part.utp,
             "dht": part.dht.map(|node| node.to_string()), "pex": part.pex, "gives": part.gives, "peers": peers,
@@ -192,12 +197,20 @@ impl Party {
 async fn aria2(part: &Part<'_>, folder: &Path, scratch: &Scratch, port: u16) -> Result<Command> {
     ensure!(!part.utp, "aria2 speaks no uTP");
     let mut command = Command::new("aria2c");
-    command.args(["--no-conf", "--bt-enable-lpd=false", "--enable-dht6=false", "--summary-interval=0"]);
+    command.args([
+        "--no-conf",
+        "--bt-enable-lpd=false",
+        "--enable-dht6=false",
+        "--summary-interval=0",
+    ]);
     command.args(["--console-log-level=notice", "--file-allocation=none", "--interface=127.0.0.1"]);
     // Without the DHT it has no socket for UDP trackers. It knows no node unless it is told of one.
-    let has_udp = part.dht.is_some() || part.torrent.metainfo.windows(6).any(|window| window == b"udp://");
+    let has_udp =
+        part.dht.is_some() || part.torrent.metainfo.windows(6).any(|window| window == b"udp://");
     let table = scratch.path().join("dht.dat");
-    command.arg(format!("--enable-peer-exchange={}", part.pex)).arg(format!("--enable-dht={has_udp}"));
+    command
+        .arg(format!("--enable-peer-exchange={}", part.pex))
+        .arg(format!("--enable-dht={has_udp}"));
     command.arg(format!("--dht-file-path={}", table.display()));
     if has_udp {
         command.arg(format!("--dht-listen-port={}", free_port().await?));
@@ -225,7 +238,8 @@ async fn aria2(part: &Part<'_>, folder: &Path, scratch: &Scratch, port: u16) -> 
     Ok(command)
 }
 
-/// Transmission takes links by its remote control alone, which wants a number that it tells whoever asks without.
+/// Transmission takes links by its remote control alone, which wants a number that it tells whoever
+/// asks without.
 async fn add_link(port: u16, link: &str) -> Result<()> {
     const NUMBER: &str = "X-Transmission-Session-Id";
     let url = format!("http://127.0.0.1:{port}/transmission/rpc");
@@ -235,7 +249,12 @@ async fn add_link(port: u16, link: &str) -> Result<()> {
         async move { terminal::output(&mut command).await }
     };
     let (_, refusal, _) = curl(vec!["-D".into(), "-".into()]).await?;
-    let number = refusal.lines().find(|line| line.starts_with(NUMBER)).context("no number")?.trim().to_owned();
+    let number = refusal
+        .lines()
+        .find(|line| line.starts_with(NUMBER))
+        .context("no number")?
+        .trim()
+        .to_owned();
     let add = json!({ "method": "torrent-add", "arguments": { "filename": link } }).to_string();
     let (_, answer, errors) = curl(vec!["-H".into(), number, "-d".into(), add]).await?;
     ensure!(answer.contains("\"success\""), "Transmission: {answer}{errors}");

@@ -1,4 +1,5 @@
-//! libtorrent as a client: the Python scripts in `peers/`, each of which does one thing for a scenario.
+//! libtorrent as a client: the Python scripts in `peers/`, each of which does one thing for a
+//! scenario.
 
 use std::process::Stdio;
 
@@ -25,10 +26,17 @@ pub fn script(name: &str) -> Command {
 ///
 /// # Errors
 /// libtorrent is not installed, or not ready in time; what the script said of it lies in `scratch`.
-pub(crate) async fn start(mut command: Command, scratch: &Scratch) -> Result<(Group, ChildStdin, u16)> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_to(&scratch.path().join("log"))?);
+pub(crate) async fn start(
+    mut command: Command,
+    scratch: &Scratch,
+) -> Result<(Group, ChildStdin, u16)> {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log_to(&scratch.path().join("log"))?);
     let mut group = Group::spawn(&mut command)?;
     let stdin = group.stdin()?;
-    let port = ready_line(group.stdout()?, "ready ").await.with_context(|| log_of(scratch))?.parse()?;
+    let port =
+        ready_line(group.stdout()?, "ready ").await.with_context(|| log_of(scratch))?.parse()?;
     Ok((group, stdin, port))
 }

@@ -42,7 +42,9 @@ impl Server {
         environment: &[(&str, &OsStr)],
     ) -> Result<Self> {
         let dir = dir.to_str().context("a plain name")?;
-        let args = ["serve", "--listen", "127.0.0.1:0", "--dir", dir].into_iter().chain(further.iter().copied());
+        let args = ["serve", "--listen", "127.0.0.1:0", "--dir", dir]
+            .into_iter()
+            .chain(further.iter().copied());
         let mut terminal = Terminal::start_with(state, args, environment)?;
         let ready = terminal.event("the address", |event| event["event"] == "ready").await?;
         let text = |name: &str| ready[name].as_str().unwrap_or_default().to_owned();
@@ -55,7 +57,8 @@ impl Server {
     /// As [`curl`].
     pub async fn curl(&self, path: &str, options: &[&str]) -> Result<(u16, String)> {
         let authorization = format!("Authorization: Bearer {}", self.token);
-        let options: Vec<&str> = ["-H", &authorization].into_iter().chain(options.iter().copied()).collect();
+        let options: Vec<&str> =
+            ["-H", &authorization].into_iter().chain(options.iter().copied()).collect();
         curl(&format!("{}{path}", self.base), &options).await
     }
 
@@ -93,7 +96,8 @@ impl Server {
     /// As [`curl`].
     pub async fn post(&self, body: &Value) -> Result<(u16, Value)> {
         let body = body.to_string();
-        let (status, answer) = self.curl("add", &["-H", "Content-Type: application/json", "-d", &body]).await?;
+        let (status, answer) =
+            self.curl("add", &["-H", "Content-Type: application/json", "-d", &body]).await?;
         Ok((status, serde_json::from_str(&answer).with_context(|| format!("not JSON: {answer}"))?))
     }
 
@@ -111,7 +115,9 @@ impl Server {
                 _ => bail!("{path}: {status} {body}"),
             }
             let torrent: Value = serde_json::from_str(&body)?;
-            Ok(torrent["verified"].as_u64().filter(|verified| torrent["state"] != "checking" && *verified >= floor))
+            Ok(torrent["verified"]
+                .as_u64()
+                .filter(|verified| torrent["state"] != "checking" && *verified >= floor))
         };
         until(&format!("{floor} verified bytes"), LIMIT, look).await
     }
@@ -121,7 +127,8 @@ impl Server {
     /// # Errors
     /// It is refused.
     pub async fn remove(&self, info_hash: &str) -> Result<()> {
-        let (status, said) = self.curl(&format!("torrents/{info_hash}?data=1"), &["-X", "DELETE"]).await?;
+        let (status, said) =
+            self.curl(&format!("torrents/{info_hash}?data=1"), &["-X", "DELETE"]).await?;
         ensure!(status == 204, "{status} {said}");
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! Child processes that never outlive their owner.
 //!
-//! Every child leads a process group of its own; dropping a [`Group`] kills the whole group. The one exception is the
-//! daemon that Chrome starts, which leaves every group on purpose: [`kill_pid`] ends it by the pid that it published.
+//! Every child leads a process group of its own; dropping a [`Group`] kills the whole group. The
+//! one exception is the daemon that Chrome starts, which leaves every group on purpose:
+//! [`kill_pid`] ends it by the pid that it published.
 
 use std::fs::File;
 use std::path::Path;
@@ -132,7 +133,10 @@ pub fn interrupt_pid(pid: u32) {
 
 /// Whether there is such a process.
 pub fn is_alive(pid: u32) -> bool {
-    i32::try_from(pid).ok().and_then(Pid::from_raw).is_some_and(|pid| test_kill_process(pid).is_ok())
+    i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .is_some_and(|pid| test_kill_process(pid).is_ok())
 }
 
 fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
@@ -146,8 +150,8 @@ fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// The first line of output that starts with `prefix`, within 20 s; what follows the prefix is returned. The rest of the
-/// output is read and dropped, so that the child never blocks on it.
+/// The first line of output that starts with `prefix`, within 20 s; what follows the prefix is
+/// returned. The rest of the output is read and dropped, so that the child never blocks on it.
 ///
 /// # Errors
 /// The output ended or the time ran out first.

@@ -1,9 +1,9 @@
 //! A TCP proxy that makes a seeder on loopback slow and distant.
 //!
-//! Every byte is passed on `delay` after it came, in both directions; towards the leecher all connections share one link
-//! of `rate` bytes a second. Buffers stay small (about 0.1 s), so that requests wait in the seeder, where a CANCEL still
-//! helps, as with a real client behind a slow line. A client's own upload cap is of no use here: libtorrent's hands
-//! out quota twice a second.
+//! Every byte is passed on `delay` after it came, in both directions; towards the leecher all
+//! connections share one link of `rate` bytes a second. Buffers stay small (about 0.1 s), so that
+//! requests wait in the seeder, where a CANCEL still helps, as with a real client behind a slow
+//! line. A client's own upload cap is of no use here: libtorrent's hands out quota twice a second.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -106,7 +106,8 @@ impl Proxy {
         self.link.rate_bps.store(rate_bps, Ordering::Relaxed);
     }
 
-    /// Stops the line towards leechers after this many bytes in all, give or take a chunk. `u64::MAX` lets everything pass.
+    /// Stops the line towards leechers after this many bytes in all, give or take a chunk.
+    /// `u64::MAX` lets everything pass.
     pub fn hold_at(&self, bytes: u64) {
         self.link.held_at.send_replace(bytes);
     }
@@ -135,7 +136,12 @@ async fn dial(target: SocketAddr) -> std::io::Result<TcpStream> {
     socket.connect(target).await
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration, link: Option<&Link>) {
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    delay: Duration,
+    link: Option<&Link>,
+) {
     let (queue, mut queued) = mpsc::channel::<(Instant, Vec<u8>)>(QUEUE);
     let read = async move {
         let mut buffer = vec![0; CHUNK];
@@ -212,7 +218,9 @@ mod tests {
     #[tokio::test]
     async fn a_held_line_passes_what_it_may_and_goes_on_when_it_is_let_go() {
         let origin = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy = Proxy::start(origin.local_addr().unwrap(), Line { rate_bps: 0, delay: Duration::ZERO }).unwrap();
+        let proxy =
+            Proxy::start(origin.local_addr().unwrap(), Line { rate_bps: 0, delay: Duration::ZERO })
+                .unwrap();
         proxy.hold_at(1);
         let serve = tokio::spawn(async move {
             let (mut stream, _) = origin.accept().await.unwrap();
@@ -221,7 +229,8 @@ mod tests {
         });
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
         let mut got = vec![0; 4 * CHUNK];
-        let all = tokio::time::timeout(Duration::from_millis(300), stream.read_exact(&mut got)).await;
+        let all =
+            tokio::time::timeout(Duration::from_millis(300), stream.read_exact(&mut got)).await;
         assert!(all.is_err(), "nothing was held");
         proxy.hold_at(u64::MAX);
         // What came before is in the buffer of the read that was given up.

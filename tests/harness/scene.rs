@@ -1,4 +1,5 @@
-//! The scene that most scenarios start from: a film in a swarm of slow seeders, and a browser in which it was added.
+//! The scene that most scenarios start from: a film in a swarm of slow seeders, and a browser in
+//! which it was added.
 
 use std::time::Duration;
 
@@ -38,15 +39,20 @@ impl Scene {
     /// # Errors
     /// Anything that is needed for it fails.
     pub async fn of(film: Film, client: Client) -> Result<Self> {
-        let swarm =
-            Swarm::of_file(&film.file().await?, PIECE_LENGTH, &[(client, Line::of_rate(FILM_RATE_BPS))]).await?;
+        let swarm = Swarm::of_file(
+            &film.file().await?,
+            PIECE_LENGTH,
+            &[(client, Line::of_rate(FILM_RATE_BPS))],
+        )
+        .await?;
         Self::with(swarm, Options::default()).await
     }
 
     /// A browser in which a swarm's torrent was added.
     ///
     /// # Errors
-    /// The browser, the extension, the daemon or the engine does not come up, or refuses the torrent.
+    /// The browser, the extension, the daemon or the engine does not come up, or refuses the
+    /// torrent.
     pub async fn with(swarm: Swarm, options: Options) -> Result<Self> {
         let browser = Browser::start(options).await?;
         let app = AppPage::open(&browser).await?;
@@ -83,10 +89,16 @@ impl Scene {
     ///
     /// # Errors
     /// It was not so in time; the message holds all that is known.
-    pub async fn torrent_when(&self, what: &str, is_so: impl Fn(&TorrentSnapshot) -> bool) -> Result<TorrentSnapshot> {
+    pub async fn torrent_when(
+        &self,
+        what: &str,
+        is_so: impl Fn(&TorrentSnapshot) -> bool,
+    ) -> Result<TorrentSnapshot> {
         match self.app.torrent_when(self.info_hash(), what, LIMIT, is_so).await {
             Ok(torrent) => Ok(torrent),
-            Err(error) => Err(error.context(format!("{}\n{}", self.app.shows().await, self.browser.report()))),
+            Err(error) => {
+                Err(error.context(format!("{}\n{}", self.app.shows().await, self.browser.report())))
+            }
         }
     }
 
@@ -124,7 +136,8 @@ impl Scene {
             + &torrent.files.iter().find(|file| file.index == self.film).context("a file")?.url)
     }
 
-    /// Fetches a range of the film from the daemon, both ends inclusive, and compares it with the truth.
+    /// Fetches a range of the film from the daemon, both ends inclusive, and compares it with the
+    /// truth.
     ///
     /// # Errors
     /// It does not come, or one byte differs.
@@ -132,7 +145,10 @@ impl Scene {
         let reply = http::get_range(&self.stream_url().await?, start as u64, end as u64).await?;
         ensure!(reply.status == 206, "status {} for {start}-{end}", reply.status);
         ensure!(reply.whole, "only {} bytes of {start}-{end} came", reply.body.len());
-        ensure!(reply.body == self.truth()?[start..=end], "the bytes of {start}-{end} are not the film's");
+        ensure!(
+            reply.body == self.truth()?[start..=end],
+            "the bytes of {start}-{end} are not the film's"
+        );
         Ok(())
     }
 }

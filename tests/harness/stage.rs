@@ -50,7 +50,8 @@ impl Stage {
     /// As [`Stage::of`], or ffmpeg can't make it.
     pub async fn film(film: Film) -> Result<Self> {
         let film = film.file().await?;
-        Self::of(&Recipe::of_file(&film, PIECE_LENGTH)?, FILM_RATE_BPS, Scratch::new("stage")?).await
+        Self::of(&Recipe::of_file(&film, PIECE_LENGTH)?, FILM_RATE_BPS, Scratch::new("stage")?)
+            .await
     }
 
     /// Starts a server in its folders.

@@ -1,4 +1,5 @@
-//! Seeders: real BitTorrent clients on loopback, each behind a line of its own, and the tracker that names them.
+//! Seeders: real BitTorrent clients on loopback, each behind a line of its own, and the tracker
+//! that names them.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -83,11 +84,21 @@ impl Seeder {
         self.address
     }
 
-    async fn libtorrent(torrent: &Torrent, file: &Path, options: &[&str], scratch: Scratch) -> Result<Self> {
+    async fn libtorrent(
+        torrent: &Torrent,
+        file: &Path,
+        options: &[&str],
+        scratch: Scratch,
+    ) -> Result<Self> {
         let mut command = peers::script("libtorrent_seed.py");
         command.arg(file).arg(&torrent.folder).args(options);
         let (group, stdin, port) = peers::start(command, &scratch).await?;
-        Ok(Self { address: ([127, 0, 0, 1], port).into(), _group: group, _stdin: Some(stdin), _scratch: scratch })
+        Ok(Self {
+            address: ([127, 0, 0, 1], port).into(),
+            _group: group,
+            _stdin: Some(stdin),
+            _scratch: scratch,
+        })
     }
 
     async fn aria2(torrent: &Torrent, file: &Path, scratch: Scratch) -> Result<Self> {
@@ -112,7 +123,10 @@ impl Seeder {
             "--file-allocation=none",
             "--interface=127.0.0.1",
         ]);
-        command.arg(format!("--listen-port={port}")).arg(format!("--dir={}", torrent.folder.display())).arg(file);
+        command
+            .arg(format!("--listen-port={port}"))
+            .arg(format!("--dir={}", torrent.folder.display()))
+            .arg(file);
         command.env("HOME", scratch.path());
         Self::by_port(command, port, torrent, scratch).await
     }
@@ -127,7 +141,8 @@ impl Seeder {
             "watch-dir-enabled": true, "watch-dir": scratch.dir("watch")?, "trash-original-torrent-files": false,
         });
         std::fs::write(config.join("settings.json"), settings.to_string())?;
-        // Its tracker names nobody: Transmission must not dial what the torrent's own tracker names.
+        // Its tracker names nobody: Transmission must not dial what the torrent's own tracker
+        // names.
         let quiet = Torrent { metainfo: std::fs::read(file)?, ..torrent.clone() };
         quiet.write_to(&scratch.dir("watch")?)?;
         let mut command = Command::new("transmission-daemon");
@@ -135,23 +150,36 @@ impl Seeder {
         Self::by_port(command, port, torrent, scratch).await
     }
 
-    async fn by_port(mut command: Command, port: u16, torrent: &Torrent, scratch: Scratch) -> Result<Self> {
+    async fn by_port(
+        mut command: Command,
+        port: u16,
+        torrent: &Torrent,
+        scratch: Scratch,
+    ) -> Result<Self> {
         let log = log_to(&scratch.path().join("log"))?;
         command.stdin(Stdio::null()).stdout(log).stderr(log_to(&scratch.path().join("errors"))?);
         let mut group = Group::spawn(&mut command)?;
         let address: SocketAddr = ([127, 0, 0, 1], port).into();
         let mut ended = false;
-        let ready = until("the seeder to answer a handshake with everything", Duration::from_secs(30), || {
-            ended = group.has_ended();
-            async move {
-                if ended {
-                    bail!("it ended");
-                }
-                Ok(crate::wire::has_everything(address, torrent.info_hash_bytes, torrent.piece_count())
+        let ready = until(
+            "the seeder to answer a handshake with everything",
+            Duration::from_secs(30),
+            || {
+                ended = group.has_ended();
+                async move {
+                    if ended {
+                        bail!("it ended");
+                    }
+                    Ok(crate::wire::has_everything(
+                        address,
+                        torrent.info_hash_bytes,
+                        torrent.piece_count(),
+                    )
                     .await
                     .then_some(()))
-            }
-        });
+                }
+            },
+        );
         ready.await.with_context(|| log_of(&scratch))?;
         Ok(Self { address, _group: group, _stdin: None, _scratch: scratch })
     }
@@ -184,7 +212,11 @@ impl Swarm {
     ///
     /// # Errors
     /// The file cannot be read, or a client does not come up.
-    pub async fn of_file(file: &Path, piece_length: usize, seeders: &[(Client, Line)]) -> Result<Self> {
+    pub async fn of_file(
+        file: &Path,
+        piece_length: usize,
+        seeders: &[(Client, Line)],
+    ) -> Result<Self> {
         Self::of(Recipe::of_file(file, piece_length)?, seeders).await
     }
 
@@ -223,17 +255,22 @@ mod tests {
     use super::*;
     use crate::wire;
 
-    /// A client that is ready has checked the content against the metainfo: the torrent maker is right, too.
+    /// A client that is ready has checked the content against the metainfo: the torrent maker is
+    /// right, too.
     async fn check(client: Client) {
         let scratch = Scratch::new("swarm").unwrap();
         let file = scratch.path().join("content.bin");
-        std::fs::write(&file, (0..100_000_u32).flat_map(u32::to_be_bytes).collect::<Vec<u8>>()).unwrap();
+        std::fs::write(&file, (0..100_000_u32).flat_map(u32::to_be_bytes).collect::<Vec<u8>>())
+            .unwrap();
         let swarm = Swarm::of_file(&file, 32 << 10, &[(client, Line::of_rate(0))]).await.unwrap();
         let torrent = &swarm.torrent;
         let through_line = swarm.lines[0].address();
-        // Some clients turn a second connection from one address away while the first is being closed.
+        // Some clients turn a second connection from one address away while the first is being
+        // closed.
         until("the seeder to answer through its line", Duration::from_secs(10), || async {
-            Ok(wire::has_everything(through_line, torrent.info_hash_bytes, torrent.piece_count()).await.then_some(()))
+            Ok(wire::has_everything(through_line, torrent.info_hash_bytes, torrent.piece_count())
+                .await
+                .then_some(()))
         })
         .await
         .unwrap();

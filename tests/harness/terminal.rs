@@ -1,4 +1,5 @@
-//! `jstorrent` as a person or a script at a terminal runs it: its lines, its exit status, and what it leaves behind.
+//! `jstorrent` as a person or a script at a terminal runs it: its lines, its exit status, and what
+//! it leaves behind.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -23,11 +24,12 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Lines that are repeated when something does not come.
 const LAST_LINES: usize = 4;
 
-/// Names, in the environment of a terminal and of the daemons that it starts, the terminal that they belong to.
+/// Names, in the environment of a terminal and of the daemons that it starts, the terminal that
+/// they belong to.
 const RUN: &str = "JSTORRENT_TEST_TERMINAL";
 
-/// A running `jstorrent` with `--json`; dropping it kills it and the daemons that it started, and no others: the next run may live in the same
-/// folder already.
+/// A running `jstorrent` with `--json`; dropping it kills it and the daemons that it started, and
+/// no others: the next run may live in the same folder already.
 #[derive(Debug)]
 pub struct Terminal {
     group: Group,
@@ -60,7 +62,10 @@ impl Terminal {
         let mut command = command(state)?;
         command.args(args).args(["--json", "--allow-private-peers"]).env(RUN, &run);
         command.envs(environment.iter().copied());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::log_to(&state.join("terminal.err"))?);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(process::log_to(&state.join("terminal.err"))?);
         let mut group = Group::spawn(&mut command)?;
         let lines = BufReader::new(group.stdout()?).lines();
         Ok(Self { group, run, lines, last: VecDeque::new(), state: state.to_owned() })
@@ -78,7 +83,12 @@ impl Terminal {
     ///
     /// # Errors
     /// As [`Terminal::event`].
-    pub async fn event_within(&mut self, limit: Duration, what: &str, is_it: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub async fn event_within(
+        &mut self,
+        limit: Duration,
+        what: &str,
+        is_it: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
         let find = async {
             loop {
                 let event = self.next().await?;
@@ -87,7 +97,8 @@ impl Terminal {
                 }
             }
         };
-        let found = timeout(limit, find).await.unwrap_or_else(|_| Err(anyhow::anyhow!("the time ran out")));
+        let found =
+            timeout(limit, find).await.unwrap_or_else(|_| Err(anyhow::anyhow!("the time ran out")));
         found.with_context(|| format!("waiting for {what}; {}", self.said()))
     }
 
@@ -187,7 +198,10 @@ impl Drop for Terminal {
 ///
 /// # Errors
 /// It was not built, or does not end.
-pub async fn run<A: AsRef<OsStr>>(state: &Path, args: impl IntoIterator<Item = A>) -> Result<(i32, String, String)> {
+pub async fn run<A: AsRef<OsStr>>(
+    state: &Path,
+    args: impl IntoIterator<Item = A>,
+) -> Result<(i32, String, String)> {
     let mut command = command(state)?;
     output(command.args(args)).await
 }
@@ -197,7 +211,9 @@ pub async fn run<A: AsRef<OsStr>>(state: &Path, args: impl IntoIterator<Item = A
 /// # Errors
 /// It can't be started, or does not end.
 pub async fn output(command: &mut Command) -> Result<(i32, String, String)> {
-    let output = timeout(LIMIT, command.stdin(Stdio::null()).kill_on_drop(true).output()).await.context("no end")??;
+    let output = timeout(LIMIT, command.stdin(Stdio::null()).kill_on_drop(true).output())
+        .await
+        .context("no end")??;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ok((output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr)))
 }
@@ -209,7 +225,9 @@ pub async fn output(command: &mut Command) -> Result<(i32, String, String)> {
 pub fn command(state: &Path) -> Result<Command> {
     workspace::daemon()?;
     let mut command = Command::new(workspace::terminal()?);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("JSTORRENT_")) {
+    for (name, _) in
+        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("JSTORRENT_"))
+    {
         command.env_remove(name);
     }
     command
@@ -236,10 +254,12 @@ pub fn daemons(state: &Path) -> Vec<Endpoint> {
 /// One lives on.
 pub async fn nothing_runs(state: &Path) -> Result<()> {
     const SOON: Duration = Duration::from_secs(10);
-    until("every daemon to end", SOON, || async { Ok(daemons(state).is_empty().then_some(())) }).await
+    until("every daemon to end", SOON, || async { Ok(daemons(state).is_empty().then_some(())) })
+        .await
 }
 
-/// What runs below a state folder have left to come back to, besides the names of the download folders that they used.
+/// What runs below a state folder have left to come back to, besides the names of the download
+/// folders that they used.
 pub fn remembered(state: &Path) -> usize {
     let folders = std::fs::read_dir(state).into_iter().flatten().flatten();
     folders.filter(|folder| folder.path().is_dir() && folder.file_name() != "folders").count()

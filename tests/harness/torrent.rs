@@ -30,7 +30,8 @@ impl Recipe {
     /// # Errors
     /// The path does not name a file in UTF-8.
     pub fn of_file(file: &Path, piece_length: usize) -> Result<Self> {
-        let name = file.file_name().and_then(|n| n.to_str()).context("a file name in UTF-8")?.to_owned();
+        let name =
+            file.file_name().and_then(|n| n.to_str()).context("a file name in UTF-8")?.to_owned();
         let folder = file.parent().context("a file lies in a folder")?.to_owned();
         Ok(Self { folder, name, files: Vec::new(), piece_length, announce: None })
     }
@@ -58,8 +59,8 @@ pub struct Torrent {
 }
 
 impl Torrent {
-    /// Reads the content, hashes its pieces and writes the metainfo. The torrent is private: nobody but the tracker
-    /// names peers.
+    /// Reads the content, hashes its pieces and writes the metainfo. The torrent is private: nobody
+    /// but the tracker names peers.
     ///
     /// # Errors
     /// A file cannot be read.
@@ -69,7 +70,8 @@ impl Torrent {
             [] => vec![base],
             files => files.iter().map(|file| base.join(file)).collect(),
         };
-        let lengths = paths.iter().map(|p| Ok(p.metadata()?.len())).collect::<Result<Vec<u64>>>()?;
+        let lengths =
+            paths.iter().map(|p| Ok(p.metadata()?.len())).collect::<Result<Vec<u64>>>()?;
         let mut info = vec![
             ("name", text(&recipe.name)),
             ("piece length", Bencode::Int(recipe.piece_length as u64)),
@@ -99,17 +101,22 @@ impl Torrent {
         })
     }
 
-    /// The same content in a torrent that is not private: real clients describe none that is to somebody who has a link only.
+    /// The same content in a torrent that is not private: real clients describe none that is to
+    /// somebody who has a link only.
     ///
     /// # Panics
     /// Never: every torrent made here has an info dictionary that says whether it is private.
     pub fn public(&self) -> Self {
         const PRIVATE: &[u8] = b"7:privatei1e";
-        let at = |needle: &[u8]| self.metainfo.windows(needle.len()).position(|window| window == needle);
-        let (info, private) = (at(b"4:info").expect("an info dictionary"), at(PRIVATE).expect("a private torrent"));
-        let metainfo = [&self.metainfo[..private], &self.metainfo[private + PRIVATE.len()..]].concat();
+        let at =
+            |needle: &[u8]| self.metainfo.windows(needle.len()).position(|window| window == needle);
+        let (info, private) =
+            (at(b"4:info").expect("an info dictionary"), at(PRIVATE).expect("a private torrent"));
+        let metainfo =
+            [&self.metainfo[..private], &self.metainfo[private + PRIVATE.len()..]].concat();
         // The info dictionary is the last entry: what follows it is the end of the outer one.
-        let info_hash_bytes: [u8; 20] = Sha1::digest(&metainfo[info + 6..metainfo.len() - 1]).into();
+        let info_hash_bytes: [u8; 20] =
+            Sha1::digest(&metainfo[info + 6..metainfo.len() - 1]).into();
         Self { metainfo, info_hash: hex(&info_hash_bytes), info_hash_bytes, ..self.clone() }
     }
 
@@ -143,7 +150,9 @@ impl Torrent {
 
     /// Number of pieces.
     pub fn piece_count(&self) -> usize {
-        usize::try_from(self.length).expect("test torrents fit into memory").div_ceil(self.piece_length)
+        usize::try_from(self.length)
+            .expect("test torrents fit into memory")
+            .div_ceil(self.piece_length)
     }
 }
 
@@ -202,7 +211,9 @@ pub fn text(value: impl AsRef<str>) -> Bencode {
 
 /// A dictionary of text keys.
 pub fn dict(entries: Vec<(&str, Bencode)>) -> Bencode {
-    Bencode::Dict(entries.into_iter().map(|(key, value)| (key.as_bytes().to_vec(), value)).collect())
+    Bencode::Dict(
+        entries.into_iter().map(|(key, value)| (key.as_bytes().to_vec(), value)).collect(),
+    )
 }
 
 impl Bencode {
@@ -248,7 +259,8 @@ mod tests {
 
     #[test]
     fn dictionaries_are_written_in_the_order_of_their_keys() {
-        let value = dict(vec![("spam", text("eggs")), ("cow", Bencode::List(vec![Bencode::Int(7)]))]);
+        let value =
+            dict(vec![("spam", text("eggs")), ("cow", Bencode::List(vec![Bencode::Int(7)]))]);
         assert_eq!(value.encode(), b"d3:cowli7ee4:spam4:eggse");
     }
 

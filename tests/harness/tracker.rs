@@ -1,4 +1,5 @@
-//! A tracker that names the peers it was given, to everybody; an open one names who announces, too. How it talks is its front's affair.
+//! A tracker that names the peers it was given, to everybody; an open one names who announces, too.
+//! How it talks is its front's affair.
 
 mod http;
 mod udp;
@@ -113,7 +114,8 @@ impl SharedRegister {
         } else if register.is_open && who.port() != 0 {
             register.announced.insert(who);
         }
-        let others: BTreeSet<SocketAddr> = register.given.iter().chain(&register.announced).copied().collect();
+        let others: BTreeSet<SocketAddr> =
+            register.given.iter().chain(&register.announced).copied().collect();
         others.into_iter().filter(|other| *other != who || register.given.contains(other)).collect()
     }
 }

@@ -25,7 +25,11 @@ const MAX_MESSAGE: u32 = 1 << 20;
 ///
 /// # Errors
 /// The connection broke.
-pub async fn send_handshake(to: &mut (impl AsyncWrite + Unpin), info_hash: [u8; 20], peer_id: &[u8; 20]) -> Result<()> {
+pub async fn send_handshake(
+    to: &mut (impl AsyncWrite + Unpin),
+    info_hash: [u8; 20],
+    peer_id: &[u8; 20],
+) -> Result<()> {
     let handshake = [PROTOCOL.as_slice(), &[0; 8], &info_hash, peer_id].concat();
     Ok(to.write_all(&handshake).await?)
 }

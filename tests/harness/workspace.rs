@@ -1,4 +1,5 @@
-//! Where things lie: the checkout, its target folder, what `cargo xtask build` made, and folders to throw away.
+//! Where things lie: the checkout, its target folder, what `cargo xtask build` made, and folders to
+//! throw away.
 //!
 //! Nothing a test or the demo writes lies outside the target folder.
 
@@ -10,7 +11,8 @@ use anyhow::{Context as _, Result, bail};
 /// Where products under test take peers: nothing that a test starts is reachable from outside.
 pub const LOOPBACK: &str = "127.0.0.1,::1";
 
-/// The variable of the environment that names the folder of the native programs, below Cargo's target folder: `release` unless it says otherwise.
+/// The variable of the environment that names the folder of the native programs, below Cargo's
+/// target folder: `release` unless it says otherwise.
 pub const PROGRAMS: &str = "JSTORRENT_TEST_PROGRAMS";
 
 /// The checkout.
@@ -79,7 +81,8 @@ impl Scratch {
     /// The folder cannot be made.
     pub fn new(name: &str) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let unique = format!("{name}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let unique =
+            format!("{name}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = target().join("scratch").join(unique);
         std::fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
         Ok(Self(path))

@@ -1,4 +1,5 @@
-//! The cells of the matrix: which there are, which of them are run, and what the other client can't do.
+//! The cells of the matrix: which there are, which of them are run, and what the other client can't
+//! do.
 
 use std::fmt;
 use std::time::Duration;
@@ -24,7 +25,8 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    pub(crate) const ALL: [Self; 6] = [Self::Http, Self::Udp, Self::Dht, Self::Pex, Self::Magnet, Self::WebSeed];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Http, Self::Udp, Self::Dht, Self::Pex, Self::Magnet, Self::WebSeed];
 
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -86,7 +88,8 @@ impl Other {
 }
 
 /// Plain and encrypted, over TCP and uTP: `(encrypted, utp)`.
-pub(crate) const WAYS: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
+pub(crate) const WAYS: [(bool, bool); 4] =
+    [(false, false), (true, false), (false, true), (true, true)];
 
 impl Cell {
     /// The full product.
@@ -108,10 +111,14 @@ impl Cell {
     }
 
     fn is_of_a_web_server(&self) -> bool {
-        self.source == Source::WebSeed && self.direction == Direction::Down && !self.encrypted && !self.utp
+        self.source == Source::WebSeed
+            && self.direction == Direction::Down
+            && !self.encrypted
+            && !self.utp
     }
 
-    /// Whether it belongs to the short form: every way to talk with peers from an HTTP tracker, every source with v1 over plain TCP.
+    /// Whether it belongs to the short form: every way to talk with peers from an HTTP tracker,
+    /// every source with v1 over plain TCP.
     pub(crate) fn is_in_short_form(&self) -> bool {
         let is_simple = self.version == Version::V1 && !self.encrypted && !self.utp;
         self.source == Source::Http || is_simple
@@ -121,13 +128,21 @@ impl Cell {
     pub(crate) fn cannot(&self) -> Option<&'static str> {
         let Other::Client(client) = self.other else { return None };
         match (client, self.source) {
-            (Client::Aria2 | Client::Transmission, _) if self.version == Version::V2 => Some("it knows no v2"),
-            (Client::Transmission, _) if self.version == Version::Hybrid => Some("it calls hybrids corrupt"),
-            (Client::Aria2, _) if self.version == Version::Hybrid => {
-                Some("it takes hybrids for other torrents: it writes their keys anew, and forgets empty ones")
+            (Client::Aria2 | Client::Transmission, _) if self.version == Version::V2 => {
+                Some("it knows no v2")
             }
-            (_, Source::WebSeed) if self.encrypted || self.utp => Some("without peers there is no peer protocol"),
-            (_, Source::WebSeed) if self.direction == Direction::Down => Some("it serves no HTTP; nginx does"),
+            (Client::Transmission, _) if self.version == Version::Hybrid => {
+                Some("it calls hybrids corrupt")
+            }
+            (Client::Aria2, _) if self.version == Version::Hybrid => Some(
+                "it takes hybrids for other torrents: it writes their keys anew, and forgets empty ones",
+            ),
+            (_, Source::WebSeed) if self.encrypted || self.utp => {
+                Some("without peers there is no peer protocol")
+            }
+            (_, Source::WebSeed) if self.direction == Direction::Down => {
+                Some("it serves no HTTP; nginx does")
+            }
             (Client::Aria2, _) if self.utp => Some("it speaks no uTP"),
             (Client::Transmission, Source::Dht) => Some("its DHT takes no nodes of 127.*"),
             _ => None,

@@ -1,8 +1,10 @@
-//! The interoperability matrix: real transfers between `jstorrent` and other clients on loopback, in both directions, byte for byte.
+//! The interoperability matrix: real transfers between `jstorrent` and other clients on loopback,
+//! in both directions, byte for byte.
 //!
-//! What is run by default: every way to talk, in every version, with peers that an HTTP tracker names; and every source of peers with v1 over plain
-//! TCP. `INTEROP=full` runs the whole product; `INTEROP_ONLY=words` those cells whose names hold all of the words. The table is printed, and lies
-//! in `target/interop.txt`.
+//! What is run by default: every way to talk, in every version, with peers that an HTTP tracker
+//! names; and every source of peers with v1 over plain TCP. `INTEROP=full` runs the whole product;
+//! `INTEROP_ONLY=words` those cells whose names hold all of the words. The table is printed, and
+//! lies in `target/interop.txt`.
 
 mod cell;
 mod stage;
@@ -41,12 +43,16 @@ pub(crate) fn flags(cell: &Cell) -> Vec<&'static str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_passes_between_us_and_other_clients_in_every_way_that_both_know() -> Result<()> {
+async fn everything_passes_between_us_and_other_clients_in_every_way_that_both_know() -> Result<()>
+{
     let variable = |name| std::env::var(name).unwrap_or_default();
     let (is_full, only) = (variable("INTEROP") == "full", variable("INTEROP_ONLY"));
-    let is_chosen = |cell: &Cell| only.split_whitespace().all(|word| cell.to_string().contains(word));
-    let mut cells: Vec<Cell> =
-        Cell::all().into_iter().filter(|cell| (is_full || cell.is_in_short_form()) && is_chosen(cell)).collect();
+    let is_chosen =
+        |cell: &Cell| only.split_whitespace().all(|word| cell.to_string().contains(word));
+    let mut cells: Vec<Cell> = Cell::all()
+        .into_iter()
+        .filter(|cell| (is_full || cell.is_in_short_form()) && is_chosen(cell))
+        .collect();
     assert!(!cells.is_empty(), "no cell's name holds all of: {only}");
     // What takes long begins first.
     cells.sort_by_key(|cell| cell.it_dials() || cell.direction == Direction::Down);
@@ -59,7 +65,9 @@ async fn everything_passes_between_us_and_other_clients_in_every_way_that_both_k
         async move { (cell, look(number as u64, &cell, network).await) }
     };
     let all_of = |cells: Vec<(usize, Cell)>| {
-        futures_util::stream::iter(cells.into_iter().map(&run)).buffer_unordered(AT_ONCE).collect::<Vec<_>>()
+        futures_util::stream::iter(cells.into_iter().map(&run))
+            .buffer_unordered(AT_ONCE)
+            .collect::<Vec<_>>()
     };
     let (mut outcomes, others) = tokio::join!(all_of(waiting), all_of(busy));
     outcomes.extend(others);
@@ -111,7 +119,11 @@ async fn look(number: u64, cell: &Cell, network: &Network) -> Outcome {
 /// We download from the other side.
 async fn down(stage: &Stage, cell: &Cell, network: &Network) -> Result<()> {
     let Other::Client(client) = cell.other else { return from_web_server(stage, cell).await };
-    let part = |torrent| Part { encrypted: cell.encrypted, utp: cell.utp, ..Part::new(client, torrent, true) };
+    let part = |torrent| Part {
+        encrypted: cell.encrypted,
+        utp: cell.utp,
+        ..Part::new(client, torrent, true)
+    };
     match cell.source {
         Source::Http | Source::Udp | Source::Magnet => {
             let known = Known::new(stage, cell.source).await?;
@@ -123,15 +135,21 @@ async fn down(stage: &Stage, cell: &Cell, network: &Network) -> Result<()> {
         Source::Dht => {
             let router = network.router.address();
             let _party = Party::start(&Part { dht: Some(router), ..part(&stage.torrent) }).await?;
-            Ours::get(stage, &file(stage, &stage.torrent)?, cell, &in_dht(router))?.complete(stage, cell).await
+            Ours::get(stage, &file(stage, &stage.torrent)?, cell, &in_dht(router))?
+                .complete(stage, cell)
+                .await
         }
         Source::Pex => {
             let introducer = Part { seeds: false, pex: true, gives: false, ..part(&stage.torrent) };
             // aria2 tells of nobody at the address of whom it tells.
             let (giver, introducer) = acquainted(stage, &introducer, "127.0.0.2").await?;
             let peer = ["--peer".to_owned(), introducer.address().to_string()];
-            let got = Ours::get(stage, &file(stage, &stage.torrent)?, cell, &peer)?.complete(stage, cell).await;
-            got.with_context(|| format!("the giver: {}; the introducer: {}", giver.log(), introducer.log()))
+            let got = Ours::get(stage, &file(stage, &stage.torrent)?, cell, &peer)?
+                .complete(stage, cell)
+                .await;
+            got.with_context(|| {
+                format!("the giver: {}; the introducer: {}", giver.log(), introducer.log())
+            })
         }
         Source::WebSeed => unreachable!("no client serves HTTP"),
     }
@@ -140,7 +158,11 @@ async fn down(stage: &Stage, cell: &Cell, network: &Network) -> Result<()> {
 /// The other side downloads from us.
 async fn up(stage: &Stage, cell: &Cell, network: &Network) -> Result<()> {
     let Other::Client(client) = cell.other else { unreachable!("a web server wants nothing") };
-    let part = |torrent| Part { encrypted: cell.encrypted, utp: cell.utp, ..Part::new(client, torrent, false) };
+    let part = |torrent| Part {
+        encrypted: cell.encrypted,
+        utp: cell.utp,
+        ..Part::new(client, torrent, false)
+    };
     match cell.source {
         Source::Http | Source::Udp | Source::Magnet => {
             let known = Known::new(stage, cell.source).await?;
@@ -160,8 +182,10 @@ async fn up(stage: &Stage, cell: &Cell, network: &Network) -> Result<()> {
         }
         Source::Dht => {
             let router = network.router.address();
-            let (_ours, _) = Ours::seed(stage, &file(stage, &stage.torrent)?, cell, &in_dht(router)).await?;
-            let mut party = Party::start(&Part { dht: Some(router), ..part(&stage.torrent) }).await?;
+            let (_ours, _) =
+                Ours::seed(stage, &file(stage, &stage.torrent)?, cell, &in_dht(router)).await?;
+            let mut party =
+                Party::start(&Part { dht: Some(router), ..part(&stage.torrent) }).await?;
             stage.complete(&mut party, cell).await
         }
         Source::Pex => introduced(stage, cell, &Part { pex: true, ..part(&stage.torrent) }).await,
@@ -198,8 +222,13 @@ async fn introduced(stage: &Stage, cell: &Cell, part: &Part<'_>) -> Result<()> {
     // It takes one connection from each address, so it is another client that dials it and us.
     let mut party = Party::start(part).await?;
     let peers = [us, party.address()];
-    let introducer =
-        Part { client: Client::Libtorrent, address: "127.0.0.3", gives: false, peers: &peers, ..part.clone() };
+    let introducer = Part {
+        client: Client::Libtorrent,
+        address: "127.0.0.3",
+        gives: false,
+        peers: &peers,
+        ..part.clone()
+    };
     let introducer = Party::start(&introducer).await?;
     stage.complete(&mut party, cell).await.with_context(|| introducer.log())
 }
@@ -225,8 +254,10 @@ async fn acquainted(stage: &Stage, introducer: &Part<'_>, address: &str) -> Resu
     tracker.name([giver.address()]);
     let torrent = stage.torrent.with_tracker(&tracker.url());
     let party = Party::start(&Part { torrent: &torrent, ..introducer.clone() }).await?;
-    until("it to ask its tracker", Duration::from_secs(30), || async { Ok((tracker.announces() > 0).then_some(())) })
-        .await?;
+    until("it to ask its tracker", Duration::from_secs(30), || async {
+        Ok((tracker.announces() > 0).then_some(()))
+    })
+    .await?;
     Ok((giver, party))
 }
 
@@ -260,7 +291,8 @@ struct Known {
 
 impl Known {
     async fn new(stage: &Stage, source: Source) -> Result<Self> {
-        let tracker = Tracker::open(if source == Source::Udp { Front::Udp } else { Front::Http }).await?;
+        let tracker =
+            Tracker::open(if source == Source::Udp { Front::Udp } else { Front::Http }).await?;
         let url = tracker.url();
         let torrent = stage.torrent.with_tracker(&url);
         let file = file(stage, &torrent)?;

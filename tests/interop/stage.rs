@@ -1,4 +1,5 @@
-//! What one cell needs: a torrent whose content no other cell has, and `jstorrent` on one side of it.
+//! What one cell needs: a torrent whose content no other cell has, and `jstorrent` on one side of
+//! it.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,8 @@ use crate::cell::Cell;
 const KIB: usize = 1 << 10;
 /// Small, so that there are many pieces, and files end within them.
 const PIECE_LENGTH: usize = 32 * KIB;
-/// Odd lengths: nothing, less than a block, a piece and a byte, whole pieces, many pieces and a byte.
+/// Odd lengths: nothing, less than a block, a piece and a byte, whole pieces, many pieces and a
+/// byte.
 const FILES: &[(&str, usize)] = &[
     ("a/film.mkv", 2_000_001),
     ("b.srt", 5),
@@ -51,7 +53,13 @@ impl Stage {
         }
         let (torrent, topics) = if version == Version::V1 {
             let files = FILES.iter().map(|(path, _)| (*path).to_owned()).collect();
-            let recipe = Recipe { folder, name: name.into(), files, piece_length: PIECE_LENGTH, announce: None };
+            let recipe = Recipe {
+                folder,
+                name: name.into(),
+                files,
+                piece_length: PIECE_LENGTH,
+                announce: None,
+            };
             // A private torrent would rule out most of the sources.
             let torrent = Torrent::make(&recipe)?.public();
             let topic = format!("xt=urn:btih:{}", torrent.info_hash);
@@ -78,7 +86,9 @@ impl Stage {
                 }
             }
         });
-        done.await.with_context(|| format!("first wrong: {:?}; {}", self.differs(&folder, false), party.log()))
+        done.await.with_context(|| {
+            format!("first wrong: {:?}; {}", self.differs(&folder, false), party.log())
+        })
     }
 
     /// Bytes in all.
@@ -86,10 +96,12 @@ impl Stage {
         FILES.iter().map(|(_, length)| *length as u64).sum()
     }
 
-    /// The first file that is not as it was seeded; those that are empty count if they have to be there.
+    /// The first file that is not as it was seeded; those that are empty count if they have to be
+    /// there.
     fn differs(&self, folder: &Path, with_empty: bool) -> Option<&Path> {
         let is_wrong = |(path, bytes): &&(PathBuf, Vec<u8>)| {
-            (with_empty || !bytes.is_empty()) && std::fs::read(folder.join(path)).ok().as_ref() != Some(bytes)
+            (with_empty || !bytes.is_empty())
+                && std::fs::read(folder.join(path)).ok().as_ref() != Some(bytes)
         };
         self.truth.iter().find(is_wrong).map(|(path, _)| path.as_path())
     }
@@ -103,14 +115,24 @@ pub(crate) struct Ours {
 
 impl Ours {
     /// Downloads; `source` is a torrent file or a link.
-    pub(crate) fn get(stage: &Stage, source: &str, cell: &Cell, further: &[String]) -> Result<Self> {
+    pub(crate) fn get(
+        stage: &Stage,
+        source: &str,
+        cell: &Cell,
+        further: &[String],
+    ) -> Result<Self> {
         let (state, folder) = (stage.scratch.dir("our-state")?, stage.scratch.dir("ours")?);
         let terminal = start(&state, &folder, source, cell, further)?;
         Ok(Self { terminal, folder })
     }
 
     /// Gives what lies there; its port for peers.
-    pub(crate) async fn seed(stage: &Stage, source: &str, cell: &Cell, further: &[String]) -> Result<(Self, u16)> {
+    pub(crate) async fn seed(
+        stage: &Stage,
+        source: &str,
+        cell: &Cell,
+        further: &[String],
+    ) -> Result<(Self, u16)> {
         let state = stage.scratch.dir("giving-state")?;
         let folder = stage.torrent.folder.clone();
         let further = [&["--seed".to_owned()], further].concat();
@@ -120,11 +142,21 @@ impl Ours {
         Ok((Self { terminal, folder }, port))
     }
 
-    /// Wants everything, takes and gives next to nothing, and tells others of others; its port for peers.
-    pub(crate) async fn introduce(stage: &Stage, source: &str, cell: &Cell, further: &[String]) -> Result<(Self, u16)> {
-        let (state, folder) = (stage.scratch.dir("introducing-state")?, stage.scratch.dir("introducing")?);
-        let further =
-            [&["--seed", "--upload-limit", "1K", "--download-limit", "1K"].map(str::to_owned), further].concat();
+    /// Wants everything, takes and gives next to nothing, and tells others of others; its port for
+    /// peers.
+    pub(crate) async fn introduce(
+        stage: &Stage,
+        source: &str,
+        cell: &Cell,
+        further: &[String],
+    ) -> Result<(Self, u16)> {
+        let (state, folder) =
+            (stage.scratch.dir("introducing-state")?, stage.scratch.dir("introducing")?);
+        let further = [
+            &["--seed", "--upload-limit", "1K", "--download-limit", "1K"].map(str::to_owned),
+            further,
+        ]
+        .concat();
         let mut terminal = start(&state, &folder, source, cell, &further)?;
         let port = port(&mut terminal).await?;
         Ok((Self { terminal, folder }, port))
@@ -140,7 +172,9 @@ impl Ours {
             Ok::<(), anyhow::Error>(())
         };
         let done = tokio::time::timeout(cell.limit(), complete).await;
-        done.map_err(|_| anyhow!("it takes too long")).flatten().with_context(|| format!("last heard: {last:?}"))?;
+        done.map_err(|_| anyhow!("it takes too long"))
+            .flatten()
+            .with_context(|| format!("last heard: {last:?}"))?;
         let status = self.terminal.ended().await?;
         ensure!(status.success(), "it ended with {status}");
         match stage.differs(&self.folder, true) {
@@ -150,7 +184,13 @@ impl Ours {
     }
 }
 
-fn start(state: &Path, folder: &Path, source: &str, cell: &Cell, further: &[String]) -> Result<Terminal> {
+fn start(
+    state: &Path,
+    folder: &Path,
+    source: &str,
+    cell: &Cell,
+    further: &[String],
+) -> Result<Terminal> {
     let dir = folder.to_str().context("a plain path")?;
     let mut args = vec!["get", source, "--dir", dir, "--no-lsd"];
     args.extend(crate::flags(cell));
@@ -159,6 +199,8 @@ fn start(state: &Path, folder: &Path, source: &str, cell: &Cell, further: &[Stri
 }
 
 async fn port(terminal: &mut Terminal) -> Result<u16> {
-    let event = terminal.event("its port", |event| event["port"].as_u64().is_some_and(|port| port != 0)).await?;
+    let event = terminal
+        .event("its port", |event| event["port"].as_u64().is_some_and(|port| port != 0))
+        .await?;
     Ok(u16::try_from(event["port"].as_u64().context("a port")?)?)
 }

@@ -57,7 +57,9 @@ impl Table {
         for (letter, reason) in ('a'..).zip(&self.reasons) {
             let _ = writeln!(out, "{letter}: {reason}");
         }
-        let count = |is_it: fn(&Outcome) -> bool| self.cells.iter().filter(|(_, outcome)| is_it(outcome)).count();
+        let count = |is_it: fn(&Outcome) -> bool| {
+            self.cells.iter().filter(|(_, outcome)| is_it(outcome)).count()
+        };
         let passed = count(|outcome| matches!(outcome, Outcome::Passed(_)));
         let skipped = count(|outcome| matches!(outcome, Outcome::Skipped(_)));
         let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
@@ -72,7 +74,11 @@ impl Table {
     fn draw_source(&self, source: Source, out: &mut String) {
         let _ = write!(out, "\n{:<23}", source.word());
         for (encrypted, utp) in WAYS {
-            let way = format!("{} {}", if utp { "uTP" } else { "TCP" }, if encrypted { "encrypted" } else { "plain" });
+            let way = format!(
+                "{} {}",
+                if utp { "uTP" } else { "TCP" },
+                if encrypted { "encrypted" } else { "plain" }
+            );
             let _ = write!(out, "{way:<16}");
         }
         out.push('\n');

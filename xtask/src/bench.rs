@@ -1,8 +1,8 @@
-//! `cargo xtask bench`: what a person feels in Chrome, in figures, each beside what the swarm or another program allows on
-//! the same machine in the same run.
+//! `cargo xtask bench`: what a person feels in Chrome, in figures, each beside what the swarm or
+//! another program allows on the same machine in the same run.
 //!
-//! Everything is on loopback, bounded in count and time, and measured with what `cargo xtask build` makes. It knows the
-//! product only from outside, as the tests do.
+//! Everything is on loopback, bounded in count and time, and measured with what `cargo xtask build`
+//! makes. It knows the product only from outside, as the tests do.
 
 mod checking;
 mod film;
@@ -60,10 +60,24 @@ struct Plan {
     small_ranges: usize,
 }
 
-const FULL: Plan =
-    Plan { rounds: 3, seeks: 4, film_repeats: 18, payload_mib: 512, downloads: 3, serves: 5, small_ranges: 900 };
-const QUICK: Plan =
-    Plan { rounds: 1, seeks: 3, film_repeats: 7, payload_mib: 128, downloads: 1, serves: 3, small_ranges: 500 };
+const FULL: Plan = Plan {
+    rounds: 3,
+    seeks: 4,
+    film_repeats: 18,
+    payload_mib: 512,
+    downloads: 3,
+    serves: 5,
+    small_ranges: 900,
+};
+const QUICK: Plan = Plan {
+    rounds: 1,
+    seeks: 3,
+    film_repeats: 7,
+    payload_mib: 128,
+    downloads: 1,
+    serves: 3,
+    small_ranges: 500,
+};
 
 /// Installs, builds, measures, and prints.
 ///
@@ -121,7 +135,8 @@ async fn floor(swarm: &Swarm, plan: &Plan, report: &mut Report) -> Result<Floor>
     let (mut cold, mut one, mut first, mut two) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..plan.rounds {
         let start = std::time::Instant::now();
-        let mut leecher = Leecher::connect(&swarm.torrent, swarm.lines.iter().map(Proxy::address)).await?;
+        let mut leecher =
+            Leecher::connect(&swarm.torrent, swarm.lines.iter().map(Proxy::address)).await?;
         leecher.fetch(0..1).await?;
         cold.push(start.elapsed().as_secs_f64());
         for seek in 0..plan.seeks {
@@ -136,7 +151,12 @@ async fn floor(swarm: &Swarm, plan: &Plan, report: &mut Report) -> Result<Floor>
     let floor = Floor {
         cold_s: report.add("floor: connect, then the first MiB", Unit::Seconds, &cold, None),
         piece_s: report.add("floor: seek, 1 MiB in 1 piece", Unit::Seconds, &one, None),
-        first_of_two_s: report.add("floor: seek, 1 MiB across 2 pieces, 1st piece", Unit::Seconds, &first, None),
+        first_of_two_s: report.add(
+            "floor: seek, 1 MiB across 2 pieces, 1st piece",
+            Unit::Seconds,
+            &first,
+            None,
+        ),
         two_s: report.add("floor: seek, 1 MiB across 2 pieces, whole", Unit::Seconds, &two, None),
     };
     Ok(floor)

@@ -25,9 +25,13 @@ pub(crate) async fn check() -> Result<()> {
     generate(scratch.path()).await?;
     let (fresh, kept) = (read(scratch.path())?, read(&folder())?);
     let names: std::collections::BTreeSet<_> = fresh.keys().chain(kept.keys()).collect();
-    let stale: Vec<_> = names.into_iter().filter(|name| fresh.get(*name) != kept.get(*name)).cloned().collect();
+    let stale: Vec<_> =
+        names.into_iter().filter(|name| fresh.get(*name) != kept.get(*name)).cloned().collect();
     if !stale.is_empty() {
-        bail!("extension/src/model/generated is stale ({}): run `cargo xtask bindings`", stale.join(", "));
+        bail!(
+            "extension/src/model/generated is stale ({}): run `cargo xtask bindings`",
+            stale.join(", ")
+        );
     }
     Ok(())
 }
@@ -38,7 +42,8 @@ fn folder() -> PathBuf {
 
 async fn generate(into: &Path) -> Result<()> {
     let mut command = shell::cargo();
-    // Of the workspace, as the tests are: one package alone would have its dependencies built once more, with other features.
+    // Of the workspace, as the tests are: one package alone would have its dependencies built once
+    // more, with other features.
     command.args(["test", "--workspace", "--lib", "export_bindings"]);
     command.env("TS_RS_EXPORT_DIR", into).current_dir(workspace::root());
     shell::step("TypeScript types", &mut command).await

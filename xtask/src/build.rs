@@ -1,4 +1,5 @@
-//! What `cargo xtask build` and the tests need: the engine, the extension, and the native programs, in that order, each only if it is not up to date.
+//! What `cargo xtask build` and the tests need: the engine, the extension, and the native programs,
+//! in that order, each only if it is not up to date.
 
 use std::path::Path;
 
@@ -16,18 +17,31 @@ use crate::{shell, wasm};
 pub(crate) async fn all(consent: Consent) -> Result<()> {
     unpacked_extension(consent).await?;
     let mut native = shell::cargo();
-    native.args(["build", "--release", "--package", "io-shim", "--package", "engine-wasm", "--bins"]);
+    native.args([
+        "build",
+        "--release",
+        "--package",
+        "io-shim",
+        "--package",
+        "engine-wasm",
+        "--bins",
+    ]);
     shell::step("daemon and terminal", &mut native).await
 }
 
-/// Builds everything that the tests load, and the tests. The native programs come with the checks that a release leaves out (overflows, assertions),
-/// and share what they are made of with the tests.
+/// Builds everything that the tests load, and the tests. The native programs come with the checks
+/// that a release leaves out (overflows, assertions), and share what they are made of with the
+/// tests.
 ///
 /// # Errors
 /// As [`all`].
 pub(crate) async fn for_tests(consent: Consent) -> Result<()> {
     unpacked_extension(consent).await?;
-    shell::step("programs and tests", shell::cargo().args(["build", "--workspace", "--all-targets"])).await
+    shell::step(
+        "programs and tests",
+        shell::cargo().args(["build", "--workspace", "--all-targets"]),
+    )
+    .await
 }
 
 /// The extension, ready to be loaded, with its engine.
@@ -38,7 +52,8 @@ async fn unpacked_extension(consent: Consent) -> Result<()> {
 
 async fn extension(consent: Consent) -> Result<()> {
     npm_packages(&folder(), consent).await?;
-    shell::step("extension", shell::command("npm").args(["run", "build"]).current_dir(folder())).await
+    shell::step("extension", shell::command("npm").args(["run", "build"]).current_dir(folder()))
+        .await
 }
 
 /// Installs the extension's npm packages, unless they are those of the lock file already.
@@ -46,14 +61,17 @@ async fn extension(consent: Consent) -> Result<()> {
 /// # Errors
 /// npm fails, or nothing may be installed.
 async fn npm_packages(folder: &Path, consent: Consent) -> Result<()> {
-    let lock = std::fs::read(folder.join("package-lock.json")).context("extension/package-lock.json")?;
+    let lock =
+        std::fs::read(folder.join("package-lock.json")).context("extension/package-lock.json")?;
     let stamp = folder.join("node_modules/.installed-lock.json");
     if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
         Step::start("npm packages").up_to_date();
         return Ok(());
     }
     if consent == Consent::Never {
-        bail!("the npm packages of extension/package-lock.json are not installed: run `cargo xtask build`");
+        bail!(
+            "the npm packages of extension/package-lock.json are not installed: run `cargo xtask build`"
+        );
     }
     let mut command = shell::command("npm");
     command.args(["ci", "--no-audit", "--no-fund"]).current_dir(folder);

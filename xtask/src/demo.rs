@@ -1,5 +1,5 @@
-//! The demo: a film made here, seeded by a real client behind a slow line, so that it can be watched while it is
-//! visibly incomplete.
+//! The demo: a film made here, seeded by a real client behind a slow line, so that it can be
+//! watched while it is visibly incomplete.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,8 +18,20 @@ const PICTURE: &str = "gradients=size=960x540:rate=24:speed=0.012:nb_colors=4:c0
     c3=0xd9705f:x0=0:y0=0:x1=960:y1=540,\
     drawtext=text='%{pts\\:hms}':fontsize=72:fontcolor=white:x=(w-tw)/2:y=(h-th)/2:shadowx=3:shadowy=3,\
     drawtext=text='JSTorrent demo':fontsize=28:fontcolor=white:x=(w-tw)/2:y=h*0.64,noise=alls=6:allf=t";
-const RATE: &[&str] =
-    &["-b:v", "3M", "-minrate", "3M", "-maxrate", "3M", "-bufsize", "3M", "-movflags", "+faststart", "-f", "mp4"];
+const RATE: &[&str] = &[
+    "-b:v",
+    "3M",
+    "-minrate",
+    "3M",
+    "-maxrate",
+    "3M",
+    "-bufsize",
+    "3M",
+    "-movflags",
+    "+faststart",
+    "-f",
+    "mp4",
+];
 const PIECE_LENGTH: usize = 256 << 10;
 /// Twice what the film needs.
 const LINE: Line = Line { rate_bps: 800 << 10, delay: Duration::from_millis(20) };

@@ -1,8 +1,9 @@
 //! `cargo xtask fuzz`: the targets of `tests/fuzz` under libFuzzer, for as long as one likes.
 //!
-//! Of what covers more than the corpora of the repository a few inputs are added to them, as long as they stay small; the rest is kept in the target folder
-//! for the next run. An input that panics is kept beside the corpora and ends the run. The instrumentation is the compiler's own and needs no nightly one; no
-//! sanitizer runs, since the engine has no unsafe code.
+//! Of what covers more than the corpora of the repository a few inputs are added to them, as long
+//! as they stay small; the rest is kept in the target folder for the next run. An input that panics
+//! is kept beside the corpora and ends the run. The instrumentation is the compiler's own and needs
+//! no nightly one; no sanitizer runs, since the engine has no unsafe code.
 
 use std::path::{Path, PathBuf};
 
@@ -57,12 +58,22 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     Ok(())
 }
 
-/// Builds the program with instrumentation, in a folder of its own; naming the machine keeps build scripts without it.
+/// Builds the program with instrumentation, in a folder of its own; naming the machine keeps build
+/// scripts without it.
 async fn build() -> Result<PathBuf> {
     let machine = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let folder = workspace::target().join("fuzz");
     let mut command = shell::cargo();
-    command.args(["build", "--package", "jstorrent-fuzz", "--features", "libfuzzer", "--bin", "fuzz", "--release"]);
+    command.args([
+        "build",
+        "--package",
+        "jstorrent-fuzz",
+        "--features",
+        "libfuzzer",
+        "--bin",
+        "fuzz",
+        "--release",
+    ]);
     command.args(["--target", &machine, "--target-dir"]).arg(&folder);
     command.env("RUSTFLAGS", INSTRUMENTATION).env("CARGO_PROFILE_RELEASE_LTO", "off");
     shell::step("fuzz targets", &mut command).await?;
@@ -74,7 +85,8 @@ async fn fuzz(program: &Path, name: &str, seconds: u64) -> Result<()> {
     let (corpus, crashes) = (corpora.join("corpus").join(name), corpora.join("crashes"));
     let working = workspace::target().join("fuzz/corpus").join(name);
     for folder in [&corpus, &crashes, &working] {
-        std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("{} can't be made", folder.display()))?;
     }
     let command = || {
         let mut command = shell::command(program);
@@ -82,12 +94,22 @@ async fn fuzz(program: &Path, name: &str, seconds: u64) -> Result<()> {
         command
     };
     let mut finding = command();
-    finding.args([format!("-max_total_time={seconds}"), format!("-max_len={LONGEST}"), "-timeout=10".into()]);
-    finding.args(["-print_final_stats=1".to_owned(), format!("-artifact_prefix={}/{name}-", crashes.display())]);
+    finding.args([
+        format!("-max_total_time={seconds}"),
+        format!("-max_len={LONGEST}"),
+        "-timeout=10".into(),
+    ]);
+    finding.args([
+        "-print_final_stats=1".to_owned(),
+        format!("-artifact_prefix={}/{name}-", crashes.display()),
+    ]);
     finding.arg(&working).arg(&corpus);
     let mut last = String::new();
     let passed = shell::each_line(&mut finding, |line| {
-        if line.starts_with("stat::") || line.contains("panicked") || line.contains("Test unit written") {
+        if line.starts_with("stat::")
+            || line.contains("panicked")
+            || line.contains("Test unit written")
+        {
             println!("{line}");
         } else {
             line.clone_into(&mut last);
@@ -101,7 +123,9 @@ async fn fuzz(program: &Path, name: &str, seconds: u64) -> Result<()> {
     let _ = std::fs::remove_dir_all(&chosen);
     std::fs::create_dir_all(&chosen)?;
     let mut choosing = command();
-    choosing.args(["-set_cover_merge=1", &format!("-max_len={LONGEST}")]).args([&chosen, &corpus, &working]);
+    choosing
+        .args(["-set_cover_merge=1", &format!("-max_len={LONGEST}")])
+        .args([&chosen, &corpus, &working]);
     shell::step("choose what covers most", &mut choosing).await?;
     let added = adopt(&chosen, &corpus)?;
     println!("{added} inputs added to the corpus");
@@ -109,14 +133,21 @@ async fn fuzz(program: &Path, name: &str, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-/// Copies some of the inputs that are new, of all lengths, the shortest first, while the corpus stays within [`CORPUS_BYTES`]; how many.
+/// Copies some of the inputs that are new, of all lengths, the shortest first, while the corpus
+/// stays within [`CORPUS_BYTES`]; how many.
 fn adopt(chosen: &Path, corpus: &Path) -> Result<usize> {
     let inputs = |folder: &Path| -> Result<Vec<(u64, PathBuf)>> {
         let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-        entries.map(|entry| entry.and_then(|it| Ok((it.metadata()?.len(), it.path()))).map_err(Into::into)).collect()
+        entries
+            .map(|entry| {
+                entry.and_then(|it| Ok((it.metadata()?.len(), it.path()))).map_err(Into::into)
+            })
+            .collect()
     };
-    let known: Vec<Vec<u8>> =
-        inputs(corpus)?.iter().map(|(_, path)| std::fs::read(path)).collect::<std::io::Result<_>>()?;
+    let known: Vec<Vec<u8>> = inputs(corpus)?
+        .iter()
+        .map(|(_, path)| std::fs::read(path))
+        .collect::<std::io::Result<_>>()?;
     let mut bytes: u64 = known.iter().map(|input| input.len() as u64).sum();
     let mut found = inputs(chosen)?;
     found.sort();

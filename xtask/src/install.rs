@@ -1,7 +1,8 @@
 //! What other programs are needed, and how they are installed on Debian and its kin.
 //!
-//! It says what and how before it does anything. Elsewhere, or when told to install nothing, it names the missing
-//! programs and stops. No service of a package that it installs is started, now or with the machine.
+//! It says what and how before it does anything. Elsewhere, or when told to install nothing, it
+//! names the missing programs and stops. No service of a package that it installs is started, now
+//! or with the machine.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
@@ -37,8 +38,10 @@ const FFMPEG: Need = Need::new("ffmpeg", || shell::is_there("ffmpeg"));
 const LIBTORRENT: Need = Need::new("python3-libtorrent", has_libtorrent);
 const ARIA2: Need = Need::new("aria2", || shell::is_there("aria2c"));
 const TRANSMISSION: Need =
-    Need::new("transmission-daemon", || shell::is_there("transmission-daemon")).with_service("transmission-daemon");
-const NGINX: Need = Need::new("nginx-light", || shell::is_there("/usr/sbin/nginx")).with_service("nginx");
+    Need::new("transmission-daemon", || shell::is_there("transmission-daemon"))
+        .with_service("transmission-daemon");
+const NGINX: Need =
+    Need::new("nginx-light", || shell::is_there("/usr/sbin/nginx")).with_service("nginx");
 
 /// What a command is going to need.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,9 +83,15 @@ pub(crate) async fn ensure(purpose: For, consent: Consent) -> Result<()> {
     let names: Vec<&str> = packages.iter().map(String::as_str).collect();
     let commands = format!("  {}\n  {}", privileged("apt-get update"), apt_command(&names));
     if consent == Consent::Never || !shell::is_there("apt-get") {
-        bail!("missing: {}\nOn Debian and Ubuntu these commands install it:\n{commands}", packages.join(", "));
+        bail!(
+            "missing: {}\nOn Debian and Ubuntu these commands install it:\n{commands}",
+            packages.join(", ")
+        );
     }
-    println!("These packages are missing and are installed now: {}\n{commands}", packages.join(", "));
+    println!(
+        "These packages are missing and are installed now: {}\n{commands}",
+        packages.join(", ")
+    );
     if consent == Consent::Ask && std::io::stdin().is_terminal() && !agrees()? {
         bail!("nothing was installed");
     }
@@ -108,8 +117,11 @@ fn needs(purpose: For) -> &'static [Need] {
 }
 
 async fn missing(purpose: For, consent: Consent) -> Vec<String> {
-    let mut packages: Vec<String> =
-        needs(purpose).iter().filter(|need| !(need.is_there)()).map(|need| need.package.to_owned()).collect();
+    let mut packages: Vec<String> = needs(purpose)
+        .iter()
+        .filter(|need| !(need.is_there)())
+        .map(|need| need.package.to_owned())
+        .collect();
     if wasm::needs_debian_packages(consent).await {
         for package in wasm::DEBIAN_PACKAGES {
             if !is_installed(package).await {
@@ -123,14 +135,18 @@ async fn missing(purpose: For, consent: Consent) -> Vec<String> {
 async fn is_installed(package: &str) -> bool {
     let mut query = shell::command("dpkg-query");
     query.args(["-W", "-f", "${Status}", package]);
-    shell::ask(&mut query, Duration::from_secs(30)).await.is_some_and(|status| status.ends_with(" installed"))
+    shell::ask(&mut query, Duration::from_secs(30))
+        .await
+        .is_some_and(|status| status.ends_with(" installed"))
 }
 
 /// The binding is looked for as a file: importing it takes a second.
 fn has_libtorrent() -> bool {
     let Ok(entries) = std::fs::read_dir("/usr/lib/python3/dist-packages") else { return false };
     Path::new("/usr/bin/python3").exists()
-        && entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libtorrent."))
+        && entries
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with("libtorrent."))
 }
 
 /// The command that installs these packages, for people to read.
@@ -159,12 +175,16 @@ const APT_GET: &str = include_str!("apt-get.sh");
 /// Where Debian looks for what may be started.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// Runs apt-get, once more if it fails: mirrors do at times. It keeps the terminal, since sudo may ask for a password there.
+/// Runs apt-get, once more if it fails: mirrors do at times. It keeps the terminal, since sudo may
+/// ask for a password there.
 async fn apt(args: &[&str]) -> Result<()> {
     for attempt in 1..=2 {
         let mut command = as_root("sh");
-        command.args(["-c", APT_GET, "apt-get.sh", POLICY, "-q", "-o", "DPkg::Lock::Timeout=300"]).args(args);
-        // Not killed on drop: a package manager that dies half-way leaves a broken system; Ctrl+C reaches it by itself.
+        command
+            .args(["-c", APT_GET, "apt-get.sh", POLICY, "-q", "-o", "DPkg::Lock::Timeout=300"])
+            .args(args);
+        // Not killed on drop: a package manager that dies half-way leaves a broken system; Ctrl+C
+        // reaches it by itself.
         if command.status().await?.success() {
             return Ok(());
         }
@@ -175,7 +195,8 @@ async fn apt(args: &[&str]) -> Result<()> {
     bail!("apt-get {} failed twice", args[0])
 }
 
-/// Keeps services that were just installed from starting with the machine, too: the tests start what they need themselves.
+/// Keeps services that were just installed from starting with the machine, too: the tests start
+/// what they need themselves.
 async fn disable(services: impl Iterator<Item = &str>) {
     for service in services {
         let disabled = as_root("update-rc.d").args([service, "disable"]).status().await;
@@ -204,16 +225,22 @@ mod tests {
 
     use super::*;
 
-    /// Runs the script with an `apt-get` that asks the policy, as dpkg does, and then does `deed`. What the policy said, and what is left of it.
+    /// Runs the script with an `apt-get` that asks the policy, as dpkg does, and then does `deed`.
+    /// What the policy said, and what is left of it.
     async fn asked(scratch: &Scratch, deed: &str) -> (String, Option<String>) {
         let (policy, said) = (scratch.path().join("policy-rc.d"), scratch.path().join("said"));
         let apt = scratch.path().join("apt-get");
         let (ask, note) = (policy.display(), said.display());
-        fs::write(&apt, format!("#!/bin/sh\n{ask} nginx start\necho $* $? > {note}\n{deed}\n")).unwrap();
+        fs::write(&apt, format!("#!/bin/sh\n{ask} nginx start\necho $* $? > {note}\n{deed}\n"))
+            .unwrap();
         fs::set_permissions(&apt, fs::Permissions::from_mode(0o755)).unwrap();
         let path = format!("{}:{}", scratch.path().display(), std::env::var("PATH").unwrap());
         let mut command = Command::new("sh");
-        let script = command.args(["-c", APT_GET, "apt-get.sh"]).arg(&policy).args(["install", "x"]).env("PATH", path);
+        let script = command
+            .args(["-c", APT_GET, "apt-get.sh"])
+            .arg(&policy)
+            .args(["install", "x"])
+            .env("PATH", path);
         script.status().await.unwrap();
         (fs::read_to_string(said).unwrap(), fs::read_to_string(policy).ok())
     }

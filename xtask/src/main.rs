@@ -1,7 +1,8 @@
 //! The project's own commands: `cargo xtask build`, `run`, `test`, `bench`, `fuzz` and `bindings`.
 //!
-//! Each does everything it needs, from a fresh machine on, and says what it is doing. Whatever it starts ends with it: a
-//! signal drops the command's future, and every child process is killed by its owner's drop.
+//! Each does everything it needs, from a fresh machine on, and says what it is doing. Whatever it
+//! starts ends with it: a signal drops the command's future, and every child process is killed by
+//! its owner's drop.
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -24,7 +25,11 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "The project's own commands", disable_help_subcommand = true)]
+#[command(
+    name = "cargo xtask",
+    about = "The project's own commands",
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -48,7 +53,8 @@ enum Command {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Run everything that proves the project, as CI does; the last line counts what passed and what failed.
+    /// Run everything that proves the project, as CI does; the last line counts what passed and
+    /// what failed.
     Test {
         /// Only tests whose name contains this.
         filter: Option<String>,
@@ -56,7 +62,8 @@ enum Command {
         #[arg(long)]
         no_install: bool,
     },
-    /// Measure what a person feels in Chrome, beside what the swarm and other programs allow: 3 minutes or so.
+    /// Measure what a person feels in Chrome, beside what the swarm and other programs allow: 3
+    /// minutes or so.
     Bench {
         /// Fewer and smaller, in under a minute.
         #[arg(long)]
@@ -71,7 +78,8 @@ enum Command {
         #[arg(long)]
         no_install: bool,
     },
-    /// Let a fuzzer look for bytes that make the engine panic; what it learns goes into tests/fuzz/corpus.
+    /// Let a fuzzer look for bytes that make the engine panic; what it learns goes into
+    /// tests/fuzz/corpus.
     Fuzz {
         /// Only targets whose name contains this.
         filter: Option<String>,
@@ -101,9 +109,13 @@ async fn main() -> ExitCode {
             }
             Command::Test { filter, no_install } => test::run(filter.as_deref(), no_install).await,
             Command::Bench { quick, json, no_build, no_install } => {
-                bench::run(bench::Options { quick, json, no_build, no_install }).await.map(|()| true)
+                bench::run(bench::Options { quick, json, no_build, no_install })
+                    .await
+                    .map(|()| true)
             }
-            Command::Fuzz { filter, seconds } => fuzz::run(fuzz::Options { filter, seconds }).await.map(|()| true),
+            Command::Fuzz { filter, seconds } => {
+                fuzz::run(fuzz::Options { filter, seconds }).await.map(|()| true)
+            }
             Command::Bindings => bindings::write().await.map(|()| true),
         }
     };

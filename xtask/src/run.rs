@@ -1,7 +1,7 @@
 //! `cargo xtask run`: the product in a real browser, with a torrent of the user's or the demo's.
 //!
-//! With a display there is a window, which stays until it is closed or Ctrl+C. Without one the story is told as a
-//! timeline, with pictures of the pages.
+//! With a display there is a window, which stays until it is closed or Ctrl+C. Without one the
+//! story is told as a timeline, with pictures of the pages.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -42,8 +42,10 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         (false, true) => Consent::Given,
         (false, false) => Consent::Ask,
     };
-    let torrent =
-        options.torrent.map(|path| path.canonicalize().with_context(|| path.display().to_string())).transpose()?;
+    let torrent = options
+        .torrent
+        .map(|path| path.canonicalize().with_context(|| path.display().to_string()))
+        .transpose()?;
     ensure(if torrent.is_some() { For::Playing } else { For::Demo }, consent).await?;
     heading("build");
     build::all(consent).await?;
@@ -56,16 +58,25 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     };
     let headless = options.headless || !has_display();
     let step = Step::start("Chrome");
-    let mut browser =
-        Browser::start(BrowserOptions { headless, loopback_peers: swarm.is_some(), ..BrowserOptions::default() })
-            .await?;
+    let mut browser = Browser::start(BrowserOptions {
+        headless,
+        loopback_peers: swarm.is_some(),
+        ..BrowserOptions::default()
+    })
+    .await?;
     step.done();
-    if headless { tell(&browser, &file, swarm.as_ref()).await } else { show(&mut browser, &file).await }
+    if headless {
+        tell(&browser, &file, swarm.as_ref()).await
+    } else {
+        show(&mut browser, &file).await
+    }
 }
 
 fn has_display() -> bool {
     cfg!(target_os = "macos")
-        || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()))
+        || ["DISPLAY", "WAYLAND_DISPLAY"]
+            .iter()
+            .any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()))
 }
 
 async fn open_app(browser: &Browser) -> Result<AppPage> {
@@ -76,8 +87,9 @@ async fn open_app(browser: &Browser) -> Result<AppPage> {
 
 async fn add(browser: &Browser, app: &AppPage, file: &Path) -> Result<TorrentSnapshot> {
     app.choose(file).await?;
-    let torrent =
-        until("the torrent to be in the list", LIMIT, || async { Ok(app.torrents().await?.into_iter().next()) });
+    let torrent = until("the torrent to be in the list", LIMIT, || async {
+        Ok(app.torrents().await?.into_iter().next())
+    });
     torrent.await.with_context(|| browser.report())
 }
 
@@ -104,7 +116,10 @@ async fn tell(browser: &Browser, file: &Path, swarm: Option<&Swarm>) -> Result<(
     let torrent = add(browser, &app, file).await?;
     let story = Story { start, app, info_hash: torrent.info_hash.clone() };
     story.line("added").await?;
-    story.app.torrent_when(&torrent.info_hash, "the first byte", LIMIT, |t| t.downloaded > 0).await?;
+    story
+        .app
+        .torrent_when(&torrent.info_hash, "the first byte", LIMIT, |t| t.downloaded > 0)
+        .await?;
     story.line("first byte").await?;
     let player = PlayerPage::open(browser, &torrent.info_hash, film_of(&torrent)?).await?;
     player.first_frame(LIMIT).await.with_context(|| browser.report())?;
@@ -122,7 +137,11 @@ async fn tell(browser: &Browser, file: &Path, swarm: Option<&Swarm>) -> Result<(
     story.app.session.bring_to_front().await?;
     picture(&story.app.session, "app.png").await?;
     if let Some(swarm) = swarm {
-        println!("\nthe seeder's line carried {:.1} MB of {:.1} MB", mega(swarm.passed()), mega(swarm.torrent.length));
+        println!(
+            "\nthe seeder's line carried {:.1} MB of {:.1} MB",
+            mega(swarm.passed()),
+            mega(swarm.torrent.length)
+        );
     }
     println!("pictures: {}", demo::folder().display());
     Ok(())
@@ -140,7 +159,10 @@ impl Story {
         let torrent = self.app.torrent(&self.info_hash).await?.context("the torrent went away")?;
         let share = 100.0 * torrent.verified as f64 / torrent.length.max(1) as f64;
         let verified = format!("{:.1} MB {share:>3.0} %", mega(torrent.verified));
-        println!("{time:>6.2} s  {event:<24} {verified:>14} {:>7.2} MB/s", mega(torrent.down_rate_bps));
+        println!(
+            "{time:>6.2} s  {event:<24} {verified:>14} {:>7.2} MB/s",
+            mega(torrent.down_rate_bps)
+        );
         Ok(())
     }
 }

@@ -1,6 +1,8 @@
-//! Runs other programs: as a step with a spinner whose output is shown only if it fails, or with their output passed on.
+//! Runs other programs: as a step with a spinner whose output is shown only if it fails, or with
+//! their output passed on.
 //!
-//! Programs get no input and a process group of their own, so that nothing is left when this one is stopped.
+//! Programs get no input and a process group of their own, so that nothing is left when this one is
+//! stopped.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -29,12 +31,15 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// Takes out what `cargo run` puts into the environment: it would make later builds look different to cargo and lead
-/// another compiler to the wrong libraries.
+/// Takes out what `cargo run` puts into the environment: it would make later builds look different
+/// to cargo and lead another compiler to the wrong libraries.
 pub(crate) fn clear_cargo_env(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "LD_LIBRARY_PATH" {
+        if text.starts_with("CARGO_PKG_")
+            || text.starts_with("CARGO_MANIFEST_")
+            || text == "LD_LIBRARY_PATH"
+        {
             command.env_remove(&name);
         }
     }
@@ -97,7 +102,8 @@ fn forward(from: impl AsyncRead + Unpin + Send + 'static, to: mpsc::Sender<Strin
     });
 }
 
-/// Runs a command and gives back what it wrote to its standard output, if it succeeds within a limit.
+/// Runs a command and gives back what it wrote to its standard output, if it succeeds within a
+/// limit.
 pub(crate) async fn ask(command: &mut Command, limit: Duration) -> Option<String> {
     let start = Instant::now();
     command.stdout(Stdio::piped()).stderr(Stdio::null());
@@ -111,7 +117,10 @@ pub(crate) async fn ask(command: &mut Command, limit: Duration) -> Option<String
         }
     };
     tokio::time::timeout(limit, read).await.ok()?;
-    let status = tokio::time::timeout(limit.saturating_sub(start.elapsed()), group.wait()).await.ok()?.ok()?;
+    let status = tokio::time::timeout(limit.saturating_sub(start.elapsed()), group.wait())
+        .await
+        .ok()?
+        .ok()?;
     status.success().then(|| output.trim().to_owned())
 }
 

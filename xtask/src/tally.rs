@@ -31,7 +31,9 @@ impl Tally {
         if let Some(result) = line.strip_prefix("test result: ") {
             self.passed += count(result, " passed");
             self.failed += count(result, " failed");
-        } else if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
+        } else if let Some(name) =
+            line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"))
+        {
             self.names.push(name.to_owned());
         }
     }
@@ -46,7 +48,8 @@ impl Tally {
         self.passed += report["numPassedTests"].as_u64().unwrap_or(0);
         self.failed += report["numFailedTests"].as_u64().unwrap_or(0);
         let tests = report["testResults"].as_array().into_iter().flatten();
-        for test in tests.flat_map(|file| file["assertionResults"].as_array().into_iter().flatten()) {
+        for test in tests.flat_map(|file| file["assertionResults"].as_array().into_iter().flatten())
+        {
             if test["status"] == "failed" {
                 self.names.push(test["fullName"].as_str().unwrap_or("?").to_owned());
             }

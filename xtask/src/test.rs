@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that proves the project, on a fresh machine as on an old one.
 //!
-//! It goes on after a failure, so that the summary is complete. The last line is the summary, alone.
+//! It goes on after a failure, so that the summary is complete. The last line is the summary,
+//! alone.
 
 use anyhow::Result;
 use jstorrent_tests::workspace;
@@ -54,7 +55,9 @@ async fn extension_tests(filter: Option<&str>) -> Result<Tally> {
     let report = workspace::target().join("vitest.json");
     let _ = std::fs::remove_file(&report);
     let mut command = shell::command("npm");
-    command.args(["test", "--", "--reporter=default", "--reporter=json"]).current_dir(build::folder());
+    command
+        .args(["test", "--", "--reporter=default", "--reporter=json"])
+        .current_dir(build::folder());
     command.arg(format!("--outputFile.json={}", report.display()));
     if let Some(filter) = filter {
         command.args(["--passWithNoTests", "-t", filter]);
@@ -66,8 +69,8 @@ async fn extension_tests(filter: Option<&str>) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Runs one of the extension's scripts that try the pages in a real browser: the list, the controls, accessibility in each state, a film of each kind. Whether
-/// all of it held.
+/// Runs one of the extension's scripts that try the pages in a real browser: the list, the
+/// controls, accessibility in each state, a film of each kind. Whether all of it held.
 async fn in_browser(script: &str) -> Result<bool> {
     let mut command = shell::command("npm");
     command.args(["run", script]).current_dir(build::folder());
@@ -97,7 +100,8 @@ async fn rust_tests(filter: Option<&str>, built: bool) -> Result<Tally> {
     Ok(tally)
 }
 
-/// A command that failed without a failed test (it did not compile, it crashed) is a failure of its own.
+/// A command that failed without a failed test (it did not compile, it crashed) is a failure of its
+/// own.
 fn blame(tally: &mut Tally, command: &str, succeeded: bool) {
     if !succeeded && tally.failed == 0 {
         tally.check(command, false);

@@ -1,4 +1,5 @@
-//! What a person sees while they wait: one line a step, with a spinner and the time on a terminal, plain lines elsewhere.
+//! What a person sees while they wait: one line a step, with a spinner and the time on a terminal,
+//! plain lines elsewhere.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,8 @@
-//! The engine as WebAssembly: which compiler builds it on this machine, and the glue that lets the extension load it.
+//! The engine as WebAssembly: which compiler builds it on this machine, and the glue that lets the
+//! extension load it.
 //!
-//! rustup's compiler with the wasm target is used where it is or can be had. Debian's `rustc-web` with the standard library's
-//! source is the way on machines that reach package registries alone.
+//! rustup's compiler with the wasm target is used where it is or can be had. Debian's `rustc-web`
+//! with the standard library's source is the way on machines that reach package registries alone.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,13 +30,25 @@ pub(crate) async fn build(consent: Consent) -> Result<()> {
     // A folder of its own: two compilers in one would rebuild everything in turns.
     let folder = workspace::target().join("wasm");
     let mut command = toolchain.cargo().await?;
-    command.args(["build", "--profile", "wasm", "--package", "engine-wasm", "--lib", "--target", TARGET]);
+    command.args([
+        "build",
+        "--profile",
+        "wasm",
+        "--package",
+        "engine-wasm",
+        "--lib",
+        "--target",
+        TARGET,
+    ]);
     command.arg("--target-dir").arg(&folder);
     if toolchain == Toolchain::Debian {
         command.arg("-Zbuild-std=std,panic_abort");
     }
     shell::step(&format!("engine to WebAssembly ({})", toolchain.describe()), &mut command).await?;
-    glue(&folder.join(TARGET).join("wasm/engine_wasm.wasm"), &workspace::root().join("extension/dist/engine"))
+    glue(
+        &folder.join(TARGET).join("wasm/engine_wasm.wasm"),
+        &workspace::root().join("extension/dist/engine"),
+    )
 }
 
 /// Whether building needs Debian's compiler, which then has to be installed.
@@ -54,7 +67,9 @@ impl Toolchain {
         if rustup_target_is_there().await || add_rustup_target(consent).await {
             return Ok(Self::Rustup);
         }
-        let source = debian_sysroot().await.is_some_and(|root| root.join("lib/rustlib/src/rust/library").exists());
+        let source = debian_sysroot()
+            .await
+            .is_some_and(|root| root.join("lib/rustlib/src/rust/library").exists());
         if source && Path::new(DEBIAN_CARGO).exists() {
             return Ok(Self::Debian);
         }
@@ -80,7 +95,9 @@ impl Toolchain {
         }
         let mut command = shell::command(DEBIAN_CARGO);
         shell::clear_cargo_env(&mut command);
-        for name in ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER"] {
+        for name in
+            ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER"]
+        {
             command.env_remove(name);
         }
         let linker = sysroot()
@@ -98,7 +115,9 @@ fn host() -> String {
 }
 
 async fn sysroot() -> Option<PathBuf> {
-    shell::ask(shell::command("rustc").args(["--print", "sysroot"]), Duration::from_secs(30)).await.map(PathBuf::from)
+    shell::ask(shell::command("rustc").args(["--print", "sysroot"]), Duration::from_secs(30))
+        .await
+        .map(PathBuf::from)
 }
 
 async fn debian_sysroot() -> Option<PathBuf> {
@@ -111,7 +130,8 @@ async fn rustup_target_is_there() -> bool {
     sysroot().await.is_some_and(|root| root.join("lib/rustlib").join(TARGET).join("lib").exists())
 }
 
-/// Tries once a toolchain; a machine that cannot reach rustup's server is not asked again on every build.
+/// Tries once a toolchain; a machine that cannot reach rustup's server is not asked again on every
+/// build.
 async fn add_rustup_target(consent: Consent) -> bool {
     if consent == Consent::Never {
         return false;
@@ -142,9 +162,14 @@ fn glue(wasm: &Path, out: &Path) -> Result<()> {
         step.up_to_date();
         return Ok(());
     }
-    let made = wasm_bindgen_cli_support::Bindgen::new().input_path(wasm).web(true).and_then(|bindgen| {
-        bindgen.typescript(true).omit_default_module_path(false).remove_name_section(true).generate(out)
-    });
+    let made =
+        wasm_bindgen_cli_support::Bindgen::new().input_path(wasm).web(true).and_then(|bindgen| {
+            bindgen
+                .typescript(true)
+                .omit_default_module_path(false)
+                .remove_name_section(true)
+                .generate(out)
+        });
     match made {
         Ok(()) => {
             step.done();

@@ -1,6 +1,7 @@
 //! Calls that wait until a magnet link is described.
 //!
-//! Owns who waits for which torrent, and until when; it looks for nobody. Invariant: at most [`limits::API_WAITING`] callers in all.
+//! Owns who waits for which torrent, and until when; it looks for nobody. Invariant: at most
+//! [`limits::API_WAITING`] callers in all.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -44,8 +45,18 @@ impl Adding {
     }
 
     /// One more waits. A later caller waits no longer than the first.
-    pub(crate) fn join(&mut self, info_hash: InfoHash, caller: (RequestId, String), is_new: bool, deadline: Instant) {
-        let wait = self.waits.entry(info_hash).or_insert(Wait { deadline, is_ours: is_new, callers: Vec::new() });
+    pub(crate) fn join(
+        &mut self,
+        info_hash: InfoHash,
+        caller: (RequestId, String),
+        is_new: bool,
+        deadline: Instant,
+    ) {
+        let wait = self.waits.entry(info_hash).or_insert(Wait {
+            deadline,
+            is_ours: is_new,
+            callers: Vec::new(),
+        });
         wait.callers.push(caller);
     }
 
@@ -60,7 +71,8 @@ impl Adding {
         self.waits.values().flat_map(|wait| wait.callers.iter().map(|(id, _)| *id)).collect()
     }
 
-    /// A caller is gone. The torrent is looked for until the deadline all the same: it may come back and ask again.
+    /// A caller is gone. The torrent is looked for until the deadline all the same: it may come
+    /// back and ask again.
     pub(crate) fn leave(&mut self, request_id: RequestId) {
         for wait in self.waits.values_mut() {
             wait.callers.retain(|(id, _)| *id != request_id);

@@ -1,6 +1,7 @@
 //! What goes wrong in a call, as status, code and plain words.
 //!
-//! Owns the table of codes: programs read the code, people the words. It never knows why something failed beyond what it is told.
+//! Owns the table of codes: programs read the code, people the words. It never knows why something
+//! failed beyond what it is told.
 
 use serde::Serialize;
 use shared_proto::{EngineMessage, RequestId};
@@ -127,7 +128,8 @@ impl Failure {
 
     /// A name fits all of these files.
     pub(crate) fn ambiguous(name: &str, files: Vec<Choice>) -> Self {
-        let message = format!("“{name}” is the name of {} files: say which by its path", files.len());
+        let message =
+            format!("“{name}” is the name of {} files: say which by its path", files.len());
         Self { files, ..Self::new(Code::Ambiguous, message) }
     }
 

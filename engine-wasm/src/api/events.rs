@@ -1,7 +1,8 @@
-//! Followers of `/events`: who they are, and when they hear what (server-sent events, HTML Living Standard §9.2).
+//! Followers of `/events`: who they are, and when they hear what (server-sent events, HTML Living
+//! Standard §9.2).
 //!
-//! Owns times and the last status told; it makes no status. Invariant: a follower hears at most one status each [`PACE`], and never nothing
-//! for longer than [`QUIET`].
+//! Owns times and the last status told; it makes no status. Invariant: a follower hears at most one
+//! status each [`PACE`], and never nothing for longer than [`QUIET`].
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -34,7 +35,12 @@ pub(crate) struct Followers {
 
 impl Followers {
     /// One more follows; it hears the status at once.
-    pub(crate) fn follow(&mut self, id: RequestId, status: String, now: Instant) -> Result<EngineMessage, Failure> {
+    pub(crate) fn follow(
+        &mut self,
+        id: RequestId,
+        status: String,
+        now: Instant,
+    ) -> Result<EngineMessage, Failure> {
         if self.ids.len() >= limits::API_FOLLOWERS {
             return Err(Failure::new(Code::Busy, "too many follow the events already"));
         }

@@ -1,8 +1,10 @@
-//! What the server's own page says and hears: the same intents and topics as the extension's pages, over HTTP.
+//! What the server's own page says and hears: the same intents and topics as the extension's pages,
+//! over HTTP.
 //!
-//! Its forms are those of [`crate::view`], and change with them: other programs have the documented paths. Owns who follows which topics, and which
-//! call waits for which intent. Invariant: a follower hears of each topic first the whole, then every change, at most once each [`PACE`], and never
-//! nothing for longer than [`QUIET`].
+//! Its forms are those of [`crate::view`], and change with them: other programs have the documented
+//! paths. Owns who follows which topics, and which call waits for which intent. Invariant: a
+//! follower hears of each topic first the whole, then every change, at most once each [`PACE`], and
+//! never nothing for longer than [`QUIET`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +22,8 @@ use crate::view::topics::Topics;
 const PACE: Duration = Duration::from_millis(500);
 /// Longest silence of a stream, and longest time in which a call that waits is not renewed.
 const QUIET: Duration = Duration::from_secs(10);
-/// Intents of pages that are asked over HTTP have numbers from here on: those of a host of its own count from 0.
+/// Intents of pages that are asked over HTTP have numbers from here on: those of a host of its own
+/// count from 0.
 const FIRST_INTENT: u64 = 1 << 52;
 
 /// One stream of news.
@@ -43,7 +46,12 @@ pub(crate) struct Pages {
 
 impl Pages {
     /// One more follows these topics; what they are is told at the next turn, which is now.
-    pub(crate) fn follow(&mut self, id: RequestId, names: Vec<String>, now: Instant) -> Result<EngineMessage, Failure> {
+    pub(crate) fn follow(
+        &mut self,
+        id: RequestId,
+        names: Vec<String>,
+        now: Instant,
+    ) -> Result<EngineMessage, Failure> {
         if self.followers.len() >= limits::API_FOLLOWERS {
             return Err(Failure::new(Code::Busy, "too many pages are open already"));
         }
@@ -102,8 +110,13 @@ impl Pages {
         }
         for (&request_id, Follower { names, topics }) in &mut self.followers {
             let updates = topics.poll(engine, names, now);
-            let part =
-                |body| EngineMessage::HttpReply { request_id, status: 200, headers: Vec::new(), body, more: true };
+            let part = |body| EngineMessage::HttpReply {
+                request_id,
+                status: 200,
+                headers: Vec::new(),
+                body,
+                more: true,
+            };
             if updates.is_empty() && is_quiet {
                 said.push(part(events::STILL_HERE.to_owned()));
             }
@@ -112,7 +125,8 @@ impl Pages {
                 if json.len() <= limits::API_REPLY {
                     said.push(part(events::event(&json)));
                 } else {
-                    // It would be longer than an answer may be: the page shows the rest, and hears no more of this.
+                    // It would be longer than an answer may be: the page shows the rest, and hears
+                    // no more of this.
                     names.retain(|name| *name != update.topic);
                 }
             }

@@ -1,7 +1,7 @@
 //! Calls whose content is still coming, part by part.
 //!
-//! Owns the parts until a call is whole. It never knows what a call asks for. The daemon bounds all contents together; here each is bounded by what
-//! its call announced.
+//! Owns the parts until a call is whole. It never knows what a call asks for. The daemon bounds all
+//! contents together; here each is bounded by what its call announced.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,11 @@ impl Incoming {
     }
 
     /// More of a content came. The call, when that was the last part.
-    pub(crate) fn push(&mut self, request_id: RequestId, data: &[u8]) -> Option<(DaemonMessage, Bytes)> {
+    pub(crate) fn push(
+        &mut self,
+        request_id: RequestId,
+        data: &[u8],
+    ) -> Option<(DaemonMessage, Bytes)> {
         let call = self.calls.get_mut(&request_id)?;
         // What is more than announced does not belong to it.
         let room = call.length - call.content.len();
@@ -64,8 +68,14 @@ mod tests {
         announced(&mut calls, 2, 2);
         assert_eq!(calls.push(id(1), b"ab"), None);
         assert_eq!(calls.push(id(2), b"x"), None);
-        assert_eq!(calls.push(id(1), b"cd").map(|(_, content)| content), Some(Bytes::from_static(b"abcd")));
-        assert_eq!(calls.push(id(2), b"yz").map(|(_, content)| content), Some(Bytes::from_static(b"xy")));
+        assert_eq!(
+            calls.push(id(1), b"cd").map(|(_, content)| content),
+            Some(Bytes::from_static(b"abcd"))
+        );
+        assert_eq!(
+            calls.push(id(2), b"yz").map(|(_, content)| content),
+            Some(Bytes::from_static(b"xy"))
+        );
         assert!(calls.calls.is_empty());
     }
 

@@ -1,8 +1,11 @@
 //! The plain HTTP API: what a call means, and what an answer looks like.
 //!
-//! Owns routes ([`route`]), errors ([`error`]), JSON forms ([`view`]), documents, and what outlives a call: replies that wait for a magnet link
-//! ([`adding`]), calls whose content is still coming ([`incoming`]), followers of `/events` ([`events`]), the server's own page ([`host`]), and torrents that are here only while somebody reads them ([`temporary`]). It never
-//! knows sockets or HTTP's framing: a call is one [`Call`], an answer one [`Reply`]. [`crate::engine`] carries the [`Action`]s out.
+//! Owns routes ([`route`]), errors ([`error`]), JSON forms ([`view`]), documents, and what outlives
+//! a call: replies that wait for a magnet link ([`adding`]), calls whose content is still coming
+//! ([`incoming`]), followers of `/events` ([`events`]), the server's own page ([`host`]), and
+//! torrents that are here only while somebody reads them ([`temporary`]). It never knows sockets or
+//! HTTP's framing: a call is one [`Call`], an answer one [`Reply`]. [`crate::engine`] carries the
+//! [`Action`]s out.
 
 pub(crate) mod adding;
 pub(crate) mod error;
@@ -116,11 +119,16 @@ impl Reply {
 
     /// 204.
     pub(crate) fn nothing() -> Self {
-        Self { status: 204, headers: vec![header("cache-control", "no-store")], body: String::new() }
+        Self {
+            status: 204,
+            headers: vec![header("cache-control", "no-store")],
+            body: String::new(),
+        }
     }
 
     fn new(status: u16, content_type: &str, body: String) -> Self {
-        let headers = vec![header("content-type", content_type), header("cache-control", "no-store")];
+        let headers =
+            vec![header("content-type", content_type), header("cache-control", "no-store")];
         Self { status, headers, body }
     }
 

@@ -1,6 +1,7 @@
 //! Films as a playlist (extended M3U), for players.
 //!
-//! Owns its form only. Names are strangers' words: a line break in one must not become a line of the list.
+//! Owns its form only. Names are strangers' words: a line break in one must not become a line of
+//! the list.
 
 use std::collections::HashMap;
 
@@ -11,23 +12,32 @@ use crate::view::FileView;
 /// What it is.
 pub(crate) const CONTENT_TYPE: &str = "audio/x-mpegurl; charset=utf-8";
 
-/// All films and all music of a torrent, in the order of its files, or one of its files, with titles, lengths where they are known, and subtitles in the
-/// words of VLC. (VLC 3 itself reads only what lies on a disk there, and passes over a URL.) `base` begins the URLs. `None` when there is no such file.
+/// All films and all music of a torrent, in the order of its files, or one of its files, with
+/// titles, lengths where they are known, and subtitles in the words of VLC. (VLC 3 itself reads
+/// only what lies on a disk there, and passes over a URL.) `base` begins the URLs. `None` when
+/// there is no such file.
 pub(crate) fn playlist(files: &[FileView], only: Option<u32>, base: &str) -> Option<String> {
     let named: HashMap<u32, &FileView> = files.iter().map(|file| (file.index, file)).collect();
     let mut list = String::from("#EXTM3U\n");
     // A browser's player may take fewer of them than this one.
-    let is_meant = |file: &&FileView| only.map_or_else(|| media::is_film(&file.path), |only| file.index == only);
+    let is_meant = |file: &&FileView| {
+        only.map_or_else(|| media::is_film(&file.path), |only| file.index == only)
+    };
     let mut meant = files.iter().filter(is_meant).peekable();
     if only.is_some() {
         meant.peek()?;
     }
     for file in meant {
-        let title: String = view::name_of(&file.path).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let title: String = view::name_of(&file.path)
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
         let seconds = file.duration_s.map_or("-1".to_owned(), |seconds| format!("{seconds:.0}"));
         list.push_str(&format!("#EXTINF:{seconds},{title}\n"));
         // Of several options of one name the last counts.
-        for subtitle in file.subtitles.iter().rev().filter_map(|subtitle| named.get(&subtitle.index)) {
+        for subtitle in
+            file.subtitles.iter().rev().filter_map(|subtitle| named.get(&subtitle.index))
+        {
             list.push_str(&format!("#EXTVLCOPT:sub-file={base}{}\n", subtitle.named_url()));
         }
         list.push_str(&format!("{}\n", view::stream_url(file, base)));
@@ -41,7 +51,10 @@ mod tests {
     use crate::view::SubtitleView;
 
     fn file(index: u32, path: &str) -> FileView {
-        FileView { url: format!("/stream/ab.{index}?key=k"), ..FileView::new(index, path.to_owned(), 1) }
+        FileView {
+            url: format!("/stream/ab.{index}?key=k"),
+            ..FileView::new(index, path.to_owned(), 1)
+        }
     }
 
     #[test]

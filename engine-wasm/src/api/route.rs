@@ -1,7 +1,7 @@
 //! From a call to what it asks for.
 //!
-//! Owns paths, methods and the forms of parameters and bodies. It never knows what is there: an [`Action`] that comes out is well formed,
-//! and nothing more.
+//! Owns paths, methods and the forms of parameters and bodies. It never knows what is there: an
+//! [`Action`] that comes out is well formed, and nothing more.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -14,11 +14,13 @@ use crate::marks::Report;
 use crate::metainfo::InfoHash;
 use crate::view::{Choice, FilePriority, Intent, Position, Sharing};
 
-/// Paths of the server's own page ([`super::host`]): they belong to one version of it, and are in no document.
+/// Paths of the server's own page ([`super::host`]): they belong to one version of it, and are in
+/// no document.
 const PAGE_ROUTES: &[(&str, &[&str])] =
     &[(TOPICS, &["GET"]), (INTENTS, &["POST"]), (TORRENT_FILES, &["POST"]), (PIECES, &["GET"])];
 
-/// Every path with its methods, as the document of the API names them. `HEAD` goes where `GET` goes, but to `/add/{magnet}`.
+/// Every path with its methods, as the document of the API names them. `HEAD` goes where `GET`
+/// goes, but to `/add/{magnet}`.
 pub(crate) const ROUTES: &[(&str, &[&str])] = &[
     (OPENAPI, &["GET"]),
     (EVENTS, &["GET"]),
@@ -210,9 +212,11 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
     if call.path.len() > limits::API_URI || call.query.len() > limits::API_URI {
         return Err(Failure::new(Code::UriTooLong, "this address is too long"));
     }
-    let pattern = pattern(call.path).ok_or_else(|| Failure::new(Code::NotFound, "nothing is here"))?;
+    let pattern =
+        pattern(call.path).ok_or_else(|| Failure::new(Code::NotFound, "nothing is here"))?;
     check_method(pattern, call.method)?;
-    let query = url::parameters(call.query).ok_or_else(|| malformed("the query is not percent-encoded UTF-8"))?;
+    let query = url::parameters(call.query)
+        .ok_or_else(|| malformed("the query is not percent-encoded UTF-8"))?;
     match pattern {
         TOPICS => Ok(Action::Topics { follow: call.method == "GET", names: topics(&query)? }),
         INTENTS => Ok(Action::Intent(settings(call, MAX_PRIORITIES, "what to do")?)),
@@ -225,7 +229,9 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
         EVENTS => Ok(Action::Events { follow: call.method == "GET" }),
         TORRENT_FILES => Ok(Action::Intent(Intent::AddTorrent { metainfo: call.content })),
         REPORT => Ok(Action::Report),
-        PAUSE | RESUME => Ok(Action::Pause { info_hash: info_hash(call.path)?, paused: pattern == PAUSE }),
+        PAUSE | RESUME => {
+            Ok(Action::Pause { info_hash: info_hash(call.path)?, paused: pattern == PAUSE })
+        }
         DECISION => Ok(Action::Decide {
             info_hash: info_hash(call.path)?,
             decision: settings(call, MAX_PRIORITIES, "what becomes of it")?,
@@ -253,7 +259,8 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
         WATCHED => {
             let (info_hash, index) = (info_hash(call.path)?, index(call.path)?);
             let body: WatchedBody = settings(call, MAX_SETTINGS, "how far it was watched")?;
-            let report = Report::new(body.position_s, body.duration_s, body.watched).map_err(malformed)?;
+            let report =
+                Report::new(body.position_s, body.duration_s, body.watched).map_err(malformed)?;
             Ok(Action::Watched { info_hash, index, report })
         }
         PREPARE => Ok(Action::Prepare {
@@ -261,20 +268,28 @@ pub(crate) fn route(call: Call<'_>) -> Result<Action, Failure> {
             index: index(call.path)?,
             position: position(call)?,
         }),
-        RECHECK => Ok(Action::Recheck { info_hash: info_hash(call.path)?, begin: call.method == "POST" }),
-        ADOPT => Ok(Action::Adopt(info_hash(call.path)?)),
-        PLAYLIST | PLAYLIST_ALIAS => Ok(Action::Playlist { info_hash: info_hash(call.path)?, file: None }),
-        FILE_PLAYLIST => Ok(Action::Playlist { info_hash: info_hash(call.path)?, file: Some(index(call.path)?) }),
-        _ if call.method == "DELETE" => {
-            Ok(Action::Remove { info_hash: info_hash(call.path)?, delete_data: flag(&query, "data")? })
+        RECHECK => {
+            Ok(Action::Recheck { info_hash: info_hash(call.path)?, begin: call.method == "POST" })
         }
+        ADOPT => Ok(Action::Adopt(info_hash(call.path)?)),
+        PLAYLIST | PLAYLIST_ALIAS => {
+            Ok(Action::Playlist { info_hash: info_hash(call.path)?, file: None })
+        }
+        FILE_PLAYLIST => {
+            Ok(Action::Playlist { info_hash: info_hash(call.path)?, file: Some(index(call.path)?) })
+        }
+        _ if call.method == "DELETE" => Ok(Action::Remove {
+            info_hash: info_hash(call.path)?,
+            delete_data: flag(&query, "data")?,
+        }),
         _ => Ok(Action::Show(info_hash(call.path)?)),
     }
 }
 
 /// The path of [`ROUTES`] that this is one of.
 fn pattern(path: &str) -> Option<&'static str> {
-    if let Some((fixed, _)) = ROUTES.iter().chain(PAGE_ROUTES).find(|(fixed, _)| *fixed == path && !fixed.contains('{'))
+    if let Some((fixed, _)) =
+        ROUTES.iter().chain(PAGE_ROUTES).find(|(fixed, _)| *fixed == path && !fixed.contains('{'))
     {
         return Some(fixed);
     }
@@ -302,8 +317,11 @@ fn pattern(path: &str) -> Option<&'static str> {
 }
 
 fn check_method(pattern: &str, method: &str) -> Result<(), Failure> {
-    let methods =
-        ROUTES.iter().chain(PAGE_ROUTES).find(|(path, _)| *path == pattern).map_or(&[][..], |(_, methods)| *methods);
+    let methods = ROUTES
+        .iter()
+        .chain(PAGE_ROUTES)
+        .find(|(path, _)| *path == pattern)
+        .map_or(&[][..], |(_, methods)| *methods);
     let mut allowed = methods.to_vec();
     if methods.contains(&"GET") && pattern != ADD_LINK {
         allowed.insert(1, "HEAD");
@@ -324,9 +342,13 @@ fn index(path: &str) -> Result<u32, Failure> {
 /// The link as one encoded segment, or as it stands: then the query is its own.
 fn add_link(call: Call<'_>, query: &[(String, String)]) -> Result<Action, Failure> {
     let encoded = call.path.strip_prefix("/add/").unwrap_or_default();
-    let link = url::decode(encoded).ok_or_else(|| malformed("the link is not percent-encoded UTF-8"))?;
+    let link =
+        url::decode(encoded).ok_or_else(|| malformed("the link is not percent-encoded UTF-8"))?;
     if link.eq_ignore_ascii_case("magnet:") {
-        return Ok(Action::AddMagnet { link: format!("magnet:?{}", call.query), stay: Stay::default() });
+        return Ok(Action::AddMagnet {
+            link: format!("magnet:?{}", call.query),
+            stay: Stay::default(),
+        });
     }
     Ok(Action::AddMagnet { link, stay: stay(query)? })
 }
@@ -354,7 +376,8 @@ fn add(call: Call<'_>, stay: Stay) -> Result<Action, Failure> {
     let content_type = call.content_type.unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if ![TORRENT_TYPE, JSON_TYPE].contains(&media_type.as_str()) {
-        let message = format!("send a .torrent file as {TORRENT_TYPE}, or a magnet link as {JSON_TYPE}");
+        let message =
+            format!("send a .torrent file as {TORRENT_TYPE}, or a magnet link as {JSON_TYPE}");
         return Err(Failure::new(Code::UnsupportedMediaType, message));
     }
     if media_type == TORRENT_TYPE {
@@ -363,18 +386,24 @@ fn add(call: Call<'_>, stay: Stay) -> Result<Action, Failure> {
     if call.content.len() > limits::API_LINK {
         return Err(Failure::new(Code::TooLarge, "the body is too long"));
     }
-    let body: AddBody = serde_json::from_slice(&call.content)
-        .map_err(|error| malformed(&format!("the body is not {{\"magnet\": …, \"keep\": …}}: {error}")))?;
+    let body: AddBody = serde_json::from_slice(&call.content).map_err(|error| {
+        malformed(&format!("the body is not {{\"magnet\": …, \"keep\": …}}: {error}"))
+    })?;
     let stay = Stay { keep: stay.keep || body.keep, hold: stay.hold || body.hold };
     Ok(Action::AddMagnet { link: body.magnet, stay })
 }
 
 /// A body that says something about a torrent; a longer one than `most` bytes is refused.
-fn settings<T: serde::de::DeserializeOwned>(call: Call<'_>, most: usize, what: &str) -> Result<T, Failure> {
+fn settings<T: serde::de::DeserializeOwned>(
+    call: Call<'_>,
+    most: usize,
+    what: &str,
+) -> Result<T, Failure> {
     if call.content.len() > most {
         return Err(Failure::new(Code::TooLarge, "the body is too long"));
     }
-    serde_json::from_slice(&call.content).map_err(|error| malformed(&format!("the body does not say {what}: {error}")))
+    serde_json::from_slice(&call.content)
+        .map_err(|error| malformed(&format!("the body does not say {what}: {error}")))
 }
 
 /// Topics to follow, from the query: `topic=` as often as there are some.
@@ -392,7 +421,11 @@ fn value<T: std::str::FromStr>(query: &[(String, String)], name: &str) -> Result
 
 /// Where a file was left: no body is nowhere.
 fn position(call: Call<'_>) -> Result<Option<Position>, Failure> {
-    if call.content.is_empty() { Ok(None) } else { settings(call, MAX_SETTINGS, "where the file was left").map(Some) }
+    if call.content.is_empty() {
+        Ok(None)
+    } else {
+        settings(call, MAX_SETTINGS, "where the file was left").map(Some)
+    }
 }
 
 fn stay(query: &[(String, String)]) -> Result<Stay, Failure> {

@@ -1,7 +1,8 @@
 //! Torrents that are here only while somebody reads them.
 //!
-//! Owns which ones, and since when nobody may have wanted them; whether somebody reads is the torrent's to say. It is written down
-//! under a key of its own for each, before the torrent is: whatever dies in between, nothing stays that nobody asked to keep.
+//! Owns which ones, and since when nobody may have wanted them; whether somebody reads is the
+//! torrent's to say. It is written down under a key of its own for each, before the torrent is:
+//! whatever dies in between, nothing stays that nobody asked to keep.
 
 use std::collections::BTreeMap;
 

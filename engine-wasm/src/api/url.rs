@@ -1,6 +1,7 @@
 //! Percent-encoding, queries and hosts: the text of URLs.
 //!
-//! It knows no route. Decoding is strict: what is not UTF-8 after it, and a `%` without two hex digits, is nothing.
+//! It knows no route. Decoding is strict: what is not UTF-8 after it, and a `%` without two hex
+//! digits, is nothing.
 
 /// A text without its percent-encoding; `None` when that is broken or what it hides is not UTF-8.
 pub(crate) fn decode(text: &str) -> Option<String> {
@@ -33,7 +34,8 @@ pub(crate) fn encode(path: &str) -> String {
     encoded
 }
 
-/// The parameters of a query, decoded: `+` is a space, and one without `=` has an empty value. `None` when one is broken.
+/// The parameters of a query, decoded: `+` is a space, and one without `=` has an empty value.
+/// `None` when one is broken.
 pub(crate) fn parameters(query: &str) -> Option<Vec<(String, String)>> {
     let text = |text: &str| decode(&text.replace('+', " "));
     query
@@ -46,9 +48,11 @@ pub(crate) fn parameters(query: &str) -> Option<Vec<(String, String)>> {
         .collect()
 }
 
-/// What URLs in an answer begin with: the scheme and the host that was asked, or nothing when none was named that could be one.
+/// What URLs in an answer begin with: the scheme and the host that was asked, or nothing when none
+/// was named that could be one.
 pub(crate) fn base(host: &str) -> String {
-    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b':' | b'-' | b'[' | b']');
+    let is_host =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b':' | b'-' | b'[' | b']');
     match host {
         "" => String::new(),
         host if host.len() <= 255 && host.bytes().all(is_host) => format!("http://{host}"),
@@ -62,7 +66,9 @@ mod tests {
 
     #[test]
     fn what_is_encoded_is_decoded_once() {
-        for (text, expected) in [("a%20b/%C3%BC", "a b/ü"), ("%252F", "%2F"), ("a+b", "a+b"), ("", "")] {
+        for (text, expected) in
+            [("a%20b/%C3%BC", "a b/ü"), ("%252F", "%2F"), ("a+b", "a+b"), ("", "")]
+        {
             assert_eq!(decode(text).as_deref(), Some(expected));
         }
     }

@@ -1,14 +1,15 @@
 //! The API's JSON: torrents, files and streams as programs see them.
 //!
-//! Owns the names of fields, which `openapi.json` describes and a test compares. It is made from [`crate::view`], so both tell the same.
+//! Owns the names of fields, which `openapi.json` describes and a test compares. It is made from
+//! [`crate::view`], so both tell the same.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
 use crate::view::{
-    FileView, NextFilm, NoticeView, PortMappingView, Priority, StreamView, SubtitleView, TorrentState, TorrentVersion,
-    TorrentView, TrackerView, WaitView,
+    FileView, NextFilm, NoticeView, PortMappingView, Priority, StreamView, SubtitleView,
+    TorrentState, TorrentVersion, TorrentView, TrackerView, WaitView,
 };
 
 /// The answer to an added torrent.
@@ -173,9 +174,17 @@ impl Status {
 
 impl Detail {
     /// The same with its files; `base` begins their URLs.
-    pub(crate) fn new(torrent: &TorrentView, streams: &[StreamView], temporary: bool, base: &str) -> Self {
-        let urls: HashMap<u32, String> =
-            torrent.files.iter().map(|file| (file.index, format!("{base}{}", file.named_url()))).collect();
+    pub(crate) fn new(
+        torrent: &TorrentView,
+        streams: &[StreamView],
+        temporary: bool,
+        base: &str,
+    ) -> Self {
+        let urls: HashMap<u32, String> = torrent
+            .files
+            .iter()
+            .map(|file| (file.index, format!("{base}{}", file.named_url())))
+            .collect();
         let subtitle = |it: &SubtitleView| Subtitle {
             index: it.index,
             language: it.language.clone(),
@@ -208,7 +217,8 @@ impl Detail {
     }
 }
 
-/// Where a file is served. The key in it opens that file and no other, so any player can be given it.
+/// Where a file is served. The key in it opens that file and no other, so any player can be given
+/// it.
 pub(crate) fn stream_url(file: &FileView, base: &str) -> String {
     format!("{base}{}", file.url)
 }

@@ -1,8 +1,8 @@
 //! The addresses of peers that a torrent knows, and which of them to dial next.
 //!
-//! Owns addresses and what came of dialling them; it opens no connection and counts none. Invariant: an address is in exactly one
-//! of three states, *ready*, *waiting* after a failure, or *in use*, and there are at most [`MAX_CANDIDATES`]. Every operation
-//! costs O(log n).
+//! Owns addresses and what came of dialling them; it opens no connection and counts none.
+//! Invariant: an address is in exactly one of three states, *ready*, *waiting* after a failure, or
+//! *in use*, and there are at most [`MAX_CANDIDATES`]. Every operation costs O(log n).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,7 +15,8 @@ use crate::time::Instant;
 
 /// Most addresses kept: a tracker's answers of a day, ten times what is ever dialled.
 pub const MAX_CANDIDATES: usize = 2_000;
-/// Most addresses kept that only other peers named: they must not crowd out what better sources name.
+/// Most addresses kept that only other peers named: they must not crowd out what better sources
+/// name.
 pub const MAX_FROM_PEX: usize = 1_000;
 /// Most banned addresses kept; beyond, the oldest ban ends.
 pub const MAX_BANNED: usize = 1_000;
@@ -27,7 +28,8 @@ pub const MAX_RETRY: Duration = Duration::from_secs(600);
 pub const SEED_RETRY: Duration = Duration::from_secs(3600);
 /// One that can't be dialled in any way that is open.
 pub const NO_WAY_RETRY: Duration = Duration::from_secs(30);
-/// A connection that lasted so long makes earlier failures forgotten. A peer that accepts and closes at once fails each time.
+/// A connection that lasted so long makes earlier failures forgotten. A peer that accepts and
+/// closes at once fails each time.
 const GOOD_CONNECTION: Duration = Duration::from_secs(60);
 
 /// Who named a peer; the better comes first.
@@ -71,7 +73,8 @@ struct Candidate {
     tries: Tries,
 }
 
-/// Order among the ready: who failed less, then the better source, then the higher priority, then the elder.
+/// Order among the ready: who failed less, then the better source, then the higher priority, then
+/// the elder.
 type Rank = (u32, Source, Reverse<u32>, u64);
 
 /// The known peers of one torrent.
@@ -95,8 +98,9 @@ pub struct Candidates {
 pub type Own = [Option<SocketAddr>; 2];
 
 impl Candidates {
-    /// Takes note of an address; says whether it is new. One that a person names is ready at once, whatever it did before, unless it is in
-    /// use or banned. What can't be dialled (port 0, multicast …) is dropped. When there is no room, one that failed makes it.
+    /// Takes note of an address; says whether it is new. One that a person names is ready at once,
+    /// whatever it did before, unless it is in use or banned. What can't be dialled (port 0,
+    /// multicast …) is dropped. When there is no room, one that failed makes it.
     pub fn add(&mut self, addr: SocketAddr, source: Source) -> bool {
         let addr = canonical(addr);
         if !is_dialable(addr) || self.banned.contains(&addr) {
@@ -116,20 +120,31 @@ impl Candidates {
         let priority = self.priority_of(addr);
         self.put(
             addr,
-            Candidate { source, failures: 0, priority, turn: self.turns, state: State::Ready, tries: Tries::default() },
+            Candidate {
+                source,
+                failures: 0,
+                priority,
+                turn: self.turns,
+                state: State::Ready,
+                tries: Tries::default(),
+            },
         );
         true
     }
 
-    /// The best address that may be dialled now. It is in use until [`Candidates::failed`] or [`Candidates::released`].
+    /// The best address that may be dialled now. It is in use until [`Candidates::failed`] or
+    /// [`Candidates::released`].
     pub fn next_to_dial(&mut self, now: Instant) -> Option<SocketAddr> {
         self.wake(now);
         let (_, addr) = *self.ready.first()?;
-        self.update(addr, |candidate| candidate.state = State::InUse { since: now, reached: Reached::Nothing });
+        self.update(addr, |candidate| {
+            candidate.state = State::InUse { since: now, reached: Reached::Nothing }
+        });
         Some(addr)
     }
 
-    /// From when on there is something to dial: [`Instant::default`], long past, when there is now. `None` when all that are known are in use.
+    /// From when on there is something to dial: [`Instant::default`], long past, when there is now.
+    /// `None` when all that are known are in use.
     pub fn next_ready(&self) -> Option<Instant> {
         if !self.ready.is_empty() {
             return Some(Instant::default());
@@ -137,16 +152,17 @@ impl Candidates {
         self.waiting.first().map(|(until, _)| *until)
     }
 
-    /// How an address in use is to be dialled, if only these ways are open, and whether another transport is left in case that this one leads nowhere.
-    /// `None` when no way is open.
+    /// How an address in use is to be dialled, if only these ways are open, and whether another
+    /// transport is left in case that this one leads nowhere. `None` when no way is open.
     pub fn choose_way(&mut self, addr: SocketAddr, allowed: Ways) -> Option<(Way, bool)> {
         let tries = &mut self.known.get_mut(&canonical(addr))?.tries;
         let way = tries.begin(allowed)?;
         Some((way, tries.has_other_transport()))
     }
 
-    /// Whoever is at an address dials us at this moment, at the word of a third one: the way over uTP by which it is dialled now, whatever came of
-    /// it before. It is in use then. `None` when it is in use already, is not to be dialled, or no such way is open.
+    /// Whoever is at an address dials us at this moment, at the word of a third one: the way over
+    /// uTP by which it is dialled now, whatever came of it before. It is in use then. `None` when
+    /// it is in use already, is not to be dialled, or no such way is open.
     pub(crate) fn punch(&mut self, addr: SocketAddr, allowed: Ways, now: Instant) -> Option<Way> {
         let addr = canonical(addr);
         self.add(addr, Source::Pex);
@@ -172,13 +188,15 @@ impl Candidates {
 
     /// An address in use came so far.
     pub fn reached(&mut self, addr: SocketAddr, far: Reached) {
-        if let Some(State::InUse { reached, .. }) = self.known.get_mut(&canonical(addr)).map(|c| &mut c.state) {
+        if let Some(State::InUse { reached, .. }) =
+            self.known.get_mut(&canonical(addr)).map(|c| &mut c.state)
+        {
             *reached = far.max(*reached);
         }
     }
 
-    /// The dial failed, or the connection ended. Where another way is left to be tried it is ready at once, and that is what is returned; else
-    /// after 5 s, 10 s, 20 s … up to 10 minutes.
+    /// The dial failed, or the connection ended. Where another way is left to be tried it is ready
+    /// at once, and that is what is returned; else after 5 s, 10 s, 20 s … up to 10 minutes.
     pub fn failed(&mut self, addr: SocketAddr, now: Instant) -> bool {
         let mut goes_on = false;
         self.update(canonical(addr), |candidate| {
@@ -188,7 +206,8 @@ impl Candidates {
                 candidate.state = State::Ready;
                 return;
             }
-            let was_good = reached == Reached::Peer && now.saturating_since(since) >= GOOD_CONNECTION;
+            let was_good =
+                reached == Reached::Peer && now.saturating_since(since) >= GOOD_CONNECTION;
             candidate.failures = if was_good { 1 } else { candidate.failures.saturating_add(1) };
             candidate.state = State::Waiting(now + retry_after(candidate.failures));
         });
@@ -200,7 +219,8 @@ impl Candidates {
         self.wait(addr, now + NO_WAY_RETRY);
     }
 
-    /// It is of no use now, and not to blame: it has everything, as we have, or it is ourselves. It is left alone for long.
+    /// It is of no use now, and not to blame: it has everything, as we have, or it is ourselves. It
+    /// is left alone for long.
     pub fn leave_alone(&mut self, addr: SocketAddr, now: Instant) {
         self.wait(addr, now + SEED_RETRY);
     }
@@ -241,23 +261,31 @@ impl Candidates {
         });
     }
 
-    /// What failed so far was for another purpose: none is in use, all are ready and as good as new. The banned stay banned.
+    /// What failed so far was for another purpose: none is in use, all are ready and as good as
+    /// new. The banned stay banned.
     pub(crate) fn renew(&mut self) {
         let all: Vec<SocketAddr> = self.known.keys().copied().collect();
         for addr in all {
-            self.update(addr, |candidate| (candidate.failures, candidate.state) = (0, State::Ready));
+            self.update(addr, |candidate| {
+                (candidate.failures, candidate.state) = (0, State::Ready)
+            });
         }
     }
 
     /// Forgets those whom a source named that is not to be used.
     pub(crate) fn keep(&mut self, is_kept: impl Fn(Source) -> bool) {
-        let unwanted = self.known.iter().filter(|(_, candidate)| !is_kept(candidate.source)).map(|(&addr, _)| addr);
+        let unwanted = self
+            .known
+            .iter()
+            .filter(|(_, candidate)| !is_kept(candidate.source))
+            .map(|(&addr, _)| addr);
         for addr in unwanted.collect::<Vec<_>>() {
             self.take(addr);
         }
     }
 
-    /// Forgets an address and takes no note of it again. Ours when we dialled ourselves, or one that sent what it should not.
+    /// Forgets an address and takes no note of it again. Ours when we dialled ourselves, or one
+    /// that sent what it should not.
     pub fn ban(&mut self, addr: SocketAddr) {
         let addr = canonical(addr);
         self.take(addr);
@@ -277,8 +305,8 @@ impl Candidates {
         self.banned.range(SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX)).next().is_some()
     }
 
-    /// Addresses worth trying again after a restart, at most so many: those in use, those named by hand, those that never
-    /// failed.
+    /// Addresses worth trying again after a restart, at most so many: those in use, those named by
+    /// hand, those that never failed.
     pub fn worth_keeping(&self, most: usize) -> Vec<SocketAddr> {
         let mut kept: Vec<(bool, Rank, SocketAddr)> = self
             .known
@@ -290,7 +318,8 @@ impl Candidates {
         kept.into_iter().take(most).map(|(.., addr)| addr).collect()
     }
 
-    /// Where others see us: who goes first depends on it (BEP 40). Costs O(n log n) when it changes.
+    /// Where others see us: who goes first depends on it (BEP 40). Costs O(n log n) when it
+    /// changes.
     pub fn set_own(&mut self, own: Own) {
         if self.own == own {
             return;
@@ -341,10 +370,12 @@ impl Candidates {
         }
     }
 
-    /// Forgets the one that waits longest, or else the ready one that failed most; false when none has failed.
+    /// Forgets the one that waits longest, or else the ready one that failed most; false when none
+    /// has failed.
     fn make_room(&mut self) -> bool {
         let longest = self.waiting.last().map(|(_, addr)| *addr);
-        let worst = || self.ready.last().filter(|((failures, ..), _)| *failures > 0).map(|(_, addr)| *addr);
+        let worst =
+            || self.ready.last().filter(|((failures, ..), _)| *failures > 0).map(|(_, addr)| *addr);
         let Some(addr) = longest.or_else(worst) else { return false };
         self.take(addr).is_some()
     }
@@ -387,7 +418,8 @@ fn retry_after(failures: u32) -> Duration {
     FIRST_RETRY.saturating_mul(doubled).min(MAX_RETRY)
 }
 
-/// One form for each address: an IPv4 address may come dressed as IPv6, and a flow label means nothing.
+/// One form for each address: an IPv4 address may come dressed as IPv6, and a flow label means
+/// nothing.
 fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }

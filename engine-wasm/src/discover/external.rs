@@ -1,7 +1,8 @@
 //! Our own address as others see it: what trackers say (BEP 24), one vote each.
 //!
-//! Owns the votes and their bound. A single stranger may lie, so what most of the last ones said counts; it is used for nothing but an order among peers
-//! (BEP 40) and for what others compute about us.
+//! Owns the votes and their bound. A single stranger may lie, so what most of the last ones said
+//! counts; it is used for nothing but an order among peers (BEP 40) and for what others compute
+//! about us.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,11 +18,16 @@ pub(crate) struct External {
 }
 
 impl External {
-    /// Somebody says that this is our address. One that nobody on the internet can have is passed over.
+    /// Somebody says that this is our address. One that nobody on the internet can have is passed
+    /// over.
     pub(crate) fn hear(&mut self, address: IpAddr) {
         match address.to_canonical() {
-            IpAddr::V4(v4) if !v4.is_unspecified() && !v4.is_loopback() && !v4.is_multicast() => push(&mut self.v4, v4),
-            IpAddr::V6(v6) if !v6.is_unspecified() && !v6.is_loopback() && !v6.is_multicast() => push(&mut self.v6, v6),
+            IpAddr::V4(v4) if !v4.is_unspecified() && !v4.is_loopback() && !v4.is_multicast() => {
+                push(&mut self.v4, v4)
+            }
+            IpAddr::V6(v6) if !v6.is_unspecified() && !v6.is_loopback() && !v6.is_multicast() => {
+                push(&mut self.v6, v6)
+            }
             IpAddr::V4(_) | IpAddr::V6(_) => {}
         }
     }
@@ -57,7 +63,15 @@ mod tests {
     fn what_most_of_the_last_ones_say_counts() {
         let mut external = External::default();
         assert_eq!((external.v4(), external.v6()), (None, None));
-        for address in ["192.0.2.1", "192.0.2.2", "::ffff:192.0.2.1", "127.0.0.1", "0.0.0.0", "2001:db8::1", "::1"] {
+        for address in [
+            "192.0.2.1",
+            "192.0.2.2",
+            "::ffff:192.0.2.1",
+            "127.0.0.1",
+            "0.0.0.0",
+            "2001:db8::1",
+            "::1",
+        ] {
             external.hear(address.parse().unwrap());
         }
         assert_eq!(external.v4(), Some(Ipv4Addr::new(192, 0, 2, 1)));

@@ -1,7 +1,9 @@
-//! Local service discovery (BEP 14): what is said to everybody in the local network of our torrents, and what is heard there of others.
+//! Local service discovery (BEP 14): what is said to everybody in the local network of our
+//! torrents, and what is heard there of others.
 //!
-//! Owns the message, the pace, and whom we heard of; sockets are the engine's. Invariants: a torrent is named at most every [`AGAIN`], an echo of our own
-//! words names nobody, and one neighbour can name only a few addresses of a torrent.
+//! Owns the message, the pace, and whom we heard of; sockets are the engine's. Invariants: a
+//! torrent is named at most every [`AGAIN`], an echo of our own words names nobody, and one
+//! neighbour can name only a few addresses of a torrent.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -96,12 +98,17 @@ impl LsdMessage {
             }
         }
         let port = port.ok_or(LsdError::Port)?;
-        if info_hashes.is_empty() { Err(LsdError::InfoHash) } else { Ok(Self { port, info_hashes, cookie }) }
+        if info_hashes.is_empty() {
+            Err(LsdError::InfoHash)
+        } else {
+            Ok(Self { port, info_hashes, cookie })
+        }
     }
 
     /// The datagram for a group.
     pub fn encode(&self, family: Family) -> Vec<u8> {
-        let mut text = format!("BT-SEARCH * HTTP/1.1\r\nHost: {}\r\nPort: {}\r\n", group(family), self.port);
+        let mut text =
+            format!("BT-SEARCH * HTTP/1.1\r\nHost: {}\r\nPort: {}\r\n", group(family), self.port);
         for info_hash in &self.info_hashes {
             text.push_str(&format!("Infohash: {info_hash}\r\n"));
         }
@@ -138,14 +145,22 @@ impl Neighbourhood {
     }
 
     /// What is to be said now by one who listens at this port.
-    pub(crate) fn poll(&mut self, port: u16, rng: &mut ChaCha8Rng, now: Instant) -> Option<LsdMessage> {
+    pub(crate) fn poll(
+        &mut self,
+        port: u16,
+        rng: &mut ChaCha8Rng,
+        now: Instant,
+    ) -> Option<LsdMessage> {
         if self.sent.is_some_and(|at| at + GAP > now) {
             return None;
         }
-        // One that stopped asking is kept until it may be named again, so that it is not named sooner.
-        self.wants.retain(|_, want| want.due > now || now.saturating_since(want.asked) < FORGET_AFTER);
+        // One that stopped asking is kept until it may be named again, so that it is not named
+        // sooner.
+        self.wants
+            .retain(|_, want| want.due > now || now.saturating_since(want.asked) < FORGET_AFTER);
         let due = self.wants.iter_mut().filter(|(_, want)| want.due <= now).take(MAX_HASHES);
-        let info_hashes: Vec<InfoHash> = due.map(|(&info_hash, want)| (info_hash, want.due = now + AGAIN).0).collect();
+        let info_hashes: Vec<InfoHash> =
+            due.map(|(&info_hash, want)| (info_hash, want.due = now + AGAIN).0).collect();
         if info_hashes.is_empty() {
             return None;
         }
@@ -161,7 +176,12 @@ impl Neighbourhood {
     }
 
     /// A datagram came: who has which of our torrents, as far as that is news.
-    pub(crate) fn heard(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) -> Vec<(InfoHash, SocketAddr)> {
+    pub(crate) fn heard(
+        &mut self,
+        from: SocketAddr,
+        datagram: &[u8],
+        now: Instant,
+    ) -> Vec<(InfoHash, SocketAddr)> {
         // Such an address means nothing without the interface that it belongs to.
         let is_of_interface = matches!(from.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
         let Ok(message) = LsdMessage::parse(datagram) else { return Vec::new() };
@@ -170,9 +190,13 @@ impl Neighbourhood {
         }
         self.heard.retain(|_, at| now.saturating_since(*at) < HEARD_FOR);
         let addr = SocketAddr::new(from.ip(), message.port);
-        let ours = message.info_hashes.into_iter().filter(|info_hash| self.wants.contains_key(info_hash));
+        let ours =
+            message.info_hashes.into_iter().filter(|info_hash| self.wants.contains_key(info_hash));
         let ours: Vec<InfoHash> = ours.collect();
-        ours.into_iter().filter(|&info_hash| self.is_news(info_hash, addr, now)).map(|it| (it, addr)).collect()
+        ours.into_iter()
+            .filter(|&info_hash| self.is_news(info_hash, addr, now))
+            .map(|it| (it, addr))
+            .collect()
     }
 
     fn is_news(&mut self, info_hash: InfoHash, addr: SocketAddr, now: Instant) -> bool {
@@ -180,7 +204,8 @@ impl Neighbourhood {
             *at = now;
             return true;
         }
-        let of_machine = (info_hash, SocketAddr::new(addr.ip(), 0))..=(info_hash, SocketAddr::new(addr.ip(), u16::MAX));
+        let of_machine = (info_hash, SocketAddr::new(addr.ip(), 0))
+            ..=(info_hash, SocketAddr::new(addr.ip(), u16::MAX));
         if self.heard.len() >= MAX_HEARD || self.heard.range(of_machine).count() >= MAX_OF_MACHINE {
             return false;
         }
@@ -227,7 +252,10 @@ mod tests {
             "BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6881\r\nInfohash: {hash}\r\ncookie: 1f\r\n\r\n\r\n"
         );
         check(&libtorrents, Ok((6881, &[A], Some("1f"))));
-        let others = format!("BT-SEARCH * HTTP/1.0\nINFOHASH:{}\nport:1\ninfohash: {hash}\nX: y\n", "02".repeat(20));
+        let others = format!(
+            "BT-SEARCH * HTTP/1.0\nINFOHASH:{}\nport:1\ninfohash: {hash}\nX: y\n",
+            "02".repeat(20)
+        );
         check(&others, Ok((1, &[B, A], None)));
     }
 
@@ -238,17 +266,25 @@ mod tests {
         check("M-SEARCH * HTTP/1.1\r\nPort: 1\r\n", Err(LsdError::NotASearch));
         check(&format!("BT-SEARCH * HTTP/1.1\r\nInfohash: {hash}\r\n"), Err(LsdError::Port));
         for port in ["0", "65536", "-1", "x", ""] {
-            check(&format!("BT-SEARCH * HTTP/1.1\r\nPort: {port}\r\nInfohash: {hash}\r\n"), Err(LsdError::Port));
+            check(
+                &format!("BT-SEARCH * HTTP/1.1\r\nPort: {port}\r\nInfohash: {hash}\r\n"),
+                Err(LsdError::Port),
+            );
         }
         check("BT-SEARCH * HTTP/1.1\r\nPort: 1\r\nInfohash: abc\r\n", Err(LsdError::InfoHash));
-        check(&format!("BT-SEARCH * HTTP/1.1\r\nPort: 1\r\n\r\nInfohash: {hash}\r\n"), Err(LsdError::InfoHash));
+        check(
+            &format!("BT-SEARCH * HTTP/1.1\r\nPort: 1\r\n\r\nInfohash: {hash}\r\n"),
+            Err(LsdError::InfoHash),
+        );
     }
 
     #[test]
     fn a_torrent_is_named_every_five_minutes_while_it_asks_and_others_go_with_it() {
         let (mut all, mut rng) = (Neighbourhood::default(), rng());
         let mut named = |all: &mut Neighbourhood, seconds| {
-            all.poll(6881, &mut rng, at(seconds)).map(|message| message.info_hashes).unwrap_or_default()
+            all.poll(6881, &mut rng, at(seconds))
+                .map(|message| message.info_hashes)
+                .unwrap_or_default()
         };
         assert_eq!((named(&mut all, 0), all.next_due()), (vec![], None));
         all.ask(A, at(0));
@@ -275,9 +311,15 @@ mod tests {
     fn many_torrents_are_named_one_datagram_a_second() {
         let (mut all, mut rng) = (Neighbourhood::default(), rng());
         (0..40).for_each(|number| all.ask(InfoHash([number; 20]), at(0)));
-        let mut sent = |seconds| all.poll(1, &mut rng, at(seconds)).map_or(0, |message| message.info_hashes.len());
+        let mut sent = |seconds| {
+            all.poll(1, &mut rng, at(seconds)).map_or(0, |message| message.info_hashes.len())
+        };
         assert_eq!([sent(0), sent(0), sent(1), sent(2), sent(3)], [16, 0, 16, 8, 0]);
-        let message = LsdMessage { port: 65_535, info_hashes: vec![A; MAX_HASHES], cookie: Some("0123abcd".into()) };
+        let message = LsdMessage {
+            port: 65_535,
+            info_hashes: vec![A; MAX_HASHES],
+            cookie: Some("0123abcd".into()),
+        };
         assert!(message.encode(Family::V6).len() <= 1_232, "it fits into the least frame of IPv6");
     }
 

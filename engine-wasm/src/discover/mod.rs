@@ -1,5 +1,6 @@
-//! Where peers come from: what trackers say ([`tracker`]), what a network of nodes says ([`dht`]), other peers ([`pex`]) and the local network
-//! ([`lsd`]), who is worth a dial ([`candidates`]), and how those are reached whom nobody can dial ([`holepunch`]).
+//! Where peers come from: what trackers say ([`tracker`]), what a network of nodes says ([`dht`]),
+//! other peers ([`pex`]) and the local network ([`lsd`]), who is worth a dial ([`candidates`]), and
+//! how those are reached whom nobody can dial ([`holepunch`]).
 
 pub mod candidates;
 pub mod dht;
@@ -11,7 +12,8 @@ pub mod priority;
 pub mod tracker;
 pub(crate) mod web_seed;
 
-/// Where peers may come from; a person may rule each of them out. What a person, a link or a record names is always taken.
+/// Where peers may come from; a person may rule each of them out. What a person, a link or a record
+/// names is always taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sources {
     /// The DHT (BEP 5), if there is a node of it.

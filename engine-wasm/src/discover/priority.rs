@@ -1,5 +1,5 @@
-//! Canonical peer priority (BEP 40): an order among connections on which both ends agree, so that a swarm is well mixed and nobody can choose who is
-//! connected to whom.
+//! Canonical peer priority (BEP 40): an order among connections on which both ends agree, so that a
+//! swarm is well mixed and nobody can choose who is connected to whom.
 //!
 //! Owns the masks and the checksum; it knows no peer. The higher number goes first.
 
@@ -7,7 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 
 /// The priority of a connection between two addresses of one family; `None` for those of two.
 pub fn priority(ours: SocketAddr, theirs: SocketAddr) -> Option<u32> {
-    let (ours, theirs) = ((ours.ip().to_canonical(), ours.port()), (theirs.ip().to_canonical(), theirs.port()));
+    let (ours, theirs) =
+        ((ours.ip().to_canonical(), ours.port()), (theirs.ip().to_canonical(), theirs.port()));
     if ours.0 == theirs.0 {
         let (low, high) = (ours.1.min(theirs.1), ours.1.max(theirs.1));
         return Some(crc32c(&[low.to_be_bytes(), high.to_be_bytes()].concat()));
@@ -19,7 +20,8 @@ pub fn priority(ours: SocketAddr, theirs: SocketAddr) -> Option<u32> {
     }
 }
 
-/// `whole` bytes count whole at least, and one more than the addresses share; of the others every second bit.
+/// `whole` bytes count whole at least, and one more than the addresses share; of the others every
+/// second bit.
 fn mixed<const N: usize>(ours: [u8; N], theirs: [u8; N], whole: usize) -> u32 {
     const SPARSE: u8 = 0x55;
     let shared = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
@@ -61,7 +63,8 @@ mod tests {
     /// The examples of BEP 40.
     #[test]
     fn the_priorities_are_those_of_the_bep() {
-        let of = |theirs: &str| priority("123.213.32.10:0".parse().unwrap(), theirs.parse().unwrap());
+        let of =
+            |theirs: &str| priority("123.213.32.10:0".parse().unwrap(), theirs.parse().unwrap());
         assert_eq!(of("98.76.54.32:0"), Some(0xec2d_7224));
         assert_eq!(of("123.213.32.234:0"), Some(0x9956_8189));
         check("123.213.32.10:0", "98.76.54.32:0", &[0x62, 0x4c, 0x14, 0, 0x7b, 0xd5, 0, 0]);
@@ -74,7 +77,11 @@ mod tests {
         check("230.12.123.3:1234", "230.12.123.3:300", &[0x01, 0x2c, 0x04, 0xd2]);
         let v6 = |eighth: u8, rest: u8| [&[0xff; 7][..], &[eighth], &[rest; 8]].concat();
         let same_56 = [v6(0, 0x55), v6(0xff, 0x55)].concat();
-        check("[ffff:ffff:ffff:ff00:ffff:ffff:ffff:ffff]:1", "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:2", &same_56);
+        check(
+            "[ffff:ffff:ffff:ff00:ffff:ffff:ffff:ffff]:1",
+            "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:2",
+            &same_56,
+        );
         assert_eq!(priority("1.2.3.4:5".parse().unwrap(), "[::1]:5".parse().unwrap()), None);
     }
 }

@@ -1,8 +1,10 @@
 //! Trackers: what an announce says and what an answer means, whichever way it travels.
 //!
-//! Owns the words that both kinds share and their bounds. How they are written is [`http`]'s and [`udp`]'s, when to announce to which
-//! is [`schedule`]'s, and [`announcer`] does it for one torrent; datagrams and their repetition are [`exchange`]'s. Invariant: whatever a tracker
-//! answers, the next announce is between [`MIN_INTERVAL`] and [`MAX_INTERVAL`] away, and at most [`MAX_PEERS`] addresses come out.
+//! Owns the words that both kinds share and their bounds. How they are written is [`http`]'s and
+//! [`udp`]'s, when to announce to which is [`schedule`]'s, and [`announcer`] does it for one
+//! torrent; datagrams and their repetition are [`exchange`]'s. Invariant: whatever a tracker
+//! answers, the next announce is between [`MIN_INTERVAL`] and [`MAX_INTERVAL`] away, and at most
+//! [`MAX_PEERS`] addresses come out.
 
 pub(crate) mod announcer;
 pub(crate) mod exchange;
@@ -140,9 +142,9 @@ fn bounded(interval: Option<u64>) -> Duration {
 /// Six bytes each (BEP 23). An incomplete peer at the end is dropped.
 pub(crate) fn compact_v4(bytes: &[u8]) -> impl Iterator<Item = SocketAddr> {
     let (peers, _) = bytes.as_chunks();
-    peers
-        .iter()
-        .map(|&[a, b, c, d, high, low]| SocketAddr::from((Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([high, low]))))
+    peers.iter().map(|&[a, b, c, d, high, low]| {
+        SocketAddr::from((Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([high, low])))
+    })
 }
 
 /// Eighteen bytes each (BEP 7).
@@ -167,7 +169,9 @@ pub(crate) mod testing {
 
     /// An announce like any other.
     pub(crate) const PARAMS: AnnounceParams = AnnounceParams {
-        info_hash: InfoHash(*b"\x12\x34\x56\x78\x9a\xbc\xde\xf1\x23\x45\x67\x89\xab\xcd\xef\x12\x34\x56\x78\x9a"),
+        info_hash: InfoHash(
+            *b"\x12\x34\x56\x78\x9a\xbc\xde\xf1\x23\x45\x67\x89\xab\xcd\xef\x12\x34\x56\x78\x9a",
+        ),
         peer_id: *b"-JS0100-~_. /?&=%+\x00\xff",
         port: 6881,
         uploaded: 1,

@@ -1,7 +1,9 @@
-//! Web seeds (BEP 19): where a file of a torrent lies on a web server, and how much to ask a server for at once.
+//! Web seeds (BEP 19): where a file of a torrent lies on a web server, and how much to ask a server
+//! for at once.
 //!
-//! Owns URLs, back-off and the size of runs; it picks no block and fetches nothing: `torrent/web.rs` does. Invariant: a server that can't be
-//! trusted or does not have what it should is never asked again, and one that failed is left alone for its back-off.
+//! Owns URLs, back-off and the size of runs; it picks no block and fetches nothing:
+//! `torrent/web.rs` does. Invariant: a server that can't be trusted or does not have what it should
+//! is never asked again, and one that failed is left alone for its back-off.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -47,7 +49,8 @@ pub(crate) enum Failure {
 #[derive(Debug)]
 pub(crate) struct WebSeed {
     url: String,
-    /// Whom it stands for where peers stand: the same for all seeds of one host, and no address that can be dialled.
+    /// Whom it stands for where peers stand: the same for all seeds of one host, and no address
+    /// that can be dialled.
     identity: SocketAddr,
     /// Files that it does not have.
     missing: BTreeSet<FileIndex>,
@@ -112,7 +115,8 @@ impl WebSeed {
     /// How many bytes to ask for next.
     pub(crate) fn run_bytes(&self, watched: bool) -> u64 {
         let time = if watched { WATCHED_RUN_TIME } else { RUN_TIME };
-        self.rate_bps.map_or(FIRST_RUN, |rate| (rate.saturating_mul(time.as_secs())).clamp(MIN_RUN, MAX_RUN))
+        self.rate_bps
+            .map_or(FIRST_RUN, |rate| (rate.saturating_mul(time.as_secs())).clamp(MIN_RUN, MAX_RUN))
     }
 
     /// How long so many bytes will take.
@@ -133,7 +137,8 @@ impl WebSeed {
     /// A fetch from a file failed.
     pub(crate) fn failed(&mut self, file: FileIndex, failure: Failure, now: Instant) {
         self.failures = self.failures.saturating_add(1);
-        let doubled = FIRST_RETRY.saturating_mul(1u32.checked_shl(self.failures - 1).unwrap_or(u32::MAX));
+        let doubled =
+            FIRST_RETRY.saturating_mul(1u32.checked_shl(self.failures - 1).unwrap_or(u32::MAX));
         let pause = match failure {
             // It has no such file, or not for us: asking again would not change that.
             Failure::Status(400..=499) if !matches!(failure, Failure::Status(408 | 425 | 429)) => {
@@ -154,7 +159,8 @@ impl WebSeed {
     }
 }
 
-/// Where the files of a torrent lie below a web seed's URL: paths as the torrent has them, not as a disk takes them.
+/// Where the files of a torrent lie below a web seed's URL: paths as the torrent has them, not as a
+/// disk takes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     name: Vec<u8>,
@@ -169,7 +175,11 @@ impl Layout {
         let root = document.root();
         let name = root.get("name")?.bytes()?.to_vec();
         let components = |entry: Value<'_>| -> Option<Vec<Vec<u8>>> {
-            entry.get("path")?.list()?.map(|component| component.bytes().map(<[u8]>::to_vec)).collect()
+            entry
+                .get("path")?
+                .list()?
+                .map(|component| component.bytes().map(<[u8]>::to_vec))
+                .collect()
         };
         let paths = match root.get("files").and_then(Value::list) {
             Some(files) => Some(files.map(components).collect::<Option<Vec<_>>>()?),
@@ -239,8 +249,9 @@ mod tests {
     use crate::metainfo::testing::torrent_of;
 
     fn layout(name: &str, files: &[&[&str]]) -> Layout {
-        let path =
-            |path: &&[&str]| Dict::new().int("length", 1).raw("path", encode::list(path.iter().map(encode::bytes)));
+        let path = |path: &&[&str]| {
+            Dict::new().int("length", 1).raw("path", encode::list(path.iter().map(encode::bytes)))
+        };
         let info = Dict::new().bytes("name", name);
         let info = if files.is_empty() {
             info.int("length", 1)
@@ -279,16 +290,23 @@ mod tests {
             let sample = torrent_of(Version::V2, 32 << 10, files);
             let layout = Layout::of(&sample.metainfo.info).unwrap();
             let count = u32::try_from(sample.metainfo.files.len()).unwrap();
-            (0..count).map(|file| layout.url("http://w/", FileIndex(file)).unwrap()).collect::<Vec<_>>()
+            (0..count)
+                .map(|file| layout.url("http://w/", FileIndex(file)).unwrap())
+                .collect::<Vec<_>>()
         };
         assert_eq!(of(&[("film.mkv", 70_000)]), ["http://w/film.mkv"]);
         let several = of(&[("a.mkv", 70_000), ("b/c d", 5), ("b/empty", 0), ("e", 1)]);
-        assert_eq!(several, ["a.mkv", "b/c%20d", "b/empty", "e"].map(|path| format!("http://w/Sample/{path}")));
+        assert_eq!(
+            several,
+            ["a.mkv", "b/c%20d", "b/empty", "e"].map(|path| format!("http://w/Sample/{path}"))
+        );
     }
 
     #[test]
     fn a_host_is_known_by_its_name_and_port() {
-        for url in ["http://W.example:80/a", "https://u:p@w.example:80?x", "http://w.example:80#a@b"] {
+        for url in
+            ["http://W.example:80/a", "https://u:p@w.example:80?x", "http://w.example:80#a@b"]
+        {
             assert_eq!(host_of(url), "w.example:80", "{url}");
         }
     }
@@ -308,7 +326,8 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_fails_is_left_alone_longer_each_time_and_one_without_the_file_is_not_asked_for_it() {
+    fn a_server_that_fails_is_left_alone_longer_each_time_and_one_without_the_file_is_not_asked_for_it()
+     {
         let mut seed = WebSeed::new("http://w/".into(), 1);
         let at = |seconds: u64| Instant(seconds * 1_000_000);
         let mut fail = |failure, now| {
@@ -316,7 +335,10 @@ mod tests {
             seed.retry_at(at(now)).map(|at| at.0 / 1_000_000 - now)
         };
         assert_eq!([fail(Failure::Broken, 0), fail(Failure::Status(500), 5)], [Some(5), Some(10)]);
-        assert_eq!([fail(Failure::Status(503), 15), fail(Failure::Status(429), 60)], [Some(30), Some(40)]);
+        assert_eq!(
+            [fail(Failure::Status(503), 15), fail(Failure::Status(429), 60)],
+            [Some(30), Some(40)]
+        );
         assert_eq!(fail(Failure::Status(404), 100), None);
         assert!(!seed.has(FileIndex(0)) && seed.has(FileIndex(1)) && seed.is_usable(at(100)));
         (1..=100).for_each(|file| seed.failed(FileIndex(file), Failure::Status(404), at(100)));

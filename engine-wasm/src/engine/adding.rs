@@ -1,6 +1,7 @@
 //! Beginning with a torrent whose description is there.
 //!
-//! Two torrents may want the same paths. Whichever makes a file first has it; the other one finds it there and takes another name.
+//! Two torrents may want the same paths. Whichever makes a file first has it; the other one finds
+//! it there and takes another name.
 
 use bytes::Bytes;
 
@@ -38,12 +39,19 @@ impl Engine {
                 self.added - 1
             }
         };
-        self.add_new(meta, metainfo, added, now).map_err(|error| format!("This torrent can't be used: {error}."))?;
+        self.add_new(meta, metainfo, added, now)
+            .map_err(|error| format!("This torrent can't be used: {error}."))?;
         Ok(info_hash)
     }
 
     /// Begins with a torrent; a magnet link for it gives way.
-    pub(super) fn add_new(&mut self, meta: Metainfo, source: Bytes, added: u64, now: Instant) -> Result<(), String> {
+    pub(super) fn add_new(
+        &mut self,
+        meta: Metainfo,
+        source: Bytes,
+        added: u64,
+        now: Instant,
+    ) -> Result<(), String> {
         let info_hash = meta.info_hash;
         let root = self.root.clone().ok_or("the daemon is not there")?;
         let place = Place::new(root, None);

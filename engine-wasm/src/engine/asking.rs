@@ -1,4 +1,5 @@
-//! What a person does with a torrent's trackers, and what others are given to add it by: a magnet link, a `.torrent` file.
+//! What a person does with a torrent's trackers, and what others are given to add it by: a magnet
+//! link, a `.torrent` file.
 
 use std::ops::RangeInclusive;
 
@@ -15,14 +16,20 @@ impl Engine {
     ///
     /// # Errors
     /// None of them may be asked now.
-    pub(super) fn announce_now(&mut self, info_hash: &str, now: Instant) -> Result<(InfoHash, String), String> {
+    pub(super) fn announce_now(
+        &mut self,
+        info_hash: &str,
+        now: Instant,
+    ) -> Result<(InfoHash, String), String> {
         let info_hash = self.known(info_hash)?;
         let mut outcome = Ok(0);
         self.with(info_hash, now, |torrent, cx| outcome = torrent.announce_now(cx));
         self.with_magnet(info_hash, now, |pending, cx| outcome = pending.announce_now(cx));
         let words = match outcome? {
             1 => "One tracker can be asked, and is.".to_owned(),
-            count => format!("{count} trackers can be asked; they are, one after the other until one names peers."),
+            count => format!(
+                "{count} trackers can be asked; they are, one after the other until one names peers."
+            ),
         };
         Ok((info_hash, words))
     }
@@ -31,12 +38,18 @@ impl Engine {
     ///
     /// # Errors
     /// The torrent is private, or a URL is none of a tracker.
-    pub(super) fn add_trackers(&mut self, info_hash: &str, urls: &[String], now: Instant) -> Result<InfoHash, String> {
+    pub(super) fn add_trackers(
+        &mut self,
+        info_hash: &str,
+        urls: &[String],
+        now: Instant,
+    ) -> Result<InfoHash, String> {
         let info_hash = self.known(info_hash)?;
         if self.torrents.get(&info_hash).is_some_and(|torrent| torrent.is_private()) {
             return Err("This torrent is private: only its own trackers may be asked.".to_owned());
         }
-        let urls: Vec<&str> = urls.iter().map(|url| url.trim()).filter(|url| !url.is_empty()).collect();
+        let urls: Vec<&str> =
+            urls.iter().map(|url| url.trim()).filter(|url| !url.is_empty()).collect();
         let is_none = |url: &&&str| url.len() > MAX_URL_LENGTH || TrackerUrl::parse(url).is_none();
         if let Some(url) = urls.iter().find(is_none) {
             let shown: String = url.chars().take(100).collect();
@@ -55,9 +68,14 @@ impl Engine {
         Ok(info_hash)
     }
 
-    /// Adds the trackers that a torrent names when it is added again. Trackers that the user removed stay removed, and a
-    /// private torrent takes none.
-    pub(super) fn keep_trackers(&mut self, info_hash: InfoHash, urls: impl Iterator<Item = String>, now: Instant) {
+    /// Adds the trackers that a torrent names when it is added again. Trackers that the user
+    /// removed stay removed, and a private torrent takes none.
+    pub(super) fn keep_trackers(
+        &mut self,
+        info_hash: InfoHash,
+        urls: impl Iterator<Item = String>,
+        now: Instant,
+    ) {
         if self.torrents.get(&info_hash).is_none_or(|torrent| torrent.is_private()) {
             return;
         }
@@ -68,9 +86,14 @@ impl Engine {
                 && !plan.removed.contains(url)
                 && TrackerUrl::parse(url).is_some()
         };
-        let fresh: Vec<String> = urls.filter(is_new).take(MAX_URLS.saturating_sub(plan.added.len())).collect();
+        let fresh: Vec<String> =
+            urls.filter(is_new).take(MAX_URLS.saturating_sub(plan.added.len())).collect();
         if !fresh.is_empty() {
-            self.change_plan(info_hash, |plan| fresh.iter().for_each(|url| plan.add_tracker(url)), now);
+            self.change_plan(
+                info_hash,
+                |plan| fresh.iter().for_each(|url| plan.add_tracker(url)),
+                now,
+            );
         }
     }
 
@@ -78,7 +101,12 @@ impl Engine {
     ///
     /// # Errors
     /// The torrent has no such tracker.
-    pub(super) fn remove_tracker(&mut self, info_hash: &str, url: &str, now: Instant) -> Result<InfoHash, String> {
+    pub(super) fn remove_tracker(
+        &mut self,
+        info_hash: &str,
+        url: &str,
+        now: Instant,
+    ) -> Result<InfoHash, String> {
         let info_hash = self.known(info_hash)?;
         let (_, trackers) = self.contents(&info_hash.to_string(), now);
         if !trackers.iter().any(|tracker| tracker.url == url) {

@@ -36,10 +36,12 @@ pub struct Config {
     pub goals: Goals,
     /// How many torrents are at work at once.
     pub queue: QueueConfig,
-    /// Whether a person changes what [`crate::view::Settings`] names while the engine runs. That is then kept in the state, and outranks what is said here.
-    /// In the terminal flags decide, and nothing else.
+    /// Whether a person changes what [`crate::view::Settings`] names while the engine runs. That is
+    /// then kept in the state, and outranks what is said here. In the terminal flags decide, and
+    /// nothing else.
     pub adjustable: bool,
-    /// Whether a torrent that a page adds is downloaded at once, and does not wait for [`crate::view::Intent::Decide`].
+    /// Whether a torrent that a page adds is downloaded at once, and does not wait for
+    /// [`crate::view::Intent::Decide`].
     pub start_at_once: bool,
     /// Whether a person has read that watching also uploads.
     pub sharing_told: bool,

@@ -1,4 +1,5 @@
-//! The engine's node of the DHT: what it hears of sockets, names and torrents, and what becomes of what it finds.
+//! The engine's node of the DHT: what it hears of sockets, names and torrents, and what becomes of
+//! what it finds.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,7 +17,8 @@ use crate::time::Instant;
 
 /// State key of what the node knows.
 const KEY: &str = "dht";
-/// What it knows is written down for the first time after so long, for then it has gathered something.
+/// What it knows is written down for the first time after so long, for then it has gathered
+/// something.
 const FIRST_SAVE: Duration = Duration::from_secs(60);
 /// And again after so long.
 const SAVE_AGAIN: Duration = Duration::from_secs(15 * 60);
@@ -53,11 +55,21 @@ impl Engine {
             let (dht, resolving) = (Dht::new(cx.rng, now), BTreeMap::new());
             let (retry, save_at) = (FIRST_RETRY, now + FIRST_SAVE);
             let loading = None;
-            let node = Node { dht, config, loading, loaded: false, resolving, resolve_at: None, retry, save_at };
+            let node = Node {
+                dht,
+                config,
+                loading,
+                loaded: false,
+                resolving,
+                resolve_at: None,
+                retry,
+                save_at,
+            };
             self.node = Some(Box::new(node));
         }
         if let Some(node) = self.node.as_mut().filter(|node| !node.loaded) {
-            node.loading = Some(cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key: KEY.to_owned() }));
+            node.loading =
+                Some(cx.ask(Owner::Engine, |op| IoCommand::KvGet { op, key: KEY.to_owned() }));
         }
     }
 
@@ -72,7 +84,12 @@ impl Engine {
     }
 
     /// An answer; false when it is to nothing that was asked here.
-    pub(super) fn dht_answered(&mut self, op: OpId, result: &Result<OpOutput, OpError>, now: Instant) -> bool {
+    pub(super) fn dht_answered(
+        &mut self,
+        op: OpId,
+        result: &Result<OpOutput, OpError>,
+        now: Instant,
+    ) -> bool {
         let Some(node) = &mut self.node else { return false };
         if node.loading == Some(op) {
             node.loading = None;
@@ -87,9 +104,13 @@ impl Engine {
                 Ok(OpOutput::Addresses(addrs)) if is_router => {
                     addrs.iter().for_each(|addr| node.dht.add_router(*addr, now));
                 }
-                Ok(OpOutput::Addresses(addrs)) => addrs.iter().for_each(|addr| self.shared.errands.name_node(*addr)),
+                Ok(OpOutput::Addresses(addrs)) => {
+                    addrs.iter().for_each(|addr| self.shared.errands.name_node(*addr))
+                }
                 Ok(_) => {}
-                Err(error) => tracing::debug!(error = error.message, "a node to begin with is not found"),
+                Err(error) => {
+                    tracing::debug!(error = error.message, "a node to begin with is not found")
+                }
             }
         } else {
             return false;
@@ -132,7 +153,13 @@ impl Engine {
         let node = self.node.as_ref().filter(|node| node.loaded)?;
         let asleep = node.dht.poll_timeout()?;
         let errands = self.shared.errands.next_due(self.shared.net.listen_port().is_some());
-        Some([Some(asleep), errands, node.resolve_at, Some(node.save_at)].into_iter().flatten().min().unwrap_or(asleep))
+        Some(
+            [Some(asleep), errands, node.resolve_at, Some(node.save_at)]
+                .into_iter()
+                .flatten()
+                .min()
+                .unwrap_or(asleep),
+        )
     }
 
     /// The node has the sockets that the engine has. It answers others only where they reach us.
@@ -191,7 +218,8 @@ impl Engine {
         node.retry = (node.retry * 2).min(MAX_RETRY);
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         for (host, port) in node.config.bootstrap.iter().filter_map(|router| split(router)) {
-            let op = cx.ask(Owner::Engine, |op| IoCommand::Resolve { op, host: host.to_owned(), port });
+            let op =
+                cx.ask(Owner::Engine, |op| IoCommand::Resolve { op, host: host.to_owned(), port });
             node.resolving.insert(op, true);
         }
     }
@@ -212,10 +240,16 @@ impl Engine {
     fn dht_told(&mut self, event: Event, now: Instant) {
         match event {
             Event::Peers { info_hash, peers } => {
-                self.with(info_hash, now, |torrent, cx| torrent.add_peers(peers.iter().copied(), Source::Dht, cx));
-                self.with_magnet(info_hash, now, |it, cx| it.add_peers(peers.iter().copied(), Source::Dht, cx));
+                self.with(info_hash, now, |torrent, cx| {
+                    torrent.add_peers(peers.iter().copied(), Source::Dht, cx)
+                });
+                self.with_magnet(info_hash, now, |it, cx| {
+                    it.add_peers(peers.iter().copied(), Source::Dht, cx)
+                });
             }
-            Event::Searched { info_hash, peers, .. } => self.shared.errands.searched(info_hash, peers, now),
+            Event::Searched { info_hash, peers, .. } => {
+                self.shared.errands.searched(info_hash, peers, now)
+            }
         }
     }
 }
@@ -233,7 +267,8 @@ mod tests {
 
     #[test]
     fn a_router_is_a_host_and_a_port() {
-        let check = |text: &str, expected: Option<(&str, u16)>| assert_eq!(split(text), expected, "{text}");
+        let check =
+            |text: &str, expected: Option<(&str, u16)>| assert_eq!(split(text), expected, "{text}");
         check("router.example:6881", Some(("router.example", 6881)));
         check("127.0.0.1:1", Some(("127.0.0.1", 1)));
         check("[::1]:1", Some(("::1", 1)));

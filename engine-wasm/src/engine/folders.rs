@@ -1,7 +1,9 @@
-//! Folders of this computer: where a torrent lies is shown in the file manager, and new torrents are stored elsewhere.
+//! Folders of this computer: where a torrent lies is shown in the file manager, and new torrents
+//! are stored elsewhere.
 //!
-//! Owns who waits for the daemon's answer. The daemon decides which folder can be used, keeps that, and shows only files that were announced to it. An
-//! engine that is not told to ([`super::Config::folders`]) does neither, and the HTTP API reaches neither.
+//! Owns who waits for the daemon's answer. The daemon decides which folder can be used, keeps that,
+//! and shows only files that were announced to it. An engine that is not told to
+//! ([`super::Config::folders`]) does neither, and the HTTP API reaches neither.
 
 use std::collections::BTreeMap;
 
@@ -40,14 +42,29 @@ impl Engine {
         let torrent = self.described(info_hash)?;
         let file_id = torrent.file_to_show(file).ok_or("There is no such file in this torrent.")?;
         let info_hash = torrent.info_hash();
-        self.ask_daemon(id, Question::Show(info_hash), |answer| EngineMessage::FileShow { answer, file_id }, now);
+        self.ask_daemon(
+            id,
+            Question::Show(info_hash),
+            |answer| EngineMessage::FileShow { answer, file_id },
+            now,
+        );
         Ok(())
     }
 
     /// Has new torrents stored in another folder. The answer comes later.
-    pub(super) fn set_download_folder(&mut self, id: u64, path: String, now: Instant) -> Result<(), String> {
+    pub(super) fn set_download_folder(
+        &mut self,
+        id: u64,
+        path: String,
+        now: Instant,
+    ) -> Result<(), String> {
         self.check_folders()?;
-        self.ask_daemon(id, Question::Prefer, |answer| EngineMessage::RootPrefer { answer, path }, now);
+        self.ask_daemon(
+            id,
+            Question::Prefer,
+            |answer| EngineMessage::RootPrefer { answer, path },
+            now,
+        );
         Ok(())
     }
 
@@ -61,7 +78,13 @@ impl Engine {
         Ok(())
     }
 
-    fn ask_daemon(&mut self, id: u64, question: Question, message: impl FnOnce(OpId) -> EngineMessage, now: Instant) {
+    fn ask_daemon(
+        &mut self,
+        id: u64,
+        question: Question,
+        message: impl FnOnce(OpId) -> EngineMessage,
+        now: Instant,
+    ) {
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         let op = cx.new_op(Owner::Engine);
         cx.say(message(op));
@@ -69,18 +92,26 @@ impl Engine {
     }
 
     /// An answer; false when it is to nothing that was asked here.
-    pub(super) fn folders_answered(&mut self, op: OpId, result: &Result<OpOutput, OpError>) -> bool {
+    pub(super) fn folders_answered(
+        &mut self,
+        op: OpId,
+        result: &Result<OpOutput, OpError>,
+    ) -> bool {
         let Some((id, question)) = self.folders.asked.remove(&op) else { return false };
         let reply = match (question, result) {
-            (Question::Show(info_hash), Ok(_)) => {
-                IntentReply::Done { info_hash: info_hash.to_string(), message: None, duplicate: false }
-            }
+            (Question::Show(info_hash), Ok(_)) => IntentReply::Done {
+                info_hash: info_hash.to_string(),
+                message: None,
+                duplicate: false,
+            },
             (Question::Prefer, Ok(OpOutput::Roots(roots))) => {
                 self.root = roots.first().map(|root| root.key.clone()).or(self.root.take());
                 self.roots.clone_from(roots);
                 IntentReply::Configured
             }
-            (Question::Prefer, Ok(_)) => IntentReply::Failed { message: "The daemon’s answer was lost.".to_owned() },
+            (Question::Prefer, Ok(_)) => {
+                IntentReply::Failed { message: "The daemon’s answer was lost.".to_owned() }
+            }
             (_, Err(error)) => IntentReply::Failed { message: words(question, error) },
         };
         self.out.extend([Output::Reply { id, reply }, Output::Changed]);

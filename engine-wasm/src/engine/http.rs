@@ -1,6 +1,7 @@
 //! The plain HTTP API, carried out: actions become answers, and what outlives a call is tended.
 //!
-//! The forms are [`crate::api`]'s; this part connects them with the engine's torrents and decides what a call does to them.
+//! The forms are [`crate::api`]'s; this part connects them with the engine's torrents and decides
+//! what a call does to them.
 
 use bytes::Bytes;
 use shared_proto::{DaemonMessage, EngineMessage, RequestId};
@@ -9,7 +10,9 @@ use super::report::Reader;
 use super::{Engine, context};
 use crate::api::error::{Code, Failure};
 use crate::api::view::{Added, Detail, List, Status};
-use crate::api::{Action, Call, Reply, Stay, events, openapi, playlist, resolve, route, temporary, url};
+use crate::api::{
+    Action, Call, Reply, Stay, events, openapi, playlist, resolve, route, temporary, url,
+};
 use crate::io::Output;
 use crate::limits;
 use crate::magnet::{Patience, Pending};
@@ -32,9 +35,13 @@ impl Engine {
     pub(super) fn handle_question(&mut self, question: DaemonMessage, now: Instant) {
         match question {
             DaemonMessage::HttpCall { request_id, content_length, .. } if content_length > 0 => {
-                let length = usize::try_from(content_length).ok().filter(|length| *length <= limits::METAINFO);
+                let length = usize::try_from(content_length)
+                    .ok()
+                    .filter(|length| *length <= limits::METAINFO);
                 let Some(length) = length else {
-                    return self.say(Failure::new(Code::TooLarge, "the body is too long").reply().to(request_id));
+                    return self.say(
+                        Failure::new(Code::TooLarge, "the body is too long").reply().to(request_id),
+                    );
                 };
                 self.api.incoming.expect(request_id, question, length);
             }
@@ -49,16 +56,20 @@ impl Engine {
         }
     }
 
-    /// A question with all its content. What comes before the engine knows what is there waits for that.
+    /// A question with all its content. What comes before the engine knows what is there waits for
+    /// that.
     fn handle_whole(&mut self, question: DaemonMessage, content: Bytes, now: Instant) {
         if !self.loaded && self.api.early.len() < limits::API_WAITING {
             return self.api.early.push((question, content));
         }
         match question {
-            DaemonMessage::HttpCall { request_id, method, path, query, host, content_type, .. } => {
+            DaemonMessage::HttpCall {
+                request_id, method, path, query, host, content_type, ..
+            } => {
                 let caller = Caller { id: request_id, base: url::base(&host) };
                 let content_type = content_type.as_deref();
-                let call = Call { method: &method, path: &path, query: &query, content_type, content };
+                let call =
+                    Call { method: &method, path: &path, query: &query, content_type, content };
                 self.handle_call(&caller, call, now);
             }
             DaemonMessage::FileResolve { request_id, path } => {
@@ -77,10 +88,16 @@ impl Engine {
         }
     }
 
-    /// The engine knows what is there: what came too early is answered, and what nobody asked to keep and is gone is forgotten.
+    /// The engine knows what is there: what came too early is answered, and what nobody asked to
+    /// keep and is gone is forgotten.
     pub(super) fn begin_api(&mut self, now: Instant) {
-        let gone: Vec<InfoHash> =
-            self.api.temporary.all().map(|(info_hash, _)| info_hash).filter(|hash| !self.is_known(*hash)).collect();
+        let gone: Vec<InfoHash> = self
+            .api
+            .temporary
+            .all()
+            .map(|(info_hash, _)| info_hash)
+            .filter(|hash| !self.is_known(*hash))
+            .collect();
         gone.into_iter().for_each(|info_hash| self.keep(info_hash, now));
         for (question, content) in std::mem::take(&mut self.api.early) {
             self.handle_whole(question, content, now);
@@ -89,7 +106,9 @@ impl Engine {
 
     /// Keys of torrents that an earlier engine was to keep only while they are read.
     pub(super) fn restore_temporary(&mut self, keys: Vec<String>, now: Instant) {
-        let named = keys.iter().filter_map(|key| key.strip_prefix(temporary::PREFIX)?.parse::<InfoHash>().ok());
+        let named = keys
+            .iter()
+            .filter_map(|key| key.strip_prefix(temporary::PREFIX)?.parse::<InfoHash>().ok());
         named.for_each(|info_hash| self.api.temporary.touch(info_hash, now));
     }
 
@@ -124,7 +143,12 @@ impl Engine {
         if !self.loaded || self.root.is_none() {
             return None;
         }
-        let waits = self.api.adding.deadlines().map(|(_, deadline)| deadline).chain(self.api.adding.next_reminder());
+        let waits = self
+            .api
+            .adding
+            .deadlines()
+            .map(|(_, deadline)| deadline)
+            .chain(self.api.adding.next_reminder());
         waits
             .chain(self.cleanups().map(|(_, due)| due))
             .chain(self.api.events.next())
@@ -154,8 +178,11 @@ impl Engine {
         if !self.loaded || self.root.is_none() {
             return;
         }
-        let due: Vec<InfoHash> =
-            self.cleanups().filter(|(_, due)| *due <= now).map(|(info_hash, _)| info_hash).collect();
+        let due: Vec<InfoHash> = self
+            .cleanups()
+            .filter(|(_, due)| *due <= now)
+            .map(|(info_hash, _)| info_hash)
+            .collect();
         for info_hash in due {
             tracing::info!(torrent = %info_hash, "nobody reads this temporary torrent: it goes");
             self.remove(info_hash, true, None, now);
@@ -180,11 +207,9 @@ impl Engine {
 
     /// Temporary torrents that nobody reads, and when they go.
     fn cleanups(&self) -> impl Iterator<Item = (InfoHash, Instant)> + '_ {
-        let idle = self
-            .api
-            .temporary
-            .all()
-            .filter(|(info_hash, _)| !self.api.adding.has(*info_hash) && !self.leavers.hides(*info_hash));
+        let idle = self.api.temporary.all().filter(|(info_hash, _)| {
+            !self.api.adding.has(*info_hash) && !self.leavers.hides(*info_hash)
+        });
         idle.filter_map(|(info_hash, wanted)| {
             let unread = match self.torrents.get(&info_hash) {
                 Some(torrent) if torrent.is_leaving() => return None,
@@ -197,18 +222,27 @@ impl Engine {
 
     fn handle_call(&mut self, caller: &Caller, call: Call<'_>, now: Instant) {
         let outcome = route(call).and_then(|action| self.act(caller, action, now));
-        if let Some(answer) = outcome.unwrap_or_else(|failure| Some(failure.reply().to(caller.id))) {
+        if let Some(answer) = outcome.unwrap_or_else(|failure| Some(failure.reply().to(caller.id)))
+        {
             self.say(answer);
         }
     }
 
     /// The answer; `None` when it comes later.
-    fn act(&mut self, caller: &Caller, action: Action, now: Instant) -> Result<Option<EngineMessage>, Failure> {
+    fn act(
+        &mut self,
+        caller: &Caller,
+        action: Action,
+        now: Instant,
+    ) -> Result<Option<EngineMessage>, Failure> {
         let reply = match action {
             Action::Topics { follow: false, .. } => events::preview(),
-            Action::Topics { follow: true, names } => return self.api.pages.follow(caller.id, names, now).map(Some),
+            Action::Topics { follow: true, names } => {
+                return self.api.pages.follow(caller.id, names, now).map(Some);
+            }
             Action::Intent(Intent::ShowInFolder { .. } | Intent::SetDownloadFolder { .. }) => {
-                let message = "Only the extension can show or change folders of this computer.".to_owned();
+                let message =
+                    "Only the extension can show or change folders of this computer.".to_owned();
                 Reply::json(&IntentReply::Failed { message })
             }
             Action::Intent(intent) => {
@@ -231,7 +265,8 @@ impl Engine {
             Action::List => self.list(now),
             Action::Show(info_hash) => {
                 let view = self.view(info_hash, now)?;
-                let streams: Vec<_> = self.torrents.get(&info_hash).iter().flat_map(|it| it.streams(now)).collect();
+                let streams: Vec<_> =
+                    self.torrents.get(&info_hash).iter().flat_map(|it| it.streams(now)).collect();
                 let is_temporary = self.api.temporary.has(info_hash);
                 Reply::json(&Detail::new(&view, &streams, is_temporary, &caller.base))
             }
@@ -258,7 +293,11 @@ impl Engine {
             Action::Recheck { info_hash, begin } => {
                 self.described_view(info_hash, now)?;
                 let info_hash = info_hash.to_string();
-                let done = if begin { self.recheck(&info_hash, now) } else { self.cancel_recheck(&info_hash, now) };
+                let done = if begin {
+                    self.recheck(&info_hash, now)
+                } else {
+                    self.cancel_recheck(&info_hash, now)
+                };
                 done.map_err(|message| Failure::new(Code::NotReady, message))?;
                 Reply::nothing()
             }
@@ -270,13 +309,15 @@ impl Engine {
             }
             Action::Move { info_hash, target } => {
                 self.described_view(info_hash, now)?;
-                self.relocate(&info_hash.to_string(), target, Asker::Call(caller.id), now).map_err(unfit)?;
+                self.relocate(&info_hash.to_string(), target, Asker::Call(caller.id), now)
+                    .map_err(unfit)?;
                 return Ok(None);
             }
             Action::RenameFile { info_hash, index, name } => {
                 self.described_view(info_hash, now)?;
                 let asker = Asker::Call(caller.id);
-                self.rename_file(&info_hash.to_string(), (index, &name), asker, now).map_err(unfit)?;
+                self.rename_file(&info_hash.to_string(), (index, &name), asker, now)
+                    .map_err(unfit)?;
                 return Ok(None);
             }
             Action::Watched { info_hash, index, report } => {
@@ -286,7 +327,8 @@ impl Engine {
             }
             Action::Remove { info_hash, delete_data } => {
                 self.check_known(info_hash)?;
-                self.known(&info_hash.to_string()).map_err(|message| Failure::new(Code::Conflict, message))?;
+                self.known(&info_hash.to_string())
+                    .map_err(|message| Failure::new(Code::Conflict, message))?;
                 if self.remove(info_hash, delete_data, Some(Asker::Call(caller.id)), now) {
                     return Ok(None);
                 }
@@ -295,15 +337,18 @@ impl Engine {
             Action::Pause { info_hash, paused } => {
                 self.check_known(info_hash)?;
                 let info_hash = info_hash.to_string();
-                let intent = if paused { Intent::Pause { info_hash } } else { Intent::Resume { info_hash } };
+                let intent =
+                    if paused { Intent::Pause { info_hash } } else { Intent::Resume { info_hash } };
                 // Both are answered in the same turn, and refused to one that is on its way out.
-                self.carry_out(0, intent, now).map_err(|message| Failure::new(Code::Conflict, message))?;
+                self.carry_out(0, intent, now)
+                    .map_err(|message| Failure::new(Code::Conflict, message))?;
                 self.out.push_back(Output::Changed);
                 Reply::nothing()
             }
             Action::Decide { info_hash, decision } => {
                 self.described_view(info_hash, now)?;
-                self.decide(&info_hash.to_string(), (decision.choice, &decision.files), now).map_err(unfit)?;
+                self.decide(&info_hash.to_string(), (decision.choice, &decision.files), now)
+                    .map_err(unfit)?;
                 Reply::nothing()
             }
             Action::Report => {
@@ -319,10 +364,18 @@ impl Engine {
         Ok(Some(reply.to(caller.id)))
     }
 
-    fn take_torrent(&mut self, metainfo: Bytes, stay: Stay, now: Instant) -> Result<(InfoHash, bool), Failure> {
+    fn take_torrent(
+        &mut self,
+        metainfo: Bytes,
+        stay: Stay,
+        now: Instant,
+    ) -> Result<(InfoHash, bool), Failure> {
         let info_hash = Metainfo::parse(&metainfo)
             .map_err(|error| {
-                Failure::new(Code::Malformed, format!("this .torrent file is damaged or incomplete: {error}"))
+                Failure::new(
+                    Code::Malformed,
+                    format!("this .torrent file is damaged or incomplete: {error}"),
+                )
             })?
             .info_hash;
         self.check_stays(info_hash).map_err(|message| Failure::new(Code::Conflict, message))?;
@@ -347,8 +400,9 @@ impl Engine {
         stay: Stay,
         now: Instant,
     ) -> Result<Option<EngineMessage>, Failure> {
-        let info_hash =
-            Magnet::parse(link).map_err(|error| Failure::new(Code::Malformed, error.to_string()))?.info_hash;
+        let info_hash = Magnet::parse(link)
+            .map_err(|error| Failure::new(Code::Malformed, error.to_string()))?
+            .info_hash;
         self.check_stays(info_hash).map_err(|message| Failure::new(Code::Conflict, message))?;
         let was_removed = self.bring_back(info_hash, now);
         let is_new = self.make_room(info_hash)?;
@@ -365,7 +419,10 @@ impl Engine {
         self.hold(info_hash, is_new && stay.hold, now);
         self.out.push_back(Output::Changed);
         if self.torrents.contains_key(&info_hash) {
-            return Ok(Some(added(&self.view(info_hash, now)?, &caller.base, !is_new && !was_removed).to(caller.id)));
+            return Ok(Some(
+                added(&self.view(info_hash, now)?, &caller.base, !is_new && !was_removed)
+                    .to(caller.id),
+            ));
         }
         if is_new {
             let patience = self.api_patience();
@@ -378,7 +435,11 @@ impl Engine {
 
     fn api_patience(&self) -> Patience {
         let api = &self.config.api;
-        Patience { attempts: api.retries.max(1), attempt_time: api.metadata_timeout, retry_delay: api.retry_delay }
+        Patience {
+            attempts: api.retries.max(1),
+            attempt_time: api.metadata_timeout,
+            retry_delay: api.retry_delay,
+        }
     }
 
     /// Whether a torrent would be new here, if there is room for it.
@@ -386,15 +447,20 @@ impl Engine {
         let is_new = !self.is_known(info_hash);
         let most = self.config.api.max_torrents.min(limits::TORRENTS);
         if is_new && self.torrents.len() + self.magnets.len() >= most {
-            return Err(Failure::new(Code::Full, format!("there are {most} torrents already: remove one first")));
+            return Err(Failure::new(
+                Code::Full,
+                format!("there are {most} torrents already: remove one first"),
+            ));
         }
         Ok(is_new)
     }
 
-    /// A call wants a torrent: for good, or for as long as it is read. One that was to be kept before stays so.
+    /// A call wants a torrent: for good, or for as long as it is read. One that was to be kept
+    /// before stays so.
     fn want(&mut self, info_hash: InfoHash, keep: bool, is_new: bool, now: Instant) {
         if keep {
-            // Calls that fail take along what they brought, kept or not: nobody is told that it stays.
+            // Calls that fail take along what they brought, kept or not: nobody is told that it
+            // stays.
             self.is_not_temporary(info_hash, now);
         } else if is_new {
             self.api.temporary.touch(info_hash, now);
@@ -416,10 +482,13 @@ impl Engine {
             self.api.temporary.touch(info_hash, now);
         }
         let view = self.described_view(info_hash, now).map_err(|failure| match failure.code {
-            Code::NotFound => Failure::new(Code::Removed, "the torrent was removed while it was looked for"),
+            Code::NotFound => {
+                Failure::new(Code::Removed, "the torrent was removed while it was looked for")
+            }
             _ => Failure::new(Code::MetadataTimeout, self.why_not(info_hash)),
         });
-        if wait.is_ours && view.as_ref().is_err_and(|failure| failure.code == Code::MetadataTimeout) {
+        if wait.is_ours && view.as_ref().is_err_and(|failure| failure.code == Code::MetadataTimeout)
+        {
             self.remove(info_hash, true, None, now);
         }
         for (request_id, base) in wait.callers {
@@ -450,17 +519,24 @@ impl Engine {
     fn list(&self, now: Instant) -> Reply {
         let snapshot = self.snapshot(now);
         let torrents = snapshot.torrents.iter().map(|torrent| {
-            let is_temporary = torrent.info_hash.parse().is_ok_and(|info_hash| self.api.temporary.has(info_hash));
+            let is_temporary =
+                torrent.info_hash.parse().is_ok_and(|info_hash| self.api.temporary.has(info_hash));
             Status::new(torrent, &snapshot.streams, is_temporary)
         });
         let (torrents, listen_port) = (torrents.collect(), snapshot.listen_port);
-        Reply::json(&List { torrents, listen_port, port_mapping: snapshot.port_mapping, notices: snapshot.notices })
+        Reply::json(&List {
+            torrents,
+            listen_port,
+            port_mapping: snapshot.port_mapping,
+            notices: snapshot.notices,
+        })
     }
 
     fn view(&self, info_hash: InfoHash, now: Instant) -> Result<TorrentView, Failure> {
         self.check_known(info_hash)?;
         let url = |id: &_| self.stream_url(id);
-        let torrent = self.torrents.get(&info_hash).map(|torrent: &Torrent| torrent.view(now, &url));
+        let torrent =
+            self.torrents.get(&info_hash).map(|torrent: &Torrent| torrent.view(now, &url));
         let pending = || self.magnets.get(&info_hash).map(|pending| pending.view(now));
         torrent.or_else(pending).ok_or_else(unknown)
     }
@@ -475,7 +551,8 @@ impl Engine {
     }
 
     fn is_known(&self, info_hash: InfoHash) -> bool {
-        let is_there = self.torrents.contains_key(&info_hash) || self.magnets.contains_key(&info_hash);
+        let is_there =
+            self.torrents.contains_key(&info_hash) || self.magnets.contains_key(&info_hash);
         is_there && !self.leavers.hides(info_hash)
     }
 
@@ -488,7 +565,8 @@ impl Engine {
     }
 }
 
-/// The answer to an added torrent. The torrent is there, however long the list of its files: a list that is too long is left out.
+/// The answer to an added torrent. The torrent is there, however long the list of its files: a list
+/// that is too long is left out.
 fn added(view: &TorrentView, base: &str, duplicate: bool) -> Reply {
     let added = Added::new(view, base, duplicate);
     let reply = Reply::json(&added);

@@ -20,7 +20,9 @@ impl Engine {
     /// Bytes came on a connection; false when it is no arrival.
     pub(super) fn arrival_data(&mut self, conn: ConnId, data: &[u8], now: Instant) -> bool {
         let names = self.torrents.values().flat_map(Torrent::names);
-        let Some(steps) = self.arrivals.data(conn, data, self.shared.ways.encryption, names, &mut self.rng) else {
+        let Some(steps) =
+            self.arrivals.data(conn, data, self.shared.ways.encryption, names, &mut self.rng)
+        else {
             return false;
         };
         self.follow(conn, steps, now);

@@ -29,7 +29,12 @@ impl Engine {
     }
 
     /// Which torrent it was about; `None` when the answer comes later.
-    pub(super) fn carry_out(&mut self, id: u64, intent: Intent, now: Instant) -> Result<Option<InfoHash>, String> {
+    pub(super) fn carry_out(
+        &mut self,
+        id: u64,
+        intent: Intent,
+        now: Instant,
+    ) -> Result<Option<InfoHash>, String> {
         let info_hash = match intent {
             Intent::AddTorrent { metainfo } => {
                 let before = self.listed_count();
@@ -52,11 +57,17 @@ impl Engine {
                 let peers: Vec<SocketAddr> = peers
                     .iter()
                     .map(|peer| {
-                        peer.trim().parse().map_err(|_| format!("“{peer}” is not an address like 192.0.2.1:6881"))
+                        peer.trim()
+                            .parse()
+                            .map_err(|_| format!("“{peer}” is not an address like 192.0.2.1:6881"))
                     })
                     .collect::<Result<_, _>>()?;
-                self.with(info_hash, now, |torrent, cx| torrent.add_peers(peers.iter().copied(), Source::Hand, cx));
-                self.with_magnet(info_hash, now, |it, cx| it.add_peers(peers.into_iter(), Source::Hand, cx));
+                self.with(info_hash, now, |torrent, cx| {
+                    torrent.add_peers(peers.iter().copied(), Source::Hand, cx)
+                });
+                self.with_magnet(info_hash, now, |it, cx| {
+                    it.add_peers(peers.into_iter(), Source::Hand, cx)
+                });
                 info_hash
             }
             Intent::SetSharing { info_hash, sharing } => {
@@ -89,7 +100,8 @@ impl Engine {
                 if let Some(root) = root {
                     let lies = self.described(&info_hash)?.place().root.0.clone();
                     if lies != root {
-                        // The move comes first: it makes no sense to download into the folder that was not chosen.
+                        // The move comes first: it makes no sense to download into the folder that
+                        // was not chosen.
                         let target = Target { root: Some(root), ..Target::default() };
                         self.relocate(&info_hash, target, Asker::Intent(id), now)?;
                         if self.described(&info_hash)?.is_moving() {
@@ -107,12 +119,19 @@ impl Engine {
             }
             Intent::Announce { info_hash } => {
                 let (info_hash, words) = self.announce_now(&info_hash, now)?;
-                let reply =
-                    IntentReply::Done { info_hash: info_hash.to_string(), message: Some(words), duplicate: false };
+                let reply = IntentReply::Done {
+                    info_hash: info_hash.to_string(),
+                    message: Some(words),
+                    duplicate: false,
+                };
                 return Ok(self.answer(id, reply));
             }
-            Intent::AddTrackers { info_hash, trackers } => self.add_trackers(&info_hash, &trackers, now)?,
-            Intent::RemoveTracker { info_hash, url } => self.remove_tracker(&info_hash, &url, now)?,
+            Intent::AddTrackers { info_hash, trackers } => {
+                self.add_trackers(&info_hash, &trackers, now)?
+            }
+            Intent::RemoveTracker { info_hash, url } => {
+                self.remove_tracker(&info_hash, &url, now)?
+            }
             Intent::MagnetLink { info_hash } => {
                 let text = self.magnet_link(&info_hash)?;
                 return Ok(self.answer(id, IntentReply::Text { text }));
@@ -125,8 +144,12 @@ impl Engine {
                 self.begin_report(Reader::Intent(id), about, now);
                 return Ok(None);
             }
-            Intent::SetPriorities { info_hash, files } => self.set_priorities(&info_hash, &files, now)?,
-            Intent::Prepare { info_hash, file, position } => self.prepare(&info_hash, (file, position), now)?,
+            Intent::SetPriorities { info_hash, files } => {
+                self.set_priorities(&info_hash, &files, now)?
+            }
+            Intent::Prepare { info_hash, file, position } => {
+                self.prepare(&info_hash, (file, position), now)?
+            }
             Intent::Recheck { info_hash } => self.recheck(&info_hash, now)?,
             Intent::Adopt { info_hash } => self.adopt(&info_hash, now)?,
             Intent::CancelRecheck { info_hash } => self.cancel_recheck(&info_hash, now)?,
@@ -151,7 +174,8 @@ impl Engine {
                 let info_hash = self.known(&info_hash)?;
                 if self.root.is_none() {
                     // What is written down, and what lies on the disk, would be back with it.
-                    return Err("Not connected to the daemon. Remove the torrent when it is back.".to_owned());
+                    return Err("Not connected to the daemon. Remove the torrent when it is back."
+                        .to_owned());
                 }
                 if undo {
                     self.let_go(info_hash, delete_data, now);
@@ -187,11 +211,15 @@ impl Engine {
         let info_hash = info_hash
             .parse::<InfoHash>()
             .ok()
-            .filter(|info_hash| self.torrents.contains_key(info_hash) || self.magnets.contains_key(info_hash))
+            .filter(|info_hash| {
+                self.torrents.contains_key(info_hash) || self.magnets.contains_key(info_hash)
+            })
             .filter(|info_hash| !self.leavers.hides(*info_hash))
             .ok_or_else(|| "There is no such torrent.".to_owned())?;
         match self.torrents.get(&info_hash) {
-            Some(torrent) if torrent.is_leaving() => Err("This torrent is being removed.".to_owned()),
+            Some(torrent) if torrent.is_leaving() => {
+                Err("This torrent is being removed.".to_owned())
+            }
             _ => Ok(info_hash),
         }
     }

@@ -1,4 +1,5 @@
-//! What a person wants done with a torrent's files: which of them to fetch, to hash them again, where they are to lie.
+//! What a person wants done with a torrent's files: which of them to fetch, to hash them again,
+//! where they are to lie.
 //!
 //! Owns what is checked before a torrent hears of it, and the words for what can't be done.
 
@@ -32,13 +33,18 @@ pub(crate) struct Target {
 /// A name that any disk takes, or which one would do.
 fn fit(name: &str) -> Result<String, String> {
     let safe = sanitise::component(name.as_bytes());
-    if safe == name { Ok(safe) } else { Err(format!("“{name}” can't be a name here. “{safe}” can.")) }
+    if safe == name {
+        Ok(safe)
+    } else {
+        Err(format!("“{name}” can't be a name here. “{safe}” can."))
+    }
 }
 
 /// A folder below a download folder, and not a path of its own.
 fn check_relative(folder: &str) -> Result<(), String> {
-    let is_drive =
-        |path: &str| path.len() > 1 && path.as_bytes()[1] == b':' && path.as_bytes()[0].is_ascii_alphabetic();
+    let is_drive = |path: &str| {
+        path.len() > 1 && path.as_bytes()[1] == b':' && path.as_bytes()[0].is_ascii_alphabetic()
+    };
     if folder.starts_with(['/', '\\', '~']) || is_drive(folder) {
         return Err(format!(
             "“{folder}” is a path of its own. Name a folder inside the download folder, such as “Films/New”. Another download folder is chosen \
@@ -62,7 +68,8 @@ impl Engine {
             return Err(format!("There is no file {} in this torrent.", unknown.index));
         }
         let info_hash = torrent.info_hash();
-        let changes: Vec<_> = files.iter().map(|file| (FileIndex(file.index), file.priority)).collect();
+        let changes: Vec<_> =
+            files.iter().map(|file| (FileIndex(file.index), file.priority)).collect();
         self.with(info_hash, now, |torrent, cx| torrent.set_priorities(&changes, cx));
         Ok(info_hash)
     }
@@ -84,7 +91,11 @@ impl Engine {
     }
 
     /// Calls that off.
-    pub(super) fn cancel_recheck(&mut self, info_hash: &str, now: Instant) -> Result<InfoHash, String> {
+    pub(super) fn cancel_recheck(
+        &mut self,
+        info_hash: &str,
+        now: Instant,
+    ) -> Result<InfoHash, String> {
         let info_hash = self.described(info_hash)?.info_hash();
         self.with(info_hash, now, Torrent::cancel_recheck);
         Ok(info_hash)
@@ -103,7 +114,8 @@ impl Engine {
         let mut place = torrent.place().clone();
         if let Some(root) = target.root {
             let known = self.roots.iter().find(|known| known.key.0 == root);
-            place.root = known.map(|known| known.key.clone()).ok_or("There is no such download folder.")?;
+            place.root =
+                known.map(|known| known.key.clone()).ok_or("There is no such download folder.")?;
         }
         if let Some(folder) = target.folder {
             check_relative(&folder)?;
@@ -160,6 +172,8 @@ impl Engine {
     /// A torrent whose files are known.
     pub(super) fn described(&self, info_hash: &str) -> Result<&Torrent, String> {
         let info_hash = self.known(info_hash)?;
-        self.torrents.get(&info_hash).ok_or_else(|| "This torrent's files are not known yet.".to_owned())
+        self.torrents
+            .get(&info_hash)
+            .ok_or_else(|| "This torrent's files are not known yet.".to_owned())
     }
 }

@@ -1,8 +1,9 @@
 //! Torrents that were removed and can be brought back for a while.
 //!
-//! Owns how long each can be, and what pages are told of it. Until its time is over a torrent is only hidden and stopped: its record and its
-//! files are as they were, so that an engine that begins meanwhile has it back. Then it is removed ([`super::removing`]), whether or not a page
-//! is there.
+//! Owns how long each can be, and what pages are told of it. Until its time is over a torrent is
+//! only hidden and stopped: its record and its files are as they were, so that an engine that
+//! begins meanwhile has it back. Then it is removed ([`super::removing`]), whether or not a page is
+//! there.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -69,7 +70,8 @@ impl Leavers {
 
     /// What pages are told, the newest first.
     fn views(&self, now: Instant) -> Vec<RemovedView> {
-        let mut shown: Vec<_> = self.all.iter().filter(|(_, leaver)| leaver.stage != Stage::Going).collect();
+        let mut shown: Vec<_> =
+            self.all.iter().filter(|(_, leaver)| leaver.stage != Stage::Going).collect();
         shown.sort_by_key(|(_, leaver)| std::cmp::Reverse(leaver.turn));
         let view = |(info_hash, leaver): (&InfoHash, &Leaver)| {
             let (undo_s, message) = match &leaver.stage {
@@ -77,7 +79,11 @@ impl Leavers {
                 Stage::Going => (0.0, None),
                 Stage::Gone(_, message) => (0.0, Some(message.clone())),
             };
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a few seconds"
+            )]
             let undo_s = undo_s as u32;
             let (info_hash, name) = (info_hash.to_string(), leaver.name.clone());
             RemovedView { info_hash, name, undo_s, delete_data: leaver.delete_data, message }
@@ -90,11 +96,17 @@ impl Engine {
     /// Hides and stops a torrent that is known; it is removed later.
     pub(super) fn let_go(&mut self, info_hash: InfoHash, delete_data: bool, now: Instant) {
         let name = self.torrents.get(&info_hash).map(|torrent| torrent.name().to_owned());
-        let name = name.or_else(|| self.magnets.get(&info_hash).map(Pending::name)).unwrap_or_default();
+        let name =
+            name.or_else(|| self.magnets.get(&info_hash).map(Pending::name)).unwrap_or_default();
         self.with(info_hash, now, Torrent::set_aside);
         self.with_magnet(info_hash, now, Pending::set_aside);
         self.leavers.turns += 1;
-        let leaver = Leaver { turn: self.leavers.turns, name, delete_data, stage: Stage::Waiting(now + UNDO_FOR) };
+        let leaver = Leaver {
+            turn: self.leavers.turns,
+            name,
+            delete_data,
+            stage: Stage::Waiting(now + UNDO_FOR),
+        };
         self.leavers.all.insert(info_hash, leaver);
         self.out.push_back(Output::Changed);
     }
@@ -103,8 +115,13 @@ impl Engine {
     ///
     /// # Errors
     /// In plain words, when it is too late or it was not removed.
-    pub(super) fn undo_remove(&mut self, info_hash: &str, now: Instant) -> Result<InfoHash, String> {
-        let info_hash: InfoHash = info_hash.parse().map_err(|_| "There is no such torrent.".to_owned())?;
+    pub(super) fn undo_remove(
+        &mut self,
+        info_hash: &str,
+        now: Instant,
+    ) -> Result<InfoHash, String> {
+        let info_hash: InfoHash =
+            info_hash.parse().map_err(|_| "There is no such torrent.".to_owned())?;
         if self.bring_back(info_hash, now) {
             return Ok(info_hash);
         }
@@ -136,7 +153,9 @@ impl Engine {
                 Stage::Waiting(until) | Stage::Gone(until, _) => until <= now,
                 Stage::Going => false,
             };
-            let Some((&info_hash, leaver)) = self.leavers.all.iter_mut().find(is_due) else { return };
+            let Some((&info_hash, leaver)) = self.leavers.all.iter_mut().find(is_due) else {
+                return;
+            };
             if let Stage::Gone(..) = leaver.stage {
                 self.leavers.all.remove(&info_hash);
                 self.out.push_back(Output::Changed);

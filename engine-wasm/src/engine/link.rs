@@ -32,7 +32,11 @@ impl Engine {
     pub(super) fn say_limits(&mut self) {
         let (down_bps, up_bps) = (self.config.download_limit_bps, self.config.upload_limit_bps);
         self.shared.upload_limit_bps = up_bps;
-        self.out.push_back(Output::Control(EngineMessage::RateLimit { group: ALL_CONNECTIONS, down_bps, up_bps }));
+        self.out.push_back(Output::Control(EngineMessage::RateLimit {
+            group: ALL_CONNECTIONS,
+            down_bps,
+            up_bps,
+        }));
     }
 
     pub(super) fn link_torrents(&mut self, now: Instant) {
@@ -69,9 +73,12 @@ impl Engine {
         self.unlink_reports(now);
         self.unlink_folders();
         let movers = self.torrents.iter_mut();
-        let answers = movers.filter_map(|(&info_hash, torrent)| Some((info_hash, torrent.take_answer()?))).collect();
+        let answers = movers
+            .filter_map(|(&info_hash, torrent)| Some((info_hash, torrent.take_answer()?)))
+            .collect();
         self.answer_movers(answers);
-        self.unsettled.extend(self.torrents.values().filter(|it| it.is_leaving()).map(Torrent::info_hash));
+        self.unsettled
+            .extend(self.torrents.values().filter(|it| it.is_leaving()).map(Torrent::info_hash));
         self.out.push_back(Output::Changed);
     }
 }

@@ -1,7 +1,9 @@
-//! What an earlier engine wrote down, read once from the daemon's state before anything else is done.
+//! What an earlier engine wrote down, read once from the daemon's state before anything else is
+//! done.
 //!
-//! Owns the questions and their order. Invariant: a question that the daemon can't answer now is asked again, and nothing begins before all are
-//! answered: a store that can't be read is never taken for an empty one. A value that makes no sense is left where it is and counted.
+//! Owns the questions and their order. Invariant: a question that the daemon can't answer now is
+//! asked again, and nothing begins before all are answered: a store that can't be read is never
+//! taken for an empty one. A value that makes no sense is left where it is and counted.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -85,7 +87,13 @@ impl Engine {
         if self.config.adjustable {
             self.question(Question::Settings, now);
         }
-        for question in [Question::Torrents, Question::Magnets, Question::Temporary, Question::Plans, Question::Order] {
+        for question in [
+            Question::Torrents,
+            Question::Magnets,
+            Question::Temporary,
+            Question::Plans,
+            Question::Order,
+        ] {
             self.question(question, now);
         }
     }
@@ -107,7 +115,12 @@ impl Engine {
     }
 
     /// The daemon answered one of these questions.
-    pub(super) fn loading_answered(&mut self, op: OpId, result: Result<OpOutput, OpError>, now: Instant) {
+    pub(super) fn loading_answered(
+        &mut self,
+        op: OpId,
+        result: Result<OpOutput, OpError>,
+        now: Instant,
+    ) {
         let Some(question) = self.loading.asked.remove(&op) else { return };
         match result {
             Ok(output) => self.loaded_one(question, output, now),
@@ -134,7 +147,9 @@ impl Engine {
     fn loaded_one(&mut self, question: Question, output: OpOutput, now: Instant) {
         match (question, output) {
             (Question::Secret, output) => self.got_secret(output, now),
-            (Question::Settings, OpOutput::Value(Some(value))) => self.restore_settings(&value, now),
+            (Question::Settings, OpOutput::Value(Some(value))) => {
+                self.restore_settings(&value, now)
+            }
             (Question::Torrents, OpOutput::Keys(keys)) => {
                 self.ask_for_all(keys, torrent::METAINFO_PREFIX, Question::Metainfo, now);
             }
@@ -144,10 +159,14 @@ impl Engine {
             (Question::Plans, OpOutput::Keys(keys)) => {
                 self.ask_for_all(keys, plan::PREFIX, Question::Plan, now);
             }
-            (Question::Plan(info_hash), OpOutput::Value(Some(value))) => self.restore_plan(info_hash, &value),
+            (Question::Plan(info_hash), OpOutput::Value(Some(value))) => {
+                self.restore_plan(info_hash, &value)
+            }
             (Question::Order, OpOutput::Value(Some(value))) => self.turns.restore(&value),
             (Question::Temporary, OpOutput::Keys(keys)) => self.restore_temporary(keys, now),
-            (Question::Magnet(info_hash), OpOutput::Value(Some(value))) => self.restore_magnet(info_hash, &value, now),
+            (Question::Magnet(info_hash), OpOutput::Value(Some(value))) => {
+                self.restore_magnet(info_hash, &value, now)
+            }
             (Question::Metainfo(info_hash), OpOutput::Value(Some(source))) => {
                 self.question(Question::Record(info_hash, source), now);
             }
@@ -179,7 +198,13 @@ impl Engine {
     }
 
     /// Asks for the values of all keys that are a prefix and an info hash.
-    fn ask_for_all(&mut self, keys: Vec<String>, prefix: &str, question: fn(InfoHash) -> Question, now: Instant) {
+    fn ask_for_all(
+        &mut self,
+        keys: Vec<String>,
+        prefix: &str,
+        question: fn(InfoHash) -> Question,
+        now: Instant,
+    ) {
         for key in keys.into_iter().take(limits::TORRENTS) {
             if let Some(info_hash) = key.strip_prefix(prefix).and_then(|rest| rest.parse().ok()) {
                 self.question(question(info_hash), now);

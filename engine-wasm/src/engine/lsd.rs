@@ -1,4 +1,5 @@
-//! The local network: what torrents want said there goes out, and whom it names goes to its torrent.
+//! The local network: what torrents want said there goes out, and whom it names goes to its
+//! torrent.
 
 use std::net::SocketAddr;
 
@@ -14,8 +15,12 @@ impl Engine {
     /// A datagram came to one of the groups.
     pub(super) fn lsd_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) {
         for (info_hash, addr) in self.shared.lsd.heard(from, datagram, now) {
-            self.with(info_hash, now, |torrent, cx| torrent.add_peers([addr].into_iter(), Source::Local, cx));
-            self.with_magnet(info_hash, now, |it, cx| it.add_peers([addr].into_iter(), Source::Local, cx));
+            self.with(info_hash, now, |torrent, cx| {
+                torrent.add_peers([addr].into_iter(), Source::Local, cx)
+            });
+            self.with_magnet(info_hash, now, |it, cx| {
+                it.add_peers([addr].into_iter(), Source::Local, cx)
+            });
         }
     }
 
@@ -28,13 +33,21 @@ impl Engine {
         let Some(message) = self.shared.lsd.poll(port, &mut self.rng, now) else { return };
         for (socket, family) in self.shared.net.groups() {
             let data = Bytes::from(message.encode(family));
-            self.out.push_back(Output::Io(IoCommand::UdpSend { socket, to: lsd::group(family), data }));
+            self.out.push_back(Output::Io(IoCommand::UdpSend {
+                socket,
+                to: lsd::group(family),
+                data,
+            }));
         }
     }
 
     /// When there is something to say. Who can't be reached, or has joined no group, has nothing.
     pub(super) fn lsd_timeout(&self) -> Option<Instant> {
         let net = &self.shared.net;
-        if net.listen_port().is_none() || net.groups().next().is_none() { None } else { self.shared.lsd.next_due() }
+        if net.listen_port().is_none() || net.groups().next().is_none() {
+            None
+        } else {
+            self.shared.lsd.next_due()
+        }
     }
 }

@@ -67,13 +67,23 @@ impl Engine {
         }
         let max_bytes = u32::try_from(limits::METAINFO).unwrap_or(u32::MAX);
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
-        let op = cx.ask(Owner::Engine, |op| IoCommand::HttpGet { op, url, max_bytes, timeout_ms: FETCH_TIMEOUT_MS });
+        let op = cx.ask(Owner::Engine, |op| IoCommand::HttpGet {
+            op,
+            url,
+            max_bytes,
+            timeout_ms: FETCH_TIMEOUT_MS,
+        });
         self.fetches.insert(op, id);
         Ok(())
     }
 
     /// A fetch ended. False when the answer is none of a fetch.
-    pub(super) fn fetched(&mut self, op: OpId, result: &Result<OpOutput, OpError>, now: Instant) -> bool {
+    pub(super) fn fetched(
+        &mut self,
+        op: OpId,
+        result: &Result<OpOutput, OpError>,
+        now: Instant,
+    ) -> bool {
         let Some(id) = self.fetches.remove(&op) else { return false };
         let outcome = match result {
             Ok(OpOutput::Http { status: 200, body }) => {
@@ -109,7 +119,11 @@ impl Engine {
     /// Says what came of an intent.
     pub(super) fn reply(&mut self, id: u64, outcome: Result<InfoHash, String>) {
         let reply = match outcome {
-            Ok(info_hash) => IntentReply::Done { info_hash: info_hash.to_string(), message: None, duplicate: false },
+            Ok(info_hash) => IntentReply::Done {
+                info_hash: info_hash.to_string(),
+                message: None,
+                duplicate: false,
+            },
             Err(message) => IntentReply::Failed { message },
         };
         self.out.push_back(Output::Reply { id, reply });
@@ -119,14 +133,16 @@ impl Engine {
     /// Says that a torrent was added; `before`: how many were listed before that.
     pub(super) fn reply_added(&mut self, id: u64, info_hash: InfoHash, before: usize) {
         let duplicate = self.listed_count() == before;
-        let reply = IntentReply::Done { info_hash: info_hash.to_string(), message: None, duplicate };
+        let reply =
+            IntentReply::Done { info_hash: info_hash.to_string(), message: None, duplicate };
         self.out.extend([Output::Reply { id, reply }, Output::Changed]);
     }
 
     /// What a torrent is called here: a hybrid may be known by its v2 hash already.
     pub(super) fn known_name(&self, identity: Identity) -> InfoHash {
         let second = identity.v2.map(|v2| v2.truncated());
-        let is_known = |name: &InfoHash| self.torrents.contains_key(name) || self.magnets.contains_key(name);
+        let is_known =
+            |name: &InfoHash| self.torrents.contains_key(name) || self.magnets.contains_key(name);
         second.filter(|second| !is_known(&identity.key) && is_known(second)).unwrap_or(identity.key)
     }
 
@@ -144,14 +160,19 @@ impl Engine {
     /// Whether there is room for one more.
     pub(super) fn check_room(&self) -> Result<(), String> {
         if self.torrents.len() + self.magnets.len() >= limits::TORRENTS {
-            return Err(format!("There are {} torrents already: remove one first.", limits::TORRENTS));
+            return Err(format!(
+                "There are {} torrents already: remove one first.",
+                limits::TORRENTS
+            ));
         }
         Ok(())
     }
 
-    /// A link that an earlier engine wrote down. One whose torrent is described by now is forgotten.
+    /// A link that an earlier engine wrote down. One whose torrent is described by now is
+    /// forgotten.
     pub(super) fn restore_magnet(&mut self, info_hash: InfoHash, bytes: &[u8], now: Instant) {
-        let record = magnet::Record::decode(bytes).filter(|record| record.link.info_hash == info_hash);
+        let record =
+            magnet::Record::decode(bytes).filter(|record| record.link.info_hash == info_hash);
         let Some(record) = record else {
             self.store.found_unreadable();
             return tracing::warn!(%info_hash, "a magnet link in the state store can't be read");
@@ -166,8 +187,12 @@ impl Engine {
 
     /// All that was written down is read: begins with the links whose torrents are not there.
     pub(super) fn link_magnets(&mut self, now: Instant) {
-        let described: Vec<InfoHash> =
-            self.magnets.keys().filter(|info_hash| self.torrents.contains_key(info_hash)).copied().collect();
+        let described: Vec<InfoHash> = self
+            .magnets
+            .keys()
+            .filter(|info_hash| self.torrents.contains_key(info_hash))
+            .copied()
+            .collect();
         for info_hash in described {
             self.with_magnet(info_hash, now, Pending::remove);
             self.magnets.remove(&info_hash);
@@ -197,11 +222,16 @@ impl Engine {
 
     fn describe(&mut self, info_hash: InfoHash, source: Bytes, now: Instant) {
         let added = self.magnets.get(&info_hash).map_or(self.added, Pending::added);
-        let meant = self.magnets.get(&info_hash).map(|pending| pending.meant_files().to_vec()).unwrap_or_default();
-        let outcome = Metainfo::parse(&source).map_err(|error| error.to_string()).and_then(|mut meta| {
-            meta.know_as(info_hash);
-            self.add_new(meta, source, added, now)
-        });
+        let meant = self
+            .magnets
+            .get(&info_hash)
+            .map(|pending| pending.meant_files().to_vec())
+            .unwrap_or_default();
+        let outcome =
+            Metainfo::parse(&source).map_err(|error| error.to_string()).and_then(|mut meta| {
+                meta.know_as(info_hash);
+                self.add_new(meta, source, added, now)
+            });
         self.with(info_hash, now, |torrent, cx| torrent.select_only(&meant, cx));
         if let Err(error) = outcome {
             let message = format!("This torrent can't be used: {error}.");

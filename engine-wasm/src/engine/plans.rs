@@ -1,6 +1,8 @@
-//! What persons decided about torrents ([`Plan`]): kept by the engine, written down, and carried out whenever a torrent or magnet link comes into being.
+//! What persons decided about torrents ([`Plan`]): kept by the engine, written down, and carried
+//! out whenever a torrent or magnet link comes into being.
 //!
-//! Owns the plans of all torrents. A plan is written in the turn in which its torrent is, and one whose torrent is not there goes when all is read.
+//! Owns the plans of all torrents. A plan is written in the turn in which its torrent is, and one
+//! whose torrent is not there goes when all is read.
 
 use bytes::Bytes;
 
@@ -11,7 +13,8 @@ use crate::time::Instant;
 use crate::view::{Choice, FilePriority};
 
 impl Engine {
-    /// Adds what a page brings. It stays, and waits for a decision unless a person wants no question; one that is there already goes on as it is.
+    /// Adds what a page brings. It stays, and waits for a decision unless a person wants no
+    /// question; one that is there already goes on as it is.
     pub(super) fn add_for_page(
         &mut self,
         add: impl FnOnce(&mut Self) -> Result<InfoHash, String>,
@@ -77,7 +80,12 @@ impl Engine {
     }
 
     /// Changes a torrent's plan, writes it down, and carries it out.
-    pub(super) fn change_plan(&mut self, info_hash: InfoHash, change: impl FnOnce(&mut Plan), now: Instant) {
+    pub(super) fn change_plan(
+        &mut self,
+        info_hash: InfoHash,
+        change: impl FnOnce(&mut Plan),
+        now: Instant,
+    ) {
         let mut plan = self.plans.remove(&info_hash).unwrap_or_default();
         let before = plan.clone();
         change(&mut plan);
@@ -92,7 +100,8 @@ impl Engine {
         self.follow_plan(info_hash, now);
     }
 
-    /// What was decided about a torrent or magnet link counts for it, which may just have come into being.
+    /// What was decided about a torrent or magnet link counts for it, which may just have come into
+    /// being.
     pub(super) fn follow_plan(&mut self, info_hash: InfoHash, now: Instant) {
         let plan = self.plans.get(&info_hash).cloned().unwrap_or_default();
         self.with(info_hash, now, |torrent, cx| {

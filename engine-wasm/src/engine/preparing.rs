@@ -18,9 +18,12 @@ impl Engine {
         now: Instant,
     ) -> Result<InfoHash, String> {
         let torrent = self.described(info_hash)?;
-        let file = torrent.servable(file).ok_or_else(|| format!("There is no file {file} in this torrent."))?;
+        let file = torrent
+            .servable(file)
+            .ok_or_else(|| format!("There is no file {file} in this torrent."))?;
         let info_hash = torrent.info_hash();
-        if let Some(former) = self.prepared.replace(info_hash).filter(|former| *former != info_hash) {
+        if let Some(former) = self.prepared.replace(info_hash).filter(|former| *former != info_hash)
+        {
             self.with(former, now, Torrent::forget_prepared);
         }
         self.with(info_hash, now, |torrent, cx| torrent.prepare(file, position, cx));

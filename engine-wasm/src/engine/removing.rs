@@ -14,8 +14,8 @@ use crate::torrent::{Asker, Parting, Torrent};
 use crate::view::IntentReply;
 
 impl Engine {
-    /// Removes a torrent that is known, and what it downloaded if that is wanted. True when its files are being deleted first: then the answer
-    /// comes later.
+    /// Removes a torrent that is known, and what it downloaded if that is wanted. True when its
+    /// files are being deleted first: then the answer comes later.
     pub(super) fn remove(
         &mut self,
         info_hash: InfoHash,
@@ -67,10 +67,19 @@ impl Engine {
         }
     }
 
-    fn answer_remover(&mut self, asker: Option<Asker>, info_hash: InfoHash, outcome: Result<Option<String>, String>) {
+    fn answer_remover(
+        &mut self,
+        asker: Option<Asker>,
+        info_hash: InfoHash,
+        outcome: Result<Option<String>, String>,
+    ) {
         match (asker, outcome) {
             (Some(Asker::Intent(id)), Ok(message)) => {
-                let reply = IntentReply::Done { info_hash: info_hash.to_string(), message, duplicate: false };
+                let reply = IntentReply::Done {
+                    info_hash: info_hash.to_string(),
+                    message,
+                    duplicate: false,
+                };
                 self.out.push_back(Output::Reply { id, reply });
             }
             (Some(Asker::Intent(id)), Err(why)) => self.reply(id, Err(why)),
@@ -82,7 +91,9 @@ impl Engine {
                 };
                 self.out.push_back(Output::Control(reply.to(id)));
             }
-            (None, Ok(Some(_))) => tracing::warn!(torrent = %info_hash, "not all of a removed torrent is gone"),
+            (None, Ok(Some(_))) => {
+                tracing::warn!(torrent = %info_hash, "not all of a removed torrent is gone")
+            }
             (None, _) => {}
         }
     }

@@ -1,7 +1,10 @@
-//! A report of how things are, for those who look for a fault: versions, settings, states, the last lines of both logs.
+//! A report of how things are, for those who look for a fault: versions, settings, states, the last
+//! lines of both logs.
 //!
-//! Torrents and folders are numbered; names, hashes, addresses, paths and keys are left out, and so are words for persons and those of trackers, which may
-//! hold any of them. What the logs hold is scrubbed ([`crate::scrub`]). It is answered when the daemon has said what it knows, or at once without one.
+//! Torrents and folders are numbered; names, hashes, addresses, paths and keys are left out, and so
+//! are words for persons and those of trackers, which may hold any of them. What the logs hold is
+//! scrubbed ([`crate::scrub`]). It is answered when the daemon has said what it knows, or at once
+//! without one.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -47,7 +50,12 @@ impl Engine {
     }
 
     /// The daemon answered; false when that was no question of this part.
-    pub(super) fn report_answered(&mut self, op: OpId, result: &Result<OpOutput, OpError>, now: Instant) -> bool {
+    pub(super) fn report_answered(
+        &mut self,
+        op: OpId,
+        result: &Result<OpOutput, OpError>,
+        now: Instant,
+    ) -> bool {
         let Some((reader, about)) = self.reports.remove(&op) else { return false };
         let daemon = if let Ok(OpOutput::About(daemon)) = result { Some(daemon) } else { None };
         self.give_report(reader, &about, daemon, now);
@@ -63,11 +71,19 @@ impl Engine {
         }
     }
 
-    fn give_report(&mut self, reader: Reader, about: &[String], daemon: Option<&About>, now: Instant) {
+    fn give_report(
+        &mut self,
+        reader: Reader,
+        about: &[String],
+        daemon: Option<&About>,
+        now: Instant,
+    ) {
         let text = self.report(about, daemon, now);
         self.out.push_back(match reader {
             Reader::Intent(id) => Output::Reply { id, reply: IntentReply::Text { text } },
-            Reader::Call(id) => Output::Control(Reply::ok("text/plain; charset=utf-8", text).to(id)),
+            Reader::Call(id) => {
+                Output::Control(Reply::ok("text/plain; charset=utf-8", text).to(id))
+            }
         });
     }
 
@@ -80,7 +96,8 @@ impl Engine {
             text.push_str(&scrubber.line(words));
             text.push('\n');
         };
-        let host = if cfg!(target_arch = "wasm32") { "in a browser" } else { "in a program of its own" };
+        let host =
+            if cfg!(target_arch = "wasm32") { "in a browser" } else { "in a program of its own" };
         line(&mut text, &format!("Engine: {} {host}", env!("CARGO_PKG_VERSION")));
         let (most, longest) = MOST_ABOUT;
         for words in about.iter().take(most) {
@@ -93,7 +110,8 @@ impl Engine {
             }
             None => line(&mut text, "Daemon: not connected"),
         }
-        let settings = serde_json::to_value(settings::of(&self.config)).expect("settings are plain JSON");
+        let settings =
+            serde_json::to_value(settings::of(&self.config)).expect("settings are plain JSON");
         let settings = settings.as_object().into_iter().flatten();
         text.push_str("Settings:");
         for (name, value) in settings {
@@ -103,20 +121,28 @@ impl Engine {
         text.push('\n');
         for (index, root) in snapshot.roots.iter().enumerate() {
             let room = match (root.free_bytes, root.total_bytes) {
-                (Some(free), Some(total)) => format!("{} of {} free", space::decimal(free), space::decimal(total)),
+                (Some(free), Some(total)) => {
+                    format!("{} of {} free", space::decimal(free), space::decimal(total))
+                }
                 _ => "room not known".to_owned(),
             };
             line(&mut text, &format!("Folder {}: {room}", index + 1));
         }
-        let mapping = snapshot.port_mapping.as_ref().map_or("not asked for".to_owned(), |it| format!("{:?}", it.state));
+        let mapping = snapshot
+            .port_mapping
+            .as_ref()
+            .map_or("not asked for".to_owned(), |it| format!("{:?}", it.state));
         let port = if snapshot.listen_port.is_some() { "open" } else { "none" };
         line(&mut text, &format!("Port: {port}, mapping {mapping}"));
         for notice in &snapshot.notices {
             let words = match &notice.space {
                 Some(space) => {
                     let folder = snapshot.roots.iter().position(|root| root.key == space.root);
-                    let folder = folder.map_or("an unknown folder".to_owned(), |index| format!("folder {}", index + 1));
-                    let (needed, free) = (space::decimal(space.needed_bytes), space::decimal(space.free_bytes));
+                    let folder = folder.map_or("an unknown folder".to_owned(), |index| {
+                        format!("folder {}", index + 1)
+                    });
+                    let (needed, free) =
+                        (space::decimal(space.needed_bytes), space::decimal(space.free_bytes));
                     format!("{folder} needs {needed} and has {free}")
                 }
                 None => notice.message.clone(),
@@ -129,7 +155,8 @@ impl Engine {
             line(&mut text, &said(index + 1, torrent));
         }
         let log = self.config.log.lines();
-        for (whose, lines) in [("engine", Some(&log)), ("daemon", daemon.map(|daemon| &daemon.log))] {
+        for (whose, lines) in [("engine", Some(&log)), ("daemon", daemon.map(|daemon| &daemon.log))]
+        {
             let Some(lines) = lines else { continue };
             line(&mut text, &format!("\nThe {whose}'s log, {} lines:", lines.len()));
             lines.iter().for_each(|words| line(&mut text, words));
@@ -138,7 +165,8 @@ impl Engine {
     }
 }
 
-/// What is replaced wherever it is found: torrents' hashes and names, folders' names and paths. Of files only the numbers get into a log.
+/// What is replaced wherever it is found: torrents' hashes and names, folders' names and paths. Of
+/// files only the numbers get into a log.
 fn names(snapshot: &Snapshot) -> BTreeMap<String, String> {
     let mut known = BTreeMap::new();
     for removed in snapshot.removed.iter().take(MOST_NAMES) {
@@ -161,7 +189,17 @@ fn names(snapshot: &Snapshot) -> BTreeMap<String, String> {
 
 /// A torrent in a line, without anything that names it.
 fn said(number: usize, torrent: &TorrentView) -> String {
-    let TorrentView { state, version, length, verified, wanted, wanted_verified, peers, known_peers, .. } = torrent;
+    let TorrentView {
+        state,
+        version,
+        length,
+        verified,
+        wanted,
+        wanted_verified,
+        peers,
+        known_peers,
+        ..
+    } = torrent;
     let mut words = format!(
         " {number}: {state:?} {version:?} files={} length={length} verified={verified} wanted={wanted} \
          wantedVerified={wanted_verified} pieces={}×{} peers={peers}+{known_peers} down={} up={} giving={:?}",

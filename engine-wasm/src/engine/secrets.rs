@@ -1,4 +1,5 @@
-//! Encrypted handshakes on connections that we dialled, from the first byte to the one after which the daemon does the rest.
+//! Encrypted handshakes on connections that we dialled, from the first byte to the one after which
+//! the daemon does the rest.
 
 use bytes::Bytes;
 use shared_proto::io::{CloseReason, Rc4Start};
@@ -48,7 +49,12 @@ impl Context<'_> {
     }
 
     /// Has the daemon encrypt from here on, where both ends agreed on that.
-    pub(super) fn transform(&mut self, conn: ConnId, read: Option<Rc4Start>, write: Option<Rc4Start>) {
+    pub(super) fn transform(
+        &mut self,
+        conn: ConnId,
+        read: Option<Rc4Start>,
+        write: Option<Rc4Start>,
+    ) {
         if read.is_some() || write.is_some() {
             self.shared.conns.encrypt(conn);
             self.order(IoCommand::TcpCipher { conn, read, write });

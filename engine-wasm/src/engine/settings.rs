@@ -1,7 +1,9 @@
-//! What a person sets for all torrents, in an engine that lets it be changed: taken over at once, written down, and read again at the start.
+//! What a person sets for all torrents, in an engine that lets it be changed: taken over at once,
+//! written down, and read again at the start.
 //!
-//! Owns what becomes of it in the engine and its torrents; what makes sense says [`crate::settings`]. Who asked is answered when it is written down, and not
-//! before. Sockets stay as they were configured: a transport that is ruled out is neither dialled nor heard.
+//! Owns what becomes of it in the engine and its torrents; what makes sense says
+//! [`crate::settings`]. Who asked is answered when it is written down, and not before. Sockets stay
+//! as they were configured: a transport that is ruled out is neither dialled nor heard.
 
 use std::collections::BTreeMap;
 
@@ -31,12 +33,19 @@ impl Engine {
     }
 
     /// A person changes them. Answered when they are written down.
-    pub(super) fn configure(&mut self, id: u64, settings: &Settings, now: Instant) -> Result<(), String> {
+    pub(super) fn configure(
+        &mut self,
+        id: u64,
+        settings: &Settings,
+        now: Instant,
+    ) -> Result<(), String> {
         if !self.config.adjustable {
             return Err("This engine keeps the settings that it was started with.".to_owned());
         }
         if self.root.is_none() {
-            return Err("Not connected to the daemon. Change the settings when it is back.".to_owned());
+            return Err(
+                "Not connected to the daemon. Change the settings when it is back.".to_owned()
+            );
         }
         settings::check(settings)?;
         self.take_over_settings(settings, now);
@@ -46,7 +55,11 @@ impl Engine {
     }
 
     /// An answer; false when it is to nothing that was written down here.
-    pub(super) fn settings_answered(&mut self, op: OpId, result: &Result<OpOutput, OpError>) -> bool {
+    pub(super) fn settings_answered(
+        &mut self,
+        op: OpId,
+        result: &Result<OpOutput, OpError>,
+    ) -> bool {
         let Some(id) = self.saving.underway.remove(&op) else { return false };
         let reply = match result {
             Ok(_) => IntentReply::Configured,
@@ -65,7 +78,8 @@ impl Engine {
     /// The daemon is gone.
     pub(super) fn unlink_settings(&mut self) {
         for id in std::mem::take(&mut self.saving.underway).into_values() {
-            let message = "The settings apply now, and are saved when the daemon is back.".to_owned();
+            let message =
+                "The settings apply now, and are saved when the daemon is back.".to_owned();
             self.out.push_back(Output::Reply { id, reply: IntentReply::Failed { message } });
         }
     }
@@ -103,10 +117,14 @@ impl Engine {
         self.say_limits();
         let (max_connections, goals) = (self.config.max_connections, self.config.goals);
         for info_hash in self.torrents.keys().copied().collect::<Vec<InfoHash>>() {
-            self.with(info_hash, now, |torrent, cx| torrent.settings_changed(max_connections, goals, cx));
+            self.with(info_hash, now, |torrent, cx| {
+                torrent.settings_changed(max_connections, goals, cx)
+            });
         }
         for info_hash in self.magnets.keys().copied().collect::<Vec<InfoHash>>() {
-            self.with_magnet(info_hash, now, |pending, cx| pending.settings_changed(max_connections, cx));
+            self.with_magnet(info_hash, now, |pending, cx| {
+                pending.settings_changed(max_connections, cx)
+            });
         }
         self.queue_changed(now);
         self.out.push_back(Output::Changed);

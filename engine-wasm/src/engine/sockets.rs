@@ -45,7 +45,12 @@ impl Engine {
     }
 
     /// The router lets something else in than before. Those who were told another port hear of it.
-    pub(super) fn port_mapped(&mut self, socket: SocketId, result: Result<Mapping, OpError>, now: Instant) {
+    pub(super) fn port_mapped(
+        &mut self,
+        socket: SocketId,
+        result: Result<Mapping, OpError>,
+        now: Instant,
+    ) {
         let net = &mut self.shared.net;
         let before = net.public_port();
         if let Ok(Mapping { address: Some(address), .. }) = result
@@ -56,7 +61,8 @@ impl Engine {
         net.port_mapped(socket, result);
         if net.public_port() != before {
             self.shared.errands.hurry(now);
-            let all: Vec<InfoHash> = self.torrents.keys().chain(self.magnets.keys()).copied().collect();
+            let all: Vec<InfoHash> =
+                self.torrents.keys().chain(self.magnets.keys()).copied().collect();
             for info_hash in all {
                 self.with(info_hash, now, Torrent::port_moved);
                 self.with_magnet(info_hash, now, Pending::port_moved);
@@ -66,19 +72,33 @@ impl Engine {
     }
 
     /// Somebody connected.
-    pub(super) fn accepted(&mut self, socket: SocketId, conn: ConnId, addr: SocketAddr, now: Instant) {
+    pub(super) fn accepted(
+        &mut self,
+        socket: SocketId,
+        conn: ConnId,
+        addr: SocketAddr,
+        now: Instant,
+    ) {
         let is_utp = self.shared.net.role(socket) == Some(Role::Datagrams);
         let over = if is_utp { Transport::Utp } else { Transport::Tcp };
         if self.takes_arrivals_over(over) {
             return self.arrive(conn, addr, over, now);
         }
-        // uTP can't dial without being there for others, too, and sockets stay open when a transport is ruled out.
+        // uTP can't dial without being there for others, too, and sockets stay open when a
+        // transport is ruled out.
         let mut cx = context(&mut self.rng, self.peer_id, &mut self.shared, &mut self.out, now);
         cx.order(IoCommand::TcpClose { conn });
     }
 
-    /// A datagram came. DHT's are bencoded dictionaries (BEP 5) and begin with `d`; an answer of a UDP tracker begins with an action below 4 (BEP 15).
-    pub(super) fn datagram(&mut self, socket: SocketId, from: SocketAddr, data: &Bytes, now: Instant) {
+    /// A datagram came. DHT's are bencoded dictionaries (BEP 5) and begin with `d`; an answer of a
+    /// UDP tracker begins with an action below 4 (BEP 15).
+    pub(super) fn datagram(
+        &mut self,
+        socket: SocketId,
+        from: SocketAddr,
+        data: &Bytes,
+        now: Instant,
+    ) {
         match self.shared.net.role(socket) {
             Some(Role::Datagrams) => {}
             Some(Role::Group) => return self.lsd_datagram(from, data, now),

@@ -1,7 +1,7 @@
 //! How much room there is where torrents lie, and whether it is enough for what is to come.
 //!
-//! Owns what the daemon said last. It is asked again every few seconds while anything is to be fetched, in turns that happen anyway: an engine at rest
-//! is not woken for it.
+//! Owns what the daemon said last. It is asked again every few seconds while anything is to be
+//! fetched, in turns that happen anyway: an engine at rest is not woken for it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -48,7 +48,8 @@ impl Engine {
         if !self.loaded || self.root.is_none() || self.torrents.is_empty() {
             return;
         }
-        let pause = if self.torrents.values().any(|torrent| !torrent.is_done()) { EVERY } else { SELDOM };
+        let pause =
+            if self.torrents.values().any(|torrent| !torrent.is_done()) { EVERY } else { SELDOM };
         let is_due = self.space.last.is_none_or(|last| now.saturating_since(last) >= pause);
         if !is_due || !self.space.asked.is_empty() {
             return;
@@ -66,7 +67,9 @@ impl Engine {
         let Some(root) = self.space.asked.remove(&op) else { return false };
         let before = self.space.of(&root);
         match result {
-            Ok(OpOutput::Room { free, total }) => _ = self.space.room.insert(root.clone(), (*free, *total)),
+            Ok(OpOutput::Room { free, total }) => {
+                _ = self.space.room.insert(root.clone(), (*free, *total))
+            }
             // Whatever was known of it is so no longer.
             _ => _ = self.space.room.remove(&root),
         }
@@ -112,7 +115,9 @@ pub(super) fn decimal(bytes: u64) -> String {
     const UNITS: [(u64, &str); 4] =
         [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
     match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
-        Some((unit, name)) if bytes / unit < 10 => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
+        Some((unit, name)) if bytes / unit < 10 => {
+            format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit)
+        }
         Some((unit, name)) => format!("{} {name}", bytes / unit),
         None => format!("{bytes} bytes"),
     }
@@ -124,7 +129,8 @@ mod tests {
 
     #[test]
     fn sizes_are_said_as_disks_are_sold() {
-        let said = [0, 999, 1_000, 15_000, 2_500_000, 12_000_000_000, 9_990_000_000_000].map(decimal);
+        let said =
+            [0, 999, 1_000, 15_000, 2_500_000, 12_000_000_000, 9_990_000_000_000].map(decimal);
         assert_eq!(said, ["0 bytes", "999 bytes", "1.0 kB", "15 kB", "2.5 MB", "12 GB", "9.9 TB"]);
     }
 }

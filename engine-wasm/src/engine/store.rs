@@ -1,4 +1,5 @@
-//! The daemon's store, as far as the engine has to do with it: what is sent again, and what a person is told.
+//! The daemon's store, as far as the engine has to do with it: what is sent again, and what a
+//! person is told.
 //!
 //! Owns the notices about it. What is not durable yet is kept in [`crate::writes`].
 
@@ -44,26 +45,34 @@ impl Store {
         let mut add = |kind, message| notices.push(NoticeView { kind, message, space: None });
         if let Some(reason) = &self.trouble {
             let words = "The list of torrents and the settings can't be saved";
-            let what_now =
-                "Changes are kept in memory and saved as soon as that works. They are lost if the program ends first.";
+            let what_now = "Changes are kept in memory and saved as soon as that works. They are lost if the program ends first.";
             add(NoticeKind::NotSaved, format!("{words}: {reason}. {what_now}"));
         }
         if let Some(reason) = &self.unread {
             let words = "The saved list of torrents can't be read now";
-            add(NoticeKind::NotRead, format!("{words}: {reason}. Retrying; until then nothing is listed."));
+            add(
+                NoticeKind::NotRead,
+                format!("{words}: {reason}. Retrying; until then nothing is listed."),
+            );
         }
         for path in &self.set_aside {
-            let words =
-                format!("The saved list of torrents and settings was damaged or replaced, and is kept as {path}");
+            let words = format!(
+                "The saved list of torrents and settings was damaged or replaced, and is kept as {path}"
+            );
             let what_now = "Torrents that are missing now were listed only there. Add them again: their files are found where they lie. Delete that file to dismiss this message.";
             add(NoticeKind::SetAside, format!("{words}. {what_now}"));
         }
         if self.unreadable > 0 {
             let what = match self.unreadable {
                 1 => "One entry of the saved list can't be read and is not shown".to_owned(),
-                count => format!("{count} entries of the saved list can't be read and are not shown"),
+                count => {
+                    format!("{count} entries of the saved list can't be read and are not shown")
+                }
             };
-            add(NoticeKind::Unreadable, format!("{what}. They are left as they are; add these torrents again."));
+            add(
+                NoticeKind::Unreadable,
+                format!("{what}. They are left as they are; add these torrents again."),
+            );
         }
         notices
     }
@@ -74,7 +83,8 @@ impl Engine {
     pub(super) fn store_told(&mut self, told: (Option<String>, Vec<String>, u32), now: Instant) {
         let (trouble, set_aside, begun_anew) = told;
         let is_anew = begun_anew > self.store.begun_anew;
-        (self.store.trouble, self.store.set_aside, self.store.begun_anew) = (trouble, set_aside, begun_anew);
+        (self.store.trouble, self.store.set_aside, self.store.begun_anew) =
+            (trouble, set_aside, begun_anew);
         // An engine that has read nothing yet knows nothing to write.
         if is_anew && self.loaded {
             self.write_all_again(now);
@@ -116,7 +126,8 @@ impl Engine {
         }
         self.save_plans(now);
         self.save_order(now);
-        let temporary: Vec<InfoHash> = self.api.temporary.all().map(|(info_hash, _)| info_hash).collect();
+        let temporary: Vec<InfoHash> =
+            self.api.temporary.all().map(|(info_hash, _)| info_hash).collect();
         for info_hash in temporary {
             self.write_temporary(info_hash, now);
         }

@@ -1,7 +1,9 @@
-//! Whose turn it is, when not all torrents may be at work at once, and the order that a person gave them.
+//! Whose turn it is, when not all torrents may be at work at once, and the order that a person gave
+//! them.
 //!
-//! Owns the order; [`crate::queue`] decides which torrents are active. Torrents that the user never moved come last, in the order in which
-//! they were added. Downloads and complete torrents are two queues that share one order: a move passes torrents of its own kind only.
+//! Owns the order; [`crate::queue`] decides which torrents are active. Torrents that the user never
+//! moved come last, in the order in which they were added. Downloads and complete torrents are two
+//! queues that share one order: a move passes torrents of its own kind only.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +17,8 @@ use crate::queue;
 use crate::time::Instant;
 use crate::view::QueueMove;
 
-/// How often to re-evaluate the queue when no event arrives, because viewers can leave without notice.
+/// How often to re-evaluate the queue when no event arrives, because viewers can leave without
+/// notice.
 const EVERY: Duration = Duration::from_secs(1);
 /// State key of the order: info hashes, a line each.
 pub(super) const KEY: &str = "queue";
@@ -36,7 +39,8 @@ impl Turns {
     /// An order that an earlier engine wrote down. Lines that are no info hash are passed over.
     pub(super) fn restore(&mut self, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
-        self.order = text.lines().filter_map(|line| line.parse().ok()).take(limits::TORRENTS).collect();
+        self.order =
+            text.lines().filter_map(|line| line.parse().ok()).take(limits::TORRENTS).collect();
     }
 
     fn encode(&self) -> Bytes {
@@ -47,7 +51,8 @@ impl Turns {
 impl Engine {
     /// Whose turn it is, when not all torrents may be at work at once.
     pub(super) fn tend_queue(&mut self, now: Instant) {
-        let is_time = self.shared.queue_is_stale || now.saturating_since(self.turns.looked) >= EVERY;
+        let is_time =
+            self.shared.queue_is_stale || now.saturating_since(self.turns.looked) >= EVERY;
         if !self.config.queue.is_limited() || self.root.is_none() || !is_time {
             return;
         }
@@ -55,7 +60,10 @@ impl Engine {
         let ranks: BTreeMap<InfoHash, u64> = self.in_order().into_iter().zip(0..).collect();
         let entries = self.torrents.values().filter_map(|torrent| torrent.queue_entry());
         let entries: Vec<queue::Entry> = entries
-            .map(|entry| queue::Entry { rank: ranks.get(&entry.torrent).copied().unwrap_or(u64::MAX), ..entry })
+            .map(|entry| queue::Entry {
+                rank: ranks.get(&entry.torrent).copied().unwrap_or(u64::MAX),
+                ..entry
+            })
             .collect();
         let turns = queue::turns(self.config.queue, entries.clone());
         for queue::Entry { torrent, .. } in entries {
@@ -71,7 +79,8 @@ impl Engine {
         self.shared.queue_is_stale = true;
         if !self.config.queue.is_limited() {
             let all: Vec<InfoHash> = self.torrents.keys().copied().collect();
-            all.into_iter().for_each(|info_hash| self.with(info_hash, now, |it, cx| it.take_turn(true, cx)));
+            all.into_iter()
+                .for_each(|info_hash| self.with(info_hash, now, |it, cx| it.take_turn(true, cx)));
         }
     }
 
@@ -79,7 +88,8 @@ impl Engine {
     pub(super) fn move_in_queue(&mut self, info_hash: InfoHash, to: QueueMove, now: Instant) {
         let all = self.in_order();
         let kind = self.gives_only(info_hash);
-        let mut same: Vec<InfoHash> = all.iter().copied().filter(|other| self.gives_only(*other) == kind).collect();
+        let mut same: Vec<InfoHash> =
+            all.iter().copied().filter(|other| self.gives_only(*other) == kind).collect();
         let Some(at) = same.iter().position(|other| *other == info_hash) else { return };
         let last = same.len() - 1;
         let goal = match to {
@@ -92,7 +102,11 @@ impl Engine {
         same.insert(goal, moved);
         let mut same = same.into_iter();
         let place = |other: InfoHash| {
-            if self.gives_only(other) == kind { same.next().expect("as many places as torrents") } else { other }
+            if self.gives_only(other) == kind {
+                same.next().expect("as many places as torrents")
+            } else {
+                other
+            }
         };
         self.turns.order = all.into_iter().map(place).collect();
         self.save_order(now);
@@ -136,7 +150,9 @@ impl Engine {
         let torrents = self.torrents.values().map(|torrent| (torrent.added(), torrent.info_hash()));
         let magnets = self.magnets.values().map(|pending| (pending.added(), pending.info_hash()));
         let mut all: Vec<(u64, InfoHash)> = torrents.chain(magnets).collect();
-        all.sort_unstable_by_key(|&(added, hash)| (places.get(&hash).copied().unwrap_or(usize::MAX), added, hash));
+        all.sort_unstable_by_key(|&(added, hash)| {
+            (places.get(&hash).copied().unwrap_or(usize::MAX), added, hash)
+        });
         all.into_iter().map(|(_, hash)| hash).collect()
     }
 

@@ -1,6 +1,8 @@
-//! What people watch, carried to and from the notes: reports of pages and callers, and what other programs of the user wrote.
+//! What people watch, carried to and from the notes: reports of pages and callers, and what other
+//! programs of the user wrote.
 //!
-//! Owns what is checked before a mark is set. The rules of marks are [`crate::marks`]'s, their keeping is [`crate::notebook`]'s.
+//! Owns what is checked before a mark is set. The rules of marks are [`crate::marks`]'s, their
+//! keeping is [`crate::notebook`]'s.
 
 use std::collections::BTreeSet;
 
@@ -44,7 +46,12 @@ impl Engine {
     }
 
     /// A person chose something for a torrent.
-    pub(super) fn choose(&mut self, info_hash: &str, choices: Choices, now: Instant) -> Result<InfoHash, String> {
+    pub(super) fn choose(
+        &mut self,
+        info_hash: &str,
+        choices: Choices,
+        now: Instant,
+    ) -> Result<InfoHash, String> {
         let info_hash = self.described(info_hash)?.info_hash();
         if !notebook::are_fit(&choices) {
             return Err("These are too many choices, or too long ones.".to_owned());
@@ -74,7 +81,12 @@ impl Engine {
     }
 
     /// An answer; false when it is to nothing that was asked here.
-    pub(super) fn notes_answered(&mut self, op: OpId, result: &Result<OpOutput, OpError>, now: Instant) -> bool {
+    pub(super) fn notes_answered(
+        &mut self,
+        op: OpId,
+        result: &Result<OpOutput, OpError>,
+        now: Instant,
+    ) -> bool {
         let before = self.notebook.notices().count();
         let Some(changed) = self.notebook.answered(op, result, now) else { return false };
         if changed.is_empty() && self.notebook.notices().count() != before {

@@ -76,7 +76,9 @@ fn the_last_piece_and_its_last_block_are_as_short_as_what_is_left() {
 #[test]
 fn only_the_exact_numbers_of_a_block_are_a_block() {
     let geometry = geometry(40000, &[100_000]);
-    for (piece, begin, length) in [(0, 0, 16384), (0, 16384, 16384), (0, 32768, 7232), (2, 16384, 3616)] {
+    for (piece, begin, length) in
+        [(0, 0, 16384), (0, 16384, 16384), (0, 32768, 7232), (2, 16384, 3616)]
+    {
         assert!(geometry.validate(piece, begin, length).is_some(), "{piece} {begin} {length}");
     }
     for (piece, begin, length) in [
@@ -111,14 +113,20 @@ fn offsets_beyond_four_gib_are_exact() {
 fn as_many_pieces_as_allowed_work_and_one_more_does_not() {
     let most = u64::from(MAX_PIECES);
     let geometry = geometry(16384, &[most * 16 * KIB]);
-    assert_eq!(geometry.pieces_of_file(FileIndex(0)), Some(PieceIndex(0)..=PieceIndex(MAX_PIECES - 1)));
+    assert_eq!(
+        geometry.pieces_of_file(FileIndex(0)),
+        Some(PieceIndex(0)..=PieceIndex(MAX_PIECES - 1))
+    );
     assert_eq!(Geometry::new(16384, &[most * 16 * KIB + 1]), Err(GeometryError::Pieces(most + 1)));
 }
 
 #[test]
 fn lengths_beyond_their_bounds_are_refused() {
     assert_eq!(Geometry::new(0, &[1]), Err(GeometryError::PieceLength(0)));
-    assert_eq!(Geometry::new(MAX_PIECE_LENGTH + 1, &[1]), Err(GeometryError::PieceLength(MAX_PIECE_LENGTH + 1)));
+    assert_eq!(
+        Geometry::new(MAX_PIECE_LENGTH + 1, &[1]),
+        Err(GeometryError::PieceLength(MAX_PIECE_LENGTH + 1))
+    );
     assert_eq!(Geometry::new(1 << 20, &[u64::MAX, 1]), Err(GeometryError::TotalLength));
     assert_eq!(Geometry::new(1 << 20, &[MAX_TOTAL_LENGTH, 1]), Err(GeometryError::TotalLength));
     assert_eq!(Geometry::new(1, &vec![0; MAX_FILES + 1]), Err(GeometryError::Files(MAX_FILES + 1)));
@@ -146,10 +154,14 @@ fn a_verified_piece_reaches_to_its_end_or_that_of_the_file() {
 
 #[test]
 fn what_fills_a_piece_up_is_no_part_of_it() {
-    let geometry = Geometry::padded(10, &[(13, false), (7, true), (0, false), (25, false), (5, true)]).unwrap();
+    let geometry =
+        Geometry::padded(10, &[(13, false), (7, true), (0, false), (25, false), (5, true)])
+            .unwrap();
     assert_eq!((geometry.total_length(), geometry.piece_count()), (38, 5));
-    let lengths: Vec<(u32, u32)> =
-        geometry.pieces().map(|piece| (geometry.piece_len(piece), geometry.zeros_after(piece))).collect();
+    let lengths: Vec<(u32, u32)> = geometry
+        .pieces()
+        .map(|piece| (geometry.piece_len(piece), geometry.zeros_after(piece)))
+        .collect();
     assert_eq!(lengths, [(10, 0), (3, 7), (10, 0), (10, 0), (5, 5)]);
     check_piece(&geometry, 1, &[span(0, 10, 3)]);
     assert_eq!(geometry.pieces_of_file(FileIndex(3)), Some(PieceIndex(2)..=PieceIndex(4)));
@@ -158,10 +170,14 @@ fn what_fills_a_piece_up_is_no_part_of_it() {
 
 #[test]
 fn padding_between_files_of_one_piece_is_part_of_it_but_no_content() {
-    let geometry = Geometry::padded(100, &[(10, false), (20, true), (30, false), (40, true), (100, true)]).unwrap();
+    let geometry =
+        Geometry::padded(100, &[(10, false), (20, true), (30, false), (40, true), (100, true)])
+            .unwrap();
     assert_eq!((geometry.piece_count(), geometry.total_length()), (2, 40));
     check_piece(&geometry, 0, &[span(0, 0, 10), span(1, 0, 20), span(2, 0, 30)]);
-    let all = |piece| (geometry.piece_len(piece), geometry.content_len(piece), geometry.zeros_after(piece));
+    let all = |piece| {
+        (geometry.piece_len(piece), geometry.content_len(piece), geometry.zeros_after(piece))
+    };
     assert_eq!([all(PieceIndex(0)), all(PieceIndex(1))], [(60, 40, 40), (0, 0, 100)]);
     assert_eq!(geometry.block_count(PieceIndex(1)), 0);
     assert_eq!(geometry.validate(1, 0, 0), None);
@@ -187,12 +203,17 @@ fn a_piece_that_does_not_exist_is_a_bug_of_ours() {
 
 /// Every byte of a torrent: its file, its offset there.
 fn naive(files: &[u64]) -> Vec<(u32, u64)> {
-    (0..).zip(files).flat_map(|(file, length)| (0..*length).map(move |offset| (file, offset))).collect()
+    (0..)
+        .zip(files)
+        .flat_map(|(file, length)| (0..*length).map(move |offset| (file, offset)))
+        .collect()
 }
 
 /// The model's bytes of spans.
 fn bytes_of(spans: impl Iterator<Item = FileSpan>) -> Vec<(u32, u64)> {
-    spans.flat_map(|span| (0..u64::from(span.length)).map(move |i| (span.file.0, span.offset + i))).collect()
+    spans
+        .flat_map(|span| (0..u64::from(span.length)).map(move |i| (span.file.0, span.offset + i)))
+        .collect()
 }
 
 proptest! {

@@ -1,7 +1,8 @@
 //! Whom to ask for which hashes, and what is being asked.
 //!
-//! Owns the requests under way and who refused which; it proves nothing and sends nothing. Invariant: a request is under way to one peer at a
-//! time, and to no peer more than [`limits::HASH_REQUESTS`] are. It never gives up by itself: who refused is asked again after
+//! Owns the requests under way and who refused which; it proves nothing and sends nothing.
+//! Invariant: a request is under way to one peer at a time, and to no peer more than
+//! [`limits::HASH_REQUESTS`] are. It never gives up by itself: who refused is asked again after
 //! [`FORGIVE_AFTER`], others before that.
 
 use std::collections::BTreeMap;
@@ -34,7 +35,8 @@ impl Asking {
         now: Instant,
     ) -> Vec<(ConnId, HashRequest)> {
         self.give_up_late(now);
-        let mut room: Vec<(ConnId, usize)> = peers.iter().map(|&conn| (conn, self.room(conn))).collect();
+        let mut room: Vec<(ConnId, usize)> =
+            peers.iter().map(|&conn| (conn, self.room(conn))).collect();
         let mut plan = Vec::new();
         for need in needs {
             if room.iter().all(|(_, room)| *room == 0) {
@@ -43,7 +45,9 @@ impl Asking {
             if self.underway.contains_key(&need) {
                 continue;
             }
-            let willing = room.iter_mut().find(|(conn, room)| *room > 0 && !self.refused.contains_key(&(*conn, need)));
+            let willing = room
+                .iter_mut()
+                .find(|(conn, room)| *room > 0 && !self.refused.contains_key(&(*conn, need)));
             if let Some((conn, room)) = willing {
                 *room -= 1;
                 self.underway.insert(need, (*conn, now));
@@ -82,8 +86,12 @@ impl Asking {
 
     fn give_up_late(&mut self, now: Instant) {
         let is_late = |at: Instant| now.saturating_since(at) >= LATE_AFTER;
-        let late: Vec<(ConnId, HashRequest)> =
-            self.underway.iter().filter(|(_, (_, at))| is_late(*at)).map(|(need, (conn, _))| (*conn, *need)).collect();
+        let late: Vec<(ConnId, HashRequest)> = self
+            .underway
+            .iter()
+            .filter(|(_, (_, at))| is_late(*at))
+            .map(|(need, (conn, _))| (*conn, *need))
+            .collect();
         late.iter().for_each(|(conn, need)| self.rejected(*conn, need, now));
         self.refused.retain(|_, at| now.saturating_since(*at) < FORGIVE_AFTER);
     }
@@ -95,7 +103,8 @@ impl Asking {
     }
 
     fn room(&self, conn: ConnId) -> usize {
-        limits::HASH_REQUESTS.saturating_sub(self.underway.values().filter(|(asked, _)| *asked == conn).count())
+        limits::HASH_REQUESTS
+            .saturating_sub(self.underway.values().filter(|(asked, _)| *asked == conn).count())
     }
 }
 
@@ -113,7 +122,8 @@ mod tests {
     /// What is planned for so many needs, as `peer:index`.
     fn check(asking: &mut Asking, needs: u32, seconds: u64, expected: &str) {
         let plan = asking.plan((0..needs).map(need), &[A, B], Instant(seconds * 1_000_000));
-        let plan: Vec<String> = plan.iter().map(|(conn, need)| format!("{conn}:{}", need.index)).collect();
+        let plan: Vec<String> =
+            plan.iter().map(|(conn, need)| format!("{conn}:{}", need.index)).collect();
         assert_eq!(plan.join(" "), expected);
     }
 
@@ -122,7 +132,11 @@ mod tests {
         let mut asking = Asking::default();
         check(&mut asking, 6, 0, "1:0 1:1 1:2 1:3 2:4 2:5");
         check(&mut asking, 6, 1, "");
-        assert!(asking.answered(A, &need(1)) && !asking.answered(A, &need(1)) && !asking.answered(A, &need(4)));
+        assert!(
+            asking.answered(A, &need(1))
+                && !asking.answered(A, &need(1))
+                && !asking.answered(A, &need(4))
+        );
         check(&mut asking, 9, 1, "1:1 2:6 2:7");
     }
 

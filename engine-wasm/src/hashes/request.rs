@@ -1,7 +1,9 @@
-//! The messages by which peers give each other parts of hash trees (BEP 52): their body and what a valid one may ask.
+//! The messages by which peers give each other parts of hash trees (BEP 52): their body and what a
+//! valid one may ask.
 //!
-//! Owns the form and the arithmetic of a request; it knows no torrent. Invariant: what is parsed and written again is the same, and a request that
-//! [`HashRequest::fits`] a tree names hashes that the tree has.
+//! Owns the form and the arithmetic of a request; it knows no torrent. Invariant: what is parsed
+//! and written again is the same, and a request that [`HashRequest::fits`] a tree names hashes that
+//! the tree has.
 
 use crate::metainfo::merkle::{HASH_LENGTH, Hash, Shape};
 
@@ -32,8 +34,10 @@ impl HashRequest {
     pub fn parse(body: &[u8]) -> Option<(Self, &[u8])> {
         let (&root, rest) = body.split_first_chunk()?;
         let (numbers, hashes) = rest.split_at_checked(16)?;
-        let (&[base, index, length, proof_layers], _) = numbers.as_chunks::<4>().0.split_first_chunk()?;
-        let [base, index, length, proof_layers] = [base, index, length, proof_layers].map(u32::from_be_bytes);
+        let (&[base, index, length, proof_layers], _) =
+            numbers.as_chunks::<4>().0.split_first_chunk()?;
+        let [base, index, length, proof_layers] =
+            [base, index, length, proof_layers].map(u32::from_be_bytes);
         Some((Self { root, base, index, length, proof_layers }, hashes))
     }
 
@@ -50,7 +54,8 @@ impl HashRequest {
         self.length.max(1).ilog2()
     }
 
-    /// Number of uncles that belong to the answer: those below the common ancestor follow from the hashes themselves.
+    /// Number of uncles that belong to the answer: those below the common ancestor follow from the
+    /// hashes themselves.
     pub fn uncles(&self) -> u32 {
         self.proof_layers.saturating_add(1).saturating_sub(self.span())
     }
@@ -74,7 +79,10 @@ mod tests {
 
     /// Checks how many uncles come with so many hashes and proof layers.
     fn check_uncles(length: u32, proof_layers: u32, expected: u32) {
-        assert_eq!(HashRequest { root: [0; 32], base: 0, index: 0, length, proof_layers }.uncles(), expected);
+        assert_eq!(
+            HashRequest { root: [0; 32], base: 0, index: 0, length, proof_layers }.uncles(),
+            expected
+        );
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! What is known of a torrent's hash trees: the hashes of its pieces, and of some pieces those of their blocks.
+//! What is known of a torrent's hash trees: the hashes of its pieces, and of some pieces those of
+//! their blocks.
 //!
-//! Owns only what is proved: by the `.torrent` file, whose layers were checked when it was read, or by a proof that leads to a hash that is
-//! known. It asks nobody. Invariant: every hash that comes out is one that the torrent's info hash vouches for. Memory is bounded by the
-//! pieces' hashes and by [`limits::LEAF_PIECES`].
+//! Owns only what is proved: by the `.torrent` file, whose layers were checked when it was read, or
+//! by a proof that leads to a hash that is known. It asks nobody. Invariant: every hash that comes
+//! out is one that the torrent's info hash vouches for. Memory is bounded by the pieces' hashes and
+//! by [`limits::LEAF_PIECES`].
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -65,7 +67,8 @@ struct Tree {
 }
 
 impl Tree {
-    /// What a chunk of a row is proved by: from hashes at `base`, of which the row's whole has its top at `top`.
+    /// What a chunk of a row is proved by: from hashes at `base`, of which the row's whole has its
+    /// top at `top`.
     fn request(&self, base: u32, top: u32, offset: u32, chunk: u32) -> HashRequest {
         let whole = 1u32 << (top - base).min(30);
         let index = chunk * CHUNK;
@@ -106,7 +109,8 @@ impl Trees {
     pub fn new(meta: &Metainfo, geometry: &Geometry) -> Self {
         let tree = |(file, root): (_, Hash)| {
             let shape = Shape::new(geometry.file_len(file), meta.piece_length);
-            let first = *geometry.pieces_of_file(file).expect("a file with a root has a byte").start();
+            let first =
+                *geometry.pieces_of_file(file).expect("a file with a root has a byte").start();
             let layer = match meta.layers.get(&root) {
                 _ if !shape.has_layer() => Row::known(vec![root]),
                 Some(layer) => Row::known(merkle::split(layer)),
@@ -114,8 +118,16 @@ impl Trees {
             };
             Tree { root, shape, first, layer }
         };
-        let files = geometry.files().zip(&meta.files).filter_map(|(index, file)| Some((index, file.root?))).map(tree);
-        Self { files: files.collect(), leaves: BTreeMap::new(), needed: meta.version() == Version::V2 }
+        let files = geometry
+            .files()
+            .zip(&meta.files)
+            .filter_map(|(index, file)| Some((index, file.root?)))
+            .map(tree);
+        Self {
+            files: files.collect(),
+            leaves: BTreeMap::new(),
+            needed: meta.version() == Version::V2,
+        }
     }
 
     /// The SHA-256 that a piece is held against, if it is known.
@@ -132,7 +144,8 @@ impl Trees {
         Some(fits && tree.shape.piece(blocks) == expected)
     }
 
-    /// Whether a piece can't be judged before its hash is known: nothing but the v2 part vouches for it.
+    /// Whether a piece can't be judged before its hash is known: nothing but the v2 part vouches
+    /// for it.
     pub fn is_sealed(&self, piece: PieceIndex) -> bool {
         self.needed && self.tree_of(piece).is_some_and(|(tree, at)| tree.layer.get(at).is_none())
     }
@@ -161,11 +174,15 @@ impl Trees {
         Some(tree.request(tree.shape.piece_height, tree.shape.height, 0, chunk))
     }
 
-    /// What to ask for so that a block can be judged alone; `None` when it can, or its piece can't be judged yet.
+    /// What to ask for so that a block can be judged alone; `None` when it can, or its piece can't
+    /// be judged yet.
     pub fn request_for_block(&self, block: Block) -> Option<HashRequest> {
         let (tree, at) = self.tree_of(block.piece)?;
         let height = tree.shape.piece_height;
-        let known = self.leaves.get(&block.piece).is_some_and(|row| row.chunk_is_known(block.index.0 as usize));
+        let known = self
+            .leaves
+            .get(&block.piece)
+            .is_some_and(|row| row.chunk_is_known(block.index.0 as usize));
         if height == 0 || known || tree.layer.get(at).is_none() {
             return None;
         }
@@ -177,7 +194,9 @@ impl Trees {
     pub fn layer_requests(&self) -> impl Iterator<Item = HashRequest> + '_ {
         self.files.iter().filter(|tree| tree.layer.missing > 0).flat_map(|tree| {
             let chunks = (0u32..).zip(&tree.layer.known).filter(|(_, known)| !**known);
-            chunks.map(|(chunk, _)| tree.request(tree.shape.piece_height, tree.shape.height, 0, chunk))
+            chunks.map(|(chunk, _)| {
+                tree.request(tree.shape.piece_height, tree.shape.height, 0, chunk)
+            })
         })
     }
 
@@ -202,7 +221,8 @@ impl Trees {
         );
         // Files of the same bytes have the same root.
         let Self { files, leaves, .. } = self;
-        let same = files.iter_mut().filter(|tree| tree.root == request.root && tree.is_ours(request));
+        let same =
+            files.iter_mut().filter(|tree| tree.root == request.root && tree.is_ours(request));
         same.map(|tree| tree.learn(request, hashes, top, leaves)).collect()
     }
 
@@ -218,29 +238,38 @@ impl Trees {
 
     /// All layers that are whole, as a `.torrent` file has them.
     pub fn layers(&self) -> PieceLayers {
-        let whole = self.files.iter().filter(|tree| tree.shape.has_layer() && tree.layer.missing == 0);
+        let whole =
+            self.files.iter().filter(|tree| tree.shape.has_layer() && tree.layer.missing == 0);
         whole.map(|tree| (tree.root, Bytes::from(tree.layer.hashes.concat()))).collect()
     }
 
     /// How a request of a peer's is to be answered.
     pub fn answer(&self, request: &HashRequest) -> Answer {
-        let asked = self.files.iter().find(|tree| tree.root == request.root && request.fits(&tree.shape));
-        let Some(tree) = asked.filter(|tree| tree.layer.missing == 0) else { return Answer::Reject };
+        let asked =
+            self.files.iter().find(|tree| tree.root == request.root && request.fits(&tree.shape));
+        let Some(tree) = asked.filter(|tree| tree.layer.missing == 0) else {
+            return Answer::Reject;
+        };
         let height = tree.shape.piece_height;
         if request.base == height {
             return give(request, &tree.layer.hashes, 0, tree);
         }
         let at = request.index >> height;
-        let is_in_one_piece = request.base == 0 && request.span() <= height && at < tree.shape.pieces;
+        let is_in_one_piece =
+            request.base == 0 && request.span() <= height && at < tree.shape.pieces;
         if is_in_one_piece { Answer::Blocks(PieceIndex(tree.first.0 + at)) } else { Answer::Reject }
     }
 
     /// The answer to a request for digests of blocks, now that those of the whole piece are there.
     pub fn answer_with(&self, request: &HashRequest, blocks: &[Hash]) -> Answer {
-        let asked = self.files.iter().find(|tree| tree.root == request.root && request.fits(&tree.shape));
+        let asked =
+            self.files.iter().find(|tree| tree.root == request.root && request.fits(&tree.shape));
         let height = asked.map_or(0, |tree| tree.shape.piece_height);
         match asked {
-            Some(tree) if tree.layer.get((request.index >> height) as usize) == Some(tree.shape.piece(blocks)) => {
+            Some(tree)
+                if tree.layer.get((request.index >> height) as usize)
+                    == Some(tree.shape.piece(blocks)) =>
+            {
                 give(request, blocks, (request.index >> height) << height, tree)
             }
             _ => Answer::Reject,
@@ -285,7 +314,9 @@ impl Tree {
                 return Err(Unproved);
             }
             let filled = self.layer.fill((request.index / CHUNK) as usize, hashes);
-            let number = |at: usize| self.first.0 + u32::try_from(at).expect("pieces are counted in 32 bits");
+            let number = |at: usize| {
+                self.first.0 + u32::try_from(at).expect("pieces are counted in 32 bits")
+            };
             if filled.is_empty() {
                 return Ok(Gain::default());
             }
@@ -325,12 +356,21 @@ fn give(request: &HashRequest, row: &[Hash], offset: u32, tree: &Tree) -> Answer
     let wanted = (first..first + request.length as usize).map(|at| *row.get(at).unwrap_or(&beyond));
     let mut out: Vec<Hash> = wanted.collect();
     // Uncles within the row, then those above it, of the layer of pieces.
-    let height = if request.base == tree.shape.piece_height { tree.shape.height } else { tree.shape.piece_height };
+    let height = if request.base == tree.shape.piece_height {
+        tree.shape.height
+    } else {
+        tree.shape.piece_height
+    };
     let within = height - request.base;
     let mut uncles = merkle::uncles(row, request.base, first as u64, within);
     if height < tree.shape.height {
         let piece = request.index >> height;
-        let above = merkle::uncles(&tree.layer.hashes, height, u64::from(piece), tree.shape.height - height);
+        let above = merkle::uncles(
+            &tree.layer.hashes,
+            height,
+            u64::from(piece),
+            tree.shape.height - height,
+        );
         uncles.extend(above);
     }
     out.extend(uncles.into_iter().skip(request.span() as usize).take(request.uncles() as usize));

@@ -1,7 +1,8 @@
 //! What hosts share: an engine and its link to the daemon, driven by frames and times.
 //!
-//! A host moves bytes and numbers and decides nothing. This part owns the engine and the link of the moment and passes one's outputs to the
-//! other; what is left for the host are frames to send, notices for whoever watches, and one timer.
+//! A host moves bytes and numbers and decides nothing. This part owns the engine and the link of
+//! the moment and passes one's outputs to the other; what is left for the host are frames to send,
+//! notices for whoever watches, and one timer.
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
@@ -52,7 +53,8 @@ pub struct Brain {
 }
 
 impl Brain {
-    /// A brain without a link, with the usual settings and sockets for datagrams. `seed` is all the chance that it gets.
+    /// A brain without a link, with the usual settings and sockets for datagrams. `seed` is all the
+    /// chance that it gets.
     pub fn new(seed: [u8; 32], now: Instant) -> Self {
         let net = NetConfig { udp: true, ..NetConfig::default() };
         Self::with_config(Config { net, ..Config::default() }, seed, now)
@@ -152,7 +154,8 @@ impl Brain {
         self.topics.poll(&self.engine, topics, now)
     }
 
-    /// All of a topic as it was last told; `None` if the last call to [`Brain::updates`] did not name it.
+    /// All of a topic as it was last told; `None` if the last call to [`Brain::updates`] did not
+    /// name it.
     pub fn whole(&self, topic: &str) -> Option<TopicUpdate> {
         self.topics.whole(topic)
     }
@@ -169,7 +172,9 @@ impl Brain {
                 (Output::Io(command), Some(link)) => link.command(command),
                 // Without a link there is nobody to tell; the engine starts over with the next one.
                 (Output::Control(_) | Output::Io(_), None) => {}
-                (Output::Reply { id, reply }, _) => self.notices.push_back(Notice::Reply { id, reply }),
+                (Output::Reply { id, reply }, _) => {
+                    self.notices.push_back(Notice::Reply { id, reply })
+                }
                 (Output::Changed, _) => {
                     if self.notices.back() != Some(&Notice::Changed) {
                         self.notices.push_back(Notice::Changed);

@@ -1,7 +1,9 @@
-//! The native host: a WebSocket, a timer and a clock, in a task. The only file of the library that knows tokio.
+//! The native host: a WebSocket, a timer and a clock, in a task. The only file of the library that
+//! knows tokio.
 //!
-//! It mirrors the browser's host: one [`Host::connect`] is one attempt, [`HostEvent::Disconnected`] says that it ended, and whether there is
-//! another one is for the owner to decide. The task ends when the last [`Host`] is dropped.
+//! It mirrors the browser's host: one [`Host::connect`] is one attempt, [`HostEvent::Disconnected`]
+//! says that it ended, and whether there is another one is for the owner to decide. The task ends
+//! when the last [`Host`] is dropped.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -110,7 +112,8 @@ impl Host {
         self.order(Order::Attach(Box::new(socket), token))
     }
 
-    /// Asks the engine for something. The answer waits until the engine has read what an earlier one wrote down, which takes a link.
+    /// Asks the engine for something. The answer waits until the engine has read what an earlier
+    /// one wrote down, which takes a link.
     ///
     /// # Errors
     /// [`HostError::Gone`].
@@ -135,8 +138,8 @@ impl Host {
     }
 }
 
-/// One socket: what comes is read by the carrier, what goes is written by a task, so that reading never waits for writing. What waits to be
-/// written is bounded by the daemon's credit.
+/// One socket: what comes is read by the carrier, what goes is written by a task, so that reading
+/// never waits for writing. What waits to be written is bounded by the daemon's credit.
 struct Open {
     incoming: SplitStream<Socket>,
     outgoing: mpsc::UnboundedSender<Message>,
@@ -155,7 +158,8 @@ impl Carrier {
     async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
         loop {
             self.flush();
-            let wakeup = self.brain.poll_timeout().map(|at| self.began + Duration::from_micros(at.0));
+            let wakeup =
+                self.brain.poll_timeout().map(|at| self.began + Duration::from_micros(at.0));
             tokio::select! {
                 order = orders.recv() => match order {
                     Some(order) => self.obey(order),
@@ -292,13 +296,18 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}/control", listener.local_addr().unwrap());
         let (host, mut events) = Host::start(Config::default()).unwrap();
-        let accept = async { tokio_tungstenite::accept_async(listener.accept().await.unwrap().0).await.unwrap() };
+        let accept = async {
+            tokio_tungstenite::accept_async(listener.accept().await.unwrap().0).await.unwrap()
+        };
         let (connected, mut daemon) = tokio::join!(host.connect(&url, "secret".into()), accept);
         connected.unwrap();
         let hello = daemon.next().await.unwrap().unwrap().into_text().unwrap();
-        assert!(matches!(decode_control(&hello).unwrap(), EngineMessage::Hello { token, .. } if token == "secret"));
+        assert!(
+            matches!(decode_control(&hello).unwrap(), EngineMessage::Hello { token, .. } if token == "secret")
+        );
         let limits = Limits { max_conns: 1, max_files: 1, io_window: 1 << 20, max_wait_ms: 1 };
-        let welcome = DaemonMessage::Welcome { protocol: PROTOCOL_VERSION, epoch: 7, roots: vec![], limits };
+        let welcome =
+            DaemonMessage::Welcome { protocol: PROTOCOL_VERSION, epoch: 7, roots: vec![], limits };
         daemon.send(Message::text(encode_control(&welcome))).await.unwrap();
         assert_eq!(events.recv().await, Some(HostEvent::Connected { epoch: 7 }));
         (host, events, daemon)
@@ -322,7 +331,10 @@ mod tests {
     #[tokio::test]
     async fn the_reason_of_a_close_is_told() {
         let (_host, mut events, mut daemon) = linked().await;
-        let frame = tungstenite::protocol::CloseFrame { code: 4409.into(), reason: "a newer engine took over".into() };
+        let frame = tungstenite::protocol::CloseFrame {
+            code: 4409.into(),
+            reason: "a newer engine took over".into(),
+        };
         daemon.send(Message::Close(Some(frame))).await.unwrap();
         assert_eq!(disconnected(&mut events).await, (4409, "a newer engine took over".to_owned()));
     }

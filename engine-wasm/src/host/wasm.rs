@@ -1,6 +1,8 @@
-//! The browser's host: a WebSocket, a timer and a clock, inside a dedicated worker. The only file that knows `wasm_bindgen`.
+//! The browser's host: a WebSocket, a timer and a clock, inside a dedicated worker. The only file
+//! that knows `wasm_bindgen`.
 //!
-//! It reconnects by nobody's leave but its owner's: one `connect` is one attempt, and `disconnected` says that it ended.
+//! It reconnects by nobody's leave but its owner's: one `connect` is one attempt, and
+//! `disconnected` says that it ended.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -40,7 +42,8 @@ enum HostEvent<'a> {
     Changed,
 }
 
-/// One socket with the closures that the browser calls; dropping it closes the socket and silences them.
+/// One socket with the closures that the browser calls; dropping it closes the socket and silences
+/// them.
 struct Socket {
     socket: WebSocket,
     _on_open: Closure<dyn FnMut()>,
@@ -71,7 +74,8 @@ struct Inner {
 
 /// The settings that the extension's engine begins with; a person may change them.
 fn config() -> Config {
-    // Two browsers of one machine can't have the same port, and nobody remembers one for an extension.
+    // Two browsers of one machine can't have the same port, and nobody remembers one for an
+    // extension.
     let net = NetConfig { listen_port: Some(0), udp: true, port_mapping: true };
     let ways = Ways { utp: true, ..Ways::default() };
     Config {
@@ -101,8 +105,9 @@ impl EngineHost {
     pub fn new(
         #[wasm_bindgen(unchecked_param_type = "(event: HostEvent) => void")] on_event: Function,
     ) -> Result<EngineHost, JsError> {
-        let scope: DedicatedWorkerGlobalScope =
-            js_sys::global().dyn_into().map_err(|_| JsError::new("the engine lives in a dedicated worker"))?;
+        let scope: DedicatedWorkerGlobalScope = js_sys::global()
+            .dyn_into()
+            .map_err(|_| JsError::new("the engine lives in a dedicated worker"))?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| JsError::new(&error.to_string()))?;
         let now = clock(&scope);
@@ -159,7 +164,12 @@ impl EngineHost {
             let now = clock(&inner.scope);
             inner.socket = None;
             inner.brain.socket_closed(now);
-            inner.socket = Some(Socket { socket, _on_open: on_open, _on_message: on_message, _on_close: on_close });
+            inner.socket = Some(Socket {
+                socket,
+                _on_open: on_open,
+                _on_message: on_message,
+                _on_close: on_close,
+            });
         });
         Ok(())
     }
@@ -170,8 +180,8 @@ impl EngineHost {
     /// When `intent` is not an `Intent`.
     #[wasm_bindgen(unchecked_return_type = "Promise<any>")]
     pub fn intent(&self, intent: JsValue) -> Result<Promise, JsError> {
-        let intent: Intent =
-            serde_wasm_bindgen::from_value(intent).map_err(|error| JsError::new(&error.to_string()))?;
+        let intent: Intent = serde_wasm_bindgen::from_value(intent)
+            .map_err(|error| JsError::new(&error.to_string()))?;
         let weak = Rc::downgrade(&self.inner);
         Ok(Promise::new(&mut |resolve, reject| {
             with(&weak, |inner| {
@@ -194,20 +204,22 @@ impl EngineHost {
         to_js(&inner.brain.snapshot(clock(&inner.scope)))
     }
 
-    /// What changed of these topics since the last call, as a list of `TopicUpdate`; all of a topic that was not among them then.
+    /// What changed of these topics since the last call, as a list of `TopicUpdate`; all of a topic
+    /// that was not among them then.
     ///
     /// # Errors
     /// When a topic is not a string; every update has a form in JavaScript.
     #[wasm_bindgen(unchecked_return_type = "any")]
     pub fn updates(&self, topics: JsValue) -> Result<JsValue, JsError> {
-        let topics: Vec<String> =
-            serde_wasm_bindgen::from_value(topics).map_err(|error| JsError::new(&error.to_string()))?;
+        let topics: Vec<String> = serde_wasm_bindgen::from_value(topics)
+            .map_err(|error| JsError::new(&error.to_string()))?;
         let mut inner = self.inner.borrow_mut();
         let now = clock(&inner.scope);
         to_js(&inner.brain.updates(&topics, now))
     }
 
-    /// All of a topic as it was last told, as a `TopicUpdate`; `undefined` if the last call to `updates` did not name it.
+    /// All of a topic as it was last told, as a `TopicUpdate`; `undefined` if the last call to
+    /// `updates` did not name it.
     ///
     /// # Errors
     /// Never: every update has a form in JavaScript.
@@ -264,7 +276,9 @@ impl Inner {
                 Notice::Connected { epoch } => self.tell(&HostEvent::Connected { epoch }),
                 Notice::Changed => self.tell(&HostEvent::Changed),
                 Notice::Reply { id, reply } => {
-                    if let (Some((resolve, _)), Ok(reply)) = (self.replies.remove(&id), to_js(&reply)) {
+                    if let (Some((resolve, _)), Ok(reply)) =
+                        (self.replies.remove(&id), to_js(&reply))
+                    {
                         let _ = resolve.call1(&JsValue::UNDEFINED, &reply);
                     }
                 }
@@ -285,7 +299,9 @@ impl Inner {
         let pause = at.saturating_since(clock(&self.scope)).as_millis();
         let pause = i32::try_from(pause).unwrap_or(i32::MAX);
         let callback = callback.as_ref().unchecked_ref();
-        if let Ok(id) = self.scope.set_timeout_with_callback_and_timeout_and_arguments_0(callback, pause) {
+        if let Ok(id) =
+            self.scope.set_timeout_with_callback_and_timeout_and_arguments_0(callback, pause)
+        {
             self.timer = Some((id, at));
         }
     }
@@ -318,7 +334,8 @@ fn clock(scope: &DedicatedWorkerGlobalScope) -> Instant {
 }
 
 fn to_js(value: &impl Serialize) -> Result<JsValue, JsError> {
-    let serializer =
-        serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true).serialize_missing_as_null(true);
+    let serializer = serde_wasm_bindgen::Serializer::new()
+        .serialize_maps_as_objects(true)
+        .serialize_missing_as_null(true);
     value.serialize(&serializer).map_err(|error| JsError::new(&error.to_string()))
 }

@@ -1,11 +1,13 @@
 //! How an info dictionary is put together out of blocks from peers that nobody vouches for.
 //!
-//! Owns who offers which size, who was asked for which block, and what came; it sends nothing and reads no message. Invariant: what is
-//! [`Progress::Found`] hashes to the torrent's name, and a peer is [`Progress::Guilty`] only if all of a wrong dictionary came from it.
+//! Owns who offers which size, who was asked for which block, and what came; it sends nothing and
+//! reads no message. Invariant: what is [`Progress::Found`] hashes to the torrent's name, and a
+//! peer is [`Progress::Guilty`] only if all of a wrong dictionary came from it.
 //!
-//! Peers may lie about the size, so each size is put together by itself, the most popular [`limits::METADATA_SIZES`] of them at once. When
-//! the whole of a size is wrong and several peers gave it, nobody is guilty yet: from then on that size is fetched from one peer alone,
-//! and then from the next, until one is right.
+//! Peers may lie about the size, so each size is put together by itself, the most popular
+//! [`limits::METADATA_SIZES`] of them at once. When the whole of a size is wrong and several peers
+//! gave it, nobody is guilty yet: from then on that size is fetched from one peer alone, and then
+//! from the next, until one is right.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -94,8 +96,11 @@ impl Fetch {
     fn next_block(&self, asked: &BTreeSet<u32>, now: Instant) -> Option<u32> {
         let open = || (0u32..).zip(&self.slots).filter(|(_, slot)| slot.given.is_none());
         let fresh = open().find(|(_, slot)| slot.askers == 0);
-        let is_late = |slot: &Slot| slot.askers == 1 && now.saturating_since(slot.asked_at) >= LATE_AFTER;
-        fresh.or_else(|| open().find(|(block, slot)| is_late(slot) && !asked.contains(block))).map(|(block, _)| block)
+        let is_late =
+            |slot: &Slot| slot.askers == 1 && now.saturating_since(slot.asked_at) >= LATE_AFTER;
+        fresh
+            .or_else(|| open().find(|(block, slot)| is_late(slot) && !asked.contains(block)))
+            .map(|(block, _)| block)
     }
 }
 
@@ -112,13 +117,23 @@ impl Assembly {
         Self { identity, offers: BTreeMap::new(), fetches: BTreeMap::new() }
     }
 
-    /// A peer says how long the dictionary is that it would give. It may say so again; another size starts it anew.
+    /// A peer says how long the dictionary is that it would give. It may say so again; another size
+    /// starts it anew.
     pub(super) fn offer(&mut self, conn: ConnId, addr: SocketAddr, size: u32, now: Instant) {
-        if !(1..=limits::METADATA).contains(&size) || self.offers.get(&conn).is_some_and(|offer| offer.size == size) {
+        if !(1..=limits::METADATA).contains(&size)
+            || self.offers.get(&conn).is_some_and(|offer| offer.size == size)
+        {
             return;
         }
         self.leave(conn);
-        let offer = Offer { addr, size, asked: BTreeSet::new(), last_progress: now, rests_until: now, rejects: 0 };
+        let offer = Offer {
+            addr,
+            size,
+            asked: BTreeSet::new(),
+            last_progress: now,
+            rests_until: now,
+            rejects: 0,
+        };
         self.offers.insert(conn, offer);
         self.choose_sizes();
     }
@@ -143,7 +158,8 @@ impl Assembly {
         }
     }
 
-    /// What to ask of whom, now: one block each, round after round, until everybody has enough to do.
+    /// What to ask of whom, now: one block each, round after round, until everybody has enough to
+    /// do.
     pub(super) fn next_requests(&mut self, now: Instant) -> Vec<(ConnId, u32)> {
         self.choose_givers();
         let mut requests = Vec::new();
@@ -151,8 +167,12 @@ impl Assembly {
             let before = requests.len();
             for (&conn, offer) in &mut self.offers {
                 let Some(fetch) = self.fetches.get_mut(&offer.size) else { continue };
-                let may_give = matches!(fetch.givers, Givers::All) || fetch.givers == Givers::Only(Some(conn));
-                if !may_give || offer.rests_until > now || offer.asked.len() >= limits::METADATA_REQUESTS {
+                let may_give =
+                    matches!(fetch.givers, Givers::All) || fetch.givers == Givers::Only(Some(conn));
+                if !may_give
+                    || offer.rests_until > now
+                    || offer.asked.len() >= limits::METADATA_REQUESTS
+                {
                     continue;
                 }
                 let Some(block) = fetch.next_block(&offer.asked, now) else { continue };
@@ -221,21 +241,26 @@ impl Assembly {
 
     /// Peers that owe blocks and send none.
     pub(super) fn stalled(&self, now: Instant) -> Vec<ConnId> {
-        let is_stalled =
-            |offer: &Offer| !offer.asked.is_empty() && now.saturating_since(offer.last_progress) >= STALLED_AFTER;
+        let is_stalled = |offer: &Offer| {
+            !offer.asked.is_empty() && now.saturating_since(offer.last_progress) >= STALLED_AFTER
+        };
         self.offers.iter().filter(|(_, offer)| is_stalled(offer)).map(|(&conn, _)| conn).collect()
     }
 
     /// Blocks that are there, and blocks in all, of the size that is nearest to its end.
     pub(super) fn progress(&self) -> Option<(usize, usize)> {
-        let counts = self.fetches.values().map(|fetch| (fetch.slots.len() - fetch.missing, fetch.slots.len()));
+        let counts = self
+            .fetches
+            .values()
+            .map(|fetch| (fetch.slots.len() - fetch.missing, fetch.slots.len()));
         counts.max_by_key(|&(have, all)| (have * 1_000 / all, have))
     }
 
     /// All blocks of a size are there.
     fn judge(&mut self, size: u32) -> Progress {
         let fetch = self.fetches.get_mut(&size).expect("a size that is judged is being fetched");
-        let given: Vec<(Bytes, SocketAddr)> = fetch.slots.iter_mut().filter_map(|slot| slot.given.take()).collect();
+        let given: Vec<(Bytes, SocketAddr)> =
+            fetch.slots.iter_mut().filter_map(|slot| slot.given.take()).collect();
         let whole = given.iter().fold(Vec::with_capacity(size as usize), |mut whole, (data, _)| {
             whole.extend_from_slice(data);
             whole
@@ -259,17 +284,24 @@ impl Assembly {
         if let Some(fetch) = self.fetches.get_mut(&size) {
             fetch.clear();
         }
-        self.offers.values_mut().filter(|offer| offer.size == size).for_each(|offer| offer.asked.clear());
+        self.offers
+            .values_mut()
+            .filter(|offer| offer.size == size)
+            .for_each(|offer| offer.asked.clear());
     }
 
-    /// The most popular sizes are fetched; among equals those that are being fetched, then the smaller.
+    /// The most popular sizes are fetched; among equals those that are being fetched, then the
+    /// smaller.
     fn choose_sizes(&mut self) {
-        let mut popular: BTreeMap<u32, usize> = self.fetches.keys().map(|&size| (size, 0)).collect();
+        let mut popular: BTreeMap<u32, usize> =
+            self.fetches.keys().map(|&size| (size, 0)).collect();
         for offer in self.offers.values() {
             *popular.entry(offer.size).or_default() += 1;
         }
-        let mut ranked: Vec<(usize, bool, u32)> =
-            popular.into_iter().map(|(size, peers)| (peers, self.fetches.contains_key(&size), size)).collect();
+        let mut ranked: Vec<(usize, bool, u32)> = popular
+            .into_iter()
+            .map(|(size, peers)| (peers, self.fetches.contains_key(&size), size))
+            .collect();
         ranked.sort_by_key(|&(peers, underway, size)| (std::cmp::Reverse((peers, underway)), size));
         let unchosen = ranked.split_off(ranked.len().min(limits::METADATA_SIZES));
         for (_, _, size) in unchosen.into_iter().filter(|(_, underway, _)| *underway) {
@@ -283,9 +315,12 @@ impl Assembly {
 
     /// A size that is fetched from one peer alone needs one: who has rejected least.
     fn choose_givers(&mut self) {
-        for (&size, fetch) in self.fetches.iter_mut().filter(|(_, fetch)| fetch.givers == Givers::Only(None)) {
+        for (&size, fetch) in
+            self.fetches.iter_mut().filter(|(_, fetch)| fetch.givers == Givers::Only(None))
+        {
             let offers = self.offers.iter().filter(|(_, offer)| offer.size == size);
-            fetch.givers = Givers::Only(offers.min_by_key(|(_, offer)| offer.rejects).map(|(&conn, _)| conn));
+            fetch.givers =
+                Givers::Only(offers.min_by_key(|(_, offer)| offer.rejects).map(|(&conn, _)| conn));
         }
     }
 }

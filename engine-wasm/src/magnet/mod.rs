@@ -1,8 +1,10 @@
-//! A magnet link whose torrent is not described yet: it looks for peers and gets the info dictionary from them.
+//! A magnet link whose torrent is not described yet: it looks for peers and gets the info
+//! dictionary from them.
 //!
-//! Owns its peers, trackers and times; how blocks become a dictionary is [`assembly`]'s. It knows no files and no pieces, and writes nothing to the
-//! disk. Invariant: what [`Pending::take_found`] gives hashes to the link's info hash. It never gives up by itself, unless it
-//! is told how much patience to have.
+//! Owns its peers, trackers and times; how blocks become a dictionary is [`assembly`]'s. It knows
+//! no files and no pieces, and writes nothing to the disk. Invariant: what [`Pending::take_found`]
+//! gives hashes to the link's info hash. It never gives up by itself, unless it is told how much
+//! patience to have.
 
 mod assembly;
 mod peer;
@@ -91,7 +93,12 @@ pub(crate) struct Pending {
 
 impl Pending {
     /// One that is new.
-    pub(crate) fn new(link: Magnet, added: u64, patience: Option<Patience>, cx: &mut Context<'_>) -> Self {
+    pub(crate) fn new(
+        link: Magnet,
+        added: u64,
+        patience: Option<Patience>,
+        cx: &mut Context<'_>,
+    ) -> Self {
         let mut candidates = Candidates::default();
         for &addr in &link.peers {
             candidates.add(addr, Source::Hand);
@@ -118,7 +125,11 @@ impl Pending {
     }
 
     /// One that an earlier engine wrote down.
-    pub(crate) fn restore(record: Record, patience: Option<Patience>, cx: &mut Context<'_>) -> Self {
+    pub(crate) fn restore(
+        record: Record,
+        patience: Option<Patience>,
+        cx: &mut Context<'_>,
+    ) -> Self {
         let mut pending = Self::new(record.link, record.added, patience, cx);
         for addr in record.peers {
             pending.candidates.add(addr, Source::Record);
@@ -279,7 +290,8 @@ impl Pending {
         file.encode().into()
     }
 
-    /// What it knows of the world, for its torrent: its connections are closed, and their peers can be dialled again at once.
+    /// What it knows of the world, for its torrent: its connections are closed, and their peers can
+    /// be dialled again at once.
     pub(crate) fn hand_over(mut self, cx: &mut Context<'_>) -> (Candidates, Announcer) {
         self.release_all(cx);
         self.trackers.unlink(cx.now);
@@ -288,7 +300,12 @@ impl Pending {
     }
 
     /// An answer came.
-    pub(crate) fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(crate) fn handle_done(
+        &mut self,
+        op: OpId,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         self.announced(op, result, cx);
     }
 
@@ -306,7 +323,10 @@ impl Pending {
         match self.status {
             Status::Resting(until) if until <= cx.now => self.seek(cx),
             Status::Seeking { since } if self.next_tick <= cx.now => {
-                if self.patience.is_some_and(|patience| cx.now.saturating_since(since) >= patience.attempt_time) {
+                if self
+                    .patience
+                    .is_some_and(|patience| cx.now.saturating_since(since) >= patience.attempt_time)
+                {
                     return self.attempt_failed(cx);
                 }
                 self.tend_peers(cx);
@@ -348,9 +368,14 @@ impl Pending {
         self.failed += 1;
         if self.failed >= patience.attempts {
             let seconds = patience.attempt_time.as_secs();
-            let times = if self.failed == 1 { "once".to_owned() } else { format!("{} times", self.failed) };
-            return self
-                .fail(format!("No peer sent this torrent's description; it was tried {times} for {seconds} s."), cx);
+            let times =
+                if self.failed == 1 { "once".to_owned() } else { format!("{} times", self.failed) };
+            return self.fail(
+                format!(
+                    "No peer sent this torrent's description; it was tried {times} for {seconds} s."
+                ),
+                cx,
+            );
         }
         self.stop(Status::Resting(cx.now + patience.retry_delay), cx);
     }

@@ -1,7 +1,8 @@
 //! A peer that is asked for an info dictionary: its handshakes and the messages about metadata.
 //!
-//! It turns bytes and frames into [`Heard`] and gathers what is to be sent; what to ask for is decided elsewhere. Everything else that a
-//! peer says is ignored: without the dictionary it has no meaning.
+//! It turns bytes and frames into [`Heard`] and gathers what is to be sent; what to ask for is
+//! decided elsewhere. Everything else that a peer says is ignored: without the dictionary it has no
+//! meaning.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -93,9 +94,16 @@ impl MetadataPeer {
     }
 
     /// The connection is open: our handshake goes out, and says whether we have a DHT node.
-    pub(super) fn connected(&mut self, identity: Identity, peer_id: [u8; 20], now: Instant, has_node: bool) {
+    pub(super) fn connected(
+        &mut self,
+        identity: Identity,
+        peer_id: [u8; 20],
+        now: Instant,
+        has_node: bool,
+    ) {
         self.stage = Stage::Handshaking { since: now, received: Vec::new() };
-        let mut ours = Handshake::ours(identity.key, peer_id).with_v2(identity.v2.is_some()).encode();
+        let mut ours =
+            Handshake::ours(identity.key, peer_id).with_v2(identity.v2.is_some()).encode();
         if has_node {
             Handshake::offer_dht(&mut ours);
         }
@@ -114,7 +122,9 @@ impl MetadataPeer {
         peer_id: [u8; 20],
         now: Instant,
     ) -> Result<bool, PeerError> {
-        let Stage::Handshaking { received, .. } = &mut self.stage else { return Err(PeerError::OutOfTurn) };
+        let Stage::Handshaking { received, .. } = &mut self.stage else {
+            return Err(PeerError::OutOfTurn);
+        };
         received.extend_from_slice(data);
         let Some(bytes) = received.first_chunk::<HANDSHAKE_LEN>() else { return Ok(false) };
         let theirs = Handshake::parse(bytes).map_err(|_| PeerError::Handshake)?;
@@ -144,7 +154,11 @@ impl MetadataPeer {
     ///
     /// # Errors
     /// [`PeerError`]: drop the peer.
-    pub(super) fn handle_frame<'f>(&mut self, frame: &'f [u8], now: Instant) -> Result<Option<Heard<'f>>, PeerError> {
+    pub(super) fn handle_frame<'f>(
+        &mut self,
+        frame: &'f [u8],
+        now: Instant,
+    ) -> Result<Option<Heard<'f>>, PeerError> {
         if !self.is_ready() {
             return Err(PeerError::OutOfTurn);
         }
@@ -154,7 +168,9 @@ impl MetadataPeer {
             Message::Extended { id: pex::OUR_ID, payload } => self.names(payload, now),
             Message::Extended { id: metadata::OUR_ID, payload } => {
                 Ok(match MetadataMessage::parse(payload).map_err(|_| PeerError::Metadata)? {
-                    MetadataMessage::Data { block, total, data } => Some(Heard::Data { block, total, data }),
+                    MetadataMessage::Data { block, total, data } => {
+                        Some(Heard::Data { block, total, data })
+                    }
                     MetadataMessage::Reject { block } => Some(Heard::Reject(block)),
                     MetadataMessage::Request { block } => {
                         self.refuse(block, now);
@@ -198,11 +214,13 @@ impl MetadataPeer {
     fn names<'f>(&mut self, payload: &[u8], now: Instant) -> Result<Option<Heard<'f>>, PeerError> {
         let Some(exchange) = &mut self.exchange else { return Ok(None) };
         let message = PexMessage::parse(payload).map_err(|_| PeerError::Exchange)?;
-        let named = exchange.heard(&message, self.addr, now).map_err(|Nuisance| PeerError::Flood)?;
+        let named =
+            exchange.heard(&message, self.addr, now).map_err(|Nuisance| PeerError::Flood)?;
         Ok((!named.is_empty()).then_some(Heard::Names(named)))
     }
 
-    /// Which extensions it speaks. One that lacks the dictionary itself may say so again when it has it.
+    /// Which extensions it speaks. One that lacks the dictionary itself may say so again when it
+    /// has it.
     fn extensions<'f>(&mut self, payload: &[u8]) -> Result<Option<Heard<'f>>, PeerError> {
         let hello = ExtensionHandshake::parse(payload).map_err(|_| PeerError::Metadata)?;
         self.id = hello.id(metadata::EXTENSION).or(self.id);
@@ -276,7 +294,10 @@ mod tests {
     fn we_say_that_we_have_nothing_and_that_we_understand_metadata() {
         let hello = sent(&mut ready());
         let text = String::from_utf8_lossy(&hello);
-        assert!(hello.starts_with(&[0, 0, 0, 1, 15]) && text.contains("d1:md11:ut_metadatai1ee"), "{text}");
+        assert!(
+            hello.starts_with(&[0, 0, 0, 1, 15]) && text.contains("d1:md11:ut_metadatai1ee"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -306,9 +327,13 @@ mod tests {
     #[test]
     fn a_peer_without_the_dictionary_is_waited_for_but_not_for_long() {
         let mut peer = ready();
-        assert_eq!(peer.handle_frame(&extended(0, b"d1:md11:ut_metadatai7eee"), Instant(0)).unwrap(), None);
+        assert_eq!(
+            peer.handle_frame(&extended(0, b"d1:md11:ut_metadatai7eee"), Instant(0)).unwrap(),
+            None
+        );
         assert!(!peer.is_idle(Instant(20_000_000)) && peer.is_idle(Instant(21_000_000)));
-        peer.handle_frame(&extended(0, b"d1:md11:ut_metadatai7ee13:metadata_sizei9ee"), Instant(0)).unwrap();
+        peer.handle_frame(&extended(0, b"d1:md11:ut_metadatai7ee13:metadata_sizei9ee"), Instant(0))
+            .unwrap();
         assert!(!peer.is_idle(Instant(999_000_000)));
     }
 
@@ -318,7 +343,10 @@ mod tests {
         peer.connected(HASH.into(), US, Instant(0), true);
         let hello: [u8; HANDSHAKE_LEN] = sent(&mut peer).try_into().unwrap();
         assert!(Handshake::parse(&hello).unwrap().supports_dht());
-        assert_eq!(ready().handle_frame(&frame(Message::Port(7)), Instant(0)).unwrap(), Some(Heard::DhtNode(7)));
+        assert_eq!(
+            ready().handle_frame(&frame(Message::Port(7)), Instant(0)).unwrap(),
+            Some(Heard::DhtNode(7))
+        );
     }
 
     #[test]
@@ -339,16 +367,23 @@ mod tests {
             "the peer answers for another torrent",
         );
         check_refused(Handshake::ours(HASH, US), "connected to ourselves");
-        check_refused(Handshake { reserved: [0; 8], ..Handshake::ours(HASH, THEY) }, "the peer can't give metadata");
+        check_refused(
+            Handshake { reserved: [0; 8], ..Handshake::ours(HASH, THEY) },
+            "the peer can't give metadata",
+        );
         assert!(ready().handle_frame(&extended(0, b"d1:mdee"), Instant(0)).is_err());
         assert!(ready().handle_frame(&extended(0, b"rubbish"), Instant(0)).is_err());
-        assert!(ready().handle_frame(&extended(1, b"d8:msg_typei1e5:piecei0ee"), Instant(0)).is_err());
+        assert!(
+            ready().handle_frame(&extended(1, b"d8:msg_typei1e5:piecei0ee"), Instant(0)).is_err()
+        );
     }
 
     #[test]
     fn what_has_no_meaning_yet_is_ignored_and_an_offer_out_of_bounds_is_none() {
         let mut peer = ready();
-        for message in [Message::HaveAll, Message::Bitfield(b"anything"), Message::Have(9), Message::Unchoke] {
+        for message in
+            [Message::HaveAll, Message::Bitfield(b"anything"), Message::Have(9), Message::Unchoke]
+        {
             assert_eq!(peer.handle_frame(&frame(message), Instant(0)).unwrap(), None);
         }
         let hello = format!("d1:md11:ut_metadatai7ee13:metadata_sizei{}ee", limits::METADATA + 1);

@@ -64,7 +64,12 @@ impl Record {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let wire: Wire = postcard::from_bytes(bytes).ok()?;
         let link = Magnet::parse(&wire.uri).ok()?;
-        (wire.version == VERSION).then_some(Self { link, added: wire.added, paused: wire.paused, peers: wire.peers })
+        (wire.version == VERSION).then_some(Self {
+            link,
+            added: wire.added,
+            paused: wire.paused,
+            peers: wire.peers,
+        })
     }
 }
 
@@ -88,12 +93,20 @@ mod tests {
 
     #[test]
     fn a_record_is_read_back_and_rubbish_is_not() {
-        let link = format!("magnet:?xt=urn:btih:{}&dn=Name&tr=http://t/a&x.pe=1.2.3.4:5", "ab".repeat(20));
+        let link =
+            format!("magnet:?xt=urn:btih:{}&dn=Name&tr=http://t/a&x.pe=1.2.3.4:5", "ab".repeat(20));
         let link = Magnet::parse(&link).unwrap();
-        let record = Record { link, added: 7, paused: true, peers: vec![SocketAddr::from(([1, 2, 3, 4], 5))] };
+        let record = Record {
+            link,
+            added: 7,
+            paused: true,
+            peers: vec![SocketAddr::from(([1, 2, 3, 4], 5))],
+        };
         let bytes = record.encode();
         assert_eq!(Record::decode(&bytes), Some(record));
-        (0..bytes.len()).for_each(|length| assert_eq!(Record::decode(&bytes[..length]), None, "cut to {length}"));
+        (0..bytes.len()).for_each(|length| {
+            assert_eq!(Record::decode(&bytes[..length]), None, "cut to {length}")
+        });
         assert_eq!(Record::decode(&[&[VERSION + 1], &bytes[1..]].concat()), None);
     }
 }

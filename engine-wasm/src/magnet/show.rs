@@ -16,7 +16,8 @@ impl Pending {
         self.trackers.views(now)
     }
 
-    /// All of it for a row of a list: without trackers, whose countdowns would change it every second.
+    /// All of it for a row of a list: without trackers, whose countdowns would change it every
+    /// second.
     pub(crate) fn row(&self) -> TorrentView {
         let peers = self.peers.values().filter(|peer| peer.is_ready()).count();
         TorrentView {
@@ -63,7 +64,9 @@ impl Pending {
         match &self.status {
             Status::Paused => TorrentState::Paused,
             Status::Failed(_) => TorrentState::Error,
-            Status::Unlinked | Status::Seeking { .. } | Status::Resting(_) => TorrentState::Metadata,
+            Status::Unlinked | Status::Seeking { .. } | Status::Resting(_) => {
+                TorrentState::Metadata
+            }
         }
     }
 
@@ -71,7 +74,9 @@ impl Pending {
     pub(crate) fn message(&self) -> Option<String> {
         match &self.status {
             Status::Failed(message) => Some(message.clone()),
-            Status::Resting(_) => Some("No peer has sent this torrent's description yet. Retrying soon".to_owned()),
+            Status::Resting(_) => {
+                Some("No peer has sent this torrent's description yet. Retrying soon".to_owned())
+            }
             Status::Seeking { .. } => Some(self.seeking_words()),
             Status::Unlinked | Status::Paused => None,
         }
@@ -79,7 +84,9 @@ impl Pending {
 
     fn seeking_words(&self) -> String {
         match self.assembly.progress() {
-            Some((have, all)) if have > 0 => return format!("Getting the description: {have} of {all} parts"),
+            Some((have, all)) if have > 0 => {
+                return format!("Getting the description: {have} of {all} parts");
+            }
             Some(_) => return "Asking peers for the description".to_owned(),
             None => {}
         }

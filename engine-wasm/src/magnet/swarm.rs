@@ -23,7 +23,12 @@ const LEFT: u64 = 1;
 
 impl Pending {
     /// Peers were named.
-    pub(crate) fn add_peers(&mut self, peers: impl Iterator<Item = SocketAddr>, source: Source, cx: &mut Context<'_>) {
+    pub(crate) fn add_peers(
+        &mut self,
+        peers: impl Iterator<Item = SocketAddr>,
+        source: Source,
+        cx: &mut Context<'_>,
+    ) {
         for addr in peers {
             self.candidates.add(addr, source);
         }
@@ -69,8 +74,13 @@ impl Pending {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         match peer.handle_data(data, self.link.identity(), cx.peer_id, cx.now) {
             Ok(true) => {
-                // Blocks of files are not asked for; should one come, it is thrown away where it came.
-                cx.order(IoCommand::TcpFramed { conn, max_frame: MAX_FRAME, divert: Some(PIECE_ID) });
+                // Blocks of files are not asked for; should one come, it is thrown away where it
+                // came.
+                cx.order(IoCommand::TcpFramed {
+                    conn,
+                    max_frame: MAX_FRAME,
+                    divert: Some(PIECE_ID),
+                });
                 self.candidates.reached(peer.addr(), Reached::Peer);
                 cx.changed();
             }
@@ -97,7 +107,9 @@ impl Pending {
             // Who was once told that we listen goes on telling.
             Ok(Some(Heard::Names(_))) if !cx.shared.sources.pex => {}
             Ok(Some(Heard::Names(peers))) => self.add_peers(peers.into_iter(), Source::Pex, cx),
-            Ok(Some(Heard::DhtNode(port))) => cx.shared.errands.name_node(SocketAddr::new(addr.ip(), port)),
+            Ok(Some(Heard::DhtNode(port))) => {
+                cx.shared.errands.name_node(SocketAddr::new(addr.ip(), port))
+            }
             Ok(Some(Heard::Reject(block))) => {
                 if self.assembly.reject(conn, block, cx.now) {
                     self.drop_peer(conn, "it rejects everything", cx);
@@ -108,11 +120,18 @@ impl Pending {
         }
     }
 
-    fn progressed(&mut self, conn: ConnId, progress: Result<Progress, WrongBlock>, cx: &mut Context<'_>) {
+    fn progressed(
+        &mut self,
+        conn: ConnId,
+        progress: Result<Progress, WrongBlock>,
+        cx: &mut Context<'_>,
+    ) {
         match progress {
             Ok(Progress::More) => {}
             Ok(Progress::Found(info)) => self.found = Some(info),
-            Ok(Progress::Mixed) => tracing::info!(torrent = %self.link.info_hash, "peers gave a wrong info dictionary"),
+            Ok(Progress::Mixed) => {
+                tracing::info!(torrent = %self.link.info_hash, "peers gave a wrong info dictionary")
+            }
             Ok(Progress::Guilty(addr)) => self.ban(addr, cx),
             Err(error) => self.drop_peer(conn, &error.to_string(), cx),
         }
@@ -153,8 +172,12 @@ impl Pending {
     fn ban(&mut self, addr: SocketAddr, cx: &mut Context<'_>) {
         tracing::info!(torrent = %self.link.info_hash, "a peer gave a wrong info dictionary and is banned");
         self.candidates.ban(addr);
-        let conns: Vec<ConnId> =
-            self.peers.iter().filter(|(_, peer)| peer.addr() == addr).map(|(&conn, _)| conn).collect();
+        let conns: Vec<ConnId> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.addr() == addr)
+            .map(|(&conn, _)| conn)
+            .collect();
         for conn in conns {
             self.drop_peer(conn, "a wrong info dictionary", cx);
         }
@@ -172,7 +195,8 @@ impl Pending {
 
     /// Once a tick: those who are of no use make room.
     pub(super) fn tend_peers(&mut self, cx: &mut Context<'_>) {
-        let idle = self.peers.iter().filter(|(_, peer)| peer.is_idle(cx.now)).map(|(&conn, _)| conn);
+        let idle =
+            self.peers.iter().filter(|(_, peer)| peer.is_idle(cx.now)).map(|(&conn, _)| conn);
         let mut useless: Vec<ConnId> = idle.collect();
         useless.extend(self.assembly.stalled(cx.now));
         for conn in useless {
@@ -208,7 +232,12 @@ impl Pending {
     }
 
     /// A tracker answered, maybe.
-    pub(super) fn announced(&mut self, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(super) fn announced(
+        &mut self,
+        op: OpId,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         if let Some(peers) = self.trackers.handle_done(op, result, cx) {
             self.add_peers(peers.into_iter(), Source::Tracker, cx);
             // One that failed makes room for the next.

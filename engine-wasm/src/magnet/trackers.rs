@@ -26,8 +26,14 @@ impl Pending {
         outcome
     }
 
-    /// Trackers that a person added are asked, and those that were taken away are not. The link itself says so from now on.
-    pub(crate) fn follow_trackers(&mut self, added: &[String], removed: &[String], cx: &mut Context<'_>) {
+    /// Trackers that a person added are asked, and those that were taken away are not. The link
+    /// itself says so from now on.
+    pub(crate) fn follow_trackers(
+        &mut self,
+        added: &[String],
+        removed: &[String],
+        cx: &mut Context<'_>,
+    ) {
         let before = self.link.trackers.clone();
         self.link.trackers.retain(|url| !removed.contains(url));
         let fresh = added.iter().filter(|url| !before.contains(url));

@@ -1,18 +1,20 @@
 //! Bencoding (BEP 3) as spans of the input: a flat list of tokens, no copy, no recursion.
 //!
-//! Owns the tokens and the cursors into them; it knows no key of any format. Invariant: every offset in a token lies inside
-//! the input, a container's children follow it directly, and its `next` is the token after the last of them. Work and memory
-//! are bounded by the input's length and by [`MAX_TOKENS`] and [`MAX_DEPTH`]; a length that the input does not have
-//! costs nothing.
+//! Owns the tokens and the cursors into them; it knows no key of any format. Invariant: every
+//! offset in a token lies inside the input, a container's children follow it directly, and its
+//! `next` is the token after the last of them. Work and memory are bounded by the input's length
+//! and by [`MAX_TOKENS`] and [`MAX_DEPTH`]; a length that the input does not have costs nothing.
 //!
-//! Strict about what could be read in two ways (numbers with leading zeros, bytes after the end), lenient about what exists in
-//! the wild: the keys of a dictionary may be unsorted, and of two equal keys the first counts.
+//! Strict about what could be read in two ways (numbers with leading zeros, bytes after the end),
+//! lenient about what exists in the wild: the keys of a dictionary may be unsorted, and of two
+//! equal keys the first counts.
 
 use thiserror::Error;
 
 /// Deepest nesting: what libtorrent takes, too.
 pub const MAX_DEPTH: usize = 100;
-/// Most values of one input: a torrent of [`crate::geometry::MAX_FILES`] files, each with a dozen values.
+/// Most values of one input: a torrent of [`crate::geometry::MAX_FILES`] files, each with a dozen
+/// values.
 pub const MAX_TOKENS: usize = 2_000_000;
 /// Digits of the longest length of a byte string that could fit.
 const MAX_LENGTH_DIGITS: usize = 10;
@@ -96,7 +98,8 @@ pub fn parse(input: &[u8]) -> Result<Document<'_>, BencodeError> {
     }
 }
 
-/// Parses the value at the beginning of an input, where something else may follow ([`Document::end`]).
+/// Parses the value at the beginning of an input, where something else may follow
+/// ([`Document::end`]).
 ///
 /// # Errors
 /// [`BencodeError`], with the offset of what is wrong.
@@ -245,7 +248,11 @@ impl Tokenizer<'_> {
         let length = self.input[digits..].iter().take(21).position(|byte| *byte == b'e');
         let Some(length) = length else {
             let ends = self.input.len() - digits < 21;
-            return Err(if ends { BencodeError::UnexpectedEnd } else { BencodeError::BadNumber(start) });
+            return Err(if ends {
+                BencodeError::UnexpectedEnd
+            } else {
+                BencodeError::BadNumber(start)
+            });
         };
         let text = &self.input[digits..digits + length];
         let number = parse_number(text).ok_or(BencodeError::BadNumber(start))?;
@@ -256,9 +263,15 @@ impl Tokenizer<'_> {
     fn string(&mut self) -> Result<(), BencodeError> {
         let start = self.at;
         let rest = &self.input[start..];
-        let Some(digits) = rest.iter().take(MAX_LENGTH_DIGITS + 1).position(|byte| !byte.is_ascii_digit()) else {
+        let Some(digits) =
+            rest.iter().take(MAX_LENGTH_DIGITS + 1).position(|byte| !byte.is_ascii_digit())
+        else {
             let ends = rest.len() <= MAX_LENGTH_DIGITS;
-            return Err(if ends { BencodeError::UnexpectedEnd } else { BencodeError::BadNumber(start) });
+            return Err(if ends {
+                BencodeError::UnexpectedEnd
+            } else {
+                BencodeError::BadNumber(start)
+            });
         };
         if rest[digits] != b':' {
             return Err(BencodeError::UnexpectedByte(start + digits));
@@ -266,7 +279,8 @@ impl Tokenizer<'_> {
         if digits > 1 && rest[0] == b'0' {
             return Err(BencodeError::BadNumber(start));
         }
-        let length = rest[..digits].iter().fold(0u64, |number, digit| number * 10 + u64::from(digit - b'0'));
+        let length =
+            rest[..digits].iter().fold(0u64, |number, digit| number * 10 + u64::from(digit - b'0'));
         let begin = start + digits + 1;
         let left = self.input.len() - begin;
         let length = usize::try_from(length).ok().filter(|length| *length <= left);
@@ -280,7 +294,11 @@ impl Tokenizer<'_> {
         }
         let start = self.at;
         self.at += 1;
-        self.open.push(Open { token: self.tokens.len(), is_dict: kind == Kind::Dict, has_key: false });
+        self.open.push(Open {
+            token: self.tokens.len(),
+            is_dict: kind == Kind::Dict,
+            has_key: false,
+        });
         self.push(kind, start)
     }
 
@@ -319,7 +337,8 @@ fn parse_number(text: &[u8]) -> Option<i64> {
 }
 
 fn offset(at: usize) -> u32 {
-    u32::try_from(at).expect("the input is no longer than u32 says, and has no more tokens than bytes")
+    u32::try_from(at)
+        .expect("the input is no longer than u32 says, and has no more tokens than bytes")
 }
 
 #[cfg(test)]
@@ -342,13 +361,17 @@ mod tests {
         let dict = value.dict().expect("a value is one of four kinds");
         format!(
             "{{{}}}",
-            dict.map(|(key, value)| format!("{}={}", key.escape_ascii(), show(value))).collect::<Vec<_>>().join(" ")
+            dict.map(|(key, value)| format!("{}={}", key.escape_ascii(), show(value)))
+                .collect::<Vec<_>>()
+                .join(" ")
         )
     }
 
     fn check(input: &str, expected: &str) {
         let got = parse(input.as_bytes());
-        let got = got.as_ref().map_or_else(|error| format!("{error:?}"), |document| show(document.root()));
+        let got = got
+            .as_ref()
+            .map_or_else(|error| format!("{error:?}"), |document| show(document.root()));
         assert_eq!(got, expected, "{input}");
     }
 
@@ -376,7 +399,9 @@ mod tests {
 
     #[test]
     fn numbers_have_one_form() {
-        for input in ["ie", "i-e", "i-0e", "i00e", "i01e", "i+1e", "i1.0e", "i 1e", "i9223372036854775808e"] {
+        for input in
+            ["ie", "i-e", "i-0e", "i00e", "i01e", "i+1e", "i1.0e", "i 1e", "i9223372036854775808e"]
+        {
             check(input, "BadNumber(0)");
         }
         check("i111111111111111111111111e", "BadNumber(0)");
@@ -387,7 +412,9 @@ mod tests {
 
     #[test]
     fn what_is_not_closed_or_not_opened_is_refused() {
-        for input in ["", "i", "i1", "1", "5:spam", "l", "d", "d1:a", "li1e", "100000000:", "4294967295:"] {
+        for input in
+            ["", "i", "i1", "1", "5:spam", "l", "d", "d1:a", "li1e", "100000000:", "4294967295:"]
+        {
             check(input, "UnexpectedEnd");
         }
         check("e", "UnexpectedByte(0)");
@@ -438,7 +465,11 @@ mod tests {
         let input = b"d1:ai-12e4:listl3:abci0ed1:xleee4:lastd1:y10:0123456789ee";
         assert!(parse(input).is_ok());
         for length in 0..input.len() {
-            assert_eq!(parse(&input[..length]).map(|_| ()), Err(BencodeError::UnexpectedEnd), "cut to {length}");
+            assert_eq!(
+                parse(&input[..length]).map(|_| ()),
+                Err(BencodeError::UnexpectedEnd),
+                "cut to {length}"
+            );
         }
     }
 

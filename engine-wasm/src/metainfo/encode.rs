@@ -1,6 +1,7 @@
 //! Writing bencoding (BEP 3): values as the bytes that they become.
 //!
-//! Knows no format's keys. Invariant: what it writes is canonical, since a [`Dict`] sorts its keys by itself.
+//! Knows no format's keys. Invariant: what it writes is canonical, since a [`Dict`] sorts its keys
+//! by itself.
 
 use std::collections::BTreeMap;
 
@@ -73,7 +74,8 @@ mod tests {
     #[test]
     fn a_dictionary_is_sorted_whatever_the_order_of_its_making() {
         let inner = Dict::new().bytes("b", "x").int("a", -1);
-        let outer = Dict::new().raw("z", inner.encode()).raw("l", list([int(0), bytes("")])).int("l0", 7);
+        let outer =
+            Dict::new().raw("z", inner.encode()).raw("l", list([int(0), bytes("")])).int("l0", 7);
         assert_eq!(outer.encode(), b"d1:lli0e0:e2:l0i7e1:zd1:ai-1e1:b1:xee");
     }
 }

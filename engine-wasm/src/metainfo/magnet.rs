@@ -1,7 +1,8 @@
 //! Magnet links (BEP 9): a torrent's name in the world, and where to ask about it.
 //!
-//! Owns the link's form and its bounds; it asks nobody. Invariant: whatever the link says, what comes out is small, and writing it
-//! ([`Magnet`]'s `Display`) and reading it again gives the same. Keys are taken in any case, with or without a number (`tr.1`).
+//! Owns the link's form and its bounds; it asks nobody. Invariant: whatever the link says, what
+//! comes out is small, and writing it ([`Magnet`]'s `Display`) and reading it again gives the same.
+//! Keys are taken in any case, with or without a number (`tr.1`).
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -31,7 +32,8 @@ const SHA256: &str = "1220";
 /// What a magnet link says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Magnet {
-    /// The torrent, by what it is known here: its v1 hash if the link has it, else the v2 hash, cut short.
+    /// The torrent, by what it is known here: its v1 hash if the link has it, else the v2 hash, cut
+    /// short.
     pub info_hash: InfoHash,
     /// Its v2 hash (BEP 52), if the link has it.
     pub info_hash_v2: Option<InfoHashV2>,
@@ -94,8 +96,11 @@ impl Magnet {
         if link.len() > MAX_LENGTH {
             return Err(MagnetError::TooLong);
         }
-        let query = without_prefix(link, SCHEME).and_then(|rest| rest.strip_prefix('?')).ok_or(MagnetError::Scheme)?;
-        let parameters: Vec<(String, Vec<u8>)> = query.split('&').take(MAX_PARAMETERS).filter_map(parameter).collect();
+        let query = without_prefix(link, SCHEME)
+            .and_then(|rest| rest.strip_prefix('?'))
+            .ok_or(MagnetError::Scheme)?;
+        let parameters: Vec<(String, Vec<u8>)> =
+            query.split('&').take(MAX_PARAMETERS).filter_map(parameter).collect();
         let mut magnet = Self::new(identity(&parameters)?);
         parameters.iter().for_each(|(key, value)| magnet.take(key, value));
         Ok(magnet)
@@ -119,18 +124,25 @@ impl Magnet {
     fn take(&mut self, key: &str, value: &[u8]) {
         match key {
             "dn" if self.name.is_none() => {
-                let value: Vec<u8> = value.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
+                let value: Vec<u8> =
+                    value.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
                 self.name = (!value.trim_ascii().is_empty()).then(|| sanitise::component(&value));
             }
             "tr" => url(value).into_iter().for_each(|url| add(&mut self.trackers, url, MAX_URLS)),
             "ws" => url(value)
-                .filter(|url| without_prefix(url, "http://").or_else(|| without_prefix(url, "https://")).is_some())
+                .filter(|url| {
+                    without_prefix(url, "http://")
+                        .or_else(|| without_prefix(url, "https://"))
+                        .is_some()
+                })
                 .into_iter()
                 .for_each(|url| add(&mut self.web_seeds, url, MAX_URLS)),
-            "x.pe" => match std::str::from_utf8(value).ok().and_then(|peer| peer.trim().parse().ok()) {
-                Some(peer) => add(&mut self.peers, peer, MAX_PEERS),
-                None => self.hosts += 1,
-            },
+            "x.pe" => {
+                match std::str::from_utf8(value).ok().and_then(|peer| peer.trim().parse().ok()) {
+                    Some(peer) => add(&mut self.peers, peer, MAX_PEERS),
+                    None => self.hosts += 1,
+                }
+            }
             "so" => {
                 let ranges = value.split(|&byte| byte == b',').filter_map(range);
                 self.files.extend(ranges.take(MAX_RANGES - self.files.len()));
@@ -145,7 +157,8 @@ impl fmt::Display for Magnet {
         let v1 = self.info_hash_v2.is_none_or(|v2| v2.truncated() != self.info_hash);
         let v1 = v1.then(|| format!("xt={V1}{}", self.info_hash));
         let v2 = self.info_hash_v2.map(|v2| format!("xt={V2}{SHA256}{v2}"));
-        let mut link = format!("{SCHEME}?{}", [v1, v2].into_iter().flatten().collect::<Vec<_>>().join("&"));
+        let mut link =
+            format!("{SCHEME}?{}", [v1, v2].into_iter().flatten().collect::<Vec<_>>().join("&"));
         let mut put = |key: &str, value: &str| {
             link.push('&');
             link.push_str(key);
@@ -156,7 +169,8 @@ impl fmt::Display for Magnet {
         self.trackers.iter().for_each(|url| put("tr", url));
         self.peers.iter().for_each(|peer| put("x.pe", &peer.to_string()));
         self.web_seeds.iter().for_each(|url| put("ws", url));
-        let ranges: Vec<String> = self.files.iter().map(|range| format!("{}-{}", range.start(), range.end())).collect();
+        let ranges: Vec<String> =
+            self.files.iter().map(|range| format!("{}-{}", range.start(), range.end())).collect();
         if !ranges.is_empty() {
             put("so", &ranges.join(","));
         }
@@ -187,12 +201,15 @@ fn identity(parameters: &[(String, Vec<u8>)]) -> Result<Identity, MagnetError> {
 fn multihash(text: &str) -> Option<InfoHashV2> {
     let digits = without_prefix(text, SHA256)?.as_bytes();
     let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    let bytes: Option<Vec<u8>> =
-        pairs.iter().map(|&[high, low]| Some(super::hex_digit(high)? << 4 | super::hex_digit(low)?)).collect();
+    let bytes: Option<Vec<u8>> = pairs
+        .iter()
+        .map(|&[high, low]| Some(super::hex_digit(high)? << 4 | super::hex_digit(low)?))
+        .collect();
     bytes?.try_into().ok().map(InfoHashV2)
 }
 
-/// Key and value of `key=value`, the key in lower case and without a number. Links out of web pages may be escaped as HTML.
+/// Key and value of `key=value`, the key in lower case and without a number. Links out of web pages
+/// may be escaped as HTML.
 fn parameter(text: &str) -> Option<(String, Vec<u8>)> {
     let (key, value) = text.split_once('=')?;
     let mut key = key.to_ascii_lowercase();
@@ -253,7 +270,9 @@ fn base32(text: &str) -> Option<InfoHash> {
 
 fn url(value: &[u8]) -> Option<String> {
     let url = std::str::from_utf8(value).ok()?.trim();
-    let plausible = url.contains("://") && url.len() <= MAX_URL_LENGTH && url.bytes().all(|b| b.is_ascii_graphic());
+    let plausible = url.contains("://")
+        && url.len() <= MAX_URL_LENGTH
+        && url.bytes().all(|b| b.is_ascii_graphic());
     plausible.then(|| url.to_owned())
 }
 
@@ -308,14 +327,24 @@ mod tests {
         check(&format!("magnet:?xt.1=urn:sha1:x&xt.2=urn:btih:{HEX}"), Ok(HEX));
         check(&format!("magnet:?xt=urn:btmh:1220aa&amp;xt=urn:btih:{HEX}"), Ok(HEX));
         check(&format!("magnet:?xt=urn:btmh:1220{HEX}{}", "0".repeat(24)), Ok(HEX));
-        check(&format!("magnet:?xt=urn:btih:x&xt=URN:BTMH:1220{}{}", HEX.to_uppercase(), "F".repeat(24)), Ok(HEX));
+        check(
+            &format!(
+                "magnet:?xt=urn:btih:x&xt=URN:BTMH:1220{}{}",
+                HEX.to_uppercase(),
+                "F".repeat(24)
+            ),
+            Ok(HEX),
+        );
     }
 
     #[test]
     fn a_link_of_a_hybrid_names_it_twice() {
         let v2 = format!("1220{}", "5a".repeat(32));
         let magnet = parse(&format!("&xt=urn:btmh:{v2}&xt=urn:btmh:1220{}", "00".repeat(32)));
-        assert_eq!((magnet.info_hash.to_string(), magnet.info_hash_v2), (HEX.to_owned(), Some(InfoHashV2([0x5a; 32]))));
+        assert_eq!(
+            (magnet.info_hash.to_string(), magnet.info_hash_v2),
+            (HEX.to_owned(), Some(InfoHashV2([0x5a; 32])))
+        );
         assert_eq!(magnet.to_string(), format!("magnet:?xt=urn:btih:{HEX}&xt=urn:btmh:{v2}"));
         let only = Magnet::parse(&format!("magnet:?xt=urn:btmh:{v2}")).unwrap();
         assert_eq!(only.to_string(), format!("magnet:?xt=urn:btmh:{v2}"));
@@ -324,19 +353,29 @@ mod tests {
 
     #[test]
     fn what_is_no_usable_link_is_an_error_in_plain_words() {
-        for link in ["", "magnet", "magnet:", "http://x", "magnet:xt=urn:btih:x", "märchen", "magnet?xt"] {
+        for link in
+            ["", "magnet", "magnet:", "http://x", "magnet:xt=urn:btih:x", "märchen", "magnet?xt"]
+        {
             check(link, Err(MagnetError::Scheme));
         }
-        for link in ["magnet:?", "magnet:?dn=x", "magnet:?xt=urn:sha1:x", "magnet:?xt", "magnet:?xt=%ff"] {
+        for link in
+            ["magnet:?", "magnet:?dn=x", "magnet:?xt=urn:sha1:x", "magnet:?xt", "magnet:?xt=%ff"]
+        {
             check(link, Err(MagnetError::NoHash));
         }
-        for hash in ["", &HEX[1..], &BASE32[1..], &"1".repeat(32), &"é".repeat(16), &"é".repeat(20)] {
+        for hash in ["", &HEX[1..], &BASE32[1..], &"1".repeat(32), &"é".repeat(16), &"é".repeat(20)]
+        {
             check(&format!("magnet:?xt=urn:btih:{hash}"), Err(MagnetError::BadHash));
         }
-        for hash in ["1220aabb", "", &format!("1120{}", "0".repeat(64)), &format!("1220{}", "é".repeat(32))] {
+        for hash in
+            ["1220aabb", "", &format!("1120{}", "0".repeat(64)), &format!("1220{}", "é".repeat(32))]
+        {
             check(&format!("magnet:?xt=urn:btmh:{hash}"), Err(MagnetError::BadHashV2));
         }
-        check(&format!("magnet:?xt=urn:btih:{HEX}&dn={}", "x".repeat(MAX_LENGTH)), Err(MagnetError::TooLong));
+        check(
+            &format!("magnet:?xt=urn:btih:{HEX}&dn={}", "x".repeat(MAX_LENGTH)),
+            Err(MagnetError::TooLong),
+        );
     }
 
     #[test]
@@ -349,14 +388,17 @@ mod tests {
 
     #[test]
     fn trackers_are_distinct_and_keep_their_order() {
-        let magnet =
-            parse("&tr=http%3A%2F%2Fb%2Fa%3Fk%3D1&tr.1=udp://a:1&tr.23=http://b/a?k=1&tr=nonsense&tr=http://x y");
+        let magnet = parse(
+            "&tr=http%3A%2F%2Fb%2Fa%3Fk%3D1&tr.1=udp://a:1&tr.23=http://b/a?k=1&tr=nonsense&tr=http://x y",
+        );
         assert_eq!(magnet.trackers, ["http://b/a?k=1", "udp://a:1"]);
     }
 
     #[test]
     fn peers_are_addresses_and_hosts_are_counted() {
-        let magnet = parse("&x.pe=127.0.0.1:6881&x.pe=%5B::1%5D:7&x.pe=peer.example:6881&x.pe=[::1]:7&x.pe=1.2.3.4");
+        let magnet = parse(
+            "&x.pe=127.0.0.1:6881&x.pe=%5B::1%5D:7&x.pe=peer.example:6881&x.pe=[::1]:7&x.pe=1.2.3.4",
+        );
         assert_eq!(magnet.peers, ["127.0.0.1:6881".parse().unwrap(), "[::1]:7".parse().unwrap()]);
         assert_eq!(magnet.hosts, 2);
     }
@@ -370,10 +412,14 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_a_long_link_is_bounded() {
-        let peers: String = (1..=MAX_PEERS + 5).map(|port| format!("&x.pe=1.2.3.4:{port}")).collect();
+        let peers: String =
+            (1..=MAX_PEERS + 5).map(|port| format!("&x.pe=1.2.3.4:{port}")).collect();
         let trackers: String = (0..MAX_URLS + 5).map(|at| format!("&tr=http://{at}")).collect();
         let magnet = parse(&format!("{peers}{trackers}&so={}", "1,".repeat(MAX_RANGES + 5)));
-        assert_eq!((magnet.peers.len(), magnet.trackers.len(), magnet.files.len()), (MAX_PEERS, MAX_URLS, MAX_RANGES));
+        assert_eq!(
+            (magnet.peers.len(), magnet.trackers.len(), magnet.files.len()),
+            (MAX_PEERS, MAX_URLS, MAX_RANGES)
+        );
         assert!(parse(&"&".repeat(MAX_PARAMETERS)).name.is_none());
     }
 

@@ -1,8 +1,9 @@
-//! The hash trees of BitTorrent v2 (BEP 52): one for each file, over SHA-256 of its blocks of 16 KiB.
+//! The hash trees of BitTorrent v2 (BEP 52): one for each file, over SHA-256 of its blocks of 16
+//! KiB.
 //!
-//! Owns the arithmetic of layers, roots and proofs; it reads no file and believes nobody. Heights count from the leaves, which are at 0.
-//! Invariant: a tree has 2ʰ leaves, of which those beyond the file's end are zero, so that every missing node of a layer is known
-//! ([`zero`]).
+//! Owns the arithmetic of layers, roots and proofs; it reads no file and believes nobody. Heights
+//! count from the leaves, which are at 0. Invariant: a tree has 2ʰ leaves, of which those beyond
+//! the file's end are zero, so that every missing node of a layer is known ([`zero`]).
 
 use sha2::{Digest, Sha256};
 
@@ -29,12 +30,17 @@ pub fn layers_above(nodes: u64) -> u32 {
     nodes.max(1).next_power_of_two().trailing_zeros()
 }
 
-/// The node `layers` above nodes of this height, the first of its 2^`layers` being these and the rest beyond the file's end.
+/// The node `layers` above nodes of this height, the first of its 2^`layers` being these and the
+/// rest beyond the file's end.
 ///
 /// # Panics
 /// When there are more than 2^`layers` of them, or none.
 pub fn root(nodes: &[Hash], height: u32, layers: u32) -> Hash {
-    assert!(!nodes.is_empty() && nodes.len() as u64 <= 1 << layers, "{} nodes below {layers} layers", nodes.len());
+    assert!(
+        !nodes.is_empty() && nodes.len() as u64 <= 1 << layers,
+        "{} nodes below {layers} layers",
+        nodes.len()
+    );
     let mut row = nodes.to_vec();
     let mut beyond = zero(height);
     for _ in 0..layers {
@@ -44,7 +50,8 @@ pub fn root(nodes: &[Hash], height: u32, layers: u32) -> Hash {
     row[0]
 }
 
-/// The node that a proof leads to: from `node`, the `index`-th of its layer, past one uncle a layer, the lowest first.
+/// The node that a proof leads to: from `node`, the `index`-th of its layer, past one uncle a
+/// layer, the lowest first.
 pub fn climb(node: Hash, index: u64, uncles: &[Hash]) -> Hash {
     let step = |(node, index): (Hash, u64), uncle: &Hash| {
         let above = if index % 2 == 0 { parent(&node, uncle) } else { parent(uncle, &node) };
@@ -53,8 +60,8 @@ pub fn climb(node: Hash, index: u64, uncles: &[Hash]) -> Hash {
     uncles.iter().fold((node, index), step).0
 }
 
-/// The uncles of a node in a layer of a tree, up to the root: what [`climb`] takes. `layer` are the known nodes of that layer, at this
-/// height; the rest are beyond the file's end.
+/// The uncles of a node in a layer of a tree, up to the root: what [`climb`] takes. `layer` are the
+/// known nodes of that layer, at this height; the rest are beyond the file's end.
 pub fn uncles(layer: &[Hash], height: u32, index: u64, layers: u32) -> Vec<Hash> {
     let mut row = layer.to_vec();
     let mut beyond = zero(height);
@@ -162,7 +169,11 @@ mod tests {
     /// Checks a file's shape: blocks, pieces, height, height of its pieces.
     fn check_shape(length: u64, piece_length: u32, expected: (u64, u32, u32, u32)) {
         let shape = Shape::new(length, piece_length);
-        assert_eq!((shape.blocks, shape.pieces, shape.height, shape.piece_height), expected, "{length} {piece_length}");
+        assert_eq!(
+            (shape.blocks, shape.pieces, shape.height, shape.piece_height),
+            expected,
+            "{length} {piece_length}"
+        );
     }
 
     #[test]
@@ -180,14 +191,20 @@ mod tests {
         check_shape(1 << 20, 1 << 20, (64, 1, 6, 6));
         check_shape((1 << 20) + 1, 1 << 20, (65, 2, 7, 6));
         check_shape(5 << 30, 16 << 20, (327_680, 320, 19, 10));
-        assert!(!Shape::new(1 << 20, 1 << 20).has_layer() && Shape::new((1 << 20) + 1, 1 << 20).has_layer());
+        assert!(
+            !Shape::new(1 << 20, 1 << 20).has_layer()
+                && Shape::new((1 << 20) + 1, 1 << 20).has_layer()
+        );
     }
 
     #[test]
     fn a_piece_of_one_block_is_its_own_leaf() {
         check_shape(5 * BLOCK as u64, BLOCK_LENGTH, (5, 5, 3, 0));
         let leaves = some(5);
-        assert_eq!(Shape::new(5 * BLOCK as u64, BLOCK_LENGTH).root(&leaves), model(&row(&leaves, 8)));
+        assert_eq!(
+            Shape::new(5 * BLOCK as u64, BLOCK_LENGTH).root(&leaves),
+            model(&row(&leaves, 8))
+        );
     }
 
     #[test]

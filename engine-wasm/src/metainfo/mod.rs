@@ -1,5 +1,6 @@
-//! What a `.torrent` file says: bencoding in ([`bencode`]) and out ([`encode`]), the fields ([`torrent`]), links to
-//! torrents ([`magnet`]), hash trees ([`merkle`]), and names that are safe to write to a disk ([`sanitise`]).
+//! What a `.torrent` file says: bencoding in ([`bencode`]) and out ([`encode`]), the fields
+//! ([`torrent`]), links to torrents ([`magnet`]), hash trees ([`merkle`]), and names that are safe
+//! to write to a disk ([`sanitise`]).
 
 pub mod bencode;
 pub mod encode;
@@ -19,8 +20,8 @@ use sha2::Sha256;
 pub use magnet::{Magnet, MagnetError};
 pub use torrent::{File, Metainfo, MetainfoError, Version};
 
-/// A torrent's name in the world: the SHA-1 of its info dictionary (BEP 3), or the first 20 bytes of the SHA-256 where it is known by
-/// that alone (BEP 52).
+/// A torrent's name in the world: the SHA-1 of its info dictionary (BEP 3), or the first 20 bytes
+/// of the SHA-256 where it is known by that alone (BEP 52).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InfoHash(pub [u8; 20]);
 
@@ -74,7 +75,8 @@ impl fmt::Debug for InfoHashV2 {
     }
 }
 
-/// All that is known of a torrent's name: at least one of its two hashes, and under which of them it is known here.
+/// All that is known of a torrent's name: at least one of its two hashes, and under which of them
+/// it is known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The one that it is known by.
@@ -94,7 +96,8 @@ impl Identity {
         is_keyed && v2.is_none_or(|(named, is)| named == is)
     }
 
-    /// Whether a handshake with this hash is one for this torrent: a peer may answer with the hash of v2 (BEP 52).
+    /// Whether a handshake with this hash is one for this torrent: a peer may answer with the hash
+    /// of v2 (BEP 52).
     pub fn answers_to(&self, info_hash: InfoHash) -> bool {
         self.key == info_hash || self.v2.is_some_and(|v2| v2.truncated() == info_hash)
     }
@@ -122,7 +125,8 @@ mod tests {
     #[test]
     fn a_name_is_that_of_a_dictionary_when_all_of_its_hashes_are() {
         let info = b"d4:name1:xe";
-        let (v1, v2) = (InfoHash(Sha1::digest(info).into()), InfoHashV2(Sha256::digest(info).into()));
+        let (v1, v2) =
+            (InfoHash(Sha1::digest(info).into()), InfoHashV2(Sha256::digest(info).into()));
         let other = InfoHashV2([1; 32]);
         for (key, v2, expected) in [
             (v1, None, true),
@@ -136,7 +140,11 @@ mod tests {
             assert_eq!(Identity { key, v2 }.names(info), expected, "{key} {v2:?}");
         }
         let hybrid = Identity { key: v1, v2: Some(v2) };
-        assert!(hybrid.answers_to(v1) && hybrid.answers_to(v2.truncated()) && !hybrid.answers_to(other.truncated()));
+        assert!(
+            hybrid.answers_to(v1)
+                && hybrid.answers_to(v2.truncated())
+                && !hybrid.answers_to(other.truncated())
+        );
         assert!(!Identity::from(v1).answers_to(v2.truncated()));
     }
 

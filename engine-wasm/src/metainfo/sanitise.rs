@@ -1,11 +1,13 @@
 //! Names from a stranger made into names of files: component by component, and distinct as paths.
 //!
-//! Owns the rules and the paths given so far; it touches no disk and knows no root. There are two rules ([`Rule`]): names as they stand in the
-//! torrent, changed only where no disk of ours could take them, and names that every disk takes, for disks that refuse the former. Invariant:
-//! whatever comes in, every component that goes out is 1 to [`MAX_COMPONENT`] bytes without `/` and control characters, none is `.` or
-//! `..`, and no two files have equal paths, nor is one the folder of another. Under [`Rule::Anywhere`] no component has what Windows
-//! reserves, and paths differ also on a disk that ignores case. The same input gives the same paths, so that a torrent added again
-//! finds its files.
+//! Owns the rules and the paths given so far; it touches no disk and knows no root. There are two
+//! rules ([`Rule`]): names as they stand in the torrent, changed only where no disk of ours could
+//! take them, and names that every disk takes, for disks that refuse the former. Invariant:
+//! whatever comes in, every component that goes out is 1 to [`MAX_COMPONENT`] bytes without `/` and
+//! control characters, none is `.` or `..`, and no two files have equal paths, nor is one the
+//! folder of another. Under [`Rule::Anywhere`] no component has what Windows reserves, and paths
+//! differ also on a disk that ignores case. The same input gives the same paths, so that a torrent
+//! added again finds its files.
 //!
 //! The daemon checks again what it opens (its own guard, its own rules).
 
@@ -19,11 +21,13 @@ const MAX_EXTENSION: usize = 32;
 /// Room for ` (4294967295)`.
 const SUFFIX_ROOM: usize = 13;
 
-/// A safe component that is as near to the name as can be. Bytes that are not UTF-8 become `U+FFFD`, characters that some system does
-/// not take in a name become `_`.
+/// A safe component that is as near to the name as can be. Bytes that are not UTF-8 become
+/// `U+FFFD`, characters that some system does not take in a name become `_`.
 pub fn component(name: &[u8]) -> String {
-    let name: String = String::from_utf8_lossy(name).chars().map(|c| if is_unsafe(c) { '_' } else { c }).collect();
-    // Windows drops dots and spaces at the end, so that two names would be one; `.` and `..` go this way, too.
+    let name: String =
+        String::from_utf8_lossy(name).chars().map(|c| if is_unsafe(c) { '_' } else { c }).collect();
+    // Windows drops dots and spaces at the end, so that two names would be one; `.` and `..` go
+    // this way, too.
     let name = name.trim_end_matches(['.', ' ']);
     let (stem, extension) = split_extension(name);
     let mut safe = with_extension(stem, extension, MAX_COMPONENT - 1);
@@ -47,8 +51,9 @@ pub enum Rule {
     Anywhere,
 }
 
-/// The name as it stands in the torrent, as far as it can be a component of a path: no `/`, no control characters, none that turn the
-/// direction of text, at most [`MAX_COMPONENT`] bytes. Bytes that are not UTF-8 become `U+FFFD`.
+/// The name as it stands in the torrent, as far as it can be a component of a path: no `/`, no
+/// control characters, none that turn the direction of text, at most [`MAX_COMPONENT`] bytes. Bytes
+/// that are not UTF-8 become `U+FFFD`.
 pub fn as_named(name: &[u8]) -> String {
     let replaced = |c: char| if c == '/' || is_hidden(c) { '_' } else { c };
     let name: String = String::from_utf8_lossy(name).chars().map(replaced).collect();
@@ -161,7 +166,8 @@ impl Paths {
         }
     }
 
-    /// A safe path for a file, distinct from all that were given before. Nothing at all is a file `_`.
+    /// A safe path for a file, distinct from all that were given before. Nothing at all is a file
+    /// `_`.
     pub fn file<'a>(&mut self, components: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
         let mut names: Vec<String> = components.into_iter().map(|name| self.name(name)).collect();
         let name = names.pop().unwrap_or_else(|| self.name(b""));
@@ -204,7 +210,8 @@ impl Paths {
         }
         let (stem, extension) = split_extension(&name);
         let stem = &stem[..stem.floor_char_boundary(MAX_COMPONENT - SUFFIX_ROOM - extension.len())];
-        // Names that are equal up to their cut share a number, so that many of them are not tried again and again.
+        // Names that are equal up to their cut share a number, so that many of them are not tried
+        // again and again.
         let shape = (parent, self.fold(&format!("{stem}/{extension}")));
         let mut number = self.numbers.remove(&shape).unwrap_or(2);
         loop {
@@ -235,15 +242,25 @@ mod tests {
     /// Gives a path to each file and joins them with `/`.
     fn check_paths(files: &[&str], expected: &[&str]) {
         let mut paths = Paths::default();
-        let got: Vec<String> =
-            files.iter().map(|file| paths.file(file.split('/').map(str::as_bytes)).join("/")).collect();
+        let got: Vec<String> = files
+            .iter()
+            .map(|file| paths.file(file.split('/').map(str::as_bytes)).join("/"))
+            .collect();
         assert_eq!(got, expected);
     }
 
     #[test]
     fn ordinary_names_stay_as_they_are() {
-        for name in ["film.mp4", "a..b", "Ünïcödé – 映画.mkv", ".hidden", "a b (c) [d]", "CONSOLE", "COM10", "nul_"]
-        {
+        for name in [
+            "film.mp4",
+            "a..b",
+            "Ünïcödé – 映画.mkv",
+            ".hidden",
+            "a b (c) [d]",
+            "CONSOLE",
+            "COM10",
+            "nul_",
+        ] {
             check(name, name);
         }
     }
@@ -303,13 +320,19 @@ mod tests {
 
     #[test]
     fn files_of_one_name_are_numbered() {
-        check_paths(&["a.mp4", "A.MP4", "a.mp4", "a (2).mp4"], &["a.mp4", "A (2).MP4", "a (3).mp4", "a (2) (2).mp4"]);
+        check_paths(
+            &["a.mp4", "A.MP4", "a.mp4", "a (2).mp4"],
+            &["a.mp4", "A (2).MP4", "a (3).mp4", "a (2) (2).mp4"],
+        );
         check_paths(&["x/a", "y/a", "x/a"], &["x/a", "y/a", "x/a (2)"]);
     }
 
     #[test]
     fn folders_that_differ_in_case_are_one() {
-        check_paths(&["Extras/a", "extras/b", "EXTRAS/A"], &["Extras/a", "Extras/b", "Extras/A (2)"]);
+        check_paths(
+            &["Extras/a", "extras/b", "EXTRAS/A"],
+            &["Extras/a", "Extras/b", "Extras/A (2)"],
+        );
     }
 
     #[test]
@@ -322,13 +345,22 @@ mod tests {
     fn a_hundred_thousand_equal_names_take_no_time_to_part() {
         let mut paths = Paths::default();
         let long = "x".repeat(250);
-        let distinct: BTreeSet<_> = (0..100_000).map(|i| paths.file([format!("{long}{}", i / 2).as_bytes()])).collect();
+        let distinct: BTreeSet<_> =
+            (0..100_000).map(|i| paths.file([format!("{long}{}", i / 2).as_bytes()])).collect();
         assert_eq!(distinct.len(), 100_000);
     }
 
     #[test]
     fn a_name_that_linux_takes_stays_as_it_is_when_it_may() {
-        for name in ["a: b?.mkv", "aux.mkv", "back\\slash", "trailing. ", "\u{e9}", "e\u{301}", &"x".repeat(255)] {
+        for name in [
+            "a: b?.mkv",
+            "aux.mkv",
+            "back\\slash",
+            "trailing. ",
+            "\u{e9}",
+            "e\u{301}",
+            &"x".repeat(255),
+        ] {
             assert_eq!(as_named(name.as_bytes()), name);
         }
         assert_eq!(as_named(b"a/b\0c\x1bd"), "a_b_c_d");
@@ -342,8 +374,10 @@ mod tests {
     fn names_that_differ_in_case_or_normal_form_stay_two_when_they_may() {
         let mut paths = Paths::new(Rule::AsNamed);
         let files = ["x/A.mkv", "x/a.mkv", "X/a.mkv", "\u{e9}", "e\u{301}", "x/a.mkv"];
-        let given: Vec<String> =
-            files.iter().map(|file| paths.file(file.split('/').map(str::as_bytes)).join("/")).collect();
+        let given: Vec<String> = files
+            .iter()
+            .map(|file| paths.file(file.split('/').map(str::as_bytes)).join("/"))
+            .collect();
         assert_eq!(given, ["x/A.mkv", "x/a.mkv", "X/a.mkv", "\u{e9}", "e\u{301}", "x/a (2).mkv"]);
     }
 
@@ -352,7 +386,8 @@ mod tests {
             prop::collection::vec(any::<u8>(), 0..12),
             "[abAB./ ]{0,3}".prop_map(String::into_bytes),
             "(CON|nul|a|A| )[. ]{0,2}( \\([23]\\))?(\\.x)?".prop_map(String::into_bytes),
-            ("[aé]", 240usize..270, ".{0,4}").prop_map(|(c, n, end)| (c.repeat(n) + &end).into_bytes()),
+            ("[aé]", 240usize..270, ".{0,4}")
+                .prop_map(|(c, n, end)| (c.repeat(n) + &end).into_bytes()),
         ]
     }
 

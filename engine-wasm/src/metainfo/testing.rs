@@ -26,19 +26,24 @@ impl Sample {
         let index = FileIndex(u32::try_from(file).expect("a test has few files"));
         let start = self.metainfo.geometry().file_start(index);
         let place = [start, start + self.metainfo.files[file].length];
-        let [start, end] = place.map(|at| usize::try_from(at).expect("a test's file fits into memory"));
+        let [start, end] =
+            place.map(|at| usize::try_from(at).expect("a test's file fits into memory"));
         &self.content[start..end]
     }
 }
 
-/// A torrent without trackers. Paths are separated by `/`; a single one without `/` makes a torrent of a single file, anything else one in
-/// a folder `Sample`.
+/// A torrent without trackers. Paths are separated by `/`; a single one without `/` makes a torrent
+/// of a single file, anything else one in a folder `Sample`.
 pub(crate) fn torrent(piece_length: u32, files: &[(&str, usize)]) -> Sample {
     torrent_with_trackers(piece_length, files, &[])
 }
 
 /// A torrent with these trackers, each in a tier of its own.
-pub(crate) fn torrent_with_trackers(piece_length: u32, files: &[(&str, usize)], trackers: &[&str]) -> Sample {
+pub(crate) fn torrent_with_trackers(
+    piece_length: u32,
+    files: &[(&str, usize)],
+    trackers: &[&str],
+) -> Sample {
     let content = content(files.iter().map(|(_, length)| length).sum());
     let info = info(piece_length, files, &content).encode();
     let tiers = trackers.iter().map(|url| encode::list([encode::bytes(url)]));
@@ -50,7 +55,8 @@ pub(crate) fn torrent_with_trackers(piece_length: u32, files: &[(&str, usize)], 
 /// A torrent without trackers whose files hold these bytes.
 pub(crate) fn torrent_holding(piece_length: u32, files: &[(&str, &[u8])]) -> Sample {
     let content: Vec<u8> = files.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
-    let files: Vec<(&str, usize)> = files.iter().map(|(path, bytes)| (*path, bytes.len())).collect();
+    let files: Vec<(&str, usize)> =
+        files.iter().map(|(path, bytes)| (*path, bytes.len())).collect();
     let torrent = Dict::new().raw("info", info(piece_length, &files, &content).encode()).encode();
     let metainfo = Metainfo::parse(&torrent).expect("a test's torrent is valid");
     Sample { torrent, metainfo, content }
@@ -66,7 +72,8 @@ pub(crate) fn private(piece_length: u32, files: &[(&str, usize)], trackers: &[&s
     Sample { torrent, metainfo, content }
 }
 
-/// A torrent with a v2 part, its files in the order of their paths; a hybrid has padding files between them.
+/// A torrent with a v2 part, its files in the order of their paths; a hybrid has padding files
+/// between them.
 pub(crate) fn torrent_of(version: Version, piece_length: u32, files: &[(&str, usize)]) -> Sample {
     let piece = piece_length as usize;
     let all = content(files.iter().map(|(_, length)| length).sum());
@@ -109,7 +116,8 @@ pub(crate) fn torrent_of(version: Version, piece_length: u32, files: &[(&str, us
             ),
         };
     }
-    let torrent = Dict::new().raw("info", info.encode()).raw("piece layers", layers.encode()).encode();
+    let torrent =
+        Dict::new().raw("info", info.encode()).raw("piece layers", layers.encode()).encode();
     let metainfo = Metainfo::parse(&torrent).expect("a test's torrent is valid");
     Sample { torrent, metainfo, content: row }
 }
@@ -117,8 +125,10 @@ pub(crate) fn torrent_of(version: Version, piece_length: u32, files: &[(&str, us
 /// The root of a file, and the hashes of its pieces.
 pub(crate) fn trees(bytes: &[u8], piece_length: u32) -> (merkle::Hash, Vec<u8>) {
     let shape = Shape::new(bytes.len() as u64, piece_length);
-    let pieces: Vec<merkle::Hash> =
-        bytes.chunks(piece_length as usize).map(|piece| shape.piece(&merkle::leaves(piece))).collect();
+    let pieces: Vec<merkle::Hash> = bytes
+        .chunks(piece_length as usize)
+        .map(|piece| shape.piece(&merkle::leaves(piece)))
+        .collect();
     (shape.root(&pieces), pieces.concat())
 }
 
@@ -133,13 +143,18 @@ impl Tree {
     fn insert(&mut self, path: &[&str], file: Dict) {
         match path {
             [name] => drop(self.files.insert((*name).to_owned(), file)),
-            [folder, rest @ ..] => self.folders.entry((*folder).to_owned()).or_default().insert(rest, file),
+            [folder, rest @ ..] => {
+                self.folders.entry((*folder).to_owned()).or_default().insert(rest, file)
+            }
             [] => {}
         }
     }
 
     fn encode(&self) -> Vec<u8> {
-        let files = self.files.iter().map(|(name, file)| (name, Dict::new().raw("", file.encode()).encode()));
+        let files = self
+            .files
+            .iter()
+            .map(|(name, file)| (name, Dict::new().raw("", file.encode()).encode()));
         let folders = self.folders.iter().map(|(name, folder)| (name, folder.encode()));
         files.chain(folders).fold(Dict::new(), |dict, (name, entry)| dict.raw(name, entry)).encode()
     }
@@ -150,7 +165,9 @@ pub(crate) fn info(piece_length: u32, files: &[(&str, usize)], content: &[u8]) -
     let pieces: Vec<u8> = content.chunks(piece_length as usize).flat_map(Sha1::digest).collect();
     let info = Dict::new().int("piece length", i64::from(piece_length)).bytes("pieces", pieces);
     match files {
-        [(name, length)] if !name.contains('/') => info.bytes("name", name).int("length", number(*length)),
+        [(name, length)] if !name.contains('/') => {
+            info.bytes("name", name).int("length", number(*length))
+        }
         _ => info.bytes("name", "Sample").raw("files", encode::list(files.iter().map(file_entry))),
     }
 }

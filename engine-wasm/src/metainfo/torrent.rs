@@ -1,9 +1,10 @@
-//! The `.torrent` file: BEP 3, with BEP 12 (tiers of trackers), 19 (web seeds), 27 (private), 47 (padding files) and 52 (v2 and hybrids, in
-//! [`v2`]).
+//! The `.torrent` file: BEP 3, with BEP 12 (tiers of trackers), 19 (web seeds), 27 (private), 47
+//! (padding files) and 52 (v2 and hybrids, in [`v2`]).
 //!
-//! Owns which fields are taken and within which bounds; it fetches nothing and asks nobody. Invariant: a [`Metainfo`] that exists
-//! has at least one file, safe and distinct paths, exactly one SHA-1 for each piece of its [`Geometry`] if it has a v1 part, a root for
-//! each file that is not empty if it has a v2 part, and both parts say the same.
+//! Owns which fields are taken and within which bounds; it fetches nothing and asks nobody.
+//! Invariant: a [`Metainfo`] that exists has at least one file, safe and distinct paths, exactly
+//! one SHA-1 for each piece of its [`Geometry`] if it has a v1 part, a root for each file that is
+//! not empty if it has a v2 part, and both parts say the same.
 
 mod v2;
 
@@ -52,7 +53,8 @@ pub enum Version {
 /// What a `.torrent` file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metainfo {
-    /// What it is known by: SHA-1 of the info dictionary as it stands in the file, or of a torrent without a v1 part the SHA-256, cut short.
+    /// What it is known by: SHA-1 of the info dictionary as it stands in the file, or of a torrent
+    /// without a v1 part the SHA-256, cut short.
     pub info_hash: InfoHash,
     /// SHA-256 of the info dictionary, if it has a v2 part.
     pub info_hash_v2: Option<InfoHashV2>,
@@ -82,8 +84,8 @@ pub struct Metainfo {
 /// One file of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Its path as the torrent has it, component by component, distinct within the torrent. In a torrent of several files the first component is
-    /// the torrent's name.
+    /// Its path as the torrent has it, component by component, distinct within the torrent. In a
+    /// torrent of several files the first component is the torrent's name.
     pub path: Vec<String>,
     /// A path that every disk takes, where that is another one.
     pub safe_path: Option<Vec<String>>,
@@ -174,7 +176,8 @@ impl Metainfo {
             None if has_v2 => None,
             None => return Err(MetainfoError::Missing("pieces")),
         };
-        let name = localised(info, "name.utf-8", "name", Value::bytes).ok_or(MetainfoError::Missing("name"))?;
+        let name = localised(info, "name.utf-8", "name", Value::bytes)
+            .ok_or(MetainfoError::Missing("name"))?;
         let piece_length = required(info, "piece length", Value::uint)?;
         if has_v2 {
             v2::check_piece_length(piece_length)?;
@@ -229,7 +232,8 @@ impl Metainfo {
         Identity { key: self.info_hash, v2: self.info_hash_v2 }
     }
 
-    /// It is known by the hash of its v2 part, if that is this one: to those who know only that, a hybrid is a v2 torrent.
+    /// It is known by the hash of its v2 part, if that is this one: to those who know only that, a
+    /// hybrid is a v2 torrent.
     pub fn know_as(&mut self, key: InfoHash) {
         if self.info_hash_v2.is_some_and(|v2| v2.truncated() == key) {
             self.info_hash = key;
@@ -254,7 +258,8 @@ impl Metainfo {
             let lengths: Vec<u64> = self.files.iter().map(|file| file.length).collect();
             return Geometry::aligned(self.piece_length, &lengths);
         }
-        let files: Vec<(u64, bool)> = self.files.iter().map(|file| (file.length, file.padding)).collect();
+        let files: Vec<(u64, bool)> =
+            self.files.iter().map(|file| (file.length, file.padding)).collect();
         Geometry::padded(self.piece_length, &files)
     }
 
@@ -308,8 +313,10 @@ fn file_of_several(entry: Value<'_>) -> Result<Entry<'_>, MetainfoError> {
         None if attributes.contains(&b'l') => 0,
         _ => required(entry, "length", Value::uint)?,
     };
-    let path = localised(entry, "path.utf-8", "path", path_components).ok_or(MetainfoError::Bad("path"))?;
-    let padding = attributes.contains(&b'p') || path.last().is_some_and(|last| last.starts_with(b"_____padding_file"));
+    let path = localised(entry, "path.utf-8", "path", path_components)
+        .ok_or(MetainfoError::Bad("path"))?;
+    let padding = attributes.contains(&b'p')
+        || path.last().is_some_and(|last| last.starts_with(b"_____padding_file"));
     Ok(Entry { path, length, padding, root: None })
 }
 
@@ -327,7 +334,8 @@ fn place(entries: Vec<Entry<'_>>, folder: Option<&[u8]>) -> Vec<File> {
 
 /// The components of a path that has some, and not too many.
 fn path_components<'d>(path: Value<'d>) -> Option<Vec<&'d [u8]>> {
-    let components: Option<Vec<&[u8]>> = path.list()?.take(MAX_PATH_DEPTH + 1).map(Value::bytes).collect();
+    let components: Option<Vec<&[u8]>> =
+        path.list()?.take(MAX_PATH_DEPTH + 1).map(Value::bytes).collect();
     components.filter(|components| (1..=MAX_PATH_DEPTH).contains(&components.len()))
 }
 
@@ -335,7 +343,8 @@ fn trackers(root: Value<'_>) -> Vec<Vec<String>> {
     let mut seen = BTreeSet::new();
     let mut tiers = Vec::new();
     for tier in root.get("announce-list").and_then(Value::list).into_iter().flatten() {
-        let tier: Vec<String> = urls(tier).filter(|url| seen.len() < MAX_URLS && seen.insert(url.clone())).collect();
+        let tier: Vec<String> =
+            urls(tier).filter(|url| seen.len() < MAX_URLS && seen.insert(url.clone())).collect();
         if !tier.is_empty() {
             tiers.push(tier);
         }
@@ -354,8 +363,15 @@ fn nodes(root: Value<'_>) -> Vec<(String, u16)> {
     let pairs = root.get("nodes").and_then(Value::list).into_iter().flatten();
     let nodes = pairs.filter_map(|pair| {
         let mut fields = pair.list()?;
-        let host = fields.next()?.text().filter(|host| !host.is_empty() && host.len() <= MAX_HOST_LENGTH)?;
-        let port = fields.next()?.uint().and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0)?;
+        let host = fields
+            .next()?
+            .text()
+            .filter(|host| !host.is_empty() && host.len() <= MAX_HOST_LENGTH)?;
+        let port = fields
+            .next()?
+            .uint()
+            .and_then(|port| u16::try_from(port).ok())
+            .filter(|port| *port != 0)?;
         Some((host.to_owned(), port))
     });
     nodes.take(MAX_NODES).collect()
@@ -363,7 +379,10 @@ fn nodes(root: Value<'_>) -> Vec<(String, u16)> {
 
 fn web_seeds(root: Value<'_>) -> Vec<String> {
     let seeds = root.get("url-list").into_iter().flat_map(urls);
-    seeds.filter(|url| url.starts_with("http://") || url.starts_with("https://")).take(MAX_URLS).collect()
+    seeds
+        .filter(|url| url.starts_with("http://") || url.starts_with("https://"))
+        .take(MAX_URLS)
+        .collect()
 }
 
 /// The URLs of a list, or the one that is not in a list: both exist, for trackers as for web seeds.
@@ -372,7 +391,9 @@ fn urls<'d>(value: Value<'d>) -> impl Iterator<Item = String> + use<'d> {
     let single = value.bytes().is_some().then_some(value);
     list.chain(single).filter_map(|url| {
         let url = url.text()?.trim();
-        let plausible = url.contains("://") && url.len() <= MAX_URL_LENGTH && url.bytes().all(|b| b.is_ascii_graphic());
+        let plausible = url.contains("://")
+            && url.len() <= MAX_URL_LENGTH
+            && url.bytes().all(|b| b.is_ascii_graphic());
         plausible.then(|| url.to_owned())
     })
 }
@@ -386,7 +407,12 @@ fn required<'d, T>(
 }
 
 /// A name from its UTF-8 form, which older makers add, or else from the ordinary one.
-fn localised<'d, T>(dict: Value<'d>, utf8: &str, plain: &str, read: impl Fn(Value<'d>) -> Option<T>) -> Option<T> {
+fn localised<'d, T>(
+    dict: Value<'d>,
+    utf8: &str,
+    plain: &str,
+    read: impl Fn(Value<'d>) -> Option<T>,
+) -> Option<T> {
     dict.get(utf8).and_then(&read).or_else(|| dict.get(plain).and_then(&read))
 }
 

@@ -1,7 +1,8 @@
 //! The pieces that a peer may ask for while it is choked (BEP 6, “allowed fast set generation”).
 //!
-//! Owns the rule that makes the set; who may ask for what is decided by [`super::upload`]. Invariant: the set depends on nothing but the
-//! peer's network, the torrent and the number of pieces, so that a peer that comes back, or comes many times, gets no more.
+//! Owns the rule that makes the set; who may ask for what is decided by [`super::upload`].
+//! Invariant: the set depends on nothing but the peer's network, the torrent and the number of
+//! pieces, so that a peer that comes back, or comes many times, gets no more.
 
 use std::net::IpAddr;
 
@@ -15,8 +16,14 @@ pub const SET_LENGTH: usize = 10;
 
 /// The set of a peer at this address, at most `length` pieces, in the order of the rule.
 ///
-/// BEP 6 defines it for IPv4, by the first three bytes of the address. IPv6 is taken by its first eight: what one customer has.
-pub fn allowed_fast(ip: IpAddr, info_hash: InfoHash, pieces: u32, length: usize) -> Vec<PieceIndex> {
+/// BEP 6 defines it for IPv4, by the first three bytes of the address. IPv6 is taken by its first
+/// eight: what one customer has.
+pub fn allowed_fast(
+    ip: IpAddr,
+    info_hash: InfoHash,
+    pieces: u32,
+    length: usize,
+) -> Vec<PieceIndex> {
     let length = length.min(pieces as usize);
     let mut set: Vec<PieceIndex> = Vec::with_capacity(length);
     let mut digest = Sha1::new().chain_update(network(ip)).chain_update(info_hash.0).finalize();

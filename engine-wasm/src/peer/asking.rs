@@ -49,7 +49,8 @@ impl Peer {
         self.received_blocks = self.received_blocks.saturating_add(1);
         let took = now.saturating_since(received.asked_at);
         self.reply.add(took);
-        // Not before it had been asked and its answer could be here. The fastest reply is no measure: it may have waited, too.
+        // Not before it had been asked and its answer could be here. The fastest reply is no
+        // measure: it may have waited, too.
         let silent = silent.min(took.saturating_sub(self.round_trip.min(self.reply.min())));
         self.pipe.received(silent, self.block_time(now), now);
     }
@@ -76,12 +77,16 @@ impl Peer {
 
     /// How much longer than expected a block is overdue, zero when it isn't.
     pub fn overdue(&self, block: Block, now: Instant) -> Duration {
-        self.requests.expected(block).map_or(Duration::ZERO, |expected| now.saturating_since(expected))
+        self.requests
+            .expected(block)
+            .map_or(Duration::ZERO, |expected| now.saturating_since(expected))
     }
 
     /// How long until a block that it was asked for is expected, zero when it is overdue.
     pub fn remaining(&self, block: Block, now: Instant) -> Duration {
-        self.requests.expected(block).map_or(Duration::ZERO, |expected| expected.saturating_since(now))
+        self.requests
+            .expected(block)
+            .map_or(Duration::ZERO, |expected| expected.saturating_since(now))
     }
 
     /// How much later than expected is late.
@@ -92,7 +97,11 @@ impl Peer {
     /// How long one more block would take from now: `rttMin + (outstanding + block) / rate`.
     pub fn eta(&self, now: Instant) -> Duration {
         let bytes = u64::from(self.requests.live() + 1) * u64::from(BLOCK_LENGTH);
-        let rate = if self.rate.is_settled(now) { self.rate.rate_bps(now).max(1 << 10) } else { ASSUMED_RATE_BPS };
+        let rate = if self.rate.is_settled(now) {
+            self.rate.rate_bps(now).max(1 << 10)
+        } else {
+            ASSUMED_RATE_BPS
+        };
         let eta = self.reply.min() + Duration::from_micros(bytes.saturating_mul(1_000_000) / rate);
         if self.snubbed { eta + SNUB_AFTER } else { eta }
     }
@@ -101,8 +110,9 @@ impl Peer {
         Duration::from_micros(u64::from(BLOCK_LENGTH) * 1_000_000 / self.rate.rate_bps(now).max(1))
     }
 
-    /// How many more blocks it may be asked for. While somebody watches, no more is under way than keeps its line busy ([`Pipe`]): a
-    /// seek waits behind all that a peer has begun to send, and no `cancel` takes that back.
+    /// How many more blocks it may be asked for. While somebody watches, no more is under way than
+    /// keeps its line busy ([`Pipe`]): a seek waits behind all that a peer has begun to send, and
+    /// no `cancel` takes that back.
     pub fn room(&self, watched: bool, now: Instant) -> u32 {
         if self.snubbed {
             return u32::from(self.requests.live() == 0);
@@ -117,7 +127,11 @@ impl Peer {
             } else {
                 (HORIZON, limits::FIRST_REQUESTS)
             };
-            let bytes = self.rate.rate_bps(now).saturating_mul(u64::try_from(horizon.as_millis()).unwrap_or(0)) / 1000;
+            let bytes = self
+                .rate
+                .rate_bps(now)
+                .saturating_mul(u64::try_from(horizon.as_millis()).unwrap_or(0))
+                / 1000;
             let blocks = u32::try_from(bytes.div_ceil(u64::from(BLOCK_LENGTH))).unwrap_or(u32::MAX);
             grown.min(blocks.max(least))
         } else {

@@ -1,6 +1,8 @@
-//! The half of a peer that speaks of others (BEP 11): where it can be reached, and what it and we tell each other about third ones.
+//! The half of a peer that speaks of others (BEP 11): where it can be reached, and what it and we
+//! tell each other about third ones.
 //!
-//! As its parent: it turns what comes into words and decides nothing. The pace is [`Exchange`]'s, who is worth naming the torrent's to say.
+//! As its parent: it turns what comes into words and decides nothing. The pace is [`Exchange`]'s,
+//! who is worth naming the torrent's to say.
 
 use std::net::SocketAddr;
 
@@ -44,7 +46,8 @@ impl Talk {
 }
 
 impl Peer {
-    /// Where others can dial it, as far as it is known: where we did, or where it says that it listens.
+    /// Where others can dial it, as far as it is known: where we did, or where it says that it
+    /// listens.
     pub fn listens_at(&self) -> Option<SocketAddr> {
         match self.talk.port {
             _ if self.dialled => Some(self.addr),
@@ -54,7 +57,9 @@ impl Peer {
 
     /// What others are told of it beside its address.
     pub fn flags(&self) -> Flags {
-        let flags = Flags::default().with(Flags::SEED, self.is_upload_only()).with(Flags::OUTGOING, self.dialled);
+        let flags = Flags::default()
+            .with(Flags::SEED, self.is_upload_only())
+            .with(Flags::OUTGOING, self.dialled);
         // Holes are punched for uTP.
         let (punches, over_utp) = (self.speaks_holepunch(), self.transport() == Transport::Utp);
         flags.with(Flags::UTP, over_utp || punches).with(Flags::HOLEPUNCH, punches)
@@ -76,7 +81,11 @@ impl Peer {
     }
 
     /// It names others. What we did not ask for is passed over.
-    pub(super) fn hear_peers(&mut self, payload: &[u8], now: Instant) -> Result<Option<PeerEvent>, PeerError> {
+    pub(super) fn hear_peers(
+        &mut self,
+        payload: &[u8],
+        now: Instant,
+    ) -> Result<Option<PeerEvent>, PeerError> {
         if !self.talk.offered {
             return Ok(None);
         }

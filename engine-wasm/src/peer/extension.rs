@@ -1,7 +1,8 @@
-//! The handshake of the extension protocol (BEP 10): which extensions a peer speaks and how many requests it takes.
+//! The handshake of the extension protocol (BEP 10): which extensions a peer speaks and how many
+//! requests it takes.
 //!
-//! Owns the fields that we use and their bounds. Invariant: whatever a peer sends, what is kept is small and its numbers are plausible. The
-//! messages that follow belong to their extensions.
+//! Owns the fields that we use and their bounds. Invariant: whatever a peer sends, what is kept is
+//! small and its numbers are plausible. The messages that follow belong to their extensions.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,8 @@ const MAX_NAME: usize = 64;
 const MAX_CLIENT: usize = 64;
 /// Most requests at once believed.
 const MAX_REQQ: u32 = 10_000;
-/// Longest info dictionary believed, bytes: the hashes of [`crate::geometry::MAX_PIECES`] and the names of as many files.
+/// Longest info dictionary believed, bytes: the hashes of [`crate::geometry::MAX_PIECES`] and the
+/// names of as many files.
 const MAX_METADATA: u64 = 32 << 20;
 /// Our name to others.
 const CLIENT: &str = concat!("JSTorrent ", env!("CARGO_PKG_VERSION"));
@@ -56,8 +58,13 @@ impl ExtensionHandshake {
         let number = |key: &str| root.get(key).and_then(Value::uint);
         Ok(Self {
             messages: messages(root),
-            client: root.get("v").and_then(Value::bytes).map(client).filter(|name| !name.is_empty()),
-            reqq: number("reqq").map(|reqq| u32::try_from(reqq).unwrap_or(MAX_REQQ).clamp(1, MAX_REQQ)),
+            client: root
+                .get("v")
+                .and_then(Value::bytes)
+                .map(client)
+                .filter(|name| !name.is_empty()),
+            reqq: number("reqq")
+                .map(|reqq| u32::try_from(reqq).unwrap_or(MAX_REQQ).clamp(1, MAX_REQQ)),
             port: number("p").and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0),
             upload_only: number("upload_only") == Some(1),
             metadata_size: number("metadata_size")
@@ -68,7 +75,10 @@ impl ExtensionHandshake {
 
     /// Its payload.
     pub fn encode(&self) -> Vec<u8> {
-        let messages = self.messages.iter().fold(Dict::new(), |dict, (name, id)| dict.int(name, i64::from(*id)));
+        let messages = self
+            .messages
+            .iter()
+            .fold(Dict::new(), |dict, (name, id)| dict.int(name, i64::from(*id)));
         let mut dict = Dict::new().raw("m", messages.encode());
         if let Some(client) = &self.client {
             dict = dict.bytes("v", client);
@@ -125,9 +135,15 @@ mod tests {
     #[test]
     fn a_real_one_is_read() {
         let real = ExtensionHandshake::parse(REAL).unwrap();
-        assert_eq!((real.id("ut_pex"), real.id("ut_metadata"), real.id("lt_trackers")), (Some(1), Some(2), None));
+        assert_eq!(
+            (real.id("ut_pex"), real.id("ut_metadata"), real.id("lt_trackers")),
+            (Some(1), Some(2), None)
+        );
         assert_eq!(real.client.as_deref(), Some("libtorrent/2.0.8"));
-        assert_eq!((real.reqq, real.port, real.metadata_size), (Some(500), Some(6881), Some(31235)));
+        assert_eq!(
+            (real.reqq, real.port, real.metadata_size),
+            (Some(500), Some(6881), Some(31235))
+        );
         assert!(real.upload_only);
     }
 
@@ -140,7 +156,8 @@ mod tests {
 
     #[test]
     fn numbers_out_of_bounds_are_clamped_or_absent() {
-        let with_reqq = |reqq| ExtensionHandshake { reqq: Some(reqq), ..ExtensionHandshake::default() };
+        let with_reqq =
+            |reqq| ExtensionHandshake { reqq: Some(reqq), ..ExtensionHandshake::default() };
         check("d4:reqqi0ee", with_reqq(1));
         check("d4:reqqi9223372036854775807ee", with_reqq(MAX_REQQ));
         check("d13:metadata_sizei0e1:pi65536e4:reqqi-1ee", ExtensionHandshake::default());
@@ -151,7 +168,9 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_small() {
-        let many = (0..1000).fold(Dict::new(), |dict, i| dict.int(&format!("x{i}"), 1)).int(&"n".repeat(65), 1);
+        let many = (0..1000)
+            .fold(Dict::new(), |dict, i| dict.int(&format!("x{i}"), 1))
+            .int(&"n".repeat(65), 1);
         let payload = Dict::new().raw("m", many.encode()).bytes("v", "é".repeat(100_000)).encode();
         let parsed = ExtensionHandshake::parse(&payload).unwrap();
         assert_eq!(parsed.messages.len(), MAX_EXTENSIONS);
@@ -161,7 +180,11 @@ mod tests {
     #[test]
     fn every_truncation_is_an_error() {
         for length in 0..REAL.len() {
-            assert_eq!(ExtensionHandshake::parse(&REAL[..length]), Err(BencodeError::UnexpectedEnd), "cut to {length}");
+            assert_eq!(
+                ExtensionHandshake::parse(&REAL[..length]),
+                Err(BencodeError::UnexpectedEnd),
+                "cut to {length}"
+            );
         }
     }
 

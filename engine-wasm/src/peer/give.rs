@@ -1,6 +1,8 @@
-//! The giving half of a peer: how we introduce ourselves, what we say of our pieces, and what becomes of its requests.
+//! The giving half of a peer: how we introduce ourselves, what we say of our pieces, and what
+//! becomes of its requests.
 //!
-//! As its parent: it turns what comes into words and numbers, and decides nothing. What we have is told by the caller.
+//! As its parent: it turns what comes into words and numbers, and decides nothing. What we have is
+//! told by the caller.
 
 use std::collections::VecDeque;
 
@@ -44,7 +46,8 @@ pub(super) struct MetadataQueue {
 impl Peer {
     /// The handshakes are done: we say what we have and which extensions we speak.
     pub fn introduce(&mut self, us: &Introduction<'_>, now: Instant) {
-        // BEP 3 and 6: what we have comes before anything else. Without the fast extension saying nothing means having nothing.
+        // BEP 3 and 6: what we have comes before anything else. Without the fast extension saying
+        // nothing means having nothing.
         match (self.fast, us.have.is_clear(), us.have.is_full()) {
             (true, true, _) => self.say(&Message::HaveNone, now),
             (true, _, true) => self.say(&Message::HaveAll, now),
@@ -91,7 +94,8 @@ impl Peer {
         self.fast
     }
 
-    /// It has a slot from now on, or none. With the fast extension each request that is dropped is rejected.
+    /// It has a slot from now on, or none. With the fast extension each request that is dropped is
+    /// rejected.
     pub fn set_choked(&mut self, choked: bool, now: Instant) {
         if !choked {
             if self.upload.unchoke() {
@@ -108,7 +112,12 @@ impl Peer {
     ///
     /// # Errors
     /// [`PeerError::Nuisance`]: drop the peer.
-    pub fn handle_request(&mut self, request: Request, can_give: bool, now: Instant) -> Result<(), PeerError> {
+    pub fn handle_request(
+        &mut self,
+        request: Request,
+        can_give: bool,
+        now: Instant,
+    ) -> Result<(), PeerError> {
         if self.upload.ask(request, can_give) == Verdict::Refused {
             self.refuse(request, now);
         }
@@ -129,16 +138,19 @@ impl Peer {
         }
     }
 
-    /// The id under which it wants messages about metadata (BEP 9). A later handshake may leave it out.
+    /// The id under which it wants messages about metadata (BEP 9). A later handshake may leave it
+    /// out.
     pub(super) fn hear_metadata_id(&mut self, id: Option<u8>) {
         self.metadata.id = id.or(self.metadata.id);
     }
 
-    /// It asks for a block of an info dictionary of so many bytes. One that asks for far more than there is is refused.
+    /// It asks for a block of an info dictionary of so many bytes. One that asks for far more than
+    /// there is is refused.
     pub fn handle_metadata_request(&mut self, block: u32, size: Option<u32>, now: Instant) {
         let blocks = size.map_or(0, metadata::block_count);
         let waiting = u32::try_from(self.metadata.waiting.len()).unwrap_or(u32::MAX);
-        let is_too_much = self.metadata.given.saturating_add(waiting) >= blocks.saturating_mul(limits::METADATA_COPIES);
+        let is_too_much = self.metadata.given.saturating_add(waiting)
+            >= blocks.saturating_mul(limits::METADATA_COPIES);
         if block >= blocks || is_too_much {
             return self.say_metadata(MetadataMessage::Reject { block }, now);
         }

@@ -1,7 +1,7 @@
 //! The handshake that opens every connection (BEP 3): 68 bytes, both ways.
 //!
-//! Owns its layout and the reserved bits that we know. Invariant: what is parsed and written again is the same but for
-//! reserved bits that we do not know.
+//! Owns its layout and the reserved bits that we know. Invariant: what is parsed and written again
+//! is the same but for reserved bits that we do not know.
 
 use thiserror::Error;
 
@@ -21,7 +21,8 @@ const FAST: (usize, u8) = (7, 0x04);
 /// Reserved byte and bit of the DHT (BEP 5).
 const DHT: (usize, u8) = (7, 0x01);
 
-/// Reserved byte and bit of v2 (BEP 52): who is called by the v1 hash of a hybrid may answer with the v2 hash.
+/// Reserved byte and bit of v2 (BEP 52): who is called by the v1 hash of a hybrid may answer with
+/// the v2 hash.
 const V2: (usize, u8) = (7, 0x10);
 
 /// Bytes that are not a handshake: encrypted, or another protocol.
@@ -29,7 +30,8 @@ const V2: (usize, u8) = (7, 0x10);
 #[error("not a BitTorrent handshake")]
 pub struct NotAHandshake;
 
-/// Whether the first bytes of a handshake, up to the hash that it calls, go on by this v2 hash: it calls it, or would.
+/// Whether the first bytes of a handshake, up to the hash that it calls, go on by this v2 hash: it
+/// calls it, or would.
 pub fn goes_on_by(received: &[u8], v2: InfoHash) -> bool {
     let would = received.get(20 + V2.0).is_some_and(|reserved| reserved & V2.1 != 0);
     let calls = received.get(28..48).is_some_and(|called| *called == v2.0);
@@ -134,10 +136,16 @@ mod tests {
     #[test]
     fn ours_is_the_protocols_name_our_bits_the_torrent_and_we() {
         let ours = Handshake::ours(InfoHash([1; 20]), [2; 20]);
-        let expected = [&b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\x04"[..], &[1; 20], &[2; 20]].concat();
+        let expected =
+            [&b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\x04"[..], &[1; 20], &[2; 20]].concat();
         assert_eq!(ours.encode(), *expected);
         assert_eq!(Handshake::parse(&ours.encode()), Ok(ours));
-        assert!(ours.supports_extensions() && ours.supports_fast() && !ours.supports_dht() && !ours.supports_v2());
+        assert!(
+            ours.supports_extensions()
+                && ours.supports_fast()
+                && !ours.supports_dht()
+                && !ours.supports_v2()
+        );
         assert!(
             ours.with_v2(true).supports_v2()
                 && ours.with_v2(true).supports_fast()

@@ -35,7 +35,11 @@ impl Peer {
         self.upload_only || self.has_all || self.pieces.as_ref().is_some_and(Bitfield::is_full)
     }
 
-    pub(super) fn have(&mut self, piece: u32, geometry: &Geometry) -> Result<Option<PeerEvent>, PeerError> {
+    pub(super) fn have(
+        &mut self,
+        piece: u32,
+        geometry: &Geometry,
+    ) -> Result<Option<PeerEvent>, PeerError> {
         if piece >= geometry.piece_count() {
             return Err(PeerError::OutOfRange);
         }
@@ -54,12 +58,16 @@ impl Peer {
             return None;
         }
         let known = self.pieces.get_or_insert_with(|| Bitfield::new(pieces.len()));
-        let news: Vec<PieceIndex> = pieces.iter_ones().filter(|&piece| !known.get(piece)).map(PieceIndex).collect();
+        let news: Vec<PieceIndex> =
+            pieces.iter_ones().filter(|&piece| !known.get(piece)).map(PieceIndex).collect();
         news.iter().for_each(|piece| known.set(piece.0));
         (!news.is_empty()).then_some(PeerEvent::HasMore(news))
     }
 
-    pub(super) fn first_pieces(&mut self, pieces: Bitfield) -> Result<Option<PeerEvent>, PeerError> {
+    pub(super) fn first_pieces(
+        &mut self,
+        pieces: Bitfield,
+    ) -> Result<Option<PeerEvent>, PeerError> {
         if std::mem::replace(&mut self.told_bitfield, true) {
             return Err(PeerError::OutOfTurn);
         }

@@ -1,7 +1,8 @@
 //! The messages with which peers pass on an info dictionary (BEP 9, `ut_metadata`).
 //!
-//! Owns their form and the sizes of blocks; which to ask for, and whether what comes is right, is decided elsewhere. Invariant: a parsed
-//! message names a block that an info dictionary within [`limits::METADATA`] may have, and no data longer than a block.
+//! Owns their form and the sizes of blocks; which to ask for, and whether what comes is right, is
+//! decided elsewhere. Invariant: a parsed message names a block that an info dictionary within
+//! [`limits::METADATA`] may have, and no data longer than a block.
 
 use thiserror::Error;
 
@@ -72,8 +73,9 @@ impl<'a> MetadataMessage<'a> {
         match number("msg_type")? {
             0 => Ok(Self::Request { block: block()? }),
             1 => {
-                let total =
-                    u32::try_from(number("total_size")?).ok().filter(|total| (1..=limits::METADATA).contains(total));
+                let total = u32::try_from(number("total_size")?)
+                    .ok()
+                    .filter(|total| (1..=limits::METADATA).contains(total));
                 let total = total.ok_or(MetadataError::Bad("total_size"))?;
                 let data = &payload[document.end()..];
                 if data.len() > BLOCK as usize {
@@ -88,7 +90,8 @@ impl<'a> MetadataMessage<'a> {
 
     /// Its payload; an unknown one has none.
     pub fn encode(&self) -> Vec<u8> {
-        let dict = |kind, block: u32| Dict::new().int("msg_type", kind).int("piece", i64::from(block));
+        let dict =
+            |kind, block: u32| Dict::new().int("msg_type", kind).int("piece", i64::from(block));
         match *self {
             Self::Request { block } => dict(0, block).encode(),
             Self::Data { block, total, data } => {
@@ -124,7 +127,11 @@ mod tests {
     }
 
     fn check_error(payload: &str, expected: &'static str) {
-        assert_eq!(MetadataMessage::parse(payload.as_bytes()), Err(MetadataError::Bad(expected)), "{payload}");
+        assert_eq!(
+            MetadataMessage::parse(payload.as_bytes()),
+            Err(MetadataError::Bad(expected)),
+            "{payload}"
+        );
     }
 
     #[test]
@@ -146,7 +153,10 @@ mod tests {
         check_error("d8:msg_typei1e5:piecei0ee", "total_size");
         check_error("d8:msg_typei1e5:piecei0e10:total_sizei0ee", "total_size");
         check_error("d8:msg_typei1e5:piecei0e10:total_sizei99999999ee", "total_size");
-        check_error(&format!("d8:msg_typei1e5:piecei0e10:total_sizei9ee{}", "x".repeat(16385)), "length");
+        check_error(
+            &format!("d8:msg_typei1e5:piecei0e10:total_sizei9ee{}", "x".repeat(16385)),
+            "length",
+        );
         assert!(MetadataMessage::parse(b"").is_err());
     }
 

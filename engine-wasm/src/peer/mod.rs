@@ -1,7 +1,8 @@
 //! One peer, from the dial to the end: the state of the wire protocol.
 //!
-//! It turns bytes and frames into [`PeerEvent`]s and gathers what is to be sent; it never decides what to ask for and never
-//! sees payload. What a peer does wrong is a [`PeerError`], which ends the connection.
+//! It turns bytes and frames into [`PeerEvent`]s and gathers what is to be sent; it never decides
+//! what to ask for and never sees payload. What a peer does wrong is a [`PeerError`], which ends
+//! the connection.
 
 pub mod allowed_fast;
 mod asking;
@@ -104,8 +105,15 @@ impl Peer {
         Self::new(addr, Stage::Connecting, now)
     }
 
-    /// A peer that dialled us, and named this torrent in the first `received` bytes of its handshake: ours goes out.
-    pub fn accept(addr: SocketAddr, received: &[u8], identity: Identity, peer_id: [u8; 20], now: Instant) -> Self {
+    /// A peer that dialled us, and named this torrent in the first `received` bytes of its
+    /// handshake: ours goes out.
+    pub fn accept(
+        addr: SocketAddr,
+        received: &[u8],
+        identity: Identity,
+        peer_id: [u8; 20],
+        now: Instant,
+    ) -> Self {
         let mut peer = Self::new(addr, Stage::Connecting, now);
         peer.dialled = false;
         // Whoever knows v2 goes on by the v2 hash, by whichever it called (BEP 52).
@@ -166,10 +174,13 @@ impl Peer {
         self.id
     }
 
-    /// What it calls itself; what its id begins with, by custom its program and version, where it does not say.
+    /// What it calls itself; what its id begins with, by custom its program and version, where it
+    /// does not say.
     pub fn client(&self) -> Option<String> {
         let from_id = || {
-            let [b'-', code @ .., b'-'] = self.id?.first_chunk::<8>().copied()? else { return None };
+            let [b'-', code @ .., b'-'] = self.id?.first_chunk::<8>().copied()? else {
+                return None;
+            };
             let is_code = code.iter().all(u8::is_ascii_graphic);
             is_code.then(|| String::from_utf8_lossy(&code).into_owned())
         };
@@ -248,7 +259,9 @@ impl Peer {
         peer_id: [u8; 20],
         now: Instant,
     ) -> Result<Option<PeerEvent>, PeerError> {
-        let Stage::Handshaking { received, since } = &mut self.stage else { return Err(PeerError::OutOfTurn) };
+        let Stage::Handshaking { received, since } = &mut self.stage else {
+            return Err(PeerError::OutOfTurn);
+        };
         received.extend_from_slice(data);
         let Some(bytes) = received.first_chunk::<HANDSHAKE_LEN>() else { return Ok(None) };
         let theirs = Handshake::parse(bytes).map_err(|_| PeerError::Handshake)?;
@@ -295,14 +308,24 @@ impl Peer {
             }
             Message::Have(piece) => self.have(piece, geometry),
             Message::Bitfield(bits) => {
-                let pieces = Bitfield::from_wire(bits, geometry.piece_count()).map_err(|_| PeerError::OutOfRange)?;
-                // aria2 says so what many `have`s would say, and with the next message that it has everything now.
-                if self.told_bitfield { Ok(self.more_pieces(&pieces)) } else { self.first_pieces(pieces) }
+                let pieces = Bitfield::from_wire(bits, geometry.piece_count())
+                    .map_err(|_| PeerError::OutOfRange)?;
+                // aria2 says so what many `have`s would say, and with the next message that it has
+                // everything now.
+                if self.told_bitfield {
+                    Ok(self.more_pieces(&pieces))
+                } else {
+                    self.first_pieces(pieces)
+                }
             }
             Message::HaveAll => {
                 self.agreed()?;
                 let pieces = Bitfield::full(geometry.piece_count());
-                if self.told_bitfield { Ok(self.more_pieces(&pieces)) } else { self.first_pieces(pieces) }
+                if self.told_bitfield {
+                    Ok(self.more_pieces(&pieces))
+                } else {
+                    self.first_pieces(pieces)
+                }
             }
             Message::HaveNone => {
                 self.agreed()?;
@@ -319,7 +342,8 @@ impl Peer {
             }
             Message::Extended { id: 0, payload } => {
                 if let Ok(hello) = extension::ExtensionHandshake::parse(payload) {
-                    self.reqq = hello.reqq.unwrap_or(limits::DEFAULT_REQQ).clamp(1, limits::MAX_REQQ);
+                    self.reqq =
+                        hello.reqq.unwrap_or(limits::DEFAULT_REQQ).clamp(1, limits::MAX_REQQ);
                     self.upload_only = hello.upload_only;
                     self.hear_metadata_id(hello.id(metadata::EXTENSION));
                     self.client = hello.client.clone().or(self.client.take());
@@ -328,18 +352,28 @@ impl Peer {
                 }
                 Ok(Some(PeerEvent::Agreed))
             }
-            Message::Extended { id: crate::discover::pex::OUR_ID, payload } => self.hear_peers(payload, now),
+            Message::Extended { id: crate::discover::pex::OUR_ID, payload } => {
+                self.hear_peers(payload, now)
+            }
             Message::Extended { id: holepunch::OUR_ID, payload } => self.hear_punch(payload, now),
             Message::Extended { id: metadata::OUR_ID, payload } => {
                 match metadata::MetadataMessage::parse(payload).map_err(|_| PeerError::Metadata)? {
-                    metadata::MetadataMessage::Request { block } => Ok(Some(PeerEvent::AsksMetadata(block))),
+                    metadata::MetadataMessage::Request { block } => {
+                        Ok(Some(PeerEvent::AsksMetadata(block)))
+                    }
                     // We asked for none.
                     _ => Ok(None),
                 }
             }
-            Message::Interested => Ok(self.upload.set_interested(true, now).then_some(PeerEvent::Interest)),
-            Message::NotInterested => Ok(self.upload.set_interested(false, now).then_some(PeerEvent::Interest)),
-            Message::Request { piece, begin, length } => Ok(Some(PeerEvent::Asks(Request { piece, begin, length }))),
+            Message::Interested => {
+                Ok(self.upload.set_interested(true, now).then_some(PeerEvent::Interest))
+            }
+            Message::NotInterested => {
+                Ok(self.upload.set_interested(false, now).then_some(PeerEvent::Interest))
+            }
+            Message::Request { piece, begin, length } => {
+                Ok(Some(PeerEvent::Asks(Request { piece, begin, length })))
+            }
             Message::Cancel { piece, begin, length } => {
                 Ok(Some(PeerEvent::TakesBack(Request { piece, begin, length })))
             }
@@ -347,7 +381,9 @@ impl Peer {
             Message::Hashes { request, .. } => {
                 Ok(self.v2.then(|| PeerEvent::Hashes(request, frame.slice(1 + REQUEST_LENGTH..))))
             }
-            Message::HashReject(request) => Ok(self.v2.then_some(PeerEvent::HashesRejected(request))),
+            Message::HashReject(request) => {
+                Ok(self.v2.then_some(PeerEvent::HashesRejected(request)))
+            }
             // A block too short for its header to be diverted, or what we do not use.
             _ => Ok(None),
         }
@@ -393,7 +429,8 @@ impl Peer {
         }
     }
 
-    /// Once a second: keeps the connection alive. True when the peer snubs: what it owes is to be asked of others.
+    /// Once a second: keeps the connection alive. True when the peer snubs: what it owes is to be
+    /// asked of others.
     pub fn tick(&mut self, now: Instant) -> bool {
         if self.is_ready() && now.saturating_since(self.last_sent) > KEEP_ALIVE {
             self.out.extend_from_slice(&[0; 4]);
@@ -418,7 +455,8 @@ impl Peer {
         if self.fast { Ok(()) } else { Err(PeerError::NotAgreed) }
     }
 
-    /// Without the fast extension a choke drops all requests (BEP 3); with it, each is answered or rejected (BEP 6).
+    /// Without the fast extension a choke drops all requests (BEP 3); with it, each is answered or
+    /// rejected (BEP 6).
     fn choke(&mut self, _now: Instant) -> Option<PeerEvent> {
         self.choked = true;
         let dropped = if self.fast { Vec::new() } else { self.requests.forget_all() };

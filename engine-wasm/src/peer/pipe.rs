@@ -1,8 +1,10 @@
 //! How far ahead of its line a peer is asked while somebody watches.
 //!
-//! A short queue is a quick seek: what a peer has begun to send can't be taken back. But a peer that looks at its requests only now and then,
-//! as Transmission does twice a second, falls silent in between unless it was asked for enough at once. So each peer begins with little, gets
-//! more by as long as it was silent, again and again, while it owed blocks, and slowly less while it never is. It knows times, and nothing of requests.
+//! A short queue is a quick seek: what a peer has begun to send can't be taken back. But a peer
+//! that looks at its requests only now and then, as Transmission does twice a second, falls silent
+//! in between unless it was asked for enough at once. So each peer begins with little, gets more by
+//! as long as it was silent, again and again, while it owed blocks, and slowly less while it never
+//! is. It knows times, and nothing of requests.
 //!
 //! Invariant: what it says lies between [`LEAST`] and [`MOST`].
 
@@ -20,7 +22,8 @@ const JITTER: Duration = Duration::from_millis(50);
 const RECURS_WITHIN: Duration = Duration::from_millis(1_500);
 /// So often it is looked whether less will do.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// All pauses of that time together: with more of them the peer is asked for more, with less than a quarter of it for less.
+/// All pauses of that time together: with more of them the peer is asked for more, with less than a
+/// quarter of it for less.
 const BEARABLE: Duration = Duration::from_millis(80);
 /// This share of what is above [`LEAST`] goes, one in so many parts.
 const SHRINK_PART: u32 = 16;
@@ -43,19 +46,24 @@ impl Pipe {
         Self { spare: LEAST, looked: now, paused: Duration::ZERO, last_pause: None }
     }
 
-    /// How much of a peer's rate is to be under way, where the fastest reply takes so long. The rate of one that pauses is what it was asked
-    /// for, so a quarter more is asked: else it would never be seen to send faster.
+    /// How much of a peer's rate is to be under way, where the fastest reply takes so long. The
+    /// rate of one that pauses is what it was asked for, so a quarter more is asked: else it would
+    /// never be seen to send faster.
     pub fn horizon(&self, fastest: Duration) -> Duration {
         let horizon = fastest + self.spare;
         if self.spare > LEAST + JITTER { horizon * 5 / 4 } else { horizon }
     }
 
-    /// A block came. The peer was silent for so long before it although it could have sent it; at its rate a block takes `block_time`.
+    /// A block came. The peer was silent for so long before it although it could have sent it; at
+    /// its rate a block takes `block_time`.
     pub fn received(&mut self, silent: Duration, block_time: Duration, now: Instant) {
         let pause = silent.saturating_sub(2 * block_time);
         self.paused += pause;
         let recurs = pause > JITTER
-            && self.last_pause.replace(now).is_some_and(|last| now.saturating_since(last) < RECURS_WITHIN);
+            && self
+                .last_pause
+                .replace(now)
+                .is_some_and(|last| now.saturating_since(last) < RECURS_WITHIN);
         if recurs {
             self.spare = (self.spare + silent).clamp(PULSE, MOST);
             (self.looked, self.paused) = (now, Duration::ZERO);
@@ -76,7 +84,8 @@ mod tests {
 
     const BLOCK: Duration = Duration::from_millis(16);
 
-    /// Blocks every 16 ms, and before each of `seconds` the silences given; the spare at the end, in milliseconds.
+    /// Blocks every 16 ms, and before each of `seconds` the silences given; the spare at the end,
+    /// in milliseconds.
     fn check(silences_ms: &[u64], seconds: u64) -> u128 {
         let mut pipe = Pipe::new(Instant(0));
         for second in 0..seconds {

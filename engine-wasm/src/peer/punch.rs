@@ -1,6 +1,8 @@
-//! The half of a peer that helps others to come together (BEP 55): where its datagrams come from, and what it and we say of rendezvous.
+//! The half of a peer that helps others to come together (BEP 55): where its datagrams come from,
+//! and what it and we say of rendezvous.
 //!
-//! As its parent: it turns what comes into words and decides nothing but how often it is listened to.
+//! As its parent: it turns what comes into words and decides nothing but how often it is listened
+//! to.
 
 use std::net::SocketAddr;
 
@@ -89,13 +91,15 @@ impl Peer {
         self.punching.over
     }
 
-    /// Whether others who are told of this address mean it: where it can be dialled, or where it is connected from.
+    /// Whether others who are told of this address mean it: where it can be dialled, or where it is
+    /// connected from.
     pub fn is_at(&self, addr: SocketAddr) -> bool {
         self.addr == addr || self.listens_at() == Some(addr)
     }
 
-    /// Where its datagrams come from, as far as is known. Over uTP that is seen, and no router between us can have it otherwise; else it is where it
-    /// says that it listens: one port serves both transports in most clients.
+    /// Where its datagrams come from, as far as is known. Over uTP that is seen, and no router
+    /// between us can have it otherwise; else it is where it says that it listens: one port serves
+    /// both transports in most clients.
     pub fn endpoint(&self) -> SocketAddr {
         match self.punching.over {
             Transport::Utp => self.addr,
@@ -108,7 +112,8 @@ impl Peer {
         self.is_ready() && self.punching.id.is_some()
     }
 
-    /// Whether it would bring us together with whoever is at this address: it named it and said that it can be had so.
+    /// Whether it would bring us together with whoever is at this address: it named it and said
+    /// that it can be had so.
     pub(crate) fn introduces(&self, addr: SocketAddr) -> bool {
         let can = |flags: Flags| flags.has(Flags::HOLEPUNCH);
         self.speaks_holepunch() && self.punching.offered && self.talk.named(addr).is_some_and(can)
@@ -135,13 +140,19 @@ impl Peer {
         may
     }
 
-    /// It says that somebody is to be dialled for whom we did not ask: whether that is to be believed.
+    /// It says that somebody is to be dialled for whom we did not ask: whether that is to be
+    /// believed.
     pub(crate) fn may_introduce_unasked(&mut self, now: Instant) -> bool {
         self.punching.unasked.take(now)
     }
 
-    /// It speaks of a rendezvous. Who does not understand the answer is passed over (BEP 55), and so is what can't be read.
-    pub(super) fn hear_punch(&mut self, payload: &[u8], now: Instant) -> Result<Option<PeerEvent>, PeerError> {
+    /// It speaks of a rendezvous. Who does not understand the answer is passed over (BEP 55), and
+    /// so is what can't be read.
+    pub(super) fn hear_punch(
+        &mut self,
+        payload: &[u8],
+        now: Instant,
+    ) -> Result<Option<PeerEvent>, PeerError> {
         let punching = &mut self.punching;
         if !punching.offered || punching.id.is_none() {
             return Ok(None);
@@ -149,7 +160,11 @@ impl Peer {
         let Ok(message) = HolepunchMessage::parse(payload) else { return Ok(None) };
         if matches!(message, HolepunchMessage::Rendezvous(_)) && !punching.rendezvous.take(now) {
             punching.beyond += 1;
-            return if punching.beyond > limits::RENDEZVOUS_BEYOND { Err(PeerError::PunchFlood) } else { Ok(None) };
+            return if punching.beyond > limits::RENDEZVOUS_BEYOND {
+                Err(PeerError::PunchFlood)
+            } else {
+                Ok(None)
+            };
         }
         Ok(Some(PeerEvent::Punch(message)))
     }
@@ -194,7 +209,8 @@ mod tests {
     #[test]
     fn what_we_offer_stays_offered() {
         let mut peer = peer(true, false);
-        for (is_wanted, expected) in [(false, None), (true, Some(holepunch::OUR_ID)), (false, Some(holepunch::OUR_ID))]
+        for (is_wanted, expected) in
+            [(false, None), (true, Some(holepunch::OUR_ID)), (false, Some(holepunch::OUR_ID))]
         {
             let mut hello = ExtensionHandshake::default();
             peer.punching.offer(&mut hello, is_wanted);
@@ -202,7 +218,11 @@ mod tests {
         }
         peer.punching.hear(&ExtensionHandshake::default());
         peer.say_punch(HolepunchMessage::Rendezvous(addr("6.7.8.9:10")), Instant(0));
-        assert_eq!(peer.take_out().unwrap()[..6], [0, 0, 0, 14, 20, 9], "a later handshake may leave it out");
+        assert_eq!(
+            peer.take_out().unwrap()[..6],
+            [0, 0, 0, 14, 20, 9],
+            "a later handshake may leave it out"
+        );
     }
 
     #[test]
@@ -215,7 +235,10 @@ mod tests {
         }
         assert_eq!(said, limits::RENDEZVOUS.0);
         assert!(peer.hear_punch(&payload, Instant(0)).is_err());
-        assert!(peer.hear_punch(&payload, Instant(0) + Duration::from_secs(3600)).is_ok(), "patience pays");
+        assert!(
+            peer.hear_punch(&payload, Instant(0) + Duration::from_secs(3600)).is_ok(),
+            "patience pays"
+        );
     }
 
     #[test]
@@ -225,7 +248,10 @@ mod tests {
             peer.dialled = false;
             peer.talk.hear(&ExtensionHandshake { port, ..ExtensionHandshake::default() });
             assert_eq!(peer.endpoint(), addr(expected));
-            assert!(peer.is_at(addr("1.2.3.4:50000")) && peer.is_at(addr("1.2.3.4:6881")) == port.is_some());
+            assert!(
+                peer.is_at(addr("1.2.3.4:50000"))
+                    && peer.is_at(addr("1.2.3.4:6881")) == port.is_some()
+            );
         };
         check(Transport::Utp, Some(6881), "1.2.3.4:50000");
         check(Transport::Tcp, Some(6881), "1.2.3.4:6881");

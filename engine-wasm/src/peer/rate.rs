@@ -9,8 +9,8 @@ const TAU_S: f64 = 1.0;
 /// A rate is believed after this much of it was seen.
 const MIN_SPAN: Duration = Duration::from_millis(200);
 
-/// An exponentially weighted average of bytes per second, right from the start: the weight that a full past would have is
-/// divided out.
+/// An exponentially weighted average of bytes per second, right from the start: the weight that a
+/// full past would have is divided out.
 #[derive(Clone, Debug)]
 pub struct RateMeter {
     tau_s: f64,
@@ -44,7 +44,11 @@ impl RateMeter {
         let idle = now.saturating_since(self.last).as_secs_f64();
         let seen = 1.0 - (-age / self.tau_s).exp();
         let rate = self.weighted * (-idle / self.tau_s).exp() / seen;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative, far below 2^53")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "never negative, far below 2^53"
+        )]
         let rate = rate as u64;
         rate
     }
@@ -60,7 +64,8 @@ impl RateMeter {
     }
 }
 
-/// Smallest and smoothed time between a request and its block, with its mean deviation (RFC 6298 §2).
+/// Smallest and smoothed time between a request and its block, with its mean deviation (RFC 6298
+/// §2).
 #[derive(Clone, Debug, Default)]
 pub struct ReplyTime {
     min: Option<Duration>,
@@ -74,9 +79,10 @@ impl ReplyTime {
         let sample = took.as_secs_f64();
         self.smoothed = Some(match self.smoothed {
             None => (sample, sample / 2.0),
-            Some((mean, deviation)) => {
-                (mean + (sample - mean) / 8.0, deviation + ((sample - mean).abs() - deviation) / 4.0)
-            }
+            Some((mean, deviation)) => (
+                mean + (sample - mean) / 8.0,
+                deviation + ((sample - mean).abs() - deviation) / 4.0,
+            ),
         });
     }
 
@@ -88,7 +94,8 @@ impl ReplyTime {
     /// Four mean deviations: how much later than expected a reply may be before it is late.
     pub fn slack(&self) -> Duration {
         let deviation = self.smoothed.map_or(0.1, |(_, deviation)| deviation);
-        Duration::from_secs_f64(4.0 * deviation).clamp(Duration::from_millis(50), Duration::from_secs(2))
+        Duration::from_secs_f64(4.0 * deviation)
+            .clamp(Duration::from_millis(50), Duration::from_secs(2))
     }
 }
 

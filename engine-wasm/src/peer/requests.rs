@@ -1,8 +1,9 @@
 //! What one peer was asked for, and which answers it still owes.
 //!
-//! Whoever speaks the fast extension answers every request once, with the block or a rejection, also one that was taken back (BEP 6). A block
-//! that was taken back and is asked for again has two answers to come, then: the first rejection says nothing of the second request.
-//! Without the extension what was taken back is dropped in silence, and forgotten here after a while.
+//! Whoever speaks the fast extension answers every request once, with the block or a rejection,
+//! also one that was taken back (BEP 6). A block that was taken back and is asked for again has two
+//! answers to come, then: the first rejection says nothing of the second request. Without the
+//! extension what was taken back is dropped in silence, and forgotten here after a while.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use std::time::Duration;
 use crate::geometry::Block;
 use crate::time::Instant;
 
-/// A block that was taken back and did not come in this time will not come: it would have had to lie in the peer's socket all the while.
+/// A block that was taken back and did not come in this time will not come: it would have had to
+/// lie in the peer's socket all the while.
 const LATE_FOR: Duration = Duration::from_secs(60);
 
 /// A block that the peer was asked for.
@@ -46,14 +48,18 @@ impl Requests {
     /// A request that should be answered by `expected`.
     pub(super) fn ask(&mut self, block: Block, expected: Instant, now: Instant) {
         let old = self.asked.get(&block);
-        let rejections_due = old.map_or(0, |old| old.rejections_due + u32::from(old.cancelled.is_some()));
+        let rejections_due =
+            old.map_or(0, |old| old.rejections_due + u32::from(old.cancelled.is_some()));
         self.live += u32::from(old.is_none_or(|old| old.cancelled.is_some()));
         self.asked.insert(block, Asked { at: now, expected, cancelled: None, rejections_due });
     }
 
     /// Takes a request back. False when there is none.
     pub(super) fn cancel(&mut self, block: Block, now: Instant) -> bool {
-        let Some(asked) = self.asked.get_mut(&block).filter(|asked| asked.cancelled.is_none()) else { return false };
+        let Some(asked) = self.asked.get_mut(&block).filter(|asked| asked.cancelled.is_none())
+        else {
+            return false;
+        };
         asked.cancelled = Some(now);
         self.live -= 1;
         true
@@ -94,7 +100,8 @@ impl Requests {
 
     /// Forgets what was taken back long ago.
     pub(super) fn forget_late(&mut self, now: Instant) -> Vec<Block> {
-        let is_late = |asked: &Asked| asked.cancelled.is_some_and(|at| now.saturating_since(at) > LATE_FOR);
+        let is_late =
+            |asked: &Asked| asked.cancelled.is_some_and(|at| now.saturating_since(at) > LATE_FOR);
         self.asked.extract_if(.., |_, asked| is_late(asked)).map(|(block, _)| block).collect()
     }
 
@@ -161,7 +168,10 @@ mod tests {
         asked(&mut requests, 0);
         requests.cancel(block(0), at(1));
         asked(&mut requests, 0);
-        assert_eq!(requests.received(block(0)), Some(Received { asked_at: at(1), comes_again: true }));
+        assert_eq!(
+            requests.received(block(0)),
+            Some(Received { asked_at: at(1), comes_again: true })
+        );
         assert_eq!(requests.received(block(0)), None);
         assert!(!requests.rejected(block(0)), "nobody waits for it");
     }
@@ -190,7 +200,8 @@ mod tests {
     }
 
     proptest! {
-        /// A peer with the fast extension answers each request once, in any order and in any mixture of ways.
+        /// A peer with the fast extension answers each request once, in any order and in any
+        /// mixture of ways.
         #[test]
         fn every_answer_is_told_from_every_other(deeds in prop::collection::vec((0..4u32, 0..4u8), 0..200)) {
             let mut requests = Requests::default();

@@ -1,8 +1,10 @@
-//! What a peer asks of us (BEP 3, 6): its requests in the order in which they came, and how much of them is being sent.
+//! What a peer asks of us (BEP 3, 6): its requests in the order in which they came, and how much of
+//! them is being sent.
 //!
-//! It says which requests are taken and when the next one is to be sent; it never sends, and never knows what we have: its owner does.
-//! Invariant: what waits is bounded by the number of requests that we announce, what is being sent by half a second of the peer's rate, so
-//! that a `cancel` or a choke takes back all that lies behind.
+//! It says which requests are taken and when the next one is to be sent; it never sends, and never
+//! knows what we have: its owner does. Invariant: what waits is bounded by the number of requests
+//! that we announce, what is being sent by half a second of the peer's rate, so that a `cancel` or
+//! a choke takes back all that lies behind.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,8 +14,9 @@ use crate::geometry::{Geometry, PieceIndex};
 use crate::limits;
 use crate::time::Instant;
 
-/// Longest block that is given, bytes. Everybody asks for 16 KiB, but the first clients took requests of 128 KiB, some still send them
-/// (aria2 takes as many), and a span of a file costs the same whatever its length.
+/// Longest block that is given, bytes. Everybody asks for 16 KiB, but the first clients took
+/// requests of 128 KiB, some still send them (aria2 takes as many), and a span of a file costs the
+/// same whatever its length.
 pub const MAX_BLOCK: u32 = 128 << 10;
 /// So much of a peer's rate is being sent.
 const HORIZON: Duration = Duration::from_millis(500);
@@ -21,7 +24,8 @@ const HORIZON: Duration = Duration::from_millis(500);
 const LEAST_UNDERWAY: u64 = 128 << 10;
 /// And at most so many.
 const MOST_UNDERWAY: u64 = 4 << 20;
-/// A peer that asks for so many blocks that it can't have, since it was last choked or unchoked, is let go (BEP 6 allows it).
+/// A peer that asks for so many blocks that it can't have, since it was last choked or unchoked, is
+/// let go (BEP 6 allows it).
 const MOST_REFUSED: u32 = 300;
 
 /// A block as a peer asks for it. Numbers are as they came from a stranger.
@@ -40,7 +44,8 @@ impl Request {
     pub fn is_valid(&self, geometry: &Geometry) -> bool {
         let inside = |piece| {
             let end = self.begin.checked_add(self.length);
-            // To v1 a piece is as long as the padding makes it (BEP 47); and in v2 libtorrent asks for the zeros behind a file, too.
+            // To v1 a piece is as long as the padding makes it (BEP 47); and in v2 libtorrent asks
+            // for the zeros behind a file, too.
             end.is_some_and(|end| end <= geometry.filled_len(piece))
         };
         (1..=MAX_BLOCK).contains(&self.length) && geometry.piece(self.piece).is_some_and(inside)
@@ -137,13 +142,15 @@ impl Upload {
         at.is_some_and(|at| self.queue.remove(at).is_some())
     }
 
-    /// It has no slot any more. What it asked for, but for what it may have all the same; none when it was choked before.
+    /// It has no slot any more. What it asked for, but for what it may have all the same; none when
+    /// it was choked before.
     pub fn choke(&mut self) -> Vec<Request> {
         if !std::mem::replace(&mut self.choking, true) {
             self.refused = 0;
         }
-        let (kept, dropped) =
-            std::mem::take(&mut self.queue).into_iter().partition(|request| self.is_allowed(*request));
+        let (kept, dropped) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition(|request| self.is_allowed(*request));
         self.queue = kept;
         Vec::from(dropped)
     }
@@ -162,7 +169,8 @@ impl Upload {
         self.refused > MOST_REFUSED
     }
 
-    /// The next request to answer, `None` while enough is being sent. [`Upload::sent`] follows for each, or the end of the connection.
+    /// The next request to answer, `None` while enough is being sent. [`Upload::sent`] follows for
+    /// each, or the end of the connection.
     pub fn next_to_send(&mut self, now: Instant) -> Option<Request> {
         if self.underway >= self.window(now) {
             return None;
@@ -253,7 +261,12 @@ mod tests {
     fn what_fills_a_piece_of_v2_up_may_be_asked_for_and_nothing_behind_the_last_file() {
         let geometry = Geometry::aligned(2 * BLOCK, &[100, 100]).unwrap();
         let valid = |piece, begin, length| Request { piece, begin, length }.is_valid(&geometry);
-        assert!(valid(0, 0, 100) && valid(0, 0, BLOCK) && valid(0, BLOCK, BLOCK) && !valid(0, BLOCK, BLOCK + 1));
+        assert!(
+            valid(0, 0, 100)
+                && valid(0, 0, BLOCK)
+                && valid(0, BLOCK, BLOCK)
+                && !valid(0, BLOCK, BLOCK + 1)
+        );
         assert!(valid(1, 0, 100) && !valid(1, 0, BLOCK));
     }
 
@@ -306,7 +319,8 @@ mod tests {
         let mut upload = unchoked();
         let most = u32::try_from(limits::REQUESTS_PER_PEER).unwrap();
         (0..most).for_each(|index| assert_eq!(upload.ask(block(index, 0), true), Verdict::Taken));
-        (0..MOST_REFUSED).for_each(|index| assert_eq!(upload.ask(block(index, 1), true), Verdict::Refused));
+        (0..MOST_REFUSED)
+            .for_each(|index| assert_eq!(upload.ask(block(index, 1), true), Verdict::Refused));
         assert!(!upload.is_a_nuisance());
         upload.ask(block(0, 1), true);
         assert!(upload.is_a_nuisance());

@@ -1,7 +1,7 @@
 //! The ways to a peer, over TCP or uTP, plainly or encrypted, and in which order they are tried.
 //!
-//! Owns what a person allows ([`Ways`]) and what is known of one peer ([`Tries`]); it dials nobody. Invariant: within one round each way is tried at
-//! most once, and a round ends.
+//! Owns what a person allows ([`Ways`]) and what is known of one peer ([`Tries`]); it dials nobody.
+//! Invariant: within one round each way is tried at most once, and a round ends.
 
 use super::mse::Encryption;
 
@@ -49,7 +49,8 @@ impl Default for Ways {
 }
 
 impl Ways {
-    /// The best first. TCP goes before uTP: it is the faster one where both work, and a daemon has it from the operating system.
+    /// The best first. TCP goes before uTP: it is the faster one where both work, and a daemon has
+    /// it from the operating system.
     fn in_order(self) -> impl Iterator<Item = Way> {
         let encrypted: &[bool] = match self.encryption {
             Encryption::Off => &[false],
@@ -58,8 +59,11 @@ impl Ways {
             Encryption::Forced => &[true],
         };
         let transports = [(Transport::Tcp, self.tcp), (Transport::Utp, self.utp)];
-        let transports = transports.into_iter().filter_map(|(transport, allowed)| allowed.then_some(transport));
-        transports.flat_map(|transport| encrypted.iter().map(move |&encrypted| Way { transport, encrypted }))
+        let transports =
+            transports.into_iter().filter_map(|(transport, allowed)| allowed.then_some(transport));
+        transports.flat_map(|transport| {
+            encrypted.iter().map(move |&encrypted| Way { transport, encrypted })
+        })
     }
 }
 
@@ -87,7 +91,8 @@ pub struct Tries {
 }
 
 impl Tries {
-    /// The peer is dialled, if only these ways are open: this one is next. `None` when none of them is.
+    /// The peer is dialled, if only these ways are open: this one is next. `None` when none of them
+    /// is.
     pub fn begin(&mut self, allowed: Ways) -> Option<Way> {
         self.allowed = allowed;
         self.current = self.next();
@@ -99,7 +104,8 @@ impl Tries {
         self.current
     }
 
-    /// Whoever is there dials us, too, so that routers let both in: which way over uTP is next, whatever came of it before. `None` when none is open.
+    /// Whoever is there dials us, too, so that routers let both in: which way over uTP is next,
+    /// whatever came of it before. `None` when none is open.
     pub fn punch(&mut self, allowed: Ways) -> Option<Way> {
         if !allowed.utp {
             return None;
@@ -115,17 +121,20 @@ impl Tries {
 
     /// Whether another transport is left to be tried when the current one leads nowhere.
     pub fn has_other_transport(&self) -> bool {
-        let is_other = |way: Way| self.current.is_some_and(|current| way.transport != current.transport);
+        let is_other =
+            |way: Way| self.current.is_some_and(|current| way.transport != current.transport);
         self.left().any(is_other)
     }
 
-    /// The dial ended, or the connection. Whether another way is to be tried at once; else the round is over.
+    /// The dial ended, or the connection. Whether another way is to be tried at once; else the
+    /// round is over.
     pub fn ended(&mut self, reached: Reached) -> bool {
         let Some(way) = self.current.take() else { return false };
         for (other, failed) in ALL.iter().zip(&mut self.failed) {
             *failed |= match reached {
                 Reached::Nothing => other.transport == way.transport,
-                // libtorrent takes connections over a transport that it does not want, and hangs up.
+                // libtorrent takes connections over a transport that it does not want, and hangs
+                // up.
                 Reached::Connection => *other == way,
                 Reached::Peer => true,
             };
@@ -146,7 +155,8 @@ impl Tries {
 
     fn left(&self) -> impl Iterator<Item = Way> {
         let good = self.good.filter(|good| self.allowed.in_order().any(|way| way == *good));
-        let failed = |way: &Way| ALL.iter().zip(self.failed).any(|(other, failed)| other == way && failed);
+        let failed =
+            |way: &Way| ALL.iter().zip(self.failed).any(|(other, failed)| other == way && failed);
         good.into_iter().chain(self.allowed.in_order()).filter(move |way| !failed(way))
     }
 }
@@ -157,7 +167,8 @@ mod tests {
 
     use super::*;
 
-    const POLICIES: [Encryption; 4] = [Encryption::Off, Encryption::Allowed, Encryption::Preferred, Encryption::Forced];
+    const POLICIES: [Encryption; 4] =
+        [Encryption::Off, Encryption::Allowed, Encryption::Preferred, Encryption::Forced];
 
     fn word(way: Way) -> &'static str {
         match (way.transport, way.encrypted) {
@@ -182,7 +193,11 @@ mod tests {
 
     fn check(encryption: Encryption, utp: bool, reached: &[Reached], expected: &str) {
         let allowed = Ways { encryption, tcp: true, utp };
-        assert_eq!(round(&mut Tries::default(), allowed, reached), expected, "{allowed:?} {reached:?}");
+        assert_eq!(
+            round(&mut Tries::default(), allowed, reached),
+            expected,
+            "{allowed:?} {reached:?}"
+        );
     }
 
     #[test]
@@ -193,7 +208,12 @@ mod tests {
         check(Encryption::Preferred, true, &[Connection; 4], "TCP tcp UTP utp");
         check(Encryption::Forced, false, &[Connection; 4], "TCP");
         check(Encryption::Allowed, true, &[Nothing, Connection, Connection], "tcp utp UTP");
-        check(Encryption::Allowed, true, &[Connection, Nothing, Connection, Connection], "tcp TCP utp UTP");
+        check(
+            Encryption::Allowed,
+            true,
+            &[Connection, Nothing, Connection, Connection],
+            "tcp TCP utp UTP",
+        );
         check(Encryption::Allowed, true, &[Peer; 4], "tcp");
     }
 
@@ -208,7 +228,10 @@ mod tests {
     fn a_way_that_was_good_is_the_first_of_the_next_round() {
         let allowed = Ways { encryption: Encryption::Allowed, tcp: true, utp: true };
         let mut tries = Tries::default();
-        assert_eq!(round(&mut tries, allowed, &[Reached::Nothing, Reached::Connection, Reached::Peer]), "tcp utp UTP");
+        assert_eq!(
+            round(&mut tries, allowed, &[Reached::Nothing, Reached::Connection, Reached::Peer]),
+            "tcp utp UTP"
+        );
         assert_eq!(round(&mut tries, allowed, &[Reached::Nothing; 4]), "UTP tcp");
         let without = Ways { utp: false, ..allowed };
         assert_eq!(

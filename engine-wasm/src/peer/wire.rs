@@ -1,15 +1,17 @@
 //! The messages of the wire protocol (BEP 3, 6, 10 and 52), one a frame.
 //!
-//! Owns shapes and sizes: what a number means for a torrent is checked by whoever knows its geometry. Invariant: what is parsed has exactly
-//! the size that its kind has, and encoding it gives the same bytes. The length prefix is the frame's, not the message's: parsing
-//! takes frames without it, encoding writes it.
+//! Owns shapes and sizes: what a number means for a torrent is checked by whoever knows its
+//! geometry. Invariant: what is parsed has exactly the size that its kind has, and encoding it
+//! gives the same bytes. The length prefix is the frame's, not the message's: parsing takes frames
+//! without it, encoding writes it.
 
 use thiserror::Error;
 
 use crate::geometry::MAX_PIECES;
 use crate::hashes::request::HashRequest;
 
-/// Longest frame taken, bytes: the bitfield of a torrent of [`MAX_PIECES`]. Blocks and extended messages are far shorter.
+/// Longest frame taken, bytes: the bitfield of a torrent of [`MAX_PIECES`]. Blocks and extended
+/// messages are far shorter.
 pub const MAX_FRAME: u32 = 1 + MAX_PIECES.div_ceil(8);
 /// First byte of frames that carry a block: what the daemon diverts.
 pub const PIECE_ID: u8 = 7;
@@ -141,7 +143,9 @@ impl<'a> Message<'a> {
             17 => one(body).map(Self::AllowedFast),
             20 => body.split_first().map(|(&id, payload)| Self::Extended { id, payload }),
             21 => hash_request(body).map(Self::HashRequest),
-            22 => HashRequest::parse(body).map(|(request, hashes)| Self::Hashes { request, hashes }),
+            22 => {
+                HashRequest::parse(body).map(|(request, hashes)| Self::Hashes { request, hashes })
+            }
             23 => hash_request(body).map(Self::HashReject),
             _ => Some(Self::Unknown(id)),
         };
@@ -159,7 +163,9 @@ impl<'a> Message<'a> {
         match *self {
             Self::Choke | Self::Unchoke | Self::Interested | Self::NotInterested => {}
             Self::HaveAll | Self::HaveNone | Self::Unknown(_) => {}
-            Self::Have(piece) | Self::Suggest(piece) | Self::AllowedFast(piece) => put(out, &[piece]),
+            Self::Have(piece) | Self::Suggest(piece) | Self::AllowedFast(piece) => {
+                put(out, &[piece])
+            }
             Self::Bitfield(bits) => out.extend_from_slice(bits),
             Self::Request { piece, begin, length }
             | Self::Cancel { piece, begin, length }
@@ -227,7 +233,11 @@ fn three(body: &[u8]) -> Option<[u32; 3]> {
 fn block(body: &[u8]) -> Option<Message<'_>> {
     let (&piece, rest) = body.split_first_chunk()?;
     let (&begin, data) = rest.split_first_chunk()?;
-    Some(Message::Piece { piece: u32::from_be_bytes(piece), begin: u32::from_be_bytes(begin), data })
+    Some(Message::Piece {
+        piece: u32::from_be_bytes(piece),
+        begin: u32::from_be_bytes(begin),
+        data,
+    })
 }
 
 fn hash_request(body: &[u8]) -> Option<HashRequest> {
@@ -277,17 +287,24 @@ mod tests {
         ] {
             check(message, &[&[0, 0, 0, 13, id][..], &numbers].concat());
         }
-        check(Message::Piece { piece, begin, data: b"xy" }, &[&[0, 0, 0, 11, 7][..], &numbers[..8], b"xy"].concat());
+        check(
+            Message::Piece { piece, begin, data: b"xy" },
+            &[&[0, 0, 0, 11, 7][..], &numbers[..8], b"xy"].concat(),
+        );
         check(Message::Port(0x1ae1), &[0, 0, 0, 3, 9, 0x1a, 0xe1]);
         check(Message::Suggest(5), &[0, 0, 0, 5, 13, 0, 0, 0, 5]);
         check(Message::HaveAll, &[0, 0, 0, 1, 14]);
         check(Message::HaveNone, &[0, 0, 0, 1, 15]);
         check(Message::AllowedFast(5), &[0, 0, 0, 5, 17, 0, 0, 0, 5]);
         check(Message::Extended { id: 3, payload: b"de" }, &[0, 0, 0, 4, 20, 3, b'd', b'e']);
-        let request = HashRequest { root: [7; 32], base: 6, index: 0x200, length: 2, proof_layers: 9 };
+        let request =
+            HashRequest { root: [7; 32], base: 6, index: 0x200, length: 2, proof_layers: 9 };
         let body = [&[7; 32][..], &[0, 0, 0, 6, 0, 0, 2, 0, 0, 0, 0, 2, 0, 0, 0, 9]].concat();
         check(Message::HashRequest(request), &[&[0, 0, 0, 49, 21][..], &body].concat());
-        check(Message::Hashes { request, hashes: &[5; 64] }, &[&[0, 0, 0, 113, 22][..], &body, &[5; 64]].concat());
+        check(
+            Message::Hashes { request, hashes: &[5; 64] },
+            &[&[0, 0, 0, 113, 22][..], &body, &[5; 64]].concat(),
+        );
         check(Message::HashReject(request), &[&[0, 0, 0, 49, 23][..], &body].concat());
     }
 

@@ -1,7 +1,8 @@
 //! How many peers have each piece, and which of the pieces not yet begun is to be fetched first.
 //!
-//! Owns the counts, each piece's priority, and an order of the *idle* pieces (missing, wanted and not begun): by priority, then by count; never
-//! knows peers or blocks. Every change of one count costs one swap, so that a `have` costs the same with ten pieces as with 2²⁰. Peers that have
+//! Owns the counts, each piece's priority, and an order of the *idle* pieces (missing, wanted and
+//! not begun): by priority, then by count; never knows peers or blocks. Every change of one count
+//! costs one swap, so that a `have` costs the same with ten pieces as with 2²⁰. Peers that have
 //! everything are counted apart: they change no order.
 
 use rand::{Rng, RngExt};
@@ -16,7 +17,8 @@ const LEVELS: usize = 64;
 const CLASSES: usize = 3;
 const BUCKETS: usize = CLASSES * LEVELS;
 
-/// Counts and order. The order is `[high: count 0 | count 1 | … | normal: count 0 | … | low … | not idle]`; `ends[b]` is where bucket `b` ends.
+/// Counts and order. The order is `[high: count 0 | count 1 | … | normal: count 0 | … | low … | not
+/// idle]`; `ends[b]` is where bucket `b` ends.
 #[derive(Debug)]
 pub struct Availability {
     everyone: u32,
@@ -55,7 +57,8 @@ impl Availability {
         self.priorities[piece.0 as usize] != Priority::Skip
     }
 
-    /// The piece is to be fetched sooner or later than others, or not at all. Whether it is idle only its ledger knows.
+    /// The piece is to be fetched sooner or later than others, or not at all. Whether it is idle
+    /// only its ledger knows.
     pub fn set_priority(&mut self, piece: PieceIndex, priority: Priority, is_idle: bool) {
         self.take(piece);
         self.priorities[piece.0 as usize] = priority;
@@ -106,7 +109,8 @@ impl Availability {
         pieces.iter_ones().for_each(|piece| self.remove(PieceIndex(piece)));
     }
 
-    /// The piece is begun, being checked or there: it is not to be picked. Cost: at most one swap for each bucket.
+    /// The piece is begun, being checked or there: it is not to be picked. Cost: at most one swap
+    /// for each bucket.
     pub fn take(&mut self, piece: PieceIndex) {
         if self.is_idle(piece) {
             for bucket in self.bucket(piece)..BUCKETS {
@@ -129,8 +133,11 @@ impl Availability {
         let has_seeds = self.everyone > 0;
         let of_class = move |class: usize| {
             let first = class * LEVELS;
-            let begin =
-                if has_seeds { first.checked_sub(1).map_or(0, |before| self.ends[before]) } else { self.ends[first] };
+            let begin = if has_seeds {
+                first.checked_sub(1).map_or(0, |before| self.ends[before])
+            } else {
+                self.ends[first]
+            };
             &self.order[begin as usize..self.ends[first + LEVELS - 1] as usize]
         };
         (0..CLASSES).flat_map(of_class).map(|&piece| PieceIndex(piece))

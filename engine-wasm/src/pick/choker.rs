@@ -1,8 +1,10 @@
 //! Whom to give to (BEP 3, “choking”).
 //!
-//! Every ten seconds the slots go to those who gave most, while we want something; to everybody in turn, when we have all. One slot is
-//! *optimistic*: for thirty seconds somebody has it who did nothing for it, the new ones thrice as likely, and whoever then gives well stays.
-//! Slots that nobody else wants are given at once. It knows numbers of bytes, and neither pieces nor messages: its owner tells the peers.
+//! Every ten seconds the slots go to those who gave most, while we want something; to everybody in
+//! turn, when we have all. One slot is *optimistic*: for thirty seconds somebody has it who did
+//! nothing for it, the new ones thrice as likely, and whoever then gives well stays. Slots that
+//! nobody else wants are given at once. It knows numbers of bytes, and neither pieces nor messages:
+//! its owner tells the peers.
 //!
 //! Invariant: of those who are interested at most `slots` have one after a round.
 
@@ -39,12 +41,15 @@ const LEAST_SLOTS: usize = 2;
 /// Most slots.
 const MOST_SLOTS: usize = 50;
 
-/// How many peers to give to at once when this many bytes a second may go up: each is to get a rate that is worth it. The rule is that
-/// of the first client.
+/// How many peers to give to at once when this many bytes a second may go up: each is to get a rate
+/// that is worth it. The rule is that of the first client.
 pub fn slots(limit_bps: Option<u64>) -> usize {
     let Some(limit) = limit_bps else { return FREE_SLOTS };
     let earned = (limit / 1024).saturating_mul(6) / 10;
-    usize::try_from(earned.isqrt()).unwrap_or(MOST_SLOTS).saturating_add(1).clamp(LEAST_SLOTS, MOST_SLOTS)
+    usize::try_from(earned.isqrt())
+        .unwrap_or(MOST_SLOTS)
+        .saturating_add(1)
+        .clamp(LEAST_SLOTS, MOST_SLOTS)
 }
 
 /// What decides.
@@ -95,9 +100,13 @@ impl Standing {
     /// Bytes a second that it gave and took lately.
     fn rates(&self, contender: &Contender, now: Instant) -> (u64, u64) {
         let Some(mark) = self.marks.front() else { return (0, 0) };
-        let millis = u64::try_from(now.saturating_since(mark.at).as_millis()).unwrap_or(u64::MAX).max(1000);
+        let millis =
+            u64::try_from(now.saturating_since(mark.at).as_millis()).unwrap_or(u64::MAX).max(1000);
         let rate = |bytes: u64| bytes.saturating_mul(1000) / millis;
-        (rate(contender.received.saturating_sub(mark.received)), rate(contender.given.saturating_sub(mark.given)))
+        (
+            rate(contender.received.saturating_sub(mark.received)),
+            rate(contender.given.saturating_sub(mark.given)),
+        )
     }
 
     /// Whether its turn is over.
@@ -107,8 +116,9 @@ impl Standing {
     }
 }
 
-/// Where somebody stands among those who gave nothing, or all of them when we want nothing: first whose turn is not over, then those
-/// who wait, the longest first, then those whose turn is over, the fastest first.
+/// Where somebody stands among those who gave nothing, or all of them when we want nothing: first
+/// whose turn is not over, then those who wait, the longest first, then those whose turn is over,
+/// the fastest first.
 type Place = (u8, Instant, Reverse<u64>, ConnId);
 
 /// Who has a slot in one torrent.
@@ -126,7 +136,8 @@ impl Choker {
         Self { standings: BTreeMap::new(), next_round: now, optimistic: None, next_optimistic: now }
     }
 
-    /// Who has a slot from now on. Between two rounds nobody loses one, and free ones are given to those who wait longest.
+    /// Who has a slot from now on. Between two rounds nobody loses one, and free ones are given to
+    /// those who wait longest.
     pub fn choose(
         &mut self,
         mood: Mood,
@@ -154,7 +165,12 @@ impl Choker {
         self.standings.retain(|conn, _| present.contains(conn));
         for contender in contenders {
             let mark = Mark { at: now, received: contender.received, given: contender.given };
-            let newcomer = || Standing { came: now, marks: VecDeque::from([mark]), serving: None, waiting: now };
+            let newcomer = || Standing {
+                came: now,
+                marks: VecDeque::from([mark]),
+                serving: None,
+                waiting: now,
+            };
             self.standings.entry(contender.conn).or_insert_with(newcomer);
         }
     }
@@ -162,7 +178,8 @@ impl Choker {
     /// Free slots are given away.
     fn fill(&self, slots: usize, contenders: &[Contender]) -> BTreeSet<ConnId> {
         let serves = |contender: &Contender| self.standings[&contender.conn].serving.is_some();
-        let mut chosen: BTreeSet<ConnId> = contenders.iter().filter(|it| serves(it)).map(|it| it.conn).collect();
+        let mut chosen: BTreeSet<ConnId> =
+            contenders.iter().filter(|it| serves(it)).map(|it| it.conn).collect();
         let taken = contenders.iter().filter(|it| it.interested && serves(it)).count();
         let mut waiting: Vec<(Instant, ConnId)> = contenders
             .iter()
@@ -189,7 +206,8 @@ impl Choker {
             .collect();
         ranked.sort_unstable();
         let earned = if mood == Mood::Trading { slots.saturating_sub(1) } else { slots };
-        let mut chosen: BTreeSet<ConnId> = ranked.iter().take(earned).map(|(_, (.., conn))| *conn).collect();
+        let mut chosen: BTreeSet<ConnId> =
+            ranked.iter().take(earned).map(|(_, (.., conn))| *conn).collect();
         self.optimistic = match mood {
             Mood::Trading => self.draw(contenders, &chosen, rng, now),
             Mood::Giving => None,
@@ -203,7 +221,9 @@ impl Choker {
         let (gives, takes) = standing.rates(contender, now);
         let place = match standing.serving {
             None => (1, standing.waiting, Reverse(0), contender.conn),
-            Some(since) if !standing.has_had_its_turn(takes, now) => (0, since, Reverse(takes), contender.conn),
+            Some(since) if !standing.has_had_its_turn(takes, now) => {
+                (0, since, Reverse(takes), contender.conn)
+            }
             Some(_) => (2, Instant::default(), Reverse(takes), contender.conn),
         };
         let earns = if mood == Mood::Trading && gives >= LEAST_BPS { gives } else { 0 };
@@ -218,8 +238,10 @@ impl Choker {
         rng: &mut impl Rng,
         now: Instant,
     ) -> Option<ConnId> {
-        let may = |contender: &&Contender| contender.interested && !earned.contains(&contender.conn);
-        let stays = self.optimistic.filter(|conn| contenders.iter().filter(may).any(|it| it.conn == *conn));
+        let may =
+            |contender: &&Contender| contender.interested && !earned.contains(&contender.conn);
+        let stays =
+            self.optimistic.filter(|conn| contenders.iter().filter(may).any(|it| it.conn == *conn));
         if stays.is_some() && now < self.next_optimistic {
             return stays;
         }
@@ -251,7 +273,11 @@ impl Choker {
     fn mark(&mut self, contenders: &[Contender], now: Instant) {
         for contender in contenders {
             let Some(standing) = self.standings.get_mut(&contender.conn) else { continue };
-            standing.marks.push_back(Mark { at: now, received: contender.received, given: contender.given });
+            standing.marks.push_back(Mark {
+                at: now,
+                received: contender.received,
+                given: contender.given,
+            });
             if standing.marks.len() > MEAN_ROUNDS {
                 standing.marks.pop_front();
             }

@@ -1,8 +1,9 @@
 //! What next, and from whom.
 //!
-//! It runs when something happened (a block arrived, a choke, a reject, a peer gone, demand changed), never on a clock. It reads
-//! peers and the ledger and returns one block at a time; it never sends. What viewers need comes first, in order of its
-//! deadlines, spread block by block over all peers; then the rarest piece.
+//! It runs when something happened (a block arrived, a choke, a reject, a peer gone, demand
+//! changed), never on a clock. It reads peers and the ledger and returns one block at a time; it
+//! never sends. What viewers need comes first, in order of its deadlines, spread block by block
+//! over all peers; then the rarest piece.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -19,9 +20,11 @@ use crate::pick::suspects::Suspects;
 use crate::stream::viewer::Want;
 use crate::time::Instant;
 
-/// How long after the last viewer left the torrent still counts as watched: a player that seeks leaves first and comes back.
+/// How long after the last viewer left the torrent still counts as watched: a player that seeks
+/// leaves first and comes back.
 const WATCHED_FOR: Duration = Duration::from_secs(15);
-/// A peer that would take this much longer than twice the best is not given the piece that somebody waits for.
+/// A peer that would take this much longer than twice the best is not given the piece that somebody
+/// waits for.
 const TOO_SLOW: Duration = Duration::from_millis(100);
 /// Peers asked for one block at the cursor, and when its viewer already waits.
 const HOLDERS: usize = 2;
@@ -29,7 +32,8 @@ const HOLDERS_AWAITED: usize = 3;
 /// Wanted pieces that are looked through for a late block.
 const LATE_SCAN: usize = 4;
 
-/// Whether one more block may be asked for twice, after so many bytes that were and so many that came.
+/// Whether one more block may be asked for twice, after so many bytes that were and so many that
+/// came.
 pub fn may_duplicate(duplicated: u64, downloaded: u64) -> bool {
     duplicated < limits::DUPLICATE_FLOOR + downloaded / 100 * limits::DUPLICATE_PERCENT
 }
@@ -107,7 +111,8 @@ impl Picker {
         peer.room(now < self.watched_until, now)
     }
 
-    /// The peers with room, to be asked the soonest done first. Feed every [`Pick`] back with [`Queue::again`].
+    /// The peers with room, to be asked the soonest done first. Feed every [`Pick`] back with
+    /// [`Queue::again`].
     pub fn queue(&self, peers: &BTreeMap<ConnId, Peer>, now: Instant) -> Queue {
         let heap = peers
             .iter()
@@ -131,15 +136,25 @@ impl Picker {
     }
 
     /// A block that a viewer needs and nobody is asked for.
-    fn wanted(&mut self, conn: ConnId, peer: &Peer, eta: Duration, scene: &mut Scene<'_>) -> Option<Block> {
-        while self.exhausted < self.wants.len() && scene.pieces.first_free(self.wants[self.exhausted].piece).is_none() {
+    fn wanted(
+        &mut self,
+        conn: ConnId,
+        peer: &Peer,
+        eta: Duration,
+        scene: &mut Scene<'_>,
+    ) -> Option<Block> {
+        while self.exhausted < self.wants.len()
+            && scene.pieces.first_free(self.wants[self.exhausted].piece).is_none()
+        {
             self.exhausted += 1;
         }
         for want in &self.wants[self.exhausted..] {
             if !peer.serves(want.piece) || !scene.suspects.may_ask(want.piece, conn) {
                 continue;
             }
-            let Some(block) = scene.pieces.first_free_from(want.piece, want.first) else { continue };
+            let Some(block) = scene.pieces.first_free_from(want.piece, want.first) else {
+                continue;
+            };
             if want.awaited && is_too_slow(conn, eta, want.piece, scene) {
                 continue;
             }
@@ -148,38 +163,48 @@ impl Picker {
         None
     }
 
-    /// A block at a cursor that somebody else was asked for and is late with, or would be twice as slow.
+    /// A block at a cursor that somebody else was asked for and is late with, or would be twice as
+    /// slow.
     fn late(&self, conn: ConnId, peer: &Peer, eta: Duration, scene: &Scene<'_>) -> Option<Block> {
         if !scene.may_duplicate {
             return None;
         }
         let urgent = self.wants.iter().filter(|want| want.awaited).take(LATE_SCAN);
-        urgent.filter(|want| peer.serves(want.piece) && scene.suspects.may_ask(want.piece, conn)).find_map(|want| {
-            scene.pieces.asked(want.piece).find_map(|(block, asked)| {
-                if asked.contains(&conn) {
-                    return None;
-                }
-                let late = |holder: &ConnId| {
-                    if let Some(expected) = scene.web.get(holder) {
-                        return *expected < scene.now;
+        urgent
+            .filter(|want| peer.serves(want.piece) && scene.suspects.may_ask(want.piece, conn))
+            .find_map(|want| {
+                scene.pieces.asked(want.piece).find_map(|(block, asked)| {
+                    if asked.contains(&conn) {
+                        return None;
                     }
-                    scene.peers.get(holder).is_none_or(|peer| peer.overdue(block, scene.now) > peer.slack())
-                };
-                let slow = |holder: &ConnId| {
-                    if let Some(expected) = scene.web.get(holder) {
-                        return expected.saturating_since(scene.now) > 2 * eta;
-                    }
-                    scene.peers.get(holder).is_none_or(|peer| peer.remaining(block, scene.now) > 2 * eta)
-                };
-                let all_late = asked.iter().all(late);
-                let most = if all_late { HOLDERS_AWAITED } else { HOLDERS };
-                (asked.len() < most && (all_late || asked.iter().all(slow))).then_some(block)
+                    let late = |holder: &ConnId| {
+                        if let Some(expected) = scene.web.get(holder) {
+                            return *expected < scene.now;
+                        }
+                        scene
+                            .peers
+                            .get(holder)
+                            .is_none_or(|peer| peer.overdue(block, scene.now) > peer.slack())
+                    };
+                    let slow = |holder: &ConnId| {
+                        if let Some(expected) = scene.web.get(holder) {
+                            return expected.saturating_since(scene.now) > 2 * eta;
+                        }
+                        scene
+                            .peers
+                            .get(holder)
+                            .is_none_or(|peer| peer.remaining(block, scene.now) > 2 * eta)
+                    };
+                    let all_late = asked.iter().all(late);
+                    let most = if all_late { HOLDERS_AWAITED } else { HOLDERS };
+                    (asked.len() < most && (all_late || asked.iter().all(slow))).then_some(block)
+                })
             })
-        })
     }
 }
 
-/// Whether another peer would be so much sooner with a block of this piece that it is better left to it.
+/// Whether another peer would be so much sooner with a block of this piece that it is better left
+/// to it.
 fn is_too_slow(conn: ConnId, eta: Duration, piece: PieceIndex, scene: &Scene<'_>) -> bool {
     if eta < TOO_SLOW || !scene.suspects.is_free(piece) {
         return false;
@@ -193,10 +218,14 @@ fn is_too_slow(conn: ConnId, eta: Duration, piece: PieceIndex, scene: &Scene<'_>
     best.is_some_and(|best| eta > 2 * best + TOO_SLOW)
 }
 
-/// What nobody watches and somebody wants to have: begun pieces first, so that they get done, then by priority the rarest.
+/// What nobody watches and somebody wants to have: begun pieces first, so that they get done, then
+/// by priority the rarest.
 fn spare(conn: ConnId, peer: &Peer, scene: &mut Scene<'_>) -> Option<Block> {
-    let begun: Vec<PieceIndex> =
-        scene.pieces.begun().filter(|&piece| peer.serves(piece) && scene.availability.is_wanted(piece)).collect();
+    let begun: Vec<PieceIndex> = scene
+        .pieces
+        .begun()
+        .filter(|&piece| peer.serves(piece) && scene.availability.is_wanted(piece))
+        .collect();
     for piece in begun {
         if scene.suspects.may_ask(piece, conn)
             && let Some(block) = scene.pieces.first_free(piece)
@@ -204,7 +233,9 @@ fn spare(conn: ConnId, peer: &Peer, scene: &mut Scene<'_>) -> Option<Block> {
             return Some(block);
         }
     }
-    if scene.pieces.begun_count() > scene.peers.len() * 2 + limits::SPARE_BEGUN_PIECES + limits::WANTS {
+    if scene.pieces.begun_count()
+        > scene.peers.len() * 2 + limits::SPARE_BEGUN_PIECES + limits::WANTS
+    {
         return None;
     }
     let piece = scene

@@ -1,7 +1,8 @@
 //! Where every piece and every block of it stands: the ledger of one torrent.
 //!
-//! Only begun pieces have an entry of their own, so that memory follows what is under way and not what there is. It never
-//! knows who is worth asking; its invariant: a piece is `Have` only after [`PieceMap::verified`].
+//! Only begun pieces have an entry of their own, so that memory follows what is under way and not
+//! what there is. It never knows who is worth asking; its invariant: a piece is `Have` only after
+//! [`PieceMap::verified`].
 
 mod open_piece;
 
@@ -62,7 +63,10 @@ impl PieceMap {
         let pieces = geometry.piece_count();
         let mut have = Bitfield::new(pieces);
         // Of a piece that is padding only there is nothing to fetch.
-        geometry.pieces().filter(|&piece| geometry.piece_len(piece) == 0).for_each(|piece| have.set(piece.0));
+        geometry
+            .pieces()
+            .filter(|&piece| geometry.piece_len(piece) == 0)
+            .for_each(|piece| have.set(piece.0));
         let unneeded = have.clone();
         Self {
             have,
@@ -153,7 +157,10 @@ impl PieceMap {
     /// Which pieces somebody wants to have; in the beginning all.
     pub fn set_wanted(&mut self, is_wanted: impl Fn(PieceIndex) -> bool) {
         let mut unneeded = self.have.clone();
-        self.geometry.pieces().filter(|&piece| !is_wanted(piece)).for_each(|piece| unneeded.set(piece.0));
+        self.geometry
+            .pieces()
+            .filter(|&piece| !is_wanted(piece))
+            .for_each(|piece| unneeded.set(piece.0));
         self.unneeded = unneeded;
     }
 
@@ -187,14 +194,16 @@ impl PieceMap {
         self.open.get(&piece).map_or(0, OpenPiece::underway)
     }
 
-    /// The disk may have this piece: it is to be hashed before it is fetched. Only for a missing piece.
+    /// The disk may have this piece: it is to be hashed before it is fetched. Only for a missing
+    /// piece.
     pub fn suspect(&mut self, piece: PieceIndex) {
         if self.state(piece) == PieceState::Missing {
             self.unchecked.set(piece.0);
         }
     }
 
-    /// An unchecked piece is not to be hashed after all: it is missing. False when it was not unchecked.
+    /// An unchecked piece is not to be hashed after all: it is missing. False when it was not
+    /// unchecked.
     pub fn unsuspect(&mut self, piece: PieceIndex) -> bool {
         let was = self.unchecked.get(piece.0);
         if was {
@@ -209,7 +218,8 @@ impl PieceMap {
         self.open.insert(piece, OpenPiece::found());
     }
 
-    /// First block of the piece from this one on that nobody is asked for, or else the first before it.
+    /// First block of the piece from this one on that nobody is asked for, or else the first before
+    /// it.
     pub fn first_free_from(&mut self, piece: PieceIndex, from: BlockIndex) -> Option<Block> {
         let first = self.first_free(piece)?;
         if from <= first.index {
@@ -222,7 +232,8 @@ impl PieceMap {
         Some(later.unwrap_or(first))
     }
 
-    /// First block of the piece that nobody is asked for. An untouched piece gives its block 0; one that is there, or may be, none.
+    /// First block of the piece that nobody is asked for. An untouched piece gives its block 0; one
+    /// that is there, or may be, none.
     pub fn first_free(&mut self, piece: PieceIndex) -> Option<Block> {
         match self.state(piece) {
             _ if self.is_sealed(piece) => None,
@@ -239,7 +250,9 @@ impl PieceMap {
     pub fn is_free(&self, block: Block) -> bool {
         match self.state(block.piece) {
             PieceState::Missing => !self.is_sealed(block.piece),
-            PieceState::Open => self.open.get(&block.piece).is_some_and(|open| open.is_free(block.index)),
+            PieceState::Open => {
+                self.open.get(&block.piece).is_some_and(|open| open.is_free(block.index))
+            }
             PieceState::Unchecked | PieceState::Hashing | PieceState::Have => false,
         }
     }
@@ -263,12 +276,17 @@ impl PieceMap {
 
     /// A block that is on disk is not what it should be: nobody is asked for it. Who gave it.
     pub fn refute(&mut self, block: Block) -> Vec<SocketAddr> {
-        let by = self.open.get_mut(&block.piece).map(|open| open.refute(block.index)).unwrap_or_default();
+        let by = self
+            .open
+            .get_mut(&block.piece)
+            .map(|open| open.refute(block.index))
+            .unwrap_or_default();
         self.close_if_untouched(block.piece);
         by
     }
 
-    /// The first block of a begun piece from this one on that is not proved; `None` when all are. Of another piece it is this one.
+    /// The first block of a begun piece from this one on that is not proved; `None` when all are.
+    /// Of another piece it is this one.
     pub fn first_unproved(&self, piece: PieceIndex, from: BlockIndex) -> Option<BlockIndex> {
         self.open.get(&piece).map_or(Some(from), |open| open.first_unproved(from))
     }
@@ -288,7 +306,8 @@ impl PieceMap {
         open.ask(block.index, conn);
     }
 
-    /// `conn` is no longer counted on for a block; with `gone` it can't send it any more either. True when nobody is now asked for it.
+    /// `conn` is no longer counted on for a block; with `gone` it can't send it any more either.
+    /// True when nobody is now asked for it.
     pub fn unask(&mut self, block: Block, conn: ConnId, gone: bool) -> bool {
         let Some(open) = self.open.get_mut(&block.piece) else { return false };
         if gone && open.disarm(block.index, conn) {
@@ -299,7 +318,8 @@ impl PieceMap {
         is_freed
     }
 
-    /// `conn` at address `by` wrote a block. `None`: nobody counted on it (its piece is done or was given up).
+    /// `conn` at address `by` wrote a block. `None`: nobody counted on it (its piece is done or was
+    /// given up).
     pub fn store(&mut self, block: Block, conn: ConnId, by: SocketAddr) -> Option<Stored> {
         let stored = self.open.get_mut(&block.piece)?.store(block.index, conn, by)?;
         self.armed_news.push(block.piece);
@@ -328,18 +348,21 @@ impl PieceMap {
         }
     }
 
-    /// A begun piece is missing, its proved blocks included. Nobody may be able to write to it. Whether it had proved blocks.
+    /// A begun piece is missing, its proved blocks included. Nobody may be able to write to it.
+    /// Whether it had proved blocks.
     pub fn lose_begun(&mut self, piece: PieceIndex) -> bool {
         self.armed_news.push(piece);
         self.open.remove(&piece).is_some_and(|open| open.has_proved())
     }
 
-    /// Who gave each block of a piece that is being hashed, in order of its blocks; empty for a piece found on disk.
+    /// Who gave each block of a piece that is being hashed, in order of its blocks; empty for a
+    /// piece found on disk.
     pub fn givers(&self, piece: PieceIndex) -> Vec<Vec<SocketAddr>> {
         self.open.get(&piece).map(OpenPiece::givers).unwrap_or_default()
     }
 
-    /// The piece is given up: it is missing again, but for blocks that are proved: somebody may be reading them.
+    /// The piece is given up: it is missing again, but for blocks that are proved: somebody may be
+    /// reading them.
     pub fn reset(&mut self, piece: PieceIndex) {
         self.armed_news.push(piece);
         if self.open.get_mut(&piece).is_some_and(|open| !open.reset()) {
@@ -347,7 +370,8 @@ impl PieceMap {
         }
     }
 
-    /// The link is gone: nobody is asked for anything. Stored blocks stay; a piece that was being hashed is to be checked again.
+    /// The link is gone: nobody is asked for anything. Stored blocks stay; a piece that was being
+    /// hashed is to be checked again.
     pub fn unlink(&mut self) {
         let unchecked = &mut self.unchecked;
         self.open.retain(|piece, open| {

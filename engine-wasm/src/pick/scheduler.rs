@@ -1,7 +1,9 @@
 //! Who is asked for which block: the steps in which all that knows it changes together.
 //!
-//! The ledger, the rarest-first order, the suspects and the peers each hold their share of that; a torrent lends them for one step. It never
-//! sends, and decides nothing itself: what next is the picker's word. Invariant: a piece of which a block is asked for is out of the order of pieces to begin.
+//! The ledger, the rarest-first order, the suspects and the peers each hold their share of that; a
+//! torrent lends them for one step. It never sends, and decides nothing itself: what next is the
+//! picker's word. Invariant: a piece of which a block is asked for is out of the order of pieces to
+//! begin.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -33,7 +35,8 @@ pub struct Scheduler<'a> {
 }
 
 impl Scheduler<'_> {
-    /// What to ask a peer for, `None` when there is nothing. `web` is when connections that are no peers should be done.
+    /// What to ask a peer for, `None` when there is nothing. `web` is when connections that are no
+    /// peers should be done.
     pub fn pick(
         &mut self,
         conn: ConnId,
@@ -77,10 +80,12 @@ impl Scheduler<'_> {
         self.picker.freed();
     }
 
-    /// Peers are no longer counted on for blocks that are stray. One that crosses with its `cancel` is used nevertheless.
+    /// Peers are no longer counted on for blocks that are stray. One that crosses with its `cancel`
+    /// is used nevertheless.
     pub fn cancel(&mut self, is_stray: impl Fn(&Availability, Block) -> bool, now: Instant) {
         for (&conn, peer) in self.peers.iter_mut() {
-            let stray: Vec<Block> = peer.live_blocks().filter(|&block| is_stray(self.availability, block)).collect();
+            let stray: Vec<Block> =
+                peer.live_blocks().filter(|&block| is_stray(self.availability, block)).collect();
             for block in stray {
                 peer.cancel(block, self.geometry, now);
                 if self.pieces.unask(block, conn, false) {
@@ -101,8 +106,15 @@ impl Scheduler<'_> {
         self.picker.freed();
     }
 
-    /// A block is on disk: nobody else is counted on for it. `None` when it was there before, or nobody was to write it.
-    pub fn store(&mut self, block: Block, conn: ConnId, by: SocketAddr, now: Instant) -> Option<Stored> {
+    /// A block is on disk: nobody else is counted on for it. `None` when it was there before, or
+    /// nobody was to write it.
+    pub fn store(
+        &mut self,
+        block: Block,
+        conn: ConnId,
+        by: SocketAddr,
+        now: Instant,
+    ) -> Option<Stored> {
         let stored = self.pieces.store(block, conn, by)?;
         for other in &stored.disarm {
             if let Some(peer) = self.peers.get_mut(other) {

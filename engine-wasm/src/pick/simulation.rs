@@ -1,5 +1,5 @@
-//! The picker in random swarms, on a virtual clock, from one seed: at every single pick the rules are checked against a ledger of the
-//! simulation's own.
+//! The picker in random swarms, on a virtual clock, from one seed: at every single pick the rules
+//! are checked against a ledger of the simulation's own.
 //!
 //! A failure prints `SIM_SEED=…`; with that in the environment the same run comes again.
 

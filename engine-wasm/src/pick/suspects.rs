@@ -1,8 +1,9 @@
 //! Pieces that failed their hash, and who is guilty.
 //!
-//! A piece made of blocks from many peers says nothing about any one of them. So the digest of every block of the failure is kept, the
-//! piece is fetched again from one peer alone, and the comparison tells: a lone giver of a bad piece is guilty; and so is
-//! everyone whose block differs from the one that passed.
+//! A piece made of blocks from many peers says nothing about any one of them. So the digest of
+//! every block of the failure is kept, the piece is fetched again from one peer alone, and the
+//! comparison tells: a lone giver of a bad piece is guilty; and so is everyone whose block differs
+//! from the one that passed.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -60,7 +61,8 @@ impl Suspects {
         }
     }
 
-    /// A piece failed: who is guilty beyond doubt. When nobody is, its blocks are to be digested and told to [`Self::exhibit`].
+    /// A piece failed: who is guilty beyond doubt. When nobody is, its blocks are to be digested
+    /// and told to [`Self::exhibit`].
     pub fn failed(&mut self, piece: PieceIndex, givers: &[Vec<SocketAddr>]) -> Option<SocketAddr> {
         let lone = lone_giver(givers);
         if self.pieces.len() < limits::SUSPECT_PIECES || self.pieces.contains_key(&piece) {
@@ -72,12 +74,15 @@ impl Suspects {
     /// The blocks of a failure that had several givers.
     pub fn exhibit(&mut self, piece: PieceIndex, blocks: Vec<Exhibit>) {
         const FAILURES: usize = 4;
-        if let Some(suspect) = self.pieces.get_mut(&piece).filter(|suspect| suspect.failures.len() < FAILURES) {
+        if let Some(suspect) =
+            self.pieces.get_mut(&piece).filter(|suspect| suspect.failures.len() < FAILURES)
+        {
             suspect.failures.push(blocks);
         }
     }
 
-    /// Whether the blocks of a piece that passed are to be digested, to convict those who gave others.
+    /// Whether the blocks of a piece that passed are to be digested, to convict those who gave
+    /// others.
     pub fn wants_proof(&self, piece: PieceIndex) -> bool {
         self.pieces.get(&piece).is_some_and(|suspect| !suspect.failures.is_empty())
     }
@@ -112,7 +117,10 @@ mod tests {
     }
 
     fn exhibits(blocks: &[(&'static str, u16)]) -> Vec<Exhibit> {
-        blocks.iter().map(|(digest, port)| (Bytes::from_static(digest.as_bytes()), vec![at(*port)])).collect()
+        blocks
+            .iter()
+            .map(|(digest, port)| (Bytes::from_static(digest.as_bytes()), vec![at(*port)]))
+            .collect()
     }
 
     const PIECE: PieceIndex = PieceIndex(3);
@@ -128,7 +136,8 @@ mod tests {
         assert_eq!(suspects.failed(PIECE, &[vec![at(1)], vec![at(2)], vec![at(3)]]), None);
         suspects.exhibit(PIECE, exhibits(&[("a", 1), ("x", 2), ("c", 3)]));
         assert!(suspects.wants_proof(PIECE));
-        let proof: Vec<Bytes> = ["a", "b", "c"].map(|digest| Bytes::from_static(digest.as_bytes())).to_vec();
+        let proof: Vec<Bytes> =
+            ["a", "b", "c"].map(|digest| Bytes::from_static(digest.as_bytes())).to_vec();
         assert_eq!(suspects.passed(PIECE, &proof), [at(2)]);
         assert!(suspects.is_free(PIECE));
     }

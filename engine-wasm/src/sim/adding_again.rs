@@ -1,4 +1,5 @@
-//! A torrent that is added again: whoever adds it is told, and what the second description knows beyond the first is taken over.
+//! A torrent that is added again: whoever adds it is told, and what the second description knows
+//! beyond the first is taken over.
 
 use std::time::Duration;
 

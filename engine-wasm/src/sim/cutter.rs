@@ -1,4 +1,5 @@
-//! How a daemon cuts what comes over a connection: raw up to the byte that it was asked for, then frames.
+//! How a daemon cuts what comes over a connection: raw up to the byte that it was asked for, then
+//! frames.
 
 use bytes::Bytes;
 use shared_proto::io::DivertKey;
@@ -49,7 +50,8 @@ impl Cutter {
             cuts.push(Cut::Raw(self.held.drain(..raw).collect::<Vec<u8>>().into()));
         }
         while self.framed
-            && let Some(length) = self.held.first_chunk().map(|&length| u32::from_be_bytes(length) as usize)
+            && let Some(length) =
+                self.held.first_chunk().map(|&length| u32::from_be_bytes(length) as usize)
             && self.held.len() >= 4 + length
         {
             let frame: Vec<u8> = self.held.drain(..4 + length).skip(4).collect();

@@ -1,4 +1,5 @@
-//! Torrents that wait for a person's word, and what persons say of the queue, of trackers, of room on the disk.
+//! Torrents that wait for a person's word, and what persons say of the queue, of trackers, of room
+//! on the disk.
 
 use std::time::Duration;
 
@@ -10,15 +11,19 @@ use crate::engine::Config;
 use crate::metainfo::testing::{Sample, private, torrent, torrent_with_trackers};
 use crate::metainfo::{Magnet, Metainfo};
 use crate::queue::QueueConfig;
-use crate::view::{Choice, FilePriority, Intent, IntentReply, NoticeKind, Priority, QueueMove, TorrentState};
+use crate::view::{
+    Choice, FilePriority, Intent, IntentReply, NoticeKind, Priority, QueueMove, TorrentState,
+};
 
 const MIB: u64 = 1 << 20;
-/// What is fetched of a film before anybody watches it: its beginning, and a few pieces in search of its index.
+/// What is fetched of a film before anybody watches it: its beginning, and a few pieces in search
+/// of its index.
 const WARM: u64 = 4 * MIB;
 
 /// Two films, the first of them with subtitles, and something else.
 fn films() -> Sample {
-    let files = [("S/e1.mkv", 12 << 20), ("S/e1.en.srt", 900), ("S/e2.mkv", 16 << 20), ("S/read.me", 5)];
+    let files =
+        [("S/e1.mkv", 12 << 20), ("S/e1.en.srt", 900), ("S/e2.mkv", 16 << 20), ("S/read.me", 5)];
     torrent(256 << 10, &files)
 }
 
@@ -33,9 +38,14 @@ fn asking(sample: Sample, seed: u8) -> World {
 
 impl World {
     fn decide(&mut self, choice: Choice, files: &[(u32, Priority)]) {
-        let files = files.iter().map(|&(index, priority)| FilePriority { index, priority }).collect();
+        let files =
+            files.iter().map(|&(index, priority)| FilePriority { index, priority }).collect();
         self.intend(Intent::Decide { info_hash: self.info_hash(), choice, files, root: None });
-        assert!(matches!(self.replies.last(), Some(IntentReply::Done { .. })), "{:?}", self.replies.last());
+        assert!(
+            matches!(self.replies.last(), Some(IntentReply::Done { .. })),
+            "{:?}",
+            self.replies.last()
+        );
     }
 
     fn text(&mut self, intent: Intent) -> String {
@@ -66,7 +76,11 @@ impl World {
     }
 
     fn verified_of(&self, index: u32) -> u64 {
-        self.view().files.into_iter().find(|file| file.index == index).map_or(0, |file| file.verified)
+        self.view()
+            .files
+            .into_iter()
+            .find(|file| file.index == index)
+            .map_or(0, |file| file.verified)
     }
 }
 
@@ -81,7 +95,9 @@ fn until_a_person_decides_only_what_a_viewer_needs_is_fetched_also_after_a_resta
     world.name_seeders();
     world.waits("another engine came");
     world.decide(Choice::Download, &[(2, Priority::Skip)]);
-    world.run_until_within(Duration::from_secs(30), |world| world.view().state == TorrentState::Complete);
+    world.run_until_within(Duration::from_secs(30), |world| {
+        world.view().state == TorrentState::Complete
+    });
     let view = world.view();
     assert_eq!((view.state, view.undecided), (TorrentState::Complete, false));
     assert_eq!((world.verified_of(0), world.verified_of(3)), (12 * MIB, 5));
@@ -95,10 +111,16 @@ fn who_watches_gets_the_film_and_its_subtitles_and_nothing_else() {
     world.add();
     world.run_for(Duration::from_secs(3));
     world.decide(Choice::Watch, &[]);
-    world.run_until_within(Duration::from_secs(30), |world| world.view().state == TorrentState::Complete);
-    let wanted: Vec<bool> = world.view().files.iter().map(|file| file.priority != Priority::Skip).collect();
+    world.run_until_within(Duration::from_secs(30), |world| {
+        world.view().state == TorrentState::Complete
+    });
+    let wanted: Vec<bool> =
+        world.view().files.iter().map(|file| file.priority != Priority::Skip).collect();
     let paths: Vec<String> = world.view().files.into_iter().map(|file| file.path).collect();
-    assert_eq!(paths, ["Sample/S/e1.en.srt", "Sample/S/e1.mkv", "Sample/S/e2.mkv", "Sample/S/read.me"]);
+    assert_eq!(
+        paths,
+        ["Sample/S/e1.en.srt", "Sample/S/e1.mkv", "Sample/S/e2.mkv", "Sample/S/read.me"]
+    );
     assert_eq!(wanted, [true, true, false, false]);
     assert_eq!((world.verified_of(0), world.verified_of(1)), (12 * MIB, 900));
 }
@@ -161,9 +183,15 @@ fn what_waits_for_a_word_takes_nobodys_turn() {
     let other = torrent(16 << 10, &[("other.mkv", 4 << 20)]);
     world.intend(Intent::AddTorrent { metainfo: other.torrent.clone().into() });
     let info_hash = other.metainfo.info_hash.to_string();
-    world.intend(Intent::Decide { info_hash: info_hash.clone(), choice: Choice::Download, files: vec![], root: None });
+    world.intend(Intent::Decide {
+        info_hash: info_hash.clone(),
+        choice: Choice::Download,
+        files: vec![],
+        root: None,
+    });
     world.run_for(Duration::from_secs(5));
-    let states: Vec<_> = world.engine.snapshot(world.now).torrents.iter().map(|it| it.state).collect();
+    let states: Vec<_> =
+        world.engine.snapshot(world.now).torrents.iter().map(|it| it.state).collect();
     assert_eq!(states, [TorrentState::Downloading; 2], "both are at work");
 }
 
@@ -217,7 +245,9 @@ fn trackers(world: &World) -> Vec<String> {
 fn trackers_come_and_go_at_a_persons_word_and_stay_so() {
     let sample = torrent_with_trackers(16 << 10, &[("a.mkv", 1 << 20)], &["http://first/announce"]);
     let mut world = World::new(sample, &[], 208);
-    world.web.insert("http://first/announce".into(), "d8:intervali900e5:peers0:e".as_bytes().into());
+    world
+        .web
+        .insert("http://first/announce".into(), "d8:intervali900e5:peers0:e".as_bytes().into());
     world.add();
     world.run_for(Duration::from_secs(2));
     let info_hash = world.info_hash();
@@ -229,13 +259,17 @@ fn trackers_come_and_go_at_a_persons_word_and_stay_so() {
     assert!(world.why_not(add(&[" "])).contains("at least one"));
     world.intend(add(&[" udp://second:80 ", "http://third/a"]));
     assert_eq!(trackers(&world), ["http://first/announce", "udp://second:80", "http://third/a"]);
-    let remove = |url: &str| Intent::RemoveTracker { info_hash: info_hash.clone(), url: url.to_owned() };
+    let remove =
+        |url: &str| Intent::RemoveTracker { info_hash: info_hash.clone(), url: url.to_owned() };
     assert!(world.why_not(remove("http://fourth/a")).contains("no such tracker"));
     let before = world.fetched.len();
     world.intend(remove("http://first/announce"));
     world.run_for(Duration::from_millis(50));
     let said: Vec<&String> = world.fetched[before..].iter().collect();
-    assert!(said.iter().any(|url| url.contains("event=stopped")), "it hears that we stop: {said:?}");
+    assert!(
+        said.iter().any(|url| url.contains("event=stopped")),
+        "it hears that we stop: {said:?}"
+    );
     assert_eq!(trackers(&world), ["udp://second:80", "http://third/a"]);
     world.replace_engine();
     world.run_for(Duration::from_secs(1));
@@ -248,7 +282,8 @@ fn a_private_torrent_takes_no_further_tracker_and_its_link_names_none() {
     let mut world = World::new(sample, &[], 209);
     world.add();
     let info_hash = world.info_hash();
-    let add = Intent::AddTrackers { info_hash: info_hash.clone(), trackers: vec!["http://x/a".into()] };
+    let add =
+        Intent::AddTrackers { info_hash: info_hash.clone(), trackers: vec!["http://x/a".into()] };
     assert!(world.why_not(add).contains("private"));
     assert!(world.view().private);
     let link = world.text(Intent::MagnetLink { info_hash });
@@ -264,7 +299,8 @@ fn trackers_are_asked_at_a_persons_word_but_not_before_they_allow_it() {
     world.add();
     world.run_for(Duration::from_secs(5));
     let announce = Intent::Announce { info_hash: world.info_hash() };
-    let count = |world: &World| world.fetched.iter().filter(|url| url.contains("/announce")).count();
+    let count =
+        |world: &World| world.fetched.iter().filter(|url| url.contains("/announce")).count();
     let before = count(&world);
     assert!(world.why_not(announce.clone()).contains("another 11"), "{:?}", world.replies.last());
     world.run_for(Duration::from_secs(2));
@@ -280,20 +316,28 @@ fn trackers_are_asked_at_a_persons_word_but_not_before_they_allow_it() {
 
 #[test]
 fn a_link_and_a_file_are_what_others_can_add_it_by() {
-    let sample = torrent_with_trackers(16 << 10, &[("S/a.mkv", 1 << 20), ("S/b.mkv", 9)], &["http://t/announce"]);
+    let sample = torrent_with_trackers(
+        16 << 10,
+        &[("S/a.mkv", 1 << 20), ("S/b.mkv", 9)],
+        &["http://t/announce"],
+    );
     let mut world = World::new(sample, &[], 211);
     world.add();
     let info_hash = world.info_hash();
-    let link = Magnet::parse(&world.text(Intent::MagnetLink { info_hash: info_hash.clone() })).expect("a link");
+    let link = Magnet::parse(&world.text(Intent::MagnetLink { info_hash: info_hash.clone() }))
+        .expect("a link");
     assert_eq!(link.info_hash.to_string(), info_hash);
     assert_eq!(link.trackers, ["http://t/announce"]);
     assert_eq!((link.name.is_some(), link.files.len()), (true, 0));
     let files = vec![FilePriority { index: 0, priority: Priority::Skip }];
     world.intend(Intent::SetPriorities { info_hash: info_hash.clone(), files });
-    let link = Magnet::parse(&world.text(Intent::MagnetLink { info_hash: info_hash.clone() })).expect("a link");
+    let link = Magnet::parse(&world.text(Intent::MagnetLink { info_hash: info_hash.clone() }))
+        .expect("a link");
     assert_eq!(link.files, [1..=1], "it says what was chosen");
     world.intend(Intent::TorrentFile { info_hash: info_hash.clone() });
-    let Some(IntentReply::File { name, content }) = world.replies.last() else { panic!("{:?}", world.replies.last()) };
+    let Some(IntentReply::File { name, content }) = world.replies.last() else {
+        panic!("{:?}", world.replies.last())
+    };
     let meta = Metainfo::parse(content).expect("a torrent");
     assert_eq!((meta.info_hash.to_string(), &meta.info), (info_hash, &world.sample.metainfo.info));
     assert!(name.ends_with(".torrent"), "{name}");
@@ -306,9 +350,18 @@ fn who_is_connected_is_told_with_what_is_exchanged() {
     let peers = world.engine.peers(&world.info_hash(), world.now);
     assert_eq!(peers.len(), 2);
     for peer in peers {
-        assert!(peer.address.starts_with("127.0.0.1:") && !peer.incoming && !peer.encrypted, "{peer:?}");
-        assert!((peer.progress - 1.0).abs() < f64::EPSILON && peer.we_want && peer.it_gives, "{peer:?}");
-        assert!(peer.down_rate_bps > MIB && peer.downloaded > MIB && peer.uploaded == 0, "{peer:?}");
+        assert!(
+            peer.address.starts_with("127.0.0.1:") && !peer.incoming && !peer.encrypted,
+            "{peer:?}"
+        );
+        assert!(
+            (peer.progress - 1.0).abs() < f64::EPSILON && peer.we_want && peer.it_gives,
+            "{peer:?}"
+        );
+        assert!(
+            peer.down_rate_bps > MIB && peer.downloaded > MIB && peer.uploaded == 0,
+            "{peer:?}"
+        );
     }
     assert!(world.engine.peers("x", world.now).is_empty());
 }
@@ -322,7 +375,10 @@ fn a_disk_that_will_be_full_is_announced_before_it_is() {
     let spaces = |world: &World| {
         let notices = world.engine.snapshot(world.now).notices;
         let spaces = notices.into_iter().filter(|notice| notice.kind == NoticeKind::Space);
-        spaces.filter_map(|notice| notice.space).map(|it| (it.needed_bytes, it.free_bytes)).collect::<Vec<_>>()
+        spaces
+            .filter_map(|notice| notice.space)
+            .map(|it| (it.needed_bytes, it.free_bytes))
+            .collect::<Vec<_>>()
     };
     assert_eq!(world.engine.snapshot(world.now).roots[0].free_bytes, Some(20 * MIB));
     assert_eq!(spaces(&world), [(28 * MIB + 905, 20 * MIB)]);
@@ -339,7 +395,11 @@ fn a_disk_that_will_be_full_is_announced_before_it_is() {
 #[test]
 fn a_report_says_how_things_are_and_nothing_that_is_secret() {
     let files = [("A secret film/part one.mkv", 64 << 20), ("A secret film/sub.srt", 7)];
-    let sample = torrent_with_trackers(256 << 10, &files, &["http://t.example.org/0123456789abcdef/announce"]);
+    let sample = torrent_with_trackers(
+        256 << 10,
+        &files,
+        &["http://t.example.org/0123456789abcdef/announce"],
+    );
     let mut world = World::configured(Config::default(), sample, &two(), 214);
     let log = world.engine.log().clone();
     let info_hash = world.info_hash();
@@ -347,7 +407,14 @@ fn a_report_says_how_things_are_and_nothing_that_is_secret() {
     tracing::subscriber::with_default(log.subscriber(), || {
         world.add();
         world.run_for(Duration::from_secs(1));
-        assert!(world.engine.snapshot(world.now).notices.iter().any(|it| it.message.contains("“Downloads”")));
+        assert!(
+            world
+                .engine
+                .snapshot(world.now)
+                .notices
+                .iter()
+                .any(|it| it.message.contains("“Downloads”"))
+        );
         let name = world.engine.snapshot(world.now).torrents[0].name.clone();
         tracing::warn!(torrent = %info_hash, "“{name}” is not for 203.0.113.9:6881");
     });
@@ -375,7 +442,15 @@ fn a_report_says_how_things_are_and_nothing_that_is_secret() {
     ] {
         assert!(report.contains(there), "no {there} in {report}");
     }
-    let secrets = ["secret film", "part one", "example.org", "0123456789abcdef", "jane", "203.0.113", "127.0.0.1"];
+    let secrets = [
+        "secret film",
+        "part one",
+        "example.org",
+        "0123456789abcdef",
+        "jane",
+        "203.0.113",
+        "127.0.0.1",
+    ];
     for secret in secrets.into_iter().chain(["“Downloads", "Another disk"]) {
         assert!(!report.contains(secret), "{secret} is in {report}");
     }
@@ -390,7 +465,10 @@ fn a_report_says_how_things_are_and_nothing_that_is_secret() {
     let message = world.engine.snapshot(world.now).torrents[0].message.clone().unwrap_or_default();
     assert!(message.contains("is not connected"), "{message}");
     let report = world.text(Intent::Report { about: Vec::new() });
-    assert!(report.contains("trouble FolderMissing") && report.contains("torrent stopped"), "{report}");
+    assert!(
+        report.contains("trouble FolderMissing") && report.contains("torrent stopped"),
+        "{report}"
+    );
     assert!(!report.contains("is not connected"), "{report}");
     world.unlink();
     let report = world.text(Intent::Report { about: Vec::new() });

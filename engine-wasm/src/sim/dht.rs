@@ -1,4 +1,5 @@
-//! The engine and its node of the DHT: what it asks of the daemon, and what becomes of what another node says.
+//! The engine and its node of the DHT: what it asks of the daemon, and what becomes of what another
+//! node says.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -71,9 +72,13 @@ impl Bench {
     }
 
     fn link(&mut self) {
-        let roots =
-            vec![Root { key: RootKey("downloads".to_owned()), label: "Downloads".to_owned(), path: String::new() }];
-        let limits = Limits { max_conns: 100, max_files: 100, io_window: 1 << 20, max_wait_ms: 120_000 };
+        let roots = vec![Root {
+            key: RootKey("downloads".to_owned()),
+            label: "Downloads".to_owned(),
+            path: String::new(),
+        }];
+        let limits =
+            Limits { max_conns: 100, max_files: 100, io_window: 1 << 20, max_wait_ms: 120_000 };
         self.tell(Input::Linked { epoch: 1, roots, limits });
     }
 
@@ -95,7 +100,9 @@ impl Bench {
 
     fn carry_out(&mut self, command: IoCommand) {
         match command {
-            IoCommand::KvGet { op, key } => self.done(op, OpOutput::Value(self.state.get(&key).cloned())),
+            IoCommand::KvGet { op, key } => {
+                self.done(op, OpOutput::Value(self.state.get(&key).cloned()))
+            }
             IoCommand::KvPut { op, key, value } => {
                 self.state.insert(key, value);
                 self.done(op, OpOutput::Unit);
@@ -142,7 +149,10 @@ impl Bench {
 
     fn want_dht(&mut self, dht: bool) {
         let settings = self.engine.snapshot(self.now).settings.expect("they can be changed");
-        self.tell(Input::Intent { id: 2, intent: Intent::Configure { settings: Settings { dht, ..settings } } });
+        self.tell(Input::Intent {
+            id: 2,
+            intent: Intent::Configure { settings: Settings { dht, ..settings } },
+        });
     }
 
     fn add_magnet(&mut self) {
@@ -219,7 +229,8 @@ fn what_the_node_knows_is_kept_and_used_by_the_next_engine() {
 
 #[test]
 fn a_spoilt_state_is_no_harm() {
-    let state = BTreeMap::from([("dht".to_owned(), Bytes::from(Dict::new().int("id4", 1).encode()))]);
+    let state =
+        BTreeMap::from([("dht".to_owned(), Bytes::from(Dict::new().int("id4", 1).encode()))]);
     let mut bench = Bench::new(None, state);
     bench.wait(5);
     assert_eq!(bench.resolved.len(), 1);

@@ -85,13 +85,19 @@ impl Disk {
 
     pub(super) fn check_room(&self, more: u64) -> Result<(), OpError> {
         match self.room {
-            Some(room) if self.used() + more > room => Err(error(OpErrorKind::Full, "the disk is full")),
+            Some(room) if self.used() + more > room => {
+                Err(error(OpErrorKind::Full, "the disk is full"))
+            }
             _ => Ok(()),
         }
     }
 
     fn check_writable(&self) -> Result<(), OpError> {
-        if self.is_read_only { Err(error(OpErrorKind::Denied, "the disk is read-only")) } else { Ok(()) }
+        if self.is_read_only {
+            Err(error(OpErrorKind::Denied, "the disk is read-only"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Opens a file as the daemon does.
@@ -104,7 +110,9 @@ impl Disk {
     ) -> Result<FileStat, OpError> {
         let length = usize::try_from(length).expect("a test's file is small");
         self.check_there()?;
-        let named = path.last().is_some_and(|name| self.refuses.iter().any(|refused| name.contains(*refused)));
+        let named = path
+            .last()
+            .is_some_and(|name| self.refuses.iter().any(|refused| name.contains(*refused)));
         if named {
             return Err(error(OpErrorKind::Name, "the disk takes no such name"));
         }
@@ -113,18 +121,23 @@ impl Disk {
         }
         let found = self.files.get(path).map(|file| file.number);
         match (mode, found) {
-            (OpenMode::Create, Some(_)) => return Err(error(OpErrorKind::Exists, "there is something of that name")),
+            (OpenMode::Create, Some(_)) => {
+                return Err(error(OpErrorKind::Exists, "there is something of that name"));
+            }
             (OpenMode::Create, None) => {
                 let is_twin = |other: &Vec<String>| self.ignores_case && fold(other) == fold(path);
                 if self.files.keys().any(is_twin) {
                     return Err(error(OpErrorKind::Exists, "there is something of that name"));
                 }
                 let number = self.number();
-                let fresh = File { modified_ns: ns(now), changed_ns: ns(now), number, ..File::default() };
+                let fresh =
+                    File { modified_ns: ns(now), changed_ns: ns(now), number, ..File::default() };
                 self.files.insert(path.to_vec(), fresh);
             }
             (_, None) => return Err(error(OpErrorKind::NotFound, "no such file")),
-            (OpenMode::Write { identity: Some(identity) }, Some(number)) if self.identity(number) != Some(identity) => {
+            (OpenMode::Write { identity: Some(identity) }, Some(number))
+                if self.identity(number) != Some(identity) =>
+            {
                 return Err(error(OpErrorKind::Changed, "another file is there"));
             }
             _ => {}
@@ -138,7 +151,11 @@ impl Disk {
     }
 
     fn check_there(&self) -> Result<(), OpError> {
-        if self.is_absent { Err(error(OpErrorKind::Absent, "its disk is not connected")) } else { Ok(()) }
+        if self.is_absent {
+            Err(error(OpErrorKind::Absent, "its disk is not connected"))
+        } else {
+            Ok(())
+        }
     }
 
     /// A number that no file had before.
@@ -158,7 +175,11 @@ impl Disk {
     }
 
     /// Deletes a file, unless it is another one than the named.
-    pub(super) fn delete(&mut self, path: &[String], identity: Option<FileIdentity>) -> Result<(), OpError> {
+    pub(super) fn delete(
+        &mut self,
+        path: &[String],
+        identity: Option<FileIdentity>,
+    ) -> Result<(), OpError> {
         self.check_there()?;
         self.check_writable()?;
         if self.held_fast.contains(path) {
@@ -180,7 +201,11 @@ impl Disk {
     /// The bytes of the file that a handle is of, which lay there when it was opened.
     pub(super) fn read_held(&self, handle: FileRef, path: &[String]) -> Option<&[u8]> {
         let number = self.held.get(&handle)?;
-        let file = self.files.get(path).filter(|file| file.number == *number).or_else(|| self.nameless.get(number))?;
+        let file = self
+            .files
+            .get(path)
+            .filter(|file| file.number == *number)
+            .or_else(|| self.nameless.get(number))?;
         Some(&file.bytes)
     }
 
@@ -197,7 +222,10 @@ impl Disk {
             return self.write(path, offset, data, now);
         }
         let from = usize::try_from(offset).expect("a test's file is small");
-        let file = self.nameless.get_mut(&number).ok_or_else(|| error(OpErrorKind::NotFound, "no such file"))?;
+        let file = self
+            .nameless
+            .get_mut(&number)
+            .ok_or_else(|| error(OpErrorKind::NotFound, "no such file"))?;
         file.bytes.resize(file.bytes.len().max(from + data.len()), 0);
         file.bytes[from..from + data.len()].copy_from_slice(data);
         Ok(())
@@ -225,11 +253,18 @@ impl Disk {
         self.plant(path.to_vec(), bytes, now);
     }
 
-    pub(super) fn write(&mut self, path: &[String], offset: u64, data: &[u8], now: Instant) -> Result<(), OpError> {
+    pub(super) fn write(
+        &mut self,
+        path: &[String],
+        offset: u64,
+        data: &[u8],
+        now: Instant,
+    ) -> Result<(), OpError> {
         self.check_writable()?;
         self.check_room(data.len() as u64)?;
         let from = usize::try_from(offset).expect("a test's file is small");
-        let file = self.files.get_mut(path).ok_or_else(|| error(OpErrorKind::NotFound, "no such file"))?;
+        let file =
+            self.files.get_mut(path).ok_or_else(|| error(OpErrorKind::NotFound, "no such file"))?;
         if file.bytes.len() < from + data.len() {
             file.bytes.resize(from + data.len(), 0);
         }
@@ -243,10 +278,20 @@ impl Disk {
         let file = self.files.get(path)?;
         let length = file.bytes.len() as u64;
         let identity = self.identity(file.number);
-        Some(FileStat { length, modified_ns: file.modified_ns, changed_ns: file.changed_ns, identity })
+        Some(FileStat {
+            length,
+            modified_ns: file.modified_ns,
+            changed_ns: file.changed_ns,
+            identity,
+        })
     }
 
-    pub(super) fn rename(&mut self, from: &[String], to: &[String], now: Instant) -> Result<(), OpError> {
+    pub(super) fn rename(
+        &mut self,
+        from: &[String],
+        to: &[String],
+        now: Instant,
+    ) -> Result<(), OpError> {
         self.check_writable()?;
         if self.files.contains_key(to) {
             return Err(error(OpErrorKind::Exists, "there is something of that name already"));
@@ -254,7 +299,8 @@ impl Disk {
         if let Some(&kind) = self.barred.get(to) {
             return Err(error(kind, "it can't lie there"));
         }
-        let mut file = self.files.remove(from).ok_or_else(|| error(OpErrorKind::NotFound, "no such file"))?;
+        let mut file =
+            self.files.remove(from).ok_or_else(|| error(OpErrorKind::NotFound, "no such file"))?;
         file.changed_ns = ns(now);
         self.files.insert(to.to_vec(), file);
         Ok(())
@@ -267,7 +313,8 @@ impl Disk {
     /// A file that a stranger put there.
     pub(super) fn plant(&mut self, path: Vec<String>, bytes: Vec<u8>, now: Instant) {
         let (used, number) = (bytes.len() as u64, self.number());
-        self.files.insert(path, File { bytes, modified_ns: ns(now), changed_ns: ns(now), used, number });
+        self.files
+            .insert(path, File { bytes, modified_ns: ns(now), changed_ns: ns(now), used, number });
     }
 
     /// A stranger cuts a file short.

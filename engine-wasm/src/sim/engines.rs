@@ -1,7 +1,8 @@
-//! Engines among themselves: each with a daemon, a disk and a line of its own, and a tracker that names them to each other.
+//! Engines among themselves: each with a daemon, a disk and a line of its own, and a tracker that
+//! names them to each other.
 //!
-//! As in [`super::world`] the same seed gives the same run. The invariant that is checked in every run, whatever it is about: what an engine
-//! says and hears holds no payload.
+//! As in [`super::world`] the same seed gives the same run. The invariant that is checked in every
+//! run, whatever it is about: what an engine says and hears holds no payload.
 
 mod daemon;
 mod datagrams;
@@ -103,7 +104,8 @@ pub(super) struct Engines {
     pub(super) routers: Routers,
     /// All dials, by who dialled where.
     pub(super) dialled: Vec<(usize, SocketAddr, Carried)>,
-    /// Connections that were made, by who dialled whom; the tracker names everybody to themselves, too.
+    /// Connections that were made, by who dialled whom; the tracker names everybody to themselves,
+    /// too.
     pub(super) connected: Vec<(usize, usize)>,
     /// Handshakes that anybody could read on the way, by who said them to whom.
     pub(super) overheard: Vec<(usize, usize)>,
@@ -123,7 +125,12 @@ impl Engines {
     }
 
     /// The same, configured one by one.
-    pub(super) fn configured(sample: Sample, up_bps: &[u64], seed: u8, config: impl Fn(usize) -> Config) -> Self {
+    pub(super) fn configured(
+        sample: Sample,
+        up_bps: &[u64],
+        seed: u8,
+        config: impl Fn(usize) -> Config,
+    ) -> Self {
         let now = Instant(1_000_000);
         let mut engines = Self {
             now,
@@ -237,9 +244,9 @@ impl Engines {
     /// Whether a node's files are the torrent's, byte for byte.
     pub(super) fn is_right(&self, node: usize) -> bool {
         let files = self.sample.metainfo.files.iter().enumerate();
-        files
-            .map(|(at, file)| (at, &file.path))
-            .all(|(at, path)| self.nodes[node].disk.get(path).is_some_and(|bytes| bytes == self.sample.file(at)))
+        files.map(|(at, file)| (at, &file.path)).all(|(at, path)| {
+            self.nodes[node].disk.get(path).is_some_and(|bytes| bytes == self.sample.file(at))
+        })
     }
 
     pub(super) fn connections(&self, node: usize) -> usize {
@@ -274,7 +281,11 @@ impl Engines {
         self.run_until(until, |_| false);
     }
 
-    pub(super) fn run_until_within(&mut self, span: Duration, done: impl FnMut(&Self) -> bool) -> Option<Duration> {
+    pub(super) fn run_until_within(
+        &mut self,
+        span: Duration,
+        done: impl FnMut(&Self) -> bool,
+    ) -> Option<Duration> {
         let from = self.now;
         self.run_until(from + span, done).then(|| self.now.saturating_since(from))
     }
@@ -290,7 +301,9 @@ impl Engines {
                 Event::Bytes(conn, bytes) if node == STRANGERS => {
                     self.strangers.entry(conn).or_default().heard.extend(bytes);
                 }
-                Event::HungUp(conn) if node == STRANGERS => self.strangers.entry(conn).or_default().closed = true,
+                Event::HungUp(conn) if node == STRANGERS => {
+                    self.strangers.entry(conn).or_default().closed = true
+                }
                 Event::Wake => self.input(node, Input::Timeout),
                 Event::ToEngine(input) => self.input(node, input),
                 Event::Connect(call) => self.connect(node, call),
@@ -319,8 +332,10 @@ impl Engines {
 
     fn link(&mut self, node: usize) {
         self.nodes[node].linked = true;
-        let roots = vec![Root { key: RootKey("d".into()), label: "Downloads".into(), path: String::new() }];
-        let limits = Limits { max_conns: 100, max_files: 100, io_window: 1 << 20, max_wait_ms: 120_000 };
+        let roots =
+            vec![Root { key: RootKey("d".into()), label: "Downloads".into(), path: String::new() }];
+        let limits =
+            Limits { max_conns: 100, max_files: 100, io_window: 1 << 20, max_wait_ms: 120_000 };
         self.input(node, Input::Linked { epoch: 1, roots, limits });
     }
 

@@ -1,4 +1,5 @@
-//! Finding without trackers: other peers and the local network alone, and private torrents, which are found by neither.
+//! Finding without trackers: other peers and the local network alone, and private torrents, which
+//! are found by neither.
 
 use std::time::Duration;
 
@@ -29,7 +30,11 @@ fn sources(pex: bool, lsd: bool) -> Config {
 /// With datagrams, and a DHT whose first node is engine 0.
 fn everything() -> Config {
     let dht = Some(DhtConfig { bootstrap: vec![addr_of(0).to_string()] });
-    Config { net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() }, dht, ..Config::default() }
+    Config {
+        net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() },
+        dht,
+        ..Config::default()
+    }
 }
 
 fn name(engines: &mut Engines, node: usize, other: usize) {
@@ -37,7 +42,8 @@ fn name(engines: &mut Engines, node: usize, other: usize) {
     engines.intend(node, Intent::AddPeers { info_hash, peers });
 }
 
-/// Engine 0 has everything, 1 knows 0, and 2 knows 1, who has nothing and gives little. Whether 2 and 0 meet.
+/// Engine 0 has everything, 1 knows 0, and 2 knows 1, who has nothing and gives little. Whether 2
+/// and 0 meet.
 fn meet(sample: Sample, config: impl Fn(usize) -> Config, seed: u8) -> (bool, Engines) {
     let mut engines = Engines::configured(sample, &[64 << 10, 32 << 10, MIB], seed, config);
     engines.seed(0);
@@ -53,7 +59,10 @@ fn meet(sample: Sample, config: impl Fn(usize) -> Config, seed: u8) -> (bool, En
 /// Whether a stranger who connects hears that it may tell of others.
 fn is_asked_for_others(engines: &mut Engines, node: usize) -> bool {
     let stranger = engines.dial(node);
-    engines.say(stranger, Handshake::ours(engines.sample.metainfo.info_hash, [8; 20]).encode().to_vec());
+    engines.say(
+        stranger,
+        Handshake::ours(engines.sample.metainfo.info_hash, [8; 20]).encode().to_vec(),
+    );
     // Its line may be slow, and others come first.
     engines.run_for(Duration::from_secs(5));
     let heard = &engines.strangers[&stranger].heard;
@@ -84,7 +93,8 @@ fn who_exchanges_no_addresses_neither_tells_nor_hears_of_any() {
 
 #[test]
 fn a_link_that_names_one_peer_leads_to_those_whom_it_knows() {
-    let mut engines = Engines::configured(film(), &[MIB, 32 << 10, MIB], 132, |_| Config::default());
+    let mut engines =
+        Engines::configured(film(), &[MIB, 32 << 10, MIB], 132, |_| Config::default());
     engines.seed(0);
     engines.add(1);
     engines.run_for(Duration::from_secs(1));
@@ -92,7 +102,11 @@ fn a_link_that_names_one_peer_leads_to_those_whom_it_knows() {
     let mut link = Magnet::new(engines.sample.metainfo.info_hash);
     link.peers = vec![addr_of(1)];
     engines.intend(2, Intent::AddMagnet { uri: link.to_string() });
-    assert!(engines.run_until_within(Duration::from_secs(100), |engines| engines.is_complete(2)).is_some());
+    assert!(
+        engines
+            .run_until_within(Duration::from_secs(100), |engines| engines.is_complete(2))
+            .is_some()
+    );
 }
 
 #[test]
@@ -101,7 +115,10 @@ fn a_stranger_that_names_many_is_believed_for_a_while_and_then_dropped() {
     engines.add(0);
     engines.run_for(Duration::from_secs(1));
     let stranger = engines.dial(0);
-    engines.say(stranger, Handshake::ours(engines.sample.metainfo.info_hash, [8; 20]).encode().to_vec());
+    engines.say(
+        stranger,
+        Handshake::ours(engines.sample.metainfo.info_hash, [8; 20]).encode().to_vec(),
+    );
     let frame = |payload: &[u8]| {
         let mut bytes = Vec::new();
         Message::Extended { id: pex::OUR_ID, payload }.encode(&mut bytes);
@@ -124,12 +141,18 @@ fn a_stranger_that_names_many_is_believed_for_a_while_and_then_dropped() {
 
 #[test]
 fn neighbours_find_each_other_and_say_so_once_in_five_minutes() {
-    let config =
-        |_| Config { net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() }, ..Config::default() };
+    let config = |_| Config {
+        net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() },
+        ..Config::default()
+    };
     let mut engines = Engines::configured(film(), &[MIB, MIB], 134, config);
     engines.seed(0);
     engines.add(1);
-    assert!(engines.run_until_within(Duration::from_secs(30), |engines| engines.is_complete(1)).is_some());
+    assert!(
+        engines
+            .run_until_within(Duration::from_secs(30), |engines| engines.is_complete(1))
+            .is_some()
+    );
     engines.run_for(Duration::from_secs(590));
     let said = |node| engines.datagrams.iter().filter(|(by, ..)| *by == node).count();
     assert!((2..=3).contains(&said(0)) && (2..=3).contains(&said(1)), "{} {}", said(0), said(1));
@@ -153,13 +176,17 @@ fn who_does_not_look_in_the_local_network_neither_speaks_nor_hears_there() {
 fn the_dht_leads_to_a_public_torrent_and_knows_nothing_of_a_private_one() {
     for (sample, expected) in [(film(), true), (private(256 << 10, FILES, &[]), false)] {
         let hash = sample.metainfo.info_hash;
-        let config = |node| Config { sources: Sources { lsd: node > 9, ..Sources::default() }, ..everything() };
+        let config = |node| Config {
+            sources: Sources { lsd: node > 9, ..Sources::default() },
+            ..everything()
+        };
         let mut engines = Engines::configured(sample, &[MIB, MIB, MIB], 136, config);
         engines.seed(1);
         engines.run_for(Duration::from_secs(30));
         engines.add(2);
         engines.run_for(Duration::from_secs(120));
-        let speaks_of_it = engines.datagrams.iter().any(|(.., data)| data.windows(20).any(|it| it == hash.0));
+        let speaks_of_it =
+            engines.datagrams.iter().any(|(.., data)| data.windows(20).any(|it| it == hash.0));
         assert_eq!((engines.is_complete(2), speaks_of_it), (expected, expected));
     }
 }
@@ -173,10 +200,15 @@ fn a_private_torrent_is_found_by_its_tracker_and_by_nothing_else() {
     let mut engines = Engines::configured(sample, &[MIB, MIB], 137, |_| everything());
     engines.seed(0);
     engines.add(1);
-    assert!(engines.run_until_within(Duration::from_secs(60), |engines| engines.is_complete(1)).is_some());
+    assert!(
+        engines
+            .run_until_within(Duration::from_secs(60), |engines| engines.is_complete(1))
+            .is_some()
+    );
     engines.run_for(Duration::from_secs(400));
-    let speaks_of_it =
-        |data: &[u8]| data.windows(20).any(|it| it == hash.0) || String::from_utf8_lossy(data).contains(&hex);
+    let speaks_of_it = |data: &[u8]| {
+        data.windows(20).any(|it| it == hash.0) || String::from_utf8_lossy(data).contains(&hex)
+    };
     assert!(!engines.datagrams.iter().any(|(.., data)| speaks_of_it(data)));
     assert!(!is_asked_for_others(&mut engines, 0));
     let (met, mut engines) = meet(private(256 << 10, FILES, &[]), |_| Config::default(), 138);
@@ -186,7 +218,8 @@ fn a_private_torrent_is_found_by_its_tracker_and_by_nothing_else() {
 
 #[test]
 fn a_link_names_no_peer_of_a_private_torrent_that_is_here_already() {
-    let mut engines = Engines::configured(private(256 << 10, FILES, &[]), &[MIB, MIB], 139, |_| everything());
+    let mut engines =
+        Engines::configured(private(256 << 10, FILES, &[]), &[MIB, MIB], 139, |_| everything());
     engines.seed(0);
     engines.add(1);
     engines.run_for(Duration::from_secs(1));
@@ -199,10 +232,13 @@ fn a_link_names_no_peer_of_a_private_torrent_that_is_here_already() {
 
 #[test]
 fn what_a_link_found_by_the_way_is_forgotten_when_its_torrent_is_private() {
-    let mut engines = Engines::configured(private(256 << 10, FILES, &[]), &[64 << 10, MIB, MIB], 140, |_| Config {
-        net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() },
-        ..Config::default()
-    });
+    let mut engines =
+        Engines::configured(private(256 << 10, FILES, &[]), &[64 << 10, MIB, MIB], 140, |_| {
+            Config {
+                net: NetConfig { listen_port: None, udp: true, ..NetConfig::default() },
+                ..Config::default()
+            }
+        });
     engines.seed(0);
     let mut link = Magnet::new(engines.sample.metainfo.info_hash);
     link.peers = vec![addr_of(0)];
@@ -210,5 +246,9 @@ fn what_a_link_found_by_the_way_is_forgotten_when_its_torrent_is_private() {
     engines.intend(1, Intent::AddMagnet { uri: link.to_string() });
     engines.intend(2, Intent::AddMagnet { uri: link.to_string() });
     engines.run_for(Duration::from_secs(60));
-    assert_eq!((engines.view(1).known_peers, engines.view(2).known_peers), (1, 1), "the one of the link");
+    assert_eq!(
+        (engines.view(1).known_peers, engines.view(2).known_peers),
+        (1, 1),
+        "the one of the link"
+    );
 }

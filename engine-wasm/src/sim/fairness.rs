@@ -1,4 +1,5 @@
-//! Viewers of one torrent share what its peers can give, wherever in the file they are and whatever the others do.
+//! Viewers of one torrent share what its peers can give, wherever in the file they are and whatever
+//! the others do.
 
 use std::time::Duration;
 
@@ -32,11 +33,13 @@ fn watch(world: &mut World, viewers: &[RequestId]) {
 fn viewers_share_a_tight_line_wherever_they_are() {
     let mut world = tight_line(512 << 10, 40);
     let starts: Vec<u64> = (0..10).map(|number| number * 2 * MIB).collect();
-    let viewers: Vec<RequestId> = starts.iter().map(|&start| world.ask(0, start, LENGTH - 1)).collect();
+    let viewers: Vec<RequestId> =
+        starts.iter().map(|&start| world.ask(0, start, LENGTH - 1)).collect();
     for _ in 0..1_500 {
         watch(&mut world, &viewers);
     }
-    let shares: Vec<u64> = viewers.iter().zip(starts).map(|(id, start)| world.viewers[id].next - start).collect();
+    let shares: Vec<u64> =
+        viewers.iter().zip(starts).map(|(id, start)| world.viewers[id].next - start).collect();
     let (least, most) = (shares.iter().min().expect("ten"), shares.iter().max().expect("ten"));
     assert!(*least * 3 >= *most * 2, "{shares:?}");
     assert!(shares.iter().sum::<u64>() >= 6 * MIB, "the line is used: {shares:?}");
@@ -59,7 +62,8 @@ fn who_seeks_again_and_again_does_not_take_the_turn_of_who_waits() {
             if world.viewers[viewer].next > *start {
                 world.leave(*viewer);
                 seeks += 1;
-                // 7 and 18 have no factor in common with each other: it is long until the same place comes again.
+                // 7 and 18 have no factor in common with each other: it is long until the same
+                // place comes again.
                 *start = (*start + 7 * MIB + seeks * (64 << 10)) % (18 * MIB);
                 *viewer = world.ask(0, *start, LENGTH - 1);
             }

@@ -1,4 +1,5 @@
-//! How peers are found: a swarm that nobody names but trackers, other peers, the local network and the web.
+//! How peers are found: a swarm that nobody names but trackers, other peers, the local network and
+//! the web.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -27,7 +28,10 @@ fn addr(text: &str) -> SocketAddr {
 }
 
 fn config() -> Config {
-    Config { net: NetConfig { listen_port: Some(6881), udp: true, ..NetConfig::default() }, ..Config::default() }
+    Config {
+        net: NetConfig { listen_port: Some(6881), udp: true, ..NetConfig::default() },
+        ..Config::default()
+    }
 }
 
 /// A world with one seeder, which nobody names, and the torrent.
@@ -44,7 +48,9 @@ fn add(world: &mut World) {
 
 fn finish(world: &mut World, within_s: u64, what: &str) -> Duration {
     let took = world.run_until_within(Duration::from_secs(within_s), World::is_complete);
-    took.unwrap_or_else(|| panic!("{what}: {} bytes; {:?}", world.verified(), world.view().trackers))
+    took.unwrap_or_else(|| {
+        panic!("{what}: {} bytes; {:?}", world.verified(), world.view().trackers)
+    })
 }
 
 fn seeder() -> SocketAddr {
@@ -63,7 +69,10 @@ fn a_udp_tracker_names_the_peers_and_hears_when_all_is_there_and_when_we_go() {
     world.run_for(Duration::from_secs(1));
     for tracker in world.trackers.values() {
         assert_eq!(tracker.events, [2, 1, 0, 3], "started, completed, one as ever, stopped");
-        assert_eq!(tracker.options.iter().next().map(Vec::as_slice), Some(&b"\x02\x0f/announce?key=x\x00"[..]));
+        assert_eq!(
+            tracker.options.iter().next().map(Vec::as_slice),
+            Some(&b"\x02\x0f/announce?key=x\x00"[..])
+        );
     }
 }
 
@@ -77,13 +86,18 @@ fn a_magnet_link_with_a_udp_tracker_is_enough() {
     finish(&mut world, 10, "by a link");
     world.run_for(Duration::from_secs(1));
     let view = &world.view().trackers[0];
-    assert_eq!((view.state, view.seeders, view.leechers), (TrackerState::Working, Some(9), Some(7)));
+    assert_eq!(
+        (view.state, view.seeders, view.leechers),
+        (TrackerState::Working, Some(9), Some(7))
+    );
 }
 
 #[test]
 fn lost_datagrams_are_sent_again_and_a_dead_tracker_is_told_from_a_slow_one() {
     let mut world = world(&["udp://tracker.example:80"], config(), 102);
-    world.trackers.insert(addr(TRACKER), UdpTracker { loses: 2, ..UdpTracker::naming(&[seeder()]) });
+    world
+        .trackers
+        .insert(addr(TRACKER), UdpTracker { loses: 2, ..UdpTracker::naming(&[seeder()]) });
     add(&mut world);
     let took = finish(&mut world, 60, "after losses");
     assert!((45..50).contains(&took.as_secs()), "two were lost, after 15 s and 30 s: {took:?}");
@@ -91,13 +105,20 @@ fn lost_datagrams_are_sent_again_and_a_dead_tracker_is_told_from_a_slow_one() {
     add(&mut world);
     world.run_for(Duration::from_secs(106));
     let view = &world.view().trackers[0];
-    assert_eq!((view.state, view.message.as_deref()), (TrackerState::Failing, Some("the tracker does not answer")));
+    assert_eq!(
+        (view.state, view.message.as_deref()),
+        (TrackerState::Failing, Some("the tracker does not answer"))
+    );
 }
 
 #[test]
 fn a_tracker_that_hangs_costs_nobody_half_a_minute() {
-    let trackers =
-        ["udp://dead.example:1", "http://hangs/announce", "http://unknown/announce", "udp://tracker.example:80"];
+    let trackers = [
+        "udp://dead.example:1",
+        "http://hangs/announce",
+        "http://unknown/announce",
+        "udp://tracker.example:80",
+    ];
     let mut world = world(&trackers, config(), 104);
     world.name("dead.example", &["192.0.2.66"]);
     world.hanging.insert("http://hangs/announce".into());
@@ -110,7 +131,9 @@ fn a_tracker_that_hangs_costs_nobody_half_a_minute() {
 #[test]
 fn answers_that_nobody_asked_for_name_nobody() {
     let mut world = world(&["udp://tracker.example:80"], config(), 105);
-    world.trackers.insert(addr(TRACKER), UdpTracker { lies: true, ..UdpTracker::naming(&[seeder()]) });
+    world
+        .trackers
+        .insert(addr(TRACKER), UdpTracker { lies: true, ..UdpTracker::naming(&[seeder()]) });
     add(&mut world);
     world.run_for(Duration::from_secs(100));
     assert_eq!((world.view().known_peers, world.dialled.len()), (0, 0));
@@ -118,18 +141,27 @@ fn answers_that_nobody_asked_for_name_nobody() {
 
 #[test]
 fn without_datagrams_a_udp_tracker_fails_in_plain_words() {
-    let mut world = world(&["udp://tracker.example:80", "udp://unknown.example:80"], Config::default(), 106);
+    let mut world =
+        world(&["udp://tracker.example:80", "udp://unknown.example:80"], Config::default(), 106);
     add(&mut world);
     world.run_for(Duration::from_secs(1));
-    let messages: Vec<_> = world.view().trackers.iter().filter_map(|view| view.message.clone()).collect();
+    let messages: Vec<_> =
+        world.view().trackers.iter().filter_map(|view| view.message.clone()).collect();
     assert_eq!(messages, ["no datagram can be sent to this tracker", "nobody has this name"]);
-    assert_eq!(world.view().message.as_deref(), Some("No peers: no datagram can be sent to this tracker"));
+    assert_eq!(
+        world.view().message.as_deref(),
+        Some("No peers: no datagram can be sent to this tracker")
+    );
 }
 
 #[test]
 fn trackers_can_be_ruled_out() {
     let sources = Sources { trackers: false, ..Sources::default() };
-    let mut world = world(&["udp://tracker.example:80", "http://t/announce"], Config { sources, ..config() }, 107);
+    let mut world = world(
+        &["udp://tracker.example:80", "http://t/announce"],
+        Config { sources, ..config() },
+        107,
+    );
     world.trackers.insert(addr(TRACKER), UdpTracker::naming(&[seeder()]));
     add(&mut world);
     let link = format!("magnet:?xt=urn:btih:{}&tr=http://t/announce", "ab".repeat(20));
@@ -141,7 +173,8 @@ fn trackers_can_be_ruled_out() {
 
 #[test]
 fn trackers_that_are_not_announced_to_are_asked_for_their_numbers() {
-    let trackers = ["http://t/announce", "udp://tracker.example:80", "http://u/announce", "http://v/a"];
+    let trackers =
+        ["http://t/announce", "udp://tracker.example:80", "http://u/announce", "http://v/a"];
     let mut world = world(&trackers, config(), 108);
     let peer = [127, 0, 0, 1, 0, 1];
     let answer = Dict::new().int("interval", 60).int("complete", 3).bytes("peers", peer).encode();
@@ -153,16 +186,22 @@ fn trackers_that_are_not_announced_to_are_asked_for_their_numbers() {
     world.trackers.insert(addr(TRACKER), UdpTracker::default());
     add(&mut world);
     world.run_for(Duration::from_secs(20));
-    let counts: Vec<_> = world.view().trackers.iter().map(|view| (view.seeders, view.leechers)).collect();
+    let counts: Vec<_> =
+        world.view().trackers.iter().map(|view| (view.seeders, view.leechers)).collect();
     assert_eq!(counts, [(Some(3), None), (Some(9), Some(7)), (Some(5), Some(6)), (None, None)]);
-    assert_eq!((world.trackers[&addr(TRACKER)].scrapes, world.trackers[&addr(TRACKER)].events.len()), (1, 0));
+    assert_eq!(
+        (world.trackers[&addr(TRACKER)].scrapes, world.trackers[&addr(TRACKER)].events.len()),
+        (1, 0)
+    );
 }
 
 #[test]
 fn the_same_seed_finds_the_same_peers_at_the_same_time() {
     let run = || {
         let mut world = world(&["udp://tracker.example:80", "http://t/announce"], config(), 109);
-        world.trackers.insert(addr(TRACKER), UdpTracker { loses: 1, ..UdpTracker::naming(&[seeder()]) });
+        world
+            .trackers
+            .insert(addr(TRACKER), UdpTracker { loses: 1, ..UdpTracker::naming(&[seeder()]) });
         add(&mut world);
         finish(&mut world, 60, "twice")
     };

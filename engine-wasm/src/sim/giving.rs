@@ -18,7 +18,13 @@ fn film(mib: usize) -> Sample {
 
 /// A torrent of several files, whose blocks lie in more than one of them.
 fn album() -> Sample {
-    let files = [("a.flac", 300_001), ("b.txt", 0), ("c/d.flac", 70_000), ("e.jpg", 16_383), ("f.flac", 900_000)];
+    let files = [
+        ("a.flac", 300_001),
+        ("b.txt", 0),
+        ("c/d.flac", 70_000),
+        ("e.jpg", 16_383),
+        ("f.flac", 900_000),
+    ];
     torrent_with_trackers(32 << 10, &files, &[TRACKER])
 }
 
@@ -39,7 +45,11 @@ fn an_engine_gives_to_another_all_that_it_has() {
         engines.seed(0);
         engines.add(1);
         finish(&mut engines, &[1], 20);
-        assert_eq!((engines.nodes[0].given, engines.nodes[1].given), (length, 0), "nothing went twice");
+        assert_eq!(
+            (engines.nodes[0].given, engines.nodes[1].given),
+            (length, 0),
+            "nothing went twice"
+        );
         engines.run_for(Duration::from_secs(3));
         assert_eq!(engines.view(0).uploaded, length);
         assert_eq!((engines.connections(0), engines.connections(1)), (0, 0), "seeds part");
@@ -61,7 +71,10 @@ fn those_who_fetch_give_to_each_other() {
     engines.seed(0);
     (1..5).for_each(|node| engines.add(node));
     let took = finish(&mut engines, &[1, 2, 3, 4], 120);
-    assert!(took < Duration::from_secs(45), "alone the giver would take 64 s, together they took {took:?}");
+    assert!(
+        took < Duration::from_secs(45),
+        "alone the giver would take 64 s, together they took {took:?}"
+    );
     let given = engines.nodes[0].given;
     assert!(given < 40 * MIB, "the giver gave {given} bytes of {}", 64 * MIB);
     engines.run_for(Duration::from_secs(5));
@@ -86,8 +99,13 @@ fn who_comes_later_is_given_to_by_those_who_stayed() {
         .filter_map(|(_, query)| query.split_once("&event=").map(|(_, event)| event))
         .collect();
     assert_eq!(events, ["started", "completed"]);
-    let seeder_says = |what: &str| engines.announces.iter().any(|(node, query)| *node == 0 && query.contains(what));
-    assert!(seeder_says("left=0") && !seeder_says("event=completed"), "what lay there was not completed now");
+    let seeder_says = |what: &str| {
+        engines.announces.iter().any(|(node, query)| *node == 0 && query.contains(what))
+    };
+    assert!(
+        seeder_says("left=0") && !seeder_says("event=completed"),
+        "what lay there was not completed now"
+    );
 }
 
 #[test]
@@ -126,7 +144,10 @@ fn a_paused_or_unknown_torrent_turns_arrivals_away() {
 #[test]
 fn a_torrent_rests_when_it_has_given_enough_and_goes_on_when_a_person_insists() {
     let goals = Goals { ratio_percent: Some(150), ..Goals::default() };
-    let config = move |node| Config { goals: if node == 0 { goals } else { Goals::default() }, ..Config::default() };
+    let config = move |node| Config {
+        goals: if node == 0 { goals } else { Goals::default() },
+        ..Config::default()
+    };
     let mut engines = Engines::configured(film(4), &[2 * MIB, 2 * MIB, 2 * MIB], 57, config);
     engines.seed(0);
     engines.add(1);
@@ -136,7 +157,10 @@ fn a_torrent_rests_when_it_has_given_enough_and_goes_on_when_a_person_insists() 
     let rests = |engines: &Engines| engines.view(0).giving == Giving::Sated;
     assert!(engines.run_until_within(Duration::from_secs(30), rests).is_some());
     let given = engines.nodes[0].given;
-    assert!((6 * MIB..8 * MIB).contains(&given), "what was under way comes on top of it: {given} bytes");
+    assert!(
+        (6 * MIB..8 * MIB).contains(&given),
+        "what was under way comes on top of it: {given} bytes"
+    );
     assert_eq!((engines.connections(0), engines.view(0).state), (0, TorrentState::Complete));
     engines.run_for(Duration::from_secs(1));
     engines.replace(0, 99);
@@ -150,14 +174,16 @@ fn a_torrent_rests_when_it_has_given_enough_and_goes_on_when_a_person_insists() 
 #[test]
 fn a_torrent_rests_when_it_has_offered_everything_for_long_enough() {
     let goals = Goals { seed_time: Some(Duration::from_secs(60)), ..Goals::default() };
-    let mut engines = Engines::configured(film(1), &[MIB], 58, move |_| Config { goals, ..Config::default() });
+    let mut engines =
+        Engines::configured(film(1), &[MIB], 58, move |_| Config { goals, ..Config::default() });
     engines.seed(0);
     engines.run_for(Duration::from_secs(50));
     assert_eq!(engines.view(0).giving, Giving::Open);
     engines.replace(0, 98);
     engines.run_for(Duration::from_secs(60));
     assert_eq!(engines.view(0).giving, Giving::Sated);
-    let stopped = engines.announces.iter().filter(|(_, query)| query.contains("event=stopped")).count();
+    let stopped =
+        engines.announces.iter().filter(|(_, query)| query.contains("event=stopped")).count();
     assert_eq!(stopped, 1);
 }
 
@@ -177,7 +203,11 @@ fn limits_of_a_torrent_are_a_group_of_their_own() {
     assert_eq!(engines.view(0).sharing, sharing);
     engines.replace(0, 97);
     engines.run_for(Duration::from_secs(70));
-    assert_eq!((engines.view(0).sharing, engines.groups(0).len()), (sharing, 1), "the next engine remembers");
+    assert_eq!(
+        (engines.view(0).sharing, engines.groups(0).len()),
+        (sharing, 1),
+        "the next engine remembers"
+    );
     assert!(!engines.groups(0).contains(&0));
 }
 
@@ -188,9 +218,18 @@ fn torrents_wait_for_their_turn_and_what_is_watched_does_not() {
     use crate::Input;
     use crate::queue::QueueConfig;
     let queue = QueueConfig { max_downloads: Some(1), max_seeds: Some(1) };
-    let mut engines = Engines::configured(film(1), &[MIB, MIB], 60, move |_| Config { queue, ..Config::default() });
+    let mut engines = Engines::configured(film(1), &[MIB, MIB], 60, move |_| Config {
+        queue,
+        ..Config::default()
+    });
     let others: Vec<Sample> = (1..=2)
-        .map(|at| torrent_with_trackers(256 << 10, &[(format!("{at}.mp4").as_str(), 100_000 * at)], &[TRACKER]))
+        .map(|at| {
+            torrent_with_trackers(
+                256 << 10,
+                &[(format!("{at}.mp4").as_str(), 100_000 * at)],
+                &[TRACKER],
+            )
+        })
         .collect();
     engines.add(0);
     for other in &others {
@@ -206,7 +245,8 @@ fn torrents_wait_for_their_turn_and_what_is_watched_does_not() {
     assert_eq!(states(&engines), [Queued, Queued, Downloading]);
     let file_id = format!("{}.0", others[1].metainfo.info_hash).as_str().into();
     let request_id = RequestId(uuid::Uuid::from_u128(1));
-    let question = DaemonMessage::RangeRequest { request_id, file_id, start: 0, end: 9, only_now: false };
+    let question =
+        DaemonMessage::RangeRequest { request_id, file_id, start: 0, end: 9, only_now: false };
     engines.hear(0, Input::Control(question));
     engines.run_for(Duration::from_secs(1));
     assert_eq!(states(&engines), [Downloading, Queued, Queued], "somebody watches");
@@ -255,7 +295,8 @@ fn a_stranger_hears_what_it_may_have_and_gets_what_it_asks_for() {
     engines.say(stranger, wire(&[Message::Interested, ask(0, 16384)]));
     engines.run_for(Duration::from_secs(1));
     assert_eq!(kinds(&mut engines, stranger), [1, 7], "a free slot is given at once");
-    engines.say(stranger, wire(&[ask(0, 16384), ask(100, 131_072), ask(0, 131_073), ask(262_143, 2)]));
+    engines
+        .say(stranger, wire(&[ask(0, 16384), ask(100, 131_072), ask(0, 131_073), ask(262_143, 2)]));
     engines.run_for(Duration::from_secs(1));
     let mut heard = kinds(&mut engines, stranger);
     heard.sort_unstable();
@@ -273,7 +314,9 @@ fn arrivals_that_make_no_sense_are_closed() {
     let mut engines = Engines::new(film(1), &[MIB], 62);
     engines.seed(0);
     let unknown = Handshake::ours(InfoHash([9; 20]), [1; 20]).encode().to_vec();
-    let real = Handshake::ours(engines.sample.metainfo.info_hash, *b"-XX0001-a-stranger!!").encode().to_vec();
+    let real = Handshake::ours(engines.sample.metainfo.info_hash, *b"-XX0001-a-stranger!!")
+        .encode()
+        .to_vec();
     let short = [&real[..], &[0, 0, 0, 1, 6]].concat();
     // What could be the beginning of an encrypted handshake is read until it can't be one any more.
     let other = b"GET / HTTP/1.1\r\n\r\n\r\n".repeat(40);
@@ -304,7 +347,8 @@ fn there_is_no_room_for_more_than_there_may_be() {
             stranger
         })
         .collect();
-    let closed: Vec<bool> = strangers.iter().map(|stranger| engines.strangers[stranger].closed).collect();
+    let closed: Vec<bool> =
+        strangers.iter().map(|stranger| engines.strangers[stranger].closed).collect();
     assert_eq!(closed, [false, false, false, true, true]);
     engines.run_for(Duration::from_secs(310));
     assert_eq!(engines.connections(0), 0, "who wants nothing is not kept for ever");

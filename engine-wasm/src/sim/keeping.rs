@@ -1,4 +1,5 @@
-//! What is kept on disk: chosen files, thousands of files, starting again without hashing, and strangers who change things.
+//! What is kept on disk: chosen files, thousands of files, starting again without hashing, and
+//! strangers who change things.
 
 use std::time::Duration;
 
@@ -25,12 +26,17 @@ fn path(path: &str) -> Vec<String> {
 
 impl World {
     fn want(&mut self, files: &[(u32, Priority)]) {
-        let files = files.iter().map(|&(index, priority)| FilePriority { index, priority }).collect();
+        let files =
+            files.iter().map(|&(index, priority)| FilePriority { index, priority }).collect();
         self.intend(Intent::SetPriorities { info_hash: self.info_hash(), files });
     }
 
     fn is_in_state(&self, state: TorrentState) -> bool {
-        self.engine.snapshot(self.now).torrents.first().is_some_and(|torrent| torrent.state == state)
+        self.engine
+            .snapshot(self.now)
+            .torrents
+            .first()
+            .is_some_and(|torrent| torrent.state == state)
     }
 
     fn until_state(&mut self, state: TorrentState, what: &str) {
@@ -66,7 +72,10 @@ fn only_what_is_wanted_is_fetched_and_made() {
     world.add_choosing(&[(0, Priority::Skip), (2, Priority::Skip)]);
     world.until_state(TorrentState::Complete, "the one file is all that is wanted");
     let view = world.view();
-    assert_eq!((view.wanted, view.wanted_verified, view.files[1].verified), (500_000, 500_000, 500_000));
+    assert_eq!(
+        (view.wanted, view.wanted_verified, view.files[1].verified),
+        (500_000, 500_000, 500_000)
+    );
     assert!(world.received_bytes < 500_000 + 2 * u64::from(PIECE), "{}", world.received_bytes);
     assert_eq!(world.read("Sample/b.mkv").map(<[u8]>::len), Some(500_000));
     // The shares of the others lie where they belong, and cost what they are.
@@ -93,7 +102,9 @@ fn what_a_viewer_asks_for_is_fetched_whatever_is_wanted() {
     world.until_state(TorrentState::Complete, "nothing is wanted");
     assert_eq!(world.received_bytes, 0);
     let request = world.ask(2, 300_000, 699_999);
-    let took = world.run_until_within(Duration::from_secs(20), |world| world.viewers[&request].done_at.is_some());
+    let took = world.run_until_within(Duration::from_secs(20), |world| {
+        world.viewers[&request].done_at.is_some()
+    });
     assert!(took.is_some(), "{:?}", world.viewers[&request]);
 }
 
@@ -222,9 +233,12 @@ fn a_check_that_is_called_off_leaves_things_as_they_were() {
 
 #[test]
 fn fifty_thousand_files_need_no_more_open_than_there_may_be() {
-    let names: Vec<String> = (0..50_000).map(|file| format!("{}/{file}.txt", file / 1_000)).collect();
-    let files: Vec<(&str, usize)> = names.iter().enumerate().map(|(at, name)| (name.as_str(), at % 150)).collect();
-    let mut world = World::new(torrent(16 << 10, &files), &vec![Manner::honest(4 << 20, 10); 3], 117);
+    let names: Vec<String> =
+        (0..50_000).map(|file| format!("{}/{file}.txt", file / 1_000)).collect();
+    let files: Vec<(&str, usize)> =
+        names.iter().enumerate().map(|(at, name)| (name.as_str(), at % 150)).collect();
+    let mut world =
+        World::new(torrent(16 << 10, &files), &vec![Manner::honest(4 << 20, 10); 3], 117);
     world.unlink();
     world.max_files = 1_500;
     world.link();
@@ -256,7 +270,11 @@ fn a_torrent_without_a_byte_is_complete_when_its_files_are_there() {
         assert_eq!(world.paths().len(), files.len());
         world.start_again();
         assert!(world.is_in_state(TorrentState::Complete));
-        world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
+        world.intend(Intent::Remove {
+            info_hash: world.info_hash(),
+            delete_data: true,
+            undo: false,
+        });
         world.run_for(Duration::from_secs(1));
         assert!(!world.has_files());
     }

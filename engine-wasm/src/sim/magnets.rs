@@ -26,7 +26,9 @@ fn blocks(sample: &Sample) -> usize {
 
 fn is_described(world: &World) -> bool {
     let torrents = world.engine.snapshot(world.now).torrents;
-    torrents.first().is_some_and(|view| !matches!(view.state, TorrentState::Metadata | TorrentState::Error))
+    torrents
+        .first()
+        .is_some_and(|view| !matches!(view.state, TorrentState::Metadata | TorrentState::Error))
 }
 
 /// The torrent is described in time, and its film streams.
@@ -36,7 +38,9 @@ fn check(world: &mut World, within_s: u64, what: &str) -> Duration {
     assert_eq!((world.keys("magnet/"), world.keys("torrent/")), (0, 1), "{what}");
     assert_eq!(world.view().name, "film.mp4");
     let request = world.ask(0, 1 << 20, 2 << 20);
-    let streams = world.run_until_within(Duration::from_secs(60), |world| world.viewers[&request].done_at.is_some());
+    let streams = world.run_until_within(Duration::from_secs(60), |world| {
+        world.viewers[&request].done_at.is_some()
+    });
     assert!(streams.is_some(), "{what}: the film does not stream");
     took
 }
@@ -55,7 +59,10 @@ fn a_magnet_link_and_one_honest_peer_make_a_film() {
         ("A film", TorrentState::Metadata, 0, 0)
     );
     assert_eq!(view.message.as_deref(), Some("Connecting to peers"));
-    assert_eq!(world.replies, [IntentReply::Done { info_hash: world.info_hash(), message: None, duplicate: false }]);
+    assert_eq!(
+        world.replies,
+        [IntentReply::Done { info_hash: world.info_hash(), message: None, duplicate: false }]
+    );
     assert_eq!(world.keys("magnet/"), 1);
     assert!(blocks(&world.sample) == 4);
     let took = check(&mut world, 10, "an honest peer");
@@ -143,12 +150,8 @@ fn a_pending_link_can_be_paused_resumed_and_removed() {
     world.run_for(Duration::from_secs(1));
     assert!(!world.has_state() && world.connected().is_empty());
     assert!(world.engine.snapshot(world.now).torrents.is_empty());
-    assert!(
-        world
-            .replies
-            .iter()
-            .all(|reply| *reply == IntentReply::Done { info_hash: info_hash.clone(), message: None, duplicate: false })
-    );
+    assert!(world.replies.iter().all(|reply| *reply
+        == IntentReply::Done { info_hash: info_hash.clone(), message: None, duplicate: false }));
 }
 
 #[test]
@@ -158,7 +161,8 @@ fn peers_come_from_trackers_and_by_hand_too() {
     let mut world = World::new(film(), &describing(&[Describes::Honestly]), 49);
     world.web.insert("http://t/announce".into(), answer);
     let mut link = Magnet::new(world.sample.metainfo.info_hash);
-    link.trackers = vec!["udp://u/announce".into(), "http://dead/".into(), "http://t/announce".into()];
+    link.trackers =
+        vec!["udp://u/announce".into(), "http://dead/".into(), "http://t/announce".into()];
     world.intend(Intent::AddMagnet { uri: link.to_string() });
     check(&mut world, 10, "by a tracker");
     assert!(world.fetched[0].contains("left=1&"), "{:?}", world.fetched);
@@ -207,7 +211,12 @@ fn a_description_that_can_not_be_used_is_shown_until_it_is_removed() {
     world.run_for(Duration::from_secs(5));
     let view = world.view();
     assert_eq!(view.state, TorrentState::Error);
-    assert!(view.message.as_ref().is_some_and(|message| message.starts_with("This torrent can't be used")), "{view:?}");
+    assert!(
+        view.message
+            .as_ref()
+            .is_some_and(|message| message.starts_with("This torrent can't be used")),
+        "{view:?}"
+    );
     assert_eq!(world.connected(), []);
     world.intend(Intent::Resume { info_hash: world.info_hash() });
     assert_eq!(world.view().state, TorrentState::Metadata);
@@ -221,8 +230,16 @@ fn a_description_that_can_not_be_used_is_shown_until_it_is_removed() {
 #[test]
 fn an_engine_with_little_patience_gives_up_and_says_so() {
     let mut world = World::new(film(), &[], 54);
-    let patience = Patience { attempts: 3, attempt_time: Duration::from_secs(10), retry_delay: Duration::from_secs(5) };
-    world.engine = Engine::new(Config { magnet_patience: Some(patience), ..Config::default() }, [54; 32], world.now);
+    let patience = Patience {
+        attempts: 3,
+        attempt_time: Duration::from_secs(10),
+        retry_delay: Duration::from_secs(5),
+    };
+    world.engine = Engine::new(
+        Config { magnet_patience: Some(patience), ..Config::default() },
+        [54; 32],
+        world.now,
+    );
     world.link();
     world.intend(Intent::AddMagnet { uri: world.magnet() });
     world.run_for(Duration::from_secs(39));
@@ -245,9 +262,14 @@ fn a_torrent_file_is_fetched_by_its_address_and_answered_when_it_is_there() {
     world.run_for(Duration::from_millis(10));
     world.web.insert("http://w/film.torrent".into(), world.sample.torrent.clone().into());
     world.web.insert("https://w/page".into(), Bytes::from_static(b"<html>"));
-    for url in
-        ["HTTP://w/film.torrent", "http://w/film.torrent?key=1", "https://w/page", "http://dead/", "ftp://w/x", ""]
-    {
+    for url in [
+        "HTTP://w/film.torrent",
+        "http://w/film.torrent?key=1",
+        "https://w/page",
+        "http://dead/",
+        "ftp://w/x",
+        "",
+    ] {
         world.intend(Intent::AddUrl { url: url.into() });
     }
     world.run_for(Duration::from_secs(1));
@@ -289,13 +311,18 @@ fn a_text_that_is_no_link_is_answered_in_plain_words() {
         world.intend(Intent::AddMagnet { uri: uri.into() });
     }
     assert_eq!(world.replies.len(), 3);
-    assert!(world.replies.iter().all(|reply| matches!(reply, IntentReply::Failed { .. })), "{:?}", world.replies);
+    assert!(
+        world.replies.iter().all(|reply| matches!(reply, IntentReply::Failed { .. })),
+        "{:?}",
+        world.replies
+    );
 }
 
 #[test]
 fn an_engine_that_may_have_few_connections_has_few_while_it_asks_for_a_description() {
     let mut world = World::new(film(), &describing(&[Describes::Silently; 8]), 57);
-    world.engine = Engine::new(Config { max_connections: 3, ..Config::default() }, [57; 32], world.now);
+    world.engine =
+        Engine::new(Config { max_connections: 3, ..Config::default() }, [57; 32], world.now);
     world.link();
     world.intend(Intent::AddMagnet { uri: world.magnet() });
     for _ in 0..20 {

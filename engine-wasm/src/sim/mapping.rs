@@ -1,4 +1,5 @@
-//! A router in between: it lets others in, at another port maybe, or not, and those who know us hear of it.
+//! A router in between: it lets others in, at another port maybe, or not, and those who know us
+//! hear of it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,12 +18,14 @@ use crate::view::{Intent, MappedBy as By, MappingState};
 const HERE: u16 = 6881;
 /// Where the router lets others in.
 const THERE: u16 = 40_000;
-const TRACKER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), 80);
+const TRACKER: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), 80);
 
 /// A world in which a tracker knows us already, and the router has not answered yet.
 fn world(port_mapping: bool, seed: u8) -> World {
     let net = NetConfig { listen_port: Some(HERE), udp: true, port_mapping };
-    let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 1 << 20)], &["udp://tracker.example:80"]);
+    let sample =
+        torrent_with_trackers(64 << 10, &[("film.mp4", 1 << 20)], &["udp://tracker.example:80"]);
     let config = Config { net, ..Config::default() };
     let mut world = World::configured(config, sample, &[Manner::honest(1 << 20, 20)], seed);
     world.name("tracker.example", &["192.0.2.1"]);
@@ -33,7 +36,11 @@ fn world(port_mapping: bool, seed: u8) -> World {
 }
 
 fn mapping() -> Mapping {
-    Mapping { port: THERE, address: Some("203.0.113.7".parse().expect("an address")), by: MappedBy::Upnp }
+    Mapping {
+        port: THERE,
+        address: Some("203.0.113.7".parse().expect("an address")),
+        by: MappedBy::Upnp,
+    }
 }
 
 fn announced(world: &World) -> &[u16] {
@@ -49,7 +56,10 @@ fn trackers_hear_at_once_where_the_router_lets_peers_in() {
     assert_eq!(announced(&world), [HERE, THERE]);
     let snapshot = world.engine.snapshot(world.now);
     let view = snapshot.port_mapping.expect("the router was asked");
-    assert_eq!((view.state, view.port, view.by), (MappingState::Mapped, Some(THERE), Some(By::Upnp)));
+    assert_eq!(
+        (view.state, view.port, view.by),
+        (MappingState::Mapped, Some(THERE), Some(By::Upnp))
+    );
     assert_eq!((view.address.as_deref(), snapshot.listen_port), (Some("203.0.113.7"), Some(HERE)));
     // The same again is no news; another port is.
     world.router_says(&Ok(mapping()));

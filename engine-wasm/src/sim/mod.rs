@@ -1,8 +1,9 @@
-//! A whole swarm on a virtual clock, from one seed: the engine as it is, a daemon with a disk in memory, and seeders behind lines of
-//! a given rate and latency.
+//! A whole swarm on a virtual clock, from one seed: the engine as it is, a daemon with a disk in
+//! memory, and seeders behind lines of a given rate and latency.
 //!
-//! The same seed gives the same run to the last byte. At every grant the world compares the granted bytes on the disk with the film:
-//! the invariant that no unverified byte leaves is checked in every simulation, whatever it is about.
+//! The same seed gives the same run to the last byte. At every grant the world compares the granted
+//! bytes on the disk with the film: the invariant that no unverified byte leaves is checked in
+//! every simulation, whatever it is about.
 
 mod adding_again;
 mod cutter;

@@ -1,4 +1,5 @@
-//! Torrents that move while they download and while somebody reads, disks that refuse, and ends in the middle.
+//! Torrents that move while they download and while somebody reads, disks that refuse, and ends in
+//! the middle.
 
 use std::time::Duration;
 
@@ -55,7 +56,9 @@ impl World {
 
     fn finish(&mut self, what: &str) {
         let took = self.run_until_within(Duration::from_secs(60), |world| {
-            world.is_complete() && world.view().move_progress.is_none() && world.view().state != TorrentState::Checking
+            world.is_complete()
+                && world.view().move_progress.is_none()
+                && world.view().state != TorrentState::Checking
         });
         assert!(took.is_some(), "{what}: {:?} {:?}", self.view().state, self.view().message);
     }
@@ -63,13 +66,17 @@ impl World {
     /// All files lie below this, whole, and nothing lies elsewhere.
     fn lies_below(&self, folder: &str) {
         let files = &self.sample.metainfo.files;
-        let mut expected: Vec<String> = files.iter().map(|file| format!("{folder}{}", file.path.join("/"))).collect();
+        let mut expected: Vec<String> =
+            files.iter().map(|file| format!("{folder}{}", file.path.join("/"))).collect();
         expected.sort();
         let mut there = self.paths();
         there.sort();
         assert_eq!(there, expected);
         for (at, file) in files.iter().enumerate() {
-            assert_eq!(self.read(&format!("{folder}{}", file.path.join("/"))).unwrap(), self.sample.file(at));
+            assert_eq!(
+                self.read(&format!("{folder}{}", file.path.join("/"))).unwrap(),
+                self.sample.file(at)
+            );
         }
     }
 }
@@ -99,7 +106,11 @@ fn many_files_move_one_after_the_other_with_those_that_come_meanwhile() {
     world.relocate(None, Some("shows"), None);
     world.outcome().unwrap();
     world.run_for(Duration::from_millis(500));
-    assert!(world.view().move_progress.is_some_and(|progress| progress < 1.0), "{:?}", world.view().move_progress);
+    assert!(
+        world.view().move_progress.is_some_and(|progress| progress < 1.0),
+        "{:?}",
+        world.view().move_progress
+    );
     world.finish("it arrives");
     world.run_for(Duration::from_secs(1));
     world.lies_below("shows/");
@@ -214,7 +225,11 @@ fn a_new_name_for_all_of_it_and_for_one_file() {
     world.relocate(None, None, Some("The Show"));
     world.outcome().unwrap();
     world.run_for(Duration::from_secs(1));
-    world.intend(Intent::RenameFile { info_hash: world.info_hash(), index: 0, name: "Pilot.mkv".into() });
+    world.intend(Intent::RenameFile {
+        info_hash: world.info_hash(),
+        index: 0,
+        name: "Pilot.mkv".into(),
+    });
     world.outcome().unwrap();
     world.run_for(Duration::from_secs(5));
     let renamed = world.view().files.into_iter().find(|file| file.index == 0);
@@ -250,7 +265,11 @@ fn names_that_can_not_be_are_refused() {
         folder: folder.map(str::to_owned),
         name: name.map(str::to_owned),
     };
-    let rename = |index, name: &str| Intent::RenameFile { info_hash: info_hash.clone(), index, name: name.into() };
+    let rename = |index, name: &str| Intent::RenameFile {
+        info_hash: info_hash.clone(),
+        index,
+        name: name.into(),
+    };
     check(relocate(Some("x"), None, None), "no such download folder");
     check(relocate(None, Some("../up"), None), "can't be a name");
     check(relocate(None, None, Some("a/b")), "can't be a name");
@@ -305,10 +324,17 @@ fn a_torrent_that_is_removed_while_it_moves_leaves_what_was_there_before_and_not
         world.move_time = Duration::from_millis(200);
         world.relocate(Some("e"), None, None);
         world.run_for(Duration::from_millis(after_ms));
-        world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
+        world.intend(Intent::Remove {
+            info_hash: world.info_hash(),
+            delete_data: true,
+            undo: false,
+        });
         world.run_for(Duration::from_secs(2));
         let paths = world.paths();
-        assert!(paths.len() == 1 && paths[0].ends_with("Sample/S0/1.mkv"), "{after_ms} ms: {paths:?}");
+        assert!(
+            paths.len() == 1 && paths[0].ends_with("Sample/S0/1.mkv"),
+            "{after_ms} ms: {paths:?}"
+        );
         assert!(!world.has_state());
     }
 }

@@ -24,16 +24,29 @@ fn path(path: &str) -> Vec<String> {
 
 impl World {
     fn completes(&mut self) {
-        let took = self.run_until_within(Duration::from_secs(60), |world| world.is_state(TorrentState::Complete));
-        assert!(took.is_some(), "{:?} {:?} {:?}", self.view().state, self.view().message, self.paths());
+        let took = self.run_until_within(Duration::from_secs(60), |world| {
+            world.is_state(TorrentState::Complete)
+        });
+        assert!(
+            took.is_some(),
+            "{:?} {:?} {:?}",
+            self.view().state,
+            self.view().message,
+            self.paths()
+        );
     }
 
     fn is_state(&self, state: TorrentState) -> bool {
-        self.engine.snapshot(self.now).torrents.first().is_some_and(|torrent| torrent.state == state)
+        self.engine
+            .snapshot(self.now)
+            .torrents
+            .first()
+            .is_some_and(|torrent| torrent.state == state)
     }
 
     fn has_trouble(&mut self, words: &str) {
-        let came = self.run_until_within(Duration::from_secs(60), |world| world.is_state(TorrentState::Error));
+        let came = self
+            .run_until_within(Duration::from_secs(60), |world| world.is_state(TorrentState::Error));
         assert!(came.is_some(), "{:?} {:?}", self.view().state, self.view().message);
         let message = self.view().message.expect("trouble has words");
         assert!(message.contains(words), "{message}");
@@ -151,12 +164,20 @@ fn a_person_may_go_on_in_the_file_that_was_there() {
             world.completes();
         }
         world.intend(Intent::Adopt { info_hash: world.info_hash() });
-        assert!(matches!(world.replies.last(), Some(IntentReply::Done { .. })), "{:?}", world.replies);
+        assert!(
+            matches!(world.replies.last(), Some(IntentReply::Done { .. })),
+            "{:?}",
+            world.replies
+        );
         world.run_for(Duration::from_millis(100));
         world.completes();
         assert_eq!(world.paths(), ["film.mp4"], "early: {is_early}");
         assert_eq!(world.read("film.mp4").unwrap(), world.sample.file(0));
-        world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
+        world.intend(Intent::Remove {
+            info_hash: world.info_hash(),
+            delete_data: true,
+            undo: false,
+        });
         world.run_for(Duration::from_secs(5));
         assert_eq!(world.paths(), ["film.mp4"], "what was there before stays");
     }
@@ -179,7 +200,11 @@ fn a_file_that_takes_the_place_of_ours_is_left_alone() {
         world.completes();
         assert_eq!(world.read("film.mp4").unwrap(), vec![9; 4 << 20], "linked: {is_linked}");
         assert_eq!(world.read("film (2).mp4").unwrap(), world.sample.file(0));
-        world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
+        world.intend(Intent::Remove {
+            info_hash: world.info_hash(),
+            delete_data: true,
+            undo: false,
+        });
         world.run_for(Duration::from_secs(5));
         assert_eq!(world.paths(), ["film.mp4"]);
     }
@@ -234,12 +259,18 @@ fn what_is_missing_is_an_error_and_not_fetched_and_comes_back_by_itself() {
             world.leave(request);
         }
         world.has_trouble("b.mkv");
-        assert_eq!((world.received_bytes, world.paths().len()), (before, 2), "restarted: {is_restarted}");
+        assert_eq!(
+            (world.received_bytes, world.paths().len()),
+            (before, 2),
+            "restarted: {is_restarted}"
+        );
         world.run_for(Duration::from_secs(60));
         assert_eq!((world.received_bytes, world.paths().len()), (before, 2));
         world.digests = 0;
         world.disk.bring_back(&path("Sample/b.mkv"), lost);
-        let took = world.run_until_within(Duration::from_secs(600), |world| world.is_state(TorrentState::Complete));
+        let took = world.run_until_within(Duration::from_secs(600), |world| {
+            world.is_state(TorrentState::Complete)
+        });
         assert!(took.is_some(), "{:?}", world.view().message);
         assert_eq!((world.received_bytes, world.digests), (before, 0), "restarted: {is_restarted}");
     }
@@ -297,7 +328,11 @@ fn names_that_a_disk_takes_for_one_are_two_files() {
         let mut names = world.paths();
         names.sort();
         let expected = if ignores_case { 2 } else { 0 };
-        assert_eq!(names.iter().filter(|name| name.contains("(2)")).count() * 2, expected, "{names:?}");
+        assert_eq!(
+            names.iter().filter(|name| name.contains("(2)")).count() * 2,
+            expected,
+            "{names:?}"
+        );
         for (file, view) in world.view().files.iter().enumerate() {
             assert_eq!(world.read(&view.path).unwrap(), world.sample.file(file), "{}", view.path);
         }
@@ -308,7 +343,8 @@ fn names_that_a_disk_takes_for_one_are_two_files() {
 fn names_that_a_disk_refuses_are_changed_and_no_others() {
     for refuses in [vec![], vec![':', '?']] {
         let is_changed = !refuses.is_empty();
-        let mut world = World::new(torrent(PIECE, &[("a: b?.mkv", 200_000), ("c.mkv", 100_000)]), &fast(), 194);
+        let mut world =
+            World::new(torrent(PIECE, &[("a: b?.mkv", 200_000), ("c.mkv", 100_000)]), &fast(), 194);
         world.disk.refuses = refuses;
         world.add();
         world.completes();

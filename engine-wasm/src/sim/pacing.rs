@@ -1,4 +1,5 @@
-//! What people are told of the speed: the remaining time does not jump, a stall is named, and what has stopped has no rate.
+//! What people are told of the speed: the remaining time does not jump, a stall is named, and what
+//! has stopped has no rate.
 
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ fn the_remaining_time_is_told_and_comes_true() {
     world.run_for(Duration::from_secs(6));
     let (eta, at) = (world.view().eta_s.expect("it is known"), world.now);
     assert!((8..=14).contains(&eta), "{eta} s");
-    let took = world.run_until_within(Duration::from_secs(60), World::is_complete).expect("it completes");
+    let took =
+        world.run_until_within(Duration::from_secs(60), World::is_complete).expect("it completes");
     assert!(took.as_secs().abs_diff(eta.into()) <= 3, "{took:?} instead of {eta} s, {at:?}");
     let view = world.view();
     assert_eq!((view.eta_s, view.stalled, view.down_rate_bps), (None, false, 0));

@@ -1,4 +1,5 @@
-//! Torrents whose download folder is chosen as they are decided about, and what is left of one that is on its way out.
+//! Torrents whose download folder is chosen as they are decided about, and what is left of one that
+//! is on its way out.
 
 use std::time::Duration;
 
@@ -19,7 +20,12 @@ fn asking(seed: u8) -> World {
 }
 
 fn decision(world: &World, choice: Choice, root: &str) -> Intent {
-    Intent::Decide { info_hash: world.info_hash(), choice, files: Vec::new(), root: Some(root.to_owned()) }
+    Intent::Decide {
+        info_hash: world.info_hash(),
+        choice,
+        files: Vec::new(),
+        root: Some(root.to_owned()),
+    }
 }
 
 #[test]
@@ -33,9 +39,16 @@ fn what_is_decided_about_lies_in_the_chosen_folder() {
         world.run_until_within(Duration::from_secs(30), |world| {
             world.view().state == TorrentState::Complete && world.view().move_progress.is_none()
         });
-        assert!(matches!(world.replies[replies..], [IntentReply::Done { .. }]), "{:?}", &world.replies[replies..]);
+        assert!(
+            matches!(world.replies[replies..], [IntentReply::Done { .. }]),
+            "{:?}",
+            &world.replies[replies..]
+        );
         let view = world.view();
-        assert_eq!((view.root.as_str(), view.undecided, view.state), ("e", false, TorrentState::Complete));
+        assert_eq!(
+            (view.root.as_str(), view.undecided, view.state),
+            ("e", false, TorrentState::Complete)
+        );
         assert!(world.paths().iter().all(|path| path.starts_with("e:")), "{:?}", world.paths());
     }
 }
@@ -60,11 +73,16 @@ fn a_decision_whose_folder_is_refused_is_none() {
 #[test]
 fn a_link_whose_files_are_not_known_is_put_nowhere() {
     let config = Config { start_at_once: false, ..Config::default() };
-    let mut world = World::configured(config, films(), &[Manner::describing(Describes::Honestly)], 222);
+    let mut world =
+        World::configured(config, films(), &[Manner::describing(Describes::Honestly)], 222);
     world.run_for(Duration::from_millis(10));
     world.intend(Intent::AddMagnet { uri: world.magnet() });
     world.intend(decision(&world, Choice::Download, "e"));
-    assert!(matches!(world.replies.last(), Some(IntentReply::Failed { .. })), "{:?}", world.replies.last());
+    assert!(
+        matches!(world.replies.last(), Some(IntentReply::Failed { .. })),
+        "{:?}",
+        world.replies.last()
+    );
     assert!(world.view().undecided);
 }
 
@@ -83,10 +101,14 @@ fn who_is_gone_has_no_place_in_the_queue_any_more() {
 fn a_tracker_that_was_taken_away_stays_away_when_its_link_comes_again() {
     let mut world = World::new(films(), &[], 224);
     world.run_for(Duration::from_millis(10));
-    let link = format!("magnet:?xt=urn:btih:{}&tr=http%3A%2F%2Fa%2Fx&tr=http%3A%2F%2Fb%2Fx", world.info_hash());
+    let link = format!(
+        "magnet:?xt=urn:btih:{}&tr=http%3A%2F%2Fa%2Fx&tr=http%3A%2F%2Fb%2Fx",
+        world.info_hash()
+    );
     world.intend(Intent::AddMagnet { uri: link.clone() });
     world.intend(Intent::RemoveTracker { info_hash: world.info_hash(), url: "http://a/x".into() });
     world.intend(Intent::AddMagnet { uri: link });
-    let trackers: Vec<String> = world.view().trackers.into_iter().map(|tracker| tracker.url).collect();
+    let trackers: Vec<String> =
+        world.view().trackers.into_iter().map(|tracker| tracker.url).collect();
     assert_eq!(trackers, ["http://b/x"]);
 }

@@ -1,4 +1,5 @@
-//! Hole punching (BEP 55): engines behind routers that let in nobody, and strangers who make much of what it offers.
+//! Hole punching (BEP 55): engines behind routers that let in nobody, and strangers who make much
+//! of what it offers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,8 +29,9 @@ fn config(pex: bool, utp: bool) -> Config {
     Config { sources, net, ways: Ways { utp, ..Ways::default() }, ..Config::default() }
 }
 
-/// Engine 0 has everything and 2 wants it, both behind routers; 1, which is not, has nothing and gives little. The tracker names everybody, at ports that no
-/// router knows. Whether 2 got everything.
+/// Engine 0 has everything and 2 wants it, both behind routers; 1, which is not, has nothing and
+/// gives little. The tracker names everybody, at ports that no router knows. Whether 2 got
+/// everything.
 fn meet(relay: Config, seed: u8) -> (bool, Engines) {
     let sample = torrent_with_trackers(256 << 10, FILES, &[TRACKER]);
     let config = |node| if node == 1 { relay.clone() } else { config(true, true) };
@@ -60,7 +62,11 @@ fn without_a_third_that_helps_they_do_not() {
     for seed in 180..182 {
         let (done, engines) = meet(config(false, true), seed);
         assert!(!done && engines.connected.contains(&(2, 1)), "seed {seed}");
-        assert!(!engines.connected.iter().any(|pair| [(0, 2), (2, 0)].contains(pair)), "{:?}", engines.connected);
+        assert!(
+            !engines.connected.iter().any(|pair| [(0, 2), (2, 0)].contains(pair)),
+            "{:?}",
+            engines.connected
+        );
     }
 }
 
@@ -77,7 +83,8 @@ fn frame(id: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Somebody connects to engine 0, says hello and where it listens, and that it speaks the extension, or not.
+/// Somebody connects to engine 0, says hello and where it listens, and that it speaks the
+/// extension, or not.
 fn stranger(engines: &mut Engines, port: u16, speaks: bool) -> ConnId {
     let stranger = engines.dial(0);
     let mut id = [8; 20];
@@ -98,7 +105,10 @@ fn frames(engines: &Engines, stranger: ConnId) -> Vec<&[u8]> {
     let mut rest = engines.strangers[&stranger].heard.get(HANDSHAKE_LEN..).unwrap_or_default();
     let mut frames = Vec::new();
     while let Some((length, after)) = rest.split_first_chunk() {
-        let Some((frame, after)) = after.split_at_checked(u32::from_be_bytes(*length) as usize) else { break };
+        let Some((frame, after)) = after.split_at_checked(u32::from_be_bytes(*length) as usize)
+        else {
+            break;
+        };
         frames.push(frame);
         rest = after;
     }
@@ -106,7 +116,8 @@ fn frames(engines: &Engines, stranger: ConnId) -> Vec<&[u8]> {
 }
 
 fn heard(engines: &Engines, stranger: ConnId) -> Vec<HolepunchMessage> {
-    let payloads = frames(engines, stranger).into_iter().filter_map(|frame| frame.strip_prefix(&[20, THEIRS]));
+    let payloads =
+        frames(engines, stranger).into_iter().filter_map(|frame| frame.strip_prefix(&[20, THEIRS]));
     payloads.map(|payload| HolepunchMessage::parse(payload).unwrap()).collect()
 }
 
@@ -133,7 +144,11 @@ fn a_relay_tells_both_or_says_why_not() {
     check(0, HolepunchMessage::Error(at(0), Refusal::NoSuchPeer));
     assert_eq!(heard(&engines, target), [HolepunchMessage::Connect(at(1001))]);
     say(&mut engines, silent, HolepunchMessage::Rendezvous(at(1002)));
-    assert_eq!(heard(&engines, target).len(), 1, "who would not understand the answer is passed over");
+    assert_eq!(
+        heard(&engines, target).len(),
+        1,
+        "who would not understand the answer is passed over"
+    );
 }
 
 #[test]
@@ -159,7 +174,11 @@ fn a_stranger_who_has_us_dial_others_is_believed_now_and_then() {
     let mut engines = alone(torrent(256 << 10, FILES), config(true, true), 188);
     let stranger = stranger(&mut engines, 1001, true);
     for host in 0..200 {
-        say(&mut engines, stranger, HolepunchMessage::Connect(SocketAddr::from(([10, 50, 0, host], 7))));
+        say(
+            &mut engines,
+            stranger,
+            HolepunchMessage::Connect(SocketAddr::from(([10, 50, 0, host], 7))),
+        );
     }
     let told = |engines: &Engines| {
         let mut told: Vec<SocketAddr> = engines.dialled.iter().map(|(_, addr, _)| *addr).collect();
@@ -199,11 +218,15 @@ fn it_is_offered_where_there_is_utp_and_peers_may_name_others() {
         let mut engines = alone(sample, config.clone(), 191);
         let stranger = stranger(&mut engines, 1001, true);
         let name = holepunch::EXTENSION.as_bytes();
-        let is_offered = engines.strangers[&stranger].heard.windows(name.len()).any(|window| window == name);
+        let is_offered =
+            engines.strangers[&stranger].heard.windows(name.len()).any(|window| window == name);
         assert_eq!(is_offered, expected, "{config:?}");
         say(&mut engines, stranger, HolepunchMessage::Rendezvous(at(1005)));
         say(&mut engines, stranger, HolepunchMessage::Connect("10.50.0.1:7".parse().unwrap()));
-        assert_eq!((heard(&engines, stranger).len() == 1, engines.dialled.len() == 1), (expected, expected));
+        assert_eq!(
+            (heard(&engines, stranger).len() == 1, engines.dialled.len() == 1),
+            (expected, expected)
+        );
     };
     check(torrent(256 << 10, FILES), config(true, true), true);
     check(torrent(256 << 10, FILES), config(true, false), false);
@@ -213,7 +236,8 @@ fn it_is_offered_where_there_is_utp_and_peers_may_name_others() {
 
 #[test]
 fn a_peer_that_can_be_had_so_is_named_so() {
-    let mut engines = Engines::configured(torrent(256 << 10, FILES), &[MIB; 3], 192, |_| config(true, true));
+    let mut engines =
+        Engines::configured(torrent(256 << 10, FILES), &[MIB; 3], 192, |_| config(true, true));
     engines.routers.behind = [2].into();
     engines.seed(0);
     (1..3).for_each(|node| engines.add(node));
@@ -222,7 +246,10 @@ fn a_peer_that_can_be_had_so_is_named_so() {
     let hears = stranger(&mut engines, 1001, true);
     engines.say(hears, frame(0, b"d1:md6:ut_pexi7eee"));
     engines.run_for(Duration::from_secs(5));
-    let told = frames(&engines, hears).into_iter().find_map(|frame| frame.strip_prefix(&[20, 7])).expect("others");
+    let told = frames(&engines, hears)
+        .into_iter()
+        .find_map(|frame| frame.strip_prefix(&[20, 7]))
+        .expect("others");
     let told = crate::discover::pex::PexMessage::parse(told).unwrap();
     let (addr, flags) = told.added[0];
     assert_eq!((addr, flags.has(crate::discover::pex::Flags::HOLEPUNCH)), (addr_of(2), true));

@@ -1,4 +1,5 @@
-//! Torrents that are removed at awkward moments: nothing of theirs is left, and nothing that was there before is touched.
+//! Torrents that are removed at awkward moments: nothing of theirs is left, and nothing that was
+//! there before is touched.
 
 use std::time::Duration;
 
@@ -116,7 +117,9 @@ fn not_while_the_daemon_is_away() {
     world.run_for(Duration::from_secs(5));
     world.unlink();
     world.intend(Intent::Remove { info_hash: world.info_hash(), delete_data: true, undo: false });
-    assert!(matches!(world.replies.last(), Some(IntentReply::Failed { message }) if message.contains("daemon")));
+    assert!(
+        matches!(world.replies.last(), Some(IntentReply::Failed { message }) if message.contains("daemon"))
+    );
     world.link();
     world.run_for(Duration::from_secs(1));
     assert!(world.is_complete(), "nothing happened to it");
@@ -186,7 +189,11 @@ fn nobody_else_does_anything_with_it_meanwhile() {
         Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() },
     ] {
         world.intend(intent);
-        assert!(refusal(&world).starts_with("This torrent is being removed"), "{:?}", world.replies);
+        assert!(
+            refusal(&world).starts_with("This torrent is being removed"),
+            "{:?}",
+            world.replies
+        );
     }
     world.run_for(Duration::from_secs(1));
     world.left(&[], "it goes all the same");
@@ -215,9 +222,13 @@ fn another_file_in_the_place_of_ours_is_left_alone_and_named() {
     let now = world.now;
     world.disk.swap_in(&["Sample".to_owned(), "a.mkv".to_owned()], vec![9; 600_000], now);
     world.remove(true);
-    let message = "“Sample/a.mkv” was left alone: it is not the file that was downloaded.".to_owned();
+    let message =
+        "“Sample/a.mkv” was left alone: it is not the file that was downloaded.".to_owned();
     let info_hash = world.info_hash();
-    assert_eq!(world.replies.last(), Some(&IntentReply::Done { info_hash, message: Some(message), duplicate: false }));
+    assert_eq!(
+        world.replies.last(),
+        Some(&IntentReply::Done { info_hash, message: Some(message), duplicate: false })
+    );
     world.left(&["Sample/a.mkv"], "ours are gone");
     assert_eq!(world.read("Sample/a.mkv").unwrap(), [9; 600_000]);
 }

@@ -23,13 +23,19 @@ fn four() -> Vec<Manner> {
 
 fn finish(world: &mut World, within_s: u64, what: &str) {
     let took = world.run_until_within(Duration::from_secs(within_s), World::is_complete);
-    assert!(took.is_some(), "{what}: {} of {} bytes", world.verified(), world.sample.metainfo.total_length());
+    assert!(
+        took.is_some(),
+        "{what}: {} of {} bytes",
+        world.verified(),
+        world.sample.metainfo.total_length()
+    );
 }
 
 #[test]
 fn a_torrent_is_downloaded_at_the_rate_of_its_seeders() {
     let mut world = World::with_torrent(film(40), &four(), 1);
-    let took = world.run_until_within(Duration::from_secs(60), World::is_complete).expect("it completes");
+    let took =
+        world.run_until_within(Duration::from_secs(60), World::is_complete).expect("it completes");
     assert!(took < Duration::from_secs(12), "40 MiB at 4 MiB/s took {took:?}");
     assert_eq!(world.received_bytes, 40 * MIB, "nothing came twice");
 }
@@ -38,7 +44,9 @@ fn a_torrent_is_downloaded_at_the_rate_of_its_seeders() {
 fn a_film_starts_near_the_floor_of_its_swarm() {
     let mut world = World::with_torrent(film(40), &four(), 2);
     let request = world.ask(0, 0, 40 * MIB - 1);
-    let took = world.run_until_within(Duration::from_secs(10), |world| world.viewers[&request].first_at.is_some());
+    let took = world.run_until_within(Duration::from_secs(10), |world| {
+        world.viewers[&request].first_at.is_some()
+    });
     // Dial, handshake and unchoke are two and a half round trips; then 1 MiB at 4 MiB/s.
     let floor = Duration::from_millis(50 * 5 / 2 + 50 + 250);
     let took = took.expect("it starts");
@@ -55,7 +63,9 @@ fn a_seek_is_near_the_floor_of_its_swarm() {
     for mib in [50, 90, 30, 70, 96] {
         world.leave(request);
         request = world.ask(0, mib * MIB, 100 * MIB - 1);
-        let took = world.run_until_within(Duration::from_secs(10), |world| world.viewers[&request].first_at.is_some());
+        let took = world.run_until_within(Duration::from_secs(10), |world| {
+            world.viewers[&request].first_at.is_some()
+        });
         all.push(took.expect("the seek ends"));
         world.run_for(Duration::from_secs(1));
     }
@@ -63,7 +73,8 @@ fn a_seek_is_near_the_floor_of_its_swarm() {
     assert!(mean < floor * 14 / 10, "{all:?} with a floor of {floor:?}");
 }
 
-/// What comes of a seeder while somebody watches: its share of the line after the first seconds, and the longest queue in that time.
+/// What comes of a seeder while somebody watches: its share of the line after the first seconds,
+/// and the longest queue in that time.
 fn watched(seeder: Manner, seed: u8) -> (f64, usize) {
     let rate_bps = seeder.rate_bps;
     let mut world = World::with_torrent(film(100), &[seeder], seed);
@@ -81,7 +92,10 @@ fn watched(seeder: Manner, seed: u8) -> (f64, usize) {
 #[test]
 fn a_seeder_that_sends_in_pulses_is_not_starved_while_somebody_watches() {
     for (pulse_ms, rtt_ms) in [(500, 20), (500, 100), (250, 20), (700, 40)] {
-        let pulsing = Manner { pulse: Some(Duration::from_millis(pulse_ms)), ..Manner::honest(2 * MIB, rtt_ms) };
+        let pulsing = Manner {
+            pulse: Some(Duration::from_millis(pulse_ms)),
+            ..Manner::honest(2 * MIB, rtt_ms)
+        };
         let (share, _) = watched(pulsing, 23);
         assert!(share > 0.9, "{share} of its line with a pulse of {pulse_ms} ms, {rtt_ms} ms away");
     }
@@ -102,21 +116,26 @@ fn a_player_that_asks_part_by_part_is_never_starved() {
     let mut world = World::with_torrent(film(30), &four(), 4);
     for part in 0..30 {
         let request = world.ask(0, part * MIB, (part + 1) * MIB - 1);
-        let took = world.run_until_within(Duration::from_secs(5), |world| world.viewers[&request].done_at.is_some());
+        let took = world.run_until_within(Duration::from_secs(5), |world| {
+            world.viewers[&request].done_at.is_some()
+        });
         assert!(took.is_some(), "part {part} does not come");
         world.drain(request, (part + 1) * MIB);
         world.leave(request);
     }
 }
 
-/// Every jump takes requests back, and makes most of them again: rejections that answer the former are no refusal of the latter.
+/// Every jump takes requests back, and makes most of them again: rejections that answer the former
+/// are no refusal of the latter.
 #[test]
 fn a_seeder_that_rejects_what_was_taken_back_is_not_taken_for_one_that_gives_nothing() {
     let mut world = World::with_torrent(film(200), &[Manner::honest(40 * MIB, 20)], 25);
     world.run_for(Duration::from_secs(1));
     for jump in [150, 20, 180, 60, 120, 90] {
         let request = world.ask(0, jump * MIB, 200 * MIB - 1);
-        let took = world.run_until_within(Duration::from_secs(2), |world| world.viewers[&request].first_at.is_some());
+        let took = world.run_until_within(Duration::from_secs(2), |world| {
+            world.viewers[&request].first_at.is_some()
+        });
         assert!(took.is_some(), "nothing at {jump} MiB");
         world.run_for(Duration::from_millis(100));
         world.leave(request);
@@ -152,7 +171,8 @@ fn a_liar_among_the_honest_is_found_and_nobody_else_is_blamed() {
     let request = world.ask(0, 0, 20 * MIB - 1);
     finish(&mut world, 60, "the honest are enough");
     assert!(world.viewers[&request].done_at.is_some());
-    let redialled: Vec<(&SocketAddr, &u32)> = world.dialled.iter().filter(|(_, times)| **times > 1).collect();
+    let redialled: Vec<(&SocketAddr, &u32)> =
+        world.dialled.iter().filter(|(_, times)| **times > 1).collect();
     assert!(redialled.is_empty(), "nobody else was dropped: {redialled:?}");
     let wasted = world.received_bytes - 20 * MIB;
     assert!(wasted < 7 * MIB, "{wasted} bytes wasted for one liar");
@@ -165,7 +185,9 @@ fn a_seeder_that_stalls_does_not_hold_up_the_viewer() {
     let mut world = World::with_torrent(film(20), &seeders, 8);
     world.run_for(Duration::from_secs(1));
     let request = world.ask(0, 10 * MIB, 20 * MIB - 1);
-    let took = world.run_until_within(Duration::from_secs(20), |world| world.viewers[&request].first_at.is_some());
+    let took = world.run_until_within(Duration::from_secs(20), |world| {
+        world.viewers[&request].first_at.is_some()
+    });
     assert!(took.is_some_and(|took| took < Duration::from_secs(3)), "{took:?}");
     finish(&mut world, 60, "what the staller owes is asked of others");
 }
@@ -217,7 +239,8 @@ fn a_new_engine_goes_on_where_the_old_one_died() {
 fn an_engine_that_dies_in_the_moment_of_a_verification_loses_nothing() {
     // So fast that a piece is begun and verified before any record can name it.
     let fast = vec![Manner::honest(20 * MIB, 1); 2];
-    let mut world = World::with_torrent(torrent(64 << 10, &[("film.mp4", 20 * MIB_USIZE)]), &fast, 22);
+    let mut world =
+        World::with_torrent(torrent(64 << 10, &[("film.mp4", 20 * MIB_USIZE)]), &fast, 22);
     for part in 1..=10 {
         world.name_seeders();
         let request = world.ask(0, part * MIB, 20 * MIB - 1);
@@ -225,7 +248,8 @@ fn an_engine_that_dies_in_the_moment_of_a_verification_loses_nothing() {
         assert!(world.run_until_within(Duration::from_secs(5), first).is_some(), "it goes on");
         let known = world.verified();
         world.replace_engine();
-        let back = world.run_until_within(Duration::from_millis(20), |world| world.verified() >= known);
+        let back =
+            world.run_until_within(Duration::from_millis(20), |world| world.verified() >= known);
         assert!(back.is_some(), "{} after, {known} before", world.verified());
     }
 }
@@ -302,12 +326,8 @@ fn an_added_torrent_can_be_paused_resumed_and_removed() {
     world.run_for(Duration::from_secs(1));
     assert!(!world.has_state() && !world.has_files());
     assert_eq!(world.numbers_in_use(), 0);
-    assert!(
-        world
-            .replies
-            .iter()
-            .all(|reply| *reply == IntentReply::Done { info_hash: info_hash.clone(), message: None, duplicate: false })
-    );
+    assert!(world.replies.iter().all(|reply| *reply
+        == IntentReply::Done { info_hash: info_hash.clone(), message: None, duplicate: false }));
 }
 
 #[test]
@@ -322,7 +342,8 @@ fn two_torrents_of_one_name_lie_apart_also_after_a_restart() {
     let apart = ["FILM.mp4", "film (2).mp4", "film.mp4"];
     let places = |world: &World| -> Vec<String> {
         let torrents = world.engine.snapshot(world.now).torrents;
-        let mut paths: Vec<String> = torrents.iter().map(|torrent| torrent.files[0].path.clone()).collect();
+        let mut paths: Vec<String> =
+            torrents.iter().map(|torrent| torrent.files[0].path.clone()).collect();
         paths.sort();
         paths
     };
@@ -331,7 +352,11 @@ fn two_torrents_of_one_name_lie_apart_also_after_a_restart() {
     world.run_for(Duration::from_secs(1));
     assert_eq!(places(&world), apart);
     // The second one begins with the same bytes, which were copied.
-    assert_eq!(world.paths(), ["film (2).mp4", "film.mp4"], "what nothing was written of is not made");
+    assert_eq!(
+        world.paths(),
+        ["film (2).mp4", "film.mp4"],
+        "what nothing was written of is not made"
+    );
 }
 
 #[test]
@@ -394,7 +419,8 @@ fn limits_are_told_to_every_daemon_that_comes() {
     let config = Config { download_limit_bps: Some(1_000), ..Config::default() };
     let mut engine = Engine::new(config, [21; 32], Instant(0));
     for epoch in 1..=2 {
-        let roots = vec![Root { key: RootKey("d".into()), label: "Downloads".into(), path: String::new() }];
+        let roots =
+            vec![Root { key: RootKey("d".into()), label: "Downloads".into(), path: String::new() }];
         let limits = Limits { max_conns: 1, max_files: 1, io_window: 1, max_wait_ms: 1 };
         engine.handle_input(Instant(epoch), Input::Linked { epoch, roots, limits });
         let said = EngineMessage::RateLimit { group: 0, down_bps: Some(1_000), up_bps: None };
@@ -411,7 +437,11 @@ fn what_is_no_torrent_is_answered_in_plain_words() {
     world.intend(Intent::AddTorrent { metainfo: b"<html>".as_slice().into() });
     world.intend(Intent::AddPeers { info_hash: "00".into(), peers: vec![] });
     assert_eq!(world.replies.len(), 2);
-    assert!(world.replies.iter().all(|reply| matches!(reply, IntentReply::Failed { .. })), "{:?}", world.replies);
+    assert!(
+        world.replies.iter().all(|reply| matches!(reply, IntentReply::Failed { .. })),
+        "{:?}",
+        world.replies
+    );
 }
 
 #[test]
@@ -425,18 +455,22 @@ fn the_same_seed_gives_the_same_run() {
     assert_eq!(run(16), run(16));
 }
 
-/// Peers of every manner, viewers that come, seek and leave, links and engines that die: it always ends well.
+/// Peers of every manner, viewers that come, seek and leave, links and engines that die: it always
+/// ends well.
 #[test]
 fn chaos_ends_well() {
     use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
-    let seeds =
-        std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok()).map_or(0..12u8, |seed| seed..seed + 1);
+    let seeds = std::env::var("SIM_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .map_or(0..12u8, |seed| seed..seed + 1);
     for seed in seeds {
         println!("SIM_SEED={seed}");
         let mut rng = ChaCha8Rng::seed_from_u64(u64::from(seed));
         let mut seeders = vec![Manner::honest(MIB, 30)];
         for _ in 0..rng.random_range(1..6) {
-            let mut manner = Manner::honest(rng.random_range(20_000..4 * MIB), rng.random_range(1..300));
+            let mut manner =
+                Manner::honest(rng.random_range(20_000..4 * MIB), rng.random_range(1..300));
             manner.fast = rng.random_bool(0.7);
             match rng.random_range(0..6) {
                 0 => manner.corrupts_every = rng.random_range(1..20),
@@ -448,7 +482,10 @@ fn chaos_ends_well() {
             seeders.push(manner);
         }
         let piece_length = 16 << rng.random_range(10..17);
-        let sample = torrent(piece_length, &[("a.txt", 70_001), ("film.mp4", 12 * MIB_USIZE + 17), ("z", 5)]);
+        let sample = torrent(
+            piece_length,
+            &[("a.txt", 70_001), ("film.mp4", 12 * MIB_USIZE + 17), ("z", 5)],
+        );
         let length = sample.metainfo.files[1].length;
         let mut world = World::with_torrent(sample, &seeders, seed);
         for _ in 0..30 {
@@ -472,7 +509,8 @@ fn chaos_ends_well() {
     }
 }
 
-/// Peers whose requests lie in their send buffers at once: no cancel takes them back. What came in vain when one viewer leaves and when one jumps.
+/// Peers whose requests lie in their send buffers at once: no cancel takes them back. What came in
+/// vain when one viewer leaves and when one jumps.
 fn in_vain(leaves: bool, jumps: bool) -> u64 {
     let buffering = Manner { pulse: Some(Duration::from_millis(10)), ..Manner::honest(58_000, 60) };
     let mut world = World::with_torrent(film(64), &vec![buffering; 8], 29);
@@ -498,13 +536,20 @@ fn a_viewer_that_leaves_makes_nothing_come_twice() {
 #[test]
 fn the_film_is_ready_when_its_viewer_comes() {
     let season = || {
-        let files = [("Show.S01E10.mkv", 60 * MIB_USIZE), ("Show.S01E2.mkv", 60 * MIB_USIZE), ("a.nfo", 900_000)];
+        let files = [
+            ("Show.S01E10.mkv", 60 * MIB_USIZE),
+            ("Show.S01E2.mkv", 60 * MIB_USIZE),
+            ("a.nfo", 900_000),
+        ];
         torrent(256 << 10, &files)
     };
     let mut world = World::with_torrent(season(), &vec![Manner::honest(117_000, 50); 4], 30);
     world.run_for(Duration::from_secs(3));
     let request = world.ask(1, 0, 262_143);
-    assert!(world.viewers[&request].done_at.is_some(), "the second episode comes first, and its beginning is there");
+    assert!(
+        world.viewers[&request].done_at.is_some(),
+        "the second episode comes first, and its beginning is there"
+    );
     let wanted: Vec<u64> = (0..3).map(|file| world.view().files[file].verified).collect();
     assert_eq!((wanted[0], wanted[2]), (0, 0), "all of the line went to it");
 }
@@ -512,7 +557,8 @@ fn the_film_is_ready_when_its_viewer_comes() {
 #[test]
 fn a_film_that_is_not_wanted_is_not_fetched_before_anybody_asks() {
     let files = [("a.mkv", 8 * MIB_USIZE), ("b.mkv", 8 * MIB_USIZE)];
-    let mut world = World::new(torrent(256 << 10, &files), &vec![Manner::honest(117_000, 50); 4], 31);
+    let mut world =
+        World::new(torrent(256 << 10, &files), &vec![Manner::honest(117_000, 50); 4], 31);
     world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
     let skip = FilePriority { index: 0, priority: Priority::Skip };
     world.intend(Intent::SetPriorities { info_hash: world.info_hash(), files: vec![skip] });

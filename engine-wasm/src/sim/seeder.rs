@@ -1,4 +1,5 @@
-//! A seeder in a simulation: it speaks the wire protocol, answers in order, and its line carries one block at a time.
+//! A seeder in a simulation: it speaks the wire protocol, answers in order, and its line carries
+//! one block at a time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -53,7 +54,8 @@ pub(super) struct Manner {
     pub(super) chokes_every: Option<u32>,
     /// It hangs up after so many blocks.
     pub(super) hangs_up_after: Option<u32>,
-    /// It looks at its requests so often, and then begins to send all of them; else it does when they come.
+    /// It looks at its requests so often, and then begins to send all of them; else it does when
+    /// they come.
     pub(super) pulse: Option<Duration>,
     /// It speaks the fast extension.
     pub(super) fast: bool,
@@ -171,7 +173,12 @@ impl Seeder {
     }
 
     /// Bytes arrived: what it answers, with the time at which it leaves.
-    pub(super) fn receive(&mut self, data: &[u8], sample: &Sample, now: Instant) -> Vec<(Instant, Deed)> {
+    pub(super) fn receive(
+        &mut self,
+        data: &[u8],
+        sample: &Sample,
+        now: Instant,
+    ) -> Vec<(Instant, Deed)> {
         self.received.extend_from_slice(data);
         let mut deeds = Vec::new();
         if !self.greeted {
@@ -192,8 +199,16 @@ impl Seeder {
     }
 
     /// The next block, when the line is free for it.
-    pub(super) fn next_block(&mut self, content: &[u8], piece_length: u32, now: Instant) -> Option<(Instant, Deed)> {
-        if self.choking || self.manner.stalls_after.is_some_and(|most| self.sent >= most) || self.line_free > now {
+    pub(super) fn next_block(
+        &mut self,
+        content: &[u8],
+        piece_length: u32,
+        now: Instant,
+    ) -> Option<(Instant, Deed)> {
+        if self.choking
+            || self.manner.stalls_after.is_some_and(|most| self.sent >= most)
+            || self.line_free > now
+        {
             return None;
         }
         let (piece, begin, length) = self.next_request(now)?;
@@ -203,7 +218,8 @@ impl Seeder {
         if self.manner.corrupts_every > 0 && self.sent.is_multiple_of(self.manner.corrupts_every) {
             data[0] ^= 0xff;
         }
-        self.line_free = now + Duration::from_micros(u64::from(length) * 1_000_000 / self.manner.rate_bps);
+        self.line_free =
+            now + Duration::from_micros(u64::from(length) * 1_000_000 / self.manner.rate_bps);
         Some((self.line_free, Deed::Block { piece, begin, data }))
     }
 
@@ -236,7 +252,9 @@ impl Seeder {
         if self.manner.hangs_up_after.is_some_and(|most| self.sent >= most) {
             return vec![(now, Deed::HangUp)];
         }
-        if self.manner.chokes_every.is_some_and(|every| self.sent.is_multiple_of(every)) && !self.choking {
+        if self.manner.chokes_every.is_some_and(|every| self.sent.is_multiple_of(every))
+            && !self.choking
+        {
             self.choking = true;
             let mut bytes = encode(&Message::Choke);
             let dropped = std::mem::take(&mut self.queue);
@@ -257,8 +275,12 @@ impl Seeder {
     }
 
     fn greet(&mut self, piece_count: u32) -> Vec<u8> {
-        // Who is called by the v1 hash of a hybrid answers with the v2 hash to those who would go on by it.
-        let second = self.identity.v2.filter(|_| self.called.supports_v2() && self.manner.hashes != Hashes::Unknown);
+        // Who is called by the v1 hash of a hybrid answers with the v2 hash to those who would go
+        // on by it.
+        let second = self
+            .identity
+            .v2
+            .filter(|_| self.called.supports_v2() && self.manner.hashes != Hashes::Unknown);
         let called = second.map_or(self.called.info_hash, |v2| v2.truncated());
         let mut hello = Handshake::ours(called, *b"-SIM000-abcdefghijkl");
         hello.peer_id[18..].copy_from_slice(&self.name.to_be_bytes());
@@ -276,7 +298,8 @@ impl Seeder {
         let mut out = hello.encode().to_vec();
         if metadata_size.is_some() {
             let messages = [(metadata::EXTENSION.to_owned(), SEEDERS_ID)].into();
-            let hello = ExtensionHandshake { messages, metadata_size, ..ExtensionHandshake::default() };
+            let hello =
+                ExtensionHandshake { messages, metadata_size, ..ExtensionHandshake::default() };
             out.extend(encode(&Message::Extended { id: 0, payload: &hello.encode() }));
         }
         match &self.manner.pieces {
@@ -294,7 +317,13 @@ impl Seeder {
         Some(frame)
     }
 
-    fn obey(&mut self, frame: &[u8], sample: &Sample, now: Instant, deeds: &mut Vec<(Instant, Deed)>) {
+    fn obey(
+        &mut self,
+        frame: &[u8],
+        sample: &Sample,
+        now: Instant,
+        deeds: &mut Vec<(Instant, Deed)>,
+    ) {
         if frame.is_empty() {
             return;
         }
@@ -303,7 +332,9 @@ impl Seeder {
                 self.choking = false;
                 deeds.push((now, Deed::Send(encode(&Message::Unchoke))));
             }
-            Message::Request { piece, begin, length } if !self.choking => self.queue.push_back((piece, begin, length)),
+            Message::Request { piece, begin, length } if !self.choking => {
+                self.queue.push_back((piece, begin, length))
+            }
             Message::Request { piece, begin, length } if self.manner.fast => {
                 deeds.push((now, Deed::Send(encode(&Message::Reject { piece, begin, length }))));
             }
@@ -311,18 +342,24 @@ impl Seeder {
                 let before = self.queue.len();
                 self.queue.retain(|&request| request != (piece, begin, length));
                 if self.manner.fast && self.queue.len() < before {
-                    deeds.push((now, Deed::Send(encode(&Message::Reject { piece, begin, length }))));
+                    deeds
+                        .push((now, Deed::Send(encode(&Message::Reject { piece, begin, length }))));
                 }
             }
             Message::Extended { id: 0, payload } => {
-                let hello = ExtensionHandshake::parse(payload).expect("the engine speaks the extension protocol");
+                let hello = ExtensionHandshake::parse(payload)
+                    .expect("the engine speaks the extension protocol");
                 self.metadata_id = hello.id(metadata::EXTENSION).unwrap_or(0);
                 if hello.upload_only && self.manner.leaves_upload_only {
                     deeds.push((now, Deed::HangUp));
                 }
             }
             Message::HashRequest(request) => {
-                assert_ne!(self.manner.hashes, Hashes::Unknown, "who knows nothing of v2 is not asked for hashes");
+                assert_ne!(
+                    self.manner.hashes,
+                    Hashes::Unknown,
+                    "who knows nothing of v2 is not asked for hashes"
+                );
                 let hashes = self.hashes(&request, sample);
                 let answer = match &hashes {
                     None if self.manner.hashes == Hashes::Silent => return,
@@ -332,7 +369,8 @@ impl Seeder {
                 deeds.push((now, Deed::Send(encode(&answer))));
             }
             Message::Extended { id: SEEDERS_ID, payload } => {
-                let message = MetadataMessage::parse(payload).expect("the engine speaks of metadata");
+                let message =
+                    MetadataMessage::parse(payload).expect("the engine speaks of metadata");
                 let MetadataMessage::Request { block } = message else { return };
                 self.describe(block, now, deeds);
             }
@@ -350,7 +388,8 @@ impl Seeder {
         let answer = match self.trees.answer(request) {
             Answer::Blocks(piece) => {
                 let geometry = sample.metainfo.geometry();
-                let start = usize::try_from(geometry.piece_start(piece)).expect("a test's torrent is small");
+                let start = usize::try_from(geometry.piece_start(piece))
+                    .expect("a test's torrent is small");
                 let piece = &sample.content[start..start + geometry.piece_len(piece) as usize];
                 self.trees.answer_with(request, &merkle::leaves(piece))
             }
@@ -377,16 +416,26 @@ impl Seeder {
             Describes::Silently => return,
             Describes::Reluctantly(times) if self.metadata_asked <= times => {
                 let payload = MetadataMessage::Reject { block }.encode();
-                return deeds
-                    .push((now, Deed::Send(encode(&Message::Extended { id: self.metadata_id, payload: &payload }))));
+                return deeds.push((
+                    now,
+                    Deed::Send(encode(&Message::Extended {
+                        id: self.metadata_id,
+                        payload: &payload,
+                    })),
+                ));
             }
-            Describes::Briefly(most) if self.metadata_asked > most => return deeds.push((now, Deed::HangUp)),
+            Describes::Briefly(most) if self.metadata_asked > most => {
+                return deeds.push((now, Deed::HangUp));
+            }
             Describes::Falsely => data[0] ^= 0xff,
             Describes::OfSize(_) => data = vec![0; length],
             _ => {}
         }
         let payload = MetadataMessage::Data { block, total, data: &data }.encode();
-        deeds.push((now, Deed::Send(encode(&Message::Extended { id: self.metadata_id, payload: &payload }))));
+        deeds.push((
+            now,
+            Deed::Send(encode(&Message::Extended { id: self.metadata_id, payload: &payload })),
+        ));
     }
 }
 

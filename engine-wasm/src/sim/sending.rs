@@ -1,4 +1,5 @@
-//! Whenever a byte is sent its piece is proven at that moment, whatever strangers do to the files and however late the disk answers.
+//! Whenever a byte is sent its piece is proven at that moment, whatever strangers do to the files
+//! and however late the disk answers.
 
 use std::time::Duration;
 
@@ -45,12 +46,17 @@ fn vandalise(world: &mut World, rng: &mut ChaCha8Rng) {
     }
 }
 
-/// One life of a torrent among strangers. How many bytes were sent, and how often the engine heard of a change and revoked bytes.
+/// One life of a torrent among strangers. How many bytes were sent, and how often the engine heard
+/// of a change and revoked bytes.
 fn live(seed: u64) -> (u64, u32, u32) {
     println!("SIM_SEED={seed}");
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let piece_length = 16 << rng.random_range(10..13);
-    let mut world = World::new(torrent(piece_length, &FILES), &honest(), u8::try_from(seed).expect("few seeds"));
+    let mut world = World::new(
+        torrent(piece_length, &FILES),
+        &honest(),
+        u8::try_from(seed).expect("few seeds"),
+    );
     world.send_replies(seed);
     world.add();
     world.run_for(Duration::from_millis(rng.random_range(0..20_000)));
@@ -90,7 +96,11 @@ fn live(seed: u64) -> (u64, u32, u32) {
 
 #[test]
 fn what_may_have_gone_wrong_once_is_known_to_the_next_engine() {
-    let mut world = World::new(torrent(32 << 10, &[("film.mp4", 1 << 20)]), &[Manner::honest(4 << 20, 10)], 245);
+    let mut world = World::new(
+        torrent(32 << 10, &[("film.mp4", 1 << 20)]),
+        &[Manner::honest(4 << 20, 10)],
+        245,
+    );
     world.send_replies(245);
     world.add();
     world.run_for(Duration::from_secs(10));
@@ -115,5 +125,8 @@ fn whatever_strangers_do_no_byte_is_sent_whose_piece_is_not_proven() {
         all = (all.0 + sent, all.1 + changed, all.2 + revoked);
     }
     println!("{} bytes sent, {} changes told, {} revocations", all.0, all.1, all.2);
-    assert!(seed.is_some() || (all.0 > 10 << 20 && all.1 > 20 && all.2 > 100), "too little happened: {all:?}");
+    assert!(
+        seed.is_some() || (all.0 > 10 << 20 && all.1 > 20 && all.2 > 100),
+        "too little happened: {all:?}"
+    );
 }

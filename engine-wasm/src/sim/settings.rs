@@ -1,4 +1,5 @@
-//! What a person sets for all torrents: it counts at once, is there after a restart, and what makes no sense changes nothing.
+//! What a person sets for all torrents: it counts at once, is there after a restart, and what makes
+//! no sense changes nothing.
 
 use std::time::Duration;
 
@@ -45,7 +46,8 @@ fn change(engines: &mut Engines, node: usize, change: impl FnOnce(&mut Settings)
 }
 
 fn world(config: Config, seed: u8) -> World {
-    let mut world = World::configured(config, torrent(64 << 10, &[("film.mp4", 1 << 20)]), &[], seed);
+    let mut world =
+        World::configured(config, torrent(64 << 10, &[("film.mp4", 1 << 20)]), &[], seed);
     world.run_for(Duration::from_millis(10));
     world
 }
@@ -57,7 +59,9 @@ fn shown(world: &World) -> Option<Settings> {
 #[test]
 fn limits_are_told_at_once_and_to_the_next_daemon_too() {
     let mut engines = engines(film(1), &[MIB], 60);
-    change(&mut engines, 0, |it| (it.down_limit_bps, it.up_limit_bps) = (Some(2_000_000), Some(5_000)));
+    change(&mut engines, 0, |it| {
+        (it.down_limit_bps, it.up_limit_bps) = (Some(2_000_000), Some(5_000))
+    });
     assert_eq!(engines.nodes[0].limits[&0], (Some(2_000_000), Some(5_000)));
     engines.nodes[0].limits.clear();
     engines.replace(0, 61);
@@ -78,7 +82,11 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
         Settings { tcp: false, utp: false, ..before.clone() },
     ] {
         world.intend(Intent::Configure { settings: wrong });
-        assert!(matches!(world.replies.last(), Some(IntentReply::Failed { .. })), "{:?}", world.replies);
+        assert!(
+            matches!(world.replies.last(), Some(IntentReply::Failed { .. })),
+            "{:?}",
+            world.replies
+        );
     }
     assert_eq!((shown(&world), world.keys("settings")), (Some(before), 0));
 }
@@ -101,7 +109,9 @@ fn who_asked_hears_when_they_could_not_be_written_down() {
     world.plant("other", b"a full disk");
     world.intend(Intent::Configure { settings: wanted.clone() });
     world.run_for(Duration::from_secs(1));
-    let Some(IntentReply::Failed { message }) = world.replies.last() else { panic!("{:?}", world.replies) };
+    let Some(IntentReply::Failed { message }) = world.replies.last() else {
+        panic!("{:?}", world.replies)
+    };
     assert!(message.contains("the disk is full"), "{message}");
     world.disk.room = None;
     world.intend(Intent::Configure { settings: wanted.clone() });
@@ -118,7 +128,10 @@ fn a_daemon_that_goes_meanwhile_costs_nothing() {
     let wanted = Settings { max_seeds: Some(3), ..shown(&world).expect("they can be changed") };
     world.intend(Intent::Configure { settings: wanted.clone() });
     world.unlink();
-    assert!(matches!(world.replies.last(), Some(IntentReply::Failed { .. })), "it is not written down yet");
+    assert!(
+        matches!(world.replies.last(), Some(IntentReply::Failed { .. })),
+        "it is not written down yet"
+    );
     world.intend(Intent::Configure { settings: wanted.clone() });
     assert_eq!(world.replies.len(), 2, "without a daemon nothing is promised");
     world.link();
@@ -139,7 +152,9 @@ fn connections_beyond_what_there_may_be_end_at_once() {
             stranger
         })
         .collect();
-    let closed = |engines: &Engines| strangers.iter().map(|it| engines.strangers[it].closed).collect::<Vec<_>>();
+    let closed = |engines: &Engines| {
+        strangers.iter().map(|it| engines.strangers[it].closed).collect::<Vec<_>>()
+    };
     assert_eq!(closed(&engines), [false; 4]);
     change(&mut engines, 0, |it| it.max_connections = 2);
     assert_eq!(closed(&engines), [false, false, true, true], "who came first stays");
@@ -150,7 +165,9 @@ fn connections_beyond_what_there_may_be_end_at_once() {
 fn trackers_that_are_ruled_out_hear_goodbye_and_then_nothing_until_they_are_wanted() {
     let mut engines = engines(film(1), &[MIB], 67);
     let events = |engines: &Engines| {
-        let event = |(_, query): &(usize, String)| query.split_once("&event=").map(|(_, event)| event.to_owned());
+        let event = |(_, query): &(usize, String)| {
+            query.split_once("&event=").map(|(_, event)| event.to_owned())
+        };
         engines.announces.iter().filter_map(event).collect::<Vec<_>>()
     };
     assert_eq!(events(&engines), ["started"]);
@@ -158,7 +175,10 @@ fn trackers_that_are_ruled_out_hear_goodbye_and_then_nothing_until_they_are_want
     assert!(engines.view(0).trackers.is_empty());
     let told = engines.announces.len();
     engines.run_for(Duration::from_secs(4_000));
-    assert_eq!((events(&engines), engines.announces.len()), (vec!["started".into(), "stopped".into()], told));
+    assert_eq!(
+        (events(&engines), engines.announces.len()),
+        (vec!["started".into(), "stopped".into()], told)
+    );
     change(&mut engines, 0, |it| it.trackers = true);
     engines.run_for(Duration::from_secs(2));
     assert_eq!(events(&engines), ["started", "stopped", "started"]);
@@ -196,7 +216,11 @@ fn encryption_counts_for_new_connections_both_ways() {
     change(&mut engines, 1, |it| it.encryption = Encryption::Off);
     engines.add(1);
     engines.run_for(Duration::from_secs(60));
-    assert_eq!((engines.view(0).peers, engines.view(1).peers), (0, 0), "they have no way in common");
+    assert_eq!(
+        (engines.view(0).peers, engines.view(1).peers),
+        (0, 0),
+        "they have no way in common"
+    );
     change(&mut engines, 1, |it| it.encryption = Encryption::Preferred);
     engines.overheard.clear();
     let done = |engines: &Engines| engines.is_complete(1);
@@ -245,10 +269,12 @@ fn web_servers_that_are_ruled_out_are_left_alone_at_once() {
 #[test]
 fn what_was_set_counts_before_anything_else_is_done_after_a_restart() {
     let seeders = [Manner::honest(MIB, 20)];
-    let mut world = World::configured(adjustable(), torrent(64 << 10, &[("film.mp4", 1 << 20)]), &seeders, 73);
+    let mut world =
+        World::configured(adjustable(), torrent(64 << 10, &[("film.mp4", 1 << 20)]), &seeders, 73);
     world.run_for(Duration::from_millis(10));
     // There is no socket for uTP here, so nobody can be dialled.
-    let settings = Settings { tcp: false, utp: true, ..shown(&world).expect("they can be changed") };
+    let settings =
+        Settings { tcp: false, utp: true, ..shown(&world).expect("they can be changed") };
     world.intend(Intent::Configure { settings });
     world.add();
     world.run_for(Duration::from_secs(2));

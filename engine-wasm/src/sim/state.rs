@@ -33,7 +33,10 @@ impl State {
     }
 
     /// The answer to a command about it; the command, if it is about something else.
-    pub(super) fn answer(&mut self, command: IoCommand) -> Result<(OpId, OpOutput), Box<IoCommand>> {
+    pub(super) fn answer(
+        &mut self,
+        command: IoCommand,
+    ) -> Result<(OpId, OpOutput), Box<IoCommand>> {
         Ok(match command {
             IoCommand::KvPut { op, key, value } => {
                 self.values.insert(key, value);
@@ -45,11 +48,13 @@ impl State {
                 (op, OpOutput::Unit)
             }
             IoCommand::KvScan { op, prefix } => {
-                let keys = self.keys().filter(|key| key.starts_with(&prefix)).map(str::to_owned).collect();
+                let keys =
+                    self.keys().filter(|key| key.starts_with(&prefix)).map(str::to_owned).collect();
                 (op, OpOutput::Keys(keys))
             }
             IoCommand::NotePut { op, key, value, age_ms } => {
-                let note = Note { key: key.clone(), value, at_ms: self.clock_ms.saturating_sub(age_ms) };
+                let note =
+                    Note { key: key.clone(), value, at_ms: self.clock_ms.saturating_sub(age_ms) };
                 let kept = self.notes.entry(key).or_insert_with(|| note.clone());
                 if kept.at_ms <= note.at_ms {
                     *kept = note;

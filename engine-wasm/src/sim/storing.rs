@@ -1,5 +1,5 @@
-//! A daemon whose store fails, can't be read, or was lost: no torrent is forgotten that was added, none comes back that was removed, and a
-//! person is told.
+//! A daemon whose store fails, can't be read, or was lost: no torrent is forgotten that was added,
+//! none comes back that was removed, and a person is told.
 
 use std::time::Duration;
 
@@ -153,7 +153,11 @@ fn a_store_that_can_not_be_read_is_not_taken_for_an_empty_one() {
     let replies = world.replies.len();
     world.store_is_unreadable = false;
     world.run_for(Duration::from_secs(5));
-    assert_eq!(world.names_of_torrents(), ["Other", "film.mp4"], "what was asked for meanwhile is done");
+    assert_eq!(
+        world.names_of_torrents(),
+        ["Other", "film.mp4"],
+        "what was asked for meanwhile is done"
+    );
     assert_eq!(world.replies.len(), replies + 1);
     assert_eq!(world.kinds_of_notices(), []);
     assert_eq!(world.state.value("secret"), secret, "links that were given out go on working");
@@ -168,7 +172,11 @@ fn what_was_shared_is_not_forgotten_because_it_could_not_be_read() {
     world.run_for(Duration::from_secs(1));
     world.replace_engine();
     // The list is read; then the disk fails.
-    assert!(world.run_until_within(Duration::from_secs(5), |world| !world.names_of_torrents().is_empty()).is_some());
+    assert!(
+        world
+            .run_until_within(Duration::from_secs(5), |world| !world.names_of_torrents().is_empty())
+            .is_some()
+    );
     world.store_is_unreadable = true;
     world.run_for(Duration::from_secs(300));
     world.store_is_unreadable = false;
@@ -184,8 +192,10 @@ fn a_store_that_was_begun_anew_gets_everything_that_the_engine_knows() {
     let mut world = World::configured(adjustable(), film(), &fast(), 237);
     world.add();
     world.intend(Intent::AddMagnet { uri: world.another_magnet() });
-    let settings =
-        Settings { max_connections: 7, ..world.engine.snapshot(world.now).settings.expect("they are known") };
+    let settings = Settings {
+        max_connections: 7,
+        ..world.engine.snapshot(world.now).settings.expect("they are known")
+    };
     world.intend(Intent::Configure { settings: settings.clone() });
     world.run_for(Duration::from_secs(20));
     let secret = world.state.value("secret");
@@ -239,11 +249,15 @@ fn settings_that_could_not_be_saved_are_saved_later_and_that_is_said() {
     let mut world = World::configured(adjustable(), film(), &fast(), 240);
     world.run_for(Duration::from_secs(1));
     world.store_refuses = Some(OpErrorKind::Full);
-    let settings =
-        Settings { max_connections: 7, ..world.engine.snapshot(world.now).settings.expect("they are known") };
+    let settings = Settings {
+        max_connections: 7,
+        ..world.engine.snapshot(world.now).settings.expect("they are known")
+    };
     world.intend(Intent::Configure { settings: settings.clone() });
     world.run_for(Duration::from_secs(1));
-    let Some(IntentReply::Failed { message }) = world.replies.last() else { panic!("{:?}", world.replies) };
+    let Some(IntentReply::Failed { message }) = world.replies.last() else {
+        panic!("{:?}", world.replies)
+    };
     assert!(message.contains("could not be saved yet: the disk is full"), "{message}");
     world.store_refuses = None;
     world.run_for(A_WHILE);

@@ -13,11 +13,15 @@ use crate::view::Intent;
 
 const MIB: u64 = 1 << 20;
 
-/// One that has everything, and one that wants it; only the second dials. What was sent came in parts of so many bytes.
+/// One that has everything, and one that wants it; only the second dials. What was sent came in
+/// parts of so many bytes.
 fn talk(dials: Encryption, answers: Encryption, crumbs: usize, seed: u8) -> Engines {
     let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[TRACKER]);
     let policy = move |node| if node == 0 { answers } else { dials };
-    let config = move |node| Config { ways: Ways { encryption: policy(node), ..Ways::default() }, ..Config::default() };
+    let config = move |node| Config {
+        ways: Ways { encryption: policy(node), ..Ways::default() },
+        ..Config::default()
+    };
     let mut engines = Engines::configured(sample, &[4 * MIB, MIB], seed, config);
     engines.crumbs = crumbs;
     engines.seed(0);
@@ -71,7 +75,10 @@ fn however_the_bytes_of_a_handshake_are_cut_they_mean_the_same() {
     for crumbs in [1, 2, 3, 7, 19, 20, 21, 67, 95, 96, 97, 131] {
         for seed in 0..3 {
             let engines = talk(Forced, Forced, crumbs, 71 + seed);
-            assert!(engines.is_complete(1) && engines.is_right(1), "in parts of {crumbs} bytes, seed {seed}");
+            assert!(
+                engines.is_complete(1) && engines.is_right(1),
+                "in parts of {crumbs} bytes, seed {seed}"
+            );
             assert_eq!((dials_of(&engines), is_overheard(&engines)), (1, false));
         }
     }
@@ -95,7 +102,8 @@ fn a_magnet_link_is_described_in_secret() {
 fn a_stranger_without_secrets_is_not_heard_where_they_are_demanded() {
     let sample = torrent_with_trackers(64 << 10, &[("film.mp4", 500_000)], &[TRACKER]);
     let ways = Ways { encryption: Forced, ..Ways::default() };
-    let mut engines = Engines::configured(sample, &[MIB], 76, move |_| Config { ways, ..Config::default() });
+    let mut engines =
+        Engines::configured(sample, &[MIB], 76, move |_| Config { ways, ..Config::default() });
     engines.seed(0);
     let stranger = engines.dial(0);
     engines.say(stranger, b"\x13BitTorrent protocol".to_vec());
@@ -115,9 +123,13 @@ fn who_is_not_there_over_tcp_is_reached_over_utp() {
             engines.without_tcp = true;
             engines.seed(0);
             engines.add(1);
-            let took = engines.run_until_within(Duration::from_secs(20), |engines| engines.is_complete(1));
+            let took =
+                engines.run_until_within(Duration::from_secs(20), |engines| engines.is_complete(1));
             assert!(engines.is_right(1) && dials_of(&engines) == 1, "{encryption:?}");
-            assert!(took.is_some_and(|took| took < Duration::from_secs(3)), "{took:?}: it is tried at once");
+            assert!(
+                took.is_some_and(|took| took < Duration::from_secs(3)),
+                "{took:?}: it is tried at once"
+            );
         }
     }
 }
@@ -128,7 +140,12 @@ fn peers_that_are_known_before_there_are_sockets_are_dialled_when_they_are_open(
     let config = move |_| {
         let net = NetConfig { udp: true, ..NetConfig::default() };
         let sources = Sources { lsd: false, ..Sources::default() };
-        Config { net, sources, ways: Ways { tcp: false, utp: true, ..Ways::default() }, ..Config::default() }
+        Config {
+            net,
+            sources,
+            ways: Ways { tcp: false, utp: true, ..Ways::default() },
+            ..Config::default()
+        }
     };
     let mut engines = Engines::configured(sample, &[4 * MIB, MIB], 78, config);
     engines.seed(0);

@@ -1,4 +1,5 @@
-//! What is to happen in a simulation: in the order of time, and of being said where times are equal.
+//! What is to happen in a simulation: in the order of time, and of being said where times are
+//! equal.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +32,8 @@ impl<E> Timeline<E> {
 
     /// Events that are not to happen when they were to.
     pub(super) fn take(&mut self, mut is_it: impl FnMut(&E) -> bool) -> Vec<E> {
-        let keys: Vec<_> = self.events.iter().filter(|(_, event)| is_it(event)).map(|(&key, _)| key).collect();
+        let keys: Vec<_> =
+            self.events.iter().filter(|(_, event)| is_it(event)).map(|(&key, _)| key).collect();
         keys.into_iter().filter_map(|key| self.events.remove(&key)).collect()
     }
 

@@ -1,4 +1,5 @@
-//! A UDP tracker in a simulation: it wants a conversation, forgets datagrams, and names whom it was told to name.
+//! A UDP tracker in a simulation: it wants a conversation, forgets datagrams, and names whom it was
+//! told to name.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! Disks that are full, read-only or worn: torrents stop with plain words, lose nothing, and go on when they can.
+//! Disks that are full, read-only or worn: torrents stop with plain words, lose nothing, and go on
+//! when they can.
 
 use std::time::Duration;
 
@@ -15,12 +16,18 @@ const UNDER_WAY: u64 = 2 << 20;
 
 /// A film that comes at a megabyte a second.
 fn film(seed: u8) -> World {
-    World::new(torrent(64 << 10, &[("film.mp4", FILM)]), &vec![Manner::honest(512 * KIB, 10); 2], seed)
+    World::new(
+        torrent(64 << 10, &[("film.mp4", FILM)]),
+        &vec![Manner::honest(512 * KIB, 10); 2],
+        seed,
+    )
 }
 
 impl World {
     fn until_trouble(&mut self, words: &str) {
-        let came = self.run_until_within(Duration::from_secs(60), |world| world.view().state == TorrentState::Error);
+        let came = self.run_until_within(Duration::from_secs(60), |world| {
+            world.view().state == TorrentState::Error
+        });
         assert!(came.is_some(), "trouble: {:?}", self.view().state);
         let message = self.view().message.expect("trouble has words");
         assert!(message.contains(words), "{message}");
@@ -41,14 +48,19 @@ fn a_full_disk_stops_it_and_it_goes_on_by_itself_when_there_is_room() {
     world.until_trouble("disk is full");
     let before = world.verified();
     assert!((1 << 20..=1_500_000).contains(&before), "{before}");
-    let pieces = world.engine.pieces(&world.info_hash(), 0, u32::MAX).expect("the film has pieces").verified;
+    let pieces =
+        world.engine.pieces(&world.info_hash(), 0, u32::MAX).expect("the film has pieces").verified;
     let there = pieces.iter().position(|share| *share == 255).expect("a piece is there") as u64;
     let request = world.ask(0, there * PIECE, (there + 1) * PIECE - 1);
     world.run_for(Duration::from_millis(100));
     assert!(world.viewers[&request].done_at.is_some(), "what is there is served");
     world.disk.room = None;
     world.until_complete(30);
-    assert!(world.received_bytes < FILM as u64 + UNDER_WAY, "{} bytes came for {FILM}", world.received_bytes);
+    assert!(
+        world.received_bytes < FILM as u64 + UNDER_WAY,
+        "{} bytes came for {FILM}",
+        world.received_bytes
+    );
 }
 
 #[test]
@@ -102,7 +114,11 @@ fn a_folder_that_can_not_be_written_stops_it_at_the_beginning_and_in_the_middle(
         let before = world.verified();
         world.disk.is_read_only = false;
         world.until_complete(60);
-        assert!(world.received_bytes < FILM as u64 + UNDER_WAY, "{} bytes came", world.received_bytes);
+        assert!(
+            world.received_bytes < FILM as u64 + UNDER_WAY,
+            "{} bytes came",
+            world.received_bytes
+        );
         assert!(before > 0 || after.is_zero());
     }
 }
@@ -135,7 +151,11 @@ fn trouble_that_comes_again_and_again_is_overcome() {
     }
     world.disk.room = None;
     world.until_complete(60);
-    assert!(world.received_bytes < FILM as u64 + 3 * UNDER_WAY, "{} bytes came", world.received_bytes);
+    assert!(
+        world.received_bytes < FILM as u64 + 3 * UNDER_WAY,
+        "{} bytes came",
+        world.received_bytes
+    );
 }
 
 #[test]
@@ -157,7 +177,9 @@ fn while_somebody_waits_it_goes_on_within_seconds_after_there_is_room() {
     assert!((5..60).contains(&(world.stats - looks)), "{} looks in a minute", world.stats - looks);
     world.ask(0, FILM as u64 - 1_000, FILM as u64 - 1);
     world.disk.room = None;
-    let back = world.run_until_within(Duration::from_secs(6), |world| world.view().state == TorrentState::Downloading);
+    let back = world.run_until_within(Duration::from_secs(6), |world| {
+        world.view().state == TorrentState::Downloading
+    });
     assert!(back.is_some(), "{:?}", world.view().message);
     world.until_complete(20);
 }

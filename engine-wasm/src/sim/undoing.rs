@@ -1,4 +1,5 @@
-//! Torrents that are removed and brought back, or not: hidden at once, gone ten seconds later, and as they were if somebody changes their mind.
+//! Torrents that are removed and brought back, or not: hidden at once, gone ten seconds later, and
+//! as they were if somebody changes their mind.
 
 use std::time::Duration;
 
@@ -24,7 +25,11 @@ fn half(seed: u8) -> World {
 impl World {
     fn let_go(&mut self, delete_data: bool) {
         self.intend(Intent::Remove { info_hash: self.info_hash(), delete_data, undo: true });
-        assert!(matches!(self.replies.last(), Some(IntentReply::Done { message: None, .. })), "{:?}", self.replies);
+        assert!(
+            matches!(self.replies.last(), Some(IntentReply::Done { message: None, .. })),
+            "{:?}",
+            self.replies
+        );
     }
 
     fn undo(&mut self) -> bool {
@@ -149,7 +154,10 @@ fn nothing_else_can_be_done_with_it_meanwhile() {
     ] {
         world.intend(intent);
         let said = world.replies.last();
-        assert!(matches!(said, Some(IntentReply::Failed { message }) if message.contains("no such")), "{said:?}");
+        assert!(
+            matches!(said, Some(IntentReply::Failed { message }) if message.contains("no such")),
+            "{said:?}"
+        );
     }
     world.run_for(Duration::from_secs(11));
     assert!(world.is_gone());

@@ -1,4 +1,5 @@
-//! A file that nobody selected is played once the selected ones are complete, though seeds leave whoever wants nothing (BEP 21).
+//! A file that nobody selected is played once the selected ones are complete, though seeds leave
+//! whoever wants nothing (BEP 21).
 
 use std::time::Duration;
 
@@ -24,18 +25,24 @@ fn seeds() -> Vec<Manner> {
 fn complete(seed: u8) -> World {
     let mut world = World::new(two(), &seeds(), seed);
     world.add_choosing(&[(1, Priority::Skip)]);
-    let done = world.run_until_within(Duration::from_secs(30), |world| world.view().state == TorrentState::Complete);
+    let done = world.run_until_within(Duration::from_secs(30), |world| {
+        world.view().state == TorrentState::Complete
+    });
     assert!(done.is_some(), "{:?}", world.view());
     world
 }
 
 impl World {
-    /// All of the second file comes to a player that asks for it part by part; the first part within this time.
+    /// All of the second file comes to a player that asks for it part by part; the first part
+    /// within this time.
     fn play_second(&mut self, within_s: u64) {
-        for (part, within_s) in (0..LENGTH / PART).zip(std::iter::once(within_s).chain(std::iter::repeat(2))) {
+        for (part, within_s) in
+            (0..LENGTH / PART).zip(std::iter::once(within_s).chain(std::iter::repeat(2)))
+        {
             let viewer = self.ask(1, (part * PART) as u64, ((part + 1) * PART) as u64 - 1);
             let within = Duration::from_secs(within_s);
-            let took = self.run_until_within(within, |world| world.viewers[&viewer].done_at.is_some());
+            let took =
+                self.run_until_within(within, |world| world.viewers[&viewer].done_at.is_some());
             assert!(took.is_some(), "part {part}: {:?}", self.view());
             self.leave(viewer);
         }

@@ -39,7 +39,12 @@ fn with(hashes: Hashes) -> Manner {
 /// The torrent comes, each file as it is, and no padding lies on the disk.
 fn check(mut world: World, what: &str) {
     let took = world.run_until_within(Duration::from_secs(60), World::is_complete);
-    assert!(took.is_some(), "{what}: {} of {}", world.verified(), world.sample.metainfo.total_length());
+    assert!(
+        took.is_some(),
+        "{what}: {} of {}",
+        world.verified(),
+        world.sample.metainfo.total_length()
+    );
     let files = world.sample.metainfo.files.clone();
     for (index, file) in files.iter().enumerate() {
         let expected = (!file.padding).then(|| world.sample.file(index));
@@ -70,14 +75,20 @@ fn every_version_comes_from_seeders_that_give_hashes_and_from_those_that_do_not(
 fn a_magnet_link_brings_the_layers_from_peers() {
     for version in [Version::V2, Version::Hybrid] {
         for hashes in [Hashes::Given, Hashes::OfPieces] {
-            check(World::with_magnet(sample(version), &[with(hashes)], 2), &format!("{version:?} {hashes:?}"));
+            check(
+                World::with_magnet(sample(version), &[with(hashes)], 2),
+                &format!("{version:?} {hashes:?}"),
+            );
         }
     }
     check(
         World::with_magnet(sample(Version::Hybrid), &[with(Hashes::Unknown)], 2),
         "a hybrid from one who knows v1 only",
     );
-    check(World::with_magnet(sample(Version::Hybrid), &[with(Hashes::Rejected)], 2), "a hybrid without layers");
+    check(
+        World::with_magnet(sample(Version::Hybrid), &[with(Hashes::Rejected)], 2),
+        "a hybrid without layers",
+    );
 }
 
 #[test]
@@ -90,7 +101,8 @@ fn a_hybrid_that_is_called_by_its_second_name_comes_from_those_who_know_it() {
 
 #[test]
 fn who_gives_wrong_layers_is_banned_and_others_are_asked() {
-    let mut world = World::with_magnet(film(Version::V2, 4), &[with(Hashes::Wrong), with(Hashes::Given)], 4);
+    let mut world =
+        World::with_magnet(film(Version::V2, 4), &[with(Hashes::Wrong), with(Hashes::Given)], 4);
     assert!(world.run_until_within(Duration::from_secs(60), World::is_complete).is_some());
     let liar = SocketAddr::from(([127, 0, 0, 1], 1));
     assert!(!world.connected().contains(&liar), "{:?}", world.connected());
@@ -108,10 +120,16 @@ fn without_anybody_who_gives_layers_nothing_is_fetched_in_vain() {
 #[test]
 fn layers_are_kept_with_the_torrent() {
     let mut world = World::with_magnet(film(Version::V2, 4), &[with(Hashes::Given)], 6);
-    assert!(world.run_until_within(Duration::from_secs(2), |world| world.verified() > MIB).is_some());
+    assert!(
+        world.run_until_within(Duration::from_secs(2), |world| world.verified() > MIB).is_some()
+    );
     world.replace_engine();
     world.replace_seeders(&[with(Hashes::Rejected)]);
-    assert!(world.run_until_within(Duration::from_secs(60), World::is_complete).is_some(), "{}", world.verified());
+    assert!(
+        world.run_until_within(Duration::from_secs(60), World::is_complete).is_some(),
+        "{}",
+        world.verified()
+    );
 }
 
 #[test]
@@ -121,7 +139,11 @@ fn what_lies_on_the_disk_is_adopted_once_the_layers_are_there() {
     let mut world = World::new(sample, &[with(Hashes::Given)], 7);
     world.plant(name, &content);
     world.intend(Intent::AddMagnet { uri: world.magnet() });
-    assert!(world.run_until_within(Duration::from_secs(20), World::is_complete).is_some(), "{}", world.verified());
+    assert!(
+        world.run_until_within(Duration::from_secs(20), World::is_complete).is_some(),
+        "{}",
+        world.verified()
+    );
     assert_eq!((world.received_bytes, world.paths()), (0, vec![name.to_owned()]));
 }
 
@@ -131,12 +153,20 @@ fn a_reader_of_v2_starts_after_one_block() {
     for version in [Version::V2, Version::Hybrid] {
         let mut world = World::with_torrent(film(version, 4), std::slice::from_ref(&slow), 8);
         let request = world.ask(0, 0, 4 * MIB - 1);
-        let took = world.run_until_within(Duration::from_secs(30), |world| world.viewers[&request].first_at.is_some());
-        // Dial, handshake and unchoke, then a block in a quarter of a second; a piece would take sixteen.
-        assert!(took.is_some_and(|took| took < Duration::from_millis(800)), "{version:?}: {took:?}");
+        let took = world.run_until_within(Duration::from_secs(30), |world| {
+            world.viewers[&request].first_at.is_some()
+        });
+        // Dial, handshake and unchoke, then a block in a quarter of a second; a piece would take
+        // sixteen.
+        assert!(
+            took.is_some_and(|took| took < Duration::from_millis(800)),
+            "{version:?}: {took:?}"
+        );
         world.leave(request);
         let request = world.ask(0, 2 * MIB + 700 * KIB, 4 * MIB - 1);
-        let took = world.run_until_within(Duration::from_secs(30), |world| world.viewers[&request].first_at.is_some());
+        let took = world.run_until_within(Duration::from_secs(30), |world| {
+            world.viewers[&request].first_at.is_some()
+        });
         assert!(
             took.is_some_and(|took| took < Duration::from_secs(4)),
             "{version:?}, in the middle of a piece: {took:?}"
@@ -149,7 +179,11 @@ fn a_reader_of_v2_reads_on_block_by_block_to_the_end() {
     let mut world = World::with_torrent(film(Version::V2, 3), &[with(Hashes::Given)], 9);
     let request = world.ask(0, 100_000, 3 * MIB - 1);
     assert!(
-        world.run_until_within(Duration::from_secs(20), |world| world.viewers[&request].done_at.is_some()).is_some()
+        world
+            .run_until_within(Duration::from_secs(20), |world| world.viewers[&request]
+                .done_at
+                .is_some())
+            .is_some()
     );
     assert!(world.run_until_within(Duration::from_secs(20), World::is_complete).is_some());
     assert_eq!(world.received_bytes, 3 * MIB);
@@ -162,7 +196,11 @@ fn who_sends_a_wrong_block_of_v2_is_banned_after_that_one() {
     let request = world.ask(0, 0, 8 * MIB - 1);
     assert!(world.run_until_within(Duration::from_secs(60), World::is_complete).is_some());
     assert!(world.viewers[&request].done_at.is_some());
-    assert_eq!(world.dialled[&SocketAddr::from(([127, 0, 0, 1], 1))], 1, "the liar is not dialled again");
+    assert_eq!(
+        world.dialled[&SocketAddr::from(([127, 0, 0, 1], 1))],
+        1,
+        "the liar is not dialled again"
+    );
     let wasted = world.received_bytes - 8 * MIB;
     assert!(wasted <= 16 * 16 * KIB, "{wasted} bytes came in vain: only what was under way");
     assert!(world.connected().len() <= 1);
@@ -182,8 +220,14 @@ fn padding_of_a_v1_torrent_is_neither_fetched_nor_written_nor_counted() {
     // The same dictionary without its v2 part.
     let info = &sample.metainfo.info;
     let document = crate::metainfo::bencode::parse(info).unwrap();
-    let v1 = document.root().dict().unwrap().filter(|(key, _)| !matches!(*key, b"meta version" | b"file tree"));
-    let info = v1.fold(crate::metainfo::encode::Dict::new(), |dict, (key, value)| dict.raw(key, value.raw().to_vec()));
+    let v1 = document
+        .root()
+        .dict()
+        .unwrap()
+        .filter(|(key, _)| !matches!(*key, b"meta version" | b"file tree"));
+    let info = v1.fold(crate::metainfo::encode::Dict::new(), |dict, (key, value)| {
+        dict.raw(key, value.raw().to_vec())
+    });
     sample.torrent = crate::metainfo::encode::Dict::new().raw("info", info.encode()).encode();
     sample.metainfo = crate::metainfo::Metainfo::parse(&sample.torrent).unwrap();
     assert_eq!(sample.metainfo.version(), Version::V1);

@@ -1,4 +1,5 @@
-//! Torrents as large as any may be, of zeros only, so that nothing of them need lie anywhere: the engine asks for what a viewer at their far end needs.
+//! Torrents as large as any may be, of zeros only, so that nothing of them need lie anywhere: the
+//! engine asks for what a viewer at their far end needs.
 //!
 //! The daemon and the peer here answer at once and keep nothing.
 
@@ -7,7 +8,8 @@ use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 use shared_proto::io::{DigestKind, FileStat, OpError, OpErrorKind, OpOutput};
 use shared_proto::{
-    ConnId, DaemonMessage, EngineMessage, IoCommand, IoEvent, Limits, OpId, OpenMode, RequestId, Root, RootKey,
+    ConnId, DaemonMessage, EngineMessage, IoCommand, IoEvent, Limits, OpId, OpenMode, RequestId,
+    Root, RootKey,
 };
 
 use crate::engine::{Config, Engine};
@@ -68,10 +70,15 @@ impl Vast {
             granted: None,
             now,
         };
-        let roots = vec![Root { key: RootKey("d".into()), label: "Downloads".into(), path: String::new() }];
-        let limits = Limits { max_conns: 100, max_files: 100, io_window: 1 << 20, max_wait_ms: 120_000 };
+        let roots =
+            vec![Root { key: RootKey("d".into()), label: "Downloads".into(), path: String::new() }];
+        let limits =
+            Limits { max_conns: 100, max_files: 100, io_window: 1 << 20, max_wait_ms: 120_000 };
         vast.input(Input::Linked { epoch: 1, roots, limits });
-        vast.input(Input::Intent { id: 1, intent: Intent::AddTorrent { metainfo: torrent.into() } });
+        vast.input(Input::Intent {
+            id: 1,
+            intent: Intent::AddTorrent { metainfo: torrent.into() },
+        });
         vast
     }
 
@@ -79,7 +86,13 @@ impl Vast {
     fn ask(&mut self, start: u64, end: u64) -> Option<Option<u64>> {
         let file_id = format!("{}.0", self.meta.info_hash).as_str().into();
         let request_id = RequestId(uuid::Uuid::from_u128(u128::from(start)));
-        self.input(Input::Control(DaemonMessage::RangeRequest { request_id, file_id, start, end, only_now: false }));
+        self.input(Input::Control(DaemonMessage::RangeRequest {
+            request_id,
+            file_id,
+            start,
+            end,
+            only_now: false,
+        }));
         let (info_hash, peers) = (self.meta.info_hash.to_string(), vec!["127.0.0.1:1".to_owned()]);
         self.input(Input::Intent { id: 2, intent: Intent::AddPeers { info_hash, peers } });
         self.granted
@@ -91,9 +104,12 @@ impl Vast {
             self.engine.handle_input(self.now, input);
             while let Some(output) = self.engine.poll_output() {
                 match output {
-                    Output::Io(command) => inputs.extend(self.answer(command).into_iter().map(Input::Io)),
+                    Output::Io(command) => {
+                        inputs.extend(self.answer(command).into_iter().map(Input::Io))
+                    }
                     Output::Control(
-                        EngineMessage::RangeAvailable { end, .. } | EngineMessage::RangeReady { end, .. },
+                        EngineMessage::RangeAvailable { end, .. }
+                        | EngineMessage::RangeReady { end, .. },
                     ) => self.granted = Some(end),
                     _ => {}
                 }
@@ -107,21 +123,28 @@ impl Vast {
             IoCommand::KvGet { op, .. } => done(op, Ok(OpOutput::Value(None))),
             IoCommand::KvScan { op, .. } => done(op, Ok(OpOutput::Keys(Vec::new()))),
             IoCommand::KvPut { op, .. } => done(op, Ok(OpOutput::Unit)),
-            IoCommand::RootRoom { op, .. } => done(op, Ok(OpOutput::Room { free: 1 << 39, total: 1 << 40 })),
-            IoCommand::FileStat { op, .. } => done(op, Ok(OpOutput::Stat(None))),
-            IoCommand::FileOpen { op, mode: OpenMode::Read, .. } => {
-                done(op, Err(OpError { kind: OpErrorKind::NotFound, message: "no such file".into() }))
+            IoCommand::RootRoom { op, .. } => {
+                done(op, Ok(OpOutput::Room { free: 1 << 39, total: 1 << 40 }))
             }
+            IoCommand::FileStat { op, .. } => done(op, Ok(OpOutput::Stat(None))),
+            IoCommand::FileOpen { op, mode: OpenMode::Read, .. } => done(
+                op,
+                Err(OpError { kind: OpErrorKind::NotFound, message: "no such file".into() }),
+            ),
             IoCommand::FileOpen { op, .. } => done(
                 op,
-                Ok(OpOutput::Opened { stat: FileStat { length: 0, modified_ns: 0, changed_ns: 0, identity: None } }),
+                Ok(OpOutput::Opened {
+                    stat: FileStat { length: 0, modified_ns: 0, changed_ns: 0, identity: None },
+                }),
             ),
             IoCommand::Digest { op, kind, spans } => {
                 let length: u32 = spans.iter().map(|span| span.length).sum();
                 let digest = match kind {
                     DigestKind::Sha1 => Sha1::digest(vec![0; length as usize]).to_vec(),
                     DigestKind::Sha256 => Sha256::digest(vec![0; length as usize]).to_vec(),
-                    DigestKind::Sha256Leaves => zeros(0).repeat(length.div_ceil(BLOCK_LENGTH) as usize),
+                    DigestKind::Sha256Leaves => {
+                        zeros(0).repeat(length.div_ceil(BLOCK_LENGTH) as usize)
+                    }
                 };
                 done(op, Ok(OpOutput::Digest(digest.into())))
             }
@@ -144,7 +167,9 @@ impl Vast {
             let hello = Handshake::ours(self.meta.info_hash, [7; 20]).encode();
             events.push(IoEvent::TcpData { conn, data: Bytes::copy_from_slice(&hello) });
         }
-        while let Some(length) = self.received.first_chunk().map(|&length| u32::from_be_bytes(length) as usize) {
+        while let Some(length) =
+            self.received.first_chunk().map(|&length| u32::from_be_bytes(length) as usize)
+        {
             if self.received.len() < 4 + length {
                 break;
             }
@@ -152,12 +177,17 @@ impl Vast {
             match Message::parse(&message) {
                 Ok(Message::HashRequest(request)) => {
                     self.hashes_asked.push(request);
-                    // A peer is not so fast that it would send all of a vast torrent, neither hashes nor blocks.
+                    // A peer is not so fast that it would send all of a vast torrent, neither
+                    // hashes nor blocks.
                     if self.hashes_asked.len() > 8 {
                         continue;
                     }
-                    let uncles = (0..request.uncles()).flat_map(|at| zeros(request.base + request.span() + at));
-                    let hashes = zeros(request.base).repeat(request.length as usize).into_iter().chain(uncles);
+                    let uncles = (0..request.uncles())
+                        .flat_map(|at| zeros(request.base + request.span() + at));
+                    let hashes = zeros(request.base)
+                        .repeat(request.length as usize)
+                        .into_iter()
+                        .chain(uncles);
                     let hashes: Vec<u8> = hashes.collect();
                     events.push(frame(conn, &Message::Hashes { request, hashes: &hashes }));
                 }
@@ -193,7 +223,10 @@ fn a_viewer_at_the_far_end_of_sixteen_tebibytes_of_v2_starts_after_one_block() {
     let first = (MAX_PIECES - 3, 5 * BLOCK_LENGTH, BLOCK_LENGTH);
     assert_eq!(vast.blocks_asked.first(), Some(&first), "{:?}", &vast.blocks_asked[..1]);
     assert!(granted > start && granted < start + piece, "{granted}");
-    assert!(vast.hashes_asked.iter().any(|request| request.base == 0 && request.length == 512), "blocks of 1,024");
+    assert!(
+        vast.hashes_asked.iter().any(|request| request.base == 0 && request.length == 512),
+        "blocks of 1,024"
+    );
 }
 
 #[test]

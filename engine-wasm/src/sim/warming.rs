@@ -18,13 +18,19 @@ fn four() -> Vec<Manner> {
     vec![Manner::honest(MIB, 50); 4]
 }
 
-/// Three episodes, each an MP4 film with its index at the end, and where that begins. The second of the files is the first episode.
+/// Three episodes, each an MP4 film with its index at the end, and where that begins. The second of
+/// the files is the first episode.
 fn season(media: usize) -> (Sample, u64) {
     let (film, at) = mp4_with_index_last(media, INDEX);
     (
         torrent_holding(
             256 << 10,
-            &[("S/e10.mp4", &film), ("S/e1.mp4", &film), ("S/e2.mp4", &film), ("S/a.nfo", b"words")],
+            &[
+                ("S/e10.mp4", &film),
+                ("S/e1.mp4", &film),
+                ("S/e2.mp4", &film),
+                ("S/a.nfo", b"words"),
+            ],
         ),
         at,
     )
@@ -38,7 +44,11 @@ impl World {
     fn prepare(&mut self, file: u32, position: Option<(f64, f64)>) {
         let position = position.map(|(seconds, duration_s)| Position { seconds, duration_s });
         self.intend(Intent::Prepare { info_hash: self.info_hash(), file, position });
-        assert!(matches!(self.replies.last(), Some(IntentReply::Done { .. })), "{:?}", self.replies.last());
+        assert!(
+            matches!(self.replies.last(), Some(IntentReply::Done { .. })),
+            "{:?}",
+            self.replies.last()
+        );
     }
 
     /// A viewer asks for these bytes and has all of them at once.
@@ -62,18 +72,27 @@ impl World {
 
 #[test]
 fn the_first_films_beginning_and_index_are_there_when_its_viewer_comes() {
-    for (name, (film, at)) in
-        [("a.mp4", mp4_with_index_last(MEDIA, INDEX)), ("a.mkv", matroska(MEDIA, INDEX)), ("a.avi", avi(MEDIA, INDEX))]
-    {
-        let mut world =
-            World::with_torrent(torrent_holding(256 << 10, &[("z", &[7; 5_000_000]), (name, &film)]), &four(), 1);
+    for (name, (film, at)) in [
+        ("a.mp4", mp4_with_index_last(MEDIA, INDEX)),
+        ("a.mkv", matroska(MEDIA, INDEX)),
+        ("a.avi", avi(MEDIA, INDEX)),
+    ] {
+        let mut world = World::with_torrent(
+            torrent_holding(256 << 10, &[("z", &[7; 5_000_000]), (name, &film)]),
+            &four(),
+            1,
+        );
         let end = at + INDEX as u64 + 7;
         let both = |world: &World| world.has(1, 0, 2 * MIB - 1) && world.has(1, at, end);
         let took = world.run_until_within(Duration::from_secs(3), both);
         assert!(took.is_some(), "{name}");
         // What was under way when the search ended, and a piece or two around the index.
         let most = 2 * MIB + INDEX as u64 + 12 * PIECE;
-        assert!(world.received_bytes < most, "{name}: {} bytes came before that", world.received_bytes);
+        assert!(
+            world.received_bytes < most,
+            "{name}: {} bytes came before that",
+            world.received_bytes
+        );
         world.is_ready(1, 0, 2 * MIB - 1);
         world.is_ready(1, at, end);
         world.finishes_without_waste();
@@ -129,7 +148,10 @@ fn what_was_prepared_and_not_opened_is_forgotten() {
     world.run_for(Duration::from_millis(10));
     world.intend(Intent::AddTorrent { metainfo: world.sample.torrent.clone().into() });
     let skip = |index| FilePriority { index, priority: Priority::Skip };
-    world.intend(Intent::SetPriorities { info_hash: world.info_hash(), files: (0..3).map(skip).collect() });
+    world.intend(Intent::SetPriorities {
+        info_hash: world.info_hash(),
+        files: (0..3).map(skip).collect(),
+    });
     world.run_for(Duration::from_millis(10));
     world.prepare(0, None);
     world.run_for(Duration::from_secs(301));
@@ -154,7 +176,9 @@ fn what_can_not_be_prepared_is_said_in_words() {
     let answers = world.replies.len();
     world.intend(Intent::Prepare { info_hash: world.info_hash(), file: 4, position: None });
     world.intend(Intent::Prepare { info_hash: "0".repeat(40), file: 0, position: None });
-    assert!(world.replies[answers..].iter().all(|reply| matches!(reply, IntentReply::Failed { .. })));
+    assert!(
+        world.replies[answers..].iter().all(|reply| matches!(reply, IntentReply::Failed { .. }))
+    );
     assert_eq!(world.replies.len(), answers + 2);
 }
 
@@ -172,7 +196,8 @@ fn the_next_film_is_made_ready_while_a_complete_one_is_watched() {
     assert!(is_whole(&world), "the first episode came");
     assert!(!world.has(0, 3 * MIB, 4 * MIB), "it was wanted before all else");
     let is_next = |world: &World| world.has(2, 0, 2 * MIB - 1) && world.has(2, at, end);
-    let took = world.run_until_within(Duration::from_secs(5), is_next).expect("the second one is ready");
+    let took =
+        world.run_until_within(Duration::from_secs(5), is_next).expect("the second one is ready");
     assert!(took < Duration::from_millis(2_000), "{took:?}");
     world.leave(request);
     world.finishes_without_waste();
@@ -186,7 +211,8 @@ fn what_is_asked_for_without_waiting_is_granted_or_rejected_and_changes_nothing(
         let end = world.length(1) - 1;
         let viewer = world.ask(1, 20 * MIB, end);
         world.run_for(Duration::from_secs(2));
-        let (granted, viewers) = (world.viewers[&viewer].next, world.engine.snapshot(world.now).streams.len());
+        let (granted, viewers) =
+            (world.viewers[&viewer].next, world.engine.snapshot(world.now).streams.len());
         if peeks {
             let some = world.peek(1, 20 * MIB, end);
             assert_eq!(
@@ -203,7 +229,11 @@ fn what_is_asked_for_without_waiting_is_granted_or_rejected_and_changes_nothing(
             let outside = world.peek(1, 0, end + 1);
             assert_eq!(world.viewers[&outside].rejected, Some(None));
             world.leave(some);
-            assert_eq!(world.engine.snapshot(world.now).streams.len(), viewers, "none of them is a viewer");
+            assert_eq!(
+                world.engine.snapshot(world.now).streams.len(),
+                viewers,
+                "none of them is a viewer"
+            );
         }
         world.run_for(Duration::from_secs(2));
         (world.viewers[&viewer].next, world.received_bytes, world.verified())

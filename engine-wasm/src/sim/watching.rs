@@ -1,4 +1,5 @@
-//! What a person has watched: kept for all programs of the user, shown with every torrent, and what comes next.
+//! What a person has watched: kept for all programs of the user, shown with every torrent, and what
+//! comes next.
 
 use std::time::Duration;
 
@@ -19,7 +20,13 @@ fn series() -> Sample {
     let length = 64 << 10;
     torrent(
         32 << 10,
-        &[("E10.mkv", length), ("E2.mkv", length), ("Sample/e1.mkv", length), ("E1.mkv", length), ("x.nfo", 9)],
+        &[
+            ("E10.mkv", length),
+            ("E2.mkv", length),
+            ("Sample/e1.mkv", length),
+            ("E1.mkv", length),
+            ("x.nfo", 9),
+        ],
     )
 }
 
@@ -38,13 +45,15 @@ impl World {
     }
 
     fn next(&self) -> (u32, f64, bool) {
-        let NextFilm { index, position_s, resumes, .. } = self.view().next.expect("there is a film");
+        let NextFilm { index, position_s, resumes, .. } =
+            self.view().next.expect("there is a film");
         (index, position_s, resumes)
     }
 
     /// Position and whether it was watched.
     fn mark_of(&self, index: u32) -> (f64, bool) {
-        let file = self.view().files.into_iter().find(|file| file.index == index).expect("such a file");
+        let file =
+            self.view().files.into_iter().find(|file| file.index == index).expect("such a file");
         (file.position_s, file.watched)
     }
 
@@ -60,7 +69,9 @@ impl World {
         if self.state.notes.get(&key).is_none_or(|before| before.at_ms <= at_ms) {
             self.state.notes.insert(key, note.clone());
         }
-        self.input(Input::Io(IoEvent::NotesChanged { notes: Notes { notes: vec![note], set_aside: Vec::new() } }));
+        self.input(Input::Io(IoEvent::NotesChanged {
+            notes: Notes { notes: vec![note], set_aside: Vec::new() },
+        }));
     }
 }
 
@@ -120,7 +131,9 @@ fn positions_are_written_seldom_and_what_counts_at_once() {
     let mut world = world(93);
     world.run_for(Duration::from_secs(1));
     let key = format!("film/{}/3", world.info_hash());
-    let kept = |world: &World| world.state.notes.get(&key).map(|note| note.value.clone()).unwrap_or_default();
+    let kept = |world: &World| {
+        world.state.notes.get(&key).map(|note| note.value.clone()).unwrap_or_default()
+    };
     world.watch(3, 10.0);
     world.run_for(Duration::from_millis(10));
     assert!(kept(&world).contains("\"positionMs\":10000"), "the first one, at once");
@@ -141,7 +154,9 @@ fn positions_are_written_seldom_and_what_counts_at_once() {
 fn what_another_program_writes_is_shown_unless_this_one_knows_better() {
     let mut world = world(94);
     world.run_for(Duration::from_secs(1));
-    let key = |file: u32| format!("film/{}/{file}", "0".repeat(40)).replace(&"0".repeat(40), &world.info_hash());
+    let key = |file: u32| {
+        format!("film/{}/{file}", "0".repeat(40)).replace(&"0".repeat(40), &world.info_hash())
+    };
     let (one, two) = (key(1), key(3));
     world.another_program_writes(
         one,
@@ -196,13 +211,18 @@ fn nonsense_is_refused() {
 
 #[test]
 fn the_subtitles_of_a_film_that_is_watched_come_first_also_when_they_are_not_wanted() {
-    let files =
-        [("film.mkv", 6 << 20), ("Subs/2_English.srt", 40_000), ("Subs/3_German.srt", 3 << 20), ("x.nfo", 40_000)];
+    let files = [
+        ("film.mkv", 6 << 20),
+        ("Subs/2_English.srt", 40_000),
+        ("Subs/3_German.srt", 3 << 20),
+        ("x.nfo", 40_000),
+    ];
     for is_watched in [true, false] {
         let mut world = World::new(torrent(32 << 10, &files), &[Manner::honest(1 << 20, 20)], 97);
         world.run_for(Duration::from_millis(10));
         // Of what nobody watches the film itself is fetched ahead.
-        let skipped: &[(u32, Priority)] = &[(1, Priority::Skip), (2, Priority::Skip), (3, Priority::Skip)];
+        let skipped: &[(u32, Priority)] =
+            &[(1, Priority::Skip), (2, Priority::Skip), (3, Priority::Skip)];
         world.add_choosing(skipped);
         let film = world.view().files.remove(0);
         let named: Vec<(u32, Option<&str>)> =
@@ -212,10 +232,20 @@ fn the_subtitles_of_a_film_that_is_watched_come_first_also_when_they_are_not_wan
             world.ask(0, 0, (6 << 20) - 1);
         }
         let verified = |world: &World, index: u32| {
-            world.view().files.into_iter().find(|file| file.index == index).expect("a file").verified
+            world
+                .view()
+                .files
+                .into_iter()
+                .find(|file| file.index == index)
+                .expect("a file")
+                .verified
         };
-        let came = world.run_until_within(Duration::from_secs(20), |world| verified(world, 1) == 40_000);
-        assert!(came.is_some_and(|time| time < Duration::from_secs(3)), "{came:?}, watched: {is_watched}");
+        let came =
+            world.run_until_within(Duration::from_secs(20), |world| verified(world, 1) == 40_000);
+        assert!(
+            came.is_some_and(|time| time < Duration::from_secs(3)),
+            "{came:?}, watched: {is_watched}"
+        );
         assert!(verified(&world, 0) < 4 << 20, "the film was there before");
         world.run_for(Duration::from_secs(20));
         assert!(

@@ -67,11 +67,14 @@ fn torrents_of_v2_and_hybrids_have_web_seeds_too() {
     for (version, seed) in [(Version::V2, 127), (Version::Hybrid, 128)] {
         let files = [("a film.mkv", 1_000_001), ("b/c", 5), ("b/empty", 0), ("d", 65_536)];
         let sample = torrent_of(version, 64 << 10, &files);
-        let real: Vec<usize> =
-            (0..sample.metainfo.files.len()).filter(|&at| !sample.metainfo.files[at].padding).collect();
+        let real: Vec<usize> = (0..sample.metainfo.files.len())
+            .filter(|&at| !sample.metainfo.files[at].padding)
+            .collect();
         let mut world = world(Config::default(), seeded(sample, &["http://w/"]), &[], seed);
         for (file, url) in real.into_iter().zip(["a%20film.mkv", "b/c", "b/empty", "d"]) {
-            world.web.insert(format!("http://w/Sample/{url}"), world.sample.file(file).to_vec().into());
+            world
+                .web
+                .insert(format!("http://w/Sample/{url}"), world.sample.file(file).to_vec().into());
         }
         finish(&mut world, 30, "of v2");
         assert!(world.fetched.iter().all(|url| !url.contains(".pad")), "padding is on no server");
@@ -80,8 +83,12 @@ fn torrents_of_v2_and_hybrids_have_web_seeds_too() {
 
 #[test]
 fn a_web_seed_that_lies_is_asked_no_more_and_peers_do_the_rest() {
-    let mut world =
-        world(Config::default(), film(&["http://liar/film", "http://liar/again"]), &[Manner::honest(1 << 20, 20)], 122);
+    let mut world = world(
+        Config::default(),
+        film(&["http://liar/film", "http://liar/again"]),
+        &[Manner::honest(1 << 20, 20)],
+        122,
+    );
     for url in ["http://liar/film", "http://liar/again"] {
         world.web.insert(url.into(), vec![7; 4 * MIB].into());
     }
@@ -89,12 +96,17 @@ fn a_web_seed_that_lies_is_asked_no_more_and_peers_do_the_rest() {
     let asked = world.fetched.len();
     world.name_seeders();
     finish(&mut world, 60, "in spite of a liar");
-    assert!(world.fetched.len() <= asked + 8, "{} fetches after it was caught", world.fetched.len() - asked);
+    assert!(
+        world.fetched.len() <= asked + 8,
+        "{} fetches after it was caught",
+        world.fetched.len() - asked
+    );
 }
 
 #[test]
 fn a_web_seed_without_the_file_is_given_up_and_another_one_serves() {
-    let mut world = world(Config::default(), film(&["http://empty/film", "http://w/film"]), &[], 123);
+    let mut world =
+        world(Config::default(), film(&["http://empty/film", "http://w/film"]), &[], 123);
     world.web.insert("http://w/film".into(), world.sample.content.clone().into());
     finish(&mut world, 30, "by the other one");
     let in_vain = world.fetched.iter().filter(|url| url.starts_with("http://empty")).count();
@@ -103,7 +115,8 @@ fn a_web_seed_without_the_file_is_given_up_and_another_one_serves() {
 
 #[test]
 fn web_seeds_help_peers() {
-    let mut world = world(Config::default(), film(&["http://w/film"]), &[Manner::honest(1 << 20, 20)], 124);
+    let mut world =
+        world(Config::default(), film(&["http://w/film"]), &[Manner::honest(1 << 20, 20)], 124);
     world.web.insert("http://w/film".into(), world.sample.content.clone().into());
     world.name_seeders();
     finish(&mut world, 20, "together");

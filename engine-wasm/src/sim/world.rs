@@ -1,6 +1,7 @@
 //! The world around one engine, in which time passes from event to event.
 //!
-//! `daemon` carries out commands on a disk in memory, `lines` bring what seeders send, `viewers` hold every grant against the film.
+//! `daemon` carries out commands on a disk in memory, `lines` bring what seeders send, `viewers`
+//! hold every grant against the film.
 
 mod daemon;
 mod lines;
@@ -14,7 +15,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use shared_proto::io::{About, OpErrorKind};
-use shared_proto::{ConnId, EngineMessage, FileRef, IoEvent, Limits, OpId, RequestId, Root, RootKey, SocketId};
+use shared_proto::{
+    ConnId, EngineMessage, FileRef, IoEvent, Limits, OpId, RequestId, Root, RootKey, SocketId,
+};
 
 use self::lines::Conn;
 pub(super) use self::sending::Sending;
@@ -172,10 +175,18 @@ impl World {
     pub(super) fn link(&mut self) {
         self.linked = true;
         self.epoch += 1;
-        let root =
-            |key: &str, label: &str| Root { key: RootKey(key.into()), label: label.into(), path: format!("/{label}") };
+        let root = |key: &str, label: &str| Root {
+            key: RootKey(key.into()),
+            label: label.into(),
+            path: format!("/{label}"),
+        };
         let roots = vec![root("d", "Downloads"), root("e", "Another disk")];
-        let limits = Limits { max_conns: 100, max_files: self.max_files, io_window: 1 << 20, max_wait_ms: 120_000 };
+        let limits = Limits {
+            max_conns: 100,
+            max_files: self.max_files,
+            io_window: 1 << 20,
+            max_wait_ms: 120_000,
+        };
         self.input(Input::Linked { epoch: self.epoch, roots, limits });
     }
 
@@ -194,7 +205,11 @@ impl World {
     }
 
     /// Runs until the condition holds; the time that it took, `None` when it does not hold in time.
-    pub(super) fn run_until_within(&mut self, span: Duration, done: impl FnMut(&World) -> bool) -> Option<Duration> {
+    pub(super) fn run_until_within(
+        &mut self,
+        span: Duration,
+        done: impl FnMut(&World) -> bool,
+    ) -> Option<Duration> {
         let from = self.now;
         self.run_until(from + span, done).then(|| self.now.saturating_since(from))
     }

@@ -7,7 +7,8 @@ use crate::stream::desk::Ledger;
 use crate::stream::viewer::Want;
 use crate::time::Instant;
 
-/// The pieces of a part of a file that are not there, in order. They come after all that viewers want.
+/// The pieces of a part of a file that are not there, in order. They come after all that viewers
+/// want.
 pub(crate) fn wants(
     file: FileIndex,
     (first, last): Bytes,
@@ -16,10 +17,11 @@ pub(crate) fn wants(
 ) -> impl Iterator<Item = Want> {
     let pieces = ledger.geometry.pieces_of(file, first, last);
     let (first, last) = pieces.map_or((1, 0), |pieces| (pieces.start().0, pieces.end().0));
-    (first..=last).map(PieceIndex).filter(move |&piece| ledger.pieces.state(piece) != PieceState::Have).map(
-        move |piece| {
+    (first..=last)
+        .map(PieceIndex)
+        .filter(move |&piece| ledger.pieces.state(piece) != PieceState::Have)
+        .map(move |piece| {
             // Their order is that of the film: the deadline only says that there is no hurry.
             Want { piece, first: BlockIndex(0), deadline: now, idle: true, awaited: false }
-        },
-    )
+        })
 }

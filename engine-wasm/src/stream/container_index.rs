@@ -1,19 +1,23 @@
 //! Where the index of a film lies, found in the film's own bytes.
 //!
-//! Owns the layout of three containers as far as the way to the index: MP4 (`moov`; ISO/IEC 14496-12 §4.2), Matroska and WebM (`Cues`; RFC 9559 §5.1.5)
-//! and AVI (`idx1`). A player reads the index before it shows a picture or seeks, and the index often lies at the end of the file. It never knows who
-//! reads the bytes or how. A stranger wrote them. Invariant: whatever they say, every range lies within the file, and a search ends after [`READS`] reads.
+//! Owns the layout of three containers as far as the way to the index: MP4 (`moov`; ISO/IEC
+//! 14496-12 §4.2), Matroska and WebM (`Cues`; RFC 9559 §5.1.5) and AVI (`idx1`). A player reads the
+//! index before it shows a picture or seeks, and the index often lies at the end of the file. It
+//! never knows who reads the bytes or how. A stranger wrote them. Invariant: whatever they say,
+//! every range lies within the file, and a search ends after [`READS`] reads.
 
 /// The first and the last byte of a part of a file.
 pub type Bytes = (u64, u64);
 
-/// Bytes of one read: the boxes of a film's head lie within them, unless one of them is large itself.
+/// Bytes of one read: the boxes of a film's head lie within them, unless one of them is large
+/// itself.
 const READ: u64 = 4 << 10;
 /// Reads of one search. An honest film takes two or three.
 pub const READS: u8 = 16;
 /// Most bytes of an index in MP4 or AVI: a film of three hours has 5 MiB of it.
 const MOST: u64 = 16 << 20;
-/// Most bytes of Matroska's index. It names key frames only, so that of a film is rarely longer than 1 MiB.
+/// Most bytes of Matroska's index. It names key frames only, so that of a film is rarely longer
+/// than 1 MiB.
 const MOST_CUES: u64 = 4 << 20;
 
 const MOOV: u32 = u32::from_be_bytes(*b"moov");
@@ -30,7 +34,8 @@ const SEEK_POSITION: u32 = 0x53AC;
 const CUES: u32 = 0x1C53_BB6B;
 const CLUSTER: u32 = 0x1F43_B675;
 
-/// A search for the index of one file: read what [`Search::reads`] names, hand it to [`Search::feed`], and again until there is nothing to read.
+/// A search for the index of one file: read what [`Search::reads`] names, hand it to
+/// [`Search::feed`], and again until there is nothing to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search {
     length: u64,
@@ -73,7 +78,8 @@ impl Search {
         Some((at, last.min(at.saturating_add(READ - 1))))
     }
 
-    /// The bytes of the index; `None` while it is not found, or when the file has none that this module knows.
+    /// The bytes of the index; `None` while it is not found, or when the file has none that this
+    /// module knows.
     pub fn index(&self) -> Option<Bytes> {
         self.index
     }
@@ -137,8 +143,13 @@ impl Search {
     fn children(&mut self, segment: u64, from: u64, bytes: &[u8]) -> At {
         let child = |at| At::Child { segment, at };
         self.walk((from, bytes), ebml, child, |search, at, element, content| match element.id {
-            // A table of contents that is cut off by the end of the read is read again from its beginning.
-            SEEK_HEAD if at > from && element.size.is_some_and(|size| (content.len() as u64) < size) => Some(child(at)),
+            // A table of contents that is cut off by the end of the read is read again from its
+            // beginning.
+            SEEK_HEAD
+                if at > from && element.size.is_some_and(|size| (content.len() as u64) < size) =>
+            {
+                Some(child(at))
+            }
             SEEK_HEAD => {
                 let (cues, next) = seek_head(content);
                 let place = |position: u64| segment.checked_add(position);
@@ -154,8 +165,9 @@ impl Search {
         })
     }
 
-    /// Goes from element to element through `bytes`, which begin at `from` in the file, until `visit` says where the search goes on. It goes on at the
-    /// first element that does not begin within them, by itself.
+    /// Goes from element to element through `bytes`, which begin at `from` in the file, until
+    /// `visit` says where the search goes on. It goes on at the first element that does not begin
+    /// within them, by itself.
     fn walk(
         &mut self,
         (from, bytes): (u64, &[u8]),
@@ -165,18 +177,26 @@ impl Search {
     ) -> At {
         let mut at = from;
         loop {
-            let rest = usize::try_from(at - from).ok().and_then(|skip| bytes.get(skip..)).unwrap_or_default();
+            let rest = usize::try_from(at - from)
+                .ok()
+                .and_then(|skip| bytes.get(skip..))
+                .unwrap_or_default();
             let element = match parse(rest) {
                 Ok(element) => element,
                 Err(Unread::Short) if at > from => return again(at),
                 Err(Unread::Short | Unread::Broken) => return At::Over,
             };
             let content = rest.get(usize::from(element.header)..).unwrap_or_default();
-            let within = element.size.and_then(|size| usize::try_from(size).ok()).and_then(|size| content.get(..size));
+            let within = element
+                .size
+                .and_then(|size| usize::try_from(size).ok())
+                .and_then(|size| content.get(..size));
             if let Some(next) = visit(self, at, &element, within.unwrap_or(content)) {
                 return next;
             }
-            let end = element.size.and_then(|size| at.checked_add(u64::from(element.header))?.checked_add(size));
+            let end = element
+                .size
+                .and_then(|size| at.checked_add(u64::from(element.header))?.checked_add(size));
             match end.filter(|&end| end < self.length) {
                 Some(end) => at = end,
                 None => return At::Over,
@@ -186,7 +206,8 @@ impl Search {
 
     /// The index begins at `at`.
     fn found(&mut self, at: u64, element: &Element, most: u64) {
-        let size = element.size.unwrap_or(most).saturating_add(u64::from(element.header)).clamp(1, most);
+        let size =
+            element.size.unwrap_or(most).saturating_add(u64::from(element.header)).clamp(1, most);
         if let Some(last) = self.length.checked_sub(1).filter(|&last| at <= last) {
             self.index = Some((at, last.min(at.saturating_add(size - 1))));
         }
@@ -219,12 +240,14 @@ fn mp4(bytes: &[u8]) -> Result<Element, Unread> {
     let (header, size) = match size {
         0 => (8, None),
         1 => {
-            let wide = bytes.get(8..).and_then(<[u8]>::first_chunk).copied().map(u64::from_be_bytes);
+            let wide =
+                bytes.get(8..).and_then(<[u8]>::first_chunk).copied().map(u64::from_be_bytes);
             (16, Some(wide.ok_or(Unread::Short)?))
         }
         size => (8, Some(u64::from(size))),
     };
-    let size = size.map(|size| size.checked_sub(u64::from(header)).ok_or(Unread::Broken)).transpose()?;
+    let size =
+        size.map(|size| size.checked_sub(u64::from(header)).ok_or(Unread::Broken)).transpose()?;
     Ok(Element { id, header, size })
 }
 
@@ -260,11 +283,14 @@ fn variable(bytes: &[u8]) -> Result<(u8, u64), Unread> {
 fn segment(bytes: &[u8]) -> Option<u64> {
     let head = ebml(bytes).ok().filter(|head| head.id == EBML)?;
     let at = u64::from(head.header).checked_add(head.size?)?;
-    let segment = ebml(bytes.get(usize::try_from(at).ok()?..)?).ok().filter(|element| element.id == SEGMENT)?;
+    let segment = ebml(bytes.get(usize::try_from(at).ok()?..)?)
+        .ok()
+        .filter(|element| element.id == SEGMENT)?;
     at.checked_add(u64::from(segment.header))
 }
 
-/// What a table of contents says: where the index begins, and where another table does, both counted from the segment's content (RFC 9559 §5.1.1).
+/// What a table of contents says: where the index begins, and where another table does, both
+/// counted from the segment's content (RFC 9559 §5.1.1).
 fn seek_head(content: &[u8]) -> (Option<u64>, Option<u64>) {
     let (mut cues, mut next) = (None, None);
     for (_, seek) in elements(content).filter(|(id, _)| *id == SEEK) {

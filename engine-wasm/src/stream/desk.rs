@@ -1,8 +1,9 @@
 //! The stream desk: what each viewer may have now, and what it waits for.
 //!
-//! It owns the requests of one torrent and the viewers behind them, and answers every question in the turn in which it is asked. A
-//! request is a cursor with a rising watermark: `next` is its first byte not yet granted. The desk never knows peers or blocks; its
-//! invariant: what a request is granted ends where the verified prefix ends, also when that becomes shorter.
+//! It owns the requests of one torrent and the viewers behind them, and answers every question in
+//! the turn in which it is asked. A request is a cursor with a rising watermark: `next` is its
+//! first byte not yet granted. The desk never knows peers or blocks; its invariant: what a request
+//! is granted ends where the verified prefix ends, also when that becomes shorter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -36,7 +37,8 @@ pub struct Request {
     pub position: u64,
     /// When it began to wait for `next`.
     pub waiting_since: Instant,
-    /// When it began, or last moved: when it has drained all that it was granted, since then it has nothing.
+    /// When it began, or last moved: when it has drained all that it was granted, since then it has
+    /// nothing.
     moved: Instant,
     /// When the daemon was last told to wait.
     pub told: Instant,
@@ -106,7 +108,9 @@ impl Ledger<'_> {
 
     /// First byte at or after `offset`, within its piece, whose block is not proved by itself.
     pub(super) fn proved_until(&self, file: FileIndex, offset: u64, end: u64) -> u64 {
-        let Some(Block { piece, index }) = self.geometry.block_at(file, offset) else { return offset };
+        let Some(Block { piece, index }) = self.geometry.block_at(file, offset) else {
+            return offset;
+        };
         match self.pieces.first_unproved(piece, index) {
             Some(unproved) if unproved == index => offset,
             // A piece whose blocks are proved one by one lies in one file.
@@ -114,7 +118,10 @@ impl Ledger<'_> {
                 let start = self.geometry.piece_start_in_file(file, piece);
                 (start + u64::from(unproved.0) * u64::from(BLOCK_LENGTH)).min(end + 1)
             }
-            None => self.geometry.piece_end_in_file(file, offset).map_or(offset, |last| last.min(end) + 1),
+            None => self
+                .geometry
+                .piece_end_in_file(file, offset)
+                .map_or(offset, |last| last.min(end) + 1),
         }
     }
 }
@@ -184,15 +191,16 @@ impl Desk {
         }
     }
 
-    /// The verified bytes ahead of this request's viewer that the daemon should read in advance, each of them once.
+    /// The verified bytes ahead of this request's viewer that the daemon should read in advance,
+    /// each of them once.
     pub fn hint(&mut self, id: RequestId, ledger: Ledger<'_>) -> Option<(FileIndex, Bytes)> {
         let request = self.requests.get(&id)?;
         let bytes = self.viewers.get_mut(&request.viewer)?.hint(ledger)?;
         Some((request.file, bytes))
     }
 
-    /// `range_cancel`: the request has ended, with all its bytes or without. True when something it still waited for is no longer
-    /// wanted.
+    /// `range_cancel`: the request has ended, with all its bytes or without. True when something it
+    /// still waited for is no longer wanted.
     pub fn cancel(&mut self, id: RequestId, now: Instant) -> bool {
         let Some(request) = self.close(id) else { return false };
         let Some(viewer) = self.viewers.get_mut(&request.viewer) else { return false };
@@ -224,14 +232,22 @@ impl Desk {
     }
 
     /// A piece is verified, or one of its blocks: who may go on, and how far.
-    pub fn verified(&mut self, piece: PieceIndex, ledger: Ledger<'_>, now: Instant) -> Vec<(RequestId, Grant)> {
+    pub fn verified(
+        &mut self,
+        piece: PieceIndex,
+        ledger: Ledger<'_>,
+        now: Instant,
+    ) -> Vec<(RequestId, Grant)> {
         let mut grants = Vec::new();
         for id in self.waiting.remove(&piece).unwrap_or_default() {
             let Some(mut request) = self.requests.remove(&id) else { continue };
             let next = ledger.verified_until(request.file, request.next, request.end);
             if next > request.next {
                 (request.next, request.waiting_since) = (next, now);
-                grants.push((id, if request.is_granted() { Grant::All } else { Grant::UpTo(request.next - 1) }));
+                grants.push((
+                    id,
+                    if request.is_granted() { Grant::All } else { Grant::UpTo(request.next - 1) },
+                ));
             }
             self.wait(id, &mut request, ledger);
             self.requests.insert(id, request);
@@ -239,12 +255,20 @@ impl Desk {
         grants
     }
 
-    /// Bytes of a file, from the first to the last, are no longer verified: whoever was granted some of them waits for them again.
-    pub fn revoke(&mut self, file: FileIndex, (first, last): (u64, u64), ledger: Ledger<'_>, now: Instant) {
+    /// Bytes of a file, from the first to the last, are no longer verified: whoever was granted
+    /// some of them waits for them again.
+    pub fn revoke(
+        &mut self,
+        file: FileIndex,
+        (first, last): (u64, u64),
+        ledger: Ledger<'_>,
+        now: Instant,
+    ) {
         let is_hit = |request: &Request| {
             request.file == file && request.start <= last && request.next > first.max(request.start)
         };
-        let hit: Vec<RequestId> = self.requests().filter(|(_, request)| is_hit(request)).map(|(id, _)| id).collect();
+        let hit: Vec<RequestId> =
+            self.requests().filter(|(_, request)| is_hit(request)).map(|(id, _)| id).collect();
         for id in hit {
             let Some(mut request) = self.close(id) else { continue };
             request.next = first.max(request.start);
@@ -268,7 +292,9 @@ impl Desk {
     /// Waiting requests that the daemon was last told about before `before`: it is now told again.
     pub fn to_remind(&mut self, before: Instant, now: Instant) -> Vec<RequestId> {
         let mut ids = Vec::new();
-        for (&id, request) in self.requests.iter_mut().filter(|(_, request)| request.awaits.is_some()) {
+        for (&id, request) in
+            self.requests.iter_mut().filter(|(_, request)| request.awaits.is_some())
+        {
             if request.told <= before {
                 request.told = now;
                 ids.push(id);
@@ -328,7 +354,8 @@ impl Desk {
 
     /// Whoever has been away longest is not expected back when there are too many.
     fn bound_idle(&mut self) {
-        let idle = || self.viewers.iter().filter_map(|(&id, viewer)| Some((viewer.idle_since()?, id)));
+        let idle =
+            || self.viewers.iter().filter_map(|(&id, viewer)| Some((viewer.idle_since()?, id)));
         if idle().count() > limits::IDLE_VIEWERS
             && let Some((_, id)) = idle().min()
         {
@@ -336,16 +363,18 @@ impl Desk {
         }
     }
 
-    /// What viewers need that is not verified, the most urgent first: earliest deadline first among those who read, then the
-    /// read-ahead of those who paused.
+    /// What viewers need that is not verified, the most urgent first: earliest deadline first among
+    /// those who read, then the read-ahead of those who paused.
     ///
-    /// Who has nothing left has a deadline that has passed, and it stays where it is: whoever starves longest comes first, and who was
-    /// fed goes to the end. So viewers take turns, wherever in the file they are and however many come after them.
+    /// Who has nothing left has a deadline that has passed, and it stays where it is: whoever
+    /// starves longest comes first, and who was fed goes to the end. So viewers take turns,
+    /// wherever in the file they are and however many come after them.
     pub fn wants(&self, ledger: Ledger<'_>, now: Instant) -> Vec<Want> {
         if ledger.pieces.is_complete() {
             return Vec::new();
         }
-        let mut wants: Vec<Want> = self.viewers.values().flat_map(|viewer| viewer.wants(ledger, now)).collect();
+        let mut wants: Vec<Want> =
+            self.viewers.values().flat_map(|viewer| viewer.wants(ledger, now)).collect();
         let mut starving: BTreeMap<PieceIndex, Instant> = BTreeMap::new();
         for (piece, since) in self.requests.values().filter_map(Request::starves) {
             starving.entry(piece).and_modify(|first| *first = since.min(*first)).or_insert(since);
@@ -366,7 +395,9 @@ impl Desk {
     }
 
     fn viewer_for(&mut self, file: FileIndex, start: u64, now: Instant) -> (ViewerId, bool) {
-        if let Some((&id, viewer)) = self.viewers.iter_mut().find(|(_, viewer)| viewer.continues_at(file, start)) {
+        if let Some((&id, viewer)) =
+            self.viewers.iter_mut().find(|(_, viewer)| viewer.continues_at(file, start))
+        {
             viewer.resume(start, now);
             return (id, false);
         }
@@ -393,7 +424,10 @@ impl Desk {
         request.awaits = if request.is_granted() {
             None
         } else {
-            ledger.geometry.pieces_of(request.file, request.next, request.next).map(|pieces| *pieces.start())
+            ledger
+                .geometry
+                .pieces_of(request.file, request.next, request.next)
+                .map(|pieces| *pieces.start())
         };
         if let Some(piece) = request.awaits {
             self.waiting.entry(piece).or_default().insert(id);

@@ -1,7 +1,8 @@
 //! Which subtitle files belong to which film, by their names, and what of them is fetched first.
 //!
-//! Pure text comparison; it looks into no file. A subtitle file belongs to a film in its folder, or in the folder around a folder of subtitles, if it is called as
-//! the film is, lies in a folder that is called so, names the same episode, or has nobody else to belong to.
+//! Pure text comparison; it looks into no file. A subtitle file belongs to a film in its folder, or
+//! in the folder around a folder of subtitles, if it is called as the film is, lies in a folder
+//! that is called so, names the same episode, or has nobody else to belong to.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +22,17 @@ const MOST: usize = 64;
 /// Words at the end of a name that may say a language.
 const WORDS: usize = 4;
 /// What folders of subtitles are called.
-const FOLDERS: &[&str] =
-    &["subs", "sub", "subtitles", "subtitle", "captions", "srt", "untertitel", "legendas", "subtitulos"];
+const FOLDERS: &[&str] = &[
+    "subs",
+    "sub",
+    "subtitles",
+    "subtitle",
+    "captions",
+    "srt",
+    "untertitel",
+    "legendas",
+    "subtitulos",
+];
 
 /// Languages: BCP 47 tag, name, and what else files call them.
 const LANGUAGES: &[(&str, &str, &[&str])] = &[
@@ -78,16 +88,24 @@ const LANGUAGES: &[(&str, &str, &[&str])] = &[
     ("zh-Hant", "Chinese (traditional)", &["cht", "traditional"]),
 ];
 
-/// The subtitles of each film that has any, out of all files with their paths, in the order of people.
+/// The subtitles of each film that has any, out of all files with their paths, in the order of
+/// people.
 pub(crate) fn matched(files: &[(u32, &[String])]) -> BTreeMap<u32, Vec<SubtitleView>> {
     let index = Index::of(files);
     let mut all: BTreeMap<u32, Vec<(bool, SubtitleView)>> = BTreeMap::new();
     for &(file, path) in files {
-        let Some((name, folders)) = path.split_last().filter(|(name, _)| media::is_subtitle(name)) else { continue };
+        let Some((name, folders)) = path.split_last().filter(|(name, _)| media::is_subtitle(name))
+        else {
+            continue;
+        };
         let (films, words) = index.films_of(folders, stem(name));
         let (language, title, is_forced) = describe(&words, name);
         for film in films {
-            let view = SubtitleView { index: file, language: language.map(str::to_owned), title: title.clone() };
+            let view = SubtitleView {
+                index: file,
+                language: language.map(str::to_owned),
+                title: title.clone(),
+            };
             all.entry(film).or_default().push((is_forced, view));
         }
     }
@@ -99,7 +117,8 @@ pub(crate) fn matched(files: &[(u32, &[String])]) -> BTreeMap<u32, Vec<SubtitleV
     all.into_iter().map(|(film, list)| (film, views(list))).collect()
 }
 
-/// The pieces of these subtitle files that are not there, in order, as far as the files are together as short as subtitles are.
+/// The pieces of these subtitle files that are not there, in order, as far as the files are
+/// together as short as subtitles are.
 pub(crate) fn wants(
     files: impl Iterator<Item = FileIndex>,
     ledger: Ledger<'_>,
@@ -113,8 +132,9 @@ pub(crate) fn wants(
         }
         None => false,
     });
-    let pieces =
-        short.filter_map(|file| ledger.geometry.pieces_of_file(file)).flat_map(|range| range.start().0..=range.end().0);
+    let pieces = short
+        .filter_map(|file| ledger.geometry.pieces_of_file(file))
+        .flat_map(|range| range.start().0..=range.end().0);
     pieces
         .map(PieceIndex)
         .filter(|&piece| ledger.pieces.state(piece) != PieceState::Have)
@@ -131,11 +151,17 @@ struct Index<'a> {
 
 impl<'a> Index<'a> {
     fn of(files: &[(u32, &'a [String])]) -> Self {
-        let mut index = Self { by_name: BTreeMap::new(), by_folder: BTreeMap::new(), by_episode: BTreeMap::new() };
+        let mut index = Self {
+            by_name: BTreeMap::new(),
+            by_folder: BTreeMap::new(),
+            by_episode: BTreeMap::new(),
+        };
         let is_film = |path: &[String]| path.last().is_some_and(|name| media::is_video(name));
         let has_main = files.iter().any(|(_, path)| is_film(path) && !marks::is_extra(path));
         for &(file, path) in files {
-            let Some((name, folder)) = path.split_last().filter(|_| is_film(path)) else { continue };
+            let Some((name, folder)) = path.split_last().filter(|_| is_film(path)) else {
+                continue;
+            };
             let stem = stem(name).to_lowercase();
             if !has_main || !marks::is_extra(path) {
                 index.by_folder.entry(folder).or_default().push(file);
@@ -151,29 +177,43 @@ impl<'a> Index<'a> {
     /// The films that a subtitle file belongs to, and the words that say more of it.
     fn films_of(&self, folders: &[String], stem: &str) -> (Vec<u32>, Vec<String>) {
         // The torrent's own folder may be called as it likes.
-        let is_for_them = |at: &usize| FOLDERS.iter().any(|known| folders[*at].eq_ignore_ascii_case(known));
+        let is_for_them =
+            |at: &usize| FOLDERS.iter().any(|known| folders[*at].eq_ignore_ascii_case(known));
         let at = (1..folders.len()).rev().find(is_for_them);
-        let (home, inner) = at.map_or((folders, &[][..]), |at| (&folders[..at], &folders[at + 1..]));
-        let (lower, around) = (stem.to_lowercase(), inner.iter().rev().map(|folder| folder.to_lowercase()));
+        let (home, inner) =
+            at.map_or((folders, &[][..]), |at| (&folders[..at], &folders[at + 1..]));
+        let (lower, around) =
+            (stem.to_lowercase(), inner.iter().rev().map(|folder| folder.to_lowercase()));
         let named = |name: &str| self.by_name.get(&(home, name.to_owned()));
         if let Some(films) = around.clone().find_map(|folder| named(&folder)) {
             return (films.clone(), words(&lower));
         }
-        let more = |rest: &str| around.clone().rev().chain([rest.to_owned()]).flat_map(|text| words(&text)).collect();
-        let ends = lower.char_indices().rev().filter(|(_, letter)| !letter.is_alphanumeric()).map(|(at, _)| at);
+        let more = |rest: &str| {
+            around.clone().rev().chain([rest.to_owned()]).flat_map(|text| words(&text)).collect()
+        };
+        let ends = lower
+            .char_indices()
+            .rev()
+            .filter(|(_, letter)| !letter.is_alphanumeric())
+            .map(|(at, _)| at);
         let mut names = [lower.len()].into_iter().chain(ends);
         if let Some((films, end)) = names.find_map(|end| Some((named(&lower[..end])?, end))) {
             return (films.clone(), more(&lower[end..]));
         }
         let beside = self.by_folder.get(home).map_or(&[][..], Vec::as_slice);
-        let films = match [lower.clone()].into_iter().chain(around.clone()).find_map(|text| episode(&text)) {
+        let films = match [lower.clone()]
+            .into_iter()
+            .chain(around.clone())
+            .find_map(|text| episode(&text))
+        {
             Some(code) => match self.by_episode.get(&code).map_or(&[][..], Vec::as_slice) {
                 [film] => vec![*film],
                 several => several.iter().copied().filter(|film| beside.contains(film)).collect(),
             },
             None => Vec::new(),
         };
-        let names_another = films.is_empty() && episode(&lower).is_some() && !self.by_episode.is_empty();
+        let names_another =
+            films.is_empty() && episode(&lower).is_some() && !self.by_episode.is_empty();
         match beside {
             [film] if films.is_empty() && !names_another => (vec![*film], more(&lower)),
             _ => (films, more(&lower)),
@@ -187,7 +227,10 @@ fn stem(name: &str) -> &str {
 }
 
 fn words(text: &str) -> Vec<String> {
-    text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    text.split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Season and episode, as in `s01e02` or `1x02`. The text is in lower case.
@@ -219,7 +262,11 @@ fn describe(words: &[String], name: &str) -> (Option<&'static str>, String, bool
     let is_forced = has("forced");
     let for_deaf = has("sdh") || has("cc") || found.iter().any(|&at| is_flag(at));
     let Some((tag, language)) = best else {
-        return (None, name.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect(), is_forced);
+        return (
+            None,
+            name.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect(),
+            is_forced,
+        );
     };
     let mark = if is_forced {
         " (forced)"
@@ -253,10 +300,17 @@ mod tests {
 
     /// What belongs to the first file, as `index language title`.
     fn of_first(paths: &[&str]) -> Vec<String> {
-        let paths: Vec<Vec<String>> = paths.iter().map(|path| path.split('/').map(str::to_owned).collect()).collect();
-        let files: Vec<(u32, &[String])> = (0..).zip(&paths).map(|(file, path)| (file, path.as_slice())).collect();
+        let paths: Vec<Vec<String>> =
+            paths.iter().map(|path| path.split('/').map(str::to_owned).collect()).collect();
+        let files: Vec<(u32, &[String])> =
+            (0..).zip(&paths).map(|(file, path)| (file, path.as_slice())).collect();
         let found = matched(&files).remove(&0).unwrap_or_default();
-        found.iter().map(|it| format!("{} {} {}", it.index, it.language.as_deref().unwrap_or("-"), it.title)).collect()
+        found
+            .iter()
+            .map(|it| {
+                format!("{} {} {}", it.index, it.language.as_deref().unwrap_or("-"), it.title)
+            })
+            .collect()
     }
 
     #[track_caller]
@@ -271,8 +325,14 @@ mod tests {
         check(&["f/film.mkv", "f/other.mkv", "f/film2.srt", "f/other.srt"], &[]);
         check(&["f/film.mkv", "f/film 2.mkv", "f/film 2.srt", "f/film.srt"], &["3 - film.srt"]);
         check(&["f/film.mkv", "f/film.sub", "f/film.idx", "f/film.txt"], &[]);
-        check(&["f/film.mkv", "f/film.eng.forced.srt", "f/film.eng.srt"], &["2 en English", "1 en English (forced)"]);
-        check(&["f/film.mkv", "f/film.en.hi.srt", "f/film.hi.srt"], &["1 en English (SDH)", "2 hi Hindi"]);
+        check(
+            &["f/film.mkv", "f/film.eng.forced.srt", "f/film.eng.srt"],
+            &["2 en English", "1 en English (forced)"],
+        );
+        check(
+            &["f/film.mkv", "f/film.en.hi.srt", "f/film.hi.srt"],
+            &["1 en English (SDH)", "2 hi Hindi"],
+        );
         check(
             &["f/film.mkv", "f/film.pt-BR.ass", "f/film_zh-TW.ssa"],
             &["1 pt-BR Portuguese (Brazil)", "2 zh-Hant Chinese (traditional)"],
@@ -283,12 +343,24 @@ mod tests {
     #[test]
     fn folders_of_subtitles_belong_to_the_folder_around_them() {
         check(&["f/film.mkv", "f/Subs/film.de.srt"], &["1 de German"]);
-        check(&["f/film.mkv", "f/Subs/2_English.srt", "f/Subs/3_French.srt"], &["1 en English", "2 fr French"]);
         check(
-            &["f/a.mkv", "f/b.mkv", "f/Subs/a/2_English.srt", "f/Subs/b/2_English.srt", "f/Subs/4_Greek.srt"],
+            &["f/film.mkv", "f/Subs/2_English.srt", "f/Subs/3_French.srt"],
+            &["1 en English", "2 fr French"],
+        );
+        check(
+            &[
+                "f/a.mkv",
+                "f/b.mkv",
+                "f/Subs/a/2_English.srt",
+                "f/Subs/b/2_English.srt",
+                "f/Subs/4_Greek.srt",
+            ],
             &["2 en English"],
         );
-        check(&["f/a.mkv", "f/b.mkv", "f/Subs/English/a.srt", "f/Subs/de/a.srt"], &["2 en English", "3 de German"]);
+        check(
+            &["f/a.mkv", "f/b.mkv", "f/Subs/English/a.srt", "f/Subs/de/a.srt"],
+            &["2 en English", "3 de German"],
+        );
         check(&["Subs/film.mkv", "Subs/film.srt"], &["1 - film.srt"]);
         check(&["f/x/film.mkv", "f/y/film.srt"], &[]);
     }
@@ -296,11 +368,20 @@ mod tests {
     #[test]
     fn the_same_episode_and_the_only_film_are_enough() {
         let show = ["s/Show.S01E02.1080p.mkv", "s/Show.S01E03.1080p.mkv"];
-        check(&[show[0], show[1], "s/show - 1x02 (en).srt", "s/show.s01e03.srt"], &["2 en English"]);
+        check(
+            &[show[0], show[1], "s/show - 1x02 (en).srt", "s/show.s01e03.srt"],
+            &["2 en English"],
+        );
         check(&[show[0], show[1], "subs/S01E02E03.ger.srt"], &["2 de German"]);
         check(&[show[0], "s/S01E09.srt"], &[]);
-        check(&["s/Trailer Folk S01E01.mkv", "s/Trailer Folk S01E02.mkv", "s/1x01.srt"], &["2 - 1x01.srt"]);
-        check(&["f/The Film (1999).mkv", "f/Sample/film-sample.mkv", "f/whatever.eng.srt"], &["2 en English"]);
+        check(
+            &["s/Trailer Folk S01E01.mkv", "s/Trailer Folk S01E02.mkv", "s/1x01.srt"],
+            &["2 - 1x01.srt"],
+        );
+        check(
+            &["f/The Film (1999).mkv", "f/Sample/film-sample.mkv", "f/whatever.eng.srt"],
+            &["2 en English"],
+        );
         check(&["f/a.mkv", "f/b.mkv", "f/whatever.srt"], &[]);
     }
 
@@ -308,9 +389,15 @@ mod tests {
     fn a_strangers_names_take_no_time() {
         let name = format!("{}.srt", ".a".repeat(120));
         let paths: Vec<Vec<String>> = (0..4_000)
-            .map(|number| vec!["f".into(), if number % 2 == 0 { format!("{number}.mkv") } else { name.clone() }])
+            .map(|number| {
+                vec![
+                    "f".into(),
+                    if number % 2 == 0 { format!("{number}.mkv") } else { name.clone() },
+                ]
+            })
             .collect();
-        let files: Vec<(u32, &[String])> = (0..).zip(&paths).map(|(file, path)| (file, path.as_slice())).collect();
+        let files: Vec<(u32, &[String])> =
+            (0..).zip(&paths).map(|(file, path)| (file, path.as_slice())).collect();
         assert!(matched(&files).is_empty());
     }
 }

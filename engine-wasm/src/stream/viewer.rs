@@ -1,7 +1,8 @@
 //! One viewer: where it is, how fast it drains, and how far ahead of it to fetch.
 //!
-//! A viewer outlives its requests: a player that asks for a megabyte at a time is one viewer, and while it pauses between two of them its
-//! read-ahead goes on, after everybody else's. It never knows what is verified except through the ledger it is handed.
+//! A viewer outlives its requests: a player that asks for a megabyte at a time is one viewer, and
+//! while it pauses between two of them its read-ahead goes on, after everybody else's. It never
+//! knows what is verified except through the ledger it is handed.
 
 use std::time::Duration;
 
@@ -13,12 +14,14 @@ use crate::stream::container_index::Bytes;
 use crate::stream::desk::{LINGER, Ledger};
 use crate::time::Instant;
 
-/// Drain rate to assume before one is known, bytes per second: high, so that what is nearest comes first.
+/// Drain rate to assume before one is known, bytes per second: high, so that what is nearest comes
+/// first.
 const ASSUMED_DRAIN_BPS: u64 = 8 << 20;
 /// A request that begins within so many bytes of where the viewer stopped goes on with it.
 const CONTINUES_WITHIN: u64 = 64 << 10;
 
-/// Bytes ahead of a viewer that the daemon reads from the disk in advance: some seconds of a film, while a disk that sleeps wakes up.
+/// Bytes ahead of a viewer that the daemon reads from the disk in advance: some seconds of a film,
+/// while a disk that sleeps wakes up.
 const HINTED_AHEAD: u64 = 4 << 20;
 /// Bytes of one hint, unless the file ends before.
 const HINT: u64 = 1 << 20;
@@ -56,7 +59,14 @@ pub struct Viewer {
 impl Viewer {
     /// A viewer begins to read at `start`.
     pub fn new(file: FileIndex, start: u64, now: Instant) -> Self {
-        Self { file, origin: start, position: start, drain: RateMeter::new(now), hinted: start, idle_since: None }
+        Self {
+            file,
+            origin: start,
+            position: start,
+            drain: RateMeter::new(now),
+            hinted: start,
+            idle_since: None,
+        }
     }
 
     /// What it watches.
@@ -66,7 +76,9 @@ impl Viewer {
 
     /// Whether a request that begins at `start` is this viewer going on.
     pub fn continues_at(&self, file: FileIndex, start: u64) -> bool {
-        self.idle_since.is_some() && self.file == file && self.position.abs_diff(start) <= CONTINUES_WITHIN
+        self.idle_since.is_some()
+            && self.file == file
+            && self.position.abs_diff(start) <= CONTINUES_WITHIN
     }
 
     /// It goes on at `start`.
@@ -89,12 +101,17 @@ impl Viewer {
         self.idle_since = Some(now);
     }
 
-    /// The verified bytes ahead of it that the daemon was not told of, if they are worth a message: it will ask for them soon.
+    /// The verified bytes ahead of it that the daemon was not told of, if they are worth a message:
+    /// it will ask for them soon.
     pub(super) fn hint(&mut self, ledger: Ledger<'_>) -> Option<Bytes> {
         let length = ledger.geometry.file_len(self.file);
         let from = self.hinted.max(self.position);
-        let last =
-            self.position.saturating_add(HINTED_AHEAD).min(length).checked_sub(1).filter(|&last| from <= last)?;
+        let last = self
+            .position
+            .saturating_add(HINTED_AHEAD)
+            .min(length)
+            .checked_sub(1)
+            .filter(|&last| from <= last)?;
         let until = ledger.verified_until(self.file, from, last);
         let is_worth_it = until - from >= HINT || (until > from && until == length);
         self.hinted = if is_worth_it { until } else { self.hinted };
@@ -111,23 +128,31 @@ impl Viewer {
         self.idle_since.is_some_and(|since| now.saturating_since(since) > LINGER)
     }
 
-    /// What it needs that is not verified, in order: the piece it is at and the window ahead, which grows with what it reads in one
-    /// go.
+    /// What it needs that is not verified, in order: the piece it is at and the window ahead, which
+    /// grows with what it reads in one go.
     pub fn wants(&self, ledger: Ledger<'_>, now: Instant) -> Vec<Want> {
         let length = ledger.geometry.file_len(self.file);
         if self.position >= length {
             return Vec::new();
         }
         let end = (self.position + self.window(ledger)).min(length - 1);
-        let Some(pieces) = ledger.geometry.pieces_of(self.file, self.position, end) else { return Vec::new() };
-        let drain = if self.drain.is_settled(now) { self.drain.rate_bps(now).max(1) } else { ASSUMED_DRAIN_BPS };
+        let Some(pieces) = ledger.geometry.pieces_of(self.file, self.position, end) else {
+            return Vec::new();
+        };
+        let drain = if self.drain.is_settled(now) {
+            self.drain.rate_bps(now).max(1)
+        } else {
+            ASSUMED_DRAIN_BPS
+        };
         (pieces.start().0..=pieces.end().0)
             .map(PieceIndex)
             .filter(|&piece| ledger.pieces.state(piece) != PieceState::Have)
             .take(limits::WANTS)
             .map(|piece| {
-                let offset = ledger.geometry.piece_start_in_file(self.file, piece).max(self.position);
-                // What is proved by itself is there already: a viewer is as urgent as what it lacks.
+                let offset =
+                    ledger.geometry.piece_start_in_file(self.file, piece).max(self.position);
+                // What is proved by itself is there already: a viewer is as urgent as what it
+                // lacks.
                 let offset = ledger.proved_until(self.file, offset, end);
                 let ms = (offset - self.position).saturating_mul(1000) / drain;
                 let at = ledger.geometry.block_at(self.file, offset);

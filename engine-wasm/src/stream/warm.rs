@@ -1,6 +1,8 @@
-//! What of a film is fetched before its viewer comes: the beginning, the index, and the place where the film was left.
+//! What of a film is fetched before its viewer comes: the beginning, the index, and the place where
+//! the film was left.
 //!
-//! Owns which bytes these are. It never knows which of them are there, or who wants the film. Invariant: the parts lie within the file.
+//! Owns which bytes these are. It never knows which of them are there, or who wants the film.
+//! Invariant: the parts lie within the file.
 
 use crate::geometry::{FileIndex, Geometry};
 use crate::stream::container_index::{Bytes, Search};
@@ -8,11 +10,13 @@ use crate::view::Position;
 
 /// Bytes of a film that come before its index: what a player shows the first picture from.
 const START: u64 = 512 << 10;
-/// Bytes of a film's beginning in all: what a player reads before it shows a picture, and some seconds more.
+/// Bytes of a film's beginning in all: what a player reads before it shows a picture, and some
+/// seconds more.
 const HEAD: u64 = 2 << 20;
 /// And never more pieces than these.
 const HEAD_PIECES: u64 = 16;
-/// Bytes before and after the place where a film was left. The place is a guess where the bit rate varies, and a player begins at the key frame before it.
+/// Bytes before and after the place where a film was left. The place is a guess where the bit rate
+/// varies, and a player begins at the key frame before it.
 const BEFORE: u64 = 1 << 20;
 const AFTER: u64 = 3 << 20;
 
@@ -52,7 +56,8 @@ impl Warm {
     /// The place where the film was left, if anywhere.
     pub(crate) fn move_to(&mut self, position: Option<Position>) {
         let at = position.and_then(|position| position.share_of(self.length));
-        self.place = at.and_then(|at| self.part(at.saturating_sub(BEFORE), at.saturating_add(AFTER)));
+        self.place =
+            at.and_then(|at| self.part(at.saturating_sub(BEFORE), at.saturating_add(AFTER)));
     }
 
     /// The parts of the film to be there, the most useful first. They may overlap.
@@ -62,13 +67,16 @@ impl Warm {
         [start, self.search.reads(), self.search.index(), head, self.place].into_iter().flatten()
     }
 
-    /// The parts that the daemon should read ahead from the disk, of those that are there; each byte once.
+    /// The parts that the daemon should read ahead from the disk, of those that are there; each
+    /// byte once.
     pub(crate) fn hints(&mut self, is_there: impl Fn(Bytes) -> bool) -> Vec<Bytes> {
         let head = self.part(0, self.head - 1);
         let parts = [head, self.search.index(), self.place].into_iter().flatten();
         let mut fresh = Vec::new();
         for (mut first, last) in parts.filter(|&part| is_there(part)) {
-            while let Some(told) = self.hinted.iter().find(|told| told.0 <= first && first <= told.1) {
+            while let Some(told) =
+                self.hinted.iter().find(|told| told.0 <= first && first <= told.1)
+            {
                 first = told.1 + 1;
             }
             if first <= last {
@@ -123,11 +131,15 @@ mod tests {
 
     #[test]
     fn the_place_where_a_film_was_left_is_its_share_of_the_bytes() {
-        let place = |seconds, duration| warm(100 * MIB, 256 << 10, Some((seconds, duration))).get(2).copied();
+        let place = |seconds, duration| {
+            warm(100 * MIB, 256 << 10, Some((seconds, duration))).get(2).copied()
+        };
         assert_eq!(place(50.0, 100.0), Some((49 * MIB, 53 * MIB)));
         assert_eq!(place(0.0, 100.0), Some((0, 3 * MIB)));
         assert_eq!(place(1e9, 100.0), Some((99 * MIB, 100 * MIB - 1)), "beyond the end");
-        for (seconds, duration) in [(1.0, 0.0), (-1.0, 9.0), (f64::NAN, 9.0), (1.0, f64::INFINITY), (1.0, 1e300)] {
+        for (seconds, duration) in
+            [(1.0, 0.0), (-1.0, 9.0), (f64::NAN, 9.0), (1.0, f64::INFINITY), (1.0, 1e300)]
+        {
             assert_eq!(place(seconds, duration), None, "{seconds} of {duration}");
         }
     }

@@ -1,6 +1,8 @@
-//! A torrent that was removed and can still be brought back: it is stopped, and everything of it stays.
+//! A torrent that was removed and can still be brought back: it is stopped, and everything of it
+//! stays.
 //!
-//! Owns the status that the torrent had before. Its record keeps that status, so that an engine which starts meanwhile restores the torrent as it was.
+//! Owns the status that the torrent had before. Its record keeps that status, so that an engine
+//! which starts meanwhile restores the torrent as it was.
 
 use super::{Status, Torrent};
 use crate::context::Context;
@@ -14,7 +16,8 @@ impl Torrent {
         }
     }
 
-    /// It goes on with what it did before; what it was in trouble with is tried again. Without a daemon it waits for one.
+    /// It goes on with what it did before; what it was in trouble with is tried again. Without a
+    /// daemon it waits for one.
     pub(crate) fn bring_back(&mut self, linked: bool, cx: &mut Context<'_>) {
         let Some(before) = self.aside.take() else { return };
         if before != Status::Paused {

@@ -30,7 +30,8 @@ use crate::pick::suspects::Suspects;
 use crate::stream::desk::Desk;
 
 impl Torrent {
-    /// A torrent from its `.torrent` file, or what is wrong with it in plain words. With a record it was here before.
+    /// A torrent from its `.torrent` file, or what is wrong with it in plain words. With a record
+    /// it was here before.
     pub(crate) fn new(
         meta: Metainfo,
         source: Bytes,
@@ -40,14 +41,16 @@ impl Torrent {
         cx: &mut Context<'_>,
     ) -> Result<Self, String> {
         let geometry = Arc::new(meta.geometry());
-        let mut files: Vec<Slot> =
-            (0..meta.files.len()).map(|index| Slot::new(FileId(format!("{}.{index}", meta.info_hash)))).collect();
+        let mut files: Vec<Slot> = (0..meta.files.len())
+            .map(|index| Slot::new(FileId(format!("{}.{index}", meta.info_hash))))
+            .collect();
         for &(file, stamp) in record.iter().flat_map(|record| &record.stamps) {
             if let Some(slot) = files.get_mut(file as usize) {
                 slot.stamp = Some(stamp);
             }
         }
-        let priorities = record.as_ref().map(|record| record.priorities.clone()).unwrap_or_default();
+        let priorities =
+            record.as_ref().map(|record| record.priorities.clone()).unwrap_or_default();
         let paused = record.as_ref().is_some_and(|record| record.paused);
         let mut candidates = Candidates::default();
         for &addr in record.iter().flat_map(|record| &record.peers) {
@@ -58,7 +61,8 @@ impl Torrent {
         }
         let adopts = record.as_ref().is_some_and(|record| record.adopts);
         let changes = record.as_ref().map(|record| record.changes.clone()).unwrap_or_default();
-        let found = record.as_ref().map(|it| (it.kept.clone(), it.before.clone(), it.displaced.clone()));
+        let found =
+            record.as_ref().map(|it| (it.kept.clone(), it.before.clone(), it.displaced.clone()));
         let trackers = Announcer::new(meta.info_hash, meta.trackers.clone(), cx);
         let trees = Trees::new(&meta, &geometry);
         let mut pieces = PieceMap::new(Arc::clone(&geometry));
@@ -66,8 +70,13 @@ impl Torrent {
         if meta.info_hash_v2.is_some() {
             pieces.judge_by_block();
         }
-        geometry.pieces().filter(|&piece| trees.is_sealed(piece)).for_each(|piece| pieces.seal(piece));
-        let idle = |piece: &PieceIndex| pieces.is_sealed(*piece) || pieces.state(*piece) == PieceState::Have;
+        geometry
+            .pieces()
+            .filter(|&piece| trees.is_sealed(piece))
+            .for_each(|piece| pieces.seal(piece));
+        let idle = |piece: &PieceIndex| {
+            pieces.is_sealed(*piece) || pieces.state(*piece) == PieceState::Have
+        };
         geometry.pieces().filter(idle).for_each(|piece| availability.take(piece));
         let web = web::Web::new(&meta, cx);
         let mut torrent = Self {
@@ -80,7 +89,10 @@ impl Torrent {
             removal: None,
             aside: None,
             films: films::Films::default(),
-            mover: Mover::restored(record.as_ref().and_then(|record| record.moving.clone()), files.len()),
+            mover: Mover::restored(
+                record.as_ref().and_then(|record| record.moving.clone()),
+                files.len(),
+            ),
             pinned: BTreeSet::new(),
             to_hash: VecDeque::new(),
             empties: VecDeque::new(),

@@ -29,8 +29,8 @@ impl Torrent {
                 return;
             }
         }
-        let ahead =
-            usize::try_from(limits::CHECK_AHEAD / u64::from(self.geometry.piece_length())).unwrap_or(usize::MAX);
+        let ahead = usize::try_from(limits::CHECK_AHEAD / u64::from(self.geometry.piece_length()))
+            .unwrap_or(usize::MAX);
         while self.checking < limits::CHECKS.min(ahead.max(2)) {
             let named = self.check_first.pop_front();
             let Some(piece) = named.or_else(|| self.next_unchecked()) else { break };
@@ -66,9 +66,15 @@ impl Torrent {
     }
 
     /// A piece was hashed where it was found: if it is right, its bytes are copied.
-    pub(super) fn hashed_found(&mut self, piece: PieceIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(super) fn hashed_found(
+        &mut self,
+        piece: PieceIndex,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         self.unpin(piece, cx);
-        let is_right = matches!(&result, Ok(OpOutput::Digest(digest)) if self.is_right(piece, digest));
+        let is_right =
+            matches!(&result, Ok(OpOutput::Digest(digest)) if self.is_right(piece, digest));
         if !is_right {
             self.give_up(piece);
             return self.checked(cx);
@@ -110,21 +116,34 @@ impl Torrent {
         }
     }
 
-    fn digest(&mut self, piece: PieceIndex, (kind, spans): (DigestKind, Vec<Span>), cx: &mut Context<'_>) {
+    fn digest(
+        &mut self,
+        piece: PieceIndex,
+        (kind, spans): (DigestKind, Vec<Span>),
+        cx: &mut Context<'_>,
+    ) {
         self.pin(piece, cx);
         self.ask(Op::Hash(piece), cx, |op| IoCommand::Digest { op, kind, spans });
     }
 
     /// Has the daemon digest the blocks of a piece.
     fn leaves(&mut self, piece: PieceIndex, purpose: Op, cx: &mut Context<'_>) -> bool {
-        let Some(spans) = self.spans(piece, 0, self.geometry.piece_len(piece), Use::Read, cx) else { return false };
+        let Some(spans) = self.spans(piece, 0, self.geometry.piece_len(piece), Use::Read, cx)
+        else {
+            return false;
+        };
         self.pin(piece, cx);
         self.ask(purpose, cx, |op| IoCommand::Digest { op, kind: DigestKind::Sha256Leaves, spans });
         true
     }
 
     /// A hash came.
-    pub(super) fn hashed(&mut self, piece: PieceIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(super) fn hashed(
+        &mut self,
+        piece: PieceIndex,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         self.unpin(piece, cx);
         let givers = self.pieces.givers(piece);
         let was_on_disk = givers.is_empty();
@@ -145,7 +164,8 @@ impl Torrent {
             // Each of its blocks is judged by itself: the wrong ones are found that way.
             Ok(OpOutput::Digest(_)) if self.judges_by_block(piece) => {}
             Ok(OpOutput::Digest(_)) => self.failed(piece, givers, cx),
-            // What a check can't read isn't there; what was just written and can't be read is trouble.
+            // What a check can't read isn't there; what was just written and can't be read is
+            // trouble.
             _ if was_on_disk => {
                 self.give_up(piece);
                 self.revoke(piece, cx);
@@ -183,7 +203,8 @@ impl Torrent {
         }
     }
 
-    /// The disk holds a piece: a hash says so, or a stamp that says that nothing was changed since one did.
+    /// The disk holds a piece: a hash says so, or a stamp that says that nothing was changed since
+    /// one did.
     pub(super) fn believe(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
         self.pieces.verified(piece);
         self.trees.forget_blocks(piece);
@@ -194,7 +215,12 @@ impl Torrent {
         self.grant(piece, cx);
     }
 
-    fn failed(&mut self, piece: PieceIndex, givers: Vec<Vec<std::net::SocketAddr>>, cx: &mut Context<'_>) {
+    fn failed(
+        &mut self,
+        piece: PieceIndex,
+        givers: Vec<Vec<std::net::SocketAddr>>,
+        cx: &mut Context<'_>,
+    ) {
         self.wasted += u64::from(self.geometry.piece_len(piece));
         if let Some(guilty) = self.suspects.failed(piece, &givers) {
             self.give_up(piece);
@@ -214,21 +240,29 @@ impl Torrent {
     ) {
         self.unpin(piece, cx);
         if let Ok(OpOutput::Digest(leaves)) = result {
-            let digests = (0..leaves.len() / LEAF).map(|at| leaves.slice(at * LEAF..(at + 1) * LEAF));
+            let digests =
+                (0..leaves.len() / LEAF).map(|at| leaves.slice(at * LEAF..(at + 1) * LEAF));
             self.suspects.exhibit(piece, digests.zip(givers).collect());
         }
         self.give_up(piece);
     }
 
-    /// The blocks of a piece that passed after a failure are digested: those who gave others are convicted.
-    pub(super) fn proved(&mut self, piece: PieceIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    /// The blocks of a piece that passed after a failure are digested: those who gave others are
+    /// convicted.
+    pub(super) fn proved(
+        &mut self,
+        piece: PieceIndex,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         self.unpin(piece, cx);
         // A piece that was lost meanwhile may have been changed by another program.
         let Ok(OpOutput::Digest(leaves)) = result else { return };
         if self.pieces.state(piece) != PieceState::Have {
             return;
         }
-        let proof: Vec<_> = (0..leaves.len() / LEAF).map(|at| leaves.slice(at * LEAF..(at + 1) * LEAF)).collect();
+        let proof: Vec<_> =
+            (0..leaves.len() / LEAF).map(|at| leaves.slice(at * LEAF..(at + 1) * LEAF)).collect();
         for guilty in self.suspects.passed(piece, &proof) {
             self.ban(guilty, cx);
         }

@@ -1,7 +1,8 @@
 //! Copying what is right in a file that was there before into a file of ours.
 //!
-//! Owns the found files that pieces are read from, and the copies under way. A piece is hashed where it was found, its bytes are copied, and it is hashed
-//! again in our file: only that makes it verified. The found file is never written to.
+//! Owns the found files that pieces are read from, and the copies under way. A piece is hashed
+//! where it was found, its bytes are copied, and it is hashed again in our file: only that makes it
+//! verified. The found file is never written to.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +69,11 @@ impl Torrent {
     }
 
     /// The number of the found file that a file is copied from, opening it if need be.
-    pub(super) fn donor_handle(&mut self, file: FileIndex, cx: &mut Context<'_>) -> Option<FileRef> {
+    pub(super) fn donor_handle(
+        &mut self,
+        file: FileIndex,
+        cx: &mut Context<'_>,
+    ) -> Option<FileRef> {
         let key = (self.meta.info_hash, file, Which::Found);
         if let Some(handle) = cx.shared.handles.find(key, Access::Read) {
             return Some(handle);
@@ -97,7 +102,9 @@ impl Torrent {
         result: &Result<OpOutput, OpError>,
         cx: &mut Context<'_>,
     ) {
-        if result.is_err() && cx.shared.handles.failed((self.meta.info_hash, file, Which::Found), handle) {
+        if result.is_err()
+            && cx.shared.handles.failed((self.meta.info_hash, file, Which::Found), handle)
+        {
             cx.order(IoCommand::FileClose { file: handle });
             self.files[file.as_usize()].donor = None;
         }
@@ -113,13 +120,15 @@ impl Torrent {
 
     /// Nothing is left to be hashed: all that could be copied was.
     pub(super) fn close_donors(&mut self, cx: &mut Context<'_>) {
-        let donated = self.geometry.files().filter(|file| self.files[file.as_usize()].donor.is_some());
+        let donated =
+            self.geometry.files().filter(|file| self.files[file.as_usize()].donor.is_some());
         for file in donated.collect::<Vec<_>>() {
             self.close_donor(file, cx);
         }
     }
 
-    /// A piece is right where it was found: its bytes are copied. False when the files can't be open now.
+    /// A piece is right where it was found: its bytes are copied. False when the files can't be
+    /// open now.
     pub(super) fn copy(&mut self, piece: PieceIndex, cx: &mut Context<'_>) -> bool {
         let geometry = std::sync::Arc::clone(&self.geometry);
         let mut copies = Vec::new();
@@ -136,14 +145,25 @@ impl Torrent {
         self.copies.0.insert(piece, (copies.len(), false));
         for (key, file, from, to, offset, length) in copies {
             self.will_write(file, cx);
-            self.ask(Op::Copy(piece), cx, |op| IoCommand::FileCopy { op, from, to, offset, length });
+            self.ask(Op::Copy(piece), cx, |op| IoCommand::FileCopy {
+                op,
+                from,
+                to,
+                offset,
+                length,
+            });
             cx.shared.handles.unpin(key);
         }
         true
     }
 
     /// Bytes of a piece were copied: when all are, the piece is hashed in our file.
-    pub(super) fn copied(&mut self, piece: PieceIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(super) fn copied(
+        &mut self,
+        piece: PieceIndex,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         let Some((left, has_failed)) = self.copies.0.get_mut(&piece) else { return };
         *left -= 1;
         *has_failed |= result.is_err();

@@ -1,6 +1,7 @@
 //! A torrent and what its peers tell each other of one another (BEP 11).
 //!
-//! Named are those whose handshake is done and who can be dialled. A private torrent exchanges nothing (BEP 27).
+//! Named are those whose handshake is done and who can be dialled. A private torrent exchanges
+//! nothing (BEP 27).
 
 use std::net::SocketAddr;
 
@@ -26,11 +27,13 @@ impl Torrent {
             return;
         }
         let ready = self.peers.values().filter(|peer| peer.is_ready());
-        let known: Peers = ready.filter_map(|peer| Some((peer.listens_at()?, peer.flags()))).collect();
+        let known: Peers =
+            ready.filter_map(|peer| Some((peer.listens_at()?, peer.flags()))).collect();
         self.peers.values_mut().for_each(|peer| peer.tell_peers(&known, cx.now));
     }
 
-    /// Whether somebody who dialled us can be reached at this address, too: to dial it would be in vain.
+    /// Whether somebody who dialled us can be reached at this address, too: to dial it would be in
+    /// vain.
     pub(super) fn is_here(&self, addr: SocketAddr) -> bool {
         let dialled_us = |peer: &&Peer| !peer.is_dialled() && peer.is_ready();
         self.peers.values().filter(dialled_us).any(|peer| peer.is_at(addr))

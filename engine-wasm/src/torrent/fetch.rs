@@ -85,8 +85,13 @@ impl Torrent {
         true
     }
 
-    /// Where a block is to be written, its files open until nobody may write to its piece. `None` when they can't be open now.
-    pub(super) fn spans_to_fill(&mut self, block: Block, cx: &mut Context<'_>) -> Option<Vec<Span>> {
+    /// Where a block is to be written, its files open until nobody may write to its piece. `None`
+    /// when they can't be open now.
+    pub(super) fn spans_to_fill(
+        &mut self,
+        block: Block,
+        cx: &mut Context<'_>,
+    ) -> Option<Vec<Span>> {
         let (begin, length) = self.geometry.block_range(block);
         if !self.trouble.can_write && !self.try_to_write(block, cx) {
             return None;
@@ -102,7 +107,8 @@ impl Torrent {
         spans
     }
 
-    /// Whether a block may be asked for: not before anything could be opened for writing, so that nothing is fetched that can't be kept.
+    /// Whether a block may be asked for: not before anything could be opened for writing, so that
+    /// nothing is fetched that can't be kept.
     fn try_to_write(&mut self, block: Block, cx: &mut Context<'_>) -> bool {
         let geometry = std::sync::Arc::clone(&self.geometry);
         let real = geometry.files_of(block.piece).filter(|&file| !geometry.is_padding(file));
@@ -115,8 +121,9 @@ impl Torrent {
         }
     }
 
-    /// After a jump: all that nobody waits for right now is taken back, also what lies ahead of somebody: peers answer in
-    /// order, and what is waited for must not stand behind it. Most of it is asked for again in the same turn, after that.
+    /// After a jump: all that nobody waits for right now is taken back, also what lies ahead of
+    /// somebody: peers answer in order, and what is waited for must not stand behind it. Most of it
+    /// is asked for again in the same turn, after that.
     pub(super) fn drop_what_nobody_awaits(&mut self, cx: &mut Context<'_>) {
         let wanted: std::collections::BTreeSet<PieceIndex> =
             self.picker.wants().iter().filter(|want| want.awaited).map(|want| want.piece).collect();
@@ -136,12 +143,17 @@ impl Torrent {
     }
 
     /// Nobody may write to these pieces any more: what was asked for is taken back for good.
-    pub(super) fn withdraw(&mut self, pieces: impl Iterator<Item = PieceIndex>, cx: &mut Context<'_>) {
+    pub(super) fn withdraw(
+        &mut self,
+        pieces: impl Iterator<Item = PieceIndex>,
+        cx: &mut Context<'_>,
+    ) {
         let pieces: std::collections::BTreeSet<PieceIndex> =
             pieces.filter(|&piece| self.pieces.has_armed(piece)).collect();
         self.end_runs_into(&pieces, cx);
         for (&conn, peer) in &mut self.peers {
-            let theirs: Vec<Block> = peer.armed_blocks().filter(|block| pieces.contains(&block.piece)).collect();
+            let theirs: Vec<Block> =
+                peer.armed_blocks().filter(|block| pieces.contains(&block.piece)).collect();
             for block in theirs {
                 cx.order(IoCommand::Disarm { conn, key: key_of(block) });
                 peer.cancel(block, &self.geometry, cx.now);
@@ -165,8 +177,16 @@ impl Torrent {
         self.fill(conn, cx);
     }
 
-    /// A block is on disk, from a peer or the web: nobody else writes it any more, and a piece that is full is hashed.
-    pub(super) fn block_came(&mut self, block: Block, conn: ConnId, by: SocketAddr, length: u32, cx: &mut Context<'_>) {
+    /// A block is on disk, from a peer or the web: nobody else writes it any more, and a piece that
+    /// is full is hashed.
+    pub(super) fn block_came(
+        &mut self,
+        block: Block,
+        conn: ConnId,
+        by: SocketAddr,
+        length: u32,
+        cx: &mut Context<'_>,
+    ) {
         self.count(length, cx.now);
         match self.scheduler().store(block, conn, by, cx.now) {
             None => self.wasted += u64::from(length),
@@ -232,7 +252,8 @@ impl Torrent {
         self.pace.add(u64::from(length), now);
     }
 
-    /// The block that a key names: piece and offset, both big-endian, as a `piece` message has them (BEP 3).
+    /// The block that a key names: piece and offset, both big-endian, as a `piece` message has them
+    /// (BEP 3).
     fn block_of(&self, key: DivertKey) -> Option<Block> {
         let [a, b, c, d, e, f, g, h] = key;
         let (piece, begin) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));

@@ -1,9 +1,12 @@
-//! A torrent and its open files: opening them when they are needed, and keeping them open while somebody may write to them.
+//! A torrent and its open files: opening them when they are needed, and keeping them open while
+//! somebody may write to them.
 //!
-//! Owns which pieces pin their files in [`crate::handles`]. Invariant: a key is armed, and a digest under way, only on files that are pinned. Files of
-//! which nothing is wanted come into being only when a piece that they share with a wanted one is written, and then they are as
-//! long as what was written: the rest of them is neither made nor paid for. (Some clients keep such shares in a file of their own; then a
-//! file that is wanted later has to be put together first, and nobody else can adopt what lies there.)
+//! Owns which pieces pin their files in [`crate::handles`]. Invariant: a key is armed, and a digest
+//! under way, only on files that are pinned. Files of which nothing is wanted come into being only
+//! when a piece that they share with a wanted one is written, and then they are as long as what was
+//! written: the rest of them is neither made nor paid for. (Some clients keep such shares in a file
+//! of their own; then a file that is wanted later has to be put together first, and nobody else can
+//! adopt what lies there.)
 
 use shared_proto::io::{FileStat, OpError, OpOutput};
 use shared_proto::{EngineMessage, FileId, FileRef, IoCommand, OpenMode, RootKey, Span};
@@ -43,7 +46,8 @@ pub(super) struct Slot {
     pub(super) changes: u32,
     /// Whose it is.
     pub(super) origin: Origin,
-    /// Whether we made it, or found it to be ours, since the daemon came. It counts where the file system does not tell files apart.
+    /// Whether we made it, or found it to be ours, since the daemon came. It counts where the file
+    /// system does not tell files apart.
     pub(super) is_ours_now: bool,
     /// Whether another file had its name, so that it has one with a number.
     pub(super) is_displaced: bool,
@@ -72,8 +76,8 @@ pub(super) enum Use {
 }
 
 impl Slot {
-    /// Its entity tag: the bytes of a torrent's file never differ, but once a wrong one may have been sent, what a client keeps of them is not to be
-    /// completed with right ones.
+    /// Its entity tag: the bytes of a torrent's file never differ, but once a wrong one may have
+    /// been sent, what a client keeps of them is not to be completed with right ones.
     fn etag(&self) -> String {
         if self.changes == 0 { self.id.0.clone() } else { format!("{}-{}", self.id, self.changes) }
     }
@@ -133,8 +137,14 @@ impl Torrent {
         });
     }
 
-    /// The number of an open file, opening it if need be. `None` when everything that is open must stay so, or the file is being moved.
-    pub(super) fn handle(&mut self, file: FileIndex, access: Access, cx: &mut Context<'_>) -> Option<FileRef> {
+    /// The number of an open file, opening it if need be. `None` when everything that is open must
+    /// stay so, or the file is being moved.
+    pub(super) fn handle(
+        &mut self,
+        file: FileIndex,
+        access: Access,
+        cx: &mut Context<'_>,
+    ) -> Option<FileRef> {
         let key = self.key(file);
         if let Some(handle) = cx.shared.handles.find(key, access) {
             return Some(handle);
@@ -155,10 +165,13 @@ impl Torrent {
         let is_wanted = self.selection.priority(file) != Priority::Skip;
         let mode = match (access, self.files[file.as_usize()].origin) {
             (Access::Read, _) => OpenMode::Read,
-            (Access::Write, Origin::Ours(identity) | Origin::Adopted(identity)) => OpenMode::Write { identity },
+            (Access::Write, Origin::Ours(identity) | Origin::Adopted(identity)) => {
+                OpenMode::Write { identity }
+            }
             (Access::Write, _) => OpenMode::Create,
         };
-        let length = if access == Access::Write && is_wanted { self.geometry.file_len(file) } else { 0 };
+        let length =
+            if access == Access::Write && is_wanted { self.geometry.file_len(file) } else { 0 };
         if self.files[file.as_usize()].known.is_some_and(|known| known.length < length) {
             // To make it longer is to change it.
             self.will_write(file, cx);
@@ -187,7 +200,10 @@ impl Torrent {
         let error = match result {
             Ok(output) => {
                 if access == Access::Write {
-                    if matches!(self.files[file.as_usize()].origin, Origin::Nothing | Origin::Unknown) {
+                    if matches!(
+                        self.files[file.as_usize()].origin,
+                        Origin::Nothing | Origin::Unknown
+                    ) {
                         self.made(file, &output, cx);
                     }
                     self.wants_are_stale |= !std::mem::replace(&mut self.trouble.can_write, true);
@@ -205,7 +221,8 @@ impl Torrent {
         }
     }
 
-    /// Where bytes of a piece lie, all files of it open at once; those of padding nowhere. `None` when so many can't be open now.
+    /// Where bytes of a piece lie, all files of it open at once; those of padding nowhere. `None`
+    /// when so many can't be open now.
     pub(super) fn spans(
         &mut self,
         piece: PieceIndex,
@@ -226,14 +243,21 @@ impl Torrent {
             let slot = &self.files[span.file.as_usize()];
             let (handle, key) = match purpose {
                 Use::Write if !slot.origin.is_writable() => {
-                    spans.push(Span { file: FileRef::ZEROS, offset: span.offset, length: span.length });
+                    spans.push(Span {
+                        file: FileRef::ZEROS,
+                        offset: span.offset,
+                        length: span.length,
+                    });
                     continue;
                 }
                 Use::Write => (self.handle(span.file, Access::Write, cx), self.key(span.file)),
-                Use::Find if slot.donor.is_some() => {
-                    (self.donor_handle(span.file, cx), (self.meta.info_hash, span.file, Which::Found))
+                Use::Find if slot.donor.is_some() => (
+                    self.donor_handle(span.file, cx),
+                    (self.meta.info_hash, span.file, Which::Found),
+                ),
+                Use::Read | Use::Find => {
+                    (self.handle(span.file, Access::Read, cx), self.key(span.file))
                 }
-                Use::Read | Use::Find => (self.handle(span.file, Access::Read, cx), self.key(span.file)),
             };
             let Some(file) = handle else {
                 is_all = false;
@@ -258,9 +282,15 @@ impl Torrent {
         self.geometry.files_of(piece).for_each(|file| cx.shared.handles.unpin(self.key(file)));
     }
 
-    /// Whether blocks of this piece can be armed: some of what may be open is left for digests, and some of the rest for what viewers wait for. If
-    /// so, its files are pinned until nothing of it is armed.
-    pub(super) fn pin_for_blocks(&mut self, piece: PieceIndex, is_wanted: bool, cx: &mut Context<'_>) -> bool {
+    /// Whether blocks of this piece can be armed: some of what may be open is left for digests, and
+    /// some of the rest for what viewers wait for. If so, its files are pinned until nothing of it
+    /// is armed.
+    pub(super) fn pin_for_blocks(
+        &mut self,
+        piece: PieceIndex,
+        is_wanted: bool,
+        cx: &mut Context<'_>,
+    ) -> bool {
         if self.pinned.contains(&piece) {
             return true;
         }
@@ -303,7 +333,8 @@ impl Torrent {
         }
     }
 
-    /// Closes one file, if it is open: what lies under its name may be another by now. Nothing may be armed on it.
+    /// Closes one file, if it is open: what lies under its name may be another by now. Nothing may
+    /// be armed on it.
     pub(super) fn close_file(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         if let Some(handle) = cx.shared.handles.close(self.key(file)) {
             cx.order(IoCommand::FileClose { file: handle });

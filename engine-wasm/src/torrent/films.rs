@@ -1,6 +1,8 @@
-//! A torrent as what people watch: the order of its files, which of them are films, and how far these were watched.
+//! A torrent as what people watch: the order of its files, which of them are films, and how far
+//! these were watched.
 //!
-//! Owns what follows from names alone, worked out when names change. The rules are [`crate::natural`]'s and [`crate::marks`]'s.
+//! Owns what follows from names alone, worked out when names change. The rules are
+//! [`crate::natural`]'s and [`crate::marks`]'s.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -42,10 +44,13 @@ impl Torrent {
             .collect();
         let mut files: Vec<&(u32, Vec<String>, u64)> = paths.iter().collect();
         files.sort_by(|(_, a, _), (_, b, _)| natural(a, b));
-        let named: Vec<(u32, &[String])> = files.iter().map(|(index, path, _)| (*index, path.as_slice())).collect();
+        let named: Vec<(u32, &[String])> =
+            files.iter().map(|(index, path, _)| (*index, path.as_slice())).collect();
         self.films.subtitles = subtitles::matched(&named);
         self.films.order = files.iter().map(|(index, ..)| *index).collect();
-        self.films.main = marks::films(files.iter().map(|(index, path, length)| (*index, path.as_slice(), *length)));
+        self.films.main = marks::films(
+            files.iter().map(|(index, path, length)| (*index, path.as_slice(), *length)),
+        );
     }
 
     /// Its files, padding left out, in the order of people.
@@ -68,7 +73,8 @@ impl Torrent {
         self.films.subtitles.get(&film).map_or(&[], Vec::as_slice)
     }
 
-    /// The film that is fetched ahead: the one that a click on play opens, or a file that is alone; never one that is not wanted.
+    /// The film that is fetched ahead: the one that a click on play opens, or a file that is alone;
+    /// never one that is not wanted.
     pub(super) fn film_ahead(&self) -> Option<FileIndex> {
         let next = self.next_film().map(|next| FileIndex(next.index));
         next.filter(|&film| self.selection.is_wanted(film)).or_else(|| self.selection.film())
@@ -77,17 +83,22 @@ impl Torrent {
     /// Where somebody left a film in the middle.
     pub(super) fn left_at(&self, film: FileIndex) -> Option<Position> {
         let mark = self.mark(film.0);
-        let position = Position { seconds: seconds(mark.position_ms), duration_s: seconds(mark.duration_ms) };
+        let position =
+            Position { seconds: seconds(mark.position_ms), duration_s: seconds(mark.duration_ms) };
         (mark.resumes() && mark.duration_ms > 0).then_some(position)
     }
 
-    /// Adds what is not there of the subtitles of films that are watched, or fetched ahead, whether these files are wanted or not.
+    /// Adds what is not there of the subtitles of films that are watched, or fetched ahead, whether
+    /// these files are wanted or not.
     pub(super) fn want_subtitles(&self, wants: &mut Vec<Want>, now: Instant) {
         if self.films.subtitles.is_empty() || self.pieces.is_complete() {
             return;
         }
         let watched: BTreeSet<FileIndex> = self.desk.watched().collect();
-        let ahead = self.film_ahead().filter(|film| !watched.contains(film)).map(|film| (film, (now, true)));
+        let ahead = self
+            .film_ahead()
+            .filter(|film| !watched.contains(film))
+            .map(|film| (film, (now, true)));
         let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
         for (film, when) in watched.iter().map(|&film| (film, (now + SOON, false))).chain(ahead) {
             let files = self.subtitles(film.0).iter().map(|subtitle| FileIndex(subtitle.index));
@@ -107,10 +118,15 @@ impl Torrent {
     /// What the next click on play is for; `None` when there is nothing to play.
     pub(super) fn next_film(&self) -> Option<NextFilm> {
         let is_wanted = |file| self.selection.is_wanted(FileIndex(file));
-        let next = self.films.watching.next(&self.films.main, is_wanted).filter(|&file| self.has_file(file));
+        let next = self
+            .films
+            .watching
+            .next(&self.films.main, is_wanted)
+            .filter(|&file| self.has_file(file));
         let index = next?;
         let mark = self.mark(index);
-        let (resumes, position_ms) = if mark.resumes() { (true, mark.position_ms) } else { (false, 0) };
+        let (resumes, position_ms) =
+            if mark.resumes() { (true, mark.position_ms) } else { (false, 0) };
         let name = self.shown_path(FileIndex(index)).pop().unwrap_or_default();
         Some(NextFilm { index, name, position_s: seconds(position_ms), resumes })
     }

@@ -1,7 +1,8 @@
-//! A torrent and what it gives: introductions, slots, and blocks that go from the disk to a peer without passing through here.
+//! A torrent and what it gives: introductions, slots, and blocks that go from the disk to a peer
+//! without passing through here.
 //!
-//! Only verified pieces are given. Who gets a slot is the choker's to say, in which order a peer is answered is its upload's; here both
-//! become commands.
+//! Only verified pieces are given. Who gets a slot is the choker's to say, in which order a peer is
+//! answered is its upload's; here both become commands.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -29,7 +30,8 @@ use crate::pick::choker::{self, Choker, Contender, Mood};
 use crate::pick::piece_map::{PieceMap, PieceState};
 use crate::time::Instant;
 
-/// Blocks of the info dictionary that a peer is given at once when it asks; the rest of its share of a second follows with the tick.
+/// Blocks of the info dictionary that a peer is given at once when it asks; the rest of its share
+/// of a second follows with the tick.
 const METADATA_AT_ONCE: usize = 8;
 
 /// A peer that has wanted nothing for so long is let go when we want nothing either.
@@ -68,13 +70,17 @@ impl Torrent {
             return false;
         }
         cx.shared.conns.insert(conn, self.meta.info_hash);
-        let peer = Peer::accept(addr, received, self.meta.identity(), cx.peer_id, cx.now).over(over);
+        let peer =
+            Peer::accept(addr, received, self.meta.identity(), cx.peer_id, cx.now).over(over);
         self.peers.insert(conn, peer);
         self.join_group(conn, cx);
         self.offer_dht(conn, cx);
         let rest = HANDSHAKE_LEN.saturating_sub(received.len());
         if rest > 0 {
-            cx.order(IoCommand::TcpRaw { conn, bytes: u32::try_from(rest).expect("a handshake is short") });
+            cx.order(IoCommand::TcpRaw {
+                conn,
+                bytes: u32::try_from(rest).expect("a handshake is short"),
+            });
         } else {
             self.data(conn, &Bytes::new(), cx);
         }
@@ -84,11 +90,16 @@ impl Torrent {
     /// While something is wanted a third of the room is kept for those whom we choose to dial.
     fn has_room_for_arrivals(&self) -> bool {
         let arrivals = self.peers.values().filter(|peer| !peer.is_dialled()).count();
-        let room = if !self.needs_peers() { self.max_connections } else { (self.max_connections * 2).div_ceil(3) };
+        let room = if !self.needs_peers() {
+            self.max_connections
+        } else {
+            (self.max_connections * 2).div_ceil(3)
+        };
         self.peers.len() < self.max_connections && arrivals < room
     }
 
-    /// Whether somebody at this address was banned: the port of who dials us says nothing about who it is.
+    /// Whether somebody at this address was banned: the port of who dials us says nothing about who
+    /// it is.
     fn is_banned_host(&self, addr: SocketAddr) -> bool {
         self.candidates.is_banned_host(addr.ip())
     }
@@ -102,24 +113,38 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         peer.introduce(&us, cx.now);
         if peer.is_fast() && !self.pieces.have().is_clear() {
-            let set = allowed_fast(peer.addr().ip(), self.meta.info_hash, self.geometry.piece_count(), SET_LENGTH);
+            let set = allowed_fast(
+                peer.addr().ip(),
+                self.meta.info_hash,
+                self.geometry.piece_count(),
+                SET_LENGTH,
+            );
             let at_hand = |piece: &PieceIndex| self.pieces.state(*piece) == PieceState::Have;
             peer.allow(set.into_iter().filter(at_hand).collect(), cx.now);
         }
     }
 
-    /// Which of two connections to one peer is to go. Both ends must come to the same answer: the one that the lower name dialled stays.
+    /// Which of two connections to one peer is to go. Both ends must come to the same answer: the
+    /// one that the lower name dialled stays.
     fn twin_of(&self, conn: ConnId, our_id: [u8; 20]) -> Option<ConnId> {
         let peer = self.peers.get(&conn)?;
         let id = peer.id()?;
-        let is_twin = |other: &Peer| other.id() == Some(id) && other.addr().ip() == peer.addr().ip();
-        let (&other, twin) = self.peers.iter().find(|(other, twin)| **other != conn && is_twin(twin))?;
-        let newer_stays = peer.is_dialled() != twin.is_dialled() && peer.is_dialled() == (our_id < id);
+        let is_twin =
+            |other: &Peer| other.id() == Some(id) && other.addr().ip() == peer.addr().ip();
+        let (&other, twin) =
+            self.peers.iter().find(|(other, twin)| **other != conn && is_twin(twin))?;
+        let newer_stays =
+            peer.is_dialled() != twin.is_dialled() && peer.is_dialled() == (our_id < id);
         Some(if newer_stays { other } else { conn })
     }
 
     /// What a peer says that is about giving. True when it was.
-    pub(super) fn heard_of_giving(&mut self, conn: ConnId, event: &PeerEvent, cx: &mut Context<'_>) -> bool {
+    pub(super) fn heard_of_giving(
+        &mut self,
+        conn: ConnId,
+        event: &PeerEvent,
+        cx: &mut Context<'_>,
+    ) -> bool {
         match *event {
             PeerEvent::Interest => self.choose(cx),
             PeerEvent::Asks(request) => self.asked(conn, request, cx),
@@ -157,11 +182,17 @@ impl Torrent {
 
     /// Sends a peer what is next for it, as long as there is room on its line.
     pub(super) fn serve(&mut self, conn: ConnId, cx: &mut Context<'_>) {
-        while let Some(request) = self.peers.get_mut(&conn).and_then(|peer| peer.upload_mut().next_to_send(cx.now)) {
+        while let Some(request) =
+            self.peers.get_mut(&conn).and_then(|peer| peer.upload_mut().next_to_send(cx.now))
+        {
             // It may have been lost since it was asked for.
             let can_give = self.can_give(request);
             let piece = PieceIndex(request.piece);
-            let spans = if can_give { self.spans(piece, request.begin, request.length, Use::Read, cx) } else { None };
+            let spans = if can_give {
+                self.spans(piece, request.begin, request.length, Use::Read, cx)
+            } else {
+                None
+            };
             let Some(peer) = self.peers.get_mut(&conn) else { return };
             let Some(spans) = spans else {
                 peer.upload_mut().sent(request.length, false, cx.now);
@@ -177,9 +208,15 @@ impl Torrent {
     }
 
     fn send(&mut self, conn: ConnId, request: Request, spans: Vec<Span>, cx: &mut Context<'_>) {
-        let padding = request.length - spans.iter().map(|span| span.length).sum::<u32>().min(request.length);
+        let padding =
+            request.length - spans.iter().map(|span| span.length).sum::<u32>().min(request.length);
         let head = block_head(request);
-        self.ask(Op::Give(conn, request.length), cx, |op| IoCommand::TcpSendSpan { op, conn, head, spans });
+        self.ask(Op::Give(conn, request.length), cx, |op| IoCommand::TcpSendSpan {
+            op,
+            conn,
+            head,
+            spans,
+        });
         if padding > 0 {
             // Padding lies at the end of a piece and nowhere on the disk (BEP 47).
             cx.order(IoCommand::TcpSend { conn, data: Bytes::from(vec![0; padding as usize]) });
@@ -187,7 +224,13 @@ impl Torrent {
     }
 
     /// A block is on its way, or came to nothing.
-    pub(super) fn gave(&mut self, conn: ConnId, length: u32, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(super) fn gave(
+        &mut self,
+        conn: ConnId,
+        length: u32,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         if result.is_ok() {
             self.giving.uploaded += u64::from(length);
             self.giving.rate.add(u64::from(length), cx.now);
@@ -202,7 +245,8 @@ impl Torrent {
     /// Nothing more is heard of what a peer was being sent.
     pub(super) fn forget_gifts(&mut self, conn: ConnId, cx: &mut Context<'_>) {
         let is_its = |op: &Op| matches!(op, Op::Give(to, _) if *to == conn);
-        let gone: Vec<OpId> = self.ops.iter().filter(|(_, op)| is_its(op)).map(|(&id, _)| id).collect();
+        let gone: Vec<OpId> =
+            self.ops.iter().filter(|(_, op)| is_its(op)).map(|(&id, _)| id).collect();
         for op in gone {
             self.ops.remove(&op);
             cx.shared.ops.remove(&op);
@@ -268,8 +312,12 @@ impl Torrent {
         if self.needs_peers() {
             return;
         }
-        let seeds: Vec<ConnId> =
-            self.peers.iter().filter(|(_, peer)| peer.is_upload_only()).map(|(&conn, _)| conn).collect();
+        let seeds: Vec<ConnId> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.is_upload_only())
+            .map(|(&conn, _)| conn)
+            .collect();
         for conn in seeds {
             if let Some(peer) = self.peers.get(&conn) {
                 self.candidates.has_everything(peer.addr(), cx.now);
@@ -278,16 +326,21 @@ impl Torrent {
         }
     }
 
-    /// Lets those go who have long wanted nothing of us, when we want nothing of anybody: others may.
+    /// Lets those go who have long wanted nothing of us, when we want nothing of anybody: others
+    /// may.
     fn part_from_idlers(&mut self, cx: &mut Context<'_>) {
         if self.needs_peers() {
             return;
         }
         let idle = |peer: &Peer| {
             peer.is_ready()
-                && peer.upload().idle_since().is_some_and(|since| cx.now.saturating_since(since) > IDLE_TIMEOUT)
+                && peer
+                    .upload()
+                    .idle_since()
+                    .is_some_and(|since| cx.now.saturating_since(since) > IDLE_TIMEOUT)
         };
-        let idlers: Vec<ConnId> = self.peers.iter().filter(|(_, peer)| idle(peer)).map(|(&conn, _)| conn).collect();
+        let idlers: Vec<ConnId> =
+            self.peers.iter().filter(|(_, peer)| idle(peer)).map(|(&conn, _)| conn).collect();
         for conn in idlers {
             self.drop_peer(conn, "neither of us wants anything", cx);
         }
@@ -299,8 +352,8 @@ impl Torrent {
         self.peers.values_mut().for_each(|peer| peer.say_extensions(&us, cx.now));
     }
 
-    /// Everybody hears it when we want nothing more, and when a viewer wants something after all: peers that want nothing either would leave us
-    /// (BEP 21).
+    /// Everybody hears it when we want nothing more, and when a viewer wants something after all:
+    /// peers that want nothing either would leave us (BEP 21).
     pub(super) fn tell_upload_only(&mut self, cx: &mut Context<'_>) {
         self.note_viewers(cx.now);
         let upload_only = self.is_done() && !self.needs_peers();
@@ -317,8 +370,14 @@ impl Torrent {
     }
 }
 
-fn introduction<'a>(pieces: &'a PieceMap, meta: &Metainfo, upload_only: bool, cx: &Context<'_>) -> Introduction<'a> {
-    let metadata_size = u32::try_from(meta.info.len()).ok().filter(|size| (1..=limits::METADATA).contains(size));
+fn introduction<'a>(
+    pieces: &'a PieceMap,
+    meta: &Metainfo,
+    upload_only: bool,
+    cx: &Context<'_>,
+) -> Introduction<'a> {
+    let metadata_size =
+        u32::try_from(meta.info.len()).ok().filter(|size| (1..=limits::METADATA).contains(size));
     let (exchanges_peers, punches) = (exchange::is_wanted(meta, cx), punch::is_wanted(meta, cx));
     let port = cx.shared.net.public_port();
     Introduction { have: pieces.have(), metadata_size, port, upload_only, exchanges_peers, punches }

@@ -1,8 +1,11 @@
-//! A torrent and what its files look like: at the beginning, after every return of the daemon, and when somebody wants all of it hashed again.
+//! A torrent and what its files look like: at the beginning, after every return of the daemon, and
+//! when somebody wants all of it hashed again.
 //!
-//! Owns the round over all files and what follows from it: which pieces are believed, which are to be hashed, which can't be there. Believed are those
-//! that the record names as verified and all of whose files look as they were stamped; a file that looks otherwise is hashed. The
-//! opposite is believed, too: a piece that the record does not name is not looked for in files that nobody touched.
+//! Owns the round over all files and what follows from it: which pieces are believed, which are to
+//! be hashed, which can't be there. Believed are those that the record names as verified and all of
+//! whose files look as they were stamped; a file that looks otherwise is hashed. The opposite is
+//! believed, too: a piece that the record does not name is not looked for in files that nobody
+//! touched.
 
 use shared_proto::io::{FileStat, OpError, OpErrorKind, OpOutput};
 use shared_proto::{IoCommand, OpenMode};
@@ -98,7 +101,8 @@ impl Torrent {
         self.look_on(cx);
     }
 
-    /// All that is wanted is verified: looks whether it lies there, because "complete" is said of what lies there now.
+    /// All that is wanted is verified: looks whether it lies there, because "complete" is said of
+    /// what lies there now.
     pub(super) fn confirm(&mut self, cx: &mut Context<'_>) {
         self.is_confirmed = false;
         if self.is_done() && self.linked && self.is_settled() {
@@ -164,7 +168,8 @@ impl Torrent {
             self.status = Status::Running;
         }
         if self.most_files_of_a_piece() > (cx.shared.handles.most() / 4).max(1) {
-            let message = "Its pieces have more files each than may be open at once here.".to_owned();
+            let message =
+                "Its pieces have more files each than may be open at once here.".to_owned();
             return self.fail(Trouble::Other, message, cx);
         }
         self.record.forget_recorded();
@@ -182,8 +187,14 @@ impl Torrent {
         cx.changed();
     }
 
-    /// Whose each file is, and what is to be thought of its content. `None` when files are missing: then the torrent was stopped.
-    fn decide_all(&mut self, found: &[Found], is_recheck: bool, cx: &mut Context<'_>) -> Option<Vec<Appearance>> {
+    /// Whose each file is, and what is to be thought of its content. `None` when files are missing:
+    /// then the torrent was stopped.
+    fn decide_all(
+        &mut self,
+        found: &[Found],
+        is_recheck: bool,
+        cx: &mut Context<'_>,
+    ) -> Option<Vec<Appearance>> {
         let mut looks = Vec::with_capacity(found.len());
         let mut missing = Vec::new();
         let geometry = std::sync::Arc::clone(&self.geometry);
@@ -195,7 +206,8 @@ impl Torrent {
             let slot = &self.files[file.as_usize()];
             let is_as_seen = slot.known.is_none_or(|known| found.stat() == Some(known));
             let (had_stamp, had_stat) = (slot.stamp.is_some(), found.stat());
-            let is_as_stamped = slot.stamp.is_none_or(|stamp| had_stat.is_some_and(|stat| stamp.agrees(&stat)));
+            let is_as_stamped =
+                slot.stamp.is_none_or(|stamp| had_stat.is_some_and(|stat| stamp.agrees(&stat)));
             let verdict = self.decide(file, found, is_recheck, cx);
             if verdict == Verdict::Missing {
                 missing.push(file);
@@ -205,8 +217,10 @@ impl Torrent {
                 return None;
             }
             let slot = &self.files[file.as_usize()];
-            // A file that was just displaced is nowhere yet. Should its new name be taken, that is found out when it is made.
-            let stat = found.stat().filter(|_| !matches!(slot.origin, Origin::Nothing | Origin::Unknown));
+            // A file that was just displaced is nowhere yet. Should its new name be taken, that is
+            // found out when it is made.
+            let stat =
+                found.stat().filter(|_| !matches!(slot.origin, Origin::Nothing | Origin::Unknown));
             let is_as_left = match (&slot.stamp, stat) {
                 _ if is_recheck => false,
                 (Some(stamp), Some(stat)) => stamp.agrees(&stat),
@@ -229,9 +243,18 @@ impl Torrent {
     }
 
     /// What is to be thought of a piece whose files were looked at.
-    fn appraise(&mut self, piece: PieceIndex, looks: &[Appearance], is_recheck: bool, cx: &mut Context<'_>) {
-        let (mut is_readable, mut is_untouched, mut is_stale, mut is_as_seen) = (true, true, false, true);
-        for span in self.geometry.piece_spans(piece).filter(|span| !self.geometry.is_padding(span.file)) {
+    fn appraise(
+        &mut self,
+        piece: PieceIndex,
+        looks: &[Appearance],
+        is_recheck: bool,
+        cx: &mut Context<'_>,
+    ) {
+        let (mut is_readable, mut is_untouched, mut is_stale, mut is_as_seen) =
+            (true, true, false, true);
+        for span in
+            self.geometry.piece_spans(piece).filter(|span| !self.geometry.is_padding(span.file))
+        {
             let at = span.file.as_usize();
             is_readable &= looks[at].readable >= span.offset + u64::from(span.length);
             is_untouched &= looks[at].agrees;
@@ -257,7 +280,9 @@ impl Torrent {
                 }
             }
             PieceState::Missing if !is_readable => {}
-            PieceState::Missing if is_untouched && self.record.believes(piece) => self.believe(piece, cx),
+            PieceState::Missing if is_untouched && self.record.believes(piece) => {
+                self.believe(piece, cx)
+            }
             PieceState::Missing if is_untouched && !self.record.names(piece) => {}
             PieceState::Missing => self.suspect(piece, self.record.names(piece)),
             PieceState::Unchecked if !is_readable => {
@@ -306,7 +331,9 @@ impl Torrent {
         }
         while self.creating < limits::CREATED_AT_ONCE {
             let Some(file) = self.empties.pop_front() else { return };
-            if !self.selection.is_wanted(file) || matches!(self.files[file.as_usize()].origin, Origin::Theirs(_)) {
+            if !self.selection.is_wanted(file)
+                || matches!(self.files[file.as_usize()].origin, Origin::Theirs(_))
+            {
                 continue;
             }
             let handle = cx.new_file();

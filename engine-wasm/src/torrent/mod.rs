@@ -1,7 +1,8 @@
 //! One torrent: routes what happens to its parts and turns what they return into outputs.
 //!
-//! It owns the parts and the torrent's state; the algorithms are theirs ([`crate::pick`], [`crate::stream`], [`crate::peer`],
-//! [`crate::discover`]). The rest of it is in the files beside this one, by concern.
+//! It owns the parts and the torrent's state; the algorithms are theirs ([`crate::pick`],
+//! [`crate::stream`], [`crate::peer`], [`crate::discover`]). The rest of it is in the files beside
+//! this one, by concern.
 
 mod aside;
 mod birth;
@@ -207,7 +208,9 @@ impl Torrent {
     /// The hashes by which a handshake may call it: a hybrid has two.
     pub(crate) fn names(&self) -> impl Iterator<Item = InfoHash> + use<> {
         let Identity { key, v2 } = self.meta.identity();
-        [Some(key), v2.map(|v2| v2.truncated()).filter(|second| *second != key)].into_iter().flatten()
+        [Some(key), v2.map(|v2| v2.truncated()).filter(|second| *second != key)]
+            .into_iter()
+            .flatten()
     }
 
     /// The way to its file or folder below the folder that the user chose.
@@ -299,7 +302,10 @@ impl Torrent {
 
     /// A person lets it go on.
     pub(crate) fn resume(&mut self, linked: bool, cx: &mut Context<'_>) {
-        if self.is_leaving() || self.insist(cx) || !matches!(self.status, Status::Paused | Status::Failed(..)) {
+        if self.is_leaving()
+            || self.insist(cx)
+            || !matches!(self.status, Status::Paused | Status::Failed(..))
+        {
             return;
         }
         self.trouble.forget();
@@ -319,7 +325,10 @@ impl Torrent {
 
     /// When it wants to be woken.
     pub(crate) fn next_wakeup(&self) -> Option<Instant> {
-        let work = self.linked.then(|| [self.record.due(), self.stamps.due()].into_iter().flatten().min()).flatten();
+        let work = self
+            .linked
+            .then(|| [self.record.due(), self.stamps.due()].into_iter().flatten().min())
+            .flatten();
         let tick = self.ticks().then_some(self.next_tick);
         [work, tick, self.tried_again_at()].into_iter().flatten().min()
     }
@@ -371,7 +380,8 @@ impl Torrent {
             self.fill_all(cx);
         }
         self.tell_upload_only(cx);
-        self.unread_since = if self.desk.is_read() { None } else { self.unread_since.or(Some(cx.now)) };
+        self.unread_since =
+            if self.desk.is_read() { None } else { self.unread_since.or(Some(cx.now)) };
         for (&conn, peer) in &mut self.peers {
             if let Some(data) = peer.take_out() {
                 cx.order(IoCommand::TcpSend { conn, data });
@@ -413,7 +423,8 @@ impl Torrent {
         self.status == Status::Running || self.awaits_hashes()
     }
 
-    /// Where the torrent lies with this file: during a move some are there already and some are not.
+    /// Where the torrent lies with this file: during a move some are there already and some are
+    /// not.
     fn place_of(&self, file: FileIndex) -> &Place {
         self.mover.place_of(file).unwrap_or(&self.place)
     }

@@ -54,14 +54,24 @@ pub(super) enum Op {
 
 impl Torrent {
     /// Asks the daemon for something; the answer comes back to its purpose.
-    pub(super) fn ask(&mut self, purpose: Op, cx: &mut Context<'_>, command: impl FnOnce(OpId) -> IoCommand) -> OpId {
+    pub(super) fn ask(
+        &mut self,
+        purpose: Op,
+        cx: &mut Context<'_>,
+        command: impl FnOnce(OpId) -> IoCommand,
+    ) -> OpId {
         let op = cx.ask(Owner::Torrent(self.meta.info_hash), command);
         self.ops.insert(op, purpose);
         op
     }
 
     /// An answer came.
-    pub(crate) fn handle_done(&mut self, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(crate) fn handle_done(
+        &mut self,
+        op: OpId,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         let Some(purpose) = self.ops.remove(&op) else { return self.announced(op, result, cx) };
         match purpose {
             Op::Look(file, round) => self.looked((file, round), result, cx),

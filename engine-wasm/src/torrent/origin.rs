@@ -1,11 +1,13 @@
 //! Whose the files at a torrent's paths are, decided file by file.
 //!
-//! Owns the rule that no byte of a file that we did not create is changed or deleted without the person's word for this torrent. A file is recognised
-//! by its identity, never by its name. A file that was there before is read only: it is used in place when it verifies, and otherwise *displaces*
-//! ours, which then gets a name with a number. What of the found file verifies is copied into ours ([`super::donor`]).
+//! Owns the rule that no byte of a file that we did not create is changed or deleted without the
+//! person's word for this torrent. A file is recognised by its identity, never by its name. A file
+//! that was there before is read only: it is used in place when it verifies, and otherwise
+//! *displaces* ours, which then gets a name with a number. What of the found file verifies is
+//! copied into ours ([`super::donor`]).
 //!
-//! A found file counts as verified when all pieces that lie wholly in it are right. A piece that it shares with a file of ours is checked when our part has
-//! arrived; only then are its bytes served.
+//! A found file counts as verified when all pieces that lie wholly in it are right. A piece that it
+//! shares with a file of ours is checked when our part has arrived; only then are its bytes served.
 
 use serde::{Deserialize, Serialize};
 use shared_proto::io::{FileStat, OpError, OpErrorKind, OpOutput};
@@ -22,7 +24,8 @@ use crate::view::Trouble;
 
 /// Names with a number that are tried for one file before a person is asked to look.
 const NAMES_TRIED: u32 = 100;
-/// When this many names in a folder are taken, the folder itself must be the obstacle: the torrent's own folder gets a number instead.
+/// When this many names in a folder are taken, the folder itself must be the obstacle: the
+/// torrent's own folder gets a number instead.
 const NAMES_IN_FOLDER: u32 = 3;
 
 /// Whose a file is.
@@ -35,11 +38,13 @@ pub(super) enum Origin {
     Nothing,
     /// We made it.
     Ours(Option<FileIdentity>),
-    /// It was there before, and the person said to go on with it. It is written to and never deleted.
+    /// It was there before, and the person said to go on with it. It is written to and never
+    /// deleted.
     Adopted(Option<FileIdentity>),
     /// It was there before: it is only read.
     Theirs(Option<FileIdentity>),
-    /// The record says that we made it, and the file system cannot tell whether it still is that file. Until a hash decides it is only read.
+    /// The record says that we made it, and the file system cannot tell whether it still is that
+    /// file. Until a hash decides it is only read.
     Unsure,
 }
 
@@ -102,7 +107,8 @@ impl Origin {
 pub(super) enum Verdict {
     /// It is the file that was there, or still nothing: its stamp decides about its content.
     Same,
-    /// It is another file, or it is gone and need not be there: nothing that was known of its content holds.
+    /// It is another file, or it is gone and need not be there: nothing that was known of its
+    /// content holds.
     Other,
     /// It held verified bytes and is gone.
     Missing,
@@ -116,7 +122,13 @@ impl Torrent {
     }
 
     /// Decides whose a file is, by what was found at its path.
-    pub(super) fn decide(&mut self, file: FileIndex, found: &Found, is_recheck: bool, cx: &mut Context<'_>) -> Verdict {
+    pub(super) fn decide(
+        &mut self,
+        file: FileIndex,
+        found: &Found,
+        is_recheck: bool,
+        cx: &mut Context<'_>,
+    ) -> Verdict {
         let slot = &self.files[file.as_usize()];
         let origin = slot.origin;
         match (origin, found) {
@@ -138,7 +150,8 @@ impl Torrent {
                     _ if is_same => Verdict::Same,
                     Origin::Ours(_) | Origin::Theirs(_) if is_undecided && is_as_left => {
                         let slot = &mut self.files[file.as_usize()];
-                        (slot.origin, slot.is_ours_now) = (origin.with_identity(stat.identity), true);
+                        (slot.origin, slot.is_ours_now) =
+                            (origin.with_identity(stat.identity), true);
                         Verdict::Same
                     }
                     Origin::Ours(_) if is_undecided && slot.is_ours_now => Verdict::Same,
@@ -177,7 +190,9 @@ impl Torrent {
     /// The pieces of a file that were verified, by us or by the record.
     fn proofs(&self, file: FileIndex) -> impl Iterator<Item = PieceIndex> {
         let pieces = self.geometry.pieces_of_file(file).into_iter().flat_map(each_piece);
-        pieces.filter(|&piece| self.record.believes(piece) || self.pieces.state(piece) == PieceState::Have)
+        pieces.filter(|&piece| {
+            self.record.believes(piece) || self.pieces.state(piece) == PieceState::Have
+        })
     }
 
     /// A file that we did not make has the path.
@@ -194,7 +209,8 @@ impl Torrent {
         }
     }
 
-    /// Nothing more is written to a file or read from it: what is open may be another file than what has its path.
+    /// Nothing more is written to a file or read from it: what is open may be another file than
+    /// what has its path.
     fn let_go(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         let Some(pieces) = self.geometry.pieces_of_file(file) else { return };
         self.withdraw(each_piece(pieces), cx);
@@ -225,7 +241,8 @@ impl Torrent {
         }
     }
 
-    /// Another file has the name: ours gets the next number. Nothing may be armed on the file afterwards, and what was verified of it is to be looked at anew.
+    /// Another file has the name: ours gets the next number. Nothing may be armed on the file
+    /// afterwards, and what was verified of it is to be looked at anew.
     pub(super) fn displace(&mut self, file: FileIndex, donor: Option<Donor>, cx: &mut Context<'_>) {
         tracing::info!(torrent = %self.meta.info_hash, file = file.0, "another file has the name: ours gets a number");
         self.let_go(file, cx);
@@ -253,7 +270,12 @@ impl Torrent {
     }
 
     /// The new name of a file was looked at. What an earlier run left there is used.
-    pub(super) fn looked_again(&mut self, file: FileIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(super) fn looked_again(
+        &mut self,
+        file: FileIndex,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         if self.files[file.as_usize()].origin != Origin::Unknown {
             // It was made meanwhile, or all files were looked at.
             return;
@@ -267,7 +289,13 @@ impl Torrent {
         if let (Origin::Theirs(_), Some(stat)) = (slot.origin, found.stat()) {
             (slot.known, slot.is_there) = (Some(stat), true);
             self.wants_stamp(file, cx.now);
-            for piece in self.geometry.pieces_of_file(file).into_iter().flat_map(each_piece).collect::<Vec<_>>() {
+            for piece in self
+                .geometry
+                .pieces_of_file(file)
+                .into_iter()
+                .flat_map(each_piece)
+                .collect::<Vec<_>>()
+            {
                 if self.pieces.state(piece) == PieceState::Missing {
                     self.suspect(piece, false);
                 }
@@ -279,7 +307,8 @@ impl Torrent {
         self.check_next(cx);
     }
 
-    /// Gives a file the next name with a number. False when too many were tried: then the torrent is stopped.
+    /// Gives a file the next name with a number. False when too many were tried: then the torrent
+    /// is stopped.
     fn number(&mut self, file: FileIndex, cx: &mut Context<'_>) -> bool {
         let slot = &mut self.files[file.as_usize()];
         slot.names_tried += 1;
@@ -299,7 +328,9 @@ impl Torrent {
         let own = place.path(file.0, meta).pop().unwrap_or_default();
         let current = self.place.path(file.0, meta).pop().unwrap_or_default();
         let first = if self.place.renamed.contains_key(&file.0) { tried } else { tried + 1 };
-        let name = (first.max(2)..).map(|number| sanitise::numbered(&own, number, true)).find(|name| *name != current);
+        let name = (first.max(2)..)
+            .map(|number| sanitise::numbered(&own, number, true))
+            .find(|name| *name != current);
         if let Some(name) = name {
             self.mover.rename(file, &name);
             self.place.renamed.insert(file.0, name);
@@ -308,10 +339,17 @@ impl Torrent {
         true
     }
 
-    /// A file could not be opened for writing, because of what has its path or of its name. False when that is no reason to try otherwise.
-    pub(super) fn gave_way(&mut self, file: FileIndex, error: &OpError, cx: &mut Context<'_>) -> bool {
+    /// A file could not be opened for writing, because of what has its path or of its name. False
+    /// when that is no reason to try otherwise.
+    pub(super) fn gave_way(
+        &mut self,
+        file: FileIndex,
+        error: &OpError,
+        cx: &mut Context<'_>,
+    ) -> bool {
         match error.kind {
-            // Something took the name since we looked; or the disk takes two of our names for the same.
+            // Something took the name since we looked; or the disk takes two of our names for the
+            // same.
             OpErrorKind::Exists => {
                 let is_in_folder = self.meta.files[file.as_usize()].path.len() > 1;
                 if is_in_folder
@@ -328,7 +366,10 @@ impl Torrent {
             }
             // It was replaced or taken away while it was not open.
             OpErrorKind::Changed | OpErrorKind::NotFound
-                if matches!(self.files[file.as_usize()].origin, Origin::Ours(_) | Origin::Adopted(_)) =>
+                if matches!(
+                    self.files[file.as_usize()].origin,
+                    Origin::Ours(_) | Origin::Adopted(_)
+                ) =>
             {
                 self.close_file(file, cx);
                 self.look(false, cx);
@@ -383,21 +424,27 @@ impl Torrent {
         }
     }
 
-    /// A piece that was fetched is not right, and part of it is in files that were there before. True if there were any: then nobody who gave is to blame.
+    /// A piece that was fetched is not right, and part of it is in files that were there before.
+    /// True if there were any: then nobody who gave is to blame.
     pub(super) fn found_was_wrong(&mut self, piece: PieceIndex, cx: &mut Context<'_>) -> bool {
         let files: Vec<FileIndex> =
             self.geometry.files_of(piece).filter(|&file| !self.geometry.is_padding(file)).collect();
-        let theirs: Vec<FileIndex> =
-            files.into_iter().filter(|&file| !self.files[file.as_usize()].origin.is_writable()).collect();
+        let theirs: Vec<FileIndex> = files
+            .into_iter()
+            .filter(|&file| !self.files[file.as_usize()].origin.is_writable())
+            .collect();
         for &file in &theirs {
             self.disprove(file, cx);
         }
         !theirs.is_empty()
     }
 
-    /// A found file is not what the torrent has: it is left alone, and what of it is right is copied.
+    /// A found file is not what the torrent has: it is left alone, and what of it is right is
+    /// copied.
     fn disprove(&mut self, file: FileIndex, cx: &mut Context<'_>) {
-        let Some(stat) = self.files[file.as_usize()].known else { return self.displace(file, None, cx) };
+        let Some(stat) = self.files[file.as_usize()].known else {
+            return self.displace(file, None, cx);
+        };
         let donor = self.donor_at(file, stat);
         self.displace(file, Some(donor), cx);
         self.suspect_donated(file);
@@ -433,7 +480,8 @@ impl Torrent {
         self.record.touch(cx.now);
         let displaced: Vec<FileIndex> =
             self.geometry.files().filter(|file| self.files[file.as_usize()].is_displaced).collect();
-        let theirs = self.geometry.files().filter(|file| !self.files[file.as_usize()].origin.is_writable());
+        let theirs =
+            self.geometry.files().filter(|file| !self.files[file.as_usize()].origin.is_writable());
         for file in theirs.collect::<Vec<_>>() {
             let slot = &mut self.files[file.as_usize()];
             slot.origin = Origin::Adopted(slot.known.and_then(|stat| stat.identity));
@@ -449,7 +497,9 @@ impl Torrent {
             (slot.is_there, slot.is_displaced, slot.names_tried) = (false, false, 0);
             self.announce_file(file, cx);
         }
-        if matches!(self.status, Status::Running | Status::Looking | Status::Resting(_)) || self.is_settled() {
+        if matches!(self.status, Status::Running | Status::Looking | Status::Resting(_))
+            || self.is_settled()
+        {
             self.look(false, cx);
         }
         cx.changed();
@@ -461,7 +511,8 @@ impl Torrent {
         // A file that the disk can't tell from another one stays: it may be somebody's.
         let Origin::Ours(identity @ Some(_)) = self.files[file.as_usize()].origin else { return };
         for place in self.places_of(file) {
-            let (root, path) = (place.root.clone(), place.path(file.0, &self.meta.files[file.as_usize()]));
+            let (root, path) =
+                (place.root.clone(), place.path(file.0, &self.meta.files[file.as_usize()]));
             cx.ask(Owner::Engine, |op| IoCommand::FileDelete { op, root, path, identity });
         }
     }
@@ -469,12 +520,18 @@ impl Torrent {
     /// The files that were made, found or adopted, for the record; `None` while nobody has looked.
     pub(super) fn kept(&self) -> Option<Vec<(u32, Kept)>> {
         let was_looked_at = self.files.iter().any(|slot| slot.origin != Origin::Unknown);
-        let kept = (0..).zip(&self.files).filter_map(|(file, slot)| Some((file, slot.origin.kept()?)));
+        let kept =
+            (0..).zip(&self.files).filter_map(|(file, slot)| Some((file, slot.origin.kept()?)));
         was_looked_at.then(|| kept.collect())
     }
 
     /// Takes over what an earlier engine wrote down of whose the files are.
-    pub(super) fn restore_origins(&mut self, kept: Option<&[(u32, Kept)]>, before: Option<&[u32]>, displaced: &[u32]) {
+    pub(super) fn restore_origins(
+        &mut self,
+        kept: Option<&[(u32, Kept)]>,
+        before: Option<&[u32]>,
+        displaced: &[u32],
+    ) {
         let Some(kept) = kept else { return };
         for (file, slot) in (0..).zip(&mut self.files) {
             slot.origin = match before {

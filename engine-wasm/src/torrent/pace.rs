@@ -1,7 +1,8 @@
-//! A torrent's pace: how fast it fetches, how long the rest takes, and whether the peers have stopped sending.
+//! A torrent's pace: how fast it fetches, how long the rest takes, and whether the peers have
+//! stopped sending.
 //!
-//! The rate that people see is of the last second; the remaining time comes from a slower average, so that one peer that
-//! pauses does not turn a second into a day. Web servers count as peers here.
+//! The rate that people see is of the last second; the remaining time comes from a slower average,
+//! so that one peer that pauses does not turn a second into a day. Web servers count as peers here.
 
 use std::time::Duration;
 
@@ -99,7 +100,8 @@ impl Torrent {
             return None;
         }
         let begun = self.pieces.begun().filter(|&piece| !self.pieces.unneeded().get(piece.0));
-        let stored: u64 = begun.map(|piece| u64::from(self.pieces.stored_blocks(piece) * BLOCK_LENGTH)).sum();
+        let stored: u64 =
+            begun.map(|piece| u64::from(self.pieces.stored_blocks(piece) * BLOCK_LENGTH)).sum();
         self.pace.time_for(wanted.saturating_sub(verified).saturating_sub(stored), now)
     }
 
@@ -115,7 +117,8 @@ mod tests {
 
     const SECOND: u64 = 1_000_000;
 
-    /// A pace after `seconds` at `rate` bytes a second, followed by `silent` seconds without a byte.
+    /// A pace after `seconds` at `rate` bytes a second, followed by `silent` seconds without a
+    /// byte.
     fn pace(seconds: u64, rate: u64, silent: u64) -> (Pace, Instant) {
         let mut pace = Pace::new(Instant(0));
         pace.expect(true, Instant(0));
@@ -125,7 +128,13 @@ mod tests {
         (pace, Instant((seconds + silent) * SECOND))
     }
 
-    fn check_time(seconds: u64, rate: u64, silent: u64, left: u64, expected: std::ops::RangeInclusive<u32>) {
+    fn check_time(
+        seconds: u64,
+        rate: u64,
+        silent: u64,
+        left: u64,
+        expected: std::ops::RangeInclusive<u32>,
+    ) {
         let (pace, now) = pace(seconds, rate, silent);
         let time = pace.time_for(left, now).expect("a time");
         assert!(expected.contains(&time), "{time} s for {left} bytes after {silent} s of silence");

@@ -14,8 +14,9 @@ impl Torrent {
     /// The connected peers, the fastest first.
     pub(crate) fn peer_views(&self, calls: &Calls, now: Instant) -> Vec<PeerView> {
         let ready = self.peers.iter().filter(|(_, peer)| peer.is_ready());
-        let mut peers: Vec<PeerView> =
-            ready.map(|(conn, peer)| self.peer_view(peer, calls.is_encrypted(*conn), now)).collect();
+        let mut peers: Vec<PeerView> = ready
+            .map(|(conn, peer)| self.peer_view(peer, calls.is_encrypted(*conn), now))
+            .collect();
         peers.sort_by_cached_key(|peer| {
             let rate = peer.down_rate_bps + peer.up_rate_bps;
             (Reverse(rate), Reverse(peer.downloaded + peer.uploaded), peer.address.clone())
@@ -26,7 +27,8 @@ impl Torrent {
 
     fn peer_view(&self, peer: &Peer, encrypted: bool, now: Instant) -> PeerView {
         let count = self.geometry.piece_count();
-        let has = if peer.has_all() { count } else { peer.pieces().map_or(0, |pieces| pieces.count()) };
+        let has =
+            if peer.has_all() { count } else { peer.pieces().map_or(0, |pieces| pieces.count()) };
         let upload = peer.upload();
         PeerView {
             address: peer.addr().to_string(),

@@ -1,8 +1,9 @@
 //! Where a torrent lies: the folder, and what its files are called there.
 //!
-//! Owns the way from a file's own path to its path on disk; it touches no disk. Invariant: every component that it gives went through
-//! [`crate::metainfo::sanitise`]. Two files may get the same path on a disk that ignores case, or after names were shortened: then the second
-//! one finds its name taken when it is made, and gets a number.
+//! Owns the way from a file's own path to its path on disk; it touches no disk. Invariant: every
+//! component that it gives went through [`crate::metainfo::sanitise`]. Two files may get the same
+//! path on a disk that ignores case, or after names were shortened: then the second one finds its
+//! name taken when it is made, and gets a number.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,8 @@ use crate::metainfo::{File, sanitise};
 /// Longest component under [`Names::Short`], bytes: encrypted disks take 143.
 const SHORT: usize = 140;
 
-/// How far names differ from those in the torrent. Each step is taken when the disk refuses the names of the one before.
+/// How far names differ from those in the torrent. Each step is taken when the disk refuses the
+/// names of the one before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Names {
     /// As the torrent has them.
@@ -89,7 +91,13 @@ mod tests {
     }
 
     fn file(path: &str, safe: Option<&str>) -> File {
-        File { path: names(path), safe_path: safe.map(names), length: 1, padding: false, root: None }
+        File {
+            path: names(path),
+            safe_path: safe.map(names),
+            length: 1,
+            padding: false,
+            root: None,
+        }
     }
 
     #[test]

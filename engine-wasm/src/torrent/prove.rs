@@ -1,8 +1,10 @@
-//! A torrent and its proofs: what a piece or a block is held against, and getting the hashes for it from peers.
+//! A torrent and its proofs: what a piece or a block is held against, and getting the hashes for it
+//! from peers.
 //!
-//! With the hashes of a piece's blocks known (BEP 52) each block is judged as it comes: its reader goes on at once, and who gave a
-//! wrong one is found at once. They are asked for where somebody reads, and where a piece failed; everything else is judged piece by piece, and so
-//! is what nobody gives hashes for.
+//! With the hashes of a piece's blocks known (BEP 52) each block is judged as it comes: its reader
+//! goes on at once, and who gave a wrong one is found at once. They are asked for where somebody
+//! reads, and where a piece failed; everything else is judged piece by piece, and so is what nobody
+//! gives hashes for.
 
 use bytes::Bytes;
 use shared_proto::io::{DigestKind, OpError, OpOutput};
@@ -26,9 +28,9 @@ const SHA1: usize = 20;
 const JUDGED_BY_BLOCK: usize = 4;
 
 impl Torrent {
-    /// How the daemon is to hash a piece: the digests of its blocks where the piece's v2 hash is known, else the piece as v1 has it, zeros for
-    /// padding included.
-    /// `None` when its files can't all be open now.
+    /// How the daemon is to hash a piece: the digests of its blocks where the piece's v2 hash is
+    /// known, else the piece as v1 has it, zeros for padding included. `None` when its files can't
+    /// all be open now.
     pub(super) fn digest_of(
         &mut self,
         piece: PieceIndex,
@@ -49,35 +51,45 @@ impl Torrent {
     /// Whether what [`Self::digest_of`] came to is what the torrent says.
     pub(super) fn is_right(&self, piece: PieceIndex, digest: &Bytes) -> bool {
         if digest.len() == SHA1 {
-            return self.meta.pieces.get(piece.as_usize()).is_some_and(|expected| expected[..] == digest[..]);
+            return self
+                .meta
+                .pieces
+                .get(piece.as_usize())
+                .is_some_and(|expected| expected[..] == digest[..]);
         }
         self.trees.is_right(piece, &merkle::split(digest)) == Some(true)
     }
 
-    /// Whether pieces can't be judged before peers give their hashes, even those that lie on the disk.
+    /// Whether pieces can't be judged before peers give their hashes, even those that lie on the
+    /// disk.
     pub(super) fn awaits_hashes(&self) -> bool {
         self.status == Status::Looking && self.trees.lacks_layers()
     }
 
-    /// Asks peers for hashes that are needed: for readers first, then those of pieces that nobody can judge.
+    /// Asks peers for hashes that are needed: for readers first, then those of pieces that nobody
+    /// can judge.
     pub(super) fn ask_for_hashes(&mut self, cx: &mut Context<'_>) {
         if !(self.is_running() || self.awaits_hashes()) {
             return;
         }
-        let mut peers: Vec<(&ConnId, &Peer)> = self.peers.iter().filter(|(_, peer)| peer.speaks_v2()).collect();
+        let mut peers: Vec<(&ConnId, &Peer)> =
+            self.peers.iter().filter(|(_, peer)| peer.speaks_v2()).collect();
         if peers.is_empty() {
             return;
         }
         peers.sort_by_key(|(conn, peer)| (peer.eta(cx.now), **conn));
         let peers: Vec<ConnId> = peers.into_iter().map(|(&conn, _)| conn).collect();
-        let wants = self.picker.wants().iter().take(JUDGED_BY_BLOCK).map(|want| (want.piece, want.first));
+        let wants =
+            self.picker.wants().iter().take(JUDGED_BY_BLOCK).map(|want| (want.piece, want.first));
         let doubted = self.suspects.pieces().map(|piece| (piece, BlockIndex(0)));
         let (trees, geometry) = (&self.trees, &self.geometry);
         let urgent = wants.chain(doubted).flat_map(|(piece, first)| {
             let count = geometry.block_count(piece);
-            let chunks = (first.0..count).step_by(CHUNK as usize).chain((0..count).step_by(CHUNK as usize));
-            let blocks =
-                chunks.filter_map(move |index| trees.request_for_block(Block { piece, index: BlockIndex(index) }));
+            let chunks =
+                (first.0..count).step_by(CHUNK as usize).chain((0..count).step_by(CHUNK as usize));
+            let blocks = chunks.filter_map(move |index| {
+                trees.request_for_block(Block { piece, index: BlockIndex(index) })
+            });
             trees.request_for_piece(piece).into_iter().chain(blocks)
         });
         let plan = self.asking.plan(urgent.chain(trees.layer_requests()), &peers, cx.now);
@@ -89,7 +101,13 @@ impl Torrent {
     }
 
     /// A peer gives hashes.
-    pub(super) fn hashes_came(&mut self, conn: ConnId, request: &HashRequest, hashes: &[u8], cx: &mut Context<'_>) {
+    pub(super) fn hashes_came(
+        &mut self,
+        conn: ConnId,
+        request: &HashRequest,
+        hashes: &[u8],
+        cx: &mut Context<'_>,
+    ) {
         if !self.asking.answered(conn, request) {
             return;
         }
@@ -116,21 +134,37 @@ impl Torrent {
     }
 
     /// A peer will not give hashes.
-    pub(super) fn hashes_rejected(&mut self, conn: ConnId, request: &HashRequest, cx: &mut Context<'_>) {
+    pub(super) fn hashes_rejected(
+        &mut self,
+        conn: ConnId,
+        request: &HashRequest,
+        cx: &mut Context<'_>,
+    ) {
         self.asking.rejected(conn, request, cx.now);
         self.wants_are_stale = true;
     }
 
-    /// A peer wants hashes: those of pieces are at hand, those of blocks are computed from what is verified.
-    pub(crate) fn hashes_wanted(&mut self, conn: ConnId, request: HashRequest, cx: &mut Context<'_>) {
+    /// A peer wants hashes: those of pieces are at hand, those of blocks are computed from what is
+    /// verified.
+    pub(crate) fn hashes_wanted(
+        &mut self,
+        conn: ConnId,
+        request: HashRequest,
+        cx: &mut Context<'_>,
+    ) {
         let answer = match self.trees.answer(&request) {
             Answer::Blocks(piece) if self.pieces.state(piece) == PieceState::Have => {
                 let busy = self.ops.values().filter(|op| matches!(op, Op::Blocks(..))).count();
                 if busy < limits::HASH_ANSWERS
-                    && let Some(spans) = self.spans(piece, 0, self.geometry.piece_len(piece), Use::Read, cx)
+                    && let Some(spans) =
+                        self.spans(piece, 0, self.geometry.piece_len(piece), Use::Read, cx)
                 {
                     let kind = DigestKind::Sha256Leaves;
-                    self.ask(Op::Blocks(conn, request), cx, |op| IoCommand::Digest { op, kind, spans });
+                    self.ask(Op::Blocks(conn, request), cx, |op| IoCommand::Digest {
+                        op,
+                        kind,
+                        spans,
+                    });
                     return;
                 }
                 Answer::Reject
@@ -149,7 +183,9 @@ impl Torrent {
         cx: &mut Context<'_>,
     ) {
         let answer = match result {
-            Ok(OpOutput::Digest(digests)) => self.trees.answer_with(&request, &merkle::split(&digests)),
+            Ok(OpOutput::Digest(digests)) => {
+                self.trees.answer_with(&request, &merkle::split(&digests))
+            }
             _ => Answer::Reject,
         };
         self.say_hashes(conn, request, answer, cx);
@@ -163,13 +199,16 @@ impl Torrent {
         }
     }
 
-    /// A block is on disk: it is judged by itself, if it can be. False when its piece has to be hashed as a whole.
+    /// A block is on disk: it is judged by itself, if it can be. False when its piece has to be
+    /// hashed as a whole.
     pub(super) fn judge(&mut self, block: Block, cx: &mut Context<'_>) -> bool {
         if self.trees.block(block).is_none() {
             return false;
         }
         let (begin, length) = self.geometry.block_range(block);
-        let Some(spans) = self.spans(block.piece, begin, length, Use::Read, cx) else { return false };
+        let Some(spans) = self.spans(block.piece, begin, length, Use::Read, cx) else {
+            return false;
+        };
         let owner = Owner::Torrent(self.meta.info_hash);
         let op = cx.ask(owner, |op| IoCommand::Digest { op, kind: DigestKind::Sha256, spans });
         self.ops.insert(op, Op::Judge(block));
@@ -183,7 +222,13 @@ impl Torrent {
     }
 
     /// The digest of a block came.
-    pub(super) fn judged(&mut self, op: OpId, block: Block, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(super) fn judged(
+        &mut self,
+        op: OpId,
+        block: Block,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         // An older digest says nothing of what was written since.
         if self.judging.get(&block) != Some(&op) {
             return;
@@ -221,7 +266,8 @@ impl Torrent {
         }
     }
 
-    /// The hash of a piece is known: it can be asked for, and what of it lies on the disk can be checked.
+    /// The hash of a piece is known: it can be asked for, and what of it lies on the disk can be
+    /// checked.
     fn unseal(&mut self, piece: PieceIndex) {
         self.pieces.unseal(piece);
         if self.pieces.state(piece) == PieceState::Missing {
@@ -229,7 +275,8 @@ impl Torrent {
         }
     }
 
-    /// The layers are written down with the rest of the `.torrent` file, so that they need not be asked for again.
+    /// The layers are written down with the rest of the `.torrent` file, so that they need not be
+    /// asked for again.
     fn keep_layers(&mut self, cx: &mut Context<'_>) {
         self.source = with_layers(&self.source, &self.trees.layers()).into();
         self.save_metainfo(cx);

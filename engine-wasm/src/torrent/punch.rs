@@ -1,8 +1,11 @@
-//! A torrent and hole punching (BEP 55), in all three parts: it asks for introductions, is introduced, and introduces its peers to each other.
+//! A torrent and hole punching (BEP 55), in all three parts: it asks for introductions, is
+//! introduced, and introduces its peers to each other.
 //!
-//! Who is dialled at a stranger's word is bounded as what peers name is, and more tightly: so many at once, so many for each peer that says so, and
-//! nobody in our own network unless the one who says so is in it. A private torrent takes no part, since it hears of peers from its trackers alone
-//! (BEP 27), and neither does one that hears of none from peers. It takes uTP: what a TCP connection opens in a router, no datagram passes.
+//! Who is dialled at a stranger's word is bounded as what peers name is, and more tightly: so many
+//! at once, so many for each peer that says so, and nobody in our own network unless the one who
+//! says so is in it. A private torrent takes no part, since it hears of peers from its trackers
+//! alone (BEP 27), and neither does one that hears of none from peers. It takes uTP: what a TCP
+//! connection opens in a router, no datagram passes.
 
 use std::net::SocketAddr;
 
@@ -34,7 +37,12 @@ impl Torrent {
     }
 
     /// A peer speaks of a rendezvous.
-    pub(super) fn heard_of_punching(&mut self, conn: ConnId, message: HolepunchMessage, cx: &mut Context<'_>) {
+    pub(super) fn heard_of_punching(
+        &mut self,
+        conn: ConnId,
+        message: HolepunchMessage,
+        cx: &mut Context<'_>,
+    ) {
         match message {
             HolepunchMessage::Rendezvous(addr) => self.introduce(conn, addr, cx),
             HolepunchMessage::Connect(addr) => self.introduced(conn, addr, cx),
@@ -68,7 +76,8 @@ impl Torrent {
         let exactly = ready().find(|(_, peer)| peer.addr() == addr);
         let target = exactly.or_else(|| ready().find(|(_, peer)| peer.is_at(addr)));
         let target = target.map(|(&conn, peer)| (conn, peer.as_target(conn == asker)));
-        let judged = relay::judge(addr, endpoint, cx.own_addresses(), target.map(|(_, target)| target));
+        let judged =
+            relay::judge(addr, endpoint, cx.own_addresses(), target.map(|(_, target)| target));
         let (answer, is_told) = match (judged, target) {
             (Ok(target), Some((conn, _))) => {
                 let other = self.peers.get_mut(&conn);
@@ -89,13 +98,17 @@ impl Torrent {
         let is_answer = self.seeking.is_answer(addr, by, cx.now);
         let Some(peer) = self.peers.get_mut(&by) else { return };
         let is_fit = relay::is_believed(peer.addr().ip(), addr);
-        if !is_fit || !(is_answer || peer.may_introduce_unasked(cx.now)) || !self.can_be_punched(addr, cx) {
+        if !is_fit
+            || !(is_answer || peer.may_introduce_unasked(cx.now))
+            || !self.can_be_punched(addr, cx)
+        {
             return;
         }
         self.punch(addr, cx);
     }
 
-    /// Whether an address may be dialled as half of a rendezvous at all: nobody is here from there, and it is not ours.
+    /// Whether an address may be dialled as half of a rendezvous at all: nobody is here from there,
+    /// and it is not ours.
     fn can_be_punched(&self, addr: SocketAddr, cx: &Context<'_>) -> bool {
         let is_here = |peer: &Peer| !peer.is_connecting() && peer.is_at(addr);
         self.is_running()
@@ -107,7 +120,8 @@ impl Torrent {
     }
 
     fn punch(&mut self, addr: SocketAddr, cx: &mut Context<'_>) {
-        let dialled = self.peers.iter().find(|(_, peer)| peer.is_connecting() && peer.addr() == addr);
+        let dialled =
+            self.peers.iter().find(|(_, peer)| peer.is_connecting() && peer.addr() == addr);
         match dialled.map(|(&conn, peer)| (conn, peer.transport())) {
             // It sends what is to be sent already.
             Some((_, Transport::Utp)) => return,

@@ -1,7 +1,9 @@
-//! Hashing everything again because a person wants it, and how far any hashing of what lies there has come.
+//! Hashing everything again because a person wants it, and how far any hashing of what lies there
+//! has come.
 //!
-//! Owns what was verified before, so that a check that is called off leaves things as they were. While it goes on viewers are served
-//! from what is hashed already, and what they wait for is hashed first.
+//! Owns what was verified before, so that a check that is called off leaves things as they were.
+//! While it goes on viewers are served from what is hashed already, and what they wait for is
+//! hashed first.
 
 use super::{Status, Torrent};
 use crate::context::Context;
@@ -41,7 +43,8 @@ impl Torrent {
         Ok(())
     }
 
-    /// Calls a check off that a person asked for: what was verified before and was not hashed again counts as before, the rest is not looked at.
+    /// Calls a check off that a person asked for: what was verified before and was not hashed again
+    /// counts as before, the rest is not looked at.
     pub(crate) fn cancel_recheck(&mut self, cx: &mut Context<'_>) {
         if !self.recheck.is_asked {
             return;

@@ -1,9 +1,12 @@
-//! A torrent that moves: its files go one after the other, while it downloads and while viewers read.
+//! A torrent that moves: its files go one after the other, while it downloads and while viewers
+//! read.
 //!
-//! Owns which files lie at the new place already. Each is where [`Torrent::location`] says at every moment; one whose move is under way is not opened, and all
-//! else goes on with it: who has it open reads and writes the same bytes. First nothing may lie at any of the new paths. Then that it moves is written down,
-//! so that whoever comes after a sudden end looks for each file at both places. What can't be moved brings those back that were moved, and nothing is
-//! ever replaced or lost. Moves and looks at all files exclude each other.
+//! Owns which files lie at the new place already. Each is where [`Torrent::location`] says at every
+//! moment; one whose move is under way is not opened, and all else goes on with it: who has it open
+//! reads and writes the same bytes. First nothing may lie at any of the new paths. Then that it
+//! moves is written down, so that whoever comes after a sudden end looks for each file at both
+//! places. What can't be moved brings those back that were moved, and nothing is ever replaced or
+//! lost. Moves and looks at all files exclude each other.
 
 mod looks;
 mod mover;
@@ -34,12 +37,14 @@ pub(crate) enum Asker {
 pub(crate) type Answer = (Asker, Result<(), String>);
 
 impl Torrent {
-    /// Moves its files to another place, under other names, or both. The answer comes from [`Torrent::take_answer`]: when the move begins, or when it
-    /// can't.
+    /// Moves its files to another place, under other names, or both. The answer comes from
+    /// [`Torrent::take_answer`]: when the move begins, or when it can't.
     pub(crate) fn relocate(&mut self, to: Place, asker: Asker, cx: &mut Context<'_>) {
         if self.mover.asker.is_some() {
-            self.mover.answer =
-                Some((asker, Err("This torrent is being moved already. Try again in a moment.".to_owned())));
+            self.mover.answer = Some((
+                asker,
+                Err("This torrent is being moved already. Try again in a moment.".to_owned()),
+            ));
             return;
         }
         self.mover.asker = Some(asker);
@@ -59,19 +64,28 @@ impl Torrent {
         if self.looking.is_none() && self.status == Status::Looking && self.is_settled() {
             self.status = Status::Running;
         }
-        if !self.linked || !self.is_settled() || self.creating > 0 || self.looking.is_some() || self.is_copying() {
+        if !self.linked
+            || !self.is_settled()
+            || self.creating > 0
+            || self.looking.is_some()
+            || self.is_copying()
+        {
             return Err("The torrent is not ready to be moved. Try again in a moment.".to_owned());
         }
         if let Some(relocation) = &mut self.mover.relocation {
             if !matches!(relocation.stage, Stage::Stuck(_)) {
-                return Err("This torrent is being moved already. Try again when that is done.".to_owned());
+                return Err(
+                    "This torrent is being moved already. Try again when that is done.".to_owned()
+                );
             }
             let stage = if to == relocation.to {
                 Stage::Moving
             } else if to == self.place {
                 Stage::Returning("It is moved back.".to_owned())
             } else {
-                return Err("Its files are in two locations. Move it to one of them first.".to_owned());
+                return Err(
+                    "Its files are in two locations. Move it to one of them first.".to_owned()
+                );
             };
             self.mover.answer(Ok(()));
             self.set_out(stage, cx);
@@ -83,7 +97,10 @@ impl Torrent {
         }
         for (index, file) in (0..).zip(&self.meta.files).filter(|(_, file)| !file.padding) {
             if let Err(why) = check_length(&to.path(index, file)) {
-                return Err(format!("The path of “{}” would be too long there: {why}.", file.path.join("/")));
+                return Err(format!(
+                    "The path of “{}” would be too long there: {why}.",
+                    file.path.join("/")
+                ));
             }
         }
         self.mover.notice = None;
@@ -113,10 +130,15 @@ impl Torrent {
         } else {
             place.renamed.insert(file.0, name);
         }
-        let path = |file: FileIndex| place.path(file.0, &self.meta.files[file.as_usize()]).join("/").to_lowercase();
+        let path = |file: FileIndex| {
+            place.path(file.0, &self.meta.files[file.as_usize()]).join("/").to_lowercase()
+        };
         let new = path(file);
         let folder = format!("{new}/");
-        let mut others = self.geometry.files().filter(|other| *other != file && !self.geometry.is_padding(*other));
+        let mut others = self
+            .geometry
+            .files()
+            .filter(|other| *other != file && !self.geometry.is_padding(*other));
         if others.any(|other| path(other) == new || path(other).starts_with(&folder)) {
             return Err(format!(
                 "The torrent has a file “{}” already.",
@@ -170,7 +192,9 @@ impl Torrent {
         let Some(relocation) = &mut self.mover.relocation else { return false };
         let waits = match relocation.stage {
             Stage::Finding => true,
-            Stage::Moving | Stage::Returning(_) | Stage::Stuck(_) => !relocation.underway.is_empty(),
+            Stage::Moving | Stage::Returning(_) | Stage::Stuck(_) => {
+                !relocation.underway.is_empty()
+            }
             Stage::Looking | Stage::Writing => false,
         };
         if waits {
@@ -181,7 +205,8 @@ impl Torrent {
 
     /// The daemon is gone: how far the move came is to be found out.
     pub(super) fn unlink_move(&mut self) {
-        let gone = || Err("Lost connection to the daemon before the move began. Try again.".to_owned());
+        let gone =
+            || Err("Lost connection to the daemon before the move began. Try again.".to_owned());
         self.mover.answer(gone());
         if self.mover.relocation.as_ref().is_some_and(|it| it.stage == Stage::Looking) {
             self.mover.relocation = None;
@@ -205,12 +230,16 @@ impl Torrent {
         self.mover.take_answer()
     }
 
-    /// Where a file lies: at both places while it is being moved, since the daemon does what it is told after the move, whichever way that goes.
+    /// Where a file lies: at both places while it is being moved, since the daemon does what it is
+    /// told after the move, whichever way that goes.
     pub(super) fn places_of(&self, file: FileIndex) -> Vec<&Place> {
         match &self.mover.relocation {
             Some(it)
                 if it.underway.contains(&file)
-                    && matches!(it.stage, Stage::Moving | Stage::Returning(_) | Stage::Stuck(_)) =>
+                    && matches!(
+                        it.stage,
+                        Stage::Moving | Stage::Returning(_) | Stage::Stuck(_)
+                    ) =>
             {
                 vec![&self.place, &it.to]
             }

@@ -1,7 +1,9 @@
-//! A torrent that goes with its data: its files are deleted first, and it is forgotten when they are gone.
+//! A torrent that goes with its data: its files are deleted first, and it is forgotten when they
+//! are gone.
 //!
-//! Owns how far that is. What can't be deleted keeps the torrent: it is stopped and says why, so that a person can try again, and what is left is
-//! as proven as before. A file that is not ours any more is left alone, and whoever asked is told.
+//! Owns how far that is. What can't be deleted keeps the torrent: it is stopped and says why, so
+//! that a person can try again, and what is left is as proven as before. A file that is not ours
+//! any more is left alone, and whoever asked is told.
 
 use shared_proto::io::{OpError, OpErrorKind, OpOutput};
 use shared_proto::{EngineMessage, IoCommand};
@@ -54,10 +56,16 @@ impl Torrent {
         self.close_files(cx);
         self.looking = None;
         // What is being made is deleted once its identity is known.
-        let is_made = |purpose: &&Op| matches!(purpose, Op::Create(..) | Op::Open(_, _, Access::Write));
+        let is_made =
+            |purpose: &&Op| matches!(purpose, Op::Create(..) | Op::Open(_, _, Access::Write));
         let underway = self.ops.values().filter(is_made).count();
         self.removal = Some(Removal { asker, underway, failure: None, spared: None });
-        for file in self.geometry.files().filter(|&file| !self.geometry.is_padding(file)).collect::<Vec<_>>() {
+        for file in self
+            .geometry
+            .files()
+            .filter(|&file| !self.geometry.is_padding(file))
+            .collect::<Vec<_>>()
+        {
             self.delete_for_removal(file, cx);
         }
         cx.changed();
@@ -69,7 +77,12 @@ impl Torrent {
     }
 
     /// A file that was being made, or opened for writing, when the removal began.
-    pub(super) fn made_too_late(&mut self, file: FileIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(super) fn made_too_late(
+        &mut self,
+        file: FileIndex,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         let Some(removal) = &mut self.removal else { return };
         removal.underway = removal.underway.saturating_sub(1);
         if let Ok(output) = result
@@ -84,7 +97,10 @@ impl Torrent {
         // A file that the disk can't tell from another one stays: it may be somebody's.
         let Origin::Ours(identity @ Some(_)) = self.files[file.as_usize()].origin else { return };
         let meta = &self.meta.files[file.as_usize()];
-        let places = self.places_of(file).into_iter().map(|place| (place.root.clone(), place.path(file.0, meta)));
+        let places = self
+            .places_of(file)
+            .into_iter()
+            .map(|place| (place.root.clone(), place.path(file.0, meta)));
         for (root, path) in places.collect::<Vec<_>>() {
             self.ask(Op::Delete(file), cx, |op| IoCommand::FileDelete { op, root, path, identity });
             if let Some(removal) = &mut self.removal {
@@ -94,7 +110,12 @@ impl Torrent {
     }
 
     /// A file was deleted, or not.
-    pub(super) fn deleted(&mut self, file: FileIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(super) fn deleted(
+        &mut self,
+        file: FileIndex,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         let words = result.as_ref().err().map(|error| self.words_for_failure(file, error));
         let Some(removal) = &mut self.removal else { return };
         removal.underway = removal.underway.saturating_sub(1);
@@ -115,9 +136,13 @@ impl Torrent {
 
     /// What came of a removal, once that is known.
     pub(crate) fn take_parting(&mut self, cx: &mut Context<'_>) -> Option<Parting> {
-        let Removal { asker, failure, spared, .. } = self.removal.take_if(|removal| removal.underway == 0)?;
+        let Removal { asker, failure, spared, .. } =
+            self.removal.take_if(|removal| removal.underway == 0)?;
         let Some(why) = failure else {
-            return Some(Parting::Goes { asker, left: spared.map(|spared| self.words_for_spared(spared)) });
+            return Some(Parting::Goes {
+                asker,
+                left: spared.map(|spared| self.words_for_spared(spared)),
+            });
         };
         self.fail(Trouble::NotDeleted, why.clone(), cx);
         Some(Parting::Stays { asker, why })
@@ -141,7 +166,10 @@ impl Torrent {
             );
         }
         let name = self.shown_path(file).join("/");
-        format!("“{name}” can't be deleted: {}. Remove the torrent again when that is mended.", error.message)
+        format!(
+            "“{name}” can't be deleted: {}. Remove the torrent again when that is mended.",
+            error.message
+        )
     }
 
     fn words_for_spared(&self, (first, count): (FileIndex, usize)) -> String {
@@ -167,7 +195,9 @@ impl Torrent {
         for file in self.geometry.files().filter(|&file| !self.geometry.is_padding(file)) {
             cx.say(EngineMessage::FileForget { file_id: self.files[file.as_usize()].id.clone() });
         }
-        for key in resume::keys(self.meta.info_hash).into_iter().chain([sharing::key(self.meta.info_hash)]) {
+        for key in
+            resume::keys(self.meta.info_hash).into_iter().chain([sharing::key(self.meta.info_hash)])
+        {
             cx.write(key, None);
         }
     }

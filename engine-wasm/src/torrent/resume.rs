@@ -1,9 +1,11 @@
 //! What a torrent writes down, so that any engine that comes after can go on with it.
 //!
-//! Two values in the daemon's state: the `.torrent` file as it was given, and a [`Record`]. The record names the pieces that the disk probably
-//! holds, those of them that were verified, and what the files looked like then ([`super::stamps`]). Whoever reads it believes the verified ones in files
-//! that still look so; of all other files it hashes first what the record names, and then all else that lies there. So a record may be older
-//! than the data, promise too much or too little, and never does harm.
+//! Two values in the daemon's state: the `.torrent` file as it was given, and a [`Record`]. The
+//! record names the pieces that the disk probably holds, those of them that were verified, and what
+//! the files looked like then ([`super::stamps`]). Whoever reads it believes the verified ones in
+//! files that still look so; of all other files it hashes first what the record names, and then all
+//! else that lies there. So a record may be older than the data, promise too much or too little,
+//! and never does harm.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -32,7 +34,8 @@ const VERSION: u8 = 4;
 const VERSION_WITHOUT_IDENTITIES: u8 = 3;
 /// Changes gather for so long before they are written.
 const GATHER: Duration = Duration::from_millis(100);
-/// And for so much longer with every byte of the record, so that a huge torrent does not write all the time: 128 KiB/s.
+/// And for so much longer with every byte of the record, so that a huge torrent does not write all
+/// the time: 128 KiB/s.
 const GATHER_PER_BYTE: Duration = Duration::from_micros(8);
 
 /// When a write failed, it is tried again after this.
@@ -234,7 +237,8 @@ impl Keeper {
         self.recorded.as_ref().is_some_and(|recorded| recorded.verified.get(piece.0))
     }
 
-    /// What is known now counts as written down by an earlier engine, until all files were looked at again.
+    /// What is known now counts as written down by an earlier engine, until all files were looked
+    /// at again.
     pub(super) fn remember(&mut self, record: Record) {
         self.recorded.get_or_insert_with(|| Box::new(record));
     }
@@ -319,7 +323,9 @@ impl Torrent {
             pieces.or(&recorded.pieces);
             verified.or(&recorded.verified);
         }
-        debug_assert!(self.pieces.begun().all(|piece| self.pieces.state(piece) != PieceState::Missing));
+        debug_assert!(
+            self.pieces.begun().all(|piece| self.pieces.state(piece) != PieceState::Missing)
+        );
         let stamps = (0..).zip(&self.files).filter_map(|(file, slot)| Some((file, slot.stamp?)));
         Record {
             place: self.place.clone(),
@@ -332,8 +338,16 @@ impl Torrent {
             priorities: self.selection.unusual(),
             kept: self.kept(),
             before: None,
-            displaced: (0..).zip(&self.files).filter(|(_, slot)| slot.is_displaced).map(|(file, _)| file).collect(),
-            changes: (0..).zip(&self.files).map(|(file, slot)| (file, slot.changes)).filter(|it| it.1 > 0).collect(),
+            displaced: (0..)
+                .zip(&self.files)
+                .filter(|(_, slot)| slot.is_displaced)
+                .map(|(file, _)| file)
+                .collect(),
+            changes: (0..)
+                .zip(&self.files)
+                .map(|(file, slot)| (file, slot.changes))
+                .filter(|it| it.1 > 0)
+                .collect(),
             adopts: self.adopts,
             peers: self.candidates.worth_keeping(limits::KEPT_PEERS),
         }
@@ -369,8 +383,14 @@ mod tests {
         };
         let bytes = postcard::to_stdvec(&old).unwrap();
         let record = Record::decode(&bytes, 9).expect("it is read");
-        assert_eq!((record.kept.as_deref(), record.before.as_deref()), (Some(&[][..]), Some(&[1][..])));
-        assert_eq!((record.place.names, record.place.name.as_deref()), (Names::Safe, Some("film (2).mp4")));
+        assert_eq!(
+            (record.kept.as_deref(), record.before.as_deref()),
+            (Some(&[][..]), Some(&[1][..]))
+        );
+        assert_eq!(
+            (record.place.names, record.place.name.as_deref()),
+            (Names::Safe, Some("film (2).mp4"))
+        );
         assert_eq!((record.added, record.paused, record.verified), (7, true, have));
         assert_eq!(Record::decode(&[99, 0, 0], 9), None, "a version of the future");
     }

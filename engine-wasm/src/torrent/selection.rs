@@ -1,7 +1,9 @@
 //! Which files of a torrent are wanted, and how much.
 //!
-//! Owns the priority of each file and what follows from it for pieces: a piece is wanted as much as the most wanted file that has bytes of it, and not
-//! at all while nobody has said whether the torrent is to be downloaded. It never knows what is there. What viewers ask for is fetched whatever is selected; that is the desk's.
+//! Owns the priority of each file and what follows from it for pieces: a piece is wanted as much as
+//! the most wanted file that has bytes of it, and not at all while nobody has said whether the
+//! torrent is to be downloaded. It never knows what is there. What viewers ask for is fetched
+//! whatever is selected; that is the desk's.
 
 use std::collections::BTreeSet;
 
@@ -30,8 +32,11 @@ impl Selection {
     /// Everything is wanted; padding (BEP 47) for its own sake never is.
     pub(super) fn new(meta: &Metainfo) -> Self {
         let of = |padding: bool| if padding { Priority::Skip } else { Priority::Normal };
-        let mut selection =
-            Self { files: meta.files.iter().map(|file| of(file.padding)).collect(), undecided: false, film: None };
+        let mut selection = Self {
+            files: meta.files.iter().map(|file| of(file.padding)).collect(),
+            undecided: false,
+            film: None,
+        };
         selection.find_film(meta);
         selection
     }
@@ -56,9 +61,11 @@ impl Selection {
 
     /// The first film in the order of people; a file that is alone counts as one.
     fn find_film(&mut self, meta: &Metainfo) {
-        let wanted = (0..).map(FileIndex).zip(&meta.files).filter(|&(file, _)| self.is_wanted(file));
+        let wanted =
+            (0..).map(FileIndex).zip(&meta.files).filter(|&(file, _)| self.is_wanted(file));
         let mut alone = wanted.clone().map(|(file, _)| file);
-        let films = wanted.filter(|(_, file)| file.path.last().is_some_and(|name| media::is_film(name)));
+        let films =
+            wanted.filter(|(_, file)| file.path.last().is_some_and(|name| media::is_film(name)));
         let first = films.min_by(|(_, a), (_, b)| natural(&a.path, &b.path)).map(|(file, _)| file);
         self.film = first.or_else(|| alone.next().filter(|_| alone.next().is_none()));
     }
@@ -66,8 +73,10 @@ impl Selection {
     /// The film that comes after a file in the order of people, among those that are wanted.
     pub(super) fn film_after(&self, file: FileIndex, meta: &Metainfo) -> Option<FileIndex> {
         let path = &meta.files.get(file.as_usize())?.path;
-        let wanted = (0..).map(FileIndex).zip(&meta.files).filter(|&(file, _)| self.is_wanted(file));
-        let films = wanted.filter(|(_, file)| file.path.last().is_some_and(|name| media::is_film(name)));
+        let wanted =
+            (0..).map(FileIndex).zip(&meta.files).filter(|&(file, _)| self.is_wanted(file));
+        let films =
+            wanted.filter(|(_, file)| file.path.last().is_some_and(|name| media::is_film(name)));
         let after = films.filter(|(_, file)| natural(&file.path, path).is_gt());
         after.min_by(|(_, a), (_, b)| natural(&a.path, &b.path)).map(|(file, _)| file)
     }
@@ -105,7 +114,11 @@ impl Selection {
 
 impl Torrent {
     /// Wants files more or less than before.
-    pub(crate) fn set_priorities(&mut self, changes: &[(FileIndex, Priority)], cx: &mut Context<'_>) {
+    pub(crate) fn set_priorities(
+        &mut self,
+        changes: &[(FileIndex, Priority)],
+        cx: &mut Context<'_>,
+    ) {
         let changed = self.selection.set(&self.meta, changes);
         if changed.is_empty() {
             return;
@@ -142,22 +155,27 @@ impl Torrent {
         self.after_selection(cx);
     }
 
-    /// Only the film that a click on play opens is wanted, and its subtitles. Without a film nothing changes.
+    /// Only the film that a click on play opens is wanted, and its subtitles. Without a film
+    /// nothing changes.
     pub(crate) fn want_film_only(&mut self, cx: &mut Context<'_>) {
         let Some(film) = self.film_ahead() else { return };
-        let subtitles: BTreeSet<u32> = self.subtitles(film.0).iter().map(|subtitle| subtitle.index).collect();
+        let subtitles: BTreeSet<u32> =
+            self.subtitles(film.0).iter().map(|subtitle| subtitle.index).collect();
         let of = |file: FileIndex| match self.selection.priority(file) {
             Priority::Skip if file == film || subtitles.contains(&file.0) => Priority::Normal,
             priority if file == film || subtitles.contains(&file.0) => priority,
             _ => Priority::Skip,
         };
-        let changes: Vec<(FileIndex, Priority)> = self.geometry.files().map(|file| (file, of(file))).collect();
+        let changes: Vec<(FileIndex, Priority)> =
+            self.geometry.files().map(|file| (file, of(file))).collect();
         self.set_priorities(&changes, cx);
     }
 
     /// As an earlier engine wrote it down, or as a link names it, before anything begins.
     pub(super) fn restore_priorities(&mut self, priorities: &[(u32, Priority)]) {
-        let known = priorities.iter().filter_map(|&(file, priority)| Some((self.geometry.file(file)?, priority)));
+        let known = priorities
+            .iter()
+            .filter_map(|&(file, priority)| Some((self.geometry.file(file)?, priority)));
         let changes: Vec<(FileIndex, Priority)> = known.collect();
         self.selection.set(&self.meta, &changes);
         let all: Vec<FileIndex> = self.geometry.files().collect();
@@ -165,22 +183,35 @@ impl Torrent {
     }
 
     /// Only these files are wanted (BEP 53).
-    pub(crate) fn select_only(&mut self, ranges: &[std::ops::RangeInclusive<u32>], cx: &mut Context<'_>) {
+    pub(crate) fn select_only(
+        &mut self,
+        ranges: &[std::ops::RangeInclusive<u32>],
+        cx: &mut Context<'_>,
+    ) {
         let is_meant = |file: FileIndex| ranges.iter().any(|range| range.contains(&file.0));
         if !self.geometry.files().any(is_meant) {
             return;
         }
         let of = |file| if is_meant(file) { Priority::Normal } else { Priority::Skip };
-        let changes: Vec<(FileIndex, Priority)> = self.geometry.files().map(|file| (file, of(file))).collect();
+        let changes: Vec<(FileIndex, Priority)> =
+            self.geometry.files().map(|file| (file, of(file))).collect();
         self.set_priorities(&changes, cx);
     }
 
     fn apply_priorities(&mut self, changed: &[FileIndex]) {
         // Once a piece, however many of the files have bytes of it.
-        let pieces = changed.iter().filter_map(|&file| self.geometry.pieces_of_file(file)).flat_map(each_piece);
+        let pieces = changed
+            .iter()
+            .filter_map(|&file| self.geometry.pieces_of_file(file))
+            .flat_map(each_piece);
         for piece in pieces.collect::<BTreeSet<PieceIndex>>() {
-            let is_idle = self.pieces.state(piece) == PieceState::Missing && !self.pieces.is_sealed(piece);
-            self.availability.set_priority(piece, self.selection.of_piece(&self.geometry, piece), is_idle);
+            let is_idle =
+                self.pieces.state(piece) == PieceState::Missing && !self.pieces.is_sealed(piece);
+            self.availability.set_priority(
+                piece,
+                self.selection.of_piece(&self.geometry, piece),
+                is_idle,
+            );
         }
         let availability = &self.availability;
         self.pieces.set_wanted(|piece| availability.is_wanted(piece));
@@ -206,7 +237,8 @@ impl Torrent {
         })
     }
 
-    /// Whether all that is wanted is there. What no file of the selection is made of does not count.
+    /// Whether all that is wanted is there. What no file of the selection is made of does not
+    /// count.
     pub(crate) fn is_done(&self) -> bool {
         self.pieces.is_done() && !self.selection.undecided
     }
@@ -214,11 +246,16 @@ impl Torrent {
     /// Whether peers have anything to give that somebody wants now.
     pub(super) fn lacks_something(&self) -> bool {
         !self.pieces.is_done()
-            || self.picker.wants().iter().any(|want| self.pieces.state(want.piece) != PieceState::Have)
+            || self
+                .picker
+                .wants()
+                .iter()
+                .any(|want| self.pieces.state(want.piece) != PieceState::Have)
     }
 
-    /// Whether peers that have everything are kept, and sought: something is wanted now, or somebody watched a file of which something is missing a
-    /// moment ago and will want it soon. Who seeks is away for a moment, and a seed that left takes long to send again.
+    /// Whether peers that have everything are kept, and sought: something is wanted now, or
+    /// somebody watched a file of which something is missing a moment ago and will want it soon.
+    /// Who seeks is away for a moment, and a seed that left takes long to send again.
     pub(super) fn needs_peers(&self) -> bool {
         self.lacks_something() || (self.watched_missing.is_some() && !self.pieces.is_complete())
     }
@@ -226,7 +263,9 @@ impl Torrent {
     /// Takes note of viewers whose files are not complete.
     pub(super) fn note_viewers(&mut self, now: Instant) {
         let is_missing_some = |file: FileIndex| {
-            self.files.get(file.as_usize()).is_some_and(|slot| slot.verified < self.geometry.file_len(file))
+            self.files
+                .get(file.as_usize())
+                .is_some_and(|slot| slot.verified < self.geometry.file_len(file))
         };
         if self.desk.watched().any(is_missing_some) {
             self.watched_missing = Some(now);

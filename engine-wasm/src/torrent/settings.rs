@@ -9,7 +9,12 @@ use crate::context::Context;
 
 impl Torrent {
     /// What a person sets for all torrents is other than before.
-    pub(crate) fn settings_changed(&mut self, max_connections: usize, goals: Goals, cx: &mut Context<'_>) {
+    pub(crate) fn settings_changed(
+        &mut self,
+        max_connections: usize,
+        goals: Goals,
+        cx: &mut Context<'_>,
+    ) {
         self.set_max_connections(max_connections);
         self.let_newest_go(cx);
         self.change_goals(goals, cx);
@@ -24,7 +29,8 @@ impl Torrent {
         cx.changed();
     }
 
-    /// Those go for whom there is no room any more, who came last first: arrivals, then whom we dialled. They did nothing wrong.
+    /// Those go for whom there is no room any more, who came last first: arrivals, then whom we
+    /// dialled. They did nothing wrong.
     fn let_newest_go(&mut self, cx: &mut Context<'_>) {
         let beyond = self.peers.len().saturating_sub(self.max_connections);
         let mut newest: Vec<ConnId> = self.peers.keys().copied().collect();

@@ -1,7 +1,9 @@
-//! A torrent and how much it shares: limits of its own, goals after which it rests, its turn among others, and what it remembers of all this.
+//! A torrent and how much it shares: limits of its own, goals after which it rests, its turn among
+//! others, and what it remembers of all this.
 //!
-//! It rests when it has given enough, or waits for its turn: its peers go, its files stay open for those who read them. What it gave is written
-//! down under a key of its own, seldom, and never read but at the beginning.
+//! It rests when it has given enough, or waits for its turn: its peers go, its files stay open for
+//! those who read them. What it gave is written down under a key of its own, seldom, and never read
+//! but at the beginning.
 
 use std::time::Duration;
 
@@ -19,9 +21,11 @@ use crate::view::Sharing;
 
 /// What is given is written down this often.
 const SAVE_EVERY: Duration = Duration::from_secs(30);
-/// What an earlier engine wrote down is asked for again after this, where the daemon could not read it.
+/// What an earlier engine wrote down is asked for again after this, where the daemon could not read
+/// it.
 const READ_AGAIN: Duration = Duration::from_secs(5);
-/// Between the last slot and the end: what was sent before arrives, which a connection that is closed at once might prevent.
+/// Between the last slot and the end: what was sent before arrives, which a connection that is
+/// closed at once might prevent.
 const FAREWELL: Duration = Duration::from_secs(3);
 /// The form of what is written down; another one is not read.
 const VERSION: u8 = 1;
@@ -38,9 +42,9 @@ pub struct Goals {
 impl Goals {
     /// Whether so much is enough.
     fn are_reached(self, uploaded: u64, has: u64, seeded: Duration) -> bool {
-        let by_ratio = self
-            .ratio_percent
-            .is_some_and(|percent| u128::from(uploaded) * 100 >= u128::from(has) * u128::from(percent));
+        let by_ratio = self.ratio_percent.is_some_and(|percent| {
+            u128::from(uploaded) * 100 >= u128::from(has) * u128::from(percent)
+        });
         by_ratio || self.seed_time.is_some_and(|time| seeded >= time)
     }
 }
@@ -98,7 +102,9 @@ impl Torrent {
         self.account.is_loaded = true;
         self.say_limits(cx);
         let conns: Vec<ConnId> = self.peers.keys().copied().collect();
-        conns.into_iter().for_each(|conn| cx.order(IoCommand::TcpGroup { conn, group: self.group() }));
+        conns
+            .into_iter()
+            .for_each(|conn| cx.order(IoCommand::TcpGroup { conn, group: self.group() }));
         if self.status == Status::Resting(Rest::Sated) && !self.has_given_enough(cx.now) {
             self.wake(cx);
         }
@@ -124,7 +130,8 @@ impl Torrent {
         self.account.uploaded_before + self.giving.uploaded()
     }
 
-    /// The group of the rate limits that its connections are in: its own, where it has limits of its own.
+    /// The group of the rate limits that its connections are in: its own, where it has limits of
+    /// its own.
     pub(super) fn group(&self) -> u32 {
         let Sharing { down_limit_bps, up_limit_bps, .. } = self.account.sharing;
         if down_limit_bps.is_some() || up_limit_bps.is_some() { self.own_group } else { 0 }
@@ -160,7 +167,11 @@ impl Torrent {
     }
 
     /// What an earlier engine wrote down. A person who was quicker has the last word.
-    pub(super) fn loaded_sharing(&mut self, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(super) fn loaded_sharing(
+        &mut self,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         let Ok(OpOutput::Value(value)) = result else {
             self.account.read_again = Some(cx.now + READ_AGAIN);
             return;
@@ -236,25 +247,39 @@ impl Torrent {
         let Sharing { ratio_percent, seed_s, .. } = self.account.sharing;
         let goals = Goals {
             ratio_percent: ratio_percent.or(self.goals.ratio_percent),
-            seed_time: seed_s.map(|seconds| Duration::from_secs(seconds.into())).or(self.goals.seed_time),
+            seed_time: seed_s
+                .map(|seconds| Duration::from_secs(seconds.into()))
+                .or(self.goals.seed_time),
         };
-        let counting = if self.is_running() { now.saturating_since(self.account.counted) } else { Duration::ZERO };
+        let counting = if self.is_running() {
+            now.saturating_since(self.account.counted)
+        } else {
+            Duration::ZERO
+        };
         let seeded = self.account.seeded + counting;
         // What was given before is not known before it is read.
         let knows = self.account.is_loaded;
-        knows && !self.account.insists && goals.are_reached(self.uploaded(), self.pieces.verified_bytes(), seeded)
+        knows
+            && !self.account.insists
+            && goals.are_reached(self.uploaded(), self.pieces.verified_bytes(), seeded)
     }
 
     /// What it is waiting to do, or doing; `None` while it has nothing to do with the queue.
     pub(crate) fn queue_entry(&self) -> Option<Entry> {
-        let is_busy_with_the_disk = self.checking > 0 || self.pieces.unchecked().first_set().is_some();
+        let is_busy_with_the_disk =
+            self.checking > 0 || self.pieces.unchecked().first_set().is_some();
         let at_work = self.status == Status::Running && !is_busy_with_the_disk;
         // What waits for a person's word takes nobody's turn: it fetches next to nothing.
         if (!at_work && self.status != Status::Resting(Rest::Queued)) || self.is_undecided() {
             return None;
         }
         let work = if self.is_done() { Work::Give } else { Work::Fetch };
-        Some(Entry { rank: self.added, torrent: self.meta.info_hash, work, watched: self.desk.is_watched() })
+        Some(Entry {
+            rank: self.added,
+            torrent: self.meta.info_hash,
+            work,
+            watched: self.desk.is_watched(),
+        })
     }
 
     /// Whether it is at work.
@@ -312,7 +337,8 @@ impl Torrent {
             sharing: self.account.sharing,
         };
         let key = key(self.meta.info_hash);
-        let value = Bytes::from(postcard::to_stdvec(&ledger).expect("a ledger has a postcard form"));
+        let value =
+            Bytes::from(postcard::to_stdvec(&ledger).expect("a ledger has a postcard form"));
         cx.write(key, Some(value));
     }
 }
@@ -321,7 +347,13 @@ impl Torrent {
 mod tests {
     use super::*;
 
-    fn check(ratio_percent: Option<u32>, seed_s: Option<u64>, uploaded: u64, seeded_s: u64, expected: bool) {
+    fn check(
+        ratio_percent: Option<u32>,
+        seed_s: Option<u64>,
+        uploaded: u64,
+        seeded_s: u64,
+        expected: bool,
+    ) {
         let goals = Goals { ratio_percent, seed_time: seed_s.map(Duration::from_secs) };
         assert_eq!(goals.are_reached(uploaded, 1000, Duration::from_secs(seeded_s)), expected);
     }
@@ -339,7 +371,8 @@ mod tests {
 
     #[test]
     fn what_is_written_down_is_read_again() {
-        let sharing = Sharing { up_limit_bps: Some(5), ratio_percent: Some(200), ..Sharing::default() };
+        let sharing =
+            Sharing { up_limit_bps: Some(5), ratio_percent: Some(200), ..Sharing::default() };
         let ledger = Ledger { version: VERSION, uploaded: 7, seeded_s: 8, sharing };
         let bytes = postcard::to_stdvec(&ledger).unwrap();
         assert_eq!(postcard::from_bytes::<Ledger>(&bytes).unwrap(), ledger);

@@ -7,16 +7,23 @@ use crate::geometry::{FileIndex, PieceIndex};
 use crate::peer::Peer;
 use crate::pick::piece_map::PieceState;
 use crate::time::Instant;
-use crate::view::{FileView, Giving, PiecesView, StreamView, TorrentState, TorrentView, TrackerView, Trouble};
+use crate::view::{
+    FileView, Giving, PiecesView, StreamView, TorrentState, TorrentView, TrackerView, Trouble,
+};
 use shared_proto::FileId;
 
 impl Torrent {
     /// All of it.
     pub(crate) fn view(&self, now: Instant, url: &dyn Fn(&FileId) -> String) -> TorrentView {
-        TorrentView { trackers: self.trackers.views(now), files: self.file_views(url), ..self.row(now) }
+        TorrentView {
+            trackers: self.trackers.views(now),
+            files: self.file_views(url),
+            ..self.row(now)
+        }
     }
 
-    /// All of it for a row of a list: without files, and without trackers, whose countdowns would change it every second.
+    /// All of it for a row of a list: without files, and without trackers, whose countdowns would
+    /// change it every second.
     pub(crate) fn row(&self, now: Instant) -> TorrentView {
         let (wanted, wanted_verified) = self.wanted_bytes();
         TorrentView {
@@ -53,7 +60,13 @@ impl Torrent {
             known_peers: u32::try_from(self.candidates.len()).unwrap_or(u32::MAX),
             file_count: count(self.meta.files.iter().filter(|file| !file.padding)),
             next: self.next_film(),
-            choices: self.films.watching.choices.as_ref().map(|chosen| chosen.value.clone()).unwrap_or_default(),
+            choices: self
+                .films
+                .watching
+                .choices
+                .as_ref()
+                .map(|chosen| chosen.value.clone())
+                .unwrap_or_default(),
             trackers: Vec::new(),
             files: Vec::new(),
         }
@@ -65,7 +78,11 @@ impl Torrent {
     }
 
     /// One of its files. `None` when there is no such file, or it is padding.
-    pub(crate) fn file_view(&self, index: u32, url: &dyn Fn(&FileId) -> String) -> Option<FileView> {
+    pub(crate) fn file_view(
+        &self,
+        index: u32,
+        url: &dyn Fn(&FileId) -> String,
+    ) -> Option<FileView> {
         let (file, slot) = (self.meta.files.get(index as usize)?, self.files.get(index as usize)?);
         if file.padding {
             return None;
@@ -90,11 +107,13 @@ impl Torrent {
         self.files_in_order().filter_map(|index| self.file_view(index, url)).collect()
     }
 
-    /// The file to show in a file manager; for the torrent as a whole one of which something is there, or else the first. `None` when there is no such
-    /// file, or it is padding.
+    /// The file to show in a file manager; for the torrent as a whole one of which something is
+    /// there, or else the first. `None` when there is no such file, or it is padding.
     pub(crate) fn file_to_show(&self, index: Option<u32>) -> Option<FileId> {
-        let real = |index: &u32| self.meta.files.get(*index as usize).is_some_and(|file| !file.padding);
-        let verified = |index: &u32| self.files.get(*index as usize).is_some_and(|slot| slot.verified > 0);
+        let real =
+            |index: &u32| self.meta.files.get(*index as usize).is_some_and(|file| !file.padding);
+        let verified =
+            |index: &u32| self.files.get(*index as usize).is_some_and(|slot| slot.verified > 0);
         let all = || (0..self.file_count()).filter(real);
         let index = match index {
             Some(index) => Some(index).filter(real),
@@ -115,7 +134,8 @@ impl Torrent {
         })
     }
 
-    /// One file's pieces in at most `cells` cells. `None` when there is no such file, or it is empty.
+    /// One file's pieces in at most `cells` cells. `None` when there is no such file, or it is
+    /// empty.
     pub(crate) fn pieces_view(&self, file: FileIndex, cells: u32) -> Option<PiecesView> {
         if file.0 as usize >= self.files.len() {
             return None;
@@ -170,11 +190,18 @@ impl Torrent {
             Status::Paused => TorrentState::Paused,
             Status::Failed(..) => TorrentState::Error,
             Status::Looking => TorrentState::Checking,
-            _ if self.is_done() && self.is_confirmed && self.checking == 0 && self.pieces.unchecked().is_clear() => {
+            _ if self.is_done()
+                && self.is_confirmed
+                && self.checking == 0
+                && self.pieces.unchecked().is_clear() =>
+            {
                 TorrentState::Complete
             }
             Status::Resting(_) => TorrentState::Queued,
-            _ if self.is_done() || self.checking > 0 || self.pieces.unchecked().first_set().is_some() => {
+            _ if self.is_done()
+                || self.checking > 0
+                || self.pieces.unchecked().first_set().is_some() =>
+            {
                 TorrentState::Checking
             }
             Status::Unlinked | Status::Running => TorrentState::Downloading,

@@ -1,13 +1,17 @@
-//! Stamps: what a file looked like when its content was known and durable, so that the next engine need not hash it.
+//! Stamps: what a file looked like when its content was known and durable, so that the next engine
+//! need not hash it.
 //!
-//! Owns when a file is stamped and when a stamp is believed. The order decides: first nothing can be written to the file any more (no key is armed),
-//! then it is synced, then looked at. So whoever finds the file as the stamp says finds every piece that was verified when the stamp was taken, also
-//! after a power cut: what was written to it later is of other pieces. A key that is armed takes the stamp away, and the record that names what is
-//! verified through that key is written without it.
+//! Owns when a file is stamped and when a stamp is believed. The order decides: first nothing can
+//! be written to the file any more (no key is armed), then it is synced, then looked at. So whoever
+//! finds the file as the stamp says finds every piece that was verified when the stamp was taken,
+//! also after a power cut: what was written to it later is of other pieces. A key that is armed
+//! takes the stamp away, and the record that names what is verified through that key is written
+//! without it.
 //!
-//! What a stamp can't tell: a stranger's write between our own ones, and one within the same tick of the file system's clock as our last. The
-//! first is as invisible to the engine that runs. Against the second a stamp is *settled* when nothing was written for [`QUIET`], and where
-//! ticks are as long as seconds no other is believed.
+//! What a stamp can't tell: a stranger's write between our own ones, and one within the same tick
+//! of the file system's clock as our last. The first is as invisible to the engine that runs.
+//! Against the second a stamp is *settled* when nothing was written for [`QUIET`], and where ticks
+//! are as long as seconds no other is believed.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,7 +26,8 @@ use crate::geometry::FileIndex;
 use crate::handles::Access;
 use crate::time::Instant;
 
-/// A file that was not written to for so long is stamped: longer than the longest tick of a file system's clock, which is FAT's two seconds.
+/// A file that was not written to for so long is stamped: longer than the longest tick of a file
+/// system's clock, which is FAT's two seconds.
 const QUIET: Duration = Duration::from_secs(3);
 /// Files being stamped at once: syncing is slow, and others want the disk, too.
 const STAMPED_AT_ONCE: usize = 8;
@@ -44,14 +49,20 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     fn new(stat: FileStat, is_settled: bool) -> Self {
-        Self { length: stat.length, modified_ns: stat.modified_ns, changed_ns: stat.changed_ns, is_settled }
+        Self {
+            length: stat.length,
+            modified_ns: stat.modified_ns,
+            changed_ns: stat.changed_ns,
+            is_settled,
+        }
     }
 
     /// Whether a file that looks so holds what it held then.
     pub(super) fn agrees(&self, stat: &FileStat) -> bool {
         const SECOND_NS: u64 = 1_000_000_000;
         let is_coarse = stat.modified_ns.is_multiple_of(SECOND_NS);
-        let same = (self.length, self.modified_ns, self.changed_ns) == (stat.length, stat.modified_ns, stat.changed_ns);
+        let same = (self.length, self.modified_ns, self.changed_ns)
+            == (stat.length, stat.modified_ns, stat.changed_ns);
         same && (self.is_settled || !is_coarse)
     }
 }
@@ -77,8 +88,8 @@ impl Stamps {
 }
 
 impl Torrent {
-    /// A file is about to be written to: what it looked like says nothing any more. So it is looked at for a last time, in case another program
-    /// changed it before.
+    /// A file is about to be written to: what it looked like says nothing any more. So it is looked
+    /// at for a last time, in case another program changed it before.
     pub(super) fn will_write(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         if !self.files[file.as_usize()].origin.is_writable() {
             // What comes for it goes nowhere.
@@ -118,8 +129,10 @@ impl Torrent {
             }
             let Some(file) = self.stamps.dirty.pop_front() else { return };
             let written = self.files[file.as_usize()].written.unwrap_or(cx.now);
-            // A torrent that is stopped may be taken away at any moment; what it wrote last is not settled, and says so.
-            let is_quiet = written + QUIET <= cx.now || matches!(self.status, Status::Paused | Status::Failed(..));
+            // A torrent that is stopped may be taken away at any moment; what it wrote last is not
+            // settled, and says so.
+            let is_quiet = written + QUIET <= cx.now
+                || matches!(self.status, Status::Paused | Status::Failed(..));
             let is_held = cx.shared.handles.is_pinned(self.key(file)) || self.mover.holds(file);
             if !is_quiet || is_held || !self.stamp(file, cx) {
                 self.stamps.dirty.push_back(file);
@@ -138,7 +151,12 @@ impl Torrent {
     }
 
     /// A file's bytes are durable.
-    pub(super) fn synced(&mut self, file: FileIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(super) fn synced(
+        &mut self,
+        file: FileIndex,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         if result.is_err() || !self.files[file.as_usize()].is_stamping {
             // It has no stamp then: the next engine hashes it.
             self.stamps.underway = self.stamps.underway.saturating_sub(1);
@@ -150,7 +168,12 @@ impl Torrent {
     }
 
     /// A synced file was looked at.
-    pub(super) fn stamped(&mut self, file: FileIndex, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(super) fn stamped(
+        &mut self,
+        file: FileIndex,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         self.stamps.underway = self.stamps.underway.saturating_sub(1);
         let slot = &mut self.files[file.as_usize()];
         if std::mem::take(&mut slot.is_stamping)
@@ -170,7 +193,8 @@ impl Torrent {
         self.tend_stamps(cx);
     }
 
-    /// Another program changed a file, as the daemon saw when somebody asked for it, or while it was being sent.
+    /// Another program changed a file, as the daemon saw when somebody asked for it, or while it
+    /// was being sent.
     pub(crate) fn file_changed(
         &mut self,
         file: FileIndex,
@@ -184,7 +208,9 @@ impl Torrent {
             self.record.hurry(cx.now);
             self.announce_file(file, cx);
         }
-        if self.is_settled() && self.files[file.as_usize()].known.is_none_or(|known| Some(known) != stat) {
+        if self.is_settled()
+            && self.files[file.as_usize()].known.is_none_or(|known| Some(known) != stat)
+        {
             self.doubt(file, stat, cx);
         }
     }
@@ -193,7 +219,11 @@ impl Torrent {
     pub(super) fn glance(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         let slot = &self.files[file.as_usize()];
         let is_fresh = slot.glanced.is_some_and(|at| at + GLANCE_EVERY > cx.now);
-        let Some(known) = slot.known.filter(|_| !is_fresh && !self.mover.holds(file) && self.linked) else { return };
+        let Some(known) =
+            slot.known.filter(|_| !is_fresh && !self.mover.holds(file) && self.linked)
+        else {
+            return;
+        };
         self.files[file.as_usize()].glanced = Some(cx.now);
         let (root, path) = self.location(file);
         self.ask(Op::Glance(file, known), cx, |op| IoCommand::FileStat { op, root, path });
@@ -226,9 +256,17 @@ mod tests {
 
     /// Whether a stamp of `then` agrees with `now`, each `length modified changed`.
     fn check(then: [u64; 3], is_settled: bool, now: [u64; 3], expected: bool) {
-        let stat =
-            |[length, modified_ns, changed_ns]: [u64; 3]| FileStat { length, modified_ns, changed_ns, identity: None };
-        assert_eq!(Stamp::new(stat(then), is_settled).agrees(&stat(now)), expected, "{then:?} {now:?}");
+        let stat = |[length, modified_ns, changed_ns]: [u64; 3]| FileStat {
+            length,
+            modified_ns,
+            changed_ns,
+            identity: None,
+        };
+        assert_eq!(
+            Stamp::new(stat(then), is_settled).agrees(&stat(now)),
+            expected,
+            "{then:?} {now:?}"
+        );
     }
 
     #[test]

@@ -26,7 +26,12 @@ const MOST_REJECTS: u32 = 200;
 
 impl Torrent {
     /// Peers were named by hand.
-    pub(crate) fn add_peers(&mut self, peers: impl Iterator<Item = SocketAddr>, source: Source, cx: &mut Context<'_>) {
+    pub(crate) fn add_peers(
+        &mut self,
+        peers: impl Iterator<Item = SocketAddr>,
+        source: Source,
+        cx: &mut Context<'_>,
+    ) {
         for addr in peers {
             self.candidates.add(addr, source);
         }
@@ -37,18 +42,25 @@ impl Torrent {
     }
 
     /// Takes over what a magnet link knew before this torrent was described.
-    pub(crate) fn take_over(&mut self, candidates: Candidates, mut trackers: Announcer, cx: &mut Context<'_>) {
+    pub(crate) fn take_over(
+        &mut self,
+        candidates: Candidates,
+        mut trackers: Announcer,
+        cx: &mut Context<'_>,
+    ) {
         self.candidates = candidates;
         if self.meta.private {
             // Nobody knew that it is.
-            self.candidates.keep(|source| !matches!(source, Source::Dht | Source::Pex | Source::Local));
+            self.candidates
+                .keep(|source| !matches!(source, Source::Dht | Source::Pex | Source::Local));
         } else {
             trackers.add(self.meta.trackers.clone(), cx);
             self.trackers = trackers;
         }
     }
 
-    /// A magnet link names this torrent: its web seeds and peers are added, unless the torrent's own trackers are to be the only source (BEP 27).
+    /// A magnet link names this torrent: its web seeds and peers are added, unless the torrent's
+    /// own trackers are to be the only source (BEP 27).
     pub(crate) fn merge(&mut self, link: &Magnet, cx: &mut Context<'_>) {
         if !self.meta.private {
             self.add_web_seeds(&link.web_seeds);
@@ -123,7 +135,11 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(&conn) else { return };
         match peer.handle_data(data, identity, peer_id, now) {
             Ok(Some(event)) => {
-                cx.order(IoCommand::TcpFramed { conn, max_frame: MAX_FRAME, divert: Some(PIECE_ID) });
+                cx.order(IoCommand::TcpFramed {
+                    conn,
+                    max_frame: MAX_FRAME,
+                    divert: Some(PIECE_ID),
+                });
                 self.heard(conn, event, cx);
             }
             Ok(None) => {}
@@ -211,7 +227,10 @@ impl Torrent {
             PeerEvent::WantsHashes(request) => self.hashes_wanted(conn, request, cx),
             PeerEvent::Hashes(request, hashes) => self.hashes_came(conn, &request, &hashes, cx),
             PeerEvent::HashesRejected(request) => self.hashes_rejected(conn, &request, cx),
-            PeerEvent::Interest | PeerEvent::Asks(_) | PeerEvent::TakesBack(_) | PeerEvent::AsksMetadata(_) => {}
+            PeerEvent::Interest
+            | PeerEvent::Asks(_)
+            | PeerEvent::TakesBack(_)
+            | PeerEvent::AsksMetadata(_) => {}
         }
     }
 
@@ -238,12 +257,17 @@ impl Torrent {
     fn refresh_interest_in(&mut self, conn: ConnId, now: Instant) {
         let needs_peers = self.needs_peers();
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        let for_viewers =
-            || self.picker.wants().iter().any(|want| peer.has(want.piece) && !self.pieces.have().get(want.piece.0));
+        let for_viewers = || {
+            self.picker
+                .wants()
+                .iter()
+                .any(|want| peer.has(want.piece) && !self.pieces.have().get(want.piece.0))
+        };
         let has_news = if peer.has_all() {
             needs_peers
         } else {
-            peer.pieces().is_some_and(|theirs| theirs.has_any_missing_in(self.pieces.unneeded())) || for_viewers()
+            peer.pieces().is_some_and(|theirs| theirs.has_any_missing_in(self.pieces.unneeded()))
+                || for_viewers()
         };
         peer.set_interested(has_news, now);
     }
@@ -302,8 +326,12 @@ impl Torrent {
             return;
         }
         self.candidates.ban(addr);
-        let conns: Vec<ConnId> =
-            self.peers.iter().filter(|(_, peer)| peer.addr() == addr).map(|(&conn, _)| conn).collect();
+        let conns: Vec<ConnId> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.addr() == addr)
+            .map(|(&conn, _)| conn)
+            .collect();
         for conn in conns {
             self.drop_peer(conn, "corrupt data", cx);
         }
@@ -399,7 +427,8 @@ impl Torrent {
         }
     }
 
-    /// Says that it is to be named in the local network, unless its trackers are to be the only source (BEP 27).
+    /// Says that it is to be named in the local network, unless its trackers are to be the only
+    /// source (BEP 27).
     pub(super) fn ask_lsd(&self, cx: &mut Context<'_>) {
         if self.is_running() && !self.meta.private && cx.shared.sources.lsd {
             cx.shared.lsd.ask(self.meta.info_hash, cx.now);
@@ -416,7 +445,12 @@ impl Torrent {
     }
 
     /// A tracker answered, maybe.
-    pub(super) fn announced(&mut self, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(super) fn announced(
+        &mut self,
+        op: OpId,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         if let Some(peers) = self.trackers.handle_done(op, result, cx) {
             self.add_peers(peers.into_iter(), Source::Tracker, cx);
             // One that failed makes room for the next.
@@ -424,7 +458,8 @@ impl Torrent {
         }
     }
 
-    /// All that is wanted is there: trackers and peers hear it, and those go who have everything, too.
+    /// All that is wanted is there: trackers and peers hear it, and those go who have everything,
+    /// too.
     pub(super) fn completed(&mut self, cx: &mut Context<'_>) {
         // What lay on the disk was completed some other time.
         if self.downloaded > 0 {

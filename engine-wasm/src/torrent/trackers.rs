@@ -24,8 +24,14 @@ impl Torrent {
         outcome
     }
 
-    /// Trackers that a person added are asked, unless it is private (BEP 27), and those that were taken away are not.
-    pub(crate) fn follow_trackers(&mut self, added: &[String], removed: &[String], cx: &mut Context<'_>) {
+    /// Trackers that a person added are asked, unless it is private (BEP 27), and those that were
+    /// taken away are not.
+    pub(crate) fn follow_trackers(
+        &mut self,
+        added: &[String],
+        removed: &[String],
+        cx: &mut Context<'_>,
+    ) {
         if added.is_empty() && removed.is_empty() {
             return;
         }
@@ -53,7 +59,8 @@ impl Torrent {
         self.source.clone()
     }
 
-    /// A link by which others can add it. The trackers of a private torrent hold keys of this person alone, so they are left out.
+    /// A link by which others can add it. The trackers of a private torrent hold keys of this
+    /// person alone, so they are left out.
     pub(crate) fn magnet(&self) -> Magnet {
         let mut link = Magnet::new(self.meta.identity());
         link.name = Some(self.meta.name.clone());

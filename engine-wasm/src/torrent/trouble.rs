@@ -1,8 +1,11 @@
-//! A torrent and trouble with its disk: the words for it, and going on by itself when it may be over.
+//! A torrent and trouble with its disk: the words for it, and going on by itself when it may be
+//! over.
 //!
-//! A torrent in trouble is stopped as a paused one is: nothing is asked for, what is verified is served, and what was begun is neither forgotten nor
-//! fetched again. What may pass without anybody's doing here (a full disk, a folder that can't be written or is not there) is tried again, soon
-//! at first and then seldom; while a player waits for the torrent, every few seconds. A person's resume tries at once.
+//! A torrent in trouble is stopped as a paused one is: nothing is asked for, what is verified is
+//! served, and what was begun is neither forgotten nor fetched again. What may pass without
+//! anybody's doing here (a full disk, a folder that can't be written or is not there) is tried
+//! again, soon at first and then seldom; while a player waits for the torrent, every few seconds. A
+//! person's resume tries at once.
 
 use std::time::Duration;
 
@@ -17,7 +20,8 @@ use crate::view::Trouble as Kind;
 
 /// The first try comes after this.
 const FIRST: Duration = Duration::from_secs(5);
-/// Each further one after twice as long, and never after longer than this: looking at many files is work.
+/// Each further one after twice as long, and never after longer than this: looking at many files is
+/// work.
 const LAST: Duration = Duration::from_secs(300);
 /// While somebody waits it is tried this often instead.
 const AWAITED: Duration = Duration::from_secs(5);
@@ -39,8 +43,9 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    /// Something could be written: the next trouble is a new one. While a try is due this is no news: what had begun before the trouble may still
-    /// succeed, and the try has to come all the same.
+    /// Something could be written: the next trouble is a new one. While a try is due this is no
+    /// news: what had begun before the trouble may still succeed, and the try has to come all the
+    /// same.
     pub(super) fn is_over(&mut self) {
         if self.again.is_none() {
             self.wait = None;
@@ -66,7 +71,9 @@ impl Trouble {
 
     /// Tries soon if somebody waits.
     fn hurry(&mut self) {
-        let is_awaited = self.awaited.is_some_and(|awaited| self.since.saturating_since(awaited) < RETURNS_WITHIN);
+        let is_awaited = self
+            .awaited
+            .is_some_and(|awaited| self.since.saturating_since(awaited) < RETURNS_WITHIN);
         if is_awaited {
             self.again = self.again.map(|again| again.min(self.since + AWAITED));
         }
@@ -100,7 +107,8 @@ impl Torrent {
         }
     }
 
-    /// Files with verified bytes are not there: stops until they are back, and forgets nothing. A recheck gives them up.
+    /// Files with verified bytes are not there: stops until they are back, and forgets nothing. A
+    /// recheck gives them up.
     pub(super) fn miss(&mut self, files: &[FileIndex], cx: &mut Context<'_>) {
         let record = self.as_recorded();
         self.record.remember(record);
@@ -109,7 +117,10 @@ impl Torrent {
             0 | 1 => String::new(),
             count => format!(" and {} other files", count - 1),
         };
-        let pieces = files.iter().filter_map(|&file| self.geometry.pieces_of_file(file)).flat_map(each_piece);
+        let pieces = files
+            .iter()
+            .filter_map(|&file| self.geometry.pieces_of_file(file))
+            .flat_map(each_piece);
         for piece in pieces.collect::<Vec<_>>() {
             if self.pieces.state(piece) == PieceState::Have {
                 self.lose_piece(piece, cx);
@@ -129,7 +140,8 @@ impl Torrent {
         self.trouble.wait(cx.now);
     }
 
-    /// Somebody asks for what is not there: if it stopped for what may pass, it is tried again soon.
+    /// Somebody asks for what is not there: if it stopped for what may pass, it is tried again
+    /// soon.
     pub(super) fn await_end_of_trouble(&mut self, now: Instant) {
         self.trouble.await_it(now);
     }
@@ -151,28 +163,39 @@ impl Torrent {
 /// What kind of trouble it is, what to tell a person, and whether it may pass by itself.
 fn words(error: &OpError) -> (Kind, String, bool) {
     match error.kind {
-        OpErrorKind::Full => {
-            (Kind::DiskFull, "The disk is full. Free some space; it continues automatically.".into(), true)
-        }
+        OpErrorKind::Full => (
+            Kind::DiskFull,
+            "The disk is full. Free some space; it continues automatically.".into(),
+            true,
+        ),
         OpErrorKind::Denied => {
             let words = "Once that is allowed it goes on by itself, or at once with resume.";
-            (Kind::ReadOnly, format!("The download folder can't be written: {}. {words}", error.message), true)
+            (
+                Kind::ReadOnly,
+                format!("The download folder can't be written: {}. {words}", error.message),
+                true,
+            )
         }
         OpErrorKind::NotFound => {
-            let words =
-                "The download folder is not there. Once it is back it goes on by itself, or at once with resume.";
+            let words = "The download folder is not there. Once it is back it goes on by itself, or at once with resume.";
             (Kind::FolderMissing, words.into(), true)
         }
         OpErrorKind::Absent => {
             let words = "Once it is back the torrent goes on by itself, or at once with resume.";
             // The daemon names the folder.
             let mut said = error.message.chars();
-            let first = said.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+            let first =
+                said.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
             (Kind::FolderMissing, format!("{first}{}. {words}", said.as_str()), true)
         }
         OpErrorKind::Busy => {
-            let words = "Once that has ended the torrent goes on by itself, or at once with resume.";
-            (Kind::FileBusy, format!("Another program of yours downloads into the same file. {words}"), true)
+            let words =
+                "Once that has ended the torrent goes on by itself, or at once with resume.";
+            (
+                Kind::FileBusy,
+                format!("Another program of yours downloads into the same file. {words}"),
+                true,
+            )
         }
         OpErrorKind::Name => (
             Kind::BadName,
@@ -184,7 +207,11 @@ fn words(error: &OpError) -> (Kind, String, bool) {
         ),
         OpErrorKind::Other => {
             let words = "It is tried again by itself, or at once with resume.";
-            (Kind::DiskError, format!("The disk reports a problem: {}. {words}", error.message), true)
+            (
+                Kind::DiskError,
+                format!("The disk reports a problem: {}. {words}", error.message),
+                true,
+            )
         }
         _ => (
             Kind::DiskError,
@@ -238,7 +265,11 @@ mod tests {
             waits.push(trouble.again.unwrap().saturating_since(now).as_secs());
             now = trouble.again.unwrap();
         }
-        assert_eq!((&waits[..12], waits[15]), (&[5; 12][..], 300), "whoever waited a minute ago is gone");
+        assert_eq!(
+            (&waits[..12], waits[15]),
+            (&[5; 12][..], 300),
+            "whoever waited a minute ago is gone"
+        );
     }
 
     #[test]
@@ -251,7 +282,9 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_tried_again() {
-        let check = |kind, may_pass| assert_eq!(words(&OpError { kind, message: "x".into() }).2, may_pass, "{kind:?}");
+        let check = |kind, may_pass| {
+            assert_eq!(words(&OpError { kind, message: "x".into() }).2, may_pass, "{kind:?}")
+        };
         check(OpErrorKind::Full, true);
         check(OpErrorKind::Denied, true);
         check(OpErrorKind::NotFound, true);

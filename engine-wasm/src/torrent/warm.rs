@@ -1,7 +1,9 @@
 //! A torrent and the films that are made ready before their viewers come.
 //!
-//! Owns which films these are: one that somebody is likely to open next ([`crate::view::Intent::Prepare`]), the one that a click on play opens, and the one
-//! after a film that is watched and complete. What of them is wanted comes after all that viewers want. It reads bytes of a film for its index only when they are verified.
+//! Owns which films these are: one that somebody is likely to open next
+//! ([`crate::view::Intent::Prepare`]), the one that a click on play opens, and the one after a film
+//! that is watched and complete. What of them is wanted comes after all that viewers want. It reads
+//! bytes of a film for its index only when they are verified.
 
 use std::time::Duration;
 
@@ -62,11 +64,18 @@ impl Torrent {
         self.geometry.file(file).filter(|&file| !self.geometry.is_padding(file))
     }
 
-    /// Somebody is likely to open this file, at this position: it is made ready for a while, and no other one that was prepared.
-    pub(crate) fn prepare(&mut self, file: FileIndex, position: Option<Position>, cx: &mut Context<'_>) {
+    /// Somebody is likely to open this file, at this position: it is made ready for a while, and no
+    /// other one that was prepared.
+    pub(crate) fn prepare(
+        &mut self,
+        file: FileIndex,
+        position: Option<Position>,
+        cx: &mut Context<'_>,
+    ) {
         let until = cx.now + PREPARED_FOR;
         let before = self.warmth.prepared.take().filter(|(warm, _)| warm.file == file);
-        let mut warm = before.map_or_else(|| Warm::new(file, None, &self.geometry), |(warm, _)| warm);
+        let mut warm =
+            before.map_or_else(|| Warm::new(file, None, &self.geometry), |(warm, _)| warm);
         warm.move_to(position);
         self.warmth.prepared = Some((warm, until));
         self.prepared_changed(cx);
@@ -97,16 +106,21 @@ impl Torrent {
     /// What films need that are made ready, after these wants of viewers.
     pub(super) fn add_warm_wants(&mut self, wants: &mut Vec<Want>, now: Instant) {
         self.choose_films();
-        let mut seen: std::collections::BTreeSet<PieceIndex> = wants.iter().map(|want| want.piece).collect();
+        let mut seen: std::collections::BTreeSet<PieceIndex> =
+            wants.iter().map(|want| want.piece).collect();
         let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
         for warm in self.warmth.all() {
             for part in warm.parts() {
-                wants.extend(ahead::wants(warm.file, part, ledger, now).filter(|want| seen.insert(want.piece)));
+                wants.extend(
+                    ahead::wants(warm.file, part, ledger, now)
+                        .filter(|want| seen.insert(want.piece)),
+                );
             }
         }
     }
 
-    /// What is verified of films that are made ready is read: for their indexes, and ahead of viewers.
+    /// What is verified of films that are made ready is read: for their indexes, and ahead of
+    /// viewers.
     pub(super) fn read_warm(&mut self, cx: &mut Context<'_>) {
         if !self.linked || self.looking.is_some() {
             return;
@@ -118,9 +132,11 @@ impl Torrent {
         let mut due = Vec::new();
         for warm in self.warmth.all() {
             let is_new = due.iter().all(|&(file, _)| file != warm.file);
-            // Of a film that is complete nothing is to be fetched, and so its index need not be found. Which films are is known after the check.
+            // Of a film that is complete nothing is to be fetched, and so its index need not be
+            // found. Which films are is known after the check.
             let is_due = prepared == Some(warm.file) || (is_checked && !self.is_whole(warm.file));
-            if let Some((first, last)) = warm.search.reads().filter(|_| is_new && is_due && !warm.is_reading)
+            if let Some((first, last)) =
+                warm.search.reads().filter(|_| is_new && is_due && !warm.is_reading)
                 && ledger.verified_until(warm.file, first, last) > last
             {
                 due.push((warm.file, (first, last)));
@@ -131,11 +147,15 @@ impl Torrent {
             let length = u32::try_from(last - first + 1).expect("a read is short");
             let span = Span { file: handle, offset: first, length };
             self.ask(Op::ReadIndex(file, (first, last)), cx, |op| IoCommand::FileRead { op, span });
-            self.warmth.all_mut().filter(|warm| warm.file == file).for_each(|warm| warm.is_reading = true);
+            self.warmth
+                .all_mut()
+                .filter(|warm| warm.file == file)
+                .for_each(|warm| warm.is_reading = true);
         }
     }
 
-    /// The daemon reads ahead what of a prepared film is verified: it may have lain on the disk for long.
+    /// The daemon reads ahead what of a prepared film is verified: it may have lain on the disk for
+    /// long.
     fn hint_prepared(&mut self, cx: &mut Context<'_>) {
         let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
         let Some((warm, _)) = &mut self.warmth.prepared else { return };
@@ -146,7 +166,12 @@ impl Torrent {
     }
 
     /// Bytes of a film came that lead to its index.
-    pub(super) fn index_read(&mut self, file: FileIndex, bytes: (u64, u64), result: Result<OpOutput, OpError>) {
+    pub(super) fn index_read(
+        &mut self,
+        file: FileIndex,
+        bytes: (u64, u64),
+        result: Result<OpOutput, OpError>,
+    ) {
         let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
         // They may have been changed by another program, if they are not verified any more.
         let is_verified = ledger.verified_until(file, bytes.0, bytes.1) > bytes.1;
@@ -163,7 +188,8 @@ impl Torrent {
         self.wants_are_stale = true;
     }
 
-    /// The first film is the one that a click on play opens, with the place where it was left; the next one follows from what is watched.
+    /// The first film is the one that a click on play opens, with the place where it was left; the
+    /// next one follows from what is watched.
     fn choose_films(&mut self) {
         let film = self.film_ahead();
         if self.warmth.first.as_ref().map(|warm| warm.file) != film {

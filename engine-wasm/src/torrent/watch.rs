@@ -17,21 +17,32 @@ use crate::view::{WaitReason, WaitView};
 const REMIND: Duration = Duration::from_secs(5);
 /// With nobody connected who has the bytes for so long, they will not come.
 const HOPELESS: Duration = Duration::from_secs(300);
-/// HTTP status for bytes that are not there, where nobody waits for them: a conflict with what is there now (RFC 9110 §15.5.10).
+/// HTTP status for bytes that are not there, where nobody waits for them: a conflict with what is
+/// there now (RFC 9110 §15.5.10).
 const NOT_THERE: u16 = 409;
 /// When to ask again for what will not come now, seconds.
 const RETRY_AFTER_S: u64 = 30;
 
 impl Torrent {
     /// `range_request`
-    pub(crate) fn range_request(&mut self, id: RequestId, file: FileIndex, range: (u64, u64), cx: &mut Context<'_>) {
+    pub(crate) fn range_request(
+        &mut self,
+        id: RequestId,
+        file: FileIndex,
+        range: (u64, u64),
+        cx: &mut Context<'_>,
+    ) {
         let ledger = Ledger { geometry: &self.geometry, pieces: &self.pieces };
         let (answer, jumped) = self.desk.open(id, file, range, ledger, cx.now);
         match answer {
-            Answer::Granted(grant) => cx.say(EngineMessage::RangeAvailable { request_id: id, end: end_of(grant) }),
+            Answer::Granted(grant) => {
+                cx.say(EngineMessage::RangeAvailable { request_id: id, end: end_of(grant) })
+            }
             Answer::Wait => {}
             Answer::OutsideFile => return reject(id, None, "outside the file", None, cx),
-            Answer::Full => return reject(id, Some(503), "too many requests", Some(RETRY_AFTER_S), cx),
+            Answer::Full => {
+                return reject(id, Some(503), "too many requests", Some(RETRY_AFTER_S), cx);
+            }
         }
         if answer == Answer::Wait {
             self.await_end_of_trouble(cx.now);
@@ -59,7 +70,13 @@ impl Torrent {
     }
 
     /// `range_request` for what is there now: whoever asks is no viewer, and nothing is fetched.
-    pub(crate) fn range_now(&mut self, id: RequestId, file: FileIndex, (start, end): (u64, u64), cx: &mut Context<'_>) {
+    pub(crate) fn range_now(
+        &mut self,
+        id: RequestId,
+        file: FileIndex,
+        (start, end): (u64, u64),
+        cx: &mut Context<'_>,
+    ) {
         if end < start || end >= self.geometry.file_len(file) {
             return reject(id, None, "outside the file", None, cx);
         }
@@ -68,14 +85,18 @@ impl Torrent {
         if until == start {
             return reject(id, Some(NOT_THERE), "these bytes are not here yet", None, cx);
         }
-        cx.say(EngineMessage::RangeAvailable { request_id: id, end: (until <= end).then(|| until - 1) });
+        cx.say(EngineMessage::RangeAvailable {
+            request_id: id,
+            end: (until <= end).then(|| until - 1),
+        });
         self.glance(file, cx);
     }
 
     /// Whether all of these bytes are proven.
     #[cfg(test)]
     pub(crate) fn is_proven(&self, file: FileIndex, (first, last): (u64, u64)) -> bool {
-        Ledger { geometry: &self.geometry, pieces: &self.pieces }.verified_until(file, first, last) > last
+        Ledger { geometry: &self.geometry, pieces: &self.pieces }.verified_until(file, first, last)
+            > last
     }
 
     /// Whether it is known what a file looks like.
@@ -109,7 +130,8 @@ impl Torrent {
     pub(crate) fn range_cancel(&mut self, id: RequestId, cx: &mut Context<'_>) {
         if self.desk.cancel(id, cx.now) {
             self.refresh_wants(cx.now);
-            // And nothing else: what is still wanted would be asked of others in this turn and come twice, since a peer sends what it has begun to send.
+            // And nothing else: what is still wanted would be asked of others in this turn and come
+            // twice, since a peer sends what it has begun to send.
             self.drop_what_nobody_wants(cx);
         }
         self.wants_are_stale = true;
@@ -133,9 +155,13 @@ impl Torrent {
         let hopeless: Vec<RequestId> = self
             .desk
             .waiting()
-            .filter(|(piece, _)| !self.is_on_web(*piece) && !self.peers.values().any(|peer| peer.has(*piece)))
+            .filter(|(piece, _)| {
+                !self.is_on_web(*piece) && !self.peers.values().any(|peer| peer.has(*piece))
+            })
             .filter(|(_, id)| {
-                self.desk.request(*id).is_some_and(|request| cx.now.saturating_since(request.waiting_since) > HOPELESS)
+                self.desk.request(*id).is_some_and(|request| {
+                    cx.now.saturating_since(request.waiting_since) > HOPELESS
+                })
             })
             .map(|(_, id)| id)
             .collect();
@@ -143,7 +169,8 @@ impl Torrent {
             self.desk.reject(id);
             reject(id, Some(503), "nobody has these bytes", Some(RETRY_AFTER_S), cx);
         }
-        let before = Instant(cx.now.0.saturating_sub(u64::try_from(REMIND.as_micros()).unwrap_or(0)));
+        let before =
+            Instant(cx.now.0.saturating_sub(u64::try_from(REMIND.as_micros()).unwrap_or(0)));
         for id in self.desk.to_remind(before, cx.now) {
             self.remind(id, cx);
         }
@@ -159,7 +186,8 @@ impl Torrent {
         }
     }
 
-    /// A torrent that is stopped fetches nothing: those who wait for anything but the check of what is on the disk get an answer.
+    /// A torrent that is stopped fetches nothing: those who wait for anything but the check of what
+    /// is on the disk get an answer.
     pub(super) fn turn_away_hopeless(&mut self, cx: &mut Context<'_>) {
         if !matches!(self.status, Status::Paused | Status::Failed(..)) {
             return;
@@ -167,7 +195,9 @@ impl Torrent {
         let hopeless: Vec<RequestId> = self
             .desk
             .waiting()
-            .filter(|&(piece, _)| !matches!(self.pieces.state(piece), PieceState::Unchecked | PieceState::Hashing))
+            .filter(|&(piece, _)| {
+                !matches!(self.pieces.state(piece), PieceState::Unchecked | PieceState::Hashing)
+            })
             .map(|(_, id)| id)
             .collect();
         for id in hopeless {
@@ -205,7 +235,9 @@ impl Torrent {
     /// Why a piece is not there, and when it may be.
     fn prospects(&self, piece: PieceIndex, now: Instant) -> (WaitReason, Option<Duration>) {
         match self.status {
-            Status::Paused | Status::Failed(..) | Status::Resting(_) => return (WaitReason::Stopped, None),
+            Status::Paused | Status::Failed(..) | Status::Resting(_) => {
+                return (WaitReason::Stopped, None);
+            }
             Status::Unlinked | Status::Looking => return (WaitReason::Checking, None),
             Status::Running => {}
         }
@@ -219,7 +251,8 @@ impl Torrent {
         if !is_on_web && self.sources(piece).next().is_none() {
             return (WaitReason::NoSource, None);
         }
-        let rate = self.sources(piece).map(|peer| peer.rate_bps(now)).sum::<u64>() + self.web.rate_bps();
+        let rate =
+            self.sources(piece).map(|peer| peer.rate_bps(now)).sum::<u64>() + self.web.rate_bps();
         let left = u64::from(self.geometry.piece_len(piece));
         let eta = (rate > 0).then(|| Duration::from_micros(left.saturating_mul(1_000_000) / rate));
         (WaitReason::Downloading, eta)
@@ -227,12 +260,16 @@ impl Torrent {
 
     fn remind(&self, id: RequestId, cx: &mut Context<'_>) {
         let Some(request) = self.desk.request(id) else { return };
-        let Some(pieces) = self.geometry.pieces_of(request.file, request.next, request.next) else { return };
+        let Some(pieces) = self.geometry.pieces_of(request.file, request.next, request.next) else {
+            return;
+        };
         let (reason, eta) = self.prospects(*pieces.start(), cx.now);
         let reason = match reason {
             WaitReason::Checking => BlockReason::Checking,
             WaitReason::Downloading => BlockReason::Downloading,
-            WaitReason::NoPeers | WaitReason::NoSource | WaitReason::Stopped => BlockReason::NoSource,
+            WaitReason::NoPeers | WaitReason::NoSource | WaitReason::Stopped => {
+                BlockReason::NoSource
+            }
         };
         cx.say(EngineMessage::RangeBlock {
             request_id: id,
@@ -249,6 +286,17 @@ fn end_of(grant: Grant) -> Option<u64> {
     }
 }
 
-fn reject(request_id: RequestId, status: Option<u16>, why: &str, retry_after: Option<u64>, cx: &mut Context<'_>) {
-    cx.say(EngineMessage::RangeReject { request_id, status, reason: Some(why.to_owned()), retry_after });
+fn reject(
+    request_id: RequestId,
+    status: Option<u16>,
+    why: &str,
+    retry_after: Option<u64>,
+    cx: &mut Context<'_>,
+) {
+    cx.say(EngineMessage::RangeReject {
+        request_id,
+        status,
+        reason: Some(why.to_owned()),
+        retry_after,
+    });
 }

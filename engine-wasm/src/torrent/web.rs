@@ -1,8 +1,11 @@
-//! A torrent and its web seeds: runs of missing blocks are fetched over HTTP into their places, and verified like any others.
+//! A torrent and its web seeds: runs of missing blocks are fetched over HTTP into their places, and
+//! verified like any others.
 //!
-//! A *run* is consecutive blocks that one seed is asked for at once, in one fetch for each file that they touch. To the ledger a seed is a connection
-//! like a peer's, so blocks that a run covers are asked of nobody else but where a viewer waits too long, and what it gave counts as given by it.
-//! Invariant: no fetch is under way into a block that is being hashed: whoever stores a block of a run first cancels the run.
+//! A *run* is consecutive blocks that one seed is asked for at once, in one fetch for each file
+//! that they touch. To the ledger a seed is a connection like a peer's, so blocks that a run covers
+//! are asked of nobody else but where a viewer waits too long, and what it gave counts as given by
+//! it. Invariant: no fetch is under way into a block that is being hashed: whoever stores a block
+//! of a run first cancels the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -27,7 +30,8 @@ const RUNS: usize = 2;
 const FETCHES: usize = 16;
 /// A fetch whose server lets us wait for longer is given up, milliseconds.
 const TIMEOUT_MS: u32 = 60_000;
-/// A run that is later than expected by so much is late: others may be asked for what a viewer waits for.
+/// A run that is later than expected by so much is late: others may be asked for what a viewer
+/// waits for.
 const SLACK: Duration = Duration::from_secs(2);
 
 /// Consecutive blocks that are being fetched.
@@ -71,7 +75,8 @@ impl Web {
     /// More of them.
     fn add(&mut self, urls: &[String]) {
         for url in urls {
-            let known = self.seeds.values().map(WebSeed::url).chain(self.fresh.iter().map(String::as_str));
+            let known =
+                self.seeds.values().map(WebSeed::url).chain(self.fresh.iter().map(String::as_str));
             let (is_known, count) = (known.clone().any(|other| other == url), known.count());
             if self.layout.is_some() && !is_known && count < MAX_SEEDS {
                 self.fresh.push(url.clone());
@@ -118,7 +123,10 @@ impl Web {
     }
 
     fn run_of(&self, conn: ConnId, block: Block) -> Option<u64> {
-        self.runs.iter().find(|(_, run)| run.conn == conn && run.blocks.contains(&block)).map(|(&number, _)| number)
+        self.runs
+            .iter()
+            .find(|(_, run)| run.conn == conn && run.blocks.contains(&block))
+            .map(|(&number, _)| number)
     }
 }
 
@@ -151,10 +159,17 @@ impl Torrent {
             });
             // It belongs to no torrent's connections: nothing comes by it.
             let conn = cx.new_number();
-            self.web.seeds.insert(conn, WebSeed::new(url, u16::try_from(at + 1).unwrap_or(u16::MAX)));
+            self.web
+                .seeds
+                .insert(conn, WebSeed::new(url, u16::try_from(at + 1).unwrap_or(u16::MAX)));
         }
-        let usable: Vec<ConnId> =
-            self.web.seeds.iter().filter(|(_, seed)| seed.is_usable(cx.now)).map(|(&conn, _)| conn).collect();
+        let usable: Vec<ConnId> = self
+            .web
+            .seeds
+            .iter()
+            .filter(|(_, seed)| seed.is_usable(cx.now))
+            .map(|(&conn, _)| conn)
+            .collect();
         for conn in usable {
             while self.web.runs.values().filter(|run| run.conn == conn).count() < RUNS {
                 let Some(blocks) = self.choose_run(conn, cx.now) else { break };
@@ -165,7 +180,8 @@ impl Torrent {
         }
     }
 
-    /// What a web seed is to be asked for: first what viewers need, then what is begun, then what nobody else has.
+    /// What a web seed is to be asked for: first what viewers need, then what is begun, then what
+    /// nobody else has.
     fn choose_run(&mut self, conn: ConnId, now: Instant) -> Option<Vec<Block>> {
         let wanted: Vec<(PieceIndex, bool)> =
             self.picker.wants().iter().map(|want| (want.piece, want.awaited)).collect();
@@ -178,13 +194,19 @@ impl Torrent {
             }
         }
         let is_wanted = |piece: &PieceIndex| self.availability.is_wanted(*piece);
-        let begun: Vec<PieceIndex> = self.pieces.begun().filter(is_wanted).take(limits::RAREST_SCAN).collect();
-        let idle: Vec<PieceIndex> = self.availability.rarest_of_all().take(limits::RAREST_SCAN).collect();
+        let begun: Vec<PieceIndex> =
+            self.pieces.begun().filter(is_wanted).take(limits::RAREST_SCAN).collect();
+        let idle: Vec<PieceIndex> =
+            self.availability.rarest_of_all().take(limits::RAREST_SCAN).collect();
         let meant = |torrent: &Self, piece| torrent.availability.is_wanted(piece);
-        begun.into_iter().chain(idle).find_map(|piece| self.run_from(conn, piece, false, meant, now))
+        begun
+            .into_iter()
+            .chain(idle)
+            .find_map(|piece| self.run_from(conn, piece, false, meant, now))
     }
 
-    /// Free blocks from the first of a piece on, into those pieces that follow and are meant. With `late` also blocks that others are late with.
+    /// Free blocks from the first of a piece on, into those pieces that follow and are meant. With
+    /// `late` also blocks that others are late with.
     fn run_from(
         &mut self,
         conn: ConnId,
@@ -216,12 +238,17 @@ impl Torrent {
 
     /// A block at the cursor that everybody who was asked for it is late with.
     fn late_block(&self, conn: ConnId, piece: PieceIndex, now: Instant) -> Option<Block> {
-        let eta = self.web.seeds.get(&conn)?.expected(u64::from(self.geometry.piece_length().min(64 << 10)));
+        let eta = self
+            .web
+            .seeds
+            .get(&conn)?
+            .expected(u64::from(self.geometry.piece_length().min(64 << 10)));
         let mut asked = self.pieces.asked(piece);
         let late = asked.find(|(block, holders)| {
             let is_late = |holder: &ConnId| {
                 self.peers.get(holder).is_some_and(|peer| {
-                    peer.overdue(*block, now) > peer.slack() || peer.remaining(*block, now) > 2 * eta
+                    peer.overdue(*block, now) > peer.slack()
+                        || peer.remaining(*block, now) > 2 * eta
                 })
             };
             holders.len() < 2 && holders.iter().all(is_late)
@@ -229,11 +256,13 @@ impl Torrent {
         late.map(|(block, _)| block)
     }
 
-    /// Whether a seed has all files of a block, and asking for them would not take too many fetches.
+    /// Whether a seed has all files of a block, and asking for them would not take too many
+    /// fetches.
     fn web_has(&self, conn: ConnId, block: Block, files: &mut BTreeSet<FileIndex>) -> bool {
         let Some(seed) = self.web.seeds.get(&conn) else { return false };
         let spans = self.geometry.block_spans(block);
-        let real = spans.map(|span| span.file).filter(|file| !self.meta.files[file.as_usize()].padding);
+        let real =
+            spans.map(|span| span.file).filter(|file| !self.meta.files[file.as_usize()].padding);
         let own: BTreeSet<FileIndex> = real.collect();
         let all = files.union(&own).count();
         let is_there = all <= FETCHES && own.iter().all(|file| seed.has(*file));
@@ -287,7 +316,8 @@ impl Torrent {
         let mut fetches = BTreeMap::new();
         for (file, offset, spans) in stretches {
             let url = self.web.seeds.get(&conn).map(WebSeed::url);
-            let url = url.and_then(|base| self.web.layout.as_ref()?.url(base, file)).unwrap_or_default();
+            let url =
+                url.and_then(|base| self.web.layout.as_ref()?.url(base, file)).unwrap_or_default();
             let (spans, group) = (joined(spans), self.group());
             let op = self.ask(Op::Web(number), cx, |op| IoCommand::HttpFetch {
                 op,
@@ -308,11 +338,19 @@ impl Torrent {
     }
 
     /// A fetch of a run ended.
-    pub(super) fn fetched(&mut self, number: u64, op: OpId, result: Result<OpOutput, OpError>, cx: &mut Context<'_>) {
+    pub(super) fn fetched(
+        &mut self,
+        number: u64,
+        op: OpId,
+        result: Result<OpOutput, OpError>,
+        cx: &mut Context<'_>,
+    ) {
         let Some(run) = self.web.runs.get_mut(&number) else { return };
         let Some(file) = run.fetches.remove(&op) else { return };
         let failure = match result {
-            Ok(OpOutput::Http { status: 200 | 206, .. }) if run.fetches.is_empty() => return self.run_came(number, cx),
+            Ok(OpOutput::Http { status: 200 | 206, .. }) if run.fetches.is_empty() => {
+                return self.run_came(number, cx);
+            }
             Ok(OpOutput::Http { status: 200 | 206, .. }) => return,
             Ok(OpOutput::Http { status, .. }) => Failure::Status(status),
             // The disk failed, and not the server.
@@ -356,7 +394,8 @@ impl Torrent {
         self.wants_are_stale = true;
     }
 
-    /// Somebody else stored a block that a web seed may be writing. False when it is none of a web seed.
+    /// Somebody else stored a block that a web seed may be writing. False when it is none of a web
+    /// seed.
     pub(super) fn disarm_web(&mut self, conn: ConnId, block: Block, cx: &mut Context<'_>) -> bool {
         if let Some(number) = self.web.run_of(conn, block) {
             self.end_run(number, cx);
@@ -365,16 +404,32 @@ impl Torrent {
     }
 
     /// After a jump: runs that nobody waits for are taken back.
-    pub(super) fn drop_runs_nobody_awaits(&mut self, awaited: &BTreeSet<PieceIndex>, cx: &mut Context<'_>) {
+    pub(super) fn drop_runs_nobody_awaits(
+        &mut self,
+        awaited: &BTreeSet<PieceIndex>,
+        cx: &mut Context<'_>,
+    ) {
         let is_stray = |run: &Run| run.blocks.iter().all(|block| !awaited.contains(&block.piece));
-        let stray: Vec<u64> =
-            self.web.runs.iter().filter(|(_, run)| is_stray(run)).map(|(&number, _)| number).collect();
+        let stray: Vec<u64> = self
+            .web
+            .runs
+            .iter()
+            .filter(|(_, run)| is_stray(run))
+            .map(|(&number, _)| number)
+            .collect();
         stray.into_iter().for_each(|number| self.end_run(number, cx));
     }
 
-    /// Runs into pieces that are wanted neither by viewers, which want these, nor by the selection are taken back.
-    pub(super) fn drop_runs_nobody_wants(&mut self, wanted: &BTreeSet<PieceIndex>, cx: &mut Context<'_>) {
-        let is_stray = |block: &Block| !wanted.contains(&block.piece) && !self.availability.is_wanted(block.piece);
+    /// Runs into pieces that are wanted neither by viewers, which want these, nor by the selection
+    /// are taken back.
+    pub(super) fn drop_runs_nobody_wants(
+        &mut self,
+        wanted: &BTreeSet<PieceIndex>,
+        cx: &mut Context<'_>,
+    ) {
+        let is_stray = |block: &Block| {
+            !wanted.contains(&block.piece) && !self.availability.is_wanted(block.piece)
+        };
         let stray = self.web.runs.iter().filter(|(_, run)| run.blocks.iter().all(is_stray));
         let stray: Vec<u64> = stray.map(|(&number, _)| number).collect();
         stray.into_iter().for_each(|number| self.end_run(number, cx));
@@ -383,7 +438,13 @@ impl Torrent {
     /// Nobody may write to these pieces any more.
     pub(super) fn end_runs_into(&mut self, pieces: &BTreeSet<PieceIndex>, cx: &mut Context<'_>) {
         let touches = |run: &Run| run.blocks.iter().any(|block| pieces.contains(&block.piece));
-        let all: Vec<u64> = self.web.runs.iter().filter(|(_, run)| touches(run)).map(|(&number, _)| number).collect();
+        let all: Vec<u64> = self
+            .web
+            .runs
+            .iter()
+            .filter(|(_, run)| touches(run))
+            .map(|(&number, _)| number)
+            .collect();
         all.into_iter().for_each(|number| self.end_run(number, cx));
     }
 
@@ -393,12 +454,14 @@ impl Torrent {
         all.into_iter().for_each(|number| self.end_run(number, cx));
     }
 
-    /// A host gave corrupt data: its seeds are not asked again. False when the address is none of a web seed.
+    /// A host gave corrupt data: its seeds are not asked again. False when the address is none of a
+    /// web seed.
     pub(super) fn ban_web(&mut self, identity: SocketAddr, cx: &mut Context<'_>) -> bool {
         let of_host = self.web.seeds.iter_mut().filter(|(_, seed)| seed.identity() == identity);
         let conns: Vec<ConnId> = of_host.map(|(&conn, seed)| (conn, seed.give_up()).0).collect();
         let is_theirs = |run: &Run| conns.contains(&run.conn);
-        let runs: Vec<u64> = self.web.runs.iter().filter(|(_, run)| is_theirs(run)).map(|(&at, _)| at).collect();
+        let runs: Vec<u64> =
+            self.web.runs.iter().filter(|(_, run)| is_theirs(run)).map(|(&at, _)| at).collect();
         runs.into_iter().for_each(|number| self.end_run(number, cx));
         !conns.is_empty()
     }
@@ -418,8 +481,13 @@ impl Torrent {
 fn joined(spans: Vec<Span>) -> Vec<Span> {
     let mut all: Vec<Span> = Vec::new();
     for span in spans {
-        match all.last_mut().filter(|last| last.file == span.file && last.end() == Some(span.offset)) {
-            Some(last) if last.length.checked_add(span.length).is_some() => last.length += span.length,
+        match all
+            .last_mut()
+            .filter(|last| last.file == span.file && last.end() == Some(span.offset))
+        {
+            Some(last) if last.length.checked_add(span.length).is_some() => {
+                last.length += span.length
+            }
             _ => all.push(span),
         }
     }

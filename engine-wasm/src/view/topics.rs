@@ -1,8 +1,10 @@
 //! What pages follow, topic by topic, as what differs from the revision before.
 //!
-//! A topic is a name: `list`, `torrent/HASH` (its files and trackers), `peers/HASH` (who is connected), `film/HASH/INDEX` (what a player shows). [`Topics`] remembers each
-//! topic's state as it was last told. It knows no page: which page has heard which revision is its owner's to keep. Invariant: the whole of a
-//! topic and then every change of it, in their order, make the same state as the whole of it at the end.
+//! A topic is a name: `list`, `torrent/HASH` (its files and trackers), `peers/HASH` (who is
+//! connected), `film/HASH/INDEX` (what a player shows). [`Topics`] remembers each topic's state as
+//! it was last told. It knows no page: which page has heard which revision is its owner's to keep.
+//! Invariant: the whole of a topic and then every change of it, in their order, make the same state
+//! as the whole of it at the end.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -10,8 +12,8 @@ use std::hash::Hash;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FileView, NoticeView, PeerView, PortMappingView, RemovedView, RootView, Settings, StreamView, TorrentView,
-    TrackerView,
+    FileView, NoticeView, PeerView, PortMappingView, RemovedView, RootView, Settings, StreamView,
+    TorrentView, TrackerView,
 };
 use crate::engine::Engine;
 use crate::time::Instant;
@@ -59,7 +61,8 @@ pub struct FilmView {
 pub struct TopicUpdate {
     /// Its name.
     pub topic: String,
-    /// The revision that the change is to be applied to; `None`: to nothing, because it is the whole.
+    /// The revision that the change is to be applied to; `None`: to nothing, because it is the
+    /// whole.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub from: Option<u64>,
     /// The revision that comes of it.
@@ -77,7 +80,8 @@ pub struct TopicUpdate {
 pub enum Change {
     /// Of `list`.
     List {
-        /// The info hashes of all torrents, newest first; `None` when they are the same in the same order.
+        /// The info hashes of all torrents, newest first; `None` when they are the same in the same
+        /// order.
         order: Option<Vec<String>>,
         /// The torrents that are new or differ, each as a whole, without files and trackers.
         torrents: Vec<TorrentView>,
@@ -128,8 +132,8 @@ pub struct Topics {
 }
 
 impl Topics {
-    /// What changed of these topics since the last call; all of one that was not among them then. Any other topic is forgotten. A name that
-    /// is no topic's is passed over.
+    /// What changed of these topics since the last call; all of one that was not among them then.
+    /// Any other topic is forgotten. A name that is no topic's is passed over.
     pub fn poll(&mut self, engine: &Engine, names: &[String], now: Instant) -> Vec<TopicUpdate> {
         self.told.retain(|name, _| names.contains(name));
         let mut updates = Vec::new();
@@ -139,7 +143,8 @@ impl Topics {
             if before.is_some_and(|told| told.state == state) {
                 continue;
             }
-            // No topic has the same number twice, so one that was forgotten meanwhile is not taken for what it was.
+            // No topic has the same number twice, so one that was forgotten meanwhile is not taken
+            // for what it was.
             self.last += 1;
             let change = state.since(before.map(|told| &told.state));
             let from = before.map(|told| told.revision);
@@ -152,7 +157,12 @@ impl Topics {
     /// All of a topic as it was last told; `None` if it is not followed.
     pub fn whole(&self, name: &str) -> Option<TopicUpdate> {
         let Told { revision, state } = self.told.get(name)?;
-        Some(TopicUpdate { topic: name.to_owned(), from: None, revision: *revision, change: state.since(None) })
+        Some(TopicUpdate {
+            topic: name.to_owned(),
+            from: None,
+            revision: *revision,
+            change: state.since(None),
+        })
     }
 }
 
@@ -166,7 +176,9 @@ impl State {
                 Some(Self::Torrent { files, trackers })
             }
             ["peers", info_hash] => Some(Self::Peers(engine.peers(info_hash, now))),
-            ["film", info_hash, index] => Some(Self::Film(Box::new(engine.film(info_hash, index.parse().ok()?, now)))),
+            ["film", info_hash, index] => {
+                Some(Self::Film(Box::new(engine.film(info_hash, index.parse().ok()?, now))))
+            }
             _ => None,
         }
     }
@@ -179,8 +191,13 @@ impl State {
                     Some(Self::List { torrents, world }) => (Some(&torrents[..]), Some(world)),
                     _ => (None, None),
                 };
-                let (order, torrents) = differing(torrents, old, |torrent| torrent.info_hash.clone());
-                Change::List { order, torrents, world: (old_world != Some(world)).then(|| world.clone()) }
+                let (order, torrents) =
+                    differing(torrents, old, |torrent| torrent.info_hash.clone());
+                Change::List {
+                    order,
+                    torrents,
+                    world: (old_world != Some(world)).then(|| world.clone()),
+                }
             }
             Self::Torrent { files, trackers } => {
                 let (old, old_trackers) = match before {
@@ -188,7 +205,11 @@ impl State {
                     _ => (None, None),
                 };
                 let (order, files) = differing(files, old, |file| file.index);
-                Change::Torrent { order, files, trackers: (old_trackers != Some(trackers)).then(|| trackers.clone()) }
+                Change::Torrent {
+                    order,
+                    files,
+                    trackers: (old_trackers != Some(trackers)).then(|| trackers.clone()),
+                }
             }
             Self::Peers(peers) => Change::Peers { peers: peers.clone() },
             Self::Film(film) => Change::Film { film: FilmView::clone(film) },
@@ -196,7 +217,8 @@ impl State {
     }
 }
 
-/// The keys of all items, unless they are the same in the same order as before, and the items that were not there before or differ.
+/// The keys of all items, unless they are the same in the same order as before, and the items that
+/// were not there before or differ.
 fn differing<T: Clone + PartialEq, K: Clone + Eq + Hash>(
     now: &[T],
     before: Option<&[T]>,
@@ -206,10 +228,20 @@ fn differing<T: Clone + PartialEq, K: Clone + Eq + Hash>(
     let Some(before) = before else { return (Some(keys(now)), now.to_vec()) };
     // Mostly nothing moved, and no index is needed.
     if before.len() == now.len() && before.iter().zip(now).all(|(old, new)| key(old) == key(new)) {
-        return (None, now.iter().zip(before).filter(|(new, old)| new != old).map(|(new, _)| new.clone()).collect());
+        return (
+            None,
+            now.iter()
+                .zip(before)
+                .filter(|(new, old)| new != old)
+                .map(|(new, _)| new.clone())
+                .collect(),
+        );
     }
     let old: HashMap<K, &T> = before.iter().map(|item| (key(item), item)).collect();
-    (Some(keys(now)), now.iter().filter(|item| old.get(&key(item)) != Some(item)).cloned().collect())
+    (
+        Some(keys(now)),
+        now.iter().filter(|item| old.get(&key(item)) != Some(item)).cloned().collect(),
+    )
 }
 
 #[cfg(test)]
@@ -254,6 +286,9 @@ mod tests {
     fn only_what_differs_is_told_when_something_comes_and_goes() {
         let before = [(1, 0), (2, 0), (3, 0)];
         let now = [(4, 0), (1, 0), (3, 1)];
-        assert_eq!(differing(&now, Some(&before), |item| item.0), (Some(vec![4, 1, 3]), vec![(4, 0), (3, 1)]));
+        assert_eq!(
+            differing(&now, Some(&before), |item| item.0),
+            (Some(vec![4, 1, 3]), vec![(4, 0), (3, 1)])
+        );
     }
 }

@@ -1,4 +1,5 @@
-// The dev page of the player's controls: a film, made-up pieces, and a session that does what it is asked and writes it down.
+// The dev page of the player's controls: a film, made-up pieces, and a session that does what it is
+// asked and writes it down.
 
 import "../speak";
 import { Controls } from "../../src/player/controls/controls";
@@ -14,8 +15,12 @@ const stage = document.querySelector<HTMLElement>("#stage")!;
 video.muted = true;
 
 const noise = (cell: number) => (Math.sin(cell * 12.9) * 43758.5) % 1;
-const verified = Array.from({ length: 200 }, (_, cell) => (cell < 90 || (cell > 110 && Math.abs(noise(cell >> 2)) > 0.75) ? 255 : 0));
-const underway = verified.map((_, cell) => ((cell >= 90 && cell < 96) || (cell >= 150 && cell < 162) ? 230 : 0));
+const verified = Array.from({ length: 200 }, (_, cell) =>
+  cell < 90 || (cell > 110 && Math.abs(noise(cell >> 2)) > 0.75) ? 255 : 0,
+);
+const underway = verified.map((_, cell) =>
+  (cell >= 90 && cell < 96) || (cell >= 150 && cell < 162) ? 230 : 0,
+);
 
 let model: ControlsModel = {
   ...NO_FILM,
@@ -35,7 +40,11 @@ let model: ControlsModel = {
       { id: "4", label: "", language: "en" },
       { id: "5", label: "For the hard of hearing", language: "en" },
       { id: "6", label: "", language: "pt-BR" },
-      { id: "7", label: "The.Long.Night.S01E02.Harbour.1080p.WEB.h264-RATHER-LONG.srt", language: "" },
+      {
+        id: "7",
+        label: "The.Long.Night.S01E02.Harbour.1080p.WEB.h264-RATHER-LONG.srt",
+        language: "",
+      },
     ],
     selected: "4",
     delayS: 0,
@@ -112,6 +121,13 @@ const controls = new Controls(
   lifetime.signal,
 );
 controls.update(model);
-const card = new NextCard(stage, realClock, { playNow: () => note("playNow"), cancelled: () => note("cancelled") }, lifetime.signal);
+const card = new NextCard(
+  stage,
+  realClock,
+  { playNow: () => note("playNow"), cancelled: () => note("cancelled") },
+  lifetime.signal,
+);
 
-Object.assign(globalThis, { trial: { calls, locks, change, card, controls, lifetime, model: () => model } });
+Object.assign(globalThis, {
+  trial: { calls, locks, change, card, controls, lifetime, model: () => model },
+});

@@ -1,6 +1,8 @@
-// Tries the player's controls in a real browser and takes pictures of them: `npm run controls [word…]`.
+// Tries the player's controls in a real browser and takes pictures of them: `npm run controls
+// [word…]`.
 //
-// Each scene has a page of its own and ends with words for what failed. Pictures go to dev/shots/. Needs ffmpeg and Chromium.
+// Each scene has a page of its own and ends with words for what failed. Pictures go to dev/shots/.
+// Needs ffmpeg and Chromium.
 
 import { build } from "esbuild";
 import { mkdir, readFile } from "node:fs/promises";
@@ -31,22 +33,36 @@ const film = join(shots, "controls.webm");
 filmAt(film, { source: "testsrc2=s=640x360:r=25", rate: "600k", more: "-g 50" });
 
 const bundle = (options) =>
-  build({ bundle: true, write: false, format: "esm", target: "chrome120", charset: "utf8", logLevel: "error", ...options });
+  build({
+    bundle: true,
+    write: false,
+    format: "esm",
+    target: "chrome120",
+    charset: "utf8",
+    logLevel: "error",
+    ...options,
+  });
 const controls = await bundle({ entryPoints: [join(here, "page.ts")] });
 const said = await bundle({ entryPoints: [join(here, "states.ts")] });
 /** What the page has anyway. */
 const shared = {
   name: "shared",
-  setup: ({ onResolve }) => onResolve({ filter: /\/(ui|model)\// }, ({ path }) => ({ path, external: true })),
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /\/(ui|model)\// }, ({ path }) => ({ path, external: true })),
 };
 const sized = await bundle({
-  stdin: { contents: 'export * from "./controls"; export * from "./next_card";', resolveDir: join(root, "src/player/controls") },
+  stdin: {
+    contents: 'export * from "./controls"; export * from "./next_card";',
+    resolveDir: join(root, "src/player/controls"),
+  },
   external: ["lit", "lit/*"],
   plugins: [shared],
   minify: true,
 });
 const gzipped = gzipSync(sized.outputFiles[0].contents, { level: 9 }).length;
-console.log(`the controls are ${sized.outputFiles[0].contents.length} bytes, ${gzipped} gzipped, of ${BUDGET}`);
+console.log(
+  `the controls are ${sized.outputFiles[0].contents.length} bytes, ${gzipped} gzipped, of ${BUDGET}`,
+);
 
 const text = (path) => readFile(join(root, path));
 const files = {
@@ -65,30 +81,53 @@ const server = createServer((request, response) => {
   const [type, body] = files[request.url.slice(1)] ?? [];
   if (!body) return response.writeHead(404).end();
   // The policy of an extension's pages, so that what it forbids fails here as well.
-  const headers = { "Content-Type": type, "Content-Security-Policy": "script-src 'self' 'wasm-unsafe-eval'; object-src 'self'" };
+  const headers = {
+    "Content-Type": type,
+    "Content-Security-Policy": "script-src 'self' 'wasm-unsafe-eval'; object-src 'self'",
+  };
   const [, from] = /bytes=(\d+)-/.exec(request.headers.range ?? "") ?? [];
   if (from === undefined) return response.writeHead(200, headers).end(body);
   const start = Number(from);
   response
-    .writeHead(206, { ...headers, "Accept-Ranges": "bytes", "Content-Range": `bytes ${start}-${body.length - 1}/${body.length}` })
+    .writeHead(206, {
+      ...headers,
+      "Accept-Ranges": "bytes",
+      "Content-Range": `bytes ${start}-${body.length - 1}/${body.length}`,
+    })
     .end(body.subarray(start));
 });
 await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
 const origin = `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
 
-const browser = await launch({ args: ["--autoplay-policy=no-user-gesture-required", "--force-color-profile=srgb"] });
+const browser = await launch({
+  args: ["--autoplay-policy=no-user-gesture-required", "--force-color-profile=srgb"],
+});
 let failures = gzipped > BUDGET ? 1 : 0;
 try {
-  for (const [name, scene] of Object.entries(/** @type {Record<string, Scene>} */ ({ ...scenes, ...states }))) {
+  for (const [name, scene] of Object.entries(
+    /** @type {Record<string, Scene>} */ ({ ...scenes, ...states }),
+  )) {
     if (words.length > 0 && !words.some((word) => name.includes(word))) continue;
     const { page = "", width = 960, height = 720, features = [], touch = false } = scene;
     const target = await browser.open("about:blank");
-    await target.send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: touch });
-    if (touch) await target.send("Emulation.setTouchEmulationEnabled", { enabled: true, maxTouchPoints: 2 });
+    await target.send("Emulation.setDeviceMetricsOverride", {
+      width,
+      height,
+      deviceScaleFactor: 1,
+      mobile: touch,
+    });
+    if (touch)
+      await target.send("Emulation.setTouchEmulationEnabled", { enabled: true, maxTouchPoints: 2 });
     await target.send("Emulation.setEmulatedMedia", { features });
-    await browser.send("Storage.clearDataForOrigin", { origin, storageTypes: "local_storage" }, target.sessionId);
+    await browser.send(
+      "Storage.clearDataForOrigin",
+      { origin, storageTypes: "local_storage" },
+      target.sessionId,
+    );
     await target.send("Page.navigate", { url: `${origin}/${page}` });
-    await until("the film", () => target.evaluate("!!globalThis.trial && document.querySelector('video').readyState > 2"));
+    await until("the film", () =>
+      target.evaluate("!!globalThis.trial && document.querySelector('video').readyState > 2"),
+    );
     const stage = new Stage(target);
     const fails = await scene.play(stage).then(
       () => stage.fails,

@@ -41,23 +41,35 @@ export const scenes = {
       await stage.press("p");
       await stage.press("c");
       await stage.asked("episodes and subtitles", [["next"], ["previous"], ["subtitles", null]]);
-      await stage.holds("subtitles are announced", "document.querySelector('[data-testid=control-said]').textContent === 'Subtitles: Off'");
+      await stage.holds(
+        "subtitles are announced",
+        "document.querySelector('[data-testid=control-said]').textContent === 'Subtitles: Off'",
+      );
       await stage.press("c");
       await stage.asked("the same subtitles again", [["subtitles", "4"]]);
       await stage.press("m");
-      await stage.holds("m mutes, and that is remembered", `${VIDEO}.muted && localStorage.controls.includes("true")`);
+      await stage.holds(
+        "m mutes, and that is remembered",
+        `${VIDEO}.muted && localStorage.controls.includes("true")`,
+      );
       await stage.press("m");
       await stage.holds("m gives sound again", `!${VIDEO}.muted`);
       await stage.press("ArrowDown");
       await stage.press("ArrowDown");
-      await stage.holds("arrows are volume", `${VIDEO}.volume === 0.9 && localStorage.controls.includes("0.9")`);
+      await stage.holds(
+        "arrows are volume",
+        `${VIDEO}.volume === 0.9 && localStorage.controls.includes("0.9")`,
+      );
       await stage.press(">");
       await stage.holds("> is faster", `${VIDEO}.playbackRate === 1.25`);
       await stage.calls();
       await stage.press("i");
       await stage.asked("i is picture-in-picture", [["pip"]]);
       await stage.press("f");
-      await stage.holds("f is full screen", "document.fullscreenElement?.id === 'stage' && !!document.querySelector('.controls .head')");
+      await stage.holds(
+        "f is full screen",
+        "document.fullscreenElement?.id === 'stage' && !!document.querySelector('.controls .head')",
+      );
       await stage.picture("full-screen");
       await stage.press("f");
       await stage.holds("and back", "document.fullscreenElement === null");
@@ -77,7 +89,9 @@ export const scenes = {
       for (const modifier of [1, 2, 4]) await stage.press("f", modifier);
       await stage.asked("nothing", []);
       await stage.holds("it still plays", `!${VIDEO}.paused && !document.fullscreenElement`);
-      await stage.ask(`globalThis.toggles = 0; for (const type of ["play", "pause"]) ${VIDEO}.addEventListener(type, () => toggles++)`);
+      await stage.ask(
+        `globalThis.toggles = 0; for (const type of ["play", "pause"]) ${VIDEO}.addEventListener(type, () => toggles++)`,
+      );
       await stage.ask(`document.querySelector(${JSON.stringify(control("play"))}).focus()`);
       await stage.press(" ");
       await stage.holds("space presses the focused button once", "toggles === 1");
@@ -91,7 +105,10 @@ export const scenes = {
       await stage.ask(`document.querySelector(${JSON.stringify(control("volume"))}).focus()`);
       const volume = await stage.ask(`${VIDEO}.volume`);
       await stage.press("ArrowLeft");
-      await stage.holds("an arrow moves the focused volume slider", `${VIDEO}.volume === ${volume} - 0.05`);
+      await stage.holds(
+        "an arrow moves the focused volume slider",
+        `${VIDEO}.volume === ${volume} - 0.05`,
+      );
       await stage.asked("and not the film", []);
       await stage.ask("document.querySelector('#outside').focus()");
       await stage.press("Enter");
@@ -108,7 +125,10 @@ export const scenes = {
       await stage.holds("a click plays", `!${VIDEO}.paused`);
       await stage.click("#stage", 0.3, 1);
       await stage.click("#stage", 0.3, 2);
-      await stage.holds("a double click is full screen", "document.fullscreenElement?.id === 'stage'");
+      await stage.holds(
+        "a double click is full screen",
+        "document.fullscreenElement?.id === 'stage'",
+      );
       await stage.ask("document.exitFullscreen()");
       await stage.holds("it plays on", `!${VIDEO}.paused`);
       await stage.wait(3_200);
@@ -118,17 +138,32 @@ export const scenes = {
       );
       await stage.picture("hidden");
       await stage.hover("#stage", 0.6);
-      await stage.holds("movement shows them", "document.querySelector('#stage').dataset.controls === 'shown'");
+      await stage.holds(
+        "movement shows them",
+        "document.querySelector('#stage').dataset.controls === 'shown'",
+      );
       await stage.click(control("mute"));
-      await stage.holds("a clicked button is not focused", "document.activeElement.matches('body, #stage')");
+      await stage.holds(
+        "a clicked button is not focused",
+        "document.activeElement.matches('body, #stage')",
+      );
       await stage.wait(3_200);
-      await stage.holds("they hide after a click on a button", "document.querySelector('#stage').dataset.controls === 'hidden'");
+      await stage.holds(
+        "they hide after a click on a button",
+        "document.querySelector('#stage').dataset.controls === 'hidden'",
+      );
       await stage.press("Tab");
       await stage.press("Tab");
       await stage.press("Tab");
-      await stage.holds("the keyboard’s focus shows them", "document.querySelector('#stage').dataset.controls === 'shown'");
+      await stage.holds(
+        "the keyboard’s focus shows them",
+        "document.querySelector('#stage').dataset.controls === 'shown'",
+      );
       await stage.wait(3_500);
-      await stage.holds("and keeps them", "document.querySelector('#stage').dataset.controls === 'shown'");
+      await stage.holds(
+        "and keeps them",
+        "document.querySelector('#stage').dataset.controls === 'shown'",
+      );
       await stage.picture("focus");
     },
   },
@@ -138,20 +173,42 @@ export const scenes = {
       await stage.play();
       await stage.calls();
       const from = await stage.hover(control("seek"), 0.2);
-      await stage.holds("the tip shows the time", "document.querySelector('[data-testid=control-tip]').textContent.includes('0:12')");
+      await stage.holds(
+        "the tip shows the time",
+        "document.querySelector('[data-testid=control-tip]').textContent.includes('0:12')",
+      );
       await stage.mouse("mousePressed", from, { button: "left", buttons: 1, clickCount: 1 });
       for (const share of [0.3, 0.4, 0.7])
-        await stage.mouse("mouseMoved", await stage.spot(control("seek"), share), { button: "left", buttons: 1 });
+        await stage.mouse("mouseMoved", await stage.spot(control("seek"), share), {
+          button: "left",
+          buttons: 1,
+        });
       await stage.asked("nothing while it is dragged", []);
-      await stage.holds("the thumb follows", "Math.abs(parseFloat(document.querySelector('.thumb').style.left) - 70) < 0.5");
+      await stage.holds(
+        "the thumb follows",
+        "Math.abs(parseFloat(document.querySelector('.thumb').style.left) - 70) < 0.5",
+      );
       await stage.picture("drag-missing");
-      await stage.mouse("mouseReleased", await stage.spot(control("seek"), 0.7), { button: "left", buttons: 0, clickCount: 1 });
+      await stage.mouse("mouseReleased", await stage.spot(control("seek"), 0.7), {
+        button: "left",
+        buttons: 0,
+        clickCount: 1,
+      });
       await stage.wait(80);
       const calls = (await stage.calls()).filter(([name]) => name === "seek");
-      if (!(calls.length === 1 && Math.abs(calls[0][1] - 42) < 0.2)) stage.fails.push(`asked ${JSON.stringify(calls)}`);
-      await stage.mouse("mousePressed", await stage.hover(control("seek"), 0.5), { button: "left", buttons: 1, clickCount: 1 });
+      if (!(calls.length === 1 && Math.abs(calls[0][1] - 42) < 0.2))
+        stage.fails.push(`asked ${JSON.stringify(calls)}`);
+      await stage.mouse("mousePressed", await stage.hover(control("seek"), 0.5), {
+        button: "left",
+        buttons: 1,
+        clickCount: 1,
+      });
       await stage.press("Escape");
-      await stage.mouse("mouseReleased", await stage.spot(control("seek"), 0.5), { button: "left", buttons: 0, clickCount: 1 });
+      await stage.mouse("mouseReleased", await stage.spot(control("seek"), 0.5), {
+        button: "left",
+        buttons: 0,
+        clickCount: 1,
+      });
       await stage.asked("Escape ends a drag", []);
     },
   },
@@ -191,7 +248,10 @@ export const scenes = {
       await stage.picture("subtitles-keyboard-light");
       await stage.press("ArrowUp");
       await stage.press("ArrowUp");
-      await stage.holds("up from the first is the last", "document.activeElement.dataset.key === 'larger'");
+      await stage.holds(
+        "up from the first is the last",
+        "document.activeElement.dataset.key === 'larger'",
+      );
       await stage.calls();
       await stage.press("Enter");
       await stage.press(" ");
@@ -199,7 +259,10 @@ export const scenes = {
         ["size", 1.1],
         ["size", 1.2],
       ]);
-      await stage.holds("said", "document.querySelector('[data-testid=control-said]').textContent.includes('120%')");
+      await stage.holds(
+        "said",
+        "document.querySelector('[data-testid=control-said]').textContent.includes('120%')",
+      );
       await stage.press("ArrowLeft");
       await stage.holds("left is smaller", "document.activeElement.dataset.key === 'smaller'");
       await stage.press("ArrowUp");
@@ -209,12 +272,21 @@ export const scenes = {
       await stage.holds("a letter finds its item", "document.activeElement.dataset.key === '6'");
       await stage.press("Enter");
       await stage.asked("chosen", [["subtitles", "6"]]);
-      await stage.holds("closed, and the focus is back", `!document.querySelector("[role=menu]") && ${focused("subtitles")}`);
+      await stage.holds(
+        "closed, and the focus is back",
+        `!document.querySelector("[role=menu]") && ${focused("subtitles")}`,
+      );
       await stage.press(" ");
       await stage.holds("space opens", "!!document.querySelector('[role=menu]')");
       await stage.press("Escape");
-      await stage.holds("Escape closes, and the focus is back", `!document.querySelector("[role=menu]") && ${focused("subtitles")}`);
-      await stage.holds("the film was not touched", `${VIDEO}.paused && ${VIDEO}.currentTime === 0`);
+      await stage.holds(
+        "Escape closes, and the focus is back",
+        `!document.querySelector("[role=menu]") && ${focused("subtitles")}`,
+      );
+      await stage.holds(
+        "the film was not touched",
+        `${VIDEO}.paused && ${VIDEO}.currentTime === 0`,
+      );
     },
   },
   "menus by the mouse": {
@@ -222,7 +294,10 @@ export const scenes = {
     async play(stage) {
       await stage.play();
       await stage.click(control("speed"));
-      await stage.holds("no item is focused", "document.activeElement.getAttribute('role') === 'menu'");
+      await stage.holds(
+        "no item is focused",
+        "document.activeElement.getAttribute('role') === 'menu'",
+      );
       await stage.holds("open", "document.querySelectorAll('[role=menuitemradio]').length === 10");
       await stage.check("speed");
       await stage.picture("speed-dark");
@@ -234,7 +309,10 @@ export const scenes = {
       await stage.click(control("audio"));
       await stage.picture("audio-dark");
       await stage.click("#stage", 0.2);
-      await stage.holds("a click outside closes, and does no more", `!document.querySelector("[role=menu]") && !${VIDEO}.paused`);
+      await stage.holds(
+        "a click outside closes, and does no more",
+        `!document.querySelector("[role=menu]") && !${VIDEO}.paused`,
+      );
       await stage.click(control("audio"));
       await stage.click("[role=menu] [data-key='2']");
       await stage.wait(50);
@@ -244,7 +322,10 @@ export const scenes = {
       await stage.click(control("subtitles"));
       await stage.holds("its button closes it again", "!document.querySelector('[role=menu]')");
       await stage.click(control("volume"), 0.5);
-      await stage.holds("the slider is volume", `Math.abs(${VIDEO}.volume - 0.5) < 0.06 && document.activeElement === document.body`);
+      await stage.holds(
+        "the slider is volume",
+        `Math.abs(${VIDEO}.volume - 0.5) < 0.06 && document.activeElement === document.body`,
+      );
     },
   },
   "what a screen reader gets": {
@@ -254,11 +335,16 @@ export const scenes = {
         "the slider’s words",
         `document.querySelector(${JSON.stringify(control("seek"))}).getAttribute("aria-valuetext") === "12 seconds of 1 minute"`,
       );
-      await stage.holds("what is there", "document.querySelector('#controls-there').textContent.includes('% of this file is downloaded')");
+      await stage.holds(
+        "what is there",
+        "document.querySelector('#controls-there').textContent.includes('% of this file is downloaded')",
+      );
       await stage.check("paused");
       await stage.play();
       await stage.ask(`document.querySelector(${JSON.stringify(control("seek"))}).focus()`);
-      const before = await stage.ask(`document.querySelector(${JSON.stringify(control("seek"))}).getAttribute("aria-valuetext")`);
+      const before = await stage.ask(
+        `document.querySelector(${JSON.stringify(control("seek"))}).getAttribute("aria-valuetext")`,
+      );
       await stage.wait(2_200);
       await stage.holds(
         "a focused slider is quiet while it plays",
@@ -269,7 +355,8 @@ export const scenes = {
       // A second one would follow after a while.
       await stage.wait(350);
       const seeks = (await stage.calls()).filter(([name]) => name === "seek");
-      if (seeks.length !== 1) stage.fails.push(`an arrow on the slider asked ${JSON.stringify(seeks)}`);
+      if (seeks.length !== 1)
+        stage.fails.push(`an arrow on the slider asked ${JSON.stringify(seeks)}`);
       await stage.holds(
         "and says where an arrow led",
         `document.querySelector(${JSON.stringify(control("seek"))}).getAttribute("aria-valuetext") !== ${JSON.stringify(before)}`,
@@ -313,10 +400,18 @@ export const scenes = {
     features: dark,
     async play(stage) {
       await stage.play();
-      await stage.ask("trial.card.show('03 – A rather long title that goes on and on until nobody reads it any more, not even here', 10)");
-      await stage.holds("it counts", "document.querySelector('.next-in').textContent === 'Next episode in 10 s'");
+      await stage.ask(
+        "trial.card.show('03 – A rather long title that goes on and on until nobody reads it any more, not even here', 10)",
+      );
+      await stage.holds(
+        "it counts",
+        "document.querySelector('.next-in').textContent === 'Next episode in 10 s'",
+      );
       await stage.picture("next");
-      await stage.holds("it counts down", "document.querySelector('.next-in').textContent === 'Next episode in 9 s'");
+      await stage.holds(
+        "it counts down",
+        "document.querySelector('.next-in').textContent === 'Next episode in 9 s'",
+      );
       await stage.calls();
       await stage.press("Escape");
       await stage.asked("Escape cancels", [["cancelled"]]);
@@ -352,7 +447,10 @@ export const scenes = {
       await stage.picture("320-subtitles");
       await stage.check("320, subtitles");
       await stage.press("Escape");
-      await stage.holds("and back", "document.querySelector('[role=menu]').dataset.name === 'more'");
+      await stage.holds(
+        "and back",
+        "document.querySelector('[role=menu]').dataset.name === 'more'",
+      );
       await stage.press("Escape");
       await stage.holds("and closed", "!document.querySelector('[role=menu]')");
       await stage.ask("trial.card.show('03 – A rather long title that goes on and on')");
@@ -371,14 +469,26 @@ export const scenes = {
       await stage.ask(
         `Object.defineProperty(${VIDEO}, "duration", { value: 36_300 }); ${VIDEO}.dispatchEvent(new Event("durationchange"))`,
       );
-      await stage.holds("hours show", "document.querySelector('.time').textContent.includes('10:05:00')");
+      await stage.holds(
+        "hours show",
+        "document.querySelector('.time').textContent.includes('10:05:00')",
+      );
       await stage.holds("it fits", FITS);
       await stage.click(control("time"));
-      await stage.holds("the remaining time shows", "document.querySelector('.time').textContent.includes('−10:05:00')");
+      await stage.holds(
+        "the remaining time shows",
+        "document.querySelector('.time').textContent.includes('−10:05:00')",
+      );
       await stage.holds("it fits as well", FITS);
-      await stage.page.send("Emulation.setTouchEmulationEnabled", { enabled: true, maxTouchPoints: 1 });
+      await stage.page.send("Emulation.setTouchEmulationEnabled", {
+        enabled: true,
+        maxTouchPoints: 1,
+      });
       await stage.tap("#stage", 0.38);
-      await stage.holds("big buttons", "document.querySelector('.controls .control').clientWidth === 44");
+      await stage.holds(
+        "big buttons",
+        "document.querySelector('.controls .control').clientWidth === 44",
+      );
       await stage.holds("they fit, too", FITS);
       await stage.picture("320-hours");
     },
@@ -402,9 +512,15 @@ export const scenes = {
       await stage.tap("#stage", 0.38);
       await stage.holds("a tap does not pause", `!${VIDEO}.paused`);
       await stage.wait(400);
-      await stage.holds("the first tap hides what is shown", "document.querySelector('#stage').dataset.controls === 'hidden'");
+      await stage.holds(
+        "the first tap hides what is shown",
+        "document.querySelector('#stage').dataset.controls === 'hidden'",
+      );
       await stage.tap("#stage", 0.38);
-      await stage.holds("the second shows it", "document.querySelector('#stage').dataset.controls === 'shown'");
+      await stage.holds(
+        "the second shows it",
+        "document.querySelector('#stage').dataset.controls === 'shown'",
+      );
       await stage.holds(
         "big targets",
         "[...document.querySelectorAll('.controls .row button, .controls .seek')].every((one) => one.clientHeight >= 44)",
@@ -425,13 +541,20 @@ export const scenes = {
       await stage.wait(100);
       await stage.calls();
       const at = (share) => stage.spot(control("seek"), share).then((spot) => [spot]);
-      await stage.page.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: await at(0.2) });
-      await stage.page.send("Input.dispatchTouchEvent", { type: "touchMove", touchPoints: await at(0.4) });
+      await stage.page.send("Input.dispatchTouchEvent", {
+        type: "touchStart",
+        touchPoints: await at(0.2),
+      });
+      await stage.page.send("Input.dispatchTouchEvent", {
+        type: "touchMove",
+        touchPoints: await at(0.4),
+      });
       await stage.picture("touch-drag");
       await stage.page.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
       await stage.wait(100);
       const seeks = (await stage.calls()).filter(([name]) => name === "seek");
-      if (!(seeks.length === 1 && Math.abs(seeks[0][1] - 24) < 0.5)) stage.fails.push(`a finger on the bar asked ${JSON.stringify(seeks)}`);
+      if (!(seeks.length === 1 && Math.abs(seeks[0][1] - 24) < 0.5))
+        stage.fails.push(`a finger on the bar asked ${JSON.stringify(seeks)}`);
       await stage.tap(control("more"));
       await stage.holds(
         "a menu with big items",
@@ -453,7 +576,9 @@ export const scenes = {
       await stage.picture("paused-dark");
       await stage.page.send("Emulation.setEmulatedMedia", { features: light });
       await stage.picture("paused-light");
-      await stage.page.send("Emulation.setEmulatedMedia", { features: [{ name: "forced-colors", value: "active" }] });
+      await stage.page.send("Emulation.setEmulatedMedia", {
+        features: [{ name: "forced-colors", value: "active" }],
+      });
       await stage.click(control("subtitles"));
       await stage.picture("forced-colours");
     },

@@ -1,4 +1,5 @@
-// A person before the dev page: presses keys, moves the mouse, touches, looks, and writes down what is not as it should be.
+// A person before the dev page: presses keys, moves the mouse, touches, looks, and writes down what
+// is not as it should be.
 
 import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -6,7 +7,10 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { until } from "../../scripts/chromium.mjs";
 
-const AXE = readFileSync(join(dirname(fileURLToPath(import.meta.url)), "../../node_modules/axe-core/axe.min.js"), "utf8");
+const AXE = readFileSync(
+  join(dirname(fileURLToPath(import.meta.url)), "../../node_modules/axe-core/axe.min.js"),
+  "utf8",
+);
 const shots = join(dirname(fileURLToPath(import.meta.url)), "../shots");
 const CODES = {
   " ": ["Space", 32],
@@ -56,15 +60,34 @@ export class Stage {
     await this.wait(60);
     const calls = (await this.calls())
       .filter(([name]) => name !== "preview" && name !== "wakeLock")
-      .map((call) => call.map((one) => (typeof one === "number" ? Math.round(one * 100) / 100 : one)));
-    if (JSON.stringify(calls) !== JSON.stringify(wanted)) this.fails.push(`${what}: asked ${JSON.stringify(calls)}`);
+      .map((call) =>
+        call.map((one) => (typeof one === "number" ? Math.round(one * 100) / 100 : one)),
+      );
+    if (JSON.stringify(calls) !== JSON.stringify(wanted))
+      this.fails.push(`${what}: asked ${JSON.stringify(calls)}`);
   }
 
   async press(key, modifiers = 0) {
-    const [code, windowsVirtualKeyCode] = CODES[key] ?? [`Key${key.toUpperCase()}`, key.toUpperCase().charCodeAt(0)];
+    const [code, windowsVirtualKeyCode] = CODES[key] ?? [
+      `Key${key.toUpperCase()}`,
+      key.toUpperCase().charCodeAt(0),
+    ];
     const typed = key.length === 1 ? { text: key } : key === "Enter" ? { text: "\r" } : {};
-    await this.page.send("Input.dispatchKeyEvent", { type: "keyDown", key, code, windowsVirtualKeyCode, modifiers, ...typed });
-    await this.page.send("Input.dispatchKeyEvent", { type: "keyUp", key, code, windowsVirtualKeyCode, modifiers });
+    await this.page.send("Input.dispatchKeyEvent", {
+      type: "keyDown",
+      key,
+      code,
+      windowsVirtualKeyCode,
+      modifiers,
+      ...typed,
+    });
+    await this.page.send("Input.dispatchKeyEvent", {
+      type: "keyUp",
+      key,
+      code,
+      windowsVirtualKeyCode,
+      modifiers,
+    });
   }
 
   /** The middle of an element, or a share of its width. */

@@ -1,4 +1,5 @@
-// What the player says in each of its states: whether that can be read and reached, in light and dark, narrow, and in forced colours.
+// What the player says in each of its states: whether that can be read and reached, in light and
+// dark, narrow, and in forced colours.
 
 const theme = (value) => ({ name: "prefers-color-scheme", value });
 const FORCED = { name: "forced-colors", value: "active" };
@@ -62,7 +63,10 @@ export const states = {
       const volume = await stage.ask("document.querySelector('video').volume");
       await stage.press("ArrowDown");
       await stage.wait(100);
-      await stage.holds("no change of volume", `document.querySelector('video').volume === ${volume}`);
+      await stage.holds(
+        "no change of volume",
+        `document.querySelector('video').volume === ${volume}`,
+      );
       await stage.ask("document.activeElement.blur()");
       await stage.press("ArrowDown");
       await stage.holds("a change of volume", `document.querySelector('video').volume < ${volume}`);

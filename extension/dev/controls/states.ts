@@ -1,4 +1,5 @@
-// The dev page of what surrounds the film: the player's own lines, for each thing that it may have to say.
+// The dev page of what surrounds the film: the player's own lines, for each thing that it may have
+// to say.
 
 import "../speak";
 import { render } from "lit";
@@ -27,7 +28,13 @@ const actions: PlayerActions = {
 
 const connected: PageLink = { kind: "connected", baseUrl: "http://127.0.0.1:1", version: "1" };
 const film = file({ path: title, length: 1_234_567_890, verified: 234_567_890 });
-const fetching = torrent({ name: "The Long Night", peers: 12, knownPeers: 40, downRateBps: 3_400_000, length: film.length });
+const fetching = torrent({
+  name: "The Long Night",
+  peers: 12,
+  knownPeers: 40,
+  downRateBps: 3_400_000,
+  length: film.length,
+});
 const starved = { starved: true, paused: false, seeking: false, ended: false, opened: true };
 const usual: Situation = {
   link: connected,
@@ -52,7 +59,12 @@ const states: Record<string, State> = {
   playing: {},
   waiting: { situation: { media: starved, wait: wait() } },
   retrying: { situation: { media: starved, recovering: true } },
-  paused: { situation: { media: starved, torrent: { ...fetching, state: "paused", peers: 0, downRateBps: 0 } } },
+  paused: {
+    situation: {
+      media: starved,
+      torrent: { ...fetching, state: "paused", peers: 0, downRateBps: 0 },
+    },
+  },
   fulldisk: {
     situation: {
       media: starved,
@@ -71,7 +83,9 @@ const states: Record<string, State> = {
     situation: { media: starved, trouble: { words: "HEVC video: needs ffmpeg.", isHere: false } },
     foot: { remedy: "sudo apt install ffmpeg", hint: undefined },
   },
-  hint: { foot: { hint: "No sound: this film has none, or Chrome can’t decode it (often AC-3 or DTS)." } },
+  hint: {
+    foot: { hint: "No sound: this film has none, or Chrome can’t decode it (often AC-3 or DTS)." },
+  },
   blocked: { situation: { media: { ...starved, starved: false, paused: true } }, blocked: true },
 };
 
@@ -82,7 +96,14 @@ function show(name: string): void {
   render(headView(title, linkWords(whole.link), whole.link.kind), find("#head"));
   render(overlayView(said, whole.media.starved, blocked, actions), find("#overlay"));
   const rest = { status: said, torrent: whole.torrent ?? null, file: whole.file ?? null };
-  const lines: Foot = { hint: undefined, remedy: undefined, copied: undefined, online: true, ...foot, ...rest };
+  const lines: Foot = {
+    hint: undefined,
+    remedy: undefined,
+    copied: undefined,
+    online: true,
+    ...foot,
+    ...rest,
+  };
   render(footView(lines, actions), find("#foot"));
 }
 
@@ -104,6 +125,12 @@ const controls = new Controls(
   new AbortController().signal,
   realClock,
 );
-controls.update({ ...NO_FILM, filmId: "film", title, pieces: { verified, underway: verified.map(() => 0) }, hasNext: true });
+controls.update({
+  ...NO_FILM,
+  filmId: "film",
+  title,
+  pieces: { verified, underway: verified.map(() => 0) },
+  hasNext: true,
+});
 show("playing");
 Object.assign(globalThis, { trial: { show, calls, states: Object.keys(states) } });

@@ -1,8 +1,10 @@
-// What the list costs while somebody looks at it: `npm run list:cost [-- word…]`, after `npm run build`.
+// What the list costs while somebody looks at it: `npm run list:cost [-- word…]`, after `npm run
+// build`.
 //
-// The page is the server's, in a renderer of its own, so that nothing but the page is counted: its processor time as the system counts it, compositor
-// included, and how often it is laid out. LIST_COST_S says for how many seconds (30), LIST_COST_PAGES which
-// folder the pages are in, so that those of two builds can be compared.
+// The page is the server's, in a renderer of its own, so that nothing but the page is counted: its
+// processor time as the system counts it, compositor included, and how often it is laid out.
+// LIST_COST_S says for how many seconds (30), LIST_COST_PAGES which folder the pages are in, so
+// that those of two builds can be compared.
 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,7 +15,8 @@ import { serve } from "./engine.mjs";
 const SECONDS = Number(process.env.LIST_COST_S ?? 30);
 const MB = 1e6;
 const words = process.argv.slice(2);
-const pages = process.env.LIST_COST_PAGES ?? join(dirname(fileURLToPath(import.meta.url)), "../../dist-server");
+const pages =
+  process.env.LIST_COST_PAGES ?? join(dirname(fileURLToPath(import.meta.url)), "../../dist-server");
 
 const films = (count, length) =>
   Array.from({ length: count }, (_, at) =>
@@ -26,17 +29,29 @@ const films = (count, length) =>
     ),
   );
 const hundred = Array.from({ length: 100 }, (_, at) =>
-  torrent(at + 1, `Torrent number ${at + 1}`, at % 2 ? "complete" : "downloading", at % 2 ? 1 : 0.1, { peers: at % 40 }),
+  torrent(
+    at + 1,
+    `Torrent number ${at + 1}`,
+    at % 2 ? "complete" : "downloading",
+    at % 2 ? 1 : 0.1,
+    { peers: at % 40 },
+  ),
 );
 const scenes = {
-  "1 torrent, open": { torrents: [torrent(1, "The Long Night", "downloading", 0.1, { files: films(10, 700 * MB) })], active: 1 },
+  "1 torrent, open": {
+    torrents: [torrent(1, "The Long Night", "downloading", 0.1, { files: films(10, 700 * MB) })],
+    active: 1,
+  },
   "1 torrent, open, with details": {
     torrents: [torrent(1, "The Long Night", "downloading", 0.1, { files: films(10, 700 * MB) })],
     active: 1,
   },
   "100 torrents": { torrents: hundred, active: 1 },
   "100 torrents, all active": { torrents: hundred, active: 100 },
-  "3,000 files, open": { torrents: [torrent(1, "The Long Night", "downloading", 0.1, { files: films(3000, 7 * MB) })], active: 1 },
+  "3,000 files, open": {
+    torrents: [torrent(1, "The Long Night", "downloading", 0.1, { files: films(3000, 7 * MB) })],
+    active: 1,
+  },
 };
 
 const rows = [];
@@ -53,19 +68,27 @@ async function measured(name, { torrents, active }) {
     const page = await browser.open("about:blank");
     await page.size(1280, 800);
     await page.send("Page.navigate", { url: `${server.origin}/app.html` });
-    await until("the list", () => page.evaluate("!!document.querySelector('[data-testid=torrent]')"));
+    await until("the list", () =>
+      page.evaluate("!!document.querySelector('[data-testid=torrent]')"),
+    );
     const isOpen = name.includes("open");
     if (isOpen) {
       await page.evaluate("document.querySelector('[data-testid=toggle]').click()");
-      await until("the files", () => page.evaluate("!!document.querySelector('[data-testid=file]')"));
+      await until("the files", () =>
+        page.evaluate("!!document.querySelector('[data-testid=file]')"),
+      );
     }
     if (name.includes("details")) {
       await page.evaluate("document.querySelector('[data-testid=details]').click()");
-      await until("the peers", () => page.evaluate("!!document.querySelector('[data-testid=peer]')"));
+      await until("the peers", () =>
+        page.evaluate("!!document.querySelector('[data-testid=peer]')"),
+      );
     }
     // All files are to be there, where a page shows them in portions.
     while (
-      await page.evaluate("(() => { const more = document.querySelector('[data-testid=more-files]'); more?.click(); return !!more })()")
+      await page.evaluate(
+        "(() => { const more = document.querySelector('[data-testid=more-files]'); more?.click(); return !!more })()",
+      )
     )
       await new Promise((resolve) => setTimeout(resolve, 50));
     await new Promise((resolve) => setTimeout(resolve, 2_000));
@@ -77,7 +100,14 @@ async function measured(name, { torrents, active }) {
     const per = (what) => (after[what] - before[what]) / seconds;
     const share = (what) => `${(100 * per(what)).toFixed(1)} %`;
     const deselecting = isOpen ? `${Math.round(await deselect(page))} ms` : "";
-    return [share("renderer"), share("gpu"), per("layouts").toFixed(1), per("styles").toFixed(1), String(after.nodes), deselecting];
+    return [
+      share("renderer"),
+      share("gpu"),
+      per("layouts").toFixed(1),
+      per("styles").toFixed(1),
+      String(after.nodes),
+      deselecting,
+    ];
   } finally {
     await browser.close();
     server.close();
@@ -87,7 +117,10 @@ async function measured(name, { torrents, active }) {
 async function look(browser, page) {
   const { processInfo } = await browser.send("SystemInfo.getProcessInfo");
   const { metrics } = await page.send("Performance.getMetrics");
-  const cpu = (type) => processInfo.filter((process) => process.type === type).reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+  const cpu = (type) =>
+    processInfo
+      .filter((process) => process.type === type)
+      .reduce((sum, { cpuTime }) => sum + cpuTime, 0);
   const metric = (name) => metrics.find((one) => one.name === name).value;
   return {
     at: performance.now() / 1000,
@@ -116,5 +149,8 @@ function deselect(page) {
 
 function print(table) {
   const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
-  for (const row of table) console.log(row.map((cell, at) => (at ? cell.padStart(widths[at]) : cell.padEnd(widths[at]))).join("  "));
+  for (const row of table)
+    console.log(
+      row.map((cell, at) => (at ? cell.padStart(widths[at]) : cell.padEnd(widths[at]))).join("  "),
+    );
 }

@@ -1,4 +1,5 @@
-// A server with an engine that is made up: it serves the server's pages, and tells those that look what differs, twice a second, as the real one does.
+// A server with an engine that is made up: it serves the server's pages, and tells those that look
+// what differs, twice a second, as the real one does.
 //
 // One torrent comes in at a megabyte a second; everything else stands still, or comes in as well.
 
@@ -8,7 +9,13 @@ import { extname, join } from "node:path";
 import { torrent } from "../scenes.mjs";
 
 const TICK_MS = 500;
-const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png", ".wasm": "application/wasm" };
+const TYPES = {
+  ".html": "text/html",
+  ".css": "text/css",
+  ".js": "text/javascript",
+  ".png": "image/png",
+  ".wasm": "application/wasm",
+};
 
 /** Serves `pages` and these torrents; `active`: how many of them, from the first, come in at `rateBps` each. */
 export async function serve({ pages, torrents, world, active, rateBps }) {
@@ -20,11 +27,23 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
   const of = (topic) => known.find(({ infoHash }) => topic === `torrent/${infoHash}`);
   const whole = (topic) => {
     const torrent = of(topic) ?? { files: [], trackers: [] };
-    if (topic === "list") return { kind: "list", order: known.map(({ infoHash }) => infoHash), torrents: known.map(row), world };
+    if (topic === "list")
+      return {
+        kind: "list",
+        order: known.map(({ infoHash }) => infoHash),
+        torrents: known.map(row),
+        world,
+      };
     if (topic.startsWith("peers/")) return { kind: "peers", peers: peers() };
-    return { kind: "torrent", order: torrent.files.map(({ index }) => index), files: torrent.files, trackers: torrent.trackers };
+    return {
+      kind: "torrent",
+      order: torrent.files.map(({ index }) => index),
+      files: torrent.files,
+      trackers: torrent.trackers,
+    };
   };
-  const say = (stream, topic, from, change) => stream.response.write(`data: ${JSON.stringify({ topic, from, revision, change })}\n\n`);
+  const say = (stream, topic, from, change) =>
+    stream.response.write(`data: ${JSON.stringify({ topic, from, revision, change })}\n\n`);
 
   /** Thirty peers, a third of which do something. */
   const peers = () =>
@@ -73,7 +92,10 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
       file.verified = 0;
     }
     file.verified = Math.min(file.length, file.verified + bytes);
-    torrent.verified = torrent.wantedVerified = Math.min(torrent.length, torrent.wantedVerified + bytes);
+    torrent.verified = torrent.wantedVerified = Math.min(
+      torrent.length,
+      torrent.wantedVerified + bytes,
+    );
     torrent.downloaded += bytes;
     torrent.downRateBps = rateBps + noise;
     torrent.peers = 20 + (revision % 3);
@@ -93,7 +115,9 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
   /** Tells the whole list. */
   const tellList = () => {
     revision += 1;
-    for (const stream of streams) for (const topic of stream.topics) if (topic === "list") say(stream, topic, null, whole(topic));
+    for (const stream of streams)
+      for (const topic of stream.topics)
+        if (topic === "list") say(stream, topic, null, whole(topic));
   };
 
   /** Adds what a link names, unless it is there; its one film is there at once. */
@@ -121,7 +145,10 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
     const wanted = new Map(intent.files.map(({ index, priority }) => [index, priority]));
     const files = torrent.files.filter(({ index }) => wanted.has(index));
     for (const file of files) file.priority = wanted.get(file.index);
-    torrent.wanted = torrent.files.reduce((sum, file) => sum + (file.priority === "skip" ? 0 : file.length), 0);
+    torrent.wanted = torrent.files.reduce(
+      (sum, file) => sum + (file.priority === "skip" ? 0 : file.length),
+      0,
+    );
     tell([{ torrent, files }]);
   };
 
@@ -142,7 +169,9 @@ export async function serve({ pages, torrents, world, active, rateBps }) {
       response.end(JSON.stringify({ kind: "done", infoHash: intent.infoHash, message: null }));
     } else {
       const body = await readFile(join(pages, url.pathname)).catch(() => undefined);
-      response.writeHead(body ? 200 : 404, { "content-type": TYPES[extname(url.pathname)] ?? "text/plain" });
+      response.writeHead(body ? 200 : 404, {
+        "content-type": TYPES[extname(url.pathname)] ?? "text/plain",
+      });
       response.end(body);
     }
   });

@@ -1,6 +1,8 @@
-// Tries the list in a real browser, by keyboard and mouse: `npm run list [word…]`, after `npm run build`.
+// Tries the list in a real browser, by keyboard and mouse: `npm run list [word…]`, after `npm run
+// build`.
 //
-// Each scene has a page and an engine of its own and ends with words for what failed. The page is the server's.
+// Each scene has a page and an engine of its own and ends with words for what failed. The page is
+// the server's.
 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,11 +19,19 @@ let failures = 0;
 try {
   for (const [name, scene] of Object.entries(scenes)) {
     if (words.length > 0 && !words.some((word) => name.includes(word))) continue;
-    const server = await serve({ pages, torrents: scene.torrents, world, active: scene.active ?? 0, rateBps: 1e6 });
+    const server = await serve({
+      pages,
+      torrents: scene.torrents,
+      world,
+      active: scene.active ?? 0,
+      rateBps: 1e6,
+    });
     const page = await browser.open("about:blank");
     await page.size(scene.width ?? 1280, 800);
     await page.send("Page.navigate", { url: `${server.origin}/app.html` });
-    await until("the list", () => page.evaluate("!!document.querySelector('[data-testid=torrent], [data-testid=empty]')"));
+    await until("the list", () =>
+      page.evaluate("!!document.querySelector('[data-testid=torrent], [data-testid=empty]')"),
+    );
     const stage = new Stage(page);
     const fails = await /** @type {any} */ (scene).play(stage, server).then(
       () => stage.fails,

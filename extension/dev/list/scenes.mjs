@@ -8,10 +8,18 @@ const SHIFT = 8;
 
 const films = (count) =>
   Array.from({ length: count }, (_, at) =>
-    file(at, `Show/Season ${1 + Math.floor(at / 10)}/${at + 1}.mkv`, 7 * MB, 0.1, "video/x-matroska"),
+    file(
+      at,
+      `Show/Season ${1 + Math.floor(at / 10)}/${at + 1}.mkv`,
+      7 * MB,
+      0.1,
+      "video/x-matroska",
+    ),
   );
 const many = (count) =>
-  Array.from({ length: count }, (_, at) => torrent(at + 1, `Torrent number ${at + 1}`, "downloading", 0.1, { peers: 3 }));
+  Array.from({ length: count }, (_, at) =>
+    torrent(at + 1, `Torrent number ${at + 1}`, "downloading", 0.1, { peers: 3 }),
+  );
 
 /** The list's part with this test id that has the focus, and its line. */
 const FOCUS =
@@ -33,14 +41,26 @@ export const scenes = {
       await stage.press("ArrowDown");
       await stage.holds("the tools have the focus", `${FOCUS} === "want-all 1"`);
       await stage.press("ArrowDown");
-      await stage.holds("the folder has it", `${FOCUS} === "folder-toggle 2" || ${FOCUS} === "want-folder 2"`);
+      await stage.holds(
+        "the folder has it",
+        `${FOCUS} === "folder-toggle 2" || ${FOCUS} === "want-folder 2"`,
+      );
       await stage.ask(`${one("folder-toggle")}.focus()`);
       await stage.press("ArrowLeft");
-      await stage.holds("it folds", `${one("folder-toggle")}.getAttribute("aria-expanded") === "false"`);
+      await stage.holds(
+        "it folds",
+        `${one("folder-toggle")}.getAttribute("aria-expanded") === "false"`,
+      );
       await stage.press("ArrowRight");
-      await stage.holds("it unfolds", `${one("folder-toggle")}.getAttribute("aria-expanded") === "true"`);
+      await stage.holds(
+        "it unfolds",
+        `${one("folder-toggle")}.getAttribute("aria-expanded") === "true"`,
+      );
       for (let at = 0; at < 42; at += 1) await stage.press("ArrowDown");
-      await stage.holds("the focus went on beyond the window", "Number(document.activeElement.closest('.line')?.dataset.line) > 40");
+      await stage.holds(
+        "the focus went on beyond the window",
+        "Number(document.activeElement.closest('.line')?.dataset.line) > 40",
+      );
     },
   },
   "the line with the focus stays when the page scrolls away": {
@@ -49,11 +69,17 @@ export const scenes = {
     async play(stage) {
       await focusFirst(stage);
       await stage.ask("scrollTo(0, 5000)");
-      await stage.holds("it scrolled", `!${all("torrent")}.some((it) => it.innerText.includes("Torrent number 2\\n"))`);
+      await stage.holds(
+        "it scrolled",
+        `!${all("torrent")}.some((it) => it.innerText.includes("Torrent number 2\\n"))`,
+      );
       await stage.wait(700);
       await stage.holds("the first has the focus", `${FOCUS} === "toggle 0"`);
       await stage.ask("scrollTo(0, 1e6)");
-      await stage.holds("the last is there", `${all("torrent")}.some((it) => it.innerText.includes("Torrent number 100"))`);
+      await stage.holds(
+        "the last is there",
+        `${all("torrent")}.some((it) => it.innerText.includes("Torrent number 100"))`,
+      );
     },
   },
   "several are selected, paused, resumed and removed": {
@@ -63,16 +89,28 @@ export const scenes = {
       await stage.ask(
         `document.querySelector("[data-line='3'] [data-testid=select]").dispatchEvent(new MouseEvent("click", { shiftKey: true, bubbles: true }))`,
       );
-      await stage.holds("three are selected", `${one("selection")}.innerText.includes("3 selected")`);
+      await stage.holds(
+        "three are selected",
+        `${one("selection")}.innerText.includes("3 selected")`,
+      );
       await stage.click("[data-testid=selected-pause]");
-      await stage.holds("they pause", `${all("torrent")}.filter((it) => it.dataset.state === "paused").length === 3`);
+      await stage.holds(
+        "they pause",
+        `${all("torrent")}.filter((it) => it.dataset.state === "paused").length === 3`,
+      );
       await stage.click("[data-testid=selected-resume]");
-      await stage.holds("they go on", `${all("torrent")}.every((it) => it.dataset.state === "downloading")`);
+      await stage.holds(
+        "they go on",
+        `${all("torrent")}.every((it) => it.dataset.state === "downloading")`,
+      );
       await stage.press("Escape");
       await stage.holds("nothing is selected", `${one("selection")}.dataset.shown === undefined`);
       await focusFirst(stage);
       await stage.press("a", CTRL);
-      await stage.holds("all are selected", `${one("selection")}.innerText.includes("30 selected")`);
+      await stage.holds(
+        "all are selected",
+        `${one("selection")}.innerText.includes("30 selected")`,
+      );
       await stage.check("selected");
       await stage.press("Delete");
       await stage.holds(
@@ -91,12 +129,25 @@ export const scenes = {
     async play(stage) {
       const click = async (line, modifiers) => {
         const spot = await stage.spot(`[data-line='${line}'] [data-testid=torrent-state]`);
-        await stage.mouse("mousePressed", spot, { button: "left", buttons: 1, clickCount: 1, modifiers });
-        await stage.mouse("mouseReleased", spot, { button: "left", buttons: 0, clickCount: 1, modifiers });
+        await stage.mouse("mousePressed", spot, {
+          button: "left",
+          buttons: 1,
+          clickCount: 1,
+          modifiers,
+        });
+        await stage.mouse("mouseReleased", spot, {
+          button: "left",
+          buttons: 0,
+          clickCount: 1,
+          modifiers,
+        });
       };
       await click(0, CTRL);
       await click(2, SHIFT);
-      await stage.holds("three are selected", `${one("selection")}.innerText.includes("3 selected")`);
+      await stage.holds(
+        "three are selected",
+        `${one("selection")}.innerText.includes("3 selected")`,
+      );
       await click(4, 0);
       await stage.holds("the last is open", `${all("torrent")}.at(-1).dataset.open !== undefined`);
     },
@@ -113,9 +164,16 @@ export const scenes = {
       await stage.holds("it opens", `!!${one("file-search")}`);
       await stage.ask(`${one("file-search")}.focus()`);
       await stage.page.send("Input.insertText", { text: "season 2 15" });
-      await stage.holds("one file is found", `${all("file")}.length === 1 && ${one("file")}.dataset.index === "14"`);
-      await stage.ask(`(() => { const it = ${one("search")}; it.value = ""; it.dispatchEvent(new Event("input")); })()`);
-      await stage.ask(`(() => { const it = ${one("sort")}; it.value = "name"; it.dispatchEvent(new Event("change")); })()`);
+      await stage.holds(
+        "one file is found",
+        `${all("file")}.length === 1 && ${one("file")}.dataset.index === "14"`,
+      );
+      await stage.ask(
+        `(() => { const it = ${one("search")}; it.value = ""; it.dispatchEvent(new Event("input")); })()`,
+      );
+      await stage.ask(
+        `(() => { const it = ${one("sort")}; it.value = "name"; it.dispatchEvent(new Event("change")); })()`,
+      );
       await stage.holds(
         "it is sorted",
         `${all("toggle")}.map((it) => it.title).slice(0, 3).join() === "Show,Torrent number 1,Torrent number 2"`,
@@ -139,7 +197,9 @@ export const scenes = {
       // Where in the window it is: how tall the lines above are is not known again.
       const where = `[Math.round(document.activeElement.getBoundingClientRect().top / 2), ${FOCUS}].join()`;
       const before = await stage.ask(where);
-      await stage.page.send("Page.navigate", { url: `${origin}/player.html?torrent=${"32".padStart(40, "0")}&file=0` });
+      await stage.page.send("Page.navigate", {
+        url: `${origin}/player.html?torrent=${"32".padStart(40, "0")}&file=0`,
+      });
       await stage.wait(500);
       await stage.page.send("Page.navigate", { url: `${origin}/app.html` });
       await stage.wait(700);
@@ -161,7 +221,10 @@ export const scenes = {
         "it is in sight",
         `(() => { const { top, bottom } = ${one("already")}.getBoundingClientRect(); return top > 60 && bottom < innerHeight; })()`,
       );
-      await stage.holds("it is read aloud", `${one("announcement")}.innerText.includes("Torrent number 55 is already in the list")`);
+      await stage.holds(
+        "it is read aloud",
+        `${one("announcement")}.innerText.includes("Torrent number 55 is already in the list")`,
+      );
       await stage.check("already");
     },
   },
@@ -171,13 +234,20 @@ export const scenes = {
       await stage.click("[data-testid=toggle]");
       await stage.holds("it opens", `${all("folder")}.length > 1`);
       await stage.click("[data-testid=want-folder]");
-      await stage.holds("none of its files is wanted", `${all("file")}.slice(0, 10).every((it) => it.dataset.priority === "skip")`);
+      await stage.holds(
+        "none of its files is wanted",
+        `${all("file")}.slice(0, 10).every((it) => it.dataset.priority === "skip")`,
+      );
       await stage.holds("some of all are", `${one("want-all")}.indeterminate`);
       await stage.click("[data-testid=want]");
       await stage.holds("some of the folder are", `${one("want-folder")}.indeterminate`);
       await stage.click("[data-testid=want-all]");
-      await stage.holds("all are", `${one("want-all")}.checked && ${all("file")}.every((it) => it.dataset.priority === "normal")`);
-      if (asked.filter(({ kind }) => kind === "set_priorities").length !== 3) stage.fails.push("each click is one intent");
+      await stage.holds(
+        "all are",
+        `${one("want-all")}.checked && ${all("file")}.every((it) => it.dataset.priority === "normal")`,
+      );
+      if (asked.filter(({ kind }) => kind === "set_priorities").length !== 3)
+        stage.fails.push("each click is one intent");
       await stage.check("folders");
     },
   },
@@ -202,9 +272,13 @@ export const scenes = {
       await stage.press("Enter");
       await stage.holds("they are saved", `${one("details-open")}.innerText.includes("Saved.")`);
       await stage.check("details");
-      await stage.holds("where it lies is said", `${one("place")}.innerText.endsWith("/films/Show")`);
+      await stage.holds(
+        "where it lies is said",
+        `${one("place")}.innerText.endsWith("/films/Show")`,
+      );
       await stage.click("[data-testid=show-in-folder]");
-      for (let at = 0; at < 50 && !asked.some(({ kind }) => kind === "show_in_folder"); at += 1) await stage.ask("0");
+      for (let at = 0; at < 50 && !asked.some(({ kind }) => kind === "show_in_folder"); at += 1)
+        await stage.ask("0");
       const wanted = JSON.stringify([{ name: "First.mkv" }, { up: 500_000 }, { shown: null }]);
       const was = JSON.stringify([
         { name: asked.find(({ kind }) => kind === "rename_file")?.name },
@@ -221,13 +295,27 @@ export const scenes = {
         for (let at = 0; at < 30 && !(await stage.ask(until)); at += 1) await stage.press(key);
         await stage.holds(what, until);
       };
-      await press("Tab", `document.activeElement === ${one("add-link")}`, "the focus comes to the button for links");
+      await press(
+        "Tab",
+        `document.activeElement === ${one("add-link")}`,
+        "the focus comes to the button for links",
+      );
       await stage.press("Enter");
-      await stage.holds("the field has the focus", `document.activeElement === ${one("link-input")}`);
+      await stage.holds(
+        "the field has the focus",
+        `document.activeElement === ${one("link-input")}`,
+      );
       await stage.page.send("Input.insertText", { text: `magnet:?xt=urn:btih:${"ab".repeat(20)}` });
       await stage.press("Enter");
-      await stage.holds("it is in the list, open", `${one("torrent")}.innerText.includes("A new film") && !!${one("file")}`);
-      await press("Tab", `document.activeElement === ${one("play")}`, "the focus comes to the film");
+      await stage.holds(
+        "it is in the list, open",
+        `${one("torrent")}.innerText.includes("A new film") && !!${one("file")}`,
+      );
+      await press(
+        "Tab",
+        `document.activeElement === ${one("play")}`,
+        "the focus comes to the film",
+      );
       await stage.press("Enter");
       await stage.holds("the player opens", "location.pathname === '/player.html'");
     },
@@ -247,9 +335,17 @@ export const scenes = {
   "who forces colours sees bars and borders": {
     torrents: many(2),
     async play(stage) {
-      await stage.page.send("Emulation.setEmulatedMedia", { features: [{ name: "forced-colors", value: "active" }] });
-      await stage.holds("bars have a border", "getComputedStyle(document.querySelector('.meter')).borderTopWidth === '1px'");
-      await stage.holds("the list has one", "getComputedStyle(document.querySelector('.lines')).borderTopWidth === '1px'");
+      await stage.page.send("Emulation.setEmulatedMedia", {
+        features: [{ name: "forced-colors", value: "active" }],
+      });
+      await stage.holds(
+        "bars have a border",
+        "getComputedStyle(document.querySelector('.meter')).borderTopWidth === '1px'",
+      );
+      await stage.holds(
+        "the list has one",
+        "getComputedStyle(document.querySelector('.lines')).borderTopWidth === '1px'",
+      );
       await stage.holds(
         "what is there is told from what is not",
         "getComputedStyle(document.querySelector('.meter-fill')).backgroundColor !== getComputedStyle(document.querySelector('.meter')).backgroundColor",
@@ -258,7 +354,11 @@ export const scenes = {
     },
   },
   "who has a film whose container Chrome doesn’t know is told before pressing play": {
-    torrents: [torrent(1, "Old", "complete", 1, { files: [file(0, "Old.avi", 9 * MB, 1, "video/x-msvideo")] })],
+    torrents: [
+      torrent(1, "Old", "complete", 1, {
+        files: [file(0, "Old.avi", 9 * MB, 1, "video/x-msvideo")],
+      }),
+    ],
     async play(stage) {
       await stage.click("[data-testid=toggle]");
       await stage.holds("it says so", `${one("file")}?.innerText.includes("AVI: needs ffmpeg")`);
@@ -292,7 +392,10 @@ export const scenes = {
       await stage.wait(300);
       await stage.holds("what was seen is where it was", `${seen} === ${JSON.stringify(before)}`);
       await stage.ask("scrollTo(0, 0)");
-      await stage.holds("the new ones come first", `${one("torrent")}.innerText.includes("A new film")`);
+      await stage.holds(
+        "the new ones come first",
+        `${one("torrent")}.innerText.includes("A new film")`,
+      );
     },
   },
 };

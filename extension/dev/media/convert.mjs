@@ -1,4 +1,5 @@
-// Stands in for the daemon's `/convert`: the real ffmpeg with the same arguments, reading the film from the same server.
+// Stands in for the daemon's `/convert`: the real ffmpeg with the same arguments, reading the film
+// from the same server.
 //
 // `test/convert_args.test.ts` compares the arguments with those that the daemon gives.
 
@@ -9,7 +10,20 @@ export function convertArgs({ start, video, audio }, source) {
   const picture =
     video === "copy"
       ? ["-c:v", "copy"]
-      : ["-c:v", "libx264", "-g", "48", "-pix_fmt", "yuv420p", "-vf", "scale=-2:'min(1080,ih)'", "-preset", "ultrafast", "-crf", "23"];
+      : [
+          "-c:v",
+          "libx264",
+          "-g",
+          "48",
+          "-pix_fmt",
+          "yuv420p",
+          "-vf",
+          "scale=-2:'min(1080,ih)'",
+          "-preset",
+          "ultrafast",
+          "-crf",
+          "23",
+        ];
   return [
     "-hide_banner",
     "-nostdin",
@@ -57,14 +71,24 @@ export function convert(url, source, response) {
     video: url.searchParams.get("video"),
     audio: Number(url.searchParams.get("audio") ?? 0),
   };
-  const child = spawn("nice", ["-n", "5", "ffmpeg", ...convertArgs(order, source)], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("nice", ["-n", "5", "ffmpeg", ...convertArgs(order, source)], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let words = "";
   child.stderr.setEncoding("utf8").on("data", (text) => (words = (words + text).slice(-4096)));
   child.stdout.once("data", () => response.writeHead(200, { "Content-Type": "video/mp4" }));
   // ffmpeg rests while nobody takes what it makes.
-  child.stdout.on("data", (chunk) => response.write(chunk) || (child.stdout.pause(), response.once("drain", () => child.stdout.resume())));
+  child.stdout.on(
+    "data",
+    (chunk) =>
+      response.write(chunk) ||
+      (child.stdout.pause(), response.once("drain", () => child.stdout.resume())),
+  );
   child.on("close", (code) => {
-    if (!response.headersSent) response.writeHead(502).end(`ffmpeg can't convert this film: ${words.trim().split("\n").at(-1)}.`);
+    if (!response.headersSent)
+      response
+        .writeHead(502)
+        .end(`ffmpeg can't convert this film: ${words.trim().split("\n").at(-1)}.`);
     else if (code === 0) response.end();
     else response.destroy();
   });

@@ -1,6 +1,8 @@
-// The real daemon, with films that it has whole, so that its own `/convert` can be tried: `npm run media:short -- --daemon`.
+// The real daemon, with films that it has whole, so that its own `/convert` can be tried: `npm run
+// media:short -- --daemon`.
 //
-// It is what `cargo xtask build` made, or what JSTORRENT names. Pages of other origins may not read what it says, so the films' server passes it on.
+// It is what `cargo xtask build` made, or what JSTORRENT names. Pages of other origins may not read
+// what it says, so the films' server passes it on.
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -10,7 +12,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const PROGRAM = process.env.JSTORRENT ?? join(dirname(fileURLToPath(import.meta.url)), "../../../target/debug/jstorrent");
+const PROGRAM =
+  process.env.JSTORRENT ??
+  join(dirname(fileURLToPath(import.meta.url)), "../../../target/debug/jstorrent");
 const PIECE = 256 << 10;
 
 /** Starts it, and gives it films (names and paths). `convert` answers as `serve` wants it. */
@@ -21,7 +25,19 @@ export async function startDaemon(films) {
   await mkdir(state);
   const child = spawn(
     PROGRAM,
-    ["serve", "--json", "--listen", "127.0.0.1:0", "--dir", dir, "--state", state, "--no-dht", "--no-lsd", "--no-port-mapping"],
+    [
+      "serve",
+      "--json",
+      "--listen",
+      "127.0.0.1:0",
+      "--dir",
+      dir,
+      "--state",
+      state,
+      "--no-dht",
+      "--no-lsd",
+      "--no-port-mapping",
+    ],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   const stop = async () => {
@@ -68,7 +84,8 @@ function readiness(child) {
 /** Asks for a conversion with the film's key, and ends with whoever wanted it. */
 function passOn(film, url, response) {
   const target = new URL(film.href.replace("/stream/", "/convert/"));
-  for (const name of ["start", "video", "audio"]) target.searchParams.set(name, url.searchParams.get(name) ?? "");
+  for (const name of ["start", "video", "audio"])
+    target.searchParams.set(name, url.searchParams.get(name) ?? "");
   const asked = request(target, (reply) => {
     response.writeHead(reply.statusCode, reply.headers);
     reply.pipe(response);
@@ -88,7 +105,9 @@ function torrent(name, data) {
         .update(data.subarray(at, at + PIECE))
         .digest(),
     );
-  return encoded({ info: { name, length: data.length, "piece length": PIECE, pieces: Buffer.concat(pieces) } });
+  return encoded({
+    info: { name, length: data.length, "piece length": PIECE, pieces: Buffer.concat(pieces) },
+  });
 }
 
 function encoded(value) {

@@ -16,7 +16,18 @@ export const LASTS = 0.12;
 
 const VIDEO = {
   h264: ["-c:v", "libx264", "-preset", "veryfast", "-g", "48", "-bf", "3", "-pix_fmt", "yuv420p"],
-  vp9: ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "600k", "-g", "48"],
+  vp9: [
+    "-c:v",
+    "libvpx-vp9",
+    "-deadline",
+    "realtime",
+    "-cpu-used",
+    "8",
+    "-b:v",
+    "600k",
+    "-g",
+    "48",
+  ],
   av1: ["-c:v", "libsvtav1", "-preset", "12", "-g", "48"],
   hevc: ["-c:v", "libx265", "-preset", "ultrafast", "-g", "48", "-x265-params", "log-level=error"],
   xvid: ["-c:v", "mpeg4", "-vtag", "xvid", "-q:v", "4", "-g", "48"],
@@ -40,7 +51,9 @@ const AUDIO = {
 };
 
 function ffmpeg(args) {
-  execFileSync("ffmpeg", ["-v", "error", "-y", ...args], { stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync("ffmpeg", ["-v", "error", "-y", ...args], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
 }
 
 /** Makes a file once, under another name until it is whole. */
@@ -82,7 +95,12 @@ function sound(codec, length, pitch = 1000) {
   );
 }
 
-const EXTRA = { mp4: ["-movflags", "+faststart", "-strict", "-2"], ts: ["-muxdelay", "0"], mpg: ["-f", "vob"], wmv: ["-f", "asf"] };
+const EXTRA = {
+  mp4: ["-movflags", "+faststart", "-strict", "-2"],
+  ts: ["-muxdelay", "0"],
+  mpg: ["-f", "vob"],
+  wmv: ["-f", "asf"],
+};
 
 /** One film; `container` is what ffmpeg's file name ends with. */
 export function film(video, audio, container, length = LENGTH) {
@@ -121,7 +139,9 @@ export function looped(video, audio, container, seconds, from) {
             "-i",
             "testsrc2=s=1280x720:r=24:d=60,noise=alls=8:allf=t",
             ...VIDEO[video],
-            ...(RATED.includes(video) ? ["-preset", "ultrafast", "-b:v", "2M", "-maxrate", "3M", "-bufsize", "4M"] : ["-q:v", "8"]),
+            ...(RATED.includes(video)
+              ? ["-preset", "ultrafast", "-b:v", "2M", "-maxrate", "3M", "-bufsize", "4M"]
+              : ["-q:v", "8"]),
             half,
           ]),
         ),
@@ -138,7 +158,20 @@ export function looped(video, audio, container, seconds, from) {
       ]),
     );
   return made(`looped-${from ? "small-" : ""}${video}-${audio}-${seconds}.${container}`, (path) =>
-    ffmpeg(["-stream_loop", "-1", "-i", minute, "-t", `${seconds}`, "-map", "0", "-c", "copy", ...(EXTRA[container] ?? []), path]),
+    ffmpeg([
+      "-stream_loop",
+      "-1",
+      "-i",
+      minute,
+      "-t",
+      `${seconds}`,
+      "-map",
+      "0",
+      "-c",
+      "copy",
+      ...(EXTRA[container] ?? []),
+      path,
+    ]),
   );
 }
 
@@ -190,23 +223,44 @@ function writeSrt(path, length) {
   const stamp = (s) => new Date(s * 1000).toISOString().slice(11, 23).replace(".", ",");
   writeFileSync(
     path,
-    Array.from({ length: length / 2 }, (_, i) => `${i + 1}\n${stamp(i * 2)} --> ${stamp(i * 2 + 7)}\nLine ${i + 1}\n`).join("\n"),
+    Array.from(
+      { length: length / 2 },
+      (_, i) => `${i + 1}\n${stamp(i * 2)} --> ${stamp(i * 2 + 7)}\nLine ${i + 1}\n`,
+    ).join("\n"),
   );
 }
 
 /** A film whose sound begins six seconds after its picture. */
 export function lateSound(audio) {
   return made(`late-${audio}.mkv`, (path) =>
-    ffmpeg(["-i", picture("h264", LENGTH), "-itsoffset", "6", "-i", sound(audio, LENGTH), "-map", "0", "-map", "1", "-c", "copy", path]),
+    ffmpeg([
+      "-i",
+      picture("h264", LENGTH),
+      "-itsoffset",
+      "6",
+      "-i",
+      sound(audio, LENGTH),
+      "-map",
+      "0",
+      "-map",
+      "1",
+      "-c",
+      "copy",
+      path,
+    ]),
   );
 }
 
 /** The first part of a film, cut anywhere. */
 export function cut(path, share) {
-  return made(`cut-${basename(path)}`, (to) => writeFileSync(to, readFileSync(path).subarray(0, Math.floor(statSync(path).size * share))));
+  return made(`cut-${basename(path)}`, (to) =>
+    writeFileSync(to, readFileSync(path).subarray(0, Math.floor(statSync(path).size * share))),
+  );
 }
 
 /** A film without an index, and without a duration. */
 export function live() {
-  return made("live.mkv", (path) => ffmpeg(["-i", film("h264", "ac3", "mkv"), "-c", "copy", "-f", "matroska", "-live", "1", path]));
+  return made("live.mkv", (path) =>
+    ffmpeg(["-i", film("h264", "ac3", "mkv"), "-c", "copy", "-f", "matroska", "-live", "1", path]),
+  );
 }

@@ -1,8 +1,9 @@
-// Plays ten minutes, then reads two hours of film at sixteen times the speed, and prints stalls, A/V offset and memory over time: `npm run media:long`.
+// Plays ten minutes, then reads two hours of film at sixteen times the speed, and prints stalls,
+// A/V offset and memory over time: `npm run media:long`.
 //
-// The memory is that of the renderer's process, in which the page and its worker live, once garbage is collected; and what both keep alive of it. Where one
-// of these grows, the command fails.
-// `node dev/media/long.mjs FILM mse|ffmpeg|plain [minutes] [hours]`.
+// The memory is that of the renderer's process, in which the page and its worker live, once garbage
+// is collected; and what both keep alive of it. Where one of these grows, the command fails. `node
+// dev/media/long.mjs FILM mse|ffmpeg|plain [minutes] [hours]`.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -33,23 +34,31 @@ const browser = await launch({ args: ["--autoplay-policy=no-user-gesture-require
 /** MB of the largest renderer. */
 async function memory() {
   const { processInfo } = await browser.send("SystemInfo.getProcessInfo");
-  const of = ({ id }) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${id}/status`, "utf8"))?.[1] ?? 0) / 1024;
+  const of = ({ id }) =>
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${id}/status`, "utf8"))?.[1] ?? 0) / 1024;
   return Math.max(...processInfo.filter(({ type }) => type === "renderer").map(of));
 }
 
 async function watch(speed, until) {
   const page = await openPage(browser, base);
   const heaps = await watchHeaps(browser, page);
-  await page.evaluate(`trial.${way}(${JSON.stringify(address(base, name))}).then(() => trial.first())`);
+  await page.evaluate(
+    `trial.${way}(${JSON.stringify(address(base, name))}).then(() => trial.first())`,
+  );
   await page.evaluate(`trial.speed(${speed})`);
   const memories = [];
   const alives = [];
   const all = [];
-  console.log("film s | stalls | stalled ms | A/V ms | beeps | MB | alive in page, worker | buffered MB");
+  console.log(
+    "film s | stalls | stalled ms | A/V ms | beeps | MB | alive in page, worker | buffered MB",
+  );
   for (let last = -1; ; ) {
     await wait(EVERY_S * 1000);
     const state = await page.evaluate("trial.state()");
-    const { buffered, appended } = (await page.evaluate("trial.measure()")) ?? { buffered: 0, appended: 0 };
+    const { buffered, appended } = (await page.evaluate("trial.measure()")) ?? {
+      buffered: 0,
+      appended: 0,
+    };
     const alive = await heaps();
     const offsets = offsetsOf(state);
     all.push(...offsets);
@@ -68,7 +77,13 @@ async function watch(speed, until) {
       ].join(" | "),
     );
     await page.evaluate("trial.forget()");
-    if (state.troubles.length > 0 || state.error || state.ended || state.time >= until || state.time === last) {
+    if (
+      state.troubles.length > 0 ||
+      state.error ||
+      state.ended ||
+      state.time >= until ||
+      state.time === last
+    ) {
       console.log(
         [...state.troubles, state.error].filter(Boolean).join(" ") ||
           (state.ended ? "It ended." : state.time >= until ? "That was all." : "It stands still."),
@@ -77,7 +92,10 @@ async function watch(speed, until) {
     }
     last = state.time;
   }
-  if (all.length > 0) console.log(`A/V: ${number(Math.min(...all))} to ${number(Math.max(...all))} ms, median ${number(median(all))}.`);
+  if (all.length > 0)
+    console.log(
+      `A/V: ${number(Math.min(...all))} to ${number(Math.max(...all))} ms, median ${number(median(all))}.`,
+    );
   console.log(
     `Memory: ${number(memories[0])} MB after ${EVERY_S} s, ${number(Math.max(...memories))} at most, ${number(memories.at(-1))} at the end.`,
   );

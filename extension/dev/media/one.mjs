@@ -1,4 +1,5 @@
-// Plays one film and prints what happened: `node dev/media/one.mjs FILE [plain|mse|ffmpeg] [seconds] [seek…]`.
+// Plays one film and prints what happened: `node dev/media/one.mjs FILE [plain|mse|ffmpeg]
+// [seconds] [seek…]`.
 
 import { basename, join } from "node:path";
 import { launch, until } from "../../scripts/chromium.mjs";
@@ -7,7 +8,8 @@ import { bundle, serve } from "./serve.mjs";
 
 const [what = "h264-ac3.mkv", way = "mse", seconds = "5", ...seeks] = process.argv.slice(2);
 const named = /^(\w+)-(\w+)\.(\w+)$/.exec(what);
-const path = what === "many" ? manyTracks() : what.includes("/") ? what : film(named[1], named[2], named[3]);
+const path =
+  what === "many" ? manyTracks() : what.includes("/") ? what : film(named[1], named[2], named[3]);
 const scripts = join(SCRATCH, "scripts");
 console.log(await bundle(scripts));
 const { server, sent, base } = await serve(scripts, new Map([[basename(path), path]]));
@@ -16,14 +18,18 @@ try {
   const page = await browser.open(`${base}/`);
   await until("the page", () => page.evaluate("!!globalThis.trial"));
   browser.listeners.add((message) => {
-    if (message.method === "Runtime.consoleAPICalled" || message.method === "Runtime.exceptionThrown")
+    if (
+      message.method === "Runtime.consoleAPICalled" ||
+      message.method === "Runtime.exceptionThrown"
+    )
       console.log(JSON.stringify(message.params).slice(0, 600));
   });
   const show = async () =>
     console.log(
       JSON.stringify(
         await page.evaluate("trial.state()"),
-        (key, value) => (key === "header" || (key === "cues" && value.length > 6) ? `${value.length}` : value),
+        (key, value) =>
+          key === "header" || (key === "cues" && value.length > 6) ? `${value.length}` : value,
         1,
       ).replace(/\n\s+/g, " "),
       await page.evaluate("trial.measure()"),

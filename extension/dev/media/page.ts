@@ -1,6 +1,8 @@
-// The dev page: plays a film by the worker or by the element alone, and listens and looks to what comes out.
+// The dev page: plays a film by the worker or by the element alone, and listens and looks to what
+// comes out.
 //
-// Flashes are seen in the frames that the element presents, beeps are heard in its sound by Web Audio.
+// Flashes are seen in the frames that the element presents, beeps are heard in its sound by Web
+// Audio.
 
 import "../speak";
 import type { Cue, Film, Verdict } from "../../src/media/protocol";
@@ -88,7 +90,11 @@ async function listen(): Promise<void> {
     const time = playbackTime + loud / 48_000;
     if (time - loudBefore > 0.5) {
       const { contextTime, performanceTime } = audio.getOutputTimestamp();
-      state.beeps.push({ at: performanceTime! + (time - contextTime!) * 1000, media: video.currentTime, pitch: 0 });
+      state.beeps.push({
+        at: performanceTime! + (time - contextTime!) * 1000,
+        media: video.currentTime,
+        pitch: 0,
+      });
       counted = crossings = 0;
     }
     loudBefore = time;
@@ -100,7 +106,11 @@ async function listen(): Promise<void> {
 const mse = (url: string, at = 0) => fed(MseEngine, url, at);
 const ffmpeg = (url: string, at = 0) => fed(FfmpegEngine, url, at);
 
-async function fed(Kind: typeof MseEngine | typeof FfmpegEngine, url: string, at: number): Promise<void> {
+async function fed(
+  Kind: typeof MseEngine | typeof FfmpegEngine,
+  url: string,
+  at: number,
+): Promise<void> {
   await listen();
   since = performance.now();
   video.autoplay = true;
@@ -186,7 +196,9 @@ function colour(x: number, y: number): number[] | undefined {
   if (!canvas || canvas.width === 0) return undefined;
   const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d")!;
   copy.drawImage(canvas, 0, 0);
-  return [...copy.getImageData(Math.floor(x * canvas.width), Math.floor(y * canvas.height), 1, 1).data];
+  return [
+    ...copy.getImageData(Math.floor(x * canvas.width), Math.floor(y * canvas.height), 1, 1).data,
+  ];
 }
 
 /** The ms from the beginning to the first frame. */
@@ -265,5 +277,8 @@ Object.assign(globalThis, {
 });
 
 function ranges(): [number, number][] {
-  return Array.from({ length: video.buffered.length }, (_, i) => [video.buffered.start(i), video.buffered.end(i)]);
+  return Array.from({ length: video.buffered.length }, (_, i) => [
+    video.buffered.start(i),
+    video.buffered.end(i),
+  ]);
 }

@@ -1,8 +1,10 @@
-// How long a film takes to its first frame, and to go to a place far ahead, and with how many bytes: against a plain `<video>` with AAC.
+// How long a film takes to its first frame, and to go to a place far ahead, and with how many
+// bytes: against a plain `<video>` with AAC.
 //
-// All bytes of a film share a line of 1 MiB/s, and each request waits 50 ms. The ways take turns, so that whatever else the machine does meets all of
-// them. Printed are medians of three, and their ratios to the plain way: `npm run media:ratios [word…]`. With `-- --log` it also prints which ranges were
-// asked for, when, and how much of each was sent.
+// All bytes of a film share a line of 1 MiB/s, and each request waits 50 ms. The ways take turns,
+// so that whatever else the machine does meets all of them. Printed are medians of three, and their
+// ratios to the plain way: `npm run media:ratios [word…]`. With `-- --log` it also prints which
+// ranges were asked for, when, and how much of each was sent.
 
 import { join } from "node:path";
 import { launch } from "../../scripts/chromium.mjs";
@@ -30,7 +32,10 @@ const ways = [
   ["h264-truehd.mkv", "ffmpeg"],
   ["xvid-mp3.avi", "ffmpeg"],
   ["hevc-aac.mkv", "ffmpeg"],
-].filter(([name, way], index) => index === 0 || words.length === 0 || words.some((word) => `${name} ${way}`.includes(word)));
+].filter(
+  ([name, way], index) =>
+    index === 0 || words.length === 0 || words.some((word) => `${name} ${way}`.includes(word)),
+);
 
 const paths = new Map(ways.map(([name]) => [name, looped(...name.split(/[-.]/), SECONDS)]));
 const scripts = join(SCRATCH, "scripts-ratios");
@@ -45,7 +50,9 @@ async function measure(name, way) {
   const page = await openPage(browser, base);
   let began = performance.now();
   asked.length = 0;
-  const first = await page.evaluate(`trial.${way}(${JSON.stringify(address(base, name, LINE))}).then(() => trial.first())`);
+  const first = await page.evaluate(
+    `trial.${way}(${JSON.stringify(address(base, name, LINE))}).then(() => trial.first())`,
+  );
   const firstBytes = bytes();
   if (logs) log(`${name} ${way}: first frame`, began);
   await wait(2500);
@@ -64,16 +71,24 @@ function log(what, began) {
   console.log(`${what} (${number(performance.now() - began)} ms)`);
   for (const { start, end, at, until, sent } of asked) {
     const ended = until === undefined ? "runs" : `ended at ${number(until - began)}`;
-    console.log(`  at ${number(at - began)} ms, ${start}-${end}: ${number(sent / 1024)} KB, ${ended}`);
+    console.log(
+      `  at ${number(at - began)} ms, ${start}-${end}: ${number(sent / 1024)} KB, ${ended}`,
+    );
   }
 }
 
 try {
-  for (let round = 0; round < ROUNDS; round += 1) for (const way of ways) results.get(way).push(await measure(...way));
+  for (let round = 0; round < ROUNDS; round += 1)
+    for (const way of ways) results.get(way).push(await measure(...way));
   const columns = ["first", "firstBytes", "seek", "seekBytes"];
-  const of = (way) => Object.fromEntries(columns.map((column) => [column, median(results.get(way).map((result) => result[column]))]));
+  const of = (way) =>
+    Object.fromEntries(
+      columns.map((column) => [column, median(results.get(way).map((result) => result[column]))]),
+    );
   const plain = of(ways[0]);
-  console.log("film | way | first frame ms | KB | seek ms | KB | ratios: first frame, KB, seek, KB");
+  console.log(
+    "film | way | first frame ms | KB | seek ms | KB | ratios: first frame, KB, seek, KB",
+  );
   console.log("--- | --- | --- | --- | --- | --- | ---");
   for (const way of ways) {
     const here = of(way);

@@ -14,7 +14,11 @@ await bundle(scripts);
 const chosen = Object.entries({ ...films, ...subtitles }).filter(
   ([name]) => words.length === 0 || words.some((word) => name.includes(word)),
 );
-const paths = new Map(chosen.flatMap(([, scene]) => [scene.film(), ...(scene.beside?.() ?? [])]).map((path) => [basename(path), path]));
+const paths = new Map(
+  chosen
+    .flatMap(([, scene]) => [scene.film(), ...(scene.beside?.() ?? [])])
+    .map((path) => [basename(path), path]),
+);
 /** Pictures of the page, to look at. */
 const pictures = join(SCRATCH, "pictures");
 await mkdir(pictures, { recursive: true });
@@ -26,9 +30,13 @@ try {
     const page = await browser.open(`${base}/`);
     await until("the page", () => page.evaluate("!!globalThis.trial"));
     const shoot = async (to) => writeFile(join(pictures, `${to}.png`), await page.picture());
-    const fails = (await scene.play((text) => page.evaluate(text), `${base}/stream/${basename(scene.film())}?part=1048576`, shoot)).filter(
-      Boolean,
-    );
+    const fails = (
+      await scene.play(
+        (text) => page.evaluate(text),
+        `${base}/stream/${basename(scene.film())}?part=1048576`,
+        shoot,
+      )
+    ).filter(Boolean);
     failures += fails.length > 0 ? 1 : 0;
     console.log(fails.length > 0 ? `FAILS  ${name}: ${fails.join("; ")}` : `holds  ${name}`);
     await browser.send("Target.closeTarget", { targetId: page.target.targetId });

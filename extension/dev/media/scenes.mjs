@@ -1,10 +1,12 @@
-// What a table of codecs doesn't show: tracks changed while playing, subtitles, odd films. Each gives words when it fails.
+// What a table of codecs doesn't show: tracks changed while playing, subtitles, odd films. Each
+// gives words when it fails.
 
 import { cut, film, lateSound, live, manyTracks } from "./films.mjs";
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const near = (value, wanted, by) => Math.abs(value - wanted) <= by;
-const pitches = (state) => state.beeps.map(({ pitch }) => Math.round(pitch)).filter((pitch) => pitch > 0);
+const pitches = (state) =>
+  state.beeps.map(({ pitch }) => Math.round(pitch)).filter((pitch) => pitch > 0);
 
 /** `film` makes the file, `play` gets `page.evaluate` and gives what failed. */
 export const scenes = {
@@ -28,7 +30,8 @@ export const scenes = {
             .slice(-1)
             .every((pitch) => near(pitch, 3000, 250))
         ) && `then ${pitches(after)}`,
-        !(back.length > 0 && back.slice(-1).every((pitch) => near(pitch, 1000, 120))) && `then ${back}`,
+        !(back.length > 0 && back.slice(-1).every((pitch) => near(pitch, 1000, 120))) &&
+          `then ${back}`,
         !(after.time > 6.5) && `stands at ${after.time}`,
       ];
     },
@@ -45,7 +48,8 @@ export const scenes = {
       await wait(2000);
       const lines = (await ask("trial.state()")).cues.map(({ data }) => data);
       return [
-        !(first[0]?.data === "Line 1" && first[0].end === 7 && first.length > 10) && JSON.stringify(first.slice(0, 2)),
+        !(first[0]?.data === "Line 1" && first[0].end === 7 && first.length > 10) &&
+          JSON.stringify(first.slice(0, 2)),
         // Line 25 begins at 48 s and lasts until 55 s.
         !lines.includes("Line 25") && "line 25 is missing",
         new Set(lines).size !== lines.length && "lines come twice",
@@ -77,7 +81,11 @@ export const scenes = {
       await ask("trial.seek(21.5)");
       await wait(3000);
       const state = await ask("trial.state()");
-      return [!(state.time > 23 && state.time < 26) && `stands at ${state.time}`, state.beeps.length === 0 && "silent", ...state.troubles];
+      return [
+        !(state.time > 23 && state.time < 26) && `stands at ${state.time}`,
+        state.beeps.length === 0 && "silent",
+        ...state.troubles,
+      ];
     },
   },
   ...Object.fromEntries(
@@ -107,7 +115,11 @@ export const scenes = {
       await ask("trial.seek(15)");
       await wait(6000);
       const state = await ask("trial.state()");
-      return [!state.ended && `stands at ${state.time}`, !near(state.duration, 19, 3) && `is ${state.duration} long`, ...state.troubles];
+      return [
+        !state.ended && `stands at ${state.time}`,
+        !near(state.duration, 19, 3) && `is ${state.duration} long`,
+        ...state.troubles,
+      ];
     },
   },
   "no index and no duration": {
@@ -136,16 +148,22 @@ export const scenes = {
         film: () => film(video, audio, "mkv"),
         async play(ask, url) {
           const { origin, pathname } = new URL(url);
-          const answer = (status) => fetch(`${origin}${pathname.replace("/stream/", "/refuse/")}/${status}`);
+          const answer = (status) =>
+            fetch(`${origin}${pathname.replace("/stream/", "/refuse/")}/${status}`);
           await ask(`trial.${way}("${url}")`);
           await wait(3000);
           await ask("trial.linked(false)");
           const fails = [];
           for (const status of [404, 503, 504, 403]) {
             await answer(status);
-            if (status === 404) void ask("trial.seek(58.5, 60000).then((ms) => (globalThis.sought = ms))").catch(() => {});
+            if (status === 404)
+              void ask("trial.seek(58.5, 60000).then((ms) => (globalThis.sought = ms))").catch(
+                () => {},
+              );
             await wait(5000);
-            fails.push(...(await ask("trial.state()")).troubles.map((words) => `${status}: ${words}`));
+            fails.push(
+              ...(await ask("trial.state()")).troubles.map((words) => `${status}: ${words}`),
+            );
           }
           const early = await ask("globalThis.sought");
           await ask("trial.linked(true)");

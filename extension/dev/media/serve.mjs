@@ -1,4 +1,5 @@
-// Serves the dev page, its scripts and the films, with ranges, and counts what was sent of each film.
+// Serves the dev page, its scripts and the films, with ranges, and counts what was sent of each
+// film.
 
 import { build } from "esbuild";
 import { createReadStream, statSync } from "node:fs";
@@ -12,10 +13,16 @@ import { convert } from "./convert.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 /** The policy of the extension's pages, so that what it forbids fails here as well. */
-const { content_security_policy } = JSON.parse(await readFile(join(here, "../../src/extension/manifest.json"), "utf8"));
+const { content_security_policy } = JSON.parse(
+  await readFile(join(here, "../../src/extension/manifest.json"), "utf8"),
+);
 const POLICY = {
-  // A MediaSource has a blob's address; of an extension's page Chrome allows it, whatever the policy says.
-  "Content-Security-Policy": content_security_policy.extension_pages.replace("media-src", "media-src blob:"),
+  // A MediaSource has a blob's address; of an extension's page Chrome allows it, whatever the
+  // policy says.
+  "Content-Security-Policy": content_security_policy.extension_pages.replace(
+    "media-src",
+    "media-src blob:",
+  ),
 };
 const TYPES = { js: "text/javascript", wasm: "application/wasm" };
 
@@ -42,8 +49,12 @@ export async function bundle(out) {
   await cp(join(jassub, "default.woff2"), join(out, "jassub/default.woff2"));
   const sizes = {};
   for (const [path, { entryPoint, inputs }] of Object.entries(metafile.outputs)) {
-    const largest = Object.entries(inputs).sort((a, b) => b[1].bytesInOutput - a[1].bytesInOutput)[0]?.[0] ?? "";
-    sizes[path.slice(path.lastIndexOf("/") + 1)] = { gzipped: gzipSync(await readFile(path)).length, from: entryPoint ?? largest };
+    const largest =
+      Object.entries(inputs).sort((a, b) => b[1].bytesInOutput - a[1].bytesInOutput)[0]?.[0] ?? "";
+    sizes[path.slice(path.lastIndexOf("/") + 1)] = {
+      gzipped: gzipSync(await readFile(path)).length,
+      from: entryPoint ?? largest,
+    };
   }
   return sizes;
 }
@@ -74,7 +85,8 @@ export function serve(scripts, films, daemon) {
   const asked = [];
   /** Films that are refused, with the status; as the daemon does while its engine is replaced. */
   const refused = new Map();
-  const base = () => `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
+  const base = () =>
+    `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
   const server = createServer(async (request, response) => {
     const url = new URL(request.url, "http://localhost");
     const name = decodeURIComponent(url.pathname.slice(1));
@@ -88,20 +100,28 @@ export function serve(scripts, films, daemon) {
       if (films.has(name)) return film(name, url, request, response);
       const stream = /^(stream|convert)\/(.+)$/.exec(name);
       if (stream && films.has(stream[2])) {
-        if (refused.has(stream[2])) return response.writeHead(refused.get(stream[2])).end("no such file");
+        if (refused.has(stream[2]))
+          return response.writeHead(refused.get(stream[2])).end("no such file");
         if (stream[1] === "stream") return film(stream[2], url, request, response);
         if (daemon) return daemon.convert(stream[2], url, response);
         const source = new URL(`/stream/${encodeURIComponent(stream[2])}`, base());
-        for (const key of ["rate", "delay"]) if (url.searchParams.has(key)) source.searchParams.set(key, url.searchParams.get(key));
+        for (const key of ["rate", "delay"])
+          if (url.searchParams.has(key)) source.searchParams.set(key, url.searchParams.get(key));
         return convert(url, source.href, response);
       }
       if (name === "")
         return response
           .writeHead(200, { "Content-Type": "text/html", ...POLICY })
-          .end('<!doctype html><video id="video" width="640"></video><script type="module" src="page.js"></script>');
+          .end(
+            '<!doctype html><video id="video" width="640"></video><script type="module" src="page.js"></script>',
+          );
       const script = await readFile(join(scripts, name));
       response
-        .writeHead(200, { "Content-Type": TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream", ...POLICY })
+        .writeHead(200, {
+          "Content-Type":
+            TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream",
+          ...POLICY,
+        })
         .end(script);
     } catch {
       response.writeHead(404).end();
@@ -113,7 +133,8 @@ export function serve(scripts, films, daemon) {
     const start = Number(told[1]);
     const part = Number(url.searchParams.get("part") ?? Infinity);
     const end = Math.min(told[2] ? Number(told[2]) : Infinity, total - 1, start + part - 1);
-    if (start >= total) return response.writeHead(416, { "Content-Range": `bytes */${total}` }).end();
+    if (start >= total)
+      return response.writeHead(416, { "Content-Range": `bytes */${total}` }).end();
     response.writeHead(206, {
       "Content-Type": "application/octet-stream",
       "Content-Range": `bytes ${start}-${end}/${total}`,
@@ -139,5 +160,7 @@ export function serve(scripts, films, daemon) {
     if (delay > 0) setTimeout(send, delay);
     else send();
   }
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve({ server, sent, asked, base: base() })));
+  return new Promise((resolve) =>
+    server.listen(0, "127.0.0.1", () => resolve({ server, sent, asked, base: base() })),
+  );
 }

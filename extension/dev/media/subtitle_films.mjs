@@ -12,12 +12,26 @@ const COUNT = LENGTH / 4;
 const numbers = Array.from({ length: COUNT }, (_, i) => i);
 const clock = (s, point) => new Date(s * 1000).toISOString().slice(11, 23).replace(".", point);
 
-const srt = (line) => numbers.map((i) => `${i + 1}\n${clock(i * 4, ",")} --> ${clock(i * 4 + 3, ",")}\n${line(i)}\n`).join("\n");
+const srt = (line) =>
+  numbers
+    .map((i) => `${i + 1}\n${clock(i * 4, ",")} --> ${clock(i * 4 + 3, ",")}\n${line(i)}\n`)
+    .join("\n");
 /** A line at the bottom, one in italics, and at the top one that a tag puts there. */
-const lines = () => srt((i) => (i % 3 === 0 ? `Line ${i}` : i % 3 === 1 ? `<i>Line ${i}</i>, and <b>bold</b>` : `{\\an8}Line ${i}`));
+const lines = () =>
+  srt((i) =>
+    i % 3 === 0
+      ? `Line ${i}`
+      : i % 3 === 1
+        ? `<i>Line ${i}</i>, and <b>bold</b>`
+        : `{\\an8}Line ${i}`,
+  );
 
 /** Where the styled boxes lie, and what they look like, on a picture of 1280 × 720. */
-export const STYLED = { width: 1280, height: 720, box: (i) => ({ x: 100 + (i % 5) * 150, y: 80, width: 140, height: 60 }) };
+export const STYLED = {
+  width: 1280,
+  height: 720,
+  box: (i) => ({ x: 100 + (i % 5) * 150, y: 80, width: 140, height: 60 }),
+};
 const head = `[Script Info]
 ScriptType: v4.00+
 PlayResX: ${STYLED.width}
@@ -43,13 +57,22 @@ const ass = (text) =>
     .join("");
 
 /** Where the boxes of PGS lie on an HD plane: red and green in turn. */
-export const PICTURES = { width: 1920, height: 1080, box: (i) => ({ x: 200 + (i % 5) * 300, y: 900, width: 280, height: 80 }) };
+export const PICTURES = {
+  width: 1920,
+  height: 1080,
+  box: (i) => ({ x: 200 + (i % 5) * 300, y: 900, width: 280, height: 80 }),
+};
 const RED = [63, 240, 102, 255];
 const GREEN = [173, 26, 42, 255];
 const pictures = () =>
   sup(
     PICTURES,
-    numbers.map((i) => ({ start: i * 4, end: i * 4 + 3, ...PICTURES.box(i), colour: i % 2 ? GREEN : RED })),
+    numbers.map((i) => ({
+      start: i * 4,
+      end: i * 4 + 3,
+      ...PICTURES.box(i),
+      colour: i % 2 ? GREEN : RED,
+    })),
   );
 
 const file = (name, content) => made(name, (path) => writeFileSync(path, content));
@@ -102,7 +125,10 @@ export function subtitled(video = "h264") {
 
 /** A film with a line that is shown from 1 s to 31 s, among short ones. */
 export function longLine() {
-  const text = file("long-line.srt", `1\n00:00:01,000 --> 00:00:31,000\nLong\n\n${srt((i) => `Short ${i}`)}`);
+  const text = file(
+    "long-line.srt",
+    `1\n00:00:01,000 --> 00:00:31,000\nLong\n\n${srt((i) => `Short ${i}`)}`,
+  );
   return made("long-line.mkv", (path) =>
     execFileSync("ffmpeg", [
       "-v",
@@ -127,9 +153,18 @@ export function longLine() {
 export const bare = () => film("h264", "aac", "mp4", LENGTH);
 /** Cyrillic letters in windows-1251, by their places in Unicode. */
 const windows1251 = (text) =>
-  Buffer.from([...text].map((letter) => (letter.charCodeAt(0) >= 0x410 ? letter.charCodeAt(0) - 0x350 : letter.charCodeAt(0))));
+  Buffer.from(
+    [...text].map((letter) =>
+      letter.charCodeAt(0) >= 0x410 ? letter.charCodeAt(0) - 0x350 : letter.charCodeAt(0),
+    ),
+  );
 export const beside = () => [
-  file("beside.ru.srt", windows1251(srt((i) => `Где мы находимся сегодня, ${i}? Я не знаю, когда мы вернёмся`.replace("ё", "е")))),
+  file(
+    "beside.ru.srt",
+    windows1251(
+      srt((i) => `Где мы находимся сегодня, ${i}? Я не знаю, когда мы вернёмся`.replace("ё", "е")),
+    ),
+  ),
   file(
     "beside.en.vtt",
     `WEBVTT\n\n${srt((i) => `Voice ${i} &amp; <v Ann>Ann`)

@@ -13,7 +13,9 @@ const GREEN = [0, 255, 0, 255];
 /** What is drawn, once `holds` does or five seconds have passed. */
 async function settled(ask, holds) {
   let drawn;
-  await until("what is drawn", async () => holds((drawn = await ask("trial.drawn()"))), 5000).catch(() => {});
+  await until("what is drawn", async () => holds((drawn = await ask("trial.drawn()"))), 5000).catch(
+    () => {},
+  );
   return drawn;
 }
 const texts = ({ lines }) => lines.map(({ text }) => text);
@@ -27,7 +29,13 @@ async function painted(ask, plane, number, wanted) {
   let colour;
   await until(
     "a colour",
-    async () => like((colour = await ask(`trial.colour(${(x + width / 2) / plane.width}, ${(y + height / 2) / plane.height})`)), wanted),
+    async () =>
+      like(
+        (colour = await ask(
+          `trial.colour(${(x + width / 2) / plane.width}, ${(y + height / 2) / plane.height})`,
+        )),
+        wanted,
+      ),
     5000,
   ).catch(() => {});
   return !like(colour, wanted) && `box ${number} is ${colour}, not ${wanted}`;
@@ -38,7 +46,9 @@ const differs = (what, got, holds) => !holds && `${what}: ${JSON.stringify(got)}
 async function begin(ask, url, at, files = [], way = "mse") {
   await ask(`trial.titled(${JSON.stringify(files)})`);
   await ask(`trial.${way}("${url}", ${at})`);
-  await until("the tracks", () => ask("subtitles.tracks.length > 0 && document.querySelector('video').readyState > 1"));
+  await until("the tracks", () =>
+    ask("subtitles.tracks.length > 0 && document.querySelector('video').readyState > 1"),
+  );
   await ask("trial.pause()");
   await ask(`trial.seek(${at})`);
 }
@@ -63,7 +73,10 @@ export const scenes = {
       await ask("subtitles.insetPx = 90");
       const lifted = await settled(ask, ({ lines }) => lines[0]?.bottom < 275);
       await ask("subtitles.size = 2");
-      const large = await settled(ask, ({ lines }) => lines[0]?.height > far.lines[0]?.height * 1.5);
+      const large = await settled(
+        ask,
+        ({ lines }) => lines[0]?.height > far.lines[0]?.height * 1.5,
+      );
       await shoot("lines-large-above-controls");
       await ask("subtitles.size = 1, subtitles.insetPx = 0, subtitles.delayS = 4");
       const late = await settled(ask, ({ lines }) => lines[0]?.text.startsWith("Line 8"));
@@ -77,13 +90,29 @@ export const scenes = {
       const played = await settled(ask, ({ time, lines }) => time > 40.2 && lines.length > 0);
       return [
         differs("labels", labels, labels.join() === "English,German · Signs,French"),
-        differs("at 12.5", first, shows("Line 3")(first) && first.lines[0].bottom > 320 && first.lines[0].bottom <= 360),
-        differs("at 17", italic, shows("Line 4, and bold")(italic) && italic.lines[0].italic === "italic"),
-        differs("at 21.5", top, shows("Line 5")(top) && top.lines[0].place === "8" && top.lines[0].top < 40),
+        differs(
+          "at 12.5",
+          first,
+          shows("Line 3")(first) && first.lines[0].bottom > 320 && first.lines[0].bottom <= 360,
+        ),
+        differs(
+          "at 17",
+          italic,
+          shows("Line 4, and bold")(italic) && italic.lines[0].italic === "italic",
+        ),
+        differs(
+          "at 21.5",
+          top,
+          shows("Line 5")(top) && top.lines[0].place === "8" && top.lines[0].top < 40,
+        ),
         differs("at 23.5", none, shows()(none)),
         differs("at 36.5", far, shows("Line 9")(far)),
         differs("above controls", lifted, lifted.lines[0]?.bottom < 275),
-        differs("twice as large", large, near(large.lines[0]?.height / far.lines[0]?.height, 2, 0.1)),
+        differs(
+          "twice as large",
+          large,
+          near(large.lines[0]?.height / far.lines[0]?.height, 2, 0.1),
+        ),
         differs("delayed", late, late.lines[0]?.text.startsWith("Line 8")),
         differs("off", off, off.children === 0),
         differs("on again", on, shows("Line 9")(on)),
@@ -162,7 +191,8 @@ export const scenes = {
         differs(
           "box and text",
           text,
-          text.canvas?.box.bottom > text.canvas?.height * 0.85 && near(text.canvas?.box.left / text.canvas?.width, 100 / 1280, 0.01),
+          text.canvas?.box.bottom > text.canvas?.height * 0.85 &&
+            near(text.canvas?.box.left / text.canvas?.width, 100 / 1280, 0.01),
         ),
         differs("between", between, between.canvas?.opaque === 0),
         differs("lines instead", lines, lines.lines.length === 1 && lines.canvas === undefined),
@@ -204,14 +234,16 @@ export const scenes = {
         differs(
           "the box",
           first.canvas,
-          JSON.stringify(first.canvas?.box) === JSON.stringify({ left: x, top: y, right: x + width, bottom: y + height }) &&
+          JSON.stringify(first.canvas?.box) ===
+            JSON.stringify({ left: x, top: y, right: x + width, bottom: y + height }) &&
             first.canvas.opaque === width * height,
         ),
         differs("between", between.canvas, between.canvas?.opaque === 0),
         differs(
           "larger",
           large.canvas,
-          near(large.canvas?.box.right - large.canvas?.box.left, 420, 3) && near(large.canvas?.box.bottom, 980, 2),
+          near(large.canvas?.box.right - large.canvas?.box.left, 420, 3) &&
+            near(large.canvas?.box.bottom, 980, 2),
         ),
         differs("above controls", lifted.canvas, near(lifted.canvas?.box.bottom, 799, 3)),
         differs("back again", back.canvas, near(back.canvas?.box.bottom, 980, 2)),
@@ -237,7 +269,10 @@ export const scenes = {
         await choose(name);
         await until(
           "trouble",
-          () => ask(`subtitles.tracks.some(({ id, state }) => id === "beside/${name}" && state === "failed")`),
+          () =>
+            ask(
+              `subtitles.tracks.some(({ id, state }) => id === "beside/${name}" && state === "failed")`,
+            ),
           5000,
         ).catch(() => {});
         return ask(`subtitles.tracks.find(({ id }) => id === "beside/${name}").trouble ?? ""`);
@@ -255,22 +290,38 @@ export const scenes = {
       await shoot("georgian");
       await choose("beside.fr.sup");
       fails.push(await painted(ask, PICTURES, 5, GREEN));
-      const troubles = [await trouble("beside.es.sub"), await trouble("beside.it.srt"), await trouble("nowhere.pl.srt")];
+      const troubles = [
+        await trouble("beside.es.sub"),
+        await trouble("beside.it.srt"),
+        await trouble("nowhere.pl.srt"),
+      ];
       await choose("beside.en.vtt");
       await ask("trial.seek(29)");
       const after = await settled(ask, shows("Voice 7 & Ann"));
-      const own = await ask("subtitles.addFiles([new File(['1\\n00:00:28,000 --> 00:00:30,000\\nMine'], 'mine.srt')])");
+      const own = await ask(
+        "subtitles.addFiles([new File(['1\\n00:00:28,000 --> 00:00:30,000\\nMine'], 'mine.srt')])",
+      );
       const mine = await settled(ask, shows("Mine"));
       return [
         ...fails,
-        differs("labels", labels, labels.join() === "Russian,English,German,Georgian,French,Spanish,Italian,Polish"),
+        differs(
+          "labels",
+          labels,
+          labels.join() === "Russian,English,German,Georgian,French,Spanish,Italian,Polish",
+        ),
         differs("Russian", russian, texts(russian)[0]?.startsWith("Где мы находимся сегодня, 5?")),
         differs("VTT", voice, shows("Voice 5 & Ann")(voice) && voice.lines[0].place === "8"),
-        differs("Georgian", georgian, shows("გამარჯობა 5")(georgian) && georgian.canvas === undefined),
+        differs(
+          "Georgian",
+          georgian,
+          shows("გამარჯობა 5")(georgian) && georgian.canvas === undefined,
+        ),
         differs(
           "troubles",
           troubles,
-          /MicroDVD/.test(troubles[0]) && /no subtitles/.test(troubles[1]) && /can’t be read/.test(troubles[2]),
+          /MicroDVD/.test(troubles[0]) &&
+            /no subtitles/.test(troubles[1]) &&
+            /can’t be read/.test(troubles[2]),
         ),
         differs("after a seek", after, shows("Voice 7 & Ann")(after)),
         differs("the person's own", [own, mine], own.length === 0 && shows("Mine")(mine)),
@@ -281,7 +332,9 @@ export const scenes = {
     film: subtitled,
     beside,
     async play(ask, url, shoot) {
-      await begin(ask, url, 9, [{ url: `${new URL(url).origin}/beside.ka.ass`, name: "beside.ka.ass" }]);
+      await begin(ask, url, 9, [
+        { url: `${new URL(url).origin}/beside.ka.ass`, name: "beside.ka.ass" },
+      ]);
       await ask("subtitles.select('beside/beside.ka.ass')");
       const fails = [await painted(ask, STYLED, 2, BLUE)];
       await settled(ask, ({ lines }) => lines.length > 0);
@@ -293,10 +346,17 @@ export const scenes = {
       const large = await settled(ask, ({ canvas }) => canvas?.opaque > drawn.canvas?.opaque * 1.5);
       await shoot("styled-large-above-controls");
       await ask("subtitles.size = 1, subtitles.insetPx = 0");
-      const again = await settled(ask, ({ canvas }) => canvas?.box.bottom === drawn.canvas?.box.bottom);
+      const again = await settled(
+        ask,
+        ({ canvas }) => canvas?.box.bottom === drawn.canvas?.box.bottom,
+      );
       return [
         ...fails,
-        differs("by libass", drawn, drawn.lines.length === 0 && drawn.canvas?.box.bottom > drawn.canvas?.height * 0.85),
+        differs(
+          "by libass",
+          drawn,
+          drawn.lines.length === 0 && drawn.canvas?.box.bottom > drawn.canvas?.height * 0.85,
+        ),
         differs("above controls", lifted, lifted.canvas?.box.bottom < lifted.canvas?.height * 0.76),
         differs("large", large, large.canvas?.opaque > drawn.canvas?.opaque * 1.5),
         differs("as before", again, again.canvas?.box.bottom === drawn.canvas?.box.bottom),

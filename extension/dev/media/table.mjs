@@ -1,8 +1,10 @@
-// Plays every combination of codecs and containers in a real browser and prints a table: `npm run media [word…]`.
+// Plays every combination of codecs and containers in a real browser and prints a table: `npm run
+// media [word…]`.
 //
-// Every film goes through the worker, also those that the element would play alone, so that copying is tried as well; what
-// the worker can't play goes through ffmpeg. A cell that misses its bound fails the command. `--short` plays one film of
-// each kind, `--daemon` has the real daemon convert. Needs ffmpeg and Chromium; the films are made once.
+// Every film goes through the worker, also those that the element would play alone, so that copying
+// is tried as well; what the worker can't play goes through ffmpeg. A cell that misses its bound
+// fails the command. `--short` plays one film of each kind, `--daemon` has the real daemon convert.
+// Needs ffmpeg and Chromium; the films are made once.
 
 import { join } from "node:path";
 import { launch } from "../../scripts/chromium.mjs";
@@ -22,9 +24,15 @@ function expected(audio, container) {
 
 const worker = [
   ...["h264", "vp9", "av1"].flatMap((video) =>
-    ["aac", "ac3", "eac3", "dts", "opus", "flac", "mp3", "pcm", "vorbis"].map((audio) => [video, audio, "mkv"]),
+    ["aac", "ac3", "eac3", "dts", "opus", "flac", "mp3", "pcm", "vorbis"].map((audio) => [
+      video,
+      audio,
+      "mkv",
+    ]),
   ),
-  ...["h264", "vp9", "av1"].flatMap((video) => ["aac", "ac3", "eac3", "opus", "flac", "mp3"].map((audio) => [video, audio, "mp4"])),
+  ...["h264", "vp9", "av1"].flatMap((video) =>
+    ["aac", "ac3", "eac3", "opus", "flac", "mp3"].map((audio) => [video, audio, "mp4"]),
+  ),
   ...["vp9", "av1"].flatMap((video) => ["opus", "vorbis"].map((audio) => [video, audio, "webm"])),
   ...["aac", "ac3", "eac3", "dts", "mp3"].map((audio) => ["h264", audio, "ts"]),
 ].map((row) => [...row, "mse", expected(row[1], row[2])]);
@@ -62,9 +70,18 @@ const SHORT = [
 ];
 
 const rows = [...worker, ...converter]
-  .map(([video, audio, container, way, verdict]) => ({ video, audio, container, way, verdict, name: `${video}-${audio}.${container}` }))
+  .map(([video, audio, container, way, verdict]) => ({
+    video,
+    audio,
+    container,
+    way,
+    verdict,
+    name: `${video}-${audio}.${container}`,
+  }))
   .filter(
-    ({ name }) => (!isShort || SHORT.includes(name)) && (words.length === 0 || words.some((word) => name.replace(".", "-").includes(word))),
+    ({ name }) =>
+      (!isShort || SHORT.includes(name)) &&
+      (words.length === 0 || words.some((word) => name.replace(".", "-").includes(word))),
   );
 
 /** What the element plays alone, for comparison. FFmpeg's AAC is heard 20 ms late in any player, so it has its own. */
@@ -72,15 +89,21 @@ const PLAIN = { aac: "h264-aac.mp4", opus: "h264-opus.mkv" };
 
 const plainRows = Object.values(PLAIN).map((name) => name.split(/[-.]/));
 const paths = new Map(
-  [...rows.map(({ video, audio, container }) => [video, audio, container]), ...plainRows].map(([video, audio, container]) => [
-    `${video}-${audio}.${container}`,
-    film(video, audio, container),
-  ]),
+  [...rows.map(({ video, audio, container }) => [video, audio, container]), ...plainRows].map(
+    ([video, audio, container]) => [
+      `${video}-${audio}.${container}`,
+      film(video, audio, container),
+    ],
+  ),
 );
 const scripts = join(SCRATCH, isShort ? "scripts-short" : "scripts");
 const sizes = await bundle(scripts);
 const daemon = process.argv.includes("--daemon")
-  ? await startDaemon(new Map(rows.filter(({ way }) => way === "ffmpeg").map(({ name }) => [name, paths.get(name)])))
+  ? await startDaemon(
+      new Map(
+        rows.filter(({ way }) => way === "ffmpeg").map(({ name }) => [name, paths.get(name)]),
+      ),
+    )
   : undefined;
 const { server, sent, base } = await serve(scripts, paths, daemon);
 const browser = await launch({ args: ["--autoplay-policy=no-user-gesture-required"] });
@@ -94,7 +117,21 @@ try {
     "film | way | verdict | first frame ms | beeps (start, forwards, back) | Hz | A/V ms against plain | seeks ms | KB | looks | fails",
   );
   console.log("--- | --- | --- | --- | --- | --- | --- | --- | --- | --- | ---");
-  const line = (name, way, { verdict = "", first, beeps, pitch, sync = undefined, seeks, bytes = 0, looks = 1, fails = [] }) =>
+  const line = (
+    name,
+    way,
+    {
+      verdict = "",
+      first,
+      beeps,
+      pitch,
+      sync = undefined,
+      seeks,
+      bytes = 0,
+      looks = 1,
+      fails = [],
+    },
+  ) =>
     console.log(
       [
         name,
@@ -110,7 +147,8 @@ try {
         fails.join(", "),
       ].join(" | "),
     );
-  for (const [codec, name] of Object.entries(PLAIN)) line(name, "plain", { ...plain[codec], sync: 0 });
+  for (const [codec, name] of Object.entries(PLAIN))
+    line(name, "plain", { ...plain[codec], sync: 0 });
   for (const row of rows) {
     // What ffmpeg makes is AAC.
     const like = row.audio === "aac" || row.way === "ffmpeg" ? plain.aac : plain.opus;
@@ -122,7 +160,10 @@ try {
     console.log(
       "\ngzipped:",
       Object.entries(sizes)
-        .map(([file, { gzipped, from }]) => `${file} ${gzipped} (${from.split("/").slice(-3).join("/")})`)
+        .map(
+          ([file, { gzipped, from }]) =>
+            `${file} ${gzipped} (${from.split("/").slice(-3).join("/")})`,
+        )
         .join(" · "),
     );
   console.log(

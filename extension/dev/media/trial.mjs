@@ -1,4 +1,5 @@
-// One film in one page: played from its start, then from behind what is buffered, then from before it; and what is wrong with that.
+// One film in one page: played from its start, then from behind what is buffered, then from before
+// it; and what is wrong with that.
 
 import { until } from "../../scripts/chromium.mjs";
 
@@ -13,7 +14,8 @@ const MOST_LOOKS = 3;
 
 export const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 export const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
-export const number = (value, digits = 0) => (value === undefined || Number.isNaN(value) ? "–" : value.toFixed(digits));
+export const number = (value, digits = 0) =>
+  value === undefined || Number.isNaN(value) ? "–" : value.toFixed(digits);
 
 /** The address of a film for a way of playing it: only the converter's knows no parts. */
 export const address = (base, name, query = "") => `${base}/stream/${name}?part=1048576${query}`;
@@ -25,7 +27,8 @@ export async function openPage(browser, base) {
   return page;
 }
 
-export const closePage = (browser, page) => browser.send("Target.closeTarget", { targetId: page.target.targetId });
+export const closePage = (browser, page) =>
+  browser.send("Target.closeTarget", { targetId: page.target.targetId });
 
 /** ms by which beeps come after their flashes. */
 export function offsetsOf({ flashes, beeps }) {
@@ -49,7 +52,9 @@ async function once({ browser, base, sent }, name, way) {
     states.push(await page.evaluate("trial.state()"));
   }
   await closePage(browser, page);
-  const pitches = states.flatMap((state) => state.beeps.map(({ pitch }) => pitch)).filter((pitch) => pitch > 0);
+  const pitches = states
+    .flatMap((state) => state.beeps.map(({ pitch }) => pitch))
+    .filter((pitch) => pitch > 0);
   return {
     verdict: states[0].verdict && `${states[0].verdict.path} ${states[0].verdict.reason}`,
     troubles: states.flatMap((state) => [...state.troubles, state.error]).filter(Boolean),
@@ -81,6 +86,7 @@ export async function trial(stage, { name, way, verdict }, offset) {
     if (result.seeks.some((ms) => ms < 0 || ms > SLOW_MS)) fails.push("seek");
     if (!(Math.abs(result.duration - 64) < 0.3)) fails.push(`duration ${result.duration}`);
     fails.push(...result.troubles);
-    if (fails.length === 0 || looks === MOST_LOOKS || !fails.every((fail) => NOISE.has(fail))) return { ...result, fails, looks };
+    if (fails.length === 0 || looks === MOST_LOOKS || !fails.every((fail) => NOISE.has(fail)))
+      return { ...result, fails, looks };
   }
 }

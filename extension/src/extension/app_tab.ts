@@ -1,6 +1,7 @@
 // The tab of the app page: shown where it is, opened where it is not, and never opened twice.
 //
-// Chrome knows a new tab's page only once its document is there; whoever asks before that means the tab that is being opened.
+// Chrome knows a new tab's page only once its document is there; whoever asks before that means the
+// tab that is being opened.
 
 import type { Clock } from "../model/clock";
 import { singleFlight } from "./single_flight";
@@ -34,7 +35,8 @@ export function appShower({ clock, find, focus, open }: TabActions): () => Promi
     }
     const tabId = await open();
     const end = clock.now() + APPEARS_MS;
-    while (!(await find()) && clock.now() < end) await new Promise<void>((resolve) => clock.after(AGAIN_MS, resolve));
+    while (!(await find()) && clock.now() < end)
+      await new Promise<void>((resolve) => clock.after(AGAIN_MS, resolve));
     return tabId;
   });
 }

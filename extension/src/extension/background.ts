@@ -1,7 +1,8 @@
-// The service worker: keeps the offscreen document alive, opens the app page, hands it links from the context menu, asks
-// the native host for the daemon.
+// The service worker: keeps the offscreen document alive, opens the app page, hands it links from
+// the context menu, asks the native host for the daemon.
 //
-// It holds no state and knows no torrents: Chrome ends it after 30 s of silence, and the next event starts it anew.
+// It holds no state and knows no torrents: Chrome ends it after 30 s of silence, and the next event
+// starts it anew.
 
 import "./speak";
 import { realClock } from "../model/clock";
@@ -32,10 +33,14 @@ import { singleFlight } from "./single_flight";
 
 const ensureEngine = singleFlight(ensureOffscreenDocument);
 const showApp = appShower({ clock: realClock, find: findApp, focus: focusTab, open: openApp });
-const endpoint = singleFlight<EndpointResult>(() => requestEndpoint((message) => callNativeHost(NATIVE_HOST, message)));
+const endpoint = singleFlight<EndpointResult>(() =>
+  requestEndpoint((message) => callNativeHost(NATIVE_HOST, message)),
+);
 
 function startEngine(): void {
-  ensureEngine().catch((error: unknown) => console.error("The offscreen document could not be created.", error));
+  ensureEngine().catch((error: unknown) =>
+    console.error("The offscreen document could not be created.", error),
+  );
 }
 
 function tell(message: AppMessage): void {
@@ -65,7 +70,10 @@ onRuntimeMessage(async (message) => {
     case "ensure_engine":
       return ensureEngine().then(
         (): EngineReport => ({ kind: "ready" }),
-        (error: unknown): EngineReport => ({ kind: "failed", message: error instanceof Error ? error.message : String(error) }),
+        (error: unknown): EngineReport => ({
+          kind: "failed",
+          message: error instanceof Error ? error.message : String(error),
+        }),
       );
     case "get_endpoint":
       return endpoint();
@@ -78,5 +86,6 @@ onRuntimeMessage(async (message) => {
   }
 });
 
-// Any event that starts the service worker is a reason to have an engine, also one that Chrome adds later.
+// Any event that starts the service worker is a reason to have an engine, also one that Chrome adds
+// later.
 startEngine();

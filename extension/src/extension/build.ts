@@ -13,7 +13,9 @@ export const VERSION = BUILD_VERSION;
 /** The build that a context would load now; `undefined` if that can't be told. */
 export async function installedBuild(): Promise<string | undefined> {
   try {
-    return (await (await fetch(new URL("./build.txt", location.href), { cache: "no-store" })).text()).trim();
+    return (
+      await (await fetch(new URL("./build.txt", location.href), { cache: "no-store" })).text()
+    ).trim();
   } catch {
     return undefined;
   }

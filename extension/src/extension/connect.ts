@@ -37,7 +37,9 @@ export function connectPage(): Host {
   });
   own.addEventListener("message", (event: MessageEvent<EngineMessage>) => host.handle(event.data));
   const hello = new BroadcastChannel(HELLO_CHANNEL);
-  hello.addEventListener("message", (event: MessageEvent<HelloMessage>) => host.handleHello(event.data));
+  hello.addEventListener("message", (event: MessageEvent<HelloMessage>) =>
+    host.handleHello(event.data),
+  );
   globalThis.jstorrent = { snapshot: everythingOf(host) };
   addEventListener("pagehide", () => host.leave());
   addEventListener("pageshow", () => host.announce());

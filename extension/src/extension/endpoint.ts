@@ -1,7 +1,7 @@
 // What the native host said, or Chrome in its place, as a typed result.
 //
-// It knows Chrome's error strings and the host's two answers; it asks nobody itself. The token passes through and is
-// never put into words.
+// It knows Chrome's error strings and the host's two answers; it asks nobody itself. The token
+// passes through and is never put into words.
 
 import { TOKEN } from "../model/generated/Token";
 import type { EndpointResult } from "./messages";
@@ -16,17 +16,24 @@ const TIMEOUT_MS = 20_000;
 const MAX_TEXT = 4096;
 
 /** Asks the native host where the daemon is; never throws. */
-export async function requestEndpoint(call: (message: object) => Promise<unknown>): Promise<EndpointResult> {
+export async function requestEndpoint(
+  call: (message: object) => Promise<unknown>,
+): Promise<EndpointResult> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<EndpointResult>((resolve) => {
-    timer = setTimeout(() => resolve({ kind: "host_error", reason: "silent", message: "" }), TIMEOUT_MS);
+    timer = setTimeout(
+      () => resolve({ kind: "host_error", reason: "silent", message: "" }),
+      TIMEOUT_MS,
+    );
   });
   const answer = call({ type: "connect" }).then(readReply, readFailure);
   return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }
 
 function readReply(reply: unknown): EndpointResult {
-  const { type, port, token, version, message } = (typeof reply === "object" && reply !== null ? reply : {}) as Record<string, unknown>;
+  const { type, port, token, version, message } = (
+    typeof reply === "object" && reply !== null ? reply : {}
+  ) as Record<string, unknown>;
   if (type === "endpoint" && isPort(port) && isText(token) && TOKEN.test(token) && isText(version))
     return { kind: "endpoint", port, token, version };
   if (type === "error" && isText(message)) return { kind: "host_error", message };
@@ -45,7 +52,8 @@ function readFailure(error: unknown): EndpointResult {
   const words = error instanceof NativeHostError ? error.message : "";
   if (words.includes("host not found")) return { kind: "no_host" };
   if (words.includes("forbidden")) return { kind: "forbidden" };
-  if (words.includes("Failed to start")) return { kind: "host_error", reason: "not_started", message: "" };
+  if (words.includes("Failed to start"))
+    return { kind: "host_error", reason: "not_started", message: "" };
   if (words.includes("has exited")) return { kind: "host_error", reason: "ended", message: "" };
   return { kind: "host_error", message: words };
 }

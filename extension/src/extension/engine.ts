@@ -1,6 +1,7 @@
 // The engine as the worker sees it: the module that `cargo xtask build` puts beside the scripts.
 //
-// Only loading happens here. The module is found at run time, because it is built by another compiler.
+// Only loading happens here. The module is found at run time, because it is built by another
+// compiler.
 
 import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";

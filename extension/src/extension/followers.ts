@@ -1,7 +1,8 @@
-// Which pages follow which topics, and what each has heard: a page gets what differs, or the whole when it lacks what
-// that differs from.
+// Which pages follow which topics, and what each has heard: a page gets what differs, or the whole
+// when it lacks what that differs from.
 //
-// A page is forgotten, with all that it has heard, when it says goodbye or is no more: whoever owns this knows.
+// A page is forgotten, with all that it has heard, when it says goodbye or is no more: whoever owns
+// this knows.
 
 import type { TopicUpdate } from "../model/generated/TopicUpdate";
 
@@ -26,9 +27,16 @@ export class Followers {
   ) {}
 
   /** A page follows these topics, and has nothing of those in `missing`. True if it should hear something at once. */
-  follow(page: string, topics: readonly string[], missing: readonly string[], hidden: boolean): boolean {
+  follow(
+    page: string,
+    topics: readonly string[],
+    missing: readonly string[],
+    hidden: boolean,
+  ): boolean {
     const before = this.pages.get(page);
-    const told = new Map(topics.map((topic) => [topic, missing.includes(topic) ? 0 : (before?.told.get(topic) ?? 0)]));
+    const told = new Map(
+      topics.map((topic) => [topic, missing.includes(topic) ? 0 : (before?.told.get(topic) ?? 0)]),
+    );
     this.pages.delete(page);
     this.pages.set(page, { hidden, told });
     if (this.pages.size > MOST) this.forget(this.pages.keys().next().value!);
@@ -57,13 +65,21 @@ export class Followers {
   }
 
   /** What a page is to be told after these updates; `whole` gives a topic as it is now. */
-  news(page: string, updates: readonly TopicUpdate[], whole: (topic: string) => TopicUpdate | undefined): TopicUpdate[] {
+  news(
+    page: string,
+    updates: readonly TopicUpdate[],
+    whole: (topic: string) => TopicUpdate | undefined,
+  ): TopicUpdate[] {
     const told = this.pages.get(page)?.told ?? new Map<string, number>();
     const news: TopicUpdate[] = [];
     for (const [topic, revision] of told) {
       const update = updates.find((candidate) => candidate.topic === topic);
       const follows = update !== undefined && (update.from === revision || update.from === null);
-      const next = follows ? update : update !== undefined || revision === 0 ? whole(topic) : undefined;
+      const next = follows
+        ? update
+        : update !== undefined || revision === 0
+          ? whole(topic)
+          : undefined;
       if (!next) continue;
       told.set(topic, next.revision);
       news.push(next);

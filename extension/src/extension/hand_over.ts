@@ -1,7 +1,9 @@
-// Hands what a person chose outside of it to the app page, which is opened for it if need be: a link's menu entry, a notification.
+// Hands what a person chose outside of it to the app page, which is opened for it if need be: a
+// link's menu entry, a notification.
 //
-// Nothing is kept meanwhile but a running call: if Chrome ends the service worker first, the link was not added and the
-// person sees that. Invariant: a message goes to one tab, once, and only a link that can be of a torrent goes at all.
+// Nothing is kept meanwhile but a running call: if Chrome ends the service worker first, the link
+// was not added and the person sees that. Invariant: a message goes to one tab, once, and only a
+// link that can be of a torrent goes at all.
 
 import type { Clock } from "../model/clock";
 import { parseLink } from "../text/torrent_link";
@@ -21,7 +23,10 @@ export const PATIENCE_MS = 10_000;
 const AGAIN_MS = 100;
 
 /** Opens the app page and gives it the message as soon as it listens. */
-export async function handOver(message: AppMessage, { clock, showApp, tellApp }: HandOverActions): Promise<void> {
+export async function handOver(
+  message: AppMessage,
+  { clock, showApp, tellApp }: HandOverActions,
+): Promise<void> {
   if (message.kind === "add_link" && "words" in parseLink(message.link))
     throw new Error("It is neither a magnet link nor the address of a torrent file.");
   const tabId = await showApp();

@@ -1,7 +1,9 @@
-// The link between engine and daemon: when to ask for the daemon, when to connect, when to wait, when to keep still.
+// The link between engine and daemon: when to ask for the daemon, when to connect, when to wait,
+// when to keep still.
 //
-// Pure but for the functions it is given; it knows no torrents, no WebSocket and no Chrome. Invariant: at most one
-// attempt is under way, and an answer to an attempt that was given up changes nothing.
+// Pure but for the functions it is given; it knows no torrents, no WebSocket and no Chrome.
+// Invariant: at most one attempt is under way, and an answer to an attempt that was given up
+// changes nothing.
 
 import type { Clock } from "../model/clock";
 import { backoff } from "../model/clock";
@@ -9,7 +11,9 @@ import type { DownCause, LinkDown, LinkState } from "../model/link";
 import type { EndpointResult } from "./messages";
 
 /** What the engine says of its connection. */
-export type LinkEvent = { kind: "connected"; epoch: number } | { kind: "disconnected"; code: number; reason: string };
+export type LinkEvent =
+  | { kind: "connected"; epoch: number }
+  | { kind: "disconnected"; code: number; reason: string };
 
 /** What a link acts through. */
 export interface LinkActions {
@@ -71,7 +75,8 @@ export class Link {
 
   /** Starts, or tries again at once when a person asks. A working link is left alone. */
   start(): void {
-    if (this.phase.kind !== "idle" && this.phase.kind !== "pausing" && this.phase.kind !== "parked") return;
+    if (this.phase.kind !== "idle" && this.phase.kind !== "pausing" && this.phase.kind !== "parked")
+      return;
     this.failures = 0;
     void this.ask();
   }
@@ -92,7 +97,11 @@ export class Link {
     const isFirst = watched && !this.watched;
     this.watched = watched;
     this.present = present;
-    if (isFirst && (this.phase.kind === "parked" || (this.phase.kind === "pausing" && this.phase.isLong))) void this.ask();
+    if (
+      isFirst &&
+      (this.phase.kind === "parked" || (this.phase.kind === "pausing" && this.phase.isLong))
+    )
+      void this.ask();
   }
 
   /** Takes what the engine says of its connection. */
@@ -117,7 +126,8 @@ export class Link {
       this.show({ kind: "superseded" });
       return;
     }
-    if (this.phase.kind === "open" && this.clock.now() - this.phase.since >= GOOD_MS) this.failures = 0;
+    if (this.phase.kind === "open" && this.clock.now() - this.phase.since >= GOOD_MS)
+      this.failures = 0;
     if (code === OTHER_VERSION) {
       this.fail("version", { versions: { extension: this.version, daemon: this.phase.version } });
     } else if (code === TOKEN_REFUSED) {
@@ -156,16 +166,21 @@ export class Link {
     this.actions.connect(`ws://127.0.0.1:${port}/control`, token);
   }
 
-  private fail(cause: DownCause, more: Pick<LinkDown, "reason" | "versions"> & { message?: string } = {}): void {
+  private fail(
+    cause: DownCause,
+    more: Pick<LinkDown, "reason" | "versions"> & { message?: string } = {},
+  ): void {
     this.cancelTimer();
     this.attempt += 1;
     const hopeless = cause === "no_host" || cause === "forbidden";
     const broken = cause === "host_error" || cause === "version";
-    // Without a page, a daemon that is gone may still come back and go on with downloads: it is waited for patiently.
+    // Without a page, a daemon that is gone may still come back and go on with downloads: it is
+    // waited for patiently.
     const mostMs = broken || !this.present ? MOST_BROKEN_DELAY_MS : MOST_DELAY_MS;
     const delayMs = backoff(this.failures, FIRST_DELAY_MS, mostMs);
     this.failures += 1;
-    const passing = cause === "unreachable" && this.failures <= QUIET_FAILURES && this.state.kind !== "down";
+    const passing =
+      cause === "unreachable" && this.failures <= QUIET_FAILURES && this.state.kind !== "down";
     this.show(passing ? { kind: "connecting" } : { kind: "down", cause, message: "", ...more });
     if (!this.watched && (hopeless || (broken && delayMs > MOST_DELAY_MS))) {
       this.phase = { kind: "parked" };

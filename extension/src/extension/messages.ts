@@ -2,8 +2,8 @@
 //
 //     page ──runtime──► background ◄──runtime── offscreen ◄──port──► worker
 //
-// All of them are parts of one build, so nothing is looked at twice. What comes from elsewhere is checked where it comes in: the native host's
-// answer by `endpoint.ts`, a link by `hand_over.ts`.
+// All of them are parts of one build, so nothing is looked at twice. What comes from elsewhere is
+// checked where it comes in: the native host's answer by `endpoint.ts`, a link by `hand_over.ts`.
 
 import type { HostReason } from "../model/link";
 
@@ -25,7 +25,9 @@ export type UpdateMessage = { kind: "update_ready" };
 export type EngineReport = { kind: "ready" } | { kind: "failed"; message: string };
 
 /** Background → the app page: a person chose this magnet link in the context menu, or the notification of this torrent. The page answers `true`. */
-export type AppMessage = { kind: "add_link"; link: string } | { kind: "show_torrent"; infoHash: string };
+export type AppMessage =
+  | { kind: "add_link"; link: string }
+  | { kind: "show_torrent"; infoHash: string };
 
 /** What came of asking the native host where the daemon is. */
 export type EndpointResult =
@@ -51,4 +53,6 @@ export type WorkerMessage =
   | { kind: "restart_extension"; reopen: boolean };
 
 /** Offscreen document → worker. */
-export type OffscreenMessage = { kind: "endpoint"; id: number; result: EndpointResult } | UpdateMessage;
+export type OffscreenMessage =
+  | { kind: "endpoint"; id: number; result: EndpointResult }
+  | UpdateMessage;

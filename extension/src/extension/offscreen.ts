@@ -1,7 +1,8 @@
-// The offscreen document: holds the engine's worker, keeps it alive, and carries its questions to the background.
+// The offscreen document: holds the engine's worker, keeps it alive, and carries its questions to
+// the background.
 //
-// A dedicated worker has no `chrome.*`, so `get_endpoint` passes through here. Nothing else does: pages and worker
-// speak over their own channel.
+// A dedicated worker has no `chrome.*`, so `get_endpoint` passes through here. Nothing else does:
+// pages and worker speak over their own channel.
 
 import { realClock } from "../model/clock";
 import type { EndpointResult, OffscreenMessage, WorkerMessage } from "./messages";
@@ -22,7 +23,13 @@ let updateReady = false;
 
 async function endpoint(): Promise<EndpointResult> {
   const answer = await askBackground({ kind: "get_endpoint" });
-  return (answer as EndpointResult | undefined) ?? { kind: "host_error", reason: "background", message: "" };
+  return (
+    (answer as EndpointResult | undefined) ?? {
+      kind: "host_error",
+      reason: "background",
+      message: "",
+    }
+  );
 }
 
 function spawn(): Worker {
@@ -34,7 +41,8 @@ function spawn(): Worker {
       case "alive":
         if (updateReady) worker.postMessage({ kind: "update_ready" } satisfies OffscreenMessage);
         void navigator.locks.request(life, () => {
-          if (watchdog.worker === worker) console.error("The engine's worker died and is started anew.");
+          if (watchdog.worker === worker)
+            console.error("The engine's worker died and is started anew.");
           watchdog.handleFailure(worker);
         });
         break;
@@ -43,7 +51,9 @@ function spawn(): Worker {
         break;
       case "get_endpoint": {
         const { id } = message;
-        void endpoint().then((result) => worker.postMessage({ kind: "endpoint", id, result } satisfies OffscreenMessage));
+        void endpoint().then((result) =>
+          worker.postMessage({ kind: "endpoint", id, result } satisfies OffscreenMessage),
+        );
         break;
       }
       case "completed":

@@ -1,7 +1,8 @@
 // Everything the extension asks of Chrome itself: the only file that touches `chrome.*`.
 //
-// It knows no torrents and no engine; it turns Chrome's callbacks and error strings into values. Listeners are handed
-// over at top level by their owners, because a service worker that registers late misses the event that woke it.
+// It knows no torrents and no engine; it turns Chrome's callbacks and error strings into values.
+// Listeners are handed over at top level by their owners, because a service worker that registers
+// late misses the event that woke it.
 
 import { t } from "../text/messages";
 import type { AppTab } from "./app_tab";
@@ -43,7 +44,9 @@ export async function ensureOffscreenDocument(): Promise<void> {
 /** The tab that has the app page, if its document is there. */
 export async function findApp(): Promise<AppTab | undefined> {
   const url = chrome.runtime.getURL(APP_PAGE);
-  const contexts = await chrome.runtime.getContexts({ contextTypes: [chrome.runtime.ContextType.TAB] });
+  const contexts = await chrome.runtime.getContexts({
+    contextTypes: [chrome.runtime.ContextType.TAB],
+  });
   return contexts.find((context) => context.documentUrl?.split(/[?#]/)[0] === url);
 }
 
@@ -71,7 +74,12 @@ export async function tellApp(tabId: number, message: AppMessage): Promise<boole
 /** In the app page: calls back with what a person chose elsewhere. Only the background can send it. */
 export function onAppMessage(listener: (message: AppMessage) => void): void {
   chrome.runtime.onMessage.addListener((message: AnyMessage, sender, respond) => {
-    if (sender.id !== chrome.runtime.id || sender.tab || (message.kind !== "add_link" && message.kind !== "show_torrent")) return;
+    if (
+      sender.id !== chrome.runtime.id ||
+      sender.tab ||
+      (message.kind !== "add_link" && message.kind !== "show_torrent")
+    )
+      return;
     listener(message);
     respond(true);
   });
@@ -91,7 +99,9 @@ export function onUpdateAvailable(listener: () => void): void {
 
 /** Says to the offscreen document that an update is ready. */
 export async function tellUpdateReady(): Promise<void> {
-  await chrome.runtime.sendMessage<UpdateMessage, unknown>({ kind: "update_ready" }).catch(() => {});
+  await chrome.runtime
+    .sendMessage<UpdateMessage, unknown>({ kind: "update_ready" })
+    .catch(() => {});
 }
 
 /** Starts the extension anew, with the update that is ready, if any. Its pages are closed. */
@@ -115,7 +125,12 @@ export async function setNotify(on: boolean): Promise<boolean> {
 
 /** Shows a notification, if a person wants any. One with the same id is replaced. */
 export async function notify(id: string, title: string, message: string): Promise<void> {
-  await chrome.notifications?.create(id, { type: "basic", iconUrl: chrome.runtime.getURL("icons/icon-128.png"), title, message });
+  await chrome.notifications?.create(id, {
+    type: "basic",
+    iconUrl: chrome.runtime.getURL("icons/icon-128.png"),
+    title,
+    message,
+  });
 }
 
 /** Calls back with the id of a notification that was clicked. */
@@ -164,7 +179,12 @@ export function onToolbarAction(listener: () => void): void {
 export function onRuntimeMessage(answer: (message: RuntimeMessage) => Promise<unknown>): void {
   chrome.runtime.onMessage.addListener((message: AnyMessage, sender, respond) => {
     if (sender.id !== chrome.runtime.id) return false;
-    if (message.kind === "add_link" || message.kind === "show_torrent" || message.kind === "update_ready") return false;
+    if (
+      message.kind === "add_link" ||
+      message.kind === "show_torrent" ||
+      message.kind === "update_ready"
+    )
+      return false;
     answer(message).then(respond, () => respond(undefined));
     return true;
   });

@@ -1,6 +1,8 @@
-// When pages are told what changed: soon after something did, but finding that out takes at most a tenth of the time.
+// When pages are told what changed: soon after something did, but finding that out takes at most a
+// tenth of the time.
 //
-// It knows nothing of what is told. Invariant: while anybody looks, a sign of life goes out about every second, however dear the news are.
+// It knows nothing of what is told. Invariant: while anybody looks, a sign of life goes out about
+// every second, however dear the news are.
 
 import type { Clock } from "../model/clock";
 
@@ -57,7 +59,8 @@ export class Publisher {
 
   /** Looks whether a sign of life is due; to be called about twice a second. */
   beat(): void {
-    if (this.clock.now() - this.spokeAt >= ALIVE_MS && this.actions.audience() !== "nobody") this.live();
+    if (this.clock.now() - this.spokeAt >= ALIVE_MS && this.actions.audience() !== "nobody")
+      this.live();
   }
 
   /** Says that the engine lives, and how its link is. */
@@ -84,7 +87,8 @@ export class Publisher {
       this.endedAt = this.spokeAt = this.clock.now();
       this.tookMs = this.endedAt - began;
       const audience = this.actions.audience();
-      if (audience !== "waiting") this.tellWithin(audience === "looking" ? PACE_MS : HIDDEN_PACE_MS, REST);
+      if (audience !== "waiting")
+        this.tellWithin(audience === "looking" ? PACE_MS : HIDDEN_PACE_MS, REST);
     }
   }
 }

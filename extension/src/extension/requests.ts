@@ -1,7 +1,9 @@
-// Requests of pages that a worker may hear twice: once by itself, and once more because its predecessor was replaced.
+// Requests of pages that a worker may hear twice: once by itself, and once more because its
+// predecessor was replaced.
 //
-// A page can't know whether the former worker acted on a request before it went. So it says all that is unanswered again when a new worker
-// says hello. Invariant: a worker acts on a request once, and on one that its predecessor may have carried out only if twice is as good as once.
+// A page can't know whether the former worker acted on a request before it went. So it says all
+// that is unanswered again when a new worker says hello. Invariant: a worker acts on a request
+// once, and on one that its predecessor may have carried out only if twice is as good as once.
 
 import type { PageRequest } from "../host/protocol";
 

@@ -1,4 +1,5 @@
-// The sentences of the extension as Chrome has them, in the language of the browser. The first import of each entry that shows any.
+// The sentences of the extension as Chrome has them, in the language of the browser. The first
+// import of each entry that shows any.
 
 import { language, speak } from "../text/messages";
 

@@ -1,7 +1,8 @@
 // When an update that Chrome has ready is put in place: at a moment at which nobody notices.
 //
-// The offscreen document never ends by itself, so Chrome would wait for its own restart. Invariant: nothing is restarted while any page is open
-// or anybody is sent a file; then a person is asked, on the list.
+// The offscreen document never ends by itself, so Chrome would wait for its own restart. Invariant:
+// nothing is restarted while any page is open or anybody is sent a file; then a person is asked, on
+// the list.
 
 import type { Clock } from "../model/clock";
 

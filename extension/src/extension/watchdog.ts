@@ -1,8 +1,9 @@
 // Keeps one worker alive: starts it, replaces it when it dies or makes no progress.
 //
-// That a worker died is said by its owner, at once; a worker that lives is silent while it is busy, and is killed only after a time in which
-// even a slow machine makes progress. It knows nothing of what the worker does. Invariant: there is at most one worker; the former one is
-// terminated before the next one starts.
+// That a worker died is said by its owner, at once; a worker that lives is silent while it is busy,
+// and is killed only after a time in which even a slow machine makes progress. It knows nothing of
+// what the worker does. Invariant: there is at most one worker; the former one is terminated before
+// the next one starts.
 
 import type { Clock } from "../model/clock";
 import { backoff } from "../model/clock";

@@ -1,7 +1,8 @@
-// The engine's worker: hosts the WebAssembly, keeps its link to the daemon up, and tells pages what they follow.
+// The engine's worker: hosts the WebAssembly, keeps its link to the daemon up, and tells pages what
+// they follow.
 //
-// It decides nothing about torrents. When the engine breaks (a WebAssembly trap leaves it in no known state) it says
-// so and lets itself be replaced; all that matters is stored by the daemon.
+// It decides nothing about torrents. When the engine breaks (a WebAssembly trap leaves it in no
+// known state) it says so and lets itself be replaced; all that matters is stored by the daemon.
 
 import { realClock } from "../model/clock";
 import type { EngineHost, HostEvent } from "./engine";
@@ -10,7 +11,13 @@ import type { TopicUpdate } from "../model/generated/TopicUpdate";
 import type { LinkState } from "../model/link";
 import { Completions } from "../model/completions";
 import { Link } from "./link";
-import type { EngineMessage, HelloMessage, PageMessage, PageReply, PageRequest } from "../host/protocol";
+import type {
+  EngineMessage,
+  HelloMessage,
+  PageMessage,
+  PageReply,
+  PageRequest,
+} from "../host/protocol";
 import { CHANNEL, channelOf, HELLO_CHANNEL, lockOf } from "../host/protocol";
 import { BUILD, VERSION } from "./build";
 import { Followers } from "./followers";
@@ -38,7 +45,10 @@ const NOTHING = {
 const scope = globalThis as unknown as {
   name: string;
   postMessage(message: WorkerMessage): void;
-  addEventListener(type: "message", listener: (event: MessageEvent<OffscreenMessage>) => void): void;
+  addEventListener(
+    type: "message",
+    listener: (event: MessageEvent<OffscreenMessage>) => void,
+  ): void;
 };
 
 /** Tells a page that what it hears comes from another engine than before. */
@@ -110,7 +120,8 @@ channel.addEventListener("message", ({ data: message }: MessageEvent<PageMessage
   switch (message.kind) {
     case "watch":
       attend(message.page);
-      if (followers.follow(message.page, message.topics, message.missing, message.hidden)) publisher.wanted();
+      if (followers.follow(message.page, message.topics, message.missing, message.hidden))
+        publisher.wanted();
       watchLink();
       break;
     case "leave":
@@ -196,12 +207,22 @@ async function answer(request: PageRequest): Promise<PageReply> {
     }
     case "pieces": {
       const { infoHash, fileIndex, cells } = request;
-      return { kind: "pieces", pieces: guard(() => engine?.pieces(infoHash, fileIndex, cells)) ?? null };
+      return {
+        kind: "pieces",
+        pieces: guard(() => engine?.pieces(infoHash, fileIndex, cells)) ?? null,
+      };
     }
     case "everything":
-      return { kind: "everything", state: { link: broken ?? link.state, snapshot: guard(() => engine?.snapshot()) ?? NOTHING } };
+      return {
+        kind: "everything",
+        state: { link: broken ?? link.state, snapshot: guard(() => engine?.snapshot()) ?? NOTHING },
+      };
     case "retry":
-      if (broken) scope.postMessage({ kind: "fatal", message: "The engine could not be loaded; a page asks to try again." });
+      if (broken)
+        scope.postMessage({
+          kind: "fatal",
+          message: "The engine could not be loaded; a page asks to try again.",
+        });
       if (engine) link.start();
       return { kind: "ok" };
     case "take_over":
@@ -215,14 +236,16 @@ async function answer(request: PageRequest): Promise<PageReply> {
 
 /** Tells every page what is new for it. */
 function tell(): void {
-  // The dearest turn there is, with a hundred thousand files: it has the watchdog's whole patience to itself.
+  // The dearest turn there is, with a hundred thousand files: it has the watchdog's whole patience
+  // to itself.
   beat();
   const topics = followers.topics();
   if (notifies && !topics.includes("list")) topics.push("list");
   const updates = guard(() => engine?.updates(topics)) ?? [];
   for (const { change } of updates)
     if (change.kind === "list" && notifies)
-      for (const { infoHash, name } of completions.take(change.torrents)) scope.postMessage({ kind: "completed", infoHash, name });
+      for (const { infoHash, name } of completions.take(change.torrents))
+        scope.postMessage({ kind: "completed", infoHash, name });
   for (const page of followers.all())
     sendState(
       page,
@@ -231,7 +254,14 @@ function tell(): void {
 }
 
 function sendState(page: string, updates: TopicUpdate[]): void {
-  send(page, { kind: "state", build: BUILD, session, link: broken ?? link.state, updateReady: update.isReady, updates });
+  send(page, {
+    kind: "state",
+    build: BUILD,
+    session,
+    link: broken ?? link.state,
+    updateReady: update.isReady,
+    updates,
+  });
 }
 
 function send(page: string, message: EngineMessage): void {
@@ -245,7 +275,8 @@ function guard<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError) scope.postMessage({ kind: "fatal", message: wordsOf(error) });
+    if (error instanceof WebAssembly.RuntimeError)
+      scope.postMessage({ kind: "fatal", message: wordsOf(error) });
     throw error;
   }
 }
@@ -267,5 +298,6 @@ const started = loadEngine(handleEvent).then(
   },
 );
 
-// Pages that were here before say what they follow, and ask again what the former worker did not answer.
+// Pages that were here before say what they follow, and ask again what the former worker did not
+// answer.
 new BroadcastChannel(HELLO_CHANNEL).postMessage({ build: BUILD } satisfies HelloMessage);

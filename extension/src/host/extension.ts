@@ -1,7 +1,9 @@
-// The extension's host: a page's end of the channels to the engine's worker; notices silence, gaps and other builds.
+// The extension's host: a page's end of the channels to the engine's worker; notices silence, gaps
+// and other builds.
 //
-// It keeps the topics that the page follows and nothing else. When the engine falls silent it asks the background to see
-// to it: that wakes the service worker, which brings the offscreen document back.
+// It keeps the topics that the page follows and nothing else. When the engine falls silent it asks
+// the background to see to it: that wakes the service worker, which brings the offscreen document
+// back.
 
 import type { Clock } from "../model/clock";
 import type { Intent } from "../model/generated/Intent";
@@ -12,7 +14,14 @@ import type { Known, TopicName, TopicState } from "../model/topics";
 import { applied } from "../model/topics";
 import { t } from "../text/messages";
 import type { Host } from "./host";
-import type { EngineMessage, HelloMessage, PageMessage, PageReply, PageRequest, PublishedState } from "./protocol";
+import type {
+  EngineMessage,
+  HelloMessage,
+  PageMessage,
+  PageReply,
+  PageRequest,
+  PublishedState,
+} from "./protocol";
 
 /** With no state for so long, the engine is taken to be gone. */
 export const SILENCE_MS = 3_000;
@@ -54,7 +63,10 @@ export class ExtensionHost implements Host {
   private nextId = 0;
   private cancelSilence: () => void = () => {};
   private readonly known = new Map<string, Known>();
-  private readonly waiting = new Map<number, { request: PageRequest; settle: (reply: PageReply | undefined) => void }>();
+  private readonly waiting = new Map<
+    number,
+    { request: PageRequest; settle: (reply: PageReply | undefined) => void }
+  >();
   private readonly listeners = new Set<() => void>();
 
   constructor(
@@ -75,9 +87,11 @@ export class ExtensionHost implements Host {
   }
 
   follow(names: readonly TopicName[]): void {
-    if (names.length === this.names.length && names.every((name, at) => name === this.names[at])) return;
+    if (names.length === this.names.length && names.every((name, at) => name === this.names[at]))
+      return;
     this.names = [...names];
-    for (const name of this.known.keys()) if (!names.includes(name as TopicName)) this.known.delete(name);
+    for (const name of this.known.keys())
+      if (!names.includes(name as TopicName)) this.known.delete(name);
     this.announce();
   }
 
@@ -92,13 +106,20 @@ export class ExtensionHost implements Host {
   }
 
   async intent(intent: Intent): Promise<IntentReply> {
-    const reply = await this.request({ kind: "intent", intent }, intent.kind === "add_url" ? FETCH_REPLY_MS : REPLY_MS);
+    const reply = await this.request(
+      { kind: "intent", intent },
+      intent.kind === "add_url" ? FETCH_REPLY_MS : REPLY_MS,
+    );
     if (reply?.kind === "intent") return reply.reply;
     const lost = reply?.kind === "lost" ? "linkRequestLost" : "linkEngineSilent";
     return { kind: "failed", message: t(reply?.kind === "no_engine" ? "linkEngineStopped" : lost) };
   }
 
-  async pieces(infoHash: string, fileIndex: number, cells: number): Promise<PiecesView | undefined> {
+  async pieces(
+    infoHash: string,
+    fileIndex: number,
+    cells: number,
+  ): Promise<PiecesView | undefined> {
     const reply = await this.request({ kind: "pieces", infoHash, fileIndex, cells });
     return reply?.kind === "pieces" ? (reply.pieces ?? undefined) : undefined;
   }
@@ -136,7 +157,13 @@ export class ExtensionHost implements Host {
   announce(): void {
     const { page } = this.actions;
     const missing = this.names.filter((name) => this.known.get(name)?.revision === undefined);
-    this.actions.send({ kind: "watch", page, topics: [...this.names], missing, hidden: this.actions.isHidden() });
+    this.actions.send({
+      kind: "watch",
+      page,
+      topics: [...this.names],
+      missing,
+      hidden: this.actions.isHidden(),
+    });
   }
 
   /** A new worker is there: it knows neither the page nor what its predecessor was asked. */

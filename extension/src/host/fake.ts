@@ -15,9 +15,17 @@ export class FakeHost implements Host {
   updateReady = false;
   followed: readonly TopicName[] = [];
   /** Everything that was asked, in its order. */
-  readonly asked: (Intent | { kind: "retry" } | { kind: "take_over" } | { kind: "update" } | { kind: "restart" })[] = [];
+  readonly asked: (
+    | Intent
+    | { kind: "retry" }
+    | { kind: "take_over" }
+    | { kind: "update" }
+    | { kind: "restart" }
+  )[] = [];
   answer: (intent: Intent) => IntentReply = (intent) =>
-    "infoHash" in intent ? { kind: "done", infoHash: intent.infoHash, message: null, duplicate: false } : { kind: "configured" };
+    "infoHash" in intent
+      ? { kind: "done", infoHash: intent.infoHash, message: null, duplicate: false }
+      : { kind: "configured" };
   shown: PiecesView | undefined;
   private readonly known = new Map<string, Known>();
   private readonly listeners = new Set<() => void>();
@@ -43,7 +51,9 @@ export class FakeHost implements Host {
   }
 
   topic<N extends TopicName>(name: N): TopicState<N> | undefined {
-    return this.followed.includes(name) ? (this.known.get(name)?.state as TopicState<N> | undefined) : undefined;
+    return this.followed.includes(name)
+      ? (this.known.get(name)?.state as TopicState<N> | undefined)
+      : undefined;
   }
 
   listen(changed: () => void, signal: AbortSignal): void {

@@ -1,7 +1,7 @@
 // What a page knows of the program that hosts it: the extension, a server, or a test's fake.
 //
-// A page follows topics and is told when something changed; it asks for things and gets answers. It never learns how
-// either travels. Types of what is said come from the engine (model/generated).
+// A page follows topics and is told when something changed; it asks for things and gets answers. It
+// never learns how either travels. Types of what is said come from the engine (model/generated).
 
 import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";

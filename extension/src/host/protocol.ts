@@ -1,7 +1,9 @@
-// What pages and the engine's worker say to each other, over channels that only the extension's contexts can join.
+// What pages and the engine's worker say to each other, over channels that only the extension's
+// contexts can join.
 //
-// Pages speak on one channel, and each hears on its own. Both ends are parts of one build, so nothing is looked at
-// twice: each message from the worker names its build, and a page that is of another takes nothing from it.
+// Pages speak on one channel, and each hears on its own. Both ends are parts of one build, so
+// nothing is looked at twice: each message from the worker names its build, and a page that is of
+// another takes nothing from it.
 
 import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";
@@ -72,5 +74,12 @@ export type HelloMessage = { build: string };
 
 /** Worker → one page. `state` comes about every second, also when nothing changed; `session` is the worker's life. */
 export type EngineMessage =
-  | { kind: "state"; build: string; session: string; link: LinkState; updateReady: boolean; updates: TopicUpdate[] }
+  | {
+      kind: "state";
+      build: string;
+      session: string;
+      link: LinkState;
+      updateReady: boolean;
+      updates: TopicUpdate[];
+    }
   | { kind: "reply"; build: string; id: number; reply: PageReply };

@@ -1,7 +1,8 @@
 // The server's host: a page's end of the engine behind `jstorrent serve`, over HTTP.
 //
-// Topics come as one stream of events, which a browser opens again by itself; each stream begins with the whole of each
-// topic. Everything else is a call. What it serves lies on the same origin as the page.
+// Topics come as one stream of events, which a browser opens again by itself; each stream begins
+// with the whole of each topic. Everything else is a call. What it serves lies on the same origin
+// as the page.
 
 import type { Clock } from "../model/clock";
 import { backoff } from "../model/clock";
@@ -32,7 +33,10 @@ const UNAUTHORIZED = 401;
 export interface NewsStream {
   /** 2: closed for good, because the server gave an answer that is no stream. */
   readonly readyState: number;
-  addEventListener(type: "open" | "error" | "message", listener: (event: { data?: string }) => void): void;
+  addEventListener(
+    type: "open" | "error" | "message",
+    listener: (event: { data?: string }) => void,
+  ): void;
   close(): void;
 }
 
@@ -67,9 +71,11 @@ export class ServerHost implements Host {
   ) {}
 
   follow(names: readonly TopicName[]): void {
-    if (names.length === this.names.length && names.every((name, at) => name === this.names[at])) return;
+    if (names.length === this.names.length && names.every((name, at) => name === this.names[at]))
+      return;
     this.names = [...names];
-    for (const name of this.known.keys()) if (!names.includes(name as TopicName)) this.known.delete(name);
+    for (const name of this.known.keys())
+      if (!names.includes(name as TopicName)) this.known.delete(name);
     this.reopen();
   }
 
@@ -100,17 +106,29 @@ export class ServerHost implements Host {
               keepalive: intent.kind === "watched" || intent.kind === "choose",
             });
       const answer = (await response.json()) as IntentReply & { error?: string };
-      if (!response.ok) return { kind: "failed", message: answer.error ?? t("linkServerAnswered", String(response.status)) };
+      if (!response.ok)
+        return {
+          kind: "failed",
+          message: answer.error ?? t("linkServerAnswered", String(response.status)),
+        };
       return answer;
     } catch {
       return { kind: "failed", message: t("linkServerSilent") };
     }
   }
 
-  async pieces(infoHash: string, fileIndex: number, cells: number): Promise<PiecesView | undefined> {
+  async pieces(
+    infoHash: string,
+    fileIndex: number,
+    cells: number,
+  ): Promise<PiecesView | undefined> {
     try {
-      const response = await this.call(`/host/pieces?torrent=${infoHash}&file=${fileIndex}&cells=${cells}`);
-      return response.ok ? (((await response.json()) as PiecesView | null) ?? undefined) : undefined;
+      const response = await this.call(
+        `/host/pieces?torrent=${infoHash}&file=${fileIndex}&cells=${cells}`,
+      );
+      return response.ok
+        ? (((await response.json()) as PiecesView | null) ?? undefined)
+        : undefined;
     } catch {
       return undefined;
     }
@@ -126,7 +144,8 @@ export class ServerHost implements Host {
   restart(): void {}
 
   update(): void {
-    if (this.link.kind === "down" && this.link.reason === "server_token") this.actions.askForToken();
+    if (this.link.kind === "down" && this.link.reason === "server_token")
+      this.actions.askForToken();
     else this.actions.reloadPage();
   }
 
@@ -137,7 +156,9 @@ export class ServerHost implements Host {
   private address(path: string): string {
     const { origin } = this.actions;
     const token = this.actions.token();
-    return token === undefined ? origin + path : `${origin}${path}${path.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
+    return token === undefined
+      ? origin + path
+      : `${origin}${path}${path.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
   }
 
   private reopen(): void {
@@ -158,9 +179,15 @@ export class ServerHost implements Host {
       this.lose();
       if (stream.readyState !== CLOSED) return;
       void this.learnWhy(stream);
-      this.cancelReopening = this.clock.after(backoff(this.refusals++, FIRST_DELAY_MS, MOST_DELAY_MS), () => this.reopen());
+      this.cancelReopening = this.clock.after(
+        backoff(this.refusals++, FIRST_DELAY_MS, MOST_DELAY_MS),
+        () => this.reopen(),
+      );
     });
-    stream.addEventListener("message", ({ data }) => isMine() && data !== undefined && this.take(JSON.parse(data) as TopicUpdate));
+    stream.addEventListener(
+      "message",
+      ({ data }) => isMine() && data !== undefined && this.take(JSON.parse(data) as TopicUpdate),
+    );
   }
 
   private take(update: TopicUpdate): void {

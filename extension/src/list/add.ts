@@ -1,8 +1,9 @@
-// Adding torrents: takes the files and links that a person gave, checks what can be checked here, hands them to the
-// engine.
+// Adding torrents: takes the files and links that a person gave, checks what can be checked here,
+// hands them to the engine.
 //
-// It knows the engine only as a function and keeps a note for each thing given until a person has no more use for it:
-// what was added needs none. What is given while there is no daemon waits for it.
+// It knows the engine only as a function and keeps a note for each thing given until a person has
+// no more use for it: what was added needs none. What is given while there is no daemon waits for
+// it.
 
 import type { Intent } from "../model/generated/Intent";
 import type { IntentReply } from "../model/generated/IntentReply";

@@ -1,6 +1,8 @@
-// What a person chooses of a torrent before it is downloaded: which files, how much that is, whether it fits.
+// What a person chooses of a torrent before it is downloaded: which files, how much that is,
+// whether it fits.
 //
-// Pure. A file that was not touched is chosen as the engine says; what a page has not said to the engine yet lives here alone.
+// Pure. A file that was not touched is chosen as the engine says; what a page has not said to the
+// engine yet lives here alone.
 
 import type { FilePriority } from "../model/generated/FilePriority";
 import type { FileView } from "../model/generated/FileView";
@@ -25,18 +27,32 @@ export function all(files: readonly FileView[], chosen: boolean): Map<number, bo
 /** What is to be told to the engine: the files that are to be other than it has them. */
 export function priorities(files: readonly FileView[], touched: Touched): FilePriority[] {
   const changed = files.filter((file) => isChosen(file, touched) !== (file.priority !== "skip"));
-  return changed.map((file) => ({ index: file.index, priority: isChosen(file, touched) ? "normal" : "skip" }));
+  return changed.map((file) => ({
+    index: file.index,
+    priority: isChosen(file, touched) ? "normal" : "skip",
+  }));
 }
 
 /** Bytes of the chosen files, and how many of these are still to come. */
-export function bytesOf(files: readonly FileView[], touched: Touched): { length: number; missing: number; count: number } {
+export function bytesOf(
+  files: readonly FileView[],
+  touched: Touched,
+): { length: number; missing: number; count: number } {
   const chosen = files.filter((file) => isChosen(file, touched));
   const length = chosen.reduce((sum, file) => sum + file.length, 0);
-  return { length, missing: length - chosen.reduce((sum, file) => sum + file.verified, 0), count: chosen.length };
+  return {
+    length,
+    missing: length - chosen.reduce((sum, file) => sum + file.verified, 0),
+    count: chosen.length,
+  };
 }
 
 /** The film that is watched first: `next`, unless it was left out, else the first chosen one. `undefined` when nothing chosen plays. */
-export function filmOf(files: readonly FileView[], touched: Touched, next: number | undefined): FileView | undefined {
+export function filmOf(
+  files: readonly FileView[],
+  touched: Touched,
+  next: number | undefined,
+): FileView | undefined {
   const films = files.filter((file) => file.playable && isChosen(file, touched));
   return films.find((film) => film.index === next) ?? films[0];
 }
@@ -49,12 +65,18 @@ export interface Shortage {
 }
 
 /** Whether the chosen files fit; `undefined` when they do, or when nobody knows. */
-export function shortage(files: readonly FileView[], touched: Touched, root: RootView | undefined): Shortage | undefined {
+export function shortage(
+  files: readonly FileView[],
+  touched: Touched,
+  root: RootView | undefined,
+): Shortage | undefined {
   const free = root?.freeBytes;
   if (free == null) return undefined;
   let { missing } = bytesOf(files, touched);
   if (missing <= free) return undefined;
-  const largest = files.filter((file) => isChosen(file, touched)).sort((a, b) => b.length - b.verified - (a.length - a.verified));
+  const largest = files
+    .filter((file) => isChosen(file, touched))
+    .sort((a, b) => b.length - b.verified - (a.length - a.verified));
   const without: FileView[] = [];
   for (const file of largest.slice(0, MOST_NAMED)) {
     // To leave out all there is helps nobody.

@@ -1,6 +1,8 @@
-// The sheet at work: opens for each torrent that was added and waits for a person's word, one after the other, as soon as its files are known.
+// The sheet at work: opens for each torrent that was added and waits for a person's word, one after
+// the other, as soon as its files are known.
 //
-// It holds what was chosen and not yet said. Closing it loses that and nothing else: the torrent waits in the list.
+// It holds what was chosen and not yet said. Closing it loses that and nothing else: the torrent
+// waits in the list.
 
 import { render } from "lit";
 import type { Host } from "../host/host";
@@ -62,9 +64,12 @@ export class AddingSheet {
   update(): void {
     const rows = this.host.topic("list")?.torrents;
     if (rows === undefined) return;
-    // What was decided elsewhere, or never waited, is asked about no more. One that was added may not be in the list yet.
+    // What was decided elsewhere, or never waited, is asked about no more. One that was added may
+    // not be in the list yet.
     const row = (infoHash: string) => rows.find((torrent) => torrent.infoHash === infoHash);
-    this.queue = this.queue.filter((infoHash) => row(infoHash)?.undecided ?? !this.seen.has(infoHash));
+    this.queue = this.queue.filter(
+      (infoHash) => row(infoHash)?.undecided ?? !this.seen.has(infoHash),
+    );
     this.seen = new Set(this.queue.filter((infoHash) => row(infoHash)));
     const first = this.queue.findIndex((infoHash) => (row(infoHash)?.fileCount ?? 0) > 0);
     if (first > 0 && this.shown === undefined) this.queue.unshift(...this.queue.splice(first, 1));
@@ -76,7 +81,11 @@ export class AddingSheet {
 
   private begin(infoHash: string | undefined, row: TorrentRow | undefined): void {
     const ready = infoHash !== undefined && row !== undefined && row.fileCount > 0;
-    [this.shown, this.touched, this.filesShown] = [ready ? infoHash : undefined, new Map(), FILES_AT_FIRST];
+    [this.shown, this.touched, this.filesShown] = [
+      ready ? infoHash : undefined,
+      new Map(),
+      FILES_AT_FIRST,
+    ];
     [this.root, this.words, this.busy] = [row?.root ?? "", "", false];
     if (!ready && this.dialog.open) this.dialog.close();
   }
@@ -103,16 +112,21 @@ export class AddingSheet {
     };
     render(
       addingView({ ...torrent, ...contents }, ui, {
-        choose: (index, chosen) => set(() => (this.touched = new Map(this.touched).set(index, chosen))),
+        choose: (index, chosen) =>
+          set(() => (this.touched = new Map(this.touched).set(index, chosen))),
         chooseAll: (chosen) => set(() => (this.touched = all(files, chosen))),
         moreFiles: () => set(() => (this.filesShown += FILES_MORE)),
         into: (root) => set(() => (this.root = root)),
         watch: () => {
           const film = filmOf(files, this.touched, torrent.next?.index);
-          if (film) void this.decide("watch", infoHash).then((done) => done && this.owner.open(playerPage(infoHash, film.index)));
+          if (film)
+            void this.decide("watch", infoHash).then(
+              (done) => done && this.owner.open(playerPage(infoHash, film.index)),
+            );
         },
         download: () => void this.decide("download", infoHash),
-        downloadAll: () => void this.decide("download", infoHash).then((done) => done && this.downloadRest()),
+        downloadAll: () =>
+          void this.decide("download", infoHash).then((done) => done && this.downloadRest()),
         cancel: () => this.remove(infoHash),
         later: () => {
           this.queue = [];
@@ -127,11 +141,19 @@ export class AddingSheet {
   /** Says what becomes of it; false when that went wrong, which is shown. */
   private async decide(choice: Choice, infoHash: string): Promise<boolean> {
     const { files } = this.host.topic(`torrent/${infoHash}`) ?? { files: [] };
-    const lies = this.host.topic("list")?.torrents.find((torrent) => torrent.infoHash === infoHash)?.root;
+    const lies = this.host
+      .topic("list")
+      ?.torrents.find((torrent) => torrent.infoHash === infoHash)?.root;
     this.busy = true;
     this.show();
     const root = this.root === lies ? null : this.root;
-    const reply = await this.host.intent({ kind: "decide", infoHash, choice, files: priorities(files, this.touched), root });
+    const reply = await this.host.intent({
+      kind: "decide",
+      infoHash,
+      choice,
+      files: priorities(files, this.touched),
+      root,
+    });
     // The sheet may have gone on to another one meanwhile: what went wrong is said in the list.
     if (this.shown !== infoHash) {
       if (reply.kind === "failed") this.owner.say(infoHash, reply.message);
@@ -150,7 +172,8 @@ export class AddingSheet {
   private downloadRest(): void {
     const rest = this.queue;
     this.queue = [];
-    for (const infoHash of rest) void this.act({ kind: "decide", infoHash, choice: "download", files: [], root: null });
+    for (const infoHash of rest)
+      void this.act({ kind: "decide", infoHash, choice: "download", files: [], root: null });
     this.update();
   }
 

@@ -1,4 +1,5 @@
-// What was just added, before it is downloaded: its files, how much they are, where they go, and two ways on.
+// What was just added, before it is downloaded: its files, how much they are, where they go, and
+// two ways on.
 //
 // A pure template. Foreign text is only ever put in as text, isolated by `bdi`.
 
@@ -45,7 +46,11 @@ export interface AddingUi {
 }
 
 /** The sheet's content. */
-export function addingView(torrent: TorrentRow & ContentsState, ui: AddingUi, actions: AddingActions): TemplateResult {
+export function addingView(
+  torrent: TorrentRow & ContentsState,
+  ui: AddingUi,
+  actions: AddingActions,
+): TemplateResult {
   const { files } = torrent;
   const chosen = bytesOf(files, ui.touched);
   const film = filmOf(files, ui.touched, torrent.next?.index);
@@ -89,10 +94,17 @@ export function addingView(torrent: TorrentRow & ContentsState, ui: AddingUi, ac
 }
 
 /** Whether all that is chosen fits, in words. */
-export function spaceWords(files: readonly FileView[], ui: Pick<AddingUi, "touched" | "roots" | "root">, missing: number): string {
+export function spaceWords(
+  files: readonly FileView[],
+  ui: Pick<AddingUi, "touched" | "roots" | "root">,
+  missing: number,
+): string {
   const root = rootOf(ui);
   const short = shortage(files, ui.touched, root);
-  if (!short) return root?.freeBytes == null ? t("addNeeds", size(missing)) : t("addFits", size(missing), size(root.freeBytes));
+  if (!short)
+    return root?.freeBytes == null
+      ? t("addNeeds", size(missing))
+      : t("addFits", size(missing), size(root.freeBytes));
   const needs = t("addShort", size(missing), size(short.free));
   if (short.without.length === 0) return needs;
   return `${needs} ${t("addWithout", short.without.map((file) => `“${splitPath(file.path).name}” (${size(file.length)})`).join(", "))}`;
@@ -102,7 +114,11 @@ function rootOf(ui: Pick<AddingUi, "roots" | "root">): RootView | undefined {
   return ui.roots.find((root) => root.key === ui.root);
 }
 
-function allView(files: readonly FileView[], chosen: number, actions: AddingActions): TemplateResult {
+function allView(
+  files: readonly FileView[],
+  chosen: number,
+  actions: AddingActions,
+): TemplateResult {
   return html`<label class="choose-all">
     <input
       type="checkbox"
@@ -115,7 +131,12 @@ function allView(files: readonly FileView[], chosen: number, actions: AddingActi
   </label>`;
 }
 
-function fileView(file: FileView, several: boolean, ui: AddingUi, actions: AddingActions): TemplateResult {
+function fileView(
+  file: FileView,
+  several: boolean,
+  ui: AddingUi,
+  actions: AddingActions,
+): TemplateResult {
   const { folder, name } = splitPath(file.path);
   return html`<li>
     <label class="adding-file" data-testid="adding-file" data-index=${file.index}>

@@ -1,4 +1,5 @@
-// What is read aloud of torrents: that one is complete, that one has stopped and why. Rates and shares change all the time and are not.
+// What is read aloud of torrents: that one is complete, that one has stopped and why. Rates and
+// shares change all the time and are not.
 //
 // Invariant: nothing is said of how things were found.
 
@@ -14,7 +15,10 @@ export class Announcer {
     const before = this.reasons;
     this.reasons = new Map(torrents.map((torrent) => [torrent.infoHash, reason(torrent)]));
     if (!before) return undefined;
-    const news = torrents.filter(({ infoHash }) => before.has(infoHash) && this.reasons!.get(infoHash) !== before.get(infoHash));
+    const news = torrents.filter(
+      ({ infoHash }) =>
+        before.has(infoHash) && this.reasons!.get(infoHash) !== before.get(infoHash),
+    );
     const words = news.map(announcement).filter(Boolean);
     return words.length > 0 ? words.join(" ") : undefined;
   }

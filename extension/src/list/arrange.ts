@@ -16,7 +16,11 @@ export interface Sort {
 }
 
 /** The torrents whose names hold every word of what is looked for, sorted. */
-export function arranged(torrents: readonly TorrentRow[], search: string, sort: Sort): readonly TorrentRow[] {
+export function arranged(
+  torrents: readonly TorrentRow[],
+  search: string,
+  sort: Sort,
+): readonly TorrentRow[] {
   const isFound = finder(search);
   const found = isFound ? torrents.filter(({ name }) => isFound(name)) : torrents;
   if (sort.by === "added") return sort.reversed ? [...found].reverse() : found;

@@ -1,6 +1,7 @@
 // The button in the header that turns notifications on and off.
 //
-// The browser keeps whether they are on, and asks a person before it allows them; so nothing is asked before the button is pressed.
+// The browser keeps whether they are on, and asks a person before it allows them; so nothing is
+// asked before the button is pressed.
 
 import type { TemplateResult } from "lit";
 import { html } from "lit";

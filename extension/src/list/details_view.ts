@@ -1,4 +1,5 @@
-// The details of an open torrent: what it is, where it lies, its limits, its trackers and peers, and what can be done about each.
+// The details of an open torrent: what it is, where it lies, its limits, its trackers and peers,
+// and what can be done about each.
 //
 // Pure templates, as in torrent_view.ts.
 
@@ -38,7 +39,12 @@ export type FormName = "peers" | "move" | "limits" | "trackers";
 /** A torrent of whose contents it is known what they are. */
 type Opened = TorrentRow & ContentsState;
 
-export function detailsView(torrent: Opened, peers: readonly PeerView[], ui: DetailsUi, actions: TorrentActions): TemplateResult {
+export function detailsView(
+  torrent: Opened,
+  peers: readonly PeerView[],
+  ui: DetailsUi,
+  actions: TorrentActions,
+): TemplateResult {
   return html`<div class="details" data-testid="details-open">
     ${factsView(torrent, ui, actions)}
     ${
@@ -81,7 +87,11 @@ function factsView(torrent: Opened, ui: DetailsUi, actions: TorrentActions): Tem
 
 const MOVES = ["top", "up", "down", "bottom"] as const satisfies readonly QueueMove[];
 
-function queueView({ infoHash, queuePosition }: Opened, ui: DetailsUi, actions: TorrentActions): TemplateResult {
+function queueView(
+  { infoHash, queuePosition }: Opened,
+  ui: DetailsUi,
+  actions: TorrentActions,
+): TemplateResult {
   return html`<span class="queue" data-testid="queue"
     ><span>${number(queuePosition)}</span>
     ${MOVES.map(
@@ -96,7 +106,12 @@ function queueView({ infoHash, queuePosition }: Opened, ui: DetailsUi, actions: 
 
 function contentFacts(torrent: Opened): TemplateResult {
   const { version, pieceCount, pieceLength, files, downloaded, wasted } = torrent;
-  const kind = version === "v2" ? "torrentVersion2" : version === "hybrid" ? "torrentVersionBoth" : "torrentVersion1";
+  const kind =
+    version === "v2"
+      ? "torrentVersion2"
+      : version === "hybrid"
+        ? "torrentVersionBoth"
+        : "torrentVersion1";
   const uploaded = uploadedWords(torrent);
   return html`<div><dt>${t("torrentVersion")}</dt><dd>${t(kind)}</dd></div>
     ${torrent.private ? html`<div><dt>${t("torrentPrivate")}</dt><dd>${t("torrentPrivateWords")}</dd></div>` : nothing}
@@ -112,7 +127,11 @@ function binary(bytes: number): string {
 }
 
 /** Where it lies on this computer. */
-function placeView({ infoHash, path }: Opened, ui: DetailsUi, actions: TorrentActions): TemplateResult | typeof nothing {
+function placeView(
+  { infoHash, path }: Opened,
+  ui: DetailsUi,
+  actions: TorrentActions,
+): TemplateResult | typeof nothing {
   if (path === "") return nothing;
   return html`<div class="details-act">
     <p class="details-words"><bdi class="place" data-testid="place">${path}</bdi></p>
@@ -127,12 +146,18 @@ function placeView({ infoHash, path }: Opened, ui: DetailsUi, actions: TorrentAc
 }
 
 /** Says which files have a number in their name because others had theirs, and offers to go on in those. */
-function displacedView(torrent: Opened, ui: DetailsUi, actions: TorrentActions): TemplateResult | typeof nothing {
+function displacedView(
+  torrent: Opened,
+  ui: DetailsUi,
+  actions: TorrentActions,
+): TemplateResult | typeof nothing {
   const displaced = torrent.files.filter((file) => file.displaced);
   const [first] = displaced;
   if (first === undefined) return nothing;
   const what =
-    displaced.length === 1 ? t("torrentDisplacedOne", splitPath(first.path).name) : t("torrentDisplacedMany", number(displaced.length));
+    displaced.length === 1
+      ? t("torrentDisplacedOne", splitPath(first.path).name)
+      : t("torrentDisplacedMany", number(displaced.length));
   return html`<div class="details-act" data-testid="displaced">
     <p class="details-words">${what} ${t("torrentAdoptOverwrites")}</p>
     <button class="button" data-testid="adopt" ?disabled=${!ui.isOnline} @click=${() => actions.adopt(torrent.infoHash)}>
@@ -154,7 +179,9 @@ function recheckView(torrent: Opened, ui: DetailsUi, actions: TorrentActions): T
       ${isChecking ? t("torrentRecheckStop") : t("torrentRecheck")}
     </button>
     ${
-      isChecking ? html`${meter(t("torrentChecked"), checkProgress, "recheck-progress")}<span>${percent(checkProgress, 1)}</span>` : nothing
+      isChecking
+        ? html`${meter(t("torrentChecked"), checkProgress, "recheck-progress")}<span>${percent(checkProgress, 1)}</span>`
+        : nothing
     }
   </div>`;
 }

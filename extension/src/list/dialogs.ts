@@ -61,7 +61,11 @@ export class Dialogs {
 /** How many names are shown. */
 const NAMES = 5;
 
-function removeView(torrents: readonly TorrentRow[], decide: (deleteData: boolean) => void, cancel: () => void): TemplateResult {
+function removeView(
+  torrents: readonly TorrentRow[],
+  decide: (deleteData: boolean) => void,
+  cancel: () => void,
+): TemplateResult {
   const verified = torrents.reduce((sum, torrent) => sum + torrent.verified, 0);
   const more = torrents.length - NAMES;
   return html`<h2 id="dialog-title">${tn("removeTitle", torrents.length)}</h2>
@@ -78,7 +82,12 @@ function removeView(torrents: readonly TorrentRow[], decide: (deleteData: boolea
     </div>`;
 }
 
-function renameView(name: string, words: string, submit: (typed: string) => void, cancel: () => void): TemplateResult {
+function renameView(
+  name: string,
+  words: string,
+  submit: (typed: string) => void,
+  cancel: () => void,
+): TemplateResult {
   const submitted = (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;

@@ -1,6 +1,8 @@
-// What is given to the page as a whole: files and links held over it and dropped, links pasted on it.
+// What is given to the page as a whole: files and links held over it and dropped, links pasted on
+// it.
 //
-// Without this Chrome would leave the page and show what was dropped. Fields keep what is pasted into them.
+// Without this Chrome would leave the page and show what was dropped. Fields keep what is pasted
+// into them.
 
 import type { Clock } from "../model/clock";
 import { realClock } from "../model/clock";
@@ -17,7 +19,11 @@ export interface DropListener {
 const GONE_MS = 1_000;
 
 /** Watches the whole page. What is dragged from the page itself, such as a row's link, is none of it. */
-export function watchDrops(listener: DropListener, clock: Clock = realClock, page: EventTarget = window): void {
+export function watchDrops(
+  listener: DropListener,
+  clock: Clock = realClock,
+  page: EventTarget = window,
+): void {
   let over = false;
   let fromHere = false;
   let cancel: () => void = () => {};
@@ -27,7 +33,8 @@ export function watchDrops(listener: DropListener, clock: Clock = realClock, pag
     if (now) cancel = clock.after(GONE_MS, () => set(false));
     if (now !== over) listener.dragging((over = now));
   };
-  const on = (type: string, handle: (event: DragEvent) => void) => page.addEventListener(type, handle as (event: Event) => void);
+  const on = (type: string, handle: (event: DragEvent) => void) =>
+    page.addEventListener(type, handle as (event: Event) => void);
   on("dragstart", () => (fromHere = true));
   on("dragend", () => (fromHere = false));
   for (const type of ["dragenter", "dragover"])

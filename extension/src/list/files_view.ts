@@ -126,7 +126,10 @@ export function folderView(
 }
 
 /** What a folder's line shows of its files, to be compared. */
-export function sums(folder: Folder, files: readonly FileView[]): { chosen: number; length: number; verified: number } {
+export function sums(
+  folder: Folder,
+  files: readonly FileView[],
+): { chosen: number; length: number; verified: number } {
   let [chosen, length, verified] = [0, 0, 0];
   for (const at of folder.all) {
     const file = files[at];
@@ -199,7 +202,12 @@ function kindWords({ path, playable }: FileView): string {
   return kind ? t("torrentNeedsFfmpeg", kind) : "";
 }
 
-function leadView(infoHash: string, file: FileView, name: string, actions: TorrentActions): TemplateResult {
+function leadView(
+  infoHash: string,
+  file: FileView,
+  name: string,
+  actions: TorrentActions,
+): TemplateResult {
   if (!file.playable) return html`<span class="file-play file-still">${icons.document_}</span>`;
   return html`<a
     class="file-play"
@@ -215,7 +223,12 @@ function leadView(infoHash: string, file: FileView, name: string, actions: Torre
 }
 
 /** Whether a file is wanted. */
-function wantView(infoHash: string, file: FileView, name: string, actions: TorrentActions): TemplateResult {
+function wantView(
+  infoHash: string,
+  file: FileView,
+  name: string,
+  actions: TorrentActions,
+): TemplateResult {
   return html`<input
     type="checkbox"
     class="file-want"
@@ -227,7 +240,12 @@ function wantView(infoHash: string, file: FileView, name: string, actions: Torre
 }
 
 /** How much it is wanted. */
-function priorityView(infoHash: string, file: FileView, name: string, actions: TorrentActions): TemplateResult {
+function priorityView(
+  infoHash: string,
+  file: FileView,
+  name: string,
+  actions: TorrentActions,
+): TemplateResult {
   const change = (event: Event) => {
     const priority = (event.currentTarget as HTMLSelectElement).value as Priority;
     actions.want(infoHash, [{ index: file.index, priority }]);
@@ -247,7 +265,12 @@ function priorityView(infoHash: string, file: FileView, name: string, actions: T
 }
 
 /** Whether a film was watched: a tick that a person can set and take away, and else how far it was watched. */
-function watchedView(infoHash: string, file: FileView, name: string, actions: TorrentActions): TemplateResult {
+function watchedView(
+  infoHash: string,
+  file: FileView,
+  name: string,
+  actions: TorrentActions,
+): TemplateResult {
   const { positionS, durationS, watched } = file;
   const isBegun = durationS !== null && positionS > 0;
   const words = watched

@@ -1,4 +1,5 @@
-// On first use: one sentence says that watching also uploads, with a limit to choose. It is shown until it was answered.
+// On first use: one sentence says that watching also uploads, with a limit to choose. It is shown
+// until it was answered.
 //
 // A pure template; whether it was answered is kept with the settings.
 
@@ -13,14 +14,20 @@ const MB = 1_000_000;
 const LIMITS: readonly (number | null)[] = [null, 5 * MB, MB, MB / 4];
 
 /** The card. `save` gets the settings as a person wants them. */
-export function firstUseView(settings: Settings, save: (settings: Settings) => void): TemplateResult {
+export function firstUseView(
+  settings: Settings,
+  save: (settings: Settings) => void,
+): TemplateResult {
   const limits = LIMITS.includes(settings.upLimitBps) ? LIMITS : [settings.upLimitBps, ...LIMITS];
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const chosen = new FormData(event.currentTarget as HTMLFormElement).get("limit");
     save({ ...settings, sharingTold: true, upLimitBps: limits[Number(chosen)] ?? null });
   };
-  const now = settings.upLimitBps === null ? t("firstUseNoLimit") : t("firstUseLimit", rate(settings.upLimitBps));
+  const now =
+    settings.upLimitBps === null
+      ? t("firstUseNoLimit")
+      : t("firstUseLimit", rate(settings.upLimitBps));
   return html`<form class="notice first-use" data-testid="first-use" aria-labelledby="first-use-words" @submit=${submit}>
     <p id="first-use-words">${t("firstUse")} ${now}</p>
     <p class="first-use-line">

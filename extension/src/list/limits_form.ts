@@ -17,7 +17,12 @@ export interface LimitsTexts {
   seedTime: string;
 }
 
-const FIELDS: readonly { name: keyof LimitsTexts; key: keyof Sharing; unit: number; most: number }[] = [
+const FIELDS: readonly {
+  name: keyof LimitsTexts;
+  key: keyof Sharing;
+  unit: number;
+  most: number;
+}[] = [
   { name: "download", key: "downLimitBps", unit: 1_000_000, most: Number.MAX_SAFE_INTEGER },
   { name: "upload", key: "upLimitBps", unit: 1_000_000, most: Number.MAX_SAFE_INTEGER },
   // The engine counts in 32 bits.
@@ -33,7 +38,12 @@ export function limitsOf(sharing: Sharing): LimitsTexts {
 
 /** What a person means, or what is wrong with it. */
 export function sharingOf(texts: LimitsTexts): Sharing | { words: string } {
-  const sharing: Sharing = { downLimitBps: null, upLimitBps: null, ratioPercent: null, seedS: null };
+  const sharing: Sharing = {
+    downLimitBps: null,
+    upLimitBps: null,
+    ratioPercent: null,
+    seedS: null,
+  };
   for (const { name, key, unit, most } of FIELDS) {
     const typed = texts[name].trim();
     if (typed === "") continue;

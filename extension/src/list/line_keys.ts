@@ -1,6 +1,8 @@
-// The list by keyboard: up and down from line to line, left and right to fold and unfold, all at once with Ctrl+A, Delete for what is selected.
+// The list by keyboard: up and down from line to line, left and right to fold and unfold, all at
+// once with Ctrl+A, Delete for what is selected.
 //
-// It moves the focus and presses what is in the lines; what these do is their own. Fields keep their keys.
+// It moves the focus and presses what is in the lines; what these do is their own. Fields keep
+// their keys.
 
 import type { VirtualLines } from "../ui/virtual_lines";
 import type { Line } from "./lines";
@@ -16,11 +18,25 @@ export interface ListKeys {
 }
 
 /** Watches keys and focus in this element until the signal aborts. */
-export function watchLines(element: HTMLElement, virtual: VirtualLines, keys: ListKeys, signal: AbortSignal): void {
-  const lineOf = (target: EventTarget | null) => (target as Element | null)?.closest?.<HTMLElement>(".line") ?? undefined;
+export function watchLines(
+  element: HTMLElement,
+  virtual: VirtualLines,
+  keys: ListKeys,
+  signal: AbortSignal,
+): void {
+  const lineOf = (target: EventTarget | null) =>
+    (target as Element | null)?.closest?.<HTMLElement>(".line") ?? undefined;
   const options = { signal };
-  element.addEventListener("focusin", ({ target }) => virtual.focus(lineOf(target)?.dataset["key"]), options);
-  element.addEventListener("focusout", ({ relatedTarget }) => virtual.focus(lineOf(relatedTarget)?.dataset["key"]), options);
+  element.addEventListener(
+    "focusin",
+    ({ target }) => virtual.focus(lineOf(target)?.dataset["key"]),
+    options,
+  );
+  element.addEventListener(
+    "focusout",
+    ({ relatedTarget }) => virtual.focus(lineOf(relatedTarget)?.dataset["key"]),
+    options,
+  );
   element.addEventListener(
     "keydown",
     (event) => {
@@ -31,14 +47,16 @@ export function watchLines(element: HTMLElement, virtual: VirtualLines, keys: Li
         event.preventDefault();
         step(line, event.target as HTMLElement, up ? -1 : 1, virtual, keys);
       }
-      if (event.key === "ArrowLeft" || event.key === "ArrowRight") fold(line, event, event.key === "ArrowRight");
+      if (event.key === "ArrowLeft" || event.key === "ArrowRight")
+        fold(line, event, event.key === "ArrowRight");
     },
     options,
   );
   document.addEventListener(
     "keydown",
     (event) => {
-      if (isField(event.target) || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+      if (isField(event.target) || event.defaultPrevented || document.querySelector("dialog[open]"))
+        return;
       if (event.key.toLowerCase() === "a" && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
         keys.list.selectAll();
@@ -54,8 +72,15 @@ export function watchLines(element: HTMLElement, virtual: VirtualLines, keys: Li
 export function watchFind(signal: AbortSignal): void {
   const find = (event: KeyboardEvent) => {
     const search = document.querySelector<HTMLInputElement>("[data-testid=search]");
-    const isWanted = event.key.toLowerCase() === "f" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
-    if (!search || !isWanted || document.activeElement === search || document.querySelector("dialog[open]")) return;
+    const isWanted =
+      event.key.toLowerCase() === "f" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
+    if (
+      !search ||
+      !isWanted ||
+      document.activeElement === search ||
+      document.querySelector("dialog[open]")
+    )
+      return;
     event.preventDefault();
     search.focus();
     search.select();
@@ -72,20 +97,33 @@ export function focusOf(element: Element | null): Focus | undefined {
 
 /** Gives the focus to a part of a line, if both are in the page. */
 export function focusOn({ key, part }: Focus): boolean {
-  const line = [...document.querySelectorAll<HTMLElement>(".line")].find((candidate) => candidate.dataset["key"] === key);
-  const target = line?.querySelector<HTMLElement>(`[data-testid="${part}"]`) ?? line?.querySelector<HTMLElement>("[data-main]");
+  const line = [...document.querySelectorAll<HTMLElement>(".line")].find(
+    (candidate) => candidate.dataset["key"] === key,
+  );
+  const target =
+    line?.querySelector<HTMLElement>(`[data-testid="${part}"]`) ??
+    line?.querySelector<HTMLElement>("[data-main]");
   const any = target ?? line?.querySelector<HTMLElement>("a[href], button, input");
   any?.focus();
   return any !== undefined && any !== null;
 }
 
-function step(line: HTMLElement, from: HTMLElement, by: number, virtual: VirtualLines, keys: ListKeys): void {
+function step(
+  line: HTMLElement,
+  from: HTMLElement,
+  by: number,
+  virtual: VirtualLines,
+  keys: ListKeys,
+): void {
   const next = keys.lines()[Number(line.dataset["line"]) + by];
   if (!next) return;
   virtual.focus(next.key);
   virtual.show(next.key);
   keys.render();
-  focusOn({ key: next.key, part: from.closest<HTMLElement>("[data-testid]")?.dataset["testid"] ?? "" });
+  focusOn({
+    key: next.key,
+    part: from.closest<HTMLElement>("[data-testid]")?.dataset["testid"] ?? "",
+  });
 }
 
 /** Presses what folds the line, unless it is as it should be. */

@@ -1,6 +1,8 @@
-// The list as lines, one below the other: a line for each torrent, and below one that is open its tools, its details, its folders and files.
+// The list as lines, one below the other: a line for each torrent, and below one that is open its
+// tools, its details, its folders and files.
 //
-// Pure. What a line shows is looked up when it is rendered: lines say only what there is, and where.
+// Pure. What a line shows is looked up when it is rendered: lines say only what there is, and
+// where.
 
 import type { ContentsState, TorrentRow } from "../model/topics";
 import type { VirtualLine } from "../ui/virtual_lines";
@@ -10,7 +12,12 @@ import type { Folder, TreeItem } from "./tree";
 import { itemsOf, TreeCache } from "./tree";
 
 /** A line of the list. `level` and what follows place it among its kin. */
-export type Line = VirtualLine & { infoHash: string; level: number; position: number; siblings: number } & (
+export type Line = VirtualLine & {
+  infoHash: string;
+  level: number;
+  position: number;
+  siblings: number;
+} & (
     | { kind: "torrent" }
     | { kind: "tools" }
     | { kind: "details" }
@@ -36,7 +43,11 @@ const HEIGHTS = { torrent: 92, tools: 48, details: 420, folder: 40, file: 44, no
 export class Lines {
   private readonly trees = new Map<string, TreeCache>();
 
-  of(torrents: readonly TorrentRow[], contents: (infoHash: string) => ContentsState | undefined, shown: Shown): Line[] {
+  of(
+    torrents: readonly TorrentRow[],
+    contents: (infoHash: string) => ContentsState | undefined,
+    shown: Shown,
+  ): Line[] {
     const lines: Line[] = [];
     for (const [at, torrent] of torrents.entries()) {
       const { infoHash } = torrent;
@@ -46,7 +57,8 @@ export class Lines {
       const inside = contents(infoHash);
       if (inside) lines.push(...this.inside(torrent, inside, shown));
     }
-    for (const infoHash of this.trees.keys()) if (!shown.isOpen(infoHash)) this.trees.delete(infoHash);
+    for (const infoHash of this.trees.keys())
+      if (!shown.isOpen(infoHash)) this.trees.delete(infoHash);
     return lines;
   }
 
@@ -73,7 +85,15 @@ export class Lines {
         position: at + 1,
         siblings,
       })),
-      ...items.map((item, at) => lineOf(item, torrent, files, { level: 2 + item.depth, position: parts.length + at + 1, siblings }, shown)),
+      ...items.map((item, at) =>
+        lineOf(
+          item,
+          torrent,
+          files,
+          { level: 2 + item.depth, position: parts.length + at + 1, siblings },
+          shown,
+        ),
+      ),
     ];
   }
 
@@ -92,7 +112,15 @@ function lineOf(
   shown: Shown,
 ): Line {
   const height = HEIGHTS[item.kind];
-  if (item.kind === "file") return { ...item, key: `${infoHash}/${files[item.at]!.index}`, height, infoHash, ...place };
+  if (item.kind === "file")
+    return { ...item, key: `${infoHash}/${files[item.at]!.index}`, height, infoHash, ...place };
   const isCollapsed = shown.isCollapsed(infoHash, item.folder.path);
-  return { ...item, key: `${infoHash}/${item.folder.path}/`, isCollapsed, height, infoHash, ...place };
+  return {
+    ...item,
+    key: `${infoHash}/${item.folder.path}/`,
+    isCollapsed,
+    height,
+    infoHash,
+    ...place,
+  };
 }

@@ -1,4 +1,5 @@
-// The field for a link: appears on demand, says what is wrong with what was typed, goes when it was taken.
+// The field for a link: appears on demand, says what is wrong with what was typed, goes when it was
+// taken.
 //
 // Its text lives in the page's input and nowhere else.
 

@@ -1,6 +1,8 @@
-// What the page itself knows of its list: what is open, looked for, sorted, selected, just done. Losing it loses nothing of the engine's.
+// What the page itself knows of its list: what is open, looked for, sorted, selected, just done.
+// Losing it loses nothing of the engine's.
 //
-// It changes by what a person does and is read when the list is rendered. Invariant: what is remembered of a torrent goes with it.
+// It changes by what a person does and is read when the list is rendered. Invariant: what is
+// remembered of a torrent goes with it.
 
 import type { Sort } from "./arrange";
 import type { FormName } from "./details_view";
@@ -34,7 +36,9 @@ export class ListState implements Shown {
     this.search = left.search;
     this.open = new Set(left.open);
     this.details = new Set(left.details);
-    this.collapsed = new Map(Object.entries(left.collapsed).map(([infoHash, paths]) => [infoHash, new Set(paths)]));
+    this.collapsed = new Map(
+      Object.entries(left.collapsed).map(([infoHash, paths]) => [infoHash, new Set(paths)]),
+    );
   }
 
   isOpen(infoHash: string): boolean {
@@ -89,7 +93,8 @@ export class ListState implements Shown {
   /** Forgets all of a torrent that goes. One that is missing may only not be there yet: an engine that begins has an empty list. */
   forget(infoHash: string): void {
     this.newcomers.forget(infoHash);
-    for (const kept of [this.open, this.details, this.collapsed, this.searches, this.words]) kept.delete(infoHash);
+    for (const kept of [this.open, this.details, this.collapsed, this.searches, this.words])
+      kept.delete(infoHash);
   }
 
   /** What is to be remembered when the page goes. */
@@ -97,7 +102,9 @@ export class ListState implements Shown {
     return {
       open: [...this.open],
       details: [...this.details],
-      collapsed: Object.fromEntries([...this.collapsed].map(([infoHash, paths]) => [infoHash, [...paths]])),
+      collapsed: Object.fromEntries(
+        [...this.collapsed].map(([infoHash, paths]) => [infoHash, [...paths]]),
+      ),
       search: this.search,
       place: place ?? null,
       focus: focus ?? null,

@@ -1,6 +1,8 @@
-// The list itself: the lines that are near the window, each rendered again only when what it shows is different.
+// The list itself: the lines that are near the window, each rendered again only when what it shows
+// is different.
 //
-// It looks up what each line shows and hands it to the line's own template. Invariant: a line whose parts are the same objects as before costs a comparison.
+// It looks up what each line shows and hands it to the line's own template. Invariant: a line whose
+// parts are the same objects as before costs a comparison.
 
 import type { TemplateResult } from "lit";
 import { html } from "lit";
@@ -35,7 +37,12 @@ export interface ListData {
 }
 
 /** The lines that are near the window. */
-export function listView(data: ListData, virtual: VirtualLines, state: ListState, actions: TorrentActions): TemplateResult {
+export function listView(
+  data: ListData,
+  virtual: VirtualLines,
+  state: ListState,
+  actions: TorrentActions,
+): TemplateResult {
   return html`<div class="lines" role="list" aria-label=${t("listTorrents")} ${styles({ height: `${virtual.height}px` })}>
     ${repeat(
       virtual.placed,
@@ -45,7 +52,13 @@ export function listView(data: ListData, virtual: VirtualLines, state: ListState
   </div>`;
 }
 
-function lineView({ index, top }: PlacedLine, data: ListData, virtual: VirtualLines, state: ListState, actions: TorrentActions): unknown {
+function lineView(
+  { index, top }: PlacedLine,
+  data: ListData,
+  virtual: VirtualLines,
+  state: ListState,
+  actions: TorrentActions,
+): unknown {
   const line = data.lines[index];
   const torrent = line && data.torrents.get(line.infoHash);
   if (!torrent) return undefined;
@@ -65,7 +78,12 @@ function lineView({ index, top }: PlacedLine, data: ListData, virtual: VirtualLi
   </div>`;
 }
 
-function rowOf(torrent: TorrentRow, data: ListData, state: ListState, actions: TorrentActions): unknown {
+function rowOf(
+  torrent: TorrentRow,
+  data: ListData,
+  state: ListState,
+  actions: TorrentActions,
+): unknown {
   const { infoHash } = torrent;
   const ui = {
     isOpen: state.isOpen(infoHash),
@@ -78,7 +96,13 @@ function rowOf(torrent: TorrentRow, data: ListData, state: ListState, actions: T
   return guard([torrent, ...Object.values(ui)], () => torrentView(torrent, ui, actions));
 }
 
-function insideOf(line: Line, torrent: TorrentRow, data: ListData, state: ListState, actions: TorrentActions): unknown {
+function insideOf(
+  line: Line,
+  torrent: TorrentRow,
+  data: ListData,
+  state: ListState,
+  actions: TorrentActions,
+): unknown {
   const { infoHash } = torrent;
   const contents = data.contents(infoHash);
   if (!contents) return undefined;
@@ -94,20 +118,33 @@ function insideOf(line: Line, torrent: TorrentRow, data: ListData, state: ListSt
       const { copied } = state;
       const peers = data.peers(infoHash);
       return guard([torrent, contents, peers, isOnline, roots, hasFolders, words, copied], () =>
-        detailsView({ ...torrent, ...contents }, peers, { isOnline, roots, hasFolders, copied, words }, actions),
+        detailsView(
+          { ...torrent, ...contents },
+          peers,
+          { isOnline, roots, hasFolders, copied, words },
+          actions,
+        ),
       );
     }
     case "folder": {
       const { chosen, length, verified } = sums(line.folder, files);
-      return guard([line.folder, line.depth, line.isCollapsed, chosen, length, verified, state.refusals], () =>
-        folderView(infoHash, files, line, actions),
+      return guard(
+        [line.folder, line.depth, line.isCollapsed, chosen, length, verified, state.refusals],
+        () => folderView(infoHash, files, line, actions),
       );
     }
     case "file": {
       const file = files[line.at];
       if (!file) return undefined;
-      const ui = { depth: line.depth, isAlone: files.length === 1, isCopied: state.copied === `${infoHash}/${file.index}`, isOnline };
-      return guard([file, ...Object.values(ui), state.refusals], () => fileView(infoHash, file, ui, actions));
+      const ui = {
+        depth: line.depth,
+        isAlone: files.length === 1,
+        isCopied: state.copied === `${infoHash}/${file.index}`,
+        isOnline,
+      };
+      return guard([file, ...Object.values(ui), state.refusals], () =>
+        fileView(infoHash, file, ui, actions),
+      );
     }
     case "none":
       return html`<p class="none">${t("torrentNoFileFound")}</p>`;

@@ -24,7 +24,9 @@ export class Lonely {
 
   /** When the next link will count as lonely although no news come, ms from `now`. */
   nextChange(now: number): number | undefined {
-    const waits = [...this.since.values()].map((since) => since + LONELY_MS - now).filter((wait) => wait > 0);
+    const waits = [...this.since.values()]
+      .map((since) => since + LONELY_MS - now)
+      .filter((wait) => wait > 0);
     return waits.length > 0 ? Math.min(...waits) : undefined;
   }
 }

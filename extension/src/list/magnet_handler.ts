@@ -1,7 +1,8 @@
-// Magnet links of web pages: the browser is asked once to open them here, and what it then brings waits for a person's word.
+// Magnet links of web pages: the browser is asked once to open them here, and what it then brings
+// waits for a person's word.
 //
-// Any page can send a browser to a magnet link, so none is added by being opened. The link leaves the address at once: a reload asks
-// for nothing.
+// Any page can send a browser to a magnet link, so none is added by being opened. The link leaves
+// the address at once: a reload asks for nothing.
 
 import { parseLink } from "../text/torrent_link";
 
@@ -14,7 +15,11 @@ export interface Browser {
 }
 
 /** Asks the browser to open magnet links here, unless it was asked before. It asks the person, and remembers the answer. */
-export function offerToOpenMagnets(browser: Browser, store: Pick<Storage, "getItem" | "setItem">, page: URL): void {
+export function offerToOpenMagnets(
+  browser: Browser,
+  store: Pick<Storage, "getItem" | "setItem">,
+  page: URL,
+): void {
   try {
     if (store.getItem(ASKED) !== null || !browser.registerProtocolHandler) return;
     browser.registerProtocolHandler("magnet", `${page.origin}${page.pathname}?${PARAMETER}=%s`);
@@ -31,5 +36,8 @@ export function broughtLink(page: URL): { link: string; rest: URL } | undefined 
   const rest = new URL(page);
   rest.searchParams.delete(PARAMETER);
   const parsed = parseLink(link);
-  return { link: !("words" in parsed) && parsed.intent.kind === "add_magnet" ? parsed.intent.uri : "", rest };
+  return {
+    link: !("words" in parsed) && parsed.intent.kind === "add_magnet" ? parsed.intent.uri : "",
+    rest,
+  };
 }

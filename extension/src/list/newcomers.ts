@@ -1,7 +1,8 @@
-// Which torrents open by themselves: one that was added alone does, as soon as it has files to show.
+// Which torrents open by themselves: one that was added alone does, as soon as it has files to
+// show.
 //
-// A magnet link has none until its description comes. Invariant: what a person opened, closed or removed meanwhile is
-// theirs, and no longer opens by itself.
+// A magnet link has none until its description comes. Invariant: what a person opened, closed or
+// removed meanwhile is theirs, and no longer opens by itself.
 
 import type { TorrentRow } from "../model/topics";
 
@@ -22,7 +23,9 @@ export class Newcomers {
   /** Those that have their files by now; each is named once. */
   arrived(torrents: readonly TorrentRow[]): string[] {
     if (this.waiting.size === 0) return [];
-    const hashes = torrents.filter((torrent) => torrent.fileCount > 0).map((torrent) => torrent.infoHash);
+    const hashes = torrents
+      .filter((torrent) => torrent.fileCount > 0)
+      .map((torrent) => torrent.infoHash);
     return hashes.filter((infoHash) => this.waiting.delete(infoHash));
   }
 }

@@ -1,4 +1,5 @@
-// What the list knows of the world around its page: what a person chose elsewhere, and notifications.
+// What the list knows of the world around its page: what a person chose elsewhere, and
+// notifications.
 
 /** The world around the list. */
 export interface Outside {

@@ -1,6 +1,7 @@
 // The app page: the list of torrents, and everything a person does with them.
 //
-// What it shows is what it follows of the engine plus a little state of its own; losing the page loses nothing.
+// What it shows is what it follows of the engine plus a little state of its own; losing the page
+// loses nothing.
 
 import { html, nothing, render } from "lit";
 import type { PeerView } from "../model/generated/PeerView";
@@ -100,8 +101,14 @@ export function startList(host: Host, outside: Outside): void {
   /** A link with which the browser opened this page: it waits for a person's word. */
   let offered = brought?.link ?? "";
 
-  const sheet = new AddingSheet(addingDialog, host, { follow, open: (address) => location.assign(address), say: sayOf });
-  const report = new ReportDialog(reportDialog, host, () => aboutPage(outside.version, navigator.userAgent, navigator.language));
+  const sheet = new AddingSheet(addingDialog, host, {
+    follow,
+    open: (address) => location.assign(address),
+    say: sayOf,
+  });
+  const report = new ReportDialog(reportDialog, host, () =>
+    aboutPage(outside.version, navigator.userAgent, navigator.language),
+  );
   /** Loaded when it is opened for the first time. */
   let settings: SettingsDialog | undefined;
   const adder = new Adder(addOnce, update, showAdded);
@@ -119,10 +126,13 @@ export function startList(host: Host, outside: Outside): void {
         ),
       ),
     decide: (infoHash) => sheet.ask(infoHash),
-    askForName: (infoHash, file) => dialogs.askForName(file, (name) => actions.renameNow(infoHash, file.index, name)),
+    askForName: (infoHash, file) =>
+      dialogs.askForName(file, (name) => actions.renameNow(infoHash, file.index, name)),
   });
 
-  const bell = new Bell(outside.notifications, update, () => adder.say(t("notifyDeniedName"), t("notifyDenied")));
+  const bell = new Bell(outside.notifications, update, () =>
+    adder.say(t("notifyDeniedName"), t("notifyDenied")),
+  );
   const pageActions: PageActions = {
     bell: () => bell.view(),
     pick: () => picker.click(),
@@ -136,7 +146,8 @@ export function startList(host: Host, outside: Outside): void {
     copyCommand: (command) => void actions.copy(command, command),
     dismiss: (id) => adder.dismiss(id),
     dismissAll: () => {
-      for (const note of adder.notes.filter(({ kind }) => kind === "failed")) adder.dismiss(note.id);
+      for (const note of adder.notes.filter(({ kind }) => kind === "failed"))
+        adder.dismiss(note.id);
     },
   };
 
@@ -171,8 +182,11 @@ export function startList(host: Host, outside: Outside): void {
   watchFind(forever);
   // The page itself knows better where it was.
   history.scrollRestoration = "manual";
-  for (const name of ["wheel", "touchstart", "keydown", "pointerdown"]) addEventListener(name, () => returning.giveUp(), { passive: true });
-  addEventListener("pagehide", () => keepView(tabStore, state.left(virtual.top, focusOf(document.activeElement))));
+  for (const name of ["wheel", "touchstart", "keydown", "pointerdown"])
+    addEventListener(name, () => returning.giveUp(), { passive: true });
+  addEventListener("pagehide", () =>
+    keepView(tabStore, state.left(virtual.top, focusOf(document.activeElement))),
+  );
 
   function torrentsNow(): readonly TorrentRow[] {
     return host.topic("list")?.torrents ?? [];
@@ -190,7 +204,9 @@ export function startList(host: Host, outside: Outside): void {
   function follow(): void {
     const open = state.allOpen;
     const torrents = open.map((infoHash) => `torrent/${infoHash}` as const);
-    const peers = open.filter((infoHash) => state.hasDetails(infoHash)).map((infoHash) => `peers/${infoHash}` as const);
+    const peers = open
+      .filter((infoHash) => state.hasDetails(infoHash))
+      .map((infoHash) => `peers/${infoHash}` as const);
     host.follow([...new Set(["list" as const, ...torrents, ...peers, ...sheet.topics])]);
   }
 
@@ -255,7 +271,8 @@ export function startList(host: Host, outside: Outside): void {
       hasFolders: here?.folders ?? false,
       isOnline,
     };
-    document.title = torrents.length > 0 ? t("listTitle", tn("listCount", torrents.length)) : "JSTorrent";
+    document.title =
+      torrents.length > 0 ? t("listTitle", tn("listCount", torrents.length)) : "JSTorrent";
     render(
       html`${headerView(words, link.kind, linkField, isOnline && here?.settings != null, pageActions)}
         <main>
@@ -311,7 +328,11 @@ export function startList(host: Host, outside: Outside): void {
     }
     // The observer has yet to tell of the bar that came with the list.
     if (!returning.isUnderWay || lines.length === 0 || margin !== beginning()) return;
-    returning.go(virtual, () => state.allOpen.every((infoHash) => contentsOf(infoHash) !== undefined), now);
+    returning.go(
+      virtual,
+      () => state.allOpen.every((infoHash) => contentsOf(infoHash) !== undefined),
+      now,
+    );
   }
 
   /** Whether a torrent is in the list already is seen before the engine is asked: afterwards every one is. */
@@ -324,7 +345,10 @@ export function startList(host: Host, outside: Outside): void {
 
   /** What the engine has to say about a torrent is shown like words about files. */
   function sayOf(infoHash: string, words: string): void {
-    adder.say(torrentsNow().find((torrent) => torrent.infoHash === infoHash)?.name ?? infoHash, words);
+    adder.say(
+      torrentsNow().find((torrent) => torrent.infoHash === infoHash)?.name ?? infoHash,
+      words,
+    );
   }
 
   /** A torrent that was just added shows its files once it has them; of many at a time that would be a heap. */
@@ -377,7 +401,8 @@ export function startList(host: Host, outside: Outside): void {
   /** Who adds links by hand may want the browser to open them here. */
   function giveByHand(links: string[]): void {
     adder.giveLinks(links);
-    if (links.some((link) => isMagnet(link.trim()))) offerToOpenMagnets(navigator, localStore, new URL(location.href));
+    if (links.some((link) => isMagnet(link.trim())))
+      offerToOpenMagnets(navigator, localStore, new URL(location.href));
   }
 
   function decideOffered(add: boolean): void {

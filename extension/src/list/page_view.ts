@@ -1,4 +1,5 @@
-// The app page around its list: header, notices, notes about what was given, the empty page that teaches.
+// The app page around its list: header, notices, notes about what was given, the empty page that
+// teaches.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
@@ -24,7 +25,13 @@ export interface PageActions {
 }
 
 /** The top of the page. */
-export function headerView(words: LinkWords, kind: string, linkField: boolean, settable: boolean, actions: PageActions): TemplateResult {
+export function headerView(
+  words: LinkWords,
+  kind: string,
+  linkField: boolean,
+  settable: boolean,
+  actions: PageActions,
+): TemplateResult {
   return html`<header class="top">
     <h1 class="brand">${icons.mark}<span>JSTorrent</span></h1>
     <span class="link" data-testid="link-status" data-state=${kind} data-tone=${words.tone} role="status">
@@ -57,7 +64,11 @@ export function headerView(words: LinkWords, kind: string, linkField: boolean, s
 }
 
 /** What a person has to know about the daemon, and the way on. */
-export function noticeView(notice: LinkNotice, copied: string | undefined, actions: PageActions): TemplateResult {
+export function noticeView(
+  notice: LinkNotice,
+  copied: string | undefined,
+  actions: PageActions,
+): TemplateResult {
   return html`<section class="notice" data-testid="notice" aria-labelledby="notice-title">
     <h2 id="notice-title">${notice.title}</h2>
     <p>${notice.text}</p>
@@ -104,7 +115,10 @@ export function broughtView(link: string, decide: (add: boolean) => void): Templ
 export function engineNoticesView(notices: readonly NoticeView[]): TemplateResult {
   return html`<div class="notes" role="status" aria-live="polite" data-testid="engine-notices">
     ${notices.map(
-      ({ kind, message }) => html`<p class="note" data-kind="failed" data-testid="engine-notice" data-about=${kind}>
+      ({
+        kind,
+        message,
+      }) => html`<p class="note" data-kind="failed" data-testid="engine-notice" data-about=${kind}>
         ${icons.warning}<span class="note-text"><bdi class="note-words">${message}</bdi></span>
       </p>`,
     )}

@@ -1,4 +1,5 @@
-// The peers of an open torrent: who is connected, what each has, what goes to and fro; and adding one.
+// The peers of an open torrent: who is connected, what each has, what goes to and fro; and adding
+// one.
 //
 // Pure templates, as in torrent_view.ts. What a peer calls itself is a stranger's text.
 

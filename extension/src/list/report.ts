@@ -1,4 +1,5 @@
-// A problem report: the engine writes it, the page adds what it knows of itself, and a person reads it before copying it.
+// A problem report: the engine writes it, the page adds what it knows of itself, and a person reads
+// it before copying it.
 
 import { html, render } from "lit";
 import type { Host } from "../host/host";
@@ -7,7 +8,11 @@ import * as icons from "../ui/icons";
 
 /** What a page knows of itself, a line each. */
 export function aboutPage(version: string | undefined, agent: string, language: string): string[] {
-  return [...(version === undefined ? [] : [`Extension: ${version}`]), `Browser: ${agent}`, `Language: ${language}`];
+  return [
+    ...(version === undefined ? [] : [`Extension: ${version}`]),
+    `Browser: ${agent}`,
+    `Language: ${language}`,
+  ];
 }
 
 /** The dialog with the report. */
@@ -33,7 +38,8 @@ export class ReportDialog {
         await navigator.clipboard.writeText(text);
         this.show(text, ready, true);
       } catch {
-        // A page that did not come over a secure connection has no clipboard: the text is marked, to be copied by hand.
+        // A page that did not come over a secure connection has no clipboard: the text is marked,
+        // to be copied by hand.
         this.dialog.querySelector("textarea")?.select();
       }
     };

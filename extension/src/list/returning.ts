@@ -1,4 +1,5 @@
-// Coming back to the list: it is shown where it was left, with the focus where it was, as soon as what was open is there again.
+// Coming back to the list: it is shown where it was left, with the focus where it was, as soon as
+// what was open is there again.
 //
 // It tries for a while and gives up when a person does something else.
 

@@ -30,7 +30,8 @@ export class Selection {
     const [from, to] = [shown.indexOf(this.anchor ?? infoHash), shown.indexOf(infoHash)];
     if (to < 0) return;
     const first = from < 0 ? to : from;
-    for (const one of shown.slice(Math.min(first, to), Math.max(first, to) + 1)) this.chosen.add(one);
+    for (const one of shown.slice(Math.min(first, to), Math.max(first, to) + 1))
+      this.chosen.add(one);
     this.anchor ??= infoHash;
   }
 

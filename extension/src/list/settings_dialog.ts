@@ -1,4 +1,5 @@
-// The settings dialog at work: opened with the settings of the moment, saved when the engine took them, or telling why it did not.
+// The settings dialog at work: opened with the settings of the moment, saved when the engine took
+// them, or telling why it did not.
 //
 // What was changed and not saved is lost only with a person's word: whoever leaves is asked.
 
@@ -94,7 +95,8 @@ export class SettingsDialog {
   private isChanged(): boolean {
     const form = this.dialog.querySelector("form");
     if (!this.opened || !form) return false;
-    const folder = this.folder === undefined ? undefined : newFolder(typedFolder(form), this.folder);
+    const folder =
+      this.folder === undefined ? undefined : newFolder(typedFolder(form), this.folder);
     return folder !== undefined || !isSame(readForm(form), formOf(this.opened));
   }
 

@@ -1,4 +1,5 @@
-// Where new torrents are stored, as a part of the settings: the folder of now in a field, and what is wrong with another one beside it.
+// Where new torrents are stored, as a part of the settings: the folder of now in a field, and what
+// is wrong with another one beside it.
 //
 // Pure. Which folder can be used is the daemon's to say.
 

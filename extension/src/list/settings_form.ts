@@ -1,4 +1,5 @@
-// Settings as texts of a form, and back: which number a person means, in the units in which they think.
+// Settings as texts of a form, and back: which number a person means, in the units in which they
+// think.
 //
 // Pure. What makes sense is the engine's to say; here is only refused what is no number at all.
 
@@ -31,7 +32,10 @@ export interface SettingsForm {
 }
 
 /** What is on or off. */
-export type SettingsSwitches = Pick<Settings, "tcp" | "utp" | "dht" | "trackers" | "pex" | "webSeeds">;
+export type SettingsSwitches = Pick<
+  Settings,
+  "tcp" | "utp" | "dht" | "trackers" | "pex" | "webSeeds"
+>;
 
 /** The settings that a form means, or what is wrong with it and where. */
 export type FormOutcome = { settings: Settings } | { words: string; field?: keyof SettingsTexts };
@@ -43,7 +47,15 @@ const PERCENT = 100;
 const MAX_COUNT = 4_294_967_295;
 
 /** The names of the numbers. */
-export const FIELDS: readonly (keyof SettingsTexts)[] = ["download", "upload", "connections", "ratio", "seedTime", "downloads", "seeds"];
+export const FIELDS: readonly (keyof SettingsTexts)[] = [
+  "download",
+  "upload",
+  "connections",
+  "ratio",
+  "seedTime",
+  "downloads",
+  "seeds",
+];
 
 /** The form in which a person finds the settings. */
 export function formOf(settings: Settings): SettingsForm {
@@ -69,14 +81,19 @@ export function isSame(one: SettingsForm, other: SettingsForm): boolean {
   const { texts, switches } = other;
   return (
     FIELDS.every((field) => one.texts[field] === texts[field]) &&
-    (Object.keys(switches) as (keyof SettingsSwitches)[]).every((name) => one.switches[name] === switches[name]) &&
+    (Object.keys(switches) as (keyof SettingsSwitches)[]).every(
+      (name) => one.switches[name] === switches[name],
+    ) &&
     one.encryption === other.encryption &&
     one.startAtOnce === other.startAtOnce
   );
 }
 
 /** What a person means; what the form does not say stays as it was. */
-export function settingsOf({ texts, encryption, switches, startAtOnce }: SettingsForm, before: Settings): FormOutcome {
+export function settingsOf(
+  { texts, encryption, switches, startAtOnce }: SettingsForm,
+  before: Settings,
+): FormOutcome {
   let wrong: { words: string; field?: keyof SettingsTexts } | undefined;
   const counted = (field: keyof SettingsTexts, unit: number, most = MAX_COUNT): number | null => {
     const read = parseNumber(texts[field], t(`settingsLabel_${field}`), unit, most);
@@ -97,8 +114,10 @@ export function settingsOf({ texts, encryption, switches, startAtOnce }: Setting
     ...switches,
     startAtOnce,
   };
-  if (maxConnections === null) wrong ??= { words: t("settingsMissing", t("settingsLabel_connections")), field: "connections" };
-  if (settings.maxDownloads === 0) wrong ??= { words: t("settingsNoDownloads"), field: "downloads" };
+  if (maxConnections === null)
+    wrong ??= { words: t("settingsMissing", t("settingsLabel_connections")), field: "connections" };
+  if (settings.maxDownloads === 0)
+    wrong ??= { words: t("settingsNoDownloads"), field: "downloads" };
   const hasSource = switches.trackers || switches.dht || switches.pex || switches.webSeeds;
   if (!hasSource) wrong ??= { words: t("settingsNoSource") };
   return wrong ?? { settings };
@@ -110,7 +129,12 @@ function shown(value: number | null, unit: number): string {
 }
 
 /** A number in the engine's unit, `null` for none, or what is wrong. */
-function parseNumber(typed: string, label: string, unit: number, most: number): number | null | string {
+function parseNumber(
+  typed: string,
+  label: string,
+  unit: number,
+  most: number,
+): number | null | string {
   const trimmed = typed.trim();
   if (trimmed === "") return null;
   const whole = unit === 1;

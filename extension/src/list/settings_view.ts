@@ -1,7 +1,8 @@
 // The settings in a dialog.
 //
-// A pure template: what a person typed lives in the dialog's fields and nowhere else. The fields begin with the settings as they were when the dialog
-// was opened; what happens meanwhile changes only the line about the router.
+// A pure template: what a person typed lives in the dialog's fields and nowhere else. The fields
+// begin with the settings as they were when the dialog was opened; what happens meanwhile changes
+// only the line about the router.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
@@ -40,17 +41,29 @@ export interface SettingsUi {
 }
 
 const ENCRYPTION: readonly Encryption[] = ["allowed", "preferred", "forced", "off"];
-const SWITCHES: readonly (keyof SettingsSwitches)[] = ["tcp", "utp", "trackers", "dht", "pex", "webSeeds"];
+const SWITCHES: readonly (keyof SettingsSwitches)[] = [
+  "tcp",
+  "utp",
+  "trackers",
+  "dht",
+  "pex",
+  "webSeeds",
+];
 
 /** The dialog's content. `settings` are those with which it was opened. */
-export function settingsView(settings: Settings, ui: SettingsUi, actions: SettingsActions): TemplateResult {
+export function settingsView(
+  settings: Settings,
+  ui: SettingsUi,
+  actions: SettingsActions,
+): TemplateResult {
   const form = formOf(settings);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
     actions.save(readForm(form), typedFolder(form));
   };
-  const text = (field: keyof SettingsTexts, unit: string, none = t("settingsNoLimit")) => textView(form, field, unit, none, ui);
+  const text = (field: keyof SettingsTexts, unit: string, none = t("settingsNoLimit")) =>
+    textView(form, field, unit, none, ui);
   const box = (name: keyof SettingsSwitches) => boxView(form, name);
   return html`<form class="settings" data-testid="settings-form" novalidate @submit=${submit}>
     <header class="settings-head">
@@ -115,7 +128,13 @@ export function settingsView(settings: Settings, ui: SettingsUi, actions: Settin
   </form>`;
 }
 
-function textView(form: SettingsForm, field: keyof SettingsTexts, unit: string, none: string, ui: SettingsUi): TemplateResult {
+function textView(
+  form: SettingsForm,
+  field: keyof SettingsTexts,
+  unit: string,
+  none: string,
+  ui: SettingsUi,
+): TemplateResult {
   const wrong = ui.wrong?.field === field;
   return html`<div class="field">
     <label for="settings-${field}">${t(`settingsLabel_${field}`)}</label>

@@ -4,21 +4,36 @@ import type { MappedBy } from "../model/generated/MappedBy";
 import type { World } from "../model/generated/World";
 import { t } from "../text/messages";
 
-const PROTOCOLS: { readonly [K in MappedBy]: string } = { pcp: "PCP", nat_pmp: "NAT-PMP", upnp: "UPnP" };
+const PROTOCOLS: { readonly [K in MappedBy]: string } = {
+  pcp: "PCP",
+  nat_pmp: "NAT-PMP",
+  upnp: "UPnP",
+};
 
 /** Whether the words are good news, or not yet. */
 export type ReachTone = "good" | "neutral";
 
 /** Where others reach this computer, and what the router has to do with it. */
-export function reachWords({ listenPort, portMapping }: Pick<World, "listenPort" | "portMapping">): { words: string; tone: ReachTone } {
+export function reachWords({
+  listenPort,
+  portMapping,
+}: Pick<World, "listenPort" | "portMapping">): { words: string; tone: ReachTone } {
   const neutral = (words: string) => ({ words, tone: "neutral" }) as const;
   if (listenPort === null) return neutral(t("settingsReachNone"));
   const here = String(listenPort);
   if (portMapping === null) return neutral(t("settingsReachPort", here));
   const { state, address, by, message } = portMapping;
   if (state === "asking") return neutral(t("settingsReachAsking", here));
-  if (state === "failed") return neutral(message ? t("settingsReachFailedWhy", here, message) : t("settingsReachFailed", here));
+  if (state === "failed")
+    return neutral(
+      message ? t("settingsReachFailedWhy", here, message) : t("settingsReachFailed", here),
+    );
   const port = String(portMapping.port ?? listenPort);
-  const there = address ? `${address.includes(":") ? `[${address}]` : address}:${port}` : t("settingsReachRouterPort", port);
-  return { words: by ? t("settingsReachMappedBy", there, PROTOCOLS[by]) : t("settingsReachMapped", there), tone: "good" };
+  const there = address
+    ? `${address.includes(":") ? `[${address}]` : address}:${port}`
+    : t("settingsReachRouterPort", port);
+  return {
+    words: by ? t("settingsReachMappedBy", there, PROTOCOLS[by]) : t("settingsReachMapped", there),
+    tone: "good",
+  };
 }

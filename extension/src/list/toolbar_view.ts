@@ -1,4 +1,5 @@
-// What stands above the torrents: looking for one, sorting, all of them together; and what can be done to those that are selected.
+// What stands above the torrents: looking for one, sorting, all of them together; and what can be
+// done to those that are selected.
 //
 // Pure templates, as in torrent_view.ts.
 
@@ -33,7 +34,11 @@ export function toolbarView(
 ): TemplateResult {
   const { sort } = ui;
   const typed = (event: Event) => actions.search((event.currentTarget as HTMLInputElement).value);
-  const chosen = (event: Event) => actions.sort({ by: (event.currentTarget as HTMLSelectElement).value as SortBy, reversed: false });
+  const chosen = (event: Event) =>
+    actions.sort({
+      by: (event.currentTarget as HTMLSelectElement).value as SortBy,
+      reversed: false,
+    });
   return html`<div class="toolbar" data-testid="toolbar">
     ${
       torrents.length > 1 || ui.search !== ""
@@ -83,7 +88,10 @@ export function toolbarView(
 /** The rates of all together. */
 function totalsWords(torrents: readonly TorrentRow[]): string {
   const running = torrents.filter((torrent) => !isStopped(torrent));
-  const down = running.reduce((sum, torrent) => sum + (torrent.state === "complete" ? 0 : torrent.downRateBps), 0);
+  const down = running.reduce(
+    (sum, torrent) => sum + (torrent.state === "complete" ? 0 : torrent.downRateBps),
+    0,
+  );
   const up = running.reduce((sum, torrent) => sum + torrent.upRateBps, 0);
   return `↓ ${rate(down)} ↑ ${rate(up)}`;
 }
@@ -93,7 +101,8 @@ function freeWords(roots: readonly RootView[]): TemplateResult | typeof nothing 
   const disks = new Map<string, string>();
   for (const { label, freeBytes, totalBytes } of roots) {
     const disk = `${freeBytes} ${totalBytes}`;
-    if (freeBytes !== null && !disks.has(disk)) disks.set(disk, t("listFreeOf", label, size(freeBytes)));
+    if (freeBytes !== null && !disks.has(disk))
+      disks.set(disk, t("listFreeOf", label, size(freeBytes)));
   }
   const [first] = roots;
   if (disks.size === 0 || !first) return nothing;
@@ -105,7 +114,11 @@ function freeWords(roots: readonly RootView[]): TemplateResult | typeof nothing 
 }
 
 /** What can be done to those that are selected. How many they are is always there to be read out. */
-export function selectionView(selected: number, shown: number, actions: ListActions): TemplateResult {
+export function selectionView(
+  selected: number,
+  shown: number,
+  actions: ListActions,
+): TemplateResult {
   return html`<div class="selection" data-testid="selection" ?data-shown=${selected > 0}>
     <span class="selection-count" role="status">${selected > 0 ? tn("listSelected", selected) : ""}</span>
     ${selected > 0 ? selectionButtons(selected < shown, actions) : nothing}

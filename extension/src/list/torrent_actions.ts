@@ -1,7 +1,8 @@
 // What a person does with torrents and their files: asks the engine, and shows what comes of it.
 //
-// It knows the engine as a `Host` and the page's own state; dialogs and scrolling are the page's. What the engine refuses is said where it was asked for, or,
-// where there is no such place, as words about the torrent.
+// It knows the engine as a `Host` and the page's own state; dialogs and scrolling are the page's.
+// What the engine refuses is said where it was asked for, or, where there is no such place, as
+// words about the torrent.
 
 import type { FilePriority } from "../model/generated/FilePriority";
 import type { FileView } from "../model/generated/FileView";
@@ -49,7 +50,8 @@ export class TorrentActions {
   /** A click on a row, beside all that has a meaning of its own. */
   clicked(infoHash: string, event: MouseEvent): void {
     const target = event.target as Element;
-    if (target.closest("a, button, input, select, label") || getSelection()?.isCollapsed === false) return;
+    if (target.closest("a, button, input, select, label") || getSelection()?.isCollapsed === false)
+      return;
     if (event.shiftKey) this.select(infoHash, true);
     else if (event.ctrlKey || event.metaKey) this.select(infoHash, false);
     else this.toggle(infoHash);
@@ -96,7 +98,8 @@ export class TorrentActions {
   }
 
   resume(infoHashes: readonly string[]): void {
-    for (const torrent of this.those(infoHashes)) if (isStopped(torrent)) void this.act({ kind: "resume", infoHash: torrent.infoHash });
+    for (const torrent of this.those(infoHashes))
+      if (isStopped(torrent)) void this.act({ kind: "resume", infoHash: torrent.infoHash });
   }
 
   remove(infoHashes: readonly string[]): void {
@@ -138,7 +141,9 @@ export class TorrentActions {
   /** Wants all files at these places, or none of them. */
   wantAll(infoHash: string, places: readonly number[], isWanted: boolean): void {
     const files = this.host.topic(`torrent/${infoHash}`)?.files ?? [];
-    const changed = places.flatMap((at) => files[at] ?? []).filter(({ priority }) => (priority !== "skip") !== isWanted);
+    const changed = places
+      .flatMap((at) => files[at] ?? [])
+      .filter(({ priority }) => (priority !== "skip") !== isWanted);
     this.want(
       infoHash,
       changed.map(({ index }) => ({ index, priority: isWanted ? "normal" : "skip" })),
@@ -147,8 +152,13 @@ export class TorrentActions {
 
   /** Has the beginning of a film fetched, and where it was left. */
   prepare(infoHash: string, index: number): void {
-    const file = this.host.topic(`torrent/${infoHash}`)?.files.find((candidate) => candidate.index === index);
-    const position = file?.durationS && file.positionS > 0 ? { seconds: file.positionS, durationS: file.durationS } : null;
+    const file = this.host
+      .topic(`torrent/${infoHash}`)
+      ?.files.find((candidate) => candidate.index === index);
+    const position =
+      file?.durationS && file.positionS > 0
+        ? { seconds: file.positionS, durationS: file.durationS }
+        : null;
     void this.host.intent({ kind: "prepare", infoHash, file: index, position });
   }
 
@@ -203,21 +213,38 @@ export class TorrentActions {
 
   async move(infoHash: string, form: HTMLFormElement): Promise<void> {
     const field = (name: string) => textOf(form, name) ?? null;
-    const intent: Intent = { kind: "move", infoHash, root: field("root"), folder: field("folder"), name: field("name") };
+    const intent: Intent = {
+      kind: "move",
+      infoHash,
+      root: field("root"),
+      folder: field("folder"),
+      name: field("name"),
+    };
     this.say(infoHash, "move", failureOf(await this.host.intent(intent)) ?? "");
   }
 
   async limit(infoHash: string, form: HTMLFormElement): Promise<void> {
     const text = (name: keyof LimitsTexts) => textOf(form, name) ?? "";
-    const texts = { download: text("download"), upload: text("upload"), ratio: text("ratio"), seedTime: text("seedTime") };
+    const texts = {
+      download: text("download"),
+      upload: text("upload"),
+      ratio: text("ratio"),
+      seedTime: text("seedTime"),
+    };
     const sharing = sharingOf(texts);
-    const words = "words" in sharing ? sharing.words : failureOf(await this.host.intent({ kind: "set_sharing", infoHash, sharing }));
+    const words =
+      "words" in sharing
+        ? sharing.words
+        : failureOf(await this.host.intent({ kind: "set_sharing", infoHash, sharing }));
     this.say(infoHash, "limits", words ?? t("torrentLimitsSaved"));
   }
 
   async addTrackers(infoHash: string, form: HTMLFormElement): Promise<void> {
     const trackers = (textOf(form, "trackers") ?? "").split(/\s+/).filter(Boolean);
-    const failure = trackers.length > 0 ? failureOf(await this.host.intent({ kind: "add_trackers", infoHash, trackers })) : "";
+    const failure =
+      trackers.length > 0
+        ? failureOf(await this.host.intent({ kind: "add_trackers", infoHash, trackers }))
+        : "";
     if (failure === undefined) form.reset();
     this.say(infoHash, "trackers", failure ?? "");
   }
@@ -228,7 +255,9 @@ export class TorrentActions {
       this.say(infoHash, "peers", parsed.words);
       return;
     }
-    const failure = failureOf(await this.host.intent({ kind: "add_peers", infoHash, peers: parsed.peers }));
+    const failure = failureOf(
+      await this.host.intent({ kind: "add_peers", infoHash, peers: parsed.peers }),
+    );
     if (failure === undefined) form.reset();
     this.say(infoHash, "peers", failure ?? tn("torrentPeersAdded", parsed.peers.length));
   }
@@ -264,12 +293,15 @@ export class TorrentActions {
       this.state.refusals += 1;
       this.page.update();
     }
-    if ("message" in reply && reply.message !== null) this.page.say(name ?? t("torrentUnnamed"), reply.message);
+    if ("message" in reply && reply.message !== null)
+      this.page.say(name ?? t("torrentUnnamed"), reply.message);
     return reply;
   }
 
   private those(infoHashes: readonly string[]): TorrentRow[] {
-    return (this.host.topic("list")?.torrents ?? []).filter(({ infoHash }) => infoHashes.includes(infoHash));
+    return (this.host.topic("list")?.torrents ?? []).filter(({ infoHash }) =>
+      infoHashes.includes(infoHash),
+    );
   }
 
   private hashes(): string[] {

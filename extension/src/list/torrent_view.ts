@@ -1,7 +1,8 @@
 // A torrent's row in the list.
 //
-// Pure templates: what they show comes in, what a person does goes out through `TorrentActions`. Foreign text (names, paths, messages) is only ever put in as
-// text, isolated by `bdi` because it can be written right to left.
+// Pure templates: what they show comes in, what a person does goes out through `TorrentActions`.
+// Foreign text (names, paths, messages) is only ever put in as text, isolated by `bdi` because it
+// can be written right to left.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
@@ -14,7 +15,15 @@ import { cutName } from "../ui/cut_name";
 import * as icons from "../ui/icons";
 import { meter } from "../ui/meter";
 import type { TorrentActions } from "./torrent_actions";
-import { isDescribed, isStopped, progressWords, rateWords, share, shareWords, uploadedWords } from "./torrent_words";
+import {
+  isDescribed,
+  isStopped,
+  progressWords,
+  rateWords,
+  share,
+  shareWords,
+  uploadedWords,
+} from "./torrent_words";
 
 /** What a row shows besides its torrent. */
 export interface RowUi {
@@ -31,7 +40,11 @@ export interface RowUi {
 }
 
 /** A torrent's row. */
-export function torrentView(torrent: TorrentRow, ui: RowUi, actions: TorrentActions): TemplateResult {
+export function torrentView(
+  torrent: TorrentRow,
+  ui: RowUi,
+  actions: TorrentActions,
+): TemplateResult {
   const { infoHash, name, state } = torrent;
   return html`<div
     class="torrent"
@@ -97,9 +110,11 @@ function keepTextUnselected(event: MouseEvent): void {
 }
 
 function leadView(torrent: TorrentRow, actions: TorrentActions): TemplateResult {
-  if (!isDescribed(torrent)) return html`<span class="lead">${icons.link}<span class="unseen">${t("torrentUndescribed")}</span></span>`;
+  if (!isDescribed(torrent))
+    return html`<span class="lead">${icons.link}<span class="unseen">${t("torrentUndescribed")}</span></span>`;
   const { next } = torrent;
-  if (!next) return html`<span class="lead">${icons.document_}<span class="unseen">${t("torrentNothingPlays")}</span></span>`;
+  if (!next)
+    return html`<span class="lead">${icons.document_}<span class="unseen">${t("torrentNothingPlays")}</span></span>`;
   return html`<a
     class="lead lead-play"
     data-testid="play"

@@ -19,13 +19,19 @@ export function progressWords(torrent: TorrentRow): string {
 
 /** What it is doing, in words. */
 export function stateWords(torrent: TorrentRow): string {
-  if (hasNothingChosen(torrent) && (torrent.state === "complete" || torrent.state === "downloading")) return t("torrentNothingChosen");
+  if (
+    hasNothingChosen(torrent) &&
+    (torrent.state === "complete" || torrent.state === "downloading")
+  )
+    return t("torrentNothingChosen");
   if (torrent.undecided && torrent.state === "downloading") return t("torrentUndecided");
   switch (torrent.state) {
     case "metadata":
       return metadataWords(torrent);
     case "checking":
-      return torrent.checkProgress === null ? t("torrentChecking") : t("torrentCheckingShare", percent(torrent.checkProgress, 1));
+      return torrent.checkProgress === null
+        ? t("torrentChecking")
+        : t("torrentCheckingShare", percent(torrent.checkProgress, 1));
     case "queued":
       return t("torrentQueued");
     case "complete":
@@ -62,7 +68,9 @@ function peerlessWords(noPeers: true | undefined, knownPeers: number): string {
 /** What the engine has to say beyond its state; empty when that is nothing. */
 export function messageWords({ trouble, message }: TorrentRow, isLonely: boolean): string {
   const { words } = said(message);
-  return troubleWords({ trouble, message }) ?? (words === "" && isLonely ? t("torrentLonely") : words);
+  return (
+    troubleWords({ trouble, message }) ?? (words === "" && isLonely ? t("torrentLonely") : words)
+  );
 }
 
 /** How fast bytes come and go, in words; nothing while none do. What is stopped or complete has a rate of the moment before. */
@@ -76,7 +84,9 @@ export function rateWords({ state, downRateBps, upRateBps }: TorrentRow): string
 /** How much of it was uploaded, in words; nothing before the first byte. */
 export function uploadedWords({ uploaded, verified }: TorrentRow): string {
   if (uploaded === 0) return "";
-  return verified > 0 ? t("torrentUploadedRatio", size(uploaded), number(uploaded / verified, 2)) : t("torrentUploaded", size(uploaded));
+  return verified > 0
+    ? t("torrentUploadedRatio", size(uploaded), number(uploaded / verified, 2))
+    : t("torrentUploaded", size(uploaded));
 }
 
 /** Whether it is known what is in it; of a magnet link that is not, until its description comes. */
@@ -97,7 +107,9 @@ export function share(torrent: TorrentRow): number {
 
 /** The share in percent, or nothing where it says nothing. */
 export function shareWords(torrent: TorrentRow): string {
-  return torrent.state === "complete" || torrent.wanted === 0 ? "" : percent(torrent.wantedVerified, torrent.wanted);
+  return torrent.state === "complete" || torrent.wanted === 0
+    ? ""
+    : percent(torrent.wantedVerified, torrent.wanted);
 }
 
 /** Whether it stands still until somebody resumes it. */

@@ -1,6 +1,7 @@
 // The trackers of an open torrent: what each does, adding some, taking one away, asking all now.
 //
-// Pure templates, as in torrent_view.ts. A tracker's address may hold a person's own key, so only its host is shown.
+// Pure templates, as in torrent_view.ts. A tracker's address may hold a person's own key, so only
+// its host is shown.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
@@ -11,7 +12,12 @@ import type { DetailsUi } from "./details_view";
 import { submitted, wordsView } from "./forms";
 import type { TorrentActions } from "./torrent_actions";
 
-export function trackersView(infoHash: string, trackers: readonly TrackerView[], ui: DetailsUi, actions: TorrentActions): TemplateResult {
+export function trackersView(
+  infoHash: string,
+  trackers: readonly TrackerView[],
+  ui: DetailsUi,
+  actions: TorrentActions,
+): TemplateResult {
   return html`<section class="details-part">
     <h2>${t("torrentTrackers")}</h2>
     ${
@@ -45,7 +51,12 @@ export function trackersView(infoHash: string, trackers: readonly TrackerView[],
   </section>`;
 }
 
-function trackerView(infoHash: string, tracker: TrackerView, ui: DetailsUi, actions: TorrentActions): TemplateResult {
+function trackerView(
+  infoHash: string,
+  tracker: TrackerView,
+  ui: DetailsUi,
+  actions: TorrentActions,
+): TemplateResult {
   const { url, state, seeders, leechers, message } = tracker;
   const host = hostOf(url);
   return html`<li class="tracker" data-testid="tracker" data-state=${state}>

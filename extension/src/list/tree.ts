@@ -1,7 +1,8 @@
 // The folders of a torrent, as a tree of its files.
 //
-// Pure. Files are named by their places in the list that the tree was made of, so that a tree outlives what changes of its files. Invariant: a folder that
-// holds nothing but one folder is shown as one with it.
+// Pure. Files are named by their places in the list that the tree was made of, so that a tree
+// outlives what changes of its files. Invariant: a folder that holds nothing but one folder is
+// shown as one with it.
 
 import { language } from "../text/messages";
 
@@ -19,7 +20,9 @@ export interface Folder {
 }
 
 /** Part of a tree, in the order in which it is shown. */
-export type TreeItem = { kind: "folder"; folder: Folder; depth: number } | { kind: "file"; at: number; depth: number };
+export type TreeItem =
+  | { kind: "folder"; folder: Folder; depth: number }
+  | { kind: "file"; at: number; depth: number };
 
 interface Named {
   readonly path: string;
@@ -33,12 +36,19 @@ export function treeOf(files: readonly Named[]): Folder {
     const found = known.get(path);
     if (found) return found;
     const above = folderOf(path.slice(0, Math.max(0, path.lastIndexOf("/"))));
-    const folder = { path, name: path.slice(path.lastIndexOf("/") + 1), folders: [], files: [], all: [] };
+    const folder = {
+      path,
+      name: path.slice(path.lastIndexOf("/") + 1),
+      folders: [],
+      files: [],
+      all: [],
+    };
     known.set(path, folder);
     above.folders.push(folder);
     return folder;
   };
-  for (const [at, { path }] of files.entries()) folderOf(path.slice(0, Math.max(0, path.lastIndexOf("/")))).files.push(at);
+  for (const [at, { path }] of files.entries())
+    folderOf(path.slice(0, Math.max(0, path.lastIndexOf("/")))).files.push(at);
   const { compare } = new Intl.Collator(language(), { numeric: true });
   const last = (at: number) => files[at]!.path.slice(files[at]!.path.lastIndexOf("/") + 1);
   return settled(root, (folder) => {
@@ -61,7 +71,11 @@ function settled(folder: Folder, order: (folder: Folder) => void): Folder {
 }
 
 /** What is shown of a tree: nothing below folders that are collapsed, and of files only those that are looked for. */
-export function itemsOf(root: Folder, isCollapsed: (path: string) => boolean, isShown: ((at: number) => boolean) | undefined): TreeItem[] {
+export function itemsOf(
+  root: Folder,
+  isCollapsed: (path: string) => boolean,
+  isShown: ((at: number) => boolean) | undefined,
+): TreeItem[] {
   const items: TreeItem[] = [];
   const visit = (folder: Folder, depth: number): void => {
     for (const inner of folder.folders) {
@@ -69,7 +83,8 @@ export function itemsOf(root: Folder, isCollapsed: (path: string) => boolean, is
       items.push({ kind: "folder", folder: inner, depth });
       if (isShown || !isCollapsed(inner.path)) visit(inner, depth + 1);
     }
-    for (const at of folder.files) if (!isShown || isShown(at)) items.push({ kind: "file", at, depth });
+    for (const at of folder.files)
+      if (!isShown || isShown(at)) items.push({ kind: "file", at, depth });
   };
   visit(root, 0);
   return items;
@@ -82,7 +97,9 @@ export class TreeCache {
 
   of(files: readonly Named[]): Folder {
     const before = this.files;
-    const isSame = files.length === before.length && files.every((file, at) => file === before[at] || file.path === before[at]!.path);
+    const isSame =
+      files.length === before.length &&
+      files.every((file, at) => file === before[at] || file.path === before[at]!.path);
     this.files = files;
     if (!isSame) this.tree = treeOf(files);
     return this.tree;

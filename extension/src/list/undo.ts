@@ -1,7 +1,8 @@
-// Torrents that were just removed, in a corner of the window: which, and the way back for as long as there is one.
+// Torrents that were just removed, in a corner of the window: which, and the way back for as long
+// as there is one.
 //
-// It shows what the engine says and keeps only what went wrong with a way back. It has a place of its own in the document, beside whatever
-// the page shows.
+// It shows what the engine says and keeps only what went wrong with a way back. It has a place of
+// its own in the document, beside whatever the page shows.
 
 import { render } from "lit";
 import type { Host } from "../host/host";

@@ -1,7 +1,9 @@
-// What a page remembers of how a person left the list: what is open, folded up and looked for, and where the page was. It lasts as long as its tab, so that who
-// comes back from a film finds the list as it was; how the list is sorted lasts longer.
+// What a page remembers of how a person left the list: what is open, folded up and looked for, and
+// where the page was. It lasts as long as its tab, so that who comes back from a film finds the
+// list as it was; how the list is sorted lasts longer.
 //
-// Nothing of the engine's is kept here. What can't be stored, or read, is as if nobody had been here.
+// Nothing of the engine's is kept here. What can't be stored, or read, is as if nobody had been
+// here.
 
 import { recall, remember, type Store } from "../ui/stores";
 import type { Sort } from "./arrange";
@@ -36,7 +38,14 @@ const SORT = "list-sort";
 
 /** How the list was left in this tab. */
 export function viewIn(store: Store): ViewState {
-  const view: ViewState = { open: [], details: [], collapsed: {}, search: "", place: null, focus: null };
+  const view: ViewState = {
+    open: [],
+    details: [],
+    collapsed: {},
+    search: "",
+    place: null,
+    focus: null,
+  };
   return { ...view, ...(recall(store, VIEW) as Partial<ViewState> | undefined) };
 }
 

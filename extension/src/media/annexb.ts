@@ -32,7 +32,12 @@ const DELIMITER = 9;
 /** One picture with lengths before its units. Parameter sets stay inside, for streams that change them. */
 export function lengthPrefixed(data: Uint8Array): Uint8Array<ArrayBuffer> {
   const units = nalUnits(data).filter((unit) => (unit[0]! & 31) !== DELIMITER);
-  return joined(units.flatMap((unit) => [Uint8Array.of(unit.length >>> 24, unit.length >>> 16, unit.length >>> 8, unit.length), unit]));
+  return joined(
+    units.flatMap((unit) => [
+      Uint8Array.of(unit.length >>> 24, unit.length >>> 16, unit.length >>> 8, unit.length),
+      unit,
+    ]),
+  );
 }
 
 /** An avcC from a key frame's parameter sets; `undefined` when it has none (ISO/IEC 14496-15, 5.3.3). */

@@ -1,7 +1,8 @@
 // The subtitles inside a film that ffmpeg converts: they are read beside it, from the film itself.
 //
-// Invariant: it reads no further than the conversion has come, so it asks the torrent for nothing that was not fetched already; but for what lies just
-// before the place where it began, once the conversion is some seconds ahead.
+// Invariant: it reads no further than the conversion has come, so it asks the torrent for nothing
+// that was not fetched already; but for what lies just before the place where it began, once the
+// conversion is some seconds ahead.
 
 import type { Cues } from "./cues";
 import type { Demuxed, Reading } from "./film";
@@ -24,7 +25,8 @@ export class Beside {
     private readonly demuxed: Demuxed,
     private readonly cues: Cues,
   ) {
-    const first = (type: string): number | undefined => demuxed.streams.find((stream) => stream.type === type)?.id;
+    const first = (type: string): number | undefined =>
+      demuxed.streams.find((stream) => stream.type === type)?.id;
     this.video = first("video");
     this.pace = first("audio") ?? this.video;
   }
@@ -86,10 +88,18 @@ export class Beside {
   /** Sends the blocks that lie before the place where reading began. */
   private async lookBack(run: number, from: number): Promise<void> {
     const reading = await this.open(run, this.demuxed.before(from, this.video, this.cues.tracks));
-    for (let packet = await reading?.next(); packet && run === this.run; packet = await reading?.next()) this.cues.take(packet);
+    for (
+      let packet = await reading?.next();
+      packet && run === this.run;
+      packet = await reading?.next()
+    )
+      this.cues.take(packet);
   }
 
-  private async open(run: number, opening: Promise<Reading | undefined>): Promise<Reading | undefined> {
+  private async open(
+    run: number,
+    opening: Promise<Reading | undefined>,
+  ): Promise<Reading | undefined> {
     const reading = await opening;
     if (run === this.run && reading) this.readings.add(reading);
     else reading?.cancel();
@@ -98,7 +108,8 @@ export class Beside {
 
   /** Waits until the conversion is beyond a place; `false` when this run is over. */
   private async room(run: number, reached: number): Promise<boolean> {
-    while (run === this.run && this.frontier <= reached) await new Promise<void>((resolve) => (this.wake = resolve));
+    while (run === this.run && this.frontier <= reached)
+      await new Promise<void>((resolve) => (this.wake = resolve));
     return run === this.run;
   }
 }

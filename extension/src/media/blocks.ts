@@ -1,4 +1,5 @@
-// A file read at any place, for demuxers that jump: blocks of 16 KiB, kept for a while, fetched by running on.
+// A file read at any place, for demuxers that jump: blocks of 16 KiB, kept for a while, fetched by
+// running on.
 //
 // Nobody waits for more of a block than what is wanted of it; the rest comes when it is.
 
@@ -48,7 +49,11 @@ export class BlockReader {
     this.cursors = [];
   }
 
-  private async readNow(start: number, end: number, epoch: number): Promise<Uint8Array<ArrayBuffer>> {
+  private async readNow(
+    start: number,
+    end: number,
+    epoch: number,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     const out = new Uint8Array(Math.max(0, Math.min(end, this.source.size ?? end) - start));
     let filled = 0;
     this.hot = true;

@@ -1,6 +1,8 @@
-// One SourceBuffer with its queue: every operation waits for the one before it, and a full buffer is emptied behind.
+// One SourceBuffer with its queue: every operation waits for the one before it, and a full buffer
+// is emptied behind.
 //
-// What was appended is kept in a ledger of times and bytes, by which read-ahead and eviction are decided.
+// What was appended is kept in a ledger of times and bytes, by which read-ahead and eviction are
+// decided.
 
 import { Trouble } from "./reader";
 
@@ -9,7 +11,11 @@ export interface MediaBuffer extends EventTarget {
   readonly updating: boolean;
   /** Seconds that are added to all times. */
   timestampOffset?: number;
-  readonly buffered: { readonly length: number; start(index: number): number; end(index: number): number };
+  readonly buffered: {
+    readonly length: number;
+    start(index: number): number;
+    end(index: number): number;
+  };
   appendBuffer(data: BufferSource): void;
   remove(start: number, end: number): void;
   abort(): void;
@@ -137,9 +143,12 @@ export class Lane {
   }
 
   private evictable(before: number): number | undefined {
-    const key = this.entries.findLast((entry) => entry.key !== undefined && entry.key <= before)?.key;
+    const key = this.entries.findLast(
+      (entry) => entry.key !== undefined && entry.key <= before,
+    )?.key;
     const first = this.starts;
-    if (key === undefined || first === undefined || key - BEFORE_KEY_S <= first + 1) return undefined;
+    if (key === undefined || first === undefined || key - BEFORE_KEY_S <= first + 1)
+      return undefined;
     return key - BEFORE_KEY_S;
   }
 
@@ -153,9 +162,13 @@ export class Lane {
     if (!this.buffer.updating) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const done = new AbortController();
-      this.buffer.addEventListener("error", () => reject(new Trouble("unplayable", "the browser refused a fragment")), {
-        signal: done.signal,
-      });
+      this.buffer.addEventListener(
+        "error",
+        () => reject(new Trouble("unplayable", "the browser refused a fragment")),
+        {
+          signal: done.signal,
+        },
+      );
       this.buffer.addEventListener(
         "updateend",
         () => {

@@ -34,10 +34,17 @@ const hex = (value: number): string => value.toString(16).padStart(2, "0");
 const two = (value: number): string => value.toString().padStart(2, "0");
 
 /** The string of RFC 6381 for a codec and its configuration; `fallback` where there is no such string. */
-export function codecString(codec: Codec, config: Uint8Array | undefined, fallback: string, bits = 8): string {
+export function codecString(
+  codec: Codec,
+  config: Uint8Array | undefined,
+  fallback: string,
+  bits = 8,
+): string {
   switch (codec) {
     case "h264":
-      return config && config.length >= 4 ? `avc1.${hex(config[1]!)}${hex(config[2]!)}${hex(config[3]!)}` : "avc1.640028";
+      return config && config.length >= 4
+        ? `avc1.${hex(config[1]!)}${hex(config[2]!)}${hex(config[3]!)}`
+        : "avc1.640028";
     case "hevc":
       return hevcString(config);
     case "vp8":
@@ -94,14 +101,22 @@ function aacObjectType(config: Uint8Array | undefined): number {
 
 /** An AudioSpecificConfig of AAC-LC, for files that carry none (ISO/IEC 14496-3, 1.6.2). */
 export function aacConfig(sampleRate: number, channels: number): Uint8Array<ArrayBuffer> {
-  const rates = [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350];
+  const rates = [
+    96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350,
+  ];
   const index = Math.max(0, rates.indexOf(sampleRate));
   return Uint8Array.of((2 << 3) | (index >> 1), ((index & 1) << 7) | (Math.min(channels, 7) << 3));
 }
 
 /** µs of one frame, 0 where frames differ. */
 export function frameDuration(codec: Codec, sampleRate: number): number {
-  const samples = { aac: 1024, mp3: sampleRate < 32000 ? 576 : 1152, ac3: 1536, eac3: 1536, mp2: 1152 }[codec as string];
+  const samples = {
+    aac: 1024,
+    mp3: sampleRate < 32000 ? 576 : 1152,
+    ac3: 1536,
+    eac3: 1536,
+    mp2: 1152,
+  }[codec as string];
   return samples && sampleRate > 0 ? (samples / sampleRate) * 1e6 : 0;
 }
 

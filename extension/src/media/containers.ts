@@ -1,6 +1,7 @@
 // MP4, by mediabunny. This file is a chunk of its own: only such films fetch it.
 //
-// Each reading has an `Input` of its own over one shared block reader, so a cancelled reading leaves nothing behind.
+// Each reading has an `Input` of its own over one shared block reader, so a cancelled reading
+// leaves nothing behind.
 
 import {
   CustomSource,
@@ -35,7 +36,9 @@ const CODECS: Record<string, Codec> = {
 const MOST_TRACKS = 64;
 
 /** Opens a file; without a track that could be read it is at least told whether that is for its encryption. */
-export async function openContainer(blocks: BlockReader): Promise<Demuxed | "encrypted" | "broken"> {
+export async function openContainer(
+  blocks: BlockReader,
+): Promise<Demuxed | "encrypted" | "broken"> {
   const file = new ContainerFile(blocks);
   return (await file.open()) ? file : file.isLocked ? "encrypted" : "broken";
 }
@@ -53,8 +56,11 @@ class ContainerFile implements Demuxed {
   async open(): Promise<boolean> {
     const input = this.input((bytes) => this.lookForLocks(bytes));
     try {
-      const tracks = (await input.getTracks()).filter((track) => track.isVideoTrack() || track.isAudioTrack()).slice(0, MOST_TRACKS);
-      for (const track of tracks) this.streams.push(await describe(track as InputVideoTrack | InputAudioTrack));
+      const tracks = (await input.getTracks())
+        .filter((track) => track.isVideoTrack() || track.isAudioTrack())
+        .slice(0, MOST_TRACKS);
+      for (const track of tracks)
+        this.streams.push(await describe(track as InputVideoTrack | InputAudioTrack));
       const durations = await Promise.all(tracks.map((track) => track.getDurationFromMetadata()));
       const longest = Math.max(...durations.map((duration) => duration ?? 0));
       if (longest > 0 && Number.isFinite(longest)) this.duration = Math.round(longest * 1e6);
@@ -80,7 +86,11 @@ class ContainerFile implements Demuxed {
     this.blocks.cancel();
   }
 
-  async read(pts: number, video: number | undefined, wanted: ReadonlySet<number>): Promise<Reading> {
+  async read(
+    pts: number,
+    video: number | undefined,
+    wanted: ReadonlySet<number>,
+  ): Promise<Reading> {
     // The first reading goes on with what was opened.
     if (this.wasRead) this.blocks.cancel();
     this.wasRead = true;
@@ -90,14 +100,24 @@ class ContainerFile implements Demuxed {
     const feeds: Feed[] = [];
     let begin = at;
     // The picture's key frame decides where the others begin.
-    for (const track of [...tracks].sort((a, b) => Number(b.id === video) - Number(a.id === video))) {
+    for (const track of [...tracks].sort(
+      (a, b) => Number(b.id === video) - Number(a.id === video),
+    )) {
       const sink = new EncodedPacketSink(track);
       const isVideo = track.id === video;
       const packet =
-        (pts <= 0 ? null : isVideo ? await sink.getKeyPacket(at, { verifyKeyPackets: false }) : await sink.getPacket(begin)) ??
-        (await sink.getFirstPacket());
+        (pts <= 0
+          ? null
+          : isVideo
+            ? await sink.getKeyPacket(at, { verifyKeyPackets: false })
+            : await sink.getPacket(begin)) ?? (await sink.getFirstPacket());
       if (isVideo && packet) begin = Math.min(at, packet.timestamp);
-      feeds.push({ sink, packet, stream: this.streams.find(({ id }) => id === track.id)!, reached: -Infinity });
+      feeds.push({
+        sink,
+        packet,
+        stream: this.streams.find(({ id }) => id === track.id)!,
+        reached: -Infinity,
+      });
     }
     return new ContainerReading(feeds, input, this.blocks);
   }
@@ -119,7 +139,12 @@ class ContainerFile implements Demuxed {
       return bytes;
     };
     return new Input({
-      source: new CustomSource({ getSize: () => this.blocks.size(), read, maxCacheSize: 1 << 20, handleUnhandledError: () => {} }),
+      source: new CustomSource({
+        getSize: () => this.blocks.size(),
+        read,
+        maxCacheSize: 1 << 20,
+        handleUnhandledError: () => {},
+      }),
       formats: [MP4, QTFF],
     });
   }
@@ -159,7 +184,8 @@ async function describe(track: InputVideoTrack | InputAudioTrack): Promise<Strea
     stream.frameDuration = frameDuration(stream.codec, stream.sampleRate);
     if (stream.codec === "aac") stream.config ??= aacConfig(stream.sampleRate, stream.channels);
     if (stream.codec === "mp3") stream.codecString = codecString("mp3", undefined, "");
-    if (stream.codec === "ac3" || stream.codec === "eac3") stream.codecString = codecString(stream.codec, undefined, "");
+    if (stream.codec === "ac3" || stream.codec === "eac3")
+      stream.codecString = codecString(stream.codec, undefined, "");
   }
   return stream;
 }
@@ -175,7 +201,12 @@ function described(description: AllowSharedBufferSource | undefined): Uint8Array
 function av1Config(codec: string): Uint8Array {
   const [, profile = "0", level = "08M", bits = "08"] = codec.split(".");
   const deep = bits === "08" ? 0 : bits === "10" ? 0x40 : 0x60;
-  return Uint8Array.of(0x81, (Number(profile) << 5) | Number.parseInt(level, 10), (level.endsWith("H") ? 0x80 : 0) | deep | 0x0c, 0);
+  return Uint8Array.of(
+    0x81,
+    (Number(profile) << 5) | Number.parseInt(level, 10),
+    (level.endsWith("H") ? 0x80 : 0) | deep | 0x0c,
+    0,
+  );
 }
 
 interface Feed {

@@ -1,7 +1,9 @@
-// Plays what the daemon's ffmpeg makes of a film into a MediaSource: one stream of fragmented MP4 from one place of the film.
+// Plays what the daemon's ffmpeg makes of a film into a MediaSource: one stream of fragmented MP4
+// from one place of the film.
 //
-// Invariants: at most one conversion runs for it, and the former one's request is ended before the next one's begins. It reads no further than is worth
-// it: ffmpeg rests while nobody takes what it makes.
+// Invariants: at most one conversion runs for it, and the former one's request is ended before the
+// next one's begins. It reads no further than is worth it: ffmpeg rests while nobody takes what it
+// makes.
 
 import { Lane } from "./buffers";
 import { Boxes, describe, type Described, span } from "./fragments";
@@ -67,7 +69,10 @@ export interface ConversionListener {
   trouble(error: unknown): void;
 }
 
-export type ConvertFetch = (url: string, init: { signal: AbortSignal; cache: RequestCache }) => Promise<Response>;
+export type ConvertFetch = (
+  url: string,
+  init: { signal: AbortSignal; cache: RequestCache },
+) => Promise<Response>;
 
 /** Worth another attempt: the daemon is away or busy, or a stream broke off. */
 class Passing extends Error {
@@ -215,7 +220,8 @@ export class Conversion {
       } catch (error) {
         if (run !== this.run) return;
         // Of what lies beyond its end ffmpeg makes nothing, and says so.
-        if (endedEarly && error instanceof Trouble && error.kind === "converter") return void (await this.end(run));
+        if (endedEarly && error instanceof Trouble && error.kind === "converter")
+          return void (await this.end(run));
         if (!(error instanceof Passing)) throw error;
         endedEarly = error instanceof EndedEarly;
         const { kind } = error.trouble;
@@ -238,11 +244,12 @@ export class Conversion {
     const { duration = Infinity, video } = this.film;
     const start = Math.max(0, Math.min(this.frontier - BEFORE_S, duration - LAST_S));
     this.requests += 1;
-    const reply = await this.fetcher(convertUrl(this.url(), { start, video, audio: this.audio }), { signal, cache: "no-store" }).catch(
-      () => {
-        throw new Passing(new Trouble("unreachable", "no answer from the daemon"));
-      },
-    );
+    const reply = await this.fetcher(convertUrl(this.url(), { start, video, audio: this.audio }), {
+      signal,
+      cache: "no-store",
+    }).catch(() => {
+      throw new Passing(new Trouble("unreachable", "no answer from the daemon"));
+    });
     if (!reply.ok || !reply.body) throw await refusal(reply);
     const body = reply.body.getReader();
     try {
@@ -288,7 +295,11 @@ export class Conversion {
     await this.lane.append(init);
   }
 
-  private async append(bytes: Uint8Array<ArrayBuffer>, moof: Uint8Array, described: Described): Promise<void> {
+  private async append(
+    bytes: Uint8Array<ArrayBuffer>,
+    moof: Uint8Array,
+    described: Described,
+  ): Promise<void> {
     const times = span(moof, described);
     if (!times || !this.lane) return;
     const { origin } = this.film;
@@ -301,9 +312,11 @@ export class Conversion {
     this.frontier = Math.max(this.frontier, times.end - origin);
     this.listener.came(this.frontier);
     this.peak = Math.max(this.peak, this.lane.bytes);
-    // Where the first picture comes later than the wanted place, the element would wait before it forever.
+    // Where the first picture comes later than the wanted place, the element would wait before it
+    // forever.
     const { starts } = this.lane;
-    if (isFirst && starts !== undefined && starts > this.from + 0.01 && starts < this.frontier) this.listener.begins(starts);
+    if (isFirst && starts !== undefined && starts > this.from + 0.01 && starts < this.frontier)
+      this.listener.begins(starts);
   }
 
   private async end(run: number): Promise<void> {
@@ -335,7 +348,11 @@ export class Conversion {
 async function refusal(reply: Response): Promise<Error> {
   const words = (await reply.text().catch(() => "")).trim().slice(0, MOST_WORDS);
   if (reply.status === 503 || reply.status === 504 || reply.status === 429)
-    return new Passing(new Trouble("busy", words), Math.min(Number(reply.headers.get("Retry-After")) || 0, 10) * 1000);
-  if (reply.status === 403 || reply.status === 404 || reply.status === 410) return new Passing(new Trouble("gone", words));
+    return new Passing(
+      new Trouble("busy", words),
+      Math.min(Number(reply.headers.get("Retry-After")) || 0, 10) * 1000,
+    );
+  if (reply.status === 403 || reply.status === 404 || reply.status === 410)
+    return new Passing(new Trouble("gone", words));
   return new Trouble("converter", words);
 }

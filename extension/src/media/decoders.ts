@@ -1,7 +1,8 @@
 // Decoders of sound: AC-3, E-AC-3 and DTS in WebAssembly, PCM by hand, the rest by WebCodecs.
 //
-// Each WebAssembly decoder is a chunk of its own, fetched when a film first needs it. The packages' own entry points
-// start a worker from a blob, which an extension's policy forbids; their modules run in this worker just as well.
+// Each WebAssembly decoder is a chunk of its own, fetched when a film first needs it. The packages'
+// own entry points start a worker from a blob, which an extension's policy forbids; their modules
+// run in this worker just as well.
 
 import type { Stream } from "./film";
 
@@ -23,7 +24,11 @@ export interface SoundDecoder {
 /** The exports of the packages' modules (`bridge.c` in their sources). */
 interface Bridge {
   HEAPU8: Uint8Array;
-  cwrap(name: string, returns: string | null, takes: string[]): (...values: (number | bigint)[]) => number;
+  cwrap(
+    name: string,
+    returns: string | null,
+    takes: string[],
+  ): (...values: (number | bigint)[]) => number;
 }
 
 export async function decoderFor(stream: Stream): Promise<SoundDecoder> {
@@ -45,11 +50,15 @@ let loadedAc3: Promise<Bridge> | undefined;
 let loadedDts: Promise<Bridge> | undefined;
 
 function ac3(): Promise<Bridge> {
-  return (loadedAc3 ??= load(() => import("../../node_modules/@mediabunny/ac3/dist/modules/build/ac3.js")));
+  return (loadedAc3 ??= load(
+    () => import("../../node_modules/@mediabunny/ac3/dist/modules/build/ac3.js"),
+  ));
 }
 
 function dts(): Promise<Bridge> {
-  return (loadedDts ??= load(() => import("../../node_modules/@mediabunny/dts/dist/modules/build/dts.js")));
+  return (loadedDts ??= load(
+    () => import("../../node_modules/@mediabunny/dts/dist/modules/build/dts.js"),
+  ));
 }
 
 /** The modules put what they export on a global `exports`, so they are loaded one after the other. */
@@ -83,7 +92,8 @@ class WasmDecoder implements SoundDecoder {
     private readonly bridge: Bridge,
     init: number[],
   ) {
-    const wrap = (name: string, takes = 1) => bridge.cwrap(name, "number", new Array<string>(takes).fill("number"));
+    const wrap = (name: string, takes = 1) =>
+      bridge.cwrap(name, "number", new Array<string>(takes).fill("number"));
     this.call = {
       packet: wrap("configure_decode_packet", 2),
       decode: wrap("decode_packet", 2),
@@ -116,8 +126,10 @@ class WasmDecoder implements SoundDecoder {
   private plane(at: number, count: number, format: number): Float32Array {
     const { buffer } = this.bridge.HEAPU8;
     if (format === FLTP) return new Float32Array(buffer.slice(at, at + count * 4));
-    if (format === S32P) return Float32Array.from(new Int32Array(buffer, at, count), (value) => value / 0x80000000);
-    if (format === S16P) return Float32Array.from(new Int16Array(buffer, at, count), (value) => value / 0x8000);
+    if (format === S32P)
+      return Float32Array.from(new Int32Array(buffer, at, count), (value) => value / 0x80000000);
+    if (format === S16P)
+      return Float32Array.from(new Int16Array(buffer, at, count), (value) => value / 0x8000);
     throw new Error(`samples of format ${format}`);
   }
 
@@ -143,7 +155,9 @@ class PcmDecoder implements SoundDecoder {
     else if (bits === 8) this.read = (view, at) => (view.getUint8(at) - 128) / 128;
     else if (bits === 24)
       this.read = (view, at) =>
-        (little ? (view.getInt8(at + 2) << 16) | view.getUint16(at, true) : (view.getInt16(at) << 8) | view.getUint8(at + 2)) / 0x800000;
+        (little
+          ? (view.getInt8(at + 2) << 16) | view.getUint16(at, true)
+          : (view.getInt16(at) << 8) | view.getUint8(at + 2)) / 0x800000;
     else if (bits === 32) this.read = (view, at) => view.getInt32(at, little) / 0x80000000;
     else if (bits === 16) this.read = (view, at) => view.getInt16(at, little) / 0x8000;
     else throw new Error(`PCM of ${bits} bits`);
@@ -155,7 +169,8 @@ class PcmDecoder implements SoundDecoder {
     const view = new DataView(data.buffer, data.byteOffset, data.length);
     const planes = Array.from({ length: channels }, (_, channel) => {
       const plane = new Float32Array(count);
-      for (let i = 0; i < count; i += 1) plane[i] = this.read(view, (i * channels + channel) * this.bytes);
+      for (let i = 0; i < count; i += 1)
+        plane[i] = this.read(view, (i * channels + channel) * this.bytes);
       return plane;
     });
     return count > 0 ? [{ planes, sampleRate, pts }] : [];
@@ -200,9 +215,13 @@ class BrowserDecoder implements SoundDecoder {
 
   async decode(data: Uint8Array, pts: number): Promise<Pcm[]> {
     if (this.failure) throw this.failure;
-    this.decoder.decode(new EncodedAudioChunk({ type: "key", timestamp: pts, data: data as Uint8Array<ArrayBuffer> }));
+    this.decoder.decode(
+      new EncodedAudioChunk({ type: "key", timestamp: pts, data: data as Uint8Array<ArrayBuffer> }),
+    );
     if (this.decoder.decodeQueueSize > 16)
-      await new Promise((resolve) => this.decoder.addEventListener("dequeue", resolve, { once: true }));
+      await new Promise((resolve) =>
+        this.decoder.addEventListener("dequeue", resolve, { once: true }),
+      );
     return this.taken();
   }
 

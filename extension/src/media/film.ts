@@ -1,4 +1,5 @@
-// What a demuxer gives to the rest: tracks with what an init segment needs, and packets in the file's order.
+// What a demuxer gives to the rest: tracks with what an init segment needs, and packets in the
+// file's order.
 
 import type { Chapter, Container, Font, SubtitleFormat } from "./protocol";
 
@@ -91,7 +92,11 @@ export interface Demuxed {
   /** Lets a `read` that still looks for its place fail at once. */
   abandon?(): void;
   /** Reads what lies just before the place that `read(pts)` would begin at, for subtitles that began earlier. */
-  before(pts: number, video: number | undefined, wanted: ReadonlySet<number>): Promise<Reading | undefined>;
+  before(
+    pts: number,
+    video: number | undefined,
+    wanted: ReadonlySet<number>,
+  ): Promise<Reading | undefined>;
   /** Ends the request that opening left, until something is read. */
   rest?(): void;
   close(): void;

@@ -1,6 +1,8 @@
-// Writes fragmented MP4 for Media Source Extensions: init segments and fragments of one track (ISO/IEC 14496-12).
+// Writes fragmented MP4 for Media Source Extensions: init segments and fragments of one track
+// (ISO/IEC 14496-12).
 //
-// The time scale is µs for every track. Sample times come in as they are; nothing is reordered here.
+// The time scale is µs for every track. Sample times come in as they are; nothing is reordered
+// here.
 
 import type { Stream } from "./film";
 
@@ -35,8 +37,16 @@ function box(type: string, ...parts: Part[]): Uint8Array<ArrayBuffer> {
 
 const u16 = (value: number): number[] => [(value >>> 8) & 255, value & 255];
 const u24 = (value: number): number[] => [(value >>> 16) & 255, (value >>> 8) & 255, value & 255];
-const u32 = (value: number): number[] => [(value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
-const u64 = (value: number): number[] => [...u32(Math.floor(value / 2 ** 32)), ...u32((value % 2 ** 32) | 0)];
+const u32 = (value: number): number[] => [
+  (value >>> 24) & 255,
+  (value >>> 16) & 255,
+  (value >>> 8) & 255,
+  value & 255,
+];
+const u64 = (value: number): number[] => [
+  ...u32(Math.floor(value / 2 ** 32)),
+  ...u32((value % 2 ** 32) | 0),
+];
 const zeros = (count: number): number[] => new Array<number>(count).fill(0);
 const MATRIX = [...u32(0x10000), ...zeros(12), ...u32(0x10000), ...zeros(12), ...u32(0x40000000)];
 
@@ -45,7 +55,18 @@ export function initSegment(stream: Stream): Uint8Array<ArrayBuffer> {
   const video = stream.type === "video";
   const name = [...(video ? "vide" : "soun")].map((char) => char.charCodeAt(0));
   const ftyp = box("ftyp", [...ascii("iso6"), ...u32(0), ...ascii("iso6"), ...ascii("mp41")]);
-  const mvhd = box("mvhd", zeros(12), u32(TIMESCALE), u32(0), u32(0x10000), u16(0x100), zeros(10), MATRIX, zeros(24), u32(2));
+  const mvhd = box(
+    "mvhd",
+    zeros(12),
+    u32(TIMESCALE),
+    u32(0),
+    u32(0x10000),
+    u16(0x100),
+    zeros(10),
+    MATRIX,
+    zeros(24),
+    u32(2),
+  );
   const tkhd = box(
     "tkhd",
     u32(7),
@@ -104,7 +125,20 @@ function videoEntry(stream: Stream): Uint8Array {
     case "vp9": {
       const [, profile, level, bits] = stream.codecString.split(".").map(Number);
       // 4:2:0, colours unspecified (VP Codec ISO Media File Format Binding, 2.2).
-      return box("vp09", head, box("vpcC", u32(0x1000000), [profile ?? 0, level ?? 10, ((bits ?? 8) << 4) | (1 << 1), 2, 2, 2, 0, 0]));
+      return box(
+        "vp09",
+        head,
+        box("vpcC", u32(0x1000000), [
+          profile ?? 0,
+          level ?? 10,
+          ((bits ?? 8) << 4) | (1 << 1),
+          2,
+          2,
+          2,
+          0,
+          0,
+        ]),
+      );
     }
     default:
       throw new Error(`no sample entry for ${stream.codec}`);
@@ -198,13 +232,17 @@ export function fragment(sequence: number, samples: readonly Sample[]): Uint8Arr
     view.setUint32(at, Math.min(Math.max(0, Math.round(sample.duration)), 0xffffffff));
     view.setUint32(at + 4, sample.data.length);
     view.setUint32(at + 8, sample.key ? KEY : NOT_KEY);
-    view.setInt32(at + 12, Math.min(Math.max(Math.round(sample.pts - sample.dts), -0x80000000), 0x7fffffff));
+    view.setInt32(
+      at + 12,
+      Math.min(Math.max(Math.round(sample.pts - sample.dts), -0x80000000), 0x7fffffff),
+    );
     size += sample.data.length;
   }
   const mfhd = box("mfhd", u32(0), u32(sequence));
   const tfhd = box("tfhd", u32(0x020000), u32(1));
   const tfdt = box("tfdt", u32(0x1000000), u64(Math.max(0, Math.round(first.dts))));
-  // trun, version 1: data offset, and for each sample duration, size, flags and a signed composition offset.
+  // trun, version 1: data offset, and for each sample duration, size, flags and a signed
+  // composition offset.
   const moofSize = 8 + mfhd.length + 8 + tfhd.length + tfdt.length + 20 + table.length;
   const trun = box("trun", u32(0x1000f01), u32(samples.length), u32(moofSize + 8), table);
   const moof = box("moof", mfhd, box("traf", tfhd, tfdt, trun));

@@ -1,4 +1,5 @@
-// Reads fragmented MP4 as it comes from a converter: boxes out of a stream, the codecs of its tracks, the times of a fragment.
+// Reads fragmented MP4 as it comes from a converter: boxes out of a stream, the codecs of its
+// tracks, the times of a fragment.
 
 import { codecString, mseType } from "./codecs";
 import { joined } from "./fmp4";
@@ -64,7 +65,12 @@ export function describe(moov: Uint8Array): Described {
     const [tkhd] = inside(trak, "tkhd");
     const [mdia] = inside(trak, "mdia");
     const [mdhd] = mdia ? inside(mdia, "mdhd") : [];
-    const stsd = mdia && ["minf", "stbl", "stsd"].reduce<Uint8Array | undefined>((box, type) => box && inside(box, type)[0], mdia);
+    const stsd =
+      mdia &&
+      ["minf", "stbl", "stsd"].reduce<Uint8Array | undefined>(
+        (box, type) => box && inside(box, type)[0],
+        mdia,
+      );
     if (!tkhd || !mdhd || !stsd || stsd.length < 24) continue;
     const id = u32(tkhd, tkhd[8] === 1 ? 28 : 20);
     const timescale = u32(mdhd, mdhd[8] === 1 ? 28 : 20) || 1;
@@ -81,7 +87,8 @@ export function describe(moov: Uint8Array): Described {
 
 function codecOf(entry: Uint8Array): string {
   const type = name(entry, 4);
-  const config = (box: string, from: number): Uint8Array | undefined => within(entry, from, box)?.subarray(8);
+  const config = (box: string, from: number): Uint8Array | undefined =>
+    within(entry, from, box)?.subarray(8);
   switch (type) {
     case "avc1":
     case "avc3":
@@ -94,7 +101,9 @@ function codecOf(entry: Uint8Array): string {
     case "vp09": {
       const vpcC = config("vpcC", 86);
       const two = (value: number) => value.toString().padStart(2, "0");
-      return vpcC && vpcC.length >= 7 ? `vp09.${two(vpcC[4]!)}.${two(vpcC[5]! || 10)}.${two(vpcC[6]! >> 4)}` : "vp09.00.10.08";
+      return vpcC && vpcC.length >= 7
+        ? `vp09.${two(vpcC[4]!)}.${two(vpcC[5]! || 10)}.${two(vpcC[6]! >> 4)}`
+        : "vp09.00.10.08";
     }
     case "mp4a": {
       const esds = config("esds", 36);
@@ -169,7 +178,10 @@ function tfhdDefaults(tfhd: Uint8Array): Defaults {
   return { duration, flags: flags & 32 ? u32(tfhd, at) : 0 };
 }
 
-function* samples(trun: Uint8Array, defaults: Defaults): Generator<{ duration: number; offset: number; key: boolean }> {
+function* samples(
+  trun: Uint8Array,
+  defaults: Defaults,
+): Generator<{ duration: number; offset: number; key: boolean }> {
   const flags = u32(trun, 8) & 0xffffff;
   const count = Math.min(u32(trun, 12), MOST_SAMPLES);
   let at = 16;
@@ -212,6 +224,11 @@ function within(entry: Uint8Array, from: number, type: string): Uint8Array | und
   return undefined;
 }
 
-const name = (bytes: Uint8Array, at: number): string => String.fromCharCode(...bytes.subarray(at, at + 4));
+const name = (bytes: Uint8Array, at: number): string =>
+  String.fromCharCode(...bytes.subarray(at, at + 4));
 const u32 = (bytes: Uint8Array, at: number): number =>
-  (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;
+  (((bytes[at] ?? 0) << 24) |
+    ((bytes[at + 1] ?? 0) << 16) |
+    ((bytes[at + 2] ?? 0) << 8) |
+    (bytes[at + 3] ?? 0)) >>>
+  0;

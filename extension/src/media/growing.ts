@@ -18,7 +18,8 @@ export class Growing {
     const held = this.length;
     if (this.to + chunk.length > this.buffer.length) {
       const room = held + chunk.length;
-      const target = room > this.buffer.length ? new Uint8Array(Math.max(room * 2, 16 << 10)) : this.buffer;
+      const target =
+        room > this.buffer.length ? new Uint8Array(Math.max(room * 2, 16 << 10)) : this.buffer;
       target.set(this.buffer.subarray(this.from, this.to), 0);
       this.buffer = target;
       this.from = 0;

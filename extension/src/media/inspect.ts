@@ -1,4 +1,5 @@
-// What a file is, and who can play it: decided from its first bytes and a description of what this browser decodes.
+// What a file is, and who can play it: decided from its first bytes and a description of what this
+// browser decodes.
 
 import { BlockReader } from "./blocks";
 import { mseType } from "./codecs";
@@ -28,7 +29,17 @@ export interface Inspected {
 }
 
 /** What of sound can be decoded in this worker, by whatever means. */
-const DECODED: ReadonlySet<Codec> = new Set<Codec>(["ac3", "eac3", "dts", "pcm", "vorbis", "mp3", "aac", "flac", "opus"]);
+const DECODED: ReadonlySet<Codec> = new Set<Codec>([
+  "ac3",
+  "eac3",
+  "dts",
+  "pcm",
+  "vorbis",
+  "mp3",
+  "aac",
+  "flac",
+  "opus",
+]);
 
 const SIGNATURES: [string, Container][] = [
   ["\x1a\x45\xdf\xa3", "matroska"],
@@ -39,7 +50,8 @@ const SIGNATURES: [string, Container][] = [
   ["OggS", "ogg"],
   ["fLaC", "flac"],
   ["ID3", "mp3"],
-  // Nothing is known of these but that ffmpeg reads them: RealMedia, Monkey's Audio, True Audio, WavPack, IVF, MXF, NUT, Windows recordings, AC-3, DTS.
+  // Nothing is known of these but that ffmpeg reads them: RealMedia, Monkey's Audio, True Audio,
+  // WavPack, IVF, MXF, NUT, Windows recordings, AC-3, DTS.
   [".RMF", "other"],
   ["MAC ", "other"],
   ["TTA1", "other"],
@@ -56,15 +68,20 @@ const PLAIN: ReadonlySet<Container> = new Set<Container>(["ogg", "flac", "wav", 
 
 /** The container, from the first bytes of a file. */
 export function sniff(bytes: Uint8Array): Container | "unknown" {
-  const ascii = (at: number, length: number): string => String.fromCharCode(...bytes.subarray(at, at + length));
-  if (["ftyp", "moov", "mdat", "free", "skip", "wide", "styp", "pnot"].includes(ascii(4, 4))) return "mp4";
-  if (ascii(0, 4) === "RIFF") return ascii(8, 3) === "AVI" ? "avi" : ascii(8, 4) === "WAVE" ? "wav" : "other";
-  const packets = (first: number, size: number): boolean => [0, 1, 2].every((index) => bytes[first + index * size] === 0x47);
+  const ascii = (at: number, length: number): string =>
+    String.fromCharCode(...bytes.subarray(at, at + length));
+  if (["ftyp", "moov", "mdat", "free", "skip", "wide", "styp", "pnot"].includes(ascii(4, 4)))
+    return "mp4";
+  if (ascii(0, 4) === "RIFF")
+    return ascii(8, 3) === "AVI" ? "avi" : ascii(8, 4) === "WAVE" ? "wav" : "other";
+  const packets = (first: number, size: number): boolean =>
+    [0, 1, 2].every((index) => bytes[first + index * size] === 0x47);
   if (packets(0, 188) || packets(4, 192)) return "mpegts";
   const [, known] = SIGNATURES.find(([begin]) => ascii(0, begin.length) === begin) ?? [];
   if (known) return known;
   // MPEG audio, or ADTS, which has no layer.
-  if (bytes[0] === 0xff && (bytes[1] ?? 0) >= 0xe0) return (bytes[1]! & 0xf6) === 0xf0 ? "aac" : "mp3";
+  if (bytes[0] === 0xff && (bytes[1] ?? 0) >= 0xe0)
+    return (bytes[1]! & 0xf6) === 0xf0 ? "aac" : "mp3";
   return "unknown";
 }
 
@@ -91,18 +108,26 @@ export async function inspect(source: RangeSource, capabilities: Capabilities): 
       const { openContainer } = await import("./containers");
       const demuxed = await openContainer(new BlockReader(source, cursor));
       goesOn = typeof demuxed !== "string";
-      return typeof demuxed === "string" ? refused(container, "none", demuxed) : judged(demuxed, demuxed, capabilities);
+      return typeof demuxed === "string"
+        ? refused(container, "none", demuxed)
+        : judged(demuxed, demuxed, capabilities);
     }
     const { readForeign, measureProgram } = await import("./foreign/read");
     const head = await readForeign(cursor, container, source.size);
     const inspected = judged({ ...head, chapters: [] }, undefined, capabilities);
-    return container === "mpegps" ? { ...inspected, measure: () => measureProgram(source) } : inspected;
+    return container === "mpegps"
+      ? { ...inspected, measure: () => measureProgram(source) }
+      : inspected;
   } finally {
     if (!goesOn) cursor.cancel();
   }
 }
 
-async function transport(source: RangeSource, cursor: Cursor, capabilities: Capabilities): Promise<Inspected> {
+async function transport(
+  source: RangeSource,
+  cursor: Cursor,
+  capabilities: Capabilities,
+): Promise<Inspected> {
   const { readTransportHead } = await import("./transport/head");
   const head = await readTransportHead(cursor);
   if (!head || head.streams.length === 0) return refused("mpegts", "none", "broken");
@@ -119,19 +144,32 @@ async function transport(source: RangeSource, cursor: Cursor, capabilities: Capa
     chapters: [],
   };
   const inspected = judged(told, undefined, capabilities);
-  const verdict: Verdict = inspected.verdict.path === "mse" ? { path: "ffmpeg", reason: "container" } : inspected.verdict;
+  const verdict: Verdict =
+    inspected.verdict.path === "mse" ? { path: "ffmpeg", reason: "container" } : inspected.verdict;
   return { ...inspected, verdict, measure: () => measureTransport(source, head) };
 }
 
 function refused(container: Container, path: Path, reason: Reason): Inspected {
-  const film: Film = { container, duration: undefined, origin: 0, video: [], audio: [], subtitles: [], chapters: [] };
+  const film: Film = {
+    container,
+    duration: undefined,
+    origin: 0,
+    video: [],
+    audio: [],
+    subtitles: [],
+    chapters: [],
+  };
   return { film, verdict: { path, reason }, streams: [], demuxed: undefined };
 }
 
 /** What the rest of a judgement is made of. */
 type Opened = Pick<Demuxed, "container" | "duration" | "origin" | "streams" | "chapters">;
 
-function judged(opened: Opened, demuxed: Demuxed | undefined, capabilities: Capabilities): Inspected {
+function judged(
+  opened: Opened,
+  demuxed: Demuxed | undefined,
+  capabilities: Capabilities,
+): Inspected {
   const { streams } = opened;
   const film: Film = {
     container: opened.container,
@@ -139,8 +177,16 @@ function judged(opened: Opened, demuxed: Demuxed | undefined, capabilities: Capa
     origin: (opened.origin ?? 0) / 1e6,
     video: streams
       .filter(({ type }) => type === "video")
-      .map((stream) => ({ id: stream.id, codec: stream.codecString, name: nameOf(stream), width: stream.width, height: stream.height })),
-    audio: streams.filter(({ type }) => type === "audio").map((stream) => audioTrack(stream, capabilities)),
+      .map((stream) => ({
+        id: stream.id,
+        codec: stream.codecString,
+        name: nameOf(stream),
+        width: stream.width,
+        height: stream.height,
+      })),
+    audio: streams
+      .filter(({ type }) => type === "audio")
+      .map((stream) => audioTrack(stream, capabilities)),
     subtitles: streams
       .filter(({ type }) => type === "subtitle")
       .map(({ id, subtitle, language, title, isDefault, forced, config: header }) => ({
@@ -155,11 +201,26 @@ function judged(opened: Opened, demuxed: Demuxed | undefined, capabilities: Capa
     chapters: opened.chapters,
   };
   for (const track of film.audio) track.path = decide(opened, film, capabilities, track.id).path;
-  return { film, verdict: decide(opened, film, capabilities), streams, demuxed, measure: demuxed?.measure?.bind(demuxed) };
+  return {
+    film,
+    verdict: decide(opened, film, capabilities),
+    streams,
+    demuxed,
+    measure: demuxed?.measure?.bind(demuxed),
+  };
 }
 
 function audioTrack(stream: Stream, capabilities: Capabilities): AudioTrack {
-  const { id, codecString: codec, channels, sampleRate, language, title, isDefault, forced } = stream;
+  const {
+    id,
+    codecString: codec,
+    channels,
+    sampleRate,
+    language,
+    title,
+    isDefault,
+    forced,
+  } = stream;
   return {
     id,
     codec,
@@ -176,7 +237,10 @@ function audioTrack(stream: Stream, capabilities: Capabilities): AudioTrack {
 }
 
 /** How a track's sound comes into a source buffer. */
-export function soundOf(stream: Stream, { mse, encodesOpus }: Pick<Capabilities, "mse" | "encodesOpus">): Sound {
+export function soundOf(
+  stream: Stream,
+  { mse, encodesOpus }: Pick<Capabilities, "mse" | "encodesOpus">,
+): Sound {
   const copies: Codec[] = ["aac", "mp3", "opus", "flac"];
   if (stream.encrypted) return "impossible";
   if (copies.includes(stream.codec) && mse(mseType("audio", stream.codecString))) return "copied";
@@ -184,16 +248,27 @@ export function soundOf(stream: Stream, { mse, encodesOpus }: Pick<Capabilities,
 }
 
 /** Chooses who plays a film: as it begins, or with the sound track `wanted`. */
-export function decide(opened: Pick<Demuxed, "container" | "streams">, film: Film, capabilities: Capabilities, wanted?: number): Verdict {
+export function decide(
+  opened: Pick<Demuxed, "container" | "streams">,
+  film: Film,
+  capabilities: Capabilities,
+  wanted?: number,
+): Verdict {
   const { container } = opened;
-  const of = (type: Stream["type"]): Stream[] => opened.streams.filter((stream) => stream.type === type);
+  const of = (type: Stream["type"]): Stream[] =>
+    opened.streams.filter((stream) => stream.type === type);
   const [video] = of("video");
   const audio = of("audio");
-  const chosen = audio.find(({ id }) => id === wanted) ?? audio.find(({ isDefault }) => isDefault) ?? audio[0];
+  const chosen =
+    audio.find(({ id }) => id === wanted) ?? audio.find(({ isDefault }) => isDefault) ?? audio[0];
   const foreign = !READ.has(container);
   // Of what isn't known well enough, ffmpeg may know more.
-  if (!video && !chosen) return foreign ? { path: "ffmpeg", reason: "container" } : { path: "none", reason: "no_streams" };
-  if (video?.encrypted || (audio.length > 0 && audio.every(({ encrypted }) => encrypted))) return { path: "none", reason: "encrypted" };
+  if (!video && !chosen)
+    return foreign
+      ? { path: "ffmpeg", reason: "container" }
+      : { path: "none", reason: "no_streams" };
+  if (video?.encrypted || (audio.length > 0 && audio.every(({ encrypted }) => encrypted)))
+    return { path: "none", reason: "encrypted" };
 
   const elementPictures = !video || capabilities.element(elementType(container, video));
   const elementSound = !chosen || capabilities.element(elementType(container, chosen));
@@ -201,15 +276,20 @@ export function decide(opened: Pick<Demuxed, "container" | "streams">, film: Fil
   const hearsChosen = chosen === audio[0];
   if (foreign) {
     if (!PLAIN.has(container)) return { path: "ffmpeg", reason: "container" };
-    if (elementPictures && elementSound && hearsChosen) return { path: "native", reason: "plays_as_is" };
+    if (elementPictures && elementSound && hearsChosen)
+      return { path: "native", reason: "plays_as_is" };
     return { path: "ffmpeg", reason: elementPictures ? "audio_codec" : "video_codec" };
   }
 
-  const copyPictures = !video || (COPIED.has(video.codec) && capabilities.mse(mseType("video", video.codecString)));
+  const copyPictures =
+    !video || (COPIED.has(video.codec) && capabilities.mse(mseType("video", video.codecString)));
   if (!elementPictures && !copyPictures) return { path: "ffmpeg", reason: "video_codec" };
-  const soundHere = film.audio.some(({ id, sound }) => sound !== "impossible" && (wanted === undefined || id === wanted));
+  const soundHere = film.audio.some(
+    ({ id, sound }) => sound !== "impossible" && (wanted === undefined || id === wanted),
+  );
   const asIs = elementPictures && elementSound && container !== "mpegts";
-  // An MP4 plays in the element until another of its tracks is wanted: it has begun there before this is known.
+  // An MP4 plays in the element until another of its tracks is wanted: it has begun there before
+  // this is known.
   const several = audio.length > 1 && (container !== "mp4" || !hearsChosen);
   const choice = several || film.subtitles.some(({ format }) => format !== "other");
   if (asIs && !choice) return { path: "native", reason: "plays_as_is" };
@@ -218,12 +298,15 @@ export function decide(opened: Pick<Demuxed, "container" | "streams">, film: Fil
     const heard = possible.find(({ id }) => id === chosen?.id) ?? possible[0];
     const transcoded =
       heard?.sound === "transcoded" &&
-      !audio.some((stream) => stream.id === heard.id && capabilities.element(elementType(container, stream)));
+      !audio.some(
+        (stream) => stream.id === heard.id && capabilities.element(elementType(container, stream)),
+      );
     if (transcoded) return { path: "mse", reason: "sound_transcoded" };
     if (container === "mpegts") return { path: "mse", reason: "container" };
     return { path: "mse", reason: audio.length > 1 ? "tracks_to_choose" : "subtitles_inside" };
   }
-  if (asIs && (wanted === undefined || hearsChosen)) return { path: "native", reason: "plays_as_is" };
+  if (asIs && (wanted === undefined || hearsChosen))
+    return { path: "native", reason: "plays_as_is" };
   return { path: "ffmpeg", reason: copyPictures ? "audio_codec" : "video_codec" };
 }
 
@@ -233,10 +316,18 @@ const READ: ReadonlySet<Container> = new Set<Container>(["matroska", "webm", "mp
 const COPYABLE: ReadonlySet<Container> = new Set<Container>([...READ, "flv"]);
 
 /** What ffmpeg should make of a film's picture. */
-export function converted({ container }: Pick<Film, "container">, streams: readonly Stream[], mse: Capabilities["mse"]): "copy" | "h264" {
+export function converted(
+  { container }: Pick<Film, "container">,
+  streams: readonly Stream[],
+  mse: Capabilities["mse"],
+): "copy" | "h264" {
   const video = streams.find(({ type }) => type === "video");
   if (!video) return "copy";
-  return COPYABLE.has(container) && COPIED.has(video.codec) && mse(mseType("video", video.codecString)) ? "copy" : "h264";
+  return COPYABLE.has(container) &&
+    COPIED.has(video.codec) &&
+    mse(mseType("video", video.codecString))
+    ? "copy"
+    : "h264";
 }
 
 const COPIED: ReadonlySet<Codec> = new Set<Codec>(["h264", "hevc", "vp9", "av1"]);
@@ -244,11 +335,14 @@ const COPIED: ReadonlySet<Codec> = new Set<Codec>(["h264", "hevc", "vp9", "av1"]
 /** The type under which an element would play a stream of a container. VP8 and Vorbis exist for it in WebM only. */
 function elementType(container: Container, stream: Stream): string {
   const type = stream.type === "video" ? "video" : "audio";
-  if (stream.codec === "vp8" || stream.codec === "vorbis") return `${type}/webm; codecs="${stream.codec}"`;
+  if (stream.codec === "vp8" || stream.codec === "vorbis")
+    return `${type}/webm; codecs="${stream.codec}"`;
   if (stream.codec === "mp3") return "audio/mpeg";
   // Names of their own would be taken for types that exist.
   if (stream.codec === "mp2" || stream.codec === "other") return `${type}/none`;
   if (stream.codec === "pcm")
-    return container === "mp4" || container === "matroska" || container === "wav" ? 'audio/wav; codecs="1"' : "audio/none";
+    return container === "mp4" || container === "matroska" || container === "wav"
+      ? 'audio/wav; codecs="1"'
+      : "audio/none";
   return mseType(type, stream.codecString);
 }

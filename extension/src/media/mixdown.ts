@@ -1,6 +1,7 @@
 // Mixes any layout of channels down to two, or leaves one or two as they are.
 //
-// Channels come in FFmpeg's order: FL FR FC LFE, then those at the back and the sides. The LFE is left out, as usual.
+// Channels come in FFmpeg's order: FL FR FC LFE, then those at the back and the sides. The LFE is
+// left out, as usual.
 
 import type { Codec } from "./film";
 
@@ -35,8 +36,11 @@ const USUAL: readonly (readonly Role[])[] = [
 
 /** The layout that a frame's own head tells, if it has `count` channels. */
 export function rolesOf(codec: Codec, frame: Uint8Array, count: number): readonly Role[] {
-  const told = codec === "dts" ? dts(frame) : codec === "ac3" || codec === "eac3" ? ac3(frame) : undefined;
-  return told?.length === count ? told : (USUAL[count] ?? [...USUAL[8]!, ...new Array<Role>(Math.max(0, count - 8)).fill("LFE")]);
+  const told =
+    codec === "dts" ? dts(frame) : codec === "ac3" || codec === "eac3" ? ac3(frame) : undefined;
+  return told?.length === count
+    ? told
+    : (USUAL[count] ?? [...USUAL[8]!, ...new Array<Role>(Math.max(0, count - 8)).fill("LFE")]);
 }
 
 function layout(centre: boolean, lfe: boolean, back: readonly Role[]): Role[] {
@@ -55,7 +59,8 @@ function ac3(frame: Uint8Array): Role[] | undefined {
   } else {
     mode = frame[6]! >> 5;
     // The mix levels that stand before the LFE's bit depend on the mode.
-    const skipped = ((mode & 1) !== 0 && mode !== 1 ? 2 : 0) + ((mode & 4) !== 0 ? 2 : 0) + (mode === 2 ? 2 : 0);
+    const skipped =
+      ((mode & 1) !== 0 && mode !== 1 ? 2 : 0) + ((mode & 4) !== 0 ? 2 : 0) + (mode === 2 ? 2 : 0);
     const at = 51 + skipped;
     lfe = ((frame[at >> 3]! >> (7 - (at & 7))) & 1) !== 0;
   }
@@ -66,21 +71,37 @@ function ac3(frame: Uint8Array): Role[] | undefined {
 
 /** ETSI TS 102 114, 5.3.1: AMODE and LFF of a core frame. */
 function dts(frame: Uint8Array): Role[] | undefined {
-  if (frame.length < 11 || frame[0] !== 0x7f || frame[1] !== 0xfe || frame[2] !== 0x80 || frame[3] !== 0x01) return undefined;
+  if (
+    frame.length < 11 ||
+    frame[0] !== 0x7f ||
+    frame[1] !== 0xfe ||
+    frame[2] !== 0x80 ||
+    frame[3] !== 0x01
+  )
+    return undefined;
   const mode = ((frame[7]! & 15) << 2) | (frame[8]! >> 6);
   const lff = (frame[10]! >> 1) & 3;
   const lfe = lff === 1 || lff === 2;
   if (mode === 0) return lfe ? ["C", "LFE"] : ["C"];
   if (mode <= 4) return layout(false, lfe, []);
-  if (mode <= 9) return layout(mode === 5 || mode === 7 || mode === 9, lfe, mode >= 8 ? ["SL", "SR"] : mode >= 6 ? ["BC"] : []);
+  if (mode <= 9)
+    return layout(
+      mode === 5 || mode === 7 || mode === 9,
+      lfe,
+      mode >= 8 ? ["SL", "SR"] : mode >= 6 ? ["BC"] : [],
+    );
   return undefined;
 }
 
 /** Two planes (or the one there is), each of the same length as those of `planes`. */
-export function mixDown(planes: readonly Float32Array[], roles: readonly Role[]): Float32Array<ArrayBuffer>[] {
+export function mixDown(
+  planes: readonly Float32Array[],
+  roles: readonly Role[],
+): Float32Array<ArrayBuffer>[] {
   const [first] = planes;
   if (!first) return [];
-  if (planes.length <= 2 && !roles.includes("LFE")) return planes.map((plane) => plane.slice() as Float32Array<ArrayBuffer>);
+  if (planes.length <= 2 && !roles.includes("LFE"))
+    return planes.map((plane) => plane.slice() as Float32Array<ArrayBuffer>);
   if (roles[0] === "C") return [first.slice() as Float32Array<ArrayBuffer>];
   return [0, 1].map((side) => {
     const out = new Float32Array(first.length);

@@ -131,7 +131,11 @@ const OTHERS: [RegExp, string][] = [
 ];
 
 /** What people call the codec of a track. */
-export function nameOf({ codec, codecString, name }: Pick<Stream, "codec" | "codecString" | "name">): string {
+export function nameOf({
+  codec,
+  codecString,
+  name,
+}: Pick<Stream, "codec" | "codecString" | "name">): string {
   return (
     name ??
     NAMES[codec] ??

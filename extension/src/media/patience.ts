@@ -1,7 +1,8 @@
 // How long the daemon is asked again for what it does not give.
 //
-// While the engine is replaced, the daemon answers as if there were no such film, until the new engine has announced its files. So what its answers
-// mean depends on whether the page finds engine and daemon connected, and since when.
+// While the engine is replaced, the daemon answers as if there were no such film, until the new
+// engine has announced its files. So what its answers mean depends on whether the page finds engine
+// and daemon connected, and since when.
 
 /** How long a film that the connected daemon does not have is asked for, ms: a new engine reads its records first. */
 export const GONE_MS = 15_000;

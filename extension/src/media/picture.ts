@@ -1,4 +1,5 @@
-// The picture's way from packets to its source buffer: copied, with decoding times, in fragments that begin anywhere.
+// The picture's way from packets to its source buffer: copied, with decoding times, in fragments
+// that begin anywhere.
 
 import type { Lane } from "./buffers";
 import { mseType, vp9String } from "./codecs";
@@ -68,7 +69,11 @@ export class Picture {
     const start = Math.min(...samples.map(({ pts }) => pts)) / 1e6;
     const end = Math.max(...samples.map(({ pts, duration }) => pts + duration)) / 1e6;
     const key = samples.find((sample) => sample.key);
-    await this.lane.append(fragment(++this.sequence, samples), { start, end, key: key && key.pts / 1e6 });
+    await this.lane.append(fragment(++this.sequence, samples), {
+      start,
+      end,
+      key: key && key.pts / 1e6,
+    });
   }
 
   async finish(): Promise<void> {
@@ -78,7 +83,8 @@ export class Picture {
 
   private add(samples: Sample[]): void {
     this.pending.push(...samples);
-    for (const { pts, duration } of samples) this.frontier = Math.max(this.frontier, pts + duration);
+    for (const { pts, duration } of samples)
+      this.frontier = Math.max(this.frontier, pts + duration);
   }
 
   private async begin(packet: Packet): Promise<void> {

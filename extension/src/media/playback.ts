@@ -1,7 +1,9 @@
-// Plays one opened film into a MediaSource: reads as far ahead as is worth it, seeks, changes tracks.
+// Plays one opened film into a MediaSource: reads as far ahead as is worth it, seeks, changes
+// tracks.
 //
-// One run reads the file from one place. A seek, or another track, ends the run with its requests and begins the next;
-// what is buffered and still wanted is recognised by the packets' order and not appended again.
+// One run reads the file from one place. A seek, or another track, ends the run with its requests
+// and begins the next; what is buffered and still wanted is recognised by the packets' order and
+// not appended again.
 
 import { Lane, type MediaBuffer } from "./buffers";
 import { mseType } from "./codecs";
@@ -77,7 +79,8 @@ export class Playback {
   start(video: Stream | undefined, audio: Stream | undefined, at: number): void {
     this.position = at;
     if (this.demuxed.duration !== undefined) this.source.duration = this.demuxed.duration / 1e6;
-    const lane = (type: string) => new Lane(this.source.addSourceBuffer(type), () => this.position, BEHIND_S);
+    const lane = (type: string) =>
+      new Lane(this.source.addSourceBuffer(type), () => this.position, BEHIND_S);
     if (video) this.picture = new Picture(video, lane(mseType("video", video.codecString)));
     if (audio) {
       const type = SoundTrack.type(audio, this.transcodes(audio));
@@ -225,7 +228,9 @@ export class Playback {
 
   /** Whether a packet is the first key frame of a run and comes after the place that was wanted. */
   private beginsLate({ track, key, pts }: Packet, from: number): boolean {
-    return track === this.videoId && key && this.picture?.first === undefined && pts > from + LATE_US;
+    return (
+      track === this.videoId && key && this.picture?.first === undefined && pts > from + LATE_US
+    );
   }
 
   private async take(packet: Packet, from: number): Promise<void> {
@@ -250,7 +255,11 @@ export class Playback {
     if (!reading) return;
     if (run !== this.run) return reading.cancel();
     this.readings.add(reading);
-    for (let packet = await reading.next(); packet && run === this.run; packet = await reading.next()) {
+    for (
+      let packet = await reading.next();
+      packet && run === this.run;
+      packet = await reading.next()
+    ) {
       this.cues.take(packet);
     }
     reading.cancel();
@@ -265,7 +274,9 @@ export class Playback {
     // A source tells its duration only while none of its buffers is at work.
     const seconds = Math.max(duration / 1e6, this.frontier() / 1e6);
     const set = (lanes: Lane[]): Promise<void> =>
-      lanes[0] ? lanes[0].exclusive(() => set(lanes.slice(1))) : Promise.resolve(this.setDuration(seconds));
+      lanes[0]
+        ? lanes[0].exclusive(() => set(lanes.slice(1)))
+        : Promise.resolve(this.setDuration(seconds));
     await set(this.lanes());
   }
 

@@ -1,7 +1,8 @@
-// Key frames of a film for the bar's pictures: finds the one near a time, reading only what the daemon has at hand.
+// Key frames of a film for the bar's pictures: finds the one near a time, reading only what the
+// daemon has at hand.
 //
-// It asks by `wait=0`, so nothing is fetched from anybody for it: where a byte is missing there is no picture. Films are those in Matroska, WebM,
-// MP4 and MPEG-TS.
+// It asks by `wait=0`, so nothing is fetched from anybody for it: where a byte is missing there is
+// no picture. Films are those in Matroska, WebM, MP4 and MPEG-TS.
 
 import { BlockReader } from "./blocks";
 import { vp9String } from "./codecs";
@@ -70,10 +71,14 @@ export class KeyFrames {
     const container = sniff(cursor.peek(Math.min(cursor.ready, 4096)));
     if (container === "matroska") return MatroskaFile.open(source, cursor);
     if (container === "mpegts") {
-      const [{ readTransportHead }, { openTransport }] = await Promise.all([import("./transport/head"), import("./transport/file")]);
+      const [{ readTransportHead }, { openTransport }] = await Promise.all([
+        import("./transport/head"),
+        import("./transport/file"),
+      ]);
       const head = await readTransportHead(cursor);
       // Of a picture that is not read here no packet would ever come.
-      if (head?.streams.find(({ stream }) => stream.type === "video")?.isRead) return openTransport(source, cursor, head);
+      if (head?.streams.find(({ stream }) => stream.type === "video")?.isRead)
+        return openTransport(source, cursor, head);
       cursor.cancel();
       return undefined;
     }
@@ -91,7 +96,10 @@ export class KeyFrames {
 export function decoderConfig({ stream, packet }: KeyFrame): VideoDecoderConfig | undefined {
   const codecs = ["h264", "hevc", "vp8", "vp9", "av1"];
   if (!codecs.includes(stream.codec)) return undefined;
-  const codec = stream.codec === "vp9" ? vp9String(packet.data, stream.width, stream.height) : stream.codecString;
+  const codec =
+    stream.codec === "vp9"
+      ? vp9String(packet.data, stream.width, stream.height)
+      : stream.codecString;
   const needsConfig = stream.codec === "h264" || stream.codec === "hevc";
   return {
     codec,

@@ -1,6 +1,7 @@
 // The entry of the worker that makes the bar's pictures: a time in, a small picture out, or none.
 //
-// One picture is made at a time, and of those that wait the newest is next: the places that a pointer only passed are never looked at.
+// One picture is made at a time, and of those that wait the newest is next: the places that a
+// pointer only passed are never looked at.
 
 import { type KeyFrame, KeyFrames, decoderConfig } from "./preview";
 import type { FromPreview, ToPreview } from "./protocol";
@@ -37,7 +38,12 @@ async function work(): Promise<void> {
 /** A picture of so many pixels of width, at most. */
 async function decoded(found: KeyFrame, most: number): Promise<ImageBitmap | undefined> {
   const config = decoderConfig(found);
-  if (!config || !("VideoDecoder" in globalThis) || !(await VideoDecoder.isConfigSupported(config)).supported) return undefined;
+  if (
+    !config ||
+    !("VideoDecoder" in globalThis) ||
+    !(await VideoDecoder.isConfigSupported(config)).supported
+  )
+    return undefined;
   const frame = await firstFrame(config, found.packet.data);
   if (!frame) return undefined;
   try {
@@ -51,7 +57,10 @@ async function decoded(found: KeyFrame, most: number): Promise<ImageBitmap | und
   }
 }
 
-async function firstFrame(config: VideoDecoderConfig, data: Uint8Array): Promise<VideoFrame | undefined> {
+async function firstFrame(
+  config: VideoDecoderConfig,
+  data: Uint8Array,
+): Promise<VideoFrame | undefined> {
   let first: VideoFrame | undefined;
   const decoder = new VideoDecoder({
     output: (frame) => {

@@ -1,6 +1,8 @@
-// All that the player knows of the media worker: what a film is, which way it can be played, and the messages.
+// All that the player knows of the media worker: what a film is, which way it can be played, and
+// the messages.
 //
-// Times are seconds on the media element's time line. This file holds types only, so importing it costs nothing.
+// Times are seconds on the media element's time line. This file holds types only, so importing it
+// costs nothing.
 
 /** What holds the streams. */
 export type Container =

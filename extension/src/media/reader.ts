@@ -1,7 +1,9 @@
-// Bytes of one file by HTTP ranges: a `RangeSource` knows the address, a `Cursor` reads forward from a place.
+// Bytes of one file by HTTP ranges: a `RangeSource` knows the address, a `Cursor` reads forward
+// from a place.
 //
-// A cursor asks for at most 1 MiB at a time and only for what somebody awaits, so a paused film fetches nothing. Whoever
-// cancels it ends the running request at once. A daemon that is away, or does not have the film now, is asked again for a while.
+// A cursor asks for at most 1 MiB at a time and only for what somebody awaits, so a paused film
+// fetches nothing. Whoever cancels it ends the running request at once. A daemon that is away, or
+// does not have the film now, is asked again for a while.
 
 import { Growing } from "./growing";
 import { GONE_MS, Patience, UNREACHABLE_MS } from "./patience";
@@ -25,7 +27,10 @@ export class Trouble extends Error {
   }
 }
 
-export type Fetch = (url: string, init: { headers: Record<string, string>; signal: AbortSignal; cache: RequestCache }) => Promise<Response>;
+export type Fetch = (
+  url: string,
+  init: { headers: Record<string, string>; signal: AbortSignal; cache: RequestCache },
+) => Promise<Response>;
 
 /** The file behind an address. */
 export class RangeSource {
@@ -44,7 +49,11 @@ export class RangeSource {
   ) {}
 
   /** The body of a reply to `bytes=from-…`; `undefined` at and beyond the end of the file. */
-  async part(from: number, to: number, signal: AbortSignal): Promise<ReadableStreamDefaultReader<Uint8Array> | undefined> {
+  async part(
+    from: number,
+    to: number,
+    signal: AbortSignal,
+  ): Promise<ReadableStreamDefaultReader<Uint8Array> | undefined> {
     const since = this.now();
     for (let delay = FIRST_DELAY_MS; ; delay = Math.min(delay * 2, MOST_DELAY_MS)) {
       signal.throwIfAborted();
@@ -53,7 +62,11 @@ export class RangeSource {
       let trouble = new Trouble("unreachable", "no answer from the daemon");
       try {
         this.requests += 1;
-        const reply = await this.fetcher(this.url, { headers: { Range: `bytes=${from}-${to - 1}` }, signal, cache: "no-store" });
+        const reply = await this.fetcher(this.url, {
+          headers: { Range: `bytes=${from}-${to - 1}` },
+          signal,
+          cache: "no-store",
+        });
         const body = this.accepted(reply, from);
         if (!(body instanceof Trouble)) return body;
         trouble = body;
@@ -62,7 +75,8 @@ export class RangeSource {
         signal.throwIfAborted();
         if (error instanceof Trouble) throw error;
       }
-      if (!this.patience.lasts(since, trouble.kind === "gone" ? GONE_MS : UNREACHABLE_MS)) throw trouble;
+      if (!this.patience.lasts(since, trouble.kind === "gone" ? GONE_MS : UNREACHABLE_MS))
+        throw trouble;
       this.onWaiting(true);
       await this.sleep(wait, signal);
     }
@@ -70,7 +84,8 @@ export class RangeSource {
 
   /** Waits after replies that broke off with nothing in them; `since` is when the first of them was asked for. */
   async retry(count: number, since: number, signal: AbortSignal): Promise<void> {
-    if (!this.patience.lasts(since, UNREACHABLE_MS)) throw new Trouble("unreachable", "replies without bytes");
+    if (!this.patience.lasts(since, UNREACHABLE_MS))
+      throw new Trouble("unreachable", "replies without bytes");
     this.onWaiting(true);
     await this.sleep(Math.min(FIRST_DELAY_MS * 2 ** Math.min(count, 8), MOST_DELAY_MS), signal);
   }
@@ -80,7 +95,10 @@ export class RangeSource {
     return this.now();
   }
 
-  private accepted(reply: Response, from: number): ReadableStreamDefaultReader<Uint8Array> | undefined | Trouble {
+  private accepted(
+    reply: Response,
+    from: number,
+  ): ReadableStreamDefaultReader<Uint8Array> | undefined | Trouble {
     try {
       return this.accept(reply, from);
     } catch (error) {
@@ -90,7 +108,10 @@ export class RangeSource {
   }
 
   /** The body, or what may pass: a `Trouble` that is thrown does not. */
-  private accept(reply: Response, from: number): ReadableStreamDefaultReader<Uint8Array> | undefined | Trouble {
+  private accept(
+    reply: Response,
+    from: number,
+  ): ReadableStreamDefaultReader<Uint8Array> | undefined | Trouble {
     if (reply.status === 206) {
       const told = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(reply.headers.get("Content-Range") ?? "");
       if (told && Number(told[1]) !== from) throw new Trouble("gone", "the reply begins elsewhere");
@@ -103,15 +124,18 @@ export class RangeSource {
       const told = /^bytes \*\/(\d+)$/.exec(reply.headers.get("Content-Range") ?? "");
       this.learn(told ? Number(told[1]) : from);
     }
-    if (reply.ok && reply.body) return reply.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+    if (reply.ok && reply.body)
+      return reply.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
     void reply.body?.cancel().catch(() => {});
     if (reply.status === 416 || reply.status === 204 || reply.ok) return undefined;
-    const isBusy = reply.status === 429 || reply.status === 500 || reply.status === 503 || reply.status === 504;
+    const isBusy =
+      reply.status === 429 || reply.status === 500 || reply.status === 503 || reply.status === 504;
     return new Trouble(isBusy ? "unreachable" : "gone", `the address answers ${reply.status}`);
   }
 
   private learn(size: number): void {
-    if (this.size !== undefined && this.size !== size) throw new Trouble("gone", "the file has another length now");
+    if (this.size !== undefined && this.size !== size)
+      throw new Trouble("gone", "the file has another length now");
     this.size = size;
   }
 }
@@ -226,8 +250,14 @@ export class Cursor {
       this.abort.signal.throwIfAborted();
       if (chunk.done) {
         this.body = undefined;
-        // Replies may be shorter than asked for. One that brings nothing is not asked for again at once.
-        if (this.isFresh) await this.source.retry(this.empties++, (this.emptySince ??= this.source.time()), this.abort.signal);
+        // Replies may be shorter than asked for. One that brings nothing is not asked for again at
+        // once.
+        if (this.isFresh)
+          await this.source.retry(
+            this.empties++,
+            (this.emptySince ??= this.source.time()),
+            this.abort.signal,
+          );
         this.isFresh = true;
         continue;
       }
@@ -244,7 +274,12 @@ export class Cursor {
 }
 
 /** Reads a stretch of the file into memory; shorter where the file ends. */
-export async function readAll(source: RangeSource, at: number, size: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+export async function readAll(
+  source: RangeSource,
+  at: number,
+  size: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
   const cursor = new Cursor(source, at, at + size);
   const stop = () => cursor.cancel();
   signal?.addEventListener("abort", stop, { once: true });

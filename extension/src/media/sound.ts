@@ -1,7 +1,9 @@
-// The sound's way from packets to its source buffer: copied or transcoded, and silence where the track has a hole.
+// The sound's way from packets to its source buffer: copied or transcoded, and silence where the
+// track has a hole.
 //
-// Where the sound has a hole, the browser stops the picture, too. So a hole that the picture has passed is filled with silence. The silence is Opus:
-// after `changeType` a buffer of any other codec takes it.
+// Where the sound has a hole, the browser stops the picture, too. So a hole that the picture has
+// passed is filled with silence. The silence is Opus: after `changeType` a buffer of any other
+// codec takes it.
 
 import type { Lane } from "./buffers";
 import { mseType } from "./codecs";
@@ -90,7 +92,8 @@ export class SoundTrack {
       await this.add(await this.transcode(packet));
       return;
     }
-    const duration = this.stream.frameDuration || packet.duration || opusDuration(this.stream, packet.data);
+    const duration =
+      this.stream.frameDuration || packet.duration || opusDuration(this.stream, packet.data);
     await this.release(packet.pts);
     // Where nothing tells how long a frame is, the next one does.
     if (duration === 0) this.held = packet;
@@ -122,7 +125,8 @@ export class SoundTrack {
 
   /** Fills a hole, when the picture has come to `reached` (µs) and no sound has. */
   async fill(reached: number): Promise<void> {
-    if (reached - Math.max(this.frontier, this.reached) > HOLE_US) await this.silence(reached - LEFT_OPEN_US);
+    if (reached - Math.max(this.frontier, this.reached) > HOLE_US)
+      await this.silence(reached - LEFT_OPEN_US);
   }
 
   /** Appends silence from where the sound has come to until `to` (µs). */
@@ -202,7 +206,12 @@ function opusDuration(stream: Stream, data: Uint8Array): number {
   const toc = data[0];
   if (stream.codec !== "opus" || toc === undefined) return 0;
   const config = toc >> 3;
-  const frame = config < 12 ? [10, 20, 40, 60][config & 3]! : config < 16 ? [10, 20][config & 1]! : [2.5, 5, 10, 20][config & 3]!;
+  const frame =
+    config < 12
+      ? [10, 20, 40, 60][config & 3]!
+      : config < 16
+        ? [10, 20][config & 1]!
+        : [2.5, 5, 10, 20][config & 3]!;
   const code = toc & 3;
   const frames = code === 0 ? 1 : code < 3 ? 2 : (data[1] ?? 1) & 63;
   return frame * frames * 1000;

@@ -1,4 +1,5 @@
-// What the parameters of an H.264 sequence say (ISO/IEC 14496-10, 7.3.2.1.1 and E.1.1): the size of its pictures, and how far they are reordered.
+// What the parameters of an H.264 sequence say (ISO/IEC 14496-10, 7.3.2.1.1 and E.1.1): the size of
+// its pictures, and how far they are reordered.
 
 export interface Sequence {
   /** Pixels. */
@@ -9,7 +10,9 @@ export interface Sequence {
 }
 
 /** Profiles whose parameters tell the format of their colours. */
-const HIGH: ReadonlySet<number> = new Set([44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244]);
+const HIGH: ReadonlySet<number> = new Set([
+  44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244,
+]);
 
 /** Reads a unit of type 7, with its first byte; `undefined` when it makes no sense. */
 export function parseSequence(unit: Uint8Array): Sequence | undefined {

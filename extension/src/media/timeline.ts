@@ -1,4 +1,5 @@
-// Times of samples: decoding times for pictures, an even beat for sound, and silence where a track has none.
+// Times of samples: decoding times for pictures, an even beat for sound, and silence where a track
+// has none.
 
 import type { Sample } from "./fmp4";
 
@@ -56,7 +57,13 @@ export class PictureClock {
       this.held.duration = dts - this.held.dts;
       out.push(this.held);
     }
-    this.held = { dts, pts: picture.pts, duration: picture.duration || 40_000, key: picture.key, data: picture.data };
+    this.held = {
+      dts,
+      pts: picture.pts,
+      duration: picture.duration || 40_000,
+      key: picture.key,
+      data: picture.data,
+    };
   }
 }
 
@@ -85,7 +92,11 @@ export const SILENCE = Uint8Array.of(0xfc, 0xff, 0xfe);
 export const SILENCE_US = 20_000;
 
 /** An OpusHead (RFC 7845, 5.1). */
-export function opusHead(channels: number, preSkip: number, sampleRate = 48_000): Uint8Array<ArrayBuffer> {
+export function opusHead(
+  channels: number,
+  preSkip: number,
+  sampleRate = 48_000,
+): Uint8Array<ArrayBuffer> {
   const head = new Uint8Array(19);
   head.set([..."OpusHead"].map((char) => char.charCodeAt(0)));
   const view = new DataView(head.buffer);
@@ -100,6 +111,12 @@ export function opusHead(channels: number, preSkip: number, sampleRate = 48_000)
 export function silence(from: number, to: number): Sample[] {
   const out: Sample[] = [];
   for (let at = from; at < to; at += SILENCE_US)
-    out.push({ dts: at, pts: at, duration: Math.min(SILENCE_US, to - at), key: true, data: SILENCE });
+    out.push({
+      dts: at,
+      pts: at,
+      duration: Math.min(SILENCE_US, to - at),
+      key: true,
+      data: SILENCE,
+    });
   return out;
 }

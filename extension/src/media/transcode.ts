@@ -1,7 +1,7 @@
 // Sound of any codec into Opus: decoded, mixed down to two channels, encoded by WebCodecs.
 //
-// The encoder is fed one unbroken run of samples; the times of what comes out are counted from the run's beginning. A
-// small gap in the input is filled with silence, a large one begins a new run.
+// The encoder is fed one unbroken run of samples; the times of what comes out are counted from the
+// run's beginning. A small gap in the input is filled with silence, a large one begins a new run.
 
 import { decoderFor, type Pcm, type SoundDecoder } from "./decoders";
 import type { Packet, Stream } from "./film";
@@ -39,7 +39,8 @@ export class Transcoder {
 
   /** What an init segment for the result has to say. */
   static target(stream: Stream): Stream {
-    // Of one channel or two, packets say so themselves; what is announced has to be the same in both places that tell it.
+    // Of one channel or two, packets say so themselves; what is announced has to be the same in
+    // both places that tell it.
     return {
       ...stream,
       codec: "opus",
@@ -80,12 +81,14 @@ export class Transcoder {
       await this.begin(mixed.length, sampleRate, pts);
     const gap = pts - (this.start + this.fed);
     if (Math.abs(gap) > JITTER_US) {
-      if (gap > 0 && gap <= FILLED_US) this.encode(mixed.map(() => new Float32Array(Math.round((gap / 1e6) * sampleRate))));
+      if (gap > 0 && gap <= FILLED_US)
+        this.encode(mixed.map(() => new Float32Array(Math.round((gap / 1e6) * sampleRate))));
       else await this.begin(mixed.length, sampleRate, pts);
     }
     this.encode(mixed);
     const encoder = this.encoder!;
-    if (encoder.encodeQueueSize > 24) await new Promise((resolve) => encoder.addEventListener("dequeue", resolve, { once: true }));
+    if (encoder.encodeQueueSize > 24)
+      await new Promise((resolve) => encoder.addEventListener("dequeue", resolve, { once: true }));
   }
 
   private encode(planes: Float32Array[]): void {
@@ -127,7 +130,12 @@ export class Transcoder {
         this.failure = error;
       },
     });
-    this.encoder.configure({ codec: "opus", sampleRate, numberOfChannels: channels, bitrate: BITS_PER_SECOND });
+    this.encoder.configure({
+      codec: "opus",
+      sampleRate,
+      numberOfChannels: channels,
+      bitrate: BITS_PER_SECOND,
+    });
   }
 
   private async endRun(): Promise<void> {

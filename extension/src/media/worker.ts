@@ -1,4 +1,5 @@
-// The worker's entry: the player's messages in, a film's description and a MediaSource's handle out.
+// The worker's entry: the player's messages in, a film's description and a MediaSource's handle
+// out.
 
 import type { Beside } from "./beside";
 import type { Conversion } from "./conversion";
@@ -18,7 +19,8 @@ declare const self: {
 /** No font is larger, bytes. */
 const MOST_FONT = 32 << 20;
 
-const post = (message: FromWorker, transfer: unknown[] = []): void => self.postMessage(message, transfer);
+const post = (message: FromWorker, transfer: unknown[] = []): void =>
+  self.postMessage(message, transfer);
 const fail = (error: unknown): void => post({ kind: "trouble", ...troubleOf(error) });
 
 const mse = (type: string): boolean => MediaSource.isTypeSupported(type);
@@ -102,14 +104,23 @@ async function open(url: string, elementTypes: ReadonlySet<string>): Promise<Ins
   source.onWaiting = waiting;
   encodesOpus = await canEncodeOpus();
   // What Media Source Extensions take in MP4 the element plays from any container.
-  const inspected = await inspect(source, { mse, element: (type) => mse(type) || elementTypes.has(type), encodesOpus });
+  const inspected = await inspect(source, {
+    mse,
+    element: (type) => mse(type) || elementTypes.has(type),
+    encodesOpus,
+  });
   post({ kind: "opened", film: inspected.film, verdict: inspected.verdict });
   return inspected;
 }
 
 async function canEncodeOpus(): Promise<boolean> {
   if (!("AudioEncoder" in globalThis)) return false;
-  const { supported } = await AudioEncoder.isConfigSupported({ codec: "opus", sampleRate: 48_000, numberOfChannels: 2, bitrate: 128_000 });
+  const { supported } = await AudioEncoder.isConfigSupported({
+    codec: "opus",
+    sampleRate: 48_000,
+    numberOfChannels: 2,
+    bitrate: 128_000,
+  });
   return supported === true;
 }
 
@@ -118,8 +129,11 @@ async function play(at: number, audio: number | undefined): Promise<void> {
   if (!demuxed || playback || conversion) return;
   const media = await openSource();
   const sound = (stream: Stream) => soundOf(stream, { mse, encodesOpus });
-  const heard = demuxed.streams.filter((stream) => stream.type === "audio" && sound(stream) !== "impossible");
-  const chosen = heard.find(({ id }) => id === audio) ?? heard.find(({ isDefault }) => isDefault) ?? heard[0];
+  const heard = demuxed.streams.filter(
+    (stream) => stream.type === "audio" && sound(stream) !== "impossible",
+  );
+  const chosen =
+    heard.find(({ id }) => id === audio) ?? heard.find(({ isDefault }) => isDefault) ?? heard[0];
   playback = new Playback(demuxed, media, (stream) => sound(stream) === "transcoded", {
     cues: sendCues,
     begins: (begin) => post({ kind: "begins", at: begin }),
@@ -146,7 +160,9 @@ function sendCues(cues: Cue[]): void {
 /** A MediaSource that the element has taken. */
 async function openSource(): Promise<Source> {
   const media = new MediaSource() as MediaSource & { readonly handle: MediaSourceHandle };
-  const open = new Promise((resolve) => media.addEventListener("sourceopen", resolve, { once: true }));
+  const open = new Promise((resolve) =>
+    media.addEventListener("sourceopen", resolve, { once: true }),
+  );
   const { handle } = media;
   post({ kind: "source", handle }, [handle]);
   await open;
@@ -159,9 +175,15 @@ async function convert(at: number, audio: number | undefined): Promise<void> {
   const { film, streams, measure } = inspected;
   const media = await openSource();
   const asked = film.audio.findIndex(({ id }) => id === audio);
-  const chosen = Math.max(0, asked >= 0 ? asked : film.audio.findIndex(({ isDefault }) => isDefault));
+  const chosen = Math.max(
+    0,
+    asked >= 0 ? asked : film.audio.findIndex(({ isDefault }) => isDefault),
+  );
   const from = source;
-  const [{ Conversion: Converted }, { Beside: Reader }] = await Promise.all([import("./conversion"), import("./beside")]);
+  const [{ Conversion: Converted }, { Beside: Reader }] = await Promise.all([
+    import("./conversion"),
+    import("./beside"),
+  ]);
   position = at;
   // What was opened for looking reads no more, but for subtitles.
   if (inspected.demuxed && film.subtitles.some(({ format }) => format !== "other")) {
@@ -205,7 +227,9 @@ function selectConverted({ film }: Inspected, track: number): void {
 }
 
 async function length(id: number): Promise<void> {
-  const duration = await opened.then((film) => film?.demuxed?.duration ?? film?.measure?.()).catch(() => undefined);
+  const duration = await opened
+    .then((film) => film?.demuxed?.duration ?? film?.measure?.())
+    .catch(() => undefined);
   post({ kind: "length", id, duration: duration === undefined ? undefined : duration / 1e6 });
 }
 
@@ -215,7 +239,10 @@ async function fonts(id: number): Promise<void> {
 }
 
 async function font(id: number, at: number, size: number): Promise<void> {
-  const data = source && size <= MOST_FONT ? await readAll(source, at, size).catch(() => undefined) : undefined;
+  const data =
+    source && size <= MOST_FONT
+      ? await readAll(source, at, size).catch(() => undefined)
+      : undefined;
   post({ kind: "font", id, data: data?.length === size ? data : undefined });
 }
 

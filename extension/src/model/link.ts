@@ -28,7 +28,14 @@ export interface Versions {
 /**
  * Why there is no daemon. `no_engine`: the WebAssembly itself could not be loaded. `not_started`: the browser does not even give the engine a place.
  */
-export type DownCause = "no_host" | "forbidden" | "host_error" | "unreachable" | "version" | "no_engine" | "not_started";
+export type DownCause =
+  | "no_host"
+  | "forbidden"
+  | "host_error"
+  | "unreachable"
+  | "version"
+  | "no_engine"
+  | "not_started";
 
 /** Why a native host gave no endpoint. `silent`: not in time. `background`: the extension's own background did not pass it on. */
 export type HostReason = "not_started" | "ended" | "silent" | "not_understood" | "background";

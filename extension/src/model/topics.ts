@@ -1,7 +1,8 @@
 // What a page follows of the engine, and how a change of it becomes the next state.
 //
-// Pure. Invariant: an object that did not change is the same object in the next state, so what is shown can be compared
-// by identity. Whatever a change can't be applied to is a gap, and the page asks for the whole.
+// Pure. Invariant: an object that did not change is the same object in the next state, so what is
+// shown can be compared by identity. Whatever a change can't be applied to is a gap, and the page
+// asks for the whole.
 
 import type { FileView } from "./generated/FileView";
 import type { FilmView } from "./generated/FilmView";
@@ -15,7 +16,11 @@ import type { World } from "./generated/World";
 export type TorrentRow = Omit<TorrentView, "files" | "trackers">;
 
 /** The names of topics: the list, what is in a torrent, who is connected to it, what a player shows of a file. */
-export type TopicName = "list" | `torrent/${string}` | `peers/${string}` | `film/${string}/${number}`;
+export type TopicName =
+  | "list"
+  | `torrent/${string}`
+  | `peers/${string}`
+  | `film/${string}/${number}`;
 
 /** All torrents, newest first, and what is shown beside them. */
 export interface ListState {
@@ -51,13 +56,21 @@ export interface Known {
 }
 
 /** The next state; `undefined` when the change belongs to another revision than the one that is known. */
-export function applied(known: Known | undefined, { from, revision, change }: TopicUpdate): Known | undefined {
+export function applied(
+  known: Known | undefined,
+  { from, revision, change }: TopicUpdate,
+): Known | undefined {
   if (from !== null && from !== known?.revision) return undefined;
   const before = known?.state;
   switch (change.kind) {
     case "list": {
       const old = before && "world" in before ? before : undefined;
-      const torrents = merged(old?.torrents ?? [], change.order, change.torrents, (torrent) => torrent.infoHash);
+      const torrents = merged(
+        old?.torrents ?? [],
+        change.order,
+        change.torrents,
+        (torrent) => torrent.infoHash,
+      );
       const world = change.world ?? old?.world;
       return torrents && world && { revision, state: { torrents, world } };
     }

@@ -1,6 +1,8 @@
-// A film's subtitles as its session sees them: loaded when there are some, chosen as the person chose before.
+// A film's subtitles as its session sees them: loaded when there are some, chosen as the person
+// chose before.
 //
-// What draws them is a chunk of its own (`subtitles/`). Until it is here, what is known of the tracks is kept for it.
+// What draws them is a chunk of its own (`subtitles/`). Until it is here, what is known of the
+// tracks is kept for it.
 
 import type { Cue, SubtitleTrack } from "../media/protocol";
 import type { TrackChoice } from "./controls/model";
@@ -128,7 +130,13 @@ export class Captions {
   }
 
   private async begin(): Promise<void> {
-    const { video, layer, port, changed, load = () => import("./subtitles/subtitles") } = this.parts;
+    const {
+      video,
+      layer,
+      port,
+      changed,
+      load = () => import("./subtitles/subtitles"),
+    } = this.parts;
     const module = await load().catch(() => undefined);
     if (module === undefined || this.isOver) return;
     const subtitles = (this.subtitles = new module.Subtitles(video, layer, port, { changed }));

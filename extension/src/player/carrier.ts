@@ -1,6 +1,7 @@
 // A `<video>` that opens films by itself, or by an engine.
 //
-// It stands between the page, which keeps a film open whatever interrupts it, and whoever feeds the `<video>`: to the page it looks like one.
+// It stands between the page, which keeps a film open whatever interrupts it, and whoever feeds the
+// `<video>`: to the page it looks like one.
 
 import type { Engine, Film } from "./engines/engine";
 import type { Media } from "./source";

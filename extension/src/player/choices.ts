@@ -11,8 +11,14 @@ const MOST_BYTES = 128;
 /** The choices with these subtitles. A title that is too long to be kept is left out. */
 export function withSubtitles(choices: Choices, preference: Preference): Choices {
   const whole = JSON.stringify(preference);
-  const short = preference === "off" ? whole : JSON.stringify({ language: preference.language, forced: preference.forced });
-  return { ...choices, subtitles: new TextEncoder().encode(whole).length <= MOST_BYTES ? whole : short };
+  const short =
+    preference === "off"
+      ? whole
+      : JSON.stringify({ language: preference.language, forced: preference.forced });
+  return {
+    ...choices,
+    subtitles: new TextEncoder().encode(whole).length <= MOST_BYTES ? whole : short,
+  };
 }
 
 /** The subtitles that were chosen; `undefined` if none were, or what is kept can't be read. */
@@ -35,7 +41,9 @@ export function subtitlesOf(choices: Choices): Preference | undefined {
 /** The choices with a sound track of this language, or of this name where its language is not known. */
 export function withAudio(choices: Choices, track: { language: string; label: string }): Choices {
   const name = track.language || track.label;
-  return new TextEncoder().encode(name).length <= MOST_BYTES ? { ...choices, audio: name } : choices;
+  return new TextEncoder().encode(name).length <= MOST_BYTES
+    ? { ...choices, audio: name }
+    : choices;
 }
 
 /** Of these sound tracks the one that was chosen before; `undefined` for the film's own choice. */

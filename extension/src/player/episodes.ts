@@ -1,6 +1,7 @@
 // What comes before and after a film in its torrent.
 //
-// Pure. The files come in the order that people expect; only films follow films, and only recordings follow recordings.
+// Pure. The files come in the order that people expect; only films follow films, and only
+// recordings follow recordings.
 
 import type { FileView } from "../model/generated/FileView";
 
@@ -13,9 +14,13 @@ export interface Neighbours {
 /** The files of the same kind before and after the one with this index. */
 export function neighbours(files: readonly FileView[], index: number): Neighbours {
   const current = files.find((file) => file.index === index);
-  const alike = current ? files.filter((file) => file.playable && kind(file) === kind(current)) : [];
+  const alike = current
+    ? files.filter((file) => file.playable && kind(file) === kind(current))
+    : [];
   const at = alike.findIndex((file) => file.index === index);
-  return at < 0 ? { previous: undefined, next: undefined } : { previous: alike[at - 1], next: alike[at + 1] };
+  return at < 0
+    ? { previous: undefined, next: undefined }
+    : { previous: alike[at - 1], next: alike[at + 1] };
 }
 
 function kind(file: FileView): string {

@@ -1,7 +1,8 @@
 // What a `<video>`'s error means: worth another attempt, or final and why.
 //
-// Chrome tells little: of media from another origin it hides all words, and code 4 is a codec that it lacks as well as
-// an answer 404. What tells them apart is whether the film was ever shown, and whether trying again helps.
+// Chrome tells little: of media from another origin it hides all words, and code 4 is a codec that
+// it lacks as well as an answer 404. What tells them apart is whether the film was ever shown, and
+// whether trying again helps.
 
 import { t } from "../text/messages";
 
@@ -27,7 +28,22 @@ const DECODE = 3;
 const NOT_SUPPORTED = 4;
 
 /** Kinds of files that Chrome has no reader for, by the end of their name. */
-const FOREIGN = ["AVI", "WMV", "FLV", "TS", "M2TS", "MPG", "MPEG", "VOB", "RM", "RMVB", "ASF", "WMA", "APE", "DIVX"];
+const FOREIGN = [
+  "AVI",
+  "WMV",
+  "FLV",
+  "TS",
+  "M2TS",
+  "MPG",
+  "MPEG",
+  "VOB",
+  "RM",
+  "RMVB",
+  "ASF",
+  "WMA",
+  "APE",
+  "DIVX",
+];
 
 /** Says what an error means. `shown`: frames of this file have been shown before. */
 export function classify(code: number, path: string, shown: boolean): Failure {
@@ -37,7 +53,8 @@ export function classify(code: number, path: string, shown: boolean): Failure {
     case DECODE:
       return { kind: "doubtful", words: withElsewhere(t("playerCantDecode")) };
     case NOT_SUPPORTED:
-      if (FOREIGN.includes(extension)) return { kind: "final", words: withElsewhere(t("playerForeign", extension)) };
+      if (FOREIGN.includes(extension))
+        return { kind: "final", words: withElsewhere(t("playerForeign", extension)) };
       return { kind: "doubtful", words: withElsewhere(t("playerNoDecoder")) };
     default:
       return { kind: "interrupted" };

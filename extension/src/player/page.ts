@@ -1,7 +1,8 @@
 // The player page: the films of one torrent, one at a time, played while they come.
 //
-// It holds the document: what surrounds the `<video>`, and which film is in it. How a film is opened and kept open is its
-// session's business. The document outlives its films, so that full screen outlives an episode.
+// It holds the document: what surrounds the `<video>`, and which film is in it. How a film is
+// opened and kept open is its session's business. The document outlives its films, so that full
+// screen outlives an episode.
 
 import { render } from "lit";
 import type { Host } from "../host/host";
@@ -44,7 +45,12 @@ export function startPlayer(host: Host): void {
   let copied: string | undefined;
   /** What became of a person's own subtitle files. */
   let refused: string | undefined;
-  let subtitles: ControlsModel["subtitles"] = { tracks: [], selected: undefined, delayS: 0, size: 1 };
+  let subtitles: ControlsModel["subtitles"] = {
+    tracks: [],
+    selected: undefined,
+    delayS: 0,
+    size: 1,
+  };
   let audio: ControlsModel["audio"] = { tracks: [], selected: undefined };
   const forever = new AbortController().signal;
   const update = soon(show);
@@ -91,11 +97,18 @@ export function startPlayer(host: Host): void {
     host.follow([topicOf(name), `torrent/${name.infoHash}`]);
     pieces = refused = undefined;
     const subtitleSize = recallSize(localStore);
-    return new Session({ host, video, layer, clock: realClock, subtitleSize, isOpenedByHand, changed: update }, name, startAt);
+    return new Session(
+      { host, video, layer, clock: realClock, subtitleSize, isOpenedByHand, changed: update },
+      name,
+      startAt,
+    );
   }
 
   function around(): Neighbours {
-    return neighbours(host.topic(`torrent/${session.name.infoHash}`)?.files ?? [], session.name.index);
+    return neighbours(
+      host.topic(`torrent/${session.name.infoHash}`)?.files ?? [],
+      session.name.index,
+    );
   }
 
   function step(file: FileView | undefined): void {
@@ -124,7 +137,10 @@ export function startPlayer(host: Host): void {
     render(overlayView(status, session.starved, session.blocked, actions), overlay);
     const online = link.kind === "connected";
     const hint = refused ?? session.hint;
-    render(footView({ status, torrent, file, hint, remedy: session.remedy, copied, online }, actions), foot);
+    render(
+      footView({ status, torrent, file, hint, remedy: session.remedy, copied, online }, actions),
+      foot,
+    );
     const { previous, next } = around();
     controls.update({
       filmId: topicOf(session.name),
@@ -173,9 +189,18 @@ export function startPlayer(host: Host): void {
     const url = addressOfFilm();
     if (!file || !url) return;
     const files = host.topic(`torrent/${session.name.infoHash}`)?.files ?? [];
-    const beside = file.subtitles.flatMap(({ index }) => files.filter((candidate) => candidate.index === index));
+    const beside = file.subtitles.flatMap(({ index }) =>
+      files.filter((candidate) => candidate.index === index),
+    );
     const title = splitPath(file.path).name;
-    const text = playlist([{ title, durationS: file.durationS, url, subtitles: beside.flatMap((it) => streamUrl(host.link, it) ?? []) }]);
+    const text = playlist([
+      {
+        title,
+        durationS: file.durationS,
+        url,
+        subtitles: beside.flatMap((it) => streamUrl(host.link, it) ?? []),
+      },
+    ]);
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([text], { type: "audio/x-mpegurl" }));
     link.download = playlistName(title);
@@ -207,7 +232,8 @@ export function startPlayer(host: Host): void {
   video.addEventListener("seeking", () => card.hide());
   // The controls say how much of the picture they cover.
   new MutationObserver(() => {
-    session.captions.insetPx = Number.parseFloat(stage.style.getPropertyValue("--controls-inset")) || 0;
+    session.captions.insetPx =
+      Number.parseFloat(stage.style.getPropertyValue("--controls-inset")) || 0;
   }).observe(stage, { attributes: true, attributeFilter: ["style", "data-controls"] });
   addEventListener("dragover", (event) => event.preventDefault());
   addEventListener("drop", (event) => {

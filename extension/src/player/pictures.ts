@@ -1,4 +1,5 @@
-// Pictures of a film for the bar, made by a worker of their own from what is on disk. The worker starts with the first question, and no sooner.
+// Pictures of a film for the bar, made by a worker of their own from what is on disk. The worker
+// starts with the first question, and no sooner.
 
 import type { FromPreview, ToPreview } from "../media/protocol";
 
@@ -10,7 +11,9 @@ export class Pictures {
   private next = 0;
   private readonly asked = new Map<number, (picture: ImageBitmap | undefined) => void>();
 
-  constructor(private readonly start: () => Worker = () => new Worker("preview.js", { type: "module" })) {}
+  constructor(
+    private readonly start: () => Worker = () => new Worker("preview.js", { type: "module" }),
+  ) {}
 
   /** A picture near a time (seconds) of the film at `url`; `undefined` when there is none, or another was asked for since. */
   near(url: string, atS: number, signal: AbortSignal): Promise<ImageBitmap | undefined> {

@@ -1,6 +1,8 @@
-// Lets the torrent of a film go on while somebody watches: once when the film is opened, and again and again while trouble holds it up.
+// Lets the torrent of a film go on while somebody watches: once when the film is opened, and again
+// and again while trouble holds it up.
 //
-// It asks the engine and looks at what the engine says; what becomes of the `<video>` is the source's business.
+// It asks the engine and looks at what the engine says; what becomes of the `<video>` is the
+// source's business.
 
 import type { Clock } from "../model/clock";
 import type { FilmView } from "../model/generated/FilmView";
@@ -63,7 +65,8 @@ export class Resuming {
   /** While somebody waits for a torrent in trouble, it is tried again every few seconds. */
   keepResuming(): void {
     const { torrent, file } = this.view();
-    if (torrent?.state !== "error" || file === null || isWhole(file) || !this.isStarved()) return this.destroy();
+    if (torrent?.state !== "error" || file === null || isWhole(file) || !this.isStarved())
+      return this.destroy();
     this.cancel ??= this.clock.after(RESUME_MS, () => {
       this.cancel = undefined;
       this.resume();

@@ -1,8 +1,9 @@
-// One film in the player: looks into it, chooses who plays it, keeps it open through interruptions, and says how that
-// goes.
+// One film in the player: looks into it, chooses who plays it, keeps it open through interruptions,
+// and says how that goes.
 //
-// It ends as a whole: after `destroy` no listener of it is left, and the `<video>` is free for the next film. What it
-// tells of the film changes after the `<video>`'s own events, never because somebody asked for something.
+// It ends as a whole: after `destroy` no listener of it is left, and the `<video>` is free for the
+// next film. What it tells of the film changes after the `<video>`'s own events, never because
+// somebody asked for something.
 
 import type { Host } from "../host/host";
 import type { Film as Inspected, Verdict } from "../media/protocol";
@@ -156,7 +157,13 @@ export class Session {
       torrent: torrent ?? undefined,
       file: file ?? undefined,
       wait: waitOf(streams),
-      media: { starved: this.starved, paused: video.paused, seeking: video.seeking, ended: video.ended, opened: video.readyState > 0 },
+      media: {
+        starved: this.starved,
+        paused: video.paused,
+        seeking: video.seeking,
+        ended: video.ended,
+        opened: video.readyState > 0,
+      },
       trouble: this.source.trouble,
       recovering: this.source.recovering,
     });
@@ -176,12 +183,17 @@ export class Session {
   /** Whether it lacks bytes to go on. */
   get starved(): boolean {
     const { video } = this.around;
-    return this.source.hasFailed || (video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && !video.ended);
+    return (
+      this.source.hasFailed ||
+      (video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA && !video.ended)
+    );
   }
 
   /** Where the film begins once it is open, seconds; `undefined` while the `<video>` itself says where it is. */
   get beginsAtS(): number | undefined {
-    return this.around.video.readyState === 0 || this.source.hasFailed ? this.source.place : undefined;
+    return this.around.video.readyState === 0 || this.source.hasFailed
+      ? this.source.place
+      : undefined;
   }
 
   /** Opens the film again, as a person asks, and lets its torrent go on. */
@@ -263,7 +275,11 @@ export class Session {
 
   private described() {
     const { file } = this.view;
-    return { path: file?.path ?? "", length: file?.length ?? 0, contentType: file?.contentType ?? "" };
+    return {
+      path: file?.path ?? "",
+      length: file?.length ?? 0,
+      contentType: file?.contentType ?? "",
+    };
   }
 
   private choose(choices: Record<string, string>): Promise<unknown> {
@@ -297,7 +313,9 @@ export class Session {
     const beside = (this.view.file?.subtitles ?? []).flatMap(({ index, language, title }) => {
       const file = files.find((candidate) => candidate.index === index);
       const url = file && streamUrl(host.link, file);
-      return url ? [{ url, name: splitPath(file.path).name, language: language ?? undefined, title }] : [];
+      return url
+        ? [{ url, name: splitPath(file.path).name, language: language ?? undefined, title }]
+        : [];
     });
     if (beside.length > 0) this.captions.setBeside(beside);
   }
@@ -305,7 +323,8 @@ export class Session {
   /** Has a film looked into first that needs it. An ordinary one does not wait for that: it is looked into while it plays. */
   private async decide(path: string): Promise<void> {
     this.decided = true;
-    const canFeed = "MediaSource" in globalThis && MediaSource.canConstructInDedicatedWorker === true;
+    const canFeed =
+      "MediaSource" in globalThis && MediaSource.canConstructInDedicatedWorker === true;
     const first = canFeed && isLookedInto(path);
     if (first) await this.feed("mse");
     if (this.isOver) return;
@@ -332,20 +351,27 @@ export class Session {
     try {
       const { inspectFilm } = await import("./engines/inspection");
       const looking = (this.looking = new AbortController());
-      const inspection = await inspectFilm({ url, ...this.described() }, AbortSignal.any([looking.signal, this.leaving.signal]));
+      const inspection = await inspectFilm(
+        { url, ...this.described() },
+        AbortSignal.any([looking.signal, this.leaving.signal]),
+      );
       if (this.isOver) return;
       this.inspection = inspection;
       const { film, verdict } = inspection;
       this.learn(film, verdict);
       // A film that is of another kind than its name says does not play by itself.
       const fails = this.around.video.error !== null || this.source.trouble !== undefined;
-      if (verdict.path === "mse" && (fails || verdict.reason === "sound_transcoded" || verdict.reason === "container"))
+      if (
+        verdict.path === "mse" &&
+        (fails || verdict.reason === "sound_transcoded" || verdict.reason === "container")
+      )
         await this.feed("mse");
       else if (verdict.path === "ffmpeg") await this.feed("ffmpeg");
       else return this.offerAudio(film);
       if (!this.isOver) this.source.reload();
     } catch {
-      // The `<video>` plays what it can, and says what it can't. The daemon may have been away: when the film is opened again, it is looked into again.
+      // The `<video>` plays what it can, and says what it can't. The daemon may have been away:
+      // when the film is opened again, it is looked into again.
       if (!this.isOver) this.lookWhenOpen();
     }
   }
@@ -367,7 +393,11 @@ export class Session {
       this.looking?.abort();
       return;
     }
-    this.audio = tracks.map(({ id, title, language }) => ({ id: String(id), label: title ?? "", language: language ?? "" }));
+    this.audio = tracks.map(({ id, title, language }) => ({
+      id: String(id),
+      label: title ?? "",
+      language: language ?? "",
+    }));
     const own = tracks.find(({ isDefault }) => isDefault) ?? tracks[0];
     this.selectedAudio = own && String(own.id);
     const chosen = audioOf(this.choices, tracks);
@@ -482,8 +512,12 @@ export class Session {
     const { film, verdict } = this;
     const { verdictWords, installCommand } = await import("./engines/words");
     const { link } = this.around.host;
-    // What fails for another reason than that ffmpeg is missing is told in the daemon's words alone.
-    const lacks = verdict?.path === "ffmpeg" && link.kind === "connected" && (await this.lacksFfmpeg(link.baseUrl));
+    // What fails for another reason than that ffmpeg is missing is told in the daemon's words
+    // alone.
+    const lacks =
+      verdict?.path === "ffmpeg" &&
+      link.kind === "connected" &&
+      (await this.lacksFfmpeg(link.baseUrl));
     if (this.isOver || !film || !verdict) return;
     this.help = lacks ? installCommand(navigator.platform) : undefined;
     const what = lacks || verdict.path === "none" ? verdictWords(verdict, film) : "";
@@ -525,8 +559,9 @@ export class Session {
     on("canplay", () => this.tryToPlay());
     on("error", () => this.source.handleError());
     on("waiting stalled emptied error playing", () => this.resuming.keepResuming());
-    on("loadedmetadata waiting stalled playing pause seeking seeked ended error canplay progress timeupdate emptied", () =>
-      this.around.changed(),
+    on(
+      "loadedmetadata waiting stalled playing pause seeking seeked ended error canplay progress timeupdate emptied",
+      () => this.around.changed(),
     );
   }
 
@@ -562,10 +597,18 @@ export class Session {
   /** Tells the engine where the film is, if that is elsewhere than at the last time. */
   private report(): void {
     const { video, host } = this.around;
-    if (video.readyState === 0 || this.playedS === 0 || this.reportedS === video.currentTime) return;
+    if (video.readyState === 0 || this.playedS === 0 || this.reportedS === video.currentTime)
+      return;
     this.reportedS = video.currentTime;
     const { infoHash, index: file } = this.name;
     const durationS = Number.isFinite(video.duration) ? video.duration : null;
-    void host.intent({ kind: "watched", infoHash, file, positionS: video.currentTime, durationS, watched: null });
+    void host.intent({
+      kind: "watched",
+      infoHash,
+      file,
+      positionS: video.currentTime,
+      durationS,
+      watched: null,
+    });
   }
 }

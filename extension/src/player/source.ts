@@ -1,9 +1,10 @@
 // Keeps a `<video>` on its file through everything that interrupts it.
 //
-// It knows addresses, times, errors and whether bytes come, not torrents. When the address changes, because the daemon came
-// back elsewhere, or the media fails for a passing reason, the file is opened again at the same place, and plays on if it was
-// playing. While there is no address it waits: a `<video>` that merely lacks bytes resumes by itself, so it is left alone.
-// Invariant: while bytes may be missing, a failure is never put down to the film.
+// It knows addresses, times, errors and whether bytes come, not torrents. When the address changes,
+// because the daemon came back elsewhere, or the media fails for a passing reason, the file is
+// opened again at the same place, and plays on if it was playing. While there is no address it
+// waits: a `<video>` that merely lacks bytes resumes by itself, so it is left alone. Invariant:
+// while bytes may be missing, a failure is never put down to the film.
 
 import type { Clock } from "../model/clock";
 import { backoff } from "../model/clock";
@@ -169,7 +170,10 @@ export class Source {
       case "damaged":
         return this.fail(damagedPlace(), MOST_DOUBTS);
       case "interrupted":
-        return this.fail(this.shown ? damagedPlace() : { words: t("playerCantLoad"), isHere: false }, MOST_FAILURES);
+        return this.fail(
+          this.shown ? damagedPlace() : { words: t("playerCantLoad"), isHere: false },
+          MOST_FAILURES,
+        );
     }
   }
 
@@ -187,7 +191,12 @@ export class Source {
     this.cancelTimer();
     if (isSure) this.trouble = trouble;
     else if (this.supply === "stopped") this.wait();
-    else if (this.supply === "flowing" && this.failures >= attempts && (this.online || attempts === 0)) this.trouble = trouble;
+    else if (
+      this.supply === "flowing" &&
+      this.failures >= attempts &&
+      (this.online || attempts === 0)
+    )
+      this.trouble = trouble;
     else if (this.online) this.tryAgain();
     if (this.trouble !== undefined) this.recovering = false;
     this.changed();
@@ -202,9 +211,12 @@ export class Source {
 
   private tryAgain(): void {
     this.recovering = true;
-    this.cancelTimer = this.clock.after(backoff(this.failures, FIRST_DELAY_MS, MOST_DELAY_MS), () => {
-      if (this.online) this.open();
-    });
+    this.cancelTimer = this.clock.after(
+      backoff(this.failures, FIRST_DELAY_MS, MOST_DELAY_MS),
+      () => {
+        if (this.online) this.open();
+      },
+    );
     this.failures += 1;
   }
 
@@ -217,7 +229,8 @@ export class Source {
     this.media.src = this.url;
     this.media.load(this.at);
     this.playing = play;
-    // Whether a browser lets a page play unasked is the page's business, which asks when it can play.
+    // Whether a browser lets a page play unasked is the page's business, which asks when it can
+    // play.
     if (play) this.media.play().catch(() => {});
   }
 }

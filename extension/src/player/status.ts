@@ -1,7 +1,8 @@
 // What the player says it is doing, and above all why it waits.
 //
-// Pure: a situation in, words out. One sentence at a time; what a person can do about it comes first. What the engine says of the torrent goes before
-// what the `<video>` made of it: a decoder's error is told only of a film whose bytes come.
+// Pure: a situation in, words out. One sentence at a time; what a person can do about it comes
+// first. What the engine says of the torrent goes before what the `<video>` made of it: a decoder's
+// error is told only of a film whose bytes come.
 
 import type { FileView } from "../model/generated/FileView";
 import type { StreamView } from "../model/generated/StreamView";
@@ -60,10 +61,19 @@ export interface Status {
 
 const quiet = (text: string): Status => ({ text, said: text, tone: "quiet" });
 const waiting = (text: string, said = text): Status => ({ text, said, tone: "waiting" });
-const trouble = (text: string, action?: Action): Status => ({ text, said: text, tone: "trouble", ...(action && { action }) });
+const trouble = (text: string, action?: Action): Status => ({
+  text,
+  said: text,
+  tone: "trouble",
+  ...(action && { action }),
+});
 
 /** Whether the bytes of a film come. `wait`: what its viewer was last known to wait for. */
-export function supplyOf(torrent: TorrentView | undefined, file: FileView | undefined, wait: WaitView | undefined): Supply {
+export function supplyOf(
+  torrent: TorrentView | undefined,
+  file: FileView | undefined,
+  wait: WaitView | undefined,
+): Supply {
   if (!torrent || !file || isWhole(file)) return "flowing";
   if (isStopped(torrent)) return "stopped";
   return wait === undefined || wait.reason === "downloading" ? "flowing" : "scarce";
@@ -100,7 +110,12 @@ export function status(situation: Situation): Status {
 }
 
 function troubleStatus({ words, isHere }: Trouble): Status {
-  return trouble(words, isHere ? { label: t("playerSkip"), does: "skip" } : { label: t("commonTryAgain"), does: "reload" });
+  return trouble(
+    words,
+    isHere
+      ? { label: t("playerSkip"), does: "skip" }
+      : { label: t("commonTryAgain"), does: "reload" },
+  );
 }
 
 function starvedStatus(situation: Situation, torrent: TorrentView): Status {
@@ -120,7 +135,9 @@ export function waitStatus(wait: WaitView, torrent: TorrentView): Status {
     case "no_peers":
       return waiting(torrent.knownPeers > 0 ? t("playerConnectingPeers") : t("playerNoPeers"));
     case "no_source":
-      return torrent.peers === 0 ? waiting(t("playerNoPeers")) : waiting(tn("playerNoSource", torrent.peers), t("playerNoSourceSaid"));
+      return torrent.peers === 0
+        ? waiting(t("playerNoPeers"))
+        : waiting(tn("playerNoSource", torrent.peers), t("playerNoSourceSaid"));
     case "stopped":
       return torrent.state === "paused" ? pausedStatus() : stoppedStatus(torrent);
     case "downloading":
@@ -134,12 +151,16 @@ function pausedStatus(): Status {
 
 /** The engine's own words say what is wrong and what to do. */
 function stoppedStatus(torrent: TorrentView): Status {
-  return trouble(troubleWords(torrent) ?? torrent.message ?? t("playerStopped"), { label: t("commonTryAgain"), does: "resume" });
+  return trouble(troubleWords(torrent) ?? torrent.message ?? t("playerStopped"), {
+    label: t("commonTryAgain"),
+    does: "resume",
+  });
 }
 
 function piecesWords(wait: WaitView): string {
   const missing = Math.max(0, wait.needPieces - wait.havePieces);
-  const words = missing === 0 ? t("playerAlmostThere") : tn("playerWaiting", wait.needPieces, missing);
+  const words =
+    missing === 0 ? t("playerAlmostThere") : tn("playerWaiting", wait.needPieces, missing);
   return wait.etaMs == null ? words : `${words} · ${about(wait.etaMs / 1000)}`;
 }
 
@@ -162,14 +183,17 @@ function linkStatus(link: PageLink, wasConnected: boolean): Status | undefined {
     case "down":
       return trouble(
         downStatus(link, wasConnected),
-        link.reason === "server_token" ? { label: t("linkEnterToken"), does: "update" } : { label: t("commonTryAgain"), does: "retry" },
+        link.reason === "server_token"
+          ? { label: t("linkEnterToken"), does: "update" }
+          : { label: t("commonTryAgain"), does: "retry" },
       );
   }
 }
 
 function downStatus(link: PageLink & { kind: "down" }, wasConnected: boolean): string {
   if (link.cause === "no_host") return t("playerNoHost");
-  if (link.cause === "unreachable" && link.reason === undefined && wasConnected) return t("playerLostDaemon");
+  if (link.cause === "unreachable" && link.reason === undefined && wasConnected)
+    return t("playerLostDaemon");
   return downWords(link);
 }
 

@@ -1,4 +1,5 @@
-// What surrounds the film: the top line, what lies over the picture, and the lines beneath it. Pure templates.
+// What surrounds the film: the top line, what lies over the picture, and the lines beneath it. Pure
+// templates.
 
 import type { TemplateResult } from "lit";
 import { html, nothing } from "lit";
@@ -32,7 +33,12 @@ export function headView(name: string, words: LinkWords, kind: string): Template
 }
 
 /** What lies over the picture: why it waits, or the button that a browser wants pressed first. */
-export function overlayView(status: Status, starved: boolean, blocked: boolean, actions: PlayerActions): TemplateResult | typeof nothing {
+export function overlayView(
+  status: Status,
+  starved: boolean,
+  blocked: boolean,
+  actions: PlayerActions,
+): TemplateResult | typeof nothing {
   if (blocked) {
     return html`<button class="big-play" data-testid="big-play" aria-label=${t("playerPlay")} @click=${() => actions.play()}>${icons.play}</button>`;
   }
@@ -96,7 +102,12 @@ function numbersView(torrent: TorrentView, file: FileView): TemplateResult {
   </p>`;
 }
 
-function factsView(torrent: TorrentView, file: FileView, foot: Foot, actions: PlayerActions): TemplateResult {
+function factsView(
+  torrent: TorrentView,
+  file: FileView,
+  foot: Foot,
+  actions: PlayerActions,
+): TemplateResult {
   return html`<div class="line facts">
     <p class="where">
       <span class="where-size">${size(file.length)}</span><bdi class="where-name" title=${torrent.name}>${torrent.name}</bdi>

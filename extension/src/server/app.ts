@@ -9,4 +9,8 @@ import { notificationsHere, PageNotifications } from "./notifications";
 const host = connectPage();
 const notifications = new PageNotifications(notificationsHere, localStore);
 notifications.watch(host, new AbortController().signal);
-startList(host, { onAddLink: () => {}, onShowTorrent: (listener) => notifications.onClick(listener), notifications });
+startList(host, {
+  onAddLink: () => {},
+  onShowTorrent: (listener) => notifications.onClick(listener),
+  notifications,
+});

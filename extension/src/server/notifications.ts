@@ -1,7 +1,7 @@
 // Notifications of the server's page: shown by the page itself, for as long as it is open.
 //
-// The browser keeps whether this origin may show any, the page whether a person wants them. Of several pages each says the same, and the browser
-// shows it once.
+// The browser keeps whether this origin may show any, the page whether a person wants them. Of
+// several pages each says the same, and the browser shows it once.
 
 import type { Host } from "../host/host";
 import type { Notifications } from "../list/outside";
@@ -32,7 +32,8 @@ export class PageNotifications implements Notifications {
 
   async turn(on: boolean): Promise<boolean> {
     if (!on) this.store.removeItem(WANTED);
-    else if (this.centre.permission() === "granted" || (await this.centre.ask()) === "granted") this.store.setItem(WANTED, "1");
+    else if (this.centre.permission() === "granted" || (await this.centre.ask()) === "granted")
+      this.store.setItem(WANTED, "1");
     return this.isOn();
   }
 
@@ -45,7 +46,8 @@ export class PageNotifications implements Notifications {
   watch(host: Host, signal: AbortSignal): void {
     const completions = new Completions();
     host.listen(() => {
-      for (const { infoHash, name } of completions.take(host.topic("list")?.torrents ?? [])) if (this.isOn()) this.show(infoHash, name);
+      for (const { infoHash, name } of completions.take(host.topic("list")?.torrents ?? []))
+        if (this.isOn()) this.show(infoHash, name);
     }, signal);
   }
 

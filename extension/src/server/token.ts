@@ -1,4 +1,5 @@
-// Entry of the page that a server shows to whoever comes without its token: says where the token is found, and takes it.
+// Entry of the page that a server shows to whoever comes without its token: says where the token is
+// found, and takes it.
 
 import "./speak";
 import { html, nothing, render } from "lit";

@@ -1,4 +1,5 @@
-// Numbers as a person reads them, in the language of the sentences. Sizes are decimal, as disks are sold and files are listed.
+// Numbers as a person reads them, in the language of the sentences. Sizes are decimal, as disks are
+// sold and files are listed.
 
 import { number, percentOf, t } from "./messages";
 
@@ -53,5 +54,7 @@ export function clockTime(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   const two = (value: number) => String(value).padStart(2, "0");
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+  return hours > 0
+    ? `${hours}:${two(minutes)}:${two(whole % 60)}`
+    : `${minutes}:${two(whole % 60)}`;
 }

@@ -1,4 +1,5 @@
-// What a file's name says about what it takes to play it: some containers are never played by Chrome alone, and what is packed is not played at all.
+// What a file's name says about what it takes to play it: some containers are never played by
+// Chrome alone, and what is packed is not played at all.
 //
 // Only a guess, made before anybody looked into the film; what is found inside counts.
 

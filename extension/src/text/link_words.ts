@@ -1,4 +1,5 @@
-// What a page says of the link: a word for the corner, and plain sentences with a way out where one is needed.
+// What a page says of the link: a word for the corner, and plain sentences with a way out where one
+// is needed.
 
 import type { DownReason, LinkDown, PageLink, Versions } from "../model/link";
 import { type MessageName, t } from "./messages";
@@ -113,7 +114,12 @@ function downNotice(link: LinkDown, system: System): LinkNotice {
   const commands = installCommands(system);
   switch (link.cause) {
     case "no_host":
-      return { title: t("linkNoHostTitle"), text: system === "windows" ? t("linkNoWindows") : text, commands, action };
+      return {
+        title: t("linkNoHostTitle"),
+        text: system === "windows" ? t("linkNoWindows") : text,
+        commands,
+        action,
+      };
     case "forbidden":
       return { title: t("linkForbiddenTitle"), text, commands, action };
     case "version":
@@ -123,7 +129,12 @@ function downNotice(link: LinkDown, system: System): LinkNotice {
     case "unreachable":
       return lostNotice(link, text, action);
     case "no_engine":
-      return { title: t("linkNoEngineTitle"), text, commands: [{ label: t("linkFromSource"), command: "cargo xtask build" }], action };
+      return {
+        title: t("linkNoEngineTitle"),
+        text,
+        commands: [{ label: t("linkFromSource"), command: "cargo xtask build" }],
+        action,
+      };
     case "not_started":
       return { title: t("linkNotStartedTitle"), text, commands: [], action };
   }
@@ -131,7 +142,12 @@ function downNotice(link: LinkDown, system: System): LinkNotice {
 
 function lostNotice({ reason }: LinkDown, text: string, action: LinkNotice["action"]): LinkNotice {
   if (reason === "server_token")
-    return { title: t("linkTokenTitle"), text, commands: [], action: { label: t("linkEnterToken"), does: "update" } };
+    return {
+      title: t("linkTokenTitle"),
+      text,
+      commands: [],
+      action: { label: t("linkEnterToken"), does: "update" },
+    };
   if (reason === "server") return { title: t("linkServerTitle"), text, commands: [], action };
   return { title: t("linkLostTitle"), text: `${text} ${t("linkLostRetry")}`, commands: [], action };
 }
@@ -140,7 +156,10 @@ function lostNotice({ reason }: LinkDown, text: string, action: LinkNotice["acti
 function installCommands(system: System): LinkNotice["commands"] {
   if (system === "windows") return [];
   return [
-    { label: t("linkFromSource"), command: "cargo xtask build && target/release/jstorrent-io-daemon install" },
+    {
+      label: t("linkFromSource"),
+      command: "cargo xtask build && target/release/jstorrent-io-daemon install",
+    },
     { label: t("linkFromFolder"), command: "./jstorrent-io-daemon install" },
   ];
 }
@@ -154,7 +173,8 @@ function versionWords({ extension, daemon }: Versions): string {
 
 /** Below 0: the first is the older one. Parts that are no numbers count as 0. */
 function compareVersions(first: string, second: string): number {
-  const parts = (version: string) => version.split(/[.+-]/).map((part) => Number.parseInt(part, 10) || 0);
+  const parts = (version: string) =>
+    version.split(/[.+-]/).map((part) => Number.parseInt(part, 10) || 0);
   const [one, two] = [parts(first), parts(second)];
   for (let at = 0; at < Math.max(one.length, two.length); at++) {
     const difference = (one[at] ?? 0) - (two[at] ?? 0);

@@ -1,14 +1,17 @@
-// The sentences of the pages, each by its name: they lie in `_locales/`, one file a language, in Chrome's format.
+// The sentences of the pages, each by its name: they lie in `_locales/`, one file a language, in
+// Chrome's format.
 //
-// The extension asks Chrome for them, the server's page a table of its own: the entry of a page says which. A sentence is asked for
-// when it is shown, never while a module loads.
+// The extension asks Chrome for them, the server's page a table of its own: the entry of a page
+// says which. A sentence is asked for when it is shown, never while a module loads.
 
 import type en from "../../_locales/en/messages.json";
 
 /** The names of all sentences. */
 export type MessageName = keyof typeof en;
 /** What has one sentence for one thing and another for several: `name_one` and `name_other`. */
-export type CountedName = { [Name in MessageName]: Name extends `${infer Base}_other` ? Base : never }[MessageName];
+export type CountedName = {
+  [Name in MessageName]: Name extends `${infer Base}_other` ? Base : never;
+}[MessageName];
 /** Chrome's format: `$1` to `$9` stand for values, `$$` for a dollar sign. */
 export type Messages = Record<MessageName, { message: string; description?: string }>;
 /** Finds a sentence and puts the values into it; empty when there is none. */
@@ -29,7 +32,9 @@ export function speak(of: Lookup): void {
 /** A lookup in a table. */
 export function inTable(messages: Messages): Lookup {
   return (name, values) =>
-    (messages[name]?.message ?? "").replace(/\$(\$|[1-9])/g, (_, key: string) => (key === "$" ? "$" : (values[Number(key) - 1] ?? "")));
+    (messages[name]?.message ?? "").replace(/\$(\$|[1-9])/g, (_, key: string) =>
+      key === "$" ? "$" : (values[Number(key) - 1] ?? ""),
+    );
 }
 
 /** The sentence of that name, with values in place of `$1`, `$2`, …. Numbers are written as the language writes them. */
@@ -43,12 +48,19 @@ export function t(name: MessageName, ...values: (string | number)[]): string {
 /** The sentence for so many: `name_one` or `name_other`, as the language tells them apart. The count is `$1`. */
 export function tn(name: CountedName, count: number, ...values: (string | number)[]): string {
   plurals ??= new Intl.PluralRules(language());
-  return t(plurals.select(count) === "one" ? (`${name}_one` as MessageName) : (`${name}_other` as MessageName), count, ...values);
+  return t(
+    plurals.select(count) === "one"
+      ? (`${name}_one` as MessageName)
+      : (`${name}_other` as MessageName),
+    count,
+    ...values,
+  );
 }
 
 /** A number as the language writes it: with so many digits after the point, or at most three. */
 export function number(value: number, digits?: number): string {
-  const form = digits === undefined ? {} : { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  const form =
+    digits === undefined ? {} : { minimumFractionDigits: digits, maximumFractionDigits: digits };
   return formatted(value, form);
 }
 

@@ -1,7 +1,9 @@
-// Links to torrents as a person types, pastes or drops them: magnet links, and addresses of .torrent files.
+// Links to torrents as a person types, pastes or drops them: magnet links, and addresses of
+// .torrent files.
 //
-// It tells links from other text and calls them by a name; what a link says is the engine's to read. Invariant: only
-// `magnet:`, `http:` and `https:` pass, and the rest of a page's text never does.
+// It tells links from other text and calls them by a name; what a link says is the engine's to
+// read. Invariant: only `magnet:`, `http:` and `https:` pass, and the rest of a page's text never
+// does.
 
 import type { Intent } from "../model/generated/Intent";
 import { t } from "./messages";
@@ -64,7 +66,9 @@ function magnet(uri: string): TorrentLink | { words: string } {
 
 function magnetName(uri: string): string {
   const query = new URLSearchParams(uri.slice(uri.indexOf("?") + 1));
-  return short(query.get("dn")?.trim() || query.get("xt")?.split(":").at(-1) || t("addMagnetUnnamed"));
+  return short(
+    query.get("dn")?.trim() || query.get("xt")?.split(":").at(-1) || t("addMagnetUnnamed"),
+  );
 }
 
 function urlName(url: URL): string {

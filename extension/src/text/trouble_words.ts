@@ -15,7 +15,10 @@ const WITH_DETAIL: ReadonlySet<TorrentView["trouble"]> = new Set([
 ]);
 
 /** What stopped it and what helps; nothing when nothing did. In English the engine's own words, which say all there is to say. */
-export function troubleWords({ trouble, message }: Pick<TorrentView, "trouble" | "message">): string | undefined {
+export function troubleWords({
+  trouble,
+  message,
+}: Pick<TorrentView, "trouble" | "message">): string | undefined {
   if (trouble === null) return undefined;
   if (message !== null && language() === "en") return message;
   const words = t(`trouble_${trouble === "other" ? "unknown" : trouble}`);

@@ -1,4 +1,5 @@
-// Long names, cut in their middle where there is no room for all of them: what tells episodes apart is as often at the end as at the beginning.
+// Long names, cut in their middle where there is no room for all of them: what tells episodes apart
+// is as often at the end as at the beginning.
 
 import type { TemplateResult } from "lit";
 import { html } from "lit";

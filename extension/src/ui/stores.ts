@@ -1,4 +1,5 @@
-// What a browser keeps for a page: for good, or for as long as its tab is open. Where it keeps nothing, nothing is remembered.
+// What a browser keeps for a page: for good, or for as long as its tab is open. Where it keeps
+// nothing, nothing is remembered.
 
 export type Store = Pick<Storage, "getItem" | "setItem">;
 type WholeStore = Store & Pick<Storage, "removeItem">;

@@ -1,4 +1,5 @@
-// Styles that a page computes, set as properties: a `style` attribute is what the policy of a server's page forbids.
+// Styles that a page computes, set as properties: a `style` attribute is what the policy of a
+// server's page forbids.
 
 import { noChange } from "lit";
 import { Directive, directive, type ElementPart } from "lit/directive.js";

@@ -1,7 +1,9 @@
-// Many lines of which only those near the window are in the page: where each lies, which are to be rendered, how far the page scrolls.
+// Many lines of which only those near the window are in the page: where each lies, which are to be
+// rendered, how far the page scrolls.
 //
-// Lines have keys and guessed heights; what a line measures it tells itself, once it is in the page. Invariant: no layout is asked for while the list only changes. The line
-// that has the focus stays in the page, however far away it is.
+// Lines have keys and guessed heights; what a line measures it tells itself, once it is in the
+// page. Invariant: no layout is asked for while the list only changes. The line that has the focus
+// stays in the page, however far away it is.
 
 import { WindowVirtualizerController } from "@tanstack/lit-virtual";
 import type { ReactiveController, ReactiveControllerHost } from "lit";
@@ -67,7 +69,8 @@ export class VirtualLines {
       overscan: OVERSCAN,
       scrollPaddingStart: covered,
       indexAttribute: "data-line",
-      // Without an entry of the observer nothing is known yet: it comes before the next frame is painted.
+      // Without an entry of the observer nothing is known yet: it comes before the next frame is
+      // painted.
       measureElement: (element, entry, list) => {
         const box = entry?.borderBoxSize[0];
         const line = this.lines[list.indexFromElement(element)];
@@ -90,7 +93,9 @@ export class VirtualLines {
 
   /** Takes the lines as they are now, the first of which lies `margin` px below the page's top. */
   take(lines: readonly VirtualLine[], margin: number): void {
-    const isSame = lines.length === this.lines.length && lines.every((line, at) => line.key === this.lines[at]!.key);
+    const isSame =
+      lines.length === this.lines.length &&
+      lines.every((line, at) => line.key === this.lines[at]!.key);
     const virtualizer = this.controller.getVirtualizer();
     const { options } = virtualizer;
     const before = this.lines;
@@ -108,7 +113,9 @@ export class VirtualLines {
   get placed(): PlacedLine[] {
     const virtualizer = this.controller.getVirtualizer();
     const margin = virtualizer.options.scrollMargin;
-    return virtualizer.getVirtualItems().map(({ index, start }) => ({ index, top: start - margin }));
+    return virtualizer
+      .getVirtualItems()
+      .map(({ index, start }) => ({ index, top: start - margin }));
   }
 
   /** Height of all lines together, px. */
@@ -148,7 +155,10 @@ export class VirtualLines {
     // The virtualizer learns only later where it has just scrolled to.
     const offset = scrollY + virtualizer.options.scrollPaddingStart;
     const item = virtualizer.getVirtualItemForOffset(offset);
-    return item && this.lines[item.index] && { key: String(item.key), offset: Math.round(offset - item.start) };
+    return (
+      item &&
+      this.lines[item.index] && { key: String(item.key), offset: Math.round(offset - item.start) }
+    );
   }
 
   private estimated(line: VirtualLine | undefined): number {

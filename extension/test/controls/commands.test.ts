@@ -14,7 +14,13 @@ function scene(part: Partial<ControlsModel> = {}, durationS = 100) {
     play: vi.fn(async () => {}),
     pause: vi.fn(),
   };
-  const port = { selectSubtitles: vi.fn(), selectAudio: vi.fn(), setSubtitleDelay: vi.fn(), next: vi.fn(), previous: vi.fn() };
+  const port = {
+    selectSubtitles: vi.fn(),
+    selectAudio: vi.fn(),
+    setSubtitleDelay: vi.fn(),
+    next: vi.fn(),
+    previous: vi.fn(),
+  };
   const seeker = { to: vi.fn(), by: vi.fn() };
   const flash = vi.fn();
   let model: ControlsModel = { ...NO_FILM, ...part };
@@ -27,11 +33,20 @@ function scene(part: Partial<ControlsModel> = {}, durationS = 100) {
     model: () => model,
     durationS: () => durationS,
   } as unknown as CommandScene);
-  return { video, port, seeker, flash, commands, change: (more: Partial<ControlsModel>) => (model = { ...model, ...more }) };
+  return {
+    video,
+    port,
+    seeker,
+    flash,
+    commands,
+    change: (more: Partial<ControlsModel>) => (model = { ...model, ...more }),
+  };
 }
 
 const tracks = ["a", "b"].map((id) => ({ id, label: id, language: "" }));
-const subtitles = (selected: string | undefined, delayS = 0) => ({ subtitles: { tracks, selected, delayS, size: 1 } });
+const subtitles = (selected: string | undefined, delayS = 0) => ({
+  subtitles: { tracks, selected, delayS, size: 1 },
+});
 
 test("a refused play is borne", async () => {
   const { video, commands } = scene();

@@ -8,7 +8,12 @@ test("the nearest picture is found, if it is near enough", () => {
   const frames = new Frames<ReturnType<typeof picture>>();
   frames.add(10, picture("ten"));
   frames.add(20, picture("twenty"));
-  expect([14, 16, 26, 40].map((at) => frames.near(at, 7)?.name)).toEqual(["ten", "twenty", "twenty", undefined]);
+  expect([14, 16, 26, 40].map((at) => frames.near(at, 7)?.name)).toEqual([
+    "ten",
+    "twenty",
+    "twenty",
+    undefined,
+  ]);
 });
 
 test("a full ring closes its oldest picture, and clearing closes all", () => {

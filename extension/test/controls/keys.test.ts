@@ -2,9 +2,20 @@ import { expect, test } from "vitest";
 import type { Press, Scrolls, Taker } from "../../src/player/controls/keys";
 import { commandOf } from "../../src/player/controls/keys";
 
-function pressed(key: string, more: Partial<Press> & { paused?: boolean; taker?: Taker; scrolls?: Scrolls } = {}) {
+function pressed(
+  key: string,
+  more: Partial<Press> & { paused?: boolean; taker?: Taker; scrolls?: Scrolls } = {},
+) {
   const { paused = false, taker = "nothing", scrolls = "nothing", ...modifiers } = more;
-  const press = { key, ctrlKey: false, metaKey: false, altKey: false, repeat: false, isComposing: false, ...modifiers };
+  const press = {
+    key,
+    ctrlKey: false,
+    metaKey: false,
+    altKey: false,
+    repeat: false,
+    isComposing: false,
+    ...modifiers,
+  };
   return commandOf(press, paused, taker, scrolls);
 }
 
@@ -43,7 +54,8 @@ test("Caps Lock and Shift change no letter’s meaning", () => {
 });
 
 test("other keys are not ours", () => {
-  for (const key of ["Tab", "Enter", "a", "F5", "Shift", "Dead", "PageDown"]) expect(pressed(key)).toBeUndefined();
+  for (const key of ["Tab", "Enter", "a", "F5", "Shift", "Dead", "PageDown"])
+    expect(pressed(key)).toBeUndefined();
 });
 
 test("single frames are for paused films", () => {
@@ -53,7 +65,8 @@ test("single frames are for paused films", () => {
 });
 
 test("Ctrl, Meta and Alt belong to the browser, and a composed letter to its composition", () => {
-  for (const modifier of ["ctrlKey", "metaKey", "altKey", "isComposing"]) expect(pressed("f", { [modifier]: true })).toBeUndefined();
+  for (const modifier of ["ctrlKey", "metaKey", "altKey", "isComposing"])
+    expect(pressed("f", { [modifier]: true })).toBeUndefined();
 });
 
 test("keys that scroll are the page’s while something beside the player has the focus", () => {
@@ -63,12 +76,17 @@ test("keys that scroll are the page’s while something beside the player has th
 });
 
 test("of a page that does not fit the keys up and down are its own, and those to the sides the player’s", () => {
-  for (const key of ["ArrowUp", "ArrowDown", "Home", "End"]) expect(pressed(key, { scrolls: "up_and_down" })).toBeUndefined();
-  expect(pressed("ArrowLeft", { scrolls: "up_and_down" })).toEqual({ does: "seek_by", seconds: -5 });
+  for (const key of ["ArrowUp", "ArrowDown", "Home", "End"])
+    expect(pressed(key, { scrolls: "up_and_down" })).toBeUndefined();
+  expect(pressed("ArrowLeft", { scrolls: "up_and_down" })).toEqual({
+    does: "seek_by",
+    seconds: -5,
+  });
 });
 
 test("text fields keep every key", () => {
-  for (const key of [" ", "k", "ArrowLeft", "Escape", "5"]) expect(pressed(key, { taker: "text" })).toBeUndefined();
+  for (const key of [" ", "k", "ArrowLeft", "Escape", "5"])
+    expect(pressed(key, { taker: "text" })).toBeUndefined();
 });
 
 test("a focused button keeps Space and Enter, and no other key", () => {
@@ -79,12 +97,14 @@ test("a focused button keeps Space and Enter, and no other key", () => {
 });
 
 test("a focused slider keeps the arrows, and no other key", () => {
-  for (const key of ["ArrowLeft", "ArrowUp", "Home", "End", "PageUp"]) expect(pressed(key, { taker: "slider" })).toBeUndefined();
+  for (const key of ["ArrowLeft", "ArrowUp", "Home", "End", "PageUp"])
+    expect(pressed(key, { taker: "slider" })).toBeUndefined();
   expect(pressed(" ", { taker: "slider" })).toEqual({ does: "toggle_play" });
 });
 
 test("a key held down repeats what moves, and toggles once", () => {
   expect(pressed("ArrowRight", { repeat: true })).toEqual({ does: "seek_by", seconds: 5 });
-  for (const key of ["f", "m", "k", "c", "i", "n"]) expect(pressed(key, { repeat: true })).toBe("ignored");
+  for (const key of ["f", "m", "k", "c", "i", "n"])
+    expect(pressed(key, { repeat: true })).toBe("ignored");
   expect(pressed(" ", { repeat: true })).toBe("ignored");
 });

@@ -10,11 +10,21 @@ const german = { id: "g", label: "", language: "de" };
 
 function scene(part: Partial<ControlsModel> = {}, inRow: MenuName[] = []) {
   const model: ControlsModel = { ...NO_FILM, ...part };
-  return { model, state: { rate: 1, inPictureInPicture: false } as MediaState, canPictureInPicture: true, inRow };
+  return {
+    model,
+    state: { rate: 1, inPictureInPicture: false } as MediaState,
+    canPictureInPicture: true,
+    inRow,
+  };
 }
 
 function actions() {
-  const port = { selectAudio: vi.fn(), selectSubtitles: vi.fn(), setSubtitleDelay: vi.fn(), setSubtitleSize: vi.fn() };
+  const port = {
+    selectAudio: vi.fn(),
+    selectSubtitles: vi.fn(),
+    setSubtitleDelay: vi.fn(),
+    setSubtitleSize: vi.fn(),
+  };
   return { port, setRate: vi.fn(), chooseFiles: vi.fn(), perform: vi.fn() } satisfies MenuActions;
 }
 
@@ -47,20 +57,28 @@ test("subtitles that are on have both", () =>
     " Smaller subtitles",
     " Larger subtitles",
   ]));
-test("a film without subtitles takes files", () => check("subtitles", scene(), ["*Off", " Add a file…"]));
-test("the sound tracks", () => check("audio", scene({ audio: { tracks: [english, german], selected: "e" } }), ["*English", "-German"]));
+test("a film without subtitles takes files", () =>
+  check("subtitles", scene(), ["*Off", " Add a file…"]));
+test("the sound tracks", () =>
+  check("audio", scene({ audio: { tracks: [english, german], selected: "e" } }), [
+    "*English",
+    "-German",
+  ]));
 test("more holds what the row does not", () =>
-  check("more", scene({ ...subtitles("e"), audio: { tracks: [english, german], selected: "g" }, hasNext: true }, ["subtitles", "more"]), [
-    ">Audio track: German",
-    ">Speed: Normal",
-    " Picture-in-picture",
-    " Next episode",
-  ]));
+  check(
+    "more",
+    scene(
+      { ...subtitles("e"), audio: { tracks: [english, german], selected: "g" }, hasNext: true },
+      ["subtitles", "more"],
+    ),
+    [">Audio track: German", ">Speed: Normal", " Picture-in-picture", " Next episode"],
+  ));
 test("one sound track is no choice", () =>
-  check("more", { ...scene({ audio: { tracks: [english], selected: "e" } }), canPictureInPicture: false }, [
-    ">Subtitles: Off",
-    ">Speed: Normal",
-  ]));
+  check(
+    "more",
+    { ...scene({ audio: { tracks: [english], selected: "e" } }), canPictureInPicture: false },
+    [">Subtitles: Off", ">Speed: Normal"],
+  ));
 
 /** Presses an item of the subtitle menu. */
 function press(key: string, delayS: number, size: number) {
@@ -74,9 +92,11 @@ function press(key: string, delayS: number, size: number) {
 
 test("ten steps of a delay are one second exactly, and back is zero", () => {
   let delayS = 0;
-  for (let step = 0; step < 10; step++) delayS = press("later", delayS, 1).port.setSubtitleDelay.mock.calls[0]![0];
+  for (let step = 0; step < 10; step++)
+    delayS = press("later", delayS, 1).port.setSubtitleDelay.mock.calls[0]![0];
   expect(delayS).toBe(1);
-  for (let step = 0; step < 10; step++) delayS = press("earlier", delayS, 1).port.setSubtitleDelay.mock.calls[0]![0];
+  for (let step = 0; step < 10; step++)
+    delayS = press("earlier", delayS, 1).port.setSubtitleDelay.mock.calls[0]![0];
   expect(Math.abs(delayS)).toBe(0);
 });
 
@@ -86,8 +106,10 @@ test("sizes stay within their bounds", () => {
   expect(press("smaller", 0, 0.5).port.setSubtitleSize).toHaveBeenCalledWith(0.5);
 });
 
-test("off is undefined to the session", () => expect(press("", 0, 1).port.selectSubtitles).toHaveBeenCalledExactlyOnceWith(undefined));
-test("a file is chosen by the page", () => expect(press("file", 0, 1).chooseFiles).toHaveBeenCalledOnce());
+test("off is undefined to the session", () =>
+  expect(press("", 0, 1).port.selectSubtitles).toHaveBeenCalledExactlyOnceWith(undefined));
+test("a file is chosen by the page", () =>
+  expect(press("file", 0, 1).chooseFiles).toHaveBeenCalledOnce());
 
 test("what is chosen is named, and nothing is where nothing is", () => {
   expect(chosenIn("subtitles", scene(subtitles("g")))).toBe("German");
@@ -96,9 +118,14 @@ test("what is chosen is named, and nothing is where nothing is", () => {
 });
 
 test("speeds go up and down their list, and stop at its ends", () => {
-  expect([rateAfter(1, 1), rateAfter(1, -1), rateAfter(3, 1), rateAfter(0.25, -1), rateAfter(1.1, 1), rateAfter(1.1, -1)]).toEqual([
-    1.25, 0.75, 3, 0.25, 1.25, 1,
-  ]);
+  expect([
+    rateAfter(1, 1),
+    rateAfter(1, -1),
+    rateAfter(3, 1),
+    rateAfter(0.25, -1),
+    rateAfter(1.1, 1),
+    rateAfter(1.1, -1),
+  ]).toEqual([1.25, 0.75, 3, 0.25, 1.25, 1]);
 });
 
 test("arrows go round, letters find", () => {
@@ -114,7 +141,13 @@ test("arrows go round, letters find", () => {
     ["E", 1],
     ["g", 2],
   ];
-  expect(moves.map(([key, from]) => focusAfter(key, from, labels))).toEqual([0, 3, 0, 3, 0, 3, 1, 3, 2]);
-  expect(["x", "PageUp", " "].map((key) => focusAfter(key, 0, labels))).toEqual([undefined, undefined, undefined]);
+  expect(moves.map(([key, from]) => focusAfter(key, from, labels))).toEqual([
+    0, 3, 0, 3, 0, 3, 1, 3, 2,
+  ]);
+  expect(["x", "PageUp", " "].map((key) => focusAfter(key, 0, labels))).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
   expect(focusAfter("ArrowDown", -1, [])).toBeUndefined();
 });

@@ -4,7 +4,8 @@ import { NO_FILM } from "../../src/player/controls/model";
 import { Notices } from "../../src/player/controls/notices";
 import { FakeClock } from "../fake_clock";
 
-const state = (part: Partial<MediaState> = {}) => ({ volume: 1, muted: false, rate: 1, ...part }) as MediaState;
+const state = (part: Partial<MediaState> = {}) =>
+  ({ volume: 1, muted: false, rate: 1, ...part }) as MediaState;
 
 function scene() {
   const clock = new FakeClock();
@@ -14,7 +15,11 @@ function scene() {
 test("a change that nobody asked for is neither shown nor said", () => {
   const { notices } = scene();
   notices.handleMedia(state(), state({ rate: 2, volume: 0.5 }));
-  notices.handleModel(NO_FILM, { ...NO_FILM, subtitles: { ...NO_FILM.subtitles, delayS: 1 } }, state());
+  notices.handleModel(
+    NO_FILM,
+    { ...NO_FILM, subtitles: { ...NO_FILM.subtitles, delayS: 1 } },
+    state(),
+  );
   expect([notices.flash, notices.said]).toEqual([undefined, ""]);
 });
 
@@ -33,7 +38,11 @@ test("what was asked of another film is not told", () => {
   const { notices } = scene();
   notices.expect("delay");
   notices.forget();
-  notices.handleModel(NO_FILM, { ...NO_FILM, subtitles: { ...NO_FILM.subtitles, delayS: 1 } }, state());
+  notices.handleModel(
+    NO_FILM,
+    { ...NO_FILM, subtitles: { ...NO_FILM.subtitles, delayS: 1 } },
+    state(),
+  );
   expect(notices.said).toBe("");
 });
 

@@ -20,18 +20,21 @@ test("the controls hide three seconds after the last movement", async () => {
   expect(told).toEqual([false, true]);
 });
 
-test.each(["paused", "menu", "drag", "focus"] as const)("%s keeps them, and for three seconds after", async (reason) => {
-  const { clock, presence } = scene();
-  presence.hold(reason, true);
-  await clock.advance(60_000);
-  presence.rest();
-  expect(presence.shown).toBe(true);
-  presence.hold(reason, false);
-  await clock.advance(2_900);
-  expect(presence.shown).toBe(true);
-  await clock.advance(200);
-  expect(presence.shown).toBe(false);
-});
+test.each(["paused", "menu", "drag", "focus"] as const)(
+  "%s keeps them, and for three seconds after",
+  async (reason) => {
+    const { clock, presence } = scene();
+    presence.hold(reason, true);
+    await clock.advance(60_000);
+    presence.rest();
+    expect(presence.shown).toBe(true);
+    presence.hold(reason, false);
+    await clock.advance(2_900);
+    expect(presence.shown).toBe(true);
+    await clock.advance(200);
+    expect(presence.shown).toBe(false);
+  },
+);
 
 test("one reason of two is enough", async () => {
   const { clock, presence } = scene();

@@ -85,7 +85,8 @@ const handlers = new Map<string, MediaSessionActionHandler | null>();
 const session = {
   metadata: null as { title: string } | null,
   playbackState: "none",
-  setActionHandler: (action: string, handler: MediaSessionActionHandler | null) => handlers.set(action, handler),
+  setActionHandler: (action: string, handler: MediaSessionActionHandler | null) =>
+    handlers.set(action, handler),
   setPositionState: vi.fn(),
 };
 const port = { play: vi.fn(), pause: vi.fn(), seekTo: vi.fn(), perform: vi.fn() };
@@ -105,7 +106,8 @@ beforeEach(() => {
 });
 
 const panel = () => new SystemPanel(session as unknown as MediaSession, port);
-const press = (action: MediaSessionAction, details = {}) => handlers.get(action)?.({ action, ...details });
+const press = (action: MediaSessionAction, details = {}) =>
+  handlers.get(action)?.({ action, ...details });
 
 test("the panel’s buttons reach the film", () => {
   panel().describe("Harbour", false, true);
@@ -118,22 +120,36 @@ test("the panel’s buttons reach the film", () => {
   expect(session.metadata?.title).toBe("Harbour");
   expect([port.play, port.pause].map((call) => call.mock.calls.length)).toEqual([1, 1]);
   expect(port.seekTo).toHaveBeenCalledWith(0);
-  expect(port.perform.mock.calls.flat()).toEqual([{ does: "seek_by", seconds: 10 }, { does: "seek_by", seconds: -30 }, { does: "next" }]);
+  expect(port.perform.mock.calls.flat()).toEqual([
+    { does: "seek_by", seconds: 10 },
+    { does: "seek_by", seconds: -30 },
+    { does: "next" },
+  ]);
 });
 
 test("the panel has buttons for those neighbours only that there are", () => {
   const subject = panel();
   subject.describe("Harbour", false, true);
-  expect([handlers.get("previoustrack"), typeof handlers.get("nexttrack")]).toEqual([null, "function"]);
+  expect([handlers.get("previoustrack"), typeof handlers.get("nexttrack")]).toEqual([
+    null,
+    "function",
+  ]);
   subject.describe("The end", true, false);
-  expect([typeof handlers.get("previoustrack"), handlers.get("nexttrack")]).toEqual(["function", null]);
+  expect([typeof handlers.get("previoustrack"), handlers.get("nexttrack")]).toEqual([
+    "function",
+    null,
+  ]);
 });
 
 test("the panel’s position stays within the film, and is none while the length is unknown", () => {
   const subject = panel();
   const state = { opened: true, paused: false, timeS: 101, rate: 1.5 } as MediaState;
   subject.follow(state, 100);
-  expect(session.setPositionState).toHaveBeenLastCalledWith({ duration: 100, position: 100, playbackRate: 1.5 });
+  expect(session.setPositionState).toHaveBeenLastCalledWith({
+    duration: 100,
+    position: 100,
+    playbackRate: 1.5,
+  });
   expect(session.playbackState).toBe("playing");
   subject.follow(state, Infinity);
   expect(session.setPositionState).toHaveBeenLastCalledWith();
@@ -149,7 +165,10 @@ test("nothing of the panel is left at the end", () => {
 
 function storage(told?: string) {
   const kept = new Map(told === undefined ? [] : [["controls", told]]);
-  return { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) };
+  return {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => void kept.set(key, value),
+  };
 }
 
 test("the volume is remembered", () => {

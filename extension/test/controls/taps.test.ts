@@ -6,7 +6,10 @@ import { FakeClock } from "../fake_clock";
 function check(taps: [number, number][], done: string): void {
   const clock = new FakeClock();
   let said = "";
-  const subject = new Taps(clock, { single: () => (said += "."), skip: (side) => (said += side < 0 ? "<" : ">") });
+  const subject = new Taps(clock, {
+    single: () => (said += "."),
+    skip: (side) => (said += side < 0 ? "<" : ">"),
+  });
   for (const [at, share] of taps) {
     clock.stall(at - clock.now());
     subject.tap(share);

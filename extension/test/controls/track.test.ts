@@ -1,9 +1,21 @@
 import { expect, test } from "vitest";
-import { cellsFor, isThere, runs, shareAt, shareThere, spread, timeAt } from "../../src/player/controls/track";
+import {
+  cellsFor,
+  isThere,
+  runs,
+  shareAt,
+  shareThere,
+  spread,
+  timeAt,
+} from "../../src/player/controls/track";
 
 /** Draws cells as columns: `#` full, `+` partly, `.` empty. */
 function check(cells: number[], width: number, picture: string): void {
-  expect([...spread(cells, width)].map((value) => (value > 0.999 ? "#" : value > 0 ? "+" : ".")).join("")).toBe(picture);
+  expect(
+    [...spread(cells, width)]
+      .map((value) => (value > 0.999 ? "#" : value > 0 ? "+" : "."))
+      .join(""),
+  ).toBe(picture);
 }
 
 test("cells and columns match one to one", () => check([255, 0, 128], 3, "#.+"));
@@ -44,7 +56,14 @@ test("a film of unknown length has no places", () => {
 
 test("a place is there when its whole cell is", () => {
   const pieces = { verified: [255, 254, 0, 255], underway: [] };
-  expect([0, 0.2, 0.3, 0.6, 0.8, 1].map((share) => isThere(pieces, share))).toEqual([true, true, false, false, true, true]);
+  expect([0, 0.2, 0.3, 0.6, 0.8, 1].map((share) => isThere(pieces, share))).toEqual([
+    true,
+    true,
+    false,
+    false,
+    true,
+    true,
+  ]);
   expect(isThere(undefined, 0)).toBe(false);
   expect(isThere({ verified: [], underway: [] }, 0)).toBe(false);
 });

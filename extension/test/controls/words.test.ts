@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { clockTime, delaySaid, delayValue, placeValue, spokenTime, trackName } from "../../src/player/controls/words";
+import {
+  clockTime,
+  delaySaid,
+  delayValue,
+  placeValue,
+  spokenTime,
+  trackName,
+} from "../../src/player/controls/words";
 
 test("times as digits have hours when they need them, or their neighbour does", () => {
   expect([0, 65, 3605.9].map((time) => clockTime(time))).toEqual(["0:00", "1:05", "1:00:05"]);
@@ -32,6 +39,10 @@ test("a track is called by its name, its language or its number", () => {
 });
 
 test("delays say their direction", () => {
-  expect([delayValue(0.5), delayValue(-1.25), delayValue(0.0001)]).toEqual(["+0.5 s", "−1.3 s", "0 s"]);
+  expect([delayValue(0.5), delayValue(-1.25), delayValue(0.0001)]).toEqual([
+    "+0.5 s",
+    "−1.3 s",
+    "0 s",
+  ]);
   expect(delaySaid(-0.5)).toBe("Subtitles 0.5 seconds earlier");
 });

@@ -4,12 +4,16 @@ import { torrent } from "../samples";
 
 test("only reasons that changed are said, and nothing of how things were found", () => {
   const announcer = new Announcer();
-  expect(announcer.look([torrent({ state: "error", message: "The disk is full." })])).toBeUndefined();
+  expect(
+    announcer.look([torrent({ state: "error", message: "The disk is full." })]),
+  ).toBeUndefined();
   expect(announcer.look([torrent()])).toBeUndefined();
   expect(announcer.look([torrent({ verified: 500, downRateBps: 7 })])).toBeUndefined();
   expect(announcer.look([torrent({ state: "complete" })])).toBe("A film is complete.");
   expect(announcer.look([torrent({ state: "complete", upRateBps: 7 })])).toBeUndefined();
-  expect(announcer.look([torrent({ state: "error", message: "The disk is full." })])).toBe("A film has stopped: The disk is full.");
+  expect(announcer.look([torrent({ state: "error", message: "The disk is full." })])).toBe(
+    "A film has stopped: The disk is full.",
+  );
 });
 
 test("a torrent that comes is no news here", () => {

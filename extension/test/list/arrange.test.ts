@@ -19,10 +19,12 @@ test("the newest come first", () => check("added", ["Episode 10", "Épisode 9", 
 test("names are in the order of people", () => check("name", ["Épisode 9", "Episode 10", "Zebra"]));
 test("the largest come first", () => check("size", ["Episode 10", "Zebra", "Épisode 9"]));
 test("the fullest come first", () => check("progress", ["Zebra", "Épisode 9", "Episode 10"]));
-test("the fastest come first, whichever way", () => check("rate", ["Zebra", "Episode 10", "Épisode 9"]));
+test("the fastest come first, whichever way", () =>
+  check("rate", ["Zebra", "Episode 10", "Épisode 9"]));
 
 test("every word is looked for, in any case and without marks", () => {
-  const names = (search: string) => arranged(rows, search, { by: "added", reversed: false }).map(({ name }) => name);
+  const names = (search: string) =>
+    arranged(rows, search, { by: "added", reversed: false }).map(({ name }) => name);
   expect(names("episode")).toEqual(["Episode 10", "Épisode 9"]);
   expect(names(" 9 EPI ")).toEqual(["Épisode 9"]);
   expect(names("episode zebra")).toEqual([]);

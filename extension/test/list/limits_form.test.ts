@@ -5,7 +5,12 @@ const none = { downLimitBps: null, upLimitBps: null, ratioPercent: null, seedS: 
 
 test("limits come back as they were found", () => {
   const sharing = { downLimitBps: 1_234_567, upLimitBps: 1, ratioPercent: 150, seedS: 90 };
-  expect(limitsOf(sharing)).toEqual({ download: "1.234567", upload: "0.000001", ratio: "1.5", seedTime: "1.5" });
+  expect(limitsOf(sharing)).toEqual({
+    download: "1.234567",
+    upload: "0.000001",
+    ratio: "1.5",
+    seedTime: "1.5",
+  });
   expect(sharingOf(limitsOf(sharing))).toEqual(sharing);
   expect(sharingOf(limitsOf(none))).toEqual(none);
 });

@@ -3,13 +3,21 @@ import type { Shown } from "../../src/list/lines";
 import { Lines } from "../../src/list/lines";
 import { file, HASH, torrent } from "../samples";
 
-const files = ["Show/1/a.mkv", "Show/1/b.mkv", "Show/2/c.mkv"].map((path, index) => file({ path, index }));
+const files = ["Show/1/a.mkv", "Show/1/b.mkv", "Show/2/c.mkv"].map((path, index) =>
+  file({ path, index }),
+);
 const other = "f".repeat(40);
 const torrents = [torrent({ files }), torrent({ infoHash: other })];
 const contents = { files, trackers: [] };
 
 function lines(more: Partial<Shown> = {}, isKnown = true) {
-  const shown: Shown = { isOpen: () => false, hasDetails: () => false, isCollapsed: () => false, searchIn: () => "", ...more };
+  const shown: Shown = {
+    isOpen: () => false,
+    hasDetails: () => false,
+    isCollapsed: () => false,
+    searchIn: () => "",
+    ...more,
+  };
   return new Lines().of(torrents, () => (isKnown ? contents : undefined), shown);
 }
 const open = (infoHash: string) => infoHash === HASH;
@@ -18,7 +26,16 @@ const keys = (more: Partial<Shown>) => lines(more).map(({ key }) => key.replace(
 test("closed torrents are a line each", () => expect(keys({})).toEqual(["H", other]));
 
 test("an open one has its tools, folders and files below it", () => {
-  expect(keys({ isOpen: open })).toEqual(["H", "H/tools", "H/Show/1/", "H/0", "H/1", "H/Show/2/", "H/2", other]);
+  expect(keys({ isOpen: open })).toEqual([
+    "H",
+    "H/tools",
+    "H/Show/1/",
+    "H/0",
+    "H/1",
+    "H/Show/2/",
+    "H/2",
+    other,
+  ]);
 });
 
 test("details come before files, of which there may be many", () => {
@@ -27,8 +44,15 @@ test("details come before files, of which there may be many", () => {
 
 test("of a link that is not described yet only the details are there", () => {
   const link = torrent({ state: "metadata", pieceCount: 0, fileCount: 0, files: [] });
-  const shown: Shown = { isOpen: open, hasDetails: () => false, isCollapsed: () => false, searchIn: () => "" };
-  const kinds = new Lines().of([link], () => ({ files: [], trackers: [] }), shown).map(({ kind }) => kind);
+  const shown: Shown = {
+    isOpen: open,
+    hasDetails: () => false,
+    isCollapsed: () => false,
+    searchIn: () => "",
+  };
+  const kinds = new Lines()
+    .of([link], () => ({ files: [], trackers: [] }), shown)
+    .map(({ kind }) => kind);
   expect(kinds).toEqual(["torrent", "details"]);
 });
 
@@ -37,11 +61,24 @@ test("what is in it shows when it is known", () => {
 });
 
 test("files are looked for, and that there is none is a line", () => {
-  expect(keys({ isOpen: open, searchIn: () => "c.mkv" })).toEqual(["H", "H/tools", "H/Show/2/", "H/2", other]);
-  expect(keys({ isOpen: open, searchIn: () => "nothing" })).toEqual(["H", "H/tools", "H/none", other]);
+  expect(keys({ isOpen: open, searchIn: () => "c.mkv" })).toEqual([
+    "H",
+    "H/tools",
+    "H/Show/2/",
+    "H/2",
+    other,
+  ]);
+  expect(keys({ isOpen: open, searchIn: () => "nothing" })).toEqual([
+    "H",
+    "H/tools",
+    "H/none",
+    other,
+  ]);
 });
 
 test("every line knows its place among its kin", () => {
-  const places = lines({ isOpen: open }).map(({ level, position, siblings }) => [level, position, siblings].join());
+  const places = lines({ isOpen: open }).map(({ level, position, siblings }) =>
+    [level, position, siblings].join(),
+  );
   expect(places).toEqual(["1,1,2", "2,1,6", "2,2,6", "3,3,6", "3,4,6", "2,5,6", "3,6,6", "1,2,2"]);
 });

@@ -9,8 +9,14 @@ test("a link is lonely once nobody has been there for long, and says when that w
   const lonely = new Lonely();
   lonely.look([link()], 1000);
   lonely.look([link()], 20_000);
-  expect([lonely.has(infoHash, 999 + LONELY_MS), lonely.nextChange(999 + LONELY_MS)]).toEqual([false, 1]);
-  expect([lonely.has(infoHash, 1000 + LONELY_MS), lonely.nextChange(1000 + LONELY_MS)]).toEqual([true, undefined]);
+  expect([lonely.has(infoHash, 999 + LONELY_MS), lonely.nextChange(999 + LONELY_MS)]).toEqual([
+    false,
+    1,
+  ]);
+  expect([lonely.has(infoHash, 1000 + LONELY_MS), lonely.nextChange(1000 + LONELY_MS)]).toEqual([
+    true,
+    undefined,
+  ]);
 });
 
 test("a peer ends it, and the time begins again", () => {
@@ -18,7 +24,10 @@ test("a peer ends it, and the time begins again", () => {
   lonely.look([link()], 0);
   lonely.look([link({ peers: 1 })], 10);
   lonely.look([link()], 20);
-  expect([lonely.has(infoHash, LONELY_MS), lonely.has(infoHash, 20 + LONELY_MS)]).toEqual([false, true]);
+  expect([lonely.has(infoHash, LONELY_MS), lonely.has(infoHash, 20 + LONELY_MS)]).toEqual([
+    false,
+    true,
+  ]);
 });
 
 test("what is described, paused or gone is not lonely", () => {

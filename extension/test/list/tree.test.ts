@@ -2,10 +2,20 @@ import { expect, test } from "vitest";
 import type { TreeItem } from "../../src/list/tree";
 import { itemsOf, TreeCache, treeOf } from "../../src/list/tree";
 
-const PATHS = ["Show/Season 10/1.mkv", "Show/Season 2/10.mkv", "Show/Season 2/2.mkv", "Show/readme.txt", "Show/Extras/Sound/a.flac"];
+const PATHS = [
+  "Show/Season 10/1.mkv",
+  "Show/Season 2/10.mkv",
+  "Show/Season 2/2.mkv",
+  "Show/readme.txt",
+  "Show/Extras/Sound/a.flac",
+];
 const files = (paths: readonly string[]) => paths.map((path) => ({ path }));
 const words = (items: readonly TreeItem[], paths = PATHS) =>
-  items.map((item) => "  ".repeat(item.depth) + (item.kind === "file" ? paths[item.at]!.split("/").at(-1) : `${item.folder.name}/`));
+  items.map(
+    (item) =>
+      "  ".repeat(item.depth) +
+      (item.kind === "file" ? paths[item.at]!.split("/").at(-1) : `${item.folder.name}/`),
+  );
 const never = () => false;
 
 test("folders come before files, numbers in the order of people, and what all have in common is left out", () => {
@@ -39,7 +49,9 @@ test("what is folded up is not shown, unless something in it is looked for", () 
 });
 
 test("one file, and no file, make no folder", () => {
-  expect(words(itemsOf(treeOf(files(["film.mp4"])), never, undefined), ["film.mp4"])).toEqual(["film.mp4"]);
+  expect(words(itemsOf(treeOf(files(["film.mp4"])), never, undefined), ["film.mp4"])).toEqual([
+    "film.mp4",
+  ]);
   expect(itemsOf(treeOf([]), never, undefined)).toEqual([]);
 });
 

@@ -4,7 +4,11 @@ import { keepSort, keepView, sortIn, viewIn } from "../../src/list/view_state";
 import { HASH } from "../samples";
 
 function store(items: Record<string, string> = {}) {
-  return { getItem: (name: string) => items[name] ?? null, setItem: (name: string, value: string) => void (items[name] = value), items };
+  return {
+    getItem: (name: string) => items[name] ?? null,
+    setItem: (name: string, value: string) => void (items[name] = value),
+    items,
+  };
 }
 
 test("a list is found as it was left", () => {
@@ -18,7 +22,12 @@ test("a list is found as it was left", () => {
   keepSort(memory, { by: "size", reversed: true });
   const left = viewIn(memory);
   const found = new ListState(left, sortIn(memory));
-  expect([found.isOpen(HASH), found.hasDetails(HASH), found.isCollapsed(HASH, "a/b"), found.search]).toEqual([true, true, true, "night"]);
+  expect([
+    found.isOpen(HASH),
+    found.hasDetails(HASH),
+    found.isCollapsed(HASH, "a/b"),
+    found.search,
+  ]).toEqual([true, true, true, "night"]);
   expect([left.place, left.focus, found.sort]).toEqual([
     { key: HASH, offset: 12 },
     { key: HASH, part: "play" },

@@ -34,7 +34,9 @@ function film() {
   const demuxed = {
     container: "matroska",
     duration: SECONDS * 1e6,
-    streams: (["video", "audio", "subtitle", "subtitle"] as const).map((type, index) => ({ id: index + 1, type }) as Stream),
+    streams: (["video", "audio", "subtitle", "subtitle"] as const).map(
+      (type, index) => ({ id: index + 1, type }) as Stream,
+    ),
     chapters: [],
     fonts: () => Promise.resolve([]),
     read: (pts, video, wanted) => {
@@ -50,13 +52,16 @@ function film() {
     close: () => (log.closed += 1),
   } satisfies Demuxed;
   const lines: string[] = [];
-  const cues = new Cues((more) => lines.push(...more.map(({ data }) => new TextDecoder().decode(data))));
+  const cues = new Cues((more) =>
+    lines.push(...more.map(({ data }) => new TextDecoder().decode(data))),
+  );
   const beside = new Beside(demuxed, cues);
   return { log, lines, cues, beside };
 }
 
 const settle = () => new Promise((resolve) => setTimeout(resolve, 5));
-const english = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => `${ENGLISH}:${from + index}`);
+const english = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, index) => `${ENGLISH}:${from + index}`);
 
 test("without a track that is wanted nothing is read", async () => {
   const { beside, log } = film();

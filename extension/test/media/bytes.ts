@@ -17,15 +17,27 @@ export interface Served {
 }
 
 /** Serves bytes in chunks of `chunk`, in replies of at most `part` bytes. */
-export function served(bytes: Uint8Array, { chunk = 4096, part = Infinity }: { chunk?: number; part?: number } = {}): Served {
+export function served(
+  bytes: Uint8Array,
+  { chunk = 4096, part = Infinity }: { chunk?: number; part?: number } = {},
+): Served {
   const asked: string[] = [];
   const signals: AbortSignal[] = [];
   const fetcher: Fetch = (_url, { headers, signal }) => {
     asked.push(headers["Range"]!);
     signals.push(signal);
-    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers["Range"]!)!.map(Number) as [number, number, number];
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers["Range"]!)!.map(Number) as [
+      number,
+      number,
+      number,
+    ];
     if (from >= bytes.length)
-      return Promise.resolve(new Response(null, { status: 416, headers: { "Content-Range": `bytes */${bytes.length}` } }));
+      return Promise.resolve(
+        new Response(null, {
+          status: 416,
+          headers: { "Content-Range": `bytes */${bytes.length}` },
+        }),
+      );
     const end = Math.min(to + 1, bytes.length, from + part);
     return Promise.resolve(
       new Response(body(bytes.subarray(from, end), chunk, signal), {
@@ -34,10 +46,18 @@ export function served(bytes: Uint8Array, { chunk = 4096, part = Infinity }: { c
       }),
     );
   };
-  return { source: new RangeSource("http://127.0.0.1/stream", fetcher, () => Promise.resolve()), asked, signals };
+  return {
+    source: new RangeSource("http://127.0.0.1/stream", fetcher, () => Promise.resolve()),
+    asked,
+    signals,
+  };
 }
 
-export function body(bytes: Uint8Array, chunk: number, signal?: AbortSignal): ReadableStream<Uint8Array<ArrayBuffer>> {
+export function body(
+  bytes: Uint8Array,
+  chunk: number,
+  signal?: AbortSignal,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   let at = 0;
   return new ReadableStream(
     {
@@ -87,12 +107,17 @@ export function concat(...parts: Body[]): Uint8Array<ArrayBuffer> {
 }
 
 export function idBytes(id: number): number[] {
-  return (id.toString(16).length % 2 ? `0${id.toString(16)}` : id.toString(16)).match(/../g)!.map((pair) => Number.parseInt(pair, 16));
+  return (id.toString(16).length % 2 ? `0${id.toString(16)}` : id.toString(16))
+    .match(/../g)!
+    .map((pair) => Number.parseInt(pair, 16));
 }
 
 /** A size in `length` bytes. */
 export function sizeBytes(size: number, length = 4): number[] {
-  const bytes = Array.from({ length }, (_, index) => Math.floor(size / 2 ** (8 * (length - 1 - index))) % 256);
+  const bytes = Array.from(
+    { length },
+    (_, index) => Math.floor(size / 2 ** (8 * (length - 1 - index))) % 256,
+  );
   bytes[0]! |= 1 << (8 - length);
   return bytes;
 }
@@ -105,7 +130,10 @@ export function el(id: number, ...parts: Body[]): Uint8Array<ArrayBuffer> {
 }
 
 export function num(value: number, length = 4): number[] {
-  return Array.from({ length }, (_, index) => Math.floor(value / 2 ** (8 * (length - 1 - index))) % 256);
+  return Array.from(
+    { length },
+    (_, index) => Math.floor(value / 2 ** (8 * (length - 1 - index))) % 256,
+  );
 }
 
 export const str = (text: string): number[] => [...new TextEncoder().encode(text)];
@@ -114,7 +142,14 @@ export const EBML_HEAD = el(0x1a45dfa3, el(0x4282, str("matroska")));
 
 /** One audio track that is number 1, with more elements in its entry. */
 export function audioTrack(...more: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  return el(0xae, el(0xd7, [1]), el(0x83, [2]), el(0x86, str("A_AC3")), el(0xe1, el(0xb5, [0x47, 0x3b, 0x80, 0]), el(0x9f, [2])), ...more);
+  return el(
+    0xae,
+    el(0xd7, [1]),
+    el(0x83, [2]),
+    el(0x86, str("A_AC3")),
+    el(0xe1, el(0xb5, [0x47, 0x3b, 0x80, 0]), el(0x9f, [2])),
+    ...more,
+  );
 }
 
 /** A SimpleBlock of track 1. */

@@ -18,9 +18,13 @@ const until = async (what: string, ask: () => boolean) => {
 
 describe("addresses", () => {
   test("the film's key goes along, its part does not", () => {
-    expect(convertUrl("http://127.0.0.1:5/stream/ab12?key=k%2B1&part=1048576", { start: 12.3456, video: "copy", audio: 2 })).toBe(
-      "http://127.0.0.1:5/convert/ab12?key=k%2B1&start=12.346&video=copy&audio=2",
-    );
+    expect(
+      convertUrl("http://127.0.0.1:5/stream/ab12?key=k%2B1&part=1048576", {
+        start: 12.3456,
+        video: "copy",
+        audio: 2,
+      }),
+    ).toBe("http://127.0.0.1:5/convert/ab12?key=k%2B1&start=12.346&video=copy&audio=2");
   });
 });
 
@@ -35,27 +39,38 @@ describe("what ffmpeg writes", () => {
       const out: string[] = [];
       for (let at = 0; at < bytes.length; ) {
         const size = 1 + Math.floor(random() * most);
-        out.push(...cutter.push(bytes.subarray(at, at + size)).map(({ type, bytes: { length } }) => `${type} ${length}`));
+        out.push(
+          ...cutter
+            .push(bytes.subarray(at, at + size))
+            .map(({ type, bytes: { length } }) => `${type} ${length}`),
+        );
         at += size;
       }
       expect(out).toEqual(boxes.map(({ type, bytes: { length } }) => `${type} ${length}`));
     }
   });
-  test("names its codecs", () => expect(described.type).toBe('video/mp4; codecs="avc1.42c00a,mp4a.40.2"'));
+  test("names its codecs", () =>
+    expect(described.type).toBe('video/mp4; codecs="avc1.42c00a,mp4a.40.2"'));
   test("tells the times and key frames of its fragments", () => {
-    const spans = boxes.filter(({ type }) => type === "moof").map(({ bytes }) => span(bytes, described)!);
+    const spans = boxes
+      .filter(({ type }) => type === "moof")
+      .map(({ bytes }) => span(bytes, described)!);
     // Its encoder's first frame lies before 0.
     expect(spans[0]!.start).toBeCloseTo(-1024 / 48_000, 3);
     expect(spans.at(-1)!.end).toBeCloseTo(6, 1);
-    for (const [index, { start }] of spans.entries()) if (index > 0) expect(start).toBeLessThanOrEqual(spans[index - 1]!.end + 0.05);
+    for (const [index, { start }] of spans.entries())
+      if (index > 0) expect(start).toBeLessThanOrEqual(spans[index - 1]!.end + 0.05);
     // A key frame every 48 pictures at 24 a second.
-    expect(spans.flatMap(({ key }) => (key === undefined ? [] : [Math.round(key * 100) / 100]))).toEqual([0, 2, 4]);
+    expect(
+      spans.flatMap(({ key }) => (key === undefined ? [] : [Math.round(key * 100) / 100])),
+    ).toEqual([0, 2, 4]);
   });
   test("flipped bytes give an answer or a trouble, nothing else", () => {
     const random = chance(9);
     for (let count = 0; count < 300; count += 1) {
       const bytes = sample("converted.mp4").slice(0, 6000);
-      for (let flips = 0; flips < 5; flips += 1) bytes[Math.floor(random() * 2500)] = Math.floor(random() * 256);
+      for (let flips = 0; flips < 5; flips += 1)
+        bytes[Math.floor(random() * 2500)] = Math.floor(random() * 256);
       try {
         const found = new Boxes().push(bytes);
         const moov = found.find(({ type }) => type === "moov");
@@ -68,7 +83,14 @@ describe("what ffmpeg writes", () => {
   });
 });
 
-const SOUND = { id: 1, type: "audio", codec: "opus", codecString: "opus", channels: 2, sampleRate: 48_000 } as Stream;
+const SOUND = {
+  id: 1,
+  type: "audio",
+  codec: "opus",
+  codecString: "opus",
+  channels: 2,
+  sampleRate: 48_000,
+} as Stream;
 /** A conversion of a film of so many seconds, from `start` on, in pieces of any length: fragments of half a second. */
 function* film(start: number, seconds: number, size: number): Generator<Uint8Array<ArrayBuffer>> {
   const sliced = function* (bytes: Uint8Array<ArrayBuffer>) {
@@ -77,7 +99,11 @@ function* film(start: number, seconds: number, size: number): Generator<Uint8Arr
   };
   yield* sliced(initSegment(SOUND));
   for (let at = Math.floor(start * 2) / 2; at < seconds; at += 0.5)
-    yield* sliced(fragment(1 + at * 2, [{ dts: at * 1e6, pts: at * 1e6, duration: 500_000, key: true, data: new Uint8Array(size) }]));
+    yield* sliced(
+      fragment(1 + at * 2, [
+        { dts: at * 1e6, pts: at * 1e6, duration: 500_000, key: true, data: new Uint8Array(size) },
+      ]),
+    );
 }
 
 interface Answer {
@@ -108,7 +134,11 @@ function play({
     const { status = 200, body, breaks = Infinity, away = false } = answers.shift() ?? {};
     if (away) return Promise.reject(new TypeError("failed"));
     if (status !== 200) return Promise.resolve(new Response(body ?? "", { status }));
-    const pieces = film(Number(new URL(url).searchParams.get("start")) + origin, (ends.shift() ?? seconds) + origin, size);
+    const pieces = film(
+      Number(new URL(url).searchParams.get("start")) + origin,
+      (ends.shift() ?? seconds) + origin,
+      size,
+    );
     let from = 0;
     running.now += 1;
     running.most = Math.max(running.most, running.now);
@@ -134,7 +164,12 @@ function play({
     );
   };
   const media = new FakeSource();
-  const heard = { begins: [] as number[], duration: [] as number[], troubles: [] as { trouble: string; detail: string }[], waited: 0 };
+  const heard = {
+    begins: [] as number[],
+    duration: [] as number[],
+    troubles: [] as { trouble: string; detail: string }[],
+    waited: 0,
+  };
   let clock = 0;
   const patience = new Patience(() => clock);
   const conversion = new Conversion(
@@ -157,7 +192,18 @@ function play({
   );
   conversion.start(at);
   const ranges = () => media.buffers[0]?.ranges ?? [];
-  return { conversion, patience, media, asked, signals, heard, running, ranges, pulled: () => pulled, pass: (ms: number) => (clock += ms) };
+  return {
+    conversion,
+    patience,
+    media,
+    asked,
+    signals,
+    heard,
+    running,
+    ranges,
+    pulled: () => pulled,
+    pass: (ms: number) => (clock += ms),
+  };
 }
 
 describe("a conversion", () => {
@@ -241,40 +287,57 @@ describe("a conversion", () => {
   test("the daemon's sentence is passed on", async () => {
     const { heard } = play({
       answers: [
-        { status: 501, body: "This film needs ffmpeg, which is not installed. Install it, for example with: sudo apt install ffmpeg\n" },
+        {
+          status: 501,
+          body: "This film needs ffmpeg, which is not installed. Install it, for example with: sudo apt install ffmpeg\n",
+        },
       ],
     });
     await until("the trouble", () => heard.troubles.length > 0);
     expect(heard.troubles).toEqual([
       {
         trouble: "converter",
-        detail: "This film needs ffmpeg, which is not installed. Install it, for example with: sudo apt install ffmpeg",
+        detail:
+          "This film needs ffmpeg, which is not installed. Install it, for example with: sudo apt install ffmpeg",
       },
     ]);
   });
   test("a busy daemon, or one that is away, is asked again for a while", async () => {
     const { media, heard } = play({
       seconds: 5,
-      answers: [{ status: 503, body: "Two films are being converted already: close one of them." }, { away: true }],
+      answers: [
+        { status: 503, body: "Two films are being converted already: close one of them." },
+        { away: true },
+      ],
     });
     await until("the end", () => media.readyState === "ended");
     expect(heard.troubles).toEqual([]);
     expect(heard.waited).toBe(2);
     const busy = play({
-      answers: Array.from({ length: 100 }, () => ({ status: 503, body: "Two films are being converted already: close one of them." })),
+      answers: Array.from({ length: 100 }, () => ({
+        status: 503,
+        body: "Two films are being converted already: close one of them.",
+      })),
     });
     await until("the trouble", () => busy.heard.troubles.length > 0);
-    expect(busy.heard.troubles).toEqual([{ trouble: "busy", detail: "Two films are being converted already: close one of them." }]);
+    expect(busy.heard.troubles).toEqual([
+      { trouble: "busy", detail: "Two films are being converted already: close one of them." },
+    ]);
   });
   test("a film that is gone is not asked for without end", async () => {
-    const { heard, asked } = play({ answers: Array.from({ length: 100 }, () => ({ status: 404, body: "gone" })) });
+    const { heard, asked } = play({
+      answers: Array.from({ length: 100 }, () => ({ status: 404, body: "gone" })),
+    });
     await until("the trouble", () => heard.troubles.length > 0);
     expect(heard.troubles[0]!.trouble).toBe("gone");
     expect(asked.length).toBeLessThan(15);
   });
   test("while the engine is being replaced, what the daemon refuses is asked for again", async () => {
     const { patience, heard, asked, ranges } = play({
-      answers: [{ status: 404, body: "gone" }, ...Array.from({ length: 60 }, () => ({ status: 404, body: "gone" }))],
+      answers: [
+        { status: 404, body: "gone" },
+        ...Array.from({ length: 60 }, () => ({ status: 404, body: "gone" })),
+      ],
     });
     patience.tell(false);
     await until("the film", () => (ranges()[0]?.[1] ?? 0) > 5);
@@ -291,14 +354,20 @@ describe("a conversion", () => {
     await until("the end", () => short.media.readyState === "ended");
     expect(short.asked.length).toBeLessThan(5);
     expect(short.heard.troubles).toEqual([]);
-    const refused = play({ seconds: 12, duration: 25, answers: [{}, { status: 502, body: "ffmpeg can’t convert this film: nothing." }] });
+    const refused = play({
+      seconds: 12,
+      duration: 25,
+      answers: [{}, { status: 502, body: "ffmpeg can’t convert this film: nothing." }],
+    });
     await until("the end", () => refused.media.readyState === "ended");
     expect(refused.heard.troubles).toEqual([]);
   });
   test("times of a film that does not begin at 0 are moved", async () => {
     const { media, heard } = play({ seconds: 5, origin: 1000 });
     await until("the end", () => media.readyState === "ended");
-    expect((media.buffers[0] as unknown as { timestampOffset: number }).timestampOffset).toBe(-1000);
+    expect((media.buffers[0] as unknown as { timestampOffset: number }).timestampOffset).toBe(
+      -1000,
+    );
     expect(heard.troubles).toEqual([]);
   });
   test("its end is never asked for beyond the last second", async () => {

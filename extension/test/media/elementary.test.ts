@@ -11,8 +11,14 @@ async function film(bytes: Uint8Array, chunk = 4096) {
   const { source } = served(bytes, { chunk });
   const cursor = new Cursor(source, 0);
   const file = await openTransport(source, cursor, (await readTransportHead(cursor))!);
-  const packets = await all(await file.read(0, file.streams[0]!.id, new Set(file.streams.map(({ id }) => id))));
-  return { file, packets, of: (index: number) => packets.filter(({ track }) => track === file.streams[index]!.id) };
+  const packets = await all(
+    await file.read(0, file.streams[0]!.id, new Set(file.streams.map(({ id }) => id))),
+  );
+  return {
+    file,
+    packets,
+    of: (index: number) => packets.filter(({ track }) => track === file.streams[index]!.id),
+  };
 }
 
 test("each kind of sound is cut into its frames, with their times, as ffprobe tells them", async () => {
@@ -48,8 +54,10 @@ test("pictures know their size, which of them are key pictures, and how far they
 
 test("the same comes out, however the bytes come", async () => {
   const whole = (await film(sample("tracks.mpegts"), 1 << 20)).packets;
-  const byTrack = (packets: typeof whole) => packets.toSorted((a, b) => a.track - b.track || a.order - b.order);
-  for (const chunk of [1, 187, 1000, 65536]) expect(byTrack((await film(sample("tracks.mpegts"), chunk)).packets)).toEqual(byTrack(whole));
+  const byTrack = (packets: typeof whole) =>
+    packets.toSorted((a, b) => a.track - b.track || a.order - b.order);
+  for (const chunk of [1, 187, 1000, 65536])
+    expect(byTrack((await film(sample("tracks.mpegts"), chunk)).packets)).toEqual(byTrack(whole));
 });
 
 test("a damaged stretch costs the frames in it, and no others", async () => {
@@ -60,16 +68,27 @@ test("a damaged stretch costs the frames in it, and no others", async () => {
   for (const index of [0, 1, 2, 3, 4, 5]) {
     const left = of(index);
     expect(left.length).toBeGreaterThan(whole.of(index).length * 0.6);
-    for (const { pts, data } of left.slice(-2)) expect(whole.of(index).find((other) => other.pts === pts)?.data).toEqual(data);
+    for (const { pts, data } of left.slice(-2))
+      expect(whole.of(index).find((other) => other.pts === pts)?.data).toEqual(data);
   }
 });
 
 test("of Dolby's frames what depends on another one is passed over, and of DTS the extension", () => {
   const read = (codec: "eac3" | "dts", bytes: number[]) =>
     frameReader(codec)!(Uint8Array.from([...bytes, ...new Array<number>(16).fill(0)]), 0);
-  expect(read("eac3", [0x0b, 0x77, 0x00, 0xff, 0x3f, 0x80])).toMatchObject({ length: 512, samples: 1536, channels: 6 });
-  expect(read("eac3", [0x0b, 0x77, 0x40, 0xff, 0x3f, 0x80])).toMatchObject({ length: 512, samples: 0 });
-  expect(read("dts", [0x64, 0x58, 0x20, 0x25, 0, 0x00, 0x01, 0xf3, 0xe0])).toMatchObject({ length: 4000, samples: 0 });
+  expect(read("eac3", [0x0b, 0x77, 0x00, 0xff, 0x3f, 0x80])).toMatchObject({
+    length: 512,
+    samples: 1536,
+    channels: 6,
+  });
+  expect(read("eac3", [0x0b, 0x77, 0x40, 0xff, 0x3f, 0x80])).toMatchObject({
+    length: 512,
+    samples: 0,
+  });
+  expect(read("dts", [0x64, 0x58, 0x20, 0x25, 0, 0x00, 0x01, 0xf3, 0xe0])).toMatchObject({
+    length: 4000,
+    samples: 0,
+  });
 });
 
 test("of bytes without sense no frame and no picture is made that could not be", () => {
@@ -84,7 +103,11 @@ test("of bytes without sense no frame and no picture is made that could not be",
     ] as const) {
       bytes.set(sync);
       const frame = frameReader(codec)!(bytes, 0);
-      if (typeof frame === "object") expect([frame.length > frame.head, frame.samples === 0 || frame.sampleRate > 0]).toEqual([true, true]);
+      if (typeof frame === "object")
+        expect([frame.length > frame.head, frame.samples === 0 || frame.sampleRate > 0]).toEqual([
+          true,
+          true,
+        ]);
     }
     const sequence = parseSequence(bytes);
     if (sequence) expect(Math.min(sequence.width, sequence.height)).toBeGreaterThan(0);
@@ -100,11 +123,19 @@ test("sound that is not what its tables say is not looked for in the whole film"
   for (let at = 0; at < whole.length; at += part.length) whole.set(part, at);
   for (let at = 0; at < whole.length; at += 188)
     for (let byte = at + 4; byte < at + 188; byte += 1)
-      if ((((whole[at + 1]! & 31) << 8) | whole[at + 2]!) === dts && whole[byte] === 0x7f) whole[byte] = 0;
+      if ((((whole[at + 1]! & 31) << 8) | whole[at + 2]!) === dts && whole[byte] === 0x7f)
+        whole[byte] = 0;
   const { source } = served(whole, { chunk: 16384 });
   const cursor = new Cursor(source, 0);
   const opened = await openTransport(source, cursor, (await readTransportHead(cursor))!);
-  expect(opened.streams.map(({ codec }) => codec)).toEqual(["h264", "ac3", "eac3", "other", "mp3", "aac"]);
+  expect(opened.streams.map(({ codec }) => codec)).toEqual([
+    "h264",
+    "ac3",
+    "eac3",
+    "other",
+    "mp3",
+    "aac",
+  ]);
   expect(source.fetched).toBeLessThan(1.1 * 2 ** 20);
 });
 
@@ -113,7 +144,11 @@ test("after a stretch that is no picture, and larger than any, pictures come aga
   const from = 188 * 100;
   // A packet of the picture in the middle, filled with what begins nothing.
   let at = from;
-  while ((bytes[at + 1]! & 0x40) !== 0 || (((bytes[at + 1]! & 31) << 8) | bytes[at + 2]!) !== 0x100 || (bytes[at + 3]! & 0x30) !== 0x10)
+  while (
+    (bytes[at + 1]! & 0x40) !== 0 ||
+    (((bytes[at + 1]! & 31) << 8) | bytes[at + 2]!) !== 0x100 ||
+    (bytes[at + 3]! & 0x30) !== 0x10
+  )
     at += 188;
   const noise = bytes.slice(at, at + 188).fill(0xff, 4);
   const count = Math.ceil((17 << 20) / 184);

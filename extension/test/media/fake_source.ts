@@ -1,4 +1,5 @@
-// A MediaSource and its buffers in memory: they read the fragments that they are given and know what is buffered.
+// A MediaSource and its buffers in memory: they read the fragments that they are given and know
+// what is buffered.
 
 import type { MediaBuffer } from "../../src/media/buffers";
 import type { Source } from "../../src/media/playback";
@@ -21,7 +22,11 @@ export class FakeBuffer extends EventTarget implements MediaBuffer {
 
   get buffered() {
     const { ranges } = this;
-    return { length: ranges.length, start: (index: number) => ranges[index]![0], end: (index: number) => ranges[index]![1] };
+    return {
+      length: ranges.length,
+      start: (index: number) => ranges[index]![0],
+      end: (index: number) => ranges[index]![1],
+    };
   }
 
   appendBuffer(data: BufferSource): void {
@@ -41,7 +46,10 @@ export class FakeBuffer extends EventTarget implements MediaBuffer {
     if (this.updating) throw new DOMException("still updating", "InvalidStateError");
     this.log.push(`remove ${start}-${end}`);
     this.ranges = this.ranges.flatMap(([from, to]): [number, number][] =>
-      [[from, Math.min(to, start)] as [number, number], [Math.max(from, end), to] as [number, number]].filter(([a, b]) => b > a),
+      [
+        [from, Math.min(to, start)] as [number, number],
+        [Math.max(from, end), to] as [number, number],
+      ].filter(([a, b]) => b > a),
     );
     this.held = this.ranges.length > 0 ? this.held / 2 : 0;
     this.update();
@@ -49,7 +57,8 @@ export class FakeBuffer extends EventTarget implements MediaBuffer {
 
   abort(): void {
     if (this.source?.readyState === "ended") throw new DOMException("ended", "InvalidStateError");
-    if (this.updating) throw new DOMException("this fake aborts nothing that runs", "InvalidStateError");
+    if (this.updating)
+      throw new DOMException("this fake aborts nothing that runs", "InvalidStateError");
     this.log.push("abort");
   }
 
@@ -84,7 +93,8 @@ export class FakeSource implements Source {
   }
 
   endOfStream(): void {
-    if (this.readyState !== "open" || this.buffers.some(({ updating }) => updating)) throw new DOMException("not now", "InvalidStateError");
+    if (this.readyState !== "open" || this.buffers.some(({ updating }) => updating))
+      throw new DOMException("not now", "InvalidStateError");
     this.readyState = "ended";
   }
 }
@@ -104,7 +114,8 @@ function spanOf(bytes: Uint8Array): [number, number] | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const find = (name: string): number => {
     const codes = [...name].map((char) => char.charCodeAt(0));
-    for (let at = 4; at < Math.min(bytes.length, 200); at += 1) if (codes.every((code, index) => bytes[at + index] === code)) return at + 4;
+    for (let at = 4; at < Math.min(bytes.length, 200); at += 1)
+      if (codes.every((code, index) => bytes[at + index] === code)) return at + 4;
     return -1;
   };
   const tfdt = find("tfdt");

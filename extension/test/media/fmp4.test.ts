@@ -43,7 +43,10 @@ function boxes(bytes: Uint8Array): Box[] {
   for (let at = 0; at < bytes.length; ) {
     const size = new DataView(bytes.buffer, bytes.byteOffset + at).getUint32(0);
     if (size < 8 || at + size > bytes.length) throw new Error(`a box of ${size} bytes at ${at}`);
-    out.push({ type: String.fromCharCode(...bytes.subarray(at + 4, at + 8)), body: bytes.subarray(at + 8, at + size) });
+    out.push({
+      type: String.fromCharCode(...bytes.subarray(at + 4, at + 8)),
+      body: bytes.subarray(at + 8, at + size),
+    });
     at += size;
   }
   return out;
@@ -69,7 +72,13 @@ function read(bytes: Uint8Array): Sample[] {
       trun.getUint32(entry + 8),
       trun.getInt32(entry + 12),
     ];
-    const found = { dts, pts: dts + offset, duration, key: (flags & 0x10000) === 0, data: bytes.slice(at, at + size) };
+    const found = {
+      dts,
+      pts: dts + offset,
+      duration,
+      key: (flags & 0x10000) === 0,
+      data: bytes.slice(at, at + size),
+    };
     dts += duration;
     at += size;
     return found;
@@ -88,7 +97,9 @@ describe("fragments", () => {
           pts: Math.max(0, dts + Math.floor((random() - 0.4) * 400_000)),
           duration,
           key: random() < 0.2,
-          data: Uint8Array.from({ length: Math.floor(random() * 50) }, () => Math.floor(random() * 256)),
+          data: Uint8Array.from({ length: Math.floor(random() * 50) }, () =>
+            Math.floor(random() * 256),
+          ),
         };
         dts += duration;
         return made;
@@ -110,7 +121,12 @@ describe("fragments", () => {
 describe("init segments", () => {
   test("transcoded sound has as many channels in its entry as in its Opus head, also of a film in mono", () => {
     for (const channels of [1, 2, 6]) {
-      const stream = { codec: "ac3", codecString: "ac-3", channels, sampleRate: 48_000 } as unknown as Stream;
+      const stream = {
+        codec: "ac3",
+        codecString: "ac-3",
+        channels,
+        sampleRate: 48_000,
+      } as unknown as Stream;
       const target = Transcoder.target(stream);
       expect(target.config?.[9], `${channels} channels`).toBe(target.channels);
     }
@@ -142,7 +158,12 @@ describe("init segments", () => {
     ...new Array<number>(20).fill(0),
   ]);
   const cases: [string, Stream][] = [
-    ["avc1", stream("h264", "video", { config: Uint8Array.of(1, 100, 0, 12, 255, 225, 0, 1, 0x67, 1, 0, 1, 0x68) })],
+    [
+      "avc1",
+      stream("h264", "video", {
+        config: Uint8Array.of(1, 100, 0, 12, 255, 225, 0, 1, 0x67, 1, 0, 1, 0x68),
+      }),
+    ],
     ["vp09", stream("vp9", "video")],
     ["av01", stream("av1", "video", { config: Uint8Array.of(0x81, 0, 0x0c, 0) })],
     ["mp4a", stream("aac", "audio", { config: Uint8Array.of(0x11, 0x90) })],
@@ -168,9 +189,15 @@ describe("init segments", () => {
     expect([...dOps]).toEqual([0, 2, 312 >> 8, 312 & 255, 0, 0, 0xbb, 0x80, 0, 0, 0]);
   });
   test("FLAC's sample size comes from its own head", () => {
-    const entry = child(initSegment(stream("flac", "audio", { config: flac })), "moov", "trak", "mdia", "minf", "stbl", "stsd").subarray(
-      16,
-    );
+    const entry = child(
+      initSegment(stream("flac", "audio", { config: flac })),
+      "moov",
+      "trak",
+      "mdia",
+      "minf",
+      "stbl",
+      "stsd",
+    ).subarray(16);
     expect((entry[18]! << 8) | entry[19]!).toBe(24);
   });
 });
@@ -184,13 +211,19 @@ test("a film that went through the reader and the writer is the same to another 
     const samples = [...packets.flatMap((packet) => clock.push(packet)), ...clock.flush()];
     const parts = [
       initSegment(track),
-      ...Array.from({ length: Math.ceil(samples.length / 7) }, (_, index) => fragment(index + 1, samples.slice(index * 7, index * 7 + 7))),
+      ...Array.from({ length: Math.ceil(samples.length / 7) }, (_, index) =>
+        fragment(index + 1, samples.slice(index * 7, index * 7 + 7)),
+      ),
     ];
     const input = new Input({ source: new BufferSource(joined(parts)), formats: [MP4] });
     const [theirs] = await input.getTracks();
     const sink = new EncodedPacketSink(theirs!);
     const found: [number, number, boolean][] = [];
-    for (let packet = await sink.getFirstPacket(); packet; packet = await sink.getNextPacket(packet))
+    for (
+      let packet = await sink.getFirstPacket();
+      packet;
+      packet = await sink.getNextPacket(packet)
+    )
       found.push([Math.round(packet.timestamp * 1e6), packet.data.length, packet.type === "key"]);
     expect(found).toEqual(packets.map(({ pts, data, key }) => [pts, data.length, key]));
     expect(await theirs!.getCodecParameterString()).toBe(track.codecString);
@@ -213,14 +246,21 @@ describe("decoding times", () => {
       const random = chance(seed);
       const order = film(random, 5);
       const clock = new PictureClock();
-      const push = (index: number) => clock.push({ pts: index * 40_000, duration: undefined, key: index === 0, data: new Uint8Array(0) });
+      const push = (index: number) =>
+        clock.push({
+          pts: index * 40_000,
+          duration: undefined,
+          key: index === 0,
+          data: new Uint8Array(0),
+        });
       const samples = [...order.flatMap(push), ...clock.flush()];
       expect(
         samples.map(({ pts }) => pts / 40_000),
         `seed ${seed}`,
       ).toEqual(order);
       expect(samples.map(({ dts }) => dts / 40_000)).toEqual(order.toSorted((a, b) => a - b));
-      for (const [index, { dts, duration }] of samples.slice(0, -1).entries()) expect(dts + duration).toBe(samples[index + 1]!.dts);
+      for (const [index, { dts, duration }] of samples.slice(0, -1).entries())
+        expect(dts + duration).toBe(samples[index + 1]!.dts);
     }
   });
   test("they grow even when pictures are reordered more deeply than is looked ahead", () => {
@@ -228,11 +268,19 @@ describe("decoding times", () => {
       const clock = new PictureClock(2);
       const order = film(chance(seed), 14);
       const samples = [
-        ...order.flatMap((index) => clock.push({ pts: index * 40_000, duration: undefined, key: false, data: new Uint8Array(0) })),
+        ...order.flatMap((index) =>
+          clock.push({
+            pts: index * 40_000,
+            duration: undefined,
+            key: false,
+            data: new Uint8Array(0),
+          }),
+        ),
         ...clock.flush(),
       ];
       expect(samples).toHaveLength(order.length);
-      for (const [index, { dts }] of samples.slice(1).entries()) expect(dts).toBeGreaterThan(samples[index]!.dts);
+      for (const [index, { dts }] of samples.slice(1).entries())
+        expect(dts).toBeGreaterThan(samples[index]!.dts);
     }
   });
 });

@@ -7,19 +7,27 @@ import { sample, served } from "./bytes";
 /** Chromium 156 without hardware. */
 const here: Capabilities = {
   mse: (type) => /codecs="(avc1|vp09|av01|mp4a\.40|opus|flac)/.test(type) && type.includes("/mp4"),
-  element: (type) => /codecs="(avc1|vp09|av01|mp4a\.40|opus|flac|vp8|vorbis|1)/.test(type) || type === "audio/mpeg",
+  element: (type) =>
+    /codecs="(avc1|vp09|av01|mp4a\.40|opus|flac|vp8|vorbis|1)/.test(type) || type === "audio/mpeg",
   encodesOpus: true,
 };
 
 describe("real files", () => {
-  const verdict = async (name: string, capabilities = here) => (await inspect(served(sample(name)).source, capabilities)).verdict;
+  const verdict = async (name: string, capabilities = here) =>
+    (await inspect(served(sample(name)).source, capabilities)).verdict;
   test("AC-3 beside AAC, which is the default", async () =>
     expect(await verdict("ffmpeg.mkv")).toEqual({ path: "mse", reason: "tracks_to_choose" }));
-  test("AC-3 alone", async () => expect(await verdict("mkvmerge.mkv")).toEqual({ path: "mse", reason: "sound_transcoded" }));
-  test("AAC in Matroska", async () => expect(await verdict("live.mkv")).toEqual({ path: "native", reason: "plays_as_is" }));
-  test("AAC in MP4", async () => expect(await verdict("film.mp4")).toEqual({ path: "native", reason: "plays_as_is" }));
+  test("AC-3 alone", async () =>
+    expect(await verdict("mkvmerge.mkv")).toEqual({ path: "mse", reason: "sound_transcoded" }));
+  test("AAC in Matroska", async () =>
+    expect(await verdict("live.mkv")).toEqual({ path: "native", reason: "plays_as_is" }));
+  test("AAC in MP4", async () =>
+    expect(await verdict("film.mp4")).toEqual({ path: "native", reason: "plays_as_is" }));
   test("nothing is transcoded where Opus can't be encoded", async () => {
-    const { film, verdict: found } = await inspect(served(sample("mkvmerge.mkv")).source, { ...here, encodesOpus: false });
+    const { film, verdict: found } = await inspect(served(sample("mkvmerge.mkv")).source, {
+      ...here,
+      encodesOpus: false,
+    });
     expect(film.audio.map(({ sound }) => sound)).toEqual(["impossible"]);
     expect(found).toEqual({ path: "ffmpeg", reason: "audio_codec" });
   });
@@ -35,7 +43,8 @@ describe("real files", () => {
 });
 
 describe("first bytes", () => {
-  const of = (bytes: number[] | string) => sniff(typeof bytes === "string" ? new TextEncoder().encode(bytes) : Uint8Array.from(bytes));
+  const of = (bytes: number[] | string) =>
+    sniff(typeof bytes === "string" ? new TextEncoder().encode(bytes) : Uint8Array.from(bytes));
   test("containers", () => {
     expect(of([0x1a, 0x45, 0xdf, 0xa3])).toBe("matroska");
     expect(of("\0\0\0\x20ftypisom")).toBe("mp4");
@@ -46,11 +55,18 @@ describe("first bytes", () => {
     expect(of("Hello, this is text.")).toBe("unknown");
   });
   test("an empty file, one byte, and rubbish", async () => {
-    const verdict = async (bytes: Uint8Array) => (await inspect(served(bytes).source, here)).verdict;
+    const verdict = async (bytes: Uint8Array) =>
+      (await inspect(served(bytes).source, here)).verdict;
     expect(await verdict(new Uint8Array(0))).toEqual({ path: "none", reason: "empty" });
     expect(await verdict(Uint8Array.of(0x1a))).toEqual({ path: "none", reason: "not_media" });
-    expect(await verdict(new TextEncoder().encode("x".repeat(5000)))).toEqual({ path: "none", reason: "not_media" });
-    expect(await verdict(new TextEncoder().encode(`RIFF\0\0\0\0AVI ${"x".repeat(5000)}`))).toEqual({ path: "ffmpeg", reason: "container" });
+    expect(await verdict(new TextEncoder().encode("x".repeat(5000)))).toEqual({
+      path: "none",
+      reason: "not_media",
+    });
+    expect(await verdict(new TextEncoder().encode(`RIFF\0\0\0\0AVI ${"x".repeat(5000)}`))).toEqual({
+      path: "ffmpeg",
+      reason: "container",
+    });
   });
   test("an MP4 or a transport stream of nothing but its first bytes is broken, not endless", async () => {
     const mp4 = new Uint8Array(4000);
@@ -66,7 +82,12 @@ describe("decisions", () => {
     video: Codec | undefined,
     audio: Codec[],
     expected: string,
-    { container = "matroska", subtitles = false, encrypted = false, wanted = undefined as number | undefined } = {},
+    {
+      container = "matroska",
+      subtitles = false,
+      encrypted = false,
+      wanted = undefined as number | undefined,
+    } = {},
   ) {
     const codec: Partial<Record<Codec, string>> = {
       h264: "avc1.640028",
@@ -76,15 +97,34 @@ describe("decisions", () => {
       ac3: "ac-3",
     };
     const stream = (name: Codec, type: Stream["type"], id: number) =>
-      ({ id, type, codec: name, codecString: codec[name] ?? name, encrypted, isDefault: id === 1 }) as Stream;
-    const streams = [...(video ? [stream(video, "video", 0)] : []), ...audio.map((name, index) => stream(name, "audio", index + 1))];
+      ({
+        id,
+        type,
+        codec: name,
+        codecString: codec[name] ?? name,
+        encrypted,
+        isDefault: id === 1,
+      }) as Stream;
+    const streams = [
+      ...(video ? [stream(video, "video", 0)] : []),
+      ...audio.map((name, index) => stream(name, "audio", index + 1)),
+    ];
     const sound = (name: Codec) =>
-      ["aac", "opus", "flac"].includes(name) ? "copied" : name === "truehd" || name === "other" ? "impossible" : "transcoded";
+      ["aac", "opus", "flac"].includes(name)
+        ? "copied"
+        : name === "truehd" || name === "other"
+          ? "impossible"
+          : "transcoded";
     const film = {
       audio: audio.map((name, index) => ({ id: index + 1, sound: sound(name) })),
       subtitles: subtitles ? [{ format: "srt" }] : [],
     } as unknown as Film;
-    const { path, reason } = decide({ container: container as "matroska", streams }, film, here, wanted);
+    const { path, reason } = decide(
+      { container: container as "matroska", streams },
+      film,
+      here,
+      wanted,
+    );
     expect(`${path} ${reason}`).toBe(expected);
   }
   test("each kind of film", () => {

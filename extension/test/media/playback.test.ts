@@ -63,7 +63,13 @@ function long(
     spoken = false,
   } = {},
 ): Uint8Array<ArrayBuffer> {
-  const video = el(0xae, el(0xd7, [1]), el(0x83, [1]), el(0x86, str("V_VP9")), el(0xe0, el(0xb0, num(320, 2)), el(0xba, num(180, 2))));
+  const video = el(
+    0xae,
+    el(0xd7, [1]),
+    el(0x83, [1]),
+    el(0x86, str("V_VP9")),
+    el(0xe0, el(0xb0, num(320, 2)), el(0xba, num(180, 2))),
+  );
   const audio = el(
     0xae,
     el(0xd7, [2]),
@@ -73,33 +79,61 @@ function long(
     el(0xe1, el(0xb5, float32(16_000)), el(0x9f, [1])),
   );
   const text = el(0xae, el(0xd7, [3]), el(0x83, [17]), el(0x86, str("S_TEXT/UTF8")));
-  const line = (second: number) => el(0xa0, el(0xa1, [0x83, 0, 0, 0], str(`Line ${second}`)), el(0x9b, num(900)));
+  const line = (second: number) =>
+    el(0xa0, el(0xa1, [0x83, 0, 0, 0], str(`Line ${second}`)), el(0x9b, num(900)));
   const block = (track: number, time: number, size: number, key = true) =>
-    el(0xa3, [0x80 | track, (time >> 8) & 255, time & 255, key ? 0x80 : 0], new Uint8Array(size).fill(0x82));
+    el(
+      0xa3,
+      [0x80 | track, (time >> 8) & 255, time & 255, key ? 0x80 : 0],
+      new Uint8Array(size).fill(0x82),
+    );
   const clusters = Array.from({ length: seconds }, (_, second) =>
     el(
       0x1f43b675,
       el(0xe7, num((first + second) * 1000)),
-      ...Array.from({ length: 10 }, (_, i) => block(1, i * 100, frame / 10, keyEvery === 1 || (i === 0 && second % keyEvery === 0))),
-      ...(sound(second) ? Array.from({ length: 16 }, (_, i) => (skipped(second, i) ? [] : block(2, Math.round(i * 62.5), 100))) : []),
+      ...Array.from({ length: 10 }, (_, i) =>
+        block(1, i * 100, frame / 10, keyEvery === 1 || (i === 0 && second % keyEvery === 0)),
+      ),
+      ...(sound(second)
+        ? Array.from({ length: 16 }, (_, i) =>
+            skipped(second, i) ? [] : block(2, Math.round(i * 62.5), 100),
+          )
+        : []),
       ...(spoken ? [line(second)] : []),
     ),
   );
-  const head = concat(el(0x1549a966, el(0x4489, float32(seconds * 1000))), el(0x1654ae6b, video, audio, ...(spoken ? [text] : [])));
-  const seek = (at: number) => el(0x114d9b74, el(0x4dbb, el(0x53ab, [0x1c, 0x53, 0xbb, 0x6b]), el(0x53ac, num(at))));
+  const head = concat(
+    el(0x1549a966, el(0x4489, float32(seconds * 1000))),
+    el(0x1654ae6b, video, audio, ...(spoken ? [text] : [])),
+  );
+  const seek = (at: number) =>
+    el(0x114d9b74, el(0x4dbb, el(0x53ab, [0x1c, 0x53, 0xbb, 0x6b]), el(0x53ac, num(at))));
   let position = seek(0).length + head.length;
   const cues = clusters.map((cluster, second) => {
-    const cue = el(0xbb, el(0xb3, num((first + second) * 1000)), el(0xb7, el(0xf7, [1]), el(0xf1, num(position))));
+    const cue = el(
+      0xbb,
+      el(0xb3, num((first + second) * 1000)),
+      el(0xb7, el(0xf7, [1]), el(0xf1, num(position))),
+    );
     position += cluster.length;
     return cue;
   });
   if (!indexed) return concat(EBML_HEAD, el(0x18538067, head, ...clusters));
-  return concat(EBML_HEAD, el(0x18538067, seek(position), head, ...clusters, el(0x1c53bb6b, ...cues)));
+  return concat(
+    EBML_HEAD,
+    el(0x18538067, seek(position), head, ...clusters, el(0x1c53bb6b, ...cues)),
+  );
 }
 
 /** Whether both buffers hold one stretch that begins at most a second before `from` and goes on to `to`. */
 const cover = ({ buffers }: FakeSource, from: number, to: number): boolean =>
-  buffers.every(({ ranges }) => ranges.length === 1 && ranges[0]![0] <= from && ranges[0]![0] > from - 1.5 && ranges[0]![1] > to);
+  buffers.every(
+    ({ ranges }) =>
+      ranges.length === 1 &&
+      ranges[0]![0] <= from &&
+      ranges[0]![0] > from - 1.5 &&
+      ranges[0]![1] > to,
+  );
 
 function float32(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
@@ -197,8 +231,12 @@ describe("seeking", () => {
 
 describe("without a helpful index", () => {
   test("a key frame far before the place is found, however far", async () => {
-    const { source, begins, troubles } = await film(long(300, { indexed: false, keyEvery: 90 }), { at: 170.5 });
-    await until("the place", () => source.buffers.every(({ ranges }) => (ranges.at(-1)?.[1] ?? 0) > 175));
+    const { source, begins, troubles } = await film(long(300, { indexed: false, keyEvery: 90 }), {
+      at: 170.5,
+    });
+    await until("the place", () =>
+      source.buffers.every(({ ranges }) => (ranges.at(-1)?.[1] ?? 0) > 175),
+    );
     expect(source.buffers[0]!.ranges[0]![0]).toBe(90);
     expect(begins).toEqual([]);
     expect(troubles).toEqual([]);
@@ -230,7 +268,9 @@ describe("tracks", () => {
     playback.selectAudio(other);
     await until(
       "the other track",
-      () => source.buffers[1]!.log.includes('type audio/mp4; codecs="mp4a.40.5"') && source.readyState === "ended",
+      () =>
+        source.buffers[1]!.log.includes('type audio/mp4; codecs="mp4a.40.5"') &&
+        source.readyState === "ended",
     );
     expect(source.buffers[0]!.log.length).toBe(pictures);
     expect(source.buffers[1]!.ranges[0]![1]).toBeGreaterThan(5.5);
@@ -245,7 +285,9 @@ describe("tracks", () => {
     ]);
   });
   test("a gap of half a second is filled, too", async () => {
-    const { source } = await film(long(10, { skipped: (second, frame) => second === 4 && frame < 8 }));
+    const { source } = await film(
+      long(10, { skipped: (second, frame) => second === 4 && frame < 8 }),
+    );
     await until("the end", () => source.readyState === "ended");
     expect(source.buffers[1]!.ranges).toEqual([[0, expect.closeTo(10, 0)]]);
   });
@@ -260,7 +302,9 @@ describe("tracks", () => {
 
 describe("subtitles", () => {
   test("each block comes once, for the tracks that are wanted", async () => {
-    const { source, cues, text, stream, playback } = await film(sample("ffmpeg.mkv"), { subtitles: ["srt"] });
+    const { source, cues, text, stream, playback } = await film(sample("ffmpeg.mkv"), {
+      subtitles: ["srt"],
+    });
     await until("the end", () => source.readyState === "ended");
     expect(text()).toEqual(["First", "Second", "Third"]);
     expect(cues[0]).toMatchObject({ start: 0.564, end: 3.064 });
@@ -304,7 +348,12 @@ describe("a lane", () => {
   const bytes = (size: number) => new Uint8Array(size);
   test("does one thing after the other", async () => {
     const { buffer, lane: tested } = lane();
-    await Promise.all([tested.append(bytes(10)), tested.append(bytes(10)), tested.changeType("video/x"), tested.append(bytes(10))]);
+    await Promise.all([
+      tested.append(bytes(10)),
+      tested.append(bytes(10)),
+      tested.changeType("video/x"),
+      tested.append(bytes(10)),
+    ]);
     expect(buffer.log).toEqual(["init", "init", "type video/x", "init"]);
   });
   test("what was queued before it was cleared is not appended", async () => {
@@ -319,7 +368,8 @@ describe("a lane", () => {
   test("a full buffer is emptied behind the element, up to just before a key frame", async () => {
     const { buffer, lane: tested } = lane(100);
     buffer.ranges = [[0, 100]];
-    for (let second = 0; second < 100; second += 10) await tested.append(bytes(1000), { start: second, end: second + 10, key: second });
+    for (let second = 0; second < 100; second += 10)
+      await tested.append(bytes(1000), { start: second, end: second + 10, key: second });
     buffer.room = buffer.held + 10;
     await tested.append(bytes(500), { start: 100, end: 110, key: 100 });
     expect(buffer.log.filter((entry) => entry.startsWith("remove"))).toEqual(["remove 0-79.95"]);

@@ -8,14 +8,25 @@ function daemon(bytes: Uint8Array, has: (at: number) => boolean = () => true) {
   const asked: string[] = [];
   const fetcher: Fetch = (url, { headers, signal }) => {
     asked.push(url);
-    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers["Range"]!)!.map(Number) as [number, number, number];
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers["Range"]!)!.map(Number) as [
+      number,
+      number,
+      number,
+    ];
     if (from >= bytes.length)
-      return Promise.resolve(new Response(null, { status: 416, headers: { "Content-Range": `bytes */${bytes.length}` } }));
+      return Promise.resolve(
+        new Response(null, {
+          status: 416,
+          headers: { "Content-Range": `bytes */${bytes.length}` },
+        }),
+      );
     if (!has(from)) return Promise.resolve(new Response(null, { status: 409 }));
     let end = from;
     while (end <= to && end < bytes.length && has(end)) end += 1;
     const range = { "Content-Range": `bytes ${from}-${end - 1}/${bytes.length}` };
-    return Promise.resolve(new Response(body(bytes.subarray(from, end), 4096, signal), { status: 206, headers: range }));
+    return Promise.resolve(
+      new Response(body(bytes.subarray(from, end), 4096, signal), { status: 206, headers: range }),
+    );
   };
   return { asked, frames: new KeyFrames("http://127.0.0.1:1/stream/f?key=k", fetcher) };
 }
@@ -50,5 +61,6 @@ test("where bytes are missing there is no picture, and nobody is asked twice; on
 });
 
 test("of what is no film, or none that is read here, there is no picture", async () => {
-  for (const name of ["head.avi", "head.flac", "old.m2ts", "ac3.wav"]) expect(await daemon(sample(name)).frames.near(1)).toBeUndefined();
+  for (const name of ["head.avi", "head.flac", "old.m2ts", "ac3.wav"])
+    expect(await daemon(sample(name)).frames.near(1)).toBeUndefined();
 });

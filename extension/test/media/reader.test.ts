@@ -23,13 +23,19 @@ function answering(...replies: (() => Response)[]): { source: RangeSource; waits
 const part =
   (from: number, to: number, total = bytes.length) =>
   () =>
-    new Response(body(bytes.subarray(from, to), 1000), { status: 206, headers: { "Content-Range": `bytes ${from}-${to - 1}/${total}` } });
+    new Response(body(bytes.subarray(from, to), 1000), {
+      status: 206,
+      headers: { "Content-Range": `bytes ${from}-${to - 1}/${total}` },
+    });
 
 describe("a cursor", () => {
   test("reads what lies there, however it is cut", async () => {
     for (let seed = 1; seed <= 40; seed += 1) {
       const random = chance(seed);
-      const { source } = served(bytes, { chunk: 1 + Math.floor(random() * 60_000), part: 1 + Math.floor(random() * 400_000) });
+      const { source } = served(bytes, {
+        chunk: 1 + Math.floor(random() * 60_000),
+        part: 1 + Math.floor(random() * 400_000),
+      });
       const cursor = new Cursor(source, Math.floor(random() * 1000));
       while (await cursor.need(1)) {
         if (random() < 0.3) {
@@ -40,7 +46,10 @@ describe("a cursor", () => {
         const at = cursor.at;
         if (!(await cursor.need(count))) break;
         const taken = cursor.take(count);
-        expect(taken.length === count && taken.every((byte, index) => byte === bytes[at + index]), `seed ${seed} at ${at}`).toBe(true);
+        expect(
+          taken.length === count && taken.every((byte, index) => byte === bytes[at + index]),
+          `seed ${seed} at ${at}`,
+        ).toBe(true);
       }
     }
   });
@@ -71,7 +80,9 @@ describe("a cursor", () => {
     const aborted: AbortSignal[] = [];
     const source = new RangeSource("http://127.0.0.1/", (_url, { signal }) => {
       aborted.push(signal);
-      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+      return new Promise((_, reject) =>
+        signal.addEventListener("abort", () => reject(signal.reason as Error)),
+      );
     });
     const cursor = new Cursor(source, 0);
     const waiting = cursor.need(1);
@@ -117,7 +128,10 @@ describe("replies", () => {
   });
   test("404 is final when the engine had time to announce its films", async () => {
     const { source, waits } = answering(() => new Response(null, { status: 404 }));
-    await expect(new Cursor(source, 0).need(1)).rejects.toMatchObject({ kind: "gone", message: "the address answers 404" });
+    await expect(new Cursor(source, 0).need(1)).rejects.toMatchObject({
+      kind: "gone",
+      message: "the address answers 404",
+    });
     const waited = waits.reduce((sum, ms) => sum + ms, 0);
     expect(waited).toBeGreaterThan(10_000);
     expect(waited).toBeLessThan(20_000);
@@ -170,13 +184,20 @@ describe("replies", () => {
   });
   test("a server that sends nothing is not asked forever", async () => {
     const { source } = answering(
-      () => new Response(body(new Uint8Array(0), 1), { status: 206, headers: { "Content-Range": "bytes 0-99/100" } }),
+      () =>
+        new Response(body(new Uint8Array(0), 1), {
+          status: 206,
+          headers: { "Content-Range": "bytes 0-99/100" },
+        }),
     );
     await expect(new Cursor(source, 0).need(1)).rejects.toMatchObject({ kind: "unreachable" });
   });
   test("one that breaks off with nothing in it is asked for again, but not at once", async () => {
     const nothing = () =>
-      new Response(body(new Uint8Array(0), 1), { status: 206, headers: { "Content-Range": `bytes 0-99/${bytes.length}` } });
+      new Response(body(new Uint8Array(0), 1), {
+        status: 206,
+        headers: { "Content-Range": `bytes 0-99/${bytes.length}` },
+      });
     const { source, waits } = answering(nothing, nothing, part(0, 50), part(50, 100));
     expect(await new Cursor(source, 0).need(100)).toBe(true);
     expect(waits).toEqual([200, 400]);

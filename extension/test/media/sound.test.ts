@@ -16,10 +16,25 @@ describe("roles of channels", () => {
   });
   // The heads were written by ffmpeg for the layouts that stand beside them.
   const heads: [string, "ac3" | "eac3" | "dts", number[], string[]][] = [
-    ["AC-3 5.1", "ac3", [0x0b, 0x77, 0, 0, 0x1c, 0x40, 0xe1, 0xdf, 0xc0, 0], ["L", "R", "C", "LFE", "SL", "SR"]],
+    [
+      "AC-3 5.1",
+      "ac3",
+      [0x0b, 0x77, 0, 0, 0x1c, 0x40, 0xe1, 0xdf, 0xc0, 0],
+      ["L", "R", "C", "LFE", "SL", "SR"],
+    ],
     ["AC-3 stereo", "ac3", [0x0b, 0x77, 0, 0, 0x14, 0x40, 0x43, 0xe1, 0xc0, 0], ["L", "R"]],
-    ["E-AC-3 5.1", "eac3", [0x0b, 0x77, 0x02, 0xff, 0x3f, 0x86, 0xff, 0xe1, 0, 0], ["L", "R", "C", "LFE", "SL", "SR"]],
-    ["DTS 5.1", "dts", [0x7f, 0xfe, 0x80, 0x01, 0xfc, 0x3c, 0x7f, 0xf2, 0x7b, 0xe0, 0x0a, 0x78], ["L", "R", "C", "LFE", "SL", "SR"]],
+    [
+      "E-AC-3 5.1",
+      "eac3",
+      [0x0b, 0x77, 0x02, 0xff, 0x3f, 0x86, 0xff, 0xe1, 0, 0],
+      ["L", "R", "C", "LFE", "SL", "SR"],
+    ],
+    [
+      "DTS 5.1",
+      "dts",
+      [0x7f, 0xfe, 0x80, 0x01, 0xfc, 0x3c, 0x7f, 0xf2, 0x7b, 0xe0, 0x0a, 0x78],
+      ["L", "R", "C", "LFE", "SL", "SR"],
+    ],
   ];
   for (const [name, codec, head, roles] of heads)
     test(name, () => expect(rolesOf(codec, Uint8Array.from(head), roles.length)).toEqual(roles));
@@ -53,6 +68,9 @@ describe("mixing down", () => {
   });
   test("mono and stereo are left alone", () => {
     expect(mixDown([channel(0.9)], ["C"])).toEqual([channel(0.9)]);
-    expect(mixDown([channel(0.9), channel(-0.95)], ["L", "R"])).toEqual([channel(0.9), channel(-0.95)]);
+    expect(mixDown([channel(0.9), channel(-0.95)], ["L", "R"])).toEqual([
+      channel(0.9),
+      channel(-0.95),
+    ]);
   });
 });

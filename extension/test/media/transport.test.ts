@@ -23,10 +23,9 @@ async function opened(bytes: Uint8Array) {
 describe("a recording whose clock begins again in its middle, with MP2 and AAC", () => {
   test("tells its tracks, and that MP2 is for ffmpeg", async () => {
     const { film, verdict, measure } = await opened(sample("wraps.mpegts"));
-    expect(film.audio.map(({ name, sound, path, language }) => `${name} ${sound} ${path} ${language}`)).toEqual([
-      "MP2 impossible ffmpeg undefined",
-      "AAC copied mse ger",
-    ]);
+    expect(
+      film.audio.map(({ name, sound, path, language }) => `${name} ${sound} ${path} ${language}`),
+    ).toEqual(["MP2 impossible ffmpeg undefined", "AAC copied mse ger"]);
     expect(verdict).toEqual({ path: "mse", reason: "container" });
     expect(film.origin).toBeCloseTo(95440, 0);
     expect((await measure!())! / 1e6).toBeCloseTo(10, 0);
@@ -42,7 +41,9 @@ describe("a recording whose clock begins again in its middle, with MP2 and AAC",
       [7.9, 6],
       [9.5, 8],
     ] as const) {
-      const found = await all(await demuxed!.read(wanted * 1e6, video.id, new Set([video.id, sound.id])));
+      const found = await all(
+        await demuxed!.read(wanted * 1e6, video.id, new Set([video.id, sound.id])),
+      );
       const first = found.find(({ track }) => track === video.id)!;
       expect(first.key).toBe(true);
       expect(first.pts / 1e6 - found[0]!.pts / 1e6).toBeLessThan(1);
@@ -54,7 +55,12 @@ describe("a recording whose clock begins again in its middle, with MP2 and AAC",
     const { demuxed } = await opened(sample("wraps.mpegts"));
     const id = demuxed!.streams[0]!.id;
     const order = async (from: number) =>
-      new Map((await all(await demuxed!.read(from, id, new Set([id])))).map(({ pts, order }) => [pts, order]));
+      new Map(
+        (await all(await demuxed!.read(from, id, new Set([id])))).map(({ pts, order }) => [
+          pts,
+          order,
+        ]),
+      );
     const whole = await order(0);
     const later = await order(7e6);
     expect(later.size).toBeGreaterThan(20);
@@ -66,7 +72,13 @@ test("what was read for looking is not read again for playing", async () => {
   for (const name of ["wraps.mpegts", "film.mp4"]) {
     const { demuxed, source, asked } = await opened(sample(name));
     expect(asked).toHaveLength(1);
-    await all(await demuxed!.read(0, demuxed!.streams[0]!.id, new Set(demuxed!.streams.map(({ id }) => id))));
+    await all(
+      await demuxed!.read(
+        0,
+        demuxed!.streams[0]!.id,
+        new Set(demuxed!.streams.map(({ id }) => id)),
+      ),
+    );
     expect(source.fetched).toBe(sample(name).length);
     expect(asked).toHaveLength(1);
   }
@@ -74,24 +86,26 @@ test("what was read for looking is not read again for playing", async () => {
 
 test("MPEG-2 in M2TS is ffmpeg's, and its length is told all the same", async () => {
   const { film, verdict, measure } = await opened(sample("old.m2ts"));
-  expect([film.container, film.video[0]!.name, film.audio[0]!.name, verdict.path, verdict.reason]).toEqual([
-    "mpegts",
-    "MPEG-2",
-    "AC-3",
-    "ffmpeg",
-    "video_codec",
-  ]);
+  expect([
+    film.container,
+    film.video[0]!.name,
+    film.audio[0]!.name,
+    verdict.path,
+    verdict.reason,
+  ]).toEqual(["mpegts", "MPEG-2", "AC-3", "ffmpeg", "video_codec"]);
   expect((await measure!())! / 1e6).toBeCloseTo(2, 0);
 });
 
 test("a stream that is promised and never comes is left out, and not looked for in the whole file", async () => {
   const whole = sample("wraps.mpegts");
   const long = new Uint8Array(188 * 40_000);
-  for (let at = 0; at < long.length; at += whole.length) long.set(whole.subarray(0, long.length - at), at);
+  for (let at = 0; at < long.length; at += whole.length)
+    long.set(whole.subarray(0, long.length - at), at);
   // The packets of the AAC are taken out.
   const aac = (await readTransportHead(cursor(whole)))!.streams[2]!.pid;
   for (let at = 0; at < long.length; at += 188)
-    if ((((long[at + 1]! & 31) << 8) | long[at + 2]!) === aac) long.set([0x47, 0x1f, 0xff, 0x10], at);
+    if ((((long[at + 1]! & 31) << 8) | long[at + 2]!) === aac)
+      long.set([0x47, 0x1f, 0xff, 0x10], at);
   const { source } = served(long, { chunk: 65536 });
   expect((await readTransportHead(new Cursor(source, 0)))!.streams).toHaveLength(2);
   expect(source.fetched).toBeLessThan(4 << 20);
@@ -114,7 +128,11 @@ test("damage ends", async () => {
 }, 30_000);
 
 /** A stream of so many seconds, a picture of `size` packets every 40 ms; `rate` makes some stretches denser than others. */
-function long(seconds: number, keyEvery: number, size: (second: number) => number): Uint8Array<ArrayBuffer> {
+function long(
+  seconds: number,
+  keyEvery: number,
+  size: (second: number) => number,
+): Uint8Array<ArrayBuffer> {
   const sizes = Array.from({ length: seconds * 25 }, (_, index) => size(index / 25));
   const bytes = new Uint8Array(188 * sizes.reduce((sum, count) => sum + count, 0)).fill(0xff);
   let at = 0;
@@ -130,7 +148,9 @@ function long(seconds: number, keyEvery: number, size: (second: number) => numbe
     ];
     for (let part = 0; part < count; part += 1, at += 188)
       bytes.set(
-        part === 0 ? [0x47, 0x41, 0, 0x30, 1, isKey ? 0x40 : 0, 0, 0, 1, 0xe0, 0, 0, 0x80, 0x80, 5, ...time] : [0x47, 0x01, 0, 0x10],
+        part === 0
+          ? [0x47, 0x41, 0, 0x30, 1, isKey ? 0x40 : 0, 0, 0, 1, 0xe0, 0, 0, 0x80, 0x80, 5, ...time]
+          : [0x47, 0x01, 0, 0x10],
         at,
       );
   }
@@ -139,7 +159,13 @@ function long(seconds: number, keyEvery: number, size: (second: number) => numbe
 
 describe("a place for a time", () => {
   /** `begins` are the times of the key pictures that will do. */
-  async function check(bytes: Uint8Array, target: number, seconds: number, begins: number[], known = new Known()) {
+  async function check(
+    bytes: Uint8Array,
+    target: number,
+    seconds: number,
+    begins: number[],
+    known = new Known(),
+  ) {
     const { source, asked } = served(bytes, { chunk: 16 << 10 });
     source.size = bytes.length;
     const cursors = await placeFor(
@@ -187,7 +213,8 @@ describe("a place for a time", () => {
   }
 
   /** Where it isn't known when they come, some before the last one may be read as well. */
-  const near = (target: number, every: number) => [0, 1, 2].map((back) => Math.max(0, Math.floor(target / every) - back) * every);
+  const near = (target: number, every: number) =>
+    [0, 1, 2].map((back) => Math.max(0, Math.floor(target / every) - back) * every);
 
   test("is found with a look or two, which is read on", async () => {
     const film = long(1200, 2, () => 20);
@@ -201,7 +228,13 @@ describe("a place for a time", () => {
   test("is found at once where key pictures come regularly", async () => {
     const film = long(1200, 2, () => 20);
     for (const target of [11, 599.3, 599.9, 1000.01]) {
-      const { looks, read } = await check(film, target, 1200, [Math.floor(target / 2) * 2], taught(film, 9));
+      const { looks, read } = await check(
+        film,
+        target,
+        1200,
+        [Math.floor(target / 2) * 2],
+        taught(film, 9),
+      );
       expect(looks).toBeLessThanOrEqual(2);
       expect(read).toBeLessThan(94_000);
     }
@@ -214,7 +247,8 @@ describe("a place for a time", () => {
   });
   test("also where the rate changes", async () => {
     const film = long(600, 2, (second) => (second < 300 ? 4 : 60));
-    for (const target of [100, 299, 301, 450, 599]) expect((await check(film, target, 600, near(target, 2))).looks).toBeLessThanOrEqual(10);
+    for (const target of [100, 299, 301, 450, 599])
+      expect((await check(film, target, 600, near(target, 2))).looks).toBeLessThanOrEqual(10);
   });
   test("also where key pictures are rare", async () => {
     await check(

@@ -38,8 +38,18 @@ class FakeVideo extends EventTarget {
   }
 }
 
-const FILM: Film = { url: "http://127.0.0.1:1/stream/f?key=k", path: "a/film.mkv", length: 10, contentType: "video/x-matroska" };
-const track = (id: number, name: string, sound: "copied" | "transcoded" | "impossible", path: "native" | "mse" | "ffmpeg") => ({
+const FILM: Film = {
+  url: "http://127.0.0.1:1/stream/f?key=k",
+  path: "a/film.mkv",
+  length: 10,
+  contentType: "video/x-matroska",
+};
+const track = (
+  id: number,
+  name: string,
+  sound: "copied" | "transcoded" | "impossible",
+  path: "native" | "mse" | "ffmpeg",
+) => ({
   id,
   codec: name,
   name,
@@ -102,7 +112,9 @@ describe("an inspection", () => {
     const { worker, result } = look();
     worker.say({ kind: "trouble", trouble: "unreachable", detail: "x" });
     await expect(result).rejects.toThrow("The daemon does not answer.");
-    await expect(result).rejects.toSatisfy((error) => error instanceof InspectionFailed && !error.isFinal);
+    await expect(result).rejects.toSatisfy(
+      (error) => error instanceof InspectionFailed && !error.isFinal,
+    );
     expect(worker.terminated).toBe(true);
   });
   test("ends at once when nobody wants it any more", async () => {
@@ -183,7 +195,9 @@ describe("engines that a worker feeds", () => {
       engine.open(FILM, 0);
       workers[0]!.say({ kind: "opened", film: inspected, verdict: mse });
       workers[0]!.say({ kind: "audio", track: 1 });
-      expect(listener.audio.mock.calls[0]![0].map(({ id }: { id: string }) => id)).toEqual(expected);
+      expect(listener.audio.mock.calls[0]![0].map(({ id }: { id: string }) => id)).toEqual(
+        expected,
+      );
     }
   });
   test("what they can't play they say in words", () => {
@@ -202,7 +216,11 @@ describe("engines that a worker feeds", () => {
     const { engine, workers, listener } = engines(FfmpegEngine);
     engine.open(FILM, 0);
     workers[0]!.say({ kind: "trouble", trouble: "converter", detail: "ffmpeg 2.8 is too old." });
-    workers[0]!.say({ kind: "trouble", trouble: "busy", detail: "Two films are being converted already." });
+    workers[0]!.say({
+      kind: "trouble",
+      trouble: "busy",
+      detail: "Two films are being converted already.",
+    });
     expect(listener.failed.mock.calls).toEqual([
       ["ffmpeg 2.8 is too old.", true, false],
       ["Two films are being converted already.", false, false],
@@ -232,7 +250,11 @@ describe("words", () => {
       "TrueHD sound: needs ffmpeg.",
     );
     check({ path: "none", reason: "encrypted" }, {}, "Encrypted: can’t be played.");
-    check({ path: "mse", reason: "container" }, { container: "mpegts" }, "H.264 video in MPEG-TS: plays here.");
+    check(
+      { path: "mse", reason: "container" },
+      { container: "mpegts" },
+      "H.264 video in MPEG-TS: plays here.",
+    );
     check(mse, {}, "AC-3 sound: decoded here.");
     check({ path: "native", reason: "plays_as_is" }, {}, "Plays as it is.");
   });
@@ -254,13 +276,20 @@ describe("what the daemon can", () => {
         ? Promise.resolve().then(reply)
         : Promise.reject(new Error(url.href))) as unknown as typeof fetch);
   test("is told, or why not, or nothing", async () => {
-    expect(await ask(() => Response.json({ ffmpeg: { version: "5.1", video: "libx264", sound: "aac" } }))).toEqual({
+    expect(
+      await ask(() =>
+        Response.json({ ffmpeg: { version: "5.1", video: "libx264", sound: "aac" } }),
+      ),
+    ).toEqual({
       kind: "ready",
       version: "5.1",
       video: "libx264",
       sound: "aac",
     });
-    expect(await ask(() => Response.json({ problem: "There is no ffmpeg." }))).toEqual({ kind: "problem", words: "There is no ffmpeg." });
+    expect(await ask(() => Response.json({ problem: "There is no ffmpeg." }))).toEqual({
+      kind: "problem",
+      words: "There is no ffmpeg.",
+    });
     expect(await ask(() => new Response("no", { status: 403 }))).toBeUndefined();
     expect(
       await ask(() => {

@@ -18,7 +18,8 @@ class FakeWorker extends EventTarget {
         `events ${message.events.map(({ line, startMs, durationMs }) => `${line.split(",").at(-1)} ${startMs}+${durationMs}`).join()}`,
       );
     else if (message.kind === "draw") this.log.push(`draw ${message.time}`);
-    else if (message.kind === "size") this.log.push(`size ${message.size.width}×${message.size.height}`);
+    else if (message.kind === "size")
+      this.log.push(`size ${message.size.width}×${message.size.height}`);
     else this.log.push(message.kind);
   }
   terminate(): void {
@@ -32,17 +33,33 @@ class FakeWorker extends EventTarget {
 beforeEach(() => {
   vi.useFakeTimers();
   vi.stubGlobal("devicePixelRatio", 2);
-  const element = () => ({ dataset: {}, style: {}, remove: () => {}, transferControlToOffscreen: () => ({}) });
-  vi.stubGlobal("document", { createElement: element, baseURI: "chrome-extension://x/player.html" });
+  const element = () => ({
+    dataset: {},
+    style: {},
+    remove: () => {},
+    transferControlToOffscreen: () => ({}),
+  });
+  vi.stubGlobal("document", {
+    createElement: element,
+    baseURI: "chrome-extension://x/player.html",
+  });
 });
 afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();
 });
 
-const event = (start: number, text: string): AssEvent => ({ start, end: start + 2, line: `0,0,Default,,0,0,0,,${text}` });
+const event = (start: number, text: string): AssEvent => ({
+  start,
+  end: start + 2,
+  line: `0,0,Default,,0,0,0,,${text}`,
+});
 
-function begin({ script = "[Events]\n", fonts = [] as Uint8Array<ArrayBuffer>[], height = 500 } = {}) {
+function begin({
+  script = "[Events]\n",
+  fonts = [] as Uint8Array<ArrayBuffer>[],
+  height = 500,
+} = {}) {
   const worker = new FakeWorker();
   const events: AssEvent[] = [];
   const content: Content = { kind: "ass", script, events, cues: new CueList() };
@@ -99,7 +116,12 @@ describe("drawing", () => {
     worker.say({ kind: "drawn" });
     events.push(event(9, "B"));
     renderer.change("cues");
-    expect(worker.log.slice(2)).toEqual(["events A 4000+2000", "draw 5", "events B 9000+2000", "draw 5"]);
+    expect(worker.log.slice(2)).toEqual([
+      "events A 4000+2000",
+      "draw 5",
+      "events B 9000+2000",
+      "draw 5",
+    ]);
   });
   test("has the screen's pixels, but not more lines than are worth it", () => {
     const small = begin();
@@ -150,7 +172,13 @@ describe("it gives up", () => {
     expect(await check("[Events]\n", [], "日本")).toBe(true);
     expect(await check("[Events]\n", [], "Žluťoučký кот ελιά שלום – “…” ♪")).toBe(false);
     // A style's name is not shown.
-    expect(await check("[V4+ Styles]\nStyle: 日本\n[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,A,,0,0,0,,A", [], "A")).toBe(false);
+    expect(
+      await check(
+        "[V4+ Styles]\nStyle: 日本\n[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,A,,0,0,0,,A",
+        [],
+        "A",
+      ),
+    ).toBe(false);
   });
 });
 
@@ -168,9 +196,14 @@ test("after it is let go the worker is gone, and what it says counts no longer",
 
 describe("a track's head", () => {
   const bytes = (text: string) => new TextEncoder().encode(text);
-  const styles = "[Script Info]\nPlayResX: 1280\n[V4+ Styles]\nFormat: Name, Alignment\nStyle: Top,8\n";
+  const styles =
+    "[Script Info]\nPlayResX: 1280\n[V4+ Styles]\nFormat: Name, Alignment\nStyle: Top,8\n";
   test("gets the line that libass needs for single events, if it lacks it", () => {
-    for (const head of [styles, `${styles}[Events]\n`, `${styles}[Events]\nFormat: Layer, Start, End, Style, Text\n`]) {
+    for (const head of [
+      styles,
+      `${styles}[Events]\n`,
+      `${styles}[Events]\nFormat: Layer, Start, End, Style, Text\n`,
+    ]) {
       const made = headOf(bytes(head));
       expect(made.match(/\[Events\]\s*Format:/g)).toHaveLength(1);
       expect(made).toContain("PlayResX: 1280");

@@ -1,9 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { type Choosable, pick, preferenceOf } from "../../src/player/subtitles/choice";
 import { CueList } from "../../src/player/subtitles/cues";
-import { baseLanguage, factsOfName, isSubtitleName, languageName } from "../../src/player/subtitles/language";
+import {
+  baseLanguage,
+  factsOfName,
+  isSubtitleName,
+  languageName,
+} from "../../src/player/subtitles/language";
 
-const track = (id: string, language: string | undefined, more: Partial<Choosable> = {}): Choosable => ({
+const track = (
+  id: string,
+  language: string | undefined,
+  more: Partial<Choosable> = {},
+): Choosable => ({
   id,
   language,
   title: undefined,
@@ -21,8 +30,12 @@ const FILM = [
 ];
 
 describe("the track to begin with", () => {
-  const check = (preference: Parameters<typeof pick>[0], wanted: string | undefined, tracks = FILM, languages = ["de-AT", "en"]) =>
-    expect(pick(preference, tracks, languages)).toBe(wanted);
+  const check = (
+    preference: Parameters<typeof pick>[0],
+    wanted: string | undefined,
+    tracks = FILM,
+    languages = ["de-AT", "en"],
+  ) => expect(pick(preference, tracks, languages)).toBe(wanted);
   test("is none where none was wanted", () => check("off", undefined));
   test("has the language that was wanted, whatever its code", () => {
     check({ language: "de", forced: false, title: undefined }, "de");
@@ -49,7 +62,8 @@ describe("the track to begin with", () => {
     check(undefined, undefined, [track("x", "ja", { isDefault: true })], ["ja"]);
   });
   test("is found again by what is remembered of it", () => {
-    for (const one of FILM) expect(pick(JSON.parse(JSON.stringify(preferenceOf(one))), FILM, [])).toBe(one.id);
+    for (const one of FILM)
+      expect(pick(JSON.parse(JSON.stringify(preferenceOf(one))), FILM, [])).toBe(one.id);
     expect(preferenceOf(undefined)).toBe("off");
   });
 });
@@ -81,15 +95,23 @@ describe("languages", () => {
     ["Film.srt", undefined, undefined, false],
     ["It is what it does.srt", undefined, undefined, false],
     ["Film.1080p.WEB.x264.srt", undefined, undefined, false],
-  ])("%s", (name, language, title, forced) => expect(factsOfName(name)).toEqual({ language, title, forced }));
+  ])("%s", (name, language, title, forced) =>
+    expect(factsOfName(name)).toEqual({ language, title, forced }),
+  );
   test("subtitles are told by their name", () =>
-    expect(["a.srt", "a.ASS", "a.mkv", "srt"].map(isSubtitleName)).toEqual([true, true, false, false]));
+    expect(["a.srt", "a.ASS", "a.mkv", "srt"].map(isSubtitleName)).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]));
 });
 
 describe("a list of cues", () => {
   const list = (...cues: [start: number, end: number | undefined][]) => {
     const made = new CueList<{ start: number; end: number | undefined; name: string }>();
-    for (const [start, end] of cues) made.add(`${start}-${end}`, { start, end, name: `${start}-${end}` });
+    for (const [start, end] of cues)
+      made.add(`${start}-${end}`, { start, end, name: `${start}-${end}` });
     return (time: number) => made.at(time).map(({ name }) => name);
   };
   test("shows each from its beginning to just before its end", () => {
@@ -103,18 +125,35 @@ describe("a list of cues", () => {
   });
   test("ends one without an end at the next, and after seven seconds at the latest", () => {
     const at = list([0, undefined], [3, undefined], [20, 21]);
-    expect([2.9, 3, 9.9, 10, 20].map(at)).toEqual([["0-undefined"], ["3-undefined"], ["3-undefined"], [], ["20-21"]]);
+    expect([2.9, 3, 9.9, 10, 20].map(at)).toEqual([
+      ["0-undefined"],
+      ["3-undefined"],
+      ["3-undefined"],
+      [],
+      ["20-21"],
+    ]);
   });
   test("keeps each once", () => {
     const made = new CueList();
-    expect([made.add("a", { start: 0, end: 1 }), made.add("a", { start: 0, end: 1 }), made.items.length]).toEqual([true, false, 1]);
+    expect([
+      made.add("a", { start: 0, end: 1 }),
+      made.add("a", { start: 0, end: 1 }),
+      made.items.length,
+    ]).toEqual([true, false, 1]);
   });
   test("agrees with looking at every cue", () => {
-    const cues = Array.from({ length: 300 }, (_, i): [number, number] => [(i * 37) % 101, ((i * 37) % 101) + 1 + ((i * 13) % 29)]);
+    const cues = Array.from({ length: 300 }, (_, i): [number, number] => [
+      (i * 37) % 101,
+      ((i * 37) % 101) + 1 + ((i * 13) % 29),
+    ]);
     const at = list(...cues);
     for (let time = 0; time < 130; time += 0.5)
       expect(new Set(at(time))).toEqual(
-        new Set(cues.filter(([start, end]) => start <= time && time < end).map(([start, end]) => `${start}-${end}`)),
+        new Set(
+          cues
+            .filter(([start, end]) => start <= time && time < end)
+            .map(([start, end]) => `${start}-${end}`),
+        ),
       );
   });
 });

@@ -23,7 +23,14 @@ const LEGACY: [language: string, encoding: string][] = [
   ["zh-TW", "big5"],
   ["ko", "euc-kr"],
 ];
-const UNICODE: [language: string, encoding: string][] = ["en", "de", "ru", "ar", "ja", "ko"].flatMap((language) =>
+const UNICODE: [language: string, encoding: string][] = [
+  "en",
+  "de",
+  "ru",
+  "ar",
+  "ja",
+  "ko",
+].flatMap((language) =>
   ["utf-8", "utf-16le", "utf-16be"].map((encoding): [string, string] => [language, encoding]),
 );
 
@@ -41,7 +48,9 @@ test.each(UNICODE)("%s in %s, with a byte order mark and without", async (langua
 });
 
 test("ASCII is UTF-8", async () => {
-  expect(await decodeText(encode("1\n00:00:01,000 --> 00:00:02,000\nHello\n", "utf-8"))).toMatchObject({ encoding: "utf-8" });
+  expect(
+    await decodeText(encode("1\n00:00:01,000 --> 00:00:02,000\nHello\n", "utf-8")),
+  ).toMatchObject({ encoding: "utf-8" });
 });
 
 test("UTF-8 with a broken character stays UTF-8", async () => {
@@ -52,14 +61,19 @@ test("UTF-8 with a broken character stays UTF-8", async () => {
   }
 });
 
-test.each(LEGACY.filter(([language]) => language !== "pl"))("a few lines of %s in %s, among English ones", async (language, encoding) => {
-  const text = srtOf([...TEXTS["en"]!.slice(0, 4), TEXTS[language]![4]!]);
-  expect(await decoded(encode(text, encoding))).toBe(text);
-});
+test.each(LEGACY.filter(([language]) => language !== "pl"))(
+  "a few lines of %s in %s, among English ones",
+  async (language, encoding) => {
+    const text = srtOf([...TEXTS["en"]!.slice(0, 4), TEXTS[language]![4]!]);
+    expect(await decoded(encode(text, encoding))).toBe(text);
+  },
+);
 
 test("English with a few characters of Windows", async () => {
   // The quotes and dots by their numbers: Node's decoder takes this encoding for another one.
-  const bytes = encode(srtOf([...TEXTS["en"]!.slice(0, 4), "1It2s a café34"]), "utf-16le").filter((_, at) => at % 2 === 0);
+  const bytes = encode(srtOf([...TEXTS["en"]!.slice(0, 4), "1It2s a café34"]), "utf-16le").filter(
+    (_, at) => at % 2 === 0,
+  );
   for (const [digit, byte] of [
     [0x31, 0x93],
     [0x32, 0x92],
@@ -69,7 +83,10 @@ test("English with a few characters of Windows", async () => {
     bytes.forEach(
       (value, at) =>
         value === digit &&
-        (bytes[at - 1] === 0x0a || bytes[at + 1] === 0x73 || bytes[at + 1] === 0x34 || bytes[at - 1] === 0x85) &&
+        (bytes[at - 1] === 0x0a ||
+          bytes[at + 1] === 0x73 ||
+          bytes[at + 1] === 0x34 ||
+          bytes[at - 1] === 0x85) &&
         (bytes[at] = byte),
     );
   expect((await decodeText(bytes))?.encoding).toBe("windows-1252");
@@ -77,14 +94,20 @@ test("English with a few characters of Windows", async () => {
 
 test("what is no text is told apart", async () => {
   const random = chance(1);
-  expect(await decodeText(Uint8Array.from({ length: 5000 }, () => Math.floor(random() * 256) * Number(random() > 0.2)))).toBeUndefined();
+  expect(
+    await decodeText(
+      Uint8Array.from({ length: 5000 }, () => Math.floor(random() * 256) * Number(random() > 0.2)),
+    ),
+  ).toBeUndefined();
   expect(await decodeText(new Uint8Array(5000))).toBeUndefined();
 });
 
 test("any bytes give text or nothing", async () => {
   const random = chance(2);
   for (let count = 0; count < 200; count += 1) {
-    const bytes = Uint8Array.from({ length: Math.floor(random() * 400) }, () => Math.floor(random() * 256));
+    const bytes = Uint8Array.from({ length: Math.floor(random() * 400) }, () =>
+      Math.floor(random() * 256),
+    );
     await expect(decodeText(bytes)).resolves.not.toThrow();
   }
 });

@@ -10,7 +10,9 @@ import { t } from "../../src/text/messages";
 function brief({ start, end, place, spans }: TextCue): string {
   const text = spans
     .map((span) => {
-      const tags = [span.bold && "b", span.italic && "i", span.underline && "u", span.colour].filter(Boolean).join("");
+      const tags = [span.bold && "b", span.italic && "i", span.underline && "u", span.colour]
+        .filter(Boolean)
+        .join("");
       return tags ? `[${tags}]${span.text}[/]` : span.text;
     })
     .join("");
@@ -20,7 +22,8 @@ const srt = (text: string) => parseSrt(text).map(brief);
 const vtt = (text: string) => parseVtt(text).map(brief);
 const ass = (text: string) => parseAss(text).map(brief);
 
-const PLAIN = "1\n00:00:01,000 --> 00:00:02,500\nOne\n\n2\n00:00:03,000 --> 00:00:04,000\nTwo\nlines\n";
+const PLAIN =
+  "1\n00:00:01,000 --> 00:00:02,500\nOne\n\n2\n00:00:03,000 --> 00:00:04,000\nTwo\nlines\n";
 const PLAIN_CUES = ["1-2.5 One", "3-4 Two|lines"];
 
 describe("SRT", () => {
@@ -34,43 +37,83 @@ describe("SRT", () => {
     ["no hours", PLAIN.replaceAll("00:00:0", "00:0"), PLAIN_CUES],
     ["no numbers", PLAIN.replaceAll(/^\d\n/gm, ""), PLAIN_CUES],
     ["a number that is missing", PLAIN.replace("2\n00", "00"), PLAIN_CUES],
-    ["numbers that begin at zero and have spaces", PLAIN.replace("1\n00", " 0 \n00").replace("2\n00", " 1\t\n00"), PLAIN_CUES],
+    [
+      "numbers that begin at zero and have spaces",
+      PLAIN.replace("1\n00", " 0 \n00").replace("2\n00", " 1\t\n00"),
+      PLAIN_CUES,
+    ],
     ["no blank line between cues", PLAIN.replace("\n\n", "\n"), PLAIN_CUES],
     ["a blank line inside a cue", PLAIN.replace("Two\n", "Two\n\n"), PLAIN_CUES],
     ["many blank lines", PLAIN.replace("\n\n", "\n\n\n \n\n"), PLAIN_CUES],
     ["coordinates", PLAIN.replaceAll(/(--> \S+)/g, "$1  X1:117 X2:619 Y1:042 Y2:428"), PLAIN_CUES],
     ["spaces left out, a short arrow", PLAIN.replaceAll(" --> ", "->"), PLAIN_CUES],
-    ["a cue in the hundredth hour", "1\n100:00:01,000 --> 100:00:02,000\nLate\n", ["360001-360002 Late"]],
+    [
+      "a cue in the hundredth hour",
+      "1\n100:00:01,000 --> 100:00:02,000\nLate\n",
+      ["360001-360002 Late"],
+    ],
     ["one digit each", "1\n0:0:1,5 --> 0:0:2\nShort\n", ["1.5-2 Short"]],
-    ["a cue that says a number", "1\n00:00:01,000 --> 00:00:02,000\n1984\n\n2\n00:00:03,000 --> 00:00:04,000\n7\n", ["1-2 1984", "3-4 7"]],
-    ["a number said without numbers", "00:00:01,000 --> 00:00:02,000\n1984\n\n00:00:03,000 --> 00:00:04,000\nB\n", ["1-2 1984", "3-4 B"]],
+    [
+      "a cue that says a number",
+      "1\n00:00:01,000 --> 00:00:02,000\n1984\n\n2\n00:00:03,000 --> 00:00:04,000\n7\n",
+      ["1-2 1984", "3-4 7"],
+    ],
+    [
+      "a number said without numbers",
+      "00:00:01,000 --> 00:00:02,000\n1984\n\n00:00:03,000 --> 00:00:04,000\nB\n",
+      ["1-2 1984", "3-4 B"],
+    ],
     ["numbers that don't follow each other", PLAIN.replace("2\n00", "17\n00"), PLAIN_CUES],
     [
       "no numbers, and a number above the times",
       "00:00:01,000 --> 00:00:02,000\n1984\n00:00:03,000 --> 00:00:04,000\nA\n\n00:00:05,000 --> 00:00:06,000\nB",
       ["1-2 1984", "3-4 A", "5-6 B"],
     ],
-    ["cues without text", "1\n00:00:01,000 --> 00:00:02,000\n\n2\n00:00:03,000 --> 00:00:04,000\nB\n", ["3-4 B"]],
-    ["a cue that ends before it begins", "1\n00:00:05,000 --> 00:00:02,000\nA\n\n2\n00:00:06,000 --> 00:00:07,000\nB", ["6-7 B"]],
-    ["a broken line of times", "1\n00:00:0x,000 --> 00:00:02,000\nA\n\n2\n00:00:06,000 --> 00:00:07,000\nB", ["6-7 B"]],
+    [
+      "cues without text",
+      "1\n00:00:01,000 --> 00:00:02,000\n\n2\n00:00:03,000 --> 00:00:04,000\nB\n",
+      ["3-4 B"],
+    ],
+    [
+      "a cue that ends before it begins",
+      "1\n00:00:05,000 --> 00:00:02,000\nA\n\n2\n00:00:06,000 --> 00:00:07,000\nB",
+      ["6-7 B"],
+    ],
+    [
+      "a broken line of times",
+      "1\n00:00:0x,000 --> 00:00:02,000\nA\n\n2\n00:00:06,000 --> 00:00:07,000\nB",
+      ["6-7 B"],
+    ],
     [
       "markup",
       '1\n00:00:01,000 --> 00:00:02,000\n<i>a</i> <B>b</B>\n<u>c</u><font color="#FF0000">d</font>',
       ["1-2 [i]a[/] [b]b[/]|[u]c[/][#ff0000]d[/]"],
     ],
-    ["markup that isn't closed", "1\n00:00:01,000 --> 00:00:02,000\n<i>a<b>b", ["1-2 [i]a[/][bi]b[/]"]],
+    [
+      "markup that isn't closed",
+      "1\n00:00:01,000 --> 00:00:02,000\n<i>a<b>b",
+      ["1-2 [i]a[/][bi]b[/]"],
+    ],
     [
       "what only looks like markup",
       "1\n00:00:01,000 --> 00:00:02,000\nI <3 you, x < y > z & <script>alert(1)</script>",
       ["1-2 I <3 you, x < y > z & <script>alert(1)</script>"],
     ],
-    ["entities", "1\n00:00:01,000 --> 00:00:02,000\nA &amp; B &lt;b&gt; &#233; &unknown;", ["1-2 A & B <b> é &unknown;"]],
+    [
+      "entities",
+      "1\n00:00:01,000 --> 00:00:02,000\nA &amp; B &lt;b&gt; &#233; &unknown;",
+      ["1-2 A & B <b> é &unknown;"],
+    ],
     [
       "places and other tags of ASS",
       "1\n00:00:01,000 --> 00:00:02,000\n{\\an8}Up{\\fs20}\\Nthere {sic}\n\n2\n00:00:01,000 --> 00:00:02,000\n{\\a6}Old",
       ["1-2 @8 Up|there {sic}", "1-2 @8 Old"],
     ],
-    ["a path in a text", "1\n00:00:01,000 --> 00:00:02,000\nC:\\new\\names", ["1-2 C:\\new\\names"]],
+    [
+      "a path in a text",
+      "1\n00:00:01,000 --> 00:00:02,000\nC:\\new\\names",
+      ["1-2 C:\\new\\names"],
+    ],
   ];
   test.each(cases)("%s", (_name, text, cues) => expect(srt(text)).toEqual(cues));
 });
@@ -78,13 +121,21 @@ describe("SRT", () => {
 describe("WebVTT", () => {
   const head = "WEBVTT\n\n";
   const cases: [name: string, text: string, cues: string[]][] = [
-    ["an ordinary one", `${head}00:01.000 --> 00:02.500\nOne\n\nid\n00:00:03.000 --> 00:00:04.000\nTwo\nlines\n`, PLAIN_CUES],
+    [
+      "an ordinary one",
+      `${head}00:01.000 --> 00:02.500\nOne\n\nid\n00:00:03.000 --> 00:00:04.000\nTwo\nlines\n`,
+      PLAIN_CUES,
+    ],
     [
       "a title, notes, styles, regions",
       `WEBVTT - Title\nKind: captions\n\nSTYLE\n::cue { color: red }\n\nREGION\nid:a\n\nNOTE\nnot --> this\n00:00:08.000 --> 00:00:09.000\nnor this\n\n00:01.000 --> 00:02.000\nA`,
       ["1-2 A"],
     ],
-    ["a blank line ends a cue", `${head}00:01.000 --> 00:02.000\nA\n\nB\n\n00:03.000 --> 00:04.000\nC`, ["1-2 A", "3-4 C"]],
+    [
+      "a blank line ends a cue",
+      `${head}00:01.000 --> 00:02.000\nA\n\nB\n\n00:03.000 --> 00:04.000\nC`,
+      ["1-2 A", "3-4 C"],
+    ],
     [
       "settings",
       `${head}00:01.000 --> 00:02.000 line:0 align:start position:10%\nA\n\n00:01.000 --> 00:02.000 line:50%\nB\n\n00:01.000 --> 00:02.000 line:90% align:end\nC\n\n00:01.000 --> 00:02.000 line:-2\nD`,
@@ -96,7 +147,11 @@ describe("WebVTT", () => {
       ["1-2 Hi there 漢\u00a0\u200ex"],
     ],
     ["commas, as SRT has them", `${head}00:00:01,000 --> 00:00:02,000\nA`, ["1-2 A"]],
-    ["a cue directly after another", `${head}00:01.000 --> 00:02.000\nA\n00:03.000 --> 00:04.000\nB`, ["1-2 A", "3-4 B"]],
+    [
+      "a cue directly after another",
+      `${head}00:01.000 --> 00:02.000\nA\n00:03.000 --> 00:04.000\nB`,
+      ["1-2 A", "3-4 B"],
+    ],
     [
       "Windows' line ends",
       `${head}00:01.000 --> 00:02.000\nA\n\n00:03.000 --> 00:04.000\nB\n`.replaceAll("\n", "\r\n"),
@@ -112,11 +167,15 @@ describe("ASS as plain text", () => {
   const line = (text: string, style = "Default", start = "0:00:01.00", end = "0:00:02.50") =>
     `Dialogue: 0,${start},${end},${style},,0,0,0,,${text}\n`;
   test("lines with their commas, places and tags", () => {
-    expect(ass(script(line("One, two, {\\b1\\fs30}three{\\b0}\\Nfour") + line("Up", "Top") + line("{\\an4\\pos(1,2)}Left")))).toEqual([
-      "1-2.5 One, two, [b]three[/]|four",
-      "1-2.5 @8 Up",
-      "1-2.5 @4 Left",
-    ]);
+    expect(
+      ass(
+        script(
+          line("One, two, {\\b1\\fs30}three{\\b0}\\Nfour") +
+            line("Up", "Top") +
+            line("{\\an4\\pos(1,2)}Left"),
+        ),
+      ),
+    ).toEqual(["1-2.5 One, two, [b]three[/]|four", "1-2.5 @8 Up", "1-2.5 @4 Left"]);
   });
   test("drawings and comments are left out", () => {
     expect(
@@ -128,7 +187,10 @@ describe("ASS as plain text", () => {
     ).toEqual(["1-2.5 Text here"]);
   });
   test("in order of time, whatever the file's is", () => {
-    expect(ass(script(line("B", "Default", "1:00:00.00", "1:00:01.00") + line("A")))).toEqual(["1-2.5 A", "3600-3601 B"]);
+    expect(ass(script(line("B", "Default", "1:00:00.00", "1:00:01.00") + line("A")))).toEqual([
+      "1-2.5 A",
+      "3600-3601 B",
+    ]);
   });
   test("SSA's format, and its numbers for places", () => {
     const old =
@@ -144,11 +206,16 @@ describe("a file", () => {
     expect(await kind(PLAIN)).toBe("text");
     expect(await kind(`WEBVTT\n\n00:01.000 --> 00:02.000\nA`)).toBe("text");
     for (const line of ["A", "{\\p1}m 0 0 l 9 9"])
-      expect(await kind(`[Script Info]\n[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,${line}`)).toBe("ass");
+      expect(
+        await kind(
+          `[Script Info]\n[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,${line}`,
+        ),
+      ).toBe("ass");
   });
   test("that can't be shown is refused with a sentence", async () => {
     const refused = (content: string | number[]) =>
-      expect(readBytes(typeof content === "string" ? bytes(content) : Uint8Array.from(content))).rejects;
+      expect(readBytes(typeof content === "string" ? bytes(content) : Uint8Array.from(content)))
+        .rejects;
     await refused("{1}{1}23.976\n{10}{40}Hello").toThrow(t("subtitlesMicroDvd"));
     await refused("# VobSub index file, v7").toThrow(t("subtitlesVobSub"));
     await refused([0, 0, 1, 0xba, 0x44]).toThrow(t("subtitlesVobSub"));
@@ -156,10 +223,16 @@ describe("a file", () => {
     await refused("WEBVTT\n\nNOTE nothing").toThrow(t("subtitlesEmpty"));
     await refused("[Script Info]\n[Events]\n").toThrow(t("subtitlesEmpty"));
     await refused("").toThrow(t("subtitlesEmpty"));
-    await refused(Array.from({ length: 400 }, (_, i) => (i % 2 ? 0 : i % 7 ? 0 : 9))).toThrow(t("subtitlesBinary"));
+    await refused(Array.from({ length: 400 }, (_, i) => (i % 2 ? 0 : i % 7 ? 0 : 9))).toThrow(
+      t("subtitlesBinary"),
+    );
   });
   test("of the person's that is too large is not even read", async () => {
-    const file = { name: "film.srt", size: 10e6 + 1, arrayBuffer: () => Promise.reject(new Error("was read")) } as unknown as File;
+    const file = {
+      name: "film.srt",
+      size: 10e6 + 1,
+      arrayBuffer: () => Promise.reject(new Error("was read")),
+    } as unknown as File;
     await expect(readFile(file)).rejects.toThrow(t("subtitlesTooLarge", size(10e6)));
   });
 });
@@ -189,7 +262,8 @@ describe("hostile text ends soon", () => {
 
   test.each(cases)("%s", async (_name, text) => {
     const quarter = await cost(text.slice(0, text.length / 4));
-    // Four times as much where the cost grows with the length, sixteen times where it grows with its square.
+    // Four times as much where the cost grows with the length, sixteen times where it grows with
+    // its square.
     expect(await cost(text)).toBeLessThan(9 * quarter + 400);
   });
 });

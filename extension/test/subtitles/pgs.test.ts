@@ -7,16 +7,34 @@ import { composition, END, object, palette, type Picture, segment } from "./pgs_
 const HD: [number, number] = [1920, 1080];
 const WHITE = [1, 235, 128, 128, 255];
 const RED = [2, 63, 240, 102, 128];
-const box = (more: Partial<Picture> = {}): Picture => ({ x: 100, y: 900, width: 200, height: 40, pixel: () => 1, ...more });
+const box = (more: Partial<Picture> = {}): Picture => ({
+  x: 100,
+  y: 900,
+  width: 200,
+  height: 40,
+  pixel: () => 1,
+  ...more,
+});
 const bytes = (...parts: number[][]) => Uint8Array.from(parts.flat());
 const shows = (pictures: Picture[], colours = [WHITE, RED]) =>
-  bytes(composition(HD, 0x80, pictures), palette(colours), ...pictures.map((picture) => object(picture)), END);
+  bytes(
+    composition(HD, 0x80, pictures),
+    palette(colours),
+    ...pictures.map((picture) => object(picture)),
+    END,
+  );
 const nothing = (state = 0) => bytes(composition(HD, state, []), END);
 
 /** The colour at a place of the plane. */
 function at(screen: Screen | undefined, x: number, y: number): number[] | undefined {
-  const placed = screen?.placed.findLast((one) => x >= one.x && y >= one.y && x < one.x + one.width && y < one.y + one.height);
-  return placed && [...placed.rgba.subarray(((y - placed.y) * placed.width + x - placed.x) * 4).subarray(0, 4)];
+  const placed = screen?.placed.findLast(
+    (one) => x >= one.x && y >= one.y && x < one.x + one.width && y < one.y + one.height,
+  );
+  return (
+    placed && [
+      ...placed.rgba.subarray(((y - placed.y) * placed.width + x - placed.x) * 4).subarray(0, 4),
+    ]
+  );
 }
 function screenAt(sets: PgsSets, time: number): Screen | undefined {
   const index = sets.indexAt(time);
@@ -29,7 +47,11 @@ describe("a display set", () => {
     sets.add(1, undefined, shows([box()]));
     sets.add(3, undefined, nothing());
     expect(screenAt(sets, 0.9)).toBeUndefined();
-    expect(screenAt(sets, 1)).toMatchObject({ width: 1920, height: 1080, placed: [{ x: 100, y: 900, width: 200, height: 40 }] });
+    expect(screenAt(sets, 1)).toMatchObject({
+      width: 1920,
+      height: 1080,
+      placed: [{ x: 100, y: 900, width: 200, height: 40 }],
+    });
     expect(at(screenAt(sets, 2.9), 100, 900)).toEqual([255, 255, 255, 255]);
     expect(at(screenAt(sets, 2.9), 299, 939)).toEqual([255, 255, 255, 255]);
     expect(screenAt(sets, 3)).toBeUndefined();
@@ -49,23 +71,36 @@ describe("a display set", () => {
   });
   test("decodes runs of every kind, line by line", () => {
     const sets = new PgsSets();
-    const pixel = (x: number, y: number) => (y % 2 ? (x < 3 ? x % 2 : 2) : x < 100 ? 0 : x < 170 ? 1 : 2);
+    const pixel = (x: number, y: number) =>
+      y % 2 ? (x < 3 ? x % 2 : 2) : x < 100 ? 0 : x < 170 ? 1 : 2;
     sets.add(0, undefined, shows([box({ x: 0, y: 0, pixel })]));
     const screen = screenAt(sets, 0)!;
     const names: Record<number, string> = { 0: "0,0,0,0", 1: "255,255,255,255" };
     for (let y = 0; y < 40; y += 1)
-      for (let x = 0; x < 200; x += 1) if (pixel(x, y) < 2) expect(String(at(screen, x, y)), `${x},${y}`).toBe(names[pixel(x, y)]);
+      for (let x = 0; x < 200; x += 1)
+        if (pixel(x, y) < 2) expect(String(at(screen, x, y)), `${x},${y}`).toBe(names[pixel(x, y)]);
     expect(at(screen, 199, 0)![3]).toBe(128);
   });
   test("puts an object together from several segments", () => {
     const picture = box({ pixel: (x, y) => 1 + ((x * 7 + y) % 2) });
     const sets = new PgsSets();
-    sets.add(0, undefined, bytes(composition(HD, 0x80, [picture]), palette([WHITE, RED]), object(picture, 5), END));
+    sets.add(
+      0,
+      undefined,
+      bytes(composition(HD, 0x80, [picture]), palette([WHITE, RED]), object(picture, 5), END),
+    );
     expect(at(screenAt(sets, 0), 299, 939)![3]).toBe(picture.pixel(199, 39) === 1 ? 255 : 128);
   });
   test("shows two objects, and of a cropped one its part", () => {
     const sets = new PgsSets();
-    sets.add(0, undefined, shows([box(), box({ id: 1, x: 500, y: 10, crop: [150, 0, 50, 20], pixel: (x) => (x < 160 ? 2 : 1) })]));
+    sets.add(
+      0,
+      undefined,
+      shows([
+        box(),
+        box({ id: 1, x: 500, y: 10, crop: [150, 0, 50, 20], pixel: (x) => (x < 160 ? 2 : 1) }),
+      ]),
+    );
     const screen = screenAt(sets, 0)!;
     expect(screen.placed.map(({ x, y, width, height }) => [x, y, width, height])).toEqual([
       [100, 900, 200, 40],
@@ -109,7 +144,8 @@ describe("sets that build on others", () => {
   });
   test("may come in a block for each segment", () => {
     const sets = new PgsSets();
-    for (const part of [composition(HD, 0x80, [box()]), palette([WHITE]), object(box()), END]) sets.add(1, undefined, bytes(part));
+    for (const part of [composition(HD, 0x80, [box()]), palette([WHITE]), object(box()), END])
+      sets.add(1, undefined, bytes(part));
     expect(at(screenAt(sets, 1.5), 150, 920)).toEqual([255, 255, 255, 255]);
   });
 });
@@ -120,7 +156,19 @@ test("a .sup file gives its sets with their times", () => {
     for (let from = 0; from < set.length; ) {
       const length = 3 + (set[from + 1]! << 8) + set[from + 2]!;
       const pts = time * 90_000;
-      parts.push(0x50, 0x47, pts >>> 24, (pts >> 16) & 255, (pts >> 8) & 255, pts & 255, 0, 0, 0, 0, ...set.subarray(from, from + length));
+      parts.push(
+        0x50,
+        0x47,
+        pts >>> 24,
+        (pts >> 16) & 255,
+        (pts >> 8) & 255,
+        pts & 255,
+        0,
+        0,
+        0,
+        0,
+        ...set.subarray(from, from + length),
+      );
       from += length;
     }
     return parts;
@@ -143,13 +191,18 @@ describe("hostile segments", () => {
   };
   test("every truncation", () => {
     const whole = shows([box({ width: 20, height: 4 })]);
-    for (let length = 0; length < whole.length; length += 1) survive(whole.subarray(0, length), `${length} bytes`);
+    for (let length = 0; length < whole.length; length += 1)
+      survive(whole.subarray(0, length), `${length} bytes`);
   });
   test("bytes changed by chance", () => {
     for (let seed = 1; seed <= 400; seed += 1) {
       const random = chance(seed);
-      const block = shows([box({ width: 20, height: 4 }), box({ id: 1, width: 30, height: 3, crop: [1, 1, 5, 2] })]);
-      for (let count = 0; count < 8; count += 1) block[Math.floor(random() * block.length)] = Math.floor(random() * 256);
+      const block = shows([
+        box({ width: 20, height: 4 }),
+        box({ id: 1, width: 30, height: 3, crop: [1, 1, 5, 2] }),
+      ]);
+      for (let count = 0; count < 8; count += 1)
+        block[Math.floor(random() * block.length)] = Math.floor(random() * 256);
       survive(block, `seed ${seed}`);
     }
   });
@@ -183,11 +236,14 @@ describe("the plane of an HD disc", () => {
   const round = (rect: { left: number; top: number; width: number; height: number }) =>
     [rect.left, rect.top, rect.width, rect.height].map((value) => Math.round(value) + 0);
   const stage = { left: 0, top: 0, width: 1000, height: 1000 };
-  test("covers a picture of its own shape", () => expect(round(planeRect(fitted(stage, 1920, 1080), ...HD))).toEqual([0, 219, 1000, 563]));
+  test("covers a picture of its own shape", () =>
+    expect(round(planeRect(fitted(stage, 1920, 1080), ...HD))).toEqual([0, 219, 1000, 563]));
   test("reaches beyond a picture that was cut above and below", () =>
     expect(round(planeRect(fitted(stage, 1920, 800), ...HD))).toEqual([0, 219, 1000, 563]));
   test("reaches beyond a picture that was cut at its sides", () =>
-    expect(round(planeRect(fitted({ ...stage, height: 540 }, 1440, 1080), ...HD))).toEqual([20, 0, 960, 540]));
+    expect(round(planeRect(fitted({ ...stage, height: 540 }, 1440, 1080), ...HD))).toEqual([
+      20, 0, 960, 540,
+    ]));
   test("of a DVD's size has the picture's shape", () =>
     expect(round(planeRect(fitted(stage, 1024, 576), 720, 576))).toEqual([0, 219, 1000, 563]));
 });

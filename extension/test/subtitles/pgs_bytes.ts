@@ -12,11 +12,20 @@ export interface Picture {
 }
 
 const u16 = (value: number): number[] => [value >> 8, value & 255];
-export const segment = (type: number, body: number[]): number[] => [type, ...u16(body.length), ...body];
+export const segment = (type: number, body: number[]): number[] => [
+  type,
+  ...u16(body.length),
+  ...body,
+];
 export const END = segment(0x80, []);
 
 /** `state`: 0x80 begins afresh, 0 goes on with what came. */
-export function composition(plane: [number, number], state: number, pictures: readonly Picture[], palette = 0): number[] {
+export function composition(
+  plane: [number, number],
+  state: number,
+  pictures: readonly Picture[],
+  palette = 0,
+): number[] {
   const shown = pictures.flatMap(({ id = 0, x, y, crop }) => [
     ...u16(id),
     0,
@@ -25,11 +34,22 @@ export function composition(plane: [number, number], state: number, pictures: re
     ...u16(y),
     ...(crop ?? []).flatMap(u16),
   ]);
-  return segment(0x16, [...u16(plane[0]), ...u16(plane[1]), 0x10, ...u16(0), state, 0, palette, pictures.length, ...shown]);
+  return segment(0x16, [
+    ...u16(plane[0]),
+    ...u16(plane[1]),
+    0x10,
+    ...u16(0),
+    state,
+    0,
+    palette,
+    pictures.length,
+    ...shown,
+  ]);
 }
 
 /** Entries of index, Y, Cr, Cb, alpha. */
-export const palette = (entries: readonly number[][], id = 0): number[] => segment(0x14, [id, 0, ...entries.flat()]);
+export const palette = (entries: readonly number[][], id = 0): number[] =>
+  segment(0x14, [id, 0, ...entries.flat()]);
 
 /** An object, in as many segments as told. */
 export function object({ id = 0, width, height, pixel }: Picture, segments = 1): number[] {
@@ -49,13 +69,23 @@ export function object({ id = 0, width, height, pixel }: Picture, segments = 1):
   return Array.from({ length: segments }, (_, index) => {
     const flags = (index === 0 ? 0x80 : 0) | (index === segments - 1 ? 0x40 : 0);
     const length = index === 0 ? [all.length >> 16, ...u16(all.length & 0xffff)] : [];
-    return segment(0x15, [...u16(id), 0, flags, ...length, ...all.slice(index * size, (index + 1) * size)]);
+    return segment(0x15, [
+      ...u16(id),
+      0,
+      flags,
+      ...length,
+      ...all.slice(index * size, (index + 1) * size),
+    ]);
   }).flat();
 }
 
 function run(colour: number, length: number): number[] {
   if (colour !== 0 && length < 3) return Array.from({ length }, () => colour);
   const long = length > 63;
-  const head = [0, (colour ? 0x80 : 0) | (long ? 0x40 : 0) | (long ? length >> 8 : length), ...(long ? [length & 255] : [])];
+  const head = [
+    0,
+    (colour ? 0x80 : 0) | (long ? 0x40 : 0) | (long ? length >> 8 : length),
+    ...(long ? [length & 255] : []),
+  ];
   return colour ? [...head, colour] : head;
 }

@@ -1,4 +1,5 @@
-// The list and the choice, with a renderer and a `<video>` that are made up: what is drawn by real ones, dev/media looks at.
+// The list and the choice, with a renderer and a `<video>` that are made up: what is drawn by real
+// ones, dev/media looks at.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { SubtitleTrack } from "../../src/media/protocol";
@@ -57,7 +58,11 @@ class FakeRenderer implements Renderer {
   }
 }
 
-const inside = (id: number, language: string | undefined, more: Partial<SubtitleTrack> = {}): SubtitleTrack => ({
+const inside = (
+  id: number,
+  language: string | undefined,
+  more: Partial<SubtitleTrack> = {},
+): SubtitleTrack => ({
   id,
   format: "srt",
   language,
@@ -67,7 +72,12 @@ const inside = (id: number, language: string | undefined, more: Partial<Subtitle
   header: undefined,
   ...more,
 });
-const cue = (track: number, start: number, text: string) => ({ track, start, end: start + 2, data: new TextEncoder().encode(text) });
+const cue = (track: number, start: number, text: string) => ({
+  track,
+  start,
+  end: start + 2,
+  data: new TextEncoder().encode(text),
+});
 const SRT = "1\n00:00:01,000 --> 00:00:02,000\nHi\n";
 
 let observed = 0;
@@ -94,7 +104,10 @@ function stage(settings: SubtitleSettings = {}) {
   const renderers: FakeRenderer[] = [];
   const way = (name: string, kinds: string[]) => ({
     canRender: (kind: string) => kinds.includes(kind),
-    load: () => Promise.resolve({ renderer: () => renderers[renderers.push(new FakeRenderer(log, name)) - 1]! }),
+    load: () =>
+      Promise.resolve({
+        renderer: () => renderers[renderers.push(new FakeRenderer(log, name)) - 1]!,
+      }),
   });
   let changes = 0;
   const port = {
@@ -103,12 +116,17 @@ function stage(settings: SubtitleSettings = {}) {
     font: () => Promise.resolve(undefined),
   };
   const host = { getBoundingClientRect: () => ({ left: 0, top: 0 }) };
-  const subtitles = new Subtitles(video as unknown as HTMLVideoElement, host as unknown as HTMLElement, port, {
-    changed: () => (changes += 1),
-    languages: ["en"],
-    ways: [way("styled", ["ass"]), way("plain", ["text", "ass"]), way("pictures", ["pgs"])],
-    ...settings,
-  });
+  const subtitles = new Subtitles(
+    video as unknown as HTMLVideoElement,
+    host as unknown as HTMLElement,
+    port,
+    {
+      changed: () => (changes += 1),
+      languages: ["en"],
+      ways: [way("styled", ["ass"]), way("plain", ["text", "ass"]), way("pictures", ["pgs"])],
+      ...settings,
+    },
+  );
   const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
   return {
     video,
@@ -156,7 +174,10 @@ describe("the list", () => {
   test("says which can't be shown, and these can't be chosen", async () => {
     const { subtitles, asked, settled } = stage();
     subtitles.setInside([inside(3, "en", { format: "other" })]);
-    expect(subtitles.tracks[0]).toMatchObject({ state: "unsupported", trouble: t("subtitlesKind") });
+    expect(subtitles.tracks[0]).toMatchObject({
+      state: "unsupported",
+      trouble: t("subtitlesKind"),
+    });
     subtitles.select("inside/3");
     await settled();
     expect([subtitles.selected, asked]).toEqual([undefined, [[]]]);
@@ -177,7 +198,12 @@ describe("a track inside the film", () => {
     video.show(1.5);
     video.show(1.75);
     expect(asked).toEqual([[], [4]]);
-    expect(log).toEqual(["plain attach text", "plain change cues", "plain draw 1.50", "plain draw 1.75"]);
+    expect(log).toEqual([
+      "plain attach text",
+      "plain change cues",
+      "plain draw 1.50",
+      "plain draw 1.75",
+    ]);
   });
   test("keeps what came, and is asked for again, when the film is opened anew", async () => {
     const { subtitles, asked, renderers, settled, log } = stage();
@@ -189,9 +215,13 @@ describe("a track inside the film", () => {
     subtitles.setInside([...tracks]);
     subtitles.take([cue(3, 1, "A"), cue(3, 4, "B")]);
     expect(asked).toEqual([[], [3], [3]]);
-    expect(log.filter((line) => line.includes("attach") || line.includes("detach"))).toHaveLength(1);
+    expect(log.filter((line) => line.includes("attach") || line.includes("detach"))).toHaveLength(
+      1,
+    );
     const { content } = renderers[0]!;
-    expect(content?.kind === "text" && content.cues.items.map(({ spans }) => spans[0]!.text)).toEqual(["A", "B"]);
+    expect(
+      content?.kind === "text" && content.cues.items.map(({ spans }) => spans[0]!.text),
+    ).toEqual(["A", "B"]);
   });
   test("gives way to another, which alone is drawn", async () => {
     const { subtitles, asked, log, video, settled, state } = stage();
@@ -203,7 +233,13 @@ describe("a track inside the film", () => {
     video.show(2);
     subtitles.select(undefined);
     video.show(3);
-    expect(log).toEqual(["plain attach text", "plain detach", "pictures attach pgs", "pictures draw 2.00", "pictures detach"]);
+    expect(log).toEqual([
+      "plain attach text",
+      "plain detach",
+      "pictures attach pgs",
+      "pictures draw 2.00",
+      "pictures detach",
+    ]);
     expect(asked).toEqual([[], [3], [4], []]);
     expect([state("inside/3"), state("inside/4")]).toEqual(["idle", "idle"]);
   });
@@ -218,7 +254,9 @@ describe("a track inside the film", () => {
   test("is not drawn when it was let go of at the last moment", async () => {
     let loaded = (_module: { renderer: () => FakeRenderer }) => {};
     const log: string[] = [];
-    const { subtitles, settled } = stage({ ways: [{ canRender: () => true, load: () => new Promise((resolve) => (loaded = resolve)) }] });
+    const { subtitles, settled } = stage({
+      ways: [{ canRender: () => true, load: () => new Promise((resolve) => (loaded = resolve)) }],
+    });
     subtitles.setInside([inside(3, "en")]);
     subtitles.select("inside/3");
     await settled();
@@ -239,7 +277,11 @@ describe("a track inside the film", () => {
     expect(state("inside/3")).toBe("shown");
     renderers[1]!.stage!.fail();
     await settled();
-    expect([state("inside/3"), subtitles.selected, subtitles.tracks[0]!.trouble]).toEqual(["failed", undefined, t("subtitlesFailed")]);
+    expect([state("inside/3"), subtitles.selected, subtitles.tracks[0]!.trouble]).toEqual([
+      "failed",
+      undefined,
+      t("subtitlesFailed"),
+    ]);
   });
 });
 
@@ -254,7 +296,12 @@ describe("a delay", () => {
     subtitles.delayS = -0.25;
     subtitles.delayS = NaN;
     video.show(11);
-    expect(log.slice(1)).toEqual(["plain draw 10.00", "plain draw 8.50", "plain draw 10.25", "plain draw 11.25"]);
+    expect(log.slice(1)).toEqual([
+      "plain draw 10.00",
+      "plain draw 8.50",
+      "plain draw 10.25",
+      "plain draw 11.25",
+    ]);
     expect(subtitles.delayS).toBe(-0.25);
   });
   test("is counted from where the element is, while it is sought", async () => {
@@ -302,21 +349,34 @@ describe("files", () => {
     const { subtitles } = stage();
     subtitles.setBeside([{ url: "http://127.0.0.1/a", name: "a.srt" }]);
     subtitles.select("beside/a.srt");
-    await vi.waitFor(() => expect(subtitles.tracks[0]).toMatchObject({ state: "failed", trouble: t("subtitlesUnreadable") }));
+    await vi.waitFor(() =>
+      expect(subtitles.tracks[0]).toMatchObject({
+        state: "failed",
+        trouble: t("subtitlesUnreadable"),
+      }),
+    );
     expect(subtitles.selected).toBeUndefined();
     serve(() => new Response(SRT));
     subtitles.select("beside/a.srt");
-    await vi.waitFor(() => expect(subtitles.tracks[0]).toMatchObject({ state: "shown", trouble: undefined }));
+    await vi.waitFor(() =>
+      expect(subtitles.tracks[0]).toMatchObject({ state: "shown", trouble: undefined }),
+    );
   });
   test("that are too large are left, whatever they say of their length", async () => {
     let sent = 0;
     const endless = () =>
-      new Response(new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array((sent += 1e6) && 1e6)) }));
+      new Response(
+        new ReadableStream({
+          pull: (controller) => controller.enqueue(new Uint8Array((sent += 1e6) && 1e6)),
+        }),
+      );
     serve(endless);
     const { subtitles } = stage();
     subtitles.setBeside([{ url: "http://127.0.0.1/a", name: "a.srt" }]);
     subtitles.select("beside/a.srt");
-    await vi.waitFor(() => expect(subtitles.tracks[0]!.trouble).toBe(t("subtitlesTooLarge", size(10e6))));
+    await vi.waitFor(() =>
+      expect(subtitles.tracks[0]!.trouble).toBe(t("subtitlesTooLarge", size(10e6))),
+    );
     expect(sent).toBeLessThan(20e6);
   });
   test("a fetch ends when something else is chosen", async () => {
@@ -325,7 +385,9 @@ describe("files", () => {
       "fetch",
       (_url: string, init: { signal: AbortSignal }) =>
         new Promise((_resolve, reject) =>
-          (signal = init.signal).addEventListener("abort", () => reject(new DOMException("", "AbortError"))),
+          (signal = init.signal).addEventListener("abort", () =>
+            reject(new DOMException("", "AbortError")),
+          ),
         ),
     );
     const { subtitles, settled, state } = stage();
@@ -338,7 +400,10 @@ describe("files", () => {
   });
   test("of the person's are chosen when they are added; those that can't be read are named", async () => {
     const { subtitles, log, settled } = stage();
-    const troubles = await subtitles.addFiles([new File([SRT], "mine.de.srt"), new File(["{1}{2}Hi"], "old.sub")]);
+    const troubles = await subtitles.addFiles([
+      new File([SRT], "mine.de.srt"),
+      new File(["{1}{2}Hi"], "old.sub"),
+    ]);
     await settled();
     expect(troubles).toEqual([`old.sub: ${t("subtitlesMicroDvd")}`]);
     expect([subtitles.selected, subtitles.tracks[0]!.label, subtitles.preference]).toEqual([
@@ -362,7 +427,10 @@ describe("a remembered choice", () => {
     subtitles.select("inside/3");
     subtitles.setInside([inside(3, "en"), inside(4, "ger"), inside(5, "ger")]);
     await settled();
-    expect([subtitles.selected, subtitles.preference]).toEqual(["inside/3", { language: "en", forced: false, title: undefined }]);
+    expect([subtitles.selected, subtitles.preference]).toEqual([
+      "inside/3",
+      { language: "en", forced: false, title: undefined },
+    ]);
   });
   test("of none stays none", () => {
     const { subtitles } = stage();
@@ -394,5 +462,10 @@ test("after its end nothing is drawn, told, or listened to", async () => {
   video.show(4);
   for (const event of ["seeking", "timeupdate", "resize"]) video.dispatchEvent(new Event(event));
   await settled();
-  expect([log.at(-1), changes(), video.frames.size, observed]).toEqual(["plain detach", before, 0, 0]);
+  expect([log.at(-1), changes(), video.frames.size, observed]).toEqual([
+    "plain detach",
+    before,
+    0,
+    0,
+  ]);
 });

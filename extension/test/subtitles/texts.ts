@@ -93,8 +93,20 @@ export const TEXTS: Record<string, string[]> = {
     "ドアを閉めてください、寒いです。",
     "彼は二度と家に帰らないでしょう。",
   ],
-  zh: ["我的外套在哪里？", "我不知道你在说什么。", "大家都累了，我们去睡觉吧。", "请把门关上，外面很冷。", "他再也不会回家了。"],
-  "zh-TW": ["我的外套在哪裡？", "我不知道你在說什麼。", "大家都累了，我們去睡覺吧。", "請把門關上，外面很冷。", "他再也不會回家了。"],
+  zh: [
+    "我的外套在哪里？",
+    "我不知道你在说什么。",
+    "大家都累了，我们去睡觉吧。",
+    "请把门关上，外面很冷。",
+    "他再也不会回家了。",
+  ],
+  "zh-TW": [
+    "我的外套在哪裡？",
+    "我不知道你在說什麼。",
+    "大家都累了，我們去睡覺吧。",
+    "請把門關上，外面很冷。",
+    "他再也不會回家了。",
+  ],
   ko: [
     "내 외투는 어디에 있습니까?",
     "무슨 말을 하는지 모르겠어요.",
@@ -116,7 +128,8 @@ export function srtOf(lines: readonly string[]): string {
   const stamp = (s: number) => `00:00:${String(s).padStart(2, "0")},000`;
   return Array.from(
     { length: 25 },
-    (_, i) => `${i + 1}\r\n${stamp(i * 2)} --> ${stamp(i * 2 + 1)}\r\n${i % 7 === 3 ? `<i>${lines[i % 5]!}</i>` : lines[i % 5]!}\r\n`,
+    (_, i) =>
+      `${i + 1}\r\n${stamp(i * 2)} --> ${stamp(i * 2 + 1)}\r\n${i % 7 === 3 ? `<i>${lines[i % 5]!}</i>` : lines[i % 5]!}\r\n`,
   ).join("\r\n");
 }
 
@@ -126,7 +139,8 @@ export function encode(text: string, encoding: string): Uint8Array<ArrayBuffer> 
   if (encoding.startsWith("utf-16")) {
     const bytes = new Uint8Array(text.length * 2);
     const view = new DataView(bytes.buffer);
-    for (let at = 0; at < text.length; at += 1) view.setUint16(at * 2, text.charCodeAt(at), encoding === "utf-16le");
+    for (let at = 0; at < text.length; at += 1)
+      view.setUint16(at * 2, text.charCodeAt(at), encoding === "utf-16le");
     return bytes;
   }
   const table = tableOf(encoding);
@@ -151,6 +165,7 @@ function tableOf(encoding: string): Map<string, number[]> {
   };
   for (let byte = 0; byte < 256; byte += 1) add([byte]);
   if (!/^(shift_jis|euc|big5|gb)/.test(encoding)) return table;
-  for (let lead = 0x81; lead < 0xff; lead += 1) for (let trail = 0x40; trail < 0xff; trail += 1) add([lead, trail]);
+  for (let lead = 0x81; lead < 0xff; lead += 1)
+    for (let trail = 0x40; trail < 0xff; trail += 1) add([lead, trail]);
   return table;
 }

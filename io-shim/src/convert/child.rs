@@ -1,7 +1,7 @@
 //! One running ffmpeg: its bytes, its end, and what it says when it fails.
 //!
-//! Invariants: it is killed when nobody takes its bytes any more, and when it gives nothing for long although nothing is missing; at most three chunks
-//! of it are in memory.
+//! Invariants: it is killed when nobody takes its bytes any more, and when it gives nothing for
+//! long although nothing is missing; at most three chunks of it are in memory.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -32,9 +32,11 @@ const HANGS_AFTER: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How many bytes of its complaints are kept: the last ones.
 const WORDS: usize = 4 << 10;
-/// How long its last complaints are waited for once it has ended. A program that it started may hold the pipe open for longer.
+/// How long its last complaints are waited for once it has ended. A program that it started may
+/// hold the pipe open for longer.
 const WORDS_WITHIN: Duration = Duration::from_secs(2);
-/// How nice it is to other programs: a film that stutters is worse than one that begins late, and a machine that does is worse than both.
+/// How nice it is to other programs: a film that stutters is worse than one that begins late, and a
+/// machine that does is worse than both.
 const NICE: i32 = 5;
 
 /// A child that was started; it is killed when this is dropped.
@@ -61,7 +63,12 @@ impl Child {
         place: OwnedSemaphorePermit,
     ) -> std::io::Result<Self> {
         let mut command = Command::new(program);
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
         #[cfg(windows)]
         {
             const BELOW_NORMAL_PRIORITY_CLASS: u32 = 0x4000;
@@ -71,18 +78,22 @@ impl Child {
         let mut process = command.spawn()?;
         be_nice(&process);
         let pipes = process.stdout.take().zip(process.stderr.take());
-        let (output, complaints) = pipes.ok_or_else(|| std::io::Error::other("it has no output"))?;
+        let (output, complaints) =
+            pipes.ok_or_else(|| std::io::Error::other("it has no output"))?;
         let words = Arc::new(Mutex::new(Vec::new()));
         let listener = tokio::spawn(listen(complaints, Arc::clone(&words)));
         Ok(Self { process, output, words, listener, secret, _place: place })
     }
 
-    /// Waits for its first bytes. What follows comes with the body, which takes the child along when it is dropped.
+    /// Waits for its first bytes. What follows comes with the body, which takes the child along
+    /// when it is dropped.
     ///
     /// # Errors
     /// In a sentence for a person: it failed, or hangs.
     pub(super) async fn begin(mut self, desk: Arc<Desk>, file: FileId) -> Result<Body, String> {
-        let Some(first) = self.next(&desk, &file).await? else { return Err(self.complaint().await) };
+        let Some(first) = self.next(&desk, &file).await? else {
+            return Err(self.complaint().await);
+        };
         let (chunks, mut taken) = mpsc::channel::<Result<Bytes, BoxError>>(1);
         tokio::spawn(async move {
             let mut bytes = first;
@@ -105,7 +116,8 @@ impl Child {
                 };
             }
         });
-        let frames = futures_util::stream::poll_fn(move |cx| taken.poll_recv(cx)).map(|chunk| chunk.map(Frame::data));
+        let frames = futures_util::stream::poll_fn(move |cx| taken.poll_recv(cx))
+            .map(|chunk| chunk.map(Frame::data));
         Ok(StreamBody::new(frames).boxed_unsync())
     }
 
@@ -121,7 +133,9 @@ impl Child {
                 Err(_) if desk.is_waiting(file) => idle_since = Instant::now(),
                 Err(_) if idle_since.elapsed() > HANGS_AFTER => {
                     let seconds = HANGS_AFTER.as_secs();
-                    return Err(format!("ffmpeg hangs: it gave nothing for {seconds} seconds, and was ended."));
+                    return Err(format!(
+                        "ffmpeg hangs: it gave nothing for {seconds} seconds, and was ended."
+                    ));
                 }
                 Err(_) => {}
             }
@@ -142,7 +156,12 @@ impl Child {
         let _ = tokio::time::timeout(WORDS_WITHIN, &mut self.listener).await;
         let words = self.words.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let text = String::from_utf8_lossy(&words).replace(&self.secret, "the film");
-        let last = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or(&status).to_owned();
+        let last = text
+            .lines()
+            .map(str::trim)
+            .rfind(|line| !line.is_empty())
+            .unwrap_or(&status)
+            .to_owned();
         format!("ffmpeg can't convert this film: {}.", last.trim_end_matches('.'))
     }
 }

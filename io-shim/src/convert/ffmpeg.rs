@@ -1,4 +1,5 @@
-//! The user's ffmpeg: where it is, whether it is new enough, and which encoders of it work on this machine.
+//! The user's ffmpeg: where it is, whether it is new enough, and which encoders of it work on this
+//! machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,12 +11,25 @@ use tokio::process::Command;
 const OLDEST: (u32, u32) = (4, 1);
 /// How long it may take to say what it can.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
-/// Where it is looked for besides the search path, which is short for programs that a browser starts.
-const FURTHER: [&str; 4] =
-    ["/usr/local/bin/ffmpeg", "/opt/homebrew/bin/ffmpeg", "/opt/local/bin/ffmpeg", "/usr/bin/ffmpeg"];
-/// Encoders of H.264, the fastest first. One that is listed may still find no hardware: each is tried.
-const VIDEO: [&str; 7] =
-    ["h264_videotoolbox", "h264_nvenc", "h264_qsv", "h264_amf", "h264_mf", "libx264", "libopenh264"];
+/// Where it is looked for besides the search path, which is short for programs that a browser
+/// starts.
+const FURTHER: [&str; 4] = [
+    "/usr/local/bin/ffmpeg",
+    "/opt/homebrew/bin/ffmpeg",
+    "/opt/local/bin/ffmpeg",
+    "/usr/bin/ffmpeg",
+];
+/// Encoders of H.264, the fastest first. One that is listed may still find no hardware: each is
+/// tried.
+const VIDEO: [&str; 7] = [
+    "h264_videotoolbox",
+    "h264_nvenc",
+    "h264_qsv",
+    "h264_amf",
+    "h264_mf",
+    "libx264",
+    "libopenh264",
+];
 const SOUND: [&str; 2] = ["aac", "libopus"];
 
 /// An ffmpeg that can be used.
@@ -37,7 +51,9 @@ impl Ffmpeg {
     pub(super) async fn find(named: Option<&Path>) -> Result<Self, String> {
         let programs: Vec<&Path> = match named {
             Some(program) => vec![program],
-            None => [Path::new("ffmpeg")].into_iter().chain(FURTHER.iter().map(Path::new)).collect(),
+            None => {
+                [Path::new("ffmpeg")].into_iter().chain(FURTHER.iter().map(Path::new)).collect()
+            }
         };
         for program in &programs {
             match ask(program, &["-version"]).await {
@@ -56,14 +72,21 @@ impl Ffmpeg {
         let version = version(said).ok_or("What is called ffmpeg here is another program.")?;
         if number(&version).is_some_and(|number| number < OLDEST) {
             let (major, minor) = OLDEST;
-            return Err(format!("ffmpeg {version} is too old: version {major}.{minor} or newer is needed."));
+            return Err(format!(
+                "ffmpeg {version} is too old: version {major}.{minor} or newer is needed."
+            ));
         }
         let listed = match ask(program, &["-hide_banner", "-encoders"]).await {
             Ok(listed) => listed,
             Err(_) => return Err("ffmpeg does not say what it can encode.".to_owned()),
         };
-        let has = |encoder: &&str| listed.lines().any(|line| line.split_whitespace().nth(1) == Some(encoder));
-        let sound = SOUND.into_iter().find(has).ok_or("This ffmpeg can't encode sound as browsers play it.")?;
+        let has = |encoder: &&str| {
+            listed.lines().any(|line| line.split_whitespace().nth(1) == Some(encoder))
+        };
+        let sound = SOUND
+            .into_iter()
+            .find(has)
+            .ok_or("This ffmpeg can't encode sound as browsers play it.")?;
         let mut video = None;
         for encoder in VIDEO.into_iter().filter(|encoder| has(encoder)) {
             if works(program, encoder).await {
@@ -92,7 +115,9 @@ async fn ask(program: &Path, args: &[&str]) -> Result<String, Unasked> {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     match tokio::time::timeout(ANSWERS_WITHIN, command.output()).await {
-        Ok(Ok(output)) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        Ok(Ok(output)) if output.status.success() => {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        }
         Ok(Ok(output)) => Err(Unasked::Mute(format!("it ended with {}", output.status))),
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Err(Unasked::Absent),
         Ok(Err(error)) => Err(Unasked::Mute(error.to_string())),
@@ -102,10 +127,20 @@ async fn ask(program: &Path, args: &[&str]) -> Result<String, Unasked> {
 
 /// Whether an encoder makes a few pictures here.
 async fn works(program: &Path, encoder: &str) -> bool {
-    let picture =
-        ["-hide_banner", "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "color=black:s=320x180:d=0.2"];
-    let args: Vec<&str> =
-        picture.into_iter().chain(["-pix_fmt", "yuv420p", "-c:v", encoder, "-f", "null", "-"]).collect();
+    let picture = [
+        "-hide_banner",
+        "-nostdin",
+        "-loglevel",
+        "error",
+        "-f",
+        "lavfi",
+        "-i",
+        "color=black:s=320x180:d=0.2",
+    ];
+    let args: Vec<&str> = picture
+        .into_iter()
+        .chain(["-pix_fmt", "yuv420p", "-c:v", encoder, "-f", "null", "-"])
+        .collect();
     ask(program, &args).await.is_ok()
 }
 
@@ -131,7 +166,10 @@ mod tests {
         let check = |line: &str, expected| {
             assert_eq!(version(line).as_deref().map(number), Some(expected), "{line}");
         };
-        check("ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026 the FFmpeg developers", Some((5, 1)));
+        check(
+            "ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026 the FFmpeg developers",
+            Some((5, 1)),
+        );
         check("ffmpeg version n7.0 Copyright", Some((7, 0)));
         check("ffmpeg version 8 Copyright", Some((8, 0)));
         check("ffmpeg version N-109542-g8f1d2c1 Copyright", None);

@@ -1,7 +1,9 @@
 //! Films in a form that browsers play, made by the user's own ffmpeg while they watch.
 //!
-//! Owns how many conversions run at once, and what is answered when none can. ffmpeg reads the daemon's own stream address, as any other viewer does, so
-//! it gets granted bytes only. This part must never know what a file is or who has it. Invariant: a conversion ends when its viewer leaves.
+//! Owns how many conversions run at once, and what is answered when none can. ffmpeg reads the
+//! daemon's own stream address, as any other viewer does, so it gets granted bytes only. This part
+//! must never know what a file is or who has it. Invariant: a conversion ends when its viewer
+//! leaves.
 
 mod child;
 mod ffmpeg;
@@ -49,12 +51,14 @@ struct Found {
 }
 
 impl Converter {
-    /// `program` is what the user named; without one, ffmpeg is looked for. `address` is where the daemon serves.
+    /// `program` is what the user named; without one, ffmpeg is looked for. `address` is where the
+    /// daemon serves.
     pub(crate) fn new(program: Option<PathBuf>, address: SocketAddr) -> Self {
         Self { program, address, places: Arc::new(Semaphore::new(MOST)), found: Mutex::new(None) }
     }
 
-    /// What can be done here: `{"ffmpeg": {"version", "video", "sound"}}`, or `{"problem"}` with a sentence for a person.
+    /// What can be done here: `{"ffmpeg": {"version", "video", "sound"}}`, or `{"problem"}` with a
+    /// sentence for a person.
     pub(crate) async fn ability(&self) -> Answer {
         let body = match self.ffmpeg().await {
             Ok(ffmpeg) => {
@@ -66,7 +70,8 @@ impl Converter {
         text(StatusCode::OK, "application/json", body.to_string())
     }
 
-    /// Answers `GET /convert/<fileId>?start=SECONDS&video=copy|h264&audio=N` with fragmented MP4. The time stamps are those of the film.
+    /// Answers `GET /convert/<fileId>?start=SECONDS&video=copy|h264&audio=N` with fragmented MP4.
+    /// The time stamps are those of the film.
     pub(crate) async fn convert(
         &self,
         desk: Arc<Desk>,
@@ -90,9 +95,13 @@ impl Converter {
         if *method == Method::HEAD {
             return text(StatusCode::OK, child::CONTENT_TYPE, String::new());
         }
-        let place = tokio::time::timeout(PLACE_WITHIN, Arc::clone(&self.places).acquire_owned()).await;
+        let place =
+            tokio::time::timeout(PLACE_WITHIN, Arc::clone(&self.places).acquire_owned()).await;
         let Ok(Ok(place)) = place else {
-            return unavailable("Two films are being converted already: close one of them.", RETRY_AFTER);
+            return unavailable(
+                "Two films are being converted already: close one of them.",
+                RETRY_AFTER,
+            );
         };
         let source = self.source(&file);
         let args = match order.args(&ffmpeg, &source) {
@@ -118,7 +127,8 @@ impl Converter {
 
     /// The address at which ffmpeg reads the film.
     fn source(&self, file: &ServedFile) -> String {
-        let key = percent_encoding::utf8_percent_encode(&file.key, percent_encoding::NON_ALPHANUMERIC);
+        let key =
+            percent_encoding::utf8_percent_encode(&file.key, percent_encoding::NON_ALPHANUMERIC);
         format!("http://{}/stream/{}?key={key}", self.address, file.id)
     }
 
@@ -126,12 +136,19 @@ impl Converter {
         let mut found = self.found.lock().await;
         match &*found {
             Some(Found { ffmpeg: Ok(ffmpeg), .. }) => return Ok(Arc::clone(ffmpeg)),
-            Some(Found { at, ffmpeg: Err(problem) }) if at.elapsed() < ASKED_AGAIN_AFTER => return Err(problem.clone()),
+            Some(Found { at, ffmpeg: Err(problem) }) if at.elapsed() < ASKED_AGAIN_AFTER => {
+                return Err(problem.clone());
+            }
             _ => {}
         }
         let outcome = Ffmpeg::find(self.program.as_deref()).await.map(Arc::new);
         if let Ok(ffmpeg) = &outcome {
-            tracing::info!(version = ffmpeg.version, video = ffmpeg.video, sound = ffmpeg.sound, "ffmpeg can be used");
+            tracing::info!(
+                version = ffmpeg.version,
+                video = ffmpeg.video,
+                sound = ffmpeg.sound,
+                "ffmpeg can be used"
+            );
         }
         *found = Some(Found { at: Instant::now(), ffmpeg: outcome.clone() });
         outcome

@@ -1,4 +1,5 @@
-//! What is to be converted: from where, which tracks, how. Owns the words of the query and ffmpeg's arguments for them.
+//! What is to be converted: from where, which tracks, how. Owns the words of the query and ffmpeg's
+//! arguments for them.
 
 use crate::auth::Query;
 
@@ -8,7 +9,8 @@ use super::ffmpeg::Ffmpeg;
 const LATEST_S: f64 = 360_000.0;
 /// The highest number of a track.
 const TRACKS: u32 = 64;
-/// What may be opened, ffmpeg's names of demuxers: none of those that open further addresses, as playlists do.
+/// What may be opened, ffmpeg's names of demuxers: none of those that open further addresses, as
+/// playlists do.
 const FORMATS: &str = "avi,matroska,webm,mov,mp4,m4a,mpegts,mpeg,mpegvideo,flv,asf,ogg,rm,wav,mp3,aac,ac3,eac3,dts,truehd,flac,h264,hevc,m4v,vc1,\
     ivf,nut,wtv,mxf,dv,ape,tta,wv";
 
@@ -36,13 +38,18 @@ impl Order {
     /// In plain words, what of the query makes no sense.
     pub(super) fn parse(query: &Query) -> Result<Self, &'static str> {
         let start_s = query.value("start").map_or(Ok(0.0), str::parse::<f64>);
-        let start_s = start_s.ok().filter(|start| start.is_finite() && (0.0..=LATEST_S).contains(start));
+        let start_s =
+            start_s.ok().filter(|start| start.is_finite() && (0.0..=LATEST_S).contains(start));
         let video = match query.value("video") {
             Some("copy") => Video::Copy,
             Some("h264") | None => Video::Encode,
             Some(_) => return Err("video is copy or h264"),
         };
-        let audio = query.value("audio").map_or(Ok(0), str::parse::<u32>).ok().filter(|track| *track < TRACKS);
+        let audio = query
+            .value("audio")
+            .map_or(Ok(0), str::parse::<u32>)
+            .ok()
+            .filter(|track| *track < TRACKS);
         Ok(Self {
             start_s: start_s.ok_or("start is a number of seconds")?,
             video,
@@ -50,7 +57,8 @@ impl Order {
         })
     }
 
-    /// What ffmpeg is told. Only HTTP is spoken, and only to `source`: no format that names further addresses is opened, and no local file.
+    /// What ffmpeg is told. Only HTTP is spoken, and only to `source`: no format that names further
+    /// addresses is opened, and no local file.
     ///
     /// # Errors
     /// In plain words, why this ffmpeg can't do it.
@@ -68,7 +76,16 @@ impl Order {
             Video::Copy => add(&["-c:v", "copy"]),
             Video::Encode => {
                 let encoder = ffmpeg.video.ok_or("This ffmpeg has no encoder for H.264.")?;
-                add(&["-c:v", encoder, "-g", "48", "-pix_fmt", "yuv420p", "-vf", "scale=-2:'min(1080,ih)'"]);
+                add(&[
+                    "-c:v",
+                    encoder,
+                    "-g",
+                    "48",
+                    "-pix_fmt",
+                    "yuv420p",
+                    "-vf",
+                    "scale=-2:'min(1080,ih)'",
+                ]);
                 if encoder == "libx264" {
                     add(&["-preset", "ultrafast", "-crf", "23"]);
                 } else {
@@ -77,7 +94,12 @@ impl Order {
             }
         }
         add(&["-c:a", ffmpeg.sound, "-b:a", "192k", "-ac", "2", "-copyts"]);
-        add(&["-movflags", "delay_moov+default_base_moof+frag_discont", "-frag_duration", "500000"]);
+        add(&[
+            "-movflags",
+            "delay_moov+default_base_moof+frag_discont",
+            "-frag_duration",
+            "500000",
+        ]);
         add(&["-max_muxing_queue_size", "4096", "-f", "mp4", "pipe:1"]);
         Ok(args)
     }
@@ -103,21 +125,43 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for query in
-            ["start=-1", "start=NaN", "start=inf", "start=x", "start=1e9", "video=hevc", "audio=-1", "audio=64"]
-        {
+        for query in [
+            "start=-1",
+            "start=NaN",
+            "start=inf",
+            "start=x",
+            "start=1e9",
+            "video=hevc",
+            "audio=-1",
+            "audio=64",
+        ] {
             assert!(parse(query).is_err(), "{query}");
         }
     }
 
     #[test]
     fn nothing_of_a_query_becomes_an_argument_of_its_own() {
-        let ffmpeg = Ffmpeg { program: "ffmpeg".into(), version: "5.1".into(), video: Some("libx264"), sound: "aac" };
-        let args = parse("start=3&video=copy&audio=1").unwrap().args(&ffmpeg, "http://127.0.0.1:1/stream/x").unwrap();
-        let inputs: Vec<_> = args.windows(2).filter(|pair| pair[0] == "-i").map(|pair| pair[1].as_str()).collect();
+        let ffmpeg = Ffmpeg {
+            program: "ffmpeg".into(),
+            version: "5.1".into(),
+            video: Some("libx264"),
+            sound: "aac",
+        };
+        let args = parse("start=3&video=copy&audio=1")
+            .unwrap()
+            .args(&ffmpeg, "http://127.0.0.1:1/stream/x")
+            .unwrap();
+        let inputs: Vec<_> =
+            args.windows(2).filter(|pair| pair[0] == "-i").map(|pair| pair[1].as_str()).collect();
         assert_eq!(inputs, ["http://127.0.0.1:1/stream/x"]);
-        assert!(args.windows(2).any(|pair| pair[0] == "-protocol_whitelist" && pair[1] == "http,tcp"));
-        assert!(!args.iter().any(|arg| arg.contains("hls") || arg.contains("concat") || arg.contains("file")));
+        assert!(
+            args.windows(2).any(|pair| pair[0] == "-protocol_whitelist" && pair[1] == "http,tcp")
+        );
+        assert!(
+            !args
+                .iter()
+                .any(|arg| arg.contains("hls") || arg.contains("concat") || arg.contains("file"))
+        );
         let without = Ffmpeg { video: None, ..ffmpeg };
         assert!(parse("video=h264").unwrap().args(&without, "http://x").is_err());
     }

@@ -1,7 +1,8 @@
 //! Calls: questions of HTTP clients that the engine answers in words, and what becomes of them.
 //!
-//! Owns the waiting for an answer and the queue of its parts. Must never know what is asked. Invariants: a call ends with its last part, or with
-//! one `range_cancel` if an engine has heard of it and not finished; what an engine says and a client does not take is bounded; a question that
+//! Owns the waiting for an answer and the queue of its parts. Must never know what is asked.
+//! Invariants: a call ends with its last part, or with one `range_cancel` if an engine has heard of
+//! it and not finished; what an engine says and a client does not take is bounded; a question that
 //! may change something is put to one engine only.
 
 use std::sync::Arc;
@@ -85,7 +86,8 @@ pub enum Unanswered {
 
 /// A call in the desk's table.
 pub(super) struct Call {
-    /// What to put to the next engine; nothing once an engine has heard what must not be said twice.
+    /// What to put to the next engine; nothing once an engine has heard what must not be said
+    /// twice.
     question: Option<Said>,
     is_repeatable: bool,
     asked: Option<u64>,
@@ -127,9 +129,17 @@ impl Question {
             Self::Http { method, path, query, host, content_type, content } => {
                 let method = method.as_str().to_owned();
                 let content_length = content.iter().map(|part| part.len() as u64).sum();
-                let message =
-                    DaemonMessage::HttpCall { request_id, method, path, query, host, content_type, content_length };
-                let parts = content.into_iter().map(|data| IoEvent::HttpContent { request_id, data });
+                let message = DaemonMessage::HttpCall {
+                    request_id,
+                    method,
+                    path,
+                    query,
+                    host,
+                    content_type,
+                    content_length,
+                };
+                let parts =
+                    content.into_iter().map(|data| IoEvent::HttpContent { request_id, data });
                 Said { message, content: parts.collect() }
             }
             Self::File { path } => DaemonMessage::FileResolve { request_id, path }.into(),
@@ -145,7 +155,8 @@ impl Desk {
     pub fn call(self: &Arc<Self>, question: Question) -> Result<CallTicket, Refusal> {
         let id = RequestId(uuid::Uuid::new_v4());
         let (sender, parts) = mpsc::channel(MAX_PARTS);
-        let (standing, watched) = watch::channel(Standing { renewed: Instant::now(), orphaned: None, end: None });
+        let (standing, watched) =
+            watch::channel(Standing { renewed: Instant::now(), orphaned: None, end: None });
         let queued = Arc::new(AtomicUsize::new(0));
         let mut inner = self.lock();
         if self.is_stopping() {
@@ -206,7 +217,9 @@ impl Inner {
 
     /// Takes the engine's word for a call; unknown ones are ignored.
     pub(super) fn answer_call(&mut self, epoch: u64, id: RequestId, part: Part) {
-        let Some(call) = self.calls.get_mut(&id).filter(|call| call.asked == Some(epoch)) else { return };
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.asked == Some(epoch)) else {
+            return;
+        };
         if !call.take(part) {
             tracing::debug!(request = %id, "a client does not take its reply: cut");
             self.tell(DaemonMessage::RangeCancel { request_id: id });
@@ -245,7 +258,8 @@ impl Call {
         if self.has_begun || self.parts.is_none() {
             return None;
         }
-        let message = if self.is_repeatable { self.question.clone() } else { self.question.take() }?;
+        let message =
+            if self.is_repeatable { self.question.clone() } else { self.question.take() }?;
         self.asked = Some(epoch);
         self.standing.send_modify(|standing| {
             standing.orphaned = None;
@@ -313,7 +327,9 @@ impl CallTicket {
             let standing = self.standing.borrow_and_update().clone();
             let (deadline, why) = match (standing.end, standing.orphaned) {
                 // What came before the end counts.
-                (Some(end), _) => return self.parts.try_recv().map_err(|_| end).inspect(|part| self.took(part)),
+                (Some(end), _) => {
+                    return self.parts.try_recv().map_err(|_| end).inspect(|part| self.took(part));
+                }
                 (None, Some(since)) => (since + self.desk.config.grace, Unanswered::NoEngine),
                 (None, None) => (standing.renewed + self.desk.config.max_wait, Unanswered::Silence),
             };

@@ -22,18 +22,28 @@ pub struct ServedFile {
 }
 
 impl ServedFile {
-    /// Whether the bytes behind it are the same, so that a running reply may go on: a strong entity tag says so (RFC 9110 §8.8.1), wherever they lie.
+    /// Whether the bytes behind it are the same, so that a running reply may go on: a strong entity
+    /// tag says so (RFC 9110 §8.8.1), wherever they lie.
     pub(super) fn same_bytes(&self, other: &Self) -> bool {
         (self.length, &self.etag) == (other.length, &other.etag)
     }
 
     pub(super) fn check(&self) -> Result<(), Breach> {
-        let etag_ok = self.etag.len() <= 256 && self.etag.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
+        let etag_ok =
+            self.etag.len() <= 256 && self.etag.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
         match () {
-            () if !self.id.is_valid() => Err(Breach("file_announce: fileId is not a well-formed identifier")),
-            () if self.etag.is_empty() || !etag_ok => Err(Breach("file_announce: etag is not a plain entity tag")),
-            () if self.key.is_empty() || self.key.len() > 256 => Err(Breach("file_announce: key is empty or too long")),
-            () if i64::try_from(self.length).is_err() => Err(Breach("file_announce: no file is that long")),
+            () if !self.id.is_valid() => {
+                Err(Breach("file_announce: fileId is not a well-formed identifier"))
+            }
+            () if self.etag.is_empty() || !etag_ok => {
+                Err(Breach("file_announce: etag is not a plain entity tag"))
+            }
+            () if self.key.is_empty() || self.key.len() > 256 => {
+                Err(Breach("file_announce: key is empty or too long"))
+            }
+            () if i64::try_from(self.length).is_err() => {
+                Err(Breach("file_announce: no file is that long"))
+            }
             () if self.path.is_empty() => Err(Breach("file_announce: path is empty")),
             () => Ok(()),
         }

@@ -1,12 +1,17 @@
-//! The desk: which files can be asked for, which viewers wait for which bytes, and which engine answers.
+//! The desk: which files can be asked for, which viewers wait for which bytes, and which engine
+//! answers.
 //!
-//! Owns the announcements of the present engine, the tables of running range requests and [calls](call), and the limits on both. Must never
-//! know what a file's bytes mean or why they are not there yet. Invariants:
+//! Owns the announcements of the present engine, the tables of running range requests and
+//! [calls](call), and the limits on both. Must never know what a file's bytes mean or why they are
+//! not there yet. Invariants:
 //!
-//! - a request's watermark rises and falls only by the word of the present engine, and never beyond its range;
-//! - announcements end with their engine, requests outlive it: they are put again to the next engine, with the same id and
-//!   from the first byte not yet granted, as soon as that has announced the same file;
-//! - every request that an engine has heard of ends with exactly one `range_cancel`, unless the engine rejected it.
+//! - a request's watermark rises and falls only by the word of the present engine, and never beyond
+//!   its range;
+//! - announcements end with their engine, requests outlive it: they are put again to the next
+//!   engine, with the same id and from the first byte not yet granted, as soon as that has
+//!   announced the same file;
+//! - every request that an engine has heard of ends with exactly one `range_cancel`, unless the
+//!   engine rejected it.
 
 mod call;
 mod file;
@@ -37,7 +42,8 @@ use slot::Slots;
 use ticket::Grant;
 pub use ticket::{End, Lease, Ticket};
 
-/// Messages that may wait for an engine's socket. An engine that lets so many gather has stopped reading.
+/// Messages that may wait for an engine's socket. An engine that lets so many gather has stopped
+/// reading.
 const OUTBOX: usize = 8192;
 /// Announced files of one engine: a few hundred bytes each.
 const MAX_FILES: usize = 1 << 18;
@@ -147,12 +153,22 @@ impl Desk {
             slots: Slots::new(&config),
             busy_until: Instant::now(),
         };
-        Arc::new(Self { config, inner: Mutex::new(inner), news: Notify::new(), stopping: AtomicBool::new(false) })
+        Arc::new(Self {
+            config,
+            inner: Mutex::new(inner),
+            news: Notify::new(),
+            stopping: AtomicBool::new(false),
+        })
     }
 
-    /// A file that the credential opens. While there is no engine, or it has only just come and may still be announcing, the
-    /// question is held for the grace: a `<video>` gives up for good at any status.
-    pub async fn find(&self, id: &FileId, credential: &Credential<'_>) -> Result<Arc<ServedFile>, Refusal> {
+    /// A file that the credential opens. While there is no engine, or it has only just come and may
+    /// still be announcing, the question is held for the grace: a `<video>` gives up for good at
+    /// any status.
+    pub async fn find(
+        &self,
+        id: &FileId,
+        credential: &Credential<'_>,
+    ) -> Result<Arc<ServedFile>, Refusal> {
         let until = Instant::now() + self.config.grace;
         loop {
             let mut news = std::pin::pin!(self.news.notified());
@@ -174,7 +190,8 @@ impl Desk {
         }
         let inner = self.lock();
         if let Some(file) = inner.files.get(id)
-            && (credential.is_session || credential.key.is_some_and(|key| secrets_match(key, &file.key)))
+            && (credential.is_session
+                || credential.key.is_some_and(|key| secrets_match(key, &file.key)))
         {
             return Look::Found(Arc::clone(file));
         }
@@ -187,7 +204,8 @@ impl Desk {
         }
     }
 
-    /// The file as it was announced last, if its bytes are still the same: it may lie elsewhere by now.
+    /// The file as it was announced last, if its bytes are still the same: it may lie elsewhere by
+    /// now.
     pub(crate) fn where_now(&self, file: &Arc<ServedFile>) -> Arc<ServedFile> {
         let inner = self.lock();
         let now = inner.files.get(&file.id).filter(|now| now.same_bytes(file));
@@ -201,8 +219,13 @@ impl Desk {
         inner.files.get(id).filter(|_| is_present).map(Arc::clone)
     }
 
-    /// Lets a viewer of the file in, over this connection. It has a place once the engine has said whether the viewer has to wait.
-    pub(crate) fn admit(self: &Arc<Self>, file: &FileId, activity: Option<Arc<Activity>>) -> Result<Slot, Refusal> {
+    /// Lets a viewer of the file in, over this connection. It has a place once the engine has said
+    /// whether the viewer has to wait.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        file: &FileId,
+        activity: Option<Arc<Activity>>,
+    ) -> Result<Slot, Refusal> {
         let mut inner = self.lock();
         if self.is_stopping() {
             return Err(Refusal::Stopping);
@@ -219,7 +242,13 @@ impl Desk {
     }
 
     /// Puts a question to the engine: may these bytes be sent?
-    pub fn ask(self: &Arc<Self>, file: Arc<ServedFile>, range: ByteRange, patience: Patience, slot: &Slot) -> Ticket {
+    pub fn ask(
+        self: &Arc<Self>,
+        file: Arc<ServedFile>,
+        range: ByteRange,
+        patience: Patience,
+        slot: &Slot,
+    ) -> Ticket {
         let id = RequestId(uuid::Uuid::new_v4());
         let (grant, receiver) = watch::channel(Grant::nothing(range.start));
         let reach = Arc::new(AtomicU64::new(range.start));
@@ -268,7 +297,8 @@ impl Desk {
         }
     }
 
-    /// Does what the engine of this term says. What concerns an unknown request, or comes from a former engine, is ignored.
+    /// Does what the engine of this term says. What concerns an unknown request, or comes from a
+    /// former engine, is ignored.
     ///
     /// # Errors
     /// [`Breach`] for a message that is out of turn or out of bounds.
@@ -279,7 +309,15 @@ impl Desk {
         }
         match message {
             EngineMessage::Hello { .. } => return Err(Breach("hello comes once, and first")),
-            EngineMessage::FileAnnounce { file_id, root, path, length, content_type, etag, key } => {
+            EngineMessage::FileAnnounce {
+                file_id,
+                root,
+                path,
+                length,
+                content_type,
+                etag,
+                key,
+            } => {
                 let file = ServedFile { id: file_id, root, path, length, content_type, etag, key };
                 file.check()?;
                 inner.announce(file)?;
@@ -287,11 +325,17 @@ impl Desk {
                 self.news.notify_waiters();
             }
             EngineMessage::FileForget { file_id } => inner.forget(&file_id),
-            EngineMessage::RangeAvailable { request_id, end } | EngineMessage::RangeReady { request_id, end } => {
+            EngineMessage::RangeAvailable { request_id, end }
+            | EngineMessage::RangeReady { request_id, end } => {
                 inner.of_epoch(request_id, epoch, |request, slots| {
                     request.narrow(end);
-                    let place = if request.is_all(end) { slot::Kind::Sending } else { slot::Kind::Waiting };
-                    if slots.place(request.slot, place) { request.grant(end) } else { request.finish(End::Busy) }
+                    let place =
+                        if request.is_all(end) { slot::Kind::Sending } else { slot::Kind::Waiting };
+                    if slots.place(request.slot, place) {
+                        request.grant(end)
+                    } else {
+                        request.finish(End::Busy)
+                    }
                 });
             }
             EngineMessage::RangeBlock { request_id, .. } => {
@@ -304,7 +348,9 @@ impl Desk {
                 });
                 inner.renew_call(epoch, request_id);
             }
-            EngineMessage::RangeRevoke { file_id, start, end } => inner.revoke(&file_id, start, end),
+            EngineMessage::RangeRevoke { file_id, start, end } => {
+                inner.revoke(&file_id, start, end)
+            }
             EngineMessage::RangeReject { request_id, status, reason, retry_after } => {
                 inner.of_epoch(request_id, epoch, |request, _| {
                     request.finish(End::Rejected { status, reason, retry_after });
@@ -326,7 +372,8 @@ impl Desk {
         Ok(())
     }
 
-    /// No new viewers; who waits for headers is turned away. Running replies go on until [`Desk::cut_all`].
+    /// No new viewers; who waits for headers is turned away. Running replies go on until
+    /// [`Desk::cut_all`].
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         let mut inner = self.lock();
@@ -355,8 +402,11 @@ impl Desk {
     /// Viewers now, and those of them whose request waits for its first grant.
     pub fn viewers(&self) -> (usize, usize) {
         let inner = self.lock();
-        let waiting =
-            inner.requests.values().filter(|request| !request.grant.borrow().has_begun(request.range)).count();
+        let waiting = inner
+            .requests
+            .values()
+            .filter(|request| !request.grant.borrow().has_begun(request.range))
+            .count();
         (inner.slots.count(), waiting)
     }
 
@@ -447,7 +497,9 @@ impl Inner {
         self.files.insert(file.id.clone(), Arc::clone(&file));
         let epoch = self.epoch;
         let mut questions = Vec::new();
-        for (&id, request) in self.requests.iter_mut().filter(|(_, request)| request.file.id == file.id) {
+        for (&id, request) in
+            self.requests.iter_mut().filter(|(_, request)| request.file.id == file.id)
+        {
             if !request.file.same_bytes(&file) {
                 request.finish(End::Changed);
             } else if request.asked != Some(epoch) && !request.is_settled() {
@@ -470,10 +522,14 @@ impl Inner {
     fn revoke(&mut self, id: &FileId, start: u64, end: u64) {
         let epoch = self.epoch;
         let mut questions = Vec::new();
-        for (&id, request) in self.requests.iter_mut().filter(|(_, request)| request.file.id == *id) {
+        for (&id, request) in self.requests.iter_mut().filter(|(_, request)| request.file.id == *id)
+        {
             request.revoke(start, end);
             // What a former engine had granted in full, this one has not been asked about.
-            if request.asked != Some(epoch) && !request.is_settled() && self.files.contains_key(&request.file.id) {
+            if request.asked != Some(epoch)
+                && !request.is_settled()
+                && self.files.contains_key(&request.file.id)
+            {
                 questions.push(request.put(id, epoch));
             }
         }
@@ -483,11 +539,14 @@ impl Inner {
     }
 
     fn is_asked_now(&self, id: RequestId) -> bool {
-        self.brain.is_some() && self.requests.get(&id).is_some_and(|request| request.asked == Some(self.epoch))
+        self.brain.is_some()
+            && self.requests.get(&id).is_some_and(|request| request.asked == Some(self.epoch))
     }
 
     fn of_epoch(&mut self, id: RequestId, epoch: u64, act: impl FnOnce(&mut Request, &mut Slots)) {
-        if let Some(request) = self.requests.get_mut(&id).filter(|request| request.asked == Some(epoch)) {
+        if let Some(request) =
+            self.requests.get_mut(&id).filter(|request| request.asked == Some(epoch))
+        {
             act(request, &mut self.slots);
         }
     }

@@ -1,7 +1,7 @@
 //! Places of viewers: how many there are, and that no file takes them all.
 //!
-//! It counts and knows nothing else. Invariants: never more places are taken than there are; a file never takes more than its limit, nor a further one when
-//! it holds twice as many as are free.
+//! It counts and knows nothing else. Invariants: never more places are taken than there are; a file
+//! never takes more than its limit, nor a further one when it holds twice as many as are free.
 
 use std::collections::HashMap;
 
@@ -21,8 +21,9 @@ impl Places {
         Self { most, most_per_file, taken: 0, by_file: HashMap::new() }
     }
 
-    /// Takes a place for a viewer of the file; `false` when there is none for it. The fewer places are free, the fewer a file may hold: however many viewers
-    /// a file has, others find places, too.
+    /// Takes a place for a viewer of the file; `false` when there is none for it. The fewer places
+    /// are free, the fewer a file may hold: however many viewers a file has, others find places,
+    /// too.
     pub(super) fn enter(&mut self, file: &FileId) -> bool {
         let of_file = self.by_file.get(file).copied().unwrap_or(0);
         let free = self.most - self.taken;
@@ -49,7 +50,8 @@ impl Places {
 mod tests {
     use super::*;
 
-    /// Viewers of files come, a letter each, and go, where the letter is a capital; who found a place.
+    /// Viewers of files come, a letter each, and go, where the letter is a capital; who found a
+    /// place.
     fn check(most: usize, most_per_file: usize, story: &str, expected: &str) {
         let mut places = Places::new(most, most_per_file);
         let mut found = String::new();

@@ -1,6 +1,7 @@
 //! A range request in the desk's table: what the engine's words do to it.
 //!
-//! Invariants: the watermark never goes beyond the range; it falls only when bytes are revoked, and a reply that has read some of those is cut.
+//! Invariants: the watermark never goes beyond the range; it falls only when bytes are revoked, and
+//! a reply that has read some of those is cut.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,7 +57,8 @@ impl Request {
         grant.end.is_none() && watermark <= self.range.end && reach >= watermark
     }
 
-    /// The engine grants up to `end` inclusive for the first time: with that a request ends that waits for nothing.
+    /// The engine grants up to `end` inclusive for the first time: with that a request ends that
+    /// waits for nothing.
     pub(super) fn narrow(&mut self, end: Option<u64>) {
         if self.only_now
             && let Some(end) = end.filter(|end| *end >= self.range.start)
@@ -91,7 +93,8 @@ impl Request {
             grant.renewed = Instant::now();
             grant.watermark = first;
         });
-        // In this order: a reply says how far it will read before it looks at the watermark (`Ticket::lease`).
+        // In this order: a reply says how far it will read before it looks at the watermark
+        // (`Ticket::lease`).
         if self.only_now || self.reach.load(Ordering::SeqCst) > first {
             self.finish(End::Revoked);
         }

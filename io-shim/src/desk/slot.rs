@@ -1,7 +1,8 @@
 //! Viewers that are let in, and the places that they have.
 //!
-//! Owns which viewers wait, which are sent to, and which one loses its place to a newcomer. Must never know what is granted. Invariants: a viewer has one place or none; only
-//! a viewer whose client has stalled loses a place, and then its connection ends.
+//! Owns which viewers wait, which are sent to, and which one loses its place to a newcomer. Must
+//! never know what is granted. Invariants: a viewer has one place or none; only a viewer whose
+//! client has stalled loses a place, and then its connection ends.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -84,15 +85,16 @@ impl Slots {
         self.viewers.remove(&number);
     }
 
-    /// Gives a viewer a place of this kind; `false` when there is none and it had none. A viewer that has a place of the other kind keeps it where it
-    /// can't change.
+    /// Gives a viewer a place of this kind; `false` when there is none and it had none. A viewer
+    /// that has a place of the other kind keeps it where it can't change.
     pub(super) fn place(&mut self, number: u64, kind: Kind) -> bool {
         let Some(viewer) = self.viewers.get(&number) else { return false };
         let (file, held) = (viewer.file.clone(), viewer.place);
         if held == Some(kind) {
             return true;
         }
-        let found = self.places(kind).enter(&file) || (held.is_none() && self.make_room(&file, kind));
+        let found =
+            self.places(kind).enter(&file) || (held.is_none() && self.make_room(&file, kind));
         if found {
             self.give_back(number);
             if let Some(viewer) = self.viewers.get_mut(&number) {
@@ -102,16 +104,21 @@ impl Slots {
         found || held.is_some()
     }
 
-    /// Takes places from stalled viewers, the longest stalled first, until there is one for a viewer of this file.
+    /// Takes places from stalled viewers, the longest stalled first, until there is one for a
+    /// viewer of this file.
     fn make_room(&mut self, file: &FileId, kind: Kind) -> bool {
         let now = Instant::now();
         let of_kind = self.viewers.iter().filter(|(_, viewer)| viewer.place == Some(kind));
-        let overdue = |(&number, viewer): (&u64, &Viewer)| Some((viewer.activity.as_ref()?.overdue(now)?, number));
+        let overdue = |(&number, viewer): (&u64, &Viewer)| {
+            Some((viewer.activity.as_ref()?.overdue(now)?, number))
+        };
         let mut stalled: Vec<_> = of_kind.filter_map(overdue).collect();
         stalled.sort_unstable();
         while let Some((_, number)) = stalled.pop() {
             self.give_back(number);
-            if let Some(activity) = self.viewers.get(&number).and_then(|viewer| viewer.activity.as_ref()) {
+            if let Some(activity) =
+                self.viewers.get(&number).and_then(|viewer| viewer.activity.as_ref())
+            {
                 activity.end();
             }
             if self.places(kind).enter(file) {

@@ -1,6 +1,7 @@
 //! One viewer's question to the engine, from the asking to the end.
 //!
-//! Owns the waiting: how far the bytes are granted, and how long patience lasts. Dropping a ticket withdraws the question.
+//! Owns the waiting: how far the bytes are granted, and how long patience lasts. Dropping a ticket
+//! withdraws the question.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,7 +67,13 @@ pub(super) struct Grant {
 
 impl Grant {
     pub(super) fn nothing(start: u64) -> Self {
-        Self { watermark: start, renewed: Instant::now(), orphaned: None, end: None, stopping: false }
+        Self {
+            watermark: start,
+            renewed: Instant::now(),
+            orphaned: None,
+            end: None,
+            stopping: false,
+        }
     }
 
     pub(super) fn has_begun(&self, range: ByteRange) -> bool {
@@ -105,8 +112,8 @@ impl Ticket {
         Self { desk, id, range, reach, grant }
     }
 
-    /// Leave to read and send the bytes before `end`, if all of them are granted. Should one of them be revoked later, the reply is
-    /// cut.
+    /// Leave to read and send the bytes before `end`, if all of them are granted. Should one of
+    /// them be revoked later, the reply is cut.
     pub fn lease(&self, end: u64) -> Option<Lease> {
         let before = self.reach.swap(end, Ordering::SeqCst);
         let is_granted = {
@@ -124,7 +131,8 @@ impl Ticket {
         self.range
     }
 
-    /// What is granted is all that was asked for, from now on. False when nothing is granted any more.
+    /// What is granted is all that was asked for, from now on. False when nothing is granted any
+    /// more.
     pub fn narrow(&mut self) -> bool {
         let granted = self.granted();
         let is_any = granted > self.range.start;
@@ -154,11 +162,16 @@ impl Ticket {
     /// Up to where (exclusive) bytes may be sent now; the range's start for none.
     pub fn granted(&self) -> u64 {
         let now = self.grant.borrow();
-        if now.end.as_ref().is_some_and(End::cuts) { self.range.start } else { now.watermark.min(self.range.end + 1) }
+        if now.end.as_ref().is_some_and(End::cuts) {
+            self.range.start
+        } else {
+            now.watermark.min(self.range.end + 1)
+        }
     }
 
-    /// Waits until the byte at `position` may be sent, and says up to where (exclusive) bytes may be sent then. Patience is counted
-    /// from `began`, or from the engine's last word, whichever is later.
+    /// Waits until the byte at `position` may be sent, and says up to where (exclusive) bytes may
+    /// be sent then. Patience is counted from `began`, or from the engine's last word, whichever is
+    /// later.
     ///
     /// # Errors
     /// Why it never will be.

@@ -1,6 +1,7 @@
 //! Copies a span of one file into another, and lets the file system share the blocks where it can.
 //!
-//! Blocking code; knows no locks. Invariants: memory is bounded whatever the length; an end of file inside the span is an error.
+//! Blocking code; knows no locks. Invariants: memory is bounded whatever the length; an end of file
+//! inside the span is an error.
 
 use std::fs::File;
 
@@ -51,8 +52,16 @@ fn copy_in_system(from: &File, to: &File, at: u64, length: u64) -> std::io::Resu
         match rustix::fs::copy_file_range(from, Some(&mut from_at), to, Some(&mut to_at), length) {
             Ok(copied) => return Ok(Some(copied as u64)),
             Err(Errno::INTR) => {}
-            // Of another file system, one that lacks it, a file that overlaps itself, or a filter that forbids the call.
-            Err(Errno::XDEV | Errno::NOSYS | Errno::NOTSUP | Errno::INVAL | Errno::PERM | Errno::BADF) => {
+            // Of another file system, one that lacks it, a file that overlaps itself, or a filter
+            // that forbids the call.
+            Err(
+                Errno::XDEV
+                | Errno::NOSYS
+                | Errno::NOTSUP
+                | Errno::INVAL
+                | Errno::PERM
+                | Errno::BADF,
+            ) => {
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
@@ -112,7 +121,10 @@ mod tests {
         copy_span(&from, &to, span.start as u64, span.len() as u64, || false).unwrap();
         let copied = fs::read(dir.path().join("to")).unwrap();
         assert_eq!(copied.len(), span.end);
-        assert!(copied[..span.start].iter().all(|byte| *byte == 0) && copied[span.clone()] == film[span.clone()]);
+        assert!(
+            copied[..span.start].iter().all(|byte| *byte == 0)
+                && copied[span.clone()] == film[span.clone()]
+        );
         copy_through_memory(&from, &to, 0, film.len() as u64, || false).unwrap();
         assert!(fs::read(dir.path().join("to")).unwrap() == film);
     }
@@ -122,8 +134,14 @@ mod tests {
         let dir = TempDir::new();
         let (from, to) = files(&dir, b"film");
         assert_eq!(copy_span(&from, &to, 0, 5, || false).unwrap_err().kind, OpErrorKind::NotFound);
-        assert_eq!(copy_through_memory(&from, &to, 0, 5, || false).unwrap_err().kind, OpErrorKind::NotFound);
-        assert_eq!(copy_span(&from, &to, 1 << 40, 9, || false).unwrap_err().kind, OpErrorKind::NotFound);
+        assert_eq!(
+            copy_through_memory(&from, &to, 0, 5, || false).unwrap_err().kind,
+            OpErrorKind::NotFound
+        );
+        assert_eq!(
+            copy_span(&from, &to, 1 << 40, 9, || false).unwrap_err().kind,
+            OpErrorKind::NotFound
+        );
     }
 
     #[test]
@@ -131,7 +149,8 @@ mod tests {
         let dir = TempDir::new();
         let (from, to) = files(&dir, &vec![7; 4 * CHUNK]);
         let asked = Cell::new(0);
-        let given_up = copy_through_memory(&from, &to, 0, 4 << 20, || asked.replace(asked.get() + 1) == 2);
+        let given_up =
+            copy_through_memory(&from, &to, 0, 4 << 20, || asked.replace(asked.get() + 1) == 2);
         assert_eq!(given_up.unwrap_err().kind, OpErrorKind::Other);
         assert_eq!(fs::metadata(dir.path().join("to")).unwrap().len(), 2 * CHUNK as u64);
         assert!(copy_span(&from, &to, 0, 4 << 20, || true).is_err());

@@ -23,14 +23,20 @@ pub(crate) fn from_io(error: &io::Error) -> OpError {
     }
     let (kind, message) = match error.kind() {
         ErrorKind::NotFound => (OpErrorKind::NotFound, "no such file or folder"),
-        ErrorKind::AlreadyExists => (OpErrorKind::Exists, "there is something of that name already"),
+        ErrorKind::AlreadyExists => {
+            (OpErrorKind::Exists, "there is something of that name already")
+        }
         ErrorKind::NotADirectory => (OpErrorKind::Exists, "a file is where a folder should be"),
         ErrorKind::IsADirectory => (OpErrorKind::Exists, "a folder is where the file should be"),
-        ErrorKind::PermissionDenied => (OpErrorKind::Denied, "the operating system does not allow it"),
+        ErrorKind::PermissionDenied => {
+            (OpErrorKind::Denied, "the operating system does not allow it")
+        }
         ErrorKind::ReadOnlyFilesystem => (OpErrorKind::Denied, "the disk is read-only"),
         ErrorKind::StorageFull => (OpErrorKind::Full, "the disk is full"),
         ErrorKind::QuotaExceeded => (OpErrorKind::Full, "the disk quota is used up"),
-        ErrorKind::FileTooLarge => (OpErrorKind::Limit, "the file system does not take files of this size"),
+        ErrorKind::FileTooLarge => {
+            (OpErrorKind::Limit, "the file system does not take files of this size")
+        }
         ErrorKind::InvalidFilename => (OpErrorKind::Name, NAME),
         _ if is_illegal_sequence(error) => (OpErrorKind::Name, NAME),
         _ => return op_error(OpErrorKind::Other, format!("the disk failed: {}", plain(error))),

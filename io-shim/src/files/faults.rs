@@ -1,7 +1,8 @@
 //! Faults of a disk that a test asks for.
 //!
-//! Only debug builds have them: there, the environment's `JSTORRENT_FAULTS` names a file, and each of its lines makes one kind of access to files of the
-//! roots fail: `write ENOSPC`. The file may change at any time; without it nothing fails. Release builds hold nothing of this.
+//! Only debug builds have them: there, the environment's `JSTORRENT_FAULTS` names a file, and each
+//! of its lines makes one kind of access to files of the roots fail: `write ENOSPC`. The file may
+//! change at any time; without it nothing fails. Release builds hold nothing of this.
 
 use std::io;
 
@@ -35,7 +36,8 @@ pub(crate) enum Access {
 pub(crate) fn check(access: Access) -> io::Result<()> {
     use std::{path::PathBuf, sync::OnceLock};
     static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let Some(file) = FILE.get_or_init(|| std::env::var_os("JSTORRENT_FAULTS").map(PathBuf::from)) else {
+    let Some(file) = FILE.get_or_init(|| std::env::var_os("JSTORRENT_FAULTS").map(PathBuf::from))
+    else {
         return Ok(());
     };
     match std::fs::read_to_string(file) {

@@ -1,6 +1,7 @@
 //! Folders and names beneath a directory handle: making folders, clearing them away, renaming.
 //!
-//! Blocking code; knows no roots and no locks. Invariant: nothing that has a name already loses it to something else.
+//! Blocking code; knows no roots and no locks. Invariant: nothing that has a name already loses it
+//! to something else.
 
 use std::{
     io,
@@ -17,16 +18,21 @@ use super::{
 
 /// Makes the folders above a path; the outermost of those that were not there before.
 pub(super) fn make_parents(dir: &Dir, path: &Path) -> Result<Option<PathBuf>, OpError> {
-    let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(None) };
+    let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else {
+        return Ok(None);
+    };
     let made = outermost_missing(dir, parent);
     match faults::check(faults::Access::Make).and_then(|()| dir.create_dir_all(parent)) {
         Ok(()) => Ok(made),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let is_taken = |folder: &Path| match dir.symlink_metadata(folder) {
-                Ok(found) if found.is_symlink() => !dir.metadata(folder).is_ok_and(|found| found.is_dir()),
+                Ok(found) if found.is_symlink() => {
+                    !dir.metadata(folder).is_ok_and(|found| found.is_dir())
+                }
                 found => found.is_ok_and(|found| !found.is_dir()),
             };
-            let taken = parent.ancestors().any(|folder| !folder.as_os_str().is_empty() && is_taken(folder));
+            let taken =
+                parent.ancestors().any(|folder| !folder.as_os_str().is_empty() && is_taken(folder));
             // A folder that was there a moment ago is gone now.
             let cause = if taken { io::ErrorKind::NotADirectory } else { io::ErrorKind::NotFound };
             Err(from_io(&cause.into()))
@@ -38,7 +44,9 @@ pub(super) fn make_parents(dir: &Dir, path: &Path) -> Result<Option<PathBuf>, Op
 fn outermost_missing(dir: &Dir, folder: &Path) -> Option<PathBuf> {
     let is_missing = |folder: &&Path| {
         !folder.as_os_str().is_empty()
-            && dir.symlink_metadata(folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+            && dir
+                .symlink_metadata(folder)
+                .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     };
     folder.ancestors().take_while(is_missing).last().map(Path::to_path_buf)
 }
@@ -81,18 +89,30 @@ pub(super) fn parent_of<'a>(dir: &Dir, path: &'a Path) -> io::Result<(Dir, &'a P
 
 /// One step where the system has it, so that a target which appears meanwhile is not lost.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-pub(super) fn rename_no_replace(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
+pub(super) fn rename_no_replace(
+    from_dir: &Dir,
+    from: &Path,
+    to_dir: &Dir,
+    to: &Path,
+) -> io::Result<()> {
     use rustix::{fs::RenameFlags, io::Errno};
     faults::check(faults::Access::Rename)?;
     match rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::NOREPLACE) {
         // File systems that lack it (some network and FAT drivers) say so in these ways.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => check_and_rename(from_dir, from, to_dir, to),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            check_and_rename(from_dir, from, to_dir, to)
+        }
         result => Ok(result?),
     }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-pub(super) fn rename_no_replace(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &Path) -> io::Result<()> {
+pub(super) fn rename_no_replace(
+    from_dir: &Dir,
+    from: &Path,
+    to_dir: &Dir,
+    to: &Path,
+) -> io::Result<()> {
     check_and_rename(from_dir, from, to_dir, to)
 }
 

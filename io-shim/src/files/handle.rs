@@ -4,7 +4,8 @@ use std::{fs::File, ops::Deref, sync::Arc};
 
 use super::writers::Writer;
 
-/// An open file. While a handle for writing exists, no other process of the user writes to the file.
+/// An open file. While a handle for writing exists, no other process of the user writes to the
+/// file.
 #[derive(Debug)]
 pub(crate) struct Handle {
     file: File,

@@ -1,8 +1,10 @@
-//! Which file a handle leads to, whatever the file is called: the same answer for the same file only.
+//! Which file a handle leads to, whatever the file is called: the same answer for the same file
+//! only.
 //!
-//! Owns what is known of the file systems of this machine. A file system is known by its UUID where the system tells one, because device
-//! numbers change when a disk is plugged in again. Invariant: where a file's number may pass to another file and its time of birth is
-//! unknown, no identity is given.
+//! Owns what is known of the file systems of this machine. A file system is known by its UUID where
+//! the system tells one, because device numbers change when a disk is plugged in again. Invariant:
+//! where a file's number may pass to another file and its time of birth is unknown, no identity is
+//! given.
 
 use std::{
     fs::{File, Metadata},
@@ -23,7 +25,8 @@ pub(crate) struct FileSystem {
 
 /// The file's identity; `None` where its file system does not tell files apart reliably.
 ///
-/// FAT and exFAT count births in steps of 10 ms: there, two files that were made within one step have the same identity.
+/// FAT and exFAT count births in steps of 10 ms: there, two files that were made within one step
+/// have the same identity.
 pub(crate) fn of(file: &File, found: &Metadata) -> Option<FileIdentity> {
     let system = FileSystem::of(file, found);
     let born = found.created().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
@@ -68,7 +71,10 @@ impl FileSystem {
     /// The file system that an open file lies in.
     pub(crate) fn of(file: &File, _: &Metadata) -> Self {
         match winapi_util::file::information(file) {
-            Ok(found) => Self { id: hashed("volume", &found.volume_serial_number().to_le_bytes()), numbers_stay: true },
+            Ok(found) => Self {
+                id: hashed("volume", &found.volume_serial_number().to_le_bytes()),
+                numbers_stay: true,
+            },
             Err(_) => Self { id: [0; 16], numbers_stay: false },
         }
     }
@@ -85,10 +91,15 @@ impl FileSystem {
 
 #[cfg(target_vendor = "apple")]
 fn numbers_stay(file: &File) -> bool {
-    let unsteady: [&[u8]; 8] = [b"msdos", b"exfat", b"smbfs", b"afpfs", b"webdav", b"macfuse", b"osxfuse", b"fusefs"];
+    let unsteady: [&[u8]; 8] =
+        [b"msdos", b"exfat", b"smbfs", b"afpfs", b"webdav", b"macfuse", b"osxfuse", b"fusefs"];
     rustix::fs::fstatfs(file).is_ok_and(|found| {
-        let name: Vec<u8> =
-            found.f_fstypename.iter().map(|byte| byte.to_ne_bytes()[0]).take_while(|byte| *byte != 0).collect();
+        let name: Vec<u8> = found
+            .f_fstypename
+            .iter()
+            .map(|byte| byte.to_ne_bytes()[0])
+            .take_while(|byte| *byte != 0)
+            .collect();
         !unsteady.contains(&name.as_slice())
     })
 }
@@ -116,8 +127,9 @@ mod linux {
     /// How long an answer is believed: another disk may get the same device number.
     const BELIEVED: Duration = Duration::from_secs(2);
 
-    /// File systems whose drivers number files anew now and then (see `statfs(2)` and `linux/magic.h`): FAT, exFAT, FUSE, SMB in three
-    /// versions, 9P, AFS in two, shared folders of VirtualBox.
+    /// File systems whose drivers number files anew now and then (see `statfs(2)` and
+    /// `linux/magic.h`): FAT, exFAT, FUSE, SMB in three versions, 9P, AFS in two, shared folders of
+    /// VirtualBox.
     const UNSTEADY: [u64; 10] = [
         0x4d44,
         0x2011_bab0,
@@ -143,7 +155,8 @@ mod linux {
         /// The file system that an open file lies in.
         pub(crate) fn of(file: &File, found: &Metadata) -> Self {
             let own_number = rustix::fs::fstatvfs(file).map_or(0, |found| found.f_fsid);
-            let kind = rustix::fs::fstatfs(file).ok().and_then(|found| u64::try_from(found.f_type).ok());
+            let kind =
+                rustix::fs::fstatfs(file).ok().and_then(|found| u64::try_from(found.f_type).ok());
             let numbers_stay = kind.is_some_and(|kind| !UNSTEADY.contains(&kind));
             let key = (found.dev(), own_number, kind.unwrap_or(0));
             Self { id: known(key), numbers_stay }
@@ -169,7 +182,8 @@ mod linux {
 
     fn uuid_of(device: u64) -> Option<Vec<u8>> {
         let links = fs::read_dir(BY_UUID).ok()?.filter_map(Result::ok);
-        let leads_here = |link: &fs::DirEntry| fs::metadata(link.path()).is_ok_and(|disk| disk.rdev() == device);
+        let leads_here =
+            |link: &fs::DirEntry| fs::metadata(link.path()).is_ok_and(|disk| disk.rdev() == device);
         links.filter(leads_here).map(|link| link.file_name().into_encoded_bytes()).min()
     }
 }

@@ -1,9 +1,10 @@
-//! Who may touch which bytes now: every read and write claims its spans when its command is handled and waits for the
-//! claims before it that conflict.
+//! Who may touch which bytes now: every read and write claims its spans when its command is handled
+//! and waits for the claims before it that conflict.
 //!
-//! This is what makes "commands take effect in order" true of bytes, and it is half of the invariant that no unverified
-//! byte leaves the daemon: a digest claims its spans, so a write that had begun ends first, and one that begins later
-//! waits. It owns no file and does no I/O. Claims wait only for older ones, so they cannot wait in a circle.
+//! This is what makes "commands take effect in order" true of bytes, and it is half of the
+//! invariant that no unverified byte leaves the daemon: a digest claims its spans, so a write that
+//! had begun ends first, and one that begins later waits. It owns no file and does no I/O. Claims
+//! wait only for older ones, so they cannot wait in a circle.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -17,8 +18,9 @@ use tokio::sync::Notify;
 
 use super::watch::Watch;
 
-/// Regions up to this length are found by their place, longer ones (mostly "all of a file") by looking at each: with
-/// thousands of digests waiting on one file, a write costs no more than its neighbourhood does.
+/// Regions up to this length are found by their place, longer ones (mostly "all of a file") by
+/// looking at each: with thousands of digests waiting on one file, a write costs no more than its
+/// neighbourhood does.
 const NARROW: u64 = 16 << 20;
 
 /// One file in the eyes of the locks.
@@ -106,7 +108,8 @@ impl Identity {
         &self.watch
     }
 
-    /// Its bytes are on another disk now: handles from before are of what it was. To be said while a claim keeps writers away.
+    /// Its bytes are on another disk now: handles from before are of what it was. To be said while
+    /// a claim keeps writers away.
     pub(crate) fn count_move(&self) {
         self.moves.fetch_add(1, Ordering::SeqCst);
     }
@@ -134,13 +137,23 @@ impl Region {
 
 impl SpanLocks {
     /// Takes a place in the queue of every region at once.
-    pub(crate) fn claim(self: &Arc<Self>, owner: Option<Owner>, access: Access, regions: Vec<Region>) -> Claim {
+    pub(crate) fn claim(
+        self: &Arc<Self>,
+        owner: Option<Owner>,
+        access: Access,
+        regions: Vec<Region>,
+    ) -> Claim {
         self.claim_each(owner, regions.into_iter().map(|region| (access, region)).collect())
     }
 
-    /// As [`SpanLocks::claim`], for regions that are not all accessed in the same way. They are claimed together: two claims, one after the
-    /// other, could wait in a circle with two of somebody else.
-    pub(crate) fn claim_each(self: &Arc<Self>, owner: Option<Owner>, accesses: Vec<(Access, Region)>) -> Claim {
+    /// As [`SpanLocks::claim`], for regions that are not all accessed in the same way. They are
+    /// claimed together: two claims, one after the other, could wait in a circle with two of
+    /// somebody else.
+    pub(crate) fn claim_each(
+        self: &Arc<Self>,
+        owner: Option<Owner>,
+        accesses: Vec<(Access, Region)>,
+    ) -> Claim {
         let mut inner = self.lock();
         inner.next += 1;
         let id = inner.next;
@@ -152,15 +165,26 @@ impl SpanLocks {
             }
         }
         for (access, region) in &accesses {
-            let held = Held { claim: id, owner, access: *access, start: region.start, end: region.end };
+            let held =
+                Held { claim: id, owner, access: *access, start: region.start, end: region.end };
             inner.files.entry(region.file.number).or_default().insert(held);
         }
         for blocker in &blockers {
-            inner.claims.get_mut(blocker).expect("held regions belong to live claims").dependents.push(id);
+            inner
+                .claims
+                .get_mut(blocker)
+                .expect("held regions belong to live claims")
+                .dependents
+                .push(id);
         }
         let wake = Arc::new(Notify::new());
         let regions = accesses.into_iter().map(|(_, region)| region).collect();
-        let entry = Entry { blockers: blockers.len(), dependents: Vec::new(), regions, wake: Arc::clone(&wake) };
+        let entry = Entry {
+            blockers: blockers.len(),
+            dependents: Vec::new(),
+            regions,
+            wake: Arc::clone(&wake),
+        };
         inner.claims.insert(id, entry);
         drop(inner);
         Claim { locks: Arc::clone(self), id, wake }
@@ -271,9 +295,17 @@ mod tests {
             self.claim_as(None, access, spans)
         }
 
-        fn claim_as(&self, owner: Option<Owner>, access: Access, spans: &[(usize, u64, u64)]) -> Claim {
-            let region =
-                |&(file, start, end): &(usize, u64, u64)| Region { file: Arc::clone(&self.files[file]), start, end };
+        fn claim_as(
+            &self,
+            owner: Option<Owner>,
+            access: Access,
+            spans: &[(usize, u64, u64)],
+        ) -> Claim {
+            let region = |&(file, start, end): &(usize, u64, u64)| Region {
+                file: Arc::clone(&self.files[file]),
+                start,
+                end,
+            };
             self.locks.claim(owner, access, spans.iter().map(region).collect())
         }
     }
@@ -311,7 +343,8 @@ mod tests {
     #[tokio::test]
     async fn a_copy_shares_what_it_reads_and_has_what_it_writes_for_itself() {
         let bench = Bench::new();
-        let region = |file: usize| Region { file: Arc::clone(&bench.files[file]), start: 0, end: 10 };
+        let region =
+            |file: usize| Region { file: Arc::clone(&bench.files[file]), start: 0, end: 10 };
         let copy = bench.locks.claim_each(None, vec![(Read, region(0)), (Write, region(1))]);
         assert!(is_ready(&copy).await && is_ready(&bench.claim(Read, &[(0, 0, 10)])).await);
         let late = [bench.claim(Write, &[(0, 9, 10)]), bench.claim(Read, &[(1, 9, 10)])];
@@ -359,7 +392,8 @@ mod tests {
     type Spans = Vec<(usize, u64, u64)>;
 
     proptest! {
-        /// The naive model: a claim is ready when no older live one of another owner overlaps it and either of them writes.
+        /// The naive model: a claim is ready when no older live one of another owner overlaps it
+        /// and either of them writes.
         #[test]
         fn claims_wait_for_exactly_those_that_the_model_names(
             steps in prop::collection::vec(

@@ -1,8 +1,11 @@
 //! Files beneath the folders that the user chose.
 //!
-//! [`roots`] confines, and knows which disks held files ([`seen`]); [`writers`] keeps other processes from writing to the same files; [`opening`] opens and makes files, [`identity`] tells which file is which, [`folders`] changes names, [`moving`] moves from disk to
-//! disk, and [`copying`] copies spans; [`store`] puts these together for all engines. [`locks`] orders reads and writes of the same bytes, [`table`] keeps
-//! what one engine has open, [`watch`] notices what other programs change. None of them knows what the files are for.
+//! [`roots`] confines, and knows which disks held files ([`seen`]); [`writers`] keeps other
+//! processes from writing to the same files; [`opening`] opens and makes files, [`identity`] tells
+//! which file is which, [`folders`] changes names, [`moving`] moves from disk to disk, and
+//! [`copying`] copies spans; [`store`] puts these together for all engines. [`locks`] orders reads
+//! and writes of the same bytes, [`table`] keeps what one engine has open, [`watch`] notices what
+//! other programs change. None of them knows what the files are for.
 
 mod copying;
 pub(crate) mod error;
@@ -58,7 +61,8 @@ pub(crate) fn read_bytes_at(file: &File, count: usize, offset: u64) -> io::Resul
     Ok(bytes)
 }
 
-/// Fills what is spare. Memory that is overwritten at once is not zeroed before: that took a quarter of the time of serving.
+/// Fills what is spare. Memory that is overwritten at once is not zeroed before: that took a
+/// quarter of the time of serving.
 #[cfg(unix)]
 fn append_some_at(file: &File, bytes: &mut Vec<u8>, offset: u64) -> io::Result<usize> {
     Ok(rustix::io::pread(file, rustix::buffer::spare_capacity(bytes), offset)?)

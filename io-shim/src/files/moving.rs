@@ -1,7 +1,9 @@
-//! Moving a file to another disk: a copy under a temporary name, made durable, then the change of names.
+//! Moving a file to another disk: a copy under a temporary name, made durable, then the change of
+//! names.
 //!
-//! Blocking code over directory handles; knows no roots and no locks. Invariants: until the target has its name the source is as it was, and
-//! afterwards the target is whole on disk; what ends early leaves no target.
+//! Blocking code over directory handles; knows no roots and no locks. Invariants: until the target
+//! has its name the source is as it was, and afterwards the target is whole on disk; what ends
+//! early leaves no target.
 
 use std::{
     fs::{File, FileTimes},
@@ -24,8 +26,9 @@ use super::{
 /// Bytes copied at once. Holes in a file are kept where all of these are zero.
 const CHUNK: usize = 1 << 20;
 
-/// Copies the file and gives the copy its name; the source is gone then. `cancelled` is asked between chunks, `alone` holds back other changes of
-/// names while this one happens, and `admit` gives the right to write to the copy before anybody can open it.
+/// Copies the file and gives the copy its name; the source is gone then. `cancelled` is asked
+/// between chunks, `alone` holds back other changes of names while this one happens, and `admit`
+/// gives the right to write to the copy before anybody can open it.
 pub(super) fn copy_over<G, W>(
     (from_dir, from): (&Dir, &Path),
     (to_dir, to): (&Dir, &Path),
@@ -47,7 +50,8 @@ pub(super) fn copy_over<G, W>(
     });
     let moved = copied.and_then(|moved| {
         let _alone = alone();
-        rename_no_replace(&target_dir, &temporary, &target_dir, target_name).map_err(|error| from_name_io(&error))?;
+        rename_no_replace(&target_dir, &temporary, &target_dir, target_name)
+            .map_err(|error| from_name_io(&error))?;
         sync_folder(&target_dir);
         if let Err(error) = remove_source(&source, from_dir, from) {
             // One of them has to go: the source is where the engine goes on looking for it.
@@ -78,7 +82,12 @@ fn temporary_name(to: &Path) -> PathBuf {
     format!(".moving-{name}.part").into()
 }
 
-fn copy(source: &File, dir: &Dir, name: &Path, cancelled: impl Fn() -> bool) -> Result<File, OpError> {
+fn copy(
+    source: &File,
+    dir: &Dir,
+    name: &Path,
+    cancelled: impl Fn() -> bool,
+) -> Result<File, OpError> {
     let copy = opening::open(dir, name, Access::Make)?;
     let found = source.metadata().map_err(|error| from_io(&error))?;
     opening::extend(&copy, found.len())?;
@@ -87,11 +96,18 @@ fn copy(source: &File, dir: &Dir, name: &Path, cancelled: impl Fn() -> bool) -> 
         // It is how one tells whether somebody changed it; not every disk keeps it.
         let _ = copy.set_times(FileTimes::new().set_modified(modified));
     }
-    faults::check(faults::Access::Sync).and_then(|()| copy.sync_all()).map_err(|error| from_io(&error))?;
+    faults::check(faults::Access::Sync)
+        .and_then(|()| copy.sync_all())
+        .map_err(|error| from_io(&error))?;
     Ok(copy)
 }
 
-fn copy_bytes(source: &File, copy: &File, length: u64, cancelled: impl Fn() -> bool) -> Result<(), OpError> {
+fn copy_bytes(
+    source: &File,
+    copy: &File,
+    length: u64,
+    cancelled: impl Fn() -> bool,
+) -> Result<(), OpError> {
     let mut buffer = vec![0; CHUNK.min(usize::try_from(length).unwrap_or(CHUNK))];
     let mut done = 0;
     while done < length {
@@ -161,12 +177,16 @@ mod tests {
 
         fn copy_over(&self, cancelled: impl Fn() -> bool) -> Result<File, OpErrorKind> {
             let (from, to) = ((&self.from, Path::new("film")), (&self.to, Path::new("new")));
-            copy_over(from, to, cancelled, || (), |_| Ok(())).map(|(file, ())| file).map_err(|error| error.kind)
+            copy_over(from, to, cancelled, || (), |_| Ok(()))
+                .map(|(file, ())| file)
+                .map_err(|error| error.kind)
         }
 
         fn names(path: &Path) -> Vec<String> {
-            let mut names: Vec<_> =
-                fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            let mut names: Vec<_> = fs::read_dir(path)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
             names.sort();
             names
         }
@@ -182,7 +202,10 @@ mod tests {
         let found = fs::metadata(disks.to_path.join("new")).unwrap();
         assert_eq!(found.modified().unwrap(), modified);
         #[cfg(unix)]
-        assert!(std::os::unix::fs::MetadataExt::blocks(&found) * 512 < 3 * CHUNK as u64, "its hole was filled");
+        assert!(
+            std::os::unix::fs::MetadataExt::blocks(&found) * 512 < 3 * CHUNK as u64,
+            "its hole was filled"
+        );
         assert!(Disks::names(&disks.from_path).is_empty());
         assert_eq!(Disks::names(&disks.to_path), ["new"]);
     }
@@ -233,7 +256,8 @@ mod tests {
     #[test]
     fn a_source_that_can_not_be_removed_stays_the_only_one() {
         let disks = Disks::new(b"film");
-        // A folder that even an administrator can't change: the one that a file system is mounted on shows it, too.
+        // A folder that even an administrator can't change: the one that a file system is mounted
+        // on shows it, too.
         let from = Dir::open_ambient_dir("/proc/self", ambient_authority()).unwrap();
         let (from, to) = ((&from, Path::new("cmdline")), (&disks.to, Path::new("new")));
         let moved = copy_over(from, to, || false, || (), |_| Ok(()));
@@ -245,7 +269,14 @@ mod tests {
     fn what_a_sudden_end_left_is_no_hindrance() {
         let disks = Disks::new(b"film");
         let left = disks.to_path.join(temporary_name(Path::new("new")));
-        OpenOptions::new().write(true).create(true).truncate(true).open(&left).unwrap().write_all(b"half").unwrap();
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&left)
+            .unwrap()
+            .write_all(b"half")
+            .unwrap();
         disks.copy_over(|| false).unwrap();
         assert_eq!(Disks::names(&disks.to_path), ["new"]);
     }

@@ -1,7 +1,7 @@
 //! Opens, makes and looks at regular files beneath a directory handle.
 //!
-//! Blocking code; knows no roots and no locks. Invariants: it never follows a link at the end of a path, never opens anything but a regular
-//! file, and what it makes was not there before.
+//! Blocking code; knows no roots and no locks. Invariants: it never follows a link at the end of a
+//! path, never opens anything but a regular file, and what it makes was not there before.
 
 use std::{
     fs::{File, Metadata},
@@ -43,7 +43,8 @@ pub(super) fn open(dir: &Dir, path: &Path, access: Access) -> Result<File, OpErr
 
 fn open_at(dir: &Dir, path: &Path, access: Access) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    // Non-blocking, because opening a pipe that lies in the folder would otherwise wait for its other end.
+    // Non-blocking, because opening a pipe that lies in the folder would otherwise wait for its
+    // other end.
     options.read(true).follow(FollowSymlinks::No).nonblock(true);
     match access {
         Access::Read => {}
@@ -57,7 +58,9 @@ fn open_at(dir: &Dir, path: &Path, access: Access) -> io::Result<File> {
     })?;
     match dir.open_with(path, &options) {
         // A link is something of that name, too.
-        Err(error) if access == Access::Make && is_link(&error) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(error) if access == Access::Make && is_link(&error) => {
+            Err(io::ErrorKind::AlreadyExists.into())
+        }
         opened => opened.map(cap_std::fs::File::into_std),
     }
 }
@@ -79,7 +82,9 @@ pub(super) fn make(dir: &Dir, path: &Path, length: u64) -> Result<File, OpError>
     loop {
         attempt += 1;
         let made = match make_parents(dir, path) {
-            Err(error) if error.kind == OpErrorKind::NotFound && attempt < MAKE_ATTEMPTS => continue,
+            Err(error) if error.kind == OpErrorKind::NotFound && attempt < MAKE_ATTEMPTS => {
+                continue;
+            }
             made => made?,
         };
         let error = match open_at(dir, path, Access::Make) {
@@ -93,7 +98,9 @@ pub(super) fn make(dir: &Dir, path: &Path, length: u64) -> Result<File, OpError>
                 }
             },
             // Another program removed a folder that was empty for a moment.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < MAKE_ATTEMPTS => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < MAKE_ATTEMPTS => {
+                continue;
+            }
             Err(error) => from_name_io(&error),
         };
         unmake_parents(dir, path, made.as_deref());
@@ -107,9 +114,11 @@ pub(super) fn extend(file: &File, length: u64) -> Result<(), OpError> {
     if found.len() >= length {
         return Ok(());
     }
-    faults::check(faults::Access::Extend).and_then(|()| file.set_len(length)).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidInput => from_io(&io::ErrorKind::FileTooLarge.into()),
-        _ => from_io(&error),
+    faults::check(faults::Access::Extend).and_then(|()| file.set_len(length)).map_err(|error| {
+        match error.kind() {
+            io::ErrorKind::InvalidInput => from_io(&io::ErrorKind::FileTooLarge.into()),
+            _ => from_io(&error),
+        }
     })
 }
 
@@ -134,7 +143,9 @@ fn stat_of(found: &Metadata, identity: Option<FileIdentity>) -> FileStat {
 fn changed_ns(found: &Metadata) -> u64 {
     use std::os::unix::fs::MetadataExt;
     let seconds = u64::try_from(found.ctime()).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(found.ctime_nsec()).unwrap_or(0))
+    seconds
+        .saturating_mul(1_000_000_000)
+        .saturating_add(u64::try_from(found.ctime_nsec()).unwrap_or(0))
 }
 
 #[cfg(not(unix))]
@@ -146,7 +157,9 @@ fn changed_ns(_: &Metadata) -> u64 {
 pub(super) fn look(dir: &Dir, path: &Path) -> Result<Option<File>, OpError> {
     let found = match faults::check(faults::Access::Look).and_then(|()| look_at(dir, path)) {
         Ok(found) => found,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
             return Ok(None);
         }
         Err(error) => return Err(from_name_io(&error)),
@@ -154,7 +167,8 @@ pub(super) fn look(dir: &Dir, path: &Path) -> Result<Option<File>, OpError> {
     regular(found).map(Some)
 }
 
-/// A handle that tells about the path's last name and allows nothing else, also where the file can't be read.
+/// A handle that tells about the path's last name and allows nothing else, also where the file
+/// can't be read.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn look_at(dir: &Dir, path: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags};

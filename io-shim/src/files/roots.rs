@@ -1,12 +1,15 @@
 //! The folders that the user chose, and the confinement beneath them.
 //!
-//! Owns the only use of ambient authority: opening a root. Everything else goes through the directory handle that comes
-//! of it, which the operating system itself keeps from leading out. Invariant: no path that a stranger made up, and no
-//! link on the disk, reaches a file outside the root it was named under.
+//! Owns the only use of ambient authority: opening a root. Everything else goes through the
+//! directory handle that comes of it, which the operating system itself keeps from leading out.
+//! Invariant: no path that a stranger made up, and no link on the disk, reaches a file outside the
+//! root it was named under.
 //!
-//! A key that an engine was told keeps naming its folder for as long as the daemon runs, and after that for as long as the folder is configured or
-//! kept among those that were chosen: what an engine stores may wait there for weeks without a file. A folder that shares files with one that a
-//! person chose later is only *set aside*: engines that come are not told of it, and those that know its key find it.
+//! A key that an engine was told keeps naming its folder for as long as the daemon runs, and after
+//! that for as long as the folder is configured or kept among those that were chosen: what an
+//! engine stores may wait there for weeks without a file. A folder that shares files with one that
+//! a person chose later is only *set aside*: engines that come are not told of it, and those that
+//! know its key find it.
 
 use std::{
     collections::HashSet,
@@ -83,7 +86,8 @@ impl Roots {
     /// # Errors
     /// The first two that do.
     pub fn check_apart(&self) -> Result<(), RootsError> {
-        let entries: Vec<Entry> = self.entries().into_iter().filter(|entry| !entry.is_aside).collect();
+        let entries: Vec<Entry> =
+            self.entries().into_iter().filter(|entry| !entry.is_aside).collect();
         for (index, entry) in entries.iter().enumerate() {
             for other in &entries[..index] {
                 if let Some(error) = shared(&other.path, &entry.path) {
@@ -94,21 +98,25 @@ impl Roots {
         Ok(())
     }
 
-    /// Sets those aside that share files with one before them that a person chose: that was allowed because they had not held any by then.
-    /// Of two that nobody chose, the later one is set aside only if it never held files. Blocking.
+    /// Sets those aside that share files with one before them that a person chose: that was allowed
+    /// because they had not held any by then. Of two that nobody chose, the later one is set aside
+    /// only if it never held files. Blocking.
     pub fn set_aside(&self, chosen: &[PathBuf]) {
         let _alone = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let chosen: HashSet<RootKey> = chosen.iter().map(|path| Self::key_of(path)).collect();
         let mut entries = self.entries();
-        arrange(&mut entries, |other, later| chosen.contains(&other.key) || !self.held_files(&later.key));
+        arrange(&mut entries, |other, later| {
+            chosen.contains(&other.key) || !self.held_files(&later.key)
+        });
         self.swap(entries);
     }
 
-    /// Makes a folder the first, once `keep` has written that down. Those that share files with it and never held any are set aside; they are still
-    /// found by their keys. Blocking.
+    /// Makes a folder the first, once `keep` has written that down. Those that share files with it
+    /// and never held any are set aside; they are still found by their keys. Blocking.
     ///
     /// # Errors
-    /// [`OpErrorKind::Denied`] when the folder shares files with one that held some, or what `keep` says; then nothing has changed.
+    /// [`OpErrorKind::Denied`] when the folder shares files with one that held some, or what `keep`
+    /// says; then nothing has changed.
     pub(crate) fn prefer(
         &self,
         label: impl FnOnce(&[Root]) -> String,
@@ -121,7 +129,8 @@ impl Roots {
             self.entries().into_iter().partition(|entry| entry.root.key == key);
         let known = known.into_iter().next();
         for other in others.iter().filter(|other| self.held_files(&other.root.key)) {
-            // One that was set aside may have got files since. Who chose this folder before may do so again.
+            // One that was set aside may have got files since. Who chose this folder before may do
+            // so again.
             if other.is_aside && known.is_some() {
                 continue;
             }
@@ -150,7 +159,8 @@ impl Roots {
         *self.entries.write().unwrap_or_else(PoisonError::into_inner) = entries;
     }
 
-    /// The key of a folder: the same for the same folder, whatever else is configured; it says nothing about where the folder lies.
+    /// The key of a folder: the same for the same folder, whatever else is configured; it says
+    /// nothing about where the folder lies.
     pub fn key_of(path: &Path) -> RootKey {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
@@ -166,8 +176,9 @@ impl Roots {
         self.entries().into_iter().filter(|entry| !entry.is_aside).map(|entry| entry.root).collect()
     }
 
-    /// A handle to a root's folder, which is made first if it is to be created and never held files. It is opened anew each time, because the
-    /// folder may be moved or its disk changed at any time.
+    /// A handle to a root's folder, which is made first if it is to be created and never held
+    /// files. It is opened anew each time, because the folder may be moved or its disk changed at
+    /// any time.
     pub(crate) fn open(&self, key: &RootKey, create: bool) -> Result<Dir, OpError> {
         let not_there = || from_io(&io::ErrorKind::NotFound.into());
         if let Some(dir) = self.open_if_there(key)? {
@@ -198,7 +209,11 @@ impl Roots {
             Err(error) => return Err(unusable(&error)),
         };
         // The folder on which a disk would be mounted.
-        if file_system_of(&dir) != Some(file_system) && is_empty(&dir) { Err(absent(&root)) } else { Ok(Some(dir)) }
+        if file_system_of(&dir) != Some(file_system) && is_empty(&dir) {
+            Err(absent(&root))
+        } else {
+            Ok(Some(dir))
+        }
     }
 
     /// A file was opened in this folder of the root: from now on the root is one that held files.
@@ -208,13 +223,17 @@ impl Roots {
         }
     }
 
-    /// Bytes that may still be written where a root lies, and bytes in all. A root that was never made has the room of the folder above it.
+    /// Bytes that may still be written where a root lies, and bytes in all. A root that was never
+    /// made has the room of the folder above it.
     pub(crate) fn room(&self, key: &RootKey) -> Result<(u64, u64), OpError> {
         if let Some(dir) = self.open_if_there(key)? {
             return room_of(&dir);
         }
         let Entry { path, .. } = self.find(key)?;
-        let above = path.ancestors().skip(1).find_map(|above| Dir::open_ambient_dir(above, ambient_authority()).ok());
+        let above = path
+            .ancestors()
+            .skip(1)
+            .find_map(|above| Dir::open_ambient_dir(above, ambient_authority()).ok());
         above.map_or_else(|| Err(from_io(&io::ErrorKind::NotFound.into())), |dir| room_of(&dir))
     }
 
@@ -230,13 +249,16 @@ impl Roots {
     }
 }
 
-/// Sets each aside that shares files with one before it that is not, if it `yields` to that one. Blocking.
+/// Sets each aside that shares files with one before it that is not, if it `yields` to that one.
+/// Blocking.
 fn arrange(entries: &mut [Entry], yields: impl Fn(&Root, &Root) -> bool) {
     for index in 0..entries.len() {
         let (before, rest) = entries.split_at_mut(index);
         let entry = &mut rest[0];
         entry.is_aside = before.iter().any(|other| {
-            !other.is_aside && shared(&other.path, &entry.path).is_some() && yields(&other.root, &entry.root)
+            !other.is_aside
+                && shared(&other.path, &entry.path).is_some()
+                && yields(&other.root, &entry.root)
         });
     }
 }
@@ -271,11 +293,14 @@ fn absent(root: &Root) -> OpError {
     let label = &root.label;
     op_error(
         OpErrorKind::Absent,
-        format!("the download folder “{label}” is not there, maybe because its disk is not connected"),
+        format!(
+            "the download folder “{label}” is not there, maybe because its disk is not connected"
+        ),
     )
 }
 
-/// Why a root's folder can't be opened or made. [`OpErrorKind::Exists`] is kept for names below it: there, another name helps.
+/// Why a root's folder can't be opened or made. [`OpErrorKind::Exists`] is kept for names below it:
+/// there, another name helps.
 fn unusable(error: &io::Error) -> OpError {
     match error.kind() {
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
@@ -285,12 +310,14 @@ fn unusable(error: &io::Error) -> OpError {
     }
 }
 
-/// Whether a folder could not be opened because its disk is gone: unmounted, unplugged, or a server that is away.
+/// Whether a folder could not be opened because its disk is gone: unmounted, unplugged, or a server
+/// that is away.
 fn is_absence(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
         use rustix::io::Errno;
-        let gone = [Errno::NOTCONN, Errno::NODEV, Errno::NXIO, Errno::STALE, Errno::HOSTDOWN, Errno::IO];
+        let gone =
+            [Errno::NOTCONN, Errno::NODEV, Errno::NXIO, Errno::STALE, Errno::HOSTDOWN, Errno::IO];
         if Errno::from_io_error(error).is_some_and(|errno| gone.contains(&errno)) {
             return true;
         }
@@ -308,7 +335,10 @@ fn file_system_of(dir: &Dir) -> Option<String> {
 #[cfg(unix)]
 fn room_of(dir: &Dir) -> Result<(u64, u64), OpError> {
     let found = rustix::fs::fstatvfs(dir).map_err(|errno| from_io(&errno.into()))?;
-    Ok((found.f_bavail.saturating_mul(found.f_frsize), found.f_blocks.saturating_mul(found.f_frsize)))
+    Ok((
+        found.f_bavail.saturating_mul(found.f_frsize),
+        found.f_blocks.saturating_mul(found.f_frsize),
+    ))
 }
 
 #[cfg(not(unix))]
@@ -323,7 +353,8 @@ fn is_empty(dir: &Dir) -> bool {
 /// The path without links, as far as it leads to something.
 fn canonical(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
-    let known = path.ancestors().find_map(|above| Some((above, std::fs::canonicalize(above).ok()?)));
+    let known =
+        path.ancestors().find_map(|above| Some((above, std::fs::canonicalize(above).ok()?)));
     match known {
         Some((above, place)) => place.join(path.strip_prefix(above).unwrap_or(Path::new(""))),
         None => path,
@@ -332,7 +363,8 @@ fn canonical(path: &Path) -> PathBuf {
 
 /// The components as a relative path, if they are names and nothing else.
 pub(crate) fn checked_path(components: &[String]) -> Result<PathBuf, OpError> {
-    check_length(components).map_err(|why| op_error(OpErrorKind::Name, format!("the path is too long: {why}")))?;
+    check_length(components)
+        .map_err(|why| op_error(OpErrorKind::Name, format!("the path is too long: {why}")))?;
     if components.is_empty() {
         return Err(op_error(OpErrorKind::Denied, "a path without a name is not allowed"));
     }
@@ -355,7 +387,9 @@ mod tests {
     use crate::testing::TempDir;
 
     fn roots(paths: &[PathBuf]) -> Roots {
-        let entry = |(n, path): (usize, &PathBuf)| (RootKey(n.to_string()), format!("Root {n}"), path.clone());
+        let entry = |(n, path): (usize, &PathBuf)| {
+            (RootKey(n.to_string()), format!("Root {n}"), path.clone())
+        };
         Roots::new(paths.iter().enumerate().map(entry).collect())
     }
 
@@ -364,20 +398,31 @@ mod tests {
         let dir = TempDir::new();
         let at = |path: &str| dir.path().join(path);
         fs::create_dir_all(at("films/new")).unwrap();
-        let apart = |paths: &[&str]| roots(&paths.iter().map(|path| at(path)).collect::<Vec<_>>()).check_apart();
+        let apart = |paths: &[&str]| {
+            roots(&paths.iter().map(|path| at(path)).collect::<Vec<_>>()).check_apart()
+        };
         assert_eq!(apart(&["films", "films-2", "not there", "other/not there"]), Ok(()));
-        for (outer, inner) in
-            [("films", "films/new"), ("films", "films/not/there"), ("no", "no/inner"), ("films/../films", "films/new")]
-        {
+        for (outer, inner) in [
+            ("films", "films/new"),
+            ("films", "films/not/there"),
+            ("no", "no/inner"),
+            ("films/../films", "films/new"),
+        ] {
             assert_eq!(apart(&[outer, inner]), Err(RootsError::Nested(at(inner), at(outer))));
-            assert_eq!(apart(&["apart", inner, outer]), Err(RootsError::Nested(at(inner), at(outer))));
+            assert_eq!(
+                apart(&["apart", inner, outer]),
+                Err(RootsError::Nested(at(inner), at(outer)))
+            );
         }
         assert_eq!(apart(&["films", "films/"]), Err(RootsError::Same(at("films"), at("films/"))));
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink(at("films"), at("link")).unwrap();
             assert_eq!(apart(&["films", "link"]), Err(RootsError::Same(at("films"), at("link"))));
-            assert_eq!(apart(&["link/new/er", "films"]), Err(RootsError::Nested(at("link/new/er"), at("films"))));
+            assert_eq!(
+                apart(&["link/new/er", "films"]),
+                Err(RootsError::Nested(at("link/new/er"), at("films")))
+            );
         }
     }
 
@@ -385,7 +430,11 @@ mod tests {
     fn named(dir: &TempDir, names: &[&str]) -> (Roots, Vec<RootKey>) {
         let paths: Vec<PathBuf> = names.iter().map(|name| dir.path().join(name)).collect();
         let keys: Vec<RootKey> = paths.iter().map(|path| Roots::key_of(path)).collect();
-        let entries = names.iter().zip(&keys).zip(paths).map(|((name, key), path)| (key.clone(), (*name).into(), path));
+        let entries = names
+            .iter()
+            .zip(&keys)
+            .zip(paths)
+            .map(|((name, key), path)| (key.clone(), (*name).into(), path));
         (Roots::new(entries.collect()).remembering_in(dir.path()), keys)
     }
 
@@ -412,8 +461,14 @@ mod tests {
         hold_files(&roots, &Roots::key_of(&inner));
         assert_eq!(roots.check_apart(), Ok(()));
         // No choice gives files that are there a second name.
-        assert_eq!(prefer(&roots, &dir.path().join("films")).unwrap_err().kind, OpErrorKind::Denied);
-        assert_eq!(prefer(&roots, &dir.path().join("films/more")).unwrap_err().kind, OpErrorKind::Denied);
+        assert_eq!(
+            prefer(&roots, &dir.path().join("films")).unwrap_err().kind,
+            OpErrorKind::Denied
+        );
+        assert_eq!(
+            prefer(&roots, &dir.path().join("films/more")).unwrap_err().kind,
+            OpErrorKind::Denied
+        );
         prefer(&roots, &dir.path().join("other")).unwrap();
         prefer(&roots, &inner).unwrap();
         assert_eq!(labels(&roots), ["inner", "other"]);
@@ -460,7 +515,8 @@ mod tests {
         let (begun, begins) = std::sync::mpsc::channel();
         let (go_on, goes_on) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
-            let (roots, slow_path, next_path) = (&roots, dir.path().join("slow"), dir.path().join("next"));
+            let (roots, slow_path, next_path) =
+                (&roots, dir.path().join("slow"), dir.path().join("next"));
             let slow = scope.spawn(move || {
                 let keep = || {
                     begun.send(()).unwrap();
@@ -498,7 +554,10 @@ mod tests {
             for create in [true, false] {
                 let error = roots.open(&key, create).unwrap_err();
                 assert_eq!(error.kind, OpErrorKind::Absent);
-                assert!(error.message.contains("Root 0") && !error.message.contains(dir.path().to_str().unwrap()));
+                assert!(
+                    error.message.contains("Root 0")
+                        && !error.message.contains(dir.path().to_str().unwrap())
+                );
             }
             assert_eq!(roots.open_if_there(&key).unwrap_err().kind, OpErrorKind::Absent);
             assert!(!films.exists());

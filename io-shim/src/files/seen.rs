@@ -1,7 +1,9 @@
-//! What is remembered of the roots: that files were opened in them, and on which file system they lay then.
+//! What is remembered of the roots: that files were opened in them, and on which file system they
+//! lay then.
 //!
-//! That tells a folder that is to be made from one whose disk is not mounted. Owns `roots.json` in the state folder. Invariant: the file is whole or
-//! absent; what can't be written down is remembered for as long as the daemon runs.
+//! That tells a folder that is to be made from one whose disk is not mounted. Owns `roots.json` in
+//! the state folder. Invariant: the file is whole or absent; what can't be written down is
+//! remembered for as long as the daemon runs.
 
 use std::{
     collections::BTreeMap,
@@ -41,7 +43,8 @@ struct Record {
 }
 
 impl Seen {
-    /// What an earlier daemon wrote down in this folder. A file that can't be understood says nothing.
+    /// What an earlier daemon wrote down in this folder. A file that can't be understood says
+    /// nothing.
     pub(super) fn load(folder: &Path) -> Self {
         let read = fs::read(folder.join(NAME));
         let by_key = match read.map(|bytes| serde_json::from_slice(&bytes)) {

@@ -1,8 +1,8 @@
 //! Opening, moving and deleting files beneath the roots.
 //!
-//! Outlives every engine: it also owns what keeps the operations of one engine from those of the next (the locks on
-//! spans, one change of names at a time) and how many blocking jobs run at once. Invariant: a file is changed or deleted only
-//! if it is the one that was meant.
+//! Outlives every engine: it also owns what keeps the operations of one engine from those of the
+//! next (the locks on spans, one change of names at a time) and how many blocking jobs run at once.
+//! Invariant: a file is changed or deleted only if it is the one that was meant.
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,10 @@ use tokio::sync::Semaphore;
 
 use super::{
     error::{from_io, from_name_io, op_error},
-    folders::{make_parents, parent_of, remove_empty_parents, remove_file, rename_no_replace, unmake_parents},
+    folders::{
+        make_parents, parent_of, remove_empty_parents, remove_file, rename_no_replace,
+        unmake_parents,
+    },
     handle::Handle,
     identity,
     locks::{self, Claim, Identity, Region, SpanLocks},
@@ -58,7 +61,8 @@ struct Identities {
 pub(crate) struct Found {
     /// The folder of the root: a person named it.
     pub(crate) root: PathBuf,
-    /// The file, or the nearest folder above it, below the root; empty for the root itself. Strangers named it.
+    /// The file, or the nearest folder above it, below the root; empty for the root itself.
+    /// Strangers named it.
     pub(crate) below: PathBuf,
     /// Whether it is the file.
     pub(crate) is_file: bool,
@@ -83,7 +87,8 @@ impl Place {
         self.identity.watch()
     }
 
-    /// Queues for reading its bytes from `start` up to `end`: nothing of ours is written to them meanwhile.
+    /// Queues for reading its bytes from `start` up to `end`: nothing of ours is written to them
+    /// meanwhile.
     pub(crate) fn claim(&self, start: u64, end: u64) -> Claim {
         let region = Region { file: Arc::clone(&self.identity), start, end };
         self.locks.claim(None, locks::Access::Read, vec![region])
@@ -91,7 +96,8 @@ impl Place {
 }
 
 impl FileStore {
-    /// A store over these roots, which writes to no file that another process holds; nothing is touched yet.
+    /// A store over these roots, which writes to no file that another process holds; nothing is
+    /// touched yet.
     pub fn new(roots: Roots, writers: Writers) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -115,7 +121,8 @@ impl FileStore {
     /// Makes a folder the first root, once `keep` has written that down. Blocking.
     ///
     /// # Errors
-    /// [`OpErrorKind::Denied`] when it shares files with a root that held some, or what `keep` says; then nothing has changed.
+    /// [`OpErrorKind::Denied`] when it shares files with a root that held some, or what `keep`
+    /// says; then nothing has changed.
     pub(crate) fn prefer_root(
         &self,
         path: &Path,
@@ -130,10 +137,12 @@ impl FileStore {
         self.roots.held_files(&Roots::key_of(folder))
     }
 
-    /// Where a file is; without it, the nearest folder above it. Links below the root are not followed. Blocking.
+    /// Where a file is; without it, the nearest folder above it. Links below the root are not
+    /// followed. Blocking.
     ///
     /// # Errors
-    /// [`OpErrorKind::NotFound`] when the root's folder is not there, [`OpErrorKind::Denied`] when the path is not allowed.
+    /// [`OpErrorKind::NotFound`] when the root's folder is not there, [`OpErrorKind::Denied`] when
+    /// the path is not allowed.
     pub(crate) fn find_to_show(&self, root: &RootKey, path: &[String]) -> Result<Found, OpError> {
         checked_path(path)?;
         let dir = self.roots.open(root, false)?;
@@ -155,8 +164,8 @@ impl FileStore {
     /// A file to send to a viewer, read-only. Blocking, but quick on a healthy disk.
     ///
     /// # Errors
-    /// [`OpErrorKind::NotFound`] when there is no such root or file, [`OpErrorKind::Denied`] when the path is not
-    /// allowed, leads through a link, or is no regular file.
+    /// [`OpErrorKind::NotFound`] when there is no such root or file, [`OpErrorKind::Denied`] when
+    /// the path is not allowed, leads through a link, or is no regular file.
     pub fn open_for_serving(&self, root: &RootKey, path: &[String]) -> Result<File, OpError> {
         let path = checked_path(path)?;
         let dir = self.roots.open(root, false)?;
@@ -209,8 +218,9 @@ impl FileStore {
         self.writers.admit(&name)
     }
 
-    /// Renames, making the target's folders; an existing target is an error. From disk to disk it is copied, and gives the file
-    /// that is now there. Blocking; to be called outside of a name job, because a copy takes its time.
+    /// Renames, making the target's folders; an existing target is an error. From disk to disk it
+    /// is copied, and gives the file that is now there. Blocking; to be called outside of a name
+    /// job, because a copy takes its time.
     pub(crate) fn rename(
         &self,
         identity: Option<FileIdentity>,
@@ -220,16 +230,22 @@ impl FileStore {
     ) -> Result<Option<Handle>, OpError> {
         let (from, to) = (checked_path(from)?, checked_path(to)?);
         let source = self.roots.open(root, false)?;
-        let found = opening::look(&source, &from)?.ok_or_else(|| from_io(&io::ErrorKind::NotFound.into()))?;
+        let found = opening::look(&source, &from)?
+            .ok_or_else(|| from_io(&io::ErrorKind::NotFound.into()))?;
         let _writer = self.admit(root, &from, &found)?;
         expect_identity(identity, opening::stat(&found)?.identity)?;
-        let target = if root == to_root { source.try_clone() } else { Ok(self.roots.open(to_root, true)?) };
+        let target = if root == to_root {
+            source.try_clone()
+        } else {
+            Ok(self.roots.open(to_root, true)?)
+        };
         let target = target.map_err(|error| from_io(&error))?;
         let alone = || self.names.blocking_lock();
         let (renamed, made) = {
             let _alone = alone();
             let made = make_parents(&target, &to)?;
-            let (from_dir, from_name) = parent_of(&source, &from).map_err(|error| from_io(&error))?;
+            let (from_dir, from_name) =
+                parent_of(&source, &from).map_err(|error| from_io(&error))?;
             let (to_dir, to_name) = parent_of(&target, &to).map_err(|error| from_io(&error))?;
             (rename_no_replace(&from_dir, from_name, &to_dir, to_name), made)
         };
@@ -237,10 +253,13 @@ impl FileStore {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                 let admit = |copy: &File| self.admit(to_root, &to, copy);
                 // Nobody else makes a copy of that name meanwhile.
-                let draft =
-                    self.roots.canonical_path(to_root, &to).and_then(|to| self.writers.admit(&LockName::of_path(&to)));
-                let moved = draft
-                    .and_then(|_draft| moving::copy_over((&source, &from), (&target, &to), cancelled, alone, admit));
+                let draft = self
+                    .roots
+                    .canonical_path(to_root, &to)
+                    .and_then(|to| self.writers.admit(&LockName::of_path(&to)));
+                let moved = draft.and_then(|_draft| {
+                    moving::copy_over((&source, &from), (&target, &to), cancelled, alone, admit)
+                });
                 moved.map(|(file, writer)| Some(Handle::new(file, Some(writer))))
             }
             renamed => renamed.map(|()| None).map_err(|error| from_name_io(&error)),
@@ -261,7 +280,11 @@ impl FileStore {
     }
 
     /// What a path holds, `None` for nothing.
-    pub(crate) fn stat(&self, root: &RootKey, path: &[String]) -> Result<Option<FileStat>, OpError> {
+    pub(crate) fn stat(
+        &self,
+        root: &RootKey,
+        path: &[String],
+    ) -> Result<Option<FileStat>, OpError> {
         let path = checked_path(path)?;
         let Some(dir) = self.roots.open_if_there(root)? else { return Ok(None) };
         opening::look(&dir, &path)?.as_ref().map(opening::stat).transpose()
@@ -277,9 +300,13 @@ impl FileStore {
         let path = checked_path(path)?;
         let dir = self.roots.open(root, false)?;
         if dir.symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
-            return Err(op_error(OpErrorKind::Denied, "it is a folder, and only files are deleted"));
+            return Err(op_error(
+                OpErrorKind::Denied,
+                "it is a folder, and only files are deleted",
+            ));
         }
-        let found = opening::look(&dir, &path)?.ok_or_else(|| from_io(&io::ErrorKind::NotFound.into()))?;
+        let found =
+            opening::look(&dir, &path)?.ok_or_else(|| from_io(&io::ErrorKind::NotFound.into()))?;
         let _writer = self.admit(root, &path, &found)?;
         expect_identity(identity, opening::stat(&found)?.identity)?;
         remove_file(&dir, &path).map_err(|error| from_name_io(&error))?;
@@ -293,7 +320,13 @@ impl FileStore {
     }
 
     /// From now on whoever opens `to` shares the locks of those who have `from` open.
-    pub(crate) fn rename_identity(&self, root: &RootKey, from: &[String], to_root: &RootKey, to: &[String]) {
+    pub(crate) fn rename_identity(
+        &self,
+        root: &RootKey,
+        from: &[String],
+        to_root: &RootKey,
+        to: &[String],
+    ) {
         let mut identities = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
         let identity = identities.of(root, from);
         let target = identities.by_path.entry((to_root.clone(), lock_name(to))).or_default();
@@ -315,7 +348,8 @@ impl FileStore {
         run_in(&self.disk_jobs, job).await
     }
 
-    /// Runs a blocking job that moves a file, maybe from disk to disk: one at a time, because they would only slow each other down.
+    /// Runs a blocking job that moves a file, maybe from disk to disk: one at a time, because they
+    /// would only slow each other down.
     pub(crate) async fn move_job<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> Result<T, OpError> + Send + 'static,
@@ -384,15 +418,20 @@ impl Identities {
     }
 }
 
-/// Whether a file is the one that is meant. Where the file system does not tell files apart, it is none that was named.
-fn expect_identity(expected: Option<FileIdentity>, found: Option<FileIdentity>) -> Result<(), OpError> {
+/// Whether a file is the one that is meant. Where the file system does not tell files apart, it is
+/// none that was named.
+fn expect_identity(
+    expected: Option<FileIdentity>,
+    found: Option<FileIdentity>,
+) -> Result<(), OpError> {
     if expected.is_some() && expected != found {
         return Err(op_error(OpErrorKind::Changed, "another file is in the place of this one"));
     }
     Ok(())
 }
 
-/// Where the file system does not tell cases apart two spellings are one file; to share locks needlessly is harmless.
+/// Where the file system does not tell cases apart two spellings are one file; to share locks
+/// needlessly is harmless.
 pub(super) fn lock_name(path: &[String]) -> String {
     path.join("/").to_lowercase()
 }
@@ -412,7 +451,11 @@ mod tests {
         let (root, other) = (RootKey::from("a"), RootKey::from("b"));
         let first = store.identity(&root, &path("folder/film"));
         assert_eq!(first, store.identity(&root, &path("folder/film")));
-        assert_eq!(first, store.identity(&root, &path("Folder/FILM")), "the file system may not tell them apart");
+        assert_eq!(
+            first,
+            store.identity(&root, &path("Folder/FILM")),
+            "the file system may not tell them apart"
+        );
         assert_ne!(first, store.identity(&root, &path("folder/other")));
         assert_ne!(first, store.identity(&other, &path("folder/film")));
         store.rename_identity(&root, &path("folder/film"), &root, &path("new"));

@@ -1,8 +1,9 @@
 //! The files that one engine has open, and the commands on their bytes.
 //!
-//! Every method claims its bytes before it returns, so that commands take effect in the order of the calls; the future
-//! that it gives back does the work and may run at any time. Invariant: no byte of a file is touched without a claim on
-//! it that is ready, and the claim lives in the job that touches it.
+//! Every method claims its bytes before it returns, so that commands take effect in the order of
+//! the calls; the future that it gives back does the work and may run at any time. Invariant: no
+//! byte of a file is touched without a claim on it that is ready, and the claim lives in the job
+//! that touches it.
 
 use std::{
     collections::HashMap,
@@ -124,7 +125,8 @@ impl FileTable {
         let store = Arc::clone(&self.store);
         let name = name_of(&root, &path);
         let job = move || {
-            let is_long = |found: Option<FileStat>| found.is_some_and(|found| found.length >= length);
+            let is_long =
+                |found: Option<FileStat>| found.is_some_and(|found| found.length >= length);
             if mode != OpenMode::Read && !store.stat(&root, &path).is_ok_and(is_long) {
                 // It is made, or made longer.
                 watched.watch().touch();
@@ -201,11 +203,13 @@ impl FileTable {
             let mover = Arc::clone(&store);
             let job = move || {
                 let _claim = claim;
-                let moved = mover.rename(expected, (&root, &from), (&to_root, &to), || stopped.is_cancelled())?;
+                let moved = mover
+                    .rename(expected, (&root, &from), (&to_root, &to), || stopped.is_cancelled())?;
                 if let Some(file) = moved.map(Arc::new) {
                     identity.count_move();
                     for open in open_now {
-                        *open.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&file));
+                        *open.moved.lock().unwrap_or_else(PoisonError::into_inner) =
+                            Some(Arc::clone(&file));
                     }
                 }
                 Ok(OpOutput::Unit)
@@ -215,7 +219,11 @@ impl FileTable {
     }
 
     /// [`shared_proto::IoCommand::FileStat`]
-    pub(crate) fn stat(&mut self, root: RootKey, path: Vec<String>) -> impl Future<Output = OpResult> + use<> {
+    pub(crate) fn stat(
+        &mut self,
+        root: RootKey,
+        path: Vec<String>,
+    ) -> impl Future<Output = OpResult> + use<> {
         let identity = self.store.identity(&root, &path);
         let ours = identity.watch().ours();
         let claim = self.store.locks().claim(None, Access::Read, vec![Region::whole(&identity)]);
@@ -286,7 +294,8 @@ impl FileTable {
         let (from, to) = (self.find(from)?, self.find(to)?);
         let end = offset.checked_add(length).filter(|end| *end <= LONGEST);
         let end = end.ok_or_else(|| op_error(OpErrorKind::Denied, "no file is that long"))?;
-        let region = |open: &OpenFile| Region { file: Arc::clone(&open.identity), start: offset, end };
+        let region =
+            |open: &OpenFile| Region { file: Arc::clone(&open.identity), start: offset, end };
         let regions = vec![(Access::Read, region(&from)), (Access::Write, region(&to))];
         let claim = self.store.locks().claim_each(None, regions);
         to.identity.watch().touch();
@@ -294,7 +303,12 @@ impl FileTable {
     }
 
     /// [`shared_proto::IoCommand::FileWrite`]
-    pub(crate) fn write(&self, file: FileRef, offset: u64, data: Bytes) -> impl Future<Output = OpResult> + use<> {
+    pub(crate) fn write(
+        &self,
+        file: FileRef,
+        offset: u64,
+        data: Bytes,
+    ) -> impl Future<Output = OpResult> + use<> {
         let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
         let placed = self.resolve(&[Span { file, offset, length }]);
         let claimed = placed.map(|placed| self.claim(None, Access::Write, placed));
@@ -306,15 +320,18 @@ impl FileTable {
         }
     }
 
-    /// [`shared_proto::IoCommand::FileRead`]. What is read is in memory as long as the permit of `turns` that comes
-    /// with it is held. The permit is taken after the claim is ready: whoever holds one waits for no other read.
+    /// [`shared_proto::IoCommand::FileRead`]. What is read is in memory as long as the permit of
+    /// `turns` that comes with it is held. The permit is taken after the claim is ready: whoever
+    /// holds one waits for no other read.
     pub(crate) fn read(
         &self,
         span: Span,
         turns: Arc<Semaphore>,
     ) -> impl Future<Output = (OpResult, Option<OwnedSemaphorePermit>)> + use<> {
         let claimed = match span.length {
-            0..=MAX_READ => self.resolve(&[span]).map(|placed| self.claim(None, Access::Read, placed)),
+            0..=MAX_READ => {
+                self.resolve(&[span]).map(|placed| self.claim(None, Access::Read, placed))
+            }
             _ => Err(op_error(OpErrorKind::Limit, "a read of this length is not allowed")),
         };
         let store = Arc::clone(&self.store);
@@ -331,7 +348,8 @@ impl FileTable {
     /// [`shared_proto::IoCommand::FileSync`]
     pub(crate) fn sync(&self, file: FileRef) -> impl Future<Output = OpResult> + use<> {
         let found = self.find(file).map(|open| {
-            let claim = self.store.locks().claim(None, Access::Read, vec![Region::whole(&open.identity)]);
+            let claim =
+                self.store.locks().claim(None, Access::Read, vec![Region::whole(&open.identity)]);
             (open, claim)
         });
         let store = Arc::clone(&self.store);
@@ -347,13 +365,20 @@ impl FileTable {
     }
 
     /// [`shared_proto::IoCommand::Digest`]
-    pub(crate) fn digest(&self, kind: DigestKind, spans: &[Span]) -> impl Future<Output = OpResult> + use<> {
+    pub(crate) fn digest(
+        &self,
+        kind: DigestKind,
+        spans: &[Span],
+    ) -> impl Future<Output = OpResult> + use<> {
         let total: u64 = spans.iter().map(|span| u64::from(span.length)).sum();
         let claimed = match total {
-            0..=limits::MAX_DIGEST_BYTES => self.resolve(spans).map(|placed| self.claim(None, Access::Read, placed)),
+            0..=limits::MAX_DIGEST_BYTES => {
+                self.resolve(spans).map(|placed| self.claim(None, Access::Read, placed))
+            }
             _ => Err(op_error(OpErrorKind::Limit, "a digest over so many bytes is not allowed")),
         };
-        let (store, metrics, stopped) = (Arc::clone(&self.store), Arc::clone(&self.metrics), self.stopped.clone());
+        let (store, metrics, stopped) =
+            (Arc::clone(&self.store), Arc::clone(&self.metrics), self.stopped.clone());
         async move {
             let claimed = claimed?.ready().await;
             let hashing = store.digest_job(move || claimed.digest(kind, || stopped.is_cancelled()));
@@ -378,7 +403,10 @@ impl FileTable {
     }
 
     fn find(&self, file: FileRef) -> Result<Arc<OpenFile>, OpError> {
-        self.files.get(&file).cloned().ok_or_else(|| op_error(OpErrorKind::NotFound, "no such open file"))
+        self.files
+            .get(&file)
+            .cloned()
+            .ok_or_else(|| op_error(OpErrorKind::NotFound, "no such open file"))
     }
 
     fn claim(&self, owner: Option<Owner>, access: Access, placed: Vec<Placed>) -> Claimed {
@@ -424,7 +452,10 @@ struct Moves(Vec<(Vec<String>, watch::Receiver<()>)>);
 
 impl Moves {
     /// One more; it is done when the sender is dropped. Also what it has to wait for.
-    fn begin(&mut self, names: Vec<String>) -> (watch::Sender<()>, impl Future<Output = ()> + use<>) {
+    fn begin(
+        &mut self,
+        names: Vec<String>,
+    ) -> (watch::Sender<()>, impl Future<Output = ()> + use<>) {
         self.0.retain(|(_, done)| done.has_changed().is_ok());
         let named: Vec<&str> = names.iter().map(String::as_str).collect();
         let conflicting = self.conflicting(&named);
@@ -433,10 +464,14 @@ impl Moves {
         (sender, conflicting)
     }
 
-    /// Resolves when the moves are done that touch one of these names, or a folder above or beneath.
+    /// Resolves when the moves are done that touch one of these names, or a folder above or
+    /// beneath.
     fn conflicting(&self, names: &[&str]) -> impl Future<Output = ()> + use<> {
-        let touches = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        let conflict = |moved: &str| names.iter().any(|name| touches(moved, name) || touches(name, moved));
+        let touches = |a: &str, b: &str| {
+            a.strip_prefix(b).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let conflict =
+            |moved: &str| names.iter().any(|name| touches(moved, name) || touches(name, moved));
         let moves = self.0.iter().filter(|(moved, _)| moved.iter().any(|moved| conflict(moved)));
         let waiting: Vec<_> = moves.map(|(_, done)| done.clone()).collect();
         async move {
@@ -495,8 +530,11 @@ impl Placed {
         if bytes >= self.length {
             return (self, None);
         }
-        let rest =
-            Self { file: self.file.clone(), offset: self.offset + u64::from(bytes), length: self.length - bytes };
+        let rest = Self {
+            file: self.file.clone(),
+            offset: self.offset + u64::from(bytes),
+            length: self.length - bytes,
+        };
         self.length = bytes;
         (self, Some(rest))
     }
@@ -521,21 +559,35 @@ pub(crate) struct Ready {
 
 impl Claimed {
     /// Queues for the spans.
-    pub(crate) fn new(store: &FileStore, owner: Option<Owner>, access: Access, placed: Vec<Placed>) -> Self {
+    pub(crate) fn new(
+        store: &FileStore,
+        owner: Option<Owner>,
+        access: Access,
+        placed: Vec<Placed>,
+    ) -> Self {
         let regions = placed.iter().filter(|placed| placed.length > 0).filter_map(|placed| {
             let file = Arc::clone(&placed.file.as_ref()?.identity);
-            Some(Region { file, start: placed.offset, end: placed.offset + u64::from(placed.length) })
+            Some(Region {
+                file,
+                start: placed.offset,
+                end: placed.offset + u64::from(placed.length),
+            })
         });
         let claim = store.locks().claim(owner, access, regions.collect());
         if access == Access::Write {
-            placed.iter().filter_map(|placed| placed.file.as_ref()).for_each(|file| file.identity.watch().touch());
+            placed
+                .iter()
+                .filter_map(|placed| placed.file.as_ref())
+                .for_each(|file| file.identity.watch().touch());
         }
         Self { claim, placed }
     }
 
     /// Whether there is nothing to wait for.
     pub(crate) fn is_ready(&self) -> bool {
-        let is_open = |placed: &Placed| placed.file.as_ref().is_none_or(|file| file.handle.borrow().is_some());
+        let is_open = |placed: &Placed| {
+            placed.file.as_ref().is_none_or(|file| file.handle.borrow().is_some())
+        };
         self.claim.is_ready() && self.placed.iter().all(is_open)
     }
 
@@ -550,7 +602,11 @@ impl Claimed {
             };
             match (file, &mut parts) {
                 (Ok(file), Ok(parts)) => {
-                    parts.push(Part { file, offset: placed.offset, length: u64::from(placed.length) });
+                    parts.push(Part {
+                        file,
+                        offset: placed.offset,
+                        length: u64::from(placed.length),
+                    });
                 }
                 (Err(error), _) => parts = Err(error),
                 (Ok(_), Err(_)) => {}
@@ -581,7 +637,8 @@ impl Ready {
             let start = bytes.len();
             bytes.resize(start + usize::try_from(part.length).unwrap_or(usize::MAX), 0);
             if let Some(file) = &part.file {
-                let read = read_at(file, &mut bytes[start..], part.offset).map_err(|error| from_io(&error))?;
+                let read = read_at(file, &mut bytes[start..], part.offset)
+                    .map_err(|error| from_io(&error))?;
                 bytes.truncate(start + read);
             }
         }
@@ -610,7 +667,8 @@ fn read_whole(parts: impl Iterator<Item = Part>) -> Result<Bytes, OpError> {
         bytes.resize(start + usize::try_from(part.length).unwrap_or(usize::MAX), 0);
         // What was made room for is zeros already.
         let Some(file) = &part.file else { continue };
-        let read = read_at(file, &mut bytes[start..], part.offset).map_err(|error| from_io(&error))?;
+        let read =
+            read_at(file, &mut bytes[start..], part.offset).map_err(|error| from_io(&error))?;
         if start + read < bytes.len() {
             return Err(op_error(OpErrorKind::NotFound, "the file ends before these bytes do"));
         }

@@ -1,8 +1,11 @@
-//! Whether another program changed a file: what it looked like when the engine was told, and how often we have changed it since.
+//! Whether another program changed a file: what it looked like when the engine was told, and how
+//! often we have changed it since.
 //!
-//! Knows no disk: others look at the file and say here what they saw. Invariant: a difference counts as another program's doing only if no change of
-//! ours began between the two looks. So every change of ours is counted after its claim on the bytes is taken and before it touches the file, and
-//! the look that the engine is told of reads the count before it takes its own claim: whatever was counted by then has ended when it looks.
+//! Knows no disk: others look at the file and say here what they saw. Invariant: a difference
+//! counts as another program's doing only if no change of ours began between the two looks. So
+//! every change of ours is counted after its claim on the bytes is taken and before it touches the
+//! file, and the look that the engine is told of reads the count before it takes its own claim:
+//! whatever was counted by then has ended when it looks.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -19,7 +22,8 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Whether a file that looks so is as it was. A handle to the file need not tell again which file that is.
+    /// Whether a file that looks so is as it was. A handle to the file need not tell again which
+    /// file that is.
     fn looks_like(&self, stat: &FileStat) -> bool {
         let which = stat.identity.and(self.stat.identity);
         FileStat { identity: None, ..self.stat } == FileStat { identity: None, ..*stat }
@@ -53,8 +57,9 @@ impl Watch {
         self.ours.load(Ordering::SeqCst)
     }
 
-    /// The engine is being told what the file looks like; we had changed it so often before that look claimed its turn. A change by another program
-    /// stays unreported until [`Watch::report`]: a question about the file may overtake the answer to the engine.
+    /// The engine is being told what the file looks like; we had changed it so often before that
+    /// look claimed its turn. A change by another program stays unreported until [`Watch::report`]:
+    /// a question about the file may overtake the answer to the engine.
     pub(crate) fn tell(&self, stat: Option<FileStat>, ours: u64) {
         let mut told = self.lock();
         if told.last.is_none_or(|last| last.ours != self.ours()) {
@@ -67,8 +72,9 @@ impl Watch {
         self.lock().last.filter(|last| last.ours == self.ours())
     }
 
-    /// Another program changed the file, which looks like this now. If the engine does not know that yet, `tell` tells it; whoever finds
-    /// that the file looks as expected afterwards speaks after it.
+    /// Another program changed the file, which looks like this now. If the engine does not know
+    /// that yet, `tell` tells it; whoever finds that the file looks as expected afterwards speaks
+    /// after it.
     pub(crate) fn report(&self, stat: Option<FileStat>, sending: bool, tell: impl FnOnce()) {
         let mut told = self.lock();
         let is_known = told.last.map(|last| last.stat) == stat;

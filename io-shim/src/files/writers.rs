@@ -1,8 +1,9 @@
 //! Who writes to a file: one process of the user at a time.
 //!
-//! Owns a folder of lock files, one for each file that is open for writing. All daemons of a user share the folder, whatever state folder they use. The
-//! file itself is not locked, because on Windows that would shut players out. Invariants: a [`Writer`] exists in one process at most, the system
-//! takes it from a process that dies, and its lock file goes with it.
+//! Owns a folder of lock files, one for each file that is open for writing. All daemons of a user
+//! share the folder, whatever state folder they use. The file itself is not locked, because on
+//! Windows that would shut players out. Invariants: a [`Writer`] exists in one process at most, the
+//! system takes it from a process that dies, and its lock file goes with it.
 
 use std::{
     collections::HashMap,
@@ -22,7 +23,8 @@ use shared_proto::{
 use super::error::{from_io, op_error};
 use crate::folder::{make_private_folder, private};
 
-/// How often a lock is tried: another process may be about to let go of it, or look whether it was left behind.
+/// How often a lock is tried: another process may be about to let go of it, or look whether it was
+/// left behind.
 const ATTEMPTS: usize = 20;
 /// How long to wait in between.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -61,7 +63,8 @@ impl LockName {
 }
 
 impl Writers {
-    /// The lock files in this folder, which is made if need be. Removes what processes that died have left there.
+    /// The lock files in this folder, which is made if need be. Removes what processes that died
+    /// have left there.
     ///
     /// # Errors
     /// The folder can't be made or read, or is not the user's alone.
@@ -109,7 +112,8 @@ impl Writers {
 /// Whether a file is one of ours, whatever folder somebody named for them.
 fn is_lock(path: &Path) -> bool {
     let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
-    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".lock"));
+    let name =
+        path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".lock"));
     let digits = name.map(|name| name.strip_prefix("path-").unwrap_or(name).as_bytes());
     digits.is_some_and(|digits| digits.len() == 32 && digits.iter().all(is_digit))
 }
@@ -157,7 +161,8 @@ fn try_lock(path: &Path) -> io::Result<Option<File>> {
     }
     // Whoever had it before may have removed it after we opened it: then it locks nobody out.
     let own = lock.metadata()?;
-    let is_there = fs::symlink_metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()));
+    let is_there = fs::symlink_metadata(path)
+        .is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()));
     Ok(is_there.then_some(lock))
 }
 
@@ -176,7 +181,14 @@ fn try_lock(path: &Path) -> io::Result<Option<File>> {
     match private(&mut options).open(path) {
         Ok(lock) => Ok(Some(lock)),
         // The second one while it is being removed.
-        Err(error) if matches!(error.raw_os_error(), Some(ERROR_SHARING_VIOLATION | ERROR_ACCESS_DENIED)) => Ok(None),
+        Err(error)
+            if matches!(
+                error.raw_os_error(),
+                Some(ERROR_SHARING_VIOLATION | ERROR_ACCESS_DENIED)
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -231,9 +243,11 @@ mod tests {
         let dir = TempDir::new();
         let [first, _] = two(&dir);
         let held = first.admit(&film()).unwrap();
-        for name in
-            ["0123456789abcdef0123456789abcdef.lock", "path-0123456789abcdef0123456789abcdef.lock", "Cargo.lock"]
-        {
+        for name in [
+            "0123456789abcdef0123456789abcdef.lock",
+            "path-0123456789abcdef0123456789abcdef.lock",
+            "Cargo.lock",
+        ] {
             fs::write(dir.path().join("locks").join(name), b"").unwrap();
         }
         assert_eq!(left(&dir), 4);
@@ -282,6 +296,9 @@ mod tests {
         fs::create_dir(dir.path().join("locks")).unwrap();
         fs::set_permissions(dir.path().join("locks"), fs::Permissions::from_mode(0o777)).unwrap();
         let _writers = two(&dir);
-        assert_eq!(fs::metadata(dir.path().join("locks")).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            fs::metadata(dir.path().join("locks")).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
     }
 }

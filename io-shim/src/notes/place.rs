@@ -1,7 +1,7 @@
 //! Where the notes lie: one file, its lock beside it, and files that were set aside.
 //!
-//! Owns names in the folder. It knows no note. Invariants: the file is replaced as a whole and never written in place; the lock file stays, so that all
-//! processes lock the same one.
+//! Owns names in the folder. It knows no note. Invariants: the file is replaced as a whole and
+//! never written in place; the lock file stays, so that all processes lock the same one.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -18,11 +18,13 @@ const ASIDE: &str = ".damaged-";
 const DRAFT: &str = ".new";
 /// Name of the lock.
 const LOCK: &str = "notes.lock";
-/// How long another process may hold the lock: it reads and writes one small file meanwhile, perhaps on a busy disk.
+/// How long another process may hold the lock: it reads and writes one small file meanwhile,
+/// perhaps on a busy disk.
 const LOCKED_WITHIN: Duration = Duration::from_secs(5);
 /// How often the lock is tried.
 const TRY_EVERY: Duration = Duration::from_millis(5);
-/// Longest file that is taken for one of notes, bytes: the most notes of the greatest length, as JSON.
+/// Longest file that is taken for one of notes, bytes: the most notes of the greatest length, as
+/// JSON.
 const MAX_FILE: u64 = 64 << 20;
 
 /// The folder of the notes.
@@ -31,7 +33,8 @@ pub(super) struct Place {
     folder: PathBuf,
 }
 
-/// What the file looks like, as far as it tells whether somebody wrote it; `None` inside for no file.
+/// What the file looks like, as far as it tells whether somebody wrote it; `None` inside for no
+/// file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen(Option<(u64, Option<SystemTime>, u64)>);
 
@@ -40,16 +43,20 @@ impl Place {
         Self { folder: folder.into() }
     }
 
-    /// Takes the lock, which ends with the value; `None` when another process does not let go of it.
+    /// Takes the lock, which ends with the value; `None` when another process does not let go of
+    /// it.
     pub(super) fn lock(&self) -> io::Result<Option<File>> {
         make_private_folder(&self.folder)?;
         let mut options = OpenOptions::new();
-        let lock = private(options.write(true).create(true).truncate(false)).open(self.folder.join(LOCK))?;
+        let lock = private(options.write(true).create(true).truncate(false))
+            .open(self.folder.join(LOCK))?;
         let began = Instant::now();
         loop {
             match lock.try_lock() {
                 Ok(()) => return Ok(Some(lock)),
-                Err(TryLockError::WouldBlock) if began.elapsed() < LOCKED_WITHIN => std::thread::sleep(TRY_EVERY),
+                Err(TryLockError::WouldBlock) if began.elapsed() < LOCKED_WITHIN => {
+                    std::thread::sleep(TRY_EVERY)
+                }
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),
             }
@@ -120,8 +127,10 @@ impl Place {
     pub(super) fn set_aside_before(&self) -> Vec<PathBuf> {
         let prefix = format!("{FILE}{ASIDE}");
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
-        let is_one = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(&prefix);
-        let mut found: Vec<PathBuf> = entries.flatten().filter(is_one).map(|entry| entry.path()).collect();
+        let is_one =
+            |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(&prefix);
+        let mut found: Vec<PathBuf> =
+            entries.flatten().filter(is_one).map(|entry| entry.path()).collect();
         found.sort();
         found
     }

@@ -62,7 +62,8 @@ fn of_each_key_the_newest_note_is_kept_whoever_comes_last() {
 fn programs_that_write_at_once_lose_nothing() {
     let dir = TempDir::new();
     std::thread::scope(|scope| {
-        for (name, store) in ["x", "y", "z"].into_iter().zip(two(&dir).into_iter().chain(two(&dir))) {
+        for (name, store) in ["x", "y", "z"].into_iter().zip(two(&dir).into_iter().chain(two(&dir)))
+        {
             scope.spawn(move || {
                 for number in 0..40 {
                     store.put(note(&format!("{name}{number}"), name, 1)).unwrap();
@@ -83,7 +84,9 @@ fn the_oldest_go_when_there_are_too_many_and_long_ones_are_refused() {
     store.put(note("new", "", 1_000_000)).unwrap();
     let kept = store.read().unwrap().notes;
     assert_eq!((kept.len(), kept[0].key.as_str()), (MAX_NOTES, "00001"));
-    for long in [note(&"k".repeat(MAX_NOTE_KEY + 1), "", 1), note("k", &"v".repeat(MAX_NOTE + 1), 1)] {
+    for long in
+        [note(&"k".repeat(MAX_NOTE_KEY + 1), "", 1), note("k", &"v".repeat(MAX_NOTE + 1), 1)]
+    {
         assert_eq!(store.put(long).unwrap_err().kind, OpErrorKind::Limit);
     }
 }
@@ -136,7 +139,8 @@ fn the_notes_are_the_users_alone_and_a_failed_write_changes_nothing() {
     let dir = TempDir::new();
     let [store, _] = two(&dir);
     store.put(note("a", "1", 1)).unwrap();
-    let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o777;
+    let mode =
+        |path: &str| fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("notes"), mode("notes/notes.json")), (0o700, 0o600));
     // A folder has the draft's name, so no draft can be made.
     fs::create_dir(dir.path().join("notes/notes.json.new")).unwrap();

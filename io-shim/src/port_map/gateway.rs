@@ -1,6 +1,7 @@
 //! The way out of the local network: its gateway, and our own address towards it.
 //!
-//! Reads what the system says and speaks to nobody. Only IPv4: what IPv6 reaches is no matter of ports.
+//! Reads what the system says and speaks to nobody. Only IPv4: what IPv6 reaches is no matter of
+//! ports.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
@@ -9,7 +10,8 @@ use shared_proto::io::{OpError, OpErrorKind};
 use crate::{files::error::op_error, sockets::policy};
 
 /// Where routers with UPnP listen (UPnP Device Architecture 1.1, §1.3.2).
-const SSDP_GROUP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(239, 255, 255, 250)), SSDP_PORT);
+const SSDP_GROUP: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(239, 255, 255, 250)), SSDP_PORT);
 /// And at which port.
 const SSDP_PORT: u16 = 1900;
 
@@ -24,23 +26,34 @@ pub struct Way {
     pub searched: Vec<SocketAddr>,
 }
 
-/// The way out of a machine whose engine may be reached at these addresses; at all of them if there are none.
+/// The way out of a machine whose engine may be reached at these addresses; at all of them if there
+/// are none.
 ///
 /// # Errors
-/// [`OpErrorKind::Denied`] where the user keeps the engine to other networks or to this machine, [`OpErrorKind::NotFound`] where there is no
-/// gateway, or none is needed.
+/// [`OpErrorKind::Denied`] where the user keeps the engine to other networks or to this machine,
+/// [`OpErrorKind::NotFound`] where there is no gateway, or none is needed.
 pub(super) fn find(addresses: &[IpAddr]) -> Result<Way, OpError> {
     if !addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback) {
-        return Err(op_error(OpErrorKind::Denied, "the engine is to be reached from this machine alone"));
+        return Err(op_error(
+            OpErrorKind::Denied,
+            "the engine is to be reached from this machine alone",
+        ));
     }
     let gateway = routes().as_deref().and_then(default_gateway);
     let gateway = gateway.ok_or_else(|| op_error(OpErrorKind::NotFound, "no gateway"))?;
-    let own = towards(gateway).ok_or_else(|| op_error(OpErrorKind::NotFound, "no way to the gateway"))?;
+    let own =
+        towards(gateway).ok_or_else(|| op_error(OpErrorKind::NotFound, "no way to the gateway"))?;
     if !addresses.is_empty() && !addresses.contains(&own.into()) {
-        return Err(op_error(OpErrorKind::Denied, "the engine is to be reached by another way than the gateway"));
+        return Err(op_error(
+            OpErrorKind::Denied,
+            "the engine is to be reached by another way than the gateway",
+        ));
     }
     if policy::is_public(own.into()) {
-        return Err(op_error(OpErrorKind::NotFound, "no router is in between: this machine's address is public"));
+        return Err(op_error(
+            OpErrorKind::NotFound,
+            "no router is in between: this machine's address is public",
+        ));
     }
     Ok(Way { gateway, own, searched: vec![SSDP_GROUP, (gateway, SSDP_PORT).into()] })
 }
@@ -64,14 +77,20 @@ fn default_gateway(table: &str) -> Option<Ipv4Addr> {
     let route = |line: &str| {
         let mut fields = line.split_whitespace().skip(1);
         let hex = |field: Option<&str>| u32::from_str_radix(field?, 16).ok();
-        let (target, gateway, flags) = (hex(fields.next())?, hex(fields.next())?, hex(fields.next())?);
+        let (target, gateway, flags) =
+            (hex(fields.next())?, hex(fields.next())?, hex(fields.next())?);
         let metric: u32 = fields.nth(2)?.parse().ok()?;
         let mask = hex(fields.next())?;
         let is_default = target == 0 && mask == 0 && flags & USABLE == USABLE && gateway != 0;
         // The number is in the machine's own order, the address in that of the network.
         is_default.then(|| (metric, Ipv4Addr::from(gateway.to_ne_bytes())))
     };
-    table.lines().skip(1).filter_map(route).min_by_key(|(metric, _)| *metric).map(|(_, gateway)| gateway)
+    table
+        .lines()
+        .skip(1)
+        .filter_map(route)
+        .min_by_key(|(metric, _)| *metric)
+        .map(|(_, gateway)| gateway)
 }
 
 /// Our address on the way there. Nothing is sent.
@@ -88,15 +107,18 @@ fn towards(gateway: Ipv4Addr) -> Option<Ipv4Addr> {
 mod tests {
     use super::*;
 
-    const HEAD: &str = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
+    const HEAD: &str =
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
 
-    /// Checks which gateway a table leads to; each line is destination, gateway, flags, metric and mask.
+    /// Checks which gateway a table leads to; each line is destination, gateway, flags, metric and
+    /// mask.
     fn check(lines: &[(&str, [u8; 4], u32, u32, &str)], expected: Option<Ipv4Addr>) {
         let line = |(target, gateway, flags, metric, mask): &(&str, [u8; 4], u32, u32, &str)| {
             let gateway = u32::from_ne_bytes(*gateway);
             format!("eth0\t{target}\t{gateway:08X}\t{flags:04X}\t0\t0\t{metric}\t{mask}\t0\t0\t0\n")
         };
-        let table: String = std::iter::once(HEAD.to_owned()).chain(lines.iter().map(line)).collect();
+        let table: String =
+            std::iter::once(HEAD.to_owned()).chain(lines.iter().map(line)).collect();
         assert_eq!(default_gateway(&table), expected);
     }
 
@@ -105,8 +127,14 @@ mod tests {
         let anywhere = "00000000";
         let (near, far) = ([192, 168, 1, 1], [10, 0, 0, 1]);
         check(&[(anywhere, near, 3, 100, anywhere)], Some(near.into()));
-        check(&[(anywhere, far, 3, 600, anywhere), (anywhere, near, 3, 100, anywhere)], Some(near.into()));
-        check(&[(anywhere, far, 2, 0, anywhere), (anywhere, near, 3, 100, anywhere)], Some(near.into()));
+        check(
+            &[(anywhere, far, 3, 600, anywhere), (anywhere, near, 3, 100, anywhere)],
+            Some(near.into()),
+        );
+        check(
+            &[(anywhere, far, 2, 0, anywhere), (anywhere, near, 3, 100, anywhere)],
+            Some(near.into()),
+        );
         check(&[("0001A8C0", [0; 4], 1, 0, "00FFFFFF")], None);
         check(&[(anywhere, far, 3, 0, "00000080")], None);
         check(&[], None);
@@ -114,7 +142,12 @@ mod tests {
 
     #[test]
     fn a_table_that_makes_no_sense_leads_nowhere() {
-        for table in ["", "\n\n", "a b c", "Iface\neth0 0 0\neth0 zz 1 3 0 0 0 0\neth0 00000000 FFFFFFFFFF 3 0 0 0 0"] {
+        for table in [
+            "",
+            "\n\n",
+            "a b c",
+            "Iface\neth0 0 0\neth0 zz 1 3 0 0 0 0\neth0 00000000 FFFFFFFFFF 3 0 0 0 0",
+        ] {
             assert_eq!(default_gateway(table), None, "{table:?}");
         }
     }

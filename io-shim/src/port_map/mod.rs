@@ -1,8 +1,10 @@
 //! Ports of the engine's that a router is to let in, for as long as they are open.
 //!
-//! Owns who is asked for what and when: one task a port, which asks, says what came of it, asks again at half the lease's life, and asks the router to
-//! forget when its socket closes. [`gateway`] finds the router, [`router`] speaks to it. Invariants: a port is asked for by one task at a time, in order; every
-//! conversation ends in bounded time; where the user does not want it, or keeps the engine to this machine, nothing is sent.
+//! Owns who is asked for what and when: one task a port, which asks, says what came of it, asks
+//! again at half the lease's life, and asks the router to forget when its socket closes.
+//! [`gateway`] finds the router, [`router`] speaks to it. Invariants: a port is asked for by one
+//! task at a time, in order; every conversation ends in bounded time; where the user does not want
+//! it, or keeps the engine to this machine, nothing is sent.
 
 mod gateway;
 mod router;
@@ -86,7 +88,8 @@ pub(crate) struct Target {
     pub(crate) port: u16,
 }
 
-/// All tasks of a daemon. They outlive the engine that wanted them by as long as the router takes to forget.
+/// All tasks of a daemon. They outlive the engine that wanted them by as long as the router takes
+/// to forget.
 #[derive(Debug)]
 pub struct PortMaps {
     config: MapConfig,
@@ -177,11 +180,13 @@ impl Keeper {
         while !self.closed.is_cancelled() {
             let (wait, result) = match self.ask(lease.as_ref()).await {
                 Ok((router, new)) => {
-                    let (wait, mapping) = ((new.lifetime / 2).clamp(pace.least, pace.lease / 2), new.mapping);
+                    let (wait, mapping) =
+                        ((new.lifetime / 2).clamp(pace.least, pace.lease / 2), new.mapping);
                     lease = Some((router, new));
                     (wait, Ok(mapping))
                 }
-                // What was agreed upon may still be in force, and be forgotten or agreed upon again.
+                // What was agreed upon may still be in force, and be forgotten or agreed upon
+                // again.
                 Err(error) => (pace.retry, Err(error)),
             };
             if told.as_ref() != Some(&result) {
@@ -197,27 +202,31 @@ impl Keeper {
 
     async fn tell(&self, result: Result<Mapping, OpError>) {
         match &result {
-            Ok(mapping) => tracing::info!(port = mapping.port, by = ?mapping.by, "the router lets a port in"),
+            Ok(mapping) => {
+                tracing::info!(port = mapping.port, by = ?mapping.by, "the router lets a port in")
+            }
             Err(error) => tracing::info!(error = error.message, "the router lets no port in"),
         }
         let event = IoEvent::PortMapped { socket: self.socket, result };
         let _ = self.closed.run_until_cancelled(self.events.send(event)).await;
     }
 
-    /// The router may be another one each time: machines move. What it agrees to while the socket closes is waited for, so that it can be asked to
-    /// forget it.
+    /// The router may be another one each time: machines move. What it agrees to while the socket
+    /// closes is waited for, so that it can be asked to forget it.
     async fn ask(&self, before: Option<&(Router, Lease)>) -> Result<(Router, Lease), OpError> {
         let way = way(&self.config, &self.addresses)?;
         let before = before.filter(|(router, _)| *router.way() == way).map(|(_, lease)| lease);
         let router = Router::new(way, self.target, self.config.pace);
-        let router = router.ok_or_else(|| op_error(OpErrorKind::Denied, "the socket has no port"))?;
+        let router =
+            router.ok_or_else(|| op_error(OpErrorKind::Denied, "the socket has no port"))?;
         let mut asking = Box::pin(router.map(before));
         let answer = tokio::select! {
             answer = timeout(limits::MAP_WITHIN, &mut asking) => answer,
             () = self.closed.cancelled() => timeout(limits::UNMAP_WITHIN, &mut asking).await,
         };
         drop(asking);
-        let lease = answer.map_err(|_| op_error(OpErrorKind::Timeout, "the router takes too long"))??;
+        let lease =
+            answer.map_err(|_| op_error(OpErrorKind::Timeout, "the router takes too long"))??;
         Ok((router, lease))
     }
 }

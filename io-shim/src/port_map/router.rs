@@ -1,7 +1,8 @@
 //! One router: asked to let a port in, again and again, and to forget it.
 //!
-//! Owns the order of the protocols: PCP (RFC 6887), NAT-PMP (RFC 6886) and UPnP's Internet Gateway Device. Keeps no time and no table. A router may stall,
-//! lie and answer nonsense: each word of it is an error or within bounds. Nobody but the gateway is believed.
+//! Owns the order of the protocols: PCP (RFC 6887), NAT-PMP (RFC 6886) and UPnP's Internet Gateway
+//! Device. Keeps no time and no table. A router may stall, lie and answer nonsense: each word of it
+//! is an error or within bounds. Nobody but the gateway is believed.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -78,7 +79,9 @@ impl Router {
             Err(pcp::Failure::Socket(_)) => None,
             Err(failure) => match self.nat_pmp().await {
                 Ok(lease) => return Ok(lease),
-                Err(natpmp::Failure::Timeout | natpmp::Failure::UnsupportedVersion(_)) => refusal(&failure),
+                Err(natpmp::Failure::Timeout | natpmp::Failure::UnsupportedVersion(_)) => {
+                    refusal(&failure)
+                }
                 Err(natpmp::Failure::Socket(_)) => None,
                 Err(failure) => Some(failure.to_string()),
             },
@@ -98,18 +101,28 @@ impl Router {
         let gateway = self.way.gateway.into();
         let done = match &lease.how {
             How::Pcp { nonce, .. } => {
-                let range =
-                    pcp::DropMappingRange::Single { internal_port: self.port, protocol: self.target.transport.pmp() };
-                let dropped = pcp::try_drop_mapping(gateway, self.way.own.into(), *nonce, range, timing).await;
+                let range = pcp::DropMappingRange::Single {
+                    internal_port: self.port,
+                    protocol: self.target.transport.pmp(),
+                };
+                let dropped =
+                    pcp::try_drop_mapping(gateway, self.way.own.into(), *nonce, range, timing)
+                        .await;
                 dropped.map_err(|error| error.to_string())
             }
             How::NatPmp => {
-                let dropped =
-                    natpmp::try_drop_mapping(gateway, self.target.transport.pmp(), Some(self.port), timing).await;
+                let dropped = natpmp::try_drop_mapping(
+                    gateway,
+                    self.target.transport.pmp(),
+                    Some(self.port),
+                    timing,
+                )
+                .await;
                 dropped.map_err(|error| error.to_string())
             }
             How::Upnp(gateway) => {
-                let removed = gateway.remove_port(self.target.transport.upnp(), lease.mapping.port).await;
+                let removed =
+                    gateway.remove_port(self.target.transport.upnp(), lease.mapping.port).await;
                 removed.map_err(|error| error.to_string())
             }
         };
@@ -125,13 +138,19 @@ impl Router {
                 self.pcp(Some((*nonce, *external, lease.mapping.port))).await.map_err(|_| lost(()))
             }
             How::NatPmp => self.nat_pmp().await.map_err(|_| lost(())),
-            How::Upnp(gateway) => self.add((**gateway).clone(), lease.mapping.port).await.map_err(|_| lost(())),
+            How::Upnp(gateway) => {
+                self.add((**gateway).clone(), lease.mapping.port).await.map_err(|_| lost(()))
+            }
         }
     }
 
     async fn pcp(&self, before: Option<(Nonce, IpAddr, u16)>) -> Result<Lease, pcp::Failure> {
-        let base =
-            BaseMapRequest::new(self.way.gateway.into(), self.way.own.into(), self.target.transport.pmp(), self.port);
+        let base = BaseMapRequest::new(
+            self.way.gateway.into(),
+            self.way.own.into(),
+            self.target.transport.pmp(),
+            self.port,
+        );
         let (nonce, external) = before.map(|(nonce, external, _)| (nonce, external)).unzip();
         let wanted = before.and_then(|(.., port)| NonZeroU16::new(port)).unwrap_or(self.port);
         let mapped = pcp::port_mapping(base, nonce, external, self.options(wanted)).await?;
@@ -139,7 +158,11 @@ impl Router {
             return Err(pcp::Failure::UnsupportedProtocol);
         };
         Ok(Lease {
-            mapping: Mapping { port: mapped.external_port().get(), address: seen(external_ip), by: MappedBy::Pcp },
+            mapping: Mapping {
+                port: mapped.external_port().get(),
+                address: seen(external_ip),
+                by: MappedBy::Pcp,
+            },
             lifetime: Duration::from_secs(mapped.lifetime().into()),
             how: How::Pcp { nonce, external: external_ip },
         })
@@ -148,7 +171,8 @@ impl Router {
     async fn nat_pmp(&self) -> Result<Lease, natpmp::Failure> {
         let gateway = self.way.gateway.into();
         let protocol = self.target.transport.pmp();
-        let mapped = natpmp::port_mapping(gateway, protocol, self.port, self.options(self.port)).await?;
+        let mapped =
+            natpmp::port_mapping(gateway, protocol, self.port, self.options(self.port)).await?;
         let address = natpmp::external_address(gateway, Some(self.timing())).await.ok();
         Ok(Lease {
             mapping: Mapping {
@@ -164,7 +188,8 @@ impl Router {
     /// # Errors
     /// Why it refuses; `None` when there is nobody who could.
     async fn upnp(&self) -> Result<Lease, Option<String>> {
-        let mut searches: FuturesUnordered<_> = self.way.searched.iter().map(|to| self.search(*to)).collect();
+        let mut searches: FuturesUnordered<_> =
+            self.way.searched.iter().map(|to| self.search(*to)).collect();
         while let Some(found) = searches.next().await {
             match found {
                 Ok(gateway) if gateway.addr.ip() == IpAddr::V4(self.way.gateway) => {
@@ -226,7 +251,11 @@ impl Router {
     }
 
     fn timing(&self) -> TimeoutConfig {
-        TimeoutConfig { initial_timeout: self.pace.first_wait, max_retries: 2, max_retry_timeout: None }
+        TimeoutConfig {
+            initial_timeout: self.pace.first_wait,
+            max_retries: 2,
+            max_retry_timeout: None,
+        }
     }
 }
 
@@ -250,7 +279,8 @@ fn seconds(lease: Duration) -> u32 {
     u32::try_from(lease.as_secs()).unwrap_or(u32::MAX).max(1)
 }
 
-/// An address that somebody could reach us at; a router behind another one may well have a private one.
+/// An address that somebody could reach us at; a router behind another one may well have a private
+/// one.
 fn seen(address: IpAddr) -> Option<IpAddr> {
     policy::is_dialable(address).then_some(address)
 }
@@ -258,7 +288,8 @@ fn seen(address: IpAddr) -> Option<IpAddr> {
 /// Why PCP failed, if the router said so itself.
 fn refusal(failure: &pcp::Failure) -> Option<String> {
     use pcp::Failure;
-    let is_silence = matches!(failure, Failure::Timeout | Failure::UnsupportedVersion(_) | Failure::Socket(_));
+    let is_silence =
+        matches!(failure, Failure::Timeout | Failure::UnsupportedVersion(_) | Failure::Socket(_));
     (!is_silence).then(|| failure.to_string())
 }
 

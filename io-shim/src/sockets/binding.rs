@@ -1,7 +1,8 @@
 //! Which addresses of this machine are bound, and the sockets on them.
 //!
-//! The user's word decides: with no address named it is all of them, else those and no other. Opens sockets and reads none.
-//! Invariant: an IPv6 socket takes IPv6 only, so no IPv4 address hides in what it says of a stranger.
+//! The user's word decides: with no address named it is all of them, else those and no other. Opens
+//! sockets and reads none. Invariant: an IPv6 socket takes IPv6 only, so no IPv4 address hides in
+//! what it says of a stranger.
 
 use std::{
     io,
@@ -24,10 +25,15 @@ const BACKLOG: i32 = 128;
 const ATTEMPTS: u32 = 16;
 
 /// Listening sockets at the user's addresses, all of one port, and that port.
-pub(super) fn listen(addresses: &[IpAddr], family: Family, port: u16) -> Result<(Vec<TcpListener>, u16), OpError> {
+pub(super) fn listen(
+    addresses: &[IpAddr],
+    family: Family,
+    port: u16,
+) -> Result<(Vec<TcpListener>, u16), OpError> {
     at_each(addresses, family, port, |addr| {
         let socket = open(addr, Type::STREAM, Protocol::TCP)?;
-        // A port whose last connections are not forgotten yet can be had again. Windows means something else by it.
+        // A port whose last connections are not forgotten yet can be had again. Windows means
+        // something else by it.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
         socket.bind(&addr.into())?;
@@ -39,7 +45,11 @@ pub(super) fn listen(addresses: &[IpAddr], family: Family, port: u16) -> Result<
 }
 
 /// UDP sockets at the user's addresses, all of one port, and that port.
-pub(super) fn bind(addresses: &[IpAddr], family: Family, port: u16) -> Result<(Vec<UdpSocket>, u16), OpError> {
+pub(super) fn bind(
+    addresses: &[IpAddr],
+    family: Family,
+    port: u16,
+) -> Result<(Vec<UdpSocket>, u16), OpError> {
     at_each(addresses, family, port, |addr| {
         let socket = open(addr, Type::DGRAM, Protocol::UDP)?;
         // Bursts that come while nobody looks are kept, as far as the system allows.
@@ -58,8 +68,8 @@ pub(super) struct GroupSockets {
     pub(super) port: u16,
 }
 
-/// Joins a multicast group on every interface that the user allows: one whose own address the policy would dial, too, as those who answer
-/// there are its neighbours.
+/// Joins a multicast group on every interface that the user allows: one whose own address the
+/// policy would dial, too, as those who answer there are its neighbours.
 pub(super) fn join(
     addresses: &[IpAddr],
     policy: DialPolicy,
@@ -121,7 +131,11 @@ fn interfaces(addresses: &[IpAddr], policy: DialPolicy, family: Family) -> Vec<P
     for found in if_addrs::get_if_addrs().unwrap_or_default().into_iter().map(place) {
         let is_new = family == Family::V4 || places.iter().all(|place| place.index != found.index);
         let is_ours = family == family_of(found.address) && is_allowed(found.address);
-        if is_new && is_ours && policy.allows_ip(found.address) && places.len() < limits::MAX_INTERFACES {
+        if is_new
+            && is_ours
+            && policy.allows_ip(found.address)
+            && places.len() < limits::MAX_INTERFACES
+        {
             places.push(found);
         }
     }
@@ -167,7 +181,8 @@ fn open(addr: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> 
     Ok(socket)
 }
 
-/// Opens one socket for each address, all at one port: the one that is asked for, or one that is free at all of them.
+/// Opens one socket for each address, all at one port: the one that is asked for, or one that is
+/// free at all of them.
 fn at_each<T>(
     addresses: &[IpAddr],
     family: Family,
@@ -192,7 +207,9 @@ fn at_each<T>(
         });
         match bound.collect::<io::Result<Vec<T>>>() {
             Ok(sockets) => return Ok((sockets, chosen)),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && port == 0 && attempts < ATTEMPTS => {}
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse && port == 0 && attempts < ATTEMPTS => {
+            }
             Err(error) => return Err(failure_of(&error)),
         }
     }
@@ -212,8 +229,12 @@ fn family_of(address: IpAddr) -> Family {
 fn failure_of(error: &io::Error) -> OpError {
     let (kind, message) = match error.kind() {
         io::ErrorKind::AddrInUse => (OpErrorKind::Exists, "the port is in use"),
-        io::ErrorKind::PermissionDenied => (OpErrorKind::Denied, "the operating system does not allow the port"),
-        _ if is_out_of_descriptors(error) => (OpErrorKind::Limit, "the daemon has too many sockets open"),
+        io::ErrorKind::PermissionDenied => {
+            (OpErrorKind::Denied, "the operating system does not allow the port")
+        }
+        _ if is_out_of_descriptors(error) => {
+            (OpErrorKind::Limit, "the daemon has too many sockets open")
+        }
         _ => (OpErrorKind::Network, "this machine has no such address"),
     };
     op_error(kind, message)

@@ -1,6 +1,7 @@
 //! From what a read brought to events: payloads of diverted frames go to their files, all else up.
 //!
-//! Knows items, claims and events, not streams. Invariant: events keep the order of the stream, and `Stored` comes only after its bytes are in the file.
+//! Knows items, claims and events, not streams. Invariant: events keep the order of the stream, and
+//! `Stored` comes only after its bytes are in the file.
 
 use std::sync::atomic::Ordering;
 
@@ -25,10 +26,13 @@ impl Burst {
     /// The next item of the stream. Writes begin here: in the order of the stream.
     pub(super) fn add(&mut self, conn: &Conn, item: Item) {
         let id = conn.id();
-        // Copied, because a small frame would otherwise keep the whole read buffer alive while it waits for the engine.
+        // Copied, because a small frame would otherwise keep the whole read buffer alive while it
+        // waits for the engine.
         let event = match item {
             Item::Raw(data) => IoEvent::TcpData { conn: id, data: Bytes::copy_from_slice(&data) },
-            Item::Frame(data) => IoEvent::TcpFrame { conn: id, data: Bytes::copy_from_slice(&data) },
+            Item::Frame(data) => {
+                IoEvent::TcpFrame { conn: id, data: Bytes::copy_from_slice(&data) }
+            }
             Item::Diverted(key, payload) => match conn.diversion().take(&key, payload.len()) {
                 Ok(claimed) => {
                     self.writes.push((self.events.len(), claimed, payload));
@@ -42,13 +46,17 @@ impl Burst {
 
     /// Does the writes and gives back the events, with those of failed writes put right.
     pub(super) async fn settle(mut self, context: &Context) -> Vec<IoEvent> {
-        let lengths: Vec<(usize, usize)> = self.writes.iter().map(|(at, _, payload)| (*at, payload.len())).collect();
+        let lengths: Vec<(usize, usize)> =
+            self.writes.iter().map(|(at, _, payload)| (*at, payload.len())).collect();
         let outcomes = store(context, self.writes).await;
         for ((at, length), outcome) in lengths.into_iter().zip(outcomes) {
             let event = &mut self.events[at];
             match (outcome, &event) {
                 (Ok(()), _) => {
-                    context.metrics.payload_stored_bytes.fetch_add(length as u64, Ordering::Relaxed);
+                    context
+                        .metrics
+                        .payload_stored_bytes
+                        .fetch_add(length as u64, Ordering::Relaxed);
                 }
                 (Err(error), &&mut IoEvent::Stored { conn, key }) => {
                     *event = not_stored(conn, key, length, NotStored::Failed(error));
@@ -58,7 +66,10 @@ impl Burst {
         }
         for event in &self.events {
             if let IoEvent::NotStored { length, .. } = event {
-                context.metrics.payload_dropped_bytes.fetch_add(u64::from(*length), Ordering::Relaxed);
+                context
+                    .metrics
+                    .payload_dropped_bytes
+                    .fetch_add(u64::from(*length), Ordering::Relaxed);
             }
         }
         self.events
@@ -66,17 +77,24 @@ impl Burst {
 }
 
 /// Writes payloads to their spans; the outcome of each.
-async fn store(context: &Context, writes: Vec<(usize, Claimed, Bytes)>) -> Vec<Result<(), OpError>> {
+async fn store(
+    context: &Context,
+    writes: Vec<(usize, Claimed, Bytes)>,
+) -> Vec<Result<(), OpError>> {
     let mut outcomes = Vec::with_capacity(writes.len());
     let mut writes = writes.into_iter().peekable();
     while let Some((_, claimed, payload)) = writes.next() {
         let mut ready = vec![(claimed.ready().await, payload)];
-        // One that has to wait is not waited for while others are held: whom it waits for may wait for them.
-        while let Some((_, claimed, payload)) = writes.next_if(|(_, claimed, _)| claimed.is_ready()) {
+        // One that has to wait is not waited for while others are held: whom it waits for may wait
+        // for them.
+        while let Some((_, claimed, payload)) = writes.next_if(|(_, claimed, _)| claimed.is_ready())
+        {
             ready.push((claimed.ready().await, payload));
         }
         let count = ready.len();
-        let job = move || Ok(ready.into_iter().map(|(spans, payload)| spans.write(payload)).collect::<Vec<_>>());
+        let job = move || {
+            Ok(ready.into_iter().map(|(spans, payload)| spans.write(payload)).collect::<Vec<_>>())
+        };
         match context.store.disk_job(job).await {
             Ok(done) => outcomes.extend(done),
             Err(error) => outcomes.extend(std::iter::repeat_n(Err(error), count)),

@@ -1,6 +1,8 @@
-//! A stream of bytes as a connection drives it: it tells when it can be read or written, and then does so without waiting.
+//! A stream of bytes as a connection drives it: it tells when it can be read or written, and then
+//! does so without waiting.
 //!
-//! So no byte is taken from the rate limits by somebody who only waits. TCP knows it from the operating system. Owns no buffer.
+//! So no byte is taken from the rate limits by somebody who only waits. TCP knows it from the
+//! operating system. Owns no buffer.
 
 use std::io::{self, IoSlice};
 

@@ -1,6 +1,7 @@
 //! RC4, as the transform of one direction of a connection.
 //!
-//! It keeps nobody out: protocols that hide their shape from a network's filters use it so. Owns its place in the key stream.
+//! It keeps nobody out: protocols that hide their shape from a network's filters use it so. Owns
+//! its place in the key stream.
 
 use rc4::{KeyInit, Rc4, StreamCipher};
 use shared_proto::{frame::MAX_RC4_SKIP, io::Rc4Start};
@@ -9,10 +10,12 @@ use shared_proto::{frame::MAX_RC4_SKIP, io::Rc4Start};
 pub(super) struct Cipher(Box<Rc4>);
 
 impl Cipher {
-    /// A transform from there on; `None` when the key has no length that RC4 takes, or too much is to be passed over.
+    /// A transform from there on; `None` when the key has no length that RC4 takes, or too much is
+    /// to be passed over.
     pub(super) fn new(start: &Rc4Start) -> Option<Self> {
         let skip = usize::try_from(start.skip.min(MAX_RC4_SKIP)).ok()?;
-        let mut rc4 = Rc4::new_from_slice(&start.key).ok().filter(|_| start.skip <= MAX_RC4_SKIP)?;
+        let mut rc4 =
+            Rc4::new_from_slice(&start.key).ok().filter(|_| start.skip <= MAX_RC4_SKIP)?;
         rc4.apply_keystream(&mut vec![0; skip]);
         Some(Self(Box::new(rc4)))
     }

@@ -1,7 +1,8 @@
 //! One connection, whatever carries it: opened, read in bursts, written from a queue, closed once.
 //!
-//! Owns the handle that commands act upon and the order of events. [`super::reading`] cuts what comes, [`super::burst`] acts upon it as
-//! [`super::divert`] allows, [`super::writer`] sends. Invariants: events come in the order of the stream; while the engine takes no events, or the
+//! Owns the handle that commands act upon and the order of events. [`super::reading`] cuts what
+//! comes, [`super::burst`] acts upon it as [`super::divert`] allows, [`super::writer`] sends.
+//! Invariants: events come in the order of the stream; while the engine takes no events, or the
 //! rate is used up, the stream is not read; memory is bounded in both directions.
 
 use std::{
@@ -78,7 +79,12 @@ impl Conn {
     }
 
     /// Queues bytes to send, and then bytes of files; false when nothing will come of it any more.
-    pub(super) fn send_spans(&self, op: OpId, head: Bytes, spans: Result<Vec<Placed>, OpError>) -> bool {
+    pub(super) fn send_spans(
+        &self,
+        op: OpId,
+        head: Bytes,
+        spans: Result<Vec<Placed>, OpError>,
+    ) -> bool {
         self.queue(Item::Spans(op, head, spans))
     }
 
@@ -93,7 +99,8 @@ impl Conn {
         queued.is_ok()
     }
 
-    /// Transforms each direction from here on. A connection that is told to do what it can't is closed: what it sends would be nonsense.
+    /// Transforms each direction from here on. A connection that is told to do what it can't is
+    /// closed: what it sends would be nonsense.
     pub(super) fn transform(&self, read: Option<Rc4Start>, write: Option<Rc4Start>) {
         let read = read.map(|start| Cipher::new(&start));
         let write = write.map(|start| Cipher::new(&start));
@@ -209,7 +216,8 @@ impl<S: ByteStream> Session<'_, S> {
                 // A quiet connection holds no buffer.
                 buffer = BytesMut::new();
             }
-            let ((), read) = join!(self.deliver(burst), self.read_some(&mut buffer, &mut size, stop));
+            let ((), read) =
+                join!(self.deliver(burst), self.read_some(&mut buffer, &mut size, stop));
             if let Err(reason) = read {
                 return reason;
             }
@@ -237,7 +245,10 @@ impl<S: ByteStream> Session<'_, S> {
         }
         let want = {
             let reading = lock(&self.conn.reading);
-            (*size).max(reading.missing(buffer)).min(limits::READ_MAX).min(reading.allowance(buffer.len()))
+            (*size)
+                .max(reading.missing(buffer))
+                .min(limits::READ_MAX)
+                .min(reading.allowance(buffer.len()))
         };
         if want == 0 {
             return Ok(());

@@ -1,8 +1,9 @@
 //! The keys armed on one connection, and the moment at which a payload becomes a write.
 //!
-//! Knows keys and spans, not streams. Invariant: after [`Diversion::disarm`] or [`Diversion::close`] returned, no write
-//! of the key (of any key) begins; and one that began holds a claim on its spans, so that whatever the engine orders
-//! next on them waits. Both follow from taking a key and claiming its spans under one lock.
+//! Knows keys and spans, not streams. Invariant: after [`Diversion::disarm`] or
+//! [`Diversion::close`] returned, no write of the key (of any key) begins; and one that began holds
+//! a claim on its spans, so that whatever the engine orders next on them waits. Both follow from
+//! taking a key and claiming its spans under one lock.
 
 use std::{
     collections::HashMap,
@@ -35,7 +36,8 @@ struct Keys {
 }
 
 impl Diversion {
-    /// `owner` names the connection among all that write to the store: one burst of it is written in order.
+    /// `owner` names the connection among all that write to the store: one burst of it is written
+    /// in order.
     pub(crate) fn new(store: Arc<FileStore>, owner: Owner) -> Self {
         Self { store, owner, keys: Mutex::default() }
     }

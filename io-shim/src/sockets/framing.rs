@@ -1,8 +1,8 @@
 //! From a stream of bytes to raw runs, frames and diverted payloads.
 //!
-//! Pure: it owns the reading mode of one connection and cuts items off the front of a buffer that someone else fills.
-//! It never looks into a frame beyond its first nine bytes. Invariant: how the stream is cut into reads changes only
-//! how raw bytes are cut, never the frames.
+//! Pure: it owns the reading mode of one connection and cuts items off the front of a buffer that
+//! someone else fills. It never looks into a frame beyond its first nine bytes. Invariant: how the
+//! stream is cut into reads changes only how raw bytes are cut, never the frames.
 
 use bytes::{Buf, Bytes, BytesMut};
 use shared_proto::io::DivertKey;
@@ -73,7 +73,9 @@ impl Framing {
     /// How many bytes a read may add to what the buffer holds; zero is "do not read".
     pub(crate) fn allowance(&self, buffered: usize) -> usize {
         match self {
-            Framing::Raw { left } => usize::try_from(*left).unwrap_or(usize::MAX).saturating_sub(buffered),
+            Framing::Raw { left } => {
+                usize::try_from(*left).unwrap_or(usize::MAX).saturating_sub(buffered)
+            }
             Framing::Framed { .. } => usize::MAX,
         }
     }
@@ -81,7 +83,9 @@ impl Framing {
     /// Bytes still missing of the frame at the buffer's front, at least one.
     pub(crate) fn missing(&self, buffer: &[u8]) -> usize {
         match (self, front_length(buffer)) {
-            (Framing::Framed { .. }, Some(length)) => (LENGTH + length).saturating_sub(buffer.len()).max(1),
+            (Framing::Framed { .. }, Some(length)) => {
+                (LENGTH + length).saturating_sub(buffer.len()).max(1)
+            }
             _ => 1,
         }
     }
@@ -104,7 +108,11 @@ fn front_length(buffer: &[u8]) -> Option<usize> {
     Some(usize::try_from(u32::from_be_bytes(*field)).unwrap_or(usize::MAX))
 }
 
-fn next_frame(buffer: &mut BytesMut, max_frame: usize, divert: Option<u8>) -> Result<Option<Item>, Oversized> {
+fn next_frame(
+    buffer: &mut BytesMut,
+    max_frame: usize,
+    divert: Option<u8>,
+) -> Result<Option<Item>, Oversized> {
     while let Some(length) = front_length(buffer) {
         if length > max_frame {
             return Err(Oversized);
@@ -178,7 +186,15 @@ mod tests {
 
     #[test]
     fn a_stream_split_at_every_boundary_gives_the_same_frames() {
-        let stream = wire(&[b"\x01", b"", b"\x07abcdefghpayload", b"\x05bits", b"", b"\x07short", b"\x07ABCDEFGH"]);
+        let stream = wire(&[
+            b"\x01",
+            b"",
+            b"\x07abcdefghpayload",
+            b"\x05bits",
+            b"",
+            b"\x07short",
+            b"\x07ABCDEFGH",
+        ]);
         let expected = [
             frame(b"\x01"),
             diverted(b"abcdefgh", b"payload"),
@@ -198,7 +214,11 @@ mod tests {
     fn a_frame_of_just_the_maximum_passes_and_one_byte_more_does_not() {
         assert_eq!(run(framed(4), &[&wire(&[b"1234"])]).unwrap(), [frame(b"1234")]);
         assert_eq!(run(framed(4), &[&5u32.to_be_bytes()]), Err(Oversized));
-        assert_eq!(run(framed(u32::MAX), &[&u32::MAX.to_be_bytes()]), Err(Oversized), "the daemon's own limit");
+        assert_eq!(
+            run(framed(u32::MAX), &[&u32::MAX.to_be_bytes()]),
+            Err(Oversized),
+            "the daemon's own limit"
+        );
     }
 
     #[test]

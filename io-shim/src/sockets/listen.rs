@@ -1,7 +1,8 @@
 //! Accepting TCP connections.
 //!
-//! Knows who may connect and how many, nothing of what they say. Invariants: whom the policy would not dial is shut out before the engine hears
-//! of him; while the engine takes no events, nobody is accepted.
+//! Knows who may connect and how many, nothing of what they say. Invariants: whom the policy would
+//! not dial is shut out before the engine hears of him; while the engine takes no events, nobody is
+//! accepted.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -12,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Context, conn, ports::bound};
 use crate::files::error::from_io;
 
-/// How long one that could not accept waits: mostly for descriptors, which do not come back sooner if one asks for them all the time.
+/// How long one that could not accept waits: mostly for descriptors, which do not come back sooner
+/// if one asks for them all the time.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Says at which port they are, and accepts at all of them until they are closed.
@@ -24,7 +26,8 @@ pub(super) fn start(
     port: u16,
     closed: &CancellationToken,
 ) -> Result<(), OpError> {
-    let listeners: io::Result<Vec<TcpListener>> = listeners.into_iter().map(TcpListener::from_std).collect();
+    let listeners: io::Result<Vec<TcpListener>> =
+        listeners.into_iter().map(TcpListener::from_std).collect();
     let listeners = listeners.map_err(|error| from_io(&error))?;
     let (context, closed) = (Arc::clone(context), closed.clone());
     tokio::spawn(closed.clone().run_until_cancelled_owned(async move {

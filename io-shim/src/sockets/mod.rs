@@ -1,9 +1,12 @@
 //! The connections and ports of one engine.
 //!
-//! Owns the table of connections and what is allowed. [`conn`] drives one connection over a [`byte_stream`], which [`tcp`] opens. What comes goes through [`reading`] (with
-//! a [`cipher`] and [`framing`]) and [`burst`], by the keys of [`divert`]; what goes waits in its [`outbox`] for its [`writer`]. [`rate`] slows both down, [`policy`] says who may be dialled and who may come. [`ports`] keeps what is open to others:
-//! [`binding`] opens it, [`listen`] accepts, [`udp`] carries datagrams, and with [`utp`] connections over them ([`polled`] like any other). Commands for a connection that is gone are
-//! ignored: both sides can cross on the wire.
+//! Owns the table of connections and what is allowed. [`conn`] drives one connection over a
+//! [`byte_stream`], which [`tcp`] opens. What comes goes through [`reading`] (with a [`cipher`] and
+//! [`framing`]) and [`burst`], by the keys of [`divert`]; what goes waits in its [`outbox`] for its
+//! [`writer`]. [`rate`] slows both down, [`policy`] says who may be dialled and who may come.
+//! [`ports`] keeps what is open to others: [`binding`] opens it, [`listen`] accepts, [`udp`]
+//! carries datagrams, and with [`utp`] connections over them ([`polled`] like any other). Commands
+//! for a connection that is gone are ignored: both sides can cross on the wire.
 
 pub(crate) mod binding;
 mod burst;
@@ -124,7 +127,12 @@ impl Sockets {
     pub(crate) fn connect(&self, id: ConnId, addr: SocketAddr, timeout: Duration) {
         if let Some(conn) = self.context.admit_dialled(id, addr) {
             let opening = tcp::dial(addr, timeout.min(limits::MAX_CONNECT_TIMEOUT));
-            tokio::spawn(conn::run(Arc::clone(&self.context), conn, IoEvent::TcpConnected { conn: id }, opening));
+            tokio::spawn(conn::run(
+                Arc::clone(&self.context),
+                conn,
+                IoEvent::TcpConnected { conn: id },
+                opening,
+            ));
         }
     }
 
@@ -144,7 +152,13 @@ impl Sockets {
     }
 
     /// [`shared_proto::IoCommand::TcpSendSpan`]
-    pub(crate) fn send_spans(&self, op: OpId, id: ConnId, head: Bytes, spans: Result<Vec<Placed>, OpError>) {
+    pub(crate) fn send_spans(
+        &self,
+        op: OpId,
+        id: ConnId,
+        head: Bytes,
+        spans: Result<Vec<Placed>, OpError>,
+    ) {
         let mut is_queued = false;
         self.with(id, |conn| is_queued = conn.send_spans(op, head, spans));
         if !is_queued {
@@ -210,7 +224,8 @@ impl Sockets {
 }
 
 impl Context {
-    /// A place for a connection that the engine wants to this address; if there is none, the engine hears why.
+    /// A place for a connection that the engine wants to this address; if there is none, the engine
+    /// hears why.
     fn admit_dialled(&self, id: ConnId, addr: SocketAddr) -> Option<Arc<Conn>> {
         let mut conns = self.conns();
         if id >= ConnId::ACCEPTED || conns.contains_key(&id) {

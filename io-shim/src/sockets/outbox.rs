@@ -1,6 +1,8 @@
-//! What waits to be sent on one connection: bytes, bytes of files, and where a transform begins, in the order of the commands.
+//! What waits to be sent on one connection: bytes, bytes of files, and where a transform begins, in
+//! the order of the commands.
 //!
-//! Owns the queue and its bound; [`super::writer`] works it off. Invariant: bytes of files are not in memory while they wait here.
+//! Owns the queue and its bound; [`super::writer`] works it off. Invariant: bytes of files are not
+//! in memory while they wait here.
 
 use std::{
     collections::VecDeque,
@@ -44,7 +46,8 @@ pub(super) struct Outbox {
 struct Queue {
     items: VecDeque<Item>,
     cost: usize,
-    /// Commands whose bytes are being sent, each with the place in the stream where its last one is.
+    /// Commands whose bytes are being sent, each with the place in the stream where its last one
+    /// is.
     under_way: VecDeque<(u64, OpId)>,
     closed: bool,
 }
@@ -67,7 +70,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Waits for items and takes what may be sent together: at least one, then as many as come to so many bytes.
+    /// Waits for items and takes what may be sent together: at least one, then as many as come to
+    /// so many bytes.
     pub(super) async fn take(&self, bytes: usize) -> Vec<Item> {
         loop {
             let taken = self.lock().take(bytes);
@@ -139,7 +143,9 @@ impl Item {
         limits::SEND_OVERHEAD
             + match self {
                 Self::Bytes(data) => data.len(),
-                Self::Spans(_, head, spans) => head.len() + spans.as_ref().map_or(0, Vec::len) * limits::SEND_OVERHEAD,
+                Self::Spans(_, head, spans) => {
+                    head.len() + spans.as_ref().map_or(0, Vec::len) * limits::SEND_OVERHEAD
+                }
                 Self::Cipher(_) => 4 * limits::SEND_OVERHEAD,
             }
     }
@@ -169,7 +175,11 @@ mod tests {
         for _ in 0..limits::MAX_UNSENT_BYTES / limits::SEND_OVERHEAD {
             outbox.push(spans(1)).unwrap();
         }
-        assert_eq!(outbox.push(spans(1)), Err(Refused::Overfull), "a million of nothing is something");
+        assert_eq!(
+            outbox.push(spans(1)),
+            Err(Refused::Overfull),
+            "a million of nothing is something"
+        );
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Which addresses may be dialled: the user's word, not the engine's.
 //!
-//! A stranger's list of addresses must not turn the daemon into a probe of the user's own network. Pure; the same
-//! rule serves sockets and HTTP fetches, there after name resolution.
+//! A stranger's list of addresses must not turn the daemon into a probe of the user's own network.
+//! Pure; the same rule serves sockets and HTTP fetches, there after name resolution.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -12,7 +12,8 @@ pub struct DialPolicy {
     pub allow_loopback: bool,
     /// Private, link-local, unique local and carrier-grade NAT ranges; includes this machine.
     pub allow_private: bool,
-    /// Where this process itself serves HTTP. A stranger's word (a redirect, a peer's address) must not turn the daemon against its own API.
+    /// Where this process itself serves HTTP. A stranger's word (a redirect, a peer's address) must
+    /// not turn the daemon against its own API.
     pub own: Option<SocketAddr>,
 }
 
@@ -81,7 +82,8 @@ fn reach_v4(ip: Ipv4Addr) -> Reach {
     if ip.is_loopback() {
         Reach::Loopback
     } else if a == 0 || ip.is_multicast() || a >= 240 {
-        // "This network" (RFC 1122 §3.2.1.3), multicast, and the reserved rest with broadcast (RFC 1112 §4).
+        // "This network" (RFC 1122 §3.2.1.3), multicast, and the reserved rest with broadcast (RFC
+        // 1112 §4).
         Reach::Never
     } else if ip.is_private() || ip.is_link_local() || (a == 100 && b & 0xc0 == 64) {
         // 100.64.0.0/10 is carrier-grade NAT (RFC 6598).
@@ -105,14 +107,16 @@ fn reach_v6(ip: Ipv6Addr) -> Reach {
     }
 }
 
-/// The IPv4 address that traffic to an IPv6 address ends up at: mapped (`::ffff:0:0/96`), compatible (`::/96`), NAT64
-/// (`64:ff9b::/96`, RFC 6052) and 6to4 (`2002::/16`, RFC 3056).
+/// The IPv4 address that traffic to an IPv6 address ends up at: mapped (`::ffff:0:0/96`),
+/// compatible (`::/96`), NAT64 (`64:ff9b::/96`, RFC 6052) and 6to4 (`2002::/16`, RFC 3056).
 fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     let s = ip.segments();
     let join = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match s {
         [0, 0, 0, 0, 0, 0, 0, 0..=1] => None,
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(join(high, low)),
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            Some(join(high, low))
+        }
         [0x2002, high, low, ..] => Some(join(high, low)),
         _ => None,
     }
@@ -122,12 +126,14 @@ fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
 mod tests {
     use super::*;
 
-    /// Which of the three policies (strict, loopback, private) allow an address, as a picture like `--P`.
+    /// Which of the three policies (strict, loopback, private) allow an address, as a picture like
+    /// `--P`.
     fn check(addresses: &str, picture: &str) {
         for address in addresses.split_whitespace() {
             let ip: IpAddr = address.parse().expect("an address");
             let strict = DialPolicy::default().allows_ip(ip);
-            let loopback = DialPolicy { allow_loopback: true, ..DialPolicy::default() }.allows_ip(ip);
+            let loopback =
+                DialPolicy { allow_loopback: true, ..DialPolicy::default() }.allows_ip(ip);
             let private = DialPolicy { allow_private: true, ..DialPolicy::default() }.allows_ip(ip);
             let seen: String = [(strict, 'S'), (loopback, 'L'), (private, 'P')]
                 .map(|(allowed, letter)| if allowed { letter } else { '-' })
@@ -139,19 +145,34 @@ mod tests {
 
     #[test]
     fn public_addresses_are_always_allowed() {
-        check("1.1.1.1 8.8.8.8 100.63.255.255 100.128.0.0 172.15.0.1 172.32.0.1 169.253.1.1 223.255.255.255", "SLP");
-        check("2001:4860:4860::8888 2a00::1 64:ff9b::8.8.8.8 ::ffff:8.8.8.8 2002:808:808::1", "SLP");
+        check(
+            "1.1.1.1 8.8.8.8 100.63.255.255 100.128.0.0 172.15.0.1 172.32.0.1 169.253.1.1 223.255.255.255",
+            "SLP",
+        );
+        check(
+            "2001:4860:4860::8888 2a00::1 64:ff9b::8.8.8.8 ::ffff:8.8.8.8 2002:808:808::1",
+            "SLP",
+        );
     }
 
     #[test]
     fn this_machine_needs_leave_in_every_spelling() {
-        check("127.0.0.1 127.255.255.254 ::1 ::ffff:127.0.0.1 ::127.0.0.1 64:ff9b::127.0.0.1 2002:7f00:1::", "-LP");
+        check(
+            "127.0.0.1 127.255.255.254 ::1 ::ffff:127.0.0.1 ::127.0.0.1 64:ff9b::127.0.0.1 2002:7f00:1::",
+            "-LP",
+        );
     }
 
     #[test]
     fn private_ranges_need_leave_of_their_own() {
-        check("10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 169.254.169.254 100.64.0.1 100.127.255.255", "--P");
-        check("fc00::1 fdff::1 fe80::1 febf::1 fec0::1 ::ffff:10.0.0.1 64:ff9b::192.168.0.1 2002:a00:1::1", "--P");
+        check(
+            "10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 169.254.169.254 100.64.0.1 100.127.255.255",
+            "--P",
+        );
+        check(
+            "fc00::1 fdff::1 fe80::1 febf::1 fec0::1 ::ffff:10.0.0.1 64:ff9b::192.168.0.1 2002:a00:1::1",
+            "--P",
+        );
     }
 
     #[test]
@@ -164,8 +185,15 @@ mod tests {
     fn where_this_process_serves_http_is_not_dialled_and_beside_it_is() {
         let own = Some("127.0.0.1:4000".parse().unwrap());
         let policy = DialPolicy { allow_loopback: true, allow_private: true, own };
-        let check = |addr: &str, allowed| assert_eq!(policy.allows(addr.parse().unwrap()), allowed, "{addr}");
-        for spelling in ["127.0.0.1:4000", "[::ffff:127.0.0.1]:4000", "[::127.0.0.1]:4000", "[64:ff9b::7f00:1]:4000"] {
+        let check = |addr: &str, allowed| {
+            assert_eq!(policy.allows(addr.parse().unwrap()), allowed, "{addr}")
+        };
+        for spelling in [
+            "127.0.0.1:4000",
+            "[::ffff:127.0.0.1]:4000",
+            "[::127.0.0.1]:4000",
+            "[64:ff9b::7f00:1]:4000",
+        ] {
             check(spelling, false);
         }
         for other in ["127.0.0.1:4001", "127.0.0.2:4000", "[::1]:4000", "10.0.0.1:4000"] {

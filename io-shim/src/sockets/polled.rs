@@ -1,7 +1,9 @@
-//! Any `AsyncRead` and `AsyncWrite` as a [`ByteStream`]: ready until a try was in vain, and again when the stream calls.
+//! Any `AsyncRead` and `AsyncWrite` as a [`ByteStream`]: ready until a try was in vain, and again
+//! when the stream calls.
 //!
-//! It reads in lumps, whatever little is asked for: a protocol whose window reopens byte by byte, because a rate limit lets bytes through one
-//! by one, crawls. Invariant: a lump and no more is in memory here.
+//! It reads in lumps, whatever little is asked for: a protocol whose window reopens byte by byte,
+//! because a rate limit lets bytes through one by one, crawls. Invariant: a lump and no more is in
+//! memory here.
 
 use std::{
     io::{self, IoSlice},
@@ -44,9 +46,15 @@ struct Readiness {
 
 impl<R, W> Polled<R, W> {
     pub(super) fn new(reader: R, writer: W) -> Self {
-        let ready = || Arc::new(Readiness { is_ready: AtomicBool::new(true), called: Notify::new() });
+        let ready =
+            || Arc::new(Readiness { is_ready: AtomicBool::new(true), called: Notify::new() });
         let reader = Reader { inner: reader, lump: BytesMut::new() };
-        Self { reader: Mutex::new(reader), writer: Mutex::new(writer), reading: ready(), writing: ready() }
+        Self {
+            reader: Mutex::new(reader),
+            writer: Mutex::new(writer),
+            reading: ready(),
+            writing: ready(),
+        }
     }
 }
 
@@ -125,7 +133,10 @@ impl Readiness {
         }
     }
 
-    fn attempt<T>(self: &Arc<Self>, poll: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>) -> io::Result<T> {
+    fn attempt<T>(
+        self: &Arc<Self>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> io::Result<T> {
         // Before the try: a call that comes during it must not be lost.
         self.is_ready.store(false, Ordering::Release);
         let waker = Waker::from(Arc::clone(self));
@@ -167,7 +178,8 @@ mod tests {
         let (reader, writer) = split(near);
         let stream = Polled::new(reader, writer);
         let mut buffer = BytesMut::from(&b"before "[..]);
-        let would_block = |tried: io::Result<usize>| tried.unwrap_err().kind() == io::ErrorKind::WouldBlock;
+        let would_block =
+            |tried: io::Result<usize>| tried.unwrap_err().kind() == io::ErrorKind::WouldBlock;
         assert!(would_block(stream.try_read(&mut buffer, 4)));
         assert_eq!(&buffer[..], b"before ");
         assert!(!is_ready(stream.readable()).await);

@@ -1,7 +1,8 @@
 //! The ports that one engine has open: listening sockets and UDP sockets, by the engine's numbers.
 //!
-//! Owns the table; [`super::binding`] opens sockets, [`super::listen`] and [`super::udp`] drive them. Invariant: whatever ends a port, by order or
-//! with its engine, ends its tasks and closes its sockets.
+//! Owns the table; [`super::binding`] opens sockets, [`super::listen`] and [`super::udp`] drive
+//! them. Invariant: whatever ends a port, by order or with its engine, ends its tasks and closes
+//! its sockets.
 
 use std::{
     collections::HashMap,
@@ -58,23 +59,33 @@ impl Ports {
         let bound = self.admit(socket).and_then(|closed| {
             let (listeners, port) = binding::listen(&self.addresses, family, port)?;
             listen::start(&self.context, socket, op, listeners, port, &closed)?;
-            let target = (family == Family::V4).then_some(Target { transport: Transport::Tcp, port });
+            let target =
+                (family == Family::V4).then_some(Target { transport: Transport::Tcp, port });
             Ok(Port { kind: Kind::Tcp, target, mapped: None, closed })
         });
         self.settle(op, socket, bound);
     }
 
     /// [`shared_proto::IoCommand::UdpBind`]
-    pub(crate) fn bind(&mut self, op: OpId, socket: SocketId, family: Family, port: u16, group: Option<IpAddr>) {
+    pub(crate) fn bind(
+        &mut self,
+        op: OpId,
+        socket: SocketId,
+        family: Family,
+        port: u16,
+        group: Option<IpAddr>,
+    ) {
         let bound = self.admit(socket).and_then(|closed| {
             let (sockets, target) = match group {
                 None => {
                     let (sockets, port) = binding::bind(&self.addresses, family, port)?;
-                    let target = (family == Family::V4).then_some(Target { transport: Transport::Udp, port });
+                    let target = (family == Family::V4)
+                        .then_some(Target { transport: Transport::Udp, port });
                     (udp::Sockets::plain(sockets, port), target)
                 }
                 Some(group) => {
-                    let joined = binding::join(&self.addresses, self.context.policy, family, port, group)?;
+                    let joined =
+                        binding::join(&self.addresses, self.context.policy, family, port, group)?;
                     (udp::Sockets::of_group(joined, group), None)
                 }
             };
@@ -94,24 +105,42 @@ impl Ports {
     /// [`shared_proto::IoCommand::UtpListen`]
     pub(crate) fn listen_utp(&mut self, op: OpId, socket: SocketId) {
         let started = match self.open.get_mut(&socket) {
-            Some(Port { kind: Kind::Udp(udp), closed, .. }) => udp.start_utp(&self.context, socket, closed),
-            Some(Port { kind: Kind::Tcp, .. }) | None => Err(op_error(OpErrorKind::NotFound, "no such UDP socket")),
+            Some(Port { kind: Kind::Udp(udp), closed, .. }) => {
+                udp.start_utp(&self.context, socket, closed)
+            }
+            Some(Port { kind: Kind::Tcp, .. }) | None => {
+                Err(op_error(OpErrorKind::NotFound, "no such UDP socket"))
+            }
         };
         self.context.events.refuse(IoEvent::Done { op, result: started.map(|()| OpOutput::Unit) });
     }
 
     /// [`shared_proto::IoCommand::UtpConnect`]
-    pub(crate) fn connect_utp(&self, id: ConnId, socket: SocketId, addr: SocketAddr, timeout: Duration) {
+    pub(crate) fn connect_utp(
+        &self,
+        id: ConnId,
+        socket: SocketId,
+        addr: SocketAddr,
+        timeout: Duration,
+    ) {
         let utp = match self.open.get(&socket) {
             Some(Port { kind: Kind::Udp(udp), .. }) => udp.utp(),
             Some(Port { kind: Kind::Tcp, .. }) | None => None,
         };
         let Some(utp) = utp else {
-            return self.context.events.refuse(IoEvent::TcpClosed { conn: id, reason: CloseReason::Denied });
+            return self
+                .context
+                .events
+                .refuse(IoEvent::TcpClosed { conn: id, reason: CloseReason::Denied });
         };
         if let Some(admitted) = self.context.admit_dialled(id, addr) {
             let opening = utp.dial(addr, timeout.min(limits::MAX_CONNECT_TIMEOUT));
-            tokio::spawn(conn::run(Arc::clone(&self.context), admitted, IoEvent::TcpConnected { conn: id }, opening));
+            tokio::spawn(conn::run(
+                Arc::clone(&self.context),
+                admitted,
+                IoEvent::TcpConnected { conn: id },
+                opening,
+            ));
         }
     }
 
@@ -123,14 +152,21 @@ impl Ports {
     }
 
     fn ask_router(&mut self, socket: SocketId) -> Result<(), OpError> {
-        let no_target = || op_error(OpErrorKind::Denied, "no IPv4 socket that a router could let others reach");
+        let no_target =
+            || op_error(OpErrorKind::Denied, "no IPv4 socket that a router could let others reach");
         let port = self.open.get_mut(&socket).ok_or_else(no_target)?;
         let target = port.target.ok_or_else(no_target)?;
         if port.mapped.as_ref().is_some_and(|asked| !asked.is_cancelled()) {
             return Ok(());
         }
         let asked = port.closed.child_token();
-        self.context.maps.start(target, socket, &self.addresses, self.context.events.clone(), asked.clone())?;
+        self.context.maps.start(
+            target,
+            socket,
+            &self.addresses,
+            self.context.events.clone(),
+            asked.clone(),
+        )?;
         port.mapped = Some(asked);
         Ok(())
     }

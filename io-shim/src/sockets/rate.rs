@@ -1,7 +1,8 @@
 //! Rates: how many bytes a second connections may read and write together.
 //!
-//! Owns token buckets, one a direction for all connections and for each group. Must never know what the bytes are. Invariants: over any time what
-//! passes is at most the rate times the time and a twenty-fifth of a second's worth; who asks first is served first; bytes that were allowed and
+//! Owns token buckets, one a direction for all connections and for each group. Must never know what
+//! the bytes are. Invariants: over any time what passes is at most the rate times the time and a
+//! twenty-fifth of a second's worth; who asks first is served first; bytes that were allowed and
 //! not used are given back.
 
 use std::{
@@ -19,9 +20,11 @@ use tokio::{
 
 use crate::limits;
 
-/// Share of a second's bytes that may gather: enough that a timer that is late loses nothing, too little to be seen as a burst.
+/// Share of a second's bytes that may gather: enough that a timer that is late loses nothing, too
+/// little to be seen as a burst.
 const GATHER: u64 = 25;
-/// Share of a second's bytes that one waits for: many small reads instead of few large ones, as long as they do not outweigh their bytes.
+/// Share of a second's bytes that one waits for: many small reads instead of few large ones, as
+/// long as they do not outweigh their bytes.
 const QUANTUM: u64 = 100;
 const QUANTUM_MIN: u64 = 512;
 const QUANTUM_MAX: u64 = 64 << 10;
@@ -90,7 +93,8 @@ impl Rates {
         Some(Arc::clone(groups.entry(number).or_default()))
     }
 
-    /// Waits until a member of the group may pass bytes, `want` at the most, and acts on as many as it may. `act` says how many it used.
+    /// Waits until a member of the group may pass bytes, `want` at the most, and acts on as many as
+    /// it may. `act` says how many it used.
     pub(super) async fn pass<T>(
         &self,
         membership: &Membership,
@@ -162,7 +166,11 @@ struct Level {
 impl Default for Bucket {
     fn default() -> Self {
         let level = Level { rate: None, bytes: 0.0, at: Instant::now() };
-        Self { level: Mutex::new(level), turn: tokio::sync::Mutex::default(), changed: Notify::new() }
+        Self {
+            level: Mutex::new(level),
+            turn: tokio::sync::Mutex::default(),
+            changed: Notify::new(),
+        }
     }
 }
 
@@ -259,12 +267,14 @@ mod tests {
 
     fn reader(rates: &Arc<Rates>, group: u32) -> Arc<Reader> {
         let membership = watch::Sender::new(rates.group(group));
-        let reader = Arc::new(Reader { rates: Arc::clone(rates), membership, passed: Mutex::default() });
+        let reader =
+            Arc::new(Reader { rates: Arc::clone(rates), membership, passed: Mutex::default() });
         let reading = Arc::clone(&reader);
         tokio::spawn(async move {
             loop {
                 let used = |allowed| (allowed, allowed);
-                let read = reading.rates.pass(&reading.membership, Direction::Down, 256 << 10, used).await;
+                let read =
+                    reading.rates.pass(&reading.membership, Direction::Down, 256 << 10, used).await;
                 reading.passed.lock().unwrap().push((Instant::now(), read));
             }
         });
@@ -286,7 +296,10 @@ mod tests {
 
     #[track_caller]
     fn check(what: &str, bytes: f64, expected: f64) {
-        assert!((bytes / expected - 1.0).abs() < 0.05, "{what}: {bytes} bytes, expected {expected}");
+        assert!(
+            (bytes / expected - 1.0).abs() < 0.05,
+            "{what}: {bytes} bytes, expected {expected}"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -311,8 +324,11 @@ mod tests {
         let passed = reader.passed.lock().unwrap().clone();
         for (at, _) in &passed {
             let window = Duration::from_millis(100);
-            let within: usize =
-                passed.iter().filter(|(other, _)| (*at..*at + window).contains(other)).map(|(_, bytes)| bytes).sum();
+            let within: usize = passed
+                .iter()
+                .filter(|(other, _)| (*at..*at + window).contains(other))
+                .map(|(_, bytes)| bytes)
+                .sum();
             assert!(within as f64 <= RATE * 0.15, "{within} bytes in a tenth of a second");
         }
     }
@@ -347,7 +363,11 @@ mod tests {
         reader.membership.send_replace(rates.group(4));
         check("in another group", reader.reads_within(10.0).await, 200_000.0);
         rates.limit(0, None, Some(5));
-        check("what goes up slows nothing that comes down", reader.reads_within(10.0).await, 200_000.0);
+        check(
+            "what goes up slows nothing that comes down",
+            reader.reads_within(10.0).await,
+            200_000.0,
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -373,7 +393,11 @@ mod tests {
             rates.group(number);
         }
         let groups = rates.groups.lock().unwrap();
-        assert!(groups.len() <= limits::MAX_GROUPS && groups.contains_key(&1) && groups.contains_key(&2));
+        assert!(
+            groups.len() <= limits::MAX_GROUPS
+                && groups.contains_key(&1)
+                && groups.contains_key(&2)
+        );
         drop(member);
     }
 }

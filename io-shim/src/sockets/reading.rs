@@ -1,7 +1,8 @@
-//! What becomes of bytes that were read: first a transform, if there is one, then [`super::framing`].
+//! What becomes of bytes that were read: first a transform, if there is one, then
+//! [`super::framing`].
 //!
-//! Pure; somebody else fills the buffer. Invariant: each byte is transformed once, those that were read before the transform was set and not cut
-//! yet included.
+//! Pure; somebody else fills the buffer. Invariant: each byte is transformed once, those that were
+//! read before the transform was set and not cut yet included.
 
 use bytes::BytesMut;
 
@@ -37,7 +38,11 @@ impl Reading {
 
     /// Bytes still missing of the frame at the buffer's front, at least one.
     pub(super) fn missing(&self, buffer: &[u8]) -> usize {
-        if self.cipher.is_some() && self.plain < buffer.len() { 1 } else { self.framing.missing(buffer) }
+        if self.cipher.is_some() && self.plain < buffer.len() {
+            1
+        } else {
+            self.framing.missing(buffer)
+        }
     }
 
     /// Cuts the next item off the buffer; `None` when it takes more bytes, or more leave.
@@ -64,8 +69,8 @@ mod tests {
     }
 
     proptest! {
-        /// The handshake is in the clear and its length known; the rest is transformed, however the stream is cut into reads and however late
-        /// the transform is set.
+        /// The handshake is in the clear and its length known; the rest is transformed, however the
+        /// stream is cut into reads and however late the transform is set.
         #[test]
         fn what_was_read_too_early_is_transformed_too(
             frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..8),

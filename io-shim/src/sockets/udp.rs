@@ -1,7 +1,9 @@
-//! UDP sockets: datagrams up to the engine and down to the network, over bounded queues that drop what does not fit.
+//! UDP sockets: datagrams up to the engine and down to the network, over bounded queues that drop
+//! what does not fit.
 //!
-//! Knows addresses and lengths, not what datagrams say. Invariants: nothing here ever waits for the engine, nor the engine for this; no datagram
-//! comes from or goes to an address that the policy would not dial, the group that was joined excepted.
+//! Knows addresses and lengths, not what datagrams say. Invariants: nothing here ever waits for the
+//! engine, nor the engine for this; no datagram comes from or goes to an address that the policy
+//! would not dial, the group that was joined excepted.
 
 use std::{
     io,
@@ -32,7 +34,8 @@ use crate::{
     limits,
 };
 
-/// How long one that failed to receive waits. Some systems report there that an earlier datagram did not arrive.
+/// How long one that failed to receive waits. Some systems report there that an earlier datagram
+/// did not arrive.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Longest datagram of all, bytes.
@@ -93,7 +96,8 @@ pub(super) fn start(
     tokio::spawn(closed.clone().run_until_cancelled_owned(async move {
         hearing.events.send(bound(op, port)).await;
         for listener in listeners {
-            let receiving = receive_all(Arc::clone(&hearing), socket, listener, Arc::clone(&sorting));
+            let receiving =
+                receive_all(Arc::clone(&hearing), socket, listener, Arc::clone(&sorting));
             tokio::spawn(closing.clone().run_until_cancelled_owned(receiving));
         }
     }));
@@ -147,7 +151,12 @@ async fn accept_all(context: Arc<Context>, socket: SocketId, utp: Utp) {
     }
 }
 
-async fn receive_all(context: Arc<Context>, socket: SocketId, listener: Arc<UdpSocket>, utp: Arc<OnceLock<Utp>>) {
+async fn receive_all(
+    context: Arc<Context>,
+    socket: SocketId,
+    listener: Arc<UdpSocket>,
+    utp: Arc<OnceLock<Utp>>,
+) {
     // Room for any, because some systems give back an error in place of one that is cut.
     let mut buffer = vec![0; LONGEST];
     loop {
@@ -166,8 +175,13 @@ async fn receive_all(context: Arc<Context>, socket: SocketId, listener: Arc<UdpS
     }
 }
 
-/// A group is spoken to on every interface; anybody else from the first address that has a way there.
-async fn send_all(speakers: Vec<Arc<UdpSocket>>, mut orders: mpsc::Receiver<(SocketAddr, Bytes)>, to_all: bool) {
+/// A group is spoken to on every interface; anybody else from the first address that has a way
+/// there.
+async fn send_all(
+    speakers: Vec<Arc<UdpSocket>>,
+    mut orders: mpsc::Receiver<(SocketAddr, Bytes)>,
+    to_all: bool,
+) {
     while let Some((to, data)) = orders.recv().await {
         for speaker in &speakers {
             if speaker.send_to(&data, to).await.is_ok() && !to_all {

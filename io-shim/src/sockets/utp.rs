@@ -1,8 +1,10 @@
 //! uTP (BEP 29): connections over a UDP socket.
 //!
-//! The protocol is the crate librqbit-utp's; this carries its datagrams and bounds it. Knows nothing of what connections say. Invariants: the
-//! protocol never waits for the network: what the socket does not take at once is lost, as it may be anywhere, so that nothing gathers; and it never sees
-//! an error that is not about its own datagram, so that one stranger's address does not end everybody's connections.
+//! The protocol is the crate librqbit-utp's; this carries its datagrams and bounds it. Knows
+//! nothing of what connections say. Invariants: the protocol never waits for the network: what the
+//! socket does not take at once is lost, as it may be anywhere, so that nothing gathers; and it
+//! never sees an error that is not about its own datagram, so that one stranger's address does not
+//! end everybody's connections.
 
 use std::{
     io::{self, IoSlice},
@@ -17,7 +19,10 @@ use std::{
 use bytes::Bytes;
 use dontfrag::UdpSocketExt;
 use librqbit_dualstack_sockets::PollSendToVectored;
-use librqbit_utp::{SocketOpts, Transport, UtpSocket, UtpSocketUdp, UtpStream, UtpStreamReadHalf, UtpStreamWriteHalf};
+use librqbit_utp::{
+    SocketOpts, Transport, UtpSocket, UtpSocketUdp, UtpStream, UtpStreamReadHalf,
+    UtpStreamWriteHalf,
+};
 use shared_proto::io::{CloseReason, OpError, OpErrorKind};
 use tokio::{
     net::UdpSocket,
@@ -43,8 +48,8 @@ const FIN: u8 = 1;
 const STATE: u8 = 2;
 const RESET: u8 = 3;
 const SYN: u8 = 4;
-/// A connection ends when nothing was heard for so long: longer than any protocol's keep-alive. One that owes an answer is given up much
-/// sooner, by its retransmissions.
+/// A connection ends when nothing was heard for so long: longer than any protocol's keep-alive. One
+/// that owes an answer is given up much sooner, by its retransmissions.
 const SILENCE: Duration = Duration::from_secs(180);
 /// The first patience with a call for a connection before it is repeated. It doubles.
 const FIRST_CALL: Duration = Duration::from_secs(1);
@@ -91,7 +96,9 @@ impl Utp {
         let (inbox, received) = mpsc::channel(limits::MAX_UTP_INBOX);
         let wire = Arc::new(Wire { sockets, calls: Calls::default(), shut: Shut::new(max_conns) });
         let carrier = Carrier { wire: Arc::clone(&wire), received: Mutex::new(received) };
-        tokio::spawn(closed.clone().run_until_cancelled_owned(knock(Arc::clone(&wire), inbox.clone())));
+        tokio::spawn(
+            closed.clone().run_until_cancelled_owned(knock(Arc::clone(&wire), inbox.clone())),
+        );
         let options = SocketOpts {
             vsock_rx_bufsize_bytes: NonZeroUsize::new(limits::UTP_BUFFER),
             vsock_tx_bufsize_bytes_max: NonZeroUsize::new(limits::UTP_BUFFER),
@@ -120,8 +127,13 @@ impl Utp {
         Some((stream.remote_addr(), stream_of(stream)))
     }
 
-    /// Opens a connection. The call may be lost, so it is repeated; what nobody answered is taken back in the end.
-    pub(super) async fn dial(self, addr: SocketAddr, timeout: Duration) -> Result<Stream, CloseReason> {
+    /// Opens a connection. The call may be lost, so it is repeated; what nobody answered is taken
+    /// back in the end.
+    pub(super) async fn dial(
+        self,
+        addr: SocketAddr,
+        timeout: Duration,
+    ) -> Result<Stream, CloseReason> {
         let give_up = Instant::now() + timeout;
         let dial = Dial::begin(&self.wire, addr);
         let mut connect = pin!(self.socket.connect(addr));
@@ -130,7 +142,9 @@ impl Utp {
             let until = give_up.min(Instant::now() + patience);
             match timeout_at(until, &mut connect).await {
                 Ok(Ok(stream)) => return Ok(stream_of(stream)),
-                Ok(Err(librqbit_utp::Error::TooManyActiveConnections)) => return Err(CloseReason::Limit),
+                Ok(Err(librqbit_utp::Error::TooManyActiveConnections)) => {
+                    return Err(CloseReason::Limit);
+                }
                 Ok(Err(_)) => return Err(CloseReason::Network),
                 Err(_) if until == give_up => return Err(CloseReason::Timeout),
                 Err(_) => {
@@ -204,7 +218,8 @@ impl Wire {
     }
 }
 
-/// The protocol's way to the network: datagrams that somebody else sorted out come, and go by the wire.
+/// The protocol's way to the network: datagrams that somebody else sorted out come, and go by the
+/// wire.
 struct Carrier {
     wire: Arc<Wire>,
     received: Mutex<mpsc::Receiver<(SocketAddr, Bytes)>>,
@@ -248,7 +263,12 @@ impl Transport for Carrier {
         self.pass(buf, target)
     }
 
-    fn poll_send_to(&self, _: &mut Context<'_>, buf: &[u8], target: SocketAddr) -> Poll<io::Result<usize>> {
+    fn poll_send_to(
+        &self,
+        _: &mut Context<'_>,
+        buf: &[u8],
+        target: SocketAddr,
+    ) -> Poll<io::Result<usize>> {
         Poll::Ready(self.pass(buf, target))
     }
 

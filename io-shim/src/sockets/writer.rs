@@ -1,8 +1,10 @@
-//! Sending: takes what waits in the [`super::outbox`], reads files for it, transforms it and hands it to the operating system.
+//! Sending: takes what waits in the [`super::outbox`], reads files for it, transforms it and hands
+//! it to the operating system.
 //!
-//! Owns the bytes between queue and socket, and the transform of what is sent. Invariants: a file is read only when the socket took all that was read before, so that
-//! a slow reader costs one step's bytes and no more; bytes go out in the order of their commands; if a file can't be read, nothing of its
-//! command is sent and the connection ends.
+//! Owns the bytes between queue and socket, and the transform of what is sent. Invariants: a file
+//! is read only when the socket took all that was read before, so that a slow reader costs one
+//! step's bytes and no more; bytes go out in the order of their commands; if a file can't be read,
+//! nothing of its command is sent and the connection ends.
 
 use std::{
     collections::VecDeque,
@@ -51,7 +53,15 @@ pub(super) struct Writer<'a, S> {
 
 impl<'a, S: ByteStream> Writer<'a, S> {
     pub(super) fn new(context: &'a Context, conn: &'a Conn, stream: &'a S) -> Self {
-        Self { context, conn, stream, cipher: None, staged: VecDeque::new(), staged_to: 0, written: 0 }
+        Self {
+            context,
+            conn,
+            stream,
+            cipher: None,
+            staged: VecDeque::new(),
+            staged_to: 0,
+            written: 0,
+        }
     }
 
     /// Sends what there is until the connection ends.
@@ -82,7 +92,10 @@ impl<'a, S: ByteStream> Writer<'a, S> {
                 Item::Cipher(cipher) => self.cipher = Some(cipher),
                 Item::Spans(op, head, _) => match read.next().expect("one for each command") {
                     Ok(data) => {
-                        self.context.metrics.payload_sent_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+                        self.context
+                            .metrics
+                            .payload_sent_bytes
+                            .fetch_add(data.len() as u64, Ordering::Relaxed);
                         self.put(head);
                         self.put(data);
                         self.conn.outbox.begin(self.staged_to, op);
@@ -125,7 +138,10 @@ impl<'a, S: ByteStream> Writer<'a, S> {
             Ok(groups) => groups.into_iter(),
             Err(error) => return wanted.iter().map(|_| Err(error.clone())).collect(),
         };
-        wanted.into_iter().map(|spans| spans.and_then(|_| groups.next().expect("one for each that was read"))).collect()
+        wanted
+            .into_iter()
+            .map(|spans| spans.and_then(|_| groups.next().expect("one for each that was read")))
+            .collect()
     }
 
     fn put(&mut self, data: Bytes) {

@@ -1,4 +1,5 @@
-//! A disk that fails when a test says so, below the database. Builds without debug assertions do not have it.
+//! A disk that fails when a test says so, below the database. Builds without debug assertions do
+//! not have it.
 
 use std::fs::File;
 use std::io;
@@ -11,7 +12,8 @@ use redb::{BackendError, StorageBackend};
 
 use super::Make;
 
-/// Name of a file in the state folder that says what fails: `write 28` and `read 5`, each with the number of an error of the system.
+/// Name of a file in the state folder that says what fails: `write 28` and `read 5`, each with the
+/// number of an error of the system.
 const ORDERS: &str = "faults-for-tests";
 
 /// What may fail.
@@ -29,7 +31,10 @@ pub(super) type Fault = Arc<dyn Fn(Deed) -> io::Result<()> + Send + Sync>;
 /// Makes databases on such a disk.
 pub(super) fn make(fault: Fault) -> Make {
     Arc::new(move |builder: &redb::Builder, file: File| {
-        builder.create_with_backend(Faulty { file: FileBackend::new(file)?, fault: Fault::clone(&fault) })
+        builder.create_with_backend(Faulty {
+            file: FileBackend::new(file)?,
+            fault: Fault::clone(&fault),
+        })
     })
 }
 
@@ -38,7 +43,8 @@ pub(super) fn ordered_in(folder: PathBuf) -> Fault {
     Arc::new(move |deed: Deed| {
         let word = if deed == Deed::Read { "read" } else { "write" };
         let orders = std::fs::read_to_string(folder.join(ORDERS)).unwrap_or_default();
-        let order = orders.lines().filter_map(|line| line.split_once(' ')).find(|(what, _)| *what == word);
+        let order =
+            orders.lines().filter_map(|line| line.split_once(' ')).find(|(what, _)| *what == word);
         order
             .and_then(|(_, number)| number.trim().parse().ok())
             .map_or(Ok(()), |number| Err(io::Error::from_raw_os_error(number)))
@@ -91,7 +97,11 @@ impl StorageBackend for Faulty {
         self.file.try_lock_range(start, end)
     }
 
-    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+    fn try_lock_shared_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> Result<bool, BackendError> {
         self.file.try_lock_shared_range(start, end)
     }
 

@@ -1,8 +1,10 @@
 //! The thread that owns the database: commits in groups, and outlives a disk that fails.
 //!
-//! Owns when the database is closed, opened and tried again, and what could not be written meanwhile. Invariants: a change is reported as done
-//! only when it is durable; a change that could not be written is answered with an error, kept, and written as soon as that works; a read sees
-//! all changes that were kept. A database that had an error of the disk is closed, because it refuses all further work.
+//! Owns when the database is closed, opened and tried again, and what could not be written
+//! meanwhile. Invariants: a change is reported as done only when it is durable; a change that could
+//! not be written is answered with an error, kept, and written as soon as that works; a read sees
+//! all changes that were kept. A database that had an error of the disk is closed, because it
+//! refuses all further work.
 
 use std::collections::BTreeSet;
 use std::iter;
@@ -24,7 +26,8 @@ use crate::limits;
 /// Requests in one transaction; bounds how long the first of them waits.
 const GROUP: usize = 1_024;
 
-/// How long the store waits before it tries again: the first time, and at most. Each wait is twice as long as the one before.
+/// How long the store waits before it tries again: the first time, and at most. Each wait is twice
+/// as long as the one before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waits {
     pub(super) first: Duration,
@@ -52,8 +55,22 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(place: Place, make: Make, waits: Waits, open: Open, status: watch::Sender<StoreStatus>) -> Self {
-        Self { place, make, waits, open: Some(open), pending: Pending::default(), trouble: None, status }
+    pub(super) fn new(
+        place: Place,
+        make: Make,
+        waits: Waits,
+        open: Open,
+        status: watch::Sender<StoreStatus>,
+    ) -> Self {
+        Self {
+            place,
+            make,
+            waits,
+            open: Some(open),
+            pending: Pending::default(),
+            trouble: None,
+            status,
+        }
     }
 
     /// Works requests off until nobody can ask any more.
@@ -61,10 +78,14 @@ impl Keeper {
         loop {
             let first = match &self.trouble {
                 None => asked.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(trouble) => asked.recv_timeout(trouble.again.saturating_duration_since(Instant::now())),
+                Some(trouble) => {
+                    asked.recv_timeout(trouble.again.saturating_duration_since(Instant::now()))
+                }
             };
             match first {
-                Ok(first) => self.work_off(iter::once(first).chain(asked.try_iter().take(GROUP - 1))),
+                Ok(first) => {
+                    self.work_off(iter::once(first).chain(asked.try_iter().take(GROUP - 1)))
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -76,7 +97,10 @@ impl Keeper {
             self.try_again();
         }
         if !self.pending.is_empty() {
-            tracing::error!(changes = self.pending.len(), "the state could not be written; these changes are lost");
+            tracing::error!(
+                changes = self.pending.len(),
+                "the state could not be written; these changes are lost"
+            );
         }
     }
 
@@ -123,7 +147,9 @@ impl Keeper {
                             table.remove(key.as_str())?;
                             Ok(OpOutput::Unit)
                         }
-                        StateRequest::Get { .. } | StateRequest::Scan { .. } => look_up(&table, request)?,
+                        StateRequest::Get { .. } | StateRequest::Scan { .. } => {
+                            look_up(&table, request)?
+                        }
                     });
                 }
             }
@@ -234,7 +260,8 @@ impl Keeper {
                 if !matches!(fault, Fault::NoFile | Fault::NoFolder) {
                     self.close();
                 }
-                let wait = self.trouble.as_ref().map_or(self.waits.first, |trouble| trouble.wait * 2);
+                let wait =
+                    self.trouble.as_ref().map_or(self.waits.first, |trouble| trouble.wait * 2);
                 let wait = wait.min(self.waits.most);
                 self.tell(Some(error.message.clone()));
                 self.trouble = Some(Trouble { error, wait, again: Instant::now() + wait });
@@ -252,14 +279,16 @@ impl Keeper {
                 return Err(Fault::NoFolder);
             }
             (Lies::Ours, Some(open)) => open,
-            (Lies::Ours | Lies::Another, None) => match open_existing(&self.place, &self.make, false) {
-                Err(Fault::Damaged(reason)) => {
-                    tracing::error!(reason, "the state was damaged while it was in use");
-                    self.set_aside()?;
-                    self.begin_anew(None)?
+            (Lies::Ours | Lies::Another, None) => {
+                match open_existing(&self.place, &self.make, false) {
+                    Err(Fault::Damaged(reason)) => {
+                        tracing::error!(reason, "the state was damaged while it was in use");
+                        self.set_aside()?;
+                        self.begin_anew(None)?
+                    }
+                    opened => opened?,
                 }
-                opened => opened?,
-            },
+            }
             (Lies::Nothing, former) => self.begin_anew(former)?,
             (Lies::Another, former) => {
                 self.set_aside()?;
@@ -303,7 +332,10 @@ impl Keeper {
         })();
         match begun {
             Ok(open) => {
-                tracing::warn!(copied = former.is_some(), "the file of the state was gone; a new one was made");
+                tracing::warn!(
+                    copied = former.is_some(),
+                    "the file of the state was gone; a new one was made"
+                );
                 if former.is_none() {
                     self.status.send_modify(|status| status.begun_anew += 1);
                 }
@@ -339,7 +371,10 @@ fn copy(from: &Database, to: &Database) -> Result<(), Fault> {
     Ok(())
 }
 
-fn look_up(table: &impl ReadableTable<&'static str, &'static [u8]>, request: &StateRequest) -> Result<Reply, Fault> {
+fn look_up(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    request: &StateRequest,
+) -> Result<Reply, Fault> {
     match request {
         StateRequest::Get { key } => {
             let value = table.get(key.as_str())?.map(|value| Bytes::copy_from_slice(value.value()));
@@ -350,7 +385,10 @@ fn look_up(table: &impl ReadableTable<&'static str, &'static [u8]>, request: &St
     }
 }
 
-fn scan(table: &impl ReadableTable<&'static str, &'static [u8]>, prefix: &str) -> Result<Reply, Fault> {
+fn scan(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    prefix: &str,
+) -> Result<Reply, Fault> {
     let mut keys = Vec::new();
     let mut bytes = 0;
     for entry in table.range(prefix..)? {
@@ -361,7 +399,10 @@ fn scan(table: &impl ReadableTable<&'static str, &'static [u8]>, prefix: &str) -
         }
         bytes += key.len() + size_of::<u32>();
         if bytes > limits::MAX_SCAN_BYTES {
-            return Ok(Err(op_error(OpErrorKind::Limit, "too many keys; scan for a longer prefix")));
+            return Ok(Err(op_error(
+                OpErrorKind::Limit,
+                "too many keys; scan for a longer prefix",
+            )));
         }
         keys.push(key.to_owned());
     }

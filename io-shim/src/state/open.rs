@@ -1,7 +1,7 @@
 //! Opening the database: its version, migration, and what happens to a file that can't be read.
 //!
-//! Owns the number of our schema. Invariants: a file of a newer version is not changed in any byte; a file of an older version is copied
-//! before it is changed; a damaged file is set aside.
+//! Owns the number of our schema. Invariants: a file of a newer version is not changed in any byte;
+//! a file of an older version is copied before it is changed; a damaged file is set aside.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,15 +10,16 @@ use std::sync::Arc;
 
 use redb::backends::InMemoryBackend;
 use redb::{
-    Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, StorageBackend, TableDefinition, TableError,
-    TableHandle,
+    Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, StorageBackend, TableDefinition,
+    TableError, TableHandle,
 };
 
 use super::place::{Identity, Place, identity_of};
 use super::{StateError, StoreStatus, TABLE};
 
-/// The version of what we write: the tables, and the form of their values. Raise it when an older program would misread
-/// what a newer one writes; [`migrate`] then brings files of the former version up.
+/// The version of what we write: the tables, and the form of their values. Raise it when an older
+/// program would misread what a newer one writes; [`migrate`] then brings files of the former
+/// version up.
 pub(super) const SCHEMA: u64 = 1;
 /// Files without a number were written before there was one.
 const UNNUMBERED: u64 = 0;
@@ -29,7 +30,8 @@ const SCHEMA_KEY: &str = "schema";
 const CACHE_BYTES: usize = 8 << 20;
 
 /// Makes a database of an open file; tests put a disk that fails in between.
-pub(super) type Make = Arc<dyn Fn(&redb::Builder, File) -> Result<Database, DatabaseError> + Send + Sync>;
+pub(super) type Make =
+    Arc<dyn Fn(&redb::Builder, File) -> Result<Database, DatabaseError> + Send + Sync>;
 
 /// An open database and the file that it is in.
 pub(super) struct Open {
@@ -47,11 +49,18 @@ enum Found {
     Damaged(String),
 }
 
-/// Opens the state at the start of the daemon, and makes one where there is none. `status` tells of a damaged file.
-pub(super) fn open_first(place: &Place, make: &Make, status: &mut StoreStatus) -> Result<Open, StateError> {
+/// Opens the state at the start of the daemon, and makes one where there is none. `status` tells of
+/// a damaged file.
+pub(super) fn open_first(
+    place: &Place,
+    make: &Make,
+    status: &mut StoreStatus,
+) -> Result<Open, StateError> {
     match look(place)? {
         Found::New | Found::Version(SCHEMA) => {}
-        Found::Version(newer) if newer > SCHEMA => return Err(StateError::Newer { found: newer, known: SCHEMA }),
+        Found::Version(newer) if newer > SCHEMA => {
+            return Err(StateError::Newer { found: newer, known: SCHEMA });
+        }
         Found::Version(older) => {
             let copy = place.keep_copy(older).map_err(StateError::NoCopy)?;
             tracing::info!(from = older, to = SCHEMA, copy = %copy.display(), "the state is migrated; a copy was kept");
@@ -85,7 +94,9 @@ impl Fault {
             Self::InUse => StateError::InUse,
             Self::Io(error) => StateError::Io(error),
             Self::Damaged(reason) => StateError::Io(io::Error::other(reason)),
-            Self::NoFile | Self::NoFolder => StateError::Io(io::Error::from(io::ErrorKind::NotFound)),
+            Self::NoFile | Self::NoFolder => {
+                StateError::Io(io::Error::from(io::ErrorKind::NotFound))
+            }
         }
     }
 }
@@ -97,13 +108,16 @@ impl<E: Into<redb::Error>> From<E> for Fault {
             redb::Error::Io(error) if is_damage(&error) => Self::Damaged(error.to_string()),
             redb::Error::Io(error) => Self::Io(error),
             // What follows the first error of the disk.
-            redb::Error::PreviousIo | redb::Error::TransactionPoisoned => Self::Io(io::Error::other("the disk failed")),
+            redb::Error::PreviousIo | redb::Error::TransactionPoisoned => {
+                Self::Io(io::Error::other("the disk failed"))
+            }
             error => Self::Damaged(error.to_string()),
         }
     }
 }
 
-/// Opens the file and compares all checksums: a fraction of a second for the megabytes that a state has.
+/// Opens the file and compares all checksums: a fraction of a second for the megabytes that a state
+/// has.
 pub(super) fn open_existing(place: &Place, make: &Make, create: bool) -> Result<Open, Fault> {
     let file = place.open(create).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Fault::NoFile,
@@ -131,7 +145,8 @@ pub(super) fn open_file(file: File, make: &Make) -> Result<Open, Fault> {
 
 /// Damage can also show as a panic inside the database.
 pub(super) fn guarded<T>(act: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| Err(Fault::Damaged("the database failed on it".to_owned())))
+    catch_unwind(AssertUnwindSafe(act))
+        .unwrap_or_else(|_| Err(Fault::Damaged("the database failed on it".to_owned())))
 }
 
 fn is_current(database: &impl ReadableDatabase) -> Result<bool, Fault> {
@@ -161,7 +176,9 @@ fn look(place: &Place) -> Result<Found, StateError> {
     match std::fs::metadata(place.path()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::New),
         Err(error) => return Err(error.into()),
-        Ok(metadata) if metadata.is_dir() => return Err(io::Error::from(io::ErrorKind::IsADirectory).into()),
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
+        }
         Ok(metadata) if metadata.len() == 0 => return Ok(Found::Damaged("it is empty".to_owned())),
         Ok(_) => {}
     }
@@ -190,18 +207,24 @@ fn found_in(database: &impl ReadableDatabase) -> Result<Found, Fault> {
 
 fn in_memory(place: &Place) -> Result<Database, Fault> {
     let mut bytes = Vec::new();
-    File::open(place.path()).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(Fault::Io)?;
+    File::open(place.path())
+        .and_then(|mut file| file.read_to_end(&mut bytes))
+        .map_err(Fault::Io)?;
     let memory = InMemoryBackend::new();
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     memory.set_len(length).and_then(|()| memory.write(0, &bytes)).map_err(Fault::Io)?;
     Ok(Database::builder().create_with_backend(memory)?)
 }
 
-/// Whether the database's words say that it knows the file's format, and that it is another one than its own.
+/// Whether the database's words say that it knows the file's format, and that it is another one
+/// than its own.
 fn is_other_format(reason: &str) -> bool {
     reason.contains("Expected file format version")
 }
 
 fn is_damage(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput)
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput
+    )
 }

@@ -1,6 +1,7 @@
 //! Changes that could not be written yet.
 //!
-//! Owns the last change of each key and the bound on their bytes. Invariant: what is here is newer than what the database holds.
+//! Owns the last change of each key and the bound on their bytes. Invariant: what is here is newer
+//! than what the database holds.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,8 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Takes a change over; false when there is no room for it. What was known of the key before then stays.
+    /// Takes a change over; false when there is no room for it. What was known of the key before
+    /// then stays.
     pub(super) fn change(&mut self, key: &str, value: Option<&Bytes>) -> bool {
         let size = |value: Option<&Bytes>| key.len() + value.map_or(0, Bytes::len);
         let former = self.changes.get(key).map_or(0, |value| size(value.as_ref()));

@@ -1,7 +1,7 @@
 //! Where the state lies, and whether what lies there is still ours.
 //!
-//! Owns the names in the state folder and the identity of the file that is open. Invariant: a file that we did not make, or
-//! cannot read, is renamed and never deleted.
+//! Owns the names in the state folder and the identity of the file that is open. Invariant: a file
+//! that we did not make, or cannot read, is renamed and never deleted.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -104,8 +104,10 @@ impl Place {
     pub(super) fn set_aside_before(&self) -> Vec<PathBuf> {
         let prefix = format!("{FILE}{ASIDE}");
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
-        let is_one = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(&prefix);
-        let mut found: Vec<PathBuf> = entries.flatten().filter(is_one).map(|entry| entry.path()).collect();
+        let is_one =
+            |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(&prefix);
+        let mut found: Vec<PathBuf> =
+            entries.flatten().filter(is_one).map(|entry| entry.path()).collect();
         found.sort();
         found
     }

@@ -49,7 +49,9 @@ async fn requests_take_effect_in_order_even_within_one_transaction() {
     let store = open(&dir).unwrap();
     let mut asked = Vec::new();
     for n in 0..500u32 {
-        asked.push(store.ask(StateRequest::Put { key: "k".into(), value: Bytes::from(n.to_string()) }));
+        asked.push(
+            store.ask(StateRequest::Put { key: "k".into(), value: Bytes::from(n.to_string()) }),
+        );
         let got = store.ask(StateRequest::Get { key: "k".into() });
         asked.push(store.ask(StateRequest::Delete { key: "k".into() }));
         assert_eq!(got.await.unwrap(), OpOutput::Value(Some(Bytes::from(n.to_string()))));
@@ -77,10 +79,16 @@ async fn sizes_are_bounded() {
     let dir = TempDir::new();
     let store = open(&dir).unwrap();
     put(&store, &"k".repeat(MAX_KEY), b"").await.unwrap();
-    assert_eq!(put(&store, &"k".repeat(MAX_KEY + 1), b"").await.unwrap_err().kind, OpErrorKind::Limit);
+    assert_eq!(
+        put(&store, &"k".repeat(MAX_KEY + 1), b"").await.unwrap_err().kind,
+        OpErrorKind::Limit
+    );
     put(&store, "large", &vec![1; MAX_VALUE]).await.unwrap();
     assert_eq!(get(&store, "large").await.map(|value| value.len()), Some(MAX_VALUE));
-    assert_eq!(put(&store, "large", &vec![1; MAX_VALUE + 1]).await.unwrap_err().kind, OpErrorKind::Limit);
+    assert_eq!(
+        put(&store, "large", &vec![1; MAX_VALUE + 1]).await.unwrap_err().kind,
+        OpErrorKind::Limit
+    );
 }
 
 #[test]
@@ -123,7 +131,10 @@ async fn an_earlier_damaged_file_is_kept_too() {
     for n in 1..=2 {
         fs::write(dir.path().join(FILE), format!("garbage {n}")).unwrap();
         drop(open(&dir).unwrap());
-        assert_eq!(fs::read_to_string(dir.path().join(format!("{FILE}.corrupt-{n}"))).unwrap(), format!("garbage {n}"));
+        assert_eq!(
+            fs::read_to_string(dir.path().join(format!("{FILE}.corrupt-{n}"))).unwrap(),
+            format!("garbage {n}")
+        );
     }
 }
 
@@ -147,7 +158,8 @@ fn numbered(number: Option<u64>, is_closed: bool) -> Vec<u8> {
 
 fn names(dir: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(dir.path()).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -236,7 +248,8 @@ async fn all_that_is_kept_is_the_users_alone() {
     }
 }
 
-/// One stored file of each version, as its program left it. They hold the same three values of an engine.
+/// One stored file of each version, as its program left it. They hold the same three values of an
+/// engine.
 const FIXTURES: [(u64, &[u8]); 2] = [
     (0, include_bytes!("../../tests/fixtures/state-0.redb")),
     (1, include_bytes!("../../tests/fixtures/state-1.redb")),
@@ -251,13 +264,22 @@ async fn files_of_all_versions_are_read_and_hold_what_they_held() {
         let store = open(&dir).unwrap();
         let keys = scan(&store, "").await;
         let [record, secret, source] = &keys[..] else { panic!("version {version}: {keys:?}") };
-        assert_eq!((record, secret), (&format!("resume/{HASH}"), &"secret".to_owned()), "version {version}");
+        assert_eq!(
+            (record, secret),
+            (&format!("resume/{HASH}"), &"secret".to_owned()),
+            "version {version}"
+        );
         assert!(source.ends_with(HASH), "version {version}: {source}");
         let source = get(&store, source).await.unwrap();
-        assert!(source.starts_with(b"d8:announce31:http://127.0.0.1:33729/announce4:infod6:lengthi300000e"));
+        assert!(
+            source.starts_with(
+                b"d8:announce31:http://127.0.0.1:33729/announce4:infod6:lengthi300000e"
+            )
+        );
         assert_eq!(get(&store, "secret").await.unwrap().len(), 32);
         assert_eq!(store.status().borrow().set_aside, Vec::<PathBuf>::new());
-        let copies: Vec<String> = names(&dir).into_iter().filter(|name| name.contains("version")).collect();
+        let copies: Vec<String> =
+            names(&dir).into_iter().filter(|name| name.contains("version")).collect();
         match version {
             open::SCHEMA => assert_eq!(copies, [""; 0]),
             _ => {

@@ -1,5 +1,5 @@
-//! What the store does on a disk that fails: nothing is lost that was asked of it, nothing is reported as done before it is, and it goes
-//! on by itself.
+//! What the store does on a disk that fails: nothing is lost that was asked of it, nothing is
+//! reported as done before it is, and it goes on by itself.
 
 use std::fs;
 use std::io;
@@ -61,7 +61,11 @@ async fn delete(store: &StateStore, key: &str) -> Reply {
     store.ask(StateRequest::Delete { key: key.into() }).await
 }
 
-async fn until(store: &StateStore, what: &str, is_so: impl FnMut(&StoreStatus) -> bool) -> StoreStatus {
+async fn until(
+    store: &StateStore,
+    what: &str,
+    is_so: impl FnMut(&StoreStatus) -> bool,
+) -> StoreStatus {
     let mut status = store.status();
     let waited = tokio::time::timeout(Duration::from_secs(30), status.wait_for(is_so)).await;
     waited.unwrap_or_else(|_| panic!("{what}")).expect("the store lives").clone()
@@ -75,7 +79,8 @@ async fn check(break_it: impl FnOnce(&Disk), kind: OpErrorKind, words: &str) {
     put(&store, "old", b"1").await.unwrap();
     put(&store, "kept", b"2").await.unwrap();
     break_it(&disk);
-    // The first changes tell that the disk fails, and the later ones are not reported as done either.
+    // The first changes tell that the disk fails, and the later ones are not reported as done
+    // either.
     for (key, value) in [("kept", b"3"), ("new", b"4"), ("new", b"5")] {
         let error = put(&store, key, value).await.unwrap_err();
         assert_eq!(error.kind, kind, "{words}: {error:?}");
@@ -160,7 +165,11 @@ async fn a_store_that_can_not_be_read_says_so_and_does_not_look_empty() {
     put(&store, "b", b"2").await.unwrap_err();
     store.ask(StateRequest::Get { key: "a".into() }).await.unwrap_err();
     store.ask(StateRequest::Scan { prefix: String::new() }).await.unwrap_err();
-    assert_eq!(get(&store, "b").await.as_deref(), Some(&b"2"[..]), "what is known without the disk is answered");
+    assert_eq!(
+        get(&store, "b").await.as_deref(),
+        Some(&b"2"[..]),
+        "what is known without the disk is answered"
+    );
     disk.mend();
     until(&store, "it works again", |status| status.trouble.is_none()).await;
     assert_eq!(scan(&store, "").await, ["a", "b"]);

@@ -48,11 +48,17 @@ async fn another_protocol_is_told_so() {
 #[tokio::test]
 async fn only_the_extensions_origin_may_open_the_control_socket() {
     let rig = Rig::start().await;
-    for origin in
-        ["https://evil.example", "null", "http://127.0.0.1", "chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]
-    {
+    for origin in [
+        "https://evil.example",
+        "null",
+        "http://127.0.0.1",
+        "chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    ] {
         let refused = Brain::connect(rig.port, Some(origin)).await;
-        assert!(matches!(refused, Err(tungstenite::Error::Http(reply)) if reply.status() == 403), "{origin}");
+        assert!(
+            matches!(refused, Err(tungstenite::Error::Http(reply)) if reply.status() == 403),
+            "{origin}"
+        );
     }
     let mut brain = Brain::connect(rig.port, Some(EXTENSION)).await.unwrap();
     brain.hello(&rig.token).await;
@@ -70,7 +76,8 @@ async fn who_does_not_say_hello_is_shown_out() {
 async fn the_first_frame_has_to_be_a_hello() {
     let rig = Rig::start().await;
     let forget = r#"{"op":"file_forget","fileId":"film"}"#;
-    let first = [Message::text(forget), Message::text("{}"), Message::binary(vec![0]), Message::text("")];
+    let first =
+        [Message::text(forget), Message::text("{}"), Message::binary(vec![0]), Message::text("")];
     for frame in first {
         let mut brain = Brain::connect(rig.port, None).await.unwrap();
         brain.send(frame).await;
@@ -98,7 +105,11 @@ async fn malformed_frames_close_the_socket_with_a_reason() {
     ];
     for frame in frames {
         let shown = format!("{:.60}", frame.to_string());
-        assert_eq!(close_code_after(&rig, frame).await, Some(CloseCode::Malformed.code()), "{shown}");
+        assert_eq!(
+            close_code_after(&rig, frame).await,
+            Some(CloseCode::Malformed.code()),
+            "{shown}"
+        );
     }
 }
 
@@ -176,7 +187,8 @@ async fn only_the_daemons_own_host_names_are_answered() {
         }
     }
     // Who leaves the port out is a program: a browser names it.
-    let hosts = ["127.0.0.1", "localhost", "[::1]"].map(|host| [host.to_owned(), format!("{host}:{port}")]);
+    let hosts =
+        ["127.0.0.1", "localhost", "[::1]"].map(|host| [host.to_owned(), format!("{host}:{port}")]);
     for host in hosts.concat() {
         assert_eq!(rig.get("/health", &[("Host", &host)]).await.status, 200, "{host}");
     }
@@ -200,13 +212,18 @@ async fn a_file_opens_to_its_key_or_the_session_and_to_nothing_else() {
         "/stream/nothing",
     ] {
         let reply = rig.get(target, &[]).await;
-        assert_eq!((reply.status, reply.text().as_str()), (403, "no such file, or not with this key\n"), "{target}");
+        assert_eq!(
+            (reply.status, reply.text().as_str()),
+            (403, "no such file, or not with this key\n"),
+            "{target}"
+        );
     }
     brain.hears_no_question().await;
     let bearer = format!("Bearer {}", rig.token);
     assert_eq!(rig.get("/stream/nothing", &[("Authorization", &bearer)]).await.status, 404);
     let with_token = format!("/stream/film?token={}", rig.token);
-    for (target, headers) in [("/stream/film", vec![("Authorization", bearer.as_str())]), (with_token.as_str(), vec![])]
+    for (target, headers) in
+        [("/stream/film", vec![("Authorization", bearer.as_str())]), (with_token.as_str(), vec![])]
     {
         let mut viewer = rig.send("GET", target, &headers).await;
         let (id, ..) = brain.asked().await;
@@ -219,13 +236,18 @@ async fn a_file_opens_to_its_key_or_the_session_and_to_nothing_else() {
 async fn pages_of_other_sites_may_not_look_around() {
     let rig = Rig::start().await;
     for target in ["/health", "/metrics"] {
-        for header in
-            [("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Site", "same-site")]
-        {
+        for header in [
+            ("Origin", "https://evil.example"),
+            ("Sec-Fetch-Site", "cross-site"),
+            ("Sec-Fetch-Site", "same-site"),
+        ] {
             assert_eq!(rig.get(target, &[header]).await.status, 403, "{target} {header:?}");
         }
         let reply = rig.get(target, &[("Sec-Fetch-Site", "none")]).await;
-        assert_eq!((reply.status, reply.headers["cross-origin-resource-policy"].as_str()), (200, "same-origin"));
+        assert_eq!(
+            (reply.status, reply.headers["cross-origin-resource-policy"].as_str()),
+            (200, "same-origin")
+        );
         assert!(!reply.text().contains(&rig.token));
     }
 }
@@ -234,9 +256,16 @@ async fn pages_of_other_sites_may_not_look_around() {
 async fn a_video_of_an_extension_page_is_served_although_it_is_cross_site() {
     let (rig, brain) = Rig::with_film(10).await;
     brain.be_generous();
-    let reply =
-        rig.get(URL, &[("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Dest", "video"), ("Range", "bytes=0-")]).await;
-    assert_eq!((reply.status, reply.headers["cross-origin-resource-policy"].as_str()), (206, "cross-origin"));
+    let reply = rig
+        .get(
+            URL,
+            &[("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Dest", "video"), ("Range", "bytes=0-")],
+        )
+        .await;
+    assert_eq!(
+        (reply.status, reply.headers["cross-origin-resource-policy"].as_str()),
+        (206, "cross-origin")
+    );
 }
 
 #[tokio::test]
@@ -279,9 +308,12 @@ async fn oversized_and_garbled_requests_are_refused() {
     let mut viewer = rig.send("GET", "/health", &[("X", &header)]).await;
     let refused = viewer.try_head().await.map(|head| head.status);
     assert!(matches!(refused, None | Some(431)), "{refused:?}");
-    for garbage in
-        [&b"\x16\x03\x01\x02\x00\x01"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET\r\n\r\n", b"\0\0\0\0\r\n\r\n"]
-    {
+    for garbage in [
+        &b"\x16\x03\x01\x02\x00\x01"[..],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"\0\0\0\0\r\n\r\n",
+    ] {
         let mut viewer = Viewer::connect(rig.port).await;
         viewer.send(garbage).await;
         viewer.send(b"\r\n\r\n").await;
@@ -300,5 +332,9 @@ async fn control_connections_that_say_nothing_cannot_keep_an_engine_out() {
     let mut brain = Brain::connect(rig.port, None).await.unwrap();
     brain.hello(&rig.token).await;
     soon(brain.welcomed()).await;
-    assert_eq!(silent[0].closed().await, Some(CloseCode::HelloTimeout.code()), "the longest silent one made room");
+    assert_eq!(
+        silent[0].closed().await,
+        Some(CloseCode::HelloTimeout.code()),
+        "the longest silent one made room"
+    );
 }

@@ -4,7 +4,8 @@ use futures_util::{SinkExt, StreamExt};
 use shared_proto::frame::{decode_batch, decode_control, encode_batch, encode_control};
 use shared_proto::io::OpOutput;
 use shared_proto::{
-    DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, Limits, OpId, PROTOCOL_VERSION, RequestId, Root,
+    DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, Limits, OpId, PROTOCOL_VERSION,
+    RequestId, Root,
 };
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -29,13 +30,25 @@ pub(crate) struct Brain {
 }
 
 impl Brain {
-    pub(crate) async fn connect(port: u16, origin: Option<&str>) -> Result<Self, tungstenite::Error> {
+    pub(crate) async fn connect(
+        port: u16,
+        origin: Option<&str>,
+    ) -> Result<Self, tungstenite::Error> {
         let mut request = format!("ws://127.0.0.1:{port}/control").into_client_request()?;
         if let Some(origin) = origin {
             request.headers_mut().insert("origin", origin.parse().unwrap());
         }
         let (socket, _) = tokio_tungstenite::connect_async(request).await?;
-        Ok(Self { socket, epoch: 0, roots: vec![], limits: None, heard: vec![], events: vec![], seen: 0, ordered: 0 })
+        Ok(Self {
+            socket,
+            epoch: 0,
+            roots: vec![],
+            limits: None,
+            heard: vec![],
+            events: vec![],
+            seen: 0,
+            ordered: 0,
+        })
     }
 
     pub(crate) async fn hello(&mut self, token: &str) {
@@ -43,14 +56,21 @@ impl Brain {
     }
 
     pub(crate) async fn hello_of(&mut self, token: &str, protocol: u32) {
-        self.tell(EngineMessage::Hello { protocol, token: token.into(), engine: "test".into(), session: "s".into() })
-            .await;
+        self.tell(EngineMessage::Hello {
+            protocol,
+            token: token.into(),
+            engine: "test".into(),
+            session: "s".into(),
+        })
+        .await;
     }
 
     pub(crate) async fn welcomed(&mut self) {
         let (epoch, roots, limits) = self
             .next(|message| match message {
-                DaemonMessage::Welcome { epoch, roots, limits, .. } => Some((*epoch, roots.clone(), limits.clone())),
+                DaemonMessage::Welcome { epoch, roots, limits, .. } => {
+                    Some((*epoch, roots.clone(), limits.clone()))
+                }
                 _ => None,
             })
             .await;
@@ -84,9 +104,17 @@ impl Brain {
     }
 
     /// The next message that is wanted; others are only kept in `heard`.
-    pub(crate) async fn next<T>(&mut self, mut wanted: impl FnMut(&DaemonMessage) -> Option<T>) -> T {
+    pub(crate) async fn next<T>(
+        &mut self,
+        mut wanted: impl FnMut(&DaemonMessage) -> Option<T>,
+    ) -> T {
         loop {
-            let frame = self.socket.next().await.expect("the daemon has closed").expect("the connection broke");
+            let frame = self
+                .socket
+                .next()
+                .await
+                .expect("the daemon has closed")
+                .expect("the connection broke");
             let Message::Text(text) = frame else { continue };
             let message: DaemonMessage = decode_control(&text).unwrap();
             let found = wanted(&message);
@@ -100,14 +128,19 @@ impl Brain {
     /// The next question: its id, and the range.
     pub(crate) async fn asked(&mut self) -> (RequestId, u64, u64) {
         soon(self.next(|message| match message {
-            DaemonMessage::RangeRequest { request_id, start, end, .. } => Some((*request_id, *start, *end)),
+            DaemonMessage::RangeRequest { request_id, start, end, .. } => {
+                Some((*request_id, *start, *end))
+            }
             _ => None,
         }))
         .await
     }
 
     pub(crate) async fn cancelled(&mut self, id: RequestId) {
-        soon(self.next(|message| (*message == DaemonMessage::RangeCancel { request_id: id }).then_some(()))).await;
+        soon(self.next(|message| {
+            (*message == DaemonMessage::RangeCancel { request_id: id }).then_some(())
+        }))
+        .await;
     }
 
     /// Grants up to `end` inclusive.
@@ -129,7 +162,13 @@ impl Brain {
     }
 
     pub(crate) async fn reject(&mut self, id: RequestId, status: Option<u16>) {
-        self.tell(EngineMessage::RangeReject { request_id: id, status, reason: None, retry_after: None }).await;
+        self.tell(EngineMessage::RangeReject {
+            request_id: id,
+            status,
+            reason: None,
+            retry_after: None,
+        })
+        .await;
     }
 
     /// Sends a batch of commands.
@@ -141,10 +180,16 @@ impl Brain {
         self.send(Message::binary(frame)).await;
     }
 
-    /// Takes the next frame of events; its size. Frames of nothing but credit cost nothing and count as nothing.
+    /// Takes the next frame of events; its size. Frames of nothing but credit cost nothing and
+    /// count as nothing.
     pub(crate) async fn io_frame(&mut self) -> usize {
         loop {
-            let frame = self.socket.next().await.expect("the daemon has closed").expect("the connection broke");
+            let frame = self
+                .socket
+                .next()
+                .await
+                .expect("the daemon has closed")
+                .expect("the connection broke");
             let Message::Binary(frame) = frame else { continue };
             let batch: Vec<IoEvent> = decode_batch(&frame).unwrap();
             let is_free = batch.iter().all(|event| matches!(event, IoEvent::Credit { .. }));
@@ -176,8 +221,13 @@ impl Brain {
 
     /// Asserts that no question comes for a while.
     pub(crate) async fn hears_no_question(&mut self) {
-        let question = self.next(|message| matches!(message, DaemonMessage::RangeRequest { .. }).then_some(()));
-        assert!(timeout(QUIET, question).await.is_err(), "a question came: {:?}", self.heard.last());
+        let question = self
+            .next(|message| matches!(message, DaemonMessage::RangeRequest { .. }).then_some(()));
+        assert!(
+            timeout(QUIET, question).await.is_err(),
+            "a question came: {:?}",
+            self.heard.last()
+        );
     }
 
     /// Takes frames until the daemon closes; the close code, `None` for a broken connection.

@@ -1,9 +1,12 @@
-//! Calls of the HTTP API: put to the engine, answered in its words, withdrawn when the client leaves.
+//! Calls of the HTTP API: put to the engine, answered in its words, withdrawn when the client
+//! leaves.
 
 use std::time::{Duration, Instant};
 
 use shared_proto::frame::{BATCH_TARGET, MAX_CONTENT};
-use shared_proto::{CloseCode, DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, RequestId};
+use shared_proto::{
+    CloseCode, DaemonMessage, EngineMessage, FileId, IoCommand, IoEvent, RequestId,
+};
 
 use crate::rig::{Brain, QUIET, Reply, Rig, Viewer, film, soon};
 
@@ -42,9 +45,8 @@ impl Brain {
     /// The next call, whole.
     async fn called(&mut self) -> (RequestId, DaemonMessage) {
         soon(self.next(|message| match message {
-            DaemonMessage::HttpCall { request_id, .. } | DaemonMessage::FileResolve { request_id, .. } => {
-                Some((*request_id, message.clone()))
-            }
+            DaemonMessage::HttpCall { request_id, .. }
+            | DaemonMessage::FileResolve { request_id, .. } => Some((*request_id, message.clone())),
             _ => None,
         }))
         .await
@@ -52,7 +54,14 @@ impl Brain {
 
     async fn reply(&mut self, request_id: RequestId, status: u16, body: &str, more: bool) {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        self.tell(EngineMessage::HttpReply { request_id, status, headers, body: body.into(), more }).await;
+        self.tell(EngineMessage::HttpReply {
+            request_id,
+            status,
+            headers,
+            body: body.into(),
+            more,
+        })
+        .await;
     }
 
     /// The content of a call, in whatever parts it comes.
@@ -73,9 +82,14 @@ impl Brain {
 
     async fn hears_no_call(&mut self) {
         let call = self.next(|message| {
-            matches!(message, DaemonMessage::HttpCall { .. } | DaemonMessage::FileResolve { .. }).then_some(())
+            matches!(message, DaemonMessage::HttpCall { .. } | DaemonMessage::FileResolve { .. })
+                .then_some(())
         });
-        assert!(tokio::time::timeout(QUIET, call).await.is_err(), "a call came: {:?}", self.heard.last());
+        assert!(
+            tokio::time::timeout(QUIET, call).await.is_err(),
+            "a call came: {:?}",
+            self.heard.last()
+        );
     }
 }
 
@@ -107,7 +121,10 @@ async fn a_call_is_put_to_the_engine_as_it_came_and_answered_in_its_words() {
     assert_eq!((reply.status, reply.text().as_str()), (201, "{\"name\":\"Fílm\"}"));
     let header = |name: &str| reply.headers[name].as_str();
     assert_eq!((header("content-type"), header("cache-control")), ("application/json", "no-store"));
-    assert_eq!((header("x-content-type-options"), header("cross-origin-resource-policy")), ("nosniff", "same-origin"));
+    assert_eq!(
+        (header("x-content-type-options"), header("cross-origin-resource-policy")),
+        ("nosniff", "same-origin")
+    );
     rig.metric_becomes("jstorrent_calls", 0).await;
     assert!(!brain.heard.iter().any(|heard| matches!(heard, DaemonMessage::RangeCancel { .. })));
 }
@@ -115,9 +132,12 @@ async fn a_call_is_put_to_the_engine_as_it_came_and_answered_in_its_words() {
 #[tokio::test]
 async fn a_body_follows_its_call_with_its_type() {
     let (rig, mut brain) = rig().await;
-    let mut client = post(&rig, b"\x00\xffd4:info", &[("Content-Type", "application/x-bittorrent")]).await;
+    let mut client =
+        post(&rig, b"\x00\xffd4:info", &[("Content-Type", "application/x-bittorrent")]).await;
     let (id, asked) = brain.called().await;
-    let DaemonMessage::HttpCall { method, content_type, content_length, .. } = asked else { panic!("{asked:?}") };
+    let DaemonMessage::HttpCall { method, content_type, content_length, .. } = asked else {
+        panic!("{asked:?}")
+    };
     assert_eq!((method.as_str(), content_length), ("POST", 9));
     assert_eq!(content_type.as_deref(), Some("application/x-bittorrent"));
     assert_eq!(brain.content(id, 9).await, b"\x00\xffd4:info");
@@ -239,7 +259,9 @@ async fn without_an_engine_a_call_is_held_for_the_grace_and_then_503() {
     let mut client = call(&rig, "GET", "/torrents").await;
     let reply = client.reply().await;
     check_failure(&reply, 503, "no_engine");
-    assert!(began.elapsed() >= Duration::from_millis(350) && reply.headers.contains_key("retry-after"));
+    assert!(
+        began.elapsed() >= Duration::from_millis(350) && reply.headers.contains_key("retry-after")
+    );
 }
 
 #[tokio::test]
@@ -330,7 +352,9 @@ async fn a_reply_that_makes_no_sense_is_502() {
     }
     let mut client = call(&rig, "GET", "/").await;
     let (request_id, _) = brain.called().await;
-    brain.tell(EngineMessage::FileResolved { request_id, file_id: None, status: None, body: None }).await;
+    brain
+        .tell(EngineMessage::FileResolved { request_id, file_id: None, status: None, body: None })
+        .await;
     check_failure(&client.reply().await, 502, "bad_reply");
 }
 
@@ -353,7 +377,12 @@ async fn a_stopping_daemon_answers_what_waits_and_ends_streams() {
 
 const BY_NAME: &str = "/stream/0123abcd/Big%20Film%2Fpart.mp4";
 
-async fn resolved(brain: &mut Brain, to: Option<&str>, status: Option<u16>, body: Option<&str>) -> String {
+async fn resolved(
+    brain: &mut Brain,
+    to: Option<&str>,
+    status: Option<u16>,
+    body: Option<&str>,
+) -> String {
     let (request_id, asked) = brain.called().await;
     let DaemonMessage::FileResolve { path, .. } = asked else { panic!("{asked:?}") };
     let (file_id, body) = (to.map(FileId::from), body.map(str::to_owned));
@@ -367,19 +396,28 @@ async fn a_file_is_served_by_its_path_just_as_by_its_id() {
     rig.folders.write("film.mp4", &film(5_000));
     brain.announce("film", "film.mp4", 5_000).await;
     let mut viewer = rig.send("GET", BY_NAME, &[BEARER, ("Range", "bytes=100-199")]).await;
-    assert_eq!(resolved(&mut brain, Some("film"), None, None).await, "0123abcd/Big%20Film%2Fpart.mp4");
+    assert_eq!(
+        resolved(&mut brain, Some("film"), None, None).await,
+        "0123abcd/Big%20Film%2Fpart.mp4"
+    );
     let (id, start, end) = brain.asked().await;
     assert_eq!((start, end), (100, 199));
     brain.available(id).await;
     let reply = viewer.reply().await;
-    assert_eq!((reply.status, reply.headers["content-range"].as_str()), (206, "bytes 100-199/5000"));
+    assert_eq!(
+        (reply.status, reply.headers["content-range"].as_str()),
+        (206, "bytes 100-199/5000")
+    );
     assert_eq!(reply.body, film(5_000)[100..200]);
     let target = format!("{BY_NAME}?token={TOKEN}");
     let mut viewer = rig.send("HEAD", &target, &[("Sec-Fetch-Site", "cross-site")]).await;
     resolved(&mut brain, Some("film"), None, None).await;
     let head = viewer.head().await;
     assert_eq!((head.status, head.headers["content-length"].as_str()), (200, "5000"));
-    assert_eq!((head.headers["etag"].as_str(), head.headers["accept-ranges"].as_str()), ("\"v1\"", "bytes"));
+    assert_eq!(
+        (head.headers["etag"].as_str(), head.headers["accept-ranges"].as_str()),
+        ("\"v1\"", "bytes")
+    );
     let mut viewer = rig.send("GET", BY_NAME, &[BEARER, ("If-None-Match", "\"v1\"")]).await;
     resolved(&mut brain, Some("film"), None, None).await;
     assert_eq!(viewer.head().await.status, 304);
@@ -419,7 +457,9 @@ async fn a_file_is_served_by_its_path_to_who_shows_its_key_and_nobody_learns_nam
     tokio::time::sleep(Duration::from_millis(450)).await;
     let with_key = format!("{BY_NAME}?key=key-of-the-film");
     // As with a film by its id: whoever has the key may embed it anywhere.
-    let mut viewer = rig.send("GET", &with_key, &[("Range", "bytes=0-9"), ("Sec-Fetch-Site", "cross-site")]).await;
+    let mut viewer = rig
+        .send("GET", &with_key, &[("Range", "bytes=0-9"), ("Sec-Fetch-Site", "cross-site")])
+        .await;
     resolved(&mut brain, Some("film"), None, None).await;
     let (id, ..) = brain.asked().await;
     brain.available(id).await;
@@ -450,7 +490,13 @@ async fn a_file_is_served_by_its_path_to_who_shows_its_key_and_nobody_learns_nam
 }
 
 /// What hostile pages send; nothing of it may reach the engine.
-async fn check_refused(rig: &Rig, brain: &mut Brain, request: (&str, &str), headers: &[(&str, &str)], status: u16) {
+async fn check_refused(
+    rig: &Rig,
+    brain: &mut Brain,
+    request: (&str, &str),
+    headers: &[(&str, &str)],
+    status: u16,
+) {
     let mut client = rig.send(request.0, request.1, headers).await;
     let reply = soon(client.reply()).await;
     assert_eq!(reply.status, status, "{request:?} {headers:?}");
@@ -470,10 +516,24 @@ async fn pages_of_other_sites_cannot_call_even_where_no_token_is_needed() {
     let no_cors = ("Sec-Fetch-Mode", "no-cors");
     let add = ("GET", "/add/magnet%3Ax");
     // DNS rebinding: the browser takes the page for one of this daemon's own.
-    check_refused(&rig, &mut brain, add, &[("Host", &rebound), ("Sec-Fetch-Site", "same-origin")], 421).await;
+    check_refused(
+        &rig,
+        &mut brain,
+        add,
+        &[("Host", &rebound), ("Sec-Fetch-Site", "same-origin")],
+        421,
+    )
+    .await;
     check_refused(&rig, &mut brain, ("POST", "/add"), &[("Host", &rebound)], 421).await;
     // fetch() of another site, of another port of this machine, of a sandboxed frame.
-    check_refused(&rig, &mut brain, ("GET", "/torrents"), &[evil, cross, ("Sec-Fetch-Mode", "cors")], 403).await;
+    check_refused(
+        &rig,
+        &mut brain,
+        ("GET", "/torrents"),
+        &[evil, cross, ("Sec-Fetch-Mode", "cors")],
+        403,
+    )
+    .await;
     check_refused(
         &rig,
         &mut brain,
@@ -483,13 +543,27 @@ async fn pages_of_other_sites_cannot_call_even_where_no_token_is_needed() {
     )
     .await;
     check_refused(&rig, &mut brain, ("DELETE", "/torrents/x"), &[("Origin", "null")], 403).await;
-    check_refused(&rig, &mut brain, ("OPTIONS", "/add"), &[evil, ("Access-Control-Request-Method", "POST")], 403).await;
+    check_refused(
+        &rig,
+        &mut brain,
+        ("OPTIONS", "/add"),
+        &[evil, ("Access-Control-Request-Method", "POST")],
+        403,
+    )
+    .await;
     // A form, posted into a tab, and a no-cors POST in the background.
-    let posted = [evil, cross, form, ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")];
+    let posted =
+        [evil, cross, form, ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")];
     check_refused(&rig, &mut brain, ("POST", "/add"), &posted, 403).await;
     check_refused(&rig, &mut brain, ("POST", "/"), &posted, 403).await;
-    check_refused(&rig, &mut brain, ("POST", "/add"), &[evil, cross, no_cors, ("Content-Type", "text/plain")], 403)
-        .await;
+    check_refused(
+        &rig,
+        &mut brain,
+        ("POST", "/add"),
+        &[evil, cross, no_cors, ("Content-Type", "text/plain")],
+        403,
+    )
+    .await;
     // An image, a frame, a link and a player that point here.
     check_refused(&rig, &mut brain, add, &[cross, no_cors, ("Sec-Fetch-Dest", "image")], 403).await;
     check_refused(&rig, &mut brain, add, &[("Sec-Fetch-Site", "same-site"), no_cors], 403).await;
@@ -501,9 +575,22 @@ async fn pages_of_other_sites_cannot_call_even_where_no_token_is_needed() {
         403,
     )
     .await;
-    check_refused(&rig, &mut brain, add, &[cross, ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")], 403)
-        .await;
-    check_refused(&rig, &mut brain, ("GET", BY_NAME), &[cross, no_cors, ("Sec-Fetch-Dest", "video")], 403).await;
+    check_refused(
+        &rig,
+        &mut brain,
+        add,
+        &[cross, ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")],
+        403,
+    )
+    .await;
+    check_refused(
+        &rig,
+        &mut brain,
+        ("GET", BY_NAME),
+        &[cross, no_cors, ("Sec-Fetch-Dest", "video")],
+        403,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -511,7 +598,11 @@ async fn without_a_token_programs_and_the_own_page_call_and_a_link_leads_to_the_
     let rig = Rig::start_with(|settings| settings.no_token = true).await;
     let mut brain = rig.brain().await;
     let own = format!("http://127.0.0.1:{}", rig.port);
-    let link = [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")];
+    let link = [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Mode", "navigate"),
+        ("Sec-Fetch-Dest", "document"),
+    ];
     let page = [("Origin", own.as_str()), ("Sec-Fetch-Site", "same-origin")];
     for (method, target, headers) in [
         ("GET", "/add/x", &[][..]),
@@ -531,25 +622,56 @@ async fn without_a_token_programs_and_the_own_page_call_and_a_link_leads_to_the_
     let (id, ..) = brain.asked().await;
     brain.available(id).await;
     let reply = viewer.reply().await;
-    assert_eq!((reply.body, reply.headers["cross-origin-resource-policy"].as_str()), (film(10), "same-origin"));
+    assert_eq!(
+        (reply.body, reply.headers["cross-origin-resource-policy"].as_str()),
+        (film(10), "same-origin")
+    );
     tokio::time::sleep(Duration::from_millis(450)).await;
-    assert_eq!(rig.get("/stream/film", &[]).await.status, 403, "a file by its id still needs its key");
+    assert_eq!(
+        rig.get("/stream/film", &[]).await.status,
+        403,
+        "a file by its id still needs its key"
+    );
     let mut stranger = Brain::connect(rig.port, None).await.unwrap();
     stranger.hello("").await;
-    assert_eq!(stranger.closed().await, Some(CloseCode::Token.code()), "an engine still needs the token");
+    assert_eq!(
+        stranger.closed().await,
+        Some(CloseCode::Token.code()),
+        "an engine still needs the token"
+    );
 }
 
 #[tokio::test]
 async fn every_call_needs_the_token_also_one_that_only_reads() {
     let (rig, mut brain) = rig().await;
-    for request in
-        [("GET", "/"), ("GET", "/add/x"), ("POST", "/add"), ("GET", "/torrents"), ("GET", BY_NAME), ("PUT", "/x")]
-    {
+    for request in [
+        ("GET", "/"),
+        ("GET", "/add/x"),
+        ("POST", "/add"),
+        ("GET", "/torrents"),
+        ("GET", BY_NAME),
+        ("PUT", "/x"),
+    ] {
         check_refused(&rig, &mut brain, request, &[], 401).await;
-        check_refused(&rig, &mut brain, request, &[("Authorization", "Bearer a-token-of-the-tesT")], 401).await;
+        check_refused(
+            &rig,
+            &mut brain,
+            request,
+            &[("Authorization", "Bearer a-token-of-the-tesT")],
+            401,
+        )
+        .await;
     }
-    check_refused(&rig, &mut brain, ("GET", "/torrents?token=&key=key-of-the-film"), &[], 401).await;
-    check_refused(&rig, &mut brain, ("POST", "/add"), &[BEARER, ("Origin", "https://evil.example")], 403).await;
+    check_refused(&rig, &mut brain, ("GET", "/torrents?token=&key=key-of-the-film"), &[], 401)
+        .await;
+    check_refused(
+        &rig,
+        &mut brain,
+        ("POST", "/add"),
+        &[BEARER, ("Origin", "https://evil.example")],
+        403,
+    )
+    .await;
     check_refused(&rig, &mut brain, ("GET", "/%68ealth"), &[], 401).await;
     check_refused(&rig, &mut brain, ("POST", "/health"), &[BEARER], 405).await;
     check_refused(&rig, &mut brain, ("TRACE", "/torrents"), &[BEARER], 405).await;

@@ -1,4 +1,5 @@
-//! What other programs do to files that are served: nobody gets their bytes, and the engine hears of it before it is asked again.
+//! What other programs do to files that are served: nobody gets their bytes, and the engine hears
+//! of it before it is asked again.
 
 use std::fs::{self, FileTimes, OpenOptions};
 use std::io::Write as _;
@@ -62,7 +63,11 @@ async fn change(brain: &mut Brain) -> (Option<FileStat>, bool) {
 }
 
 fn changes(brain: &Brain) -> usize {
-    brain.heard.iter().filter(|message| matches!(message, DaemonMessage::FileChanged { .. })).count()
+    brain
+        .heard
+        .iter()
+        .filter(|message| matches!(message, DaemonMessage::FileChanged { .. }))
+        .count()
 }
 
 #[tokio::test]
@@ -152,7 +157,9 @@ async fn what_the_engine_writes_itself_is_no_change() {
         let at = n as usize * (LONG / 64);
         let data = film(LONG)[at..at + 1000].to_vec().into();
         let op = OpId(10 + u64::from(n));
-        brain.order(&[IoCommand::FileWrite { op, file: FileRef(1), offset: at as u64, data }]).await;
+        brain
+            .order(&[IoCommand::FileWrite { op, file: FileRef(1), offset: at as u64, data }])
+            .await;
         brain.done(op).await;
         assert_eq!(viewer.take(LONG / 128).await.len(), LONG / 128);
     }

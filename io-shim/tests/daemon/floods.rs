@@ -21,7 +21,8 @@ async fn connections_that_say_nothing_make_room_for_viewers() {
 
 #[tokio::test]
 async fn when_all_connections_are_busy_a_further_one_is_told_to_come_back() {
-    let (rig, mut brain) = Rig::with_film_and(10, |settings| settings.max_connections = Some(2)).await;
+    let (rig, mut brain) =
+        Rig::with_film_and(10, |settings| settings.max_connections = Some(2)).await;
     let waiting = rig.watch("").await;
     brain.asked().await;
     let mut other = rig.watch("").await;
@@ -51,5 +52,8 @@ async fn who_takes_nothing_of_a_reply_makes_room_when_places_are_scarce() {
     soon(async { while rig.get("/health", &[]).await.status != 200 {} }).await;
     soon(async { while rig.watch("bytes=0-9").await.head().await.status != 206 {} }).await;
     let [first, second] = &mut stalled;
-    assert!(first.take(LENGTH).await.len() < LENGTH || second.take(LENGTH).await.len() < LENGTH, "one was cut");
+    assert!(
+        first.take(LENGTH).await.len() < LENGTH || second.take(LENGTH).await.len() < LENGTH,
+        "one was cut"
+    );
 }

@@ -1,4 +1,5 @@
-//! Folders that a person chooses while the daemon runs: used at once, kept, and refused with a reason.
+//! Folders that a person chooses while the daemon runs: used at once, kept, and refused with a
+//! reason.
 
 use std::fs;
 
@@ -29,11 +30,10 @@ async fn prefer(brain: &mut Brain, op: u64, path: &str) -> Result<Vec<String>, O
 async fn a_folder_that_is_chosen_is_used_at_once_and_told_to_the_next_engine() {
     let rig = Rig::start().await;
     let mut brain = rig.brain().await;
-    let more = rig
-        .folders
-        .downloads
-        .path()
-        .with_file_name(format!("{}-more", rig.folders.downloads.path().file_name().unwrap().to_string_lossy()));
+    let more = rig.folders.downloads.path().with_file_name(format!(
+        "{}-more",
+        rig.folders.downloads.path().file_name().unwrap().to_string_lossy()
+    ));
     fs::create_dir(&more).unwrap();
     let paths = prefer(&mut brain, 1, more.to_str().unwrap()).await.unwrap();
     assert_eq!(paths[0], more.display().to_string());
@@ -65,7 +65,11 @@ async fn a_folder_that_gave_way_to_one_inside_it_is_found_by_its_key_then_and_af
     let inner = outer.join("inner");
     fs::create_dir(&inner).unwrap();
     let told = [inner.display().to_string()];
-    assert_eq!(prefer(&mut brain, 1, &told[0]).await.unwrap(), told, "new engines are not told of the former one");
+    assert_eq!(
+        prefer(&mut brain, 1, &told[0]).await.unwrap(),
+        told,
+        "new engines are not told of the former one"
+    );
     let open = |op, name: &str| IoCommand::FileOpen {
         op: OpId(op),
         file: FileRef(1),
@@ -96,7 +100,9 @@ async fn what_can_not_be_used_is_refused_and_nothing_changes() {
     let rig = Rig::start().await;
     let mut brain = rig.brain().await;
     let before = brain.roots.clone();
-    for (op, path) in [(1, "not/absolute"), (2, "/not/there"), (3, rig.folders.state.path().to_str().unwrap())] {
+    for (op, path) in
+        [(1, "not/absolute"), (2, "/not/there"), (3, rig.folders.state.path().to_str().unwrap())]
+    {
         assert!(prefer(&mut brain, op, path).await.is_err(), "{path}");
     }
     drop(brain);
@@ -107,6 +113,8 @@ async fn what_can_not_be_used_is_refused_and_nothing_changes() {
 async fn only_files_that_were_announced_are_shown() {
     let rig = Rig::start().await;
     let mut brain = rig.brain().await;
-    brain.tell(EngineMessage::FileShow { answer: OpId(1), file_id: FileId::from("nobody's") }).await;
+    brain
+        .tell(EngineMessage::FileShow { answer: OpId(1), file_id: FileId::from("nobody's") })
+        .await;
     assert_eq!(answer(&mut brain, 1).await.unwrap_err().kind, OpErrorKind::NotFound);
 }

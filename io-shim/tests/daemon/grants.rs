@@ -1,4 +1,5 @@
-//! The range conversation: no byte before its grant, every byte after it, and an end that the engine hears of.
+//! The range conversation: no byte before its grant, every byte after it, and an end that the
+//! engine hears of.
 
 use shared_proto::{DaemonMessage, EngineMessage, FileId};
 
@@ -74,9 +75,14 @@ async fn what_is_complete_is_sent_whole_and_then_cancelled() {
 #[tokio::test]
 async fn a_reject_before_the_headers_is_a_status() {
     let (rig, mut brain) = Rig::with_film(1_000).await;
-    for (status, expected) in
-        [(None, 503), (Some(503), 503), (Some(416), 416), (Some(404), 404), (Some(409), 409), (Some(200), 503)]
-    {
+    for (status, expected) in [
+        (None, 503),
+        (Some(503), 503),
+        (Some(416), 416),
+        (Some(404), 404),
+        (Some(409), 409),
+        (Some(200), 503),
+    ] {
         let mut viewer = rig.watch("bytes=0-9").await;
         let (id, ..) = brain.asked().await;
         brain.reject(id, status).await;
@@ -92,7 +98,14 @@ async fn a_reject_carries_the_engines_words_and_retry_time() {
     let mut viewer = rig.watch("").await;
     let (id, ..) = brain.asked().await;
     let reason = Some("nobody\r\nhas: it".into());
-    brain.tell(EngineMessage::RangeReject { request_id: id, status: None, reason, retry_after: Some(77) }).await;
+    brain
+        .tell(EngineMessage::RangeReject {
+            request_id: id,
+            status: None,
+            reason,
+            retry_after: Some(77),
+        })
+        .await;
     let reply = viewer.reply().await;
     assert_eq!((reply.status, reply.headers["retry-after"].as_str()), (503, "77"));
     assert_eq!(reply.text(), "nobody\r\nhas: it\n");
@@ -169,7 +182,8 @@ const LONG: usize = 32 << 20;
 const LATE: usize = 31 << 20;
 
 #[tokio::test]
-async fn bytes_that_were_revoked_before_they_were_read_are_not_sent_before_they_are_granted_again() {
+async fn bytes_that_were_revoked_before_they_were_read_are_not_sent_before_they_are_granted_again()
+{
     let (rig, mut brain) = Rig::with_film(LONG).await;
     let mut viewer = rig.watch("").await;
     let (id, ..) = brain.asked().await;
@@ -212,7 +226,10 @@ async fn what_waits_to_be_taken_is_thrown_away_when_it_is_revoked() {
     brain.available(id).await;
     viewer.head().await;
     let taken = rig.stands_still().await;
-    assert!(rig.metric("jstorrent_read_bytes_total").await > taken, "more is read than is handed over");
+    assert!(
+        rig.metric("jstorrent_read_bytes_total").await > taken,
+        "more is read than is handed over"
+    );
     brain.revoke("film", 0, 99).await;
     brain.cancelled(id).await;
     let body = viewer.take(LONG).await;
@@ -231,7 +248,11 @@ async fn what_a_former_engine_granted_its_successor_can_revoke() {
     let mut brain = rig.brain().await;
     brain.announce("film", "film.mp4", LONG as u64).await;
     brain.revoke("film", LATE as u64, LONG as u64 - 1).await;
-    assert_eq!(brain.asked().await, (id, LATE as u64, LONG as u64 - 1), "it is asked for what nobody grants now");
+    assert_eq!(
+        brain.asked().await,
+        (id, LATE as u64, LONG as u64 - 1),
+        "it is asked for what nobody grants now"
+    );
     assert!(viewer.take(LATE).await == film(LONG)[..LATE]);
     viewer.sees_nothing().await;
     brain.available(id).await;
@@ -262,8 +283,17 @@ async fn what_the_engine_says_of_unknown_or_finished_requests_is_ignored() {
             more: false,
         })
         .await;
-    brain.tell(EngineMessage::FileResolved { request_id: unknown, file_id: None, status: None, body: None }).await;
-    brain.tell(EngineMessage::RangeHint { file_id: FileId::from("film"), start: 0, end: u64::MAX }).await;
+    brain
+        .tell(EngineMessage::FileResolved {
+            request_id: unknown,
+            file_id: None,
+            status: None,
+            body: None,
+        })
+        .await;
+    brain
+        .tell(EngineMessage::RangeHint { file_id: FileId::from("film"), start: 0, end: u64::MAX })
+        .await;
     rig.settled(&mut brain).await;
 }
 
@@ -325,21 +355,33 @@ async fn a_stalled_viewers_position_is_told_without_its_moving() {
     viewer.head().await;
     viewer.take(100_000).await;
     soon(brain.next(|message| match message {
-        DaemonMessage::RangeProgress { request_id, position: 100_000 } if *request_id == id => Some(()),
+        DaemonMessage::RangeProgress { request_id, position: 100_000 } if *request_id == id => {
+            Some(())
+        }
         _ => None,
     }))
     .await;
-    assert!(tokio::time::timeout(QUIET * 3, brain.next(|_| Some(()))).await.is_err(), "nothing new, nothing told");
+    assert!(
+        tokio::time::timeout(QUIET * 3, brain.next(|_| Some(()))).await.is_err(),
+        "nothing new, nothing told"
+    );
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_hint_is_followed_within_the_file_and_for_files_that_are_announced() {
     let (rig, mut brain) = Rig::with_film(10_000).await;
-    let hint = |file: &str, start, end| EngineMessage::RangeHint { file_id: FileId::from(file), start, end };
-    for nowhere in
-        [hint("nothing", 0, 9), hint("film", 10_000, 20_000), hint("film", 9, 8), hint("film", u64::MAX, u64::MAX)]
-    {
+    let hint = |file: &str, start, end| EngineMessage::RangeHint {
+        file_id: FileId::from(file),
+        start,
+        end,
+    };
+    for nowhere in [
+        hint("nothing", 0, 9),
+        hint("film", 10_000, 20_000),
+        hint("film", 9, 8),
+        hint("film", u64::MAX, u64::MAX),
+    ] {
         brain.tell(nowhere).await;
     }
     brain.announce("gone", "gone.mp4", 10).await;

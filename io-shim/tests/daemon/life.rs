@@ -18,7 +18,9 @@ const CALLER: &str = "chrome-extension://cpallhfnafgboofejffacjngdjldepmp/";
 /// The program with this state folder, and nothing of the tester's own surroundings.
 fn program(folders: &Folders) -> Command {
     let mut command = Command::new(PROGRAM);
-    command.env("JSTORRENT_STATE", folders.state.path()).env("JSTORRENT_DOWNLOADS", folders.downloads.path());
+    command
+        .env("JSTORRENT_STATE", folders.state.path())
+        .env("JSTORRENT_DOWNLOADS", folders.downloads.path());
     command.env("JSTORRENT_LOCKS", folders.state.path().join("locks"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
@@ -58,7 +60,13 @@ impl Drop for Process {
 }
 
 fn signal(pid: u32, name: &str) {
-    assert!(Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args([format!("-{name}"), pid.to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 async fn endpoint_of(state: &Path) -> Endpoint {
@@ -141,7 +149,8 @@ async fn a_body_that_does_not_end_is_cut_after_the_grace_and_a_second_signal_doe
 async fn a_second_daemon_with_the_same_state_folder_is_a_clear_error() {
     let folders = Folders::new();
     let (_daemon, endpoint) = Process::serve(&folders, &[]).await;
-    let Output { status, stderr, .. } = program(&folders).arg("serve").stderr(Stdio::piped()).output().unwrap();
+    let Output { status, stderr, .. } =
+        program(&folders).arg("serve").stderr(Stdio::piped()).output().unwrap();
     assert!(!status.success());
     assert!(String::from_utf8_lossy(&stderr).contains("another daemon is running"));
     assert_eq!(endpoint_of(folders.state.path()).await.pid, endpoint.pid);
@@ -153,7 +162,10 @@ async fn a_killed_daemon_leaves_nothing_that_misleads() {
     let (mut daemon, endpoint) = Process::serve(&folders, &[]).await;
     daemon.signal("KILL");
     assert_eq!(daemon.exit_code().await, None);
-    assert!(folders.state.path().join("endpoint.json").exists() && running_endpoint(folders.state.path()).is_none());
+    assert!(
+        folders.state.path().join("endpoint.json").exists()
+            && running_endpoint(folders.state.path()).is_none()
+    );
     let (_daemon, again) = Process::serve(&folders, &[]).await;
     assert_eq!((again.port, again.token), (endpoint.port, endpoint.token));
 }
@@ -175,7 +187,11 @@ async fn an_idle_daemon_ends_but_not_while_an_engine_is_connected() {
 async fn the_log_never_shows_the_token() {
     let rig = Folders::new();
     let (mut daemon, endpoint) = {
-        let child = program(&rig).args(["serve", "--detached"]).env("JSTORRENT_LOG", "trace").spawn().unwrap();
+        let child = program(&rig)
+            .args(["serve", "--detached"])
+            .env("JSTORRENT_LOG", "trace")
+            .spawn()
+            .unwrap();
         (Process(child), endpoint_of(rig.state.path()).await)
     };
     let mut brain = Brain::connect(endpoint.port, None).await.unwrap();
@@ -183,7 +199,9 @@ async fn the_log_never_shows_the_token() {
     brain.welcomed().await;
     let mut viewer = Viewer::connect(endpoint.port).await;
     let target = format!("/stream/x?key=secret-key-1&token={}", endpoint.token);
-    viewer.request("GET", &target, &[("Authorization", &format!("Bearer {}", endpoint.token))]).await;
+    viewer
+        .request("GET", &target, &[("Authorization", &format!("Bearer {}", endpoint.token))])
+        .await;
     viewer.head().await;
     daemon.signal("TERM");
     daemon.exit_code().await;
@@ -228,8 +246,7 @@ async fn native_messaging_starts_a_daemon_that_outlives_it() {
     let mut chrome = Chrome::start(&folders, CALLER, "1");
     let first = chrome.ask(r#"{"type":"connect"}"#);
     let endpoint = endpoint_of(folders.state.path()).await;
-    let expected =
-        serde_json::json!({"type": "endpoint", "port": endpoint.port, "token": endpoint.token, "version": "0.1.0"});
+    let expected = serde_json::json!({"type": "endpoint", "port": endpoint.port, "token": endpoint.token, "version": "0.1.0"});
     assert_eq!(first, expected);
     assert_eq!(chrome.ask(r#"{"type":"connect","more":1}"#), expected);
     chrome.hang_up().await;
@@ -254,14 +271,18 @@ async fn two_profiles_at_once_get_the_same_daemon() {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
-    assert!(answers.iter().all(|answer| answer["type"] == "endpoint" && answer == &answers[0]), "{answers:?}");
+    assert!(
+        answers.iter().all(|answer| answer["type"] == "endpoint" && answer == &answers[0]),
+        "{answers:?}"
+    );
     gone(folders.state.path()).await;
 }
 
 #[tokio::test]
 async fn native_messaging_says_in_plain_words_what_is_wrong() {
     let folders = Folders::new();
-    let mut foreign = Chrome::start(&folders, "chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/", "1");
+    let mut foreign =
+        Chrome::start(&folders, "chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/", "1");
     assert_eq!(foreign.ask(r#"{"type":"connect"}"#)["type"], "error");
     let mut confused = Chrome::start(&folders, CALLER, "1");
     assert_eq!(confused.ask(r#"{"type":"dance"}"#)["type"], "error");
@@ -305,21 +326,34 @@ async fn the_state_of_a_newer_version_is_refused_in_words_and_left_as_it_is() {
     let output = program(&folders).arg("serve").stderr(Stdio::piped()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let words = String::from_utf8_lossy(&output.stderr);
-    assert!(words.contains("error: ") && words.contains("newer version of this program"), "{words}");
+    assert!(
+        words.contains("error: ") && words.contains("newer version of this program"),
+        "{words}"
+    );
     let answer = Chrome::start(&folders, CALLER, "1").ask(r#"{"type":"connect"}"#);
     assert_eq!(answer["type"], "error");
-    assert!(answer["message"].as_str().unwrap().contains("newer version of this program"), "{answer}");
+    assert!(
+        answer["message"].as_str().unwrap().contains("newer version of this program"),
+        "{answer}"
+    );
     assert_eq!(std::fs::read(folders.state.path().join("state.redb")).unwrap(), bytes);
 }
 
 #[test]
 fn installing_into_a_profile_folder_points_to_this_program() {
     let profile = TempDir::new();
-    let run =
-        |command: &str| Command::new(PROGRAM).arg(command).arg("--user-data-dir").arg(profile.path()).output().unwrap();
+    let run = |command: &str| {
+        Command::new(PROGRAM)
+            .arg(command)
+            .arg("--user-data-dir")
+            .arg(profile.path())
+            .output()
+            .unwrap()
+    };
     assert!(run("install").status.success());
     let manifest = profile.path().join("NativeMessagingHosts/com.jstorrent.io_daemon.json");
-    let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
     let program = Path::new(PROGRAM).canonicalize().unwrap();
     assert_eq!(manifest["path"], program.to_str().unwrap());
     assert_eq!(manifest["allowed_origins"], serde_json::json!([CALLER]));
@@ -330,7 +364,10 @@ fn installing_into_a_profile_folder_points_to_this_program() {
 async fn settings_come_from_the_environment_too() {
     let folders = Folders::new();
     let mut command = program(&folders);
-    command.arg("serve").env("JSTORRENT_ALLOW_LOOPBACK_PEERS", "1").env("JSTORRENT_ALLOW_PRIVATE_PEERS", "0");
+    command
+        .arg("serve")
+        .env("JSTORRENT_ALLOW_LOOPBACK_PEERS", "1")
+        .env("JSTORRENT_ALLOW_PRIVATE_PEERS", "0");
     command.env("JSTORRENT_LISTEN", "127.0.0.1:0").env("JSTORRENT_GRACE_MS", "0");
     let _daemon = Process(command.spawn().unwrap());
     let endpoint = endpoint_of(folders.state.path()).await;
@@ -347,7 +384,11 @@ async fn settings_come_from_the_environment_too() {
 #[test]
 fn it_does_not_listen_to_the_network() {
     let folders = Folders::new();
-    let output = program(&folders).args(["serve", "--listen", "0.0.0.0:0"]).stderr(Stdio::piped()).output().unwrap();
+    let output = program(&folders)
+        .args(["serve", "--listen", "0.0.0.0:0"])
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("loopback"));
 }

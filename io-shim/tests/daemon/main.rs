@@ -1,6 +1,8 @@
-//! The daemon as its neighbours see it: viewers over HTTP, engines over the control WebSocket, strangers over both.
+//! The daemon as its neighbours see it: viewers over HTTP, engines over the control WebSocket,
+//! strangers over both.
 //!
-//! Every test starts a daemon of its own on a free port, with an engine made of a few lines ([`rig`]).
+//! Every test starts a daemon of its own on a free port, with an engine made of a few lines
+//! ([`rig`]).
 
 mod attacks;
 mod brain;

@@ -1,5 +1,5 @@
-//! The same requests to nginx and to the daemon, for the same file: status, headers and bytes have to agree. Where they differ on
-//! purpose, the table says so.
+//! The same requests to nginx and to the daemon, for the same file: status, headers and bytes have
+//! to agree. Where they differ on purpose, the table says so.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,8 @@ use crate::rig::{Reply, Rig, TempDir, Viewer, film, soon};
 #[derive(Clone, Copy)]
 enum Expected {
     Same,
-    /// nginx answers 416 to a header that is not well formed; RFC 9110 §14.2 lets a server ignore it, and a player then plays.
+    /// nginx answers 416 to a header that is not well formed; RFC 9110 §14.2 lets a server ignore
+    /// it, and a player then plays.
     WholeInstead,
 }
 use Expected::{Same, WholeInstead};
@@ -100,12 +101,14 @@ impl Nginx {
     async fn serve(root: &Path) -> Self {
         let program = ["/usr/sbin/nginx", "/usr/local/bin/nginx", "/opt/homebrew/bin/nginx"];
         let program = program.into_iter().find(|path| Path::new(path).exists());
-        let program =
-            program.expect("nginx is installed (`cargo xtask test` installs it, Debian's package is nginx-light)");
+        let program = program.expect(
+            "nginx is installed (`cargo xtask test` installs it, Debian's package is nginx-light)",
+        );
         let folder = TempDir::new();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let temp = folder.path().display();
-        let user = if std::env::var("USER").is_ok_and(|user| user != "root") { "" } else { "user root;" };
+        let user =
+            if std::env::var("USER").is_ok_and(|user| user != "root") { "" } else { "user root;" };
         let configuration = format!(
             "{user} daemon off; master_process off; pid {temp}/pid; error_log {temp}/error.log; events {{}}
              http {{ access_log off; types {{ video/mp4 mp4; }}
@@ -117,7 +120,12 @@ impl Nginx {
         let path = folder.path().join("nginx.conf");
         std::fs::write(&path, configuration).unwrap();
         let mut command = Command::new(program);
-        command.arg("-e").arg(folder.path().join("start.log")).arg("-c").arg(&path).stderr(Stdio::null());
+        command
+            .arg("-e")
+            .arg(folder.path().join("start.log"))
+            .arg("-c")
+            .arg(&path)
+            .stderr(Stdio::null());
         let nginx = Self { child: command.spawn().unwrap(), port, _folder: folder };
         soon(async { while TcpStream::connect(("127.0.0.1", port)).await.is_err() {} }).await;
         nginx
@@ -140,7 +148,12 @@ async fn ask(port: u16, method: &str, target: &str, headers: &[(&str, &str)]) ->
     viewer.request(method, target, headers).await;
     if method == "HEAD" {
         let head = viewer.head().await;
-        return Reply { status: head.status, headers: head.headers, body: vec![], is_complete: true };
+        return Reply {
+            status: head.status,
+            headers: head.headers,
+            body: vec![],
+            is_complete: true,
+        };
     }
     viewer.reply().await
 }
@@ -149,17 +162,21 @@ async fn ask(port: u16, method: &str, target: &str, headers: &[(&str, &str)]) ->
 fn shown(reply: &Reply) -> (u16, String, Vec<u8>) {
     let is_error = reply.status >= 400;
     let names = ["content-range", "content-type", "content-length", "etag", "accept-ranges"];
-    // What a refusal says in words, and hence its type and length, is each server's own; so is whether it repeats the tag. nginx
-    // offers ranges only in replies that use none.
+    // What a refusal says in words, and hence its type and length, is each server's own; so is
+    // whether it repeats the tag. nginx offers ranges only in replies that use none.
     let names = match reply.status {
         200 => &names[..],
         _ if is_error => &names[..1],
         _ => &names[..4],
     };
-    let mut headers: String =
-        names.iter().filter_map(|name| Some(format!("{name}: {}\n", reply.headers.get(*name)?))).collect();
+    let mut headers: String = names
+        .iter()
+        .filter_map(|name| Some(format!("{name}: {}\n", reply.headers.get(*name)?)))
+        .collect();
     let mut body = if is_error { vec![] } else { reply.body.clone() };
-    if let Some((_, boundary)) = reply.headers.get("content-type").and_then(|value| value.split_once("boundary=")) {
+    if let Some((_, boundary)) =
+        reply.headers.get("content-type").and_then(|value| value.split_once("boundary="))
+    {
         headers = headers.replace(boundary, "B");
         body = replaced(&body, boundary.as_bytes());
     }
@@ -201,14 +218,21 @@ impl Pair {
     }
 
     async fn compare(&self, method: &str, headers: &[(&str, &str)], expected: Expected) {
-        let headers: Vec<(&str, String)> =
-            headers.iter().map(|(name, value)| (*name, value.replace("ETAG", &self.etag))).collect();
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let headers: Vec<(&str, String)> = headers
+            .iter()
+            .map(|(name, value)| (*name, value.replace("ETAG", &self.etag)))
+            .collect();
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let ours = ask(self.rig.port, method, "/stream/film?key=key-of-the-film", &headers).await;
         let theirs = match expected {
             Same => self.nginx.ask(method, &headers).await,
             WholeInstead => {
-                assert_eq!(self.nginx.ask(method, &headers).await.status, 416, "no difference: {headers:?}");
+                assert_eq!(
+                    self.nginx.ask(method, &headers).await.status,
+                    416,
+                    "no difference: {headers:?}"
+                );
                 self.nginx.ask(method, &[]).await
             }
         };
@@ -234,7 +258,8 @@ async fn every_condition_is_answered_as_nginx_answers_it() {
     let pair = Pair::of(LENGTH).await;
     for method in ["GET", "HEAD"] {
         for condition in CONDITIONS {
-            for range in [None, Some("bytes=10-19"), Some("bytes=200000-"), Some("bytes=0-9,20-29")] {
+            for range in [None, Some("bytes=10-19"), Some("bytes=200000-"), Some("bytes=0-9,20-29")]
+            {
                 let mut headers = condition.to_vec();
                 headers.extend(range.map(|range| ("Range", range)));
                 pair.compare(method, &headers, Same).await;

@@ -8,7 +8,8 @@ use crate::rig::{Rig, film, soon};
 
 #[tokio::test]
 async fn a_waiting_request_outlives_its_engine_and_is_put_again_with_the_same_id() {
-    let (rig, mut brain) = Rig::with_film_and(10_000, |settings| settings.grace_ms = Some(60_000)).await;
+    let (rig, mut brain) =
+        Rig::with_film_and(10_000, |settings| settings.grace_ms = Some(60_000)).await;
     let mut viewer = rig.watch("bytes=100-").await;
     let (id, ..) = brain.asked().await;
     drop(brain);
@@ -25,7 +26,8 @@ async fn a_waiting_request_outlives_its_engine_and_is_put_again_with_the_same_id
 
 #[tokio::test]
 async fn a_stalled_body_goes_on_under_the_next_engine_from_its_first_ungranted_byte() {
-    let (rig, mut brain) = Rig::with_film_and(10_000, |settings| settings.grace_ms = Some(60_000)).await;
+    let (rig, mut brain) =
+        Rig::with_film_and(10_000, |settings| settings.grace_ms = Some(60_000)).await;
     let mut viewer = rig.watch("").await;
     let (id, ..) = brain.asked().await;
     brain.ready(id, 2_999).await;
@@ -70,7 +72,8 @@ async fn without_grace_nothing_is_held() {
 
 #[tokio::test]
 async fn granted_bytes_go_out_without_an_engine_but_not_one_more() {
-    let (rig, mut brain) = Rig::with_film_and(6 << 20, |settings| settings.grace_ms = Some(0)).await;
+    let (rig, mut brain) =
+        Rig::with_film_and(6 << 20, |settings| settings.grace_ms = Some(0)).await;
     let mut viewer = rig.watch("").await;
     let (id, ..) = brain.asked().await;
     brain.ready(id, (5 << 20) - 1).await;
@@ -81,7 +84,8 @@ async fn granted_bytes_go_out_without_an_engine_but_not_one_more() {
 
 #[tokio::test]
 async fn an_engine_that_returns_with_other_bytes_does_not_continue_the_old_ones() {
-    let (rig, mut brain) = Rig::with_film_and(10_000, |settings| settings.grace_ms = Some(60_000)).await;
+    let (rig, mut brain) =
+        Rig::with_film_and(10_000, |settings| settings.grace_ms = Some(60_000)).await;
     let mut viewer = rig.watch("").await;
     let (old, ..) = brain.asked().await;
     drop(brain);
@@ -109,7 +113,8 @@ async fn a_request_before_the_engine_is_there_waits_for_it() {
 
 #[tokio::test]
 async fn silence_is_504_before_the_headers_and_truncation_after() {
-    let (rig, mut brain) = Rig::with_film_and(10_000, |settings| settings.max_wait_ms = Some(300)).await;
+    let (rig, mut brain) =
+        Rig::with_film_and(10_000, |settings| settings.max_wait_ms = Some(300)).await;
     let mut waiting = rig.watch("bytes=5-").await;
     let (id, ..) = brain.asked().await;
     assert_eq!(waiting.head().await.status, 504);
@@ -123,7 +128,8 @@ async fn silence_is_504_before_the_headers_and_truncation_after() {
 
 #[tokio::test]
 async fn each_block_renews_the_wait() {
-    let (rig, mut brain) = Rig::with_film_and(10_000, |settings| settings.max_wait_ms = Some(400)).await;
+    let (rig, mut brain) =
+        Rig::with_film_and(10_000, |settings| settings.max_wait_ms = Some(400)).await;
     let mut viewer = rig.watch("").await;
     let (id, ..) = brain.asked().await;
     for _ in 0..6 {
@@ -143,7 +149,8 @@ async fn each_block_renews_the_wait() {
 
 #[tokio::test]
 async fn a_newer_engine_takes_over_with_everything_that_waits() {
-    let (rig, mut first) = Rig::with_film_and(10_000, |settings| settings.grace_ms = Some(60_000)).await;
+    let (rig, mut first) =
+        Rig::with_film_and(10_000, |settings| settings.grace_ms = Some(60_000)).await;
     let mut viewer = rig.watch("").await;
     let (id, ..) = first.asked().await;
     let mut second = rig.brain().await;
@@ -181,7 +188,8 @@ async fn ten_engines_at_once_leave_exactly_one() {
 
 #[tokio::test]
 async fn a_viewer_finds_a_restarted_daemon_where_it_was() {
-    let (rig, mut brain) = Rig::with_film_and(10_000, |settings| settings.grace_ms = Some(60_000)).await;
+    let (rig, mut brain) =
+        Rig::with_film_and(10_000, |settings| settings.grace_ms = Some(60_000)).await;
     let (port, token) = (rig.port, rig.token.clone());
     let mut viewer = rig.watch("").await;
     let (id, ..) = brain.asked().await;

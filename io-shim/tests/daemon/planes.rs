@@ -1,8 +1,11 @@
-//! The I/O plane over the control WebSocket: order, credit in both directions, and its end with the engine.
+//! The I/O plane over the control WebSocket: order, credit in both directions, and its end with the
+//! engine.
 
 use bytes::Bytes;
 use shared_proto::io::{DigestKind, OpErrorKind, OpOutput};
-use shared_proto::{CloseCode, ConnId, EngineMessage, FileRef, IoCommand, IoEvent, OpId, OpenMode, Span};
+use shared_proto::{
+    CloseCode, ConnId, EngineMessage, FileRef, IoCommand, IoEvent, OpId, OpenMode, Span,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -27,7 +30,9 @@ async fn store(brain: &mut Brain, path: &str) {
             IoCommand::FileWrite { op: OpId(2), file: FileRef(1), offset: 0, data },
         ])
         .await;
-    assert!(matches!(brain.done(OpId(1)).await, OpOutput::Opened { stat } if stat.length == u64::from(LENGTH)));
+    assert!(
+        matches!(brain.done(OpId(1)).await, OpOutput::Opened { stat } if stat.length == u64::from(LENGTH))
+    );
     assert_eq!(brain.done(OpId(2)).await, OpOutput::Unit);
 }
 
@@ -40,7 +45,13 @@ async fn what_an_engine_stores_and_grants_is_what_a_viewer_gets() {
     let rig = Rig::start().await;
     let mut brain = rig.brain().await;
     store(&mut brain, "film.mp4").await;
-    brain.order(&[IoCommand::Digest { op: OpId(3), kind: DigestKind::Sha1, spans: vec![span(LENGTH)] }]).await;
+    brain
+        .order(&[IoCommand::Digest {
+            op: OpId(3),
+            kind: DigestKind::Sha1,
+            spans: vec![span(LENGTH)],
+        }])
+        .await;
     assert!(matches!(brain.done(OpId(3)).await, OpOutput::Digest(digest) if digest.len() == 20));
     brain.announce("film", "film.mp4", LENGTH.into()).await;
     rig.settled(&mut brain).await;
@@ -50,7 +61,9 @@ async fn what_an_engine_stores_and_grants_is_what_a_viewer_gets() {
     assert_eq!(viewer.reply().await.body, film(LENGTH as usize));
     let sent = rig.metric("jstorrent_control_bytes_total{direction=\"in\",kind=\"io\"}").await;
     assert!(sent > u64::from(LENGTH));
-    assert!(rig.metric("jstorrent_control_bytes_total{direction=\"out\",kind=\"io\"}").await < 1_000);
+    assert!(
+        rig.metric("jstorrent_control_bytes_total{direction=\"out\",kind=\"io\"}").await < 1_000
+    );
 }
 
 #[tokio::test]
@@ -58,14 +71,18 @@ async fn events_stop_when_the_engine_gives_no_credit_and_go_on_when_it_does() {
     let rig = Rig::start().await;
     let mut brain = rig.brain().await;
     store(&mut brain, "film.mp4").await;
-    let reads: Vec<_> = (100..150).map(|op| IoCommand::FileRead { op: OpId(op), span: span(LENGTH) }).collect();
+    let reads: Vec<_> =
+        (100..150).map(|op| IoCommand::FileRead { op: OpId(op), span: span(LENGTH) }).collect();
     brain.order(&reads).await;
     let mut received = 0;
     while let Ok(frame) = timeout(QUIET * 2, brain.io_frame()).await {
         received += frame;
     }
     let window = 4 << 20;
-    assert!((window..window + (1 << 20)).contains(&received), "{received} bytes came for a window of {window}");
+    assert!(
+        (window..window + (1 << 20)).contains(&received),
+        "{received} bytes came for a window of {window}"
+    );
     while received < 50 * LENGTH as usize {
         brain.order(&[IoCommand::Credit { bytes: 1 << 20 }]).await;
         received += soon(brain.io_frame()).await;
@@ -80,10 +97,13 @@ async fn credit_for_commands_comes_back() {
     let data = Bytes::from(vec![1; 250_000]);
     for op in 10..30 {
         let data = data.clone();
-        brain.order(&[IoCommand::FileWrite { op: OpId(op), file: FileRef(1), offset: 0, data }]).await;
+        brain
+            .order(&[IoCommand::FileWrite { op: OpId(op), file: FileRef(1), offset: 0, data }])
+            .await;
         brain.done(OpId(op)).await;
     }
-    let credit = |event: &IoEvent| if let IoEvent::Credit { bytes } = event { *bytes as usize } else { 0 };
+    let credit =
+        |event: &IoEvent| if let IoEvent::Credit { bytes } = event { *bytes as usize } else { 0 };
     let credited: usize = brain.events.iter().map(credit).sum();
     let owed = brain.ordered.checked_sub(credited).expect("no more credit than was used");
     assert!(owed < 1 << 20, "{owed} bytes of {} are still owed", brain.ordered);
@@ -127,7 +147,8 @@ async fn an_engine_may_open_as_many_files_as_it_was_told() {
     let rig = Rig::start().await;
     let mut brain = rig.brain().await;
     let limits = brain.limits.clone().unwrap();
-    // A machine that allows 16,384 descriptors gives the most; on a smaller one it is what there is room for.
+    // A machine that allows 16,384 descriptors gives the most; on a smaller one it is what there is
+    // room for.
     let told = (limits.max_conns, limits.max_files);
     assert!(told.0 <= 1_000 && told.1 <= 4_096 && told.0 >= 16, "{told:?}");
     let root = brain.roots[0].key.clone();
@@ -146,7 +167,9 @@ async fn an_engine_may_open_as_many_files_as_it_was_told() {
     for _ in 0..=limits.max_files {
         match brain.event().await {
             IoEvent::Done { result: Ok(OpOutput::Opened { .. }), .. } => {}
-            IoEvent::Done { result: Err(error), .. } if error.kind == OpErrorKind::Limit => refused += 1,
+            IoEvent::Done { result: Err(error), .. } if error.kind == OpErrorKind::Limit => {
+                refused += 1
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -169,14 +192,20 @@ async fn an_engine_limits_rates_while_its_connections_run() {
     peer.write_all(b"held").await.unwrap();
     assert!(timeout(QUIET, brain.event()).await.is_err(), "nothing may pass");
     brain.tell(limit(0, Some(1_000_000))).await;
-    assert_eq!(brain.event().await, IoEvent::TcpData { conn: ConnId(1), data: Bytes::from_static(b"held") });
+    assert_eq!(
+        brain.event().await,
+        IoEvent::TcpData { conn: ConnId(1), data: Bytes::from_static(b"held") }
+    );
     brain.tell(limit(3, Some(0))).await;
     rig.settled(&mut brain).await;
     brain.order(&[IoCommand::TcpGroup { conn: ConnId(1), group: 3 }]).await;
     peer.write_all(b"more").await.unwrap();
     assert!(timeout(QUIET, brain.event()).await.is_err(), "nothing of the group may pass");
     brain.order(&[IoCommand::TcpGroup { conn: ConnId(1), group: 0 }]).await;
-    assert_eq!(brain.event().await, IoEvent::TcpData { conn: ConnId(1), data: Bytes::from_static(b"more") });
+    assert_eq!(
+        brain.event().await,
+        IoEvent::TcpData { conn: ConnId(1), data: Bytes::from_static(b"more") }
+    );
     // The next engine begins without limits.
     brain.tell(limit(0, Some(0))).await;
     let mut next = rig.brain().await;
@@ -185,5 +214,8 @@ async fn an_engine_limits_rates_while_its_connections_run() {
     next.event().await;
     next.order(&[IoCommand::TcpRaw { conn: ConnId(1), bytes: 100 }]).await;
     peer.write_all(b"free").await.unwrap();
-    assert_eq!(next.event().await, IoEvent::TcpData { conn: ConnId(1), data: Bytes::from_static(b"free") });
+    assert_eq!(
+        next.event().await,
+        IoEvent::TcpData { conn: ConnId(1), data: Bytes::from_static(b"free") }
+    );
 }

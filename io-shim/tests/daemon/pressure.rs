@@ -32,7 +32,10 @@ async fn a_viewer_that_does_not_read_costs_a_bounded_buffer() {
     })
     .await;
     let served = rig.metric("jstorrent_served_bytes_total").await;
-    assert!(read - served <= 1 << 20, "at most a few chunks ahead: {read} read, {served} handed over");
+    assert!(
+        read - served <= 1 << 20,
+        "at most a few chunks ahead: {read} read, {served} handed over"
+    );
     assert!(served < 16 << 20, "{served} bytes went to a viewer that takes none");
     assert!(viewer.take(BIG).await == film(BIG), "and all of it comes once it is taken");
     brain.cancelled(id).await;
@@ -153,7 +156,10 @@ async fn a_viewer_that_takes_nothing_loses_the_place_to_one_that_comes() {
     brain.be_generous();
     let mut stalled = rig.watch("").await;
     assert_eq!(stalled.head().await.status, 200);
-    soon(async { while rig.send("GET", OTHER, &[("Range", "bytes=0-9")]).await.head().await.status != 206 {} }).await;
+    soon(async {
+        while rig.send("GET", OTHER, &[("Range", "bytes=0-9")]).await.head().await.status != 206 {}
+    })
+    .await;
     assert!(stalled.take(LENGTH).await.len() < LENGTH, "its reply was cut");
 }
 

@@ -23,9 +23,11 @@ async fn head_shows_the_headers_without_asking_the_engine() {
 #[tokio::test]
 async fn statuses_that_send_nothing_ask_the_engine_nothing() {
     let (rig, mut brain) = Rig::with_film(5_000).await;
-    for (header, value, status) in
-        [("Range", "bytes=5000-", 416), ("If-None-Match", "\"v1\"", 304), ("If-Match", "\"v0\"", 412)]
-    {
+    for (header, value, status) in [
+        ("Range", "bytes=5000-", 416),
+        ("If-None-Match", "\"v1\"", 304),
+        ("If-Match", "\"v0\"", 412),
+    ] {
         let reply = rig.get(URL, &[(header, value)]).await;
         assert_eq!((reply.status, reply.headers["etag"].as_str()), (status, "\"v1\""));
     }
@@ -37,7 +39,11 @@ async fn an_empty_file_is_an_empty_reply() {
     let (rig, mut brain) = Rig::with_film(0).await;
     for range in ["", "bytes=0-", "bytes=-5"] {
         let reply = rig.watch(range).await.reply().await;
-        assert_eq!((reply.status, reply.headers["content-length"].as_str()), (200, "0"), "{range:?}");
+        assert_eq!(
+            (reply.status, reply.headers["content-length"].as_str()),
+            (200, "0"),
+            "{range:?}"
+        );
     }
     rig.watch("bytes=1-").await.head().await.check(416, "bytes */0");
     brain.hears_no_question().await;
@@ -68,13 +74,18 @@ async fn several_ranges_come_as_parts() {
     }
     let reply = viewer.reply().await;
     assert!(reply.status == 206 && reply.is_complete);
-    let boundary = reply.headers["content-type"].strip_prefix("multipart/byteranges; boundary=").unwrap().to_owned();
+    let boundary = reply.headers["content-type"]
+        .strip_prefix("multipart/byteranges; boundary=")
+        .unwrap()
+        .to_owned();
     let part = |start: usize, end: usize| {
-        let head =
-            format!("\r\n--{boundary}\r\nContent-Type: video/mp4\r\nContent-Range: bytes {start}-{end}/5000\r\n\r\n");
+        let head = format!(
+            "\r\n--{boundary}\r\nContent-Type: video/mp4\r\nContent-Range: bytes {start}-{end}/5000\r\n\r\n"
+        );
         [head.as_bytes(), &film(5_000)[start..=end]].concat()
     };
-    let expected = [part(4_000, 4_099), part(10, 19), format!("\r\n--{boundary}--\r\n").into_bytes()].concat();
+    let expected =
+        [part(4_000, 4_099), part(10, 19), format!("\r\n--{boundary}--\r\n").into_bytes()].concat();
     assert_eq!(reply.body, expected);
 }
 
@@ -106,7 +117,10 @@ async fn a_part_is_the_beginning_of_the_range_asked_for() {
 async fn asked_for_now(brain: &mut Brain) -> RequestId {
     let (id, ..) = brain.asked().await;
     let question = brain.heard.last();
-    assert!(matches!(question, Some(DaemonMessage::RangeRequest { only_now: true, .. })), "{question:?}");
+    assert!(
+        matches!(question, Some(DaemonMessage::RangeRequest { only_now: true, .. })),
+        "{question:?}"
+    );
     id
 }
 
@@ -127,8 +141,12 @@ async fn a_client_that_does_not_wait_gets_what_is_there() {
         brain.tell(EngineMessage::RangeAvailable { request_id, end: granted }).await;
         let reply = viewer.reply().await;
         assert_eq!((reply.status, reply.headers["content-range"].as_str()), (206, expected));
-        let numbers: Vec<usize> = expected.split([' ', '-', '/']).filter_map(|number| number.parse().ok()).collect();
-        assert!(reply.is_complete && reply.body == film(100_000)[numbers[0]..=numbers[1]], "{expected}");
+        let numbers: Vec<usize> =
+            expected.split([' ', '-', '/']).filter_map(|number| number.parse().ok()).collect();
+        assert!(
+            reply.is_complete && reply.body == film(100_000)[numbers[0]..=numbers[1]],
+            "{expected}"
+        );
         brain.cancelled(request_id).await;
     }
 }
@@ -146,12 +164,18 @@ async fn a_client_that_does_not_wait_is_told_at_once_that_nothing_is_there() {
     let id = asked_for_now(&mut brain).await;
     brain.block(id).await;
     let reply = viewer.reply().await;
-    assert_eq!((reply.status, reply.body.as_slice()), (409, &b"these bytes are not here yet\n"[..]));
+    assert_eq!(
+        (reply.status, reply.body.as_slice()),
+        (409, &b"these bytes are not here yet\n"[..])
+    );
     brain.cancelled(id).await;
     // Who waits is still asked about as ever.
     rig.send("GET", &format!("{URL}&wait=1"), &[]).await;
     brain.asked().await;
-    assert!(matches!(brain.heard.last(), Some(DaemonMessage::RangeRequest { only_now: false, .. })));
+    assert!(matches!(
+        brain.heard.last(),
+        Some(DaemonMessage::RangeRequest { only_now: false, .. })
+    ));
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Requests of every form that RFC 9112 knows, and of some that it does not: each is answered, and none ends in a panic.
+//! Requests of every form that RFC 9112 knows, and of some that it does not: each is answered, and
+//! none ends in a panic.
 
 use crate::rig::{Rig, Viewer, soon};
 
@@ -30,7 +31,10 @@ async fn a_target_that_is_no_path_is_refused_and_leaves_nothing_behind() {
     ] {
         for line in [&b""[..], b"Content-Length: 1\r\n", b"Sec-Fetch-Site: none\r\n"] {
             let status = status_of(&rig, &request(port, &start, line)).await;
-            assert!(status.is_some_and(|status| (400..500).contains(&status)), "{start}: {status:?}");
+            assert!(
+                status.is_some_and(|status| (400..500).contains(&status)),
+                "{start}: {status:?}"
+            );
         }
     }
     // One connection is the one that asks.
@@ -50,7 +54,11 @@ async fn a_target_with_a_host_is_the_path_behind_it() {
         ("http://evil.example/health".into(), 421),
         (format!("https://evil.example:{port}/health"), 421),
     ] {
-        assert_eq!(status_of(&rig, &request(port, &format!("GET {target}"), b"")).await, Some(expected), "{target}");
+        assert_eq!(
+            status_of(&rig, &request(port, &format!("GET {target}"), b"")).await,
+            Some(expected),
+            "{target}"
+        );
     }
 }
 
@@ -78,9 +86,14 @@ async fn odd_paths_and_headers_are_answered() {
         "/?token=%00",
     ];
     for path in paths {
-        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "BREW"] {
-            let status = status_of(&rig, &request(rig.port, &format!("{method} {path}"), b"")).await;
-            assert!(status.is_some_and(|status| (200..500).contains(&status)), "{method} {path}: {status:?}");
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "BREW"]
+        {
+            let status =
+                status_of(&rig, &request(rig.port, &format!("{method} {path}"), b"")).await;
+            assert!(
+                status.is_some_and(|status| (200..500).contains(&status)),
+                "{method} {path}: {status:?}"
+            );
         }
     }
     for name in [
@@ -104,7 +117,10 @@ async fn odd_paths_and_headers_are_answered() {
         for path in ["/stream/film?key=key-of-the-film", "/control", "/health", "/torrents"] {
             let line = [name.as_bytes(), b": \xff\xfe, bytes=\x80-\xff\r\n"].concat();
             let status = status_of(&rig, &request(rig.port, &format!("GET {path}"), &line)).await;
-            assert!(status.is_some_and(|status| (200..500).contains(&status)), "{name} of {path}: {status:?}");
+            assert!(
+                status.is_some_and(|status| (200..500).contains(&status)),
+                "{name} of {path}: {status:?}"
+            );
         }
     }
     rig.metric_becomes("jstorrent_http_connections", 1).await;

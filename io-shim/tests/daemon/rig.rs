@@ -33,7 +33,11 @@ pub(crate) struct TempDir(PathBuf);
 impl TempDir {
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("jstorrent-daemon-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "jstorrent-daemon-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -122,7 +126,10 @@ impl Rig {
         Self::with_film_and(length, |_| {}).await
     }
 
-    pub(crate) async fn with_film_and(length: usize, change: impl FnOnce(&mut Settings)) -> (Self, Brain) {
+    pub(crate) async fn with_film_and(
+        length: usize,
+        change: impl FnOnce(&mut Settings),
+    ) -> (Self, Brain) {
         let rig = Self::start_with(change).await;
         rig.folders.write("film.mp4", &film(length));
         let mut brain = rig.brain().await;
@@ -131,16 +138,24 @@ impl Rig {
         (rig, brain)
     }
 
-    /// Returns when the daemon has worked off everything that the engine said: it answers for a file announced last.
+    /// Returns when the daemon has worked off everything that the engine said: it answers for a
+    /// file announced last.
     pub(crate) async fn settled(&self, brain: &mut Brain) {
         brain.announce("marker", "marker", 0).await;
-        let known = async { while self.get("/stream/marker?key=key-of-the-film", &[]).await.status != 200 {} };
+        let known = async {
+            while self.get("/stream/marker?key=key-of-the-film", &[]).await.status != 200 {}
+        };
         soon(known).await;
         brain.tell(EngineMessage::FileForget { file_id: FileId::from("marker") }).await;
     }
 
     /// Opens a connection and sends a request.
-    pub(crate) async fn send(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Viewer {
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+    ) -> Viewer {
         let mut viewer = Viewer::connect(self.port).await;
         viewer.request(method, target, headers).await;
         viewer
@@ -153,7 +168,12 @@ impl Rig {
     /// Asks for the film, with this `Range` unless it is empty.
     pub(crate) async fn watch(&self, range: &str) -> Viewer {
         let headers = [("Range", range)];
-        self.send("GET", "/stream/film?key=key-of-the-film", if range.is_empty() { &[] } else { &headers }).await
+        self.send(
+            "GET",
+            "/stream/film?key=key-of-the-film",
+            if range.is_empty() { &[] } else { &headers },
+        )
+        .await
     }
 
     /// A number of `/metrics`.
@@ -163,7 +183,8 @@ impl Rig {
         line.unwrap_or_else(|| panic!("no {sample} in {page}")).parse().unwrap()
     }
 
-    /// Waits until the daemon hands no more bytes to a viewer that takes none; how many it has handed over.
+    /// Waits until the daemon hands no more bytes to a viewer that takes none; how many it has
+    /// handed over.
     pub(crate) async fn stands_still(&self) -> u64 {
         let still = async {
             loop {

@@ -1,4 +1,5 @@
-//! The store of the state as engines, programs and Chrome hear of it: damaged, of a newer version, and while it can't be written.
+//! The store of the state as engines, programs and Chrome hear of it: damaged, of a newer version,
+//! and while it can't be written.
 #![cfg(unix)]
 
 use bytes::Bytes;
@@ -16,7 +17,9 @@ async fn status(
 ) -> (Option<String>, Vec<String>) {
     brain
         .next(|message| match message {
-            DaemonMessage::StateStatus { trouble, set_aside, begun_anew } if is_so(trouble, set_aside, *begun_anew) => {
+            DaemonMessage::StateStatus { trouble, set_aside, begun_anew }
+                if is_so(trouble, set_aside, *begun_anew) =>
+            {
                 Some((trouble.clone(), set_aside.clone()))
             }
             _ => None,
@@ -45,7 +48,8 @@ async fn engines_and_programs_hear_when_nothing_can_be_written_and_when_that_is_
     let folder = rig.folders.state.path().to_owned();
     let away = folder.with_extension("away");
     std::fs::rename(&folder, &away).unwrap();
-    let put = |op| IoCommand::KvPut { op: OpId(op), key: "a".into(), value: Bytes::from_static(b"1") };
+    let put =
+        |op| IoCommand::KvPut { op: OpId(op), key: "a".into(), value: Bytes::from_static(b"1") };
     brain.order(&[put(1)]).await;
     let (trouble, _) = soon(status(&mut brain, |trouble, _, _| trouble.is_some())).await;
     assert!(trouble.unwrap().contains("folder is not there"));
@@ -57,7 +61,10 @@ async fn engines_and_programs_hear_when_nothing_can_be_written_and_when_that_is_
     soon(status(&mut brain, |trouble, _, _| trouble.is_none())).await;
     assert!(rig.get("/health", &[]).await.text().contains("\"stateSaved\":true"));
     brain.order(&[IoCommand::KvGet { op: OpId(2), key: "a".into() }]).await;
-    assert_eq!(brain.done(OpId(2)).await, shared_proto::io::OpOutput::Value(Some(Bytes::from_static(b"1"))));
+    assert_eq!(
+        brain.done(OpId(2)).await,
+        shared_proto::io::OpOutput::Value(Some(Bytes::from_static(b"1")))
+    );
 }
 
 /// A store as a later version of this program might write it.
@@ -65,7 +72,11 @@ pub(crate) fn newer(folders: &Folders) -> Vec<u8> {
     let path = folders.state.path().join(FILE);
     let database = redb::Database::create(&path).unwrap();
     let write = database.begin_write().unwrap();
-    write.open_table(TableDefinition::<&str, u64>::new("meta")).unwrap().insert("schema", 1_000).unwrap();
+    write
+        .open_table(TableDefinition::<&str, u64>::new("meta"))
+        .unwrap()
+        .insert("schema", 1_000)
+        .unwrap();
     write.commit().unwrap();
     drop(database);
     std::fs::read(path).unwrap()

@@ -1,4 +1,5 @@
-//! A viewer that shows every byte of HTTP: no client library that would mend, retry or hide anything.
+//! A viewer that shows every byte of HTTP: no client library that would mend, retry or hide
+//! anything.
 
 use std::collections::HashMap;
 
@@ -80,7 +81,8 @@ impl Viewer {
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
         let fields = lines.filter_map(|line| line.split_once(": "));
-        let headers = fields.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+        let headers =
+            fields.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
         Some(Head { status, headers })
     }
 

@@ -127,7 +127,10 @@ async fn another_version_is_told_the_right_one() {
         let headers = [UPGRADE[0], UPGRADE[1], ("Sec-WebSocket-Version", version), UPGRADE[3]];
         let refusal = rig.get("/control", &headers).await;
         let header = |name: &str| refusal.headers[name].as_str();
-        assert_eq!((refusal.status, header("sec-websocket-version"), header("upgrade")), (426, "13", "websocket"));
+        assert_eq!(
+            (refusal.status, header("sec-websocket-version"), header("upgrade")),
+            (426, "13", "websocket")
+        );
     }
     let refusal = rig.get("/control", &[]).await;
     assert_eq!((refusal.status, refusal.headers["upgrade"].as_str()), (426, "websocket"));

@@ -177,7 +177,8 @@ impl Bench {
 
     /// Waits for an answer; other events stay for later.
     pub(crate) async fn finish(&mut self, op: OpId) -> Result<OpOutput, OpError> {
-        let is_mine = |event: &IoEvent| matches!(event, IoEvent::Done { op: done, .. } if *done == op);
+        let is_mine =
+            |event: &IoEvent| matches!(event, IoEvent::Done { op: done, .. } if *done == op);
         loop {
             if let Some(at) = self.waiting.iter().position(is_mine) {
                 match self.waiting.remove(at) {
@@ -189,7 +190,10 @@ impl Bench {
         }
     }
 
-    pub(crate) async fn ask(&mut self, command: impl FnOnce(OpId) -> IoCommand) -> Result<OpOutput, OpError> {
+    pub(crate) async fn ask(
+        &mut self,
+        command: impl FnOnce(OpId) -> IoCommand,
+    ) -> Result<OpOutput, OpError> {
         let op = self.start(command);
         self.finish(op).await
     }
@@ -247,7 +251,9 @@ impl Bench {
     ) -> Result<FileStat, OpErrorKind> {
         let path = path.iter().map(|name| (*name).to_owned()).collect();
         let root = RootKey::from(root);
-        let opened = self.ask(|op| IoCommand::FileOpen { op, file: FileRef(file), root, path, length, mode }).await;
+        let opened = self
+            .ask(|op| IoCommand::FileOpen { op, file: FileRef(file), root, path, length, mode })
+            .await;
         match opened {
             Ok(OpOutput::Opened { stat }) => Ok(stat),
             Ok(other) => panic!("{other:?}"),
@@ -260,7 +266,12 @@ impl Bench {
         assert_eq!(self.open_in("root", file, &[name], length, true).await, Ok(length));
     }
 
-    pub(crate) async fn write(&mut self, file: u32, offset: u64, data: &[u8]) -> Result<OpOutput, OpError> {
+    pub(crate) async fn write(
+        &mut self,
+        file: u32,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<OpOutput, OpError> {
         let data = Bytes::copy_from_slice(data);
         self.ask(|op| IoCommand::FileWrite { op, file: FileRef(file), offset, data }).await
     }
@@ -273,7 +284,11 @@ impl Bench {
         }
     }
 
-    pub(crate) async fn digest(&mut self, kind: DigestKind, spans: &[Span]) -> Result<Bytes, OpErrorKind> {
+    pub(crate) async fn digest(
+        &mut self,
+        kind: DigestKind,
+        spans: &[Span],
+    ) -> Result<Bytes, OpErrorKind> {
         let spans = spans.to_vec();
         match self.ask(|op| IoCommand::Digest { op, kind, spans }).await {
             Ok(OpOutput::Digest(bytes)) => Ok(bytes),
@@ -316,7 +331,12 @@ impl Bench {
     }
 
     /// Listens at this machine's own address of the family.
-    pub(crate) async fn listen(&mut self, socket: u32, family: Family, port: u16) -> Result<SocketAddr, OpErrorKind> {
+    pub(crate) async fn listen(
+        &mut self,
+        socket: u32,
+        family: Family,
+        port: u16,
+    ) -> Result<SocketAddr, OpErrorKind> {
         let socket = SocketId(socket);
         let bound = self.ask(|op| IoCommand::TcpListen { op, socket, family, port }).await;
         bound_at(family, bound)
@@ -353,7 +373,9 @@ impl Bench {
 
 fn bound_at(family: Family, bound: Result<OpOutput, OpError>) -> Result<SocketAddr, OpErrorKind> {
     match bound {
-        Ok(OpOutput::Bound { port }) if family == Family::V4 => Ok((Ipv4Addr::LOCALHOST, port).into()),
+        Ok(OpOutput::Bound { port }) if family == Family::V4 => {
+            Ok((Ipv4Addr::LOCALHOST, port).into())
+        }
         Ok(OpOutput::Bound { port }) => Ok((Ipv6Addr::LOCALHOST, port).into()),
         Ok(other) => panic!("{other:?}"),
         Err(error) => Err(error.kind),

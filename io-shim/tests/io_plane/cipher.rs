@@ -47,8 +47,12 @@ async fn what_is_sent_is_transformed_from_the_command_on() {
     cipher(&mut bench, None, start(b"out"));
     send(&mut bench, b"hidden ");
     let spans = vec![span(1, 2, 3), span(1, 0, 1)];
-    let op =
-        bench.start(|op| IoCommand::TcpSendSpan { op, conn: ConnId(1), head: Bytes::from_static(b"film "), spans });
+    let op = bench.start(|op| IoCommand::TcpSendSpan {
+        op,
+        conn: ConnId(1),
+        head: Bytes::from_static(b"film "),
+        spans,
+    });
     send(&mut bench, b" end");
     let mut heard = vec![0; 6 + 7 + 9 + 4];
     peer.read_exact(&mut heard).await.unwrap();
@@ -63,7 +67,8 @@ async fn frames_and_diversion_see_what_the_transform_gives() {
     bench.create(1, "film", 4).await;
     let mut peer = bench.connect(1).await;
     bench.tell(IoCommand::TcpRaw { conn: ConnId(1), bytes: 5 });
-    let hidden = [frame(&[b"first"]), frame(&[b"\x07", b"key-of-4", b"data"]), frame(&[b"last"])].concat();
+    let hidden =
+        [frame(&[b"first"]), frame(&[b"\x07", b"key-of-4", b"data"]), frame(&[b"last"])].concat();
     let hidden = transformed(&mut stream(b"in"), &hidden);
     peer.write_all(&[b"hello", &hidden[..]].concat()).await.unwrap();
     let data = Bytes::from_static(b"hello");
@@ -90,11 +95,17 @@ async fn what_was_read_as_frames_and_not_handed_up_is_transformed_too() {
     let mut rc4 = stream(b"in");
     let hidden = transformed(&mut rc4, &frame(&[b"whole"]));
     peer.write_all(&[&frame(&[b"clear"])[..], &hidden[..2]].concat()).await.unwrap();
-    assert_eq!(bench.event().await, IoEvent::TcpFrame { conn: ConnId(1), data: Bytes::from_static(b"clear") });
+    assert_eq!(
+        bench.event().await,
+        IoEvent::TcpFrame { conn: ConnId(1), data: Bytes::from_static(b"clear") }
+    );
     assert!(bench.is_silent().await);
     cipher(&mut bench, start(b"in"), None);
     peer.write_all(&hidden[2..]).await.unwrap();
-    assert_eq!(bench.event().await, IoEvent::TcpFrame { conn: ConnId(1), data: Bytes::from_static(b"whole") });
+    assert_eq!(
+        bench.event().await,
+        IoEvent::TcpFrame { conn: ConnId(1), data: Bytes::from_static(b"whole") }
+    );
 }
 
 #[tokio::test]

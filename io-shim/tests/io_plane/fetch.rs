@@ -24,7 +24,10 @@ async fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + Clone + 'static)
             tokio::spawn(async move {
                 let mut stream = BufReader::new(stream);
                 let mut head = String::new();
-                while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).await.is_ok_and(|read| read > 0) {}
+                while !head.ends_with("\r\n\r\n")
+                    && stream.read_line(&mut head).await.is_ok_and(|read| read > 0)
+                {
+                }
                 // The client may hang up early.
                 let _ = stream.write_all(&answer(&head)).await;
             });
@@ -34,14 +37,19 @@ async fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + Clone + 'static)
 }
 
 fn reply(status: &str, headers: &str, body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}", body.len())
-        .into_bytes()
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 async fn get(bench: &mut Bench, url: &str, max_bytes: u32) -> Result<(u16, String), OpErrorKind> {
     let (url, timeout_ms) = (url.to_owned(), 3_000);
     match bench.ask(|op| IoCommand::HttpGet { op, url, max_bytes, timeout_ms }).await {
-        Ok(OpOutput::Http { status, body }) => Ok((status, String::from_utf8_lossy(&body).into_owned())),
+        Ok(OpOutput::Http { status, body }) => {
+            Ok((status, String::from_utf8_lossy(&body).into_owned()))
+        }
         Ok(other) => panic!("{other:?}"),
         Err(error) => Err(error.kind),
     }
@@ -55,7 +63,10 @@ fn strict() -> Bench {
 async fn a_fetch_gives_status_and_body_and_says_who_asks() {
     let addr = serve(|head| reply("200 OK", "", head)).await;
     let mut bench = Bench::new();
-    let (status, head) = get(&mut bench, &format!("http://user:word@{addr}/ask?key=%ff%00&x=1"), 9999).await.unwrap();
+    let (status, head) =
+        get(&mut bench, &format!("http://user:word@{addr}/ask?key=%ff%00&x=1"), 9999)
+            .await
+            .unwrap();
     assert_eq!(status, 200);
     assert!(head.starts_with("GET /ask?key=%ff%00&x=1 HTTP/1.1\r\n"), "{head}");
     let head = head.to_lowercase();
@@ -67,13 +78,19 @@ async fn a_fetch_gives_status_and_body_and_says_who_asks() {
 #[tokio::test]
 async fn what_does_not_speak_tls_is_not_spoken_to_in_the_clear() {
     let addr = serve(|_| reply("200 OK", "", "in the clear")).await;
-    assert_eq!(get(&mut Bench::new(), &format!("https://{addr}/"), 99).await, Err(OpErrorKind::Network));
+    assert_eq!(
+        get(&mut Bench::new(), &format!("https://{addr}/"), 99).await,
+        Err(OpErrorKind::Network)
+    );
 }
 
 #[tokio::test]
 async fn errors_of_the_server_are_answers_too() {
     let addr = serve(|_| reply("404 Not Found", "", "no such thing")).await;
-    assert_eq!(get(&mut Bench::new(), &format!("http://{addr}/"), 99).await, Ok((404, "no such thing".into())));
+    assert_eq!(
+        get(&mut Bench::new(), &format!("http://{addr}/"), 99).await,
+        Ok((404, "no such thing".into()))
+    );
 }
 
 #[tokio::test]
@@ -85,14 +102,18 @@ async fn redirects_are_followed_but_not_for_ever() {
     })
     .await;
     let mut bench = Bench::new();
-    assert_eq!(get(&mut bench, &format!("http://{addr}/once"), 99).await, Ok((200, "arrived".into())));
+    assert_eq!(
+        get(&mut bench, &format!("http://{addr}/once"), 99).await,
+        Ok((200, "arrived".into()))
+    );
     assert_eq!(get(&mut bench, &format!("http://{addr}/loop"), 99).await, Err(OpErrorKind::Limit));
 }
 
 #[tokio::test]
 async fn a_redirect_does_not_lead_around_the_policy() {
     let addr = serve(|head| {
-        let to = head.split(' ').nth(1).and_then(|path| path.strip_prefix("/to=")).unwrap_or_default();
+        let to =
+            head.split(' ').nth(1).and_then(|path| path.strip_prefix("/to=")).unwrap_or_default();
         reply("302 Found", &format!("Location: {to}\r\n"), "")
     })
     .await;
@@ -119,22 +140,31 @@ async fn our_own_api_is_not_reached_by_any_spelling_nor_by_a_redirect() {
     let port = api.port();
     let policy = DialPolicy { own: Some(api), ..config().policy };
     let mut bench = Bench::with(IoConfig { policy, ..config() }, 1 << 20);
-    let other = serve(move |head| match head.split(' ').nth(1).and_then(|path| path.strip_prefix("/to=")) {
-        Some(host) => reply("302 Found", &format!("Location: http://{host}:{port}/add\r\n"), ""),
-        None => reply("200 OK", "", "another server"),
+    let other = serve(move |head| {
+        match head.split(' ').nth(1).and_then(|path| path.strip_prefix("/to=")) {
+            Some(host) => {
+                reply("302 Found", &format!("Location: http://{host}:{port}/add\r\n"), "")
+            }
+            None => reply("200 OK", "", "another server"),
+        }
     })
     .await;
     for host in ["127.0.0.1", "localhost", "127.1", "2130706433", "[::ffff:127.0.0.1]"] {
         for url in [format!("http://{host}:{port}/add"), format!("http://{other}/to={host}")] {
             let refused = get(&mut bench, &url, 99).await;
-            // Where localhost has a second address, the daemon tries that one and finds nobody listening.
+            // Where localhost has a second address, the daemon tries that one and finds nobody
+            // listening.
             let is_refused = matches!(refused, Err(OpErrorKind::Denied))
                 || host == "localhost" && refused == Err(OpErrorKind::Network);
             assert!(is_refused, "{url}: {refused:?}");
         }
     }
     let url = format!("http://localhost:{}/", other.port());
-    assert_eq!(get(&mut bench, &url, 99).await, Ok((200, "another server".into())), "another port of this machine");
+    assert_eq!(
+        get(&mut bench, &url, 99).await,
+        Ok((200, "another server".into())),
+        "another port of this machine"
+    );
     bench.dial(1, api);
     assert_eq!(bench.closed(1).await, CloseReason::Denied, "as a peer");
 }
@@ -155,7 +185,11 @@ async fn this_machine_is_not_reached_by_any_spelling() {
         "0.0.0.0",
         "[::]",
     ] {
-        assert_eq!(get(&mut bench, &format!("http://{host}:{port}/"), 99).await, Err(OpErrorKind::Denied), "{host}");
+        assert_eq!(
+            get(&mut bench, &format!("http://{host}:{port}/"), 99).await,
+            Err(OpErrorKind::Denied),
+            "{host}"
+        );
     }
 }
 
@@ -183,13 +217,24 @@ async fn a_body_over_its_bound_is_not_taken() {
     let addr = serve(|head| match head.split(' ').nth(1) {
         Some("/declared") => reply("200 OK", "", &"x".repeat(1001)),
         Some("/fits") => reply("200 OK", "", &"x".repeat(1000)),
-        _ => format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}", "x".repeat(1001)).into_bytes(),
+        _ => {
+            format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}", "x".repeat(1001)).into_bytes()
+        }
     })
     .await;
     let mut bench = Bench::new();
-    assert_eq!(get(&mut bench, &format!("http://{addr}/declared"), 1000).await, Err(OpErrorKind::Limit));
-    assert_eq!(get(&mut bench, &format!("http://{addr}/undeclared"), 1000).await, Err(OpErrorKind::Limit));
-    assert_eq!(get(&mut bench, &format!("http://{addr}/fits"), 1000).await.map(|(_, body)| body.len()), Ok(1000));
+    assert_eq!(
+        get(&mut bench, &format!("http://{addr}/declared"), 1000).await,
+        Err(OpErrorKind::Limit)
+    );
+    assert_eq!(
+        get(&mut bench, &format!("http://{addr}/undeclared"), 1000).await,
+        Err(OpErrorKind::Limit)
+    );
+    assert_eq!(
+        get(&mut bench, &format!("http://{addr}/fits"), 1000).await.map(|(_, body)| body.len()),
+        Ok(1000)
+    );
 }
 
 #[tokio::test]
@@ -198,7 +243,8 @@ async fn silence_and_absence_are_told_apart() {
     let addr = listener.local_addr().unwrap();
     let mut bench = Bench::new();
     let url = format!("http://{addr}/");
-    let asked = bench.ask(|op| IoCommand::HttpGet { op, url: url.clone(), max_bytes: 9, timeout_ms: 100 });
+    let asked =
+        bench.ask(|op| IoCommand::HttpGet { op, url: url.clone(), max_bytes: 9, timeout_ms: 100 });
     let silent = tokio::time::timeout(Duration::from_secs(5), asked).await.expect("it gives up");
     assert_eq!(silent.map_err(|error| error.kind), Err(OpErrorKind::Timeout));
     drop(listener);

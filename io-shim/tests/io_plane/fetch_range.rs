@@ -26,7 +26,9 @@ where
         while let Ok((stream, _)) = listener.accept().await {
             let mut stream = BufReader::new(stream);
             let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).await.is_ok_and(|read| read > 0) {}
+            while !head.ends_with("\r\n\r\n")
+                && stream.read_line(&mut head).await.is_ok_and(|read| read > 0)
+            {}
             tokio::spawn(answer(head, stream.into_inner()));
         }
     });
@@ -49,7 +51,12 @@ fn start(bench: &mut Bench, url: String, offset: u64, spans: &[Span], timeout_ms
     bench.start(|op| IoCommand::HttpFetch { op, url, offset, spans, group: 3, timeout_ms })
 }
 
-async fn fetch(bench: &mut Bench, addr: SocketAddr, offset: u64, spans: &[Span]) -> Result<u16, OpErrorKind> {
+async fn fetch(
+    bench: &mut Bench,
+    addr: SocketAddr,
+    offset: u64,
+    spans: &[Span],
+) -> Result<u16, OpErrorKind> {
     let op = start(bench, format!("http://{addr}/film"), offset, spans, 5_000);
     status(bench.finish(op).await)
 }
@@ -74,7 +81,10 @@ async fn bench() -> Bench {
 }
 
 async fn contents(bench: &mut Bench) -> (Vec<u8>, Vec<u8>) {
-    (bench.read(span(1, 0, 10)).await.unwrap().to_vec(), bench.read(span(2, 0, 10)).await.unwrap().to_vec())
+    (
+        bench.read(span(1, 0, 10)).await.unwrap().to_vec(),
+        bench.read(span(2, 0, 10)).await.unwrap().to_vec(),
+    )
 }
 
 const UNTOUCHED: &[u8] = &[0; 10];
@@ -89,7 +99,10 @@ async fn a_range_goes_to_its_spans_over_two_files() {
     .await;
     let mut bench = bench().await;
     assert_eq!(fetch(&mut bench, addr, 5, &[span(1, 7, 3), span(2, 0, 4)]).await, Ok(206));
-    assert_eq!(contents(&mut bench).await, (b"\0\0\0\0\0\0\0abc".to_vec(), b"defg\0\0\0\0\0\0".to_vec()));
+    assert_eq!(
+        contents(&mut bench).await,
+        (b"\0\0\0\0\0\0\0abc".to_vec(), b"defg\0\0\0\0\0\0".to_vec())
+    );
     assert_eq!(bench.metrics.payload_stored_bytes.load(std::sync::atomic::Ordering::Relaxed), 7);
 }
 
@@ -98,10 +111,16 @@ async fn a_server_without_ranges_will_do_for_a_file_that_is_just_the_range() {
     let mut bench = bench().await;
     let whole = replying("200 OK", "Content-Length: 4\r\n", b"film").await;
     assert_eq!(fetch(&mut bench, whole, 0, &[span(1, 0, 4)]).await, Ok(200));
-    let chunked = replying("200 OK", "Transfer-Encoding: chunked\r\n", b"2\r\nfi\r\n2\r\nlm\r\n0\r\n\r\n").await;
+    let chunked =
+        replying("200 OK", "Transfer-Encoding: chunked\r\n", b"2\r\nfi\r\n2\r\nlm\r\n0\r\n\r\n")
+            .await;
     assert_eq!(fetch(&mut bench, chunked, 0, &[span(1, 4, 4)]).await, Ok(200));
     assert_eq!(contents(&mut bench).await.0, b"filmfilm\0\0");
-    assert_eq!(fetch(&mut bench, whole, 4, &[span(2, 4, 4)]).await, Err(OpErrorKind::Network), "from the beginning");
+    assert_eq!(
+        fetch(&mut bench, whole, 4, &[span(2, 4, 4)]).await,
+        Err(OpErrorKind::Network),
+        "from the beginning"
+    );
     let longer = replying("200 OK", "Content-Length: 5\r\n", b"films").await;
     assert_eq!(fetch(&mut bench, longer, 0, &[span(2, 0, 4)]).await, Err(OpErrorKind::Network));
     assert_eq!(contents(&mut bench).await.1, UNTOUCHED);
@@ -116,9 +135,21 @@ async fn what_is_not_the_range_is_not_written() {
         ("503 Busy", "Content-Length: 4\r\n", Ok(503)),
         ("204 No Content", "", Ok(204)),
         ("206 Partial", "Content-Length: 4\r\n", Err(OpErrorKind::Network)),
-        ("206 Partial", "Content-Range: bytes 0-3/4\r\nContent-Length: 4\r\n", Err(OpErrorKind::Network)),
-        ("206 Partial", "Content-Range: bytes 4-8/9\r\nContent-Length: 4\r\n", Err(OpErrorKind::Network)),
-        ("206 Partial", "Content-Range: bytes 4-7/9\r\nContent-Length: 3\r\n", Err(OpErrorKind::Network)),
+        (
+            "206 Partial",
+            "Content-Range: bytes 0-3/4\r\nContent-Length: 4\r\n",
+            Err(OpErrorKind::Network),
+        ),
+        (
+            "206 Partial",
+            "Content-Range: bytes 4-8/9\r\nContent-Length: 4\r\n",
+            Err(OpErrorKind::Network),
+        ),
+        (
+            "206 Partial",
+            "Content-Range: bytes 4-7/9\r\nContent-Length: 3\r\n",
+            Err(OpErrorKind::Network),
+        ),
         (
             "206 Partial",
             "Content-Range: bytes 4-7/9\r\nContent-Length: 4\r\nContent-Encoding: gzip\r\n",
@@ -131,7 +162,11 @@ async fn what_is_not_the_range_is_not_written() {
         ),
     ] {
         let addr = replying(status, headers, b"evil").await;
-        assert_eq!(fetch(&mut bench, addr, 4, &[span(1, 0, 4)]).await, expected, "{status} {headers}");
+        assert_eq!(
+            fetch(&mut bench, addr, 4, &[span(1, 0, 4)]).await,
+            expected,
+            "{status} {headers}"
+        );
     }
     assert_eq!(contents(&mut bench).await.0, UNTOUCHED);
 }
@@ -150,8 +185,10 @@ async fn a_body_of_another_length_fails_and_nothing_beyond_the_spans_is_written(
 #[tokio::test]
 async fn a_large_range_streams_through_and_the_limit_holds() {
     const LENGTH: u32 = 12 << 20;
-    let body: Vec<u8> = (0..LENGTH).map(|n| (n.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
-    let headers = format!("Content-Range: bytes 0-{}/*\r\nContent-Length: {LENGTH}\r\n", LENGTH - 1);
+    let body: Vec<u8> =
+        (0..LENGTH).map(|n| (n.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
+    let headers =
+        format!("Content-Range: bytes 0-{}/*\r\nContent-Length: {LENGTH}\r\n", LENGTH - 1);
     let addr = replying("206 Partial Content", &headers, &body).await;
     let mut bench = Bench::new();
     bench.create(1, "film", LENGTH.into()).await;
@@ -163,7 +200,11 @@ async fn a_large_range_streams_through_and_the_limit_holds() {
     bench.plane.limit_rate(3, Some(RATE), None);
     let began = Instant::now();
     let op = start(&mut bench, format!("http://{addr}/"), 0, &spans, 1_500);
-    assert_eq!(status(bench.finish(op).await), Ok(206), "it is the limit that takes longer, not the server");
+    assert_eq!(
+        status(bench.finish(op).await),
+        Ok(206),
+        "it is the limit that takes longer, not the server"
+    );
     let ratio = f64::from(LENGTH) / (RATE as f64 * began.elapsed().as_secs_f64());
     assert!(ratio < 1.1, "{ratio} of the rate");
 }
@@ -171,7 +212,8 @@ async fn a_large_range_streams_through_and_the_limit_holds() {
 #[tokio::test]
 async fn a_server_that_drips_has_its_time_in_all() {
     let addr = serve(|_, mut stream| async move {
-        let head = "HTTP/1.1 206 Partial\r\nContent-Range: bytes 0-9/*\r\nContent-Length: 10\r\n\r\n";
+        let head =
+            "HTTP/1.1 206 Partial\r\nContent-Range: bytes 0-9/*\r\nContent-Length: 10\r\n\r\n";
         let _ = stream.write_all(head.as_bytes()).await;
         for _ in 0..10 {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -215,14 +257,18 @@ async fn a_fetch_that_is_cancelled_writes_nothing_afterwards() {
 #[tokio::test]
 async fn a_server_that_stalls_does_not_hold_the_files() {
     let addr = serve(|_, mut stream| async move {
-        let head = "HTTP/1.1 206 Partial\r\nContent-Range: bytes 0-3/*\r\nContent-Length: 4\r\n\r\nfi";
+        let head =
+            "HTTP/1.1 206 Partial\r\nContent-Range: bytes 0-3/*\r\nContent-Length: 4\r\n\r\nfi";
         let _ = stream.write_all(head.as_bytes()).await;
         tokio::time::sleep(Duration::from_secs(60)).await;
     })
     .await;
     let mut bench = bench().await;
     let op = start(&mut bench, format!("http://{addr}/"), 0, &[span(1, 0, 4)], 400);
-    timeout(Duration::from_millis(300), bench.write(1, 0, b"mine")).await.expect("at once").unwrap();
+    timeout(Duration::from_millis(300), bench.write(1, 0, b"mine"))
+        .await
+        .expect("at once")
+        .unwrap();
     assert_eq!(status(bench.finish(op).await), Err(OpErrorKind::Timeout));
     assert_eq!(contents(&mut bench).await.0[..4], *b"mine");
 }
@@ -230,7 +276,8 @@ async fn a_server_that_stalls_does_not_hold_the_files() {
 #[tokio::test]
 async fn a_file_that_is_closed_meanwhile_is_written_no_more() {
     let addr = serve(|_, mut stream| async move {
-        let head = "HTTP/1.1 206 Partial\r\nContent-Range: bytes 0-3/*\r\nContent-Length: 4\r\n\r\n";
+        let head =
+            "HTTP/1.1 206 Partial\r\nContent-Range: bytes 0-3/*\r\nContent-Length: 4\r\n\r\n";
         let _ = stream.write_all(head.as_bytes()).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
         let _ = stream.write_all(b"film").await;
@@ -245,17 +292,31 @@ async fn a_file_that_is_closed_meanwhile_is_written_no_more() {
 
 #[tokio::test]
 async fn policy_and_sense_come_first() {
-    let addr = replying("206 Partial", "Content-Range: bytes 0-3/*\r\nContent-Length: 4\r\n", b"film").await;
+    let addr =
+        replying("206 Partial", "Content-Range: bytes 0-3/*\r\nContent-Length: 4\r\n", b"film")
+            .await;
     let mut strict = Bench::with(IoConfig { policy: DialPolicy::default(), ..config() }, 1 << 20);
     strict.create(1, "a", 10).await;
     assert_eq!(fetch(&mut strict, addr, 0, &[span(1, 0, 4)]).await, Err(OpErrorKind::Denied));
-    let away = replying("302 Found", "Location: http://10.0.0.1/\r\nContent-Length: 0\r\n", b"").await;
+    let away =
+        replying("302 Found", "Location: http://10.0.0.1/\r\nContent-Length: 0\r\n", b"").await;
     let mut bench = bench().await;
     assert_eq!(fetch(&mut bench, away, 0, &[span(1, 0, 4)]).await, Err(OpErrorKind::Denied));
-    let there = replying("302 Found", &format!("Location: http://{addr}/x\r\nContent-Length: 0\r\n"), b"").await;
-    assert_eq!(fetch(&mut bench, there, 0, &[span(1, 0, 4)]).await, Ok(206), "the range is asked for there, too");
-    for (offset, spans) in [(0, vec![]), (0, vec![span(1, 0, 0)]), (u64::MAX, vec![span(1, 0, 4)])] {
-        assert_eq!(fetch(&mut bench, addr, offset, &spans).await, Err(OpErrorKind::Denied), "{offset} {spans:?}");
+    let there =
+        replying("302 Found", &format!("Location: http://{addr}/x\r\nContent-Length: 0\r\n"), b"")
+            .await;
+    assert_eq!(
+        fetch(&mut bench, there, 0, &[span(1, 0, 4)]).await,
+        Ok(206),
+        "the range is asked for there, too"
+    );
+    for (offset, spans) in [(0, vec![]), (0, vec![span(1, 0, 0)]), (u64::MAX, vec![span(1, 0, 4)])]
+    {
+        assert_eq!(
+            fetch(&mut bench, addr, offset, &spans).await,
+            Err(OpErrorKind::Denied),
+            "{offset} {spans:?}"
+        );
     }
     assert_eq!(fetch(&mut bench, addr, 0, &[span(9, 0, 4)]).await, Err(OpErrorKind::NotFound));
 }

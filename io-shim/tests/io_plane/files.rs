@@ -23,7 +23,10 @@ fn kind(result: Result<OpOutput, shared_proto::io::OpError>) -> Result<OpOutput,
 #[tokio::test]
 async fn a_new_file_is_sparse_and_of_full_length_with_its_folders() {
     let mut bench = Bench::new();
-    assert_eq!(bench.open_in("root", 1, &["a..b", "c", "film.mkv"], 1 << 30, true).await, Ok(1 << 30));
+    assert_eq!(
+        bench.open_in("root", 1, &["a..b", "c", "film.mkv"], 1 << 30, true).await,
+        Ok(1 << 30)
+    );
     let found = fs::metadata(bench.disk("root/a..b/c/film.mkv")).unwrap();
     assert_eq!(found.len(), 1 << 30);
     #[cfg(unix)]
@@ -36,14 +39,21 @@ async fn a_new_file_is_sparse_and_of_full_length_with_its_folders() {
 #[tokio::test]
 async fn zeros_are_read_and_hashed_and_what_is_written_there_is_gone() {
     let mut bench = Bench::new();
-    assert_eq!(bench.open_in("root", u32::MAX, &["zeros"], 4, true).await, Err(OpErrorKind::Exists), "it is no file");
+    assert_eq!(
+        bench.open_in("root", u32::MAX, &["zeros"], 4, true).await,
+        Err(OpErrorKind::Exists),
+        "it is no file"
+    );
     bench.open_in("root", 1, &["f"], 4, true).await.unwrap();
     bench.write(1, 0, b"film").await.unwrap();
     bench.write(u32::MAX, 5, b"lost").await.unwrap();
     assert_eq!(bench.read(span(u32::MAX, 4, 5)).await.unwrap(), &[0; 5][..]);
     let spans = vec![span(1, 0, 4), span(u32::MAX, 0, 3), span(1, 0, 1)];
     let digest = bench.ask(|op| IoCommand::Digest { op, kind: DigestKind::Sha256, spans }).await;
-    assert_eq!(digest, Ok(OpOutput::Digest(Bytes::copy_from_slice(&Sha256::digest(b"film\0\0\0f")))));
+    assert_eq!(
+        digest,
+        Ok(OpOutput::Digest(Bytes::copy_from_slice(&Sha256::digest(b"film\0\0\0f"))))
+    );
 }
 
 #[tokio::test]
@@ -64,7 +74,11 @@ async fn what_is_not_there_is_made_only_when_asked() {
     assert_eq!(bench.open_in("root", 1, &["d", "f"], 4, false).await, Err(OpErrorKind::NotFound));
     assert!(!bench.disk("root").exists(), "not even the root");
     assert_eq!(bench.open_in("nowhere", 1, &["f"], 4, true).await, Err(OpErrorKind::NotFound));
-    assert_eq!(bench.open_in("root", 1, &["d", "f"], 4, true).await, Ok(4), "a number that failed can be used again");
+    assert_eq!(
+        bench.open_in("root", 1, &["d", "f"], 4, true).await,
+        Ok(4),
+        "a number that failed can be used again"
+    );
 }
 
 #[tokio::test]
@@ -73,9 +87,18 @@ async fn something_else_in_the_way_is_said_clearly() {
     fs::create_dir_all(bench.disk("root/folder")).unwrap();
     fs::write(bench.disk("root/file"), b"").unwrap();
     for create in [true, false] {
-        assert_eq!(bench.open_in("root", 1, &["folder"], 4, create).await, Err(OpErrorKind::Exists));
-        assert_eq!(bench.open_in("root", 1, &["file", "inner"], 4, create).await, Err(OpErrorKind::Exists));
-        assert_eq!(bench.open_in("root", 1, &["file", "in", "ner"], 4, create).await, Err(OpErrorKind::Exists));
+        assert_eq!(
+            bench.open_in("root", 1, &["folder"], 4, create).await,
+            Err(OpErrorKind::Exists)
+        );
+        assert_eq!(
+            bench.open_in("root", 1, &["file", "inner"], 4, create).await,
+            Err(OpErrorKind::Exists)
+        );
+        assert_eq!(
+            bench.open_in("root", 1, &["file", "in", "ner"], 4, create).await,
+            Err(OpErrorKind::Exists)
+        );
     }
 }
 
@@ -98,13 +121,27 @@ async fn paths_that_are_not_names_are_refused_everywhere() {
     ];
     for attack in attacks {
         for create in [true, false] {
-            assert_eq!(bench.open_in("root", 1, attack, 1, create).await, Err(OpErrorKind::Denied), "{attack:?}");
+            assert_eq!(
+                bench.open_in("root", 1, attack, 1, create).await,
+                Err(OpErrorKind::Denied),
+                "{attack:?}"
+            );
         }
         let (root, good) = (RootKey::from("root"), names(&["good"]));
         let served = bench.files.open_for_serving(&root, &names(attack));
-        assert_eq!(served.map(drop).map_err(|error| error.kind), Err(OpErrorKind::Denied), "{attack:?}");
-        let deleted =
-            bench.ask(|op| IoCommand::FileDelete { op, root: root.clone(), path: names(attack), identity: None }).await;
+        assert_eq!(
+            served.map(drop).map_err(|error| error.kind),
+            Err(OpErrorKind::Denied),
+            "{attack:?}"
+        );
+        let deleted = bench
+            .ask(|op| IoCommand::FileDelete {
+                op,
+                root: root.clone(),
+                path: names(attack),
+                identity: None,
+            })
+            .await;
         assert_eq!(kind(deleted), Err(OpErrorKind::Denied), "{attack:?}");
         let renames = [(names(attack), good.clone()), (good, names(attack))];
         for (from, to) in renames {
@@ -152,25 +189,58 @@ async fn links_that_lie_on_the_disk_lead_nowhere() {
     for attack in attacks {
         for create in [true, false] {
             let opened = bench.open_in("root", 1, attack, 100, create).await;
-            assert!(matches!(opened, Err(OpErrorKind::Denied | OpErrorKind::Exists)), "{attack:?}: {opened:?}");
+            assert!(
+                matches!(opened, Err(OpErrorKind::Denied | OpErrorKind::Exists)),
+                "{attack:?}: {opened:?}"
+            );
         }
-        assert!(bench.files.open_for_serving(&RootKey::from("root"), &names(attack)).is_err(), "{attack:?}");
+        assert!(
+            bench.files.open_for_serving(&RootKey::from("root"), &names(attack)).is_err(),
+            "{attack:?}"
+        );
     }
     for folder in ["to-folder", "to-folder-relative"] {
         let root = || RootKey::from("root");
         let path = names(&[folder, "secret"]);
-        kind(bench.ask(|op| IoCommand::FileDelete { op, root: root(), path: path.clone(), identity: None }).await)
-            .unwrap_err();
+        kind(
+            bench
+                .ask(|op| IoCommand::FileDelete {
+                    op,
+                    root: root(),
+                    path: path.clone(),
+                    identity: None,
+                })
+                .await,
+        )
+        .unwrap_err();
         let to = names(&["stolen"]);
         kind(
             bench
-                .ask(|op| IoCommand::FileMove { op, identity: None, root: root(), from: path, to_root: root(), to })
+                .ask(|op| IoCommand::FileMove {
+                    op,
+                    identity: None,
+                    root: root(),
+                    from: path,
+                    to_root: root(),
+                    to,
+                })
                 .await,
         )
         .unwrap_err();
         let (from, to) = (names(&["inner", "mine"]), names(&[folder, "planted"]));
-        kind(bench.ask(|op| IoCommand::FileMove { op, identity: None, root: root(), from, to_root: root(), to }).await)
-            .unwrap_err();
+        kind(
+            bench
+                .ask(|op| IoCommand::FileMove {
+                    op,
+                    identity: None,
+                    root: root(),
+                    from,
+                    to_root: root(),
+                    to,
+                })
+                .await,
+        )
+        .unwrap_err();
     }
     assert_eq!(fs::read_dir(bench.disk("outside")).unwrap().count(), 1);
     assert_eq!(fs::read(bench.disk("outside/secret")).unwrap(), b"secret");
@@ -187,7 +257,10 @@ async fn pipes_and_the_like_are_not_files() {
     assert!(made.success());
     for name in ["pipe", "socket"] {
         assert!(bench.open_in("root", 1, &[name], 4, true).await.is_err(), "{name}");
-        assert!(bench.files.open_for_serving(&RootKey::from("root"), &names(&[name])).is_err(), "{name}");
+        assert!(
+            bench.files.open_for_serving(&RootKey::from("root"), &names(&[name])).is_err(),
+            "{name}"
+        );
     }
 }
 
@@ -211,7 +284,14 @@ async fn a_rename_never_replaces() {
     let root = || RootKey::from("root");
     let rename = |from: &[&str], to: &[&str]| {
         let (from, to) = (names(from), names(to));
-        move |op| IoCommand::FileMove { op, identity: None, root: root(), from, to_root: root(), to }
+        move |op| IoCommand::FileMove {
+            op,
+            identity: None,
+            root: root(),
+            from,
+            to_root: root(),
+            to,
+        }
     };
     assert_eq!(kind(bench.ask(rename(&["a"], &["b"])).await), Err(OpErrorKind::Exists));
     assert_eq!(kind(bench.ask(rename(&["no"], &["c"])).await), Err(OpErrorKind::NotFound));
@@ -232,10 +312,17 @@ async fn deleting_takes_the_folders_that_it_leaves_empty() {
         let path = names(path);
         move |op| IoCommand::FileDelete { op, root: RootKey::from("root"), path, identity: None }
     };
-    assert_eq!(kind(bench.ask(delete(&["keep", "a"])).await), Err(OpErrorKind::Denied), "a folder is not deleted");
+    assert_eq!(
+        kind(bench.ask(delete(&["keep", "a"])).await),
+        Err(OpErrorKind::Denied),
+        "a folder is not deleted"
+    );
     assert_eq!(kind(bench.ask(delete(&["keep", "a", "b", "file"])).await), Ok(OpOutput::Unit));
     assert!(!bench.disk("root/keep/a").exists());
-    assert_eq!(kind(bench.ask(delete(&["keep", "a", "b", "file"])).await), Err(OpErrorKind::NotFound));
+    assert_eq!(
+        kind(bench.ask(delete(&["keep", "a", "b", "file"])).await),
+        Err(OpErrorKind::NotFound)
+    );
     assert_eq!(kind(bench.ask(delete(&["keep", "other"])).await), Ok(OpOutput::Unit));
     assert!(!bench.disk("root/keep").exists());
     assert!(bench.disk("root").exists(), "the root stays");
@@ -297,33 +384,49 @@ async fn too_many_commands_at_once_are_refused_and_every_one_is_answered() {
     for _ in 0..most + 50 {
         match bench.event().await {
             IoEvent::Done { result: Ok(OpOutput::Bytes(bytes)), .. } => assert!(bytes.len() <= 100),
-            IoEvent::Done { result: Err(error), .. } if error.kind == OpErrorKind::Limit => refused += 1,
+            IoEvent::Done { result: Err(error), .. } if error.kind == OpErrorKind::Limit => {
+                refused += 1
+            }
             other => panic!("{other:?}"),
         }
     }
     assert_eq!(refused, 50);
     let data = Bytes::from(vec![1; 8 << 20]);
     let file = FileRef(1);
-    let ops: Vec<_> =
-        (0..9).map(|_| bench.start(|op| IoCommand::FileWrite { op, file, offset: 0, data: data.clone() })).collect();
+    let ops: Vec<_> = (0..9)
+        .map(|_| bench.start(|op| IoCommand::FileWrite { op, file, offset: 0, data: data.clone() }))
+        .collect();
     let mut kinds = Vec::new();
     for op in ops {
         kinds.push(bench.finish(op).await.map_err(|error| error.kind));
     }
-    assert_eq!(kinds.iter().filter(|kind| **kind == Err(OpErrorKind::Limit)).count(), 1, "64 MiB fit, 72 do not");
+    assert_eq!(
+        kinds.iter().filter(|kind| **kind == Err(OpErrorKind::Limit)).count(),
+        1,
+        "64 MiB fit, 72 do not"
+    );
 }
 
 #[tokio::test]
 async fn the_state_outlives_the_engine() {
     let mut bench = Bench::new();
     let value = Bytes::from_static(b"resume");
-    bench.ask(|op| IoCommand::KvPut { op, key: "thing/1".into(), value: value.clone() }).await.unwrap();
+    bench
+        .ask(|op| IoCommand::KvPut { op, key: "thing/1".into(), value: value.clone() })
+        .await
+        .unwrap();
     bench.next_epoch();
-    assert_eq!(bench.ask(|op| IoCommand::KvGet { op, key: "thing/1".into() }).await, Ok(OpOutput::Value(Some(value))));
+    assert_eq!(
+        bench.ask(|op| IoCommand::KvGet { op, key: "thing/1".into() }).await,
+        Ok(OpOutput::Value(Some(value)))
+    );
     let keys = bench.ask(|op| IoCommand::KvScan { op, prefix: "thing/".into() }).await;
     assert_eq!(keys, Ok(OpOutput::Keys(vec!["thing/1".into()])));
     bench.ask(|op| IoCommand::KvDelete { op, key: "thing/1".into() }).await.unwrap();
-    assert_eq!(bench.ask(|op| IoCommand::KvGet { op, key: "thing/1".into() }).await, Ok(OpOutput::Value(None)));
+    assert_eq!(
+        bench.ask(|op| IoCommand::KvGet { op, key: "thing/1".into() }).await,
+        Ok(OpOutput::Value(None))
+    );
 }
 
 async fn stat(bench: &mut Bench, path: &[&str]) -> Result<Option<(u64, u64)>, OpErrorKind> {
@@ -341,7 +444,8 @@ async fn a_look_at_a_file_tells_whether_somebody_changed_it() {
     assert_eq!(stat(&mut bench, &["film"]).await, Ok(None), "not even the root is there");
     bench.create(1, "film", 10).await;
     let (length, made) = stat(&mut bench, &["film"]).await.unwrap().unwrap();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
     assert_eq!(length, 10);
     assert!(u128::from(made) <= now && u128::from(made) + 60_000_000_000 > now);
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -351,7 +455,11 @@ async fn a_look_at_a_file_tells_whether_somebody_changed_it() {
     assert_eq!(length, 13, "it sees the writes before it");
     assert!(changed > made);
     bench.finish(write).await.unwrap();
-    assert_eq!(stat(&mut bench, &["film"]).await.unwrap().unwrap(), (length, changed), "looking changes nothing");
+    assert_eq!(
+        stat(&mut bench, &["film"]).await.unwrap().unwrap(),
+        (length, changed),
+        "looking changes nothing"
+    );
     assert_eq!(stat(&mut bench, &["other"]).await, Ok(None));
     assert_eq!(stat(&mut bench, &["film", "inside"]).await, Ok(None));
     assert_eq!(stat(&mut bench, &["..", "root", "film"]).await, Err(OpErrorKind::Denied));

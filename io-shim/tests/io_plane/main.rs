@@ -1,4 +1,5 @@
-//! The I/O plane as an engine sees it: commands in, events out, with real files and loopback sockets.
+//! The I/O plane as an engine sees it: commands in, events out, with real files and loopback
+//! sockets.
 
 mod bench;
 mod cipher;

@@ -18,7 +18,11 @@ fn start(bench: &mut Bench, from: (&str, &[&str]), to: (&str, &[&str])) -> OpId 
     bench.start(|op| IoCommand::FileMove { op, identity: None, root, from, to_root, to })
 }
 
-async fn rename(bench: &mut Bench, from: (&str, &[&str]), to: (&str, &[&str])) -> Result<(), OpErrorKind> {
+async fn rename(
+    bench: &mut Bench,
+    from: (&str, &[&str]),
+    to: (&str, &[&str]),
+) -> Result<(), OpErrorKind> {
     let op = start(bench, from, to);
     bench.finish(op).await.map(drop).map_err(|error| error.kind)
 }
@@ -56,11 +60,26 @@ async fn a_target_is_not_replaced_and_a_source_that_is_not_there_makes_nothing()
         let mut bench = Bench::new();
         bench.create(1, "film", 4).await;
         bench.open_in(root, 2, &["there"], 2, true).await.unwrap();
-        assert_eq!(rename(&mut bench, ("root", &["film"]), (root, &["there"])).await, Err(OpErrorKind::Exists));
-        assert_eq!(rename(&mut bench, ("root", &["no"]), (root, &["x", "y"])).await, Err(OpErrorKind::NotFound));
-        assert_eq!(rename(&mut bench, ("root", &["film"]), (root, &["there", "in"])).await, Err(OpErrorKind::Exists));
-        assert_eq!(rename(&mut bench, ("root", &["film"]), (root, &["..", "film"])).await, Err(OpErrorKind::Denied));
-        assert_eq!(rename(&mut bench, ("root", &["film"]), ("nowhere", &["film"])).await, Err(OpErrorKind::NotFound));
+        assert_eq!(
+            rename(&mut bench, ("root", &["film"]), (root, &["there"])).await,
+            Err(OpErrorKind::Exists)
+        );
+        assert_eq!(
+            rename(&mut bench, ("root", &["no"]), (root, &["x", "y"])).await,
+            Err(OpErrorKind::NotFound)
+        );
+        assert_eq!(
+            rename(&mut bench, ("root", &["film"]), (root, &["there", "in"])).await,
+            Err(OpErrorKind::Exists)
+        );
+        assert_eq!(
+            rename(&mut bench, ("root", &["film"]), (root, &["..", "film"])).await,
+            Err(OpErrorKind::Denied)
+        );
+        assert_eq!(
+            rename(&mut bench, ("root", &["film"]), ("nowhere", &["film"])).await,
+            Err(OpErrorKind::NotFound)
+        );
         assert_eq!(fs::read(bench.disk("root/film")).unwrap(), [0; 4]);
         assert_eq!(fs::metadata(place(&bench, root, "there")).unwrap().len(), 2);
         assert_eq!(fs::read_dir(place(&bench, root, "")).unwrap().count(), 1, "{root}");
@@ -74,7 +93,10 @@ async fn a_disk_that_does_not_take_the_file_leaves_it_where_it_was() {
     // Memory takes a file of 100 TiB that holds next to nothing; disks do not.
     const LENGTH: u64 = 100 << 40;
     let mut bench = Bench::new();
-    bench.open_in("elsewhere", 1, &["film"], LENGTH, true).await.expect("/dev/shm takes a sparse file of any length");
+    bench
+        .open_in("elsewhere", 1, &["film"], LENGTH, true)
+        .await
+        .expect("/dev/shm takes a sparse file of any length");
     bench.write(1, 0, b"film").await.unwrap();
     match rename(&mut bench, ("elsewhere", &["film"]), ("root", &["folder", "film"])).await {
         Err(kind) => assert!(matches!(kind, OpErrorKind::Limit | OpErrorKind::Full), "{kind:?}"),
@@ -91,11 +113,19 @@ async fn commands_see_a_move_in_their_order_and_others_do_not_wait_for_it() {
     let mut bench = Bench::new();
     bench.create(1, "film", LENGTH).await;
     bench.write(1, LENGTH - 4, b"last").await.unwrap();
-    let before =
-        bench.start(|op| IoCommand::FileWrite { op, file: FileRef(1), offset: 0, data: Bytes::from_static(b"before") });
+    let before = bench.start(|op| IoCommand::FileWrite {
+        op,
+        file: FileRef(1),
+        offset: 0,
+        data: Bytes::from_static(b"before"),
+    });
     let moving = start(&mut bench, ("root", &["film"]), ("elsewhere", &["film"]));
-    let after =
-        bench.start(|op| IoCommand::FileWrite { op, file: FileRef(1), offset: 6, data: Bytes::from_static(b"after") });
+    let after = bench.start(|op| IoCommand::FileWrite {
+        op,
+        file: FileRef(1),
+        offset: 6,
+        data: Bytes::from_static(b"after"),
+    });
     let root = RootKey::from("elsewhere");
     let path = vec!["film".to_owned()];
     let opening = bench.start(|op| IoCommand::FileOpen {
@@ -106,7 +136,9 @@ async fn commands_see_a_move_in_their_order_and_others_do_not_wait_for_it() {
         length: LENGTH,
         mode: OpenMode::Read,
     });
-    timeout(Duration::from_secs(5), bench.create(3, "unrelated", 4)).await.expect("it does not wait");
+    timeout(Duration::from_secs(5), bench.create(3, "unrelated", 4))
+        .await
+        .expect("it does not wait");
     let read = bench.read(span(2, 0, 11)).await.unwrap();
     assert_eq!(read, &b"beforeafter"[..]);
     for op in [before, moving, after, opening] {
@@ -134,7 +166,8 @@ async fn a_move_ends_with_its_engine_and_the_next_one_finds_one_whole_file() {
     // The move holds the file until it has ended.
     let settled = async {
         loop {
-            let (here, there) = (bench.disk("root/film").exists(), bench.elsewhere("film").exists());
+            let (here, there) =
+                (bench.disk("root/film").exists(), bench.elsewhere("film").exists());
             let left = fs::read_dir(bench.elsewhere("")).map_or(0, Iterator::count);
             if here != there && left == usize::from(there) {
                 break if here { "root" } else { "elsewhere" };
@@ -145,7 +178,13 @@ async fn a_move_ends_with_its_engine_and_the_next_one_finds_one_whole_file() {
     let root = timeout(Duration::from_secs(20), settled).await.expect("one of them");
     assert_eq!(bench.open_in(root, 1, &["film"], LENGTH, false).await, Ok(LENGTH));
     for at in 0..8 {
-        assert_eq!(bench.read(span(1, at * (LENGTH / 8), 1 << 20)).await.unwrap(), vec![7; 1 << 20]);
+        assert_eq!(
+            bench.read(span(1, at * (LENGTH / 8), 1 << 20)).await.unwrap(),
+            vec![7; 1 << 20]
+        );
     }
-    assert!(matches!(bench.ask(|op| IoCommand::FileSync { op, file: FileRef(1) }).await, Ok(OpOutput::Unit)));
+    assert!(matches!(
+        bench.ask(|op| IoCommand::FileSync { op, file: FileRef(1) }).await,
+        Ok(OpOutput::Unit)
+    ));
 }

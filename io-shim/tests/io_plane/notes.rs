@@ -46,6 +46,7 @@ async fn an_engine_is_told_what_another_process_writes_and_a_late_note_loses() {
 async fn a_note_has_a_greatest_length() {
     let mut bench = Bench::new();
     let value = "x".repeat(5_000);
-    let refused = bench.ask(|op| IoCommand::NotePut { op, key: "a".into(), value, age_ms: 0 }).await;
+    let refused =
+        bench.ask(|op| IoCommand::NotePut { op, key: "a".into(), value, age_ms: 0 }).await;
     assert_eq!(refused.unwrap_err().kind, OpErrorKind::Limit);
 }

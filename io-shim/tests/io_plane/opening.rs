@@ -1,4 +1,5 @@
-//! What a file is opened for: making one, writing to the one that is meant, and reading; and copying between open files.
+//! What a file is opened for: making one, writing to the one that is meant, and reading; and
+//! copying between open files.
 
 use std::fs;
 
@@ -41,7 +42,10 @@ async fn writing_to_what_is_not_there_makes_nothing() {
     let mut bench = Bench::new();
     fs::create_dir_all(bench.disk("root")).unwrap();
     for mode in [OpenMode::Read, OpenMode::Write { identity: None }] {
-        assert_eq!(bench.open_as("root", 1, &["a", "film"], 4, mode).await.unwrap_err(), OpErrorKind::NotFound);
+        assert_eq!(
+            bench.open_as("root", 1, &["a", "film"], 4, mode).await.unwrap_err(),
+            OpErrorKind::NotFound
+        );
     }
     assert_eq!(fs::read_dir(bench.disk("root")).unwrap().count(), 0);
 }
@@ -63,8 +67,14 @@ async fn a_name_that_is_too_long_is_said_to_be_one() {
     let mut bench = Bench::new();
     for (name, folders) in [("n".repeat(256), 1), ("d".to_owned(), 65), ("n".repeat(255), 17)] {
         let path = vec![name.as_str(); folders];
-        assert_eq!(bench.open_in("root", 1, &path, 1, true).await, Err(OpErrorKind::Name), "{folders}");
-        assert!(!bench.disk("root").exists() || fs::read_dir(bench.disk("root")).unwrap().count() == 0);
+        assert_eq!(
+            bench.open_in("root", 1, &path, 1, true).await,
+            Err(OpErrorKind::Name),
+            "{folders}"
+        );
+        assert!(
+            !bench.disk("root").exists() || fs::read_dir(bench.disk("root")).unwrap().count() == 0
+        );
     }
     assert_eq!(bench.open_in("root", 1, &["n".repeat(255).as_str()], 1, true).await, Ok(1));
 }
@@ -73,13 +83,20 @@ async fn a_name_that_is_too_long_is_said_to_be_one() {
 async fn a_failed_attempt_takes_the_folders_that_it_made_and_no_others() {
     let mut bench = Bench::new();
     fs::create_dir_all(bench.disk("root/mine/empty")).unwrap();
-    let failed = bench.open_in("root", 1, &["mine", "empty", "new", "deep", "huge"], u64::MAX, true).await;
+    let failed =
+        bench.open_in("root", 1, &["mine", "empty", "new", "deep", "huge"], u64::MAX, true).await;
     assert!(failed.is_err());
     assert!(bench.disk("root/mine/empty").exists());
     assert!(!bench.disk("root/mine/empty/new").exists());
 }
 
-async fn copy(bench: &mut Bench, from: u32, to: u32, offset: u64, length: u64) -> Result<OpOutput, OpErrorKind> {
+async fn copy(
+    bench: &mut Bench,
+    from: u32,
+    to: u32,
+    offset: u64,
+    length: u64,
+) -> Result<OpOutput, OpErrorKind> {
     let (from, to) = (FileRef(from), FileRef(to));
     let copied = bench.ask(|op| IoCommand::FileCopy { op, from, to, offset, length }).await;
     copied.map_err(|error| error.kind)
@@ -112,10 +129,21 @@ async fn a_copy_takes_its_turn_among_the_writes_of_both_files() {
     for round in 0..50u8 {
         for (file, fill) in [(1, round), (2, 255)] {
             let data = vec![fill; 1 << 20].into();
-            ops.push(bench.start(|op| IoCommand::FileWrite { op, file: FileRef(file), offset: 1 << 20, data }));
+            ops.push(bench.start(|op| IoCommand::FileWrite {
+                op,
+                file: FileRef(file),
+                offset: 1 << 20,
+                data,
+            }));
         }
         let (from, to) = (FileRef(1), FileRef(2));
-        ops.push(bench.start(|op| IoCommand::FileCopy { op, from, to, offset: 0, length: 4 << 20 }));
+        ops.push(bench.start(|op| IoCommand::FileCopy {
+            op,
+            from,
+            to,
+            offset: 0,
+            length: 4 << 20,
+        }));
         assert_eq!(bench.read(span(2, 1 << 20, 1 << 20)).await.unwrap(), vec![round; 1 << 20]);
     }
     for op in ops {

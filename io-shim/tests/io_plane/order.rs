@@ -1,4 +1,5 @@
-//! Commands take effect in order, and no write slips in behind a digest: the daemon's half of "no unverified byte".
+//! Commands take effect in order, and no write slips in behind a digest: the daemon's half of "no
+//! unverified byte".
 
 use std::time::Duration;
 
@@ -17,13 +18,30 @@ const BLOCK: u32 = 16 << 10;
 async fn commands_for_a_file_may_follow_its_opening_at_once() {
     let mut bench = Bench::new();
     let (root, path, file) = (RootKey::from("root"), vec!["f".to_owned()], FileRef(1));
-    let opened = bench.start(|op| IoCommand::FileOpen { op, file, root, path, length: 9, mode: OpenMode::Create });
-    let written = bench.start(|op| IoCommand::FileWrite { op, file, offset: 2, data: Bytes::from_static(b"abc") });
+    let opened = bench.start(|op| IoCommand::FileOpen {
+        op,
+        file,
+        root,
+        path,
+        length: 9,
+        mode: OpenMode::Create,
+    });
+    let written = bench.start(|op| IoCommand::FileWrite {
+        op,
+        file,
+        offset: 2,
+        data: Bytes::from_static(b"abc"),
+    });
     let read = bench.start(|op| IoCommand::FileRead { op, span: span(1, 0, 9) });
     bench.tell(IoCommand::FileClose { file });
-    assert_eq!(bench.finish(read).await, Ok(OpOutput::Bytes(Bytes::from_static(b"\0\0abc\0\0\0\0"))));
+    assert_eq!(
+        bench.finish(read).await,
+        Ok(OpOutput::Bytes(Bytes::from_static(b"\0\0abc\0\0\0\0")))
+    );
     assert_eq!(bench.finish(written).await, Ok(OpOutput::Unit));
-    assert!(matches!(bench.finish(opened).await, Ok(OpOutput::Opened { stat }) if stat.length == 9));
+    assert!(
+        matches!(bench.finish(opened).await, Ok(OpOutput::Opened { stat }) if stat.length == 9)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -36,7 +54,10 @@ async fn every_read_sees_the_writes_before_it_and_none_after() {
         let (fill, offset) = (u8::try_from(n % 251).unwrap(), n % 7);
         let data = Bytes::from(vec![fill; 40]);
         bench.start(|op| IoCommand::FileWrite { op, file, offset: offset.into(), data });
-        reads.push((fill, bench.start(|op| IoCommand::FileRead { op, span: span(1, offset.into(), 40) })));
+        reads.push((
+            fill,
+            bench.start(|op| IoCommand::FileRead { op, span: span(1, offset.into(), 40) }),
+        ));
     }
     for (fill, read) in reads {
         assert_eq!(bench.finish(read).await, Ok(OpOutput::Bytes(vec![fill; 40].into())));
@@ -48,7 +69,14 @@ async fn names_change_in_the_order_of_their_commands() {
     let mut bench = Bench::new();
     let (file, root) = (FileRef(1), || RootKey::from("root"));
     let name = |n: u32| vec![format!("name {n}")];
-    bench.start(|op| IoCommand::FileOpen { op, file, root: root(), path: name(0), length: 5, mode: OpenMode::Create });
+    bench.start(|op| IoCommand::FileOpen {
+        op,
+        file,
+        root: root(),
+        path: name(0),
+        length: 5,
+        mode: OpenMode::Create,
+    });
     let mut last = None;
     for n in 0..100 {
         last = Some(bench.start(|op| IoCommand::FileMove {
@@ -72,8 +100,8 @@ enum Stop {
     NewEngine,
 }
 
-/// A peer pours blocks into one span as fast as it can, while the engine arms, stops and digests over and over:
-/// whatever the digest covered has to be what is in the file from then on.
+/// A peer pours blocks into one span as fast as it can, while the engine arms, stops and digests
+/// over and over: whatever the digest covered has to be what is in the file from then on.
 async fn hammer(stop: Stop, rounds: u64) {
     let mut bench = Bench::new();
     bench.create(1, "f", u64::from(BLOCK)).await;
@@ -83,11 +111,21 @@ async fn hammer(stop: Stop, rounds: u64) {
         bench.framed(round, 1 << 20);
         let keys: Vec<[u8; 8]> = (0..20u64).map(u64::to_be_bytes).collect();
         for key in &keys {
-            bench.arm(round, key, &[span(1, 0, BLOCK / 2), span(1, u64::from(BLOCK / 2), BLOCK / 2)]);
+            bench.arm(
+                round,
+                key,
+                &[span(1, 0, BLOCK / 2), span(1, u64::from(BLOCK / 2), BLOCK / 2)],
+            );
         }
         let stream: Vec<u8> = keys
             .iter()
-            .flat_map(|key| frame(&[b"\x07", key, &vec![key[7] ^ u8::try_from(round % 256).unwrap(); BLOCK as usize]]))
+            .flat_map(|key| {
+                frame(&[
+                    b"\x07",
+                    key,
+                    &vec![key[7] ^ u8::try_from(round % 256).unwrap(); BLOCK as usize],
+                ])
+            })
             .collect();
         let pouring = tokio::spawn(async move {
             // The daemon may close the connection in the middle.
@@ -115,14 +153,23 @@ async fn hammer(stop: Stop, rounds: u64) {
                 });
             }
         }
-        let proved = bench.digest(DigestKind::Sha256, &[span(1, 0, BLOCK)]).await.expect("the span is there");
+        let proved = bench
+            .digest(DigestKind::Sha256, &[span(1, 0, BLOCK)])
+            .await
+            .expect("the span is there");
         let _peer = pouring.await.expect("the peer does not panic");
         tokio::task::yield_now().await;
-        let later = bench.digest(DigestKind::Sha256, &[span(1, 0, BLOCK)]).await.expect("the span is there");
+        let later = bench
+            .digest(DigestKind::Sha256, &[span(1, 0, BLOCK)])
+            .await
+            .expect("the span is there");
         assert_eq!(proved, later, "{stop:?}: a byte changed after it was proved, round {round}");
         let bytes = std::fs::read(bench.disk("root/f")).unwrap();
         stored += usize::from(bytes.iter().any(|byte| *byte != 0));
-        assert!(bytes.windows(2).all(|pair| pair[0] == pair[1]), "{stop:?}: two blocks are mixed, round {round}");
+        assert!(
+            bytes.windows(2).all(|pair| pair[0] == pair[1]),
+            "{stop:?}: two blocks are mixed, round {round}"
+        );
         if matches!(stop, Stop::Disarm) {
             bench.tell(IoCommand::TcpClose { conn: ConnId(round) });
         }

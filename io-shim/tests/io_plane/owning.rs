@@ -24,16 +24,29 @@ async fn stat(bench: &mut Bench, path: &[&str]) -> Result<Option<FileStat>, OpEr
     }
 }
 
-async fn delete(bench: &mut Bench, path: &[&str], identity: Option<FileIdentity>) -> Result<(), OpErrorKind> {
+async fn delete(
+    bench: &mut Bench,
+    path: &[&str],
+    identity: Option<FileIdentity>,
+) -> Result<(), OpErrorKind> {
     let path = names(path);
-    let deleted = bench.ask(|op| IoCommand::FileDelete { op, root: "root".into(), path, identity }).await;
+    let deleted =
+        bench.ask(|op| IoCommand::FileDelete { op, root: "root".into(), path, identity }).await;
     deleted.map(drop).map_err(|error| error.kind)
 }
 
 async fn rename(bench: &mut Bench, from: &str, to: (&str, &str)) -> Result<(), OpErrorKind> {
     let (from, to_root, to) = (names(&[from]), RootKey::from(to.0), names(&[to.1]));
-    let moved =
-        bench.ask(|op| IoCommand::FileMove { op, identity: None, root: "root".into(), from, to_root, to }).await;
+    let moved = bench
+        .ask(|op| IoCommand::FileMove {
+            op,
+            identity: None,
+            root: "root".into(),
+            from,
+            to_root,
+            to,
+        })
+        .await;
     moved.map(drop).map_err(|error| error.kind)
 }
 
@@ -47,7 +60,10 @@ async fn opening_and_looking_tell_the_same_identity_and_it_moves_along() {
     bench.write(1, 0, b"film").await.unwrap();
     let moved = stat(&mut bench, &["new"]).await.unwrap().unwrap();
     assert_eq!(moved.identity, made.identity);
-    let opened = bench.open_as("root", 2, &["new"], 4, OpenMode::Write { identity: made.identity }).await.unwrap();
+    let opened = bench
+        .open_as("root", 2, &["new"], 4, OpenMode::Write { identity: made.identity })
+        .await
+        .unwrap();
     assert_eq!(opened, moved);
     assert_eq!(bench.open_as("root", 3, &["new"], 4, OpenMode::Read).await.unwrap(), moved);
 }
@@ -64,10 +80,15 @@ enum Swap {
 async fn another_file_in_the_place_of_ours_is_neither_written_nor_deleted() {
     for swap in [Swap::Another, Swap::Equal, Swap::HardLink] {
         let mut bench = Bench::new();
-        let ours = bench.open_as("root", 1, &["film"], 100, OpenMode::Create).await.unwrap().identity;
+        let ours =
+            bench.open_as("root", 1, &["film"], 100, OpenMode::Create).await.unwrap().identity;
         bench.tell(IoCommand::FileClose { file: FileRef(1) });
         let (film, theirs) = (bench.disk("root/film"), bench.disk("diary"));
-        fs::write(&theirs, if matches!(swap, Swap::Equal) { vec![0; 100] } else { b"dear diary".to_vec() }).unwrap();
+        fs::write(
+            &theirs,
+            if matches!(swap, Swap::Equal) { vec![0; 100] } else { b"dear diary".to_vec() },
+        )
+        .unwrap();
         let content = fs::read(&theirs).unwrap();
         match swap {
             Swap::Another | Swap::Equal => fs::rename(&theirs, &film).unwrap(),
@@ -77,10 +98,19 @@ async fn another_file_in_the_place_of_ours_is_neither_written_nor_deleted() {
             }
         }
         let before = stat(&mut bench, &["film"]).await.unwrap().unwrap();
-        let opened = bench.open_as("root", 1, &["film"], 100, OpenMode::Write { identity: ours }).await;
+        let opened =
+            bench.open_as("root", 1, &["film"], 100, OpenMode::Write { identity: ours }).await;
         assert_eq!(opened.unwrap_err(), OpErrorKind::Changed, "{swap:?}");
-        assert_eq!(delete(&mut bench, &["film"], ours).await, Err(OpErrorKind::Changed), "{swap:?}");
-        assert_eq!(stat(&mut bench, &["film"]).await.unwrap(), Some(before), "{swap:?}: it was touched");
+        assert_eq!(
+            delete(&mut bench, &["film"], ours).await,
+            Err(OpErrorKind::Changed),
+            "{swap:?}"
+        );
+        assert_eq!(
+            stat(&mut bench, &["film"]).await.unwrap(),
+            Some(before),
+            "{swap:?}: it was touched"
+        );
         assert_eq!(fs::read(&film).unwrap(), content, "{swap:?}");
         assert_eq!(delete(&mut bench, &["film"], before.identity).await, Ok(()), "{swap:?}");
         assert!(!film.exists());
@@ -92,9 +122,19 @@ async fn two_processes_never_write_to_one_file() {
     let mut first = Bench::new();
     let mut second = first.another_process();
     first.create(1, "film", 4).await;
-    assert_eq!(second.open_as("root", 1, &["film"], 4, OpenMode::Create).await.unwrap_err(), OpErrorKind::Exists);
-    assert_eq!(second.open_as("root", 1, &["film"], 100, WRITE).await.unwrap_err(), OpErrorKind::Busy);
-    assert_eq!(fs::metadata(first.disk("root/film")).unwrap().len(), 4, "it was extended all the same");
+    assert_eq!(
+        second.open_as("root", 1, &["film"], 4, OpenMode::Create).await.unwrap_err(),
+        OpErrorKind::Exists
+    );
+    assert_eq!(
+        second.open_as("root", 1, &["film"], 100, WRITE).await.unwrap_err(),
+        OpErrorKind::Busy
+    );
+    assert_eq!(
+        fs::metadata(first.disk("root/film")).unwrap().len(),
+        4,
+        "it was extended all the same"
+    );
     assert_eq!(delete(&mut second, &["film"], None).await, Err(OpErrorKind::Busy));
     for root in ["root", "other", "elsewhere"] {
         assert_eq!(rename(&mut second, "film", (root, "mine")).await, Err(OpErrorKind::Busy));
@@ -104,7 +144,10 @@ async fn two_processes_never_write_to_one_file() {
     // The same process has it open twice, and one of the two stays.
     first.open_as("root", 2, &["film"], 4, WRITE).await.unwrap();
     first.tell(IoCommand::FileClose { file: FileRef(1) });
-    assert_eq!(second.open_as("root", 2, &["film"], 4, WRITE).await.unwrap_err(), OpErrorKind::Busy);
+    assert_eq!(
+        second.open_as("root", 2, &["film"], 4, WRITE).await.unwrap_err(),
+        OpErrorKind::Busy
+    );
     first.tell(IoCommand::FileClose { file: FileRef(2) });
     first.read(span(2, 0, 1)).await.unwrap_err();
     second.open_as("root", 2, &["film"], 4, WRITE).await.unwrap();
@@ -120,7 +163,11 @@ async fn a_file_that_moves_stays_locked_on_its_new_disk() {
         first.write(1, 0, b"film").await.unwrap();
         let mut again = first.another_process();
         if root != "elsewhere" {
-            assert_eq!(again.open_as(root, 1, &["moved"], 4, WRITE).await.unwrap_err(), OpErrorKind::Busy, "{root}");
+            assert_eq!(
+                again.open_as(root, 1, &["moved"], 4, WRITE).await.unwrap_err(),
+                OpErrorKind::Busy,
+                "{root}"
+            );
         }
         assert_eq!(
             fs::read_dir(first.disk("locks")).unwrap().count(),
@@ -129,7 +176,11 @@ async fn a_file_that_moves_stays_locked_on_its_new_disk() {
         );
         first.tell(IoCommand::FileClose { file: FileRef(1) });
         first.read(span(1, 0, 1)).await.unwrap_err();
-        assert_eq!(fs::read_dir(first.disk("locks")).unwrap().count(), 0, "{root}: lock files pile up");
+        assert_eq!(
+            fs::read_dir(first.disk("locks")).unwrap().count(),
+            0,
+            "{root}: lock files pile up"
+        );
     }
 }
 
@@ -155,7 +206,11 @@ async fn a_root_whose_disk_is_gone_is_an_error_for_everything_and_nothing_is_mad
     let mut later = bench.another_process();
     for mode in [OpenMode::Create, OpenMode::Read, WRITE] {
         for path in [&["film"][..], &["new", "film"]] {
-            assert_eq!(bench.open_as("root", 1, path, 4, mode).await.unwrap_err(), OpErrorKind::Absent, "{mode:?}");
+            assert_eq!(
+                bench.open_as("root", 1, path, 4, mode).await.unwrap_err(),
+                OpErrorKind::Absent,
+                "{mode:?}"
+            );
         }
     }
     assert_eq!(stat(&mut bench, &["film"]).await, Err(OpErrorKind::Absent));

@@ -1,4 +1,5 @@
-//! Ports that a router lets in: asked for, renewed, forgotten, and what becomes of it when the router is no good.
+//! Ports that a router lets in: asked for, renewed, forgotten, and what becomes of it when the
+//! router is no good.
 
 use std::time::{Duration, Instant};
 
@@ -47,7 +48,8 @@ async fn check(router: FakeRouter, expected: impl FnOnce(u16) -> Mapping) {
     router.until(Asked::Unmap { tcp: true, port: forgotten }).await;
 }
 
-/// Nothing is let in, in bounded time, and the words say why. The engine goes on living, and so does the task.
+/// Nothing is let in, in bounded time, and the words say why. The engine goes on living, and so
+/// does the task.
 async fn check_refused(router: FakeRouter, words: &str) {
     let mut bench = bench(router.way());
     let began = Instant::now();
@@ -70,7 +72,8 @@ async fn a_router_of_each_kind_lets_a_port_in_and_forgets_it() {
 #[tokio::test]
 async fn a_port_that_is_taken_there_is_replaced_by_another_one() {
     check(FakeRouter::pmp(Manner::Another(40_001)).await, |_| mapping(40_001, MappedBy::Pcp)).await;
-    check(FakeRouter::upnp(Manner::Another(40_002)).await, |_| mapping(40_002, MappedBy::Upnp)).await;
+    check(FakeRouter::upnp(Manner::Another(40_002)).await, |_| mapping(40_002, MappedBy::Upnp))
+        .await;
 }
 
 #[tokio::test]
@@ -98,7 +101,11 @@ async fn a_lease_is_renewed_and_only_what_changes_is_told() {
         while router.asked().len() < 3 {
             assert!(bench.is_silent().await);
         }
-        assert!(began.elapsed() >= Duration::from_millis(1_500), "twice half of two seconds: {:?}", began.elapsed());
+        assert!(
+            began.elapsed() >= Duration::from_millis(1_500),
+            "twice half of two seconds: {:?}",
+            began.elapsed()
+        );
         assert!(router.asked().iter().all(|asked| *asked == Asked::Map { tcp: true, port }));
         if first.by == MappedBy::Pcp {
             router.behave(Manner::Another(40_003));
@@ -133,7 +140,10 @@ async fn whatever_ends_a_port_the_router_forgets_it() {
         told(&mut bench).await.expect("a port");
         end(&mut bench);
         bench.maps.settled().await;
-        assert_eq!(router.asked(), [Asked::Map { tcp: true, port }, Asked::Unmap { tcp: true, port }]);
+        assert_eq!(
+            router.asked(),
+            [Asked::Map { tcp: true, port }, Asked::Unmap { tcp: true, port }]
+        );
     }
 }
 
@@ -175,11 +185,15 @@ async fn no_router_is_no_trouble() {
 
 #[tokio::test]
 async fn a_router_that_talks_nonsense_is_not_believed() {
-    for nonsense in [&[][..], &[0; 3], &[0xff; 60], &[2, 0x81, 0, 0], &[0, 0x81, 0, 0, 0, 0, 0, 0], &[2; 1100]] {
+    for nonsense in
+        [&[][..], &[0; 3], &[0xff; 60], &[2, 0x81, 0, 0], &[0, 0x81, 0, 0, 0, 0, 0, 0], &[2; 1100]]
+    {
         check_refused(FakeRouter::pmp(Manner::Says(nonsense.to_vec())).await, "").await;
     }
     let deep = "<a>".repeat(100);
-    for nonsense in ["", "HTTP/1.1 200 OK\r\n\r\n", "LOCATION: nowhere", "LOCATION: http://[::1", deep.as_str()] {
+    for nonsense in
+        ["", "HTTP/1.1 200 OK\r\n\r\n", "LOCATION: nowhere", "LOCATION: http://[::1", deep.as_str()]
+    {
         check_refused(FakeRouter::upnp(Manner::Says(nonsense.into())).await, "").await;
     }
 }
@@ -188,7 +202,9 @@ async fn a_router_that_talks_nonsense_is_not_believed() {
 async fn nobody_but_the_gateway_is_believed() {
     let other = FakeRouter::upnp(Manner::Willing).await;
     let elsewhere = format!("http://{}:1/root.xml", other.ip);
-    for location in [&*elsewhere, "http://127.0.0.1:1/root.xml", "https://192.0.2.1/", "file:///etc/passwd"] {
+    for location in
+        [&*elsewhere, "http://127.0.0.1:1/root.xml", "https://192.0.2.1/", "file:///etc/passwd"]
+    {
         check_refused(FakeRouter::upnp(Manner::Names(location.into())).await, "").await;
     }
     // Another device answers the search, truly speaking for itself.

@@ -34,12 +34,17 @@ fn datagram(socket: u32, from: SocketAddr, data: &[u8]) -> IoEvent {
 }
 
 fn send(bench: &mut Bench, socket: u32, to: SocketAddr, data: &[u8]) {
-    bench.tell(IoCommand::UdpSend { socket: SocketId(socket), to, data: Bytes::copy_from_slice(data) });
+    bench.tell(IoCommand::UdpSend {
+        socket: SocketId(socket),
+        to,
+        data: Bytes::copy_from_slice(data),
+    });
 }
 
 /// A UDP socket of somebody else's on this machine.
 async fn neighbour(family: Family) -> (UdpSocket, SocketAddr) {
-    let ip: IpAddr = if family == Family::V4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    let ip: IpAddr =
+        if family == Family::V4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
     let socket = UdpSocket::bind((ip, 0)).await.expect("loopback");
     let addr = socket.local_addr().expect("bound");
     (socket, addr)
@@ -68,7 +73,10 @@ async fn whoever_connects_is_told_of_and_talked_to_like_anybody_else() {
         assert!(bench.is_silent().await, "nothing is read before it is ordered");
         bench.tell(IoCommand::TcpRaw { conn: ConnId(conn), bytes: 5 });
         let data = Bytes::from_static(b"hello");
-        assert_eq!(bench.event().await, IoEvent::TcpData { conn: ConnId(conn), data: data.clone() });
+        assert_eq!(
+            bench.event().await,
+            IoEvent::TcpData { conn: ConnId(conn), data: data.clone() }
+        );
         bench.tell(IoCommand::TcpSend { conn: ConnId(conn), data });
         let mut heard = [0; 5];
         peer.read_exact(&mut heard).await.unwrap();
@@ -76,7 +84,11 @@ async fn whoever_connects_is_told_of_and_talked_to_like_anybody_else() {
         drop(peer);
         assert_eq!(bench.closed(conn).await, CloseReason::Remote);
         let next = TcpStream::connect(addr).await.unwrap();
-        assert_eq!(bench.accepted(7).await, (conn + 1, next.local_addr().unwrap()), "numbers are not used again");
+        assert_eq!(
+            bench.accepted(7).await,
+            (conn + 1, next.local_addr().unwrap()),
+            "numbers are not used again"
+        );
     }
 }
 
@@ -85,18 +97,25 @@ async fn an_ipv6_socket_takes_ipv6_only() {
     let mut bench = Bench::new();
     let addr = bench.listen(1, Family::V6, 0).await.unwrap();
     assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, addr.port())).await.is_err());
-    assert_eq!(bench.listen(2, Family::V4, addr.port()).await.map(|addr| addr.port()), Ok(addr.port()));
+    assert_eq!(
+        bench.listen(2, Family::V4, addr.port()).await.map(|addr| addr.port()),
+        Ok(addr.port())
+    );
 }
 
 #[tokio::test]
 async fn only_the_addresses_that_the_user_names_are_bound() {
-    let mut bench = Bench::with(IoConfig { addresses: vec![Ipv4Addr::LOCALHOST.into()], ..config() }, 1 << 20);
+    let mut bench =
+        Bench::with(IoConfig { addresses: vec![Ipv4Addr::LOCALHOST.into()], ..config() }, 1 << 20);
     assert_eq!(bench.listen(1, Family::V6, 0).await, Err(OpErrorKind::Denied));
     assert_eq!(bench.bind(1, Family::V6, 0, None).await, Err(OpErrorKind::Denied));
     let addr = bench.listen(1, Family::V4, 0).await.unwrap();
     assert!(TcpStream::connect(("127.0.0.2", addr.port())).await.is_err());
     let elsewhere = IoConfig { addresses: vec!["192.0.2.1".parse().unwrap()], ..config() };
-    assert_eq!(Bench::with(elsewhere, 1 << 20).listen(1, Family::V4, 0).await, Err(OpErrorKind::Network));
+    assert_eq!(
+        Bench::with(elsewhere, 1 << 20).listen(1, Family::V4, 0).await,
+        Err(OpErrorKind::Network)
+    );
 }
 
 #[tokio::test]
@@ -181,8 +200,16 @@ async fn a_closed_port_is_free_again() {
     let udp = bench.bind(2, Family::V4, 0, None).await.unwrap();
     let mut peer = TcpStream::connect(tcp).await.unwrap();
     let (conn, _) = bench.accepted(1).await;
-    assert_eq!(bench.listen(1, Family::V4, 0).await, Err(OpErrorKind::Exists), "the number is in use");
-    assert_eq!(bench.listen(3, Family::V4, tcp.port()).await, Err(OpErrorKind::Exists), "the port is in use");
+    assert_eq!(
+        bench.listen(1, Family::V4, 0).await,
+        Err(OpErrorKind::Exists),
+        "the number is in use"
+    );
+    assert_eq!(
+        bench.listen(3, Family::V4, tcp.port()).await,
+        Err(OpErrorKind::Exists),
+        "the port is in use"
+    );
     assert_eq!(bench.bind(3, Family::V4, udp.port(), None).await, Err(OpErrorKind::Exists));
     for socket in [1, 2, 9] {
         bench.tell(IoCommand::SocketClose { socket: SocketId(socket) });
@@ -312,7 +339,12 @@ async fn a_group_is_heard_and_spoken_to_on_the_networks_that_are_allowed() {
             other => panic!("{other:?}"),
         }
     }
-    send(&mut bench, 1, SocketAddr::new("239.255.255.250".parse().unwrap(), 1900), b"M-SEARCH * HTTP/1.1");
+    send(
+        &mut bench,
+        1,
+        SocketAddr::new("239.255.255.250".parse().unwrap(), 1900),
+        b"M-SEARCH * HTTP/1.1",
+    );
     send(&mut bench, 1, SocketAddr::new(group, at.port() ^ 1), b"another port");
     assert!(other.is_silent().await);
 }
@@ -322,9 +354,17 @@ async fn groups_are_joined_where_policy_would_dial_and_nowhere_else() {
     let group: IpAddr = "239.192.152.143".parse().unwrap();
     assert_eq!(strict().bind(1, Family::V4, 0, Some(group)).await, Err(OpErrorKind::Denied));
     let mut bench = Bench::new();
-    assert_eq!(bench.bind(1, Family::V6, 0, Some(group)).await, Err(OpErrorKind::Denied), "another family");
+    assert_eq!(
+        bench.bind(1, Family::V6, 0, Some(group)).await,
+        Err(OpErrorKind::Denied),
+        "another family"
+    );
     let host = Ipv4Addr::LOCALHOST.into();
-    assert_eq!(bench.bind(1, Family::V4, 0, Some(host)).await, Err(OpErrorKind::Denied), "no group");
+    assert_eq!(
+        bench.bind(1, Family::V4, 0, Some(host)).await,
+        Err(OpErrorKind::Denied),
+        "no group"
+    );
     bench.bind(2, Family::V4, 0, None).await.unwrap();
     send(&mut bench, 2, SocketAddr::new(group, 6771), b"without having joined");
     assert!(bench.is_silent().await);

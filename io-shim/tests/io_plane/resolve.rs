@@ -26,19 +26,32 @@ async fn resolve(bench: &mut Bench, host: &str) -> Result<Vec<SocketAddr>, OpErr
 async fn names_and_addresses_are_found() {
     let mut bench = Bench::new();
     let found = resolve(&mut bench, "localhost").await.unwrap();
-    assert!(!found.is_empty() && found.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 80));
+    assert!(
+        !found.is_empty() && found.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 80)
+    );
     assert_eq!(resolve(&mut bench, "127.0.0.1").await, Ok(vec!["127.0.0.1:80".parse().unwrap()]));
     for spelling in ["::1", "[::1]"] {
-        assert_eq!(resolve(&mut bench, spelling).await, Ok(vec!["[::1]:80".parse().unwrap()]), "{spelling}");
+        assert_eq!(
+            resolve(&mut bench, spelling).await,
+            Ok(vec!["[::1]:80".parse().unwrap()]),
+            "{spelling}"
+        );
     }
 }
 
 #[tokio::test]
 async fn what_the_policy_refuses_is_left_out() {
     let mut bench = Bench::with(IoConfig { policy: DialPolicy::default(), ..config() }, 1 << 20);
-    for host in
-        ["localhost", "127.0.0.1", "127.1", "0x7f000001", "::1", "10.0.0.1", "169.254.169.254", "::ffff:10.0.0.1"]
-    {
+    for host in [
+        "localhost",
+        "127.0.0.1",
+        "127.1",
+        "0x7f000001",
+        "::1",
+        "10.0.0.1",
+        "169.254.169.254",
+        "::ffff:10.0.0.1",
+    ] {
         assert_eq!(resolve(&mut bench, host).await, Err(OpErrorKind::Denied), "{host}");
     }
     let (host, port) = ("1.1.1.1".to_owned(), 0);
@@ -69,8 +82,9 @@ async fn what_is_no_name_has_no_address() {
 #[tokio::test]
 async fn a_lookup_that_is_cancelled_ends_at_once() {
     let mut bench = Bench::new();
-    let lookups: Vec<OpId> =
-        (0..40).map(|_| bench.start(|op| IoCommand::Resolve { op, host: "localhost".to_owned(), port: 1 })).collect();
+    let lookups: Vec<OpId> = (0..40)
+        .map(|_| bench.start(|op| IoCommand::Resolve { op, host: "localhost".to_owned(), port: 1 }))
+        .collect();
     for op in &lookups {
         bench.tell(IoCommand::Cancel { op: *op });
     }
@@ -81,12 +95,14 @@ async fn a_lookup_that_is_cancelled_ends_at_once() {
     assert!(resolve(&mut bench, "localhost").await.is_ok());
 }
 
-/// A program in place of the daemon's own that looks for an address as long as it is let, and notes its process.
+/// A program in place of the daemon's own that looks for an address as long as it is let, and notes
+/// its process.
 #[cfg(unix)]
 fn silent_program(dir: &TempDir) -> (PathBuf, impl Fn() -> Vec<u32>) {
     use std::os::unix::fs::PermissionsExt;
     let (program, log) = (dir.path().join("silent"), dir.path().join("log"));
-    std::fs::write(&program, format!("#!/bin/sh\necho $$ >> {}\nexec sleep 600\n", log.display())).unwrap();
+    std::fs::write(&program, format!("#!/bin/sh\necho $$ >> {}\nexec sleep 600\n", log.display()))
+        .unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let pids = move || {
         let log = std::fs::read_to_string(&log).unwrap_or_default();
@@ -106,7 +122,9 @@ async fn all_end(pids: &[u32]) {
             tokio::time::sleep(Duration::from_millis(10)).await
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("a lookup outlives its request");
+    tokio::time::timeout(Duration::from_secs(10), ended)
+        .await
+        .expect("a lookup outlives its request");
 }
 
 #[cfg(unix)]
@@ -125,7 +143,8 @@ async fn a_lookup_ends_with_its_request_and_only_so_many_run() {
     all_end(&pids()).await;
     // Names and fetches share the places.
     for number in 0..100 {
-        let (host, url) = (format!("name-{number}.invalid"), format!("http://name-{number}.invalid/"));
+        let (host, url) =
+            (format!("name-{number}.invalid"), format!("http://name-{number}.invalid/"));
         if number % 2 == 0 {
             bench.start(|op| IoCommand::Resolve { op, host, port: 80 });
         } else {

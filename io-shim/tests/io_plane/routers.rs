@@ -1,4 +1,5 @@
-//! Routers on loopback, honest and otherwise: one speaks PCP and NAT-PMP, one UPnP. Each has an address of its own in 127/8.
+//! Routers on loopback, honest and otherwise: one speaks PCP and NAT-PMP, one UPnP. Each has an
+//! address of its own in 127/8.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -73,7 +74,8 @@ impl Drop for FakeRouter {
 /// An address that no other test has.
 pub(crate) fn address() -> Ipv4Addr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
-    let [high, low] = u16::try_from(std::process::id() % 60_000).expect("a small number").to_be_bytes();
+    let [high, low] =
+        u16::try_from(std::process::id() % 60_000).expect("a small number").to_be_bytes();
     Ipv4Addr::new(127, 64 + high % 128, low, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
@@ -87,7 +89,11 @@ pub(crate) fn way_by(gateway: Ipv4Addr) -> MapConfig {
         least: Duration::from_millis(100),
         retry: Duration::from_millis(200),
     };
-    MapConfig { enabled: true, way: Some(Way { gateway, own: Ipv4Addr::LOCALHOST, searched }), pace }
+    MapConfig {
+        enabled: true,
+        way: Some(Way { gateway, own: Ipv4Addr::LOCALHOST, searched }),
+        pace,
+    }
 }
 
 impl FakeRouter {
@@ -244,7 +250,9 @@ async fn read_request(stream: &mut TcpStream) -> Option<(String, String)> {
         let text = String::from_utf8_lossy(&bytes);
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let head = head.to_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
             if body.len() >= length.unwrap_or(0) {
                 return Some((head.split_whitespace().nth(1)?.to_owned(), body.to_owned()));
             }
@@ -261,7 +269,8 @@ const DEVICE: &str = "<?xml version=\"1.0\"?><root xmlns=\"urn:schemas-upnp-org:
     <controlURL>/control</controlURL></service></serviceList></device></deviceList></device></root>";
 
 fn service() -> String {
-    let argument = |name: &str| format!("<argument><name>{name}</name><direction>in</direction></argument>");
+    let argument =
+        |name: &str| format!("<argument><name>{name}</name><direction>in</direction></argument>");
     let action = |name: &str, arguments: &[&str]| {
         let arguments: String = arguments.iter().map(|name| argument(name)).collect();
         format!("<action><name>{name}</name><argumentList>{arguments}</argumentList></action>")
@@ -282,7 +291,10 @@ fn service() -> String {
         action("DeletePortMapping", &whole[..3]),
         action("GetExternalIPAddress", &[]),
     ];
-    format!("<scpd xmlns=\"urn:schemas-upnp-org:service-1-0\"><actionList>{}</actionList></scpd>", actions.concat())
+    format!(
+        "<scpd xmlns=\"urn:schemas-upnp-org:service-1-0\"><actionList>{}</actionList></scpd>",
+        actions.concat()
+    )
 }
 
 fn field<'a>(body: &'a str, name: &str) -> &'a str {
@@ -298,11 +310,21 @@ fn soap(manner: &Manner, body: &str, asked: &Mutex<Vec<Asked>>) -> (u16, String)
     };
     let answer = |action: &str, inner: &str| {
         let service = "urn:schemas-upnp-org:service:WANIPConnection:1";
-        (200, envelope(&format!("<u:{action}Response xmlns:u=\"{service}\">{inner}</u:{action}Response>")))
+        (
+            200,
+            envelope(&format!(
+                "<u:{action}Response xmlns:u=\"{service}\">{inner}</u:{action}Response>"
+            )),
+        )
     };
     let fault = |code: u16| {
         let error = format!("<errorCode>{code}</errorCode><errorDescription>no</errorDescription>");
-        (500, envelope(&format!("<s:Fault><detail><UPnPError>{error}</UPnPError></detail></s:Fault>")))
+        (
+            500,
+            envelope(&format!(
+                "<s:Fault><detail><UPnPError>{error}</UPnPError></detail></s:Fault>"
+            )),
+        )
     };
     let tcp = field(body, "NewProtocol") == "TCP";
     let number = |name: &str| field(body, name).parse::<u32>().unwrap_or(0);
@@ -311,7 +333,10 @@ fn soap(manner: &Manner, body: &str, asked: &Mutex<Vec<Asked>>) -> (u16, String)
         return fault(606);
     }
     if body.contains("GetExternalIPAddress") {
-        answer("GetExternalIPAddress", &format!("<NewExternalIPAddress>{OUTSIDE}</NewExternalIPAddress>"))
+        answer(
+            "GetExternalIPAddress",
+            &format!("<NewExternalIPAddress>{OUTSIDE}</NewExternalIPAddress>"),
+        )
     } else if body.contains("DeletePortMapping") {
         note(asked, tcp, port, 0);
         answer("DeletePortMapping", "")
@@ -320,7 +345,10 @@ fn soap(manner: &Manner, body: &str, asked: &Mutex<Vec<Asked>>) -> (u16, String)
     } else if let Manner::Another(another) = manner {
         if body.contains("AddAnyPortMapping") {
             note(asked, tcp, *another, 1);
-            return answer("AddAnyPortMapping", &format!("<NewReservedPort>{another}</NewReservedPort>"));
+            return answer(
+                "AddAnyPortMapping",
+                &format!("<NewReservedPort>{another}</NewReservedPort>"),
+            );
         }
         if port == *another { answer("AddPortMapping", "") } else { fault(718) }
     } else {

@@ -1,4 +1,5 @@
-//! Sending from files: what is sent is what is on disk, at the pace of the socket and within the limits.
+//! Sending from files: what is sent is what is on disk, at the pace of the socket and within the
+//! limits.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -24,7 +25,9 @@ fn send(bench: &mut Bench, head: &[u8], spans: &[Span]) -> OpId {
 
 /// A file with a pattern in it.
 async fn film(bench: &mut Bench, file: u32, blocks: u32) -> Vec<u8> {
-    let bytes: Vec<u8> = (0..blocks * BLOCK).map(|n| (n.wrapping_mul(2_654_435_761) >> 11).to_le_bytes()[0]).collect();
+    let bytes: Vec<u8> = (0..blocks * BLOCK)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 11).to_le_bytes()[0])
+        .collect();
     bench.create(file, &format!("film-{file}"), bytes.len() as u64).await;
     bench.write(file, 0, &bytes).await.unwrap();
     bytes
@@ -32,7 +35,10 @@ async fn film(bench: &mut Bench, file: u32, blocks: u32) -> Vec<u8> {
 
 async fn heard(peer: &mut TcpStream, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
-    timeout(Duration::from_secs(10), peer.read_exact(&mut bytes)).await.expect("in time").expect("all of it");
+    timeout(Duration::from_secs(10), peer.read_exact(&mut bytes))
+        .await
+        .expect("in time")
+        .expect("all of it");
     bytes
 }
 
@@ -45,12 +51,17 @@ async fn head_and_spans_go_out_in_the_order_of_the_commands() {
     bench.tell(IoCommand::TcpSend { conn: ConnId(1), data: Bytes::from_static(b"<between>") });
     let b = send(&mut bench, b"<b>", &[span(1, 0, 2 * BLOCK)]);
     let c = send(&mut bench, b"<nothing>", &[]);
-    let expected = [b"<a>", &first[10..110], &second[..5], b"<between>", b"<b>", &first[..], b"<nothing>"].concat();
+    let expected =
+        [b"<a>", &first[10..110], &second[..5], b"<between>", b"<b>", &first[..], b"<nothing>"]
+            .concat();
     assert_eq!(heard(&mut peer, expected.len()).await, expected);
     for op in [a, b, c] {
         assert_eq!(bench.finish(op).await, Ok(OpOutput::Unit));
     }
-    assert_eq!(bench.metrics.payload_sent_bytes.load(Ordering::Relaxed), 105 + 2 * u64::from(BLOCK));
+    assert_eq!(
+        bench.metrics.payload_sent_bytes.load(Ordering::Relaxed),
+        105 + 2 * u64::from(BLOCK)
+    );
 }
 
 #[tokio::test]
@@ -60,7 +71,8 @@ async fn what_was_written_before_is_what_is_sent() {
     let mut peer = bench.connect(1).await;
     for round in 0..50u8 {
         let data = Bytes::from(vec![round; 8]);
-        let write = bench.start(|op| IoCommand::FileWrite { op, file: FileRef(1), offset: 0, data });
+        let write =
+            bench.start(|op| IoCommand::FileWrite { op, file: FileRef(1), offset: 0, data });
         let op = send(&mut bench, b"", &[span(1, 0, 8)]);
         assert_eq!(heard(&mut peer, 8).await, [round; 8]);
         bench.finish(op).await.unwrap();
@@ -75,8 +87,9 @@ async fn thousands_of_blocks_go_out_whole_while_the_other_end_reads() {
     let bytes = film(&mut bench, 1, 64).await;
     let mut peer = bench.connect(1).await;
     let reading = tokio::spawn(async move { heard(&mut peer, (BLOCKS * BLOCK) as usize).await });
-    let ops: Vec<OpId> =
-        (0..BLOCKS).map(|n| send(&mut bench, b"", &[span(1, u64::from(n % 64 * BLOCK), BLOCK)])).collect();
+    let ops: Vec<OpId> = (0..BLOCKS)
+        .map(|n| send(&mut bench, b"", &[span(1, u64::from(n % 64 * BLOCK), BLOCK)]))
+        .collect();
     for op in ops {
         bench.finish(op).await.unwrap();
     }
@@ -119,7 +132,8 @@ async fn one_who_does_not_read_costs_no_memory_and_keeps_nobody_from_writing() {
     let mut bench = Bench::new();
     film(&mut bench, 1, 64).await;
     let mut peer = bench.connect(1).await;
-    let ops: Vec<OpId> = (0..400).map(|_| send(&mut bench, b"", &[span(1, 0, 64 * BLOCK)])).collect();
+    let ops: Vec<OpId> =
+        (0..400).map(|_| send(&mut bench, b"", &[span(1, 0, 64 * BLOCK)])).collect();
     tokio::time::sleep(Duration::from_millis(300)).await;
     let read = bench.metrics.payload_sent_bytes.load(Ordering::Relaxed);
     assert!(read < 32 << 20, "{read} bytes were read for nobody");
@@ -171,8 +185,13 @@ async fn closing_forgets_what_was_to_be_sent() {
     }
     bench.tell(IoCommand::TcpClose { conn: ConnId(1) });
     let late = send(&mut bench, b"", &[]);
-    assert_eq!(bench.finish(late).await.unwrap_err().kind, OpErrorKind::Network, "what comes after it is answered");
-    let _ = timeout(Duration::from_secs(5), peer.read_to_end(&mut Vec::new())).await.expect("closed");
+    assert_eq!(
+        bench.finish(late).await.unwrap_err().kind,
+        OpErrorKind::Network,
+        "what comes after it is answered"
+    );
+    let _ =
+        timeout(Duration::from_secs(5), peer.read_to_end(&mut Vec::new())).await.expect("closed");
     let _ = peer.write_all(b"anybody?").await;
     assert!(bench.is_silent().await);
     assert_eq!(bench.conns_open(), 0);

@@ -81,8 +81,15 @@ async fn frames_come_whole_however_they_arrive() {
     let mut peer = bench.connect(1).await;
     bench.framed(1, 1 << 20);
     let large: Vec<u8> = (0..900_000u32).flat_map(|n| n.to_le_bytes()).take(900_000).collect();
-    let stream =
-        [frame(&[b"a"]), frame(&[]), frame(&[b"bc"]), frame(&[]), frame(&[&large]), frame(&[b"7short"])].concat();
+    let stream = [
+        frame(&[b"a"]),
+        frame(&[]),
+        frame(&[b"bc"]),
+        frame(&[]),
+        frame(&[&large]),
+        frame(&[b"7short"]),
+    ]
+    .concat();
     let writing = async {
         for byte in stream[..40].chunks(1) {
             peer.write_all(byte).await.unwrap();
@@ -117,7 +124,8 @@ async fn diverted_payloads_go_to_their_spans_over_two_files() {
     let mut peer = bench.connect(1).await;
     bench.framed(1, 1 << 20);
     bench.arm(1, KEY, &[span(1, 6, 4), span(2, 0, 3), span(1, 0, 1)]);
-    let stream = [frame(&[b"before"]), frame(&[b"\x07", KEY, b"wxyzabcS"]), frame(&[b"after"])].concat();
+    let stream =
+        [frame(&[b"before"]), frame(&[b"\x07", KEY, b"wxyzabcS"]), frame(&[b"after"])].concat();
     peer.write_all(&stream).await.unwrap();
     assert_eq!(bench.event().await, framed(1, b"before"));
     assert_eq!(bench.event().await, stored(1, KEY));
@@ -236,7 +244,8 @@ async fn without_credit_no_event_comes_and_the_socket_is_not_read() {
     bench.tell(IoCommand::Credit { bytes: u32::try_from(received).unwrap() });
     let more = timeout(Duration::from_secs(5), bench.batch()).await.expect("it goes on");
     assert!(more.len() > 1000);
-    // A write that was given up in the middle has left part of a frame; the rest of the stream goes on being read.
+    // A write that was given up in the middle has left part of a frame; the rest of the stream goes
+    // on being read.
     timeout(Duration::from_secs(5), async {
         let mut pushing = Box::pin(peer.write_all(&one));
         loop {
@@ -271,8 +280,12 @@ async fn addresses_that_policy_forbids_are_not_dialled() {
     );
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let addrs =
-        [format!("127.0.0.1:{port}"), format!("[::ffff:127.0.0.1]:{port}"), "10.0.0.1:1".into(), "1.1.1.1:0".into()];
+    let addrs = [
+        format!("127.0.0.1:{port}"),
+        format!("[::ffff:127.0.0.1]:{port}"),
+        "10.0.0.1:1".into(),
+        "1.1.1.1:0".into(),
+    ];
     for (addr, conn) in addrs.iter().zip(1..) {
         bench.dial(conn, addr.parse().unwrap());
         assert_eq!(bench.closed(conn).await, CloseReason::Denied, "{addr}");
@@ -352,7 +365,8 @@ async fn a_rate_limit_holds_on_a_real_socket_in_both_directions() {
     let expected = RATE as f64 * WINDOW_MS as f64 / 1_000.0;
     let mut bench = Bench::new();
     let (mut reading, mut writing) = bench.connect(1).await.into_split();
-    let pushing = tokio::spawn(async move { while writing.write_all(&[7; 64 << 10]).await.is_ok() {} });
+    let pushing =
+        tokio::spawn(async move { while writing.write_all(&[7; 64 << 10]).await.is_ok() {} });
     bench.plane.limit_rate(5, Some(RATE), Some(RATE));
     bench.tell(IoCommand::TcpGroup { conn: ConnId(1), group: 5 });
     bench.tell(IoCommand::TcpRaw { conn: ConnId(1), bytes: u32::MAX });

@@ -27,7 +27,10 @@ const SYN: u8 = 4;
 async fn speaking(family: Family) -> (Bench, SocketAddr) {
     let mut bench = Bench::new();
     let at = bench.bind(SOCKET.0, family, 0, None).await.unwrap();
-    assert_eq!(bench.ask(|op| IoCommand::UtpListen { op, socket: SOCKET }).await, Ok(OpOutput::Unit));
+    assert_eq!(
+        bench.ask(|op| IoCommand::UtpListen { op, socket: SOCKET }).await,
+        Ok(OpOutput::Unit)
+    );
     (bench, at)
 }
 
@@ -129,23 +132,34 @@ async fn a_window_that_was_shut_with_some_room_left_opens_again() {
     let window = async || {
         let mut buffer = [0; 2000];
         loop {
-            let length = timeout(Duration::from_secs(5), stranger.recv(&mut buffer)).await.expect("a word").unwrap();
+            let length = timeout(Duration::from_secs(5), stranger.recv(&mut buffer))
+                .await
+                .expect("a word")
+                .unwrap();
             if length >= 20 && buffer[0] >> 4 == STATE {
                 let number = |at: usize| u16::from_be_bytes([buffer[at], buffer[at + 1]]);
-                return (number(16), number(18), u32::from_be_bytes(buffer[12..16].try_into().unwrap()));
+                return (
+                    number(16),
+                    number(18),
+                    u32::from_be_bytes(buffer[12..16].try_into().unwrap()),
+                );
             }
         }
     };
     stranger.send(&datagram(SYN, 100, 1, 0, &[])).await.unwrap();
     let (theirs, ..) = window().await;
     let (conn, _) = far.accepted(SOCKET.0).await;
-    // One of the largest, and then small ones, so that at the end there is room for one of these and none for a large one.
+    // One of the largest, and then small ones, so that at the end there is room for one of these
+    // and none for a large one.
     let lengths = [&[1452][..], &[1000; 522]].concat();
     let (mut seq, mut wide) = (1_u16, 0);
     for lengths in lengths.chunks(12) {
         for &length in lengths {
             seq += 1;
-            stranger.send(&datagram(DATA, 101, seq, theirs.wrapping_sub(1), &vec![7; length])).await.unwrap();
+            stranger
+                .send(&datagram(DATA, 101, seq, theirs.wrapping_sub(1), &vec![7; length]))
+                .await
+                .unwrap();
         }
         let mut heard_of = 0;
         while heard_of != seq {
@@ -175,7 +189,12 @@ async fn the_download_limit_holds_and_the_sender_waits() {
 async fn other_datagrams_are_handed_up_as_before() {
     let (mut bench, at) = speaking(Family::V4).await;
     let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    for data in [&b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"[..], b"", &[0; 20], &[0x21; 19]] {
+    for data in [
+        &b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"[..],
+        b"",
+        &[0; 20],
+        &[0x21; 19],
+    ] {
         other.send_to(data, at).await.unwrap();
         let data = Bytes::copy_from_slice(data);
         assert_eq!(
@@ -206,8 +225,10 @@ async fn nobody_there_is_a_timeout_and_policy_a_refusal() {
 /// What came to a stranger, and from where, within a few seconds.
 async fn next_datagram(stranger: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     let mut buffer = [0; 2_000];
-    let (length, from) =
-        timeout(Duration::from_secs(5), stranger.recv_from(&mut buffer)).await.expect("a datagram").unwrap();
+    let (length, from) = timeout(Duration::from_secs(5), stranger.recv_from(&mut buffer))
+        .await
+        .expect("a datagram")
+        .unwrap();
     (buffer[..length].to_vec(), from)
 }
 
@@ -217,7 +238,11 @@ async fn a_call_that_is_answered_late_is_one_connection() {
     let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     dial(&mut bench, 1, stranger.local_addr().unwrap(), 10_000);
     let (call, from) = next_datagram(&stranger).await;
-    assert_eq!(next_datagram(&stranger).await, (call.clone(), from), "it may be lost, so it is repeated");
+    assert_eq!(
+        next_datagram(&stranger).await,
+        (call.clone(), from),
+        "it may be lost, so it is repeated"
+    );
     let number = |at: usize| u16::from_be_bytes([call[at], call[at + 1]]);
     // It is the first one that is answered.
     stranger.send_to(&datagram(STATE, number(2), 500, number(16), &[]), from).await.unwrap();
@@ -259,9 +284,13 @@ async fn whom_the_policy_would_not_dial_gets_no_answer() {
     assert!(bench.is_silent().await);
 }
 
-/// Two routers in one, between two ends that see each other at these addresses: what one of them sends reaches the other when that has sent something, too.
+/// Two routers in one, between two ends that see each other at these addresses: what one of them
+/// sends reaches the other when that has sent something, too.
 async fn routers(ends: [SocketAddr; 2]) -> [SocketAddr; 2] {
-    let [one, other] = [UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap()];
+    let [one, other] = [
+        UdpSocket::bind("127.0.0.1:0").await.unwrap(),
+        UdpSocket::bind("127.0.0.1:0").await.unwrap(),
+    ];
     let seen_at = [one.local_addr().unwrap(), other.local_addr().unwrap()];
     tokio::spawn(async move {
         let mut has_sent = [false; 2];
@@ -274,7 +303,8 @@ async fn routers(ends: [SocketAddr; 2]) -> [SocketAddr; 2] {
             };
             has_sent[from] = true;
             if has_sent[1 - from] {
-                let (way_out, data) = if from == 0 { (&other, &first[..length]) } else { (&one, &second[..length]) };
+                let (way_out, data) =
+                    if from == 0 { (&other, &first[..length]) } else { (&one, &second[..length]) };
                 let _ = way_out.send_to(data, ends[1 - from]).await;
             }
         }
@@ -351,12 +381,15 @@ async fn strangers_fill_their_share_of_the_connections_and_no_more() {
 #[tokio::test]
 async fn made_up_packets_hurt_nobody() {
     let (mut near, _, mut far, conn) = pair().await;
-    let (target, other) =
-        (far.bind(2, Family::V4, 0, None).await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let (target, other) = (
+        far.bind(2, Family::V4, 0, None).await.unwrap(),
+        UdpSocket::bind("127.0.0.1:0").await.unwrap(),
+    );
     far.ask(|op| IoCommand::UtpListen { op, socket: SocketId(2) }).await.unwrap();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33).to_le_bytes()[0]
     };
     for n in 0..6_000u32 {
@@ -374,16 +407,26 @@ async fn made_up_packets_hurt_nobody() {
     }
     // Whoever came is read, and the others are still there and may come, too.
     for stranger in 0..16 {
-        far.tell(IoCommand::TcpRaw { conn: ConnId(ConnId::ACCEPTED.0 + 1 + stranger), bytes: u32::MAX });
+        far.tell(IoCommand::TcpRaw {
+            conn: ConnId(ConnId::ACCEPTED.0 + 1 + stranger),
+            bytes: u32::MAX,
+        });
         far.tell(IoCommand::TcpClose { conn: ConnId(ConnId::ACCEPTED.0 + 1 + stranger) });
     }
     send(&mut near, 1, frame(&[b"hello"]));
     far.framed(conn, 100);
-    near.tell(IoCommand::UtpConnect { conn: ConnId(2), socket: SOCKET, addr: target, timeout_ms: 10_000 });
+    near.tell(IoCommand::UtpConnect {
+        conn: ConnId(2),
+        socket: SOCKET,
+        addr: target,
+        timeout_ms: 10_000,
+    });
     let (mut is_heard, mut has_come) = (false, false);
     while !is_heard || !has_come {
         match far.event().await {
-            IoEvent::TcpFrame { conn: of, data } if of == ConnId(conn) => is_heard = data == b"hello"[..],
+            IoEvent::TcpFrame { conn: of, data } if of == ConnId(conn) => {
+                is_heard = data == b"hello"[..]
+            }
             IoEvent::TcpAccepted { addr, .. } => has_come |= addr != other.local_addr().unwrap(),
             IoEvent::TcpClosed { .. } | IoEvent::TcpData { .. } => {}
             other => panic!("{other:?}"),

@@ -69,7 +69,8 @@ mod tests {
     use crate::tracker::{Front, Tracker};
 
     async fn ask(tracker: &Tracker, query: &str, expected: &[u8]) {
-        let reply = http::get(&format!("{}?info_hash=x&compact=1{query}", tracker.url())).await.unwrap();
+        let reply =
+            http::get(&format!("{}?info_hash=x&compact=1{query}", tracker.url())).await.unwrap();
         assert_eq!(reply.status, 200);
         let peers = [format!("5:peers{}:", expected.len()).as_bytes(), expected].concat();
         assert!(reply.body.windows(peers.len()).any(|window| window == peers), "{query}");

@@ -1,6 +1,7 @@
 //! How a UDP tracker talks (BEP 15).
 //!
-//! It is as strict as trackers of the wild: who has no conversation with it, or writes too little, gets an error or nothing.
+//! It is as strict as trackers of the wild: who has no conversation with it, or writes too little,
+//! gets an error or nothing.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -70,13 +71,17 @@ impl Desk {
                 let port = u16::from_be_bytes([datagram[96], datagram[97]]);
                 let leaves = word(datagram, 80)? == STOPPED;
                 let peers = self.register.announce((from.ip(), port).into(), leaves);
-                let numbers = [INTERVAL, 0, u32::try_from(peers.len()).ok()?].map(u32::to_be_bytes).concat();
+                let numbers =
+                    [INTERVAL, 0, u32::try_from(peers.len()).ok()?].map(u32::to_be_bytes).concat();
                 Some([head(ANNOUNCE, transaction), numbers, compact(&peers)].concat())
             }
             SCRAPE => {
                 let torrents = (datagram.len() - 16) / 20;
                 let seeders_completed_leechers = [1, 0, 0].map(u32::to_be_bytes).concat();
-                Some([head(SCRAPE, transaction), seeders_completed_leechers.repeat(torrents)].concat())
+                Some(
+                    [head(SCRAPE, transaction), seeders_completed_leechers.repeat(torrents)]
+                        .concat(),
+                )
             }
             _ => Some([&head(ERROR, transaction)[..], b"no such action"].concat()),
         }
@@ -114,7 +119,8 @@ mod tests {
             let datagram = [&conversation.to_be_bytes()[..], &head(action, 77), body].concat();
             self.0.send(&datagram).await.unwrap();
             let mut answer = vec![0; 2048];
-            let length = timeout(Duration::from_secs(5), self.0.recv(&mut answer)).await.unwrap().unwrap();
+            let length =
+                timeout(Duration::from_secs(5), self.0.recv(&mut answer)).await.unwrap().unwrap();
             answer.truncate(length);
             assert_eq!(word(&answer, 4), Some(77), "the transaction");
             answer
@@ -140,7 +146,10 @@ mod tests {
         let asker = Asker::of(&tracker).await;
         let conversation = asker.conversation().await;
         let answer = asker.ask(conversation, ANNOUNCE, &announce(256, 2)).await;
-        assert_eq!((word(&answer, 0), &answer[20..]), (Some(ANNOUNCE), &[127, 0, 0, 1, 0x1a, 0xe1][..]));
+        assert_eq!(
+            (word(&answer, 0), &answer[20..]),
+            (Some(ANNOUNCE), &[127, 0, 0, 1, 0x1a, 0xe1][..])
+        );
         let answer = asker.ask(conversation, ANNOUNCE, &announce(257, 0)).await;
         assert_eq!(answer[20..], [127, 0, 0, 1, 1, 0, 127, 0, 0, 1, 0x1a, 0xe1]);
         asker.ask(conversation, ANNOUNCE, &announce(256, STOPPED)).await;
@@ -155,7 +164,10 @@ mod tests {
         let tracker = Tracker::open(Front::Udp).await.unwrap();
         let asker = Asker::of(&tracker).await;
         let conversation = asker.conversation().await;
-        assert_eq!(word(&asker.ask(conversation + 1, ANNOUNCE, &announce(1, 0)).await, 0), Some(ERROR));
+        assert_eq!(
+            word(&asker.ask(conversation + 1, ANNOUNCE, &announce(1, 0)).await, 0),
+            Some(ERROR)
+        );
         assert_eq!(word(&asker.ask(conversation, ANNOUNCE, &[0; 10]).await, 0), Some(ERROR));
         assert_eq!(tracker.announces(), 0);
     }

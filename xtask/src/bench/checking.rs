@@ -1,6 +1,8 @@
-//! Files that lie there already: how fast everything of them is hashed at the start, beside libtorrent with the same files.
+//! Files that lie there already: how fast everything of them is hashed at the start, beside
+//! libtorrent with the same files.
 //!
-//! Both are whole programs, from their start to all of it verified, with the file in the page cache.
+//! Both are whole programs, from their start to all of it verified, with the file in the page
+//! cache.
 
 use std::time::Instant;
 
@@ -16,8 +18,12 @@ use crate::ui::Step;
 
 /// Measures both in turns.
 pub(super) async fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
-    let step = Step::start(format!("checking {} MiB that lie there, and libtorrent doing so", plan.payload_mib));
-    let torrent = Torrent::make(&Recipe::of_file(&film::payload(plan.payload_mib).await?, PIECE_LENGTH)?)?;
+    let step = Step::start(format!(
+        "checking {} MiB that lie there, and libtorrent doing so",
+        plan.payload_mib
+    ));
+    let torrent =
+        Torrent::make(&Recipe::of_file(&film::payload(plan.payload_mib).await?, PIECE_LENGTH)?)?;
     let rate = |start: Instant| torrent.length as f64 / MIB as f64 / start.elapsed().as_secs_f64();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..plan.downloads {

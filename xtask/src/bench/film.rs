@@ -1,4 +1,5 @@
-//! What is downloaded: a film that Chrome plays, long enough to stay incomplete, and bytes by chance. Each is made once.
+//! What is downloaded: a film that Chrome plays, long enough to stay incomplete, and bytes by
+//! chance. Each is made once.
 
 use std::io::Read as _;
 use std::os::unix::fs::FileExt as _;
@@ -11,7 +12,8 @@ use super::{MIB, folder};
 
 /// Noise does not compress: the film has the rate that it is given.
 const PICTURE: &str = "testsrc2=size=1280x720:rate=24,noise=alls=12:allf=t";
-const RATE: &[&str] = &["-b:v", "4M", "-minrate", "4M", "-maxrate", "4M", "-bufsize", "2M", "-f", "mp4"];
+const RATE: &[&str] =
+    &["-b:v", "4M", "-minrate", "4M", "-maxrate", "4M", "-bufsize", "2M", "-f", "mp4"];
 const CLIP_SECONDS: u32 = 30;
 
 /// An MP4 with its index first: a clip of 30 s and some 15 MiB, repeated.
@@ -55,7 +57,12 @@ pub(super) async fn payload(mib: u64) -> Result<PathBuf> {
 ///
 /// # Errors
 /// There is none: the film is nearly complete, and nothing can be measured in it.
-pub(super) fn untouched(downloads: &Path, name: &str, chance: &mut Chance, aligned: bool) -> Result<u64> {
+pub(super) fn untouched(
+    downloads: &Path,
+    name: &str,
+    chance: &mut Chance,
+    aligned: bool,
+) -> Result<u64> {
     let file = std::fs::File::open(downloads.join(name)).context("the film on its way")?;
     let length = file.metadata()?.len();
     for _ in 0..200 {
@@ -68,7 +75,8 @@ pub(super) fn untouched(downloads: &Path, name: &str, chance: &mut Chance, align
     bail!("the film is nearly complete: no place in it is untouched")
 }
 
-/// Whether a piece has nothing on disk: what was not written yet reads as zeros, which a film has not.
+/// Whether a piece has nothing on disk: what was not written yet reads as zeros, which a film has
+/// not.
 fn is_empty(file: &std::fs::File, at: u64) -> bool {
     let mut block = [0; 64];
     (0..64).all(|turn| match file.read_at(&mut block, at + turn * (16 << 10)) {

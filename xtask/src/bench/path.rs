@@ -1,6 +1,8 @@
-//! The data path alone: a plain HTTP client in place of the `<video>`, at places that were not downloaded.
+//! The data path alone: a plain HTTP client in place of the `<video>`, at places that were not
+//! downloaded.
 //!
-//! This is what compares with the floor: the same swarm, the same bytes, through engine, daemon, disk and hash.
+//! This is what compares with the floor: the same swarm, the same bytes, through engine, daemon,
+//! disk and hash.
 
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
@@ -59,14 +61,30 @@ impl Warm {
              await new Promise((done) => setTimeout(done, 4)); }} }})()",
             torrent.info_hash
         );
-        let url = self.app.session.evaluate(&script).await.with_context(|| self.browser.report())?;
-        Ok(Added { seconds: start.elapsed().as_secs_f64(), url: url.as_str().context("a URL")?.to_owned() })
+        let url =
+            self.app.session.evaluate(&script).await.with_context(|| self.browser.report())?;
+        Ok(Added {
+            seconds: start.elapsed().as_secs_f64(),
+            url: url.as_str().context("a URL")?.to_owned(),
+        })
     }
 
-    /// Makes sure that what was measured was measured on an incomplete torrent; the share of bytes that were of no use.
-    pub(super) async fn wasted_while_incomplete(&self, page: &Session, torrent: &Torrent) -> Result<f64> {
-        let state = AppPage { session: page.clone() }.torrent(&torrent.info_hash).await?.context("the torrent went")?;
-        ensure!(state.verified < state.length * 9 / 10, "the film is complete: {} bytes", state.verified);
+    /// Makes sure that what was measured was measured on an incomplete torrent; the share of bytes
+    /// that were of no use.
+    pub(super) async fn wasted_while_incomplete(
+        &self,
+        page: &Session,
+        torrent: &Torrent,
+    ) -> Result<f64> {
+        let state = AppPage { session: page.clone() }
+            .torrent(&torrent.info_hash)
+            .await?
+            .context("the torrent went")?;
+        ensure!(
+            state.verified < state.length * 9 / 10,
+            "the film is complete: {} bytes",
+            state.verified
+        );
         Ok(100.0 * state.wasted as f64 / state.downloaded.max(1) as f64)
     }
 }
@@ -84,12 +102,19 @@ struct Samples {
 }
 
 /// Measures it in as many browsers as there are rounds.
-pub(super) async fn measure(swarm: &Swarm, plan: &Plan, floor: &Floor, report: &mut Report) -> Result<()> {
+pub(super) async fn measure(
+    swarm: &Swarm,
+    plan: &Plan,
+    floor: &Floor,
+    report: &mut Report,
+) -> Result<()> {
     let mut samples = Samples::default();
     for round in 0..plan.rounds {
         let step = Step::start(format!("data path: round {} of {}", round + 1, plan.rounds));
         let warm = Warm::start().await?;
-        measure_round(&warm, swarm, plan, round, &mut samples).await.with_context(|| warm.browser.report())?;
+        measure_round(&warm, swarm, plan, round, &mut samples)
+            .await
+            .with_context(|| warm.browser.report())?;
         step.done();
     }
     let cold = Some(("floor", floor.cold_s));
@@ -97,7 +122,12 @@ pub(super) async fn measure(swarm: &Swarm, plan: &Plan, floor: &Floor, report: &
     report.add("GET cold: add to first byte", Unit::Seconds, &samples.cold_first, cold);
     report.add("GET cold: add to 1 MiB", Unit::Seconds, &samples.cold_all, cold);
     let one = Some(("floor", floor.piece_s));
-    report.add("GET seek to a piece's start: first byte", Unit::Seconds, &samples.aligned_first, one);
+    report.add(
+        "GET seek to a piece's start: first byte",
+        Unit::Seconds,
+        &samples.aligned_first,
+        one,
+    );
     report.add("GET seek to a piece's start: 1 MiB", Unit::Seconds, &samples.aligned_all, one);
     report.add(
         "GET seek anywhere: first byte",
@@ -105,12 +135,23 @@ pub(super) async fn measure(swarm: &Swarm, plan: &Plan, floor: &Floor, report: &
         &samples.anywhere_first,
         Some(("floor", floor.first_of_two_s)),
     );
-    report.add("GET seek anywhere: 1 MiB", Unit::Seconds, &samples.anywhere_all, Some(("floor", floor.two_s)));
+    report.add(
+        "GET seek anywhere: 1 MiB",
+        Unit::Seconds,
+        &samples.anywhere_all,
+        Some(("floor", floor.two_s)),
+    );
     report.add("GET: bytes of no use", Unit::Percent, &samples.wasted, None);
     Ok(())
 }
 
-async fn measure_round(warm: &Warm, swarm: &Swarm, plan: &Plan, round: usize, samples: &mut Samples) -> Result<()> {
+async fn measure_round(
+    warm: &Warm,
+    swarm: &Swarm,
+    plan: &Plan,
+    round: usize,
+    samples: &mut Samples,
+) -> Result<()> {
     let torrent = &swarm.torrent;
     let start = Instant::now();
     let added = warm.add(torrent).await?;
@@ -138,7 +179,8 @@ async fn measure_round(warm: &Warm, swarm: &Swarm, plan: &Plan, round: usize, sa
     Ok(())
 }
 
-/// GET from an offset on; when the first byte came, and the first MiB, whose bytes have to be right. Then it hangs up.
+/// GET from an offset on; when the first byte came, and the first MiB, whose bytes have to be
+/// right. Then it hangs up.
 async fn fetch(url: &str, truth: &std::fs::File, offset: u64) -> Result<(Duration, Duration)> {
     let start = Instant::now();
     let mut reply = http::open(url, &[("Range", &format!("bytes={offset}-"))]).await?;

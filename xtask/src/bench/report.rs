@@ -1,4 +1,5 @@
-//! The figures: collected while they are measured, printed at the end as one table or one line of JSON.
+//! The figures: collected while they are measured, printed at the end as one table or one line of
+//! JSON.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -70,13 +71,16 @@ impl Report {
     pub(super) async fn start() -> Self {
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let limit = Duration::from_secs(10);
-        let commit = shell::ask(shell::command("git").args(["describe", "--always", "--dirty"]), limit).await;
+        let commit =
+            shell::ask(shell::command("git").args(["describe", "--always", "--dirty"]), limit)
+                .await;
         let commit = commit.unwrap_or_else(|| "no commit".into());
         let browser = match browser::find() {
             Ok(path) => shell::ask(shell::command(path).arg("--version"), limit).await,
             Err(_) => None,
         };
-        let browser = browser.unwrap_or_default().split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+        let browser =
+            browser.unwrap_or_default().split_whitespace().take(2).collect::<Vec<_>>().join(" ");
         Self {
             start: Instant::now(),
             machine: format!("{cores} cores, {browser}, commit {commit}"),
@@ -113,7 +117,12 @@ impl Report {
     pub(super) async fn size_of_engine(&mut self) -> Result<()> {
         let path = workspace::extension()?.join("engine/engine_wasm_bg.wasm");
         let raw = path.metadata()?.len() as f64 / 1024.0;
-        let output = shell::command("gzip").args(["-9", "-c"]).arg(&path).stdout(Stdio::piped()).output().await;
+        let output = shell::command("gzip")
+            .args(["-9", "-c"])
+            .arg(&path)
+            .stdout(Stdio::piped())
+            .output()
+            .await;
         let packed = output.context("gzip")?.stdout.len() as f64 / 1024.0;
         self.add("engine as WebAssembly", Unit::Kib, &[raw], None);
         self.add("engine as WebAssembly, gzip -9", Unit::Kib, &[packed], Some(("raw", raw)));
@@ -127,11 +136,16 @@ impl Report {
 
     /// Prints the figures for people.
     pub(super) fn table(&self) {
-        println!("\n{:<46} {:>3} {:>9} {:>9}  {:<6} {:>26} {:>6}", "", "n", "median", "p90", "", "against", "ratio");
+        println!(
+            "\n{:<46} {:>3} {:>9} {:>9}  {:<6} {:>26} {:>6}",
+            "", "n", "median", "p90", "", "against", "ratio"
+        );
         for figure in &self.figures {
             let digits = figure.unit.digits();
             let (against, ratio) = match figure.against {
-                Some((name, value)) => (format!("{name} {value:.digits$}"), format!("{:.2}", figure.median / value)),
+                Some((name, value)) => {
+                    (format!("{name} {value:.digits$}"), format!("{:.2}", figure.median / value))
+                }
                 None => (String::new(), String::new()),
             };
             println!(
@@ -144,7 +158,12 @@ impl Report {
             );
         }
         println!("\np90: nine in ten are as good or better. {}", self.machine);
-        println!("load average {:.1} to {:.1}; took {:.0} s", self.least_load(), self.most_load(), self.seconds());
+        println!(
+            "load average {:.1} to {:.1}; took {:.0} s",
+            self.least_load(),
+            self.most_load(),
+            self.seconds()
+        );
     }
 
     /// The figures for programs.

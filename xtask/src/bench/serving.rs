@@ -1,4 +1,5 @@
-//! A finished file in the page cache: one big GET from the daemon, then small ranges here and there, beside nginx with the same file.
+//! A finished file in the page cache: one big GET from the daemon, then small ranges here and
+//! there, beside nginx with the same file.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -21,14 +22,17 @@ const SMALL: u64 = 64 << 10;
 pub(super) async fn measure(finished: &Finished, plan: &Plan, report: &mut Report) -> Result<()> {
     let step = Step::start("serving the finished file, and nginx doing so");
     let folder = finished.file.parent().context("a file lies in a folder")?;
-    let name = finished.file.file_name().and_then(|name| name.to_str()).context("a name in UTF-8")?;
+    let name =
+        finished.file.file_name().and_then(|name| name.to_str()).context("a name in UTF-8")?;
     let length = finished.file.metadata()?.len();
     let nginx = Nginx::start(folder).await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     // The first of each is for the page cache.
     for turn in 0..=plan.serves {
         let other = drain(nginx.url(name), length).await?;
-        let own = drain(finished.url.clone(), length).await.with_context(|| finished.warm.browser.report())?;
+        let own = drain(finished.url.clone(), length)
+            .await
+            .with_context(|| finished.warm.browser.report())?;
         if turn > 0 {
             theirs.push(other);
             ours.push(own);
@@ -40,9 +44,15 @@ pub(super) async fn measure(finished: &Finished, plan: &Plan, report: &mut Repor
     small_ranges(&nginx.url(name), finished, length, plan, report).await
 }
 
-/// Small ranges, one after the other on one connection, as a player asks that looks for an index; each turn's first ones against its last ones show
-/// whether they cost more the more there were.
-async fn small_ranges(other: &str, finished: &Finished, length: u64, plan: &Plan, report: &mut Report) -> Result<()> {
+/// Small ranges, one after the other on one connection, as a player asks that looks for an index;
+/// each turn's first ones against its last ones show whether they cost more the more there were.
+async fn small_ranges(
+    other: &str,
+    finished: &Finished,
+    length: u64,
+    plan: &Plan,
+    report: &mut Report,
+) -> Result<()> {
     let step = Step::start("small ranges of it, and nginx doing so");
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for turn in 0..plan.serves {
@@ -74,12 +84,15 @@ fn ask_blocking(url: &str, length: u64, count: usize, seed: u64) -> Result<Vec<f
     let (mut chunk, mut took) = (vec![0; CHUNK], Vec::with_capacity(count));
     let mut state = seed.wrapping_add(1);
     for _ in 0..count {
-        // A generator of chance that is good enough to hop about with (Knuth's constants for 64 bits).
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // A generator of chance that is good enough to hop about with (Knuth's constants for 64
+        // bits).
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let from = (state >> 16) % length.saturating_sub(SMALL).max(1);
         let last = from + SMALL.min(length) - 1;
         let start = Instant::now();
-        let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nRange: bytes={from}-{last}\r\n\r\n");
+        let request =
+            format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nRange: bytes={from}-{last}\r\n\r\n");
         stream.write_all(request.as_bytes())?;
         let (mut head, mut body) = (Vec::new(), None);
         while body.is_none_or(|came| came < SMALL.min(length)) {
@@ -91,7 +104,11 @@ fn ask_blocking(url: &str, length: u64, count: usize, seed: u64) -> Result<Vec<f
             }
             head.extend_from_slice(&chunk[..read]);
             if let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") {
-                ensure!(head.starts_with(b"HTTP/1.1 206"), "{}", String::from_utf8_lossy(&head[..end]));
+                ensure!(
+                    head.starts_with(b"HTTP/1.1 206"),
+                    "{}",
+                    String::from_utf8_lossy(&head[..end])
+                );
                 body = Some((head.len() - end - 4) as u64);
             }
         }
@@ -132,7 +149,8 @@ fn drain_blocking(url: &str, length: u64) -> Result<f64> {
         came += read as u64;
     }
     let seconds = start.elapsed().as_secs_f64();
-    let end = head.windows(4).position(|four| four == b"\r\n\r\n").context("a reply with a head")? + 4;
+    let end =
+        head.windows(4).position(|four| four == b"\r\n\r\n").context("a reply with a head")? + 4;
     ensure!(came == length + end as u64, "{came} bytes came for {length} and a head of {end}");
     Ok(seconds)
 }

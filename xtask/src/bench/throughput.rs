@@ -1,5 +1,5 @@
-//! As fast as it can: one unlimited seeder, from adding the torrent to its last piece verified, beside libtorrent as the
-//! leecher of the same file from the same seeder.
+//! As fast as it can: one unlimited seeder, from adding the torrent to its last piece verified,
+//! beside libtorrent as the leecher of the same file from the same seeder.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -42,19 +42,27 @@ pub(super) async fn measure(plan: &Plan, report: &mut Report) -> Result<Finished
     let mut samples = Samples::default();
     let mut finished = None;
     for round in 0..plan.downloads {
-        let step = Step::start(format!("download, libtorrent: {} of {}", round + 1, plan.downloads));
+        let step =
+            Step::start(format!("download, libtorrent: {} of {}", round + 1, plan.downloads));
         libtorrent(&torrent, &seeder, &mut samples).await?;
         step.done();
-        let step = Step::start(format!("download, Chrome’s engine: {} of {}", round + 1, plan.downloads));
+        let step =
+            Step::start(format!("download, Chrome’s engine: {} of {}", round + 1, plan.downloads));
         // The one before goes first, with its files.
         drop(finished.take());
         finished = Some(ours(&torrent, &mut samples).await?);
         step.done();
     }
     let rate = report.add("libtorrent: download", Unit::MibPerSecond, &samples.other_rate, None);
-    let processor = report.add("libtorrent: download, processor", Unit::CpuSeconds, &samples.other_cpu, None);
+    let processor =
+        report.add("libtorrent: download, processor", Unit::CpuSeconds, &samples.other_cpu, None);
     let processor = Some(("libtorrent", processor));
-    report.add("download: add to complete", Unit::MibPerSecond, &samples.rate, Some(("libtorrent", rate)));
+    report.add(
+        "download: add to complete",
+        Unit::MibPerSecond,
+        &samples.rate,
+        Some(("libtorrent", rate)),
+    );
     report.add("download: daemon's processor", Unit::CpuSeconds, &samples.daemon_cpu, processor);
     report.add("download: engine's process", Unit::CpuSeconds, &samples.engine_cpu, processor);
     report.add("download: all of Chrome", Unit::CpuSeconds, &samples.browser_cpu, processor);
@@ -84,7 +92,8 @@ async fn ours(torrent: &Torrent, samples: &mut Samples) -> Result<Finished> {
     if let (Some(before), Some(after)) = (daemon_before, cpu::of(daemon.pid)) {
         samples.daemon_cpu.push(after - before);
         samples.browser_cpu.push(grown.iter().sum());
-        // The extension's pages and its engine share a process, and nothing else in this browser works.
+        // The extension's pages and its engine share a process, and nothing else in this browser
+        // works.
         samples.engine_cpu.push(grown.iter().copied().fold(0.0, f64::max));
     }
     let crossed = control_bytes(&daemon.metrics().await?) - crossed_before;
@@ -107,10 +116,14 @@ async fn libtorrent(torrent: &Torrent, seeder: &Seeder, samples: &mut Samples) -
     let mut command = peers::script("libtorrent_leech.py");
     command.arg(file).arg(scratch.path());
     command.arg(seeder.address().ip().to_string()).arg(seeder.address().port().to_string());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_to(&scratch.path().join("log"))?);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log_to(&scratch.path().join("log"))?);
     let mut group = Group::spawn(&mut command)?;
     let done = ready_line(group.stdout()?, "done ").await;
-    let done = done.with_context(|| std::fs::read_to_string(scratch.path().join("log")).unwrap_or_default())?;
+    let done = done
+        .with_context(|| std::fs::read_to_string(scratch.path().join("log")).unwrap_or_default())?;
     let (seconds, processor) = done.split_once(' ').context("two numbers")?;
     samples.other_rate.push(torrent.length as f64 / MIB as f64 / seconds.parse::<f64>()?);
     samples.other_cpu.push(processor.parse()?);

@@ -1,6 +1,8 @@
-//! What a person feels: from dropping a torrent on the page to the first picture, and from a seek to the picture there.
+//! What a person feels: from dropping a torrent on the page to the first picture, and from a seek
+//! to the picture there.
 //!
-//! Times are taken inside the pages, by the events of the `<video>` and by the frames that Chrome presents.
+//! Times are taken inside the pages, by the events of the `<video>` and by the frames that Chrome
+//! presents.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,10 +21,12 @@ use super::{Floor, Plan};
 use crate::ui::Step;
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// Apart from the film's own clock, a picture shows that a seek has arrived if it lies so near, seconds.
+/// Apart from the film's own clock, a picture shows that a seek has arrived if it lies so near,
+/// seconds.
 const NEAR_S: f64 = 3.0;
 
-/// Runs in a page before its own scripts: when the first `<video>` got to what. Media events do not bubble, hence capture.
+/// Runs in a page before its own scripts: when the first `<video>` got to what. Media events do not
+/// bubble, hence capture.
 const WATCH: &str = r#"(() => {
   const seen = (globalThis.bench = {});
   const now = () => performance.timeOrigin + performance.now();
@@ -64,16 +68,29 @@ struct Samples {
 }
 
 /// Measures it in as many browsers as there are rounds.
-pub(super) async fn measure(swarm: &Swarm, plan: &Plan, floor: &Floor, report: &mut Report) -> Result<()> {
+pub(super) async fn measure(
+    swarm: &Swarm,
+    plan: &Plan,
+    floor: &Floor,
+    report: &mut Report,
+) -> Result<()> {
     let mut samples = Samples::default();
     for round in 0..plan.rounds {
-        let step = Step::start(format!("watching in Chrome: round {} of {}", round + 1, plan.rounds));
+        let step =
+            Step::start(format!("watching in Chrome: round {} of {}", round + 1, plan.rounds));
         let warm = Warm::start().await?;
-        measure_round(&warm, swarm, plan, round, &mut samples).await.with_context(|| warm.browser.report())?;
+        measure_round(&warm, swarm, plan, round, &mut samples)
+            .await
+            .with_context(|| warm.browser.report())?;
         step.done();
     }
     let cold = Some(("floor", floor.cold_s));
-    report.add("Chrome cold: add to the player's first request", Unit::Seconds, &samples.page, None);
+    report.add(
+        "Chrome cold: add to the player's first request",
+        Unit::Seconds,
+        &samples.page,
+        None,
+    );
     report.add("Chrome cold: add to first byte served", Unit::Seconds, &samples.byte, cold);
     report.add("Chrome cold: add to the film's index read", Unit::Seconds, &samples.index, cold);
     report.add("Chrome cold: add to first frame", Unit::Seconds, &samples.frame, cold);
@@ -84,7 +101,13 @@ pub(super) async fn measure(swarm: &Swarm, plan: &Plan, floor: &Floor, report: &
     Ok(())
 }
 
-async fn measure_round(warm: &Warm, swarm: &Swarm, plan: &Plan, round: usize, samples: &mut Samples) -> Result<()> {
+async fn measure_round(
+    warm: &Warm,
+    swarm: &Swarm,
+    plan: &Plan,
+    round: usize,
+    samples: &mut Samples,
+) -> Result<()> {
     let torrent = &swarm.torrent;
     let page = &warm.app.session;
     page.call("Page.enable", json!({})).await?;
@@ -146,7 +169,12 @@ async fn seek(page: &Session, to_s: f64) -> Result<Sought> {
 async fn first_byte_ms(daemon: Endpoint) -> Result<f64> {
     let end = tokio::time::Instant::now() + LIMIT;
     while tokio::time::Instant::now() < end {
-        if daemon.metrics().await?.get("jstorrent_served_bytes_total").is_some_and(|bytes| *bytes > 0.0) {
+        if daemon
+            .metrics()
+            .await?
+            .get("jstorrent_served_bytes_total")
+            .is_some_and(|bytes| *bytes > 0.0)
+        {
             return Ok(epoch_ms());
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

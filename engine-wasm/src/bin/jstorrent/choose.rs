@@ -9,14 +9,17 @@ pub(crate) enum ChoiceError {
     #[error("there is no file {0:?} in this torrent: `jstorrent info` shows what there is")]
     Unknown(String),
     /// Several have it.
-    #[error("{wanted:?} matches {count} files, such as {first:?} and {second:?}: name more of it, or its number")]
+    #[error(
+        "{wanted:?} matches {count} files, such as {first:?} and {second:?}: name more of it, or its number"
+    )]
     Ambiguous { wanted: String, count: usize, first: String, second: String },
     /// Nothing to play.
     #[error("there is no video or audio file in this torrent: choose a file with --file")]
     NothingToPlay,
 }
 
-/// The number under which people know one of these files: they count from one, in the order in which files are listed.
+/// The number under which people know one of these files: they count from one, in the order in
+/// which files are listed.
 pub(crate) fn number(files: &[FileView], file: &FileView) -> usize {
     files.iter().position(|other| other.index == file.index).map_or(0, |at| at + 1)
 }
@@ -25,7 +28,10 @@ pub(crate) fn number(files: &[FileView], file: &FileView) -> usize {
 ///
 /// # Errors
 /// [`ChoiceError`].
-pub(crate) fn choose<'a>(files: &'a [FileView], wanted: Option<&str>) -> Result<&'a FileView, ChoiceError> {
+pub(crate) fn choose<'a>(
+    files: &'a [FileView],
+    wanted: Option<&str>,
+) -> Result<&'a FileView, ChoiceError> {
     match wanted {
         Some(wanted) => named(files, wanted),
         None => largest(files).ok_or(ChoiceError::NothingToPlay),
@@ -33,7 +39,8 @@ pub(crate) fn choose<'a>(files: &'a [FileView], wanted: Option<&str>) -> Result<
 }
 
 fn named<'a>(files: &'a [FileView], wanted: &str) -> Result<&'a FileView, ChoiceError> {
-    let with_number = wanted.parse::<usize>().ok().and_then(|number| files.get(number.checked_sub(1)?));
+    let with_number =
+        wanted.parse::<usize>().ok().and_then(|number| files.get(number.checked_sub(1)?));
     if let Some(file) = with_number {
         return Ok(file);
     }
@@ -51,7 +58,12 @@ fn named<'a>(files: &'a [FileView], wanted: &str) -> Result<&'a FileView, Choice
             [file] => return Ok(file),
             [first, second, ..] => {
                 let (first, second) = (first.path.clone(), second.path.clone());
-                return Err(ChoiceError::Ambiguous { wanted: wanted.to_owned(), count: found.len(), first, second });
+                return Err(ChoiceError::Ambiguous {
+                    wanted: wanted.to_owned(),
+                    count: found.len(),
+                    first,
+                    second,
+                });
             }
         }
     }
@@ -88,7 +100,9 @@ mod tests {
         let files = files(picture);
         match choose(&files, wanted) {
             Ok(file) => assert_eq!(file.path, expected, "{picture} {wanted:?}"),
-            Err(error) => assert!(error.to_string().contains(expected), "{picture} {wanted:?}: {error}"),
+            Err(error) => {
+                assert!(error.to_string().contains(expected), "{picture} {wanted:?}: {error}")
+            }
         }
     }
 

@@ -81,7 +81,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Show files, sizes, pieces and trackers
     Info(Info),
-    /// Print a problem report: versions, settings, states and logs, without names, addresses and keys
+    /// Print a problem report: versions, settings, states and logs, without names, addresses and
+    /// keys
     Report(Problem),
     /// Write completions for a shell to standard output
     Completions {
@@ -100,7 +101,8 @@ pub(crate) enum Command {
 pub(crate) struct Stream {
     #[command(flatten)]
     pub(crate) source: SourceArg,
-    /// File to stream: its number as in `info`, its name, or a part of its name [default: the largest video or audio file]
+    /// File to stream: its number as in `info`, its name, or a part of its name [default: the
+    /// largest video or audio file]
     #[arg(long, short, value_name = "N|NAME")]
     pub(crate) file: Option<String>,
     /// Open the URL with the system's player or browser
@@ -129,7 +131,8 @@ pub(crate) struct Stream {
 pub(crate) struct Get {
     #[command(flatten)]
     pub(crate) source: SourceArg,
-    /// Download only this file; may be repeated: its number as in `info`, its name, or a part of its name
+    /// Download only this file; may be repeated: its number as in `info`, its name, or a part of
+    /// its name
     #[arg(long, short, value_name = "N|NAME")]
     pub(crate) file: Vec<String>,
     /// Seed when the download is complete, until --ratio or --seed-time is reached, or Ctrl+C
@@ -217,7 +220,10 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-        assert_eq!(Cli::command().get_about().map(ToString::to_string).as_deref(), Some("Play and download torrents"));
+        assert_eq!(
+            Cli::command().get_about().map(ToString::to_string).as_deref(),
+            Some("Play and download torrents")
+        );
     }
 
     #[test]
@@ -225,14 +231,53 @@ mod tests {
         check(&["info", "a.torrent"], Ok(()));
         check(&["info", "a.torrent", "--json"], Ok(()));
         check(&["stream", "a.torrent", "--file", "2", "--player", "mpv --fs", "--keep"], Ok(()));
-        check(&["stream", "--open", "a.torrent", "--dir", "/films", "--allow-private-peers"], Ok(()));
-        check(&["get", "a.torrent", "--allow-private-peers=no", "--listen", "127.0.0.1:4000"], Ok(()));
-        check(&["get", "a.torrent", "--peer", "192.0.2.1:6881", "--peer", "[2001:db8::1]:1"], Ok(()));
-        check(&["get", "a.torrent", "--peer-address", "127.0.0.1", "--peer-address", "::1"], Ok(()));
+        check(
+            &["stream", "--open", "a.torrent", "--dir", "/films", "--allow-private-peers"],
+            Ok(()),
+        );
+        check(
+            &["get", "a.torrent", "--allow-private-peers=no", "--listen", "127.0.0.1:4000"],
+            Ok(()),
+        );
+        check(
+            &["get", "a.torrent", "--peer", "192.0.2.1:6881", "--peer", "[2001:db8::1]:1"],
+            Ok(()),
+        );
+        check(
+            &["get", "a.torrent", "--peer-address", "127.0.0.1", "--peer-address", "::1"],
+            Ok(()),
+        );
         check(&["get", "a.torrent", "--no-dht"], Ok(()));
-        check(&["get", "a.torrent", "--no-dht=no", "--dht-bootstrap", "a:1", "--dht-bootstrap", "[::1]:2"], Ok(()));
-        check(&["get", "a.torrent", "--seed", "--ratio", "1.5", "--seed-time", "60", "--listen-port", "6881"], Ok(()));
-        check(&["get", "a.torrent", "--no-trackers", "--no-pex=no", "--no-lsd=yes", "--no-web-seeds"], Ok(()));
+        check(
+            &[
+                "get",
+                "a.torrent",
+                "--no-dht=no",
+                "--dht-bootstrap",
+                "a:1",
+                "--dht-bootstrap",
+                "[::1]:2",
+            ],
+            Ok(()),
+        );
+        check(
+            &[
+                "get",
+                "a.torrent",
+                "--seed",
+                "--ratio",
+                "1.5",
+                "--seed-time",
+                "60",
+                "--listen-port",
+                "6881",
+            ],
+            Ok(()),
+        );
+        check(
+            &["get", "a.torrent", "--no-trackers", "--no-pex=no", "--no-lsd=yes", "--no-web-seeds"],
+            Ok(()),
+        );
         check(&["serve"], Ok(()));
         check(&["serve", "--max-active", "3", "--max-active-seeds", "5"], Ok(()));
         check(&["serve", "--no-token", "--retries", "1", "--cleanup-delay", "9", "--json"], Ok(()));

@@ -49,7 +49,12 @@ pub(crate) async fn stream(args: Stream) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn play(session: &mut Session, args: &Stream, player: Option<&str>, report: &mut Report) -> Result<()> {
+async fn play(
+    session: &mut Session,
+    args: &Stream,
+    player: Option<&str>,
+    report: &mut Report,
+) -> Result<()> {
     let torrent = until(session, report, |torrent| !torrent.files.is_empty()).await?;
     if args.adopt {
         session.adopt(&torrent).await?;
@@ -57,7 +62,8 @@ async fn play(session: &mut Session, args: &Stream, player: Option<&str>, report
     let file = choose(&torrent.files, args.file.as_deref())?;
     session.prepare(&torrent, file).await?;
     let url = session.url(file);
-    let subtitles: Vec<String> = file.subtitles.iter().filter_map(|it| url_of(session, &torrent, it.index)).collect();
+    let subtitles: Vec<String> =
+        file.subtitles.iter().filter_map(|it| url_of(session, &torrent, it.index)).collect();
     let fields = json!({
         "url": url, "infoHash": torrent.info_hash, "name": torrent.name, "file": file_fields(&torrent.files, file),
         "dir": session.downloads(), "subtitles": subtitles,
@@ -159,7 +165,11 @@ async fn seed(session: &mut Session, report: &mut Report) -> Result<()> {
     let torrent = until(session, report, |torrent| torrent.giving == Giving::Sated).await?;
     report.finish();
     let words = format!("{} uploaded: the seeding goal is reached", HumanBytes(torrent.uploaded));
-    report.result("seeded", &words, json!({ "infoHash": torrent.info_hash, "uploaded": torrent.uploaded }))
+    report.result(
+        "seeded",
+        &words,
+        json!({ "infoHash": torrent.info_hash, "uploaded": torrent.uploaded }),
+    )
 }
 
 /// The indexes of the files that are meant.
@@ -172,9 +182,12 @@ fn chosen(files: &[FileView], wanted: &[String]) -> Result<Vec<u32>> {
 pub(crate) async fn info(args: Info) -> Result<ExitCode> {
     let source = Source::parse(&args.source.text)?;
     let config = args.settings.resolve_with(&args.peers.peer)?;
-    let Source::Torrent { meta, .. } = &source else { return remote_info(&source, &args, config).await };
+    let Source::Torrent { meta, .. } = &source else {
+        return remote_info(&source, &args, config).await;
+    };
     let (files, length) = (files(meta), meta.total_length());
-    let mut fields = overview(&meta.info_hash.to_string(), &meta.name, length, meta.piece_length, &files);
+    let mut fields =
+        overview(&meta.info_hash.to_string(), &meta.name, length, meta.piece_length, &files);
     fields["pieceCount"] = meta.geometry().piece_count().into();
     fields["version"] = json!(TorrentVersion::from(meta.version()));
     fields["infoHashV2"] = meta.info_hash_v2.map(|hash| hash.to_string()).into();
@@ -199,7 +212,8 @@ async fn remote_info(source: &Source, args: &Info, config: Config) -> Result<Exi
         fields["pieceCount"] = torrent.piece_count.into();
         fields["version"] = json!(torrent.version);
         if let Source::Magnet { link, .. } = source {
-            fields["trackers"] = json!(link.trackers.iter().map(|tracker| [tracker]).collect::<Vec<_>>());
+            fields["trackers"] =
+                json!(link.trackers.iter().map(|tracker| [tracker]).collect::<Vec<_>>());
             fields["trackerStates"] = json!(torrent.trackers);
             fields["webSeeds"] = json!(link.web_seeds);
         }
@@ -268,10 +282,19 @@ async fn until(
 fn files(meta: &Metainfo) -> Vec<FileView> {
     let mut files: Vec<_> = (0..).zip(&meta.files).filter(|(_, file)| !file.padding).collect();
     files.sort_by(|(_, a), (_, b)| natural(&a.path, &b.path));
-    files.into_iter().map(|(index, file)| FileView::new(index, file.path.join("/"), file.length)).collect()
+    files
+        .into_iter()
+        .map(|(index, file)| FileView::new(index, file.path.join("/"), file.length))
+        .collect()
 }
 
-fn overview(info_hash: &str, name: &str, length: u64, piece_length: u32, files: &[FileView]) -> Value {
+fn overview(
+    info_hash: &str,
+    name: &str,
+    length: u64,
+    piece_length: u32,
+    files: &[FileView],
+) -> Value {
     json!({
         "infoHash": info_hash, "name": name, "length": length, "pieceLength": piece_length,
         "files": all_fields(files),
@@ -310,9 +333,15 @@ fn show(fields: &Value, files: &[FileView], json: bool) -> Result<()> {
     for (at, tier) in fields["trackers"].as_array().into_iter().flatten().enumerate() {
         let urls = tier.as_array().into_iter().flatten().filter_map(Value::as_str);
         let urls: Vec<String> = urls.map(|url| with_state(url, &fields["trackerStates"])).collect();
-        say(&format!("{}{}", if at == 0 { "trackers   " } else { "           " }, urls.join(", ")))?;
+        say(&format!(
+            "{}{}",
+            if at == 0 { "trackers   " } else { "           " },
+            urls.join(", ")
+        ))?;
     }
-    for (at, url) in fields["webSeeds"].as_array().into_iter().flatten().filter_map(Value::as_str).enumerate() {
+    for (at, url) in
+        fields["webSeeds"].as_array().into_iter().flatten().filter_map(Value::as_str).enumerate()
+    {
         say(&format!("{}{url}", if at == 0 { "web seeds  " } else { "           " }))?;
     }
     say("\n   #        size  file")?;
@@ -323,11 +352,15 @@ fn show(fields: &Value, files: &[FileView], json: bool) -> Result<()> {
 
 /// A tracker's URL, and what it said if it was asked.
 fn with_state(url: &str, states: &Value) -> String {
-    let Some(state) = states.as_array().into_iter().flatten().find(|state| state["url"] == url) else {
+    let Some(state) = states.as_array().into_iter().flatten().find(|state| state["url"] == url)
+    else {
         return url.to_owned();
     };
-    let count = |name: &str| state[name].as_u64().map(|count| format!(", {count} {name}")).unwrap_or_default();
-    let message = state["message"].as_str().map(|message| format!(": {message}")).unwrap_or_default();
+    let count = |name: &str| {
+        state[name].as_u64().map(|count| format!(", {count} {name}")).unwrap_or_default()
+    };
+    let message =
+        state["message"].as_str().map(|message| format!(": {message}")).unwrap_or_default();
     let word = state["state"].as_str().unwrap_or_default();
     format!("{url} ({word}{}{}{message})", count("seeders"), count("leechers"))
 }

@@ -1,6 +1,8 @@
-//! What the user may set: flags, then the environment, then `config.toml`, then defaults. What only the server knows is in [`server`].
+//! What the user may set: flags, then the environment, then `config.toml`, then defaults. What only
+//! the server knows is in [`server`].
 //!
-//! Owns names, defaults and their merging; reads one file and acts on nothing. Flags and the environment are told apart by clap.
+//! Owns names, defaults and their merging; reads one file and acts on nothing. Flags and the
+//! environment are told apart by clap.
 
 pub(crate) mod server;
 mod sharing;
@@ -31,13 +33,15 @@ use talking::{EncryptionWord, TalkSettings};
 pub(crate) struct Settings {
     #[command(flatten)]
     pub(crate) config: ConfigArg,
-    /// Folder to download to [default: the current one; for a stream that is not kept, a temporary one]
+    /// Folder to download to [default: the current one; for a stream that is not kept, a temporary
+    /// one]
     #[arg(long, short, value_name = "DIR", env = "JSTORRENT_DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Folder for what is remembered between runs
     #[arg(long, value_name = "DIR", env = "JSTORRENT_STATE")]
     pub(crate) state: Option<PathBuf>,
-    /// Address that players connect to [default: 127.0.0.1 and any free port; for `serve`, port 3000]
+    /// Address that players connect to [default: 127.0.0.1 and any free port; for `serve`, port
+    /// 3000]
     #[arg(long, value_name = "ADDR:PORT", env = "JSTORRENT_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,
     /// Allow peers at private addresses, including this computer
@@ -52,7 +56,8 @@ pub(crate) struct Settings {
     /// DHT node to start from instead of the usual ones; may be repeated
     #[arg(long, value_name = "HOST:PORT", env = "JSTORRENT_DHT_BOOTSTRAP", value_delimiter = ',', value_parser = parse_node)]
     pub(crate) dht_bootstrap: Vec<String>,
-    /// Most bytes per second to download, all torrents together, such as 500K or 2M [default: no limit]
+    /// Most bytes per second to download, all torrents together, such as 500K or 2M [default: no
+    /// limit]
     #[arg(long, value_name = "RATE", env = "JSTORRENT_DOWNLOAD_LIMIT", value_parser = parse_rate)]
     pub(crate) download_limit: Option<u64>,
     /// Most bytes per second to upload, all torrents together [default: no limit]
@@ -152,7 +157,11 @@ impl Config {
     pub(crate) fn engine(&self) -> EngineConfig {
         let usual = EngineConfig::default();
         EngineConfig {
-            net: NetConfig { listen_port: Some(self.listen_port), udp: true, port_mapping: self.port_mapping },
+            net: NetConfig {
+                listen_port: Some(self.listen_port),
+                udp: true,
+                port_mapping: self.port_mapping,
+            },
             dht: self.dht.clone(),
             sources: self.sources,
             ways: self.ways,
@@ -160,7 +169,9 @@ impl Config {
             upload_limit_bps: self.upload_limit_bps,
             goals: self.goals,
             queue: self.queue,
-            max_connections: self.max_connections.map_or(usual.max_connections, |number| number as usize),
+            max_connections: self
+                .max_connections
+                .map_or(usual.max_connections, |number| number as usize),
             ..usual
         }
     }
@@ -175,14 +186,17 @@ impl Settings {
         self.resolve_with_file().map(|(config, _)| config)
     }
 
-    /// What counts where these peers are to be dialled: in a private network none would be, and nobody would say so, unless that is allowed.
+    /// What counts where these peers are to be dialled: in a private network none would be, and
+    /// nobody would say so, unless that is allowed.
     ///
     /// # Errors
     /// In plain words, as [`Settings::resolve`], and when a peer is such.
     pub(crate) fn resolve_with(&self, peers: &[SocketAddr]) -> Result<Config> {
         let config = self.resolve()?;
         match peers.iter().find(|peer| is_local(peer.ip()) && !config.allow_private_peers) {
-            Some(peer) => bail!("{peer} is a private address: use --allow-private-peers to connect to it"),
+            Some(peer) => {
+                bail!("{peer} is a private address: use --allow-private-peers to connect to it")
+            }
             None => Ok(config),
         }
     }
@@ -190,9 +204,8 @@ impl Settings {
     fn resolve_with_file(&self) -> Result<(Config, File)> {
         let dirs = directories::ProjectDirs::from("com", "JSTorrent", "jstorrent");
         let file = match (&self.config.config, &dirs) {
-            (Some(path), _) => {
-                read(path).with_context(|| format!("cannot read the configuration {}", path.display()))?
-            }
+            (Some(path), _) => read(path)
+                .with_context(|| format!("cannot read the configuration {}", path.display()))?,
             (None, Some(dirs)) => read_if_there(&dirs.config_dir().join("config.toml"))?,
             (None, None) => File::default(),
         };
@@ -202,12 +215,19 @@ impl Settings {
         }
         let by_default = || dirs.map(|dirs| dirs.data_dir().join("terminal"));
         let state = self.state.clone().or_else(|| file.state.clone()).or_else(by_default);
-        let peer_addresses = if self.peer_address.is_empty() { &file.peer_address } else { &self.peer_address }.clone();
+        let peer_addresses =
+            if self.peer_address.is_empty() { &file.peer_address } else { &self.peer_address }
+                .clone();
         let config = Config {
             dir: self.dir.clone().or_else(|| file.dir.clone()),
-            state: state.context("this system has no folder for the user's data: choose one with --state")?,
+            state: state.context(
+                "this system has no folder for the user's data: choose one with --state",
+            )?,
             listen,
-            allow_private_peers: self.allow_private_peers.or(file.allow_private_peers).unwrap_or(false),
+            allow_private_peers: self
+                .allow_private_peers
+                .or(file.allow_private_peers)
+                .unwrap_or(false),
             peer_addresses: peer_addresses.clone(),
             dht: self.dht(&file)?,
             download_limit_bps: self
@@ -218,7 +238,11 @@ impl Settings {
                 .map_or_else(|| rate(file.upload_limit.as_deref()), |rate| Ok(Some(rate)))?,
             listen_port: self.listen_port.or(file.listen_port).unwrap_or(0),
             port_mapping: !self.no_port_mapping.or(file.no_port_mapping).unwrap_or(false),
-            max_connections: within("max-connections", self.max_connections.or(file.max_connections), 1..=500)?,
+            max_connections: within(
+                "max-connections",
+                self.max_connections.or(file.max_connections),
+                1..=500,
+            )?,
             goals: self.sharing.goals(&file).map_err(anyhow::Error::msg)?,
             queue: self.sharing.queue(&file),
             sources: self.sources.resolve(&file, &peer_addresses),
@@ -232,16 +256,24 @@ impl Settings {
         if self.no_dht.or(file.no_dht).unwrap_or(false) {
             return Ok(None);
         }
-        let of_file = file.dht_bootstrap.iter().map(|node| parse_node(node).map_err(anyhow::Error::msg));
+        let of_file =
+            file.dht_bootstrap.iter().map(|node| parse_node(node).map_err(anyhow::Error::msg));
         let of_file = of_file.collect::<Result<Vec<String>>>()?;
-        let given = if self.dht_bootstrap.is_empty() { of_file } else { self.dht_bootstrap.clone() };
-        Ok(Some(if given.is_empty() { DhtConfig::default() } else { DhtConfig { bootstrap: given } }))
+        let given =
+            if self.dht_bootstrap.is_empty() { of_file } else { self.dht_bootstrap.clone() };
+        Ok(Some(if given.is_empty() {
+            DhtConfig::default()
+        } else {
+            DhtConfig { bootstrap: given }
+        }))
     }
 }
 
 /// A host and a port.
 fn parse_node(text: &str) -> Result<String, String> {
-    let is_node = |(host, port): (&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0);
+    let is_node = |(host, port): (&str, &str)| {
+        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+    };
     let is_node = text.trim().rsplit_once(':').is_some_and(is_node);
     is_node
         .then(|| text.trim().to_owned())
@@ -254,11 +286,14 @@ fn parse_rate(text: &str) -> Result<u64, String> {
         Some(parts) => parts,
         None => match text.trim().strip_suffix(['m', 'M']) {
             Some(number) => (number, 20),
-            None => text.trim().strip_suffix(['g', 'G']).map_or((text.trim(), 0), |number| (number, 30)),
+            None => {
+                text.trim().strip_suffix(['g', 'G']).map_or((text.trim(), 0), |number| (number, 30))
+            }
         },
     };
     let rate = number.trim().parse::<u64>().ok().and_then(|number| number.checked_mul(1 << unit));
-    rate.filter(|&rate| rate > 0).ok_or_else(|| format!("“{text}” is not a rate such as 500K or 2M"))
+    rate.filter(|&rate| rate > 0)
+        .ok_or_else(|| format!("“{text}” is not a rate such as 500K or 2M"))
 }
 
 fn rate(text: Option<&str>) -> Result<Option<u64>> {
@@ -307,7 +342,8 @@ mod tests {
 
     impl Toml {
         pub(super) fn new(name: &str, text: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("jstorrent-{}-{name}.toml", std::process::id()));
+            let path =
+                std::env::temp_dir().join(format!("jstorrent-{}-{name}.toml", std::process::id()));
             std::fs::write(&path, text).unwrap();
             Self(path)
         }
@@ -325,7 +361,9 @@ mod tests {
 
     #[test]
     fn rates_have_units_and_nonsense_is_refused() {
-        let check = |text: &str, expected: Option<u64>| assert_eq!(parse_rate(text).ok(), expected, "{text}");
+        let check = |text: &str, expected: Option<u64>| {
+            assert_eq!(parse_rate(text).ok(), expected, "{text}")
+        };
         check("1000", Some(1000));
         check("500K", Some(500 << 10));
         check(" 2m ", Some(2 << 20));
@@ -362,7 +400,11 @@ mod tests {
             player: Some("mpv".into()),
         };
         assert_eq!(config, expected);
-        let flags = Settings { dir: Some("/other".into()), allow_private_peers: Some(false), ..file.settings() };
+        let flags = Settings {
+            dir: Some("/other".into()),
+            allow_private_peers: Some(false),
+            ..file.settings()
+        };
         let config = flags.resolve().unwrap();
         assert_eq!((config.dir, config.allow_private_peers), (Some("/other".into()), false));
     }
@@ -406,6 +448,9 @@ mod tests {
         let nowhere = Toml::new("nowhere", "state = \"/state\"\ndht_bootstrap = [\"a.example\"]");
         assert!(refused(nowhere.settings()).contains("a.example"));
         let missing = ConfigArg { config: Some("/nowhere/config.toml".into()) };
-        assert!(refused(Settings { config: missing, ..Settings::default() }).contains("/nowhere/config.toml"));
+        assert!(
+            refused(Settings { config: missing, ..Settings::default() })
+                .contains("/nowhere/config.toml")
+        );
     }
 }

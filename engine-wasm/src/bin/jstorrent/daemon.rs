@@ -1,8 +1,9 @@
 //! The I/O daemon as a child: found, started, and never left behind.
 //!
-//! Owns the process; speaks to it only through its command line, its `endpoint.json` and a signal. The child leads a process group of its
-//! own: Ctrl+C reaches this program alone, which ends the daemon after the engine has written down what it knows. Should this
-//! program be killed, the daemon finds itself idle and ends.
+//! Owns the process; speaks to it only through its command line, its `endpoint.json` and a signal.
+//! The child leads a process group of its own: Ctrl+C reaches this program alone, which ends the
+//! daemon after the engine has written down what it knows. Should this program be killed, the
+//! daemon finds itself idle and ends.
 
 use std::fs::{self, File};
 use std::net::{IpAddr, SocketAddr};
@@ -113,7 +114,8 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts a daemon and waits until it is ready. With `hurry` set, it is killed rather than asked when it is dropped.
+    /// Starts a daemon and waits until it is ready. With `hurry` set, it is killed rather than
+    /// asked when it is dropped.
     ///
     /// # Errors
     /// In plain words.
@@ -123,7 +125,9 @@ impl Daemon {
             end_orphan(launch).await;
             match Self::spawn(launch, Arc::clone(&hurry)).await {
                 // An orphan that was itself only starting was faster.
-                Err(_) if last_words(launch).contains(FOLDER_IS_TAKEN) && began.elapsed() < READY_WITHIN => {}
+                Err(_)
+                    if last_words(launch).contains(FOLDER_IS_TAKEN)
+                        && began.elapsed() < READY_WITHIN => {}
                 started => return started,
             }
         }
@@ -132,7 +136,8 @@ impl Daemon {
     async fn spawn(launch: &Launch, hurry: Arc<AtomicBool>) -> Result<Self> {
         // It keeps a log by itself; this is what it says before that, and why it ended.
         let errors_path = launch.state.join(ERRORS);
-        let errors = File::create(&errors_path).with_context(|| format!("cannot write {}", errors_path.display()))?;
+        let errors = File::create(&errors_path)
+            .with_context(|| format!("cannot write {}", errors_path.display()))?;
         let mut command = Command::new(find()?);
         tell(&mut command, launch);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
@@ -148,7 +153,9 @@ impl Daemon {
         let state = &launch.state;
         let began = Instant::now();
         while began.elapsed() < READY_WITHIN {
-            if let Some(endpoint) = read_endpoint(state).filter(|endpoint| endpoint.pid == self.child.id()) {
+            if let Some(endpoint) =
+                read_endpoint(state).filter(|endpoint| endpoint.pid == self.child.id())
+            {
                 self.endpoint = endpoint;
                 return Ok(());
             }
@@ -157,7 +164,11 @@ impl Daemon {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        bail!("the daemon is not ready after {} s; see {}", READY_WITHIN.as_secs(), state.join("daemon.log").display())
+        bail!(
+            "the daemon is not ready after {} s; see {}",
+            READY_WITHIN.as_secs(),
+            state.join("daemon.log").display()
+        )
     }
 
     /// Whether it is gone.
@@ -204,7 +215,12 @@ fn tell(command: &mut Command, launch: &Launch) {
         .arg(&launch.state)
         .arg("--downloads")
         .arg(&launch.downloads);
-    command.args(["--idle-exit-s", IDLE_EXIT_S, "--stop-grace-ms", &launch.stop_grace.as_millis().to_string()]);
+    command.args([
+        "--idle-exit-s",
+        IDLE_EXIT_S,
+        "--stop-grace-ms",
+        &launch.stop_grace.as_millis().to_string(),
+    ]);
     for name in NOT_OURS {
         command.env_remove(format!("JSTORRENT_{name}"));
     }
@@ -221,7 +237,12 @@ fn tell(command: &mut Command, launch: &Launch) {
         command.arg("--peer-address").arg(address.to_string());
     }
     if let Some((all, of_one_file)) = launch.max_replies {
-        command.args(["--max-replies", &all.to_string(), "--max-replies-per-file", &of_one_file.to_string()]);
+        command.args([
+            "--max-replies",
+            &all.to_string(),
+            "--max-replies-per-file",
+            &of_one_file.to_string(),
+        ]);
     }
     match &launch.access {
         Access::Kept => {}
@@ -233,7 +254,8 @@ fn tell(command: &mut Command, launch: &Launch) {
 
 /// Beside this program, then in the path, then where the environment says.
 fn find() -> Result<PathBuf> {
-    let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join(PROGRAM)));
+    let beside =
+        std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join(PROGRAM)));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let in_path = std::env::split_paths(&path).map(|folder| folder.join(PROGRAM));
     let named = std::env::var_os(PROGRAM_ENV).map(PathBuf::from);
@@ -249,23 +271,34 @@ fn find() -> Result<PathBuf> {
 fn last_words(launch: &Launch) -> String {
     let errors = fs::read(launch.state.join(ERRORS)).unwrap_or_default();
     let errors = String::from_utf8_lossy(&errors);
-    errors.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it did not say why").to_owned()
+    errors
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("error: "))
+        .unwrap_or("it did not say why")
+        .to_owned()
 }
 
 fn why_it_ended(launch: &Launch) -> anyhow::Error {
     let words = last_words(launch);
     match launch.listen {
         Some(address) if words.contains("cannot listen") && words.contains("in use") => {
-            anyhow!("port {} is in use by another program: choose another one with --listen", address.port())
+            anyhow!(
+                "port {} is in use by another program: choose another one with --listen",
+                address.port()
+            )
         }
-        Some(address) if words.contains("cannot listen") => anyhow!("{address} can't be used: {words}"),
+        Some(address) if words.contains("cannot listen") => {
+            anyhow!("{address} can't be used: {words}")
+        }
         _ => anyhow!("the daemon did not start: {words}"),
     }
 }
 
-/// Ends the daemon of an earlier run that was killed. Its folder is ours alone, so nobody else's daemon can live there. It may have been
-/// started a moment ago: it holds the folder first, and says then who it is. One that does not end in time, however busy the machine is with
-/// its readers, is killed: all that matters it has written down.
+/// Ends the daemon of an earlier run that was killed. Its folder is ours alone, so nobody else's
+/// daemon can live there. It may have been started a moment ago: it holds the folder first, and
+/// says then who it is. One that does not end in time, however busy the machine is with its
+/// readers, is killed: all that matters it has written down.
 async fn end_orphan(launch: &Launch) {
     let state = &launch.state;
     let is_held = || {
@@ -327,7 +360,8 @@ fn kill(pid: u32) {
     terminate(pid);
 }
 
-/// Windows has no gentle way to end a process without a window: what is not on disk by now is hashed again next time.
+/// Windows has no gentle way to end a process without a window: what is not on disk by now is
+/// hashed again next time.
 #[cfg(windows)]
 fn terminate(pid: u32) {
     let _ = Command::new("taskkill").args(["/F", "/PID", &pid.to_string()]).output();

@@ -1,7 +1,8 @@
 //! A daemon and an engine, linked.
 //!
-//! Owns their order at the beginning and at the end. A daemon that dies is started again, on the same port and with the same token, so that
-//! players go on, and as often as it dies: each time after a longer pause, for as long as the user stays. It knows no torrent and shows nothing.
+//! Owns their order at the beginning and at the end. A daemon that dies is started again, on the
+//! same port and with the same token, so that players go on, and as often as it dies: each time
+//! after a longer pause, for as long as the user stays. It knows no torrent and shows nothing.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -63,10 +64,23 @@ impl Linked {
     ///
     /// # Errors
     /// In plain words.
-    pub(crate) async fn start(launch: Launch, config: Config, hurry: Arc<AtomicBool>) -> Result<Self> {
+    pub(crate) async fn start(
+        launch: Launch,
+        config: Config,
+        hurry: Arc<AtomicBool>,
+    ) -> Result<Self> {
         let (host, events) = Host::start(config)?;
         let since = Instant::now();
-        let mut linked = Self { launch, daemon: None, host, events, restarts: 0, restart_at: None, since, hurry };
+        let mut linked = Self {
+            launch,
+            daemon: None,
+            host,
+            events,
+            restarts: 0,
+            restart_at: None,
+            since,
+            hurry,
+        };
         linked.link().await?;
         Ok(linked)
     }
@@ -85,7 +99,8 @@ impl Linked {
         Ok(self.host.connect(&format!("ws://{}/control", self.address()), endpoint.token).await?)
     }
 
-    /// The next thing that happens; it goes to [`Linked::handle`]. Nothing is lost when the wait is given up.
+    /// The next thing that happens; it goes to [`Linked::handle`]. Nothing is lost when the wait is
+    /// given up.
     pub(crate) async fn event(&mut self) -> Event {
         if let Some(at) = self.restart_at {
             tokio::time::sleep_until(at.into()).await;
@@ -147,7 +162,8 @@ impl Linked {
         self.daemon.as_ref().map_or("", |daemon| &daemon.endpoint.token)
     }
 
-    /// Ends the daemon: no new readers, a grace for those there are. Until then the engine serves them.
+    /// Ends the daemon: no new readers, a grace for those there are. Until then the engine serves
+    /// them.
     pub(crate) async fn stop(mut self) {
         if let Some(daemon) = self.daemon.take() {
             daemon.stop().await;
@@ -166,7 +182,8 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_limit_and_never_end() {
-        let seconds: Vec<f64> = (0..10).map(|restarts| pause_before(restarts).as_secs_f64()).collect();
+        let seconds: Vec<f64> =
+            (0..10).map(|restarts| pause_before(restarts).as_secs_f64()).collect();
         assert_eq!(seconds, [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]);
         assert_eq!(pause_before(u32::MAX), LONGEST_PAUSE);
     }

@@ -1,4 +1,5 @@
-//! `jstorrent`: the engine at a terminal. It starts `jstorrent-io-daemon` and speaks to it as the browser's engine does.
+//! `jstorrent`: the engine at a terminal. It starts `jstorrent-io-daemon` and speaks to it as the
+//! browser's engine does.
 
 mod choose;
 mod cli;
@@ -82,7 +83,10 @@ fn man(command: Option<&str>) -> Result<()> {
     cli.build();
     let page = match command {
         None => cli,
-        Some(name) => cli.find_subcommand(name).with_context(|| format!("there is no command {name:?}"))?.clone(),
+        Some(name) => cli
+            .find_subcommand(name)
+            .with_context(|| format!("there is no command {name:?}"))?
+            .clone(),
     };
     Ok(clap_mangen::Man::new(page).render(&mut io::stdout())?)
 }
@@ -97,7 +101,8 @@ pub(crate) fn log_tail() -> LogTail {
     TAIL.get_or_init(LogTail::default).clone()
 }
 
-/// Silent unless it is asked for: what people are to know is said by the commands. What is not shown is kept for a report.
+/// Silent unless it is asked for: what people are to know is said by the commands. What is not
+/// shown is kept for a report.
 fn log() {
     let Ok(mut filter) = EnvFilter::try_from_env("JSTORRENT_LOG") else {
         // It fails where there is one already, and this is the first thing that is done.
@@ -118,8 +123,12 @@ mod tests {
 
     #[test]
     fn a_cause_is_said_once() {
-        let error = Metainfo::parse(b"garbage").context("x is not a usable .torrent file").unwrap_err();
-        assert_eq!(words(&error), "x is not a usable .torrent file: not a torrent file: unexpected byte at 0");
+        let error =
+            Metainfo::parse(b"garbage").context("x is not a usable .torrent file").unwrap_err();
+        assert_eq!(
+            words(&error),
+            "x is not a usable .torrent file: not a torrent file: unexpected byte at 0"
+        );
         assert_eq!(words(&anyhow::anyhow!("inner").context("outer")), "outer: inner");
     }
 }

@@ -1,8 +1,9 @@
 //! Where a run keeps its state and its downloads, and what of it may be removed.
 //!
-//! Every pair of torrent and download folder has a state folder of its own, held by at most one `jstorrent`, and so has every server's
-//! download folder. Invariant: what lay in the
-//! download folder before the torrent was added is never removed, not even after a crash: what lay there is written down first.
+//! Every pair of torrent and download folder has a state folder of its own, held by at most one
+//! `jstorrent`, and so has every server's download folder. Invariant: what lay in the download
+//! folder before the torrent was added is never removed, not even after a crash: what lay there is
+//! written down first.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -16,7 +17,8 @@ use engine_wasm::view::FileView;
 use crate::config::Config;
 use crate::source::{Source, key_of};
 
-/// Names of what lay in the download folder before, as a JSON list. There while the downloads are to be removed at the end.
+/// Names of what lay in the download folder before, as a JSON list. There while the downloads are
+/// to be removed at the end.
 const BEFORE: &str = "before.json";
 
 /// How long a run that lives may take to end.
@@ -62,7 +64,8 @@ impl Place {
         };
         let state = config.state.join(source.key(named.as_deref().unwrap_or(Path::new(""))));
         let is_fresh = !state.exists();
-        private_folder(&state).with_context(|| format!("cannot make the state folder {}", state.display()))?;
+        private_folder(&state)
+            .with_context(|| format!("cannot make the state folder {}", state.display()))?;
         let lock = hold(&state, "is at work on this torrent")?;
         let downloads = match named {
             Some(named) => named,
@@ -85,20 +88,24 @@ impl Place {
         Ok(Self { state, downloads, before, is_fresh, _lock: lock })
     }
 
-    /// Makes the folders of a daemon that says what it is and nothing more, and takes them for this process.
+    /// Makes the folders of a daemon that says what it is and nothing more, and takes them for this
+    /// process.
     ///
     /// # Errors
     /// As [`Place::take`].
     pub(crate) fn of_report(config: &Config) -> Result<Self> {
         let state = config.state.join("report");
-        private_folder(&state).with_context(|| format!("cannot make the state folder {}", state.display()))?;
+        private_folder(&state)
+            .with_context(|| format!("cannot make the state folder {}", state.display()))?;
         let lock = hold(&state, "writes a report")?;
         let downloads = state.join("downloads");
-        fs::create_dir_all(&downloads).with_context(|| format!("cannot make the folder {}", downloads.display()))?;
+        fs::create_dir_all(&downloads)
+            .with_context(|| format!("cannot make the folder {}", downloads.display()))?;
         Ok(Self { state, downloads, before: None, is_fresh: false, _lock: lock })
     }
 
-    /// Makes the folders of a server and takes them for this process. What is removed from them is the engine's to decide.
+    /// Makes the folders of a server and takes them for this process. What is removed from them is
+    /// the engine's to decide.
     ///
     /// # Errors
     /// As [`Place::take`].
@@ -106,7 +113,8 @@ impl Place {
         let downloads = resolved(config.dir.as_deref().unwrap_or(Path::new(".")))?;
         let state = config.state.join(format!("server-{}", key_of("server", &downloads)));
         let is_fresh = !state.exists();
-        private_folder(&state).with_context(|| format!("cannot make the state folder {}", state.display()))?;
+        private_folder(&state)
+            .with_context(|| format!("cannot make the state folder {}", state.display()))?;
         let lock = hold(&state, "serves")?;
         ready(&downloads, is_fresh, &config.state)?;
         Ok(Self { state, downloads, before: None, is_fresh, _lock: lock })
@@ -114,7 +122,8 @@ impl Place {
 
     /// Whether these files came with this run or its crashed predecessors, and are to go with it.
     pub(crate) fn may_remove(&self, files: &[FileView]) -> bool {
-        let is_new = |before: &BTreeSet<String>| files.iter().all(|file| !before.contains(&key(top(file))));
+        let is_new =
+            |before: &BTreeSet<String>| files.iter().all(|file| !before.contains(&key(top(file))));
         self.before.as_ref().is_some_and(is_new)
     }
 
@@ -160,16 +169,19 @@ fn key(name: &str) -> String {
 /// What an earlier run wrote down before it crashed; else what is there now, written down.
 fn written_down(state: &Path, downloads: &Path) -> Result<BTreeSet<String>> {
     let path = state.join(BEFORE);
-    if let Some(before) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+    if let Some(before) = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
+    {
         return Ok(before);
     }
-    let entries = fs::read_dir(downloads).with_context(|| format!("cannot read {}", downloads.display()))?;
+    let entries =
+        fs::read_dir(downloads).with_context(|| format!("cannot read {}", downloads.display()))?;
     let before: BTreeSet<String> = entries
         .map(|entry| Ok(key(&entry?.file_name().to_string_lossy())))
         .collect::<std::io::Result<_>>()
         .with_context(|| format!("cannot read {}", downloads.display()))?;
     let write = || {
-        let mut file = private(File::options().write(true).create(true).truncate(true)).open(&path)?;
+        let mut file =
+            private(File::options().write(true).create(true).truncate(true)).open(&path)?;
         file.write_all(&serde_json::to_vec(&before)?)
     };
     write().with_context(|| format!("cannot write {}", path.display()))?;
@@ -187,15 +199,18 @@ fn resolved(dir: &Path) -> Result<PathBuf> {
                 return Ok(if rest.as_os_str().is_empty() { found } else { found.join(rest) });
             }
             Err(error) if is_not_there(&error) => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot use the folder {name}")),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot use the folder {name}"));
+            }
         }
     }
     Ok(full)
 }
 
-/// Makes a download folder that was never used. One that was used and is gone is not made anew, since its disk may not be connected: whoever comes
-/// back to it hears so from the engine, and goes on when it is there. Whether a folder can be written shows when there is something to write: what is
-/// complete in there can be used without.
+/// Makes a download folder that was never used. One that was used and is gone is not made anew,
+/// since its disk may not be connected: whoever comes back to it hears so from the engine, and goes
+/// on when it is there. Whether a folder can be written shows when there is something to write:
+/// what is complete in there can be used without.
 fn ready(downloads: &Path, is_fresh: bool, state: &Path) -> Result<()> {
     let name = downloads.display();
     let marks = state.join("folders");
@@ -212,7 +227,8 @@ fn ready(downloads: &Path, is_fresh: bool, state: &Path) -> Result<()> {
                     "the folder {name} is not there, and it was used before: is its disk connected? To begin anew, make the folder first"
                 );
             }
-            fs::create_dir_all(downloads).with_context(|| format!("cannot make the folder {name}"))?;
+            fs::create_dir_all(downloads)
+                .with_context(|| format!("cannot make the folder {name}"))?;
         }
         Err(error) => return Err(error).with_context(|| format!("cannot use the folder {name}")),
     }
@@ -227,7 +243,8 @@ fn is_not_there(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
-/// Refuses what is a folder and takes no files, such as `/proc`. One that may only be read is fine as long as nothing has to be written.
+/// Refuses what is a folder and takes no files, such as `/proc`. One that may only be read is fine
+/// as long as nothing has to be written.
 fn probe(dir: &Path) -> Result<()> {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
     let probe = dir.join(format!(".jstorrent-{}", std::process::id()));
@@ -236,8 +253,14 @@ fn probe(dir: &Path) -> Result<()> {
             let _ = fs::remove_file(&probe);
             Ok(())
         }
-        Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | StorageFull) => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("the folder {} can't be written", dir.display())),
+        Err(error)
+            if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | StorageFull) =>
+        {
+            Ok(())
+        }
+        Err(error) => {
+            Err(error).with_context(|| format!("the folder {} can't be written", dir.display()))
+        }
     }
 }
 
@@ -267,11 +290,13 @@ pub(crate) fn private(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
 
 /// Takes the lock of a state folder, and writes down which process holds it.
 ///
-/// A holder that lives is somebody else's run. One that is dead was killed, perhaps in the moment in which it started a program: that program shares
-/// the lock until it is loaded, which may take seconds on a busy machine.
+/// A holder that lives is somebody else's run. One that is dead was killed, perhaps in the moment
+/// in which it started a program: that program shares the lock until it is loaded, which may take
+/// seconds on a busy machine.
 fn hold(state: &Path, what: &str) -> Result<File> {
     let path = state.join("terminal.lock");
-    let lock = private(File::options().read(true).write(true).create(true).truncate(false)).open(&path);
+    let lock =
+        private(File::options().read(true).write(true).create(true).truncate(false)).open(&path);
     let mut lock = lock.with_context(|| format!("cannot write {}", path.display()))?;
     let began = Instant::now();
     loop {
@@ -279,9 +304,13 @@ fn hold(state: &Path, what: &str) -> Result<File> {
             Ok(()) => break,
             Err(TryLockError::WouldBlock) => {
                 let holder = fs::read_to_string(&path).ok().and_then(|pid| pid.trim().parse().ok());
-                let patience = if holder.is_none_or(is_alive) { ENDING_WITHIN } else { LOADED_WITHIN };
+                let patience =
+                    if holder.is_none_or(is_alive) { ENDING_WITHIN } else { LOADED_WITHIN };
                 if began.elapsed() > patience {
-                    bail!("another jstorrent {what} in this folder (its state folder is {})", state.display());
+                    bail!(
+                        "another jstorrent {what} in this folder (its state folder is {})",
+                        state.display()
+                    );
                 }
                 std::thread::sleep(LOOK_EVERY);
             }
@@ -317,7 +346,8 @@ mod tests {
 
     impl Ground {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("jstorrent-{}-{name}", std::process::id()));
+            let path =
+                std::env::temp_dir().join(format!("jstorrent-{}-{name}", std::process::id()));
             let _ = fs::remove_dir_all(&path);
             fs::create_dir_all(path.join("dir")).unwrap();
             Self(path)
@@ -369,7 +399,8 @@ mod tests {
         ground.write("Old/film.mp4");
         let place = ground.take(Keep::No).unwrap();
         ground.write("New/film.mp4");
-        let (old, other_case, new) = (file("Old/film.mp4"), file("old/other.mp4"), file("New/film.mp4"));
+        let (old, other_case, new) =
+            (file("Old/film.mp4"), file("old/other.mp4"), file("New/film.mp4"));
         for _crashes in 0..2 {
             assert!(!place.may_remove(std::slice::from_ref(&old)));
             assert!(!place.may_remove(std::slice::from_ref(&other_case)));
@@ -378,7 +409,10 @@ mod tests {
         }
         drop(place);
         let place = ground.take(Keep::No).unwrap();
-        assert!(place.may_remove(std::slice::from_ref(&new)) && !place.may_remove(std::slice::from_ref(&old)));
+        assert!(
+            place.may_remove(std::slice::from_ref(&new))
+                && !place.may_remove(std::slice::from_ref(&old))
+        );
     }
 
     #[test]
@@ -408,7 +442,8 @@ mod tests {
         let ground = Ground::new("killed");
         let first = ground.take(Keep::Yes).unwrap();
         let path = first.state.join("terminal.lock");
-        // A program that the run had just started shares its lock, as every child does until it is loaded.
+        // A program that the run had just started shares its lock, as every child does until it is
+        // loaded.
         let shared = Stdio::from(first._lock.try_clone().unwrap());
         let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(shared).spawn().unwrap();
         drop(first);
@@ -433,11 +468,15 @@ mod tests {
         let place = ground.take(Keep::Yes).unwrap();
         assert!(!place.downloads.exists(), "its disk may not be connected");
         drop(place);
-        let states = fs::read_dir(ground.0.join("state")).unwrap().map(|entry| entry.unwrap().path());
+        let states =
+            fs::read_dir(ground.0.join("state")).unwrap().map(|entry| entry.unwrap().path());
         for state in states.filter(|path| !path.ends_with("folders")).collect::<Vec<_>>() {
             fs::remove_dir_all(state).unwrap();
         }
-        assert!(ground.take(Keep::Yes).unwrap_err().to_string().contains("disk"), "another torrent was there");
+        assert!(
+            ground.take(Keep::Yes).unwrap_err().to_string().contains("disk"),
+            "another torrent was there"
+        );
         fs::remove_dir_all(ground.0.join("state")).unwrap();
         assert!(ground.take(Keep::Yes).unwrap().downloads.is_dir(), "a new one is made");
     }

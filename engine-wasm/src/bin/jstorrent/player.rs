@@ -8,8 +8,9 @@ use tokio::process::{Child, Command};
 /// Stands for the URL in a player's command.
 const PLACE: &str = "{}";
 
-/// Runs a command with the URL, and with those of subtitles if it is a player that is known to take them. The player ends with the value. What it prints goes to
-/// standard error: standard output is for programs.
+/// Runs a command with the URL, and with those of subtitles if it is a player that is known to take
+/// them. The player ends with the value. What it prints goes to standard error: standard output is
+/// for programs.
 ///
 /// # Errors
 /// The command makes no sense or can't be started.
@@ -41,9 +42,9 @@ pub(crate) fn open(url: &str) -> Result<()> {
     };
     let mut command = Command::new(program);
     command.args(args).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command
-        .spawn()
-        .with_context(|| format!("{program} could not be started: open the URL yourself, or name a --player"))?;
+    command.spawn().with_context(|| {
+        format!("{program} could not be started: open the URL yourself, or name a --player")
+    })?;
     Ok(())
 }
 
@@ -67,7 +68,9 @@ fn subtitle_options(words: &[String], subtitles: &[String]) -> Vec<String> {
         "mpv" | "mpvnet" | "io.mpv.mpv" => Some(option("sub-file")),
         "iina" | "iina-cli" | "celluloid" => Some(option("mpv-sub-file")),
         // Its own `sub-file` takes no URL. What an input is it tells by the ending of its path.
-        "vlc" | "cvlc" | "org.videolan.vlc" => Some(vec![format!("--input-slave={}", subtitles.join("#"))]),
+        "vlc" | "cvlc" | "org.videolan.vlc" => {
+            Some(vec![format!("--input-slave={}", subtitles.join("#"))])
+        }
         _ => None,
     });
     known.unwrap_or_default()
@@ -79,7 +82,8 @@ fn program(word: &str) -> String {
     name.strip_suffix(".exe").unwrap_or(&name).to_owned()
 }
 
-/// Words as a shell splits them: at spaces, but not between quotes. Nothing else is special, so that a Windows path needs no care.
+/// Words as a shell splits them: at spaces, but not between quotes. Nothing else is special, so
+/// that a Windows path needs no care.
 fn split(command: &str) -> Result<Vec<String>> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for char in command.chars() {
@@ -118,7 +122,10 @@ mod tests {
 
     #[test]
     fn quotes_keep_words_together() {
-        check("'my player' --title 'a \"b\"' x\"y z\"", &["my player", "--title", "a \"b\"", "xy z", "URL"]);
+        check(
+            "'my player' --title 'a \"b\"' x\"y z\"",
+            &["my player", "--title", "a \"b\"", "xy z", "URL"],
+        );
         check("mpv ''", &["mpv", "", "URL"]);
         check(r"C:\VLC\vlc.exe", &[r"C:\VLC\vlc.exe", "URL"]);
         assert!(split("mpv 'oops").is_err());

@@ -1,6 +1,8 @@
-//! `jstorrent report`: a problem report on standard output, of a server that runs, or of this installation.
+//! `jstorrent report`: a problem report on standard output, of a server that runs, or of this
+//! installation.
 //!
-//! A server is asked over HTTP at the address that it printed. Without one, a daemon and an engine are started, say what they are, and end.
+//! A server is asked over HTTP at the address that it printed. Without one, a daemon and an engine
+//! are started, say what they are, and end.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -28,9 +30,9 @@ const MOST: u64 = 4 << 20;
 /// `jstorrent report`
 pub(crate) async fn report(args: Problem) -> Result<ExitCode> {
     let text = match &args.url {
-        Some(url) => {
-            tokio::time::timeout(ANSWERED_WITHIN, of_server(url)).await.context("the server does not answer")??
-        }
+        Some(url) => tokio::time::timeout(ANSWERED_WITHIN, of_server(url))
+            .await
+            .context("the server does not answer")??,
         None => of_this(args).await?,
     };
     io::stdout().write_all(text.as_bytes())?;
@@ -39,12 +41,15 @@ pub(crate) async fn report(args: Problem) -> Result<ExitCode> {
 
 /// The report of a server at the address that it printed, with the token in it.
 async fn of_server(url: &str) -> Result<String> {
-    let rest = url.strip_prefix("http://").context("the address of a server begins with http://")?;
+    let rest =
+        url.strip_prefix("http://").context("the address of a server begins with http://")?;
     let (host, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let token = rest.split(['?', '&']).find_map(|part| part.strip_prefix("token="));
-    let mut stream = TcpStream::connect(host).await.with_context(|| format!("cannot reach {host}"))?;
+    let mut stream =
+        TcpStream::connect(host).await.with_context(|| format!("cannot reach {host}"))?;
     let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let request = format!("GET /report HTTP/1.1\r\nHost: {host}\r\n{token}Connection: close\r\n\r\n");
+    let request =
+        format!("GET /report HTTP/1.1\r\nHost: {host}\r\n{token}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(MOST).read_to_end(&mut answer).await?;

@@ -2,7 +2,8 @@
 
 use engine_wasm::view::{MappedBy, MappingState, PortMappingView};
 
-/// The words for what is known; `None` while nobody can connect, or the router has not answered yet.
+/// The words for what is known; `None` while nobody can connect, or the router has not answered
+/// yet.
 pub(crate) fn words(port: Option<u16>, mapping: Option<&PortMappingView>) -> Option<String> {
     let port = port?;
     let here = format!("Listening for peers on port {port}");
@@ -54,13 +55,18 @@ mod tests {
         assert_eq!(words(None, None), None);
         assert_eq!(words(Some(6881), None).unwrap(), "Listening for peers on port 6881");
         check(json!({}), None);
-        let mapped = json!({ "state": "mapped", "port": 40000, "address": "192.0.2.1", "by": "nat_pmp" });
+        let mapped =
+            json!({ "state": "mapped", "port": 40000, "address": "192.0.2.1", "by": "nat_pmp" });
         check(mapped, Some("Peers can reach this computer at 192.0.2.1:40000 (NAT-PMP)"));
-        let mapped = json!({ "state": "mapped", "port": 40000, "address": "2001:db8::1", "by": "pcp" });
+        let mapped =
+            json!({ "state": "mapped", "port": 40000, "address": "2001:db8::1", "by": "pcp" });
         check(mapped, Some("Peers can reach this computer at [2001:db8::1]:40000 (PCP)"));
         let without_address = json!({ "state": "mapped", "port": 40000, "by": "upnp" });
         check(without_address, Some("The router forwards port 40000 to this computer (UPnP)"));
         let failed = json!({ "state": "failed", "message": "no gateway" });
-        check(failed, Some("Listening for peers on port 6881; the router does not forward it (no gateway)"));
+        check(
+            failed,
+            Some("Listening for peers on port 6881; the router does not forward it (no gateway)"),
+        );
     }
 }

@@ -1,12 +1,16 @@
-//! What a run shows: a progress bar at a terminal, plain lines elsewhere, or lines of JSON for a program.
+//! What a run shows: a progress bar at a terminal, plain lines elsewhere, or lines of JSON for a
+//! program.
 //!
-//! What is asked for (a URL, JSON) goes to standard output; what is told along the way goes to standard error.
+//! What is asked for (a URL, JSON) goes to standard output; what is told along the way goes to
+//! standard error.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use engine_wasm::view::{NoticeKind, NoticeView, StreamView, TorrentState, TorrentView, WaitReason};
+use engine_wasm::view::{
+    NoticeKind, NoticeView, StreamView, TorrentState, TorrentView, WaitReason,
+};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -45,7 +49,8 @@ impl Report {
             (true, _) => Form::Json,
             (false, false) => Form::Lines,
             (false, true) => {
-                let style = ProgressStyle::with_template("{bar:28} {percent:>3}%  {msg}").expect("a template");
+                let style = ProgressStyle::with_template("{bar:28} {percent:>3}%  {msg}")
+                    .expect("a template");
                 Form::Bar(ProgressBar::new(0).with_style(style))
             }
         };
@@ -107,7 +112,11 @@ impl Report {
         for notice in now.iter().filter(|notice| !is_said(notice)) {
             self.tell("notice", &plain(&notice.message), json!(notice))?;
         }
-        for kind in before.iter().map(|notice| notice.kind).filter(|kind| now.iter().all(|it| it.kind != *kind)) {
+        for kind in before
+            .iter()
+            .map(|notice| notice.kind)
+            .filter(|kind| now.iter().all(|it| it.kind != *kind))
+        {
             let words = match kind {
                 NoticeKind::NotSaved => "Changes are being saved again.",
                 NoticeKind::NotRead => "The saved list of torrents can be read again.",
@@ -194,7 +203,10 @@ fn percent(part: u64, whole: u64) -> u64 {
 
 fn words(torrent: &TorrentView, streams: &[StreamView]) -> String {
     if torrent.state == TorrentState::Metadata {
-        return torrent.message.clone().unwrap_or_else(|| "Getting the torrent’s description".to_owned());
+        return torrent
+            .message
+            .clone()
+            .unwrap_or_else(|| "Getting the torrent’s description".to_owned());
     }
     let mut words = format!(
         "{} of {}, {}/{} pieces, {}/s, {} {}",
@@ -227,12 +239,18 @@ fn words(torrent: &TorrentView, streams: &[StreamView]) -> String {
 }
 
 fn viewer(torrent: &TorrentView, stream: &StreamView) -> String {
-    let length = torrent.files.iter().find(|file| file.index == stream.file_index).map_or(0, |file| file.length);
+    let length = torrent
+        .files
+        .iter()
+        .find(|file| file.index == stream.file_index)
+        .map_or(0, |file| file.length);
     let place = format!("viewer at {}%", percent(stream.position, length));
     let Some(wait) = &stream.waiting else { return format!("{place}: playing") };
     match wait.reason {
         WaitReason::Downloading => match wait.eta_ms {
-            Some(eta) => format!("{place}: waiting for data, about {:.1} s", f64::from(eta) / 1000.0),
+            Some(eta) => {
+                format!("{place}: waiting for data, about {:.1} s", f64::from(eta) / 1000.0)
+            }
             None => format!("{place}: waiting for data"),
         },
         WaitReason::Checking => format!("{place}: waiting for the files to be checked"),
@@ -302,10 +320,19 @@ mod tests {
     #[test]
     fn each_viewer_says_what_it_waits_for() {
         let waiting = |waiting| {
-            let stream = StreamView { info_hash: "ab".into(), file_index: 0, start: 0, end: 9, position: 0, waiting };
+            let stream = StreamView {
+                info_hash: "ab".into(),
+                file_index: 0,
+                start: 0,
+                end: 9,
+                position: 0,
+                waiting,
+            };
             viewer(&torrent(), &stream)
         };
-        let wait = |reason, eta_ms| Some(WaitView { reason, have_pieces: 0, need_pieces: 1, eta_ms, sources: 0 });
+        let wait = |reason, eta_ms| {
+            Some(WaitView { reason, have_pieces: 0, need_pieces: 1, eta_ms, sources: 0 })
+        };
         assert!(waiting(None).ends_with("playing"));
         assert!(waiting(wait(WaitReason::Downloading, Some(1500))).ends_with("about 1.5 s"));
         assert!(waiting(wait(WaitReason::NoPeers, None)).ends_with("no peers are connected"));
@@ -313,7 +340,13 @@ mod tests {
 
     #[test]
     fn an_event_is_one_line_that_names_itself() {
-        let now = Now { torrent: torrent(), streams: Vec::new(), port: Some(6881), mapping: None, notices: Vec::new() };
+        let now = Now {
+            torrent: torrent(),
+            streams: Vec::new(),
+            port: Some(6881),
+            mapping: None,
+            notices: Vec::new(),
+        };
         let line = event("progress", progress(&now));
         assert!(!line.contains('\n'));
         let value: Value = serde_json::from_str(&line).unwrap();

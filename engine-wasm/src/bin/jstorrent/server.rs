@@ -1,6 +1,8 @@
-//! `jstorrent serve`: the plain HTTP server. The daemon listens, the engine answers; this says where, and what happens.
+//! `jstorrent serve`: the plain HTTP server. The daemon listens, the engine answers; this says
+//! where, and what happens.
 //!
-//! It knows no route. Words of strangers (names, trouble) are shown without their control characters.
+//! It knows no route. Words of strangers (names, trouble) are shown without their control
+//! characters.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -23,7 +25,8 @@ use crate::reach;
 use crate::report::{Report, SHOW_EVERY, plain};
 use crate::stop::Stop;
 
-/// Readers get so long to take what is under way at the end: less than whoever stops services usually waits.
+/// Readers get so long to take what is under way at the end: less than whoever stops services
+/// usually waits.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// Replies at once, and of one file: a server has more readers than a player at a desk.
 const MAX_REPLIES: (u32, u32) = (512, 256);
@@ -121,8 +124,12 @@ impl Server {
         let base = format!("http://{}/", self.linked.address());
         let token = self.needs_token.then(|| self.linked.token());
         let url = token.map_or_else(|| base.clone(), |token| format!("{base}?token={token}"));
-        report.note(&format!("Torrents are stored in {}. Press Ctrl+C to stop.", self.place.downloads.display()));
-        let fields = json!({ "url": url, "base": base, "token": token, "dir": self.place.downloads });
+        report.note(&format!(
+            "Torrents are stored in {}. Press Ctrl+C to stop.",
+            self.place.downloads.display()
+        ));
+        let fields =
+            json!({ "url": url, "base": base, "token": token, "dir": self.place.downloads });
         report.result("ready", &url, fields)
     }
 
@@ -131,10 +138,17 @@ impl Server {
         report.notices(&snapshot.notices)?;
         let (port, mapping) = (snapshot.listen_port, &snapshot.port_mapping);
         if let Some(words) = report.fresh_reach(reach::words(port, mapping.as_ref())) {
-            report.result("reach", &words, json!({ "words": words, "port": port, "portMapping": mapping }))?;
+            report.result(
+                "reach",
+                &words,
+                json!({ "words": words, "port": port, "portMapping": mapping }),
+            )?;
         }
-        let is_there = |info_hash: &String| snapshot.torrents.iter().any(|torrent| torrent.info_hash == *info_hash);
-        let gone: Vec<String> = self.said.keys().filter(|info_hash| !is_there(info_hash)).cloned().collect();
+        let is_there = |info_hash: &String| {
+            snapshot.torrents.iter().any(|torrent| torrent.info_hash == *info_hash)
+        };
+        let gone: Vec<String> =
+            self.said.keys().filter(|info_hash| !is_there(info_hash)).cloned().collect();
         for info_hash in gone {
             let name = self.said.remove(&info_hash).map(|(_, name)| name).unwrap_or_default();
             let fields = json!({ "infoHash": info_hash, "name": name });
@@ -142,7 +156,11 @@ impl Server {
         }
         for torrent in &snapshot.torrents {
             let now = (torrent.state, plain(&torrent.name));
-            if self.said.insert(torrent.info_hash.clone(), now).is_none_or(|(state, _)| state != torrent.state) {
+            if self
+                .said
+                .insert(torrent.info_hash.clone(), now)
+                .is_none_or(|(state, _)| state != torrent.state)
+            {
                 let fields = json!({ "infoHash": torrent.info_hash, "name": torrent.name, "state": torrent.state,
                     "message": torrent.message });
                 report.result("torrent", &line(torrent), fields)?;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use engine_wasm::view::{
-    FilePriority, FileView, Intent, IntentReply, NoticeView, PortMappingView, Priority, StreamView, TorrentView,
+    FilePriority, FileView, Intent, IntentReply, NoticeView, PortMappingView, Priority, StreamView,
+    TorrentView,
 };
 
 use crate::cli::Peers;
@@ -56,7 +57,12 @@ impl Session {
     ///
     /// # Errors
     /// In plain words.
-    pub(crate) async fn start(config: Config, source: &Source, keep: Keep, hurry: Arc<AtomicBool>) -> Result<Self> {
+    pub(crate) async fn start(
+        config: Config,
+        source: &Source,
+        keep: Keep,
+        hurry: Arc<AtomicBool>,
+    ) -> Result<Self> {
         let place = Place::take(&config, source, keep)?;
         let launch = Launch {
             state: place.state.clone(),
@@ -105,9 +111,14 @@ impl Session {
     /// # Errors
     /// The engine's own words, if it doesn't take them.
     pub(crate) async fn want(&mut self, torrent: &TorrentView, wanted: &[u32]) -> Result<()> {
-        let priority = |index| if wanted.contains(&index) { Priority::Normal } else { Priority::Skip };
-        let files = torrent.files.iter().map(|file| FilePriority { index: file.index, priority: priority(file.index) });
-        let intent = Intent::SetPriorities { info_hash: torrent.info_hash.clone(), files: files.collect() };
+        let priority =
+            |index| if wanted.contains(&index) { Priority::Normal } else { Priority::Skip };
+        let files = torrent
+            .files
+            .iter()
+            .map(|file| FilePriority { index: file.index, priority: priority(file.index) });
+        let intent =
+            Intent::SetPriorities { info_hash: torrent.info_hash.clone(), files: files.collect() };
         self.ask(intent).await.map(drop)
     }
 
@@ -203,7 +214,8 @@ impl Session {
         self.is_done = true;
     }
 
-    /// Ends everything in order: what is not to be kept goes, what is known is written down, the daemon ends.
+    /// Ends everything in order: what is not to be kept goes, what is known is written down, the
+    /// daemon ends.
     pub(crate) async fn end(mut self) {
         // Without a torrent there is nothing to come back to either.
         let mut forget = self.is_done || (self.info_hash.is_none() && self.place.is_fresh);
@@ -223,7 +235,8 @@ impl Session {
 
     /// Whether all of it is gone.
     async fn remove(&mut self, torrent: &TorrentView) -> bool {
-        let intent = Intent::Remove { info_hash: torrent.info_hash.clone(), delete_data: true, undo: false };
+        let intent =
+            Intent::Remove { info_hash: torrent.info_hash.clone(), delete_data: true, undo: false };
         match tokio::time::timeout(REMOVED_WITHIN, self.linked.host.intent(intent)).await {
             Ok(Ok(IntentReply::Done { .. })) => {}
             Ok(Ok(IntentReply::Failed { message })) => {

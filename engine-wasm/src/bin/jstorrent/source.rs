@@ -28,7 +28,9 @@ impl Source {
     /// # Errors
     /// In plain words, when it is nothing of the kind.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let starts_with = |prefix: &str| text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+        let starts_with = |prefix: &str| {
+            text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+        };
         if starts_with("magnet:") {
             let link = Magnet::parse(text).context("this is not a usable magnet link")?;
             return Ok(Self::Magnet { uri: text.to_owned(), link: Box::new(link) });
@@ -49,12 +51,15 @@ impl Source {
         if length > limits::METAINFO as u64 {
             bail!("{name} is larger than {} MiB: not a torrent file", limits::METAINFO >> 20);
         }
-        let bytes = Bytes::from(std::fs::read(path).with_context(|| format!("cannot read {name}"))?);
-        let meta = Metainfo::parse(&bytes).with_context(|| format!("{name} is not a usable .torrent file"))?;
+        let bytes =
+            Bytes::from(std::fs::read(path).with_context(|| format!("cannot read {name}"))?);
+        let meta = Metainfo::parse(&bytes)
+            .with_context(|| format!("{name} is not a usable .torrent file"))?;
         Ok(Self::Torrent { bytes, meta: Box::new(meta) })
     }
 
-    /// A name for a folder that belongs to this source and this place on disk, the same in every run.
+    /// A name for a folder that belongs to this source and this place on disk, the same in every
+    /// run.
     pub(crate) fn key(&self, dir: &Path) -> String {
         match self {
             Self::Torrent { meta, .. } => key_of(&meta.info_hash.to_string(), dir),
@@ -89,9 +94,15 @@ mod tests {
     #[test]
     fn links_are_known_by_their_scheme() {
         assert!(matches!(Source::parse(&magnet("0a", "")).unwrap(), Source::Magnet { .. }));
-        assert!(matches!(Source::parse(&magnet("0a", "").replace("magnet", "MAGNET")).unwrap(), Source::Magnet { .. }));
+        assert!(matches!(
+            Source::parse(&magnet("0a", "").replace("magnet", "MAGNET")).unwrap(),
+            Source::Magnet { .. }
+        ));
         assert!(refused("magnet:?xt=urn:btih:00").contains("not a usable magnet link"));
-        assert!(matches!(Source::parse("https://example.com/a.torrent").unwrap(), Source::Url { .. }));
+        assert!(matches!(
+            Source::parse("https://example.com/a.torrent").unwrap(),
+            Source::Url { .. }
+        ));
         assert!(matches!(Source::parse("HTTP://example.com/a").unwrap(), Source::Url { .. }));
         assert!(refused("ftp://example.com/a.torrent").contains("only http and https"));
     }
@@ -100,7 +111,8 @@ mod tests {
     fn a_file_that_is_no_torrent_is_refused_by_name() {
         assert!(refused("/nowhere/film.torrent").contains("/nowhere/film.torrent"));
         assert!(refused("/").contains('/'));
-        let path = std::env::temp_dir().join(format!("jstorrent-{}-no.torrent", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("jstorrent-{}-no.torrent", std::process::id()));
         std::fs::write(&path, "not a torrent").unwrap();
         let words = refused(path.to_str().unwrap());
         let _ = std::fs::remove_file(&path);

@@ -26,7 +26,11 @@ impl Stop {
         let signals = {
             use tokio::signal::unix::{SignalKind, signal};
             let catch = |kind| signal(kind).context("signals can't be caught");
-            [catch(SignalKind::interrupt())?, catch(SignalKind::terminate())?, catch(SignalKind::hangup())?]
+            [
+                catch(SignalKind::interrupt())?,
+                catch(SignalKind::terminate())?,
+                catch(SignalKind::hangup())?,
+            ]
         };
         Ok(Self {
             #[cfg(unix)]

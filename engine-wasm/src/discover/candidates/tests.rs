@@ -74,7 +74,10 @@ fn another_way_is_tried_at_once_and_costs_no_wait() {
         let addr = candidates.next_to_dial(at(now)).unwrap();
         let (way, more) = candidates.choose_way(addr, ways).unwrap();
         assert_eq!(candidates.is_encrypted(addr), way.encrypted);
-        candidates.reached(addr, if way.transport == Transport::Tcp { Reached::Nothing } else { Reached::Connection });
+        candidates.reached(
+            addr,
+            if way.transport == Transport::Tcp { Reached::Nothing } else { Reached::Connection },
+        );
         (way.transport, way.encrypted, more, candidates.failed(addr, at(now)))
     };
     assert_eq!(dial(0), (Transport::Tcp, false, true, true));
@@ -148,7 +151,9 @@ fn bans_are_bounded() {
     let mut candidates = Candidates::default();
     (0..2000).for_each(|number| candidates.ban(addr(number)));
     assert_eq!((candidates.banned.len(), candidates.bans.len()), (MAX_BANNED, MAX_BANNED));
-    assert!(candidates.add(addr(1), Source::Tracker) && !candidates.add(addr(1999), Source::Tracker));
+    assert!(
+        candidates.add(addr(1), Source::Tracker) && !candidates.add(addr(1999), Source::Tracker)
+    );
 }
 
 #[test]
@@ -170,8 +175,9 @@ fn among_equals_the_canonical_priority_decides_once_we_know_where_we_are() {
     }
     candidates.set_own([Some("123.213.32.10:9".parse().unwrap()), None]);
     candidates.add("123.213.32.10:5".parse().unwrap(), Source::Hand);
-    let order: Vec<String> =
-        std::iter::from_fn(|| candidates.next_to_dial(at(0))).map(|addr| addr.to_string()).collect();
+    let order: Vec<String> = std::iter::from_fn(|| candidates.next_to_dial(at(0)))
+        .map(|addr| addr.to_string())
+        .collect();
     assert_eq!(order, ["123.213.32.10:5", "98.76.54.32:1", "123.213.32.234:1", "[2001:db8::1]:1"]);
 }
 
@@ -180,15 +186,28 @@ fn what_only_peers_name_comes_last_and_does_not_crowd_out_the_rest() {
     let mut candidates = Candidates::default();
     let named = (0..2000).filter(|&number| candidates.add(addr(number), Source::Pex)).count();
     assert_eq!(named, MAX_FROM_PEX);
-    assert!(candidates.add(addr(1999), Source::Tracker) && !candidates.add(addr(3), Source::Tracker));
+    assert!(
+        candidates.add(addr(1999), Source::Tracker) && !candidates.add(addr(3), Source::Tracker)
+    );
     assert!(candidates.add(addr(1500), Source::Pex), "one of them turned out to be a tracker's");
     assert_eq!(candidates.next_to_dial(at(0)), Some(addr(3)));
-    assert_eq!((candidates.source(addr(4)), candidates.source(addr(1600))), (Some(Source::Pex), None));
+    assert_eq!(
+        (candidates.source(addr(4)), candidates.source(addr(1600))),
+        (Some(Source::Pex), None)
+    );
 }
 
 #[test]
 fn what_cannot_be_dialled_is_not_taken() {
-    for text in ["1.2.3.4:0", "0.0.0.0:1", "0.1.2.3:1", "224.0.0.1:1", "255.255.255.255:1", "[::]:1", "[ff02::1]:1"] {
+    for text in [
+        "1.2.3.4:0",
+        "0.0.0.0:1",
+        "0.1.2.3:1",
+        "224.0.0.1:1",
+        "255.255.255.255:1",
+        "[::]:1",
+        "[ff02::1]:1",
+    ] {
         assert!(!Candidates::default().add(text.parse().unwrap(), Source::Hand), "{text}");
     }
     let mut candidates = known([]);

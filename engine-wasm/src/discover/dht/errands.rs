@@ -1,6 +1,7 @@
 //! What torrents ask of the DHT, and when it is done: the list between them and [`super::Dht`].
 //!
-//! Knows no node and no packet. Invariant: a torrent is looked for at most every [`FIRST_AGAIN`], and forgotten when it no longer asks.
+//! Knows no node and no packet. Invariant: a torrent is looked for at most every [`FIRST_AGAIN`],
+//! and forgotten when it no longer asks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -10,11 +11,13 @@ use crate::limits;
 use crate::metainfo::InfoHash;
 use crate::time::Instant;
 
-/// A torrent whose search found nobody is looked for again after so long; each further time doubles it, up to [`AGAIN`].
+/// A torrent whose search found nobody is looked for again after so long; each further time doubles
+/// it, up to [`AGAIN`].
 pub const FIRST_AGAIN: Duration = Duration::from_secs(15);
 /// A torrent that wants peers is looked for again after so long.
 pub const AGAIN: Duration = Duration::from_secs(5 * 60);
-/// One that only wants to be found is announced again after so long: what others keep expires after half an hour.
+/// One that only wants to be found is announced again after so long: what others keep expires after
+/// half an hour.
 pub const ANNOUNCE_AGAIN: Duration = Duration::from_secs(15 * 60);
 /// Who has not asked for so long no longer wants anything.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
@@ -106,9 +109,11 @@ impl Errands {
         self.nodes.pop_first()
     }
 
-    /// The next torrent to look for. Those that only want to be found are passed over when we can't be.
+    /// The next torrent to look for. Those that only want to be found are passed over when we can't
+    /// be.
     pub fn poll(&mut self, may_be_found: bool, now: Instant) -> Option<InfoHash> {
-        let is_due = |errand: &Errand| errand.due <= now && (may_be_found || errand.wish == Wish::Peers);
+        let is_due =
+            |errand: &Errand| errand.due <= now && (may_be_found || errand.wish == Wish::Peers);
         let (&info_hash, errand) = self.errands.iter_mut().find(|(_, errand)| is_due(errand))?;
         errand.due = now + if errand.wish == Wish::Peers { AGAIN } else { ANNOUNCE_AGAIN };
         Some(info_hash)
@@ -134,14 +139,16 @@ impl Errands {
     /// The next torrent that no longer wants anything. It is forgotten.
     pub fn poll_forgotten(&mut self, now: Instant) -> Option<InfoHash> {
         let mut errands = self.errands.iter();
-        let (&info_hash, _) = errands.find(|(_, errand)| now.saturating_since(errand.asked) >= FORGET_AFTER)?;
+        let (&info_hash, _) =
+            errands.find(|(_, errand)| now.saturating_since(errand.asked) >= FORGET_AFTER)?;
         self.errands.remove(&info_hash);
         Some(info_hash)
     }
 
     /// When there is something to do.
     pub fn next_due(&self, may_be_found: bool) -> Option<Instant> {
-        let errands = self.errands.values().filter(|errand| may_be_found || errand.wish == Wish::Peers);
+        let errands =
+            self.errands.values().filter(|errand| may_be_found || errand.wish == Wish::Peers);
         errands.map(|errand| errand.due.min(errand.asked + FORGET_AFTER)).min()
     }
 }
@@ -217,7 +224,10 @@ mod tests {
         check(&mut errands, 30, &[A, B]);
         assert_eq!(errands.next_due(true), Some(at(60)));
         assert_eq!(errands.poll_forgotten(at(59)), None);
-        assert_eq!((errands.poll_forgotten(at(60)), errands.poll_forgotten(at(60))), (Some(A), None));
+        assert_eq!(
+            (errands.poll_forgotten(at(60)), errands.poll_forgotten(at(60))),
+            (Some(A), None)
+        );
         check(&mut errands, 400, &[B]);
     }
 
@@ -232,6 +242,9 @@ mod tests {
         errands.name_host("10.0.0.1", 5);
         errands.name_host("node.example", 6);
         assert_eq!(errands.poll_node(), Some("10.0.0.1:5".parse().unwrap()));
-        assert_eq!((errands.poll_host(), errands.poll_host()), (Some(("node.example".to_owned(), 6)), None));
+        assert_eq!(
+            (errands.poll_host(), errands.poll_host()),
+            (Some(("node.example".to_owned(), 6)), None)
+        );
     }
 }

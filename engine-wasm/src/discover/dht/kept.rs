@@ -21,13 +21,16 @@ pub(super) struct Kept {
     pub(super) nodes: Vec<Contact>,
 }
 
-const KEYS: [(Family, &str, &str, usize); 2] = [(Family::V4, "id4", "nodes4", 26), (Family::V6, "id6", "nodes6", 38)];
+const KEYS: [(Family, &str, &str, usize); 2] =
+    [(Family::V4, "id4", "nodes4", 26), (Family::V6, "id6", "nodes6", 38)];
 
 /// Writes both down.
 pub(super) fn encode(kept: [&Kept; 2]) -> Vec<u8> {
     let mut dict = Dict::new();
     for ((family, id, nodes, _), kept) in KEYS.into_iter().zip(kept) {
-        dict = dict.bytes(id, kept.own.0).bytes(nodes, write_nodes(kept.nodes.iter().take(MAX_KEPT), family));
+        dict = dict
+            .bytes(id, kept.own.0)
+            .bytes(nodes, write_nodes(kept.nodes.iter().take(MAX_KEPT), family));
     }
     dict.encode()
 }

@@ -1,10 +1,12 @@
-//! One search through the network (BEP 5, "get_peers", "find_node"): ask those nearest to a name for who is nearer, until nobody is.
+//! One search through the network (BEP 5, "get_peers", "find_node"): ask those nearest to a name
+//! for who is nearer, until nobody is.
 //!
-//! Owns who was heard of and what came of asking; it sends nothing and reads no clock. Invariant: it ends, whatever others answer: at most [`MAX_QUERIES`]
-//! questions, each answered or given up, and at most [`MAX_HEARD`] nodes are remembered of each kind.
+//! Owns who was heard of and what came of asking; it sends nothing and reads no clock. Invariant:
+//! it ends, whatever others answer: at most [`MAX_QUERIES`] questions, each answered or given up,
+//! and at most [`MAX_HEARD`] nodes are remembered of each kind.
 //!
-//! Nodes with proven names (BEP 42) and others stand in two rows that are walked side by side: liars who name themselves after the target crowd each
-//! other out, and nobody else.
+//! Nodes with proven names (BEP 42) and others stand in two rows that are walked side by side:
+//! liars who name themselves after the target crowd each other out, and nobody else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -49,18 +51,25 @@ impl Row {
     /// A node comes in, by hearsay or by its own answer.
     fn add(&mut self, distance: Distance, contact: Contact, state: State) {
         let machine = machine(contact.addr.ip());
-        let is_known = |known: &Candidate| known.state != State::Failed || known.contact.addr == contact.addr;
-        if self.candidates.get(&distance).is_some_and(is_known) || self.machines.contains(&machine) {
+        let is_known =
+            |known: &Candidate| known.state != State::Failed || known.contact.addr == contact.addr;
+        if self.candidates.get(&distance).is_some_and(is_known) || self.machines.contains(&machine)
+        {
             return;
         }
         // Who did not answer there under one name is not asked there under another.
         let hides = |known: &Candidate| state == State::Heard || known.state != State::Failed;
-        if self.candidates.values().any(|known| known.contact.addr == contact.addr && hides(known)) {
+        if self.candidates.values().any(|known| known.contact.addr == contact.addr && hides(known))
+        {
             return;
         }
         if self.candidates.len() >= MAX_HEARD {
-            let farthest = self.candidates.iter().rev().find(|(_, candidate)| candidate.state == State::Heard);
-            let Some((&farthest, _)) = farthest.filter(|(farthest, _)| **farthest > distance) else { return };
+            let farthest =
+                self.candidates.iter().rev().find(|(_, candidate)| candidate.state == State::Heard);
+            let Some((&farthest, _)) = farthest.filter(|(farthest, _)| **farthest > distance)
+            else {
+                return;
+            };
             self.remove(farthest);
         }
         if !is_local(contact.addr.ip()) {
@@ -75,7 +84,8 @@ impl Row {
         }
     }
 
-    /// The nearest that have not failed and are not slow: those who have the last word. A slow one that answers in time has it again.
+    /// The nearest that have not failed and are not slow: those who have the last word. A slow one
+    /// that answers in time has it again.
     fn front(&self) -> impl Iterator<Item = (&Distance, &Candidate)> {
         let counts = |state: &State| !matches!(state, State::Failed | State::Asked { slow: true });
         self.candidates.iter().filter(move |(_, candidate)| counts(&candidate.state)).take(BUCKET)
@@ -83,7 +93,9 @@ impl Row {
 
     /// The nearest of them that was not asked.
     fn next(&self) -> Option<Distance> {
-        self.front().find(|(_, candidate)| candidate.state == State::Heard).map(|(distance, _)| *distance)
+        self.front()
+            .find(|(_, candidate)| candidate.state == State::Heard)
+            .map(|(distance, _)| *distance)
     }
 
     fn is_done(&self) -> bool {
@@ -101,7 +113,9 @@ impl Row {
 
     fn set(&mut self, distance: Distance, state: State) -> bool {
         let candidate = self.candidates.get_mut(&distance);
-        let Some(candidate) = candidate.filter(|candidate| matches!(candidate.state, State::Asked { .. })) else {
+        let Some(candidate) =
+            candidate.filter(|candidate| matches!(candidate.state, State::Asked { .. }))
+        else {
             return false;
         };
         if state == State::Failed {
@@ -125,9 +139,14 @@ pub struct Lookup {
 
 impl Lookup {
     /// A search that begins with these nodes, and with addresses of which no name is known.
-    pub fn new(target: NodeId, nodes: impl IntoIterator<Item = Contact>, strangers: Vec<SocketAddr>) -> Self {
+    pub fn new(
+        target: NodeId,
+        nodes: impl IntoIterator<Item = Contact>,
+        strangers: Vec<SocketAddr>,
+    ) -> Self {
         let (proven, unproven) = (Row::default(), Row::default());
-        let mut lookup = Self { target, proven, unproven, strangers, strangers_asked: BTreeMap::new() };
+        let mut lookup =
+            Self { target, proven, unproven, strangers, strangers_asked: BTreeMap::new() };
         nodes.into_iter().for_each(|node| lookup.add(node));
         lookup
     }
@@ -143,17 +162,20 @@ impl Lookup {
         self.row(contact).add(distance, contact, State::Heard);
     }
 
-    /// Whom to ask now, and what name is expected there. [`Lookup::answered`] or [`Lookup::failed`] must follow.
+    /// Whom to ask now, and what name is expected there. [`Lookup::answered`] or [`Lookup::failed`]
+    /// must follow.
     pub fn poll_query(&mut self) -> Option<(SocketAddr, Option<NodeId>)> {
         if self.under_way() >= PARALLEL || self.queries() >= MAX_QUERIES {
             return None;
         }
         let is_open = self.unproven.queries < MAX_UNPROVEN_QUERIES;
-        let unproven = || self.unproven.next().filter(|_| is_open).map(|distance| (distance, false));
+        let unproven =
+            || self.unproven.next().filter(|_| is_open).map(|distance| (distance, false));
         let proven = || self.proven.next().map(|distance| (distance, true));
         // The rows take turns, the proven one two of three.
         let favours_proven = self.proven.queries <= 2 * self.unproven.queries;
-        let next = if favours_proven { proven().or_else(unproven) } else { unproven().or_else(proven) };
+        let next =
+            if favours_proven { proven().or_else(unproven) } else { unproven().or_else(proven) };
         if let Some((distance, is_proven)) = next {
             let row = if is_proven { &mut self.proven } else { &mut self.unproven };
             row.queries += 1;
@@ -175,7 +197,8 @@ impl Lookup {
         }
     }
 
-    /// A node answered with names of others. `expected` is the name that [`Lookup::poll_query`] gave.
+    /// A node answered with names of others. `expected` is the name that [`Lookup::poll_query`]
+    /// gave.
     pub fn answered(
         &mut self,
         contact: Contact,
@@ -214,8 +237,12 @@ impl Lookup {
         if self.queries() >= MAX_QUERIES {
             return !waits();
         }
-        let unproven_is_done = self.unproven.is_done() || (self.unproven.queries >= MAX_UNPROVEN_QUERIES && !waits());
-        self.proven.is_done() && unproven_is_done && self.strangers.is_empty() && self.strangers_asked.is_empty()
+        let unproven_is_done =
+            self.unproven.is_done() || (self.unproven.queries >= MAX_UNPROVEN_QUERIES && !waits());
+        self.proven.is_done()
+            && unproven_is_done
+            && self.strangers.is_empty()
+            && self.strangers_asked.is_empty()
     }
 
     /// The nearest that answered, of each row, with what they want to see again in an announce.
@@ -226,7 +253,13 @@ impl Lookup {
     /// Questions that wait for an answer and are not slow.
     fn under_way(&self) -> usize {
         let is_quick = |candidate: &&Candidate| candidate.state == State::Asked { slow: false };
-        let named = self.proven.candidates.values().chain(self.unproven.candidates.values()).filter(is_quick).count();
+        let named = self
+            .proven
+            .candidates
+            .values()
+            .chain(self.unproven.candidates.values())
+            .filter(is_quick)
+            .count();
         named + self.strangers_asked.values().filter(|slow| !**slow).count()
     }
 
@@ -261,7 +294,8 @@ mod tests {
 
     /// The same with a name that does not fit its address.
     fn unproven(distance: u8) -> Contact {
-        let contact = Contact { addr: SocketAddr::from(([1, 2, 3, distance], 6881)), ..near(distance) };
+        let contact =
+            Contact { addr: SocketAddr::from(([1, 2, 3, distance], 6881)), ..near(distance) };
         assert!(!contact.id.fits(contact.addr.ip()));
         contact
     }
@@ -279,7 +313,8 @@ mod tests {
 
     /// Expects questions to these now, and no more.
     fn check(lookup: &mut Lookup, expected: &[u8]) {
-        let asked: Vec<u8> = std::iter::from_fn(|| lookup.poll_query()).map(|(addr, _)| last_byte(addr)).collect();
+        let asked: Vec<u8> =
+            std::iter::from_fn(|| lookup.poll_query()).map(|(addr, _)| last_byte(addr)).collect();
         assert_eq!(asked, expected);
     }
 
@@ -367,7 +402,8 @@ mod tests {
         for _ in 0..MAX_QUERIES {
             let Some((addr, expected)) = lookup.poll_query() else { break };
             let id = expected.unwrap();
-            let more: Vec<Contact> = if last_byte(addr) >= 100 { Vec::new() } else { (1..=99).map(unproven).collect() };
+            let more: Vec<Contact> =
+                if last_byte(addr) >= 100 { Vec::new() } else { (1..=99).map(unproven).collect() };
             answer(&mut lookup, Contact { id, addr }, &more);
         }
         assert!(lookup.is_done());

@@ -1,9 +1,10 @@
 //! KRPC, the messages of the DHT (BEP 5, 32, 42, 43): bytes to values and back.
 //!
-//! Knows no table and no time. Invariant: what it gives out is bounded by the packet's length, addresses come canonical, and a message that it wrote reads as
-//! the same message.
+//! Knows no table and no time. Invariant: what it gives out is bounded by the packet's length,
+//! addresses come canonical, and a message that it wrote reads as the same message.
 //!
-//! Lenient about what others leave out or add, strict about names and transactions: without these a message is of no use.
+//! Lenient about what others leave out or add, strict about names and transactions: without these a
+//! message is of no use.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -184,7 +185,8 @@ impl Message {
         }
         let document = bencode::parse(packet)?;
         let root = document.root();
-        let transaction = root.get("t").and_then(Value::bytes).filter(|number| number.len() <= MAX_TRANSACTION);
+        let transaction =
+            root.get("t").and_then(Value::bytes).filter(|number| number.len() <= MAX_TRANSACTION);
         let transaction = transaction.ok_or(MessageError::NotAMessage)?.to_vec();
         let body = match root.get("y").and_then(Value::bytes) {
             Some(b"q") => query(root).map_err(|code| {
@@ -213,7 +215,9 @@ impl Message {
                 let (name, arguments) = query_arguments(*id, query, *want);
                 dict.bytes("y", "q").bytes("q", name).raw("a", arguments.encode())
             }
-            Body::Response(response) => dict.bytes("y", "r").raw("r", response_arguments(response).encode()),
+            Body::Response(response) => {
+                dict.bytes("y", "r").raw("r", response_arguments(response).encode())
+            }
             Body::Error(code) => {
                 let list = [encode::int(code.number()), encode::bytes(error_text(*code))];
                 dict.bytes("y", "e").raw("e", encode::list(list))
@@ -228,21 +232,28 @@ fn query(root: Value<'_>) -> Result<Body, ErrorCode> {
     let bytes = |key| arguments.get(key).and_then(Value::bytes);
     let id = bytes("id").and_then(|id| NodeId::try_from(id).ok()).ok_or(ErrorCode::Protocol)?;
     let info_hash = || info_hash(bytes("info_hash")).ok_or(ErrorCode::Protocol);
-    let target = || bytes("target").and_then(|target| NodeId::try_from(target).ok()).ok_or(ErrorCode::Protocol);
+    let target = || {
+        bytes("target").and_then(|target| NodeId::try_from(target).ok()).ok_or(ErrorCode::Protocol)
+    };
     let query = match root.get("q").and_then(Value::bytes).ok_or(ErrorCode::Protocol)? {
         b"ping" => Query::Ping,
         b"find_node" => Query::FindNode { target: target()? },
         b"get_peers" => Query::GetPeers { info_hash: info_hash()? },
         b"announce_peer" => announce(arguments, info_hash()?)?,
-        // What later BEPs ask of nodes near something is answered with such nodes: who asks gets nearer to those who know more.
+        // What later BEPs ask of nodes near something is answered with such nodes: who asks gets
+        // nearer to those who know more.
         _ => {
-            let target = target().or_else(|_| info_hash().map(NodeId::from)).map_err(|_| ErrorCode::MethodUnknown)?;
+            let target = target()
+                .or_else(|_| info_hash().map(NodeId::from))
+                .map_err(|_| ErrorCode::MethodUnknown)?;
             Query::FindNode { target }
         }
     };
     let want = arguments.get("want").and_then(Value::list).map(|list| {
-        list.filter_map(Value::bytes)
-            .fold(Want::default(), |want, word| Want { v4: want.v4 || word == b"n4", v6: want.v6 || word == b"n6" })
+        list.filter_map(Value::bytes).fold(Want::default(), |want, word| Want {
+            v4: want.v4 || word == b"n4",
+            v6: want.v6 || word == b"n6",
+        })
     });
     let read_only = root.get("ro").and_then(Value::int) == Some(1);
     Ok(Body::Query { id, query, want, read_only })
@@ -253,11 +264,13 @@ fn announce(arguments: Value<'_>, info_hash: InfoHash) -> Result<Query, ErrorCod
     let port = match number("implied_port") {
         Some(implied) if implied != 0 => None,
         _ => {
-            let port = number("port").and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
+            let port =
+                number("port").and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
             Some(port.ok_or(ErrorCode::Protocol)?)
         }
     };
-    let token = arguments.get("token").and_then(Value::bytes).filter(|token| token.len() <= MAX_TOKEN);
+    let token =
+        arguments.get("token").and_then(Value::bytes).filter(|token| token.len() <= MAX_TOKEN);
     Ok(Query::AnnouncePeer { info_hash, port, token: token.ok_or(ErrorCode::Protocol)?.to_vec() })
 }
 
@@ -265,7 +278,8 @@ fn response(root: Value<'_>) -> Option<Body> {
     let fields = root.get("r")?;
     let bytes = |key| fields.get(key).and_then(Value::bytes);
     let id = NodeId::try_from(bytes("id")?).ok()?;
-    let nodes = compact_nodes(bytes("nodes"), 26).chain(compact_nodes(bytes("nodes6"), 38)).collect();
+    let nodes =
+        compact_nodes(bytes("nodes"), 26).chain(compact_nodes(bytes("nodes6"), 38)).collect();
     let peers = fields.get("values").and_then(Value::list).into_iter().flatten();
     let peers = peers.filter_map(|peer| address(peer.bytes()?)).collect();
     let token = bytes("token").filter(|token| token.len() <= MAX_TOKEN).map(<[u8]>::to_vec);
@@ -290,7 +304,10 @@ pub(super) fn compact_nodes(bytes: Option<&[u8]>, size: usize) -> impl Iterator<
 }
 
 /// Nodes of one family in a row.
-pub(super) fn write_nodes<'a>(nodes: impl IntoIterator<Item = &'a Contact>, family: Family) -> Vec<u8> {
+pub(super) fn write_nodes<'a>(
+    nodes: impl IntoIterator<Item = &'a Contact>,
+    family: Family,
+) -> Vec<u8> {
     let of_family = nodes.into_iter().filter(|node| family_of(node.addr) == family);
     of_family.flat_map(|node| [&node.id.0[..], &compact(node.addr)].concat()).collect()
 }

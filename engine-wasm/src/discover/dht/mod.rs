@@ -1,10 +1,12 @@
-//! The distributed hash table (BEP 5) over IPv4 and IPv6 (BEP 32): peers of a torrent without a tracker.
+//! The distributed hash table (BEP 5) over IPv4 and IPv6 (BEP 32): peers of a torrent without a
+//! tracker.
 //!
-//! [`Dht`] is a state machine for both networks: it is told of packets and of times, and says what to send and whom it found. It opens no socket, resolves no
-//! name, reads no clock. Names are tied to addresses (BEP 42), and a node that can't be reached says so and answers nobody (BEP 43).
+//! [`Dht`] is a state machine for both networks: it is told of packets and of times, and says what
+//! to send and whom it found. It opens no socket, resolves no name, reads no clock. Names are tied
+//! to addresses (BEP 42), and a node that can't be reached says so and answers nobody (BEP 43).
 //!
-//! Invariant: whatever strangers send, its memory is bounded, it sends no more than a few packets for each that comes, and it asks nobody whom a stranger may
-//! not name.
+//! Invariant: whatever strangers send, its memory is bounded, it sends no more than a few packets
+//! for each that comes, and it asks nobody whom a stranger may not name.
 
 pub mod errands;
 mod kept;
@@ -41,7 +43,8 @@ pub const MAX_WAITING: usize = crate::limits::TORRENTS;
 const TEND_SERVER: Duration = Duration::from_secs(60);
 
 /// Where a node begins that knows nobody: the usual ones, kept by the makers of clients.
-const ROUTERS: [&str; 3] = ["router.bittorrent.com:6881", "dht.transmissionbt.com:6881", "dht.libtorrent.org:25401"];
+const ROUTERS: [&str; 3] =
+    ["router.bittorrent.com:6881", "dht.transmissionbt.com:6881", "dht.libtorrent.org:25401"];
 
 /// What a user may set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +106,8 @@ impl Dht {
         }
     }
 
-    /// Takes up where [`Dht::export`] of an earlier node left off; false if that can't be read. To be called before [`Dht::open`].
+    /// Takes up where [`Dht::export`] of an earlier node left off; false if that can't be read. To
+    /// be called before [`Dht::open`].
     pub fn import(&mut self, bytes: &[u8]) -> bool {
         let Some([v4, v6]) = kept::decode(bytes) else { return false };
         self.v4.restore(v4);
@@ -135,7 +139,8 @@ impl Dht {
         }
     }
 
-    /// Whether we answer others: only a node that can be reached should (BEP 43). It does not in the beginning.
+    /// Whether we answer others: only a node that can be reached should (BEP 43). It does not in
+    /// the beginning.
     pub fn set_read_only(&mut self, read_only: bool) {
         self.read_only = read_only;
     }
@@ -150,7 +155,8 @@ impl Dht {
         self.act(family_of(addr), now, rng, |overlay, turn| overlay.add_node(addr, turn));
     }
 
-    /// Looks for peers of a torrent in both networks. It begins when there is a socket and somebody is known.
+    /// Looks for peers of a torrent in both networks. It begins when there is a socket and somebody
+    /// is known.
     pub fn search(&mut self, info_hash: InfoHash, now: Instant, rng: &mut ChaCha8Rng) {
         self.look_for(info_hash, None, now, rng);
     }
@@ -167,7 +173,13 @@ impl Dht {
     }
 
     /// A packet came.
-    pub fn handle_packet(&mut self, from: SocketAddr, packet: &[u8], now: Instant, rng: &mut ChaCha8Rng) {
+    pub fn handle_packet(
+        &mut self,
+        from: SocketAddr,
+        packet: &[u8],
+        now: Instant,
+        rng: &mut ChaCha8Rng,
+    ) {
         let family = family_of(from);
         if !is_askable(from) || !self.is_open(family) {
             return;
@@ -199,9 +211,13 @@ impl Dht {
                 }
             }
             Body::Response(response) => {
-                self.act(family, now, rng, |overlay, turn| overlay.response(from, message, response, turn));
+                self.act(family, now, rng, |overlay, turn| {
+                    overlay.response(from, message, response, turn)
+                });
             }
-            Body::Error(_) => self.act(family, now, rng, |overlay, turn| overlay.refused(from, &message, turn)),
+            Body::Error(_) => {
+                self.act(family, now, rng, |overlay, turn| overlay.refused(from, &message, turn))
+            }
         }
     }
 
@@ -248,7 +264,13 @@ impl Dht {
         self.v4.is_searching() || self.v6.is_searching()
     }
 
-    fn look_for(&mut self, info_hash: InfoHash, announce: Option<u16>, now: Instant, rng: &mut ChaCha8Rng) {
+    fn look_for(
+        &mut self,
+        info_hash: InfoHash,
+        announce: Option<u16>,
+        now: Instant,
+        rng: &mut ChaCha8Rng,
+    ) {
         for family in [Family::V4, Family::V6] {
             self.act(family, now, rng, |overlay, turn| overlay.search(info_hash, announce, turn));
         }
@@ -279,10 +301,12 @@ impl Dht {
         let Self { v4, v6, read_only, packets, events, .. } = self;
         let (own, other) = if family == Family::V4 { (v4, v6) } else { (v6, v4) };
         let both = own.is_open() && other.is_open();
-        let mut turn = Turn { now, rng, read_only: *read_only, both, packets, events, foreign: &mut foreign };
+        let mut turn =
+            Turn { now, rng, read_only: *read_only, both, packets, events, foreign: &mut foreign };
         act(own, &mut turn);
         let mut nowhere = Vec::new();
-        let mut turn = Turn { now, rng, read_only: *read_only, both, packets, events, foreign: &mut nowhere };
+        let mut turn =
+            Turn { now, rng, read_only: *read_only, both, packets, events, foreign: &mut nowhere };
         foreign.into_iter().for_each(|contact| other.hear_of(contact, &mut turn));
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Knows no table and no message. Invariant: a name made for an address fits that address.
 //!
-//! A name that anybody may choose lets one machine sit beside every torrent. BEP 42 ties the first 21 bits to the address; a name that does not fit its
-//! address is called *unproven* here. Addresses of a local network fit every name, since nobody outside sees them.
+//! A name that anybody may choose lets one machine sit beside every torrent. BEP 42 ties the first
+//! 21 bits to the address; a name that does not fit its address is called *unproven* here.
+//! Addresses of a local network fit every name, since nobody outside sees them.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -55,14 +56,16 @@ impl NodeId {
         id
     }
 
-    /// Any name whose first `bits` bits are this one's and whose next one is not; `bits` is below 160.
+    /// Any name whose first `bits` bits are this one's and whose next one is not; `bits` is below
+    /// 160.
     pub fn with_common_bits(self, bits: u32, rng: &mut impl Rng) -> Self {
         let (whole, part) = ((bits / 8) as usize, bits % 8);
         let mut id = Self::random(rng);
         id.0[..whole].copy_from_slice(&self.0[..whole]);
         let kept = !(0xffu8 >> part);
         let flipped = 0x80u8 >> part;
-        id.0[whole] = (self.0[whole] & kept) | (!self.0[whole] & flipped) | (id.0[whole] & !(kept | flipped));
+        id.0[whole] =
+            (self.0[whole] & kept) | (!self.0[whole] & flipped) | (id.0[whole] & !(kept | flipped));
         id
     }
 
@@ -106,7 +109,8 @@ pub fn is_local(ip: IpAddr) -> bool {
     }
 }
 
-/// What counts as one machine: an IPv4 address, or the half of an IPv6 address that a network is given (64 bits).
+/// What counts as one machine: an IPv4 address, or the half of an IPv6 address that a network is
+/// given (64 bits).
 pub fn machine(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
@@ -149,7 +153,8 @@ mod tests {
         NodeId(hex.replace(' ', "").parse::<InfoHash>().unwrap().0)
     }
 
-    /// A vector of BEP 42: the name fits the address, and no longer when a bit that counts is another.
+    /// A vector of BEP 42: the name fits the address, and no longer when a bit that counts is
+    /// another.
     fn check(ip: &str, hex: &str) {
         let (ip, id) = (ip.parse().unwrap(), id(hex));
         assert!(id.fits(ip), "{hex} at {ip}");
@@ -181,7 +186,16 @@ mod tests {
 
     #[test]
     fn every_name_fits_a_local_address() {
-        for ip in ["10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.1.1", "127.0.0.1", "::1", "fe80::1", "fd00::1"] {
+        for ip in [
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.1.1",
+            "127.0.0.1",
+            "::1",
+            "fe80::1",
+            "fd00::1",
+        ] {
             assert!(id(&"00".repeat(20)).fits(ip.parse().unwrap()), "{ip}");
         }
         assert!(!id(&"00".repeat(20)).fits("172.32.0.1".parse().unwrap()));

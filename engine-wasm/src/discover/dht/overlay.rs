@@ -1,7 +1,9 @@
-//! One network of nodes, IPv4's or IPv6's, as one node sees it: its table, its searches, and the questions under way.
+//! One network of nodes, IPv4's or IPv6's, as one node sees it: its table, its searches, and the
+//! questions under way.
 //!
-//! Owns when to ask whom; what it answers to others is `server`'s. It reads no clock and opens no socket. Invariant: a node comes into the table
-//! only by answering us, addresses that nobody should be sent to are never asked, and every collection is bounded.
+//! Owns when to ask whom; what it answers to others is `server`'s. It reads no clock and opens no
+//! socket. Invariant: a node comes into the table only by answering us, addresses that nobody
+//! should be sent to are never asked, and every collection is bounded.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -185,14 +187,21 @@ impl Overlay {
     }
 
     /// Looks for peers of a torrent. One that is looked for already is not looked for twice.
-    pub(super) fn search(&mut self, info_hash: InfoHash, announce: Option<u16>, turn: &mut Turn<'_>) {
+    pub(super) fn search(
+        &mut self,
+        info_hash: InfoHash,
+        announce: Option<u16>,
+        turn: &mut Turn<'_>,
+    ) {
         let under_way = self.searches.values_mut().find_map(|search| match &mut search.goal {
             Goal::Peers { info_hash: other, announce, .. } if *other == info_hash => Some(announce),
             _ => None,
         });
         if let Some(under_way) = under_way {
             *under_way = under_way.or(announce);
-        } else if let Some((_, waiting)) = self.waiting.iter_mut().find(|(other, _)| *other == info_hash) {
+        } else if let Some((_, waiting)) =
+            self.waiting.iter_mut().find(|(other, _)| *other == info_hash)
+        {
             *waiting = waiting.or(announce);
         } else if self.waiting.len() < MAX_WAITING {
             self.waiting.push_back((info_hash, announce));
@@ -213,7 +222,13 @@ impl Overlay {
     }
 
     /// An answer came.
-    pub(super) fn response(&mut self, from: SocketAddr, message: Message, response: Response, turn: &mut Turn<'_>) {
+    pub(super) fn response(
+        &mut self,
+        from: SocketAddr,
+        message: Message,
+        response: Response,
+        turn: &mut Turn<'_>,
+    ) {
         let Some(pending) = self.transactions.end(from, &message.transaction) else { return };
         let contact = Contact { id: response.id, addr: from };
         if pending.expected.is_some_and(|expected| expected != contact.id) {
@@ -299,7 +314,8 @@ impl Overlay {
                 self.ask_for(number, turn);
             }
             let is_done = |search: &Search| search.lookup.is_done();
-            let done: Vec<u64> = numbers.into_iter().filter(|number| is_done(&self.searches[number])).collect();
+            let done: Vec<u64> =
+                numbers.into_iter().filter(|number| is_done(&self.searches[number])).collect();
             if done.is_empty() {
                 return;
             }
@@ -323,7 +339,8 @@ impl Overlay {
             nodes.extend(&self.remembered);
         }
         self.started += 1;
-        self.searches.insert(self.started, Search { lookup: Lookup::new(target, nodes, strangers), goal });
+        self.searches
+            .insert(self.started, Search { lookup: Lookup::new(target, nodes, strangers), goal });
         self.started
     }
 
@@ -340,18 +357,32 @@ impl Overlay {
         }
     }
 
-    fn searched(&mut self, number: u64, pending: Pending, from: Contact, answer: Response, turn: &mut Turn<'_>) {
+    fn searched(
+        &mut self,
+        number: u64,
+        pending: Pending,
+        from: Contact,
+        answer: Response,
+        turn: &mut Turn<'_>,
+    ) {
         let family = self.family;
         let is_ours = |node: &Contact| family_of(node.addr) == family;
-        let (nodes, others): (Vec<Contact>, Vec<Contact>) = answer.nodes.into_iter().partition(is_ours);
+        let (nodes, others): (Vec<Contact>, Vec<Contact>) =
+            answer.nodes.into_iter().partition(is_ours);
         turn.foreign.extend(others);
         let Some(search) = self.searches.get_mut(&number) else { return };
         let own = self.table.own();
         let may_ask = |node: &Contact| is_plausible(node.addr, from.addr) && node.id != own;
-        search.lookup.answered(from, pending.expected, nodes.into_iter().filter(may_ask), answer.token);
+        search.lookup.answered(
+            from,
+            pending.expected,
+            nodes.into_iter().filter(may_ask),
+            answer.token,
+        );
         if let Goal::Peers { info_hash, found, .. } = &mut search.goal {
             let room = MAX_FOUND - found.len();
-            let peers = answer.peers.into_iter().filter(|peer| is_plausible(*peer, from.addr)).take(room);
+            let peers =
+                answer.peers.into_iter().filter(|peer| is_plausible(*peer, from.addr)).take(room);
             let peers: Vec<SocketAddr> = peers.filter(|peer| found.insert(*peer)).collect();
             if !peers.is_empty() {
                 turn.events.push_back(Event::Peers { info_hash: *info_hash, peers });
@@ -369,7 +400,8 @@ impl Overlay {
         let Goal::Peers { info_hash, announce, found } = search.goal else { return };
         for (contact, token) in search.lookup.closest() {
             if let (Some(port), Some(token)) = (announce, token) {
-                let query = Query::AnnouncePeer { info_hash, port: Some(port), token: token.to_vec() };
+                let query =
+                    Query::AnnouncePeer { info_hash, port: Some(port), token: token.to_vec() };
                 self.ask(contact.addr, Some(contact.id), Purpose::Announce, query, turn);
             }
         }
@@ -389,8 +421,11 @@ impl Overlay {
 
     fn hear_vote(&mut self, from: SocketAddr, seen_as: SocketAddr, turn: &mut Turn<'_>) {
         self.votes.hear(from, seen_as);
-        let may_rename = self.renamed.is_none_or(|at| turn.now.saturating_since(at) >= RENAME_AFTER);
-        let Some(ip) = self.votes.result().filter(|ip| may_rename && !self.own().fits(*ip)) else { return };
+        let may_rename =
+            self.renamed.is_none_or(|at| turn.now.saturating_since(at) >= RENAME_AFTER);
+        let Some(ip) = self.votes.result().filter(|ip| may_rename && !self.own().fits(*ip)) else {
+            return;
+        };
         self.table.rename(NodeId::for_address(ip, turn.rng), turn.now);
         self.votes.clear();
         self.renamed = Some(turn.now);
@@ -407,13 +442,26 @@ impl Overlay {
 
     /// Asks a node whether it is there, if it would be remembered.
     fn ping(&mut self, contact: Contact, turn: &mut Turn<'_>) {
-        if is_askable(contact.addr) && self.table.has_use_for(contact) && self.may_ping(contact.addr) {
+        if is_askable(contact.addr)
+            && self.table.has_use_for(contact)
+            && self.may_ping(contact.addr)
+        {
             self.ask(contact.addr, None, Purpose::Ping, Query::Ping, turn);
         }
     }
 
-    fn ask(&mut self, to: SocketAddr, expected: Option<NodeId>, purpose: Purpose, query: Query, turn: &mut Turn<'_>) {
-        let Some(transaction) = self.transactions.begin(to, expected, purpose, turn.rng, turn.now) else { return };
+    fn ask(
+        &mut self,
+        to: SocketAddr,
+        expected: Option<NodeId>,
+        purpose: Purpose,
+        query: Query,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(transaction) = self.transactions.begin(to, expected, purpose, turn.rng, turn.now)
+        else {
+            return;
+        };
         let looks_for_nodes = matches!(query, Query::FindNode { .. });
         let want = (turn.both && looks_for_nodes).then_some(Want { v4: true, v6: true });
         let body = Body::Query { id: self.own(), query, want, read_only: turn.read_only };
@@ -432,7 +480,8 @@ pub(super) fn is_askable(addr: SocketAddr) -> bool {
     addr.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !is_odd
 }
 
-/// Whether somebody at `from` may send us to an address: nobody outside knows a local network, and none should be searched at a stranger's word.
+/// Whether somebody at `from` may send us to an address: nobody outside knows a local network, and
+/// none should be searched at a stranger's word.
 fn is_plausible(addr: SocketAddr, from: SocketAddr) -> bool {
     is_askable(addr) && (is_local(from.ip()) || !is_local(addr.ip()))
 }

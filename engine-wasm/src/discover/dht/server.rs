@@ -1,8 +1,10 @@
 //! What a node does for others: answers their questions, but not more of them than it can afford.
 //!
-//! Owns what was announced to it and the measure of what each machine may ask; the nodes that it names come from its caller. Invariant: an answer is never
-//! longer than [`MAX_ANSWER`], nobody is answered more than [`PER_MACHINE`] times in a [`WINDOW`], and all together not more than [`IN_ALL`] times. An asker's
-//! address is forged easily, so that an answer may reach somebody who asked nothing: hence the measure for each.
+//! Owns what was announced to it and the measure of what each machine may ask; the nodes that it
+//! names come from its caller. Invariant: an answer is never longer than [`MAX_ANSWER`], nobody is
+//! answered more than [`PER_MACHINE`] times in a [`WINDOW`], and all together not more than
+//! [`IN_ALL`] times. An asker's address is forged easily, so that an answer may reach somebody who
+//! asked nothing: hence the measure for each.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -73,7 +75,8 @@ impl Server {
         self.gate.admits(from.ip(), now)
     }
 
-    /// The answer to a question. `own` is our name in the asker's family, and `closest` gives the nodes nearest to a name in a family.
+    /// The answer to a question. `own` is our name in the asker's family, and `closest` gives the
+    /// nodes nearest to a name in a family.
     pub fn answer(
         &mut self,
         (query, want): (&Query, Option<Want>),
@@ -156,11 +159,20 @@ mod tests {
             Family::V4 => IpAddr::from([1, 1, 1, n]),
             Family::V6 => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(n)]),
         };
-        (1..=8).map(|n| Contact { id: NodeId([n; 20]), addr: SocketAddr::new(ip(n), 6881) }).collect()
+        (1..=8)
+            .map(|n| Contact { id: NodeId([n; 20]), addr: SocketAddr::new(ip(n), 6881) })
+            .collect()
     }
 
     fn ask_wanting(server: &mut Server, from: &str, query: &Query, want: Option<Want>) -> Body {
-        server.answer((query, want), addr(from), OWN, crowd, &mut ChaCha8Rng::seed_from_u64(2), Instant(0))
+        server.answer(
+            (query, want),
+            addr(from),
+            OWN,
+            crowd,
+            &mut ChaCha8Rng::seed_from_u64(2),
+            Instant(0),
+        )
     }
 
     fn ask(server: &mut Server, from: &str, query: &Query) -> Response {
@@ -176,10 +188,12 @@ mod tests {
         let first = ask(&mut server, "3.3.3.3:1000", &Query::GetPeers { info_hash: TORRENT });
         assert_eq!((first.peers.len(), first.nodes.len()), (0, 8));
         let token = first.token.unwrap();
-        let announce = |port| Query::AnnouncePeer { info_hash: TORRENT, port, token: token.clone() };
+        let announce =
+            |port| Query::AnnouncePeer { info_hash: TORRENT, port, token: token.clone() };
         ask(&mut server, "3.3.3.3:1000", &announce(Some(7000)));
         ask(&mut server, "3.3.3.3:1000", &announce(None));
-        let mut peers = ask(&mut server, "4.4.4.4:1", &Query::GetPeers { info_hash: TORRENT }).peers;
+        let mut peers =
+            ask(&mut server, "4.4.4.4:1", &Query::GetPeers { info_hash: TORRENT }).peers;
         peers.sort_unstable();
         assert_eq!(peers, [addr("3.3.3.3:1000"), addr("3.3.3.3:7000")]);
     }
@@ -187,9 +201,14 @@ mod tests {
     #[test]
     fn an_announce_without_its_token_is_refused() {
         let mut server = server();
-        let token = ask(&mut server, "3.3.3.3:1000", &Query::GetPeers { info_hash: TORRENT }).token.unwrap();
+        let token = ask(&mut server, "3.3.3.3:1000", &Query::GetPeers { info_hash: TORRENT })
+            .token
+            .unwrap();
         let announce = Query::AnnouncePeer { info_hash: TORRENT, port: Some(1), token };
-        assert_eq!(ask_wanting(&mut server, "3.3.3.4:1000", &announce, None), Body::Error(ErrorCode::Protocol));
+        assert_eq!(
+            ask_wanting(&mut server, "3.3.3.4:1000", &announce, None),
+            Body::Error(ErrorCode::Protocol)
+        );
         assert_eq!(server.stored(), (0, 0));
     }
 
@@ -216,15 +235,22 @@ mod tests {
             let mut server = server();
             for number in 0..200u16 {
                 let [_, low] = number.to_be_bytes();
-                let ip: IpAddr =
-                    if prefix.is_empty() { [9, 9, 9, low].into() } else { [0x2001, number, 0, 0, 0, 0, 0, 1].into() };
+                let ip: IpAddr = if prefix.is_empty() {
+                    [9, 9, 9, low].into()
+                } else {
+                    [0x2001, number, 0, 0, 0, 0, 0, 1].into()
+                };
                 let peer = SocketAddr::new(ip, 6881);
                 server.storage.announce(TORRENT, peer, Instant(0));
             }
             let query = Query::GetPeers { info_hash: TORRENT };
             let body = ask_wanting(&mut server, from, &query, Some(Want { v4: true, v6: true }));
             let packet = reply(vec![0; 32], addr(from), body).encode();
-            assert!((MAX_ANSWER - 150..=MAX_ANSWER).contains(&packet.len()), "{} bytes to {from}", packet.len());
+            assert!(
+                (MAX_ANSWER - 150..=MAX_ANSWER).contains(&packet.len()),
+                "{} bytes to {from}",
+                packet.len()
+            );
         }
     }
 

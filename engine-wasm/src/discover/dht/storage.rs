@@ -1,7 +1,9 @@
-//! What a node keeps for others (BEP 5): who announced which torrent, for half an hour, and tokens that prove an asker's address.
+//! What a node keeps for others (BEP 5): who announced which torrent, for half an hour, and tokens
+//! that prove an asker's address.
 //!
-//! Knows no message. Invariant: at most [`MAX_TORRENTS`] torrents, [`MAX_PEERS`] peers of each, and [`MAX_PER_MACHINE`] of them from one machine; a token is good
-//! for one address and one torrent, for five to ten minutes.
+//! Knows no message. Invariant: at most [`MAX_TORRENTS`] torrents, [`MAX_PEERS`] peers of each, and
+//! [`MAX_PER_MACHINE`] of them from one machine; a token is good for one address and one torrent,
+//! for five to ten minutes.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -34,21 +36,28 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// A peer says that it has a torrent. When there is no room, the oldest of the torrent's peers gives way, and the torrent with the fewest.
+    /// A peer says that it has a torrent. When there is no room, the oldest of the torrent's peers
+    /// gives way, and the torrent with the fewest.
     pub fn announce(&mut self, info_hash: InfoHash, peer: SocketAddr, now: Instant) {
         if !self.torrents.contains_key(&info_hash) && self.torrents.len() >= MAX_TORRENTS {
-            let fewest = self.torrents.iter().min_by_key(|(_, peers)| (peers.len(), peers.values().max().copied()));
+            let fewest = self
+                .torrents
+                .iter()
+                .min_by_key(|(_, peers)| (peers.len(), peers.values().max().copied()));
             let Some((&fewest, _)) = fewest else { return };
             self.torrents.remove(&fewest);
         }
         let peers = self.torrents.entry(info_hash).or_default();
         if !peers.contains_key(&peer) {
             let machine_of = |addr: &SocketAddr| machine(addr.ip());
-            let beside = peers.keys().filter(|other| machine_of(other) == machine_of(&peer)).count();
+            let beside =
+                peers.keys().filter(|other| machine_of(other) == machine_of(&peer)).count();
             let of_whom = (beside >= MAX_PER_MACHINE).then(|| machine_of(&peer));
             if of_whom.is_some() || peers.len() >= MAX_PEERS {
-                let may_go = |addr: &SocketAddr| of_whom.is_none_or(|machine| machine_of(addr) == machine);
-                let oldest = peers.iter().filter(|(addr, _)| may_go(addr)).min_by_key(|(_, at)| **at);
+                let may_go =
+                    |addr: &SocketAddr| of_whom.is_none_or(|machine| machine_of(addr) == machine);
+                let oldest =
+                    peers.iter().filter(|(addr, _)| may_go(addr)).min_by_key(|(_, at)| **at);
                 let oldest = oldest.map(|(addr, _)| *addr);
                 oldest.and_then(|oldest| peers.remove(&oldest));
             }
@@ -57,7 +66,13 @@ impl Storage {
     }
 
     /// Peers of a torrent in one family, at most so many, picked by chance.
-    pub fn peers(&self, info_hash: InfoHash, family: Family, most: usize, rng: &mut impl Rng) -> Vec<SocketAddr> {
+    pub fn peers(
+        &self,
+        info_hash: InfoHash,
+        family: Family,
+        most: usize,
+        rng: &mut impl Rng,
+    ) -> Vec<SocketAddr> {
         let peers = self.torrents.get(&info_hash).into_iter().flatten().map(|(addr, _)| *addr);
         let mut peers: Vec<SocketAddr> = peers.filter(|addr| family_of(*addr) == family).collect();
         for at in 0..most.min(peers.len()) {
@@ -179,14 +194,18 @@ mod tests {
         assert_eq!(storage.peers(hash(1), Family::V6, 50, &mut rng()), [v6]);
         let sample = storage.peers(hash(1), Family::V4, 50, &mut rng());
         assert_eq!(sample.len(), 50);
-        assert_ne!(sample, storage.peers(hash(1), Family::V4, 50, &mut ChaCha8Rng::seed_from_u64(2)));
+        assert_ne!(
+            sample,
+            storage.peers(hash(1), Family::V4, 50, &mut ChaCha8Rng::seed_from_u64(2))
+        );
     }
 
     #[test]
     fn the_oldest_peer_gives_way_and_the_torrent_with_the_fewest() {
         let mut storage = Storage::default();
         storage.announce(hash(0), peer(0), at(0));
-        (0..=MAX_PEERS).for_each(|number| storage.announce(hash(1), peer(number), at(u64::from(number > 0))));
+        (0..=MAX_PEERS)
+            .for_each(|number| storage.announce(hash(1), peer(number), at(u64::from(number > 0))));
         assert_eq!(peers(&storage, 1), (1..=MAX_PEERS).map(peer).collect::<Vec<_>>());
         (2..=MAX_TORRENTS).for_each(|number| storage.announce(hash(number), peer(1), at(1)));
         assert_eq!(storage.len().0, MAX_TORRENTS);
@@ -197,7 +216,9 @@ mod tests {
     fn one_machine_can_fill_no_torrent() {
         let mut storage = Storage::default();
         storage.announce(hash(1), peer(2), at(0));
-        (1..100u16).for_each(|port| storage.announce(hash(1), SocketAddr::new(peer(1).ip(), port), at(port.into())));
+        (1..100u16).for_each(|port| {
+            storage.announce(hash(1), SocketAddr::new(peer(1).ip(), port), at(port.into()))
+        });
         let expected = [96, 97, 98, 99].map(|port| SocketAddr::new(peer(1).ip(), port));
         assert_eq!(peers(&storage, 1), [&expected[..], &[peer(2)]].concat());
     }

@@ -1,11 +1,14 @@
-//! The nodes that one node remembers (BEP 5, "Routing Table"): many that are near it, few that are far.
+//! The nodes that one node remembers (BEP 5, "Routing Table"): many that are near it, few that are
+//! far.
 //!
-//! Owns buckets and what is known of their nodes; it sends nothing. Invariant: each node in it has answered us from its address, there are at most
-//! [`BUCKET`] nodes and as many in reserve for each number of bits that a name has in common with ours, and from each machine outside the local network
-//! there is one.
+//! Owns buckets and what is known of their nodes; it sends nothing. Invariant: each node in it has
+//! answered us from its address, there are at most [`BUCKET`] nodes and as many in reserve for each
+//! number of bits that a name has in common with ours, and from each machine outside the local
+//! network there is one.
 //!
-//! A node is *good* while it answered or asked something in the last 15 minutes, *questionable* when it was silent longer, and *bad* when it did not
-//! answer twice in a row. A bad one gives way to a newcomer, and so does one whose name is unproven (BEP 42) to one whose name isn't.
+//! A node is *good* while it answered or asked something in the last 15 minutes, *questionable*
+//! when it was silent longer, and *bad* when it did not answer twice in a row. A bad one gives way
+//! to a newcomer, and so does one whose name is unproven (BEP 42) to one whose name isn't.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -19,11 +22,13 @@ use crate::time::Instant;
 
 /// Nodes of a bucket, in an answer, and asked for the last word in a search: *k* of Kademlia.
 pub const BUCKET: usize = 8;
-/// A node that was silent for so long is asked whether it is there, and a bucket where nothing happened for so long is looked into.
+/// A node that was silent for so long is asked whether it is there, and a bucket where nothing
+/// happened for so long is looked into.
 pub const FRESH: Duration = Duration::from_secs(15 * 60);
 /// So many questions in a row without an answer make a node bad.
 const BAD_AFTER: u32 = 2;
-/// So many make it forgotten, newcomer or not. When the whole network is gone for a while, so is not the whole table.
+/// So many make it forgotten, newcomer or not. When the whole network is gone for a while, so is
+/// not the whole table.
 const FORGOTTEN_AFTER: u32 = 6;
 /// A questionable node is not asked again sooner than this.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
@@ -63,13 +68,15 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// Puts a node where there is room or somebody gives way; says whom that leaves without a place: maybe the node itself.
+    /// Puts a node where there is room or somebody gives way; says whom that leaves without a
+    /// place: maybe the node itself.
     fn place(&mut self, node: Node) -> Option<Node> {
         if self.nodes.len() < BUCKET {
             self.nodes.push(node);
             return None;
         }
-        let least = self.nodes.iter_mut().min_by_key(|node| node.worth()).expect("a full bucket has nodes");
+        let least =
+            self.nodes.iter_mut().min_by_key(|node| node.worth()).expect("a full bucket has nodes");
         let gives_way = least.is_bad() || (node.is_proven() && !least.is_proven());
         let left = if gives_way { std::mem::replace(least, node) } else { node };
         if left.is_bad() {
@@ -99,7 +106,8 @@ impl Bucket {
     /// Those in reserve move up when there is room.
     fn refill(&mut self) {
         while self.nodes.len() < BUCKET
-            && let Some((at, _)) = self.reserve.iter().enumerate().max_by_key(|(_, node)| node.worth())
+            && let Some((at, _)) =
+                self.reserve.iter().enumerate().max_by_key(|(_, node)| node.worth())
         {
             let node = self.reserve.swap_remove(at);
             self.nodes.push(node);
@@ -216,10 +224,13 @@ impl Table {
         }
         let Some(bucket) = self.buckets.get(&bits) else { return true };
         let gives_way = |node: &Node| node.is_bad() || !node.is_proven();
-        bucket.nodes.len() < BUCKET || bucket.reserve.len() < BUCKET / 2 || bucket.nodes.iter().any(gives_way)
+        bucket.nodes.len() < BUCKET
+            || bucket.reserve.len() < BUCKET / 2
+            || bucket.nodes.iter().any(gives_way)
     }
 
-    /// The node that was silent longest, if that is long enough to ask it. It is not named again for a while.
+    /// The node that was silent longest, if that is long enough to ask it. It is not named again
+    /// for a while.
     pub fn poll_questionable(&mut self, now: Instant) -> Option<Contact> {
         let nodes = self.buckets.values_mut().flat_map(|bucket| &mut bucket.nodes);
         let silent = |node: &&mut Node| {
@@ -231,7 +242,8 @@ impl Table {
         Some(node.contact)
     }
 
-    /// A name to look for in a bucket where nothing happened for long. The same bucket is not named again for as long.
+    /// A name to look for in a bucket where nothing happened for long. The same bucket is not named
+    /// again for as long.
     pub fn poll_stale(&mut self, rng: &mut impl Rng, now: Instant) -> Option<NodeId> {
         let own = self.own;
         let is_stale = |bucket: &Bucket| now.saturating_since(bucket.touched) >= FRESH;
@@ -243,7 +255,10 @@ impl Table {
     /// We are called something else from now on: the nodes find their new places.
     pub fn rename(&mut self, own: NodeId, now: Instant) {
         let old = std::mem::replace(self, Self::new(own));
-        old.buckets.into_values().flat_map(|bucket| bucket.nodes).for_each(|node| self.answered(node.contact, now));
+        old.buckets
+            .into_values()
+            .flat_map(|bucket| bucket.nodes)
+            .for_each(|node| self.answered(node.contact, now));
     }
 
     /// `None` for our own name.
@@ -257,8 +272,11 @@ impl Table {
 
     /// Whether a node with this name is there at another address and not bad.
     fn has_other(&self, bits: u32, contact: Contact) -> bool {
-        let mut nodes =
-            self.buckets.get(&bits).into_iter().flat_map(|bucket| bucket.nodes.iter().chain(&bucket.reserve));
+        let mut nodes = self
+            .buckets
+            .get(&bits)
+            .into_iter()
+            .flat_map(|bucket| bucket.nodes.iter().chain(&bucket.reserve));
         nodes.any(|node| node.contact.id == contact.id && !node.is_bad())
     }
 

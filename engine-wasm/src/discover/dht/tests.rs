@@ -57,12 +57,15 @@ impl Bench {
     /// What it sends now.
     fn sent(&mut self) -> Vec<(SocketAddr, Message)> {
         let packets = std::iter::from_fn(|| self.dht.poll_packet());
-        packets.map(|(to, packet)| (to, Message::parse(&packet).expect("it writes what can be read"))).collect()
+        packets
+            .map(|(to, packet)| (to, Message::parse(&packet).expect("it writes what can be read")))
+            .collect()
     }
 
     /// To whom it sends what now, in a few letters each.
     fn check(&mut self, expected: &[&str]) {
-        let sent: Vec<String> = self.sent().iter().map(|(to, message)| format!("{to} {}", show(message))).collect();
+        let sent: Vec<String> =
+            self.sent().iter().map(|(to, message)| format!("{to} {}", show(message))).collect();
         assert_eq!(sent, expected);
     }
 
@@ -71,7 +74,8 @@ impl Bench {
         let sent = self.sent();
         let (_, asked) = sent.iter().rev().find(|(to, _)| *to == addr(from)).expect("it was asked");
         let peers = peers.iter().map(|peer| addr(peer)).collect();
-        let response = Response { id, nodes: nodes.to_vec(), peers, token: Some(b"token".to_vec()) };
+        let response =
+            Response { id, nodes: nodes.to_vec(), peers, token: Some(b"token".to_vec()) };
         let transaction = asked.transaction.clone();
         self.hear(from, &Message { transaction, seen_as: None, body: Body::Response(response) });
     }
@@ -143,12 +147,25 @@ fn strangers_send_nobody_into_a_local_network_nor_to_odd_addresses() {
     bench.dht.add_node(addr("8.8.8.8:1"), bench.now, &mut bench.rng);
     bench.answer("8.8.8.8:1", id(1), &[], &[]);
     bench.dht.search(TORRENT, bench.now, &mut bench.rng);
-    let named = ["10.0.0.1:1", "127.0.0.1:1", "192.168.1.1:80", "224.0.0.1:1", "0.0.0.0:1", "9.9.9.9:0", "9.9.9.9:9"];
-    let nodes: Vec<Contact> =
-        named.iter().map(|node| Contact { id: NodeId::random(&mut bench.rng), addr: addr(node) }).collect();
+    let named = [
+        "10.0.0.1:1",
+        "127.0.0.1:1",
+        "192.168.1.1:80",
+        "224.0.0.1:1",
+        "0.0.0.0:1",
+        "9.9.9.9:0",
+        "9.9.9.9:9",
+    ];
+    let nodes: Vec<Contact> = named
+        .iter()
+        .map(|node| Contact { id: NodeId::random(&mut bench.rng), addr: addr(node) })
+        .collect();
     bench.answer("8.8.8.8:1", id(1), &nodes, &named);
     bench.check(&["9.9.9.9:9 get_peers"]);
-    assert_eq!(bench.events(), [Event::Peers { info_hash: TORRENT, peers: vec![addr("9.9.9.9:9")] }]);
+    assert_eq!(
+        bench.events(),
+        [Event::Peers { info_hash: TORRENT, peers: vec![addr("9.9.9.9:9")] }]
+    );
 }
 
 #[test]
@@ -175,14 +192,24 @@ fn who_can_not_be_reached_answers_nobody() {
     let mut bench = Bench::new();
     bench.dht.set_read_only(true);
     bench.ask("10.0.0.1:1", id(1), Query::Ping, false);
-    bench.dht.handle_packet(addr("10.0.0.1:1"), b"d1:q4:ping1:t2:aa1:y1:qe", bench.now, &mut bench.rng);
+    bench.dht.handle_packet(
+        addr("10.0.0.1:1"),
+        b"d1:q4:ping1:t2:aa1:y1:qe",
+        bench.now,
+        &mut bench.rng,
+    );
     bench.check(&[]);
 }
 
 #[test]
 fn a_bad_question_is_refused_and_other_rubbish_ignored() {
     let mut bench = Bench::new();
-    bench.dht.handle_packet(addr("10.0.0.1:1"), b"d1:q4:ping1:t2:aa1:y1:qe", bench.now, &mut bench.rng);
+    bench.dht.handle_packet(
+        addr("10.0.0.1:1"),
+        b"d1:q4:ping1:t2:aa1:y1:qe",
+        bench.now,
+        &mut bench.rng,
+    );
     bench.check(&["10.0.0.1:1 error Protocol"]);
     bench.dht.handle_packet(addr("10.0.0.1:1"), b"rubbish", bench.now, &mut bench.rng);
     let body = Body::Error(ErrorCode::Server);

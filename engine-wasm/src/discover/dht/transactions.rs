@@ -1,7 +1,7 @@
 //! Questions under way: which answer belongs to which, and when one is late.
 //!
-//! Knows no message. Invariant: an answer counts only if it comes from the address that was asked, with the number of that question, which nobody can guess;
-//! at most [`MAX_PENDING`] are under way.
+//! Knows no message. Invariant: an answer counts only if it comes from the address that was asked,
+//! with the number of that question, which nobody can guess; at most [`MAX_PENDING`] are under way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -93,8 +93,8 @@ impl Transactions {
         if !self.has_room() {
             return None;
         }
-        let number =
-            std::iter::repeat_with(|| rng.random::<u16>()).find(|number| !self.pending.contains_key(number))?;
+        let number = std::iter::repeat_with(|| rng.random::<u16>())
+            .find(|number| !self.pending.contains_key(number))?;
         let pending = Pending { to, expected, purpose, sent: now, slow: false };
         self.deadlines.insert((pending.deadline(), number));
         self.pending.insert(number, pending);
@@ -112,7 +112,8 @@ impl Transactions {
 
     /// The next one that is late.
     pub fn poll_late(&mut self, now: Instant) -> Option<Late> {
-        let &(deadline, number) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now)?;
+        let &(deadline, number) =
+            self.deadlines.first().filter(|(deadline, _)| *deadline <= now)?;
         self.deadlines.remove(&(deadline, number));
         let pending = self.pending.get_mut(&number).expect("each deadline is a question's");
         if pending.slow {

@@ -20,7 +20,8 @@ pub(super) struct Votes {
 }
 
 impl Votes {
-    /// Somebody says where we are. Local addresses say nothing, and whoever is in the local network sees no other.
+    /// Somebody says where we are. Local addresses say nothing, and whoever is in the local network
+    /// sees no other.
     pub(super) fn hear(&mut self, from: SocketAddr, seen_as: SocketAddr) {
         if is_local(from.ip()) || is_local(seen_as.ip()) || from.is_ipv4() != seen_as.is_ipv4() {
             return;
@@ -55,7 +56,10 @@ mod tests {
     fn check(votes: impl IntoIterator<Item = (u8, u8)>, expected: Option<u8>) {
         let mut result = Votes::default();
         for (from, seen) in votes {
-            result.hear(SocketAddr::from(([1, 1, 1, from], 1)), SocketAddr::from(([2, 2, 2, seen], 1)));
+            result.hear(
+                SocketAddr::from(([1, 1, 1, from], 1)),
+                SocketAddr::from(([2, 2, 2, seen], 1)),
+            );
         }
         assert_eq!(result.result(), expected.map(|seen| IpAddr::from([2, 2, 2, seen])));
     }
@@ -77,8 +81,10 @@ mod tests {
     fn the_local_network_has_none() {
         let mut votes = Votes::default();
         for from in 1..=20 {
-            votes.hear(SocketAddr::from(([10, 0, 0, from], 1)), SocketAddr::from(([2, 2, 2, 2], 1)));
-            votes.hear(SocketAddr::from(([1, 1, 1, from], 1)), SocketAddr::from(([10, 0, 0, 1], 1)));
+            votes
+                .hear(SocketAddr::from(([10, 0, 0, from], 1)), SocketAddr::from(([2, 2, 2, 2], 1)));
+            votes
+                .hear(SocketAddr::from(([1, 1, 1, from], 1)), SocketAddr::from(([10, 0, 0, 1], 1)));
         }
         assert_eq!(votes.result(), None);
     }

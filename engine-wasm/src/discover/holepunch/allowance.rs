@@ -1,6 +1,7 @@
 //! How often something may happen: so many times at once, and then once in a while.
 //!
-//! Knows no message and no peer. Invariant: over any span no more is granted than what may happen at once and one for each interval in it.
+//! Knows no message and no peer. Invariant: over any span no more is granted than what may happen
+//! at once and one for each interval in it.
 
 use std::time::Duration;
 
@@ -53,7 +54,10 @@ mod tests {
     /// At which of these seconds it may happen.
     fn check(most: u32, seconds: &[u64], expected: &str) {
         let mut allowance = Allowance::new((most, EVERY), at(0));
-        let said: String = seconds.iter().map(|&second| if allowance.take(at(second)) { '+' } else { '-' }).collect();
+        let said: String = seconds
+            .iter()
+            .map(|&second| if allowance.take(at(second)) { '+' } else { '-' })
+            .collect();
         assert_eq!(said, expected, "{most} at once, {seconds:?}");
     }
 

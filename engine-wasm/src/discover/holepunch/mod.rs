@@ -1,8 +1,11 @@
-//! Hole punching (BEP 55, `ut_holepunch`): how two peers that nobody can dial come together through a third one that both are connected to.
+//! Hole punching (BEP 55, `ut_holepunch`): how two peers that nobody can dial come together through
+//! a third one that both are connected to.
 //!
-//! One asks the third, the *relay*, for a *rendezvous* with the other; the relay tells both to connect, and each dials the other over uTP at the same
-//! time: what either sends first makes its own router let in what the other sends. Owns the messages' form; whom we may introduce is [`relay`]'s, whom we ask for
-//! an introduction [`seeking`]'s, and how often [`allowance`]'s. Nothing here knows a connection.
+//! One asks the third, the *relay*, for a *rendezvous* with the other; the relay tells both to
+//! connect, and each dials the other over uTP at the same time: what either sends first makes its
+//! own router let in what the other sends. Owns the messages' form; whom we may introduce is
+//! [`relay`]'s, whom we ask for an introduction [`seeking`]'s, and how often [`allowance`]'s.
+//! Nothing here knows a connection.
 //!
 //! Invariant: a message holds one address and is as long as that, whatever a stranger sends.
 
@@ -90,7 +93,8 @@ pub enum HolepunchError {
 }
 
 impl HolepunchMessage {
-    /// Reads a payload. What follows the message is ignored, and so is the error's number in a message that is none: libtorrent leaves it out.
+    /// Reads a payload. What follows the message is ignored, and so is the error's number in a
+    /// message that is none: libtorrent leaves it out.
     ///
     /// # Errors
     /// [`HolepunchError`]: there is nothing to act upon.
@@ -106,7 +110,8 @@ impl HolepunchMessage {
         match kind {
             RENDEZVOUS => Ok(Self::Rendezvous(addr)),
             CONNECT => Ok(Self::Connect(addr)),
-            ERROR => take(rest).map(|(code, _)| Self::Error(addr, Refusal::from_code(u32::from_be_bytes(code)))),
+            ERROR => take(rest)
+                .map(|(code, _)| Self::Error(addr, Refusal::from_code(u32::from_be_bytes(code)))),
             _ => Err(HolepunchError::Type),
         }
     }

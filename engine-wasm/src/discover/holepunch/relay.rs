@@ -1,7 +1,8 @@
 //! Whether two peers are to be brought together by us, and whether a relay is believed.
 //!
-//! Rules and no state: who is connected, and how often somebody asks, is the caller's to know. Invariant: an address in our own network is neither told
-//! to who is not in it, nor taken from there.
+//! Rules and no state: who is connected, and how often somebody asks, is the caller's to know.
+//! Invariant: an address in our own network is neither told to who is not in it, nor taken from
+//! there.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -19,7 +20,8 @@ pub(crate) struct Target {
     pub(crate) is_asker: bool,
 }
 
-/// Judges a rendezvous that the peer at `asker` wants with whom it believes at `addr`; `own` is where others see us.
+/// Judges a rendezvous that the peer at `asker` wants with whom it believes at `addr`; `own` is
+/// where others see us.
 ///
 /// # Errors
 /// [`Refusal`]: what the asker is told.
@@ -48,7 +50,8 @@ pub(crate) fn judge(
     if target.speaks { Ok(target) } else { Err(Refusal::NoSupport) }
 }
 
-/// Whether we dial an address at a relay's word: nobody is asked at a stranger's about one in our own network.
+/// Whether we dial an address at a relay's word: nobody is asked at a stranger's about one in our
+/// own network.
 pub(crate) fn is_believed(relay: IpAddr, addr: SocketAddr) -> bool {
     is_local(relay) || !is_local(addr.ip())
 }
@@ -62,7 +65,8 @@ mod tests {
     /// A rendezvous with somebody at an address, whom we know by an endpoint.
     fn check(addr: &str, asker: &str, endpoint: Option<&str>, expected: Option<Refusal>) {
         let parse = |text: &str| text.parse::<SocketAddr>().unwrap();
-        let target = endpoint.map(|it| Target { endpoint: parse(it), speaks: true, is_asker: it == asker });
+        let target =
+            endpoint.map(|it| Target { endpoint: parse(it), speaks: true, is_asker: it == asker });
         let judged = judge(parse(addr), parse(asker), [Some(parse(OWN)), None], target);
         assert_eq!(judged.err(), expected, "{asker} wants {addr}");
     }
@@ -90,7 +94,11 @@ mod tests {
     #[test]
     fn a_stranger_is_not_believed_about_our_own_network() {
         let check = |relay: &str, addr: &str, expected| {
-            assert_eq!(is_believed(relay.parse().unwrap(), addr.parse().unwrap()), expected, "{relay} names {addr}");
+            assert_eq!(
+                is_believed(relay.parse().unwrap(), addr.parse().unwrap()),
+                expected,
+                "{relay} names {addr}"
+            );
         };
         check("6.7.8.9", "1.2.3.4:5", true);
         check("192.168.0.2", "1.2.3.4:5", true);

@@ -1,7 +1,9 @@
-//! Whom we asked for an introduction to whom: how often, how soon again, and which answers were asked for.
+//! Whom we asked for an introduction to whom: how often, how soon again, and which answers were
+//! asked for.
 //!
-//! Knows relays by the numbers of their connections and sends nothing. Invariant: an address is asked for at most [`MOST_TRIES`] times before somebody
-//! was reached there, each time at another relay if there is one, and at most [`MAX_SOUGHT`] addresses are remembered.
+//! Knows relays by the numbers of their connections and sends nothing. Invariant: an address is
+//! asked for at most [`MOST_TRIES`] times before somebody was reached there, each time at another
+//! relay if there is one, and at most [`MAX_SOUGHT`] addresses are remembered.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +15,8 @@ use crate::time::Instant;
 
 /// Addresses remembered: more than fail in the time in which one is asked for again.
 const MAX_SOUGHT: usize = 200;
-/// Times that an address is asked for: routers that can be opened so are opened at once, and other ones never.
+/// Times that an address is asked for: routers that can be opened so are opened at once, and other
+/// ones never.
 const MOST_TRIES: usize = 3;
 /// Least time between two of them: so long a dial lasts, there and back.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -35,8 +38,14 @@ pub(crate) struct Seeking {
 }
 
 impl Seeking {
-    /// An address can't be dialled, and these connected peers know who is there: which of them is to be asked, if it is time.
-    pub(crate) fn ask(&mut self, addr: SocketAddr, relays: &[ConnId], now: Instant) -> Option<ConnId> {
+    /// An address can't be dialled, and these connected peers know who is there: which of them is
+    /// to be asked, if it is time.
+    pub(crate) fn ask(
+        &mut self,
+        addr: SocketAddr,
+        relays: &[ConnId],
+        now: Instant,
+    ) -> Option<ConnId> {
         let known = self.sought.get(&addr);
         if known.is_some_and(|sought| now < sought.at + PAUSE) {
             return None;
@@ -45,17 +54,28 @@ impl Seeking {
     }
 
     /// A relay refused. Another one is asked at once, if there is one.
-    pub(crate) fn refused(&mut self, addr: SocketAddr, by: ConnId, relays: &[ConnId], now: Instant) -> Option<ConnId> {
-        let sought = self.sought.get_mut(&addr).filter(|sought| sought.relay == by && !sought.answered)?;
+    pub(crate) fn refused(
+        &mut self,
+        addr: SocketAddr,
+        by: ConnId,
+        relays: &[ConnId],
+        now: Instant,
+    ) -> Option<ConnId> {
+        let sought =
+            self.sought.get_mut(&addr).filter(|sought| sought.relay == by && !sought.answered)?;
         sought.answered = true;
         let others: Vec<ConnId> = relays.iter().copied().filter(|relay| *relay != by).collect();
         self.ask_next(addr, &others, now)
     }
 
-    /// A relay says that we are to connect to this address: whether we asked it to, once. It may know the port better than we do.
+    /// A relay says that we are to connect to this address: whether we asked it to, once. It may
+    /// know the port better than we do.
     pub(crate) fn is_answer(&mut self, addr: SocketAddr, by: ConnId, now: Instant) -> bool {
         let is_asked = |(known, sought): &(&SocketAddr, &mut Sought)| {
-            known.ip() == addr.ip() && sought.relay == by && !sought.answered && now < sought.at + PATIENCE
+            known.ip() == addr.ip()
+                && sought.relay == by
+                && !sought.answered
+                && now < sought.at + PATIENCE
         };
         let Some((_, sought)) = self.sought.iter_mut().find(is_asked) else { return false };
         sought.answered = true;
@@ -78,7 +98,8 @@ impl Seeking {
             return None;
         }
         if self.sought.len() >= MAX_SOUGHT && !self.sought.contains_key(&addr) {
-            let eldest = self.sought.iter().min_by_key(|(_, sought)| sought.at).map(|(&addr, _)| addr);
+            let eldest =
+                self.sought.iter().min_by_key(|(_, sought)| sought.at).map(|(&addr, _)| addr);
             eldest.map(|addr| self.sought.remove(&addr));
         }
         let relay = relays[tries % relays.len()];
@@ -107,7 +128,8 @@ mod tests {
     /// Who is asked for one address at these seconds, when so many could be.
     fn check(numbers: &[u64], seconds: &[u64], expected: &[Option<u64>]) {
         let mut seeking = Seeking::default();
-        let asked = seconds.iter().map(|&second| seeking.ask(addr(1), &relays(numbers), at(second)));
+        let asked =
+            seconds.iter().map(|&second| seeking.ask(addr(1), &relays(numbers), at(second)));
         let asked: Vec<Option<u64>> = asked.map(|relay| relay.map(|relay| relay.0)).collect();
         assert_eq!(asked, expected, "{numbers:?} at {seconds:?}");
     }
@@ -125,9 +147,17 @@ mod tests {
         let both = relays(&[7, 8]);
         assert_eq!(seeking.refused(addr(1), ConnId(7), &both, at(0)), None, "it was not asked");
         seeking.ask(addr(1), &both, at(0));
-        assert_eq!(seeking.refused(addr(1), ConnId(8), &both, at(1)), None, "another one was asked");
+        assert_eq!(
+            seeking.refused(addr(1), ConnId(8), &both, at(1)),
+            None,
+            "another one was asked"
+        );
         assert_eq!(seeking.refused(addr(1), ConnId(7), &both, at(1)), Some(ConnId(8)));
-        assert_eq!(seeking.refused(addr(1), ConnId(8), &relays(&[8]), at(2)), None, "there is no other");
+        assert_eq!(
+            seeking.refused(addr(1), ConnId(8), &relays(&[8]), at(2)),
+            None,
+            "there is no other"
+        );
         assert_eq!(seeking.refused(addr(1), ConnId(8), &both, at(2)), None, "once");
     }
 
@@ -135,7 +165,10 @@ mod tests {
     fn an_answer_counts_once_from_the_one_who_was_asked_and_not_for_long() {
         let mut seeking = Seeking::default();
         seeking.ask(addr(1), &relays(&[7]), at(0));
-        assert!(!seeking.is_answer(addr(2), ConnId(7), at(1)) && !seeking.is_answer(addr(1), ConnId(8), at(1)));
+        assert!(
+            !seeking.is_answer(addr(2), ConnId(7), at(1))
+                && !seeking.is_answer(addr(1), ConnId(8), at(1))
+        );
         let elsewhere = SocketAddr::new(addr(1).ip(), 7);
         assert!(seeking.is_answer(elsewhere, ConnId(7), at(1)));
         assert!(!seeking.is_answer(addr(1), ConnId(7), at(1)));

@@ -1,7 +1,9 @@
-//! What one peer was told about others, and what it told: the pace, the differences and the limits of an exchange.
+//! What one peer was told about others, and what it told: the pace, the differences and the limits
+//! of an exchange.
 //!
-//! Knows no torrent and no connection. Invariants: at most one message a minute goes out, and none before there is something to tell; one that names
-//! too many, or too often, is not listened to, and in the end is a nuisance.
+//! Knows no torrent and no connection. Invariants: at most one message a minute goes out, and none
+//! before there is something to tell; one that names too many, or too often, is not listened to,
+//! and in the end is a nuisance.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -19,7 +21,8 @@ const TOLERANCE: Duration = Duration::from_secs(10);
 const BURST: u32 = 3;
 /// Messages beyond that which are passed over before the peer is a nuisance.
 const MOST_EARLY: u32 = 10;
-/// Addresses at a time that are taken of one peer: more than it can be connected to in earnest, and too few to crowd out what others name.
+/// Addresses at a time that are taken of one peer: more than it can be connected to in earnest, and
+/// too few to crowd out what others name.
 const MAX_TAKEN: usize = 200;
 
 /// Whom we could name, with what we know of them.
@@ -56,14 +59,22 @@ impl Exchange {
         self.id.is_some() && self.last_sent.is_none_or(|at| at + INTERVAL <= now)
     }
 
-    /// What has changed since it was told last, with the id to say it under; `None` when nothing has, or it is too soon.
-    pub(crate) fn next_message(&mut self, peers: &Peers, itself: SocketAddr, now: Instant) -> Option<(u8, PexMessage)> {
+    /// What has changed since it was told last, with the id to say it under; `None` when nothing
+    /// has, or it is too soon.
+    pub(crate) fn next_message(
+        &mut self,
+        peers: &Peers,
+        itself: SocketAddr,
+        now: Instant,
+    ) -> Option<(u8, PexMessage)> {
         let id = self.id.filter(|_| self.is_due(now))?;
         let most = if self.last_sent.is_none() { MAX_FIRST } else { MAX_NAMED };
         // What lies in our own network is of use to those who are in it, too.
-        let is_fit = |addr: SocketAddr| addr != itself && (is_local(itself.ip()) || !is_local(addr.ip()));
+        let is_fit =
+            |addr: SocketAddr| addr != itself && (is_local(itself.ip()) || !is_local(addr.ip()));
         let fresh = peers.iter().filter(|(addr, _)| is_fit(**addr) && !self.told.contains(addr));
-        let added: Vec<(SocketAddr, Flags)> = fresh.map(|(&addr, &flags)| (addr, flags)).take(most).collect();
+        let added: Vec<(SocketAddr, Flags)> =
+            fresh.map(|(&addr, &flags)| (addr, flags)).take(most).collect();
         let gone = self.told.iter().filter(|addr| !peers.contains_key(addr));
         let dropped: Vec<SocketAddr> = gone.copied().take(MAX_NAMED).collect();
         let message = PexMessage { added, dropped };
@@ -109,7 +120,8 @@ impl Exchange {
     }
 
     fn is_in_time(&mut self, now: Instant) -> bool {
-        let passed = now.saturating_since(self.burst_since).as_secs() / (INTERVAL - TOLERANCE).as_secs();
+        let passed =
+            now.saturating_since(self.burst_since).as_secs() / (INTERVAL - TOLERANCE).as_secs();
         if passed > 0 {
             self.burst = self.burst.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
             self.burst_since = now;
@@ -146,13 +158,22 @@ mod tests {
     }
 
     /// Who came and who went in the message of this second, if there is one.
-    fn check(exchange: &mut Exchange, seconds: u64, peers: &Peers, expected: Option<(&[u16], &[u16])>) {
+    fn check(
+        exchange: &mut Exchange,
+        seconds: u64,
+        peers: &Peers,
+        expected: Option<(&[u16], &[u16])>,
+    ) {
         let said = exchange.next_message(peers, addr(0), at(seconds)).map(|(id, message)| {
             assert_eq!(id, 7);
             (message.added.into_iter().map(|(addr, _)| addr).collect(), message.dropped)
         });
         let of = |numbers: &[u16]| numbers.iter().copied().map(addr).collect::<Vec<_>>();
-        assert_eq!(said, expected.map(|(added, dropped)| (of(added), of(dropped))), "at {seconds} s");
+        assert_eq!(
+            said,
+            expected.map(|(added, dropped)| (of(added), of(dropped))),
+            "at {seconds} s"
+        );
     }
 
     #[test]
@@ -176,8 +197,13 @@ mod tests {
     #[test]
     fn the_first_message_may_be_longer_than_the_others_and_nobody_is_forgotten() {
         let (mut exchange, all) = (willing(), peers(1..=170));
-        let mut said = |seconds| exchange.next_message(&all, addr(0), at(seconds)).map(|(_, it)| it.added.len());
-        assert_eq!([said(0), said(60), said(120), said(180)], [Some(100), Some(50), Some(20), None]);
+        let mut said = |seconds| {
+            exchange.next_message(&all, addr(0), at(seconds)).map(|(_, it)| it.added.len())
+        };
+        assert_eq!(
+            [said(0), said(60), said(120), said(180)],
+            [Some(100), Some(50), Some(20), None]
+        );
     }
 
     #[test]
@@ -188,13 +214,19 @@ mod tests {
         assert!(willing().next_message(&known, "192.168.1.3:1".parse().unwrap(), at(0)).is_some());
         let message = PexMessage { added: vec![(local, Flags::default())], dropped: Vec::new() };
         assert_eq!(willing().heard(&message, addr(0), at(0)), Ok(Vec::new()));
-        assert_eq!(willing().heard(&message, "127.0.0.1:1".parse().unwrap(), at(0)), Ok(vec![local]));
+        assert_eq!(
+            willing().heard(&message, "127.0.0.1:1".parse().unwrap(), at(0)),
+            Ok(vec![local])
+        );
     }
 
     #[test]
     fn who_names_too_often_is_not_listened_to_and_then_a_nuisance() {
         let mut exchange = willing();
-        let naming = |number| PexMessage { added: vec![(addr(number), Flags::default())], dropped: Vec::new() };
+        let naming = |number| PexMessage {
+            added: vec![(addr(number), Flags::default())],
+            dropped: Vec::new(),
+        };
         let mut heard = |number, seconds| exchange.heard(&naming(number), addr(0), at(seconds));
         for number in 1..=3 {
             assert_eq!(heard(number, 0), Ok(vec![addr(number)]));
@@ -225,17 +257,24 @@ mod tests {
         let mut exchange = willing();
         let mut taken = 0;
         for round in 0..20 {
-            let added = (0..100).map(|number| (addr(round * 100 + number), Flags::default())).collect();
+            let added =
+                (0..100).map(|number| (addr(round * 100 + number), Flags::default())).collect();
             let message = PexMessage { added, dropped: Vec::new() };
             taken += exchange.heard(&message, addr(0), at(u64::from(round) * 60)).unwrap().len();
         }
         assert_eq!(taken, MAX_TAKEN);
-        let message = PexMessage { added: vec![(addr(9999), Flags::default())], dropped: vec![addr(1)] };
-        assert_eq!(exchange.heard(&message, addr(0), at(9999)), Ok(vec![addr(9999)]), "one for one that went");
+        let message =
+            PexMessage { added: vec![(addr(9999), Flags::default())], dropped: vec![addr(1)] };
+        assert_eq!(
+            exchange.heard(&message, addr(0), at(9999)),
+            Ok(vec![addr(9999)]),
+            "one for one that went"
+        );
     }
 
     proptest! {
-        /// A listener that believes every message knows whom we know, some minutes after the last change.
+        /// A listener that believes every message knows whom we know, some minutes after the last
+        /// change.
         #[test]
         fn whoever_adds_up_all_messages_knows_whom_we_know(
             changes in prop::collection::vec((0u64..90, prop::collection::btree_set(1u16..200, 0..60)), 1..20),

@@ -1,7 +1,9 @@
-//! Peer exchange (BEP 11, `ut_pex`): the messages in which two peers tell each other whom else they are connected to.
+//! Peer exchange (BEP 11, `ut_pex`): the messages in which two peers tell each other whom else they
+//! are connected to.
 //!
-//! Owns their form and its bounds; what is told to one peer, and what is believed of it, is [`exchange`]'s, and who is worth telling is the torrent's
-//! to say. Invariant: a message names at most [`MAX_FIRST`] peers that came and as many that went, whatever a stranger sends.
+//! Owns their form and its bounds; what is told to one peer, and what is believed of it, is
+//! [`exchange`]'s, and who is worth telling is the torrent's to say. Invariant: a message names at
+//! most [`MAX_FIRST`] peers that came and as many that went, whatever a stranger sends.
 
 pub(crate) mod exchange;
 
@@ -71,7 +73,8 @@ pub enum PexError {
 }
 
 impl PexMessage {
-    /// Reads a payload. Fields of the wrong kind count as absent, an address that is cut is left out, and so is what is beyond [`MAX_FIRST`].
+    /// Reads a payload. Fields of the wrong kind count as absent, an address that is cut is left
+    /// out, and so is what is beyond [`MAX_FIRST`].
     ///
     /// # Errors
     /// [`PexError`]: the peer does not speak the extension.
@@ -82,27 +85,37 @@ impl PexMessage {
             return Err(PexError::NotADictionary);
         }
         let field = |key: &str| root.get(key).and_then(Value::bytes).unwrap_or_default();
-        let flagged = |flags: &str, at: usize| Flags(field(flags).get(at).copied().unwrap_or_default());
-        let v4 = compact_v4(field("added")).enumerate().map(|(at, addr)| (addr, flagged("added.f", at)));
-        let v6 = compact_v6(field("added6")).enumerate().map(|(at, addr)| (addr, flagged("added6.f", at)));
+        let flagged =
+            |flags: &str, at: usize| Flags(field(flags).get(at).copied().unwrap_or_default());
+        let v4 =
+            compact_v4(field("added")).enumerate().map(|(at, addr)| (addr, flagged("added.f", at)));
+        let v6 = compact_v6(field("added6"))
+            .enumerate()
+            .map(|(at, addr)| (addr, flagged("added6.f", at)));
         Ok(Self {
             added: v4.chain(v6).take(MAX_FIRST).collect(),
-            dropped: compact_v4(field("dropped")).chain(compact_v6(field("dropped6"))).take(MAX_FIRST).collect(),
+            dropped: compact_v4(field("dropped"))
+                .chain(compact_v6(field("dropped6")))
+                .take(MAX_FIRST)
+                .collect(),
         })
     }
 
-    /// Its payload. Fields that would be empty are left out, but for those that every reader looks for.
+    /// Its payload. Fields that would be empty are left out, but for those that every reader looks
+    /// for.
     pub fn encode(&self) -> Vec<u8> {
         let of = |v6: bool| move |addr: &SocketAddr| addr.is_ipv6() == v6;
         let mut dict = Dict::new();
         for (v6, added, flags, dropped) in
             [(false, "added", "added.f", "dropped"), (true, "added6", "added6.f", "dropped6")]
         {
-            let came: Vec<&(SocketAddr, Flags)> = self.added.iter().filter(|(addr, _)| of(v6)(addr)).collect();
+            let came: Vec<&(SocketAddr, Flags)> =
+                self.added.iter().filter(|(addr, _)| of(v6)(addr)).collect();
             let went: Vec<SocketAddr> = self.dropped.iter().copied().filter(of(v6)).collect();
             if !v6 || !came.is_empty() {
                 dict = dict.bytes(added, compact(came.iter().map(|(addr, _)| *addr)));
-                dict = dict.bytes(flags, came.iter().map(|(_, flags)| flags.0).collect::<Vec<u8>>());
+                dict =
+                    dict.bytes(flags, came.iter().map(|(_, flags)| flags.0).collect::<Vec<u8>>());
             }
             if !v6 || !went.is_empty() {
                 dict = dict.bytes(dropped, compact(went.into_iter()));
@@ -178,7 +191,11 @@ mod tests {
     #[test]
     fn a_flood_of_addresses_is_cut() {
         let many: Vec<u8> = (0..60_000).map(|byte: u32| byte.to_be_bytes()[3]).collect();
-        let payload = Dict::new().bytes("added", &many).bytes("added6", &many).bytes("dropped", &many).encode();
+        let payload = Dict::new()
+            .bytes("added", &many)
+            .bytes("added6", &many)
+            .bytes("dropped", &many)
+            .encode();
         let message = PexMessage::parse(&payload).unwrap();
         assert_eq!((message.added.len(), message.dropped.len()), (MAX_FIRST, MAX_FIRST));
     }

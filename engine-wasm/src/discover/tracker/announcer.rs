@@ -1,8 +1,10 @@
-//! One torrent's trackers at work: what [`TrackerSchedule`] says is due is asked, over HTTP or UDP, and what comes back is taken in.
+//! One torrent's trackers at work: what [`TrackerSchedule`] says is due is asked, over HTTP or UDP,
+//! and what comes back is taken in.
 //!
-//! Owns the questions that are under way and the addresses of UDP trackers. It is the same for torrents and magnet links. A UDP tracker's name is
-//! looked up for each announce, and it is asked over IPv4 and IPv6, each of which has peers of its own (BEP 7); the first that answers sets
-//! the time, and both name peers.
+//! Owns the questions that are under way and the addresses of UDP trackers. It is the same for
+//! torrents and magnet links. A UDP tracker's name is looked up for each announce, and it is asked
+//! over IPv4 and IPv6, each of which has peers of its own (BEP 7); the first that answers sets the
+//! time, and both name peers.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,8 +23,14 @@ use crate::time::Instant;
 use crate::view::TrackerView;
 
 impl AnnounceParams {
-    /// What is said for a torrent of which nothing was given or got yet, and that has room for so many peers.
-    pub(crate) fn new(info_hash: InfoHash, left: u64, max_connections: usize, cx: &Context<'_>) -> Self {
+    /// What is said for a torrent of which nothing was given or got yet, and that has room for so
+    /// many peers.
+    pub(crate) fn new(
+        info_hash: InfoHash,
+        left: u64,
+        max_connections: usize,
+        cx: &Context<'_>,
+    ) -> Self {
         Self {
             info_hash,
             peer_id: cx.peer_id,
@@ -48,7 +56,8 @@ enum Goal {
 enum Step {
     /// An HTTP tracker is asked.
     Fetch,
-    /// A UDP tracker's name is being looked up. Of several addresses another one is tried after each failure.
+    /// A UDP tracker's name is being looked up. Of several addresses another one is tried after
+    /// each failure.
     Resolve { url: UdpUrl, failures: u32 },
     /// A UDP tracker is asked over this family.
     Ask(Family),
@@ -80,7 +89,14 @@ impl Announcer {
     pub(crate) fn new(info_hash: InfoHash, tiers: Vec<Vec<String>>, cx: &mut Context<'_>) -> Self {
         let schedule = TrackerSchedule::new(tiers, cx.rng, cx.now);
         let (allowed, key) = (cx.shared.sources.trackers, cx.rng.random());
-        Self { info_hash, key, schedule, allowed, jobs: BTreeMap::new(), addresses: BTreeMap::new() }
+        Self {
+            info_hash,
+            key,
+            schedule,
+            allowed,
+            jobs: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+        }
     }
 
     /// Whether there is no tracker that can be asked.
@@ -102,7 +118,12 @@ impl Announcer {
     }
 
     /// These trackers are asked no more: those of them that know us hear that we stop.
-    pub(crate) fn remove(&mut self, urls: &[String], params: &AnnounceParams, cx: &mut Context<'_>) {
+    pub(crate) fn remove(
+        &mut self,
+        urls: &[String],
+        params: &AnnounceParams,
+        cx: &mut Context<'_>,
+    ) {
         for goodbye in self.schedule.remove(urls) {
             self.jobs.retain(|_, job| job.tracker != goodbye.id);
             self.say_goodbye(goodbye, params, cx);
@@ -145,7 +166,9 @@ impl Announcer {
             match scrape.url {
                 TrackerUrl::Http(url) => {
                     if let Some(url) = http::scrape_url(&url, self.info_hash) {
-                        self.ask(scrape.id, Goal::Scrape, Step::Fetch, cx, |op| http::fetch(op, url));
+                        self.ask(scrape.id, Goal::Scrape, Step::Fetch, cx, |op| {
+                            http::fetch(op, url)
+                        });
                     }
                 }
                 TrackerUrl::Udp(url) => self.resolve(scrape.id, Goal::Scrape, url, 0, cx),
@@ -216,12 +239,17 @@ impl Announcer {
         let params = AnnounceParams { event: goodbye.event, numwant: 0, ..*params };
         match goodbye.url {
             TrackerUrl::Http(url) => {
-                let url = http::announce_url(&url, &params, self.key, goodbye.tracker_id.as_deref());
+                let url =
+                    http::announce_url(&url, &params, self.key, goodbye.tracker_id.as_deref());
                 cx.ask(Owner::Engine, |op| http::fetch(op, url));
             }
             TrackerUrl::Udp(url) => {
                 for addr in self.addresses.remove(&goodbye.id).unwrap_or_default() {
-                    cx.ask_tracker(Owner::Engine, addr, Question::announce(&params, self.key, &url.request));
+                    cx.ask_tracker(
+                        Owner::Engine,
+                        addr,
+                        Question::announce(&params, self.key, &url.request),
+                    );
                 }
             }
         }
@@ -243,14 +271,22 @@ impl Announcer {
         let (id, goal) = (announce.id, Goal::Announce(params));
         match announce.url {
             TrackerUrl::Http(url) => {
-                let url = http::announce_url(&url, &params, self.key, announce.tracker_id.as_deref());
+                let url =
+                    http::announce_url(&url, &params, self.key, announce.tracker_id.as_deref());
                 self.ask(id, goal, Step::Fetch, cx, |op| http::fetch(op, url));
             }
             TrackerUrl::Udp(url) => self.resolve(id, goal, url, announce.failures, cx),
         }
     }
 
-    fn resolve(&mut self, tracker: TrackerId, goal: Goal, url: UdpUrl, failures: u32, cx: &mut Context<'_>) {
+    fn resolve(
+        &mut self,
+        tracker: TrackerId,
+        goal: Goal,
+        url: UdpUrl,
+        failures: u32,
+        cx: &mut Context<'_>,
+    ) {
         let (host, port) = (url.host.clone(), url.port);
         let step = Step::Resolve { url, failures };
         self.ask(tracker, goal, step, cx, |op| IoCommand::Resolve { op, host, port });
@@ -267,11 +303,14 @@ impl Announcer {
         let addresses = match result {
             Ok(OpOutput::Addresses(addresses)) => addresses,
             Ok(_) => Vec::new(),
-            Err(error) => return self.failed(job.tracker, &TrackerError::Lost(error.message), cx.now),
+            Err(error) => {
+                return self.failed(job.tracker, &TrackerError::Lost(error.message), cx.now);
+            }
         };
         let net = &cx.shared.net;
         let can_ask = |addr: &SocketAddr| net.is_opening() || net.udp_towards(*addr).is_some();
-        let addresses: Vec<SocketAddr> = choose(&addresses, failures).into_iter().filter(can_ask).collect();
+        let addresses: Vec<SocketAddr> =
+            choose(&addresses, failures).into_iter().filter(can_ask).collect();
         if addresses.is_empty() {
             let error = TrackerError::Lost("no datagram can be sent to this tracker".to_owned());
             return self.failed(job.tracker, &error, cx.now);
@@ -282,7 +321,8 @@ impl Announcer {
                 Goal::Scrape => Question::scrape(self.info_hash),
             };
             let op = cx.ask_tracker(Owner::Torrent(self.info_hash), addr, question);
-            let job = Job { tracker: job.tracker, goal: job.goal, step: Step::Ask(family_of(addr)) };
+            let job =
+                Job { tracker: job.tracker, goal: job.goal, step: Step::Ask(family_of(addr)) };
             self.jobs.insert(op, job);
         }
         self.addresses.insert(job.tracker, addresses);
@@ -290,7 +330,8 @@ impl Announcer {
 
     /// It counts as a failure when nothing else of it is under way.
     fn failed(&mut self, tracker: TrackerId, error: &TrackerError, now: Instant) {
-        let is_announce = |job: &Job| job.tracker == tracker && matches!(job.goal, Goal::Announce(_));
+        let is_announce =
+            |job: &Job| job.tracker == tracker && matches!(job.goal, Goal::Announce(_));
         if !self.jobs.values().any(is_announce) {
             tracing::debug!(torrent = %self.info_hash, %error, "tracker failed");
             self.schedule.failed(tracker, error, now);
@@ -313,7 +354,8 @@ impl Announcer {
 /// One address of each family.
 fn choose(addresses: &[SocketAddr], failures: u32) -> Vec<SocketAddr> {
     let of = |family| {
-        let all: Vec<SocketAddr> = addresses.iter().copied().filter(|addr| family_of(*addr) == family).collect();
+        let all: Vec<SocketAddr> =
+            addresses.iter().copied().filter(|addr| family_of(*addr) == family).collect();
         let turn = usize::try_from(failures).unwrap_or(0).checked_rem(all.len())?;
         all.get(turn).copied()
     };
@@ -324,14 +366,21 @@ fn family_of(addr: SocketAddr) -> Family {
     if addr.ip().to_canonical().is_ipv4() { Family::V4 } else { Family::V6 }
 }
 
-fn answer(step: &Step, result: Result<OpOutput, OpError>) -> Result<AnnounceResponse, TrackerError> {
+fn answer(
+    step: &Step,
+    result: Result<OpOutput, OpError>,
+) -> Result<AnnounceResponse, TrackerError> {
     match step {
         Step::Ask(family) => udp::parse_response(&datagram(result)?, *family),
         Step::Fetch | Step::Resolve { .. } => http::parse_response(&http::body(result)?),
     }
 }
 
-fn counts(step: &Step, result: Result<OpOutput, OpError>, info_hash: InfoHash) -> Result<Counts, TrackerError> {
+fn counts(
+    step: &Step,
+    result: Result<OpOutput, OpError>,
+    info_hash: InfoHash,
+) -> Result<Counts, TrackerError> {
     match step {
         Step::Ask(_) => udp::parse_scrape(&datagram(result)?),
         Step::Fetch | Step::Resolve { .. } => http::parse_scrape(&http::body(result)?, info_hash),
@@ -354,8 +403,10 @@ mod tests {
     #[test]
     fn one_address_of_each_family_is_asked_and_another_one_after_a_failure() {
         let check = |failures, expected: &[&str]| {
-            let all = ["192.0.2.1:1", "[2001:db8::1]:1", "192.0.2.2:1"].map(|addr| addr.parse().unwrap());
-            let chosen: Vec<String> = choose(&all, failures).iter().map(ToString::to_string).collect();
+            let all =
+                ["192.0.2.1:1", "[2001:db8::1]:1", "192.0.2.2:1"].map(|addr| addr.parse().unwrap());
+            let chosen: Vec<String> =
+                choose(&all, failures).iter().map(ToString::to_string).collect();
             assert_eq!(chosen, expected);
         };
         check(0, &["192.0.2.1:1", "[2001:db8::1]:1"]);

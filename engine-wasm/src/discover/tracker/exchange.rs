@@ -1,9 +1,11 @@
-//! Conversations with UDP trackers (BEP 15): connecting, asking, repeating and giving up, for all torrents together.
+//! Conversations with UDP trackers (BEP 15): connecting, asking, repeating and giving up, for all
+//! torrents together.
 //!
-//! Owns connection ids, transactions and their times; it opens no socket: datagrams go out by [`Exchanges::poll_send`] and come in by
-//! [`Exchanges::handle_datagram`], and questions are named by the engine's [`OpId`]s. Invariants: an answer counts only when it comes from the address that was
-//! asked, with the number that it was asked with, about what it was asked; a connection id is used for a minute at most; every
-//! question is answered once, by an answer or by giving up.
+//! Owns connection ids, transactions and their times; it opens no socket: datagrams go out by
+//! [`Exchanges::poll_send`] and come in by [`Exchanges::handle_datagram`], and questions are named
+//! by the engine's [`OpId`]s. Invariants: an answer counts only when it comes from the address that
+//! was asked, with the number that it was asked with, about what it was asked; a connection id is
+//! used for a minute at most; every question is answered once, by an answer or by giving up.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -19,7 +21,8 @@ use crate::time::Instant;
 
 /// A question is repeated after 15 · 2ⁿ seconds (BEP 15) …
 const REPEAT: Duration = Duration::from_secs(15);
-/// … so often, and given up 15, 30 and 60 seconds after the three datagrams: a tracker that was silent so long is asked again in its next turn.
+/// … so often, and given up 15, 30 and 60 seconds after the three datagrams: a tracker that was
+/// silent so long is asked again in its next turn.
 const SENDS: u32 = 3;
 /// A connection id is used so long after it came (BEP 15).
 const CONNECTION_LIFE: Duration = Duration::from_secs(60);
@@ -63,10 +66,20 @@ pub(crate) struct Exchanges {
 
 impl Exchanges {
     /// Asks a tracker; what comes of it is named by `op`.
-    pub(crate) fn ask(&mut self, op: OpId, tracker: SocketAddr, question: Question, rng: &mut impl Rng, now: Instant) {
+    pub(crate) fn ask(
+        &mut self,
+        op: OpId,
+        tracker: SocketAddr,
+        question: Question,
+        rng: &mut impl Rng,
+        now: Instant,
+    ) {
         let waiting: usize = self.connects.values().map(|connect| connect.waiting.len()).sum();
         if self.asked.len() + waiting >= MAX_QUESTIONS {
-            return self.finish(op, failure(OpErrorKind::Limit, "too many trackers are being asked at once"));
+            return self.finish(
+                op,
+                failure(OpErrorKind::Limit, "too many trackers are being asked at once"),
+            );
         }
         let tracker = SocketAddr::new(tracker.ip().to_canonical(), tracker.port());
         self.connections.retain(|_, (_, until)| *until > now);
@@ -77,7 +90,12 @@ impl Exchanges {
             return connect.waiting.push((op, question));
         }
         let transaction = rng.random();
-        let connect = Connect { transaction, sends: 1, deadline: now + REPEAT, waiting: vec![(op, question)] };
+        let connect = Connect {
+            transaction,
+            sends: 1,
+            deadline: now + REPEAT,
+            waiting: vec![(op, question)],
+        };
         self.connects.insert(tracker, connect);
         self.out.push_back((tracker, udp::connect(transaction).into()));
     }
@@ -123,8 +141,12 @@ impl Exchanges {
     /// Repeats what is due, and gives up on what was repeated often enough.
     pub(crate) fn handle_timeout(&mut self, rng: &mut impl Rng, now: Instant) {
         let silent = || failure(OpErrorKind::Timeout, "the tracker does not answer");
-        let due: Vec<SocketAddr> =
-            self.connects.iter().filter(|(_, connect)| connect.deadline <= now).map(|(&tracker, _)| tracker).collect();
+        let due: Vec<SocketAddr> = self
+            .connects
+            .iter()
+            .filter(|(_, connect)| connect.deadline <= now)
+            .map(|(&tracker, _)| tracker)
+            .collect();
         for tracker in due {
             let Some(connect) = self.connects.get_mut(&tracker) else { continue };
             if connect.sends < SENDS {
@@ -135,7 +157,12 @@ impl Exchanges {
                 connect.waiting.into_iter().for_each(|(op, _)| self.finish(op, silent()));
             }
         }
-        let due: Vec<u32> = self.asked.iter().filter(|(_, a)| a.deadline <= now).map(|(&number, _)| number).collect();
+        let due: Vec<u32> = self
+            .asked
+            .iter()
+            .filter(|(_, a)| a.deadline <= now)
+            .map(|(&number, _)| number)
+            .collect();
         for transaction in due {
             let Some(mut asked) = self.asked.remove(&transaction) else { continue };
             if asked.sends >= SENDS {
@@ -150,7 +177,8 @@ impl Exchanges {
                     self.out.push_back((asked.tracker, datagram.into()));
                     self.asked.insert(transaction, asked);
                 }
-                // The conversation is over. A new one lasts longer than all repetitions, so this happens once.
+                // The conversation is over. A new one lasts longer than all repetitions, so this
+                // happens once.
                 None => self.ask(asked.op, asked.tracker, asked.question, rng, now),
             }
         }
@@ -177,7 +205,13 @@ impl Exchanges {
         *self = Self::default();
     }
 
-    fn connected(&mut self, from: SocketAddr, reply: &Reply<'_>, rng: &mut impl Rng, now: Instant) -> bool {
+    fn connected(
+        &mut self,
+        from: SocketAddr,
+        reply: &Reply<'_>,
+        rng: &mut impl Rng,
+        now: Instant,
+    ) -> bool {
         if matches!(reply, Reply::Answer(..)) {
             return false;
         }
@@ -191,7 +225,9 @@ impl Exchanges {
                     self.send(op, from, question, *connection, rng, now);
                 }
             }
-            Reply::Error(words) => connect.waiting.into_iter().for_each(|(op, _)| self.finish(op, refusal(words))),
+            Reply::Error(words) => {
+                connect.waiting.into_iter().for_each(|(op, _)| self.finish(op, refusal(words)))
+            }
             Reply::Answer(..) => {}
         }
         true
@@ -211,7 +247,8 @@ impl Exchanges {
             transaction = rng.random();
         }
         self.out.push_back((tracker, question.datagram(connection, transaction).into()));
-        self.asked.insert(transaction, Asked { op, tracker, question, sends: 1, deadline: now + REPEAT });
+        self.asked
+            .insert(transaction, Asked { op, tracker, question, sends: 1, deadline: now + REPEAT });
     }
 
     fn finish(&mut self, op: OpId, outcome: Outcome) {
@@ -247,12 +284,22 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            Self { exchanges: Exchanges::default(), rng: ChaCha8Rng::seed_from_u64(1), now: Instant(0) }
+            Self {
+                exchanges: Exchanges::default(),
+                rng: ChaCha8Rng::seed_from_u64(1),
+                now: Instant(0),
+            }
         }
 
         fn ask(&mut self, op: u64, tracker: &str) {
             let question = Question::scrape(PARAMS.info_hash);
-            self.exchanges.ask(OpId(op), tracker.parse().unwrap(), question, &mut self.rng, self.now);
+            self.exchanges.ask(
+                OpId(op),
+                tracker.parse().unwrap(),
+                question,
+                &mut self.rng,
+                self.now,
+            );
         }
 
         fn at(&mut self, seconds: u64) {
@@ -262,7 +309,12 @@ mod tests {
 
         fn hear(&mut self, from: &str, action: u32, transaction: u32, body: &[u8]) -> bool {
             let datagram = [&action.to_be_bytes()[..], &transaction.to_be_bytes(), body].concat();
-            self.exchanges.handle_datagram(from.parse().unwrap(), &datagram, &mut self.rng, self.now)
+            self.exchanges.handle_datagram(
+                from.parse().unwrap(),
+                &datagram,
+                &mut self.rng,
+                self.now,
+            )
         }
 
         /// What was sent: connection id, action and transaction of each datagram.
@@ -270,7 +322,11 @@ mod tests {
             let mut sent = Vec::new();
             while let Some((_, data)) = self.exchanges.poll_send() {
                 let number = |at: usize| u32::from_be_bytes(data[at..at + 4].try_into().unwrap());
-                sent.push((u64::from(number(0)) << 32 | u64::from(number(4)), number(8), number(12)));
+                sent.push((
+                    u64::from(number(0)) << 32 | u64::from(number(4)),
+                    number(8),
+                    number(12),
+                ));
             }
             sent
         }
@@ -306,7 +362,10 @@ mod tests {
         assert_eq!((sent[0].0, sent[0].1), (0x0417_2710_1980, 0));
         assert!(bench.hear(TRACKER, 0, sent[0].2, &7u64.to_be_bytes()));
         let sent = bench.sent();
-        assert!(sent.len() == 2 && sent.iter().all(|(connection, action, _)| (*connection, *action) == (7, 2)));
+        assert!(
+            sent.len() == 2
+                && sent.iter().all(|(connection, action, _)| (*connection, *action) == (7, 2))
+        );
         assert!(bench.hear(TRACKER, 2, sent[1].2, &[0; 12]));
         assert!(bench.hear(TRACKER, 3, sent[0].2, b"no"));
         assert_eq!(bench.done(), ["2 ok", "1 Other"]);
@@ -328,7 +387,10 @@ mod tests {
             "the same address in other clothes"
         );
         let scrape = bench.sent()[0].2;
-        assert!(!bench.hear("192.0.2.2:80", 2, scrape, &[0; 12]) && !bench.hear(TRACKER, 1, scrape, &[0; 12]));
+        assert!(
+            !bench.hear("192.0.2.2:80", 2, scrape, &[0; 12])
+                && !bench.hear(TRACKER, 1, scrape, &[0; 12])
+        );
         assert!(!bench.hear(TRACKER, 0, scrape, &[0; 8]));
         assert!(bench.hear(TRACKER, 2, scrape, &[0; 12]));
         assert!(!bench.hear(TRACKER, 2, scrape, &[0; 12]), "twice");

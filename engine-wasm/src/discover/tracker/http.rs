@@ -1,4 +1,5 @@
-//! HTTP trackers (BEP 3, 7, 23, 24, 31, 48): the URLs of an announce and of a scrape, and what their answers say.
+//! HTTP trackers (BEP 3, 7, 23, 24, 31, 48): the URLs of an announce and of a scrape, and what
+//! their answers say.
 //!
 //! Owns the query's form and the fields of the answer that are taken; it fetches nothing.
 
@@ -20,9 +21,14 @@ const TIMEOUT_MS: u32 = 30_000;
 /// Longest `trackerid` that is kept, bytes.
 const MAX_TRACKER_ID: usize = 256;
 
-/// The URL to fetch: the tracker's, its own query kept, with ours appended. `key` tells the tracker that we are the same when our address changes;
-/// `tracker_id` is what it said before.
-pub fn announce_url(tracker: &str, params: &AnnounceParams, key: u32, tracker_id: Option<&[u8]>) -> String {
+/// The URL to fetch: the tracker's, its own query kept, with ours appended. `key` tells the tracker
+/// that we are the same when our address changes; `tracker_id` is what it said before.
+pub fn announce_url(
+    tracker: &str,
+    params: &AnnounceParams,
+    key: u32,
+    tracker_id: Option<&[u8]>,
+) -> String {
     let mut url = with_info_hash(tracker, params.info_hash);
     url.push_str("&peer_id=");
     percent_encode(&params.peer_id, &mut url);
@@ -44,8 +50,8 @@ pub fn announce_url(tracker: &str, params: &AnnounceParams, key: u32, tracker_id
     url
 }
 
-/// The URL of a scrape: `announce` at the beginning of the last component of the path becomes `scrape`. `None` for a tracker whose URL
-/// says that it has none (BEP 48).
+/// The URL of a scrape: `announce` at the beginning of the last component of the path becomes
+/// `scrape`. `None` for a tracker whose URL says that it has none (BEP 48).
 pub fn scrape_url(tracker: &str, info_hash: InfoHash) -> Option<String> {
     let end = tracker.find(['?', '#']).unwrap_or(tracker.len());
     let last = tracker[..end].rfind('/')? + 1;
@@ -133,7 +139,10 @@ fn check(root: Value<'_>) -> Result<(), TrackerError> {
         return Err(TrackerError::NotAnAnswer);
     }
     let Some(reason) = root.get("failure reason").and_then(Value::bytes) else { return Ok(()) };
-    Err(TrackerError::Failure { reason: shown(reason), retry: root.get("retry in").and_then(retry) })
+    Err(TrackerError::Failure {
+        reason: shown(reason),
+        retry: root.get("retry in").and_then(retry),
+    })
 }
 
 /// Minutes, or `never` (BEP 31).
@@ -207,7 +216,8 @@ mod tests {
     }
 
     fn check_peers(dict: Dict, expected: &[&str]) {
-        let peers: Vec<String> = parse(dict).unwrap().peers.iter().map(ToString::to_string).collect();
+        let peers: Vec<String> =
+            parse(dict).unwrap().peers.iter().map(ToString::to_string).collect();
         assert_eq!(peers, expected);
     }
 
@@ -242,8 +252,9 @@ mod tests {
     fn compact_peers_of_both_families_are_read() {
         let mut v6 = Ipv6Addr::LOCALHOST.octets().to_vec();
         v6.extend([0x1a, 0xe1, 0xff]);
-        let dict =
-            Dict::new().bytes("peers", [127, 0, 0, 1, 0x1a, 0xe1, 10, 0, 0, 9, 0, 80, 1, 2, 3]).bytes("peers6", v6);
+        let dict = Dict::new()
+            .bytes("peers", [127, 0, 0, 1, 0x1a, 0xe1, 10, 0, 0, 9, 0, 80, 1, 2, 3])
+            .bytes("peers6", v6);
         check_peers(dict, &["127.0.0.1:6881", "10.0.0.9:80", "[::1]:6881"]);
     }
 
@@ -265,7 +276,10 @@ mod tests {
 
     #[test]
     fn more_peers_than_allowed_are_cut() {
-        assert_eq!(parse(Dict::new().bytes("peers", vec![1; 6 * (MAX_PEERS + 1)])).unwrap().peers.len(), MAX_PEERS);
+        assert_eq!(
+            parse(Dict::new().bytes("peers", vec![1; 6 * (MAX_PEERS + 1)])).unwrap().peers.len(),
+            MAX_PEERS
+        );
     }
 
     #[test]
@@ -280,8 +294,10 @@ mod tests {
 
     #[test]
     fn counts_and_warnings_are_passed_on() {
-        let dict =
-            Dict::new().int("complete", 3).int("incomplete", i64::MAX).bytes("warning message", "slow\x1b[31m down");
+        let dict = Dict::new()
+            .int("complete", 3)
+            .int("incomplete", i64::MAX)
+            .bytes("warning message", "slow\x1b[31m down");
         let response = parse(dict).unwrap();
         assert_eq!(response.counts, Counts { seeders: Some(3), leechers: Some(u32::MAX) });
         assert_eq!(response.warning.as_deref(), Some("slow[31m down"));
@@ -289,9 +305,15 @@ mod tests {
 
     #[test]
     fn a_refusal_is_an_error_in_the_trackers_words() {
-        let refused = parse(Dict::new().bytes("failure reason", "unknown torrent").bytes("peers", [1; 6]));
-        assert_eq!(refused, Err(TrackerError::Failure { reason: "unknown torrent".into(), retry: None }));
-        let Err(TrackerError::Failure { reason, .. }) = parse(Dict::new().bytes("failure reason", [0xe2; 5000])) else {
+        let refused =
+            parse(Dict::new().bytes("failure reason", "unknown torrent").bytes("peers", [1; 6]));
+        assert_eq!(
+            refused,
+            Err(TrackerError::Failure { reason: "unknown torrent".into(), retry: None })
+        );
+        let Err(TrackerError::Failure { reason, .. }) =
+            parse(Dict::new().bytes("failure reason", [0xe2; 5000]))
+        else {
             panic!()
         };
         assert_eq!(reason.chars().count(), MAX_MESSAGE);
@@ -300,17 +322,27 @@ mod tests {
     #[test]
     fn a_refusal_may_say_when_to_come_again() {
         let retry = |dict: Dict| parse(dict.bytes("failure reason", "busy")).unwrap_err().retry();
-        assert_eq!(retry(Dict::new().int("retry in", 5)), Some(Retry::In(Duration::from_secs(300))));
-        assert_eq!(retry(Dict::new().bytes("retry in", "5")), Some(Retry::In(Duration::from_secs(300))));
+        assert_eq!(
+            retry(Dict::new().int("retry in", 5)),
+            Some(Retry::In(Duration::from_secs(300)))
+        );
+        assert_eq!(
+            retry(Dict::new().bytes("retry in", "5")),
+            Some(Retry::In(Duration::from_secs(300)))
+        );
         assert_eq!(retry(Dict::new().bytes("retry in", "never")), Some(Retry::Never));
         assert_eq!(retry(Dict::new().bytes("retry in", "later")), None);
         assert_eq!(retry(Dict::new().int("retry in", -1)), None);
-        assert_eq!(retry(Dict::new().int("retry in", i64::MAX)), Some(Retry::In(Duration::from_secs(u64::MAX))));
+        assert_eq!(
+            retry(Dict::new().int("retry in", i64::MAX)),
+            Some(Retry::In(Duration::from_secs(u64::MAX)))
+        );
     }
 
     #[test]
     fn our_own_address_and_the_trackers_id_are_taken_as_far_as_they_make_sense() {
-        let external = |bytes: &[u8]| parse(Dict::new().bytes("external ip", bytes)).unwrap().external;
+        let external =
+            |bytes: &[u8]| parse(Dict::new().bytes("external ip", bytes)).unwrap().external;
         assert_eq!(external(&[192, 0, 2, 1]), Some("192.0.2.1".parse().unwrap()));
         assert_eq!(external(&Ipv6Addr::LOCALHOST.octets()), Some("::1".parse().unwrap()));
         assert_eq!(external(b"192.0.2.1"), None);
@@ -322,7 +354,11 @@ mod tests {
     fn a_scrape_is_asked_where_the_announce_is() {
         let check = |tracker: &str, expected: Option<&str>| {
             let url = scrape_url(tracker, PARAMS.info_hash);
-            assert_eq!(url.as_deref().and_then(|url| url.split("info_hash=").next()), expected, "{tracker}");
+            assert_eq!(
+                url.as_deref().and_then(|url| url.split("info_hash=").next()),
+                expected,
+                "{tracker}"
+            );
         };
         check("http://example.com/announce", Some("http://example.com/scrape?"));
         check("http://example.com/x/announce", Some("http://example.com/x/scrape?"));
@@ -335,11 +371,16 @@ mod tests {
 
     #[test]
     fn a_scrape_tells_the_numbers_of_our_torrent() {
-        let file = |seeds| Dict::new().int("complete", seeds).int("downloaded", 50).int("incomplete", 10).encode();
+        let file = |seeds| {
+            Dict::new().int("complete", seeds).int("downloaded", 50).int("incomplete", 10).encode()
+        };
         let files = |hash: &[u8]| [&b"d5:filesd20:"[..], hash, &file(5), b"ee"].concat();
         let counts = Counts { seeders: Some(5), leechers: Some(10) };
         assert_eq!(parse_scrape(&files(&PARAMS.info_hash.0), PARAMS.info_hash), Ok(counts));
-        assert_eq!(parse_scrape(&files(&[1; 20]), PARAMS.info_hash), Err(TrackerError::NotAnAnswer));
+        assert_eq!(
+            parse_scrape(&files(&[1; 20]), PARAMS.info_hash),
+            Err(TrackerError::NotAnAnswer)
+        );
         assert_eq!(parse_scrape(b"d5:filesi1ee", PARAMS.info_hash), Err(TrackerError::NotAnAnswer));
         assert!(parse_scrape(b"d14:failure reason2:noe", PARAMS.info_hash).is_err());
     }
@@ -354,9 +395,17 @@ mod tests {
 
     #[test]
     fn every_truncation_is_an_error() {
-        let body = Dict::new().int("interval", 60).bytes("peers", [1; 12]).bytes("peers6", [2; 18]).encode();
+        let body = Dict::new()
+            .int("interval", 60)
+            .bytes("peers", [1; 12])
+            .bytes("peers6", [2; 18])
+            .encode();
         for length in 0..body.len() {
-            assert_eq!(parse_response(&body[..length]), Err(BencodeError::UnexpectedEnd.into()), "cut to {length}");
+            assert_eq!(
+                parse_response(&body[..length]),
+                Err(BencodeError::UnexpectedEnd.into()),
+                "cut to {length}"
+            );
         }
     }
 

@@ -1,11 +1,13 @@
 //! When to announce to which tracker (BEP 12), and when to scrape (BEP 48).
 //!
-//! Owns the tiers, the times and what each tracker said last, never a socket or a clock. Invariants: one announce at most is under way with each tracker; a
-//! tracker that failed is left alone for its back-off, or for as long as it asks (BEP 31); it hears `stopped` only if it may have heard
-//! `started`.
+//! Owns the tiers, the times and what each tracker said last, never a socket or a clock.
+//! Invariants: one announce at most is under way with each tracker; a tracker that failed is left
+//! alone for its back-off, or for as long as it asks (BEP 31); it hears `stopped` only if it may
+//! have heard `started`.
 //!
-//! A *round* asks trackers in order, tier by tier, until one names peers. The next one is asked when one fails, and also when it has been silent for
-//! [`STAGGER`]: who hangs holds up nobody. The one that answers moves to the front of its tier and sets the time of the next round.
+//! A *round* asks trackers in order, tier by tier, until one names peers. The next one is asked
+//! when one fails, and also when it has been silent for [`STAGGER`]: who hangs holds up nobody. The
+//! one that answers moves to the front of its tier and sets the time of the next round.
 
 use std::time::Duration;
 
@@ -23,7 +25,8 @@ pub const FIRST_RETRY: Duration = Duration::from_secs(15);
 pub const MAX_RETRY: Duration = Duration::from_secs(1800);
 /// Longest time that a tracker may ask to be left alone, short of for ever.
 const MAX_ASKED_RETRY: Duration = Duration::from_secs(24 * 3600);
-/// A person may have a tracker asked again after this, where it does not say how long it wants to be left alone.
+/// A person may have a tracker asked again after this, where it does not say how long it wants to
+/// be left alone.
 pub const BY_HAND: Duration = Duration::from_secs(60);
 /// A tracker that was silent for so long is not waited for: the next one is asked as well.
 pub const STAGGER: Duration = Duration::from_millis(1500);
@@ -152,7 +155,8 @@ impl TrackerSchedule {
         self.tiers.is_empty()
     }
 
-    /// More tiers, behind those that are there; a tracker that is known is left out. Due at once if no tracker answered yet.
+    /// More tiers, behind those that are there; a tracker that is known is left out. Due at once if
+    /// no tracker answered yet.
     pub(crate) fn add(&mut self, tiers: Vec<Vec<String>>, now: Instant) {
         tiers.into_iter().for_each(|tier| self.push(tier));
         if self.all().all(|tracker| !tracker.started) {
@@ -163,14 +167,16 @@ impl TrackerSchedule {
     /// These trackers are no longer asked. Goodbyes to those of them that know us or are about to.
     pub fn remove(&mut self, urls: &[String]) -> Vec<Announce> {
         let is_meant = |tracker: &Tracker| urls.iter().any(|url| url == tracker.url.as_str());
-        let knowing = self.all().filter(|tracker| is_meant(tracker) && (tracker.started || tracker.underway));
+        let knowing =
+            self.all().filter(|tracker| is_meant(tracker) && (tracker.started || tracker.underway));
         let goodbyes = knowing.map(|tracker| tracker.announce(Some(Event::Stopped))).collect();
         self.tiers.iter_mut().for_each(|tier| tier.retain(|tracker| !is_meant(tracker)));
         self.tiers.retain(|tier| !tier.is_empty());
         goodbyes
     }
 
-    /// A person wants trackers asked now: a round begins with those that allow it. How many these are; those that are being asked count.
+    /// A person wants trackers asked now: a round begins with those that allow it. How many these
+    /// are; those that are being asked count.
     ///
     /// # Errors
     /// None may be asked: how long until the first one may, `None` for never.
@@ -178,7 +184,8 @@ impl TrackerSchedule {
         let may = |tracker: &Tracker| !tracker.gone && tracker.by_hand_at <= now;
         let count = self.all().filter(|tracker| tracker.underway || may(tracker)).count();
         if count == 0 {
-            let first = self.all().filter(|tracker| !tracker.gone).map(|tracker| tracker.by_hand_at).min();
+            let first =
+                self.all().filter(|tracker| !tracker.gone).map(|tracker| tracker.by_hand_at).min();
             return Err(first.map(|at| at.saturating_since(now)));
         }
         for tracker in self.all_mut().filter(|tracker| !tracker.underway && may(tracker)) {
@@ -195,13 +202,19 @@ impl TrackerSchedule {
         self.all().map(|tracker| tracker.url.as_str().to_owned()).collect()
     }
 
-    /// The announce that is due now, to be asked for until there is none. [`TrackerSchedule::succeeded`] or [`TrackerSchedule::failed`] must follow each.
+    /// The announce that is due now, to be asked for until there is none.
+    /// [`TrackerSchedule::succeeded`] or [`TrackerSchedule::failed`] must follow each.
     pub fn poll_announce(&mut self, now: Instant) -> Option<Announce> {
-        if let Some(tracker) = self.all_mut().find(|tracker| tracker.completion_untold && tracker.is_usable(now)) {
-            (tracker.underway, tracker.completion_untold, tracker.move_untold) = (true, false, false);
+        if let Some(tracker) =
+            self.all_mut().find(|tracker| tracker.completion_untold && tracker.is_usable(now))
+        {
+            (tracker.underway, tracker.completion_untold, tracker.move_untold) =
+                (true, false, false);
             return Some(tracker.announce(Some(Event::Completed)));
         }
-        let is_moved = |tracker: &&mut Tracker| tracker.move_untold && tracker.started && tracker.is_usable(now);
+        let is_moved = |tracker: &&mut Tracker| {
+            tracker.move_untold && tracker.started && tracker.is_usable(now)
+        };
         if let Some(tracker) = self.all_mut().find(is_moved) {
             (tracker.underway, tracker.move_untold) = (true, false);
             return Some(tracker.announce(None));
@@ -232,19 +245,24 @@ impl TrackerSchedule {
         Some(announce)
     }
 
-    /// The scrape that is due now: of the first tracker of a tier that no announce reaches, now and then.
+    /// The scrape that is due now: of the first tracker of a tier that no announce reaches, now and
+    /// then.
     pub fn poll_scrape(&mut self, now: Instant) -> Option<Scrape> {
         if self.round.is_some() || self.all().all(|tracker| !tracker.started) {
             return None;
         }
-        let fresh = |tracker: &Tracker| tracker.counted_at.is_some_and(|at| now.saturating_since(at) < SCRAPE_EVERY);
+        let fresh = |tracker: &Tracker| {
+            tracker.counted_at.is_some_and(|at| now.saturating_since(at) < SCRAPE_EVERY)
+        };
         let firsts = self.tiers.iter_mut().filter_map(|tier| tier.first_mut());
-        let tracker = firsts.into_iter().find(|tracker| tracker.is_usable(now) && !fresh(tracker))?;
+        let tracker =
+            firsts.into_iter().find(|tracker| tracker.is_usable(now) && !fresh(tracker))?;
         tracker.counted_at = Some(now);
         Some(Scrape { id: tracker.id, url: tracker.url.clone() })
     }
 
-    /// When [`TrackerSchedule::poll_announce`] may have something next, if nothing happens before. `None` without trackers.
+    /// When [`TrackerSchedule::poll_announce`] may have something next, if nothing happens before.
+    /// `None` without trackers.
     pub fn next_announce(&self) -> Option<Instant> {
         (!self.is_empty()).then(|| self.round.unwrap_or(self.due))
     }
@@ -269,18 +287,23 @@ impl TrackerSchedule {
         }
     }
 
-    /// The tracker did not answer, or refused. The next one is due at once; when none is left, the first whose back-off ends.
+    /// The tracker did not answer, or refused. The next one is due at once; when none is left, the
+    /// first whose back-off ends.
     pub fn failed(&mut self, id: TrackerId, error: &TrackerError, now: Instant) {
         let Some(tracker) = self.answered(id) else { return };
         tracker.failures = tracker.failures.saturating_add(1);
         tracker.message = Some(error.to_string());
         match error.retry() {
             Some(Retry::Never) => tracker.gone = true,
-            Some(Retry::In(pause)) => tracker.retry_at = now + pause.clamp(FIRST_RETRY, MAX_ASKED_RETRY),
+            Some(Retry::In(pause)) => {
+                tracker.retry_at = now + pause.clamp(FIRST_RETRY, MAX_ASKED_RETRY)
+            }
             None => tracker.retry_at = now + retry_after(tracker.failures),
         }
-        // A back-off of our own is passed over for a person who knows better, what the tracker asks for is not.
-        tracker.by_hand_at = if error.retry().is_some() { tracker.retry_at } else { now + FIRST_RETRY };
+        // A back-off of our own is passed over for a person who knows better, what the tracker asks
+        // for is not.
+        tracker.by_hand_at =
+            if error.retry().is_some() { tracker.retry_at } else { now + FIRST_RETRY };
         if self.round.is_some() {
             self.round = Some(now);
         }
@@ -307,7 +330,8 @@ impl TrackerSchedule {
         }
     }
 
-    /// The way to the trackers is gone, and with it what was under way, whose trackers are not to blame: it is due at once.
+    /// The way to the trackers is gone, and with it what was under way, whose trackers are not to
+    /// blame: it is due at once.
     pub fn unlink(&mut self, now: Instant) {
         self.round = None;
         if self.is_asking() {
@@ -316,7 +340,8 @@ impl TrackerSchedule {
         self.all_mut().for_each(|tracker| tracker.underway = false);
     }
 
-    /// The torrent stops: goodbyes to those who know us or are about to. It begins anew, at once, when it is polled again.
+    /// The torrent stops: goodbyes to those who know us or are about to. It begins anew, at once,
+    /// when it is polled again.
     pub fn stop(&mut self, now: Instant) -> Vec<Announce> {
         let knowing = self.all().filter(|tracker| tracker.started || tracker.underway);
         let goodbyes = knowing.map(|tracker| tracker.announce(Some(Event::Stopped))).collect();
@@ -328,9 +353,12 @@ impl TrackerSchedule {
         goodbyes
     }
 
-    /// What the first tracker that failed said, when none works and none is being asked for the first time.
+    /// What the first tracker that failed said, when none works and none is being asked for the
+    /// first time.
     pub fn trouble(&self) -> Option<&str> {
-        let hopeful = self.all().any(|tracker| tracker.failures == 0 && (tracker.started || tracker.underway));
+        let hopeful = self
+            .all()
+            .any(|tracker| tracker.failures == 0 && (tracker.started || tracker.underway));
         let failed = self.all().find(|tracker| tracker.failures > 0);
         failed.filter(|_| !hopeful).and_then(|tracker| tracker.message.as_deref())
     }
@@ -338,7 +366,8 @@ impl TrackerSchedule {
     /// The trackers as pages see them.
     pub fn views(&self, now: Instant) -> Vec<TrackerView> {
         let tiers = (0u32..).zip(&self.tiers);
-        let all = tiers.flat_map(|(tier, trackers)| trackers.iter().map(move |tracker| (tier, tracker)));
+        let all =
+            tiers.flat_map(|(tier, trackers)| trackers.iter().map(move |tracker| (tier, tracker)));
         all.map(|(tier, tracker)| view(tier, tracker, now)).collect()
     }
 
@@ -397,12 +426,15 @@ fn view(tier: u32, tracker: &Tracker, now: Instant) -> TrackerView {
         Tracker { started: true, .. } => TrackerState::Working,
         _ => TrackerState::Idle,
     };
-    let next = tracker.next_turn().filter(|_| state == TrackerState::Working || state == TrackerState::Failing);
+    let next = tracker
+        .next_turn()
+        .filter(|_| state == TrackerState::Working || state == TrackerState::Failing);
     TrackerView {
         url: tracker.url.as_str().to_owned(),
         tier,
         state,
-        next_announce_s: next.map(|at| u32::try_from(at.saturating_since(now).as_secs()).unwrap_or(u32::MAX)),
+        next_announce_s: next
+            .map(|at| u32::try_from(at.saturating_since(now).as_secs()).unwrap_or(u32::MAX)),
         seeders: tracker.counts.seeders,
         leechers: tracker.counts.leechers,
         message: tracker.message.clone(),

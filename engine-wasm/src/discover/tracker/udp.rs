@@ -1,6 +1,7 @@
 //! The datagrams of UDP trackers (BEP 15, with the request string of BEP 41): written and read.
 //!
-//! Owns their layout; it sends nothing, repeats nothing and knows no clock: that is [`super::exchange`]'s. Everything is big-endian.
+//! Owns their layout; it sends nothing, repeats nothing and knows no clock: that is
+//! [`super::exchange`]'s. Everything is big-endian.
 
 use std::net::SocketAddr;
 
@@ -17,7 +18,8 @@ const PROTOCOL_ID: u64 = 0x0417_2710_1980;
 const END_OF_OPTIONS: u8 = 0;
 /// BEP 41: a part of the request string follows, with its length before it.
 const URL_DATA: u8 = 2;
-/// Longest request string passed on, bytes: the datagram is to stay below what every network carries whole.
+/// Longest request string passed on, bytes: the datagram is to stay below what every network
+/// carries whole.
 const MAX_REQUEST: usize = 1_000;
 
 /// What a datagram is about.
@@ -67,7 +69,12 @@ pub struct NotAReply;
 
 /// Asks to begin a conversation.
 pub fn connect(transaction: u32) -> Vec<u8> {
-    [&PROTOCOL_ID.to_be_bytes()[..], &Action::Connect.number().to_be_bytes(), &transaction.to_be_bytes()].concat()
+    [
+        &PROTOCOL_ID.to_be_bytes()[..],
+        &Action::Connect.number().to_be_bytes(),
+        &transaction.to_be_bytes(),
+    ]
+    .concat()
 }
 
 impl Question {
@@ -102,7 +109,11 @@ impl Question {
 
     /// The datagram that asks it in a conversation.
     pub fn datagram(&self, connection: u64, transaction: u32) -> Vec<u8> {
-        let head = [&connection.to_be_bytes()[..], &self.action.number().to_be_bytes(), &transaction.to_be_bytes()];
+        let head = [
+            &connection.to_be_bytes()[..],
+            &self.action.number().to_be_bytes(),
+            &transaction.to_be_bytes(),
+        ];
         [&head.concat()[..], &self.body].concat()
     }
 }
@@ -203,7 +214,10 @@ mod tests {
         .concat();
         assert_eq!((announce("").len(), announce("")), (98, expected));
         let scrape = Question::scrape(PARAMS.info_hash).datagram(7, 9);
-        assert_eq!(scrape, [&[0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 9][..], &PARAMS.info_hash.0].concat());
+        assert_eq!(
+            scrape,
+            [&[0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 9][..], &PARAMS.info_hash.0].concat()
+        );
     }
 
     /// The examples of BEP 41.
@@ -221,7 +235,9 @@ mod tests {
 
     #[test]
     fn replies_are_told_apart() {
-        let check = |datagram: &[u8], expected| assert_eq!(Reply::parse(datagram), expected, "{datagram:?}");
+        let check = |datagram: &[u8], expected| {
+            assert_eq!(Reply::parse(datagram), expected, "{datagram:?}")
+        };
         check(&[0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 7], Ok((9, Reply::Connected(7))));
         check(&[0, 0, 0, 1, 0, 0, 0, 9, 5], Ok((9, Reply::Answer(Action::Announce, &[5]))));
         check(&[0, 0, 0, 2, 0, 0, 0, 9], Ok((9, Reply::Answer(Action::Scrape, &[]))));
@@ -234,7 +250,8 @@ mod tests {
     #[test]
     fn an_answer_names_peers_of_its_own_family() {
         let head = [0, 0, 3, 0x84, 0, 0, 0, 2, 0, 0, 0, 3];
-        let v4 = parse_response(&[&head[..], &[127, 0, 0, 1, 0x1a, 0xe1, 9]].concat(), Family::V4).unwrap();
+        let v4 = parse_response(&[&head[..], &[127, 0, 0, 1, 0x1a, 0xe1, 9]].concat(), Family::V4)
+            .unwrap();
         assert_eq!(v4.interval.as_secs(), 900);
         assert_eq!(v4.counts, Counts { seeders: Some(3), leechers: Some(2) });
         assert_eq!(v4.peers, ["127.0.0.1:6881".parse().unwrap()]);

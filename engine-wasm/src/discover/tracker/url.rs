@@ -1,6 +1,7 @@
 //! Where a tracker is, read from its URL: `http:`, `https:` (BEP 3) or `udp:` (BEP 15).
 //!
-//! Owns which URLs can be announced to; it resolves no name. Invariant: what is kept of a `udp:` URL has a host and a port.
+//! Owns which URLs can be announced to; it resolves no name. Invariant: what is kept of a `udp:`
+//! URL has a host and a port.
 
 /// Longest name of a host, bytes (RFC 1035 §2.3.4).
 const MAX_HOST: usize = 253;
@@ -52,12 +53,20 @@ fn udp(text: &str, rest: &str) -> Option<UdpUrl> {
     let (host, port) = authority.rsplit_once(':')?;
     let port = port.parse().ok().filter(|&port: &u16| port != 0)?;
     let host = match host.strip_prefix('[') {
-        Some(inner) => inner.strip_suffix(']').filter(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok())?,
+        Some(inner) => {
+            inner.strip_suffix(']').filter(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok())?
+        }
         None => host,
     };
-    let is_host = (1..=MAX_HOST).contains(&host.len()) && !host.contains(['@', '/', '[', ']', ' ', '%']);
+    let is_host =
+        (1..=MAX_HOST).contains(&host.len()) && !host.contains(['@', '/', '[', ']', ' ', '%']);
     let request = if request == "/" { "" } else { request };
-    is_host.then(|| UdpUrl { text: text.to_owned(), host: host.to_owned(), port, request: request.to_owned() })
+    is_host.then(|| UdpUrl {
+        text: text.to_owned(),
+        host: host.to_owned(),
+        port,
+        request: request.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -100,9 +109,17 @@ mod tests {
 
     #[test]
     fn what_cannot_be_announced_to_is_no_tracker() {
-        for url in
-            ["", "x", "wss://t/", "ftp://t:1", "udp:/t:80", "udp://t", "udp://t:0", "udp://t:65536", "udp://t:8a/"]
-        {
+        for url in [
+            "",
+            "x",
+            "wss://t/",
+            "ftp://t:1",
+            "udp:/t:80",
+            "udp://t",
+            "udp://t:0",
+            "udp://t:65536",
+            "udp://t:8a/",
+        ] {
             check(url, "-");
         }
         for url in ["udp://:80", "udp://[x]:80", "udp://u@t:80", "udp://[::1:80", "udp://a b:80"] {

@@ -65,7 +65,8 @@ fn check(piece_length: u32, files: &[(&str, usize)]) {
 }
 
 const KIB: u32 = 1 << 10;
-const SOME: &[(&str, usize)] = &[("a", 300_000), ("b", 0), ("c", 5), ("d", 65_536), ("e", 65_537), ("f", 16_384)];
+const SOME: &[(&str, usize)] =
+    &[("a", 300_000), ("b", 0), ("c", 5), ("d", 65_536), ("e", 65_537), ("f", 16_384)];
 
 #[test]
 fn everything_can_be_learnt_from_one_that_has_everything() {
@@ -111,7 +112,9 @@ fn a_piece_of_a_hybrid_is_never_sealed_and_one_of_v2_is_until_its_hash_is_known(
         assert!(!trees.is_sealed(PieceIndex(7)), "a file of one piece has its root");
         let request = trees.request_for_piece(PieceIndex(0)).unwrap();
         trees.learn(&request, &said(&sample, &request)).unwrap();
-        assert!(!trees.is_sealed(PieceIndex(0)) && trees.request_for_piece(PieceIndex(0)).is_none());
+        assert!(
+            !trees.is_sealed(PieceIndex(0)) && trees.request_for_piece(PieceIndex(0)).is_none()
+        );
     }
 }
 
@@ -132,7 +135,11 @@ fn what_is_asked_strangely_is_rejected() {
     let trees_known = trees(&sample, true);
     let good = trees(&sample, false).layer_requests().next().unwrap();
     assert!(matches!(trees_known.answer(&good), Answer::Hashes(_)));
-    assert_eq!(trees(&sample, false).answer(&good), Answer::Reject, "what is not known is not given");
+    assert_eq!(
+        trees(&sample, false).answer(&good),
+        Answer::Reject,
+        "what is not known is not given"
+    );
     for bad in [
         HashRequest { root: [9; 32], ..good },
         HashRequest { base: 1, ..good },
@@ -144,7 +151,11 @@ fn what_is_asked_strangely_is_rejected() {
     }
     let blocks = HashRequest { base: 0, index: 4, length: 4, proof_layers: 1, ..good };
     assert_eq!(trees_known.answer(&blocks), Answer::Blocks(PieceIndex(1)));
-    assert_eq!(trees_known.answer_with(&blocks, &[[1; 32]; 4]), Answer::Reject, "the disk holds something else");
+    assert_eq!(
+        trees_known.answer_with(&blocks, &[[1; 32]; 4]),
+        Answer::Reject,
+        "the disk holds something else"
+    );
 }
 
 proptest! {

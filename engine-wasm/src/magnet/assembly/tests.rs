@@ -37,7 +37,11 @@ impl Table {
     /// What is asked, as `peer:block …`.
     fn ask(&mut self) -> String {
         let requests = self.assembly.next_requests(self.now);
-        requests.iter().map(|(conn, block)| format!("{}:{block}", conn.0)).collect::<Vec<_>>().join(" ")
+        requests
+            .iter()
+            .map(|(conn, block)| format!("{}:{block}", conn.0))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     fn block(&self, block: u32) -> Vec<u8> {
@@ -154,14 +158,21 @@ fn a_peer_that_is_asked_alone_and_goes_makes_room_for_the_next() {
     table.ask();
     table.give(1, 0);
     table.assembly.leave(ConnId(1));
-    assert_eq!(table.ask(), "2:0 2:1 2:2 2:3", "what the first gave alone is not mixed with what the second gives");
+    assert_eq!(
+        table.ask(),
+        "2:0 2:1 2:2 2:3",
+        "what the first gave alone is not mixed with what the second gives"
+    );
 }
 
 #[test]
 fn blocks_of_a_wrong_size_are_refused_and_unasked_ones_ignored() {
     let mut table = Table::with_offers(&[SIZE]);
     table.ask();
-    assert_eq!(table.assembly.data(ConnId(1), 0, SIZE + 1, &table.block(0), table.now), Err(WrongBlock));
+    assert_eq!(
+        table.assembly.data(ConnId(1), 0, SIZE + 1, &table.block(0), table.now),
+        Err(WrongBlock)
+    );
     assert_eq!(table.assembly.data(ConnId(1), 1, SIZE, b"short", table.now), Err(WrongBlock));
     assert_eq!(table.assembly.data(ConnId(1), 4, SIZE, b"short", table.now), Ok(Progress::More));
     assert_eq!(table.assembly.data(ConnId(7), 0, SIZE, b"", table.now), Ok(Progress::More));
@@ -181,7 +192,10 @@ fn a_peer_that_rejects_rests_and_is_of_no_use_after_a_few_times() {
         assert_eq!(table.ask(), "");
         table.wait(1);
     }
-    assert!(!table.assembly.reject(ConnId(1), 9, table.now), "what was not asked can't be rejected");
+    assert!(
+        !table.assembly.reject(ConnId(1), 9, table.now),
+        "what was not asked can't be rejected"
+    );
 }
 
 #[test]
@@ -203,7 +217,11 @@ fn each_size_is_put_together_by_itself_the_popular_ones_first() {
     let mut table = Table::with_offers(&[7, 8, 9, SIZE]);
     assert_eq!(table.ask(), "1:0 2:0 3:0", "three sizes at once");
     table.offer(5, SIZE);
-    assert_eq!(table.ask(), "4:0 5:1 4:2 5:3 4:4", "the size that two peers offer takes the place of one");
+    assert_eq!(
+        table.ask(),
+        "4:0 5:1 4:2 5:3 4:4",
+        "the size that two peers offer takes the place of one"
+    );
     table.assembly.leave(ConnId(1));
     assert!(table.ask().starts_with("3:0"), "which comes back when there is room");
 }
@@ -229,7 +247,8 @@ mod model {
     use super::*;
 
     proptest! {
-        /// Whatever peers do: an honest one that stays is never guilty, and in the end the dictionary is found.
+        /// Whatever peers do: an honest one that stays is never guilty, and in the end the
+        /// dictionary is found.
         #[test]
         fn one_honest_peer_is_enough(deeds in prop::collection::vec((2u64..6, 0u8..7, 0u32..6), 0..60)) {
             let mut table = Table::with_offers(&[SIZE; 3]);

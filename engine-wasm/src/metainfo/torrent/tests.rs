@@ -35,7 +35,8 @@ fn entry(length: i64, path: &[&str]) -> Dict {
 
 /// A torrent with these files.
 fn several(entries: &[Dict]) -> Dict {
-    let info = Dict::new().bytes("name", "Folder").int("piece length", 100).bytes("pieces", [0; 20]);
+    let info =
+        Dict::new().bytes("name", "Folder").int("piece length", 100).bytes("pieces", [0; 20]);
     info.raw("files", encode::list(entries.iter().map(Dict::encode)))
 }
 
@@ -45,9 +46,18 @@ fn a_torrent_of_one_file_has_its_name_as_path() {
     assert_eq!(meta.name, "film.mp4");
     assert_eq!(
         meta.files,
-        [File { path: vec!["film.mp4".into()], safe_path: None, length: 100_000, padding: false, root: None }]
+        [File {
+            path: vec!["film.mp4".into()],
+            safe_path: None,
+            length: 100_000,
+            padding: false,
+            root: None
+        }]
     );
-    assert_eq!((meta.piece_length, meta.pieces.len(), meta.geometry().piece_count()), (32768, 4, 4));
+    assert_eq!(
+        (meta.piece_length, meta.pieces.len(), meta.geometry().piece_count()),
+        (32768, 4, 4)
+    );
     assert_eq!(meta.info, single().encode());
     let last = Sha1::digest(&testing::content(100_000)[3 * 32768..]);
     assert_eq!(meta.pieces[3], *last);
@@ -83,7 +93,9 @@ fn names_of_strangers_are_made_safe() {
 #[test]
 fn utf8_names_go_before_the_others() {
     let path = encode::list([encode::bytes("é.mkv")]);
-    let meta = parse(&several(&[entry(1, &["?"]).raw("path.utf-8", path)]).bytes("name.utf-8", "Été")).unwrap();
+    let meta =
+        parse(&several(&[entry(1, &["?"]).raw("path.utf-8", path)]).bytes("name.utf-8", "Été"))
+            .unwrap();
     assert_eq!(meta.files[0].path, ["Été", "é.mkv"]);
     assert_eq!(meta.name, "Été");
 }
@@ -98,7 +110,10 @@ fn padding_and_links_are_known() {
         link,
     ];
     let meta = parse(&several(&files)).unwrap();
-    assert_eq!(meta.files.iter().map(|file| file.padding).collect::<Vec<_>>(), [false, true, true, false]);
+    assert_eq!(
+        meta.files.iter().map(|file| file.padding).collect::<Vec<_>>(),
+        [false, true, true, false]
+    );
     assert_eq!(meta.files[3].length, 0);
 }
 
@@ -120,7 +135,9 @@ fn trackers_come_in_tiers_and_announce_is_for_those_without() {
     ]);
     let meta = parse_with(Dict::new().raw("announce-list", list).bytes("announce", "http://z/"));
     assert_eq!(meta.trackers, [vec!["http://a/announce", "udp://b:1"], vec!["https://c/x"]]);
-    let meta = parse_with(Dict::new().raw("announce-list", encode::list([])).bytes("announce", "http://z/"));
+    let meta = parse_with(
+        Dict::new().raw("announce-list", encode::list([])).bytes("announce", "http://z/"),
+    );
     assert_eq!(meta.trackers, [["http://z/"]]);
     let meta = parse_with(Dict::new().int("announce", 7).int("announce-list", 7));
     assert_eq!(meta.trackers, Vec::<Vec<String>>::new());
@@ -142,7 +159,10 @@ fn nodes_of_the_dht_are_read_and_the_odd_ones_skipped() {
 #[test]
 fn web_seeds_and_privacy_are_read() {
     let list = encode::list(["http://a/", "ftp://b/", "https://c/d"].map(encode::bytes));
-    assert_eq!(parse_with(Dict::new().raw("url-list", list)).web_seeds, ["http://a/", "https://c/d"]);
+    assert_eq!(
+        parse_with(Dict::new().raw("url-list", list)).web_seeds,
+        ["http://a/", "https://c/d"]
+    );
     assert_eq!(parse_with(Dict::new().bytes("url-list", "http://a/")).web_seeds, ["http://a/"]);
     assert!(parse(&single().int("private", 1)).unwrap().private);
     assert!(!parse(&single().int("private", 0)).unwrap().private);
@@ -183,9 +203,15 @@ fn a_path_that_no_disk_takes_is_refused_and_a_long_name_is_cut() {
 fn bounds_are_checked() {
     for length in [0, 64 << 20 | 1, i64::MAX] {
         let shown = u32::try_from(length).unwrap_or(u32::MAX);
-        check_error(&single().int("piece length", length), GeometryError::PieceLength(shown).into());
+        check_error(
+            &single().int("piece length", length),
+            GeometryError::PieceLength(shown).into(),
+        );
     }
-    check_error(&several(&[entry(i64::MAX, &["a"]), entry(i64::MAX, &["b"])]), GeometryError::TotalLength.into());
+    check_error(
+        &several(&[entry(i64::MAX, &["a"]), entry(i64::MAX, &["b"])]),
+        GeometryError::TotalLength.into(),
+    );
     check_error(
         &several(&[entry(1 << 52, &["a"])]).int("piece length", 1 << 20),
         GeometryError::Pieces(1 << 32).into(),
@@ -203,7 +229,11 @@ fn bounds_are_checked() {
 fn every_truncation_of_a_torrent_is_an_error() {
     let torrent = testing::torrent(16384, &[("a", 20_000), ("b/c", 1)]).torrent;
     for length in 0..torrent.len() {
-        assert_eq!(Metainfo::parse(&torrent[..length]), Err(BencodeError::UnexpectedEnd.into()), "cut to {length}");
+        assert_eq!(
+            Metainfo::parse(&torrent[..length]),
+            Err(BencodeError::UnexpectedEnd.into()),
+            "cut to {length}"
+        );
     }
 }
 

@@ -1,7 +1,8 @@
-//! The part of a `.torrent` file that BitTorrent v2 adds (BEP 52): the tree of files, the layers of pieces, and what a hybrid must hold to.
+//! The part of a `.torrent` file that BitTorrent v2 adds (BEP 52): the tree of files, the layers of
+//! pieces, and what a hybrid must hold to.
 //!
-//! Owns which of it is taken; it knows neither trackers nor disks. Invariant: a layer that comes out of [`layers`] has the root that it is
-//! kept under.
+//! Owns which of it is taken; it knows neither trackers nor disks. Invariant: a layer that comes
+//! out of [`layers`] has the root that it is kept under.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +44,11 @@ pub(super) fn files<'d>(info: Value<'d>) -> Result<(Vec<Entry<'d>>, bool), Metai
     Ok((entries, is_single))
 }
 
-fn walk<'d>(folder: Value<'d>, path: &mut Vec<&'d [u8]>, out: &mut Vec<Entry<'d>>) -> Result<(), MetainfoError> {
+fn walk<'d>(
+    folder: Value<'d>,
+    path: &mut Vec<&'d [u8]>,
+    out: &mut Vec<Entry<'d>>,
+) -> Result<(), MetainfoError> {
     for (name, child) in folder.dict().ok_or(TREE)? {
         // One more than allowed is enough to see that there are too many.
         if out.len() > MAX_FILES {
@@ -54,7 +59,9 @@ fn walk<'d>(folder: Value<'d>, path: &mut Vec<&'d [u8]>, out: &mut Vec<Entry<'d>
         }
         path.push(name);
         match child.get("") {
-            Some(file) if child.dict().is_some_and(|entries| entries.count() == 1) => out.push(entry(file, path)?),
+            Some(file) if child.dict().is_some_and(|entries| entries.count() == 1) => {
+                out.push(entry(file, path)?)
+            }
             Some(_) => return Err(TREE),
             None => walk(child, path, out)?,
         }
@@ -64,7 +71,10 @@ fn walk<'d>(folder: Value<'d>, path: &mut Vec<&'d [u8]>, out: &mut Vec<Entry<'d>
 }
 
 fn entry<'d>(file: Value<'d>, path: &[&'d [u8]]) -> Result<Entry<'d>, MetainfoError> {
-    let is_link = file.get("attr").and_then(Value::bytes).is_some_and(|attributes| attributes.contains(&b'l'));
+    let is_link = file
+        .get("attr")
+        .and_then(Value::bytes)
+        .is_some_and(|attributes| attributes.contains(&b'l'));
     let length = match file.get("length") {
         None if is_link => 0,
         _ => required(file, "length", Value::uint)?,
@@ -76,8 +86,13 @@ fn entry<'d>(file: Value<'d>, path: &[&'d [u8]]) -> Result<Entry<'d>, MetainfoEr
     Ok(Entry { path: path.to_vec(), length, padding: false, root })
 }
 
-/// Checks that both lists of a hybrid name the same files at the same places, and gives those of the first the roots of the second.
-pub(super) fn unite(v1: &mut [Entry<'_>], v2: &[Entry<'_>], piece_length: u64) -> Result<(), MetainfoError> {
+/// Checks that both lists of a hybrid name the same files at the same places, and gives those of
+/// the first the roots of the second.
+pub(super) fn unite(
+    v1: &mut [Entry<'_>],
+    v2: &[Entry<'_>],
+    piece_length: u64,
+) -> Result<(), MetainfoError> {
     let mut others = v2.iter();
     let mut start = 0u64;
     for entry in v1 {
@@ -96,19 +111,32 @@ pub(super) fn unite(v1: &mut [Entry<'_>], v2: &[Entry<'_>], piece_length: u64) -
         }
         start = start.saturating_add(entry.length);
     }
-    if others.next().is_some() { Err(MetainfoError::Inconsistent("number of files")) } else { Ok(()) }
+    if others.next().is_some() {
+        Err(MetainfoError::Inconsistent("number of files"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Checks that a hybrid has as many pieces in its v1 part as in its v2 part.
 pub(super) fn check_pieces(v1: &Geometry, files: &[super::File]) -> Result<(), MetainfoError> {
-    let lengths: Vec<u64> = files.iter().filter(|file| !file.padding).map(|file| file.length).collect();
+    let lengths: Vec<u64> =
+        files.iter().filter(|file| !file.padding).map(|file| file.length).collect();
     let v2 = Geometry::aligned(v1.piece_length(), &lengths)?;
-    if v1.piece_count() == v2.piece_count() { Ok(()) } else { Err(MetainfoError::Inconsistent("number of pieces")) }
+    if v1.piece_count() == v2.piece_count() {
+        Ok(())
+    } else {
+        Err(MetainfoError::Inconsistent("number of pieces"))
+    }
 }
 
-/// The layers of a `.torrent` file, each checked against its root. Those of no file are passed over; those that lack are to be asked of peers,
-/// as after a magnet link.
-pub(super) fn layers(root: Value<'_>, files: &[super::File], piece_length: u32) -> Result<PieceLayers, MetainfoError> {
+/// The layers of a `.torrent` file, each checked against its root. Those of no file are passed
+/// over; those that lack are to be asked of peers, as after a magnet link.
+pub(super) fn layers(
+    root: Value<'_>,
+    files: &[super::File],
+    piece_length: u32,
+) -> Result<PieceLayers, MetainfoError> {
     let shapes: BTreeMap<Hash, Shape> = files
         .iter()
         .filter_map(|file| Some((file.root?, Shape::new(file.length, piece_length))))
@@ -117,7 +145,9 @@ pub(super) fn layers(root: Value<'_>, files: &[super::File], piece_length: u32) 
     let Some(given) = root.get(LAYERS) else { return Ok(PieceLayers::new()) };
     let mut layers = PieceLayers::new();
     for (root, layer) in given.dict().ok_or(MetainfoError::Bad(LAYERS))? {
-        let Some((root, shape)) = <Hash>::try_from(root).ok().and_then(|root| shapes.get_key_value(&root)) else {
+        let Some((root, shape)) =
+            <Hash>::try_from(root).ok().and_then(|root| shapes.get_key_value(&root))
+        else {
             continue;
         };
         let layer = layer.bytes().ok_or(MetainfoError::Bad(LAYERS))?;
@@ -135,7 +165,8 @@ pub(crate) fn with_layers(torrent: &[u8], layers: &PieceLayers) -> Vec<u8> {
     let document = bencode::parse(torrent.trim_ascii_end()).expect("it was parsed before");
     let fields = document.root().dict().into_iter().flatten();
     let file = fields.fold(Dict::new(), |file, (key, value)| file.raw(key, value.raw().to_vec()));
-    let layers = layers.iter().fold(Dict::new(), |dict, (root, layer)| dict.raw(root, encode::bytes(layer)));
+    let layers =
+        layers.iter().fold(Dict::new(), |dict, (root, layer)| dict.raw(root, encode::bytes(layer)));
     file.raw(LAYERS, layers.encode()).encode()
 }
 

@@ -40,7 +40,10 @@ fn arrived(reserved: [u8; 8]) -> Peer {
     let hello = Handshake { reserved, ..Handshake::ours(HASH, THEY) }.encode();
     let mut peer = Peer::accept(addr(), &hello[..48], HASH.into(), US, Instant(0));
     assert_eq!(sent(&mut peer), Handshake::ours(HASH, US).encode());
-    assert_eq!(peer.handle_data(&hello[48..], HASH.into(), US, Instant(0)).unwrap(), Some(PeerEvent::Ready));
+    assert_eq!(
+        peer.handle_data(&hello[48..], HASH.into(), US, Instant(0)).unwrap(),
+        Some(PeerEvent::Ready)
+    );
     peer
 }
 
@@ -52,7 +55,14 @@ fn have(pieces: &[u32]) -> Bitfield {
 
 fn us(have: &Bitfield) -> Introduction<'_> {
     let (port, upload_only) = (Some(6881), false);
-    Introduction { have, metadata_size: Some(20_000), port, upload_only, exchanges_peers: false, punches: false }
+    Introduction {
+        have,
+        metadata_size: Some(20_000),
+        port,
+        upload_only,
+        exchanges_peers: false,
+        punches: false,
+    }
 }
 
 const FAST: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 4];
@@ -82,7 +92,10 @@ fn our_extensions_are_said_to_those_who_speak_them() {
     let said = sent(&mut peer);
     assert_eq!(said[4..6], [20, 0]);
     let hello = ExtensionHandshake::parse(&said[6..]).unwrap();
-    assert_eq!((hello.id("ut_metadata"), hello.metadata_size, hello.port), (Some(1), Some(20_000), Some(6881)));
+    assert_eq!(
+        (hello.id("ut_metadata"), hello.metadata_size, hello.port),
+        (Some(1), Some(20_000), Some(6881))
+    );
     assert_eq!((hello.reqq, hello.upload_only), (Some(512), false));
 }
 
@@ -122,7 +135,9 @@ fn a_bitfield_that_comes_late_adds_to_what_is_known() {
     let news = vec![PieceIndex(0), PieceIndex(1)];
     assert_eq!(hear(&mut peer, Message::Bitfield(&[0xc0])), Some(PeerEvent::HasMore(news)));
     assert_eq!(hear(&mut peer, Message::Bitfield(&[0x80])), None);
-    assert!([0, 1, 3].into_iter().all(|piece| peer.has(PieceIndex(piece))) && !peer.is_upload_only());
+    assert!(
+        [0, 1, 3].into_iter().all(|piece| peer.has(PieceIndex(piece))) && !peer.is_upload_only()
+    );
     hear(&mut peer, Message::Have(2));
     assert!(peer.is_upload_only(), "it has everything, piece by piece");
 }
@@ -134,8 +149,14 @@ fn interest_requests_and_cancels_are_passed_on() {
     assert_eq!(hear(&mut peer, Message::Interested), None, "that is no news");
     let (piece, begin, length) = (9, 8, 7);
     let request = Request { piece, begin, length };
-    assert_eq!(hear(&mut peer, Message::Request { piece, begin, length }), Some(PeerEvent::Asks(request)));
-    assert_eq!(hear(&mut peer, Message::Cancel { piece, begin, length }), Some(PeerEvent::TakesBack(request)));
+    assert_eq!(
+        hear(&mut peer, Message::Request { piece, begin, length }),
+        Some(PeerEvent::Asks(request))
+    );
+    assert_eq!(
+        hear(&mut peer, Message::Cancel { piece, begin, length }),
+        Some(PeerEvent::TakesBack(request))
+    );
     assert_eq!(hear(&mut peer, Message::NotInterested), Some(PeerEvent::Interest));
 }
 
@@ -164,7 +185,8 @@ fn every_request_of_a_fast_peer_has_an_answer() {
 fn who_asks_for_what_it_cannot_have_again_and_again_is_let_go() {
     let mut peer = arrived(PLAIN);
     let request = Request { piece: 0, begin: 0, length: 1 };
-    let refused = (0..1000).take_while(|_| peer.handle_request(request, true, Instant(0)).is_ok()).count();
+    let refused =
+        (0..1000).take_while(|_| peer.handle_request(request, true, Instant(0)).is_ok()).count();
     assert_eq!(refused, 300);
 }
 
@@ -181,7 +203,11 @@ fn the_description_is_given_in_blocks_and_not_without_end() {
     assert_eq!(sent(&mut peer), frames(&[Message::Extended { id: 9, payload: &payload }]));
     peer.handle_metadata_request(2, Some(20_000), Instant(0));
     let payload = MetadataMessage::Reject { block: 2 }.encode();
-    assert_eq!(sent(&mut peer), frames(&[Message::Extended { id: 9, payload: &payload }]), "there is no such block");
+    assert_eq!(
+        sent(&mut peer),
+        frames(&[Message::Extended { id: 9, payload: &payload }]),
+        "there is no such block"
+    );
     for _ in 0..100 {
         peer.handle_metadata_request(0, Some(20_000), Instant(0));
         peer.give_metadata(&info, 5, Instant(0));

@@ -1,7 +1,9 @@
-//! The arithmetic of message stream encryption: a key exchange (Diffie–Hellman over 768 bits), hashes of what came of it, and the two RC4 streams.
+//! The arithmetic of message stream encryption: a key exchange (Diffie–Hellman over 768 bits),
+//! hashes of what came of it, and the two RC4 streams.
 //!
-//! Owns the group and what the hashes are taken of; it knows no message. It is obfuscation and not security: RC4 and 768 bits are what the
-//! field speaks, and peers prove nothing about who they are.
+//! Owns the group and what the hashes are taken of; it knows no message. It is obfuscation and not
+//! security: RC4 and 768 bits are what the field speaks, and peers prove nothing about who they
+//! are.
 
 use bytes::Bytes;
 use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
@@ -41,7 +43,8 @@ impl Private {
         self.power(&GENERATOR)
     }
 
-    /// What both ends know then; `None` for a public key that nobody makes who keeps to the rules: 0, 1, −1, or no residue.
+    /// What both ends know then; `None` for a public key that nobody makes who keeps to the rules:
+    /// 0, 1, −1, or no residue.
     pub(super) fn secret(&self, theirs: &[u8; KEY_LEN]) -> Option<Secret> {
         let theirs = U768::from_be_slice(theirs);
         let in_order = theirs > U768::ONE && theirs < PRIME.wrapping_sub(&U768::ONE);
@@ -100,7 +103,8 @@ pub(super) struct Stream {
 
 impl Stream {
     fn new(key: [u8; 20]) -> Self {
-        let mut cipher = Rc4::new_from_slice(&key).expect("a key of 20 bytes is in the cipher's bounds");
+        let mut cipher =
+            Rc4::new_from_slice(&key).expect("a key of 20 bytes is in the cipher's bounds");
         let mut discarded = [0; DISCARDED as usize];
         cipher.apply_keystream(&mut discarded);
         Self { key, cipher, used: DISCARDED }
@@ -145,9 +149,12 @@ mod tests {
         let mut expected = [0; KEY_LEN];
         expected[KEY_LEN - 1 - 25] = 1;
         assert_eq!(Private::new(one).public(), expected);
-        // By Fermat, 2^(p−1) = 1; the exponents here are short, so the prime is held to that by its own arithmetic.
+        // By Fermat, 2^(p−1) = 1; the exponents here are short, so the prime is held to that by its
+        // own arithmetic.
         let params = FixedMontyParams::new_vartime(Odd::new(PRIME).expect_copied("odd"));
-        let power = FixedMontyForm::new(&GENERATOR, &params).pow(&PRIME.wrapping_sub(&U768::ONE)).retrieve();
+        let power = FixedMontyForm::new(&GENERATOR, &params)
+            .pow(&PRIME.wrapping_sub(&U768::ONE))
+            .retrieve();
         assert_eq!(power, U768::ONE);
     }
 
@@ -165,7 +172,9 @@ mod tests {
 
     #[test]
     fn a_stream_goes_on_where_it_was_left() {
-        let secret = Private::new([1; PRIVATE_LEN]).secret(&Private::new([2; PRIVATE_LEN]).public()).unwrap();
+        let secret = Private::new([1; PRIVATE_LEN])
+            .secret(&Private::new([2; PRIVATE_LEN]).public())
+            .unwrap();
         let [mut stream, _] = secret.streams(&InfoHash([9; 20]));
         let whole = stream.applied(&[0; 100]);
         let [mut stream, _] = secret.streams(&InfoHash([9; 20]));

@@ -1,8 +1,10 @@
-//! Message stream encryption, also called protocol encryption (no BEP; the description is that of the Azureus wiki): the handshake before the handshake.
+//! Message stream encryption, also called protocol encryption (no BEP; the description is that of
+//! the Azureus wiki): the handshake before the handshake.
 //!
-//! A pure state machine for either end: it says how many bytes to read, takes them, and gathers what is to be sent. It never reads a byte that
-//! belongs to what follows; the ciphers go on elsewhere ([`Outcome`]). Invariant: whatever a stranger sends, it asks for at most
-//! [`MOST_READ`] bytes in all, and ends.
+//! A pure state machine for either end: it says how many bytes to read, takes them, and gathers
+//! what is to be sent. It never reads a byte that belongs to what follows; the ciphers go on
+//! elsewhere ([`Outcome`]). Invariant: whatever a stranger sends, it asks for at most [`MOST_READ`]
+//! bytes in all, and ends.
 
 mod keys;
 mod sync;
@@ -19,7 +21,8 @@ use sync::{MAX_PADDING, Search};
 
 /// Most bytes that a handshake reads: key, padding, marks, padding again, first payload.
 pub const MOST_READ: usize = KEY_LEN + MAX_PADDING + 40 + 14 + MAX_PADDING + 2 + MOST_EARLY;
-/// Most bytes of the first payload that are read: a handshake of BEP 3. What follows is left to whoever reads on, with the same cipher.
+/// Most bytes of the first payload that are read: a handshake of BEP 3. What follows is left to
+/// whoever reads on, with the same cipher.
 const MOST_EARLY: usize = HANDSHAKE_LEN;
 /// Eight zeroes, encrypted: by them the dialling end finds where padding is over.
 const VERIFICATION: [u8; 8] = [0; 8];
@@ -79,7 +82,8 @@ pub enum MseError {
 pub struct Outcome {
     /// The torrent.
     pub info_hash: InfoHash,
-    /// Payload that came with the handshake, decrypted: the first bytes of the stream, at most a handshake of BEP 3.
+    /// Payload that came with the handshake, decrypted: the first bytes of the stream, at most a
+    /// handshake of BEP 3.
     pub early: Vec<u8>,
     /// How to read on; `None` for plainly.
     pub read: Option<Rc4Start>,
@@ -144,7 +148,12 @@ impl std::fmt::Debug for Handshake {
 
 impl Handshake {
     /// Dialled: `early` is what is to be said first, once it can be said in secret; at most 64 KiB.
-    pub fn dial(info_hash: InfoHash, early: Vec<u8>, encryption: Encryption, rng: &mut impl Rng) -> Self {
+    pub fn dial(
+        info_hash: InfoHash,
+        early: Vec<u8>,
+        encryption: Encryption,
+        rng: &mut impl Rng,
+    ) -> Self {
         let mut handshake = Self::new(Role::Dialled { info_hash, early }, encryption, rng);
         handshake.say_key();
         handshake
@@ -198,7 +207,11 @@ impl Handshake {
     ///
     /// # Errors
     /// [`MseError`]: close the connection.
-    pub fn handle_data(&mut self, data: &[u8], torrents: impl Iterator<Item = InfoHash>) -> Result<Step, MseError> {
+    pub fn handle_data(
+        &mut self,
+        data: &[u8],
+        torrents: impl Iterator<Item = InfoHash>,
+    ) -> Result<Step, MseError> {
         self.coming = self.coming.saturating_sub(data.len());
         self.held.extend_from_slice(data);
         let mut torrents = Some(torrents);
@@ -270,7 +283,10 @@ impl Handshake {
                 let (offered, padding) = method_and_length(rest)?;
                 let common = offered & self.methods;
                 // Encrypted where both can.
-                let method = [RC4, PLAIN].into_iter().find(|method| common & method != 0).ok_or(MseError::Method)?;
+                let method = [RC4, PLAIN]
+                    .into_iter()
+                    .find(|method| common & method != 0)
+                    .ok_or(MseError::Method)?;
                 self.read(padding + 2, Stage::OfferPadding { info_hash, method, ours, theirs });
             }
             Stage::OfferPadding { info_hash, method, mut ours, mut theirs } => {
@@ -316,7 +332,8 @@ impl Handshake {
         offer.extend_from_slice(&u16::try_from(early.len()).unwrap_or(0).to_be_bytes());
         offer.extend_from_slice(early);
         self.out.extend(ours.applied(&offer));
-        // Eight zeroes as the other end sends them, with a stream of its own: `theirs` is at the same place still when they are found.
+        // Eight zeroes as the other end sends them, with a stream of its own: `theirs` is at the
+        // same place still when they are found.
         let [_, mut ahead] = secret.streams(info_hash);
         let search = Search::new(&ahead.applied(&VERIFICATION));
         self.read(search.wanted(), Stage::Verify { search, ours, theirs });
@@ -340,7 +357,8 @@ impl Handshake {
             (Role::Accepted, Some(info_hash)) => info_hash,
             (Role::Accepted, None) => return Err(MseError::UnknownTorrent),
         };
-        let [read, write] = [&theirs, &ours].map(|stream| (method == RC4).then(|| stream.hand_over()));
+        let [read, write] =
+            [&theirs, &ours].map(|stream| (method == RC4).then(|| stream.hand_over()));
         Ok(Outcome { info_hash, early, read, write })
     }
 }
@@ -354,7 +372,11 @@ fn push_method(message: &mut Vec<u8>, methods: u32, padding: &[u8]) {
 fn method_and_length(bytes: &[u8]) -> Result<(u32, usize), MseError> {
     let &[a, b, c, d, high, low] = bytes else { return Err(MseError::Length) };
     let length = usize::from(u16::from_be_bytes([high, low]));
-    if length > MAX_PADDING { Err(MseError::Length) } else { Ok((u32::from_be_bytes([a, b, c, d]), length)) }
+    if length > MAX_PADDING {
+        Err(MseError::Length)
+    } else {
+        Ok((u32::from_be_bytes([a, b, c, d]), length))
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
-//! Finds a mark after padding of unknown length, and never reads a byte beyond it: what follows may be for somebody else to decrypt.
+//! Finds a mark after padding of unknown length, and never reads a byte beyond it: what follows may
+//! be for somebody else to decrypt.
 //!
-//! Owns what it has read of the padding. Invariant: it asks for no more bytes than are certainly padding or mark.
+//! Owns what it has read of the padding. Invariant: it asks for no more bytes than are certainly
+//! padding or mark.
 
 /// Longest padding, bytes.
 pub(super) const MAX_PADDING: usize = 512;

@@ -130,7 +130,11 @@ fn what_is_said_early_beyond_a_handshake_is_left_to_the_stream() {
     };
     assert_eq!(outcome.early, words[..68]);
     let rest: Vec<u8> = forth.0.into_iter().collect();
-    assert_eq!(applied(outcome.read.as_ref().unwrap(), &rest), words[68..], "not a byte twice, not a byte lost");
+    assert_eq!(
+        applied(outcome.read.as_ref().unwrap(), &rest),
+        words[68..],
+        "not a byte twice, not a byte lost"
+    );
 }
 
 #[test]

@@ -12,14 +12,24 @@ fn contender(conn: u64, received: u64, given: u64) -> Contender {
 }
 
 /// Has the choker choose at this time, and expects these.
-fn check(choker: &mut Choker, mood: Mood, slots: usize, contenders: &[Contender], seconds: u64, expected: &[u64]) {
-    let chosen = choker.choose(mood, slots, contenders, &mut ChaCha8Rng::seed_from_u64(1), at(seconds));
+fn check(
+    choker: &mut Choker,
+    mood: Mood,
+    slots: usize,
+    contenders: &[Contender],
+    seconds: u64,
+    expected: &[u64],
+) {
+    let chosen =
+        choker.choose(mood, slots, contenders, &mut ChaCha8Rng::seed_from_u64(1), at(seconds));
     assert_eq!(chosen.iter().map(|conn| conn.0).collect::<Vec<_>>(), expected, "at {seconds} s");
 }
 
 #[test]
 fn a_limit_decides_how_many_get_something_worth_having() {
-    for (limit, expected) in [(None, 10), (Some(1 << 10), 2), (Some(20 << 10), 4), (Some(1 << 20), 25)] {
+    for (limit, expected) in
+        [(None, 10), (Some(1 << 10), 2), (Some(20 << 10), 4), (Some(1 << 20), 25)]
+    {
         assert_eq!(slots(limit), expected, "{limit:?}");
     }
     assert_eq!((slots(Some(0)), slots(Some(u64::MAX))), (2, 50));
@@ -32,16 +42,26 @@ fn free_slots_are_given_at_once_and_never_to_the_uninterested() {
     check(&mut choker, Mood::Trading, 2, &[idle], 0, &[]);
     check(&mut choker, Mood::Trading, 2, &[contender(1, 0, 0)], 1, &[1]);
     check(&mut choker, Mood::Trading, 2, &[contender(1, 0, 0), contender(2, 0, 0)], 2, &[1, 2]);
-    check(&mut choker, Mood::Trading, 2, &[contender(1, 0, 0), contender(2, 0, 0), contender(3, 0, 0)], 3, &[1, 2]);
+    check(
+        &mut choker,
+        Mood::Trading,
+        2,
+        &[contender(1, 0, 0), contender(2, 0, 0), contender(3, 0, 0)],
+        3,
+        &[1, 2],
+    );
     check(&mut choker, Mood::Trading, 2, &[contender(2, 0, 0), contender(3, 0, 0)], 4, &[2, 3]);
 }
 
 #[test]
 fn those_who_give_most_have_the_slots_that_are_earned() {
     let mut choker = Choker::new(at(0));
-    let all = |seconds: u64| (1..=5).map(|conn| contender(conn, conn * seconds * 10_000, 0)).collect::<Vec<_>>();
+    let all = |seconds: u64| {
+        (1..=5).map(|conn| contender(conn, conn * seconds * 10_000, 0)).collect::<Vec<_>>()
+    };
     choker.choose(Mood::Trading, 3, &all(0), &mut ChaCha8Rng::seed_from_u64(1), at(0));
-    let chosen = choker.choose(Mood::Trading, 3, &all(10), &mut ChaCha8Rng::seed_from_u64(1), at(10));
+    let chosen =
+        choker.choose(Mood::Trading, 3, &all(10), &mut ChaCha8Rng::seed_from_u64(1), at(10));
     assert!(chosen.contains(&ConnId(5)) && chosen.contains(&ConnId(4)), "{chosen:?}");
     assert_eq!(chosen.len(), 3, "and somebody has the optimistic one");
 }
@@ -49,15 +69,26 @@ fn those_who_give_most_have_the_slots_that_are_earned() {
 #[test]
 fn who_snubs_us_loses_the_slot_however_much_it_gave() {
     let mut choker = Choker::new(at(0));
-    let generous = |seconds: u64, snubs| Contender { snubs, ..contender(1, seconds * 1_000_000, 0) };
+    let generous =
+        |seconds: u64, snubs| Contender { snubs, ..contender(1, seconds * 1_000_000, 0) };
     let others = [contender(2, 0, 0), contender(3, 0, 0), contender(4, 0, 0)];
     let with = |first| [[first].as_slice(), &others].concat();
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     choker.choose(Mood::Trading, 2, &with(generous(0, false)), &mut rng, at(0));
-    assert!(choker.choose(Mood::Trading, 2, &with(generous(10, false)), &mut rng, at(10)).contains(&ConnId(1)));
+    assert!(
+        choker
+            .choose(Mood::Trading, 2, &with(generous(10, false)), &mut rng, at(10))
+            .contains(&ConnId(1))
+    );
     let times = (2..30u64)
         .filter(|round| {
-            let chosen = choker.choose(Mood::Trading, 2, &with(generous(10, true)), &mut rng, at(round * 10));
+            let chosen = choker.choose(
+                Mood::Trading,
+                2,
+                &with(generous(10, true)),
+                &mut rng,
+                at(round * 10),
+            );
             chosen.contains(&ConnId(1))
         })
         .count();
@@ -70,8 +101,10 @@ fn when_we_want_nothing_everybody_has_a_turn() {
     let mut given = [0; 7];
     let mut served = [0; 7];
     for second in 0..7 * 60 {
-        let all: Vec<Contender> = (0..).zip(given).map(|(conn, given)| contender(conn, 0, given)).collect();
-        let chosen = choker.choose(Mood::Giving, 2, &all, &mut ChaCha8Rng::seed_from_u64(1), at(second));
+        let all: Vec<Contender> =
+            (0..).zip(given).map(|(conn, given)| contender(conn, 0, given)).collect();
+        let chosen =
+            choker.choose(Mood::Giving, 2, &all, &mut ChaCha8Rng::seed_from_u64(1), at(second));
         assert_eq!(chosen.len(), 2);
         for conn in chosen {
             let conn = usize::try_from(conn.0).unwrap();
@@ -85,14 +118,16 @@ fn when_we_want_nothing_everybody_has_a_turn() {
 #[test]
 fn who_takes_nothing_makes_room_early() {
     let mut choker = Choker::new(at(0));
-    let all = |second: u64| [contender(1, 0, 0), contender(2, 0, second * 1000), contender(3, 0, 0)];
+    let all =
+        |second: u64| [contender(1, 0, 0), contender(2, 0, second * 1000), contender(3, 0, 0)];
     for second in 0..20 {
         check(&mut choker, Mood::Giving, 2, &all(second), second, &[1, 2]);
     }
     check(&mut choker, Mood::Giving, 2, &all(20), 20, &[2, 3]);
 }
 
-/// A swarm of chokers that want everything of each other: who may send how many bytes a second, and what everybody got.
+/// A swarm of chokers that want everything of each other: who may send how many bytes a second, and
+/// what everybody got.
 struct Model {
     up_bps: Vec<u64>,
     chokers: Vec<Choker>,
@@ -120,11 +155,14 @@ impl Model {
 
     /// Whom one gives to now.
     fn chosen(&mut self, who: usize) -> Vec<usize> {
-        let others = (0..self.up_bps.len()).filter(|other| *other != who && self.came[*other] <= self.second);
-        let contenders: Vec<Contender> =
-            others.map(|other| contender(other as u64, self.given[other][who], self.given[who][other])).collect();
+        let others = (0..self.up_bps.len())
+            .filter(|other| *other != who && self.came[*other] <= self.second);
+        let contenders: Vec<Contender> = others
+            .map(|other| contender(other as u64, self.given[other][who], self.given[who][other]))
+            .collect();
         let now = at(self.second);
-        let chosen = self.chokers[who].choose(Mood::Trading, self.slots, &contenders, &mut self.rng, now);
+        let chosen =
+            self.chokers[who].choose(Mood::Trading, self.slots, &contenders, &mut self.rng, now);
         chosen.into_iter().map(|conn| usize::try_from(conn.0).unwrap()).collect()
     }
 
@@ -156,7 +194,10 @@ impl Model {
 
 /// Runs a story with many seeds, or with that of `SIM_SEED`.
 fn simulate(story: impl Fn(u64)) {
-    let seeds = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok()).map_or(0..12, |seed| seed..seed + 1);
+    let seeds = std::env::var("SIM_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .map_or(0..12, |seed| seed..seed + 1);
     for seed in seeds {
         println!("SIM_SEED={seed}");
         story(seed);
@@ -173,7 +214,10 @@ fn reciprocation_wins_nobody_starves_and_a_free_rider_does_not_profit() {
         model.run(1800);
         let (fast, slow, rider) = (model.mean(0..10), model.mean(10..19), model.got(19));
         assert!(fast > 3 * slow, "who gives ten times as much gets {fast}, others {slow}");
-        assert!(4 * rider < fast && rider < slow, "who gives nothing gets {rider}, others {slow} and {fast}");
+        assert!(
+            4 * rider < fast && rider < slow,
+            "who gives nothing gets {rider}, others {slow} and {fast}"
+        );
         assert!((0..20).all(|who| model.got(who) > 0), "everybody gets something");
     });
 }
@@ -181,14 +225,21 @@ fn reciprocation_wins_nobody_starves_and_a_free_rider_does_not_profit() {
 #[test]
 fn the_optimistic_slot_finds_the_better_peer() {
     simulate(|seed| {
-        let mut model = Model::new(&[1_000_000, 50_000, 50_000, 50_000, 50_000, 50_000, 50_000, 1_000_000], 3, seed);
+        let mut model = Model::new(
+            &[1_000_000, 50_000, 50_000, 50_000, 50_000, 50_000, 50_000, 1_000_000],
+            3,
+            seed,
+        );
         model.came[7] = 120;
         model.run(120 + 600);
         let before = (model.given[0][7], model.given[7][0]);
         model.run(60);
         let lately = (model.given[0][7] - before.0, model.given[7][0] - before.1);
         let fair = 60 * 1_000_000 / 3;
-        assert!(lately.0 > fair * 9 / 10 && lately.1 > fair * 9 / 10, "they have found each other: {lately:?}");
+        assert!(
+            lately.0 > fair * 9 / 10 && lately.1 > fair * 9 / 10,
+            "they have found each other: {lately:?}"
+        );
     });
 }
 
@@ -205,11 +256,16 @@ fn at_most_so_many_have_a_slot_whatever_happens() {
                 contender.received += rng.random_range(0..100_000);
                 contender.given += rng.random_range(0..100_000);
             }
-            let present: Vec<Contender> = all.iter().filter(|_| rng.random_bool(0.8)).copied().collect();
+            let present: Vec<Contender> =
+                all.iter().filter(|_| rng.random_bool(0.8)).copied().collect();
             let mood = if round < 100 { Mood::Trading } else { Mood::Giving };
             let chosen = choker.choose(mood, 4, &present, &mut rng, at(round * 10));
             assert!(chosen.len() <= 4);
-            assert!(chosen.iter().all(|conn| present.iter().any(|it| it.conn == *conn && it.interested)));
+            assert!(
+                chosen
+                    .iter()
+                    .all(|conn| present.iter().any(|it| it.conn == *conn && it.interested))
+            );
         }
     });
 }

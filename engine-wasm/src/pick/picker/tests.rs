@@ -1,4 +1,5 @@
-//! Who is asked for what, as pictures: `1.0` is block 0 of piece 1, with a `*` when somebody else was asked for it before.
+//! Who is asked for what, as pictures: `1.0` is block 0 of piece 1, with a `*` when somebody else
+//! was asked for it before.
 
 use bytes::Bytes;
 use rand::SeedableRng as _;
@@ -13,7 +14,8 @@ use crate::peer::handshake::Handshake;
 use crate::peer::wire::Message;
 use crate::pick::scheduler::Scheduler;
 
-/// Peers 1, 2, 3 … that nothing is known of, each of which takes four requests and should answer in 131 ms.
+/// Peers 1, 2, 3 … that nothing is known of, each of which takes four requests and should answer in
+/// 131 ms.
 struct Table {
     geometry: Geometry,
     picker: Picker,
@@ -50,9 +52,15 @@ impl Table {
         let mut peer = Peer::dial(([10, 0, 0, 1], 1).into(), self.now);
         peer.connected(identity, [1; 20], self.now);
         let hello = Handshake::ours(identity.key, [2; 20]).encode();
-        assert_eq!(peer.handle_data(&hello, identity, [1; 20], self.now).unwrap(), Some(PeerEvent::Ready));
+        assert_eq!(
+            peer.handle_data(&hello, identity, [1; 20], self.now).unwrap(),
+            Some(PeerEvent::Ready)
+        );
         let mut pieces = Bitfield::new(self.geometry.piece_count());
-        (0u32..).zip(has.chars()).filter(|(_, letter)| *letter == 'x').for_each(|(piece, _)| pieces.set(piece));
+        (0u32..)
+            .zip(has.chars())
+            .filter(|(_, letter)| *letter == 'x')
+            .for_each(|(piece, _)| pieces.set(piece));
         for message in [Message::Bitfield(&pieces.to_wire()), Message::Unchoke] {
             let mut bytes = Vec::new();
             message.encode(&mut bytes);
@@ -112,7 +120,8 @@ impl Table {
     /// A peer was asked for a block that it will take so long with.
     fn ask(&mut self, peer: u64, block: Block, ms: u64) {
         let now = self.now;
-        let pick = Pick { conn: ConnId(peer), block, eta: Duration::from_millis(ms), duplicate: false };
+        let pick =
+            Pick { conn: ConnId(peer), block, eta: Duration::from_millis(ms), duplicate: false };
         assert!(self.scheduler().ask(pick, now));
     }
 }
@@ -215,7 +224,10 @@ fn who_is_not_first_with_a_block_is_not_waited_for() {
     table.peers.get_mut(&ConnId(2)).unwrap().received(FIRST, &table.geometry, now);
     let stored = table.scheduler().store(FIRST, ConnId(2), by, now).unwrap();
     assert_eq!((stored.disarm, stored.piece_is_full), (vec![ConnId(1), ConnId(3)], false));
-    assert!(table.peers.values().all(|peer| peer.armed_blocks().count() == 0), "they are told, and free for others");
+    assert!(
+        table.peers.values().all(|peer| peer.armed_blocks().count() == 0),
+        "they are told, and free for others"
+    );
     table.check(1, "0.1");
 }
 

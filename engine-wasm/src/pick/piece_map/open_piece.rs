@@ -1,6 +1,7 @@
 //! One begun piece: where each of its blocks stands.
 //!
-//! It knows neither the other pieces nor how long a block is. Invariant: `free`, `stored` and `armed` count what `blocks` says.
+//! It knows neither the other pieces nor how long a block is. Invariant: `free`, `stored` and
+//! `armed` count what `blocks` says.
 
 use std::net::SocketAddr;
 
@@ -96,7 +97,9 @@ impl OpenPiece {
 
     /// The first block from this one on that nobody is asked for.
     pub(super) fn free_from(&self, from: BlockIndex) -> Option<BlockIndex> {
-        self.from(from).find(|(_, state)| matches!(state, BlockState::Free { .. })).map(|(index, _)| index)
+        self.from(from)
+            .find(|(_, state)| matches!(state, BlockState::Free { .. }))
+            .map(|(index, _)| index)
     }
 
     /// Whether nobody is asked for a block.
@@ -115,7 +118,9 @@ impl OpenPiece {
     /// Whether a connection may still send a block.
     pub(super) fn is_armed(&self, index: BlockIndex, conn: ConnId) -> bool {
         match self.blocks.get(index.0 as usize) {
-            Some(BlockState::Free { armed } | BlockState::Asked { armed, .. }) => armed.contains(&conn),
+            Some(BlockState::Free { armed } | BlockState::Asked { armed, .. }) => {
+                armed.contains(&conn)
+            }
             _ => false,
         }
     }
@@ -155,15 +160,23 @@ impl OpenPiece {
     /// A connection can't send a block any more. False when it could not before.
     pub(super) fn disarm(&mut self, index: BlockIndex, conn: ConnId) -> bool {
         let state = self.blocks.get_mut(index.0 as usize);
-        let Some(BlockState::Free { armed } | BlockState::Asked { armed, .. }) = state else { return false };
+        let Some(BlockState::Free { armed } | BlockState::Asked { armed, .. }) = state else {
+            return false;
+        };
         let before = armed.len();
         armed.retain(|&other| other != conn);
         self.armed -= before - armed.len();
         armed.len() < before
     }
 
-    /// A connection at this address wrote a block. `None` when it was there before, or nobody counted on it.
-    pub(super) fn store(&mut self, index: BlockIndex, conn: ConnId, by: SocketAddr) -> Option<Stored> {
+    /// A connection at this address wrote a block. `None` when it was there before, or nobody
+    /// counted on it.
+    pub(super) fn store(
+        &mut self,
+        index: BlockIndex,
+        conn: ConnId,
+        by: SocketAddr,
+    ) -> Option<Stored> {
         let state = self.blocks.get_mut(index.0 as usize)?;
         let disarm = match state {
             BlockState::Free { armed } => {
@@ -182,22 +195,30 @@ impl OpenPiece {
         self.stored += 1;
         let piece_is_full = self.stored as usize == self.blocks.len();
         self.hashing |= piece_is_full;
-        Some(Stored { disarm: disarm.into_iter().filter(|&other| other != conn).collect(), piece_is_full })
+        Some(Stored {
+            disarm: disarm.into_iter().filter(|&other| other != conn).collect(),
+            piece_is_full,
+        })
     }
 
     /// Who gave each block, in order.
     pub(super) fn givers(&self) -> Vec<Vec<SocketAddr>> {
-        let givers = |state: &BlockState| if let BlockState::Stored { by } = state { by.clone() } else { Vec::new() };
+        let givers = |state: &BlockState| {
+            if let BlockState::Stored { by } = state { by.clone() } else { Vec::new() }
+        };
         self.blocks.iter().map(givers).collect()
     }
 
     /// Blocks that are on disk and not proved.
     pub(super) fn unproved(&self) -> impl Iterator<Item = BlockIndex> {
-        let stored = self.from(BlockIndex(0)).filter(|(_, state)| matches!(state, BlockState::Stored { .. }));
+        let stored = self
+            .from(BlockIndex(0))
+            .filter(|(_, state)| matches!(state, BlockState::Stored { .. }));
         stored.map(|(index, _)| index)
     }
 
-    /// The first block from this one on that is not proved; `None` when all are. Of a piece that was found it is this one.
+    /// The first block from this one on that is not proved; `None` when all are. Of a piece that
+    /// was found it is this one.
     pub(super) fn first_unproved(&self, from: BlockIndex) -> Option<BlockIndex> {
         if self.blocks.is_empty() {
             return Some(from);

@@ -66,8 +66,13 @@ fn blocks_are_proved_and_refuted_one_by_one() {
     assert!(!map.prove(block(0, 1)) && !map.prove(block(0, 2)) && !map.prove(block(0, 0)));
     check(&map, ".==#");
     assert_eq!(map.unproved(PieceIndex(0)).collect::<Vec<_>>(), [block(0, 3)]);
-    let unproved = |map: &PieceMap, from| map.first_unproved(PieceIndex(0), BlockIndex(from)).map(|index| index.0);
-    assert_eq!([unproved(&map, 0), unproved(&map, 1), unproved(&map, 3)], [Some(0), Some(3), Some(3)]);
+    let unproved = |map: &PieceMap, from| {
+        map.first_unproved(PieceIndex(0), BlockIndex(from)).map(|index| index.0)
+    };
+    assert_eq!(
+        [unproved(&map, 0), unproved(&map, 1), unproved(&map, 3)],
+        [Some(0), Some(3), Some(3)]
+    );
     assert_eq!(map.refute(block(0, 3)), [by(A)]);
     assert_eq!(map.refute(block(0, 1)), [], "what is proved stays so");
     check(&map, ".==.");
@@ -86,8 +91,9 @@ fn blocks_are_proved_and_refuted_one_by_one() {
 #[test]
 fn a_reader_in_the_middle_of_a_piece_comes_first() {
     let mut map = map(2, 4);
-    let free =
-        |map: &mut PieceMap, from| map.first_free_from(PieceIndex(0), BlockIndex(from)).map(|block| block.index.0);
+    let free = |map: &mut PieceMap, from| {
+        map.first_free_from(PieceIndex(0), BlockIndex(from)).map(|block| block.index.0)
+    };
     assert_eq!([free(&mut map, 0), free(&mut map, 2)], [Some(0), Some(2)]);
     map.ask(block(0, 2), A);
     assert_eq!([free(&mut map, 2), free(&mut map, 3)], [Some(3), Some(3)]);

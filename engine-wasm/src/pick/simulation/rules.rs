@@ -34,9 +34,12 @@ impl Ledger {
 }
 
 impl World {
-    /// Whether a block can be asked of somebody: nobody is asked for it, it is not here, and this one would give it.
+    /// Whether a block can be asked of somebody: nobody is asked for it, it is not here, and this
+    /// one would give it.
     fn is_free_for(&mut self, piece: PieceIndex, conn: ConnId) -> bool {
-        self.peers[&conn].serves(piece) && self.suspects.may_ask(piece, conn) && self.free_blocks(piece) > 0
+        self.peers[&conn].serves(piece)
+            && self.suspects.may_ask(piece, conn)
+            && self.free_blocks(piece) > 0
     }
 
     /// Counted by the simulation's own ledger.
@@ -44,8 +47,11 @@ impl World {
         if matches!(self.pieces.state(piece), PieceState::Have | PieceState::Hashing) {
             return 0;
         }
-        let blocks = (0..self.geometry.block_count(piece)).map(|index| Block { piece, index: BlockIndex(index) });
-        let is_free = |block: &Block| !self.ledger.asked.contains_key(block) && !self.ledger.stored.contains(block);
+        let blocks = (0..self.geometry.block_count(piece))
+            .map(|index| Block { piece, index: BlockIndex(index) });
+        let is_free = |block: &Block| {
+            !self.ledger.asked.contains_key(block) && !self.ledger.stored.contains(block)
+        };
         blocks.filter(is_free).count()
     }
 
@@ -53,7 +59,10 @@ impl World {
     pub(super) fn check(&mut self, pick: &Pick) {
         let Pick { conn, block, eta, duplicate } = *pick;
         let peer = &self.peers[&conn];
-        assert!(peer.serves(block.piece) && self.picker.room(peer, self.now) > 0, "{conn:?} would not give {block:?}");
+        assert!(
+            peer.serves(block.piece) && self.picker.room(peer, self.now) > 0,
+            "{conn:?} would not give {block:?}"
+        );
         assert!(self.suspects.may_ask(block.piece, conn), "{block:?} is for another one");
         assert!(!self.ledger.stored.contains(&block), "{block:?} is there");
         let wants = self.picker.wants().to_vec();
@@ -64,15 +73,23 @@ impl World {
             let most = limits::DUPLICATE_FLOOR + self.downloaded * limits::DUPLICATE_PERCENT / 100;
             assert!(self.duplicated <= most, "{} bytes were asked for twice", self.duplicated);
             assert!((1..3).contains(&holders), "{holders} are asked for {block:?}");
-            assert!(!self.ledger.asked[&block].contains(&conn), "{conn:?} is asked for {block:?} already");
+            assert!(
+                !self.ledger.asked[&block].contains(&conn),
+                "{conn:?} is asked for {block:?} already"
+            );
         } else {
             assert_eq!(holders, 0, "somebody is asked for {block:?}");
         }
-        // Nothing goes before what is needed sooner, but for what would come too late from this one.
+        // Nothing goes before what is needed sooner, but for what would come too late from this
+        // one.
         let sooner = &wants[..if duplicate { 0 } else { want.unwrap_or(wants.len()) }];
         for want in sooner {
             let held_back = want.awaited && eta >= QUICK;
-            assert!(held_back || !self.is_free_for(want.piece, conn), "{:?} is needed before {block:?}", want.piece);
+            assert!(
+                held_back || !self.is_free_for(want.piece, conn),
+                "{:?} is needed before {block:?}",
+                want.piece
+            );
         }
         if want.is_none() && self.pieces.state(block.piece) == PieceState::Missing {
             self.check_rarest(block.piece, conn);
@@ -82,7 +99,9 @@ impl World {
     /// A piece that nobody watches is begun: none that is begun could go on, and none is rarer.
     fn check_rarest(&mut self, piece: PieceIndex, conn: ConnId) {
         for other in self.geometry.pieces().filter(|&other| other != piece) {
-            if !self.is_free_for(other, conn) || self.picker.wants().iter().any(|want| want.piece == other) {
+            if !self.is_free_for(other, conn)
+                || self.picker.wants().iter().any(|want| want.piece == other)
+            {
                 continue;
             }
             let is_begun = self.pieces.state(other) == PieceState::Open;
@@ -100,7 +119,9 @@ impl World {
     pub(super) fn check_refusal(&mut self, conn: ConnId) {
         let is_held_back = self.picker.wants().iter().any(|want| want.awaited);
         let is_busy = self.pieces.begun_count()
-            > self.peers.len() * 2 + limits::SPARE_BEGUN_PIECES + limits::WANTS.min(self.picker.wants().len());
+            > self.peers.len() * 2
+                + limits::SPARE_BEGUN_PIECES
+                + limits::WANTS.min(self.picker.wants().len());
         if self.picker.room(&self.peers[&conn], self.now) == 0 || is_held_back || is_busy {
             return;
         }

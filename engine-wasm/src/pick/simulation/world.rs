@@ -1,4 +1,5 @@
-//! A swarm at random: peers that choke, stall, reject, come and go, pieces that fail, viewers that read and seek.
+//! A swarm at random: peers that choke, stall, reject, come and go, pieces that fail, viewers that
+//! read and seek.
 //!
 //! Blocks are asked for and taken back by what a torrent does it with ([`Scheduler`]).
 
@@ -75,7 +76,8 @@ impl World {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let piece_length = BLOCK_LENGTH * rng.random_range(1..12);
         let count = rng.random_range(5..60u64);
-        let length = u64::from(piece_length) * (count - 1) + rng.random_range(1..=u64::from(piece_length));
+        let length =
+            u64::from(piece_length) * (count - 1) + rng.random_range(1..=u64::from(piece_length));
         let geometry = Arc::new(Geometry::new(piece_length, &[length]).unwrap());
         let availability = Availability::new(geometry.piece_count(), &mut rng);
         let mut world = Self {
@@ -137,7 +139,11 @@ impl World {
         };
         self.peers.insert(conn, peer);
         self.remotes.insert(conn, remote);
-        let share = if is_faithful || self.rng.random_bool(0.2) { 1.0 } else { self.rng.random_range(0.0..1.0) };
+        let share = if is_faithful || self.rng.random_bool(0.2) {
+            1.0
+        } else {
+            self.rng.random_range(0.0..1.0)
+        };
         let mut has = Bitfield::new(self.geometry.piece_count());
         for piece in 0..self.geometry.piece_count() {
             if self.rng.random_bool(share) {
@@ -153,7 +159,8 @@ impl World {
         let mut bytes = Vec::new();
         message.encode(&mut bytes);
         let Some(peer) = self.peers.get_mut(&conn) else { return };
-        let event = peer.handle_frame(&Bytes::from(bytes.split_off(4)), &self.geometry, self.now).unwrap();
+        let event =
+            peer.handle_frame(&Bytes::from(bytes.split_off(4)), &self.geometry, self.now).unwrap();
         match event {
             Some(PeerEvent::HasAll) => self.availability.add_everyone(),
             Some(PeerEvent::HasSome) => {
@@ -202,7 +209,8 @@ impl World {
 
     /// Something happens to somebody.
     fn happen(&mut self) {
-        let others: Vec<ConnId> = self.peers.keys().copied().filter(|&conn| conn != FAITHFUL).collect();
+        let others: Vec<ConnId> =
+            self.peers.keys().copied().filter(|&conn| conn != FAITHFUL).collect();
         match self.rng.random_range(0..40) {
             0 if self.peers.len() < 12 => self.come(),
             1 if !others.is_empty() => {
@@ -213,7 +221,9 @@ impl World {
             4..8 => others.into_iter().for_each(|conn| self.change_mood(conn)),
             8..10 => {
                 let conn = FAITHFUL.0 + self.rng.random_range(0..self.next_conn);
-                if let Some(remote) = self.remotes.get_mut(&ConnId(conn)).filter(|remote| remote.forgets) {
+                if let Some(remote) =
+                    self.remotes.get_mut(&ConnId(conn)).filter(|remote| remote.forgets)
+                {
                     remote.queue.clear();
                 }
             }
@@ -230,7 +240,9 @@ impl World {
     }
 
     fn change_mood(&mut self, conn: ConnId) {
-        let Some(remote) = self.remotes.get_mut(&conn).filter(|remote| remote.chokes) else { return };
+        let Some(remote) = self.remotes.get_mut(&conn).filter(|remote| remote.chokes) else {
+            return;
+        };
         if self.peers[&conn].is_open() {
             let queue = std::mem::take(&mut remote.queue);
             let fast = remote.fast;
@@ -279,7 +291,8 @@ impl World {
     }
 
     fn judge(&mut self) {
-        let (done, rest) = std::mem::take(&mut self.hashing).into_iter().partition(|(_, at)| *at <= self.now);
+        let (done, rest) =
+            std::mem::take(&mut self.hashing).into_iter().partition(|(_, at)| *at <= self.now);
         self.hashing = rest;
         for (piece, _) in done as Vec<(PieceIndex, Instant)> {
             if self.failures_left > 0 && self.rng.random_bool(0.1) {
@@ -330,10 +343,19 @@ impl World {
         let mut wants: Vec<Want> = Vec::new();
         for &cursor in &self.cursors {
             for piece in (cursor..count.min(cursor + 8)).map(PieceIndex) {
-                if self.pieces.state(piece) != PieceState::Have && wants.iter().all(|want| want.piece != piece) {
-                    let deadline = self.now + Duration::from_millis(u64::from(300 * (piece.0 - cursor)));
+                if self.pieces.state(piece) != PieceState::Have
+                    && wants.iter().all(|want| want.piece != piece)
+                {
+                    let deadline =
+                        self.now + Duration::from_millis(u64::from(300 * (piece.0 - cursor)));
                     let awaited = piece.0 == cursor;
-                    wants.push(Want { piece, first: BlockIndex(0), deadline, idle: false, awaited });
+                    wants.push(Want {
+                        piece,
+                        first: BlockIndex(0),
+                        deadline,
+                        idle: false,
+                        awaited,
+                    });
                 }
             }
         }
@@ -347,7 +369,8 @@ impl World {
         while let Some(conn) = queue.next_peer() {
             let may_duplicate = picker::may_duplicate(self.duplicated, self.downloaded);
             let now = self.now;
-            let Some(pick) = self.scheduler().pick(conn, &BTreeMap::new(), may_duplicate, now) else {
+            let Some(pick) = self.scheduler().pick(conn, &BTreeMap::new(), may_duplicate, now)
+            else {
                 self.check_refusal(conn);
                 continue;
             };
@@ -370,7 +393,8 @@ impl World {
         let jitter = Duration::from_millis(self.rng.random_range(0..20));
         let remote = self.remotes.get_mut(&conn).unwrap();
         let begins = remote.line_free.max(self.now + remote.latency + jitter);
-        remote.line_free = begins + Duration::from_micros(u64::from(length) * 1_000_000 / remote.rate_bps);
+        remote.line_free =
+            begins + Duration::from_micros(u64::from(length) * 1_000_000 / remote.rate_bps);
         remote.queue.push_back((block, remote.line_free));
     }
 
@@ -390,8 +414,16 @@ impl World {
             self.fill();
             self.now = self.now + STEP;
             let took = self.now.saturating_since(start);
-            assert!(took < Duration::from_secs(900), "{} bytes after {took:?}", self.pieces.verified_bytes());
+            assert!(
+                took < Duration::from_secs(900),
+                "{} bytes after {took:?}",
+                self.pieces.verified_bytes()
+            );
         }
-        assert!(self.ledger.asked.is_empty(), "nobody is asked for what is there: {:?}", self.ledger.asked);
+        assert!(
+            self.ledger.asked.is_empty(),
+            "nobody is asked for what is there: {:?}",
+            self.ledger.asked
+        );
     }
 }

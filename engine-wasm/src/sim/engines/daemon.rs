@@ -26,9 +26,12 @@ impl Engines {
             }
             IoCommand::TcpSend { conn, data } => {
                 // What comes before frames is no message, and may be encrypted.
-                let is_framed = self.nodes[node].conns.get(&conn).is_some_and(|end| end.cutter.is_framed());
+                let is_framed =
+                    self.nodes[node].conns.get(&conn).is_some_and(|end| end.cutter.is_framed());
                 let mut rest = if is_framed { &data[..] } else { &[] };
-                while let Some(length) = rest.first_chunk().map(|&length| u32::from_be_bytes(length) as usize) {
+                while let Some(length) =
+                    rest.first_chunk().map(|&length| u32::from_be_bytes(length) as usize)
+                {
                     assert!(length < 5_000 || rest[4] != 7, "the brain says no payload");
                     rest = rest.get(4 + length..).unwrap_or_default();
                 }
@@ -79,13 +82,21 @@ impl Engines {
             other => {
                 let is_socket = matches!(
                     other,
-                    IoCommand::TcpListen { .. } | IoCommand::UdpBind { .. } | IoCommand::UtpListen { .. }
+                    IoCommand::TcpListen { .. }
+                        | IoCommand::UdpBind { .. }
+                        | IoCommand::UtpListen { .. }
                 );
                 let takes = if is_socket { self.sockets_take } else { DAEMON_DELAY };
                 let answer = self.nodes[node].state.answer(other);
-                let (op, result) =
-                    answer.map_or_else(|other| self.answer(node, *other), |(op, output)| (op, Ok(output)));
-                self.at(self.now + takes, node, Event::ToEngine(Input::Io(IoEvent::Done { op, result })));
+                let (op, result) = answer.map_or_else(
+                    |other| self.answer(node, *other),
+                    |(op, output)| (op, Ok(output)),
+                );
+                self.at(
+                    self.now + takes,
+                    node,
+                    Event::ToEngine(Input::Io(IoEvent::Done { op, result })),
+                );
             }
         }
     }
@@ -106,7 +117,9 @@ impl Engines {
                 it.listens = Some(socket);
                 (op, Ok(OpOutput::Bound { port }))
             }
-            IoCommand::RootRoom { op, .. } => (op, Ok(OpOutput::Room { free: 1 << 39, total: 1 << 40 })),
+            IoCommand::RootRoom { op, .. } => {
+                (op, Ok(OpOutput::Room { free: 1 << 39, total: 1 << 40 }))
+            }
             // Nobody changes anything behind this daemon's back.
             IoCommand::FileStat { op, path, .. } => {
                 let length = it.disk.get(&path).map(|bytes| bytes.len() as u64);
@@ -122,7 +135,9 @@ impl Engines {
                 let length = usize::try_from(length).expect("a test's file is small");
                 match (mode, it.disk.contains_key(&path)) {
                     (OpenMode::Create, true) => return (op, failed(OpErrorKind::Exists)),
-                    (OpenMode::Read | OpenMode::Write { .. }, false) => return (op, failed(OpErrorKind::NotFound)),
+                    (OpenMode::Read | OpenMode::Write { .. }, false) => {
+                        return (op, failed(OpErrorKind::NotFound));
+                    }
                     _ => {}
                 }
                 let bytes = it.disk.entry(path.clone()).or_default();
@@ -134,7 +149,9 @@ impl Engines {
                 (op, Ok(OpOutput::Opened { stat }))
             }
             IoCommand::FileRead { op, .. } => (op, Ok(OpOutput::Bytes(spans.into()))),
-            IoCommand::Digest { op, .. } => (op, Ok(OpOutput::Digest(Bytes::from(Sha1::digest(&spans).to_vec())))),
+            IoCommand::Digest { op, .. } => {
+                (op, Ok(OpOutput::Digest(Bytes::from(Sha1::digest(&spans).to_vec()))))
+            }
             // It has no numbers to tell.
             IoCommand::HttpGet { op, url, .. } if url.starts_with("http://tracker/scrape") => {
                 (op, Ok(OpOutput::Http { status: 404, body: Bytes::new() }))
@@ -151,7 +168,8 @@ impl Engines {
         for span in spans {
             let (now, later) = payload.split_at(span.length as usize);
             let file = it.disk.get_mut(&it.files[&span.file]).expect("an open file is there");
-            file[usize::try_from(span.offset).expect("a test's file is small")..][..now.len()].copy_from_slice(now);
+            file[usize::try_from(span.offset).expect("a test's file is small")..][..now.len()]
+                .copy_from_slice(now);
             payload = later;
         }
         assert!(payload.is_empty(), "a block is as long as its spans");
@@ -180,7 +198,11 @@ impl Engines {
             peers.extend(addr.ip().octets());
             peers.extend(addr.port().to_be_bytes());
         }
-        crate::metainfo::encode::Dict::new().int("interval", 60).bytes("peers", peers).encode().into()
+        crate::metainfo::encode::Dict::new()
+            .int("interval", 60)
+            .bytes("peers", peers)
+            .encode()
+            .into()
     }
 }
 

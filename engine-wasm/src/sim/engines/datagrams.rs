@@ -1,4 +1,5 @@
-//! Datagrams between engines: to each at its address, and to a group to all who joined it, the sender included.
+//! Datagrams between engines: to each at its address, and to a group to all who joined it, the
+//! sender included.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -18,7 +19,11 @@ pub(super) struct Socket {
 
 impl Engines {
     /// What is asked about datagrams and names, with the answer. There is no IPv6.
-    pub(super) fn bind(&mut self, node: usize, command: IoCommand) -> (OpId, Result<OpOutput, OpError>) {
+    pub(super) fn bind(
+        &mut self,
+        node: usize,
+        command: IoCommand,
+    ) -> (OpId, Result<OpOutput, OpError>) {
         let failed = Err(OpError { kind: OpErrorKind::Network, message: "no".into() });
         match command {
             IoCommand::UdpBind { op, socket, family: Family::V4, port, group } => {
@@ -26,7 +31,9 @@ impl Engines {
                 (op, Ok(OpOutput::Bound { port }))
             }
             IoCommand::Resolve { op, host, port } => {
-                let found = host.parse().map(|ip: IpAddr| OpOutput::Addresses(vec![SocketAddr::new(ip, port)]));
+                let found = host
+                    .parse()
+                    .map(|ip: IpAddr| OpOutput::Addresses(vec![SocketAddr::new(ip, port)]));
                 (op, found.or(failed))
             }
             IoCommand::UdpBind { op, .. } => (op, failed),
@@ -37,15 +44,23 @@ impl Engines {
     /// A datagram leaves a node.
     pub(super) fn datagram(&mut self, node: usize, socket: SocketId, to: SocketAddr, data: Bytes) {
         self.datagrams.push((node, to, data.clone()));
-        let group = self.nodes[node].sockets.iter().find(|own| own.id == socket).and_then(|own| own.group);
+        let group =
+            self.nodes[node].sockets.iter().find(|own| own.id == socket).and_then(|own| own.group);
         // To a group it leaves by a socket of its own, whose port says nothing.
         let from = SocketAddr::new(addr_of(node).ip(), if group.is_some() { 50_000 } else { PORT });
         for other in 0..self.nodes.len() {
-            let is_meant = |own: &&Socket| if group.is_some() { own.group == group } else { own.group.is_none() };
-            if (group.is_none() && addr_of(other) != to) || group.is_some_and(|group| group != to.ip()) {
+            let is_meant = |own: &&Socket| {
+                if group.is_some() { own.group == group } else { own.group.is_none() }
+            };
+            if (group.is_none() && addr_of(other) != to)
+                || group.is_some_and(|group| group != to.ip())
+            {
                 continue;
             }
-            let Some(socket) = self.nodes[other].sockets.iter().find(is_meant).map(|own| own.id) else { continue };
+            let Some(socket) = self.nodes[other].sockets.iter().find(is_meant).map(|own| own.id)
+            else {
+                continue;
+            };
             let event = IoEvent::UdpReceived { socket, from, data: data.clone() };
             self.at(self.now + LATENCY, other, Event::ToEngine(Input::Io(event)));
         }

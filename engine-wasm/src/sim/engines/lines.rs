@@ -27,7 +27,12 @@ pub(super) struct End {
 
 impl End {
     pub(super) fn to(other: (usize, ConnId)) -> Self {
-        Self { other, cutter: Cutter::default(), armed: BTreeMap::new(), ciphers: Ciphers::default() }
+        Self {
+            other,
+            cutter: Cutter::default(),
+            armed: BTreeMap::new(),
+            ciphers: Ciphers::default(),
+        }
     }
 }
 
@@ -66,7 +71,12 @@ fn cipher(start: &Rc4Start) -> Rc4 {
 
 impl Engines {
     /// A dial came to its end.
-    pub(super) fn join(&mut self, (node, conn): (usize, ConnId), (other, socket): (usize, SocketId), carried: Carried) {
+    pub(super) fn join(
+        &mut self,
+        (node, conn): (usize, ConnId),
+        (other, socket): (usize, SocketId),
+        carried: Carried,
+    ) {
         self.accepted += 1;
         self.connected.push((node, other));
         let theirs = ConnId(ConnId::ACCEPTED.0 + self.accepted);
@@ -99,7 +109,11 @@ impl Engines {
         let took = Duration::from_micros(bytes.len() as u64 * 1_000_000 / it.up_bps);
         it.line_free = it.line_free.max(self.now) + took;
         let ((other, theirs), left) = (end.other, it.line_free);
-        let part = if self.crumbs > 0 && bytes.len() < CRUMBLED { self.crumbs } else { bytes.len().max(1) };
+        let part = if self.crumbs > 0 && bytes.len() < CRUMBLED {
+            self.crumbs
+        } else {
+            bytes.len().max(1)
+        };
         for bytes in bytes.chunks(part) {
             self.at(left + LATENCY, other, Event::Bytes(theirs, bytes.to_vec()));
         }

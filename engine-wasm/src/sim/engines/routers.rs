@@ -1,4 +1,5 @@
-//! Routers between engines: who is behind one is reached by nobody but those to whom it sent something itself, not long ago, and over uTP only.
+//! Routers between engines: who is behind one is reached by nobody but those to whom it sent
+//! something itself, not long ago, and over uTP only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -43,7 +44,8 @@ pub(in crate::sim) struct Routers {
 }
 
 impl Routers {
-    /// Where others see the datagrams of a node come from: behind a router another port than the one from which they were sent.
+    /// Where others see the datagrams of a node come from: behind a router another port than the
+    /// one from which they were sent.
     pub(super) fn outside(&self, node: usize) -> SocketAddr {
         let mut addr = addr_of(node);
         if self.behind.contains(&node) {
@@ -53,14 +55,22 @@ impl Routers {
     }
 
     /// A node sends something to an address, and it comes there: who hears it.
-    fn hears(&mut self, node: usize, to: SocketAddr, carried: Carried, nodes: usize, now: Instant) -> Option<usize> {
+    fn hears(
+        &mut self,
+        node: usize,
+        to: SocketAddr,
+        carried: Carried,
+        nodes: usize,
+        now: Instant,
+    ) -> Option<usize> {
         if carried == Carried::ByTcp {
             return (0..nodes).find(|other| addr_of(*other) == to && !self.behind.contains(other));
         }
         self.sent.insert((node, to), now);
         let other = (0..nodes).find(|other| self.outside(*other) == to)?;
         let last = self.sent.get(&(other, self.outside(node)));
-        let is_let_in = !self.behind.contains(&other) || last.is_some_and(|&at| now < at + OPEN_FOR);
+        let is_let_in =
+            !self.behind.contains(&other) || last.is_some_and(|&at| now < at + OPEN_FOR);
         is_let_in.then_some(other)
     }
 

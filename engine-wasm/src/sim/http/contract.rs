@@ -44,7 +44,10 @@ fn a_torrent_whose_list_of_files_is_too_long_for_an_answer_is_reported_as_added(
     let (hash, answer) = (world.info_hash(), world.add_file());
     let body = answer.json();
     let listed = body["files"].as_array().map(Vec::len);
-    assert_eq!((answer.status, &body["infoHash"], &body["fileCount"]), (200, &json!(hash), &json!(7_000)));
+    assert_eq!(
+        (answer.status, &body["infoHash"], &body["fileCount"]),
+        (200, &json!(hash), &json!(7_000))
+    );
     assert_eq!(listed, Some(0));
     assert_eq!(world.engine.snapshot(world.now).torrents.len(), 1);
 }
@@ -79,15 +82,19 @@ fn adding_twice_answers_the_same_and_adds_nothing() {
 
 #[test]
 fn a_magnet_link_is_answered_when_it_is_described() {
-    let link = |world: &World| format!("magnet:?xt=urn:btih:{}&x.pe=127.0.0.1:1", world.info_hash());
+    let link =
+        |world: &World| format!("magnet:?xt=urn:btih:{}&x.pe=127.0.0.1:1", world.info_hash());
     let sample = torrent(1 << 10, &[("film.mp4", 300_000)]);
     for form in ["encoded", "plain", "json"] {
         let mut world = World::new(sample.clone(), &[Manner::describing(Describes::Honestly)], 61);
         world.run_for(Duration::from_millis(10));
         let id = match form {
             "encoded" => {
-                let encoded =
-                    link(&world).replace(':', "%3A").replace('?', "%3F").replace('=', "%3d").replace('&', "%26");
+                let encoded = link(&world)
+                    .replace(':', "%3A")
+                    .replace('?', "%3F")
+                    .replace('=', "%3d")
+                    .replace('&', "%26");
                 world.send("GET", &format!("/add/{encoded}"), None, b"")
             }
             "plain" => world.send("GET", &format!("/add/{}", link(&world)), None, b""),
@@ -97,10 +104,15 @@ fn a_magnet_link_is_answered_when_it_is_described() {
             }
         };
         assert!(world.heard(id).is_none(), "{form}: answered before it is described");
-        let took = world.run_until_within(Duration::from_secs(30), |world| world.heard(id).is_some());
+        let took =
+            world.run_until_within(Duration::from_secs(30), |world| world.heard(id).is_some());
         assert!(took.is_some(), "{form}: it is answered");
         let answer = world.heard(id).unwrap();
-        assert_eq!((answer.status, &answer.json()["files"][0]["length"]), (200, &json!(300_000)), "{form}");
+        assert_eq!(
+            (answer.status, &answer.json()["files"][0]["length"]),
+            (200, &json!(300_000)),
+            "{form}"
+        );
         let listed = world.call("GET", "/torrents").json();
         assert_eq!(listed["torrents"][0]["temporary"], json!(form != "json"), "{form}");
     }
@@ -108,22 +120,37 @@ fn a_magnet_link_is_answered_when_it_is_described() {
 
 #[test]
 fn a_torrent_tells_its_state_its_files_and_its_streams() {
-    let mut world =
-        World::with_torrent(torrent(32 << 10, &[("film.mp4", 2 << 20)]), &[Manner::honest(1 << 18, 20)], 62);
+    let mut world = World::with_torrent(
+        torrent(32 << 10, &[("film.mp4", 2 << 20)]),
+        &[Manner::honest(1 << 18, 20)],
+        62,
+    );
     let request = world.ask(0, 1 << 20, (2 << 20) - 1);
     world.run_for(Duration::from_millis(300));
     let body = world.call("GET", &format!("/torrents/{}", world.info_hash())).json();
     assert_eq!(body["state"], json!("downloading"));
-    assert_eq!((&body["peers"], &body["temporary"], &body["length"]), (&json!(1), &json!(false), &json!(2 << 20)));
+    assert_eq!(
+        (&body["peers"], &body["temporary"], &body["length"]),
+        (&json!(1), &json!(false), &json!(2 << 20))
+    );
     assert_eq!(body["streams"][0]["position"], json!(1 << 20));
-    assert_eq!((&body["streams"][0]["fileIndex"], &body["streams"][0]["end"]), (&json!(0), &json!((2 << 20) - 1)));
+    assert_eq!(
+        (&body["streams"][0]["fileIndex"], &body["streams"][0]["end"]),
+        (&json!(0), &json!((2 << 20) - 1))
+    );
     world.leave(request);
     world.run_until_within(Duration::from_secs(30), World::is_complete).expect("it completes");
     // It is called complete when it was seen to lie there.
     world.run_for(Duration::from_millis(10));
     let body = world.call("GET", &format!("/torrents/{}", world.info_hash().to_uppercase())).json();
-    assert_eq!((&body["state"], &body["progress"], &body["streams"]), (&json!("complete"), &json!(1.0), &json!([])));
-    assert_eq!((&body["files"][0]["verified"], &body["files"][0]["progress"]), (&json!(2 << 20), &json!(1.0)));
+    assert_eq!(
+        (&body["state"], &body["progress"], &body["streams"]),
+        (&json!("complete"), &json!(1.0), &json!([]))
+    );
+    assert_eq!(
+        (&body["files"][0]["verified"], &body["files"][0]["progress"]),
+        (&json!(2 << 20), &json!(1.0))
+    );
 }
 
 #[test]
@@ -153,8 +180,7 @@ fn names_in_urls_mean_files() {
     check("", Err(404));
     let (_, _, body) = world.resolve(&format!("{hash}/one%20two.mkv"));
     let body: Value = serde_json::from_str(&body).unwrap();
-    let fits =
-        json!([{ "index": 0, "path": "Sample/S1/one two.mkv" }, { "index": 2, "path": "Sample/S2/one two.mkv" }]);
+    let fits = json!([{ "index": 0, "path": "Sample/S1/one two.mkv" }, { "index": 2, "path": "Sample/S2/one two.mkv" }]);
     assert_eq!((&body["code"], &body["files"]), (&json!("ambiguous"), &fits));
 }
 
@@ -165,10 +191,18 @@ fn a_playlist_names_what_players_play() {
     let hash = world.info_hash();
     let answer = world.call("GET", &format!("/torrents/{hash}/playlist.m3u"));
     assert_eq!(answer.header("content-type"), Some("audio/x-mpegurl; charset=utf-8"));
-    let lines: Vec<&str> = answer.body.lines().map(|line| line.split("?key=").next().unwrap()).collect();
+    let lines: Vec<&str> =
+        answer.body.lines().map(|line| line.split("?key=").next().unwrap()).collect();
     let [one, two, three] = [0, 2, 3].map(|index| format!("http://{HOST}/stream/{hash}.{index}"));
-    let expected =
-        ["#EXTM3U", "#EXTINF:-1,one two.mkv", &one, "#EXTINF:-1,one two.mkv", &two, "#EXTINF:-1,ü&#%.mp3", &three];
+    let expected = [
+        "#EXTM3U",
+        "#EXTINF:-1,one two.mkv",
+        &one,
+        "#EXTINF:-1,one two.mkv",
+        &two,
+        "#EXTINF:-1,ü&#%.mp3",
+        &three,
+    ];
     assert_eq!(lines, expected);
     assert_eq!(world.call("GET", &format!("/torrents/{hash}/playlist.m3u8")).body, answer.body);
     let alone = world.call("GET", &format!("/torrents/{hash}/files/2/playlist.m3u")).body;
@@ -198,12 +232,16 @@ fn a_removed_torrent_is_gone_and_its_data_if_that_was_wanted() {
 
 #[test]
 fn files_are_chosen_and_checked_again_by_calls() {
-    let mut world =
-        World::new(torrent(32 << 10, &[("a", 4 << 20), ("b", 100_000)]), &[Manner::honest(4 << 20, 10)], 65);
+    let mut world = World::new(
+        torrent(32 << 10, &[("a", 4 << 20), ("b", 100_000)]),
+        &[Manner::honest(4 << 20, 10)],
+        65,
+    );
     world.run_for(Duration::from_millis(10));
     world.add_file();
     let path = format!("/torrents/{}", world.info_hash());
-    let answer = world.give("PATCH", &format!("{path}/files"), b"[{\"index\": 1, \"priority\": \"skip\"}]");
+    let answer =
+        world.give("PATCH", &format!("{path}/files"), b"[{\"index\": 1, \"priority\": \"skip\"}]");
     assert_eq!((answer.status, answer.body.as_str()), (204, ""));
     world.name_seeders();
     world.run_for(Duration::from_secs(10));
@@ -212,7 +250,10 @@ fn files_are_chosen_and_checked_again_by_calls() {
         (&body["state"], &body["wanted"], &body["wantedVerified"]),
         (&json!("complete"), &json!(4 << 20), &json!(4 << 20))
     );
-    assert_eq!((&body["files"][1]["priority"], &body["checkProgress"]), (&json!("skip"), &json!(null)));
+    assert_eq!(
+        (&body["files"][1]["priority"], &body["checkProgress"]),
+        (&json!("skip"), &json!(null))
+    );
     let digests = world.digests;
     assert_eq!(world.call("POST", &format!("{path}/recheck")).status, 204);
     assert!(world.call("GET", &path).json()["checkProgress"].is_number());
@@ -220,7 +261,11 @@ fn files_are_chosen_and_checked_again_by_calls() {
     let body = world.call("GET", &path).json();
     assert_eq!((&body["state"], &body["checkProgress"]), (&json!("complete"), &json!(null)));
     assert!(world.digests >= digests + 128, "{digests} and then {}", world.digests);
-    assert_eq!(world.call("DELETE", &format!("{path}/recheck")).status, 204, "there is nothing to call off");
+    assert_eq!(
+        world.call("DELETE", &format!("{path}/recheck")).status,
+        204,
+        "there is nothing to call off"
+    );
 }
 
 #[test]
@@ -231,12 +276,15 @@ fn what_was_watched_is_told_and_set_by_calls() {
     let of = |world: &mut World, index: u32| {
         let body = world.call("GET", &path).json();
         let files = body["files"].as_array().expect("files").clone();
-        let file = files.into_iter().find(|file| file["index"] == json!(index)).expect("such a file");
+        let file =
+            files.into_iter().find(|file| file["index"] == json!(index)).expect("such a file");
         (json!([file["positionS"], file["durationS"], file["watched"]]), body["next"].clone())
     };
     let next = |index: u32, position_s: f64| json!({ "index": index, "name": "one two.mkv", "positionS": position_s, "resumes": position_s > 0.0 });
     assert_eq!(of(&mut world, 0), (json!([0.0, null, false]), next(0, 0.0)));
-    let put = |world: &mut World, index: u32, body: &[u8]| world.put(&format!("{path}/files/{index}/watched"), body);
+    let put = |world: &mut World, index: u32, body: &[u8]| {
+        world.put(&format!("{path}/files/{index}/watched"), body)
+    };
     assert_eq!(put(&mut world, 0, b"{\"positionS\": 61.5, \"durationS\": 3000}").status, 204);
     assert_eq!(of(&mut world, 0), (json!([61.5, 3000.0, false]), next(0, 61.5)));
     assert_eq!(put(&mut world, 0, b"{\"watched\": true}").status, 204);
@@ -300,7 +348,8 @@ fn followers_hear_the_status_when_it_changes_and_a_sign_of_life_when_not() {
     world.add_file();
     world.run_for(Duration::from_millis(600));
     let body = world.heard(id).unwrap().body;
-    let status: Value = serde_json::from_str(body.trim_end().rsplit("data: ").next().unwrap()).unwrap();
+    let status: Value =
+        serde_json::from_str(body.trim_end().rsplit("data: ").next().unwrap()).unwrap();
     assert_eq!(status["torrents"][0]["infoHash"], json!(world.info_hash()));
     world.leave(id);
     let parts = world.heard(id).unwrap().parts;
@@ -311,8 +360,11 @@ fn followers_hear_the_status_when_it_changes_and_a_sign_of_life_when_not() {
 
 #[test]
 fn a_busy_swarm_is_told_of_twice_a_second_at_most() {
-    let mut world =
-        World::with_torrent(torrent(32 << 10, &[("film.mp4", 8 << 20)]), &[Manner::honest(1 << 20, 20)], 63);
+    let mut world = World::with_torrent(
+        torrent(32 << 10, &[("film.mp4", 8 << 20)]),
+        &[Manner::honest(1 << 20, 20)],
+        63,
+    );
     let id = world.send("GET", "/events", None, b"");
     world.run_for(Duration::from_secs(4));
     let parts = world.heard(id).unwrap().parts;

@@ -1,4 +1,5 @@
-//! `openapi.json` held to the truth: its paths and methods are the router's, and every answer has exactly the fields that it says.
+//! `openapi.json` held to the truth: its paths and methods are the router's, and every answer has
+//! exactly the fields that it says.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -25,10 +26,24 @@ fn document() -> Value {
 }
 
 /// What is wrong with a value, against its schema; what was seen of the document is noted.
-fn differences(document: &Value, schema: &Value, value: &Value, at: &str, seen: &mut BTreeSet<String>) -> Vec<String> {
+fn differences(
+    document: &Value,
+    schema: &Value,
+    value: &Value,
+    at: &str,
+    seen: &mut BTreeSet<String>,
+) -> Vec<String> {
     if let Some(name) = schema["$ref"].as_str() {
-        let schema = document.pointer(name.trim_start_matches('#')).unwrap_or_else(|| panic!("{name} is not there"));
-        return differences(document, schema, value, name.rsplit('/').next().unwrap_or_default(), seen);
+        let schema = document
+            .pointer(name.trim_start_matches('#'))
+            .unwrap_or_else(|| panic!("{name} is not there"));
+        return differences(
+            document,
+            schema,
+            value,
+            name.rsplit('/').next().unwrap_or_default(),
+            seen,
+        );
     }
     if let Some(choices) = schema["oneOf"].as_array() {
         let tries = choices.iter().map(|schema| {
@@ -59,7 +74,8 @@ fn differences(document: &Value, schema: &Value, value: &Value, at: &str, seen: 
     for item in value.as_array().into_iter().flatten() {
         wrong.extend(differences(document, &schema["items"], item, at, seen));
     }
-    if let (Some(fields), Some(properties)) = (value.as_object(), schema["properties"].as_object()) {
+    if let (Some(fields), Some(properties)) = (value.as_object(), schema["properties"].as_object())
+    {
         for (name, value) in fields {
             let Some(schema) = properties.get(name) else {
                 wrong.push(format!("{at}: {name} is not documented"));
@@ -68,8 +84,13 @@ fn differences(document: &Value, schema: &Value, value: &Value, at: &str, seen: 
             seen.insert(format!("{at}.{name}"));
             wrong.extend(differences(document, schema, value, &format!("{at}.{name}"), seen));
         }
-        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        wrong.extend(required.filter(|name| !fields.contains_key(*name)).map(|name| format!("{at}: no {name}")));
+        let required =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        wrong.extend(
+            required
+                .filter(|name| !fields.contains_key(*name))
+                .map(|name| format!("{at}: no {name}")),
+        );
     }
     wrong
 }
@@ -113,17 +134,30 @@ impl Proof {
     fn check(&mut self, path: &str, method: &str, answer: &Answer) {
         let what = format!("{method} {path} {}", answer.status);
         let responses = &self.document["paths"][path][method]["responses"];
-        let response = responses.get(answer.status.to_string()).unwrap_or_else(|| panic!("{what} is not documented"));
+        let response = responses
+            .get(answer.status.to_string())
+            .unwrap_or_else(|| panic!("{what} is not documented"));
         self.answers.insert(what.clone());
         let Some(content) = response["content"].as_object() else {
             return assert_eq!(answer.body, "", "{what}");
         };
-        let content_type = answer.header("content-type").expect("a body has a type").split(';').next().unwrap_or("");
-        let form = content.get(content_type).unwrap_or_else(|| panic!("{what}: {content_type} is not documented"));
+        let content_type = answer
+            .header("content-type")
+            .expect("a body has a type")
+            .split(';')
+            .next()
+            .unwrap_or("");
+        let form = content
+            .get(content_type)
+            .unwrap_or_else(|| panic!("{what}: {content_type} is not documented"));
         let value = match content_type {
             "application/json" => answer.json(),
             "text/event-stream" => {
-                let data = answer.body.lines().find_map(|line| line.strip_prefix("data: ")).expect("an event has data");
+                let data = answer
+                    .body
+                    .lines()
+                    .find_map(|line| line.strip_prefix("data: "))
+                    .expect("an event has data");
                 serde_json::from_str(data).expect("an event is JSON")
             }
             _ => return,
@@ -138,21 +172,28 @@ fn paths_and_methods_are_those_of_the_router() {
     let document = document();
     let mut documented = BTreeSet::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
-        for method in item.as_object().expect("a path has methods").keys().filter(|key| *key != "parameters") {
+        for method in
+            item.as_object().expect("a path has methods").keys().filter(|key| *key != "parameters")
+        {
             if path != STREAM {
                 documented.insert(format!("{} {path}", method.to_uppercase()));
             }
         }
     }
-    let routed = ROUTES.iter().flat_map(|(path, methods)| methods.iter().map(move |method| format!("{method} {path}")));
+    let routed = ROUTES
+        .iter()
+        .flat_map(|(path, methods)| methods.iter().map(move |method| format!("{method} {path}")));
     assert_eq!(documented, routed.collect());
 }
 
 #[test]
 fn every_answer_has_the_documented_form() {
     let mut proof = Proof::new();
-    let sample =
-        torrent_with_trackers(32 << 10, &[("film.mp4", 4 << 20), ("film.de.srt", 900)], &["http://t/announce"]);
+    let sample = torrent_with_trackers(
+        32 << 10,
+        &[("film.mp4", 4 << 20), ("film.de.srt", 900)],
+        &["http://t/announce"],
+    );
     let net = NetConfig { listen_port: Some(6_881), udp: false, port_mapping: true };
     let config = Config { net, ..Config::default() };
     let mut world = World::configured(config, sample, &[Manner::honest(1 << 18, 20)], 80);
@@ -161,7 +202,11 @@ fn every_answer_has_the_documented_form() {
     world.add();
     world.router_says(&Ok(Mapping { port: 40_000, address: None, by: MappedBy::Upnp }));
     let trouble = Some("the disk is full".to_owned());
-    world.hear(Input::Control(DaemonMessage::StateStatus { trouble, set_aside: Vec::new(), begun_anew: 0 }));
+    world.hear(Input::Control(DaemonMessage::StateStatus {
+        trouble,
+        set_aside: Vec::new(),
+        begun_anew: 0,
+    }));
     world.ask(0, 0, (4 << 20) - 1);
     world.run_for(Duration::from_millis(1_500));
     // One that is fed, and one that waits.
@@ -189,16 +234,20 @@ fn every_answer_has_the_documented_form() {
     }
     prove_keeping(&mut proof, &mut world, &[&hash, "x", &unknown]);
     let metainfo = world.sample.torrent.clone();
-    for (content_type, body) in
-        [("application/x-bittorrent", &metainfo[..]), ("application/json", b"{}"), ("text/plain", b"x")]
-    {
+    for (content_type, body) in [
+        ("application/x-bittorrent", &metainfo[..]),
+        ("application/json", b"{}"),
+        ("text/plain", b"x"),
+    ] {
         let answer = world.post(content_type, body);
         proof.check("/add", "post", &answer);
     }
     let huge = vec![0; crate::limits::METAINFO + 8];
     let answer = world.post("application/x-bittorrent", &huge);
     proof.check("/add", "post", &answer);
-    for link in ["x".to_owned(), "x".repeat(70_000), format!("magnet%3A%3Fxt%3Durn%3Abtih%3A{hash}")] {
+    for link in
+        ["x".to_owned(), "x".repeat(70_000), format!("magnet%3A%3Fxt%3Durn%3Abtih%3A{hash}")]
+    {
         let answer = world.call("GET", &format!("/add/{link}"));
         proof.check("/add/{magnet}", "get", &answer);
     }
@@ -210,8 +259,13 @@ fn every_answer_has_the_documented_form() {
     prove_removing(&mut proof);
     prove_busy(&mut proof);
     let all = all_answers(&proof.document);
-    assert_eq!(all.difference(&proof.answers).collect::<Vec<_>>(), Vec::<&String>::new(), "documented, never seen");
-    let unseen: Vec<String> = all_fields(&proof.document).difference(&proof.seen).cloned().collect();
+    assert_eq!(
+        all.difference(&proof.answers).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "documented, never seen"
+    );
+    let unseen: Vec<String> =
+        all_fields(&proof.document).difference(&proof.seen).cloned().collect();
     // Of requests, not of answers; and of the daemon's path.
     let expected = "AddRequest.hold AddRequest.keep AddRequest.magnet Choice.index Choice.path Decision.choice Decision.files Error.files FilePriority.index FilePriority.priority \
         Location.folder Location.name Location.root Position.durationS Position.seconds Sharing.downLimitBps Sharing.ratioPercent Sharing.seedS \
@@ -221,8 +275,11 @@ fn every_answer_has_the_documented_form() {
 
 /// Its file can't be deleted, and is not the one that was downloaded.
 fn prove_removing(proof: &mut Proof) {
-    let mut world =
-        World::with_torrent(torrent(32 << 10, &[("film.mp4", 1 << 20)]), &[Manner::honest(4 << 20, 10)], 82);
+    let mut world = World::with_torrent(
+        torrent(32 << 10, &[("film.mp4", 1 << 20)]),
+        &[Manner::honest(4 << 20, 10)],
+        82,
+    );
     world.run_for(Duration::from_secs(5));
     let path = format!("/torrents/{}?data=1", world.info_hash());
     world.disk.is_read_only = true;
@@ -262,7 +319,12 @@ fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
             hash,
             &[b"", b"{\"seconds\": 1.5, \"durationS\": 90}", b"{\"seconds\": 1}", &huge],
         );
-        prove_moving(proof, world, hash, &[b"{\"folder\": \"films\"}", b"{\"root\": \"x\"}", &huge]);
+        prove_moving(
+            proof,
+            world,
+            hash,
+            &[b"{\"folder\": \"films\"}", b"{\"root\": \"x\"}", &huge],
+        );
         let answer = world.give("PATCH", &files.replace("{infoHash}", hash), WANT);
         proof.check(files, "patch", &answer);
         proof.check(ADOPT, "post", &world.call("POST", &ADOPT.replace("{infoHash}", hash)));
@@ -276,12 +338,21 @@ fn prove_keeping(proof: &mut Proof, world: &mut World, hashes: &[&str]) {
             let answer = world.call(method, &recheck.replace("{infoHash}", hash));
             proof.check(recheck, &method.to_lowercase(), &answer);
         }
-        prove_deciding(proof, world, hash, &[b"{\"choice\": \"download\"}", b"{}", &vec![b' '; 7 << 20]]);
+        prove_deciding(
+            proof,
+            world,
+            hash,
+            &[b"{\"choice\": \"download\"}", b"{}", &vec![b' '; 7 << 20]],
+        );
         for path in ["/torrents/{infoHash}/pause", "/torrents/{infoHash}/resume"] {
             proof.check(path, "post", &world.call("POST", &path.replace("{infoHash}", hash)));
         }
     }
-    for body in [&b"[{\"index\": 1, \"priority\": \"high\"}]"[..], b"[{\"index\": 0}]", &vec![b' '; 7 << 20]] {
+    for body in [
+        &b"[{\"index\": 1, \"priority\": \"high\"}]"[..],
+        b"[{\"index\": 0}]",
+        &vec![b' '; 7 << 20],
+    ] {
         let answer = world.give("PATCH", &files.replace("{infoHash}", hashes[0]), body);
         proof.check(files, "patch", &answer);
     }
@@ -331,9 +402,15 @@ fn prove_watched(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u
 
 /// What a torrent is answered that is moved, and whose first file is given another name.
 fn prove_moving(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8]]) {
-    let (location, name) = ("/torrents/{infoHash}/location", "/torrents/{infoHash}/files/{index}/name");
+    let (location, name) =
+        ("/torrents/{infoHash}/location", "/torrents/{infoHash}/files/{index}/name");
     for body in bodies {
-        let id = world.send("PUT", &location.replace("{infoHash}", hash), Some("application/json"), body);
+        let id = world.send(
+            "PUT",
+            &location.replace("{infoHash}", hash),
+            Some("application/json"),
+            body,
+        );
         world.run_for(Duration::from_millis(100));
         proof.check(location, "put", &world.heard(id).expect("it is answered"));
         let body = if body.len() < 100 { &b"\"renamed.mp4\""[..] } else { body };
@@ -348,7 +425,8 @@ fn prove_moving(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8
 fn prove_preparing(proof: &mut Proof, world: &mut World, hash: &str, bodies: &[&[u8]]) {
     let prepare = "/torrents/{infoHash}/files/{index}/prepare";
     for body in bodies {
-        let answer = world.give("POST", &prepare.replace("{infoHash}", hash).replace("{index}", "0"), body);
+        let answer =
+            world.give("POST", &prepare.replace("{infoHash}", hash).replace("{index}", "0"), body);
         proof.check(prepare, "post", &answer);
     }
 }
@@ -402,8 +480,12 @@ fn prove_busy(proof: &mut Proof) {
 
 fn all_answers(document: &Value) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
-    for (path, item) in document["paths"].as_object().expect("paths").iter().filter(|(path, _)| *path != STREAM) {
-        for (method, call) in item.as_object().expect("methods").iter().filter(|(key, _)| *key != "parameters") {
+    for (path, item) in
+        document["paths"].as_object().expect("paths").iter().filter(|(path, _)| *path != STREAM)
+    {
+        for (method, call) in
+            item.as_object().expect("methods").iter().filter(|(key, _)| *key != "parameters")
+        {
             let statuses = call["responses"].as_object().expect("responses").keys();
             all.extend(statuses.map(|status| format!("{method} {path} {status}")));
         }
@@ -414,8 +496,12 @@ fn all_answers(document: &Value) -> BTreeSet<String> {
 fn all_fields(document: &Value) -> BTreeSet<String> {
     let schemas = document["components"]["schemas"].as_object().expect("schemas");
     let fields = |(name, schema): (&String, &Value)| {
-        let fields: Vec<String> =
-            schema["properties"].as_object().expect("fields").keys().map(|field| format!("{name}.{field}")).collect();
+        let fields: Vec<String> = schema["properties"]
+            .as_object()
+            .expect("fields")
+            .keys()
+            .map(|field| format!("{name}.{field}"))
+            .collect();
         fields
     };
     schemas.iter().flat_map(fields).collect()
@@ -428,13 +514,19 @@ fn a_name_that_is_no_file_is_answered_in_the_documented_form() {
     let document = document();
     let hash = world.info_hash();
     let mut seen = BTreeSet::new();
-    for (name, expected) in [("one%20two.mkv", 409), ("x", 404), ("%", 400), (&"x".repeat(70_000), 414)] {
+    for (name, expected) in
+        [("one%20two.mkv", 409), ("x", 404), ("%", 400), (&"x".repeat(70_000), 414)]
+    {
         let (_, status, body) = world.resolve(&format!("{hash}/{name}"));
         assert_eq!(status, Some(expected));
         let response = &document["paths"][STREAM]["get"]["responses"][expected.to_string()];
         let schema = &response["content"]["application/json"]["schema"];
         let body = serde_json::from_str(&body).expect("a failure is JSON");
-        assert_eq!(differences(&document, schema, &body, "body", &mut seen), Vec::<String>::new(), "{expected}");
+        assert_eq!(
+            differences(&document, schema, &body, "body", &mut seen),
+            Vec::<String>::new(),
+            "{expected}"
+        );
     }
     assert!(seen.contains("Choice.path") && seen.contains("Error.files"));
 }
@@ -443,8 +535,14 @@ fn a_name_that_is_no_file_is_answered_in_the_documented_form() {
 fn every_code_is_documented() {
     let document = document();
     let codes = document.pointer("/components/schemas/Error/properties/code/enum").expect("codes");
-    let documented: BTreeSet<String> =
-        codes.as_array().expect("a list").iter().filter_map(|code| code.as_str().map(str::to_owned)).collect();
-    let real = crate::api::Code::ALL.iter().map(|code| json!(code).as_str().expect("a code is a word").to_owned());
+    let documented: BTreeSet<String> = codes
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|code| code.as_str().map(str::to_owned))
+        .collect();
+    let real = crate::api::Code::ALL
+        .iter()
+        .map(|code| json!(code).as_str().expect("a code is a word").to_owned());
     assert_eq!(documented, real.collect());
 }

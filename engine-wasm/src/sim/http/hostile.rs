@@ -49,9 +49,16 @@ fn bodies_that_mean_nothing_are_answered() {
     let mut world = world(series());
     let mut check = |content_type: &str, body: &[u8], expected: (u16, &str)| {
         let (status, code) = world.post(content_type, body).failure();
-        assert_eq!((status, code.as_str()), expected, "{content_type}: {}", String::from_utf8_lossy(body));
+        assert_eq!(
+            (status, code.as_str()),
+            expected,
+            "{content_type}: {}",
+            String::from_utf8_lossy(body)
+        );
     };
-    let magnet = json!({ "magnet": "magnet:?xt=urn:btih:0000000000000000000000000000000000000000" }).to_string();
+    let magnet =
+        json!({ "magnet": "magnet:?xt=urn:btih:0000000000000000000000000000000000000000" })
+            .to_string();
     check("application/json", b"", (400, "malformed"));
     check("application/json", b"{}", (400, "malformed"));
     check("application/json", b"\xff\xfe", (400, "malformed"));
@@ -73,7 +80,10 @@ fn flags_are_flags() {
     let mut world = world(series());
     world.add_file();
     let path = format!("/torrents/{}", world.info_hash());
-    assert_eq!(world.call("DELETE", &format!("{path}?data=yes")).failure(), (400, "malformed".into()));
+    assert_eq!(
+        world.call("DELETE", &format!("{path}?data=yes")).failure(),
+        (400, "malformed".into())
+    );
     assert_eq!(world.call("GET", &path).status, 200, "it is still there");
 }
 

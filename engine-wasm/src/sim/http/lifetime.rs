@@ -36,7 +36,8 @@ fn what_nobody_reads_goes_with_its_data() {
 
 #[test]
 fn what_can_not_be_deleted_is_tried_again_later() {
-    let mut world = World::new(torrent(32 << 10, &[("film.mp4", 2 << 20)]), &[Manner::honest(1 << 20, 10)], 71);
+    let mut world =
+        World::new(torrent(32 << 10, &[("film.mp4", 2 << 20)]), &[Manner::honest(1 << 20, 10)], 71);
     world.run_for(Duration::from_millis(10));
     world.add_file();
     world.name_seeders();
@@ -60,7 +61,9 @@ fn what_is_kept_stays() {
         }
         world.run_for(Duration::from_secs(100));
         match how {
-            "again" => drop(world.send("POST", "/add?keep=1", Some("application/x-bittorrent"), &torrent)),
+            "again" => {
+                drop(world.send("POST", "/add?keep=1", Some("application/x-bittorrent"), &torrent))
+            }
             "page" => world.intend(Intent::AddTorrent { metainfo: torrent.into() }),
             _ => {}
         }
@@ -110,7 +113,8 @@ fn asking_for_it_again_starts_the_delay_again() {
 
 #[test]
 fn a_new_engine_knows_what_is_temporary() {
-    let mut world = World::new(torrent(32 << 10, &[("film.mp4", 2 << 20)]), &[Manner::honest(1 << 20, 10)], 70);
+    let mut world =
+        World::new(torrent(32 << 10, &[("film.mp4", 2 << 20)]), &[Manner::honest(1 << 20, 10)], 70);
     world.run_for(Duration::from_millis(10));
     world.add_file();
     world.run_for(Duration::from_secs(100));
@@ -137,10 +141,20 @@ fn a_magnet_link_that_nobody_describes_is_given_up_and_leaves_nothing() {
         let mut world = world(series());
         let id = world.send("GET", &format!("{}{keep}", magnet(&world)), None, b"");
         world.run_for(Duration::from_secs(99));
-        assert!(world.heard(id).is_none() && world.has_state(), "three times thirty seconds, and ten between them");
-        assert!((19..=20).contains(&world.answers.len()), "every five seconds the call is said to be alive");
+        assert!(
+            world.heard(id).is_none() && world.has_state(),
+            "three times thirty seconds, and ten between them"
+        );
+        assert!(
+            (19..=20).contains(&world.answers.len()),
+            "every five seconds the call is said to be alive"
+        );
         world.run_for(Duration::from_secs(2));
-        assert_eq!(world.heard(id).expect("it is answered").failure(), (504, "metadata_timeout".into()), "{keep}");
+        assert_eq!(
+            world.heard(id).expect("it is answered").failure(),
+            (504, "metadata_timeout".into()),
+            "{keep}"
+        );
         check(&mut world, 0, false, "nothing stays behind");
     }
 }
@@ -154,7 +168,11 @@ fn all_who_wait_for_a_magnet_link_are_answered() {
     let second = world.send("GET", &magnet(&world), None, b"");
     world.leave(gone);
     assert_eq!(count(&world), 1);
-    assert_eq!(world.resolve(&format!("{}/7", world.info_hash())).1, Some(409), "its files are not known yet");
+    assert_eq!(
+        world.resolve(&format!("{}/7", world.info_hash())).1,
+        Some(409),
+        "its files are not known yet"
+    );
     let playlist = world.call("GET", &format!("/torrents/{}/playlist.m3u8", world.info_hash()));
     assert_eq!(playlist.failure(), (409, "not_ready".into()));
     // Somebody has the file itself.
@@ -170,7 +188,8 @@ fn all_who_wait_for_a_magnet_link_are_answered() {
 fn what_calls_wanted_for_good_and_nobody_describes_leaves_nothing_behind_either() {
     for keeps in [[false, true], [true, false], [true, true]] {
         let mut world = world(series());
-        let target = |world: &World, keep: bool| format!("{}?keep={}", magnet(world), u8::from(keep));
+        let target =
+            |world: &World, keep: bool| format!("{}?keep={}", magnet(world), u8::from(keep));
         let calls = keeps.map(|keep| {
             let target = target(&world, keep);
             let id = world.send("GET", &target, None, b"");
@@ -179,7 +198,10 @@ fn what_calls_wanted_for_good_and_nobody_describes_leaves_nothing_behind_either(
         });
         world.run_for(Duration::from_secs(200));
         for id in calls {
-            assert_eq!(world.heard(id).expect("it is answered").failure(), (504, "metadata_timeout".into()));
+            assert_eq!(
+                world.heard(id).expect("it is answered").failure(),
+                (504, "metadata_timeout".into())
+            );
         }
         check(&mut world, 1, false, &format!("{keeps:?}"));
     }

@@ -44,7 +44,13 @@ impl Answer {
 }
 
 impl World {
-    fn send(&mut self, method: &str, target: &str, content_type: Option<&str>, body: &[u8]) -> RequestId {
+    fn send(
+        &mut self,
+        method: &str,
+        target: &str,
+        content_type: Option<&str>,
+        body: &[u8],
+    ) -> RequestId {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let request_id = self.question(|request_id| DaemonMessage::HttpCall {
             request_id,
@@ -67,7 +73,10 @@ impl World {
     fn heard(&self, id: RequestId) -> Option<Answer> {
         let mut whole: Option<Answer> = None;
         for answer in &self.answers {
-            let EngineMessage::HttpReply { request_id, status, headers, body, more } = answer else { continue };
+            let EngineMessage::HttpReply { request_id, status, headers, body, more } = answer
+            else {
+                continue;
+            };
             if *request_id != id {
                 continue;
             }
@@ -112,10 +121,19 @@ impl World {
     }
 
     fn resolve(&mut self, path: &str) -> (Option<String>, Option<u16>, String) {
-        let id = self.question(|request_id| DaemonMessage::FileResolve { request_id, path: path.to_owned() });
+        let id = self.question(|request_id| DaemonMessage::FileResolve {
+            request_id,
+            path: path.to_owned(),
+        });
         let answer = self.answers.iter().find_map(|answer| match answer {
-            EngineMessage::FileResolved { request_id, file_id, status, body } if *request_id == id => {
-                Some((file_id.as_ref().map(ToString::to_string), *status, body.clone().unwrap_or_default()))
+            EngineMessage::FileResolved { request_id, file_id, status, body }
+                if *request_id == id =>
+            {
+                Some((
+                    file_id.as_ref().map(ToString::to_string),
+                    *status,
+                    body.clone().unwrap_or_default(),
+                ))
             }
             _ => None,
         });

@@ -23,15 +23,23 @@ fn intend(world: &mut World, intent: &Value) -> RequestId {
 
 #[test]
 fn a_page_hears_the_whole_of_its_topics_first_and_then_what_differs() {
-    let mut world = World::with_torrent(torrent(32 << 10, &[("film.mp4", 2 << 20)]), &[Manner::honest(1 << 20, 20)], 7);
+    let mut world = World::with_torrent(
+        torrent(32 << 10, &[("film.mp4", 2 << 20)]),
+        &[Manner::honest(1 << 20, 20)],
+        7,
+    );
     let hash = world.info_hash();
     let target = format!("/host/topics?topic=list&topic=torrent%2F{hash}&topic=nonsense");
     let id = world.send("GET", &target, None, b"");
     world.run_for(Duration::from_millis(10));
     let first = world.heard(id).expect("a stream");
-    assert_eq!((first.status, first.header("content-type"), first.goes_on), (200, Some("text/event-stream"), true));
+    assert_eq!(
+        (first.status, first.header("content-type"), first.goes_on),
+        (200, Some("text/event-stream"), true)
+    );
     let whole = updates(&first);
-    let topics: Vec<_> = whole.iter().map(|update| update["topic"].as_str().unwrap().to_owned()).collect();
+    let topics: Vec<_> =
+        whole.iter().map(|update| update["topic"].as_str().unwrap().to_owned()).collect();
     assert_eq!(topics, ["list".to_owned(), format!("torrent/{hash}")]);
     assert!(whole.iter().all(|update| update["from"].is_null()), "{whole:?}");
     world.run_for(Duration::from_secs(4));
@@ -72,7 +80,8 @@ fn intents_are_carried_out_and_answered_at_once_or_when_it_is_done() {
     let unknown = intend(&mut world, &json!({ "kind": "pause", "infoHash": "00".repeat(20) }));
     let answer = world.heard(unknown).unwrap().json();
     assert_eq!(answer, json!({ "kind": "failed", "message": "There is no such torrent." }));
-    let removed = intend(&mut world, &json!({ "kind": "remove", "infoHash": hash, "deleteData": true }));
+    let removed =
+        intend(&mut world, &json!({ "kind": "remove", "infoHash": hash, "deleteData": true }));
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.heard(removed).expect("when it is gone").json()["kind"], "done");
     let nonsense = intend(&mut world, &json!({ "kind": "explode" }));
@@ -83,7 +92,8 @@ fn intents_are_carried_out_and_answered_at_once_or_when_it_is_done() {
 fn a_call_whose_intent_takes_long_is_kept_alive() {
     let mut world = world(series());
     // The simulated daemon fetches nothing.
-    let id = intend(&mut world, &json!({ "kind": "add_url", "url": "http://127.0.0.1:1/a.torrent" }));
+    let id =
+        intend(&mut world, &json!({ "kind": "add_url", "url": "http://127.0.0.1:1/a.torrent" }));
     world.run_for(Duration::from_secs(25));
     if world.heard(id).is_none() {
         let renewed = |answer: &&EngineMessage| matches!(answer, EngineMessage::RangeBlock { request_id, .. } if *request_id == id);
@@ -93,16 +103,23 @@ fn a_call_whose_intent_takes_long_is_kept_alive() {
 
 #[test]
 fn pieces_are_shown_in_so_many_cells() {
-    let mut world = World::with_torrent(torrent(32 << 10, &[("film.mp4", 2 << 20)]), &[Manner::honest(1 << 20, 20)], 7);
+    let mut world = World::with_torrent(
+        torrent(32 << 10, &[("film.mp4", 2 << 20)]),
+        &[Manner::honest(1 << 20, 20)],
+        7,
+    );
     world.run_for(Duration::from_secs(5));
     let hash = world.info_hash();
     let pieces = world.call("GET", &format!("/host/pieces?torrent={hash}&file=0&cells=8")).json();
     assert_eq!(pieces["verified"], json!([255, 255, 255, 255, 255, 255, 255, 255]));
     let none = world.call("GET", &format!("/host/pieces?torrent={hash}&file=7&cells=8"));
     assert_eq!((none.status, none.json()), (200, Value::Null));
-    for query in
-        ["", "torrent=x&file=0&cells=8", &format!("torrent={hash}&file=-1&cells=8"), &format!("torrent={hash}&file=0")]
-    {
+    for query in [
+        "",
+        "torrent=x&file=0&cells=8",
+        &format!("torrent={hash}&file=-1&cells=8"),
+        &format!("torrent={hash}&file=0"),
+    ] {
         assert_eq!(world.call("GET", &format!("/host/pieces?{query}")).status, 400, "{query}");
     }
 }

@@ -59,22 +59,33 @@ impl World {
                 self.files.remove(&file);
             }
             IoCommand::UdpSend { socket, to, data } => {
-                if let Some(answer) = self.trackers.get_mut(&to).and_then(|tracker| tracker.receive(&data)) {
+                if let Some(answer) =
+                    self.trackers.get_mut(&to).and_then(|tracker| tracker.receive(&data))
+                {
                     self.tell(IoEvent::UdpReceived { socket, from: to, data: answer.into() });
                 }
             }
-            IoCommand::HttpGet { url, .. } if self.hanging.contains(url.split('?').next().unwrap_or_default()) => {
+            IoCommand::HttpGet { url, .. }
+                if self.hanging.contains(url.split('?').next().unwrap_or_default()) =>
+            {
                 self.fetched.push(url);
             }
             IoCommand::KvPut { op, .. } if let Err(error) = self.disk.check_room(0) => {
                 self.tell(IoEvent::Done { op, result: Err(error) });
             }
-            IoCommand::KvPut { op, .. } | IoCommand::KvDelete { op, .. } | IoCommand::NotePut { op, .. }
+            IoCommand::KvPut { op, .. }
+            | IoCommand::KvDelete { op, .. }
+            | IoCommand::NotePut { op, .. }
                 if let Some(kind) = self.store_refuses =>
             {
-                self.tell(IoEvent::Done { op, result: Err(OpError { kind, message: "the disk is full".into() }) });
+                self.tell(IoEvent::Done {
+                    op,
+                    result: Err(OpError { kind, message: "the disk is full".into() }),
+                });
             }
-            IoCommand::KvGet { op, .. } | IoCommand::KvScan { op, .. } if self.store_is_unreadable => {
+            IoCommand::KvGet { op, .. } | IoCommand::KvScan { op, .. }
+                if self.store_is_unreadable =>
+            {
                 let error = OpError { kind: OpErrorKind::Other, message: "the disk failed".into() };
                 self.tell(IoEvent::Done { op, result: Err(error) });
             }
@@ -96,7 +107,9 @@ impl World {
             IoCommand::FileOpen { op, file, root, path, length, mode } => {
                 let path = path_in(&root, path);
                 self.finish_moves(&path);
-                if mode != OpenMode::Read && self.disk.stat(&path).is_none_or(|found| found.length < length) {
+                if mode != OpenMode::Read
+                    && self.disk.stat(&path).is_none_or(|found| found.length < length)
+                {
                     self.touched(&path);
                 }
                 let opened = self.disk.open(&path, length, mode, self.now);
@@ -104,11 +117,16 @@ impl World {
                     self.disk.hold(file, &path);
                     assert!(self.files.insert(file, path).is_none(), "a number is used twice");
                 }
-                assert!(self.files.len() <= self.max_files as usize, "more files are open than may be");
+                assert!(
+                    self.files.len() <= self.max_files as usize,
+                    "more files are open than may be"
+                );
                 self.most_open = self.most_open.max(self.files.len());
                 (op, opened.map(|stat| OpOutput::Opened { stat }))
             }
-            IoCommand::RootRoom { op, .. } => (op, Ok(OpOutput::Room { free: self.free, total: 1 << 40 })),
+            IoCommand::RootRoom { op, .. } => {
+                (op, Ok(OpOutput::Room { free: self.free, total: 1 << 40 }))
+            }
             IoCommand::AboutDaemon { op } => (op, Ok(OpOutput::About(self.about.clone()))),
             IoCommand::FileStat { op, root, path } => {
                 self.stats += 1;
@@ -128,7 +146,10 @@ impl World {
                 let (from, to) = (path_in(&root, from), path_in(&to_root, to));
                 let found = self.disk.stat(&from).and_then(|stat| stat.identity);
                 if identity.is_some() && found.is_some() && identity != found {
-                    let changed = OpError { kind: OpErrorKind::Changed, message: "another file is there".into() };
+                    let changed = OpError {
+                        kind: OpErrorKind::Changed,
+                        message: "another file is there".into(),
+                    };
                     return self.tell(IoEvent::Done { op, result: Err(changed) });
                 }
                 self.moves += 1;
@@ -167,7 +188,8 @@ impl World {
             IoCommand::HttpGet { op, url, max_bytes, .. } => {
                 let body = url.split('?').next().and_then(|page| self.web.get(page)).cloned();
                 self.fetched.push(url);
-                let refused = OpError { kind: OpErrorKind::Network, message: "nobody answers".into() };
+                let refused =
+                    OpError { kind: OpErrorKind::Network, message: "nobody answers".into() };
                 let body = body.filter(|body| body.len() <= max_bytes as usize).ok_or(refused);
                 (op, body.map(|body| OpOutput::Http { status: 200, body }))
             }
@@ -175,11 +197,17 @@ impl World {
                 (op, Ok(OpOutput::Bound { port }))
             }
             IoCommand::Resolve { op, host, port } => {
-                let found = self.names.get(&host).map(|ips| ips.iter().map(|&ip| (ip, port).into()).collect());
-                let unknown = OpError { kind: OpErrorKind::Network, message: "nobody has this name".into() };
+                let found = self
+                    .names
+                    .get(&host)
+                    .map(|ips| ips.iter().map(|&ip| (ip, port).into()).collect());
+                let unknown =
+                    OpError { kind: OpErrorKind::Network, message: "nobody has this name".into() };
                 (op, found.map(OpOutput::Addresses).ok_or(unknown))
             }
-            IoCommand::HttpFetch { op, url, offset, spans, .. } => return self.fetch(op, url, offset, spans),
+            IoCommand::HttpFetch { op, url, offset, spans, .. } => {
+                return self.fetch(op, url, offset, spans);
+            }
             IoCommand::PortMap { socket } => return self.asked_router.push(socket),
             IoCommand::Cancel { .. } => return,
             other => panic!("the simulated daemon was not expected to see {other:?}"),
@@ -233,11 +261,25 @@ impl World {
         }
     }
 
-    fn copy(&mut self, from: FileRef, to: FileRef, offset: u64, length: u64) -> Result<(), OpError> {
-        let (source, target) = (self.files.get(&from).ok_or_else(not_open)?, self.files.get(&to).ok_or_else(not_open)?);
+    fn copy(
+        &mut self,
+        from: FileRef,
+        to: FileRef,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), OpError> {
+        let (source, target) = (
+            self.files.get(&from).ok_or_else(not_open)?,
+            self.files.get(&to).ok_or_else(not_open)?,
+        );
         let at = usize::try_from(offset).expect("a test's file is small");
         let end = at + usize::try_from(length).expect("a test's file is small");
-        let bytes = self.disk.read_held(from, source).and_then(|held| held.get(at..end)).ok_or_else(not_open)?.to_vec();
+        let bytes = self
+            .disk
+            .read_held(from, source)
+            .and_then(|held| held.get(at..end))
+            .ok_or_else(not_open)?
+            .to_vec();
         let target = target.clone();
         self.disk.write_held(to, &target, (offset, &bytes), self.now)
     }
@@ -283,5 +325,8 @@ impl World {
 }
 
 fn not_open() -> OpError {
-    OpError { kind: OpErrorKind::NotFound, message: "no such open file, or not so many bytes".into() }
+    OpError {
+        kind: OpErrorKind::NotFound,
+        message: "no such open file, or not so many bytes".into(),
+    }
 }

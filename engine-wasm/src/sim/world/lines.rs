@@ -53,7 +53,13 @@ impl World {
             return self.tell(IoEvent::TcpClosed { conn, reason: CloseReason::Refused });
         };
         let seeder = Seeder::new(manner, addr.port(), &self.sample.metainfo, self.now);
-        let line = Conn { addr, seeder, armed: BTreeMap::new(), cutter: Cutter::default(), looks_at: None };
+        let line = Conn {
+            addr,
+            seeder,
+            armed: BTreeMap::new(),
+            cutter: Cutter::default(),
+            looks_at: None,
+        };
         self.conns.insert(conn, line);
         self.tell(IoEvent::TcpConnected { conn });
     }
@@ -71,9 +77,12 @@ impl World {
     pub(super) fn serve(&mut self, conn: ConnId) {
         let piece_length = self.sample.metainfo.piece_length;
         let Some(line) = self.conns.get_mut(&conn) else { return };
-        let Some((at, deed)) = line.seeder.next_block(&self.sample.content, piece_length, self.now) else {
+        let Some((at, deed)) = line.seeder.next_block(&self.sample.content, piece_length, self.now)
+        else {
             // A line without a pulse is looked at when something comes.
-            if let Some(at) = line.seeder.looks_at().filter(|&at| at > self.now && line.looks_at != Some(at)) {
+            if let Some(at) =
+                line.seeder.looks_at().filter(|&at| at > self.now && line.looks_at != Some(at))
+            {
                 line.looks_at = Some(at);
                 self.at(at, Event::Line(conn));
             }
@@ -145,12 +154,24 @@ impl World {
                 continue;
             }
             let Some(path) = self.files.get(&span.file).cloned() else {
-                let closed = OpError { kind: OpErrorKind::NotFound, message: "the file was closed".into() };
-                return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Failed(closed) });
+                let closed =
+                    OpError { kind: OpErrorKind::NotFound, message: "the file was closed".into() };
+                return self.tell(IoEvent::NotStored {
+                    conn,
+                    key,
+                    length,
+                    reason: NotStored::Failed(closed),
+                });
             };
             self.touched(&path);
-            if let Err(error) = self.disk.write_held(span.file, &path, (span.offset, now), self.now) {
-                return self.tell(IoEvent::NotStored { conn, key, length, reason: NotStored::Failed(error) });
+            if let Err(error) = self.disk.write_held(span.file, &path, (span.offset, now), self.now)
+            {
+                return self.tell(IoEvent::NotStored {
+                    conn,
+                    key,
+                    length,
+                    reason: NotStored::Failed(error),
+                });
             }
         }
         assert!(rest.is_empty(), "the spans of a block are as long as the block");

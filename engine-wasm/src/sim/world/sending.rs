@@ -1,8 +1,10 @@
-//! Replies that are sent step by step, as the daemon does it: no byte beyond the watermark, none that was revoked, and none of a file that another program
-//! changed since the engine was told what it looks like.
+//! Replies that are sent step by step, as the daemon does it: no byte beyond the watermark, none
+//! that was revoked, and none of a file that another program changed since the engine was told what
+//! it looks like.
 //!
-//! Only worlds that ask for it send. In them digests are answered late and in any order. The invariant, held at each step: every byte that is sent is
-//! of a piece that the engine holds for proven at that moment, and it is the film's.
+//! Only worlds that ask for it send. In them digests are answered late and in any order. The
+//! invariant, held at each step: every byte that is sent is of a piece that the engine holds for
+//! proven at that moment, and it is the film's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,7 +24,8 @@ const STEP: u64 = 96 << 10;
 #[derive(Debug)]
 pub(in crate::sim) struct Sending {
     rng: ChaCha8Rng,
-    /// What files look like as the engine was told last, with nothing written to them by the daemon since.
+    /// What files look like as the engine was told last, with nothing written to them by the daemon
+    /// since.
     told: BTreeMap<Vec<String>, FileStat>,
     reported: BTreeSet<(usize, Option<u64>)>,
     etags: BTreeMap<usize, String>,
@@ -67,14 +70,21 @@ impl World {
         let Some(sending) = &mut self.sending else { return };
         sending.told.remove(path);
         let served = &self.served;
-        let of_file = self.viewers.values_mut().filter(|viewer| served.get(&viewer.file).is_some_and(|at| at == path));
+        let of_file = self
+            .viewers
+            .values_mut()
+            .filter(|viewer| served.get(&viewer.file).is_some_and(|at| at == path));
         of_file.for_each(|viewer| viewer.seen = None);
     }
 
     /// For how much longer a digest takes than anything else.
     pub(super) fn late(&mut self) -> Duration {
         let Some(sending) = &mut self.sending else { return Duration::ZERO };
-        Duration::from_micros(if sending.rng.random_bool(0.3) { sending.rng.random_range(0..60_000) } else { 0 })
+        Duration::from_micros(if sending.rng.random_bool(0.3) {
+            sending.rng.random_range(0..60_000)
+        } else {
+            0
+        })
     }
 
     /// A viewer is about to ask: the engine hears first if another program changed the file.
@@ -106,8 +116,12 @@ impl World {
     pub(super) fn announced(&mut self, file: usize, etag: String) {
         let Some(sending) = &mut self.sending else { return };
         if sending.etags.insert(file, etag.clone()).is_some_and(|before| before != etag) {
-            let of_file: Vec<RequestId> =
-                self.viewers.iter().filter(|(_, viewer)| viewer.file == file).map(|(&id, _)| id).collect();
+            let of_file: Vec<RequestId> = self
+                .viewers
+                .iter()
+                .filter(|(_, viewer)| viewer.file == file)
+                .map(|(&id, _)| id)
+                .collect();
             of_file.into_iter().for_each(|id| self.cut(id));
         }
     }
@@ -115,10 +129,9 @@ impl World {
     /// Bytes are revoked: replies that have sent some are cut.
     pub(super) fn cut_from(&mut self, file: usize, start: u64, end: u64) {
         let Some(sending) = &mut self.sending else { return };
-        let hit = self
-            .viewers
-            .iter()
-            .filter(|(_, viewer)| viewer.file == file && viewer.start <= end && viewer.sent > start.max(viewer.start));
+        let hit = self.viewers.iter().filter(|(_, viewer)| {
+            viewer.file == file && viewer.start <= end && viewer.sent > start.max(viewer.start)
+        });
         let hit: Vec<RequestId> = hit.map(|(&id, _)| id).collect();
         sending.revoked += 1;
         hit.into_iter().for_each(|id| self.cut(id));
@@ -137,7 +150,8 @@ impl World {
         let Some(viewer) = self.viewers.get(&id).cloned() else { return };
         let step = sending.rng.random_range(1..=STEP);
         let pause = Duration::from_micros(sending.rng.random_range(100..20_000));
-        let path = self.served.get(&viewer.file).expect("a file that is asked for was announced").clone();
+        let path =
+            self.served.get(&viewer.file).expect("a file that is asked for was announced").clone();
         let until = viewer.next.min(viewer.sent + step);
         if viewer.sent < until {
             let stat = self.disk.stat(&path);
@@ -146,8 +160,13 @@ impl World {
                 self.report(viewer.file, &path, stat, true);
                 return self.cut(id);
             }
-            let is_proven = self.engine.is_proven(&self.info_hash(), viewer.file, (viewer.sent, until - 1));
-            assert!(is_proven, "{}–{until} of file {} is sent and not proven", viewer.sent, viewer.file);
+            let is_proven =
+                self.engine.is_proven(&self.info_hash(), viewer.file, (viewer.sent, until - 1));
+            assert!(
+                is_proven,
+                "{}–{until} of file {} is sent and not proven",
+                viewer.sent, viewer.file
+            );
             let range = usize::try_from(viewer.sent).unwrap()..usize::try_from(until).unwrap();
             let on_disk = self.disk.read(&path).and_then(|bytes| bytes.get(range.clone()));
             assert!(on_disk == Some(&self.sample.file(viewer.file)[range]), "a wrong byte is sent");
@@ -157,7 +176,10 @@ impl World {
             if let Some(sending) = &mut self.sending {
                 sending.sent_bytes += until - viewer.sent;
             }
-            self.input(Input::Control(DaemonMessage::RangeProgress { request_id: id, position: until }));
+            self.input(Input::Control(DaemonMessage::RangeProgress {
+                request_id: id,
+                position: until,
+            }));
         }
         self.at(self.now + pause, Event::Send(id));
     }

@@ -57,12 +57,21 @@ impl World {
         };
         self.viewers.insert(request_id, viewer);
         let file_id = format!("{}.{file}", self.info_hash()).as_str().into();
-        self.input(Input::Control(DaemonMessage::RangeRequest { request_id, file_id, start, end, only_now }));
+        self.input(Input::Control(DaemonMessage::RangeRequest {
+            request_id,
+            file_id,
+            start,
+            end,
+            only_now,
+        }));
         request_id
     }
 
     /// Somebody calls the HTTP API.
-    pub(in crate::sim) fn question(&mut self, question: impl FnOnce(RequestId) -> DaemonMessage) -> RequestId {
+    pub(in crate::sim) fn question(
+        &mut self,
+        question: impl FnOnce(RequestId) -> DaemonMessage,
+    ) -> RequestId {
         self.asked += 1;
         let request_id = RequestId(uuid::Uuid::from_u128(self.asked));
         self.input(Input::Control(question(request_id)));
@@ -81,7 +90,8 @@ impl World {
 
     pub(super) fn control(&mut self, message: EngineMessage) {
         match message {
-            EngineMessage::RangeAvailable { request_id, end } | EngineMessage::RangeReady { request_id, end } => {
+            EngineMessage::RangeAvailable { request_id, end }
+            | EngineMessage::RangeReady { request_id, end } => {
                 self.granted(request_id, end);
             }
             EngineMessage::RangeReject { request_id, status, .. } => {
@@ -93,10 +103,15 @@ impl World {
                 self.announced(number_of(&file_id), etag);
                 self.served.insert(number_of(&file_id), path_in(&root, path));
             }
-            EngineMessage::RangeRevoke { file_id, start, end } => self.revoked(number_of(&file_id), start, end),
+            EngineMessage::RangeRevoke { file_id, start, end } => {
+                self.revoked(number_of(&file_id), start, end)
+            }
             EngineMessage::RangeHint { file_id, start, end } => {
                 let file = number_of(&file_id);
-                assert!(self.engine.is_proven(&self.info_hash(), file, (start, end)), "what is read ahead is proven");
+                assert!(
+                    self.engine.is_proven(&self.info_hash(), file, (start, end)),
+                    "what is read ahead is proven"
+                );
                 self.hints.push((file, start, end));
             }
             EngineMessage::HttpReply { .. }
@@ -108,7 +123,9 @@ impl World {
 
     fn revoked(&mut self, file: usize, start: u64, end: u64) {
         self.cut_from(file, start, end);
-        for viewer in self.viewers.values_mut().filter(|viewer| viewer.file == file && viewer.start <= end) {
+        for viewer in
+            self.viewers.values_mut().filter(|viewer| viewer.file == file && viewer.start <= end)
+        {
             viewer.next = viewer.next.min(start.max(viewer.start));
         }
     }
@@ -121,11 +138,16 @@ impl World {
         assert!(end + 1 > viewer.next, "a grant that grants nothing");
         let range = usize::try_from(viewer.next).unwrap()..usize::try_from(end + 1).unwrap();
         let path = self.served.get(&viewer.file).expect("a file that is granted was announced");
-        // Where replies are sent each step is checked: a stranger may be quicker than the digest that the grant comes from.
+        // Where replies are sent each step is checked: a stranger may be quicker than the digest
+        // that the grant comes from.
         if self.sending.is_none() {
             // Of a file that somebody took away nothing is sent.
             let Some(bytes) = self.disk.read(path) else { return };
-            assert_eq!(bytes[range.clone()], self.sample.file(viewer.file)[range], "an unverified byte was granted");
+            assert_eq!(
+                bytes[range.clone()],
+                self.sample.file(viewer.file)[range],
+                "an unverified byte was granted"
+            );
         }
         viewer.next = end + 1;
         viewer.first_at.get_or_insert(self.now);
@@ -137,5 +159,9 @@ impl World {
 
 /// The index of a file, from its name in URLs.
 pub(super) fn number_of(file: &FileId) -> usize {
-    file.as_str().rsplit('.').next().and_then(|number| number.parse().ok()).expect("a file has a number")
+    file.as_str()
+        .rsplit('.')
+        .next()
+        .and_then(|number| number.parse().ok())
+        .expect("a file has a number")
 }

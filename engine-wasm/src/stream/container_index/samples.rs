@@ -13,8 +13,12 @@ pub(crate) fn mp4_box(kind: &str, content: &[u8]) -> Vec<u8> {
 
 /// An MP4 film whose index lies at the end, and where it begins.
 pub(crate) fn mp4_with_index_last(media: usize, index: usize) -> (Vec<u8>, u64) {
-    let mut film =
-        [mp4_box("ftyp", b"isom\0\0\x02\0isomiso2"), mp4_box("free", b""), mp4_box("mdat", &noise(media))].concat();
+    let mut film = [
+        mp4_box("ftyp", b"isom\0\0\x02\0isomiso2"),
+        mp4_box("free", b""),
+        mp4_box("mdat", &noise(media)),
+    ]
+    .concat();
     let at = film.len() as u64;
     film.extend(mp4_box("moov", &noise(index)));
     (film, at)
@@ -30,7 +34,10 @@ pub(crate) fn element(id: u32, content: &[u8]) -> Vec<u8> {
 
 /// A table of contents with one entry.
 pub(crate) fn seek_head(target: u32, position: u64) -> Vec<u8> {
-    let seek = [element(super::SEEK_ID, &target.to_be_bytes()), element(super::SEEK_POSITION, &position.to_be_bytes())];
+    let seek = [
+        element(super::SEEK_ID, &target.to_be_bytes()),
+        element(super::SEEK_POSITION, &position.to_be_bytes()),
+    ];
     element(super::SEEK_HEAD, &element(super::SEEK, &seek.concat()))
 }
 
@@ -40,8 +47,14 @@ pub(crate) fn matroska(media: usize, index: usize) -> (Vec<u8>, u64) {
     let cluster = element(super::CLUSTER, &noise(media));
     let cues_at = seek_head(super::CUES, 0).len() + info.len() + cluster.len();
     let contents = seek_head(super::CUES, cues_at as u64);
-    let segment =
-        [contents, info, cluster, element(super::CUES, &noise(index)), element(0x1254_C367, &noise(50))].concat();
+    let segment = [
+        contents,
+        info,
+        cluster,
+        element(super::CUES, &noise(index)),
+        element(0x1254_C367, &noise(50)),
+    ]
+    .concat();
     let head = element(super::EBML, &element(0x4282, b"matroska"));
     let at = head.len() + 12 + cues_at;
     ([head, element(super::SEGMENT, &segment)].concat(), at as u64)

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
-use super::samples::{avi, chunk, element, matroska, mp4_box, mp4_with_index_last, noise, seek_head};
+use super::samples::{
+    avi, chunk, element, matroska, mp4_box, mp4_with_index_last, noise, seek_head,
+};
 use super::*;
 
 /// The index that is found in a film, and the first bytes of all reads that it took.
@@ -13,7 +15,10 @@ fn search(film: &[u8]) -> (Option<Bytes>, Vec<u64>) {
         search.feed(&film[usize::try_from(first).unwrap()..=usize::try_from(last).unwrap()]);
     }
     if let Some((first, last)) = search.index() {
-        assert!(first <= last && last < film.len() as u64 && last - first < MOST, "{first} to {last}");
+        assert!(
+            first <= last && last < film.len() as u64 && last - first < MOST,
+            "{first} to {last}"
+        );
     }
     assert!(reads.len() <= usize::from(READS));
     (search.index(), reads)
@@ -34,11 +39,17 @@ fn an_index_at_the_end_is_found_in_every_container() {
 
 #[test]
 fn an_index_at_the_beginning_is_found_where_it_is() {
-    let film =
-        [mp4_box("ftyp", b"isom\0\0\0\0"), mp4_box("moov", &noise(70_000)), mp4_box("mdat", &noise(99))].concat();
+    let film = [
+        mp4_box("ftyp", b"isom\0\0\0\0"),
+        mp4_box("moov", &noise(70_000)),
+        mp4_box("mdat", &noise(99)),
+    ]
+    .concat();
     check((film, 16), 70_008, 1);
     let head = element(EBML, b"");
-    let segment = [element(0xEC, &noise(5_000)), element(CUES, &noise(30)), element(CLUSTER, &noise(900))].concat();
+    let segment =
+        [element(0xEC, &noise(5_000)), element(CUES, &noise(30)), element(CLUSTER, &noise(900))]
+            .concat();
     let at = head.len() as u64 + 12 + 5_000 + 9;
     check(([head, element(SEGMENT, &segment)].concat(), at), 42, 2);
 }
@@ -46,7 +57,9 @@ fn an_index_at_the_beginning_is_found_where_it_is() {
 #[test]
 fn boxes_of_64_bits_and_boxes_behind_the_media_are_walked_through() {
     let wide = [&b"\0\0\0\x01mdat"[..], &(16 + 70_000u64).to_be_bytes(), &noise(70_000)].concat();
-    let film = [mp4_box("ftyp", b"qt  "), wide, mp4_box("free", &noise(9)), mp4_box("moov", &noise(80))].concat();
+    let film =
+        [mp4_box("ftyp", b"qt  "), wide, mp4_box("free", &noise(9)), mp4_box("moov", &noise(80))]
+            .concat();
     let at = film.len() as u64 - 88;
     check((film, at), 88, 2);
     let unending = [mp4_box("ftyp", b"qt  "), b"\0\0\0\0mdat".to_vec(), noise(70_000)].concat();
@@ -60,7 +73,8 @@ fn a_second_table_of_contents_is_followed() {
     let first = seek_head(SEEK_HEAD, 0).len() as u64;
     let behind = first + cluster.len() as u64;
     let second = seek_head(CUES, behind + first);
-    let segment = [seek_head(SEEK_HEAD, behind), cluster, second, element(CUES, &noise(60))].concat();
+    let segment =
+        [seek_head(SEEK_HEAD, behind), cluster, second, element(CUES, &noise(60))].concat();
     let at = head.len() as u64 + 12 + behind + first;
     check(([head, element(SEGMENT, &segment)].concat(), at), 72, 3);
 }
@@ -75,8 +89,13 @@ fn what_leads_nowhere_ends_the_search() {
         // A box that is shorter than its own head.
         [mp4_box("ftyp", b"isom"), b"\0\0\0\x04free".to_vec(), noise(10_000)].concat(),
         // The index is said to lie where something else does, or beyond the file.
-        [element(EBML, b""), element(SEGMENT, &[seek_head(CUES, 0), noise(9_000)].concat())].concat(),
-        [element(EBML, b""), element(SEGMENT, &[seek_head(CUES, u64::MAX - 4), noise(9_000)].concat())].concat(),
+        [element(EBML, b""), element(SEGMENT, &[seek_head(CUES, 0), noise(9_000)].concat())]
+            .concat(),
+        [
+            element(EBML, b""),
+            element(SEGMENT, &[seek_head(CUES, u64::MAX - 4), noise(9_000)].concat()),
+        ]
+        .concat(),
         // Without a table of contents nothing is known before the pictures begin.
         [element(EBML, b""), element(SEGMENT, &element(CLUSTER, &noise(9_000)))].concat(),
         chunk("RIFF", &[b"AVI ", &chunk("LIST", &noise(10_000))[..]].concat()),
@@ -96,7 +115,14 @@ fn a_search_that_goes_on_and_on_is_ended() {
 #[test]
 fn an_index_that_claims_to_be_huge_is_cut() {
     let mut search = Search::new(1 << 40);
-    search.feed(&[mp4_box("ftyp", b"isom"), b"\0\0\0\x01moov".to_vec(), (1u64 << 39).to_be_bytes().to_vec()].concat());
+    search.feed(
+        &[
+            mp4_box("ftyp", b"isom"),
+            b"\0\0\0\x01moov".to_vec(),
+            (1u64 << 39).to_be_bytes().to_vec(),
+        ]
+        .concat(),
+    );
     assert_eq!((search.index(), search.reads()), (Some((12, 12 + MOST - 1)), None));
 }
 

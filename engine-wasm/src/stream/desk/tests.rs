@@ -135,7 +135,10 @@ fn a_player_that_asks_part_by_part_is_one_viewer_and_reads_ahead_between_parts()
     let mut scene = Scene::new("##....");
     scene.open(1, 0, at(2) - 1);
     scene.desk.progress(request(1), at(2), scene.now);
-    assert!(!scene.desk.cancel(request(1), scene.now), "it was granted in full: nothing is given up");
+    assert!(
+        !scene.desk.cancel(request(1), scene.now),
+        "it was granted in full: nothing is given up"
+    );
     assert_eq!(scene.wants(), [2, 3, 4, 5]);
     scene.open(2, at(2), at(4) - 1);
     assert_eq!(scene.desk.viewers.len(), 1);

@@ -1,4 +1,5 @@
-//! Looks at both places: whether anything lies in the way, and after a sudden end, how far a move had come.
+//! Looks at both places: whether anything lies in the way, and after a sudden end, how far a move
+//! had come.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,8 @@ use crate::limits;
 use crate::torrent::{Op, Place, Status, Torrent};
 
 impl Torrent {
-    /// A daemon is there, and an earlier engine moved it: finds out how far that went. False when there is nothing to find out.
+    /// A daemon is there, and an earlier engine moved it: finds out how far that went. False when
+    /// there is nothing to find out.
     pub(in crate::torrent) fn find_moved(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(relocation) = &mut self.mover.relocation else { return false };
         if relocation.stage != Stage::Finding {
@@ -22,7 +24,8 @@ impl Torrent {
         let queue = self.movable(&to);
         self.mover.rounds += 1;
         if let Some(relocation) = &mut self.mover.relocation {
-            (relocation.queue, relocation.underway, relocation.round) = (queue, BTreeSet::new(), self.mover.rounds);
+            (relocation.queue, relocation.underway, relocation.round) =
+                (queue, BTreeSet::new(), self.mover.rounds);
         }
         if self.status == Status::Running {
             self.status = Status::Looking;
@@ -49,7 +52,8 @@ impl Torrent {
     }
 
     fn stat_at(&mut self, file: FileIndex, place: &Place, purpose: Op, cx: &mut Context<'_>) {
-        let (root, path) = (place.root.clone(), place.path(file.0, &self.meta.files[file.as_usize()]));
+        let (root, path) =
+            (place.root.clone(), place.path(file.0, &self.meta.files[file.as_usize()]));
         self.ask(purpose, cx, |op| IoCommand::FileStat { op, root, path });
     }
 
@@ -60,7 +64,9 @@ impl Torrent {
         result: Result<OpOutput, OpError>,
         cx: &mut Context<'_>,
     ) {
-        let Some(relocation) = self.mover.relocation.as_mut().filter(|it| it.round == round) else { return };
+        let Some(relocation) = self.mover.relocation.as_mut().filter(|it| it.round == round) else {
+            return;
+        };
         let is_empty = match &result {
             Ok(OpOutput::Stat(found)) => found.is_none(),
             Err(error) => error.kind == OpErrorKind::NotFound,
@@ -96,8 +102,11 @@ impl Torrent {
         result: Result<OpOutput, OpError>,
         cx: &mut Context<'_>,
     ) {
-        let Some(relocation) = self.mover.relocation.as_mut().filter(|it| it.round == round) else { return };
-        // What lies at both places did not come from here, or was not taken away yet: the old one counts.
+        let Some(relocation) = self.mover.relocation.as_mut().filter(|it| it.round == round) else {
+            return;
+        };
+        // What lies at both places did not come from here, or was not taken away yet: the old one
+        // counts.
         relocation.moved[file.as_usize()] = matches!(result, Ok(OpOutput::Stat(None)));
         relocation.underway.remove(&file);
         self.look_ahead(cx);

@@ -88,14 +88,16 @@ impl Mover {
         })
     }
 
-    /// Whether there is anything to finish before files may be made without anybody asking for their bytes.
+    /// Whether there is anything to finish before files may be made without anybody asking for
+    /// their bytes.
     pub(in crate::torrent) fn is_moving(&self) -> bool {
         self.relocation.is_some()
     }
 
     /// How much of it is at the new place, 0 to 1.
     pub(in crate::torrent) fn progress(&self) -> Option<f64> {
-        let relocation = self.relocation.as_ref().filter(|it| !matches!(it.stage, Stage::Stuck(_)))?;
+        let relocation =
+            self.relocation.as_ref().filter(|it| !matches!(it.stage, Stage::Stuck(_)))?;
         let (all, done) = relocation.bytes;
         // Precise enough for a bar.
         let share = done.min(all).saturating_mul(1_000).checked_div(all).unwrap_or(0);

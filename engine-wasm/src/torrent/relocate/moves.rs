@@ -1,4 +1,5 @@
-//! The files of a torrent go from one place to the other, some at a time; when one can't, all come back.
+//! The files of a torrent go from one place to the other, some at a time; when one can't, all come
+//! back.
 
 use std::collections::VecDeque;
 
@@ -11,7 +12,8 @@ use crate::geometry::FileIndex;
 use crate::handles::Which;
 use crate::torrent::{Op, Torrent};
 
-/// Files under way at once: renaming is quick, and copying to another disk one by one is as fast as it gets.
+/// Files under way at once: renaming is quick, and copying to another disk one by one is as fast as
+/// it gets.
 const MOVED_AT_ONCE: usize = 4;
 
 impl Torrent {
@@ -29,12 +31,18 @@ impl Torrent {
         let Some(relocation) = &self.mover.relocation else { return };
         let is_back = matches!(relocation.stage, Stage::Returning(_));
         let all = self.movable(&relocation.to);
-        let left: VecDeque<FileIndex> =
-            all.iter().copied().filter(|file| relocation.moved[file.as_usize()] == is_back).collect();
-        let length = |files: &VecDeque<FileIndex>| files.iter().map(|&file| self.geometry.file_len(file)).sum::<u64>();
+        let left: VecDeque<FileIndex> = all
+            .iter()
+            .copied()
+            .filter(|file| relocation.moved[file.as_usize()] == is_back)
+            .collect();
+        let length = |files: &VecDeque<FileIndex>| {
+            files.iter().map(|&file| self.geometry.file_len(file)).sum::<u64>()
+        };
         let bytes = (length(&all), length(&all) - length(&left));
         if let Some(relocation) = &mut self.mover.relocation {
-            let left = left.into_iter().filter(|file| !relocation.underway.contains(file)).collect();
+            let left =
+                left.into_iter().filter(|file| !relocation.underway.contains(file)).collect();
             (relocation.queue, relocation.bytes) = (left, bytes);
         }
     }
@@ -73,7 +81,10 @@ impl Torrent {
             let own = &self.meta.files[file.as_usize()];
             let (here, there) = (self.place.clone(), relocation.to.clone());
             let (from, to) = if is_back { (&there, &here) } else { (&here, &there) };
-            let (from, to) = ((from.root.clone(), from.path(file.0, own)), (to.root.clone(), to.path(file.0, own)));
+            let (from, to) = (
+                (from.root.clone(), from.path(file.0, own)),
+                (to.root.clone(), to.path(file.0, own)),
+            );
             let identity = self.files[file.as_usize()].origin.identity();
             self.ask(Op::Move(file), cx, |op| IoCommand::FileMove {
                 op,
@@ -117,7 +128,8 @@ impl Torrent {
                 self.doubt(file, None, cx);
             }
             Err(error) if error.kind == OpErrorKind::Changed => {
-                // Somebody put another file in its place: that one stays where it is, and ours is made anew.
+                // Somebody put another file in its place: that one stays where it is, and ours is
+                // made anew.
                 relocation.moved[file.as_usize()] = !was_moved;
                 self.announce_file(file, cx);
                 self.replaced(file, cx);
@@ -139,13 +151,22 @@ impl Torrent {
         self.wants_stamp(file, cx.now);
     }
 
-    /// A file can't be moved: those that were go back. Those that can't go back stay where they are.
-    fn turn_round(&mut self, file: FileIndex, was_moved: bool, error: &OpError, cx: &mut Context<'_>) {
+    /// A file can't be moved: those that were go back. Those that can't go back stay where they
+    /// are.
+    fn turn_round(
+        &mut self,
+        file: FileIndex,
+        was_moved: bool,
+        error: &OpError,
+        cx: &mut Context<'_>,
+    ) {
         let name = self.shown_path(file).join("/");
         let Some(relocation) = &mut self.mover.relocation else { return };
         let why = match error.kind {
             OpErrorKind::Full => "It can't be moved: the disk is full there.".to_owned(),
-            OpErrorKind::Denied => format!("It can't be moved: the folder can't be written ({}).", error.message),
+            OpErrorKind::Denied => {
+                format!("It can't be moved: the folder can't be written ({}).", error.message)
+            }
             OpErrorKind::Exists => format!("It can't be moved: “{name}” exists there already."),
             _ => format!("It can't be moved: “{name}”: {}.", error.message),
         };
@@ -166,7 +187,9 @@ impl Torrent {
     fn arrive(&mut self, cx: &mut Context<'_>) {
         let Some(relocation) = self.mover.relocation.take() else { return };
         match relocation.stage {
-            Stage::Returning(why) => self.mover.notice = Some(format!("{why} It stays where it was.")),
+            Stage::Returning(why) => {
+                self.mover.notice = Some(format!("{why} It stays where it was."))
+            }
             _ => self.place = relocation.to,
         }
         self.find_films();

@@ -34,11 +34,19 @@ export function readAsf(bytes: Bytes): Head {
       const body = at + 78;
       if (kind === VIDEO) {
         const written = bytes.ascii(body + 27, 4);
-        streams.push(track(id, "video", fourcc(written), written, { width: bytes.u32(body), height: bytes.u32(body + 4) }));
+        streams.push(
+          track(id, "video", fourcc(written), written, {
+            width: bytes.u32(body),
+            height: bytes.u32(body + 4),
+          }),
+        );
       } else if (kind === AUDIO) {
         const tag = bytes.u16(body);
         streams.push(
-          track(id, "audio", waveFormat(tag), `0x${tag.toString(16)}`, { channels: bytes.u16(body + 2), sampleRate: bytes.u32(body + 4) }),
+          track(id, "audio", waveFormat(tag), `0x${tag.toString(16)}`, {
+            channels: bytes.u16(body + 2),
+            sampleRate: bytes.u32(body + 4),
+          }),
         );
       }
     }

@@ -71,13 +71,23 @@ export function readAvi(bytes: Bytes): Head {
       if (chunk.id === "avih") {
         perFrame = bytes.u32(chunk.at) / 1e6;
         frames = bytes.u32(chunk.at + 16);
-      } else if (chunk.id === "LIST" && bytes.ascii(chunk.at, 4) === "strl" && streams.length < MOST_TRACKS) strl(chunk);
+      } else if (
+        chunk.id === "LIST" &&
+        bytes.ascii(chunk.at, 4) === "strl" &&
+        streams.length < MOST_TRACKS
+      )
+        strl(chunk);
       else if (chunk.id === "LIST" && bytes.ascii(chunk.at, 4) === "odml") {
-        for (const { id, at } of chunks(bytes, chunk.at + 4, chunk.end)) if (id === "dmlh") allFrames = bytes.u32(at);
+        for (const { id, at } of chunks(bytes, chunk.at + 4, chunk.end))
+          if (id === "dmlh") allFrames = bytes.u32(at);
       }
     }
     break;
   }
   // Beyond the first gigabyte only OpenDML's count is the whole film's.
-  return { container: "avi", duration: lasting(Math.max(seconds, Math.max(frames, allFrames) * perFrame)), streams };
+  return {
+    container: "avi",
+    duration: lasting(Math.max(seconds, Math.max(frames, allFrames) * perFrame)),
+    streams,
+  };
 }

@@ -46,17 +46,26 @@ export function readFlv(bytes: Bytes): Head {
     video.width = whole(facts["width"]);
     video.height = whole(facts["height"]);
   }
-  return { container: "flv", duration: lasting(facts["duration"] ?? 0), streams: [video, audio].filter((stream) => stream !== undefined) };
+  return {
+    container: "flv",
+    duration: lasting(facts["duration"] ?? 0),
+    streams: [video, audio].filter((stream) => stream !== undefined),
+  };
 }
 
-const whole = (value: number | undefined): number => (value !== undefined && value > 0 && value < 65536 ? Math.round(value) : 0);
+const whole = (value: number | undefined): number =>
+  value !== undefined && value > 0 && value < 65536 ? Math.round(value) : 0;
 
 function picture(bytes: Bytes, at: number, size: number): Stream {
   const first = bytes.u8(at);
   // Enhanced RTMP writes four characters instead of a number.
-  if (first & 0x80) return track(0, "video", fourcc(bytes.ascii(at + 1, 4)), bytes.ascii(at + 1, 4));
+  if (first & 0x80)
+    return track(0, "video", fourcc(bytes.ascii(at + 1, 4)), bytes.ascii(at + 1, 4));
   const id = first & 15;
-  const config = id === 7 && bytes.u8(at + 1) === 0 && size > 12 && bytes.has(at, size) ? bytes.data.slice(at + 5, at + size) : undefined;
+  const config =
+    id === 7 && bytes.u8(at + 1) === 0 && size > 12 && bytes.has(at, size)
+      ? bytes.data.slice(at + 5, at + size)
+      : undefined;
   return track(0, "video", VIDEO[id] ?? { codec: "other" }, `FLV video ${id}`, { config });
 }
 
@@ -113,7 +122,8 @@ function metadata(bytes: Bytes, from: number, to: number, facts: Record<string, 
       case 10: {
         const count = bytes.u32(at, false);
         at += 4;
-        for (let index = 0; index < count && at < to; index += 1) if (!value("", depth + 1)) return false;
+        for (let index = 0; index < count && at < to; index += 1)
+          if (!value("", depth + 1)) return false;
         return true;
       }
       default:

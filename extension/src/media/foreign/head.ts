@@ -1,7 +1,8 @@
 // What the readers of foreign containers give, and bytes that can't be read past their end.
 //
-// These containers aren't played here: their heads are read so that a person learns what a film is. A reader of one gets
-// the first bytes of a file, trusts nothing in them, and gives what it found when they stop making sense.
+// These containers aren't played here: their heads are read so that a person learns what a film is.
+// A reader of one gets the first bytes of a file, trusts nothing in them, and gives what it found
+// when they stop making sense.
 
 import { codecString } from "../codecs";
 import type { Stream } from "../film";
@@ -66,7 +67,9 @@ export class Bytes {
   }
 
   hex(at: number, length: number): string {
-    return Array.from(this.data.subarray(at, at + length), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return Array.from(this.data.subarray(at, at + length), (byte) =>
+      byte.toString(16).padStart(2, "0"),
+    ).join("");
   }
 
   has(at: number, count: number): boolean {
@@ -75,7 +78,13 @@ export class Bytes {
 }
 
 /** A track, with what is known of it; `written` is the container's own name of the codec. */
-export function track(id: number, type: Stream["type"], { codec, name }: Named, written: string, more: Partial<Stream> = {}): Stream {
+export function track(
+  id: number,
+  type: Stream["type"],
+  { codec, name }: Named,
+  written: string,
+  more: Partial<Stream> = {},
+): Stream {
   return {
     id,
     type,
@@ -101,5 +110,7 @@ export function track(id: number, type: Stream["type"], { codec, name }: Named, 
 
 /** Seconds into µs; `undefined` for what can't be a film's length. */
 export function lasting(seconds: number): number | undefined {
-  return Number.isFinite(seconds) && seconds > 0 && seconds < 360_000 ? Math.round(seconds * 1e6) : undefined;
+  return Number.isFinite(seconds) && seconds > 0 && seconds < 360_000
+    ? Math.round(seconds * 1e6)
+    : undefined;
 }

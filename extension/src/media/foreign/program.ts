@@ -1,4 +1,5 @@
-// The beginning of an MPEG program stream, as DVDs and old recordings have it (ISO/IEC 13818-1, 2.5), or of a bare MPEG video.
+// The beginning of an MPEG program stream, as DVDs and old recordings have it (ISO/IEC 13818-1,
+// 2.5), or of a bare MPEG video.
 
 import type { Stream } from "../film";
 import type { Named } from "../names";
@@ -41,7 +42,10 @@ export function readProgram(bytes: Bytes): Head {
     container: "mpegps",
     duration: undefined,
     origin: Number.isFinite(origin) ? origin * 1e6 : 0,
-    streams: [...found.filter(({ type }) => type === "video"), ...found.filter(({ type }) => type === "audio")],
+    streams: [
+      ...found.filter(({ type }) => type === "video"),
+      ...found.filter(({ type }) => type === "audio"),
+    ],
   };
 }
 
@@ -53,7 +57,8 @@ export function programDuration(first: Bytes, last: Bytes): number | undefined {
   return end >= begin ? end - begin : end - begin + WRAP_S;
 }
 
-const times = (bytes: Bytes): number[] => [...packets(bytes)].flatMap(({ time }) => (time === undefined ? [] : [time]));
+const times = (bytes: Bytes): number[] =>
+  [...packets(bytes)].flatMap(({ time }) => (time === undefined ? [] : [time]));
 
 /** The first of a file's times: its packets lie in another order than they are shown, but not by much. */
 const beginning = (all: number[]): number => Math.min(...all.slice(0, 20));
@@ -71,7 +76,13 @@ function* packets(bytes: Bytes): Generator<Pes> {
     const end = at + 6 + bytes.u16(at + 4, false);
     if (id === 0xbd || (id >= 0xc0 && id <= 0xef)) {
       const { payload, time } = header(bytes, at + 6);
-      yield { id, sub: bytes.u8(payload), payload: id === 0xbd ? payload + 1 : payload, end: Math.min(end, bytes.length), time };
+      yield {
+        id,
+        sub: bytes.u8(payload),
+        payload: id === 0xbd ? payload + 1 : payload,
+        end: Math.min(end, bytes.length),
+        time,
+      };
     }
     at = end;
   }
@@ -94,7 +105,11 @@ function header(bytes: Bytes, from: number): { payload: number; time: number | u
 
 function stamp(bytes: Bytes, at: number): number {
   const high = (bytes.u8(at) >> 1) & 7;
-  const low = (bytes.u8(at + 1) << 22) | ((bytes.u8(at + 2) >> 1) << 15) | (bytes.u8(at + 3) << 7) | (bytes.u8(at + 4) >> 1);
+  const low =
+    (bytes.u8(at + 1) << 22) |
+    ((bytes.u8(at + 2) >> 1) << 15) |
+    (bytes.u8(at + 3) << 7) |
+    (bytes.u8(at + 4) >> 1);
   return (high * 2 ** 30 + low) / 90_000;
 }
 
@@ -102,10 +117,16 @@ function stamp(bytes: Bytes, at: number): number {
 function pictureAt(bytes: Bytes, from: number, to: number): Stream | undefined {
   for (let at = from; at + 12 <= to; at += 1) {
     if (bytes.u24(at) !== 1 || bytes.u8(at + 3) !== 0xb3) continue;
-    const [width, height] = [(bytes.u8(at + 4) << 4) | (bytes.u8(at + 5) >> 4), ((bytes.u8(at + 5) & 15) << 8) | bytes.u8(at + 6)];
+    const [width, height] = [
+      (bytes.u8(at + 4) << 4) | (bytes.u8(at + 5) >> 4),
+      ((bytes.u8(at + 5) & 15) << 8) | bytes.u8(at + 6),
+    ];
     let next = at + 12;
     while (next + 4 <= to && !(bytes.u24(next) === 1)) next += 1;
-    const named: Named = next + 4 <= to && bytes.u8(next + 3) === 0xb5 ? { codec: "mpeg2" } : { codec: "other", name: "MPEG-1" };
+    const named: Named =
+      next + 4 <= to && bytes.u8(next + 3) === 0xb5
+        ? { codec: "mpeg2" }
+        : { codec: "other", name: "MPEG-1" };
     return track(0xe0, "video", named, "MPEG video", { width, height });
   }
   return undefined;
@@ -113,7 +134,8 @@ function pictureAt(bytes: Bytes, from: number, to: number): Stream | undefined {
 
 function soundAt(bytes: Bytes, key: number, from: number, to: number): Stream {
   for (let at = from; at + 4 <= to; at += 1) {
-    if (bytes.u8(at) !== 0xff || (bytes.u8(at + 1) & 0xe0) !== 0xe0 || (bytes.u8(at + 1) & 6) === 0) continue;
+    if (bytes.u8(at) !== 0xff || (bytes.u8(at + 1) & 0xe0) !== 0xe0 || (bytes.u8(at + 1) & 6) === 0)
+      continue;
     const { named, sampleRate, channels } = mpegAudio(bytes, at);
     return track(key, "audio", named, "MPEG audio", { sampleRate, channels });
   }

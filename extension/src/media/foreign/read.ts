@@ -1,4 +1,5 @@
-// Heads of the containers that this worker does not play. A chunk of its own: only such files fetch it.
+// Heads of the containers that this worker does not play. A chunk of its own: only such files fetch
+// it.
 
 import type { Container } from "../protocol";
 import { type Cursor, readAll, type RangeSource } from "../reader";
@@ -16,10 +17,19 @@ const USUAL_HEAD = 128 << 10;
 const TAIL = 256 << 10;
 
 /** Reads the head of a file with a cursor at its beginning. Whatever lies there, it ends, and what it can't read is missing. */
-export async function readForeign(cursor: Cursor, container: Container, size: number | undefined): Promise<Head> {
+export async function readForeign(
+  cursor: Cursor,
+  container: Container,
+  size: number | undefined,
+): Promise<Head> {
   await cursor.need(32);
   const first = new Bytes(cursor.peek(cursor.ready));
-  const told = container === "avi" ? aviHeadSize(first) : container === "asf" ? asfHeadSize(first) : USUAL_HEAD;
+  const told =
+    container === "avi"
+      ? aviHeadSize(first)
+      : container === "asf"
+        ? asfHeadSize(first)
+        : USUAL_HEAD;
   await cursor.need(Math.min(Math.max(told, 4096), MOST_HEAD));
   const bytes = new Bytes(cursor.peek(Math.min(cursor.ready, MOST_HEAD)));
   switch (container) {

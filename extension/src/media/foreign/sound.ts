@@ -41,24 +41,46 @@ export function readFlac(bytes: Bytes): Head {
     channels: ((bytes.u8(20) >> 1) & 7) + 1,
     bitDepth: (((bytes.u8(20) & 1) << 4) | (bytes.u8(21) >> 4)) + 1,
   });
-  return { container: "flac", duration: rate > 0 ? lasting(samples / rate) : undefined, streams: [stream] };
+  return {
+    container: "flac",
+    duration: rate > 0 ? lasting(samples / rate) : undefined,
+    streams: [stream],
+  };
 }
 
 /** The first pages of an Ogg file, each of which begins a stream (RFC 3533). */
 export function readOgg(bytes: Bytes): Head {
   const streams: Stream[] = [];
-  for (let at = 0; bytes.ascii(at, 4) === "OggS" && (bytes.u8(at + 5) & 2) !== 0 && streams.length < 16; ) {
+  for (
+    let at = 0;
+    bytes.ascii(at, 4) === "OggS" && (bytes.u8(at + 5) & 2) !== 0 && streams.length < 16;
+  ) {
     const segments = bytes.u8(at + 26);
     const body = at + 27 + segments;
     const begin = bytes.ascii(body, 8);
     const id = streams.length;
     if (begin === "OpusHead")
-      streams.push(track(id, "audio", { codec: "opus" }, "opus", { channels: bytes.u8(body + 9), sampleRate: 48_000 }));
+      streams.push(
+        track(id, "audio", { codec: "opus" }, "opus", {
+          channels: bytes.u8(body + 9),
+          sampleRate: 48_000,
+        }),
+      );
     else if (begin.startsWith("\x01vorbis"))
-      streams.push(track(id, "audio", { codec: "vorbis" }, "vorbis", { channels: bytes.u8(body + 11), sampleRate: bytes.u32(body + 12) }));
-    else if (begin.startsWith("\x7fFLAC")) streams.push(track(id, "audio", { codec: "flac" }, "flac"));
+      streams.push(
+        track(id, "audio", { codec: "vorbis" }, "vorbis", {
+          channels: bytes.u8(body + 11),
+          sampleRate: bytes.u32(body + 12),
+        }),
+      );
+    else if (begin.startsWith("\x7fFLAC"))
+      streams.push(track(id, "audio", { codec: "flac" }, "flac"));
     else if (begin.startsWith("Speex"))
-      streams.push(track(id, "audio", { codec: "other", name: "Speex" }, "speex", { sampleRate: bytes.u32(body + 36) }));
+      streams.push(
+        track(id, "audio", { codec: "other", name: "Speex" }, "speex", {
+          sampleRate: bytes.u32(body + 36),
+        }),
+      );
     else if (begin.startsWith("\x80theora"))
       streams.push(
         track(id, "video", { codec: "other", name: "Theora" }, "theora", {
@@ -73,25 +95,46 @@ export function readOgg(bytes: Bytes): Head {
 }
 
 /** What the head of a frame of MPEG audio says (ISO/IEC 11172-3, 2.4.1.3). */
-export function mpegAudio(bytes: Bytes, at: number): { named: Named; sampleRate: number; channels: number } {
+export function mpegAudio(
+  bytes: Bytes,
+  at: number,
+): { named: Named; sampleRate: number; channels: number } {
   const version = (bytes.u8(at + 1) >> 3) & 3;
-  const sampleRate = Math.round((RATES[(bytes.u8(at + 2) >> 2) & 3] ?? 0) / (version === 3 ? 1 : version === 2 ? 2 : 4));
-  return { named: { codec: (bytes.u8(at + 1) & 6) === 2 ? "mp3" : "mp2" }, sampleRate, channels: bytes.u8(at + 3) >> 6 === 3 ? 1 : 2 };
+  const sampleRate = Math.round(
+    (RATES[(bytes.u8(at + 2) >> 2) & 3] ?? 0) / (version === 3 ? 1 : version === 2 ? 2 : 4),
+  );
+  return {
+    named: { codec: (bytes.u8(at + 1) & 6) === 2 ? "mp3" : "mp2" },
+    sampleRate,
+    channels: bytes.u8(at + 3) >> 6 === 3 ? 1 : 2,
+  };
 }
 
 /** MPEG audio or ADTS, behind an ID3 tag or not. `size` is the file's. */
 export function readFrames(bytes: Bytes, size: number | undefined): Head {
   const tagged = bytes.ascii(0, 3) === "ID3";
   const tag = tagged
-    ? 10 + (((bytes.u8(6) & 127) << 21) | ((bytes.u8(7) & 127) << 14) | ((bytes.u8(8) & 127) << 7) | (bytes.u8(9) & 127))
+    ? 10 +
+      (((bytes.u8(6) & 127) << 21) |
+        ((bytes.u8(7) & 127) << 14) |
+        ((bytes.u8(8) & 127) << 7) |
+        (bytes.u8(9) & 127))
     : 0;
   let at = tag;
-  while (at + 4 <= bytes.length && !(bytes.u8(at) === 0xff && (bytes.u8(at + 1) & 0xe0) === 0xe0)) at += 1;
+  while (at + 4 <= bytes.length && !(bytes.u8(at) === 0xff && (bytes.u8(at + 1) & 0xe0) === 0xe0))
+    at += 1;
   // Behind a large picture in its tag: it is MP3 all but always.
-  if (at + 4 > bytes.length) return { container: "mp3", duration: undefined, streams: [track(0, "audio", { codec: "mp3" }, "mp3")] };
+  if (at + 4 > bytes.length)
+    return {
+      container: "mp3",
+      duration: undefined,
+      streams: [track(0, "audio", { codec: "mp3" }, "mp3")],
+    };
   const [second, third] = [bytes.u8(at + 1), bytes.u8(at + 2)];
   if ((second & 6) === 0) {
-    const rates = [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350];
+    const rates = [
+      96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350,
+    ];
     return {
       container: "aac",
       duration: undefined,
@@ -110,8 +153,13 @@ export function readFrames(bytes: Bytes, size: number | undefined): Head {
   if (/^(Xing|Info)$/.test(bytes.ascii(xing, 4)) && bytes.u32(xing + 4, false) & 1 && rate > 0)
     duration = lasting((bytes.u32(xing + 8, false) * (version === 3 ? 1152 : 576)) / rate);
   else if (version === 3 && named.codec === "mp3" && size !== undefined) {
-    const kbits = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320][third >> 4] ?? 0;
+    const kbits =
+      [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320][third >> 4] ?? 0;
     if (kbits > 0) duration = lasting(((size - at) * 8) / (kbits * 1000));
   }
-  return { container: "mp3", duration, streams: [track(0, "audio", named, named.codec, { sampleRate: rate, channels })] };
+  return {
+    container: "mp3",
+    duration,
+    streams: [track(0, "audio", named, named.codec, { sampleRate: rate, channels })],
+  };
 }

@@ -1,6 +1,7 @@
 // EBML: elements of an id, a size and a body (RFC 8794), read from memory or from a cursor.
 //
-// It trusts no size: an element in memory ends where its parent does, and one in a file is only measured here.
+// It trusts no size: an element in memory ends where its parent does, and one in a file is only
+// measured here.
 
 import type { Cursor } from "../reader";
 
@@ -31,7 +32,10 @@ export function header(bytes: Uint8Array, at = 0): Header | "short" | "invalid" 
 }
 
 /** Reads a number of variable length without its marker; all ones are `UNKNOWN`. */
-export function vint(bytes: Uint8Array, at: number): { value: number; length: number } | "short" | "invalid" {
+export function vint(
+  bytes: Uint8Array,
+  at: number,
+): { value: number; length: number } | "short" | "invalid" {
   const first = bytes[at];
   if (first === undefined) return "short";
   const length = Math.clz32(first) - 23;

@@ -1,6 +1,8 @@
-// A Matroska or WebM file: opened by reading forward to its first cluster, sought by its Cues or by guessing.
+// A Matroska or WebM file: opened by reading forward to its first cluster, sought by its Cues or by
+// guessing.
 //
-// The Cues often lie at the end of the file, where a torrent has nothing yet, so they are read when a seek needs them.
+// The Cues often lie at the end of the file, where a torrent has nothing yet, so they are read when
+// a seek needs them.
 
 import { aacConfig, codecString, frameDuration, matroskaCodec } from "../codecs";
 import type { Demuxed, Reading, Stream } from "../film";
@@ -64,10 +66,19 @@ export class MatroskaFile implements Demuxed {
     const file = new MatroskaFile(source);
     file.cursor = cursor;
     const first = await peekHeader(cursor);
-    if (first === undefined || first === "invalid" || first.id !== ID.EBML || first.size === UNKNOWN || first.size > 4096) return undefined;
+    if (
+      first === undefined ||
+      first === "invalid" ||
+      first.id !== ID.EBML ||
+      first.size === UNKNOWN ||
+      first.size > 4096
+    )
+      return undefined;
     await cursor.skip(first.length);
-    if (!(await cursor.need(first.size))) throw new Trouble("broken", "the file ends in its first element");
-    for (const { id, data } of children(cursor.take(first.size))) if (id === ID.DocType && text(data) === "webm") file.container = "webm";
+    if (!(await cursor.need(first.size)))
+      throw new Trouble("broken", "the file ends in its first element");
+    for (const { id, data } of children(cursor.take(first.size)))
+      if (id === ID.DocType && text(data) === "webm") file.container = "webm";
     await file.readHead(cursor);
     return file;
   }
@@ -95,7 +106,8 @@ export class MatroskaFile implements Demuxed {
       const at = cursor.at;
       if (head.id === ID.Cluster) {
         this.firstCluster = at;
-        if (tracks === undefined) tracks = await this.elsewhere(ID.Tracks).then((body) => body && parseTracks(body));
+        if (tracks === undefined)
+          tracks = await this.elsewhere(ID.Tracks).then((body) => body && parseTracks(body));
         if (tracks) this.describe(tracks);
         return;
       }
@@ -105,13 +117,18 @@ export class MatroskaFile implements Demuxed {
         if (head.size !== UNKNOWN) this.segmentEnd = cursor.at + head.size;
         continue;
       }
-      if (head.size === UNKNOWN) throw new Trouble("broken", "an element without size before the first cluster");
+      if (head.size === UNKNOWN)
+        throw new Trouble("broken", "an element without size before the first cluster");
       if (head.id === ID.Attachments) {
         await this.readAttachments(cursor, cursor.at + head.size);
         continue;
       }
       const kept =
-        head.id === ID.SeekHead || head.id === ID.Info || head.id === ID.Tracks || head.id === ID.Cues || head.id === ID.Chapters;
+        head.id === ID.SeekHead ||
+        head.id === ID.Info ||
+        head.id === ID.Tracks ||
+        head.id === ID.Cues ||
+        head.id === ID.Chapters;
       if (!kept || head.size > (head.id === ID.Cues ? MOST_CUES : MOST_HEAD)) {
         await cursor.skip(head.size);
         continue;
@@ -142,13 +159,15 @@ export class MatroskaFile implements Demuxed {
     const position = this.seeks.get(id);
     if (position === undefined) return undefined;
     const at = this.segment + position;
-    if (!Number.isSafeInteger(at) || (this.source.size !== undefined && at >= this.source.size)) return undefined;
+    if (!Number.isSafeInteger(at) || (this.source.size !== undefined && at >= this.source.size))
+      return undefined;
     const cursor = new Cursor(this.source, at);
     const stop = () => cursor.cancel();
     this.closing.signal.addEventListener("abort", stop);
     try {
       const head = await peekHeader(cursor);
-      if (head === undefined || head === "invalid" || head.id !== id || head.size === UNKNOWN) return undefined;
+      if (head === undefined || head === "invalid" || head.id !== id || head.size === UNKNOWN)
+        return undefined;
       if (head.size > (id === ID.Cues ? MOST_CUES : MOST_HEAD)) return undefined;
       await cursor.skip(head.length);
       return (await cursor.need(head.size)) ? cursor.take(head.size) : undefined;
@@ -164,18 +183,34 @@ export class MatroskaFile implements Demuxed {
     this.attachmentsRead = true;
     for (let count = 0; cursor.at < end && count < MOST_ELEMENTS; count += 1) {
       const file = await peekHeader(cursor);
-      if (file === undefined || file === "invalid" || file.size === UNKNOWN || cursor.at + file.length + file.size > end) break;
+      if (
+        file === undefined ||
+        file === "invalid" ||
+        file.size === UNKNOWN ||
+        cursor.at + file.length + file.size > end
+      )
+        break;
       await cursor.skip(file.length);
       const fileEnd = cursor.at + file.size;
       const font: Font = { name: "", mime: "", at: 0, size: 0 };
       while (file.id === 0x61a7 && cursor.at < fileEnd) {
         const part = await peekHeader(cursor);
-        if (part === undefined || part === "invalid" || part.size === UNKNOWN || cursor.at + part.length + part.size > fileEnd) break;
+        if (
+          part === undefined ||
+          part === "invalid" ||
+          part.size === UNKNOWN ||
+          cursor.at + part.length + part.size > fileEnd
+        )
+          break;
         await cursor.skip(part.length);
         if (part.id === 0x465c) {
           font.at = cursor.at;
           font.size = part.size;
-        } else if ((part.id === 0x466e || part.id === 0x4660) && part.size <= 4096 && (await cursor.need(part.size))) {
+        } else if (
+          (part.id === 0x466e || part.id === 0x4660) &&
+          part.size <= 4096 &&
+          (await cursor.need(part.size))
+        ) {
           font[part.id === 0x466e ? "name" : "mime"] = text(cursor.peek(part.size));
         }
         await cursor.skip(part.size);
@@ -191,7 +226,12 @@ export class MatroskaFile implements Demuxed {
     if (!this.attachmentsRead && position !== undefined) {
       const cursor = new Cursor(this.source, this.segment + position);
       const head = await peekHeader(cursor);
-      if (head !== undefined && head !== "invalid" && head.id === ID.Attachments && head.size !== UNKNOWN) {
+      if (
+        head !== undefined &&
+        head !== "invalid" &&
+        head.id === ID.Attachments &&
+        head.size !== UNKNOWN
+      ) {
         await cursor.skip(head.length);
         await this.readAttachments(cursor, cursor.at + head.size);
       }
@@ -215,38 +255,63 @@ export class MatroskaFile implements Demuxed {
 
   // Seeking.
 
-  async read(pts: number, video: number | undefined, wanted: ReadonlySet<number>): Promise<Reading> {
+  async read(
+    pts: number,
+    video: number | undefined,
+    wanted: ReadonlySet<number>,
+  ): Promise<Reading> {
     const opened = this.cursor;
     this.cursor = undefined;
-    if (pts <= 0 && opened?.at === this.firstCluster) return new MatroskaReading(opened, this, wanted);
+    if (pts <= 0 && opened?.at === this.firstCluster)
+      return new MatroskaReading(opened, this, wanted);
     opened?.cancel();
     const at = pts <= 0 ? this.firstCluster : await this.locate(pts, video);
     return new MatroskaReading(new Cursor(this.source, at), this, wanted);
   }
 
-  async before(pts: number, video: number | undefined, wanted: ReadonlySet<number>): Promise<Reading | undefined> {
+  async before(
+    pts: number,
+    video: number | undefined,
+    wanted: ReadonlySet<number>,
+  ): Promise<Reading | undefined> {
     const cues = await this.readCues();
     const here = this.cueAt(cues, pts, video);
     const start = here && this.segment + here.position;
     if (start === undefined || start <= this.firstCluster) return undefined;
     const at = this.lookBack(cues, here!, pts, wanted);
-    return at === undefined ? undefined : new MatroskaReading(new Cursor(this.source, at, start), this, wanted);
+    return at === undefined
+      ? undefined
+      : new MatroskaReading(new Cursor(this.source, at, start), this, wanted);
   }
 
   /** Where to begin for what is shown at `pts` and lies before `here`; `undefined` when there is nothing, as the index knows. */
-  private lookBack(cues: CuePoint[], here: CuePoint, pts: number, wanted: ReadonlySet<number>): number | undefined {
+  private lookBack(
+    cues: CuePoint[],
+    here: CuePoint,
+    pts: number,
+    wanted: ReadonlySet<number>,
+  ): number | undefined {
     const earlier = cues.filter((cue) => cue.position < here.position);
-    const within = (bytes: number) => earlier.filter((cue) => here.position - cue.position <= bytes);
-    const named = (track: number) => cues.some((cue) => cue.track === track && cue.duration !== undefined);
+    const within = (bytes: number) =>
+      earlier.filter((cue) => here.position - cue.position <= bytes);
+    const named = (track: number) =>
+      cues.some((cue) => cue.track === track && cue.duration !== undefined);
     let first: CuePoint | undefined;
     if ([...wanted].every(named)) {
       const until = (from: CuePoint[], end: number) =>
-        from.filter((cue) => wanted.has(cue.track) && this.us(cue.time + (cue.duration ?? 0)) > end);
-      const found = [...until(within(INDEXED_BACK_BYTES), pts), ...until(within(BACK_BYTES), pts - ENDED_US)];
+        from.filter(
+          (cue) => wanted.has(cue.track) && this.us(cue.time + (cue.duration ?? 0)) > end,
+        );
+      const found = [
+        ...until(within(INDEXED_BACK_BYTES), pts),
+        ...until(within(BACK_BYTES), pts - ENDED_US),
+      ];
       if (found.length === 0) return undefined;
       first = found.reduce((a, b) => (b.position < a.position ? b : a));
     } else {
-      first = within(BACK_BYTES).find((cue) => this.us(here.time - cue.time) <= BACK_US) ?? earlier.at(-1);
+      first =
+        within(BACK_BYTES).find((cue) => this.us(here.time - cue.time) <= BACK_US) ??
+        earlier.at(-1);
     }
     return first ? this.segment + first.position : this.firstCluster;
   }
@@ -254,19 +319,24 @@ export class MatroskaFile implements Demuxed {
   private async locate(pts: number, video: number | undefined): Promise<number> {
     const cue = this.cueAt(await this.readCues(), pts, video);
     const at = cue && this.segment + cue.position;
-    if (at !== undefined && (this.source.size === undefined || at < this.source.size)) return Math.max(at, this.firstCluster);
+    if (at !== undefined && (this.source.size === undefined || at < this.source.size))
+      return Math.max(at, this.firstCluster);
     return this.guess(pts);
   }
 
   private cueAt(cues: CuePoint[], pts: number, video: number | undefined): CuePoint | undefined {
-    const of = cues.some((cue) => cue.track === video) ? cues.filter((cue) => cue.track === video) : cues;
+    const of = cues.some((cue) => cue.track === video)
+      ? cues.filter((cue) => cue.track === video)
+      : cues;
     return of.findLast((cue) => this.us(cue.time) <= pts) ?? of[0];
   }
 
   private async readCues(): Promise<CuePoint[]> {
     if (this.cues === undefined) {
       const body = await this.elsewhere(ID.Cues);
-      this.cues = body ? parseCues(body).filter((cue) => Number.isSafeInteger(this.segment + cue.position)) : [];
+      this.cues = body
+        ? parseCues(body).filter((cue) => Number.isSafeInteger(this.segment + cue.position))
+        : [];
     }
     return this.cues;
   }
@@ -277,10 +347,17 @@ export class MatroskaFile implements Demuxed {
     const end = Math.min(this.source.size ?? 0, this.segmentEnd);
     if (end <= low.at) return low.at;
     let high = { at: end, pts: Math.max(this.duration ?? 0, pts + 1) };
-    for (let count = 0; count < MOST_GUESSES && pts - low.pts > GUESS_US && high.at - low.at > 512 << 10; count += 1) {
+    for (
+      let count = 0;
+      count < MOST_GUESSES && pts - low.pts > GUESS_US && high.at - low.at > 512 << 10;
+      count += 1
+    ) {
       const target = Math.max(low.pts, pts - GUESS_US / 2);
       // Where interpolation does not get nearer, halving does.
-      const share = count % 3 === 2 ? 0.5 : Math.min(0.95, Math.max(0.02, (target - low.pts) / (high.pts - low.pts)));
+      const share =
+        count % 3 === 2
+          ? 0.5
+          : Math.min(0.95, Math.max(0.02, (target - low.pts) / (high.pts - low.pts)));
       const at = low.at + Math.floor((high.at - low.at) * share);
       const cluster = await findCluster(this.source, at, high.at, this.closing.signal);
       if (cluster === undefined) high = { at, pts: high.pts };
@@ -300,7 +377,8 @@ function describe(track: TrackEntry): Stream {
   const codec = matroskaCodec(track.codecId);
   const rate = track.sampleRate;
   let config = track.codecPrivate;
-  if (codec === "aac" && (config === undefined || config.length < 2)) config = aacConfig(rate, track.channels);
+  if (codec === "aac" && (config === undefined || config.length < 2))
+    config = aacConfig(rate, track.channels);
   const format = codec === "srt" || codec === "ass" || codec === "pgs" ? codec : "other";
   return {
     id: track.number,
@@ -317,7 +395,8 @@ function describe(track: TrackEntry): Stream {
     title: track.title,
     isDefault: track.isDefault,
     forced: track.forced,
-    frameDuration: frameDuration(codec, rate) || (track.type === "audio" ? track.defaultDuration / 1000 : 0),
+    frameDuration:
+      frameDuration(codec, rate) || (track.type === "audio" ? track.defaultDuration / 1000 : 0),
     encrypted: track.encrypted,
     subtitle: track.type === "subtitle" ? format : undefined,
   };

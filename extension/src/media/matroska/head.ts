@@ -1,4 +1,5 @@
-// What stands before the clusters and beside them: Info, Tracks, SeekHead, Cues, Chapters, Attachments (RFC 9559, 5.1).
+// What stands before the clusters and beside them: Info, Tracks, SeekHead, Cues, Chapters,
+// Attachments (RFC 9559, 5.1).
 //
 // All of it is read from memory, with bounds on how many of each are kept.
 
@@ -71,7 +72,8 @@ export function parseInfo(body: Uint8Array): Info {
     if (id === 0x2ad7b1) info.scale = uint(data) || 1_000_000;
     else if (id === 0x4489) info.duration = float(data);
   }
-  if (!(info.duration !== undefined && info.duration > 0 && Number.isFinite(info.duration))) info.duration = undefined;
+  if (!(info.duration !== undefined && info.duration > 0 && Number.isFinite(info.duration)))
+    info.duration = undefined;
   return info;
 }
 
@@ -174,7 +176,8 @@ function video(body: Uint8Array, track: TrackEntry): void {
   for (const { id, data } of children(body)) {
     if (id === 0xb0) track.width = uint(data);
     else if (id === 0xba) track.height = uint(data);
-    else if (id === 0x55b0) for (const colour of children(data)) if (colour.id === 0x55b2) track.bits = uint(colour.data);
+    else if (id === 0x55b0)
+      for (const colour of children(data)) if (colour.id === 0x55b2) track.bits = uint(colour.data);
   }
 }
 
@@ -226,7 +229,8 @@ export function parseSeekHead(body: Uint8Array, into: Map<number, number>): void
       if (id === 0x53ab) target = uint(data);
       else if (id === 0x53ac) position = uint(data);
     }
-    if (target !== undefined && position !== undefined && !into.has(target) && into.size < 64) into.set(target, position);
+    if (target !== undefined && position !== undefined && !into.has(target) && into.size < 64)
+      into.set(target, position);
   }
 }
 

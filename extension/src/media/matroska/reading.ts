@@ -1,7 +1,8 @@
 // Packets out of clusters, in the file's order.
 //
-// Elements of the segment and of its clusters are read as one flat sequence, so a cluster of unknown size ends by itself.
-// Where the bytes stop making sense the next cluster is looked for; what lies between is lost, not the film.
+// Elements of the segment and of its clusters are read as one flat sequence, so a cluster of
+// unknown size ends by itself. Where the bytes stop making sense the next cluster is looked for;
+// what lies between is lost, not the film.
 
 import type { Packet, Reading } from "../film";
 import { Cursor, MOST_AT_ONCE, type RangeSource, Trouble } from "../reader";
@@ -86,13 +87,22 @@ export class MatroskaReading implements Reading {
     if (block) await this.block(block, at, { duration, key });
   }
 
-  private async block(bytes: Uint8Array, at: number, group: { duration: number | undefined; key: boolean } | undefined): Promise<void> {
+  private async block(
+    bytes: Uint8Array,
+    at: number,
+    group: { duration: number | undefined; key: boolean } | undefined,
+  ): Promise<void> {
     const block = parseBlock(bytes);
-    const entry = block && this.wanted.has(block.track) ? this.tracks.entries.get(block.track) : undefined;
+    const entry =
+      block && this.wanted.has(block.track) ? this.tracks.entries.get(block.track) : undefined;
     if (!block || !entry) return;
-    const start = this.tracks.us(this.clusterTime + block.time) - Math.round(entry.codecDelay / 1000);
+    const start =
+      this.tracks.us(this.clusterTime + block.time) - Math.round(entry.codecDelay / 1000);
     const whole = group?.duration === undefined ? undefined : this.tracks.us(group.duration);
-    const each = block.frames.length === 1 ? 0 : this.durations.get(block.track) || (whole ?? 0) / block.frames.length;
+    const each =
+      block.frames.length === 1
+        ? 0
+        : this.durations.get(block.track) || (whole ?? 0) / block.frames.length;
     for (const [index, frame] of block.frames.entries()) {
       const data = await unpack(frame, entry);
       if (!data) continue;
@@ -135,7 +145,9 @@ async function unpack(frame: Uint8Array, entry: TrackEntry): Promise<Uint8Array 
 }
 
 async function inflate(frame: Uint8Array): Promise<Uint8Array | undefined> {
-  const stream = new Blob([frame as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([frame as Uint8Array<ArrayBuffer>])
+    .stream()
+    .pipeThrough(new DecompressionStream("deflate"));
   const reader = stream.getReader();
   const parts: Uint8Array[] = [];
   let size = 0;
@@ -161,12 +173,23 @@ async function inflate(frame: Uint8Array): Promise<Uint8Array | undefined> {
 
 /** Where in `bytes` a cluster begins that has a timestamp as its first, second or third element. */
 function clusterIn(bytes: Uint8Array): number | undefined {
-  for (let at = bytes.indexOf(0x1f); at >= 0 && at + 16 <= bytes.length; at = bytes.indexOf(0x1f, at + 1)) {
+  for (
+    let at = bytes.indexOf(0x1f);
+    at >= 0 && at + 16 <= bytes.length;
+    at = bytes.indexOf(0x1f, at + 1)
+  ) {
     if (bytes[at + 1] !== 0x43 || bytes[at + 2] !== 0xb6 || bytes[at + 3] !== 0x75) continue;
     const head = header(bytes, at);
     if (typeof head === "string") continue;
     const first = bytes[at + head.length];
-    if (first === ID.Timestamp || first === ID.Crc32 || first === ID.Void || first === 0xa7 || first === 0xab) return at;
+    if (
+      first === ID.Timestamp ||
+      first === ID.Crc32 ||
+      first === ID.Void ||
+      first === 0xa7 ||
+      first === 0xab
+    )
+      return at;
   }
   return undefined;
 }
@@ -208,7 +231,8 @@ async function clusterTime(cursor: Cursor): Promise<number | undefined> {
   await cursor.skip(cluster.length);
   for (let count = 0; count < 4; count += 1) {
     const head = await peekHeader(cursor);
-    if (head === undefined || head === "invalid" || head.size === UNKNOWN || head.size > 1024) return undefined;
+    if (head === undefined || head === "invalid" || head.size === UNKNOWN || head.size > 1024)
+      return undefined;
     if (!(await cursor.need(head.length + head.size))) return undefined;
     const body = cursor.peek(head.length + head.size).subarray(head.length);
     if (head.id === ID.Timestamp) return uint(body);

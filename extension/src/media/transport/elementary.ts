@@ -1,7 +1,7 @@
 // Cuts an elementary stream into pictures or frames of sound, each with its time.
 //
-// Payloads come as the packets carry them. A unit may begin and end anywhere in them; the first one that begins behind a head has that head's time, and
-// those after it follow on.
+// Payloads come as the packets carry them. A unit may begin and end anywhere in them; the first one
+// that begins behind a head has that head's time, and those after it follow on.
 
 import { avcConfig, lengthPrefixed } from "../annexb";
 import { codecString, frameDuration } from "../codecs";
@@ -38,7 +38,8 @@ export interface Cutter {
 }
 
 export function cutterFor(stream: Stream): Cutter | undefined {
-  if (stream.type === "video") return stream.codec === "h264" ? new PictureCutter(stream) : undefined;
+  if (stream.type === "video")
+    return stream.codec === "h264" ? new PictureCutter(stream) : undefined;
   const read = frameReader(stream.codec);
   return read && new FrameCutter(stream, read);
 }
@@ -87,7 +88,10 @@ class Held {
       mark = this.marks.shift();
     }
     // Places of packets are 188 bytes apart, so what lies between two of them has a share of that.
-    return { mark, order: this.last ? this.last.mark.at + Math.min(1, (begin - this.last.from) / MOST_UNIT) : -1 };
+    return {
+      mark,
+      order: this.last ? this.last.mark.at + Math.min(1, (begin - this.last.from) / MOST_UNIT) : -1,
+    };
   }
 }
 
@@ -114,7 +118,11 @@ class FrameCutter implements Cutter {
 
   private cut(isLast: boolean): Unit[] {
     const out: Unit[] = [];
-    for (let frame = this.frame(isLast); frame && frame.length <= this.held.bytes.length; frame = this.frame(isLast)) {
+    for (
+      let frame = this.frame(isLast);
+      frame && frame.length <= this.held.bytes.length;
+      frame = this.frame(isLast)
+    ) {
       const { mark, order } = this.held.unit(0);
       const data = this.held.take(frame.length);
       this.inStep = true;
@@ -128,7 +136,13 @@ class FrameCutter implements Cutter {
       const duration = (frame.samples / frame.sampleRate) * 1e6;
       if (pts === undefined) continue;
       this.next = pts + duration;
-      out.push({ pts: Math.round(pts), duration: Math.round(duration), key: true, data: data.subarray(frame.head), order });
+      out.push({
+        pts: Math.round(pts),
+        duration: Math.round(duration),
+        key: true,
+        data: data.subarray(frame.head),
+        order,
+      });
     }
     return out;
   }
@@ -154,7 +168,12 @@ class FrameCutter implements Cutter {
   }
 
   private learn({ codec, sampleRate, channels, config, samples }: Frame): void {
-    if (this.known?.codec === codec && this.known.sampleRate === sampleRate && this.known.channels === channels) return;
+    if (
+      this.known?.codec === codec &&
+      this.known.sampleRate === sampleRate &&
+      this.known.channels === channels
+    )
+      return;
     this.known = {
       ...this.stream,
       codec,
@@ -219,7 +238,8 @@ class PictureCutter implements Cutter {
 
   finish(): Unit[] {
     const { bytes } = this.held.bytes;
-    const out = this.begin === undefined || !this.hasSlice ? [] : this.unit(bytes, this.begin, bytes.length);
+    const out =
+      this.begin === undefined || !this.hasSlice ? [] : this.unit(bytes, this.begin, bytes.length);
     this.held.drop(bytes.length);
     this.begin = undefined;
     this.searched = 0;
@@ -231,7 +251,10 @@ class PictureCutter implements Cutter {
     if (!this.hasSlice) return false;
     const type = bytes[at]! & 31;
     if (BEFORE_PICTURE.has(type)) return true;
-    return (type === SLICE || type === PARTITION || type === IDR) && firstBlock(bytes, at + 1) <= this.firstBlock;
+    return (
+      (type === SLICE || type === PARTITION || type === IDR) &&
+      firstBlock(bytes, at + 1) <= this.firstBlock
+    );
   }
 
   private note(bytes: Uint8Array, at: number): void {
@@ -251,7 +274,13 @@ class PictureCutter implements Cutter {
     const pts = mark?.pts ?? (this.last && this.last.pts + this.last.step);
     if (pts === undefined) return [];
     const step = this.last ? Math.abs(pts - this.last.pts) : 0;
-    this.last = { pts, step: mark && step > 0 && step < 1e6 ? Math.min(step, this.last?.step || step) : (this.last?.step ?? 0) };
+    this.last = {
+      pts,
+      step:
+        mark && step > 0 && step < 1e6
+          ? Math.min(step, this.last?.step || step)
+          : (this.last?.step ?? 0),
+    };
     return [{ pts: Math.round(pts), duration: undefined, key, data: lengthPrefixed(data), order }];
   }
 
@@ -271,7 +300,8 @@ class PictureCutter implements Cutter {
 
 /** The number of a slice's first macroblock: an Exp-Golomb number of which four bytes are looked at. */
 function firstBlock(bytes: Uint8Array, at: number): number {
-  const word = ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+  const word =
+    ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
   const zeros = Math.clz32(word);
   return zeros > 15 ? 0 : (word >>> (31 - 2 * zeros)) - 1;
 }

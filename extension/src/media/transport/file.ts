@@ -1,4 +1,5 @@
-// An MPEG transport stream, whose program was found: its streams, its length, and readings from any place of it.
+// An MPEG transport stream, whose program was found: its streams, its length, and readings from any
+// place of it.
 
 import type { Demuxed, Reading, Stream } from "../film";
 import { nameOf } from "../names";
@@ -18,14 +19,21 @@ const MOST_TOLD = { video: 4 << 20, audio: 1 << 20, subtitle: 0 };
 const STEP = 16 << 10;
 
 /** Opens a file whose head was read, with the cursor that read it: it stands at the beginning still. */
-export async function openTransport(source: RangeSource, cursor: Cursor, head: TransportHead): Promise<Demuxed> {
+export async function openTransport(
+  source: RangeSource,
+  cursor: Cursor,
+  head: TransportHead,
+): Promise<Demuxed> {
   const file = new TransportFile(source, cursor, head);
   await file.open();
   return file;
 }
 
 /** Finds the length (µs), which only the last times tell. */
-export async function measureTransport(source: RangeSource, { layout, origin }: TransportHead): Promise<number | undefined> {
+export async function measureTransport(
+  source: RangeSource,
+  { layout, origin }: TransportHead,
+): Promise<number | undefined> {
   const { size = 0 } = source;
   for (let tail = TAIL; size > 0; tail *= 4) {
     const from = Math.max(0, Math.floor((size - tail) / layout.stride) * layout.stride);
@@ -64,7 +72,10 @@ class TransportFile implements Demuxed {
       origin,
     );
     const cursor = this.cursor!;
-    for (let seen = 0; read.some(({ pid, stream: { type } }) => seen < MOST_TOLD[type] && !cutting.known(pid)); ) {
+    for (
+      let seen = 0;
+      read.some(({ pid, stream: { type } }) => seen < MOST_TOLD[type] && !cutting.known(pid));
+    ) {
       const isMore = await cursor.need(seen + STEP);
       const before = seen;
       for (const packet of packets(cursor.peek(cursor.ready).subarray(before), layout)) {
@@ -110,7 +121,11 @@ class TransportFile implements Demuxed {
     }));
   }
 
-  async read(pts: number, video: number | undefined, wanted: ReadonlySet<number>): Promise<Reading> {
+  async read(
+    pts: number,
+    video: number | undefined,
+    wanted: ReadonlySet<number>,
+  ): Promise<Reading> {
     const opened = this.cursor;
     this.cursor = undefined;
     const pid = video ?? [...wanted][0]!;
@@ -129,7 +144,8 @@ class TransportFile implements Demuxed {
       origin,
       (packet) => {
         const time = packet.pid === pid && packet.starts ? timeOf(packet.payload) : undefined;
-        if (time !== undefined) pass({ at: packet.at, time: since(origin, time) }, canEnter(packet, isVideo));
+        if (time !== undefined)
+          pass({ at: packet.at, time: since(origin, time) }, canEnter(packet, isVideo));
       },
     );
   }

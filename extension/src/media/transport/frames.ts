@@ -1,4 +1,5 @@
-// Frames of sound as they lie in a transport stream: where one begins, how long it is, and what it says of the stream.
+// Frames of sound as they lie in a transport stream: where one begins, how long it is, and what it
+// says of the stream.
 
 import { aacConfig } from "../codecs";
 import type { Codec } from "../film";
@@ -36,7 +37,9 @@ export function frameReader(codec: Codec): FrameReader | undefined {
   }
 }
 
-const AAC_RATES = [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350];
+const AAC_RATES = [
+  96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350,
+];
 
 /** ISO/IEC 14496-3, 1.A.2. */
 function adts(bytes: Uint8Array, at: number): Frame | "more" | undefined {
@@ -50,7 +53,15 @@ function adts(bytes: Uint8Array, at: number): Frame | "more" | undefined {
   const told = ((bytes[at + 2]! & 1) << 2) | (bytes[at + 3]! >> 6);
   const config = aacConfig(sampleRate, told);
   config[0] = ((((bytes[at + 2]! >> 6) & 3) + 1) << 3) | (config[0]! & 7);
-  return { length, head, samples: 1024, sampleRate, channels: told === 7 ? 8 : told || 2, codec: "aac", config };
+  return {
+    length,
+    head,
+    samples: 1024,
+    sampleRate,
+    channels: told === 7 ? 8 : told || 2,
+    codec: "aac",
+    config,
+  };
 }
 
 const MP3_RATES = [44100, 48000, 32000];
@@ -71,11 +82,20 @@ function layer3(bytes: Uint8Array, at: number): Frame | "more" | undefined {
   const sampleRate = rate / (version === 3 ? 1 : version === 2 ? 2 : 4);
   const samples = version === 3 ? 1152 : 576;
   const length = Math.floor((samples * kbits * 125) / sampleRate) + ((third >> 1) & 1);
-  return { length, head: 0, samples, sampleRate, channels: bytes[at + 3]! >> 6 === 3 ? 1 : 2, codec: "mp3" };
+  return {
+    length,
+    head: 0,
+    samples,
+    sampleRate,
+    channels: bytes[at + 3]! >> 6 === 3 ? 1 : 2,
+    codec: "mp3",
+  };
 }
 
 const DOLBY_RATES = [48000, 44100, 32000];
-const AC3_KBITS = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640];
+const AC3_KBITS = [
+  32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640,
+];
 const CHANNELS = [2, 1, 2, 3, 3, 4, 4, 5];
 
 /** ETSI TS 102 366, 4.3 and annex E. */
@@ -93,17 +113,33 @@ function dolby(bytes: Uint8Array, at: number): Frame | "more" | undefined {
     // What depends on another one adds channels that two ears don't need.
     const isOwn = bytes[at + 2]! >> 3 === 0 || bytes[at + 2]! >> 6 === 2;
     const samples = isOwn ? (isHalf ? 6 : [1, 2, 3, 6][(fourth >> 4) & 3]!) * 256 : 0;
-    return { length, head: 0, samples, sampleRate: isHalf ? rate / 2 : rate, channels, codec: "eac3" };
+    return {
+      length,
+      head: 0,
+      samples,
+      sampleRate: isHalf ? rate / 2 : rate,
+      channels,
+      codec: "eac3",
+    };
   }
   const sampleRate = DOLBY_RATES[fourth >> 6];
   const kbits = AC3_KBITS[(fourth & 63) >> 1];
   if (sampleRate === undefined || kbits === undefined) return undefined;
-  const length = 2 * (Math.floor((kbits * 96_000) / sampleRate) + (sampleRate === 44100 ? fourth & 1 : 0));
+  const length =
+    2 * (Math.floor((kbits * 96_000) / sampleRate) + (sampleRate === 44100 ? fourth & 1 : 0));
   const mode = bytes[at + 6]! >> 5;
-  // Two bits each for the levels of centre and surround, or the surround's mode, precede the one for the low frequencies.
+  // Two bits each for the levels of centre and surround, or the surround's mode, precede the one
+  // for the low frequencies.
   const before = (mode & 1 && mode !== 1 ? 2 : 0) + (mode & 4 ? 2 : 0) + (mode === 2 ? 2 : 0);
   const low = (bytes[at + 6]! >> (4 - before)) & 1;
-  return { length, head: 0, samples: 1536, sampleRate, channels: CHANNELS[mode]! + low, codec: "ac3" };
+  return {
+    length,
+    head: 0,
+    samples: 1536,
+    sampleRate,
+    channels: CHANNELS[mode]! + low,
+    codec: "ac3",
+  };
 }
 
 const DTS_RATES = [0, 8000, 16000, 32000, 0, 0, 11025, 22050, 44100, 0, 0, 12000, 24000, 48000];

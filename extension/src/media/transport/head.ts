@@ -1,6 +1,8 @@
-// What a transport stream says of itself: the tables of its program, and which of the promised streams are there.
+// What a transport stream says of itself: the tables of its program, and which of the promised
+// streams are there.
 //
-// A stream that is promised and does not come soon is taken for absent, so that nobody waits for it.
+// A stream that is promised and does not come soon is taken for absent, so that nobody waits for
+// it.
 
 import type { Codec, Stream } from "../film";
 import { Bytes, track } from "../foreign/head";
@@ -48,7 +50,11 @@ export async function readTransportHead(cursor: Cursor): Promise<TransportHead |
 }
 
 /** The head from a file's first bytes. `enough`: streams that did not come yet are taken for absent. */
-export function headOf(bytes: Uint8Array, layout: Layout, enough: boolean): TransportHead | "more" | undefined {
+export function headOf(
+  bytes: Uint8Array,
+  layout: Layout,
+  enough: boolean,
+): TransportHead | "more" | undefined {
   const program = tables(bytes, layout);
   if (!program) return enough ? undefined : "more";
   const first = new Map<number, Uint8Array>();
@@ -61,7 +67,9 @@ export function headOf(bytes: Uint8Array, layout: Layout, enough: boolean): Tran
   }
   if (!enough && program.streams.some(({ pid }) => !first.has(pid))) return "more";
   const streams = program.streams.filter(({ pid }) => first.has(pid));
-  for (const elementary of streams) if (elementary.type === 3 || elementary.type === 4) layered(elementary, first.get(elementary.pid)!);
+  for (const elementary of streams)
+    if (elementary.type === 3 || elementary.type === 4)
+      layered(elementary, first.get(elementary.pid)!);
   return { layout, origin: origin ?? 0, streams };
 }
 
@@ -69,7 +77,8 @@ export function headOf(bytes: Uint8Array, layout: Layout, enough: boolean): Tran
 function layered(elementary: Elementary, payload: Uint8Array): void {
   const bytes = new Bytes(payload);
   for (let at = 9 + bytes.u8(8); at + 4 <= bytes.length; at += 1) {
-    if (bytes.u8(at) !== 0xff || (bytes.u8(at + 1) & 0xe0) !== 0xe0 || (bytes.u8(at + 1) & 6) === 0) continue;
+    if (bytes.u8(at) !== 0xff || (bytes.u8(at + 1) & 0xe0) !== 0xe0 || (bytes.u8(at + 1) & 6) === 0)
+      continue;
     const { named, sampleRate, channels } = mpegAudio(bytes, at);
     elementary.stream = {
       ...track(elementary.pid, "audio", named, named.codec, { sampleRate, channels }),
@@ -93,11 +102,19 @@ function tables(bytes: Uint8Array, layout: Layout): Pick<TransportHead, "streams
     .map((pid) => section(bytes, layout, (packet) => pid === undefined || packet.pid === pid, 0x02))
     .filter((map) => map !== undefined)
     .map(programOf);
-  return programs.find(({ streams }) => streams.some(({ stream }) => stream.type === "video")) ?? programs[0];
+  return (
+    programs.find(({ streams }) => streams.some(({ stream }) => stream.type === "video")) ??
+    programs[0]
+  );
 }
 
 /** The first section of a table among the packets that are accepted, without its checksum. */
-function section(bytes: Uint8Array, layout: Layout, accept: (packet: Packet) => boolean, table: number): Bytes | undefined {
+function section(
+  bytes: Uint8Array,
+  layout: Layout,
+  accept: (packet: Packet) => boolean,
+  table: number,
+): Bytes | undefined {
   let gathered: number[] | undefined;
   let pid = -1;
   for (const packet of packets(bytes, layout)) {
@@ -118,12 +135,23 @@ function section(bytes: Uint8Array, layout: Layout, accept: (packet: Packet) => 
 function programOf(map: Bytes): Pick<TransportHead, "streams"> {
   const streams: Elementary[] = [];
   const infoEnd = 12 + (map.u16(10, false) & 0xfff);
-  const isBluRay = [...descriptors(map, 12, infoEnd)].some(({ tag, at }) => tag === 0x05 && map.ascii(at, 4).startsWith("HD"));
+  const isBluRay = [...descriptors(map, 12, infoEnd)].some(
+    ({ tag, at }) => tag === 0x05 && map.ascii(at, 4).startsWith("HD"),
+  );
   for (let at = infoEnd; at + 5 <= map.length && streams.length < MOST_TRACKS; ) {
-    const [type, pid, end] = [map.u8(at), map.u16(at + 1, false) & 0x1fff, at + 5 + (map.u16(at + 3, false) & 0xfff)];
+    const [type, pid, end] = [
+      map.u8(at),
+      map.u16(at + 1, false) & 0x1fff,
+      at + 5 + (map.u16(at + 3, false) & 0xfff),
+    ];
     const told = kind(map, type, at + 5, end, isBluRay);
     if (told && !streams.some((other) => other.pid === pid)) {
-      const stream = track(pid, told.isVideo ? "video" : "audio", told.named, `0x${type.toString(16)}`);
+      const stream = track(
+        pid,
+        told.isVideo ? "video" : "audio",
+        told.named,
+        `0x${type.toString(16)}`,
+      );
       stream.language = told.language;
       streams.push({ pid, type, stream, isRead: told.isRead });
     }
@@ -132,7 +160,11 @@ function programOf(map: Bytes): Pick<TransportHead, "streams"> {
   return { streams };
 }
 
-function* descriptors(map: Bytes, from: number, to: number): Generator<{ tag: number; at: number; length: number }> {
+function* descriptors(
+  map: Bytes,
+  from: number,
+  to: number,
+): Generator<{ tag: number; at: number; length: number }> {
   for (let at = from; at + 2 <= Math.min(to, map.length); at += 2 + map.u8(at + 1))
     yield { tag: map.u8(at), at: at + 2, length: map.u8(at + 1) };
 }
@@ -184,7 +216,8 @@ function kind(
   let said: Named | undefined;
   let isRead = READ.has(type);
   for (const { tag, at, length } of descriptors(map, from, to)) {
-    if (tag === 0x0a && length >= 3) language = map.ascii(at, 3).replace(/[^a-z]/gi, "") || undefined;
+    if (tag === 0x0a && length >= 3)
+      language = map.ascii(at, 3).replace(/[^a-z]/gi, "") || undefined;
     if (type !== 0x06) continue;
     const format = tag === 0x05 ? map.ascii(at, 4) : "";
     if (tag === 0x6a || format === "AC-3") said = { codec: "ac3" };
@@ -192,13 +225,24 @@ function kind(
     else if (tag === 0x7b || format.startsWith("DTS")) said = { codec: "dts" };
     else if (format === "Opus") said = { codec: "other", name: "Opus" };
     else if (format === "HEVC") said = { codec: "other", name: "HEVC" };
-    isRead ||= tag === 0x6a || tag === 0x7a || tag === 0xcc || tag === 0x7b || format.startsWith("DTS");
+    isRead ||=
+      tag === 0x6a || tag === 0x7a || tag === 0xcc || tag === 0x7b || format.startsWith("DTS");
   }
   const blu = isBluRay ? BLU_RAY.get(type) : undefined;
   isRead ||= blu?.codec === "dts";
   const picture = VIDEO.get(type) ?? (said?.name === "HEVC" ? said : undefined);
-  const named = picture ?? blu ?? SOUND.get(type) ?? said ?? (READ.has(type) ? { codec: READ.get(type)! } : undefined);
+  const named =
+    picture ??
+    blu ??
+    SOUND.get(type) ??
+    said ??
+    (READ.has(type) ? { codec: READ.get(type)! } : undefined);
   return (
-    named && { named, isVideo: picture !== undefined, isRead: isRead && (picture === undefined || picture.codec === "h264"), language }
+    named && {
+      named,
+      isVideo: picture !== undefined,
+      isRead: isRead && (picture === undefined || picture.codec === "h264"),
+      language,
+    }
   );
 }

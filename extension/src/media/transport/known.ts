@@ -1,6 +1,8 @@
-// What was learned of a transport stream while it was read: which times lie where, and where it can be entered.
+// What was learned of a transport stream while it was read: which times lie where, and where it can
+// be entered.
 //
-// Such a file has no index. Whatever is read adds to this one, so later seeks need fewer looks, or none.
+// Such a file has no index. Whatever is read adds to this one, so later seeks need fewer looks, or
+// none.
 
 /** Where a time lies. */
 export interface Place {
@@ -48,7 +50,10 @@ export class Known {
           key.closed = true;
           if (this.gaps.push(place.time - key.time) > COMPARED) this.gaps.shift();
         }
-        key = this.keys.length < MOST ? insert(this.keys, { ...place, until: place.time, closed: false }) : undefined;
+        key =
+          this.keys.length < MOST
+            ? insert(this.keys, { ...place, until: place.time, closed: false })
+            : undefined;
       } else if (key && !key.closed) key.until = Math.max(key.until, place.time);
       // Between keys a place a second is enough.
       if (Math.abs(place.time - noted) < 1) return;

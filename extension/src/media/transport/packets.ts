@@ -1,4 +1,5 @@
-// Packets of an MPEG transport stream (ISO/IEC 13818-1, 2.4.3), of 188 bytes or with four bytes of a clock before each (M2TS).
+// Packets of an MPEG transport stream (ISO/IEC 13818-1, 2.4.3), of 188 bytes or with four bytes of
+// a clock before each (M2TS).
 
 const SYNC = 0x47;
 /** Times count up to here and begin again, seconds. */
@@ -13,7 +14,8 @@ export interface Layout {
 
 /** The layout of a file, from its beginning. */
 export function layoutOf(bytes: Uint8Array): Layout | undefined {
-  const holds = (lead: number, stride: number): boolean => [0, 1, 2].every((index) => bytes[lead + index * stride] === SYNC);
+  const holds = (lead: number, stride: number): boolean =>
+    [0, 1, 2].every((index) => bytes[lead + index * stride] === SYNC);
   if (holds(0, 188)) return { stride: 188, lead: 0 };
   return holds(4, 192) ? { stride: 192, lead: 4 } : undefined;
 }
@@ -41,7 +43,8 @@ export function* packets(bytes: Uint8Array, { stride, lead }: Layout): Generator
     const packet = bytes.subarray(at + lead, at + lead + 188);
     const control = packet[3]!;
     const adaptation = control & 0x20 ? 1 + packet[4]! : 0;
-    const payload = control & 0x10 ? packet.subarray(Math.min(188, 4 + adaptation)) : packet.subarray(188);
+    const payload =
+      control & 0x10 ? packet.subarray(Math.min(188, 4 + adaptation)) : packet.subarray(188);
     yield {
       at,
       pid: ((packet[1]! & 31) << 8) | packet[2]!,
@@ -65,10 +68,17 @@ function synced(bytes: Uint8Array, stride: number, lead: number, from: number): 
 export function timeOf(payload: Uint8Array): number | undefined {
   if (payload.length < 14) return undefined;
   const stream = payload[3]!;
-  if (payload[0] !== 0 || payload[1] !== 0 || payload[2] !== 1 || !(stream >= 0xc0 || stream === 0xbd) || (payload[7]! & 0x80) === 0)
+  if (
+    payload[0] !== 0 ||
+    payload[1] !== 0 ||
+    payload[2] !== 1 ||
+    !(stream >= 0xc0 || stream === 0xbd) ||
+    (payload[7]! & 0x80) === 0
+  )
     return undefined;
   const high = (payload[9]! >> 1) & 7;
-  const low = (payload[10]! << 22) | ((payload[11]! >> 1) << 15) | (payload[12]! << 7) | (payload[13]! >> 1);
+  const low =
+    (payload[10]! << 22) | ((payload[11]! >> 1) << 15) | (payload[12]! << 7) | (payload[13]! >> 1);
   return (high * 2 ** 30 + low) / 90_000;
 }
 

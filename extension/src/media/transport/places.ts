@@ -1,6 +1,8 @@
-// Finds where to begin in a transport stream for a time: reckons where its key picture lies, looks there, and goes on reading from what it looked at.
+// Finds where to begin in a transport stream for a time: reckons where its key picture lies, looks
+// there, and goes on reading from what it looked at.
 //
-// Each look costs a request, and of a torrent a piece, so one that comes near enough is read on instead of looking again, and nothing is read twice.
+// Each look costs a request, and of a torrent a piece, so one that comes near enough is read on
+// instead of looking again, and nothing is read twice.
 
 import { Cursor, type RangeSource } from "../reader";
 import type { Known, Place } from "./known";
@@ -65,7 +67,8 @@ export async function placeFor(ground: Ground, target: number): Promise<Cursor[]
     if (cursor.at === 0) return chain;
     const aimed = chain.at(-1)!;
     if (aimed.at - cursor.at > FURTHEST_BACK) {
-      // A film without key pictures that are marked as such: the picture comes together where it was to begin.
+      // A film without key pictures that are marked as such: the picture comes together where it
+      // was to begin.
       for (const other of chain.slice(0, -1)) other.cancel();
       return [aimed];
     }
@@ -75,7 +78,8 @@ export async function placeFor(ground: Ground, target: number): Promise<Cursor[]
   }
 }
 
-const aligned = ({ layout: { stride } }: Ground, at: number): number => Math.max(0, Math.floor(at / stride) * stride);
+const aligned = ({ layout: { stride } }: Ground, at: number): number =>
+  Math.max(0, Math.floor(at / stride) * stride);
 
 function open(ground: Ground, at: number, end?: number): Cursor {
   const cursor = new Cursor(ground.source, at, end);
@@ -84,7 +88,11 @@ function open(ground: Ground, at: number, end?: number): Cursor {
 }
 
 /** A cursor shortly before `aim`. If it stands a little behind `latest` already, `back` tells by how many bytes. */
-async function near(ground: Ground, aim: number, latest: number): Promise<{ cursor: Cursor; back: number }> {
+async function near(
+  ground: Ground,
+  aim: number,
+  latest: number,
+): Promise<{ cursor: Cursor; back: number }> {
   const { known, duration = Infinity } = ground;
   const size = await sizeOf(ground);
   const [before, after] = known.around(aim);
@@ -97,7 +105,10 @@ async function near(ground: Ground, aim: number, latest: number): Promise<{ curs
     // What is left up to there is read on.
     if ((aim - low.time) * bytesPerSecond < CLOSE) break;
     // Where the rate differs from stretch to stretch, halving gets nearer than reckoning.
-    const share = Number.isFinite(high.time) && !halve ? Math.min(0.98, Math.max(0.02, (aim - low.time) / (high.time - low.time))) : 0.5;
+    const share =
+      Number.isFinite(high.time) && !halve
+        ? Math.min(0.98, Math.max(0.02, (aim - low.time) / (high.time - low.time)))
+        : 0.5;
     const cursor = open(ground, aligned(ground, low.at + width * share));
     const found = await firstTime(ground, cursor);
     if (found) known.note(found);
@@ -139,7 +150,10 @@ async function* looking(cursor: Cursor, layout: Layout, most: number): AsyncGene
 }
 
 /** The first time behind a cursor. */
-async function firstTime({ layout, origin, pid }: Ground, cursor: Cursor): Promise<Place | undefined> {
+async function firstTime(
+  { layout, origin, pid }: Ground,
+  cursor: Cursor,
+): Promise<Place | undefined> {
   for await (const packet of looking(cursor, layout, MOST_FOR_TIME)) {
     const time = packet.pid === pid && packet.starts ? timeOf(packet.payload) : undefined;
     if (time !== undefined) return { at: cursor.at + packet.at, time: since(origin, time) };
@@ -151,7 +165,11 @@ async function firstTime({ layout, origin, pid }: Ground, cursor: Cursor): Promi
  * How far behind a cursor a key picture begins that is shown at `target` or before: the first one that is so near that decoding from there takes no
  * time, or else the last one.
  */
-async function keyBehind({ layout, origin, pid, isVideo, known }: Ground, cursor: Cursor, target: number): Promise<number | undefined> {
+async function keyBehind(
+  { layout, origin, pid, isVideo, known }: Ground,
+  cursor: Cursor,
+  target: number,
+): Promise<number | undefined> {
   const pass = known.walk();
   let last: number | undefined;
   for await (const packet of looking(cursor, layout, MOST_FOR_KEY)) {

@@ -1,6 +1,7 @@
 // Packets of a program's streams, in the file's order, from wherever its cursors stand.
 //
-// What comes from the file is cut at once, so nothing waits that is complete. Bytes that make no sense are passed over.
+// What comes from the file is cut at once, so nothing waits that is complete. Bytes that make no
+// sense are passed over.
 
 import type { Packet, Reading, Stream } from "../film";
 import type { Cursor } from "../reader";
@@ -34,7 +35,8 @@ export class Cutting {
     if (!cutter) return [];
     if (!starts) return this.packets(pid, cutter.push(payload, undefined));
     const time = timeOf(payload);
-    const mark = time === undefined ? undefined : { at, pts: since(this.origin, time) * 1e6, random };
+    const mark =
+      time === undefined ? undefined : { at, pts: since(this.origin, time) * 1e6, random };
     return this.packets(pid, cutter.push(payload.subarray(9 + (payload[8] ?? 0)), mark));
   }
 

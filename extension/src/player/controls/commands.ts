@@ -1,6 +1,7 @@
 // Performs what keys, buttons, menus and gestures ask for, on the element or by the session.
 //
-// Changes no state of the controls: what comes of a command is seen in the element's events and the session's next model.
+// Changes no state of the controls: what comes of a command is seen in the element's events and the
+// session's next model.
 
 import { t } from "../../text/messages";
 import type { FrameLength } from "./frame_length";
@@ -60,7 +61,9 @@ export class Commands {
       case "cycle_audio":
         return this.cycleAudio();
       case "toggle_full_screen":
-        return void (scene.state().fullScreen ? document.exitFullscreen() : root.requestFullscreen()).catch(() => {});
+        return void (
+          scene.state().fullScreen ? document.exitFullscreen() : root.requestFullscreen()
+        ).catch(() => {});
       case "toggle_picture_in_picture":
         return this.togglePictureInPicture();
       case "next":
@@ -68,7 +71,8 @@ export class Commands {
       case "previous":
         return scene.model().hasPrevious ? port.previous() : undefined;
       case "escape":
-        if (!scene.dismiss() && scene.state().fullScreen) void document.exitFullscreen().catch(() => {});
+        if (!scene.dismiss() && scene.state().fullScreen)
+          void document.exitFullscreen().catch(() => {});
         return;
     }
   }
@@ -148,7 +152,9 @@ export class Commands {
   private cycleAudio(): void {
     const { tracks, selected } = this.scene.model().audio;
     if (tracks.length < 2) return;
-    this.selectAudio(tracks[(tracks.findIndex(({ id }) => id === selected) + 1) % tracks.length]!.id);
+    this.selectAudio(
+      tracks[(tracks.findIndex(({ id }) => id === selected) + 1) % tracks.length]!.id,
+    );
   }
 
   private delayBy(seconds: number): void {

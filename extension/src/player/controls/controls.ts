@@ -1,8 +1,11 @@
-// The player's controls over one stage: joins the element's events, the session's model and a person's doings.
+// The player's controls over one stage: joins the element's events, the session's model and a
+// person's doings.
 //
-// A stage is the element that holds the `<video>` and goes full screen. Its attribute `data-controls` says whether the
-// controls are shown ("shown", "hidden"), and its property `--controls-inset` how many pixels they cover at the bottom, so that subtitles
-// can make room. Invariant: after `destroy`, or the signal's abort, nothing of the controls is left on the stage or the page.
+// A stage is the element that holds the `<video>` and goes full screen. Its attribute
+// `data-controls` says whether the controls are shown ("shown", "hidden"), and its property
+// `--controls-inset` how many pixels they cover at the bottom, so that subtitles can make room.
+// Invariant: after `destroy`, or the signal's abort, nothing of the controls is left on the stage
+// or the page.
 
 import { nothing, render } from "lit";
 import type { Clock } from "../../model/clock";
@@ -41,7 +44,17 @@ const NARROW_PX = 420;
 /** Clicks on these are not clicks on the picture. */
 const OWN_CLICKS = "button, a, input, dialog, .menu, .seek, .row, .next-card";
 /** Events after which the system's panel is told where the film is; between them it counts by itself. */
-const PANEL_EVENTS = ["play", "playing", "pause", "ended", "seeked", "ratechange", "durationchange", "loadedmetadata", "emptied"];
+const PANEL_EVENTS = [
+  "play",
+  "playing",
+  "pause",
+  "ended",
+  "seeked",
+  "ratechange",
+  "durationchange",
+  "loadedmetadata",
+  "emptied",
+];
 
 export class Controls {
   private readonly host: HTMLElement;
@@ -58,7 +71,10 @@ export class Controls {
   private readonly panel: SystemPanel;
   private readonly taps: Taps;
   private readonly actions: ViewPort & MenuActions;
-  private readonly menuPort: MenuPort = { open: (name, back) => this.openMenu(name, back), close: (refocus) => this.closeMenu(refocus) };
+  private readonly menuPort: MenuPort = {
+    open: (name, back) => this.openMenu(name, back),
+    close: (refocus) => this.closeMenu(refocus),
+  };
   private readonly updateSoon: () => void;
 
   private model: ControlsModel = NO_FILM;
@@ -66,7 +82,11 @@ export class Controls {
   private menu: { name: MenuName; back: MenuName | undefined } | undefined;
   private menuAtPress = false;
   private opener: HTMLElement | undefined;
-  private pointer = { type: matchMedia("(pointer: coarse)").matches ? "touch" : "mouse", x: -1, y: -1 };
+  private pointer = {
+    type: matchMedia("(pointer: coarse)").matches ? "touch" : "mouse",
+    x: -1,
+    y: -1,
+  };
   private width = 0;
 
   /** `root` is the stage. Until the first `update` the controls know the film only by the element. */
@@ -92,7 +112,12 @@ export class Controls {
     video.volume = this.memory.volume;
     video.muted = this.memory.muted;
 
-    this.store = new MediaStore(video, root, (event, before) => this.handleMedia(event, before), until);
+    this.store = new MediaStore(
+      video,
+      root,
+      (event, before) => this.handleMedia(event, before),
+      until,
+    );
     this.seeker = new Seeker(clock, {
       position: () => this.timeS,
       duration: () => this.durationS,
@@ -220,7 +245,12 @@ export class Controls {
     const { shown } = this.presence;
     const compact = this.width < COMPACT_PX;
     const { canPictureInPicture } = this.commands;
-    const menuScene = { model, state, canPictureInPicture: canPictureInPicture && compact, inRow: this.inRow };
+    const menuScene = {
+      model,
+      state,
+      canPictureInPicture: canPictureInPicture && compact,
+      inRow: this.inRow,
+    };
     this.root.dataset.controls = shown ? "shown" : "hidden";
     this.host.dataset.pointer = this.pointer.type;
     this.host.toggleAttribute("data-compact", compact);
@@ -238,7 +268,9 @@ export class Controls {
         flash: this.notices.flash,
         said: this.notices.said,
         bar: this.bar.view(),
-        menu: menu ? menuView(menuOf(menu.name, menu.back, menuScene, this.actions), this.menuPort) : nothing,
+        menu: menu
+          ? menuView(menuOf(menu.name, menu.back, menuScene, this.actions), this.menuPort)
+          : nothing,
       },
       this.actions,
     );
@@ -253,15 +285,28 @@ export class Controls {
     const page = root.ownerDocument;
     root.addEventListener("pointermove", (event) => this.handlePointer(event), { signal });
     root.addEventListener("pointerdown", (event) => this.handlePress(event), { signal });
-    root.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && this.presence.rest(), { signal });
+    root.addEventListener(
+      "pointerleave",
+      (event) => event.pointerType === "mouse" && this.presence.rest(),
+      { signal },
+    );
     root.addEventListener("click", (event) => this.handleClick(event), { signal });
     root.addEventListener("dblclick", (event) => this.handleDoubleClick(event), { signal });
-    // A click leaves the focus alone: Space then means the film, and not the button that was clicked last.
-    host.addEventListener("mousedown", (event) => (event.target as Element).matches("input") || event.preventDefault(), { signal });
-    const followFocus = () => this.presence.hold("focus", host.querySelector(":focus-visible") !== null);
+    // A click leaves the focus alone: Space then means the film, and not the button that was
+    // clicked last.
+    host.addEventListener(
+      "mousedown",
+      (event) => (event.target as Element).matches("input") || event.preventDefault(),
+      { signal },
+    );
+    const followFocus = () =>
+      this.presence.hold("focus", host.querySelector(":focus-visible") !== null);
     host.addEventListener("focusin", followFocus, { signal });
     host.addEventListener("focusout", () => queueMicrotask(followFocus), { signal });
-    page.addEventListener("pointerdown", (event) => this.closeFromOutside(event), { signal, capture: true });
+    page.addEventListener("pointerdown", (event) => this.closeFromOutside(event), {
+      signal,
+      capture: true,
+    });
     page.addEventListener("visibilitychange", () => this.wakeLock.handleVisibility(), { signal });
     watchKeys(
       root,
@@ -322,7 +367,8 @@ export class Controls {
   }
 
   private handleDoubleClick(event: MouseEvent): void {
-    if (!this.isOwn(event) && this.pointer.type !== "touch") this.commands.perform({ does: "toggle_full_screen" });
+    if (!this.isOwn(event) && this.pointer.type !== "touch")
+      this.commands.perform({ does: "toggle_full_screen" });
   }
 
   private isOwn(event: Event): boolean {
@@ -337,7 +383,11 @@ export class Controls {
     this.openMenu(name, undefined, (event as UIEvent).detail === 0);
   }
 
-  private openMenu(name: MenuName, back: MenuName | undefined, byKeyboard = this.isItemFocused): void {
+  private openMenu(
+    name: MenuName,
+    back: MenuName | undefined,
+    byKeyboard = this.isItemFocused,
+  ): void {
     this.menu = { name, back };
     this.presence.hold("menu", true);
     this.show();
@@ -365,7 +415,8 @@ export class Controls {
   private closeFromOutside(event: Event): void {
     const target = event.target instanceof Element ? event.target : undefined;
     this.menuAtPress = this.menu !== undefined;
-    if (this.menu && !target?.closest(".controls .menu, .controls [data-menu]")) this.closeMenu(false);
+    if (this.menu && !target?.closest(".controls .menu, .controls [data-menu]"))
+      this.closeMenu(false);
   }
 
   private remember(change: Partial<Memory>): void {

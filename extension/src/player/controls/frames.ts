@@ -1,7 +1,9 @@
-// Small pictures of the film for the bar: frames of what was played, and what the session finds for other places.
+// Small pictures of the film for the bar: frames of what was played, and what the session finds for
+// other places.
 //
-// Never demands data: a frame is copied from what the element shows anyway, and the session is asked only about places
-// whose bytes are on disk. Nothing reads the pixels back, so films of another origin are no obstacle.
+// Never demands data: a frame is copied from what the element shows anyway, and the session is
+// asked only about places whose bytes are on disk. Nothing reads the pixels back, so films of
+// another origin are no obstacle.
 
 import type { Clock } from "../../model/clock";
 
@@ -60,12 +62,14 @@ export class Preview {
   capture(): void {
     const { video } = this;
     const { currentTime: atS, videoWidth, videoHeight } = video;
-    const shows = video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && videoWidth > 0 && !video.seeking;
+    const shows =
+      video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && videoWidth > 0 && !video.seeking;
     if (!shows || document.hidden || this.frames.near(atS, EVERY_S / 2)) return;
     const width = Math.min(FRAME_WIDTH, videoWidth);
     const height = Math.max(1, Math.round((width * videoHeight) / videoWidth));
     const canvas = (this.canvas ??= new OffscreenCanvas(width, height));
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    if (canvas.width !== width || canvas.height !== height)
+      Object.assign(canvas, { width, height });
     const context = canvas.getContext("2d");
     if (!context) return;
     context.drawImage(video, 0, 0, width, height);
@@ -76,7 +80,8 @@ export class Preview {
   look(atS: number | undefined, withinS: number, isThere: boolean): void {
     this.asking?.abort();
     this.asking = undefined;
-    this.picture = atS === undefined ? undefined : this.frames.near(atS, Math.max(EVERY_S, withinS));
+    this.picture =
+      atS === undefined ? undefined : this.frames.near(atS, Math.max(EVERY_S, withinS));
     if (atS === undefined || this.picture || !isThere || !this.source) return;
     const asking = (this.asking = new AbortController());
     const off = this.clock.after(REST_MS, () => void this.ask(atS, asking.signal));

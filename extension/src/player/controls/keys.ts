@@ -1,8 +1,9 @@
 // The keyboard: which key asks for which command, on the whole page.
 //
-// The keys are those of YouTube, and those of VLC where YouTube has none. Invariant: a key acts once. Text fields keep
-// all keys, focused buttons keep Space and Enter, sliders keep the arrows; Ctrl, Meta and Alt belong to the browser. Keys that scroll are the page's while
-// something beside the player has the focus.
+// The keys are those of YouTube, and those of VLC where YouTube has none. Invariant: a key acts
+// once. Text fields keep all keys, focused buttons keep Space and Enter, sliders keep the arrows;
+// Ctrl, Meta and Alt belong to the browser. Keys that scroll are the page's while something beside
+// the player has the focus.
 
 /** A command that needs no number. */
 export interface PlainCommand {
@@ -31,7 +32,10 @@ export type Command =
   | { does: "delay_by"; seconds: number };
 
 /** The part of a keyboard event that counts. */
-export type Press = Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "repeat" | "isComposing">;
+export type Press = Pick<
+  KeyboardEvent,
+  "key" | "ctrlKey" | "metaKey" | "altKey" | "repeat" | "isComposing"
+>;
 
 /** What the focused element does with keys by itself. */
 export type Taker = "nothing" | "press" | "slider" | "text";
@@ -74,22 +78,33 @@ const REPEATABLE: Record<string, Command> = {
 };
 
 /** Whether a modifier makes a key the browser's own. */
-export function isChord({ ctrlKey, metaKey, altKey }: Pick<Press, "ctrlKey" | "metaKey" | "altKey">): boolean {
+export function isChord({
+  ctrlKey,
+  metaKey,
+  altKey,
+}: Pick<Press, "ctrlKey" | "metaKey" | "altKey">): boolean {
   return ctrlKey || metaKey || altKey;
 }
 
 /** What a key asks for; "ignored" if it is one of ours that must not act now and is nobody else's either. */
-export function commandOf(press: Press, paused: boolean, taker: Taker, scrolls: Scrolls = "nothing"): Command | "ignored" | undefined {
+export function commandOf(
+  press: Press,
+  paused: boolean,
+  taker: Taker,
+  scrolls: Scrolls = "nothing",
+): Command | "ignored" | undefined {
   if (isChord(press) || press.isComposing || taker === "text") return undefined;
   // Caps Lock and Shift make capitals of the same keys.
   const key = press.key.toLowerCase();
   if (taker === "press" && (key === " " || key === "enter")) return undefined;
-  if ((taker === "slider" || scrolls === "everything") && /^(arrow|page|home|end)/.test(key)) return undefined;
+  if ((taker === "slider" || scrolls === "everything") && /^(arrow|page|home|end)/.test(key))
+    return undefined;
   if (scrolls === "up_and_down" && /^(arrowup|arrowdown|home|end)$/.test(key)) return undefined;
   const toggle = TOGGLES[key];
   if (toggle) return press.repeat ? "ignored" : toggle;
   if (/^[0-9]$/.test(key)) return { does: "seek_to_share", share: Number(key) / 10 };
-  if ((key === "," || key === ".") && paused) return { does: "step_frame", direction: key === "," ? -1 : 1 };
+  if ((key === "," || key === ".") && paused)
+    return { does: "step_frame", direction: key === "," ? -1 : 1 };
   return REPEATABLE[key];
 }
 
@@ -98,7 +113,9 @@ export function takerOf(target: EventTarget | null): Taker {
   if (!(target instanceof HTMLElement)) return "nothing";
   if (
     target.isContentEditable ||
-    target.closest("textarea, select, input:not([type=range], [type=checkbox], [type=button]), dialog, [role=menu]")
+    target.closest(
+      "textarea, select, input:not([type=range], [type=checkbox], [type=button]), dialog, [role=menu]",
+    )
   )
     return "text";
   if (target.matches("input[type=range]")) return "slider";
@@ -115,13 +132,23 @@ function scrollsAt(target: EventTarget | null, root: Element): Scrolls {
 }
 
 /** Has the keys of the page that holds `root`, the player, perform commands. */
-export function watchKeys(root: Element, isPaused: () => boolean, perform: (command: Command) => void, signal: AbortSignal): void {
+export function watchKeys(
+  root: Element,
+  isPaused: () => boolean,
+  perform: (command: Command) => void,
+  signal: AbortSignal,
+): void {
   const page = root.ownerDocument;
   page.addEventListener(
     "keydown",
     (event) => {
       if (event.defaultPrevented) return;
-      const command = commandOf(event, isPaused(), takerOf(event.target), scrollsAt(event.target, root));
+      const command = commandOf(
+        event,
+        isPaused(),
+        takerOf(event.target),
+        scrollsAt(event.target, root),
+      );
       if (command === undefined) return;
       // Escape also ends what the browser itself shows.
       if (command === "ignored" || command.does !== "escape") event.preventDefault();

@@ -25,8 +25,12 @@ export class SystemPanel {
     this.on("play", () => port.play());
     this.on("pause", () => port.pause());
     this.on("seekto", ({ seekTime }) => seekTime != null && port.seekTo(seekTime));
-    this.on("seekbackward", ({ seekOffset }) => port.perform({ does: "seek_by", seconds: -(seekOffset ?? STEP_S) }));
-    this.on("seekforward", ({ seekOffset }) => port.perform({ does: "seek_by", seconds: seekOffset ?? STEP_S }));
+    this.on("seekbackward", ({ seekOffset }) =>
+      port.perform({ does: "seek_by", seconds: -(seekOffset ?? STEP_S) }),
+    );
+    this.on("seekforward", ({ seekOffset }) =>
+      port.perform({ does: "seek_by", seconds: seekOffset ?? STEP_S }),
+    );
   }
 
   describe(title: string, hasPrevious: boolean, hasNext: boolean): void {
@@ -48,7 +52,12 @@ export class SystemPanel {
     if (!session) return;
     session.playbackState = !state.opened ? "none" : state.paused ? "paused" : "playing";
     if (!state.opened || !Number.isFinite(durationS) || durationS <= 0) session.setPositionState();
-    else session.setPositionState({ duration: durationS, position: Math.min(state.timeS, durationS), playbackRate: state.rate });
+    else
+      session.setPositionState({
+        duration: durationS,
+        position: Math.min(state.timeS, durationS),
+        playbackRate: state.rate,
+      });
   }
 
   destroy(): void {

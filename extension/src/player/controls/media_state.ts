@@ -1,6 +1,7 @@
 // What the `<video>` is doing, read only when one of its own events says that something changed.
 //
-// The controls render this state and never what they asked for, so a refused `play()` never shows as playing.
+// The controls render this state and never what they asked for, so a refused `play()` never shows
+// as playing.
 
 /** A part of the film, seconds. */
 export interface Span {
@@ -44,7 +45,10 @@ export function readMedia(video: HTMLVideoElement, root: Element): MediaState {
     volume: video.volume,
     muted: video.muted,
     rate: video.playbackRate,
-    buffered: Array.from({ length: buffered.length }, (_, index) => ({ start: buffered.start(index), end: buffered.end(index) })),
+    buffered: Array.from({ length: buffered.length }, (_, index) => ({
+      start: buffered.start(index),
+      end: buffered.end(index),
+    })),
     hasPicture: video.videoWidth > 0,
     inPictureInPicture: ownerDocument.pictureInPictureElement === video,
     fullScreen: ownerDocument.fullscreenElement === root,

@@ -39,7 +39,10 @@ function groupView(group: MenuGroup, menu: Menu, port: MenuPort): TemplateResult
     return html`<div class="group stepper" role="group" aria-label=${`${stepper.label}: ${stepper.value}`}>
       <span class="stepper-label" aria-hidden="true">${stepper.label}</span>
       ${items.map(
-        (item, index) => html`${index === 1 ? html`<span class="stepper-value" aria-hidden="true">${stepper.value}</span>` : nothing}
+        (
+          item,
+          index,
+        ) => html`${index === 1 ? html`<span class="stepper-value" aria-hidden="true">${stepper.value}</span>` : nothing}
         <button class="step" role="menuitem" tabindex="-1" aria-label=${item.label} data-key=${item.key} @click=${() => choose(item, menu.name, port)}>
           ${index === 0 ? icons.minus : shared.plus}
         </button>`,

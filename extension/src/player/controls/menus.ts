@@ -45,7 +45,10 @@ const SIZE_STEP = 0.1;
 
 /** The rate so many steps further in {@link RATES}. */
 export function rateAfter(rate: number, steps: -1 | 1): number {
-  return (steps > 0 ? RATES.find((other) => other > rate) : RATES.findLast((other) => other < rate)) ?? rate;
+  return (
+    (steps > 0 ? RATES.find((other) => other > rate) : RATES.findLast((other) => other < rate)) ??
+    rate
+  );
 }
 
 export interface MenuScene {
@@ -58,13 +61,21 @@ export interface MenuScene {
 
 /** What items do. */
 export interface MenuActions {
-  port: Pick<ControlsPort, "selectAudio" | "selectSubtitles" | "setSubtitleDelay" | "setSubtitleSize">;
+  port: Pick<
+    ControlsPort,
+    "selectAudio" | "selectSubtitles" | "setSubtitleDelay" | "setSubtitleSize"
+  >;
   setRate(rate: number): void;
   chooseFiles(): void;
   perform(command: Command): void;
 }
 
-export function menuOf(name: MenuName, back: MenuName | undefined, scene: MenuScene, actions: MenuActions): Menu {
+export function menuOf(
+  name: MenuName,
+  back: MenuName | undefined,
+  scene: MenuScene,
+  actions: MenuActions,
+): Menu {
   return { name, back, title: t(`playerMenu_${name}`), groups: groupsOf(name, scene, actions) };
 }
 
@@ -74,7 +85,12 @@ function groupsOf(name: MenuName, scene: MenuScene, actions: MenuActions): MenuG
     case "speed":
       return [{ key: "rates", items: speeds(scene, actions) }];
     case "audio":
-      return [{ key: "tracks", items: choices(audio.tracks, audio.selected, (id) => actions.port.selectAudio(id)) }];
+      return [
+        {
+          key: "tracks",
+          items: choices(audio.tracks, audio.selected, (id) => actions.port.selectAudio(id)),
+        },
+      ];
     case "subtitles":
       return subtitleGroups(scene.model, actions);
     case "more":
@@ -83,12 +99,19 @@ function groupsOf(name: MenuName, scene: MenuScene, actions: MenuActions): MenuG
 }
 
 /** What is chosen in a menu, in a word or two. */
-export function chosenIn(name: MenuName, { model, state }: Pick<MenuScene, "model" | "state">): string {
+export function chosenIn(
+  name: MenuName,
+  { model, state }: Pick<MenuScene, "model" | "state">,
+): string {
   if (name === "speed") return speedAt(state.rate);
   if (name === "more") return "";
   const { tracks, selected } = model[name];
   const index = tracks.findIndex(({ id }) => id === selected);
-  return index < 0 ? (name === "subtitles" ? t("playerOff") : "") : trackName(tracks[index]!, index);
+  return index < 0
+    ? name === "subtitles"
+      ? t("playerOff")
+      : ""
+    : trackName(tracks[index]!, index);
 }
 
 /** What the item and the button for picture-in-picture are called. */
@@ -105,7 +128,11 @@ function speeds({ state }: MenuScene, actions: MenuActions): MenuItem[] {
   }));
 }
 
-function choices(tracks: readonly TrackChoice[], selected: string | undefined, choose: (id: string) => void): MenuItem[] {
+function choices(
+  tracks: readonly TrackChoice[],
+  selected: string | undefined,
+  choose: (id: string) => void,
+): MenuItem[] {
   return tracks.map((track, index) => ({
     key: track.id,
     label: trackName(track, index),
@@ -114,18 +141,29 @@ function choices(tracks: readonly TrackChoice[], selected: string | undefined, c
   }));
 }
 
-function subtitleGroups({ subtitles }: ControlsModel, { port, chooseFiles }: MenuActions): MenuGroup[] {
+function subtitleGroups(
+  { subtitles }: ControlsModel,
+  { port, chooseFiles }: MenuActions,
+): MenuGroup[] {
   const { tracks, selected, delayS, size } = subtitles;
-  const off: MenuItem = { key: "", label: t("playerOff"), checked: selected === undefined, act: () => port.selectSubtitles(undefined) };
+  const off: MenuItem = {
+    key: "",
+    label: t("playerOff"),
+    checked: selected === undefined,
+    act: () => port.selectSubtitles(undefined),
+  };
   const groups: MenuGroup[] = [
     { key: "tracks", items: [off, ...choices(tracks, selected, (id) => port.selectSubtitles(id))] },
     { key: "file", items: [{ key: "file", label: t("playerAddFile"), act: chooseFiles }] },
   ];
   if (selected === undefined) return groups;
   // In tenths, so that ten steps are one second and back again is zero.
-  const delayBy = (steps: number) => () => port.setSubtitleDelay(Math.round(delayS / DELAY_STEP_S + steps) / 10);
+  const delayBy = (steps: number) => () =>
+    port.setSubtitleDelay(Math.round(delayS / DELAY_STEP_S + steps) / 10);
   const sizeBy = (steps: number) => () =>
-    port.setSubtitleSize(Math.min(SIZE_MOST, Math.max(SIZE_LEAST, Math.round(size / SIZE_STEP + steps) / 10)));
+    port.setSubtitleSize(
+      Math.min(SIZE_MOST, Math.max(SIZE_LEAST, Math.round(size / SIZE_STEP + steps) / 10)),
+    );
   return groups.concat(
     {
       key: "delay",
@@ -152,8 +190,14 @@ function moreGroups(scene: MenuScene, { perform }: MenuActions): MenuGroup[] {
     (name) => !inRow.includes(name) && (name !== "audio" || model.audio.tracks.length > 1),
   );
   const episodes: MenuItem[] = [];
-  if (model.hasNext) episodes.push({ key: "next", label: t("playerNext"), act: () => perform({ does: "next" }) });
-  if (model.hasPrevious) episodes.push({ key: "previous", label: t("playerPrevious"), act: () => perform({ does: "previous" }) });
+  if (model.hasNext)
+    episodes.push({ key: "next", label: t("playerNext"), act: () => perform({ does: "next" }) });
+  if (model.hasPrevious)
+    episodes.push({
+      key: "previous",
+      label: t("playerPrevious"),
+      act: () => perform({ does: "previous" }),
+    });
   const pictureInPicture: MenuItem = {
     key: "pip",
     label: pictureWords(state),
@@ -162,7 +206,12 @@ function moreGroups(scene: MenuScene, { perform }: MenuActions): MenuGroup[] {
   return [
     {
       key: "menus",
-      items: menus.map((name) => ({ key: name, label: t(`playerMenu_${name}`), value: chosenIn(name, scene), opens: name })),
+      items: menus.map((name) => ({
+        key: name,
+        label: t(`playerMenu_${name}`),
+        value: chosenIn(name, scene),
+        opens: name,
+      })),
     },
     { key: "picture", items: scene.canPictureInPicture ? [pictureInPicture] : [] },
     { key: "episodes", items: episodes },
@@ -170,7 +219,11 @@ function moreGroups(scene: MenuScene, { perform }: MenuActions): MenuGroup[] {
 }
 
 /** Where a key moves the focus in a menu, as the index of an item; undefined for keys that move nothing. */
-export function focusAfter(key: string, from: number, labels: readonly string[]): number | undefined {
+export function focusAfter(
+  key: string,
+  from: number,
+  labels: readonly string[],
+): number | undefined {
   const { length } = labels;
   if (length === 0) return undefined;
   switch (key) {
@@ -184,7 +237,8 @@ export function focusAfter(key: string, from: number, labels: readonly string[])
       return length - 1;
   }
   if (key.length !== 1 || key === " ") return undefined;
-  const begins = (index: number) => labels[index % length]!.toLowerCase().startsWith(key.toLowerCase());
+  const begins = (index: number) =>
+    labels[index % length]!.toLowerCase().startsWith(key.toLowerCase());
   for (let step = 1; step <= length; step++) if (begins(from + step)) return (from + step) % length;
   return undefined;
 }

@@ -1,7 +1,7 @@
 // The border of the controls: what a session tells them, and what they ask of it.
 //
-// Everything that the `<video>` says by its own events (time, volume, speed, pause) is absent here: the controls listen for
-// it themselves.
+// Everything that the `<video>` says by its own events (time, volume, speed, pause) is absent here:
+// the controls listen for it themselves.
 
 import type { PiecesView } from "../../model/generated/PiecesView";
 
@@ -25,7 +25,12 @@ export interface ControlsModel {
   pieces: PiecesView | undefined;
   audio: { tracks: readonly TrackChoice[]; selected: string | undefined };
   /** `delayS`: seconds by which subtitles appear later. `size`: factor, 1 is normal. */
-  subtitles: { tracks: readonly TrackChoice[]; selected: string | undefined; delayS: number; size: number };
+  subtitles: {
+    tracks: readonly TrackChoice[];
+    selected: string | undefined;
+    delayS: number;
+    size: number;
+  };
   hasNext: boolean;
   hasPrevious: boolean;
   /** Length in seconds from elsewhere, used while the element's own is not finite. */

@@ -70,8 +70,12 @@ export class NextCard {
       (leftS) => this.handleTick(leftS),
       () => this.play(),
     );
-    // Captured, so that the controls don't take the key as well. An open menu is nearer to the person than the card.
-    page.addEventListener("keydown", (event) => this.handleKey(event, root), { capture: true, signal: this.ending.signal });
+    // Captured, so that the controls don't take the key as well. An open menu is nearer to the
+    // person than the card.
+    page.addEventListener("keydown", (event) => this.handleKey(event, root), {
+      capture: true,
+      signal: this.ending.signal,
+    });
     this.render();
     if (signal.aborted) this.destroy();
     else signal.addEventListener("abort", () => this.destroy(), { signal: this.ending.signal });

@@ -1,6 +1,8 @@
-// What the controls show for a moment and say to a screen reader: changes that a person asked for, once they have happened.
+// What the controls show for a moment and say to a screen reader: changes that a person asked for,
+// once they have happened.
 //
-// A change that nobody asked for (the session restores a choice, another film begins) is neither shown nor said.
+// A change that nobody asked for (the session restores a choice, another film begins) is neither
+// shown nor said.
 
 import type { Clock } from "../../model/clock";
 import { percentOf, t } from "../../text/messages";
@@ -49,18 +51,23 @@ export class Notices {
   handleModel(before: ControlsModel, model: ControlsModel, state: MediaState): void {
     const scene = { model, state };
     const { audio, subtitles } = before;
-    const isDone = (change: Expected, was: unknown, is: unknown) => was !== is && this.expected.delete(change);
-    if (isDone("audio", audio.selected, model.audio.selected)) this.tell(t("playerAudioSaid", chosenIn("audio", scene)));
+    const isDone = (change: Expected, was: unknown, is: unknown) =>
+      was !== is && this.expected.delete(change);
+    if (isDone("audio", audio.selected, model.audio.selected))
+      this.tell(t("playerAudioSaid", chosenIn("audio", scene)));
     if (isDone("subtitles", subtitles.selected, model.subtitles.selected))
       this.tell(t("playerSubtitlesSaid", chosenIn("subtitles", scene)));
-    if (isDone("delay", subtitles.delayS, model.subtitles.delayS)) this.tell(delaySaid(model.subtitles.delayS));
-    if (isDone("size", subtitles.size, model.subtitles.size)) this.tell(t("playerSizeSaid", percentOf(model.subtitles.size)));
+    if (isDone("delay", subtitles.delayS, model.subtitles.delayS))
+      this.tell(delaySaid(model.subtitles.delayS));
+    if (isDone("size", subtitles.size, model.subtitles.size))
+      this.tell(t("playerSizeSaid", percentOf(model.subtitles.size)));
   }
 
   /** The element has another volume or speed. */
   handleMedia(before: MediaState, { volume, muted, rate }: MediaState): void {
     if (rate !== before.rate && this.expected.delete("rate")) this.tell(speedSaid(rate));
-    if ((volume === before.volume && muted === before.muted) || !this.expected.delete("volume")) return;
+    if ((volume === before.volume && muted === before.muted) || !this.expected.delete("volume"))
+      return;
     this.show(muted ? t("playerMuted") : t("playerVolumeAt", percentOf(volume)));
     if (muted !== before.muted) this.say(muted ? t("playerMuted") : t("playerUnmuted"));
   }

@@ -1,4 +1,5 @@
-// Whether the controls are shown: for three seconds after activity, and as long as anything holds them.
+// Whether the controls are shown: for three seconds after activity, and as long as anything holds
+// them.
 
 import type { Clock } from "../../model/clock";
 

@@ -1,7 +1,8 @@
-// The bar: a slider over the film's track, with a tip that shows the time and a picture of the place under the pointer.
+// The bar: a slider over the film's track, with a tip that shows the time and a picture of the
+// place under the pointer.
 //
-// While it is dragged only the bar moves; the film is sought once, at the end. A place of a torrent costs data, so places
-// that the pointer only passes are never requested.
+// While it is dragged only the bar moves; the film is sought once, at the end. A place of a torrent
+// costs data, so places that the pointer only passes are never requested.
 
 import type { TemplateResult } from "lit";
 import { styleMap } from "lit/directives/style-map.js";
@@ -114,7 +115,12 @@ export class SeekBar {
     const { positionS } = this;
     const { state, durationS, pieces } = this.scene;
     const style = getComputedStyle(track);
-    const picture = { pieces: pieces(), positionS, durationS: durationS(), buffered: state().buffered };
+    const picture = {
+      pieces: pieces(),
+      positionS,
+      durationS: durationS(),
+      buffered: state().buffered,
+    };
     paint(context, picture, (part) => style.getPropertyValue(`--track-${part}`));
     this.paintTip(element);
   }
@@ -188,7 +194,11 @@ export class SeekBar {
     const duration = this.scene.durationS();
     const atS = timeAt(x, duration, width);
     this.hover = atS === undefined ? undefined : { x, atS };
-    this.scene.preview.look(atS, (NEAR_PX * duration) / width, atS !== undefined && isThere(this.scene.pieces(), shareAt(atS, duration)));
+    this.scene.preview.look(
+      atS,
+      (NEAR_PX * duration) / width,
+      atS !== undefined && isThere(this.scene.pieces(), shareAt(atS, duration)),
+    );
     return atS;
   }
 
@@ -196,9 +206,14 @@ export class SeekBar {
     if (isChord(event)) return;
     const { seeker } = this.scene;
     const duration = this.scene.durationS();
-    const by = { ArrowLeft: -STEP_S, ArrowDown: -STEP_S, ArrowRight: STEP_S, ArrowUp: STEP_S, PageDown: -PAGE_S, PageUp: PAGE_S }[
-      event.key
-    ];
+    const by = {
+      ArrowLeft: -STEP_S,
+      ArrowDown: -STEP_S,
+      ArrowRight: STEP_S,
+      ArrowUp: STEP_S,
+      PageDown: -PAGE_S,
+      PageUp: PAGE_S,
+    }[event.key];
     if (by !== undefined) seeker.by(by);
     else if (event.key === "Home") seeker.to(0);
     else if (event.key === "End" && Number.isFinite(duration)) seeker.to(duration);

@@ -1,7 +1,9 @@
-// Requests for places in the film: clamps them, adds up relative ones, and limits how many reach the session.
+// Requests for places in the film: clamps them, adds up relative ones, and limits how many reach
+// the session.
 //
-// Until the element has arrived at a requested place, that place is where the next relative request starts and what the bar
-// shows; otherwise three quick presses of an arrow key would go one step instead of three.
+// Until the element has arrived at a requested place, that place is where the next relative request
+// starts and what the bar shows; otherwise three quick presses of an arrow key would go one step
+// instead of three.
 
 import type { Clock } from "../../model/clock";
 
@@ -56,7 +58,12 @@ export class Seeker {
 
   /** The element moved. */
   handleMove(): void {
-    if (this.requested === undefined || this.unsent || Math.abs(this.port.position() - this.requested) > NEAR_S) return;
+    if (
+      this.requested === undefined ||
+      this.unsent ||
+      Math.abs(this.port.position() - this.requested) > NEAR_S
+    )
+      return;
     this.forget();
   }
 

@@ -1,4 +1,5 @@
-// Taps of a finger on the picture: one shows or hides the controls, two at a side skip ten seconds, each further one ten more.
+// Taps of a finger on the picture: one shows or hides the controls, two at a side skip ten seconds,
+// each further one ten more.
 //
 // The first tap acts at once: waiting for a possible second one would make every tap feel slow.
 
@@ -29,7 +30,8 @@ export class Taps {
   tap(share: number): void {
     const side = share < SIDE_SHARE ? -1 : share > 1 - SIDE_SHARE ? 1 : 0;
     const now = this.clock.now();
-    const continues = side === this.lastSide && now - this.lastAt <= (this.inSeries ? SERIES_MS : DOUBLE_MS);
+    const continues =
+      side === this.lastSide && now - this.lastAt <= (this.inSeries ? SERIES_MS : DOUBLE_MS);
     this.lastAt = now;
     this.lastSide = side;
     this.inSeries = continues && side !== 0;

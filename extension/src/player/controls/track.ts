@@ -1,7 +1,9 @@
-// The bar's track: which parts of the film are on disk, being fetched, in memory and behind the viewer.
+// The bar's track: which parts of the film are on disk, being fetched, in memory and behind the
+// viewer.
 //
-// Pure arithmetic first, painting last. Cells are shares of the file from its first byte to its last; times are placed
-// by their share of the duration, which is close enough for the eye: a film's bitrate varies.
+// Pure arithmetic first, painting last. Cells are shares of the file from its first byte to its
+// last; times are placed by their share of the duration, which is close enough for the eye: a
+// film's bitrate varies.
 
 import type { PiecesView } from "../../model/generated/PiecesView";
 import type { Span } from "./media_state";
@@ -79,7 +81,11 @@ export interface TrackPicture {
 export type TrackPart = "missing" | "underway" | "there" | "buffered" | "played" | "skipped";
 
 /** Paints the whole canvas. Missing parts are thin and present parts thick, so that the picture does not rest on colours alone. */
-export function paint(context: CanvasRenderingContext2D, picture: TrackPicture, colourOf: (part: TrackPart) => string): void {
+export function paint(
+  context: CanvasRenderingContext2D,
+  picture: TrackPicture,
+  colourOf: (part: TrackPart) => string,
+): void {
   const { width, height } = context.canvas;
   const thin = Math.max(1, Math.round(height / 3));
   const top = Math.floor((height - thin) / 2);
@@ -88,7 +94,14 @@ export function paint(context: CanvasRenderingContext2D, picture: TrackPicture, 
   const underway = runs(spread(picture.pieces?.underway ?? [], width));
   context.clearRect(0, 0, width, height);
 
-  const side = (from: number, to: number, missing: TrackPart, fetched: TrackPart, there: TrackPart, held: TrackPart) => {
+  const side = (
+    from: number,
+    to: number,
+    missing: TrackPart,
+    fetched: TrackPart,
+    there: TrackPart,
+    held: TrackPart,
+  ) => {
     const fill = (start: number, end: number, strength = 1) => {
       const left = Math.max(from, start);
       const right = Math.min(to, end);
@@ -104,7 +117,8 @@ export function paint(context: CanvasRenderingContext2D, picture: TrackPicture, 
     context.fillStyle = colourOf(there);
     for (const { start, end, value } of verified) fill(start, end, value);
     context.fillStyle = colourOf(held);
-    for (const { start, end } of picture.buffered) fill(shareAt(start, picture.durationS) * width, shareAt(end, picture.durationS) * width);
+    for (const { start, end } of picture.buffered)
+      fill(shareAt(start, picture.durationS) * width, shareAt(end, picture.durationS) * width);
   };
   side(x, width, "missing", "underway", "there", "buffered");
   side(0, x, "skipped", "skipped", "played", "played");

@@ -1,4 +1,5 @@
-// What the controls look like: the row of buttons, the bar above it, and what lies over the picture. Pure templates.
+// What the controls look like: the row of buttons, the bar above it, and what lies over the
+// picture. Pure templates.
 
 import type { TemplateResult } from "lit";
 import { styleMap } from "lit/directives/style-map.js";
@@ -69,7 +70,10 @@ interface ButtonLook {
   does: PlainCommand["does"];
 }
 
-function button({ name, label, key, icon, disabled = false, does }: ButtonLook, port: ViewPort): TemplateResult {
+function button(
+  { name, label, key, icon, disabled = false, does }: ButtonLook,
+  port: ViewPort,
+): TemplateResult {
   return html`<button
     class="control"
     data-testid=${`control-${name}`}
@@ -80,7 +84,12 @@ function button({ name, label, key, icon, disabled = false, does }: ButtonLook, 
   >${icon}</button>`;
 }
 
-function menuButton(name: MenuName, icon: TemplateResult, scene: ViewScene, port: ViewPort): TemplateResult {
+function menuButton(
+  name: MenuName,
+  icon: TemplateResult,
+  scene: ViewScene,
+  port: ViewPort,
+): TemplateResult {
   const isOpen = scene.openMenu === name;
   const chosen = chosenIn(name, scene);
   return html`<button
@@ -102,7 +111,11 @@ function playIcon(state: MediaState): TemplateResult {
 }
 
 function playView({ model, state, compact }: ViewScene, port: ViewPort): TemplateResult {
-  const label = state.ended ? t("playerPlayAgain") : state.paused ? t("playerPlay") : t("playerPause");
+  const label = state.ended
+    ? t("playerPlayAgain")
+    : state.paused
+      ? t("playerPlay")
+      : t("playerPause");
   const hasNeighbours = !compact && (model.hasNext || model.hasPrevious);
   return html`
     ${button({ name: "play", label, key: "k", icon: playIcon(state), does: "toggle_play" }, port)}
@@ -138,10 +151,15 @@ function volumeView({ state }: ViewScene, port: ViewPort): TemplateResult {
   </div>`;
 }
 
-function timeView({ positionS, durationS, showRemaining }: ViewScene, port: ViewPort): TemplateResult {
+function timeView(
+  { positionS, durationS, showRemaining }: ViewScene,
+  port: ViewPort,
+): TemplateResult {
   const isKnown = Number.isFinite(durationS);
   const remaining = showRemaining && isKnown;
-  const other = remaining ? `−${clockTime(Math.max(0, durationS - positionS), durationS)}` : clockTime(durationS);
+  const other = remaining
+    ? `−${clockTime(Math.max(0, durationS - positionS), durationS)}`
+    : clockTime(durationS);
   // Its name is what it shows; the bar says the same in words.
   return html`<button
     class="time"
@@ -163,7 +181,13 @@ function choicesView(scene: ViewScene, port: ViewPort): TemplateResult {
     ${
       canPictureInPicture && !compact
         ? button(
-            { name: "pip", label: pictureWords(state), key: "i", icon: icons.pictureInPicture, does: "toggle_picture_in_picture" },
+            {
+              name: "pip",
+              label: pictureWords(state),
+              key: "i",
+              icon: icons.pictureInPicture,
+              does: "toggle_picture_in_picture",
+            },
             port,
           )
         : nothing

@@ -1,7 +1,8 @@
 // Keeps the screen awake while a film plays.
 //
-// The browser releases the lock whenever the page is hidden, so it is requested again when the page returns. Invariant:
-// after `want(false)` or `destroy` no lock stays, also not one whose request was still under way.
+// The browser releases the lock whenever the page is hidden, so it is requested again when the page
+// returns. Invariant: after `want(false)` or `destroy` no lock stays, also not one whose request
+// was still under way.
 
 /** The part of a `WakeLockSentinel` that is used. */
 export interface Lock {

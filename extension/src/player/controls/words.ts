@@ -10,7 +10,9 @@ export function volumeValue(share: number, muted: boolean): string {
 
 /** A place in the film for a screen reader, with the duration where it is known. */
 export function placeValue(time: number, duration: number): string {
-  return Number.isFinite(duration) ? t("playerPositionOf", spokenTime(time), spokenTime(duration)) : spokenTime(time);
+  return Number.isFinite(duration)
+    ? t("playerPositionOf", spokenTime(time), spokenTime(duration))
+    : spokenTime(time);
 }
 
 /** `1.5×`, or that it is normal. */
@@ -51,7 +53,8 @@ export function clockTime(seconds: number, longest = seconds): string {
   const two = (value: number) => String(value).padStart(2, "0");
   const minutes = Math.floor(whole / 60) % 60;
   const hours = Math.floor(whole / 3600);
-  if (hours > 0 || (Number.isFinite(longest) && longest >= 3600)) return `${hours}:${two(minutes)}:${two(whole % 60)}`;
+  if (hours > 0 || (Number.isFinite(longest) && longest >= 3600))
+    return `${hours}:${two(minutes)}:${two(whole % 60)}`;
   return `${minutes}:${two(whole % 60)}`;
 }
 

@@ -1,8 +1,10 @@
-// What plays a film, whatever plays it: a worker that reads it (`mse`), or the user's ffmpeg (`ffmpeg`). What the `<video>` reads by itself needs none.
+// What plays a film, whatever plays it: a worker that reads it (`mse`), or the user's ffmpeg
+// (`ffmpeg`). What the `<video>` reads by itself needs none.
 //
-// A session owns one engine at a time and tells it what to do; what becomes of that it learns from the `<video>`'s own
-// events, and from the engine only what those can't say. An engine touches the `<video>`'s source and its place, and
-// nothing else of the page. Invariant: after `destroy` it touches neither, and calls nobody.
+// A session owns one engine at a time and tells it what to do; what becomes of that it learns from
+// the `<video>`'s own events, and from the engine only what those can't say. An engine touches the
+// `<video>`'s source and its place, and nothing else of the page. Invariant: after `destroy` it
+// touches neither, and calls nobody.
 
 /** One film for an engine to open. */
 export interface Film {

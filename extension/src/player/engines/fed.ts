@@ -1,9 +1,19 @@
-// Engines that a worker feeds: what it makes of a film reaches the `<video>` as a MediaSource's handle.
+// Engines that a worker feeds: what it makes of a film reaches the `<video>` as a MediaSource's
+// handle.
 //
-// The worker reads, the engine only passes on places, tracks and news. Each film has a worker of its own, which ends
-// with it; that also ends its requests. A worker that has looked into the film already goes on with it (`adopt`).
+// The worker reads, the engine only passes on places, tracks and news. Each film has a worker of
+// its own, which ends with it; that also ends its requests. A worker that has looked into the film
+// already goes on with it (`adopt`).
 
-import type { Cue, Film as Inspected, Font, FromWorker, Statistics, ToWorker, Verdict } from "../../media/protocol";
+import type {
+  Cue,
+  Film as Inspected,
+  Font,
+  FromWorker,
+  Statistics,
+  ToWorker,
+  Verdict,
+} from "../../media/protocol";
 import type { AudioTrack, Engine, EngineListener, Film } from "./engine";
 import { type Inspection, opening, startWorker } from "./inspection";
 import { isFinal, isOfPlace, troubleWords } from "./words";
@@ -46,7 +56,12 @@ export abstract class FedEngine implements Engine {
   ) {}
 
   /** What the worker is told to begin with, or, in words, why this engine does not play the film. */
-  protected abstract plan(film: Inspected, verdict: Verdict, at: number, audio: number | undefined): ToWorker | string;
+  protected abstract plan(
+    film: Inspected,
+    verdict: Verdict,
+    at: number,
+    audio: number | undefined,
+  ): ToWorker | string;
 
   /** Whether a sound track of the film can be chosen here. */
   protected abstract offers(track: Inspected["audio"][number]): boolean;
@@ -69,17 +84,27 @@ export abstract class FedEngine implements Engine {
     const known = adopted?.path === film.path ? adopted : undefined;
     const taken = known?.take(film.url);
     const worker = (this.worker = taken ?? this.start());
-    worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.receive(data), { signal });
-    worker.addEventListener("error", (event) => this.listener.failed(event.message || troubleWords("broken", ""), true, false), {
+    worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.receive(data), {
       signal,
     });
+    worker.addEventListener(
+      "error",
+      (event) => this.listener.failed(event.message || troubleWords("broken", ""), true, false),
+      {
+        signal,
+      },
+    );
     const { video } = this;
     const tell = () => this.post({ kind: "position", at: video.currentTime });
-    for (const event of ["timeupdate", "playing", "pause"]) video.addEventListener(event, tell, { signal });
-    video.addEventListener("seeking", () => this.post({ kind: "seek", at: video.currentTime }), { signal });
+    for (const event of ["timeupdate", "playing", "pause"])
+      video.addEventListener(event, tell, { signal });
+    video.addEventListener("seeking", () => this.post({ kind: "seek", at: video.currentTime }), {
+      signal,
+    });
     video.addEventListener("loadedmetadata", () => this.begin(), { signal, once: true });
     if (!this.isLinked) this.post({ kind: "link", connected: false });
-    if (known && taken) queueMicrotask(() => !signal.aborted && this.opened(known.film, known.verdict));
+    if (known && taken)
+      queueMicrotask(() => !signal.aborted && this.opened(known.film, known.verdict));
     else this.post(opening(film.url, (type) => video.canPlayType(type)));
   }
 
@@ -98,7 +123,8 @@ export abstract class FedEngine implements Engine {
   /** Before the film is open it counts as the track to begin with. */
   selectAudio(id: string): void {
     if (!this.isOpen) this.wanted = id;
-    else if (this.tracks.some((track) => track.id === id)) this.post({ kind: "audio", track: Number(id) });
+    else if (this.tracks.some((track) => track.id === id))
+      this.post({ kind: "audio", track: Number(id) });
   }
 
   /** The subtitle tracks whose blocks are wanted from now on. Before the film is open they count as those to begin with. */
@@ -109,12 +135,16 @@ export abstract class FedEngine implements Engine {
 
   /** Bytes of a font inside the film; `undefined` when they can't be had. */
   font(at: number, size: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    return this.ask((id) => ({ kind: "font", id, at, size })).then((answer) => (answer?.kind === "font" ? answer.data : undefined));
+    return this.ask((id) => ({ kind: "font", id, at, size })).then((answer) =>
+      answer?.kind === "font" ? answer.data : undefined,
+    );
   }
 
   /** The fonts inside the film, for styled subtitles. */
   fonts(): Promise<Font[]> {
-    return this.ask((id) => ({ kind: "fonts", id })).then((answer) => (answer?.kind === "fonts" ? answer.fonts : []));
+    return this.ask((id) => ({ kind: "fonts", id })).then((answer) =>
+      answer?.kind === "fonts" ? answer.fonts : [],
+    );
   }
 
   moved(url: string): void {
@@ -196,7 +226,11 @@ export abstract class FedEngine implements Engine {
         listener.waiting?.(message.waiting);
         break;
       case "trouble":
-        listener.failed(troubleWords(message.trouble, message.detail), isFinal(message.trouble), isOfPlace(message.trouble));
+        listener.failed(
+          troubleWords(message.trouble, message.detail),
+          isFinal(message.trouble),
+          isOfPlace(message.trouble),
+        );
         break;
       case "fonts":
       case "font":
@@ -217,9 +251,18 @@ export abstract class FedEngine implements Engine {
     this.isOpen = true;
     this.tracks = film.audio
       .filter((track) => this.offers(track))
-      .map(({ id, title, language }) => ({ id: String(id), label: title ?? "", language: language ?? "" }));
+      .map(({ id, title, language }) => ({
+        id: String(id),
+        label: title ?? "",
+        language: language ?? "",
+      }));
     const wanted = this.tracks.find(({ id }) => id === this.wanted)?.id;
-    const plan = this.plan(film, verdict, this.beginning ?? 0, wanted === undefined ? undefined : Number(wanted));
+    const plan = this.plan(
+      film,
+      verdict,
+      this.beginning ?? 0,
+      wanted === undefined ? undefined : Number(wanted),
+    );
     if (typeof plan === "string") return this.listener.failed(plan, true, false);
     if (this.subtitles.length > 0) this.post({ kind: "subtitles", tracks: this.subtitles });
     this.post(plan);

@@ -1,11 +1,17 @@
-// Plays a film by the user's own ffmpeg: the daemon runs it, the media worker feeds the `<video>` with what it makes.
+// Plays a film by the user's own ffmpeg: the daemon runs it, the media worker feeds the `<video>`
+// with what it makes.
 
 import type { Film as Inspected, ToWorker, Verdict } from "../../media/protocol";
 import { FedEngine } from "./fed";
 import { verdictWords } from "./words";
 
 export class FfmpegEngine extends FedEngine {
-  protected override plan(film: Inspected, verdict: Verdict, at: number, audio: number | undefined): ToWorker | string {
+  protected override plan(
+    film: Inspected,
+    verdict: Verdict,
+    at: number,
+    audio: number | undefined,
+  ): ToWorker | string {
     if (verdict.path === "none") return verdictWords(verdict, film);
     return { kind: "convert", at, audio };
   }
@@ -23,11 +29,21 @@ export type Ability =
   | { kind: "problem"; words: string };
 
 /** Asks the daemon at `base` (`http://127.0.0.1:PORT`) what it can convert; `undefined` when it does not answer. Asking again is cheap. */
-export async function ability(base: string, signal?: AbortSignal, fetcher: typeof fetch = fetch): Promise<Ability | undefined> {
+export async function ability(
+  base: string,
+  signal?: AbortSignal,
+  fetcher: typeof fetch = fetch,
+): Promise<Ability | undefined> {
   try {
-    const reply = await fetcher(new URL("/convert", base), { cache: "no-store", ...(signal && { signal }) });
+    const reply = await fetcher(new URL("/convert", base), {
+      cache: "no-store",
+      ...(signal && { signal }),
+    });
     if (!reply.ok) return undefined;
-    const said = (await reply.json()) as { ffmpeg?: { version?: unknown; video?: unknown; sound?: unknown }; problem?: unknown };
+    const said = (await reply.json()) as {
+      ffmpeg?: { version?: unknown; video?: unknown; sound?: unknown };
+      problem?: unknown;
+    };
     if (said.ffmpeg)
       return {
         kind: "ready",

@@ -1,14 +1,19 @@
 // Looks into a film without playing it: what it is, and who can play it.
 //
-// A worker reads the head. It stays until `signal` is aborted or an engine takes it over, which then goes on with what
-// was read: `engine.adopt(inspection)`, and `open`.
+// A worker reads the head. It stays until `signal` is aborted or an engine takes it over, which
+// then goes on with what was read: `engine.adopt(inspection)`, and `open`.
 
 import type { Film as Inspected, FromWorker, ToWorker, Verdict } from "../../media/protocol";
 import type { Film } from "./engine";
 import { isFinal, troubleWords } from "./words";
 
 /** Types of which only the element knows whether it plays them. */
-const ELEMENT_TYPES = ['video/webm; codecs="vp8"', 'audio/webm; codecs="vorbis"', 'audio/wav; codecs="1"', "audio/mpeg"];
+const ELEMENT_TYPES = [
+  'video/webm; codecs="vp8"',
+  'audio/webm; codecs="vorbis"',
+  'audio/wav; codecs="1"',
+  "audio/mpeg",
+];
 
 /** Starts the media worker. */
 export const startWorker = (): Worker => new Worker("media.js", { type: "module" });
@@ -106,13 +111,20 @@ export function inspectFilm(
     const gone = (): void => failed(signal.reason);
     signal.addEventListener("abort", gone);
     const { signal: until } = listening;
-    worker.addEventListener("error", (event) => failed(new InspectionFailed(event.message || troubleWords("broken", ""), true)), {
-      signal: until,
-    });
+    worker.addEventListener(
+      "error",
+      (event) => failed(new InspectionFailed(event.message || troubleWords("broken", ""), true)),
+      {
+        signal: until,
+      },
+    );
     worker.addEventListener(
       "message",
       ({ data }: MessageEvent<FromWorker>) => {
-        if (data.kind === "trouble") failed(new InspectionFailed(troubleWords(data.trouble, data.detail), isFinal(data.trouble)));
+        if (data.kind === "trouble")
+          failed(
+            new InspectionFailed(troubleWords(data.trouble, data.detail), isFinal(data.trouble)),
+          );
         else if (data.kind === "opened") {
           settle();
           resolve(new Inspection(film.path, data.film, data.verdict, film.url, worker, signal));

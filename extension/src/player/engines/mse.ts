@@ -5,10 +5,16 @@ import { FedEngine } from "./fed";
 import { troubleWords } from "./words";
 
 export class MseEngine extends FedEngine {
-  protected override plan(film: Inspected, verdict: Verdict, at: number, audio: number | undefined): ToWorker | string {
+  protected override plan(
+    film: Inspected,
+    verdict: Verdict,
+    at: number,
+    audio: number | undefined,
+  ): ToWorker | string {
     // Another track than the one that was judged may be the one that can be heard here.
     const path = film.audio.find(({ id }) => id === audio)?.path ?? verdict.path;
-    if (path === "ffmpeg" || path === "none") return troubleWords(verdict.reason === "broken" ? "broken" : "unplayable", "");
+    if (path === "ffmpeg" || path === "none")
+      return troubleWords(verdict.reason === "broken" ? "broken" : "unplayable", "");
     return { kind: "play", at, audio };
   }
 

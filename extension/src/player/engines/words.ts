@@ -1,4 +1,5 @@
-// What an inspection found, in a sentence for a person, and how to get what it takes to play the film.
+// What an inspection found, in a sentence for a person, and how to get what it takes to play the
+// film.
 
 import type { Container, Film, Path, Reason, TroubleKind, Verdict } from "../../media/protocol";
 import { number, t } from "../../text/messages";
@@ -23,17 +24,29 @@ const CONTAINERS: Record<Exclude<Container, "other">, string> = {
 const OUTCOMES: Partial<Record<Path, "ffmpeg" | "none">> = { ffmpeg: "ffmpeg", none: "none" };
 
 /** One sentence about a film: why it is played as it is, or what it takes to play it. */
-export function verdictWords({ path, reason }: Verdict, film: Pick<Film, "container" | "video" | "audio">): string {
-  return t(`playerVerdict_${reason}`, subject(reason, film), t(`playerOutcome_${OUTCOMES[path] ?? "here"}`));
+export function verdictWords(
+  { path, reason }: Verdict,
+  film: Pick<Film, "container" | "video" | "audio">,
+): string {
+  return t(
+    `playerVerdict_${reason}`,
+    subject(reason, film),
+    t(`playerOutcome_${OUTCOMES[path] ?? "here"}`),
+  );
 }
 
 /** What a sentence about a film is about. */
-function subject(reason: Reason, { container, video, audio }: Pick<Film, "container" | "video" | "audio">): string {
+function subject(
+  reason: Reason,
+  { container, video, audio }: Pick<Film, "container" | "video" | "audio">,
+): string {
   const picture = video[0]?.name;
   const sound = nameOf(audio);
   switch (reason) {
     case "sound_transcoded":
-      return nameOf(audio.filter((track) => track.sound === "transcoded")) ?? t("playerUnknownCodec");
+      return (
+        nameOf(audio.filter((track) => track.sound === "transcoded")) ?? t("playerUnknownCodec")
+      );
     case "tracks_to_choose":
       return number(audio.length);
     case "video_codec":
@@ -52,7 +65,11 @@ function nameOf(audio: Film["audio"]): string | undefined {
   return (audio.find(({ isDefault }) => isDefault) ?? audio[0])?.name;
 }
 
-function inContainer(container: Container, picture: string | undefined, sound: string | undefined): string {
+function inContainer(
+  container: Container,
+  picture: string | undefined,
+  sound: string | undefined,
+): string {
   const known = container === "other" ? undefined : CONTAINERS[container];
   if (picture !== undefined) return t("playerVideoIn", picture, known ?? t("playerThisContainer"));
   if (sound !== undefined) return t("playerSoundIn", sound, known ?? t("playerThisContainer"));

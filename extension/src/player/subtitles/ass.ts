@@ -1,7 +1,9 @@
-// Draws styled subtitles (SSA, ASS) by libass, which runs in a worker and draws on a canvas of this page.
+// Draws styled subtitles (SSA, ASS) by libass, which runs in a worker and draws on a canvas of this
+// page.
 //
-// The worker is fetched when such subtitles are first shown, and ends with them. Where libass can't be had, hangs, or has no font for
-// the script's letters, it says so, and the lines are shown as plain text.
+// The worker is fetched when such subtitles are first shown, and ends with them. Where libass can't
+// be had, hangs, or has no font for the script's letters, it says so, and the lines are shown as
+// plain text.
 
 import type { FromAss, Size, ToAss } from "./ass_protocol";
 import { ENDLESS_S } from "./cues";
@@ -15,7 +17,8 @@ const MOST_COVERED = 0.5;
 /** A worker that is silent for so long, opening or drawing, hangs in a script that asks too much. */
 export const SILENT_MS = 10_000;
 /** Letters for which the font beside libass has no shapes. */
-const BEYOND = /[^\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Hebrew}\p{Script=Common}\p{Script=Inherited}]/u;
+const BEYOND =
+  /[^\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Hebrew}\p{Script=Common}\p{Script=Inherited}]/u;
 
 export class AssRenderer implements Renderer {
   private content: Extract<Content, { kind: "ass" }> | undefined;
@@ -33,7 +36,9 @@ export class AssRenderer implements Renderer {
   private foreign = false;
   private silence: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly start: () => Worker = () => new Worker("jassub/worker.js", { type: "module" })) {}
+  constructor(
+    private readonly start: () => Worker = () => new Worker("jassub/worker.js", { type: "module" }),
+  ) {}
 
   attach(content: Content, stage: Stage): void {
     if (content.kind !== "ass") return;
@@ -44,15 +49,26 @@ export class AssRenderer implements Renderer {
     canvas.style.cssText = "position: absolute; pointer-events: none;";
     stage.host.append(canvas);
     const worker = (this.worker = this.start());
-    worker.addEventListener("message", ({ data }: MessageEvent<FromAss>) => worker === this.worker && this.receive(data));
+    worker.addEventListener(
+      "message",
+      ({ data }: MessageEvent<FromAss>) => worker === this.worker && this.receive(data),
+    );
     worker.addEventListener("error", () => worker === this.worker && stage.fail());
     this.foreign = BEYOND.test(content.script.slice(content.script.search(/^[ \t]*Dialogue/im)));
     const size = this.layOut();
     const offscreen = canvas.transferControlToOffscreen();
     const at = (name: string) => new URL(`jassub/${name}`, document.baseURI).href;
-    this.post({ kind: "open", canvas: offscreen, script: content.script, wasmUrl: at("jassub.wasm"), fontUrl: at("default.woff2"), size }, [
-      offscreen,
-    ]);
+    this.post(
+      {
+        kind: "open",
+        canvas: offscreen,
+        script: content.script,
+        wasmUrl: at("jassub.wasm"),
+        fontUrl: at("default.woff2"),
+        size,
+      },
+      [offscreen],
+    );
     this.expectReply();
     this.wanted = stage.now();
     void this.loadFonts(stage);
@@ -152,9 +168,17 @@ export class AssRenderer implements Renderer {
     const own = this.stage!.pictureSize();
     // The controls cover the host's lower end, the picture may end above it.
     const { host, insetPx, size } = this.stage!;
-    const covered = Math.max(0, insetPx - (host.clientHeight - picture.top - picture.height)) / Math.max(1, picture.height);
+    const covered =
+      Math.max(0, insetPx - (host.clientHeight - picture.top - picture.height)) /
+      Math.max(1, picture.height);
     const look = { scale: size, covered: Math.min(MOST_COVERED, covered) };
-    return { width, height, pictureWidth: own.width || width, pictureHeight: own.height || height, look };
+    return {
+      width,
+      height,
+      pictureWidth: own.width || width,
+      pictureHeight: own.height || height,
+      look,
+    };
   }
 
   private post(message: ToAss, transfer: Transferable[] = []): void {

@@ -13,7 +13,14 @@ export interface Size {
 }
 
 export type ToAss =
-  | { kind: "open"; canvas: OffscreenCanvas; script: string; wasmUrl: string; fontUrl: string; size: Size }
+  | {
+      kind: "open";
+      canvas: OffscreenCanvas;
+      script: string;
+      wasmUrl: string;
+      fontUrl: string;
+      size: Size;
+    }
   | { kind: "events"; events: { line: string; startMs: number; durationMs: number }[] }
   | { kind: "font"; data: Uint8Array<ArrayBuffer> }
   | { kind: "size"; size: Size }

@@ -1,4 +1,5 @@
-// What is needed of an SSA or ASS script besides what libass makes of it: its events as plain text, for when libass can't be had.
+// What is needed of an SSA or ASS script besides what libass makes of it: its events as plain text,
+// for when libass can't be had.
 
 import type { Place, TextCue } from "./cues";
 import { MOST_CUES } from "./cues";
@@ -9,7 +10,8 @@ import { linesOf } from "./srt";
 export type StylePlaces = ReadonlyMap<string, Place>;
 
 /** What libass needs before it takes events one by one. */
-const EVENTS = "[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n";
+const EVENTS =
+  "[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n";
 const DEFAULT_HEAD = `[Script Info]
 ScriptType: v4.00+
 PlayResX: 384
@@ -26,7 +28,9 @@ Style: Default,Liberation Sans,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,
 export function headOf(header: Uint8Array | undefined): string {
   const head = header ? new TextDecoder().decode(header).replaceAll("\0", "") : "";
   if (!/\[V4\+? Styles\+?\]/i.test(head)) return DEFAULT_HEAD + EVENTS;
-  return /\[Events\][^[]*?Format:/i.test(head) ? head : `${head.replace(/\[Events\][\s\S]*$/i, "")}\n${EVENTS}`;
+  return /\[Events\][^[]*?Format:/i.test(head)
+    ? head
+    : `${head.replace(/\[Events\][\s\S]*$/i, "")}\n${EVENTS}`;
 }
 
 /** A script's events as text cues. */
@@ -34,7 +38,18 @@ export function parseAss(script: string): TextCue[] {
   const places = stylePlaces(script);
   const cues: TextCue[] = [];
   let section = "";
-  let format = ["layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text"];
+  let format = [
+    "layer",
+    "start",
+    "end",
+    "style",
+    "name",
+    "marginl",
+    "marginr",
+    "marginv",
+    "effect",
+    "text",
+  ];
   for (const line of linesOf(script)) {
     const heading = /^\s*\[([^\]]+)\]/.exec(line);
     if (heading) section = heading[1]!.toLowerCase();
@@ -43,7 +58,12 @@ export function parseAss(script: string): TextCue[] {
     else if (section === "events" && /^\s*Dialogue\s*:/i.test(line) && cues.length < MOST_CUES) {
       const values = fields(line.slice(line.indexOf(":") + 1), format.length);
       const value = (name: string) => values[format.indexOf(name)] ?? "";
-      const cue = textCue(value("text"), seconds(value("start")), seconds(value("end")), places.get(value("style").replace(/^\*/, "")));
+      const cue = textCue(
+        value("text"),
+        seconds(value("start")),
+        seconds(value("end")),
+        places.get(value("style").replace(/^\*/, "")),
+      );
       if (cue) cues.push(cue);
     }
   }
@@ -51,7 +71,12 @@ export function parseAss(script: string): TextCue[] {
 }
 
 /** A block of a Matroska track: ReadOrder, Layer, Style, Name, three margins, Effect, Text. */
-export function parseEvent(event: string, start: number, end: number | undefined, places: StylePlaces): TextCue | undefined {
+export function parseEvent(
+  event: string,
+  start: number,
+  end: number | undefined,
+  places: StylePlaces,
+): TextCue | undefined {
   const values = fields(event, 9);
   return textCue(values[8] ?? "", start, end, places.get(values[2] ?? ""));
 }
@@ -64,11 +89,16 @@ export function stylePlaces(script: string): StylePlaces {
     const heading = /^\s*\[([^\]]+)\]/.exec(line);
     if (heading) section = heading[1]!.toLowerCase();
     else if (!section.includes("styles")) continue;
-    else if (/^\s*Format\s*:/i.test(line)) format = fields(line.slice(line.indexOf(":") + 1), 64).map((name) => name.toLowerCase());
+    else if (/^\s*Format\s*:/i.test(line))
+      format = fields(line.slice(line.indexOf(":") + 1), 64).map((name) => name.toLowerCase());
     else if (/^\s*Style\s*:/i.test(line) && places.size < 1000) {
       const values = fields(line.slice(line.indexOf(":") + 1), 64);
       const alignment = Number(values[format.indexOf("alignment")]);
-      const place = section.includes("+") ? (alignment >= 1 && alignment <= 9 ? (alignment as Place) : undefined) : oldPlace(alignment);
+      const place = section.includes("+")
+        ? alignment >= 1 && alignment <= 9
+          ? (alignment as Place)
+          : undefined
+        : oldPlace(alignment);
       const name = values[format.indexOf("name")];
       if (place && name !== undefined) places.set(name.replace(/^\*/, ""), place);
     }
@@ -76,10 +106,17 @@ export function stylePlaces(script: string): StylePlaces {
   return places;
 }
 
-function textCue(text: string, start: number, end: number | undefined, place: Place | undefined): TextCue | undefined {
+function textCue(
+  text: string,
+  start: number,
+  end: number | undefined,
+  place: Place | undefined,
+): TextCue | undefined {
   if (!Number.isFinite(start) || (end !== undefined && !(end > start))) return undefined;
   const marked = parseMarkup(text, true);
-  return marked.spans.length > 0 ? { start, end, place: marked.place ?? place ?? 2, spans: marked.spans } : undefined;
+  return marked.spans.length > 0
+    ? { start, end, place: marked.place ?? place ?? 2, spans: marked.spans }
+    : undefined;
 }
 
 /** The first fields, trimmed; the last holds all that is left, commas as well. */
@@ -98,5 +135,10 @@ function fields(line: string, most: number): string[] {
 
 function seconds(time: string): number {
   const match = /^(\d+):(\d{1,2}):(\d{1,2})(?:[.:,](\d{1,3}))?$/.exec(time);
-  return match ? Number(match[1]) * 3600 + Number(match[2]) * 60 + Number(match[3]) + Number(`0.${match[4] ?? "0"}`) : NaN;
+  return match
+    ? Number(match[1]) * 3600 +
+        Number(match[2]) * 60 +
+        Number(match[3]) +
+        Number(`0.${match[4] ?? "0"}`)
+    : NaN;
 }

@@ -1,6 +1,8 @@
-// The worker that holds libass: jassub's renderer, called by the page's messages one after the other.
+// The worker that holds libass: jassub's renderer, called by the page's messages one after the
+// other.
 //
-// It is a script of its own with files of its own beside it (the WebAssembly, a font), so that they can be replaced.
+// It is a script of its own with files of its own beside it (the WebAssembly, a font), so that they
+// can be replaced.
 
 import { ASSRenderer } from "jassub/dist/worker/worker.js";
 import type { AssStyle } from "./ass_look";
@@ -47,7 +49,8 @@ async function take(message: ToAss): Promise<void> {
       post({ kind: "ready" });
       break;
     case "events":
-      for (const { line, startMs, durationMs } of message.events) renderer!.processChunk(pinned(line, 2, marginOf), startMs, durationMs);
+      for (const { line, startMs, durationMs } of message.events)
+        renderer!.processChunk(pinned(line, 2, marginOf), startMs, durationMs);
       break;
     case "font":
       await renderer!.addFonts([message.data]);
@@ -63,7 +66,13 @@ async function take(message: ToAss): Promise<void> {
   }
 }
 
-async function open({ canvas, script, wasmUrl, fontUrl, size }: Extract<ToAss, { kind: "open" }>): Promise<void> {
+async function open({
+  canvas,
+  script,
+  wasmUrl,
+  fontUrl,
+  size,
+}: Extract<ToAss, { kind: "open" }>): Promise<void> {
   // Its constructor gives a promise, which is `undefined` where it failed.
   renderer = (await new ASSRenderer(
     {
@@ -104,11 +113,18 @@ function show(size: Size): void {
   const before = shown;
   shown = size;
   stale = true;
-  if (before?.width !== width || before.height !== lines || before.pictureWidth !== pictureWidth || before.pictureHeight !== pictureHeight)
+  if (
+    before?.width !== width ||
+    before.height !== lines ||
+    before.pictureWidth !== pictureWidth ||
+    before.pictureHeight !== pictureHeight
+  )
     renderer!._resizeCanvas(width, lines, pictureWidth, pictureHeight);
   const { scale, covered } = before?.look ?? { scale: 1, covered: 0 };
   if (scale === look.scale && covered === look.covered) return;
-  for (const [index, style] of styles.entries()) renderer!.setStyle(restyled(style, look, height) as never, index);
+  for (const [index, style] of styles.entries())
+    renderer!.setStyle(restyled(style, look, height) as never, index);
   // libass keeps a line where it was drawn before unless the frame has another size.
-  for (const other of [lines + 1, lines]) renderer!._wasm.resizeCanvas(width, other, pictureWidth, pictureHeight);
+  for (const other of [lines + 1, lines])
+    renderer!._wasm.resizeCanvas(width, other, pictureWidth, pictureHeight);
 }

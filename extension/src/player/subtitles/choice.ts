@@ -1,9 +1,12 @@
-// Which track is chosen without being asked: like the one that was chosen for the last film. Pure rules.
+// Which track is chosen without being asked: like the one that was chosen for the last film. Pure
+// rules.
 
 import { baseLanguage } from "./language";
 
 /** What a person chose, so that the next film can be begun alike. Plain data, for storing. */
-export type Preference = "off" | { language: string | undefined; forced: boolean; title: string | undefined };
+export type Preference =
+  | "off"
+  | { language: string | undefined; forced: boolean; title: string | undefined };
 
 /** What the rules look at. */
 export interface Choosable {
@@ -15,17 +18,26 @@ export interface Choosable {
 }
 
 export function preferenceOf(track: Choosable | undefined): Preference {
-  return track ? { language: baseLanguage(track.language), forced: track.forced, title: track.title } : "off";
+  return track
+    ? { language: baseLanguage(track.language), forced: track.forced, title: track.title }
+    : "off";
 }
 
 /**
  * The id of the track to begin with. Without a preference it is one with translations of what is foreign in the film (forced), in a language of
  * `languages`, the person's; all other subtitles are asked for.
  */
-export function pick(preference: Preference | undefined, tracks: readonly Choosable[], languages: readonly string[]): string | undefined {
+export function pick(
+  preference: Preference | undefined,
+  tracks: readonly Choosable[],
+  languages: readonly string[],
+): string | undefined {
   if (preference === undefined) return unasked(tracks, languages)?.id;
   if (preference === "off") return undefined;
-  const alike = tracks.filter((track) => baseLanguage(track.language) === preference.language && track.forced === preference.forced);
+  const alike = tracks.filter(
+    (track) =>
+      baseLanguage(track.language) === preference.language && track.forced === preference.forced,
+  );
   const best =
     alike.find(({ title }) => title === preference.title) ??
     alike.find(({ isDefault, title }) => isDefault && !title) ??
@@ -34,10 +46,15 @@ export function pick(preference: Preference | undefined, tracks: readonly Choosa
   if (best) return best.id;
   // Who reads subtitles wants them from the only track, too, whose language nobody says.
   const [only] = tracks;
-  return tracks.length === 1 && !preference.forced && only!.language === undefined ? only!.id : undefined;
+  return tracks.length === 1 && !preference.forced && only!.language === undefined
+    ? only!.id
+    : undefined;
 }
 
-function unasked(tracks: readonly Choosable[], languages: readonly string[]): Choosable | undefined {
+function unasked(
+  tracks: readonly Choosable[],
+  languages: readonly string[],
+): Choosable | undefined {
   const forced = tracks.filter((track) => track.forced);
   for (const language of languages) {
     const found = forced.find((track) => baseLanguage(track.language) === baseLanguage(language));

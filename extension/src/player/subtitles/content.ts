@@ -39,7 +39,9 @@ function text(): Growing {
     put(cue) {
       if (cue.data.length > MOST_BLOCK) return false;
       const { place = 2, spans } = parseMarkup(decoder.decode(cue.data));
-      return spans.length > 0 && cues.add(key(cue), { start: cue.start, end: cue.end, place, spans });
+      return (
+        spans.length > 0 && cues.add(key(cue), { start: cue.start, end: cue.end, place, spans })
+      );
     },
   };
 }
@@ -53,7 +55,8 @@ function ass(header: Uint8Array | undefined): Growing {
   return {
     content: { kind: "ass", script, events, cues },
     put(cue) {
-      if (cue.data.length > MOST_BLOCK || seen.has(key(cue)) || seen.size >= MOST_CUES) return false;
+      if (cue.data.length > MOST_BLOCK || seen.has(key(cue)) || seen.size >= MOST_CUES)
+        return false;
       seen.add(key(cue));
       const line = decoder.decode(cue.data).replaceAll("\0", "");
       events.push({ start: cue.start, end: cue.end, line });
@@ -66,5 +69,8 @@ function ass(header: Uint8Array | undefined): Growing {
 
 function pgs(): Growing {
   const sets = new PgsSets();
-  return { content: { kind: "pgs", sets }, put: ({ start, end, data }) => sets.add(start, end, data) };
+  return {
+    content: { kind: "pgs", sets },
+    put: ({ start, end, data }) => sets.add(start, end, data),
+  };
 }

@@ -1,6 +1,7 @@
 // Bytes of a text file as text, whatever they are encoded in.
 //
-// In order: a byte order mark, the places of NULs, strict UTF-8, and statistics over those lines that hold more than ASCII.
+// In order: a byte order mark, the places of NULs, strict UTF-8, and statistics over those lines
+// that hold more than ASCII.
 
 export interface Decoded {
   text: string;
@@ -50,7 +51,12 @@ function byNuls(bytes: Uint8Array): "utf-16le" | "utf-16be" | "binary" | undefin
 function asUtf8(bytes: Uint8Array): Decoded | undefined {
   const decoded = decode(bytes, "utf-8");
   let broken = 0;
-  for (let at = decoded.text.indexOf("\ufffd"); at >= 0; at = decoded.text.indexOf("\ufffd", at + 1)) broken += 1;
+  for (
+    let at = decoded.text.indexOf("\ufffd");
+    at >= 0;
+    at = decoded.text.indexOf("\ufffd", at + 1)
+  )
+    broken += 1;
   if (broken === 0) return decoded;
   let beyond = 0;
   for (const byte of bytes) if (byte >= 0xc0) beyond += 1;
@@ -82,7 +88,8 @@ function spoken(bytes: Uint8Array): Uint8Array {
     const before = length;
     let tag = 0;
     for (const byte of line) {
-      // A multi-byte encoding has no "<" or "{" where its second byte could be mistaken for one: both lie below 0x40 or are rare.
+      // A multi-byte encoding has no "<" or "{" where its second byte could be mistaken for one:
+      // both lie below 0x40 or are rare.
       if (byte === 0x3c) tag = 0x3e;
       if (tag === 0 && length < kept.length) kept[length++] = byte;
       if (byte === tag) tag = 0;

@@ -74,7 +74,8 @@ export async function readBytes(bytes: Uint8Array): Promise<Content> {
   const sets = parseSup(bytes);
   if (sets) return sets.size > 0 ? { kind: "pgs", sets } : refuse(t("subtitlesEmpty"));
   // A pack of an MPEG program stream: the pictures of VobSub.
-  if (bytes[0] === 0 && bytes[1] === 0 && bytes[2] === 1 && bytes[3] === 0xba) throw new Unreadable(t("subtitlesVobSub"));
+  if (bytes[0] === 0 && bytes[1] === 0 && bytes[2] === 1 && bytes[3] === 0xba)
+    throw new Unreadable(t("subtitlesVobSub"));
   const decoded = await decodeText(bytes);
   if (!decoded) throw new Unreadable(t("subtitlesBinary"));
   return readText(decoded.text);
@@ -106,7 +107,8 @@ function asText(cues: TextCue[]): Content {
 function listOf(cues: TextCue[]): CueList<TextCue> {
   const list = new CueList<TextCue>();
   // Sorting keeps the order of those that begin together, and spares inserting.
-  for (const [index, cue] of cues.sort((a, b) => a.start - b.start).entries()) list.add(String(index), cue);
+  for (const [index, cue] of cues.sort((a, b) => a.start - b.start).entries())
+    list.add(String(index), cue);
   return list;
 }
 

@@ -24,7 +24,8 @@ export function languageName(language: string | undefined, ui: string): string |
   const tag = canonical(language);
   if (tag === undefined) return undefined;
   let namer = namers.get(ui);
-  if (!namer) namers.set(ui, (namer = new Intl.DisplayNames([ui], { type: "language", fallback: "none" })));
+  if (!namer)
+    namers.set(ui, (namer = new Intl.DisplayNames([ui], { type: "language", fallback: "none" })));
   const name = namer.of(tag) ?? namer.of(tag.split("-")[0]!);
   return name && name.charAt(0).toLocaleUpperCase(ui) + name.slice(1);
 }
@@ -63,7 +64,8 @@ export function factsOfName(name: string): NameFacts {
     if (lower === "forced") facts.forced = true;
     // A two-letter word before the language would be part of the film's name.
     else if (KINDS[lower] && facts.language === undefined) facts.title = KINDS[lower]();
-    else if (facts.language === undefined && languageOf(word) !== undefined) facts.language = languageOf(word);
+    else if (facts.language === undefined && languageOf(word) !== undefined)
+      facts.language = languageOf(word);
     else if (!/^\d{1,2}$/.test(word)) break;
   }
   return facts;

@@ -1,6 +1,7 @@
 // The markup inside a cue's text: SRT's and WebVTT's tags, and the braces of ASS, as spans.
 //
-// Nothing of a file becomes HTML: what is understood becomes a flag of a span, what isn't stays text or goes.
+// Nothing of a file becomes HTML: what is understood becomes a flag of a span, what isn't stays
+// text or goes.
 
 import type { Place, Span } from "./cues";
 
@@ -13,8 +14,18 @@ export interface Marked {
 /** A cue's text is cut behind so many characters. */
 const MOST_TEXT = 4000;
 
-const TOKEN = /\{([^{}]*)\}|<(\/?)([a-zA-Z]+)((?:[\s.=][^<>]*)?)\/?>|<\d[\d:.]*>|&(#?\w{1,10});|\\([Nnh])/g;
-const NAMED: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0", lrm: "\u200e", rlm: "\u200f" };
+const TOKEN =
+  /\{([^{}]*)\}|<(\/?)([a-zA-Z]+)((?:[\s.=][^<>]*)?)\/?>|<\d[\d:.]*>|&(#?\w{1,10});|\\([Nnh])/g;
+const NAMED: Record<string, string> = {
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+  nbsp: "\u00a0",
+  lrm: "\u200e",
+  rlm: "\u200f",
+};
 const COLOURS: Record<string, string> = {
   white: "#ffffff",
   yellow: "#ffff00",
@@ -31,11 +42,27 @@ const COLOURS: Record<string, string> = {
 };
 
 /** Tags that are understood, and what else to do without showing them. */
-const STYLES: Record<string, "italic" | "bold" | "underline"> = { i: "italic", em: "italic", b: "bold", strong: "bold", u: "underline" };
+const STYLES: Record<string, "italic" | "bold" | "underline"> = {
+  i: "italic",
+  em: "italic",
+  b: "bold",
+  strong: "bold",
+  u: "underline",
+};
 const SILENT = new Set(["s", "strike", "c", "v", "lang", "ruby", "span", "p", "div", "body"]);
 
 /** The old numbers of `\a`, from SSA: 1–3 at the bottom, 5–7 at the top, 9–11 in the middle. */
-const OLD_PLACES: Record<number, Place> = { 1: 1, 2: 2, 3: 3, 5: 7, 6: 8, 7: 9, 9: 4, 10: 5, 11: 6 };
+const OLD_PLACES: Record<number, Place> = {
+  1: 1,
+  2: 2,
+  3: 3,
+  5: 7,
+  6: 8,
+  7: 9,
+  9: 4,
+  10: 5,
+  11: 6,
+};
 
 export function oldPlace(number: number): Place | undefined {
   return OLD_PLACES[number];
@@ -59,7 +86,8 @@ export function parseMarkup(whole: string, ass = false): Marked {
       else reader.text(escaped === "N" ? "\n" : escaped === "h" ? "\u00a0" : " ");
     } else if (ass) plain();
     else if (entity !== undefined) reader.text(decodeEntity(entity) ?? token);
-    else if (tag === undefined || reader.tag(tag.toLowerCase(), closing === "/", attributes ?? "")) continue;
+    else if (tag === undefined || reader.tag(tag.toLowerCase(), closing === "/", attributes ?? ""))
+      continue;
     else plain();
   }
   reader.text(text.slice(at));
@@ -87,7 +115,11 @@ class Reader {
     };
     const last = this.spans.at(-1);
     const alike =
-      last && last.italic === span.italic && last.bold === span.bold && last.underline === span.underline && last.colour === span.colour;
+      last &&
+      last.italic === span.italic &&
+      last.bold === span.bold &&
+      last.underline === span.underline &&
+      last.colour === span.colour;
     if (alike) last.text += text;
     else this.spans.push(span);
   }
@@ -98,7 +130,8 @@ class Reader {
     if (style) this.depth[style] = Math.max(0, this.depth[style] + (closing ? -1 : 1));
     else if (name === "font") {
       if (closing) this.colours.pop();
-      else if (this.colours.length < 100) this.colours.push(colour(attributes) ?? this.colours.at(-1));
+      else if (this.colours.length < 100)
+        this.colours.push(colour(attributes) ?? this.colours.at(-1));
     } else if (name === "rt" || name === "rp") this.hidden = closing ? 0 : 1;
     else if (name === "br") this.text("\n");
     else return SILENT.has(name);
@@ -127,7 +160,8 @@ class Reader {
         .replace(/\n[ \t]+/g, "\n")
         .replace(/\n{2,}/g, "\n");
     while (spans.length > 0 && (spans[0]!.text = spans[0]!.text.trimStart()) === "") spans.shift();
-    while (spans.length > 0 && (spans.at(-1)!.text = spans.at(-1)!.text.trimEnd()) === "") spans.pop();
+    while (spans.length > 0 && (spans.at(-1)!.text = spans.at(-1)!.text.trimEnd()) === "")
+      spans.pop();
     return { place: this.place, spans };
   }
 }
@@ -141,5 +175,7 @@ function colour(attributes: string): string | undefined {
 function decodeEntity(entity: string): string | undefined {
   if (!entity.startsWith("#")) return NAMED[entity];
   const code = /^#x/i.test(entity) ? parseInt(entity.slice(2), 16) : Number(entity.slice(1));
-  return code >= 32 && code <= 0x10ffff && !(code >= 0xd800 && code < 0xe000) ? String.fromCodePoint(code) : undefined;
+  return code >= 32 && code <= 0x10ffff && !(code >= 0xd800 && code < 0xe000)
+    ? String.fromCodePoint(code)
+    : undefined;
 }

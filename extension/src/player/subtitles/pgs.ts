@@ -61,7 +61,10 @@ export class PgsRenderer implements Renderer {
     const rect = planeRect(picture.call(this.stage), screen.width, screen.height);
     place(canvas, rect);
     // The controls cover the host's lower end.
-    const covered = insetPx > 0 ? ((host.clientHeight - insetPx - rect.top) * screen.height) / rect.height : screen.height;
+    const covered =
+      insetPx > 0
+        ? ((host.clientHeight - insetPx - rect.top) * screen.height) / rect.height
+        : screen.height;
     const boxes = laid(screen.placed, screen, size, covered);
     for (const [index, { width, height, rgba }] of screen.placed.entries()) {
       const part = new OffscreenCanvas(width, height);

@@ -1,8 +1,10 @@
 // Presentation Graphic Streams, the subtitles of Blu-ray discs: segments in, pictures out.
 //
-// A display set says what is on the screen from its time on; its objects and palettes may have come with earlier sets, back
-// to the last one that begins afresh. So sets are kept as they come, in order of time, and a picture is put together when it
-// is shown. Windows, which tell a player's hardware what to clear, are not needed for that. Bytes are a stranger's: whatever they hold, nothing is thrown, and nothing larger than the bounds is made.
+// A display set says what is on the screen from its time on; its objects and palettes may have come
+// with earlier sets, back to the last one that begins afresh. So sets are kept as they come, in
+// order of time, and a picture is put together when it is shown. Windows, which tell a player's
+// hardware what to clear, are not needed for that. Bytes are a stranger's: whatever they hold,
+// nothing is thrown, and nothing larger than the bounds is made.
 
 /** The largest plane; Ultra HD discs have 3840 × 2160. */
 const MOST_WIDTH = 4096;
@@ -95,7 +97,9 @@ export class PgsSets {
 
   /** Which set is shown at a time, by a number that changes with what is shown; `undefined` when nothing is. */
   indexAt(time: number): number | undefined {
-    const index = this.sets.findLastIndex(({ start, composition }) => start <= time && composition !== undefined);
+    const index = this.sets.findLastIndex(
+      ({ start, composition }) => start <= time && composition !== undefined,
+    );
     if (index < 0) return undefined;
     const { start, end, composition } = this.sets[index]!;
     return composition!.shown.length > 0 && time < (end ?? start + ENDLESS_S) ? index : undefined;
@@ -110,7 +114,8 @@ export class PgsSets {
     const state = new State();
     for (let at = first; at <= index; at += 1) state.take(this.sets[at]!.bytes);
     // Some files have a block for each segment.
-    for (let at = index + 1; at < this.sets.length && !this.sets[at]!.composition; at += 1) state.take(this.sets[at]!.bytes);
+    for (let at = index + 1; at < this.sets.length && !this.sets[at]!.composition; at += 1)
+      state.take(this.sets[at]!.bytes);
     return state.compose(composition);
   }
 }
@@ -170,7 +175,8 @@ class State {
       const pixels = new Uint32Array(cut.width * cut.height);
       for (let row = 0; row < cut.height; row += 1) {
         const line = (from.y + row) * data.width + from.x;
-        for (let column = 0; column < cut.width; column += 1) pixels[row * cut.width + column] = colours[indexes[line + column]!]!;
+        for (let column = 0; column < cut.width; column += 1)
+          pixels[row * cut.width + column] = colours[indexes[line + column]!]!;
       }
       placed.push({ x, y, ...cut, rgba: new Uint8ClampedArray(pixels.buffer) });
     }
@@ -244,13 +250,33 @@ function compositionIn(bytes: Uint8Array): Composition | undefined {
     const width = view.getUint16(0);
     const height = view.getUint16(2);
     if (width === 0 || height === 0 || width > MOST_WIDTH || height > MOST_HEIGHT) return undefined;
-    const composition: Composition = { width, height, fresh: (body[7]! & 0xc0) !== 0, palette: body[9]!, shown: [] };
-    for (let count = Math.min(body[10]!, MOST_SHOWN), at = 11; count > 0 && at + 8 <= body.length; count -= 1) {
-      const shown: Shown = { object: view.getUint16(at), x: view.getUint16(at + 4), y: view.getUint16(at + 6), crop: undefined };
+    const composition: Composition = {
+      width,
+      height,
+      fresh: (body[7]! & 0xc0) !== 0,
+      palette: body[9]!,
+      shown: [],
+    };
+    for (
+      let count = Math.min(body[10]!, MOST_SHOWN), at = 11;
+      count > 0 && at + 8 <= body.length;
+      count -= 1
+    ) {
+      const shown: Shown = {
+        object: view.getUint16(at),
+        x: view.getUint16(at + 4),
+        y: view.getUint16(at + 6),
+        crop: undefined,
+      };
       const cropped = (body[at + 3]! & 0x80) !== 0;
       at += 8;
       if (cropped && at + 8 <= body.length) {
-        shown.crop = { x: view.getUint16(at), y: view.getUint16(at + 2), width: view.getUint16(at + 4), height: view.getUint16(at + 6) };
+        shown.crop = {
+          x: view.getUint16(at),
+          y: view.getUint16(at + 2),
+          width: view.getUint16(at + 4),
+          height: view.getUint16(at + 6),
+        };
         at += 8;
       }
       composition.shown.push(shown);

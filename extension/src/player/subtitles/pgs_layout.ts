@@ -1,6 +1,8 @@
-// Where the pictures of PGS are drawn on their plane when a person wants them larger or smaller, and while controls cover its lower end. Pure.
+// Where the pictures of PGS are drawn on their plane when a person wants them larger or smaller,
+// and while controls cover its lower end. Pure.
 //
-// What belongs to the lower half stays together, and so does what belongs to the upper half: lines never run into each other.
+// What belongs to the lower half stays together, and so does what belongs to the upper half: lines
+// never run into each other.
 
 /** Pixels of the plane. */
 export interface Box {
@@ -16,7 +18,12 @@ const LEAST = 0.5;
 const AIR = 0.01;
 
 /** Where these pictures go. `until`: beyond this line the plane is covered. */
-export function laid(parts: readonly Box[], plane: { width: number; height: number }, size: number, until: number): Box[] {
+export function laid(
+  parts: readonly Box[],
+  plane: { width: number; height: number },
+  size: number,
+  until: number,
+): Box[] {
   const isLow = ({ y, height }: Box) => y + height / 2 > plane.height / 2;
   const low = group(parts.filter(isLow));
   const high = group(parts.filter((part) => !isLow(part)));

@@ -1,7 +1,9 @@
-// What draws subtitles, whatever kind they are: text as lines of the page, ASS by libass, PGS as pictures.
+// What draws subtitles, whatever kind they are: text as lines of the page, ASS by libass, PGS as
+// pictures.
 //
-// One renderer is attached at a time. It draws over the picture and touches nothing else of the page. Invariant: after `detach`
-// nothing of it is left in the page, and it calls nobody; a load that was under way has no effect.
+// One renderer is attached at a time. It draws over the picture and touches nothing else of the
+// page. Invariant: after `detach` nothing of it is left in the page, and it calls nobody; a load
+// that was under way has no effect.
 
 import type { CueList, TextCue } from "./cues";
 import type { PgsSets } from "./pgs_decode";

@@ -1,7 +1,8 @@
-// SubRip and WebVTT files as cues. Whatever a file holds, the result is a list of cues, perhaps an empty one.
+// SubRip and WebVTT files as cues. Whatever a file holds, the result is a list of cues, perhaps an
+// empty one.
 //
-// SubRip has no standard, so a cue is what follows a line of times, up to the next such line: neither numbers nor blank lines
-// are needed. WebVTT has one, where a blank line ends a cue.
+// SubRip has no standard, so a cue is what follows a line of times, up to the next such line:
+// neither numbers nor blank lines are needed. WebVTT has one, where a blank line ends a cue.
 
 import type { Place, TextCue } from "./cues";
 import { MOST_CUES } from "./cues";
@@ -28,12 +29,14 @@ export function parseSrt(text: string): TextCue[] {
     if (times) heads.push({ line, times });
     if (heads.length === MOST_CUES) break;
   }
-  const numbered = heads.filter(({ line }) => NUMBER.test(lines[line - 1] ?? "")).length * 2 > heads.length;
+  const numbered =
+    heads.filter(({ line }) => NUMBER.test(lines[line - 1] ?? "")).length * 2 > heads.length;
   const cues: TextCue[] = [];
   for (const [index, { line, times }] of heads.entries()) {
     const next = heads[index + 1]?.line ?? lines.length;
     let end = next;
-    // What is directly above the next times is its number: always after a blank line, else where it is the expected one.
+    // What is directly above the next times is its number: always after a blank line, else where it
+    // is the expected one.
     if (numbered && next < lines.length && next > line + 1 && NUMBER.test(lines[next - 1]!)) {
       const mine = Number(lines[line - 1]);
       const blank = next - 2 === line || lines[next - 2]!.trim() === "";
@@ -57,22 +60,34 @@ export function parseVtt(text: string): TextCue[] {
     const times = timesOf(content);
     if (!times) {
       // Notes, styles and regions are blocks of their own, in which an arrow ends nothing.
-      if (/^(NOTE|STYLE|REGION)(\s|$)/.test(content)) while (line < lines.length && lines[line]!.trim() !== "") line += 1;
+      if (/^(NOTE|STYLE|REGION)(\s|$)/.test(content))
+        while (line < lines.length && lines[line]!.trim() !== "") line += 1;
       line += 1;
       continue;
     }
     line += 1;
     const first = line;
-    while (line < lines.length && lines[line]!.trim() !== "" && !(ARROW.test(lines[line]!) && timesOf(lines[line]!))) line += 1;
+    while (
+      line < lines.length &&
+      lines[line]!.trim() !== "" &&
+      !(ARROW.test(lines[line]!) && timesOf(lines[line]!))
+    )
+      line += 1;
     push(cues, times, lines.slice(first, line), placeOf(times.rest));
   }
   return cues;
 }
 
-function push(cues: TextCue[], { start, end }: Times, lines: string[], place: Place | undefined): void {
+function push(
+  cues: TextCue[],
+  { start, end }: Times,
+  lines: string[],
+  place: Place | undefined,
+): void {
   if (!(end > start)) return;
   const marked = parseMarkup(lines.join("\n"));
-  if (marked.spans.length > 0) cues.push({ start, end, place: marked.place ?? place ?? 2, spans: marked.spans });
+  if (marked.spans.length > 0)
+    cues.push({ start, end, place: marked.place ?? place ?? 2, spans: marked.spans });
 }
 
 /** Lines, whatever ends them. */
@@ -87,8 +102,15 @@ function timesOf(line: string): Times | undefined {
 }
 
 function seconds(match: RegExpExecArray, from: number): number {
-  const [hours = "0", minutes = "0", whole = "0", fraction = ""] = match.slice(from, from + 4).map((part) => part ?? undefined);
-  return Number(hours) * 3600 + Number(minutes) * 60 + Number(whole) + Number(fraction.padEnd(3, "0")) / 1000;
+  const [hours = "0", minutes = "0", whole = "0", fraction = ""] = match
+    .slice(from, from + 4)
+    .map((part) => part ?? undefined);
+  return (
+    Number(hours) * 3600 +
+    Number(minutes) * 60 +
+    Number(whole) +
+    Number(fraction.padEnd(3, "0")) / 1000
+  );
 }
 
 /** Where WebVTT's settings put a cue; no finer than the nine places. */
@@ -96,8 +118,20 @@ function placeOf(settings: string): Place | undefined {
   const [, line, percent] = /(?:^|\s)line:(-?[\d.]+)(%?)/.exec(settings) ?? [];
   const [, align] = /(?:^|\s)align:(\w+)/.exec(settings) ?? [];
   const number = Number(line);
-  const row = line === undefined ? 0 : percent ? (number < 40 ? 2 : number < 60 ? 1 : 0) : number >= 0 && number < 7 ? 2 : 0;
-  const column = align === "start" || align === "left" ? 0 : align === "end" || align === "right" ? 2 : 1;
+  const row =
+    line === undefined
+      ? 0
+      : percent
+        ? number < 40
+          ? 2
+          : number < 60
+            ? 1
+            : 0
+        : number >= 0 && number < 7
+          ? 2
+          : 0;
+  const column =
+    align === "start" || align === "left" ? 0 : align === "end" || align === "right" ? 2 : 1;
   const place = row * 3 + column + 1;
   return place === 2 ? undefined : (place as Place);
 }

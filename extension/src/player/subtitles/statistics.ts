@@ -1,4 +1,5 @@
-// Guesses of encodings by how often which letters follow each other. A module of its own, so that it is fetched when it is first needed.
+// Guesses of encodings by how often which letters follow each other. A module of its own, so that
+// it is fetched when it is first needed.
 
 import { analyse } from "chardet";
 

@@ -1,7 +1,8 @@
 // The subtitles of one film: which there are, which is chosen, and who draws it.
 //
-// Tracks come from three places: inside the film (by the media worker), files beside it, and files of the person's own. Only
-// the chosen one is read and drawn. Invariant: after `destroy` nothing of it is in the page, and nobody is called.
+// Tracks come from three places: inside the film (by the media worker), files beside it, and files
+// of the person's own. Only the chosen one is read and drawn. Invariant: after `destroy` nothing of
+// it is in the page, and nobody is called.
 
 import type { Cue, Font, SubtitleTrack } from "../../media/protocol";
 import { pick, type Preference, preferenceOf } from "./choice";
@@ -121,9 +122,14 @@ export class Subtitles {
     this.languages = languages;
     this.ways = ways;
     const { signal } = this.ending;
-    for (const event of ["seeking", "seeked", "loadeddata"]) video.addEventListener(event, () => this.draw(video.currentTime), { signal });
+    for (const event of ["seeking", "seeked", "loadeddata"])
+      video.addEventListener(event, () => this.draw(video.currentTime), { signal });
     // Sound alone has no pictures to go by.
-    video.addEventListener("timeupdate", () => video.videoWidth === 0 && this.draw(video.currentTime), { signal });
+    video.addEventListener(
+      "timeupdate",
+      () => video.videoWidth === 0 && this.draw(video.currentTime),
+      { signal },
+    );
     const layOut = () => this.renderer?.change("layout");
     video.addEventListener("resize", layOut, { signal });
     this.observer = new ResizeObserver(layOut);
@@ -189,7 +195,9 @@ export class Subtitles {
     if (this.ending.signal.aborted) return;
     const before = new Map(this.beside.map((entry) => [entry.id, entry]));
     this.beside = files.map((file) => {
-      const entry = before.get(`beside/${file.name}`) ?? fileEntry(`beside/${file.name}`, "beside", file.name, file);
+      const entry =
+        before.get(`beside/${file.name}`) ??
+        fileEntry(`beside/${file.name}`, "beside", file.name, file);
       entry.beside = file;
       return entry;
     });
@@ -209,7 +217,9 @@ export class Subtitles {
         this.own.push(entry);
         last = entry;
       } catch (error) {
-        troubles.push(`${file.name}: ${error instanceof Unreadable ? error.message : t("subtitlesUnreadable")}`);
+        troubles.push(
+          `${file.name}: ${error instanceof Unreadable ? error.message : t("subtitlesUnreadable")}`,
+        );
       }
     }
     if (last && !this.ending.signal.aborted) {
@@ -224,7 +234,11 @@ export class Subtitles {
   /** A person chooses a track, or none. An id that isn't there, or can't be shown, changes nothing. */
   select(id: string | undefined): void {
     const entry = this.entry(id);
-    if (this.ending.signal.aborted || (id !== undefined && (!entry || entry.state === "unsupported"))) return;
+    if (
+      this.ending.signal.aborted ||
+      (id !== undefined && (!entry || entry.state === "unsupported"))
+    )
+      return;
     this.chooses = false;
     this.wish = preferenceOf(entry);
     this.apply(entry);
@@ -268,7 +282,9 @@ export class Subtitles {
     if (this.ending.signal.aborted) return;
     if (this.current && !this.entries.includes(this.current)) this.apply(undefined);
     if (this.chooses) {
-      const able = this.entries.filter(({ state }) => state !== "unsupported" && state !== "failed");
+      const able = this.entries.filter(
+        ({ state }) => state !== "unsupported" && state !== "failed",
+      );
       const id = pick(this.wish, able, this.languages);
       if (id !== this.selected) this.apply(this.entry(id));
     }
@@ -295,9 +311,11 @@ export class Subtitles {
     this.showing = new AbortController();
     this.detach();
     const { current } = this;
-    if (current && (current.state === "loading" || current.state === "shown")) current.state = "idle";
+    if (current && (current.state === "loading" || current.state === "shown"))
+      current.state = "idle";
     // Pictures take much room, and come again.
-    if (current?.inside?.track.format === "pgs") current.inside.growing = growing(current.inside.track);
+    if (current?.inside?.track.format === "pgs")
+      current.inside.growing = growing(current.inside.track);
   }
 
   private detach(): void {
@@ -315,7 +333,12 @@ export class Subtitles {
       content = await this.contentOf(entry, signal);
     } catch (error) {
       if (!signal.aborted)
-        this.failed(entry, error instanceof Error && error.name === "Unreadable" ? error.message : t("subtitlesUnreadable"));
+        this.failed(
+          entry,
+          error instanceof Error && error.name === "Unreadable"
+            ? error.message
+            : t("subtitlesUnreadable"),
+        );
       return;
     }
     if (!signal.aborted)
@@ -338,7 +361,12 @@ export class Subtitles {
   }
 
   /** Draws by the first of the ways, and by the next where that fails. */
-  private async attach(entry: Entry, content: Content, signal: AbortSignal, [way, ...others]: readonly Way[]): Promise<void> {
+  private async attach(
+    entry: Entry,
+    content: Content,
+    signal: AbortSignal,
+    [way, ...others]: readonly Way[],
+  ): Promise<void> {
     if (!way) return this.failed(entry, t("subtitlesFailed"));
     const next = (): void => {
       if (signal.aborted) return;
@@ -442,7 +470,12 @@ function insideEntry(track: SubtitleTrack): Entry {
   };
 }
 
-function fileEntry(id: string, origin: "beside" | "own", path: string, { language, title }: Partial<BesideFile>): Entry {
+function fileEntry(
+  id: string,
+  origin: "beside" | "own",
+  path: string,
+  { language, title }: Partial<BesideFile>,
+): Entry {
   const facts = factsOfName(path);
   const name = path.slice(path.lastIndexOf("/") + 1);
   return {
@@ -461,16 +494,19 @@ function fileEntry(id: string, origin: "beside" | "own", path: string, { languag
 /** The tracks for a menu, each with a name of its own. */
 function options(entries: readonly Entry[], ui: string): SubtitleOption[] {
   const used = new Map<string, number>();
-  return entries.map(({ id, language, title, name, forced, isDefault, origin, state, trouble }, index) => {
-    const base = languageName(language, ui);
-    const words = [base, title].filter((word) => word !== undefined && word.trim() !== "");
-    // A title often begins with the language.
-    if (base && title?.toLowerCase().includes(base.toLowerCase())) words.shift();
-    let label = words.join(" · ") || name || t("subtitlesTrack", index + 1);
-    if (forced && !label.toLowerCase().includes(t("subtitlesForced"))) label += ` (${t("subtitlesForced")})`;
-    const count = (used.get(label) ?? 0) + 1;
-    used.set(label, count);
-    if (count > 1) label += ` ${count}`;
-    return { id, label, language, title, forced, isDefault, origin, state, trouble };
-  });
+  return entries.map(
+    ({ id, language, title, name, forced, isDefault, origin, state, trouble }, index) => {
+      const base = languageName(language, ui);
+      const words = [base, title].filter((word) => word !== undefined && word.trim() !== "");
+      // A title often begins with the language.
+      if (base && title?.toLowerCase().includes(base.toLowerCase())) words.shift();
+      let label = words.join(" · ") || name || t("subtitlesTrack", index + 1);
+      if (forced && !label.toLowerCase().includes(t("subtitlesForced")))
+        label += ` (${t("subtitlesForced")})`;
+      const count = (used.get(label) ?? 0) + 1;
+      used.set(label, count);
+      if (count > 1) label += ` ${count}`;
+      return { id, label, language, title, forced, isDefault, origin, state, trouble };
+    },
+  );
 }

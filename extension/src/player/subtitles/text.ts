@@ -1,6 +1,7 @@
 // Draws cues of text as lines of the page over the picture.
 //
-// Nothing of a cue is read as HTML: its text becomes text nodes, its markup was read before. Lines keep above the controls.
+// Nothing of a cue is read as HTML: its text becomes text nodes, its markup was read before. Lines
+// keep above the controls.
 
 import type { Place, Span, TextCue } from "./cues";
 import type { Content, Renderer, Stage } from "./renderer";
@@ -53,7 +54,8 @@ export class TextRenderer implements Renderer {
 
   draw(time: number): void {
     const cues = this.content?.cues.at(time) ?? [];
-    if (cues.length === this.shown.length && cues.every((cue, index) => cue === this.shown[index])) return;
+    if (cues.length === this.shown.length && cues.every((cue, index) => cue === this.shown[index]))
+      return;
     this.shown = cues;
     for (const block of this.blocks.values()) block.remove();
     this.blocks.clear();
@@ -98,7 +100,8 @@ export class TextRenderer implements Renderer {
     if (where > 6) style.top = `${margin}px`;
     else if (where > 3) Object.assign(style, { top: "50%", transform: "translateY(-50%)" });
     // The controls cover the host's lower end, the picture may end above it.
-    else style.bottom = `${Math.max(margin, insetPx + margin / 3 - (host.clientHeight - top - height))}px`;
+    else
+      style.bottom = `${Math.max(margin, insetPx + margin / 3 - (host.clientHeight - top - height))}px`;
   }
 }
 

@@ -1,8 +1,10 @@
-//! Calls for connections (SYN, BEP 29) that nobody has answered, so that each can be repeated as it was, or taken back.
+//! Calls for connections (SYN, BEP 29) that nobody has answered, so that each can be repeated as it
+//! was, or taken back.
 //!
-//! librqbit-utp 0.7 calls once, and dialling again through it opens a connection of another number. Whoever was only slow to answer would hold all of
-//! them for the same peer's, of whom some clients let in one, and wait on the first, which nobody speaks on. Knows no connection but by
-//! its datagrams. Invariant: only what is being dialled is remembered.
+//! librqbit-utp 0.7 calls once, and dialling again through it opens a connection of another number.
+//! Whoever was only slow to answer would hold all of them for the same peer's, of whom some clients
+//! let in one, and wait on the first, which nobody speaks on. Knows no connection but by its
+//! datagrams. Invariant: only what is being dialled is remembered.
 
 use std::{
     collections::HashMap,
@@ -42,11 +44,14 @@ impl Calls {
 
     /// A datagram came.
     pub(super) fn heard(&self, from: SocketAddr, datagram: &[u8]) {
-        if let Some(answer) = datagram.first_chunk::<HEADER>().filter(|answer| answer[0] >> 4 == STATE)
+        if let Some(answer) =
+            datagram.first_chunk::<HEADER>().filter(|answer| answer[0] >> 4 == STATE)
             && let Some(dialled) = self.lock().get_mut(&from)
         {
             // It bears the call's number, and acknowledges its segment.
-            dialled.unanswered.retain(|call| call[2..4] != answer[2..4] || call[16..18] != answer[18..20]);
+            dialled
+                .unanswered
+                .retain(|call| call[2..4] != answer[2..4] || call[16..18] != answer[18..20]);
         }
     }
 
@@ -63,7 +68,12 @@ impl Calls {
         if dialled.dials > 0 {
             return Vec::new();
         }
-        known.remove(&addr).into_iter().flat_map(|dialled| dialled.unanswered).map(taking_back).collect()
+        known
+            .remove(&addr)
+            .into_iter()
+            .flat_map(|dialled| dialled.unanswered)
+            .map(taking_back)
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, Dialled>> {
@@ -75,7 +85,8 @@ impl Calls {
 fn taking_back(call: Call) -> Call {
     let mut reset = [0; HEADER];
     reset[0] = RESET << 4 | VERSION;
-    reset[2..4].copy_from_slice(&u16::from_be_bytes([call[2], call[3]]).wrapping_add(1).to_be_bytes());
+    reset[2..4]
+        .copy_from_slice(&u16::from_be_bytes([call[2], call[3]]).wrapping_add(1).to_be_bytes());
     reset[16..18].copy_from_slice(&call[16..18]);
     reset
 }
@@ -104,7 +115,9 @@ mod tests {
         let call = datagram(SYN, 0xffff, 7, 0);
         calls.begin(addr(1));
         calls.sent(addr(1), &call);
-        for other in [datagram(STATE, 0xffff, 1, 8), datagram(STATE, 3, 1, 7), datagram(0, 0xffff, 1, 7)] {
+        for other in
+            [datagram(STATE, 0xffff, 1, 8), datagram(STATE, 3, 1, 7), datagram(0, 0xffff, 1, 7)]
+        {
             calls.heard(addr(1), &other);
             assert_eq!(calls.unanswered(addr(1)), [call]);
         }

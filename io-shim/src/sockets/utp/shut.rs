@@ -1,9 +1,11 @@
 //! Windows of uTP that are shut, and the knock that has them looked at again.
 //!
-//! librqbit-utp 0.7 asks to be woken by its reader when less room is left than the smallest segment takes, and says that its window is shut when less is
-//! left than the largest does. In between nobody wakes it, and the connection stands still for good. So a connection that said so is
-//! handed a datagram that means nothing until it says something else: an end whose number was passed long ago. Knows no connection but by its
-//! datagrams. Invariant: what is remembered is bounded in number and time.
+//! librqbit-utp 0.7 asks to be woken by its reader when less room is left than the smallest segment
+//! takes, and says that its window is shut when less is left than the largest does. In between
+//! nobody wakes it, and the connection stands still for good. So a connection that said so is
+//! handed a datagram that means nothing until it says something else: an end whose number was
+//! passed long ago. Knows no connection but by its datagrams. Invariant: what is remembered is
+//! bounded in number and time.
 
 use std::{
     collections::HashMap,
@@ -64,7 +66,12 @@ impl Shut {
         } else if known.len() < self.most {
             let now = Instant::now();
             let consumed = [header[18], header[19]];
-            known.entry(key).or_insert(Knock { consumed, since: now, pause: FIRST_PAUSE, next: now + FIRST_PAUSE });
+            known.entry(key).or_insert(Knock {
+                consumed,
+                since: now,
+                pause: FIRST_PAUSE,
+                next: now + FIRST_PAUSE,
+            });
         }
         self.settle(&known);
     }
@@ -95,7 +102,8 @@ impl Shut {
         let knocks = due.flat_map(|(&(to, id), knock)| {
             knock.pause = (knock.pause * 2).min(LAST_PAUSE);
             knock.next = now + knock.pause;
-            // Whoever dialled hears by the lower number; the other one is nobody's, and passed over.
+            // Whoever dialled hears by the lower number; the other one is nobody's, and passed
+            // over.
             [id.wrapping_sub(1), id.wrapping_add(1)].map(|id| (to, knocking(id, knock.consumed)))
         });
         let knocks = knocks.collect();
@@ -155,7 +163,11 @@ mod tests {
         let (first, began) = (knocks(&shut).await, Instant::now());
         let ids: Vec<u8> = first.iter().map(|(_, datagram)| datagram[3]).collect();
         assert_eq!((ids, first[0].0), (vec![8, 10], addr()));
-        assert_eq!((first[0].1[0], &first[0].1[16..18]), (0x11, &[0, 8][..]), "an end that was passed");
+        assert_eq!(
+            (first[0].1[0], &first[0].1[16..18]),
+            (0x11, &[0, 8][..]),
+            "an end that was passed"
+        );
         let mut times = 0;
         while began.elapsed() < Duration::from_secs(10) {
             times += usize::from(!knocks(&shut).await.is_empty());

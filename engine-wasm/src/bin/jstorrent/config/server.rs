@@ -1,6 +1,7 @@
 //! What the user may set for `jstorrent serve` alone.
 //!
-//! As its parent: names, defaults and their merging, and nothing else. Bounds are checked here, wherever a value comes from.
+//! As its parent: names, defaults and their merging, and nothing else. Bounds are checked here,
+//! wherever a value comes from.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -27,11 +28,13 @@ pub(crate) struct ServerSettings {
     /// Seconds between these tries [default: 5]
     #[arg(long, value_name = "S", env = "JSTORRENT_RETRY_DELAY")]
     pub(crate) retry_delay: Option<u32>,
-    /// Remove a torrent that is not kept, with its files, when nobody has read it for this many seconds [default: 120]
+    /// Remove a torrent that is not kept, with its files, when nobody has read it for this many
+    /// seconds [default: 120]
     #[arg(long, value_name = "S", env = "JSTORRENT_CLEANUP_DELAY")]
     pub(crate) cleanup_delay: Option<u32>,
-    /// Token that calls must present, 16 characters or more; by default one is made and kept. Other users of this computer can see flags in
-    /// the list of processes: set it in the environment to keep it from them
+    /// Token that calls must present, 16 characters or more; by default one is made and kept. Other
+    /// users of this computer can see flags in the list of processes: set it in the environment to
+    /// keep it from them
     #[arg(long, value_name = "TOKEN", env = "JSTORRENT_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
     /// Allow calls from every program on this computer without a token; web sites still can't
@@ -67,11 +70,16 @@ impl ServerSettings {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let usual = common.engine();
         let api = ApiConfig {
-            retries: within("retries", self.retries.or(file.retries), 1..=100)?.unwrap_or(usual.api.retries),
+            retries: within("retries", self.retries.or(file.retries), 1..=100)?
+                .unwrap_or(usual.api.retries),
             retry_delay: within("retry-delay", self.retry_delay.or(file.retry_delay), 0..=DAY)?
                 .map_or(usual.api.retry_delay, seconds),
-            cleanup_delay: within("cleanup-delay", self.cleanup_delay.or(file.cleanup_delay), 0..=365 * DAY)?
-                .map_or(usual.api.cleanup_delay, seconds),
+            cleanup_delay: within(
+                "cleanup-delay",
+                self.cleanup_delay.or(file.cleanup_delay),
+                0..=365 * DAY,
+            )?
+            .map_or(usual.api.cleanup_delay, seconds),
             ..usual.api
         };
         Ok(ServerConfig {
@@ -85,7 +93,9 @@ impl ServerSettings {
     /// What flags and the environment say outranks what the file says.
     fn access(&self, file: File) -> Result<Access> {
         let decide = |token: Option<String>, no_token: Option<bool>| match (token, no_token) {
-            (Some(_), Some(true)) => bail!("token and no-token contradict each other: use one of them"),
+            (Some(_), Some(true)) => {
+                bail!("token and no-token contradict each other: use one of them")
+            }
             (Some(token), _) => Ok(Some(Access::Token(token))),
             (None, Some(true)) => Ok(Some(Access::Anyone)),
             (None, _) => Ok(None),
@@ -109,7 +119,8 @@ mod tests {
     }
 
     fn access(text: &str, token: Option<&str>, no_token: Option<bool>) -> Option<Access> {
-        let file = Toml::new(&format!("access-{}", text.len()), &format!("state = \"/state\"\n{text}"));
+        let file =
+            Toml::new(&format!("access-{}", text.len()), &format!("state = \"/state\"\n{text}"));
         let given = ServerSettings { token: token.map(str::to_owned), no_token, ..settings(&file) };
         given.resolve().ok().map(|config| config.access)
     }
@@ -120,14 +131,19 @@ mod tests {
         let config = settings(&file).resolve().unwrap();
         assert_eq!(config.common.listen, Some("127.0.0.1:3000".parse().unwrap()));
         assert_eq!((config.engine.api.retries, config.engine.max_connections), (3, 30));
-        assert_eq!((config.engine.api.retry_delay.as_secs(), config.engine.api.cleanup_delay.as_secs()), (5, 120));
+        assert_eq!(
+            (config.engine.api.retry_delay.as_secs(), config.engine.api.cleanup_delay.as_secs()),
+            (5, 120)
+        );
         assert_eq!(config.access, Access::Kept);
     }
 
     #[test]
     fn a_flag_outranks_the_file() {
-        let file =
-            Toml::new("server-rank", "state = \"/state\"\nretries = 7\ncleanup_delay = 9\nlisten = \"[::1]:4000\"");
+        let file = Toml::new(
+            "server-rank",
+            "state = \"/state\"\nretries = 7\ncleanup_delay = 9\nlisten = \"[::1]:4000\"",
+        );
         let config = ServerSettings { retries: Some(1), ..settings(&file) }.resolve().unwrap();
         assert_eq!((config.engine.api.retries, config.engine.api.cleanup_delay.as_secs()), (1, 9));
         assert_eq!(config.common.listen, Some("[::1]:4000".parse().unwrap()));

@@ -1,4 +1,5 @@
-//! What the user may set about seeding: when a torrent stops seeding, and how many are active at once.
+//! What the user may set about seeding: when a torrent stops seeding, and how many are active at
+//! once.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ pub(crate) struct SharingSettings {
     /// Stop seeding a torrent after this many minutes [default: never]
     #[arg(long, value_name = "MINUTES", env = "JSTORRENT_SEED_TIME")]
     pub(crate) seed_time: Option<u32>,
-    /// Torrents that download at once; others wait in the queue, but never what is being watched [default: all]
+    /// Torrents that download at once; others wait in the queue, but never what is being watched
+    /// [default: all]
     #[arg(long, value_name = "N", env = "JSTORRENT_MAX_ACTIVE")]
     pub(crate) max_active: Option<usize>,
     /// Complete torrents that seed at once [default: all]
@@ -57,7 +59,11 @@ fn percent(ratio: f64) -> Result<u32, String> {
     if !(0.0..=MAX_RATIO).contains(&ratio) {
         return Err(format!("a ratio of {ratio} makes no sense"));
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within these bounds")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is within these bounds"
+    )]
     let percent = (ratio * 100.0).round() as u32;
     Ok(percent)
 }
@@ -78,7 +84,8 @@ mod tests {
 
     #[test]
     fn a_flag_outranks_the_file() {
-        let file = File { ratio: Some(1.0), seed_time: Some(2), max_active: Some(3), ..File::default() };
+        let file =
+            File { ratio: Some(1.0), seed_time: Some(2), max_active: Some(3), ..File::default() };
         let flags = SharingSettings { ratio: Some(250), ..SharingSettings::default() };
         let goals = Goals { ratio_percent: Some(250), seed_time: Some(Duration::from_secs(120)) };
         assert_eq!(flags.goals(&file), Ok(goals));

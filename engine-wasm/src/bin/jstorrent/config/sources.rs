@@ -1,7 +1,7 @@
 //! What the user may rule out of the ways to find peers.
 //!
-//! As its parent: names, defaults and their merging, and nothing else. Each is a flag, a variable and a line of the file, of which the first
-//! that says something counts.
+//! As its parent: names, defaults and their merging, and nothing else. Each is a flag, a variable
+//! and a line of the file, of which the first that says something counts.
 
 use std::net::IpAddr;
 
@@ -19,7 +19,8 @@ pub(crate) struct SourceSettings {
     /// Don't exchange addresses of peers with peers (PEX)
     #[arg(long, env = "JSTORRENT_NO_PEX", yes_or_no())]
     pub(crate) no_pex: Option<bool>,
-    /// Don't look for peers in the local network (LSD); the default where only this computer can connect, unless `--no-lsd=no` is set
+    /// Don't look for peers in the local network (LSD); the default where only this computer can
+    /// connect, unless `--no-lsd=no` is set
     #[arg(long, env = "JSTORRENT_NO_LSD", yes_or_no())]
     pub(crate) no_lsd: Option<bool>,
     /// Don't download from web seeds
@@ -28,10 +29,12 @@ pub(crate) struct SourceSettings {
 }
 
 impl SourceSettings {
-    /// Fills what is not given from the file; what neither rules out is used. Who listens at these addresses of this machine alone has no local network.
+    /// Fills what is not given from the file; what neither rules out is used. Who listens at these
+    /// addresses of this machine alone has no local network.
     pub(super) fn resolve(&self, file: &File, addresses: &[IpAddr]) -> Sources {
         let is_alone = !addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback);
-        let is_used = |given: Option<bool>, in_file: Option<bool>| !given.or(in_file).unwrap_or(false);
+        let is_used =
+            |given: Option<bool>, in_file: Option<bool>| !given.or(in_file).unwrap_or(false);
         Sources {
             // Without it there is no node.
             dht: true,

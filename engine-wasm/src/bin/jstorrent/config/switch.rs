@@ -1,4 +1,5 @@
-//! Flags that are either said or not, and may be unsaid: `--no-dht=no` outranks the environment and the file.
+//! Flags that are either said or not, and may be unsaid: `--no-dht=no` outranks the environment and
+//! the file.
 
 use clap::Arg;
 use clap::builder::BoolishValueParser;

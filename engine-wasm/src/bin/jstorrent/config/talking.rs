@@ -56,9 +56,15 @@ impl TalkSettings {
     /// # Errors
     /// When no transport is left.
     pub(super) fn resolve(&self, file: &File) -> Result<Ways> {
-        let is_used = |given: Option<bool>, in_file: Option<bool>| !given.or(in_file).unwrap_or(false);
-        let encryption = self.encryption.or(file.encryption).map(Encryption::from).unwrap_or_default();
-        let ways = Ways { encryption, tcp: is_used(self.no_tcp, file.no_tcp), utp: is_used(self.no_utp, file.no_utp) };
+        let is_used =
+            |given: Option<bool>, in_file: Option<bool>| !given.or(in_file).unwrap_or(false);
+        let encryption =
+            self.encryption.or(file.encryption).map(Encryption::from).unwrap_or_default();
+        let ways = Ways {
+            encryption,
+            tcp: is_used(self.no_tcp, file.no_tcp),
+            utp: is_used(self.no_utp, file.no_utp),
+        };
         if !ways.tcp && !ways.utp {
             bail!("no-tcp and no-utp together leave no way to connect to peers");
         }
@@ -82,17 +88,23 @@ mod tests {
 
     #[test]
     fn a_flag_outranks_the_file() {
-        let file = Toml::new("talking-rank", "state = \"/state\"\nencryption = \"forced\"\nno_tcp = true");
+        let file =
+            Toml::new("talking-rank", "state = \"/state\"\nencryption = \"forced\"\nno_tcp = true");
         let ways = Ways { encryption: Encryption::Forced, tcp: false, utp: true };
         assert_eq!(file.settings().resolve().unwrap().ways, ways);
-        let talking = TalkSettings { encryption: Some(EncryptionWord::Off), no_tcp: Some(false), no_utp: Some(true) };
+        let talking = TalkSettings {
+            encryption: Some(EncryptionWord::Off),
+            no_tcp: Some(false),
+            no_utp: Some(true),
+        };
         let config = Settings { talking, ..file.settings() }.resolve().unwrap();
         assert_eq!(config.ways, Ways { encryption: Encryption::Off, tcp: true, utp: false });
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let neither = Toml::new("talking-neither", "state = \"/state\"\nno_tcp = true\nno_utp = true");
+        let neither =
+            Toml::new("talking-neither", "state = \"/state\"\nno_tcp = true\nno_utp = true");
         assert!(neither.settings().resolve().unwrap_err().to_string().contains("no-utp"));
         let unknown = Toml::new("talking-unknown", "state = \"/state\"\nencryption = \"strong\"");
         assert!(unknown.settings().resolve().is_err());

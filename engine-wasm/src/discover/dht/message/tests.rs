@@ -20,7 +20,8 @@ fn answers(id: NodeId, nodes: &[Contact], peers: &[&str], token: Option<&[u8]>) 
 
 /// The packet reads as this, with transaction `aa`.
 fn check(packet: &[u8], expected: Body) {
-    let message = Message::parse(packet).unwrap_or_else(|error| panic!("{}: {error}", packet.escape_ascii()));
+    let message =
+        Message::parse(packet).unwrap_or_else(|error| panic!("{}: {error}", packet.escape_ascii()));
     assert_eq!(message, Message { transaction: b"aa".to_vec(), seen_as: None, body: expected });
 }
 
@@ -45,7 +46,13 @@ fn the_examples_of_bep_5_are_read() {
         b"d1:rd2:id20:abcdefghij01234567895:token8:aoeusnth6:valuesl6:axje.u6:idhtnmee1:t2:aa1:y1:re",
         answers(ASKER, &[], &["97.120.106.101:11893", "105.100.104.116:28269"], Some(b"aoeusnth")),
     );
-    let announce = |port| asks(Query::AnnouncePeer { info_hash: InfoHash(OTHER.0), port, token: b"aoeusnth".to_vec() });
+    let announce = |port| {
+        asks(Query::AnnouncePeer {
+            info_hash: InfoHash(OTHER.0),
+            port,
+            token: b"aoeusnth".to_vec(),
+        })
+    };
     check(
         b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz1234564:porti6881e5:token8:aoeusnthe1:q13:announce_peer1:t2:aa1:y1:qe",
         announce(Some(6881)),
@@ -63,7 +70,11 @@ fn nodes_of_both_families_are_read_and_a_rest_is_no_node() {
         Contact { id: OTHER, addr: "1.2.3.4:5".parse().unwrap() },
         Contact { id: ASKER, addr: "[2001:db8::1]:6".parse().unwrap() },
     ];
-    let packet = Message { transaction: b"aa".to_vec(), seen_as: None, body: answers(ASKER, &nodes, &[], None) };
+    let packet = Message {
+        transaction: b"aa".to_vec(),
+        seen_as: None,
+        body: answers(ASKER, &nodes, &[], None),
+    };
     check(&packet.encode(), answers(ASKER, &nodes, &[], None));
     check(
         b"d1:rd2:id20:mnopqrstuvwxyz1234565:nodes27:mnopqrstuvwxyz123456\x01\x02\x03\x04\x00\x05?e1:t2:aa1:y1:re",
@@ -114,7 +125,14 @@ fn questions_without_what_they_need_are_refused() {
 fn what_is_no_message_is_refused() {
     check_refused(b"hello", "a packet that can't be read: unexpected byte at 0");
     check_refused(&vec![b'd'; MAX_PACKET + 1], "a packet of 2049 bytes");
-    for packet in [&b"de"[..], b"d1:y1:qe", b"d1:t2:aae", b"d1:t2:aa1:y1:xe", b"d1:rd2:id2:xxe1:t2:aa1:y1:re", b"i1e"] {
+    for packet in [
+        &b"de"[..],
+        b"d1:y1:qe",
+        b"d1:t2:aae",
+        b"d1:t2:aa1:y1:xe",
+        b"d1:rd2:id2:xxe1:t2:aa1:y1:re",
+        b"i1e",
+    ] {
         check_refused(packet, "a packet that is no message");
     }
 }
@@ -132,22 +150,24 @@ fn any_query() -> impl Strategy<Value = Query> {
         Just(Query::Ping),
         any::<[u8; 20]>().prop_map(|id| Query::FindNode { target: NodeId(id) }),
         any::<[u8; 20]>().prop_map(|id| Query::GetPeers { info_hash: InfoHash(id) }),
-        (any::<[u8; 20]>(), option::of(1u16..), vec(any::<u8>(), 0..9))
-            .prop_map(|(id, port, token)| { Query::AnnouncePeer { info_hash: InfoHash(id), port, token } }),
+        (any::<[u8; 20]>(), option::of(1u16..), vec(any::<u8>(), 0..9)).prop_map(
+            |(id, port, token)| { Query::AnnouncePeer { info_hash: InfoHash(id), port, token } }
+        ),
     ]
 }
 
 fn any_body() -> impl Strategy<Value = Body> {
     let want = option::of((any::<bool>(), any::<bool>()).prop_map(|(v4, v6)| Want { v4, v6 }));
-    let response =
-        (any::<[u8; 20]>(), vec(any_contact(), 0..17), vec(any_addr(), 0..50), option::of(vec(any::<u8>(), 0..9)));
+    let response = (
+        any::<[u8; 20]>(),
+        vec(any_contact(), 0..17),
+        vec(any_addr(), 0..50),
+        option::of(vec(any::<u8>(), 0..9)),
+    );
     prop_oneof![
-        (any::<[u8; 20]>(), any_query(), want, any::<bool>()).prop_map(|(id, query, want, read_only)| Body::Query {
-            id: NodeId(id),
-            query,
-            want,
-            read_only
-        }),
+        (any::<[u8; 20]>(), any_query(), want, any::<bool>()).prop_map(
+            |(id, query, want, read_only)| Body::Query { id: NodeId(id), query, want, read_only }
+        ),
         response.prop_map(|(id, mut nodes, peers, token)| {
             nodes.sort_by_key(|node| family_of(node.addr));
             Body::Response(Response { id: NodeId(id), nodes, peers, token })

@@ -1,6 +1,8 @@
-//! Whole networks on a virtual clock, from one seed: honest nodes as they are, dead ones, liars, and lines that lose and delay packets.
+//! Whole networks on a virtual clock, from one seed: honest nodes as they are, dead ones, liars,
+//! and lines that lose and delay packets.
 //!
-//! The same seed gives the same run. A failure prints `SIM_SEED=…`; with that in the environment the same run comes again.
+//! The same seed gives the same run. A failure prints `SIM_SEED=…`; with that in the environment
+//! the same run comes again.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -31,7 +33,8 @@ enum Who {
     Honest(Box<Dht>),
     /// Its address is known and nobody is there.
     Dead,
-    /// Answers each question with nodes that don't exist beside what is looked for, peers that don't exist, and a wrong word about the asker's address.
+    /// Answers each question with nodes that don't exist beside what is looked for, peers that
+    /// don't exist, and a wrong word about the asker's address.
     Liar,
 }
 
@@ -129,7 +132,12 @@ impl Network {
         });
         if matches!(self.nodes[node], Who::Liar) {
             // It makes itself known.
-            let body = Body::Query { id: NodeId([7; 20]), query: Query::Ping, want: None, read_only: false };
+            let body = Body::Query {
+                id: NodeId([7; 20]),
+                query: Query::Ping,
+                want: None,
+                read_only: false,
+            };
             let packet = Message { transaction: vec![1], seen_as: None, body }.encode();
             let honest = self.honest();
             for _ in 0..20 {
@@ -154,7 +162,9 @@ impl Network {
             self.woken_at[node] = Some(at);
             self.schedule(at, Deed::Wake(node));
         }
-        packets.into_iter().for_each(|(to, packet)| self.send(addr(node, family_of(to)), to, packet));
+        packets
+            .into_iter()
+            .for_each(|(to, packet)| self.send(addr(node, family_of(to)), to, packet));
     }
 
     fn send(&mut self, from: SocketAddr, to: SocketAddr, packet: Bytes) {
@@ -170,20 +180,29 @@ impl Network {
 
     fn packet(&mut self, from: SocketAddr, to: usize, packet: &[u8]) {
         match &self.nodes[to] {
-            Who::Honest(_) => self.with(to, |dht, now, rng| dht.handle_packet(from, packet, now, rng)),
+            Who::Honest(_) => {
+                self.with(to, |dht, now, rng| dht.handle_packet(from, packet, now, rng))
+            }
             Who::Dead => {}
             Who::Liar => self.lie(from, to, packet),
         }
     }
 
     fn lie(&mut self, from: SocketAddr, liar: usize, packet: &[u8]) {
-        let Ok(Message { transaction, body: Body::Query { query, .. }, .. }) = Message::parse(packet) else { return };
+        let Ok(Message { transaction, body: Body::Query { query, .. }, .. }) =
+            Message::parse(packet)
+        else {
+            return;
+        };
         let target = match query {
             Query::Ping => NodeId::random(&mut self.rng),
             Query::FindNode { target } => target,
-            Query::GetPeers { info_hash } | Query::AnnouncePeer { info_hash, .. } => NodeId::from(info_hash),
+            Query::GetPeers { info_hash } | Query::AnnouncePeer { info_hash, .. } => {
+                NodeId::from(info_hash)
+            }
         };
-        let beside = |rng: &mut ChaCha8Rng| target.with_common_bits(rng.random_range(100..159), rng);
+        let beside =
+            |rng: &mut ChaCha8Rng| target.with_common_bits(rng.random_range(100..159), rng);
         let family = family_of(from);
         let nodes: Vec<Contact> = (0..8)
             .map(|_| {
@@ -229,7 +248,8 @@ impl Network {
     }
 }
 
-/// Runs a simulation for several seeds, or for that of the environment; tells the seed before what may fail.
+/// Runs a simulation for several seeds, or for that of the environment; tells the seed before what
+/// may fail.
 fn for_seeds(run: impl Fn(u64)) {
     let given = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok());
     for seed in given.map_or(0..3, |seed| seed..seed + 1) {
@@ -243,7 +263,8 @@ fn found(network: &mut Network, torrents: u8, family: Family) -> usize {
     let honest = network.honest();
     let found = (1..=torrents).filter(|torrent| {
         let info_hash = InfoHash(NodeId::random(&mut network.rng).0);
-        let (giver, seeker) = (network.rng.random_range(1..honest), network.rng.random_range(1..honest));
+        let (giver, seeker) =
+            (network.rng.random_range(1..honest), network.rng.random_range(1..honest));
         let port = 7_000 + u16::from(*torrent);
         network.with(giver, |dht, now, rng| dht.announce(info_hash, port, now, rng));
         network.run(45);
@@ -277,7 +298,8 @@ fn a_third_of_dead_nodes_and_a_tenth_of_liars_hide_few_peers() {
     for_seeds(|seed| {
         let mut network = Network::new(seed, 180, 90, 30, &[Family::V4]);
         network.run(900);
-        let (found, proven, tables) = (found(&mut network, 10, Family::V4), network.proven(), network.tables());
+        let (found, proven, tables) =
+            (found(&mut network, 10, Family::V4), network.proven(), network.tables());
         assert!(found >= 9, "{found} of 10 with {proven} proven names, tables of {tables:?}");
     });
 }
@@ -324,24 +346,39 @@ fn a_flood_of_made_up_nodes_costs_a_bounded_amount() {
         for round in 0..20_000 {
             let from = addr(network.rng.random_range(1..60_000), Family::V4);
             let (now, rng) = (network.now + Duration::from_millis(round), &mut network.rng);
-            let Who::Honest(dht) = &mut network.nodes[ROUTER] else { unreachable!("the first is honest") };
+            let Who::Honest(dht) = &mut network.nodes[ROUTER] else {
+                unreachable!("the first is honest")
+            };
             let query = match round % 3 {
                 0 => Query::Ping,
                 1 => Query::GetPeers { info_hash: InfoHash(NodeId::random(rng).0) },
-                _ => Query::AnnouncePeer { info_hash: InfoHash(NodeId::random(rng).0), port: Some(1), token: vec![1] },
+                _ => Query::AnnouncePeer {
+                    info_hash: InfoHash(NodeId::random(rng).0),
+                    port: Some(1),
+                    token: vec![1],
+                },
             };
             // All of them are near the victim, and all of them answer.
             let id = dht.v4.own().with_common_bits(rng.random_range(0..159), rng);
             let body = Body::Query { id, query, want: None, read_only: false };
-            dht.handle_packet(from, &Message { transaction: vec![1], seen_as: None, body }.encode(), now, rng);
+            dht.handle_packet(
+                from,
+                &Message { transaction: vec![1], seen_as: None, body }.encode(),
+                now,
+                rng,
+            );
             while let Some((to, packet)) = dht.poll_packet() {
                 sent += 1;
                 let message = Message::parse(&packet).unwrap();
                 if let Body::Query { .. } = message.body {
                     let id = dht.v4.own().with_common_bits(rng.random_range(0..159), rng);
-                    let response = Response { id, nodes: Vec::new(), peers: Vec::new(), token: None };
-                    let answer =
-                        Message { transaction: message.transaction, seen_as: None, body: Body::Response(response) };
+                    let response =
+                        Response { id, nodes: Vec::new(), peers: Vec::new(), token: None };
+                    let answer = Message {
+                        transaction: message.transaction,
+                        seen_as: None,
+                        body: Body::Response(response),
+                    };
                     dht.handle_packet(to, &answer.encode(), now, rng);
                 }
             }
@@ -351,7 +388,8 @@ fn a_flood_of_made_up_nodes_costs_a_bounded_amount() {
         let (nodes, (torrents, peers)) = (dht.nodes(), dht.server.stored());
         assert!(nodes <= 160 * BUCKET, "{nodes} nodes");
         assert_eq!((torrents, peers), (0, 0), "nobody had a token");
-        // 20 s: two windows and a bit, each with answers, and each answer with a ping at most; and its own searches for nodes.
+        // 20 s: two windows and a bit, each with answers, and each answer with a ping at most; and
+        // its own searches for nodes.
         assert!(sent <= 2 * 3 * server::IN_ALL as usize + 500, "{sent} packets");
     });
 }

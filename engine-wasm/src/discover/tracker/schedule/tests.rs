@@ -12,7 +12,8 @@ fn at(seconds: u64) -> Instant {
     Instant::default() + Duration::from_secs(seconds)
 }
 
-/// A schedule with its clock, from a picture: tiers separated by `|`, one letter a tracker. Tiers of one letter can't be shuffled.
+/// A schedule with its clock, from a picture: tiers separated by `|`, one letter a tracker. Tiers
+/// of one letter can't be shuffled.
 struct Bench {
     schedule: TrackerSchedule,
     underway: Vec<(char, TrackerId)>,
@@ -41,7 +42,8 @@ impl Bench {
     }
 
     fn answers(&mut self, letter: char) -> TrackerId {
-        let at = self.underway.iter().position(|(name, _)| *name == letter).expect("it is being asked");
+        let at =
+            self.underway.iter().position(|(name, _)| *name == letter).expect("it is being asked");
         self.underway.remove(at).1
     }
 
@@ -78,7 +80,9 @@ impl Bench {
             .iter()
             .map(|view| {
                 let TrackerView { tier, state, next_announce_s, seeders, leechers, .. } = view;
-                let number = |number: &Option<u32>| number.map_or("-".to_owned(), |number| number.to_string());
+                let number = |number: &Option<u32>| {
+                    number.map_or("-".to_owned(), |number| number.to_string())
+                };
                 let numbers = [next_announce_s, seeders, leechers].map(number).join(" ");
                 format!("{tier} {state:?} {numbers}")
             })
@@ -122,7 +126,10 @@ fn the_first_tracker_hears_started_and_then_regular_announces() {
 #[test]
 fn who_hangs_holds_up_nobody() {
     let mut bench = Bench::new("a|b|c|d");
-    assert_eq!((bench.poll(0), bench.poll(1), bench.poll(2)), ("a started".into(), "-".into(), "b started".into()));
+    assert_eq!(
+        (bench.poll(0), bench.poll(1), bench.poll(2)),
+        ("a started".into(), "-".into(), "b started".into())
+    );
     assert_eq!((bench.poll(3), bench.poll(4)), ("-".into(), "c started".into()));
     bench.succeeds('c', 5);
     assert_eq!(bench.poll(60), "-", "peers are known");
@@ -136,7 +143,13 @@ fn who_hangs_holds_up_nobody() {
 fn the_next_tracker_is_tried_at_once_and_each_backs_off() {
     let mut bench = Bench::new("a|b");
     bench.check_failures(&[(0, "a started"), (0, "b started"), (0, "-"), (14, "-")]);
-    bench.check_failures(&[(15, "a started"), (15, "b started"), (15, "-"), (44, "-"), (45, "a started")]);
+    bench.check_failures(&[
+        (15, "a started"),
+        (15, "b started"),
+        (15, "-"),
+        (44, "-"),
+        (45, "a started"),
+    ]);
     assert_eq!(retry_after(8), MAX_RETRY);
     assert_eq!(retry_after(u32::MAX), MAX_RETRY);
 }
@@ -179,7 +192,11 @@ fn completion_is_told_once_to_everybody_who_knows_us() {
     assert_eq!((bench.poll(0), bench.poll(2)), ("a started".into(), "b started".into()));
     bench.succeeds('a', 1);
     bench.schedule.completed();
-    assert_eq!((bench.poll(3), bench.poll(3)), ("a completed".into(), "-".into()), "the other is being asked");
+    assert_eq!(
+        (bench.poll(3), bench.poll(3)),
+        ("a completed".into(), "-".into()),
+        "the other is being asked"
+    );
     bench.succeeds('b', 1);
     assert_eq!((bench.poll(4), bench.poll(4)), ("b completed".into(), "-".into()));
     bench.succeeds('a', 1);
@@ -192,7 +209,9 @@ fn trackers_that_are_added_later_come_last_and_once() {
     let mut bench = Bench::new("a");
     bench.check_failures(&[(0, "a started")]);
     assert_eq!(bench.poll(0), "-");
-    bench.schedule.add(vec![vec!["http://a/announce".into(), "wss://u".into(), "http://b".into()]], at(1));
+    bench
+        .schedule
+        .add(vec![vec!["http://a/announce".into(), "wss://u".into(), "http://b".into()]], at(1));
     assert_eq!(bench.poll(1), "b started");
     bench.succeeds('b', 1);
     bench.schedule.add(vec![vec!["http://c".into()]], at(2));
@@ -265,7 +284,8 @@ fn without_a_usable_tracker_there_is_nothing_to_announce() {
 fn tiers_are_shuffled_by_the_seed() {
     let order = |seed| {
         let tier = vec!["http://a".to_owned(), "http://b".into(), "http://c".into()];
-        let schedule = TrackerSchedule::new(vec![tier], &mut ChaCha8Rng::seed_from_u64(seed), at(0));
+        let schedule =
+            TrackerSchedule::new(vec![tier], &mut ChaCha8Rng::seed_from_u64(seed), at(0));
         schedule.all().map(|tracker| tracker.url.as_str().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(order(7), order(7));

@@ -9,7 +9,8 @@ use crate::metainfo::testing::{self, Sample, torrent_of};
 use crate::metainfo::torrent::{Metainfo, MetainfoError, Version};
 
 const PIECE: u32 = 32 << 10;
-const FILES: &[(&str, usize)] = &[("a.mkv", 100_000), ("b/c.srt", 5), ("b/empty", 0), ("d.mkv", 65_536)];
+const FILES: &[(&str, usize)] =
+    &[("a.mkv", 100_000), ("b/c.srt", 5), ("b/empty", 0), ("d.mkv", 65_536)];
 
 fn paths(meta: &Metainfo) -> Vec<String> {
     let visible = meta.files.iter().filter(|file| !file.padding);
@@ -23,17 +24,24 @@ fn leaf(length: i64) -> Dict {
 
 /// An info dictionary of v2 with this tree.
 fn v2(tree: &Dict) -> Dict {
-    Dict::new().bytes("name", "x").int("piece length", 32768).int("meta version", 2).raw("file tree", tree.encode())
+    Dict::new()
+        .bytes("name", "x")
+        .int("piece length", 32768)
+        .int("meta version", 2)
+        .raw("file tree", tree.encode())
 }
 
 fn check_error(info: &Dict, expected: MetainfoError) {
     assert_eq!(parse(info), Err(expected));
 }
 
-/// A hybrid of these v1 files and a tree of `a` (40,000 bytes) and `b` (5 bytes), or why it is none.
+/// A hybrid of these v1 files and a tree of `a` (40,000 bytes) and `b` (5 bytes), or why it is
+/// none.
 fn check_hybrid(files: &[Dict], pieces: usize, expected: Option<&'static str>) {
     let info = v2(&Dict::new().raw("a", leaf(40_000).encode()).raw("b", leaf(5).encode()));
-    let info = info.bytes("pieces", vec![0; 20 * pieces]).raw("files", encode::list(files.iter().map(Dict::encode)));
+    let info = info
+        .bytes("pieces", vec![0; 20 * pieces])
+        .raw("files", encode::list(files.iter().map(Dict::encode)));
     let result = parse(&info).map(|meta| assert_eq!(meta.version(), Version::Hybrid));
     assert_eq!(result, expected.map_or(Ok(()), |what| Err(MetainfoError::Inconsistent(what))));
 }
@@ -45,7 +53,10 @@ fn padding(length: i64) -> Dict {
 /// The torrent with this in the place of its layers.
 fn with_layers(sample: &Sample, layers: &Dict) -> Result<Metainfo, MetainfoError> {
     Metainfo::parse(
-        &Dict::new().raw("info", sample.metainfo.info.to_vec()).raw("piece layers", layers.encode()).encode(),
+        &Dict::new()
+            .raw("info", sample.metainfo.info.to_vec())
+            .raw("piece layers", layers.encode())
+            .encode(),
     )
 }
 
@@ -53,13 +64,19 @@ fn with_layers(sample: &Sample, layers: &Dict) -> Result<Metainfo, MetainfoError
 fn a_v2_torrent_lies_in_its_folder_file_by_file_and_piece_by_piece() {
     let meta = torrent_of(Version::V2, PIECE, FILES).metainfo;
     assert_eq!(meta.version(), Version::V2);
-    assert_eq!(paths(&meta), ["Sample/a.mkv 100000", "Sample/b/c.srt 5", "Sample/b/empty 0", "Sample/d.mkv 65536"]);
+    assert_eq!(
+        paths(&meta),
+        ["Sample/a.mkv 100000", "Sample/b/c.srt 5", "Sample/b/empty 0", "Sample/d.mkv 65536"]
+    );
     assert_eq!((meta.total_length(), meta.geometry().piece_count()), (165_541, 4 + 1 + 2));
     assert_eq!(meta.layers.values().map(|layer| layer.len() / 32).sum::<usize>(), 4 + 2);
     assert_eq!(meta.info_hash, meta.info_hash_v2.unwrap().truncated());
     let single = torrent_of(Version::V2, PIECE, &[("film.mp4", 20_000)]).metainfo;
     assert_eq!(paths(&single), ["film.mp4 20000"]);
-    assert_eq!(single.files[0].root, Some(Shape::new(20_000, PIECE).piece(&merkle::leaves(&testing::content(20_000)))));
+    assert_eq!(
+        single.files[0].root,
+        Some(Shape::new(20_000, PIECE).piece(&merkle::leaves(&testing::content(20_000))))
+    );
 }
 
 #[test]
@@ -68,7 +85,10 @@ fn a_hybrid_has_the_files_of_both_and_the_hash_of_v1() {
     let meta = &sample.metainfo;
     assert_eq!(meta.version(), Version::Hybrid);
     assert_eq!(paths(meta), paths(&torrent_of(Version::V2, PIECE, FILES).metainfo));
-    assert_eq!((meta.pieces.len(), meta.geometry().piece_count(), meta.total_length()), (7, 7, 165_541));
+    assert_eq!(
+        (meta.pieces.len(), meta.geometry().piece_count(), meta.total_length()),
+        (7, 7, 165_541)
+    );
     assert_ne!(meta.info_hash, meta.info_hash_v2.unwrap().truncated());
     let roots = meta.files.iter().map(|file| file.root.is_some()).collect::<Vec<_>>();
     assert_eq!(roots, [true, false, true, false, false, true]);
@@ -96,7 +116,11 @@ fn the_parts_of_a_hybrid_must_say_the_same() {
     check_hybrid(&[a.clone(), pad.clone(), b.clone(), padding(32_763)], 3, None);
     check_hybrid(&[a.clone(), b.clone()], 2, Some("place of a file"));
     check_hybrid(std::slice::from_ref(&a), 2, Some("number of files"));
-    check_hybrid(&[a.clone(), pad.clone(), b.clone(), entry(0, &["c"])], 3, Some("number of files"));
+    check_hybrid(
+        &[a.clone(), pad.clone(), b.clone(), entry(0, &["c"])],
+        3,
+        Some("number of files"),
+    );
     check_hybrid(&[a.clone(), pad.clone(), entry(5, &["c"])], 3, Some("names of files"));
     check_hybrid(&[a.clone(), pad.clone(), entry(6, &["b"])], 3, Some("length of a file"));
     check_hybrid(&[b.clone(), padding(32_763), a.clone()], 3, Some("names of files"));
@@ -114,7 +138,10 @@ fn each_part_of_a_tree_must_be_what_it_is() {
     check_error(&v2(&Dict::new().int("a", 1)), MetainfoError::Bad("file tree"));
     check_error(&file("a", of(Dict::new())), MetainfoError::Missing("length"));
     check_error(&file("a", of(Dict::new().int("length", -1))), MetainfoError::Bad("length"));
-    check_error(&file("a", of(Dict::new().int("length", 5))), MetainfoError::Missing("pieces root"));
+    check_error(
+        &file("a", of(Dict::new().int("length", 5))),
+        MetainfoError::Missing("pieces root"),
+    );
     check_error(
         &file("a", of(Dict::new().int("length", 5).bytes("pieces root", "x"))),
         MetainfoError::Bad("pieces root"),
@@ -123,8 +150,8 @@ fn each_part_of_a_tree_must_be_what_it_is() {
     check_error(&v2(&deep), MetainfoError::Bad("file tree"));
     let link = parse(&file("a", of(Dict::new().bytes("attr", "l")))).unwrap();
     assert_eq!((link.files[0].length, link.geometry().piece_count()), (0, 0));
-    let safe =
-        parse(&v2(&Dict::new().raw("..", Dict::new().raw("A", leaf(5).encode()).raw("a", leaf(5).encode()).encode())));
+    let safe = parse(&v2(&Dict::new()
+        .raw("..", Dict::new().raw("A", leaf(5).encode()).raw("a", leaf(5).encode()).encode())));
     assert_eq!(paths(&safe.unwrap()), ["x/_/A 5", "x/_/a 5"]);
 }
 
@@ -140,7 +167,8 @@ fn versions_and_piece_lengths_that_cant_be_are_named() {
     }
     let no_tree = Dict::new().bytes("name", "x").int("piece length", 32768).int("meta version", 2);
     check_error(&no_tree, MetainfoError::Missing("file tree"));
-    let v1_only = testing::info(PIECE, &[("a", 5)], &testing::content(5)).raw("file tree", tree.encode());
+    let v1_only =
+        testing::info(PIECE, &[("a", 5)], &testing::content(5)).raw("file tree", tree.encode());
     assert_eq!(parse(&v1_only).unwrap().version(), Version::V1);
 }
 
@@ -153,17 +181,24 @@ fn layers_are_held_against_their_roots_and_may_be_absent() {
     assert_eq!(with_layers(&sample, &Dict::new()).unwrap().layers.len(), 0);
     assert_eq!(with_layers(&sample, &Dict::new().bytes("stray", "x")).unwrap().layers.len(), 0);
     let wrong = with(&layer[..layer.len() - 32]);
-    assert_eq!(wrong, Err(MetainfoError::LayerLength { expected: layer.len(), got: layer.len() - 32 }));
+    assert_eq!(
+        wrong,
+        Err(MetainfoError::LayerLength { expected: layer.len(), got: layer.len() - 32 })
+    );
     let mut changed = layer.to_vec();
     changed[40] ^= 1;
     assert_eq!(with(&changed), Err(MetainfoError::LayerRoot));
-    assert_eq!(with_layers(&sample, &Dict::new().raw(root, encode::int(1))), Err(MetainfoError::Bad("piece layers")));
+    assert_eq!(
+        with_layers(&sample, &Dict::new().raw(root, encode::int(1))),
+        Err(MetainfoError::Bad("piece layers"))
+    );
 }
 
 #[test]
 fn layers_that_were_got_later_are_written_into_the_file() {
     let sample = torrent_of(Version::Hybrid, PIECE, FILES);
-    let without = Dict::new().raw("info", sample.metainfo.info.to_vec()).bytes("comment", "x").encode();
+    let without =
+        Dict::new().raw("info", sample.metainfo.info.to_vec()).bytes("comment", "x").encode();
     let with = crate::metainfo::torrent::with_layers(&without, &sample.metainfo.layers);
     assert_eq!(Metainfo::parse(&with).unwrap(), sample.metainfo);
     assert!(with.starts_with(b"d7:comment1:x4:info"));

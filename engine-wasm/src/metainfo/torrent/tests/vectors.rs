@@ -1,4 +1,5 @@
-//! The two torrents that came with BEP 52, as its authors published them: what the BEP's own implementation reads in them is what we read.
+//! The two torrents that came with BEP 52, as its authors published them: what the BEP's own
+//! implementation reads in them is what we read.
 
 use crate::hashes::trees::Trees;
 use crate::metainfo::torrent::{Metainfo, Version};
@@ -29,9 +30,13 @@ fn check(torrent: &[u8], expected: &Expected) {
     assert_eq!(meta.info_hash.to_string(), expected.info_hash);
     assert_eq!(meta.info_hash_v2.unwrap().to_string(), expected.v2);
     let geometry = meta.geometry();
-    assert_eq!((meta.piece_length, geometry.piece_count()), (expected.piece_length, expected.pieces));
+    assert_eq!(
+        (meta.piece_length, geometry.piece_count()),
+        (expected.piece_length, expected.pieces)
+    );
     assert_eq!(meta.total_length(), expected.length);
-    let hex = |hash: merkle::Hash| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex =
+        |hash: merkle::Hash| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let visible: Vec<(String, u64, String)> = meta
         .files
         .iter()
@@ -39,7 +44,9 @@ fn check(torrent: &[u8], expected: &Expected) {
         .map(|file| (file.path[1..].join("/"), file.length, file.root.map(hex).unwrap_or_default()))
         .collect();
     assert_eq!(visible.len(), expected.files.len());
-    for ((name, length, root), (expected_name, expected_length, beginning)) in visible.iter().zip(expected.files) {
+    for ((name, length, root), (expected_name, expected_length, beginning)) in
+        visible.iter().zip(expected.files)
+    {
         assert_eq!((name.as_str(), length), (*expected_name, expected_length));
         assert!(root.starts_with(beginning), "{name}: {root}");
     }
@@ -102,10 +109,14 @@ fn the_hybrid_torrent_of_the_bep_is_read_as_its_authors_read_it() {
 
 #[test]
 fn the_links_of_the_bep_name_its_torrents() {
-    let v2 = Magnet::parse(&format!("magnet:?xt=urn:btmh:1220{V2_HASH}&dn=bittorrent-v2-test")).unwrap();
+    let v2 =
+        Magnet::parse(&format!("magnet:?xt=urn:btmh:1220{V2_HASH}&dn=bittorrent-v2-test")).unwrap();
     assert_eq!(v2.identity(), Metainfo::parse(V2).unwrap().identity());
     let link = format!("magnet:?xt=urn:btih:{HYBRID_HASH}&xt=urn:btmh:1220{HYBRID_HASH_V2}");
-    assert_eq!(Magnet::parse(&link).unwrap().identity(), Metainfo::parse(HYBRID).unwrap().identity());
+    assert_eq!(
+        Magnet::parse(&link).unwrap().identity(),
+        Metainfo::parse(HYBRID).unwrap().identity()
+    );
 }
 
 #[test]
@@ -114,6 +125,7 @@ fn one_wrong_bit_in_a_layer_is_noticed() {
     // The layers are the last thing in the file.
     let at = torrent.len() - 100;
     torrent[at] ^= 1;
-    let sealed = Metainfo::parse(&torrent).map(|meta| Trees::new(&meta, &meta.geometry()).lacks_layers());
+    let sealed =
+        Metainfo::parse(&torrent).map(|meta| Trees::new(&meta, &meta.geometry()).lacks_layers());
     assert_ne!(sealed, Ok(false));
 }
