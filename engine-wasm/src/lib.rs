@@ -52,7 +52,6 @@ mod scrub;
 mod settings;
 #[cfg(test)]
 mod sim;
-pub mod stream;
 pub mod time;
 mod torrent;
 pub mod view;

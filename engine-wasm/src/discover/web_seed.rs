@@ -2,7 +2,7 @@
 //! for at once.
 //!
 //! Owns URLs, back-off and the size of runs; it picks no block and fetches nothing:
-//! `torrent/web.rs` does. Invariant: a server that can't be trusted or does not have what it should
+//! `torrent/swarm/web_seeds.rs` does. Invariant: a server that can't be trusted or does not have what it should
 //! is never asked again, and one that failed is left alone for its back-off.
 
 use std::collections::BTreeSet;

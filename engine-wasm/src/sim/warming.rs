@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::seeder::Manner;
 use super::world::World;
+use crate::media::container_index::samples::{avi, matroska, mp4_with_index_last};
 use crate::metainfo::testing::{Sample, torrent_holding};
-use crate::stream::container_index::samples::{avi, matroska, mp4_with_index_last};
 use crate::view::{FilePriority, Intent, IntentReply, Position, Priority};
 
 const MIB: u64 = 1 << 20;

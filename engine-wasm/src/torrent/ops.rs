@@ -2,18 +2,16 @@
 
 use std::net::SocketAddr;
 
-use shared_proto::io::{FileStat, OpError, OpOutput};
-use shared_proto::{ConnId, FileRef, IoCommand, OpId};
+use shared_proto::io::FileStat;
+use shared_proto::{ConnId, FileRef};
 
-use super::Torrent;
-use crate::context::{Context, Owner};
 use crate::geometry::{Block, FileIndex, PieceIndex};
 use crate::handles::Access;
 use crate::hashes::request::HashRequest;
 
 /// What an answer is for.
 #[derive(Debug)]
-pub(super) enum Op {
+pub(in crate::torrent) enum Op {
     Look(FileIndex, u32),
     Open(FileIndex, FileRef, Access),
     Create(FileIndex, FileRef),
@@ -50,56 +48,4 @@ pub(super) enum Op {
     Move(FileIndex),
     /// A file of a torrent that is removed with its data.
     Delete(FileIndex),
-}
-
-impl Torrent {
-    /// Asks the daemon for something; the answer comes back to its purpose.
-    pub(super) fn ask(
-        &mut self,
-        purpose: Op,
-        cx: &mut Context<'_>,
-        command: impl FnOnce(OpId) -> IoCommand,
-    ) -> OpId {
-        let op = cx.ask(Owner::Torrent(self.meta.info_hash), command);
-        self.ops.insert(op, purpose);
-        op
-    }
-
-    /// An answer came.
-    pub(crate) fn handle_done(
-        &mut self,
-        op: OpId,
-        result: Result<OpOutput, OpError>,
-        cx: &mut Context<'_>,
-    ) {
-        let Some(purpose) = self.ops.remove(&op) else { return self.announced(op, result, cx) };
-        match purpose {
-            Op::Look(file, round) => self.looked((file, round), result, cx),
-            Op::Open(file, handle, access) => self.opened((file, handle, access), result, cx),
-            Op::Create(file, handle) => self.created(file, handle, result, cx),
-            Op::Sync(file) => self.synced(file, result, cx),
-            Op::Stamp(file) => self.stamped(file, result, cx),
-            Op::Glance(file, then) => self.glanced((file, then), result, cx),
-            Op::Hash(piece) => self.hashed(piece, result, cx),
-            Op::Stale(piece) => self.unpin(piece, cx),
-            Op::HashFound(piece) => self.hashed_found(piece, result, cx),
-            Op::Copy(piece) => self.copied(piece, result, cx),
-            Op::LookAgain(file) => self.looked_again(file, result, cx),
-            Op::OpenFound(file, handle) => self.opened_found((file, handle), &result, cx),
-            Op::Exhibit(piece, givers) => self.exhibited(piece, givers, result, cx),
-            Op::Proof(piece) => self.proved(piece, result, cx),
-            Op::Judge(block) => self.judged(op, block, result, cx),
-            Op::Blocks(conn, request) => self.hashes_computed(conn, request, result, cx),
-            Op::ReadIndex(file, bytes) => self.index_read(file, bytes, result),
-            Op::LoadSharing => self.loaded_sharing(result, cx),
-            Op::Give(conn, length) => self.gave(conn, length, result, cx),
-            Op::Web(run) => self.fetched(run, op, result, cx),
-            Op::SaveRecord => self.record.saved(result.is_ok(), cx.now),
-            Op::SaveMove => self.saved_move(result, cx),
-            Op::LookAhead(file, round) => self.looked_ahead((file, round), result, cx),
-            Op::LookBack(file, round) => self.looked_back((file, round), result, cx),
-            Op::Move(file) => self.file_moved(file, result, cx),
-            Op::Delete(file) => self.deleted(file, result, cx),
-        }
-    }
 }

@@ -1,0 +1,191 @@
+//! How a torrent comes into being: out of its file, with what an earlier engine wrote down.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use shared_proto::FileId;
+
+use crate::context::Context;
+use crate::discover::candidates::{Candidates, Source};
+use crate::discover::holepunch::seeking::Seeking;
+use crate::discover::tracker::announcer::Announcer;
+use crate::geometry::PieceIndex;
+use crate::hashes::asking::Asking;
+use crate::hashes::trees::Trees;
+use crate::limits;
+use crate::metainfo::Metainfo;
+use crate::pick::availability::Availability;
+use crate::pick::picker::Picker;
+use crate::pick::piece_map::{PieceMap, PieceState};
+use crate::pick::suspects::Suspects;
+use crate::torrent::Life;
+use crate::torrent::Status;
+use crate::torrent::Torrent;
+use crate::torrent::account::Account;
+use crate::torrent::account::pace::Pace;
+use crate::torrent::account::sharing;
+use crate::torrent::account::sharing::Goals;
+use crate::torrent::content::Content;
+use crate::torrent::fetch::Fetch;
+use crate::torrent::ledger::Ledger;
+use crate::torrent::ledger::recheck::Recheck;
+use crate::torrent::record::Keeper;
+use crate::torrent::record::Record;
+use crate::torrent::selection::Selection;
+use crate::torrent::storage::Storage;
+use crate::torrent::storage::donor::Copies;
+use crate::torrent::storage::mover::Mover;
+use crate::torrent::storage::place::Place;
+use crate::torrent::storage::slot::Slot;
+use crate::torrent::storage::stamps::Stamps;
+use crate::torrent::storage::trouble::Trouble;
+use crate::torrent::swarm::Swarm;
+use crate::torrent::swarm::giving::Giving;
+use crate::torrent::swarm::web_seeds::Web;
+use crate::torrent::watch::Watch;
+use crate::torrent::watch::desk::Desk;
+use crate::torrent::watch::films::Films;
+use crate::torrent::watch::prepared::Warmth;
+
+impl Torrent {
+    /// A torrent from its `.torrent` file, or what is wrong with it in plain words. With a record
+    /// it was here before.
+    pub(crate) fn new(
+        meta: Metainfo,
+        source: Bytes,
+        place: Place,
+        added: u64,
+        record: Option<Record>,
+        cx: &mut Context<'_>,
+    ) -> Result<Self, String> {
+        let geometry = Arc::new(meta.geometry());
+        let mut files: Vec<Slot> = (0..meta.files.len())
+            .map(|index| Slot::new(FileId(format!("{}.{index}", meta.info_hash))))
+            .collect();
+        for &(file, stamp) in record.iter().flat_map(|record| &record.stamps) {
+            if let Some(slot) = files.get_mut(file as usize) {
+                slot.stamp = Some(stamp);
+            }
+        }
+        let priorities =
+            record.as_ref().map(|record| record.priorities.clone()).unwrap_or_default();
+        let paused = record.as_ref().is_some_and(|record| record.paused);
+        let mut candidates = Candidates::default();
+        for &addr in record.iter().flat_map(|record| &record.peers) {
+            candidates.add(addr, Source::Record);
+        }
+        if !meta.private {
+            meta.nodes.iter().for_each(|(host, port)| cx.shared.errands.name_host(host, *port));
+        }
+        let adopts = record.as_ref().is_some_and(|record| record.adopts);
+        let changes = record.as_ref().map(|record| record.changes.clone()).unwrap_or_default();
+        let found =
+            record.as_ref().map(|it| (it.kept.clone(), it.before.clone(), it.displaced.clone()));
+        let trackers = Announcer::new(meta.info_hash, meta.trackers.clone(), cx);
+        let trees = Trees::new(&meta, &geometry);
+        let mut pieces = PieceMap::new(Arc::clone(&geometry));
+        let mut availability = Availability::new(geometry.piece_count(), cx.rng);
+        if meta.info_hash_v2.is_some() {
+            pieces.judge_by_block();
+        }
+        geometry
+            .pieces()
+            .filter(|&piece| trees.is_sealed(piece))
+            .for_each(|piece| pieces.seal(piece));
+        let idle = |piece: &PieceIndex| {
+            pieces.is_sealed(*piece) || pieces.state(*piece) == PieceState::Have
+        };
+        geometry.pieces().filter(idle).for_each(|piece| availability.take(piece));
+        let storage = Storage {
+            place,
+            adopts,
+            copies: Copies::default(),
+            evidence: BTreeSet::new(),
+            is_confirmed: false,
+            looking: None,
+            looks: 0,
+            stamps: Stamps::default(),
+            trouble: Trouble::default(),
+            mover: Mover::restored(
+                record.as_ref().and_then(|record| record.moving.clone()),
+                files.len(),
+            ),
+            removal: None,
+            pinned: BTreeSet::new(),
+            empties: VecDeque::new(),
+            creating: 0,
+            files,
+        };
+        let ledger = Ledger {
+            pieces,
+            trees,
+            suspects: Suspects::default(),
+            recheck: Recheck::default(),
+            to_hash: VecDeque::new(),
+            judging: BTreeMap::new(),
+            checking: 0,
+            check_first: VecDeque::new(),
+        };
+        let swarm = Swarm {
+            peers: BTreeMap::new(),
+            candidates,
+            seeking: Seeking::default(),
+            trackers,
+            web: Web::new(&meta, cx),
+            asking: Asking::default(),
+            giving: Giving::new(cx.now),
+            asks_dht: false,
+            max_connections: limits::CONNECTIONS_PER_TORRENT,
+            told_upload_only: false,
+            own_group: cx.new_group(),
+        };
+        let watch = Watch {
+            desk: Desk::default(),
+            warmth: Warmth::default(),
+            films: Films::default(),
+            unread_since: Some(cx.now),
+            watched_missing: None,
+        };
+        let mut torrent = Self {
+            selection: Selection::new(&meta),
+            storage,
+            ledger,
+            fetch: Fetch {
+                availability,
+                picker: Picker::default(),
+                wants_are_stale: true,
+                duplicated: 0,
+            },
+            watch,
+            swarm,
+            account: Account {
+                downloaded: 0,
+                wasted: 0,
+                pace: Pace::new(cx.now),
+                sharing: sharing::Account::default(),
+                goals: Goals::default(),
+            },
+            record: Keeper::new(record.filter(|record| record.kept.is_some())),
+            ops: BTreeMap::new(),
+            life: Life {
+                status: if paused { Status::Paused } else { Status::Unlinked },
+                aside: None,
+                linked: false,
+            },
+            next_tick: cx.now,
+            content: Content { meta, source, geometry, added },
+        };
+        torrent.restore_priorities(&priorities);
+        torrent.find_films();
+        for (file, changes) in changes {
+            if let Some(slot) = torrent.storage.files.get_mut(file as usize) {
+                slot.changes = changes;
+            }
+        }
+        if let Some((kept, before, displaced)) = found {
+            torrent.restore_origins(kept.as_deref(), before.as_deref(), &displaced);
+        }
+        Ok(torrent)
+    }
+}

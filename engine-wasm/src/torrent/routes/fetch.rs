@@ -1,0 +1,289 @@
+//! A torrent and its blocks: asking for what the picker picks, and taking in what comes.
+
+use std::net::SocketAddr;
+
+use shared_proto::io::{DivertKey, NotStored};
+use shared_proto::{ConnId, IoCommand, Span};
+
+use crate::context::Context;
+use crate::geometry::{BLOCK_LENGTH, Block, PieceIndex};
+use crate::handles::Access;
+use crate::pick::availability::Availability;
+use crate::pick::picker::Pick;
+use crate::pick::scheduler::Scheduler;
+use crate::time::Instant;
+use crate::torrent::Status;
+use crate::torrent::Torrent;
+use crate::torrent::storage::slot::Use;
+use crate::torrent::watch::desk::Verified;
+
+impl Torrent {
+    /// What viewers need is worked out anew.
+    pub(in crate::torrent) fn refresh_wants(&mut self, now: Instant) {
+        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        let mut wants = self.watch.desk.wants(ledger, now);
+        self.want_subtitles(&mut wants, now);
+        self.add_warm_wants(&mut wants, now);
+        self.fetch.picker.set_wants(wants, self.watch.desk.is_watched(), now);
+        self.fetch.wants_are_stale = false;
+    }
+
+    /// Asks every peer with room, the soonest done first.
+    pub(in crate::torrent) fn fill_all(&mut self, cx: &mut Context<'_>) {
+        if self.life.status != Status::Running {
+            return;
+        }
+        let mut queue = self.fetch.picker.queue(&self.swarm.peers, cx.now);
+        while let Some(conn) = queue.next_peer() {
+            if self.ask_next(conn, cx)
+                && let Some(peer) = self.swarm.peers.get(&conn)
+            {
+                queue.again(conn, peer, cx.now);
+            }
+        }
+        self.fill_web(cx);
+        self.refresh_interest(cx.now);
+    }
+
+    /// Asks one peer for as much as it has room for.
+    pub(in crate::torrent) fn fill(&mut self, conn: ConnId, cx: &mut Context<'_>) {
+        if self.life.status == Status::Running {
+            while self.ask_next(conn, cx) {}
+        }
+    }
+
+    fn ask_next(&mut self, conn: ConnId, cx: &mut Context<'_>) -> bool {
+        let (may_duplicate, web) = (self.may_duplicate(), self.swarm.web.expectations());
+        let pick = self.scheduler().pick(conn, &web, may_duplicate, cx.now);
+        pick.is_some_and(|pick| self.request(pick, cx))
+    }
+
+    /// What knows who is asked for which block.
+    pub(in crate::torrent) fn scheduler(&mut self) -> Scheduler<'_> {
+        Scheduler {
+            geometry: &self.content.geometry,
+            picker: &mut self.fetch.picker,
+            pieces: &mut self.ledger.pieces,
+            availability: &mut self.fetch.availability,
+            suspects: &mut self.ledger.suspects,
+            peers: &mut self.swarm.peers,
+        }
+    }
+
+    /// False when its files can't be open now.
+    fn request(&mut self, pick: Pick, cx: &mut Context<'_>) -> bool {
+        let Pick { conn, block, duplicate, .. } = pick;
+        let Some(spans) = self.spans_to_fill(block, cx) else { return false };
+        if !self.scheduler().ask(pick, cx.now) {
+            return false;
+        }
+        if duplicate {
+            self.fetch.duplicated += u64::from(self.content.geometry.block_range(block).1);
+        }
+        let geometry = std::sync::Arc::clone(&self.content.geometry);
+        geometry.block_spans(block).for_each(|span| self.will_write(span.file, cx));
+        cx.order(IoCommand::Arm { conn, key: key_of(block), spans });
+        true
+    }
+
+    /// Where a block is to be written, its files open until nobody may write to its piece. `None`
+    /// when they can't be open now.
+    pub(in crate::torrent) fn spans_to_fill(
+        &mut self,
+        block: Block,
+        cx: &mut Context<'_>,
+    ) -> Option<Vec<Span>> {
+        let (begin, length) = self.content.geometry.block_range(block);
+        if !self.storage.trouble.can_write && !self.try_to_write(block, cx) {
+            return None;
+        }
+        let is_wanted = self.fetch.picker.wants().iter().any(|want| want.piece == block.piece);
+        if !self.pin_for_blocks(block.piece, is_wanted, cx) {
+            return None;
+        }
+        let spans = self.spans(block.piece, begin, length, Use::Write, cx);
+        if spans.is_none() {
+            self.unpin_idle(block.piece, cx);
+        }
+        spans
+    }
+
+    /// Whether a block may be asked for: not before anything could be opened for writing, so that
+    /// nothing is fetched that can't be kept.
+    fn try_to_write(&mut self, block: Block, cx: &mut Context<'_>) -> bool {
+        let geometry = std::sync::Arc::clone(&self.content.geometry);
+        let real = geometry.files_of(block.piece).filter(|&file| !geometry.is_padding(file));
+        match real.into_iter().find(|file| self.storage.files[file.as_usize()].origin.is_writable())
+        {
+            Some(file) => {
+                self.handle(file, Access::Write, cx);
+                false
+            }
+            None => true,
+        }
+    }
+
+    /// After a jump: all that nobody waits for right now is taken back, also what lies ahead of
+    /// somebody: peers answer in order, and what is waited for must not stand behind it. Most of it
+    /// is asked for again in the same turn, after that.
+    pub(in crate::torrent) fn drop_what_nobody_awaits(&mut self, cx: &mut Context<'_>) {
+        let wanted: std::collections::BTreeSet<PieceIndex> = self
+            .fetch
+            .picker
+            .wants()
+            .iter()
+            .filter(|want| want.awaited)
+            .map(|want| want.piece)
+            .collect();
+        self.drop_runs_nobody_awaits(&wanted, cx);
+        self.scheduler().cancel(|_, block| !wanted.contains(&block.piece), cx.now);
+    }
+
+    /// Takes back what nobody wants any more: neither viewers nor the selection.
+    pub(in crate::torrent) fn drop_what_nobody_wants(&mut self, cx: &mut Context<'_>) {
+        let wanted: std::collections::BTreeSet<PieceIndex> =
+            self.fetch.picker.wants().iter().map(|want| want.piece).collect();
+        self.drop_runs_nobody_wants(&wanted, cx);
+        let is_stray = |selection: &Availability, Block { piece, .. }: Block| {
+            !wanted.contains(&piece) && !selection.is_wanted(piece)
+        };
+        self.scheduler().cancel(is_stray, cx.now);
+    }
+
+    /// Nobody may write to these pieces any more: what was asked for is taken back for good.
+    pub(in crate::torrent) fn withdraw(
+        &mut self,
+        pieces: impl Iterator<Item = PieceIndex>,
+        cx: &mut Context<'_>,
+    ) {
+        let pieces: std::collections::BTreeSet<PieceIndex> =
+            pieces.filter(|&piece| self.ledger.pieces.has_armed(piece)).collect();
+        self.end_runs_into(&pieces, cx);
+        for (&conn, peer) in &mut self.swarm.peers {
+            let theirs: Vec<Block> =
+                peer.armed_blocks().filter(|block| pieces.contains(&block.piece)).collect();
+            for block in theirs {
+                cx.order(IoCommand::Disarm { conn, key: key_of(block) });
+                peer.cancel(block, &self.content.geometry, cx.now);
+                peer.forget(block);
+                self.ledger.pieces.unask(block, conn, true);
+            }
+        }
+        pieces.into_iter().for_each(|piece| self.tidy(piece));
+        self.fetch.picker.freed();
+        self.fetch.wants_are_stale = true;
+    }
+
+    /// `stored`: a block is on disk.
+    pub(crate) fn stored(&mut self, conn: ConnId, key: DivertKey, cx: &mut Context<'_>) {
+        let Some(block) = self.block_of(key) else { return };
+        let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
+        let (_, length) = self.content.geometry.block_range(block);
+        let addr = peer.addr();
+        peer.received(block, &self.content.geometry, cx.now);
+        self.block_came(block, conn, addr, length, cx);
+        self.fill(conn, cx);
+    }
+
+    /// A block is on disk, from a peer or the web: nobody else writes it any more, and a piece that
+    /// is full is hashed.
+    pub(in crate::torrent) fn block_came(
+        &mut self,
+        block: Block,
+        conn: ConnId,
+        by: SocketAddr,
+        length: u32,
+        cx: &mut Context<'_>,
+    ) {
+        self.count(length, cx.now);
+        match self.scheduler().store(block, conn, by, cx.now) {
+            None => self.account.wasted += u64::from(length),
+            Some(stored) => {
+                for other in stored.disarm {
+                    if !self.disarm_web(other, block, cx) {
+                        cx.order(IoCommand::Disarm { conn: other, key: key_of(block) });
+                    }
+                }
+                let is_judged = self.judge(block, cx);
+                if stored.piece_is_full && !(is_judged && self.judges_by_block(block.piece)) {
+                    self.hash(block.piece, cx);
+                }
+            }
+        }
+    }
+
+    /// `not_stored`: a block came and was thrown away.
+    pub(crate) fn not_stored(
+        &mut self,
+        conn: ConnId,
+        key: DivertKey,
+        length: u32,
+        reason: NotStored,
+        cx: &mut Context<'_>,
+    ) {
+        self.count(length, cx.now);
+        self.account.wasted += u64::from(length);
+        match reason {
+            // It crossed with our taking it back, or nobody asked: the former is no fault.
+            NotStored::Unarmed => {
+                if let (Some(block), Some(peer)) =
+                    (self.block_of(key), self.swarm.peers.get_mut(&conn))
+                {
+                    peer.received(block, &self.content.geometry, cx.now);
+                }
+            }
+            NotStored::Length => self.drop_peer(conn, "a block of the wrong length", cx),
+            // The file gets another name, or another look: the block is asked for again.
+            NotStored::Failed(error) if self.is_to_be_renamed(&error) => {
+                if let Some(block) = self.block_of(key) {
+                    self.take_back(conn, &[block], cx);
+                }
+            }
+            NotStored::Failed(error) => self.fail_for(&error, cx),
+        }
+    }
+
+    /// These blocks will not come from this peer.
+    pub(in crate::torrent) fn take_back(
+        &mut self,
+        conn: ConnId,
+        blocks: &[Block],
+        cx: &mut Context<'_>,
+    ) {
+        for &block in blocks {
+            cx.order(IoCommand::Disarm { conn, key: key_of(block) });
+        }
+        self.scheduler().take_back(conn, blocks);
+        self.fetch.wants_are_stale = true;
+    }
+
+    /// A piece that is no longer begun can be picked again.
+    pub(in crate::torrent) fn tidy(&mut self, piece: PieceIndex) {
+        self.scheduler().tidy(piece);
+    }
+
+    fn count(&mut self, length: u32, now: Instant) {
+        self.account.downloaded += u64::from(length);
+        self.account.pace.add(u64::from(length), now);
+    }
+
+    /// The block that a key names: piece and offset, both big-endian, as a `piece` message has them
+    /// (BEP 3).
+    fn block_of(&self, key: DivertKey) -> Option<Block> {
+        let [a, b, c, d, e, f, g, h] = key;
+        let (piece, begin) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
+        if piece >= self.content.geometry.piece_count() || begin % BLOCK_LENGTH != 0 {
+            return None;
+        }
+        let left = self.content.geometry.piece_len(PieceIndex(piece)).checked_sub(begin)?;
+        self.content.geometry.validate(piece, begin, left.min(BLOCK_LENGTH))
+    }
+}
+
+fn key_of(block: Block) -> DivertKey {
+    let begin = block.index.0 * BLOCK_LENGTH;
+    let mut key = [0; 8];
+    key[..4].copy_from_slice(&block.piece.0.to_be_bytes());
+    key[4..].copy_from_slice(&begin.to_be_bytes());
+    key
+}

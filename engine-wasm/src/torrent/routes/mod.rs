@@ -1,0 +1,34 @@
+//! How a torrent hands what happens from one of its parts to another, by concern.
+
+mod aside;
+mod birth;
+mod disk;
+mod donor;
+pub(in crate::torrent) mod exchange;
+mod fetch;
+mod files;
+pub(in crate::torrent) mod films;
+mod give;
+mod look;
+mod ops;
+mod origin;
+mod pace;
+mod peer_views;
+mod prove;
+pub(in crate::torrent) mod punch;
+mod recheck;
+mod relocate;
+mod removal;
+mod resume;
+mod revoke;
+mod selection;
+mod settings;
+mod sharing;
+mod show;
+mod stamps;
+mod swarm;
+mod trackers;
+mod trouble;
+mod warm;
+mod watch;
+mod web;

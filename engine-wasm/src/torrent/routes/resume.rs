@@ -1,0 +1,97 @@
+//! What a torrent writes down, so that any engine that comes after can go on with it.
+//!
+//! Two values in the daemon's state: the `.torrent` file as it was given, and a [`Record`]. The
+//! record names the pieces that the disk probably holds, those of them that were verified, and what
+//! the files looked like then ([`super::stamps`]). Whoever reads it believes the verified ones in
+//! files that still look so; of all other files it hashes first what the record names, and then all
+//! else that lies there. So a record may be older than the data, promise too much or too little,
+//! and never does harm.
+
+use crate::torrent::record::Record;
+use crate::torrent::record::keys;
+
+use shared_proto::IoCommand;
+
+use crate::context::Context;
+use crate::limits;
+use crate::pick::piece_map::PieceState;
+use crate::torrent::Torrent;
+use crate::torrent::ops::Op;
+
+impl Torrent {
+    /// Writes the `.torrent` file down, and the record.
+    pub(crate) fn save_all(&mut self, cx: &mut Context<'_>) {
+        self.save_metainfo(cx);
+        self.save_record(cx);
+    }
+
+    /// The same, and how it shares.
+    pub(crate) fn save_everything(&mut self, cx: &mut Context<'_>) {
+        self.save_all(cx);
+        self.save_sharing(cx);
+    }
+
+    pub(in crate::torrent) fn save_metainfo(&mut self, cx: &mut Context<'_>) {
+        let [key, _] = keys(self.content.meta.info_hash);
+        cx.write(key, Some(self.content.source.clone()));
+    }
+
+    pub(in crate::torrent) fn save_record(&mut self, cx: &mut Context<'_>) {
+        self.record.due = None;
+        self.record.writing = true;
+        self.put_record(Op::SaveRecord, cx);
+    }
+
+    /// Writes the record down; the answer is this one's.
+    pub(in crate::torrent) fn put_record(&mut self, purpose: Op, cx: &mut Context<'_>) {
+        let [_, key] = keys(self.content.meta.info_hash);
+        let value = self.as_recorded().encode();
+        self.record.size = u32::try_from(value.len()).unwrap_or(u32::MAX);
+        self.ask(purpose, cx, |op| IoCommand::KvPut { op, key, value });
+    }
+
+    /// What is known now.
+    pub(in crate::torrent) fn as_recorded(&self) -> Record {
+        let mut verified = self.ledger.pieces.have().clone();
+        let mut pieces = verified.clone();
+        pieces.or(self.ledger.pieces.unchecked());
+        self.ledger.pieces.begun().for_each(|piece| pieces.set(piece.0));
+        // Until the files were looked at, what is known is what was known before.
+        if let Some(recorded) = self.record.recorded() {
+            pieces.or(&recorded.pieces);
+            verified.or(&recorded.verified);
+        }
+        debug_assert!(
+            self.ledger
+                .pieces
+                .begun()
+                .all(|piece| self.ledger.pieces.state(piece) != PieceState::Missing)
+        );
+        let stamps =
+            (0..).zip(&self.storage.files).filter_map(|(file, slot)| Some((file, slot.stamp?)));
+        Record {
+            place: self.storage.place.clone(),
+            moving: self.storage.mover.target().cloned(),
+            added: self.content.added,
+            paused: self.is_paused(),
+            pieces,
+            verified,
+            stamps: stamps.collect(),
+            priorities: self.selection.unusual(),
+            kept: self.kept(),
+            before: None,
+            displaced: (0..)
+                .zip(&self.storage.files)
+                .filter(|(_, slot)| slot.is_displaced)
+                .map(|(file, _)| file)
+                .collect(),
+            changes: (0..)
+                .zip(&self.storage.files)
+                .map(|(file, slot)| (file, slot.changes))
+                .filter(|it| it.1 > 0)
+                .collect(),
+            adopts: self.storage.adopts,
+            peers: self.swarm.candidates.worth_keeping(limits::KEPT_PEERS),
+        }
+    }
+}

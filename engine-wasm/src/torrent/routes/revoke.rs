@@ -1,0 +1,66 @@
+//! A torrent and what it takes back: bytes that were proven and are proven no longer.
+//!
+//! Owns the one way in which a piece stops being verified. Invariant: in the turn in which that
+//! happens its bytes are revoked in every file that it lies in, before anything else is said. So
+//! the daemon hears of the loss before it hears of anything that could change the bytes.
+
+use crate::context::Context;
+use crate::geometry::PieceIndex;
+use crate::torrent::Torrent;
+use crate::torrent::ops::Op;
+use crate::torrent::watch::desk::Verified;
+
+impl Torrent {
+    /// A verified piece is not to be relied upon any more: it is missing, and what was granted of
+    /// it is revoked.
+    pub(in crate::torrent) fn lose_piece(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
+        for span in self.content.geometry.piece_spans(piece) {
+            let slot = &mut self.storage.files[span.file.as_usize()];
+            slot.verified = slot.verified.saturating_sub(u64::from(span.length));
+        }
+        self.storage.is_confirmed = false;
+        self.ledger.pieces.lose(piece, self.fetch.availability.is_wanted(piece));
+        self.put_back(piece);
+        self.fetch.wants_are_stale = true;
+        self.revoke(piece, cx);
+    }
+
+    /// A begun piece lies in a file that another program changed: what is stored of it says
+    /// nothing, nor does any digest under way. Nothing may be armed on it.
+    pub(in crate::torrent) fn lose_begun(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
+        let was_on_disk = self.ledger.pieces.givers(piece).is_empty();
+        if self.ledger.pieces.lose_begun(piece) {
+            self.revoke(piece, cx);
+        }
+        self.ledger.judging.retain(|block, _| block.piece != piece);
+        self.ledger.to_hash.retain(|&other| other != piece);
+        for op in self.ops.values_mut() {
+            match op {
+                Op::Hash(other) | Op::HashFound(other) if *other == piece => {
+                    self.ledger.checking -= usize::from(was_on_disk);
+                    *op = Op::Stale(piece);
+                }
+                Op::Exhibit(other, _) if *other == piece => *op = Op::Stale(piece),
+                _ => {}
+            }
+        }
+        self.ledger.checking -= usize::from(self.storage.copies.forget(piece));
+        self.put_back(piece);
+        self.fetch.wants_are_stale = true;
+    }
+
+    /// Takes back what was granted of a piece.
+    pub(in crate::torrent) fn revoke(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
+        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        for span in self
+            .content
+            .geometry
+            .piece_spans(piece)
+            .filter(|span| !self.content.geometry.is_padding(span.file))
+        {
+            let bytes = (span.offset, span.offset + u64::from(span.length) - 1);
+            self.watch.desk.revoke(span.file, bytes, ledger, cx.now);
+            cx.revoke(&self.storage.files[span.file.as_usize()].id, bytes.0, bytes.1);
+        }
+    }
+}

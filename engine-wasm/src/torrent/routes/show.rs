@@ -1,0 +1,251 @@
+//! A torrent as pages see it.
+
+use crate::geometry::{FileIndex, PieceIndex};
+use crate::peer::Peer;
+use crate::pick::piece_map::PieceState;
+use crate::time::Instant;
+use crate::torrent::Status;
+use crate::torrent::Torrent;
+use crate::torrent::account::sharing::Rest;
+use crate::torrent::routes::films::seconds;
+use crate::view::{
+    FileView, Giving, PiecesView, StreamView, TorrentState, TorrentView, TrackerView, Trouble,
+};
+use shared_proto::FileId;
+
+impl Torrent {
+    /// All of it.
+    pub(crate) fn view(&self, now: Instant, url: &dyn Fn(&FileId) -> String) -> TorrentView {
+        TorrentView {
+            trackers: self.swarm.trackers.views(now),
+            files: self.file_views(url),
+            ..self.row(now)
+        }
+    }
+
+    /// All of it for a row of a list: without files, and without trackers, whose countdowns would
+    /// change it every second.
+    pub(crate) fn row(&self, now: Instant) -> TorrentView {
+        let (wanted, wanted_verified) = self.wanted_bytes();
+        TorrentView {
+            wanted,
+            wanted_verified,
+            check_progress: self.check_progress(),
+            move_progress: self.storage.mover.progress(),
+            root: self.storage.place.root.0.clone(),
+            lies_at: self.lies_at(),
+            path: String::new(),
+            info_hash: self.content.meta.info_hash.to_string(),
+            undecided: self.is_undecided(),
+            queue_position: 0,
+            private: self.content.meta.private,
+            name: self.content.meta.name.clone(),
+            version: Some(self.content.meta.version().into()),
+            state: self.state(),
+            message: self.message(),
+            trouble: self.trouble_kind(),
+            length: self.content.geometry.total_length(),
+            verified: self.ledger.pieces.verified_bytes(),
+            downloaded: self.account.downloaded,
+            uploaded: self.uploaded(),
+            wasted: self.account.wasted,
+            piece_length: self.content.geometry.piece_length(),
+            piece_count: self.content.geometry.piece_count(),
+            down_rate_bps: if self.fetches() { self.account.pace.rate_bps(now) } else { 0 },
+            up_rate_bps: if self.is_running() { self.swarm.giving.rate_bps(now) } else { 0 },
+            eta_s: self.eta_s((wanted, wanted_verified), now),
+            stalled: self.is_stalled(now),
+            sharing: self.sharing(),
+            giving: self.giving_view(),
+            peers: count(self.swarm.peers.values().filter(|peer| peer.is_ready())),
+            known_peers: u32::try_from(self.swarm.candidates.len()).unwrap_or(u32::MAX),
+            file_count: count(self.content.meta.files.iter().filter(|file| !file.padding)),
+            next: self.next_film(),
+            choices: self
+                .watch
+                .films
+                .watching
+                .choices
+                .as_ref()
+                .map(|chosen| chosen.value.clone())
+                .unwrap_or_default(),
+            trackers: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+
+    /// Its trackers, tier by tier.
+    pub(crate) fn tracker_views(&self, now: Instant) -> Vec<TrackerView> {
+        self.swarm.trackers.views(now)
+    }
+
+    /// One of its files. `None` when there is no such file, or it is padding.
+    pub(crate) fn file_view(
+        &self,
+        index: u32,
+        url: &dyn Fn(&FileId) -> String,
+    ) -> Option<FileView> {
+        let (file, slot) =
+            (self.content.meta.files.get(index as usize)?, self.storage.files.get(index as usize)?);
+        if file.padding {
+            return None;
+        }
+        let mark = self.mark(index);
+        let path = self.shown_path(FileIndex(index)).join("/");
+        Some(FileView {
+            verified: slot.verified,
+            priority: self.selection.priority(FileIndex(index)),
+            url: url(&slot.id),
+            displaced: slot.is_displaced,
+            position_s: seconds(mark.position_ms),
+            duration_s: Some(mark.duration_ms).filter(|&length| length > 0).map(seconds),
+            watched: mark.watched,
+            subtitles: self.subtitles(index).to_vec(),
+            ..FileView::new(index, path, file.length)
+        })
+    }
+
+    /// All of its files, padding left out, in the order of people.
+    pub(crate) fn file_views(&self, url: &dyn Fn(&FileId) -> String) -> Vec<FileView> {
+        self.files_in_order().filter_map(|index| self.file_view(index, url)).collect()
+    }
+
+    /// The file to show in a file manager; for the torrent as a whole one of which something is
+    /// there, or else the first. `None` when there is no such file, or it is padding.
+    pub(crate) fn file_to_show(&self, index: Option<u32>) -> Option<FileId> {
+        let real = |index: &u32| {
+            self.content.meta.files.get(*index as usize).is_some_and(|file| !file.padding)
+        };
+        let verified = |index: &u32| {
+            self.storage.files.get(*index as usize).is_some_and(|slot| slot.verified > 0)
+        };
+        let all = || (0..self.file_count()).filter(real);
+        let index = match index {
+            Some(index) => Some(index).filter(real),
+            None => all().find(verified).or_else(|| all().next()),
+        };
+        Some(self.storage.files.get(index? as usize)?.id.clone())
+    }
+
+    /// Its viewers' requests.
+    pub(crate) fn streams(&self, now: Instant) -> impl Iterator<Item = StreamView> + '_ {
+        self.watch.desk.requests().map(move |(id, request)| StreamView {
+            info_hash: self.content.meta.info_hash.to_string(),
+            file_index: request.file.0,
+            start: request.start,
+            end: request.end,
+            position: request.position,
+            waiting: self.waiting(id, now),
+        })
+    }
+
+    /// One file's pieces in at most `cells` cells. `None` when there is no such file, or it is
+    /// empty.
+    pub(crate) fn pieces_view(&self, file: FileIndex, cells: u32) -> Option<PiecesView> {
+        if file.0 as usize >= self.storage.files.len() {
+            return None;
+        }
+        let last = self.content.geometry.file_len(file).checked_sub(1)?;
+        let pieces = self.content.geometry.pieces_of(file, 0, last)?;
+        let (first, count) = (pieces.start().0, pieces.end().0 - pieces.start().0 + 1);
+        let cells = cells.clamp(1, count);
+        let mut view = PiecesView::default();
+        for cell in 0..cells {
+            let bound = |cell: u32| u64::from(cell) * u64::from(count) / u64::from(cells);
+            let (from, to) = (bound(cell), bound(cell + 1));
+            let (mut have, mut underway) = (0u64, 0u64);
+            for piece in from..to {
+                let piece = PieceIndex(first + u32::try_from(piece).unwrap_or(0));
+                match self.ledger.pieces.state(piece) {
+                    PieceState::Have => have += 255,
+                    PieceState::Missing => {}
+                    PieceState::Open => underway += u64::from(self.ledger.pieces.underway(piece)),
+                    PieceState::Unchecked | PieceState::Hashing => underway += 255,
+                }
+            }
+            let share = |sum: u64| u8::try_from(sum / (to - from).max(1)).unwrap_or(255);
+            view.verified.push(share(have));
+            view.underway.push(share(underway));
+        }
+        Some(view)
+    }
+
+    fn giving_view(&self) -> Giving {
+        match self.life.status {
+            Status::Running => Giving::Open,
+            Status::Resting(Rest::Queued) => Giving::Queued,
+            Status::Resting(Rest::Sated) => Giving::Sated,
+            _ => Giving::Closed,
+        }
+    }
+
+    /// Whether a person or trouble stopped it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        matches!(self.life.status, Status::Paused | Status::Failed(..))
+    }
+
+    /// Bytes of the files that are wanted and that are not verified.
+    pub(crate) fn missing_bytes(&self) -> u64 {
+        let (wanted, verified) = self.wanted_bytes();
+        wanted.saturating_sub(verified)
+    }
+
+    fn state(&self) -> TorrentState {
+        match &self.life.status {
+            Status::Paused => TorrentState::Paused,
+            Status::Failed(..) => TorrentState::Error,
+            Status::Looking => TorrentState::Checking,
+            _ if self.is_done()
+                && self.storage.is_confirmed
+                && self.ledger.checking == 0
+                && self.ledger.pieces.unchecked().is_clear() =>
+            {
+                TorrentState::Complete
+            }
+            Status::Resting(_) => TorrentState::Queued,
+            _ if self.is_done()
+                || self.ledger.checking > 0
+                || self.ledger.pieces.unchecked().first_set().is_some() =>
+            {
+                TorrentState::Checking
+            }
+            Status::Unlinked | Status::Running => TorrentState::Downloading,
+        }
+    }
+
+    fn trouble_kind(&self) -> Option<Trouble> {
+        match self.life.status {
+            Status::Failed(kind, _) => Some(kind),
+            _ => None,
+        }
+    }
+
+    fn message(&self) -> Option<String> {
+        let moving = self.storage.mover.message();
+        match &self.life.status {
+            _ if self.is_leaving() => Some("Deleting its files".to_owned()),
+            Status::Failed(_, message) => Some(message.clone()),
+            _ if moving.is_some() => moving,
+            Status::Resting(Rest::Queued) if self.is_done() => Some("Queued for seeding".to_owned()),
+            Status::Resting(Rest::Queued) => Some("Queued".to_owned()),
+            Status::Running
+                if self.lacks_something() && !self.swarm.web.is_hopeful() && !self.swarm.peers.values().any(Peer::is_ready) =>
+            {
+                Some(match (self.swarm.trackers.trouble(), self.swarm.candidates.len()) {
+                    (Some(message), 0) => format!("No peers: {message}"),
+                    (_, 0) if self.swarm.asks_dht => "Looking for peers".to_owned(),
+                    (_, 0) if self.swarm.trackers.is_empty() => {
+                        "No peers: this torrent names no tracker that can be asked. Add a peer by hand.".to_owned()
+                    }
+                    (_, 0) => "Looking for peers".to_owned(),
+                    _ => "Connecting to peers".to_owned(),
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,316 @@
+//! A torrent and its viewers: questions, grants, and plain words for those who wait.
+
+use std::time::Duration;
+
+use shared_proto::{BlockReason, EngineMessage, RequestId};
+
+use crate::context::Context;
+use crate::geometry::{FileIndex, PieceIndex};
+use crate::peer::Peer;
+use crate::pick::piece_map::PieceState;
+use crate::time::Instant;
+use crate::torrent::Status;
+use crate::torrent::Torrent;
+use crate::torrent::watch::desk::{Answer, Grant, Verified};
+use crate::view::{WaitReason, WaitView};
+
+/// A waiting request is told again that it will come, this often.
+const REMIND: Duration = Duration::from_secs(5);
+/// With nobody connected who has the bytes for so long, they will not come.
+const HOPELESS: Duration = Duration::from_secs(300);
+/// HTTP status for bytes that are not there, where nobody waits for them: a conflict with what is
+/// there now (RFC 9110 §15.5.10).
+const NOT_THERE: u16 = 409;
+/// When to ask again for what will not come now, seconds.
+const RETRY_AFTER_S: u64 = 30;
+
+impl Torrent {
+    /// `range_request`
+    pub(crate) fn range_request(
+        &mut self,
+        id: RequestId,
+        file: FileIndex,
+        range: (u64, u64),
+        cx: &mut Context<'_>,
+    ) {
+        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        let (answer, jumped) = self.watch.desk.open(id, file, range, ledger, cx.now);
+        match answer {
+            Answer::Granted(grant) => {
+                cx.say(EngineMessage::RangeAvailable { request_id: id, end: end_of(grant) })
+            }
+            Answer::Wait => {}
+            Answer::OutsideFile => return reject(id, None, "outside the file", None, cx),
+            Answer::Full => {
+                return reject(id, Some(503), "too many requests", Some(RETRY_AFTER_S), cx);
+            }
+        }
+        if answer == Answer::Wait {
+            self.await_end_of_trouble(cx.now);
+        }
+        self.turn_away_hopeless(cx);
+        let Some(request) = self.watch.desk.request(id) else { return };
+        if !request.is_granted() {
+            // Whoever watches is not kept waiting for others.
+            self.wake(cx);
+        }
+        if answer == Answer::Wait {
+            self.remind(id, cx);
+        } else {
+            self.hint_ahead(id, cx);
+        }
+        self.refresh_wants(cx.now);
+        if jumped {
+            self.drop_what_nobody_awaits(cx);
+        }
+        self.check_next(cx);
+        self.glance(file, cx);
+        self.refresh_all_interest(cx.now);
+        self.fetch.wants_are_stale = true;
+        cx.changed();
+    }
+
+    /// `range_request` for what is there now: whoever asks is no viewer, and nothing is fetched.
+    pub(crate) fn range_now(
+        &mut self,
+        id: RequestId,
+        file: FileIndex,
+        (start, end): (u64, u64),
+        cx: &mut Context<'_>,
+    ) {
+        if end < start || end >= self.content.geometry.file_len(file) {
+            return reject(id, None, "outside the file", None, cx);
+        }
+        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        let until = ledger.verified_until(file, start, end);
+        if until == start {
+            return reject(id, Some(NOT_THERE), "these bytes are not here yet", None, cx);
+        }
+        cx.say(EngineMessage::RangeAvailable {
+            request_id: id,
+            end: (until <= end).then(|| until - 1),
+        });
+        self.glance(file, cx);
+    }
+
+    /// Whether all of these bytes are proven.
+    #[cfg(test)]
+    pub(crate) fn is_proven(&self, file: FileIndex, (first, last): (u64, u64)) -> bool {
+        Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces }
+            .verified_until(file, first, last)
+            > last
+    }
+
+    /// Whether it is known what a file looks like.
+    #[cfg(test)]
+    pub(crate) fn is_known(&self, file: usize) -> bool {
+        self.storage.files[file].known.is_some()
+    }
+
+    /// `range_progress`
+    pub(crate) fn range_progress(&mut self, id: RequestId, position: u64, cx: &mut Context<'_>) {
+        self.watch.desk.progress(id, position, cx.now);
+        self.hint_ahead(id, cx);
+        self.fetch.wants_are_stale = true;
+    }
+
+    /// The daemon reads ahead from the disk what a viewer will ask for soon.
+    fn hint_ahead(&mut self, id: RequestId, cx: &mut Context<'_>) {
+        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        if let Some((file, bytes)) = self.watch.desk.hint(id, ledger) {
+            self.hint(file, bytes, cx);
+        }
+    }
+
+    /// The daemon reads these verified bytes ahead from the disk.
+    pub(in crate::torrent) fn hint(
+        &self,
+        file: FileIndex,
+        (start, end): (u64, u64),
+        cx: &mut Context<'_>,
+    ) {
+        let file_id = self.storage.files[file.as_usize()].id.clone();
+        cx.say(EngineMessage::RangeHint { file_id, start, end });
+    }
+
+    /// `range_cancel`
+    pub(crate) fn range_cancel(&mut self, id: RequestId, cx: &mut Context<'_>) {
+        if self.watch.desk.cancel(id, cx.now) {
+            self.refresh_wants(cx.now);
+            // And nothing else: what is still wanted would be asked of others in this turn and come
+            // twice, since a peer sends what it has begun to send.
+            self.drop_what_nobody_wants(cx);
+        }
+        self.fetch.wants_are_stale = true;
+        cx.changed();
+    }
+
+    /// A piece is verified: those who waited for it go on.
+    pub(in crate::torrent) fn grant(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
+        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        for (request_id, grant) in self.watch.desk.verified(piece, ledger, cx.now) {
+            cx.say(EngineMessage::RangeReady { request_id, end: end_of(grant) });
+        }
+    }
+
+    /// Once a tick: viewers that did not come back are forgotten, those who wait are told why.
+    pub(in crate::torrent) fn tend_viewers(&mut self, cx: &mut Context<'_>) {
+        if self.watch.desk.expire(cx.now) {
+            self.fetch.wants_are_stale = true;
+        }
+        self.tend_prepared(cx);
+        let hopeless: Vec<RequestId> = self
+            .watch
+            .desk
+            .waiting()
+            .filter(|(piece, _)| {
+                !self.is_on_web(*piece) && !self.swarm.peers.values().any(|peer| peer.has(*piece))
+            })
+            .filter(|(_, id)| {
+                self.watch.desk.request(*id).is_some_and(|request| {
+                    cx.now.saturating_since(request.waiting_since) > HOPELESS
+                })
+            })
+            .map(|(_, id)| id)
+            .collect();
+        for id in hopeless {
+            self.watch.desk.reject(id);
+            reject(id, Some(503), "nobody has these bytes", Some(RETRY_AFTER_S), cx);
+        }
+        let before =
+            Instant(cx.now.0.saturating_sub(u64::try_from(REMIND.as_micros()).unwrap_or(0)));
+        for id in self.watch.desk.take_due_reminders(before, cx.now) {
+            self.remind(id, cx);
+        }
+        if self.watch.desk.is_waited() {
+            self.fetch.wants_are_stale = true;
+        }
+    }
+
+    /// The torrent stops: those who wait get an answer.
+    pub(in crate::torrent) fn turn_away(&mut self, cx: &mut Context<'_>) {
+        for id in self.watch.desk.drain_waiting() {
+            reject(id, Some(503), "the torrent is stopped", None, cx);
+        }
+    }
+
+    /// A torrent that is stopped fetches nothing: those who wait for anything but the check of what
+    /// is on the disk get an answer.
+    pub(in crate::torrent) fn turn_away_hopeless(&mut self, cx: &mut Context<'_>) {
+        if !matches!(self.life.status, Status::Paused | Status::Failed(..)) {
+            return;
+        }
+        let hopeless: Vec<RequestId> = self
+            .watch
+            .desk
+            .waiting()
+            .filter(|&(piece, _)| {
+                !matches!(
+                    self.ledger.pieces.state(piece),
+                    PieceState::Unchecked | PieceState::Hashing
+                )
+            })
+            .map(|(_, id)| id)
+            .collect();
+        for id in hopeless {
+            self.watch.desk.reject(id);
+            reject(id, Some(503), "the torrent is stopped", None, cx);
+        }
+    }
+
+    /// What a request waits for, `None` while it is fed.
+    pub(in crate::torrent) fn waiting(&self, id: RequestId, now: Instant) -> Option<WaitView> {
+        let request = self.watch.desk.request(id).filter(|request| !request.is_granted())?;
+        let fed = request.position < request.next;
+        let pieces = self.content.geometry.pieces_of(request.file, request.next, request.end)?;
+        if fed {
+            return None;
+        }
+        let at = *pieces.start();
+        let (reason, eta) = self.prospects(at, now);
+        let have = (pieces.start().0..=pieces.end().0)
+            .filter(|&piece| self.ledger.pieces.state(PieceIndex(piece)) == PieceState::Have)
+            .count();
+        Some(WaitView {
+            reason,
+            have_pieces: u32::try_from(have).unwrap_or(u32::MAX),
+            need_pieces: pieces.end().0 - pieces.start().0 + 1,
+            eta_ms: eta.and_then(|eta| u32::try_from(eta.as_millis()).ok()),
+            sources: u32::try_from(self.sources(at).count()).unwrap_or(u32::MAX),
+        })
+    }
+
+    fn sources(&self, piece: PieceIndex) -> impl Iterator<Item = &Peer> {
+        self.swarm.peers.values().filter(move |peer| peer.is_ready() && peer.has(piece))
+    }
+
+    /// Why a piece is not there, and when it may be.
+    fn prospects(&self, piece: PieceIndex, now: Instant) -> (WaitReason, Option<Duration>) {
+        match self.life.status {
+            Status::Paused | Status::Failed(..) | Status::Resting(_) => {
+                return (WaitReason::Stopped, None);
+            }
+            Status::Unlinked | Status::Looking => return (WaitReason::Checking, None),
+            Status::Running => {}
+        }
+        if self.ledger.pieces.state(piece) == PieceState::Unchecked {
+            return (WaitReason::Checking, None);
+        }
+        let is_on_web = self.is_on_web(piece);
+        if !is_on_web && !self.swarm.peers.values().any(Peer::is_ready) {
+            return (WaitReason::NoPeers, None);
+        }
+        if !is_on_web && self.sources(piece).next().is_none() {
+            return (WaitReason::NoSource, None);
+        }
+        let rate = self.sources(piece).map(|peer| peer.rate_bps(now)).sum::<u64>()
+            + self.swarm.web.rate_bps();
+        let left = u64::from(self.content.geometry.piece_len(piece));
+        let eta = (rate > 0).then(|| Duration::from_micros(left.saturating_mul(1_000_000) / rate));
+        (WaitReason::Downloading, eta)
+    }
+
+    fn remind(&self, id: RequestId, cx: &mut Context<'_>) {
+        let Some(request) = self.watch.desk.request(id) else { return };
+        let Some(pieces) =
+            self.content.geometry.pieces_of(request.file, request.next, request.next)
+        else {
+            return;
+        };
+        let (reason, eta) = self.prospects(*pieces.start(), cx.now);
+        let reason = match reason {
+            WaitReason::Checking => BlockReason::Checking,
+            WaitReason::Downloading => BlockReason::Downloading,
+            WaitReason::NoPeers | WaitReason::NoSource | WaitReason::Stopped => {
+                BlockReason::NoSource
+            }
+        };
+        cx.say(EngineMessage::RangeBlock {
+            request_id: id,
+            reason: Some(reason),
+            eta_ms: eta.and_then(|eta| u64::try_from(eta.as_millis()).ok()),
+        });
+    }
+}
+
+fn end_of(grant: Grant) -> Option<u64> {
+    match grant {
+        Grant::All => None,
+        Grant::UpTo(end) => Some(end),
+    }
+}
+
+fn reject(
+    request_id: RequestId,
+    status: Option<u16>,
+    why: &str,
+    retry_after: Option<u64>,
+    cx: &mut Context<'_>,
+) {
+    cx.say(EngineMessage::RangeReject {
+        request_id,
+        status,
+        reason: Some(why.to_owned()),
+        retry_after,
+    });
+}

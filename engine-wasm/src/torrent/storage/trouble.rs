@@ -1,0 +1,217 @@
+//! A torrent and trouble with its disk: the words for it, and going on by itself when it may be
+//! over.
+//!
+//! A torrent in trouble is stopped as a paused one is: nothing is asked for, what is verified is
+//! served, and what was begun is neither forgotten nor fetched again. What may pass without
+//! anybody's doing here (a full disk, a folder that can't be written or is not there) is tried
+//! again, soon at first and then seldom; while a player waits for the torrent, every few seconds. A
+//! person's resume tries at once.
+
+use std::time::Duration;
+
+use shared_proto::io::{OpError, OpErrorKind};
+
+use crate::time::Instant;
+use crate::view::Trouble as Kind;
+
+/// What kind of trouble it is, what to tell a person, and whether it may pass by itself.
+pub(in crate::torrent) fn words(error: &OpError) -> (Kind, String, bool) {
+    match error.kind {
+        OpErrorKind::Full => (
+            Kind::DiskFull,
+            "The disk is full. Free some space; it continues automatically.".into(),
+            true,
+        ),
+        OpErrorKind::Denied => {
+            let words = "Once that is allowed it goes on by itself, or at once with resume.";
+            (
+                Kind::ReadOnly,
+                format!("The download folder can't be written: {}. {words}", error.message),
+                true,
+            )
+        }
+        OpErrorKind::NotFound => {
+            let words = "The download folder is not there. Once it is back it goes on by itself, or at once with resume.";
+            (Kind::FolderMissing, words.into(), true)
+        }
+        OpErrorKind::Absent => {
+            let words = "Once it is back the torrent goes on by itself, or at once with resume.";
+            // The daemon names the folder.
+            let mut said = error.message.chars();
+            let first =
+                said.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+            (Kind::FolderMissing, format!("{first}{}. {words}", said.as_str()), true)
+        }
+        OpErrorKind::Busy => {
+            let words =
+                "Once that has ended the torrent goes on by itself, or at once with resume.";
+            (
+                Kind::FileBusy,
+                format!("Another program of yours downloads into the same file. {words}"),
+                true,
+            )
+        }
+        OpErrorKind::Name => (
+            Kind::BadName,
+            format!(
+                "The disk takes no file of that name: {}. Move the torrent to another folder or rename it.",
+                error.message
+            ),
+            false,
+        ),
+        OpErrorKind::Other => {
+            let words = "It is tried again by itself, or at once with resume.";
+            (
+                Kind::DiskError,
+                format!("The disk reports a problem: {}. {words}", error.message),
+                true,
+            )
+        }
+        _ => (
+            Kind::DiskError,
+            format!("The disk reports a problem: {}. Press resume to try again.", error.message),
+            false,
+        ),
+    }
+}
+
+/// Whoever was turned away asks again within this time, if they still want it.
+const RETURNS_WITHIN: Duration = Duration::from_secs(60);
+
+/// While somebody waits it is tried this often instead.
+const AWAITED: Duration = Duration::from_secs(5);
+
+/// Each further one after twice as long, and never after longer than this: looking at many files is
+/// work.
+const LAST: Duration = Duration::from_secs(300);
+
+/// The first try comes after this.
+const FIRST: Duration = Duration::from_secs(5);
+
+/// When it is tried again.
+#[derive(Debug, Default)]
+pub(in crate::torrent) struct Trouble {
+    pub(in crate::torrent) again: Option<Instant>,
+    /// When it began to wait.
+    pub(in crate::torrent) since: Instant,
+    /// When somebody last asked for what is not there.
+    pub(in crate::torrent) awaited: Option<Instant>,
+    /// How long the last wait was.
+    pub(in crate::torrent) wait: Option<Duration>,
+    /// Whether a file could be opened for writing since the daemon came.
+    pub(in crate::torrent) can_write: bool,
+}
+
+impl Trouble {
+    /// Something could be written: the next trouble is a new one. While a try is due this is no
+    /// news: what had begun before the trouble may still succeed, and the try has to come all the
+    /// same.
+    pub(in crate::torrent) fn is_over(&mut self) {
+        if self.again.is_none() {
+            self.wait = None;
+        }
+    }
+
+    /// A person does something about it: no try is due, and the next trouble is a new one.
+    pub(in crate::torrent) fn forget(&mut self) {
+        (self.again, self.wait) = (None, None);
+    }
+
+    pub(in crate::torrent) fn wait(&mut self, now: Instant) {
+        let wait = self.wait.map_or(FIRST, |wait| LAST.min(wait * 2));
+        (self.wait, self.again, self.since) = (Some(wait), Some(now + wait), now);
+        self.hurry();
+    }
+
+    /// Somebody asks for what is not there.
+    pub(in crate::torrent) fn await_it(&mut self, now: Instant) {
+        self.awaited = Some(now);
+        self.hurry();
+    }
+
+    /// Tries soon if somebody waits.
+    pub(in crate::torrent) fn hurry(&mut self) {
+        let is_awaited = self
+            .awaited
+            .is_some_and(|awaited| self.since.saturating_since(awaited) < RETURNS_WITHIN);
+        if is_awaited {
+            self.again = self.again.map(|again| again.min(self.since + AWAITED));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_become_rarer_until_one_succeeds() {
+        let mut trouble = Trouble::default();
+        let waits: Vec<u64> = (0..9)
+            .map(|_| {
+                trouble.wait(Instant(0));
+                trouble.again.unwrap().0 / 1_000_000
+            })
+            .collect();
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+        trouble.again = None;
+        trouble.is_over();
+        trouble.wait(Instant(0));
+        assert_eq!(trouble.again, Some(Instant(0) + FIRST));
+    }
+
+    #[test]
+    fn while_somebody_waits_it_is_tried_every_five_seconds_and_then_seldom_again() {
+        let mut trouble = Trouble::default();
+        let mut now = Instant(0);
+        let mut next = |trouble: &mut Trouble| {
+            trouble.wait(now);
+            let wait = trouble.again.unwrap().saturating_since(now);
+            now = trouble.again.unwrap();
+            wait.as_secs()
+        };
+        for _ in 0..6 {
+            next(&mut trouble);
+        }
+        assert_eq!(next(&mut trouble), 300);
+        trouble.wait(Instant(0));
+        trouble.await_it(Instant(2_000_000));
+        assert_eq!(trouble.again, Some(Instant(0) + AWAITED), "the try that is due comes sooner");
+        let mut now = Instant(2_000_000);
+        let mut waits = Vec::new();
+        for _ in 0..16 {
+            trouble.wait(now);
+            waits.push(trouble.again.unwrap().saturating_since(now).as_secs());
+            now = trouble.again.unwrap();
+        }
+        assert_eq!(
+            (&waits[..12], waits[15]),
+            (&[5; 12][..], 300),
+            "whoever waited a minute ago is gone"
+        );
+    }
+
+    #[test]
+    fn a_write_that_succeeds_after_the_trouble_does_not_call_the_next_try_off() {
+        let mut trouble = Trouble::default();
+        trouble.wait(Instant(0));
+        trouble.is_over();
+        assert_eq!(trouble.again, Some(Instant(0) + FIRST));
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        let check = |kind, may_pass| {
+            assert_eq!(words(&OpError { kind, message: "x".into() }).2, may_pass, "{kind:?}")
+        };
+        check(OpErrorKind::Full, true);
+        check(OpErrorKind::Denied, true);
+        check(OpErrorKind::NotFound, true);
+        check(OpErrorKind::Absent, true);
+        check(OpErrorKind::Busy, true);
+        check(OpErrorKind::Name, false);
+        check(OpErrorKind::Exists, false);
+        check(OpErrorKind::Limit, false);
+        check(OpErrorKind::Other, true);
+    }
+}

@@ -1,0 +1,188 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::geometry::BLOCK_LENGTH;
+
+const FILE: FileIndex = FileIndex(0);
+
+/// A file of so many pieces of one block each, of which those with `#` are verified.
+struct Scene {
+    geometry: Arc<Geometry>,
+    pieces: PieceMap,
+    desk: Desk,
+    now: Instant,
+}
+
+impl Scene {
+    fn new(picture: &str) -> Self {
+        let length = u64::from(BLOCK_LENGTH) * picture.len() as u64;
+        let geometry = Arc::new(Geometry::new(BLOCK_LENGTH, &[length]).unwrap());
+        let mut pieces = PieceMap::new(Arc::clone(&geometry));
+        for (index, _) in picture.chars().enumerate().filter(|(_, mark)| *mark == '#') {
+            pieces.verified(PieceIndex(u32::try_from(index).unwrap()));
+        }
+        Self { geometry, pieces, desk: Desk::default(), now: Instant(0) }
+    }
+
+    fn open(&mut self, id: u128, start: u64, end: u64) -> Answer {
+        let ledger = Verified { geometry: &self.geometry, pieces: &self.pieces };
+        self.desk.open(request(id), FILE, (start, end), ledger, self.now).0
+    }
+
+    fn verify(&mut self, piece: u32) -> Vec<(RequestId, Grant)> {
+        self.pieces.verified(PieceIndex(piece));
+        let ledger = Verified { geometry: &self.geometry, pieces: &self.pieces };
+        self.desk.verified(PieceIndex(piece), ledger, self.now)
+    }
+
+    fn lose(&mut self, piece: u32) {
+        self.pieces.lose(PieceIndex(piece), true);
+        let ledger = Verified { geometry: &self.geometry, pieces: &self.pieces };
+        let first = at(u64::from(piece));
+        self.desk.revoke(FILE, (first, first + u64::from(BLOCK_LENGTH) - 1), ledger, self.now);
+    }
+
+    fn wants(&self) -> Vec<u32> {
+        let ledger = Verified { geometry: &self.geometry, pieces: &self.pieces };
+        self.desk.wants(ledger, self.now).iter().map(|want| want.piece.0).collect()
+    }
+}
+
+fn request(id: u128) -> RequestId {
+    RequestId(uuid::Uuid::from_u128(id))
+}
+
+/// Byte offset of a block.
+fn at(block: u64) -> u64 {
+    block * u64::from(BLOCK_LENGTH)
+}
+
+/// What `####..` answers to a question in blocks.
+fn check(picture: &str, start: u64, end: u64, expected: Answer) {
+    assert_eq!(Scene::new(picture).open(1, start, end), expected, "{picture} {start}–{end}");
+}
+
+#[test]
+fn a_question_is_answered_by_the_verified_prefix() {
+    check("####", 0, at(4) - 1, Answer::Granted(Grant::All));
+    check("##..", 0, at(4) - 1, Answer::Granted(Grant::UpTo(at(2) - 1)));
+    check("##..", 5, at(2) - 1, Answer::Granted(Grant::All));
+    check("..##", 0, 0, Answer::Wait);
+    check("..##", at(2), at(4) - 1, Answer::Granted(Grant::All));
+    check("#.##", at(1) - 1, at(1), Answer::Granted(Grant::UpTo(at(1) - 1)));
+}
+
+#[test]
+fn what_is_not_in_the_file_is_refused() {
+    check("##", 0, at(2), Answer::OutsideFile);
+    check("##", at(2), at(2), Answer::OutsideFile);
+    check("##", 5, 4, Answer::OutsideFile);
+    check("", 0, 0, Answer::OutsideFile);
+}
+
+#[test]
+fn the_watermark_rises_over_all_that_is_already_there() {
+    let mut scene = Scene::new("..#.");
+    assert_eq!(scene.open(1, 10, at(4) - 1), Answer::Wait);
+    assert_eq!(scene.verify(1), [], "the cursor waits for piece 0");
+    assert_eq!(scene.verify(0), [(request(1), Grant::UpTo(at(3) - 1))]);
+    assert_eq!(scene.verify(3), [(request(1), Grant::All)]);
+    assert!(!scene.desk.is_waited());
+}
+
+#[test]
+fn the_watermark_falls_to_a_piece_that_is_lost_and_rises_again_with_it() {
+    let mut scene = Scene::new("####");
+    for (id, first, last) in [(1, 0, 4), (2, 2, 4), (3, 0, 1), (4, 1, 2)] {
+        scene.open(id, at(first), at(last) - 1);
+    }
+    scene.desk.progress(request(1), at(3), scene.now);
+    scene.lose(1);
+    let next = |scene: &Scene, id| scene.desk.request(request(id)).unwrap().next;
+    assert_eq!([1, 2, 3, 4].map(|id| next(&scene, id)), [at(1), at(4), at(1), at(1)]);
+    assert!(scene.desk.is_awaited(PieceIndex(1)));
+    // The daemon may have said so before it heard of the loss.
+    scene.desk.progress(request(1), at(4), scene.now);
+    assert_eq!(scene.wants(), [1]);
+    assert_eq!(scene.verify(1), [(request(1), Grant::All), (request(4), Grant::All)]);
+    assert!(!scene.desk.is_waited());
+}
+
+#[test]
+fn a_request_that_waits_further_on_waits_for_what_was_lost_first() {
+    let mut scene = Scene::new("###.");
+    assert_eq!(scene.open(1, 5, at(4) - 1), Answer::Granted(Grant::UpTo(at(3) - 1)));
+    scene.lose(2);
+    scene.lose(0);
+    assert_eq!(scene.desk.request(request(1)).unwrap().next, 5, "never before its first byte");
+    assert_eq!(scene.verify(3), []);
+    assert_eq!(scene.verify(0), [(request(1), Grant::UpTo(at(2) - 1))]);
+    assert_eq!(scene.verify(2), [(request(1), Grant::All)]);
+}
+
+#[test]
+fn a_cancelled_request_leaves_no_demand() {
+    let mut scene = Scene::new("......");
+    scene.open(1, 0, at(6) - 1);
+    assert_eq!(scene.wants(), [0, 1, 2, 3, 4, 5]);
+    assert!(scene.desk.cancel(request(1), scene.now));
+    assert_eq!(scene.wants(), [] as [u32; 0]);
+    assert_eq!(scene.verify(0), []);
+}
+
+#[test]
+fn a_player_that_asks_part_by_part_is_one_viewer_and_reads_ahead_between_parts() {
+    let mut scene = Scene::new("##....");
+    scene.open(1, 0, at(2) - 1);
+    scene.desk.progress(request(1), at(2), scene.now);
+    assert!(
+        !scene.desk.cancel(request(1), scene.now),
+        "it was granted in full: nothing is given up"
+    );
+    assert_eq!(scene.wants(), [2, 3, 4, 5]);
+    scene.open(2, at(2), at(4) - 1);
+    assert_eq!(scene.desk.viewers.len(), 1);
+}
+
+#[test]
+fn those_who_read_come_before_those_who_paused() {
+    let mut scene = Scene::new("#.#######.");
+    scene.open(1, 0, at(1) - 1);
+    scene.desk.cancel(request(1), scene.now);
+    scene.open(2, at(9), at(10) - 1);
+    assert_eq!(scene.wants(), [9, 1]);
+}
+
+#[test]
+fn a_viewer_that_does_not_come_back_is_forgotten() {
+    let mut scene = Scene::new("#...");
+    scene.open(1, 0, at(1) - 1);
+    scene.desk.cancel(request(1), scene.now);
+    assert!(!scene.desk.expire(scene.now + LINGER));
+    assert!(scene.desk.expire(scene.now + LINGER + Duration::from_secs(1)));
+    assert_eq!(scene.wants(), [] as [u32; 0]);
+}
+
+#[test]
+fn a_thousand_wait_for_one_piece_and_are_all_told() {
+    let mut scene = Scene::new("..");
+    for id in 0..1000 {
+        assert_eq!(scene.open(id, 0, at(2) - 1), Answer::Wait);
+    }
+    assert_eq!(scene.verify(0).len(), 1000);
+}
+
+#[test]
+fn a_reader_that_jumps_about_leaves_few_viewers_behind() {
+    let mut scene = Scene::new(&"#".repeat(2_000));
+    for id in 0..400 {
+        let start = at(u64::try_from(id).unwrap() * 5);
+        scene.open(id, start, start);
+        scene.now = scene.now + Duration::from_millis(1);
+        scene.desk.cancel(request(id), scene.now);
+    }
+    assert_eq!(scene.desk.viewers.len(), limits::IDLE_VIEWERS);
+    // The last one is still expected back.
+    scene.open(1_000, at(399 * 5), at(399 * 5) + 9);
+    assert_eq!(scene.desk.viewers.len(), limits::IDLE_VIEWERS);
+}

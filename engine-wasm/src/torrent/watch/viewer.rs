@@ -1,0 +1,175 @@
+//! One viewer: where it is, how fast it drains, and how far ahead of it to fetch.
+//!
+//! A viewer outlives its requests: a player that asks for a megabyte at a time is one viewer, and
+//! while it pauses between two of them its read-ahead goes on, after everybody else's. It never
+//! knows what is verified except through the ledger it is handed.
+
+use std::time::Duration;
+
+use crate::geometry::{BlockIndex, FileIndex, PieceIndex};
+use crate::limits;
+use crate::media::container_index::Bytes;
+use crate::peer::rate::RateMeter;
+use crate::pick::piece_map::PieceState;
+use crate::time::Instant;
+use crate::torrent::watch::desk::{LINGER, Verified};
+
+/// Drain rate to assume before one is known, bytes per second: high, so that what is nearest comes
+/// first.
+const ASSUMED_DRAIN_BPS: u64 = 8 << 20;
+/// A request that begins within so many bytes of where the viewer stopped goes on with it.
+const CONTINUES_WITHIN: u64 = 64 << 10;
+
+/// Bytes ahead of a viewer that the daemon reads from the disk in advance: some seconds of a film,
+/// while a disk that sleeps wakes up.
+const HINTED_AHEAD: u64 = 4 << 20;
+/// Bytes of one hint, unless the file ends before.
+const HINT: u64 = 1 << 20;
+
+/// A piece that a viewer needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// Which.
+    pub piece: PieceIndex,
+    /// Its first block that is needed; the others before it later.
+    pub first: BlockIndex,
+    /// When the viewer will be there.
+    pub deadline: Instant,
+    /// Nobody reads here now: after all that is needed by those who do.
+    pub idle: bool,
+    /// A request waits for this very piece.
+    pub awaited: bool,
+}
+
+/// One viewer of one file.
+#[derive(Debug)]
+pub(crate) struct Viewer {
+    file: FileIndex,
+    /// Where it began to read in one go.
+    origin: u64,
+    /// First byte that it has not drained.
+    position: u64,
+    drain: RateMeter,
+    /// First byte that the daemon was not told to read ahead.
+    hinted: u64,
+    /// `None` while a request is under way, else since when there is none.
+    idle_since: Option<Instant>,
+}
+
+impl Viewer {
+    /// A viewer begins to read at `start`.
+    pub(crate) fn new(file: FileIndex, start: u64, now: Instant) -> Self {
+        Self {
+            file,
+            origin: start,
+            position: start,
+            drain: RateMeter::new(now),
+            hinted: start,
+            idle_since: None,
+        }
+    }
+
+    /// What it watches.
+    pub(crate) fn file(&self) -> FileIndex {
+        self.file
+    }
+
+    /// Whether a request that begins at `start` is this viewer going on.
+    pub(crate) fn continues_at(&self, file: FileIndex, start: u64) -> bool {
+        self.idle_since.is_some()
+            && self.file == file
+            && self.position.abs_diff(start) <= CONTINUES_WITHIN
+    }
+
+    /// It goes on at `start`.
+    pub(crate) fn resume(&mut self, start: u64, now: Instant) {
+        self.idle_since = None;
+        self.position = start;
+        self.origin = self.origin.min(start);
+        self.drain.add(0, now);
+    }
+
+    /// It has drained everything before `position`.
+    pub(crate) fn advance(&mut self, position: u64, now: Instant) {
+        self.drain.add(position.saturating_sub(self.position), now);
+        self.position = self.position.max(position);
+    }
+
+    /// Its request has ended at `position`.
+    pub(crate) fn finish(&mut self, position: u64, now: Instant) {
+        self.advance(position, now);
+        self.idle_since = Some(now);
+    }
+
+    /// The verified bytes ahead of it that the daemon was not told of, if they are worth a message:
+    /// it will ask for them soon.
+    pub(super) fn hint(&mut self, ledger: Verified<'_>) -> Option<Bytes> {
+        let length = ledger.geometry.file_len(self.file);
+        let from = self.hinted.max(self.position);
+        let last = self
+            .position
+            .saturating_add(HINTED_AHEAD)
+            .min(length)
+            .checked_sub(1)
+            .filter(|&last| from <= last)?;
+        let until = ledger.verified_until(self.file, from, last);
+        let is_worth_it = until - from >= HINT || (until > from && until == length);
+        self.hinted = if is_worth_it { until } else { self.hinted };
+        is_worth_it.then(|| (from, until - 1))
+    }
+
+    /// Since when it asks for nothing; `None` while it does.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        self.idle_since
+    }
+
+    /// Whether it is not expected back.
+    pub(crate) fn is_gone(&self, now: Instant) -> bool {
+        self.idle_since.is_some_and(|since| now.saturating_since(since) > LINGER)
+    }
+
+    /// What it needs that is not verified, in order: the piece it is at and the window ahead, which
+    /// grows with what it reads in one go.
+    pub(crate) fn wants(&self, ledger: Verified<'_>, now: Instant) -> Vec<Want> {
+        let length = ledger.geometry.file_len(self.file);
+        if self.position >= length {
+            return Vec::new();
+        }
+        let end = (self.position + self.window(ledger)).min(length - 1);
+        let Some(pieces) = ledger.geometry.pieces_of(self.file, self.position, end) else {
+            return Vec::new();
+        };
+        let drain = if self.drain.is_settled(now) {
+            self.drain.rate_bps(now).max(1)
+        } else {
+            ASSUMED_DRAIN_BPS
+        };
+        (pieces.start().0..=pieces.end().0)
+            .map(PieceIndex)
+            .filter(|&piece| ledger.pieces.state(piece) != PieceState::Have)
+            .take(limits::WANTS)
+            .map(|piece| {
+                let offset =
+                    ledger.geometry.piece_start_in_file(self.file, piece).max(self.position);
+                // What is proved by itself is there already: a viewer is as urgent as what it
+                // lacks.
+                let offset = ledger.proved_until(self.file, offset, end);
+                let ms = (offset - self.position).saturating_mul(1000) / drain;
+                let at = ledger.geometry.block_at(self.file, offset);
+                let at = at.filter(|at| ledger.pieces.is_by_block() && at.piece == piece);
+                Want {
+                    piece,
+                    first: at.map_or(BlockIndex(0), |block| block.index),
+                    deadline: now + Duration::from_millis(ms),
+                    idle: self.idle_since.is_some(),
+                    awaited: false,
+                }
+            })
+            .collect()
+    }
+
+    fn window(&self, ledger: Verified<'_>) -> u64 {
+        let first = limits::WINDOW_MIN.min(16 * u64::from(ledger.geometry.piece_length()));
+        (self.position - self.origin).clamp(first, limits::WINDOW_MAX)
+    }
+}

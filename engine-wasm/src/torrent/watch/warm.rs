@@ -1,0 +1,146 @@
+//! What of a film is fetched before its viewer comes: the beginning, the index, and the place where
+//! the film was left.
+//!
+//! Owns which bytes these are. It never knows which of them are there, or who wants the film.
+//! Invariant: the parts lie within the file.
+
+use crate::geometry::{FileIndex, Geometry};
+use crate::media::container_index::{Bytes, Search};
+use crate::view::Position;
+
+/// Bytes of a film that come before its index: what a player shows the first picture from.
+const START: u64 = 512 << 10;
+/// Bytes of a film's beginning in all: what a player reads before it shows a picture, and some
+/// seconds more.
+const HEAD: u64 = 2 << 20;
+/// And never more pieces than these.
+const HEAD_PIECES: u64 = 16;
+/// Bytes before and after the place where a film was left. The place is a guess where the bit rate
+/// varies, and a player begins at the key frame before it.
+const BEFORE: u64 = 1 << 20;
+const AFTER: u64 = 3 << 20;
+
+/// One film that is being made ready.
+#[derive(Debug)]
+pub(crate) struct Warm {
+    pub(crate) file: FileIndex,
+    /// The search for its index.
+    pub(crate) search: Search,
+    /// Whether the bytes that the search needs are being read.
+    pub(crate) is_reading: bool,
+    length: u64,
+    head: u64,
+    place: Option<Bytes>,
+    /// What the daemon was told to read ahead.
+    hinted: Vec<Bytes>,
+}
+
+impl Warm {
+    /// Nothing is known of the film but its length.
+    pub(crate) fn new(file: FileIndex, position: Option<Position>, geometry: &Geometry) -> Self {
+        let length = geometry.file_len(file);
+        let head = HEAD.min(HEAD_PIECES * u64::from(geometry.piece_length()));
+        let mut warm = Self {
+            file,
+            search: Search::new(length),
+            is_reading: false,
+            length,
+            head,
+            place: None,
+            hinted: Vec::new(),
+        };
+        warm.move_to(position);
+        warm
+    }
+
+    /// The place where the film was left, if anywhere.
+    pub(crate) fn move_to(&mut self, position: Option<Position>) {
+        let at = position.and_then(|position| position.share_of(self.length));
+        self.place =
+            at.and_then(|at| self.part(at.saturating_sub(BEFORE), at.saturating_add(AFTER)));
+    }
+
+    /// The parts of the film to be there, the most useful first. They may overlap.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Bytes> + use<> {
+        let start = self.part(0, START.min(self.head) - 1);
+        let head = self.part(0, self.head - 1);
+        [start, self.search.reads(), self.search.index(), head, self.place].into_iter().flatten()
+    }
+
+    /// The parts that the daemon should read ahead from the disk, of those that are there; each
+    /// byte once.
+    pub(crate) fn hints(&mut self, is_there: impl Fn(Bytes) -> bool) -> Vec<Bytes> {
+        let head = self.part(0, self.head - 1);
+        let parts = [head, self.search.index(), self.place].into_iter().flatten();
+        let mut fresh = Vec::new();
+        for (mut first, last) in parts.filter(|&part| is_there(part)) {
+            while let Some(told) =
+                self.hinted.iter().find(|told| told.0 <= first && first <= told.1)
+            {
+                first = told.1 + 1;
+            }
+            if first <= last {
+                self.hinted.push((first, last));
+                fresh.push((first, last));
+            }
+        }
+        fresh
+    }
+
+    /// The bytes that lie in the file; `None` when none do.
+    fn part(&self, first: u64, last: u64) -> Option<Bytes> {
+        let end = self.length.checked_sub(1)?;
+        (first <= end).then(|| (first, last.min(end)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warm(length: u64, piece_length: u32, position: Option<(f64, f64)>) -> Vec<Bytes> {
+        let geometry = Geometry::new(piece_length, &[length]).unwrap();
+        let position = position.map(|(seconds, duration_s)| Position { seconds, duration_s });
+        let mut warm = Warm::new(FileIndex(0), position, &geometry);
+        warm.search.give_up();
+        warm.parts().collect()
+    }
+
+    #[test]
+    fn each_byte_is_read_ahead_once() {
+        let geometry = Geometry::new(256 << 10, &[100 * MIB]).unwrap();
+        let position = |seconds| Some(Position { seconds, duration_s: 100.0 });
+        let mut warm = Warm::new(FileIndex(0), position(2.0), &geometry);
+        assert_eq!(warm.hints(|_| false), []);
+        assert_eq!(warm.hints(|(first, _)| first == 0), [(0, 2 * MIB - 1)]);
+        assert_eq!(warm.hints(|_| true), [(2 * MIB, 5 * MIB)], "the place overlaps the beginning");
+        assert_eq!(warm.hints(|_| true), []);
+        warm.move_to(position(50.0));
+        assert_eq!(warm.hints(|_| true), [(49 * MIB, 53 * MIB)]);
+    }
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn the_beginning_is_two_mebibytes_and_at_most_sixteen_pieces() {
+        assert_eq!(warm(100 * MIB, 256 << 10, None), [(0, MIB / 2 - 1), (0, 2 * MIB - 1)]);
+        assert_eq!(warm(100 * MIB, 16 << 10, None), [(0, MIB / 4 - 1), (0, MIB / 4 - 1)]);
+        assert_eq!(warm(9, 16 << 10, None), [(0, 8), (0, 8)]);
+        assert_eq!(warm(0, 16 << 10, None), []);
+    }
+
+    #[test]
+    fn the_place_where_a_film_was_left_is_its_share_of_the_bytes() {
+        let place = |seconds, duration| {
+            warm(100 * MIB, 256 << 10, Some((seconds, duration))).get(2).copied()
+        };
+        assert_eq!(place(50.0, 100.0), Some((49 * MIB, 53 * MIB)));
+        assert_eq!(place(0.0, 100.0), Some((0, 3 * MIB)));
+        assert_eq!(place(1e9, 100.0), Some((99 * MIB, 100 * MIB - 1)), "beyond the end");
+        for (seconds, duration) in
+            [(1.0, 0.0), (-1.0, 9.0), (f64::NAN, 9.0), (1.0, f64::INFINITY), (1.0, 1e300)]
+        {
+            assert_eq!(place(seconds, duration), None, "{seconds} of {duration}");
+        }
+    }
+}
