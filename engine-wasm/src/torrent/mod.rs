@@ -179,27 +179,23 @@ impl Torrent {
     /// The daemon is gone.
     pub(crate) fn unlink(&mut self, now: Instant) {
         for (conn, peer) in std::mem::take(&mut self.swarm.peers) {
-            self.ledger.suspects.release(conn);
+            self.ledger.release(conn);
             self.swarm.asking.leave(conn);
             self.lose(&peer);
             self.swarm.candidates.released(peer.addr());
         }
         self.ops.clear();
-        self.ledger.judging.clear();
-        self.ledger.checking = 0;
-        self.ledger.check_first.clear();
         self.record.unlink();
         self.swarm.seeking.clear();
         self.swarm.trackers.unlink(now);
         self.swarm.web.unlink();
-        self.ledger.pieces.unlink();
+        self.ledger.unlink();
         self.watch.desk.unlink(now);
         self.watch.warmth.unlink();
         self.life.linked = false;
         self.storage.looking = None;
         self.storage.stamps.unlink();
         self.storage.pinned.clear();
-        self.ledger.to_hash.clear();
         self.storage.empties.clear();
         self.storage.creating = 0;
         for slot in &mut self.storage.files {
@@ -276,7 +272,7 @@ impl Torrent {
             return;
         }
         self.tend_peers(cx);
-        if self.ledger.trees.lacks_layers() {
+        if self.ledger.trees().lacks_layers() {
             self.ask_for_hashes(cx);
         }
         self.tend_giving(cx);
@@ -296,7 +292,7 @@ impl Torrent {
     /// The end of a turn: everything that became possible is asked for, and what was said goes out.
     pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
         self.settle_pins(cx);
-        self.hash_delayed(cx);
+        self.verify_delayed(cx);
         if self.fetch.wants_are_stale {
             self.refresh_wants(cx.now);
             self.read_warm(cx);

@@ -1,13 +1,12 @@
 //! What a torrent asked the daemon for, and who in it gets the answer.
 
-use std::net::SocketAddr;
-
 use shared_proto::io::FileStat;
 use shared_proto::{ConnId, FileRef};
 
-use crate::geometry::{Block, FileIndex, PieceIndex};
+use crate::geometry::{FileIndex, PieceIndex};
 use crate::handles::Access;
 use crate::hashes::request::HashRequest;
+use crate::torrent::ledger::DigestId;
 
 /// What an answer is for.
 #[derive(Debug)]
@@ -19,19 +18,12 @@ pub(in crate::torrent) enum Op {
     Stamp(FileIndex),
     /// Another look at a file, with what it should look like.
     Glance(FileIndex, FileStat),
-    Hash(PieceIndex),
-    /// A digest of bytes that another program may have changed since: it says nothing any more.
-    Stale(PieceIndex),
-    /// A piece where it was found, and its copy.
-    HashFound(PieceIndex),
+    /// A digest, and the piece whose files are kept open for it.
+    Digest(DigestId, Option<PieceIndex>),
     Copy(PieceIndex),
     OpenFound(FileIndex, FileRef),
     /// The new name of a file that was displaced.
     LookAgain(FileIndex),
-    Exhibit(PieceIndex, Vec<Vec<SocketAddr>>),
-    Proof(PieceIndex),
-    /// A block by itself.
-    Judge(Block),
     /// The digests of a piece's blocks, for a peer.
     Blocks(ConnId, HashRequest),
     Give(ConnId, u32),

@@ -62,7 +62,7 @@ fn what_is_kept_stays() {
         world.run_for(Duration::from_secs(100));
         match how {
             "again" => {
-                drop(world.send("POST", "/add?keep=1", Some("application/x-bittorrent"), &torrent))
+                world.send("POST", "/add?keep=1", Some("application/x-bittorrent"), &torrent);
             }
             "page" => world.intend(Intent::AddTorrent { metainfo: torrent.into() }),
             _ => {}

@@ -1,30 +1,447 @@
 //! What of a torrent is verified, and what is being verified.
+//!
+//! Owns where every piece and block stands, the hash trees, the digests under way and the peers
+//! suspected of corrupt data. It orders no I/O: it says what a digest is for, and what its result
+//! means. Invariant: a piece is verified only by a digest that this ledger knows and that matches,
+//! or because the caller vouches for bytes that did not change since one did ([`Ledger::believe`]).
 
-pub(in crate::torrent) mod recheck;
+pub(in crate::torrent) mod checks;
+pub(in crate::torrent) mod digests;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 
-use shared_proto::OpId;
+use bytes::Bytes;
+use shared_proto::ConnId;
+use shared_proto::io::DigestKind;
 
-use crate::geometry::{Block, PieceIndex};
-use crate::hashes::trees::Trees;
-use crate::pick::piece_map::PieceMap;
+use crate::geometry::{Block, Geometry, PieceIndex};
+use crate::hashes::request::HashRequest;
+use crate::hashes::trees::{Answer, Trees, Unproved};
+use crate::metainfo::{Metainfo, merkle};
+use crate::pick::piece_map::{PieceMap, PieceState};
 use crate::pick::suspects::Suspects;
-use recheck::Recheck;
+use checks::Checks;
+use digests::Digests;
+pub(in crate::torrent) use digests::{DigestId, Purpose};
+
+/// Length of a SHA-1, bytes. The digests of blocks are longer.
+const SHA1: usize = 20;
+/// Bytes of one digest of [`DigestKind::Sha256Leaves`].
+const LEAF: usize = 32;
+
+/// What the result of a digest means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::torrent) enum Outcome {
+    /// Nothing: the bytes may have changed since, or the piece was decided otherwise.
+    Stale,
+    /// A piece is right. It is not verified before the caller says so to [`Ledger::believe`].
+    Right { piece: PieceIndex, was_on_disk: bool },
+    /// A piece that was on the disk is wrong.
+    WrongOnDisk(PieceIndex),
+    /// A piece that was on the disk can't be read.
+    UnreadableOnDisk(PieceIndex),
+    /// A received piece is wrong.
+    WrongReceived(PieceIndex),
+    /// A received piece can't be read back.
+    UnreadableReceived(PieceIndex),
+    /// A piece is right in the file that ours is copied from.
+    RightInDonor(PieceIndex),
+    /// A piece is wrong in the file that ours is copied from, or can't be read there.
+    WrongInDonor(PieceIndex),
+    /// The blocks of a failed piece are kept apart: it can be requested again.
+    Exhibited(PieceIndex),
+    /// Peers that sent corrupt blocks.
+    Guilty(Vec<SocketAddr>),
+    /// A block is right, and whether its piece is verified with it.
+    BlockRight { block: Block, completes: bool },
+    /// A block is wrong, and the peer that alone sent it.
+    BlockWrong { block: Block, guilty: Option<SocketAddr> },
+    /// A block can't be read back.
+    BlockUnreadable(Block),
+}
+
+/// What to do about a received piece that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::torrent) enum Failure {
+    /// Wrong blocks are found one by one, each by its own digest.
+    ByBlock,
+    /// One peer sent all of it.
+    Guilty(SocketAddr),
+    /// Several peers sent it: the digests of its blocks are needed, with these senders.
+    Exhibit(Vec<Vec<SocketAddr>>),
+}
+
+/// What hashes from a peer made possible.
+#[derive(Debug, Default)]
+pub(in crate::torrent) struct Learned {
+    /// Pieces whose hash is known now and of which nothing is on the disk.
+    pub(in crate::torrent) unsealed: Vec<PieceIndex>,
+    /// Stored blocks that can be verified by themselves now.
+    pub(in crate::torrent) blocks: Vec<Block>,
+}
 
 /// Which pieces and blocks are verified, and which digests are under way.
 #[derive(Debug)]
 pub(in crate::torrent) struct Ledger {
-    pub(in crate::torrent) pieces: PieceMap,
-    pub(in crate::torrent) trees: Trees,
-    pub(in crate::torrent) suspects: Suspects,
-    pub(in crate::torrent) recheck: Recheck,
-    /// Complete pieces that wait until their files can be open.
-    pub(in crate::torrent) to_hash: VecDeque<PieceIndex>,
-    /// The newest digest of each block that is verified by itself.
-    pub(in crate::torrent) judging: BTreeMap<Block, OpId>,
-    /// Digests of pieces on the disk that are under way.
-    pub(in crate::torrent) checking: usize,
-    /// Unchecked pieces that a record names: the likeliest to be there.
-    pub(in crate::torrent) check_first: VecDeque<PieceIndex>,
+    geometry: Arc<Geometry>,
+    pieces: PieceMap,
+    trees: Trees,
+    suspects: Suspects,
+    digests: Digests,
+    checks: Checks,
+}
+
+impl Ledger {
+    /// Nothing is verified.
+    pub(in crate::torrent) fn new(meta: &Metainfo, geometry: Arc<Geometry>) -> Self {
+        let trees = Trees::new(meta, &geometry);
+        let mut pieces = PieceMap::new(Arc::clone(&geometry));
+        if meta.info_hash_v2.is_some() {
+            pieces.judge_by_block();
+        }
+        let sealed = geometry.pieces().filter(|&piece| trees.is_sealed(piece));
+        sealed.for_each(|piece| pieces.seal(piece));
+        Self {
+            geometry,
+            pieces,
+            trees,
+            suspects: Suspects::default(),
+            digests: Digests::default(),
+            checks: Checks::default(),
+        }
+    }
+
+    /// Where each piece and block stands.
+    pub(in crate::torrent) fn pieces(&self) -> &PieceMap {
+        &self.pieces
+    }
+
+    /// The hashes of v2 that are known.
+    pub(in crate::torrent) fn trees(&self) -> &Trees {
+        &self.trees
+    }
+
+    /// Pieces that failed and did not pass since.
+    pub(in crate::torrent) fn suspects(&self) -> &Suspects {
+        &self.suspects
+    }
+
+    /// What changes with each request to a peer: where blocks stand, and who may be asked.
+    pub(in crate::torrent) fn for_requests(&mut self) -> (&mut PieceMap, &mut Suspects) {
+        (&mut self.pieces, &mut self.suspects)
+    }
+
+    /// Which pieces the selection wants.
+    pub(in crate::torrent) fn set_wanted(&mut self, is_wanted: impl Fn(PieceIndex) -> bool) {
+        self.pieces.set_wanted(is_wanted);
+    }
+
+    /// Pieces of which blocks may have been armed or disarmed since the last call.
+    pub(in crate::torrent) fn take_armed_news(&mut self) -> Vec<PieceIndex> {
+        self.pieces.take_armed_news()
+    }
+
+    /// A connection is gone, chokes or snubs: suspect pieces may be requested from others.
+    pub(in crate::torrent) fn release(&mut self, conn: ConnId) {
+        self.suspects.release(conn);
+    }
+
+    /// How the daemon is to digest a piece: by its blocks where the v2 hash is known, else as v1
+    /// has it.
+    pub(in crate::torrent) fn kind_for(&self, piece: PieceIndex) -> DigestKind {
+        if self.trees.piece(piece).is_some() { DigestKind::Sha256Leaves } else { DigestKind::Sha1 }
+    }
+
+    /// Whether a piece may be on the disk and can be checked.
+    pub(in crate::torrent) fn can_check(&self, piece: PieceIndex) -> bool {
+        self.pieces.state(piece) == PieceState::Unchecked && !self.pieces.is_sealed(piece)
+    }
+
+    /// The next piece to check, those that a record names first.
+    pub(in crate::torrent) fn take_next_check(&mut self) -> Option<PieceIndex> {
+        while let Some(piece) = self.checks.take_likely() {
+            if self.can_check(piece) {
+                return Some(piece);
+            }
+        }
+        let unchecked = self.pieces.unchecked().iter_ones().map(PieceIndex);
+        unchecked.into_iter().find(|&piece| !self.pieces.is_sealed(piece))
+    }
+
+    /// Number of pieces that are being checked.
+    pub(in crate::torrent) fn checks_underway(&self) -> usize {
+        self.checks.underway()
+    }
+
+    /// Whether no piece on the disk is being checked or waits for it.
+    pub(in crate::torrent) fn is_checked(&self) -> bool {
+        self.checks.underway() == 0 && self.pieces.unchecked().is_clear()
+    }
+
+    /// Share of the pieces on the disk that are checked, 0 to 1; `None` when there is no check.
+    pub(in crate::torrent) fn check_progress(&self) -> Option<f64> {
+        self.checks.progress(self.pieces.unchecked().count())
+    }
+
+    /// The disk may hold a piece: it is checked before it is requested. A missing piece only.
+    pub(in crate::torrent) fn suspect(&mut self, piece: PieceIndex, is_likely: bool) {
+        self.pieces.suspect(piece);
+        self.checks.add(piece, is_likely);
+    }
+
+    /// An unchecked piece is missing after all. False when it was not unchecked.
+    pub(in crate::torrent) fn unsuspect(&mut self, piece: PieceIndex) -> bool {
+        self.pieces.unsuspect(piece)
+    }
+
+    /// The user asks for a check of everything.
+    pub(in crate::torrent) fn ask_for_check(&mut self) {
+        self.checks.ask();
+    }
+
+    /// Remembers that a piece was verified before a check that the user asked for.
+    pub(in crate::torrent) fn doubt(&mut self, piece: PieceIndex) {
+        self.checks.doubt(piece);
+    }
+
+    /// Another program changed these pieces: a cancelled check does not restore them.
+    pub(in crate::torrent) fn forget_doubted(&mut self, pieces: &RangeInclusive<PieceIndex>) {
+        self.checks.forget_doubted(pieces);
+    }
+
+    /// The user cancels the check: the pieces that were verified before it and were not checked
+    /// yet, and those that are missing now. `None` when the user asked for no check.
+    pub(in crate::torrent) fn cancel_check(
+        &mut self,
+    ) -> Option<(Vec<PieceIndex>, Vec<PieceIndex>)> {
+        let doubted = self.checks.cancel()?;
+        let restored = doubted.into_iter().filter(|&piece| self.pieces.unsuspect(piece)).collect();
+        let left: Vec<PieceIndex> = self.pieces.unchecked().iter_ones().map(PieceIndex).collect();
+        for &piece in &left {
+            self.pieces.unsuspect(piece);
+        }
+        Some((restored, left))
+    }
+
+    /// Begins to check a piece on the disk, in its own files or in those they are copied from.
+    pub(in crate::torrent) fn begin_check(
+        &mut self,
+        piece: PieceIndex,
+        in_donor: bool,
+    ) -> DigestId {
+        self.pieces.begin_check(piece);
+        self.checks.begin(piece);
+        let purpose = if in_donor { Purpose::InDonor(piece) } else { Purpose::OnDisk(piece) };
+        self.digests.begin(purpose)
+    }
+
+    /// A check is over, however it came out. True when it was the last.
+    pub(in crate::torrent) fn end_check(&mut self, piece: PieceIndex) -> bool {
+        self.checks.end(piece);
+        self.end_checks()
+    }
+
+    /// True when no check is left; the next one counts from zero.
+    pub(in crate::torrent) fn end_checks(&mut self) -> bool {
+        let is_over = self.is_checked();
+        if is_over {
+            self.checks.reset();
+        }
+        is_over
+    }
+
+    /// Begins to verify a piece of which every block is stored, or was copied.
+    pub(in crate::torrent) fn begin_verifying(&mut self, piece: PieceIndex) -> DigestId {
+        let is_received = !self.pieces.givers(piece).is_empty();
+        let purpose = if is_received { Purpose::Received(piece) } else { Purpose::OnDisk(piece) };
+        self.digests.begin(purpose)
+    }
+
+    /// Puts off [`Ledger::begin_verifying`]: the files of the piece can't be open now.
+    pub(in crate::torrent) fn delay_verifying(&mut self, piece: PieceIndex) {
+        self.digests.delay(piece);
+    }
+
+    /// Takes the pieces whose verification was put off and is still due.
+    pub(in crate::torrent) fn take_delayed(&mut self) -> Vec<PieceIndex> {
+        let mut delayed = Vec::from(self.digests.take_delayed());
+        delayed.retain(|&piece| self.pieces.state(piece) == PieceState::Hashing);
+        delayed
+    }
+
+    /// Whether a block can be verified by itself.
+    pub(in crate::torrent) fn knows_block(&self, block: Block) -> bool {
+        self.trees.block(block).is_some()
+    }
+
+    /// Whether every block of a piece can be verified by itself.
+    pub(in crate::torrent) fn knows_blocks(&self, piece: PieceIndex) -> bool {
+        self.geometry.blocks(piece).all(|block| self.knows_block(block))
+    }
+
+    /// Begins a digest for any other purpose.
+    pub(in crate::torrent) fn begin(&mut self, purpose: Purpose) -> DigestId {
+        self.digests.begin(purpose)
+    }
+
+    /// Takes the result of a digest, `None` when the bytes could not be read. `meta` has the v1
+    /// hashes.
+    pub(in crate::torrent) fn finish(
+        &mut self,
+        id: DigestId,
+        digest: Option<&Bytes>,
+        meta: &Metainfo,
+    ) -> Outcome {
+        let Some(purpose) = self.digests.finish(id) else { return Outcome::Stale };
+        match (purpose, digest) {
+            (Purpose::Received(piece), Some(digest)) => match self.is_right(piece, digest, meta) {
+                true => Outcome::Right { piece, was_on_disk: false },
+                false => Outcome::WrongReceived(piece),
+            },
+            (Purpose::Received(piece), None) => Outcome::UnreadableReceived(piece),
+            (Purpose::OnDisk(piece), Some(digest)) => match self.is_right(piece, digest, meta) {
+                true => Outcome::Right { piece, was_on_disk: true },
+                false => Outcome::WrongOnDisk(piece),
+            },
+            (Purpose::OnDisk(piece), None) => Outcome::UnreadableOnDisk(piece),
+            (Purpose::InDonor(piece), digest) => {
+                match digest.is_some_and(|digest| self.is_right(piece, digest, meta)) {
+                    true => Outcome::RightInDonor(piece),
+                    false => Outcome::WrongInDonor(piece),
+                }
+            }
+            (Purpose::Exhibit(piece, senders), digest) => {
+                if let Some(digest) = digest {
+                    self.suspects.exhibit(piece, leaves(digest).zip(senders).collect());
+                }
+                Outcome::Exhibited(piece)
+            }
+            (Purpose::Proof(piece), Some(digest)) => {
+                Outcome::Guilty(self.suspects.passed(piece, &leaves(digest).collect::<Vec<_>>()))
+            }
+            (Purpose::Proof(_), None) => Outcome::Stale,
+            (Purpose::Block(block), Some(digest)) => self.finish_block(block, digest),
+            (Purpose::Block(block), None) => Outcome::BlockUnreadable(block),
+        }
+    }
+
+    fn finish_block(&mut self, block: Block, digest: &Bytes) -> Outcome {
+        let Some(expected) = self.trees.block(block) else { return Outcome::Stale };
+        if expected[..] == digest[..] {
+            return Outcome::BlockRight { block, completes: self.pieces.prove(block) };
+        }
+        let senders = self.pieces.refute(block);
+        // A digest of the whole piece has read the wrong block.
+        self.digests.forget_received(block.piece);
+        let guilty = if let [only] = senders[..] { Some(only) } else { None };
+        Outcome::BlockWrong { block, guilty }
+    }
+
+    /// Whether a digest of [`Ledger::kind_for`] is what the torrent says.
+    fn is_right(&self, piece: PieceIndex, digest: &Bytes, meta: &Metainfo) -> bool {
+        if digest.len() == SHA1 {
+            let expected = meta.pieces.get(piece.as_usize());
+            return expected.is_some_and(|expected| expected[..] == digest[..]);
+        }
+        self.trees.is_right(piece, &merkle::split(digest)) == Some(true)
+    }
+
+    /// A piece is verified: by a digest, or because its bytes did not change since one matched.
+    pub(in crate::torrent) fn believe(&mut self, piece: PieceIndex) {
+        self.pieces.verified(piece);
+        self.trees.forget_blocks(piece);
+        self.digests.forget(piece);
+    }
+
+    /// Whether the digests of a verified piece's blocks would convict peers that sent others.
+    pub(in crate::torrent) fn wants_proof(&self, piece: PieceIndex) -> bool {
+        self.suspects.wants_proof(piece)
+    }
+
+    /// A verified piece is suspect no longer, and no proof can be had.
+    pub(in crate::torrent) fn drop_suspicion(&mut self, piece: PieceIndex) {
+        self.suspects.passed(piece, &[]);
+    }
+
+    /// A received piece is wrong: what is to be done about it.
+    pub(in crate::torrent) fn failed(&mut self, piece: PieceIndex) -> Failure {
+        if self.knows_blocks(piece) {
+            return Failure::ByBlock;
+        }
+        let senders = self.pieces.givers(piece);
+        match self.suspects.failed(piece, &senders) {
+            Some(guilty) => Failure::Guilty(guilty),
+            None => Failure::Exhibit(senders),
+        }
+    }
+
+    /// A piece is missing again, but for blocks that are proved: a viewer may be reading them.
+    pub(in crate::torrent) fn reset(&mut self, piece: PieceIndex) {
+        self.pieces.reset(piece);
+        self.digests.forget(piece);
+        self.checks.end(piece);
+    }
+
+    /// A verified piece is missing.
+    pub(in crate::torrent) fn lose(&mut self, piece: PieceIndex, is_wanted: bool) {
+        self.pieces.lose(piece, is_wanted);
+        self.digests.forget(piece);
+    }
+
+    /// A begun piece is missing, its proved blocks included. Nobody may be able to write to it.
+    /// True when it had proved blocks.
+    pub(in crate::torrent) fn lose_begun(&mut self, piece: PieceIndex) -> bool {
+        self.digests.forget(piece);
+        self.checks.end(piece);
+        self.pieces.lose_begun(piece)
+    }
+
+    /// Takes hashes that a peer sent.
+    ///
+    /// # Errors
+    /// [`Unproved`] when they do not lead to a hash that is known: the peer is at fault.
+    pub(in crate::torrent) fn learn(
+        &mut self,
+        request: &HashRequest,
+        hashes: &[u8],
+    ) -> Result<Learned, Unproved> {
+        let mut learned = Learned::default();
+        for gain in self.trees.learn(request, hashes)? {
+            for piece in gain.pieces.map(PieceIndex) {
+                self.pieces.unseal(piece);
+                if self.pieces.state(piece) == PieceState::Missing {
+                    learned.unsealed.push(piece);
+                }
+            }
+            learned
+                .blocks
+                .extend(gain.blocks_of.into_iter().flat_map(|it| self.pieces.unproved(it)));
+        }
+        Ok(learned)
+    }
+
+    /// What to answer a peer that wants hashes; [`Answer::Blocks`] needs a digest first, of a piece
+    /// that is verified.
+    pub(in crate::torrent) fn answer(&self, request: &HashRequest) -> Answer {
+        match self.trees.answer(request) {
+            Answer::Blocks(piece) if self.pieces.state(piece) != PieceState::Have => Answer::Reject,
+            answer => answer,
+        }
+    }
+
+    /// The daemon is gone, and with it every digest: what was being verified is to be checked.
+    pub(in crate::torrent) fn unlink(&mut self) {
+        self.pieces.unlink();
+        self.digests.unlink();
+        self.checks.unlink();
+    }
+}
+
+/// The digests of blocks, one after the other.
+fn leaves(digest: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
+    (0..digest.len() / LEAF).map(|at| digest.slice(at * LEAF..(at + 1) * LEAF))
 }

@@ -12,13 +12,11 @@ use crate::discover::holepunch::seeking::Seeking;
 use crate::discover::tracker::announcer::Announcer;
 use crate::geometry::PieceIndex;
 use crate::hashes::asking::Asking;
-use crate::hashes::trees::Trees;
 use crate::limits;
 use crate::metainfo::Metainfo;
 use crate::pick::availability::Availability;
 use crate::pick::picker::Picker;
-use crate::pick::piece_map::{PieceMap, PieceState};
-use crate::pick::suspects::Suspects;
+use crate::pick::piece_map::PieceState;
 use crate::torrent::Life;
 use crate::torrent::Status;
 use crate::torrent::Torrent;
@@ -29,7 +27,6 @@ use crate::torrent::account::sharing::Goals;
 use crate::torrent::content::Content;
 use crate::torrent::fetch::Fetch;
 use crate::torrent::ledger::Ledger;
-use crate::torrent::ledger::recheck::Recheck;
 use crate::torrent::record::Keeper;
 use crate::torrent::record::Record;
 use crate::torrent::selection::Selection;
@@ -83,18 +80,10 @@ impl Torrent {
         let found =
             record.as_ref().map(|it| (it.kept.clone(), it.before.clone(), it.displaced.clone()));
         let trackers = Announcer::new(meta.info_hash, meta.trackers.clone(), cx);
-        let trees = Trees::new(&meta, &geometry);
-        let mut pieces = PieceMap::new(Arc::clone(&geometry));
+        let ledger = Ledger::new(&meta, Arc::clone(&geometry));
         let mut availability = Availability::new(geometry.piece_count(), cx.rng);
-        if meta.info_hash_v2.is_some() {
-            pieces.judge_by_block();
-        }
-        geometry
-            .pieces()
-            .filter(|&piece| trees.is_sealed(piece))
-            .for_each(|piece| pieces.seal(piece));
         let idle = |piece: &PieceIndex| {
-            pieces.is_sealed(*piece) || pieces.state(*piece) == PieceState::Have
+            ledger.pieces().is_sealed(*piece) || ledger.pieces().state(*piece) == PieceState::Have
         };
         geometry.pieces().filter(idle).for_each(|piece| availability.take(piece));
         let storage = Storage {
@@ -116,16 +105,6 @@ impl Torrent {
             empties: VecDeque::new(),
             creating: 0,
             files,
-        };
-        let ledger = Ledger {
-            pieces,
-            trees,
-            suspects: Suspects::default(),
-            recheck: Recheck::default(),
-            to_hash: VecDeque::new(),
-            judging: BTreeMap::new(),
-            checking: 0,
-            check_first: VecDeque::new(),
         };
         let swarm = Swarm {
             peers: BTreeMap::new(),

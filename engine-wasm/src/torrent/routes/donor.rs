@@ -43,7 +43,7 @@ impl Torrent {
         for piece in each_piece(pieces) {
             let needs =
                 self.content.geometry.range_in_file(piece, file).map_or(0, |range| range.end() + 1);
-            if needs <= length && self.ledger.pieces.state(piece) == PieceState::Missing {
+            if needs <= length && self.ledger.pieces().state(piece) == PieceState::Missing {
                 self.suspect(piece, false);
             }
         }
@@ -166,7 +166,7 @@ impl Torrent {
         if has_failed {
             self.end_check(piece, cx);
         } else {
-            self.hash(piece, cx);
+            self.verify(piece, cx);
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::torrent::watch::desk::Verified;
 impl Torrent {
     /// What viewers need is worked out anew.
     pub(in crate::torrent) fn refresh_wants(&mut self, now: Instant) {
-        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
         let mut wants = self.watch.desk.wants(ledger, now);
         self.want_subtitles(&mut wants, now);
         self.add_warm_wants(&mut wants, now);
@@ -60,12 +60,13 @@ impl Torrent {
 
     /// What knows who is asked for which block.
     pub(in crate::torrent) fn scheduler(&mut self) -> Scheduler<'_> {
+        let (pieces, suspects) = self.ledger.for_requests();
         Scheduler {
             geometry: &self.content.geometry,
             picker: &mut self.fetch.picker,
-            pieces: &mut self.ledger.pieces,
+            pieces,
             availability: &mut self.fetch.availability,
-            suspects: &mut self.ledger.suspects,
+            suspects,
             peers: &mut self.swarm.peers,
         }
     }
@@ -157,7 +158,7 @@ impl Torrent {
         cx: &mut Context<'_>,
     ) {
         let pieces: std::collections::BTreeSet<PieceIndex> =
-            pieces.filter(|&piece| self.ledger.pieces.has_armed(piece)).collect();
+            pieces.filter(|&piece| self.ledger.pieces().has_armed(piece)).collect();
         self.end_runs_into(&pieces, cx);
         for (&conn, peer) in &mut self.swarm.peers {
             let theirs: Vec<Block> =
@@ -166,7 +167,7 @@ impl Torrent {
                 cx.order(IoCommand::Disarm { conn, key: key_of(block) });
                 peer.cancel(block, &self.content.geometry, cx.now);
                 peer.forget(block);
-                self.ledger.pieces.unask(block, conn, true);
+                self.ledger.for_requests().0.unask(block, conn, true);
             }
         }
         pieces.into_iter().for_each(|piece| self.tidy(piece));
@@ -204,9 +205,9 @@ impl Torrent {
                         cx.order(IoCommand::Disarm { conn: other, key: key_of(block) });
                     }
                 }
-                let is_judged = self.judge(block, cx);
-                if stored.piece_is_full && !(is_judged && self.judges_by_block(block.piece)) {
-                    self.hash(block.piece, cx);
+                let is_judged = self.verify_block(block, cx);
+                if stored.piece_is_full && !(is_judged && self.ledger.knows_blocks(block.piece)) {
+                    self.verify(block.piece, cx);
                 }
             }
         }

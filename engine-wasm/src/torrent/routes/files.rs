@@ -240,7 +240,7 @@ impl Torrent {
 
     /// A piece that nobody may write to lets go of its files.
     pub(in crate::torrent) fn unpin_idle(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
-        if !self.ledger.pieces.has_armed(piece) && self.storage.pinned.remove(&piece) {
+        if !self.ledger.pieces().has_armed(piece) && self.storage.pinned.remove(&piece) {
             self.unpin(piece, cx);
         }
     }
@@ -248,8 +248,8 @@ impl Torrent {
     /// Pieces that nobody may write to any more let go of their files.
     pub(in crate::torrent) fn settle_pins(&mut self, cx: &mut Context<'_>) {
         let mut freed = false;
-        for piece in self.ledger.pieces.take_armed_news() {
-            if !self.ledger.pieces.has_armed(piece) && self.storage.pinned.remove(&piece) {
+        for piece in self.ledger.take_armed_news() {
+            if !self.ledger.pieces().has_armed(piece) && self.storage.pinned.remove(&piece) {
                 self.unpin(piece, cx);
                 freed = true;
             }

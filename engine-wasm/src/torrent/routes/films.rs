@@ -78,7 +78,7 @@ impl Torrent {
     /// Adds what is not there of the subtitles of films that are watched, or fetched ahead, whether
     /// these files are wanted or not.
     pub(in crate::torrent) fn want_subtitles(&self, wants: &mut Vec<Want>, now: Instant) {
-        if self.watch.films.subtitles.is_empty() || self.ledger.pieces.is_complete() {
+        if self.watch.films.subtitles.is_empty() || self.ledger.pieces().is_complete() {
             return;
         }
         let watched: BTreeSet<FileIndex> = self.watch.desk.watched().collect();
@@ -86,7 +86,7 @@ impl Torrent {
             .film_ahead()
             .filter(|film| !watched.contains(film))
             .map(|film| (film, (now, true)));
-        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
         for (film, when) in watched.iter().map(|&film| (film, (now + SOON, false))).chain(ahead) {
             let files = self.subtitles(film.0).iter().map(|subtitle| FileIndex(subtitle.index));
             wants.extend(subtitles::wants(files, ledger, when));

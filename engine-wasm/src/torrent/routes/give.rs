@@ -87,17 +87,18 @@ impl Torrent {
             self.drop_peer(one, "it is here twice", cx);
         }
         let us =
-            introduction(&self.ledger.pieces, &self.content.meta, self.swarm.told_upload_only, cx);
+            introduction(self.ledger.pieces(), &self.content.meta, self.swarm.told_upload_only, cx);
         let Some(peer) = self.swarm.peers.get_mut(&conn) else { return };
         peer.introduce(&us, cx.now);
-        if peer.is_fast() && !self.ledger.pieces.have().is_clear() {
+        if peer.is_fast() && !self.ledger.pieces().have().is_clear() {
             let set = allowed_fast(
                 peer.addr().ip(),
                 self.content.meta.info_hash,
                 self.content.geometry.piece_count(),
                 SET_LENGTH,
             );
-            let at_hand = |piece: &PieceIndex| self.ledger.pieces.state(*piece) == PieceState::Have;
+            let at_hand =
+                |piece: &PieceIndex| self.ledger.pieces().state(*piece) == PieceState::Have;
             peer.allow(set.into_iter().filter(at_hand).collect(), cx.now);
         }
     }
@@ -155,7 +156,7 @@ impl Torrent {
     fn can_give(&self, request: Request) -> bool {
         self.is_running()
             && request.is_valid(&self.content.geometry)
-            && self.ledger.pieces.state(PieceIndex(request.piece)) == PieceState::Have
+            && self.ledger.pieces().state(PieceIndex(request.piece)) == PieceState::Have
     }
 
     /// Sends a peer what is next for it, as long as there is room on its line.
@@ -275,9 +276,12 @@ impl Torrent {
         }
         self.swarm.giving.tended = cx.now;
         self.choose(cx);
-        let have = self.ledger.pieces.have();
-        let unneeded =
-            if self.fetch.picker.wants().is_empty() { self.ledger.pieces.unneeded() } else { have };
+        let have = self.ledger.pieces().have();
+        let unneeded = if self.fetch.picker.wants().is_empty() {
+            self.ledger.pieces().unneeded()
+        } else {
+            have
+        };
         for peer in self.swarm.peers.values_mut() {
             peer.give_metadata(&self.content.meta.info, limits::METADATA_PER_SECOND, cx.now);
             if peer.pieces().is_some_and(|theirs| !theirs.has_any_missing_in(unneeded)) {
@@ -330,7 +334,7 @@ impl Torrent {
     /// Everybody hears again which extensions we speak.
     pub(in crate::torrent) fn say_extensions_again(&mut self, cx: &mut Context<'_>) {
         let us =
-            introduction(&self.ledger.pieces, &self.content.meta, self.swarm.told_upload_only, cx);
+            introduction(self.ledger.pieces(), &self.content.meta, self.swarm.told_upload_only, cx);
         self.swarm.peers.values_mut().for_each(|peer| peer.say_extensions(&us, cx.now));
     }
 

@@ -215,13 +215,13 @@ impl Torrent {
             is_stale |= looks[at].is_stale;
             is_as_seen &= looks[at].is_as_seen;
         }
-        let state = self.ledger.pieces.state(piece);
+        let state = self.ledger.pieces().state(piece);
         match state {
             PieceState::Have if !is_readable => self.lose_piece(piece, cx),
             PieceState::Have if is_recheck || is_stale => {
                 // A check that is called off does not bring back what another program changed.
                 if is_recheck && is_as_seen {
-                    self.ledger.recheck.doubted.push(piece);
+                    self.ledger.doubt(piece);
                 }
                 self.lose_piece(piece, cx);
                 self.suspect(piece, false);
@@ -240,20 +240,10 @@ impl Torrent {
             PieceState::Missing if is_untouched && !self.record.names(piece) => {}
             PieceState::Missing => self.suspect(piece, self.record.names(piece)),
             PieceState::Unchecked if !is_readable => {
-                self.ledger.pieces.unsuspect(piece);
+                self.ledger.unsuspect(piece);
                 self.put_back(piece);
             }
             _ => {}
-        }
-    }
-
-    /// The disk may hold a piece: it is hashed before it is fetched.
-    pub(in crate::torrent) fn suspect(&mut self, piece: PieceIndex, is_likely: bool) {
-        self.ledger.pieces.suspect(piece);
-        self.fetch.availability.take(piece);
-        self.ledger.recheck.total += 1;
-        if is_likely {
-            self.ledger.check_first.push_back(piece);
         }
     }
 
@@ -377,16 +367,16 @@ impl Torrent {
         let stat = stat.filter(|_| !matches!(slot.origin, Origin::Nothing | Origin::Unknown));
         let length = stat.map_or(0, |stat| stat.length).max(slot.donated());
         // Nor does a check that is called off bring them back.
-        self.ledger.recheck.doubted.retain(|piece| !pieces.contains(piece));
+        self.ledger.forget_doubted(&pieces);
         for piece in each_piece(pieces) {
             let needs =
                 self.content.geometry.range_in_file(piece, file).map_or(0, |range| range.end() + 1);
-            match self.ledger.pieces.state(piece) {
+            match self.ledger.pieces().state(piece) {
                 PieceState::Have => self.lose_piece(piece, cx),
                 PieceState::Open | PieceState::Hashing => self.lose_begun(piece, cx),
                 PieceState::Missing | PieceState::Unchecked => {}
             }
-            if needs <= length && self.ledger.pieces.state(piece) == PieceState::Missing {
+            if needs <= length && self.ledger.pieces().state(piece) == PieceState::Missing {
                 self.suspect(piece, false);
             }
         }

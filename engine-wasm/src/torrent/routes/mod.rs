@@ -2,19 +2,18 @@
 
 mod aside;
 mod birth;
-mod disk;
 mod donor;
 pub(in crate::torrent) mod exchange;
 mod fetch;
 mod files;
 pub(in crate::torrent) mod films;
 mod give;
+mod hashes;
 mod look;
 mod ops;
 mod origin;
 mod pace;
 mod peer_views;
-mod prove;
 pub(in crate::torrent) mod punch;
 mod recheck;
 mod relocate;
@@ -29,6 +28,7 @@ mod stamps;
 mod swarm;
 mod trackers;
 mod trouble;
+mod verifying;
 mod warm;
 mod watch;
 mod web;

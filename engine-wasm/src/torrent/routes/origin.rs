@@ -110,7 +110,7 @@ impl Torrent {
     fn proofs(&self, file: FileIndex) -> impl Iterator<Item = PieceIndex> {
         let pieces = self.content.geometry.pieces_of_file(file).into_iter().flat_map(each_piece);
         pieces.filter(|&piece| {
-            self.record.believes(piece) || self.ledger.pieces.state(piece) == PieceState::Have
+            self.record.believes(piece) || self.ledger.pieces().state(piece) == PieceState::Have
         })
     }
 
@@ -152,7 +152,7 @@ impl Torrent {
     pub(in crate::torrent) fn lose_all(&mut self, file: FileIndex, cx: &mut Context<'_>) {
         let pieces = self.content.geometry.pieces_of_file(file).into_iter().flat_map(each_piece);
         for piece in pieces.collect::<Vec<_>>() {
-            match self.ledger.pieces.state(piece) {
+            match self.ledger.pieces().state(piece) {
                 PieceState::Have => self.lose_piece(piece, cx),
                 PieceState::Open | PieceState::Hashing => self.lose_begun(piece, cx),
                 PieceState::Missing | PieceState::Unchecked => {}
@@ -221,7 +221,7 @@ impl Torrent {
                 .flat_map(each_piece)
                 .collect::<Vec<_>>()
             {
-                if self.ledger.pieces.state(piece) == PieceState::Missing {
+                if self.ledger.pieces().state(piece) == PieceState::Missing {
                     self.suspect(piece, false);
                 }
             }
@@ -355,7 +355,7 @@ impl Torrent {
     }
 
     /// A piece that was fetched is not right, and part of it is in files that were there before.
-    /// True if there were any: then nobody who gave is to blame.
+    /// True if there were any: then no peer is to blame, and the piece is missing again.
     pub(in crate::torrent) fn found_was_wrong(
         &mut self,
         piece: PieceIndex,
@@ -371,10 +371,14 @@ impl Torrent {
             .into_iter()
             .filter(|&file| !self.storage.files[file.as_usize()].origin.is_writable())
             .collect();
-        for &file in &theirs {
+        if theirs.is_empty() {
+            return false;
+        }
+        self.reset(piece);
+        for file in theirs {
             self.disprove(file, cx);
         }
-        !theirs.is_empty()
+        true
     }
 
     /// A found file is not what the torrent has: it is left alone, and what of it is right is

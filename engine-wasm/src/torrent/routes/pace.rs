@@ -34,10 +34,13 @@ impl Torrent {
         if !self.fetches() || self.is_done() || self.is_stalled(now) {
             return None;
         }
-        let begun =
-            self.ledger.pieces.begun().filter(|&piece| !self.ledger.pieces.unneeded().get(piece.0));
+        let begun = self
+            .ledger
+            .pieces()
+            .begun()
+            .filter(|&piece| !self.ledger.pieces().unneeded().get(piece.0));
         let stored: u64 = begun
-            .map(|piece| u64::from(self.ledger.pieces.stored_blocks(piece) * BLOCK_LENGTH))
+            .map(|piece| u64::from(self.ledger.pieces().stored_blocks(piece) * BLOCK_LENGTH))
             .sum();
         self.account.pace.time_for(wanted.saturating_sub(verified).saturating_sub(stored), now)
     }

@@ -6,10 +6,8 @@
 //! hashed first.
 
 use crate::context::Context;
-use crate::geometry::PieceIndex;
 use crate::torrent::Status;
 use crate::torrent::Torrent;
-use crate::torrent::ledger::recheck::Recheck;
 
 impl Torrent {
     /// Hashes all that lies there, whatever it looks like.
@@ -21,8 +19,7 @@ impl Torrent {
             return Err("The torrent is not ready to be checked. Try again in a moment.".to_owned());
         }
         if self.storage.looking.is_none() {
-            self.ledger.recheck.doubted.clear();
-            self.ledger.recheck.is_asked = true;
+            self.ledger.ask_for_check();
             if matches!(self.life.status, Status::Failed(..)) {
                 // What is missing is to be fetched again, if that is what it was stopped for.
                 self.storage.trouble.forget();
@@ -37,24 +34,16 @@ impl Torrent {
     /// Calls a check off that a person asked for: what was verified before and was not hashed again
     /// counts as before, the rest is not looked at.
     pub(crate) fn cancel_recheck(&mut self, cx: &mut Context<'_>) {
-        if !self.ledger.recheck.is_asked {
-            return;
-        }
+        let Some((restored, missing)) = self.ledger.cancel_check() else { return };
         if self.storage.looking.take().is_some() && self.life.status == Status::Looking {
             self.life.status = Status::Running;
         }
-        for piece in std::mem::take(&mut self.ledger.recheck.doubted) {
-            if self.ledger.pieces.unsuspect(piece) {
-                self.believe(piece, cx);
-            }
+        for piece in restored {
+            self.believe(piece, cx);
         }
-        let left: Vec<PieceIndex> =
-            self.ledger.pieces.unchecked().iter_ones().map(PieceIndex).collect();
-        for piece in left {
-            self.ledger.pieces.unsuspect(piece);
+        for piece in missing {
             self.put_back(piece);
         }
-        self.ledger.check_first.clear();
         self.end_of_check(cx);
         self.confirm(cx);
         self.fetch.wants_are_stale = true;
@@ -64,24 +53,13 @@ impl Torrent {
 
     /// Nothing is left to hash: the next check begins to count anew.
     pub(in crate::torrent) fn end_of_check(&mut self, cx: &mut Context<'_>) {
-        if self.ledger.checking == 0 && self.ledger.pieces.unchecked().is_clear() {
-            self.ledger.recheck = Recheck::default();
+        if self.ledger.end_checks() {
             self.close_donors(cx);
         }
     }
 
     /// How much of what is to be hashed is hashed, 0 to 1; `None` when nothing is.
     pub(in crate::torrent) fn check_progress(&self) -> Option<f64> {
-        let left = self.ledger.pieces.unchecked().count()
-            + u32::try_from(self.ledger.checking).unwrap_or(0);
-        if self.storage.looking.is_none() && left == 0 {
-            return None;
-        }
-        let total = self.ledger.recheck.total.max(left).max(1);
-        Some(if self.storage.looking.is_some() {
-            0.0
-        } else {
-            f64::from(total - left) / f64::from(total)
-        })
+        if self.storage.looking.is_some() { Some(0.0) } else { self.ledger.check_progress() }
     }
 }

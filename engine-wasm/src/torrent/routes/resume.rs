@@ -52,10 +52,10 @@ impl Torrent {
 
     /// What is known now.
     pub(in crate::torrent) fn as_recorded(&self) -> Record {
-        let mut verified = self.ledger.pieces.have().clone();
+        let mut verified = self.ledger.pieces().have().clone();
         let mut pieces = verified.clone();
-        pieces.or(self.ledger.pieces.unchecked());
-        self.ledger.pieces.begun().for_each(|piece| pieces.set(piece.0));
+        pieces.or(self.ledger.pieces().unchecked());
+        self.ledger.pieces().begun().for_each(|piece| pieces.set(piece.0));
         // Until the files were looked at, what is known is what was known before.
         if let Some(recorded) = self.record.recorded() {
             pieces.or(&recorded.pieces);
@@ -63,9 +63,9 @@ impl Torrent {
         }
         debug_assert!(
             self.ledger
-                .pieces
+                .pieces()
                 .begun()
-                .all(|piece| self.ledger.pieces.state(piece) != PieceState::Missing)
+                .all(|piece| self.ledger.pieces().state(piece) != PieceState::Missing)
         );
         let stamps =
             (0..).zip(&self.storage.files).filter_map(|(file, slot)| Some((file, slot.stamp?)));

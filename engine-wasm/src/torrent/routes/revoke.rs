@@ -7,7 +7,6 @@
 use crate::context::Context;
 use crate::geometry::PieceIndex;
 use crate::torrent::Torrent;
-use crate::torrent::ops::Op;
 use crate::torrent::watch::desk::Verified;
 
 impl Torrent {
@@ -19,7 +18,7 @@ impl Torrent {
             slot.verified = slot.verified.saturating_sub(u64::from(span.length));
         }
         self.storage.is_confirmed = false;
-        self.ledger.pieces.lose(piece, self.fetch.availability.is_wanted(piece));
+        self.ledger.lose(piece, self.fetch.availability.is_wanted(piece));
         self.put_back(piece);
         self.fetch.wants_are_stale = true;
         self.revoke(piece, cx);
@@ -28,30 +27,17 @@ impl Torrent {
     /// A begun piece lies in a file that another program changed: what is stored of it says
     /// nothing, nor does any digest under way. Nothing may be armed on it.
     pub(in crate::torrent) fn lose_begun(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
-        let was_on_disk = self.ledger.pieces.givers(piece).is_empty();
-        if self.ledger.pieces.lose_begun(piece) {
+        if self.ledger.lose_begun(piece) {
             self.revoke(piece, cx);
         }
-        self.ledger.judging.retain(|block, _| block.piece != piece);
-        self.ledger.to_hash.retain(|&other| other != piece);
-        for op in self.ops.values_mut() {
-            match op {
-                Op::Hash(other) | Op::HashFound(other) if *other == piece => {
-                    self.ledger.checking -= usize::from(was_on_disk);
-                    *op = Op::Stale(piece);
-                }
-                Op::Exhibit(other, _) if *other == piece => *op = Op::Stale(piece),
-                _ => {}
-            }
-        }
-        self.ledger.checking -= usize::from(self.storage.copies.forget(piece));
+        self.storage.copies.forget(piece);
         self.put_back(piece);
         self.fetch.wants_are_stale = true;
     }
 
     /// Takes back what was granted of a piece.
     pub(in crate::torrent) fn revoke(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
-        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
         for span in self
             .content
             .geometry

@@ -108,8 +108,8 @@ impl Torrent {
             .filter_map(|&file| self.content.geometry.pieces_of_file(file))
             .flat_map(each_piece);
         for piece in pieces.collect::<BTreeSet<PieceIndex>>() {
-            let is_idle = self.ledger.pieces.state(piece) == PieceState::Missing
-                && !self.ledger.pieces.is_sealed(piece);
+            let is_idle = self.ledger.pieces().state(piece) == PieceState::Missing
+                && !self.ledger.pieces().is_sealed(piece);
             self.fetch.availability.set_priority(
                 piece,
                 self.selection.of_piece(&self.content.geometry, piece),
@@ -117,7 +117,7 @@ impl Torrent {
             );
         }
         let availability = &self.fetch.availability;
-        self.ledger.pieces.set_wanted(|piece| availability.is_wanted(piece));
+        self.ledger.set_wanted(|piece| availability.is_wanted(piece));
     }
 
     /// What is no longer wanted is no longer asked for; what is wanted now is.
@@ -146,18 +146,18 @@ impl Torrent {
     /// Whether all that is wanted is there. What no file of the selection is made of does not
     /// count.
     pub(crate) fn is_done(&self) -> bool {
-        self.ledger.pieces.is_done() && !self.selection.undecided
+        self.ledger.pieces().is_done() && !self.selection.undecided
     }
 
     /// Whether peers have anything to give that somebody wants now.
     pub(in crate::torrent) fn lacks_something(&self) -> bool {
-        !self.ledger.pieces.is_done()
+        !self.ledger.pieces().is_done()
             || self
                 .fetch
                 .picker
                 .wants()
                 .iter()
-                .any(|want| self.ledger.pieces.state(want.piece) != PieceState::Have)
+                .any(|want| self.ledger.pieces().state(want.piece) != PieceState::Have)
     }
 
     /// Whether peers that have everything are kept, and sought: something is wanted now, or
@@ -165,7 +165,7 @@ impl Torrent {
     /// Who seeks is away for a moment, and a seed that left takes long to send again.
     pub(in crate::torrent) fn needs_peers(&self) -> bool {
         self.lacks_something()
-            || (self.watch.watched_missing.is_some() && !self.ledger.pieces.is_complete())
+            || (self.watch.watched_missing.is_some() && !self.ledger.pieces().is_complete())
     }
 
     /// Takes note of viewers whose files are not complete.

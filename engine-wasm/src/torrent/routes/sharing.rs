@@ -160,7 +160,7 @@ impl Torrent {
         {
             self.save_sharing(cx);
         }
-        let is_idle = self.is_done() && self.ledger.checking == 0 && !self.needs_peers();
+        let is_idle = self.is_done() && self.ledger.checks_underway() == 0 && !self.needs_peers();
         let enough = self.is_running() && is_idle && self.has_given_enough(cx.now);
         self.account.sharing.enough_since =
             enough.then(|| self.account.sharing.enough_since.unwrap_or(cx.now));
@@ -209,13 +209,13 @@ impl Torrent {
         let knows = self.account.sharing.is_loaded;
         knows
             && !self.account.sharing.insists
-            && goals.are_reached(self.uploaded(), self.ledger.pieces.verified_bytes(), seeded)
+            && goals.are_reached(self.uploaded(), self.ledger.pieces().verified_bytes(), seeded)
     }
 
     /// What it is waiting to do, or doing; `None` while it has nothing to do with the queue.
     pub(crate) fn queue_entry(&self) -> Option<Entry> {
-        let is_busy_with_the_disk =
-            self.ledger.checking > 0 || self.ledger.pieces.unchecked().first_set().is_some();
+        let is_busy_with_the_disk = self.ledger.checks_underway() > 0
+            || self.ledger.pieces().unchecked().first_set().is_some();
         let at_work = self.life.status == Status::Running && !is_busy_with_the_disk;
         // What waits for a person's word takes nobody's turn: it fetches next to nothing.
         if (!at_work && self.life.status != Status::Resting(Rest::Queued)) || self.is_undecided() {

@@ -45,7 +45,7 @@ impl Torrent {
             message: self.message(),
             trouble: self.trouble_kind(),
             length: self.content.geometry.total_length(),
-            verified: self.ledger.pieces.verified_bytes(),
+            verified: self.ledger.pieces().verified_bytes(),
             downloaded: self.account.downloaded,
             uploaded: self.uploaded(),
             wasted: self.account.wasted,
@@ -156,10 +156,10 @@ impl Torrent {
             let (mut have, mut underway) = (0u64, 0u64);
             for piece in from..to {
                 let piece = PieceIndex(first + u32::try_from(piece).unwrap_or(0));
-                match self.ledger.pieces.state(piece) {
+                match self.ledger.pieces().state(piece) {
                     PieceState::Have => have += 255,
                     PieceState::Missing => {}
-                    PieceState::Open => underway += u64::from(self.ledger.pieces.underway(piece)),
+                    PieceState::Open => underway += u64::from(self.ledger.pieces().underway(piece)),
                     PieceState::Unchecked | PieceState::Hashing => underway += 255,
                 }
             }
@@ -197,15 +197,15 @@ impl Torrent {
             Status::Looking => TorrentState::Checking,
             _ if self.is_done()
                 && self.storage.is_confirmed
-                && self.ledger.checking == 0
-                && self.ledger.pieces.unchecked().is_clear() =>
+                && self.ledger.checks_underway() == 0
+                && self.ledger.pieces().unchecked().is_clear() =>
             {
                 TorrentState::Complete
             }
             Status::Resting(_) => TorrentState::Queued,
             _ if self.is_done()
-                || self.ledger.checking > 0
-                || self.ledger.pieces.unchecked().first_set().is_some() =>
+                || self.ledger.checks_underway() > 0
+                || self.ledger.pieces().unchecked().first_set().is_some() =>
             {
                 TorrentState::Checking
             }

@@ -218,7 +218,7 @@ impl Torrent {
                 self.learned(conn, cx);
             }
             PeerEvent::Choked(dropped) => {
-                self.ledger.suspects.release(conn);
+                self.ledger.release(conn);
                 self.take_back(conn, &dropped, cx);
             }
             PeerEvent::Rejected(block) => {
@@ -269,14 +269,14 @@ impl Torrent {
         let for_viewers =
             || {
                 self.fetch.picker.wants().iter().any(|want| {
-                    peer.has(want.piece) && !self.ledger.pieces.have().get(want.piece.0)
+                    peer.has(want.piece) && !self.ledger.pieces().have().get(want.piece.0)
                 })
             };
         let has_news = if peer.has_all() {
             needs_peers
         } else {
             peer.pieces()
-                .is_some_and(|theirs| theirs.has_any_missing_in(self.ledger.pieces.unneeded()))
+                .is_some_and(|theirs| theirs.has_any_missing_in(self.ledger.pieces().unneeded()))
                 || for_viewers()
         };
         peer.set_interested(has_news, now);
@@ -357,7 +357,7 @@ impl Torrent {
         self.forget_gifts(conn, cx);
         let blocks: Vec<Block> = peer.armed_blocks().collect();
         self.scheduler().take_back(conn, &blocks);
-        self.ledger.suspects.release(conn);
+        self.ledger.release(conn);
         self.swarm.asking.leave(conn);
         self.lose(peer);
         self.fetch.wants_are_stale = true;
@@ -437,7 +437,7 @@ impl Torrent {
     /// Says what the DHT could do for it, unless its trackers are to be the only source (BEP 27).
     pub(in crate::torrent) fn ask_dht(&mut self, cx: &mut Context<'_>) {
         if self.is_running() && !self.content.meta.private {
-            let wish = if self.ledger.pieces.is_complete() { Wish::BeFound } else { Wish::Peers };
+            let wish = if self.ledger.pieces().is_complete() { Wish::BeFound } else { Wish::Peers };
             self.swarm.asks_dht = cx.ask_dht(self.content.meta.info_hash, wish);
         }
     }
@@ -451,7 +451,7 @@ impl Torrent {
     }
 
     pub(in crate::torrent) fn announce_params(&self, cx: &Context<'_>) -> AnnounceParams {
-        let left = self.content.geometry.total_length() - self.ledger.pieces.verified_bytes();
+        let left = self.content.geometry.total_length() - self.ledger.pieces().verified_bytes();
         AnnounceParams {
             uploaded: self.swarm.giving.uploaded(),
             downloaded: self.account.downloaded,

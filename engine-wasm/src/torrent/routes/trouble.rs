@@ -61,7 +61,7 @@ impl Torrent {
             .filter_map(|&file| self.content.geometry.pieces_of_file(file))
             .flat_map(each_piece);
         for piece in pieces.collect::<Vec<_>>() {
-            if self.ledger.pieces.state(piece) == PieceState::Have {
+            if self.ledger.pieces().state(piece) == PieceState::Have {
                 self.lose_piece(piece, cx);
             }
         }

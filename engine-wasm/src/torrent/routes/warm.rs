@@ -75,7 +75,7 @@ impl Torrent {
         self.choose_films();
         let mut seen: std::collections::BTreeSet<PieceIndex> =
             wants.iter().map(|want| want.piece).collect();
-        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
         for warm in self.watch.warmth.all() {
             for part in warm.parts() {
                 wants.extend(
@@ -93,9 +93,9 @@ impl Torrent {
             return;
         }
         self.hint_prepared(cx);
-        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
         let prepared = self.watch.warmth.prepared.as_ref().map(|(warm, _)| warm.file);
-        let is_checked = self.ledger.checking == 0 && self.ledger.pieces.unchecked().is_clear();
+        let is_checked = self.ledger.is_checked();
         let mut due = Vec::new();
         for warm in self.watch.warmth.all() {
             let is_new = due.iter().all(|&(file, _)| file != warm.file);
@@ -125,7 +125,7 @@ impl Torrent {
     /// The daemon reads ahead what of a prepared film is verified: it may have lain on the disk for
     /// long.
     fn hint_prepared(&mut self, cx: &mut Context<'_>) {
-        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
         let Some((warm, _)) = &mut self.watch.warmth.prepared else { return };
         let file = warm.file;
         for bytes in warm.hints(|(first, last)| ledger.verified_until(file, first, last) > last) {
@@ -140,7 +140,7 @@ impl Torrent {
         bytes: (u64, u64),
         result: Result<OpOutput, OpError>,
     ) {
-        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
         // They may have been changed by another program, if they are not verified any more.
         let is_verified = ledger.verified_until(file, bytes.0, bytes.1) > bytes.1;
         for warm in self.watch.warmth.all_mut().filter(|warm| warm.file == file) {

@@ -33,7 +33,7 @@ impl Torrent {
         range: (u64, u64),
         cx: &mut Context<'_>,
     ) {
-        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
         let (answer, jumped) = self.watch.desk.open(id, file, range, ledger, cx.now);
         match answer {
             Answer::Granted(grant) => {
@@ -81,7 +81,7 @@ impl Torrent {
         if end < start || end >= self.content.geometry.file_len(file) {
             return reject(id, None, "outside the file", None, cx);
         }
-        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
         let until = ledger.verified_until(file, start, end);
         if until == start {
             return reject(id, Some(NOT_THERE), "these bytes are not here yet", None, cx);
@@ -96,7 +96,7 @@ impl Torrent {
     /// Whether all of these bytes are proven.
     #[cfg(test)]
     pub(crate) fn is_proven(&self, file: FileIndex, (first, last): (u64, u64)) -> bool {
-        Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces }
+        Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() }
             .verified_until(file, first, last)
             > last
     }
@@ -116,7 +116,7 @@ impl Torrent {
 
     /// The daemon reads ahead from the disk what a viewer will ask for soon.
     fn hint_ahead(&mut self, id: RequestId, cx: &mut Context<'_>) {
-        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
         if let Some((file, bytes)) = self.watch.desk.hint(id, ledger) {
             self.hint(file, bytes, cx);
         }
@@ -147,7 +147,7 @@ impl Torrent {
 
     /// A piece is verified: those who waited for it go on.
     pub(in crate::torrent) fn grant(&mut self, piece: PieceIndex, cx: &mut Context<'_>) {
-        let ledger = Verified { geometry: &self.content.geometry, pieces: &self.ledger.pieces };
+        let ledger = Verified { geometry: &self.content.geometry, pieces: self.ledger.pieces() };
         for (request_id, grant) in self.watch.desk.verified(piece, ledger, cx.now) {
             cx.say(EngineMessage::RangeReady { request_id, end: end_of(grant) });
         }
@@ -206,7 +206,7 @@ impl Torrent {
             .waiting()
             .filter(|&(piece, _)| {
                 !matches!(
-                    self.ledger.pieces.state(piece),
+                    self.ledger.pieces().state(piece),
                     PieceState::Unchecked | PieceState::Hashing
                 )
             })
@@ -229,7 +229,7 @@ impl Torrent {
         let at = *pieces.start();
         let (reason, eta) = self.prospects(at, now);
         let have = (pieces.start().0..=pieces.end().0)
-            .filter(|&piece| self.ledger.pieces.state(PieceIndex(piece)) == PieceState::Have)
+            .filter(|&piece| self.ledger.pieces().state(PieceIndex(piece)) == PieceState::Have)
             .count();
         Some(WaitView {
             reason,
@@ -253,7 +253,7 @@ impl Torrent {
             Status::Unlinked | Status::Looking => return (WaitReason::Checking, None),
             Status::Running => {}
         }
-        if self.ledger.pieces.state(piece) == PieceState::Unchecked {
+        if self.ledger.pieces().state(piece) == PieceState::Unchecked {
             return (WaitReason::Checking, None);
         }
         let is_on_web = self.is_on_web(piece);

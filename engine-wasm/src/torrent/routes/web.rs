@@ -101,7 +101,7 @@ impl Torrent {
         }
         let is_wanted = |piece: &PieceIndex| self.fetch.availability.is_wanted(*piece);
         let begun: Vec<PieceIndex> =
-            self.ledger.pieces.begun().filter(is_wanted).take(limits::RAREST_SCAN).collect();
+            self.ledger.pieces().begun().filter(is_wanted).take(limits::RAREST_SCAN).collect();
         let idle: Vec<PieceIndex> =
             self.fetch.availability.rarest_of_all().take(limits::RAREST_SCAN).collect();
         let meant = |torrent: &Self, piece| torrent.fetch.availability.is_wanted(piece);
@@ -122,7 +122,7 @@ impl Torrent {
         now: Instant,
     ) -> Option<Vec<Block>> {
         let most = self.swarm.web.seeds.get(&conn)?.run_bytes(self.fetch.picker.is_watched(now));
-        let first = match self.ledger.pieces.first_free(piece) {
+        let first = match self.ledger.for_requests().0.first_free(piece) {
             Some(first) => first,
             None if late => self.late_block(conn, piece, now)?,
             None => return None,
@@ -132,8 +132,8 @@ impl Torrent {
         while let Some(block) = next
             && bytes < most
             && (block == first
-                || (self.ledger.pieces.is_free(block) && is_meant(self, block.piece)))
-            && self.ledger.suspects.may_ask(block.piece, conn)
+                || (self.ledger.pieces().is_free(block) && is_meant(self, block.piece)))
+            && self.ledger.suspects().may_ask(block.piece, conn)
             && self.web_has(conn, block, &mut files)
         {
             bytes += u64::from(self.content.geometry.block_range(block).1);
@@ -151,7 +151,7 @@ impl Torrent {
             .seeds
             .get(&conn)?
             .expected(u64::from(self.content.geometry.piece_length().min(64 << 10)));
-        let mut asked = self.ledger.pieces.asked(piece);
+        let mut asked = self.ledger.pieces().asked(piece);
         let late = asked.find(|(block, holders)| {
             let is_late = |holder: &ConnId| {
                 self.swarm.peers.get(holder).is_some_and(|peer| {
@@ -204,7 +204,7 @@ impl Torrent {
                 break;
             };
             bytes += u64::from(length);
-            if !self.ledger.pieces.is_free(block) {
+            if !self.ledger.pieces().is_free(block) {
                 self.fetch.duplicated += u64::from(length);
             }
             self.scheduler().begin(block, conn);
@@ -301,7 +301,7 @@ impl Torrent {
         for op in run.fetches.into_keys() {
             cx.order(IoCommand::Cancel { op });
         }
-        self.ledger.suspects.release(run.conn);
+        self.ledger.release(run.conn);
         self.scheduler().take_back(run.conn, &run.blocks);
         self.fetch.wants_are_stale = true;
     }
@@ -407,7 +407,7 @@ impl Torrent {
 
     /// Whether a piece is missing and comes from the web if it comes at all.
     pub(in crate::torrent) fn is_on_web(&self, piece: PieceIndex) -> bool {
-        self.swarm.web.is_hopeful() && self.ledger.pieces.state(piece) != PieceState::Unchecked
+        self.swarm.web.is_hopeful() && self.ledger.pieces().state(piece) != PieceState::Unchecked
     }
 }
 

@@ -1,0 +1,153 @@
+//! Digests that the daemon computes for a torrent, each with what it is for.
+//!
+//! Invariant: a digest counts only while it is known here. Once its bytes may have changed, or its
+//! piece has been decided otherwise, it is forgotten, and the answer is recognised as stale.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+use crate::geometry::{Block, PieceIndex};
+
+/// Number of a digest. A torrent never gives it twice, not even to the same piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::torrent) struct DigestId(u64);
+
+/// What a digest is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::torrent) enum Purpose {
+    /// To verify a piece whose blocks were received.
+    Received(PieceIndex),
+    /// To verify a piece that was on the disk before.
+    OnDisk(PieceIndex),
+    /// To verify a piece in a file that ours is copied from.
+    InDonor(PieceIndex),
+    /// To verify one block.
+    Block(Block),
+    /// To keep the blocks of a failed piece apart, with the peers that sent each of them.
+    Exhibit(PieceIndex, Vec<Vec<SocketAddr>>),
+    /// To compare the blocks of a verified piece with those of its earlier failures.
+    Proof(PieceIndex),
+}
+
+impl Purpose {
+    /// The piece whose bytes are digested, or that has the block.
+    pub(in crate::torrent) fn piece(&self) -> PieceIndex {
+        match self {
+            Self::Received(piece)
+            | Self::OnDisk(piece)
+            | Self::InDonor(piece)
+            | Self::Exhibit(piece, _)
+            | Self::Proof(piece) => *piece,
+            Self::Block(block) => block.piece,
+        }
+    }
+}
+
+/// The digests under way.
+#[derive(Debug, Default)]
+pub(super) struct Digests {
+    next: u64,
+    underway: BTreeMap<DigestId, Purpose>,
+    /// Received pieces that wait until all their files can be open.
+    delayed: VecDeque<PieceIndex>,
+}
+
+impl Digests {
+    /// Begins a digest. A newer digest of the same block makes the older one stale.
+    pub(super) fn begin(&mut self, purpose: Purpose) -> DigestId {
+        if matches!(purpose, Purpose::Block(_)) {
+            self.underway.retain(|_, other| *other != purpose);
+        }
+        self.next += 1;
+        self.underway.insert(DigestId(self.next), purpose);
+        DigestId(self.next)
+    }
+
+    /// Ends a digest. `None` when it is stale.
+    pub(super) fn finish(&mut self, id: DigestId) -> Option<Purpose> {
+        self.underway.remove(&id)
+    }
+
+    /// Makes every digest of a piece and of its blocks stale.
+    pub(super) fn forget(&mut self, piece: PieceIndex) {
+        self.underway.retain(|_, purpose| purpose.piece() != piece);
+        self.delayed.retain(|&other| other != piece);
+    }
+
+    /// Makes the digest of a received piece stale, and leaves those of its blocks.
+    pub(super) fn forget_received(&mut self, piece: PieceIndex) {
+        self.underway.retain(|_, purpose| *purpose != Purpose::Received(piece));
+    }
+
+    /// Puts off the digest of a received piece.
+    pub(super) fn delay(&mut self, piece: PieceIndex) {
+        self.delayed.push_back(piece);
+    }
+
+    /// Takes the pieces whose digest was put off.
+    pub(super) fn take_delayed(&mut self) -> VecDeque<PieceIndex> {
+        std::mem::take(&mut self.delayed)
+    }
+
+    /// Forgets everything: no answer comes any more.
+    pub(super) fn unlink(&mut self) {
+        self.underway.clear();
+        self.delayed.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::BlockIndex;
+
+    const PIECE: PieceIndex = PieceIndex(3);
+    const OTHER: PieceIndex = PieceIndex(4);
+
+    fn block(index: u32) -> Purpose {
+        Purpose::Block(Block { piece: PIECE, index: BlockIndex(index) })
+    }
+
+    #[test]
+    fn an_answer_finds_its_purpose_once() {
+        let mut digests = Digests::default();
+        let id = digests.begin(Purpose::OnDisk(PIECE));
+        assert_eq!(digests.finish(id), Some(Purpose::OnDisk(PIECE)));
+        assert_eq!(digests.finish(id), None);
+    }
+
+    #[test]
+    fn a_forgotten_piece_makes_its_digests_stale_and_leaves_others_alone() {
+        let mut digests = Digests::default();
+        let ids = [Purpose::Received(PIECE), block(0), Purpose::Proof(PIECE)]
+            .map(|purpose| digests.begin(purpose));
+        let other = digests.begin(Purpose::Received(OTHER));
+        digests.delay(PIECE);
+        digests.delay(OTHER);
+        digests.forget(PIECE);
+        assert_eq!(ids.map(|id| digests.finish(id)), [None, None, None]);
+        assert_eq!(digests.finish(other), Some(Purpose::Received(OTHER)));
+        assert_eq!(digests.take_delayed(), [OTHER]);
+    }
+
+    #[test]
+    fn a_newer_digest_of_a_block_makes_the_older_one_stale() {
+        let mut digests = Digests::default();
+        let (first, second) = (digests.begin(block(0)), digests.begin(block(1)));
+        let again = digests.begin(block(0));
+        assert_eq!(digests.finish(first), None);
+        assert_eq!(
+            (digests.finish(second), digests.finish(again)),
+            (Some(block(1)), Some(block(0)))
+        );
+    }
+
+    #[test]
+    fn numbers_are_not_given_again_after_the_daemon_went() {
+        let mut digests = Digests::default();
+        let before = digests.begin(Purpose::OnDisk(PIECE));
+        digests.unlink();
+        assert_ne!(digests.begin(Purpose::OnDisk(PIECE)), before);
+        assert_eq!(digests.finish(before), None);
+    }
+}

@@ -1,0 +1,171 @@
+//! The ledger without a torrent around it: what results of digests mean, late and stale ones too.
+
+use super::*;
+
+use crate::geometry::BlockIndex;
+
+const PIECE: PieceIndex = PieceIndex(0);
+const RIGHT: [u8; SHA1] = [7; SHA1];
+const WRONG: [u8; SHA1] = [8; SHA1];
+
+/// Two pieces of two blocks each. The hash of either is [`RIGHT`].
+fn ledger() -> (Ledger, Metainfo) {
+    let head = b"d4:infod6:lengthi65536e4:name1:a12:piece lengthi32768e6:pieces40:";
+    let meta = Metainfo::parse(&[&head[..], &RIGHT, &RIGHT, b"ee"].concat()).expect("a torrent");
+    (Ledger::new(&meta, Arc::new(meta.geometry())), meta)
+}
+
+fn peer(port: u16) -> (ConnId, SocketAddr) {
+    (ConnId(u64::from(port)), SocketAddr::from(([127, 0, 0, 1], port)))
+}
+
+/// Both blocks of [`PIECE`] are stored, each from the peer at one of `ports`.
+fn receive(ledger: &mut Ledger, ports: [u16; 2]) {
+    for (index, port) in (0..).zip(ports) {
+        let (block, (conn, addr)) = (Block { piece: PIECE, index: BlockIndex(index) }, peer(port));
+        let (pieces, _) = ledger.for_requests();
+        pieces.ask(block, conn);
+        pieces.store(block, conn, addr).expect("it was requested");
+    }
+}
+
+fn finish(ledger: &mut Ledger, meta: &Metainfo, id: DigestId, digest: &[u8]) -> Outcome {
+    ledger.finish(id, Some(&Bytes::copy_from_slice(digest)), meta)
+}
+
+#[test]
+fn a_received_piece_is_right_or_wrong_and_is_not_verified_by_itself() {
+    for (digest, expected) in [
+        (RIGHT, Outcome::Right { piece: PIECE, was_on_disk: false }),
+        (WRONG, Outcome::WrongReceived(PIECE)),
+    ] {
+        let (mut ledger, meta) = ledger();
+        receive(&mut ledger, [1, 1]);
+        let id = ledger.begin_verifying(PIECE);
+        assert_eq!(finish(&mut ledger, &meta, id, &digest), expected);
+        assert_eq!(ledger.pieces().state(PIECE), PieceState::Hashing);
+    }
+}
+
+#[test]
+fn a_piece_on_the_disk_is_checked_once_and_counted_once() {
+    let (mut ledger, meta) = ledger();
+    ledger.suspect(PIECE, true);
+    assert_eq!(ledger.take_next_check(), Some(PIECE));
+    let id = ledger.begin_check(PIECE, false);
+    assert_eq!((ledger.checks_underway(), ledger.check_progress()), (1, Some(0.0)));
+    let expected = Outcome::Right { piece: PIECE, was_on_disk: true };
+    assert_eq!(finish(&mut ledger, &meta, id, &RIGHT), expected);
+    ledger.believe(PIECE);
+    assert!(ledger.end_check(PIECE) && ledger.is_checked());
+    assert!(ledger.end_check(PIECE), "a second end changes nothing");
+    assert_eq!(ledger.checks_underway(), 0);
+}
+
+#[test]
+fn a_digest_of_a_piece_that_was_reset_blames_nobody() {
+    let (mut ledger, meta) = ledger();
+    receive(&mut ledger, [1, 1]);
+    let id = ledger.begin_verifying(PIECE);
+    ledger.reset(PIECE);
+    // Another peer sends it anew, while the first digest is still under way.
+    receive(&mut ledger, [2, 2]);
+    let second = ledger.begin_verifying(PIECE);
+    assert_eq!(finish(&mut ledger, &meta, id, &WRONG), Outcome::Stale);
+    let expected = Outcome::Right { piece: PIECE, was_on_disk: false };
+    assert_eq!(finish(&mut ledger, &meta, second, &RIGHT), expected);
+}
+
+#[test]
+fn a_digest_of_a_piece_that_was_verified_meanwhile_is_stale() {
+    let (mut ledger, meta) = ledger();
+    receive(&mut ledger, [1, 1]);
+    let id = ledger.begin_verifying(PIECE);
+    ledger.believe(PIECE);
+    assert_eq!(finish(&mut ledger, &meta, id, &WRONG), Outcome::Stale);
+    assert_eq!((ledger.pieces().state(PIECE), ledger.checks_underway()), (PieceState::Have, 0));
+}
+
+#[test]
+fn a_check_of_a_file_that_another_program_changed_is_stale_and_no_longer_counted() {
+    let (mut ledger, meta) = ledger();
+    ledger.suspect(PIECE, false);
+    let id = ledger.begin_check(PIECE, false);
+    assert!(!ledger.lose_begun(PIECE));
+    assert_eq!(ledger.checks_underway(), 0);
+    assert_eq!(finish(&mut ledger, &meta, id, &RIGHT), Outcome::Stale);
+}
+
+#[test]
+fn a_lost_piece_makes_its_proof_stale() {
+    let (mut ledger, meta) = ledger();
+    receive(&mut ledger, [1, 2]);
+    ledger.believe(PIECE);
+    let id = ledger.begin(Purpose::Proof(PIECE));
+    ledger.lose(PIECE, true);
+    assert_eq!(finish(&mut ledger, &meta, id, &[0; 2 * LEAF]), Outcome::Stale);
+}
+
+#[test]
+fn one_sender_of_a_wrong_piece_is_guilty_and_several_are_compared() {
+    let (mut ledger, meta) = ledger();
+    receive(&mut ledger, [1, 1]);
+    assert_eq!(ledger.failed(PIECE), Failure::Guilty(peer(1).1));
+    ledger.reset(PIECE);
+    receive(&mut ledger, [1, 2]);
+    let Failure::Exhibit(senders) = ledger.failed(PIECE) else { panic!("two peers sent it") };
+    let id = ledger.begin(Purpose::Exhibit(PIECE, senders));
+    let leaves = [[1; LEAF], [2; LEAF]].concat();
+    assert_eq!(finish(&mut ledger, &meta, id, &leaves), Outcome::Exhibited(PIECE));
+    ledger.reset(PIECE);
+    receive(&mut ledger, [3, 3]);
+    ledger.believe(PIECE);
+    assert!(ledger.wants_proof(PIECE));
+    let proof = ledger.begin(Purpose::Proof(PIECE));
+    let leaves = [[1; LEAF], [9; LEAF]].concat();
+    assert_eq!(finish(&mut ledger, &meta, proof, &leaves), Outcome::Guilty(vec![peer(2).1]));
+}
+
+#[test]
+fn what_cannot_be_read_is_told_apart_by_where_it_came_from() {
+    let (mut ledger, meta) = ledger();
+    receive(&mut ledger, [1, 1]);
+    let received = ledger.begin_verifying(PIECE);
+    assert_eq!(ledger.finish(received, None, &meta), Outcome::UnreadableReceived(PIECE));
+    let other = PieceIndex(1);
+    for (in_donor, expected) in
+        [(false, Outcome::UnreadableOnDisk(other)), (true, Outcome::WrongInDonor(other))]
+    {
+        ledger.suspect(other, false);
+        let id = ledger.begin_check(other, in_donor);
+        assert_eq!(ledger.finish(id, None, &meta), expected);
+        ledger.reset(other);
+    }
+}
+
+#[test]
+fn a_cancelled_check_restores_what_was_verified_and_leaves_the_rest_missing() {
+    let (mut ledger, _) = ledger();
+    assert_eq!(ledger.cancel_check(), None, "nobody asked for it");
+    ledger.believe(PIECE);
+    ledger.ask_for_check();
+    ledger.doubt(PIECE);
+    ledger.lose(PIECE, true);
+    ledger.suspect(PIECE, false);
+    ledger.suspect(PieceIndex(1), false);
+    assert_eq!(ledger.cancel_check(), Some((vec![PIECE], vec![PieceIndex(1)])));
+    assert!(ledger.is_checked());
+}
+
+#[test]
+fn when_the_daemon_goes_digests_are_stale_and_what_was_verified_stays() {
+    let (mut ledger, meta) = ledger();
+    ledger.believe(PieceIndex(1));
+    receive(&mut ledger, [1, 1]);
+    let id = ledger.begin_verifying(PIECE);
+    ledger.unlink();
+    assert_eq!(finish(&mut ledger, &meta, id, &WRONG), Outcome::Stale);
+    assert_eq!(ledger.pieces().state(PIECE), PieceState::Unchecked);
+    assert_eq!(ledger.pieces().state(PieceIndex(1)), PieceState::Have);
+    assert_eq!(ledger.take_next_check(), Some(PIECE));
+}
