@@ -1,9 +1,8 @@
-//! What a person decided about a torrent or magnet link beside what its own record holds: the form
-//! of what is written down.
+//! The stored form of what the user decided about a torrent or magnet link, beside its own record.
 //!
-//! One JSON value for each torrent about which anything was decided. It outlives the way from a
-//! magnet link to its torrent, and belongs to neither. Invariant: a plan that says nothing is not
-//! written down.
+//! One JSON value for each torrent about which anything was decided or learned. A plan outlives
+//! the step from a magnet link to its torrent, and belongs to neither. Invariant: an empty plan is
+//! not written down.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,12 +18,15 @@ const VERSION: u64 = 1;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Plan {
-    /// Nobody has said yet whether it is to be downloaded.
+    /// Whether the torrent still waits for the user's decision.
     pub(crate) undecided: bool,
-    /// Trackers that a person added.
+    /// Trackers that the user added, or that the torrent named when it was added again.
     pub(crate) added: Vec<String>,
-    /// Trackers that a person took away.
+    /// Trackers that the user removed.
     pub(crate) removed: Vec<String>,
+    /// Web seeds that the torrent named when it was added again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) web_seeds: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,6 +86,7 @@ mod tests {
         plan.undecided = true;
         plan.add_tracker("udp://t:1");
         plan.remove_tracker("http://s/a");
+        plan.web_seeds.push("http://w/".into());
         assert_eq!(Plan::decode(&plan.encode().unwrap()), Some(plan));
         assert_eq!(
             Plan::decode(br#"{"version":2,"undecided":true}"#),

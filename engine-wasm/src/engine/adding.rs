@@ -27,7 +27,7 @@ impl Engine {
         self.check_stays(info_hash)?;
         self.bring_back(info_hash, now);
         if self.torrents.contains_key(&info_hash) {
-            self.with(info_hash, now, |torrent, _| torrent.merge_torrent(&meta));
+            self.keep_web_seeds(info_hash, &meta.web_seeds, now);
             self.keep_trackers(info_hash, meta.trackers.into_iter().flatten(), now);
             return Ok(info_hash);
         }

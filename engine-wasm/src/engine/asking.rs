@@ -97,6 +97,18 @@ impl Engine {
         }
     }
 
+    /// Adds the web seeds that a torrent names when it is added again, unless it is private.
+    pub(super) fn keep_web_seeds(&mut self, info_hash: InfoHash, urls: &[String], now: Instant) {
+        let fresh = self
+            .torrents
+            .get(&info_hash)
+            .map(|torrent| torrent.new_web_seeds(urls))
+            .unwrap_or_default();
+        if !fresh.is_empty() {
+            self.change_plan(info_hash, |plan| plan.web_seeds.extend(fresh), now);
+        }
+    }
+
     /// Has a tracker asked no more.
     ///
     /// # Errors

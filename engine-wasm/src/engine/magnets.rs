@@ -26,6 +26,7 @@ impl Engine {
         self.bring_back(info_hash, now);
         if self.torrents.contains_key(&info_hash) {
             self.with(info_hash, now, |torrent, cx| torrent.merge(&link, cx));
+            self.keep_web_seeds(info_hash, &link.web_seeds, now);
             self.keep_trackers(info_hash, link.trackers.into_iter(), now);
         } else if self.magnets.contains_key(&info_hash) {
             self.with_magnet(info_hash, now, |pending, cx| pending.merge(&link, cx));

@@ -107,6 +107,7 @@ impl Engine {
         self.with(info_hash, now, |torrent, cx| {
             torrent.set_undecided(plan.undecided, cx);
             torrent.follow_trackers(&plan.added, &plan.removed, cx);
+            torrent.follow_web_seeds(&plan.web_seeds, cx);
         });
         self.with_magnet(info_hash, now, |pending, cx| {
             pending.set_undecided(plan.undecided, cx);

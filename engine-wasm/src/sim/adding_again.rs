@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::web_seeds;
 use super::world::World;
 use crate::metainfo::testing::{Sample, private, torrent_with_trackers};
 use crate::view::{Intent, IntentReply};
@@ -48,6 +49,41 @@ fn its_new_trackers_are_added_and_it_is_said_that_it_was_there() {
     let magnet = world.magnet();
     world.intend(Intent::AddMagnet { uri: magnet });
     assert!(world.was_there());
+}
+
+#[test]
+fn its_new_web_seeds_outlive_the_engine() {
+    const WEB: &str = "http://w/film";
+    let mut world = world(web_seeds::film(&[]), 243);
+    let first = world.sample.clone();
+    world.give_again(&first);
+    world.give_again(&web_seeds::film(&[WEB]));
+    assert!(world.was_there());
+    world.replace_engine();
+    world.run_for(Duration::from_secs(1));
+    world.web.insert(WEB.into(), first.content.into());
+    world.intend(Intent::MagnetLink { info_hash: world.info_hash() });
+    let link = world.replies.last();
+    assert!(
+        matches!(link, Some(IntentReply::Text { text }) if text.contains("&ws=http")),
+        "{link:?}"
+    );
+    let took = world.run_until_within(Duration::from_secs(120), World::is_complete);
+    assert!(took.is_some(), "{} bytes, fetched {:?}", world.verified(), world.fetched);
+}
+
+#[test]
+fn a_private_one_takes_no_web_seeds() {
+    let first = private(64 << 10, FILES, &[FIRST]);
+    let mut world = world(first.clone(), 244);
+    world.give_again(&first);
+    world.give_again(&web_seeds::seeded(first, &["http://w/film.mp4"]));
+    assert!(world.was_there());
+    world.run_for(Duration::from_secs(2));
+    world.replace_engine();
+    world.run_for(Duration::from_secs(2));
+    let from_web = world.fetched.iter().filter(|url| url.starts_with("http://w/")).count();
+    assert_eq!(from_web, 0, "{:?}", world.fetched);
 }
 
 #[test]

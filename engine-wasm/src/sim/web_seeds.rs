@@ -16,7 +16,7 @@ use crate::view::Intent;
 const MIB: usize = 1 << 20;
 
 /// The same torrent with these web seeds.
-fn seeded(sample: Sample, urls: &[&str]) -> Sample {
+pub(super) fn seeded(sample: Sample, urls: &[&str]) -> Sample {
     let list = [&b"8:url-list"[..], &encode::list(urls.iter().map(encode::bytes))].concat();
     let end = sample.torrent.len() - 1;
     let torrent = [&sample.torrent[..end], &list, b"e"].concat();

@@ -13,7 +13,7 @@ use crate::discover::tracker::AnnounceParams;
 use crate::discover::tracker::announcer::Announcer;
 use crate::geometry::Block;
 use crate::limits;
-use crate::metainfo::{Magnet, Metainfo};
+use crate::metainfo::Magnet;
 use crate::peer::handshake::HANDSHAKE_LEN;
 use crate::peer::way::{Reached, Way};
 use crate::peer::wire::{MAX_FRAME, PIECE_ID};
@@ -61,20 +61,11 @@ impl Torrent {
         }
     }
 
-    /// A magnet link names this torrent: its web seeds and peers are added, unless the torrent's
-    /// own trackers are to be the only source (BEP 27).
+    /// Adds the peers of a magnet link for this torrent, unless the torrent is private (BEP 27).
     pub(crate) fn merge(&mut self, link: &Magnet, cx: &mut Context<'_>) {
         if !self.content.meta.private {
-            self.add_web_seeds(&link.web_seeds);
             self.add_peers(link.peers.iter().copied(), Source::Hand, cx);
             self.next_tick = cx.now;
-        }
-    }
-
-    /// The same torrent is added again: its new web seeds are added, unless it is private.
-    pub(crate) fn merge_torrent(&mut self, other: &Metainfo) {
-        if !self.content.meta.private {
-            self.add_web_seeds(&other.web_seeds);
         }
     }
 

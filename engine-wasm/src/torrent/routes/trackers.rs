@@ -67,6 +67,12 @@ impl Torrent {
         if !self.content.meta.private {
             link.trackers = self.swarm.trackers.urls();
             link.web_seeds.clone_from(&self.content.meta.web_seeds);
+            let merged = self
+                .swarm
+                .web
+                .urls()
+                .filter(|url| !self.content.meta.web_seeds.iter().any(|own| own == url));
+            link.web_seeds.extend(merged.map(str::to_owned));
         }
         let all = (0..self.file_count()).filter(|&file| self.has_file(file));
         let wanted = all.clone().filter(|&file| self.selection.is_wanted(FileIndex(file)));

@@ -33,10 +33,20 @@ const FETCHES: usize = 16;
 const TIMEOUT_MS: u32 = 60_000;
 
 impl Torrent {
-    /// A link names further web seeds.
-    pub(in crate::torrent) fn add_web_seeds(&mut self, urls: &[String]) {
-        self.swarm.web.add(urls);
-        self.fetch.wants_are_stale = true;
+    /// The URLs among `urls` that this torrent would take as further web seeds: none if it is
+    /// private.
+    pub(crate) fn new_web_seeds(&self, urls: &[String]) -> Vec<String> {
+        if self.content.meta.private { Vec::new() } else { self.swarm.web.new_urls(urls) }
+    }
+
+    /// Takes the web seeds that the torrent named when it was added again, unless it is private.
+    pub(crate) fn follow_web_seeds(&mut self, urls: &[String], cx: &mut Context<'_>) {
+        let fresh = self.new_web_seeds(urls);
+        if !fresh.is_empty() {
+            self.swarm.web.fresh.extend(fresh);
+            self.fetch.wants_are_stale = true;
+            self.next_tick = cx.now;
+        }
     }
 
     /// A person wants web servers asked, or none of them.

@@ -56,20 +56,26 @@ impl Web {
     pub(in crate::torrent) fn new(meta: &Metainfo, cx: &Context<'_>) -> Self {
         let (allowed, layout) = (cx.shared.sources.web_seeds, Layout::of(&meta.info));
         let mut web = Self { allowed, layout, ..Self::default() };
-        web.add(&meta.web_seeds);
+        web.fresh = web.new_urls(&meta.web_seeds);
         web
     }
 
-    /// More of them.
-    pub(in crate::torrent) fn add(&mut self, urls: &[String]) {
+    /// URLs of all web seeds, those that were given up included.
+    pub(in crate::torrent) fn urls(&self) -> impl Iterator<Item = &str> {
+        self.seeds.values().map(WebSeed::url).chain(self.fresh.iter().map(String::as_str))
+    }
+
+    /// The URLs among `urls` that are new, as many as there is room for.
+    pub(in crate::torrent) fn new_urls(&self, urls: &[String]) -> Vec<String> {
+        let room =
+            if self.layout.is_some() { MAX_SEEDS.saturating_sub(self.urls().count()) } else { 0 };
+        let mut fresh: Vec<String> = Vec::new();
         for url in urls {
-            let known =
-                self.seeds.values().map(WebSeed::url).chain(self.fresh.iter().map(String::as_str));
-            let (is_known, count) = (known.clone().any(|other| other == url), known.count());
-            if self.layout.is_some() && !is_known && count < MAX_SEEDS {
-                self.fresh.push(url.clone());
+            if fresh.len() < room && !fresh.contains(url) && self.urls().all(|known| known != url) {
+                fresh.push(url.clone());
             }
         }
+        fresh
     }
 
     /// Whether anything may come from the web.
